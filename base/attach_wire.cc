@@ -1,0 +1,1 @@
+#include "base/attach_wire.h"

@@ -1,0 +1,52 @@
+// ServerMessage on the wire, written and read without the secret bytes ever entering protobuf's
+// memory. The format is plain protobuf (proto/entropy.proto): a message is the concatenation of
+// its fields, so everything but the grants is serialised by protobuf and the grants are framed by
+// hand around slices that their owner cleanses.
+//
+// gRPC-free: adapters turn the pieces into grpc::Slice and back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "proto/entropy.pb.h"
+
+namespace entropyd {
+
+struct GrantHeader {
+  uint32_t channel = 0;
+  uint64_t offset = 0;
+  uint64_t seed_generation = 0;
+  size_t bytes = 0;
+};
+
+// Upper bound of what AppendGrantPrefix writes.
+inline constexpr size_t kMaxGrantPrefix = 48;
+
+// Writes tag, length, the numbers of a Grant and the tag and length of its `data`; the `bytes`
+// bytes of data must follow directly. Returns the number of bytes written (<= kMaxGrantPrefix).
+size_t WriteGrantPrefix(const GrantHeader& header, uint8_t* out);
+
+struct GrantView {
+  uint32_t channel = 0;
+  uint64_t offset = 0;
+  uint64_t seed_generation = 0;
+  size_t bytes = 0;                                // sum of the pieces
+  std::vector<absl::Span<const uint8_t>> pieces;   // into the caller's slices
+};
+
+struct ServerMessageView {
+  v1::ServerMessage head;           // seq, welcome, state, drain; no grants
+  std::vector<GrantView> grants;
+};
+
+// Parses a message that arrived as `slices`, which must outlive the view. Unknown fields are
+// skipped. Errors: INVALID_ARGUMENT with the byte offset.
+absl::StatusOr<ServerMessageView> ParseServerMessage(
+    absl::Span<const absl::Span<const uint8_t>> slices);
+
+}  // namespace entropyd

@@ -1,0 +1,1 @@
+#include "base/class_tree.h"

@@ -1,0 +1,53 @@
+// Strict YAML onto a proto message. Every error says file:line:column, what, why and how to mend it:
+//
+//   agent.yaml:3:1: unknown key 'severs'; did you mean 'servers'?
+//   server.yaml:14:13: pools[0].classes[1].ceil: '8KB/s' is not a rate; write e.g. 8KiB/s
+//
+// Refused: unknown and duplicate keys, wrong types, values out of range, missing required keys,
+// anchors and aliases, tags, tabs, several documents, numbers that are not canonical decimal (010,
+// 0x10, 1e3, +1), booleans other than true and false. Units and ranges come from the field options
+// of proto/config_options.proto.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/message.h"
+
+namespace entropyd::config {
+
+// Where each key stood, so that checks that come later can say so too.
+class Locations {
+ public:
+  Locations();
+  Locations(Locations&&) noexcept;
+  Locations& operator=(Locations&&) noexcept;
+  ~Locations();
+  // "server.yaml:14:13" for a path such as "pools[0].classes[1].ceil" or "classes[default/gold].buffer";
+  // the nearest enclosing key when the key itself is absent.
+  std::string Where(absl::string_view path) const;
+  // INVALID_ARGUMENT "WHERE: PATH: MESSAGE".
+  absl::Status Error(absl::string_view path, absl::string_view message) const;
+
+ private:
+  friend class Loader;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Parses `text` (called `name` in errors) into *message. On error *message is unspecified; the
+// status holds every independent error found, one a line, at most ten.
+absl::Status Parse(absl::string_view text, absl::string_view name,
+                   google::protobuf::Message* message, Locations* locations);
+
+// Reads and parses a file (at most 1 MiB).
+absl::Status Load(const std::string& path, google::protobuf::Message* message,
+                  Locations* locations);
+
+// A commented YAML skeleton of every key with type, default and help.
+std::string Describe(const google::protobuf::Descriptor* descriptor);
+
+}  // namespace entropyd::config

@@ -1,0 +1,73 @@
+// The EGD protocol: five commands, no framing, replies strictly in order.
+//
+//   0x00            -> 4 bytes, big endian: available entropy in bits
+//   0x01 NN         -> MM, MM bytes (MM <= NN): read what is there now
+//   0x02 NN         -> exactly NN bytes, no length byte: read, waiting
+//   0x03 HH LL NN + NN bytes -> nothing: write, HHLL bits claimed
+//   0x04            -> NN, NN bytes: the daemon's pid in decimal
+//
+// The decoder keeps a few integers between calls, so that a command may arrive split at any byte.
+// Data written by 0x03 is skipped in place and never stored here.
+//
+// Thread safety: a decoder belongs to one connection and one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/types/span.h"
+
+namespace entropyd::egd {
+
+enum class CommandType : uint8_t {
+  kGetEntropyBits = 0x00,
+  kReadNonBlocking = 0x01,
+  kReadBlocking = 0x02,
+  kWrite = 0x03,
+  kGetPid = 0x04,
+};
+
+struct Command {
+  CommandType type = CommandType::kGetEntropyBits;
+  uint8_t bytes = 0;          // NN of 0x01, 0x02, 0x03
+  uint16_t claimed_bits = 0;  // 0x03
+};
+
+enum class DecodeResult {
+  kCommand,   // *command is set; call again with what is left
+  kNeedMore,  // all input was consumed, a command may be half there
+  kUnknown,   // an unknown command byte: no way to resynchronise, close the connection
+};
+
+class Decoder {
+ public:
+  // Consumes from the front of *input. On kUnknown the offending byte is at input->front().
+  // For kWrite the command is reported as soon as its header is complete; its data is skipped by
+  // the following calls.
+  DecodeResult Next(absl::Span<const uint8_t>* input, Command* command);
+
+  // True when a command has begun and is not complete: the peer hung up in the middle.
+  bool mid_command() const { return have_ > 0 || skip_ > 0; }
+
+  // The half command as plain numbers, for a handover.
+  struct State {
+    uint8_t header[4] = {};
+    uint8_t have = 0;
+    uint8_t skip = 0;
+  };
+  State Save() const;
+  static Decoder Restore(const State& state);
+
+ private:
+  uint8_t header_[4] = {};
+  uint8_t have_ = 0;  // bytes of header_ filled
+  uint8_t skip_ = 0;  // bytes of 0x03 data still to come
+};
+
+// The 4-byte reply to 0x00, saturating at 2^32 - 1 bits.
+void EncodeEntropyBits(uint64_t bits, uint8_t out[4]);
+// The whole reply to 0x04.
+std::string EncodePid(int64_t pid);
+
+}  // namespace entropyd::egd

@@ -1,0 +1,37 @@
+// The one HTTP port of a daemon: /metrics, /healthz, /readyz (cpp-httplib, fenced in http_server.cc).
+//
+// Thread safety: safe after Start().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/metrics.h"
+
+namespace entropyd {
+
+class HttpServer {
+ public:
+  struct Options {
+    std::string address;                      // HOST:PORT, [V6]:PORT; port 0 = any
+    std::function<absl::Status()> healthy;    // /healthz: 200 "ok", else 503 and the reason
+    std::function<absl::Status()> ready;      // /readyz, likewise
+  };
+
+  // Binds and serves on threads of its own. Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options,
+                                                           Metrics* metrics);
+  ~HttpServer();  // stops and joins
+
+  int port() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,1 @@
+#include "base/secret_bytes.h"

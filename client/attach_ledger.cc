@@ -1,0 +1,1 @@
+#include "client/attach_ledger.h"

@@ -1,0 +1,53 @@
+// The arithmetic of one Attach stream (proto/README.md): sequence numbers, stream offsets, credit.
+// No I/O. It refuses whatever a correct server would not send.
+//
+// Thread safety: none; belongs to the stream's owner.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "absl/status/status.h"
+#include "base/attach_wire.h"
+#include "proto/entropy.pb.h"
+
+namespace entropyd {
+
+class AttachLedger {
+ public:
+  struct Channel {
+    uint64_t received = 0;  // bytes stored so far on this stream
+    uint64_t limit = 0;     // what the server may send up to
+    uint64_t acked = 0;     // the last `received` told to the server
+    uint64_t limit_told = 0;
+    bool closed = false;
+    uint64_t promised() const { return limit - received; }
+  };
+
+  // The next unused number, 1..64. Errors: RESOURCE_EXHAUSTED after 64.
+  absl::StatusOr<uint32_t> Open();
+  Channel* Find(uint32_t channel);  // nullptr = never opened
+
+  // Checks seq, then every grant against its channel's offset and limit, and advances `received`.
+  // Errors: DATA_LOSS (gap or repeat), OUT_OF_RANGE (beyond the credit), INVALID_ARGUMENT (unknown
+  // or closed channel, no Welcome first). Nothing of a refused message may be used.
+  absl::Status Accept(const ServerMessageView& message);
+
+  // Raises the limit so that `promised()` becomes `bytes`, capped by the server's max_credit; never
+  // lowers it. Returns whether it changed.
+  bool Promise(uint32_t channel, uint64_t bytes);
+  // The Credit line of a channel, and marks it told.
+  v1::Line TakeLine(uint32_t channel, uint32_t guests);
+
+  bool welcomed() const { return welcomed_; }
+  const v1::Welcome& welcome() const { return welcome_; }
+
+ private:
+  std::map<uint32_t, Channel> channels_;
+  uint32_t next_channel_ = 1;
+  uint64_t next_seq_ = 1;
+  bool welcomed_ = false;
+  v1::Welcome welcome_;
+};
+
+}  // namespace entropyd

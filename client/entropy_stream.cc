@@ -1,0 +1,1 @@
+#include "client/entropy_stream.h"

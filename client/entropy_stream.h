@@ -1,0 +1,53 @@
+// One Attach stream as seen by a client: messages in, messages out, no policy.
+//
+// gRPC's threads only move messages and call `wake`; everything else happens on the owner's thread:
+//
+//   auto stream = EntropyStream::Start(channel, [fd] { eventfd_write(fd, 1); });
+//   stream->Send(hello);
+//   ...
+//   while (auto message = stream->TryNext()) Handle(message->view());   // wiped when it goes
+//   if (auto status = stream->finished()) Reconnect(*status);
+//
+// Reading is paced by the owner: at most two received messages wait, and the next read starts when
+// one of them has been destroyed. Slices are wiped in place before they return to gRPC.
+//
+// Thread safety: one owner thread; `wake` is called on gRPC's threads and must not block.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/types/optional.h"
+#include "base/attach_wire.h"
+#include "proto/entropy.pb.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace entropyd {
+
+class ReceivedMessage {
+ public:
+  virtual ~ReceivedMessage() = default;  // wipes the slices, lets the next read start
+  // Not OK when the bytes were no ServerMessage; the owner should Cancel().
+  virtual const absl::StatusOr<ServerMessageView>& view() const = 0;
+};
+
+class EntropyStream {
+ public:
+  static std::unique_ptr<EntropyStream> Start(std::shared_ptr<grpc::Channel> channel,
+                                              std::function<void()> wake);
+  virtual ~EntropyStream() = default;  // cancels, and waits for gRPC's last callback
+
+  // Queued; written one at a time, in order. False when the stream is over.
+  virtual bool Send(const v1::AgentMessage& message) = 0;
+  virtual std::unique_ptr<ReceivedMessage> TryNext() = 0;  // nullptr: nothing there now
+  // Set once, after the last message was taken.
+  virtual absl::optional<absl::Status> finished() const = 0;
+  virtual void HalfClose() = 0;  // after what is queued
+  virtual void Cancel() = 0;
+};
+
+}  // namespace entropyd

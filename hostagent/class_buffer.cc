@@ -1,0 +1,1 @@
+#include "hostagent/class_buffer.h"

@@ -1,0 +1,59 @@
+// The bytes of one class that this host holds: a bounded ring in locked memory whose target follows
+// demand (proto/README.md, "Demand"). No I/O, no thread.
+//
+//   level     bytes here now
+//   promised  credit given to live streams and not yet used
+//   target    how much to hold: 0 without guests, 1 KiB with; doubles on two low-water crossings
+//             within 1 s; at least min(size, owed); halves after 10 s unused
+//   level + promised <= size, always: bytes that arrive are never refused.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/secret_bytes.h"
+
+namespace entropyd {
+
+class ClassBuffer {
+ public:
+  struct Options {
+    std::string class_name;          // POOL/CLASS
+    size_t size = 256 * 1024;        // bytes
+    int64_t max_age_nanos = 60'000'000'000;  // older bytes are wiped
+  };
+  static absl::StatusOr<std::unique_ptr<ClassBuffer>> Create(const Options& options,
+                                                             SecretArena* arena,
+                                                             const Clock* clock);
+  virtual ~ClassBuffer() = default;
+
+  virtual const std::string& class_name() const = 0;
+  virtual size_t size() const = 0;
+  virtual size_t level() const = 0;
+  virtual size_t target() const = 0;
+
+  // Down. Append: from upstream; REQUIRES bytes.size() <= size() - level(). Take: moves out up to
+  // out.size() bytes and wipes them here; returns how many.
+  virtual void Append(absl::Span<const uint8_t> bytes) = 0;
+  virtual size_t Take(absl::Span<uint8_t> out) = 0;
+  virtual void Discard() = 0;        // wipes everything
+
+  // Up. What the guests of this class want now.
+  virtual void SetDemand(uint32_t guests, uint64_t owed_bytes) = 0;
+  virtual uint32_t guests() const = 0;
+  virtual uint64_t owed() const = 0;
+
+  // Wipes what is too old and lets the target shrink; call about once a second and before WantMore.
+  virtual void Tick() = 0;
+  // How many more bytes to promise, given what is promised already; 0 = above low water.
+  virtual uint64_t WantMore(uint64_t promised) = 0;
+};
+
+}  // namespace entropyd

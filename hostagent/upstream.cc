@@ -1,0 +1,1 @@
+#include "hostagent/upstream.h"

@@ -1,0 +1,53 @@
+// The supply: every source with its thread, and the pools they feed. It owns what lies between the
+// devices and the dispatcher.
+//
+//   auto supply = Supply::Create(config, locations, clock, log, metrics).value();
+//   for (Pool* pool : supply->pools()) pool->SetChangeCallback(wake);
+//   supply->Start();
+//
+// Thread safety: safe after Start().
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/secret_bytes.h"
+#include "proto/admin.pb.h"
+#include "proto/server_config.pb.h"
+#include "server/pool.h"
+
+namespace entropyd {
+
+class Supply {
+ public:
+  // Checks sources and pools of the configuration (references, driver's own keys, software sources
+  // against allow_software, entropy claims) without opening a device. Errors: INVALID_ARGUMENT with
+  // file:line:column.
+  static absl::Status Check(const config::v1::Server& config, const config::Locations& locations);
+
+  // Check(), then runs the self-tests and builds sources and pools; no thread runs yet.
+  // References outlive the supply. Errors: as Check(); INTERNAL when a self-test fails.
+  static absl::StatusOr<std::unique_ptr<Supply>> Create(const config::v1::Server& config,
+                                                        const config::Locations& locations,
+                                                        SecretArena* arena, const Clock* clock,
+                                                        Log* log, Metrics* metrics);
+  virtual ~Supply() = default;  // Stop()
+
+  virtual void Start() = 0;  // one thread per source
+  virtual void Stop() = 0;   // joins them; a source blocked in its device is interrupted
+
+  virtual std::vector<Pool*> pools() const = 0;
+  virtual Pool* FindPool(const std::string& name) const = 0;  // nullptr = unknown
+
+  virtual std::vector<v1::Source> ListSources() const = 0;
+  virtual std::vector<v1::Pool> ListPools() const = 0;
+};
+
+}  // namespace entropyd
