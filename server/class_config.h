@@ -1,0 +1,26 @@
+// From a pool's configured classes to the specs of its ClassTree.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/class_tree.h"
+#include "base/config.h"
+#include "proto/server_config.pb.h"
+
+namespace entropyd {
+
+// L, the largest single grant of a pool: 256 B where bytes are scarce (full), 1 KiB for drbg.
+uint32_t ChunkBytes(config::v1::PoolQuality quality);
+
+// The specs, checked by building a tree from them. `pool_index` is the pool's place in the file, for
+// error locations. Errors: INVALID_ARGUMENT with file:line:column, naming class, value and remedy.
+absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::PoolConfig& pool,
+                                                             int pool_index,
+                                                             const config::Locations& locations);
+
+// The names POOL/CLASS of every leaf, in the order of the file.
+std::vector<std::string> LeafNames(const config::v1::Server& config);
+
+}  // namespace entropyd

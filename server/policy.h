@@ -1,0 +1,40 @@
+// Who may do what: identity patterns to roles and classes, deny by default.
+//
+// Thread safety: immutable after Create().
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/config.h"
+#include "proto/server_config.pb.h"
+
+namespace entropyd {
+
+class Policy {
+ public:
+  // Errors: INVALID_ARGUMENT with file:line:column for a rule that can never match or allow: a
+  // pattern of `allow` that names no configured POOL/CLASS leaf, an agent or reader rule without
+  // `allow`, an operator rule with one.
+  static absl::StatusOr<Policy> Create(const config::v1::Server& config,
+                                       const config::Locations& locations);
+
+  // OK, or PERMISSION_DENIED naming identity and role. Any rule that matches is enough.
+  absl::Status CheckRole(absl::string_view identity, config::v1::Role role) const;
+  // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, draw from POOL/CLASS?
+  absl::Status CheckClass(absl::string_view identity, config::v1::Role role,
+                          absl::string_view pool_class) const;
+
+ private:
+  struct Rule {
+    std::string identity;
+    config::v1::Role role;
+    std::vector<std::string> allow;
+  };
+  std::vector<Rule> rules_;
+};
+
+}  // namespace entropyd
