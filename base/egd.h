@@ -50,7 +50,8 @@ class Decoder {
   // True when a command has begun and is not complete: the peer hung up in the middle.
   bool mid_command() const { return have_ > 0 || skip_ > 0; }
 
-  // The half command as plain numbers, for a handover.
+  // The half command as plain numbers, for a handover; never holds data of 0x03. At most one of
+  // `have` and `skip` is above 0. Restore() gives a fresh decoder for what Save() cannot return.
   struct State {
     uint8_t header[4] = {};
     uint8_t have = 0;
