@@ -4,6 +4,8 @@
 //   -> ts=2026-01-02T03:04:05.678Z level=info event=source.quarantined source=trng0 test=rct run=9
 //
 // Events are nouns and past participles with a dot between. Never log bytes that were delivered.
+// Events and keys are constants of the program; values may come from strangers: they are quoted,
+// escaped, and cut at 1.5 KiB.
 //
 // Thread safety: safe; a line is written with one write(2).
 #pragma once
@@ -12,6 +14,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -27,11 +30,21 @@ struct LogField {
   LogField(absl::string_view k, absl::string_view v) : key(k), value(v) {}
   LogField(absl::string_view k, const char* v) : key(k), value(v) {}
   LogField(absl::string_view k, const std::string& v) : key(k), value(v) {}
-  LogField(absl::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
+  template <typename T>
+    requires std::is_arithmetic_v<T>
+  LogField(absl::string_view k, T v) : key(k), value(Text(v)), literal(true) {}
   LogField(absl::string_view k, const absl::Status& v) : key(k), value(v.ToString()) {}
-  LogField(absl::string_view k, absl::AlphaNum v) : key(k), value(v.Piece()) {}
+  LogField(absl::string_view k, absl::AlphaNum v) : key(k), value(v.Piece()) {}  // absl::Hex and kin
   std::string key;
   std::string value;
+  bool literal = false;  // a number or boolean: JSON writes it bare
+
+ private:
+  static std::string Text(bool v) { return v ? "true" : "false"; }
+  template <typename T>
+  static std::string Text(T v) {
+    return absl::StrCat(v);
+  }
 };
 
 class Log {

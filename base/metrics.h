@@ -54,7 +54,7 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // The same name and labels give the same series. CHECK-fails on an invalid name: names are
+  // The same name and labels give the same series. Aborts on an invalid name: names are
   // constants of the program.
   Counter* AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   Gauge* AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
@@ -66,7 +66,9 @@ class Metrics {
   void Remove(Histogram* histogram);
 
   // Runs before each scrape, on the scraping thread: the place to copy numbers kept elsewhere into
-  // gauges. A counter kept elsewhere is set with SetCounter (it must never go back).
+  // gauges; it may add and remove series. No two refreshers run at the same time. A counter kept
+  // elsewhere is set with SetCounter, from a refresher only; a value below the present one is
+  // ignored, because a counter never goes back.
   void AddRefresher(std::function<void()> refresh);
   static void SetCounter(Counter* counter, double value);
 
