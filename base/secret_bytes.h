@@ -1,7 +1,9 @@
 // Memory for bytes that must not be swapped, dumped, inherited or left behind.
 //
-// A SecretArena is one anonymous mapping: mlock, MADV_DONTDUMP, MADV_WIPEONFORK. SecretBytes is a
-// block from it, cleansed (OPENSSL_cleanse) when it goes.
+// A SecretArena is one anonymous mapping between two guard pages: mlock, MADV_DONTDUMP,
+// MADV_WIPEONFORK (a forked child reads zeros there, and holds no lock). SecretBytes is a block
+// from it, cleansed (OPENSSL_cleanse) when it goes. A block released twice, or an arena destroyed
+// before its blocks, ends the process: secrets may be mixed up already.
 //
 //   auto arena = SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
 //   SecretBytes key = arena->Allocate(48).value();
@@ -52,17 +54,20 @@ class SecretArena {
  public:
   enum class Locking { kBestEffort, kRequired };
 
-  // Reserves `bytes` of address space (rounded up to pages); pages are locked as they are used.
-  // Errors: RESOURCE_EXHAUSTED when kRequired and RLIMIT_MEMLOCK or CAP_IPC_LOCK do not allow it,
-  // with the remedy in the message.
+  // Reserves `bytes` of address space (rounded up to pages); memory becomes resident as it is used.
+  // kBestEffort locks pages as they are allocated; kRequired locks the whole range at once, so that
+  // no later allocation can be unlocked. Errors: RESOURCE_EXHAUSTED when kRequired and
+  // RLIMIT_MEMLOCK or CAP_IPC_LOCK do not allow it, with the remedy in the message;
+  // INVALID_ARGUMENT for 0 bytes; what ErrnoStatus says when the kernel cannot map or mark it.
   static absl::StatusOr<std::unique_ptr<SecretArena>> Create(size_t bytes, Locking locking);
   ~SecretArena();
 
-  // Zeroed bytes. Errors: RESOURCE_EXHAUSTED when the arena is full.
+  // Zeroed bytes, on a cache line of their own; 0 bytes give an empty SecretBytes. Errors:
+  // RESOURCE_EXHAUSTED when the arena is full.
   absl::StatusOr<SecretBytes> Allocate(size_t bytes);
 
   bool locked() const;         // false once any page could not be locked
-  size_t used_bytes() const;
+  size_t used_bytes() const;   // of allocated blocks, each rounded up to cache lines
   size_t capacity_bytes() const;
 
  private:
