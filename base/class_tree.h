@@ -40,7 +40,7 @@ class ClassTree {
   enum class Shed { kProportional, kPriority };
 
   struct Options {
-    uint32_t chunk_bytes = 1024;  // L: the largest single grant
+    uint32_t chunk_bytes = 1024;  // L: the largest single grant, at most 1 MiB
     Shed shed = Shed::kProportional;
     bool allow_zero_rate_leaves = false;  // simulations only: such a leaf may starve
   };
@@ -48,7 +48,7 @@ class ClassTree {
   struct ClassSpec {
     std::string name;
     std::string parent;            // empty = root; exactly one class has none
-    uint64_t rate = 0;             // bytes/s
+    uint64_t rate = 0;             // bytes/s; 0 = an inner class: the sum of its children's
     uint64_t ceil = kUnlimited;    // bytes/s
     uint64_t burst = 0;            // bytes; 0 = max(4 chunks, rate x 10 ms)
     uint64_t cburst = 0;           // bytes; 0 = max(4 chunks, ceil x 10 ms)
@@ -57,8 +57,8 @@ class ClassTree {
   };
 
   struct MemberSpec {
-    double weight = 1;             // among the members of its leaf
-    uint64_t ceil = kUnlimited;    // bytes/s, the member's own
+    double weight = 1;             // among the members of its leaf; clamped to 2^-20..2^20
+    uint64_t ceil = kUnlimited;    // bytes/s, the member's own, at least 1
     void* cookie = nullptr;        // handed to `offer`
   };
 
@@ -80,12 +80,14 @@ class ClassTree {
     uint32_t waiting_members = 0;
     uint64_t waiting_bytes = 0;
     uint64_t delivered_bytes = 0;  // the whole subtree's
-    uint64_t borrowed_bytes = 0;   // given beyond the guarantee
+    uint64_t borrowed_bytes = 0;   // given beyond the guarantee; the root never borrows
     int64_t throttled_nanos = 0;   // somebody below waited and the class's own ceiling said no
   };
 
   // Asks the owner to take up to `bytes` for `member`. Returns how many it took (1..bytes), or 0:
-  // the member is parked, nothing is charged, until Unpark().
+  // the member is parked, nothing is charged, until Unpark(). A member is eligible when it and all
+  // classes above it hold a whole chunk of ceil tokens; charged is what it takes.
+  // REQUIRES: the owner does not call the tree from within.
   using Offer = absl::FunctionRef<uint32_t(MemberId member, void* cookie, uint32_t bytes)>;
 
   // Errors: INVALID_ARGUMENT naming the class, the value and the remedy.
@@ -107,9 +109,11 @@ class ClassTree {
   // member takes is subtracted from its Want.
   virtual PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) = 0;
 
-  // When a class or member that waits for tokens may become eligible; nullopt = no such event.
+  // When a class or member that waits for ceil tokens may become eligible; nullopt = no such event.
+  // Who is eligible already and waits for capacity only (PassResult::more) has no event.
   virtual absl::optional<int64_t> NextEventNanos() const = 0;
 
+  // Parents before their children; the root is the first.
   virtual std::vector<ClassStats> Stats(int64_t now_nanos) const = 0;
   virtual uint64_t MemberDelivered(MemberId member) const = 0;
   virtual uint64_t MemberWant(MemberId member) const = 0;

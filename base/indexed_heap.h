@@ -1,0 +1,116 @@
+// A 4-ary min-heap of (key, id) in which every id knows its place, so that it can be re-keyed or
+// taken out from the middle. Four children to a node: half the levels, one cache line a level.
+//
+// Keys are compared by the sign of their difference: virtual times may wrap around as long as all
+// keys of one heap lie within 2^63 of each other. Equal keys leave in the order they came.
+//
+// Push() allocates only beyond what Reserve() asked for. Thread safety: none.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace entropyd {
+
+class IndexedHeap {
+ public:
+  static constexpr uint32_t kAbsent = std::numeric_limits<uint32_t>::max();
+
+  // (*places)[id] holds the place of each id. An id is in one of the heaps that share `places` at a
+  // time, or in none (kAbsent). `places` outlives the heap and is large enough for every id pushed.
+  explicit IndexedHeap(std::vector<uint32_t>* places) : places_(places) {}
+
+  // Room for n entries; grows geometrically, so that calling it for each new id costs O(1).
+  void Reserve(size_t n) {
+    if (n > entries_.capacity()) entries_.reserve(std::max(n, 2 * entries_.capacity()));
+  }
+
+  bool empty() const { return entries_.empty(); }
+  size_t size() const { return entries_.size(); }
+  uint32_t top_id() const { return entries_.front().id; }
+  uint64_t top_key() const { return entries_.front().key; }
+
+  // REQUIRES: id is in no heap.
+  void Push(uint64_t key, uint32_t id) {
+    entries_.push_back({key, id, arrivals_++});
+    SiftUp(entries_.size() - 1);
+  }
+
+  // REQUIRES: id is in this heap.
+  void Rekey(uint32_t id, uint64_t key) {
+    const size_t place = (*places_)[id];
+    Entry& entry = entries_[place];
+    if (entry.key == key) return;
+    entry.key = key;
+    entry.arrival = arrivals_++;
+    if (!SiftUp(place)) SiftDown(place);
+  }
+
+  // REQUIRES: id is in this heap.
+  void Remove(uint32_t id) {
+    const size_t place = (*places_)[id];
+    (*places_)[id] = kAbsent;
+    const Entry last = entries_.back();
+    entries_.pop_back();
+    if (place == entries_.size()) return;
+    entries_[place] = last;
+    if (!SiftUp(place)) SiftDown(place);
+  }
+
+ private:
+  struct Entry {
+    uint64_t key;
+    uint32_t id;
+    uint32_t arrival;  // breaks ties; wraps like the keys
+  };
+
+  static bool Before(const Entry& a, const Entry& b) {
+    const int64_t difference = static_cast<int64_t>(a.key - b.key);
+    if (difference != 0) return difference < 0;
+    return static_cast<int32_t>(a.arrival - b.arrival) < 0;
+  }
+
+  void Put(size_t place, const Entry& entry) {
+    entries_[place] = entry;
+    (*places_)[entry.id] = static_cast<uint32_t>(place);
+  }
+
+  // Records the place even when nothing moves. Returns whether the entry moved.
+  bool SiftUp(size_t place) {
+    const Entry entry = entries_[place];
+    const size_t start = place;
+    while (place > 0) {
+      const size_t parent = (place - 1) / 4;
+      if (!Before(entry, entries_[parent])) break;
+      Put(place, entries_[parent]);
+      place = parent;
+    }
+    Put(place, entry);
+    return place != start;
+  }
+
+  void SiftDown(size_t place) {
+    const Entry entry = entries_[place];
+    const size_t size = entries_.size();
+    for (size_t first = 4 * place + 1; first < size; first = 4 * place + 1) {
+      size_t least = first;
+      const size_t end = std::min(first + 4, size);
+      for (size_t child = first + 1; child < end; ++child) {
+        if (Before(entries_[child], entries_[least])) least = child;
+      }
+      if (!Before(entries_[least], entry)) break;
+      Put(place, entries_[least]);
+      place = least;
+    }
+    Put(place, entry);
+  }
+
+  std::vector<Entry> entries_;
+  std::vector<uint32_t>* places_;
+  uint32_t arrivals_ = 0;
+};
+
+}  // namespace entropyd
