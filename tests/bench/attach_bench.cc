@@ -1,0 +1,213 @@
+// The Attach benchmark's programs in one binary; tests/bench/bench.py starts them and computes the
+// ratios.
+//
+//   bench_attach attach      HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS   draws from entropyd
+//   bench_attach idle        HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS   attaches and waits
+//   bench_attach bare-server HOST:PORT CERT KEY CA PORTS_FILE
+//   bench_attach bare        HOST:PORT CERT KEY CA STREAMS SECONDS
+//   bench_attach tls-server  HOST:PORT CERT KEY CA PORTS_FILE
+//   bench_attach tls         HOST:PORT CERT KEY CA STREAMS SECONDS
+//
+// Drawing prints one JSON line: {"bytes", "messages", "seconds", "cpu_seconds"}; the CPU time is this
+// process's, for the measured interval's whole run.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "base/tls.h"
+#include "client/attach_ledger.h"
+#include "client/entropy_stream.h"
+#include "client/grpc_channel.h"
+#include "tests/bench/attach_bench.h"
+
+namespace entropyd::bench {
+
+tls::Material LoadOrDie(const Endpoint& endpoint) {
+  auto material = tls::LoadMaterial(endpoint.cert, endpoint.key, endpoint.ca, "", absl::Now());
+  if (!material.ok()) {
+    fprintf(stderr, "bench_attach: %s\n", material.status().ToString().c_str());
+    exit(1);
+  }
+  return *std::move(material);
+}
+
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+// A session that keeps 256 KiB of credit ahead, renewed in steps of 16 KiB.
+class Session {
+ public:
+  Session(const Endpoint& endpoint, const std::string& class_name, int number)
+      : stream_(EntropyStream::Start(
+            MakeChannel(endpoint.address, LoadOrDie(endpoint), {.own_connection = true}), [this] {
+              std::lock_guard<std::mutex> lock(mutex_);
+              awake_ = true;
+              wake_.notify_one();
+            })) {
+    v1::AgentMessage hello;
+    hello.mutable_hello()->set_version_min(1);
+    hello.mutable_hello()->set_version_max(1);
+    std::string host_id(16, '\0');
+    memcpy(host_id.data(), &number, sizeof number);
+    hello.mutable_hello()->set_host_id(host_id);
+    stream_->Send(hello);
+    channel_ = ledger_.Open().value();
+    v1::AgentMessage open;
+    open.mutable_open()->set_channel(channel_);
+    open.mutable_open()->set_class_(class_name);
+    stream_->Send(open);
+  }
+
+  // Draws until *stop; counts while *counting.
+  void Draw(const std::atomic<bool>& counting, const std::atomic<bool>& stop,
+            std::atomic<uint64_t>* bytes, std::atomic<uint64_t>* messages) {
+    while (!stop) {
+      WaitAwake();
+      while (auto message = stream_->TryNext()) {
+        const auto& view = message->view();
+        const absl::Status accepted = view.ok() ? ledger_.Accept(*view) : view.status();
+        if (!accepted.ok()) Die(accepted);
+        if (!view->grants.empty() && counting) {
+          for (const GrantView& grant : view->grants) *bytes += grant.bytes;
+          ++*messages;
+        }
+        for (const v1::ChannelState& state : view->head.state()) {
+          if (state.phase() == v1::PHASE_CLOSED) Die(absl::UnknownError(state.reason()));
+        }
+        RenewCredit();
+      }
+      if (stream_->finished()) Die(*stream_->finished());
+    }
+  }
+  void WaitOpen() {
+    for (;;) {
+      WaitAwake();
+      while (auto message = stream_->TryNext()) {
+        const auto& view = message->view();
+        const absl::Status accepted = view.ok() ? ledger_.Accept(*view) : view.status();
+        if (!accepted.ok()) Die(accepted);
+        if (view->head.state_size() > 0) return;
+      }
+      if (stream_->finished()) Die(*stream_->finished());
+    }
+  }
+
+ private:
+  [[noreturn]] static void Die(const absl::Status& status) {
+    fprintf(stderr, "bench_attach: %s\n", status.ToString().c_str());
+    exit(1);
+  }
+  void WaitAwake() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    wake_.wait_for(lock, std::chrono::milliseconds(100), [this] { return awake_; });
+    awake_ = false;
+  }
+  void RenewCredit() {
+    if (!ledger_.welcomed()) return;
+    const AttachLedger::Channel* channel = ledger_.Find(channel_);
+    if (channel->promised() + kGrant > kWindow) return;
+    ledger_.Promise(channel_, kWindow);
+    v1::AgentMessage credit;
+    *credit.mutable_credit()->add_line() = ledger_.TakeLine(channel_, 1);
+    stream_->Send(credit);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool awake_ = true;
+  AttachLedger ledger_;
+  uint32_t channel_ = 0;
+  std::unique_ptr<EntropyStream> stream_;
+};
+
+Transfer DrawAttach(const Endpoint& endpoint, const std::string& class_name, int sessions,
+                    double seconds) {
+  std::atomic<bool> counting{false}, stop{false};
+  std::atomic<uint64_t> bytes{0}, messages{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < sessions; ++i) {
+    threads.emplace_back([&, i] {
+      Session session(endpoint, class_name, i);
+      session.Draw(counting, stop, &bytes, &messages);
+    });
+  }
+  std::this_thread::sleep_for(Seconds(seconds / 10));
+  const auto start = std::chrono::steady_clock::now();
+  counting = true;
+  std::this_thread::sleep_for(Seconds(seconds));
+  counting = false;
+  const Transfer result = {bytes, messages,
+                           Seconds(std::chrono::steady_clock::now() - start).count()};
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  return result;
+}
+
+int Idle(const Endpoint& endpoint, const std::string& class_name, int sessions, double seconds) {
+  std::vector<std::unique_ptr<Session>> held;
+  for (int i = 0; i < sessions; ++i) {
+    held.push_back(std::make_unique<Session>(endpoint, class_name, i));
+  }
+  for (auto& session : held) session->WaitOpen();
+  printf("attached %d\n", sessions);
+  fflush(stdout);
+  std::this_thread::sleep_for(Seconds(seconds));
+  return 0;
+}
+
+void Print(const Transfer& transfer) {
+  printf("{\"bytes\": %llu, \"messages\": %llu, \"seconds\": %.4f, \"cpu_seconds\": %.4f}\n",
+         static_cast<unsigned long long>(transfer.bytes),
+         static_cast<unsigned long long>(transfer.messages), transfer.seconds, CpuSeconds());
+}
+
+int Usage() {
+  fprintf(stderr, "usage: bench_attach attach|idle|bare-server|bare|tls-server|tls HOST:PORT CERT "
+                  "KEY CA …; see the head of attach_bench.cc\n");
+  return 2;
+}
+
+int Main(int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  signal(SIGPIPE, SIG_IGN);
+  if (argc < 7) return Usage();
+  const absl::Status tls13 = tls::RequireTls13();
+  if (!tls13.ok()) {
+    fprintf(stderr, "bench_attach: %s\n", tls13.ToString().c_str());
+    return 1;
+  }
+  const std::string mode = argv[1];
+  const Endpoint endpoint = {argv[2], argv[3], argv[4], argv[5]};
+  if (mode == "bare-server") return ServeBare(endpoint, argv[6]);
+  if (mode == "tls-server") return ServeTls(endpoint, argv[6]);
+  if (argc < 8) return Usage();
+  if (mode == "bare") {
+    Print(DrawBare(endpoint, atoi(argv[6]), atof(argv[7])));
+  } else if (mode == "tls") {
+    Print(DrawTls(endpoint, atoi(argv[6]), atof(argv[7])));
+  } else if (mode == "attach" && argc == 9) {
+    Print(DrawAttach(endpoint, argv[6], atoi(argv[7]), atof(argv[8])));
+  } else if (mode == "idle" && argc == 9) {
+    return Idle(endpoint, argv[6], atoi(argv[7]), atof(argv[8]));
+  } else {
+    return Usage();
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace entropyd::bench
+
+int main(int argc, char** argv) { return entropyd::bench::Main(argc, argv); }

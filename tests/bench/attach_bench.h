@@ -1,0 +1,48 @@
+// What the Attach benchmark's programs share: arguments, CPU time, the credit window.
+#pragma once
+
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include <memory>
+#include <string>
+
+#include "base/tls.h"
+
+namespace entropyd::bench {
+
+struct Transfer {
+  uint64_t bytes = 0;
+  uint64_t messages = 0;
+  double seconds = 0;
+};
+
+struct Endpoint {
+  std::string address;  // HOST:PORT
+  std::string cert, key, ca;
+};
+
+// Credit ahead of what has arrived, and the step in which it is renewed: 16 KiB grants.
+inline constexpr uint64_t kWindow = 256 * 1024;
+inline constexpr uint64_t kGrant = 16 * 1024;
+
+// User and system time of this process so far, in seconds.
+inline double CpuSeconds() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  auto seconds = [](const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+tls::Material LoadOrDie(const Endpoint& endpoint);
+
+// bare_stream.cc: a gRPC mTLS stream that carries constant messages, with the channel and server
+// settings of the real ones and no credit.
+int ServeBare(const Endpoint& endpoint, const std::string& ports_file);
+Transfer DrawBare(const Endpoint& endpoint, int streams, double seconds);
+
+// raw_tls.cc: OpenSSL alone, TLS 1.3, AES-256-GCM.
+int ServeTls(const Endpoint& endpoint, const std::string& ports_file);
+Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds);
+
+}  // namespace entropyd::bench

@@ -1,0 +1,150 @@
+# The vocabulary of the integration steps. Sourced; wants ROOT, BIN, WORK and HERE.
+#
+# Processes are started with `spawn NAME command…`: output to WORK/NAME.log, pid in WORK/NAME.pid.
+
+die() { echo "FAILED: $*" >&2; exit 1; }
+
+# eventually SECONDS command… : until it succeeds.
+eventually() {
+  local limit=$((SECONDS + $1)); shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $limit ] || die "still not so: $*"
+    sleep 0.1
+  done
+}
+
+spawn() {
+  local name=$1; shift
+  setsid "$@" >>"$WORK/$name.log" 2>&1 </dev/null &
+  echo $! >"$WORK/$name.pid"
+}
+pid_of() { cat "$WORK/$1.pid"; }
+is_running() { kill -0 "$(pid_of "$1")" 2>/dev/null; }
+has_ended() { ! is_running "$1"; }
+
+# stop NAME [SECONDS]: SIGTERM, and it must end within the time (default 5 s).
+stop() {
+  local pid limit=$((SECONDS + ${2:-5} + 1))
+  pid=$(pid_of "$1")
+  kill -TERM "$pid" 2>/dev/null || true
+  while kill -0 "$pid" 2>/dev/null; do
+    [ $SECONDS -lt $limit ] || die "$1 did not end within ${2:-5} s of SIGTERM"
+    sleep 0.05
+  done
+  rm -f "$WORK/$1.pid"
+}
+murder() {  # kill -9
+  local pid
+  pid=$(pid_of "$1")
+  kill -KILL "$pid"
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+  rm -f "$WORK/$1.pid"
+}
+stop_everything() {
+  local file pid
+  for file in "$WORK"/*.pid; do
+    [ -f "$file" ] || continue
+    pid=$(cat "$file")
+    kill -CONT "$pid" 2>/dev/null
+    kill -TERM "$pid" 2>/dev/null
+  done
+  for _ in $(seq 60); do
+    local alive=0
+    for file in "$WORK"/*.pid; do
+      [ -f "$file" ] && kill -0 "$(cat "$file")" 2>/dev/null && alive=1
+    done
+    [ $alive = 1 ] || return 0
+    sleep 0.05
+  done
+  for file in "$WORK"/*.pid; do
+    [ -f "$file" ] && kill -KILL "$(cat "$file")" 2>/dev/null
+  done
+  return 0
+}
+
+# --- certificates ---------------------------------------------------------------------------------
+make_pki() {
+  "$BIN/entropyctl" pki init --dir "$WORK/pki" --name TEST
+  issue server --spiffe spiffe://test/server --dns localhost --ip 127.0.0.1
+  issue agent --spiffe spiffe://test/agent/h1
+  issue reader --spiffe spiffe://test/reader/r1
+  issue operator --spiffe spiffe://test/operator/o1
+}
+issue() { local name=$1; shift; "$BIN/entropyctl" pki issue --dir "$WORK/pki" --name "$name" "$@"; }
+
+# --- configurations -------------------------------------------------------------------------------
+# server_yaml [extra source lines]: software sources only, so that any machine can run it.
+server_yaml() {
+  cat <<YAML
+listen: 127.0.0.1:${GRPC_PORT:-0}
+metrics: 127.0.0.1:0
+tls: {cert: $WORK/pki/server.crt, key: $WORK/pki/server.key, client_ca: $WORK/pki/ca.crt}
+allow_software: true
+sources:
+  - {name: kernel, driver: getrandom}
+pools:
+  - name: default
+    quality: drbg
+    sources: [kernel]
+    classes:
+      - {name: root, rate: 100MiB/s}
+      - {name: gold, parent: root, rate: 10MiB/s}
+      - {name: slow, parent: root, rate: 16KiB/s, ceil: 64KiB/s}
+      - {name: secret, parent: root, rate: 1MiB/s}
+policy:
+  - {identity: "spiffe://test/agent/*", role: agent, allow: ["default/gold", "default/slow"]}
+  - {identity: "spiffe://test/reader/*", role: reader, allow: ["default/*"]}
+  - {identity: "spiffe://test/operator/*", role: operator}
+YAML
+}
+agent_yaml() {  # port
+  cat <<YAML
+servers: ["localhost:$1"]
+tls: {cert: $WORK/pki/agent.crt, key: $WORK/pki/agent.key, ca: $WORK/pki/ca.crt}
+metrics: 127.0.0.1:0
+control: $WORK/agent.sock
+state_dir: $WORK/state
+listeners:
+  - {path: $WORK/egd.sock, mode: "0600", class: default/gold}
+  - {path: $WORK/slow.sock, mode: "0600", class: default/slow}
+YAML
+}
+client_yaml() {  # port certificate
+  cat <<YAML
+server: localhost:$1
+tls: {cert: $WORK/pki/$2.crt, key: $WORK/pki/$2.key, ca: $WORK/pki/ca.crt}
+control: $WORK/agent.sock
+YAML
+}
+port_of() { sed -n "s/^$2=//p" "$WORK/$1.ports"; }  # NAME grpc|http
+
+start_server() {
+  [ -f "$WORK/server.yaml" ] || server_yaml >"$WORK/server.yaml"
+  rm -f "$WORK/server.ports"
+  spawn server "$BIN/entropyd" --config "$WORK/server.yaml" --ports-file "$WORK/server.ports"
+  eventually 20 test -s "$WORK/server.ports"
+  for who in agent reader operator; do
+    client_yaml "$(port_of server grpc)" $who >"$WORK/$who.client.yaml"
+  done
+  eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
+}
+start_agent() {
+  [ -f "$WORK/agent.yaml" ] || agent_yaml "$(port_of server grpc)" >"$WORK/agent.yaml"
+  rm -f "$WORK/agent.ports"
+  spawn agent "$BIN/entropyd-hostagent" --config "$WORK/agent.yaml" --ports-file "$WORK/agent.ports"
+  eventually 20 test -s "$WORK/agent.ports"
+}
+ctl() { "$BIN/entropyctl" --config "$WORK/${AS:-operator}.client.yaml" "$@"; }
+egd() { /usr/bin/python3 "$HERE/egd_client.py" "$@"; }
+metric() {  # server|agent PATTERN: the sum of the values of the series that match
+  curl -fsS "http://127.0.0.1:$(port_of "$1" http)/metrics" | awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'
+}
+
+# expect_failure STATUS PATTERN command… : fails as it should, and says why.
+expect_failure() {
+  local want=$1 pattern=$2 status=0 output
+  shift 2
+  output=$("$@" 2>&1) || status=$?
+  [ "$status" = "$want" ] || die "exit $status instead of $want: $*: $output"
+  grep -Eq -- "$pattern" <<<"$output" || die "no /$pattern/ in what '$*' said: $output"
+}
