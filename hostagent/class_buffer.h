@@ -7,6 +7,12 @@
 //             within 1 s; at least min(size, owed); halves after 10 s unused
 //   level + promised <= size, always: bytes that arrive are never refused.
 //
+// Low water is half the target. A low-water crossing is a WantMore() that finds level + promised at
+// or below it after guests have taken bytes; "unused" is a target whose lower half was not reached.
+// So with a demand of r bytes/s the target settles between 2 s and 20 s of r (never above size), and
+// where the size binds, between half of it and all of it is always on its way or here: upstream
+// carries at least size / 2 per round trip.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
@@ -24,14 +30,22 @@ namespace entropyd {
 
 class ClassBuffer {
  public:
+  // The target of a class that has guests and little demand: 16 requests of a Linux guest (64 B).
+  static constexpr size_t kMinTarget = 1024;
+
   struct Options {
     std::string class_name;          // POOL/CLASS
-    size_t size = 256 * 1024;        // bytes
+    size_t size = 256 * 1024;        // bytes, at least kMinTarget
     int64_t max_age_nanos = 60'000'000'000;  // older bytes are wiped
   };
+  // Errors: INVALID_ARGUMENT (size, max_age), RESOURCE_EXHAUSTED (the arena is smaller than
+  // ArenaBytes(size)).
   static absl::StatusOr<std::unique_ptr<ClassBuffer>> Create(const Options& options,
                                                              SecretArena* arena,
                                                              const Clock* clock);
+  // What a buffer of `size` bytes may use of its arena at most. It uses pages as its target grows.
+  static size_t ArenaBytes(size_t size);
+
   virtual ~ClassBuffer() = default;
 
   virtual const std::string& class_name() const = 0;
@@ -39,8 +53,9 @@ class ClassBuffer {
   virtual size_t level() const = 0;
   virtual size_t target() const = 0;
 
-  // Down. Append: from upstream; REQUIRES bytes.size() <= size() - level(). Take: moves out up to
-  // out.size() bytes and wipes them here; returns how many.
+  // Down. Append: from upstream; REQUIRES bytes.size() <= size() - level(); the room for what was
+  // promised through WantMore() is there. Take: moves out up to out.size() bytes and wipes them
+  // here; returns how many.
   virtual void Append(absl::Span<const uint8_t> bytes) = 0;
   virtual size_t Take(absl::Span<uint8_t> out) = 0;
   virtual void Discard() = 0;        // wipes everything
@@ -51,9 +66,14 @@ class ClassBuffer {
   virtual uint64_t owed() const = 0;
 
   // Wipes what is too old and lets the target shrink; call about once a second and before WantMore.
+  // After bytes died of age only what guests wait for is fetched, until they use the class again.
   virtual void Tick() = 0;
-  // How many more bytes to promise, given what is promised already; 0 = above low water.
+  // How many more bytes to promise, given what is promised already; 0 = above low water. The memory
+  // for them is reserved, so it is less than wanted where the arena is full.
   virtual uint64_t WantMore(uint64_t promised) = 0;
+
+  // Bytes wiped because of their age or by Discard(), since the start.
+  virtual uint64_t discarded_bytes() const = 0;
 };
 
 }  // namespace entropyd

@@ -1,0 +1,62 @@
+// A FIFO of secret bytes in blocks of an arena. Blocks come as room is reserved and go as they empty,
+// so that a buffer which holds 1 KiB costs one locked page and not its largest size. What leaves is
+// cleansed at once.
+//
+//   SecretRing ring(arena);
+//   ring.Reserve(1024);          // before the bytes are asked for
+//   ring.Append(bytes);          // never more than reserved
+//   size_t n = ring.Take(out);
+//
+// Thread safety: none; belongs to its owner's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "absl/types/span.h"
+#include "base/secret_bytes.h"
+
+namespace entropyd {
+
+class SecretRing {
+ public:
+  // One page: the unit in which memory is locked.
+  static constexpr size_t kBlockBytes = 4096;
+
+  // The arena outlives the ring.
+  explicit SecretRing(SecretArena* arena) : arena_(arena) {}
+
+  // The arena's bytes that a ring needs so that Reserve(bytes) never falls short: one block more,
+  // because the oldest may be partly emptied.
+  static size_t ArenaBytes(size_t bytes);
+
+  size_t level() const { return level_; }
+  // Bytes that fit beside those that are here.
+  size_t room() const { return blocks_.size() * kBlockBytes - head_ - level_; }
+  size_t block_count() const { return blocks_.size(); }
+
+  // Makes room for `bytes` more, as far as the arena has blocks; returns the room there is now,
+  // at most `bytes`.
+  size_t Reserve(size_t bytes);
+  // REQUIRES: bytes.size() <= room().
+  void Append(absl::Span<const uint8_t> bytes);
+  // Moves out up to out.size() bytes, oldest first; returns how many.
+  size_t Take(absl::Span<uint8_t> out);
+  // Cleanses the oldest `bytes` bytes, or all when there are fewer.
+  void Drop(size_t bytes);
+  // Gives empty blocks back to the arena, except what holds `keep_room` bytes beside level().
+  void Trim(size_t keep_room);
+
+ private:
+  // The longest run of stored bytes from the oldest on.
+  absl::Span<uint8_t> Front();
+  void Advance(size_t bytes);
+
+  SecretArena* const arena_;
+  std::deque<SecretBytes> blocks_;
+  size_t head_ = 0;   // of the oldest byte, in blocks_.front()
+  size_t level_ = 0;
+};
+
+}  // namespace entropyd
