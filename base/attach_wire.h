@@ -3,7 +3,10 @@
 // its fields, so everything but the grants is serialised by protobuf and the grants are framed by
 // hand around slices that their owner cleanses.
 //
-// gRPC-free: adapters turn the pieces into grpc::Slice and back.
+// gRPC-free: adapters turn the pieces into grpc::Slice and back. The caller bounds the size of what
+// it passes in (gRPC's receive limit); memory taken here is proportional to it.
+//
+// Thread safety: free functions without state.
 #pragma once
 
 #include <cstddef>
@@ -24,11 +27,13 @@ struct GrantHeader {
   size_t bytes = 0;
 };
 
-// Upper bound of what AppendGrantPrefix writes.
-inline constexpr size_t kMaxGrantPrefix = 48;
+// Upper bound of what WriteGrantPrefix writes: five one-byte tags, four 64-bit varints (10 bytes)
+// and one 32-bit varint (5 bytes).
+inline constexpr size_t kMaxGrantPrefix = 50;
 
 // Writes tag, length, the numbers of a Grant and the tag and length of its `data`; the `bytes`
 // bytes of data must follow directly. Returns the number of bytes written (<= kMaxGrantPrefix).
+// The result is byte for byte what protobuf writes (which leaves out an empty `data`).
 size_t WriteGrantPrefix(const GrantHeader& header, uint8_t* out);
 
 struct GrantView {
@@ -44,8 +49,9 @@ struct ServerMessageView {
   std::vector<GrantView> grants;
 };
 
-// Parses a message that arrived as `slices`, which must outlive the view. Unknown fields are
-// skipped. Errors: INVALID_ARGUMENT with the byte offset.
+// Parses a message that arrived as `slices`, which must outlive the view. Accepts what protobuf's
+// parser accepts, with the same meaning, but for groups, which proto3 never writes. Unknown fields
+// are skipped, not kept. Errors: INVALID_ARGUMENT with the byte offset.
 absl::StatusOr<ServerMessageView> ParseServerMessage(
     absl::Span<const absl::Span<const uint8_t>> slices);
 
