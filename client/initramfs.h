@@ -1,0 +1,39 @@
+// An initramfs for a test guest, written in memory: the "newc" cpio format of
+// Documentation/driver-api/early-userspace/buffer-format.rst in the Linux tree.
+//
+//   Initramfs image;
+//   image.AddDirectory("dev");
+//   image.AddFile("init", 0755, program);
+//   WriteFile(path, std::move(image).Finish());
+//
+// Thread safety: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace entropyd {
+
+class Initramfs {
+ public:
+  // Paths are relative to the root, without a leading slash; a directory comes before what it holds.
+  void AddDirectory(absl::string_view path);
+  // `permissions`: the lower twelve bits of the mode.
+  void AddFile(absl::string_view path, uint32_t permissions, absl::string_view contents);
+  void AddCharDevice(absl::string_view path, uint32_t permissions, uint32_t major, uint32_t minor);
+
+  // The archive with its trailer.
+  std::string Finish() &&;
+
+ private:
+  void Append(absl::string_view path, uint32_t mode, absl::string_view contents, uint32_t major,
+              uint32_t minor);
+  void Pad();
+
+  std::string archive_;
+  uint32_t next_inode_ = 1;
+};
+
+}  // namespace entropyd
