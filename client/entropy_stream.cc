@@ -1,1 +1,240 @@
 #include "client/entropy_stream.h"
+
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "base/grpc_status.h"
+#include "client/wipe.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/support/client_callback.h"
+
+namespace entropyd {
+namespace {
+
+constexpr char kMethod[] = "/entropyd.v1.Entropy/Attach";
+// One message being handled and one ready behind it keep the owner busy; more would only be entropy
+// that lies about outside locked memory.
+constexpr int kMaxHeld = 2;
+
+// The gRPC side. It lives until gRPC's last callback and the last received message are gone.
+//
+// A hold keeps the call alive between the owner's operations. It goes when no further operation will
+// be started: the stream is over (a read failed, or Cancel) and no read is outstanding.
+class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBuffer> {
+ public:
+  Core(std::shared_ptr<grpc::Channel> channel, std::function<void()> wake)
+      : wake_(std::move(wake)), stub_(std::move(channel)) {}
+
+  void Start(std::shared_ptr<Core> self) {
+    self_ = std::move(self);
+    stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
+    AddHold();
+    {
+      absl::MutexLock lock(&mutex_);
+      StartNextRead();
+    }
+    StartCall();
+  }
+
+  bool Send(const v1::AgentMessage& message) {
+    absl::MutexLock lock(&mutex_);
+    if (over_ || half_closed_) return false;
+    sends_.push_back(message);
+    if (sends_.size() == 1) StartWrite(&sends_.front());
+    return true;
+  }
+
+  size_t unsent() const {
+    absl::MutexLock lock(&mutex_);
+    return sends_.size();
+  }
+
+  std::unique_ptr<WipedBuffer> TakeNext() {
+    absl::MutexLock lock(&mutex_);
+    if (waiting_.empty()) return nullptr;
+    std::unique_ptr<WipedBuffer> next = std::move(waiting_.front());
+    waiting_.pop_front();
+    return next;
+  }
+
+  // A message that was taken is gone.
+  void Returned() {
+    absl::MutexLock lock(&mutex_);
+    --held_;
+    StartNextRead();
+  }
+
+  absl::optional<absl::Status> finished() const {
+    absl::MutexLock lock(&mutex_);
+    if (!waiting_.empty()) return absl::nullopt;
+    return status_;
+  }
+
+  void HalfClose() {
+    absl::MutexLock lock(&mutex_);
+    if (over_ || half_closed_) return;
+    half_closed_ = true;
+    if (sends_.empty()) StartWritesDone();
+  }
+
+  void Cancel() {
+    context_.TryCancel();
+    bool release = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      over_ = true;
+      release = TakeHold();
+    }
+    if (release) RemoveHold();
+  }
+
+  // REQUIRES: Cancel() was called.
+  void AwaitLastCallback() {
+    std::deque<std::unique_ptr<WipedBuffer>> wiped_outside_the_lock;
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&gone_));
+    waiting_.swap(wiped_outside_the_lock);
+  }
+
+  void OnReadDone(bool ok) override {
+    std::unique_ptr<WipedBuffer> late;
+    bool release = false;
+    bool tell = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      if (ok && !over_) {
+        waiting_.push_back(std::move(incoming_));
+        ++held_;
+        tell = true;
+        StartNextRead();
+      } else {
+        late = std::move(incoming_);
+        over_ = true;
+        release = TakeHold();
+      }
+    }
+    if (tell) wake_();
+    if (release) RemoveHold();
+  }
+
+  void OnWriteDone(bool ok) override {
+    bool drained = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      sends_.pop_front();
+      if (!ok || over_) {
+        sends_.clear();  // the reads tell why
+      } else if (!sends_.empty()) {
+        StartWrite(&sends_.front());
+      } else if (half_closed_) {
+        StartWritesDone();
+      }
+      drained = sends_.empty();
+    }
+    if (drained) wake_();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      status_ = FromGrpc(status);
+      over_ = true;
+    }
+    wake_();
+    const std::shared_ptr<Core> until_the_mutex_is_released = std::move(self_);
+    absl::MutexLock lock(&mutex_);
+    gone_ = true;
+  }
+
+ private:
+  void StartNextRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (over_ || reading_ || held_ >= kMaxHeld) return;
+    reading_ = true;
+    incoming_ = std::make_unique<WipedBuffer>();
+    StartRead(incoming_->get());
+  }
+
+  bool TakeHold() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !reading_ && std::exchange(hold_, false);
+  }
+
+  const std::function<void()> wake_;
+  grpc::ClientContext context_;
+  grpc::TemplatedGenericStub<v1::AgentMessage, grpc::ByteBuffer> stub_;
+  std::shared_ptr<Core> self_;  // set before the call starts, taken by the last callback
+
+  mutable absl::Mutex mutex_;
+  std::deque<v1::AgentMessage> sends_ ABSL_GUARDED_BY(mutex_);  // the front one is being written
+  std::unique_ptr<WipedBuffer> incoming_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<WipedBuffer>> waiting_ ABSL_GUARDED_BY(mutex_);
+  int held_ ABSL_GUARDED_BY(mutex_) = 0;  // waiting or in the owner's hands
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;  // no further operation is started
+  bool hold_ ABSL_GUARDED_BY(mutex_) = true;
+  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::optional<absl::Status> status_ ABSL_GUARDED_BY(mutex_);
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+class ReceivedMessageImpl final : public ReceivedMessage {
+ public:
+  ReceivedMessageImpl(std::shared_ptr<Core> core, std::unique_ptr<WipedBuffer> buffer)
+      : core_(std::move(core)),
+        buffer_(std::move(buffer)),
+        slices_(ViewSlices(buffer_->get())),
+        view_(ParseServerMessage(slices_)) {}
+
+  ~ReceivedMessageImpl() override {
+    buffer_.reset();
+    core_->Returned();
+  }
+
+  const absl::StatusOr<ServerMessageView>& view() const override { return view_; }
+
+ private:
+  const std::shared_ptr<Core> core_;
+  std::unique_ptr<WipedBuffer> buffer_;
+  const std::vector<absl::Span<const uint8_t>> slices_;
+  const absl::StatusOr<ServerMessageView> view_;
+};
+
+class EntropyStreamImpl final : public EntropyStream {
+ public:
+  explicit EntropyStreamImpl(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+
+  ~EntropyStreamImpl() override {
+    core_->Cancel();
+    core_->AwaitLastCallback();
+  }
+
+  bool Send(const v1::AgentMessage& message) override { return core_->Send(message); }
+  size_t unsent() const override { return core_->unsent(); }
+  std::unique_ptr<ReceivedMessage> TryNext() override {
+    std::unique_ptr<WipedBuffer> buffer = core_->TakeNext();
+    if (buffer == nullptr) return nullptr;
+    return std::make_unique<ReceivedMessageImpl>(core_, std::move(buffer));
+  }
+  absl::optional<absl::Status> finished() const override { return core_->finished(); }
+  void HalfClose() override { core_->HalfClose(); }
+  void Cancel() override { core_->Cancel(); }
+
+ private:
+  const std::shared_ptr<Core> core_;
+};
+
+}  // namespace
+
+std::unique_ptr<EntropyStream> EntropyStream::Start(std::shared_ptr<grpc::Channel> channel,
+                                                    std::function<void()> wake) {
+  auto core = std::make_shared<Core>(std::move(channel), std::move(wake));
+  core->Start(core);
+  return std::make_unique<EntropyStreamImpl>(std::move(core));
+}
+
+}  // namespace entropyd

@@ -10,10 +10,12 @@
 //
 // Reading is paced by the owner: at most two received messages wait, and the next read starts when
 // one of them has been destroyed. Slices are wiped in place before they return to gRPC.
+// A paused reader does not see the stream's end: it comes after the messages that wait.
 //
 // Thread safety: one owner thread; `wake` is called on gRPC's threads and must not block.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -28,6 +30,7 @@ class Channel;
 
 namespace entropyd {
 
+// May outlive its stream. Thread safety: the stream's owner thread.
 class ReceivedMessage {
  public:
   virtual ~ReceivedMessage() = default;  // wipes the slices, lets the next read start
@@ -37,12 +40,18 @@ class ReceivedMessage {
 
 class EntropyStream {
  public:
+  // The largest message a client takes: 32 KiB of payload, its framing, and room for states.
+  static constexpr int kMaxReceiveBytes = 80 * 1024;
+
+  // `wake` is called when a message, the end, or the last queued message's transmission is there.
   static std::unique_ptr<EntropyStream> Start(std::shared_ptr<grpc::Channel> channel,
                                               std::function<void()> wake);
   virtual ~EntropyStream() = default;  // cancels, and waits for gRPC's last callback
 
   // Queued; written one at a time, in order. False when the stream is over.
   virtual bool Send(const v1::AgentMessage& message) = 0;
+  // Messages queued or being written. Who sends only at 0 always sends its newest numbers.
+  virtual size_t unsent() const = 0;
   virtual std::unique_ptr<ReceivedMessage> TryNext() = 0;  // nullptr: nothing there now
   // Set once, after the last message was taken.
   virtual absl::optional<absl::Status> finished() const = 0;
