@@ -28,7 +28,6 @@
 #include "base/tls.h"
 #include "client/attach_ledger.h"
 #include "client/entropy_stream.h"
-#include "client/grpc_channel.h"
 #include "tests/bench/attach_bench.h"
 
 namespace entropyd::bench {
@@ -42,6 +41,19 @@ tls::Material LoadOrDie(const Endpoint& endpoint) {
   return *std::move(material);
 }
 
+std::shared_ptr<grpc::Channel> ChannelOrDie(const Endpoint& endpoint) {
+  config::v1::ClientTls tls;
+  tls.set_cert(endpoint.cert);
+  tls.set_key(endpoint.key);
+  tls.set_ca(endpoint.ca);
+  auto channel = MakeChannel(endpoint.address, tls, absl::Now());
+  if (!channel.ok()) {
+    fprintf(stderr, "bench_attach: %s\n", channel.status().ToString().c_str());
+    exit(1);
+  }
+  return *std::move(channel);
+}
+
 namespace {
 
 using Seconds = std::chrono::duration<double>;
@@ -50,12 +62,11 @@ using Seconds = std::chrono::duration<double>;
 class Session {
  public:
   Session(const Endpoint& endpoint, const std::string& class_name, int number)
-      : stream_(EntropyStream::Start(
-            MakeChannel(endpoint.address, LoadOrDie(endpoint), {.own_connection = true}), [this] {
-              std::lock_guard<std::mutex> lock(mutex_);
-              awake_ = true;
-              wake_.notify_one();
-            })) {
+      : stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] {
+          std::lock_guard<std::mutex> lock(mutex_);
+          awake_ = true;
+          wake_.notify_one();
+        })) {
     v1::AgentMessage hello;
     hello.mutable_hello()->set_version_min(1);
     hello.mutable_hello()->set_version_max(1);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/tls.h"
+#include "client/grpc_channel.h"
 
 namespace entropyd::bench {
 
@@ -35,6 +36,8 @@ inline double CpuSeconds() {
 }
 
 tls::Material LoadOrDie(const Endpoint& endpoint);
+// A channel with a connection of its own.
+std::shared_ptr<grpc::Channel> ChannelOrDie(const Endpoint& endpoint);
 
 // bare_stream.cc: a gRPC mTLS stream that carries constant messages, with the channel and server
 // settings of the real ones and no credit.

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/grpc_credentials.h"
-#include "client/grpc_channel.h"
 #include "proto/entropy.grpc.pb.h"
 #include "tests/bench/attach_bench.h"
 
@@ -115,8 +114,7 @@ Transfer DrawBare(const Endpoint& endpoint, int streams, double seconds) {
   std::vector<std::unique_ptr<Reader>> readers;
   for (int i = 0; i < streams; ++i) {
     readers.push_back(std::make_unique<Reader>(
-        MakeChannel(endpoint.address, LoadOrDie(endpoint), {.own_connection = true}), &counting,
-        &bytes, &messages));
+        ChannelOrDie(endpoint), &counting, &bytes, &messages));
   }
   std::this_thread::sleep_for(Seconds(seconds / 10));
   const auto start = Steady::now();

@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""Runs the benchmarks and computes the ratios; see run.sh for the usage and README.md for what each
+figure means. Ours and the reference alternate, three rounds, and the medians are compared: the
+machine is noisy, the ratio less so."""
+import argparse
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("BIN", os.path.join(ROOT, "build", "release", "bin"))
+TICKS = os.sysconf("SC_CLK_TCK")
+
+# The bars: (bench, case) -> (compare, ratio or value).
+BARS = {
+    ("egd", "(1,1) requests"): (">=", 0.8),
+    ("egd", "(16,16) requests"): (">=", 0.4),
+    ("egd", "(256,16) requests"): (">=", 0.4),
+    ("attach", "1 session vs bare stream"): (">=", 0.8),
+    ("attach", "4 sessions vs raw TLS"): (">=", 0.6),
+    ("attach", "CPU per GB vs bare stream"): ("<=", 1.5),
+    ("guest", "read(4096) of /dev/hwrng"): (">=", 0.85),
+    ("footprint", "agent RSS, 1,000 idle guests"): ("<=", 1.0),
+    ("footprint", "server RSS per attached agent"): ("<=", 1.0),
+}
+
+rows = []
+
+
+def report(bench, case, ours, reference, unit):
+    ratio = ours / reference if reference else 0
+    bar = BARS.get((bench, case))
+    met = None
+    if bar:
+        met = ratio >= bar[1] if bar[0] == ">=" else ratio <= bar[1]
+    rows.append({"bench": bench, "case": case, "ours": round(ours, 3), "reference": round(reference, 3),
+                 "ratio": round(ratio, 3), "unit": unit, "_bar": bar, "_met": met})
+    if ARGS.output == "json":
+        print(json.dumps({k: v for k, v in rows[-1].items() if not k.startswith("_")}), flush=True)
+    else:
+        mark = "" if met is None else f"   bar {bar[0]} {bar[1]} {'met' if met else 'MISSED'}"
+        print(f"  {case:34s} {ours:12.1f} {reference:12.1f}  {ratio:6.2f}  {unit}{mark}", flush=True)
+
+
+def title(text, reference):
+    if ARGS.output != "json":
+        print(f"\n{text}\n  {'case':34s} {'entropyd':>12s} {reference[:12]:>12s}   ratio  unit", flush=True)
+
+
+@contextlib.contextmanager
+def process(*command, log):
+    with open(log, "ab") as out:
+        p = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    try:
+        yield p
+    finally:
+        if p.poll() is None:
+            p.send_signal(signal.SIGTERM)
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+
+
+def wait_for(what, condition, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.05)
+    sys.exit(f"bench: {what} did not come within {seconds} s")
+
+
+def ports(path):
+    wait_for(path, lambda: os.path.exists(path) and os.path.getsize(path) > 0)
+    return dict(line.split("=", 1) for line in open(path).read().split())
+
+
+def run_json(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"bench: {' '.join(command)}: {done.stderr}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_kib(pid):
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+class Stack:
+    """A server and an agent of our own with a throw-away CA: kernel randomness as the source, one
+    drbg class without a ceiling, so that what is measured is the way and not the device."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def certificates(self):
+        ctl = os.path.join(BIN, "entropyctl")
+        subprocess.run([ctl, "pki", "init", "--dir", self.path("pki"), "--name", "BENCH"], check=True,
+                       stdout=subprocess.DEVNULL)
+        for name, extra in (("server", ["--dns", "localhost", "--ip", "127.0.0.1"]), ("agent", [])):
+            subprocess.run([ctl, "pki", "issue", "--dir", self.path("pki"), "--name", name, "--spiffe",
+                            f"spiffe://bench/{name}", *extra], check=True, stdout=subprocess.DEVNULL)
+
+    def endpoint(self, who):
+        return [self.path(f"pki/{who}.crt"), self.path(f"pki/{who}.key"), self.path("pki/ca.crt")]
+
+    def write_server(self):
+        cert, key, ca = self.endpoint("server")
+        with open(self.path("server.yaml"), "w") as f:
+            f.write(f"""listen: 127.0.0.1:0
+metrics: 127.0.0.1:0
+tls: {{cert: {cert}, key: {key}, client_ca: {ca}}}
+allow_software: true
+sources:
+  - {{name: kernel, driver: getrandom}}
+pools:
+  - name: default
+    sources: [kernel]
+    classes:
+      - {{name: root, rate: 1GiB/s}}
+      - {{name: bench, parent: root, rate: 1GiB/s}}
+policy:
+  - {{identity: "spiffe://bench/agent", role: agent, allow: ["default/*"]}}
+""")
+
+    def write_agent(self, port):
+        cert, key, ca = self.endpoint("agent")
+        with open(self.path("agent.yaml"), "w") as f:
+            f.write(f"""servers: ["localhost:{port}"]
+tls: {{cert: {cert}, key: {key}, ca: {ca}}}
+metrics: 127.0.0.1:0
+control: {self.path("agent.sock")}
+state_dir: {self.path("state")}
+listeners:
+  - {{path: {self.path("egd.sock")}, mode: "0600", class: default/bench}}
+""")
+
+    @contextlib.contextmanager
+    def server(self):
+        self.write_server()
+        listening = self.path("server.ports")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(listening)
+        with process(os.path.join(BIN, "entropyd"), "--config", self.path("server.yaml"), "--ports-file",
+                     listening, log=self.path("server.log")) as p:
+            yield p, int(ports(listening)["grpc"])
+
+    @contextlib.contextmanager
+    def agent(self, port):
+        self.write_agent(port)
+        with process(os.path.join(BIN, "entropyd-hostagent"), "--config", self.path("agent.yaml"),
+                     "--ports-file", self.path("agent.ports"), log=self.path("agent.log")) as p:
+            wait_for("the agent's socket", lambda: os.path.exists(self.path("egd.sock")))
+            time.sleep(1)  # attach
+            yield p, self.path("egd.sock")
+
+
+@contextlib.contextmanager
+def minimal_server(folder):
+    path = os.path.join(folder, "minimal.sock")
+    with process(os.path.join(BIN, "bench_minimal_egd"), path, log=os.path.join(folder, "minimal.log")):
+        wait_for("the minimal server's socket", lambda: os.path.exists(path))
+        yield path
+
+
+def median_of(rounds, key):
+    return statistics.median(r[key] for r in rounds)
+
+
+def bench_egd(stack):
+    title("EGD, 64-byte requests by 0x02; (connections, outstanding on each)", "minimal")
+    load = os.path.join(BIN, "bench_egd_load")
+    with stack.server() as (_, port), stack.agent(port) as (_, ours), minimal_server(stack.folder) as reference:
+        for connections, outstanding in ((1, 1), (1, 16), (16, 16), (256, 16)):
+            mine, theirs = [], []
+            for _ in range(ARGS.rounds):
+                arguments = [str(connections), str(outstanding), str(ARGS.seconds)]
+                theirs.append(run_json(load, reference, *arguments))
+                mine.append(run_json(load, ours, *arguments))
+            case = f"({connections},{outstanding})"
+            report("egd", f"{case} requests", median_of(mine, "requests_per_second"),
+                   median_of(theirs, "requests_per_second"), "1/s")
+            report("egd", f"{case} p50", median_of(mine, "p50_us"), median_of(theirs, "p50_us"), "us")
+            report("egd", f"{case} p99", median_of(mine, "p99_us"), median_of(theirs, "p99_us"), "us")
+
+
+def transfer(server_pid, *command):
+    """One measured draw: MB/s, and CPU seconds per GB of both ends together."""
+    before = cpu_seconds(server_pid)
+    result = run_json(*command)
+    server = cpu_seconds(server_pid) - before
+    # Both ends also worked in the warm-up (a tenth of the time): scale the bytes likewise.
+    gigabytes = result["bytes"] * 1.1 / 1e9
+    return {"mbps": result["bytes"] / result["seconds"] / 1e6,
+            "cpu": (server + result["cpu_seconds"]) / gigabytes if gigabytes else float("inf"),
+            "message": result["bytes"] / max(1, result["messages"])}
+
+
+def bench_attach(stack):
+    program = os.path.join(BIN, "bench_attach")
+    server_end, agent_end = stack.endpoint("server"), stack.endpoint("agent")
+    seconds = str(ARGS.seconds)
+    bare_ports, tls_ports = stack.path("bare.ports"), stack.path("tls.ports")
+    with stack.server() as (server, port), \
+            process(program, "bare-server", "127.0.0.1:0", *server_end, bare_ports,
+                    log=stack.path("bare.log")) as bare, \
+            process(program, "tls-server", "127.0.0.1:0", *server_end, tls_ports,
+                    log=stack.path("tls.log")) as tls:
+        bare_port, tls_port = ports(bare_ports)["grpc"], ports(tls_ports)["grpc"]
+        results = {key: [] for key in ("ours1", "bare1", "ours4", "tls4")}
+        for _ in range(ARGS.rounds):
+            results["bare1"].append(transfer(bare.pid, program, "bare", f"localhost:{bare_port}", *agent_end,
+                                             "1", seconds))
+            results["ours1"].append(transfer(server.pid, program, "attach", f"localhost:{port}", *agent_end,
+                                             "default/bench", "1", seconds))
+            results["tls4"].append(transfer(tls.pid, program, "tls", f"localhost:{tls_port}", *agent_end, "4",
+                                            seconds))
+            results["ours4"].append(transfer(server.pid, program, "attach", f"localhost:{port}", *agent_end,
+                                             "default/bench", "4", seconds))
+        title(f"Attach, {median_of(results['ours1'], 'message') / 1024:.1f} KiB a message on average",
+              "reference")
+        report("attach", "1 session vs bare stream", median_of(results["ours1"], "mbps"),
+               median_of(results["bare1"], "mbps"), "MB/s")
+        report("attach", "4 sessions vs raw TLS", median_of(results["ours4"], "mbps"),
+               median_of(results["tls4"], "mbps"), "MB/s")
+        report("attach", "CPU per GB vs bare stream", median_of(results["ours1"], "cpu"),
+               median_of(results["bare1"], "cpu"), "s/GB")
+
+
+def bench_guest(stack):
+    title("A QEMU guest's virtio-rng", "minimal")
+    kernel = os.environ.get("ENTROPYD_GUEST_KERNEL", os.path.join(ROOT, "build", "guest-kernel"))
+    subprocess.run([os.path.join(ROOT, "deploy", "fetch-guest-kernel.sh"), kernel], check=True,
+                   stdout=subprocess.DEVNULL)
+    os.environ["ENTROPYD_GUEST_KERNEL"] = kernel
+    count = str(int(ARGS.seconds * 256 * 1024))
+    boot = [os.path.join(BIN, "entropyctl"), "guest-boot", "--bytes", count, "-o", "json", "--socket"]
+    with stack.server() as (_, port), stack.agent(port) as (_, ours), minimal_server(stack.folder) as reference:
+        mine, theirs = [], []
+        for _ in range(ARGS.rounds):
+            theirs.append(run_json(*boot, reference))
+            mine.append(run_json(*boot, ours))
+    rate = lambda rounds: statistics.median(r["bytes"] / r["seconds"] / 1000 for r in rounds)
+    report("guest", "read(4096) of /dev/hwrng", rate(mine), rate(theirs), "kB/s")
+
+
+def bench_footprint(stack):
+    title("Memory (reference = the most that is allowed)", "limit")
+    program = os.path.join(BIN, "bench_attach")
+    agents = 100 if ARGS.smoke else 500
+    with stack.server() as (server, port):
+        before = rss_kib(server.pid)
+        log = stack.path("idle.log")
+        with process(program, "idle", f"localhost:{port}", *stack.endpoint("agent"), "default/bench",
+                     str(agents), "60", log=log):
+            wait_for(f"{agents} attached agents", lambda: b"attached" in open(log, "rb").read(), 120)
+            time.sleep(1)
+            report("footprint", "server RSS per attached agent", (rss_kib(server.pid) - before) / agents, 130,
+                   "KiB")
+    with stack.server() as (_, port), stack.agent(port) as (agent, socket_path):
+        client = os.path.join(ROOT, "tests", "integration", "egd_client.py")
+        log = stack.path("guests.log")
+        with process("/usr/bin/python3", client, socket_path, "idle", "1000", "30", log=log):
+            wait_for("1,000 guests", lambda: b"1000" in open(log, "rb").read())
+            time.sleep(1)
+            report("footprint", "agent RSS, 1,000 idle guests", rss_kib(agent.pid) / 1024, 40, "MiB")
+
+
+BENCHES = {"egd": bench_egd, "attach": bench_attach, "guest": bench_guest, "footprint": bench_footprint}
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    parser.add_argument("bench", nargs="*", choices=[*BENCHES, []])
+    args = parser.parse_args()
+    args.rounds = 1 if args.smoke else 3
+    if args.smoke:
+        args.seconds = 0.5
+    return args
+
+
+def main():
+    if not os.path.exists(os.path.join(BIN, "bench_attach")):
+        sys.exit(f"bench: no bench_attach in {BIN}; build first: cmake --preset release && "
+                 "cmake --build --preset release")
+    with tempfile.TemporaryDirectory(prefix="entropyd-bench.", dir="/tmp") as folder:
+        stack = Stack(folder)
+        stack.certificates()
+        try:
+            for name in ARGS.bench or BENCHES:
+                BENCHES[name](stack)
+        except BaseException:
+            for log in ("server.log", "agent.log"):
+                if os.path.exists(stack.path(log)):
+                    sys.stderr.write(f"---- {log}\n" + "".join(open(stack.path(log)).readlines()[-20:]))
+            raise
+    missed = [r for r in rows if r["_met"] is False]
+    if ARGS.output != "json":
+        print(f"\nbench: {len(rows)} figures, {len(missed)} bars missed" +
+              ("" if ARGS.check else " (not enforced; --check does)"))
+    if not rows:
+        sys.exit("bench: nothing was measured")
+    if ARGS.check and missed:
+        sys.exit(1)
+
+
+ARGS = arguments()
+main()

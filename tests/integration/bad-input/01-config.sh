@@ -1,0 +1,32 @@
+make_pki
+server_yaml >good.yaml
+check() { "$BIN/entropyd" --config "$1" --check-config; }
+wrong() {  # pattern sed-script: the good configuration, spoilt
+  sed "$2" good.yaml >bad.yaml
+  ! cmp -s good.yaml bad.yaml || die "the script '$2' spoils nothing"
+  expect_failure 2 "bad.yaml:[0-9]+:[0-9]+: .*$1" check bad.yaml
+}
+check good.yaml
+wrong "unknown key 'listn'; did you mean 'listen'" 's/^listen:/listn:/'
+wrong "duplicate" '$a listen: 127.0.0.1:1'
+wrong "alias|anchor" 's/^allow_software: true/allow_software: \&a true/'
+wrong "tab" 's/^  - {name: kernel/\t- {name: kernel/'
+wrong "not a rate" 's|rate: 16KiB/s|rate: 16KB/s|'
+wrong "ceil" 's|ceil: 64KiB/s|ceil: 8KiB/s|'
+wrong "rate" 's|rate: 10MiB/s|rate: 1000MiB/s|'
+wrong "char_device|getrandom" 's/driver: getrandom/driver: dice/'
+wrong "allow_software" 's/^allow_software: true/allow_software: false/'
+wrong "kernell" 's/sources: \[kernel\]/sources: [kernell]/'
+wrong "true.*false|boolean" 's/^allow_software: true/allow_software: yes/'
+wrong "nowhere" 's|"default/\*"|"nowhere/*"|'
+expect_failure 2 'no-such.yaml' check no-such.yaml
+sed "s|pki/server.key|pki/agent.key|" good.yaml >bad.yaml
+expect_failure 2 'key' check bad.yaml
+sed "s|pki/server.crt|pki/none.crt|" good.yaml >bad.yaml
+expect_failure 2 'none.crt' check bad.yaml
+agent_yaml 7743 >agent-good.yaml
+"$BIN/entropyd-hostagent" --config agent-good.yaml --check-config
+sed 's/^servers:/severs:/' agent-good.yaml >agent-bad.yaml
+expect_failure 2 "agent-bad.yaml:1:1: unknown key 'severs'; did you mean 'servers'" "$BIN/entropyd-hostagent" --config agent-bad.yaml --check-config
+sed 's|"0600"|"0999"|' agent-good.yaml >agent-bad.yaml
+expect_failure 2 'mode' "$BIN/entropyd-hostagent" --config agent-bad.yaml --check-config

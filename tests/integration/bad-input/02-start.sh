@@ -1,0 +1,4 @@
+start_server
+start_agent
+eventually 20 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
+spawn neighbour /usr/bin/python3 "$HERE/egd_client.py" "$WORK/egd.sock" read 4000000

@@ -1,0 +1,15 @@
+AS=reader expect_failure 1 'default/nowhere' ctl get --bytes 16 --class default/nowhere --hex
+AS=reader expect_failure 1 'root|leaf' ctl get --bytes 16 --class default/root --hex
+AS=nobody expect_failure 1 'denied|DENIED' ctl get --bytes 16 --class default/nowhere --hex
+AS=reader expect_failure 2 '.' ctl get --bytes -5 --class default/gold --hex
+AS=reader expect_failure 2 '.' ctl get --bytes 16 --class gold --hex
+# An agent with a class that it may not use keeps its other classes.
+sed "s|class: default/slow|class: default/secret|; s|$WORK/agent.sock|$WORK/agent2.sock|; s|$WORK/state|$WORK/state2|; s|$WORK/egd.sock|$WORK/egd2.sock|; s|$WORK/slow.sock|$WORK/secret.sock|" agent.yaml >agent2.yaml
+spawn agent2 "$BIN/entropyd-hostagent" --config agent2.yaml --ports-file "$WORK/agent2.ports"
+eventually 20 test -s agent2.ports
+egd egd2.sock read 4096
+sed "s|$WORK/agent.sock|$WORK/agent2.sock|" operator.client.yaml >agent2.client.yaml
+AS=agent2 ctl status -o json >status.json || true
+grep -q 'default/secret' status.json || die "the refused class is not in the status"
+grep -Eqi 'denied' status.json || die "the status does not say why default/secret gives nothing"
+stop agent2

@@ -1,0 +1,8 @@
+"$BIN/entropyctl" demo --dir "$WORK/demo" --seconds 4 >demo.txt 2>&1 || { cat demo.txt; die "demo failed"; }
+cat demo.txt
+grep -q "path=$WORK/demo/egd.sock" demo.txt || die "no QEMU line"
+grep -q "<rng model='virtio'>" demo.txt || die "no libvirt XML"
+grep -q "/metrics" demo.txt || die "no metrics URL"
+[ ! -e demo ] || die "left behind: $(find demo)"
+"$BIN/entropyctl" demo --seconds 2 -o json >demo.json
+/usr/bin/python3 -c 'import json; [json.loads(line) for line in open("demo.json") if line.strip()]'

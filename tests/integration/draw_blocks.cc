@@ -1,0 +1,258 @@
+// Draws bytes with 8 clients whose connections die at random, and checks that no aligned 16-byte block
+// came twice, to anybody.
+//
+//   it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB    Attach streams, cancelled or killed on the way
+//   it_draw_blocks egd SOCKET MIB                            EGD connections, closed at random
+//
+// Every client takes what it can until MIB MiB are together. Exit 1 when a block came twice, or when fewer
+// than 16 connections died: then the run proves nothing.
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "base/tls.h"
+#include "client/attach_ledger.h"
+#include "client/entropy_stream.h"
+#include "client/grpc_channel.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int kClients = 8;
+constexpr size_t kBlock = 16;
+constexpr uint64_t kWindow = 256 * 1024;  // multiples of 16, so that blocks stay aligned
+
+struct Block {
+  uint64_t high, low;
+  bool operator<(const Block& o) const { return high != o.high ? high < o.high : low < o.low; }
+  bool operator==(const Block& o) const { return high == o.high && low == o.low; }
+};
+
+// The blocks of everybody, and who still has to draw. Thread safety: each client fills its own part.
+class Collection {
+ public:
+  explicit Collection(uint64_t bytes) : wanted_(bytes / kClients) {
+    for (auto& part : parts_) part.reserve(wanted_ / kBlock + kWindow);
+  }
+  bool Full(int client) const { return parts_[client].size() * kBlock >= wanted_; }
+  void Add(int client, const std::vector<uint8_t>& bytes) {
+    for (size_t at = 0; at + kBlock <= bytes.size(); at += kBlock) {
+      Block block;
+      memcpy(&block, bytes.data() + at, kBlock);
+      parts_[client].push_back(block);
+    }
+  }
+  // 0, or exit status 1 with what was found.
+  int Judge(int deaths) {
+    std::vector<Block> all;
+    size_t total = 0;
+    for (auto& part : parts_) total += part.size();
+    all.reserve(total);
+    for (auto& part : parts_) {
+      all.insert(all.end(), part.begin(), part.end());
+      std::vector<Block>().swap(part);
+    }
+    std::sort(all.begin(), all.end());
+    const bool twice = std::adjacent_find(all.begin(), all.end()) != all.end();
+    printf("%zu blocks (%.1f MiB) by %d clients, %d connections died: %s\n", all.size(),
+           double(all.size()) * kBlock / (1 << 20), kClients, deaths,
+           twice ? "A BLOCK CAME TWICE" : "no block twice");
+    if (deaths < 16) printf("too few connections died: this proves nothing\n");
+    return twice || deaths < 16 ? 1 : 0;
+  }
+
+ private:
+  const uint64_t wanted_;
+  std::vector<Block> parts_[kClients];
+};
+
+struct Endpoint {
+  std::string address;
+  config::v1::ClientTls tls;
+  std::string class_name;
+};
+
+std::shared_ptr<grpc::Channel> ChannelOrDie(const Endpoint& endpoint) {
+  auto channel = MakeChannel(endpoint.address, endpoint.tls, absl::Now());
+  if (!channel.ok()) {
+    fprintf(stderr, "it_draw_blocks: %s\n", channel.status().ToString().c_str());
+    exit(1);
+  }
+  return *std::move(channel);
+}
+
+// One stream until it dies, is cancelled after `life` bytes, or the collection is full.
+class StreamRun {
+ public:
+  StreamRun(const Endpoint& endpoint, std::mt19937_64* random)
+      : stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] {
+          std::lock_guard<std::mutex> lock(mutex_);
+          awake_ = true;
+          wake_.notify_one();
+        })) {
+    v1::AgentMessage hello;
+    hello.mutable_hello()->set_version_min(1);
+    hello.mutable_hello()->set_version_max(1);
+    std::string host_id(16, '\0');
+    for (char& c : host_id) c = static_cast<char>((*random)());
+    hello.mutable_hello()->set_host_id(host_id);
+    stream_->Send(hello);
+    channel_ = ledger_.Open().value();
+    v1::AgentMessage open;
+    open.mutable_open()->set_channel(channel_);
+    open.mutable_open()->set_class_(endpoint.class_name);
+    stream_->Send(open);
+  }
+
+  void Draw(int client, uint64_t life, Collection* collection) {
+    uint64_t drawn = 0;
+    while (!collection->Full(client) && drawn < life && !stream_->finished()) {
+      WaitAwake();
+      while (auto message = stream_->TryNext()) {
+        const auto& view = message->view();
+        if (!view.ok() || !ledger_.Accept(*view).ok()) {
+          fprintf(stderr, "it_draw_blocks: the stream broke its own rules\n");
+          exit(1);
+        }
+        for (const GrantView& grant : view->grants) {
+          std::vector<uint8_t> bytes;
+          for (auto piece : grant.pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+          collection->Add(client, bytes);
+          drawn += bytes.size();
+        }
+        RenewCredit();
+      }
+    }
+    stream_->Cancel();
+  }
+
+ private:
+  void WaitAwake() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    wake_.wait_for(lock, std::chrono::milliseconds(100), [this] { return awake_; });
+    awake_ = false;
+  }
+  void RenewCredit() {
+    if (!ledger_.welcomed() || ledger_.Find(channel_)->promised() > kWindow / 2) return;
+    ledger_.Promise(channel_, kWindow);
+    v1::AgentMessage credit;
+    *credit.mutable_credit()->add_line() = ledger_.TakeLine(channel_, 1);
+    stream_->Send(credit);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool awake_ = true;
+  AttachLedger ledger_;
+  uint32_t channel_ = 0;
+  std::unique_ptr<EntropyStream> stream_;
+};
+
+void AttachClient(int client, const Endpoint& endpoint, uint64_t seed, Collection* collection,
+                  std::atomic<int>* deaths) {
+  std::mt19937_64 random(seed + static_cast<uint64_t>(client));
+  while (!collection->Full(client)) {
+    // Between 16 KiB and 32 MiB, small ones as likely as large ones.
+    const uint64_t life = uint64_t{16 * 1024} << (random() % 12);
+    StreamRun run(endpoint, &random);
+    run.Draw(client, life, collection);
+    ++*deaths;
+  }
+}
+
+// One EGD connection that asks in pipelined bursts and closes in the middle of one.
+void EgdConnection(int client, const char* path, std::mt19937_64* random, Collection* collection) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    perror(path);
+    exit(1);
+  }
+  constexpr int kBurst = 64;
+  constexpr uint8_t kAsk = 240;  // a multiple of 16
+  std::vector<uint8_t> commands;
+  for (int i = 0; i < kBurst; ++i) commands.insert(commands.end(), {0x02, kAsk});
+  for (uint64_t bursts = 1 + (*random)() % 512; bursts > 0 && !collection->Full(client); --bursts) {
+    if (send(fd, commands.data(), commands.size(), MSG_NOSIGNAL) < 0) break;
+    std::vector<uint8_t> reply(kBurst * kAsk);
+    // The last burst is left half read.
+    const size_t enough = bursts == 1 ? reply.size() / 2 : reply.size();
+    size_t have = 0;
+    while (have < enough) {
+      const ssize_t n = recv(fd, reply.data() + have, reply.size() - have, 0);
+      if (n <= 0) break;
+      have += static_cast<size_t>(n);
+    }
+    reply.resize(have);
+    collection->Add(client, reply);
+    if (have < enough) break;
+  }
+  close(fd);
+}
+
+int Main(int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  signal(SIGPIPE, SIG_IGN);
+  const bool attach = argc == 8 && strcmp(argv[1], "attach") == 0;
+  const bool egd = argc == 4 && strcmp(argv[1], "egd") == 0;
+  if (!attach && !egd) {
+    fprintf(stderr, "usage: it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB | egd SOCKET MIB\n");
+    return 2;
+  }
+  const uint64_t seed = std::random_device{}();
+  fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
+  Collection collection(uint64_t(atoll(argv[argc - 1])) << 20);
+  std::atomic<int> deaths{0};
+  std::vector<std::thread> clients;
+  Endpoint endpoint;
+  if (attach) {
+    const absl::Status tls13 = tls::RequireTls13();
+    if (!tls13.ok()) {
+      fprintf(stderr, "it_draw_blocks: %s\n", tls13.ToString().c_str());
+      return 1;
+    }
+    endpoint.address = argv[2];
+    endpoint.tls.set_cert(argv[3]);
+    endpoint.tls.set_key(argv[4]);
+    endpoint.tls.set_ca(argv[5]);
+    endpoint.class_name = argv[6];
+  }
+  for (int i = 0; i < kClients; ++i) {
+    clients.emplace_back([&, i] {
+      if (attach) {
+        AttachClient(i, endpoint, seed, &collection, &deaths);
+        return;
+      }
+      std::mt19937_64 random(seed + static_cast<uint64_t>(i));
+      while (!collection.Full(i)) {
+        EgdConnection(i, argv[2], &random, &collection);
+        ++deaths;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  return collection.Judge(deaths);
+}
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) { return entropyd::Main(argc, argv); }

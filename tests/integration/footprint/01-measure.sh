@@ -1,0 +1,1 @@
+"$ROOT/tests/bench/run.sh" --check footprint

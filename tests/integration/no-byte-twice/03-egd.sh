@@ -1,0 +1,1 @@
+"$BIN/it_draw_blocks" egd egd.sock 128
