@@ -32,6 +32,8 @@ struct Command {
   CommandType type = CommandType::kGetEntropyBits;
   uint8_t bytes = 0;          // NN of 0x01, 0x02, 0x03
   uint16_t claimed_bits = 0;  // 0x03
+
+  friend bool operator==(const Command&, const Command&) = default;
 };
 
 enum class DecodeResult {

@@ -11,10 +11,6 @@
 
 namespace entropyd::egd {
 
-bool operator==(const Command& a, const Command& b) {
-  return a.type == b.type && a.bytes == b.bytes && a.claimed_bits == b.claimed_bits;
-}
-
 void PrintTo(const Command& command, std::ostream* out) {
   *out << "{" << int{static_cast<uint8_t>(command.type)} << " bytes " << int{command.bytes}
        << " claimed " << command.claimed_bits << "}";

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Writes the hand-made inputs of corpus/egd and corpus/attach_wire, one file per idea.
+
+    tests/fuzz/make_corpus.py        rewrites these files; other files in the folders stay
+"""
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent / "corpus"
+
+
+def varint(value, pad_to=0):
+    out = bytearray()
+    while value >= 0x80 or len(out) + 1 < pad_to:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def blob(field, data):
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def grant(channel, offset, data):
+    return blob(5, number(1, channel) + number(2, offset) + number(3, 7) + blob(4, data))
+
+
+STATE = blob(3, number(1, 1) + number(2, 1) + number(5, 1) + number(7, 4 << 20))
+WELCOME = blob(2, number(1, 1) + number(2, 99) + number(3, 262144) + number(4, 32768))
+DRAIN = blob(4, blob(1, b"rebalance") + number(2, 30000))
+SEQ = number(1, 1)
+GRANTS = grant(1, 0, b"a" * 64) + grant(2, 1024, b"b" * 200)
+
+EGD = {
+    "empty": b"",
+    "get_bits": b"\x00",
+    "get_pid": b"\x04",
+    "read_nonblocking": b"\x01\x40",
+    "read_blocking_as_linux_does": b"\x02\x40",
+    "read_nothing": b"\x01\x00\x02\x00",
+    "read_255": b"\x01\xff\x02\xff",
+    "qemu_64_KiB": b"\x02\xff" * 257 + b"\x02\x01",
+    "openssl_client": b"\x01\xff\x01\x21",
+    "postfix_client": b"\x00\x01\x20\x04",
+    "write_nothing": b"\x03\x00\x00\x00\x00",
+    "write_one": b"\x03\x00\x08\x01\x99",
+    "write_255_of_unknown_bytes": b"\x03\x07\xf8\xff" + b"\xee" * 255 + b"\x04",
+    "write_data_like_commands": b"\x03\x00\x10\x06\x02\x40\x03\xff\xff\xff\x00",
+    "two_writes": b"\x03\x00\x01\x01\x05\x03\x00\x01\x01\x05\x00",
+    "half_read": b"\x02",
+    "half_write_header": b"\x03\x12\x34",
+    "half_write_data": b"\x03\x12\x34\x09abc",
+    "unknown_first": b"\x05",
+    "unknown_after_commands": b"\x00\x02\x40\xff\x02\x40",
+    "http_request": b"GET / HTTP/1.0\r\n\r\n",
+    "tls_hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "every_command": b"\x00\x01\x05\x02\x05\x03\x00\x08\x01\x00\x04",
+    "state_full_header": b"\x02\x40\x00\x00\x02\x00",
+    "state_beyond_the_array": b"\x03\x00\x00\x00\xff\x00",
+}
+
+ATTACH_WIRE = {
+    "empty": b"",
+    "seq_only": SEQ,
+    "welcome": SEQ + WELCOME,
+    "states": number(1, 2) + STATE + STATE,
+    "drain": number(1, 3) + DRAIN,
+    "grants": number(1, 4) + GRANTS,
+    "everything": SEQ + WELCOME + STATE + DRAIN + GRANTS,
+    "grants_first": GRANTS + DRAIN + STATE + WELCOME + SEQ,
+    "grants_between": grant(1, 0, b"x") + SEQ + grant(1, 1, b"y") + STATE,
+    "welcome_twice": WELCOME + blob(2, number(3, 5)),
+    "grant_empty": b"\x2a\x00",
+    "grant_empty_data": b"\x2a\x02\x22\x00",
+    "grant_data_twice": blob(5, blob(4, b"old") + number(2, 7) + blob(4, b"new") + number(1, 5)),
+    "grant_data_before_numbers": blob(5, blob(4, b"data") + number(1, 1)),
+    "grant_unknown_fields": blob(5, number(9, 1) + blob(10, b"??") + blob(4, b"z")),
+    "unknown_fields": number(6, 150) + b"\x39" + b"8" * 8 + blob(8, b"abc") + b"\x4d" + b"4444",
+    "wrong_wire_types": b"\x0a\x01x" + number(5, 3) + number(2, 4) + SEQ,
+    "padded_varints": b"\x88\x80\x80\x80\x00" + varint(1, 10) + b"\x2a" + varint(5, 5) + b"\x22\x03xyz",
+    "channel_over_32_bits": blob(5, number(1, (1 << 40) + 3)),
+    "seq_over_64_bits": b"\x08" + b"\xff" * 9 + b"\x7f",
+    "huge_length": b"\x2a\xff\xff\xff\xff\x07",
+    "length_beyond_grant": b"\x2a\x03\x22\x09x",
+    "overlong_varint": b"\x08" + b"\xff" * 10 + b"\x01",
+    "cut_off": (SEQ + STATE + GRANTS)[:-10],
+    "field_0": b"\x00\x01",
+    "group": b"\x33\x08\x01\x34",
+    "end_group": b"\x34",
+    "reason_not_utf8": blob(3, blob(4, b"\xff\xfe")),
+    "many_empty_grants": b"\x2a\x00" * 200,
+}
+
+for folder, inputs in (("egd", EGD), ("attach_wire", ATTACH_WIRE)):
+    (HERE / folder).mkdir(parents=True, exist_ok=True)
+    for name, data in inputs.items():
+        (HERE / folder / name).write_bytes(data)
+    print(f"{folder}: {len(inputs)} inputs")
