@@ -21,7 +21,9 @@ constexpr char kMethod[] = "/entropyd.v1.Entropy/Attach";
 // that lies about outside locked memory.
 constexpr int kMaxHeld = 2;
 
-// The gRPC side. It lives until gRPC's last callback and the last received message are gone.
+// The gRPC side. It lives until the stream (after gRPC's last callback) and the last received message
+// are gone, and so dies on the owner's thread: when the last channel of a process dies on one of
+// gRPC's callback threads, gRPC 1.51 has that thread join itself, and aborts.
 //
 // A hold keeps the call alive between the owner's operations. It goes when no further operation will
 // be started: the stream is over (a read failed, or Cancel) and no read is outstanding.
@@ -30,8 +32,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   Core(std::shared_ptr<grpc::Channel> channel, std::function<void()> wake)
       : wake_(std::move(wake)), stub_(std::move(channel)) {}
 
-  void Start(std::shared_ptr<Core> self) {
-    self_ = std::move(self);
+  void Start() {
     stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
     AddHold();
     {
@@ -147,9 +148,8 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
       over_ = true;
     }
     wake_();
-    const std::shared_ptr<Core> until_the_mutex_is_released = std::move(self_);
     absl::MutexLock lock(&mutex_);
-    gone_ = true;
+    gone_ = true;  // whoever sees it has the mutex, so this callback is out of it
   }
 
  private:
@@ -167,7 +167,6 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   const std::function<void()> wake_;
   grpc::ClientContext context_;
   grpc::TemplatedGenericStub<v1::AgentMessage, grpc::ByteBuffer> stub_;
-  std::shared_ptr<Core> self_;  // set before the call starts, taken by the last callback
 
   mutable absl::Mutex mutex_;
   std::deque<v1::AgentMessage> sends_ ABSL_GUARDED_BY(mutex_);  // the front one is being written
@@ -233,7 +232,7 @@ class EntropyStreamImpl final : public EntropyStream {
 std::unique_ptr<EntropyStream> EntropyStream::Start(std::shared_ptr<grpc::Channel> channel,
                                                     std::function<void()> wake) {
   auto core = std::make_shared<Core>(std::move(channel), std::move(wake));
-  core->Start(core);
+  core->Start();
   return std::make_unique<EntropyStreamImpl>(std::move(core));
 }
 
