@@ -1,0 +1,178 @@
+#include "hostagent/egd_session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+namespace entropyd {
+namespace {
+
+// What a queue that was long once may keep for the next time.
+constexpr size_t kKeptRuns = 64;
+
+}  // namespace
+
+EgdSession::Input EgdSession::OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos) {
+  if (!bytes.empty()) started_ = true;
+  while (true) {
+    egd::Command command;
+    switch (decoder_.Next(&bytes, &command)) {
+      case egd::DecodeResult::kNeedMore:
+        return Input::kOk;
+      case egd::DecodeResult::kUnknown:
+        unknown_command_ = bytes.front();
+        return Input::kUnknownCommand;
+      case egd::DecodeResult::kCommand:
+        ++commands_[static_cast<size_t>(command.type)];
+        if (!Append(command, now_nanos)) return Input::kTooManyPending;
+    }
+  }
+}
+
+bool EgdSession::Append(const egd::Command& command, int64_t now_nanos) {
+  if (command.type == egd::CommandType::kWrite) return true;  // no reply
+  const bool blocking = command.type == egd::CommandType::kReadBlocking;
+  const uint8_t each = command.type == egd::CommandType::kReadNonBlocking ? command.bytes : 0;
+  if (blocking) blocking_bytes_ += command.bytes;
+  if (!idle()) {
+    Run& last = runs_.back();
+    if (last.type == command.type && last.each == each &&
+        last.count < std::numeric_limits<uint32_t>::max() &&
+        (last.since_nanos == now_nanos || runs_.size() - head_ >= kExactRuns)) {
+      ++last.count;
+      if (blocking) last.bytes += command.bytes;
+      return true;
+    }
+  }
+  if (runs_.size() - head_ >= kMaxRuns) return false;
+  if (head_ > 0 && runs_.size() == runs_.capacity()) {
+    runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(head_));
+    head_ = 0;
+  }
+  runs_.push_back({now_nanos, blocking ? uint64_t{command.bytes} : 0, 1, command.type, each});
+  return true;
+}
+
+void EgdSession::PopFront(std::vector<int64_t>* completed) {
+  completed->push_back(front().since_nanos);
+  asked_ = 0;
+  if (++head_ < runs_.size()) return;
+  head_ = 0;
+  if (runs_.capacity() > kKeptRuns) {
+    std::vector<Run>().swap(runs_);
+  } else {
+    runs_.clear();
+  }
+}
+
+uint64_t EgdSession::Want() {
+  uint64_t want = blocking_bytes_;
+  if (!idle() && front().type == egd::CommandType::kReadNonBlocking) {
+    asked_ = front().count;
+    want += uint64_t{front().count} * front().each;
+  }
+  return want - std::min<uint64_t>(want, granted_);
+}
+
+uint64_t EgdSession::owed() const {
+  uint64_t owed = blocking_bytes_;
+  if (!idle() && front().type == egd::CommandType::kReadNonBlocking) {
+    owed += uint64_t{front().count} * front().each;
+  }
+  return owed;
+}
+
+bool EgdSession::needs_pass() const {
+  return !idle() && front().type == egd::CommandType::kReadNonBlocking && asked_ == 0;
+}
+
+uint64_t EgdSession::commands_total() const {
+  return std::accumulate(commands_.begin(), commands_.end(), uint64_t{0});
+}
+
+size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
+                        std::vector<int64_t>* completed) {
+  size_t used = 0;
+  while (!idle()) {
+    const absl::Span<uint8_t> room = out.subspan(used);
+    bool done = false;
+    switch (front().type) {
+      case egd::CommandType::kReadBlocking:
+        used += FillBlocking(room, supply, &done);
+        break;
+      case egd::CommandType::kReadNonBlocking:
+        used += FillNonBlocking(room, supply, &done);
+        break;
+      case egd::CommandType::kGetEntropyBits: {
+        uint8_t reply[4];
+        egd::EncodeEntropyBits(supply.available_bits, reply);
+        used += FillPlain(room, reply, &done);
+        break;
+      }
+      case egd::CommandType::kGetPid:
+        used += FillPlain(room,
+                          {reinterpret_cast<const uint8_t*>(pid_reply_.data()), pid_reply_.size()},
+                          &done);
+        break;
+      case egd::CommandType::kWrite:  // never queued
+        done = true;
+        break;
+    }
+    if (!done) break;
+    PopFront(completed);
+  }
+  return used;
+}
+
+uint32_t EgdSession::Take(absl::Span<uint8_t> out, const Supply& supply) {
+  const size_t want = std::min<size_t>(out.size(), granted_);
+  if (want == 0) return 0;
+  const size_t got = supply.take(out.first(want));
+  // A supply that ran dry under a grant took it back: the tree is asked again.
+  granted_ = got < want ? 0 : granted_ - static_cast<uint32_t>(got);
+  taken_ += got;
+  return static_cast<uint32_t>(got);
+}
+
+size_t EgdSession::FillBlocking(absl::Span<uint8_t> out, const Supply& supply, bool* done) {
+  Run& run = front();
+  const size_t got = Take(out.first(std::min<uint64_t>(out.size(), run.bytes)), supply);
+  run.bytes -= got;
+  blocking_bytes_ -= got;
+  *done = run.bytes == 0;
+  return got;
+}
+
+size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply, bool* done) {
+  Run& run = front();
+  size_t used = 0;
+  while (run.count > 0) {
+    if (out.size() - used < size_t{1} + run.each) break;
+    const uint32_t got = Take(out.subspan(used + 1, run.each), supply);
+    if (got == 0 && run.each > 0) {
+      if (asked_ == 0 || !supply.settle) break;
+    }
+    out[used] = static_cast<uint8_t>(got);
+    used += 1 + got;
+    --run.count;
+    if (asked_ > 0) --asked_;
+  }
+  *done = run.count == 0;
+  return used;
+}
+
+size_t EgdSession::FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> reply,
+                             bool* done) {
+  Run& run = front();
+  size_t used = 0;
+  while (run.count > 0 && out.size() - used >= reply.size()) {
+    std::memcpy(out.data() + used, reply.data(), reply.size());
+    used += reply.size();
+    --run.count;
+  }
+  *done = run.count == 0;
+  return used;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,164 @@
+#include "hostagent/event_loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace entropyd {
+namespace {
+
+// Enough to amortise the pass over the class trees, few enough that the first guest of a batch has
+// its reply while the others' commands still arrive.
+constexpr int kBatch = 64;
+
+// The wake-up descriptor's event: no watch has this id, because generations start at 1.
+constexpr uint64_t kWakeEvent = 0;
+
+constexpr int64_t kNanosPerMilli = 1'000'000;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock* clock) {
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return ErrnoStatus(errno, "create epoll instance");
+  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return ErrnoStatus(errno, "create eventfd");
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = kWakeEvent;
+  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
+    return ErrnoStatus(errno, "watch eventfd");
+  }
+  return std::unique_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(wake)));
+}
+
+EventLoop::EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake)
+    : clock_(clock),
+      epoll_(std::move(epoll)),
+      wake_(std::move(wake)),
+      now_(clock->NowNanos()),
+      heartbeat_(now_) {}
+
+absl::StatusOr<EventLoop::WatchId> EventLoop::Watch(int fd, uint32_t events, Handler* handler) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const uint32_t index = free_slots_.back();
+  Slot& slot = slots_[index];
+  const WatchId id = uint64_t{slot.generation} << 32 | index;
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = id;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return ErrnoStatus(errno, "watch descriptor");
+  }
+  free_slots_.pop_back();
+  slot.fd = fd;
+  slot.handler = handler;
+  return id;
+}
+
+EventLoop::Slot* EventLoop::Find(WatchId id) {
+  const uint32_t index = static_cast<uint32_t>(id);
+  if (index >= slots_.size()) return nullptr;
+  Slot& slot = slots_[index];
+  return slot.handler != nullptr && slot.generation == id >> 32 ? &slot : nullptr;
+}
+
+void EventLoop::Modify(WatchId id, uint32_t events) {
+  Slot* slot = Find(id);
+  if (slot == nullptr) return;
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = id;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, slot->fd, &event);
+}
+
+void EventLoop::Unwatch(WatchId id) {
+  Slot* slot = Find(id);
+  if (slot == nullptr) return;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot->fd, nullptr);
+  slot->handler = nullptr;
+  slot->fd = -1;
+  ++slot->generation;
+  free_slots_.push_back(static_cast<uint32_t>(id));
+}
+
+EventLoop::TimerId EventLoop::AddTimer(int64_t at_nanos, std::function<void()> run) {
+  const TimerId id = {at_nanos, next_timer_++};
+  timers_.emplace(id, std::move(run));
+  return id;
+}
+
+void EventLoop::CancelTimer(TimerId id) { timers_.erase(id); }
+
+void EventLoop::Post(std::function<void()> run) {
+  {
+    absl::MutexLock lock(&mutex_);
+    posted_.push_back(std::move(run));
+  }
+  eventfd_write(wake_.get(), 1);
+}
+
+void EventLoop::Stop() {
+  stop_.store(true, std::memory_order_relaxed);
+  eventfd_write(wake_.get(), 1);
+}
+
+void EventLoop::Run() {
+  while (!stop_.load(std::memory_order_relaxed)) RunOnce(std::numeric_limits<int64_t>::max());
+}
+
+int EventLoop::WaitMillis(int64_t max_wait_nanos) const {
+  if (!timers_.empty()) {
+    const int64_t due_in = timers_.begin()->first.first - clock_->NowNanos();
+    max_wait_nanos = std::min(max_wait_nanos, std::max<int64_t>(due_in, 0));
+  }
+  // Rounded up: a timer that is not yet due when epoll returns would spin.
+  const int64_t millis =
+      max_wait_nanos / kNanosPerMilli + (max_wait_nanos % kNanosPerMilli != 0 ? 1 : 0);
+  return static_cast<int>(std::min<int64_t>(millis, std::numeric_limits<int>::max()));
+}
+
+void EventLoop::RunOnce(int64_t max_wait_nanos) {
+  epoll_event events[kBatch];
+  const int n = epoll_wait(epoll_.get(), events, kBatch, WaitMillis(max_wait_nanos));
+  now_ = clock_->NowNanos();
+  heartbeat_.store(now_, std::memory_order_relaxed);
+  bool woken = false;
+  for (int i = 0; i < n; ++i) {
+    if (events[i].data.u64 == kWakeEvent) {
+      woken = true;
+    } else if (Slot* slot = Find(events[i].data.u64)) {
+      slot->handler->OnEvents(events[i].events);
+    }
+  }
+  RunTimers();
+  if (woken) RunPosted();
+  if (after_batch_) after_batch_();
+}
+
+void EventLoop::RunTimers() {
+  while (!timers_.empty() && timers_.begin()->first.first <= now_) {
+    std::function<void()> run = std::move(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    run();
+  }
+}
+
+void EventLoop::RunPosted() {
+  eventfd_t ignored;
+  eventfd_read(wake_.get(), &ignored);
+  std::vector<std::function<void()>> posted;
+  {
+    absl::MutexLock lock(&mutex_);
+    posted.swap(posted_);
+  }
+  for (std::function<void()>& run : posted) run();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,148 @@
+#include "hostagent/guest_tree.h"
+
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace entropyd {
+namespace {
+
+// The only class competes with nobody; the tree merely insists that a leaf have a guarantee.
+constexpr uint64_t kAnyRate = 1;
+
+std::unique_ptr<ClassTree> SingleClass(const std::string& name) {
+  ClassTree::Options options;
+  options.chunk_bytes = GuestTree::kChunkBytes;
+  ClassTree::ClassSpec spec;
+  spec.name = name;
+  spec.rate = kAnyRate;
+  return ClassTree::Create(options, {spec}).value();  // constant but for the name
+}
+
+}  // namespace
+
+GuestTree::GuestTree(ClassBuffer* buffer, uint64_t guest_ceil)
+    : buffer_(buffer),
+      guest_ceil_(guest_ceil),
+      tree_(SingleClass(buffer->class_name())),
+      leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
+
+GuestTree::Id GuestTree::Add(Member* member) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<Id>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const Id id = free_.back();
+  free_.pop_back();
+  Slot& slot = slots_[id];
+  slot = Slot();
+  slot.member = member;
+  ClassTree::MemberSpec spec;
+  spec.ceil = guest_ceil_;
+  spec.cookie = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
+  slot.id = tree_->AddMember(leaf_, spec);
+  ++guests_;
+  return id;
+}
+
+void GuestTree::Remove(Id id, int64_t now_nanos) {
+  Slot& slot = slots_[id];
+  tree_->Want(slot.id, 0, now_nanos);
+  tree_->RemoveMember(slot.id);
+  owed_ -= slot.want;
+  slot.member = nullptr;
+  --guests_;
+  removed_.push_back(id);
+}
+
+void GuestTree::Touch(Id id) {
+  Slot& slot = slots_[id];
+  if (slot.touched || slot.member == nullptr) return;
+  slot.touched = true;
+  touched_.push_back(id);
+}
+
+void GuestTree::Resume(Id id, int64_t now_nanos) {
+  Slot& slot = slots_[id];
+  slot.blocked = false;
+  Unpark(&slot, now_nanos);
+  Touch(id);
+}
+
+void GuestTree::Unpark(Slot* slot, int64_t now_nanos) {
+  if (!slot->parked) return;
+  slot->parked = false;
+  tree_->Unpark(slot->id, now_nanos);
+}
+
+void GuestTree::SetWant(Slot* slot, int64_t now_nanos) {
+  const uint64_t want = slot->member->Want();
+  if (want == slot->want) return;
+  owed_ += want - slot->want;
+  slot->want = want;
+  tree_->Want(slot->id, want, now_nanos);
+}
+
+void GuestTree::Visit(Id id) {
+  Slot& slot = slots_[id];
+  if (slot.visiting) return;
+  slot.visiting = true;
+  visit_.push_back(id);
+}
+
+uint32_t GuestTree::Offer(Id id, uint32_t bytes) {
+  Slot& slot = slots_[id];
+  const uint32_t taken = slot.blocked ? 0 : slot.member->Plan(bytes);
+  if (taken == 0) {
+    slot.parked = true;
+    return 0;
+  }
+  slot.want -= taken;
+  owed_ -= taken;
+  Visit(id);
+  return taken;
+}
+
+void GuestTree::DeliverTo(Id id, int64_t now_nanos) {
+  Member* const member = slots_[id].member;
+  slots_[id].visiting = false;
+  if (member == nullptr) return;
+  const After after = member->Deliver();
+  Slot& slot = slots_[id];
+  if (slot.member == nullptr) return;
+  slot.blocked = after == After::kBlocked;
+  if (!slot.blocked) Unpark(&slot, now_nanos);
+  SetWant(&slot, now_nanos);
+  if (after == After::kAgain) Touch(id);
+}
+
+void GuestTree::Serve(int64_t now_nanos) {
+  do {
+    for (Id id : touched_) {
+      Slot& slot = slots_[id];
+      slot.touched = false;
+      if (slot.member == nullptr) continue;
+      SetWant(&slot, now_nanos);
+      Visit(id);
+    }
+    touched_.clear();
+    const uint64_t level = owed_ > 0 ? buffer_->level() : 0;
+    if (level > 0) {
+      ClassTree::Pass pass;
+      pass.capacity_bytes = level;
+      // What has arrived bounds the pass already.
+      pass.max_grants = std::numeric_limits<uint32_t>::max();
+      tree_->Distribute(now_nanos, pass,
+                        [this](ClassTree::MemberId, void* cookie, uint32_t bytes) {
+                          return Offer(static_cast<Id>(reinterpret_cast<uintptr_t>(cookie)), bytes);
+                        });
+    }
+    // Delivering may touch, but visits only grow in a pass.
+    for (Id id : visit_) DeliverTo(id, now_nanos);
+    visit_.clear();
+  } while (!touched_.empty());
+  free_.insert(free_.end(), removed_.begin(), removed_.end());
+  removed_.clear();
+}
+
+}  // namespace entropyd

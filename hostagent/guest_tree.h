@@ -1,0 +1,104 @@
+// The guests of one class, and how they share what has arrived: fair queueing over a ClassTree whose
+// only class is this one, every guest a member of weight 1 with an optional ceiling of its own. A
+// pass never gives away more than the class buffer holds, so a greedy guest takes what others leave.
+//
+//   auto id = tree->Add(&guest, now);
+//   tree->Touch(id);      // its wants or its pending replies changed
+//   tree->Serve(now);     // once after each batch of events, and after bytes have arrived
+//
+// Serve() asks the touched guests what they want, distributes, and lets every guest that was touched
+// or got something deliver. It repeats while guests say that a further pass would serve them.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/types/optional.h"
+#include "base/class_tree.h"
+#include "hostagent/class_buffer.h"
+
+namespace entropyd {
+
+class GuestTree {
+ public:
+  // A guest's largest grant. Sixteen pipelined 64-byte requests, what a busy client sends, are one
+  // grant, and a polite guest waits for at most 1 KiB of each other one.
+  static constexpr uint32_t kChunkBytes = 1024;
+
+  enum class After {
+    kDone,     // nothing more to do until it is touched
+    kAgain,    // it would use another pass at once (and has made progress in this one)
+    kBlocked,  // it can take nothing until Resume()
+  };
+
+  class Member {
+   public:
+    // Bytes it could use now, without those in its plan.
+    virtual uint64_t Want() = 0;
+    // Adds up to `bytes` to its plan and returns how many; 0 = its plan is full, or it is blocked.
+    // Must not add or remove members.
+    virtual uint32_t Plan(uint32_t bytes) = 0;
+    // Takes what it planned from the buffer, answers what it can and forgets the rest of the plan.
+    // May remove itself or others.
+    virtual After Deliver() = 0;
+
+   protected:
+    ~Member() = default;
+  };
+
+  using Id = uint32_t;  // reused after the Serve() that follows Remove()
+
+  // `guest_ceil` in bytes/s, ClassTree::kUnlimited = none. The buffer outlives the tree.
+  GuestTree(ClassBuffer* buffer, uint64_t guest_ceil);
+  GuestTree(const GuestTree&) = delete;
+  GuestTree& operator=(const GuestTree&) = delete;
+
+  Id Add(Member* member);
+  void Remove(Id id, int64_t now_nanos);
+  void Touch(Id id);
+  void Resume(Id id, int64_t now_nanos);  // ends kBlocked
+
+  void Serve(int64_t now_nanos);
+  bool pending() const { return !touched_.empty() || !removed_.empty(); }  // Serve() has work
+
+  // When a guest that waits for its own ceiling may be served; nullopt = none does.
+  absl::optional<int64_t> NextEventNanos() const { return tree_->NextEventNanos(); }
+
+  ClassBuffer* buffer() const { return buffer_; }
+  uint32_t guests() const { return guests_; }
+  uint64_t owed() const { return owed_; }  // bytes all guests wait for, as of their last Touch()
+
+ private:
+  struct Slot {
+    Member* member = nullptr;   // nullptr = free
+    ClassTree::MemberId id = 0;
+    uint64_t want = 0;          // as the tree knows it
+    bool parked = false;        // Plan() said 0
+    bool blocked = false;       // parked until Resume()
+    bool touched = false;       // is in touched_
+    bool visiting = false;      // is in visit_
+  };
+
+  void SetWant(Slot* slot, int64_t now_nanos);
+  void Unpark(Slot* slot, int64_t now_nanos);
+  void Visit(Id id);
+  uint32_t Offer(Id id, uint32_t bytes);
+  void DeliverTo(Id id, int64_t now_nanos);
+
+  ClassBuffer* const buffer_;
+  const uint64_t guest_ceil_;
+  std::unique_ptr<ClassTree> tree_;
+  ClassTree::ClassId leaf_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<Id> free_;
+  std::vector<Id> removed_;   // free once nobody refers to them
+  std::vector<Id> touched_;
+  std::vector<Id> visit_;     // touched, or granted something in this pass
+  uint32_t guests_ = 0;
+  uint64_t owed_ = 0;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,57 @@
+// Unasked bytes for a QEMU that reconnected.
+//
+// QEMU never repeats a request that was pending when its connection dropped (backends/rng-egd.c),
+// and a Linux guest keeps exactly one in flight: its /dev/hwrng would stay frozen for ever. Bytes
+// pushed into the new connection answer that lost request; what nobody waited for stays in the
+// socket and answers the next one. So a new connection gets 64 bytes; when the peer takes them and
+// still asks for nothing, twice as many, and so on up to 64 KiB, the most that QEMU 10 lets be
+// outstanding. When they stay in the socket, nothing was pending.
+//
+// Only for peers known to be QEMU (others would take the bytes for a reply), and never on a
+// connection that has sent a command. Primed bytes are demand like any other: charged, shaped, and
+// never netted off a later request.
+//
+// No I/O: the caller writes, and asks the socket whether the peer took it all.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace entropyd {
+
+class Primer {
+ public:
+  static constexpr uint32_t kFirstPush = 64;        // what a Linux guest has in flight
+  static constexpr uint32_t kLastPush = 64 * 1024;  // what QEMU 10 allows to be outstanding
+  // QEMU's main loop takes what was pending within a millisecond; one on a loaded host may need
+  // longer, and a host under memory pressure seconds.
+  static constexpr int64_t kFirstCheckNanos = 5'000'000;
+  static constexpr int64_t kLastCheckNanos = 1'000'000'000;
+  static constexpr int64_t kPatienceNanos = 30'000'000'000;
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+  // An inactive primer wants nothing, ever.
+  explicit Primer(bool active) : step_(active ? kFirstPush : 0), left_(step_) {}
+
+  uint64_t want() const { return left_; }  // bytes of this step still to be pushed
+  void OnPushed(uint32_t bytes, int64_t now_nanos);
+  void OnCommand() { Stop(); }
+
+  // When to look whether the peer's socket has drained; kNever = no need.
+  int64_t next_check_nanos() const { return next_check_; }
+  // `drained`: the peer has taken every byte written to it.
+  void OnCheck(bool drained, int64_t now_nanos);
+
+ private:
+  void Stop();
+
+  uint32_t step_;  // 0 = over
+  uint32_t left_;
+  int64_t pushed_at_ = 0;
+  int64_t check_interval_ = kFirstCheckNanos;
+  int64_t next_check_ = kNever;
+};
+
+}  // namespace entropyd
