@@ -1,0 +1,175 @@
+#include "hostagent/agent_config.h"
+
+#include <sys/un.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/class_tree.h"
+#include "hostagent/listener.h"
+
+namespace entropyd {
+namespace {
+
+constexpr uint64_t kDefaultBuffer = 256 * 1024;            // a second's worth at 256 KiB/s
+constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;   // what a host keeps is fresh to a minute
+constexpr size_t kMaxClasses = 64;                         // channels on one Attach stream
+constexpr size_t kMaxErrors = 10;                          // as the loader tells at most
+constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
+
+class Checker {
+ public:
+  Checker(const config::v1::HostAgent& config, const config::Locations& locations)
+      : config_(config), locations_(locations) {}
+
+  absl::StatusOr<AgentSettings> Check() {
+    settings_.max_guests = config_.max_guests();
+    CheckServers();
+    CheckPath("control", config_.control());
+    for (const auto& [name, unused] : config_.classes()) {
+      CheckClassName(absl::StrCat("classes[", name, "]"), name);
+    }
+    for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
+    if (settings_.classes.size() > kMaxClasses) {
+      Fail("listeners", absl::StrCat("name ", settings_.classes.size(), " classes, an agent has at most ",
+                                     kMaxClasses, "; let some listeners share a class"));
+    }
+    for (const auto& [name, unused] : config_.classes()) {
+      if (index_.count(name) == 0) settings_.unused_classes.push_back(name);
+    }
+    std::sort(settings_.unused_classes.begin(), settings_.unused_classes.end());
+    if (!errors_.empty()) {
+      if (errors_.size() > kMaxErrors) errors_.resize(kMaxErrors);
+      return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
+    }
+    return std::move(settings_);
+  }
+
+ private:
+  void Fail(absl::string_view path, absl::string_view message) {
+    errors_.emplace_back(locations_.Error(path, message).message());
+  }
+
+  void CheckServers() {
+    std::set<std::string> seen;
+    for (int i = 0; i < config_.servers_size(); ++i) {
+      const std::string& server = config_.servers(i);
+      const std::string path = absl::StrCat("servers[", i, "]");
+      const size_t colon = server.rfind(':');
+      uint32_t port = 0;
+      if (colon == std::string::npos || colon == 0 ||
+          !absl::SimpleAtoi(server.substr(colon + 1), &port) || port == 0 || port > 65535) {
+        Fail(path, absl::StrCat("'", server, "' is not HOST:PORT; write e.g. entropyd-0:7743"));
+      } else if (!seen.insert(server).second) {
+        Fail(path, absl::StrCat("'", server, "' is listed twice; remove one"));
+      }
+    }
+  }
+
+  // Paths of sockets: absolute, short enough, each used once.
+  void CheckPath(const std::string& key, const std::string& path) {
+    if (path.empty() || path[0] != '/') {
+      Fail(key, absl::StrCat("'", path, "' is not an absolute path"));
+    } else if (path.size() > kMaxSocketPath) {
+      Fail(key, absl::StrCat("a socket's path has at most ", kMaxSocketPath, " characters, this has ",
+                             path.size()));
+    } else if (auto [other, inserted] = paths_.emplace(path, key); !inserted) {
+      Fail(key, absl::StrCat("'", path, "' is taken by ", other->second, " already"));
+    }
+  }
+
+  bool CheckClassName(const std::string& key, const std::string& name) {
+    const std::vector<std::string> parts = absl::StrSplit(name, '/');
+    const bool good = parts.size() == 2 && std::all_of(parts.begin(), parts.end(), [](const auto& part) {
+                        return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
+                          return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+                        });
+                      });
+    if (!good) {
+      Fail(key, absl::StrCat("'", name, "' is not a class; write POOL/CLASS, e.g. default/gold"));
+    }
+    return good;
+  }
+
+  void CheckListener(int i) {
+    const config::v1::ListenerConfig& listener = config_.listeners(i);
+    const std::string key = absl::StrCat("listeners[", i, "]");
+    AgentSettings::Socket socket;
+    socket.path = listener.path();
+    socket.group = listener.group();
+    socket.clients = listener.clients();
+    socket.clients_name = config::v1::Clients_Name(listener.clients());
+    absl::AsciiStrToLower(&socket.clients_name);
+    socket.clients_name.erase(0, sizeof("clients_") - 1);
+    CheckPath(key + ".path", listener.path());
+    uint32_t mode = 0;
+    if (!ParseOctal(listener.mode(), &mode)) {
+      Fail(key + ".mode", absl::StrCat("'", listener.mode(),
+                                       "' is not a file mode; write e.g. \"0660\", quoted"));
+    }
+    socket.mode = static_cast<mode_t>(mode);
+    if (!socket.group.empty()) {
+      if (auto group = FindGroup(socket.group); !group.ok()) {
+        Fail(key + ".group", group.status().message());
+      }
+    }
+    if (CheckClassName(key + ".class", listener.class_())) {
+      socket.class_index = ClassIndex(listener.class_());
+    }
+    settings_.listeners.push_back(std::move(socket));
+  }
+
+  static bool ParseOctal(const std::string& text, uint32_t* mode) {
+    if (text.empty() || text.size() > 4) return false;
+    for (char c : text) {
+      if (c < '0' || c > '7') return false;
+      *mode = *mode * 8 + static_cast<uint32_t>(c - '0');
+    }
+    return *mode <= 0777;
+  }
+
+  size_t ClassIndex(const std::string& name) {
+    auto [found, inserted] = index_.emplace(name, settings_.classes.size());
+    if (!inserted) return found->second;
+    const auto own = config_.classes().find(name);
+    const config::v1::AgentClassConfig none;
+    const config::v1::AgentClassConfig& special =
+        own == config_.classes().end() ? none : own->second;
+    const config::v1::AgentClassConfig& general = config_.defaults();
+    auto pick = [](uint64_t first, uint64_t second, uint64_t otherwise) {
+      return first != 0 ? first : second != 0 ? second : otherwise;
+    };
+    AgentSettings::Class c;
+    c.name = name;
+    c.buffer_bytes = pick(special.buffer(), general.buffer(), kDefaultBuffer);
+    c.max_age_nanos =
+        static_cast<int64_t>(pick(special.max_age(), general.max_age(), kDefaultMaxAgeNanos));
+    c.guest_ceil = pick(special.guest_ceil(), general.guest_ceil(), ClassTree::kUnlimited);
+    c.on_upstream_loss = "block";  // the only way there is
+    settings_.classes.push_back(std::move(c));
+    return found->second;
+  }
+
+  const config::v1::HostAgent& config_;
+  const config::Locations& locations_;
+  AgentSettings settings_;
+  std::map<std::string, size_t> index_;       // class name -> settings_.classes
+  std::map<std::string, std::string> paths_;  // socket path -> the key that has it
+  std::vector<std::string> errors_;
+};
+
+}  // namespace
+
+absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
+                                                 const config::Locations& locations) {
+  return Checker(config, locations).Check();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,44 @@
+// agent.yaml, checked for meaning: what the loader cannot know because it takes two keys, or this
+// host, to tell. `--check-config` and start-up both go through here.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/config.h"
+#include "proto/agent_config.pb.h"
+
+namespace entropyd {
+
+struct AgentSettings {
+  struct Class {
+    std::string name;                  // POOL/CLASS
+    size_t buffer_bytes = 0;
+    int64_t max_age_nanos = 0;
+    uint64_t guest_ceil = 0;           // bytes/s; ClassTree::kUnlimited = none
+    std::string on_upstream_loss;      // as in the configuration: "block"
+  };
+  struct Socket {
+    std::string path;
+    mode_t mode = 0;
+    std::string group;                 // empty = the process's own
+    size_t class_index = 0;            // into `classes`
+    config::v1::Clients clients = config::v1::CLIENTS_AUTO;
+    std::string clients_name;          // as in the configuration: "auto"
+  };
+  std::vector<Class> classes;          // those that listeners name, in their order, each once
+  std::vector<Socket> listeners;
+  uint32_t max_guests = 0;
+  std::vector<std::string> unused_classes;  // configured, but no listener leads there
+};
+
+// Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.
+absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
+                                                 const config::Locations& locations);
+
+}  // namespace entropyd

@@ -1,0 +1,91 @@
+#include "hostagent/agent_metrics.h"
+
+#include <utility>
+
+namespace entropyd {
+namespace {
+
+// From a reply out of the buffer in the same batch to a guest that waited for its ceiling.
+const std::vector<double>& WaitBounds() {
+  static const std::vector<double>* const kBounds =
+      new std::vector<double>{1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3,
+                              1e-2, 2.5e-2, 5e-2, 0.1,  0.25,   0.5,  1,    2.5,    5,
+                              10,   30,     60};
+  return *kBounds;
+}
+
+// By command byte.
+constexpr const char* kCommandNames[EgdSession::kCommands] = {"get_entropy", "read_nonblocking",
+                                                              "read_blocking", "write", "get_pid"};
+
+using Copy = std::pair<const LoopNumber*, Gauge*>;
+using CopyTotal = std::pair<const LoopNumber*, Counter*>;
+
+}  // namespace
+
+AgentMetrics::AgentMetrics(Metrics* metrics, const std::vector<std::string>& classes) {
+  for (const std::string& name : classes) classes_.push_back(std::make_unique<ClassCounters>(name));
+  Export(metrics);
+}
+
+void AgentMetrics::Export(Metrics* metrics) {
+  metrics->AddGauge("entropyd_agent_build_info", "Always 1; the version is a label.",
+                    {{"version", ENTROPYD_VERSION}})
+      ->Set(1);
+  std::vector<Copy> gauges = {
+      {&upstream_connected, metrics->AddGauge("entropyd_agent_upstream_connected",
+                                              "1 while attached to a server.")},
+      {&memory_locked, metrics->AddGauge("entropyd_agent_memory_locked",
+                                         "1 while all secrets are locked in memory.")}};
+  std::vector<CopyTotal> totals = {
+      {&upstream_reconnects, metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
+                                                 "Streams to a server that ended.")},
+      {&refused_guests, metrics->AddCounter("entropyd_agent_refused_guests_total",
+                                            "Connections closed at once for max_guests.")},
+      {&accept_failures,
+       metrics->AddCounter("entropyd_agent_accept_failures_total",
+                           "Times a listener paused for want of descriptors or memory.")}};
+  for (const std::unique_ptr<ClassCounters>& c : classes_) {
+    const Labels labels = {{"class", c->class_name}};
+    auto gauge = [&](const LoopNumber* number, const char* name, const char* help) {
+      gauges.emplace_back(number, metrics->AddGauge(name, help, labels));
+    };
+    auto total = [&](const LoopNumber* number, const char* name, const char* help,
+                     const Labels& with) {
+      totals.emplace_back(number, metrics->AddCounter(name, help, with));
+    };
+    gauge(&c->guests, "entropyd_agent_guests", "Connections now.");
+    gauge(&c->owed_bytes, "entropyd_agent_owed_bytes", "Bytes that guests wait for.");
+    gauge(&c->buffer_level, "entropyd_agent_buffer_fill_bytes", "Bytes the class buffer holds.");
+    gauge(&c->buffer_target, "entropyd_agent_buffer_target_bytes",
+          "Bytes the class buffer would like to hold; follows demand.");
+    gauge(&c->buffer_size, "entropyd_agent_buffer_size_bytes",
+          "Bytes the class buffer may hold at most.");
+    total(&c->delivered_bytes, "entropyd_agent_delivered_bytes_total",
+          "Bytes of entropy handed to guests, primed ones included.", labels);
+    total(&c->primed_bytes, "entropyd_agent_primed_bytes_total",
+          "Bytes pushed unasked into new connections of QEMU.", labels);
+    for (size_t i = 0; i < EgdSession::kCommands; ++i) {
+      total(&c->requests[i], "entropyd_agent_requests_total", "EGD commands received.",
+            {{"class", c->class_name}, {"command", kCommandNames[i]}});
+    }
+    const char* closed = "entropyd_agent_protocol_errors_total";
+    const char* closed_help = "Connections closed for what they sent.";
+    total(&c->closed_unknown, closed, closed_help,
+          {{"class", c->class_name}, {"error", "unknown_command"}});
+    total(&c->closed_pending, closed, closed_help,
+          {{"class", c->class_name}, {"error", "too_many_pending"}});
+    c->wait = metrics->AddHistogram(
+        "entropyd_agent_wait_seconds",
+        "From the arrival of pipelined like requests to their last reply byte.", WaitBounds(),
+        labels);
+  }
+  metrics->AddRefresher([gauges = std::move(gauges), totals = std::move(totals)] {
+    for (const Copy& copy : gauges) copy.second->Set(static_cast<double>(copy.first->Get()));
+    for (const CopyTotal& copy : totals) {
+      Metrics::SetCounter(copy.second, static_cast<double>(copy.first->Get()));
+    }
+  });
+}
+
+}  // namespace entropyd

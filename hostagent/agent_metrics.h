@@ -1,0 +1,69 @@
+// What Prometheus sees of the agent: entropyd_agent_*. The event loop keeps plain numbers that cost
+// it an addition; a scrape copies them into the registry.
+//
+// Thread safety: the numbers have one writer, the event loop's thread; reading is safe from any.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/secret_bytes.h"
+#include "hostagent/egd_session.h"
+
+namespace entropyd {
+
+// A number with one writer and any number of readers: no locked instruction, no torn read.
+class LoopNumber {
+ public:
+  void Add(uint64_t n) { Set(Get() + n); }
+  void Set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct ClassCounters {
+  explicit ClassCounters(std::string name) : class_name(std::move(name)) {}
+
+  const std::string class_name;       // POOL/CLASS
+  LoopNumber delivered_bytes;         // entropy handed to guests' sockets, primed bytes included
+  LoopNumber primed_bytes;
+  std::array<LoopNumber, EgdSession::kCommands> requests;  // by command byte
+  LoopNumber closed_unknown;          // connections closed for an unknown command
+  LoopNumber closed_pending;          // ... for too many pending commands of alternating kinds
+  LoopNumber guests;
+  LoopNumber owed_bytes;
+  LoopNumber buffer_level;
+  LoopNumber buffer_target;
+  LoopNumber buffer_size;
+  // Time from the arrival of a run of like commands that came together to its last reply byte.
+  Histogram* wait = nullptr;
+};
+
+class AgentMetrics {
+ public:
+  AgentMetrics(Metrics* metrics, const std::vector<std::string>& classes);
+  AgentMetrics(const AgentMetrics&) = delete;
+  AgentMetrics& operator=(const AgentMetrics&) = delete;
+
+  ClassCounters* of_class(size_t index) { return classes_[index].get(); }
+
+  LoopNumber upstream_connected;      // 0 or 1
+  LoopNumber upstream_reconnects;
+  LoopNumber memory_locked;           // 0 or 1
+  LoopNumber refused_guests;          // connections beyond max_guests
+  LoopNumber accept_failures;         // out of descriptors or memory
+
+ private:
+  void Export(Metrics* metrics);
+
+  std::vector<std::unique_ptr<ClassCounters>> classes_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,270 @@
+#include "hostagent/guest.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+namespace entropyd {
+namespace {
+
+constexpr uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP;
+
+}  // namespace
+
+Guest::Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class)
+    : options_(std::move(options)),
+      socket_(std::move(socket)),
+      host_(host),
+      class_(guest_class),
+      connected_at_(host->loop->now_nanos()),
+      session_(getpid()),
+      primer_(options_.prime) {}
+
+Guest::~Guest() { Close("agent stopped"); }
+
+absl::Status Guest::Start() {
+  auto watch = host_->loop->Watch(socket_.get(), kReadEvents, this);
+  if (!watch.ok()) {
+    socket_.reset();
+    return watch.status();
+  }
+  watch_ = *watch;
+  member_ = class_.tree->Add(this);
+  class_.tree->Touch(member_);
+  host_->log->Debug("guest.connected", {{"guest", options_.id},
+                                        {"class", class_.counters->class_name},
+                                        {"pid", options_.peer.pid},
+                                        {"program", options_.peer.program},
+                                        {"prime", options_.prime}});
+  OnReadable(0);
+  return absl::OkStatus();
+}
+
+void Guest::Close(absl::string_view reason) {
+  if (closed()) return;
+  host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
+  host_->loop->CancelTimer(timer_);
+  host_->loop->Unwatch(watch_);
+  class_.tree->Remove(member_, host_->loop->now_nanos());
+  unsent_ = SecretBytes();
+  socket_.reset();
+  host_->closed(this);
+}
+
+void Guest::OnEvents(uint32_t events) {
+  if (events & EPOLLOUT) OnWritable();
+  if (!closed() && (events & ~EPOLLOUT)) OnReadable(events);
+}
+
+void Guest::OnReadable(uint32_t events) {
+  // Nobody is left to read replies, whatever may still be there to be read.
+  if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
+  if (input_over_) return;
+  const ssize_t n = recv(socket_.get(), host_->input.data(), host_->input.size(), MSG_DONTWAIT);
+  if (n > 0) return OnInput(host_->input.first(static_cast<size_t>(n)));
+  if (n < 0) {
+    if (errno == EAGAIN || errno == EINTR) return;
+    return Close(strerror(errno));
+  }
+  input_over_ = true;
+  UpdateInterest();
+  class_.tree->Touch(member_);
+}
+
+void Guest::OnInput(absl::Span<const uint8_t> bytes) {
+  if (!session_.started()) {
+    primer_.OnCommand();
+    host_->loop->CancelTimer(timer_);
+  }
+  const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
+  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos());
+  for (size_t i = 0; i < before.size(); ++i) {
+    if (const uint64_t n = session_.commands()[i] - before[i]) class_.counters->requests[i].Add(n);
+  }
+  switch (input) {
+    case EgdSession::Input::kOk:
+      class_.tree->Touch(member_);
+      return;
+    case EgdSession::Input::kUnknownCommand:
+      class_.counters->closed_unknown.Add(1);
+      host_->log->Warning("guest.unknown_command",
+                          {{"guest", options_.id},
+                           {"class", class_.counters->class_name},
+                           {"pid", options_.peer.pid},
+                           {"program", options_.peer.program},
+                           {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
+                           {"remedy", "the peer does not speak EGD; connection closed"}});
+      return Close("unknown command");
+    case EgdSession::Input::kTooManyPending:
+      class_.counters->closed_pending.Add(1);
+      host_->log->Warning("guest.too_many_pending",
+                          {{"guest", options_.id},
+                           {"class", class_.counters->class_name},
+                           {"pid", options_.peer.pid},
+                           {"program", options_.peer.program},
+                           {"runs", EgdSession::kMaxRuns},
+                           {"remedy", "read replies before sending more; connection closed"}});
+      return Close("too many pending commands");
+  }
+}
+
+uint64_t Guest::Want() {
+  // What a stalled reader owes itself must not make the class buffer grow.
+  if (unsent_.size() > 0 || lingering_) return 0;
+  return session_.started() ? session_.Want() : primer_.want();
+}
+
+uint32_t Guest::Plan(uint32_t bytes) {
+  if (unsent_.size() > 0 || lingering_) return 0;
+  const uint32_t planned = session_.granted() + prime_granted_;
+  const uint32_t taken = std::min<uint32_t>(bytes, kStagingBytes - planned);
+  if (taken == 0) {
+    plan_full_ = true;
+  } else if (session_.started()) {
+    session_.Grant(taken);
+  } else {
+    prime_granted_ += taken;
+  }
+  return taken;
+}
+
+GuestTree::After Guest::Deliver() {
+  while (unsent_.size() == 0) {
+    const size_t staged = Stage();
+    if (staged == 0 || !Write(host_->staging.first(staged))) break;
+    if (session_.idle()) break;
+  }
+  if (closed()) return GuestTree::After::kDone;
+  const bool again = plan_full_ || session_.needs_pass();
+  session_.Forfeit();
+  prime_granted_ = 0;
+  plan_full_ = false;
+  if (unsent_.size() > 0) return GuestTree::After::kBlocked;
+  SchedulePrimeCheck();
+  if (input_over_ && session_.idle() && !lingering_) {
+    lingering_ = true;
+    Linger(host_->loop->now_nanos() + kLingerNanos);
+    return GuestTree::After::kDone;
+  }
+  return again ? GuestTree::After::kAgain : GuestTree::After::kDone;
+}
+
+size_t Guest::TakeFromBuffer(absl::Span<uint8_t> out) {
+  const size_t taken = class_.tree->buffer()->Take(out);
+  class_.counters->delivered_bytes.Add(taken);
+  return taken;
+}
+
+size_t Guest::Stage() {
+  auto take = [this](absl::Span<uint8_t> out) { return TakeFromBuffer(out); };
+  if (!session_.started()) {
+    if (prime_granted_ == 0) return 0;
+    const size_t pushed = take(host_->staging.first(prime_granted_));
+    prime_granted_ = 0;
+    primed_ += pushed;
+    class_.counters->primed_bytes.Add(pushed);
+    primer_.OnPushed(static_cast<uint32_t>(pushed), host_->loop->now_nanos());
+    return pushed;
+  }
+  if (session_.idle()) return 0;
+  const EgdSession::Supply supply = {
+      take, uint64_t{class_.tree->buffer()->level()} * 8, !plan_full_};
+  return session_.Fill(host_->staging, supply, class_.completed);
+}
+
+// False when the socket did not take it all, or is closed by now.
+bool Guest::Write(absl::Span<uint8_t> staged) {
+  const ssize_t n = send(socket_.get(), staged.data(), staged.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const int error = errno;
+  const size_t sent = n > 0 ? static_cast<size_t>(n) : 0;
+  wrote_at_ = host_->loop->now_nanos();
+  bool done = sent == staged.size();
+  if (n < 0 && error != EAGAIN && error != EINTR) {
+    Close(strerror(error));
+  } else if (!done && !KeepUnsent(staged.subspan(sent))) {
+    host_->log->Error("guest.closed",
+                      {{"guest", options_.id},
+                       {"class", class_.counters->class_name},
+                       {"reason", "no locked memory left for replies the peer does not read"}});
+    Close("out of locked memory");
+  }
+  Cleanse(staged);
+  return done;
+}
+
+bool Guest::KeepUnsent(absl::Span<const uint8_t> unsent) {
+  auto kept = host_->arena->Allocate(unsent.size());
+  if (!kept.ok()) return false;
+  unsent_ = *std::move(kept);
+  unsent_at_ = 0;
+  std::copy(unsent.begin(), unsent.end(), unsent_.data());
+  UpdateInterest();
+  return true;
+}
+
+void Guest::UpdateInterest() {
+  uint32_t events = 0;  // hang-ups and errors are told in any case
+  if (!input_over_) events |= kReadEvents;
+  if (unsent_.size() > 0) events |= EPOLLOUT;
+  host_->loop->Modify(watch_, events);
+}
+
+void Guest::OnWritable() {
+  if (unsent_.size() == 0) return;
+  const absl::Span<uint8_t> rest = unsent_.span().subspan(unsent_at_);
+  const ssize_t n = send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n < 0) {
+    if (errno != EAGAIN && errno != EINTR) Close(strerror(errno));
+    return;
+  }
+  wrote_at_ = host_->loop->now_nanos();
+  unsent_at_ += static_cast<size_t>(n);
+  if (unsent_at_ < unsent_.size()) return;
+  unsent_ = SecretBytes();
+  UpdateInterest();
+  class_.tree->Resume(member_, host_->loop->now_nanos());
+}
+
+bool Guest::Drained() const {
+  int unread = 0;
+  return ioctl(socket_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
+}
+
+bool Guest::undelivered() const {
+  if (unsent_.size() > 0) return true;
+  // Bytes that lie unread for longer are primed ones, which nobody waits for, or a stalled peer's.
+  return session_.started() && host_->loop->now_nanos() - wrote_at_ < kLingerNanos && !Drained();
+}
+
+void Guest::SchedulePrimeCheck() {
+  if (session_.started() || primer_.next_check_nanos() == Primer::kNever) return;
+  host_->loop->CancelTimer(timer_);
+  timer_ = host_->loop->AddTimer(primer_.next_check_nanos(), [this] { CheckPrime(); });
+}
+
+void Guest::CheckPrime() {
+  timer_ = EventLoop::kNoTimer;
+  primer_.OnCheck(Drained(), host_->loop->now_nanos());
+  if (primer_.want() > 0) class_.tree->Touch(member_);
+  SchedulePrimeCheck();
+}
+
+void Guest::Linger(int64_t until_nanos) {
+  const int64_t now = host_->loop->now_nanos();
+  if (Drained() || now >= until_nanos) return Close("peer has sent all it will");
+  timer_ = host_->loop->AddTimer(now + kLingerCheckNanos, [this, until_nanos] {
+    timer_ = EventLoop::kNoTimer;
+    Linger(until_nanos);
+  });
+}
+
+}  // namespace entropyd

@@ -1,0 +1,133 @@
+// One connection of a guest: the socket around an EgdSession and a Primer.
+//
+// Reads whatever comes, always (a QEMU whose writes stall freezes its guest), and delivers what the
+// class's GuestTree allots to it: one write per pass in the ordinary case, from a staging area that
+// all guests share and that is cleansed after each write. Only what a full socket did not take stays
+// behind, in locked memory of this guest's own, and until it is gone the guest gets nothing more.
+//
+// How a connection ends:
+//   peer closed, or an error          what is owed is dropped
+//   peer shut down its sending side   what is owed is still delivered, then closed once it was taken
+//   unknown command                   nothing more is answered; logged, counted
+//   too many pending commands         likewise
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/secret_bytes.h"
+#include "hostagent/agent_metrics.h"
+#include "hostagent/egd_session.h"
+#include "hostagent/event_loop.h"
+#include "hostagent/guest_tree.h"
+#include "hostagent/peer.h"
+#include "hostagent/primer.h"
+
+namespace entropyd {
+
+class Guest;
+
+// What all guests of an agent share. Outlives them.
+struct GuestHost {
+  EventLoop* loop = nullptr;
+  SecretArena* arena = nullptr;
+  Log* log = nullptr;
+  absl::Span<uint8_t> staging;   // secret; cleansed after each use
+  absl::Span<uint8_t> input;     // scratch for one read
+  // The guest has left its class and its socket is closed; destroy it after the batch.
+  std::function<void(Guest*)> closed;
+};
+
+// What all guests of a class share. Outlives them.
+struct GuestClass {
+  GuestTree* tree = nullptr;
+  ClassCounters* counters = nullptr;
+  std::vector<int64_t>* completed = nullptr;  // arrival times of runs answered in this batch
+};
+
+class Guest final : public EventLoop::Handler, public GuestTree::Member {
+ public:
+  // Staged in one write: as much as a socket's default buffer takes without blocking, and small
+  // enough to stay in the cache.
+  static constexpr size_t kStagingBytes = 16 * 1024;
+  static constexpr size_t kInputBytes = 16 * 1024;
+
+  struct Options {
+    uint64_t id = 0;
+    size_t listener = 0;     // index of the listener it came in by
+    size_t guest_class = 0;  // index of its class
+    bool prime = false;
+    Peer peer;
+  };
+
+  Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class);
+  ~Guest();
+
+  // Joins its class and reads what has come already, so that a client that speaks first is never
+  // primed. May close it. Errors: of the watch; then it is to be destroyed.
+  absl::Status Start();
+  void Close(absl::string_view reason);
+
+  void OnEvents(uint32_t events) override;
+  uint64_t Want() override;
+  uint32_t Plan(uint32_t bytes) override;
+  GuestTree::After Deliver() override;
+
+  // Replies that the peer has not taken yet and will want to: a reason to wait before an exit.
+  bool undelivered() const;
+  bool closed() const { return !socket_; }
+
+  const Options& options() const { return options_; }
+  const EgdSession& session() const { return session_; }
+  int64_t connected_at_nanos() const { return connected_at_; }
+  uint64_t primed_bytes() const { return primed_; }
+  uint64_t delivered_bytes() const { return primed_ + session_.taken(); }
+
+ private:
+  // After a half-close, how long the last replies may stay unread; QEMU handles a hang-up before
+  // unread data.
+  static constexpr int64_t kLingerNanos = 1'000'000'000;
+  static constexpr int64_t kLingerCheckNanos = 10'000'000;
+
+  void OnReadable(uint32_t events);
+  void OnWritable();
+  void UpdateInterest();
+  void OnInput(absl::Span<const uint8_t> bytes);
+  size_t Stage();
+  bool Write(absl::Span<uint8_t> staged);
+  bool KeepUnsent(absl::Span<const uint8_t> unsent);
+  bool Drained() const;
+  void SchedulePrimeCheck();
+  void CheckPrime();
+  void Linger(int64_t until_nanos);
+  size_t TakeFromBuffer(absl::Span<uint8_t> out);
+
+  const Options options_;
+  UniqueFd socket_;
+  GuestHost* const host_;
+  const GuestClass class_;
+  const int64_t connected_at_;
+
+  GuestTree::Id member_ = 0;
+  EventLoop::WatchId watch_ = 0;
+  EventLoop::TimerId timer_ = EventLoop::kNoTimer;  // the next look at the socket: prime or linger
+  EgdSession session_;
+  Primer primer_;
+  uint32_t prime_granted_ = 0;
+  uint64_t primed_ = 0;
+  bool plan_full_ = false;   // a pass offered more than the plan could take
+  bool input_over_ = false;  // the peer has shut down its sending side
+  bool lingering_ = false;
+  int64_t wrote_at_ = 0;
+  SecretBytes unsent_;       // what a full socket did not take
+  size_t unsent_at_ = 0;
+};
+
+}  // namespace entropyd

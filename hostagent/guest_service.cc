@@ -1,0 +1,244 @@
+#include "hostagent/guest_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+// Refused connections come in crowds, and one line tells as much as a thousand.
+constexpr int64_t kRefusalLogNanos = 10'000'000'000;
+
+double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
+
+}  // namespace
+
+size_t GuestService::ArenaBytes(const AgentSettings& settings) {
+  // The staging area, and for every guest what a full socket may leave behind.
+  size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
+  for (const AgentSettings::Class& c : settings.classes) bytes += 2 * c.buffer_bytes;
+  // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
+  return 2 * bytes;
+}
+
+absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSettings& settings,
+                                                                   EventLoop* loop,
+                                                                   SecretArena* arena, Log* log,
+                                                                   AgentMetrics* metrics) {
+  auto staging = arena->Allocate(Guest::kStagingBytes);
+  if (!staging.ok()) return staging.status();
+  std::unique_ptr<GuestService> service(
+      new GuestService(settings, loop, arena, log, metrics, *std::move(staging)));
+  for (size_t i = 0; i < settings.classes.size(); ++i) {
+    const AgentSettings::Class& config = settings.classes[i];
+    auto buffer = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos}, arena,
+                                      loop->clock());
+    if (!buffer.ok()) return buffer.status();
+    auto c = std::make_unique<ServedClass>();
+    c->buffer = *std::move(buffer);
+    c->tree = std::make_unique<GuestTree>(c->buffer.get(), config.guest_ceil);
+    c->counters = metrics->of_class(i);
+    c->counters->buffer_size.Set(c->buffer->size());
+    service->classes_.push_back(std::move(c));
+  }
+  return service;
+}
+
+GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, SecretArena* arena,
+                           Log* log, AgentMetrics* metrics, SecretBytes staging)
+    : settings_(settings),
+      loop_(loop),
+      log_(log),
+      metrics_(metrics),
+      staging_(std::move(staging)),
+      input_(Guest::kInputBytes),
+      connections_(settings.listeners.size(), 0),
+      refusal_logged_at_(loop->now_nanos() - kRefusalLogNanos) {
+  host_.loop = loop;
+  host_.arena = arena;
+  host_.log = log;
+  host_.staging = staging_.span();
+  host_.input = absl::MakeSpan(input_);
+  host_.closed = [this](Guest* guest) { Closed(guest); };
+}
+
+GuestService::~GuestService() {
+  host_.closed = [](Guest*) {};
+  guests_.clear();
+  for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
+}
+
+std::vector<ClassBuffer*> GuestService::buffers() const {
+  std::vector<ClassBuffer*> buffers;
+  for (const std::unique_ptr<ServedClass>& c : classes_) buffers.push_back(c->buffer.get());
+  return buffers;
+}
+
+absl::Status GuestService::Listen() {
+  for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+    const AgentSettings::Socket& socket = settings_.listeners[i];
+    auto listener = Listener::Create(
+        {socket.path, socket.mode, socket.group}, loop_,
+        [this, i](UniqueFd connection) { Accept(i, std::move(connection)); },
+        [this](const absl::Status& why) { AcceptFailed(why); });
+    if (!listener.ok()) {
+      listeners_.clear();
+      return listener.status();
+    }
+    listeners_.push_back(*std::move(listener));
+    log_->Info("listener.opened", {{"path", socket.path},
+                                   {"class", settings_.classes[socket.class_index].name},
+                                   {"clients", socket.clients_name}});
+  }
+  return absl::OkStatus();
+}
+
+void GuestService::StopListening() { listeners_.clear(); }
+
+void GuestService::Accept(size_t listener, UniqueFd socket) {
+  if (guests_.size() >= settings_.max_guests) {
+    metrics_->refused_guests.Add(1);
+    if (loop_->now_nanos() - refusal_logged_at_ >= kRefusalLogNanos) {
+      refusal_logged_at_ = loop_->now_nanos();
+      log_->Warning("guest.refused", {{"listener", settings_.listeners[listener].path},
+                                      {"max_guests", settings_.max_guests},
+                                      {"remedy", "raise max_guests"}});
+    }
+    return;
+  }
+  auto peer = IdentifyPeer(socket.get());
+  const AgentSettings::Socket& from = settings_.listeners[listener];
+  Guest::Options options;
+  options.id = next_guest_++;
+  options.listener = listener;
+  options.guest_class = from.class_index;
+  if (peer.ok()) options.peer = *peer;
+  options.prime = from.clients == config::v1::CLIENTS_QEMU ||
+                  (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
+  ServedClass& c = *classes_[from.class_index];
+  auto owned = std::make_unique<Guest>(options, std::move(socket), &host_,
+                                       GuestClass{c.tree.get(), c.counters, &c.completed});
+  Guest* const guest = owned.get();
+  guests_.emplace(options.id, std::move(owned));
+  ++connections_[listener];
+  // Start() may close it already; then it waits in closed_ to be destroyed.
+  if (auto status = guest->Start(); !status.ok()) {
+    AcceptFailed(status);
+    Closed(guest);
+  }
+}
+
+void GuestService::Closed(Guest* guest) {
+  auto found = guests_.find(guest->options().id);
+  if (found == guests_.end()) return;
+  --connections_[guest->options().listener];
+  closed_.push_back(std::move(found->second));
+  guests_.erase(found);
+}
+
+void GuestService::AcceptFailed(const absl::Status& why) {
+  metrics_->accept_failures.Add(1);
+  log_->Error("listener.paused", {{"reason", why}, {"remedy", "raise LimitNOFILE or max_guests"}});
+}
+
+void GuestService::ServeClasses() {
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    if (classes_[i]->due || classes_[i]->tree->pending()) Serve(i);
+  }
+  closed_.clear();
+}
+
+void GuestService::Serve(size_t class_index) {
+  ServedClass& c = *classes_[class_index];
+  c.due = false;
+  c.tree->Serve(loop_->now_nanos());
+  ObserveWaits(&c);
+  c.buffer->SetDemand(c.tree->guests(), c.tree->owed());
+  c.counters->guests.Set(c.tree->guests());
+  c.counters->owed_bytes.Set(c.tree->owed());
+  c.counters->buffer_level.Set(c.buffer->level());
+  if (demand_changed_) demand_changed_(class_index);
+  c.counters->buffer_target.Set(c.buffer->target());
+  ScheduleCeiling(class_index);
+}
+
+void GuestService::ObserveWaits(ServedClass* c) {
+  if (c->completed.empty()) return;
+  const int64_t now = loop_->clock()->NowNanos();
+  for (int64_t since : c->completed) c->counters->wait->Observe(Seconds(now - since));
+  c->completed.clear();
+}
+
+void GuestService::ScheduleCeiling(size_t class_index) {
+  ServedClass& c = *classes_[class_index];
+  const absl::optional<int64_t> next = c.tree->NextEventNanos();
+  // What is due already waits for bytes, not for tokens: an arrival serves it.
+  const int64_t at = next.has_value() && *next > loop_->now_nanos() ? *next : 0;
+  if (c.timer.first == at) return;
+  loop_->CancelTimer(c.timer);
+  c.timer = EventLoop::kNoTimer;
+  if (at == 0) return;
+  c.timer = loop_->AddTimer(at, [this, class_index] {
+    classes_[class_index]->timer = EventLoop::kNoTimer;
+    classes_[class_index]->due = true;
+  });
+}
+
+void GuestService::Tick() {
+  for (const std::unique_ptr<ServedClass>& c : classes_) {
+    c->buffer->Tick();
+    c->due = true;
+  }
+}
+
+bool GuestService::undelivered() const {
+  return std::any_of(guests_.begin(), guests_.end(),
+                     [](const auto& entry) { return entry.second->undelivered(); });
+}
+
+void GuestService::FillStatus(v1::GetStatusResponse* status) const {
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    const ServedClass& c = *classes_[i];
+    v1::GetStatusResponse::ClassStatus* out = status->add_class_();
+    uint64_t requests = 0;
+    for (const LoopNumber& n : c.counters->requests) requests += n.Get();
+    out->set_class_(c.buffer->class_name());
+    out->set_buffer_level(c.buffer->level());
+    out->set_buffer_target(c.buffer->target());
+    out->set_buffer_size(c.buffer->size());
+    out->set_guests(c.tree->guests());
+    out->set_owed(c.tree->owed());
+    out->set_delivered(c.counters->delivered_bytes.Get());
+    out->set_requests(requests);
+    out->set_on_upstream_loss(settings_.classes[i].on_upstream_loss);
+  }
+  for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+    v1::GetStatusResponse::ListenerStatus* out = status->add_listener();
+    out->set_path(settings_.listeners[i].path);
+    out->set_class_(settings_.classes[settings_.listeners[i].class_index].name);
+    out->set_clients(settings_.listeners[i].clients_name);
+    out->set_connections(connections_[i]);
+  }
+}
+
+void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
+  for (const auto& [id, guest] : guests_) {
+    const Guest::Options& options = guest->options();
+    v1::Guest* out = response->add_guest();
+    out->set_id(id);
+    out->set_name(options.peer.program);
+    out->set_pid(options.peer.pid);
+    out->set_class_(settings_.classes[options.guest_class].name);
+    out->set_listener(settings_.listeners[options.listener].path);
+    out->set_connected_seconds(Seconds(loop_->now_nanos() - guest->connected_at_nanos()));
+    out->set_delivered(guest->delivered_bytes());
+    out->set_requests(guest->session().commands_total());
+    out->set_owed(guest->session().owed());
+    out->set_primed(guest->primed_bytes());
+    out->set_qemu(options.peer.qemu);
+  }
+}
+
+}  // namespace entropyd

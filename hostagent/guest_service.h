@@ -1,0 +1,103 @@
+// Everything between the class buffers and the guests: listeners, connections, and one GuestTree per
+// class. It knows nothing of servers: whoever fills the buffers calls OnArrival().
+//
+//   auto service = GuestService::Create(settings, &loop, &arena, &log, &metrics).value();
+//   service->SetDemandChanged([&](size_t c) { upstream->Kick(c); });
+//   loop.SetAfterBatch([&] { service->ServeClasses(); });
+//   service->Listen();
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/log.h"
+#include "base/secret_bytes.h"
+#include "hostagent/agent_config.h"
+#include "hostagent/agent_metrics.h"
+#include "hostagent/class_buffer.h"
+#include "hostagent/event_loop.h"
+#include "hostagent/guest.h"
+#include "hostagent/guest_tree.h"
+#include "hostagent/listener.h"
+#include "proto/agent_admin.pb.h"
+
+namespace entropyd {
+
+class GuestService {
+ public:
+  // All outlive the service. Errors: RESOURCE_EXHAUSTED (arena).
+  static absl::StatusOr<std::unique_ptr<GuestService>> Create(const AgentSettings& settings,
+                                                              EventLoop* loop, SecretArena* arena,
+                                                              Log* log, AgentMetrics* metrics);
+  ~GuestService();
+
+  // Address space for an arena that holds what these settings may ever need.
+  static size_t ArenaBytes(const AgentSettings& settings);
+
+  // Called from ServeClasses() when guests or what they wait for, or the level, has changed.
+  void SetDemandChanged(std::function<void(size_t class_index)> changed) {
+    demand_changed_ = std::move(changed);
+  }
+  std::vector<ClassBuffer*> buffers() const;  // in the order of settings.classes
+
+  absl::Status Listen();    // opens every listener, or none
+  void StopListening();     // and unlinks the sockets
+
+  void OnArrival(size_t class_index) { classes_[class_index]->due = true; }
+  void ServeClasses();      // after each batch of events
+  void Tick();              // about once a second: bytes age, targets shrink
+
+  // A new connection on a listener. Closes it when there are max_guests already.
+  void Accept(size_t listener, UniqueFd socket);
+
+  size_t guests() const { return guests_.size(); }
+  bool undelivered() const;  // somebody has replies that he has not read yet
+
+  // Adds the listeners, and one entry per class with all but what Upstream knows.
+  void FillStatus(v1::GetStatusResponse* status) const;
+  void FillGuests(v1::ListGuestsResponse* response) const;
+
+ private:
+  struct ServedClass {
+    std::unique_ptr<ClassBuffer> buffer;
+    std::unique_ptr<GuestTree> tree;
+    ClassCounters* counters = nullptr;
+    std::vector<int64_t> completed;
+    bool due = false;  // serve it although no guest was touched
+    EventLoop::TimerId timer = EventLoop::kNoTimer;  // the next guest's ceiling
+  };
+
+  GuestService(const AgentSettings& settings, EventLoop* loop, SecretArena* arena, Log* log,
+               AgentMetrics* metrics, SecretBytes staging);
+  void Serve(size_t class_index);
+  void ObserveWaits(ServedClass* c);
+  void ScheduleCeiling(size_t class_index);
+  void Closed(Guest* guest);
+  void AcceptFailed(const absl::Status& why);
+
+  const AgentSettings settings_;
+  EventLoop* const loop_;
+  Log* const log_;
+  AgentMetrics* const metrics_;
+  SecretBytes staging_;
+  std::vector<uint8_t> input_;
+  GuestHost host_;
+  std::function<void(size_t)> demand_changed_;
+  std::vector<std::unique_ptr<ServedClass>> classes_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<uint32_t> connections_;                // by listener
+  std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id
+  std::vector<std::unique_ptr<Guest>> closed_;       // to be destroyed after the batch
+  uint64_t next_guest_ = 1;
+  int64_t refusal_logged_at_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,87 @@
+#include "hostagent/host_id.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/fd.h"
+
+namespace entropyd {
+namespace {
+
+absl::StatusOr<std::string> Read(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return ErrnoStatus(errno, absl::StrCat("read ", path));
+  char text[2 * kHostIdBytes + 2];  // one more than a digit and a newline would fill
+  const ssize_t n = read(fd.get(), text, sizeof text);
+  if (n < 0) return ErrnoStatus(errno, absl::StrCat("read ", path));
+  const absl::string_view digits =
+      absl::StripSuffix(absl::string_view(text, static_cast<size_t>(n)), "\n");
+  bool good = digits.size() == 2 * kHostIdBytes;
+  for (char c : digits) good = good && absl::ascii_isxdigit(c);
+  if (!good) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("read ", path, ": not ", 2 * kHostIdBytes,
+                     " hexadecimal digits; remove the file to get a new identity"));
+  }
+  return absl::HexStringToBytes(digits);
+}
+
+absl::Status WriteNew(const std::string& path, const std::string& text) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) return ErrnoStatus(errno, absl::StrCat("create ", path));
+  if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      fsync(fd.get()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("write ", path));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir) {
+  const std::string path = absl::StrCat(state_dir, "/host_id");
+  auto existing = Read(path);
+  if (existing.ok() || !absl::IsNotFound(existing.status())) return existing;
+
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::path(state_dir).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  if (mkdir(state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, absl::StrCat("create state_dir ", state_dir));
+  }
+  uint8_t id[kHostIdBytes];
+  if (getrandom(id, sizeof id, 0) != static_cast<ssize_t>(sizeof id)) {
+    return ErrnoStatus(errno, "make host_id: getrandom");
+  }
+  const absl::string_view bytes(reinterpret_cast<const char*>(id), sizeof id);
+  const std::string fresh = absl::StrCat(path, ".", getpid());
+  unlink(fresh.c_str());  // left by a crash of a process that had this pid
+  if (auto status = WriteNew(fresh, absl::StrCat(absl::BytesToHexString(bytes), "\n"));
+      !status.ok()) {
+    unlink(fresh.c_str());
+    return status;
+  }
+  // Unlike rename(), link() fails when somebody else was first: then theirs counts.
+  const int linked = link(fresh.c_str(), path.c_str());
+  const int link_error = errno;
+  unlink(fresh.c_str());
+  if (linked != 0 && link_error != EEXIST) {
+    return ErrnoStatus(link_error, absl::StrCat("create ", path));
+  }
+  UniqueFd directory(open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) fsync(directory.get());
+  return Read(path);
+}
+
+}  // namespace entropyd

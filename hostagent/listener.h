@@ -1,0 +1,72 @@
+// A unix socket that guests connect to.
+//
+//   auto listener = Listener::Create({.path = "/run/entropyd/egd.sock", .mode = 0660,
+//                                     .group = "libvirt-qemu"}, &loop, accept, failed).value();
+//
+// Accepts until there is nobody left to accept. When descriptors or memory run out, it pauses and
+// leaves the others in the backlog: they are connected, and served as soon as there is room.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "hostagent/event_loop.h"
+
+namespace entropyd {
+
+class Listener final : public EventLoop::Handler {
+ public:
+  // QEMU connects synchronously: a full backlog would freeze the guest's whole process.
+  static constexpr int kBacklog = 4096;
+  static constexpr int64_t kPauseNanos = 250'000'000;
+
+  struct Options {
+    std::string path;
+    mode_t mode = 0660;
+    std::string group;         // empty = the process's own
+  };
+  using Accept = std::function<void(UniqueFd socket)>;        // non-blocking, close-on-exec
+  using AcceptFailed = std::function<void(const absl::Status&)>;  // it pauses
+
+  // Makes the directory if it is missing, replaces the socket file of a process that is gone, and
+  // listens. Errors: ALREADY_EXISTS (another process listens there, or the path is no socket),
+  // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
+  static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
+                                                          Accept accept, AcceptFailed failed);
+  ~Listener();  // unlinks the socket file, if it is still this listener's
+
+  void OnEvents(uint32_t events) override;
+
+ private:
+  Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept, AcceptFailed failed);
+  absl::Status Resume();
+  void Pause(const absl::Status& why);
+
+  const std::string path_;
+  UniqueFd socket_;
+  dev_t device_ = 0;  // of the socket file
+  ino_t inode_ = 0;
+  EventLoop* const loop_;
+  const Accept accept_;
+  const AcceptFailed failed_;
+  EventLoop::WatchId watch_ = 0;
+  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
+};
+
+// Makes way for a socket at `path`: makes its directory (mode 0755) when it is missing and removes
+// the socket file of a process that is gone. Errors as of Listener::Create.
+absl::Status ClearSocketPath(const std::string& path);
+
+// The id of a group. Errors: NOT_FOUND with the remedy.
+absl::StatusOr<gid_t> FindGroup(const std::string& name);
+
+}  // namespace entropyd
