@@ -1,0 +1,189 @@
+#include "hostagent/agent.h"
+
+#include <sys/epoll.h>
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/tls.h"
+#include "hostagent/host_id.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+// Buffers age and gauges are refreshed once a second, so a heartbeat older than a few is no delay.
+constexpr int64_t kTickNanos = kSecond;
+constexpr int64_t kHangNanos = 10 * kSecond;
+// The process is to be gone 2 s after SIGTERM; gRPC and HTTP need a little of that.
+constexpr int64_t kStopNanos = kSecond;
+constexpr int64_t kStopCheckNanos = kSecond / 100;
+
+}  // namespace
+
+absl::Status Agent::Check(const config::v1::HostAgent& config, const config::Locations& locations,
+                          const Clock* clock) {
+  if (auto settings = ResolveAgentConfig(config, locations); !settings.ok()) {
+    return settings.status();
+  }
+  auto material = tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().ca(), "",
+                                    clock->WallTime());
+  return material.status();
+}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent& config,
+                                                     const config::Locations& locations,
+                                                     const Clock* clock, Log* log,
+                                                     Metrics* metrics) {
+  if (auto status = Check(config, locations, clock); !status.ok()) return status;
+  auto settings = ResolveAgentConfig(config, locations);
+  if (!settings.ok()) return settings.status();
+  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), clock, log));
+  if (auto status = agent->Open(config, metrics); !status.ok()) return status;
+  return agent;
+}
+
+Agent::Agent(AgentSettings settings, const Clock* clock, Log* log)
+    : settings_(std::move(settings)),
+      clock_(clock),
+      log_(log),
+      started_at_(clock->NowNanos()),
+      upstream_wake_(this) {}
+
+absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) {
+  for (const std::string& name : settings_.unused_classes) {
+    log_->Warning("config.unused_class", {{"class", name}, {"reason", "no listener leads there"}});
+  }
+  auto host_id = LoadOrCreateHostId(config.state_dir());
+  if (!host_id.ok()) return host_id.status();
+  host_id_ = *std::move(host_id);
+  auto loop = EventLoop::Create(clock_);
+  if (!loop.ok()) return loop.status();
+  loop_ = *std::move(loop);
+  auto arena = SecretArena::Create(GuestService::ArenaBytes(settings_),
+                                   config.strict_memory() ? SecretArena::Locking::kRequired
+                                                          : SecretArena::Locking::kBestEffort);
+  if (!arena.ok()) return arena.status();
+  arena_ = *std::move(arena);
+
+  std::vector<std::string> classes;
+  for (const AgentSettings::Class& c : settings_.classes) classes.push_back(c.name);
+  agent_metrics_ = std::make_unique<AgentMetrics>(metrics, classes);
+  auto guests =
+      GuestService::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
+  if (!guests.ok()) return guests.status();
+  guests_ = *std::move(guests);
+
+  Upstream::Options options;
+  options.servers.assign(config.servers().begin(), config.servers().end());
+  options.tls = config.tls();
+  options.host_id = host_id_;
+  auto upstream = Upstream::Create(
+      options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_, metrics);
+  if (!upstream.ok()) return upstream.status();
+  upstream_ = *std::move(upstream);
+  if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {
+    return watch.status();
+  }
+  guests_->SetDemandChanged([this](size_t i) { upstream_->Kick(i); });
+  loop_->SetAfterBatch([this] { AfterBatch(); });
+  Tick();
+  ProcessUpstream();
+
+  auto control = ControlServer::Start(config.control(), loop_.get(), this);
+  if (!control.ok()) return control.status();
+  control_ = *std::move(control);
+  if (!config.metrics().empty()) {
+    auto http = HttpServer::Start(
+        {config.metrics(), [this] { return Healthy(); }, [this] { return Ready(); }}, metrics);
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+  }
+  return guests_->Listen();
+}
+
+Agent::~Agent() {
+  // Those that other threads work in go first.
+  http_.reset();
+  control_.reset();
+}
+
+void Agent::Run() { loop_->Run(); }
+
+void Agent::AfterBatch() {
+  guests_->ServeClasses();
+  const int64_t deadline = upstream_->next_deadline_nanos();
+  if (deadline == upstream_timer_.first) return;
+  loop_->CancelTimer(upstream_timer_);
+  upstream_timer_ = EventLoop::kNoTimer;
+  if (deadline == std::numeric_limits<int64_t>::max()) return;
+  upstream_timer_ = loop_->AddTimer(deadline, [this] {
+    upstream_timer_ = EventLoop::kNoTimer;
+    ProcessUpstream();
+  });
+}
+
+void Agent::ProcessUpstream() {
+  upstream_->Process();
+  const bool connected = upstream_->connected();
+  agent_metrics_->upstream_connected.Set(connected ? 1 : 0);
+  if (connected) was_attached_.store(true, std::memory_order_relaxed);
+}
+
+void Agent::Tick() {
+  guests_->Tick();
+  agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
+  v1::GetStatusResponse status;
+  FillStatus(&status);
+  agent_metrics_->upstream_reconnects.Set(status.reconnects());
+  loop_->AddTimer(loop_->now_nanos() + kTickNanos, [this] { Tick(); });
+}
+
+void Agent::Stop() {
+  loop_->Post([this] { BeginStop(); });
+}
+
+void Agent::BeginStop() {
+  if (stopping_) return;
+  stopping_ = true;
+  log_->Info("agent.stopping", {{"guests", guests_->guests()}});
+  guests_->StopListening();
+  FinishStop(loop_->now_nanos() + kStopNanos);
+}
+
+void Agent::FinishStop(int64_t deadline_nanos) {
+  const int64_t now = loop_->now_nanos();
+  if (!guests_->undelivered() || now >= deadline_nanos) return loop_->Stop();
+  loop_->AddTimer(now + kStopCheckNanos, [this, deadline_nanos] { FinishStop(deadline_nanos); });
+}
+
+absl::Status Agent::Healthy() const {
+  const int64_t silent = clock_->NowNanos() - loop_->heartbeat_nanos();
+  if (silent < kHangNanos) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the event loop has not turned for ", silent / kSecond, " s"));
+}
+
+absl::Status Agent::Ready() const {
+  if (was_attached_.load(std::memory_order_relaxed)) return absl::OkStatus();
+  for (size_t i = 0; i < settings_.classes.size(); ++i) {
+    if (agent_metrics_->of_class(i)->buffer_level.Get() > 0) return absl::OkStatus();
+  }
+  return absl::UnavailableError("not yet attached to a server, and nothing buffered");
+}
+
+void Agent::FillStatus(v1::GetStatusResponse* status) const {
+  status->set_version(ENTROPYD_VERSION);
+  status->set_host_id(absl::BytesToHexString(host_id_));
+  status->set_uptime_seconds(static_cast<double>(clock_->NowNanos() - started_at_) / kSecond);
+  status->set_memory_locked(arena_->locked());
+  guests_->FillStatus(status);
+  upstream_->FillStatus(status);
+}
+
+void Agent::FillGuests(v1::ListGuestsResponse* guests) const { guests_->FillGuests(guests); }
+
+}  // namespace entropyd

@@ -1,0 +1,108 @@
+#include "hostagent/control_server.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "grpcpp/grpcpp.h"
+#include "hostagent/listener.h"
+#include "proto/agent_admin.grpc.pb.h"
+
+namespace entropyd {
+namespace {
+
+// An event loop that has not answered by then hangs; say so rather than wait with it.
+constexpr absl::Duration kLoopPatience = absl::Seconds(2);
+// A shutdown is not held up by a client in the middle of a call.
+constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
+
+// Runs `fill` on the loop's thread and hands over what it filled. The request outlives whichever of
+// the two threads gives up first.
+template <typename Response, typename Fill>
+grpc::Status AskLoop(EventLoop* loop, Response* response, Fill fill) {
+  struct Request {
+    Response response;
+    absl::Notification done;
+  };
+  auto request = std::make_shared<Request>();
+  loop->Post([request, fill] {
+    fill(&request->response);
+    request->done.Notify();
+  });
+  if (!request->done.WaitForNotificationWithTimeout(kLoopPatience)) {
+    return {grpc::StatusCode::UNAVAILABLE, "the agent's event loop does not answer"};
+  }
+  *response = std::move(request->response);
+  return grpc::Status::OK;
+}
+
+class AdminService final : public v1::AgentAdmin::Service {
+ public:
+  AdminService(EventLoop* loop, const ControlServer::Subject* subject)
+      : loop_(loop), subject_(subject) {}
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse* response) override {
+    return AskLoop(loop_, response, [subject = subject_](v1::GetStatusResponse* status) {
+      subject->FillStatus(status);
+    });
+  }
+
+  grpc::Status ListGuests(grpc::ServerContext*, const v1::ListGuestsRequest*,
+                          v1::ListGuestsResponse* response) override {
+    return AskLoop(loop_, response, [subject = subject_](v1::ListGuestsResponse* guests) {
+      subject->FillGuests(guests);
+    });
+  }
+
+ private:
+  EventLoop* const loop_;
+  const ControlServer::Subject* const subject_;
+};
+
+}  // namespace
+
+struct ControlServer::Impl {
+  Impl(EventLoop* loop, const Subject* subject) : service(loop, subject) {}
+  AdminService service;
+  std::unique_ptr<grpc::Server> server;
+  std::string path;
+};
+
+absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
+                                                                    EventLoop* loop,
+                                                                    const Subject* subject) {
+  if (auto status = ClearSocketPath(path); !status.ok()) return status;
+  auto impl = std::make_unique<Impl>(loop, subject);
+  impl->path = path;
+  grpc::ServerBuilder builder;
+  int bound = 0;
+  // A unix socket's file mode is the authentication here.
+  builder.AddListeningPort(absl::StrCat("unix:", path), grpc::InsecureServerCredentials(), &bound);
+  builder.RegisterService(&impl->service);
+  // A handful of operators at most, each asking once.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  const mode_t before = umask(0177);
+  impl->server = builder.BuildAndStart();
+  umask(before);
+  if (impl->server == nullptr || bound == 0) {
+    return absl::UnavailableError(absl::StrCat("listen on ", path, ": gRPC cannot bind it"));
+  }
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
+}
+
+ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ControlServer::~ControlServer() {
+  impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  impl_->server->Wait();
+  unlink(impl_->path.c_str());
+}
+
+}  // namespace entropyd

@@ -1,0 +1,43 @@
+// The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600). The only file of
+// the agent's own that includes gRPC, beside upstream.cc's channel.
+//
+// A call posts a request to the event loop and waits for its snapshot, so no lock is shared with it.
+//
+// Thread safety: safe after Start().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "hostagent/event_loop.h"
+#include "proto/agent_admin.pb.h"
+
+namespace entropyd {
+
+class ControlServer {
+ public:
+  // What a call asks for; runs on the event loop's thread.
+  class Subject {
+   public:
+    virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
+    virtual void FillGuests(v1::ListGuestsResponse* guests) const = 0;
+
+   protected:
+    ~Subject() = default;
+  };
+
+  // Loop and subject outlive the server; the loop may have stopped by then. Errors: as of
+  // ClearSocketPath(), UNAVAILABLE when the socket cannot be bound.
+  static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
+                                                              EventLoop* loop,
+                                                              const Subject* subject);
+  ~ControlServer();  // ends calls, removes the socket
+
+ private:
+  struct Impl;
+  explicit ControlServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,200 @@
+// entropyd-hostagent: buys entropy for the guests of this host and serves it to them over EGD.
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/secret_bytes.h"
+#include "base/tls.h"
+#include "hostagent/agent.h"
+#include "proto/agent_config.pb.h"
+
+namespace entropyd {
+namespace {
+
+enum ExitCode { kOk = 0, kRuntime = 1, kUsage = 2 };
+
+struct Flags {
+  std::string config = "/etc/entropyd/agent.yaml";
+  std::string ports_file;
+  bool check = false;
+  bool describe = false;
+};
+
+ExitCode Fail(ExitCode code, const absl::Status& status) {
+  std::cerr << "entropyd-hostagent: " << status.message() << "\n";
+  return code;
+}
+
+// Every guest costs a descriptor, and the usual soft limit of 1,024 is for programs that use
+// select().
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void ConfigureLog(const config::v1::LogConfig& config, Log* log) {
+  log->SetFormat(config.format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
+                                                                 : LogFormat::kLogfmt);
+  switch (config.level()) {
+    case config::v1::LOG_LEVEL_DEBUG:
+      return log->SetLevel(LogLevel::kDebug);
+    case config::v1::LOG_LEVEL_WARNING:
+      return log->SetLevel(LogLevel::kWarning);
+    case config::v1::LOG_LEVEL_ERROR:
+      return log->SetLevel(LogLevel::kError);
+    default:
+      return log->SetLevel(LogLevel::kInfo);
+  }
+}
+
+// Appears complete or not at all: whoever waits for it may read it at once.
+absl::Status WritePortsFile(const std::string& path, int http_port) {
+  const std::string fresh = absl::StrCat(path, ".new");
+  {
+    std::ofstream out(fresh, std::ios::trunc);
+    if (http_port != 0) out << "http=" << http_port << "\n";
+    out.flush();
+    if (!out) return absl::UnavailableError(absl::StrCat("write ", fresh, ": failed"));
+  }
+  if (rename(fresh.c_str(), path.c_str()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("rename ", fresh, " to ", path));
+  }
+  return absl::OkStatus();
+}
+
+// Signals as events of the loop.
+class Signals final : public EventLoop::Handler {
+ public:
+  Signals(Agent* agent, Log* log) : agent_(agent), log_(log) {}
+
+  // REQUIRES: no thread of the process was started before; each inherits the mask.
+  static void Block() {
+    const sigset_t set = Set();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+  }
+
+  absl::Status Watch() {
+    const sigset_t set = Set();
+    fd_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd_) return ErrnoStatus(errno, "create signalfd");
+    return agent_->loop()->Watch(fd_.get(), EPOLLIN, this).status();
+  }
+
+  void OnEvents(uint32_t) override {
+    signalfd_siginfo info;
+    while (read(fd_.get(), &info, sizeof info) == sizeof info) {
+      if (info.ssi_signo == SIGHUP) {
+        log_->Warning("config.reload_refused", {{"remedy", "restart to use a new configuration"}});
+        continue;
+      }
+      sd_notify(0, "STOPPING=1");
+      agent_->Stop();
+    }
+  }
+
+ private:
+  static sigset_t Set() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+    return set;
+  }
+
+  Agent* const agent_;
+  Log* const log_;
+  UniqueFd fd_;
+};
+
+ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& locations,
+               const Flags& flags) {
+  SystemClock clock;
+  Log log(&clock);
+  ConfigureLog(config.log(), &log);
+  Metrics metrics;
+  auto agent = Agent::Create(config, locations, &clock, &log, &metrics);
+  if (!agent.ok()) {
+    return Fail(absl::IsInvalidArgument(agent.status()) ? kUsage : kRuntime, agent.status());
+  }
+  Signals signals(agent->get(), &log);
+  if (auto status = signals.Watch(); !status.ok()) return Fail(kRuntime, status);
+  if (!flags.ports_file.empty()) {
+    if (auto status = WritePortsFile(flags.ports_file, (*agent)->http_port()); !status.ok()) {
+      return Fail(kRuntime, status);
+    }
+  }
+  log.Info("agent.started", {{"version", ENTROPYD_VERSION},
+                             {"config", flags.config},
+                             {"http_port", (*agent)->http_port()}});
+  sd_notify(0, "READY=1");
+  (*agent)->Run();
+  log.Info("agent.stopped");
+  return kOk;
+}
+
+ExitCode Main(const Flags& flags) {
+  if (flags.describe) {
+    std::cout << config::Describe(config::v1::HostAgent::descriptor());
+    return kOk;
+  }
+  config::v1::HostAgent config;
+  config::Locations locations;
+  if (auto status = config::Load(flags.config, &config, &locations); !status.ok()) {
+    return Fail(kUsage, status);
+  }
+  if (flags.check) {
+    const SystemClock clock;
+    if (auto status = Agent::Check(config, locations, &clock); !status.ok()) {
+      return Fail(kUsage, status);
+    }
+    std::cout << flags.config << ": configuration OK\n";
+    return kOk;
+  }
+  return Serve(config, locations, flags);
+}
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  absl::Status hardened = entropyd::tls::RequireTls13();
+  if (hardened.ok()) hardened = entropyd::HardenProcess();
+  if (!hardened.ok()) return entropyd::Fail(entropyd::kRuntime, hardened);
+  entropyd::Signals::Block();
+  entropyd::RaiseDescriptorLimit();
+
+  entropyd::Flags flags;
+  CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
+  app.add_option("--config", flags.config, "configuration file")
+      ->envname("ENTROPYD_AGENT_CONFIG")
+      ->capture_default_str();
+  app.add_option("--ports-file", flags.ports_file,
+                 "write http=PORT here once everything listens");
+  app.add_flag("--check-config", flags.check, "check the configuration and exit");
+  app.add_flag("--describe-config", flags.describe, "print every configuration key and exit");
+  app.set_version_flag("--version", std::string("entropyd-hostagent ") + ENTROPYD_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? entropyd::kOk : entropyd::kUsage;
+  }
+  return entropyd::Main(flags);
+}
