@@ -251,6 +251,8 @@ TEST(ParseServerMessageTest, HostileInputIsRefusedWithTheOffset) {
       {"huge length", std::string("\x2a\xff\xff\xff\xff\x07", 6), "byte 1: a length of 2147483647"},
       {"length over 32 bits", "\x2a\xff\xff\xff\xff\xff\x01", "byte 1: a number of more than 5"},
       {"length beyond the grant", std::string("\x2a\x03\x22\x09x", 5), "byte 3: a length of 9 bytes"},
+      {"length beyond the grant but not the message", "\x2a\x03\x22\x09xxxxxxxxx",
+       "byte 3: a length of 9 bytes where 1 are left"},
       {"overlong seq", "\x08" + ten + "\x01", "byte 1: a number of more than 10 bytes"},
       {"overlong offset", "\x2a\x0c\x10" + ten + "\x01", "byte 3: a number of more than 10 bytes"},
       {"overlong tag", std::string("\x88\x80\x80\x80\x80\x00\x01", 7), "byte 0: a number of more"},

@@ -59,8 +59,10 @@ EGD = {
     "http_request": b"GET / HTTP/1.0\r\n\r\n",
     "tls_hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "every_command": b"\x00\x01\x05\x02\x05\x03\x00\x08\x01\x00\x04",
-    "state_full_header": b"\x02\x40\x00\x00\x02\x00",
-    "state_beyond_the_array": b"\x03\x00\x00\x00\xff\x00",
+    "state_half_header": b"\x03\x40\x00\x00\x02\x00" + b"\x08\x01\x09\x00",
+    "state_full_header": b"\x02\x40\x00\x00\x02\x00" + b"\x02\x11\x04",
+    "state_skipping": b"\x00\x00\x00\x00\x00\x03" + b"\xee\xee\xee\x02\x40",
+    "state_beyond_the_array": b"\x03\x00\x00\x00\xff\x00" + b"\x00\x00",
 }
 
 ATTACH_WIRE = {
@@ -86,6 +88,7 @@ ATTACH_WIRE = {
     "seq_over_64_bits": b"\x08" + b"\xff" * 9 + b"\x7f",
     "huge_length": b"\x2a\xff\xff\xff\xff\x07",
     "length_beyond_grant": b"\x2a\x03\x22\x09x",
+    "length_beyond_grant_in_message": b"\x2a\x03\x22\x09x" + b"\x08\x01" * 8,
     "overlong_varint": b"\x08" + b"\xff" * 10 + b"\x01",
     "cut_off": (SEQ + STATE + GRANTS)[:-10],
     "field_0": b"\x00\x01",
