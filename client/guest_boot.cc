@@ -194,7 +194,10 @@ absl::StatusOr<GuestReport> BootGuest(const GuestBoot& boot) {
       boot.accel == GuestAccel::kKvm || (boot.accel == GuestAccel::kAuto && KvmUsable());
   if (try_kvm) {
     absl::StatusOr<GuestReport> report = BootOnce(boot, true, *dir);
-    if (boot.accel == GuestAccel::kKvm || !absl::IsUnavailable(report.status())) return report;
+    if (!absl::IsUnavailable(report.status())) return report;
+    if (boot.accel == GuestAccel::kKvm) {
+      return absl::InternalError(absl::StrCat(report.status().message(), "\n  try --accel tcg"));
+    }
   }
   return BootOnce(boot, false, *dir);
 }

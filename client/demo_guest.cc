@@ -1,0 +1,99 @@
+#include "client/demo_guest.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+std::string SeedingText(const absl::optional<absl::StatusOr<GuestReport>>& report) {
+  if (!report.has_value()) return "not booted";
+  if (!report->ok()) return std::string(report->status().message());
+  return DescribeGuestSeeding(**report);
+}
+
+}  // namespace
+
+DemoGuest::DemoGuest(GuestBoot boot) {
+  boot.cancelled = [this] { return cancelled_.load(); };
+  thread_ = std::thread([this, boot = std::move(boot)]() mutable { Run(std::move(boot)); });
+}
+
+DemoGuest::~DemoGuest() {
+  cancelled_ = true;
+  thread_.join();
+}
+
+void DemoGuest::Run(GuestBoot boot) {
+  absl::StatusOr<GuestReport> with = BootGuest(boot);
+  const bool go_on = with.ok();
+  if (with.ok()) {  // do not try a KVM twice that did not work
+    boot.accel = with->accel == "kvm" ? GuestAccel::kKvm : GuestAccel::kTcg;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    with_ = std::move(with);
+  }
+  absl::optional<absl::StatusOr<GuestReport>> without;
+  if (go_on) {
+    boot.socket.clear();
+    without = BootGuest(boot);
+  }
+  absl::MutexLock lock(&mutex_);
+  without_ = std::move(without);
+  finished_ = true;
+}
+
+std::string DemoGuest::Progress() const {
+  absl::MutexLock lock(&mutex_);
+  if (finished_) return "done";
+  return with_.has_value() ? "waiting for one without a device to be seeded"
+                           : "booting with virtio-rng";
+}
+
+bool DemoGuest::finished() const {
+  absl::MutexLock lock(&mutex_);
+  return finished_;
+}
+
+absl::optional<absl::StatusOr<GuestReport>> DemoGuest::with_device() const {
+  absl::MutexLock lock(&mutex_);
+  return with_;
+}
+
+absl::optional<absl::StatusOr<GuestReport>> DemoGuest::without_device() const {
+  absl::MutexLock lock(&mutex_);
+  return without_;
+}
+
+absl::Status DemoGuest::Verdict() const {
+  absl::MutexLock lock(&mutex_);
+  if (!with_.has_value()) return absl::CancelledError("guest: interrupted");
+  if (!with_->ok()) return with_->status();
+  const GuestReport& report = **with_;
+  if (!report.error.empty()) return absl::InternalError(absl::StrCat("guest: ", report.error));
+  if (!report.crng_seconds.has_value()) {
+    return absl::InternalError("guest: its kernel was not seeded although it had the device");
+  }
+  if (!without_.has_value()) return absl::CancelledError("guest: interrupted");
+  return without_->status();
+}
+
+std::string DescribeDemoGuest(const DemoGuest& guest) {
+  const auto with = guest.with_device();
+  const auto without = guest.without_device();
+  std::string text;
+  if (with.has_value() && with->ok()) {
+    absl::StrAppend(&text, "guest: ", DescribeGuestRead(**with), "\n");
+    absl::StrAppend(&text, "guest: Linux ", (*with)->kernel, " under QEMU (", (*with)->accel,
+                    "), processor without RDRAND; its kernel's generator was\n");
+    absl::StrAppend(&text, "         with virtio-rng     ", SeedingText(with), "\n");
+    absl::StrAppend(&text, "         without any device  ", SeedingText(without), "\n");
+  } else {
+    absl::StrAppend(&text, "guest: ", SeedingText(with), "\n");
+  }
+  return text;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,27 @@
+// Turns SIGINT, SIGTERM and SIGHUP into something to look at, so that a command can end in order.
+//
+//   Interrupt interrupt;                   // before any thread is started
+//   while (!interrupt.Wait(absl::Seconds(1))) Refresh();
+//
+// Thread safety: made in main's thread before others start; Wait and Raised are safe afterwards.
+#pragma once
+
+#include "absl/time/time.h"
+#include "base/fd.h"
+
+namespace entropyd {
+
+class Interrupt {
+ public:
+  Interrupt();   // blocks the signals in this thread and in those it will start
+  ~Interrupt();  // unblocks them
+
+  // True as soon as a signal has come, false after `timeout` without one. Once true, always true.
+  bool Wait(absl::Duration timeout);
+  bool Raised() { return Wait(absl::ZeroDuration()); }
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace entropyd
