@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Rules check, their unit tests pass, and a real Prometheus that scrapes the demo answers every query of the
+# dashboard and of the rules with at least one series.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+DEPLOY_TESTS=$HERE
+export HERE=$HERE/../integration ROOT
+ROOT=$(cd "$HERE/../.." && pwd)
+BIN=${BIN:-$ROOT/build/release/bin}
+WORK=$(mktemp -d /tmp/entropyd-pm.XXXXXX)
+export BIN WORK
+. "$HERE/lib.sh"
+trap 'stop_everything; rm -rf "$WORK"' EXIT
+cd "$WORK"
+
+promtool check rules "$ROOT/deploy/prometheus/rules.yaml"
+promtool check config "$ROOT/deploy/prometheus/prometheus.yaml"
+promtool test rules "$ROOT/deploy/prometheus/rules_test.yaml"
+# The unit tests can fail: a threshold moved must be noticed.
+mkdir spoilt && cp "$ROOT"/deploy/prometheus/rules*.yaml spoilt/
+sed -i 's/upstream_connected == 0/upstream_connected == 2/' spoilt/rules.yaml
+if promtool test rules spoilt/rules_test.yaml >/dev/null 2>&1; then die "the rules' tests accept a spoilt rule"; fi
+
+spawn demo "$BIN/entropyctl" demo --dir "$WORK/demo" --seconds 300
+eventually 30 grep -q '/metrics' demo.log
+eventually 30 test -S demo/egd.sock
+mapfile -t urls < <(grep -Eo 'http://[0-9.:]+/metrics' demo.log | sort -u)
+[ ${#urls[@]} = 2 ] || die "the demo prints ${#urls[@]} metrics URLs instead of 2: $(cat demo.log)"
+egd demo/egd.sock read 100000
+
+/usr/bin/python3 "$DEPLOY_TESTS/prometheus_test.py" "$ROOT/deploy" "$WORK" "${urls[@]}"
