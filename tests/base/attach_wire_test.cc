@@ -23,6 +23,7 @@ absl::StatusOr<ServerMessageView> ParseWhole(const std::string& bytes) {
   const Slice slice = AsSlice(bytes);
   return ParseServerMessage({&slice, 1});
 }
+absl::StatusOr<ServerMessageView> ParseWhole(std::string&&) = delete;  // the view would dangle
 
 std::string DataOf(const GrantView& grant) {
   std::string data;
@@ -155,11 +156,13 @@ TEST(ParseServerMessageTest, EmptyInputIsAnEmptyMessage) {
   const auto none = ParseServerMessage({});
   ASSERT_TRUE(none.ok());
   EXPECT_TRUE(none->grants.empty());
-  EXPECT_TRUE(ParseWhole("").ok());
+  const std::string empty;
+  EXPECT_TRUE(ParseWhole(empty).ok());
 }
 
 TEST(ParseServerMessageTest, EmptyDataAndEmptyGrantAreFine) {
-  const auto view = ParseWhole(std::string("\x2a\x00\x2a\x02\x22\x00", 6));
+  const std::string bytes("\x2a\x00\x2a\x02\x22\x00", 6);
+  const auto view = ParseWhole(bytes);
   ASSERT_TRUE(view.ok()) << view.status();
   ASSERT_EQ(view->grants.size(), 2u);
   EXPECT_EQ(view->grants[1].bytes, 0u);
@@ -203,7 +206,8 @@ TEST(ParseServerMessageTest, RepeatedWelcomeIsMergedAsProtobufDoes) {
   a.mutable_welcome()->set_version(1);
   v1::ServerMessage b;
   b.mutable_welcome()->set_max_credit(5);
-  const auto view = ParseWhole(a.SerializeAsString() + b.SerializeAsString());
+  const std::string bytes = a.SerializeAsString() + b.SerializeAsString();
+  const auto view = ParseWhole(bytes);
   ASSERT_TRUE(view.ok());
   EXPECT_EQ(view->head.welcome().version(), 1u);
   EXPECT_EQ(view->head.welcome().max_credit(), 5u);
@@ -213,10 +217,11 @@ TEST(ParseServerMessageTest, UnknownFieldsAreSkippedAndNotKept) {
   // Fields 6 (varint), 7 (64 bits), 8 (bytes), 9 (32 bits), and `grant` with a varint's wire type.
   const std::string unknown("\x30\x96\x01\x39" "12345678" "\x42\x03" "abc" "\x4d" "1234" "\x28\x01",
                             24);
-  v1::ServerMessage message = FullMessage();
-  const auto view = ParseWhole(unknown + message.SerializeAsString() + unknown);
+  const std::string message = FullMessage().SerializeAsString();
+  const std::string bytes = unknown + message + unknown;
+  const auto view = ParseWhole(bytes);
   ASSERT_TRUE(view.ok()) << view.status();
-  EXPECT_EQ(AsMessage(*view).SerializeAsString(), message.SerializeAsString());
+  EXPECT_EQ(AsMessage(*view).SerializeAsString(), message);
 
   // And inside a grant.
   const std::string inside = std::string("\x2a\x1b", 2) + unknown + std::string("\x22\x01x", 3);
