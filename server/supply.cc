@@ -1,1 +1,189 @@
 #include "server/supply.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/drbg.h"
+#include "server/entropy_pool.h"
+#include "server/source_metrics.h"
+#include "server/source_thread.h"
+#include "server/supply_config.h"
+
+namespace entropyd {
+namespace {
+
+// How late a pool may notice that its seed is too old, and how old a metric may be.
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+
+// Self-tests are repeated this often: a fault of the processor or its memory need not wait for the
+// next start.
+constexpr int64_t kSelfTestNanos = int64_t{600} * 1'000'000'000;
+
+class SupplyImpl final : public Supply {
+ public:
+  SupplyImpl(std::unique_ptr<SeedProvider> provider, const Clock* clock, Log* log)
+      : provider_(std::move(provider)),
+        clock_(clock),
+        log_(log),
+        next_self_test_(clock->NowNanos() + kSelfTestNanos) {}
+  ~SupplyImpl() override { Stop(); }
+
+  absl::Status Build(const config::v1::Server& config, SupplyPlan plan, SecretArena* arena,
+                     Metrics* metrics);
+
+  void Start() override;
+  void Stop() override;
+  std::vector<Pool*> pools() const override { return {pools_.begin(), pools_.end()}; }
+  Pool* FindPool(const std::string& name) const override;
+  std::vector<v1::Source> ListSources() const override;
+  std::vector<v1::Pool> ListPools() const override;
+
+ private:
+  absl::Status BuildSource(const config::v1::SourceConfig& config, const SourcePlan& plan,
+                           SecretArena* arena, Metrics* metrics);
+  void WakeMembers(const std::vector<SourceThread*>& members);
+  void RunTicks();
+  void Tick();
+
+  const std::unique_ptr<SeedProvider> provider_;
+  const Clock* const clock_;
+  Log* const log_;
+  std::vector<std::unique_ptr<EntropyPool>> owned_pools_;
+  std::vector<EntropyPool*> pools_;
+  std::vector<std::unique_ptr<SourceThread>> sources_;  // stopped before the pools go
+  std::vector<SourceMetrics> source_metrics_;
+  int64_t next_self_test_;
+
+  std::thread ticker_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+absl::Status SupplyImpl::BuildSource(const config::v1::SourceConfig& config, const SourcePlan& plan,
+                                     SecretArena* arena, Metrics* metrics) {
+  const SourceClaims& claims = plan.spec.claims;
+  absl::StatusOr<HealthTest> test = HealthTest::Create(
+      {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
+  if (!test.ok()) return test.status();
+  absl::StatusOr<SecretBytes> held = arena->Allocate(test->block_bytes());
+  if (!held.ok()) return held.status();
+  sources_.push_back(std::make_unique<SourceThread>(std::make_unique<Source>(
+      plan.spec, plan.driver->create(config), *std::move(test), *std::move(held), clock_, log_)));
+  source_metrics_.emplace_back(sources_.back()->source(), metrics);
+  return absl::OkStatus();
+}
+
+absl::Status SupplyImpl::Build(const config::v1::Server& config, SupplyPlan plan,
+                               SecretArena* arena, Metrics* metrics) {
+  std::map<std::string, SourceThread*> by_name;
+  for (size_t i = 0; i < plan.sources.size(); ++i) {
+    absl::Status status =
+        BuildSource(config.sources(static_cast<int>(i)), plan.sources[i], arena, metrics);
+    if (!status.ok()) return status;
+    by_name[plan.sources[i].spec.name] = sources_.back().get();
+  }
+  for (EntropyPool::Options& options : plan.pools) {
+    std::vector<SourceThread*> members;
+    for (const EntropyPool::Member& member : options.members) {
+      members.push_back(by_name.at(member.source));
+    }
+    absl::StatusOr<std::unique_ptr<EntropyPool>> pool =
+        EntropyPool::Create(std::move(options), provider_.get(), arena, clock_, log_, metrics);
+    if (!pool.ok()) return pool.status();
+    EntropyPool* raw = pool->get();
+    for (size_t i = 0; i < members.size(); ++i) {
+      members[i]->source()->AddSink(raw, static_cast<int>(i));
+    }
+    raw->SetWakeCallback([this, members] { WakeMembers(members); });
+    owned_pools_.push_back(*std::move(pool));
+    pools_.push_back(raw);
+  }
+  return absl::OkStatus();
+}
+
+void SupplyImpl::WakeMembers(const std::vector<SourceThread*>& members) {
+  for (SourceThread* member : members) member->Wake();
+}
+
+void SupplyImpl::Start() {
+  for (const auto& source : sources_) source->Start();
+  ticker_ = std::thread([this] { RunTicks(); });
+}
+
+void SupplyImpl::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+  }
+  for (const auto& source : sources_) source->Stop();
+  if (ticker_.joinable()) ticker_.join();
+}
+
+void SupplyImpl::RunTicks() {
+  while (true) {
+    Tick();
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kTick)) return;
+  }
+}
+
+void SupplyImpl::Tick() {
+  if (clock_->NowNanos() >= next_self_test_) {
+    next_self_test_ = clock_->NowNanos() + kSelfTestNanos;
+    if (absl::Status status = CtrDrbg::SelfTest(provider_.get()); !status.ok()) {
+      for (EntropyPool* pool : pools_) pool->Fail(status.message());
+    }
+  }
+  for (EntropyPool* pool : pools_) pool->Tick();
+  for (SourceMetrics& metrics : source_metrics_) metrics.Refresh();
+}
+
+Pool* SupplyImpl::FindPool(const std::string& name) const {
+  const auto found = std::find_if(pools_.begin(), pools_.end(),
+                                  [&](const EntropyPool* pool) { return pool->name() == name; });
+  return found == pools_.end() ? nullptr : *found;
+}
+
+std::vector<v1::Source> SupplyImpl::ListSources() const {
+  std::vector<v1::Source> list;
+  for (const auto& source : sources_) {
+    const SourceThread& thread = *source;
+    list.push_back(thread.source()->Snapshot());
+  }
+  return list;
+}
+
+std::vector<v1::Pool> SupplyImpl::ListPools() const {
+  std::vector<v1::Pool> list;
+  for (const EntropyPool* pool : pools_) list.push_back(pool->Snapshot());
+  return list;
+}
+
+}  // namespace
+
+absl::Status Supply::Check(const config::v1::Server& config, const config::Locations& locations) {
+  return PlanSupply(config, locations).status();
+}
+
+absl::StatusOr<std::unique_ptr<Supply>> Supply::Create(const config::v1::Server& config,
+                                                       const config::Locations& locations,
+                                                       SecretArena* arena, const Clock* clock,
+                                                       Log* log, Metrics* metrics) {
+  absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations);
+  if (!plan.ok()) return plan.status();
+  absl::StatusOr<std::unique_ptr<SeedProvider>> provider = SeedProvider::Create();
+  if (!provider.ok()) return provider.status();
+  if (absl::Status status = CtrDrbg::SelfTest(provider->get()); !status.ok()) return status;
+  auto supply = std::make_unique<SupplyImpl>(*std::move(provider), clock, log);
+  if (absl::Status status = supply->Build(config, *std::move(plan), arena, metrics); !status.ok()) {
+    return status;
+  }
+  return supply;
+}
+
+}  // namespace entropyd

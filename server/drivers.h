@@ -1,0 +1,35 @@
+// The drivers there are.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "proto/server_config.pb.h"
+#include "server/source_driver.h"
+
+namespace entropyd {
+
+// A fault of one source's configuration: which key, and what is wrong and how to mend it.
+struct ConfigFault {
+  const char* key = nullptr;  // nullptr = no fault
+  std::string message;
+};
+
+struct DriverEntry {
+  config::v1::Driver id;
+  const char* name;  // as in the configuration
+  // Checks the keys that are this driver's own, without opening the device.
+  ConfigFault (*check)(const config::v1::SourceConfig& config);
+  // The driver's own claims for that configuration, before the operator's figures.
+  SourceClaims (*claims)(const config::v1::SourceConfig& config);
+  std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config);
+};
+
+// Every driver, in the order of the enum.
+absl::Span<const DriverEntry> BuiltIns();
+
+// nullptr = unknown.
+const DriverEntry* FindDriver(config::v1::Driver id);
+
+}  // namespace entropyd

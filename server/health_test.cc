@@ -1,0 +1,192 @@
+#include "server/health_test.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+// From this width on two equal neighbouring samples are an alarm whatever the claim: by chance once
+// in 2^32 or 2^64 samples.
+constexpr int kContinuousBytes = 4;
+
+constexpr double kSecondsPerYear = 365.25 * 86400;
+
+}  // namespace
+
+std::string HealthTest::Alarm::ToString() const {
+  const std::string samples =
+      width_bytes == 1 ? "bytes" : absl::StrCat(width_bytes * 8, "-bit words");
+  std::string text;
+  switch (test) {
+    case Test::kRct:
+      text = absl::StrCat("rct at ", samples, ": ", value, " in a row, cutoff ", cutoff);
+      break;
+    case Test::kApt:
+      text = absl::StrCat("apt at ", samples, ": ", value, " of a window of ", kAptWindow,
+                          " alike, cutoff ", cutoff);
+      break;
+    case Test::kContinuous:
+      text = absl::StrCat("rct at ", samples, ": two neighbours alike");
+      break;
+  }
+  if (recurrent) {
+    absl::StrAppend(&text, "; alarm ", kRecurrentAlarms, " within ", kRecurrentSamples, " samples");
+  }
+  return text;
+}
+
+absl::StatusOr<HealthTest::Width> HealthTest::MakeWidth(double min_entropy, int bytes) {
+  Width width;
+  width.bytes = bytes;
+  const double per_sample = width.min_entropy = min_entropy * bytes;
+  width.rct_intermittent = RctCutoff(per_sample, kIntermittentAlphaLog2);
+  width.rct_permanent = RctCutoff(per_sample, kPermanentAlphaLog2);
+  if (bytes >= kContinuousBytes) {
+    width.continuous = width.rct_intermittent > 2;
+    width.rct_intermittent = 2;
+    // The tier of 2^-60 never latches on the one repeat that the continuous test allows for.
+    if (width.rct_permanent < 3) width.rct_permanent = 3;
+  }
+  absl::StatusOr<uint32_t> cutoff = AptCutoff(per_sample, kAptWindow, kIntermittentAlphaLog2);
+  if (!cutoff.ok()) return cutoff.status();
+  width.apt_intermittent = *cutoff;
+  cutoff = AptCutoff(per_sample, kAptWindow, kPermanentAlphaLog2);
+  if (!cutoff.ok()) return cutoff.status();
+  width.apt_permanent = *cutoff;
+  return width;
+}
+
+absl::StatusOr<HealthTest> HealthTest::Create(const Options& options) {
+  if (!(options.min_entropy > 0 && options.min_entropy <= 8)) {
+    return absl::InvalidArgumentError(absl::StrCat("health_min_entropy_bits_per_byte is ",
+                                                   options.min_entropy,
+                                                   "; it must be above 0 and at most 8"));
+  }
+  if (options.word_bytes != 1 && options.word_bytes != 4 && options.word_bytes != 8) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a native word of ", options.word_bytes, " bytes; it must be 1, 4 or 8"));
+  }
+  HealthTest test(options);
+  absl::StatusOr<Width> width = MakeWidth(options.min_entropy, 1);
+  if (!width.ok()) return width.status();
+  test.byte_ = *width;
+  width = MakeWidth(options.min_entropy, options.word_bytes);
+  if (!width.ok()) return width.status();
+  test.word_ = *width;
+  return test;
+}
+
+void HealthTest::Raise(const Width& width, Test test, uint32_t value, bool permanent,
+                       absl::optional<Alarm>* worst) {
+  Alarm alarm;
+  alarm.test = test;
+  alarm.permanent = permanent;
+  alarm.width_bytes = width.bytes;
+  alarm.value = value;
+  if (test == Test::kApt) {
+    alarm.cutoff = permanent ? width.apt_permanent : width.apt_intermittent;
+  } else {
+    alarm.cutoff = permanent ? width.rct_permanent : width.rct_intermittent;
+  }
+  if (!permanent) {
+    if (alarmed_) return;
+    alarmed_ = true;
+    const uint64_t now = native_samples_ + 1;
+    const uint64_t oldest = recent_alarms_.front();
+    if (oldest != 0 && now - oldest <= kRecurrentSamples) alarm.permanent = alarm.recurrent = true;
+    recent_alarms_.front() = recent_alarms_.back();
+    recent_alarms_.back() = now;
+  }
+  if (!worst->has_value() || alarm.permanent) *worst = alarm;
+}
+
+inline void HealthTest::FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst) {
+  width->run = width->run > 0 && sample == width->last ? width->run + 1 : 1;
+  width->last = sample;
+  if (width->run >= width->rct_intermittent) {
+    if (width->run == width->rct_intermittent) {
+      Raise(*width, width->continuous ? Test::kContinuous : Test::kRct, width->run, false, worst);
+    }
+    if (width->run == width->rct_permanent) Raise(*width, Test::kRct, width->run, true, worst);
+  }
+  if (width->position == 0) {
+    width->first = sample;
+    width->count = 0;
+  }
+  if (sample == width->first) {
+    ++width->count;
+    if (width->count == width->apt_intermittent) {
+      Raise(*width, Test::kApt, width->count, false, worst);
+    }
+    if (width->count == width->apt_permanent) Raise(*width, Test::kApt, width->count, true, worst);
+  }
+  if (++width->position == kAptWindow) width->position = 0;
+}
+
+absl::optional<HealthTest::Alarm> HealthTest::Feed(absl::Span<const uint8_t> bytes) {
+  absl::optional<Alarm> worst;
+  const int word_bytes = options_.word_bytes;
+  for (const uint8_t byte : bytes) {
+    FeedSample(&byte_, byte, &worst);
+    if (word_bytes == 1) {
+      ++native_samples_;
+    } else {
+      partial_ |= uint64_t{byte} << (8 * partial_bytes_);
+      if (++partial_bytes_ == word_bytes) {
+        FeedSample(&word_, partial_, &worst);
+        ++native_samples_;
+        partial_ = 0;
+        partial_bytes_ = 0;
+      }
+    }
+    if (++block_position_ == block_bytes()) {
+      block_position_ = 0;
+      alarmed_ = false;
+    }
+    if (worst.has_value() && worst->permanent) break;
+  }
+  return worst;
+}
+
+void HealthTest::RestartStream() {
+  for (Width* width : {&byte_, &word_}) {
+    width->last = width->first = 0;
+    width->run = width->count = width->position = 0;
+  }
+  partial_ = 0;
+  partial_bytes_ = 0;
+  block_position_ = 0;
+  alarmed_ = false;
+}
+
+void HealthTest::Forget() {
+  RestartStream();
+  recent_alarms_ = {};
+}
+
+// Intermittent false alarms per sample of that width.
+double HealthTest::IntermittentRate(const Width& width) {
+  const double rct = width.continuous ? std::exp2(-8.0 * width.bytes)
+                                      : std::exp2(-width.min_entropy * (width.rct_intermittent - 1));
+  return rct + std::exp2(-kIntermittentAlphaLog2) / kAptWindow;
+}
+
+double HealthTest::PermanentFalseAlarmsPerYear(double bytes_per_second) const {
+  const double words = bytes_per_second * kSecondsPerYear / options_.word_bytes;
+  double per_word = options_.word_bytes * IntermittentRate(byte_);
+  double samples_per_word = options_.word_bytes;
+  if (options_.word_bytes > 1) {
+    per_word += IntermittentRate(word_);
+    samples_per_word += 1;
+  }
+  const double direct =
+      words * samples_per_word * (1 + 1.0 / kAptWindow) * std::exp2(-kPermanentAlphaLog2);
+  // A first alarm, and two more of a Poisson process within kRecurrentSamples after it.
+  const double lambda = per_word * kRecurrentSamples;
+  const double recurrent = words * per_word * lambda * lambda / 2;
+  return direct + recurrent;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,122 @@
+// One source: its device, its health tests and its state, as a machine that is stepped. It waits
+// for nothing itself: Step() does at most one read and says how long to wait before the next.
+//
+//   STARTING     bytes arrive, start-up tests run, nothing is credited
+//   HEALTHY      blocks that passed go to the pools
+//   QUARANTINED  a test failed; the pools drop what is not delivered yet; back through start-up
+//   tests LATCHED      a permanent failure; the device is closed until an operator acts GONE the
+//   device is missing or silent; opened again every second
+//
+// Bytes are held until the window of every health test has closed over them (HealthTest), so that
+// no block with an alarm in it ever reaches a pool. The bytes of start-up tests are dropped.
+//
+// A source may feed several pools; each block goes to one of them, so no two pools share bytes.
+//
+// Thread safety: Step() and Close() from one thread; Snapshot() and Interrupt() from any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret_bytes.h"
+#include "proto/admin.pb.h"
+#include "server/health_test.h"
+#include "server/source_driver.h"
+
+namespace entropyd {
+
+// A pool, as its sources see it. Every call comes from a source's thread.
+class SourceSink {
+ public:
+  virtual ~SourceSink() = default;
+  // Whether the member's bytes are needed now: the source reads at its full rate then.
+  virtual bool Wants(int member) = 0;
+  // Takes samples that passed the tests; returns the min-entropy credited, in bits.
+  virtual double Add(int member, absl::Span<const uint8_t> samples) = 0;
+  // QUARANTINED and LATCHED: what the member gave and is not delivered yet must be dropped.
+  virtual void SetSourceState(int member, v1::SourceState state) = 0;
+};
+
+// A source as configured, with the driver's defaults filled in.
+struct SourceSpec {
+  std::string name;
+  std::string driver;  // as in the configuration
+  SourceClaims claims;
+  bool explicit_min_entropy = false;  // the operator gave the figure
+};
+
+class Source {
+ public:
+  // `held` has test.block_bytes(). The references outlive the source.
+  Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthTest test, SecretBytes held,
+         const Clock* clock, Log* log);
+
+  // REQUIRES: before the first Step().
+  void AddSink(SourceSink* sink, int member) { sinks_.push_back({sink, member}); }
+
+  // Does what is due and returns how long nothing will be (0 = step again at once). A pool that
+  // begins to want bytes may step it earlier.
+  absl::Duration Step();
+  // Closes the device and wipes what is held. REQUIRES: no further Step().
+  void Close();
+  void Interrupt() { driver_->Interrupt(); }
+
+  const SourceSpec& spec() const { return spec_; }
+  v1::Source Snapshot() const;
+
+ private:
+  struct Attached {
+    SourceSink* sink;
+    int member;
+  };
+
+  absl::Duration OpenDevice(int64_t now);
+  absl::Duration ReadDevice(int64_t now);
+  absl::Duration UntilAllowed(int64_t now);
+  void BeginStartup();
+  void Take(absl::Span<const uint8_t> bytes);
+  void CloseBlock();
+  void Deliver(absl::Span<const uint8_t> block);
+  void OnAlarm(const HealthTest::Alarm& alarm);
+  void GoneBecause(absl::string_view reason, int64_t now);
+  void SetState(v1::SourceState state, absl::string_view reason);
+  bool Wanted() const;
+  void DropHeld();
+
+  const SourceSpec spec_;
+  const std::unique_ptr<SourceDriver> driver_;
+  const Clock* const clock_;
+  Log* const log_;
+  std::vector<Attached> sinks_;
+
+  // The stepping thread's own.
+  HealthTest test_;
+  SecretBytes held_;  // the open block
+  size_t held_bytes_ = 0;
+  bool block_alarmed_ = false;
+  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;  // as in status_, readable without the lock
+  size_t clean_bytes_ = 0;   // of whole blocks without an alarm, since start-up began
+  bool startup_due_ = true;  // begins with the next byte
+  bool open_ = false;
+  std::string device_;      // what Open() found
+  int64_t next_open_ = 0;   // nanoseconds
+  bool wanted_ = false;     // which rate holds
+  int64_t pace_since_ = 0;  // the rate is kept over what was read since
+  uint64_t pace_bytes_ = 0;
+  int64_t last_byte_ = 0;  // when the last byte came, or the device was opened
+  size_t next_sink_ = 0;
+  int64_t rate_since_ = 0;
+  uint64_t rate_bytes_ = 0;  // raw bytes at rate_since_
+
+  mutable absl::Mutex mutex_;
+  v1::Source status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace entropyd

@@ -1,0 +1,203 @@
+#include "server/supply_config.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "base/units.h"
+#include "server/getrandom_driver.h"
+#include "server/health_test.h"
+
+namespace entropyd {
+namespace {
+
+// Collects faults, so that one run shows them all.
+class Faults {
+ public:
+  explicit Faults(const config::Locations& locations) : locations_(locations) {}
+
+  void Add(absl::string_view path, absl::string_view message) {
+    lines_.emplace_back(locations_.Error(path, message).message());
+  }
+  absl::Status status() const {
+    if (lines_.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrJoin(lines_, "\n"));
+  }
+  size_t size() const { return lines_.size(); }
+
+ private:
+  const config::Locations& locations_;
+  std::vector<std::string> lines_;
+};
+
+// The driver's claims with the operator's figures over them.
+SourceSpec MakeSpec(const config::v1::SourceConfig& config, const DriverEntry& driver) {
+  SourceSpec spec;
+  spec.name = config.name();
+  spec.driver = driver.name;
+  spec.claims = driver.claims(config);
+  spec.explicit_min_entropy = config.has_min_entropy_bits_per_byte();
+  if (!config.group().empty()) spec.claims.group = config.group();
+  if (spec.explicit_min_entropy) spec.claims.min_entropy = config.min_entropy_bits_per_byte();
+  if (config.has_health_min_entropy_bits_per_byte()) {
+    spec.claims.health_min_entropy = config.health_min_entropy_bits_per_byte();
+  } else {
+    spec.claims.health_min_entropy =
+        std::max(spec.claims.health_min_entropy, spec.claims.min_entropy);
+  }
+  return spec;
+}
+
+void CheckClaims(const SourceSpec& spec, const std::string& at, Faults* faults) {
+  const SourceClaims& claims = spec.claims;
+  if (!(claims.min_entropy >= 0 && claims.min_entropy <= 8)) {
+    faults->Add(absl::StrCat(at, ".min_entropy_bits_per_byte"),
+                absl::StrCat(claims.min_entropy, " bits per byte; write 0 to 8"));
+    return;
+  }
+  if (claims.health_min_entropy < claims.min_entropy) {
+    faults->Add(absl::StrCat(at, ".health_min_entropy_bits_per_byte"),
+                absl::StrCat("the tests would assume ", claims.health_min_entropy,
+                             " bits per byte while ", claims.min_entropy,
+                             " are credited; raise it, or lower min_entropy_bits_per_byte"));
+  }
+  absl::StatusOr<HealthTest> test = HealthTest::Create(
+      {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
+  if (!test.ok()) {
+    faults->Add(absl::StrCat(at, ".health_min_entropy_bits_per_byte"), test.status().message());
+    return;
+  }
+  const double false_alarms =
+      test->PermanentFalseAlarmsPerYear(static_cast<double>(claims.max_rate));
+  if (false_alarms > kMaxPermanentFalseAlarmsPerYear) {
+    faults->Add(absl::StrCat(at, ".max_rate"),
+                absl::StrCat("at ", FormatRate(static_cast<double>(claims.max_rate)),
+                             " a sound source would be latched by chance ", false_alarms,
+                             " times a year; lower max_rate (2MiB/s is plenty for any pool)"));
+  }
+}
+
+void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, Faults* faults) {
+  const config::v1::SourceConfig& source = config.sources(index);
+  const std::string at = absl::StrCat("sources[", index, "]");
+  for (int i = 0; i < index; ++i) {
+    if (config.sources(i).name() == source.name()) {
+      faults->Add(absl::StrCat(at, ".name"), absl::StrCat("'", source.name(), "' names sources[", i,
+                                                          "] already; choose another"));
+    }
+  }
+  const DriverEntry* driver = FindDriver(source.driver());
+  if (driver == nullptr) {
+    const auto name = [](std::string* out, const DriverEntry& e) { absl::StrAppend(out, e.name); };
+    faults->Add(absl::StrCat(at, ".driver"),
+                absl::StrCat("no such driver; there are ", absl::StrJoin(BuiltIns(), ", ", name)));
+    return;
+  }
+  if (const ConfigFault fault = driver->check(source); fault.key != nullptr) {
+    faults->Add(absl::StrCat(at, ".", fault.key), fault.message);
+    return;
+  }
+  SourcePlan planned{MakeSpec(source, *driver), driver};
+  if (planned.spec.claims.software && !config.allow_software()) {
+    faults->Add(absl::StrCat(at, ".driver"),
+                absl::StrCat("driver ", driver->name,
+                             " is software; name a hardware source, or write allow_software: true "
+                             "(tests and demonstrations only)"));
+  }
+  CheckClaims(planned.spec, at, faults);
+  plan->sources.push_back(std::move(planned));
+}
+
+void PlanMembers(const config::v1::PoolConfig& pool, const std::string& at, const SupplyPlan& plan,
+                 EntropyPool::Options* options, Faults* faults) {
+  std::vector<const SourceSpec*> specs;
+  for (int i = 0; i < pool.sources_size(); ++i) {
+    const std::string& name = pool.sources(i);
+    const std::string here = absl::StrCat(at, ".sources[", i, "]");
+    const auto found = std::find_if(plan.sources.begin(), plan.sources.end(),
+                                    [&](const SourcePlan& s) { return s.spec.name == name; });
+    if (found == plan.sources.end()) {
+      faults->Add(here, absl::StrCat("no source is called '", name, "'; define it under sources:"));
+    } else if (std::count(specs.begin(), specs.end(), &found->spec) > 0) {
+      faults->Add(here, absl::StrCat("'", name, "' is listed twice; remove one"));
+    } else {
+      specs.push_back(&found->spec);
+    }
+  }
+  const bool software_only = std::all_of(specs.begin(), specs.end(),
+                                         [](const SourceSpec* s) { return s->claims.software; });
+  for (const SourceSpec* spec : specs) {
+    double min_entropy = spec->claims.min_entropy;
+    // Beside hardware a software source counts for nothing; alone it is taken at its word.
+    if (software_only && !spec->explicit_min_entropy) min_entropy = kSoftwareOnlyMinEntropy;
+    options->members.push_back({.source = spec->name,
+                                .group = spec->claims.group,
+                                .min_entropy = min_entropy,
+                                .software = spec->claims.software});
+  }
+}
+
+void CheckGroups(const EntropyPool::Options& options, const std::string& at, Faults* faults) {
+  std::set<std::string> groups;
+  for (const EntropyPool::Member& member : options.members) {
+    if (member.min_entropy > 0) groups.insert(member.group);
+  }
+  if (groups.empty()) {
+    faults->Add(absl::StrCat(at, ".sources"),
+                "no source of this pool is credited with entropy, so it could never become ready; "
+                "add one with min_entropy_bits_per_byte above 0");
+  } else if (options.min_healthy_groups > groups.size()) {
+    faults->Add(absl::StrCat(at, ".min_healthy_groups"),
+                absl::StrCat(options.min_healthy_groups, " groups, but the credited sources form ",
+                             groups.size(), " (", absl::StrJoin(groups, ", "),
+                             "); lower it, or add a source of another group"));
+  }
+}
+
+void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Faults* faults) {
+  const config::v1::PoolConfig& pool = config.pools(index);
+  const std::string at = absl::StrCat("pools[", index, "]");
+  for (int i = 0; i < index; ++i) {
+    if (config.pools(i).name() == pool.name()) {
+      faults->Add(absl::StrCat(at, ".name"),
+                  absl::StrCat("'", pool.name(), "' names pools[", i, "] already; choose another"));
+    }
+  }
+  EntropyPool::Options options;
+  options.name = pool.name();
+  options.quality =
+      pool.quality() == config::v1::POOL_QUALITY_FULL ? v1::QUALITY_FULL : v1::QUALITY_DRBG;
+  options.min_healthy_groups = std::max<uint32_t>(1, pool.min_healthy_groups());
+  options.capacity_bytes = pool.capacity();
+  options.reseed_interval_nanos = static_cast<int64_t>(pool.reseed_interval());
+  options.max_seed_age_nanos = static_cast<int64_t>(pool.max_seed_age());
+  if (options.max_seed_age_nanos <= options.reseed_interval_nanos) {
+    faults->Add(absl::StrCat(at, ".max_seed_age"),
+                "the pool would be suspended before it is reseeded; make it longer than "
+                "reseed_interval");
+  }
+  const size_t faults_before = faults->size();
+  PlanMembers(pool, at, *plan, &options, faults);
+  // A source that is missing for its own fault would only bring a second, misleading one.
+  const bool sources_sound = plan->sources.size() == static_cast<size_t>(config.sources_size());
+  if (faults->size() == faults_before && sources_sound) CheckGroups(options, at, faults);
+  plan->pools.push_back(std::move(options));
+}
+
+}  // namespace
+
+absl::StatusOr<SupplyPlan> PlanSupply(const config::v1::Server& config,
+                                      const config::Locations& locations) {
+  SupplyPlan plan;
+  Faults faults(locations);
+  for (int i = 0; i < config.sources_size(); ++i) PlanSource(config, i, &plan, &faults);
+  for (int i = 0; i < config.pools_size(); ++i) PlanPool(config, i, &plan, &faults);
+  if (absl::Status status = faults.status(); !status.ok()) return status;
+  return plan;
+}
+
+}  // namespace entropyd

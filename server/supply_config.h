@@ -1,0 +1,36 @@
+// From the configuration's sources and pools to the specs that they are built from, with every
+// check on the way. `entropyd --check-config` and the start of the server run the same code.
+//
+// Pure but for what drivers look at to know their device's claims (a file under /sys).
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/config.h"
+#include "proto/server_config.pb.h"
+#include "server/drivers.h"
+#include "server/entropy_pool.h"
+#include "server/source.h"
+
+namespace entropyd {
+
+struct SourcePlan {
+  SourceSpec spec;
+  const DriverEntry* driver = nullptr;
+};
+
+struct SupplyPlan {
+  std::vector<SourcePlan> sources;          // as in the configuration
+  std::vector<EntropyPool::Options> pools;  // as in the configuration
+};
+
+// A false alarm that latches a source, expected more often than this at its rate, is a fault of the
+// configuration, not of the source.
+inline constexpr double kMaxPermanentFalseAlarmsPerYear = 1;
+
+// Errors: INVALID_ARGUMENT with file:line:column, one line for each fault found.
+absl::StatusOr<SupplyPlan> PlanSupply(const config::v1::Server& config,
+                                      const config::Locations& locations);
+
+}  // namespace entropyd
