@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,14 +25,17 @@ class HttpServer {
   // Binds and serves on threads of its own. Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options,
                                                            Metrics* metrics);
-  ~HttpServer();  // stops and joins
+  // Waits for requests being answered and calls back no more. A connection that says nothing delays
+  // it by a second, one that drips bytes by two.
+  ~HttpServer();
 
   int port() const;
 
  private:
   struct Impl;
-  explicit HttpServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit HttpServer(std::shared_ptr<Impl> impl);
+  const std::shared_ptr<Impl> impl_;
+  std::thread thread_;
 };
 
 }  // namespace entropyd
