@@ -2,6 +2,10 @@
 // buffers' wants into credit and arriving grants into buffered bytes. Runs on the event loop's
 // thread; gRPC's threads only wake it.
 //
+// Servers are tried in the host's rendezvous order, with full-jitter back-off; a new stream is made
+// with a new connection and the certificate as it is on disk by then. When a server drains, another is
+// attached first and takes the classes over one by one: the buffers are credited all the while.
+//
 // The loop polls wake_fd() for reading and calls Process(); it also calls Process() when
 // next_deadline_nanos() has passed, and Kick() after guests' demand changed.
 //
@@ -18,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "client/entropy_stream.h"
 #include "hostagent/class_buffer.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/agent_config.pb.h"
@@ -26,12 +31,18 @@ namespace entropyd {
 
 class Upstream {
  public:
+  // Starts a stream to a server (HOST:PORT). Errors are retried like a stream that ended.
+  using Dial = std::function<absl::StatusOr<std::unique_ptr<EntropyStream>>(
+      const std::string& server, std::function<void()> wake)>;
+
   struct Options {
     std::vector<std::string> servers;  // HOST:PORT
     config::v1::ClientTls tls;
     std::string host_id;               // 16 bytes
+    Dial dial;                         // absent = gRPC over mTLS as `tls` says
+    std::function<double()> uniform;   // in [0, 1), for all delays; absent = a generator of its own
   };
-  // Buffers outlive the upstream. `on_arrival(i)` is called from Process() after bytes were appended
+  // Errors: INVALID_ARGUMENT (no server, host_id not 16 bytes). Buffers outlive the upstream. `on_arrival(i)` is called from Process() after bytes were appended
   // to buffers[i].
   static absl::StatusOr<std::unique_ptr<Upstream>> Create(const Options& options,
                                                           std::vector<ClassBuffer*> buffers,
@@ -41,6 +52,8 @@ class Upstream {
   virtual ~Upstream() = default;
 
   virtual int wake_fd() const = 0;
+  // Handles what has arrived, but a few messages at most, so that guests are served in between; when
+  // more wait, wake_fd() stays readable.
   virtual void Process() = 0;
   virtual void Kick(size_t buffer) = 0;              // demand of buffers[i] changed
   virtual int64_t next_deadline_nanos() const = 0;   // INT64_MAX = none

@@ -1,0 +1,18 @@
+// Which server is a host's first, second, ... choice: highest random weight (rendezvous) hashing
+// (Thaler and Ravishankar 1998). Every host orders the servers on its own; hosts spread evenly, and a
+// server that comes or goes moves only the hosts that it gains or loses.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace entropyd {
+
+// `servers` by falling weight, the weight being the first 8 bytes of SHA-256(host_id, 0, server):
+// stable across builds, versions and machines.
+std::vector<std::string> RendezvousOrder(absl::string_view host_id,
+                                         std::vector<std::string> servers);
+
+}  // namespace entropyd
