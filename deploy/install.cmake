@@ -1,2 +1,9 @@
-# Where `cmake --install` puts things.
+# Where `cmake --install` puts things. The units expect --prefix /usr.
 include(GNUInstallDirs)
+install(TARGETS entropyd entropyd-hostagent entropyctl RUNTIME)
+if(TARGET entropyd-guest-init)
+  install(TARGETS entropyd-guest-init RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES deploy/systemd/entropyd.service deploy/systemd/entropyd-hostagent.service
+  DESTINATION lib/systemd/system)
+install(DIRECTORY deploy/config/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples FILES_MATCHING PATTERN "*.yaml")
