@@ -94,8 +94,13 @@ class Builder : public YAML::EventHandler {
   bool broken() const { return broken_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ == 2) {
-      errors_->Add(PositionOf(mark), "a second document begins; keep one document per file");
+    const Position at = PositionOf(mark);
+    if (++documents_ == 1) {
+      first_document_ = at;
+    } else if (at.line == first_document_.line && at.column == first_document_.column) {
+      errors_->Add(at, "not valid YAML: unexpected character");  // yaml-cpp made no progress
+    } else {
+      errors_->Add(at, "a second document begins; keep one document per file");
     }
   }
   void OnDocumentEnd() override {}
@@ -244,6 +249,7 @@ class Builder : public YAML::EventHandler {
   std::vector<Level> levels_;
   Node root_;
   int documents_ = 0;
+  Position first_document_;
   bool broken_ = false;
 };
 
@@ -294,9 +300,9 @@ bool ParseYaml(absl::string_view text, Errors* errors, Node* root) {
   std::istringstream stream{std::string(text)};
   Builder builder(lines, errors);
   try {
+    // Not until the end: given ", ]" yaml-cpp finds empty documents for ever.
     YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
+    if (parser.HandleNextDocument(builder)) parser.HandleNextDocument(builder);
   } catch (const YAML::Exception& e) {
     errors->Add({std::max(e.mark.line, 0) + 1, std::max(e.mark.column, 0) + 1}, Explain(e.msg));
     return false;

@@ -359,6 +359,7 @@ TEST(ConfigTest, BrokenYamlIsExplained) {
   EXPECT_EQ(ClientComplaint("server: 'it''s\n"),
             "client.yaml:1:9: a quote is opened and never closed");
   EXPECT_EQ(ClientComplaint("server: 'it''s'\nclass: \"say \\\"x\\\"\"\n"), "");
+  EXPECT_EQ(ClientComplaint(", ]"), "client.yaml:1:1: not valid YAML: unexpected character");
   EXPECT_EQ(ClientComplaint("? {a: b}\n: c\n"), "client.yaml:1:3: a key must be plain text");
 }
 
