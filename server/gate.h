@@ -1,0 +1,61 @@
+// The door: whose certificate is it, is it revoked, and may its owner do this? Every denial is
+// logged and counted.
+//
+// Thread safety: safe; immutable after Create().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "proto/server_config.pb.h"
+#include "server/policy.h"
+
+namespace entropyd {
+
+class Gate {
+ public:
+  // What the transport knows of a caller.
+  struct Caller {
+    absl::string_view cert_pem;  // verified by the handshake
+    absl::string_view address;
+    absl::string_view call;      // "Attach"
+  };
+
+  // `crl_pem` may be empty. Log and metrics outlive the gate. Errors: INVALID_ARGUMENT (CRL).
+  static absl::StatusOr<std::unique_ptr<Gate>> Create(Policy policy, absl::string_view crl_pem,
+                                                      Log* log, Metrics* metrics);
+
+  // The caller's identity, when it has one of the roles. Errors: UNAUTHENTICATED (no identity in
+  // the certificate, or revoked), PERMISSION_DENIED (role).
+  absl::StatusOr<std::string> Admit(const Caller& caller,
+                                    absl::Span<const config::v1::Role> roles) const;
+
+  // OK, or PERMISSION_DENIED when none of the roles lets `identity` draw from POOL/CLASS. The
+  // caller logs and counts, for it knows the call.
+  absl::Status AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
+                          absl::string_view pool_class) const;
+
+ private:
+  Gate(Policy policy, Log* log) : policy_(std::move(policy)), log_(log) {}
+  absl::Status Deny(const Caller& caller, absl::string_view identity, absl::string_view reason,
+                    Counter* counter, absl::Status status) const;
+
+  const Policy policy_;
+  Log* const log_;
+  absl::flat_hash_set<std::string> revoked_;  // serials, upper-case hex
+  Counter* denied_identity_ = nullptr;
+  Counter* denied_revoked_ = nullptr;
+  Counter* denied_role_ = nullptr;
+};
+
+// The series of one reason; every part of the server that denies uses this family.
+Counter* AddDenialCounter(Metrics* metrics, const std::string& reason);
+
+}  // namespace entropyd

@@ -1,0 +1,100 @@
+// How any thread hands work to the dispatcher: a lock-free list of intrusive nodes that also says
+// who may run the dispatcher.
+//
+// At any moment the mailbox is either owned by exactly one thread (which may touch everything the
+// dispatcher owns) or asleep. Whoever posts to a sleeping mailbox becomes its owner and must run
+// the dispatcher until TryRelease() succeeds; whoever posts to an owned one may forget about it:
+//
+//   if (mailbox.Post(node, kRead)) {
+//     do mailbox.Absorb(handle); while (!mailbox.TryRelease());
+//   }
+//
+// So a post is never lost and no post waits for a thread to be woken. One word holds both the list
+// and the announced sleep, which is why there is no window between "look again" and "sleep".
+//
+// A node carries event bits; posting to a node that is already queued only adds bits. There is no
+// allocation and each node is queued at most once.
+//
+// Thread safety: Post() is safe; Absorb() and TryRelease() belong to the owner.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace entropyd {
+
+class MailNode {
+ public:
+  // Which kind of object the node is the base of; the receiver casts by it.
+  enum class Kind : uint8_t { kSession, kDraw, kCommand, kTick };
+
+  explicit MailNode(Kind kind) : kind_(kind) {}
+  MailNode(const MailNode&) = delete;
+  MailNode& operator=(const MailNode&) = delete;
+
+  Kind kind() const { return kind_; }
+
+ protected:
+  ~MailNode() = default;
+
+ private:
+  friend class Mailbox;
+  MailNode* next_ = nullptr;
+  std::atomic<uint32_t> events_{0};  // not zero = queued, or about to be
+  const Kind kind_;
+};
+
+class Mailbox {
+ public:
+  Mailbox() : head_(&asleep_) {}
+
+  // Adds `events` (not zero) to the node and queues it. True: the mailbox slept and the caller now
+  // owns it. REQUIRES: the node lives until its owner has absorbed what was posted.
+  bool Post(MailNode* node, uint32_t events) {
+    if (node->events_.fetch_or(events, std::memory_order_acq_rel) != 0) return false;
+    MailNode* head = head_.load(std::memory_order_relaxed);
+    do {
+      node->next_ = head == &asleep_ ? nullptr : head;
+    } while (!head_.compare_exchange_weak(head, node, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+    return head == &asleep_;
+  }
+
+  // Calls handle(node, events) for everything posted, oldest first. `handle` may delete the node.
+  // Returns the number of nodes. REQUIRES: owned by the caller.
+  template <typename Handle>
+  int Absorb(Handle handle) {
+    MailNode* newest = head_.exchange(nullptr, std::memory_order_acq_rel);
+    MailNode* oldest = nullptr;
+    while (newest != nullptr) {
+      MailNode* next = newest->next_;
+      newest->next_ = oldest;
+      oldest = newest;
+      newest = next;
+    }
+    int count = 0;
+    while (oldest != nullptr) {
+      MailNode* node = oldest;
+      oldest = node->next_;  // before the exchange: from then on the node may be queued again
+      handle(node, node->events_.exchange(0, std::memory_order_acq_rel));
+      ++count;
+    }
+    return count;
+  }
+
+  // Gives up ownership. False: mail has come meanwhile and the caller is still the owner.
+  bool TryRelease() {
+    MailNode* expected = nullptr;
+    return head_.compare_exchange_strong(expected, &asleep_, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed);
+  }
+
+ private:
+  // Only its address is used: the head of the list while nobody owns the mailbox.
+  struct Asleep final : MailNode {
+    Asleep() : MailNode(Kind::kTick) {}
+  } asleep_;
+  std::atomic<MailNode*> head_;
+};
+
+}  // namespace entropyd

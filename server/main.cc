@@ -1,0 +1,176 @@
+// entropyd: the datacenter entropy server.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <string>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/secret_bytes.h"
+#include "base/tls.h"
+#include "proto/server_config.pb.h"
+#include "server/server.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int kExitRuntime = 1;
+constexpr int kExitConfig = 2;
+
+struct Flags {
+  std::string config = "/etc/entropyd/server.yaml";
+  std::string ports_file;
+  bool check_config = false;
+  bool describe_config = false;
+};
+
+int Fail(int exit_status, const absl::Status& status) {
+  fprintf(stderr, "entropyd: %s\n", std::string(status.message()).c_str());
+  return exit_status;
+}
+
+absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock) {
+  config::v1::Server config;
+  config::Locations locations;
+  const absl::Status loaded = config::Load(path, &config, &locations);
+  if (!loaded.ok()) return loaded;
+  return ServerPlan::Check(std::move(config), std::move(locations), clock);
+}
+
+void ConfigureLog(const config::v1::LogConfig& config, Log* log) {
+  log->SetFormat(config.format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
+                                                                : LogFormat::kLogfmt);
+  switch (config.level()) {
+    case config::v1::LOG_LEVEL_DEBUG:
+      return log->SetLevel(LogLevel::kDebug);
+    case config::v1::LOG_LEVEL_WARNING:
+      return log->SetLevel(LogLevel::kWarning);
+    case config::v1::LOG_LEVEL_ERROR:
+      return log->SetLevel(LogLevel::kError);
+    default:
+      return log->SetLevel(LogLevel::kInfo);
+  }
+}
+
+// Whole or not at all: who waits for the file may read it as soon as it is there.
+absl::Status WritePorts(const std::string& path, int grpc_port, int http_port) {
+  const std::string text =
+      absl::StrCat("grpc=", grpc_port, "\n", "http=", http_port, "\n");
+  const std::string temporary = absl::StrCat(path, ".new");
+  {
+    UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!fd) return ErrnoStatus(errno, absl::StrCat("write ", temporary));
+    if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+      return ErrnoStatus(errno, absl::StrCat("write ", temporary));
+    }
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
+  }
+  return absl::OkStatus();
+}
+
+// Signals are waited for by main() alone; every thread made later inherits the mask.
+sigset_t BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+// Returns when it is time to end.
+void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
+  const timespec tick = {.tv_sec = 1, .tv_nsec = 0};  // how stale grpc.health.v1 may be
+  while (true) {
+    const int signal = sigtimedwait(&signals, nullptr, &tick);
+    if (signal == SIGTERM || signal == SIGINT) {
+      log->Info("server.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      return;
+    }
+    if (signal == SIGHUP) {
+      log->Warning("server.reload_unavailable",
+                   {{"remedy", "restart the server to read a changed configuration"}});
+    }
+    server->Tick();
+  }
+}
+
+int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
+  Log log(&clock);
+  ConfigureLog(plan.config.log(), &log);
+  const sigset_t signals = BlockSignals();
+  const std::string listen = plan.config.listen();
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(plan), &clock, &log);
+  if (!server.ok()) return Fail(kExitRuntime, server.status());
+  if (!flags.ports_file.empty()) {
+    const absl::Status written =
+        WritePorts(flags.ports_file, (*server)->grpc_port(), (*server)->http_port());
+    if (!written.ok()) return Fail(kExitRuntime, written);
+  }
+  log.Info("server.listening", {{"grpc", listen},
+                                {"grpc_port", (*server)->grpc_port()},
+                                {"http_port", (*server)->http_port()},
+                                {"version", ENTROPYD_VERSION}});
+  sd_notify(0, "READY=1");
+  ServeUntilSignal(server->get(), signals, &log);
+  sd_notify(0, "STOPPING=1");
+  (*server)->Stop();
+  log.Info("server.stopped");
+  return 0;
+}
+
+int Run(const Flags& flags) {
+  if (flags.describe_config) {
+    fputs(config::Describe(config::v1::Server::descriptor()).c_str(), stdout);
+    return 0;
+  }
+  const SystemClock clock;
+  absl::StatusOr<ServerPlan> plan = LoadPlan(flags.config, clock);
+  if (!plan.ok()) return Fail(kExitConfig, plan.status());
+  if (flags.check_config) {
+    puts("configuration OK");
+    return 0;
+  }
+  absl::Status status = HardenProcess();
+  if (status.ok()) status = tls::RequireTls13();
+  if (!status.ok()) return Fail(kExitRuntime, status);
+  return Serve(flags, *std::move(plan), clock);
+}
+
+int Main(int argc, char** argv) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  Flags flags;
+  CLI::App app("entropyd: divides hardware entropy among the hosts of a datacenter");
+  app.add_option("--config", flags.config, "configuration file")
+      ->envname("ENTROPYD_CONFIG")
+      ->capture_default_str();
+  app.add_flag("--check-config", flags.check_config, "check the configuration and exit");
+  app.add_flag("--describe-config", flags.describe_config, "print every key with its default");
+  app.add_option("--ports-file", flags.ports_file,
+                 "write grpc=PORT and http=PORT there once they are bound");
+  app.set_version_flag("--version", "entropyd " ENTROPYD_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitConfig;
+  }
+  return Run(flags);
+}
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) { return entropyd::Main(argc, argv); }

@@ -1,0 +1,288 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "base/grpc_credentials.h"
+#include "base/http_server.h"
+#include "base/metrics.h"
+#include "base/secret_bytes.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/impl/service_type.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "server/admin_service.h"
+#include "server/attach_service.h"
+#include "server/class_table.h"
+#include "server/dispatch_loop.h"
+#include "server/dispatcher.h"
+#include "server/gate.h"
+#include "server/server_metrics.h"
+#include "server/supply.h"
+
+namespace entropyd {
+namespace {
+
+// What sources, conditioners and generators need besides the pools' stored bytes: a few KiB each,
+// and every source's ring. Address space; pages count when they are used.
+constexpr size_t kArenaBytes = 8 << 20;
+
+// A process whose dispatcher has not run for so long is stuck: it runs once a second when idle.
+constexpr int64_t kStalledNanos = 10'000'000'000;
+
+size_t ArenaBytes(const config::v1::Server& config) {
+  size_t bytes = kArenaBytes;
+  for (const config::v1::PoolConfig& pool : config.pools()) bytes += 2 * pool.capacity();
+  return bytes;
+}
+
+Dispatcher::Options DispatcherOptions(const config::v1::Server& config, const Gate* gate,
+                                      int64_t now_nanos) {
+  Dispatcher::Options options;
+  options.limits.max_credit = config.max_credit();
+  options.max_in_flight = config.max_in_flight();
+  options.max_agents = config.max_agents();
+  options.jitter_seed = static_cast<uint64_t>(now_nanos);
+  options.allow = [gate](absl::string_view identity, Dispatcher::Access access,
+                         absl::string_view pool_class) {
+    if (access == Dispatcher::Access::kAttach) {
+      return gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class);
+    }
+    return gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
+                            pool_class);
+  };
+  return options;
+}
+
+// Measured settings; what each is for stands beside it.
+void Tune(grpc::ServerBuilder* builder) {
+  // Notice a dead agent within 40 s, and let agents ping every 20 s.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Well above the sessions' own rotation, which moves agents without an error.
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 2 * 3600 * 1000);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 30'000);
+  // An agent needs one stream and an occasional call.
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 16);
+  // Peers send numbers, never bytes: a Credit of 64 lines is below 2 KiB.
+  builder->SetMaxReceiveMessageSize(64 * 1024);
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
+  // Windows that grow by themselves only add memory: application credit bounds what is in flight.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  // Two servers on one port would silently share its connections.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace
+
+absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config,
+                                             config::Locations locations, const Clock& clock) {
+  const absl::Status supply = Supply::Check(config, locations);
+  if (!supply.ok()) return supply;
+  for (int i = 0; i < config.pools_size(); ++i) {
+    const absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
+    if (!pool.ok()) return pool;
+  }
+  absl::StatusOr<Policy> policy = Policy::Create(config, locations);
+  if (!policy.ok()) return policy.status();
+  absl::StatusOr<tls::Material> material =
+      tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
+                        config.tls().crl(), clock.WallTime());
+  if (!material.ok()) return material.status();
+  return ServerPlan{std::move(config), std::move(locations), *std::move(policy),
+                    *std::move(material)};
+}
+
+// Members stand in the order of construction; Stop() undoes it.
+struct Server::Impl {
+  Impl(const Clock* c, Log* l) : clock(c), log(l) {}
+
+  absl::Status StartSupply(const ServerPlan& plan);
+  absl::Status StartDispatcher(const ServerPlan& plan);
+  absl::Status StartGrpc(const ServerPlan& plan);
+  absl::Status StartHttp(const ServerPlan& plan);
+  absl::Status Healthy() const;
+  absl::Status Ready() const;
+  void WaitForSessions(int64_t deadline_nanos);
+
+  const Clock* const clock;
+  Log* const log;
+  Metrics metrics;
+  std::unique_ptr<SecretArena> arena;
+  std::unique_ptr<Supply> supply;
+  std::unique_ptr<Gate> gate;
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<DispatchLoop> loop;
+  std::unique_ptr<ServerMetrics> server_metrics;
+  std::unique_ptr<grpc::Service> attach_service;
+  std::unique_ptr<grpc::Service> admin_service;
+  std::unique_ptr<grpc::Server> grpc_server;
+  std::unique_ptr<HttpServer> http;
+  int grpc_port = 0;
+  bool serving = false;   // as grpc.health.v1 was told
+  bool stopped = false;
+};
+
+absl::Status Server::Impl::StartSupply(const ServerPlan& plan) {
+  absl::StatusOr<std::unique_ptr<SecretArena>> created = SecretArena::Create(
+      ArenaBytes(plan.config), plan.config.strict_memory() ? SecretArena::Locking::kRequired
+                                                           : SecretArena::Locking::kBestEffort);
+  if (!created.ok()) return created.status();
+  arena = *std::move(created);
+  absl::StatusOr<std::unique_ptr<Supply>> made =
+      Supply::Create(plan.config, plan.locations, arena.get(), clock, log, &metrics);
+  if (!made.ok()) return made.status();
+  supply = *std::move(made);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
+  absl::StatusOr<std::unique_ptr<Gate>> opened =
+      Gate::Create(plan.policy, plan.material.crl_pem, log, &metrics);
+  if (!opened.ok()) return opened.status();
+  gate = *std::move(opened);
+
+  std::vector<PoolSetup> setups;
+  for (int i = 0; i < plan.config.pools_size(); ++i) {
+    const config::v1::PoolConfig& pool = plan.config.pools(i);
+    absl::StatusOr<PoolSetup> setup =
+        MakePoolSetup(pool, i, plan.locations, supply->FindPool(pool.name()));
+    if (!setup.ok()) return setup.status();
+    setups.push_back(*std::move(setup));
+  }
+  dispatcher = std::make_unique<Dispatcher>(
+      DispatcherOptions(plan.config, gate.get(), clock->NowNanos()), std::move(setups), clock, log);
+  absl::StatusOr<std::unique_ptr<DispatchLoop>> started =
+      DispatchLoop::Start(dispatcher.get(), clock);
+  if (!started.ok()) return started.status();
+  loop = *std::move(started);
+  for (Pool* pool : supply->pools()) {
+    pool->SetChangeCallback([raw = loop.get()] { raw->PoolsChanged(); });
+  }
+  server_metrics =
+      std::make_unique<ServerMetrics>(&metrics, loop.get(), plan.material.not_after);
+  supply->Start();
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  Session::Limits limits;
+  limits.max_credit = plan.config.max_credit();
+  attach_service = MakeAttachService(gate.get(), loop.get(), limits);
+  admin_service = MakeAdminService(gate.get(), loop.get(), supply.get());
+
+  grpc::ServerBuilder builder;
+  Tune(&builder);
+  builder.AddListeningPort(plan.config.listen(), tls::ServerCredentials(plan.material), &grpc_port);
+  builder.RegisterService(attach_service.get());
+  builder.RegisterService(admin_service.get());
+  grpc_server = builder.BuildAndStart();
+  if (grpc_server == nullptr || grpc_port <= 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "listen on ", plan.config.listen(), ": the address is in use or not this machine's; "
+        "choose another `listen` or end what listens there"));
+  }
+  grpc_server->GetHealthCheckService()->SetServingStatus(false);  // until a pool is ready
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::StartHttp(const ServerPlan& plan) {
+  if (plan.config.metrics().empty()) return absl::OkStatus();
+  HttpServer::Options options;
+  options.address = plan.config.metrics();
+  options.healthy = [this] { return Healthy(); };
+  options.ready = [this] { return Ready(); };
+  absl::StatusOr<std::unique_ptr<HttpServer>> started = HttpServer::Start(options, &metrics);
+  if (!started.ok()) return started.status();
+  http = *std::move(started);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::Healthy() const {
+  const int64_t silent = clock->NowNanos() - loop->last_step_nanos();
+  if (silent < kStalledNanos) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("the dispatcher has not run for ", silent / 1'000'000'000, " s"));
+}
+
+// One pool that serves makes the server worth asking; what the others lack is in their states.
+absl::Status Server::Impl::Ready() const {
+  std::vector<std::string> reasons;
+  for (const Pool* pool : supply->pools()) {
+    const PoolState state = pool->State();
+    if (state.ready) return absl::OkStatus();
+    reasons.push_back(absl::StrCat(pool->name(), ": ", state.reason));
+  }
+  return absl::UnavailableError(absl::StrCat("no pool is ready: ", absl::StrJoin(reasons, "; ")));
+}
+
+void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
+  bool empty = false;
+  while (!empty && clock->NowNanos() < deadline_nanos) {
+    loop->RunAndWait([&empty](Dispatcher& d, int64_t) {
+      empty = d.roster().sessions().empty() && d.draws().empty();
+    });
+    if (!empty) absl::SleepFor(absl::Milliseconds(20));
+  }
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clock* clock,
+                                                      Log* log) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(clock, log)));
+  Impl& impl = *server->impl_;
+  absl::Status status = impl.StartSupply(plan);
+  if (status.ok()) status = impl.StartDispatcher(plan);
+  if (status.ok()) status = impl.StartGrpc(plan);
+  if (status.ok()) status = impl.StartHttp(plan);
+  if (!status.ok()) return status;
+  server->Tick();
+  return server;
+}
+
+Server::~Server() { Stop(); }
+
+int Server::grpc_port() const { return impl_->grpc_port; }
+int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http->port(); }
+
+void Server::Tick() {
+  const bool ready = impl_->Ready().ok();
+  if (ready == impl_->serving) return;
+  impl_->serving = ready;
+  impl_->grpc_server->GetHealthCheckService()->SetServingStatus(ready);
+}
+
+void Server::Stop() {
+  Impl& impl = *impl_;
+  if (std::exchange(impl.stopped, true)) return;
+  if (impl.grpc_server != nullptr) {
+    impl.grpc_server->GetHealthCheckService()->Shutdown();
+    const int64_t deadline = impl.clock->NowNanos() + kStopDrainNanos;
+    impl.loop->RunAndWait([deadline](Dispatcher& dispatcher, int64_t now_nanos) {
+      dispatcher.Drain("", "the server shuts down", now_nanos, deadline);
+    });
+    impl.WaitForSessions(deadline + kStopGraceNanos / 2);
+    impl.grpc_server->Shutdown(std::chrono::system_clock::now() +
+                               std::chrono::nanoseconds(kStopGraceNanos));
+    impl.grpc_server->Wait();
+  }
+  impl.http.reset();
+  impl.grpc_server.reset();
+  impl.admin_service.reset();
+  impl.attach_service.reset();
+  if (impl.supply != nullptr) impl.supply->Stop();
+  impl.loop.reset();
+  impl.dispatcher.reset();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,66 @@
+// The assembled server: supply, dispatcher, gRPC and HTTP, in the order in which they depend on one
+// another.
+//
+//   auto plan = ServerPlan::Check(config, locations, clock).value();  // all that --check-config does
+//   auto server = Server::Start(std::move(plan), clock, log).value();
+//   ... wait for a signal, calling server->Tick() about once a second ...
+//   server->Stop();
+//
+// Thread safety: one owner thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/tls.h"
+#include "proto/server_config.pb.h"
+#include "server/policy.h"
+
+namespace entropyd {
+
+// A configuration that has passed every check that needs no device and no socket.
+struct ServerPlan {
+  config::v1::Server config;
+  config::Locations locations;
+  Policy policy;
+  tls::Material material;
+
+  // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial().
+  static absl::StatusOr<ServerPlan> Check(config::v1::Server config, config::Locations locations,
+                                          const Clock& clock);
+};
+
+class Server {
+ public:
+  // SIGTERM gives agents so long to attach elsewhere; the whole stop takes 5 s at most.
+  static constexpr int64_t kStopDrainNanos = 2'500'000'000;
+  // What then still runs is cancelled after this.
+  static constexpr int64_t kStopGraceNanos = 1'000'000'000;
+
+  // Opens devices and sockets. Clock and log outlive the server. Errors: INVALID_ARGUMENT
+  // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
+                                                       Log* log);
+  ~Server();  // Stop()
+
+  int grpc_port() const;
+  int http_port() const;  // 0 = off
+
+  // Brings grpc.health.v1 up to date with the pools.
+  void Tick();
+  // Drains, ends what is left, joins all threads.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entropyd

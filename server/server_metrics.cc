@@ -1,0 +1,111 @@
+#include "server/server_metrics.h"
+
+#include "server/gate.h"
+
+namespace entropyd {
+
+ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time not_after)
+    : metrics_(metrics) {
+  metrics->AddGauge("entropyd_build_info", "1, labelled with the version that runs.",
+                    {{"version", ENTROPYD_VERSION}})
+      ->Set(1);
+  metrics->AddGauge("entropyd_certificate_expiry_timestamp_seconds",
+                    "When the server's certificate expires, in Unix time.")
+      ->Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
+  agents_ = metrics->AddGauge("entropyd_agents", "Attached agents.");
+  draining_ = metrics->AddGauge("entropyd_draining", "1 when new streams are refused.");
+  in_flight_ = metrics->AddGauge("entropyd_attach_in_flight_bytes",
+                                 "Payload written and not yet taken by the network.");
+  waiting_draws_ = metrics->AddGauge("entropyd_get_waiting", "Get calls that wait for bytes.");
+
+  using Totals = Dispatcher::Totals;
+  const struct {
+    const char* name;
+    const char* help;
+    uint64_t Totals::*value;
+  } kTotals[] = {
+      {"entropyd_attach_streams_total", "Streams that said a valid Hello.", &Totals::attached},
+      {"entropyd_attach_messages_total", "Messages written to agents.", &Totals::messages},
+      {"entropyd_attach_sent_bytes_total", "Payload written to agents.", &Totals::sent_bytes},
+      {"entropyd_attach_received_bytes_total", "Payload that agents acknowledged.",
+       &Totals::received_bytes},
+      {"entropyd_attach_lost_unconfirmed_bytes_total",
+       "Payload that was not acknowledged when its stream ended; never sent again.",
+       &Totals::lost_bytes},
+      {"entropyd_forfeited_bytes_total",
+       "Charged to a class and then not delivered: the pool refused, or the caller went away.",
+       &Totals::forfeited_bytes},
+      {"entropyd_attach_violations_total", "Streams ended because the peer broke the protocol.",
+       &Totals::violations},
+      {"entropyd_attach_superseded_total", "Streams replaced by a newer one of the same host.",
+       &Totals::supersessions},
+      {"entropyd_attach_stuck_writes_total", "Streams cancelled because the peer did not read.",
+       &Totals::stuck_writes},
+      {"entropyd_get_bytes_total", "Bytes answered to Get.", &Totals::drawn_bytes},
+  };
+  for (const auto& total : kTotals) {
+    totals_.push_back({metrics->AddCounter(total.name, total.help), total.value});
+  }
+  totals_.push_back({AddDenialCounter(metrics, "class"), &Totals::denied_class});
+  totals_.push_back({AddDenialCounter(metrics, "capacity"), &Totals::denied_capacity});
+  totals_.push_back({AddDenialCounter(metrics, "cloned_host"), &Totals::denied_clone});
+
+  metrics->AddRefresher([this, loop] {
+    loop->RunAndWait([this](Dispatcher& dispatcher, int64_t now_nanos) {
+      Refresh(dispatcher, now_nanos);
+    });
+  });
+}
+
+void ServerMetrics::Refresh(const Dispatcher& dispatcher, int64_t now_nanos) {
+  for (const TotalSeries& total : totals_) {
+    Metrics::SetCounter(total.series, static_cast<double>(dispatcher.totals().*total.value));
+  }
+  agents_->Set(static_cast<double>(dispatcher.roster().registered()));
+  draining_->Set(dispatcher.draining() ? 1 : 0);
+  in_flight_->Set(static_cast<double>(dispatcher.totals().in_flight_bytes));
+  waiting_draws_->Set(static_cast<double>(dispatcher.draws().size()));
+  RefreshClasses(dispatcher, now_nanos);
+}
+
+ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
+                                                  const std::string& name) {
+  const auto [it, added] = classes_.try_emplace({pool, name});
+  ClassSeries& series = it->second;
+  if (!added) return &series;
+  const Labels labels = {{"pool", pool}, {"class", name}};
+  series.delivered = metrics_->AddCounter("entropyd_class_delivered_bytes_total",
+                                          "Bytes given to the class and all below it.", labels);
+  series.borrowed = metrics_->AddCounter("entropyd_class_borrowed_bytes_total",
+                                         "Bytes given beyond the class's guarantee.", labels);
+  series.throttled = metrics_->AddCounter(
+      "entropyd_class_throttled_seconds_total",
+      "How long somebody in the class waited because of the class's own ceiling.", labels);
+  series.waiting = metrics_->AddGauge("entropyd_class_waiting_bytes",
+                                      "Bytes that agents have room for and wait for.", labels);
+  series.members = metrics_->AddGauge("entropyd_class_members",
+                                      "Streams and calls that draw from the class.", labels);
+  series.rate = metrics_->AddGauge("entropyd_class_rate_bytes_per_second",
+                                   "The class's guarantee.", labels);
+  series.ceil = metrics_->AddGauge("entropyd_class_ceil_bytes_per_second",
+                                   "The class's ceiling; 0 = none.", labels);
+  return &series;
+}
+
+void ServerMetrics::RefreshClasses(const Dispatcher& dispatcher, int64_t now_nanos) {
+  for (const auto& slot : dispatcher.classes().slots()) {
+    for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
+      ClassSeries* const series = Series(slot->pool->name(), stats.spec.name);
+      Metrics::SetCounter(series->delivered, static_cast<double>(stats.delivered_bytes));
+      Metrics::SetCounter(series->borrowed, static_cast<double>(stats.borrowed_bytes));
+      Metrics::SetCounter(series->throttled, static_cast<double>(stats.throttled_nanos) / 1e9);
+      series->waiting->Set(static_cast<double>(stats.waiting_bytes));
+      series->members->Set(stats.members);
+      series->rate->Set(static_cast<double>(stats.spec.rate));
+      series->ceil->Set(
+          stats.spec.ceil == ClassTree::kUnlimited ? 0 : static_cast<double>(stats.spec.ceil));
+    }
+  }
+}
+
+}  // namespace entropyd

@@ -1,0 +1,52 @@
+// What Prometheus sees of the serving half: classes, agents, streams, denials.
+//
+// Thread safety: safe after construction.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/metrics.h"
+#include "server/dispatch_loop.h"
+
+namespace entropyd {
+
+class ServerMetrics {
+ public:
+  // Metrics and loop outlive this object; it must outlive the last scrape. `not_after` is the end
+  // of the server's own certificate.
+  ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time not_after);
+
+ private:
+  struct ClassSeries {
+    Counter* delivered;
+    Counter* borrowed;
+    Counter* throttled;
+    Gauge* waiting;
+    Gauge* members;
+    Gauge* rate;
+    Gauge* ceil;
+  };
+  struct TotalSeries {
+    Counter* series;
+    uint64_t Dispatcher::Totals::*value;
+  };
+
+  ClassSeries* Series(const std::string& pool, const std::string& name);
+  void Refresh(const Dispatcher& dispatcher, int64_t now_nanos);
+  void RefreshClasses(const Dispatcher& dispatcher, int64_t now_nanos);
+
+  Metrics* const metrics_;
+  std::map<std::pair<std::string, std::string>, ClassSeries> classes_;
+  std::vector<TotalSeries> totals_;
+  Gauge* agents_;
+  Gauge* draining_;
+  Gauge* in_flight_;
+  Gauge* waiting_draws_;
+};
+
+}  // namespace entropyd
