@@ -57,16 +57,17 @@ struct Queue {
 };
 
 struct Node {
-  // Constant after construction.
-  ResolvedClass config;
-  uint8_t green_queue = kNoQueue;   // which of the parent's queues it joins with rate tokens
-  uint8_t yellow_queue = kNoQueue;  // ... and which without
-  bool has_ceil = false;
-
   // Green queues first, then the yellow ones prio by prio: the order in which they are served. A
   // leaf has one, of its members.
   std::vector<Queue> queues;
   uint32_t waiting_queues = 0;  // bit i: queues[i] is not empty
+
+  // Constant after construction.
+  ClassId parent = 0;
+  uint8_t green_queue = kNoQueue;   // which of the parent's queues it joins with rate tokens
+  uint8_t yellow_queue = kNoQueue;  // ... and which without
+  bool has_ceil = false;
+  bool leaf = false;
 
   uint8_t queue = kNoQueue;  // where it waits at its parent; the root: whether it can be served
   TokenBucket rate;
@@ -100,7 +101,7 @@ struct Member {
 
 class ClassTreeImpl final : public ClassTree {
  public:
-  ClassTreeImpl(const Options& options, std::vector<ResolvedClass> classes);
+  ClassTreeImpl(const Options& options, const std::vector<ResolvedClass>& classes);
 
   absl::StatusOr<ClassId> FindLeaf(const std::string& name) const override;
   MemberId AddMember(ClassId leaf, const MemberSpec& spec) override;
@@ -145,11 +146,12 @@ class ClassTreeImpl final : public ClassTree {
   uint32_t capped_members_ = 0;
   IndexedHeap ceil_events_;  // throttled classes and members, by when they hold a chunk again
   IndexedHeap rate_events_;  // classes waiting in a yellow queue, by when they become green
+  std::vector<ClassSpec> specs_;  // by class, with the defaults filled in
   absl::flat_hash_map<std::string, ClassId> by_name_;
   int64_t now_ = 0;
 };
 
-ClassTreeImpl::ClassTreeImpl(const Options& options, std::vector<ResolvedClass> classes)
+ClassTreeImpl::ClassTreeImpl(const Options& options, const std::vector<ResolvedClass>& classes)
     : chunk_bytes_(options.chunk_bytes),
       chunk_tokens_(int64_t{options.chunk_bytes} * TokenBucket::kNanosPerByte),
       shed_(options.shed),
@@ -165,17 +167,19 @@ ClassTreeImpl::ClassTreeImpl(const Options& options, std::vector<ResolvedClass> 
   for (ClassId id = 0; id < classes.size(); ++id) {
     const ClassSpec& spec = classes[id].spec;
     Node& node = nodes_[id];
+    specs_.push_back(spec);
     by_name_[spec.name] = id;
     node.has_ceil = spec.ceil != kUnlimited;
     if (node.has_ceil) node.ceil = TokenBucket(spec.ceil, spec.cburst);
     // The root has nobody to borrow from: its rate only bounds what its children are promised.
     if (id != kRoot && spec.rate > 0) node.rate = TokenBucket(spec.rate, spec.burst);
     if (id != kRoot) children[classes[id].parent].push_back(id);
-    node.config = std::move(classes[id]);
+    node.parent = classes[id].parent;
+    node.leaf = classes[id].leaf;
   }
   nodes_[kRoot].yellow_queue = 0;
   for (ClassId id = 0; id < nodes_.size(); ++id) {
-    if (nodes_[id].config.leaf) {
+    if (nodes_[id].leaf) {
       nodes_[id].queues.emplace_back(&member_places_);
     } else {
       MakeQueues(id, children[id]);
@@ -189,7 +193,7 @@ void ClassTreeImpl::MakeQueues(ClassId parent, const std::vector<ClassId>& child
   double least_rate = 0;
   double least_weight = 0;
   for (ClassId id : children) {
-    const ClassSpec& spec = nodes_[id].config.spec;
+    const ClassSpec& spec = specs_[id];
     const double rate = static_cast<double>(spec.rate);
     prios.push_back(spec.prio);
     if (rate > 0 && (least_rate == 0 || rate < least_rate)) least_rate = rate;
@@ -208,7 +212,7 @@ void ClassTreeImpl::MakeQueues(ClassId parent, const std::vector<ClassId>& child
   }
   for (ClassId id : children) {
     Node& child = nodes_[id];
-    const ClassSpec& spec = child.config.spec;
+    const ClassSpec& spec = specs_[id];
     const size_t prio = std::lower_bound(prios.begin(), prios.end(), spec.prio) - prios.begin();
     child.green_queue = static_cast<uint8_t>(greens == 1 ? 0 : prio);
     child.yellow_queue = static_cast<uint8_t>(greens + prio);
@@ -224,7 +228,7 @@ absl::StatusOr<ClassId> ClassTreeImpl::FindLeaf(const std::string& name) const {
   if (found == by_name_.end()) {
     return absl::NotFoundError(absl::StrCat("class '", name, "': is not configured"));
   }
-  if (!nodes_[found->second].config.leaf) {
+  if (!nodes_[found->second].leaf) {
     return absl::FailedPreconditionError(
         absl::StrCat("class '", name, "': has children; name one of its leaves"));
   }
@@ -233,7 +237,7 @@ absl::StatusOr<ClassId> ClassTreeImpl::FindLeaf(const std::string& name) const {
 
 MemberId ClassTreeImpl::AddMember(ClassId leaf, const MemberSpec& spec) {
   Node& node = nodes_[leaf];
-  assert(node.config.leaf);
+  assert(node.leaf);
   MemberId id = free_member_;
   if (id != kNoMember) {
     free_member_ = members_[id].next_free;
@@ -344,7 +348,7 @@ MemberId ClassTreeImpl::Pick() const {
   const Node* node = &nodes_[kRoot];
   while (true) {
     const Queue& queue = node->queues[std::countr_zero(node->waiting_queues)];
-    if (node->config.leaf) return queue.heap.top_id();
+    if (node->leaf) return queue.heap.top_id();
     node = &nodes_[queue.heap.top_id()];
   }
 }
@@ -362,7 +366,7 @@ void ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
   }
   PlaceMember(member_id, MemberState::kIdle);
 
-  for (ClassId id = member.leaf;; id = nodes_[id].config.parent) {
+  for (ClassId id = member.leaf;; id = nodes_[id].parent) {
     Node& node = nodes_[id];
     node.delivered += bytes;
     if (node.has_ceil) {
@@ -370,7 +374,7 @@ void ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
       node.ceil.Take(bytes);
     }
     if (id == kRoot) break;
-    Queue& queue = nodes_[node.config.parent].queues[node.queue];
+    Queue& queue = nodes_[node.parent].queues[node.queue];
     if (node.queue == node.green_queue) {
       node.rate.Fill(now_);
       node.rate.Take(bytes);
@@ -438,7 +442,7 @@ bool ClassTreeImpl::Place(ClassId id) {
   SetAwaitsGreen(id, target == node.yellow_queue);
   if (target == kNoQueue && node.queue == kNoQueue) return false;
 
-  Node& parent = nodes_[node.config.parent];
+  Node& parent = nodes_[node.parent];
   const bool had = parent.waiting_queues != 0;
   Flow& flow = target == node.green_queue ? node.green : node.yellow;
   const uint64_t finish = target == node.green_queue ? flow.lead : 0;
@@ -462,7 +466,7 @@ bool ClassTreeImpl::Place(ClassId id) {
 }
 
 void ClassTreeImpl::PlaceUp(ClassId id) {
-  while (Place(id)) id = nodes_[id].config.parent;
+  while (Place(id)) id = nodes_[id].parent;
 }
 
 // Somebody below waits, and the class has no chunk of ceil tokens.
@@ -516,8 +520,8 @@ std::vector<ClassTree::ClassStats> ClassTreeImpl::Stats(int64_t now_nanos) const
   for (ClassId id = static_cast<ClassId>(nodes_.size()); id-- > 0;) {
     const Node& node = nodes_[id];
     ClassStats& s = stats[id];
-    s.spec = node.config.spec;
-    s.leaf = node.config.leaf;
+    s.spec = specs_[id];
+    s.leaf = node.leaf;
     s.members += node.members;
     s.waiting_members += node.waiting_members;
     s.waiting_bytes += node.waiting_bytes;
@@ -526,7 +530,7 @@ std::vector<ClassTree::ClassStats> ClassTreeImpl::Stats(int64_t now_nanos) const
     s.throttled_nanos = node.throttled_nanos;
     if (node.throttled) s.throttled_nanos += std::max(now_nanos, now_) - node.throttled_since;
     if (id == kRoot) continue;
-    ClassStats& parent = stats[node.config.parent];
+    ClassStats& parent = stats[node.parent];
     parent.members += s.members;
     parent.waiting_members += s.waiting_members;
     parent.waiting_bytes += s.waiting_bytes;
@@ -541,7 +545,7 @@ absl::StatusOr<std::unique_ptr<ClassTree>> ClassTree::Create(const Options& opti
   auto resolved = ResolveClasses(options, classes);
   if (!resolved.ok()) return resolved.status();
   std::unique_ptr<ClassTree> tree =
-      std::make_unique<ClassTreeImpl>(options, *std::move(resolved));
+      std::make_unique<ClassTreeImpl>(options, *resolved);
   return tree;
 }
 

@@ -46,8 +46,8 @@ class ClassTree {
   };
 
   struct ClassSpec {
-    std::string name;
-    std::string parent;            // empty = root; exactly one class has none
+    std::string name = "";
+    std::string parent = "";       // empty = root; exactly one class has none
     uint64_t rate = 0;             // bytes/s; 0 = an inner class: the sum of its children's
     uint64_t ceil = kUnlimited;    // bytes/s
     uint64_t burst = 0;            // bytes; 0 = max(4 chunks, rate x 10 ms)

@@ -1,0 +1,340 @@
+#include "tests/base/shaping_simulation.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kNano = 1'000'000'000;
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+}  // namespace
+
+__int128 LeakyBucket::LevelAt(int64_t now_nanos) const {
+  const __int128 drained = static_cast<__int128>(ceil_) * (now_nanos - at_);
+  return level_ > drained ? level_ - drained : 0;
+}
+
+bool LeakyBucket::Add(uint64_t bytes, int64_t now_nanos) {
+  level_ = LevelAt(now_nanos) + static_cast<__int128>(bytes) * kNano;
+  at_ = now_nanos;
+  return level_ <= static_cast<__int128>(burst_) * kNano;
+}
+
+int64_t LeakyBucket::NanosUntil(uint64_t bytes, int64_t now_nanos) const {
+  const __int128 excess =
+      LevelAt(now_nanos) + (static_cast<__int128>(bytes) - static_cast<__int128>(burst_)) * kNano;
+  return excess <= 0 ? 0 : static_cast<int64_t>((excess + ceil_ - 1) / ceil_);
+}
+
+ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
+                                     const std::vector<ClassTree::ClassSpec>& specs)
+    : options_(options) {
+  auto tree = ClassTree::Create(options, specs);
+  if (!tree.ok()) {
+    Break(tree.status().ToString());
+    std::abort();  // the test's own specs are wrong
+  }
+  tree_ = *std::move(tree);
+  for (const ClassTree::ClassStats& stats : tree_->Stats(0)) {
+    Class& c = classes_[stats.spec.name];
+    c.parent = stats.spec.parent;
+    if (stats.spec.ceil != ClassTree::kUnlimited) {
+      c.bucket = std::make_unique<LeakyBucket>(stats.spec.ceil, stats.spec.cburst);
+    }
+  }
+}
+
+ShapingSimulation::MemberId ShapingSimulation::AddMember(const std::string& leaf,
+                                                         const ClassTree::MemberSpec& spec) {
+  const MemberId id = tree_->AddMember(tree_->FindLeaf(leaf).value(), spec);
+  if (id >= members_.size()) members_.resize(id + 1);
+  Member& member = members_[id];
+  if (member.live) Break(absl::StrCat("member ", id, " given out twice"));
+  member.live = true;
+  member.leaf = leaf;
+  if (spec.ceil != ClassTree::kUnlimited) {
+    const uint64_t burst = std::max<uint64_t>(4 * options_.chunk_bytes, (spec.ceil + 99) / 100);
+    member.bucket = std::make_unique<LeakyBucket>(spec.ceil, burst);
+  }
+  for (std::string name = leaf; !name.empty(); name = classes_[name].parent) {
+    member.path.push_back(&classes_[name]);
+  }
+  return id;
+}
+
+void ShapingSimulation::RemoveMember(MemberId member) {
+  tree_->RemoveMember(member);
+  members_[member] = Member();
+}
+
+void ShapingSimulation::Want(MemberId member, uint64_t bytes) {
+  members_[member].want = bytes;
+  tree_->Want(member, bytes, now_);
+}
+
+void ShapingSimulation::Unpark(MemberId member) {
+  members_[member].parked = false;
+  tree_->Unpark(member, now_);
+}
+
+void ShapingSimulation::Break(const std::string& what) {
+  if (violation_.empty()) violation_ = absl::StrCat("at ", now_, " ns: ", what);
+}
+
+ClassTree::PassResult ShapingSimulation::Distribute(const ClassTree::Pass& pass) {
+  return Distribute(pass, [](MemberId, uint32_t bytes) { return bytes; });
+}
+
+ClassTree::PassResult ShapingSimulation::Distribute(const ClassTree::Pass& pass,
+                                                    const Appetite& appetite) {
+  uint64_t given = 0;
+  uint32_t taken_grants = 0;
+  auto result = tree_->Distribute(now_, pass, [&](MemberId id, void*, uint32_t bytes) -> uint32_t {
+    Member& member = members_.at(id);
+    if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
+    if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
+    const uint64_t expected =
+        std::min({uint64_t{options_.chunk_bytes}, member.want, pass.capacity_bytes - given});
+    if (bytes != expected || bytes == 0) {
+      Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
+    }
+    const uint32_t taken = appetite(id, bytes);
+    if (taken == 0) {
+      member.parked = true;
+      return 0;
+    }
+    Record(id, taken);
+    given += taken;
+    ++taken_grants;
+    return taken;
+  });
+  if (result.bytes != given || result.grants != taken_grants) Break("the pass miscounted");
+  CheckEnd(pass, result);
+  return result;
+}
+
+void ShapingSimulation::Record(MemberId id, uint32_t bytes) {
+  Member& member = members_.at(id);
+  ++grants_;
+  member.want -= bytes;
+  member.delivered += bytes;
+  // Being eligible takes a whole chunk of tokens, whatever is taken.
+  auto exceeds = [&](LeakyBucket* bucket) {
+    return bucket != nullptr &&
+           (bucket->NanosUntil(options_.chunk_bytes, now_) > 0 || !bucket->Add(bytes, now_));
+  };
+  if (exceeds(member.bucket.get())) Break(absl::StrCat("member ", id, " exceeded its ceil"));
+  for (Class* c : member.path) {
+    c->delivered += bytes;
+    if (exceeds(c->bucket.get())) Break(absl::StrCat("a class of ", member.leaf, " exceeded its ceil"));
+  }
+}
+
+// The time until the first member can be served; kNever when none waits unparked.
+int64_t ShapingSimulation::NanosUntilEligible() const {
+  int64_t first = kNever;
+  for (const Member& member : members_) {
+    if (member.want == 0 || member.parked) continue;
+    int64_t wait = 0;
+    auto heed = [&](const LeakyBucket* bucket) {
+      if (bucket != nullptr) wait = std::max(wait, bucket->NanosUntil(options_.chunk_bytes, now_));
+    };
+    heed(member.bucket.get());
+    for (const Class* c : member.path) heed(c->bucket.get());
+    first = std::min(first, wait);
+  }
+  return first;
+}
+
+void ShapingSimulation::CheckEnd(const ClassTree::Pass& pass, const ClassTree::PassResult& result) {
+  const int64_t wait = NanosUntilEligible();
+  const auto event = tree_->NextEventNanos();
+  if (event.has_value() && *event <= now_) Break("the next event lies in the past");
+  if (result.more) {
+    if (wait != 0) Break("the pass said more, and nobody is eligible");
+    if (result.bytes < pass.capacity_bytes && result.grants < pass.max_grants) {
+      Break("the pass ended early");
+    }
+    return;
+  }
+  ++refusals_;
+  if (wait == 0) Break("the pass ended although somebody was eligible");
+  if (wait == kNever) return;
+  if (!event.has_value()) {
+    Break("somebody waits for tokens and no event is due");
+  } else if (*event > now_ + wait) {
+    Break(absl::StrCat("the next event is ", *event - now_ - wait, " ns late"));
+  }
+}
+
+namespace {
+
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+
+struct FluidNode {
+  const ClassTree::ClassSpec* spec = nullptr;
+  std::vector<FluidNode*> children;
+  double demand = 0;
+  double entitled = 0;
+  double share = 0;
+};
+
+struct Claim {
+  FluidNode* node;
+  double cap;
+  double weight;
+};
+
+// Weighted max-min: each gets min(cap, level x weight), added to its share. Returns what is left.
+double Pour(double total, std::vector<Claim> claims) {
+  std::sort(claims.begin(), claims.end(),
+            [](const Claim& a, const Claim& b) { return a.cap / a.weight < b.cap / b.weight; });
+  double weights = 0;
+  for (const Claim& claim : claims) weights += claim.weight;
+  for (const Claim& claim : claims) {
+    const double part = std::min(claim.cap, total * claim.weight / weights);
+    claim.node->share += part;
+    total -= part;
+    weights -= claim.weight;
+  }
+  return total;
+}
+
+void Split(FluidNode* node, ClassTree::Shed shed) {
+  double entitled = 0;
+  std::set<uint32_t> prios;
+  for (FluidNode* child : node->children) {
+    child->share = 0;
+    entitled += child->entitled;
+    prios.insert(child->spec->prio);
+  }
+  double left = node->share;
+  const bool shortage = entitled > left;
+  auto guarantee = [&](int prio) {
+    std::vector<Claim> claims;
+    for (FluidNode* child : node->children) {
+      if (child->entitled == 0 || (prio >= 0 && child->spec->prio != static_cast<uint32_t>(prio))) {
+        continue;
+      }
+      claims.push_back({child, child->entitled, static_cast<double>(child->spec->rate)});
+    }
+    left = Pour(left, claims);
+  };
+  if (shortage && shed == ClassTree::Shed::kPriority) {
+    for (uint32_t prio : prios) guarantee(static_cast<int>(prio));
+  } else {
+    guarantee(-1);
+  }
+  for (uint32_t prio : prios) {
+    std::vector<Claim> claims;
+    for (FluidNode* child : node->children) {
+      if (shortage || child->spec->prio != prio || child->demand <= child->entitled) continue;
+      claims.push_back({child, child->demand - child->entitled, child->spec->weight});
+    }
+    left = Pour(left, claims);
+  }
+  for (FluidNode* child : node->children) Split(child, shed);
+}
+
+}  // namespace
+
+std::map<std::string, double> FluidShares(double capacity, ClassTree::Shed shed,
+                                          const std::vector<ClassTree::ClassSpec>& specs,
+                                          const std::map<std::string, double>& demand) {
+  // Only the defaults (rates of inner classes, weights) come from the tree.
+  auto tree = ClassTree::Create({.allow_zero_rate_leaves = true}, specs).value();
+  const std::vector<ClassTree::ClassStats> stats = tree->Stats(0);
+  std::map<std::string, FluidNode> nodes;
+  for (const auto& s : stats) nodes[s.spec.name].spec = &s.spec;
+  for (auto it = stats.rbegin(); it != stats.rend(); ++it) {
+    FluidNode& node = nodes[it->spec.name];
+    if (node.children.empty()) {
+      auto found = demand.find(it->spec.name);
+      node.demand = found == demand.end() ? kUnbounded : found->second;
+    } else {
+      for (FluidNode* child : node.children) node.demand += child->demand;
+    }
+    if (it->spec.ceil != ClassTree::kUnlimited) {
+      node.demand = std::min(node.demand, static_cast<double>(it->spec.ceil));
+    }
+    node.entitled = std::min(node.demand, static_cast<double>(it->spec.rate));
+    if (!it->spec.parent.empty()) nodes[it->spec.parent].children.push_back(&node);
+  }
+  FluidNode& root = nodes[stats.front().spec.name];
+  root.share = std::min(capacity, root.demand);
+  Split(&root, shed);
+  std::map<std::string, double> shares;
+  for (const auto& [name, node] : nodes) {
+    if (node.children.empty()) shares[name] = node.share;
+  }
+  return shares;
+}
+
+std::map<std::string, double> MeasureShares(ShapingSimulation* sim, double capacity,
+                                            const std::map<std::string, double>& demand,
+                                            double warm_up, double seconds, int64_t tick_nanos) {
+  struct Load {
+    ClassTree::MemberId member;
+    double rate;
+    double arrived = 0;
+  };
+  std::vector<Load> loads;
+  struct Leaf {
+    std::string name;
+    ClassTree::MemberId member;
+    uint64_t warm_up_bytes = 0;
+  };
+  std::vector<Leaf> leaves;
+  for (const auto& stats : sim->tree().Stats(sim->now())) {
+    if (!stats.leaf) continue;
+    const ClassTree::MemberId member = sim->AddMember(stats.spec.name, {});
+    leaves.push_back({stats.spec.name, member});
+    auto found = demand.find(stats.spec.name);
+    if (found == demand.end()) {
+      sim->Want(member, ShapingSimulation::kBacklogged);
+    } else {
+      loads.push_back({member, found->second});
+    }
+  }
+  const double per_tick = capacity * static_cast<double>(tick_nanos) / 1e9;
+  const int64_t warm = static_cast<int64_t>(warm_up * 1e9);
+  const int64_t end = static_cast<int64_t>((warm_up + seconds) * 1e9);
+  double credit = 0;
+  while (sim->now() < end) {
+    sim->Advance(tick_nanos);
+    for (Load& load : loads) {
+      load.arrived += load.rate * static_cast<double>(tick_nanos) / 1e9;
+      const uint64_t whole = static_cast<uint64_t>(load.arrived);
+      load.arrived -= static_cast<double>(whole);
+      sim->Want(load.member, sim->tree().MemberWant(load.member) + whole);
+    }
+    credit = std::min(credit + per_tick, 2 * per_tick);  // a pool that is full stops its sources
+    const auto result = sim->Distribute(
+        {.capacity_bytes = static_cast<uint64_t>(credit), .max_grants = 1u << 30});
+    credit -= static_cast<double>(result.bytes);
+    if (sim->now() > warm) continue;
+    for (Leaf& leaf : leaves) leaf.warm_up_bytes = sim->delivered(leaf.member);
+  }
+  std::map<std::string, double> shares;
+  for (const Leaf& leaf : leaves) {
+    const uint64_t counted = sim->delivered(leaf.member) - leaf.warm_up_bytes;
+    shares[leaf.name] = static_cast<double>(counted) / seconds;
+  }
+  return shares;
+}
+
+double TestScale() {
+  const char* text = std::getenv("ENTROPYD_TEST_SCALE");
+  double scale = 1;
+  if (text != nullptr && (!absl::SimpleAtod(text, &scale) || scale <= 0)) return 1;
+  return scale;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,120 @@
+// A class tree under load, with every grant checked against a replay that shares no code with it.
+//
+//   ShapingSimulation sim({.chunk_bytes = 256}, specs);
+//   MemberId m = sim.AddMember("gold", {});
+//   sim.Want(m, ShapingSimulation::kBacklogged);
+//   sim.Distribute({.capacity_bytes = 100'000});
+//   EXPECT_EQ(sim.violation(), "");
+//
+// Checked at each grant: the offer is at most a chunk and at most what the member wants; a parked
+// member is not offered anything; no class or member exceeds ceil x t + cburst in any window. Checked
+// after each pass: it ended for the reason it gave, and the next event is neither in the past nor
+// later than the moment at which somebody becomes eligible.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/class_tree.h"
+
+namespace entropyd {
+
+// A leaky bucket in exact arithmetic: bytes <= ceil x t + burst in every window t, if and only if
+// the level never exceeds the burst.
+class LeakyBucket {
+ public:
+  LeakyBucket(uint64_t ceil, uint64_t burst) : ceil_(ceil), burst_(burst) {}
+  bool Add(uint64_t bytes, int64_t now_nanos);
+  // Nanoseconds from `now` until `bytes` would fit; 0 = they fit now.
+  int64_t NanosUntil(uint64_t bytes, int64_t now_nanos) const;
+
+ private:
+  __int128 LevelAt(int64_t now_nanos) const;  // nano-bytes
+
+  uint64_t ceil_;
+  uint64_t burst_;
+  __int128 level_ = 0;
+  int64_t at_ = 0;
+};
+
+class ShapingSimulation {
+ public:
+  static constexpr uint64_t kBacklogged = uint64_t{1} << 50;
+  using MemberId = ClassTree::MemberId;
+  // How much of an offer a member takes; 0 parks it.
+  using Appetite = std::function<uint32_t(MemberId, uint32_t)>;
+
+  ShapingSimulation(const ClassTree::Options& options,
+                    const std::vector<ClassTree::ClassSpec>& specs);
+
+  MemberId AddMember(const std::string& leaf, const ClassTree::MemberSpec& spec);
+  void RemoveMember(MemberId member);
+  void Want(MemberId member, uint64_t bytes);
+  void Unpark(MemberId member);
+  void Advance(int64_t nanos) { now_ += nanos; }
+  ClassTree::PassResult Distribute(const ClassTree::Pass& pass);
+  ClassTree::PassResult Distribute(const ClassTree::Pass& pass, const Appetite& appetite);
+
+  ClassTree& tree() { return *tree_; }
+  int64_t now() const { return now_; }
+  bool parked(MemberId member) const { return members_.at(member).parked; }
+  uint64_t delivered(const std::string& class_name) const { return classes_.at(class_name).delivered; }
+  uint64_t delivered(MemberId member) const { return members_.at(member).delivered; }
+  uint64_t grants() const { return grants_; }
+  uint64_t refusals() const { return refusals_; }  // passes that ended with capacity left
+  // The first promise that was broken, or nothing.
+  const std::string& violation() const { return violation_; }
+
+ private:
+  struct Class {
+    std::string parent;
+    std::unique_ptr<LeakyBucket> bucket;  // null = no ceiling
+    uint64_t delivered = 0;
+  };
+  struct Member {
+    bool live = false;
+    std::string leaf;
+    std::unique_ptr<LeakyBucket> bucket;
+    uint64_t want = 0;
+    uint64_t delivered = 0;
+    bool parked = false;
+    std::vector<Class*> path;  // leaf to root
+  };
+
+  void Break(const std::string& what);
+  void Record(MemberId id, uint32_t bytes);
+  int64_t NanosUntilEligible() const;
+  void CheckEnd(const ClassTree::Pass& pass, const ClassTree::PassResult& result);
+
+  const ClassTree::Options options_;
+  std::unique_ptr<ClassTree> tree_;
+  std::map<std::string, Class> classes_;
+  std::vector<Member> members_;  // by id
+  int64_t now_ = 0;
+  uint64_t grants_ = 0;
+  uint64_t refusals_ = 0;
+  std::string violation_;
+};
+
+// What fluid shares would be: the ideal that the tree converges to. Guarantees first (in shortage
+// min(demand, level x rate), or prio by prio), then the excess prio by prio, inside a prio weighted
+// max-min on the borrowed part; judged node by node. Demand in bytes/s by leaf, missing = unbounded.
+std::map<std::string, double> FluidShares(double capacity, ClassTree::Shed shed,
+                                          const std::vector<ClassTree::ClassSpec>& specs,
+                                          const std::map<std::string, double>& demand);
+
+// Runs `seconds` of constant load and constant capacity in steps of `tick_nanos`, one member a leaf,
+// and returns what each leaf got, in bytes/s. Leaves missing in `demand` are backlogged. What is given
+// in the first `warm_up` seconds, when all buckets are full, is not counted.
+std::map<std::string, double> MeasureShares(ShapingSimulation* sim, double capacity,
+                                            const std::map<std::string, double>& demand,
+                                            double warm_up, double seconds, int64_t tick_nanos);
+
+// ENTROPYD_TEST_SCALE shortens (or lengthens) random tests: sanitizer builds run them at 0.05.
+double TestScale();
+
+}  // namespace entropyd
