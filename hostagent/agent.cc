@@ -128,17 +128,12 @@ void Agent::AfterBatch() {
 
 void Agent::ProcessUpstream() {
   upstream_->Process();
-  const bool connected = upstream_->connected();
-  agent_metrics_->upstream_connected.Set(connected ? 1 : 0);
-  if (connected) was_attached_.store(true, std::memory_order_relaxed);
+  if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
 }
 
 void Agent::Tick() {
   guests_->Tick();
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
-  v1::GetStatusResponse status;
-  FillStatus(&status);
-  agent_metrics_->upstream_reconnects.Set(status.reconnects());
   loop_->AddTimer(loop_->now_nanos() + kTickNanos, [this] { Tick(); });
 }
 

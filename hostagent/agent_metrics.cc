@@ -33,13 +33,9 @@ void AgentMetrics::Export(Metrics* metrics) {
                     {{"version", ENTROPYD_VERSION}})
       ->Set(1);
   std::vector<Copy> gauges = {
-      {&upstream_connected, metrics->AddGauge("entropyd_agent_upstream_connected",
-                                              "1 while attached to a server.")},
       {&memory_locked, metrics->AddGauge("entropyd_agent_memory_locked",
                                          "1 while all secrets are locked in memory.")}};
   std::vector<CopyTotal> totals = {
-      {&upstream_reconnects, metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
-                                                 "Streams to a server that ended.")},
       {&refused_guests, metrics->AddCounter("entropyd_agent_refused_guests_total",
                                             "Connections closed at once for max_guests.")},
       {&accept_failures,

@@ -1,4 +1,5 @@
-// What Prometheus sees of the agent: entropyd_agent_*. The event loop keeps plain numbers that cost
+// What Prometheus sees of the agent: entropyd_agent_*, but for entropyd_agent_upstream_*, which
+// Upstream exports itself. The event loop keeps plain numbers that cost
 // it an addition; a scrape copies them into the registry.
 //
 // Thread safety: the numbers have one writer, the event loop's thread; reading is safe from any.
@@ -54,8 +55,6 @@ class AgentMetrics {
 
   ClassCounters* of_class(size_t index) { return classes_[index].get(); }
 
-  LoopNumber upstream_connected;      // 0 or 1
-  LoopNumber upstream_reconnects;
   LoopNumber memory_locked;           // 0 or 1
   LoopNumber refused_guests;          // connections beyond max_guests
   LoopNumber accept_failures;         // out of descriptors or memory

@@ -1,5 +1,4 @@
-// The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600). The only file of
-// the agent's own that includes gRPC, beside upstream.cc's channel.
+// The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600).
 //
 // A call posts a request to the event loop and waits for its snapshot, so no lock is shared with it.
 //

@@ -106,7 +106,7 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
         break;
       case egd::CommandType::kGetEntropyBits: {
         uint8_t reply[4];
-        egd::EncodeEntropyBits(supply.available_bits, reply);
+        egd::EncodeEntropyBits(uint64_t{supply.available()} * 8, reply);
         used += FillPlain(room, reply, &done);
         break;
       }

@@ -52,7 +52,7 @@ class EgdSession {
   struct Supply {
     // Moves up to out.size() bytes into `out`, returns how many.
     absl::FunctionRef<size_t(absl::Span<uint8_t> out)> take;
-    uint64_t available_bits = 0;   // what 0x00 reports
+    absl::FunctionRef<size_t()> available;  // bytes the class could give now; 0x00 tells their bits
     // The pass is over: a 0x01 that was part of the last Want() and got nothing is answered with 0.
     bool settle = true;
   };

@@ -176,9 +176,8 @@ size_t Guest::Stage() {
     return pushed;
   }
   if (session_.idle()) return 0;
-  const EgdSession::Supply supply = {
-      take, uint64_t{class_.tree->buffer()->level()} * 8, !plan_full_};
-  return session_.Fill(host_->staging, supply, class_.completed);
+  auto available = [this] { return class_.tree->buffer()->level(); };
+  return session_.Fill(host_->staging, {take, available, !plan_full_}, class_.completed);
 }
 
 // False when the socket did not take it all, or is closed by now.

@@ -18,7 +18,7 @@ double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
   // The staging area, and for every guest what a full socket may leave behind.
   size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
-  for (const AgentSettings::Class& c : settings.classes) bytes += 2 * c.buffer_bytes;
+  for (const AgentSettings::Class& c : settings.classes) bytes += ClassBuffer::ArenaBytes(c.buffer_bytes);
   // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
   return 2 * bytes;
 }

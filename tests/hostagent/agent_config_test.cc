@@ -1,0 +1,136 @@
+#include "hostagent/agent_config.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/class_tree.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+absl::StatusOr<AgentSettings> Resolve(const std::string& rest,
+                                      const std::string& servers = "[\"entropyd-0:7743\"]") {
+  const std::string text = absl::StrCat("servers: ", servers, "\n",
+                                        "tls: {cert: /c, key: /k, ca: /a}\n", rest);
+  config::v1::HostAgent config;
+  config::Locations locations;
+  if (auto status = config::Parse(text, "agent.yaml", &config, &locations); !status.ok()) {
+    return status;
+  }
+  return ResolveAgentConfig(config, locations);
+}
+
+std::string ErrorOf(const std::string& rest,
+                    const std::string& servers = "[\"entropyd-0:7743\"]") {
+  auto settings = Resolve(rest, servers);
+  EXPECT_EQ(settings.status().code(), absl::StatusCode::kInvalidArgument) << rest;
+  return std::string(settings.status().message());
+}
+
+constexpr char kOneListener[] = "listeners: [{path: /run/e.sock, class: default/gold}]\n";
+
+TEST(AgentConfigTest, DefaultsAreFilledIn) {
+  const AgentSettings settings = Resolve(kOneListener).value();
+  ASSERT_EQ(settings.classes.size(), 1u);
+  EXPECT_EQ(settings.classes[0].name, "default/gold");
+  EXPECT_EQ(settings.classes[0].buffer_bytes, 256u * 1024);
+  EXPECT_EQ(settings.classes[0].max_age_nanos, 60'000'000'000);
+  EXPECT_EQ(settings.classes[0].guest_ceil, ClassTree::kUnlimited);
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, "block");
+  ASSERT_EQ(settings.listeners.size(), 1u);
+  EXPECT_EQ(settings.listeners[0].mode, 0660u);
+  EXPECT_EQ(settings.listeners[0].clients, config::v1::CLIENTS_AUTO);
+  EXPECT_EQ(settings.listeners[0].clients_name, "auto");
+  EXPECT_EQ(settings.max_guests, 10'000u);
+}
+
+TEST(AgentConfigTest, AClassOverridesTheDefaultsOneByOne) {
+  const AgentSettings settings = Resolve(R"(listeners:
+  - {path: /run/a.sock, class: default/gold, clients: egd, mode: "0600"}
+  - {path: /run/b.sock, class: default/bulk, clients: qemu}
+  - {path: /run/c.sock, class: default/gold}
+classes:
+  default/bulk: {guest_ceil: 64KiB/s, max_age: 5s}
+  default/idle: {}
+defaults: {buffer: 1MiB, guest_ceil: 1MiB/s}
+)")
+                                     .value();
+  ASSERT_EQ(settings.classes.size(), 2u);
+  EXPECT_EQ(settings.classes[0].name, "default/gold");
+  EXPECT_EQ(settings.classes[0].guest_ceil, 1u << 20);
+  EXPECT_EQ(settings.classes[1].name, "default/bulk");
+  EXPECT_EQ(settings.classes[1].guest_ceil, 64u << 10);
+  EXPECT_EQ(settings.classes[1].buffer_bytes, 1u << 20);
+  EXPECT_EQ(settings.classes[1].max_age_nanos, 5'000'000'000);
+  EXPECT_EQ(settings.listeners[0].mode, 0600u);
+  EXPECT_EQ(settings.listeners[0].clients_name, "egd");
+  EXPECT_EQ(settings.listeners[1].class_index, 1u);
+  EXPECT_EQ(settings.listeners[2].class_index, 0u);
+  EXPECT_THAT(settings.unused_classes, ElementsAre("default/idle"));
+}
+
+TEST(AgentConfigTest, EveryErrorSaysWhere) {
+  EXPECT_THAT(ErrorOf("listeners: [{path: egd.sock, class: default/gold}]\n"),
+              testing::AllOf(HasSubstr("agent.yaml:3:"), HasSubstr("listeners[0].path"),
+                             HasSubstr("not an absolute path")));
+  EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: gold}]\n"),
+              testing::AllOf(HasSubstr("listeners[0].class"), HasSubstr("POOL/CLASS")));
+  EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: default/gold, mode: \"0888\"}]\n"),
+              testing::AllOf(HasSubstr("listeners[0].mode"), HasSubstr("0888")));
+  EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: default/gold, group: no-such}]\n"),
+              testing::AllOf(HasSubstr("listeners[0].group"), HasSubstr("no-such")));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kOneListener, "classes: {gold: {buffer: 8KiB}}\n")),
+              testing::AllOf(HasSubstr("agent.yaml:4:"), HasSubstr("POOL/CLASS")));
+}
+
+TEST(AgentConfigTest, AllErrorsAreToldAtOnce) {
+  const std::string errors = ErrorOf(R"(listeners:
+  - {path: x, class: default/gold}
+  - {path: /run/e.sock, class: default//gold}
+)",
+                                     "[\"nowhere\"]");
+  EXPECT_THAT(errors, HasSubstr("agent.yaml:1:"));
+  EXPECT_THAT(errors, HasSubstr("agent.yaml:4:"));
+  EXPECT_THAT(errors, HasSubstr("agent.yaml:5:"));
+}
+
+TEST(AgentConfigTest, ServersNeedAPortAndAreListedOnce) {
+  for (const char* bad : {"[\"host\"]", "[\"host:0\"]", "[\"host:70000\"]", "[\":7743\"]",
+                          "[\"host:x\"]"}) {
+    EXPECT_THAT(ErrorOf(kOneListener, bad), HasSubstr("is not HOST:PORT")) << bad;
+  }
+  EXPECT_THAT(ErrorOf(kOneListener, "[\"a:1\", \"a:1\"]"), HasSubstr("listed twice"));
+  EXPECT_TRUE(Resolve(kOneListener, "[\"[::1]:7743\", \"b:7743\"]").ok());
+}
+
+TEST(AgentConfigTest, TwoSocketsCannotShareAPath) {
+  EXPECT_THAT(ErrorOf(R"(listeners:
+  - {path: /run/e.sock, class: default/gold}
+  - {path: /run/e.sock, class: default/bulk}
+)"),
+              HasSubstr("is taken by listeners[0].path already"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kOneListener, "control: /run/e.sock\n")),
+              HasSubstr("is taken by control already"));
+}
+
+TEST(AgentConfigTest, ASocketsPathHasALimit) {
+  EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{path: /", std::string(107, 'x'),
+                                   ", class: default/gold}]\n")),
+              HasSubstr("at most 107 characters"));
+}
+
+TEST(AgentConfigTest, MoreClassesThanAStreamHasChannelsAreRefused) {
+  std::string text = "listeners:\n";
+  for (int i = 0; i < 65; ++i) {
+    absl::StrAppend(&text, "  - {path: /run/", i, ".sock, class: default/c", i, "}\n");
+  }
+  EXPECT_THAT(ErrorOf(text), HasSubstr("at most 64"));
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,252 @@
+#include "hostagent/guest_tree.h"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/hostagent/fake_buffer.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kMillisecond = 1'000'000;
+constexpr int64_t kSecond = 1'000'000'000;
+
+// Takes what it is offered, up to a plan's size.
+class FakeMember final : public GuestTree::Member {
+ public:
+  explicit FakeMember(ClassBuffer* buffer) : buffer_(buffer) {}
+
+  uint64_t Want() override { return blocked ? 0 : wanted - planned; }
+  uint32_t Plan(uint32_t bytes) override {
+    if (blocked) return 0;
+    const uint32_t taken = std::min(bytes, plan_size - planned);
+    if (taken == 0) full = true;
+    planned += taken;
+    return taken;
+  }
+  GuestTree::After Deliver() override {
+    ++deliveries;
+    if (on_deliver) on_deliver();
+    std::vector<uint8_t> out(planned);
+    const size_t got = buffer_->Take(absl::MakeSpan(out));
+    EXPECT_EQ(got, planned) << "a pass gave away more than there was";
+    wanted -= planned;
+    delivered += planned;
+    planned = 0;
+    if (block_after && delivered >= block_after) blocked = true;
+    if (blocked) return GuestTree::After::kBlocked;
+    return std::exchange(full, false) ? GuestTree::After::kAgain : GuestTree::After::kDone;
+  }
+
+  uint64_t wanted = 0;
+  uint64_t delivered = 0;
+  uint64_t block_after = 0;
+  uint32_t plan_size = 4096;
+  bool blocked = false;
+  int deliveries = 0;
+  std::function<void()> on_deliver;
+
+ private:
+  ClassBuffer* const buffer_;
+  uint32_t planned = 0;
+  bool full = false;
+};
+
+class GuestTreeTest : public testing::Test {
+ protected:
+  void Make(uint64_t guest_ceil = ClassTree::kUnlimited) {
+    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+  }
+  GuestTree::Id Join(FakeMember* member) { return tree_->Add(member); }
+  void Ask(GuestTree::Id id, FakeMember* member, uint64_t bytes) {
+    member->wanted += bytes;
+    tree_->Touch(id);
+  }
+
+  FakeBuffer buffer_;
+  std::unique_ptr<GuestTree> tree_;
+};
+
+TEST_F(GuestTreeTest, GivesWhatIsWantedAndNoMore) {
+  Make();
+  buffer_.Fill(10'000);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 9'000);
+  EXPECT_TRUE(tree_->pending());
+  tree_->Serve(0);
+  EXPECT_EQ(guest.delivered, 9'000u);  // in several plans
+  EXPECT_EQ(buffer_.level(), 1'000u);
+  EXPECT_EQ(tree_->owed(), 0u);
+  EXPECT_FALSE(tree_->pending());
+}
+
+TEST_F(GuestTreeTest, WhatIsMissingStaysOwedUntilItArrives) {
+  Make();
+  buffer_.Fill(100);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 255);
+  tree_->Serve(0);
+  EXPECT_EQ(guest.delivered, 100u);
+  EXPECT_EQ(tree_->owed(), 155u);
+  buffer_.Fill(1'000);
+  tree_->Serve(kMillisecond);
+  EXPECT_EQ(guest.delivered, 255u);
+}
+
+TEST_F(GuestTreeTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
+  Make();
+  FakeMember greedy(&buffer_);
+  FakeMember polite(&buffer_);
+  Ask(Join(&greedy), &greedy, 100'000'000);  // was there first, and asked for all
+  const GuestTree::Id polite_id = Join(&polite);
+  tree_->Serve(0);
+  uint64_t polite_asked = 0;
+  for (int i = 1; i <= 1'000; ++i) {
+    Ask(polite_id, &polite, 64);
+    polite_asked += 64;
+    buffer_.Fill(256);
+    tree_->Serve(i * kMillisecond);
+    EXPECT_LE(polite_asked - polite.delivered, 64u);
+  }
+  EXPECT_GE(polite.delivered, polite_asked - 64);
+  EXPECT_EQ(polite.delivered + greedy.delivered, 256'000u);
+}
+
+TEST_F(GuestTreeTest, BackloggedGuestsShareEqually) {
+  Make();
+  std::vector<std::unique_ptr<FakeMember>> guests;
+  for (int i = 0; i < 20; ++i) {
+    guests.push_back(std::make_unique<FakeMember>(&buffer_));
+    Ask(Join(guests.back().get()), guests.back().get(), 1'000'000 * (i + 1));
+  }
+  for (int i = 0; i < 500; ++i) {
+    buffer_.Fill(4'000);
+    tree_->Serve(i * kMillisecond);
+  }
+  for (const auto& guest : guests) {
+    EXPECT_NEAR(static_cast<double>(guest->delivered), 100'000, GuestTree::kChunkBytes);
+  }
+}
+
+TEST_F(GuestTreeTest, ScarcityDoesNotFavourWhoAsksOften) {
+  // Three guests on 4,000 B/s: in arrival order one of them would get nearly all.
+  Make();
+  std::vector<std::unique_ptr<FakeMember>> guests;
+  std::vector<GuestTree::Id> ids;
+  for (int i = 0; i < 3; ++i) {
+    guests.push_back(std::make_unique<FakeMember>(&buffer_));
+    ids.push_back(Join(guests.back().get()));
+  }
+  for (int step = 0; step < 1'000; ++step) {
+    for (int i = 0; i < 3; ++i) {
+      // 1, 4 and 1,000 outstanding requests of 64 bytes.
+      const uint64_t outstanding[] = {64, 256, 64'000};
+      if (guests[i]->wanted < outstanding[i]) {
+        Ask(ids[i], guests[i].get(), outstanding[i] - guests[i]->wanted);
+      }
+    }
+    buffer_.Fill(40);
+    tree_->Serve(step * 10 * kMillisecond);
+  }
+  for (const auto& guest : guests) EXPECT_NEAR(static_cast<double>(guest->delivered), 13'333, 1'100);
+}
+
+TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
+  constexpr uint64_t kCeil = 64 * 1024;
+  Make(kCeil);
+  buffer_.Fill(1 << 20);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 1 << 20);
+  int64_t now = 0;
+  tree_->Serve(now);
+  const uint64_t burst = guest.delivered;
+  EXPECT_GT(burst, 0u);
+  EXPECT_LE(burst, 4u * GuestTree::kChunkBytes);
+  while (now < 2 * kSecond) {
+    ASSERT_TRUE(tree_->NextEventNanos().has_value());
+    ASSERT_GT(*tree_->NextEventNanos(), now);
+    now = *tree_->NextEventNanos();
+    tree_->Serve(now);
+  }
+  EXPECT_NEAR(static_cast<double>(guest.delivered - burst), 2.0 * kCeil, 2.0 * GuestTree::kChunkBytes);
+}
+
+TEST_F(GuestTreeTest, ABlockedGuestHoldsUpNobodyAndResumes) {
+  Make();
+  FakeMember stalled(&buffer_);
+  FakeMember other(&buffer_);
+  stalled.block_after = 1;
+  const GuestTree::Id id = Join(&stalled);
+  Ask(id, &stalled, 8'000);
+  Ask(Join(&other), &other, 8'000);
+  buffer_.Fill(16'000);
+  tree_->Serve(0);
+  EXPECT_EQ(other.delivered, 8'000u);
+  EXPECT_EQ(stalled.delivered, 4'096u);  // one plan, then its socket was full
+  EXPECT_EQ(tree_->owed(), 0u) << "a stalled reader must not make the buffer grow";
+
+  stalled.blocked = false;
+  stalled.block_after = 0;
+  tree_->Resume(id, kMillisecond);
+  tree_->Serve(kMillisecond);
+  EXPECT_EQ(stalled.delivered, 8'000u);
+}
+
+TEST_F(GuestTreeTest, AGuestThatLeavesTakesItsWantsAlong) {
+  Make();
+  FakeMember leaving(&buffer_);
+  FakeMember staying(&buffer_);
+  const GuestTree::Id id = Join(&leaving);
+  Ask(id, &leaving, 500);
+  Ask(Join(&staying), &staying, 300);
+  tree_->Serve(0);
+  EXPECT_EQ(tree_->owed(), 800u);
+  EXPECT_EQ(tree_->guests(), 2u);
+  tree_->Remove(id, 0);
+  EXPECT_EQ(tree_->owed(), 300u);
+  EXPECT_EQ(tree_->guests(), 1u);
+  EXPECT_TRUE(tree_->pending());  // the class has to tell its new demand
+  buffer_.Fill(1'000);
+  tree_->Serve(0);
+  EXPECT_EQ(leaving.delivered, 0u);
+  EXPECT_EQ(staying.delivered, 300u);
+}
+
+TEST_F(GuestTreeTest, GuestsMayLeaveWhileOthersAreServed) {
+  Make();
+  FakeMember first(&buffer_);
+  FakeMember second(&buffer_);
+  const GuestTree::Id first_id = Join(&first);
+  const GuestTree::Id second_id = Join(&second);
+  Ask(first_id, &first, 100);
+  Ask(second_id, &second, 100);
+  first.on_deliver = [&] { tree_->Remove(second_id, 0); };
+  second.on_deliver = [] { FAIL() << "it has left"; };
+  buffer_.Fill(200);
+  tree_->Serve(0);
+  EXPECT_EQ(first.delivered, 100u);
+  EXPECT_EQ(tree_->guests(), 1u);
+
+  FakeMember third(&buffer_);  // may reuse the place of the one that left
+  Ask(Join(&third), &third, 50);
+  tree_->Serve(0);
+  EXPECT_EQ(third.delivered, 50u);
+}
+
+TEST_F(GuestTreeTest, ATouchedGuestMayReplyWithoutAnyBytes) {
+  Make();
+  FakeMember guest(&buffer_);
+  const GuestTree::Id id = Join(&guest);
+  tree_->Touch(id);
+  tree_->Touch(id);
+  tree_->Serve(0);
+  EXPECT_EQ(guest.deliveries, 1);
+  tree_->Serve(0);
+  EXPECT_EQ(guest.deliveries, 1);
+}
+
+}  // namespace
+}  // namespace entropyd
