@@ -3,14 +3,13 @@
 #include "absl/strings/str_cat.h"
 #include "base/grpc_credentials.h"
 #include "base/tls.h"
-#include "client/entropy_stream.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 
 namespace entropyd {
 namespace {
 
-grpc::ChannelArguments ServerChannelArguments() {
+grpc::ChannelArguments ServerChannelArguments(int max_receive_bytes) {
   grpc::ChannelArguments arguments;
   // A server that vanished without a word is noticed within 20 s + 10 s, also by an idle stream.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
@@ -21,7 +20,7 @@ grpc::ChannelArguments ServerChannelArguments() {
   // the owner pauses.
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65536);
-  arguments.SetMaxReceiveMessageSize(EntropyStream::kMaxReceiveBytes);
+  arguments.SetMaxReceiveMessageSize(max_receive_bytes);
   // The minimum is left at gRPC's 20 s, which is the connect timeout too: 2 s makes a thousand
   // agents that come at once time each other out for ever.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 1'000);
@@ -40,11 +39,18 @@ grpc::ChannelArguments ServerChannelArguments() {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& server,
                                                            const config::v1::ClientTls& tls,
-                                                           absl::Time now) {
+                                                           absl::Time now, int max_receive_bytes) {
+  if (tls.cert().empty() || tls.key().empty() || tls.ca().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "connect to ", server, ": ", tls.cert().empty() ? "certificate" : "",
+        tls.key().empty() ? " key" : "", tls.ca().empty() ? " CA" : "",
+        " not given; name them by --cert, --key and --ca, by ENTROPYD_CERT, ENTROPYD_KEY and "
+        "ENTROPYD_CA, or by `tls` in the configuration file"));
+  }
   absl::StatusOr<tls::Material> material =
       tls::LoadMaterial(tls.cert(), tls.key(), tls.ca(), /*crl=*/"", now);
   if (!material.ok()) return material.status();
-  grpc::ChannelArguments arguments = ServerChannelArguments();
+  grpc::ChannelArguments arguments = ServerChannelArguments(max_receive_bytes);
   if (!tls.server_name().empty()) arguments.SetSslTargetNameOverride(tls.server_name());
   return grpc::CreateCustomChannel(server, tls::ChannelCredentials(*material), arguments);
 }

@@ -1,0 +1,65 @@
+#include "client/admin_client.h"
+
+#include <utility>
+
+#include "client/blocking_call.h"
+#include "client/grpc_channel.h"
+#include "grpcpp/channel.h"
+#include "proto/admin.grpc.pb.h"
+
+namespace entropyd {
+namespace {
+
+// 100,000 agents with 10 classes each, at about 600 B, and no more than a tool may well hold.
+constexpr int kMaxReceiveBytes = 64 * 1024 * 1024;
+
+class AdminClientImpl final : public AdminClient {
+ public:
+  AdminClientImpl(std::string server, std::shared_ptr<grpc::Channel> channel,
+                  absl::Duration timeout)
+      : server_(std::move(server)), timeout_(timeout), stub_(v1::Admin::NewStub(channel)) {}
+
+  absl::StatusOr<v1::ListSourcesResponse> ListSources() override {
+    return Call(&v1::Admin::Stub::ListSources, v1::ListSourcesRequest(), "list sources");
+  }
+  absl::StatusOr<v1::ListPoolsResponse> ListPools() override {
+    return Call(&v1::Admin::Stub::ListPools, v1::ListPoolsRequest(), "list pools");
+  }
+  absl::StatusOr<v1::ListClassesResponse> ListClasses(const std::string& pool) override {
+    v1::ListClassesRequest request;
+    request.set_pool(pool);
+    return Call(&v1::Admin::Stub::ListClasses, request, "list classes");
+  }
+  absl::StatusOr<v1::ListAgentsResponse> ListAgents() override {
+    return Call(&v1::Admin::Stub::ListAgents, v1::ListAgentsRequest(), "list agents");
+  }
+  absl::StatusOr<v1::DrainResponse> Drain(const v1::DrainRequest& request) override {
+    return Call(&v1::Admin::Stub::Drain, request, "drain");
+  }
+
+ private:
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*,
+                                                                        const Request&, Response*),
+                                const Request& request, absl::string_view verb) {
+    return BlockingCall(stub_.get(), method, request, timeout_,
+                        absl::StrCat(verb, " of ", server_));
+  }
+
+  const std::string server_;
+  const absl::Duration timeout_;
+  const std::unique_ptr<v1::Admin::Stub> stub_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Create(const std::string& server,
+                                                                 const config::v1::ClientTls& tls,
+                                                                 absl::Time now,
+                                                                 absl::Duration timeout) {
+  auto channel = MakeChannel(server, tls, now, kMaxReceiveBytes);
+  if (!channel.ok()) return channel.status();
+  return std::make_unique<AdminClientImpl>(server, *std::move(channel), timeout);
+}
+
+}  // namespace entropyd

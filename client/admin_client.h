@@ -1,0 +1,40 @@
+// Admin of a server, one blocking call each. Needs a certificate whose role is `operator`.
+//
+//   auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now());
+//   auto pools = (*admin)->ListPools();
+//
+// Errors of every call: UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED, each
+// naming call and server.
+//
+// Thread safety: safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/admin.pb.h"
+#include "proto/agent_config.pb.h"
+
+namespace entropyd {
+
+class AdminClient {
+ public:
+  // An operator looks at a screen: what takes longer is better said to be failing.
+  static constexpr absl::Duration kDefaultTimeout = absl::Seconds(10);
+
+  // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).
+  static absl::StatusOr<std::unique_ptr<AdminClient>> Create(
+      const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
+      absl::Duration timeout = kDefaultTimeout);
+  virtual ~AdminClient() = default;
+
+  virtual absl::StatusOr<v1::ListSourcesResponse> ListSources() = 0;
+  virtual absl::StatusOr<v1::ListPoolsResponse> ListPools() = 0;
+  virtual absl::StatusOr<v1::ListClassesResponse> ListClasses(const std::string& pool) = 0;
+  virtual absl::StatusOr<v1::ListAgentsResponse> ListAgents() = 0;
+  virtual absl::StatusOr<v1::DrainResponse> Drain(const v1::DrainRequest& request) = 0;
+};
+
+}  // namespace entropyd

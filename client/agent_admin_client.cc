@@ -1,0 +1,42 @@
+#include "client/agent_admin_client.h"
+
+#include <utility>
+
+#include "client/blocking_call.h"
+#include "client/grpc_channel.h"
+#include "grpcpp/channel.h"
+#include "proto/agent_admin.grpc.pb.h"
+
+namespace entropyd {
+namespace {
+
+class AgentAdminClientImpl final : public AgentAdminClient {
+ public:
+  AgentAdminClientImpl(const std::string& control_socket, absl::Duration timeout)
+      : what_(absl::StrCat("the agent at ", control_socket)),
+        timeout_(timeout),
+        stub_(v1::AgentAdmin::NewStub(MakeUnixChannel(control_socket))) {}
+
+  absl::StatusOr<v1::GetStatusResponse> GetStatus() override {
+    return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::GetStatus, v1::GetStatusRequest(),
+                        timeout_, absl::StrCat("get status of ", what_));
+  }
+  absl::StatusOr<v1::ListGuestsResponse> ListGuests() override {
+    return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::ListGuests, v1::ListGuestsRequest(),
+                        timeout_, absl::StrCat("list guests of ", what_));
+  }
+
+ private:
+  const std::string what_;
+  const absl::Duration timeout_;
+  const std::unique_ptr<v1::AgentAdmin::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<AgentAdminClient> AgentAdminClient::Create(const std::string& control_socket,
+                                                           absl::Duration timeout) {
+  return std::make_unique<AgentAdminClientImpl>(control_socket, timeout);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,30 @@
+// One unary call, waited for. Included by the .cc files of the blocking clients only: it brings gRPC.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/grpc_status.h"
+#include "grpcpp/client_context.h"
+
+namespace entropyd {
+
+// `what` is verb and object: "list sources of host:7743". Errors: the server's own, with `what` before
+// the message; DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers there.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> BlockingCall(Stub* stub,
+                                      grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                   const Request&, Response*),
+                                      const Request& request, absl::Duration timeout,
+                                      absl::string_view what) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  Response response;
+  const absl::Status status = FromGrpc((stub->*method)(&context, request, &response));
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
+  return response;
+}
+
+}  // namespace entropyd

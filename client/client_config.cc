@@ -1,0 +1,47 @@
+#include "client/client_config.h"
+
+#include "base/config.h"
+
+namespace entropyd {
+namespace {
+
+// Parses nothing, for the defaults.
+absl::Status Defaults(config::v1::Client* client) {
+  config::Locations locations;
+  return config::Parse("{}", "defaults", client, &locations);
+}
+
+}  // namespace
+
+absl::StatusOr<config::v1::Client> LoadClientConfig(
+    const ClientFlags& flags, const std::function<const char*(const char*)>& variable,
+    const std::string& default_file) {
+  auto given = [&variable](const std::string& flag, const char* name) -> std::string {
+    if (!flag.empty()) return flag;
+    const char* value = variable(name);
+    return value == nullptr ? "" : value;
+  };
+  config::v1::Client client;
+  const std::string asked_for = given(flags.config, "ENTROPYD_CONFIG");
+  config::Locations locations;
+  absl::Status status =
+      config::Load(asked_for.empty() ? default_file : asked_for, &client, &locations);
+  if (absl::IsNotFound(status) && asked_for.empty()) {
+    client.Clear();
+    status = Defaults(&client);
+  }
+  if (!status.ok()) return status;
+
+  if (auto v = given(flags.server, "ENTROPYD_SERVER"); !v.empty()) client.set_server(v);
+  if (auto v = given(flags.cert, "ENTROPYD_CERT"); !v.empty()) client.mutable_tls()->set_cert(v);
+  if (auto v = given(flags.key, "ENTROPYD_KEY"); !v.empty()) client.mutable_tls()->set_key(v);
+  if (auto v = given(flags.ca, "ENTROPYD_CA"); !v.empty()) client.mutable_tls()->set_ca(v);
+  if (auto v = given(flags.server_name, "ENTROPYD_SERVER_NAME"); !v.empty()) {
+    client.mutable_tls()->set_server_name(v);
+  }
+  if (auto v = given(flags.control, "ENTROPYD_CONTROL"); !v.empty()) client.set_control(v);
+  if (auto v = given(flags.pool_class, "ENTROPYD_CLASS"); !v.empty()) client.set_class_(v);
+  return client;
+}
+
+}  // namespace entropyd

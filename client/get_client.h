@@ -1,0 +1,47 @@
+// Get of a server: small draws of entropy, waited for.
+//
+//   auto client = GetClient::Create(config.server(), config.tls(), absl::Now());
+//   SecretBytes key = arena->Allocate(32).value();
+//   auto drawn = (*client)->Get("default/gold", key.span());
+//
+// The bytes go from gRPC's receive buffer into `out`, and the buffer is wiped; no protobuf holds them.
+//
+// Thread safety: safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "proto/agent_config.pb.h"
+#include "proto/entropy.pb.h"
+
+namespace entropyd {
+
+class GetClient {
+ public:
+  static constexpr size_t kMaxBytesPerCall = 32 * 1024;  // the server's limit
+  static constexpr absl::Duration kDefaultTimeout = absl::Seconds(30);
+
+  struct Drawn {
+    v1::Quality quality = v1::QUALITY_UNSPECIFIED;
+    uint64_t seed_generation = 0;  // of the last call
+  };
+
+  // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).
+  static absl::StatusOr<std::unique_ptr<GetClient>> Create(
+      const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
+      absl::Duration timeout = kDefaultTimeout);
+  virtual ~GetClient() = default;
+
+  // Fills `out`, by as many calls as it takes, each with the timeout. Errors: the server's
+  // (PERMISSION_DENIED, NOT_FOUND, UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED),
+  // INVALID_ARGUMENT (nothing to fill), INTERNAL (a reply of the wrong length). On error `out` is wiped.
+  virtual absl::StatusOr<Drawn> Get(const std::string& pool_class, absl::Span<uint8_t> out,
+                                    v1::Quality min_quality = v1::QUALITY_UNSPECIFIED) = 0;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,119 @@
+#include "client/client_config.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+class ClientConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/client_config_test.XXXXXX";
+    const int fd = mkstemp(name);
+    ASSERT_GE(fd, 0);
+    close(fd);
+    file_ = name;
+  }
+  void TearDown() override { std::remove(file_.c_str()); }
+
+  void Write(const std::string& text) { std::ofstream(file_) << text; }
+  absl::StatusOr<config::v1::Client> Load(const std::string& default_file = "/nonexistent/c.yaml") {
+    return LoadClientConfig(
+        flags_,
+        [this](const char* name) -> const char* {
+          auto it = environment_.find(name);
+          return it == environment_.end() ? nullptr : it->second.c_str();
+        },
+        default_file);
+  }
+
+  std::string file_;
+  ClientFlags flags_;
+  std::map<std::string, std::string> environment_;
+};
+
+constexpr char kFile[] =
+    "server: file:1\n"
+    "tls: {cert: file.crt, key: file.key, ca: file.ca, server_name: file.name}\n"
+    "control: /file.sock\n"
+    "class: file/class\n";
+
+TEST_F(ClientConfigTest, WithoutAnythingTheDefaultsHold) {
+  const auto client = Load();
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->server(), "localhost:7743");
+  EXPECT_EQ(client->control(), "/run/entropyd/agent.sock");
+  EXPECT_EQ(client->class_(), "");
+  EXPECT_FALSE(client->has_tls());
+}
+
+TEST_F(ClientConfigTest, TheDefaultFileIsReadWhenItExists) {
+  Write(kFile);
+  const auto client = Load(file_);
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->server(), "file:1");
+  EXPECT_EQ(client->tls().server_name(), "file.name");
+}
+
+TEST_F(ClientConfigTest, AVariableWinsOverTheFileAndAFlagOverBoth) {
+  Write(kFile);
+  flags_.config = file_;
+  environment_ = {{"ENTROPYD_SERVER", "env:1"},        {"ENTROPYD_CERT", "env.crt"},
+                  {"ENTROPYD_KEY", "env.key"},         {"ENTROPYD_CA", "env.ca"},
+                  {"ENTROPYD_SERVER_NAME", "env.name"}, {"ENTROPYD_CONTROL", "/env.sock"},
+                  {"ENTROPYD_CLASS", "env/class"}};
+  auto client = Load();
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->server(), "env:1");
+  EXPECT_EQ(client->tls().cert(), "env.crt");
+  EXPECT_EQ(client->tls().key(), "env.key");
+  EXPECT_EQ(client->tls().ca(), "env.ca");
+  EXPECT_EQ(client->tls().server_name(), "env.name");
+  EXPECT_EQ(client->control(), "/env.sock");
+  EXPECT_EQ(client->class_(), "env/class");
+
+  flags_ = {file_, "flag:1", "flag.crt", "flag.key", "flag.ca", "flag.name", "/flag.sock", "flag/c"};
+  client = Load();
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->server(), "flag:1");
+  EXPECT_EQ(client->tls().cert(), "flag.crt");
+  EXPECT_EQ(client->tls().key(), "flag.key");
+  EXPECT_EQ(client->tls().ca(), "flag.ca");
+  EXPECT_EQ(client->tls().server_name(), "flag.name");
+  EXPECT_EQ(client->control(), "/flag.sock");
+  EXPECT_EQ(client->class_(), "flag/c");
+}
+
+TEST_F(ClientConfigTest, AnEmptyVariableIsNotSet) {
+  Write(kFile);
+  environment_ = {{"ENTROPYD_CONFIG", file_}, {"ENTROPYD_SERVER", ""}};
+  const auto client = Load();
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->server(), "file:1");
+}
+
+TEST_F(ClientConfigTest, AFileThatWasAskedForMustExist) {
+  flags_.config = "/nonexistent/client.yaml";
+  EXPECT_EQ(Load().status().code(), absl::StatusCode::kNotFound);
+  flags_.config.clear();
+  environment_["ENTROPYD_CONFIG"] = "/nonexistent/client.yaml";
+  EXPECT_EQ(Load().status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ClientConfigTest, AMistakeInTheFileIsNamedWithItsPlace) {
+  Write("server: file:1\nsevrer: x\n");
+  const absl::Status status = Load(file_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find(file_ + ":2:1"), absl::string_view::npos) << status;
+}
+
+}  // namespace
+}  // namespace entropyd
