@@ -57,9 +57,9 @@ std::vector<std::string> KeysOf(const Descriptor* type) {
 std::string UnknownKey(absl::string_view key, const Descriptor* type) {
   const std::vector<std::string> keys = KeysOf(type);
   const std::string guess = DidYouMean(key, keys);
-  return absl::StrCat("unknown key '", Shown(key), "'",
-                      guess.empty() ? absl::StrCat("; known here: ", absl::StrJoin(keys, ", "))
-                                    : guess);
+  return absl::StrCat(
+      "unknown key '", Shown(key), "'",
+      guess.empty() ? absl::StrCat("; known here: ", absl::StrJoin(keys, ", ")) : guess);
 }
 
 bool IsSubmessage(const FieldDescriptor* field) {
@@ -153,8 +153,8 @@ class Loader {
     }
   }
 
-  void WalkMap(const Node& node, Position at, const std::string& path,
-               const FieldDescriptor* field, Message* message) {
+  void WalkMap(const Node& node, Position at, const std::string& path, const FieldDescriptor* field,
+               Message* message) {
     if (!Expect(node, Node::Kind::kMap, at, path, "keys and values")) return;
     const FieldDescriptor* key_field = field->message_type()->map_key();
     const FieldDescriptor* value_field = field->message_type()->map_value();
@@ -205,7 +205,8 @@ class Loader {
       errors_.Add(at, At(path, absl::StrCat("required key '", field->name(), "' is missing",
                                             rule.help().empty() ? "" : ": ", rule.help())));
     } else if (!rule.default_value().empty()) {
-      Report(SetScalar(rule.default_value(), false, field, message), at, Child(path, field->name()));
+      Report(SetScalar(rule.default_value(), false, field, message), at,
+             Child(path, field->name()));
     } else if (IsSubmessage(field) && IsImplied(field->message_type())) {
       Node nothing;
       nothing.kind = Node::Kind::kMap;

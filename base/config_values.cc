@@ -63,7 +63,8 @@ absl::StatusOr<Value> ParseInteger(absl::string_view text) {
     }
   }
   if (absl::StartsWith(text, "-")) {
-    return Invalid(text, absl::StrCat("is too small; the least is ", std::numeric_limits<T>::min()));
+    return Invalid(text,
+                   absl::StrCat("is too small; the least is ", std::numeric_limits<T>::min()));
   }
   return Invalid(text, absl::StrCat("is too large; the most is ", std::numeric_limits<T>::max()));
 }
@@ -95,8 +96,8 @@ absl::StatusOr<Value> ParseEnum(const EnumDescriptor* type, absl::string_view te
     if (text == NameOf(type->value(i))) return Value(int64_t{type->value(i)->number()});
   }
   const std::vector<std::string> names = EnumNames(type);
-  return Invalid(text, absl::StrCat("is not one of ", absl::StrJoin(names, ", "),
-                                    DidYouMean(text, names)));
+  return Invalid(
+      text, absl::StrCat("is not one of ", absl::StrJoin(names, ", "), DidYouMean(text, names)));
 }
 
 absl::StatusOr<Value> FromUnit(absl::StatusOr<uint64_t> parsed) {

@@ -21,9 +21,9 @@
 namespace entropyd::config {
 namespace {
 
-constexpr size_t kMaxReported = 10;   // more than a screen helps nobody
+constexpr size_t kMaxReported = 10;     // more than a screen helps nobody
 constexpr size_t kMaxCollected = 1000;  // what a hostile file may make us keep
-constexpr size_t kMaxDepth = 32;      // the deepest schema has 5 levels; bounds every recursion
+constexpr size_t kMaxDepth = 32;        // the deepest schema has 5 levels; bounds every recursion
 
 // yaml-cpp says what its scanner met; this says what to do about it.
 std::string Explain(const std::string& message) {
@@ -145,8 +145,8 @@ class Builder : public YAML::EventHandler {
  private:
   struct Level {
     Node node;
-    bool has_key = false;   // kMap: a key waits for its value
-    bool usable = true;     // kMap: that key is text and new
+    bool has_key = false;  // kMap: a key waits for its value
+    bool usable = true;    // kMap: that key is text and new
     Node::Key key;
     absl::flat_hash_map<std::string, int> lines;  // kMap: where each key stood first
   };
@@ -155,7 +155,8 @@ class Builder : public YAML::EventHandler {
 
   void CheckAnchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) {
-      errors_->Add(PositionOf(mark), "anchors are not supported; write the value out where it is used");
+      errors_->Add(PositionOf(mark),
+                   "anchors are not supported; write the value out where it is used");
     }
   }
 

@@ -60,7 +60,8 @@ void UniqueFd::reset(int fd) {
 
 absl::Status ErrnoStatus(int err, absl::string_view what) {
   char buffer[64];
-  return absl::Status(CodeOf(err), absl::StrCat(what, ": ", strerror_r(err, buffer, sizeof buffer)));
+  return absl::Status(CodeOf(err),
+                      absl::StrCat(what, ": ", strerror_r(err, buffer, sizeof buffer)));
 }
 
 }  // namespace entropyd

@@ -62,8 +62,8 @@ void SetSocketOptions(int socket) {
 
 }  // namespace
 
-// Shared with the serving threads, one of which may outlive the HttpServer (see kJoinPatience): what
-// belongs to others is reached only while `open`.
+// Shared with the serving threads, one of which may outlive the HttpServer (see kJoinPatience):
+// what belongs to others is reached only while `open`.
 struct HttpServer::Impl {
   Impl(const Options& o, Metrics* m) : metrics(m), options(o) {}
 
@@ -140,9 +140,8 @@ absl::Status HttpServer::Impl::Bind(const Address& address) {
   server.set_payload_max_length(0);
   errno = 0;
   port = address.port;
-  const bool bound = address.port == 0
-                         ? (port = server.bind_to_any_port(address.host)) > 0
-                         : server.bind_to_port(address.host, address.port);
+  const bool bound = address.port == 0 ? (port = server.bind_to_any_port(address.host)) > 0
+                                       : server.bind_to_port(address.host, address.port);
   if (bound) return absl::OkStatus();
   const int error = errno;
   const std::string what = absl::StrCat("listen on ", options.address);

@@ -136,8 +136,8 @@ std::string JsonLine(absl::string_view time, LogLevel level, absl::string_view e
 
 void Log::Write(LogLevel level, absl::string_view event, Fields fields) {
   if (level < level_.load(std::memory_order_relaxed)) return;
-  const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", clock_->WallTime(),
-                                            absl::UTCTimeZone());
+  const std::string time =
+      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", clock_->WallTime(), absl::UTCTimeZone());
   std::string line = format_.load(std::memory_order_relaxed) == LogFormat::kJson
                          ? JsonLine(time, level, event, fields)
                          : LogfmtLine(time, level, event, fields);

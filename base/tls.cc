@@ -146,8 +146,8 @@ absl::StatusOr<std::string> SafeName(const ASN1_STRING* string) {
 
 // The SPIFFE URI, else the first DNS name; NOT_FOUND when there is neither.
 absl::StatusOr<std::string> AlternativeName(const X509* cert) {
-  NamesPtr names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(cert, NID_subject_alt_name, nullptr, nullptr)));
+  NamesPtr names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(cert, NID_subject_alt_name, nullptr, nullptr)));
   std::string spiffe, dns;
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* entry = sk_GENERAL_NAME_value(names.get(), i);
@@ -194,14 +194,14 @@ absl::Status CheckKey(const std::string& path, absl::string_view pem, const X509
   BioPtr bio = MemoryBio(pem);
   KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
   if (key == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "parse key ", path, ": ", OpenSslReason(), "; expected an unencrypted private key in PEM"));
+    return absl::InvalidArgumentError(absl::StrCat("parse key ", path, ": ", OpenSslReason(),
+                                                   "; expected an unencrypted private key in PEM"));
   }
   if (X509_check_private_key(leaf, key.get()) != 1) {
     ERR_clear_error();
-    return absl::InvalidArgumentError(absl::StrCat(
-        "check key ", path, ": it does not belong to the certificate ", cert_path,
-        "; install the two that were issued together"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("check key ", path, ": it does not belong to the certificate ", cert_path,
+                     "; install the two that were issued together"));
   }
   return absl::OkStatus();
 }
@@ -210,9 +210,9 @@ absl::Status CheckValidity(const std::string& path, const X509* leaf, absl::Time
   const absl::Time not_before = ToTime(X509_get0_notBefore(leaf));
   const absl::Time not_after = ToTime(X509_get0_notAfter(leaf));
   if (now < not_before) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("check certificate ", path, ": not valid before ", ShowTime(not_before),
-                     "; is this machine's clock right?"));
+    return absl::FailedPreconditionError(absl::StrCat("check certificate ", path,
+                                                      ": not valid before ", ShowTime(not_before),
+                                                      "; is this machine's clock right?"));
   }
   if (now > not_after) {
     return absl::FailedPreconditionError(absl::StrCat("check certificate ", path, ": expired at ",
@@ -240,9 +240,9 @@ absl::Status CheckCrl(const std::string& path, absl::string_view pem,
   }
   for (const CrlPtr& crl : crls) {
     if (!SignedByOneOf(crl.get(), cas)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "check CRL ", path, ": not signed by a certificate of ", ca_path,
-          "; install the list that this CA issued"));
+      return absl::InvalidArgumentError(absl::StrCat("check CRL ", path,
+                                                     ": not signed by a certificate of ", ca_path,
+                                                     "; install the list that this CA issued"));
     }
   }
   return absl::OkStatus();
@@ -342,8 +342,7 @@ bool MatchesPattern(absl::string_view pattern, absl::string_view name) {
     } else if (p < pattern.size() && n < name.size() && pattern[p] == name[n]) {
       ++p;
       ++n;
-    } else if (star != absl::string_view::npos && star_end < name.size() &&
-               name[star_end] != '/') {
+    } else if (star != absl::string_view::npos && star_end < name.size() && name[star_end] != '/') {
       p = star + 1;
       n = ++star_end;
     } else {

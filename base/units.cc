@@ -1,6 +1,7 @@
 #include "base/units.h"
 
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -23,10 +24,8 @@ struct Unit {
 
 constexpr Unit kSizeUnits[] = {
     {"B", 1}, {"KiB", uint64_t{1} << 10}, {"MiB", uint64_t{1} << 20}, {"GiB", uint64_t{1} << 30}};
-constexpr Unit kDurationUnits[] = {{"ms", 1'000'000},
-                                   {"s", 1'000'000'000},
-                                   {"m", 60'000'000'000},
-                                   {"h", 3'600'000'000'000}};
+constexpr Unit kDurationUnits[] = {
+    {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
 
 // Values are later held and subtracted as int64.
 constexpr uint64_t kLargest = std::numeric_limits<int64_t>::max();
@@ -135,14 +134,10 @@ absl::string_view GuessDurationUnit(absl::string_view unit) {
 
 absl::Status NotA(absl::string_view text, absl::string_view what, absl::string_view number,
                   absl::string_view unit, absl::string_view suffix, absl::string_view fallback) {
-  const std::string example = number.empty() || unit.empty() ? std::string(fallback)
-                                                              : absl::StrCat(number, unit, suffix);
+  const std::string example =
+      number.empty() || unit.empty() ? std::string(fallback) : absl::StrCat(number, unit, suffix);
   return absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is not a ", what, "; write e.g. ", example));
-}
-
-absl::string_view WithoutSpaces(absl::string_view unit) {
-  return absl::StripAsciiWhitespace(unit);
 }
 
 // "1.5" and "2", never "2.0".
@@ -159,7 +154,8 @@ absl::StatusOr<uint64_t> ParseSize(absl::string_view text) {
   if (q.number == "0" && q.unit.empty()) return 0;
   const Unit* unit = q.whole.empty() ? nullptr : FindUnit(kSizeUnits, q.unit);
   if (unit != nullptr) return Scale(q, *unit, text, "bytes");
-  return NotA(text, "size", q.number, GuessSizeUnit(WithoutSpaces(q.unit)), "", "64KiB");
+  return NotA(text, "size", q.number, GuessSizeUnit(absl::StripAsciiWhitespace(q.unit)), "",
+              "64KiB");
 }
 
 absl::StatusOr<uint64_t> ParseRate(absl::string_view text) {
@@ -169,7 +165,8 @@ absl::StatusOr<uint64_t> ParseRate(absl::string_view text) {
   const bool per_second = absl::ConsumeSuffix(&name, "/s");
   const Unit* unit = q.whole.empty() || !per_second ? nullptr : FindUnit(kSizeUnits, name);
   if (unit != nullptr) return Scale(q, *unit, text, "bytes per second");
-  return NotA(text, "rate", q.number, GuessSizeUnit(WithoutSpaces(name)), "/s", "8KiB/s");
+  return NotA(text, "rate", q.number, GuessSizeUnit(absl::StripAsciiWhitespace(name)), "/s",
+              "8KiB/s");
 }
 
 absl::StatusOr<uint64_t> ParseDuration(absl::string_view text) {
@@ -177,7 +174,8 @@ absl::StatusOr<uint64_t> ParseDuration(absl::string_view text) {
   if (q.number == "0" && q.unit.empty()) return 0;
   const Unit* unit = q.whole.empty() ? nullptr : FindUnit(kDurationUnits, q.unit);
   if (unit != nullptr) return Scale(q, *unit, text, "nanoseconds");
-  return NotA(text, "duration", q.number, GuessDurationUnit(WithoutSpaces(q.unit)), "", "30s");
+  return NotA(text, "duration", q.number, GuessDurationUnit(absl::StripAsciiWhitespace(q.unit)), "",
+              "30s");
 }
 
 std::string FormatSize(double bytes) {

@@ -112,10 +112,10 @@ policy:
 }
 
 TEST(ConfigTest, ReadsMapsByKey) {
-  auto agent = MustParse<config::v1::HostAgent>(MinimalAgent(
-      "classes:\n"
-      "  default/gold: {on_upstream_loss: block}\n"
-      "  default/bulk: {guest_ceil: 64KiB/s, buffer: 4KiB}\n"));
+  auto agent = MustParse<config::v1::HostAgent>(
+      MinimalAgent("classes:\n"
+                   "  default/gold: {on_upstream_loss: block}\n"
+                   "  default/bulk: {guest_ceil: 64KiB/s, buffer: 4KiB}\n"));
   ASSERT_EQ(agent.classes_size(), 2);
   EXPECT_EQ(agent.classes().at("default/bulk").guest_ceil(), 65536u);
   EXPECT_EQ(agent.classes().at("default/gold").on_upstream_loss(),
@@ -164,9 +164,10 @@ TEST(ConfigTest, UnknownKeyIsNamedWithASuggestion) {
                            "severs: [\"localhost:7743\"]\n"
                            "servers: [x]\n"),
             "agent.yaml:3:1: unknown key 'severs'; did you mean 'servers'?");
-  EXPECT_EQ(ServerComplaint(absl::StrReplaceAll(MinimalServer(), {{"rate:", "rate: 1B/s, cieling:"}})),
-            "server.yaml:8:34: pools[0].classes[0]: unknown key 'cieling'; known here: name, parent, "
-            "rate, ceil, burst, cburst, weight, prio, member_weight");
+  EXPECT_EQ(
+      ServerComplaint(absl::StrReplaceAll(MinimalServer(), {{"rate:", "rate: 1B/s, cieling:"}})),
+      "server.yaml:8:34: pools[0].classes[0]: unknown key 'cieling'; known here: name, parent, "
+      "rate, ceil, burst, cburst, weight, prio, member_weight");
   EXPECT_EQ(ClientComplaint("Server: x\n"),
             "client.yaml:1:1: unknown key 'Server'; did you mean 'server'?");
   EXPECT_EQ(ClientComplaint("conrtol: x\n"),
@@ -196,21 +197,22 @@ TEST(ConfigTest, RequiredKeysMustHaveContent) {
 }
 
 TEST(ConfigTest, ValuesWithAUnitSayWhatToWrite) {
-  EXPECT_EQ(ServerComplaint("tls: {cert: c, key: k, client_ca: a}\n"
-                            "sources:\n"
-                            "  - {name: trng0, driver: rdrand}\n"
-                            "pools:\n"
-                            "  - name: default\n"
-                            "    sources: [trng0]\n"
-                            "    classes:\n"
-                            "      - name: root\n"
-                            "        rate: 1MiB/s\n"
-                            "\n"
-                            "      - name: bulk\n"
-                            "        parent: root\n"
-                            "        rate: 1KiB/s\n"
-                            "        ceil: 8KB/s\n"),
-            "server.yaml:14:15: pools[0].classes[1].ceil: '8KB/s' is not a rate; write e.g. 8KiB/s");
+  EXPECT_EQ(
+      ServerComplaint("tls: {cert: c, key: k, client_ca: a}\n"
+                      "sources:\n"
+                      "  - {name: trng0, driver: rdrand}\n"
+                      "pools:\n"
+                      "  - name: default\n"
+                      "    sources: [trng0]\n"
+                      "    classes:\n"
+                      "      - name: root\n"
+                      "        rate: 1MiB/s\n"
+                      "\n"
+                      "      - name: bulk\n"
+                      "        parent: root\n"
+                      "        rate: 1KiB/s\n"
+                      "        ceil: 8KB/s\n"),
+      "server.yaml:14:15: pools[0].classes[1].ceil: '8KB/s' is not a rate; write e.g. 8KiB/s");
   EXPECT_EQ(ServerComplaint(MinimalServer("max_credit: 65536\n")),
             "server.yaml:9:13: max_credit: '65536' is not a size; write e.g. 65536B");
   EXPECT_EQ(AgentComplaint(MinimalAgent("defaults: {max_age: 60}\n")),
@@ -239,10 +241,9 @@ TEST(ConfigTest, NumbersAreCanonicalDecimal) {
                            "' is not a whole number; write plain decimal digits, e.g. 10"));
   }
   for (const char* text : {"01", "1e3", ".5", "1.", "inf", ".nan", "0x1p3", "1,5"}) {
-    EXPECT_THAT(
-        ServerComplaint(absl::StrReplaceAll(MinimalServer(),
-                                            {{"rate: 10MiB/s", absl::StrCat("weight: '", text, "'")}})),
-        HasSubstr("is text; write it without quotes"));
+    EXPECT_THAT(ServerComplaint(absl::StrReplaceAll(
+                    MinimalServer(), {{"rate: 10MiB/s", absl::StrCat("weight: '", text, "'")}})),
+                HasSubstr("is text; write it without quotes"));
     EXPECT_THAT(ServerComplaint(absl::StrReplaceAll(
                     MinimalServer(), {{"- {name: root, rate: 10MiB/s}",
                                        absl::StrCat("- name: root\n        weight: ", text)}})),
@@ -285,10 +286,8 @@ TEST(ConfigTest, WrongShapesAreNamed) {
             "client.yaml:1:6: tls: expected keys and values, found a value");
   EXPECT_EQ(AgentComplaint(MinimalAgent("classes: [a]\n")),
             "agent.yaml:4:1: classes: expected keys and values, found a list");
-  EXPECT_EQ(ClientComplaint("- a\n"),
-            "client.yaml:1:1: expected keys and values, found a list");
-  EXPECT_EQ(ClientComplaint("hello\n"),
-            "client.yaml:1:1: expected keys and values, found a value");
+  EXPECT_EQ(ClientComplaint("- a\n"), "client.yaml:1:1: expected keys and values, found a list");
+  EXPECT_EQ(ClientComplaint("hello\n"), "client.yaml:1:1: expected keys and values, found a value");
 }
 
 TEST(ConfigTest, AKeyWithoutAValueIsRefused) {
@@ -296,8 +295,8 @@ TEST(ConfigTest, AKeyWithoutAValueIsRefused) {
             "client.yaml:2:1: server: has no value; write one or remove the key");
   EXPECT_EQ(ClientComplaint("server: ~\n"),
             "client.yaml:1:1: server: has no value; write one or remove the key");
-  EXPECT_EQ(AgentComplaint(absl::StrReplaceAll(MinimalAgent(),
-                                               {{"[\"localhost:7743\"]", "\n  - a\n  -"}})),
+  EXPECT_EQ(AgentComplaint(
+                absl::StrReplaceAll(MinimalAgent(), {{"[\"localhost:7743\"]", "\n  - a\n  -"}})),
             "agent.yaml:1:1: servers[1]: has no value; write one or remove the '-'");
 }
 
@@ -346,9 +345,10 @@ TEST(ConfigTest, BytesThatAreNoTextAreRefused) {
 }
 
 TEST(ConfigTest, BrokenYamlIsExplained) {
-  EXPECT_EQ(ClientComplaint("server: a: b\n"),
-            "client.yaml:1:10: not valid YAML: illegal map value; check the indentation, or quote a "
-            "value that contains ': '");
+  EXPECT_EQ(
+      ClientComplaint("server: a: b\n"),
+      "client.yaml:1:10: not valid YAML: illegal map value; check the indentation, or quote a "
+      "value that contains ': '");
   EXPECT_EQ(ClientComplaint("tls: {cert: a\n"),
             "client.yaml:2:1: not valid YAML: end of map flow not found; a '{' is not closed");
   EXPECT_EQ(ClientComplaint("server: @a\n"),
@@ -384,17 +384,18 @@ TEST(ConfigTest, LongTextsAreCutInMessages) {
 }
 
 TEST(ConfigTest, IndependentErrorsAreReportedTogetherInTheOrderOfTheFile) {
-  EXPECT_EQ(ServerComplaint("lissen: x\n"
-                            "tls: {cert: c, key: k, client_ca: a}\n"
-                            "sources: [{name: a, driver: rdrnd}]\n"
-                            "pools: [{name: p, sources: [a], capacity: 1KiB, classes: [{name: r}]}]\n"
-                            "max_agents: many\n"),
-            "server.yaml:1:1: unknown key 'lissen'; did you mean 'listen'?\n"
-            "server.yaml:3:29: sources[0].driver: 'rdrnd' is not one of char_device, rdrand, "
-            "getrandom; did you mean 'rdrand'?\n"
-            "server.yaml:4:43: pools[0].capacity: '1KiB' is too small; the least is 4KiB\n"
-            "server.yaml:5:13: max_agents: 'many' is not a whole number; write plain decimal digits, "
-            "e.g. 10");
+  EXPECT_EQ(
+      ServerComplaint("lissen: x\n"
+                      "tls: {cert: c, key: k, client_ca: a}\n"
+                      "sources: [{name: a, driver: rdrnd}]\n"
+                      "pools: [{name: p, sources: [a], capacity: 1KiB, classes: [{name: r}]}]\n"
+                      "max_agents: many\n"),
+      "server.yaml:1:1: unknown key 'lissen'; did you mean 'listen'?\n"
+      "server.yaml:3:29: sources[0].driver: 'rdrnd' is not one of char_device, rdrand, "
+      "getrandom; did you mean 'rdrand'?\n"
+      "server.yaml:4:43: pools[0].capacity: '1KiB' is too small; the least is 4KiB\n"
+      "server.yaml:5:13: max_agents: 'many' is not a whole number; write plain decimal digits, "
+      "e.g. 10");
 }
 
 TEST(ConfigTest, AtMostTenErrorsAreReported) {
@@ -419,8 +420,7 @@ TEST(LocationsTest, LaterChecksPointAtTheKey) {
   EXPECT_EQ(locations.Where(""), "server.yaml:1:1");
   absl::Status error = locations.Error("pools[0].classes[0].rate", "more than the pool has");
   EXPECT_EQ(error.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(error.message(),
-            "server.yaml:8:28: pools[0].classes[0].rate: more than the pool has");
+  EXPECT_EQ(error.message(), "server.yaml:8:28: pools[0].classes[0].rate: more than the pool has");
 }
 
 TEST(LocationsTest, MapKeysMayHoldDotsAndSlashes) {

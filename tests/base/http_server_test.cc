@@ -58,9 +58,11 @@ struct Reply {
 class HttpServerTest : public ::testing::Test {
  protected:
   void StartAt(const std::string& address) {
-    absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(
-        {.address = address, .healthy = [this] { return healthy_; }, .ready = [this] { return ready_; }},
-        &metrics_);
+    absl::StatusOr<std::unique_ptr<HttpServer>> server =
+        HttpServer::Start({.address = address,
+                           .healthy = [this] { return healthy_; },
+                           .ready = [this] { return ready_; }},
+                          &metrics_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -70,7 +72,8 @@ class HttpServerTest : public ::testing::Test {
     Send(fd, absl::StrCat(method, " ", path, " HTTP/1.1\r\nHost: x\r\n\r\n"));
     std::pair<std::string, std::string> parts =
         absl::StrSplit(ReceiveAll(fd), absl::MaxSplits("\r\n\r\n", 1));
-    std::pair<std::string, std::string> first = absl::StrSplit(parts.first, absl::MaxSplits("\r\n", 1));
+    std::pair<std::string, std::string> first =
+        absl::StrSplit(parts.first, absl::MaxSplits("\r\n", 1));
     return {first.first, first.second, parts.second};
   }
 
@@ -103,8 +106,8 @@ TEST_F(HttpServerTest, HealthAndReadinessAreIndependent) {
 }
 
 TEST_F(HttpServerTest, AbsentChecksAreOk) {
-  absl::StatusOr<std::unique_ptr<HttpServer>> server =
-      HttpServer::Start({.address = "127.0.0.1:0", .healthy = nullptr, .ready = nullptr}, &metrics_);
+  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(
+      {.address = "127.0.0.1:0", .healthy = nullptr, .ready = nullptr}, &metrics_);
   ASSERT_TRUE(server.ok());
   server_ = *std::move(server);
   EXPECT_EQ(Ask("GET", "/readyz").body, "ok\n");
@@ -125,7 +128,8 @@ TEST_F(HttpServerTest, TheRootNamesThePaths) {
   StartAt("127.0.0.1:0");
   Reply reply = Ask("GET", "/");
   EXPECT_EQ(reply.status, "HTTP/1.1 200 OK");
-  for (const char* path : {"/metrics", "/healthz", "/readyz"}) EXPECT_THAT(reply.body, HasSubstr(path));
+  for (const char* path : {"/metrics", "/healthz", "/readyz"})
+    EXPECT_THAT(reply.body, HasSubstr(path));
 }
 
 TEST_F(HttpServerTest, OtherPathsAndMethodsAreRefused) {
@@ -140,8 +144,8 @@ TEST_F(HttpServerTest, OtherPathsAndMethodsAreRefused) {
 
 TEST_F(HttpServerTest, GarbageDoesNotHarmOthers) {
   StartAt("127.0.0.1:0");
-  for (const std::string& text : {std::string("\x16\x03\x01\x00\xa5\x01"), std::string("GET\r\n\r\n"),
-                                  std::string(100'000, 'A')}) {
+  for (const std::string& text : {std::string("\x16\x03\x01\x00\xa5\x01"),
+                                  std::string("GET\r\n\r\n"), std::string(100'000, 'A')}) {
     UniqueFd fd = Connect(server_->port());
     send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
     shutdown(fd.get(), SHUT_WR);
@@ -173,14 +177,15 @@ TEST_F(HttpServerTest, APortInUseIsAnError) {
 }
 
 TEST_F(HttpServerTest, AddressesAreChecked) {
-  for (const char* address : {"", "localhost", ":9743", "127.0.0.1:", "127.0.0.1:x", "h:65536",
-                              "h:-1", "::1:9743", "[::1]", "[::1:9743", "[localhost]:9743", "[]:1"}) {
+  for (const char* address :
+       {"", "localhost", ":9743", "127.0.0.1:", "127.0.0.1:x", "h:65536", "h:-1", "::1:9743",
+        "[::1]", "[::1:9743", "[localhost]:9743", "[]:1"}) {
     absl::Status status =
         HttpServer::Start({.address = address, .healthy = nullptr, .ready = nullptr}, &metrics_)
             .status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << address;
-    EXPECT_EQ(status.message(), absl::StrCat("'", address,
-                                             "' is no HTTP address; write HOST:PORT or [IPV6]:PORT"));
+    EXPECT_EQ(status.message(),
+              absl::StrCat("'", address, "' is no HTTP address; write HOST:PORT or [IPV6]:PORT"));
   }
 }
 
@@ -218,16 +223,16 @@ TEST_F(HttpServerTest, StopsSoonThoughClientsAreSilentOrSlow) {
 
 TEST_F(HttpServerTest, TheDestructorWaitsForAnswersUnderWay) {
   absl::Notification asked, release, destroyed;
-  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(
-      {.address = "127.0.0.1:0",
-       .healthy =
-           [&] {
-             asked.Notify();
-             release.WaitForNotification();
-             return absl::OkStatus();
-           },
-       .ready = nullptr},
-      &metrics_);
+  absl::StatusOr<std::unique_ptr<HttpServer>> server =
+      HttpServer::Start({.address = "127.0.0.1:0",
+                         .healthy =
+                             [&] {
+                               asked.Notify();
+                               release.WaitForNotification();
+                               return absl::OkStatus();
+                             },
+                         .ready = nullptr},
+                        &metrics_);
   ASSERT_TRUE(server.ok());
   UniqueFd fd = Connect((*server)->port());
   Send(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");

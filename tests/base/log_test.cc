@@ -43,7 +43,11 @@ TEST_F(LogTest, OneLinePerEvent) {
 }
 
 TEST_F(LogTest, NumbersAndBooleansKeepTheirValue) {
-  log_->Info("x", {{"zero", 0}, {"one", 1}, {"big", uint64_t{1} << 63}, {"half", 0.5}, {"yes", true},
+  log_->Info("x", {{"zero", 0},
+                   {"one", 1},
+                   {"big", uint64_t{1} << 63},
+                   {"half", 0.5},
+                   {"yes", true},
                    {"no", false}});
   EXPECT_EQ(Written(),
             "ts=2026-01-02T03:04:05.678Z level=info event=x zero=0 one=1 big=9223372036854775808 "
@@ -72,8 +76,12 @@ TEST_F(LogTest, AValueCannotForgeALineOrSteerATerminal) {
 
 TEST_F(LogTest, JsonKeepsNumbersBareAndTextQuoted) {
   log_->SetFormat(LogFormat::kJson);
-  log_->Info("x", {{"n", 42}, {"f", -1.5}, {"ok", true}, {"text", "42"},
-                   {"nan", std::numeric_limits<double>::quiet_NaN()}, {"path", "C:\\x"}});
+  log_->Info("x", {{"n", 42},
+                   {"f", -1.5},
+                   {"ok", true},
+                   {"text", "42"},
+                   {"nan", std::numeric_limits<double>::quiet_NaN()},
+                   {"path", "C:\\x"}});
   EXPECT_EQ(Written(),
             "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\",\"event\":\"x\",\"n\":42,"
             "\"f\":-1.5,\"ok\":true,\"text\":\"42\",\"nan\":\"nan\",\"path\":\"C:\\\\x\"}\n");

@@ -40,7 +40,8 @@ TEST(MetricsTest, SameNameAndLabelsAreOneSeries) {
 TEST(MetricsTest, SeriesAreSortedByLabel) {
   Metrics metrics;
   for (const char* guest : {"c", "a", "b"}) metrics.AddGauge("g", "G.", {{"guest", guest}});
-  EXPECT_THAT(metrics.Serialize(), HasSubstr("g{guest=\"a\"} 0\ng{guest=\"b\"} 0\ng{guest=\"c\"} 0\n"));
+  EXPECT_THAT(metrics.Serialize(),
+              HasSubstr("g{guest=\"a\"} 0\ng{guest=\"b\"} 0\ng{guest=\"c\"} 0\n"));
 }
 
 TEST(MetricsTest, ARemovedSeriesIsGoneAndMayComeBackFromZero) {

@@ -61,8 +61,8 @@ TestCa::TestCa(const std::string& name) : key_(EVP_EC_gen("P-256")) {
   cert_ = NewCert(key_, 1, now - absl::Hours(1), now + absl::Hours(24));
   AddCn(X509_get_subject_name(cert_), name);
   X509_set_issuer_name(cert_, X509_get_subject_name(cert_));
-  X509_EXTENSION* ca = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints,
-                                           "critical,CA:TRUE");
+  X509_EXTENSION* ca =
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
   X509_add_ext(cert_, ca, -1);
   X509_EXTENSION_free(ca);
   X509_sign(cert_, key_, EVP_sha256());

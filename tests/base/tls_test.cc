@@ -137,9 +137,10 @@ class IdentityTest : public ::testing::Test {
 };
 
 TEST_F(IdentityTest, SpiffeBeatsDnsBeatsCn) {
-  EXPECT_EQ(NameOf({.uris = {"https://x", "spiffe://dc1/agent/h7"}, .dns = {"h7.example"},
-                    .cns = {"h7"}}),
-            "spiffe://dc1/agent/h7");
+  EXPECT_EQ(
+      NameOf(
+          {.uris = {"https://x", "spiffe://dc1/agent/h7"}, .dns = {"h7.example"}, .cns = {"h7"}}),
+      "spiffe://dc1/agent/h7");
   EXPECT_EQ(NameOf({.uris = {"https://x"}, .dns = {"h7.example", "other"}, .cns = {"h7"}}),
             "h7.example");
   EXPECT_EQ(NameOf({.cns = {"h7"}}), "h7");
@@ -170,7 +171,8 @@ TEST_F(IdentityTest, TheLeafIsTheFirstOfAChain) {
 
 TEST_F(IdentityTest, GarbageIsAnError) {
   EXPECT_EQ(IdentityOfPem("").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_FALSE(IdentityOfPem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").ok());
+  EXPECT_FALSE(
+      IdentityOfPem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").ok());
 }
 
 TEST_F(IdentityTest, RevokedSerialsLookLikeIdentities) {
@@ -330,9 +332,10 @@ TEST_F(MaterialTest, ACertificateWithoutANameIsRefused) {
   TestCa::Leaf nobody = ca_.Issue({});
   Write("cert", nobody.cert_pem);
   Write("key", nobody.key_pem);
-  EXPECT_EQ(Complaint(),
-            "INVALID_ARGUMENT: check certificate cert: the certificate names nobody; issue one with "
-            "a SPIFFE URI, a DNS name or a CN");
+  EXPECT_EQ(
+      Complaint(),
+      "INVALID_ARGUMENT: check certificate cert: the certificate names nobody; issue one with "
+      "a SPIFFE URI, a DNS name or a CN");
 }
 
 // --- Patterns -----------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-// One input = one configuration file, read as server.yaml, agent.yaml and client.yaml. See README.md.
+// One input = one configuration file, read as server.yaml, agent.yaml and client.yaml. See
+// README.md.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -37,8 +38,8 @@ std::pair<int, int> CheckPosition(absl::string_view error, int lines) {
   return {line, column};
 }
 
-// What every refusal promises: one line an error, in the order of the file, at most ten, and nothing
-// of the file that a terminal would act on.
+// What every refusal promises: one line an error, in the order of the file, at most ten, and
+// nothing of the file that a terminal would act on.
 void CheckRefusal(const absl::Status& status, absl::string_view text) {
   FUZZ_CHECK(absl::IsInvalidArgument(status));
   const int lines = 1 + static_cast<int>(std::count(text.begin(), text.end(), '\n'));
@@ -61,7 +62,9 @@ void CheckCarried(const T& message) {
   FUZZ_CHECK(MessageDifferencer::Equals(message, copy));
 }
 
-bool Within(uint64_t value, uint64_t least, uint64_t most) { return least <= value && value <= most; }
+bool Within(uint64_t value, uint64_t least, uint64_t most) {
+  return least <= value && value <= most;
+}
 
 // Rules of the schemas, spelt out once more.
 void CheckRules(const v1::Server& server) {
