@@ -1,0 +1,69 @@
+// `entropyctl sources|pools|classes|agents|drain|guests`: one question each to Admin or AgentAdmin,
+// answered as a table or as the message itself in JSON.
+#include <iostream>
+
+#include "absl/time/clock.h"
+#include "client/admin_client.h"
+#include "client/agent_admin_client.h"
+#include "client/commands.h"
+#include "client/json_text.h"
+#include "client/tables.h"
+
+namespace entropyd {
+namespace {
+
+// Asks the server by `ask(admin)` and prints by `table(answer)` or as JSON.
+template <typename Ask, typename Table>
+int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now());
+  if (!admin.ok()) return Fail(admin.status());
+  const auto answer = ask(**admin);
+  if (!answer.ok()) return FailServer(answer.status());
+  std::cout << (json ? JsonOf(*answer) + "\n" : table(*answer));
+  return kExitOk;
+}
+
+}  // namespace
+
+int RunSources(const ClientFlags& flags, bool json) {
+  return AskServer(flags, json, [](AdminClient& admin) { return admin.ListSources(); }, SourcesTable);
+}
+
+int RunPools(const ClientFlags& flags, bool json) {
+  return AskServer(flags, json, [](AdminClient& admin) { return admin.ListPools(); }, PoolsTable);
+}
+
+int RunClasses(const ClientFlags& flags, const std::string& pool, bool json) {
+  return AskServer(
+      flags, json, [&pool](AdminClient& admin) { return admin.ListClasses(pool); }, ClassesTable);
+}
+
+int RunAgents(const ClientFlags& flags, bool json) {
+  return AskServer(flags, json, [](AdminClient& admin) { return admin.ListAgents(); }, AgentsTable);
+}
+
+int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
+  v1::DrainRequest request;
+  request.set_identity(options.identity);
+  request.set_reason(options.reason);
+  request.set_deadline_seconds(options.deadline_seconds);
+  return AskServer(
+      flags, json, [&request](AdminClient& admin) { return admin.Drain(request); },
+      [](const v1::DrainResponse& answer) {
+        return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
+                            " told to attach elsewhere\n");
+      });
+}
+
+int RunGuests(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto answer = AgentAdminClient::Create(config->control())->ListGuests();
+  if (!answer.ok()) return FailAgent(answer.status());
+  std::cout << (json ? JsonOf(*answer) + "\n" : GuestsTable(*answer));
+  return kExitOk;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,42 @@
+#include <cstdio>
+#include <iostream>
+
+#include "client/commands.h"
+#include "client/guest_boot.h"
+#include "client/interrupt.h"
+
+namespace entropyd {
+
+int RunGuestBoot(const GuestBootOptions& options, bool json) {
+  Interrupt interrupt;
+  absl::StatusOr<GuestKernel> kernel = FindGuestKernel(options.kernel);
+  if (!kernel.ok()) return Fail(kernel.status());
+  absl::StatusOr<std::string> init = FindGuestInit();
+  if (!init.ok()) return Fail(init.status());
+
+  GuestBoot boot;
+  boot.kernel = *std::move(kernel);
+  boot.init = *std::move(init);
+  boot.socket = options.socket;
+  boot.bytes = options.bytes;
+  boot.dump = options.dump;
+  boot.accel = options.accel == "kvm"   ? GuestAccel::kKvm
+               : options.accel == "tcg" ? GuestAccel::kTcg
+                                        : GuestAccel::kAuto;
+  boot.seed_wait = absl::Seconds(options.seed_wait_seconds);
+  boot.limit = absl::Seconds(options.limit_seconds);
+  boot.cancelled = [&interrupt] { return interrupt.Raised(); };
+
+  absl::StatusOr<GuestReport> report = BootGuest(boot);
+  if (!report.ok()) return Fail(report.status());
+  if (json) {
+    std::cout << GuestReportJson(*report) << "\n";
+  } else {
+    if (!options.socket.empty()) std::cout << "guest: " << DescribeGuestRead(*report) << "\n";
+    std::cout << "guest: kernel " << report->kernel << " (" << report->accel
+              << "): " << DescribeGuestSeeding(*report) << "\n";
+  }
+  return report->error.empty() ? kExitOk : kExitRuntime;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,96 @@
+// The commands of entropyctl: one function each, in a file of its own (cmd_NAME.cc). The command line
+// is parsed in entropyctl_main.cc and nowhere else; commands print to standard output, say errors on
+// standard error and return the exit status.
+//
+// Exit status: 0 ok, 1 failed at run time, 2 wrong usage or configuration, 3 unhealthy,
+// 69 the server or agent cannot be reached.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/client_config.h"
+#include "proto/client_config.pb.h"
+
+namespace entropyd {
+
+enum ExitStatus : int {
+  kExitOk = 0,
+  kExitRuntime = 1,
+  kExitUsage = 2,
+  kExitUnhealthy = 3,
+  kExitUnreachable = 69,  // EX_UNAVAILABLE of sysexits.h
+};
+
+// Says "entropyctl: MESSAGE" on standard error and gives the exit status that its code stands for.
+int Fail(const absl::Status& status);
+// The same for a server or agent that was asked, with what to check when it does not answer.
+int FailServer(const absl::Status& status);
+int FailAgent(const absl::Status& status);
+
+// Flags over environment over client.yaml.
+absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags);
+
+struct GetOptions {
+  enum class Output { kHex, kRaw, kBase64 };
+  uint64_t bytes = 0;
+  Output output = Output::kHex;
+  bool force = false;  // raw bytes even to a terminal
+  bool json = false;
+};
+int RunGet(const ClientFlags& flags, const GetOptions& options);
+
+int RunStatus(const ClientFlags& flags, bool json);
+
+int RunSources(const ClientFlags& flags, bool json);
+int RunPools(const ClientFlags& flags, bool json);
+int RunClasses(const ClientFlags& flags, const std::string& pool, bool json);
+int RunAgents(const ClientFlags& flags, bool json);
+int RunGuests(const ClientFlags& flags, bool json);
+
+struct DrainOptions {
+  std::string identity;  // empty = the whole server
+  std::string reason;
+  uint32_t deadline_seconds = 0;
+};
+int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json);
+
+struct PkiOptions {
+  std::string dir;               // the authority's
+  std::string name;              // of the authority (init); of the files and the CN (issue)
+  std::string spiffe;            // issue: identity
+  std::vector<std::string> dns;  // issue
+  std::vector<std::string> ip;   // issue
+  std::string out;               // issue: where NAME.crt and NAME.key go; empty = dir
+  uint32_t days = 0;             // 0 = the default
+  std::string cert;              // revoke
+};
+int RunPkiInit(const PkiOptions& options, bool json);
+int RunPkiIssue(const PkiOptions& options, bool json);
+int RunPkiRevoke(const PkiOptions& options, bool json);
+
+struct DemoOptions {
+  std::string dir;          // empty = a temporary one
+  double seconds = 0;       // 0 = until interrupted
+  bool guest = false;
+  uint64_t guest_bytes = 0;
+  std::string kernel;       // see FindGuestKernel
+  std::string accel = "auto";  // auto, kvm, tcg
+};
+int RunDemo(const DemoOptions& options, bool json);
+
+struct GuestBootOptions {
+  std::string socket;
+  uint64_t bytes = 0;
+  std::string dump;
+  std::string kernel;
+  std::string accel = "auto";
+  double seed_wait_seconds = 25;
+  double limit_seconds = 180;
+};
+int RunGuestBoot(const GuestBootOptions& options, bool json);
+
+}  // namespace entropyd

@@ -1,0 +1,251 @@
+// entropyctl: the command line, and nothing but it. CLI11, which throws, is fenced in here.
+#include <unistd.h>
+
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/tls.h"
+#include "base/units.h"
+#include "client/commands.h"
+
+namespace entropyd {
+namespace {
+
+constexpr char kAbout[] =
+    "Looks after entropyd: draws bytes, shows servers and agents, makes certificates.\n"
+    "\n"
+    "  entropyctl demo                        a whole entropyd on this machine, thrown away afterwards\n"
+    "  entropyctl get --bytes 32 --hex        32 bytes of the class in client.yaml\n"
+    "  entropyctl status                      is all well? exit 3 when not, 69 when nobody answers\n"
+    "  entropyctl classes -o json             every table is there as JSON too\n"
+    "\n"
+    "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else\n"
+    "/etc/entropyd/client.yaml.";
+
+// What the command line filled in; each command takes its part.
+struct Arguments {
+  ClientFlags connection;
+  std::string output = "text";
+  GetOptions get;
+  std::string get_bytes;
+  bool hex = false, raw = false, base64 = false;
+  std::string pool;
+  DrainOptions drain;
+  PkiOptions pki;
+  DemoOptions demo;
+  std::string demo_guest_bytes = "256KiB";
+  GuestBootOptions guest_boot;
+  std::string guest_boot_bytes = "64KiB";
+  std::function<int()> run;
+
+  bool json() const { return output == "json"; }
+};
+
+// "65536" and "64KiB" alike. Reports through CLI11, so that the flag is named.
+CLI::Validator SizeText(uint64_t max) {
+  return CLI::Validator(
+      [max](std::string& text) -> std::string {
+        uint64_t bytes = 0;
+        if (!absl::SimpleAtoi(text, &bytes)) {
+          const absl::StatusOr<uint64_t> parsed = ParseSize(text);
+          if (!parsed.ok()) return std::string(parsed.status().message());
+          bytes = *parsed;
+        }
+        if (bytes == 0 || bytes > max) {
+          return absl::StrCat(text, " is not between 1 B and ", FormatSize(static_cast<double>(max)));
+        }
+        text = absl::StrCat(bytes);
+        return "";
+      },
+      "SIZE");
+}
+
+uint64_t Number(const std::string& digits) {
+  uint64_t bytes = 0;
+  return absl::SimpleAtoi(digits, &bytes) ? bytes : 0;
+}
+
+// Size limits: what one run may ask for, so that a slip of the pen does not run for a day.
+constexpr uint64_t kMostDrawn = uint64_t{1} << 40;
+constexpr uint64_t kMostGuest = uint64_t{64} << 20;  // kept in the guest's memory
+
+void AddConnection(CLI::App& app, ClientFlags& flags) {
+  app.add_option("--config", flags.config, "client.yaml (default: /etc/entropyd/client.yaml)");
+  app.add_option("--server", flags.server, "HOST:PORT of entropyd");
+  app.add_option("--cert", flags.cert, "certificate, PEM");
+  app.add_option("--key", flags.key, "its key, PEM");
+  app.add_option("--ca", flags.ca, "PEM bundle that signs the server");
+  app.add_option("--server-name", flags.server_name, "name expected in the server's certificate");
+  app.add_option("--control", flags.control, "the agent's control socket");
+}
+
+void AddGet(CLI::App& app, Arguments& args) {
+  CLI::App* get = app.add_subcommand("get", "Draw bytes from a class of the server");
+  get->footer("\n  entropyctl get --bytes 32 --hex\n"
+              "  entropyctl get --bytes 1MiB --class default/bulk --raw >noise");
+  get->add_option("--bytes,-n", args.get_bytes, "how many, e.g. 32 or 1MiB")
+      ->required()
+      ->transform(SizeText(kMostDrawn));
+  get->add_option("--class", args.connection.pool_class, "POOL/CLASS (default: `class` of client.yaml)");
+  auto* hex = get->add_flag("--hex", args.hex, "hexadecimal, 32 bytes a line (the default)");
+  auto* raw = get->add_flag("--raw", args.raw, "the bytes themselves");
+  auto* base64 = get->add_flag("--base64", args.base64, "base64, one line");
+  hex->excludes(raw)->excludes(base64);
+  raw->excludes(base64);
+  get->add_flag("--force", args.get.force, "raw bytes even to a terminal");
+  get->callback([&args] {
+    args.run = [&args] {
+      args.get.bytes = Number(args.get_bytes);
+      args.get.output = args.raw      ? GetOptions::Output::kRaw
+                        : args.base64 ? GetOptions::Output::kBase64
+                                      : GetOptions::Output::kHex;
+      args.get.json = args.json();
+      return RunGet(args.connection, args.get);
+    };
+  });
+}
+
+void AddTables(CLI::App& app, Arguments& args) {
+  const auto table = [&](const char* name, const char* help, std::function<int()> run) {
+    CLI::App* command = app.add_subcommand(name, help);
+    command->callback([&args, run] { args.run = run; });
+    return command;
+  };
+  table("status", "Server and agent at a glance; exit 3 when unhealthy, 69 when out of reach",
+        [&args] { return RunStatus(args.connection, args.json()); });
+  table("sources", "The server's hardware generators and their health",
+        [&args] { return RunSources(args.connection, args.json()); });
+  table("pools", "The server's pools", [&args] { return RunPools(args.connection, args.json()); });
+  CLI::App* classes =
+      table("classes", "The class tree: rates, ceilings, who waits",
+            [&args] { return RunClasses(args.connection, args.pool, args.json()); });
+  classes->add_option("--pool", args.pool, "only this pool");
+  table("agents", "Host agents attached to the server",
+        [&args] { return RunAgents(args.connection, args.json()); });
+  table("guests", "Guests of this host's agent",
+        [&args] { return RunGuests(args.connection, args.json()); });
+
+  CLI::App* drain = table("drain", "Send agents elsewhere, before maintenance", [&args] {
+    return RunDrain(args.connection, args.drain, args.json());
+  });
+  drain->footer("\n  entropyctl drain --deadline 60 --reason 'kernel update'\n"
+                "  entropyctl drain --identity spiffe://dc1/agent/h7");
+  drain->add_option("--identity", args.drain.identity, "only this agent (default: all, and refuse new ones)");
+  drain->add_option("--reason", args.drain.reason, "for the agents' logs");
+  drain->add_option("--deadline", args.drain.deadline_seconds, "seconds until streams are cut (default 30)");
+}
+
+void AddPki(CLI::App& app, Arguments& args) {
+  CLI::App* pki = app.add_subcommand("pki", "A small certificate authority, for people who have none");
+  pki->require_subcommand(1);
+  pki->footer("\n  entropyctl pki init --dir ca --name dc1\n"
+              "  entropyctl pki issue --dir ca --name server --spiffe spiffe://dc1/server \\\n"
+              "      --dns entropyd.example\n"
+              "  entropyctl pki issue --dir ca --name h7 --spiffe spiffe://dc1/agent/h7\n"
+              "  entropyctl pki revoke --dir ca --cert ca/h7.crt");
+  const auto command = [&](const char* name, const char* help, std::function<int()> run) {
+    CLI::App* sub = pki->add_subcommand(name, help);
+    sub->add_option("--dir", args.pki.dir, "the authority's directory")->required();
+    sub->callback([&args, run] { args.run = run; });
+    return sub;
+  };
+  CLI::App* init = command("init", "Make an authority: ca.crt, ca.key, an empty crl.pem",
+                           [&args] { return RunPkiInit(args.pki, args.json()); });
+  init->add_option("--name", args.pki.name, "its name (default: entropyd)");
+  init->add_option("--days", args.pki.days, "validity in days");
+  CLI::App* issue = command("issue", "Issue a certificate and key: NAME.crt, NAME.key",
+                            [&args] { return RunPkiIssue(args.pki, args.json()); });
+  issue->add_option("--name", args.pki.name, "of the files, and the CN")->required();
+  issue->add_option("--spiffe", args.pki.spiffe, "identity: spiffe://DOMAIN/PATH");
+  issue->add_option("--dns", args.pki.dns, "DNS name; may be given several times");
+  issue->add_option("--ip", args.pki.ip, "address; may be given several times");
+  issue->add_option("--out", args.pki.out, "directory for both files (default: the authority's)");
+  issue->add_option("--days", args.pki.days, "validity in days");
+  CLI::App* revoke = command("revoke", "Revoke a certificate: writes crl.pem anew",
+                             [&args] { return RunPkiRevoke(args.pki, args.json()); });
+  revoke->add_option("--cert", args.pki.cert, "the certificate, PEM")->required();
+}
+
+void AddKernel(CLI::App* command, std::string* kernel, std::string* accel) {
+  command->add_option("--kernel", *kernel,
+                      "directory that deploy/fetch-guest-kernel.sh filled (default: "
+                      "ENTROPYD_GUEST_KERNEL, /usr/share/entropyd/guest, ~/.cache/entropyd/guest)");
+  command->add_option("--accel", *accel, "auto (KVM when it works), kvm or tcg")
+      ->check(CLI::IsMember({"auto", "kvm", "tcg"}));
+}
+
+void AddDemo(CLI::App& app, Arguments& args) {
+  CLI::App* demo = app.add_subcommand(
+      "demo", "A whole entropyd on this machine: CA, server, agent, one EGD socket");
+  demo->footer("\n  entropyctl demo                        until Ctrl-C\n"
+               "  entropyctl demo --guest --seconds 60   boots a guest with and without the device\n"
+               "\nEverything lives in one directory that goes away at the end.");
+  demo->add_option("--dir", args.demo.dir, "directory to use (default: a new one under /tmp)");
+  demo->add_option("--seconds", args.demo.seconds, "end after so many; 0 = when interrupted")
+      ->check(CLI::Range(0.0, 1e7));
+  demo->add_flag("--guest", args.demo.guest, "boot a QEMU guest with virtio-rng and one without");
+  demo->add_option("--guest-bytes", args.demo_guest_bytes, "what the guest reads (default 256KiB)")
+      ->transform(SizeText(kMostGuest));
+  AddKernel(demo, &args.demo.kernel, &args.demo.accel);
+  demo->callback([&args] {
+    args.run = [&args] {
+      args.demo.guest_bytes = Number(args.demo_guest_bytes);
+      return RunDemo(args.demo, args.json());
+    };
+  });
+}
+
+void AddGuestBoot(CLI::App& app, Arguments& args) {
+  CLI::App* boot = app.add_subcommand("guest-boot", "Boot a test guest on an EGD socket");
+  boot->group("");  // for tests and benchmarks: works, but is not in the list
+  boot->add_option("--socket", args.guest_boot.socket, "EGD socket; absent = a guest without a device");
+  boot->add_option("--bytes", args.guest_boot_bytes, "to read from /dev/hwrng")
+      ->transform(SizeText(kMostGuest));
+  boot->add_option("--dump", args.guest_boot.dump, "file for the bytes read");
+  boot->add_option("--seed-wait", args.guest_boot.seed_wait_seconds,
+                   "seconds to watch the guest's kernel for being seeded (default 25)")
+      ->check(CLI::Range(0.0, 3600.0));
+  boot->add_option("--limit", args.guest_boot.limit_seconds, "seconds for all of it (default 180)")
+      ->check(CLI::Range(1.0, 36000.0));
+  AddKernel(boot, &args.guest_boot.kernel, &args.guest_boot.accel);
+  boot->callback([&args] {
+    args.run = [&args] {
+      args.guest_boot.bytes = Number(args.guest_boot_bytes);
+      return RunGuestBoot(args.guest_boot, args.json());
+    };
+  });
+}
+
+int Main(int argc, char** argv) {
+  // gRPC and every command that makes a TLS context come later.
+  if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(status);
+
+  Arguments args;
+  CLI::App app(kAbout, "entropyctl");
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "entropyctl " ENTROPYD_VERSION);
+  app.get_formatter()->column_width(28);
+  app.add_option("-o,--output", args.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  AddConnection(app, args.connection);
+  AddDemo(app, args);
+  AddGet(app, args);
+  AddTables(app, args);
+  AddPki(app, args);
+  AddGuestBoot(app, args);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
+  }
+  return args.run();
+}
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) { return entropyd::Main(argc, argv); }

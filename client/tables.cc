@@ -1,0 +1,193 @@
+#include "client/tables.h"
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/units.h"
+#include "client/describe.h"
+#include "client/table.h"
+
+namespace entropyd {
+namespace {
+
+std::string Bytes(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
+std::string Rate(uint64_t rate) { return rate == 0 ? "-" : FormatRate(static_cast<double>(rate)); }
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+std::string OrNone(const Table& table) { return table.empty() ? "none\n" : table.ToString(); }
+
+std::string Because(const std::string& reason) {
+  return reason.empty() ? "" : absl::StrCat(": ", reason);
+}
+
+// How deep a class lies in its pool's tree. A parent that is not in the answer ends the walk, and so
+// does a circle, which no server sends.
+int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
+  int depth = 0;
+  std::string parent = one.parent();
+  while (depth < static_cast<int>(by_name.size())) {
+    const auto found = by_name.find(absl::StrCat(one.pool(), "/", parent));
+    if (parent.empty() || found == by_name.end()) break;
+    parent = found->second->parent();
+    ++depth;
+  }
+  return depth;
+}
+
+}  // namespace
+
+std::string SourcesTable(const v1::ListSourcesResponse& answer) {
+  Table table({"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>", "WHY"});
+  for (const v1::Source& source : answer.source()) {
+    table.Add({source.name(), source.driver(), source.group(),
+               absl::StrCat(StateName(source.state()), source.software() ? " (software)" : ""),
+               Bytes(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
+               absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
+               absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
+               source.reason()});
+  }
+  return OrNone(table);
+}
+
+std::string PoolsTable(const v1::ListPoolsResponse& answer) {
+  Table table({"POOL", "QUALITY", "STATE", "GROUPS>", "SEED>", "AGE>", "STORED>", "DELIVERED>",
+               "SOURCES", "WHY"});
+  for (const v1::Pool& pool : answer.pool()) {
+    const bool drbg = pool.quality() == v1::QUALITY_DRBG;
+    table.Add({pool.name(), std::string(QualityName(pool.quality())),
+               absl::StrCat(pool.ready() ? "ready" : "not ready", pool.degraded() ? ", degraded" : "",
+                            pool.software_only() ? ", software only" : ""),
+               absl::StrCat(pool.healthy_groups(), "/", pool.min_healthy_groups()),
+               drbg ? absl::StrCat(pool.seed_generation()) : "-",
+               drbg ? FormatDuration(pool.seed_age_seconds()) : "-",
+               drbg ? "-" : absl::StrCat(Bytes(pool.available_bytes()), " of ",
+                                         Bytes(pool.capacity_bytes())),
+               Bytes(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
+  }
+  return OrNone(table);
+}
+
+std::string ClassesTable(const v1::ListClassesResponse& answer) {
+  std::map<std::string, const v1::Class*> by_name;
+  for (const v1::Class& one : answer.class_()) {
+    by_name[absl::StrCat(one.pool(), "/", one.name())] = &one;
+  }
+  Table table({"CLASS", "RATE>", "CEIL>", "WEIGHT>", "PRIO>", "MEMBERS>", "WAITING>", "DELIVERED>",
+               "BORROWED>", "THROTTLED>"});
+  for (const v1::Class& one : answer.class_()) {
+    table.Add({absl::StrCat(std::string(2 * static_cast<size_t>(Depth(by_name, one)), ' '),
+                            one.pool(), "/", one.name()),
+               Rate(one.rate()), Rate(one.ceil()), absl::StrFormat("%.6g", one.weight()),
+               absl::StrCat(one.prio()),
+               absl::StrCat(one.members(), one.waiting_members() > 0
+                                               ? absl::StrCat(" (", one.waiting_members(), " wait)")
+                                               : ""),
+               Bytes(one.waiting_bytes()), Bytes(one.delivered_bytes()), Bytes(one.borrowed_bytes()),
+               FormatDuration(one.throttled_seconds())});
+  }
+  return OrNone(table);
+}
+
+std::string AgentsTable(const v1::ListAgentsResponse& answer) {
+  Table table({"AGENT", "PEER", "SINCE>", "GUESTS>", "DELIVERED>", "UNCONFIRMED>", "CLASSES"});
+  for (const v1::Agent& agent : answer.agent()) {
+    std::vector<std::string> classes;
+    for (const v1::Agent::Channel& channel : agent.channel()) {
+      classes.push_back(channel.phase() == v1::PHASE_OPEN
+                            ? channel.class_()
+                            : absl::StrCat(channel.class_(), " (", PhaseName(channel.phase()), ")"));
+    }
+    table.Add({absl::StrCat(agent.identity(), agent.draining() ? " (draining)" : ""), agent.peer(),
+               FormatDuration(agent.connected_seconds()), absl::StrCat(agent.guests()),
+               Bytes(agent.delivered_bytes()), Bytes(agent.unconfirmed_bytes()),
+               absl::StrJoin(classes, ", ")});
+  }
+  return OrNone(table);
+}
+
+std::string GuestsTable(const v1::ListGuestsResponse& answer) {
+  Table table({"ID>", "GUEST", "PID>", "CLASS", "SINCE>", "DELIVERED>", "REQUESTS>", "WAITING>",
+               "PRIMED>", "LISTENER"});
+  for (const v1::Guest& guest : answer.guest()) {
+    table.Add({absl::StrCat(guest.id()),
+               absl::StrCat(OrDash(guest.name()), guest.qemu() ? " (QEMU)" : ""),
+               absl::StrCat(guest.pid()), guest.class_(), FormatDuration(guest.connected_seconds()),
+               Bytes(guest.delivered()), absl::StrCat(guest.requests()), Bytes(guest.owed()),
+               Bytes(guest.primed()), guest.listener()});
+  }
+  return OrNone(table);
+}
+
+std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
+  Table table({"CLASS", "STATE", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>", "DELIVERED>",
+               "REQUESTS>", "ON LOSS", "WHY"});
+  for (const auto& one : answer.class_()) {
+    table.Add({one.class_(),
+               absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
+               std::string(QualityName(one.quality())),
+               absl::StrCat(Bytes(one.buffer_level()), " of ", Bytes(one.buffer_target())),
+               absl::StrCat(one.guests()), Bytes(one.owed()), Bytes(one.delivered()),
+               absl::StrCat(one.requests()), one.on_upstream_loss(), one.reason()});
+  }
+  return OrNone(table);
+}
+
+std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools) {
+  std::vector<std::string> troubles;
+  for (const v1::Pool& pool : pools.pool()) {
+    if (!pool.ready()) {
+      troubles.push_back(absl::StrCat("pool ", pool.name(), " is not ready", Because(pool.reason())));
+    }
+  }
+  return troubles;
+}
+
+std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
+  if (!status.connected()) {
+    return {absl::StrCat("the agent is not attached to ", OrDash(status.server()),
+                         Because(status.last_error()), "; it tries again in ",
+                         FormatDuration(status.next_attempt_seconds()))};
+  }
+  std::vector<std::string> troubles;
+  for (const auto& one : status.class_()) {
+    if (one.phase() != v1::PHASE_OPEN) {
+      troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
+                                      Because(one.reason())));
+    }
+  }
+  return troubles;
+}
+
+std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
+                                        const v1::ListPoolsResponse& pools) {
+  std::vector<std::string> warnings;
+  for (const v1::Source& source : sources.source()) {
+    if (source.state() != v1::SOURCE_STATE_HEALTHY) {
+      warnings.push_back(absl::StrCat("source ", source.name(), " is ", StateName(source.state()),
+                                      Because(source.reason())));
+    }
+  }
+  for (const v1::Pool& pool : pools.pool()) {
+    if (pool.ready() && pool.degraded()) {
+      warnings.push_back(absl::StrCat("pool ", pool.name(), " is degraded", Because(pool.reason())));
+    }
+    if (pool.software_only()) {
+      warnings.push_back(absl::StrCat("pool ", pool.name(), " is fed by software only"));
+    }
+  }
+  return warnings;
+}
+
+std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status) {
+  std::vector<std::string> warnings;
+  if (!status.memory_locked()) {
+    warnings.push_back("the agent's secrets are not locked in memory; raise RLIMIT_MEMLOCK");
+  }
+  for (const auto& one : status.class_()) {
+    if (one.degraded()) warnings.push_back(absl::StrCat("class ", one.class_(), " is degraded"));
+  }
+  return warnings;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,121 @@
+#include "client/tables.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+v1::ListPoolsResponse OnePool(bool ready) {
+  v1::ListPoolsResponse pools;
+  auto* pool = pools.add_pool();
+  pool->set_name("default");
+  pool->set_quality(v1::QUALITY_DRBG);
+  pool->set_ready(ready);
+  return pools;
+}
+
+v1::GetStatusResponse Attached(v1::Phase phase) {
+  v1::GetStatusResponse status;
+  status.set_connected(true);
+  status.set_memory_locked(true);
+  auto* one = status.add_class_();
+  one->set_class_("default/gold");
+  one->set_phase(phase);
+  return status;
+}
+
+TEST(TablesTest, EmptyAnswersSayNone) {
+  EXPECT_EQ(SourcesTable({}), "none\n");
+  EXPECT_EQ(PoolsTable({}), "none\n");
+  EXPECT_EQ(ClassesTable({}), "none\n");
+  EXPECT_EQ(AgentsTable({}), "none\n");
+  EXPECT_EQ(GuestsTable({}), "none\n");
+  EXPECT_EQ(AgentClassesTable({}), "none\n");
+}
+
+TEST(TablesTest, ClassesAreIndentedAsTheirTree) {
+  v1::ListClassesResponse answer;
+  const auto add = [&](const char* name, const char* parent) {
+    auto* one = answer.add_class_();
+    one->set_pool("default");
+    one->set_name(name);
+    one->set_parent(parent);
+  };
+  add("root", "");
+  add("gold", "root");
+  add("fast", "gold");
+  const std::string text = ClassesTable(answer);
+  EXPECT_THAT(text, HasSubstr("\ndefault/root"));
+  EXPECT_THAT(text, HasSubstr("\n  default/gold"));
+  EXPECT_THAT(text, HasSubstr("\n    default/fast"));
+}
+
+TEST(TablesTest, AClassThatIsItsOwnParentStillPrints) {
+  v1::ListClassesResponse answer;
+  auto* one = answer.add_class_();
+  one->set_pool("p");
+  one->set_name("loop");
+  one->set_parent("loop");
+  EXPECT_THAT(ClassesTable(answer), HasSubstr("p/loop"));
+}
+
+TEST(TablesTest, AHealthySystemHasNoTroubles) {
+  EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_OPEN)), IsEmpty());
+  EXPECT_THAT(AgentWarnings(Attached(v1::PHASE_OPEN)), IsEmpty());
+}
+
+TEST(TablesTest, APoolThatIsNotReadyIsATroubleWithItsReason) {
+  v1::ListPoolsResponse pools = OnePool(false);
+  pools.mutable_pool(0)->set_reason("no healthy group");
+  EXPECT_THAT(ServerTroubles(pools), ElementsAre("pool default is not ready: no healthy group"));
+}
+
+TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
+  v1::ListSourcesResponse sources;
+  auto* source = sources.add_source();
+  source->set_name("trng0");
+  source->set_state(v1::SOURCE_STATE_QUARANTINED);
+  source->set_reason("rct");
+  EXPECT_THAT(ServerWarnings(sources, OnePool(true)), ElementsAre("source trng0 is quarantined: rct"));
+  EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
+}
+
+TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {
+  v1::GetStatusResponse status;
+  status.set_server("a:7743");
+  status.set_last_error("connection refused");
+  status.set_next_attempt_seconds(3);
+  const std::vector<std::string> troubles = AgentTroubles(status);
+  ASSERT_EQ(troubles.size(), 1u);
+  EXPECT_THAT(troubles[0], HasSubstr("not attached to a:7743: connection refused"));
+  EXPECT_THAT(troubles[0], HasSubstr("3 s"));
+}
+
+TEST(TablesTest, EveryPhaseButOpenIsATrouble) {
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_SUSPENDED)),
+              ElementsAre("class default/gold is suspended"));
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_CLOSED)), ElementsAre("class default/gold is closed"));
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_UNSPECIFIED)),
+              ElementsAre("class default/gold is opening"));
+}
+
+TEST(TablesTest, AFullPoolShowsItsStoreAndADrbgPoolItsSeed) {
+  v1::ListPoolsResponse pools = OnePool(true);
+  pools.mutable_pool(0)->set_seed_generation(42);
+  pools.mutable_pool(0)->set_available_bytes(4096);
+  EXPECT_THAT(PoolsTable(pools), HasSubstr("42"));
+  EXPECT_THAT(PoolsTable(pools), Not(HasSubstr("4 KiB")));
+  pools.mutable_pool(0)->set_quality(v1::QUALITY_FULL);
+  EXPECT_THAT(PoolsTable(pools), Not(HasSubstr("42")));
+  EXPECT_THAT(PoolsTable(pools), HasSubstr("4 KiB"));
+}
+
+}  // namespace
+}  // namespace entropyd
