@@ -47,7 +47,7 @@ void Dispatcher::TakeOutgoing(std::vector<Outgoing>* out) {
 
 void Dispatcher::RefreshPools(bool retry) {
   for (const ClassTable::Change& change : classes_.Refresh(retry)) {
-    log_->Info("pool.state", {{"pool", change.slot->pool->name()},
+    log_->Debug("pool.state", {{"pool", change.slot->pool->name()},
                               {"ready", change.slot->state.ready},
                               {"degraded", change.slot->state.degraded},
                               {"discard", change.discard},

@@ -1,0 +1,371 @@
+// The assembled server in this process, with real TLS, and the generated stubs as its clients.
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/substitute.h"
+#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/tls.h"
+#include "client/grpc_channel.h"
+#include "client/pki.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "proto/admin.grpc.pb.h"
+#include "proto/entropy.grpc.pb.h"
+#include "server/server.h"
+
+namespace entropyd {
+namespace {
+
+constexpr absl::string_view kConfig = R"(
+listen: 127.0.0.1:0
+metrics: ""
+tls: {cert: $0/server.crt, key: $0/server.key, client_ca: $0/ca.crt, crl: $0/crl.pem}
+allow_software: true
+sources:
+  - {name: kernel, driver: getrandom}
+pools:
+  - name: default
+    sources: [kernel]
+    classes:
+      - {name: root, rate: 100MiB/s}
+      - {name: gold, parent: root, rate: 10MiB/s}
+      - {name: secret, parent: root, rate: 1MiB/s}
+policy:
+  - {identity: "spiffe://test/agent/*", role: agent, allow: ["default/gold"]}
+  - {identity: "spiffe://test/reader", role: reader, allow: ["default/*"]}
+  - {identity: "spiffe://test/operator", role: operator}
+)";
+
+// Quiet: what the server logs is not what these tests are about.
+class NoLog final : public Log {
+ public:
+  explicit NoLog(const Clock* clock) : Log(clock) {}
+  void Write(LogLevel, absl::string_view, Fields) override {}
+};
+
+class AttachTest : public ::testing::Test {
+ protected:
+  using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ServerMessage>;
+
+  static void SetUpTestSuite() {
+    ASSERT_TRUE(tls::RequireTls13().ok());
+    char name[] = "/tmp/attach_test.XXXXXX";
+    dir_ = new std::string(mkdtemp(name));
+    ASSERT_TRUE(pki::Init(*dir_, {.common_name = "TEST"}, absl::Now()).ok());
+    Issue("server", "spiffe://test/server");
+    for (const char* agent : {"h1", "h2", "revoked"}) {
+      Issue(agent, absl::StrCat("spiffe://test/agent/", agent));
+    }
+    Issue("reader", "spiffe://test/reader");
+    Issue("operator", "spiffe://test/operator");
+    const std::string revoked = Read("revoked.crt");
+    ASSERT_TRUE(pki::Revoke(*dir_, revoked, absl::Now()).ok());
+  }
+  static void TearDownTestSuite() {
+    EXPECT_EQ(system(absl::StrCat("rm -rf ", *dir_).c_str()), 0);
+    delete dir_;
+  }
+  static void Issue(const std::string& name, const std::string& spiffe_id) {
+    pki::IssueRequest request;
+    request.name = name;
+    request.spiffe_id = spiffe_id;
+    request.dns_names = {"localhost"};
+    request.ip_addresses = {"127.0.0.1"};
+    const absl::StatusOr<pki::Issued> issued = pki::Issue(*dir_, request, absl::Now());
+    ASSERT_TRUE(issued.ok()) << issued.status();
+  }
+  static std::string Read(const std::string& file) {
+    std::string text;
+    FILE* in = fopen(absl::StrCat(*dir_, "/", file).c_str(), "r");
+    char buffer[4096];
+    text.assign(buffer, fread(buffer, 1, sizeof(buffer), in));
+    fclose(in);
+    return text;
+  }
+
+  void SetUp() override {
+    config::v1::Server config;
+    config::Locations locations;
+    absl::Status parsed =
+        config::Parse(absl::Substitute(kConfig, *dir_), "server.yaml", &config, &locations);
+    ASSERT_TRUE(parsed.ok()) << parsed;
+    absl::StatusOr<ServerPlan> plan =
+        ServerPlan::Check(std::move(config), std::move(locations), clock_);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    absl::StatusOr<std::unique_ptr<Server>> server =
+        Server::Start(*std::move(plan), &clock_, &log_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  std::shared_ptr<grpc::Channel> Channel(const std::string& who) {
+    config::v1::ClientTls tls;
+    tls.set_cert(absl::StrCat(*dir_, "/", who, ".crt"));
+    tls.set_key(absl::StrCat(*dir_, "/", who, ".key"));
+    tls.set_ca(absl::StrCat(*dir_, "/ca.crt"));
+    return MakeChannel(absl::StrCat("localhost:", server_->grpc_port()), tls, absl::Now()).value();
+  }
+
+  // A client's end of one Attach stream; every blocking call has the test's deadline.
+  struct Agent {
+    std::unique_ptr<v1::Entropy::Stub> stub;
+    grpc::ClientContext context;
+    std::unique_ptr<Stream> stream;
+
+    void Hello(char host = 'h') {
+      v1::AgentMessage message;
+      message.mutable_hello()->set_version_min(1);
+      message.mutable_hello()->set_version_max(1);
+      message.mutable_hello()->set_host_id(std::string(16, host));
+      stream->Write(message);
+    }
+    void Open(uint32_t channel, const std::string& name) {
+      v1::AgentMessage message;
+      message.mutable_open()->set_channel(channel);
+      message.mutable_open()->set_class_(name);
+      stream->Write(message);
+    }
+    void Credit(uint32_t channel, uint64_t limit, uint64_t received) {
+      v1::AgentMessage message;
+      v1::Line* line = message.mutable_credit()->add_line();
+      line->set_channel(channel);
+      line->set_limit(limit);
+      line->set_received(received);
+      stream->Write(message);
+    }
+    // The channel's state once it is not SUSPENDED any more (sources start up meanwhile).
+    v1::ChannelState WaitForState() {
+      v1::ServerMessage message;
+      while (stream->Read(&message)) {
+        for (const v1::ChannelState& state : message.state()) {
+          if (state.phase() != v1::PHASE_SUSPENDED) return state;
+        }
+      }
+      return {};
+    }
+    std::string ReadBytes(size_t bytes) {
+      std::string data;
+      v1::ServerMessage message;
+      while (data.size() < bytes && stream->Read(&message)) {
+        for (const v1::Grant& grant : message.grant()) {
+          EXPECT_EQ(grant.offset(), data.size());
+          data += grant.data();
+        }
+      }
+      return data;
+    }
+    grpc::Status Finish() {
+      v1::ServerMessage message;
+      while (stream->Read(&message)) {
+      }
+      return stream->Finish();
+    }
+  };
+  std::unique_ptr<Agent> Attach(const std::string& who) {
+    auto agent = std::make_unique<Agent>();
+    agent->stub = v1::Entropy::NewStub(Channel(who));
+    agent->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    agent->stream = agent->stub->Attach(&agent->context);
+    return agent;
+  }
+  std::unique_ptr<Agent> AttachReady(const std::string& who) {
+    std::unique_ptr<Agent> agent = Attach(who);
+    agent->Hello();
+    agent->Open(1, "default/gold");
+    EXPECT_EQ(agent->WaitForState().phase(), v1::PHASE_OPEN);
+    return agent;
+  }
+  grpc::Status Get(const std::string& who, const std::string& name, uint32_t bytes,
+                   v1::GetResponse* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    v1::GetRequest request;
+    request.set_class_(name);
+    request.set_bytes(bytes);
+    return v1::Entropy::NewStub(Channel(who))->Get(&context, request, response);
+  }
+
+  static std::string* dir_;
+  SystemClock clock_;
+  NoLog log_{&clock_};
+  std::unique_ptr<Server> server_;
+};
+
+std::string* AttachTest::dir_ = nullptr;
+
+TEST_F(AttachTest, AnAgentIsWelcomedAndDrawsWhatItCredits) {
+  std::unique_ptr<Agent> agent = Attach("h1");
+  agent->Hello();
+  v1::ServerMessage welcome;
+  ASSERT_TRUE(agent->stream->Read(&welcome));
+  EXPECT_EQ(welcome.seq(), 1u);
+  EXPECT_EQ(welcome.welcome().version(), 1u);
+  EXPECT_EQ(welcome.welcome().max_credit(), 256u * 1024);
+  EXPECT_EQ(welcome.welcome().max_payload(), 32u * 1024);
+  agent->Open(1, "default/gold");
+  const v1::ChannelState state = agent->WaitForState();
+  EXPECT_EQ(state.phase(), v1::PHASE_OPEN);
+  EXPECT_EQ(state.quality(), v1::QUALITY_DRBG);
+  agent->Credit(1, 200'000, 0);
+  const std::string data = agent->ReadBytes(200'000);
+  EXPECT_EQ(data.size(), 200'000u);
+  EXPECT_NE(data.substr(0, 16), data.substr(16, 16));
+  agent->stream->WritesDone();
+  EXPECT_TRUE(agent->Finish().ok());
+}
+
+TEST_F(AttachTest, TwoAgentsNeverSeeTheSameBytes) {
+  std::unique_ptr<Agent> a = AttachReady("h1");
+  std::unique_ptr<Agent> b = AttachReady("h2");
+  a->Credit(1, 64, 0);
+  b->Credit(1, 64, 0);
+  EXPECT_NE(a->ReadBytes(64), b->ReadBytes(64));
+}
+
+TEST_F(AttachTest, CreditBeyondTheLimitEndsTheStreamAndNobodyElses) {
+  std::unique_ptr<Agent> good = AttachReady("h1");
+  std::unique_ptr<Agent> bad = AttachReady("h2");
+  bad->Credit(1, 256 * 1024 + 1, 0);
+  const grpc::Status status = bad->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE) << status.error_message();
+  good->Credit(1, 64, 0);
+  EXPECT_EQ(good->ReadBytes(64).size(), 64u);
+}
+
+TEST_F(AttachTest, AnAgentThatSkipsHelloIsToldSo) {
+  std::unique_ptr<Agent> agent = Attach("h1");
+  agent->Open(1, "default/gold");
+  const grpc::Status status = agent->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("hello"), std::string::npos);
+}
+
+TEST_F(AttachTest, AnOversizedMessageEndsItsStreamOnly) {
+  std::unique_ptr<Agent> good = AttachReady("h1");
+  std::unique_ptr<Agent> bad = AttachReady("h2");
+  bad->Open(2, std::string(100'000, 'x'));
+  EXPECT_FALSE(bad->Finish().ok());
+  good->Credit(1, 64, 0);
+  EXPECT_EQ(good->ReadBytes(64).size(), 64u);
+}
+
+TEST_F(AttachTest, AForbiddenClassIsClosedWithItsReason) {
+  std::unique_ptr<Agent> agent = Attach("h1");
+  agent->Hello();
+  agent->Open(1, "default/secret");
+  v1::ChannelState state = agent->WaitForState();
+  EXPECT_EQ(state.phase(), v1::PHASE_CLOSED);
+  EXPECT_EQ(state.code(), static_cast<uint32_t>(grpc::StatusCode::PERMISSION_DENIED));
+  agent->Open(2, "default/nonsuch");
+  state = agent->WaitForState();
+  EXPECT_EQ(state.code(), static_cast<uint32_t>(grpc::StatusCode::PERMISSION_DENIED))
+      << "who may not use a class does not learn whether it exists";
+}
+
+TEST_F(AttachTest, ReadersAndOperatorsMayNotAttach) {
+  for (const char* who : {"reader", "operator"}) {
+    EXPECT_EQ(Attach(who)->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
+}
+
+TEST_F(AttachTest, ARevokedCertificateIsUnauthenticated) {
+  EXPECT_EQ(Attach("revoked")->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(AttachTest, TheNewestStreamOfAHostWins) {
+  std::unique_ptr<Agent> older = AttachReady("h1");
+  std::unique_ptr<Agent> newer = AttachReady("h1");
+  EXPECT_EQ(older->Finish().error_code(), grpc::StatusCode::ABORTED);
+  newer->Credit(1, 64, 0);
+  EXPECT_EQ(newer->ReadBytes(64).size(), 64u);
+}
+
+TEST_F(AttachTest, GetGivesBytesToWhomThePolicyAllows) {
+  AttachReady("h1");  // the pool is ready
+  v1::GetResponse response;
+  const grpc::Status status = Get("reader", "default/secret", 32 * 1024, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.data().size(), 32u * 1024);
+  EXPECT_EQ(response.quality(), v1::QUALITY_DRBG);
+  EXPECT_TRUE(Get("h1", "default/gold", 1, &response).ok());
+  EXPECT_EQ(response.data().size(), 1u);
+  EXPECT_EQ(Get("h1", "default/secret", 1, &response).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(Get("operator", "default/gold", 1, &response).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(Get("reader", "default/nonsuch", 1, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Get("reader", "default/gold", 40'000, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(AttachTest, OperatorsListAndDrain) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  agent->Credit(1, 100, 0);
+  ASSERT_EQ(agent->ReadBytes(100).size(), 100u);
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    ASSERT_TRUE(admin->ListAgents(&context, {}, &response).ok());
+    ASSERT_EQ(response.agent_size(), 1);
+    EXPECT_EQ(response.agent(0).identity(), "spiffe://test/agent/h1");
+    EXPECT_EQ(response.agent(0).channel(0).sent(), 100u);
+    EXPECT_EQ(response.agent(0).unconfirmed_bytes(), 100u);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListClassesResponse response;
+    ASSERT_TRUE(admin->ListClasses(&context, {}, &response).ok());
+    ASSERT_EQ(response.class__size(), 3);
+    EXPECT_EQ(response.class_(0).name(), "root");
+    EXPECT_EQ(response.class_(0).delivered_bytes(), 100u);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListPoolsResponse response;
+    ASSERT_TRUE(admin->ListPools(&context, {}, &response).ok());
+    EXPECT_TRUE(response.pool(0).ready());
+  }
+  {
+    grpc::ClientContext context;
+    v1::DrainRequest request;
+    v1::DrainResponse response;
+    request.set_identity("spiffe://test/agent/h1");
+    request.set_deadline_seconds(1);
+    ASSERT_TRUE(admin->Drain(&context, request, &response).ok());
+    EXPECT_EQ(response.sessions(), 1u);
+  }
+  EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(AttachTest, AdminNeedsAnOperator) {
+  for (const char* who : {"h1", "reader"}) {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    EXPECT_EQ(v1::Admin::NewStub(Channel(who))->ListAgents(&context, {}, &response).error_code(),
+              grpc::StatusCode::PERMISSION_DENIED);
+  }
+}
+
+TEST_F(AttachTest, StopDrainsAndEndsWithinFiveSeconds) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  const absl::Time started = absl::Now();
+  std::thread stop([this] { server_->Stop(); });
+  v1::ServerMessage message;
+  ASSERT_TRUE(agent->stream->Read(&message));
+  EXPECT_TRUE(message.has_drain());
+  EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  stop.join();
+  EXPECT_LT(absl::Now() - started, absl::Seconds(5));
+}
+
+}  // namespace
+}  // namespace entropyd
