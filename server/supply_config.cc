@@ -112,8 +112,9 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
   plan->sources.push_back(std::move(planned));
 }
 
-void PlanMembers(const config::v1::PoolConfig& pool, const std::string& at, const SupplyPlan& plan,
-                 EntropyPool::Options* options, Faults* faults) {
+void PlanMembers(const config::v1::Server& config, const config::v1::PoolConfig& pool,
+                 const std::string& at, const SupplyPlan& plan, EntropyPool::Options* options,
+                 Faults* faults) {
   std::vector<const SourceSpec*> specs;
   for (int i = 0; i < pool.sources_size(); ++i) {
     const std::string& name = pool.sources(i);
@@ -121,6 +122,11 @@ void PlanMembers(const config::v1::PoolConfig& pool, const std::string& at, cons
     const auto found = std::find_if(plan.sources.begin(), plan.sources.end(),
                                     [&](const SourcePlan& s) { return s.spec.name == name; });
     if (found == plan.sources.end()) {
+      // A source that is missing for its own fault has been told of.
+      const auto& all = config.sources();
+      if (std::any_of(all.begin(), all.end(), [&](const auto& s) { return s.name() == name; })) {
+        continue;
+      }
       faults->Add(here, absl::StrCat("no source is called '", name, "'; define it under sources:"));
     } else if (std::count(specs.begin(), specs.end(), &found->spec) > 0) {
       faults->Add(here, absl::StrCat("'", name, "' is listed twice; remove one"));
@@ -181,8 +187,7 @@ void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Fau
                 "reseed_interval");
   }
   const size_t faults_before = faults->size();
-  PlanMembers(pool, at, *plan, &options, faults);
-  // A source that is missing for its own fault would only bring a second, misleading one.
+  PlanMembers(config, pool, at, *plan, &options, faults);
   const bool sources_sound = plan->sources.size() == static_cast<size_t>(config.sources_size());
   if (faults->size() == faults_before && sources_sound) CheckGroups(options, at, faults);
   plan->pools.push_back(std::move(options));

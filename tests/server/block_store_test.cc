@@ -1,0 +1,83 @@
+#include "server/block_store.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace entropyd {
+namespace {
+
+constexpr size_t kBlock = BlockStore::kBlockBytes;
+
+class BlockStoreTest : public ::testing::Test {
+ protected:
+  // Every byte of a block is `fill`.
+  void Push(int group, uint8_t fill) { store_.Push(group, std::vector<uint8_t>(kBlock, fill)); }
+
+  std::vector<uint8_t> Take(size_t n) {
+    std::vector<uint8_t> out(n, 0);
+    store_.XorOut(absl::MakeSpan(out));
+    return out;
+  }
+
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+  BlockStore store_ = BlockStore::Create(arena_.get(), 4 * kBlock + 5).value();
+};
+
+TEST_F(BlockStoreTest, BytesLeaveInOrderAndOnce) {
+  Push(0, 1);
+  Push(0, 2);
+  EXPECT_EQ(store_.bytes(), 2 * kBlock);
+  std::vector<uint8_t> expected(kBlock, 1);
+  expected.push_back(2);
+  EXPECT_EQ(Take(kBlock + 1), expected);
+  EXPECT_EQ(store_.bytes(), kBlock - 1);
+  EXPECT_EQ(Take(kBlock - 1), std::vector<uint8_t>(kBlock - 1, 2));
+  EXPECT_EQ(store_.bytes(), 0u);
+}
+
+TEST_F(BlockStoreTest, BytesAreXoredIntoTheOutput) {
+  Push(0, 0x0f);
+  std::vector<uint8_t> out(3, 0xff);
+  store_.XorOut(absl::MakeSpan(out));
+  EXPECT_EQ(out, std::vector<uint8_t>(3, 0xf0));
+}
+
+TEST_F(BlockStoreTest, FullAtItsWholeBlocksAndRoundsTheRing) {
+  for (int round = 0; round < 5; ++round) {
+    for (uint8_t i = 0; i < 4; ++i) {
+      EXPECT_FALSE(store_.full());
+      Push(0, i);
+    }
+    EXPECT_TRUE(store_.full());
+    EXPECT_EQ(Take(kBlock)[0], 0);
+    Push(0, 4);
+    for (uint8_t i = 1; i <= 4; ++i) EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, i));
+  }
+}
+
+TEST_F(BlockStoreTest, DroppingAGroupKeepsTheOthersInOrder) {
+  Push(0, 9);
+  Take(kBlock);  // so that the rest goes round the end of the ring
+  Push(0, 1);
+  Push(1, 2);
+  Push(0, 3);
+  Push(1, 4);
+  store_.DropGroup(1);
+  EXPECT_EQ(store_.bytes(), 2 * kBlock);
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 1));
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+}
+
+TEST_F(BlockStoreTest, DroppingAGroupEndsAHalfTakenBlock) {
+  Push(0, 1);
+  Push(0, 2);
+  Take(10);
+  store_.DropGroup(1);
+  EXPECT_EQ(store_.bytes(), kBlock);
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 2));
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,401 @@
+#include "server/entropy_pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <set>
+
+#include "tests/server/fake_driver.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kReseed = absl::Seconds(60);
+constexpr absl::Duration kMaxAge = absl::Minutes(10);
+
+class EntropyPoolTest : public ::testing::Test {
+ protected:
+  // Members 0 and 1 form a group each and are worth 4 bits per byte: 144 bytes make a block.
+  static constexpr size_t kBlockSamples = 144;
+
+  void Make(v1::Quality quality, uint32_t min_groups = 1, size_t capacity = 4096) {
+    EntropyPool::Options options;
+    options.name = "default";
+    options.quality = quality;
+    options.members = members_;
+    options.min_healthy_groups = min_groups;
+    options.capacity_bytes = capacity;
+    options.reseed_interval_nanos = absl::ToInt64Nanoseconds(kReseed);
+    options.max_seed_age_nanos = absl::ToInt64Nanoseconds(kMaxAge);
+    pool_ = EntropyPool::Create(options, provider_.get(), arena_.get(), &clock_, &log_, &metrics_)
+                .value();
+    pool_->SetChangeCallback([this] { ++changes_; });
+    pool_->SetWakeCallback([this] { ++wakes_; });
+    reader_ = pool_->NewReader();
+  }
+
+  void Healthy(int member) { pool_->SetSourceState(member, v1::SOURCE_STATE_HEALTHY); }
+
+  double Add(int member, size_t bytes) {
+    std::vector<uint8_t> samples(bytes);
+    for (uint8_t& b : samples) b = static_cast<uint8_t>(generator_());
+    return pool_->Add(member, samples);
+  }
+
+  absl::Status Read(size_t bytes, std::vector<uint8_t>* out = nullptr) {
+    std::vector<uint8_t> buffer(bytes, 0xee);
+    absl::Status status =
+        reader_->Read(absl::MakeSpan(buffer), pool_->State().discard_epoch).status();
+    if (!status.ok()) {
+      EXPECT_EQ(buffer, std::vector<uint8_t>(bytes, 0)) << "cleansed on error";
+    }
+    if (out != nullptr) *out = buffer;
+    return status;
+  }
+
+  void ReadyWithOneGroup() {
+    Healthy(0);
+    Add(0, kBlockSamples);
+    ASSERT_TRUE(pool_->State().ready) << pool_->State().reason;
+  }
+  void ReadyWithTwoGroups() {
+    for (int member : {0, 1}) {
+      Healthy(member);
+      Add(member, kBlockSamples);
+    }
+    ASSERT_TRUE(pool_->State().ready);
+    ASSERT_FALSE(pool_->State().degraded);
+  }
+
+  ManualClock clock_{1'000'000'000};
+  EventLog log_{&clock_};
+  Metrics metrics_;
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(256 << 10, SecretArena::Locking::kBestEffort).value();
+  const std::unique_ptr<SeedProvider> provider_ = SeedProvider::Create().value();
+  std::vector<EntropyPool::Member> members_ = {
+      {.source = "trng0", .group = "board", .min_entropy = 4},
+      {.source = "cpu", .group = "cpu", .min_entropy = 4},
+      {.source = "soft", .group = "host", .min_entropy = 0, .software = true},
+  };
+  std::mt19937_64 generator_{7};
+  int changes_ = 0;
+  int wakes_ = 0;
+  std::unique_ptr<EntropyPool> pool_;
+  std::unique_ptr<PoolReader> reader_;
+};
+
+TEST_F(EntropyPoolTest, NotReadyBeforeAFullSeed) {
+  Make(v1::QUALITY_DRBG);
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_EQ(pool_->Available(), 0u);
+  EXPECT_THAT(pool_->State().reason,
+              HasSubstr("0 of 1 groups gave a fresh seed: trng0 is starting"));
+  EXPECT_TRUE(absl::IsUnavailable(Read(16)));
+  Healthy(0);
+  Add(0, kBlockSamples - 1);
+  EXPECT_FALSE(pool_->State().ready);
+  const int changes = changes_;
+  Add(0, 1);
+  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_GT(changes_, changes);
+  EXPECT_EQ(pool_->State().seed_generation, 1u);
+  EXPECT_EQ(pool_->Available(), std::numeric_limits<uint64_t>::max());
+  EXPECT_TRUE(Read(16).ok());
+}
+
+TEST_F(EntropyPoolTest, SourcesThatAreNotHealthyGiveNothing) {
+  Make(v1::QUALITY_DRBG);
+  EXPECT_EQ(Add(0, 4096), 0);
+  EXPECT_FALSE(pool_->State().ready);
+  Healthy(0);
+  EXPECT_DOUBLE_EQ(Add(0, 100), 400);
+}
+
+TEST_F(EntropyPoolTest, MinimumOfTwoGroupsNeedsASeedFromEach) {
+  Make(v1::QUALITY_DRBG, 2);
+  Healthy(0);
+  Healthy(1);
+  Add(0, 10 * kBlockSamples);
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_THAT(pool_->State().reason, HasSubstr("1 of 2 groups"));
+  Add(1, kBlockSamples);
+  EXPECT_TRUE(pool_->State().ready);
+}
+
+TEST_F(EntropyPoolTest, SourceWithoutCreditNeverMakesThePoolReady) {
+  Make(v1::QUALITY_DRBG);
+  Healthy(2);
+  EXPECT_EQ(Add(2, 1 << 16), 0);
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->Wants(2));
+}
+
+TEST_F(EntropyPoolTest, ReadersNeverShareOutput) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  std::set<std::vector<uint8_t>> seen;
+  std::vector<std::unique_ptr<PoolReader>> readers;
+  for (int i = 0; i < 8; ++i) readers.push_back(pool_->NewReader());
+  for (int round = 0; round < 100; ++round) {
+    for (auto& reader : readers) {
+      std::vector<uint8_t> out(16);
+      ASSERT_TRUE(reader->Read(absl::MakeSpan(out), 0).ok());
+      EXPECT_TRUE(seen.insert(out).second);
+    }
+  }
+}
+
+TEST_F(EntropyPoolTest, SeedsAreWantedAtTheIntervalAndNotBefore) {
+  Make(v1::QUALITY_DRBG);
+  Healthy(0);
+  EXPECT_TRUE(pool_->Wants(0));
+  Add(0, kBlockSamples);
+  EXPECT_FALSE(pool_->Wants(0));
+  clock_.Advance(kReseed - absl::Nanoseconds(1));
+  EXPECT_FALSE(pool_->Wants(0));
+  Add(0, 10 * kBlockSamples);
+  EXPECT_EQ(pool_->State().seed_generation, 1u);
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_TRUE(pool_->Wants(0));
+  Add(0, 1);
+  EXPECT_EQ(pool_->State().seed_generation, 2u);
+}
+
+TEST_F(EntropyPoolTest, ReadTellsTheGenerationOfItsSeed) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  std::vector<uint8_t> out(16);
+  EXPECT_EQ(reader_->Read(absl::MakeSpan(out), 0).value(), 1u);
+  clock_.Advance(kReseed);
+  Add(0, kBlockSamples);
+  EXPECT_EQ(reader_->Read(absl::MakeSpan(out), 0).value(), 2u);
+}
+
+TEST_F(EntropyPoolTest, SuspendedWhenTheSeedIsTooOld) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  clock_.Advance(kMaxAge - absl::Nanoseconds(1));
+  EXPECT_TRUE(Read(16).ok());
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_TRUE(absl::IsUnavailable(Read(16))) << "even before the next tick";
+  EXPECT_FALSE(pool_->State().ready);
+  const int changes = changes_;
+  pool_->Tick();
+  EXPECT_GT(changes_, changes);
+  EXPECT_THAT(log_.events, Contains("pool.suspended"));
+  Add(0, kBlockSamples);
+  EXPECT_TRUE(Read(16).ok());
+  EXPECT_EQ(pool_->State().discard_epoch, 0u) << "old is not bad";
+}
+
+TEST_F(EntropyPoolTest, MissingDeviceDegradesAndServesOnUntilTheSeedIsTooOld) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  pool_->SetSourceState(0, v1::SOURCE_STATE_GONE);
+  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_TRUE(pool_->State().degraded);
+  EXPECT_THAT(pool_->State().reason, HasSubstr("trng0 is gone"));
+  EXPECT_TRUE(Read(16).ok());
+  clock_.Advance(kMaxAge);
+  EXPECT_TRUE(absl::IsUnavailable(Read(16)));
+}
+
+TEST_F(EntropyPoolTest, FailureOfTheOnlySourceDiscardsEverything) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  const uint64_t planned_under = pool_->State().discard_epoch;
+  const int changes = changes_;
+  pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_GT(changes_, changes);
+  EXPECT_EQ(pool_->State().discard_epoch, planned_under + 1);
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_THAT(log_.events, Contains("pool.discarded"));
+  std::vector<uint8_t> out(16, 0xee);
+  EXPECT_TRUE(absl::IsAborted(reader_->Read(absl::MakeSpan(out), planned_under).status()));
+  EXPECT_EQ(out, std::vector<uint8_t>(16, 0));
+  EXPECT_TRUE(absl::IsUnavailable(Read(16)));
+  // A fresh seed, wholly from after the failure, makes it ready again.
+  Healthy(0);
+  EXPECT_FALSE(pool_->State().ready);
+  Add(0, kBlockSamples - 1);
+  EXPECT_FALSE(pool_->State().ready);
+  Add(0, 1);
+  EXPECT_TRUE(Read(16).ok());
+  EXPECT_TRUE(absl::IsAborted(reader_->Read(absl::MakeSpan(out), planned_under).status()));
+}
+
+TEST_F(EntropyPoolTest, HalfCollectedSeedOfAFailedSourceIsDropped) {
+  Make(v1::QUALITY_DRBG);
+  Healthy(0);
+  Add(0, kBlockSamples - 1);
+  pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
+  Healthy(0);
+  Add(0, kBlockSamples - 1);
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_EQ(pool_->State().discard_epoch, 0u) << "nothing was given out";
+}
+
+TEST_F(EntropyPoolTest, FailureOfOneOfTwoGroupsStallsNobody) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithTwoGroups();
+  const int wakes = wakes_;
+  pool_->SetSourceState(0, v1::SOURCE_STATE_LATCHED);
+  EXPECT_TRUE(Read(64).ok());
+  EXPECT_EQ(pool_->State().discard_epoch, 0u);
+  EXPECT_TRUE(pool_->State().degraded);
+  EXPECT_TRUE(pool_->Wants(1)) << "a fresh seed at once";
+  EXPECT_GT(wakes_, wakes);
+  pool_->SetSourceState(1, v1::SOURCE_STATE_LATCHED);
+  EXPECT_EQ(pool_->State().discard_epoch, 1u);
+  EXPECT_FALSE(Read(64).ok());
+}
+
+TEST_F(EntropyPoolTest, FailureBelowTheMinimumOfGroupsSuspends) {
+  Make(v1::QUALITY_DRBG, 2);
+  ReadyWithTwoGroups();
+  pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_EQ(pool_->State().discard_epoch, 0u) << "the other group's seed was good";
+  EXPECT_TRUE(absl::IsUnavailable(Read(16)));
+}
+
+TEST_F(EntropyPoolTest, SourcesOfOneGroupCountOnce) {
+  members_[1].group = "board";
+  Make(v1::QUALITY_DRBG);
+  Healthy(0);
+  Healthy(1);
+  Add(0, kBlockSamples / 2);
+  Add(1, kBlockSamples / 2);
+  EXPECT_FALSE(pool_->State().ready);
+  Add(1, kBlockSamples / 2);
+  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_EQ(pool_->Snapshot().healthy_groups(), 1u);
+}
+
+TEST_F(EntropyPoolTest, FullPoolGivesEachByteOnceAndNoMoreThanItHas) {
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  EXPECT_EQ(pool_->Available(), 0u) << "the first block is the seed";
+  Add(0, 3 * kBlockSamples);
+  EXPECT_EQ(pool_->Available(), 192u);
+  EXPECT_TRUE(absl::IsUnavailable(Read(193)));
+  EXPECT_EQ(pool_->Available(), 192u) << "a refused read takes nothing";
+  EXPECT_TRUE(Read(100).ok());
+  EXPECT_EQ(pool_->Available(), 92u);
+  EXPECT_TRUE(Read(92).ok());
+  EXPECT_TRUE(absl::IsUnavailable(Read(1)));
+  EXPECT_EQ(pool_->Snapshot().delivered_bytes(), 192u);
+}
+
+TEST_F(EntropyPoolTest, FullPoolNeverDeliversMoreThanEightNinthsOfTheCredit) {
+  Make(v1::QUALITY_FULL, 1, 1 << 16);
+  Healthy(0);
+  double credited = 0;
+  for (int i = 0; i < 100; ++i) credited += Add(0, 100 + i);
+  EXPECT_LE(8.0 * static_cast<double>(pool_->Available()), credited * 512 / 576);
+  EXPECT_GE(8.0 * static_cast<double>(pool_->Available()), 0.95 * credited * 512 / 576 - 512);
+}
+
+TEST_F(EntropyPoolTest, FullPoolStopsAtItsCapacityAndWakesItsSourcesWhenItHasRoom) {
+  Make(v1::QUALITY_FULL, 1, 4096);
+  ReadyWithOneGroup();
+  Add(0, 100 * kBlockSamples);
+  EXPECT_EQ(pool_->Available(), 4096u);
+  EXPECT_FALSE(pool_->Wants(0));
+  const int wakes = wakes_;
+  EXPECT_TRUE(Read(64).ok());
+  EXPECT_EQ(wakes_, wakes + 1);
+  EXPECT_TRUE(pool_->Wants(0));
+}
+
+TEST_F(EntropyPoolTest, FullPoolTellsWhenBytesArriveInAnEmptyPool) {
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  const int changes = changes_;
+  Add(0, kBlockSamples);
+  EXPECT_EQ(changes_, changes + 1);
+}
+
+TEST_F(EntropyPoolTest, StoredBlocksOfAFailedSourceAreDroppedAndTheOthersKept) {
+  Make(v1::QUALITY_FULL);
+  ReadyWithTwoGroups();
+  Add(0, 3 * kBlockSamples);
+  Add(1, 2 * kBlockSamples);
+  EXPECT_EQ(pool_->Available(), 5 * 64u);
+  pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_EQ(pool_->Available(), 2 * 64u);
+  EXPECT_TRUE(Read(128).ok());
+}
+
+TEST_F(EntropyPoolTest, FullPoolServesWhatIsStoredAndIsSuspendedWhenNothingCanCome) {
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  Add(0, kBlockSamples);
+  pool_->SetSourceState(0, v1::SOURCE_STATE_GONE);
+  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_TRUE(Read(64).ok());
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_THAT(pool_->State().reason, HasSubstr("no bytes stored: trng0 is gone"));
+}
+
+TEST_F(EntropyPoolTest, SoftwareOnlyPoolIsMarkedWhereverItShows) {
+  members_ = {{.source = "soft", .group = "host", .min_entropy = 4, .software = true}};
+  Make(v1::QUALITY_DRBG);
+  EXPECT_THAT(log_.events, Contains("pool.software_only"));
+  ReadyWithOneGroup();
+  EXPECT_TRUE(pool_->State().degraded);
+  EXPECT_EQ(pool_->State().reason, "software sources only");
+  EXPECT_TRUE(pool_->Snapshot().software_only());
+  pool_->Tick();
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr("entropyd_pool_software_only{pool=\"default\"} 1"));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr("entropyd_pool_degraded{pool=\"default\"} 1"));
+}
+
+TEST_F(EntropyPoolTest, FailedPoolStaysStopped) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  pool_->Fail("self-test CTR_DRBG: wrong answer");
+  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_THAT(pool_->State().reason, HasSubstr("wrong answer"));
+  EXPECT_FALSE(pool_->Wants(0));
+  Add(0, 10 * kBlockSamples);
+  EXPECT_TRUE(absl::IsUnavailable(Read(16)));
+}
+
+TEST_F(EntropyPoolTest, MetricsTellTheState) {
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  Add(0, 2 * kBlockSamples);
+  ASSERT_TRUE(Read(28).ok());
+  clock_.Advance(absl::Seconds(5));
+  pool_->Tick();
+  const std::string text = metrics_.Serialize();
+  for (const char* line : {"entropyd_pool_ready{pool=\"default\"} 1",
+                           "entropyd_pool_available_bytes{pool=\"default\"} 100",
+                           "entropyd_pool_healthy_groups{pool=\"default\"} 1",
+                           "entropyd_pool_seed_generation{pool=\"default\"} 1",
+                           "entropyd_pool_seed_age_seconds{pool=\"default\"} 5",
+                           "entropyd_pool_delivered_bytes_total{pool=\"default\"} 28"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST_F(EntropyPoolTest, FreshSeedIsWantedAfterMuchOutput) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  std::vector<uint8_t> out(1 << 20);
+  for (uint64_t done = 0; done < EntropyPool::kReseedBytes; done += out.size()) {
+    ASSERT_FALSE(pool_->Wants(0));
+    ASSERT_TRUE(reader_->Read(absl::MakeSpan(out), 0).ok());
+  }
+  EXPECT_TRUE(pool_->Wants(0));
+  EXPECT_EQ(wakes_, 1);
+}
+
+}  // namespace
+}  // namespace entropyd

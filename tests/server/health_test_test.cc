@@ -1,0 +1,217 @@
+#include "server/health_test.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace entropyd {
+namespace {
+
+using Alarm = HealthTest::Alarm;
+
+std::vector<uint8_t> IdealBytes(size_t n, uint64_t seed) {
+  std::mt19937_64 generator(seed);
+  std::vector<uint8_t> bytes(n);
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator());
+  return bytes;
+}
+
+HealthTest Make(double min_entropy, int word_bytes) {
+  return HealthTest::Create({.min_entropy = min_entropy, .word_bytes = word_bytes}).value();
+}
+
+// Feeds byte by byte and returns the alarms with the number of bytes fed when each came.
+std::vector<std::pair<size_t, Alarm>> Alarms(HealthTest* test, const std::vector<uint8_t>& bytes) {
+  std::vector<std::pair<size_t, Alarm>> alarms;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (auto alarm = test->Feed({&bytes[i], 1})) alarms.push_back({i + 1, *alarm});
+  }
+  return alarms;
+}
+
+TEST(HealthTestTest, IdealBytesRaiseNoAlarm) {
+  for (const int width : {1, 4, 8}) {
+    HealthTest test = Make(4, width);
+    EXPECT_FALSE(test.Feed(IdealBytes(4 << 20, 1)).has_value()) << width;
+    EXPECT_EQ(test.samples(), (4u << 20) / width);
+  }
+}
+
+TEST(HealthTestTest, ConstantBytesAlarmAtTheCutoffAndLatchAtTheNext) {
+  HealthTest test = Make(4, 1);
+  const auto alarms = Alarms(&test, std::vector<uint8_t>(16, 0x5a));
+  ASSERT_EQ(alarms.size(), 2u);
+  EXPECT_EQ(alarms[0].first, 9u);  // 1 + 30 / 4, rounded up
+  EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kRct);
+  EXPECT_FALSE(alarms[0].second.permanent);
+  EXPECT_EQ(alarms[1].first, 16u);  // 1 + 60 / 4
+  EXPECT_TRUE(alarms[1].second.permanent);
+  EXPECT_FALSE(alarms[1].second.recurrent);
+}
+
+TEST(HealthTestTest, RunOneShortOfTheCutoffPasses) {
+  HealthTest test = Make(4, 1);
+  std::vector<uint8_t> bytes(8, 0x5a);
+  bytes.push_back(0);
+  bytes.insert(bytes.end(), 8, 0x5a);
+  EXPECT_TRUE(Alarms(&test, bytes).empty());
+}
+
+TEST(HealthTestTest, RunIsCountedAcrossBlocksAndCalls) {
+  HealthTest test = Make(4, 1);
+  std::vector<uint8_t> bytes = IdealBytes(test.block_bytes(), 2);
+  std::fill(bytes.end() - 4, bytes.end(), 0x5a);
+  EXPECT_FALSE(test.Feed(bytes).has_value());
+  const auto alarms = Alarms(&test, std::vector<uint8_t>(5, 0x5a));
+  ASSERT_EQ(alarms.size(), 1u);
+  EXPECT_EQ(alarms[0].first, 5u);
+}
+
+TEST(HealthTestTest, BiasedBytesFailTheAdaptiveProportionTest) {
+  HealthTest test = Make(4, 1);
+  // The window's first value 71 times, never twice in a row: the cutoff for 4 bits.
+  std::vector<uint8_t> bytes(512);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
+  for (size_t i = 0; i < 71; ++i) bytes[2 * i] = 0;
+  const auto alarms = Alarms(&test, bytes);
+  ASSERT_EQ(alarms.size(), 1u);
+  EXPECT_EQ(alarms[0].first, 141u);  // the 71st
+  EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kApt);
+  EXPECT_EQ(alarms[0].second.value, 71u);
+}
+
+TEST(HealthTestTest, OneOccurrenceFewerPassesTheAdaptiveProportionTest) {
+  HealthTest test = Make(4, 1);
+  std::vector<uint8_t> bytes(512);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
+  for (size_t i = 0; i < 70; ++i) bytes[2 * i] = 0;
+  EXPECT_TRUE(Alarms(&test, bytes).empty());
+}
+
+TEST(HealthTestTest, WindowsDoNotShareTheirCounts) {
+  HealthTest test = Make(4, 1);
+  std::vector<uint8_t> bytes(1024);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
+  // Fifty in the second half of one window, fifty in the first half of the next.
+  for (size_t i = 0; i < 50; ++i) bytes[512 - 2 - 2 * i] = bytes[512 + 2 * i] = 0;
+  bytes[0] = bytes[512] = 0;
+  EXPECT_TRUE(Alarms(&test, bytes).empty());
+}
+
+TEST(HealthTestTest, EqualNeighbouringWordsAlarmWhateverTheClaim) {
+  for (const int width : {4, 8}) {
+    HealthTest test = Make(0.5, width);
+    std::vector<uint8_t> bytes = IdealBytes(10 * width, 3);
+    std::memcpy(&bytes[6 * width], &bytes[5 * width], width);
+    const auto alarms = Alarms(&test, bytes);
+    ASSERT_EQ(alarms.size(), 1u) << width;
+    EXPECT_EQ(alarms[0].first, 7u * width);
+    EXPECT_EQ(alarms[0].second.width_bytes, width);
+    EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kContinuous);
+    EXPECT_FALSE(alarms[0].second.permanent);
+  }
+}
+
+TEST(HealthTestTest, EqualBytesAtAnotherAlignmentAreNoWord) {
+  HealthTest test = Make(4, 4);
+  std::vector<uint8_t> bytes = IdealBytes(64, 4);
+  std::memcpy(&bytes[22], &bytes[18], 4);
+  EXPECT_TRUE(Alarms(&test, bytes).empty());
+}
+
+TEST(HealthTestTest, ThirdAlarmedBlockWithinAMillionSamplesLatches) {
+  HealthTest test = Make(4, 4);
+  int alarms = 0;
+  absl::optional<Alarm> last;
+  for (int block = 0; block < 60 && alarms < 3; ++block) {
+    std::vector<uint8_t> bytes = IdealBytes(test.block_bytes(), 100 + block);
+    if (block % 20 == 10) std::memcpy(&bytes[404], &bytes[400], 4);
+    if (auto alarm = test.Feed(bytes)) {
+      ++alarms;
+      last = alarm;
+      EXPECT_EQ(alarm->permanent, alarms == 3);
+    }
+  }
+  ASSERT_EQ(alarms, 3);
+  EXPECT_TRUE(last->recurrent);
+  EXPECT_NE(last->ToString().find("two neighbours alike; alarm 3 within 1000000 samples"),
+            std::string::npos)
+      << last->ToString();
+}
+
+TEST(HealthTestTest, AlarmsFarApartDoNotLatch) {
+  HealthTest test = Make(4, 4);
+  int alarms = 0;
+  const int blocks_per_million = 1'000'000 / 512;
+  const std::vector<uint8_t> clean = IdealBytes(test.block_bytes(), 5);
+  for (int i = 0; i < 4; ++i) {
+    std::vector<uint8_t> bad = clean;
+    std::memcpy(&bad[404], &bad[400], 4);
+    auto alarm = test.Feed(bad);
+    ASSERT_TRUE(alarm.has_value());
+    EXPECT_FALSE(alarm->permanent) << i;
+    ++alarms;
+    for (int b = 0; b < blocks_per_million / 2 + 1; ++b) ASSERT_FALSE(test.Feed(clean).has_value());
+  }
+  EXPECT_EQ(alarms, 4);
+}
+
+TEST(HealthTestTest, SeveralFaultsOfOneBlockCountOnce) {
+  HealthTest test = Make(4, 4);
+  std::vector<uint8_t> bytes = IdealBytes(test.block_bytes(), 6);
+  for (const size_t at : {100, 400, 800, 1200}) std::memcpy(&bytes[at + 4], &bytes[at], 4);
+  EXPECT_EQ(Alarms(&test, bytes).size(), 1u);
+}
+
+TEST(HealthTestTest, AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsReset) {
+  const std::vector<uint8_t> clean = IdealBytes(2048, 7);
+  std::vector<uint8_t> bad = clean;
+  std::memcpy(&bad[404], &bad[400], 4);
+  HealthTest test = Make(4, 4);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_FALSE(test.Feed(bad)->permanent);
+    test.RestartStream();
+  }
+  HealthTest reset = test;
+  EXPECT_TRUE(test.Feed(bad)->permanent);
+  reset.Forget();
+  EXPECT_FALSE(reset.Feed(bad)->permanent);
+}
+
+TEST(HealthTestTest, RestartForgetsTheOpenRun) {
+  HealthTest test = Make(4, 1);
+  EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, 0x5a)).empty());
+  test.RestartStream();
+  EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, 0x5a)).empty());
+}
+
+TEST(HealthTestTest, BadOptionsAreRefused) {
+  EXPECT_EQ(HealthTest::Create({.min_entropy = 0}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(HealthTest::Create({.min_entropy = 8.1}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(HealthTest::Create({.min_entropy = 4, .word_bytes = 3}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(HealthTest::Create({.min_entropy = 0.1}).status().code(),
+            absl::StatusCode::kOutOfRange);
+}
+
+TEST(HealthTestTest, StartUpTakesTwoWindowsOfNativeSamples) {
+  EXPECT_EQ(Make(4, 1).startup_bytes(), 1024u);
+  EXPECT_EQ(Make(4, 8).startup_bytes(), 8192u);
+  EXPECT_EQ(Make(4, 8).block_bytes(), 4096u);
+}
+
+TEST(HealthTestTest, FalseAlarmsRiseWithTheRate) {
+  const HealthTest test = Make(5, 1);  // its repetition count has exactly alpha = 2^-30
+  // One byte source at 1 MB/s: 3.2e13 samples a year; 2^-60 each is 2.7e-5, the third alarm in a
+  // million (9.3e-4)^2 / 2 of 3.2e13 * 2^-30.
+  const double per_year = test.PermanentFalseAlarmsPerYear(1e6);
+  EXPECT_NEAR(per_year, 0.0128, 0.0005);
+  EXPECT_GT(test.PermanentFalseAlarmsPerYear(1e8), 1);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,286 @@
+#include "server/supply.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <functional>
+#include <random>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "base/fd.h"
+#include "tests/server/fake_driver.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What every server.yaml of these tests begins with: three lines.
+constexpr char kHead[] =
+    "tls: {cert: c, key: k, client_ca: a}\n"
+    "allow_software: true\n"
+    "sources:\n";
+
+std::string Pool(absl::string_view keys) {
+  return absl::StrCat("pools:\n  - {name: default, ", keys,
+                      ", classes: [{name: root, rate: 1MiB/s}]}\n");
+}
+
+absl::Status Check(const std::string& yaml) {
+  config::v1::Server server;
+  config::Locations locations;
+  if (absl::Status s = config::Parse(yaml, "server.yaml", &server, &locations); !s.ok()) return s;
+  return Supply::Check(server, locations);
+}
+
+struct BadConfig {
+  const char* sources;
+  const char* pool;
+  const char* error;
+};
+
+class SupplyCheckTest : public ::testing::TestWithParam<BadConfig> {};
+
+TEST_P(SupplyCheckTest, FaultIsNamedWithItsPlaceAndRemedy) {
+  const absl::Status status = Check(absl::StrCat(kHead, GetParam().sources, Pool(GetParam().pool)));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(GetParam().error));
+}
+
+constexpr char kSoft[] = "  - {name: soft, driver: getrandom}\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, SupplyCheckTest,
+    ::testing::Values(
+        BadConfig{"  - {name: trng0, driver: char_device}\n", "sources: [trng0]",
+                  "server.yaml:4:5: sources[0].path: driver char_device needs a path, e.g. path: "
+                  "/dev/hwrng"},
+        BadConfig{"  - {name: trng0, driver: char_device, path: /etc/passwd}\n", "sources: [trng0]",
+                  "sources[0].path: '/etc/passwd' is neither a character device nor a FIFO"},
+        BadConfig{"  - {name: cpu, driver: rdrand, path: /dev/cpu}\n", "sources: [cpu]",
+                  "server.yaml:4:39: sources[0].path: driver rdrand takes no path"},
+        BadConfig{kSoft, "sources: [sofd]",
+                  "pools[0].sources[0]: no source is called 'sofd'; define it under sources:"},
+        BadConfig{kSoft, "sources: [soft, soft]", "pools[0].sources[1]: 'soft' is listed twice"},
+        BadConfig{"  - {name: a, driver: getrandom}\n  - {name: a, driver: rdrand}\n",
+                  "sources: [a]",
+                  "server.yaml:5:12: sources[1].name: 'a' names sources[0] already"},
+        BadConfig{kSoft, "sources: [soft], min_healthy_groups: 2",
+                  "pools[0].min_healthy_groups: 2 groups, but the credited sources form 1 (host)"},
+        BadConfig{"  - {name: cpu, driver: rdrand, min_entropy_bits_per_byte: 0}\n",
+                  "sources: [cpu]", "no source of this pool is credited with entropy"},
+        BadConfig{"  - {name: cpu, driver: rdrand, health_min_entropy_bits_per_byte: 0.1}\n",
+                  "sources: [cpu]", "could never fail (cutoff"},
+        BadConfig{"  - {name: cpu, driver: rdrand, min_entropy_bits_per_byte: 6, "
+                  "health_min_entropy_bits_per_byte: 4}\n",
+                  "sources: [cpu]", "the tests would assume 4 bits per byte while 6 are credited"},
+        BadConfig{"  - {name: cpu, driver: rdrand, max_rate: 1GiB/s}\n", "sources: [cpu]",
+                  "sources[0].max_rate: at 1 GiB/s a sound source would be latched by chance"},
+        BadConfig{kSoft, "sources: [soft], reseed_interval: 60s, max_seed_age: 60s",
+                  "pools[0].max_seed_age: the pool would be suspended before it is reseeded"}));
+
+TEST(SupplyConfigTest, SoftwareSourceNeedsPermission) {
+  const absl::Status status = Check(absl::StrCat("tls: {cert: c, key: k, client_ca: a}\nsources:\n",
+                                                 kSoft, Pool("sources: [soft]")));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("server.yaml:3:26: sources[0].driver: driver getrandom is software; name a "
+                        "hardware source, or write allow_software: true"));
+}
+
+TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
+  const absl::Status status =
+      Check(absl::StrCat(kHead, "  - {name: a, driver: rdrand, path: /x}\n",
+                         "  - {name: b, driver: char_device}\n", Pool("sources: [a, b, c]")));
+  EXPECT_THAT(std::string(status.message()), ::testing::Not(HasSubstr("called 'a'")))
+      << "a source with a fault of its own is not missing too";
+  for (const char* part : {"sources[0].path", "sources[1].path", "no source is called 'c'"}) {
+    EXPECT_THAT(std::string(status.message()), HasSubstr(part));
+  }
+}
+
+TEST(SupplyConfigTest, SoundConfigurationPasses) {
+  EXPECT_TRUE(Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
+                                 "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
+                                 Pool("sources: [soft, cpu, trng0], min_healthy_groups: 2")))
+                  .ok());
+}
+
+// A supply with real threads on the real clock; what is awaited is told by its callbacks.
+class SupplyTest : public ::testing::Test {
+ protected:
+  void Create(const std::string& yaml) {
+    ASSERT_TRUE(config::Parse(yaml, "server.yaml", &config_, &locations_).ok());
+    absl::StatusOr<std::unique_ptr<Supply>> supply =
+        Supply::Create(config_, locations_, arena_.get(), &clock_, &log_, &metrics_);
+    ASSERT_TRUE(supply.ok()) << supply.status();
+    supply_ = *std::move(supply);
+    for (entropyd::Pool* pool : supply_->pools()) {
+      pool->SetChangeCallback([this] {
+        absl::MutexLock lock(&mutex_);
+        ++changes_;
+      });
+    }
+    supply_->Start();
+  }
+
+  // Until `condition` holds; it is looked at whenever a pool calls back.
+  bool Await(const std::function<bool()>& condition) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    int seen = -1;
+    while (!condition()) {
+      absl::MutexLock lock(&mutex_);
+      const auto changed = [&] { return changes_ != seen; };
+      if (!mutex_.AwaitWithDeadline(absl::Condition(&changed), deadline)) return false;
+      seen = changes_;
+    }
+    return true;
+  }
+
+  entropyd::Pool* pool() { return supply_->pools()[0]; }
+
+  SystemClock clock_;
+  EventLog log_{&clock_};
+  Metrics metrics_;
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
+  config::v1::Server config_;
+  config::Locations locations_;
+  absl::Mutex mutex_;
+  int changes_ = 0;
+  std::unique_ptr<Supply> supply_;
+};
+
+TEST_F(SupplyTest, SoftwarePoolBecomesReadyAndSaysWhatItIs) {
+  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
+  EXPECT_TRUE(pool()->State().degraded);
+  std::vector<uint8_t> out(16384);
+  EXPECT_TRUE(pool()->NewReader()->Read(absl::MakeSpan(out), 0).ok());
+  EXPECT_EQ(supply_->FindPool("default"), pool());
+  EXPECT_EQ(supply_->FindPool("other"), nullptr);
+  const v1::Source source = supply_->ListSources()[0];
+  EXPECT_EQ(source.name(), "soft");
+  EXPECT_EQ(source.driver(), "getrandom");
+  EXPECT_TRUE(source.software());
+  EXPECT_TRUE(supply_->ListPools()[0].software_only());
+}
+
+TEST_F(SupplyTest, FullPoolFillsAgainAsItIsDrawn) {
+  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft], quality: full, capacity: 4KiB")));
+  std::vector<uint8_t> out(1024);
+  std::unique_ptr<PoolReader> reader = pool()->NewReader();
+  for (int i = 0; i < 16; ++i) {
+    ASSERT_TRUE(Await([&] { return reader->Read(absl::MakeSpan(out), 0).ok(); })) << i;
+  }
+}
+
+TEST_F(SupplyTest, SoftwareBesideHardwareIsNotCounted) {
+  Create(absl::StrCat(kHead, kSoft, "  - {name: trng0, driver: char_device, path: /dev/no-such}\n",
+                      Pool("sources: [soft, trng0]")));
+  EXPECT_FALSE(supply_->ListPools()[0].software_only());
+  EXPECT_THAT(pool()->State().reason, HasSubstr("0 of 1 groups gave a fresh seed: trng0"));
+  EXPECT_THAT(pool()->State().reason, ::testing::Not(HasSubstr("soft")));
+}
+
+TEST_F(SupplyTest, StopEndsEveryThreadAtOnceAndTwiceIsFine) {
+  Create(absl::StrCat(kHead, kSoft, "  - {name: trng0, driver: char_device, path: /dev/no-such}\n",
+                      Pool("sources: [soft, trng0]")));
+  const int64_t start = clock_.NowNanos();
+  supply_->Stop();
+  EXPECT_LT(clock_.NowNanos() - start, 1'000'000'000);
+  supply_->Stop();
+}
+
+TEST_F(SupplyTest, MetricsNameEverySourceAndPool) {
+  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
+  supply_->Stop();
+  const std::string text = metrics_.Serialize();
+  for (const char* name :
+       {"entropyd_source_state", "entropyd_source_raw_bytes_total",
+        "entropyd_source_credited_bits_total", "entropyd_source_rct_failures_total",
+        "entropyd_source_apt_failures_total", "entropyd_source_startups_total",
+        "entropyd_source_read_errors_total", "entropyd_source_raw_bytes_per_second",
+        "entropyd_pool_ready", "entropyd_pool_degraded", "entropyd_pool_available_bytes",
+        "entropyd_pool_seed_generation", "entropyd_pool_seed_age_seconds",
+        "entropyd_pool_software_only", "entropyd_pool_delivered_bytes_total"}) {
+    EXPECT_THAT(text, HasSubstr(absl::StrCat("\n", name, "{")));
+  }
+}
+
+// A FIFO is a source that the test can feed, starve, break and plug in again.
+class FifoSupplyTest : public SupplyTest {
+ protected:
+  FifoSupplyTest() {
+    char directory[] = "/tmp/entropyd_supply_XXXXXX";
+    directory_ = mkdtemp(directory);
+    path_ = directory_ + "/device";
+    EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  }
+  ~FifoSupplyTest() override {
+    StopFeeding();
+    if (supply_ != nullptr) supply_->Stop();
+    unlink(path_.c_str());
+    rmdir(directory_.c_str());
+  }
+
+  // Writes without end, as a device gives: from `next`, until StopFeeding().
+  void Feed(std::function<uint8_t()> next) {
+    feeding_ = true;
+    // Both ends, so that neither open nor write depends on the reader.
+    UniqueFd fifo(open(path_.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(fifo);
+    feeder_ = std::thread([this, next, fifo = std::move(fifo)] {
+      uint8_t bytes[512];
+      while (feeding_) {
+        for (uint8_t& b : bytes) b = next();
+        if (write(fifo.get(), bytes, sizeof(bytes)) < 0) return;
+      }
+    });
+  }
+  void StopFeeding() {
+    if (!feeder_.joinable()) return;
+    feeding_ = false;
+    // The feeder may be blocked in a write that nobody reads any more.
+    UniqueFd drain(open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    uint8_t bytes[65536];
+    if (read(drain.get(), bytes, sizeof(bytes)) < 0) return;
+    feeder_.join();
+  }
+  void CreateWithFifo() {
+    Create(absl::StrCat(kHead, "  - {name: trng0, driver: char_device, path: ", path_, "}\n",
+                        Pool("sources: [trng0]")));
+  }
+  v1::SourceState State() { return supply_->ListSources()[0].state(); }
+
+  std::string directory_, path_;
+  std::atomic<bool> feeding_{false};
+  std::thread feeder_;
+};
+
+TEST_F(FifoSupplyTest, DeviceThatIsPluggedInLateStillSeedsThePool) {
+  CreateWithFifo();
+  ASSERT_TRUE(Await([&] { return State() == v1::SOURCE_STATE_GONE; }));
+  std::mt19937 generator(1);
+  Feed([&] { return static_cast<uint8_t>(generator()); });
+  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
+  EXPECT_FALSE(pool()->State().degraded);
+}
+
+TEST_F(FifoSupplyTest, StuckDeviceIsLatchedAndThePoolNeverReady) {
+  Feed([] { return uint8_t{0x5a}; });
+  CreateWithFifo();
+  ASSERT_TRUE(Await([&] { return State() == v1::SOURCE_STATE_LATCHED; }));
+  EXPECT_FALSE(pool()->State().ready);
+  EXPECT_THAT(pool()->State().reason, HasSubstr("trng0 is latched"));
+  EXPECT_EQ(supply_->ListSources()[0].credited_bits(), 0);
+}
+
+}  // namespace
+}  // namespace entropyd
