@@ -50,7 +50,7 @@ class NoLog final : public Log {
   void Write(LogLevel, absl::string_view, Fields) override {}
 };
 
-class AttachTest : public ::testing::Test {
+class GrpcAttachTest : public ::testing::Test {
  protected:
   using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ServerMessage>;
 
@@ -198,9 +198,9 @@ class AttachTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
 };
 
-std::string* AttachTest::dir_ = nullptr;
+std::string* GrpcAttachTest::dir_ = nullptr;
 
-TEST_F(AttachTest, AnAgentIsWelcomedAndDrawsWhatItCredits) {
+TEST_F(GrpcAttachTest, AnAgentIsWelcomedAndDrawsWhatItCredits) {
   std::unique_ptr<Agent> agent = Attach("h1");
   agent->Hello();
   v1::ServerMessage welcome;
@@ -221,7 +221,7 @@ TEST_F(AttachTest, AnAgentIsWelcomedAndDrawsWhatItCredits) {
   EXPECT_TRUE(agent->Finish().ok());
 }
 
-TEST_F(AttachTest, TwoAgentsNeverSeeTheSameBytes) {
+TEST_F(GrpcAttachTest, TwoAgentsNeverSeeTheSameBytes) {
   std::unique_ptr<Agent> a = AttachReady("h1");
   std::unique_ptr<Agent> b = AttachReady("h2");
   a->Credit(1, 64, 0);
@@ -229,7 +229,7 @@ TEST_F(AttachTest, TwoAgentsNeverSeeTheSameBytes) {
   EXPECT_NE(a->ReadBytes(64), b->ReadBytes(64));
 }
 
-TEST_F(AttachTest, CreditBeyondTheLimitEndsTheStreamAndNobodyElses) {
+TEST_F(GrpcAttachTest, CreditBeyondTheLimitEndsTheStreamAndNobodyElses) {
   std::unique_ptr<Agent> good = AttachReady("h1");
   std::unique_ptr<Agent> bad = AttachReady("h2");
   bad->Credit(1, 256 * 1024 + 1, 0);
@@ -239,7 +239,7 @@ TEST_F(AttachTest, CreditBeyondTheLimitEndsTheStreamAndNobodyElses) {
   EXPECT_EQ(good->ReadBytes(64).size(), 64u);
 }
 
-TEST_F(AttachTest, AnAgentThatSkipsHelloIsToldSo) {
+TEST_F(GrpcAttachTest, AnAgentThatSkipsHelloIsToldSo) {
   std::unique_ptr<Agent> agent = Attach("h1");
   agent->Open(1, "default/gold");
   const grpc::Status status = agent->Finish();
@@ -247,7 +247,7 @@ TEST_F(AttachTest, AnAgentThatSkipsHelloIsToldSo) {
   EXPECT_NE(status.error_message().find("hello"), std::string::npos);
 }
 
-TEST_F(AttachTest, AnOversizedMessageEndsItsStreamOnly) {
+TEST_F(GrpcAttachTest, AnOversizedMessageEndsItsStreamOnly) {
   std::unique_ptr<Agent> good = AttachReady("h1");
   std::unique_ptr<Agent> bad = AttachReady("h2");
   bad->Open(2, std::string(100'000, 'x'));
@@ -256,7 +256,7 @@ TEST_F(AttachTest, AnOversizedMessageEndsItsStreamOnly) {
   EXPECT_EQ(good->ReadBytes(64).size(), 64u);
 }
 
-TEST_F(AttachTest, AForbiddenClassIsClosedWithItsReason) {
+TEST_F(GrpcAttachTest, AForbiddenClassIsClosedWithItsReason) {
   std::unique_ptr<Agent> agent = Attach("h1");
   agent->Hello();
   agent->Open(1, "default/secret");
@@ -269,17 +269,17 @@ TEST_F(AttachTest, AForbiddenClassIsClosedWithItsReason) {
       << "who may not use a class does not learn whether it exists";
 }
 
-TEST_F(AttachTest, ReadersAndOperatorsMayNotAttach) {
+TEST_F(GrpcAttachTest, ReadersAndOperatorsMayNotAttach) {
   for (const char* who : {"reader", "operator"}) {
     EXPECT_EQ(Attach(who)->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
   }
 }
 
-TEST_F(AttachTest, ARevokedCertificateIsUnauthenticated) {
+TEST_F(GrpcAttachTest, ARevokedCertificateIsUnauthenticated) {
   EXPECT_EQ(Attach("revoked")->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
-TEST_F(AttachTest, TheNewestStreamOfAHostWins) {
+TEST_F(GrpcAttachTest, TheNewestStreamOfAHostWins) {
   std::unique_ptr<Agent> older = AttachReady("h1");
   std::unique_ptr<Agent> newer = AttachReady("h1");
   EXPECT_EQ(older->Finish().error_code(), grpc::StatusCode::ABORTED);
@@ -287,7 +287,7 @@ TEST_F(AttachTest, TheNewestStreamOfAHostWins) {
   EXPECT_EQ(newer->ReadBytes(64).size(), 64u);
 }
 
-TEST_F(AttachTest, GetGivesBytesToWhomThePolicyAllows) {
+TEST_F(GrpcAttachTest, GetGivesBytesToWhomThePolicyAllows) {
   AttachReady("h1");  // the pool is ready
   v1::GetResponse response;
   const grpc::Status status = Get("reader", "default/secret", 32 * 1024, &response);
@@ -306,7 +306,7 @@ TEST_F(AttachTest, GetGivesBytesToWhomThePolicyAllows) {
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(AttachTest, OperatorsListAndDrain) {
+TEST_F(GrpcAttachTest, OperatorsListAndDrain) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   agent->Credit(1, 100, 0);
   ASSERT_EQ(agent->ReadBytes(100).size(), 100u);
@@ -346,7 +346,7 @@ TEST_F(AttachTest, OperatorsListAndDrain) {
   EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
-TEST_F(AttachTest, AdminNeedsAnOperator) {
+TEST_F(GrpcAttachTest, AdminNeedsAnOperator) {
   for (const char* who : {"h1", "reader"}) {
     grpc::ClientContext context;
     v1::ListAgentsResponse response;
@@ -355,7 +355,7 @@ TEST_F(AttachTest, AdminNeedsAnOperator) {
   }
 }
 
-TEST_F(AttachTest, StopDrainsAndEndsWithinFiveSeconds) {
+TEST_F(GrpcAttachTest, StopDrainsAndEndsWithinFiveSeconds) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   const absl::Time started = absl::Now();
   std::thread stop([this] { server_->Stop(); });
