@@ -70,6 +70,8 @@ class Demo {
   std::unique_ptr<DemoStack> stack_;
   std::unique_ptr<DemoWatch> watch_;
   std::unique_ptr<DemoGuest> guest_;
+  bool read_told_ = false;
+  bool guest_told_ = false;
   LiveScreen screen_;
   absl::Time start_;
   DemoSnapshot last_;
@@ -169,10 +171,19 @@ bool Demo::Over(absl::Time start) const {
          (guest_ == nullptr || guest_->finished());
 }
 
+// Tells each part as soon as it is known.
 void Demo::PrintGuest() {
-  if (live_) screen_.Clear();
-  Say(DescribeDemoGuest(*guest_) + "\n");
+  if (guest_ == nullptr || guest_told_) return;
   const auto with = guest_->with_device();
+  if (with.has_value() && !read_told_) {
+    if (live_) screen_.Clear();
+    Say(DescribeDemoGuestRead(*with) + "\n");
+    read_told_ = true;
+  }
+  if (!guest_->finished()) return;
+  guest_told_ = true;
+  if (live_) screen_.Clear();
+  Say(DescribeDemoGuestSeeding(*guest_) + "\n");
   const auto without = guest_->without_device();
   JsonObject json;
   json.Set("event", "guest");
@@ -182,14 +193,10 @@ void Demo::PrintGuest() {
 }
 
 absl::Status Demo::Watch() {
-  bool guest_told = guest_ == nullptr;
   for (int tick = 0;; ++tick) {
     if (absl::Status alive = stack_->Check(); !alive.ok()) return alive;
     Look();
-    if (!guest_told && guest_->finished()) {
-      PrintGuest();
-      guest_told = true;
-    }
+    PrintGuest();
     if (live_) screen_.Draw(DemoLines(last_, rate_, TerminalColumns()));
     if (json_) std::cout << DemoTickJson(last_, rate_) << "\n" << std::flush;
     if (!json_ && !live_ && tick % kQuietSeconds == 0) Say(DemoLine(last_, rate_) + "\n");

@@ -36,7 +36,8 @@ int RunGuestBoot(const GuestBootOptions& options, bool json) {
     std::cout << "guest: kernel " << report->kernel << " (" << report->accel
               << "): " << DescribeGuestSeeding(*report) << "\n";
   }
-  return report->error.empty() ? kExitOk : kExitRuntime;
+  const bool read_all = options.socket.empty() || report->bytes == options.bytes;
+  return report->error.empty() && read_all ? kExitOk : kExitRuntime;
 }
 
 }  // namespace entropyd

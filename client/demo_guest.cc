@@ -15,7 +15,7 @@ std::string SeedingText(const absl::optional<absl::StatusOr<GuestReport>>& repor
 
 }  // namespace
 
-DemoGuest::DemoGuest(GuestBoot boot) {
+DemoGuest::DemoGuest(GuestBoot boot) : bytes_(boot.bytes) {
   boot.cancelled = [this] { return cancelled_.load(); };
   thread_ = std::thread([this, boot = std::move(boot)]() mutable { Run(std::move(boot)); });
 }
@@ -73,6 +73,10 @@ absl::Status DemoGuest::Verdict() const {
   if (!with_->ok()) return with_->status();
   const GuestReport& report = **with_;
   if (!report.error.empty()) return absl::InternalError(absl::StrCat("guest: ", report.error));
+  if (report.bytes != bytes_ || report.sha256.empty()) {
+    return absl::DataLossError(
+        absl::StrCat("guest: read ", report.bytes, " of ", bytes_, " bytes from /dev/hwrng"));
+  }
   if (!report.crng_seconds.has_value()) {
     return absl::InternalError("guest: its kernel was not seeded although it had the device");
   }
@@ -80,20 +84,20 @@ absl::Status DemoGuest::Verdict() const {
   return without_->status();
 }
 
-std::string DescribeDemoGuest(const DemoGuest& guest) {
+std::string DescribeDemoGuestRead(const absl::StatusOr<GuestReport>& with_device) {
+  return absl::StrCat("guest: ",
+                      with_device.ok() ? DescribeGuestRead(*with_device)
+                                       : std::string(with_device.status().message()),
+                      "\n");
+}
+
+std::string DescribeDemoGuestSeeding(const DemoGuest& guest) {
   const auto with = guest.with_device();
-  const auto without = guest.without_device();
-  std::string text;
-  if (with.has_value() && with->ok()) {
-    absl::StrAppend(&text, "guest: ", DescribeGuestRead(**with), "\n");
-    absl::StrAppend(&text, "guest: Linux ", (*with)->kernel, " under QEMU (", (*with)->accel,
-                    "), processor without RDRAND; its kernel's generator was\n");
-    absl::StrAppend(&text, "         with virtio-rng     ", SeedingText(with), "\n");
-    absl::StrAppend(&text, "         without any device  ", SeedingText(without), "\n");
-  } else {
-    absl::StrAppend(&text, "guest: ", SeedingText(with), "\n");
-  }
-  return text;
+  if (!with.has_value() || !with->ok()) return "";
+  return absl::StrCat("guest: Linux ", (*with)->kernel, " under QEMU (", (*with)->accel,
+                      "), no RDRAND; its kernel's generator\n",
+                      "         with virtio-rng     ", SeedingText(with), "\n",
+                      "         without any device  ", SeedingText(guest.without_device()), "\n");
 }
 
 }  // namespace entropyd

@@ -36,6 +36,7 @@ class DemoGuest {
  private:
   void Run(GuestBoot boot);
 
+  const uint64_t bytes_;
   std::atomic<bool> cancelled_{false};
   mutable absl::Mutex mutex_;
   absl::optional<absl::StatusOr<GuestReport>> with_ ABSL_GUARDED_BY(mutex_);
@@ -44,8 +45,10 @@ class DemoGuest {
   std::thread thread_;
 };
 
-// The thesis's question on one screen: what a guest read, and how long its kernel's generator took
-// to be seeded with and without the device. Several lines, each ended.
-std::string DescribeDemoGuest(const DemoGuest& guest);
+// What the guest with the device read, or why it did not; one line, ended.
+std::string DescribeDemoGuestRead(const absl::StatusOr<GuestReport>& with_device);
+// The thesis's question on one screen: how long the guest's kernel took to be seeded with the device
+// and without. Several lines, each ended; empty when there was no guest to speak of.
+std::string DescribeDemoGuestSeeding(const DemoGuest& guest);
 
 }  // namespace entropyd

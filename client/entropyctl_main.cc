@@ -37,9 +37,9 @@ struct Arguments {
   DrainOptions drain;
   PkiOptions pki;
   DemoOptions demo;
-  std::string demo_guest_bytes = "256KiB";
+  std::string demo_guest_bytes = "262144";  // digits, as SizeText leaves them
   GuestBootOptions guest_boot;
-  std::string guest_boot_bytes = "64KiB";
+  std::string guest_boot_bytes = "65536";
   std::function<int()> run;
 
   bool json() const { return output == "json"; }
@@ -203,7 +203,7 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
   CLI::App* boot = app.add_subcommand("guest-boot", "Boot a test guest on an EGD socket");
   boot->group("");  // for tests and benchmarks: works, but is not in the list
   boot->add_option("--socket", args.guest_boot.socket, "EGD socket; absent = a guest without a device");
-  boot->add_option("--bytes", args.guest_boot_bytes, "to read from /dev/hwrng")
+  boot->add_option("--bytes", args.guest_boot_bytes, "to read from /dev/hwrng (default 64KiB)")
       ->transform(SizeText(kMostGuest));
   boot->add_option("--dump", args.guest_boot.dump, "file for the bytes read");
   boot->add_option("--seed-wait", args.guest_boot.seed_wait_seconds,
@@ -240,6 +240,10 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (app.get_subcommands().empty() && !app.remaining().empty()) {
+      return Fail(absl::InvalidArgumentError(
+          absl::StrCat("unknown command '", app.remaining().front(), "'; see entropyctl --help")));
+    }
     return app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
   }
   return args.run();
