@@ -283,22 +283,22 @@ TEST_F(DispatcherTest, AFullPoolGivesWhatItHasAndTheRestWhenMoreComes) {
 
 // Bytes that come while the pass empties the pool raise no change: the pool was not empty.
 TEST_F(DispatcherTest, BytesThatArriveDuringAPassAreNotForgotten) {
-  full_.available = 300;
-  full_.on_read = [this] {
-    full_.available += 500;
-    full_.on_read = nullptr;
-  };
+  full_.available = 0;
   FakePeer* first = Greet("spiffe://test/a");
   FakePeer* second = Greet("spiffe://test/b");
   for (FakePeer* peer : {first, second}) {
     WriteAll(peer);
     Open(peer, 1, "scarce/key");
     WriteAll(peer);
+    Credit(peer, 1, 256, 0);
   }
-  Credit(first, 1, 300, 0);
-  Credit(second, 1, 500, 0);
-  EXPECT_EQ(Granted(first, 1), 300u);
-  EXPECT_EQ(Granted(second, 1), 500u);
+  full_.available = 256;
+  full_.on_read = [this] {
+    full_.available += 256;
+    full_.on_read = nullptr;
+  };
+  PoolsChanged();
+  EXPECT_EQ(Granted(first, 1) + Granted(second, 1), 512u);
 }
 
 TEST_F(DispatcherTest, ACeilingHoldsAndTheTimerComesForTheRest) {
