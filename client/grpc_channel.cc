@@ -42,9 +42,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& se
                                                            absl::Time now, int max_receive_bytes) {
   if (tls.cert().empty() || tls.key().empty() || tls.ca().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "connect to ", server, ": ", tls.cert().empty() ? "certificate" : "",
-        tls.key().empty() ? " key" : "", tls.ca().empty() ? " CA" : "",
-        " not given; name them by --cert, --key and --ca, by ENTROPYD_CERT, ENTROPYD_KEY and "
+        "connect to ", server, ": no ",
+        tls.cert().empty() ? "certificate" : tls.key().empty() ? "key" : "CA",
+        " given; name all three by --cert, --key and --ca, by ENTROPYD_CERT, ENTROPYD_KEY and "
         "ENTROPYD_CA, or by `tls` in the configuration file"));
   }
   absl::StatusOr<tls::Material> material =
