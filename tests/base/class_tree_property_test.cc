@@ -292,8 +292,9 @@ TEST_P(ClassTreePropertyTest, ByPriorityGuaranteesHoldOnceTheFirstBurstsAreSpent
     worst = {std::max(worst.lag, g.lag), std::max(worst.gap, g.gap)};
   }
   std::cout << "worst lag " << worst.lag << " chunks, gap " << worst.gap << " chunks/rate\n";
-  EXPECT_LE(worst.lag, 4);
-  EXPECT_LE(worst.gap, 4);
+  // A full bucket of a better prio that filled late (4 chunks) may still come first.
+  EXPECT_LE(worst.lag, 6);
+  EXPECT_LE(worst.gap, 6);
 }
 
 // Siblings that borrow all the time get as much of the excess for each unit of weight.
