@@ -3,8 +3,8 @@
 //   auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now());
 //   auto pools = (*admin)->ListPools();
 //
-// Errors of every call: UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED, each
-// naming call and server.
+// Errors of every call: UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED,
+// each naming call and server.
 //
 // Thread safety: safe.
 #pragma once

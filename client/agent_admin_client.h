@@ -1,7 +1,7 @@
 // AgentAdmin over a host agent's control socket, one blocking call each.
 //
-// Errors of every call: UNAVAILABLE (no agent there, or the socket's mode forbids), DEADLINE_EXCEEDED,
-// each naming call and socket.
+// Errors of every call: UNAVAILABLE (no agent there, or the socket's mode forbids),
+// DEADLINE_EXCEEDED, each naming call and socket.
 //
 // Thread safety: safe.
 #pragma once

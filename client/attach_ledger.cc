@@ -75,8 +75,8 @@ absl::Status AttachLedger::AcceptState(const v1::ChannelState& state) {
         absl::StrCat("accept ChannelState: channel ", state.channel(), " was never opened"));
   }
   if (channel->closed && state.phase() != v1::PHASE_CLOSED) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "accept ChannelState: channel ", state.channel(), " is closed; CLOSED is the last word"));
+    return absl::InvalidArgumentError(absl::StrCat("accept ChannelState: channel ", state.channel(),
+                                                   " is closed; CLOSED is the last word"));
   }
   switch (state.phase()) {
     case v1::PHASE_OPEN:

@@ -4,7 +4,8 @@
 //   AttachLedger ledger;
 //   uint32_t channel = ledger.Open().value();
 //   RETURN_IF_ERROR(ledger.Accept(message));        // Welcome, states, grants
-//   if (ledger.Promise(channel, room)) credit->add_line()->CopyFrom(ledger.TakeLine(channel, guests));
+//   if (ledger.Promise(channel, room)) credit->add_line()->CopyFrom(ledger.TakeLine(channel,
+//   guests));
 //
 // Thread safety: none; belongs to the stream's owner.
 #pragma once
@@ -45,8 +46,8 @@ class AttachLedger {
   // pass, because our Close and the server's own CLOSED may cross), then every grant against its
   // channel's offset and limit, and advances `received`.
   // Errors: DATA_LOSS (gap or repeat), OUT_OF_RANGE (beyond the credit or max_payload),
-  // INVALID_ARGUMENT (unknown or closed channel, no or a wrong Welcome). Nothing of a refused message
-  // may be used, and the ledger is of no further use: end the stream.
+  // INVALID_ARGUMENT (unknown or closed channel, no or a wrong Welcome). Nothing of a refused
+  // message may be used, and the ledger is of no further use: end the stream.
   absl::Status Accept(const ServerMessageView& message);
 
   // Raises the limit so that `promised()` becomes `bytes`, capped by the server's max_credit; never

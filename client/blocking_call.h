@@ -1,4 +1,5 @@
-// One unary call, waited for. Included by the .cc files of the blocking clients only: it brings gRPC.
+// One unary call, waited for. Included by the .cc files of the blocking clients only: it brings
+// gRPC.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -11,14 +12,12 @@
 
 namespace entropyd {
 
-// `what` is verb and object: "list sources of host:7743". Errors: the server's own, with `what` before
-// the message; DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers there.
+// `what` is verb and object: "list sources of host:7743". Errors: the server's own, with `what`
+// before the message; DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers there.
 template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> BlockingCall(Stub* stub,
-                                      grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                   const Request&, Response*),
-                                      const Request& request, absl::Duration timeout,
-                                      absl::string_view what) {
+absl::StatusOr<Response> BlockingCall(
+    Stub* stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    const Request& request, absl::Duration timeout, absl::string_view what) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   Response response;

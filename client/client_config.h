@@ -34,8 +34,8 @@ struct ClientFlags {
   std::string pool_class;
 };
 
-// `variable` reads the environment (std::getenv in programs); nullptr or "" = not set. A file that was
-// asked for must exist, the default one need not. Errors: NOT_FOUND, PERMISSION_DENIED (file),
+// `variable` reads the environment (std::getenv in programs); nullptr or "" = not set. A file that
+// was asked for must exist, the default one need not. Errors: NOT_FOUND, PERMISSION_DENIED (file),
 // INVALID_ARGUMENT (content, with file:line:column).
 // Whether there is a certificate is checked when one is needed (client/grpc_channel.h): the agent's
 // control socket takes none.

@@ -21,12 +21,12 @@ constexpr char kMethod[] = "/entropyd.v1.Entropy/Attach";
 // that lies about outside locked memory.
 constexpr int kMaxHeld = 2;
 
-// The gRPC side. It lives until the stream (after gRPC's last callback) and the last received message
-// are gone, and so dies on the owner's thread: when the last channel of a process dies on one of
-// gRPC's callback threads, gRPC 1.51 has that thread join itself, and aborts.
+// The gRPC side. It lives until the stream (after gRPC's last callback) and the last received
+// message are gone, and so dies on the owner's thread: when the last channel of a process dies on
+// one of gRPC's callback threads, gRPC 1.51 has that thread join itself, and aborts.
 //
-// A hold keeps the call alive between the owner's operations. It goes when no further operation will
-// be started: the stream is over (a read failed, or Cancel) and no read is outstanding.
+// A hold keeps the call alive between the owner's operations. It goes when no further operation
+// will be started: the stream is over (a read failed, or Cancel) and no read is outstanding.
 class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBuffer> {
  public:
   Core(std::shared_ptr<grpc::Channel> channel, std::function<void()> wake)

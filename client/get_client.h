@@ -4,7 +4,8 @@
 //   SecretBytes key = arena->Allocate(32).value();
 //   auto drawn = (*client)->Get("default/gold", key.span());
 //
-// The bytes go from gRPC's receive buffer into `out`, and the buffer is wiped; no protobuf holds them.
+// The bytes go from gRPC's receive buffer into `out`, and the buffer is wiped; no protobuf holds
+// them.
 //
 // Thread safety: safe.
 #pragma once
@@ -39,7 +40,8 @@ class GetClient {
 
   // Fills `out`, by as many calls as it takes, each with the timeout. Errors: the server's
   // (PERMISSION_DENIED, NOT_FOUND, UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED),
-  // INVALID_ARGUMENT (nothing to fill), INTERNAL (a reply of the wrong length). On error `out` is wiped.
+  // INVALID_ARGUMENT (nothing to fill), INTERNAL (a reply of the wrong length). On error `out` is
+  // wiped.
   virtual absl::StatusOr<Drawn> Get(const std::string& pool_class, absl::Span<uint8_t> out,
                                     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED) = 0;
 };

@@ -28,8 +28,7 @@ grpc::ChannelArguments ServerChannelArguments(int max_receive_bytes) {
   // No connection is shared with another channel, nor its back-off: the caller has its own.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Secrets do not compress, and a decompressed copy would escape the wiping.
-  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET,
-                   1 << GRPC_COMPRESS_NONE);
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
   // Servers are reached directly; a proxy meant for the web is of no use here.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return arguments;
@@ -43,7 +42,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& se
   if (tls.cert().empty() || tls.key().empty() || tls.ca().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "connect to ", server, ": no ",
-        tls.cert().empty() ? "certificate" : tls.key().empty() ? "key" : "CA",
+        tls.cert().empty()  ? "certificate"
+        : tls.key().empty() ? "key"
+                            : "CA",
         " given; name all three by --cert, --key and --ca, by ENTROPYD_CERT, ENTROPYD_KEY and "
         "ENTROPYD_CA, or by `tls` in the configuration file"));
   }

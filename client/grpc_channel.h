@@ -22,9 +22,9 @@ class Channel;
 namespace entropyd {
 
 // `server` is HOST:PORT; a larger message than `max_receive_bytes` ends its call with
-// RESOURCE_EXHAUSTED. Connects when first used. Errors: those of tls::LoadMaterial; INVALID_ARGUMENT
-// when `tls` names no certificate, key or CA.
-// REQUIRES: tls::RequireTls13() was called by main().
+// RESOURCE_EXHAUSTED. Connects when first used. Errors: those of tls::LoadMaterial;
+// INVALID_ARGUMENT when `tls` names no certificate, key or CA. REQUIRES: tls::RequireTls13() was
+// called by main().
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
     int max_receive_bytes = EntropyStream::kMaxReceiveBytes);

@@ -14,7 +14,8 @@ constexpr int64_t kSecond = 1'000 * kMilli;
 constexpr int64_t kAckInterval = 100 * kMilli;
 // A class that the server closed may be allowed or back at any time; asking costs a message.
 constexpr int64_t kReopenAfter = 30 * kSecond;
-// The credit rule excludes it; should it happen all the same, the message is refused like any excess.
+// The credit rule excludes it; should it happen all the same, the message is refused like any
+// excess.
 constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
 
 }  // namespace
@@ -197,8 +198,8 @@ void Attachment::SendCredit(absl::FunctionRef<bool(size_t)> raised) {
   SendLines();
 }
 
-// All that the server does not know yet, in one message: whoever had a reason to send takes the others
-// along.
+// All that the server does not know yet, in one message: whoever had a reason to send takes the
+// others along.
 void Attachment::SendLines() {
   v1::AgentMessage message;
   for (size_t i = 0; i < lanes_.size(); ++i) {

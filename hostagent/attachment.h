@@ -1,9 +1,10 @@
-// One attached stream of the agent: a channel per buffer, arriving grants into buffers, buffers' wants
-// into credit (proto/README.md). No policy about servers and no I/O of its own: Upstream decides which
-// attachments there are, the stream moves the messages.
+// One attached stream of the agent: a channel per buffer, arriving grants into buffers, buffers'
+// wants into credit (proto/README.md). No policy about servers and no I/O of its own: Upstream
+// decides which attachments there are, the stream moves the messages.
 //
 // While an old attachment hands over to a new one, both live; the new one may credit a buffer only
-// once the old one's channel for it is closed, so that level + promised <= size holds for their sum.
+// once the old one's channel for it is closed, so that level + promised <= size holds for their
+// sum.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -31,9 +32,9 @@ class Attachment {
  public:
   // What all attachments of an upstream share. References outlive the attachment.
   struct Context {
-    std::string host_id;                // 16 bytes
+    std::string host_id;  // 16 bytes
     std::vector<ClassBuffer*> buffers;
-    std::function<double()> uniform;    // [0, 1)
+    std::function<double()> uniform;  // [0, 1)
     const Clock* clock = nullptr;
     Log* log = nullptr;
     std::vector<Counter*> received_bytes;  // per buffer
@@ -47,8 +48,9 @@ class Attachment {
   Attachment(const Context* context, std::string server, std::unique_ptr<EntropyStream> stream);
   ~Attachment();  // cancels; what was promised is void
 
-  // Handles at most `max_messages` messages; `arrived(i)` is called after a message that brought bytes
-  // for buffers[i] has been dealt with and wiped. Returns whether it stopped because of the maximum.
+  // Handles at most `max_messages` messages; `arrived(i)` is called after a message that brought
+  // bytes for buffers[i] has been dealt with and wiped. Returns whether it stopped because of the
+  // maximum.
   bool Receive(int max_messages, absl::FunctionRef<void(size_t)> arrived);
 
   // Opens again what the server closed a while ago, and sends the credit and acks that are due.
@@ -87,9 +89,9 @@ class Attachment {
  private:
   // The way of one buffer through this stream; its channel changes when it is opened again.
   struct Lane {
-    uint32_t channel = 0;          // 0 = none yet
+    uint32_t channel = 0;  // 0 = none yet
     bool may_credit = true;
-    bool answered = false;         // the server has said OPEN, SUSPENDED or CLOSED
+    bool answered = false;  // the server has said OPEN, SUSPENDED or CLOSED
     uint32_t guests_told = 0;
     int64_t reopen_at = INT64_MAX;
     v1::ChannelState state;
@@ -112,8 +114,8 @@ class Attachment {
   const int64_t started_;
   const std::unique_ptr<EntropyStream> stream_;
   AttachLedger ledger_;
-  std::vector<Lane> lanes_;        // as context_.buffers
-  absl::Status refusal_;           // of a message; the stream is cancelled then
+  std::vector<Lane> lanes_;  // as context_.buffers
+  absl::Status refusal_;     // of a message; the stream is cancelled then
   absl::optional<v1::Drain> drain_;
   bool exhausted_ = false;
   bool leaving_ = false;

@@ -1,5 +1,5 @@
-// When to try again: exponential back-off with full jitter, so that ten thousand agents whose server
-// went away do not come back in step.
+// When to try again: exponential back-off with full jitter, so that ten thousand agents whose
+// server went away do not come back in step.
 //
 // Delay n (from 0) is uniform in [0, min(cap, base * 2^n)] ("full jitter", M. Brooker, AWS
 // Architecture Blog, 2015).

@@ -13,8 +13,8 @@ namespace {
 constexpr int64_t kSecond = 1'000'000'000;
 // Two crossings within this time double the target: it then lasts less than 2 s.
 constexpr int64_t kGrowWindow = 1 * kSecond;
-// A target whose lower half was not needed for this time halves: it lasts more than 20 s. The factor
-// of ten between growing and shrinking keeps a steady demand from swinging.
+// A target whose lower half was not needed for this time halves: it lasts more than 20 s. The
+// factor of ten between growing and shrinking keeps a steady demand from swinging.
 constexpr int64_t kShrinkAfter = 10 * kSecond;
 // Age is kept per 1/16 of max_age, so that 17 marks serve any number of arrivals; bytes may go that
 // much before their time, never after it.
@@ -65,10 +65,10 @@ class ClassBufferImpl final : public ClassBuffer {
 
   uint32_t guests_ = 0;
   uint64_t owed_ = 0;
-  size_t base_target_ = 0;     // the target as far as it follows use, without owed
-  bool stale_ = false;         // bytes died of age and no guest has asked since
-  bool taken_ = false;         // since the last crossing
-  bool crossed_ = false;       // last_crossing_ may pair with the next one
+  size_t base_target_ = 0;  // the target as far as it follows use, without owed
+  bool stale_ = false;      // bytes died of age and no guest has asked since
+  bool taken_ = false;      // since the last crossing
+  bool crossed_ = false;    // last_crossing_ may pair with the next one
   int64_t last_crossing_ = 0;
   int64_t used_at_ = 0;        // the last crossing, halving or first guest
   uint64_t reserved_for_ = 0;  // promised at the last WantMore, including what it returned

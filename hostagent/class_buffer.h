@@ -9,8 +9,8 @@
 //
 // Low water is half the target. A low-water crossing is a WantMore() that finds level + promised at
 // or below it after guests have taken bytes; "unused" is a target whose lower half was not reached.
-// So with a demand of r bytes/s the target settles between 2 s and 20 s of r (never above size), and
-// where the size binds, between half of it and all of it is always on its way or here: upstream
+// So with a demand of r bytes/s the target settles between 2 s and 20 s of r (never above size),
+// and where the size binds, between half of it and all of it is always on its way or here: upstream
 // carries at least size / 2 per round trip.
 //
 // Thread safety: none; belongs to the event loop's thread.
@@ -34,8 +34,8 @@ class ClassBuffer {
   static constexpr size_t kMinTarget = 1024;
 
   struct Options {
-    std::string class_name;          // POOL/CLASS
-    size_t size = 256 * 1024;        // bytes, at least kMinTarget
+    std::string class_name;                  // POOL/CLASS
+    size_t size = 256 * 1024;                // bytes, at least kMinTarget
     int64_t max_age_nanos = 60'000'000'000;  // older bytes are wiped
   };
   // Errors: INVALID_ARGUMENT (size, max_age), RESOURCE_EXHAUSTED (the arena is smaller than
@@ -58,7 +58,7 @@ class ClassBuffer {
   // here; returns how many.
   virtual void Append(absl::Span<const uint8_t> bytes) = 0;
   virtual size_t Take(absl::Span<uint8_t> out) = 0;
-  virtual void Discard() = 0;        // wipes everything
+  virtual void Discard() = 0;  // wipes everything
 
   // Up. What the guests of this class want now.
   virtual void SetDemand(uint32_t guests, uint64_t owed_bytes) = 0;

@@ -1,6 +1,6 @@
 // Which server is a host's first, second, ... choice: highest random weight (rendezvous) hashing
-// (Thaler and Ravishankar 1998). Every host orders the servers on its own; hosts spread evenly, and a
-// server that comes or goes moves only the hosts that it gains or loses.
+// (Thaler and Ravishankar 1998). Every host orders the servers on its own; hosts spread evenly, and
+// a server that comes or goes moves only the hosts that it gains or loses.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// A FIFO of secret bytes in blocks of an arena. Blocks come as room is reserved and go as they empty,
-// so that a buffer which holds 1 KiB costs one locked page and not its largest size. What leaves is
-// cleansed at once.
+// A FIFO of secret bytes in blocks of an arena. Blocks come as room is reserved and go as they
+// empty, so that a buffer which holds 1 KiB costs one locked page and not its largest size. What
+// leaves is cleansed at once.
 //
 //   SecretRing ring(arena);
 //   ring.Reserve(1024);          // before the bytes are asked for
@@ -55,7 +55,7 @@ class SecretRing {
 
   SecretArena* const arena_;
   std::deque<SecretBytes> blocks_;
-  size_t head_ = 0;   // of the oldest byte, in blocks_.front()
+  size_t head_ = 0;  // of the oldest byte, in blocks_.front()
   size_t level_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// Which server to dial next, and when. Servers stand in the host's rendezvous order; the first is the
-// primary, the others are dialled when it does not answer.
+// Which server to dial next, and when. Servers stand in the host's rendezvous order; the first is
+// the primary, the others are dialled when it does not answer.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -30,9 +30,10 @@ class ServerChoice {
   // penalty, and without `avoid` unless nothing else is left.
   const std::string& Pick(int64_t now, absl::string_view avoid) const;
 
-  // An attempt failed or a stream ended: waits by back-off, then the next server's turn is it; after a
-  // stream that was attached the primary's again.
-  void Ended(absl::string_view server, bool attached, int64_t lived_nanos, bool penalty, int64_t now);
+  // An attempt failed or a stream ended: waits by back-off, then the next server's turn is it;
+  // after a stream that was attached the primary's again.
+  void Ended(absl::string_view server, bool attached, int64_t lived_nanos, bool penalty,
+             int64_t now);
 
  private:
   struct Server {

@@ -22,15 +22,15 @@ constexpr int64_t kSecond = 1'000'000'000;
 constexpr size_t kHostIdBytes = 16;
 // Messages handled in one turn: 4 of 32 KiB are half a default buffer; then guests have theirs.
 constexpr int kMessagesPerTurn = 4;
-// From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server that
-// accepts and says nothing.
+// From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server
+// that accepts and says nothing.
 constexpr int64_t kAttachTimeout = 22 * kSecond;
 // From Close to CLOSED, and from there to the stream's end.
 constexpr int64_t kLeaveTimeout = 1 * kSecond;
 // Buffers drop what is too old, and shrink.
 constexpr int64_t kTickInterval = 1 * kSecond;
-// A server that drains tells all its agents at once: each waits a random part of this before it moves,
-// so that the next server sees 10,000 handshakes in 5 s and not in one.
+// A server that drains tells all its agents at once: each waits a random part of this before it
+// moves, so that the next server sees 10,000 handshakes in 5 s and not in one.
 constexpr int64_t kDrainSpread = 5 * kSecond;
 // Servers that all drain without a deadline must not pass an agent around in a circle.
 constexpr int64_t kShortestStay = 1 * kSecond;
@@ -38,15 +38,15 @@ constexpr int64_t kShortestStay = 1 * kSecond;
 // Grounds on which trying again soon is of no use to anybody.
 bool DeservesPenalty(absl::StatusCode code) {
   switch (code) {
-    case absl::StatusCode::kInvalidArgument:     // we, or the server, broke the protocol
+    case absl::StatusCode::kInvalidArgument:  // we, or the server, broke the protocol
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kDataLoss:
     case absl::StatusCode::kFailedPrecondition:  // version
     case absl::StatusCode::kDeadlineExceeded:    // it saw no Hello
     case absl::StatusCode::kUnauthenticated:     // certificate revoked
     case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnimplemented:       // no entropyd
-    case absl::StatusCode::kAborted:             // superseded by our double
+    case absl::StatusCode::kUnimplemented:  // no entropyd
+    case absl::StatusCode::kAborted:        // superseded by our double
     case absl::StatusCode::kAlreadyExists:
       return true;
     default:
@@ -98,20 +98,20 @@ class UpstreamImpl final : public Upstream {
   Attachment::Context context_;
   ServerChoice choice_;
 
-  // current_ serves (or is being attached when there is nothing to serve from); next_ is being attached
-  // to replace it; leaving_ was replaced and closes its channels.
+  // current_ serves (or is being attached when there is nothing to serve from); next_ is being
+  // attached to replace it; leaving_ was replaced and closes its channels.
   std::unique_ptr<Attachment> current_;
   std::unique_ptr<Attachment> next_;
   std::unique_ptr<Attachment> leaving_;
 
   bool processing_ = false;
-  bool announced_ = false;         // current_'s Welcome was noted
+  bool announced_ = false;  // current_'s Welcome was noted
   int64_t next_tick_at_ = 0;
-  int64_t replace_at_ = INT64_MAX; // INT64_MAX = current_ stays
+  int64_t replace_at_ = INT64_MAX;  // INT64_MAX = current_ stays
   size_t replace_attempts_ = 0;
   int64_t leave_deadline_ = INT64_MAX;
-  uint64_t attached_ = 0;          // streams that were welcomed, ever
-  std::string server_;             // dialled last
+  uint64_t attached_ = 0;  // streams that were welcomed, ever
+  std::string server_;     // dialled last
   absl::Status last_error_;
   std::vector<v1::ChannelState> last_states_;  // of the last attachment, per buffer
 
@@ -245,17 +245,19 @@ void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t start
                          const absl::Status& why, int64_t now) {
   last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
   const absl::StatusCode code = last_error_.code();
-  metrics_->AddCounter("entropyd_agent_upstream_stream_errors_total",
-                       "Streams that ended or could not be attached, by gRPC status code.",
-                       {{"code", absl::StatusCodeToString(code)}})
+  metrics_
+      ->AddCounter("entropyd_agent_upstream_stream_errors_total",
+                   "Streams that ended or could not be attached, by gRPC status code.",
+                   {{"code", absl::StatusCodeToString(code)}})
       ->Increment();
   choice_.Ended(server, attached, now - started, DeservesPenalty(code), now);
   if (IsSuperseded(code)) {
     superseded_->Increment();
     log_->Error("upstream.superseded",
                 {{"server", server},
-                 {"reason", "another agent uses this host's certificate and host_id; after cloning a "
-                            "host remove the host_id file and issue a certificate of its own"}});
+                 {"reason",
+                  "another agent uses this host's certificate and host_id; after cloning a "
+                  "host remove the host_id file and issue a certificate of its own"}});
   }
   log_->Warning("upstream.ended", {{"server", server},
                                    {"attached", attached},
@@ -297,9 +299,9 @@ void UpstreamImpl::PlanReplacement(int64_t now) {
                                   {"reason", current_->drain()->reason()},
                                   {"deadline_ms", deadline_ms}});
   }
-  replace_at_ = std::max(
-      now + static_cast<int64_t>(context_.uniform() * static_cast<double>(spread)),
-      current_->started_nanos() + kShortestStay);
+  replace_at_ =
+      std::max(now + static_cast<int64_t>(context_.uniform() * static_cast<double>(spread)),
+               current_->started_nanos() + kShortestStay);
   replace_attempts_ = 0;
 }
 
@@ -345,7 +347,8 @@ int64_t UpstreamImpl::next_deadline_nanos() const {
   for (const Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
     if (attachment == nullptr) continue;
     next = std::min(next, attachment->next_deadline_nanos());
-    if (!attachment->welcomed()) next = std::min(next, attachment->started_nanos() + kAttachTimeout);
+    if (!attachment->welcomed())
+      next = std::min(next, attachment->started_nanos() + kAttachTimeout);
   }
   if (current_ == nullptr) next = std::min(next, choice_.ready_at());
   if (current_ != nullptr && next_ == nullptr && replace_at_ != INT64_MAX) {
@@ -383,12 +386,13 @@ std::function<double()> RandomUniform() {
 }
 
 Upstream::Dial GrpcDial(const config::v1::ClientTls& tls, const Clock* clock) {
-  return [tls, clock](const std::string& server, std::function<void()> wake)
-             -> absl::StatusOr<std::unique_ptr<EntropyStream>> {
-    auto channel = MakeChannel(server, tls, clock->WallTime());
-    if (!channel.ok()) return channel.status();
-    return EntropyStream::Start(*std::move(channel), std::move(wake));
-  };
+  return
+      [tls, clock](const std::string& server,
+                   std::function<void()> wake) -> absl::StatusOr<std::unique_ptr<EntropyStream>> {
+        auto channel = MakeChannel(server, tls, clock->WallTime());
+        if (!channel.ok()) return channel.status();
+        return EntropyStream::Start(*std::move(channel), std::move(wake));
+      };
 }
 
 }  // namespace
@@ -402,14 +406,13 @@ absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& option
     return absl::InvalidArgumentError("create upstream: no server; name one HOST:PORT at least");
   }
   if (options.host_id.size() != kHostIdBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("create upstream: host_id has ",
-                                                   options.host_id.size(), " bytes, not ",
-                                                   kHostIdBytes));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "create upstream: host_id has ", options.host_id.size(), " bytes, not ", kHostIdBytes));
   }
   if (buffers.size() > kMaxChannels) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("create upstream: ", buffers.size(), " classes; one stream carries ",
-                     kMaxChannels, ", so name fewer classes on this host"));
+    return absl::InvalidArgumentError(absl::StrCat("create upstream: ", buffers.size(),
+                                                   " classes; one stream carries ", kMaxChannels,
+                                                   ", so name fewer classes on this host"));
   }
   UniqueFd wake_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!wake_fd) return ErrnoStatus(errno, "create upstream: eventfd");

@@ -1,10 +1,10 @@
-// The agent's side of Attach: dials servers, keeps one live stream, opens a channel per class, turns
-// buffers' wants into credit and arriving grants into buffered bytes. Runs on the event loop's
-// thread; gRPC's threads only wake it.
+// The agent's side of Attach: dials servers, keeps one live stream, opens a channel per class,
+// turns buffers' wants into credit and arriving grants into buffered bytes. Runs on the event
+// loop's thread; gRPC's threads only wake it.
 //
 // Servers are tried in the host's rendezvous order, with full-jitter back-off; a new stream is made
-// with a new connection and the certificate as it is on disk by then. When a server drains, another is
-// attached first and takes the classes over one by one: the buffers are credited all the while.
+// with a new connection and the certificate as it is on disk by then. When a server drains, another
+// is attached first and takes the classes over one by one: the buffers are credited all the while.
 //
 // The loop polls wake_fd() for reading and calls Process(); it also calls Process() when
 // next_deadline_nanos() has passed, and Kick() after guests' demand changed.
@@ -38,12 +38,12 @@ class Upstream {
   struct Options {
     std::vector<std::string> servers;  // HOST:PORT
     config::v1::ClientTls tls;
-    std::string host_id;               // 16 bytes
-    Dial dial;                         // absent = gRPC over mTLS as `tls` says
-    std::function<double()> uniform;   // in [0, 1), for all delays; absent = a generator of its own
+    std::string host_id;              // 16 bytes
+    Dial dial;                        // absent = gRPC over mTLS as `tls` says
+    std::function<double()> uniform;  // in [0, 1), for all delays; absent = a generator of its own
   };
-  // Errors: INVALID_ARGUMENT (no server, host_id not 16 bytes). Buffers outlive the upstream. `on_arrival(i)` is called from Process() after bytes were appended
-  // to buffers[i].
+  // Errors: INVALID_ARGUMENT (no server, host_id not 16 bytes). Buffers outlive the upstream.
+  // `on_arrival(i)` is called from Process() after bytes were appended to buffers[i].
   static absl::StatusOr<std::unique_ptr<Upstream>> Create(const Options& options,
                                                           std::vector<ClassBuffer*> buffers,
                                                           std::function<void(size_t)> on_arrival,
@@ -52,11 +52,11 @@ class Upstream {
   virtual ~Upstream() = default;
 
   virtual int wake_fd() const = 0;
-  // Handles what has arrived, but a few messages at most, so that guests are served in between; when
-  // more wait, wake_fd() stays readable.
+  // Handles what has arrived, but a few messages at most, so that guests are served in between;
+  // when more wait, wake_fd() stays readable.
   virtual void Process() = 0;
-  virtual void Kick(size_t buffer) = 0;              // demand of buffers[i] changed
-  virtual int64_t next_deadline_nanos() const = 0;   // INT64_MAX = none
+  virtual void Kick(size_t buffer) = 0;             // demand of buffers[i] changed
+  virtual int64_t next_deadline_nanos() const = 0;  // INT64_MAX = none
 
   virtual bool connected() const = 0;
   // Fills server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the

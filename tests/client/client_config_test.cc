@@ -66,8 +66,8 @@ TEST_F(ClientConfigTest, TheDefaultFileIsReadWhenItExists) {
 TEST_F(ClientConfigTest, AVariableWinsOverTheFileAndAFlagOverBoth) {
   Write(kFile);
   flags_.config = file_;
-  environment_ = {{"ENTROPYD_SERVER", "env:1"},        {"ENTROPYD_CERT", "env.crt"},
-                  {"ENTROPYD_KEY", "env.key"},         {"ENTROPYD_CA", "env.ca"},
+  environment_ = {{"ENTROPYD_SERVER", "env:1"},         {"ENTROPYD_CERT", "env.crt"},
+                  {"ENTROPYD_KEY", "env.key"},          {"ENTROPYD_CA", "env.ca"},
                   {"ENTROPYD_SERVER_NAME", "env.name"}, {"ENTROPYD_CONTROL", "/env.sock"},
                   {"ENTROPYD_CLASS", "env/class"}};
   auto client = Load();
@@ -80,7 +80,8 @@ TEST_F(ClientConfigTest, AVariableWinsOverTheFileAndAFlagOverBoth) {
   EXPECT_EQ(client->control(), "/env.sock");
   EXPECT_EQ(client->class_(), "env/class");
 
-  flags_ = {file_, "flag:1", "flag.crt", "flag.key", "flag.ca", "flag.name", "/flag.sock", "flag/c"};
+  flags_ = {file_,     "flag:1",    "flag.crt",   "flag.key",
+            "flag.ca", "flag.name", "/flag.sock", "flag/c"};
   client = Load();
   ASSERT_TRUE(client.ok()) << client.status();
   EXPECT_EQ(client->server(), "flag:1");

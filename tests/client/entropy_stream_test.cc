@@ -289,15 +289,16 @@ TEST_F(EntropyStreamTest, AServerThatIsNotThereEndsTheStreamAsUnavailable) {
     builder.RegisterService(&service_);
     builder.BuildAndStart()->Shutdown();
   }
-  channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
-                                 grpc::InsecureChannelCredentials());
+  channel_ =
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
   Attach();
   stream_->Send({});
   EXPECT_EQ(Finish().code(), absl::StatusCode::kUnavailable);
 }
 
 // Answers with one message that is no protobuf.
-class GarbageService final : public v1::Entropy::WithRawCallbackMethod_Attach<v1::Entropy::Service> {
+class GarbageService final
+    : public v1::Entropy::WithRawCallbackMethod_Attach<v1::Entropy::Service> {
   class Reactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
    public:
     Reactor() {
@@ -329,8 +330,8 @@ TEST_F(EntropyStreamTest, BytesThatAreNoServerMessageAreHandedOnAsAnError) {
 }
 
 TEST(WipeTest, EverySliceIsZeroedInPlaceTheShortOnesToo) {
-  const std::string longer(5000, 'L');   // on the heap, shared by reference
-  const std::string shorter(10, 'S');    // kept inside the slice object
+  const std::string longer(5000, 'L');  // on the heap, shared by reference
+  const std::string shorter(10, 'S');   // kept inside the slice object
   const grpc::Slice slices[] = {grpc::Slice(longer), grpc::Slice(shorter), grpc::Slice(longer)};
   grpc::ByteBuffer buffer(slices, 3);
   const std::vector<absl::Span<const uint8_t>> views = ViewSlices(&buffer);

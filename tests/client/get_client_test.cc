@@ -58,8 +58,9 @@ class GetClientTest : public testing::Test {
     config_.set_key(Write("c.key", client.key_pem));
     config_.set_ca(Write("ca.crt", ca.cert_pem()));
     config_.set_server_name("entropyd.test");
-    auto material = tls::LoadMaterial(Write("s.crt", server.cert_pem), Write("s.key", server.key_pem),
-                                      config_.ca(), "", absl::Now());
+    auto material =
+        tls::LoadMaterial(Write("s.crt", server.cert_pem), Write("s.key", server.key_pem),
+                          config_.ca(), "", absl::Now());
     ASSERT_TRUE(material.ok()) << material.status();
     int port = 0;
     grpc::ServerBuilder builder;
@@ -102,8 +103,8 @@ TEST_F(GetClientTest, BytesArriveInOrderWithWhatIsSaidOfThem) {
 TEST_F(GetClientTest, MoreThanOneCallMayTakeIsDrawnInSeveral) {
   std::vector<uint8_t> out(GetClient::kMaxBytesPerCall * 2 + 1);
   ASSERT_TRUE(Client()->Get("default/gold", absl::MakeSpan(out)).ok());
-  EXPECT_EQ(service_.sizes, (std::vector<uint32_t>{GetClient::kMaxBytesPerCall,
-                                                   GetClient::kMaxBytesPerCall, 1}));
+  EXPECT_EQ(service_.sizes,
+            (std::vector<uint32_t>{GetClient::kMaxBytesPerCall, GetClient::kMaxBytesPerCall, 1}));
   for (size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], static_cast<uint8_t>(i + 1));
 }
 

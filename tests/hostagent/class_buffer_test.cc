@@ -32,9 +32,9 @@ std::vector<uint8_t> Numbered(uint64_t first, size_t bytes) {
 class ClassBufferTest : public testing::Test {
  protected:
   void SetUp() override {
-    arena_ = SecretArena::Create(2 * ClassBuffer::ArenaBytes(kSize),
-                                 SecretArena::Locking::kBestEffort)
-                 .value();
+    arena_ =
+        SecretArena::Create(2 * ClassBuffer::ArenaBytes(kSize), SecretArena::Locking::kBestEffort)
+            .value();
     buffer_ = Make(60);
   }
   std::unique_ptr<ClassBuffer> Make(int64_t max_age_seconds) {

@@ -20,15 +20,15 @@ namespace entropyd {
 struct FakeWire {
   std::string server;
   std::vector<v1::AgentMessage> sent;
-  size_t read = 0;                 // of `sent`, by the server
-  bool blocked = false;            // messages sent from now on stay unsent
+  size_t read = 0;       // of `sent`, by the server
+  bool blocked = false;  // messages sent from now on stay unsent
   size_t unsent = 0;
   std::deque<std::pair<ServerMessageView, std::string>> inbox;  // with the bytes of all its grants
-  absl::optional<absl::Status> end;  // after the inbox
+  absl::optional<absl::Status> end;                             // after the inbox
   bool half_closed = false;
   bool cancelled = false;
   bool destroyed = false;
-  bool malformed = false;          // the next message is no ServerMessage
+  bool malformed = false;  // the next message is no ServerMessage
   uint64_t next_seq = 1;
   std::function<void()> wake;
 

@@ -1,5 +1,5 @@
-// The upstream against servers that delay, drain, close, suspend, die and cheat at random. After each
-// step what must always hold is checked; in the end everybody gets what they wait for.
+// The upstream against servers that delay, drain, close, suspend, die and cheat at random. After
+// each step what must always hold is checked; in the end everybody gets what they wait for.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace entropyd {
 namespace {
 
 constexpr size_t kSize = 16 * 1024;
-constexpr size_t kWord = 8;  // bytes are granted and taken in whole numbers, so that each can be told
+constexpr size_t kWord =
+    8;  // bytes are granted and taken in whole numbers, so that each can be told
 
 // What one server knows of one stream. It sees messages late, and sends what its credit allows.
 struct ServerSide {
@@ -40,9 +41,9 @@ struct ServerSide {
 class Model {
  public:
   Model(uint32_t seed, bool hostile) : random_(seed), hostile_(hostile) {
-    arena_ = SecretArena::Create(4 * ClassBuffer::ArenaBytes(kSize),
-                                 SecretArena::Locking::kBestEffort)
-                 .value();
+    arena_ =
+        SecretArena::Create(4 * ClassBuffer::ArenaBytes(kSize), SecretArena::Locking::kBestEffort)
+            .value();
     for (const char* name : {"default/gold", "default/bulk", "full/keys"}) {
       ClassBuffer::Options options;
       options.class_name = name;
@@ -63,24 +64,42 @@ class Model {
     options.uniform = [this] { return std::uniform_real_distribution<double>(0, 1)(random_); };
     std::vector<ClassBuffer*> pointers;
     for (auto& buffer : buffers_) pointers.push_back(buffer.get());
-    upstream_ = Upstream::Create(options, pointers, [this](size_t i) { Serve(i); }, &clock_, &log_,
-                                 &metrics_)
+    upstream_ = Upstream::Create(
+                    options, pointers, [this](size_t i) { Serve(i); }, &clock_, &log_, &metrics_)
                     .value();
   }
 
   void Step() {
     switch (Below(12)) {
-      case 0: Ask(Below(buffers_.size())); break;
-      case 1: Serve(Below(buffers_.size())); break;
+      case 0:
+        Ask(Below(buffers_.size()));
+        break;
+      case 1:
+        Serve(Below(buffers_.size()));
+        break;
       case 2:
       case 3:
-      case 4: ServeServers(); break;
-      case 5: clock_.Advance(absl::Milliseconds(Below(20))); break;
-      case 6: if (Below(20) == 0) clock_.Advance(absl::Seconds(Below(40))); break;
-      case 7: if (ServerSide* s = AnyAlive()) s->wire->blocked = Below(3) == 0; break;
-      case 8: if (ServerSide* s = AnyAlive(); s && s->wire->unsent > 0) s->wire->Unblock(); break;
-      case 9: Trouble(); break;
-      default: upstream_->Process(); break;
+      case 4:
+        ServeServers();
+        break;
+      case 5:
+        clock_.Advance(absl::Milliseconds(Below(20)));
+        break;
+      case 6:
+        if (Below(20) == 0) clock_.Advance(absl::Seconds(Below(40)));
+        break;
+      case 7:
+        if (ServerSide* s = AnyAlive()) s->wire->blocked = Below(3) == 0;
+        break;
+      case 8:
+        if (ServerSide* s = AnyAlive(); s && s->wire->unsent > 0) s->wire->Unblock();
+        break;
+      case 9:
+        Trouble();
+        break;
+      default:
+        upstream_->Process();
+        break;
     }
     CheckRoom();
   }
@@ -194,8 +213,7 @@ class Model {
 
   void Say(ServerSide* s, uint32_t number, v1::Phase phase) {
     if (phase == v1::PHASE_CLOSED) s->channels[number].closed = true;
-    s->wire->State(number, phase, phase == v1::PHASE_CLOSED ? 5 : 0,
-                   hostile_ && Below(50) == 0);
+    s->wire->State(number, phase, phase == v1::PHASE_CLOSED ? 5 : 0, hostile_ && Below(50) == 0);
   }
 
   void SendSome(ServerSide* s, uint32_t number, ServerSide::Channel* channel) {
@@ -213,7 +231,9 @@ class Model {
     if (!hostile_ || s == nullptr || !s->welcomed || Below(10) != 0) return;
     const uint32_t number = s->channels.empty() ? 0 : s->channels.begin()->first;
     switch (Below(7)) {
-      case 0: s->wire->End(absl::UnavailableError("died")); break;
+      case 0:
+        s->wire->End(absl::UnavailableError("died"));
+        break;
       case 1:
         if (!s->draining) s->wire->Drain(Below(30'000));
         s->draining = true;
@@ -224,8 +244,12 @@ class Model {
       case 3:
         if (number != 0 && !s->channels[number].closed) Say(s, number, v1::PHASE_CLOSED);
         break;
-      case 4: Cheat(s, number, s->channels[number].sent, kSize + kWord); break;      // excess
-      case 5: Cheat(s, number, s->channels[number].sent + kWord, kWord); break;      // gap
+      case 4:
+        Cheat(s, number, s->channels[number].sent, kSize + kWord);
+        break;  // excess
+      case 5:
+        Cheat(s, number, s->channels[number].sent + kWord, kWord);
+        break;  // gap
       case 6:
         ++s->wire->next_seq;
         Cheat(s, number, s->channels[number].sent, kWord);
@@ -274,7 +298,8 @@ class Model {
       for (size_t i = 0; i < buffers_.size(); ++i) {
         const uint32_t number = s.wire->ChannelOf(buffers_[i]->class_name());
         if (number == 0 || s.channels.count(number) == 0 || s.channels[number].closed) continue;
-        if (buffers_[i]->target() == 0 || buffers_[i]->level() > buffers_[i]->target() / 2) continue;
+        if (buffers_[i]->target() == 0 || buffers_[i]->level() > buffers_[i]->target() / 2)
+          continue;
         const v1::Line* line = s.wire->LastLine(number);
         if (SomebodyElseHolds(&s, i)) continue;
         ASSERT_TRUE(line != nullptr && line->limit() > s.channels[number].sent)

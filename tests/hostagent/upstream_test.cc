@@ -20,9 +20,9 @@ constexpr size_t kMin = ClassBuffer::kMinTarget;
 class UpstreamTest : public testing::Test {
  protected:
   void SetUp() override {
-    arena_ = SecretArena::Create(4 * ClassBuffer::ArenaBytes(kSize),
-                                 SecretArena::Locking::kBestEffort)
-                 .value();
+    arena_ =
+        SecretArena::Create(4 * ClassBuffer::ArenaBytes(kSize), SecretArena::Locking::kBestEffort)
+            .value();
     gold_ = MakeBuffer("default/gold");
     bulk_ = MakeBuffer("default/bulk");
   }
@@ -43,16 +43,16 @@ class UpstreamTest : public testing::Test {
     };
     options.uniform = [this] { return uniform_; };
     order_ = RendezvousOrder(options.host_id, options.servers);
-    upstream_ = Upstream::Create(options, {gold_.get(), bulk_.get()},
-                                 [this](size_t i) { arrivals_.push_back(i); }, &clock_, &log_,
-                                 &metrics_)
+    upstream_ = Upstream::Create(
+                    options, {gold_.get(), bulk_.get()},
+                    [this](size_t i) { arrivals_.push_back(i); }, &clock_, &log_, &metrics_)
                     .value();
     upstream_->Process();
   }
   // Welcomes the stream dialled last, with both channels open.
   void Welcome() {
-    net_.last().Welcome(kSize, {net_.last().ChannelOf("default/gold"),
-                                net_.last().ChannelOf("default/bulk")});
+    net_.last().Welcome(
+        kSize, {net_.last().ChannelOf("default/gold"), net_.last().ChannelOf("default/bulk")});
     upstream_->Process();
   }
   void Attach(size_t servers = 1) {
