@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <limits>
 #include <set>
+#include <thread>
 
 #include "tests/server/fake_driver.h"
 
@@ -83,8 +85,8 @@ class EntropyPoolTest : public ::testing::Test {
       {.source = "soft", .group = "host", .min_entropy = 0, .software = true},
   };
   std::mt19937_64 generator_{7};
-  int changes_ = 0;
-  int wakes_ = 0;
+  std::atomic<int> changes_{0};
+  std::atomic<int> wakes_{0};
   std::unique_ptr<EntropyPool> pool_;
   std::unique_ptr<PoolReader> reader_;
 };
@@ -395,6 +397,34 @@ TEST_F(EntropyPoolTest, FreshSeedIsWantedAfterMuchOutput) {
   }
   EXPECT_TRUE(pool_->Wants(0));
   EXPECT_EQ(wakes_, 1);
+}
+
+// Three readers draw on threads of their own while the source fails.
+TEST_F(EntropyPoolTest, NoReadBegunAfterTheFailureWasToldSucceeds) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  std::atomic<bool> told{false};
+  std::atomic<int> reads{0}, late{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&, reader = pool_->NewReader()] {
+      std::vector<uint8_t> out(256);
+      while (true) {
+        const bool was_told = told;
+        if (!reader->Read(absl::MakeSpan(out), 0).ok()) return;
+        ++reads;
+        late += was_told;
+      }
+    });
+  }
+  while (reads < 100) {
+    pool_->Tick();
+    Add(0, 64);
+  }
+  pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
+  told = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(late, 0);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/source.h"
@@ -22,9 +23,13 @@ class EventLog final : public Log {
  public:
   explicit EventLog(const Clock* clock) : Log(clock, -1) {}
   void Write(LogLevel level, absl::string_view event, Fields fields) override {
+    absl::MutexLock lock(&mutex_);
     events.push_back(std::string(event));
   }
-  std::vector<std::string> events;
+  std::vector<std::string> events;  // looked at when nothing else runs
+
+ private:
+  absl::Mutex mutex_;
 };
 
 // The device's state, kept by the test; any number of drivers look at it.
