@@ -28,11 +28,13 @@ int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
 }  // namespace
 
 int RunSources(const ClientFlags& flags, bool json) {
-  return AskServer(flags, json, [](AdminClient& admin) { return admin.ListSources(); }, SourcesTable);
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.ListSources(); }, SourcesTable);
 }
 
 int RunPools(const ClientFlags& flags, bool json) {
-  return AskServer(flags, json, [](AdminClient& admin) { return admin.ListPools(); }, PoolsTable);
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.ListPools(); }, PoolsTable);
 }
 
 int RunClasses(const ClientFlags& flags, const std::string& pool, bool json) {
@@ -41,7 +43,8 @@ int RunClasses(const ClientFlags& flags, const std::string& pool, bool json) {
 }
 
 int RunAgents(const ClientFlags& flags, bool json) {
-  return AskServer(flags, json, [](AdminClient& admin) { return admin.ListAgents(); }, AgentsTable);
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.ListAgents(); }, AgentsTable);
 }
 
 int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {

@@ -36,7 +36,9 @@ constexpr int kQuietSeconds = 5;
 class Demo {
  public:
   Demo(const DemoOptions& options, bool json, DemoPaths paths)
-      : options_(options), json_(json), live_(!json && isatty(STDOUT_FILENO) == 1),
+      : options_(options),
+        json_(json),
+        live_(!json && isatty(STDOUT_FILENO) == 1),
         paths_(std::move(paths)) {}
 
   // The whole demo but its directory. OK when everything it promised happened.
@@ -108,8 +110,8 @@ absl::Status Demo::WaitUntilReady() {
     }
     if (interrupt_.Wait(absl::Milliseconds(50))) return absl::CancelledError("interrupted");
   }
-  return absl::DeadlineExceededError(absl::StrCat("not ready after ",
-                                                  absl::FormatDuration(kReadyLimit), ": ", state));
+  return absl::DeadlineExceededError(
+      absl::StrCat("not ready after ", absl::FormatDuration(kReadyLimit), ": ", state));
 }
 
 void Demo::PrintWelcome() {
@@ -129,22 +131,22 @@ void Demo::PrintWelcome() {
               .Set("hwrng", sources_.hwrng)
               .Set("rdrand", sources_.rdrand)
               .Set("software_only", sources_.software_only()));
-  Say(absl::StrCat(
-      "EGD socket   ", paths_.socket, "\n\n",
-      "QEMU         add to a guest's command line:\n", QemuOptions(paths_.socket), "\n\n",
-      "libvirt      add to a domain's <devices>:\n", LibvirtXml(paths_.socket),
-      "             (its QEMU runs as another user: first chmod 711 ", paths_.dir, "\n",
-      "             and chmod 666 ", paths_.socket, ")\n\n",
-      "metrics      ", server, "/metrics\n             ", agent, "/metrics\n\n",
-      "try          ", program, " --config ", paths_.client_yaml, " status\n",
-      "             ", program, " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
+  Say(absl::StrCat("EGD socket   ", paths_.socket, "\n\n",
+                   "QEMU         add to a guest's command line:\n", QemuOptions(paths_.socket),
+                   "\n\n", "libvirt      add to a domain's <devices>:\n", LibvirtXml(paths_.socket),
+                   "             (its QEMU runs as another user: first chmod 711 ", paths_.dir,
+                   "\n", "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ",
+                   server, "/metrics\n             ", agent, "/metrics\n\n", "try          ",
+                   program, " --config ", paths_.client_yaml, " status\n", "             ", program,
+                   " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
 }
 
 absl::Status Demo::SelfCheck() {
   const absl::StatusOr<EgdDraw> draw =
       DrawFromEgd(paths_.socket, kSelfCheckBytes, kSelfCheckPatience);
   if (!draw.ok()) {
-    return absl::Status(draw.status().code(), absl::StrCat("self-check: ", draw.status().message()));
+    return absl::Status(draw.status().code(),
+                        absl::StrCat("self-check: ", draw.status().message()));
   }
   SayJson(JsonObject()
               .Set("event", "self_check")
@@ -188,7 +190,8 @@ void Demo::PrintGuest() {
   JsonObject json;
   json.Set("event", "guest");
   if (with.has_value() && with->ok()) json.SetRaw("with_device", GuestReportJson(**with));
-  if (without.has_value() && without->ok()) json.SetRaw("without_device", GuestReportJson(**without));
+  if (without.has_value() && without->ok())
+    json.SetRaw("without_device", GuestReportJson(**without));
   SayJson(json);
 }
 
@@ -244,8 +247,8 @@ absl::Status Demo::Run() {
 }  // namespace
 
 int RunDemo(const DemoOptions& options, bool json) {
-  absl::StatusOr<ScratchDir> dir = options.dir.empty() ? ScratchDir::Temporary("entropyd-demo")
-                                                       : ScratchDir::At(options.dir);
+  absl::StatusOr<ScratchDir> dir =
+      options.dir.empty() ? ScratchDir::Temporary("entropyd-demo") : ScratchDir::At(options.dir);
   if (!dir.ok()) return Fail(dir.status());
   // The daemons and the printed lines are to work from any directory.
   DemoPaths paths(std::filesystem::absolute(dir->path()).lexically_normal().string());
@@ -263,7 +266,8 @@ int RunDemo(const DemoOptions& options, bool json) {
   if (json) {
     JsonObject end;
     end.Set("event", "end").Set("ok", status.ok()).Set("served_bytes", served);
-    if (!status.ok()) end.Set("error", absl::string_view(status.message().data(), status.message().size()));
+    if (!status.ok())
+      end.Set("error", absl::string_view(status.message().data(), status.message().size()));
     std::cout << end.ToString() << std::endl;
   } else if (status.ok()) {
     std::cout << "demo: OK, " << served << " bytes served" << std::endl;

@@ -18,8 +18,8 @@
 namespace entropyd {
 namespace {
 
-// One call's worth. A multiple of 3, so that pieces of base64 join without padding, and of a line of
-// hexadecimal; below GetClient::kMaxBytesPerCall.
+// One call's worth. A multiple of 3, so that pieces of base64 join without padding, and of a line
+// of hexadecimal; below GetClient::kMaxBytesPerCall.
 constexpr size_t kPiece = 24 * 1024;
 constexpr size_t kHexLine = 32;
 static_assert(kPiece % 3 == 0 && kPiece % kHexLine == 0 && kPiece <= GetClient::kMaxBytesPerCall);
@@ -54,8 +54,8 @@ absl::Status Print(absl::Span<const uint8_t> piece, GetOptions::Output output) {
 }
 
 absl::Status PrintJsonHead(const std::string& pool_class, uint64_t bytes) {
-  return WriteOut(absl::StrCat("{\"class\":", JsonString(pool_class), ",\"bytes\":", bytes,
-                               ",\"base64\":\""));
+  return WriteOut(
+      absl::StrCat("{\"class\":", JsonString(pool_class), ",\"bytes\":", bytes, ",\"base64\":\""));
 }
 
 absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOptions& options) {
@@ -72,9 +72,9 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
         buffer->span().first(std::min<uint64_t>(kPiece, options.bytes - done));
     absl::StatusOr<GetClient::Drawn> got = client.Get(pool_class, piece);
     if (!got.ok()) {
-      return absl::Status(got.status().code(),
-                          absl::StrCat(got.status().message(), " (after ", done, " of ",
-                                       options.bytes, " bytes)"));
+      return absl::Status(
+          got.status().code(),
+          absl::StrCat(got.status().message(), " (after ", done, " of ", options.bytes, " bytes)"));
     }
     if (done == 0 && options.json) {
       if (absl::Status head = PrintJsonHead(pool_class, options.bytes); !head.ok()) return head;
@@ -103,6 +103,11 @@ int RunGet(const ClientFlags& flags, const GetOptions& options) {
   if (config->class_().empty()) {
     return Fail(absl::InvalidArgumentError(
         "get: which class? give --class POOL/CLASS, ENTROPYD_CLASS or `class` in client.yaml"));
+  }
+  const size_t slash = config->class_().find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == config->class_().size()) {
+    return Fail(absl::InvalidArgumentError(absl::StrCat(
+        "get: class '", config->class_(), "' is not POOL/CLASS; write e.g. default/gold")));
   }
   absl::StatusOr<std::unique_ptr<GetClient>> client =
       GetClient::Create(config->server(), config->tls(), absl::Now());

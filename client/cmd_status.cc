@@ -122,7 +122,8 @@ int RunStatus(const ClientFlags& flags, bool json) {
   if (json) {
     std::cout << Json(found, healthy) << std::endl;
   } else {
-    if (found.server.has_value() && found.server->ok()) PrintServer(config->server(), **found.server);
+    if (found.server.has_value() && found.server->ok())
+      PrintServer(config->server(), **found.server);
     if (found.agent.has_value() && found.agent->ok()) PrintAgent(config->control(), **found.agent);
     for (const std::string& text : found.warnings) std::cout << "warning: " << text << "\n";
     for (const std::string& text : found.troubles) std::cout << "UNHEALTHY: " << text << "\n";

@@ -19,25 +19,30 @@ int Fail(const absl::Status& status) {
   std::cerr << "entropyctl: " << absl::StatusCodeToString(status.code()) << ": " << status.message()
             << std::endl;
   switch (status.code()) {
-    case absl::StatusCode::kUnavailable: return kExitUnreachable;
+    case absl::StatusCode::kUnavailable:
+      return kExitUnreachable;
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition: return kExitUsage;
-    default: return kExitRuntime;
+    case absl::StatusCode::kFailedPrecondition:
+      return kExitUsage;
+    default:
+      return kExitRuntime;
   }
 }
 
 int FailServer(const absl::Status& status) {
-  return Fail(WithHint(status,
-                       "that entropyd runs there, that HOST:PORT is right (--server, "
-                       "ENTROPYD_SERVER or `server` in client.yaml), that your certificate is signed "
-                       "by its client_ca and its own by your ca"));
+  return Fail(
+      WithHint(status,
+               "that entropyd runs there, that HOST:PORT is right (--server, "
+               "ENTROPYD_SERVER or `server` in client.yaml), that your certificate is signed "
+               "by its client_ca and its own by your ca"));
 }
 
 int FailAgent(const absl::Status& status) {
-  return Fail(WithHint(status,
-                       "that entropyd-hostagent runs on this host, that the socket is its own "
-                       "(--control, ENTROPYD_CONTROL or `control` in client.yaml), and that you are "
-                       "root"));
+  return Fail(
+      WithHint(status,
+               "that entropyd-hostagent runs on this host, that the socket is its own "
+               "(--control, ENTROPYD_CONTROL or `control` in client.yaml), and that you are "
+               "root"));
 }
 
 absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags) {

@@ -1,6 +1,6 @@
-// The commands of entropyctl: one function each, in a file of its own (cmd_NAME.cc). The command line
-// is parsed in entropyctl_main.cc and nowhere else; commands print to standard output, say errors on
-// standard error and return the exit status.
+// The commands of entropyctl: one function each, in a file of its own (cmd_NAME.cc). The command
+// line is parsed in entropyctl_main.cc and nowhere else; commands print to standard output, say
+// errors on standard error and return the exit status.
 //
 // Exit status: 0 ok, 1 failed at run time, 2 wrong usage or configuration, 3 unhealthy,
 // 69 the server or agent cannot be reached.
@@ -73,11 +73,11 @@ int RunPkiIssue(const PkiOptions& options, bool json);
 int RunPkiRevoke(const PkiOptions& options, bool json);
 
 struct DemoOptions {
-  std::string dir;          // empty = a temporary one
-  double seconds = 0;       // 0 = until interrupted
+  std::string dir;     // empty = a temporary one
+  double seconds = 0;  // 0 = until interrupted
   bool guest = false;
   uint64_t guest_bytes = 0;
-  std::string kernel;       // see FindGuestKernel
+  std::string kernel;          // see FindGuestKernel
   std::string accel = "auto";  // auto, kvm, tcg
 };
 int RunDemo(const DemoOptions& options, bool json);

@@ -95,9 +95,9 @@ std::string DescribeDemoGuestSeeding(const DemoGuest& guest) {
   const auto with = guest.with_device();
   if (!with.has_value() || !with->ok()) return "";
   return absl::StrCat("guest: Linux ", (*with)->kernel, " under QEMU (", (*with)->accel,
-                      "), no RDRAND; its kernel's generator\n",
-                      "         with virtio-rng     ", SeedingText(with), "\n",
-                      "         without any device  ", SeedingText(guest.without_device()), "\n");
+                      "), no RDRAND; its kernel's generator\n", "         with virtio-rng     ",
+                      SeedingText(with), "\n", "         without any device  ",
+                      SeedingText(guest.without_device()), "\n");
 }
 
 }  // namespace entropyd

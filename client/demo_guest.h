@@ -1,5 +1,5 @@
-// The demo's test guest, in the background: booted once with virtio-rng on the demo's socket and once
-// without any generator.
+// The demo's test guest, in the background: booted once with virtio-rng on the demo's socket and
+// once without any generator.
 //
 // Thread safety: safe; the guests run on a thread of their own.
 #pragma once
@@ -47,8 +47,8 @@ class DemoGuest {
 
 // What the guest with the device read, or why it did not; one line, ended.
 std::string DescribeDemoGuestRead(const absl::StatusOr<GuestReport>& with_device);
-// The thesis's question on one screen: how long the guest's kernel took to be seeded with the device
-// and without. Several lines, each ended; empty when there was no guest to speak of.
+// The thesis's question on one screen: how long the guest's kernel took to be seeded with the
+// device and without. Several lines, each ended; empty when there was no guest to speak of.
 std::string DescribeDemoGuestSeeding(const DemoGuest& guest);
 
 }  // namespace entropyd

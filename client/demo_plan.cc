@@ -79,9 +79,8 @@ DemoPaths::DemoPaths(absl::string_view directory) : dir(directory) {
 absl::Status DemoPaths::Check() const {
   const size_t room = sizeof(sockaddr_un{}.sun_path) - 1;
   if (std::max(socket.size(), control.size()) <= room) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("demo in ", dir, ": a unix socket's path may have ", room,
-                   " bytes; choose a shorter --dir"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "demo in ", dir, ": a unix socket's path may have ", room, " bytes; choose a shorter --dir"));
 }
 
 DemoSources ProbeDemoSources() {
@@ -98,7 +97,9 @@ std::string DescribeDemoSources(const DemoSources& sources) {
     return absl::StrCat(
         "************************************************************************\n"
         "* SOFTWARE ONLY: this machine has no hardware generator that works here *\n"
-        "* (no RDRAND; ", kDemoHwrng, " see below). Bytes come from the kernel's own *\n"
+        "* (no RDRAND; ",
+        kDemoHwrng,
+        " see below). Bytes come from the kernel's own *\n"
         "* generator. Good enough to see the path, NOT what entropyd is for.     *\n"
         "************************************************************************\n",
         sources.hwrng_reason, "\n");
@@ -125,12 +126,13 @@ std::string DemoServerYaml(const DemoPaths& paths, const DemoSources& sources) {
       "metrics: 127.0.0.1:0\n"
       "tls:\n",
       TlsYaml(paths.server_cert, paths.server_key, "client_ca", paths.ca),
-      sources.software_only() ? "allow_software: true\n" : "",
-      "sources:\n", list,
+      sources.software_only() ? "allow_software: true\n" : "", "sources:\n", list,
       "pools:\n"
       "  - name: default\n"
       "    quality: drbg\n"
-      "    sources: [", names, "]\n"
+      "    sources: [",
+      names,
+      "]\n"
       "    classes:\n"
       "      - {name: demo, rate: 1GiB/s}\n"
       "policy:\n"
@@ -142,27 +144,38 @@ std::string DemoServerYaml(const DemoPaths& paths, const DemoSources& sources) {
 std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port) {
   return absl::StrCat(
       "# Written by `entropyctl demo`; not for production.\n"
-      "servers: [\"127.0.0.1:", server_port, "\"]\n"
+      "servers: [\"127.0.0.1:",
+      server_port,
+      "\"]\n"
       "tls:\n",
       TlsYaml(paths.agent_cert, paths.agent_key, "ca", paths.ca),
       "  server_name: localhost\n"
       "metrics: 127.0.0.1:0\n"
-      "control: ", Quoted(paths.control), "\n"
-      "state_dir: ", Quoted(paths.state_dir), "\n"
+      "control: ",
+      Quoted(paths.control),
+      "\n"
+      "state_dir: ",
+      Quoted(paths.state_dir),
+      "\n"
       "listeners:\n"
-      "  - {path: ", Quoted(paths.socket), ", mode: \"0600\", class: ", kDemoClass,
-      ", clients: auto}\n");
+      "  - {path: ",
+      Quoted(paths.socket), ", mode: \"0600\", class: ", kDemoClass, ", clients: auto}\n");
 }
 
 std::string DemoClientYaml(const DemoPaths& paths, uint16_t server_port) {
   return absl::StrCat(
       "# Written by `entropyctl demo`; not for production.\n"
-      "server: \"127.0.0.1:", server_port, "\"\n"
+      "server: \"127.0.0.1:",
+      server_port,
+      "\"\n"
       "tls:\n",
       TlsYaml(paths.operator_cert, paths.operator_key, "ca", paths.ca),
       "  server_name: localhost\n"
-      "control: ", Quoted(paths.control), "\n"
-      "class: ", kDemoClass, "\n");
+      "control: ",
+      Quoted(paths.control),
+      "\n"
+      "class: ",
+      kDemoClass, "\n");
 }
 
 std::string QemuOptions(absl::string_view socket) {
@@ -175,7 +188,9 @@ std::string LibvirtXml(absl::string_view socket) {
   return absl::StrCat(
       "<rng model='virtio'>\n"
       "  <backend model='egd' type='unix'>\n"
-      "    <source mode='connect' path='", socket, "'>\n"
+      "    <source mode='connect' path='",
+      socket,
+      "'>\n"
       "      <reconnect enabled='yes' timeout='1'/>\n"
       "    </source>\n"
       "  </backend>\n"

@@ -25,12 +25,12 @@ struct DemoPaths {
   absl::Status Check() const;
 
   std::string dir;
-  std::string pki;                              // directory of the CA
+  std::string pki;  // directory of the CA
   std::string ca, server_cert, server_key, agent_cert, agent_key, operator_cert, operator_key;
   std::string server_yaml, agent_yaml, client_yaml;
-  std::string server_ports, agent_ports;        // written by the daemons when they are ready
+  std::string server_ports, agent_ports;  // written by the daemons when they are ready
   std::string server_log, agent_log;
-  std::string socket, control, state_dir;       // the agent's
+  std::string socket, control, state_dir;  // the agent's
 };
 
 // Which generators this machine has.

@@ -33,8 +33,8 @@ std::string FindProgram(absl::string_view name) {
 
 absl::Status MakeCertificates(const DemoPaths& paths) {
   const absl::Time now = absl::Now();
-  absl::Status made = pki::Init(
-      paths.pki, {.common_name = kDemoAuthority, .validity = kCertificateValidity}, now);
+  absl::Status made =
+      pki::Init(paths.pki, {.common_name = kDemoAuthority, .validity = kCertificateValidity}, now);
   if (!made.ok()) return made;
   const pki::IssueRequest requests[] = {
       {.name = "server", .spiffe_id = kDemoServerId, .dns_names = {"localhost"}},

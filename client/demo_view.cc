@@ -33,8 +33,9 @@ std::string SourcesText(const DemoSnapshot& now) {
 std::string PoolText(const DemoSnapshot& now) {
   if (!now.pools.has_value() || now.pools->pool().empty()) return "-";
   const v1::Pool& pool = now.pools->pool(0);
-  return absl::StrCat(pool.name(), " ", QualityName(pool.quality()), pool.ready() ? "" : " NOT READY",
-                      pool.degraded() ? " degraded" : "", ", seed ", pool.seed_generation(), ", ",
+  return absl::StrCat(pool.name(), " ", QualityName(pool.quality()),
+                      pool.ready() ? "" : " NOT READY", pool.degraded() ? " degraded" : "",
+                      ", seed ", pool.seed_generation(), ", ",
                       FormatDuration(pool.seed_age_seconds()), " old",
                       pool.reason().empty() ? "" : absl::StrCat(": ", pool.reason()));
 }
@@ -86,7 +87,8 @@ double DeliveredRate(const DemoSnapshot& before, const DemoSnapshot& now) {
 
 std::vector<std::string> DemoLines(const DemoSnapshot& now, double rate, int columns) {
   std::vector<std::string> lines = {
-      absl::StrFormat("entropyd demo, %s; Ctrl-C ends it", FormatDuration(std::max(0.0, now.seconds))),
+      absl::StrFormat("entropyd demo, %s; Ctrl-C ends it",
+                      FormatDuration(std::max(0.0, now.seconds))),
       absl::StrCat("sources  ", SourcesText(now)),
       absl::StrCat("pool     ", PoolText(now)),
       absl::StrCat("class    ", ClassText(now)),

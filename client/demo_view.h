@@ -20,7 +20,7 @@ struct DemoSnapshot {
   absl::optional<v1::ListSourcesResponse> sources;
   absl::optional<v1::ListPoolsResponse> pools;
   absl::optional<v1::GetStatusResponse> agent;
-  std::string guest;   // what the test guest is at; empty = there is none
+  std::string guest;  // what the test guest is at; empty = there is none
 
   uint64_t delivered() const;  // to guests, all classes, bytes; 0 when the agent is silent
   uint32_t guests() const;

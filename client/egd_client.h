@@ -1,5 +1,5 @@
-// Draws bytes from an EGD socket as a client does that is in a hurry: read commands (0x02) pipelined,
-// replies counted.
+// Draws bytes from an EGD socket as a client does that is in a hurry: read commands (0x02)
+// pipelined, replies counted.
 //
 // Thread safety: a function without state.
 #pragma once
@@ -16,9 +16,7 @@ struct EgdDraw {
   uint64_t bytes = 0;
   double seconds = 0;  // from the first command to the last byte
 
-  double bytes_per_second() const {
-    return seconds > 0 ? static_cast<double>(bytes) / seconds : 0;
-  }
+  double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
 };
 
 // Asks for exactly `bytes` and wipes what comes.

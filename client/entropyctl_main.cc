@@ -18,9 +18,11 @@ namespace {
 constexpr char kAbout[] =
     "Looks after entropyd: draws bytes, shows servers and agents, makes certificates.\n"
     "\n"
-    "  entropyctl demo                        a whole entropyd on this machine, thrown away afterwards\n"
+    "  entropyctl demo                        a whole entropyd on this machine, thrown away "
+    "afterwards\n"
     "  entropyctl get --bytes 32 --hex        32 bytes of the class in client.yaml\n"
-    "  entropyctl status                      is all well? exit 3 when not, 69 when nobody answers\n"
+    "  entropyctl status                      is all well? exit 3 when not, 69 when nobody "
+    "answers\n"
     "  entropyctl classes -o json             every table is there as JSON too\n"
     "\n"
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else\n"
@@ -56,7 +58,8 @@ CLI::Validator SizeText(uint64_t max) {
           bytes = *parsed;
         }
         if (bytes == 0 || bytes > max) {
-          return absl::StrCat(text, " is not between 1 B and ", FormatSize(static_cast<double>(max)));
+          return absl::StrCat(text, " is not between 1 B and ",
+                              FormatSize(static_cast<double>(max)));
         }
         text = absl::StrCat(bytes);
         return "";
@@ -85,12 +88,14 @@ void AddConnection(CLI::App& app, ClientFlags& flags) {
 
 void AddGet(CLI::App& app, Arguments& args) {
   CLI::App* get = app.add_subcommand("get", "Draw bytes from a class of the server");
-  get->footer("\n  entropyctl get --bytes 32 --hex\n"
-              "  entropyctl get --bytes 1MiB --class default/bulk --raw >noise");
+  get->footer(
+      "\n  entropyctl get --bytes 32 --hex\n"
+      "  entropyctl get --bytes 1MiB --class default/bulk --raw >noise");
   get->add_option("--bytes,-n", args.get_bytes, "how many, e.g. 32 or 1MiB")
       ->required()
       ->transform(SizeText(kMostDrawn));
-  get->add_option("--class", args.connection.pool_class, "POOL/CLASS (default: `class` of client.yaml)");
+  get->add_option("--class", args.connection.pool_class,
+                  "POOL/CLASS (default: `class` of client.yaml)");
   auto* hex = get->add_flag("--hex", args.hex, "hexadecimal, 32 bytes a line (the default)");
   auto* raw = get->add_flag("--raw", args.raw, "the bytes themselves");
   auto* base64 = get->add_flag("--base64", args.base64, "base64, one line");
@@ -120,33 +125,37 @@ void AddTables(CLI::App& app, Arguments& args) {
   table("sources", "The server's hardware generators and their health",
         [&args] { return RunSources(args.connection, args.json()); });
   table("pools", "The server's pools", [&args] { return RunPools(args.connection, args.json()); });
-  CLI::App* classes =
-      table("classes", "The class tree: rates, ceilings, who waits",
-            [&args] { return RunClasses(args.connection, args.pool, args.json()); });
+  CLI::App* classes = table("classes", "The class tree: rates, ceilings, who waits", [&args] {
+    return RunClasses(args.connection, args.pool, args.json());
+  });
   classes->add_option("--pool", args.pool, "only this pool");
   table("agents", "Host agents attached to the server",
         [&args] { return RunAgents(args.connection, args.json()); });
   table("guests", "Guests of this host's agent",
         [&args] { return RunGuests(args.connection, args.json()); });
 
-  CLI::App* drain = table("drain", "Send agents elsewhere, before maintenance", [&args] {
-    return RunDrain(args.connection, args.drain, args.json());
-  });
-  drain->footer("\n  entropyctl drain --deadline 60 --reason 'kernel update'\n"
-                "  entropyctl drain --identity spiffe://dc1/agent/h7");
-  drain->add_option("--identity", args.drain.identity, "only this agent (default: all, and refuse new ones)");
+  CLI::App* drain = table("drain", "Send agents elsewhere, before maintenance",
+                          [&args] { return RunDrain(args.connection, args.drain, args.json()); });
+  drain->footer(
+      "\n  entropyctl drain --deadline 60 --reason 'kernel update'\n"
+      "  entropyctl drain --identity spiffe://dc1/agent/h7");
+  drain->add_option("--identity", args.drain.identity,
+                    "only this agent (default: all, and refuse new ones)");
   drain->add_option("--reason", args.drain.reason, "for the agents' logs");
-  drain->add_option("--deadline", args.drain.deadline_seconds, "seconds until streams are cut (default 30)");
+  drain->add_option("--deadline", args.drain.deadline_seconds,
+                    "seconds until streams are cut (default 30)");
 }
 
 void AddPki(CLI::App& app, Arguments& args) {
-  CLI::App* pki = app.add_subcommand("pki", "A small certificate authority, for people who have none");
+  CLI::App* pki =
+      app.add_subcommand("pki", "A small certificate authority, for people who have none");
   pki->require_subcommand(1);
-  pki->footer("\n  entropyctl pki init --dir ca --name dc1\n"
-              "  entropyctl pki issue --dir ca --name server --spiffe spiffe://dc1/server \\\n"
-              "      --dns entropyd.example\n"
-              "  entropyctl pki issue --dir ca --name h7 --spiffe spiffe://dc1/agent/h7\n"
-              "  entropyctl pki revoke --dir ca --cert ca/h7.crt");
+  pki->footer(
+      "\n  entropyctl pki init --dir ca --name dc1\n"
+      "  entropyctl pki issue --dir ca --name server --spiffe spiffe://dc1/server \\\n"
+      "      --dns entropyd.example\n"
+      "  entropyctl pki issue --dir ca --name h7 --spiffe spiffe://dc1/agent/h7\n"
+      "  entropyctl pki revoke --dir ca --cert ca/h7.crt");
   const auto command = [&](const char* name, const char* help, std::function<int()> run) {
     CLI::App* sub = pki->add_subcommand(name, help);
     sub->add_option("--dir", args.pki.dir, "the authority's directory")->required();
@@ -181,9 +190,10 @@ void AddKernel(CLI::App* command, std::string* kernel, std::string* accel) {
 void AddDemo(CLI::App& app, Arguments& args) {
   CLI::App* demo = app.add_subcommand(
       "demo", "A whole entropyd on this machine: CA, server, agent, one EGD socket");
-  demo->footer("\n  entropyctl demo                        until Ctrl-C\n"
-               "  entropyctl demo --guest --seconds 60   boots a guest with and without the device\n"
-               "\nEverything lives in one directory that goes away at the end.");
+  demo->footer(
+      "\n  entropyctl demo                        until Ctrl-C\n"
+      "  entropyctl demo --guest --seconds 60   boots a guest with and without the device\n"
+      "\nEverything lives in one directory that goes away at the end.");
   demo->add_option("--dir", args.demo.dir, "directory to use (default: a new one under /tmp)");
   demo->add_option("--seconds", args.demo.seconds, "end after so many; 0 = when interrupted")
       ->check(CLI::Range(0.0, 1e7));
@@ -202,7 +212,8 @@ void AddDemo(CLI::App& app, Arguments& args) {
 void AddGuestBoot(CLI::App& app, Arguments& args) {
   CLI::App* boot = app.add_subcommand("guest-boot", "Boot a test guest on an EGD socket");
   boot->group("");  // for tests and benchmarks: works, but is not in the list
-  boot->add_option("--socket", args.guest_boot.socket, "EGD socket; absent = a guest without a device");
+  boot->add_option("--socket", args.guest_boot.socket,
+                   "EGD socket; absent = a guest without a device");
   boot->add_option("--bytes", args.guest_boot_bytes, "to read from /dev/hwrng (default 64KiB)")
       ->transform(SizeText(kMostGuest));
   boot->add_option("--dump", args.guest_boot.dump, "file for the bytes read");
@@ -230,7 +241,8 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "entropyctl " ENTROPYD_VERSION);
   app.get_formatter()->column_width(28);
-  app.add_option("-o,--output", args.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("-o,--output", args.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
   AddConnection(app, args.connection);
   AddDemo(app, args);
   AddGet(app, args);

@@ -86,9 +86,9 @@ absl::StatusOr<GuestReport> BootOnce(const GuestBoot& boot, bool kvm, const Scra
       QemuCommand(boot, kvm ? "kvm" : "tcg", dir.File("initramfs.cpio"), console),
       dir.File("qemu.log"));
   if (!qemu.ok()) {
-    return absl::Status(qemu.status().code(),
-                        absl::StrCat(qemu.status().message(),
-                                     "; install it: apt-get install qemu-system-x86"));
+    return absl::Status(
+        qemu.status().code(),
+        absl::StrCat(qemu.status().message(), "; install it: apt-get install qemu-system-x86"));
   }
   const absl::Time start = absl::Now();
   for (;;) {
@@ -104,10 +104,10 @@ absl::StatusOr<GuestReport> BootOnce(const GuestBoot& boot, bool kvm, const Scra
     if (boot.cancelled && boot.cancelled()) return absl::CancelledError("boot guest: cancelled");
     const absl::Duration passed = absl::Now() - start;
     if (kvm && !report.init_seconds.has_value() && passed > kKvmSilence) {
-      return Failure(absl::StatusCode::kUnavailable,
-                     absl::StrCat("nothing from a guest under KVM for ",
-                                  absl::FormatDuration(kKvmSilence)),
-                     dir);
+      return Failure(
+          absl::StatusCode::kUnavailable,
+          absl::StrCat("nothing from a guest under KVM for ", absl::FormatDuration(kKvmSilence)),
+          dir);
     }
     if (passed > boot.limit) {
       return Failure(absl::StatusCode::kDeadlineExceeded,
@@ -147,7 +147,8 @@ bool KvmUsable() {
   const std::string cpu = ReadFile("/proc/cpuinfo").value_or("");
   const size_t flags = cpu.find("\nflags");
   if (flags == std::string::npos) return false;
-  const std::string line = absl::StrCat(cpu.substr(flags + 1, cpu.find('\n', flags + 1) - flags - 1), " ");
+  const std::string line =
+      absl::StrCat(cpu.substr(flags + 1, cpu.find('\n', flags + 1) - flags - 1), " ");
   return absl::StrContains(line, " vmx ") || absl::StrContains(line, " svm ");
 }
 
@@ -160,21 +161,37 @@ std::vector<std::string> QemuCommand(const GuestBoot& boot, absl::string_view ac
       boot.socket.empty() ? 0 : boot.bytes,
       " entropyd.wait=", absl::ToInt64Seconds(boot.seed_wait));
   if (!boot.dump.empty()) absl::StrAppend(&append, " entropyd.dump=1");
-  std::vector<std::string> argv = {
-      "qemu-system-x86_64", "-accel", std::string(accel), "-cpu", "qemu64,-rdrand,-rdseed",
-      "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-      "-kernel", boot.kernel.image, "-initrd", std::string(initrd), "-append", append,
-      "-chardev", absl::StrCat("file,id=console,path=", QemuValue(console)),
-      "-serial", "chardev:console"};
+  std::vector<std::string> argv = {"qemu-system-x86_64",
+                                   "-accel",
+                                   std::string(accel),
+                                   "-cpu",
+                                   "qemu64,-rdrand,-rdseed",
+                                   "-m",
+                                   "256",
+                                   "-nodefaults",
+                                   "-no-user-config",
+                                   "-no-reboot",
+                                   "-display",
+                                   "none",
+                                   "-kernel",
+                                   boot.kernel.image,
+                                   "-initrd",
+                                   std::string(initrd),
+                                   "-append",
+                                   append,
+                                   "-chardev",
+                                   absl::StrCat("file,id=console,path=", QemuValue(console)),
+                                   "-serial",
+                                   "chardev:console"};
   if (!boot.dump.empty()) {
     argv.insert(argv.end(), {"-chardev", absl::StrCat("file,id=dump,path=", QemuValue(boot.dump)),
                              "-serial", "chardev:dump"});
   }
   if (!boot.socket.empty()) {
-    argv.insert(argv.end(),
-                {"-chardev",
-                 absl::StrCat("socket,id=egd,path=", QemuValue(boot.socket), ",reconnect=1"),
-                 "-object", "rng-egd,id=rng0,chardev=egd", "-device", "virtio-rng-pci,rng=rng0"});
+    argv.insert(
+        argv.end(),
+        {"-chardev", absl::StrCat("socket,id=egd,path=", QemuValue(boot.socket), ",reconnect=1"),
+         "-object", "rng-egd,id=rng0,chardev=egd", "-device", "virtio-rng-pci,rng=rng0"});
   }
   return argv;
 }

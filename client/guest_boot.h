@@ -1,6 +1,6 @@
 // Boots a test guest under QEMU: Debian's cloud kernel, an initramfs with one program
-// (client/guest_init.c), virtio-rng on an EGD socket or no generator at all, and a processor without
-// RDRAND. Tells what the guest read and when its kernel's generator was seeded.
+// (client/guest_init.c), virtio-rng on an EGD socket or no generator at all, and a processor
+// without RDRAND. Tells what the guest read and when its kernel's generator was seeded.
 //
 //   GuestBoot boot;
 //   boot.kernel = FindGuestKernel("").value();
@@ -46,10 +46,10 @@ enum class GuestAccel {
 
 struct GuestBoot {
   GuestKernel kernel;
-  std::string init;           // path of the guest's init program
-  std::string socket;         // EGD socket; empty: a guest without any generator
-  uint64_t bytes = 0;         // to read from /dev/hwrng, at most 64 MiB; needs a socket
-  std::string dump;           // file for the bytes read; empty = none
+  std::string init;    // path of the guest's init program
+  std::string socket;  // EGD socket; empty: a guest without any generator
+  uint64_t bytes = 0;  // to read from /dev/hwrng, at most 64 MiB; needs a socket
+  std::string dump;    // file for the bytes read; empty = none
   GuestAccel accel = GuestAccel::kAuto;
   // How long the guest watches for its generator to be seeded before it goes on.
   absl::Duration seed_wait = absl::Seconds(25);

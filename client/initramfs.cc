@@ -14,7 +14,8 @@ void Initramfs::Pad() {
 void Initramfs::Append(absl::string_view path, uint32_t mode, absl::string_view contents,
                        uint32_t major, uint32_t minor) {
   const uint32_t links = S_ISDIR(mode) ? 2 : 1;
-  // magic ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
+  // magic ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize
+  // check
   absl::StrAppendFormat(&archive_, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
                         next_inode_++, mode, 0, 0, links, 0, contents.size(), 0, 0, major, minor,
                         path.size() + 1, 0);

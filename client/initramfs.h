@@ -18,7 +18,8 @@ namespace entropyd {
 
 class Initramfs {
  public:
-  // Paths are relative to the root, without a leading slash; a directory comes before what it holds.
+  // Paths are relative to the root, without a leading slash; a directory comes before what it
+  // holds.
   void AddDirectory(absl::string_view path);
   // `permissions`: the lower twelve bits of the mode.
   void AddFile(absl::string_view path, uint32_t permissions, absl::string_view contents);

@@ -45,7 +45,9 @@ ScratchDir::ScratchDir(ScratchDir&& other) noexcept
 
 ScratchDir::~ScratchDir() { Remove().IgnoreError(); }
 
-std::string ScratchDir::File(absl::string_view name) const { return absl::StrCat(path_, "/", name); }
+std::string ScratchDir::File(absl::string_view name) const {
+  return absl::StrCat(path_, "/", name);
+}
 
 absl::Status ScratchDir::Remove() {
   if (path_.empty()) return absl::OkStatus();

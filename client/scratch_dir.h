@@ -15,9 +15,9 @@ class ScratchDir {
  public:
   // A new directory, mode 0700, under $TMPDIR (or /tmp).
   static absl::StatusOr<ScratchDir> Temporary(absl::string_view prefix);
-  // `path` itself. Made, mode 0700, when it is absent; when it is there it must be an empty directory
-  // of this user, and is emptied, not removed, at the end.
-  // Errors: FAILED_PRECONDITION when it holds something or belongs to somebody else.
+  // `path` itself. Made, mode 0700, when it is absent; when it is there it must be an empty
+  // directory of this user, and is emptied, not removed, at the end. Errors: FAILED_PRECONDITION
+  // when it holds something or belongs to somebody else.
   static absl::StatusOr<ScratchDir> At(const std::string& path);
 
   ScratchDir(ScratchDir&& other) noexcept;

@@ -21,8 +21,8 @@ std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
 }
 
-// How deep a class lies in its pool's tree. A parent that is not in the answer ends the walk, and so
-// does a circle, which no server sends.
+// How deep a class lies in its pool's tree. A parent that is not in the answer ends the walk, and
+// so does a circle, which no server sends.
 int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
   int depth = 0;
   std::string parent = one.parent();
@@ -38,7 +38,8 @@ int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Clas
 }  // namespace
 
 std::string SourcesTable(const v1::ListSourcesResponse& answer) {
-  Table table({"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>", "WHY"});
+  Table table(
+      {"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>", "WHY"});
   for (const v1::Source& source : answer.source()) {
     table.Add({source.name(), source.driver(), source.group(),
                absl::StrCat(StateName(source.state()), source.software() ? " (software)" : ""),
@@ -55,15 +56,16 @@ std::string PoolsTable(const v1::ListPoolsResponse& answer) {
                "SOURCES", "WHY"});
   for (const v1::Pool& pool : answer.pool()) {
     const bool drbg = pool.quality() == v1::QUALITY_DRBG;
-    table.Add({pool.name(), std::string(QualityName(pool.quality())),
-               absl::StrCat(pool.ready() ? "ready" : "not ready", pool.degraded() ? ", degraded" : "",
-                            pool.software_only() ? ", software only" : ""),
-               absl::StrCat(pool.healthy_groups(), "/", pool.min_healthy_groups()),
-               drbg ? absl::StrCat(pool.seed_generation()) : "-",
-               drbg ? FormatDuration(pool.seed_age_seconds()) : "-",
-               drbg ? "-" : absl::StrCat(Bytes(pool.available_bytes()), " of ",
-                                         Bytes(pool.capacity_bytes())),
-               Bytes(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
+    table.Add(
+        {pool.name(), std::string(QualityName(pool.quality())),
+         absl::StrCat(pool.ready() ? "ready" : "not ready", pool.degraded() ? ", degraded" : "",
+                      pool.software_only() ? ", software only" : ""),
+         absl::StrCat(pool.healthy_groups(), "/", pool.min_healthy_groups()),
+         drbg ? absl::StrCat(pool.seed_generation()) : "-",
+         drbg ? FormatDuration(pool.seed_age_seconds()) : "-",
+         drbg ? "-"
+              : absl::StrCat(Bytes(pool.available_bytes()), " of ", Bytes(pool.capacity_bytes())),
+         Bytes(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
   }
   return OrNone(table);
 }
@@ -83,8 +85,8 @@ std::string ClassesTable(const v1::ListClassesResponse& answer) {
                absl::StrCat(one.members(), one.waiting_members() > 0
                                                ? absl::StrCat(" (", one.waiting_members(), " wait)")
                                                : ""),
-               Bytes(one.waiting_bytes()), Bytes(one.delivered_bytes()), Bytes(one.borrowed_bytes()),
-               FormatDuration(one.throttled_seconds())});
+               Bytes(one.waiting_bytes()), Bytes(one.delivered_bytes()),
+               Bytes(one.borrowed_bytes()), FormatDuration(one.throttled_seconds())});
   }
   return OrNone(table);
 }
@@ -94,9 +96,10 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
   for (const v1::Agent& agent : answer.agent()) {
     std::vector<std::string> classes;
     for (const v1::Agent::Channel& channel : agent.channel()) {
-      classes.push_back(channel.phase() == v1::PHASE_OPEN
-                            ? channel.class_()
-                            : absl::StrCat(channel.class_(), " (", PhaseName(channel.phase()), ")"));
+      classes.push_back(
+          channel.phase() == v1::PHASE_OPEN
+              ? channel.class_()
+              : absl::StrCat(channel.class_(), " (", PhaseName(channel.phase()), ")"));
     }
     table.Add({absl::StrCat(agent.identity(), agent.draining() ? " (draining)" : ""), agent.peer(),
                FormatDuration(agent.connected_seconds()), absl::StrCat(agent.guests()),
@@ -137,7 +140,8 @@ std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools) {
   std::vector<std::string> troubles;
   for (const v1::Pool& pool : pools.pool()) {
     if (!pool.ready()) {
-      troubles.push_back(absl::StrCat("pool ", pool.name(), " is not ready", Because(pool.reason())));
+      troubles.push_back(
+          absl::StrCat("pool ", pool.name(), " is not ready", Because(pool.reason())));
     }
   }
   return troubles;
@@ -170,7 +174,8 @@ std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
   }
   for (const v1::Pool& pool : pools.pool()) {
     if (pool.ready() && pool.degraded()) {
-      warnings.push_back(absl::StrCat("pool ", pool.name(), " is degraded", Because(pool.reason())));
+      warnings.push_back(
+          absl::StrCat("pool ", pool.name(), " is degraded", Because(pool.reason())));
     }
     if (pool.software_only()) {
       warnings.push_back(absl::StrCat("pool ", pool.name(), " is fed by software only"));

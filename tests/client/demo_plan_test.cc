@@ -51,7 +51,8 @@ TEST(DemoPlanTest, OneGeneratorIsEnoughToLeaveSoftwareOut) {
 }
 
 TEST(DemoPlanTest, WithoutAnyGeneratorSoftwareIsAllowedAndSaidLoudly) {
-  const auto server = Parsed<config::v1::Server>(DemoServerYaml(DemoPaths("/tmp/d"), DemoSources()));
+  const auto server =
+      Parsed<config::v1::Server>(DemoServerYaml(DemoPaths("/tmp/d"), DemoSources()));
   ASSERT_EQ(server.sources_size(), 1);
   EXPECT_EQ(server.sources(0).driver(), config::v1::DRIVER_GETRANDOM);
   EXPECT_TRUE(server.allow_software());

@@ -87,13 +87,11 @@ TEST_F(EgdClientTest, AConnectionThatClosesEarlyIsDataLoss) {
 
 TEST_F(EgdClientTest, ABytesMoreThanAskedForIsDataLoss) {
   OneShotServer server(path_, 1, 1 << 30);
-  EXPECT_EQ(DrawFromEgd(path_, 10, absl::Seconds(30)).status().code(),
-            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(DrawFromEgd(path_, 10, absl::Seconds(30)).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(EgdClientTest, AMissingSocketIsNotFound) {
-  EXPECT_EQ(DrawFromEgd(path_, 10, absl::Seconds(30)).status().code(),
-            absl::StatusCode::kNotFound);
+  EXPECT_EQ(DrawFromEgd(path_, 10, absl::Seconds(30)).status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ TEST(GuestReportTest, ADigestThatIsCutIsNoDigest) {
 }
 
 TEST(GuestReportTest, NeverSeededTellsHowLongItWaited) {
-  const GuestReport report =
-      ParseGuestConsole("ENTROPYD-GUEST crng_seconds=none waited=25.0\nENTROPYD-GUEST event=done\n");
+  const GuestReport report = ParseGuestConsole(
+      "ENTROPYD-GUEST crng_seconds=none waited=25.0\nENTROPYD-GUEST event=done\n");
   EXPECT_FALSE(report.crng_seconds.has_value());
   EXPECT_DOUBLE_EQ(report.waited_seconds, 25.0);
   EXPECT_EQ(DescribeGuestSeeding(report), "> 25 s: still unseeded");

@@ -83,7 +83,8 @@ TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
   source->set_name("trng0");
   source->set_state(v1::SOURCE_STATE_QUARANTINED);
   source->set_reason("rct");
-  EXPECT_THAT(ServerWarnings(sources, OnePool(true)), ElementsAre("source trng0 is quarantined: rct"));
+  EXPECT_THAT(ServerWarnings(sources, OnePool(true)),
+              ElementsAre("source trng0 is quarantined: rct"));
   EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
 }
 
@@ -101,7 +102,8 @@ TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {
 TEST(TablesTest, EveryPhaseButOpenIsATrouble) {
   EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_SUSPENDED)),
               ElementsAre("class default/gold is suspended"));
-  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_CLOSED)), ElementsAre("class default/gold is closed"));
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_CLOSED)),
+              ElementsAre("class default/gold is closed"));
   EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_UNSPECIFIED)),
               ElementsAre("class default/gold is opening"));
 }
