@@ -8,7 +8,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <string>
 
@@ -17,7 +16,9 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/log_config.h"
 #include "base/metrics.h"
+#include "base/ports_file.h"
 #include "base/secret_bytes.h"
 #include "base/tls.h"
 #include "hostagent/agent.h"
@@ -47,36 +48,6 @@ void RaiseDescriptorLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void ConfigureLog(const config::v1::LogConfig& config, Log* log) {
-  log->SetFormat(config.format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
-                                                                 : LogFormat::kLogfmt);
-  switch (config.level()) {
-    case config::v1::LOG_LEVEL_DEBUG:
-      return log->SetLevel(LogLevel::kDebug);
-    case config::v1::LOG_LEVEL_WARNING:
-      return log->SetLevel(LogLevel::kWarning);
-    case config::v1::LOG_LEVEL_ERROR:
-      return log->SetLevel(LogLevel::kError);
-    default:
-      return log->SetLevel(LogLevel::kInfo);
-  }
-}
-
-// Appears complete or not at all: whoever waits for it may read it at once.
-absl::Status WritePortsFile(const std::string& path, int http_port) {
-  const std::string fresh = absl::StrCat(path, ".new");
-  {
-    std::ofstream out(fresh, std::ios::trunc);
-    if (http_port != 0) out << "http=" << http_port << "\n";
-    out.flush();
-    if (!out) return absl::UnavailableError(absl::StrCat("write ", fresh, ": failed"));
-  }
-  if (rename(fresh.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("rename ", fresh, " to ", path));
-  }
-  return absl::OkStatus();
 }
 
 // Signals as events of the loop.
@@ -136,7 +107,7 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   Signals signals(agent->get(), &log);
   if (auto status = signals.Watch(); !status.ok()) return Fail(kRuntime, status);
   if (!flags.ports_file.empty()) {
-    if (auto status = WritePortsFile(flags.ports_file, (*agent)->http_port()); !status.ok()) {
+    if (auto status = WritePortsFile(flags.ports_file, {{"http", (*agent)->http_port()}}); !status.ok()) {
       return Fail(kRuntime, status);
     }
   }

@@ -1,5 +1,4 @@
 // entropyd: the datacenter entropy server.
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
@@ -15,8 +14,9 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/fd.h"
 #include "base/log.h"
+#include "base/log_config.h"
+#include "base/ports_file.h"
 #include "base/secret_bytes.h"
 #include "base/tls.h"
 #include "proto/server_config.pb.h"
@@ -46,39 +46,6 @@ absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock)
   const absl::Status loaded = config::Load(path, &config, &locations);
   if (!loaded.ok()) return loaded;
   return ServerPlan::Check(std::move(config), std::move(locations), clock);
-}
-
-void ConfigureLog(const config::v1::LogConfig& config, Log* log) {
-  log->SetFormat(config.format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
-                                                                : LogFormat::kLogfmt);
-  switch (config.level()) {
-    case config::v1::LOG_LEVEL_DEBUG:
-      return log->SetLevel(LogLevel::kDebug);
-    case config::v1::LOG_LEVEL_WARNING:
-      return log->SetLevel(LogLevel::kWarning);
-    case config::v1::LOG_LEVEL_ERROR:
-      return log->SetLevel(LogLevel::kError);
-    default:
-      return log->SetLevel(LogLevel::kInfo);
-  }
-}
-
-// Whole or not at all: who waits for the file may read it as soon as it is there.
-absl::Status WritePorts(const std::string& path, int grpc_port, int http_port) {
-  const std::string text =
-      absl::StrCat("grpc=", grpc_port, "\n", "http=", http_port, "\n");
-  const std::string temporary = absl::StrCat(path, ".new");
-  {
-    UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd) return ErrnoStatus(errno, absl::StrCat("write ", temporary));
-    if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-      return ErrnoStatus(errno, absl::StrCat("write ", temporary));
-    }
-  }
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
-  }
-  return absl::OkStatus();
 }
 
 // Signals are waited for by main() alone; every thread made later inherits the mask.
@@ -117,7 +84,8 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   if (!server.ok()) return Fail(kExitRuntime, server.status());
   if (!flags.ports_file.empty()) {
     const absl::Status written =
-        WritePorts(flags.ports_file, (*server)->grpc_port(), (*server)->http_port());
+        WritePortsFile(flags.ports_file,
+                       {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
     if (!written.ok()) return Fail(kExitRuntime, written);
   }
   log.Info("server.listening", {{"grpc", listen},
