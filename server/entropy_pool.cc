@@ -42,6 +42,7 @@ struct EntropyPool::Series {
   Gauge* capacity_bytes;
   Gauge* seed_age_seconds;
   Counter* seed_generation;
+  Counter* reader_seeds;
   Counter* delivered_bytes;
 };
 
@@ -111,6 +112,8 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
                         "Since the last seed; +Inf before the first.", labels),
       metrics->AddCounter("entropyd_pool_seed_generation", "Seeds of the root DRBG so far.",
                           labels),
+      metrics->AddCounter("entropyd_pool_reader_seeds_total",
+                          "Seeds that readers' DRBGs took from the root.", labels),
       metrics->AddCounter("entropyd_pool_delivered_bytes_total", "Bytes given to readers.", labels),
   });
   series_->software_only->Set(software_only_);
@@ -374,6 +377,7 @@ void EntropyPool::Tick() {
   series_->capacity_bytes->Set(static_cast<double>(now.capacity_bytes()));
   series_->seed_age_seconds->Set(now.seed_age_seconds());
   Metrics::SetCounter(series_->seed_generation, static_cast<double>(now.seed_generation()));
+  Metrics::SetCounter(series_->reader_seeds, static_cast<double>(reader_seeds_));
   Metrics::SetCounter(series_->delivered_bytes, static_cast<double>(now.delivered_bytes()));
 }
 

@@ -161,6 +161,7 @@ class EntropyPool final : public Pool, public SourceSink {
   std::atomic<uint64_t> delivered_bytes_{0};
   std::atomic<uint64_t> bytes_since_seed_{0};
   std::atomic<uint64_t> readers_{0};
+  std::atomic<uint64_t> reader_seeds_{0};
 
   mutable absl::Mutex mutex_;
   std::vector<v1::SourceState> source_states_ ABSL_GUARDED_BY(mutex_);

@@ -113,6 +113,7 @@ absl::Status EntropyPool::SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* g
                                    : child->Instantiate(seed, absl::StrCat("reader ", reader));
   }
   Cleanse(absl::MakeSpan(seed));
+  ++reader_seeds_;
   return status;
 }
 

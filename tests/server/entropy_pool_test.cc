@@ -168,14 +168,45 @@ TEST_F(EntropyPoolTest, SeedsAreWantedAtTheIntervalAndNotBefore) {
   EXPECT_EQ(pool_->State().seed_generation, 2u);
 }
 
-TEST_F(EntropyPoolTest, ReadTellsTheGenerationOfItsSeed) {
+TEST_F(EntropyPoolTest, ReaderFollowsTheRootToEachNewSeedAtOnce) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   std::vector<uint8_t> out(16);
   EXPECT_EQ(reader_->Read(absl::MakeSpan(out), 0).value(), 1u);
-  clock_.Advance(kReseed);
-  Add(0, kBlockSamples);
+  Healthy(1);
+  Add(1, kBlockSamples);
   EXPECT_EQ(reader_->Read(absl::MakeSpan(out), 0).value(), 2u);
+}
+
+TEST_F(EntropyPoolTest, ReaderTakesANewSeedAfterManyCallsOrMuchTime) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  const auto seeds = [this] {
+    pool_->Tick();
+    const std::string text = metrics_.Serialize();
+    const std::string name = "entropyd_pool_reader_seeds_total{pool=\"default\"} ";
+    return std::stoi(text.substr(text.find("\n" + name) + 1 + name.size()));
+  };
+  for (uint32_t i = 0; i < EntropyPool::kCallsPerChildSeed; ++i) ASSERT_TRUE(Read(16).ok());
+  EXPECT_EQ(seeds(), 1);
+  ASSERT_TRUE(Read(16).ok());
+  EXPECT_EQ(seeds(), 2);
+  clock_.Advance(kReseed);
+  ASSERT_TRUE(Read(16).ok());
+  EXPECT_EQ(seeds(), 3);
+}
+
+TEST_F(EntropyPoolTest, MinimumOfTwoGroupsHoldsOnlyWhileBothSeedsAreFresh) {
+  Make(v1::QUALITY_DRBG, 2);
+  Healthy(0);
+  Healthy(1);
+  Add(0, kBlockSamples);
+  clock_.Advance(kMaxAge / 2);
+  Add(1, kBlockSamples);
+  clock_.Advance(kMaxAge / 2 - absl::Nanoseconds(1));
+  EXPECT_TRUE(Read(16).ok());
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_TRUE(absl::IsUnavailable(Read(16)));
 }
 
 TEST_F(EntropyPoolTest, SuspendedWhenTheSeedIsTooOld) {
