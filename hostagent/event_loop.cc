@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -14,10 +16,22 @@ namespace {
 // its reply while the others' commands still arrive.
 constexpr int kBatch = 64;
 
-// The wake-up descriptor's event: no watch has this id, because generations start at 1.
+// The loop's own descriptors: no watch has these ids, because generations start at 1.
 constexpr uint64_t kWakeEvent = 0;
+constexpr uint64_t kTimerEvent = 1;
 
+constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kNanosPerMilli = 1'000'000;
+
+absl::Status Add(int epoll, int fd, uint64_t event_id) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = event_id;
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    return ErrnoStatus(errno, "watch descriptor of the event loop");
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -26,19 +40,19 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock* clock)
   if (!epoll) return ErrnoStatus(errno, "create epoll instance");
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return ErrnoStatus(errno, "create eventfd");
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kWakeEvent;
-  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
-    return ErrnoStatus(errno, "watch eventfd");
-  }
-  return std::unique_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(wake)));
+  UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer) return ErrnoStatus(errno, "create timerfd");
+  if (auto status = Add(epoll.get(), wake.get(), kWakeEvent); !status.ok()) return status;
+  if (auto status = Add(epoll.get(), timer.get(), kTimerEvent); !status.ok()) return status;
+  return std::unique_ptr<EventLoop>(
+      new EventLoop(clock, std::move(epoll), std::move(wake), std::move(timer)));
 }
 
-EventLoop::EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake)
+EventLoop::EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake, UniqueFd timer)
     : clock_(clock),
       epoll_(std::move(epoll)),
       wake_(std::move(wake)),
+      timer_(std::move(timer)),
       now_(clock->NowNanos()),
       heartbeat_(now_) {}
 
@@ -113,26 +127,35 @@ void EventLoop::Run() {
   while (!stop_.load(std::memory_order_relaxed)) RunOnce(std::numeric_limits<int64_t>::max());
 }
 
-int EventLoop::WaitMillis(int64_t max_wait_nanos) const {
-  if (!timers_.empty()) {
-    const int64_t due_in = timers_.begin()->first.first - clock_->NowNanos();
-    max_wait_nanos = std::min(max_wait_nanos, std::max<int64_t>(due_in, 0));
+void EventLoop::ArmTimer() {
+  const int64_t at = timers_.empty() ? 0 : std::max<int64_t>(timers_.begin()->first.first, 1);
+  if (at == armed_for_) return;
+  armed_for_ = at;
+  itimerspec in{};  // zero disarms
+  if (at != 0) {
+    const int64_t nanos = std::max<int64_t>(at - clock_->NowNanos(), 1);
+    in.it_value.tv_sec = nanos / kSecond;
+    in.it_value.tv_nsec = nanos % kSecond;
   }
-  // Rounded up: a timer that is not yet due when epoll returns would spin.
-  const int64_t millis =
-      max_wait_nanos / kNanosPerMilli + (max_wait_nanos % kNanosPerMilli != 0 ? 1 : 0);
-  return static_cast<int>(std::min<int64_t>(millis, std::numeric_limits<int>::max()));
+  timerfd_settime(timer_.get(), 0, &in, nullptr);
 }
 
 void EventLoop::RunOnce(int64_t max_wait_nanos) {
+  ArmTimer();
+  const int millis = max_wait_nanos == std::numeric_limits<int64_t>::max()
+                         ? -1
+                         : static_cast<int>((max_wait_nanos + kNanosPerMilli - 1) / kNanosPerMilli);
   epoll_event events[kBatch];
-  const int n = epoll_wait(epoll_.get(), events, kBatch, WaitMillis(max_wait_nanos));
+  const int n = epoll_wait(epoll_.get(), events, kBatch, millis);
   now_ = clock_->NowNanos();
   heartbeat_.store(now_, std::memory_order_relaxed);
   bool woken = false;
   for (int i = 0; i < n; ++i) {
     if (events[i].data.u64 == kWakeEvent) {
       woken = true;
+    } else if (events[i].data.u64 == kTimerEvent) {
+      uint64_t expirations;
+      if (read(timer_.get(), &expirations, sizeof expirations) > 0) armed_for_ = 0;
     } else if (Slot* slot = Find(events[i].data.u64)) {
       slot->handler->OnEvents(events[i].events);
     }

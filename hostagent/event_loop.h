@@ -53,7 +53,7 @@ class EventLoop {
   void Modify(WatchId id, uint32_t events);
   void Unwatch(WatchId id);
 
-  // Runs once, not before `at_nanos`, at most 1 ms late while the loop is idle.
+  // Runs once, not before `at_nanos`, and without delay while the loop is idle.
   TimerId AddTimer(int64_t at_nanos, std::function<void()> run);
   void CancelTimer(TimerId id);  // of one that ran already: nothing
 
@@ -79,15 +79,19 @@ class EventLoop {
     uint32_t generation = 1;
   };
 
-  EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake);
+  EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake, UniqueFd timer);
   Slot* Find(WatchId id);  // nullptr = the watch has ended
-  int WaitMillis(int64_t max_wait_nanos) const;
+  void ArmTimer();
   void RunPosted() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunTimers();
 
   const Clock* const clock_;
   const UniqueFd epoll_;
   const UniqueFd wake_;
+  // Wakes for the earliest timer. A time-out of epoll_wait() would set up and tear down a kernel
+  // timer for every request; this one is set when the earliest timer changes.
+  const UniqueFd timer_;
+  int64_t armed_for_ = 0;  // 0 = not armed
   std::function<void()> after_batch_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
