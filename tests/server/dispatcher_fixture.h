@@ -205,8 +205,8 @@ class DispatcherFixture : public ::testing::Test {
   FakePool drbg_{"default"};
   FakePool full_{"scarce", v1::QUALITY_FULL};
   Session::Limits limits_;
+  std::vector<std::unique_ptr<FakePeer>> peers_;  // outlives the sessions, which write into it
   std::unique_ptr<Dispatcher> dispatcher_;
-  std::vector<std::unique_ptr<FakePeer>> peers_;
   int64_t wake_nanos_ = 0;
 
  private:
