@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/tls.h"
 
 namespace entropyd {
 
@@ -38,9 +37,23 @@ absl::Status Gate::Deny(const Caller& caller, absl::string_view identity, absl::
   return status;
 }
 
+absl::StatusOr<tls::PeerIdentity> Gate::IdentityOf(absl::string_view cert_pem) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = remembered_.find(cert_pem);
+    if (it != remembered_.end()) return it->second;
+  }
+  absl::StatusOr<tls::PeerIdentity> peer = tls::IdentityOfPem(cert_pem);
+  if (!peer.ok()) return peer;
+  absl::MutexLock lock(&mutex_);
+  if (remembered_.size() >= kMaxRemembered) remembered_.clear();
+  remembered_.emplace(cert_pem, *peer);
+  return peer;
+}
+
 absl::StatusOr<std::string> Gate::Admit(const Caller& caller,
                                         absl::Span<const config::v1::Role> roles) const {
-  const absl::StatusOr<tls::PeerIdentity> peer = tls::IdentityOfPem(caller.cert_pem);
+  const absl::StatusOr<tls::PeerIdentity> peer = IdentityOf(caller.cert_pem);
   if (!peer.ok()) {
     return Deny(caller, "", "identity", denied_identity_,
                 absl::UnauthenticatedError(

@@ -1,19 +1,23 @@
 // The door: whose certificate is it, is it revoked, and may its owner do this? Every denial is
 // logged and counted.
 //
-// Thread safety: safe; immutable after Create().
+// Thread safety: safe.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/tls.h"
 #include "proto/server_config.pb.h"
 #include "server/policy.h"
 
@@ -27,6 +31,9 @@ class Gate {
     absl::string_view address;
     absl::string_view call;      // "Attach"
   };
+
+  // Certificates whose identity is remembered: parsing one costs more than a whole Get.
+  static constexpr size_t kMaxRemembered = 4096;
 
   // `crl_pem` may be empty. Log and metrics outlive the gate. Errors: INVALID_ARGUMENT (CRL).
   static absl::StatusOr<std::unique_ptr<Gate>> Create(Policy policy, absl::string_view crl_pem,
@@ -44,6 +51,7 @@ class Gate {
 
  private:
   Gate(Policy policy, Log* log) : policy_(std::move(policy)), log_(log) {}
+  absl::StatusOr<tls::PeerIdentity> IdentityOf(absl::string_view cert_pem) const;
   absl::Status Deny(const Caller& caller, absl::string_view identity, absl::string_view reason,
                     Counter* counter, absl::Status status) const;
 
@@ -53,6 +61,10 @@ class Gate {
   Counter* denied_identity_ = nullptr;
   Counter* denied_revoked_ = nullptr;
   Counter* denied_role_ = nullptr;
+
+  mutable absl::Mutex mutex_;
+  mutable absl::flat_hash_map<std::string, tls::PeerIdentity> remembered_  // by PEM
+      ABSL_GUARDED_BY(mutex_);
 };
 
 // The series of one reason; every part of the server that denies uses this family.
