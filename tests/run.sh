@@ -67,7 +67,7 @@ run_step() {
     deploy/*) "tests/deploy/${1#deploy/}.sh" ;;
     bench/smoke) tests/bench/run.sh --smoke ;;
     bench/bars) tests/bench/run.sh --check ;;
-    build/clang) build_preset clang ;;
+    build/clang) build_preset clang entropyd entropyd-hostagent entropyctl all_fuzz_targets ;;
     fuzz/clang) tests/fuzz/run.sh build/clang ;;
     build/asan) build_preset asan base_test client_test server_test hostagent_test all_fuzz_targets ;;
     unit/asan) ENTROPYD_TEST_SCALE=0.1 ctest --preset asan -L 'unit|fuzz' -j "$JOBS" ;;
