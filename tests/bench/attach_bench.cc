@@ -58,7 +58,7 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-// A session that keeps 256 KiB of credit ahead, renewed in steps of 16 KiB.
+// A session that keeps up to 256 KiB of credit ahead, renewed by halves.
 class Session {
  public:
   Session(const Endpoint& endpoint, const std::string& class_name, int number)
@@ -128,7 +128,7 @@ class Session {
   void RenewCredit() {
     if (!ledger_.welcomed()) return;
     const AttachLedger::Channel* channel = ledger_.Find(channel_);
-    if (channel->promised() + kGrant > kWindow) return;
+    if (channel->promised() > kWindow / 2) return;
     ledger_.Promise(channel_, kWindow);
     v1::AgentMessage credit;
     *credit.mutable_credit()->add_line() = ledger_.TakeLine(channel_, 1);

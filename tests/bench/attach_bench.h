@@ -23,9 +23,10 @@ struct Endpoint {
   std::string cert, key, ca;
 };
 
-// Credit ahead of what has arrived, and the step in which it is renewed: 16 KiB grants.
+// What a message of the server carries at most, and so what the references send.
+inline constexpr uint64_t kMessage = 32 * 1024;
+// Credit ahead of what has arrived, renewed when a half of it is used, as the agent's buffers do.
 inline constexpr uint64_t kWindow = 256 * 1024;
-inline constexpr uint64_t kGrant = 16 * 1024;
 
 // User and system time of this process so far, in seconds.
 inline double CpuSeconds() {

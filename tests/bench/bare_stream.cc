@@ -20,7 +20,7 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 using Steady = std::chrono::steady_clock;
 
-// Writes the same 16 KiB message again as soon as the last one is done.
+// Writes the same 32 KiB message again as soon as the last one is done.
 class Writer final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   explicit Writer(const grpc::ByteBuffer* message) : message_(message) { StartWrite(message_); }
@@ -41,7 +41,7 @@ class BareService final
     : public v1::Entropy::WithRawCallbackMethod_Attach<v1::Entropy::Service> {
  public:
   BareService() {
-    const std::vector<uint8_t> block(kGrant, 0x5a);
+    const std::vector<uint8_t> block(kMessage, 0x5a);
     grpc::Slice slice(block.data(), block.size());
     message_ = grpc::ByteBuffer(&slice, 1);
   }

@@ -45,7 +45,7 @@ void ServeOne(SSL_CTX* context, int fd) {
   SSL* ssl = SSL_new(context);
   SSL_set_fd(ssl, fd);
   if (SSL_accept(ssl) == 1) {
-    const std::vector<uint8_t> block(kGrant, 0x5a);
+    const std::vector<uint8_t> block(kMessage, 0x5a);
     while (SSL_write(ssl, block.data(), static_cast<int>(block.size())) > 0) {
     }
   }
@@ -92,7 +92,7 @@ Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds) {
           SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1) {
         Die("connect");
       }
-      std::vector<uint8_t> block(kGrant);
+      std::vector<uint8_t> block(kMessage);
       while (!stop) {
         const int n = SSL_read(ssl, block.data(), static_cast<int>(block.size()));
         if (n <= 0) Die("read");
@@ -110,7 +110,7 @@ Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds) {
   const double elapsed = Seconds(Steady::now() - start).count();
   stop = true;
   for (std::thread& thread : threads) thread.join();
-  return {bytes, bytes / kGrant, elapsed};
+  return {bytes, bytes / kMessage, elapsed};
 }
 
 }  // namespace entropyd::bench
