@@ -75,7 +75,7 @@ int RunPkiRevoke(const PkiOptions& options, bool json) {
     std::cout << JsonObject().Set("serial", *serial).Set("crl", crl).ToString() << "\n";
   } else {
     std::cout << "revoked " << *serial << "; copy " << crl
-              << " to the servers and send them SIGHUP\n";
+              << " to the servers and restart them\n";
   }
   return kExitOk;
 }

@@ -1,11 +1,15 @@
 // One source: its device, its health tests and its state, as a machine that is stepped. It waits
 // for nothing itself: Step() does at most one read and says how long to wait before the next.
 //
-//   STARTING     bytes arrive, start-up tests run, nothing is credited
-//   HEALTHY      blocks that passed go to the pools
-//   QUARANTINED  a test failed; the pools drop what is not delivered yet; back through start-up
-//   tests LATCHED      a permanent failure; the device is closed until an operator acts GONE the
-//   device is missing or silent; opened again every second
+//   STARTING: bytes arrive, start-up tests run, nothing is credited.
+//
+//   HEALTHY: blocks that passed go to the pools.
+//
+//   QUARANTINED: a test failed; the pools drop what is not delivered yet; back through start-up.
+//
+//   LATCHED: a permanent failure; the device is closed until an operator acts.
+//
+//   GONE: the device is missing or silent; opened again every second.
 //
 // Bytes are held until the window of every health test has closed over them (HealthTest), so that
 // no block with an alarm in it ever reaches a pool. The bytes of start-up tests are dropped.

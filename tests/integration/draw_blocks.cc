@@ -190,7 +190,7 @@ void EgdConnection(int client, const char* path, std::mt19937_64* random, Collec
   constexpr uint8_t kAsk = 240;  // a multiple of 16
   std::vector<uint8_t> commands;
   for (int i = 0; i < kBurst; ++i) commands.insert(commands.end(), {0x02, kAsk});
-  for (uint64_t bursts = 1 + (*random)() % 512; bursts > 0 && !collection->Full(client); --bursts) {
+  for (uint64_t bursts = 1 + (*random)() % 128; bursts > 0 && !collection->Full(client); --bursts) {
     if (send(fd, commands.data(), commands.size(), MSG_NOSIGNAL) < 0) break;
     std::vector<uint8_t> reply(kBurst * kAsk);
     // The last burst is left half read.

@@ -1,1 +1,1 @@
-"$BIN/it_draw_blocks" egd egd.sock 128
+"$BIN/it_draw_blocks" egd egd.sock 64
