@@ -71,7 +71,7 @@ run_step() {
     fuzz/clang) tests/fuzz/run.sh build/clang ;;
     build/asan) build_preset asan base_test client_test server_test hostagent_test all_fuzz_targets ;;
     unit/asan) LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp" ENTROPYD_TEST_SCALE=0.1 ctest --preset asan -L 'unit|fuzz' -j "$JOBS" ;;
-    build/tsan) build_preset tsan base_test server_test hostagent_test ;;
+    build/tsan) build_preset tsan base_test server_test ;;
     unit/tsan) tests/tsan.sh build/tsan ;;
   esac
 }
