@@ -17,9 +17,6 @@ namespace entropyd {
 namespace {
 
 constexpr char kMethod[] = "/entropyd.v1.Entropy/Attach";
-// One message being handled and one ready behind it keep the owner busy; more would only be entropy
-// that lies about outside locked memory.
-constexpr int kMaxHeld = 2;
 
 // The gRPC side. It lives until the stream (after gRPC's last callback) and the last received
 // message are gone, and so dies on the owner's thread: when the last channel of a process dies on
@@ -52,6 +49,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
 
   size_t unsent() const {
     absl::MutexLock lock(&mutex_);
+    owner_waits_ = !sends_.empty();
     return sends_.size();
   }
 
@@ -64,9 +62,10 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   }
 
   // A message that was taken is gone.
-  void Returned() {
+  void Returned(size_t bytes) {
     absl::MutexLock lock(&mutex_);
-    --held_;
+    --held_messages_;
+    held_bytes_ -= bytes;
     StartNextRead();
   }
 
@@ -110,8 +109,9 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
       absl::MutexLock lock(&mutex_);
       reading_ = false;
       if (ok && !over_) {
+        ++held_messages_;
+        held_bytes_ += incoming_->size();
         waiting_.push_back(std::move(incoming_));
-        ++held_;
         tell = true;
         StartNextRead();
       } else {
@@ -125,7 +125,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   }
 
   void OnWriteDone(bool ok) override {
-    bool drained = false;
+    bool tell = false;
     {
       absl::MutexLock lock(&mutex_);
       sends_.pop_front();
@@ -136,9 +136,9 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
       } else if (half_closed_) {
         StartWritesDone();
       }
-      drained = sends_.empty();
+      tell = sends_.empty() && std::exchange(owner_waits_, false);
     }
-    if (drained) wake_();
+    if (tell) wake_();
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -154,7 +154,10 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
 
  private:
   void StartNextRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (over_ || reading_ || held_ >= kMaxHeld) return;
+    if (over_ || reading_ || held_messages_ >= EntropyStream::kMaxHeldMessages ||
+        held_bytes_ >= EntropyStream::kMaxHeldBytes) {
+      return;
+    }
     reading_ = true;
     incoming_ = std::make_unique<WipedBuffer>();
     StartRead(incoming_->get());
@@ -172,7 +175,9 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   std::deque<v1::AgentMessage> sends_ ABSL_GUARDED_BY(mutex_);  // the front one is being written
   std::unique_ptr<WipedBuffer> incoming_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<WipedBuffer>> waiting_ ABSL_GUARDED_BY(mutex_);
-  int held_ ABSL_GUARDED_BY(mutex_) = 0;  // waiting or in the owner's hands
+  int held_messages_ ABSL_GUARDED_BY(mutex_) = 0;  // waiting or in the owner's hands
+  size_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of those
+  mutable bool owner_waits_ ABSL_GUARDED_BY(mutex_) = false;  // for sends_ to become empty
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;  // no further operation is started
   bool hold_ ABSL_GUARDED_BY(mutex_) = true;
@@ -190,8 +195,9 @@ class ReceivedMessageImpl final : public ReceivedMessage {
         view_(ParseServerMessage(slices_)) {}
 
   ~ReceivedMessageImpl() override {
+    const size_t bytes = buffer_->size();
     buffer_.reset();
-    core_->Returned();
+    core_->Returned(bytes);
   }
 
   const absl::StatusOr<ServerMessageView>& view() const override { return view_; }

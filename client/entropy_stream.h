@@ -8,8 +8,8 @@
 //   while (auto message = stream->TryNext()) Handle(message->view());   // wiped when it goes
 //   if (auto status = stream->finished()) Reconnect(*status);
 //
-// Reading is paced by the owner: at most two received messages wait, and the next read starts when
-// one of them has been destroyed. Slices are wiped in place before they return to gRPC.
+// Reading is paced by the owner: when it holds enough, the next read starts only once a message has
+// been destroyed. Slices are wiped in place before they return to gRPC.
 // A paused reader does not see the stream's end: it comes after the messages that wait.
 //
 // Thread safety: one owner thread; `wake` is called on gRPC's threads and must not block.
@@ -40,10 +40,16 @@ class ReceivedMessage {
 
 class EntropyStream {
  public:
-  // The largest message a client takes: 32 KiB of payload, its framing, and room for states.
-  static constexpr int kMaxReceiveBytes = 80 * 1024;
+  // The largest message a client takes: the payload, its framing, and room for states.
+  static constexpr int kMaxReceiveBytes = kAttachMaxPayload + 48 * 1024;
+  // Received messages that wait for the owner or are in its hands: beyond either, reading pauses.
+  // The bytes bound what entropy lies about outside locked memory (and a last message on top), the
+  // messages what small ones cost.
+  static constexpr size_t kMaxHeldBytes = kAttachMaxPayload;
+  static constexpr int kMaxHeldMessages = 16;
 
-  // `wake` is called when a message, the end, or the last queued message's transmission is there.
+  // `wake` is called when a message or the end is there, and when all that is queued is on its way
+  // if unsent() said meanwhile that it was not.
   static std::unique_ptr<EntropyStream> Start(std::shared_ptr<grpc::Channel> channel,
                                               std::function<void()> wake);
   virtual ~EntropyStream() = default;  // cancels, and waits for gRPC's last callback

@@ -7,6 +7,7 @@
 // Thread safety: none of its own.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -30,6 +31,7 @@ class WipedBuffer {
   ~WipedBuffer() { WipeSlices(&buffer_); }
 
   grpc::ByteBuffer* get() { return &buffer_; }
+  size_t size() const { return buffer_.Length(); }
 
  private:
   grpc::ByteBuffer buffer_;

@@ -241,7 +241,7 @@ int64_t Attachment::next_deadline_nanos() const {
   if (leaving_ || !refusal_.ok()) return next;
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (!drain_.has_value()) next = std::min(next, lanes_[i].reopen_at);
-    if (CanSend() && OwesAck(i)) next = std::min(next, next_ack_at_);
+    if (OwesAck(i) && CanSend()) next = std::min(next, next_ack_at_);
   }
   return next;
 }

@@ -17,6 +17,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/log_config.h"
+#include "base/malloc_pages.h"
 #include "base/metrics.h"
 #include "base/ports_file.h"
 #include "base/secret_bytes.h"
@@ -146,6 +147,7 @@ ExitCode Main(const Flags& flags) {
 
 int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  entropyd::KeepFreedPages();
   absl::Status hardened = entropyd::tls::RequireTls13();
   if (hardened.ok()) hardened = entropyd::HardenProcess();
   if (!hardened.ok()) return entropyd::Fail(entropyd::kRuntime, hardened);

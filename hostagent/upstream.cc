@@ -20,7 +20,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr size_t kHostIdBytes = 16;
-// Messages handled in one turn: 4 of 32 KiB are half a default buffer; then guests have theirs.
+// Messages handled in one turn; then guests have theirs.
 constexpr int kMessagesPerTurn = 4;
 // From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server
 // that accepts and says nothing.

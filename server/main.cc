@@ -16,6 +16,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/log_config.h"
+#include "base/malloc_pages.h"
 #include "base/ports_file.h"
 #include "base/secret_bytes.h"
 #include "base/tls.h"
@@ -120,6 +121,7 @@ int Run(const Flags& flags) {
 
 int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  KeepFreedPages();
   Flags flags;
   CLI::App app("entropyd: divides hardware entropy among the hosts of a datacenter");
   app.add_option("--config", flags.config, "configuration file")

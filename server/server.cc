@@ -41,10 +41,15 @@ size_t ArenaBytes(const config::v1::Server& config) {
   return bytes;
 }
 
+Session::Limits LimitsOf(const config::v1::Server& config) {
+  return {.max_credit = config.max_credit(),
+          .max_payload = static_cast<uint32_t>(config.max_payload())};
+}
+
 Dispatcher::Options DispatcherOptions(const config::v1::Server& config, const Gate* gate,
                                       int64_t now_nanos) {
   Dispatcher::Options options;
-  options.limits.max_credit = config.max_credit();
+  options.limits = LimitsOf(config);
   options.max_in_flight = config.max_in_flight();
   options.max_agents = config.max_agents();
   options.jitter_seed = static_cast<uint64_t>(now_nanos);
@@ -175,9 +180,7 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
 absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  Session::Limits limits;
-  limits.max_credit = plan.config.max_credit();
-  attach_service = MakeAttachService(gate.get(), loop.get(), limits);
+  attach_service = MakeAttachService(gate.get(), loop.get(), LimitsOf(plan.config));
   admin_service = MakeAdminService(gate.get(), loop.get(), supply.get());
 
   grpc::ServerBuilder builder;

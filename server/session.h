@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/attach_wire.h"
 #include "base/class_tree.h"
 #include "proto/entropy.pb.h"
 #include "server/mailbox.h"
@@ -89,7 +90,7 @@ class Session final : public MailNode {
 
   struct Limits {
     uint64_t max_credit = 256 * 1024;  // of limit - received, per channel
-    uint32_t max_payload = 32 * 1024;  // bytes of grants per message
+    uint32_t max_payload = kAttachMaxPayload;  // bytes of grants per message
   };
 
   struct Peer {

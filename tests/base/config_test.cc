@@ -219,6 +219,20 @@ TEST(ConfigTest, ValuesWithAUnitSayWhatToWrite) {
             "agent.yaml:4:21: defaults.max_age: '60' is not a duration; write e.g. 60s");
 }
 
+// 0 would mean "no ceiling" to whoever reads the message, the opposite of what was written.
+TEST(ConfigTest, ACeilingOfZeroIsRefusedRatherThanReadAsNone) {
+  EXPECT_EQ(ServerComplaint("tls: {cert: c, key: k, client_ca: a}\n"
+                            "sources: [{name: s, driver: rdrand}]\n"
+                            "pools:\n"
+                            "  - name: default\n"
+                            "    sources: [s]\n"
+                            "    classes: [{name: root, rate: 1B/s, ceil: 0B/s}]\n"),
+            "server.yaml:6:46: pools[0].classes[0].ceil: '0B/s' is too small; the least is 1B/s");
+  EXPECT_EQ(AgentComplaint(MinimalAgent("classes:\n  default/bulk: {guest_ceil: 0B/s}\n")),
+            "agent.yaml:5:30: classes[default/bulk].guest_ceil: '0B/s' is too small; "
+            "the least is 1B/s");
+}
+
 TEST(ConfigTest, RangesAreInclusive) {
   EXPECT_EQ(ServerComplaint(MinimalServer("max_credit: 4KiB\n")), "");
   EXPECT_EQ(ServerComplaint(MinimalServer("max_credit: 4MiB\n")), "");
@@ -226,6 +240,10 @@ TEST(ConfigTest, RangesAreInclusive) {
             "server.yaml:9:13: max_credit: '4095B' is too small; the least is 4KiB");
   EXPECT_EQ(ServerComplaint(MinimalServer("max_credit: 5MiB\n")),
             "server.yaml:9:13: max_credit: '5MiB' is too large; the most is 4MiB");
+  // 256 KiB is what the wire allows (kAttachMaxPayload).
+  EXPECT_EQ(ServerComplaint(MinimalServer("max_payload: 256KiB\n")), "");
+  EXPECT_EQ(ServerComplaint(MinimalServer("max_payload: 262145B\n")),
+            "server.yaml:9:14: max_payload: '262145B' is too large; the most is 256KiB");
   EXPECT_EQ(ServerComplaint(MinimalServer("max_agents: 0\n")),
             "server.yaml:9:13: max_agents: '0' is too small; the least is 1");
   EXPECT_EQ(ServerComplaint(absl::StrReplaceAll(

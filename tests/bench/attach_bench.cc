@@ -1,15 +1,19 @@
 // The Attach benchmark's programs in one binary; tests/bench/bench.py starts them and computes the
 // ratios.
 //
-//   bench_attach attach      HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS   draws from entropyd
-//   bench_attach idle        HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS   attaches and waits
-//   bench_attach bare-server HOST:PORT CERT KEY CA PORTS_FILE
+//   bench_attach attach      HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS CHANNELS WINDOW
+//   bench_attach idle        HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS
+//   bench_attach bare-server HOST:PORT CERT KEY CA PORTS_FILE MESSAGE
 //   bench_attach bare        HOST:PORT CERT KEY CA STREAMS SECONDS
-//   bench_attach tls-server  HOST:PORT CERT KEY CA PORTS_FILE
+//   bench_attach tls-server  HOST:PORT CERT KEY CA PORTS_FILE MESSAGE
 //   bench_attach tls         HOST:PORT CERT KEY CA STREAMS SECONDS
 //
-// Drawing prints one JSON line: {"bytes", "messages", "seconds", "cpu_seconds"}; the CPU time is this
-// process's, for the measured interval's whole run.
+// WINDOW is the credit of each of a session's CHANNELS in bytes, renewed when a half of it is used,
+// as the agent's buffers do; MESSAGE is what the references write at once, in bytes. Drawing prints
+// one JSON line: {"bytes", "messages", "seconds", "cpu_seconds"}; the CPU time is this process's,
+// for the measured interval's whole run.
+#include "tests/bench/attach_bench.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +29,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "base/clock.h"
+#include "base/malloc_pages.h"
 #include "base/tls.h"
 #include "client/attach_ledger.h"
 #include "client/entropy_stream.h"
-#include "tests/bench/attach_bench.h"
 
 namespace entropyd::bench {
 
@@ -58,11 +62,13 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-// A session that keeps up to 256 KiB of credit ahead, renewed by halves.
+// A session of `channels` channels that each keep `window` bytes of credit ahead, renewed by
+// halves.
 class Session {
  public:
-  Session(const Endpoint& endpoint, const std::string& class_name, int number)
-      : stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] {
+  Session(const Endpoint& endpoint, const std::string& class_name, int number, int channels,
+          uint64_t window)
+      : window_(window), stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] {
           std::lock_guard<std::mutex> lock(mutex_);
           awake_ = true;
           wake_.notify_one();
@@ -74,11 +80,13 @@ class Session {
     memcpy(host_id.data(), &number, sizeof number);
     hello.mutable_hello()->set_host_id(host_id);
     stream_->Send(hello);
-    channel_ = ledger_.Open().value();
-    v1::AgentMessage open;
-    open.mutable_open()->set_channel(channel_);
-    open.mutable_open()->set_class_(class_name);
-    stream_->Send(open);
+    for (int i = 0; i < channels; ++i) {
+      channels_.push_back(ledger_.Open().value());
+      v1::AgentMessage open;
+      open.mutable_open()->set_channel(channels_.back());
+      open.mutable_open()->set_class_(class_name);
+      stream_->Send(open);
+    }
   }
 
   // Draws until *stop; counts while *counting.
@@ -127,30 +135,32 @@ class Session {
   }
   void RenewCredit() {
     if (!ledger_.welcomed()) return;
-    const AttachLedger::Channel* channel = ledger_.Find(channel_);
-    if (channel->promised() > kWindow / 2) return;
-    ledger_.Promise(channel_, kWindow);
     v1::AgentMessage credit;
-    *credit.mutable_credit()->add_line() = ledger_.TakeLine(channel_, 1);
-    stream_->Send(credit);
+    for (const uint32_t channel : channels_) {
+      if (ledger_.Find(channel)->promised() > window_ / 2) continue;
+      ledger_.Promise(channel, window_);
+      *credit.mutable_credit()->add_line() = ledger_.TakeLine(channel, 1);
+    }
+    if (credit.has_credit()) stream_->Send(credit);
   }
 
+  const uint64_t window_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool awake_ = true;
   AttachLedger ledger_;
-  uint32_t channel_ = 0;
+  std::vector<uint32_t> channels_;
   std::unique_ptr<EntropyStream> stream_;
 };
 
 Transfer DrawAttach(const Endpoint& endpoint, const std::string& class_name, int sessions,
-                    double seconds) {
+                    double seconds, int channels, uint64_t window) {
   std::atomic<bool> counting{false}, stop{false};
   std::atomic<uint64_t> bytes{0}, messages{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < sessions; ++i) {
     threads.emplace_back([&, i] {
-      Session session(endpoint, class_name, i);
+      Session session(endpoint, class_name, i, channels, window);
       session.Draw(counting, stop, &bytes, &messages);
     });
   }
@@ -169,7 +179,8 @@ Transfer DrawAttach(const Endpoint& endpoint, const std::string& class_name, int
 int Idle(const Endpoint& endpoint, const std::string& class_name, int sessions, double seconds) {
   std::vector<std::unique_ptr<Session>> held;
   for (int i = 0; i < sessions; ++i) {
-    held.push_back(std::make_unique<Session>(endpoint, class_name, i));
+    held.push_back(
+        std::make_unique<Session>(endpoint, class_name, i, /*channels=*/1, /*window=*/1));
   }
   for (auto& session : held) session->WaitOpen();
   printf("attached %d\n", sessions);
@@ -185,13 +196,15 @@ void Print(const Transfer& transfer) {
 }
 
 int Usage() {
-  fprintf(stderr, "usage: bench_attach attach|idle|bare-server|bare|tls-server|tls HOST:PORT CERT "
-                  "KEY CA …; see the head of attach_bench.cc\n");
+  fprintf(stderr,
+          "usage: bench_attach attach|idle|bare-server|bare|tls-server|tls HOST:PORT CERT "
+          "KEY CA …; see the head of attach_bench.cc\n");
   return 2;
 }
 
 int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  KeepFreedPages();  // as the programs do; the references benefit as well
   signal(SIGPIPE, SIG_IGN);
   if (argc < 7) return Usage();
   const absl::Status tls13 = tls::RequireTls13();
@@ -201,15 +214,16 @@ int Main(int argc, char** argv) {
   }
   const std::string mode = argv[1];
   const Endpoint endpoint = {argv[2], argv[3], argv[4], argv[5]};
-  if (mode == "bare-server") return ServeBare(endpoint, argv[6]);
-  if (mode == "tls-server") return ServeTls(endpoint, argv[6]);
   if (argc < 8) return Usage();
+  if (mode == "bare-server") return ServeBare(endpoint, argv[6], strtoul(argv[7], nullptr, 10));
+  if (mode == "tls-server") return ServeTls(endpoint, argv[6], strtoul(argv[7], nullptr, 10));
   if (mode == "bare") {
     Print(DrawBare(endpoint, atoi(argv[6]), atof(argv[7])));
   } else if (mode == "tls") {
     Print(DrawTls(endpoint, atoi(argv[6]), atof(argv[7])));
-  } else if (mode == "attach" && argc == 9) {
-    Print(DrawAttach(endpoint, argv[6], atoi(argv[7]), atof(argv[8])));
+  } else if (mode == "attach" && argc == 11) {
+    Print(DrawAttach(endpoint, argv[6], atoi(argv[7]), atof(argv[8]), atoi(argv[9]),
+                     strtoul(argv[10], nullptr, 10)));
   } else if (mode == "idle" && argc == 9) {
     return Idle(endpoint, argv[6], atoi(argv[7]), atof(argv[8]));
   } else {

@@ -23,11 +23,6 @@ struct Endpoint {
   std::string cert, key, ca;
 };
 
-// What a message of the server carries at most, and so what the references send.
-inline constexpr uint64_t kMessage = 32 * 1024;
-// Credit ahead of what has arrived, renewed when a half of it is used, as the agent's buffers do.
-inline constexpr uint64_t kWindow = 256 * 1024;
-
 // User and system time of this process so far, in seconds.
 inline double CpuSeconds() {
   rusage usage = {};
@@ -40,13 +35,13 @@ tls::Material LoadOrDie(const Endpoint& endpoint);
 // A channel with a connection of its own.
 std::shared_ptr<grpc::Channel> ChannelOrDie(const Endpoint& endpoint);
 
-// bare_stream.cc: a gRPC mTLS stream that carries constant messages, with the channel and server
-// settings of the real ones and no credit.
-int ServeBare(const Endpoint& endpoint, const std::string& ports_file);
+// bare_stream.cc: a gRPC mTLS stream that carries one message again and again, with the channel and
+// server settings of the real ones and no credit.
+int ServeBare(const Endpoint& endpoint, const std::string& ports_file, size_t message_bytes);
 Transfer DrawBare(const Endpoint& endpoint, int streams, double seconds);
 
 // raw_tls.cc: OpenSSL alone, TLS 1.3, AES-256-GCM.
-int ServeTls(const Endpoint& endpoint, const std::string& ports_file);
+int ServeTls(const Endpoint& endpoint, const std::string& ports_file, size_t message_bytes);
 Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds);
 
 }  // namespace entropyd::bench

@@ -20,7 +20,7 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 using Steady = std::chrono::steady_clock;
 
-// Writes the same 32 KiB message again as soon as the last one is done.
+// Writes the same message again as soon as the last one is done.
 class Writer final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   explicit Writer(const grpc::ByteBuffer* message) : message_(message) { StartWrite(message_); }
@@ -37,11 +37,10 @@ class Writer final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
   const grpc::ByteBuffer* const message_;
 };
 
-class BareService final
-    : public v1::Entropy::WithRawCallbackMethod_Attach<v1::Entropy::Service> {
+class BareService final : public v1::Entropy::WithRawCallbackMethod_Attach<v1::Entropy::Service> {
  public:
-  BareService() {
-    const std::vector<uint8_t> block(kMessage, 0x5a);
+  explicit BareService(size_t message_bytes) {
+    const std::vector<uint8_t> block(message_bytes, 0x5a);
     grpc::Slice slice(block.data(), block.size());
     message_ = grpc::ByteBuffer(&slice, 1);
   }
@@ -91,8 +90,8 @@ class Reader final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
 
 }  // namespace
 
-int ServeBare(const Endpoint& endpoint, const std::string& ports_file) {
-  BareService service;
+int ServeBare(const Endpoint& endpoint, const std::string& ports_file, size_t message_bytes) {
+  BareService service(message_bytes);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(endpoint.address, tls::ServerCredentials(LoadOrDie(endpoint)), &port);
@@ -113,8 +112,8 @@ Transfer DrawBare(const Endpoint& endpoint, int streams, double seconds) {
   std::atomic<uint64_t> bytes{0}, messages{0};
   std::vector<std::unique_ptr<Reader>> readers;
   for (int i = 0; i < streams; ++i) {
-    readers.push_back(std::make_unique<Reader>(
-        ChannelOrDie(endpoint), &counting, &bytes, &messages));
+    readers.push_back(
+        std::make_unique<Reader>(ChannelOrDie(endpoint), &counting, &bytes, &messages));
   }
   std::this_thread::sleep_for(Seconds(seconds / 10));
   const auto start = Steady::now();

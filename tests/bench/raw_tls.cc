@@ -41,11 +41,11 @@ SSL_CTX* Context(const Endpoint& endpoint, bool server) {
   return context;
 }
 
-void ServeOne(SSL_CTX* context, int fd) {
+void ServeOne(SSL_CTX* context, int fd, size_t message_bytes) {
   SSL* ssl = SSL_new(context);
   SSL_set_fd(ssl, fd);
   if (SSL_accept(ssl) == 1) {
-    const std::vector<uint8_t> block(kMessage, 0x5a);
+    const std::vector<uint8_t> block(message_bytes, 0x5a);
     while (SSL_write(ssl, block.data(), static_cast<int>(block.size())) > 0) {
     }
   }
@@ -55,7 +55,7 @@ void ServeOne(SSL_CTX* context, int fd) {
 
 }  // namespace
 
-int ServeTls(const Endpoint& endpoint, const std::string& ports_file) {
+int ServeTls(const Endpoint& endpoint, const std::string& ports_file, size_t message_bytes) {
   SSL_CTX* context = Context(endpoint, true);
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = {};
@@ -70,14 +70,14 @@ int ServeTls(const Endpoint& endpoint, const std::string& ports_file) {
   std::ofstream(ports_file) << "grpc=" << ntohs(address.sin_port) << std::endl;
   for (;;) {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd >= 0) std::thread(ServeOne, context, fd).detach();
+    if (fd >= 0) std::thread(ServeOne, context, fd, message_bytes).detach();
   }
 }
 
 Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds) {
   SSL_CTX* context = Context(endpoint, false);
   const int port = atoi(endpoint.address.substr(endpoint.address.rfind(':') + 1).c_str());
-  std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> bytes{0}, reads{0};
   std::atomic<bool> counting{false}, stop{false};
   std::vector<std::thread> threads;
   for (int i = 0; i < streams; ++i) {
@@ -92,11 +92,13 @@ Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds) {
           SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1) {
         Die("connect");
       }
-      std::vector<uint8_t> block(kMessage);
+      std::vector<uint8_t> block(256 * 1024);
       while (!stop) {
         const int n = SSL_read(ssl, block.data(), static_cast<int>(block.size()));
         if (n <= 0) Die("read");
-        if (counting) bytes += static_cast<uint64_t>(n);
+        if (!counting) continue;
+        bytes += static_cast<uint64_t>(n);
+        ++reads;
       }
       close(fd);
       SSL_free(ssl);
@@ -110,7 +112,7 @@ Transfer DrawTls(const Endpoint& endpoint, int streams, double seconds) {
   const double elapsed = Seconds(Steady::now() - start).count();
   stop = true;
   for (std::thread& thread : threads) thread.join();
-  return {bytes, bytes / kMessage, elapsed};
+  return {bytes, reads, elapsed};
 }
 
 }  // namespace entropyd::bench

@@ -81,6 +81,11 @@ TEST_F(AttachLedgerTest, AWelcomeOfAnotherVersionOrWithoutCreditIsRefused) {
   ServerMessageView payload = WelcomeMessage();
   payload.head.mutable_welcome()->set_max_payload(0);
   EXPECT_EQ(AttachLedger().Accept(payload).code(), absl::StatusCode::kInvalidArgument);
+  payload.head.mutable_welcome()->set_max_payload(kAttachMaxPayload);
+  EXPECT_TRUE(AttachLedger().Accept(payload).ok());
+  // More than gRPC's receive limit lets through: each such message would end the stream.
+  payload.head.mutable_welcome()->set_max_payload(kAttachMaxPayload + 1);
+  EXPECT_EQ(AttachLedger().Accept(payload).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(AttachLedgerTest, AGapARepeatAndASequenceFromZeroAreDataLoss) {

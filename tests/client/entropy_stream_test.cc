@@ -198,8 +198,24 @@ TEST_F(EntropyStreamTest, TheOwnerIsWokenWhenItsLastMessageIsOnItsWay) {
   EXPECT_GT(waker_.count(), 0);
 }
 
-TEST_F(EntropyStreamTest, AtMostTwoMessagesWaitUntilTheOwnerLetsOneGo) {
-  constexpr uint64_t kMessages = 20;  // small: all of them fit into the window
+TEST_F(EntropyStreamTest, AnOwnerThatNeverAskedWhatIsUnsentIsLeftAlone) {
+  std::atomic<int> read{0};
+  StartServer([&read](grpc::ServerContext* context, ServerStream* stream) {
+    v1::AgentMessage message;
+    while (stream->Read(&message)) ++read;
+    return grpc::Status::OK;
+  });
+  Attach();
+  for (int i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(stream_->Send({}));
+    while (read < i) WrittenAfterACall();  // sent, and its callback is over soon if not already
+  }
+  EXPECT_EQ(waker_.count(), 0);
+}
+
+TEST_F(EntropyStreamTest, OnlySoManyMessagesWaitUntilTheOwnerLetsOneGo) {
+  constexpr uint64_t kHeld = EntropyStream::kMaxHeldMessages;
+  constexpr uint64_t kMessages = 2 * kHeld;  // small: all of them fit into the window
   StartServer([this](grpc::ServerContext*, ServerStream* stream) {
     for (uint64_t seq = 1; seq <= kMessages; ++seq) {
       stream->Write(Numbered(seq, 10));
@@ -208,28 +224,32 @@ TEST_F(EntropyStreamTest, AtMostTwoMessagesWaitUntilTheOwnerLetsOneGo) {
     return grpc::Status::OK;
   });
   Attach();
-  std::unique_ptr<ReceivedMessage> first = Next();
-  std::unique_ptr<ReceivedMessage> second = Next();
+  std::vector<std::unique_ptr<ReceivedMessage>> held;
+  while (held.size() < kHeld) held.push_back(Next());
   while (WrittenAfterACall() < kMessages) {
   }
   WrittenAfterACall();
   EXPECT_EQ(stream_->TryNext(), nullptr);
   EXPECT_FALSE(stream_->finished().has_value());
-  first.reset();
-  std::unique_ptr<ReceivedMessage> third = Next();
-  ASSERT_NE(third, nullptr);
-  EXPECT_EQ(third->view()->head.seq(), 3u);
-  second.reset();
-  third.reset();
-  for (uint64_t seq = 4; seq <= kMessages; ++seq) EXPECT_EQ(Next()->view()->head.seq(), seq);
+  held[0].reset();
+  std::unique_ptr<ReceivedMessage> next = Next();
+  ASSERT_NE(next, nullptr);
+  EXPECT_EQ(next->view()->head.seq(), kHeld + 1);
+  EXPECT_EQ(stream_->TryNext(), nullptr);
+  next.reset();
+  held.clear();
+  for (uint64_t seq = kHeld + 2; seq <= kMessages; ++seq) {
+    EXPECT_EQ(Next()->view()->head.seq(), seq);
+  }
   EXPECT_TRUE(Finish().ok());
 }
 
 TEST_F(EntropyStreamTest, AnOwnerThatStopsReadingStopsTheServer) {
   constexpr size_t kBytes = 32 * 1024;
   constexpr uint64_t kMessages = 100;
-  // Two messages held, the 64 KiB window, the server's write buffer of 64 KiB, one being written.
-  constexpr uint64_t kBound = 2 + 2 + 2 + 2;
+  // What may be held, the 64 KiB window, the server's write buffer of 64 KiB, and one message each
+  // that is being read and written.
+  constexpr uint64_t kBound = EntropyStream::kMaxHeldBytes / kBytes + 2 + 2 + 1 + 1;
   StartServer([this](grpc::ServerContext*, ServerStream* stream) {
     for (uint64_t seq = 1; seq <= kMessages; ++seq) {
       if (!stream->Write(Numbered(seq, kBytes))) break;
@@ -257,12 +277,12 @@ TEST_F(EntropyStreamTest, CancelEndsTheStreamAlsoWhileReadingIsPaused) {
     return grpc::Status::OK;
   });
   Attach();
-  std::unique_ptr<ReceivedMessage> first = Next();
-  std::unique_ptr<ReceivedMessage> second = Next();
+  std::vector<std::unique_ptr<ReceivedMessage>> held;
+  while (held.size() < EntropyStream::kMaxHeldMessages) held.push_back(Next());
   stream_->Cancel();
   EXPECT_EQ(Finish().code(), absl::StatusCode::kCancelled);
   EXPECT_FALSE(stream_->Send({}));
-  EXPECT_TRUE(first->view().ok());  // still the owner's
+  EXPECT_TRUE(held.front()->view().ok());  // still the owner's
 }
 
 TEST_F(EntropyStreamTest, DestructionEndsAStreamInAnyStateAndMessagesOutliveIt) {

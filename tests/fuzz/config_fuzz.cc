@@ -71,6 +71,7 @@ void CheckRules(const v1::Server& server) {
   FUZZ_CHECK(!server.tls().cert().empty() && !server.tls().key().empty());
   FUZZ_CHECK(server.sources_size() > 0 && server.pools_size() > 0);
   FUZZ_CHECK(Within(server.max_credit(), 4096, 4 << 20));
+  FUZZ_CHECK(Within(server.max_payload(), 4096, 256 << 10));
   FUZZ_CHECK(Within(server.max_agents(), 1, 100000));
   FUZZ_CHECK(server.log().level() != v1::LOG_LEVEL_UNSPECIFIED);
   for (const v1::SourceConfig& source : server.sources()) {

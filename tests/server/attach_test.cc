@@ -208,7 +208,7 @@ TEST_F(GrpcAttachTest, AnAgentIsWelcomedAndDrawsWhatItCredits) {
   EXPECT_EQ(welcome.seq(), 1u);
   EXPECT_EQ(welcome.welcome().version(), 1u);
   EXPECT_EQ(welcome.welcome().max_credit(), 256u * 1024);
-  EXPECT_EQ(welcome.welcome().max_payload(), 32u * 1024);
+  EXPECT_EQ(welcome.welcome().max_payload(), 256u * 1024);
   agent->Open(1, "default/gold");
   const v1::ChannelState state = agent->WaitForState();
   EXPECT_EQ(state.phase(), v1::PHASE_OPEN);

@@ -59,7 +59,7 @@ TEST_F(DispatcherTest, AMessageHoldsOneGrantPerChannelAndAtMostThePayload) {
   WriteAll(peer);
   Credit(peer, 1, 256 * 1024, 0);
   ASSERT_EQ(Last(peer).grants.size(), 1u);
-  EXPECT_EQ(Last(peer).grants[0].bytes, 32u * 1024);
+  EXPECT_EQ(Last(peer).grants[0].bytes, kPayload);
   EXPECT_EQ(drbg_.reads, 1) << "one generate per message and pool";
 }
 
@@ -180,7 +180,7 @@ TEST_F(DispatcherTest, CloseIsAnsweredAsTheChannelsLastWord) {
   WriteAll(peer);
   EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_CLOSED);
   EXPECT_TRUE(Last(peer).grants.empty());
-  EXPECT_EQ(Granted(peer, 1), 32u * 1024) << "what was on its way, and nothing after";
+  EXPECT_EQ(Granted(peer, 1), kPayload) << "what was on its way, and nothing after";
 }
 
 TEST_F(DispatcherTest, ASuspendedPoolKeepsTheDemand) {
@@ -323,7 +323,7 @@ TEST_F(DispatcherTest, ACeilingHoldsAndTheTimerComesForTheRest) {
 }
 
 TEST_F(DispatcherTest, TheInFlightCapParksAndAWriteThatEndsReturnsTheOthers) {
-  Make({.max_in_flight = 40 * 1024});
+  Make({.limits = kLimits, .max_in_flight = 40 * 1024});
   FakePeer* first = Greet("spiffe://test/a");
   FakePeer* second = Greet("spiffe://test/b");
   FakePeer* third = Greet("spiffe://test/c");
@@ -340,7 +340,7 @@ TEST_F(DispatcherTest, TheInFlightCapParksAndAWriteThatEndsReturnsTheOthers) {
       EXPECT_LE(totals().in_flight_bytes, 40u * 1024);
     }
   }
-  for (FakePeer* peer : {first, second, third}) EXPECT_EQ(Granted(peer, 1), 32u * 1024);
+  for (FakePeer* peer : {first, second, third}) EXPECT_EQ(Granted(peer, 1), kPayload);
   EXPECT_EQ(totals().in_flight_bytes, 0u);
 }
 
@@ -438,7 +438,7 @@ TEST_F(DispatcherTest, AHostThatIsReplacedTooOftenLooksCloned) {
 }
 
 TEST_F(DispatcherTest, AgentsBeyondTheCapAreRefusedAtTheirStart) {
-  Make({.max_agents = 1});
+  Make({.limits = kLimits, .max_agents = 1});
   FakePeer* first = Greet("spiffe://test/a");
   FakePeer* second = Attach("spiffe://test/b");
   EXPECT_TRUE(absl::IsResourceExhausted(second->wire.status));
@@ -559,7 +559,7 @@ TEST_F(DispatcherTest, GetSaysWhyItIsRefused) {
 }
 
 TEST_F(DispatcherTest, DrawsWaitInABoundedQueue) {
-  Make({.max_draws = 3, .max_draws_per_identity = 2});
+  Make({.limits = kLimits, .max_draws = 3, .max_draws_per_identity = 2});
   std::vector<FakeOutlet::Record> records(5);
   std::vector<Draw*> draws;
   draws.push_back(Get(&records[0], "default/slow", 32 * 1024, "a"));
