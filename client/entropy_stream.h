@@ -12,7 +12,8 @@
 // been destroyed. Slices are wiped in place before they return to gRPC.
 // A paused reader does not see the stream's end: it comes after the messages that wait.
 //
-// Thread safety: one owner thread; `wake` is called on gRPC's threads and must not block.
+// Thread safety: one owner at a time; `wake` is called on gRPC's threads, must not block, and may
+// itself be the owner, if it sees to it that only one is. The stream dies on none of gRPC's threads.
 #pragma once
 
 #include <cstddef>

@@ -98,6 +98,13 @@ class HealthTest {
   explicit HealthTest(const Options& options) : options_(options) {}
   static absl::StatusOr<Width> MakeWidth(double min_entropy, int bytes);
   void FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst);
+  void FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst);
+  // A whole window of bytes at once, when nothing in it can raise an alarm; false, and nothing has
+  // changed, when something might. REQUIRES: no window of bytes and no native word is open.
+  bool FeedQuietly(const uint8_t* bytes);
+  template <typename Sample>
+  bool FeedWordsQuietly(const uint8_t* bytes);
+  void Advance(size_t bytes);
   void Raise(const Width& width, Test test, uint32_t value, bool permanent,
              absl::optional<Alarm>* worst);
 

@@ -38,10 +38,9 @@ deploy/kubernetes|full|build/release|manifests render, hold together, and fit th
 deploy/prometheus|full|build/release|rules, their unit tests, and every dashboard query against a live scrape
 deploy/image|full|build/release|the Dockerfile names what exists
 bench/smoke|full|build/release|every benchmark runs and prints its figures (no bar is checked on a busy machine)
-build/clang|full||clang, -Wthread-safety, warnings are errors
-fuzz/clang|full|build/clang|libFuzzer targets replay their corpora and run for some seconds
-build/asan|full||AddressSanitizer and UndefinedBehaviorSanitizer
+build/asan|full||clang, -Wthread-safety, warnings are errors; AddressSanitizer and UndefinedBehaviorSanitizer
 unit/asan|full|build/asan|unit tests and corpora under them
+fuzz/search|full|build/asan|libFuzzer targets replay their corpora and run for some seconds
 build/tsan|full||ThreadSanitizer on the gRPC-free core
 unit/tsan|full|build/tsan|the core's threads
 bench/bars|long|build/release|the performance bars, as ratios measured side by side
@@ -67,9 +66,10 @@ run_step() {
     deploy/*) "tests/deploy/${1#deploy/}.sh" ;;
     bench/smoke) tests/bench/run.sh --smoke ;;
     bench/bars) tests/bench/run.sh --check ;;
-    build/clang) build_preset clang entropyd entropyd-hostagent entropyctl all_fuzz_targets ;;
-    fuzz/clang) tests/fuzz/run.sh build/clang ;;
-    build/asan) build_preset asan base_test client_test server_test hostagent_test all_fuzz_targets ;;
+    build/asan)
+      build_preset asan entropyd entropyd-hostagent entropyctl base_test client_test server_test hostagent_test \
+        all_fuzz_targets ;;
+    fuzz/search) tests/fuzz/run.sh build/asan ;;
     unit/asan) LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp" ENTROPYD_TEST_SCALE=0.1 ctest --preset asan -L 'unit|fuzz' -j "$JOBS" ;;
     build/tsan) build_preset tsan base_test server_test ;;
     unit/tsan) tests/tsan.sh build/tsan ;;

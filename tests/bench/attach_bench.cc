@@ -21,8 +21,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -62,17 +60,21 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
+// What all sessions count together.
+struct Tally {
+  std::atomic<bool> counting{false};
+  std::atomic<uint64_t> bytes{0}, messages{0};
+};
+
 // A session of `channels` channels that each keep `window` bytes of credit ahead, renewed by
-// halves.
+// halves. Messages are handled on gRPC's threads, as the bare stream does it, by one at a time.
 class Session {
  public:
   Session(const Endpoint& endpoint, const std::string& class_name, int number, int channels,
-          uint64_t window)
-      : window_(window), stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] {
-          std::lock_guard<std::mutex> lock(mutex_);
-          awake_ = true;
-          wake_.notify_one();
-        })) {
+          uint64_t window, Tally* tally)
+      : window_(window),
+        tally_(tally),
+        stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] { OnWake(); })) {
     v1::AgentMessage hello;
     hello.mutable_hello()->set_version_min(1);
     hello.mutable_hello()->set_version_max(1);
@@ -87,54 +89,52 @@ class Session {
       open.mutable_open()->set_class_(class_name);
       stream_->Send(open);
     }
+    HandleUntilQuiet(1);
   }
 
-  // Draws until *stop; counts while *counting.
-  void Draw(const std::atomic<bool>& counting, const std::atomic<bool>& stop,
-            std::atomic<uint64_t>* bytes, std::atomic<uint64_t>* messages) {
-    while (!stop) {
-      WaitAwake();
-      while (auto message = stream_->TryNext()) {
-        const auto& view = message->view();
-        const absl::Status accepted = view.ok() ? ledger_.Accept(*view) : view.status();
-        if (!accepted.ok()) Die(accepted);
-        if (!view->grants.empty() && counting) {
-          for (const GrantView& grant : view->grants) *bytes += grant.bytes;
-          ++*messages;
-        }
-        for (const v1::ChannelState& state : view->head.state()) {
-          if (state.phase() == v1::PHASE_CLOSED) Die(absl::UnknownError(state.reason()));
-        }
-        RenewCredit();
-      }
-      if (stream_->finished()) Die(*stream_->finished());
+  // Wake-ups from here on are noted and not handled.
+  ~Session() {
+    int quiet = 0;
+    while (!wakes_.compare_exchange_weak(quiet, 1)) {
+      quiet = 0;
+      std::this_thread::yield();
     }
   }
-  void WaitOpen() {
-    for (;;) {
-      WaitAwake();
-      while (auto message = stream_->TryNext()) {
-        const auto& view = message->view();
-        const absl::Status accepted = view.ok() ? ledger_.Accept(*view) : view.status();
-        if (!accepted.ok()) Die(accepted);
-        if (view->head.state_size() > 0) return;
-      }
-      if (stream_->finished()) Die(*stream_->finished());
-    }
-  }
+
+  bool open() const { return open_; }
 
  private:
   [[noreturn]] static void Die(const absl::Status& status) {
     fprintf(stderr, "bench_attach: %s\n", status.ToString().c_str());
     exit(1);
   }
-  void WaitAwake() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    wake_.wait_for(lock, std::chrono::milliseconds(100), [this] { return awake_; });
-    awake_ = false;
+
+  // Whoever brings the first wake-up handles those that come meanwhile as well.
+  void OnWake() {
+    if (wakes_.fetch_add(1) == 0) HandleUntilQuiet(1);
   }
+  void HandleUntilQuiet(int seen) {
+    do {
+      while (auto message = stream_->TryNext()) Handle(message->view());
+      if (stream_->finished()) Die(*stream_->finished());
+    } while (!wakes_.compare_exchange_strong(seen, 0));
+  }
+
+  void Handle(const absl::StatusOr<ServerMessageView>& view) {
+    const absl::Status accepted = view.ok() ? ledger_.Accept(*view) : view.status();
+    if (!accepted.ok()) Die(accepted);
+    if (!view->grants.empty() && tally_->counting) {
+      for (const GrantView& grant : view->grants) tally_->bytes += grant.bytes;
+      ++tally_->messages;
+    }
+    for (const v1::ChannelState& state : view->head.state()) {
+      if (state.phase() == v1::PHASE_CLOSED) Die(absl::UnknownError(state.reason()));
+      open_ = true;
+    }
+    if (window_ > 0) RenewCredit();
+  }
+
   void RenewCredit() {
-    if (!ledger_.welcomed()) return;
     v1::AgentMessage credit;
     for (const uint32_t channel : channels_) {
       if (ledger_.Find(channel)->promised() > window_ / 2) continue;
@@ -145,9 +145,9 @@ class Session {
   }
 
   const uint64_t window_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool awake_ = true;
+  Tally* const tally_;
+  std::atomic<int> wakes_{1};  // not 0 = somebody handles them; the constructor does until its end
+  std::atomic<bool> open_{false};
   AttachLedger ledger_;
   std::vector<uint32_t> channels_;
   std::unique_ptr<EntropyStream> stream_;
@@ -155,34 +155,29 @@ class Session {
 
 Transfer DrawAttach(const Endpoint& endpoint, const std::string& class_name, int sessions,
                     double seconds, int channels, uint64_t window) {
-  std::atomic<bool> counting{false}, stop{false};
-  std::atomic<uint64_t> bytes{0}, messages{0};
-  std::vector<std::thread> threads;
+  Tally tally;
+  std::vector<std::unique_ptr<Session>> drawing;
   for (int i = 0; i < sessions; ++i) {
-    threads.emplace_back([&, i] {
-      Session session(endpoint, class_name, i, channels, window);
-      session.Draw(counting, stop, &bytes, &messages);
-    });
+    drawing.push_back(std::make_unique<Session>(endpoint, class_name, i, channels, window, &tally));
   }
   std::this_thread::sleep_for(Seconds(seconds / 10));
   const auto start = std::chrono::steady_clock::now();
-  counting = true;
+  tally.counting = true;
   std::this_thread::sleep_for(Seconds(seconds));
-  counting = false;
-  const Transfer result = {bytes, messages,
-                           Seconds(std::chrono::steady_clock::now() - start).count()};
-  stop = true;
-  for (std::thread& thread : threads) thread.join();
-  return result;
+  tally.counting = false;
+  return {tally.bytes, tally.messages, Seconds(std::chrono::steady_clock::now() - start).count()};
 }
 
 int Idle(const Endpoint& endpoint, const std::string& class_name, int sessions, double seconds) {
+  Tally tally;
   std::vector<std::unique_ptr<Session>> held;
   for (int i = 0; i < sessions; ++i) {
-    held.push_back(
-        std::make_unique<Session>(endpoint, class_name, i, /*channels=*/1, /*window=*/1));
+    held.push_back(std::make_unique<Session>(endpoint, class_name, i, /*channels=*/1,
+                                             /*window=*/0, &tally));
   }
-  for (auto& session : held) session->WaitOpen();
+  for (auto& session : held) {
+    while (!session->open()) std::this_thread::sleep_for(Seconds(0.001));
+  }
   printf("attached %d\n", sessions);
   fflush(stdout);
   std::this_thread::sleep_for(Seconds(seconds));

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <vector>
 
@@ -211,6 +214,90 @@ TEST(HealthTestTest, FalseAlarmsRiseWithTheRate) {
   const double per_year = test.PermanentFalseAlarmsPerYear(1e6);
   EXPECT_NEAR(per_year, 0.0128, 0.0005);
   EXPECT_GT(test.PermanentFalseAlarmsPerYear(1e8), 1);
+}
+
+// A stream with faults of every kind now and then: bytes and words that repeat, values that come too
+// often, stretches of few values.
+std::vector<uint8_t> FaultyBytes(size_t n, uint64_t seed) {
+  std::mt19937_64 generator(seed);
+  std::vector<uint8_t> bytes = IdealBytes(n, seed + 1);
+  for (size_t at = 0; at + 64 < n; at += 1 + generator() % 4000) {
+    const size_t length = 1 + generator() % 24;
+    switch (generator() % 4) {
+      case 0:  // a run of bytes
+        std::fill_n(&bytes[at], length, bytes[at]);
+        break;
+      case 1:  // a word that repeats
+        std::memcpy(&bytes[at / 8 * 8 + 8], &bytes[at / 8 * 8], 8);
+        break;
+      case 2:  // one byte value again and again, never twice in a row
+        for (size_t i = at; i < std::min(n, at + 20 * length); i += 4) bytes[i] = bytes[at];
+        break;
+      case 3:  // few values
+        for (size_t i = at; i < std::min(n, at + 10 * length); ++i) bytes[i] &= 0x03;
+        break;
+    }
+  }
+  return bytes;
+}
+
+// Whole windows are examined at once when nothing in them can alarm. Byte by byte they never are.
+TEST(HealthTestTest, WholeWindowsAtOnceRaiseTheSameAlarmsAsByteByByte) {
+  int alarms = 0;
+  for (const int width : {1, 4, 8}) {
+    for (const double min_entropy : {0.5, 2.0, 4.0, 7.0, 8.0}) {
+      for (uint64_t seed = 0; seed < 20; ++seed) {
+        HealthTest at_once = Make(min_entropy, width);
+        HealthTest one_by_one = Make(min_entropy, width);
+        const std::vector<uint8_t> bytes = FaultyBytes(16 * 4096, seed);
+        std::mt19937_64 cut(seed);
+        for (size_t at = 0; at < bytes.size();) {
+          // Mostly aligned, as sources read; sometimes not.
+          const size_t piece = std::min<size_t>(
+              bytes.size() - at, cut() % 8 == 0 ? 1 + cut() % 3000 : 4096 - at % 4096);
+          const auto found = at_once.Feed({&bytes[at], piece});
+          absl::optional<Alarm> expected;
+          for (size_t i = at; i < at + piece; ++i) {
+            const auto alarm = one_by_one.Feed({&bytes[i], 1});
+            if (alarm.has_value() && (!expected.has_value() || alarm->permanent)) expected = alarm;
+            if (alarm.has_value() && alarm->permanent) break;
+          }
+          ASSERT_EQ(found.has_value(), expected.has_value()) << at << " of " << seed;
+          ASSERT_EQ(at_once.samples(), one_by_one.samples());
+          if (found.has_value()) {
+            EXPECT_EQ(found->ToString(), expected->ToString());
+            EXPECT_EQ(found->permanent, expected->permanent);
+            ++alarms;
+            if (found->permanent) break;
+          }
+          at += piece;
+        }
+      }
+    }
+  }
+  EXPECT_GT(alarms, 200);
+}
+
+// A fault of real silicon: byte-wise tests pass it, the first repeated native word gives it away.
+TEST(HealthTestTest, M1_CaptureOfAFaultyRdseedAlarmsAtTheFirstRepeatedWord) {
+  std::ifstream file(ENTROPYD_VECTORS "/rdseed32-faulty-zen5.bin", std::ios::binary);
+  const std::vector<uint8_t> capture{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_EQ(capture.size(), 65536u * 4);
+  size_t repeat = 1;
+  while (std::memcmp(&capture[4 * repeat], &capture[4 * repeat - 4], 4) != 0) ++repeat;
+
+  HealthTest words = Make(4, 4);
+  const auto alarms = Alarms(&words, capture);
+  ASSERT_FALSE(alarms.empty());
+  EXPECT_EQ(alarms[0].first, 4 * (repeat + 1));
+  EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kContinuous);
+  EXPECT_EQ(alarms[0].second.width_bytes, 4);
+  // Three such blocks within a million samples: latched, although no run is longer than two.
+  EXPECT_TRUE(alarms.back().second.permanent);
+  EXPECT_TRUE(alarms.back().second.recurrent);
+
+  HealthTest bytes = Make(4, 1);
+  EXPECT_TRUE(Alarms(&bytes, capture).empty());
 }
 
 }  // namespace
