@@ -1,21 +1,55 @@
 #include "server/drivers.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "server/char_device_driver.h"
 #include "server/getrandom_driver.h"
 #include "server/rdrand_driver.h"
+#include "server/rdseed_driver.h"
 
 namespace entropyd {
+namespace {
+
+// Keys that every source may have; each other one belongs to some driver.
+constexpr int kCommonKeys[] = {
+    config::v1::SourceConfig::kNameFieldNumber,
+    config::v1::SourceConfig::kDriverFieldNumber,
+    config::v1::SourceConfig::kGroupFieldNumber,
+    config::v1::SourceConfig::kMinEntropyBitsPerByteFieldNumber,
+    config::v1::SourceConfig::kHealthMinEntropyBitsPerByteFieldNumber,
+    config::v1::SourceConfig::kMaxRateFieldNumber,
+};
+
+}  // namespace
 
 absl::Span<const DriverEntry> BuiltIns() {
   using namespace config::v1;
   static constexpr DriverEntry kBuiltIns[] = {
-      {DRIVER_CHAR_DEVICE, "char_device", CharDeviceDriver::Check, CharDeviceDriver::Claims,
+      {DRIVER_CHAR_DEVICE, "char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
        CharDeviceDriver::Create},
-      {DRIVER_RDRAND, "rdrand", RdrandDriver::Check, RdrandDriver::Claims, RdrandDriver::Create},
-      {DRIVER_GETRANDOM, "getrandom", GetrandomDriver::Check, GetrandomDriver::Claims,
+      {DRIVER_RDRAND, "rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
+      {DRIVER_GETRANDOM, "getrandom", "", nullptr, GetrandomDriver::Claims,
        GetrandomDriver::Create},
+      {DRIVER_RDSEED, "rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
   };
   return kBuiltIns;
+}
+
+ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config) {
+  const std::vector<std::string> own = absl::StrSplit(driver.keys, ' ');
+  std::vector<const google::protobuf::FieldDescriptor*> present;
+  config.GetReflection()->ListFields(config, &present);
+  for (const google::protobuf::FieldDescriptor* key : present) {
+    if (std::count(std::begin(kCommonKeys), std::end(kCommonKeys), key->number()) > 0) continue;
+    if (std::count(own.begin(), own.end(), key->name()) > 0) continue;
+    return {key->name().c_str(),
+            absl::StrCat("driver ", driver.name, " takes no ", key->name(), "; remove the key")};
+  }
+  return driver.check == nullptr ? ConfigFault{} : driver.check(config);
 }
 
 const DriverEntry* FindDriver(config::v1::Driver id) {

@@ -107,7 +107,8 @@ TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
 TEST(SupplyConfigTest, SoundConfigurationPasses) {
   EXPECT_TRUE(Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
                                  "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
-                                 Pool("sources: [soft, cpu, trng0], min_healthy_groups: 2")))
+                                 "  - {name: seed, driver: rdseed}\n",
+                                 Pool("sources: [soft, cpu, trng0, seed], min_healthy_groups: 2")))
                   .ok());
 }
 
