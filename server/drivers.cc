@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/char_device_driver.h"
+#include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
@@ -35,6 +36,7 @@ absl::Span<const DriverEntry> BuiltIns() {
       {DRIVER_GETRANDOM, "getrandom", "", nullptr, GetrandomDriver::Claims,
        GetrandomDriver::Create},
       {DRIVER_RDSEED, "rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
+      {DRIVER_EGD, "egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
   };
   return kBuiltIns;
 }

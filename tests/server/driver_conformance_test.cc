@@ -43,6 +43,8 @@ constexpr RigParam kRigs[] = {
     {config::v1::DRIVER_RDRAND, "rdrand", MakeRig<RdrandRig>},
     {config::v1::DRIVER_GETRANDOM, "getrandom", MakeRig<GetrandomRig>},
     {config::v1::DRIVER_RDSEED, "rdseed", MakeRig<RdseedRig>},
+    {config::v1::DRIVER_EGD, "egd_unix", MakeRig<EgdUnixRig>},
+    {config::v1::DRIVER_EGD, "egd_tcp", MakeRig<EgdTcpRig>},
 };
 
 // A pool that tells when its source's state changes.

@@ -1,5 +1,5 @@
-// Every driver with a device that a test has in its hands: a FIFO. Processors cannot be had that
-// way and are as they are.
+// Every driver with a device that a test has in its hands: a FIFO, a daemon on a
+// socket. Processors cannot be had that way and are as they are.
 #pragma once
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -17,9 +18,12 @@
 
 #include "base/fd.h"
 #include "server/char_device_driver.h"
+#include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
+#include "tests/hostagent/temp_dir.h"
+#include "tests/server/fake_egd_server.h"
 
 namespace entropyd {
 
@@ -146,6 +150,47 @@ class RdseedRig final : public ProcessorRig {
     const std::string text((std::istreambuf_iterator<char>(cpuinfo)), {});
     return text.find(" rdseed ") != std::string::npos;
   }
+};
+
+// A daemon on a socket of this process.
+class EgdRig : public Rig {
+ public:
+  explicit EgdRig(bool over_tcp) : over_tcp_(over_tcp) {}
+  std::unique_ptr<SourceDriver> MakeDriver() override { return EgdDriver::Create(Config()); }
+  config::v1::SourceConfig Config() override {
+    config::v1::SourceConfig config;
+    config.set_driver(config::v1::DRIVER_EGD);
+    if (over_tcp_) {
+      config.set_address(server_.address());
+    } else {
+      config.set_path(server_.path());
+    }
+    return config;
+  }
+  const char* StallImpossible() const override { return nullptr; }
+  void Stall() override { server_.SetMode(FakeEgdServer::Mode::kSilent); }
+  void Resume() override { server_.SetMode(FakeEgdServer::Mode::kHonest); }
+  const char* UnplugImpossible() const override { return nullptr; }
+  void Unplug() override { server_.Stop(); }
+  void Replug() override { server_.Start(); }
+  const char* BreakImpossible() const override { return nullptr; }
+  void Break() override { server_.SetMode(FakeEgdServer::Mode::kTooMuch); }
+  void Mend() override { server_.SetMode(FakeEgdServer::Mode::kHonest); }
+  const char* LieImpossible() const override { return nullptr; }
+  void Lie() override { server_.SetMode(FakeEgdServer::Mode::kRepeat); }
+
+ private:
+  const bool over_tcp_;
+  TempDir directory_;
+  FakeEgdServer server_{over_tcp_ ? "" : directory_ / "egd.sock"};
+};
+class EgdUnixRig final : public EgdRig {
+ public:
+  EgdUnixRig() : EgdRig(false) {}
+};
+class EgdTcpRig final : public EgdRig {
+ public:
+  EgdTcpRig() : EgdRig(true) {}
 };
 
 class GetrandomRig final : public Rig {

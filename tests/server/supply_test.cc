@@ -65,6 +65,20 @@ INSTANTIATE_TEST_SUITE_P(
                   "sources[0].path: '/etc/passwd' is neither a character device nor a FIFO"},
         BadConfig{"  - {name: cpu, driver: rdrand, path: /dev/cpu}\n", "sources: [cpu]",
                   "server.yaml:4:39: sources[0].path: driver rdrand takes no path"},
+        BadConfig{"  - {name: up, driver: egd}\n", "sources: [up]",
+                  "server.yaml:4:5: sources[0].path: driver egd needs the daemon's socket, e.g. "
+                  "path: /run/egd.sock; TCP only with address: 127.0.0.1:8888"},
+        BadConfig{"  - {name: up, driver: egd, path: /run/egd.sock, address: 127.0.0.1:8888}\n",
+                  "sources: [up]", "sources[0].address: driver egd takes a path or an address"},
+        BadConfig{"  - {name: up, driver: egd, address: localhost:8888}\n", "sources: [up]",
+                  "sources[0].address: 'localhost:8888' is no numeric address and port"},
+        BadConfig{"  - {name: up, driver: egd, address: 127.0.0.1:65536}\n", "sources: [up]",
+                  "sources[0].address: '127.0.0.1:65536' is no numeric address and port"},
+        BadConfig{"  - {name: up, driver: egd, address: \"[2001:db8::1]:8888\", "
+                  "min_entropy_bits_per_byte: 1}\n",
+                  "sources: [up]",
+                  "sources[0].min_entropy_bits_per_byte: bytes from [2001:db8::1]:8888 can be read "
+                  "on their way here, so they may not be credited"},
         BadConfig{kSoft, "sources: [sofd]",
                   "pools[0].sources[0]: no source is called 'sofd'; define it under sources:"},
         BadConfig{kSoft, "sources: [soft, soft]", "pools[0].sources[1]: 'soft' is listed twice"},
@@ -105,11 +119,18 @@ TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
 }
 
 TEST(SupplyConfigTest, SoundConfigurationPasses) {
-  EXPECT_TRUE(Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
-                                 "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
-                                 "  - {name: seed, driver: rdseed}\n",
-                                 Pool("sources: [soft, cpu, trng0, seed], min_healthy_groups: 2")))
-                  .ok());
+  EXPECT_TRUE(
+      Check(
+          absl::StrCat(
+              kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
+              "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
+              "  - {name: seed, driver: rdseed}\n",
+              "  - {name: near, driver: egd, path: /run/egd.sock}\n",
+              "  - {name: far, driver: egd, address: \"192.0.2.1:8888\"}\n",
+              "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
+              "min_entropy_bits_per_byte: 2}\n",
+              Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel], min_healthy_groups: 3")))
+          .ok());
 }
 
 // A supply with real threads on the real clock; what is awaited is told by its callbacks.
