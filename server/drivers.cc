@@ -9,6 +9,7 @@
 #include "server/char_device_driver.h"
 #include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
+#include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
 
@@ -37,6 +38,8 @@ absl::Span<const DriverEntry> BuiltIns() {
        GetrandomDriver::Create},
       {DRIVER_RDSEED, "rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
       {DRIVER_EGD, "egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
+      {DRIVER_PKCS11, "pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
+       Pkcs11Driver::Create},
   };
   return kBuiltIns;
 }

@@ -45,6 +45,8 @@ constexpr RigParam kRigs[] = {
     {config::v1::DRIVER_RDSEED, "rdseed", MakeRig<RdseedRig>},
     {config::v1::DRIVER_EGD, "egd_unix", MakeRig<EgdUnixRig>},
     {config::v1::DRIVER_EGD, "egd_tcp", MakeRig<EgdTcpRig>},
+    {config::v1::DRIVER_PKCS11, "pkcs11_softhsm", MakeRig<SoftHsmRig>},
+    {config::v1::DRIVER_PKCS11, "pkcs11_test_module", MakeRig<TestModuleRig>},
 };
 
 // A pool that tells when its source's state changes.

@@ -1,9 +1,12 @@
-// Every driver with a device that a test has in its hands: a FIFO, a daemon on a
-// socket. Processors cannot be had that way and are as they are.
+// Every driver with a device that a test has in its hands: a FIFO, a daemon on a socket, real
+// SoftHSM, a module made for the purpose. Processors cannot be had that way and are as
+// they are.
 #pragma once
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <p11-kit/pkcs11.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,10 +23,12 @@
 #include "server/char_device_driver.h"
 #include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
+#include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
 #include "tests/hostagent/temp_dir.h"
 #include "tests/server/fake_egd_server.h"
+#include "tests/server/pkcs11_module.h"
 
 namespace entropyd {
 
@@ -191,6 +196,121 @@ class EgdUnixRig final : public EgdRig {
 class EgdTcpRig final : public EgdRig {
  public:
   EgdTcpRig() : EgdRig(true) {}
+};
+
+// What a test calls in a loaded module beside the driver. Both see the same module: its state is
+// the process's.
+template <typename T>
+T* Symbol(const char* module, const char* name) {
+  void* library = dlopen(module, RTLD_NOW | RTLD_LOCAL);
+  EXPECT_NE(library, nullptr) << module << ": " << dlerror();
+  T* symbol = library == nullptr ? nullptr : reinterpret_cast<T*>(dlsym(library, name));
+  EXPECT_NE(symbol, nullptr) << module << " has no " << name;
+  return symbol;
+}
+
+// The real SoftHSM, with a token in a directory of the test's own.
+class SoftHsmRig final : public Rig {
+ public:
+  static constexpr char kModule[] = "/usr/lib/softhsm/libsofthsm2.so";
+
+  SoftHsmRig() {
+    std::ofstream(directory_ / "softhsm2.conf")
+        << "directories.tokendir = " << (directory_ / "tokens") << "\n"
+        << "objectstore.backend = file\nlog.level = ERROR\n";
+    std::filesystem::create_directory(directory_ / "tokens");
+    setenv("SOFTHSM2_CONF", (directory_ / "softhsm2.conf").c_str(), 1);
+    EXPECT_EQ(system("softhsm2-util --init-token --free --label entropy --so-pin 12345678 "
+                     "--pin 12345678 >/dev/null"),
+              0)
+        << "needs softhsm2: deploy/install-packages.sh test";
+    Finalize();
+  }
+  ~SoftHsmRig() override {
+    Finalize();
+    unsetenv("SOFTHSM2_CONF");
+  }
+  std::unique_ptr<SourceDriver> MakeDriver() override { return Pkcs11Driver::Create(Config()); }
+  config::v1::SourceConfig Config() override {
+    config::v1::SourceConfig config;
+    config.set_driver(config::v1::DRIVER_PKCS11);
+    config.set_module(kModule);
+    config.set_token("entropy");
+    return config;
+  }
+  const char* StallImpossible() const override {
+    return "SoftHSM is a library in this process and answers at once; the module that is tried "
+           "below hangs when told to";
+  }
+  // SoftHSM looks for tokens when it is initialised, and only then.
+  const char* UnplugImpossible() const override { return nullptr; }
+  void Unplug() override {
+    std::filesystem::rename(directory_ / "tokens", directory_ / "away");
+    Finalize();
+  }
+  void Replug() override {
+    std::filesystem::rename(directory_ / "away", directory_ / "tokens");
+    Finalize();
+  }
+  const char* BreakImpossible() const override { return nullptr; }
+  void Break() override {
+    CK_FUNCTION_LIST* const functions = Functions();
+    CK_SLOT_ID slots[8];
+    CK_ULONG count = 8;
+    ASSERT_EQ(functions->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+    for (CK_ULONG i = 0; i < count; ++i) functions->C_CloseAllSessions(slots[i]);
+  }
+  const char* LieImpossible() const override {
+    return "SoftHSM's bytes are OpenSSL's; the module that is tried below repeats them when told "
+           "to";
+  }
+
+  void Finalize() { Functions()->C_Finalize(nullptr); }
+
+ private:
+  static CK_FUNCTION_LIST* Functions() {
+    CK_FUNCTION_LIST* functions = nullptr;
+    Symbol<CK_RV(CK_FUNCTION_LIST**)>(kModule, "C_GetFunctionList")(&functions);
+    return functions;
+  }
+  TempDir directory_;
+};
+
+// A module that does what a real one does on its worst days.
+class TestModuleRig final : public Rig {
+ public:
+  TestModuleRig() { Reset(); }
+  ~TestModuleRig() override { Reset(); }
+  std::unique_ptr<SourceDriver> MakeDriver() override { return Pkcs11Driver::Create(Config()); }
+  config::v1::SourceConfig Config() override {
+    config::v1::SourceConfig config;
+    config.set_driver(config::v1::DRIVER_PKCS11);
+    config.set_module(ENTROPYD_TEST_PKCS11_MODULE);
+    config.set_token("test token");
+    return config;
+  }
+  const char* StallImpossible() const override { return nullptr; }
+  void Stall() override { control()->hang = true; }
+  void Resume() override { control()->hang = false; }
+  const char* UnplugImpossible() const override { return nullptr; }
+  void Unplug() override { control()->present = false; }
+  void Replug() override { control()->present = true; }
+  const char* BreakImpossible() const override { return nullptr; }
+  void Break() override { control()->answer = CKR_SESSION_HANDLE_INVALID; }
+  void Mend() override { control()->answer = CKR_OK; }
+  const char* LieImpossible() const override { return nullptr; }
+  void Lie() override { control()->repeat = true; }
+
+  static Pkcs11ModuleControl* control() {
+    return Symbol<Pkcs11ModuleControl>(ENTROPYD_TEST_PKCS11_MODULE, kPkcs11ModuleControl);
+  }
+  static void Reset() {
+    Pkcs11ModuleControl* const c = control();
+    c->answer = CKR_OK;
+    c->hang = c->repeat = c->is_softhsm = false;
+    c->present = c->has_rng = true;
+    c->largest = 0;
+  }
 };
 
 class GetrandomRig final : public Rig {

@@ -65,6 +65,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "sources[0].path: '/etc/passwd' is neither a character device nor a FIFO"},
         BadConfig{"  - {name: cpu, driver: rdrand, path: /dev/cpu}\n", "sources: [cpu]",
                   "server.yaml:4:39: sources[0].path: driver rdrand takes no path"},
+        BadConfig{"  - {name: cpu, driver: rdseed, token: t}\n", "sources: [cpu]",
+                  "server.yaml:4:40: sources[0].token: driver rdseed takes no token; remove the "
+                  "key"},
         BadConfig{"  - {name: up, driver: egd}\n", "sources: [up]",
                   "server.yaml:4:5: sources[0].path: driver egd needs the daemon's socket, e.g. "
                   "path: /run/egd.sock; TCP only with address: 127.0.0.1:8888"},
@@ -79,6 +82,16 @@ INSTANTIATE_TEST_SUITE_P(
                   "sources: [up]",
                   "sources[0].min_entropy_bits_per_byte: bytes from [2001:db8::1]:8888 can be read "
                   "on their way here, so they may not be credited"},
+        BadConfig{
+            "  - {name: hsm, driver: pkcs11, token: t}\n", "sources: [hsm]",
+            "server.yaml:4:5: sources[0].module: driver pkcs11 needs a module, e.g. module: "},
+        BadConfig{"  - {name: hsm, driver: pkcs11, token: t, module: m.so}\n", "sources: [hsm]",
+                  "sources[0].module: 'm.so' would be looked for in many places; write the full"},
+        BadConfig{
+            "  - {name: hsm, driver: pkcs11, module: /m.so}\n", "sources: [hsm]",
+            "sources[0].token: driver pkcs11 needs the label of a token, e.g. token: entropy"},
+        BadConfig{"  - {name: hsm, driver: pkcs11, module: /m.so, token: t, path: /x}\n",
+                  "sources: [hsm]", "sources[0].path: driver pkcs11 takes no path; remove the key"},
         BadConfig{kSoft, "sources: [sofd]",
                   "pools[0].sources[0]: no source is called 'sofd'; define it under sources:"},
         BadConfig{kSoft, "sources: [soft, soft]", "pools[0].sources[1]: 'soft' is listed twice"},
@@ -119,18 +132,17 @@ TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
 }
 
 TEST(SupplyConfigTest, SoundConfigurationPasses) {
-  EXPECT_TRUE(
-      Check(
-          absl::StrCat(
-              kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
-              "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
-              "  - {name: seed, driver: rdseed}\n",
-              "  - {name: near, driver: egd, path: /run/egd.sock}\n",
-              "  - {name: far, driver: egd, address: \"192.0.2.1:8888\"}\n",
-              "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
-              "min_entropy_bits_per_byte: 2}\n",
-              Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel], min_healthy_groups: 3")))
-          .ok());
+  EXPECT_TRUE(Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
+                                 "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
+                                 "  - {name: seed, driver: rdseed}\n",
+                                 "  - {name: near, driver: egd, path: /run/egd.sock}\n",
+                                 "  - {name: far, driver: egd, address: \"192.0.2.1:8888\"}\n",
+                                 "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
+                                 "min_entropy_bits_per_byte: 2}\n",
+                                 "  - {name: hsm, driver: pkcs11, module: /m.so, token: t}\n",
+                                 Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm], "
+                                      "min_healthy_groups: 4")))
+                  .ok());
 }
 
 // A supply with real threads on the real clock; what is awaited is told by its callbacks.
