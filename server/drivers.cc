@@ -12,6 +12,7 @@
 #include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
+#include "server/tpm2_driver.h"
 
 namespace entropyd {
 namespace {
@@ -40,6 +41,7 @@ absl::Span<const DriverEntry> BuiltIns() {
       {DRIVER_EGD, "egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
       {DRIVER_PKCS11, "pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
        Pkcs11Driver::Create},
+      {DRIVER_TPM2, "tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
   };
   return kBuiltIns;
 }

@@ -1,5 +1,5 @@
 // Every driver with a device that a test has in its hands: a FIFO, a daemon on a socket, real
-// SoftHSM, a module made for the purpose. Processors cannot be had that way and are as
+// SoftHSM and swtpm, a module made for the purpose. Processors cannot be had that way and are as
 // they are.
 #pragma once
 
@@ -7,18 +7,27 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <p11-kit/pkcs11.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/fd.h"
 #include "server/char_device_driver.h"
 #include "server/egd_driver.h"
@@ -26,6 +35,7 @@
 #include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
+#include "server/tpm2_driver.h"
 #include "tests/hostagent/temp_dir.h"
 #include "tests/server/fake_egd_server.h"
 #include "tests/server/pkcs11_module.h"
@@ -311,6 +321,87 @@ class TestModuleRig final : public Rig {
     c->present = c->has_rng = true;
     c->largest = 0;
   }
+};
+
+// The real swtpm, as a process of its own.
+class SwtpmRig final : public Rig {
+ public:
+  SwtpmRig() { Replug(); }
+  ~SwtpmRig() override { Unplug(); }
+  std::unique_ptr<SourceDriver> MakeDriver() override { return Tpm2Driver::Create(Config()); }
+  config::v1::SourceConfig Config() override {
+    config::v1::SourceConfig config;
+    config.set_driver(config::v1::DRIVER_TPM2);
+    config.set_tcti("swtpm:path=" + socket());
+    return config;
+  }
+  const char* StallImpossible() const override { return nullptr; }
+  void Stall() override { kill(pid_, SIGSTOP); }
+  void Resume() override { kill(pid_, SIGCONT); }
+  const char* UnplugImpossible() const override { return nullptr; }
+  void Unplug() override {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+  void Replug() override {
+    unlink(socket().c_str());
+    unlink((socket() + ".ctrl").c_str());
+    const std::string state = "dir=" + directory_.path();
+    const std::string server = "type=unixio,path=" + socket();
+    const std::string control = server + ".ctrl";
+    const std::string log = "file=/dev/null";
+    const char* const arguments[] = {"swtpm",
+                                     "socket",
+                                     "--tpm2",
+                                     "--tpmstate",
+                                     state.c_str(),
+                                     "--server",
+                                     server.c_str(),
+                                     "--ctrl",
+                                     control.c_str(),
+                                     "--flags",
+                                     "not-need-init,startup-clear",
+                                     "--log",
+                                     log.c_str(),
+                                     nullptr};
+    ASSERT_EQ(
+        posix_spawnp(&pid_, "swtpm", nullptr, nullptr, const_cast<char**>(arguments), environ), 0)
+        << "needs swtpm: deploy/install-packages.sh test";
+    // It is ready when both its sockets are there.
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (access((socket() + ".ctrl").c_str(), F_OK) != 0 || access(socket().c_str(), F_OK) != 0) {
+      ASSERT_LT(absl::Now(), deadline) << "swtpm does not listen";
+      std::this_thread::yield();
+    }
+  }
+  // Through its control channel: the TPM is switched off, swtpm itself answers on.
+  const char* BreakImpossible() const override { return nullptr; }
+  void Break() override {
+    UniqueFd control(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    const std::string path = socket() + ".ctrl";
+    std::memcpy(to.sun_path, path.data(), path.size());
+    ASSERT_EQ(connect(control.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    const uint8_t stop[] = {0, 0, 0, 14};  // CMD_STOP
+    uint8_t result[4];
+    ASSERT_EQ(write(control.get(), stop, sizeof(stop)), 4);
+    ASSERT_EQ(read(control.get(), result, sizeof(result)), 4);
+  }
+  void Mend() override {
+    Unplug();
+    Replug();
+  }
+  const char* LieImpossible() const override {
+    return "swtpm's bytes are OpenSSL's and it has no way to be told otherwise; what the health "
+           "tests do with wrong bytes does not depend on the driver that brings them";
+  }
+
+ private:
+  std::string socket() const { return directory_ / "tpm"; }
+  TempDir directory_;
+  pid_t pid_ = -1;
 };
 
 class GetrandomRig final : public Rig {

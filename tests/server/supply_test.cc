@@ -92,6 +92,11 @@ INSTANTIATE_TEST_SUITE_P(
             "sources[0].token: driver pkcs11 needs the label of a token, e.g. token: entropy"},
         BadConfig{"  - {name: hsm, driver: pkcs11, module: /m.so, token: t, path: /x}\n",
                   "sources: [hsm]", "sources[0].path: driver pkcs11 takes no path; remove the key"},
+        BadConfig{"  - {name: tpm, driver: tpm2}\n", "sources: [tpm]",
+                  "server.yaml:4:5: sources[0].tcti: driver tpm2 needs the way to the TPM, e.g. "
+                  "tcti: device:/dev/tpmrm0"},
+        BadConfig{"  - {name: tpm, driver: tpm2, tcti: \"swtpm:path=/x\"}\n", "sources: [tpm]",
+                  "no source of this pool is credited with entropy"},
         BadConfig{kSoft, "sources: [sofd]",
                   "pools[0].sources[0]: no source is called 'sofd'; define it under sources:"},
         BadConfig{kSoft, "sources: [soft, soft]", "pools[0].sources[1]: 'soft' is listed twice"},
@@ -140,8 +145,9 @@ TEST(SupplyConfigTest, SoundConfigurationPasses) {
                                  "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
                                  "min_entropy_bits_per_byte: 2}\n",
                                  "  - {name: hsm, driver: pkcs11, module: /m.so, token: t}\n",
-                                 Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm], "
-                                      "min_healthy_groups: 4")))
+                                 "  - {name: tpm, driver: tpm2, tcti: \"device:/dev/tpmrm0\"}\n",
+                                 Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
+                                      "tpm], min_healthy_groups: 5")))
                   .ok());
 }
 
