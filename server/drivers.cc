@@ -9,6 +9,7 @@
 #include "server/char_device_driver.h"
 #include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
+#include "server/jitter_driver.h"
 #include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
@@ -42,6 +43,7 @@ absl::Span<const DriverEntry> BuiltIns() {
       {DRIVER_PKCS11, "pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
        Pkcs11Driver::Create},
       {DRIVER_TPM2, "tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
+      {DRIVER_JITTER, "jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
   };
   return kBuiltIns;
 }

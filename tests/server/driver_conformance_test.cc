@@ -48,6 +48,7 @@ constexpr RigParam kRigs[] = {
     {config::v1::DRIVER_PKCS11, "pkcs11_softhsm", MakeRig<SoftHsmRig>},
     {config::v1::DRIVER_PKCS11, "pkcs11_test_module", MakeRig<TestModuleRig>},
     {config::v1::DRIVER_TPM2, "tpm2_swtpm", MakeRig<SwtpmRig>},
+    {config::v1::DRIVER_JITTER, "jitter", MakeRig<JitterRig>},
 };
 
 // A pool that tells when its source's state changes.

@@ -32,6 +32,7 @@
 #include "server/char_device_driver.h"
 #include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
+#include "server/jitter_driver.h"
 #include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
@@ -164,6 +165,16 @@ class RdseedRig final : public ProcessorRig {
     std::ifstream cpuinfo("/proc/cpuinfo");
     const std::string text((std::istreambuf_iterator<char>(cpuinfo)), {});
     return text.find(" rdseed ") != std::string::npos;
+  }
+};
+
+class JitterRig final : public ProcessorRig {
+ public:
+  std::unique_ptr<SourceDriver> MakeDriver() override { return JitterDriver::Create(Config()); }
+  config::v1::SourceConfig Config() override {
+    config::v1::SourceConfig config;
+    config.set_driver(config::v1::DRIVER_JITTER);
+    return config;
   }
 };
 

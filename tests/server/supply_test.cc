@@ -97,6 +97,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "tcti: device:/dev/tpmrm0"},
         BadConfig{"  - {name: tpm, driver: tpm2, tcti: \"swtpm:path=/x\"}\n", "sources: [tpm]",
                   "no source of this pool is credited with entropy"},
+        BadConfig{"  - {name: j, driver: jitter, path: /x}\n", "sources: [j]",
+                  "sources[0].path: driver jitter takes no path; remove the key"},
         BadConfig{kSoft, "sources: [sofd]",
                   "pools[0].sources[0]: no source is called 'sofd'; define it under sources:"},
         BadConfig{kSoft, "sources: [soft, soft]", "pools[0].sources[1]: 'soft' is listed twice"},
@@ -146,8 +148,9 @@ TEST(SupplyConfigTest, SoundConfigurationPasses) {
                                  "min_entropy_bits_per_byte: 2}\n",
                                  "  - {name: hsm, driver: pkcs11, module: /m.so, token: t}\n",
                                  "  - {name: tpm, driver: tpm2, tcti: \"device:/dev/tpmrm0\"}\n",
+                                 "  - {name: j, driver: jitter}\n",
                                  Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
-                                      "tpm], min_healthy_groups: 5")))
+                                      "tpm, j], min_healthy_groups: 5")))
                   .ok());
 }
 
