@@ -14,6 +14,7 @@
 #include "server/rdrand_driver.h"
 #include "server/rdseed_driver.h"
 #include "server/tpm2_driver.h"
+#include "server/upstream_driver.h"
 
 namespace entropyd {
 namespace {
@@ -44,6 +45,8 @@ absl::Span<const DriverEntry> BuiltIns() {
        Pkcs11Driver::Create},
       {DRIVER_TPM2, "tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
       {DRIVER_JITTER, "jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
+      {DRIVER_UPSTREAM, "upstream", "address class tls", UpstreamDriver::Check,
+       UpstreamDriver::Claims, UpstreamDriver::Create},
   };
   return kBuiltIns;
 }

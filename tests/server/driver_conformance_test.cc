@@ -21,6 +21,7 @@
 #include "server/source_thread.h"
 #include "tests/server/driver_rigs.h"
 #include "tests/server/fake_driver.h"
+#include "tests/server/upstream_rig.h"
 
 namespace entropyd {
 namespace {
@@ -49,6 +50,7 @@ constexpr RigParam kRigs[] = {
     {config::v1::DRIVER_PKCS11, "pkcs11_test_module", MakeRig<TestModuleRig>},
     {config::v1::DRIVER_TPM2, "tpm2_swtpm", MakeRig<SwtpmRig>},
     {config::v1::DRIVER_JITTER, "jitter", MakeRig<JitterRig>},
+    {config::v1::DRIVER_UPSTREAM, "upstream_grpc", MakeRig<UpstreamRig>},
 };
 
 // A pool that tells when its source's state changes.

@@ -97,6 +97,21 @@ INSTANTIATE_TEST_SUITE_P(
                   "tcti: device:/dev/tpmrm0"},
         BadConfig{"  - {name: tpm, driver: tpm2, tcti: \"swtpm:path=/x\"}\n", "sources: [tpm]",
                   "no source of this pool is credited with entropy"},
+        BadConfig{"  - {name: far, driver: upstream, class: default/bulk}\n", "sources: [far]",
+                  "sources[0].address: driver upstream needs the other server, e.g. address: "},
+        BadConfig{"  - {name: far, driver: upstream, class: default/bulk, address: entropyd-0}\n",
+                  "sources: [far]", "sources[0].address: 'entropyd-0' is no host and port"},
+        BadConfig{"  - {name: far, driver: upstream, class: bulk, address: \"e:7743\"}\n",
+                  "sources: [far]",
+                  "sources[0].class: driver upstream needs a class of the other server as "
+                  "POOL/CLASS"},
+        BadConfig{"  - {name: far, driver: upstream, class: d/bulk, address: \"e:7743\"}\n",
+                  "sources: [far]", "server.yaml:4:5: sources[0].tls: driver upstream needs a"},
+        BadConfig{"  - {name: far, driver: upstream, class: d/b, address: \"e:7743\", tls: {cert: "
+                  "c, key: k}}\n",
+                  "sources: [far]", "required key 'ca' is missing"},
+        BadConfig{"  - {name: cpu, driver: rdrand, tls: {cert: c, key: k, ca: a}}\n",
+                  "sources: [cpu]", "sources[0].tls: driver rdrand takes no tls; remove the key"},
         BadConfig{"  - {name: j, driver: jitter, path: /x}\n", "sources: [j]",
                   "sources[0].path: driver jitter takes no path; remove the key"},
         BadConfig{kSoft, "sources: [sofd]",
@@ -139,19 +154,22 @@ TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
 }
 
 TEST(SupplyConfigTest, SoundConfigurationPasses) {
-  EXPECT_TRUE(Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
-                                 "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
-                                 "  - {name: seed, driver: rdseed}\n",
-                                 "  - {name: near, driver: egd, path: /run/egd.sock}\n",
-                                 "  - {name: far, driver: egd, address: \"192.0.2.1:8888\"}\n",
-                                 "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
-                                 "min_entropy_bits_per_byte: 2}\n",
-                                 "  - {name: hsm, driver: pkcs11, module: /m.so, token: t}\n",
-                                 "  - {name: tpm, driver: tpm2, tcti: \"device:/dev/tpmrm0\"}\n",
-                                 "  - {name: j, driver: jitter}\n",
-                                 Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
-                                      "tpm, j], min_healthy_groups: 5")))
-                  .ok());
+  EXPECT_TRUE(
+      Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
+                         "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
+                         "  - {name: seed, driver: rdseed}\n",
+                         "  - {name: near, driver: egd, path: /run/egd.sock}\n",
+                         "  - {name: far, driver: egd, address: \"192.0.2.1:8888\"}\n",
+                         "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
+                         "min_entropy_bits_per_byte: 2}\n",
+                         "  - {name: hsm, driver: pkcs11, module: /m.so, token: t}\n",
+                         "  - {name: tpm, driver: tpm2, tcti: \"device:/dev/tpmrm0\"}\n",
+                         "  - {name: j, driver: jitter}\n",
+                         "  - {name: up, driver: upstream, address: \"e:7743\", class: d/b, "
+                         "tls: {cert: c, key: k, ca: a}}\n",
+                         Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
+                              "tpm, j, up], min_healthy_groups: 5")))
+          .ok());
 }
 
 // A supply with real threads on the real clock; what is awaited is told by its callbacks.

@@ -22,6 +22,8 @@ sources=(
   '{name: hsm, driver: pkcs11, module: /usr/lib/softhsm/libsofthsm2.so, token: entropy}'
   "{name: egd, driver: egd, path: $WORK/egd.sock}"
   '{name: jitter, driver: jitter}'
+  "{name: far, driver: upstream, address: 'localhost:$(port_of upstream grpc)', class: default/secret,\
+ tls: {cert: $WORK/pki/reader.crt, key: $WORK/pki/reader.key, ca: $WORK/pki/ca.crt}}"
 )
 for instruction in rdrand rdseed; do
   if grep -qw $instruction /proc/cpuinfo; then
