@@ -185,7 +185,6 @@ absl::StatusOr<size_t> GuardedDriver::Read(absl::Span<uint8_t> out) {
   Worker& worker = *worker_;
   absl::MutexLock lock(&worker.mutex);
   worker.bytes = std::min(out.size(), kBufferBytes);
-  worker.got = 0;
   absl::Status status = worker.Ask(Request::kRead, absl::StrCat("read ", name_), patience_);
   if (!status.ok()) return status;
   std::memcpy(out.data(), worker.buffer, worker.got);
@@ -196,11 +195,8 @@ absl::StatusOr<size_t> GuardedDriver::Read(absl::Span<uint8_t> out) {
 void GuardedDriver::Close() {
   Worker& worker = *worker_;
   absl::MutexLock lock(&worker.mutex);
-  if (worker.request == Request::kNone) {
-    worker.request = Request::kClose;
-  } else {
-    worker.given_up = true;  // closed when the call under way returns
-  }
+  // A call under way has been given up: the inner driver is closed when it returns.
+  if (worker.request == Request::kNone) worker.request = Request::kClose;
 }
 
 void GuardedDriver::Interrupt() {

@@ -97,7 +97,6 @@ TEST_F(GuardedDriverTest, HungCallIsGivenUpAndItsBytesNeverArrive) {
   const absl::Status hung = driver->Read(absl::MakeSpan(bytes_)).status();
   EXPECT_TRUE(absl::IsUnavailable(hung));
   EXPECT_EQ(hung.message(), "read module m: its library has not answered for 20ms");
-  driver->Close();
   EXPECT_THAT(std::string(driver->Open().status().message()),
               HasSubstr("open module m: an earlier call into its library has not returned"));
   EXPECT_EQ(inner_->opens, opens);
