@@ -1,21 +1,67 @@
 #include "server/drivers.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "server/char_device_driver.h"
+#include "server/egd_driver.h"
 #include "server/getrandom_driver.h"
+#include "server/jitter_driver.h"
+#include "server/pkcs11_driver.h"
 #include "server/rdrand_driver.h"
+#include "server/rdseed_driver.h"
+#include "server/tpm2_driver.h"
+#include "server/upstream_driver.h"
 
 namespace entropyd {
+namespace {
+
+// Keys that every source may have; each other one belongs to some driver.
+constexpr int kCommonKeys[] = {
+    config::v1::SourceConfig::kNameFieldNumber,
+    config::v1::SourceConfig::kDriverFieldNumber,
+    config::v1::SourceConfig::kGroupFieldNumber,
+    config::v1::SourceConfig::kMinEntropyBitsPerByteFieldNumber,
+    config::v1::SourceConfig::kHealthMinEntropyBitsPerByteFieldNumber,
+    config::v1::SourceConfig::kMaxRateFieldNumber,
+};
+
+}  // namespace
 
 absl::Span<const DriverEntry> BuiltIns() {
   using namespace config::v1;
   static constexpr DriverEntry kBuiltIns[] = {
-      {DRIVER_CHAR_DEVICE, "char_device", CharDeviceDriver::Check, CharDeviceDriver::Claims,
+      {DRIVER_CHAR_DEVICE, "char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
        CharDeviceDriver::Create},
-      {DRIVER_RDRAND, "rdrand", RdrandDriver::Check, RdrandDriver::Claims, RdrandDriver::Create},
-      {DRIVER_GETRANDOM, "getrandom", GetrandomDriver::Check, GetrandomDriver::Claims,
+      {DRIVER_RDRAND, "rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
+      {DRIVER_GETRANDOM, "getrandom", "", nullptr, GetrandomDriver::Claims,
        GetrandomDriver::Create},
+      {DRIVER_RDSEED, "rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
+      {DRIVER_EGD, "egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
+      {DRIVER_PKCS11, "pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
+       Pkcs11Driver::Create},
+      {DRIVER_TPM2, "tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
+      {DRIVER_JITTER, "jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
+      {DRIVER_UPSTREAM, "upstream", "address class tls", UpstreamDriver::Check,
+       UpstreamDriver::Claims, UpstreamDriver::Create},
   };
   return kBuiltIns;
+}
+
+ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config) {
+  const std::vector<std::string> own = absl::StrSplit(driver.keys, ' ');
+  std::vector<const google::protobuf::FieldDescriptor*> present;
+  config.GetReflection()->ListFields(config, &present);
+  for (const google::protobuf::FieldDescriptor* key : present) {
+    if (std::count(std::begin(kCommonKeys), std::end(kCommonKeys), key->number()) > 0) continue;
+    if (std::count(own.begin(), own.end(), key->name()) > 0) continue;
+    return {key->name().c_str(),
+            absl::StrCat("driver ", driver.name, " takes no ", key->name(), "; remove the key")};
+  }
+  return driver.check == nullptr ? ConfigFault{} : driver.check(config);
 }
 
 const DriverEntry* FindDriver(config::v1::Driver id) {

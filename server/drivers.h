@@ -19,7 +19,9 @@ struct ConfigFault {
 struct DriverEntry {
   config::v1::Driver id;
   const char* name;  // as in the configuration
-  // Checks the keys that are this driver's own, without opening the device.
+  // The keys of its own that it takes; "" = none. Space between.
+  const char* keys;
+  // Checks those keys without opening the device; nullptr = nothing to check.
   ConfigFault (*check)(const config::v1::SourceConfig& config);
   // The driver's own claims for that configuration, before the operator's figures.
   SourceClaims (*claims)(const config::v1::SourceConfig& config);
@@ -28,6 +30,9 @@ struct DriverEntry {
 
 // Every driver, in the order of the enum.
 absl::Span<const DriverEntry> BuiltIns();
+
+// Refuses a key of another driver, then asks the driver's own check.
+ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config);
 
 // nullptr = unknown.
 const DriverEntry* FindDriver(config::v1::Driver id);

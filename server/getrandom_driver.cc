@@ -18,11 +18,6 @@ constexpr uint64_t kDefaultMaxRate = 1 << 20;
 
 }  // namespace
 
-ConfigFault GetrandomDriver::Check(const config::v1::SourceConfig& config) {
-  if (!config.path().empty()) return {"path", "driver getrandom takes no path; remove the key"};
-  return {};
-}
-
 SourceClaims GetrandomDriver::Claims(const config::v1::SourceConfig& config) {
   SourceClaims claims;
   claims.group = "host";

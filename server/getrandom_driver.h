@@ -18,7 +18,6 @@ inline constexpr double kSoftwareOnlyMinEntropy = 4;
 
 class GetrandomDriver final : public SourceDriver {
  public:
-  static ConfigFault Check(const config::v1::SourceConfig& config);
   static SourceClaims Claims(const config::v1::SourceConfig& config);
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
 

@@ -1,6 +1,7 @@
 // entropyd: the datacenter entropy server.
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -120,6 +121,9 @@ int Run(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
+  // The TSS would write lines of its own to stderr; what it says is in our log, with the source's
+  // name. Before any thread is made; whoever wants its lines sets the variable.
+  setenv("TSS2_LOG", "all+NONE", 0);
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   KeepFreedPages();
   Flags flags;

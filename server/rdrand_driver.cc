@@ -46,11 +46,6 @@ RdrandDriver::Draw RdrandDriver::ProcessorDraw() {
   return nullptr;
 }
 
-ConfigFault RdrandDriver::Check(const config::v1::SourceConfig& config) {
-  if (!config.path().empty()) return {"path", "driver rdrand takes no path; remove the key"};
-  return {};
-}
-
 SourceClaims RdrandDriver::Claims(const config::v1::SourceConfig& config) {
   SourceClaims claims;
   claims.group = "cpu";

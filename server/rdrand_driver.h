@@ -12,7 +12,6 @@ namespace entropyd {
 
 class RdrandDriver final : public SourceDriver {
  public:
-  static ConfigFault Check(const config::v1::SourceConfig& config);
   static SourceClaims Claims(const config::v1::SourceConfig& config);
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
 

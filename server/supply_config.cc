@@ -97,7 +97,7 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
                 absl::StrCat("no such driver; there are ", absl::StrJoin(BuiltIns(), ", ", name)));
     return;
   }
-  if (const ConfigFault fault = driver->check(source); fault.key != nullptr) {
+  if (const ConfigFault fault = CheckKeys(*driver, source); fault.key != nullptr) {
     faults->Add(absl::StrCat(at, ".", fault.key), fault.message);
     return;
   }

@@ -65,6 +65,55 @@ INSTANTIATE_TEST_SUITE_P(
                   "sources[0].path: '/etc/passwd' is neither a character device nor a FIFO"},
         BadConfig{"  - {name: cpu, driver: rdrand, path: /dev/cpu}\n", "sources: [cpu]",
                   "server.yaml:4:39: sources[0].path: driver rdrand takes no path"},
+        BadConfig{"  - {name: cpu, driver: rdseed, token: t}\n", "sources: [cpu]",
+                  "server.yaml:4:40: sources[0].token: driver rdseed takes no token; remove the "
+                  "key"},
+        BadConfig{"  - {name: up, driver: egd}\n", "sources: [up]",
+                  "server.yaml:4:5: sources[0].path: driver egd needs the daemon's socket, e.g. "
+                  "path: /run/egd.sock; TCP only with address: 127.0.0.1:8888"},
+        BadConfig{"  - {name: up, driver: egd, path: /run/egd.sock, address: 127.0.0.1:8888}\n",
+                  "sources: [up]", "sources[0].address: driver egd takes a path or an address"},
+        BadConfig{"  - {name: up, driver: egd, address: localhost:8888}\n", "sources: [up]",
+                  "sources[0].address: 'localhost:8888' is no numeric address and port"},
+        BadConfig{"  - {name: up, driver: egd, address: 127.0.0.1:65536}\n", "sources: [up]",
+                  "sources[0].address: '127.0.0.1:65536' is no numeric address and port"},
+        BadConfig{"  - {name: up, driver: egd, address: \"[2001:db8::1]:8888\", "
+                  "min_entropy_bits_per_byte: 1}\n",
+                  "sources: [up]",
+                  "sources[0].min_entropy_bits_per_byte: bytes from [2001:db8::1]:8888 can be read "
+                  "on their way here, so they may not be credited"},
+        BadConfig{
+            "  - {name: hsm, driver: pkcs11, token: t}\n", "sources: [hsm]",
+            "server.yaml:4:5: sources[0].module: driver pkcs11 needs a module, e.g. module: "},
+        BadConfig{"  - {name: hsm, driver: pkcs11, token: t, module: m.so}\n", "sources: [hsm]",
+                  "sources[0].module: 'm.so' would be looked for in many places; write the full"},
+        BadConfig{
+            "  - {name: hsm, driver: pkcs11, module: /m.so}\n", "sources: [hsm]",
+            "sources[0].token: driver pkcs11 needs the label of a token, e.g. token: entropy"},
+        BadConfig{"  - {name: hsm, driver: pkcs11, module: /m.so, token: t, path: /x}\n",
+                  "sources: [hsm]", "sources[0].path: driver pkcs11 takes no path; remove the key"},
+        BadConfig{"  - {name: tpm, driver: tpm2}\n", "sources: [tpm]",
+                  "server.yaml:4:5: sources[0].tcti: driver tpm2 needs the way to the TPM, e.g. "
+                  "tcti: device:/dev/tpmrm0"},
+        BadConfig{"  - {name: tpm, driver: tpm2, tcti: \"swtpm:path=/x\"}\n", "sources: [tpm]",
+                  "no source of this pool is credited with entropy"},
+        BadConfig{"  - {name: far, driver: upstream, class: default/bulk}\n", "sources: [far]",
+                  "sources[0].address: driver upstream needs the other server, e.g. address: "},
+        BadConfig{"  - {name: far, driver: upstream, class: default/bulk, address: entropyd-0}\n",
+                  "sources: [far]", "sources[0].address: 'entropyd-0' is no host and port"},
+        BadConfig{"  - {name: far, driver: upstream, class: bulk, address: \"e:7743\"}\n",
+                  "sources: [far]",
+                  "sources[0].class: driver upstream needs a class of the other server as "
+                  "POOL/CLASS"},
+        BadConfig{"  - {name: far, driver: upstream, class: d/bulk, address: \"e:7743\"}\n",
+                  "sources: [far]", "server.yaml:4:5: sources[0].tls: driver upstream needs a"},
+        BadConfig{"  - {name: far, driver: upstream, class: d/b, address: \"e:7743\", tls: {cert: "
+                  "c, key: k}}\n",
+                  "sources: [far]", "required key 'ca' is missing"},
+        BadConfig{"  - {name: cpu, driver: rdrand, tls: {cert: c, key: k, ca: a}}\n",
+                  "sources: [cpu]", "sources[0].tls: driver rdrand takes no tls; remove the key"},
+        BadConfig{"  - {name: j, driver: jitter, path: /x}\n", "sources: [j]",
+                  "sources[0].path: driver jitter takes no path; remove the key"},
         BadConfig{kSoft, "sources: [sofd]",
                   "pools[0].sources[0]: no source is called 'sofd'; define it under sources:"},
         BadConfig{kSoft, "sources: [soft, soft]", "pools[0].sources[1]: 'soft' is listed twice"},
@@ -105,10 +154,22 @@ TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
 }
 
 TEST(SupplyConfigTest, SoundConfigurationPasses) {
-  EXPECT_TRUE(Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
-                                 "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
-                                 Pool("sources: [soft, cpu, trng0], min_healthy_groups: 2")))
-                  .ok());
+  EXPECT_TRUE(
+      Check(absl::StrCat(kHead, kSoft, "  - {name: cpu, driver: rdrand}\n",
+                         "  - {name: trng0, driver: char_device, path: /dev/fifo0}\n",
+                         "  - {name: seed, driver: rdseed}\n",
+                         "  - {name: near, driver: egd, path: /run/egd.sock}\n",
+                         "  - {name: far, driver: egd, address: \"192.0.2.1:8888\"}\n",
+                         "  - {name: tunnel, driver: egd, address: \"[::1]:8888\", "
+                         "min_entropy_bits_per_byte: 2}\n",
+                         "  - {name: hsm, driver: pkcs11, module: /m.so, token: t}\n",
+                         "  - {name: tpm, driver: tpm2, tcti: \"device:/dev/tpmrm0\"}\n",
+                         "  - {name: j, driver: jitter}\n",
+                         "  - {name: up, driver: upstream, address: \"e:7743\", class: d/b, "
+                         "tls: {cert: c, key: k, ca: a}}\n",
+                         Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
+                              "tpm, j, up], min_healthy_groups: 5")))
+          .ok());
 }
 
 // A supply with real threads on the real clock; what is awaited is told by its callbacks.

@@ -1,0 +1,23 @@
+// The ways in which a security module goes wrong, at a test's command. pkcs11_module.cc is a
+// PKCS#11 module that obeys this; a test finds it under the name below in the loaded module.
+#pragma once
+
+#include <atomic>
+
+namespace entropyd {
+
+struct Pkcs11ModuleControl {
+  std::atomic<unsigned long> answer{0};  // of C_GenerateRandom, e.g. 0xB3
+  std::atomic<bool> hang{false};         // C_GenerateRandom does not return
+  std::atomic<bool> repeat{false};       // the same bytes at every call
+  std::atomic<bool> present{true};       // the token is in its slot
+  std::atomic<bool> has_rng{true};
+  std::atomic<bool> is_softhsm{false};    // by its manufacturer's name
+  std::atomic<int> initialised{0};        // calls of C_Initialize that were not in vain
+  std::atomic<int> sessions{0};           // open now
+  std::atomic<unsigned long> largest{0};  // bytes asked for at a time
+};
+
+inline constexpr char kPkcs11ModuleControl[] = "entropyd_test_pkcs11_control";
+
+}  // namespace entropyd
