@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <iostream>
-#include <random>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/steady_load.h"
+#include "tests/base/random_tree.h"
 #include "tests/base/shaping_simulation.h"
 
 namespace entropyd {
@@ -20,84 +19,6 @@ using Spec = ClassTree::ClassSpec;
 
 constexpr uint32_t kChunk = 256;
 constexpr int64_t kMilli = 1'000'000;
-
-uint64_t FreshSeed() {
-  static const uint64_t seed = [] {
-    const char* text = std::getenv("ENTROPYD_TEST_SEED");
-    uint64_t value = 0;
-    if (text != nullptr && absl::SimpleAtoi(text, &value)) return value;
-    return uint64_t{std::random_device()()};
-  }();
-  return seed;
-}
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : engine_(seed) {}
-  double Uniform(double low, double high) {
-    return std::uniform_real_distribution<double>(low, high)(engine_);
-  }
-  uint64_t Below(uint64_t n) { return engine_() % n; }
-  bool Chance(double p) { return Uniform(0, 1) < p; }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-struct RandomTree {
-  std::vector<Spec> specs;
-  std::vector<size_t> leaves;  // indices into specs
-  double rate = 0;             // the root's
-};
-
-struct Shape {
-  bool ceilings = true;
-  bool prios = true;
-  bool spare_inner_rates = true;  // inner classes guaranteed more than their children
-  uint32_t max_depth = 3;
-};
-
-// Returns the rate of the class made.
-uint64_t Grow(Random* random, const Shape& shape, const std::string& name,
-              const std::string& parent, uint32_t depth, bool weighted, RandomTree* tree) {
-  const size_t index = tree->specs.size();
-  Spec spec{.name = name, .parent = parent};
-  if (weighted) spec.weight = random->Uniform(0.5, 8);
-  if (shape.prios && random->Chance(0.4)) spec.prio = static_cast<uint32_t>(random->Below(8));
-  tree->specs.push_back(spec);
-  uint64_t rate = 0;
-  if (depth > 0 && (depth >= shape.max_depth || random->Chance(0.3))) {
-    rate = static_cast<uint64_t>(20'000 * std::pow(2.0, random->Uniform(0, 4)));
-    tree->specs[index].rate = rate;
-    tree->leaves.push_back(index);
-  } else {
-    const bool children_weighted = random->Chance(0.5);
-    for (uint64_t i = 0, n = 2 + random->Below(3); i < n; ++i) {
-      rate += Grow(random, shape, absl::StrCat(name, ".", i), name, depth + 1, children_weighted,
-                   tree);
-    }
-    if (shape.spare_inner_rates && random->Chance(0.3)) {
-      rate = static_cast<uint64_t>(static_cast<double>(rate) * random->Uniform(1, 1.5));
-      tree->specs[index].rate = rate;
-    }
-  }
-  if (shape.ceilings && random->Chance(0.4)) {
-    tree->specs[index].ceil =
-        random->Chance(0.2) ? rate
-                            : static_cast<uint64_t>(static_cast<double>(rate) * random->Uniform(1, 4));
-  }
-  return rate;
-}
-
-RandomTree MakeTree(Random* random, const Shape& shape) {
-  RandomTree tree;
-  tree.rate = static_cast<double>(Grow(random, shape, "r", "", 0, false, &tree));
-  return tree;
-}
-
-ClassTree::Shed RandomShed(Random* random) {
-  return random->Chance(0.5) ? ClassTree::Shed::kPriority : ClassTree::Shed::kProportional;
-}
 
 class ClassTreePropertyTest : public ::testing::TestWithParam<bool> {
  protected:
@@ -142,7 +63,7 @@ class Crowd {
       } else if (dice < 0.7) {
         sim_->Want(member, ShapingSimulation::kBacklogged);
       } else if (dice < 0.8) {
-        sim_->tree().SetMemberWeight(member, random_->Uniform(0.01, 20));
+        sim_->SetMemberWeight(member, random_->Uniform(0.01, 20));
       } else {
         sim_->Unpark(member);
       }
@@ -212,7 +133,7 @@ TEST_P(ClassTreePropertyTest, WakingAtEventsOnlyGivesAllThatACeilingAllows) {
     const int64_t end = 200 * kMilli;
     while (true) {
       sim.Distribute({});
-      const auto event = sim.tree().NextEventNanos();
+      const auto event = sim.NextEventNanos();
       ASSERT_TRUE(event.has_value());
       if (*event > end) break;
       sim.Advance(*event - sim.now());
@@ -302,10 +223,10 @@ TEST_P(ClassTreePropertyTest, BackloggedSiblingsBorrowByWeight) {
   for (int trial = 0; trial < Trials(20); ++trial) {
     const RandomTree tree = MakeTree(&random_, {.ceilings = false, .prios = false});
     ShapingSimulation sim({.chunk_bytes = kChunk}, tree.specs);
-    MeasureShares(&sim, tree.rate * random_.Uniform(1.2, 3), {}, 0, 4, kMilli);
+    MeasureShares(&sim, {.capacity = tree.rate * random_.Uniform(1.2, 3), .warm_up = 0, .seconds = 4});
     ASSERT_EQ(sim.violation(), "");
     std::map<std::string, std::vector<ClassTree::ClassStats>> families;
-    for (const auto& stats : sim.tree().Stats(sim.now())) {
+    for (const auto& stats : sim.Stats(sim.now())) {
       families[stats.spec.parent].push_back(stats);
     }
     for (const auto& [parent, children] : families) {
@@ -358,7 +279,7 @@ TEST_P(ClassTreePropertyTest, ProportionalShortageDegradesEverybodyAlike) {
     const RandomTree tree = MakeTree(&random_, {.spare_inner_rates = false});
     const double part = random_.Uniform(0.1, 0.9);
     ShapingSimulation sim({.chunk_bytes = kChunk}, tree.specs);
-    const auto shares = MeasureShares(&sim, tree.rate * part, {}, 1, 10, kMilli);
+    const auto shares = MeasureShares(&sim, {.capacity = tree.rate * part});
     ASSERT_EQ(sim.violation(), "");
     for (size_t leaf : tree.leaves) {
       const Spec& spec = tree.specs[leaf];
@@ -406,7 +327,7 @@ TEST_P(ClassTreePropertyTest, LongRunSharesAreTheFluidModels) {
     }
     const auto fluid = FluidShares(capacity, shed, tree.specs, demand);
     ShapingSimulation sim({.chunk_bytes = kChunk, .shed = shed}, tree.specs);
-    const auto shares = MeasureShares(&sim, capacity, demand, 1, kSeconds, kMilli);
+    const auto shares = MeasureShares(&sim, {.capacity = capacity, .demand = demand});
     ASSERT_EQ(sim.violation(), "");
     for (size_t leaf : tree.leaves) {
       const std::string& name = tree.specs[leaf].name;

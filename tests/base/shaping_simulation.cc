@@ -45,25 +45,33 @@ ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
   for (const ClassTree::ClassStats& stats : tree_->Stats(0)) {
     Class& c = classes_[stats.spec.name];
     c.parent = stats.spec.parent;
+    if (stats.leaf) leaf_names_[tree_->FindLeaf(stats.spec.name).value()] = stats.spec.name;
     if (stats.spec.ceil != ClassTree::kUnlimited) {
       c.bucket = std::make_unique<LeakyBucket>(stats.spec.ceil, stats.spec.cburst);
     }
   }
 }
 
-ShapingSimulation::MemberId ShapingSimulation::AddMember(const std::string& leaf,
-                                                         const ClassTree::MemberSpec& spec) {
-  const MemberId id = tree_->AddMember(tree_->FindLeaf(leaf).value(), spec);
+absl::StatusOr<ClassTree::ClassId> ShapingSimulation::FindLeaf(const std::string& name) const {
+  return tree_->FindLeaf(name);
+}
+
+ClassTree::MemberId ShapingSimulation::AddMember(const std::string& leaf, const MemberSpec& spec) {
+  return AddMember(tree_->FindLeaf(leaf).value(), spec);
+}
+
+ClassTree::MemberId ShapingSimulation::AddMember(ClassId leaf, const MemberSpec& spec) {
+  const MemberId id = tree_->AddMember(leaf, spec);
   if (id >= members_.size()) members_.resize(id + 1);
   Member& member = members_[id];
   if (member.live) Break(absl::StrCat("member ", id, " given out twice"));
   member.live = true;
-  member.leaf = leaf;
-  if (spec.ceil != ClassTree::kUnlimited) {
+  member.leaf = leaf_names_.at(leaf);
+  if (spec.ceil != kUnlimited) {
     const uint64_t burst = std::max<uint64_t>(4 * options_.chunk_bytes, (spec.ceil + 99) / 100);
     member.bucket = std::make_unique<LeakyBucket>(spec.ceil, burst);
   }
-  for (std::string name = leaf; !name.empty(); name = classes_[name].parent) {
+  for (std::string name = member.leaf; !name.empty(); name = classes_[name].parent) {
     member.path.push_back(&classes_[name]);
   }
   return id;
@@ -74,47 +82,64 @@ void ShapingSimulation::RemoveMember(MemberId member) {
   members_[member] = Member();
 }
 
-void ShapingSimulation::Want(MemberId member, uint64_t bytes) {
+void ShapingSimulation::SetMemberWeight(MemberId member, double weight) {
+  tree_->SetMemberWeight(member, weight);
+}
+
+void ShapingSimulation::Want(MemberId member, uint64_t bytes, int64_t now_nanos) {
+  now_ = now_nanos;
   members_[member].want = bytes;
   tree_->Want(member, bytes, now_);
 }
 
-void ShapingSimulation::Unpark(MemberId member) {
+void ShapingSimulation::Unpark(MemberId member, int64_t now_nanos) {
+  now_ = now_nanos;
   members_[member].parked = false;
   tree_->Unpark(member, now_);
+}
+
+uint64_t ShapingSimulation::MemberDelivered(MemberId member) const {
+  return tree_->MemberDelivered(member);
 }
 
 void ShapingSimulation::Break(const std::string& what) {
   if (violation_.empty()) violation_ = absl::StrCat("at ", now_, " ns: ", what);
 }
 
-ClassTree::PassResult ShapingSimulation::Distribute(const ClassTree::Pass& pass) {
+ClassTree::PassResult ShapingSimulation::Distribute(const Pass& pass) {
   return Distribute(pass, [](MemberId, uint32_t bytes) { return bytes; });
 }
 
-ClassTree::PassResult ShapingSimulation::Distribute(const ClassTree::Pass& pass,
-                                                    const Appetite& appetite) {
+ClassTree::PassResult ShapingSimulation::Distribute(const Pass& pass, const Appetite& appetite) {
+  return Distribute(now_, pass,
+                    [&](MemberId id, void*, uint32_t bytes) { return appetite(id, bytes); });
+}
+
+ClassTree::PassResult ShapingSimulation::Distribute(int64_t now_nanos, const Pass& pass,
+                                                    Offer offer) {
+  now_ = now_nanos;
   uint64_t given = 0;
   uint32_t taken_grants = 0;
-  auto result = tree_->Distribute(now_, pass, [&](MemberId id, void*, uint32_t bytes) -> uint32_t {
-    Member& member = members_.at(id);
-    if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
-    if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
-    const uint64_t expected =
-        std::min({uint64_t{options_.chunk_bytes}, member.want, pass.capacity_bytes - given});
-    if (bytes != expected || bytes == 0) {
-      Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
-    }
-    const uint32_t taken = appetite(id, bytes);
-    if (taken == 0) {
-      member.parked = true;
-      return 0;
-    }
-    Record(id, taken);
-    given += taken;
-    ++taken_grants;
-    return taken;
-  });
+  auto result =
+      tree_->Distribute(now_, pass, [&](MemberId id, void* cookie, uint32_t bytes) -> uint32_t {
+        Member& member = members_.at(id);
+        if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
+        if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
+        const uint64_t expected =
+            std::min({uint64_t{options_.chunk_bytes}, member.want, pass.capacity_bytes - given});
+        if (bytes != expected || bytes == 0) {
+          Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
+        }
+        const uint32_t taken = offer(id, cookie, bytes);
+        if (taken == 0) {
+          member.parked = true;
+          return 0;
+        }
+        Record(id, taken);
+        given += taken;
+        ++taken_grants;
+        return taken;
+      });
   if (result.bytes != given || result.grants != taken_grants) Break("the pass miscounted");
   CheckEnd(pass, result);
   return result;
@@ -133,7 +158,8 @@ void ShapingSimulation::Record(MemberId id, uint32_t bytes) {
   if (exceeds(member.bucket.get())) Break(absl::StrCat("member ", id, " exceeded its ceil"));
   for (Class* c : member.path) {
     c->delivered += bytes;
-    if (exceeds(c->bucket.get())) Break(absl::StrCat("a class of ", member.leaf, " exceeded its ceil"));
+    if (exceeds(c->bucket.get()))
+      Break(absl::StrCat("a class of ", member.leaf, " exceeded its ceil"));
   }
 }
 
@@ -273,59 +299,6 @@ std::map<std::string, double> FluidShares(double capacity, ClassTree::Shed shed,
   std::map<std::string, double> shares;
   for (const auto& [name, node] : nodes) {
     if (node.children.empty()) shares[name] = node.share;
-  }
-  return shares;
-}
-
-std::map<std::string, double> MeasureShares(ShapingSimulation* sim, double capacity,
-                                            const std::map<std::string, double>& demand,
-                                            double warm_up, double seconds, int64_t tick_nanos) {
-  struct Load {
-    ClassTree::MemberId member;
-    double rate;
-    double arrived = 0;
-  };
-  std::vector<Load> loads;
-  struct Leaf {
-    std::string name;
-    ClassTree::MemberId member;
-    uint64_t warm_up_bytes = 0;
-  };
-  std::vector<Leaf> leaves;
-  for (const auto& stats : sim->tree().Stats(sim->now())) {
-    if (!stats.leaf) continue;
-    const ClassTree::MemberId member = sim->AddMember(stats.spec.name, {});
-    leaves.push_back({stats.spec.name, member});
-    auto found = demand.find(stats.spec.name);
-    if (found == demand.end()) {
-      sim->Want(member, ShapingSimulation::kBacklogged);
-    } else {
-      loads.push_back({member, found->second});
-    }
-  }
-  const double per_tick = capacity * static_cast<double>(tick_nanos) / 1e9;
-  const int64_t warm = static_cast<int64_t>(warm_up * 1e9);
-  const int64_t end = static_cast<int64_t>((warm_up + seconds) * 1e9);
-  double credit = 0;
-  while (sim->now() < end) {
-    sim->Advance(tick_nanos);
-    for (Load& load : loads) {
-      load.arrived += load.rate * static_cast<double>(tick_nanos) / 1e9;
-      const uint64_t whole = static_cast<uint64_t>(load.arrived);
-      load.arrived -= static_cast<double>(whole);
-      sim->Want(load.member, sim->tree().MemberWant(load.member) + whole);
-    }
-    credit = std::min(credit + per_tick, 2 * per_tick);  // a pool that is full stops its sources
-    const auto result = sim->Distribute(
-        {.capacity_bytes = static_cast<uint64_t>(credit), .max_grants = 1u << 30});
-    credit -= static_cast<double>(result.bytes);
-    if (sim->now() > warm) continue;
-    for (Leaf& leaf : leaves) leaf.warm_up_bytes = sim->delivered(leaf.member);
-  }
-  std::map<std::string, double> shares;
-  for (const Leaf& leaf : leaves) {
-    const uint64_t counted = sim->delivered(leaf.member) - leaf.warm_up_bytes;
-    shares[leaf.name] = static_cast<double>(counted) / seconds;
   }
   return shares;
 }
