@@ -45,6 +45,15 @@ class TokenBucket {
   // REQUIRES: Fill() was called for the time of the take, and the bucket holds `bytes`.
   void Take(uint32_t bytes) { tokens_ -= int64_t{bytes} * kNanosPerByte; }
 
+  // Goes on at another rate and size with what it holds, as far as that fits.
+  // REQUIRES: as the constructor; Fill() was called for the time of the change.
+  void Change(uint64_t rate, uint64_t burst) {
+    TokenBucket changed(rate, burst);
+    changed.tokens_ = std::min(tokens_, changed.capacity_);
+    changed.filled_at_ = filled_at_;
+    *this = changed;
+  }
+
   // Time from the last Fill() until the bucket holds `nano_bytes`, rounded up.
   // REQUIRES: rate > 0, nano_bytes within the burst.
   int64_t NanosUntil(int64_t nano_bytes) const {

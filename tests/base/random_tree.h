@@ -40,6 +40,8 @@ struct TreeShape {
 };
 
 RandomTree MakeTree(Random* random, const TreeShape& shape);
+// A legal tree again, in which some classes have been changed, moved, added or removed.
+RandomTree Evolve(Random* random, const RandomTree& tree, uint32_t chunk_bytes);
 ClassTree::Shed RandomShed(Random* random);
 
 }  // namespace entropyd

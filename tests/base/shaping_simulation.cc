@@ -16,21 +16,40 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-__int128 LeakyBucket::LevelAt(int64_t now_nanos) const {
-  const __int128 drained = static_cast<__int128>(ceil_) * (now_nanos - at_);
-  return level_ > drained ? level_ - drained : 0;
+__int128 LeakyBucket::LevelAt(const Epoch& epoch, int64_t now_nanos) const {
+  const __int128 level = epoch.level - static_cast<__int128>(ceil_) * (now_nanos - at_);
+  return &epoch == &epochs_.back() && level < 0 ? 0 : level;
+}
+
+void LeakyBucket::DrainTo(int64_t now_nanos) {
+  for (Epoch& epoch : epochs_) epoch.level = LevelAt(epoch, now_nanos);
+  at_ = now_nanos;
 }
 
 bool LeakyBucket::Add(uint64_t bytes, int64_t now_nanos) {
-  level_ = LevelAt(now_nanos) + static_cast<__int128>(bytes) * kNano;
-  at_ = now_nanos;
-  return level_ <= static_cast<__int128>(burst_) * kNano;
+  DrainTo(now_nanos);
+  bool fits = true;
+  for (Epoch& epoch : epochs_) {
+    epoch.level += static_cast<__int128>(bytes) * kNano;
+    fits = fits && epoch.level <= static_cast<__int128>(epoch.burst) * kNano;
+  }
+  return fits;
+}
+
+void LeakyBucket::Change(uint64_t ceil, uint64_t burst, int64_t now_nanos) {
+  DrainTo(now_nanos);
+  ceil_ = ceil;
+  if (burst != epochs_.back().burst) epochs_.push_back({burst, 0});
 }
 
 int64_t LeakyBucket::NanosUntil(uint64_t bytes, int64_t now_nanos) const {
-  const __int128 excess =
-      LevelAt(now_nanos) + (static_cast<__int128>(bytes) - static_cast<__int128>(burst_)) * kNano;
-  return excess <= 0 ? 0 : static_cast<int64_t>((excess + ceil_ - 1) / ceil_);
+  __int128 wait = 0;
+  for (const Epoch& epoch : epochs_) {
+    const __int128 room = static_cast<__int128>(epoch.burst) - static_cast<__int128>(bytes);
+    const __int128 excess = LevelAt(epoch, now_nanos) - room * kNano;
+    wait = std::max(wait, excess <= 0 ? 0 : (excess + ceil_ - 1) / ceil_);
+  }
+  return static_cast<int64_t>(wait);
 }
 
 ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
@@ -42,14 +61,57 @@ ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
     std::abort();  // the test's own specs are wrong
   }
   tree_ = *std::move(tree);
-  for (const ClassTree::ClassStats& stats : tree_->Stats(0)) {
-    Class& c = classes_[stats.spec.name];
+  AdoptClasses();
+}
+
+// Takes over what classes the tree has now. Those that were there go on in their buckets.
+void ShapingSimulation::AdoptClasses() {
+  std::map<std::string, Class> before;
+  before.swap(classes_);
+  std::map<ClassId, std::string> leaves_before;
+  leaves_before.swap(leaf_names_);
+  for (const ClassStats& stats : tree_->Stats(now_)) {
+    const std::string& name = stats.spec.name;
+    if (auto kept = before.extract(name); !kept.empty()) classes_.insert(std::move(kept));
+    Class& c = classes_[name];
     c.parent = stats.spec.parent;
-    if (stats.leaf) leaf_names_[tree_->FindLeaf(stats.spec.name).value()] = stats.spec.name;
-    if (stats.spec.ceil != ClassTree::kUnlimited) {
+    if (stats.delivered_bytes != c.delivered) Break(absl::StrCat("class ", name, " miscounted"));
+    if (stats.spec.ceil == kUnlimited) {
+      c.bucket = nullptr;
+    } else if (c.bucket == nullptr) {
       c.bucket = std::make_unique<LeakyBucket>(stats.spec.ceil, stats.spec.cburst);
+    } else {
+      c.bucket->Change(stats.spec.ceil, stats.spec.cburst, now_);
+    }
+    if (stats.leaf) leaf_names_[tree_->FindLeaf(name).value()] = name;
+  }
+  for (MemberId id = 0; id < members_.size(); ++id) {
+    Member& member = members_[id];
+    if (!member.live) continue;
+    if (tree_->MemberWant(id) != member.want) Break(absl::StrCat("member ", id, " lost its want"));
+    SetLeaf(&member, member.leaf);
+  }
+  for (const auto& [id, name] : leaf_names_) {
+    const auto found = leaves_before.find(id);
+    if (found != leaves_before.end() && found->second != name && classes_.count(found->second)) {
+      Break(absl::StrCat("the id of ", found->second, " now is that of ", name));
     }
   }
+}
+
+void ShapingSimulation::SetLeaf(Member* member, const std::string& leaf) {
+  member->leaf = leaf;
+  member->path.clear();
+  for (std::string name = leaf; !name.empty(); name = classes_.at(name).parent) {
+    member->path.push_back(&classes_.at(name));
+  }
+}
+
+absl::Status ShapingSimulation::Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) {
+  now_ = now_nanos;
+  const absl::Status status = tree_->Update(classes, now_nanos);
+  AdoptClasses();
+  return status;
 }
 
 absl::StatusOr<ClassTree::ClassId> ShapingSimulation::FindLeaf(const std::string& name) const {
@@ -66,13 +128,10 @@ ClassTree::MemberId ShapingSimulation::AddMember(ClassId leaf, const MemberSpec&
   Member& member = members_[id];
   if (member.live) Break(absl::StrCat("member ", id, " given out twice"));
   member.live = true;
-  member.leaf = leaf_names_.at(leaf);
+  SetLeaf(&member, leaf_names_.at(leaf));
   if (spec.ceil != kUnlimited) {
     const uint64_t burst = std::max<uint64_t>(4 * options_.chunk_bytes, (spec.ceil + 99) / 100);
     member.bucket = std::make_unique<LeakyBucket>(spec.ceil, burst);
-  }
-  for (std::string name = member.leaf; !name.empty(); name = classes_[name].parent) {
-    member.path.push_back(&classes_[name]);
   }
   return id;
 }
@@ -80,6 +139,12 @@ ClassTree::MemberId ShapingSimulation::AddMember(ClassId leaf, const MemberSpec&
 void ShapingSimulation::RemoveMember(MemberId member) {
   tree_->RemoveMember(member);
   members_[member] = Member();
+}
+
+void ShapingSimulation::MoveMember(MemberId member, ClassId leaf, int64_t now_nanos) {
+  now_ = now_nanos;
+  tree_->MoveMember(member, leaf, now_nanos);
+  SetLeaf(&members_[member], leaf_names_.at(leaf));
 }
 
 void ShapingSimulation::SetMemberWeight(MemberId member, double weight) {

@@ -25,21 +25,29 @@
 
 namespace entropyd {
 
-// A leaky bucket in exact arithmetic: bytes <= ceil x t + burst in every window t, if and only if
-// the level never exceeds the burst.
+// A leaky bucket in exact arithmetic. In every window t: bytes <= ceil x t + burst, if and only if
+// the level never exceeds the burst. When ceil and burst change on the way, the burst is the one in
+// force when the window began, and ceil x t is summed up over the parts of the window.
 class LeakyBucket {
  public:
-  LeakyBucket(uint64_t ceil, uint64_t burst) : ceil_(ceil), burst_(burst) {}
+  LeakyBucket(uint64_t ceil, uint64_t burst) : ceil_(ceil), epochs_{{burst, 0}} {}
   bool Add(uint64_t bytes, int64_t now_nanos);
+  void Change(uint64_t ceil, uint64_t burst, int64_t now_nanos);
   // Nanoseconds from `now` until `bytes` would fit; 0 = they fit now.
   int64_t NanosUntil(uint64_t bytes, int64_t now_nanos) const;
 
  private:
-  __int128 LevelAt(int64_t now_nanos) const;  // nano-bytes
+  // The windows that begin between two changes. Only while they still do the level stops at 0: the
+  // level of an earlier epoch is that of its fullest window, and falls on.
+  struct Epoch {
+    uint64_t burst;
+    __int128 level;  // nano-bytes, at at_
+  };
+  __int128 LevelAt(const Epoch& epoch, int64_t now_nanos) const;
+  void DrainTo(int64_t now_nanos);
 
   uint64_t ceil_;
-  uint64_t burst_;
-  __int128 level_ = 0;
+  std::vector<Epoch> epochs_;  // the last one is the present
   int64_t at_ = 0;
 };
 
@@ -60,9 +68,11 @@ class ShapingSimulation final : public ClassTree {
   PassResult Distribute(const Pass& pass);
   PassResult Distribute(const Pass& pass, const Appetite& appetite);
 
+  absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) override;
   absl::StatusOr<ClassId> FindLeaf(const std::string& name) const override;
   MemberId AddMember(ClassId leaf, const MemberSpec& spec) override;
   void RemoveMember(MemberId member) override;
+  void MoveMember(MemberId member, ClassId leaf, int64_t now_nanos) override;
   void SetMemberWeight(MemberId member, double weight) override;
   void Want(MemberId member, uint64_t bytes, int64_t now_nanos) override;
   void Unpark(MemberId member, int64_t now_nanos) override;
@@ -102,6 +112,8 @@ class ShapingSimulation final : public ClassTree {
   };
 
   void Break(const std::string& what);
+  void AdoptClasses();
+  void SetLeaf(Member* member, const std::string& leaf);
   void Record(MemberId id, uint32_t bytes);
   int64_t NanosUntilEligible() const;
   void CheckEnd(const ClassTree::Pass& pass, const ClassTree::PassResult& result);
