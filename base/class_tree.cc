@@ -13,6 +13,13 @@ constexpr double kMemberCost = static_cast<double>(uint64_t{1} << 20);
 constexpr double kMinMemberWeight = kMemberCost / kMaxCost;
 constexpr double kMaxMemberWeight = kMemberCost;
 
+void Prefetch(const void* start, size_t bytes) {
+  constexpr size_t kLine = 64;
+  for (size_t at = 0; at < bytes; at += kLine) {
+    __builtin_prefetch(static_cast<const char*>(start) + at, /*for writing*/ 1);
+  }
+}
+
 }  // namespace
 
 MemberId ClassTreeImpl::AddMember(ClassId leaf, const MemberSpec& spec) {
@@ -39,7 +46,7 @@ MemberId ClassTreeImpl::AddMember(ClassId leaf, const MemberSpec& spec) {
     member_events_.Reserve(++capped_members_);
   }
   const double weight = std::clamp(spec.weight, kMinMemberWeight, kMaxMemberWeight);
-  member.flow.SetCost(kMemberCost / weight, chunk_bytes_);
+  member.flow.cost = kMemberCost / weight;
   member.flow.tag = node.queues[0].virtual_now;
   node.queues[0].heap.Reserve(++node.members);
   return id;
@@ -66,7 +73,7 @@ void ClassTreeImpl::MoveMember(MemberId id, ClassId leaf, int64_t now_nanos) {
   Leave(id);
   member.leaf = leaf;
   // What it has had in advance is still counted; members of all leaves pay the same for a byte.
-  member.flow.tag = node.queues[0].virtual_now + (ahead <= member.flow.lead ? ahead : 0);
+  member.flow.tag = node.queues[0].virtual_now + (ahead <= Lead(member.flow) ? ahead : 0);
   node.queues[0].heap.Reserve(++node.members);
   SetWant(&member, want);
   PlaceMember(id, parked ? MemberState::kParked : MemberState::kIdle);
@@ -90,10 +97,12 @@ void ClassTreeImpl::SetMemberWeight(MemberId id, double weight) {
   const double cost = kMemberCost / std::clamp(weight, kMinMemberWeight, kMaxMemberWeight);
   // What it has had in advance is still counted, at the new price.
   const uint64_t ahead = flow.tag - queue.virtual_now;
-  const double rescaled = ahead <= flow.lead ? static_cast<double>(ahead) * cost / flow.cost : 0;
-  flow.SetCost(cost, chunk_bytes_);
-  flow.tag = queue.virtual_now + std::min(static_cast<uint64_t>(rescaled), flow.lead);
-  if (member.state == MemberState::kQueued) queue.heap.Rekey(id, flow.tag);
+  const double rescaled = ahead <= Lead(flow) ? static_cast<double>(ahead) * cost / flow.cost : 0;
+  flow.cost = cost;
+  flow.tag = queue.virtual_now + std::min(static_cast<uint64_t>(rescaled), Lead(flow));
+  if (member.state != MemberState::kQueued) return;
+  queue.heap.Rekey(id, flow.tag);
+  ChooseNext(&nodes_[member.leaf]);
 }
 
 void ClassTreeImpl::SetWant(Member* member, uint64_t bytes) {
@@ -141,7 +150,7 @@ ClassTree::PassResult ClassTreeImpl::Distribute(int64_t now_nanos, const Pass& p
       PlaceUp(member.leaf);
       continue;
     }
-    Charge(id, taken);
+    LookAhead(Charge(id, taken));
     result.bytes += taken;
     ++result.grants;
   }
@@ -151,15 +160,37 @@ ClassTree::PassResult ClassTreeImpl::Distribute(int64_t now_nanos, const Pass& p
 // From the top down, so that a class is served only where all its ancestors may be.
 MemberId ClassTreeImpl::Pick() const {
   const Node* node = &nodes_[root_];
-  while (true) {
-    const Queue& queue = node->queues[std::countr_zero(node->waiting_queues)];
-    if (node->leaf) return queue.heap.top_id();
-    node = &nodes_[queue.heap.top_id()];
+  while (!node->leaf) node = &nodes_[node->next];
+  return node->next;
+}
+
+// Every grant leads down another branch, through lines that are in no cache, each of which names
+// the next. The way that a branch will lead next time is known as soon as it has been served: it is
+// walked ahead, a step at each grant, so that the lines are there when its turn comes.
+void ClassTreeImpl::LookAhead(ClassId branch) {
+  walks_[next_walk_++ % kWalks] = branch;
+  for (ClassId& id : walks_) {
+    if (id == kNoClass) continue;
+    const Node& node = nodes_[id];
+    if (node.leaf) {
+      id = kNoClass;
+      if (node.next < members_.size()) Prefetch(&members_[node.next], sizeof(Member));
+    } else {
+      id = node.next;
+      Prefetch(&nodes_[id], sizeof(Node));
+      Prefetch(&class_places_[id], sizeof(uint32_t));
+    }
   }
 }
 
-// Charges the ceilings of the whole path, and the rates where the pick was green.
-void ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
+void ClassTreeImpl::ChooseNext(Node* node) {
+  if (node->waiting_queues == 0) return;
+  node->next = node->queues[std::countr_zero(node->waiting_queues)].heap.top_id();
+}
+
+// Charges the ceilings of the whole path, and the rates where the pick was green. Returns the
+// topmost class of the path below the root.
+ClassId ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
   Member& member = members_[member_id];
   nodes_[member.leaf].queues[0].virtual_now = member.flow.tag;
   member.flow.tag += member.flow.Price(bytes);
@@ -171,6 +202,7 @@ void ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
   }
   PlaceMember(member_id, MemberState::kIdle);
 
+  ClassId branch = root_;
   for (ClassId id = member.leaf;; id = nodes_[id].parent) {
     Node& node = nodes_[id];
     node.delivered += bytes;
@@ -194,8 +226,10 @@ void ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
       node.yellow.tag += node.yellow.Price(bytes);
     }
     Place(id);
+    branch = id;
   }
   Place(root_);
+  return branch;
 }
 
 // Puts a member where its want and its tokens say; `idle_or_parked` is its state when it is in no
@@ -211,19 +245,23 @@ void ClassTreeImpl::PlaceMember(MemberId id, MemberState idle_or_parked) {
     state = allowed ? MemberState::kQueued : MemberState::kThrottled;
   }
   if (state == member.state) {
-    if (state == MemberState::kQueued) queue.heap.Rekey(id, member.flow.tag);
+    if (state == MemberState::kQueued) {
+      queue.heap.Rekey(id, member.flow.tag);
+      ChooseNext(&leaf);
+    }
     return;
   }
   if (member.state == MemberState::kQueued) queue.heap.Remove(id);
   if (member.state == MemberState::kThrottled) member_events_.Remove(id);
   member.state = state;
   if (state == MemberState::kQueued) {
-    member.flow.Enter(queue.virtual_now);
+    member.flow.Enter(queue.virtual_now, Lead(member.flow));
     queue.heap.Push(member.flow.tag, id);
   } else if (state == MemberState::kThrottled) {
     member_events_.Push(static_cast<uint64_t>(now_ + member.ceil.NanosUntil(chunk_tokens_)), id);
   }
   leaf.waiting_queues = queue.heap.empty() ? 0 : 1;
+  ChooseNext(&leaf);
 }
 
 // Puts a class where its demand and its tokens say. Returns whether its parent went from having
@@ -249,9 +287,10 @@ bool ClassTreeImpl::Place(ClassId id) {
   Node& parent = nodes_[node.parent];
   const bool had = parent.waiting_queues != 0;
   Flow& flow = target == node.green_queue ? node.green : node.yellow;
-  const uint64_t finish = target == node.green_queue ? flow.lead : 0;
+  const uint64_t finish = target == node.green_queue ? Lead(flow) : 0;
   if (target == node.queue) {
     parent.queues[target].heap.Rekey(id, flow.tag + finish);
+    ChooseNext(&parent);
     return false;
   }
   if (node.queue != kNoQueue) {
@@ -262,10 +301,11 @@ bool ClassTreeImpl::Place(ClassId id) {
   node.queue = target;
   if (target != kNoQueue) {
     Queue& queue = parent.queues[target];
-    flow.Enter(queue.virtual_now);
+    flow.Enter(queue.virtual_now, Lead(flow));
     queue.heap.Push(flow.tag + finish, id);
     parent.waiting_queues |= 1u << target;
   }
+  ChooseNext(&parent);
   return had != (parent.waiting_queues != 0);
 }
 
@@ -279,10 +319,10 @@ void ClassTreeImpl::SetThrottled(ClassId id, bool throttled) {
   if (node.throttled == throttled) return;
   node.throttled = throttled;
   if (throttled) {
-    node.throttled_since = now_;
+    node.throttled_nanos -= now_;
     ceil_events_.Push(static_cast<uint64_t>(now_ + node.ceil.NanosUntil(chunk_tokens_)), id);
   } else {
-    node.throttled_nanos += now_ - node.throttled_since;
+    node.throttled_nanos += now_;
     ceil_events_.Remove(id);
   }
 }
@@ -290,12 +330,12 @@ void ClassTreeImpl::SetThrottled(ClassId id, bool throttled) {
 // Waits in a yellow queue and will hold a chunk of rate tokens in time.
 void ClassTreeImpl::SetAwaitsGreen(ClassId id, bool awaits) {
   const TokenBucket& rate = nodes_[id].rate;
-  const bool awaited = rate_event_places_[id] != IndexedHeap::kAbsent;
-  if (rate.rate() == 0 || awaits == awaited) return;
+  if (rate.rate() == 0 || awaits == rate_events_.set(id)) return;
   if (awaits) {
-    rate_events_.Push(static_cast<uint64_t>(now_ + rate.NanosUntil(chunk_tokens_)), id);
+    // Only a class that holds a chunk pays from this bucket, so the time never becomes earlier.
+    rate_events_.Set(id, rate.TimeOf(chunk_tokens_));
   } else {
-    rate_events_.Remove(id);
+    rate_events_.Clear(id);
   }
 }
 
@@ -307,6 +347,7 @@ void ClassTreeImpl::FireEvents() {
     PlaceMember(member, MemberState::kIdle);
     PlaceUp(members_[member].leaf);
   }
+  rate_events_.Advance(now_, [this](ClassId id) { return nodes_[id].rate.TimeOf(chunk_tokens_); });
   while (!rate_events_.empty() && rate_events_.top_key() <= now) PlaceUp(rate_events_.top_id());
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "base/class_tree_impl.h"
 
@@ -12,6 +13,7 @@ ClassTreeImpl::ClassTreeImpl(const Options& options, const std::vector<ResolvedC
     : options_(options),
       chunk_bytes_(options.chunk_bytes),
       chunk_tokens_(int64_t{options.chunk_bytes} * TokenBucket::kNanosPerByte),
+      by_name_(0, NameHash{&facts_}, NameEq{&facts_}),
       ceil_events_(&ceil_event_places_),
       rate_events_(&rate_event_places_),
       member_events_(&member_event_places_) {
@@ -32,7 +34,7 @@ absl::Status ClassTreeImpl::CheckMembersStay(const std::vector<ResolvedClass>& c
   for (const ResolvedClass& c : classes) is_leaf[c.spec.name] = c.leaf;
   for (ClassId id : order_) {
     if (nodes_[id].members == 0) continue;
-    const std::string& name = specs_[id].name;
+    const std::string& name = facts_[id].name;
     const auto found = is_leaf.find(name);
     if (found != is_leaf.end() && found->second) continue;
     return absl::FailedPreconditionError(absl::StrCat(
@@ -47,6 +49,7 @@ absl::Status ClassTreeImpl::CheckMembersStay(const std::vector<ResolvedClass>& c
 void ClassTreeImpl::Apply(const std::vector<ResolvedClass>& classes) {
   std::vector<Standing> standings(nodes_.size());
   for (ClassId id : order_) standings[id] = Withdraw(id);
+  rate_events_.Reset();
 
   const std::vector<ClassId> ids = AssignIds(classes);
   standings.resize(nodes_.size());
@@ -56,13 +59,17 @@ void ClassTreeImpl::Apply(const std::vector<ResolvedClass>& classes) {
     Configure(ids[i], parent, classes[i]);
     if (i > 0) children[parent].push_back(ids[i]);
   }
+  ceil_events_.Reserve(static_cast<size_t>(
+      std::count_if(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.has_ceil; })));
   order_ = ids;
   root_ = ids.front();
-  nodes_[root_].green_queue = kNoQueue;
+  // The root has nobody to borrow from: its rate only bounds what its children are promised.
+  nodes_[root_].green_queue = 0;
   nodes_[root_].yellow_queue = 0;
   for (ClassId id : order_) {
     if (!nodes_[id].leaf) MakeQueues(id, children[id]);
   }
+  walks_.fill(kNoClass);
   for (ClassId id : order_) Rejoin(id, standings[id]);
   for (size_t i = order_.size(); i-- > 0;) Place(order_[i]);
 }
@@ -79,8 +86,10 @@ ClassTreeImpl::Standing ClassTreeImpl::Withdraw(ClassId id) {
     const Queue& yellow = nodes_[node.parent].queues[node.yellow_queue];
     standing.in_green = node.queue == node.green_queue;
     standing.in_yellow = node.queue == node.yellow_queue;
-    standing.green_ahead = node.green.BytesAhead(green.virtual_now, standing.in_green);
-    standing.yellow_ahead = node.yellow.BytesAhead(yellow.virtual_now, standing.in_yellow);
+    standing.green_ahead =
+        node.green.BytesAhead(green.virtual_now, Lead(node.green), standing.in_green);
+    standing.yellow_ahead =
+        node.yellow.BytesAhead(yellow.virtual_now, Lead(node.yellow), standing.in_yellow);
   }
   node.rate.Fill(now_);
   node.ceil.Fill(now_);
@@ -91,45 +100,63 @@ ClassTreeImpl::Standing ClassTreeImpl::Withdraw(ClassId id) {
   return standing;
 }
 
+ClassId ClassTreeImpl::NewId() {
+  if (!free_classes_.empty()) {
+    const ClassId id = free_classes_.back();
+    free_classes_.pop_back();
+    return id;
+  }
+  nodes_.emplace_back();
+  facts_.emplace_back();
+  for (auto* places : {&class_places_, &ceil_event_places_, &rate_event_places_}) {
+    places->push_back(IndexedHeap::kAbsent);
+  }
+  return static_cast<ClassId>(nodes_.size() - 1);
+}
+
 // The ids of `classes`, in their order: a name that stays keeps its own.
 std::vector<ClassId> ClassTreeImpl::AssignIds(const std::vector<ResolvedClass>& classes) {
-  absl::flat_hash_map<std::string, ClassId> before;
-  before.swap(by_name_);
   std::vector<ClassId> ids;
+  std::vector<bool> stays(nodes_.size());
+  size_t added = 0;
   for (const ResolvedClass& c : classes) {
-    ClassId id = 0;
-    if (const auto found = before.find(c.spec.name); found != before.end()) {
-      id = found->second;
-      before.erase(found);
-    } else if (!free_classes_.empty()) {
-      id = free_classes_.back();
-      free_classes_.pop_back();
+    const auto found = by_name_.find(absl::string_view(c.spec.name));
+    ids.push_back(found == by_name_.end() ? kNoClass : *found);
+    if (found == by_name_.end()) {
+      ++added;
     } else {
-      id = static_cast<ClassId>(nodes_.size());
-      nodes_.emplace_back();
-      specs_.emplace_back();
-      for (auto* places : {&class_places_, &ceil_event_places_, &rate_event_places_}) {
-        places->push_back(IndexedHeap::kAbsent);
-      }
+      stays[*found] = true;
     }
-    by_name_[c.spec.name] = id;
-    ids.push_back(id);
   }
-  // Given out in a later update only: in this one an id still stands for who had it.
-  for (const auto& [name, id] : before) {
+  // Removed now and given out in a later update: in this one an id still stands for who had it.
+  std::vector<ClassId> removed;
+  for (ClassId id : order_) {
+    if (stays[id]) continue;
+    by_name_.erase(id);
     nodes_[id] = Node();
-    specs_[id] = ClassSpec();
-    free_classes_.push_back(id);
+    facts_[id] = ClassFacts();
+    removed.push_back(id);
   }
-  ceil_events_.Reserve(nodes_.size());
-  rate_events_.Reserve(nodes_.size());
+  // Exactly, because trees are large, or small, but seldom grow by doubling.
+  const size_t size = nodes_.size() + added - std::min(added, free_classes_.size());
+  nodes_.reserve(size);
+  facts_.reserve(size);
+  by_name_.reserve(classes.size());
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (ids[i] != kNoClass) continue;
+    ids[i] = NewId();
+    facts_[ids[i]].name = classes[i].spec.name;
+    by_name_.insert(ids[i]);
+  }
+  free_classes_.insert(free_classes_.end(), removed.begin(), removed.end());
+  rate_events_.Resize(nodes_.size());
   return ids;
 }
 
 void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& resolved) {
   Node& node = nodes_[id];
   const ClassSpec& spec = resolved.spec;
-  specs_[id] = spec;
+  facts_[id] = {spec.name, spec.weight, spec.prio};
   node.parent = parent;
   const bool capped = spec.ceil != kUnlimited;
   if (capped && node.has_ceil) {
@@ -138,12 +165,10 @@ void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& r
     node.ceil = capped ? TokenBucket(spec.ceil, spec.cburst) : TokenBucket();
   }
   node.has_ceil = capped;
-  // The root has nobody to borrow from: its rate only bounds what its children are promised.
-  const bool guaranteed = id != parent && spec.rate > 0;
-  if (guaranteed && node.rate.rate() > 0) {
+  if (node.rate.rate() > 0) {
     node.rate.Change(spec.rate, spec.burst);
   } else {
-    node.rate = guaranteed ? TokenBucket(spec.rate, spec.burst) : TokenBucket();
+    node.rate = TokenBucket(spec.rate, spec.burst);
   }
   if (resolved.leaf && !node.leaf) {
     node.queues.clear();
@@ -151,6 +176,7 @@ void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& r
   }
   // A leaf's members stay in their queue; those of an inner class are made anew.
   if (!resolved.leaf || !node.leaf) node.waiting_queues = 0;
+  if (node.leaf != resolved.leaf) node.next = 0;  // a class from a member
   node.leaf = resolved.leaf;
 }
 
@@ -160,35 +186,38 @@ void ClassTreeImpl::MakeQueues(ClassId parent, const std::vector<ClassId>& child
   double least_rate = 0;
   double least_weight = 0;
   for (ClassId id : children) {
-    const ClassSpec& spec = specs_[id];
-    const double rate = static_cast<double>(spec.rate);
-    prios.push_back(spec.prio);
+    const ClassFacts& facts = facts_[id];
+    const double rate = static_cast<double>(nodes_[id].rate.rate());
+    prios.push_back(facts.prio);
     if (rate > 0 && (least_rate == 0 || rate < least_rate)) least_rate = rate;
-    if (least_weight == 0 || spec.weight < least_weight) least_weight = spec.weight;
+    if (least_weight == 0 || facts.weight < least_weight) least_weight = facts.weight;
   }
   std::sort(prios.begin(), prios.end());
   prios.erase(std::unique(prios.begin(), prios.end()), prios.end());
 
   // By proportional shedding the guarantees of all prios share one queue.
   const size_t greens = options_.shed == Shed::kPriority ? prios.size() : 1;
-  std::vector<Queue>& queues = nodes_[parent].queues;
+  auto& queues = nodes_[parent].queues;
   queues.clear();
   queues.reserve(greens + prios.size());
-  for (size_t i = 0; i < greens + prios.size(); ++i) {
-    queues.emplace_back(&class_places_);
-    queues.back().heap.Reserve(children.size());
-  }
+  for (size_t i = 0; i < greens + prios.size(); ++i) queues.emplace_back(&class_places_);
+  std::vector<size_t> sizes(queues.size());
   for (ClassId id : children) {
     Node& child = nodes_[id];
-    const ClassSpec& spec = specs_[id];
-    const size_t prio = std::lower_bound(prios.begin(), prios.end(), spec.prio) - prios.begin();
+    const ClassFacts& facts = facts_[id];
+    const size_t prio = static_cast<size_t>(
+        std::lower_bound(prios.begin(), prios.end(), facts.prio) - prios.begin());
     child.green_queue = static_cast<uint8_t>(greens == 1 ? 0 : prio);
     child.yellow_queue = static_cast<uint8_t>(greens + prio);
-    if (spec.rate > 0) {
-      child.green.SetCost(kMaxCost * least_rate / static_cast<double>(spec.rate), chunk_bytes_);
+    ++sizes[child.green_queue];
+    ++sizes[child.yellow_queue];
+    child.green.cost = 0;
+    if (child.rate.rate() > 0) {
+      child.green.cost = kMaxCost * least_rate / static_cast<double>(child.rate.rate());
     }
-    child.yellow.SetCost(kMaxCost * least_weight / spec.weight, chunk_bytes_);
+    child.yellow.cost = kMaxCost * least_weight / facts.weight;
   }
+  for (size_t i = 0; i < queues.size(); ++i) queues[i].heap.Reserve(sizes[i]);
 }
 
 // Returns to where it stood, as far as there is such a place. The caller places it afterwards.
@@ -197,25 +226,26 @@ void ClassTreeImpl::Rejoin(ClassId id, const Standing& standing) {
   Node& node = nodes_[id];
   Node& parent = nodes_[node.parent];
   const bool same_parent = standing.known && standing.parent == node.parent;
-  node.green.tag = same_parent ? node.green.TagAhead(standing.green_ahead) : 0;
-  node.yellow.tag = same_parent ? node.yellow.TagAhead(standing.yellow_ahead) : 0;
+  node.green.tag = same_parent ? node.green.TagAhead(standing.green_ahead, Lead(node.green)) : 0;
+  node.yellow.tag =
+      same_parent ? node.yellow.TagAhead(standing.yellow_ahead, Lead(node.yellow)) : 0;
   if (!same_parent || (!standing.in_green && !standing.in_yellow)) return;
   node.queue = standing.in_green ? node.green_queue : node.yellow_queue;
   parent.queues[node.queue].heap.Push(
-      standing.in_green ? node.green.tag + node.green.lead : node.yellow.tag, id);
+      standing.in_green ? node.green.tag + Lead(node.green) : node.yellow.tag, id);
   parent.waiting_queues |= 1u << node.queue;
 }
 
 absl::StatusOr<ClassId> ClassTreeImpl::FindLeaf(const std::string& name) const {
-  auto found = by_name_.find(name);
+  const auto found = by_name_.find(absl::string_view(name));
   if (found == by_name_.end()) {
     return absl::NotFoundError(absl::StrCat("class '", name, "': is not configured"));
   }
-  if (!nodes_[found->second].leaf) {
+  if (!nodes_[*found].leaf) {
     return absl::FailedPreconditionError(
         absl::StrCat("class '", name, "': has children; name one of its leaves"));
   }
-  return found->second;
+  return *found;
 }
 
 std::vector<ClassTree::ClassStats> ClassTreeImpl::Stats(int64_t now_nanos) const {
@@ -226,7 +256,15 @@ std::vector<ClassTree::ClassStats> ClassTreeImpl::Stats(int64_t now_nanos) const
     const ClassId id = order_[i];
     const Node& node = nodes_[id];
     ClassStats& s = stats[i];
-    s.spec = specs_[id];
+    const ClassFacts& facts = facts_[id];
+    s.spec = {.name = facts.name,
+              .parent = id == root_ ? "" : facts_[node.parent].name,
+              .rate = static_cast<uint64_t>(node.rate.rate()),
+              .ceil = node.has_ceil ? static_cast<uint64_t>(node.ceil.rate()) : kUnlimited,
+              .burst = node.rate.burst(),
+              .cburst = node.ceil.burst(),
+              .weight = facts.weight,
+              .prio = facts.prio};
     s.leaf = node.leaf;
     s.members += node.members;
     s.waiting_members += node.waiting_members;
@@ -234,7 +272,7 @@ std::vector<ClassTree::ClassStats> ClassTreeImpl::Stats(int64_t now_nanos) const
     s.delivered_bytes = node.delivered;
     s.borrowed_bytes = node.borrowed;
     s.throttled_nanos = node.throttled_nanos;
-    if (node.throttled) s.throttled_nanos += std::max(now_nanos, now_) - node.throttled_since;
+    if (node.throttled) s.throttled_nanos += std::max(now_nanos, now_);
     if (id == root_) continue;
     ClassStats& parent = stats[place[node.parent]];
     parent.members += s.members;

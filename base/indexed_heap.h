@@ -13,6 +13,8 @@
 #include <limits>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+
 namespace entropyd {
 
 class IndexedHeap {
@@ -108,7 +110,7 @@ class IndexedHeap {
     Put(place, entry);
   }
 
-  std::vector<Entry> entries_;
+  absl::InlinedVector<Entry, 1> entries_;  // as large as a vector, and most leaves have one member
   std::vector<uint32_t>* places_;
   uint32_t arrivals_ = 0;
 };
