@@ -34,7 +34,7 @@ class ClassTree {
  public:
   static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
 
-  using ClassId = uint32_t;
+  using ClassId = uint32_t;  // a class's for as long as its name stays; reused afterwards
   using MemberId = uint32_t;  // reused after RemoveMember
 
   enum class Shed { kProportional, kPriority };
@@ -95,11 +95,22 @@ class ClassTree {
                                                            absl::Span<const ClassSpec> classes);
   virtual ~ClassTree() = default;
 
+  // Replaces the classes, matched by name, all at once or not at all. One that stays, be it below
+  // another parent, keeps its id, its members and what they want, its counts, the tokens it holds as
+  // far as its new buckets have room, and its turn among its siblings. A new one starts with full
+  // buckets. Thus a class gets in every window at most what its ceil lets through from moment to
+  // moment, and the cburst in force when the window began.
+  // Errors: INVALID_ARGUMENT as Create(); FAILED_PRECONDITION naming a class with members that would
+  // be removed or get children: move or remove those first. On an error nothing has changed.
+  virtual absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) = 0;
+
   // The leaf of that name; NOT_FOUND, or FAILED_PRECONDITION when the class is an inner one.
   virtual absl::StatusOr<ClassId> FindLeaf(const std::string& name) const = 0;
 
   virtual MemberId AddMember(ClassId leaf, const MemberSpec& spec) = 0;
   virtual void RemoveMember(MemberId member) = 0;
+  // To another leaf, with all that it wants, has had, and holds of its own ceil's tokens.
+  virtual void MoveMember(MemberId member, ClassId leaf, int64_t now_nanos) = 0;
   virtual void SetMemberWeight(MemberId member, double weight) = 0;
   // Sets how many bytes the member waits for; 0 = idle, costs nothing.
   virtual void Want(MemberId member, uint64_t bytes, int64_t now_nanos) = 0;

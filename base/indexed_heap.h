@@ -13,6 +13,8 @@
 #include <limits>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+
 namespace entropyd {
 
 class IndexedHeap {
@@ -73,42 +75,46 @@ class IndexedHeap {
     return static_cast<int32_t>(a.arrival - b.arrival) < 0;
   }
 
-  void Put(size_t place, const Entry& entry) {
-    entries_[place] = entry;
-    (*places_)[entry.id] = static_cast<uint32_t>(place);
-  }
-
-  // Records the place even when nothing moves. Returns whether the entry moved.
+  // The entry at `place` has changed; records all places, even when nothing moves. Returns whether
+  // the entry moved.
   bool SiftUp(size_t place) {
-    const Entry entry = entries_[place];
+    Entry* const entries = entries_.data();
+    uint32_t* const places = places_->data();
+    const Entry entry = entries[place];
     const size_t start = place;
     while (place > 0) {
       const size_t parent = (place - 1) / 4;
-      if (!Before(entry, entries_[parent])) break;
-      Put(place, entries_[parent]);
+      if (!Before(entry, entries[parent])) break;
+      entries[place] = entries[parent];
+      places[entries[place].id] = static_cast<uint32_t>(place);
       place = parent;
     }
-    Put(place, entry);
+    entries[place] = entry;
+    places[entry.id] = static_cast<uint32_t>(place);
     return place != start;
   }
 
   void SiftDown(size_t place) {
-    const Entry entry = entries_[place];
+    Entry* const entries = entries_.data();
+    uint32_t* const places = places_->data();
+    const Entry entry = entries[place];
     const size_t size = entries_.size();
     for (size_t first = 4 * place + 1; first < size; first = 4 * place + 1) {
       size_t least = first;
       const size_t end = std::min(first + 4, size);
       for (size_t child = first + 1; child < end; ++child) {
-        if (Before(entries_[child], entries_[least])) least = child;
+        if (Before(entries[child], entries[least])) least = child;
       }
-      if (!Before(entries_[least], entry)) break;
-      Put(place, entries_[least]);
+      if (!Before(entries[least], entry)) break;
+      entries[place] = entries[least];
+      places[entries[place].id] = static_cast<uint32_t>(place);
       place = least;
     }
-    Put(place, entry);
+    entries[place] = entry;
+    places[entry.id] = static_cast<uint32_t>(place);
   }
 
-  std::vector<Entry> entries_;
+  absl::InlinedVector<Entry, 1> entries_;  // as large as a vector, and most leaves have one member
   std::vector<uint32_t>* places_;
   uint32_t arrivals_ = 0;
 };

@@ -48,6 +48,8 @@ int RunStatus(const ClientFlags& flags, bool json);
 int RunSources(const ClientFlags& flags, bool json);
 int RunPools(const ClientFlags& flags, bool json);
 int RunClasses(const ClientFlags& flags, const std::string& pool, bool json);
+// `file` may be "-", the standard input.
+int RunClassesSimulate(const std::string& file, bool json);
 int RunAgents(const ClientFlags& flags, bool json);
 int RunGuests(const ClientFlags& flags, bool json);
 

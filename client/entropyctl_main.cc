@@ -36,6 +36,7 @@ struct Arguments {
   std::string get_bytes;
   bool hex = false, raw = false, base64 = false;
   std::string pool;
+  std::string scenario;
   DrainOptions drain;
   PkiOptions pki;
   DemoOptions demo;
@@ -114,6 +115,34 @@ void AddGet(CLI::App& app, Arguments& args) {
   });
 }
 
+void AddClasses(CLI::App& app, Arguments& args) {
+  CLI::App* classes = app.add_subcommand("classes", "The class tree: rates, ceilings, who waits");
+  classes->require_subcommand(0, 1);
+  classes->add_option("--pool", args.pool, "only this pool");
+  CLI::App* simulate =
+      classes->add_subcommand("simulate", "What a class tree would give to whom, without a server");
+  simulate->footer(
+      "\n  entropyctl classes simulate plan.json\n"
+      "  echo '{\"capacity\": 100, \"load\": {\"www\": 90, \"bulk\": null},\n"
+      "         \"classes\": [{\"name\": \"root\"},\n"
+      "           {\"name\": \"www\", \"parent\": \"root\", \"rate\": 30, \"ceil\": 60},\n"
+      "           {\"name\": \"bulk\", \"parent\": \"root\", \"rate\": 10, \"weight\": 1, "
+      "\"prio\": 1}]}' |\n"
+      "    entropyctl classes simulate -\n"
+      "\nFigures are bytes per second. A load of null is a leaf that always waits, a capacity of "
+      "null "
+      "no\nlimit; \"shed\": \"priority\" meets guarantees prio by prio when they cannot all be "
+      "met.");
+  simulate->add_option("FILE", args.scenario, "the scenario, JSON; - is the standard input")
+      ->required();
+  classes->callback([&args, simulate] {
+    args.run = [&args, simulate] {
+      return simulate->parsed() ? RunClassesSimulate(args.scenario, args.json())
+                                : RunClasses(args.connection, args.pool, args.json());
+    };
+  });
+}
+
 void AddTables(CLI::App& app, Arguments& args) {
   const auto table = [&](const char* name, const char* help, std::function<int()> run) {
     CLI::App* command = app.add_subcommand(name, help);
@@ -125,10 +154,7 @@ void AddTables(CLI::App& app, Arguments& args) {
   table("sources", "The server's hardware generators and their health",
         [&args] { return RunSources(args.connection, args.json()); });
   table("pools", "The server's pools", [&args] { return RunPools(args.connection, args.json()); });
-  CLI::App* classes = table("classes", "The class tree: rates, ceilings, who waits", [&args] {
-    return RunClasses(args.connection, args.pool, args.json());
-  });
-  classes->add_option("--pool", args.pool, "only this pool");
+  AddClasses(app, args);
   table("agents", "Host agents attached to the server",
         [&args] { return RunAgents(args.connection, args.json()); });
   table("guests", "Guests of this host's agent",

@@ -440,6 +440,15 @@ TEST_F(ClassTreeTest, AnIdleMemberCostsAtMost400Bytes) {
   constexpr uint64_t kMembers = 100'000;
   for (uint64_t i = 0; i < kMembers; ++i) Add("root", {.ceil = i % 2 ? 1000 : ClassTree::kUnlimited});
   EXPECT_LE(AllocatedBytes() - before, kMembers * 400);
+  // Nor does one that has been served cost more, or wait in any heap.
+  const uint64_t idle = AllocatedBytes();
+  for (MemberId member = 0; member < kMembers; ++member) tree_->Want(member, 50, now_);
+  EXPECT_EQ(Serve(kMuch).size(), kMembers);
+  EXPECT_EQ(AllocatedBytes(), idle);
+  EXPECT_EQ(tree_->NextEventNanos(), absl::nullopt);
+  EXPECT_EQ(Stats("root").waiting_members, 0u);
+  now_ = kSecond;
+  EXPECT_EQ(Serve(kMuch).size(), 0u);
 }
 
 TEST_F(ClassTreeTest, ServiceAllocatesNothing) {

@@ -16,21 +16,40 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-__int128 LeakyBucket::LevelAt(int64_t now_nanos) const {
-  const __int128 drained = static_cast<__int128>(ceil_) * (now_nanos - at_);
-  return level_ > drained ? level_ - drained : 0;
+__int128 LeakyBucket::LevelAt(const Epoch& epoch, int64_t now_nanos) const {
+  const __int128 level = epoch.level - static_cast<__int128>(ceil_) * (now_nanos - at_);
+  return &epoch == &epochs_.back() && level < 0 ? 0 : level;
+}
+
+void LeakyBucket::DrainTo(int64_t now_nanos) {
+  for (Epoch& epoch : epochs_) epoch.level = LevelAt(epoch, now_nanos);
+  at_ = now_nanos;
 }
 
 bool LeakyBucket::Add(uint64_t bytes, int64_t now_nanos) {
-  level_ = LevelAt(now_nanos) + static_cast<__int128>(bytes) * kNano;
-  at_ = now_nanos;
-  return level_ <= static_cast<__int128>(burst_) * kNano;
+  DrainTo(now_nanos);
+  bool fits = true;
+  for (Epoch& epoch : epochs_) {
+    epoch.level += static_cast<__int128>(bytes) * kNano;
+    fits = fits && epoch.level <= static_cast<__int128>(epoch.burst) * kNano;
+  }
+  return fits;
+}
+
+void LeakyBucket::Change(uint64_t ceil, uint64_t burst, int64_t now_nanos) {
+  DrainTo(now_nanos);
+  ceil_ = ceil;
+  if (burst != epochs_.back().burst) epochs_.push_back({burst, 0});
 }
 
 int64_t LeakyBucket::NanosUntil(uint64_t bytes, int64_t now_nanos) const {
-  const __int128 excess =
-      LevelAt(now_nanos) + (static_cast<__int128>(bytes) - static_cast<__int128>(burst_)) * kNano;
-  return excess <= 0 ? 0 : static_cast<int64_t>((excess + ceil_ - 1) / ceil_);
+  __int128 wait = 0;
+  for (const Epoch& epoch : epochs_) {
+    const __int128 room = static_cast<__int128>(epoch.burst) - static_cast<__int128>(bytes);
+    const __int128 excess = LevelAt(epoch, now_nanos) - room * kNano;
+    wait = std::max(wait, excess <= 0 ? 0 : (excess + ceil_ - 1) / ceil_);
+  }
+  return static_cast<int64_t>(wait);
 }
 
 ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
@@ -42,29 +61,77 @@ ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
     std::abort();  // the test's own specs are wrong
   }
   tree_ = *std::move(tree);
-  for (const ClassTree::ClassStats& stats : tree_->Stats(0)) {
-    Class& c = classes_[stats.spec.name];
+  AdoptClasses();
+}
+
+// Takes over what classes the tree has now. Those that were there go on in their buckets.
+void ShapingSimulation::AdoptClasses() {
+  std::map<std::string, Class> before;
+  before.swap(classes_);
+  std::map<ClassId, std::string> leaves_before;
+  leaves_before.swap(leaf_names_);
+  for (const ClassStats& stats : tree_->Stats(now_)) {
+    const std::string& name = stats.spec.name;
+    if (auto kept = before.extract(name); !kept.empty()) classes_.insert(std::move(kept));
+    Class& c = classes_[name];
     c.parent = stats.spec.parent;
-    if (stats.spec.ceil != ClassTree::kUnlimited) {
+    if (stats.delivered_bytes != c.delivered) Break(absl::StrCat("class ", name, " miscounted"));
+    if (stats.spec.ceil == kUnlimited) {
+      c.bucket = nullptr;
+    } else if (c.bucket == nullptr) {
       c.bucket = std::make_unique<LeakyBucket>(stats.spec.ceil, stats.spec.cburst);
+    } else {
+      c.bucket->Change(stats.spec.ceil, stats.spec.cburst, now_);
+    }
+    if (stats.leaf) leaf_names_[tree_->FindLeaf(name).value()] = name;
+  }
+  for (MemberId id = 0; id < members_.size(); ++id) {
+    Member& member = members_[id];
+    if (!member.live) continue;
+    if (tree_->MemberWant(id) != member.want) Break(absl::StrCat("member ", id, " lost its want"));
+    SetLeaf(&member, member.leaf);
+  }
+  for (const auto& [id, name] : leaf_names_) {
+    const auto found = leaves_before.find(id);
+    if (found != leaves_before.end() && found->second != name && classes_.count(found->second)) {
+      Break(absl::StrCat("the id of ", found->second, " now is that of ", name));
     }
   }
 }
 
-ShapingSimulation::MemberId ShapingSimulation::AddMember(const std::string& leaf,
-                                                         const ClassTree::MemberSpec& spec) {
-  const MemberId id = tree_->AddMember(tree_->FindLeaf(leaf).value(), spec);
+void ShapingSimulation::SetLeaf(Member* member, const std::string& leaf) {
+  member->leaf = leaf;
+  member->path.clear();
+  for (std::string name = leaf; !name.empty(); name = classes_.at(name).parent) {
+    member->path.push_back(&classes_.at(name));
+  }
+}
+
+absl::Status ShapingSimulation::Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) {
+  now_ = now_nanos;
+  const absl::Status status = tree_->Update(classes, now_nanos);
+  AdoptClasses();
+  return status;
+}
+
+absl::StatusOr<ClassTree::ClassId> ShapingSimulation::FindLeaf(const std::string& name) const {
+  return tree_->FindLeaf(name);
+}
+
+ClassTree::MemberId ShapingSimulation::AddMember(const std::string& leaf, const MemberSpec& spec) {
+  return AddMember(tree_->FindLeaf(leaf).value(), spec);
+}
+
+ClassTree::MemberId ShapingSimulation::AddMember(ClassId leaf, const MemberSpec& spec) {
+  const MemberId id = tree_->AddMember(leaf, spec);
   if (id >= members_.size()) members_.resize(id + 1);
   Member& member = members_[id];
   if (member.live) Break(absl::StrCat("member ", id, " given out twice"));
   member.live = true;
-  member.leaf = leaf;
-  if (spec.ceil != ClassTree::kUnlimited) {
+  SetLeaf(&member, leaf_names_.at(leaf));
+  if (spec.ceil != kUnlimited) {
     const uint64_t burst = std::max<uint64_t>(4 * options_.chunk_bytes, (spec.ceil + 99) / 100);
     member.bucket = std::make_unique<LeakyBucket>(spec.ceil, burst);
-  }
-  for (std::string name = leaf; !name.empty(); name = classes_[name].parent) {
-    member.path.push_back(&classes_[name]);
   }
   return id;
 }
@@ -74,47 +141,70 @@ void ShapingSimulation::RemoveMember(MemberId member) {
   members_[member] = Member();
 }
 
-void ShapingSimulation::Want(MemberId member, uint64_t bytes) {
+void ShapingSimulation::MoveMember(MemberId member, ClassId leaf, int64_t now_nanos) {
+  now_ = now_nanos;
+  tree_->MoveMember(member, leaf, now_nanos);
+  SetLeaf(&members_[member], leaf_names_.at(leaf));
+}
+
+void ShapingSimulation::SetMemberWeight(MemberId member, double weight) {
+  tree_->SetMemberWeight(member, weight);
+}
+
+void ShapingSimulation::Want(MemberId member, uint64_t bytes, int64_t now_nanos) {
+  now_ = now_nanos;
   members_[member].want = bytes;
   tree_->Want(member, bytes, now_);
 }
 
-void ShapingSimulation::Unpark(MemberId member) {
+void ShapingSimulation::Unpark(MemberId member, int64_t now_nanos) {
+  now_ = now_nanos;
   members_[member].parked = false;
   tree_->Unpark(member, now_);
+}
+
+uint64_t ShapingSimulation::MemberDelivered(MemberId member) const {
+  return tree_->MemberDelivered(member);
 }
 
 void ShapingSimulation::Break(const std::string& what) {
   if (violation_.empty()) violation_ = absl::StrCat("at ", now_, " ns: ", what);
 }
 
-ClassTree::PassResult ShapingSimulation::Distribute(const ClassTree::Pass& pass) {
+ClassTree::PassResult ShapingSimulation::Distribute(const Pass& pass) {
   return Distribute(pass, [](MemberId, uint32_t bytes) { return bytes; });
 }
 
-ClassTree::PassResult ShapingSimulation::Distribute(const ClassTree::Pass& pass,
-                                                    const Appetite& appetite) {
+ClassTree::PassResult ShapingSimulation::Distribute(const Pass& pass, const Appetite& appetite) {
+  return Distribute(now_, pass,
+                    [&](MemberId id, void*, uint32_t bytes) { return appetite(id, bytes); });
+}
+
+ClassTree::PassResult ShapingSimulation::Distribute(int64_t now_nanos, const Pass& pass,
+                                                    Offer offer) {
+  now_ = now_nanos;
   uint64_t given = 0;
   uint32_t taken_grants = 0;
-  auto result = tree_->Distribute(now_, pass, [&](MemberId id, void*, uint32_t bytes) -> uint32_t {
-    Member& member = members_.at(id);
-    if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
-    if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
-    const uint64_t expected =
-        std::min({uint64_t{options_.chunk_bytes}, member.want, pass.capacity_bytes - given});
-    if (bytes != expected || bytes == 0) {
-      Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
-    }
-    const uint32_t taken = appetite(id, bytes);
-    if (taken == 0) {
-      member.parked = true;
-      return 0;
-    }
-    Record(id, taken);
-    given += taken;
-    ++taken_grants;
-    return taken;
-  });
+  auto result =
+      tree_->Distribute(now_, pass, [&](MemberId id, void* cookie, uint32_t bytes) -> uint32_t {
+        Member& member = members_.at(id);
+        if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
+        if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
+        const uint64_t expected =
+            std::min({uint64_t{options_.chunk_bytes}, member.want, pass.capacity_bytes - given});
+        if (bytes != expected || bytes == 0) {
+          Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
+        }
+        const uint32_t taken = offer(id, cookie, bytes);
+        if (taken == 0) {
+          member.parked = true;
+          return 0;
+        }
+        Record(id, taken);
+        given += taken;
+        ++taken_grants;
+        return taken;
+      });
   if (result.bytes != given || result.grants != taken_grants) Break("the pass miscounted");
   CheckEnd(pass, result);
   return result;
@@ -133,7 +223,8 @@ void ShapingSimulation::Record(MemberId id, uint32_t bytes) {
   if (exceeds(member.bucket.get())) Break(absl::StrCat("member ", id, " exceeded its ceil"));
   for (Class* c : member.path) {
     c->delivered += bytes;
-    if (exceeds(c->bucket.get())) Break(absl::StrCat("a class of ", member.leaf, " exceeded its ceil"));
+    if (exceeds(c->bucket.get()))
+      Break(absl::StrCat("a class of ", member.leaf, " exceeded its ceil"));
   }
 }
 
@@ -273,59 +364,6 @@ std::map<std::string, double> FluidShares(double capacity, ClassTree::Shed shed,
   std::map<std::string, double> shares;
   for (const auto& [name, node] : nodes) {
     if (node.children.empty()) shares[name] = node.share;
-  }
-  return shares;
-}
-
-std::map<std::string, double> MeasureShares(ShapingSimulation* sim, double capacity,
-                                            const std::map<std::string, double>& demand,
-                                            double warm_up, double seconds, int64_t tick_nanos) {
-  struct Load {
-    ClassTree::MemberId member;
-    double rate;
-    double arrived = 0;
-  };
-  std::vector<Load> loads;
-  struct Leaf {
-    std::string name;
-    ClassTree::MemberId member;
-    uint64_t warm_up_bytes = 0;
-  };
-  std::vector<Leaf> leaves;
-  for (const auto& stats : sim->tree().Stats(sim->now())) {
-    if (!stats.leaf) continue;
-    const ClassTree::MemberId member = sim->AddMember(stats.spec.name, {});
-    leaves.push_back({stats.spec.name, member});
-    auto found = demand.find(stats.spec.name);
-    if (found == demand.end()) {
-      sim->Want(member, ShapingSimulation::kBacklogged);
-    } else {
-      loads.push_back({member, found->second});
-    }
-  }
-  const double per_tick = capacity * static_cast<double>(tick_nanos) / 1e9;
-  const int64_t warm = static_cast<int64_t>(warm_up * 1e9);
-  const int64_t end = static_cast<int64_t>((warm_up + seconds) * 1e9);
-  double credit = 0;
-  while (sim->now() < end) {
-    sim->Advance(tick_nanos);
-    for (Load& load : loads) {
-      load.arrived += load.rate * static_cast<double>(tick_nanos) / 1e9;
-      const uint64_t whole = static_cast<uint64_t>(load.arrived);
-      load.arrived -= static_cast<double>(whole);
-      sim->Want(load.member, sim->tree().MemberWant(load.member) + whole);
-    }
-    credit = std::min(credit + per_tick, 2 * per_tick);  // a pool that is full stops its sources
-    const auto result = sim->Distribute(
-        {.capacity_bytes = static_cast<uint64_t>(credit), .max_grants = 1u << 30});
-    credit -= static_cast<double>(result.bytes);
-    if (sim->now() > warm) continue;
-    for (Leaf& leaf : leaves) leaf.warm_up_bytes = sim->delivered(leaf.member);
-  }
-  std::map<std::string, double> shares;
-  for (const Leaf& leaf : leaves) {
-    const uint64_t counted = sim->delivered(leaf.member) - leaf.warm_up_bytes;
-    shares[leaf.name] = static_cast<double>(counted) / seconds;
   }
   return shares;
 }

@@ -6,10 +6,12 @@
 //   sim.Distribute({.capacity_bytes = 100'000});
 //   EXPECT_EQ(sim.violation(), "");
 //
+// It is a ClassTree itself, so that whatever drives a tree can drive a checked one.
+//
 // Checked at each grant: the offer is at most a chunk and at most what the member wants; a parked
-// member is not offered anything; no class or member exceeds ceil x t + cburst in any window. Checked
-// after each pass: it ended for the reason it gave, and the next event is neither in the past nor
-// later than the moment at which somebody becomes eligible.
+// member is not offered anything; no class or member exceeds ceil x t + cburst in any window.
+// Checked after each pass: it ended for the reason it gave, and the next event is neither in the
+// past nor later than the moment at which somebody becomes eligible.
 #pragma once
 
 #include <cstdint>
@@ -23,46 +25,70 @@
 
 namespace entropyd {
 
-// A leaky bucket in exact arithmetic: bytes <= ceil x t + burst in every window t, if and only if
-// the level never exceeds the burst.
+// A leaky bucket in exact arithmetic. In every window t: bytes <= ceil x t + burst, if and only if
+// the level never exceeds the burst. When ceil and burst change on the way, the burst is the one in
+// force when the window began, and ceil x t is summed up over the parts of the window.
 class LeakyBucket {
  public:
-  LeakyBucket(uint64_t ceil, uint64_t burst) : ceil_(ceil), burst_(burst) {}
+  LeakyBucket(uint64_t ceil, uint64_t burst) : ceil_(ceil), epochs_{{burst, 0}} {}
   bool Add(uint64_t bytes, int64_t now_nanos);
+  void Change(uint64_t ceil, uint64_t burst, int64_t now_nanos);
   // Nanoseconds from `now` until `bytes` would fit; 0 = they fit now.
   int64_t NanosUntil(uint64_t bytes, int64_t now_nanos) const;
 
  private:
-  __int128 LevelAt(int64_t now_nanos) const;  // nano-bytes
+  // The windows that begin between two changes. Only while they still do the level stops at 0: the
+  // level of an earlier epoch is that of its fullest window, and falls on.
+  struct Epoch {
+    uint64_t burst;
+    __int128 level;  // nano-bytes, at at_
+  };
+  __int128 LevelAt(const Epoch& epoch, int64_t now_nanos) const;
+  void DrainTo(int64_t now_nanos);
 
   uint64_t ceil_;
-  uint64_t burst_;
-  __int128 level_ = 0;
+  std::vector<Epoch> epochs_;  // the last one is the present
   int64_t at_ = 0;
 };
 
-class ShapingSimulation {
+class ShapingSimulation final : public ClassTree {
  public:
   static constexpr uint64_t kBacklogged = uint64_t{1} << 50;
-  using MemberId = ClassTree::MemberId;
   // How much of an offer a member takes; 0 parks it.
   using Appetite = std::function<uint32_t(MemberId, uint32_t)>;
 
   ShapingSimulation(const ClassTree::Options& options,
                     const std::vector<ClassTree::ClassSpec>& specs);
 
-  MemberId AddMember(const std::string& leaf, const ClassTree::MemberSpec& spec);
-  void RemoveMember(MemberId member);
-  void Want(MemberId member, uint64_t bytes);
-  void Unpark(MemberId member);
+  // The time is the simulation's own, which Advance() and the calls of ClassTree move on.
+  MemberId AddMember(const std::string& leaf, const MemberSpec& spec);
+  void Want(MemberId member, uint64_t bytes) { Want(member, bytes, now_); }
+  void Unpark(MemberId member) { Unpark(member, now_); }
   void Advance(int64_t nanos) { now_ += nanos; }
-  ClassTree::PassResult Distribute(const ClassTree::Pass& pass);
-  ClassTree::PassResult Distribute(const ClassTree::Pass& pass, const Appetite& appetite);
+  PassResult Distribute(const Pass& pass);
+  PassResult Distribute(const Pass& pass, const Appetite& appetite);
 
-  ClassTree& tree() { return *tree_; }
+  absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) override;
+  absl::StatusOr<ClassId> FindLeaf(const std::string& name) const override;
+  MemberId AddMember(ClassId leaf, const MemberSpec& spec) override;
+  void RemoveMember(MemberId member) override;
+  void MoveMember(MemberId member, ClassId leaf, int64_t now_nanos) override;
+  void SetMemberWeight(MemberId member, double weight) override;
+  void Want(MemberId member, uint64_t bytes, int64_t now_nanos) override;
+  void Unpark(MemberId member, int64_t now_nanos) override;
+  PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) override;
+  absl::optional<int64_t> NextEventNanos() const override { return tree_->NextEventNanos(); }
+  std::vector<ClassStats> Stats(int64_t now_nanos) const override {
+    return tree_->Stats(now_nanos);
+  }
+  uint64_t MemberDelivered(MemberId member) const override;
+  uint64_t MemberWant(MemberId member) const override { return tree_->MemberWant(member); }
+
   int64_t now() const { return now_; }
   bool parked(MemberId member) const { return members_.at(member).parked; }
-  uint64_t delivered(const std::string& class_name) const { return classes_.at(class_name).delivered; }
+  uint64_t delivered(const std::string& class_name) const {
+    return classes_.at(class_name).delivered;
+  }
   uint64_t delivered(MemberId member) const { return members_.at(member).delivered; }
   uint64_t grants() const { return grants_; }
   uint64_t refusals() const { return refusals_; }  // passes that ended with capacity left
@@ -86,13 +112,16 @@ class ShapingSimulation {
   };
 
   void Break(const std::string& what);
+  void AdoptClasses();
+  void SetLeaf(Member* member, const std::string& leaf);
   void Record(MemberId id, uint32_t bytes);
   int64_t NanosUntilEligible() const;
   void CheckEnd(const ClassTree::Pass& pass, const ClassTree::PassResult& result);
 
-  const ClassTree::Options options_;
+  const Options options_;
   std::unique_ptr<ClassTree> tree_;
   std::map<std::string, Class> classes_;
+  std::map<ClassId, std::string> leaf_names_;
   std::vector<Member> members_;  // by id
   int64_t now_ = 0;
   uint64_t grants_ = 0;
@@ -102,17 +131,11 @@ class ShapingSimulation {
 
 // What fluid shares would be: the ideal that the tree converges to. Guarantees first (in shortage
 // min(demand, level x rate), or prio by prio), then the excess prio by prio, inside a prio weighted
-// max-min on the borrowed part; judged node by node. Demand in bytes/s by leaf, missing = unbounded.
+// max-min on the borrowed part; judged node by node. Demand in bytes/s by leaf, missing =
+// unbounded.
 std::map<std::string, double> FluidShares(double capacity, ClassTree::Shed shed,
                                           const std::vector<ClassTree::ClassSpec>& specs,
                                           const std::map<std::string, double>& demand);
-
-// Runs `seconds` of constant load and constant capacity in steps of `tick_nanos`, one member a leaf,
-// and returns what each leaf got, in bytes/s. Leaves missing in `demand` are backlogged. What is given
-// in the first `warm_up` seconds, when all buckets are full, is not counted.
-std::map<std::string, double> MeasureShares(ShapingSimulation* sim, double capacity,
-                                            const std::map<std::string, double>& demand,
-                                            double warm_up, double seconds, int64_t tick_nanos);
 
 // ENTROPYD_TEST_SCALE shortens (or lengthens) random tests: sanitizer builds run them at 0.05.
 double TestScale();

@@ -71,6 +71,20 @@ TEST(TokenBucketTest, TheLargestBucketFillsWithoutOverflow) {
   EXPECT_EQ(bucket.nano_tokens(), static_cast<int64_t>(TokenBucket::kMaxBurst) * kByte);
 }
 
+TEST(TokenBucketTest, AChangeKeepsWhatFitsAndGoesOnAtTheNewRate) {
+  TokenBucket bucket(1000, 400);
+  bucket.Fill(kSecond);
+  bucket.Change(2000, 300);
+  EXPECT_EQ(bucket.nano_tokens(), 300 * kByte);
+  bucket.Change(1000, 1000);
+  EXPECT_EQ(bucket.nano_tokens(), 300 * kByte);
+  EXPECT_EQ(bucket.NanosUntil(301 * kByte), 1'000'000);
+  bucket.Fill(kSecond + 1'000'000);
+  EXPECT_EQ(bucket.nano_tokens(), 301 * kByte);
+  bucket.Fill(2 * kSecond);
+  EXPECT_EQ(bucket.nano_tokens(), 1000 * kByte);
+}
+
 TEST(TokenBucketTest, WithoutARateHoldsNothing) {
   TokenBucket bucket;
   bucket.Fill(kSecond);

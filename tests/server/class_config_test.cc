@@ -39,9 +39,10 @@ class ClassConfigTest : public ::testing::Test {
 };
 
 TEST_F(ClassConfigTest, EachKeyReachesTheTree) {
-  Load({"{name: root, rate: 10MiB/s, ceil: 20MiB/s}",
-        "{name: gold, parent: root, rate: 4MiB/s, ceil: 20MiB/s, burst: 1MiB, cburst: 2MiB, weight: "
-        "4, prio: 2}"});
+  Load(
+      {"{name: root, rate: 10MiB/s, ceil: 20MiB/s}",
+       "{name: gold, parent: root, rate: 4MiB/s, ceil: 20MiB/s, burst: 1MiB, cburst: 2MiB, weight: "
+       "4, prio: 2}"});
   const auto specs = Specs();
   ASSERT_TRUE(specs.ok()) << specs.status();
   ASSERT_EQ(specs->size(), 2u);
@@ -66,9 +67,10 @@ TEST_F(ClassConfigTest, AnAbsentCeilIsNone) {
 TEST_F(ClassConfigTest, ErrorsPointAtTheClassInTheFile) {
   Load({"{name: root, rate: 10MiB/s}", "{name: gold, parent: root, rate: 4MiB/s, ceil: 1MiB/s}"});
   EXPECT_EQ(Specs().status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(Complaint(),
-              AllOf(StartsWith("server.yaml:8:"), HasSubstr("pools[1].classes[1]"),
-                    HasSubstr("class 'gold': ceil 1MiB/s is below the rate 4MiB/s; raise the ceil")));
+  EXPECT_THAT(
+      Complaint(),
+      AllOf(StartsWith("server.yaml:8:"), HasSubstr("pools[1].classes[1]"),
+            HasSubstr("class 'gold': ceil 1MiB/s is below the rate 4MiB/s; raise the ceil")));
 }
 
 TEST_F(ClassConfigTest, ATreeWithoutARootPointsAtTheClasses) {
@@ -90,6 +92,34 @@ TEST_F(ClassConfigTest, TheSmallestBurstFollowsTheQualitysChunk) {
   EXPECT_TRUE(Specs().ok()) << Specs().status();  // 4 chunks of 256 B
   Load(classes, "    quality: drbg\n");
   EXPECT_THAT(Complaint(), HasSubstr("burst 1KiB is below 4KiB"));
+}
+
+TEST_F(ClassConfigTest, EveryRuleOfAClassIsRefusedWithPlaceClassValueAndRemedy) {
+  struct Rule {
+    const char* root;
+    const char* gold;
+    const char* complaint;
+  };
+  const std::vector<Rule> rules = {
+      {"rate: 3MiB/s", "rate: 4MiB/s",
+       "server.yaml:7:.*class 'root': rate 3MiB/s is below .* 4MiB/s; raise it, lower theirs"},
+      {"rate: 9MiB/s", "rate: 4MiB/s, ceil: 1MiB/s",
+       "server.yaml:8:.*class 'gold': ceil 1MiB/s is below the rate 4MiB/s; raise the ceil"},
+      {"rate: 9MiB/s", "weight: 1", "server.yaml:8:.*class 'gold': rate 0 .*; guarantee it a rate"},
+      {"rate: 9MiB/s", "rate: 4MiB/s, burst: 5KiB",
+       "server.yaml:8:.*class 'gold': burst 5KiB is below 41944B, .* 10 ms at the rate 4MiB/s; "
+       "raise"},
+      {"rate: 9MiB/s", "rate: 1KiB/s, burst: 1KiB",
+       "server.yaml:8:.*class 'gold': burst 1KiB is below 4KiB, the larger of 4 chunks .*; raise "
+       "it"},
+      {"rate: 9MiB/s", "rate: 1KiB/s, ceil: 4MiB/s, cburst: 5KiB",
+       "server.yaml:8:.*class 'gold': cburst 5KiB is below 41944B, .* the ceil 4MiB/s; raise it"},
+  };
+  for (const Rule& rule : rules) {
+    Load({absl::StrCat("{name: root, ", rule.root, "}"),
+          absl::StrCat("{name: gold, parent: root, ", rule.gold, "}")});
+    EXPECT_THAT(Complaint(), ::testing::ContainsRegex(rule.complaint));
+  }
 }
 
 TEST_F(ClassConfigTest, LeavesAreNamedInTheOrderOfTheFile) {
