@@ -37,9 +37,26 @@ int RunPools(const ClientFlags& flags, bool json) {
       flags, json, [](AdminClient& admin) { return admin.ListPools(); }, PoolsTable);
 }
 
-int RunClasses(const ClientFlags& flags, const std::string& pool, bool json) {
+int RunClasses(const ClientFlags& flags, const ClassesOptions& options, bool json) {
+  v1::ListClassesResponse before;
+  absl::Time asked;
+  const bool rated = !json && options.seconds > 0;
   return AskServer(
-      flags, json, [&pool](AdminClient& admin) { return admin.ListClasses(pool); }, ClassesTable);
+      flags, json,
+      [&](AdminClient& admin) {
+        if (rated) {
+          auto first = admin.ListClasses(options.pool);
+          if (!first.ok()) return first;
+          before = *std::move(first);
+          asked = absl::Now();
+          absl::SleepFor(absl::Seconds(options.seconds));
+        }
+        return admin.ListClasses(options.pool);
+      },
+      [&](const v1::ListClassesResponse& answer) {
+        return rated ? ClassesTable(answer, before, absl::ToDoubleSeconds(absl::Now() - asked))
+                     : ClassesTable(answer);
+      });
 }
 
 int RunAgents(const ClientFlags& flags, bool json) {

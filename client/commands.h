@@ -47,7 +47,12 @@ int RunStatus(const ClientFlags& flags, bool json);
 
 int RunSources(const ClientFlags& flags, bool json);
 int RunPools(const ClientFlags& flags, bool json);
-int RunClasses(const ClientFlags& flags, const std::string& pool, bool json);
+
+struct ClassesOptions {
+  std::string pool;    // empty = all
+  double seconds = 1;  // over which the table's actual rates are measured; 0 = not at all
+};
+int RunClasses(const ClientFlags& flags, const ClassesOptions& options, bool json);
 // `file` may be "-", the standard input.
 int RunClassesSimulate(const std::string& file, bool json);
 int RunAgents(const ClientFlags& flags, bool json);

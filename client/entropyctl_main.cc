@@ -35,7 +35,7 @@ struct Arguments {
   GetOptions get;
   std::string get_bytes;
   bool hex = false, raw = false, base64 = false;
-  std::string pool;
+  ClassesOptions classes;
   std::string scenario;
   DrainOptions drain;
   PkiOptions pki;
@@ -118,7 +118,11 @@ void AddGet(CLI::App& app, Arguments& args) {
 void AddClasses(CLI::App& app, Arguments& args) {
   CLI::App* classes = app.add_subcommand("classes", "The class tree: rates, ceilings, who waits");
   classes->require_subcommand(0, 1);
-  classes->add_option("--pool", args.pool, "only this pool");
+  classes->add_option("--pool", args.classes.pool, "only this pool");
+  classes
+      ->add_option("--seconds", args.classes.seconds,
+                   "over which ACTUAL is measured, for the table (default 1; 0 = without it)")
+      ->check(CLI::Range(0.0, 3600.0));
   CLI::App* simulate =
       classes->add_subcommand("simulate", "What a class tree would give to whom, without a server");
   simulate->footer(
@@ -138,7 +142,7 @@ void AddClasses(CLI::App& app, Arguments& args) {
   classes->callback([&args, simulate] {
     args.run = [&args, simulate] {
       return simulate->parsed() ? RunClassesSimulate(args.scenario, args.json())
-                                : RunClasses(args.connection, args.pool, args.json());
+                                : RunClasses(args.connection, args.classes, args.json());
     };
   });
 }

@@ -1,10 +1,13 @@
 #include "client/tables.h"
 
 #include <map>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/optional.h"
 #include "base/units.h"
 #include "client/describe.h"
 #include "client/table.h"
@@ -33,6 +36,40 @@ int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Clas
     ++depth;
   }
   return depth;
+}
+
+// `actual(class)` fills the column ACTUAL; the column is left out where it says nothing.
+std::string ClassRows(const v1::ListClassesResponse& answer,
+                      absl::FunctionRef<absl::optional<std::string>(const v1::Class&)> actual) {
+  std::map<std::string, const v1::Class*> by_name;
+  for (const v1::Class& one : answer.class_()) {
+    by_name[absl::StrCat(one.pool(), "/", one.name())] = &one;
+  }
+  std::vector<std::string> columns = {"CLASS",     "RATE>",     "CEIL>",    "WEIGHT>",
+                                      "PRIO>",     "MEMBERS>",  "WAITING>", "DELIVERED>",
+                                      "BORROWED>", "THROTTLED>"};
+  const bool rated = answer.class__size() > 0 && actual(answer.class_(0)).has_value();
+  if (rated) columns.insert(columns.begin() + 3, "ACTUAL>");
+  Table table(columns);
+  for (const v1::Class& one : answer.class_()) {
+    std::vector<std::string> row = {
+        absl::StrCat(std::string(2 * static_cast<size_t>(Depth(by_name, one)), ' '), one.pool(),
+                     "/", one.name()),
+        Rate(one.rate()),
+        Rate(one.ceil()),
+        absl::StrFormat("%.6g", one.weight()),
+        absl::StrCat(one.prio()),
+        absl::StrCat(one.members(), one.waiting_members() > 0
+                                        ? absl::StrCat(" (", one.waiting_members(), " wait)")
+                                        : ""),
+        Bytes(one.waiting_bytes()),
+        Bytes(one.delivered_bytes()),
+        Bytes(one.borrowed_bytes()),
+        FormatDuration(one.throttled_seconds())};
+    if (rated) row.insert(row.begin() + 3, *actual(one));
+    table.Add(std::move(row));
+  }
+  return OrNone(table);
 }
 
 }  // namespace
@@ -71,24 +108,20 @@ std::string PoolsTable(const v1::ListPoolsResponse& answer) {
 }
 
 std::string ClassesTable(const v1::ListClassesResponse& answer) {
-  std::map<std::string, const v1::Class*> by_name;
-  for (const v1::Class& one : answer.class_()) {
-    by_name[absl::StrCat(one.pool(), "/", one.name())] = &one;
+  return ClassRows(answer, [](const v1::Class&) { return absl::nullopt; });
+}
+
+std::string ClassesTable(const v1::ListClassesResponse& answer,
+                         const v1::ListClassesResponse& before, double seconds) {
+  std::map<std::string, uint64_t> earlier;
+  for (const v1::Class& one : before.class_()) {
+    earlier[absl::StrCat(one.pool(), "/", one.name())] = one.delivered_bytes();
   }
-  Table table({"CLASS", "RATE>", "CEIL>", "WEIGHT>", "PRIO>", "MEMBERS>", "WAITING>", "DELIVERED>",
-               "BORROWED>", "THROTTLED>"});
-  for (const v1::Class& one : answer.class_()) {
-    table.Add({absl::StrCat(std::string(2 * static_cast<size_t>(Depth(by_name, one)), ' '),
-                            one.pool(), "/", one.name()),
-               Rate(one.rate()), Rate(one.ceil()), absl::StrFormat("%.6g", one.weight()),
-               absl::StrCat(one.prio()),
-               absl::StrCat(one.members(), one.waiting_members() > 0
-                                               ? absl::StrCat(" (", one.waiting_members(), " wait)")
-                                               : ""),
-               Bytes(one.waiting_bytes()), Bytes(one.delivered_bytes()),
-               Bytes(one.borrowed_bytes()), FormatDuration(one.throttled_seconds())});
-  }
-  return OrNone(table);
+  return ClassRows(answer, [&](const v1::Class& one) -> absl::optional<std::string> {
+    const auto found = earlier.find(absl::StrCat(one.pool(), "/", one.name()));
+    if (found == earlier.end() || found->second > one.delivered_bytes()) return "-";
+    return FormatRate(static_cast<double>(one.delivered_bytes() - found->second) / seconds);
+  });
 }
 
 std::string AgentsTable(const v1::ListAgentsResponse& answer) {
@@ -187,7 +220,7 @@ std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
 std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status) {
   std::vector<std::string> warnings;
   if (!status.memory_locked()) {
-    warnings.push_back("the agent's secrets are not locked in memory; raise RLIMIT_MEMLOCK");
+    warnings.emplace_back("the agent's secrets are not locked in memory; raise RLIMIT_MEMLOCK");
   }
   for (const auto& one : status.class_()) {
     if (one.degraded()) warnings.push_back(absl::StrCat("class ", one.class_(), " is degraded"));

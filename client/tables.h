@@ -15,6 +15,10 @@ namespace entropyd {
 std::string SourcesTable(const v1::ListSourcesResponse& answer);
 std::string PoolsTable(const v1::ListPoolsResponse& answer);
 std::string ClassesTable(const v1::ListClassesResponse& answer);  // indented as the tree
+// The same with the rate at which each class was served since `before`, `seconds` earlier. "-" for a
+// class that was not there then or has begun to count anew since.
+std::string ClassesTable(const v1::ListClassesResponse& answer,
+                         const v1::ListClassesResponse& before, double seconds);
 std::string AgentsTable(const v1::ListAgentsResponse& answer);
 std::string GuestsTable(const v1::ListGuestsResponse& answer);
 // The agent's classes and what lies in their buffers.

@@ -56,6 +56,28 @@ TEST(TablesTest, ClassesAreIndentedAsTheirTree) {
   EXPECT_THAT(text, HasSubstr("\n    default/fast"));
 }
 
+TEST(TablesTest, ActualRatesAreWhatWasDeliveredBetweenTwoAnswers) {
+  v1::ListClassesResponse before;
+  v1::ListClassesResponse after;
+  const auto add = [](v1::ListClassesResponse& answer, const char* name, uint64_t delivered) {
+    auto* one = answer.add_class_();
+    one->set_pool("default");
+    one->set_name(name);
+    one->set_delivered_bytes(delivered);
+  };
+  add(before, "gold", 10'240);
+  add(after, "gold", 30'720);
+  add(before, "restarted", 500);
+  add(after, "restarted", 100);
+  add(after, "new", 100);
+  const std::string text = ClassesTable(after, before, 2);
+  EXPECT_THAT(text, HasSubstr("ACTUAL"));
+  EXPECT_THAT(text, testing::ContainsRegex("gold +- +- +10 KiB/s"));
+  EXPECT_THAT(text, testing::ContainsRegex("restarted +- +- +- "));
+  EXPECT_THAT(text, testing::ContainsRegex("new +- +- +- "));
+  EXPECT_THAT(ClassesTable(after), Not(HasSubstr("ACTUAL")));
+}
+
 TEST(TablesTest, AClassThatIsItsOwnParentStillPrints) {
   v1::ListClassesResponse answer;
   auto* one = answer.add_class_();
