@@ -44,6 +44,7 @@ build/asan|full||AddressSanitizer and UndefinedBehaviorSanitizer
 unit/asan|full|build/asan|unit tests and corpora under them
 build/tsan|full||ThreadSanitizer on the gRPC-free core
 unit/tsan|full|build/tsan|the core's threads
+mutation|long|build/release|every line of the class tree that is broken on purpose makes a test fail
 bench/bars|long|build/release|the performance bars, as ratios measured side by side
 LIST
 }
@@ -66,6 +67,7 @@ run_step() {
     guest) tests/guest/run.sh ;;
     deploy/*) "tests/deploy/${1#deploy/}.sh" ;;
     bench/smoke) tests/bench/run.sh --smoke ;;
+    mutation) tests/mutation/run.sh ;;
     bench/bars) tests/bench/run.sh --check ;;
     build/clang) build_preset clang entropyd entropyd-hostagent entropyctl all_fuzz_targets ;;
     fuzz/clang) tests/fuzz/run.sh build/clang ;;
