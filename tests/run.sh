@@ -43,6 +43,7 @@ unit/asan|full|build/asan|unit tests and corpora under them
 fuzz/search|full|build/asan|libFuzzer targets replay their corpora and run for some seconds
 build/tsan|full||ThreadSanitizer on the gRPC-free core
 unit/tsan|full|build/tsan|the core's threads
+mutation|long|build/release|every line of the class tree that is broken on purpose makes a test fail
 bench/bars|long|build/release|the performance bars, as ratios measured side by side
 LIST
 }
@@ -65,6 +66,7 @@ run_step() {
     guest) tests/guest/run.sh ;;
     deploy/*) "tests/deploy/${1#deploy/}.sh" ;;
     bench/smoke) tests/bench/run.sh --smoke ;;
+    mutation) tests/mutation/run.sh ;;
     bench/bars) tests/bench/run.sh --check ;;
     build/asan)
       build_preset asan entropyd entropyd-hostagent entropyctl base_test client_test server_test hostagent_test \

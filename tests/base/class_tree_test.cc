@@ -331,6 +331,15 @@ TEST_F(ClassTreeTest, AHeavierWeightCountsAtOnce) {
   EXPECT_EQ(tree_->MemberDelivered(a) + tree_->MemberDelivered(b), 4200u);
 }
 
+TEST_F(ClassTreeTest, ANewWeightDoesNotForgetWhatWasHadInAdvance) {
+  Make({{.name = "root", .rate = 1000}});
+  const MemberId a = AddBacklogged("root", {.weight = 0.25});
+  const MemberId b = AddBacklogged("root");
+  EXPECT_THAT(Serve(100), ElementsAre(a));  // due again after 400 bytes of b's
+  tree_->SetMemberWeight(a, 0.5);           // ... after 200
+  EXPECT_THAT(Serve(300), ElementsAre(b, b, a));
+}
+
 TEST_F(ClassTreeTest, RemovedMembersLeaveNothingBehindInAnyState) {
   Make({{.name = "root", .rate = 1000}});
   const MemberId idle = Add("root");

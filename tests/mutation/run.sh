@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Breaks the class tree on purpose, one line at a time, and sees the unit tests of base/ fail.
+#
+#   tests/mutation/run.sh [--list] [WORD…]
+#
+#   --list   the mutants, without building any
+#   WORD…    only mutants whose description has one of these words
+#
+# Works on a copy of the tree. Exit 0 when every mutant was killed, 1 when one lived, 2 when one no
+# longer applies or the copy does not pass unbroken.
+set -euo pipefail
+exec /usr/bin/python3 "$(dirname "${BASH_SOURCE[0]}")/mutation.py" "$@"
