@@ -405,13 +405,13 @@ TEST(ConfigTest, IndependentErrorsAreReportedTogetherInTheOrderOfTheFile) {
   EXPECT_EQ(
       ServerComplaint("lissen: x\n"
                       "tls: {cert: c, key: k, client_ca: a}\n"
-                      "sources: [{name: a, driver: rdrnd}]\n"
-                      "pools: [{name: p, sources: [a], capacity: 1KiB, classes: [{name: r}]}]\n"
+                      "sources: [{name: a, driver: rdrand}]\n"
+                      "pools: [{name: p, sources: [a], quality: fll, capacity: 1KiB, "
+                      "classes: [{name: r}]}]\n"
                       "max_agents: many\n"),
       "server.yaml:1:1: unknown key 'lissen'; did you mean 'listen'?\n"
-      "server.yaml:3:29: sources[0].driver: 'rdrnd' is not one of char_device, rdrand, "
-      "getrandom; did you mean 'rdrand'?\n"
-      "server.yaml:4:43: pools[0].capacity: '1KiB' is too small; the least is 4KiB\n"
+      "server.yaml:4:42: pools[0].quality: 'fll' is not one of drbg, full; did you mean 'full'?\n"
+      "server.yaml:4:57: pools[0].capacity: '1KiB' is too small; the least is 4KiB\n"
       "server.yaml:5:13: max_agents: 'many' is not a whole number; write plain decimal digits, "
       "e.g. 10");
 }
@@ -521,8 +521,7 @@ TEST(DescribeTest, ShowsTypeRangeDefaultAndHelp) {
   EXPECT_THAT(text, HasSubstr("\nmax_credit: 256KiB                      # size, 4KiB to 4MiB: "
                               "credit per channel\n"));
   EXPECT_THAT(text, HasSubstr("\n  - name: TEXT                          # text, required\n"));
-  EXPECT_THAT(text, HasSubstr("\n    driver: char_device                 # one of char_device, "
-                              "rdrand, getrandom, required\n"));
+  EXPECT_THAT(text, HasSubstr("\n    quality: drbg                       # one of drbg, full\n"));
   EXPECT_THAT(text, HasSubstr("\n# allow_software: false                 # true or false: accept"));
 }
 
