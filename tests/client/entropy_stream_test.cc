@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "client/grpc_channel.h"
 #include "client/wipe.h"
@@ -185,15 +186,22 @@ TEST_F(EntropyStreamTest, WhatIsSentArrivesInOrderAndHalfCloseComesLast) {
   EXPECT_EQ(stream_->unsent(), 0u);
 }
 
-TEST_F(EntropyStreamTest, TheOwnerIsWokenWhenItsLastMessageIsOnItsWay) {
-  StartServer([](grpc::ServerContext* context, ServerStream* stream) {
+TEST_F(EntropyStreamTest, AnOwnerThatAskedWhatIsUnsentIsWokenWhenAllIsOnItsWay) {
+  absl::Notification may_read;
+  StartServer([&may_read](grpc::ServerContext* context, ServerStream* stream) {
+    may_read.WaitForNotification();
     v1::AgentMessage message;
     while (stream->Read(&message)) {
     }
     return grpc::Status::OK;
   });
   Attach();
-  ASSERT_TRUE(stream_->Send({}));
+  v1::AgentMessage kilobyte;
+  kilobyte.mutable_hello()->set_host_id(std::string(1024, 'h'));
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(stream_->Send(kilobyte));  // more than any window
+  ASSERT_GT(stream_->unsent(), 0u);
+  EXPECT_EQ(waker_.count(), 0);
+  may_read.Notify();
   EXPECT_TRUE(waker_.Until([this] { return stream_->unsent() == 0; }));
   EXPECT_GT(waker_.count(), 0);
 }
