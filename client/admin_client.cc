@@ -25,6 +25,39 @@ class AdminClientImpl final : public AdminClient {
   absl::StatusOr<v1::ListPoolsResponse> ListPools() override {
     return Call(&v1::Admin::Stub::ListPools, v1::ListPoolsRequest(), "list pools");
   }
+  absl::StatusOr<v1::TestSourceResponse> TestSource(const std::string& name) override {
+    v1::TestSourceRequest request;
+    request.set_name(name);
+    return BlockingCall(stub_.get(), &v1::Admin::Stub::TestSource, request, kTestTimeout,
+                        absl::StrCat("test source ", name, " of ", server_));
+  }
+  absl::StatusOr<v1::ResetSourceResponse> ResetSource(const std::string& name) override {
+    v1::ResetSourceRequest request;
+    request.set_name(name);
+    return BlockingCall(stub_.get(), &v1::Admin::Stub::ResetSource, request, kTestTimeout,
+                        absl::StrCat("reset source ", name, " of ", server_));
+  }
+  absl::Status RecordSource(const v1::RecordSourceRequest& request,
+                            const std::function<bool(const std::string&)>& take) override {
+    grpc::ClientContext context;
+    const auto reader = stub_->RecordSource(&context, request);
+    v1::RecordSourceResponse response;
+    bool wanted = true;
+    while (reader->Read(&response)) {
+      if (wanted && !take(response.samples())) {
+        wanted = false;
+        context.TryCancel();
+      }
+    }
+    const absl::Status status = FromGrpc(reader->Finish());
+    if (!wanted) return absl::CancelledError("ended by the caller");
+    if (status.ok()) return status;
+    return absl::Status(status.code(), absl::StrCat("record source ", request.name(), " of ",
+                                                    server_, ": ", status.message()));
+  }
+  absl::StatusOr<v1::SelfTestResponse> SelfTest() override {
+    return Call(&v1::Admin::Stub::SelfTest, v1::SelfTestRequest(), "self-test");
+  }
   absl::StatusOr<v1::ListClassesResponse> ListClasses(const std::string& pool) override {
     v1::ListClassesRequest request;
     request.set_pool(pool);

@@ -9,6 +9,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,8 @@ class AdminClient {
  public:
   // An operator looks at a screen: what takes longer is better said to be failing.
   static constexpr absl::Duration kDefaultTimeout = absl::Seconds(10);
+  // The slowest source (1 KiB/s, 8-byte words) needs 8 s for its start-up tests.
+  static constexpr absl::Duration kTestTimeout = absl::Seconds(60);
 
   // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).
   static absl::StatusOr<std::unique_ptr<AdminClient>> Create(
@@ -32,6 +35,15 @@ class AdminClient {
 
   virtual absl::StatusOr<v1::ListSourcesResponse> ListSources() = 0;
   virtual absl::StatusOr<v1::ListPoolsResponse> ListPools() = 0;
+  // Both wait for the source's start-up tests: up to kTestTimeout.
+  virtual absl::StatusOr<v1::TestSourceResponse> TestSource(const std::string& name) = 0;
+  virtual absl::StatusOr<v1::ResetSourceResponse> ResetSource(const std::string& name) = 0;
+  // Gives `take` the samples as they come, in order, without a time limit; false ends the
+  // recording.
+  virtual absl::Status RecordSource(
+      const v1::RecordSourceRequest& request,
+      const std::function<bool(const std::string& samples)>& take) = 0;
+  virtual absl::StatusOr<v1::SelfTestResponse> SelfTest() = 0;
   virtual absl::StatusOr<v1::ListClassesResponse> ListClasses(const std::string& pool) = 0;
   virtual absl::StatusOr<v1::ListAgentsResponse> ListAgents() = 0;
   virtual absl::StatusOr<v1::DrainResponse> Drain(const v1::DrainRequest& request) = 0;

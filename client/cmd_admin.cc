@@ -15,9 +15,7 @@ namespace {
 // Asks the server by `ask(admin)` and prints by `table(answer)` or as JSON.
 template <typename Ask, typename Table>
 int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
-  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
-  if (!config.ok()) return Fail(config.status());
-  const auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now());
+  const auto admin = DialAdmin(flags);
   if (!admin.ok()) return Fail(admin.status());
   const auto answer = ask(**admin);
   if (!answer.ok()) return FailServer(answer.status());
@@ -26,6 +24,12 @@ int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return config.status();
+  return AdminClient::Create(config->server(), config->tls(), absl::Now());
+}
 
 int RunSources(const ClientFlags& flags, bool json) {
   return AskServer(

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ int FailAgent(const absl::Status& status);
 // Flags over environment over client.yaml.
 absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags);
 
+// The server's Admin, by the client's configuration.
+class AdminClient;
+absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags);
+
 struct GetOptions {
   enum class Output { kHex, kRaw, kBase64 };
   uint64_t bytes = 0;
@@ -46,6 +51,20 @@ int RunGet(const ClientFlags& flags, const GetOptions& options);
 int RunStatus(const ClientFlags& flags, bool json);
 
 int RunSources(const ClientFlags& flags, bool json);
+// One source with its history; tested, or reset and tested, first when asked. Exit 3 when it is not
+// healthy afterwards.
+enum class SourceAction { kShow, kTest, kReset };
+int RunSource(const ClientFlags& flags, const std::string& name, SourceAction action, bool json);
+
+struct RecordOptions {
+  std::string source;
+  uint64_t samples = 0;   // of each row
+  uint32_t restarts = 0;  // 0 = one row
+  std::string out;        // the file; appears when it is complete
+  bool force = false;     // replace it
+};
+int RunRecord(const ClientFlags& flags, const RecordOptions& options, bool json);
+int RunSelfTest(const ClientFlags& flags, bool json);
 int RunPools(const ClientFlags& flags, bool json);
 
 struct ClassesOptions {

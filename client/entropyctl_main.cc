@@ -37,6 +37,7 @@ struct Arguments {
   bool hex = false, raw = false, base64 = false;
   ClassesOptions classes;
   std::string scenario;
+  RecordOptions record;
   DrainOptions drain;
   PkiOptions pki;
   DemoOptions demo;
@@ -147,6 +148,51 @@ void AddClasses(CLI::App& app, Arguments& args) {
   });
 }
 
+void AddSources(CLI::App& app, Arguments& args) {
+  CLI::App* sources =
+      app.add_subcommand("sources", "The server's hardware generators and their health");
+  sources->require_subcommand(0, 1);
+  sources->footer(
+      "\n  entropyctl sources test hwrng          start-up tests, now\n"
+      "  entropyctl sources reset hwrng         a latched source gets another chance\n"
+      "  entropyctl sources record hwrng --samples 1000000 --out hwrng.bin");
+  sources->callback([&args, sources] {
+    if (!sources->get_subcommands().empty()) return;
+    args.run = [&args] { return RunSources(args.connection, args.json()); };
+  });
+  const auto one = [&](const char* name, const char* help, std::function<int()> run) {
+    CLI::App* command = sources->add_subcommand(name, help);
+    command->add_option("NAME", args.record.source, "of the source")->required();
+    command->callback([&args, run] { args.run = run; });
+    return command;
+  };
+  const auto act = [&args](SourceAction action) {
+    return [&args, action] {
+      return RunSource(args.connection, args.record.source, action, args.json());
+    };
+  };
+  one("show", "One source and the states it went through; exit 3 when it is not healthy",
+      act(SourceAction::kShow));
+  one("test", "Run its start-up tests again, and wait; exit 3 when it is not healthy then",
+      act(SourceAction::kTest));
+  one("reset", "Forget its alarms, end its being latched, and test it", act(SourceAction::kReset));
+  CLI::App* record =
+      one("record", "Write raw samples to a file, for an assessment after SP 800-90B",
+          [&args] { return RunRecord(args.connection, args.record, args.json()); });
+  record->footer(
+      "\n  entropyctl sources record hwrng --samples 1000000 --out hwrng.bin\n"
+      "  entropyctl sources record hwrng --restarts 1000 --samples 1000 --out restarts.bin\n"
+      "\nOne sample is one byte. The server needs allow_recording: true; what is recorded feeds no "
+      "pool.");
+  record->add_option("--samples", args.record.samples, "how many (with --restarts: of each)")
+      ->required()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 30));
+  record->add_option("--restarts", args.record.restarts, "open the device anew so many times")
+      ->check(CLI::Range(1, 1'000'000));
+  record->add_option("--out", args.record.out, "the file")->required();
+  record->add_flag("--force", args.record.force, "replace the file");
+}
+
 void AddTables(CLI::App& app, Arguments& args) {
   const auto table = [&](const char* name, const char* help, std::function<int()> run) {
     CLI::App* command = app.add_subcommand(name, help);
@@ -155,8 +201,9 @@ void AddTables(CLI::App& app, Arguments& args) {
   };
   table("status", "Server and agent at a glance; exit 3 when unhealthy, 69 when out of reach",
         [&args] { return RunStatus(args.connection, args.json()); });
-  table("sources", "The server's hardware generators and their health",
-        [&args] { return RunSources(args.connection, args.json()); });
+  AddSources(app, args);
+  table("self-test", "Run the server's self-tests now",
+        [&args] { return RunSelfTest(args.connection, args.json()); });
   table("pools", "The server's pools", [&args] { return RunPools(args.connection, args.json()); });
   AddClasses(app, args);
   table("agents", "Host agents attached to the server",

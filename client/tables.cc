@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "base/units.h"
 #include "client/describe.h"
@@ -75,17 +76,30 @@ std::string ClassRows(const v1::ListClassesResponse& answer,
 }  // namespace
 
 std::string SourcesTable(const v1::ListSourcesResponse& answer) {
-  Table table(
-      {"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>", "WHY"});
+  Table table({"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>",
+               "LAG>", "WHY"});
   for (const v1::Source& source : answer.source()) {
     table.Add({source.name(), source.driver(), source.group(),
                absl::StrCat(StateName(source.state()), source.software() ? " (software)" : ""),
                Bytes(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
                absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
                absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
-               source.reason()});
+               absl::StrCat(source.lag_failures()), source.reason()});
   }
   return OrNone(table);
+}
+
+std::string SourceText(const v1::Source& source) {
+  v1::ListSourcesResponse one;
+  *one.add_source() = source;
+  Table history({"SINCE", "STATE", "WHY"});
+  for (const v1::Source::Event& event : source.history()) {
+    history.Add({absl::FormatTime("%Y-%m-%d %H:%M:%S",
+                                  absl::UnixEpoch() + absl::Seconds(event.unix_seconds()),
+                                  absl::LocalTimeZone()),
+                 std::string(StateName(event.state())), event.reason()});
+  }
+  return absl::StrCat(SourcesTable(one), "\n", OrNone(history));
 }
 
 std::string PoolsTable(const v1::ListPoolsResponse& answer) {

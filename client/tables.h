@@ -13,10 +13,12 @@ namespace entropyd {
 
 // Each ends with a line end; "none" when the answer is empty.
 std::string SourcesTable(const v1::ListSourcesResponse& answer);
+// One source: its figures, and the states that it went through.
+std::string SourceText(const v1::Source& source);
 std::string PoolsTable(const v1::ListPoolsResponse& answer);
 std::string ClassesTable(const v1::ListClassesResponse& answer);  // indented as the tree
-// The same with the rate at which each class was served since `before`, `seconds` earlier. "-" for a
-// class that was not there then or has begun to count anew since.
+// The same with the rate at which each class was served since `before`, `seconds` earlier. "-" for
+// a class that was not there then or has begun to count anew since.
 std::string ClassesTable(const v1::ListClassesResponse& answer,
                          const v1::ListClassesResponse& before, double seconds);
 std::string AgentsTable(const v1::ListAgentsResponse& answer);

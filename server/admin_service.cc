@@ -1,7 +1,10 @@
 #include "server/admin_service.h"
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +18,8 @@ namespace {
 
 // Long enough for an agent to attach elsewhere and let its old channels run out.
 constexpr uint32_t kDefaultDrainSeconds = 30;
+// A recording's length is a slip of the pen beyond this: the assessment wants a million.
+constexpr uint64_t kMaxSamples = uint64_t{1} << 30;
 // A session moves by itself within the hour.
 constexpr uint32_t kMaxDrainSeconds = 3600;
 
@@ -58,10 +63,84 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   }
 }
 
+// A call that was refused before it began.
+class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
+ public:
+  explicit RefusedRecording(const absl::Status& status) { Finish(ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
+// Sends what a source records. It ends when the recording does, which a caller's leaving brings
+// about.
+class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
+ public:
+  RecordReactor(uint64_t rows, uint64_t row_samples)
+      : recording_(std::make_shared<SampleRecording>(rows, row_samples, [this] { Next(); })) {}
+
+  const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) recording_->Cancel();
+    {
+      absl::MutexLock lock(&mutex_);
+      writing_ = false;
+    }
+    Next();
+  }
+  void OnCancel() override { recording_->Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  void Next() {
+    absl::Status status;
+    bool finish = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (writing_ || finished_) return;
+      std::string samples = recording_->Take();
+      if (!samples.empty() && !recording_->cancelled()) {
+        message_.set_samples(std::move(samples));
+        writing_ = true;
+      } else if (recording_->Ended(&status)) {
+        finish = finished_ = true;
+      } else {
+        return;
+      }
+    }
+    // Either call may be the last thing that happens to this object.
+    if (finish) {
+      Finish(ToGrpc(status));
+    } else {
+      StartWrite(&message_);
+    }
+  }
+
+  const std::shared_ptr<SampleRecording> recording_;
+  v1::RecordSourceResponse message_;  // the write's while there is one
+  absl::Mutex mutex_;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {
+  if (!allowed) {
+    return absl::FailedPreconditionError(
+        "record source: raw samples do not leave this server; write allow_recording: true in "
+        "server.yaml and restart it");
+  }
+  const uint64_t rows = std::max(1u, request.restarts());
+  if (request.samples() == 0 || request.samples() > kMaxSamples / rows) {
+    return absl::InvalidArgumentError(absl::StrCat("record source: ", rows, " rows of ",
+                                                   request.samples(), " samples; 1 to ",
+                                                   kMaxSamples, " in all"));
+  }
+  return absl::OkStatus();
+}
+
 class AdminService final : public v1::Admin::CallbackService {
  public:
-  AdminService(const Gate* gate, DispatchLoop* loop, const Supply* supply)
-      : gate_(gate), loop_(loop), supply_(supply) {}
+  AdminService(const Gate* gate, DispatchLoop* loop, Supply* supply, const AdminOptions& options)
+      : gate_(gate), loop_(loop), supply_(supply), options_(options) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest*,
@@ -79,11 +158,47 @@ class AdminService final : public v1::Admin::CallbackService {
     });
   }
 
+  grpc::ServerUnaryReactor* TestSource(grpc::CallbackServerContext* context,
+                                       const v1::TestSourceRequest* request,
+                                       v1::TestSourceResponse* response) override {
+    return TestOne(context, "TestSource", request->name(), false, response);
+  }
+
+  grpc::ServerUnaryReactor* ResetSource(grpc::CallbackServerContext* context,
+                                        const v1::ResetSourceRequest* request,
+                                        v1::ResetSourceResponse* response) override {
+    return TestOne(context, "ResetSource", request->name(), true, response);
+  }
+
+  grpc::ServerWriteReactor<v1::RecordSourceResponse>* RecordSource(
+      grpc::CallbackServerContext* context, const v1::RecordSourceRequest* request) override {
+    absl::Status status = Check(context, "RecordSource");
+    if (status.ok()) status = CheckRecording(*request, options_.allow_recording);
+    if (!status.ok()) return new RefusedRecording(status);
+    auto* const reactor = new RecordReactor(std::max(1u, request->restarts()), request->samples());
+    status = supply_->RecordSource(request->name(), reactor->recording());
+    if (!status.ok()) reactor->recording()->End(status);
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* SelfTest(grpc::CallbackServerContext* context,
+                                     const v1::SelfTestRequest*,
+                                     v1::SelfTestResponse* response) override {
+    absl::Status status = Check(context, "SelfTest");
+    if (status.ok()) {
+      absl::StatusOr<std::vector<std::string>> passed = supply_->SelfTest();
+      status = passed.status();
+      if (passed.ok()) *response->mutable_passed() = {passed->begin(), passed->end()};
+    }
+    return Conclude(context, status);
+  }
+
   grpc::ServerUnaryReactor* ListClasses(grpc::CallbackServerContext* context,
                                         const v1::ListClassesRequest* request,
                                         v1::ListClassesResponse* response) override {
     return AnswerAsOwner(
-        context, "ListClasses", [this, request, response](Dispatcher& dispatcher, int64_t now_nanos) {
+        context, "ListClasses",
+        [this, request, response](Dispatcher& dispatcher, int64_t now_nanos) {
           if (!request->pool().empty() && supply_->FindPool(request->pool()) == nullptr) {
             return absl::NotFoundError(
                 absl::StrCat("list classes: no pool '", request->pool(), "' is configured"));
@@ -119,13 +234,13 @@ class AdminService final : public v1::Admin::CallbackService {
           const uint32_t seconds =
               request->deadline_seconds() == 0 ? kDefaultDrainSeconds : request->deadline_seconds();
           if (seconds > kMaxDrainSeconds) {
-            return absl::InvalidArgumentError(absl::StrCat(
-                "drain: deadline_seconds is ", seconds, ", at most ", kMaxDrainSeconds));
+            return absl::InvalidArgumentError(absl::StrCat("drain: deadline_seconds is ", seconds,
+                                                           ", at most ", kMaxDrainSeconds));
           }
           const std::string reason =
               request->reason().empty() ? "an operator drains" : request->reason();
-          const uint32_t sessions = dispatcher.Drain(
-              request->identity(), reason, now_nanos, now_nanos + seconds * int64_t{1'000'000'000});
+          const uint32_t sessions = dispatcher.Drain(request->identity(), reason, now_nanos,
+                                                     now_nanos + seconds * int64_t{1'000'000'000});
           if (sessions == 0 && !request->identity().empty()) {
             return absl::NotFoundError(
                 absl::StrCat("drain: no agent '", request->identity(), "' is attached"));
@@ -156,6 +271,19 @@ class AdminService final : public v1::Admin::CallbackService {
     return Conclude(context, allowed);
   }
 
+  template <typename Response>
+  grpc::ServerUnaryReactor* TestOne(grpc::CallbackServerContext* context, absl::string_view call,
+                                    const std::string& name, bool reset, Response* response) {
+    const absl::Status allowed = Check(context, call);
+    if (!allowed.ok()) return Conclude(context, allowed);
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    supply_->TestSource(name, reset, [reactor, response](absl::StatusOr<v1::Source> source) {
+      if (source.ok()) *response->mutable_source() = *source;
+      reactor->Finish(ToGrpc(source.status()));
+    });
+    return reactor;
+  }
+
   // `fill` runs as the dispatcher's owner, on whatever thread that is.
   template <typename Fill>
   grpc::ServerUnaryReactor* AnswerAsOwner(grpc::CallbackServerContext* context,
@@ -171,14 +299,15 @@ class AdminService final : public v1::Admin::CallbackService {
 
   const Gate* const gate_;
   DispatchLoop* const loop_;
-  const Supply* const supply_;
+  Supply* const supply_;
+  const AdminOptions options_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
-                                                const Supply* supply) {
-  return std::make_unique<AdminService>(gate, loop, supply);
+                                                Supply* supply, const AdminOptions& options) {
+  return std::make_unique<AdminService>(gate, loop, supply, options);
 }
 
 }  // namespace entropyd

@@ -15,8 +15,13 @@ class Service;
 
 namespace entropyd {
 
-// All outlive the service.
+struct AdminOptions {
+  bool allow_recording = false;  // raw samples may leave the server
+};
+
+// All outlive the service. A call that waits for a source ends with the source at the latest: the
+// supply must stop before gRPC is waited for.
 std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
-                                                const Supply* supply);
+                                                Supply* supply, const AdminOptions& options);
 
 }  // namespace entropyd

@@ -1,5 +1,6 @@
 #include "server/health_cutoff.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -39,8 +40,9 @@ uint32_t RctCutoff(double min_entropy, int alpha_log2) {
 
 uint32_t BinomialQuantile(uint32_t n, double min_entropy, int alpha_log2) {
   const long double log_alpha = -alpha_log2 * kLn2;
-  // P(X > k) falls with k; P(X > n) = 0.
-  uint32_t low = 0, high = n;
+  // P(X > k) falls with k; P(X > n) = 0. Below the mean it is about a half or more, and there the
+  // sum would be long.
+  uint32_t low = static_cast<uint32_t>(std::max(0.0, n * std::exp2(-min_entropy) - 1)), high = n;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     if (LogUpperTail(n, middle, min_entropy) <= log_alpha) {

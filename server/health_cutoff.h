@@ -17,7 +17,8 @@ inline constexpr uint32_t kAptWindow = 512;
 // 2^-alpha_log2 and H is the min-entropy in bits per sample. REQUIRES: H > 0, alpha_log2 > 0.
 uint32_t RctCutoff(double min_entropy, int alpha_log2);
 
-// The smallest k with P(X > k) <= 2^-alpha_log2 for X ~ Binomial(n, 2^-H).
+// The smallest k with P(X > k) <= 2^-alpha_log2 for X ~ Binomial(n, 2^-H). REQUIRES: alpha_log2
+// >= 2.
 uint32_t BinomialQuantile(uint32_t n, double min_entropy, int alpha_log2);
 
 // Adaptive proportion test (SP 800-90B 4.4.2): a window fails when its first sample occurs C times

@@ -1,8 +1,10 @@
 #include "server/health_test.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -76,6 +78,14 @@ std::string HealthTest::Alarm::ToString() const {
     case Test::kContinuous:
       text = absl::StrCat("rct at ", samples, ": two neighbours alike");
       break;
+    case Test::kReplay:
+      text = absl::StrCat("lag: ", value, " ", samples, " in a row as ", lag,
+                          " bytes before, cutoff ", cutoff);
+      break;
+    case Test::kPrediction:
+      text = absl::StrCat("lag: ", value, " ", samples, " of a window of ", LagTest::kWindow,
+                          " predicted, lately from ", lag, " before, cutoff ", cutoff);
+      break;
   }
   if (recurrent) {
     absl::StrAppend(&text, "; alarm ", kRecurrentAlarms, " within ", kRecurrentSamples, " samples");
@@ -104,7 +114,7 @@ absl::StatusOr<HealthTest::Width> HealthTest::MakeWidth(double min_entropy, int 
   return width;
 }
 
-absl::StatusOr<HealthTest> HealthTest::Create(const Options& options) {
+absl::StatusOr<HealthTest> HealthTest::Create(const Options& options, SecretArena* arena) {
   if (!(options.min_entropy > 0 && options.min_entropy <= 8)) {
     return absl::InvalidArgumentError(absl::StrCat("health_min_entropy_bits_per_byte is ",
                                                    options.min_entropy,
@@ -121,6 +131,17 @@ absl::StatusOr<HealthTest> HealthTest::Create(const Options& options) {
   width = MakeWidth(options.min_entropy, options.word_bytes);
   if (!width.ok()) return width.status();
   test.word_ = *width;
+  if (arena != nullptr) {
+    absl::StatusOr<LagTest> lag = LagTest::Create(options.min_entropy, arena);
+    if (!lag.ok()) return lag.status();
+    test.lag_ = *std::move(lag);
+  }
+  const size_t word_run = test.word_.rct_intermittent * static_cast<size_t>(test.word_.bytes);
+  test.tail_bytes_ = std::max<size_t>(test.byte_.rct_intermittent, word_run);
+  if (arena != nullptr) {
+    test.tail_bytes_ = std::max<size_t>(test.tail_bytes_, test.lag_->cutoffs().replay_intermittent);
+  }
+  --test.tail_bytes_;
   return test;
 }
 
@@ -136,7 +157,32 @@ void HealthTest::Raise(const Width& width, Test test, uint32_t value, bool perma
   } else {
     alarm.cutoff = permanent ? width.rct_permanent : width.rct_intermittent;
   }
-  if (!permanent) {
+  Raise(alarm, worst);
+}
+
+void HealthTest::Raise(const LagTest::Verdict& verdict, absl::optional<Alarm>* worst) {
+  Alarm alarm;
+  alarm.test = verdict.kind == LagTest::Kind::kReplay ? Test::kReplay : Test::kPrediction;
+  alarm.permanent = verdict.permanent;
+  alarm.value = verdict.value;
+  alarm.cutoff = verdict.cutoff;
+  alarm.lag = verdict.lag;
+  Raise(alarm, worst);
+}
+
+// After the other tests, so that what several of them notice is called by its plainest name. The
+// block of `verdict` may have closed by then.
+void HealthTest::RaiseLate(const LagTest::Verdict& verdict, bool alarmed_before,
+                           absl::optional<Alarm>* worst) {
+  if (worst->has_value() && (*worst)->permanent) return;
+  const bool closed = block_position_ == 0;
+  if (closed) alarmed_ = alarmed_before || worst->has_value();
+  Raise(verdict, worst);
+  if (closed) alarmed_ = false;
+}
+
+void HealthTest::Raise(Alarm alarm, absl::optional<Alarm>* worst) {
+  if (!alarm.permanent) {
     if (alarmed_) return;
     alarmed_ = true;
     const uint64_t now = native_samples_ + 1;
@@ -176,9 +222,13 @@ absl::optional<HealthTest::Alarm> HealthTest::Feed(absl::Span<const uint8_t> byt
   while (!bytes.empty() && !(worst.has_value() && worst->permanent)) {
     size_t piece = kPiece - byte_.position;
     if (piece > bytes.size()) piece = bytes.size();
+    absl::optional<LagTest::Verdict> verdict;
+    if (lag_.has_value()) verdict = lag_->Feed(bytes.first(piece));
+    const bool alarmed_before = alarmed_;
     if (piece < kPiece || partial_bytes_ > 0 || !FeedQuietly(bytes.data())) {
       FeedOneByOne(bytes.first(piece), &worst);
     }
+    if (verdict.has_value()) RaiseLate(*verdict, alarmed_before, &worst);
     bytes.remove_prefix(piece);
   }
   return worst;
@@ -253,17 +303,20 @@ void HealthTest::RestartStream() {
   partial_bytes_ = 0;
   block_position_ = 0;
   alarmed_ = false;
+  if (lag_.has_value()) lag_->RestartStream();
 }
 
 void HealthTest::Forget() {
   RestartStream();
+  if (lag_.has_value()) lag_->Forget();
   recent_alarms_ = {};
 }
 
 // Intermittent false alarms per sample of that width.
 double HealthTest::IntermittentRate(const Width& width) {
-  const double rct = width.continuous ? std::exp2(-8.0 * width.bytes)
-                                      : std::exp2(-width.min_entropy * (width.rct_intermittent - 1));
+  const double rct = width.continuous
+                         ? std::exp2(-8.0 * width.bytes)
+                         : std::exp2(-width.min_entropy * (width.rct_intermittent - 1));
   return rct + std::exp2(-kIntermittentAlphaLog2) / kAptWindow;
 }
 
@@ -275,8 +328,12 @@ double HealthTest::PermanentFalseAlarmsPerYear(double bytes_per_second) const {
     per_word += IntermittentRate(word_);
     samples_per_word += 1;
   }
-  const double direct =
+  double direct =
       words * samples_per_word * (1 + 1.0 / kAptWindow) * std::exp2(-kPermanentAlphaLog2);
+  // The two tests of the lag predictor, with their chances per window.
+  const double windows_per_word = static_cast<double>(options_.word_bytes) / LagTest::kWindow;
+  per_word += 2 * windows_per_word * std::exp2(-LagTest::kIntermittentAlphaLog2);
+  direct += 2 * windows_per_word * words * std::exp2(-LagTest::kPermanentAlphaLog2);
   // A first alarm, and two more of a Poisson process within kRecurrentSamples after it.
   const double lambda = per_word * kRecurrentSamples;
   const double recurrent = words * per_word * lambda * lambda / 2;

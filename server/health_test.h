@@ -1,8 +1,8 @@
 // Continuous health tests of SP 800-90B on raw samples, before conditioning: repetition count (RCT)
-// and adaptive proportion (APT), at byte width and at the width of the source's native words, and a
-// claim-independent test that two neighbouring native words differ.
+// and adaptive proportion (APT), at byte width and at the width of the source's native words, a
+// claim-independent test that two neighbouring native words differ, and a lag predictor.
 //
-//   HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 8}).value();
+//   HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
 //   if (auto alarm = test.Feed(bytes)) …
 //
 // Two tiers. An intermittent alarm (probability 2^-30 per sample on a source that is as good as
@@ -11,7 +11,8 @@
 // reset by an intermittent alarm, so a source that stays bad becomes permanent by itself.
 //
 // Samples are examined in blocks of block_bytes(), at whose end the windows of all widths close:
-// hold a block's bytes until it has closed without an alarm.
+// hold a block's bytes until it has closed without an alarm, and the last tail_bytes() of it until
+// the next has: a run may have begun in them.
 //
 // No I/O, no clock. Thread safety: one thread.
 #pragma once
@@ -23,7 +24,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "base/secret_bytes.h"
 #include "server/health_cutoff.h"
+#include "server/lag_test.h"
 
 namespace entropyd {
 
@@ -34,14 +37,15 @@ class HealthTest {
     int word_bytes = 1;      // native sample: 1, 4 or 8
   };
 
-  enum class Test { kRct, kApt, kContinuous };
+  enum class Test { kRct, kApt, kContinuous, kReplay, kPrediction };
 
   struct Alarm {
     Test test = Test::kRct;
     bool permanent = false;
     int width_bytes = 1;  // samples of which width
-    uint32_t value = 0;   // run length (RCT, continuous) or count in the window (APT)
+    uint32_t value = 0;   // run length (RCT, continuous, replay) or count in the window
     uint32_t cutoff = 0;
+    uint32_t lag = 0;              // replay: so many bytes ago; prediction: the lag that predicts
     bool recurrent = false;        // permanent because intermittent alarms came too often
     std::string ToString() const;  // "rct at 32-bit words: 3 in a row, cutoff 3"
   };
@@ -55,9 +59,10 @@ class HealthTest {
   // Start-up: at least max(1024, 2 W) consecutive samples (SP 800-90B 4.3, 10.).
   static constexpr uint32_t kStartupSamples = 2 * kAptWindow;
 
+  // With the lag predictor, whose window lives in `arena`, or without it where there is none.
   // Errors: INVALID_ARGUMENT for H outside (0, 8] or another word size; OUT_OF_RANGE when some
-  // cutoff is not reachable.
-  static absl::StatusOr<HealthTest> Create(const Options& options);
+  // cutoff is not reachable; RESOURCE_EXHAUSTED when the arena is full.
+  static absl::StatusOr<HealthTest> Create(const Options& options, SecretArena* arena = nullptr);
 
   // Examines the next raw bytes. At most one intermittent alarm is raised per block (the bytes of a
   // block share its fate); a permanent one is raised whenever it occurs and ends the examination.
@@ -71,18 +76,21 @@ class HealthTest {
   void Forget();
 
   size_t block_bytes() const { return kAptWindow * options_.word_bytes; }
+  // One byte less than the longest run that is not an alarm yet.
+  size_t tail_bytes() const { return tail_bytes_; }
   size_t startup_bytes() const { return kStartupSamples * options_.word_bytes; }
   uint64_t samples() const { return native_samples_; }
 
   // Expected permanent alarms a year of a source that is exactly as good as claimed, whose words
-  // repeat no more often than ideal ones, and that is read at that rate without a break.
+  // repeat no more often than ideal ones, and that is read at that rate without a break; the lag
+  // predictor's are among them, whether there is one or not.
   double PermanentFalseAlarmsPerYear(double bytes_per_second) const;
 
  private:
   // RCT and APT over samples of one width.
   struct Width {
     int bytes = 1;
-    double min_entropy = 0;    // bits per sample
+    double min_entropy = 0;  // bits per sample
     uint32_t rct_intermittent = 0, rct_permanent = 0;
     uint32_t apt_intermittent = 0, apt_permanent = 0;
     bool continuous = false;  // rct_intermittent is 2, whatever the claim
@@ -107,10 +115,16 @@ class HealthTest {
   void Advance(size_t bytes);
   void Raise(const Width& width, Test test, uint32_t value, bool permanent,
              absl::optional<Alarm>* worst);
+  void Raise(const LagTest::Verdict& verdict, absl::optional<Alarm>* worst);
+  void RaiseLate(const LagTest::Verdict& verdict, bool alarmed_before,
+                 absl::optional<Alarm>* worst);
+  void Raise(Alarm alarm, absl::optional<Alarm>* worst);
 
   Options options_;
   Width byte_;
-  Width word_;            // unused when word_bytes is 1
+  Width word_;  // unused when word_bytes is 1
+  absl::optional<LagTest> lag_;
+  size_t tail_bytes_ = 0;
   uint64_t partial_ = 0;  // bytes of a native word not complete yet
   int partial_bytes_ = 0;
   size_t block_position_ = 0;

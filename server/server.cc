@@ -28,9 +28,11 @@
 namespace entropyd {
 namespace {
 
-// What sources, conditioners and generators need besides the pools' stored bytes: a few KiB each,
-// and every source's ring. Address space; pages count when they are used.
+// What conditioners, generators and self-tests need besides the pools' stored bytes. Address space;
+// pages count when they are used.
 constexpr size_t kArenaBytes = 8 << 20;
+// The window of a source's lag predictor, and the samples that are held.
+constexpr size_t kSourceBytes = LagTest::kMemoryBytes + (64 << 10);
 
 // A process whose dispatcher has not run for so long is stuck: it runs once a second when idle.
 constexpr int64_t kStalledNanos = 10'000'000'000;
@@ -38,6 +40,7 @@ constexpr int64_t kStalledNanos = 10'000'000'000;
 size_t ArenaBytes(const config::v1::Server& config) {
   size_t bytes = kArenaBytes;
   for (const config::v1::PoolConfig& pool : config.pools()) bytes += 2 * pool.capacity();
+  bytes += static_cast<size_t>(config.sources_size()) * kSourceBytes;
   return bytes;
 }
 
@@ -87,8 +90,8 @@ void Tune(grpc::ServerBuilder* builder) {
 
 }  // namespace
 
-absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config,
-                                             config::Locations locations, const Clock& clock) {
+absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
+                                             const Clock& clock) {
   const absl::Status supply = Supply::Check(config, locations);
   if (!supply.ok()) return supply;
   for (int i = 0; i < config.pools_size(); ++i) {
@@ -131,7 +134,7 @@ struct Server::Impl {
   std::unique_ptr<grpc::Server> grpc_server;
   std::unique_ptr<HttpServer> http;
   int grpc_port = 0;
-  bool serving = false;   // as grpc.health.v1 was told
+  bool serving = false;  // as grpc.health.v1 was told
   bool stopped = false;
 };
 
@@ -171,8 +174,7 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   for (Pool* pool : supply->pools()) {
     pool->SetChangeCallback([raw = loop.get()] { raw->PoolsChanged(); });
   }
-  server_metrics =
-      std::make_unique<ServerMetrics>(&metrics, loop.get(), plan.material.not_after);
+  server_metrics = std::make_unique<ServerMetrics>(&metrics, loop.get(), plan.material.not_after);
   supply->Start();
   return absl::OkStatus();
 }
@@ -181,7 +183,8 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   attach_service = MakeAttachService(gate.get(), loop.get(), LimitsOf(plan.config));
-  admin_service = MakeAdminService(gate.get(), loop.get(), supply.get());
+  admin_service = MakeAdminService(gate.get(), loop.get(), supply.get(),
+                                   {.allow_recording = plan.config.allow_recording()});
 
   grpc::ServerBuilder builder;
   Tune(&builder);
@@ -190,9 +193,10 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   builder.RegisterService(admin_service.get());
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr || grpc_port <= 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "listen on ", plan.config.listen(), ": the address is in use or not this machine's; "
-        "choose another `listen` or end what listens there"));
+    return absl::UnavailableError(
+        absl::StrCat("listen on ", plan.config.listen(),
+                     ": the address is in use or not this machine's; "
+                     "choose another `listen` or end what listens there"));
   }
   grpc_server->GetHealthCheckService()->SetServingStatus(false);  // until a pool is ready
   return absl::OkStatus();
@@ -275,6 +279,7 @@ void Server::Stop() {
       dispatcher.Drain("", "the server shuts down", now_nanos, deadline);
     });
     impl.WaitForSessions(deadline + kStopGraceNanos / 2);
+    impl.supply->Stop();  // ends the calls that wait for a source
     impl.grpc_server->Shutdown(std::chrono::system_clock::now() +
                                std::chrono::nanoseconds(kStopGraceNanos));
     impl.grpc_server->Wait();

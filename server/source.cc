@@ -14,13 +14,6 @@ constexpr int64_t kNanosPerSecond = 1'000'000'000;
 // A device that comes back is noticed within this; one that stays away costs one open(2) a second.
 constexpr int64_t kReopenNanos = kNanosPerSecond;
 
-// How long to leave a device alone that has nothing yet: /dev/hwrng answers poll(2) with "ready"
-// always, so asking again is the only way, and asking without a pause burns a core.
-constexpr absl::Duration kEmptyWait = absl::Milliseconds(10);
-
-// The slowest device in use (virtio_rng limited to 10 kB/s) needs 7 ms for 64 bytes.
-constexpr int64_t kSilenceNanos = 2 * kNanosPerSecond;
-
 // While no pool wants bytes the device is read on slowly, so that a fault or an unplugged device is
 // noticed before its bytes are needed, and every seed holds some of what came since the last one.
 constexpr uint64_t kIdleBytesPerSecond = 1024;
@@ -74,6 +67,8 @@ absl::Duration Source::Step() {
     rate_since_ = now;
     rate_bytes_ = status_.raw_bytes();
   }
+  TakeOrders(now);
+  if (recording_ != nullptr) return RecordDevice(now);
   if (state_ == v1::SOURCE_STATE_LATCHED) return kLatchedWait;
   if (!open_) return OpenDevice(now);
   const absl::Duration wait = UntilAllowed(now);
@@ -119,7 +114,7 @@ absl::Duration Source::OpenDevice(int64_t now) {
 
 absl::Duration Source::ReadDevice(int64_t now) {
   uint8_t buffer[4096];
-  const size_t room = held_.size() - held_bytes_;
+  const size_t room = tail_bytes_ + test_.block_bytes() - held_bytes_;
   const size_t size = std::min({room, spec_.claims.read_bytes, sizeof(buffer)});
   absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
   if (!n.ok()) {
@@ -162,22 +157,30 @@ void Source::Take(absl::Span<const uint8_t> bytes) {
   std::memcpy(held_.data() + held_bytes_, bytes.data(), bytes.size());
   held_bytes_ += bytes.size();
   if (absl::optional<HealthTest::Alarm> alarm = test_.Feed(bytes)) OnAlarm(*alarm);
-  if (held_bytes_ == held_.size()) CloseBlock();
+  if (held_bytes_ - tail_bytes_ == test_.block_bytes()) CloseBlock();
 }
 
 void Source::CloseBlock() {
-  if (!block_alarmed_ && state_ == v1::SOURCE_STATE_HEALTHY) {
-    Deliver(held_.span());
-  } else if (!block_alarmed_) {
+  const bool deliver = !block_alarmed_ && state_ == v1::SOURCE_STATE_HEALTHY;
+  if (!block_alarmed_ && !deliver) {
     clean_bytes_ += held_bytes_;
     if (clean_bytes_ >= test_.startup_bytes()) SetState(v1::SOURCE_STATE_HEALTHY, device_);
   }
-  DropHeld();
+  if (!deliver) {
+    DropHeld();
+    return;
+  }
+  const size_t tail = std::min(test_.tail_bytes(), held_bytes_);
+  const size_t passed = held_bytes_ - tail;
+  if (passed > 0) Deliver(held_.span().first(passed));
+  std::memmove(held_.data(), held_.data() + passed, tail);
+  Cleanse(held_.span().subspan(tail));
+  tail_bytes_ = held_bytes_ = tail;
 }
 
 void Source::DropHeld() {
   Cleanse(held_.span());
-  held_bytes_ = 0;
+  tail_bytes_ = held_bytes_ = 0;
   block_alarmed_ = false;
 }
 
@@ -202,16 +205,24 @@ void Source::OnAlarm(const HealthTest::Alarm& alarm) {
   block_alarmed_ = true;
   {
     absl::MutexLock lock(&mutex_);
-    if (alarm.test == HealthTest::Test::kApt) {
-      status_.set_apt_failures(status_.apt_failures() + 1);
-    } else {
-      status_.set_rct_failures(status_.rct_failures() + 1);
+    switch (alarm.test) {
+      case HealthTest::Test::kApt:
+        status_.set_apt_failures(status_.apt_failures() + 1);
+        break;
+      case HealthTest::Test::kReplay:
+      case HealthTest::Test::kPrediction:
+        status_.set_lag_failures(status_.lag_failures() + 1);
+        break;
+      case HealthTest::Test::kRct:
+      case HealthTest::Test::kContinuous:
+        status_.set_rct_failures(status_.rct_failures() + 1);
+        break;
     }
   }
   SetState(alarm.permanent ? v1::SOURCE_STATE_LATCHED : v1::SOURCE_STATE_QUARANTINED,
            alarm.ToString());
   if (alarm.permanent) {
-    Close();
+    CloseDevice();
   } else {
     BeginStartup();
   }
@@ -232,8 +243,12 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
     absl::MutexLock lock(&mutex_);
     status_.set_state(state);
     status_.set_reason(std::string(reason));
+    if (changed) Remember();
   }
-  if (!changed) return;
+  if (!changed) {
+    ConcludeTests();
+    return;
+  }
   // Pools first: bytes of a failed source must be gone before anybody hears of it.
   for (const Attached& a : sinks_) a.sink->SetSourceState(a.member, state);
   const absl::string_view name = spec_.name;
@@ -254,12 +269,39 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
       log_->Info("source.starting", {{"source", name}, {"device", device_}});
       break;
   }
+  ConcludeTests();
 }
 
-void Source::Close() {
+void Source::Remember() {
+  if (status_.history_size() == kHistory) status_.mutable_history()->DeleteSubrange(0, 1);
+  v1::Source::Event* const event = status_.add_history();
+  event->set_unix_seconds(absl::ToDoubleSeconds(clock_->WallTime() - absl::UnixEpoch()));
+  event->set_state(status_.state());
+  event->set_reason(status_.reason());
+}
+
+void Source::CloseDevice() {
   driver_->Close();
   open_ = false;
   DropHeld();
+}
+
+void Source::Close() {
+  CloseDevice();
+  std::vector<TestOrder> orders;
+  std::shared_ptr<SampleRecording> ordered;
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    orders.swap(test_orders_);
+    ordered.swap(recording_order_);
+  }
+  const absl::Status closed = Closed();
+  for (const TestOrder& order : orders) order.done(closed);
+  for (const TestDone& done : std::exchange(waiting_tests_, {})) done(closed);
+  for (const auto& recording : {ordered, std::exchange(recording_, nullptr)}) {
+    if (recording != nullptr) recording->End(closed);
+  }
 }
 
 }  // namespace entropyd

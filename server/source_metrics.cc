@@ -36,6 +36,8 @@ SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics) : source_(s
                                       "Alarms of the repetition count test.", labels);
   apt_failures_ = metrics->AddCounter("entropyd_source_apt_failures_total",
                                       "Alarms of the adaptive proportion test.", labels);
+  lag_failures_ = metrics->AddCounter("entropyd_source_lag_failures_total",
+                                      "Alarms of the lag predictor.", labels);
   startups_ =
       metrics->AddCounter("entropyd_source_startups_total", "Start-up tests begun.", labels);
   read_errors_ =
@@ -51,6 +53,7 @@ void SourceMetrics::Refresh() {
   Metrics::SetCounter(credited_bits_, now.credited_bits());
   Metrics::SetCounter(rct_failures_, static_cast<double>(now.rct_failures()));
   Metrics::SetCounter(apt_failures_, static_cast<double>(now.apt_failures()));
+  Metrics::SetCounter(lag_failures_, static_cast<double>(now.lag_failures()));
   Metrics::SetCounter(startups_, static_cast<double>(now.startups()));
   Metrics::SetCounter(read_errors_, static_cast<double>(now.read_errors()));
 }

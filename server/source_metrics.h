@@ -24,6 +24,7 @@ class SourceMetrics {
   Counter* credited_bits_;
   Counter* rct_failures_;
   Counter* apt_failures_;
+  Counter* lag_failures_;
   Counter* startups_;
   Counter* read_errors_;
 };

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/drbg.h"
 #include "server/entropy_pool.h"
+#include "server/self_test.h"
 #include "server/source_metrics.h"
 #include "server/source_thread.h"
 #include "server/supply_config.h"
@@ -25,31 +25,38 @@ constexpr int64_t kSelfTestNanos = int64_t{600} * 1'000'000'000;
 
 class SupplyImpl final : public Supply {
  public:
-  SupplyImpl(std::unique_ptr<SeedProvider> provider, const Clock* clock, Log* log)
+  SupplyImpl(std::unique_ptr<SeedProvider> provider, SecretArena* arena, const Clock* clock,
+             Log* log)
       : provider_(std::move(provider)),
+        arena_(arena),
         clock_(clock),
         log_(log),
         next_self_test_(clock->NowNanos() + kSelfTestNanos) {}
   ~SupplyImpl() override { Stop(); }
 
-  absl::Status Build(const config::v1::Server& config, SupplyPlan plan, SecretArena* arena,
-                     Metrics* metrics);
+  absl::Status Build(const config::v1::Server& config, SupplyPlan plan, Metrics* metrics);
 
   void Start() override;
   void Stop() override;
   std::vector<Pool*> pools() const override { return {pools_.begin(), pools_.end()}; }
   Pool* FindPool(const std::string& name) const override;
+  void TestSource(const std::string& name, bool reset, Source::TestDone done) override;
+  absl::Status RecordSource(const std::string& name,
+                            std::shared_ptr<SampleRecording> recording) override;
+  absl::StatusOr<std::vector<std::string>> SelfTest() override;
   std::vector<v1::Source> ListSources() const override;
   std::vector<v1::Pool> ListPools() const override;
 
  private:
   absl::Status BuildSource(const config::v1::SourceConfig& config, const SourcePlan& plan,
-                           SecretArena* arena, Metrics* metrics);
+                           Metrics* metrics);
+  absl::StatusOr<SourceThread*> FindSource(const std::string& name) const;
   void WakeMembers(const std::vector<SourceThread*>& members);
   void RunTicks();
   void Tick();
 
   const std::unique_ptr<SeedProvider> provider_;
+  SecretArena* const arena_;
   const Clock* const clock_;
   Log* const log_;
   std::vector<std::unique_ptr<EntropyPool>> owned_pools_;
@@ -64,12 +71,12 @@ class SupplyImpl final : public Supply {
 };
 
 absl::Status SupplyImpl::BuildSource(const config::v1::SourceConfig& config, const SourcePlan& plan,
-                                     SecretArena* arena, Metrics* metrics) {
+                                     Metrics* metrics) {
   const SourceClaims& claims = plan.spec.claims;
   absl::StatusOr<HealthTest> test = HealthTest::Create(
-      {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
+      {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes}, arena_);
   if (!test.ok()) return test.status();
-  absl::StatusOr<SecretBytes> held = arena->Allocate(test->block_bytes());
+  absl::StatusOr<SecretBytes> held = arena_->Allocate(Source::HeldBytes(*test));
   if (!held.ok()) return held.status();
   sources_.push_back(std::make_unique<SourceThread>(std::make_unique<Source>(
       plan.spec, plan.driver->create(config), *std::move(test), *std::move(held), clock_, log_)));
@@ -78,11 +85,11 @@ absl::Status SupplyImpl::BuildSource(const config::v1::SourceConfig& config, con
 }
 
 absl::Status SupplyImpl::Build(const config::v1::Server& config, SupplyPlan plan,
-                               SecretArena* arena, Metrics* metrics) {
+                               Metrics* metrics) {
   std::map<std::string, SourceThread*> by_name;
   for (size_t i = 0; i < plan.sources.size(); ++i) {
     absl::Status status =
-        BuildSource(config.sources(static_cast<int>(i)), plan.sources[i], arena, metrics);
+        BuildSource(config.sources(static_cast<int>(i)), plan.sources[i], metrics);
     if (!status.ok()) return status;
     by_name[plan.sources[i].spec.name] = sources_.back().get();
   }
@@ -92,7 +99,7 @@ absl::Status SupplyImpl::Build(const config::v1::Server& config, SupplyPlan plan
       members.push_back(by_name.at(member.source));
     }
     absl::StatusOr<std::unique_ptr<EntropyPool>> pool =
-        EntropyPool::Create(std::move(options), provider_.get(), arena, clock_, log_, metrics);
+        EntropyPool::Create(std::move(options), provider_.get(), arena_, clock_, log_, metrics);
     if (!pool.ok()) return pool.status();
     EntropyPool* raw = pool->get();
     for (size_t i = 0; i < members.size(); ++i) {
@@ -135,9 +142,7 @@ void SupplyImpl::RunTicks() {
 void SupplyImpl::Tick() {
   if (clock_->NowNanos() >= next_self_test_) {
     next_self_test_ = clock_->NowNanos() + kSelfTestNanos;
-    if (absl::Status status = CtrDrbg::SelfTest(provider_.get()); !status.ok()) {
-      for (EntropyPool* pool : pools_) pool->Fail(status.message());
-    }
+    (void)SelfTest();  // a failure stops the pools, which say so
   }
   for (EntropyPool* pool : pools_) pool->Tick();
   for (SourceMetrics& metrics : source_metrics_) metrics.Refresh();
@@ -147,6 +152,41 @@ Pool* SupplyImpl::FindPool(const std::string& name) const {
   const auto found = std::find_if(pools_.begin(), pools_.end(),
                                   [&](const EntropyPool* pool) { return pool->name() == name; });
   return found == pools_.end() ? nullptr : *found;
+}
+
+absl::StatusOr<std::vector<std::string>> SupplyImpl::SelfTest() {
+  absl::StatusOr<std::vector<std::string>> passed = RunSelfTests(provider_.get(), arena_);
+  if (!passed.ok()) {
+    log_->Error("self_test.failed", {{"reason", passed.status().message()}});
+    for (EntropyPool* pool : pools_) pool->Fail(passed.status().message());
+  }
+  return passed;
+}
+
+absl::StatusOr<SourceThread*> SupplyImpl::FindSource(const std::string& name) const {
+  for (const auto& source : sources_) {
+    if (source->source()->spec().name == name) return source.get();
+  }
+  return absl::NotFoundError(absl::StrCat("no source '", name, "' is configured"));
+}
+
+void SupplyImpl::TestSource(const std::string& name, bool reset, Source::TestDone done) {
+  const absl::StatusOr<SourceThread*> found = FindSource(name);
+  if (!found.ok()) {
+    done(found.status());
+    return;
+  }
+  (*found)->source()->Test(reset, std::move(done));
+  (*found)->Wake();
+}
+
+absl::Status SupplyImpl::RecordSource(const std::string& name,
+                                      std::shared_ptr<SampleRecording> recording) {
+  const absl::StatusOr<SourceThread*> found = FindSource(name);
+  if (!found.ok()) return found.status();
+  absl::Status status = (*found)->source()->Record(std::move(recording));
+  (*found)->Wake();
+  return status;
 }
 
 std::vector<v1::Source> SupplyImpl::ListSources() const {
@@ -178,9 +218,10 @@ absl::StatusOr<std::unique_ptr<Supply>> Supply::Create(const config::v1::Server&
   if (!plan.ok()) return plan.status();
   absl::StatusOr<std::unique_ptr<SeedProvider>> provider = SeedProvider::Create();
   if (!provider.ok()) return provider.status();
-  if (absl::Status status = CtrDrbg::SelfTest(provider->get()); !status.ok()) return status;
-  auto supply = std::make_unique<SupplyImpl>(*std::move(provider), clock, log);
-  if (absl::Status status = supply->Build(config, *std::move(plan), arena, metrics); !status.ok()) {
+  if (const auto passed = RunSelfTests(provider->get(), arena); !passed.ok())
+    return passed.status();
+  auto supply = std::make_unique<SupplyImpl>(*std::move(provider), arena, clock, log);
+  if (absl::Status status = supply->Build(config, *std::move(plan), metrics); !status.ok()) {
     return status;
   }
   return supply;

@@ -22,6 +22,8 @@
 #include "proto/admin.pb.h"
 #include "proto/server_config.pb.h"
 #include "server/pool.h"
+#include "server/sample_recording.h"
+#include "server/source.h"
 
 namespace entropyd {
 
@@ -45,6 +47,13 @@ class Supply {
 
   virtual std::vector<Pool*> pools() const = 0;
   virtual Pool* FindPool(const std::string& name) const = 0;  // nullptr = unknown
+
+  // As Source::Test() and Source::Record(). Errors of both besides: NOT_FOUND.
+  virtual void TestSource(const std::string& name, bool reset, Source::TestDone done) = 0;
+  virtual absl::Status RecordSource(const std::string& name,
+                                    std::shared_ptr<SampleRecording> recording) = 0;
+  // Runs the self-tests and returns their names. Errors: INTERNAL; every pool has stopped then.
+  virtual absl::StatusOr<std::vector<std::string>> SelfTest() = 0;
 
   virtual std::vector<v1::Source> ListSources() const = 0;
   virtual std::vector<v1::Pool> ListPools() const = 0;

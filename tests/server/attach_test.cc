@@ -28,6 +28,7 @@ listen: 127.0.0.1:0
 metrics: ""
 tls: {cert: $0/server.crt, key: $0/server.key, client_ca: $0/ca.crt, crl: $0/crl.pem}
 allow_software: true
+allow_recording: true
 sources:
   - {name: kernel, driver: getrandom}
 pools:
@@ -344,6 +345,70 @@ TEST_F(GrpcAttachTest, OperatorsListAndDrain) {
     EXPECT_EQ(response.sessions(), 1u);
   }
   EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(GrpcAttachTest, OperatorsTestResetAndRecordSources) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  {
+    grpc::ClientContext context;
+    v1::TestSourceRequest request;
+    request.set_name("kernel");
+    v1::TestSourceResponse response;
+    ASSERT_TRUE(admin->TestSource(&context, request, &response).ok());
+    EXPECT_EQ(response.source().state(), v1::SOURCE_STATE_HEALTHY);
+    EXPECT_GE(response.source().startups(), 2u);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ResetSourceRequest request;
+    request.set_name("nobody");
+    v1::ResetSourceResponse response;
+    EXPECT_EQ(admin->ResetSource(&context, request, &response).error_code(),
+              grpc::StatusCode::NOT_FOUND);
+  }
+  const auto record = [&](const std::string& name, uint64_t samples, uint32_t restarts,
+                          size_t* got) {
+    grpc::ClientContext context;
+    v1::RecordSourceRequest request;
+    request.set_name(name);
+    request.set_samples(samples);
+    request.set_restarts(restarts);
+    const auto reader = admin->RecordSource(&context, request);
+    v1::RecordSourceResponse response;
+    *got = 0;
+    while (reader->Read(&response)) *got += response.samples().size();
+    return reader->Finish();
+  };
+  size_t got = 0;
+  EXPECT_TRUE(record("kernel", 300'000, 0, &got).ok());
+  EXPECT_EQ(got, 300'000u);
+  EXPECT_TRUE(record("kernel", 1000, 10, &got).ok());
+  EXPECT_EQ(got, 10'000u);
+  EXPECT_EQ(record("nobody", 1, 0, &got).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(record("kernel", 0, 0, &got).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(record("kernel", 1 << 30, 2, &got).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  {
+    grpc::ClientContext context;
+    v1::SelfTestResponse response;
+    ASSERT_TRUE(admin->SelfTest(&context, {}, &response).ok());
+    EXPECT_EQ(response.passed_size(), 3);
+  }
+}
+
+TEST_F(GrpcAttachTest, StopEndsARecordingThatRuns) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  grpc::ClientContext context;
+  v1::RecordSourceRequest request;
+  request.set_name("kernel");
+  request.set_samples(1 << 30);
+  const auto reader = admin->RecordSource(&context, request);
+  v1::RecordSourceResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  std::thread stopper([this] { server_->Stop(); });
+  while (reader->Read(&response)) {
+  }
+  EXPECT_FALSE(reader->Finish().ok());
+  stopper.join();
 }
 
 TEST_F(GrpcAttachTest, AdminNeedsAnOperator) {

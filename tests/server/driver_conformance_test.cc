@@ -137,7 +137,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
     HealthTest test = HealthTest::Create({.min_entropy = spec.claims.health_min_entropy,
                                           .word_bytes = spec.claims.word_bytes})
                           .value();
-    SecretBytes held = arena_->Allocate(test.block_bytes()).value();
+    SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     auto source = std::make_unique<Source>(spec, std::move(driver_), std::move(test),
                                            std::move(held), &clock_, &log_);
     source->AddSink(&sink_, 0);
@@ -150,7 +150,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
   EventLog log_{&clock_};
   WatchingSink sink_;
   std::unique_ptr<SecretArena> arena_ =
-      SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   std::unique_ptr<Rig> rig_ = GetParam().make();
   std::unique_ptr<SourceDriver> driver_ = rig_->MakeDriver();
 };

@@ -125,7 +125,7 @@ constexpr Row kTable[] = {
     {8, {4, 5, 6, 9}, {18, 22, 26}, {19, 23, 27}, {13, 16, 19, 25}, {14, 17, 20, 26}},
 };
 
-TEST(HealthCutoffTest, RepetitionCountMatchesTheTable) {
+TEST(HealthCutoffTest, M4_RepetitionCountMatchesTheTable) {
   for (const Row& row : kTable) {
     for (int a = 0; a < 4; ++a) {
       EXPECT_EQ(RctCutoff(row.h, kAlphas[a]), row.rct[a])
@@ -147,7 +147,7 @@ TEST(HealthCutoffTest, PrintedAdaptiveProportionFormulaMatchesTheTable) {
   }
 }
 
-TEST(HealthCutoffTest, CorrectedAdaptiveProportionMatchesTheTable) {
+TEST(HealthCutoffTest, M4_CorrectedAdaptiveProportionMatchesTheTable) {
   for (const Row& row : kTable) {
     for (int a = 0; a < 4; ++a) {
       if (row.h == 0.1 && kAlphas[a] == 60) continue;  // refused, see below
@@ -161,7 +161,7 @@ TEST(HealthCutoffTest, CorrectedAdaptiveProportionMatchesTheTable) {
   }
 }
 
-TEST(HealthCutoffTest, CutoffBeyondTheWindowIsRefused) {
+TEST(HealthCutoffTest, M4_CutoffBeyondTheWindowIsRefused) {
   const absl::StatusOr<uint32_t> cutoff = AptCutoff(0.1, 512, 60);
   ASSERT_FALSE(cutoff.ok());
   EXPECT_EQ(cutoff.status().code(), absl::StatusCode::kOutOfRange);

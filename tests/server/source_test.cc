@@ -16,6 +16,8 @@ class SourceTest : public ::testing::Test {
  protected:
   static constexpr size_t kBlock = 2048;
   static constexpr uint64_t kRate = 1'000'000;
+  // Held back of a block until the next one: a replay is told after 14 bytes, a run after 9.
+  static constexpr size_t kTail = 13;
 
   SourceTest() { MakeSource(); }
 
@@ -29,8 +31,8 @@ class SourceTest : public ::testing::Test {
                    .word_bytes = 4,
                    .max_rate = kRate,
                    .read_bytes = 64};
-    HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 4}).value();
-    SecretBytes held = arena_->Allocate(test.block_bytes()).value();
+    HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 4}, arena_.get()).value();
+    SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     source_ = std::make_unique<Source>(spec, std::make_unique<FakeDriver>(&device_),
                                        std::move(test), std::move(held), &clock_, &log_);
     source_->AddSink(&sink_, 0);
@@ -63,7 +65,7 @@ class SourceTest : public ::testing::Test {
   ManualClock clock_{1'000'000'000};
   EventLog log_{&clock_};
   std::unique_ptr<SecretArena> arena_ =
-      SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   FakeDevice device_;
   FakeSink sink_;
   std::unique_ptr<Source> source_;
@@ -80,7 +82,7 @@ TEST_F(SourceTest, StartUpSamplesAreTestedAndNotCredited) {
   EXPECT_EQ(source_->Snapshot().credited_bits(), 0);
   RunBytes(kBlock);
   EXPECT_EQ(sink_.blocks.size(), 1u);
-  EXPECT_DOUBLE_EQ(source_->Snapshot().credited_bits(), 4.0 * kBlock);
+  EXPECT_DOUBLE_EQ(source_->Snapshot().credited_bits(), 4.0 * (kBlock - kTail));
   EXPECT_EQ(source_->Snapshot().raw_bytes(), 3 * kBlock);
 }
 
@@ -90,7 +92,26 @@ TEST_F(SourceTest, BytesAreHeldUntilTheirWindowHasClosed) {
   EXPECT_TRUE(sink_.blocks.empty());
   RunBytes(64);
   ASSERT_EQ(sink_.blocks.size(), 1u);
-  EXPECT_EQ(sink_.blocks[0].size(), kBlock);
+  EXPECT_EQ(sink_.blocks[0].size(), kBlock - kTail);
+  RunBytes(kBlock);
+  ASSERT_EQ(sink_.blocks.size(), 2u);
+  EXPECT_EQ(sink_.blocks[1].size(), kBlock) << "with the tail of the first";
+}
+
+TEST_F(SourceTest, NothingIsLostOrTwiceAtTheSeams) {
+  std::vector<uint8_t> sent;
+  device_.byte_at = [&](uint64_t) {
+    sent.push_back(static_cast<uint8_t>(device_.generator()));
+    return sent.back();
+  };
+  MakeHealthy();
+  RunBytes(5 * kBlock);
+  std::vector<uint8_t> delivered;
+  for (const auto& block : sink_.blocks) {
+    delivered.insert(delivered.end(), block.begin(), block.end());
+  }
+  const std::vector<uint8_t> passed(sent.begin() + 2 * kBlock, sent.end() - kTail);
+  EXPECT_EQ(delivered, passed);
 }
 
 TEST_F(SourceTest, ShortReadsMakeTheSameBlocks) {
@@ -98,7 +119,63 @@ TEST_F(SourceTest, ShortReadsMakeTheSameBlocks) {
   MakeHealthy();
   RunBytes(kBlock);
   ASSERT_EQ(sink_.blocks.size(), 1u);
-  EXPECT_EQ(sink_.blocks[0].size(), kBlock);
+  EXPECT_EQ(sink_.blocks[0].size(), kBlock - kTail);
+}
+
+TEST_F(SourceTest, M2_ConstantSourceIsQuarantinedWithinCSamplesAndNoneOfTheRunLeaves) {
+  // The run begins at every place around the end of a block.
+  for (size_t before_end = 0; before_end <= 20; ++before_end) {
+    MakeSource();
+    sink_.blocks.clear();
+    device_.byte_at = nullptr;
+    MakeHealthy();
+    const uint64_t stuck_at = device_.offset + kBlock - before_end;
+    uint64_t quarantined_at = 0;
+    device_.max_read = 1;
+    device_.byte_at = [&](uint64_t offset) {
+      return offset >= stuck_at ? uint8_t{0xa5} : static_cast<uint8_t>(device_.generator() % 0xa5);
+    };
+    while (device_.offset < stuck_at + 9) {
+      RunBytes(1);
+      if (quarantined_at == 0 && State() != v1::SOURCE_STATE_HEALTHY) {
+        quarantined_at = device_.offset;
+      }
+    }
+    EXPECT_GT(quarantined_at, stuck_at);
+    EXPECT_LE(quarantined_at, stuck_at + 9) << "C of bytes at 4 bits";
+    for (const auto& block : sink_.blocks) {
+      EXPECT_EQ(std::count(block.begin(), block.end(), 0xa5), 0) << before_end;
+    }
+    device_.max_read = SIZE_MAX;
+  }
+}
+
+TEST_F(SourceTest, ReplayedRecordIsQuarantinedAtItsFourteenthByteAndNoneOfItLeaves) {
+  std::vector<uint8_t> sent;
+  uint64_t replay_from = UINT64_MAX;
+  device_.byte_at = [&](uint64_t offset) {
+    sent.push_back(offset < replay_from ? static_cast<uint8_t>(device_.generator())
+                                        : sent[sent.size() - 100'000]);
+    return sent.back();
+  };
+  MakeHealthy();
+  RunBytes(60 * kBlock - 64);
+  const size_t blocks = sink_.blocks.size();
+  replay_from = device_.offset + 60;
+  RunBytes(64);
+  EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
+  ASSERT_EQ(sink_.blocks.size(), blocks + 1);
+  EXPECT_EQ(sink_.blocks.back().back(), sent[sent.size() - 1 - kTail]) << "before the replay";
+  device_.max_read = 1;
+  RunBytes(9);
+  EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
+  RunBytes(1);
+  EXPECT_EQ(State(), v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_THAT(Reason(), HasSubstr("lag: 14 bytes in a row as 100000 bytes before, cutoff 14"));
+  RunBytes(10);
+  EXPECT_EQ(State(), v1::SOURCE_STATE_LATCHED);
+  EXPECT_EQ(source_->Snapshot().lag_failures(), 2u);
+  EXPECT_EQ(sink_.blocks.size(), blocks + 1);
 }
 
 TEST_F(SourceTest, StuckSourceIsQuarantinedThenLatchedAndNoneOfItsBlockLeaves) {
@@ -165,7 +242,7 @@ TEST_F(SourceTest, BiasedSourceDeliversNothingOfTheWindowThatShowsIt) {
   EXPECT_THAT(Reason(), HasSubstr("apt at bytes"));
 }
 
-TEST_F(SourceTest, SourceThatFailsAgainAndAgainIsLatched) {
+TEST_F(SourceTest, M3_SourceThatFailsAgainAndAgainIsLatched) {
   // One repeated word in every second block: each alarm by itself is forgivable.
   std::vector<uint8_t> sent;
   device_.byte_at = [&](uint64_t offset) {
@@ -275,6 +352,29 @@ TEST_F(SourceTest, EachBlockGoesToOnePoolAndFirstToOneThatWantsIt) {
   RunBytes(3 * kBlock);
   EXPECT_EQ(sink_.blocks.size(), 5u);
   EXPECT_EQ(second.blocks.size(), 2u);
+}
+
+TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
+  MakeHealthy();
+  device_.byte_at = [](uint64_t) { return 0; };
+  RunBytes(64);
+  v1::Source source = source_->Snapshot();
+  ASSERT_EQ(source.history_size(), 2);
+  EXPECT_EQ(source.history(0).state(), v1::SOURCE_STATE_HEALTHY);
+  EXPECT_EQ(source.history(1).state(), v1::SOURCE_STATE_LATCHED);
+  EXPECT_THAT(source.history(1).reason(), HasSubstr("rct"));
+  EXPECT_GE(source.history(1).unix_seconds(), source.history(0).unix_seconds());
+  device_.byte_at = nullptr;
+  for (int i = 0; i < Source::kHistory; ++i) {
+    device_.read = absl::UnavailableError("read /dev/fake: No such device");
+    source_->Test(true, [](auto) {});
+    RunFor(absl::Milliseconds(20));
+    device_.read = absl::OkStatus();
+    RunFor(absl::Milliseconds(1020));
+  }
+  source = source_->Snapshot();
+  EXPECT_EQ(source.history_size(), Source::kHistory);
+  EXPECT_EQ(source.history(Source::kHistory - 1).state(), v1::SOURCE_STATE_HEALTHY);
 }
 
 TEST_F(SourceTest, SnapshotTellsTheRate) {

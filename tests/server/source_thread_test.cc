@@ -35,7 +35,7 @@ class SourceThreadTest : public ::testing::Test {
     spec.claims.health_min_entropy = 4;
     spec.claims.max_rate = 1'000'000;
     HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 1}).value();
-    SecretBytes held = arena_->Allocate(test.block_bytes()).value();
+    SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     auto source = std::make_unique<Source>(spec, std::move(driver), std::move(test),
                                            std::move(held), &clock_, &log_);
     return std::make_unique<SourceThread>(std::move(source));
@@ -44,7 +44,7 @@ class SourceThreadTest : public ::testing::Test {
   SystemClock clock_;
   EventLog log_{&clock_};
   std::unique_ptr<SecretArena> arena_ =
-      SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
 };
 
 TEST_F(SourceThreadTest, StopInterruptsASourceThatIsBlockedInItsDevice) {
