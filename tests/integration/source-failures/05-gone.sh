@@ -2,7 +2,7 @@
 begin
 tell device gone >/dev/null
 eventually 2 device_is GONE
-credited_good_ones_only
+credited_good_ones_only_and_is_left_alone
 lone_stands_still
 nobody_waited gone
 tell device good >/dev/null

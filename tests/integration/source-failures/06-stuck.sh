@@ -4,7 +4,7 @@ begin
 tell device 'stuck 0' >/dev/null
 eventually 5 device_is LATCHED
 taken_bad $((16 + READ))
-credited_good_ones_only
+credited_good_ones_only_and_is_left_alone
 lone_stands_still
 nobody_waited stuck
 [ "$(metric server 'entropyd_source_rct_failures_total.*source="device"')" -ge 2 ]

@@ -6,7 +6,7 @@ begin
 tell device 'biased 2' >/dev/null
 eventually 5 device_is LATCHED
 taken_bad $((2 * 512 + READ))
-credited_good_ones_only 512
+credited_good_ones_only_and_is_left_alone 512
 lone_stands_still
 nobody_waited biased
 [ "$(metric server 'entropyd_source_(apt|rct)_failures_total.*source="device"')" -ge 2 ]

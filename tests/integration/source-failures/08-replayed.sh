@@ -9,7 +9,7 @@ sleep 0.5
 tell device 'replay 5000' >/dev/null
 eventually 5 device_is LATCHED
 taken_bad $((24 + READ))
-credited_good_ones_only
+credited_good_ones_only_and_is_left_alone
 lone_stands_still
 nobody_waited replayed
 [ "$(metric server 'entropyd_source_lag_failures_total.*source="device"')" -ge 1 ]

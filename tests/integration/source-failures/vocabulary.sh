@@ -36,6 +36,9 @@ start_everything() {
   eventually 5 test -p device.control
   start_server
   start_clients
+  # Since when credit is counted, and the start-up tests passed since then.
+  echo 0 >base.good
+  echo 0 >base.credited
   echo 1 >passed
 }
 start_clients() {
@@ -75,14 +78,25 @@ taken_bad() {
   [ $bad -le "$1" ] || die "the device was read on for $bad bad bytes"
 }
 
-# No byte was credited but good ones after a passed start-up, plus ALLOWED.
+# No byte was credited but good ones after a passed start-up (4 bits each), and ALLOWED more.
 credited_good_ones_only() {
-  local good credited bound
+  local credited good bytes
   credited=$(of sources device credited_bits)
+  credited=${credited%.*}
   good=$(tell device count | figure good)  # afterwards: it may go on
-  bound=$((MIN_ENTROPY * (good - STARTUP * $(cat passed) + ${1:-0})))
-  echo "   ${credited%.*} bits credited, at most $bound could be"
-  [ "${credited%.*}" -le $bound ] || die "$credited bits credited, only $bound were good"
+  bytes=$((good - $(cat base.good) - STARTUP * $(cat passed) + ${1:-0}))
+  echo "   $((credited - $(cat base.credited))) bits credited, $((MIN_ENTROPY * bytes)) allowed"
+  [ $((credited - $(cat base.credited))) -le $((MIN_ENTROPY * bytes)) ] || die "more was credited than good bytes were taken"
+  echo "$credited" >base.credited.now
+  echo "$good" >base.good.now
+}
+# The same of a device that is not read any more: what it gave and is not credited yet never will be,
+# so that the next such look is exact again.
+credited_good_ones_only_and_is_left_alone() {
+  credited_good_ones_only "$@"
+  mv base.credited.now base.credited
+  mv base.good.now base.good
+  echo 0 >passed
 }
 
 # From now on not a byte leaves the pool that rests on the device alone, and its clients know why.
