@@ -68,6 +68,7 @@ nobody_waited() {
   echo "   $answer (bar $bar ms)"
   [ "$longest" -le $bar ] || die "a client waited $longest ms"
   [ "$(figure answers <<<"$answer")" -gt 0 ] || die "nobody drew anything"
+  ! grep -q 'event=pool.suspended pool=default' server.log || die "the pool with another source was suspended"
 }
 
 # At most so many bad bytes were taken when the device was left alone.
