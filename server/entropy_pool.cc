@@ -164,7 +164,7 @@ EntropyPool::Standing EntropyPool::Stand(int64_t now) const {
     const std::string missing = MissingSources();
     state.reason = absl::StrCat(fresh_until.size(), " of ", options_.min_healthy_groups,
                                 " groups gave a fresh seed", missing.empty() ? "" : ": ", missing);
-  } else if (bytes_since_seed_ >= kMaxBytesPerSeed) {
+  } else if (bytes_since_seed_ >= options_.max_bytes_per_seed) {
     state.reason = absl::StrCat("no seed since ", bytes_since_seed_.load(), " bytes");
   } else if (store_ != nullptr && store_->bytes() == 0 && standing.healthy_groups == 0) {
     state.reason = absl::StrCat("no bytes stored: ", MissingSources());

@@ -48,6 +48,12 @@ class EntropyPool final : public Pool, public SourceSink {
     bool software = false;
   };
 
+  // A fresh seed is asked for after so many bytes given out, whatever the interval …
+  static constexpr uint64_t kReseedBytes = uint64_t{1} << 30;
+  // … and the pool stops when none came after so many: far below what AES-256 in counter mode
+  // bears.
+  static constexpr uint64_t kMaxBytesPerSeed = uint64_t{1} << 40;
+
   struct Options {
     std::string name;
     v1::Quality quality = v1::QUALITY_DRBG;
@@ -56,13 +62,9 @@ class EntropyPool final : public Pool, public SourceSink {
     size_t capacity_bytes = 1 << 20;  // quality full
     int64_t reseed_interval_nanos = 0;
     int64_t max_seed_age_nanos = 0;
+    uint64_t max_bytes_per_seed = kMaxBytesPerSeed;
   };
 
-  // A fresh seed is asked for after so many bytes given out, whatever the interval …
-  static constexpr uint64_t kReseedBytes = uint64_t{1} << 30;
-  // … and the pool stops when none came after so many: far below what AES-256 in counter mode
-  // bears.
-  static constexpr uint64_t kMaxBytesPerSeed = uint64_t{1} << 40;
   // A child takes a new seed from the root after so many calls (and with each new seed of the
   // root).
   static constexpr uint32_t kCallsPerChildSeed = 4096;

@@ -91,7 +91,9 @@ absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
     return absl::AbortedError(
         absl::StrCat("read pool ", name(), ": its sources failed since the bytes were planned"));
   }
-  if (now < ready_until_) return absl::OkStatus();
+  if (now < ready_until_ && bytes_since_seed_ < options_.max_bytes_per_seed) {
+    return absl::OkStatus();
+  }
   return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", State().reason));
 }
 

@@ -60,7 +60,7 @@ run_step() {
   case "$1" in
     build/release) build_preset release ;;
     unit) ctest --preset release -L unit -j "$JOBS" ;;
-    tree) ctest --preset release -R '^(layering_test|readme_test)' ;;
+    tree) ctest --preset release -R '^(layering_test|readme_test|requirements_test)' ;;
     fuzz) ctest --preset release -L fuzz -j "$JOBS" ;;
     integration/*) tests/integration/suite.sh "${1#integration/}" ;;
     guest) tests/guest/run.sh ;;

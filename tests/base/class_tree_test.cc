@@ -388,7 +388,7 @@ TEST_F(ClassTreeTest, APassSaysWhetherSomebodyIsLeftWaiting) {
   EXPECT_FALSE(result_.more);
 }
 
-TEST_F(ClassTreeTest, StatisticsAddUpToTheRoot) {
+TEST_F(ClassTreeTest, S3_StatisticsAddUpToTheRoot) {
   Make({{.name = "root"},
         {.name = "inner", .parent = "root", .rate = 3000},
         {.name = "a", .parent = "inner", .rate = 1000, .ceil = 1000},

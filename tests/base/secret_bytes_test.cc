@@ -93,7 +93,7 @@ void ForbidLocking() {
   prctl(PR_SET_DUMPABLE, 1);  // changing the uid cleared it, and with it access to /proc/self/smaps
 }
 
-TEST(SecretArenaTest, MemoryIsNeitherDumpedNorInheritedAndLockedAsReported) {
+TEST(SecretArenaTest, M21_MemoryIsNeitherDumpedNorInheritedAndLockedAsReported) {
   auto arena = MakeArena(1 << 20);
   SecretBytes bytes = arena->Allocate(4096).value();
   Fill(&bytes, 1);
@@ -152,7 +152,7 @@ TEST(SecretArenaTest, LargeArenaNeedsOnlyWhatItUsesFromTheLimit) {
   EXPECT_EQ(said, "1 0");
 }
 
-TEST(SecretArenaTest, ForkedChildReadsZeros) {
+TEST(SecretArenaTest, M14_ForkedChildReadsZeros) {
   auto arena = MakeArena(1 << 16);
   SecretBytes bytes = arena->Allocate(1000).value();
   Fill(&bytes, 0x5a);
@@ -313,7 +313,7 @@ TEST(CleanseTest, Overwrites) {
   Cleanse({});
 }
 
-TEST(HardenProcessTest, ForbidsDumpsTracingAndNewPrivileges) {
+TEST(HardenProcessTest, M21_ForbidsDumpsTracingAndNewPrivileges) {
   const std::string said = InChild([] {
     const absl::Status status = HardenProcess();
     rlimit core = {1, 1};

@@ -118,12 +118,22 @@ TEST_F(EgdSessionTest, ZeroByteReadAloneIsAnsweredWithNothing) {
   EXPECT_TRUE(session_.idle());
 }
 
-TEST_F(EgdSessionTest, WrittenEntropyIsSkippedAndEarnsNothing) {
+TEST_F(EgdSessionTest, M19_WrittenEntropyIsSkippedAndEarnsNothing) {
   Send({0x03, 0xff, 0xff, 3, 0x02, 0x02, 0x02, 0x04});
   EXPECT_EQ(Drain(), kPidReply);
   EXPECT_EQ(session_.commands()[3], 1u);
   EXPECT_EQ(session_.commands()[2], 0u);  // its data is no command
   EXPECT_EQ(session_.owed(), 0u);
+}
+
+TEST_F(EgdSessionTest, M19_WrittenEntropyRaisesNoAccountWhateverItClaims) {
+  buffer_.Fill(10);
+  Bytes write = {0x03, 0xff, 0xff, 255};  // 65535 bits in 255 bytes
+  write.insert(write.end(), 255, 0xa5);
+  Send({0x00});
+  Send(write);
+  Send({0x00, 0x01, 32});
+  EXPECT_EQ(Drain(), Concat({{0, 0, 0, 80}, {0, 0, 0, 80}, {10}, StreamBytes(0, 10)}));
 }
 
 TEST_F(EgdSessionTest, RepliesKeepTheOrderOfMixedCommands) {

@@ -17,19 +17,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/tls.h"
-#include "client/attach_ledger.h"
-#include "client/entropy_stream.h"
-#include "client/grpc_channel.h"
+#include "tests/integration/drawing_client.h"
 
 namespace entropyd {
 namespace {
@@ -82,96 +78,24 @@ class Collection {
   std::vector<Block> parts_[kClients];
 };
 
-struct Endpoint {
-  std::string address;
-  config::v1::ClientTls tls;
-  std::string class_name;
-};
-
-std::shared_ptr<grpc::Channel> ChannelOrDie(const Endpoint& endpoint) {
-  auto channel = MakeChannel(endpoint.address, endpoint.tls, absl::Now());
-  if (!channel.ok()) {
-    fprintf(stderr, "it_draw_blocks: %s\n", channel.status().ToString().c_str());
-    exit(1);
-  }
-  return *std::move(channel);
-}
-
-// One stream until it dies, is cancelled after `life` bytes, or the collection is full.
-class StreamRun {
- public:
-  StreamRun(const Endpoint& endpoint, std::mt19937_64* random)
-      : stream_(EntropyStream::Start(ChannelOrDie(endpoint), [this] {
-          std::lock_guard<std::mutex> lock(mutex_);
-          awake_ = true;
-          wake_.notify_one();
-        })) {
-    v1::AgentMessage hello;
-    hello.mutable_hello()->set_version_min(1);
-    hello.mutable_hello()->set_version_max(1);
-    std::string host_id(16, '\0');
-    for (char& c : host_id) c = static_cast<char>((*random)());
-    hello.mutable_hello()->set_host_id(host_id);
-    stream_->Send(hello);
-    channel_ = ledger_.Open().value();
-    v1::AgentMessage open;
-    open.mutable_open()->set_channel(channel_);
-    open.mutable_open()->set_class_(endpoint.class_name);
-    stream_->Send(open);
-  }
-
-  void Draw(int client, uint64_t life, Collection* collection) {
-    uint64_t drawn = 0;
-    while (!collection->Full(client) && drawn < life && !stream_->finished()) {
-      WaitAwake();
-      while (auto message = stream_->TryNext()) {
-        const auto& view = message->view();
-        if (!view.ok() || !ledger_.Accept(*view).ok()) {
-          fprintf(stderr, "it_draw_blocks: the stream broke its own rules\n");
-          exit(1);
-        }
-        for (const GrantView& grant : view->grants) {
-          std::vector<uint8_t> bytes;
-          for (auto piece : grant.pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
-          collection->Add(client, bytes);
-          drawn += bytes.size();
-        }
-        RenewCredit();
-      }
-    }
-    stream_->Cancel();
-  }
-
- private:
-  void WaitAwake() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    wake_.wait_for(lock, std::chrono::milliseconds(100), [this] { return awake_; });
-    awake_ = false;
-  }
-  void RenewCredit() {
-    if (!ledger_.welcomed() || ledger_.Find(channel_)->promised() > kWindow / 2) return;
-    ledger_.Promise(channel_, kWindow);
-    v1::AgentMessage credit;
-    *credit.mutable_credit()->add_line() = ledger_.TakeLine(channel_, 1);
-    stream_->Send(credit);
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool awake_ = true;
-  AttachLedger ledger_;
-  uint32_t channel_ = 0;
-  std::unique_ptr<EntropyStream> stream_;
-};
-
 void AttachClient(int client, const Endpoint& endpoint, uint64_t seed, Collection* collection,
                   std::atomic<int>* deaths) {
   std::mt19937_64 random(seed + static_cast<uint64_t>(client));
   while (!collection->Full(client)) {
     // Between 16 KiB and 32 MiB, small ones as likely as large ones.
     const uint64_t life = uint64_t{16 * 1024} << (random() % 12);
-    StreamRun run(endpoint, &random);
-    run.Draw(client, life, collection);
+    std::string host_id(16, '\0');
+    for (char& c : host_id) c = static_cast<char>(random());
+    DrawingClient stream(endpoint, host_id);
+    uint64_t drawn = 0;
+    for (bool alive = true; alive && !collection->Full(client) && drawn < life;) {
+      std::vector<uint8_t> bytes;
+      alive = stream.Await(absl::Milliseconds(100), &bytes);
+      collection->Add(client, bytes);
+      drawn += bytes.size();
+      if (stream.promised() <= kWindow / 2) stream.Ask(kWindow);
+    }
+    stream.Cancel();
     ++*deaths;
   }
 }
@@ -229,11 +153,7 @@ int Main(int argc, char** argv) {
       fprintf(stderr, "it_draw_blocks: %s\n", tls13.ToString().c_str());
       return 1;
     }
-    endpoint.address = argv[2];
-    endpoint.tls.set_cert(argv[3]);
-    endpoint.tls.set_key(argv[4]);
-    endpoint.tls.set_ca(argv[5]);
-    endpoint.class_name = argv[6];
+    endpoint = Endpoint::FromArguments(argv + 2);
   }
   for (int i = 0; i < kClients; ++i) {
     clients.emplace_back([&, i] {

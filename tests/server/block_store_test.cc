@@ -25,7 +25,7 @@ class BlockStoreTest : public ::testing::Test {
   BlockStore store_ = BlockStore::Create(arena_.get(), 4 * kBlock + 5).value();
 };
 
-TEST_F(BlockStoreTest, BytesLeaveInOrderAndOnce) {
+TEST_F(BlockStoreTest, M12_BytesLeaveInOrderAndOnce) {
   Push(0, 1);
   Push(0, 2);
   EXPECT_EQ(store_.bytes(), 2 * kBlock);

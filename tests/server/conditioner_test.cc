@@ -91,7 +91,7 @@ TEST(ConditionerTest, ShortInputIsNotEnoughWhateverItIsWorth) {
   EXPECT_FALSE(conditioner->Ready());
 }
 
-TEST(ConditionerTest, SourcesOfOneGroupCountOnce) {
+TEST(ConditionerTest, M7_SourcesOfOneGroupCountOnce) {
   std::unique_ptr<Conditioner> conditioner = Make(2);
   const std::vector<uint8_t> samples(400, 1);
   conditioner->Add(0, samples, 1, true);
@@ -123,7 +123,7 @@ TEST(ConditionerTest, ResetForgetsBytesAndCredit) {
 }
 
 // 512 of every 576 credited bits at most, whatever the sizes of the reads.
-TEST(ConditionerTest, YieldNeverExceedsEightNinths) {
+TEST(ConditionerTest, M8_YieldNeverExceedsEightNinths) {
   std::unique_ptr<Conditioner> conditioner = Make(1);
   double credited = 0, delivered = 0;
   for (int i = 1; i < 2000; ++i) {

@@ -154,7 +154,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
   std::vector<ModelAgent> agents_;
 };
 
-TEST_P(DispatcherModelTest, NothingIsLostForgottenOrDeliveredTwice) {
+TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
   Make({.limits = {.max_credit = 64 * 1024, .max_payload = 8 * 1024}, .max_in_flight = 24 * 1024});
   full_.available = 50'000;
   agents_.resize(6);

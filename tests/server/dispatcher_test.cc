@@ -183,7 +183,7 @@ TEST_F(DispatcherTest, CloseIsAnsweredAsTheChannelsLastWord) {
   EXPECT_EQ(Granted(peer, 1), kPayload) << "what was on its way, and nothing after";
 }
 
-TEST_F(DispatcherTest, ASuspendedPoolKeepsTheDemand) {
+TEST_F(DispatcherTest, M9_ASuspendedPoolKeepsTheDemand) {
   drbg_.state.ready = false;
   drbg_.state.reason = "no fresh seed";
   PoolsChanged();
@@ -539,7 +539,48 @@ TEST_F(DispatcherTest, AGetThatIsGivenUpForfeitsWhatItWasGranted) {
   ExpectBalance();
 }
 
-TEST_F(DispatcherTest, GetSaysWhyItIsRefused) {
+// What the leaves of a tree were charged is what their pool gave, but for what was given up or
+// refused, and adds up to the root.
+TEST_F(DispatcherTest, S3_TheTreesCountExactlyTheBytesThatPoolsGive) {
+  const auto charged = [this](bool leaves) {
+    uint64_t bytes = 0;
+    for (const auto& slot : dispatcher_->classes().slots()) {
+      for (const ClassTree::ClassStats& stats : slot->tree->Stats(clock_.NowNanos())) {
+        if (leaves ? stats.leaf : stats.spec.parent.empty()) bytes += stats.delivered_bytes;
+      }
+    }
+    return bytes;
+  };
+  full_.available = 5'000;
+  FakePeer* peer = Greet();
+  WriteAll(peer);
+  Open(peer, 1, "default/gold");
+  Open(peer, 2, "default/slow");
+  Open(peer, 3, "scarce/key");
+  WriteAll(peer);
+  for (uint64_t round = 1; round <= 20; ++round) {
+    for (const uint32_t channel : {1, 2, 3}) Credit(peer, channel, round * 3'000, 0);
+    FakeOutlet::Record record;
+    Draw* draw = Get(&record, round % 2 == 0 ? "default/gold" : "default/slow", 100 * round);
+    if (round % 5 == 0) drbg_.next_error = absl::UnavailableError("no fresh seed");
+    WriteAll(peer);
+    Advance(300 * kMilli);
+    WriteAll(peer);
+    Post(draw, Draw::kCancelled);
+    Post(draw, Draw::kDead);
+    ExpectBalance();
+    EXPECT_EQ(charged(true), totals().charged_bytes);
+    EXPECT_EQ(charged(false), totals().charged_bytes);
+    EXPECT_EQ(drbg_.given + full_.given, totals().sent_bytes + totals().drawn_bytes);
+    EXPECT_EQ(drbg_.given + full_.given,
+              totals().charged_bytes - totals().planned_bytes - totals().forfeited_bytes);
+  }
+  EXPECT_EQ(full_.given, 5'000u);
+  EXPECT_GT(totals().forfeited_bytes, 0u);
+  EXPECT_GT(totals().drawn_bytes, 0u);
+}
+
+TEST_F(DispatcherTest, M9_GetSaysWhyItIsRefused) {
   const auto code = [this](const std::string& name, uint32_t bytes,
                            v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
     FakeOutlet::Record record;

@@ -1,10 +1,13 @@
 #include "server/drbg.h"
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,10 +37,10 @@ class DrbgTest : public ::testing::Test {
   const Bytes seed_ = Bytes(CtrDrbg::kSeedBytes, 7);
 };
 
-TEST_F(DrbgTest, SelfTestPasses) { EXPECT_TRUE(CtrDrbg::SelfTest(provider_.get()).ok()); }
+TEST_F(DrbgTest, M11_SelfTestPasses) { EXPECT_TRUE(CtrDrbg::SelfTest(provider_.get()).ok()); }
 
 // CAVP DRBGVS, CTR_DRBG.rsp, [AES-256 no df], no reseed, COUNT = 0.
-TEST_F(DrbgTest, GivesThePublishedAnswer) {
+TEST_F(DrbgTest, M11_GivesThePublishedAnswer) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   ASSERT_TRUE(drbg->Instantiate(FromHex("df5d73faa468649edda33b5cca79b0b05600419ccb7a879d"
                                         "dfec9db32ee494e5531b51de16a30f769262474c73bec010"),
@@ -67,7 +70,7 @@ TEST_F(DrbgTest, EveryInputChangesTheOutput) {
   }
 }
 
-TEST_F(DrbgTest, ReseedingChangesTheOutput) {
+TEST_F(DrbgTest, M16_ReseedingChangesTheOutput) {
   std::unique_ptr<CtrDrbg> a = Make(), b = Make();
   ASSERT_TRUE(a->Instantiate(seed_, "").ok());
   ASSERT_TRUE(b->Instantiate(seed_, "").ok());
@@ -88,7 +91,7 @@ TEST_F(DrbgTest, LongRequestsAreServedByManyAndNeverRepeat) {
   EXPECT_NE(chunk(1), chunk(2));
 }
 
-TEST_F(DrbgTest, GivesNothingWithoutASeed) {
+TEST_F(DrbgTest, M11_GivesNothingWithoutASeed) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   Bytes out(16, 0xee);
   EXPECT_EQ(drbg->Generate(absl::MakeSpan(out), {}).code(), absl::StatusCode::kInternal);
@@ -115,8 +118,92 @@ TEST_F(DrbgTest, ManyMoreCallsThanOpenSslsOwnReseedLimitSucceed) {
   for (int i = 0; i < 1000; ++i) Generate(drbg.get(), 16);  // its default for children is 256
 }
 
+// CTR_DRBG with AES-256 as SP 800-90A 10.2.1 writes it down, with its state for all to see.
+class OpenDrbg {
+ public:
+  explicit OpenDrbg(const Bytes& seed) { Update(seed); }
+  Bytes Generate(size_t blocks) {
+    Bytes out;
+    for (size_t i = 0; i < blocks; ++i) {
+      AddToCounter(1);
+      const Bytes block = Encrypt();
+      out.insert(out.end(), block.begin(), block.end());
+    }
+    Update(Bytes(CtrDrbg::kSeedBytes, 0));
+    return out;
+  }
+  void Update(const Bytes& seed) {
+    Bytes next;
+    for (int i = 0; i < 3; ++i) {
+      AddToCounter(1);
+      const Bytes block = Encrypt();
+      next.insert(next.end(), block.begin(), block.end());
+    }
+    for (size_t i = 0; i < next.size(); ++i) next[i] ^= seed[i];
+    key_.assign(next.begin(), next.begin() + 32);
+    counter_.assign(next.begin() + 32, next.end());
+  }
+  // What that key gives at this distance from the counter: whoever has the state can compute it.
+  Bytes At(int distance) {
+    const Bytes counter = counter_;
+    AddToCounter(distance);
+    const Bytes block = Encrypt();
+    counter_ = counter;
+    return block;
+  }
+
+ private:
+  void AddToCounter(int n) {
+    for (size_t i = 16; i-- > 0;) {
+      n += counter_[i];
+      counter_[i] = static_cast<uint8_t>(n & 0xff);
+      n >>= 8;
+    }
+  }
+  Bytes Encrypt() const {
+    Bytes block(16);
+    int n = 0;
+    std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> cipher(EVP_CIPHER_CTX_new(),
+                                                                           &EVP_CIPHER_CTX_free);
+    EXPECT_EQ(EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_ecb(), nullptr, key_.data(), nullptr),
+              1);
+    EXPECT_EQ(EVP_EncryptUpdate(cipher.get(), block.data(), &n, counter_.data(), 16), 1);
+    return block;
+  }
+  Bytes key_ = Bytes(32, 0), counter_ = Bytes(16, 0);
+};
+
+// Whoever learns the whole state after some output finds a key that has nothing to do with it …
+TEST_F(DrbgTest, M16_StateAfterACallDoesNotLeadBackToItsOutput) {
+  std::unique_ptr<CtrDrbg> drbg = Make();
+  ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());
+  OpenDrbg disclosed(seed_);
+  std::set<Bytes> earlier;
+  for (int call = 0; call < 10; ++call) {
+    const Bytes out = Generate(drbg.get(), 64);
+    ASSERT_EQ(disclosed.Generate(4), out) << "this is the state of ours, call " << call;
+    for (auto at = out.begin(); at != out.end(); at += 16) earlier.emplace(at, at + 16);
+    for (int distance = -1000; distance <= 1000; ++distance) {
+      ASSERT_EQ(earlier.count(disclosed.At(distance)), 0u) << distance;
+    }
+  }
+}
+
+// … and loses sight of what comes with the next seed.
+TEST_F(DrbgTest, M16_OneSeedAfterADisclosureMakesLaterOutputSafe) {
+  std::unique_ptr<CtrDrbg> drbg = Make();
+  ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());
+  OpenDrbg disclosed(seed_), informed(seed_);
+  const Bytes fresh(CtrDrbg::kSeedBytes, 9);
+  ASSERT_TRUE(drbg->Reseed(fresh, {}).ok());
+  informed.Update(fresh);
+  const Bytes out = Generate(drbg.get(), 64);
+  EXPECT_NE(disclosed.Generate(4), out);
+  EXPECT_EQ(informed.Generate(4), out) << "nothing but the seed makes the difference";
+}
+
 // OpenSSL wants a new seed in a child process and finds none: nothing is given twice.
-TEST_F(DrbgTest, ForkedChildGetsNothing) {
+TEST_F(DrbgTest, M14_ForkedChildGetsNothing) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());
   Bytes out(16);

@@ -2,12 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <limits>
 #include <set>
+#include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "tests/server/fake_driver.h"
 
 namespace entropyd {
@@ -33,6 +39,7 @@ class EntropyPoolTest : public ::testing::Test {
     options.capacity_bytes = capacity;
     options.reseed_interval_nanos = absl::ToInt64Nanoseconds(kReseed);
     options.max_seed_age_nanos = absl::ToInt64Nanoseconds(kMaxAge);
+    options.max_bytes_per_seed = max_bytes_per_seed_;
     pool_ = EntropyPool::Create(options, provider_.get(), arena_.get(), &clock_, &log_, &metrics_)
                 .value();
     pool_->SetChangeCallback([this] { ++changes_; });
@@ -84,6 +91,7 @@ class EntropyPoolTest : public ::testing::Test {
       {.source = "cpu", .group = "cpu", .min_entropy = 4},
       {.source = "soft", .group = "host", .min_entropy = 0, .software = true},
   };
+  uint64_t max_bytes_per_seed_ = EntropyPool::kMaxBytesPerSeed;
   std::mt19937_64 generator_{7};
   std::atomic<int> changes_{0};
   std::atomic<int> wakes_{0};
@@ -91,7 +99,7 @@ class EntropyPoolTest : public ::testing::Test {
   std::unique_ptr<PoolReader> reader_;
 };
 
-TEST_F(EntropyPoolTest, NotReadyBeforeAFullSeed) {
+TEST_F(EntropyPoolTest, M10_NotReadyBeforeAFullSeed) {
   Make(v1::QUALITY_DRBG);
   EXPECT_FALSE(pool_->State().ready);
   EXPECT_EQ(pool_->Available(), 0u);
@@ -110,7 +118,7 @@ TEST_F(EntropyPoolTest, NotReadyBeforeAFullSeed) {
   EXPECT_TRUE(Read(16).ok());
 }
 
-TEST_F(EntropyPoolTest, SourcesThatAreNotHealthyGiveNothing) {
+TEST_F(EntropyPoolTest, M5_SourcesThatAreNotHealthyGiveNothing) {
   Make(v1::QUALITY_DRBG);
   EXPECT_EQ(Add(0, 4096), 0);
   EXPECT_FALSE(pool_->State().ready);
@@ -118,7 +126,7 @@ TEST_F(EntropyPoolTest, SourcesThatAreNotHealthyGiveNothing) {
   EXPECT_DOUBLE_EQ(Add(0, 100), 400);
 }
 
-TEST_F(EntropyPoolTest, MinimumOfTwoGroupsNeedsASeedFromEach) {
+TEST_F(EntropyPoolTest, M10_MinimumOfTwoGroupsNeedsASeedFromEach) {
   Make(v1::QUALITY_DRBG, 2);
   Healthy(0);
   Healthy(1);
@@ -137,7 +145,7 @@ TEST_F(EntropyPoolTest, SourceWithoutCreditNeverMakesThePoolReady) {
   EXPECT_FALSE(pool_->Wants(2));
 }
 
-TEST_F(EntropyPoolTest, ReadersNeverShareOutput) {
+TEST_F(EntropyPoolTest, M12_ReadersNeverShareOutput) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   std::set<std::vector<uint8_t>> seen;
@@ -168,7 +176,7 @@ TEST_F(EntropyPoolTest, SeedsAreWantedAtTheIntervalAndNotBefore) {
   EXPECT_EQ(pool_->State().seed_generation, 2u);
 }
 
-TEST_F(EntropyPoolTest, ReaderFollowsTheRootToEachNewSeedAtOnce) {
+TEST_F(EntropyPoolTest, M16_ReaderFollowsTheRootToEachNewSeedAtOnce) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   std::vector<uint8_t> out(16);
@@ -209,7 +217,7 @@ TEST_F(EntropyPoolTest, MinimumOfTwoGroupsHoldsOnlyWhileBothSeedsAreFresh) {
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
 }
 
-TEST_F(EntropyPoolTest, SuspendedWhenTheSeedIsTooOld) {
+TEST_F(EntropyPoolTest, M9_SuspendedWhenTheSeedIsTooOld) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   clock_.Advance(kMaxAge - absl::Nanoseconds(1));
@@ -297,7 +305,7 @@ TEST_F(EntropyPoolTest, FailureBelowTheMinimumOfGroupsSuspends) {
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
 }
 
-TEST_F(EntropyPoolTest, SourcesOfOneGroupCountOnce) {
+TEST_F(EntropyPoolTest, M7_SourcesOfOneGroupCountOnce) {
   members_[1].group = "board";
   Make(v1::QUALITY_DRBG);
   Healthy(0);
@@ -310,7 +318,7 @@ TEST_F(EntropyPoolTest, SourcesOfOneGroupCountOnce) {
   EXPECT_EQ(pool_->Snapshot().healthy_groups(), 1u);
 }
 
-TEST_F(EntropyPoolTest, FullPoolGivesEachByteOnceAndNoMoreThanItHas) {
+TEST_F(EntropyPoolTest, M12_FullPoolGivesEachByteOnceAndNoMoreThanItHas) {
   Make(v1::QUALITY_FULL);
   ReadyWithOneGroup();
   EXPECT_EQ(pool_->Available(), 0u) << "the first block is the seed";
@@ -325,7 +333,7 @@ TEST_F(EntropyPoolTest, FullPoolGivesEachByteOnceAndNoMoreThanItHas) {
   EXPECT_EQ(pool_->Snapshot().delivered_bytes(), 192u);
 }
 
-TEST_F(EntropyPoolTest, FullPoolNeverDeliversMoreThanEightNinthsOfTheCredit) {
+TEST_F(EntropyPoolTest, FullPoolDeliversNearlyEightNinthsOfTheCredit) {
   Make(v1::QUALITY_FULL, 1, 1 << 16);
   Healthy(0);
   double credited = 0;
@@ -365,7 +373,7 @@ TEST_F(EntropyPoolTest, StoredBlocksOfAFailedSourceAreDroppedAndTheOthersKept) {
   EXPECT_TRUE(Read(128).ok());
 }
 
-TEST_F(EntropyPoolTest, FullPoolServesWhatIsStoredAndIsSuspendedWhenNothingCanCome) {
+TEST_F(EntropyPoolTest, M9_FullPoolServesWhatIsStoredAndIsSuspendedWhenNothingCanCome) {
   Make(v1::QUALITY_FULL);
   ReadyWithOneGroup();
   Add(0, kBlockSamples);
@@ -389,7 +397,7 @@ TEST_F(EntropyPoolTest, SoftwareOnlyPoolIsMarkedWhereverItShows) {
   EXPECT_THAT(metrics_.Serialize(), HasSubstr("entropyd_pool_degraded{pool=\"default\"} 1"));
 }
 
-TEST_F(EntropyPoolTest, FailedPoolStaysStopped) {
+TEST_F(EntropyPoolTest, M11_FailedPoolStaysStopped) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   pool_->Fail("self-test CTR_DRBG: wrong answer");
@@ -428,6 +436,179 @@ TEST_F(EntropyPoolTest, FreshSeedIsWantedAfterMuchOutput) {
   }
   EXPECT_TRUE(pool_->Wants(0));
   EXPECT_EQ(wakes_, 1);
+}
+
+TEST_F(EntropyPoolTest, M9_DrbgPoolStopsAfterSoManyBytesWithoutASeed) {
+  max_bytes_per_seed_ = 10'000;
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  ASSERT_TRUE(Read(9'999).ok());
+  ASSERT_TRUE(Read(1).ok());
+  EXPECT_TRUE(absl::IsUnavailable(Read(1))) << "even before the next tick";
+  EXPECT_THAT(pool_->State().reason, HasSubstr("no seed since 10000 bytes"));
+  pool_->Tick();
+  EXPECT_THAT(log_.events, Contains("pool.suspended"));
+  EXPECT_EQ(pool_->Available(), 0u);
+  clock_.Advance(kReseed);
+  Add(0, kBlockSamples);
+  EXPECT_TRUE(Read(10'000).ok());
+}
+
+// Sources of two groups give, fail, vanish and return at random while bytes are drawn at random:
+// what was delivered and what is stored are never worth more than 512 bits for each 576 credited,
+// and the credit never more than the claim.
+TEST_F(EntropyPoolTest, M8_FullPoolNeverDeliversMoreThanEightNinthsOfTheCreditWhateverHappens) {
+  members_.push_back({.source = "trng1", .group = "board", .min_entropy = 2.5});
+  Make(v1::QUALITY_FULL, 1, 4096);
+  double credited = 0;
+  uint64_t read = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const int member = static_cast<int>(generator_() % members_.size());
+    const uint64_t dice = generator_() % 100;
+    if (dice < 50) {
+      const size_t samples = generator_() % 400;
+      const double credit = Add(member, samples);
+      ASSERT_LE(credit, members_[member].min_entropy * static_cast<double>(samples));
+      credited += credit;
+    } else if (dice < 90) {
+      const size_t bytes = generator_() % 200;
+      if (Read(bytes).ok()) read += bytes;
+    } else if (dice < 97) {
+      Healthy(member);
+    } else if (dice < 98) {
+      pool_->SetSourceState(member, v1::SOURCE_STATE_QUARANTINED);
+    } else if (dice < 99) {
+      pool_->SetSourceState(member, v1::SOURCE_STATE_GONE);
+    } else {
+      clock_.Advance(kReseed / 2);
+    }
+    const v1::Pool now = pool_->Snapshot();
+    ASSERT_EQ(now.delivered_bytes(), read);
+    ASSERT_LE(8.0 * static_cast<double>(read + now.available_bytes()), credited * 512 / 576);
+  }
+  EXPECT_GT(read, 100'000u);
+}
+
+// Readers come and go, reads are refused half way, sources fail and return: no aligned block of 16
+// bytes is ever given twice, and a refused read gives nothing.
+TEST_F(EntropyPoolTest, M12_NoByteIsGivenTwiceUnderRandomAborts) {
+  for (const v1::Quality quality : {v1::QUALITY_DRBG, v1::QUALITY_FULL}) {
+    Make(quality, 1, 1 << 16);
+    ReadyWithTwoGroups();
+    std::set<std::string> seen;
+    uint64_t blocks = 0, refused = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      const uint64_t dice = generator_() % 100;
+      const int member = static_cast<int>(generator_() % 2);
+      if (dice < 20) {
+        Add(member, generator_() % 800);
+      } else if (dice < 25) {
+        reader_ = pool_->NewReader();
+      } else if (dice < 27) {
+        pool_->SetSourceState(member, v1::SOURCE_STATE_QUARANTINED);
+        Healthy(member);
+      } else {
+        // Planned under an epoch that may have passed, and more than may be stored.
+        std::vector<uint8_t> out(16 * (1 + generator_() % 16), 0xee);
+        const uint64_t epoch = pool_->State().discard_epoch - (dice > 95);
+        if (!reader_->Read(absl::MakeSpan(out), epoch).ok()) {
+          ASSERT_EQ(out, std::vector<uint8_t>(out.size(), 0));
+          ++refused;
+          continue;
+        }
+        for (auto at = out.begin(); at != out.end(); at += 16, ++blocks) {
+          ASSERT_TRUE(seen.emplace(at, at + 16).second) << "a block came twice";
+        }
+      }
+    }
+    EXPECT_GT(blocks, 1000u);
+    EXPECT_GT(refused, 100u);
+  }
+}
+
+// What the child was given would be the parent's next bytes: the DRBG refuses, the pool stops.
+TEST_F(EntropyPoolTest, M14_ForkedChildGetsNothingAndItsPoolStops) {
+  for (const v1::Quality quality : {v1::QUALITY_DRBG, v1::QUALITY_FULL}) {
+    Make(quality);
+    ReadyWithOneGroup();
+    Add(0, 3 * kBlockSamples);
+    ASSERT_TRUE(Read(16).ok());
+    const pid_t child = fork();
+    if (child == 0) {
+      const bool failed = absl::IsInternal(Read(16));
+      const bool latched = absl::IsUnavailable(Read(16)) && !pool_->State().ready &&
+                           absl::StartsWith(pool_->State().reason, "failed: ");
+      _exit(failed && latched && !HasFailure() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EXPECT_TRUE(Read(16).ok());
+  }
+}
+
+// What a machine restored from a snapshot is to its programs: two processes that begin with the
+// same memory and the same process id, so that nothing in user space tells them apart. Returns what
+// each of them drew, "" for one that failed, or nothing where such processes may not be made.
+std::vector<std::string> DrawTwiceFromASnapshot(const std::function<void()>& prepare,
+                                                const std::function<std::string()>& draw) {
+  constexpr int kForbidden = 77;
+  int pipes[2][2];
+  if (pipe(pipes[0]) != 0 || pipe(pipes[1]) != 0) return {};
+  const pid_t outer = fork();
+  if (outer == 0) {
+    // Each is the first of a PID namespace of its own: number 1.
+    if (unshare(CLONE_NEWPID) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) _exit(kForbidden);
+    const pid_t original = fork();
+    if (original == 0) {
+      prepare();
+      if (unshare(CLONE_NEWPID) != 0) _exit(kForbidden);
+      const pid_t copy = fork();
+      const std::string drawn = draw();
+      const int to = pipes[copy == 0][1];
+      if (getpid() != 1 || write(to, drawn.data(), drawn.size()) < 0) _exit(1);
+      if (copy != 0) waitpid(copy, nullptr, 0);
+      _exit(0);
+    }
+    int status = 0;
+    waitpid(original, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  }
+  std::vector<std::string> drawn;
+  for (auto& ends : pipes) {
+    close(ends[1]);
+    char buffer[4096];
+    const ssize_t n = read(ends[0], buffer, sizeof(buffer));
+    drawn.emplace_back(buffer, static_cast<size_t>(n < 0 ? 0 : n));
+    close(ends[0]);
+  }
+  int status = 0;
+  waitpid(outer, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kForbidden) return {};
+  return drawn;
+}
+
+TEST_F(EntropyPoolTest, M15_SnapshotNeverRepeats) {
+  std::unique_ptr<CtrDrbg> bare;
+  std::vector<uint8_t> without(32), with(32);
+  const std::vector<std::string> drawn = DrawTwiceFromASnapshot(
+      [&] {
+        Make(v1::QUALITY_DRBG);
+        ReadyWithOneGroup();
+        bare = CtrDrbg::Create(provider_.get()).value();
+        const std::vector<uint8_t> seed(CtrDrbg::kSeedBytes, 1);
+        if (!Read(32).ok() || !bare->Instantiate(seed, "").ok()) _exit(1);
+      },
+      [&] {
+        if (!bare->Generate(absl::MakeSpan(without), {}).ok() || !Read(32, &with).ok()) _exit(1);
+        return std::string(without.begin(), without.end()) + std::string(with.begin(), with.end());
+      });
+  if (drawn.empty()) GTEST_SKIP() << "no PID namespaces here";
+  ASSERT_EQ(drawn.size(), 2u);
+  ASSERT_EQ(drawn[0].size(), 64u);
+  ASSERT_EQ(drawn[1].size(), 64u);
+  EXPECT_EQ(drawn[0].substr(0, 32), drawn[1].substr(0, 32)) << "a bare DRBG cannot know of it";
+  EXPECT_NE(drawn[0].substr(32), drawn[1].substr(32)) << "a reader mixes in fresh bytes";
 }
 
 // Three readers draw on threads of their own while the source fails.

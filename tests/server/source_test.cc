@@ -71,7 +71,7 @@ class SourceTest : public ::testing::Test {
   std::unique_ptr<Source> source_;
 };
 
-TEST_F(SourceTest, StartUpSamplesAreTestedAndNotCredited) {
+TEST_F(SourceTest, M5_StartUpSamplesAreTestedAndNotCredited) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_STARTING);
   RunBytes(2 * kBlock - 64);
   EXPECT_EQ(State(), v1::SOURCE_STATE_STARTING);
@@ -267,7 +267,7 @@ TEST_F(SourceTest, MissingDeviceIsGoneAndOpenedEverySecond) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
 }
 
-TEST_F(SourceTest, UnpluggedAndReplacedDeviceStartsAgainWithoutCredit) {
+TEST_F(SourceTest, M18_UnpluggedAndReplacedDeviceStartsAgainWithoutCredit) {
   MakeHealthy();
   RunBytes(640);
   device_.read = absl::UnavailableError("read /dev/fake: No such device");
@@ -291,7 +291,7 @@ TEST_F(SourceTest, DeviceThatOpensButGivesNothingStaysGone) {
       << "said once, not with every try";
 }
 
-TEST_F(SourceTest, SilentDeviceIsGivenUpAfterTwoSeconds) {
+TEST_F(SourceTest, M17_SilentDeviceIsGivenUpAfterTwoSeconds) {
   MakeHealthy();
   device_.silent = true;
   RunFor(absl::Milliseconds(1990));

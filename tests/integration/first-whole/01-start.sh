@@ -1,8 +1,8 @@
 make_pki
-server_yaml >server.yaml
+{ server_yaml; echo 'log: {level: debug}'; } >server.yaml
 "$BIN/entropyd" --config server.yaml --check-config | grep -q 'configuration OK'
 start_server
-agent_yaml "$(port_of server grpc)" >agent.yaml
+{ agent_yaml "$(port_of server grpc)"; echo 'log: {level: debug}'; } >agent.yaml
 "$BIN/entropyd-hostagent" --config agent.yaml --check-config | grep -q 'configuration OK'
 start_agent
 eventually 20 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
