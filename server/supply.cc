@@ -65,6 +65,7 @@ class SupplyImpl final : public Supply {
   std::vector<SourceMetrics> source_metrics_;
   int64_t next_self_test_;
 
+  absl::Mutex self_test_mutex_;  // one at a time: the arena has room for one
   std::thread ticker_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -155,6 +156,7 @@ Pool* SupplyImpl::FindPool(const std::string& name) const {
 }
 
 absl::StatusOr<std::vector<std::string>> SupplyImpl::SelfTest() {
+  absl::MutexLock lock(&self_test_mutex_);
   absl::StatusOr<std::vector<std::string>> passed = RunSelfTests(provider_.get(), arena_);
   if (!passed.ok()) {
     log_->Error("self_test.failed", {{"reason", passed.status().message()}});

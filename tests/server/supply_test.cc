@@ -232,6 +232,25 @@ TEST_F(SupplyTest, SoftwarePoolBecomesReadyAndSaysWhatItIs) {
   EXPECT_TRUE(supply_->ListPools()[0].software_only());
 }
 
+TEST_F(SupplyTest, M11_FailedSelfTestStopsEveryPool) {
+  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
+  const auto passed = supply_->SelfTest();
+  ASSERT_TRUE(passed.ok()) << passed.status();
+  EXPECT_TRUE(pool()->State().ready);
+  // No memory is left for it: a self-test that cannot run has not passed.
+  std::vector<SecretBytes> hoard;
+  for (auto more = arena_->Allocate(64 << 10); more.ok(); more = arena_->Allocate(64 << 10)) {
+    hoard.push_back(*std::move(more));
+  }
+  EXPECT_FALSE(supply_->SelfTest().ok());
+  EXPECT_FALSE(pool()->State().ready);
+  EXPECT_THAT(pool()->State().reason, HasSubstr("failed: "));
+  hoard.clear();
+  EXPECT_TRUE(supply_->SelfTest().ok());
+  EXPECT_FALSE(pool()->State().ready) << "a failure latches";
+}
+
 TEST_F(SupplyTest, FullPoolFillsAgainAsItIsDrawn) {
   Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft], quality: full, capacity: 4KiB")));
   std::vector<uint8_t> out(1024);
