@@ -30,7 +30,8 @@ class BlockStatistic {
                                                                  "long_run", "continuous"};
 
   static constexpr size_t kBlockBytes = 2500;
-  // Examining a byte costs twice what making it does (3 ns); one block in 64 costs 3 % of that.
+  // A byte takes 3 ns to examine and 0.7 ns to make in requests of 4 KiB: of one block in 64 that
+  // is 7 % more.
   static constexpr size_t kBlocksPerExamined = 64;
 
   struct Tally {
