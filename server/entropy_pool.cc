@@ -44,6 +44,9 @@ struct EntropyPool::Series {
   Counter* seed_generation;
   Counter* reader_seeds;
   Counter* delivered_bytes;
+  Counter* blocks_examined;
+  Counter* blocks_passed;
+  std::array<Counter*, BlockStatistic::kTests> blocks_failed;  // by test
 };
 
 EntropyPool::EntropyPool(Options options, const SeedProvider* provider, const Clock* clock,
@@ -97,6 +100,13 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
   }
 
   const Labels labels = {{"pool", name()}};
+  const auto blocks = [&](const char* result) {
+    return metrics->AddCounter("entropyd_pool_output_blocks_total",
+                               "Output blocks examined, by result of the FIPS 140-2 statistics: "
+                               "passed (all), or each test that failed; of ideal output 0.094 % "
+                               "fail.",
+                               {{"pool", name()}, {"result", result}});
+  };
   series_ = std::make_unique<Series>(Series{
       metrics->AddGauge("entropyd_pool_ready", "1 while the pool gives bytes.", labels),
       metrics->AddGauge("entropyd_pool_degraded",
@@ -115,7 +125,14 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
       metrics->AddCounter("entropyd_pool_reader_seeds_total",
                           "Seeds that readers' DRBGs took from the root.", labels),
       metrics->AddCounter("entropyd_pool_delivered_bytes_total", "Bytes given to readers.", labels),
+      metrics->AddCounter("entropyd_pool_output_blocks_examined_total",
+                          "Blocks of 2,500 bytes of output examined, about one of 64.", labels),
+      blocks("passed"),
+      {},
   });
+  for (size_t test = 0; test < BlockStatistic::kTests; ++test) {
+    series_->blocks_failed[test] = blocks(BlockStatistic::kTestNames[test]);
+  }
   series_->software_only->Set(software_only_);
   state_ = Stand(clock_->NowNanos()).state;
   if (software_only_) {
@@ -379,6 +396,11 @@ void EntropyPool::Tick() {
   Metrics::SetCounter(series_->seed_generation, static_cast<double>(now.seed_generation()));
   Metrics::SetCounter(series_->reader_seeds, static_cast<double>(reader_seeds_));
   Metrics::SetCounter(series_->delivered_bytes, static_cast<double>(now.delivered_bytes()));
+  Metrics::SetCounter(series_->blocks_examined, static_cast<double>(blocks_examined_));
+  Metrics::SetCounter(series_->blocks_passed, static_cast<double>(blocks_passed_));
+  for (size_t test = 0; test < BlockStatistic::kTests; ++test) {
+    Metrics::SetCounter(series_->blocks_failed[test], static_cast<double>(blocks_failed_[test]));
+  }
 }
 
 v1::Pool EntropyPool::Snapshot() const {

@@ -19,6 +19,7 @@
 // Thread safety: safe. Lock order: a pool's lock is innermost but for the arena's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret_bytes.h"
+#include "server/block_statistic.h"
 #include "server/block_store.h"
 #include "server/conditioner.h"
 #include "server/drbg.h"
@@ -144,6 +146,7 @@ class EntropyPool final : public Pool, public SourceSink {
   absl::Status SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation);
   absl::Status TakeStored(absl::Span<uint8_t> out);
   void CountDelivered(size_t bytes);
+  void CountBlocks(const BlockStatistic::Tally& tally);
 
   // Constant after Create().
   const Options options_;
@@ -164,6 +167,10 @@ class EntropyPool final : public Pool, public SourceSink {
   std::atomic<uint64_t> bytes_since_seed_{0};
   std::atomic<uint64_t> readers_{0};
   std::atomic<uint64_t> reader_seeds_{0};
+  // Blocks of output that the readers' statistics examined.
+  std::atomic<uint64_t> blocks_examined_{0};
+  std::atomic<uint64_t> blocks_passed_{0};
+  std::array<std::atomic<uint64_t>, BlockStatistic::kTests> blocks_failed_{};
 
   mutable absl::Mutex mutex_;
   std::vector<v1::SourceState> source_states_ ABSL_GUARDED_BY(mutex_);

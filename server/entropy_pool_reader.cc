@@ -48,6 +48,7 @@ class EntropyPool::Reader final : public PoolReader {
       return status;
     }
     pool_->CountDelivered(out.size());
+    pool_->CountBlocks(statistic_.Feed(out));
     return generation_;
   }
 
@@ -79,6 +80,7 @@ class EntropyPool::Reader final : public PoolReader {
   uint64_t generation_ = 0;  // of the root, when the child was seeded last
   uint32_t calls_ = 0;       // since then
   int64_t seeded_at_ = 0;
+  BlockStatistic statistic_;  // on what was delivered
 };
 
 std::unique_ptr<PoolReader> EntropyPool::NewReader() {
@@ -138,6 +140,15 @@ void EntropyPool::CountDelivered(size_t bytes) {
   delivered_bytes_ += bytes;
   const uint64_t before = bytes_since_seed_.fetch_add(bytes);
   if (before < kReseedBytes && before + bytes >= kReseedBytes && wake_callback_) wake_callback_();
+}
+
+void EntropyPool::CountBlocks(const BlockStatistic::Tally& tally) {
+  if (tally.examined == 0) return;
+  blocks_examined_ += tally.examined;
+  blocks_passed_ += tally.passed;
+  for (size_t test = 0; test < BlockStatistic::kTests; ++test) {
+    blocks_failed_[test] += tally.failed[test];
+  }
 }
 
 }  // namespace entropyd

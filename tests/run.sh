@@ -43,7 +43,7 @@ unit/asan|full|build/asan|unit tests and corpora under them
 fuzz/search|full|build/asan|libFuzzer targets replay their corpora and run for some seconds
 build/tsan|full||ThreadSanitizer on the gRPC-free core
 unit/tsan|full|build/tsan|the core's threads
-mutation|long|build/release|every line of the class tree that is broken on purpose makes a test fail
+mutation|long|build/release|every line of the class tree and of the way of entropy that is broken on purpose makes a test fail
 bench/bars|long|build/release|the performance bars, as ratios measured side by side
 LIST
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Applies each mutant of mutants.txt to a copy of the tree, builds base_test there and runs the tests
-of the class tree; see run.sh for the usage and README.md for the format."""
+"""Applies each mutant of the lists beside it to a copy of the tree, builds the list's test binary there and
+runs the list's tests; see run.sh for the usage and README.md for the format."""
+import glob
 import os
 import shutil
 import signal
@@ -10,7 +11,6 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-FILTER = "*ClassTree*:TokenBucket*:IndexedHeap*:TimerWheel*"
 # (ENTROPYD_TEST_SCALE, seconds): a short run kills most, and only who survives it gets the long one. A
 # mutant may make the scheduler run for ever, which is being found out, too; unbroken the runs take some
 # seconds and half a minute.
@@ -18,24 +18,36 @@ RUNS = (("0.05", 60), ("1", 300))
 
 
 class Mutant:
-    def __init__(self, path, what):
-        self.path, self.what, self.old, self.new = path, what, [], []
+    def __init__(self, area, tests, path, what):
+        self.area, self.tests, self.path, self.what, self.old, self.new = area, tests, path, what, [], []
+
+    def __str__(self):
+        return f"{self.area}: {self.path}: {self.what}"
+
+
+def read_list(list_path):
+    area = os.path.splitext(os.path.basename(list_path))[0]
+    tests = None  # (test binary, gtest filter)
+    mutants = []
+    for number, line in enumerate(open(list_path), 1):
+        line = line.rstrip("\n")
+        if line.startswith("% "):
+            tests = tuple(line[2:].split(" ", 1))
+        elif line.startswith("@ ") and tests is not None:
+            path, what = line[2:].split(": ", 1)
+            mutants.append(Mutant(area, tests, path, what))
+        elif line.startswith("-") and mutants:
+            mutants[-1].old.append(line[1:])
+        elif line.startswith("+") and mutants:
+            mutants[-1].new.append(line[1:])
+        elif line and not line.startswith("#"):
+            sys.exit(f"{area}.txt:{number}: neither '% TEST FILTER', nor '@ FILE: WHAT' below one, nor a line "
+                     "with - or +")
+    return mutants
 
 
 def read_mutants():
-    mutants = []
-    for number, line in enumerate(open(os.path.join(HERE, "mutants.txt")), 1):
-        line = line.rstrip("\n")
-        if line.startswith("@ "):
-            path, what = line[2:].split(": ", 1)
-            mutants.append(Mutant(path, what))
-        elif line.startswith("-"):
-            mutants[-1].old.append(line[1:])
-        elif line.startswith("+"):
-            mutants[-1].new.append(line[1:])
-        elif line and not line.startswith("#"):
-            sys.exit(f"mutants.txt:{number}: neither '@ FILE: WHAT' nor a line with - or +")
-    return mutants
+    return [m for path in sorted(glob.glob(os.path.join(HERE, "*.txt"))) for m in read_list(path)]
 
 
 def applied(mutant, tree):
@@ -57,16 +69,17 @@ def copy_tree(folder):
     return tree
 
 
-def build(tree):
+def build(tree, targets):
     # What does not compile proves nothing, so that the caller wants to know it.
-    command = ["cmake", "--build", "--preset", "release", "-j", str(os.cpu_count()), "--target", "base_test"]
+    command = ["cmake", "--build", "--preset", "release", "-j", str(os.cpu_count()), "--target", *targets]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True)
 
 
-def failing_test(tree):
+def failing_test(tree, tests):
     """The first test that fails, or None."""
+    binary, gtest_filter = tests
     for scale, seconds in RUNS:
-        command = [os.path.join(tree, "build/release/bin/base_test"), f"--gtest_filter={FILTER}",
+        command = [os.path.join(tree, "build/release/bin", binary), f"--gtest_filter={gtest_filter}",
                    "--gtest_fail_fast", "--gtest_brief=1"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace",
@@ -84,13 +97,13 @@ def main(arguments):
     mutants = read_mutants()
     words = [a for a in arguments if not a.startswith("-")]
     if words:
-        mutants = [m for m in mutants if any(w in f"{m.path}: {m.what}" for w in words)]
+        mutants = [m for m in mutants if any(w in str(m) for w in words)]
     stale = [m for m in mutants if applied(m, ROOT) is None]
     for m in stale:
-        print(f"mutation: '{m.what}' no longer applies to {m.path}; mend it in mutants.txt", file=sys.stderr)
+        print(f"mutation: '{m.what}' no longer applies to {m.path}; mend it in {m.area}.txt", file=sys.stderr)
     if "--list" in arguments:
         for m in mutants:
-            print(f"{m.path}: {m.what}")
+            print(m)
     if stale or not mutants:
         return 2
     if "--list" in arguments:
@@ -99,11 +112,17 @@ def main(arguments):
     with tempfile.TemporaryDirectory(prefix="entropyd-mutation.") as folder:
         tree = copy_tree(folder)
         configured = subprocess.run(["cmake", "--preset", "release"], cwd=tree, capture_output=True, text=True)
-        built = build(tree) if configured.returncode == 0 else configured
-        unbroken = failing_test(tree) if built.returncode == 0 else built.stdout + built.stderr
-        if unbroken is not None:
-            print(f"mutation: the copy does not pass unbroken: {unbroken}", file=sys.stderr)
+        suites = sorted({m.tests for m in mutants})
+        targets = sorted({binary for binary, _ in suites})
+        built = build(tree, targets) if configured.returncode == 0 else configured
+        if built.returncode != 0:
+            print(f"mutation: the copy does not build: {built.stdout}{built.stderr}", file=sys.stderr)
             return 2
+        for tests in suites:
+            failed = failing_test(tree, tests)
+            if failed is not None:
+                print(f"mutation: the copy does not pass unbroken: {failed}", file=sys.stderr)
+                return 2
         alive, unbuilt = [], []
         for m in mutants:
             path = os.path.join(tree, m.path)
@@ -112,18 +131,18 @@ def main(arguments):
                 original = f.read()
             with open(path, "w") as f:
                 f.write(text)
-            built = build(tree)
+            built = build(tree, [m.tests[0]])
             if built.returncode != 0:
                 unbuilt.append(m)
                 verdict = "does not build\n" + built.stdout[-2000:]
             else:
-                killer = failing_test(tree)
+                killer = failing_test(tree, m.tests)
                 verdict = f"killed by {killer}" if killer else "ALIVE"
                 if killer is None:
                     alive.append(m)
             with open(path, "w") as f:
                 f.write(original)
-            print(f"{m.path}: {m.what}: {verdict}", flush=True)
+            print(f"{m}: {verdict}", flush=True)
     print(f"mutation: {len(mutants)} mutants, {len(alive)} alive, {len(unbuilt)} did not build")
     return 1 if alive else 2 if unbuilt else 0
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace entropyd {
@@ -68,6 +69,46 @@ TEST_F(BlockStoreTest, DroppingAGroupKeepsTheOthersInOrder) {
   EXPECT_EQ(store_.bytes(), 2 * kBlock);
   EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 1));
   EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+}
+
+TEST_F(BlockStoreTest, DroppingOneGroupAfterAnotherLeavesTheRest) {
+  Push(0, 1);
+  Push(1, 2);
+  Push(2, 3);
+  store_.DropGroup(0);
+  store_.DropGroup(1);
+  EXPECT_EQ(store_.bytes(), kBlock);
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+}
+
+// A fresh arena hands out its memory in order, so that the store's lies between two blocks of ours.
+TEST(BlockStoreMemoryTest, WhatHasLeftOrWasDroppedIsWiped) {
+  const auto arena = SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+  const SecretBytes before = arena->Allocate(64).value();
+  BlockStore store = BlockStore::Create(arena.get(), 4 * kBlock).value();
+  const SecretBytes after = arena->Allocate(64).value();
+  ASSERT_EQ(after.data() - before.data(), static_cast<ptrdiff_t>(64 + 4 * kBlock));
+  const auto kept = [&](uint8_t fill) {
+    return static_cast<size_t>(std::count(before.data(), after.data(), fill));
+  };
+  const auto take = [&](size_t n) {
+    std::vector<uint8_t> out(n, 0);
+    store.XorOut(absl::MakeSpan(out));
+  };
+  store.Push(0, std::vector<uint8_t>(kBlock, 1));
+  store.Push(0, std::vector<uint8_t>(kBlock, 2));
+  store.Push(1, std::vector<uint8_t>(kBlock, 3));
+  ASSERT_EQ(kept(1), kBlock);
+  take(10);
+  EXPECT_EQ(kept(1), kBlock - 10);
+  take(kBlock - 10);
+  EXPECT_EQ(kept(1), 0u);
+  store.DropGroup(0);
+  EXPECT_EQ(kept(2), 0u);
+  EXPECT_EQ(kept(3), kBlock) << "moved up, and its old place wiped";
+  take(10);
+  store.DropGroup(0);
+  EXPECT_EQ(kept(3), 0u) << "a half taken block goes whatever its group";
 }
 
 TEST_F(BlockStoreTest, DroppingAGroupEndsAHalfTakenBlock) {

@@ -91,6 +91,19 @@ TEST(ConditionerTest, ShortInputIsNotEnoughWhateverItIsWorth) {
   EXPECT_FALSE(conditioner->Ready());
 }
 
+TEST(ConditionerTest, EveryBlockTakesAnInputOfItsOwn) {
+  std::unique_ptr<Conditioner> conditioner = Make(1);
+  const std::vector<uint8_t> samples(1000, 1);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(conditioner->Add(0, samples, 8, true), Conditioner::kBlockInputBytes) << i;
+    ASSERT_TRUE(conditioner->Ready());
+    Block block;
+    ASSERT_TRUE(conditioner->Finish(absl::MakeSpan(block)).ok());
+    EXPECT_FALSE(conditioner->Ready());
+    EXPECT_EQ(conditioner->entropy_bits(), 0);
+  }
+}
+
 TEST(ConditionerTest, M7_SourcesOfOneGroupCountOnce) {
   std::unique_ptr<Conditioner> conditioner = Make(2);
   const std::vector<uint8_t> samples(400, 1);

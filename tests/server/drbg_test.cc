@@ -79,6 +79,15 @@ TEST_F(DrbgTest, M16_ReseedingChangesTheOutput) {
   EXPECT_NE(Generate(a.get(), 32), Generate(b.get(), 32));
 }
 
+TEST_F(DrbgTest, AdditionalInputOfAReseedingChangesTheOutput) {
+  std::unique_ptr<CtrDrbg> a = Make(), b = Make();
+  for (const auto& [drbg, additional] : {std::pair{a.get(), Bytes()}, {b.get(), Bytes(48, 1)}}) {
+    ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());
+    ASSERT_TRUE(drbg->Reseed(Bytes(CtrDrbg::kSeedBytes, 8), additional).ok());
+  }
+  EXPECT_NE(Generate(a.get(), 32), Generate(b.get(), 32));
+}
+
 TEST_F(DrbgTest, LongRequestsAreServedByManyAndNeverRepeat) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());

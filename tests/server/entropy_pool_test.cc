@@ -14,6 +14,8 @@
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "tests/server/fake_driver.h"
 
 namespace entropyd {
@@ -424,6 +426,42 @@ TEST_F(EntropyPoolTest, MetricsTellTheState) {
                            "entropyd_pool_delivered_bytes_total{pool=\"default\"} 28"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
+}
+
+TEST_F(EntropyPoolTest, FirstBlockOfEveryReaderIsExaminedAndThenOneInSixtyFour) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  const auto expect_blocks = [this](int examined) {
+    pool_->Tick();
+    const std::string text = metrics_.Serialize();
+    EXPECT_THAT(text, HasSubstr(absl::StrCat("entropyd_pool_output_blocks_examined_total"
+                                             "{pool=\"default\"} ",
+                                             examined, "\n")));
+    // Three ideal blocks of three fail once in 10^9 runs.
+    int passed = 0;
+    const std::string line =
+        "entropyd_pool_output_blocks_total{pool=\"default\",result=\"passed\"} ";
+    ASSERT_THAT(text, HasSubstr(line));
+    ASSERT_TRUE(absl::SimpleAtoi(text.substr(text.find(line) + line.size(), 1), &passed));
+    EXPECT_GE(passed, examined - 2);
+    EXPECT_LE(passed, examined);
+  };
+  expect_blocks(0);
+  ASSERT_TRUE(Read(2400).ok());
+  expect_blocks(0);
+  ASSERT_TRUE(Read(100).ok());
+  expect_blocks(1);
+  ASSERT_TRUE(Read(63 * 2500 + 2499).ok());
+  expect_blocks(1);
+  ASSERT_TRUE(Read(1).ok());
+  expect_blocks(2);
+  reader_ = pool_->NewReader();
+  ASSERT_TRUE(Read(2500).ok());
+  expect_blocks(3);
+  pool_->SetSourceState(0, v1::SOURCE_STATE_LATCHED);
+  reader_ = pool_->NewReader();
+  ASSERT_FALSE(Read(1 << 20).ok());
+  expect_blocks(3);  // what was not delivered is no output
 }
 
 TEST_F(EntropyPoolTest, FreshSeedIsWantedAfterMuchOutput) {

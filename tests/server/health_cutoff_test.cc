@@ -168,6 +168,12 @@ TEST(HealthCutoffTest, M4_CutoffBeyondTheWindowIsRefused) {
   EXPECT_NE(cutoff.status().message().find("could never fail"), absl::string_view::npos);
 }
 
+TEST(HealthCutoffTest, CutoffOfTheWholeWindowIsAllowed) {
+  // p^511 is 2^-60.3 here and 2^-59.8 there.
+  EXPECT_EQ(AptCutoff(0.118, 512, 60).value(), 512u);
+  EXPECT_FALSE(AptCutoff(0.117, 512, 60).ok());
+}
+
 TEST(HealthCutoffTest, WholeWordsHaveSmallRepetitionCutoffs) {
   EXPECT_EQ(RctCutoff(32, 20), 2u);
   EXPECT_EQ(RctCutoff(32, 30), 2u);

@@ -93,6 +93,30 @@ TEST(HealthTestTest, OneOccurrenceFewerPassesTheAdaptiveProportionTest) {
   EXPECT_TRUE(Alarms(&test, bytes).empty());
 }
 
+TEST(HealthTestTest, WindowThatIsMostlyOneValueLatches) {
+  HealthTest test = Make(4, 1);
+  std::vector<uint8_t> bytes(512);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
+  for (size_t i = 0; i < 92; ++i) bytes[2 * i] = 0;
+  const auto alarms = Alarms(&test, bytes);
+  ASSERT_EQ(alarms.size(), 2u);
+  EXPECT_FALSE(alarms[0].second.permanent);
+  EXPECT_EQ(alarms[1].first, 183u);  // the 92nd: the cutoff of 2^-60
+  EXPECT_TRUE(alarms[1].second.permanent);
+  EXPECT_EQ(alarms[1].second.test, HealthTest::Test::kApt);
+  EXPECT_FALSE(alarms[1].second.recurrent);
+}
+
+// At 64 bits a word the cutoff of 2^-60 is 2 by the formula.
+TEST(HealthTestTest, OneRepeatedWordDoesNotLatchASourceThatClaimsEverything) {
+  HealthTest test = Make(8, 8);
+  std::vector<uint8_t> bytes = IdealBytes(80, 3);
+  std::memcpy(&bytes[48], &bytes[40], 8);
+  const auto alarms = Alarms(&test, bytes);
+  ASSERT_EQ(alarms.size(), 1u);
+  EXPECT_FALSE(alarms[0].second.permanent);
+}
+
 TEST(HealthTestTest, WindowsDoNotShareTheirCounts) {
   HealthTest test = Make(4, 1);
   std::vector<uint8_t> bytes(1024);
@@ -184,10 +208,12 @@ TEST(HealthTestTest, M3_AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsReset) 
 }
 
 TEST(HealthTestTest, RestartForgetsTheOpenRun) {
-  HealthTest test = Make(4, 1);
-  EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, 0x5a)).empty());
-  test.RestartStream();
-  EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, 0x5a)).empty());
+  for (const uint8_t value : {0x5a, 0}) {
+    HealthTest test = Make(4, 1);
+    EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, value)).empty());
+    test.RestartStream();
+    EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, value)).empty());
+  }
 }
 
 TEST(HealthTestTest, M4_BadOptionsAreRefused) {
