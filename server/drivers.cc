@@ -32,20 +32,19 @@ constexpr int kCommonKeys[] = {
 }  // namespace
 
 absl::Span<const DriverEntry> BuiltIns() {
-  using namespace config::v1;
   static constexpr DriverEntry kBuiltIns[] = {
-      {DRIVER_CHAR_DEVICE, "char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
+      {"char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
        CharDeviceDriver::Create},
-      {DRIVER_RDRAND, "rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
-      {DRIVER_GETRANDOM, "getrandom", "", nullptr, GetrandomDriver::Claims,
+      {"rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
+      {"getrandom", "", nullptr, GetrandomDriver::Claims,
        GetrandomDriver::Create},
-      {DRIVER_RDSEED, "rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
-      {DRIVER_EGD, "egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
-      {DRIVER_PKCS11, "pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
+      {"rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
+      {"egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
+      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
        Pkcs11Driver::Create},
-      {DRIVER_TPM2, "tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
-      {DRIVER_JITTER, "jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
-      {DRIVER_UPSTREAM, "upstream", "address class tls", UpstreamDriver::Check,
+      {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
+      {"jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
+      {"upstream", "address class tls", UpstreamDriver::Check,
        UpstreamDriver::Claims, UpstreamDriver::Create},
   };
   return kBuiltIns;
@@ -64,9 +63,9 @@ ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig&
   return driver.check == nullptr ? ConfigFault{} : driver.check(config);
 }
 
-const DriverEntry* FindDriver(config::v1::Driver id) {
+const DriverEntry* FindDriver(absl::string_view name) {
   for (const DriverEntry& entry : BuiltIns()) {
-    if (entry.id == id) return &entry;
+    if (entry.name == name) return &entry;
   }
   return nullptr;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "proto/server_config.pb.h"
 #include "server/source_driver.h"
@@ -17,7 +18,6 @@ struct ConfigFault {
 };
 
 struct DriverEntry {
-  config::v1::Driver id;
   const char* name;  // as in the configuration
   // The keys of its own that it takes; "" = none. Space between.
   const char* keys;
@@ -28,13 +28,13 @@ struct DriverEntry {
   std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config);
 };
 
-// Every driver, in the order of the enum.
+// Every driver there is.
 absl::Span<const DriverEntry> BuiltIns();
 
 // Refuses a key of another driver, then asks the driver's own check.
 ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config);
 
 // nullptr = unknown.
-const DriverEntry* FindDriver(config::v1::Driver id);
+const DriverEntry* FindDriver(absl::string_view name);
 
 }  // namespace entropyd

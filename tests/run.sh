@@ -32,6 +32,7 @@ LIST
     echo "integration/$suite|$(suite_group "$suite")|build/release|$(sed -n '1s/^# *//p' "tests/integration/$suite/README.md")"
   done
   cat <<'LIST'
+new-driver|full|build/release|a new driver is one file pair and one line, and serves
 guest|full|build/release|QEMU guests read through server and agent; no block twice; rngtest
 deploy/systemd|full|build/release|units verify, stay hardened, and start the real programs
 deploy/kubernetes|full|build/release|manifests render, hold together, and fit the API
@@ -63,6 +64,7 @@ run_step() {
     tree) ctest --preset release -R '^(layering_test|readme_test|requirements_test)' ;;
     fuzz) ctest --preset release -L fuzz -j "$JOBS" ;;
     integration/*) tests/integration/suite.sh "${1#integration/}" ;;
+    new-driver) tests/new_driver/run.sh ;;
     guest) tests/guest/run.sh ;;
     deploy/*) "tests/deploy/${1#deploy/}.sh" ;;
     bench/smoke) tests/bench/run.sh --smoke ;;

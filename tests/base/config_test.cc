@@ -96,7 +96,7 @@ policy:
   EXPECT_TRUE(server.allow_software());
   EXPECT_EQ(server.max_credit(), 1048576u);
   ASSERT_EQ(server.sources_size(), 2);
-  EXPECT_EQ(server.sources(0).driver(), config::v1::DRIVER_CHAR_DEVICE);
+  EXPECT_EQ(server.sources(0).driver(), "char_device");
   EXPECT_EQ(server.sources(0).min_entropy_bits_per_byte(), 4);
   EXPECT_FALSE(server.sources(1).has_min_entropy_bits_per_byte());
   ASSERT_EQ(server.pools_size(), 1);

@@ -32,9 +32,9 @@ DemoSources Both() {
 TEST(DemoPlanTest, TheServerUsesTheGeneratorsThatAreThere) {
   const auto server = Parsed<config::v1::Server>(DemoServerYaml(DemoPaths("/tmp/d"), Both()));
   ASSERT_EQ(server.sources_size(), 2);
-  EXPECT_EQ(server.sources(0).driver(), config::v1::DRIVER_CHAR_DEVICE);
+  EXPECT_EQ(server.sources(0).driver(), "char_device");
   EXPECT_EQ(server.sources(0).path(), "/dev/hwrng");
-  EXPECT_EQ(server.sources(1).driver(), config::v1::DRIVER_RDRAND);
+  EXPECT_EQ(server.sources(1).driver(), "rdrand");
   EXPECT_FALSE(server.allow_software());
   ASSERT_EQ(server.pools_size(), 1);
   EXPECT_EQ(server.pools(0).quality(), config::v1::POOL_QUALITY_DRBG);
@@ -46,7 +46,7 @@ TEST(DemoPlanTest, OneGeneratorIsEnoughToLeaveSoftwareOut) {
   sources.rdrand = true;
   const auto server = Parsed<config::v1::Server>(DemoServerYaml(DemoPaths("/tmp/d"), sources));
   ASSERT_EQ(server.sources_size(), 1);
-  EXPECT_EQ(server.sources(0).driver(), config::v1::DRIVER_RDRAND);
+  EXPECT_EQ(server.sources(0).driver(), "rdrand");
   EXPECT_FALSE(server.allow_software());
 }
 
@@ -54,7 +54,7 @@ TEST(DemoPlanTest, WithoutAnyGeneratorSoftwareIsAllowedAndSaidLoudly) {
   const auto server =
       Parsed<config::v1::Server>(DemoServerYaml(DemoPaths("/tmp/d"), DemoSources()));
   ASSERT_EQ(server.sources_size(), 1);
-  EXPECT_EQ(server.sources(0).driver(), config::v1::DRIVER_GETRANDOM);
+  EXPECT_EQ(server.sources(0).driver(), "getrandom");
   EXPECT_TRUE(server.allow_software());
   EXPECT_THAT(DescribeDemoSources(DemoSources()), HasSubstr("SOFTWARE ONLY"));
   EXPECT_THAT(DescribeDemoSources(Both()), Not(HasSubstr("SOFTWARE")));

@@ -75,7 +75,7 @@ void CheckRules(const v1::Server& server) {
   FUZZ_CHECK(Within(server.max_agents(), 1, 100000));
   FUZZ_CHECK(server.log().level() != v1::LOG_LEVEL_UNSPECIFIED);
   for (const v1::SourceConfig& source : server.sources()) {
-    FUZZ_CHECK(!source.name().empty() && source.driver() != v1::DRIVER_UNSPECIFIED);
+    FUZZ_CHECK(!source.name().empty() && !source.driver().empty());
     FUZZ_CHECK(source.min_entropy_bits_per_byte() >= 0 && source.min_entropy_bits_per_byte() <= 8);
   }
   for (const v1::PoolConfig& pool : server.pools()) {

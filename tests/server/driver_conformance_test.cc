@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <functional>
+#include <fstream>
 #include <initializer_list>
 #include <iterator>
 #include <set>
@@ -34,23 +35,23 @@ std::unique_ptr<Rig> MakeRig() {
 }
 
 struct RigParam {
-  config::v1::Driver id;
+  const char* driver;
   const char* name;
   std::unique_ptr<Rig> (*make)();
 };
 
 constexpr RigParam kRigs[] = {
-    {config::v1::DRIVER_CHAR_DEVICE, "char_device", MakeRig<FifoRig>},
-    {config::v1::DRIVER_RDRAND, "rdrand", MakeRig<RdrandRig>},
-    {config::v1::DRIVER_GETRANDOM, "getrandom", MakeRig<GetrandomRig>},
-    {config::v1::DRIVER_RDSEED, "rdseed", MakeRig<RdseedRig>},
-    {config::v1::DRIVER_EGD, "egd_unix", MakeRig<EgdUnixRig>},
-    {config::v1::DRIVER_EGD, "egd_tcp", MakeRig<EgdTcpRig>},
-    {config::v1::DRIVER_PKCS11, "pkcs11_softhsm", MakeRig<SoftHsmRig>},
-    {config::v1::DRIVER_PKCS11, "pkcs11_test_module", MakeRig<TestModuleRig>},
-    {config::v1::DRIVER_TPM2, "tpm2_swtpm", MakeRig<SwtpmRig>},
-    {config::v1::DRIVER_JITTER, "jitter", MakeRig<JitterRig>},
-    {config::v1::DRIVER_UPSTREAM, "upstream_grpc", MakeRig<UpstreamRig>},
+    {"char_device", "char_device", MakeRig<FifoRig>},
+    {"rdrand", "rdrand", MakeRig<RdrandRig>},
+    {"getrandom", "getrandom", MakeRig<GetrandomRig>},
+    {"rdseed", "rdseed", MakeRig<RdseedRig>},
+    {"egd", "egd_unix", MakeRig<EgdUnixRig>},
+    {"egd", "egd_tcp", MakeRig<EgdTcpRig>},
+    {"pkcs11", "pkcs11_softhsm", MakeRig<SoftHsmRig>},
+    {"pkcs11", "pkcs11_test_module", MakeRig<TestModuleRig>},
+    {"tpm2", "tpm2_swtpm", MakeRig<SwtpmRig>},
+    {"jitter", "jitter", MakeRig<JitterRig>},
+    {"upstream", "upstream_grpc", MakeRig<UpstreamRig>},
 };
 
 // A pool that tells when its source's state changes.
@@ -130,7 +131,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
   }
   // The driver at work, as the server runs it: a thread, health tests, a pool.
   std::unique_ptr<SourceThread> StartSource() {
-    const DriverEntry* entry = FindDriver(GetParam().id);
+    const DriverEntry* entry = FindDriver(GetParam().driver);
     SourceSpec spec;
     spec.name = GetParam().name;
     spec.claims = entry->claims(rig_->Config());
@@ -258,7 +259,7 @@ TEST_P(DriverConformance, StopWhileBlockedIsPrompt) {
 }
 
 TEST_P(DriverConformance, ClaimsAreSound) {
-  const DriverEntry* entry = FindDriver(GetParam().id);
+  const DriverEntry* entry = FindDriver(GetParam().driver);
   ASSERT_NE(entry, nullptr);
   EXPECT_EQ(CheckKeys(*entry, rig_->Config()).key, nullptr);
   const SourceClaims claims = entry->claims(rig_->Config());
@@ -279,22 +280,21 @@ std::string RigName(const ::testing::TestParamInfo<RigParam>& info) { return inf
 
 INSTANTIATE_TEST_SUITE_P(All, DriverConformance, ::testing::ValuesIn(kRigs), RigName);
 
-TEST(DriversTest, EveryDriverOfTheConfigurationIsBuiltInAndTriedHere) {
-  const auto* descriptor = config::v1::Driver_descriptor();
-  for (int i = 0; i < descriptor->value_count(); ++i) {
-    const int number = descriptor->value(i)->number();
-    if (number == 0) continue;
-    const auto id = static_cast<config::v1::Driver>(number);
-    const DriverEntry* entry = FindDriver(id);
-    ASSERT_NE(entry, nullptr) << descriptor->value(i)->name();
-    std::string upper = entry->name;
-    for (char& c : upper) c = static_cast<char>(toupper(c));
-    EXPECT_EQ(descriptor->value(i)->name(), "DRIVER_" + upper);
+TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
+  std::ifstream file(ENTROPYD_SERVER_README);
+  const std::string readme((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::set<std::string> names;
+  for (const DriverEntry& entry : BuiltIns()) {
+    EXPECT_TRUE(names.insert(entry.name).second) << entry.name << " twice";
+    EXPECT_EQ(FindDriver(entry.name), &entry);
     EXPECT_TRUE(std::any_of(std::begin(kRigs), std::end(kRigs), [&](const RigParam& rig) {
-      return rig.id == id;
-    })) << entry->name;
+      return rig.driver == std::string(entry.name);
+    })) << entry.name;
+    EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/",
+                                                          entry.name, "_driver.cc`)")));
   }
-  EXPECT_EQ(FindDriver(config::v1::DRIVER_UNSPECIFIED), nullptr);
+  EXPECT_EQ(FindDriver(""), nullptr);
+  EXPECT_EQ(FindDriver("hwrng"), nullptr);
 }
 
 TEST(CharDeviceTest, RecordedSamplesArriveInOrder) {

@@ -92,7 +92,7 @@ class FifoRig final : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return CharDeviceDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_CHAR_DEVICE);
+    config.set_driver("char_device");
     config.set_path(path_);
     return config;
   }
@@ -146,7 +146,7 @@ class RdrandRig final : public ProcessorRig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return RdrandDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_RDRAND);
+    config.set_driver("rdrand");
     return config;
   }
   bool present() const override { return RdrandDriver::ProcessorDraw() != nullptr; }
@@ -157,7 +157,7 @@ class RdseedRig final : public ProcessorRig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return RdseedDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_RDSEED);
+    config.set_driver("rdseed");
     return config;
   }
   // What the driver finds out in another way: the flag as any shell user sees it.
@@ -173,7 +173,7 @@ class JitterRig final : public ProcessorRig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return JitterDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_JITTER);
+    config.set_driver("jitter");
     return config;
   }
 };
@@ -185,7 +185,7 @@ class EgdRig : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return EgdDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_EGD);
+    config.set_driver("egd");
     if (over_tcp_) {
       config.set_address(server_.address());
     } else {
@@ -254,7 +254,7 @@ class SoftHsmRig final : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return Pkcs11Driver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_PKCS11);
+    config.set_driver("pkcs11");
     config.set_module(kModule);
     config.set_token("entropy");
     return config;
@@ -305,7 +305,7 @@ class TestModuleRig final : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return Pkcs11Driver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_PKCS11);
+    config.set_driver("pkcs11");
     config.set_module(ENTROPYD_TEST_PKCS11_MODULE);
     config.set_token("test token");
     return config;
@@ -342,7 +342,7 @@ class SwtpmRig final : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return Tpm2Driver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_TPM2);
+    config.set_driver("tpm2");
     config.set_tcti("swtpm:path=" + socket());
     return config;
   }
@@ -424,7 +424,7 @@ class GetrandomRig final : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return GetrandomDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_GETRANDOM);
+    config.set_driver("getrandom");
     return config;
   }
 

@@ -60,25 +60,24 @@ TEST(RequirementsTest, M6_RateThatWouldLatchASoundSourceByChanceIsRefused) {
 // machine's host: together they count as one.
 TEST(RequirementsTest, M7_GeneratorsThatMayRestOnTheHostShareItsGroup) {
   EXPECT_EQ(CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "virtio_rng.0", 0).group, "host");
-  const auto group = [](config::v1::Driver id,
+  const auto group = [](const char* driver,
                         const std::function<void(config::v1::SourceConfig*)>& set) {
     config::v1::SourceConfig config;
-    config.set_driver(id);
+    config.set_driver(driver);
     set(&config);
-    return FindDriver(id)->claims(config).group;
+    return FindDriver(driver)->claims(config).group;
   };
-  EXPECT_EQ(group(config::v1::DRIVER_GETRANDOM, [](auto*) {}), "host");
-  EXPECT_EQ(group(config::v1::DRIVER_EGD, [](auto* c) { c->set_path("/run/egd.sock"); }), "host");
-  EXPECT_EQ(group(config::v1::DRIVER_UPSTREAM, [](auto* c) { c->set_address("e:7743"); }), "host");
-  EXPECT_EQ(group(config::v1::DRIVER_PKCS11,
+  EXPECT_EQ(group("getrandom", [](auto*) {}), "host");
+  EXPECT_EQ(group("egd", [](auto* c) { c->set_path("/run/egd.sock"); }), "host");
+  EXPECT_EQ(group("upstream", [](auto* c) { c->set_address("e:7743"); }), "host");
+  EXPECT_EQ(group("pkcs11",
                   [](auto* c) { c->set_module("/usr/lib/softhsm/libsofthsm2.so"); }),
             "host");
-  EXPECT_EQ(group(config::v1::DRIVER_TPM2, [](auto* c) { c->set_tcti("swtpm:path=/run/tpm"); }),
+  EXPECT_EQ(group("tpm2", [](auto* c) { c->set_tcti("swtpm:path=/run/tpm"); }),
             "host");
   // All that one processor gives is one group as well.
-  for (const config::v1::Driver id :
-       {config::v1::DRIVER_RDRAND, config::v1::DRIVER_RDSEED, config::v1::DRIVER_JITTER}) {
-    EXPECT_EQ(group(id, [](auto*) {}), "cpu");
+  for (const char* driver : {"rdrand", "rdseed", "jitter"}) {
+    EXPECT_EQ(group(driver, [](auto*) {}), "cpu");
   }
 }
 

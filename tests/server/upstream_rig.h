@@ -44,7 +44,7 @@ class UpstreamRig final : public Rig {
   std::unique_ptr<SourceDriver> MakeDriver() override { return UpstreamDriver::Create(Config()); }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
-    config.set_driver(config::v1::DRIVER_UPSTREAM);
+    config.set_driver("upstream");
     config.set_address(absl::StrCat("localhost:", port_));
     config.set_class_("default/bulk");
     config.mutable_tls()->set_cert(directory_ / "reader.crt");
