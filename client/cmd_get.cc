@@ -85,7 +85,8 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
   }
   if (options.json) {
     return WriteOut(absl::StrCat("\",\"quality\":", JsonString(QualityName(drawn.quality)),
-                                 ",\"seed_generation\":", drawn.seed_generation, "}\n"));
+                                 ",\"seed_generation\":", drawn.seed_generation,
+                                 ",\"seed_age_ms\":", drawn.seed_age_ms, "}\n"));
   }
   return output == GetOptions::Output::kBase64 ? WriteOut("\n") : absl::OkStatus();
 }

@@ -51,6 +51,10 @@ absl::Status ParseReply(grpc::ByteBuffer* reply, absl::Span<uint8_t> out, GetCli
                                    WireFormatLite::WIRETYPE_VARINT):
         ok = in.ReadVarint64(&drawn->seed_generation);
         break;
+      case WireFormatLite::MakeTag(v1::GetResponse::kSeedAgeMsFieldNumber,
+                                   WireFormatLite::WIRETYPE_VARINT):
+        ok = in.ReadVarint64(&drawn->seed_age_ms);
+        break;
       default:
         ok = WireFormatLite::SkipField(&in, tag);
     }

@@ -30,6 +30,7 @@ class GetClient {
   struct Drawn {
     v1::Quality quality = v1::QUALITY_UNSPECIFIED;
     uint64_t seed_generation = 0;  // of the last call
+    uint64_t seed_age_ms = 0;      // then
   };
 
   // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).

@@ -273,8 +273,10 @@ void Dispatcher::FlushDraw(Draw* draw) {
   if (draw->filled < draw->request.bytes) return;
   totals_.planned_bytes -= draw->filled;
   totals_.drawn_bytes += draw->filled;
-  Writer::CloseReply(&draw->reply, draw->filled, draw->leaf->slot->pool->quality(),
-                     draw->seed_generation);
+  const Pool& pool = *draw->leaf->slot->pool;
+  const int64_t age_nanos = clock_->NowNanos() - pool.State().seeded_at_nanos;
+  Writer::CloseReply(&draw->reply, draw->filled, pool.quality(), draw->seed_generation,
+                     static_cast<uint64_t>(std::max<int64_t>(age_nanos, 0)) / 1'000'000);
   draw->done = true;
   classes_.Leave(draw);
   outgoing_.push_back({draw->outlet.get(), std::move(draw->reply)});

@@ -163,6 +163,9 @@ EntropyPool::Standing EntropyPool::Stand(int64_t now) const {
   state.discard_epoch = epoch_;
   uint32_t credited = 0;
   std::vector<int64_t> fresh_until;  // of the groups whose seed is fresh
+  for (const Group& g : groups_) {
+    state.seeded_at_nanos = std::max(state.seeded_at_nanos, g.seeded_at);
+  }
   for (size_t g = 0; g < groups_.size(); ++g) {
     if (!groups_[g].credited) continue;
     ++credited;
@@ -421,8 +424,7 @@ v1::Pool EntropyPool::Snapshot() const {
     pool.set_capacity_bytes(options_.capacity_bytes);
   }
   pool.set_seed_generation(standing.state.seed_generation);
-  int64_t newest = -1;
-  for (const Group& g : groups_) newest = std::max(newest, g.seeded_at);
+  const int64_t newest = standing.state.seeded_at_nanos;
   pool.set_seed_age_seconds(newest < 0 ? std::numeric_limits<double>::infinity()
                                        : static_cast<double>(now - newest) * 1e-9);
   pool.set_delivered_bytes(delivered_bytes_);

@@ -9,9 +9,9 @@
 namespace entropyd {
 namespace {
 
-// Of a GetResponse: tag and length before `data`, tags and values of the two numbers behind it.
+// Of a GetResponse: tag and length before `data`, tags and values of the three numbers behind it.
 constexpr size_t kReplyPrefix = 1 + 5;
-constexpr size_t kReplyNumbers = (1 + 1) + (1 + 10);
+constexpr size_t kReplyNumbers = (1 + 1) + (1 + 10) + (1 + 10);
 
 }  // namespace
 
@@ -140,11 +140,12 @@ absl::StatusOr<uint64_t> Writer::FillReply(int pool, uint64_t epoch, MessageBuff
 }
 
 void Writer::CloseReply(MessageBuffer* reply, size_t bytes, v1::Quality quality,
-                        uint64_t seed_generation) {
+                        uint64_t seed_generation, uint64_t seed_age_ms) {
   uint8_t* const data = reply->bytes() + kReplyPrefix;
   v1::GetResponse numbers;
   numbers.set_quality(quality);
   numbers.set_seed_generation(seed_generation);
+  numbers.set_seed_age_ms(seed_age_ms);
   const size_t numbers_bytes = numbers.ByteSizeLong();
   numbers.SerializeWithCachedSizesToArray(data + bytes);
 

@@ -76,7 +76,7 @@ class Writer {
   absl::StatusOr<uint64_t> FillReply(int pool, uint64_t epoch, MessageBuffer* reply, size_t offset,
                                      size_t bytes);
   static void CloseReply(MessageBuffer* reply, size_t bytes, v1::Quality quality,
-                         uint64_t seed_generation);
+                         uint64_t seed_generation, uint64_t seed_age_ms);
 
  private:
   PoolReader* Reader(int pool);

@@ -2,6 +2,7 @@
 // DRBG. Prints one JSON line; MB/s are of CPU time of the thread.
 //
 //   bench_entropy health WORD_BYTES SECONDS        {"mb_per_second"}: raw bytes examined
+//   bench_entropy lag WORD_BYTES SECONDS           the same with the lag predictor
 //   bench_entropy conditioning BITS SECONDS        {"mb_per_second", "function", "block_bits"}:
 //                                                  samples in, each byte worth BITS
 //   bench_entropy drbg REQUEST_BYTES SECONDS       {"ours", "reference"}: MB/s out, 32 bytes of
@@ -90,9 +91,12 @@ class Samples {
   size_t at_ = 0;
 };
 
-void Health(int word_bytes, double seconds) {
-  HealthTest test =
-      ValueOrDie(HealthTest::Create({.min_entropy = kHealthMinEntropy, .word_bytes = word_bytes}));
+void Health(int word_bytes, bool with_lag, double seconds) {
+  const std::unique_ptr<SecretArena> arena =
+      ValueOrDie(SecretArena::Create(2 << 20, SecretArena::Locking::kBestEffort));
+  HealthTest test = ValueOrDie(
+      HealthTest::Create({.min_entropy = kHealthMinEntropy, .word_bytes = word_bytes},
+                         with_lag ? arena.get() : nullptr));
   Samples samples;
   const auto work = [&] {
     const absl::optional<HealthTest::Alarm> alarm = test.Feed(samples.Next());
@@ -189,11 +193,13 @@ int Main(int argc, char** argv) {
   const std::string mode = argc == 4 ? argv[1] : "";
   if (argc != 4 || !absl::SimpleAtod(argv[2], &number) || !absl::SimpleAtod(argv[3], &seconds) ||
       number <= 0 || seconds <= 0) {
-    std::fprintf(stderr, "usage: bench_entropy health|conditioning|drbg NUMBER SECONDS\n");
+    std::fprintf(stderr, "usage: bench_entropy health|lag|conditioning|drbg NUMBER SECONDS\n");
     return 2;
   }
   if (mode == "health") {
-    Health(static_cast<int>(number), seconds);
+    Health(static_cast<int>(number), /*with_lag=*/false, seconds);
+  } else if (mode == "lag") {
+    Health(static_cast<int>(number), /*with_lag=*/true, seconds);
   } else if (mode == "conditioning") {
     Conditioning(number, seconds);
   } else if (mode == "drbg") {
