@@ -80,6 +80,13 @@ run_step() {
   esac
 }
 
+# Suites that mostly wait run beside the build of another preset, where that is built anyway.
+beside() {
+  case "$1" in
+    integration/sources|integration/faults) echo build/asan ;;
+  esac
+}
+
 # --- choosing ----------------------------------------------------------------------------------------
 group=full list=0 wanted=()
 while [ $# -gt 0 ]; do
@@ -134,27 +141,57 @@ deploy/install-packages.sh "${purposes[@]}" || { echo "run.sh: FAILED: packages"
 
 passed=0 failed=0 failures=() number=0
 declare -A broken
-for name in "${order[@]}"; do
-  [ -n "${chosen[$name]:-}" ] || continue
-  number=$((number + 1))
-  log=$LOGS/${name//\//-}.log
-  began=$SECONDS
-  printf '== [%2d/%d] %-32s ' "$number" "${#chosen[@]}" "$name"
+log_of() { echo "$LOGS/${1//\//-}.log"; }
+# measured NAME: runs it, and leaves status and seconds in its .result.
+measured() {
+  local began=$SECONDS status=0
+  run_step "$1" >"$(log_of "$1")" 2>&1 </dev/null || status=$?
+  echo "$status $((SECONDS - began))" >"$(log_of "$1").result"
+}
+# verdict NAME: of what was measured, or of what could not be.
+verdict() {
+  local name=$1 log status=1 seconds=0
+  log=$(log_of "$name")
+  [ ! -f "$log.result" ] || read -r status seconds <"$log.result"
   if [ -n "${need_of[$name]}" ] && [ -n "${broken[${need_of[$name]}]:-}" ]; then
     echo "FAILED (${need_of[$name]} did not build)"
-  elif run_step "$name" >"$log" 2>&1 </dev/null; then
-    echo "ok     $((SECONDS - began)) s"
+  elif [ "$status" = 0 ]; then
+    echo "ok     $seconds s"
     passed=$((passed + 1))
     sed -n 's/^NOTE: /     note: /p' "$log"
-    continue
+    return
   else
-    echo "FAILED $((SECONDS - began)) s"
+    echo "FAILED $seconds s"
     echo "---- last lines of ${log#"$ROOT/"}"
     tail -n 60 "$log"
     echo "----"
   fi
   failed=$((failed + 1)) broken[$name]=1
   failures+=("$name")
+}
+announce() {
+  number=$((number + 1))
+  printf '== [%2d/%d] %-32s ' "$number" "${#chosen[@]}" "$1"
+}
+can_run() { [ -z "${need_of[$1]}" ] || [ -z "${broken[${need_of[$1]}]:-}" ]; }
+rm -f "$LOGS"/*.result
+for name in "${order[@]}"; do
+  [ -n "${chosen[$name]:-}" ] || continue
+  host=$(beside "$name")
+  [ -z "$host" ] || [ -z "${chosen[$host]:-}" ] || continue
+  guests=()
+  for other in "${order[@]}"; do
+    [ -z "${chosen[$other]:-}" ] || [ "$(beside "$other")" != "$name" ] || guests+=("$other")
+  done
+  announce "$name"
+  (for guest in "${guests[@]}"; do ! can_run "$guest" || measured "$guest"; done) &
+  ! can_run "$name" || measured "$name"
+  verdict "$name"
+  wait
+  for guest in "${guests[@]}"; do
+    announce "$guest"
+    verdict "$guest"
+  done
 done
 
 echo
