@@ -107,6 +107,10 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
                                "fail.",
                                {{"pool", name()}, {"result", result}});
   };
+  metrics
+      ->AddGauge("entropyd_pool_info", "1, labelled with the quality of what the pool gives.",
+                 {{"pool", name()}, {"quality", quality() == v1::QUALITY_FULL ? "full" : "drbg"}})
+      ->Set(1);
   series_ = std::make_unique<Series>(Series{
       metrics->AddGauge("entropyd_pool_ready", "1 while the pool gives bytes.", labels),
       metrics->AddGauge("entropyd_pool_degraded",

@@ -65,12 +65,13 @@ absl::Status GuardedDriver::Worker::Serve(Request asked, size_t wanted) {
     case Request::kRead: {
       uint8_t fresh[kBufferBytes];
       const absl::StatusOr<size_t> n = inner->Read(absl::MakeSpan(fresh, wanted));
-      if (!n.ok()) return n.status();
-      absl::MutexLock lock(&mutex);
-      std::memcpy(buffer, fresh, *n);
-      got = *n;
+      if (n.ok()) {
+        absl::MutexLock lock(&mutex);
+        std::memcpy(buffer, fresh, *n);
+        got = *n;
+      }
       Cleanse(absl::MakeSpan(fresh));
-      return absl::OkStatus();
+      return n.status();
     }
     default:
       inner->Close();

@@ -418,7 +418,8 @@ TEST_F(EntropyPoolTest, MetricsTellTheState) {
   clock_.Advance(absl::Seconds(5));
   pool_->Tick();
   const std::string text = metrics_.Serialize();
-  for (const char* line : {"entropyd_pool_ready{pool=\"default\"} 1",
+  for (const char* line : {"entropyd_pool_info{pool=\"default\",quality=\"full\"} 1",
+                           "entropyd_pool_ready{pool=\"default\"} 1",
                            "entropyd_pool_available_bytes{pool=\"default\"} 100",
                            "entropyd_pool_healthy_groups{pool=\"default\"} 1",
                            "entropyd_pool_seed_generation{pool=\"default\"} 1",
