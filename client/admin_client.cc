@@ -66,8 +66,7 @@ class AdminClientImpl final : public AdminClient {
   absl::StatusOr<v1::SetClassResponse> SetClass(const v1::SetClassRequest& request) override {
     return Call(&v1::Admin::Stub::SetClass, request, "change a class");
   }
-  absl::StatusOr<v1::ResetClassResponse> ResetClass(
-      const v1::ResetClassRequest& request) override {
+  absl::StatusOr<v1::ResetClassResponse> ResetClass(const v1::ResetClassRequest& request) override {
     return Call(&v1::Admin::Stub::ResetClass, request, "reset classes");
   }
   absl::StatusOr<v1::ListClassDifferencesResponse> ListClassDifferences() override {

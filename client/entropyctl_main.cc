@@ -122,8 +122,8 @@ void AddClassChanges(CLI::App& classes, Arguments& args) {
   set->footer(
       "\n  entropyctl classes set default/bulk ceil=8MiB/s\n"
       "  entropyctl classes set default/gold rate=20MiB/s ceil=none prio=0\n"
-      "\nKeys, units and rules are server.yaml's: rate, ceil, burst, cburst, weight, prio. Where the "
-      "\nserver has a state_dir the change outlives a restart, until `classes reset`.");
+      "\nKeys, units and rules are server.yaml's: rate, ceil, burst, cburst, weight, prio. Where\n"
+      "the server has a state_dir the change outlives a restart, until `classes reset`.");
   set->add_option("CLASS", args.class_change.pool_class, "POOL/CLASS")->required();
   set->add_option("FIGURE", args.class_change.figures, "KEY=VALUE, one or more")->required();
   set->add_flag("--dry-run", args.class_change.dry_run, "only check");
@@ -165,9 +165,8 @@ void AddClasses(CLI::App& app, Arguments& args) {
       "met.");
   simulate->add_option("FILE", args.scenario, "the scenario, JSON; - is the standard input")
       ->required();
-  simulate->callback([&args] {
-    args.run = [&args] { return RunClassesSimulate(args.scenario, args.json()); };
-  });
+  simulate->callback(
+      [&args] { args.run = [&args] { return RunClassesSimulate(args.scenario, args.json()); }; });
   AddClassChanges(*classes, args);
   classes->callback([&args, classes] {
     if (!classes->get_subcommands().empty()) return;

@@ -218,18 +218,16 @@ class AdminService final : public v1::Admin::CallbackService {
                                      const v1::SetClassRequest* request,
                                      v1::SetClassResponse* response) override {
     return ChangeClasses(context, "SetClass", &ClassChanges::Set, *request,
-                         response->mutable_difference(), [this, response] {
-                           response->set_kept(changes_->kept());
-                         });
+                         response->mutable_difference(),
+                         [this, response] { response->set_kept(changes_->kept()); });
   }
 
   grpc::ServerUnaryReactor* ResetClass(grpc::CallbackServerContext* context,
                                        const v1::ResetClassRequest* request,
                                        v1::ResetClassResponse* response) override {
     return ChangeClasses(context, "ResetClass", &ClassChanges::Reset, *request,
-                         response->mutable_undone(), [this, response] {
-                           response->set_kept(changes_->kept());
-                         });
+                         response->mutable_undone(),
+                         [this, response] { response->set_kept(changes_->kept()); });
   }
 
   grpc::ServerUnaryReactor* ListClassDifferences(

@@ -144,8 +144,7 @@ PoolConfig ClassChanges::With(const PoolConfig& pool, const Entries& entries) co
 
 absl::StatusOr<ClassUpdate> ClassChanges::UpdateOf(const PoolConfig& pool,
                                                    const Entries& entries) const {
-  absl::StatusOr<std::vector<ClassTree::ClassSpec>> specs =
-      ChangedClassSpecs(With(pool, entries));
+  absl::StatusOr<std::vector<ClassTree::ClassSpec>> specs = ChangedClassSpecs(With(pool, entries));
   if (!specs.ok()) return specs.status();
   ClassUpdate update;
   update.pool = pool.name();
@@ -221,8 +220,7 @@ absl::Status ClassChanges::Keep(const Entries& entries) const {
 
 absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::string& by,
                                Publish publish) {
-  const std::string name =
-      absl::StrCat(Shown(request.pool()), "/", Shown(request.class_()));
+  const std::string name = absl::StrCat(Shown(request.pool()), "/", Shown(request.class_()));
   const std::string what = absl::StrCat("set ", name);
   absl::Status status = CheckNamed(request.pool(), request.class_());
   if (status.ok()) status = CheckFigures(request.set());
@@ -251,8 +249,8 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
   const bool same = !revived && FiguresText(after) == FiguresText(before);
   if (!same) {
     entry->change.set_by(by);
-    entry->change.set_at(absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", clock_->WallTime(),
-                                          absl::UTCTimeZone()));
+    entry->change.set_at(
+        absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", clock_->WallTime(), absl::UTCTimeZone()));
   }
   Outcome outcome;
   outcome.differences = DifferencesOf(*entry);

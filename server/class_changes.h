@@ -3,7 +3,9 @@
 //
 //   ClassChanges changes(config, kept, save, clock, log);
 //   changes.Set(request, identity, [&](ClassChanges::Outcome outcome) {
-//     loop->Run([outcome](Dispatcher& d, int64_t now) { d.UpdateClasses(outcome.updates[0], now); });
+//     loop->Run([update = outcome.updates[0]](Dispatcher& dispatcher, int64_t now_nanos) {
+//       dispatcher.UpdateClasses(update, now_nanos);
+//     });
 //   });
 //
 // A kept change wins over the configuration. One whose class is gone from the configuration, or

@@ -42,11 +42,10 @@ std::string Quoted(absl::string_view text) {
 }
 
 std::string SetText(const config::v1::ClassFigures& figures) {
-  return absl::StrJoin(
-      PresentFigures(figures), ", ",
-      [&](std::string* out, const google::protobuf::FieldDescriptor* field) {
-        absl::StrAppend(out, field->name(), ": ", FigureYaml(figures, field));
-      });
+  return absl::StrJoin(PresentFigures(figures), ", ",
+                       [&](std::string* out, const google::protobuf::FieldDescriptor* field) {
+                         absl::StrAppend(out, field->name(), ": ", FigureYaml(figures, field));
+                       });
 }
 
 absl::Status CheckEntries(const ClassState& state, const config::Locations& locations) {
@@ -104,9 +103,9 @@ std::string ClassStateText(const ClassState& state) {
       state.version(), "\n");
   if (state.changes_size() > 0) absl::StrAppend(&text, "changes:\n");
   for (const ClassChange& change : state.changes()) {
-    absl::StrAppend(&text, "  - pool: ", Quoted(change.pool()), "\n    class: ",
-                    Quoted(change.class_()), "\n    set: {", SetText(change.set()), "}\n    by: ",
-                    Quoted(change.by()), "\n    at: ", Quoted(change.at()), "\n");
+    absl::StrAppend(&text, "  - pool: ", Quoted(change.pool()),
+                    "\n    class: ", Quoted(change.class_()), "\n    set: {", SetText(change.set()),
+                    "}\n    by: ", Quoted(change.by()), "\n    at: ", Quoted(change.at()), "\n");
   }
   return text;
 }
@@ -149,10 +148,12 @@ absl::Status SaveClassState(const std::string& state_dir, const ClassState& stat
   if (readable.ok()) readable = CheckEntries(back, locations);
   for (int i = 0; readable.ok() && i < state.changes_size(); ++i) {
     if (SetText(back.changes(i).set()) == SetText(state.changes(i).set())) continue;
-    readable = absl::InternalError(absl::StrCat("changes[", i, "]: the figures came back different"));
+    readable =
+        absl::InternalError(absl::StrCat("changes[", i, "]: the figures came back different"));
   }
   if (!readable.ok()) {
-    return absl::InternalError(absl::StrCat("write ", path, ": would not load: ", readable.message()));
+    return absl::InternalError(
+        absl::StrCat("write ", path, ": would not load: ", readable.message()));
   }
   const std::string temporary = absl::StrCat(path, ".new");
   absl::Status written = WriteDurably(state_dir, path, temporary, text);

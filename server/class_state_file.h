@@ -22,7 +22,8 @@ absl::Status PrepareStateDir(const std::string& state_dir);
 absl::StatusOr<config::v1::ClassState> LoadClassState(const std::string& state_dir);
 
 // Replaces the file, at once or not at all, and returns when it would survive a power cut. Errors:
-// those of writing, the old file stands then; INTERNAL when the text would not load as `state`.
+// those of writing, the old file stands then (or, when only the directory could not be synced,
+// either may); INTERNAL when the text would not load as `state`.
 absl::Status SaveClassState(const std::string& state_dir, const config::v1::ClassState& state);
 
 // The file's text.

@@ -116,7 +116,7 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& u
     return slot->pool->name() == update.pool;
   });
   if (found == slots_.end()) {
-    return absl::NotFoundError(absl::StrCat("change classes: there is no pool '", update.pool, "'"));
+    return absl::NotFoundError(absl::StrCat("change classes: no pool '", update.pool, "'"));
   }
   PoolSlot* const slot = found->get();
   const absl::Status updated = slot->tree->Update(update.specs, now_nanos);

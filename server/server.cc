@@ -173,8 +173,8 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
       return SaveClassState(state_dir, state);
     };
   }
-  class_changes = std::make_unique<ClassChanges>(plan.config, plan.class_state, std::move(save),
-                                                 clock, log);
+  class_changes =
+      std::make_unique<ClassChanges>(plan.config, plan.class_state, std::move(save), clock, log);
   std::vector<PoolSetup> setups;
   for (int i = 0; i < plan.config.pools_size(); ++i) {
     const config::v1::PoolConfig pool = class_changes->Effective(plan.config.pools(i));

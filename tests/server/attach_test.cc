@@ -227,8 +227,7 @@ class GrpcAttachTest : public ::testing::Test {
   uint64_t CeilOf(const std::string& name) {
     grpc::ClientContext context;
     v1::ListClassesResponse response;
-    EXPECT_TRUE(
-        v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
     for (const v1::Class& one : response.class_()) {
       if (one.name() == name) return one.ceil();
     }

@@ -1,14 +1,14 @@
 #include "server/class_changes.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/config.h"
@@ -147,9 +147,10 @@ TEST_F(ClassChangesTest, ARefusedChangeNamesClassValueAndRemedyAndChangesNothing
     EXPECT_EQ(Ceil("slow"), 32u << 10);
     return std::string(status.message());
   };
-  EXPECT_THAT(refused("slow", {"ceil=8KiB/s"}),
-              AllOf(HasSubstr("set default/slow: class 'slow': ceil 8KiB/s is below the rate 16KiB/s"),
-                    HasSubstr("raise the ceil or lower the rate")));
+  EXPECT_THAT(
+      refused("slow", {"ceil=8KiB/s"}),
+      AllOf(HasSubstr("set default/slow: class 'slow': ceil 8KiB/s is below the rate 16KiB/s"),
+            HasSubstr("raise the ceil or lower the rate")));
   EXPECT_THAT(refused("slow", {"rate=95MiB/s", "ceil=none"}),
               AllOf(HasSubstr("class 'root'"), HasSubstr("is below the sum of its children's")));
   EXPECT_THAT(refused("slow", {"burst=1KiB"}), HasSubstr("raise it or leave it out"));
@@ -171,8 +172,8 @@ TEST_F(ClassChangesTest, FiguresThatNoLoaderWouldReadAreRefused) {
   request.mutable_set()->set_cburst(0);
   EXPECT_THAT(complaint(), HasSubstr("cburst: '0B' is too small"));
   request.mutable_set()->Clear();
-  for (const double weight : {-1.0, std::numeric_limits<double>::quiet_NaN(),
-                              std::numeric_limits<double>::infinity()}) {
+  for (const double weight :
+       {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     request.mutable_set()->set_weight(weight);
     EXPECT_THAT(complaint(), HasSubstr("weight: "));
   }
