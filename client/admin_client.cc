@@ -63,6 +63,16 @@ class AdminClientImpl final : public AdminClient {
     request.set_pool(pool);
     return Call(&v1::Admin::Stub::ListClasses, request, "list classes");
   }
+  absl::StatusOr<v1::SetClassResponse> SetClass(const v1::SetClassRequest& request) override {
+    return Call(&v1::Admin::Stub::SetClass, request, "change a class");
+  }
+  absl::StatusOr<v1::ResetClassResponse> ResetClass(const v1::ResetClassRequest& request) override {
+    return Call(&v1::Admin::Stub::ResetClass, request, "reset classes");
+  }
+  absl::StatusOr<v1::ListClassDifferencesResponse> ListClassDifferences() override {
+    return Call(&v1::Admin::Stub::ListClassDifferences, v1::ListClassDifferencesRequest(),
+                "list class differences");
+  }
   absl::StatusOr<v1::ListAgentsResponse> ListAgents() override {
     return Call(&v1::Admin::Stub::ListAgents, v1::ListAgentsRequest(), "list agents");
   }

@@ -45,6 +45,10 @@ class AdminClient {
       const std::function<bool(const std::string& samples)>& take) = 0;
   virtual absl::StatusOr<v1::SelfTestResponse> SelfTest() = 0;
   virtual absl::StatusOr<v1::ListClassesResponse> ListClasses(const std::string& pool) = 0;
+  virtual absl::StatusOr<v1::SetClassResponse> SetClass(const v1::SetClassRequest& request) = 0;
+  virtual absl::StatusOr<v1::ResetClassResponse> ResetClass(
+      const v1::ResetClassRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListClassDifferencesResponse> ListClassDifferences() = 0;
   virtual absl::StatusOr<v1::ListAgentsResponse> ListAgents() = 0;
   virtual absl::StatusOr<v1::DrainResponse> Drain(const v1::DrainRequest& request) = 0;
 };

@@ -72,6 +72,15 @@ struct ClassesOptions {
   double seconds = 1;  // over which the table's actual rates are measured; 0 = not at all
 };
 int RunClasses(const ClientFlags& flags, const ClassesOptions& options, bool json);
+
+struct ClassChangeOptions {
+  std::string pool_class;            // POOL/CLASS; reset: empty = all
+  std::vector<std::string> figures;  // KEY=VALUE, as in server.yaml
+  bool dry_run = false;
+};
+int RunClassesSet(const ClientFlags& flags, const ClassChangeOptions& options, bool json);
+int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options, bool json);
+int RunClassesDiff(const ClientFlags& flags, bool json);
 // `file` may be "-", the standard input.
 int RunClassesSimulate(const std::string& file, bool json);
 int RunAgents(const ClientFlags& flags, bool json);

@@ -36,6 +36,7 @@ struct Arguments {
   std::string get_bytes;
   bool hex = false, raw = false, base64 = false;
   ClassesOptions classes;
+  ClassChangeOptions class_change;
   std::string scenario;
   RecordOptions record;
   DrainOptions drain;
@@ -116,6 +117,30 @@ void AddGet(CLI::App& app, Arguments& args) {
   });
 }
 
+void AddClassChanges(CLI::App& classes, Arguments& args) {
+  CLI::App* set = classes.add_subcommand("set", "Change figures of a class while it serves");
+  set->footer(
+      "\n  entropyctl classes set default/bulk ceil=8MiB/s\n"
+      "  entropyctl classes set default/gold rate=20MiB/s ceil=none prio=0\n"
+      "\nKeys, units and rules are server.yaml's: rate, ceil, burst, cburst, weight, prio. Where\n"
+      "the server has a state_dir the change outlives a restart, until `classes reset`.");
+  set->add_option("CLASS", args.class_change.pool_class, "POOL/CLASS")->required();
+  set->add_option("FIGURE", args.class_change.figures, "KEY=VALUE, one or more")->required();
+  set->add_flag("--dry-run", args.class_change.dry_run, "only check");
+  set->callback([&args] {
+    args.run = [&args] { return RunClassesSet(args.connection, args.class_change, args.json()); };
+  });
+  CLI::App* reset = classes.add_subcommand("reset", "Return to the figures of server.yaml");
+  reset->add_option("CLASS", args.class_change.pool_class, "POOL/CLASS (default: all)");
+  reset->callback([&args] {
+    args.run = [&args] { return RunClassesReset(args.connection, args.class_change, args.json()); };
+  });
+  CLI::App* diff =
+      classes.add_subcommand("diff", "What is not as server.yaml says, since when and by whom");
+  diff->callback(
+      [&args] { args.run = [&args] { return RunClassesDiff(args.connection, args.json()); }; });
+}
+
 void AddClasses(CLI::App& app, Arguments& args) {
   CLI::App* classes = app.add_subcommand("classes", "The class tree: rates, ceilings, who waits");
   classes->require_subcommand(0, 1);
@@ -140,11 +165,12 @@ void AddClasses(CLI::App& app, Arguments& args) {
       "met.");
   simulate->add_option("FILE", args.scenario, "the scenario, JSON; - is the standard input")
       ->required();
-  classes->callback([&args, simulate] {
-    args.run = [&args, simulate] {
-      return simulate->parsed() ? RunClassesSimulate(args.scenario, args.json())
-                                : RunClasses(args.connection, args.classes, args.json());
-    };
+  simulate->callback(
+      [&args] { args.run = [&args] { return RunClassesSimulate(args.scenario, args.json()); }; });
+  AddClassChanges(*classes, args);
+  classes->callback([&args, classes] {
+    if (!classes->get_subcommands().empty()) return;
+    args.run = [&args] { return RunClasses(args.connection, args.classes, args.json()); };
   });
 }
 

@@ -138,6 +138,16 @@ std::string ClassesTable(const v1::ListClassesResponse& answer,
   });
 }
 
+std::string DifferencesTable(
+    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences) {
+  Table table({"CLASS", "KEY", "CONFIGURED>", "IN FORCE>", "SINCE", "BY", "NOTE"});
+  for (const v1::ClassDifference& one : differences) {
+    table.Add({absl::StrCat(one.pool(), "/", one.class_()), one.key(), OrDash(one.configured()),
+               OrDash(one.in_force()), one.at(), one.by(), one.ignored()});
+  }
+  return OrNone(table);
+}
+
 std::string AgentsTable(const v1::ListAgentsResponse& answer) {
   Table table({"AGENT", "PEER", "SINCE>", "GUESTS>", "DELIVERED>", "UNCONFIRMED>", "CLASSES"});
   for (const v1::Agent& agent : answer.agent()) {

@@ -21,6 +21,9 @@ std::string ClassesTable(const v1::ListClassesResponse& answer);  // indented as
 // a class that was not there then or has begun to count anew since.
 std::string ClassesTable(const v1::ListClassesResponse& answer,
                          const v1::ListClassesResponse& before, double seconds);
+// Where classes are not as configured, one figure a line.
+std::string DifferencesTable(
+    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences);
 std::string AgentsTable(const v1::ListAgentsResponse& answer);
 std::string GuestsTable(const v1::ListGuestsResponse& answer);
 // The agent's classes and what lies in their buffers.

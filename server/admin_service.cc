@@ -139,8 +139,9 @@ absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed
 
 class AdminService final : public v1::Admin::CallbackService {
  public:
-  AdminService(const Gate* gate, DispatchLoop* loop, Supply* supply, const AdminOptions& options)
-      : gate_(gate), loop_(loop), supply_(supply), options_(options) {}
+  AdminService(const Gate* gate, DispatchLoop* loop, Supply* supply, ClassChanges* changes,
+               const AdminOptions& options)
+      : gate_(gate), loop_(loop), supply_(supply), changes_(changes), options_(options) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest*,
@@ -213,6 +214,33 @@ class AdminService final : public v1::Admin::CallbackService {
         });
   }
 
+  grpc::ServerUnaryReactor* SetClass(grpc::CallbackServerContext* context,
+                                     const v1::SetClassRequest* request,
+                                     v1::SetClassResponse* response) override {
+    return ChangeClasses(context, "SetClass", &ClassChanges::Set, *request,
+                         response->mutable_difference(),
+                         [this, response] { response->set_kept(changes_->kept()); });
+  }
+
+  grpc::ServerUnaryReactor* ResetClass(grpc::CallbackServerContext* context,
+                                       const v1::ResetClassRequest* request,
+                                       v1::ResetClassResponse* response) override {
+    return ChangeClasses(context, "ResetClass", &ClassChanges::Reset, *request,
+                         response->mutable_undone(),
+                         [this, response] { response->set_kept(changes_->kept()); });
+  }
+
+  grpc::ServerUnaryReactor* ListClassDifferences(
+      grpc::CallbackServerContext* context, const v1::ListClassDifferencesRequest*,
+      v1::ListClassDifferencesResponse* response) override {
+    return Answer(context, "ListClassDifferences", [this, response] {
+      for (v1::ClassDifference& one : changes_->Differences()) {
+        *response->add_difference() = std::move(one);
+      }
+      response->set_kept(changes_->kept());
+    });
+  }
+
   grpc::ServerUnaryReactor* ListAgents(grpc::CallbackServerContext* context,
                                        const v1::ListAgentsRequest*,
                                        v1::ListAgentsResponse* response) override {
@@ -251,9 +279,14 @@ class AdminService final : public v1::Admin::CallbackService {
   }
 
  private:
-  absl::Status Check(grpc::CallbackServerContext* context, absl::string_view call) const {
+  // The operator's identity.
+  absl::StatusOr<std::string> Identify(grpc::CallbackServerContext* context,
+                                       absl::string_view call) const {
     std::string address;
-    return gate_->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR}).status();
+    return gate_->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR});
+  }
+  absl::Status Check(grpc::CallbackServerContext* context, absl::string_view call) const {
+    return Identify(context, call).status();
   }
 
   static grpc::ServerUnaryReactor* Conclude(grpc::CallbackServerContext* context,
@@ -284,6 +317,35 @@ class AdminService final : public v1::Admin::CallbackService {
     return reactor;
   }
 
+  // Makes a change and answers once it is kept and in force.
+  template <typename Request, typename Fill>
+  grpc::ServerUnaryReactor* ChangeClasses(
+      grpc::CallbackServerContext* context, absl::string_view call,
+      absl::Status (ClassChanges::*change)(const Request&, const std::string&,
+                                           ClassChanges::Publish),
+      const Request& request, google::protobuf::RepeatedPtrField<v1::ClassDifference>* differences,
+      Fill fill) {
+    const absl::StatusOr<std::string> by = Identify(context, call);
+    if (!by.ok()) return Conclude(context, by.status());
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    const absl::Status status =
+        (changes_->*change)(request, *by, [&](ClassChanges::Outcome outcome) {
+          *differences = {outcome.differences.begin(), outcome.differences.end()};
+          fill();
+          // Request and response may be gone when this returns.
+          loop_->Run([reactor, updates = std::move(outcome.updates)](Dispatcher& dispatcher,
+                                                                     int64_t now_nanos) {
+            absl::Status applied;
+            for (const ClassUpdate& update : updates) {
+              applied.Update(dispatcher.UpdateClasses(update, now_nanos));
+            }
+            reactor->Finish(ToGrpc(applied));
+          });
+        });
+    if (!status.ok()) reactor->Finish(ToGrpc(status));
+    return reactor;
+  }
+
   // `fill` runs as the dispatcher's owner, on whatever thread that is.
   template <typename Fill>
   grpc::ServerUnaryReactor* AnswerAsOwner(grpc::CallbackServerContext* context,
@@ -300,14 +362,16 @@ class AdminService final : public v1::Admin::CallbackService {
   const Gate* const gate_;
   DispatchLoop* const loop_;
   Supply* const supply_;
+  ClassChanges* const changes_;
   const AdminOptions options_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
-                                                Supply* supply, const AdminOptions& options) {
-  return std::make_unique<AdminService>(gate, loop, supply, options);
+                                                Supply* supply, ClassChanges* changes,
+                                                const AdminOptions& options) {
+  return std::make_unique<AdminService>(gate, loop, supply, changes, options);
 }
 
 }  // namespace entropyd

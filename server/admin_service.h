@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "server/class_changes.h"
 #include "server/dispatch_loop.h"
 #include "server/gate.h"
 #include "server/supply.h"
@@ -22,6 +23,7 @@ struct AdminOptions {
 // All outlive the service. A call that waits for a source ends with the source at the latest: the
 // supply must stop before gRPC is waited for.
 std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
-                                                Supply* supply, const AdminOptions& options);
+                                                Supply* supply, ClassChanges* changes,
+                                                const AdminOptions& options);
 
 }  // namespace entropyd

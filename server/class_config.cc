@@ -32,6 +32,16 @@ absl::Status Locate(const absl::Status& error, const config::v1::PoolConfig& poo
   return locations.Error(absl::StrCat(path, ".classes"), error.message());
 }
 
+// Whether there is a tree of these classes.
+absl::Status CheckSpecs(const config::v1::PoolConfig& pool,
+                        const std::vector<ClassTree::ClassSpec>& specs) {
+  ClassTree::Options options;
+  options.chunk_bytes = ChunkBytes(pool.quality());
+  options.shed = pool.shed() == config::v1::SHED_PRIORITY ? ClassTree::Shed::kPriority
+                                                          : ClassTree::Shed::kProportional;
+  return ClassTree::Create(options, specs).status();
+}
+
 }  // namespace
 
 uint32_t ChunkBytes(config::v1::PoolQuality quality) {
@@ -52,12 +62,17 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::P
     }
     specs.push_back(SpecOf(pool.classes(i)));
   }
-  ClassTree::Options options;
-  options.chunk_bytes = ChunkBytes(pool.quality());
-  options.shed = pool.shed() == config::v1::SHED_PRIORITY ? ClassTree::Shed::kPriority
-                                                          : ClassTree::Shed::kProportional;
-  const auto tree = ClassTree::Create(options, specs);
-  if (!tree.ok()) return Locate(tree.status(), pool, path, locations);
+  const absl::Status checked = CheckSpecs(pool, specs);
+  if (!checked.ok()) return Locate(checked, pool, path, locations);
+  return specs;
+}
+
+absl::StatusOr<std::vector<ClassTree::ClassSpec>> ChangedClassSpecs(
+    const config::v1::PoolConfig& pool) {
+  std::vector<ClassTree::ClassSpec> specs;
+  for (const config::v1::ClassConfig& config : pool.classes()) specs.push_back(SpecOf(config));
+  const absl::Status checked = CheckSpecs(pool, specs);
+  if (!checked.ok()) return checked;
   return specs;
 }
 

@@ -20,6 +20,10 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::P
                                                              int pool_index,
                                                              const config::Locations& locations);
 
+// The same of classes that were changed since they were loaded: the errors name no place in a file.
+absl::StatusOr<std::vector<ClassTree::ClassSpec>> ChangedClassSpecs(
+    const config::v1::PoolConfig& pool);
+
 // The names POOL/CLASS of every leaf, in the order of the file.
 std::vector<std::string> LeafNames(const config::v1::Server& config);
 

@@ -41,6 +41,7 @@ ClassTable::ClassTable(std::vector<PoolSetup> pools) {
     slot->pool = setup.pool;
     slot->tree = std::move(setup.tree);
     slot->state = setup.pool->State();
+    slot->differing = {setup.differing.begin(), setup.differing.end()};
     for (const PoolSetup::LeafSetup& leaf : setup.leaves) {
       auto entry = std::make_unique<Leaf>();
       entry->name = leaf.name;
@@ -107,6 +108,29 @@ void ClassTable::Leave(Demand* demand) {
 void ClassTable::Reweigh(const Demand& demand) {
   if (demand.leaf == nullptr || !demand.leaf->weigh_guests) return;
   Weigh(*demand.leaf, demand.leaf->members[Identity(demand)]);
+}
+
+absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& update,
+                                                            int64_t now_nanos) {
+  const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
+    return slot->pool->name() == update.pool;
+  });
+  if (found == slots_.end()) {
+    return absl::NotFoundError(absl::StrCat("change classes: no pool '", update.pool, "'"));
+  }
+  PoolSlot* const slot = found->get();
+  const absl::Status updated = slot->tree->Update(update.specs, now_nanos);
+  if (!updated.ok()) return updated;
+  slot->differing = {update.differing.begin(), update.differing.end()};
+  std::vector<const Leaf*> changed;
+  for (const ClassTree::ClassSpec& spec : update.specs) {
+    Leaf* const leaf = FindLeaf(absl::StrCat(update.pool, "/", spec.name));
+    if (leaf == nullptr || (leaf->rate == spec.rate && leaf->ceil == spec.ceil)) continue;
+    leaf->rate = spec.rate;
+    leaf->ceil = spec.ceil;
+    changed.push_back(leaf);
+  }
+  return changed;
 }
 
 std::vector<ClassTable::Change> ClassTable::Refresh(bool retry) {

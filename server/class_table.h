@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -34,6 +35,14 @@ struct PoolSetup {
   Pool* pool = nullptr;        // outlives the table
   std::unique_ptr<ClassTree> tree;
   std::vector<LeafSetup> leaves;
+  std::vector<std::string> differing;  // classes whose figures are not the configuration's
+};
+
+// New figures for the classes of a pool that serves; the classes themselves stay.
+struct ClassUpdate {
+  std::string pool;
+  std::vector<ClassTree::ClassSpec> specs;  // all of the pool's
+  std::vector<std::string> differing;
 };
 
 // From the configuration; `pool` may be nullptr when the setup is only checked. Errors:
@@ -51,6 +60,7 @@ struct PoolSlot {
   bool stopped = false;
   bool more = false;           // the last pass left somebody eligible
   bool hungry = false;         // it left somebody eligible because the pool had no more
+  absl::flat_hash_set<std::string> differing;  // classes not as configured
 };
 
 struct Leaf {
@@ -78,6 +88,10 @@ class ClassTable {
   void Leave(Demand* demand);
   // Weighs the members of the demand's identity again: its guests have changed.
   void Reweigh(const Demand& demand);
+
+  // All of it or, on an error of ClassTree::Update(), nothing. The leaves whose rate or ceiling is
+  // another now, of which a peer should hear. NOT_FOUND: no such pool.
+  absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 
   struct Change {
     PoolSlot* slot;

@@ -121,6 +121,22 @@ uint32_t Dispatcher::Drain(absl::string_view identity, absl::string_view reason,
   return sessions;
 }
 
+absl::Status Dispatcher::UpdateClasses(const ClassUpdate& update, int64_t now_nanos) {
+  const absl::StatusOr<std::vector<const Leaf*>> changed = classes_.Update(update, now_nanos);
+  if (!changed.ok()) return changed.status();
+  for (const Leaf* leaf : *changed) {
+    for (const auto& [identity, members] : leaf->members) {
+      for (Demand* member : members) {
+        if (member->session == nullptr) continue;  // a draw has no state to hear of
+        auto* const channel = static_cast<Channel*>(member);
+        channel->session->StateDue(channel, false);
+        ListForFlush(channel->session);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 void Dispatcher::DistributeAll(int64_t now_nanos) {
   const size_t pools = classes_.slots().size();
   for (size_t i = 0; i < pools; ++i) {

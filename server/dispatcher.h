@@ -127,6 +127,11 @@ class Dispatcher {
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
 
+  // Gives the classes of a pool new figures. What waits goes on waiting, at the new figures from
+  // now on; channels of a class whose rate or ceiling changed are told so. Errors: as
+  // ClassTable::Update(); nothing has changed then.
+  absl::Status UpdateClasses(const ClassUpdate& update, int64_t now_nanos);
+
   const Totals& totals() const { return totals_; }
   const Roster& roster() const { return roster_; }
   const ClassTable& classes() const { return classes_; }

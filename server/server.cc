@@ -18,6 +18,8 @@
 #include "grpcpp/server_builder.h"
 #include "server/admin_service.h"
 #include "server/attach_service.h"
+#include "server/class_changes.h"
+#include "server/class_state_file.h"
 #include "server/class_table.h"
 #include "server/dispatch_loop.h"
 #include "server/dispatcher.h"
@@ -104,8 +106,14 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
       tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
                         config.tls().crl(), clock.WallTime());
   if (!material.ok()) return material.status();
+  config::v1::ClassState class_state;
+  if (!config.state_dir().empty()) {
+    absl::StatusOr<config::v1::ClassState> kept = LoadClassState(config.state_dir());
+    if (!kept.ok()) return kept.status();
+    class_state = *std::move(kept);
+  }
   return ServerPlan{std::move(config), std::move(locations), *std::move(policy),
-                    *std::move(material)};
+                    *std::move(material), std::move(class_state)};
 }
 
 // Members stand in the order of construction; Stop() undoes it.
@@ -126,6 +134,7 @@ struct Server::Impl {
   std::unique_ptr<SecretArena> arena;
   std::unique_ptr<Supply> supply;
   std::unique_ptr<Gate> gate;
+  std::unique_ptr<ClassChanges> class_changes;
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<DispatchLoop> loop;
   std::unique_ptr<ServerMetrics> server_metrics;
@@ -157,12 +166,22 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   if (!opened.ok()) return opened.status();
   gate = *std::move(opened);
 
+  ClassChanges::Save save;
+  if (const std::string& state_dir = plan.config.state_dir(); !state_dir.empty()) {
+    if (absl::Status prepared = PrepareStateDir(state_dir); !prepared.ok()) return prepared;
+    save = [state_dir](const config::v1::ClassState& state) {
+      return SaveClassState(state_dir, state);
+    };
+  }
+  class_changes =
+      std::make_unique<ClassChanges>(plan.config, plan.class_state, std::move(save), clock, log);
   std::vector<PoolSetup> setups;
   for (int i = 0; i < plan.config.pools_size(); ++i) {
-    const config::v1::PoolConfig& pool = plan.config.pools(i);
+    const config::v1::PoolConfig pool = class_changes->Effective(plan.config.pools(i));
     absl::StatusOr<PoolSetup> setup =
         MakePoolSetup(pool, i, plan.locations, supply->FindPool(pool.name()));
     if (!setup.ok()) return setup.status();
+    setup->differing = class_changes->Differing(pool.name());
     setups.push_back(*std::move(setup));
   }
   dispatcher = std::make_unique<Dispatcher>(
@@ -183,7 +202,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   attach_service = MakeAttachService(gate.get(), loop.get(), LimitsOf(plan.config));
-  admin_service = MakeAdminService(gate.get(), loop.get(), supply.get(),
+  admin_service = MakeAdminService(gate.get(), loop.get(), supply.get(), class_changes.get(),
                                    {.allow_recording = plan.config.allow_recording()});
 
   grpc::ServerBuilder builder;

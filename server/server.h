@@ -19,6 +19,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/tls.h"
+#include "proto/class_state.pb.h"
 #include "proto/server_config.pb.h"
 #include "server/policy.h"
 
@@ -30,8 +31,10 @@ struct ServerPlan {
   config::Locations locations;
   Policy policy;
   tls::Material material;
+  config::v1::ClassState class_state;  // what operators changed and state_dir has kept
 
-  // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial().
+  // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
+  // LoadClassState().
   static absl::StatusOr<ServerPlan> Check(config::v1::Server config, config::Locations locations,
                                           const Clock& clock);
 };

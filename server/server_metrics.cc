@@ -89,6 +89,9 @@ ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
                                    "The class's guarantee.", labels);
   series.ceil = metrics_->AddGauge("entropyd_class_ceil_bytes_per_second",
                                    "The class's ceiling; 0 = none.", labels);
+  series.drift = metrics_->AddGauge(
+      "entropyd_class_drift",
+      "1 when an operator changed the class and its figures are not the configuration's.", labels);
   return &series;
 }
 
@@ -101,6 +104,7 @@ void ServerMetrics::RefreshClasses(const Dispatcher& dispatcher, int64_t now_nan
       Metrics::SetCounter(series->throttled, static_cast<double>(stats.throttled_nanos) / 1e9);
       series->waiting->Set(static_cast<double>(stats.waiting_bytes));
       series->members->Set(stats.members);
+      series->drift->Set(slot->differing.contains(stats.spec.name) ? 1 : 0);
       series->rate->Set(static_cast<double>(stats.spec.rate));
       series->ceil->Set(
           stats.spec.ceil == ClassTree::kUnlimited ? 0 : static_cast<double>(stats.spec.ceil));

@@ -30,6 +30,7 @@ class ServerMetrics {
     Gauge* members;
     Gauge* rate;
     Gauge* ceil;
+    Gauge* drift;
   };
   struct TotalSeries {
     Counter* series;

@@ -1,4 +1,6 @@
 // The assembled server in this process, with real TLS, and the generated stubs as its clients.
+#include <unistd.h>
+
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -29,6 +31,7 @@ metrics: ""
 tls: {cert: $0/server.crt, key: $0/server.key, client_ca: $0/ca.crt, crl: $0/crl.pem}
 allow_software: true
 allow_recording: true
+state_dir: $0
 sources:
   - {name: kernel, driver: getrandom}
 pools:
@@ -104,6 +107,12 @@ class GrpcAttachTest : public ::testing::Test {
         Server::Start(*std::move(plan), &clock_, &log_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+  }
+
+  void TearDown() override { unlink(absl::StrCat(*dir_, "/classes.yaml").c_str()); }
+  void Restart() {
+    server_.reset();
+    SetUp();
   }
 
   std::shared_ptr<grpc::Channel> Channel(const std::string& who) {
@@ -191,6 +200,39 @@ class GrpcAttachTest : public ::testing::Test {
     request.set_class_(name);
     request.set_bytes(bytes);
     return v1::Entropy::NewStub(Channel(who))->Get(&context, request, response);
+  }
+
+  // What Admin says to `who`.
+  grpc::Status SetCeil(const std::string& who, const std::string& name, uint64_t ceil,
+                       v1::SetClassResponse* response) {
+    grpc::ClientContext context;
+    v1::SetClassRequest request;
+    request.set_pool("default");
+    request.set_class_(name);
+    request.mutable_set()->set_ceil(ceil);
+    return v1::Admin::NewStub(Channel(who))->SetClass(&context, request, response);
+  }
+  grpc::Status Reset(const std::string& who, v1::ResetClassResponse* response) {
+    grpc::ClientContext context;
+    return v1::Admin::NewStub(Channel(who))->ResetClass(&context, {}, response);
+  }
+  v1::ListClassDifferencesResponse Differences() {
+    grpc::ClientContext context;
+    v1::ListClassDifferencesResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))
+                    ->ListClassDifferences(&context, {}, &response)
+                    .ok());
+    return response;
+  }
+  uint64_t CeilOf(const std::string& name) {
+    grpc::ClientContext context;
+    v1::ListClassesResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
+    for (const v1::Class& one : response.class_()) {
+      if (one.name() == name) return one.ceil();
+    }
+    ADD_FAILURE() << "no class " << name;
+    return 0;
   }
 
   static std::string* dir_;
@@ -409,6 +451,51 @@ TEST_F(GrpcAttachTest, StopEndsARecordingThatRuns) {
   }
   EXPECT_FALSE(reader->Finish().ok());
   stopper.join();
+}
+
+TEST_F(GrpcAttachTest, AChangedClassIsInForceAtOnceAndAfterARestartUntilItIsReset) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  v1::SetClassResponse set;
+  const grpc::Status status = SetCeil("operator", "gold", 20 << 20, &set);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(set.kept());
+  ASSERT_EQ(set.difference_size(), 1);
+  EXPECT_EQ(set.difference(0).configured(), "none");
+  EXPECT_EQ(set.difference(0).in_force(), "20MiB/s");
+  EXPECT_EQ(set.difference(0).by(), "spiffe://test/operator");
+  EXPECT_EQ(agent->WaitForState().ceil(), 20u << 20) << "agents are told";
+  EXPECT_EQ(CeilOf("gold"), 20u << 20);
+
+  Restart();
+  EXPECT_EQ(CeilOf("gold"), 20u << 20);
+  ASSERT_EQ(Differences().difference_size(), 1);
+  EXPECT_EQ(Differences().difference(0).at(), set.difference(0).at());
+  v1::ResetClassResponse reset;
+  ASSERT_TRUE(Reset("operator", &reset).ok());
+  EXPECT_EQ(reset.undone_size(), 1);
+  EXPECT_EQ(CeilOf("gold"), 0u);
+  Restart();
+  EXPECT_EQ(CeilOf("gold"), 0u);
+  EXPECT_EQ(Differences().difference_size(), 0);
+}
+
+TEST_F(GrpcAttachTest, ARefusedChangeOfAClassChangesNothing) {
+  v1::SetClassResponse response;
+  const grpc::Status low = SetCeil("operator", "gold", 1024, &response);
+  EXPECT_EQ(low.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(low.error_message().find("class 'gold': ceil 1KiB/s is below the rate 10MiB/s; raise "),
+            std::string::npos)
+      << low.error_message();
+  EXPECT_EQ(SetCeil("operator", "nonsuch", 1 << 30, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  for (const char* who : {"h1", "reader"}) {
+    EXPECT_EQ(SetCeil(who, "gold", 20 << 20, &response).error_code(),
+              grpc::StatusCode::PERMISSION_DENIED);
+    v1::ResetClassResponse reset;
+    EXPECT_EQ(Reset(who, &reset).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
+  EXPECT_EQ(CeilOf("gold"), 0u);
+  EXPECT_EQ(Differences().difference_size(), 0);
 }
 
 TEST_F(GrpcAttachTest, AdminNeedsAnOperator) {

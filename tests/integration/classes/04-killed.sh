@@ -1,0 +1,10 @@
+. "$HERE/classes/vocabulary.sh"
+murder server
+eventually 5 has_ended load
+start_server
+grep 'event=class.change_kept' server.log | grep -q 'class=default/slow'
+ctl classes diff | cmp - before.diff
+[ "$(drift slow)" = 1 ]
+load
+sleep 0.3
+gets 16 44
