@@ -67,6 +67,7 @@ void EgdSession::PopFront(std::vector<int64_t>* completed) {
 }
 
 uint64_t EgdSession::Want() {
+  borrowed_ = false;
   uint64_t want = blocking_bytes_;
   if (!idle() && front().type == egd::CommandType::kReadNonBlocking) {
     asked_ = front().count;
@@ -84,6 +85,7 @@ uint64_t EgdSession::owed() const {
 }
 
 bool EgdSession::needs_pass() const {
+  if (borrowed_ && blocking_bytes_ > 0) return true;
   return !idle() && front().type == egd::CommandType::kReadNonBlocking && asked_ == 0;
 }
 
@@ -153,6 +155,7 @@ size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply
     if (got == 0 && run.each > 0) {
       if (asked_ == 0 || !supply.settle) break;
     }
+    borrowed_ |= asked_ == 0 && got > 0;
     out[used] = static_cast<uint8_t>(got);
     used += 1 + got;
     --run.count;

@@ -74,7 +74,8 @@ class EgdSession {
   // bytes staged. REQUIRES: out.size() >= kMinRoom.
   size_t Fill(absl::Span<uint8_t> out, const Supply& supply, std::vector<int64_t>* completed);
 
-  // A 0x01 waits at the front that the last Want() did not include: ask again before settling.
+  // A 0x01 waits at the front that the last Want() did not include, or one took what was granted for
+  // the 0x02 behind it: ask again before settling.
   bool needs_pass() const;
   bool idle() const { return head_ == runs_.size(); }  // nothing is pending
   bool started() const { return started_; }            // a command, or a part of one, has come
@@ -111,6 +112,7 @@ class EgdSession {
   size_t head_ = 0;
   uint64_t blocking_bytes_ = 0;  // over all runs
   uint32_t asked_ = 0;           // commands of a 0x01 run at the front that Want() included
+  bool borrowed_ = false;        // a 0x01 that the last Want() did not include got bytes
   uint32_t granted_ = 0;
   uint64_t taken_ = 0;
   bool started_ = false;
