@@ -26,6 +26,11 @@ class AgentAdminClientImpl final : public AgentAdminClient {
                         timeout_, absl::StrCat("list guests of ", what_));
   }
 
+  absl::StatusOr<v1::UpgradeResponse> Upgrade() override {
+    return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::Upgrade, v1::UpgradeRequest(),
+                        kUpgradeTimeout, absl::StrCat("upgrade ", what_));
+  }
+
  private:
   const std::string what_;
   const absl::Duration timeout_;

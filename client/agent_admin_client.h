@@ -19,6 +19,8 @@ class AgentAdminClient {
  public:
   // The agent answers from its event loop within milliseconds.
   static constexpr absl::Duration kDefaultTimeout = absl::Seconds(5);
+  // The agent gives its successor a minute.
+  static constexpr absl::Duration kUpgradeTimeout = absl::Seconds(75);
 
   // Does not connect yet.
   static std::unique_ptr<AgentAdminClient> Create(const std::string& control_socket,
@@ -27,6 +29,8 @@ class AgentAdminClient {
 
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;
   virtual absl::StatusOr<v1::ListGuestsResponse> ListGuests() = 0;
+  // Waits for the outcome. Errors: also the agent's reason why its successor did not take over.
+  virtual absl::StatusOr<v1::UpgradeResponse> Upgrade() = 0;
 };
 
 }  // namespace entropyd

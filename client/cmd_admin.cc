@@ -1,5 +1,5 @@
-// `entropyctl sources|pools|classes|agents|drain|guests`: one question each to Admin or AgentAdmin,
-// answered as a table or as the message itself in JSON.
+// `entropyctl sources|pools|classes|agents|drain|guests|agent upgrade`: one question each to Admin or
+// AgentAdmin, answered as a table or as the message itself in JSON.
 #include <iostream>
 
 #include "absl/time/clock.h"
@@ -11,6 +11,10 @@
 
 namespace entropyd {
 namespace {
+
+// From a handover to the new agent's control socket.
+constexpr absl::Duration kDoorsPatience = absl::Seconds(15);
+constexpr absl::Duration kDoorsCheck = absl::Milliseconds(50);
 
 // Asks the server by `ask(admin)` and prints by `table(answer)` or as JSON.
 template <typename Ask, typename Table>
@@ -79,6 +83,24 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
                             " told to attach elsewhere\n");
       });
+}
+
+int RunAgentUpgrade(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto answer = AgentAdminClient::Create(config->control())->Upgrade();
+  if (!answer.ok()) return FailAgent(answer.status());
+  // The new process opens the control socket once the old one has exited.
+  absl::Status up = absl::UnavailableError("");
+  for (const absl::Time limit = absl::Now() + kDoorsPatience; !up.ok() && absl::Now() < limit;) {
+    up = AgentAdminClient::Create(config->control())->GetStatus().status();
+    if (!up.ok()) absl::SleepFor(kDoorsCheck);
+  }
+  if (!up.ok()) return FailAgent(up);
+  std::cout << (json ? JsonOf(*answer) + "\n"
+                     : absl::StrCat("agent ", answer->version_before(), " handed its guests to ",
+                                    answer->version(), "\n"));
+  return kExitOk;
 }
 
 int RunGuests(const ClientFlags& flags, bool json) {

@@ -85,6 +85,8 @@ int RunClassesDiff(const ClientFlags& flags, bool json);
 int RunClassesSimulate(const std::string& file, bool json);
 int RunAgents(const ClientFlags& flags, bool json);
 int RunGuests(const ClientFlags& flags, bool json);
+// The agent's program is started anew and takes the guests over; returns when the new one answers.
+int RunAgentUpgrade(const ClientFlags& flags, bool json);
 
 struct DrainOptions {
   std::string identity;  // empty = the whole server

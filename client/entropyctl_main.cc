@@ -237,6 +237,13 @@ void AddTables(CLI::App& app, Arguments& args) {
   table("guests", "Guests of this host's agent",
         [&args] { return RunGuests(args.connection, args.json()); });
 
+  CLI::App* agent = app.add_subcommand("agent", "This host's agent");
+  agent->require_subcommand(1);
+  CLI::App* upgrade = agent->add_subcommand(
+      "upgrade", "Start its program anew, which takes over every guest without closing a connection");
+  upgrade->callback(
+      [&args] { args.run = [&args] { return RunAgentUpgrade(args.connection, args.json()); }; });
+
   CLI::App* drain = table("drain", "Send agents elsewhere, before maintenance",
                           [&args] { return RunDrain(args.connection, args.drain, args.json()); });
   drain->footer(

@@ -41,19 +41,23 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent
   if (auto status = Check(config, locations, clock); !status.ok()) return status;
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
-  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), clock, log));
-  if (auto status = agent->Open(config, metrics); !status.ok()) return status;
+  std::unique_ptr<Agent> agent(new Agent(config, *std::move(settings), clock, log, metrics));
+  if (auto status = agent->Open(config); !status.ok()) return status;
   return agent;
 }
 
-Agent::Agent(AgentSettings settings, const Clock* clock, Log* log)
+Agent::Agent(const config::v1::HostAgent& config, AgentSettings settings, const Clock* clock,
+             Log* log, Metrics* metrics)
     : settings_(std::move(settings)),
       clock_(clock),
       log_(log),
       started_at_(clock->NowNanos()),
+      metrics_(metrics),
+      control_path_(config.control()),
+      http_address_(config.metrics()),
       upstream_wake_(this) {}
 
-absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) {
+absl::Status Agent::Open(const config::v1::HostAgent& config) {
   for (const std::string& name : settings_.unused_classes) {
     log_->Warning("config.unused_class", {{"class", name}, {"reason", "no listener leads there"}});
   }
@@ -71,7 +75,7 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
 
   std::vector<std::string> classes;
   for (const AgentSettings::Class& c : settings_.classes) classes.push_back(c.name);
-  agent_metrics_ = std::make_unique<AgentMetrics>(metrics, classes);
+  agent_metrics_ = std::make_unique<AgentMetrics>(metrics_, classes);
   auto guests =
       GuestService::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
   if (!guests.ok()) return guests.status();
@@ -82,27 +86,33 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   options.tls = config.tls();
   options.host_id = host_id_;
   auto upstream = Upstream::Create(
-      options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_, metrics);
+      options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_, metrics_);
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
+  upstream_->Suspend();  // a predecessor may be attached
   if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {
     return watch.status();
   }
   guests_->SetDemandChanged([this](size_t i) { upstream_->Kick(i); });
   loop_->SetAfterBatch([this] { AfterBatch(); });
   Tick();
-  ProcessUpstream();
+  return absl::OkStatus();
+}
 
-  auto control = ControlServer::Start(config.control(), loop_.get(), this);
+absl::Status Agent::OpenDoors() {
+  auto control = ControlServer::Start(control_path_, loop_.get(), this);
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
-  if (!config.metrics().empty()) {
+  if (!http_address_.empty()) {
     auto http = HttpServer::Start(
-        {config.metrics(), [this] { return Healthy(); }, [this] { return Ready(); }}, metrics);
-    if (!http.ok()) return http.status();
+        {http_address_, [this] { return Healthy(); }, [this] { return Ready(); }}, metrics_);
+    if (!http.ok()) {
+      control_.reset();
+      return http.status();
+    }
     http_ = *std::move(http);
   }
-  return guests_->Listen();
+  return absl::OkStatus();
 }
 
 Agent::~Agent() {

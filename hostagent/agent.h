@@ -1,7 +1,8 @@
 // The host agent, put together: event loop, guests, upstream, control socket, HTTP.
 //
 //   auto agent = Agent::Create(config, locations, &clock, &log, &metrics).value();
-//   agent->Run();   // until Stop()
+//   agent->Start({.take_over = true, …});
+//   agent->Run();   // until Stop(), or until a successor has taken over
 //
 // Thread safety: Stop(), Healthy() and Ready() are safe; the rest belongs to one thread, which is the
 // event loop's while Run() runs.
@@ -9,8 +10,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,27 +28,46 @@
 #include "hostagent/control_server.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest_service.h"
+#include "hostagent/handover.h"
+#include "hostagent/handover_channel.h"
+#include "hostagent/successor.h"
 #include "hostagent/upstream.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
 
-class Agent final : public ControlServer::Subject {
+class Agent final : public ControlServer::Subject, public HandoverGiver::Subject {
  public:
   // Checks a configuration as Create() would, TLS files included, and opens nothing.
   // Errors: INVALID_ARGUMENT and those of tls::LoadMaterial.
   static absl::Status Check(const config::v1::HostAgent& config, const config::Locations& locations,
                             const Clock* clock);
 
-  // Opens everything: listeners last, so that no guest is accepted by an agent that cannot start.
-  // Dials the server in the background. Errors: as Check(); of sockets, memory and state_dir.
+  struct StartOptions {
+    // From a running agent, if there is one.
+    bool take_over = false;
+    // How to start a successor, program first; empty = Upgrade() is refused.
+    std::vector<std::string> successor;
+    // Guests are served by this process now; a predecessor has not exited yet.
+    std::function<void()> serving = [] {};
+    // The control socket and HTTP answer.
+    std::function<void()> opened = [] {};
+  };
+
+  // Makes everything that nobody else sees. Errors: as Check(); of memory and state_dir.
   static absl::StatusOr<std::unique_ptr<Agent>> Create(const config::v1::HostAgent& config,
                                                        const config::Locations& locations,
                                                        const Clock* clock, Log* log,
                                                        Metrics* metrics);
   ~Agent();
 
+  // Opens sockets, listeners last, so that no guest is accepted by an agent that cannot start; dials
+  // the server in the background. Or takes all of that over: then the control socket and HTTP open
+  // when the predecessor has gone. Errors: of sockets; of TakeOver(). After an error, exit.
+  absl::Status Start(StartOptions options);
+
   void Run();
+  bool handed_over() const { return giver_ != nullptr && giver_->given(); }
   // Stops listening, lets guests take the replies written to them, for at most a second, and makes
   // Run() return.
   void Stop();
@@ -58,6 +80,13 @@ class Agent final : public ControlServer::Subject {
 
   void FillStatus(v1::GetStatusResponse* status) const override;
   void FillGuests(v1::ListGuestsResponse* guests) const override;
+  // Starts the successor, which takes over; the loop's thread only.
+  void Upgrade(Upgraded done) override;
+
+  void LeaveServer() override;
+  void ReturnToServer(const absl::Status& why) override;
+  void Given(const std::string& version) override;
+  void Released() override;
 
  private:
   // Calls Process() when gRPC's threads say that there is something to process.
@@ -70,8 +99,16 @@ class Agent final : public ControlServer::Subject {
     Agent* const agent_;
   };
 
-  Agent(AgentSettings settings, const Clock* clock, Log* log);
-  absl::Status Open(const config::v1::HostAgent& config, Metrics* metrics);
+  Agent(const config::v1::HostAgent& config, AgentSettings settings, const Clock* clock, Log* log,
+        Metrics* metrics);
+  absl::Status Open(const config::v1::HostAgent& config);
+  absl::Status StartFresh();
+  absl::Status Fill(const handover::v1::Offer& offer);
+  void Adopt(Taken taken);
+  void AwaitPredecessorsEnd(int64_t until_nanos);
+  void OpenDoorsInTheEnd();
+  absl::Status OpenDoors();
+  void SuccessorEnded(const absl::Status& why);
   void ProcessUpstream();
   void AfterBatch();
   void Tick();
@@ -82,6 +119,10 @@ class Agent final : public ControlServer::Subject {
   const Clock* const clock_;
   Log* const log_;
   const int64_t started_at_;
+  Metrics* const metrics_;
+  const std::string control_path_;
+  const std::string http_address_;  // empty = no HTTP
+  StartOptions options_;
   std::string host_id_;
   std::atomic<bool> was_attached_{false};
 
@@ -94,6 +135,12 @@ class Agent final : public ControlServer::Subject {
   std::unique_ptr<Upstream> upstream_;
   EventLoop::TimerId upstream_timer_ = EventLoop::kNoTimer;
   bool stopping_ = false;
+  std::unique_ptr<HandoverGiver> giver_;
+  std::unique_ptr<HandoverChannel> predecessor_;  // its end is the predecessor's exit
+  std::unique_ptr<Successor> successor_;          // while it has not taken over
+  EventLoop::TimerId successor_timer_ = EventLoop::kNoTimer;
+  absl::Status withdrawn_;                        // why the last handover failed
+  Upgraded upgraded_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> http_;
 };

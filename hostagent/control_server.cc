@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "base/grpc_status.h"
 #include "grpcpp/grpcpp.h"
 #include "hostagent/listener.h"
 #include "proto/agent_admin.grpc.pb.h"
@@ -17,6 +18,8 @@ namespace {
 
 // An event loop that has not answered by then hangs; say so rather than wait with it.
 constexpr absl::Duration kLoopPatience = absl::Seconds(2);
+// How soon a call that waits for long notices that its caller, or this process, is going.
+constexpr absl::Duration kCancelCheck = absl::Milliseconds(50);
 // A shutdown is not held up by a client in the middle of a call.
 constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
 
@@ -42,7 +45,7 @@ grpc::Status AskLoop(EventLoop* loop, Response* response, Fill fill) {
 
 class AdminService final : public v1::AgentAdmin::Service {
  public:
-  AdminService(EventLoop* loop, const ControlServer::Subject* subject)
+  AdminService(EventLoop* loop, ControlServer::Subject* subject)
       : loop_(loop), subject_(subject) {}
 
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
@@ -59,15 +62,38 @@ class AdminService final : public v1::AgentAdmin::Service {
     });
   }
 
+  grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
+                       v1::UpgradeResponse* response) override {
+    struct Outcome {
+      absl::Status status;
+      std::string version;
+      absl::Notification known;
+    };
+    auto outcome = std::make_shared<Outcome>();
+    loop_->Post([outcome, subject = subject_] {
+      subject->Upgrade([outcome](const absl::Status& status, const std::string& version) {
+        outcome->status = status;
+        outcome->version = version;
+        outcome->known.Notify();
+      });
+    });
+    while (!outcome->known.WaitForNotificationWithTimeout(kCancelCheck)) {
+      if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    }
+    response->set_version_before(ENTROPYD_VERSION);
+    response->set_version(outcome->version);
+    return ToGrpc(outcome->status);
+  }
+
  private:
   EventLoop* const loop_;
-  const ControlServer::Subject* const subject_;
+  ControlServer::Subject* const subject_;
 };
 
 }  // namespace
 
 struct ControlServer::Impl {
-  Impl(EventLoop* loop, const Subject* subject) : service(loop, subject) {}
+  Impl(EventLoop* loop, Subject* subject) : service(loop, subject) {}
   AdminService service;
   std::unique_ptr<grpc::Server> server;
   std::string path;
@@ -75,7 +101,7 @@ struct ControlServer::Impl {
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
                                                                     EventLoop* loop,
-                                                                    const Subject* subject) {
+                                                                    Subject* subject) {
   if (auto status = ClearSocketPath(path); !status.ok()) return status;
   auto impl = std::make_unique<Impl>(loop, subject);
   impl->path = path;

@@ -5,9 +5,11 @@
 // Thread safety: safe after Start().
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hostagent/event_loop.h"
 #include "proto/agent_admin.pb.h"
@@ -21,6 +23,9 @@ class ControlServer {
    public:
     virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
     virtual void FillGuests(v1::ListGuestsResponse* guests) const = 0;
+    // Calls `done` once: with the successor's version when it has the guests, or with why not.
+    using Upgraded = std::function<void(const absl::Status& status, const std::string& version)>;
+    virtual void Upgrade(Upgraded done) = 0;
 
    protected:
     ~Subject() = default;
@@ -30,7 +35,7 @@ class ControlServer {
   // ClearSocketPath(), UNAVAILABLE when the socket cannot be bound.
   static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
                                                               EventLoop* loop,
-                                                              const Subject* subject);
+                                                              Subject* subject);
   ~ControlServer();  // ends calls, removes the socket
 
  private:

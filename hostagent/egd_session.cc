@@ -10,6 +10,8 @@ namespace {
 
 // What a queue that was long once may keep for the next time.
 constexpr size_t kKeptRuns = 64;
+// The reply to 0x00.
+constexpr size_t kBitsReply = 4;
 
 }  // namespace
 
@@ -35,7 +37,7 @@ bool EgdSession::Append(const egd::Command& command, int64_t now_nanos) {
   const bool blocking = command.type == egd::CommandType::kReadBlocking;
   const uint8_t each = command.type == egd::CommandType::kReadNonBlocking ? command.bytes : 0;
   if (blocking) blocking_bytes_ += command.bytes;
-  if (!idle()) {
+  if (has_run()) {
     Run& last = runs_.back();
     if (last.type == command.type && last.each == each &&
         last.count < std::numeric_limits<uint32_t>::max() &&
@@ -45,7 +47,7 @@ bool EgdSession::Append(const egd::Command& command, int64_t now_nanos) {
       return true;
     }
   }
-  if (runs_.size() - head_ >= kMaxRuns) return false;
+  if (runs_.size() - head_ >= kMaxRuns + restored_runs_) return false;
   if (head_ > 0 && runs_.size() == runs_.capacity()) {
     runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(head_));
     head_ = 0;
@@ -67,8 +69,9 @@ void EgdSession::PopFront(std::vector<int64_t>* completed) {
 }
 
 uint64_t EgdSession::Want() {
+  borrowed_ = false;
   uint64_t want = blocking_bytes_;
-  if (!idle() && front().type == egd::CommandType::kReadNonBlocking) {
+  if (has_run() && front().type == egd::CommandType::kReadNonBlocking) {
     asked_ = front().count;
     want += uint64_t{front().count} * front().each;
   }
@@ -77,14 +80,15 @@ uint64_t EgdSession::Want() {
 
 uint64_t EgdSession::owed() const {
   uint64_t owed = blocking_bytes_;
-  if (!idle() && front().type == egd::CommandType::kReadNonBlocking) {
+  if (has_run() && front().type == egd::CommandType::kReadNonBlocking) {
     owed += uint64_t{front().count} * front().each;
   }
   return owed;
 }
 
 bool EgdSession::needs_pass() const {
-  return !idle() && front().type == egd::CommandType::kReadNonBlocking && asked_ == 0;
+  if (borrowed_ && blocking_bytes_ > 0) return true;
+  return has_run() && front().type == egd::CommandType::kReadNonBlocking && asked_ == 0;
 }
 
 uint64_t EgdSession::commands_total() const {
@@ -92,12 +96,21 @@ uint64_t EgdSession::commands_total() const {
 }
 
 size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
-                        std::vector<int64_t>* completed) {
+                        std::vector<int64_t>* completed, std::vector<Reply>* replies) {
   size_t used = 0;
-  while (!idle()) {
+  if (!literal_.empty()) {
+    std::memcpy(out.data(), literal_.data(), literal_.size());
+    used = literal_.size();
+    // Its command's byte is unknown here; what is left of it is literal in any case.
+    if (replies != nullptr) replies->push_back({egd::CommandType::kWrite, uint32_t(used)});
+    literal_.clear();
+  }
+  while (has_run()) {
     const absl::Span<uint8_t> room = out.subspan(used);
+    const egd::CommandType type = front().type;
+    const size_t before = used;
     bool done = false;
-    switch (front().type) {
+    switch (type) {
       case egd::CommandType::kReadBlocking:
         used += FillBlocking(room, supply, &done);
         break;
@@ -105,7 +118,7 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
         used += FillNonBlocking(room, supply, &done);
         break;
       case egd::CommandType::kGetEntropyBits: {
-        uint8_t reply[4];
+        uint8_t reply[kBitsReply];
         egd::EncodeEntropyBits(uint64_t{supply.available()} * 8, reply);
         used += FillPlain(room, reply, &done);
         break;
@@ -119,10 +132,23 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
         done = true;
         break;
     }
+    if (replies != nullptr) TellReplies(type, out.subspan(before, used - before), replies);
     if (!done) break;
     PopFront(completed);
   }
   return used;
+}
+
+void EgdSession::TellReplies(egd::CommandType type, absl::Span<const uint8_t> staged,
+                             std::vector<Reply>* replies) const {
+  while (!staged.empty()) {
+    size_t bytes = staged.size();  // kReadBlocking
+    if (type == egd::CommandType::kReadNonBlocking) bytes = size_t{1} + staged.front();
+    if (type == egd::CommandType::kGetEntropyBits) bytes = kBitsReply;
+    if (type == egd::CommandType::kGetPid) bytes = pid_reply_.size();
+    replies->push_back({type, static_cast<uint32_t>(bytes)});
+    staged.remove_prefix(bytes);
+  }
 }
 
 uint32_t EgdSession::Take(absl::Span<uint8_t> out, const Supply& supply) {
@@ -153,6 +179,7 @@ size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply
     if (got == 0 && run.each > 0) {
       if (asked_ == 0 || !supply.settle) break;
     }
+    borrowed_ |= asked_ == 0 && got > 0;
     out[used] = static_cast<uint8_t>(got);
     used += 1 + got;
     --run.count;

@@ -25,8 +25,10 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "base/egd.h"
+#include "proto/agent_handover.pb.h"
 
 namespace entropyd {
 
@@ -57,6 +59,18 @@ class EgdSession {
     bool settle = true;
   };
 
+  // A reply, or consecutive ones to 0x02, among those that Fill() staged.
+  struct Reply {
+    egd::CommandType type;
+    uint32_t bytes;
+  };
+  // Staged replies that did not leave.
+  struct Unsent {
+    absl::Span<const Reply> replies;  // of the first a part may have left
+    uint32_t sent_of_first = 0;
+    absl::Span<const uint8_t> bytes;  // what is left of them; secret
+  };
+
   explicit EgdSession(int64_t pid) : pid_reply_(egd::EncodePid(pid)) {}
 
   Input OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos);
@@ -71,12 +85,21 @@ class EgdSession {
 
   // Stages replies into `out` until it is full, or the next one needs bytes that are not granted.
   // Appends to *completed the arrival time of every run that was answered to its end. Returns the
-  // bytes staged. REQUIRES: out.size() >= kMinRoom.
-  size_t Fill(absl::Span<uint8_t> out, const Supply& supply, std::vector<int64_t>* completed);
+  // bytes staged. REQUIRES: out.size() >= kMinRoom. Appends to *replies, if given, what they are.
+  size_t Fill(absl::Span<uint8_t> out, const Supply& supply, std::vector<int64_t>* completed,
+              std::vector<Reply>* replies = nullptr);
 
-  // A 0x01 waits at the front that the last Want() did not include: ask again before settling.
+  // For a handover. No entropy is saved: of a reply that left in part the rest is owed as a number,
+  // and one that did not leave at all becomes the command again that it answered (a 0x01 for as many
+  // bytes as it was to get). Grants are not saved. Restore: into a fresh session; errors:
+  // INVALID_ARGUMENT when no session can have saved that.
+  void Save(const Unsent& unsent, int64_t now_nanos, handover::v1::Session* saved) const;
+  absl::Status Restore(const handover::v1::Session& saved, int64_t now_nanos);
+
+  // A 0x01 waits at the front that the last Want() did not include, or one took what was granted for
+  // the 0x02 behind it: ask again before settling.
   bool needs_pass() const;
-  bool idle() const { return head_ == runs_.size(); }  // nothing is pending
+  bool idle() const { return !has_run() && literal_.empty(); }  // nothing is pending
   bool started() const { return started_; }            // a command, or a part of one, has come
   uint64_t owed() const;                               // bytes that pending reads ask for
   uint8_t unknown_command() const { return unknown_command_; }
@@ -94,6 +117,7 @@ class EgdSession {
     uint8_t each;          // kReadNonBlocking: the NN they have in common
   };
 
+  bool has_run() const { return head_ < runs_.size(); }
   bool Append(const egd::Command& command, int64_t now_nanos);
   Run& front() { return runs_[head_]; }
   const Run& front() const { return runs_[head_]; }
@@ -104,13 +128,18 @@ class EgdSession {
   size_t FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply, bool* done);
   size_t FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> reply, bool* done);
   uint32_t Take(absl::Span<uint8_t> out, const Supply& supply);
+  void TellReplies(egd::CommandType type, absl::Span<const uint8_t> staged,
+                   std::vector<Reply>* replies) const;
 
   const std::string pid_reply_;
   egd::Decoder decoder_;
+  std::string literal_;          // goes before all else; see handover::v1::Session
   std::vector<Run> runs_;        // pending ones from head_ on
   size_t head_ = 0;
+  size_t restored_runs_ = 0;     // come on top of kMaxRuns
   uint64_t blocking_bytes_ = 0;  // over all runs
   uint32_t asked_ = 0;           // commands of a 0x01 run at the front that Want() included
+  bool borrowed_ = false;        // a 0x01 that the last Want() did not include got bytes
   uint32_t granted_ = 0;
   uint64_t taken_ = 0;
   bool started_ = false;

@@ -25,14 +25,14 @@ Guest::Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass
       socket_(std::move(socket)),
       host_(host),
       class_(guest_class),
-      connected_at_(host->loop->now_nanos()),
+      connected_at_(host->loop->now_nanos() - options_.age_nanos),
       session_(getpid()),
       primer_(options_.prime) {}
 
 Guest::~Guest() { Close("agent stopped"); }
 
-absl::Status Guest::Start() {
-  auto watch = host_->loop->Watch(socket_.get(), kReadEvents, this);
+absl::Status Guest::Join(uint32_t events) {
+  auto watch = host_->loop->Watch(socket_.get(), events, this);
   if (!watch.ok()) {
     socket_.reset();
     return watch.status();
@@ -40,6 +40,11 @@ absl::Status Guest::Start() {
   watch_ = *watch;
   member_ = class_.tree->Add(this);
   class_.tree->Touch(member_);
+  return absl::OkStatus();
+}
+
+absl::Status Guest::Start() {
+  if (auto status = Join(kReadEvents); !status.ok()) return status;
   host_->log->Debug("guest.connected", {{"guest", options_.id},
                                         {"class", class_.counters->class_name},
                                         {"pid", options_.peer.pid},
@@ -56,6 +61,7 @@ void Guest::Close(absl::string_view reason) {
   host_->loop->Unwatch(watch_);
   class_.tree->Remove(member_, host_->loop->now_nanos());
   unsent_ = SecretBytes();
+  unsent_replies_.clear();
   socket_.reset();
   host_->closed(this);
 }
@@ -165,6 +171,7 @@ size_t Guest::TakeFromBuffer(absl::Span<uint8_t> out) {
 }
 
 size_t Guest::Stage() {
+  host_->replies->clear();
   auto take = [this](absl::Span<uint8_t> out) { return TakeFromBuffer(out); };
   if (!session_.started()) {
     if (prime_granted_ == 0) return 0;
@@ -173,11 +180,13 @@ size_t Guest::Stage() {
     primed_ += pushed;
     class_.counters->primed_bytes.Add(pushed);
     primer_.OnPushed(static_cast<uint32_t>(pushed), host_->loop->now_nanos());
+    host_->replies->push_back({egd::CommandType::kReadBlocking, static_cast<uint32_t>(pushed)});
     return pushed;
   }
   if (session_.idle()) return 0;
   auto available = [this] { return class_.tree->buffer()->level(); };
-  return session_.Fill(host_->staging, {take, available, !plan_full_}, class_.completed);
+  return session_.Fill(host_->staging, {take, available, !plan_full_}, class_.completed,
+                       host_->replies);
 }
 
 // False when the socket did not take it all, or is closed by now.
@@ -189,7 +198,7 @@ bool Guest::Write(absl::Span<uint8_t> staged) {
   bool done = sent == staged.size();
   if (n < 0 && error != EAGAIN && error != EINTR) {
     Close(strerror(error));
-  } else if (!done && !KeepUnsent(staged.subspan(sent))) {
+  } else if (!done && !KeepUnsent(staged.subspan(sent), sent)) {
     host_->log->Error("guest.closed",
                       {{"guest", options_.id},
                        {"class", class_.counters->class_name},
@@ -200,12 +209,16 @@ bool Guest::Write(absl::Span<uint8_t> staged) {
   return done;
 }
 
-bool Guest::KeepUnsent(absl::Span<const uint8_t> unsent) {
+bool Guest::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
   auto kept = host_->arena->Allocate(unsent.size());
   if (!kept.ok()) return false;
   unsent_ = *std::move(kept);
   unsent_at_ = 0;
   std::copy(unsent.begin(), unsent.end(), unsent_.data());
+  auto first = host_->replies->begin();
+  while (sent >= first->bytes) sent -= (first++)->bytes;
+  unsent_replies_.assign(first, host_->replies->end());
+  unsent_replies_sent_ = static_cast<uint32_t>(sent);
   UpdateInterest();
   return true;
 }
@@ -229,6 +242,9 @@ void Guest::OnWritable() {
   unsent_at_ += static_cast<size_t>(n);
   if (unsent_at_ < unsent_.size()) return;
   unsent_ = SecretBytes();
+  unsent_at_ = 0;
+  std::vector<EgdSession::Reply>().swap(unsent_replies_);
+  unsent_replies_sent_ = 0;
   UpdateInterest();
   class_.tree->Resume(member_, host_->loop->now_nanos());
 }
@@ -255,6 +271,53 @@ void Guest::CheckPrime() {
   primer_.OnCheck(Drained(), host_->loop->now_nanos());
   if (primer_.want() > 0) class_.tree->Touch(member_);
   SchedulePrimeCheck();
+}
+
+void Guest::Save(handover::v1::Connection* saved) const {
+  const int64_t now = host_->loop->now_nanos();
+  saved->set_id(options_.id);
+  saved->set_listener(static_cast<uint32_t>(options_.listener));
+  saved->set_pid(options_.peer.pid);
+  saved->set_uid(options_.peer.uid);
+  saved->set_program(options_.peer.program);
+  saved->set_qemu(options_.peer.qemu);
+  saved->set_age_nanos(now - connected_at_);
+  saved->set_primed(primed_);
+  saved->set_input_over(input_over_);
+  EgdSession::Unsent unsent;
+  unsent.bytes = unsent_.span().subspan(unsent_at_);
+  if (!session_.started()) {
+    // Unasked bytes that the socket refused are pushed again, by the step they belong to.
+    if (primer_.active()) {
+      primer_.Save(static_cast<uint32_t>(unsent.bytes.size()), now, saved->mutable_primer());
+    }
+    unsent.bytes = {};
+  } else {
+    unsent.replies = unsent_replies_;
+    size_t sent = unsent_replies_sent_ + unsent_at_;
+    while (!unsent.replies.empty() && sent >= unsent.replies.front().bytes) {
+      sent -= unsent.replies.front().bytes;
+      unsent.replies.remove_prefix(1);
+    }
+    unsent.sent_of_first = static_cast<uint32_t>(sent);
+  }
+  session_.Save(unsent, now, saved->mutable_session());
+}
+
+absl::Status Guest::Resume(const handover::v1::Connection& saved) {
+  const int64_t now = host_->loop->now_nanos();
+  if (auto status = session_.Restore(saved.session(), now); !status.ok()) {
+    socket_.reset();
+    return status;
+  }
+  primer_ = Primer(false);
+  if (saved.has_primer() && !session_.started()) primer_.Restore(saved.primer(), now);
+  primed_ = saved.primed();
+  input_over_ = saved.input_over();
+  wrote_at_ = now;
+  if (auto status = Join(input_over_ ? 0 : kReadEvents); !status.ok()) return status;
+  SchedulePrimeCheck();
+  return absl::OkStatus();
 }
 
 void Guest::Linger(int64_t until_nanos) {

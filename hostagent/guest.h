@@ -41,6 +41,7 @@ struct GuestHost {
   Log* log = nullptr;
   absl::Span<uint8_t> staging;   // secret; cleansed after each use
   absl::Span<uint8_t> input;     // scratch for one read
+  std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
   // The guest has left its class and its socket is closed; destroy it after the batch.
   std::function<void(Guest*)> closed;
 };
@@ -65,6 +66,7 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
     size_t guest_class = 0;  // index of its class
     bool prime = false;
     Peer peer;
+    int64_t age_nanos = 0;   // of the connection, when another process accepted it
   };
 
   Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class);
@@ -74,6 +76,13 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   // primed. May close it. Errors: of the watch; then it is to be destroyed.
   absl::Status Start();
   void Close(absl::string_view reason);
+
+  // For a handover: all of it but entropy; what a full socket refused crosses as a number. The guest
+  // stays as it is. Resume() stands in the place of Start(), reads and writes nothing before the loop
+  // turns. Errors: INVALID_ARGUMENT (saved by nobody); of the watch; then it is to be destroyed.
+  void Save(handover::v1::Connection* saved) const;
+  absl::Status Resume(const handover::v1::Connection& saved);
+  int fd() const { return socket_.get(); }
 
   void OnEvents(uint32_t events) override;
   uint64_t Want() override;
@@ -96,13 +105,15 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   static constexpr int64_t kLingerNanos = 1'000'000'000;
   static constexpr int64_t kLingerCheckNanos = 10'000'000;
 
+  absl::Status Join(uint32_t events);
   void OnReadable(uint32_t events);
   void OnWritable();
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
   size_t Stage();
   bool Write(absl::Span<uint8_t> staged);
-  bool KeepUnsent(absl::Span<const uint8_t> unsent);
+  // `sent`: bytes of the staging area before it, which did leave.
+  bool KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent);
   bool Drained() const;
   void SchedulePrimeCheck();
   void CheckPrime();
@@ -128,6 +139,8 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   int64_t wrote_at_ = 0;
   SecretBytes unsent_;       // what a full socket did not take
   size_t unsent_at_ = 0;
+  std::vector<EgdSession::Reply> unsent_replies_;  // the first may have left in part,
+  uint32_t unsent_replies_sent_ = 0;               // so far before unsent_ began
 };
 
 }  // namespace entropyd

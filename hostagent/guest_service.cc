@@ -61,6 +61,7 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
   host_.log = log;
   host_.staging = staging_.span();
   host_.input = absl::MakeSpan(input_);
+  host_.replies = &replies_;
   host_.closed = [this](Guest* guest) { Closed(guest); };
 }
 
@@ -77,22 +78,32 @@ std::vector<ClassBuffer*> GuestService::buffers() const {
 }
 
 absl::Status GuestService::Listen() {
+  listeners_.resize(settings_.listeners.size());
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
-    const AgentSettings::Socket& socket = settings_.listeners[i];
-    auto listener = Listener::Create(
-        {socket.path, socket.mode, socket.group}, loop_,
-        [this, i](UniqueFd connection) { Accept(i, std::move(connection)); },
-        [this](const absl::Status& why) { AcceptFailed(why); });
-    if (!listener.ok()) {
+    if (listeners_[i] != nullptr) continue;
+    if (auto status = OpenListener(i); !status.ok()) {
       listeners_.clear();
-      return listener.status();
+      return status;
     }
-    listeners_.push_back(*std::move(listener));
-    log_->Info("listener.opened", {{"path", socket.path},
-                                   {"class", settings_.classes[socket.class_index].name},
-                                   {"clients", socket.clients_name}});
   }
   return absl::OkStatus();
+}
+
+absl::Status GuestService::OpenListener(size_t index) {
+  const AgentSettings::Socket& socket = settings_.listeners[index];
+  auto listener =
+      Listener::Create({socket.path, socket.mode, socket.group}, loop_, AcceptOn(index),
+                       [this](const absl::Status& why) { AcceptFailed(why); });
+  if (!listener.ok()) return listener.status();
+  listeners_[index] = *std::move(listener);
+  log_->Info("listener.opened", {{"path", socket.path},
+                                 {"class", settings_.classes[socket.class_index].name},
+                                 {"clients", socket.clients_name}});
+  return absl::OkStatus();
+}
+
+Listener::Accept GuestService::AcceptOn(size_t listener) {
+  return [this, listener](UniqueFd connection) { Accept(listener, std::move(connection)); };
 }
 
 void GuestService::StopListening() { listeners_.clear(); }
@@ -155,7 +166,7 @@ void GuestService::Serve(size_t class_index) {
   c.due = false;
   c.tree->Serve(loop_->now_nanos());
   ObserveWaits(&c);
-  c.buffer->SetDemand(c.tree->guests(), c.tree->owed());
+  c.buffer->SetDemand(c.tree->guests() + c.expected_guests, c.tree->owed() + c.expected_bytes);
   c.counters->guests.Set(c.tree->guests());
   c.counters->owed_bytes.Set(c.tree->owed());
   c.counters->buffer_level.Set(c.buffer->level());

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/log.h"
 #include "base/secret_bytes.h"
@@ -55,6 +56,34 @@ class GuestService {
   void ServeClasses();      // after each batch of events
   void Tick();              // about once a second: bytes age, targets shrink
 
+  // --- handover: guest_service_handover.cc ---
+  // Messages bear so many connections at most. The kernel passes 253 descriptors (SCM_MAX_FD).
+  static constexpr int kBatch = 200;
+
+  // What the classes need: for a successor that fills its buffers before it takes the guests.
+  void SaveDemand(handover::v1::Offer* offer) const;
+  // The other side of it: the buffers are filled as if the guests were here, until they are.
+  void Expect(const handover::v1::Offer& offer);
+  bool Filled() const;      // every buffer is above low water for what is expected
+
+  // Everything but entropy. The service stays as it is; descriptors are lent.
+  void SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const;
+  // Stops at the first error of `send`, and returns it.
+  absl::Status SaveConnections(
+      absl::FunctionRef<absl::Status(const handover::v1::Connections&, const std::vector<int>&)>
+          send) const;
+
+  // REQUIRES: not yet listening. Takes over listeners and counters, opens those listeners that only
+  // this configuration has, and finds places for the connections to come. Nobody is read from,
+  // written to or accepted before the loop turns, and no socket file is this process's before Own().
+  // Errors: FAILED_PRECONDITION when this configuration lacks a listener; those of Listener.
+  absl::Status AdoptNumbers(const handover::v1::Numbers& numbers, std::vector<UniqueFd> listeners);
+  // Errors: INVALID_ARGUMENT, and of the loop's watches.
+  absl::Status AdoptConnections(const handover::v1::Connections& connections,
+                                std::vector<UniqueFd> sockets);
+  void Own();               // the handover is final: the socket files are this process's
+  void GiveAway();          // ... or another's: lets go of all, removes no file
+
   // A new connection on a listener. Closes it when there are max_guests already.
   void Accept(size_t listener, UniqueFd socket);
 
@@ -72,11 +101,15 @@ class GuestService {
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;
     bool due = false;  // serve it although no guest was touched
+    uint32_t expected_guests = 0;  // see Expect()
+    uint64_t expected_bytes = 0;
     EventLoop::TimerId timer = EventLoop::kNoTimer;  // the next guest's ceiling
   };
 
   GuestService(const AgentSettings& settings, EventLoop* loop, SecretArena* arena, Log* log,
                AgentMetrics* metrics, SecretBytes staging);
+  Listener::Accept AcceptOn(size_t listener);
+  absl::Status OpenListener(size_t listener);
   void Serve(size_t class_index);
   void ObserveWaits(ServedClass* c);
   void ScheduleCeiling(size_t class_index);
@@ -92,7 +125,9 @@ class GuestService {
   GuestHost host_;
   std::function<void(size_t)> demand_changed_;
   std::vector<std::unique_ptr<ServedClass>> classes_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Listener>> listeners_;  // as settings_.listeners
+  std::vector<size_t> adopted_listeners_;            // index there of each that was handed over
+  std::vector<EgdSession::Reply> replies_;
   std::vector<uint32_t> connections_;                // by listener
   std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id
   std::vector<std::unique_ptr<Guest>> closed_;       // to be destroyed after the batch

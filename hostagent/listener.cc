@@ -106,6 +106,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& option
   // From here on the destructor removes the file.
   std::unique_ptr<Listener> listener(
       new Listener(options.path, std::move(fd), loop, std::move(accept), std::move(failed)));
+  listener->Own();
   if (auto status = SetAccess(options.path, options); !status.ok()) return status;
   if (listen(listener->socket_.get(), kBacklog) != 0) return ErrnoStatus(errno, what);
   if (auto status = listener->Resume(); !status.ok()) return status;
@@ -118,13 +119,31 @@ Listener::Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept ac
       socket_(std::move(socket)),
       loop_(loop),
       accept_(std::move(accept)),
-      failed_(std::move(failed)) {
-  struct stat own;
-  if (lstat(path_.c_str(), &own) == 0) {
-    device_ = own.st_dev;
-    inode_ = own.st_ino;
+      failed_(std::move(failed)) {}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& path, UniqueFd socket,
+                                                          EventLoop* loop, Accept accept,
+                                                          AcceptFailed failed) {
+  int listens = 0;
+  socklen_t length = sizeof listens;
+  if (getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("adopt ", path, ": what was handed over is no listening socket"));
   }
+  std::unique_ptr<Listener> listener(
+      new Listener(path, std::move(socket), loop, std::move(accept), std::move(failed)));
+  if (auto status = listener->Resume(); !status.ok()) return status;
+  return listener;
 }
+
+void Listener::Own() {
+  struct stat own;
+  if (lstat(path_.c_str(), &own) != 0) return;
+  device_ = own.st_dev;
+  inode_ = own.st_ino;
+}
+
+void Listener::Disown() { inode_ = 0; }
 
 Listener::~Listener() {
   loop_->CancelTimer(timer_);

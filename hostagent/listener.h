@@ -42,7 +42,17 @@ class Listener final : public EventLoop::Handler {
   // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
+  // Listens on a socket that another process has handed over. The file stays that process's until
+  // Own(). Errors: of the watch; INVALID_ARGUMENT when `socket` does not listen.
+  static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path, UniqueFd socket,
+                                                         EventLoop* loop, Accept accept,
+                                                         AcceptFailed failed);
   ~Listener();  // unlinks the socket file, if it is still this listener's
+
+  void Own();     // from now on the socket file is this listener's,
+  void Disown();  // or it is another's
+  int fd() const { return socket_.get(); }
+  const std::string& path() const { return path_; }
 
   void OnEvents(uint32_t events) override;
 
@@ -54,7 +64,7 @@ class Listener final : public EventLoop::Handler {
   const std::string path_;
   UniqueFd socket_;
   dev_t device_ = 0;  // of the socket file
-  ino_t inode_ = 0;
+  ino_t inode_ = 0;   // 0 = the file is another's
   EventLoop* const loop_;
   const Accept accept_;
   const AcceptFailed failed_;

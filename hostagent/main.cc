@@ -8,8 +8,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -28,6 +31,9 @@
 namespace entropyd {
 namespace {
 
+// systemd answers in milliseconds.
+constexpr uint64_t kBarrierMicros = 1'000'000;
+
 enum ExitCode { kOk = 0, kRuntime = 1, kUsage = 2 };
 
 struct Flags {
@@ -35,7 +41,29 @@ struct Flags {
   std::string ports_file;
   bool check = false;
   bool describe = false;
+  bool take_over = false;
+  std::vector<std::string> successor;  // the command that starts this program to take over
 };
+
+constexpr char kTakeOver[] = "--take-over";
+
+// This command line, to be run again with --take-over. The program is named by its path as of now:
+// /proc/self/exe would be the deleted file once a package has been upgraded.
+std::vector<std::string> SuccessorCommand(int argc, char** argv) {
+  std::vector<std::string> command(argv, argv + argc);
+  std::error_code error;
+  const std::filesystem::path program =
+      command[0].find('/') != std::string::npos
+          ? std::filesystem::absolute(command[0], error)
+          : std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  command[0] = program.string();
+  for (const std::string& word : command) {
+    if (word == kTakeOver) return command;
+  }
+  command.push_back(kTakeOver);
+  return command;
+}
 
 ExitCode Fail(ExitCode code, const absl::Status& status) {
   std::cerr << "entropyd-hostagent: " << status.message() << "\n";
@@ -77,6 +105,10 @@ class Signals final : public EventLoop::Handler {
         log_->Warning("config.reload_refused", {{"remedy", "restart to use a new configuration"}});
         continue;
       }
+      if (info.ssi_signo == SIGUSR2) {
+        agent_->Upgrade([](const absl::Status&, const std::string&) {});  // logs its outcome
+        continue;
+      }
       sd_notify(0, "STOPPING=1");
       agent_->Stop();
     }
@@ -86,7 +118,7 @@ class Signals final : public EventLoop::Handler {
   static sigset_t Set() {
     sigset_t set;
     sigemptyset(&set);
-    for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+    for (int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set, number);
     return set;
   }
 
@@ -107,17 +139,25 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   }
   Signals signals(agent->get(), &log);
   if (auto status = signals.Watch(); !status.ok()) return Fail(kRuntime, status);
-  if (!flags.ports_file.empty()) {
-    if (auto status = WritePortsFile(flags.ports_file, {{"http", (*agent)->http_port()}}); !status.ok()) {
-      return Fail(kRuntime, status);
-    }
-  }
-  log.Info("agent.started", {{"version", ENTROPYD_VERSION},
-                             {"config", flags.config},
-                             {"http_port", (*agent)->http_port()}});
-  sd_notify(0, "READY=1");
+  Agent::StartOptions start;
+  start.take_over = flags.take_over;
+  start.successor = flags.successor;
+  // Before a predecessor exits: its exit must not be taken for the service's.
+  start.serving = [] { sd_notifyf(0, "MAINPID=%d\nREADY=1", static_cast<int>(getpid())); };
+  absl::Status opened;
+  start.opened = [&] {
+    const int port = (*agent)->http_port();
+    if (!flags.ports_file.empty()) opened = WritePortsFile(flags.ports_file, {{"http", port}});
+    if (!opened.ok()) log.Error("agent.ports_file", {{"reason", opened}});
+    log.Info("agent.started",
+             {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
+  };
+  if (auto status = (*agent)->Start(start); !status.ok()) return Fail(kRuntime, status);
+  if (!opened.ok()) return Fail(kRuntime, opened);
   (*agent)->Run();
-  log.Info("agent.stopped");
+  // Whatever the successor has told systemd is known before this process is seen to end.
+  if ((*agent)->handed_over()) sd_notify_barrier(0, kBarrierMicros);
+  log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
   return kOk;
 }
 
@@ -161,6 +201,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--ports-file", flags.ports_file,
                  "write http=PORT here once everything listens");
+  app.add_flag(entropyd::kTakeOver, flags.take_over,
+               "take the guests over from the agent that runs, without closing a connection; start "
+               "normally when none runs");
   app.add_flag("--check-config", flags.check, "check the configuration and exit");
   app.add_flag("--describe-config", flags.describe, "print every configuration key and exit");
   app.set_version_flag("--version", std::string("entropyd-hostagent ") + ENTROPYD_VERSION);
@@ -169,5 +212,6 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? entropyd::kOk : entropyd::kUsage;
   }
+  flags.successor = entropyd::SuccessorCommand(argc, argv);
   return entropyd::Main(flags);
 }

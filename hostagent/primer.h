@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "proto/agent_handover.pb.h"
+
 namespace entropyd {
 
 class Primer {
@@ -43,6 +45,12 @@ class Primer {
   int64_t next_check_nanos() const { return next_check_; }
   // `drained`: the peer has taken every byte written to it.
   void OnCheck(bool drained, int64_t now_nanos);
+
+  // For a handover. `unsent` bytes of the last push did not leave and are to be pushed again.
+  // Restore() takes only what Save() gives; of anything else it makes an inactive primer.
+  void Save(uint32_t unsent, int64_t now_nanos, handover::v1::Primer* saved) const;
+  void Restore(const handover::v1::Primer& saved, int64_t now_nanos);
+  bool active() const { return step_ > 0; }
 
  private:
   void Stop();

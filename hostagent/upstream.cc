@@ -69,6 +69,8 @@ class UpstreamImpl final : public Upstream {
   void Process() override;
   void Kick(size_t buffer) override;
   int64_t next_deadline_nanos() const override;
+  void Suspend() override;
+  void Resume() override;
   bool connected() const override { return current_ != nullptr && current_->welcomed(); }
   void FillStatus(v1::GetStatusResponse* status) const override;
 
@@ -83,6 +85,8 @@ class UpstreamImpl final : public Upstream {
   void DialOne(int64_t now);
   void Ended(const std::string& server, bool attached, int64_t started, const absl::Status& why,
              int64_t now);
+  // Forgets current_, and gives it away.
+  std::unique_ptr<Attachment> ParkCurrent();
   void EndCurrent(const absl::Status& why, int64_t now);
   void EndNext(const absl::Status& why, int64_t now);
   void SendDue();
@@ -105,6 +109,7 @@ class UpstreamImpl final : public Upstream {
   std::unique_ptr<Attachment> leaving_;
 
   bool processing_ = false;
+  bool suspended_ = false;
   bool announced_ = false;  // current_'s Welcome was noted
   int64_t next_tick_at_ = 0;
   int64_t replace_at_ = INT64_MAX;  // INT64_MAX = current_ stays
@@ -225,13 +230,7 @@ void UpstreamImpl::EndNext(const absl::Status& why, int64_t now) {
 }
 
 void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
-  const std::unique_ptr<Attachment> dead = std::move(current_);
-  for (size_t i = 0; dead->welcomed() && i < last_states_.size(); ++i) {
-    last_states_[i] = dead->state(i);
-  }
-  connected_gauge_->Set(0);
-  announced_ = false;
-  replace_at_ = INT64_MAX;
+  const std::unique_ptr<Attachment> dead = ParkCurrent();
   if (next_ != nullptr) {
     // It was on its way out, and its end is no news: also when the server ended it because our own
     // next stream superseded it.
@@ -239,6 +238,31 @@ void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
     return;
   }
   Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, now);
+}
+
+std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
+  for (size_t i = 0; current_->welcomed() && i < last_states_.size(); ++i) {
+    last_states_[i] = current_->state(i);
+  }
+  connected_gauge_->Set(0);
+  announced_ = false;
+  replace_at_ = INT64_MAX;
+  return std::move(current_);
+}
+
+void UpstreamImpl::Suspend() {
+  suspended_ = true;
+  next_.reset();
+  if (current_ == nullptr) return;
+  leaving_ = ParkCurrent();
+  if (!leaving_->welcomed()) return leaving_.reset();
+  leaving_->Leave();
+  leave_deadline_ = clock_->NowNanos() + kLeaveTimeout;
+}
+
+void UpstreamImpl::Resume() {
+  suspended_ = false;
+  Wake();
 }
 
 void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t started,
@@ -323,7 +347,7 @@ void UpstreamImpl::PromoteNext(int64_t now) {
 }
 
 bool UpstreamImpl::DialIsDue(int64_t now) const {
-  if (now < choice_.ready_at()) return false;
+  if (suspended_ || now < choice_.ready_at()) return false;
   if (current_ == nullptr) return true;
   return next_ == nullptr && now >= replace_at_;
 }
@@ -350,7 +374,7 @@ int64_t UpstreamImpl::next_deadline_nanos() const {
     if (!attachment->welcomed())
       next = std::min(next, attachment->started_nanos() + kAttachTimeout);
   }
-  if (current_ == nullptr) next = std::min(next, choice_.ready_at());
+  if (current_ == nullptr && !suspended_) next = std::min(next, choice_.ready_at());
   if (current_ != nullptr && next_ == nullptr && replace_at_ != INT64_MAX) {
     next = std::min(next, std::max(replace_at_, choice_.ready_at()));
   }

@@ -58,6 +58,11 @@ class Upstream {
   virtual void Kick(size_t buffer) = 0;             // demand of buffers[i] changed
   virtual int64_t next_deadline_nanos() const = 0;  // INT64_MAX = none
 
+  // Leaves the server in good order and stays away: bytes promised are still taken for a second.
+  // Another process of this host attaches meanwhile.
+  virtual void Suspend() = 0;
+  virtual void Resume() = 0;
+
   virtual bool connected() const = 0;
   // Fills server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the
   // order of the buffers), phase, reason, quality, degraded, received, rate, ceil.

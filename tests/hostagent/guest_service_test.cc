@@ -161,6 +161,16 @@ TEST_F(GuestServiceTest, AShortReplyIsCompletedWhenBytesArrive) {
   EXPECT_EQ(buffer().owed(), 0u);
 }
 
+TEST_F(GuestServiceTest, MixedReadsInOnePipelineDoNotWaitForEachOthersBytes) {
+  Bytes requests;
+  for (int i = 0; i < 100; ++i) requests.insert(requests.end(), {0x02, 20, 0x01, 10});
+  Arrive(100'000);
+  Client client = Connect(kAuto, requests);
+  Turn();
+  EXPECT_EQ(buffer().owed(), 0u);
+  EXPECT_GE(client.Receive().size(), 100u * 21);
+}
+
 TEST_F(GuestServiceTest, DemandIsToldWhenGuestsComeAskAndGo) {
   Client client = Connect(kAuto);
   EXPECT_GE(demand_changes_, 1);

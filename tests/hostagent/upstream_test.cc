@@ -382,6 +382,48 @@ TEST_F(UpstreamTest, StatesApplyBeforeTheGrantsThatComeWithThem) {
   EXPECT_EQ(gold_->level(), 5u);
 }
 
+TEST_F(UpstreamTest, ASuspendedOneLeavesInGoodOrderAndStaysAwayUntilItIsResumed) {
+  Attach();
+  Want(gold_.get(), 1, 64);
+  upstream_->Suspend();
+  upstream_->Process();
+  EXPECT_FALSE(upstream_->connected());
+  EXPECT_EQ(net_.last().sent.back().close().channel(), 2u);
+  net_.last().Grant(1, 0, "promised before");
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 15u);
+  net_.last().State(1, v1::PHASE_CLOSED);
+  net_.last().State(2, v1::PHASE_CLOSED);
+  upstream_->Process();
+  EXPECT_TRUE(net_.last().half_closed);
+  EndStream(absl::OkStatus());
+  Run(absl::Seconds(100));
+  EXPECT_EQ(net_.dialled.size(), 1u);
+  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 0);
+  upstream_->Resume();
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(net_.dialled.size(), 2u);
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
+}
+
+TEST_F(UpstreamTest, ASuspendedOneThatTheServerIgnoresIsGoneAfterASecond) {
+  Attach();
+  upstream_->Suspend();
+  Run(absl::Seconds(2));
+  EXPECT_TRUE(net_.last().destroyed);
+  EXPECT_EQ(net_.dialled.size(), 1u);
+}
+
+TEST_F(UpstreamTest, AnAttachmentThatWasNotYetWelcomedIsDroppedWhenSuspended) {
+  Start();
+  upstream_->Suspend();
+  EXPECT_TRUE(net_.last().destroyed);
+  Run(absl::Seconds(100));
+  EXPECT_EQ(net_.dialled.size(), 1u);
+}
+
 class UpstreamDrainTest : public UpstreamTest {
  protected:
   // Attached and drained; a second stream is being attached.

@@ -1,0 +1,174 @@
+// The agent as successor, and as one that is succeeded.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "hostagent/agent.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kMilli = 1'000'000;
+constexpr int64_t kSecond = 1'000 * kMilli;
+
+// The predecessor waits somewhat longer than this for Request.
+constexpr int64_t kAttachPatience = 15 * kSecond;
+// Once attached: a class that the server serves slowly, or not now, is no reason to wait; the
+// guests of that class would wait with the predecessor, too.
+constexpr int64_t kFillPatience = 1 * kSecond;
+constexpr int64_t kFillTurn = 10 * kMilli;
+// The predecessor is gone within this time; the control socket and HTTP wait for it.
+constexpr int64_t kExitPatience = 10 * kSecond;
+constexpr int64_t kExitCheck = 10 * kMilli;
+constexpr int64_t kOpenRetry = 1 * kSecond;
+// A successor that has neither taken over nor ended by then never will.
+constexpr int64_t kUpgradePatience = 60 * kSecond;
+
+}  // namespace
+
+absl::Status Agent::Start(StartOptions options) {
+  options_ = std::move(options);
+  if (options_.take_over) {
+    auto channel = HandoverChannel::Connect(HandoverPath(control_path_));
+    if (channel.ok()) {
+      auto taken = TakeOver(*std::move(channel), guests_.get(),
+                            [this](const handover::v1::Offer& offer) { return Fill(offer); });
+      if (!taken.ok()) return taken.status();
+      Adopt(*std::move(taken));
+      return absl::OkStatus();
+    }
+    if (!absl::IsNotFound(channel.status())) return channel.status();
+    log_->Info("handover.nobody", {{"reason", channel.status()}, {"remedy", "starting normally"}});
+  }
+  return StartFresh();
+}
+
+absl::Status Agent::StartFresh() {
+  if (auto status = OpenDoors(); !status.ok()) return status;
+  auto giver =
+      HandoverGiver::Start(HandoverPath(control_path_), loop_.get(), guests_.get(), this, log_);
+  if (!giver.ok()) return giver.status();
+  giver_ = *std::move(giver);
+  if (auto status = guests_->Listen(); !status.ok()) return status;
+  upstream_->Resume();
+  options_.serving();
+  options_.opened();
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Fill(const handover::v1::Offer& offer) {
+  guests_->Expect(offer);
+  upstream_->Resume();
+  const int64_t began = clock_->NowNanos();
+  int64_t attached_at = 0;
+  while (true) {
+    loop_->RunOnce(kFillTurn);
+    const int64_t now = clock_->NowNanos();
+    if (stopping_) return absl::CancelledError("take over: stopped");
+    if (upstream_->connected()) {
+      if (attached_at == 0) attached_at = now;
+      if (guests_->Filled() || now - attached_at >= kFillPatience) return absl::OkStatus();
+    } else if (now - began >= kAttachPatience) {
+      v1::GetStatusResponse status;
+      upstream_->FillStatus(&status);
+      return absl::DeadlineExceededError(
+          absl::StrCat("take over: not attached to a server after ", kAttachPatience / kSecond,
+                       " s: ", status.last_error().empty() ? "no answer" : status.last_error()));
+    }
+  }
+}
+
+void Agent::Adopt(Taken taken) {
+  options_.serving();
+  handover::v1::Message message;
+  message.mutable_serving();
+  taken.channel->Send(message, {}, absl::Now() + absl::Seconds(1)).IgnoreError();
+  log_->Info("handover.taken", {{"from_version", taken.version},
+                                {"guests", taken.connections},
+                                {"pause_ms", absl::ToInt64Milliseconds(taken.pause)}});
+  auto giver = HandoverGiver::Adopt(HandoverPath(control_path_), std::move(taken.listener),
+                                    loop_.get(), guests_.get(), this, log_);
+  if (giver.ok()) {
+    giver_ = *std::move(giver);
+  } else {
+    log_->Error("handover.unavailable",
+                {{"reason", giver.status()}, {"remedy", "restart before the next upgrade"}});
+  }
+  predecessor_ = std::move(taken.channel);
+  AwaitPredecessorsEnd(loop_->now_nanos() + kExitPatience);
+}
+
+void Agent::AwaitPredecessorsEnd(int64_t until_nanos) {
+  if (predecessor_->TryReceive().ok() && loop_->now_nanos() < until_nanos) {
+    loop_->AddTimer(loop_->now_nanos() + kExitCheck,
+                    [this, until_nanos] { AwaitPredecessorsEnd(until_nanos); });
+    return;
+  }
+  predecessor_.reset();
+  OpenDoorsInTheEnd();
+}
+
+// Guests are served meanwhile: whatever is in the way of an address is no reason to end.
+void Agent::OpenDoorsInTheEnd() {
+  if (stopping_) return;
+  if (auto status = OpenDoors(); !status.ok()) {
+    log_->Error("agent.doors_closed",
+                {{"reason", status}, {"remedy", "free the address; tried again every second"}});
+    loop_->AddTimer(loop_->now_nanos() + kOpenRetry, [this] { OpenDoorsInTheEnd(); });
+    return;
+  }
+  options_.opened();
+}
+
+void Agent::Upgrade(Upgraded done) {
+  withdrawn_ = absl::OkStatus();
+  absl::Status status;
+  if (options_.successor.empty()) {
+    status = absl::FailedPreconditionError("upgrade: this agent cannot start another");
+  } else if (successor_ != nullptr || stopping_ || handed_over()) {
+    status = absl::AbortedError("upgrade: another is under way, or the agent stops");
+  } else {
+    auto successor = Successor::Spawn(options_.successor, loop_.get(),
+                                      [this](const absl::Status& why) { SuccessorEnded(why); });
+    status = successor.status();
+    if (successor.ok()) successor_ = *std::move(successor);
+  }
+  if (!status.ok()) {
+    log_->Error("upgrade.failed", {{"reason", status}});
+    return done(status, "");
+  }
+  upgraded_ = std::move(done);
+  log_->Info("upgrade.started", {{"program", options_.successor[0]}, {"pid", successor_->pid()}});
+  successor_timer_ = loop_->AddTimer(loop_->now_nanos() + kUpgradePatience, [this] {
+    successor_timer_ = EventLoop::kNoTimer;
+    successor_->Kill();
+  });
+}
+
+void Agent::SuccessorEnded(const absl::Status& why) {
+  loop_->CancelTimer(successor_timer_);
+  successor_.reset();
+  log_->Error("upgrade.failed", {{"reason", why}, {"remedy", "see the new process's messages"}});
+  const absl::Status status =
+      withdrawn_.ok()
+          ? why
+          : absl::Status(why.code(), absl::StrCat(why.message(), " (", withdrawn_.message(), ")"));
+  if (const Upgraded done = std::exchange(upgraded_, nullptr)) done(status, "");
+}
+
+void Agent::LeaveServer() { upstream_->Suspend(); }
+
+void Agent::ReturnToServer(const absl::Status& why) {
+  withdrawn_ = why;
+  upstream_->Resume();
+}
+
+void Agent::Given(const std::string& version) {
+  loop_->CancelTimer(successor_timer_);
+  successor_.reset();
+  if (const Upgraded done = std::exchange(upgraded_, nullptr)) done(absl::OkStatus(), version);
+}
+
+void Agent::Released() { loop_->Stop(); }
+
+}  // namespace entropyd

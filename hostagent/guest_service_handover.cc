@@ -1,0 +1,160 @@
+// How the guests of one agent process come to the next.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hostagent/guest_service.h"
+
+namespace entropyd {
+
+void GuestService::SaveDemand(handover::v1::Offer* offer) const {
+  for (const std::unique_ptr<ServedClass>& c : classes_) {
+    handover::v1::Demand* demand = offer->add_class_();
+    demand->set_class_(c->buffer->class_name());
+    demand->set_guests(c->tree->guests());
+    demand->set_target(c->buffer->target());
+  }
+}
+
+void GuestService::Expect(const handover::v1::Offer& offer) {
+  for (const handover::v1::Demand& demand : offer.class_()) {
+    for (const std::unique_ptr<ServedClass>& c : classes_) {
+      if (c->buffer->class_name() != demand.class_() || demand.guests() == 0) continue;
+      c->expected_guests = demand.guests();
+      c->expected_bytes = std::min<uint64_t>(demand.target(), c->buffer->size());
+      c->due = true;
+    }
+  }
+}
+
+bool GuestService::Filled() const {
+  return std::all_of(classes_.begin(), classes_.end(),
+                     [](const auto& c) { return c->buffer->level() >= c->expected_bytes / 2; });
+}
+
+void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const {
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    numbers->add_listener(listener->path());
+    listeners->push_back(listener->fd());
+  }
+  for (const std::unique_ptr<ServedClass>& c : classes_) {
+    handover::v1::ClassNumbers* saved = numbers->add_class_();
+    saved->set_class_(c->buffer->class_name());
+    saved->set_delivered(c->counters->delivered_bytes.Get());
+    saved->set_primed(c->counters->primed_bytes.Get());
+    for (const LoopNumber& n : c->counters->requests) saved->add_requests(n.Get());
+    saved->set_closed_unknown(c->counters->closed_unknown.Get());
+    saved->set_closed_pending(c->counters->closed_pending.Get());
+  }
+  numbers->set_refused_guests(metrics_->refused_guests.Get());
+  numbers->set_accept_failures(metrics_->accept_failures.Get());
+  numbers->set_next_guest(next_guest_);
+  numbers->set_connections(static_cast<uint32_t>(guests_.size()));
+}
+
+absl::Status GuestService::SaveConnections(
+    absl::FunctionRef<absl::Status(const handover::v1::Connections&, const std::vector<int>&)> send)
+    const {
+  handover::v1::Connections batch;
+  std::vector<int> sockets;
+  for (auto it = guests_.begin(); it != guests_.end();) {
+    it->second->Save(batch.add_connection());
+    sockets.push_back(it->second->fd());
+    if (++it != guests_.end() && batch.connection_size() < kBatch) continue;
+    if (auto status = send(batch, sockets); !status.ok()) return status;
+    batch.Clear();
+    sockets.clear();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
+                                        std::vector<UniqueFd> listeners) {
+  if (listeners.size() != static_cast<size_t>(numbers.listener_size())) {
+    return absl::InvalidArgumentError(absl::StrCat("adopt listeners: ", listeners.size(),
+                                                   " descriptors came for ",
+                                                   numbers.listener_size(), " sockets"));
+  }
+  listeners_.resize(settings_.listeners.size());
+  for (int i = 0; i < numbers.listener_size(); ++i) {
+    const std::string& path = numbers.listener(i);
+    const auto place = std::find_if(settings_.listeners.begin(), settings_.listeners.end(),
+                                    [&](const auto& socket) { return socket.path == path; });
+    if (place == settings_.listeners.end()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("adopt listeners: the running agent serves ", path,
+                       ", which this configuration lacks; restart instead to close it"));
+    }
+    const size_t index = static_cast<size_t>(place - settings_.listeners.begin());
+    auto listener =
+        Listener::Adopt(path, std::move(listeners[static_cast<size_t>(i)]), loop_, AcceptOn(index),
+                        [this](const absl::Status& why) { AcceptFailed(why); });
+    if (!listener.ok()) return listener.status();
+    listeners_[index] = *std::move(listener);
+    adopted_listeners_.push_back(index);
+  }
+  for (const handover::v1::ClassNumbers& saved : numbers.class_()) {
+    for (const std::unique_ptr<ServedClass>& c : classes_) {
+      if (c->buffer->class_name() != saved.class_()) continue;
+      c->counters->delivered_bytes.Add(saved.delivered());
+      c->counters->primed_bytes.Add(saved.primed());
+      for (size_t i = 0; i < EgdSession::kCommands && int(i) < saved.requests_size(); ++i) {
+        c->counters->requests[i].Add(saved.requests(static_cast<int>(i)));
+      }
+      c->counters->closed_unknown.Add(saved.closed_unknown());
+      c->counters->closed_pending.Add(saved.closed_pending());
+    }
+  }
+  metrics_->refused_guests.Add(numbers.refused_guests());
+  metrics_->accept_failures.Add(numbers.accept_failures());
+  next_guest_ = std::max(next_guest_, numbers.next_guest());
+  return Listen();
+}
+
+absl::Status GuestService::AdoptConnections(const handover::v1::Connections& connections,
+                                            std::vector<UniqueFd> sockets) {
+  if (sockets.size() != static_cast<size_t>(connections.connection_size())) {
+    return absl::InvalidArgumentError(absl::StrCat("adopt connections: ", sockets.size(),
+                                                   " descriptors came for ",
+                                                   connections.connection_size()));
+  }
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    const handover::v1::Connection& saved = connections.connection(static_cast<int>(i));
+    if (saved.listener() >= adopted_listeners_.size() || saved.id() >= next_guest_ ||
+        guests_.contains(saved.id())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("adopt connection ", saved.id(), ": of no listener, or seen before"));
+    }
+    Guest::Options options;
+    options.id = saved.id();
+    options.listener = adopted_listeners_[saved.listener()];
+    options.guest_class = settings_.listeners[options.listener].class_index;
+    options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
+    options.age_nanos = saved.age_nanos();
+    ServedClass& c = *classes_[options.guest_class];
+    auto guest = std::make_unique<Guest>(options, std::move(sockets[i]), &host_,
+                                         GuestClass{c.tree.get(), c.counters, &c.completed});
+    if (auto status = guest->Resume(saved); !status.ok()) return status;
+    guests_.emplace(options.id, std::move(guest));
+    ++connections_[options.listener];
+  }
+  return absl::OkStatus();
+}
+
+void GuestService::Own() {
+  for (const std::unique_ptr<Listener>& listener : listeners_) listener->Own();
+  for (const std::unique_ptr<ServedClass>& c : classes_) {
+    c->expected_guests = 0;
+    c->expected_bytes = 0;
+    c->due = true;
+  }
+}
+
+void GuestService::GiveAway() {
+  for (const std::unique_ptr<Listener>& listener : listeners_) listener->Disown();
+  listeners_.clear();
+  while (!guests_.empty()) guests_.begin()->second->Close("handed over");
+  closed_.clear();
+}
+
+}  // namespace entropyd

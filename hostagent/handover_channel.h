@@ -1,0 +1,76 @@
+// Messages and descriptors between an agent and its successor, over a unix stream socket.
+//
+//   frame: 4 bytes length of the message, 4 bytes number of descriptors, both big endian, then the
+//   message (proto/agent_handover.proto). The descriptors travel with the first byte of the frame.
+//
+//   auto channel = HandoverChannel::Connect("/run/entropyd/agent.sock.handover").value();
+//   channel->Send(message, {}, absl::Now() + absl::Seconds(2));
+//
+// Both ends must be of the same user, or root: what comes is checked all the same.
+//
+// Thread safety: none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "base/fd.h"
+#include "proto/agent_handover.pb.h"
+
+namespace entropyd {
+
+class HandoverChannel {
+ public:
+  // The kernel passes at most SCM_MAX_FD = 253 with one message.
+  static constexpr size_t kMaxFds = 253;
+  // 200 connections of peers that all keep as many commands pending as they may are 50 MB.
+  static constexpr size_t kMaxMessage = 64 * 1024 * 1024;
+
+  struct Received {
+    handover::v1::Message message;
+    std::vector<UniqueFd> fds;
+  };
+
+  // A connected socket; makes it non-blocking. Errors: PERMISSION_DENIED when the peer is of
+  // another user and not root.
+  static absl::StatusOr<std::unique_ptr<HandoverChannel>> Create(UniqueFd socket);
+  // Errors: NOT_FOUND when nobody listens there (no socket, or a stale one); of connect; as
+  // Create().
+  static absl::StatusOr<std::unique_ptr<HandoverChannel>> Connect(const std::string& path);
+
+  int fd() const { return socket_.get(); }
+
+  // Waits until the kernel has taken it all. Errors: UNAVAILABLE when the peer is gone,
+  // DEADLINE_EXCEEDED; after either the channel is of no more use.
+  absl::Status Send(const handover::v1::Message& message, absl::Span<const int> fds,
+                    absl::Time deadline);
+
+  // The next message, if all of it has come. Errors: UNAVAILABLE when the peer is gone, DATA_LOSS
+  // when what comes is no frame.
+  absl::StatusOr<absl::optional<Received>> TryReceive();
+  // Waits for it. Errors: as TryReceive(), DEADLINE_EXCEEDED.
+  absl::StatusOr<Received> Receive(absl::Time deadline);
+
+  // From here on nothing more can arrive: a Send() of the peer either has succeeded, and
+  // TryReceive() gives what it sent, or fails.
+  void StopReceiving();
+
+ private:
+  explicit HandoverChannel(UniqueFd socket) : socket_(std::move(socket)) {}
+  absl::Status Await(short events, absl::Time deadline) const;
+  // Reads up to `want` bytes to the end of `buffer_`; false = nothing there now.
+  absl::StatusOr<bool> Read(size_t want);
+
+  const UniqueFd socket_;
+  std::string buffer_;  // of the frame that has begun
+  std::vector<UniqueFd> fds_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,205 @@
+// Guests that notice everything: N connections, each of which sends P requests of 64 bytes at once,
+// waits for all of the replies, and after ROUND_MS of a round begins the next.
+//
+//   it_egd_watch SOCKET N P ROUND_MS
+//
+// SIGUSR1: prints "longest_ms X", the longest time a round took since the last one.
+// SIGTERM: no more requests; waits for the replies that are due; prints one line of JSON.
+// Exit 0 when no connection was closed, no byte was missing or surplus, and no 16-byte block came
+// twice.
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace {
+
+constexpr int kRequestBytes = 64;
+constexpr int64_t kMilli = 1'000'000;
+// How long the last replies may take.
+constexpr int64_t kPatience = 20'000 * kMilli;
+
+int64_t Now() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
+}
+
+[[noreturn]] void Die(const char* what) {
+  fprintf(stderr, "it_egd_watch: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+struct Connection {
+  int fd = -1;
+  uint64_t awaited = 0;
+  int64_t sent_at = 0;
+  int64_t next_at = 0;
+  size_t block_fill = 0;
+  uint8_t block[16];
+};
+
+class Watch {
+ public:
+  Watch(const char* path, int connections, int outstanding, int64_t round)
+      : round_(round), epoll_(epoll_create1(EPOLL_CLOEXEC)), all_(connections) {
+    for (int i = 0; i < outstanding; ++i) batch_.insert(batch_.end(), {0x02, kRequestBytes});
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address.sun_path) Die("path too long");
+    strcpy(address.sun_path, path);
+    const int64_t now = Now();
+    for (int i = 0; i < connections; ++i) {
+      Connection& c = all_[i];
+      c.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      if (c.fd < 0 || connect(c.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        Die(path);
+      c.next_at = now + round * i / connections;
+      epoll_event event = {};
+      event.events = EPOLLIN;
+      event.data.u64 = static_cast<uint64_t>(i);
+      epoll_ctl(epoll_, EPOLL_CTL_ADD, c.fd, &event);
+    }
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    signals_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    epoll_event event = {};
+    event.events = EPOLLIN;
+    event.data.u64 = kSignals;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, signals_, &event);
+  }
+
+  int Run() {
+    int64_t give_up = 0;
+    while (true) {
+      const int64_t now = Now();
+      uint64_t awaited = 0;
+      for (Connection& c : all_) {
+        if (c.fd >= 0 && c.awaited == 0 && !ending_ && now >= c.next_at) Send(&c, now);
+        awaited += c.fd >= 0 ? c.awaited : 0;
+      }
+      if (ending_ && give_up == 0) give_up = now + kPatience;
+      if (ending_ && (awaited == 0 || now > give_up)) return Report(awaited);
+      Turn();
+    }
+  }
+
+ private:
+  static constexpr uint64_t kSignals = ~uint64_t{0};
+
+  void Send(Connection* c, int64_t now) {
+    for (size_t at = 0; at < batch_.size();) {
+      const ssize_t n = send(c->fd, batch_.data() + at, batch_.size() - at, MSG_NOSIGNAL);
+      if (n < 0) return Closed(c);
+      at += static_cast<size_t>(n);
+    }
+    c->awaited = batch_.size() / 2 * kRequestBytes;
+    c->sent_at = now;
+    c->next_at = now + round_;
+    requests_ += batch_.size() / 2;
+  }
+
+  void Turn() {
+    epoll_event events[64];
+    const int n = epoll_wait(epoll_, events, 64, 1);
+    for (int i = 0; i < n; ++i) {
+      if (events[i].data.u64 == kSignals) {
+        Signal();
+      } else {
+        Receive(&all_[events[i].data.u64]);
+      }
+    }
+  }
+
+  void Signal() {
+    signalfd_siginfo info;
+    while (read(signals_, &info, sizeof info) == sizeof info) {
+      if (info.ssi_signo == SIGTERM) ending_ = true;
+      if (info.ssi_signo != SIGUSR1) continue;
+      // Rounds that still wait count with what they have waited.
+      const int64_t now = Now();
+      for (const Connection& c : all_) {
+        if (c.fd >= 0 && c.awaited > 0) longest_ = std::max(longest_, now - c.sent_at);
+      }
+      printf("longest_ms %.1f\n", double(longest_) / kMilli);
+      fflush(stdout);
+      longest_ = 0;
+    }
+  }
+
+  void Receive(Connection* c) {
+    uint8_t buffer[65536];
+    const ssize_t n = recv(c->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) return Closed(c);
+    const uint64_t got = static_cast<uint64_t>(n);
+    if (got > c->awaited) surplus_ += got - c->awaited;
+    c->awaited -= std::min(c->awaited, got);
+    received_ += got;
+    for (ssize_t i = 0; i < n; ++i) {
+      c->block[c->block_fill++] = buffer[i];
+      if (c->block_fill < sizeof c->block) continue;
+      c->block_fill = 0;
+      // Half of a random block tells it from all others but for one chance in 2^64 a pair.
+      uint64_t half;
+      memcpy(&half, c->block, sizeof half);
+      blocks_.push_back(half);
+    }
+    if (c->awaited == 0) longest_ = std::max(longest_, Now() - c->sent_at);
+  }
+
+  void Closed(Connection* c) {
+    ++closed_;
+    close(c->fd);
+    c->fd = -1;
+  }
+
+  int Report(uint64_t missing) {
+    Turn();  // what comes now is surplus
+    std::sort(blocks_.begin(), blocks_.end());
+    uint64_t twice = 0;
+    for (size_t i = 1; i < blocks_.size(); ++i) twice += blocks_[i] == blocks_[i - 1];
+    printf(
+        "{\"requests\": %llu, \"bytes\": %llu, \"closed\": %llu, \"missing\": %llu, "
+        "\"surplus\": %llu, \"blocks_twice\": %llu}\n",
+        static_cast<unsigned long long>(requests_), static_cast<unsigned long long>(received_),
+        static_cast<unsigned long long>(closed_), static_cast<unsigned long long>(missing),
+        static_cast<unsigned long long>(surplus_), static_cast<unsigned long long>(twice));
+    return closed_ + missing + surplus_ + twice == 0 && requests_ > 0 ? 0 : 1;
+  }
+
+  const int64_t round_;
+  const int epoll_;
+  int signals_ = -1;
+  std::vector<uint8_t> batch_;
+  std::vector<Connection> all_;
+  std::vector<uint64_t> blocks_;
+  bool ending_ = false;
+  int64_t longest_ = 0;
+  uint64_t requests_ = 0, received_ = 0, closed_ = 0, surplus_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5 || atoi(argv[2]) < 1 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1) {
+    fprintf(stderr, "usage: it_egd_watch SOCKET CONNECTIONS OUTSTANDING ROUND_MS\n");
+    return 2;
+  }
+  Watch watch(argv[1], atoi(argv[2]), atoi(argv[3]), atoi(argv[4]) * kMilli);
+  return watch.Run();
+}

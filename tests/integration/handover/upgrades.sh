@@ -1,0 +1,26 @@
+# The process that answers is told by EGD's command 0x04.
+serving_pid() { egd "$WORK/egd.sock" pid; }
+serves() { [ "$(serving_pid)" = "$1" ]; }
+
+# adopt_pid: from here on `agent` is whoever serves. Its doors have opened by then.
+adopt_pid() { eventually 15 test -s agent.ports; serving_pid >agent.pid; }
+
+# delivered_has_grown: /metrics of whoever serves, against the last time.
+delivered_has_grown() {
+  local now before
+  now=$(metric agent '^entropyd_agent_delivered_bytes_total.*gold')
+  before=$(cat delivered 2>/dev/null || echo 0)
+  [ "$now" -ge "$before" ] || die "delivered bytes went back from $before to $now"
+  echo "$now" >delivered
+}
+
+mark() {  # the longest round since the last mark, in ms
+  local lines
+  lines=$(wc -l <watch.log)
+  kill -USR1 "$(pid_of watch)"
+  for _ in $(seq 200); do
+    [ "$(wc -l <watch.log)" -gt "$lines" ] && break
+    sleep 0.01
+  done
+  tail -n 1 watch.log | awk '{print $2}'
+}
