@@ -84,6 +84,7 @@ run_step() {
 beside() {
   case "$1" in
     integration/sources|integration/faults) echo build/asan ;;
+    integration/demo|deploy/prometheus) echo build/tsan ;;
   esac
 }
 
