@@ -189,7 +189,9 @@ class AdminService final : public v1::Admin::CallbackService {
     if (status.ok()) {
       absl::StatusOr<std::vector<std::string>> passed = supply_->SelfTest();
       status = passed.status();
-      if (passed.ok()) *response->mutable_passed() = {passed->begin(), passed->end()};
+      if (passed.ok()) {
+        for (const std::string& name : *passed) response->add_passed(name);
+      }
     }
     return Conclude(context, status);
   }
@@ -330,7 +332,7 @@ class AdminService final : public v1::Admin::CallbackService {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const absl::Status status =
         (changes_->*change)(request, *by, [&](ClassChanges::Outcome outcome) {
-          *differences = {outcome.differences.begin(), outcome.differences.end()};
+          for (v1::ClassDifference& one : outcome.differences) *differences->Add() = std::move(one);
           fill();
           // Request and response may be gone when this returns.
           loop_->Run([reactor, updates = std::move(outcome.updates)](Dispatcher& dispatcher,
