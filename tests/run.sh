@@ -84,7 +84,7 @@ run_step() {
 beside() {
   case "$1" in
     integration/sources|integration/faults) echo build/asan ;;
-    integration/demo|deploy/prometheus) echo build/tsan ;;
+    integration/demo|deploy/prometheus|deploy/image) echo build/tsan ;;
   esac
 }
 
