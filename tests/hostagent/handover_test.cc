@@ -27,7 +27,6 @@ namespace {
 using handover::v1::Message;
 using testing::HasSubstr;
 
-constexpr int64_t kSecond = 1'000'000'000;
 
 absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
 
