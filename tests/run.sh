@@ -80,11 +80,11 @@ run_step() {
   esac
 }
 
-# Suites that mostly wait run beside the build of another preset, where that is built anyway.
+# What mostly waits runs beside the build of another preset, where that is built anyway.
 beside() {
   case "$1" in
     integration/sources|integration/faults) echo build/asan ;;
-    integration/demo|deploy/prometheus|deploy/image) echo build/tsan ;;
+    integration/demo|deploy/prometheus|deploy/image|unit/asan) echo build/tsan ;;
   esac
 }
 

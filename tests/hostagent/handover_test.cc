@@ -27,7 +27,6 @@ namespace {
 using handover::v1::Message;
 using testing::HasSubstr;
 
-
 absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
 
 // --- channel -------------------------------------------------------------------------------------
