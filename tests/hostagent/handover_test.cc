@@ -354,7 +354,10 @@ TEST_F(HandoverTest, M13_OneProcessServesWhateverTheSuccessorDoesAfterPrepared) 
       if (closes) channel->StopReceiving();
       channel->Send(Request(), {}, Soon()).IgnoreError();
       channel->Send(Prepared(), {}, Soon()).IgnoreError();
-      absl::SleepFor(absl::Milliseconds(50));
+      while (!closes) {
+        const auto answer = channel->Receive(Soon());
+        if (!answer.ok() || answer->message.has_go()) break;
+      }
     });
     EXPECT_EQ(giver_->given(), !closes);
     if (closes) ExpectServesOn(&client);
