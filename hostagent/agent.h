@@ -25,12 +25,14 @@
 #include "base/secret_bytes.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
+#include "hostagent/certificate_watch.h"
 #include "hostagent/control_server.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest_service.h"
 #include "hostagent/handover.h"
 #include "hostagent/handover_channel.h"
 #include "hostagent/successor.h"
+#include "hostagent/survival.h"
 #include "hostagent/upstream.h"
 #include "proto/agent_config.pb.h"
 
@@ -111,6 +113,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void SuccessorEnded(const absl::Status& why);
   void ProcessUpstream();
   void AfterBatch();
+  void SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run);
   void Tick();
   void BeginStop();
   void FinishStop(int64_t deadline_nanos);
@@ -134,6 +137,9 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   UpstreamWake upstream_wake_;
   std::unique_ptr<Upstream> upstream_;
   EventLoop::TimerId upstream_timer_ = EventLoop::kNoTimer;
+  std::unique_ptr<Survival> survival_;
+  std::unique_ptr<CertificateWatch> certificate_;
+  EventLoop::TimerId survival_timer_ = EventLoop::kNoTimer;
   bool stopping_ = false;
   std::unique_ptr<HandoverGiver> giver_;
   std::unique_ptr<HandoverChannel> predecessor_;  // its end is the predecessor's exit

@@ -152,7 +152,11 @@ class Checker {
     c.max_age_nanos =
         static_cast<int64_t>(pick(special.max_age(), general.max_age(), kDefaultMaxAgeNanos));
     c.guest_ceil = pick(special.guest_ceil(), general.guest_ceil(), ClassTree::kUnlimited);
-    c.on_upstream_loss = "block";  // the only way there is
+    const config::v1::OnUpstreamLoss loss =
+        special.on_upstream_loss() != config::v1::ON_UPSTREAM_LOSS_UNSPECIFIED
+            ? special.on_upstream_loss()
+            : general.on_upstream_loss();
+    c.on_upstream_loss = loss == config::v1::ON_UPSTREAM_LOSS_LOCAL ? "local" : "block";
     settings_.classes.push_back(std::move(c));
     return found->second;
   }

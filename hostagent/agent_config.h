@@ -21,7 +21,7 @@ struct AgentSettings {
     size_t buffer_bytes = 0;
     int64_t max_age_nanos = 0;
     uint64_t guest_ceil = 0;           // bytes/s; ClassTree::kUnlimited = none
-    std::string on_upstream_loss;      // as in the configuration: "block"
+    std::string on_upstream_loss;      // as in the configuration: "block" or "local"
   };
   struct Socket {
     std::string path;

@@ -11,6 +11,14 @@ namespace {
 // Refused connections come in crowds, and one line tells as much as a thousand.
 constexpr int64_t kRefusalLogNanos = 10'000'000'000;
 
+// A DRBG that fails its known answers is not to serve anybody: the agent does not start with it.
+absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
+  auto provider = SeedProvider::Create();
+  if (!provider.ok()) return provider.status();
+  if (auto status = CtrDrbg::SelfTest(provider->get()); !status.ok()) return status;
+  return std::shared_ptr<const SeedProvider>(*std::move(provider));
+}
+
 double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 
 }  // namespace
@@ -18,7 +26,7 @@ double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
   // The staging area, and for every guest what a full socket may leave behind.
   size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
-  for (const AgentSettings::Class& c : settings.classes) bytes += ClassBuffer::ArenaBytes(c.buffer_bytes);
+  for (const AgentSettings::Class& c : settings.classes) bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + SurvivingBuffer::kArenaBytes;
   // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
   return 2 * bytes;
 }
@@ -31,10 +39,22 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
   if (!staging.ok()) return staging.status();
   std::unique_ptr<GuestService> service(
       new GuestService(settings, loop, arena, log, metrics, *std::move(staging)));
+  std::shared_ptr<const SeedProvider> provider;
   for (size_t i = 0; i < settings.classes.size(); ++i) {
     const AgentSettings::Class& config = settings.classes[i];
-    auto buffer = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos}, arena,
-                                      loop->clock());
+    auto inner = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos}, arena,
+                                     loop->clock());
+    if (!inner.ok()) return inner.status();
+    SurvivingBuffer::Options survival;
+    survival.local = config.on_upstream_loss == "local";
+    if (survival.local && provider == nullptr) {
+      auto created = TestedProvider();
+      if (!created.ok()) return created.status();
+      provider = *std::move(created);
+    }
+    survival.provider = provider;
+    auto buffer = SurvivingBuffer::Create(*std::move(inner), std::move(survival), arena,
+                                          loop->clock(), log);
     if (!buffer.ok()) return buffer.status();
     auto c = std::make_unique<ServedClass>();
     c->buffer = *std::move(buffer);
@@ -69,6 +89,12 @@ GuestService::~GuestService() {
   host_.closed = [](Guest*) {};
   guests_.clear();
   for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
+}
+
+std::vector<SurvivingBuffer*> GuestService::surviving_buffers() const {
+  std::vector<SurvivingBuffer*> buffers;
+  for (const std::unique_ptr<ServedClass>& c : classes_) buffers.push_back(c->buffer.get());
+  return buffers;
 }
 
 std::vector<ClassBuffer*> GuestService::buffers() const {

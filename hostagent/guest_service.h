@@ -28,6 +28,7 @@
 #include "hostagent/guest.h"
 #include "hostagent/guest_tree.h"
 #include "hostagent/listener.h"
+#include "hostagent/surviving_buffer.h"
 #include "proto/agent_admin.pb.h"
 
 namespace entropyd {
@@ -48,6 +49,7 @@ class GuestService {
     demand_changed_ = std::move(changed);
   }
   std::vector<ClassBuffer*> buffers() const;  // in the order of settings.classes
+  std::vector<SurvivingBuffer*> surviving_buffers() const;  // the same ones
 
   absl::Status Listen();    // opens every listener, or none
   void StopListening();     // and unlinks the sockets
@@ -96,7 +98,7 @@ class GuestService {
 
  private:
   struct ServedClass {
-    std::unique_ptr<ClassBuffer> buffer;
+    std::unique_ptr<SurvivingBuffer> buffer;
     std::unique_ptr<GuestTree> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;

@@ -49,6 +49,21 @@ TEST(AgentConfigTest, DefaultsAreFilledIn) {
   EXPECT_EQ(settings.max_guests, 10'000u);
 }
 
+TEST(AgentConfigTest, WhatBecomesOfALossIsToldPerClassOrForAll) {
+  const char kTwo[] =
+      "listeners: [{path: /run/a.sock, class: default/gold}, {path: /run/b.sock, class: d/e}]\n";
+  AgentSettings settings =
+      Resolve(std::string(kTwo) + "classes: {default/gold: {on_upstream_loss: local}}\n").value();
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, "local");
+  EXPECT_EQ(settings.classes[1].on_upstream_loss, "block");
+  settings = Resolve(std::string(kTwo) +
+                     "classes: {default/gold: {on_upstream_loss: block}}\n"
+                     "defaults: {on_upstream_loss: local}\n")
+                 .value();
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, "block");
+  EXPECT_EQ(settings.classes[1].on_upstream_loss, "local");
+}
+
 TEST(AgentConfigTest, AClassOverridesTheDefaultsOneByOne) {
   const AgentSettings settings = Resolve(R"(listeners:
   - {path: /run/a.sock, class: default/gold, clients: egd, mode: "0600"}
