@@ -210,6 +210,10 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
     troubles.push_back(
         absl::StrCat("the agent's certificate cannot be used: ", status.certificate_problem()));
   }
+  if (!status.reload_problem().empty()) {
+    troubles.push_back(absl::StrCat("the agent's configuration on disk is not in use: ",
+                                    status.reload_problem()));
+  }
   if (!status.connected()) {
     troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),
                                     Because(status.last_error()), "; it tries again in ",

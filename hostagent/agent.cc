@@ -201,6 +201,22 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
   upstream_->FillStatus(status);
   survival_->FillStatus(status, clock_->NowNanos());
   certificate_->FillStatus(status);
+  status->set_reload_problem(std::string(reload_problem_.message()));
+}
+
+std::string Agent::Summary() const {
+  v1::GetStatusResponse status;
+  upstream_->FillStatus(&status);
+  survival_->FillStatus(&status, clock_->NowNanos());
+  const std::vector<ClassBuffer*> buffers = guests_->buffers();
+  std::string summary = absl::StrCat(
+      status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
+      guests_->guests(), guests_->guests() == 1 ? " guest" : " guests");
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const std::string& mode = status.class_(static_cast<int>(i)).mode();
+    if (mode != "upstream") absl::StrAppend(&summary, "; ", buffers[i]->class_name(), " ", mode);
+  }
+  return summary;
 }
 
 void Agent::FillGuests(v1::ListGuestsResponse* guests) const { guests_->FillGuests(guests); }

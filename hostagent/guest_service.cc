@@ -103,6 +103,24 @@ std::vector<ClassBuffer*> GuestService::buffers() const {
   return buffers;
 }
 
+absl::Status GuestService::Inherit(std::vector<UniqueFd> sockets) {
+  listeners_.resize(settings_.listeners.size());
+  for (UniqueFd& socket : sockets) {
+    auto path = SocketPath(socket.get());
+    if (!path.ok()) return path.status();
+    if (std::none_of(settings_.listeners.begin(), settings_.listeners.end(),
+                     [&](const auto& one) { return one.path == *path; })) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "inherit ", *path, ": no listener of the configuration has this path; add one, or remove "
+          "ListenStream=", *path, " from the socket unit"));
+    }
+    activated_.insert(*path);
+    if (auto status = AdoptListener(*path, std::move(socket)); !status.ok()) return status;
+    log_->Info("listener.inherited", {{"path", *path}});
+  }
+  return absl::OkStatus();
+}
+
 absl::Status GuestService::Listen() {
   listeners_.resize(settings_.listeners.size());
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {

@@ -49,6 +49,9 @@ class Listener final : public EventLoop::Handler {
                                                          AcceptFailed failed);
   ~Listener();  // unlinks the socket file, if it is still this listener's
 
+  // Gives the socket file another mode and group. Errors: NOT_FOUND (group), of the file.
+  absl::Status SetAccess(mode_t mode, const std::string& group);
+
   void Own();     // from now on the socket file is this listener's,
   void Disown();  // or it is another's
   int fd() const { return socket_.get(); }
@@ -75,6 +78,9 @@ class Listener final : public EventLoop::Handler {
 // Makes way for a socket at `path`: makes its directory (mode 0755) when it is missing and removes
 // the socket file of a process that is gone. Errors as of Listener::Create.
 absl::Status ClearSocketPath(const std::string& path);
+
+// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is none, or has no path.
+absl::StatusOr<std::string> SocketPath(int socket);
 
 // The id of a group. Errors: NOT_FOUND with the remedy.
 absl::StatusOr<gid_t> FindGroup(const std::string& name);

@@ -98,6 +98,7 @@ class Herd {
       events_;
 };
 
+// The most attempts in one second.
 int Peak(const std::vector<int>& attempts) {
   return *std::max_element(attempts.begin(), attempts.end());
 }
