@@ -1,5 +1,9 @@
 #include "hostagent/guest_service.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -135,9 +139,11 @@ absl::Status GuestService::Listen() {
 
 absl::Status GuestService::OpenListener(size_t index) {
   const AgentSettings::Socket& socket = settings_.listeners[index];
+  const auto failed = [this](const absl::Status& why) { AcceptFailed(why); };
   auto listener =
-      Listener::Create({socket.path, socket.mode, socket.group}, loop_, AcceptOn(index),
-                       [this](const absl::Status& why) { AcceptFailed(why); });
+      socket.tcp ? Listener::CreateTcp(socket.path, loop_, AcceptOn(index), failed)
+                 : Listener::Create({socket.path, socket.mode, socket.group}, loop_,
+                                    AcceptOn(index), failed);
   if (!listener.ok()) return listener.status();
   listeners_[index] = *std::move(listener);
   log_->Info("listener.opened", {{"path", socket.path},
@@ -147,7 +153,14 @@ absl::Status GuestService::OpenListener(size_t index) {
 }
 
 Listener::Accept GuestService::AcceptOn(size_t listener) {
-  return [this, listener](UniqueFd connection) { Accept(listener, std::move(connection)); };
+  return [this, listener](UniqueFd connection) {
+    if (settings_.listeners[listener].tcp) {
+      // Replies are whole; nothing is gained by holding one back for the next.
+      const int on = 1;
+      setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    Accept(listener, std::move(connection));
+  };
 }
 
 void GuestService::StopListening() { listeners_.clear(); }

@@ -153,7 +153,7 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
 void GuestService::Own() {
   for (size_t i = 0; i < listeners_.size(); ++i) {
     const AgentSettings::Socket& wanted = settings_.listeners[i];
-    if (activated_.contains(wanted.path)) continue;
+    if (wanted.tcp || activated_.contains(wanted.path)) continue;
     listeners_[i]->Own();
     if (auto status = listeners_[i]->SetAccess(wanted.mode, wanted.group); !status.ok()) {
       log_->Error("listener.access", {{"path", wanted.path}, {"reason", status}});

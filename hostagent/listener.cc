@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hostagent/tcp_address.h"
 
 namespace entropyd {
 namespace {
@@ -125,6 +127,28 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& option
   listener->Own();
   if (auto status = SetFileAccess(options.path, options); !status.ok()) return status;
   if (listen(listener->socket_.get(), kBacklog) != 0) return ErrnoStatus(errno, what);
+  if (auto status = listener->Resume(); !status.ok()) return status;
+  return listener;
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::CreateTcp(const std::string& address,
+                                                              EventLoop* loop, Accept accept,
+                                                              AcceptFailed failed) {
+  auto parsed = ParseTcpAddress(address);
+  if (!parsed.ok()) return parsed.status();
+  UniqueFd fd(
+      socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (!fd) return ErrnoStatus(errno, "create TCP socket");
+  // Connections of an agent that is gone linger for a minute, and would keep the next one out.
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const std::string what = absl::StrCat("listen on ", address);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&parsed->storage), parsed->length) != 0 ||
+      listen(fd.get(), kBacklog) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  std::unique_ptr<Listener> listener(
+      new Listener(address, std::move(fd), loop, std::move(accept), std::move(failed)));
   if (auto status = listener->Resume(); !status.ok()) return status;
   return listener;
 }

@@ -1,4 +1,4 @@
-// A unix socket that guests connect to.
+// A socket that guests connect to: a unix socket, or a TCP port for programs that know no other.
 //
 //   auto listener = Listener::Create({.path = "/run/entropyd/egd.sock", .mode = 0660,
 //                                     .group = "libvirt-qemu"}, &loop, accept, failed).value();
@@ -42,6 +42,11 @@ class Listener final : public EventLoop::Handler {
   // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
+  // The same on a TCP address (hostagent/tcp_address.h), which is its path then; there is no file.
+  // Errors: INVALID_ARGUMENT (address), of the socket.
+  static absl::StatusOr<std::unique_ptr<Listener>> CreateTcp(const std::string& address,
+                                                             EventLoop* loop, Accept accept,
+                                                             AcceptFailed failed);
   // Listens on a socket that another process has handed over. The file stays that process's until
   // Own(). Errors: of the watch; INVALID_ARGUMENT when `socket` does not listen.
   static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path, UniqueFd socket,
