@@ -278,9 +278,10 @@ class Drinker final : public GuestTree::Member {
   }
   GuestTree::After Deliver() override {
     Bytes out(planned_);
-    wanted_ -= buffer_->Take(absl::MakeSpan(out));
+    const size_t got = buffer_->Take(absl::MakeSpan(out));
+    wanted_ -= got;
     planned_ = 0;
-    return wanted_ > 0 ? GuestTree::After::kAgain : GuestTree::After::kDone;
+    return wanted_ > 0 && got > 0 ? GuestTree::After::kAgain : GuestTree::After::kDone;
   }
   uint64_t wanted() const { return wanted_; }
 
