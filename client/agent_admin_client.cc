@@ -31,6 +31,11 @@ class AgentAdminClientImpl final : public AgentAdminClient {
                         kUpgradeTimeout, absl::StrCat("upgrade ", what_));
   }
 
+  absl::StatusOr<v1::ReloadResponse> Reload() override {
+    return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::Reload, v1::ReloadRequest(),
+                        kUpgradeTimeout, absl::StrCat("reload ", what_));
+  }
+
  private:
   const std::string what_;
   const absl::Duration timeout_;

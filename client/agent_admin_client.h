@@ -31,6 +31,8 @@ class AgentAdminClient {
   virtual absl::StatusOr<v1::ListGuestsResponse> ListGuests() = 0;
   // Waits for the outcome. Errors: also the agent's reason why its successor did not take over.
   virtual absl::StatusOr<v1::UpgradeResponse> Upgrade() = 0;
+  // The same for a new configuration.
+  virtual absl::StatusOr<v1::ReloadResponse> Reload() = 0;
 };
 
 }  // namespace entropyd

@@ -27,6 +27,16 @@ int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
   return kExitOk;
 }
 
+// The new process opens the control socket once the old one has exited.
+absl::Status AwaitDoors(const std::string& control) {
+  absl::Status up = absl::UnavailableError("");
+  for (const absl::Time limit = absl::Now() + kDoorsPatience; !up.ok() && absl::Now() < limit;) {
+    up = AgentAdminClient::Create(control)->GetStatus().status();
+    if (!up.ok()) absl::SleepFor(kDoorsCheck);
+  }
+  return up;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
@@ -90,16 +100,21 @@ int RunAgentUpgrade(const ClientFlags& flags, bool json) {
   if (!config.ok()) return Fail(config.status());
   const auto answer = AgentAdminClient::Create(config->control())->Upgrade();
   if (!answer.ok()) return FailAgent(answer.status());
-  // The new process opens the control socket once the old one has exited.
-  absl::Status up = absl::UnavailableError("");
-  for (const absl::Time limit = absl::Now() + kDoorsPatience; !up.ok() && absl::Now() < limit;) {
-    up = AgentAdminClient::Create(config->control())->GetStatus().status();
-    if (!up.ok()) absl::SleepFor(kDoorsCheck);
-  }
-  if (!up.ok()) return FailAgent(up);
+  if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
   std::cout << (json ? JsonOf(*answer) + "\n"
                      : absl::StrCat("agent ", answer->version_before(), " handed its guests to ",
                                     answer->version(), "\n"));
+  return kExitOk;
+}
+
+int RunAgentReload(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto answer = AgentAdminClient::Create(config->control())->Reload();
+  if (!answer.ok()) return FailAgent(answer.status());
+  if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
+  std::cout << (json ? JsonOf(*answer) + "\n"
+                     : absl::StrCat("the agent serves by ", answer->config(), " now\n"));
   return kExitOk;
 }
 

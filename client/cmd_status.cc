@@ -86,6 +86,13 @@ void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) 
             << agent.reconnects() << (agent.reconnects() == 1 ? " reconnect" : " reconnects")
             << "\n\n"
             << AgentClassesTable(agent) << "\n";
+  if (agent.certificate_expires() > 0) {
+    std::cout << "certificate valid until "
+              << absl::FormatTime("%Y-%m-%d %H:%M:%SZ",
+                                  absl::FromUnixSeconds(agent.certificate_expires()),
+                                  absl::UTCTimeZone())
+              << "\n";
+  }
   for (const auto& listener : agent.listener()) {
     std::cout << "listener " << listener.path() << " -> " << listener.class_() << ", "
               << listener.connections() << " connected\n";

@@ -87,6 +87,7 @@ int RunAgents(const ClientFlags& flags, bool json);
 int RunGuests(const ClientFlags& flags, bool json);
 // The agent's program is started anew and takes the guests over; returns when the new one answers.
 int RunAgentUpgrade(const ClientFlags& flags, bool json);
+int RunAgentReload(const ClientFlags& flags, bool json);
 
 struct DrainOptions {
   std::string identity;  // empty = the whole server

@@ -243,6 +243,10 @@ void AddTables(CLI::App& app, Arguments& args) {
       "upgrade", "Start its program anew, which takes over every guest without closing a connection");
   upgrade->callback(
       [&args] { args.run = [&args] { return RunAgentUpgrade(args.connection, args.json()); }; });
+  CLI::App* reload = agent->add_subcommand(
+      "reload", "Take its configuration anew, without closing a guest's connection, or refuse it");
+  reload->callback(
+      [&args] { args.run = [&args] { return RunAgentReload(args.connection, args.json()); }; });
 
   CLI::App* drain = table("drain", "Send agents elsewhere, before maintenance",
                           [&args] { return RunDrain(args.connection, args.drain, args.json()); });

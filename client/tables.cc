@@ -180,12 +180,12 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
 }
 
 std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
-  Table table({"CLASS", "STATE", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>", "DELIVERED>",
+  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>", "DELIVERED>",
                "REQUESTS>", "ON LOSS", "WHY"});
   for (const auto& one : answer.class_()) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
-               std::string(QualityName(one.quality())),
+               one.mode().empty() ? "-" : one.mode(), std::string(QualityName(one.quality())),
                absl::StrCat(Bytes(one.buffer_level()), " of ", Bytes(one.buffer_target())),
                absl::StrCat(one.guests()), Bytes(one.owed()), Bytes(one.delivered()),
                absl::StrCat(one.requests()), one.on_upstream_loss(), one.reason()});
@@ -205,14 +205,29 @@ std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools) {
 }
 
 std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
-  if (!status.connected()) {
-    return {absl::StrCat("the agent is not attached to ", OrDash(status.server()),
-                         Because(status.last_error()), "; it tries again in ",
-                         FormatDuration(status.next_attempt_seconds()))};
-  }
   std::vector<std::string> troubles;
+  if (!status.certificate_problem().empty()) {
+    troubles.push_back(
+        absl::StrCat("the agent's certificate cannot be used: ", status.certificate_problem()));
+  }
+  if (!status.reload_problem().empty()) {
+    troubles.push_back(absl::StrCat("the agent's configuration on disk is not in use: ",
+                                    status.reload_problem()));
+  }
+  if (!status.connected()) {
+    troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),
+                                    Because(status.last_error()), "; it tries again in ",
+                                    FormatDuration(status.next_attempt_seconds())));
+  }
   for (const auto& one : status.class_()) {
-    if (one.phase() != v1::PHASE_OPEN) {
+    if (one.mode() == "local") {
+      troubles.push_back(absl::StrCat("class ", one.class_(), " has been served by this host's own DRBG for ",
+                                      FormatDuration(one.mode_seconds())));
+    } else if (one.mode() == "blocked") {
+      troubles.push_back(absl::StrCat("guests of class ", one.class_(), " have waited for ",
+                                      FormatDuration(one.mode_seconds())));
+    }
+    if (status.connected() && one.phase() != v1::PHASE_OPEN) {
       troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
                                       Because(one.reason())));
     }
@@ -248,6 +263,11 @@ std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status) {
   }
   for (const auto& one : status.class_()) {
     if (one.degraded()) warnings.push_back(absl::StrCat("class ", one.class_(), " is degraded"));
+    if (one.local_refused()) {
+      warnings.push_back(absl::StrCat("class ", one.class_(),
+                                      " would block although on_upstream_loss is local: its pool "
+                                      "is of quality full"));
+    }
   }
   return warnings;
 }

@@ -5,5 +5,6 @@ if(TARGET entropyd-guest-init)
   install(TARGETS entropyd-guest-init RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 install(FILES deploy/systemd/entropyd.service deploy/systemd/entropyd-hostagent.service
+  deploy/systemd/entropyd-hostagent.socket
   DESTINATION lib/systemd/system)
 install(DIRECTORY deploy/config/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples FILES_MATCHING PATTERN "*.yaml")

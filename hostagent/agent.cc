@@ -89,6 +89,8 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
       options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_, metrics_);
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
+  survival_ = std::make_unique<Survival>(guests_->surviving_buffers(), upstream_.get(), metrics_);
+  certificate_ = std::make_unique<CertificateWatch>(config.tls(), clock_, log_, metrics_);
   upstream_->Suspend();  // a predecessor may be attached
   if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {
     return watch.status();
@@ -125,14 +127,23 @@ void Agent::Run() { loop_->Run(); }
 
 void Agent::AfterBatch() {
   guests_->ServeClasses();
-  const int64_t deadline = upstream_->next_deadline_nanos();
-  if (deadline == upstream_timer_.first) return;
-  loop_->CancelTimer(upstream_timer_);
-  upstream_timer_ = EventLoop::kNoTimer;
-  if (deadline == std::numeric_limits<int64_t>::max()) return;
-  upstream_timer_ = loop_->AddTimer(deadline, [this] {
-    upstream_timer_ = EventLoop::kNoTimer;
-    ProcessUpstream();
+  const int64_t judge_at =
+      survival_->Judge(loop_->now_nanos(), [this](size_t i) { guests_->OnArrival(i); });
+  guests_->ServeClasses();  // who survives now
+  // Its batch judges.
+  SetTimer(judge_at, &survival_timer_, [] {});
+  SetTimer(upstream_->next_deadline_nanos(), &upstream_timer_, [this] { ProcessUpstream(); });
+}
+
+// Of INT64_MAX: none.
+void Agent::SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run) {
+  if (deadline_nanos == timer->first) return;
+  loop_->CancelTimer(*timer);
+  *timer = EventLoop::kNoTimer;
+  if (deadline_nanos == std::numeric_limits<int64_t>::max()) return;
+  *timer = loop_->AddTimer(deadline_nanos, [timer, run = std::move(run)] {
+    *timer = EventLoop::kNoTimer;
+    run();
   });
 }
 
@@ -143,6 +154,7 @@ void Agent::ProcessUpstream() {
 
 void Agent::Tick() {
   guests_->Tick();
+  if (certificate_->Renewed()) upstream_->CertificateRenewed();
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
   loop_->AddTimer(loop_->now_nanos() + kTickNanos, [this] { Tick(); });
 }
@@ -187,6 +199,24 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
   status->set_memory_locked(arena_->locked());
   guests_->FillStatus(status);
   upstream_->FillStatus(status);
+  survival_->FillStatus(status, clock_->NowNanos());
+  certificate_->FillStatus(status);
+  status->set_reload_problem(std::string(reload_problem_.message()));
+}
+
+std::string Agent::Summary() const {
+  v1::GetStatusResponse status;
+  upstream_->FillStatus(&status);
+  survival_->FillStatus(&status, clock_->NowNanos());
+  const std::vector<ClassBuffer*> buffers = guests_->buffers();
+  std::string summary = absl::StrCat(
+      status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
+      guests_->guests(), guests_->guests() == 1 ? " guest" : " guests");
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const std::string& mode = status.class_(static_cast<int>(i)).mode();
+    if (mode != "upstream") absl::StrAppend(&summary, "; ", buffers[i]->class_name(), " ", mode);
+  }
+  return summary;
 }
 
 void Agent::FillGuests(v1::ListGuestsResponse* guests) const { guests_->FillGuests(guests); }

@@ -25,12 +25,14 @@
 #include "base/secret_bytes.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
+#include "hostagent/certificate_watch.h"
 #include "hostagent/control_server.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest_service.h"
 #include "hostagent/handover.h"
 #include "hostagent/handover_channel.h"
 #include "hostagent/successor.h"
+#include "hostagent/survival.h"
 #include "hostagent/upstream.h"
 #include "proto/agent_config.pb.h"
 
@@ -46,8 +48,15 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   struct StartOptions {
     // From a running agent, if there is one.
     bool take_over = false;
-    // How to start a successor, program first; empty = Upgrade() is refused.
+    // How to start a successor, program first; empty = Upgrade() and Reload() are refused.
     std::vector<std::string> successor;
+    // The file that this configuration came from; a successor reads it anew.
+    std::string config_path;
+    // Listening sockets that a process manager made (GuestService::Inherit).
+    std::vector<UniqueFd> inherited;
+    // A reload has begun; it has failed. One that succeeds is told by the successor's `serving`.
+    std::function<void()> reloading = [] {};
+    std::function<void()> reload_failed = [] {};
     // Guests are served by this process now; a predecessor has not exited yet.
     std::function<void()> serving = [] {};
     // The control socket and HTTP answer.
@@ -82,6 +91,13 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void FillGuests(v1::ListGuestsResponse* guests) const override;
   // Starts the successor, which takes over; the loop's thread only.
   void Upgrade(Upgraded done) override;
+  // Checks the configuration on disk, then has a successor of the same program take over with it.
+  // Whatever is wrong leaves this process serving as it does.
+  void Reload(Upgraded done) override;
+  std::string ConfigPath() const override { return options_.config_path; }
+
+  // One line for people, e.g. "attached to a:7743; 12 guests".
+  std::string Summary() const;
 
   void LeaveServer() override;
   void ReturnToServer(const absl::Status& why) override;
@@ -101,6 +117,9 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
 
   Agent(const config::v1::HostAgent& config, AgentSettings settings, const Clock* clock, Log* log,
         Metrics* metrics);
+  absl::Status CheckReload() const;
+  enum class Purpose { kUpgrade, kReload };
+  void StartSuccessor(Purpose purpose, Upgraded done);
   absl::Status Open(const config::v1::HostAgent& config);
   absl::Status StartFresh();
   absl::Status Fill(const handover::v1::Offer& offer);
@@ -108,9 +127,11 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void AwaitPredecessorsEnd(int64_t until_nanos);
   void OpenDoorsInTheEnd();
   absl::Status OpenDoors();
-  void SuccessorEnded(const absl::Status& why);
+  void SuccessorEnded(Purpose purpose, const absl::Status& why);
+  void ReplacementFailed(Purpose purpose, const absl::Status& why, const Upgraded& done);
   void ProcessUpstream();
   void AfterBatch();
+  void SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run);
   void Tick();
   void BeginStop();
   void FinishStop(int64_t deadline_nanos);
@@ -134,12 +155,16 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   UpstreamWake upstream_wake_;
   std::unique_ptr<Upstream> upstream_;
   EventLoop::TimerId upstream_timer_ = EventLoop::kNoTimer;
+  std::unique_ptr<Survival> survival_;
+  std::unique_ptr<CertificateWatch> certificate_;
+  EventLoop::TimerId survival_timer_ = EventLoop::kNoTimer;
   bool stopping_ = false;
   std::unique_ptr<HandoverGiver> giver_;
   std::unique_ptr<HandoverChannel> predecessor_;  // its end is the predecessor's exit
   std::unique_ptr<Successor> successor_;          // while it has not taken over
   EventLoop::TimerId successor_timer_ = EventLoop::kNoTimer;
   absl::Status withdrawn_;                        // why the last handover failed
+  absl::Status reload_problem_;                   // of the last reload
   Upgraded upgraded_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> http_;

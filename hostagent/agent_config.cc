@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "base/class_tree.h"
 #include "hostagent/listener.h"
+#include "hostagent/tcp_address.h"
 
 namespace entropyd {
 namespace {
@@ -108,7 +109,15 @@ class Checker {
     socket.clients_name = config::v1::Clients_Name(listener.clients());
     absl::AsciiStrToLower(&socket.clients_name);
     socket.clients_name.erase(0, sizeof("clients_") - 1);
-    CheckPath(key + ".path", listener.path());
+    if (listener.path().empty() == listener.listen().empty()) {
+      Fail(key, "needs either `path`, a unix socket, or `listen`, IP:PORT");
+    } else if (listener.listen().empty()) {
+      CheckPath(key + ".path", listener.path());
+    } else {
+      socket.path = listener.listen();
+      socket.tcp = true;
+      CheckTcp(key, listener);
+    }
     uint32_t mode = 0;
     if (!ParseOctal(listener.mode(), &mode)) {
       Fail(key + ".mode", absl::StrCat("'", listener.mode(),
@@ -124,6 +133,21 @@ class Checker {
       socket.class_index = ClassIndex(listener.class_());
     }
     settings_.listeners.push_back(std::move(socket));
+  }
+
+  void CheckTcp(const std::string& key, const config::v1::ListenerConfig& listener) {
+    const std::string& address = listener.listen();
+    auto parsed = ParseTcpAddress(address);
+    if (!parsed.ok()) {
+      Fail(key + ".listen", parsed.status().message());
+    } else if (!parsed->loopback && !listener.allow_remote()) {
+      Fail(key + ".listen", absl::StrCat("'", address,
+                                         "' can be reached by others, who would read the bytes in "
+                                         "clear; use 127.0.0.1 or [::1], or set allow_remote: true"));
+    } else if (auto [other, inserted] = paths_.emplace(address, key); !inserted) {
+      Fail(key + ".listen", absl::StrCat("'", address, "' is taken by ", other->second, " already"));
+    }
+    if (!listener.group().empty()) Fail(key + ".group", "a TCP port has no group; remove it");
   }
 
   static bool ParseOctal(const std::string& text, uint32_t* mode) {
@@ -152,7 +176,11 @@ class Checker {
     c.max_age_nanos =
         static_cast<int64_t>(pick(special.max_age(), general.max_age(), kDefaultMaxAgeNanos));
     c.guest_ceil = pick(special.guest_ceil(), general.guest_ceil(), ClassTree::kUnlimited);
-    c.on_upstream_loss = "block";  // the only way there is
+    const config::v1::OnUpstreamLoss loss =
+        special.on_upstream_loss() != config::v1::ON_UPSTREAM_LOSS_UNSPECIFIED
+            ? special.on_upstream_loss()
+            : general.on_upstream_loss();
+    c.on_upstream_loss = loss == config::v1::ON_UPSTREAM_LOSS_LOCAL ? "local" : "block";
     settings_.classes.push_back(std::move(c));
     return found->second;
   }

@@ -21,7 +21,7 @@ struct AgentSettings {
     size_t buffer_bytes = 0;
     int64_t max_age_nanos = 0;
     uint64_t guest_ceil = 0;           // bytes/s; ClassTree::kUnlimited = none
-    std::string on_upstream_loss;      // as in the configuration: "block"
+    std::string on_upstream_loss;      // as in the configuration: "block" or "local"
   };
   struct Socket {
     std::string path;
@@ -30,6 +30,7 @@ struct AgentSettings {
     size_t class_index = 0;            // into `classes`
     config::v1::Clients clients = config::v1::CLIENTS_AUTO;
     std::string clients_name;          // as in the configuration: "auto"
+    bool tcp = false;                  // `path` is IP:PORT; no mode, no group
   };
   std::vector<Class> classes;          // those that listeners name, in their order, each once
   std::vector<Socket> listeners;

@@ -49,6 +49,7 @@ absl::Status Agent::StartFresh() {
       HandoverGiver::Start(HandoverPath(control_path_), loop_.get(), guests_.get(), this, log_);
   if (!giver.ok()) return giver.status();
   giver_ = *std::move(giver);
+  if (auto status = guests_->Inherit(std::move(options_.inherited)); !status.ok()) return status;
   if (auto status = guests_->Listen(); !status.ok()) return status;
   upstream_->Resume();
   options_.serving();
@@ -120,23 +121,64 @@ void Agent::OpenDoorsInTheEnd() {
   options_.opened();
 }
 
-void Agent::Upgrade(Upgraded done) {
-  withdrawn_ = absl::OkStatus();
+void Agent::Upgrade(Upgraded done) { StartSuccessor(Purpose::kUpgrade, std::move(done)); }
+
+// The settings of this process are spread over guests, buffers, streams and metrics. Rather than
+// change them one by one and to know a way back for each, the process is replaced by one that was
+// never anything else; the handover is what closes no connection and fails as a whole.
+void Agent::Reload(Upgraded done) {
+  log_->Info("config.reload_begun", {{"config", options_.config_path}});
+  options_.reloading();
+  if (auto status = CheckReload(); !status.ok()) {
+    return ReplacementFailed(Purpose::kReload, status, done);
+  }
+  StartSuccessor(Purpose::kReload, std::move(done));
+}
+
+absl::Status Agent::CheckReload() const {
+  if (options_.config_path.empty()) {
+    return absl::FailedPreconditionError("reload: this agent was not started from a file");
+  }
+  config::v1::HostAgent config;
+  config::Locations locations;
+  absl::Status status = config::Load(options_.config_path, &config, &locations);
+  if (status.ok()) status = Check(config, locations, clock_);
+  if (!status.ok()) {
+    return absl::Status(
+        status.code(),
+        absl::StrCat(status.message(), "\n(this is version ", ENTROPYD_VERSION,
+                     "; a configuration for another one comes with `entropyctl agent upgrade`)"));
+  }
+  if (config.control() != control_path_) {
+    return absl::FailedPreconditionError(
+        locations
+            .Error("control",
+                   absl::StrCat("the running agent has ", control_path_,
+                                ", and its successors find it there: neither a reload nor "
+                                "`entropyctl agent upgrade` can change it; stop the agent and "
+                                "start it"))
+            .message());
+  }
+  return absl::OkStatus();
+}
+
+void Agent::StartSuccessor(Purpose purpose, Upgraded done) {
   absl::Status status;
   if (options_.successor.empty()) {
     status = absl::FailedPreconditionError("upgrade: this agent cannot start another");
   } else if (successor_ != nullptr || stopping_ || handed_over()) {
     status = absl::AbortedError("upgrade: another is under way, or the agent stops");
   } else {
-    auto successor = Successor::Spawn(options_.successor, loop_.get(),
-                                      [this](const absl::Status& why) { SuccessorEnded(why); });
+    withdrawn_ = absl::OkStatus();
+    // A reload means the program that runs, not the one that a package may have put in its place.
+    auto successor = Successor::Spawn(
+        options_.successor, loop_.get(),
+        [this, purpose](const absl::Status& why) { SuccessorEnded(purpose, why); },
+        purpose == Purpose::kReload ? "/proc/self/exe" : "");
     status = successor.status();
     if (successor.ok()) successor_ = *std::move(successor);
   }
-  if (!status.ok()) {
-    log_->Error("upgrade.failed", {{"reason", status}});
-    return done(status, "");
-  }
+  if (!status.ok()) return ReplacementFailed(purpose, status, done);
   upgraded_ = std::move(done);
   log_->Info("upgrade.started", {{"program", options_.successor[0]}, {"pid", successor_->pid()}});
   successor_timer_ = loop_->AddTimer(loop_->now_nanos() + kUpgradePatience, [this] {
@@ -145,15 +187,28 @@ void Agent::Upgrade(Upgraded done) {
   });
 }
 
-void Agent::SuccessorEnded(const absl::Status& why) {
+void Agent::ReplacementFailed(Purpose purpose, const absl::Status& why, const Upgraded& done) {
+  if (purpose == Purpose::kReload) {
+    reload_problem_ = why;
+    agent_metrics_->reload_failed.Set(1);
+    log_->Error(
+        "config.reload_failed",
+        {{"reason", why}, {"remedy", "none needed now: the old configuration stays in use"}});
+    options_.reload_failed();
+  } else {
+    log_->Error("upgrade.failed", {{"reason", why}, {"remedy", "see the new process's messages"}});
+  }
+  if (done) done(why, "");
+}
+
+void Agent::SuccessorEnded(Purpose purpose, const absl::Status& why) {
   loop_->CancelTimer(successor_timer_);
   successor_.reset();
-  log_->Error("upgrade.failed", {{"reason", why}, {"remedy", "see the new process's messages"}});
   const absl::Status status =
       withdrawn_.ok()
           ? why
-          : absl::Status(why.code(), absl::StrCat(why.message(), " (", withdrawn_.message(), ")"));
-  if (const Upgraded done = std::exchange(upgraded_, nullptr)) done(status, "");
+          : absl::Status(why.code(), absl::StrCat(withdrawn_.message(), " (", why.message(), ")"));
+  ReplacementFailed(purpose, status, std::exchange(upgraded_, nullptr));
 }
 
 void Agent::LeaveServer() { upstream_->Suspend(); }

@@ -34,7 +34,11 @@ void AgentMetrics::Export(Metrics* metrics) {
       ->Set(1);
   std::vector<Copy> gauges = {
       {&memory_locked, metrics->AddGauge("entropyd_agent_memory_locked",
-                                         "1 while all secrets are locked in memory.")}};
+                                         "1 while all secrets are locked in memory.")},
+      {&reload_failed,
+       metrics->AddGauge("entropyd_agent_config_reload_failed",
+                         "1 after a reload that failed: the configuration on disk is not the one "
+                         "in use.")}};
   std::vector<CopyTotal> totals = {
       {&refused_guests, metrics->AddCounter("entropyd_agent_refused_guests_total",
                                             "Connections closed at once for max_guests.")},

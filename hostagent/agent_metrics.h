@@ -58,6 +58,7 @@ class AgentMetrics {
   LoopNumber memory_locked;           // 0 or 1
   LoopNumber refused_guests;          // connections beyond max_guests
   LoopNumber accept_failures;         // out of descriptors or memory
+  LoopNumber reload_failed;           // 0 or 1
 
  private:
   void Export(Metrics* metrics);

@@ -26,7 +26,8 @@ Attachment::Attachment(const Context* context, std::string server,
       server_(std::move(server)),
       started_(context->clock->NowNanos()),
       stream_(std::move(stream)),
-      lanes_(context->buffers.size()) {
+      lanes_(context->buffers.size()),
+      heard_at_(started_) {
   v1::AgentMessage message;
   v1::Hello* hello = message.mutable_hello();
   hello->set_version_min(kAttachVersion);
@@ -60,6 +61,7 @@ bool Attachment::Receive(int max_messages, absl::FunctionRef<void(size_t)> arriv
   for (int i = 0; i < max_messages; ++i) {
     std::unique_ptr<ReceivedMessage> message = stream_->TryNext();
     if (message == nullptr) return false;
+    heard_at_ = context_.clock->NowNanos();
     if (!refusal_.ok()) continue;  // cancelled: what still comes is wiped unseen
     brought.clear();
     const absl::Status status =
@@ -104,6 +106,14 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
                                        {"phase", v1::Phase_Name(state.phase())},
                                        {"code", state.code()},
                                        {"reason", state.reason()}});
+  }
+  if (state.phase() != v1::PHASE_SUSPENDED) {
+    lane.suspended_since = INT64_MAX;
+  } else if (lane.suspended_since == INT64_MAX) {
+    lane.suspended_since = context_.clock->NowNanos();
+  }
+  if (state.quality() != v1::QUALITY_UNSPECIFIED) {
+    to->SetFullEntropy(state.quality() == v1::QUALITY_FULL);
   }
   lane.state = state;
   lane.answered = true;
@@ -152,6 +162,10 @@ uint64_t Attachment::promised(size_t buffer) const {
   return channel == nullptr ? 0 : channel->promised();
 }
 
+int64_t Attachment::promised_since(size_t buffer) const {
+  return promised(buffer) == 0 ? INT64_MAX : lanes_[buffer].promised_since;
+}
+
 // One Credit on its way at a time: while one waits, more wants come together, and the next one
 // carries the newest numbers. The stream wakes us when it is gone.
 bool Attachment::CanSend() const {
@@ -159,9 +173,10 @@ bool Attachment::CanSend() const {
 }
 
 bool Attachment::RaiseLimit(size_t buffer) {
-  const Lane& lane = lanes_[buffer];
+  Lane& lane = lanes_[buffer];
   if (!lane.may_credit || !lane.answered || !HoldsRoom(buffer)) return false;
   const uint64_t promised = ledger_.Find(lane.channel)->promised();
+  if (promised == 0) lane.promised_since = context_.clock->NowNanos();
   context_.buffers[buffer]->Tick();
   const uint64_t more = context_.buffers[buffer]->WantMore(promised);
   return more > 0 && ledger_.Promise(lane.channel, promised + more);

@@ -79,6 +79,12 @@ class Attachment {
   bool HoldsRoom(size_t buffer) const;
   bool HoldsAnyRoom() const;
   uint64_t promised(size_t buffer) const;
+  // When the server last said anything, or the stream was started.
+  int64_t heard_nanos() const { return heard_at_; }
+  // Since when the class is SUSPENDED; INT64_MAX = it is not.
+  int64_t suspended_since(size_t buffer) const { return lanes_[buffer].suspended_since; }
+  // Since when bytes are promised without a break; INT64_MAX = none are.
+  int64_t promised_since(size_t buffer) const;
   // The server's last word on the buffer's channel.
   const v1::ChannelState& state(size_t buffer) const { return lanes_[buffer].state; }
 
@@ -94,6 +100,8 @@ class Attachment {
     bool answered = false;  // the server has said OPEN, SUSPENDED or CLOSED
     uint32_t guests_told = 0;
     int64_t reopen_at = INT64_MAX;
+    int64_t suspended_since = INT64_MAX;
+    int64_t promised_since = 0;  // read only while something is promised
     v1::ChannelState state;
   };
 
@@ -121,6 +129,7 @@ class Attachment {
   bool leaving_ = false;
   bool half_closed_ = false;
   int64_t next_ack_at_ = 0;
+  int64_t heard_at_;
 };
 
 }  // namespace entropyd

@@ -51,6 +51,8 @@ class ClassBuffer {
   virtual const std::string& class_name() const = 0;
   virtual size_t size() const = 0;
   virtual size_t level() const = 0;
+  // What Take() gives now: more than level() where a class survives without upstream.
+  virtual size_t available() const { return level(); }
   virtual size_t target() const = 0;
 
   // Down. Append: from upstream; REQUIRES bytes.size() <= size() - level(); the room for what was
@@ -59,6 +61,8 @@ class ClassBuffer {
   virtual void Append(absl::Span<const uint8_t> bytes) = 0;
   virtual size_t Take(absl::Span<uint8_t> out) = 0;
   virtual void Discard() = 0;  // wipes everything
+  // Told before bytes come: is the class's pool one of full-entropy bytes?
+  virtual void SetFullEntropy(bool) {}
 
   // Up. What the guests of this class want now.
   virtual void SetDemand(uint32_t guests, uint64_t owed_bytes) = 0;

@@ -45,8 +45,7 @@ grpc::Status AskLoop(EventLoop* loop, Response* response, Fill fill) {
 
 class AdminService final : public v1::AgentAdmin::Service {
  public:
-  AdminService(EventLoop* loop, ControlServer::Subject* subject)
-      : loop_(loop), subject_(subject) {}
+  AdminService(EventLoop* loop, ControlServer::Subject* subject) : loop_(loop), subject_(subject) {}
 
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                          v1::GetStatusResponse* response) override {
@@ -64,14 +63,33 @@ class AdminService final : public v1::AgentAdmin::Service {
 
   grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
                        v1::UpgradeResponse* response) override {
+    std::string version;
+    const grpc::Status status = Replace(context, &ControlServer::Subject::Upgrade, &version);
+    response->set_version_before(ENTROPYD_VERSION);
+    response->set_version(version);
+    return status;
+  }
+
+  grpc::Status Reload(grpc::ServerContext* context, const v1::ReloadRequest*,
+                      v1::ReloadResponse* response) override {
+    std::string version;
+    response->set_config(subject_->ConfigPath());
+    return Replace(context, &ControlServer::Subject::Reload, &version);
+  }
+
+ private:
+  // Waits until a successor has the guests, or does not get them.
+  grpc::Status Replace(grpc::ServerContext* context,
+                       void (ControlServer::Subject::*start)(ControlServer::Subject::Upgraded),
+                       std::string* version) {
     struct Outcome {
       absl::Status status;
       std::string version;
       absl::Notification known;
     };
     auto outcome = std::make_shared<Outcome>();
-    loop_->Post([outcome, subject = subject_] {
-      subject->Upgrade([outcome](const absl::Status& status, const std::string& version) {
+    loop_->Post([outcome, start, subject = subject_] {
+      (subject->*start)([outcome](const absl::Status& status, const std::string& version) {
         outcome->status = status;
         outcome->version = version;
         outcome->known.Notify();
@@ -80,12 +98,10 @@ class AdminService final : public v1::AgentAdmin::Service {
     while (!outcome->known.WaitForNotificationWithTimeout(kCancelCheck)) {
       if (context->IsCancelled()) return grpc::Status::CANCELLED;
     }
-    response->set_version_before(ENTROPYD_VERSION);
-    response->set_version(outcome->version);
+    *version = outcome->version;
     return ToGrpc(outcome->status);
   }
 
- private:
   EventLoop* const loop_;
   ControlServer::Subject* const subject_;
 };

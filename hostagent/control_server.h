@@ -26,6 +26,8 @@ class ControlServer {
     // Calls `done` once: with the successor's version when it has the guests, or with why not.
     using Upgraded = std::function<void(const absl::Status& status, const std::string& version)>;
     virtual void Upgrade(Upgraded done) = 0;
+    virtual void Reload(Upgraded done) = 0;
+    virtual std::string ConfigPath() const = 0;
 
    protected:
     ~Subject() = default;

@@ -184,7 +184,7 @@ size_t Guest::Stage() {
     return pushed;
   }
   if (session_.idle()) return 0;
-  auto available = [this] { return class_.tree->buffer()->level(); };
+  auto available = [this] { return class_.tree->buffer()->available(); };
   return session_.Fill(host_->staging, {take, available, !plan_full_}, class_.completed,
                        host_->replies);
 }

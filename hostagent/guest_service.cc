@@ -1,5 +1,9 @@
 #include "hostagent/guest_service.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +15,14 @@ namespace {
 // Refused connections come in crowds, and one line tells as much as a thousand.
 constexpr int64_t kRefusalLogNanos = 10'000'000'000;
 
+// A DRBG that fails its known answers is not to serve anybody: the agent does not start with it.
+absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
+  auto provider = SeedProvider::Create();
+  if (!provider.ok()) return provider.status();
+  if (auto status = CtrDrbg::SelfTest(provider->get()); !status.ok()) return status;
+  return std::shared_ptr<const SeedProvider>(*std::move(provider));
+}
+
 double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 
 }  // namespace
@@ -18,7 +30,7 @@ double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
   // The staging area, and for every guest what a full socket may leave behind.
   size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
-  for (const AgentSettings::Class& c : settings.classes) bytes += ClassBuffer::ArenaBytes(c.buffer_bytes);
+  for (const AgentSettings::Class& c : settings.classes) bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + SurvivingBuffer::kArenaBytes;
   // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
   return 2 * bytes;
 }
@@ -31,10 +43,22 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
   if (!staging.ok()) return staging.status();
   std::unique_ptr<GuestService> service(
       new GuestService(settings, loop, arena, log, metrics, *std::move(staging)));
+  std::shared_ptr<const SeedProvider> provider;
   for (size_t i = 0; i < settings.classes.size(); ++i) {
     const AgentSettings::Class& config = settings.classes[i];
-    auto buffer = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos}, arena,
-                                      loop->clock());
+    auto inner = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos}, arena,
+                                     loop->clock());
+    if (!inner.ok()) return inner.status();
+    SurvivingBuffer::Options survival;
+    survival.local = config.on_upstream_loss == "local";
+    if (survival.local && provider == nullptr) {
+      auto created = TestedProvider();
+      if (!created.ok()) return created.status();
+      provider = *std::move(created);
+    }
+    survival.provider = provider;
+    auto buffer = SurvivingBuffer::Create(*std::move(inner), std::move(survival), arena,
+                                          loop->clock(), log);
     if (!buffer.ok()) return buffer.status();
     auto c = std::make_unique<ServedClass>();
     c->buffer = *std::move(buffer);
@@ -71,10 +95,34 @@ GuestService::~GuestService() {
   for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
 }
 
+std::vector<SurvivingBuffer*> GuestService::surviving_buffers() const {
+  std::vector<SurvivingBuffer*> buffers;
+  for (const std::unique_ptr<ServedClass>& c : classes_) buffers.push_back(c->buffer.get());
+  return buffers;
+}
+
 std::vector<ClassBuffer*> GuestService::buffers() const {
   std::vector<ClassBuffer*> buffers;
   for (const std::unique_ptr<ServedClass>& c : classes_) buffers.push_back(c->buffer.get());
   return buffers;
+}
+
+absl::Status GuestService::Inherit(std::vector<UniqueFd> sockets) {
+  listeners_.resize(settings_.listeners.size());
+  for (UniqueFd& socket : sockets) {
+    auto path = SocketPath(socket.get());
+    if (!path.ok()) return path.status();
+    if (std::none_of(settings_.listeners.begin(), settings_.listeners.end(),
+                     [&](const auto& one) { return one.path == *path; })) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "inherit ", *path, ": no listener of the configuration has this path; add one, or remove "
+          "ListenStream=", *path, " from the socket unit"));
+    }
+    activated_.insert(*path);
+    if (auto status = AdoptListener(*path, std::move(socket)); !status.ok()) return status;
+    log_->Info("listener.inherited", {{"path", *path}});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status GuestService::Listen() {
@@ -91,9 +139,11 @@ absl::Status GuestService::Listen() {
 
 absl::Status GuestService::OpenListener(size_t index) {
   const AgentSettings::Socket& socket = settings_.listeners[index];
+  const auto failed = [this](const absl::Status& why) { AcceptFailed(why); };
   auto listener =
-      Listener::Create({socket.path, socket.mode, socket.group}, loop_, AcceptOn(index),
-                       [this](const absl::Status& why) { AcceptFailed(why); });
+      socket.tcp ? Listener::CreateTcp(socket.path, loop_, AcceptOn(index), failed)
+                 : Listener::Create({socket.path, socket.mode, socket.group}, loop_,
+                                    AcceptOn(index), failed);
   if (!listener.ok()) return listener.status();
   listeners_[index] = *std::move(listener);
   log_->Info("listener.opened", {{"path", socket.path},
@@ -103,7 +153,14 @@ absl::Status GuestService::OpenListener(size_t index) {
 }
 
 Listener::Accept GuestService::AcceptOn(size_t listener) {
-  return [this, listener](UniqueFd connection) { Accept(listener, std::move(connection)); };
+  return [this, listener](UniqueFd connection) {
+    if (settings_.listeners[listener].tcp) {
+      // Replies are whole; nothing is gained by holding one back for the next.
+      const int on = 1;
+      setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    Accept(listener, std::move(connection));
+  };
 }
 
 void GuestService::StopListening() { listeners_.clear(); }

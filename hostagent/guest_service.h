@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,6 +29,7 @@
 #include "hostagent/guest.h"
 #include "hostagent/guest_tree.h"
 #include "hostagent/listener.h"
+#include "hostagent/surviving_buffer.h"
 #include "proto/agent_admin.pb.h"
 
 namespace entropyd {
@@ -48,7 +50,12 @@ class GuestService {
     demand_changed_ = std::move(changed);
   }
   std::vector<ClassBuffer*> buffers() const;  // in the order of settings.classes
+  std::vector<SurvivingBuffer*> surviving_buffers() const;  // the same ones
 
+  // REQUIRES: before Listen(). Listening sockets that the process manager made: each serves the
+  // listener of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when no
+  // listener has that path; of Listener::Adopt.
+  absl::Status Inherit(std::vector<UniqueFd> sockets);
   absl::Status Listen();    // opens every listener, or none
   void StopListening();     // and unlinks the sockets
 
@@ -76,9 +83,10 @@ class GuestService {
   // REQUIRES: not yet listening. Takes over listeners and counters, opens those listeners that only
   // this configuration has, and finds places for the connections to come. Nobody is read from,
   // written to or accepted before the loop turns, and no socket file is this process's before Own().
-  // Errors: FAILED_PRECONDITION when this configuration lacks a listener; those of Listener.
+  // A listener that this configuration lacks is closed by Own(). Errors: those of Listener.
   absl::Status AdoptNumbers(const handover::v1::Numbers& numbers, std::vector<UniqueFd> listeners);
-  // Errors: INVALID_ARGUMENT, and of the loop's watches.
+  // Errors: FAILED_PRECONDITION when a connection came in by a listener that this configuration
+  // lacks: reconfiguring drops nobody. INVALID_ARGUMENT, and of the loop's watches.
   absl::Status AdoptConnections(const handover::v1::Connections& connections,
                                 std::vector<UniqueFd> sockets);
   void Own();               // the handover is final: the socket files are this process's
@@ -96,7 +104,7 @@ class GuestService {
 
  private:
   struct ServedClass {
-    std::unique_ptr<ClassBuffer> buffer;
+    std::unique_ptr<SurvivingBuffer> buffer;
     std::unique_ptr<GuestTree> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;
@@ -115,6 +123,7 @@ class GuestService {
   void ScheduleCeiling(size_t class_index);
   void Closed(Guest* guest);
   void AcceptFailed(const absl::Status& why);
+  absl::Status AdoptListener(const std::string& path, UniqueFd socket);
 
   const AgentSettings settings_;
   EventLoop* const loop_;
@@ -126,7 +135,10 @@ class GuestService {
   std::function<void(size_t)> demand_changed_;
   std::vector<std::unique_ptr<ServedClass>> classes_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // as settings_.listeners
+  static constexpr size_t kDropped = SIZE_MAX;
   std::vector<size_t> adopted_listeners_;            // index there of each that was handed over
+  std::vector<std::unique_ptr<Listener>> dropped_;   // ... but is not wanted any more
+  std::set<std::string> activated_;                  // paths whose files are the process manager's
   std::vector<EgdSession::Reply> replies_;
   std::vector<uint32_t> connections_;                // by listener
   std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id

@@ -46,6 +46,7 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     saved->set_closed_unknown(c->counters->closed_unknown.Get());
     saved->set_closed_pending(c->counters->closed_pending.Get());
   }
+  for (const std::string& path : activated_) numbers->add_activated(path);
   numbers->set_refused_guests(metrics_->refused_guests.Get());
   numbers->set_accept_failures(metrics_->accept_failures.Get());
   numbers->set_next_guest(next_guest_);
@@ -68,6 +69,21 @@ absl::Status GuestService::SaveConnections(
   return absl::OkStatus();
 }
 
+absl::Status GuestService::AdoptListener(const std::string& path, UniqueFd socket) {
+  const auto place = std::find_if(settings_.listeners.begin(), settings_.listeners.end(),
+                                  [&](const auto& one) { return one.path == path; });
+  const bool dropped = place == settings_.listeners.end();
+  const size_t index =
+      dropped ? kDropped : static_cast<size_t>(place - settings_.listeners.begin());
+  auto listener =
+      Listener::Adopt(path, std::move(socket), loop_, dropped ? [](UniqueFd) {} : AcceptOn(index),
+                      [this](const absl::Status& why) { AcceptFailed(why); });
+  if (!listener.ok()) return listener.status();
+  (dropped ? dropped_.emplace_back() : listeners_[index]) = *std::move(listener);
+  adopted_listeners_.push_back(index);
+  return absl::OkStatus();
+}
+
 absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
                                         std::vector<UniqueFd> listeners) {
   if (listeners.size() != static_cast<size_t>(numbers.listener_size())) {
@@ -76,22 +92,10 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
                                                    numbers.listener_size(), " sockets"));
   }
   listeners_.resize(settings_.listeners.size());
+  activated_.insert(numbers.activated().begin(), numbers.activated().end());
   for (int i = 0; i < numbers.listener_size(); ++i) {
-    const std::string& path = numbers.listener(i);
-    const auto place = std::find_if(settings_.listeners.begin(), settings_.listeners.end(),
-                                    [&](const auto& socket) { return socket.path == path; });
-    if (place == settings_.listeners.end()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("adopt listeners: the running agent serves ", path,
-                       ", which this configuration lacks; restart instead to close it"));
-    }
-    const size_t index = static_cast<size_t>(place - settings_.listeners.begin());
-    auto listener =
-        Listener::Adopt(path, std::move(listeners[static_cast<size_t>(i)]), loop_, AcceptOn(index),
-                        [this](const absl::Status& why) { AcceptFailed(why); });
-    if (!listener.ok()) return listener.status();
-    listeners_[index] = *std::move(listener);
-    adopted_listeners_.push_back(index);
+    auto status = AdoptListener(numbers.listener(i), std::move(listeners[static_cast<size_t>(i)]));
+    if (!status.ok()) return status;
   }
   for (const handover::v1::ClassNumbers& saved : numbers.class_()) {
     for (const std::unique_ptr<ServedClass>& c : classes_) {
@@ -128,6 +132,11 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
     Guest::Options options;
     options.id = saved.id();
     options.listener = adopted_listeners_[saved.listener()];
+    if (options.listener == kDropped) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "adopt connection ", saved.id(), " of pid ", saved.pid(), ": it came in by a listener that "
+          "this configuration lacks; keep the listener until its guests have gone, or restart"));
+    }
     options.guest_class = settings_.listeners[options.listener].class_index;
     options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
     options.age_nanos = saved.age_nanos();
@@ -142,7 +151,19 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
 }
 
 void GuestService::Own() {
-  for (const std::unique_ptr<Listener>& listener : listeners_) listener->Own();
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    const AgentSettings::Socket& wanted = settings_.listeners[i];
+    if (wanted.tcp || activated_.contains(wanted.path)) continue;
+    listeners_[i]->Own();
+    if (auto status = listeners_[i]->SetAccess(wanted.mode, wanted.group); !status.ok()) {
+      log_->Error("listener.access", {{"path", wanted.path}, {"reason", status}});
+    }
+  }
+  for (const std::unique_ptr<Listener>& listener : dropped_) {
+    log_->Info("listener.closed", {{"path", listener->path()}});
+    if (!activated_.contains(listener->path())) listener->Own();
+  }
+  dropped_.clear();
   for (const std::unique_ptr<ServedClass>& c : classes_) {
     c->expected_guests = 0;
     c->expected_bytes = 0;

@@ -126,7 +126,7 @@ void GuestTree::Serve(int64_t now_nanos) {
       Visit(id);
     }
     touched_.clear();
-    const uint64_t level = owed_ > 0 ? buffer_->level() : 0;
+    const uint64_t level = owed_ > 0 ? buffer_->available() : 0;
     if (level > 0) {
       ClassTree::Pass pass;
       pass.capacity_bytes = level;

@@ -114,6 +114,7 @@ void HandoverGiver::Handle(const Message& message) {
   if (step_ == Step::kBegin && message.has_begin()) return OnBegin(message.begin());
   if (step_ == Step::kOffered && message.has_request()) return OnRequest();
   if (step_ == Step::kGiven) return Release();
+  if (message.has_refusal()) return Withdraw(Unexpected(message, ""));
   Withdraw(absl::DataLossError("hand over: the new process says what has no place here"));
 }
 
@@ -250,14 +251,20 @@ absl::StatusOr<Taken> TakeOver(
   auto offer = channel->Receive(absl::Now() + kTakePatience);
   if (!offer.ok()) return offer.status();
   if (!offer->message.has_offer()) return Unexpected(offer->message, "Offer");
-  if (auto status = fill(offer->message.offer()); !status.ok()) return status;
+  // The running agent tells its people why.
+  const auto refuse = [&](const absl::Status& why) {
+    message.mutable_refusal()->set_reason(std::string(why.message()));
+    send().IgnoreError();
+    return why;
+  };
+  if (auto status = fill(offer->message.offer()); !status.ok()) return refuse(status);
 
   Taken taken;
   taken.version = offer->message.offer().version();
   const absl::Time began = absl::Now();
   message.mutable_request();
   if (auto status = send(); !status.ok()) return status;
-  if (auto status = AdoptAll(channel.get(), guests, &taken); !status.ok()) return status;
+  if (auto status = AdoptAll(channel.get(), guests, &taken); !status.ok()) return refuse(status);
   message.mutable_prepared();
   if (auto status = send(); !status.ok()) return status;
   if (auto status = AwaitGo(channel.get()); !status.ok()) return status;

@@ -1,19 +1,23 @@
 #include "hostagent/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hostagent/tcp_address.h"
 
 namespace entropyd {
 namespace {
@@ -38,7 +42,7 @@ bool IsLive(const sockaddr_un& address) {
          errno == EAGAIN;
 }
 
-absl::Status SetAccess(const std::string& path, const Listener::Options& options) {
+absl::Status SetFileAccess(const std::string& path, const Listener::Options& options) {
   if (!options.group.empty()) {
     auto group = FindGroup(options.group);
     if (!group.ok()) return group.status();
@@ -62,6 +66,20 @@ absl::StatusOr<gid_t> FindGroup(const std::string& name) {
                                             "(groupadd --system ", name, ") or name another"));
   }
   return entry->gr_gid;
+}
+
+absl::StatusOr<std::string> SocketPath(int socket) {
+  sockaddr_un address{};
+  socklen_t length = sizeof address;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    return ErrnoStatus(errno, "name of a socket");
+  }
+  if (address.sun_family != AF_UNIX || length <= offsetof(sockaddr_un, sun_path) ||
+      address.sun_path[0] == '\0') {
+    return absl::InvalidArgumentError("name of a socket: it is no unix socket with a path");
+  }
+  const size_t bytes = length - offsetof(sockaddr_un, sun_path);
+  return std::string(address.sun_path, strnlen(address.sun_path, bytes));
 }
 
 absl::Status ClearSocketPath(const std::string& path) {
@@ -107,8 +125,30 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& option
   std::unique_ptr<Listener> listener(
       new Listener(options.path, std::move(fd), loop, std::move(accept), std::move(failed)));
   listener->Own();
-  if (auto status = SetAccess(options.path, options); !status.ok()) return status;
+  if (auto status = SetFileAccess(options.path, options); !status.ok()) return status;
   if (listen(listener->socket_.get(), kBacklog) != 0) return ErrnoStatus(errno, what);
+  if (auto status = listener->Resume(); !status.ok()) return status;
+  return listener;
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::CreateTcp(const std::string& address,
+                                                              EventLoop* loop, Accept accept,
+                                                              AcceptFailed failed) {
+  auto parsed = ParseTcpAddress(address);
+  if (!parsed.ok()) return parsed.status();
+  UniqueFd fd(
+      socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (!fd) return ErrnoStatus(errno, "create TCP socket");
+  // Connections of an agent that is gone linger for a minute, and would keep the next one out.
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const std::string what = absl::StrCat("listen on ", address);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&parsed->storage), parsed->length) != 0 ||
+      listen(fd.get(), kBacklog) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  std::unique_ptr<Listener> listener(
+      new Listener(address, std::move(fd), loop, std::move(accept), std::move(failed)));
   if (auto status = listener->Resume(); !status.ok()) return status;
   return listener;
 }
@@ -130,10 +170,19 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& pat
     return absl::InvalidArgumentError(
         absl::StrCat("adopt ", path, ": what was handed over is no listening socket"));
   }
+  // A process manager's socket may block, and the loop must not.
+  const int flags = fcntl(socket.get(), F_GETFL);
+  if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("adopt ", path));
+  }
   std::unique_ptr<Listener> listener(
       new Listener(path, std::move(socket), loop, std::move(accept), std::move(failed)));
   if (auto status = listener->Resume(); !status.ok()) return status;
   return listener;
+}
+
+absl::Status Listener::SetAccess(mode_t mode, const std::string& group) {
+  return SetFileAccess(path_, {path_, mode, group});
 }
 
 void Listener::Own() {

@@ -1,4 +1,4 @@
-// A unix socket that guests connect to.
+// A socket that guests connect to: a unix socket, or a TCP port for programs that know no other.
 //
 //   auto listener = Listener::Create({.path = "/run/entropyd/egd.sock", .mode = 0660,
 //                                     .group = "libvirt-qemu"}, &loop, accept, failed).value();
@@ -42,12 +42,20 @@ class Listener final : public EventLoop::Handler {
   // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
+  // The same on a TCP address (hostagent/tcp_address.h), which is its path then; there is no file.
+  // Errors: INVALID_ARGUMENT (address), of the socket.
+  static absl::StatusOr<std::unique_ptr<Listener>> CreateTcp(const std::string& address,
+                                                             EventLoop* loop, Accept accept,
+                                                             AcceptFailed failed);
   // Listens on a socket that another process has handed over. The file stays that process's until
   // Own(). Errors: of the watch; INVALID_ARGUMENT when `socket` does not listen.
   static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path, UniqueFd socket,
                                                          EventLoop* loop, Accept accept,
                                                          AcceptFailed failed);
   ~Listener();  // unlinks the socket file, if it is still this listener's
+
+  // Gives the socket file another mode and group. Errors: NOT_FOUND (group), of the file.
+  absl::Status SetAccess(mode_t mode, const std::string& group);
 
   void Own();     // from now on the socket file is this listener's,
   void Disown();  // or it is another's
@@ -75,6 +83,9 @@ class Listener final : public EventLoop::Handler {
 // Makes way for a socket at `path`: makes its directory (mode 0755) when it is missing and removes
 // the socket file of a process that is gone. Errors as of Listener::Create.
 absl::Status ClearSocketPath(const std::string& path);
+
+// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is none, or has no path.
+absl::StatusOr<std::string> SocketPath(int socket);
 
 // The id of a group. Errors: NOT_FOUND with the remedy.
 absl::StatusOr<gid_t> FindGroup(const std::string& name);

@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -12,6 +11,7 @@
 #include <iostream>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -26,13 +26,11 @@
 #include "base/secret_bytes.h"
 #include "base/tls.h"
 #include "hostagent/agent.h"
+#include "hostagent/service_manager.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
 namespace {
-
-// systemd answers in milliseconds.
-constexpr uint64_t kBarrierMicros = 1'000'000;
 
 enum ExitCode { kOk = 0, kRuntime = 1, kUsage = 2 };
 
@@ -82,7 +80,7 @@ void RaiseDescriptorLimit() {
 // Signals as events of the loop.
 class Signals final : public EventLoop::Handler {
  public:
-  Signals(Agent* agent, Log* log) : agent_(agent), log_(log) {}
+  Signals(Agent* agent, ServiceManager* manager) : agent_(agent), manager_(manager) {}
 
   // REQUIRES: no thread of the process was started before; each inherits the mask.
   static void Block() {
@@ -101,15 +99,16 @@ class Signals final : public EventLoop::Handler {
   void OnEvents(uint32_t) override {
     signalfd_siginfo info;
     while (read(fd_.get(), &info, sizeof info) == sizeof info) {
+      const auto logged = [](const absl::Status&, const std::string&) {};
       if (info.ssi_signo == SIGHUP) {
-        log_->Warning("config.reload_refused", {{"remedy", "restart to use a new configuration"}});
+        agent_->Reload(logged);
         continue;
       }
       if (info.ssi_signo == SIGUSR2) {
-        agent_->Upgrade([](const absl::Status&, const std::string&) {});  // logs its outcome
+        agent_->Upgrade(logged);
         continue;
       }
-      sd_notify(0, "STOPPING=1");
+      manager_->Stopping();
       agent_->Stop();
     }
   }
@@ -123,7 +122,7 @@ class Signals final : public EventLoop::Handler {
   }
 
   Agent* const agent_;
-  Log* const log_;
+  ServiceManager* const manager_;
   UniqueFd fd_;
 };
 
@@ -137,13 +136,20 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   if (!agent.ok()) {
     return Fail(absl::IsInvalidArgument(agent.status()) ? kUsage : kRuntime, agent.status());
   }
-  Signals signals(agent->get(), &log);
+  ServiceManager manager;
+  Signals signals(agent->get(), &manager);
   if (auto status = signals.Watch(); !status.ok()) return Fail(kRuntime, status);
   Agent::StartOptions start;
   start.take_over = flags.take_over;
   start.successor = flags.successor;
+  start.config_path = flags.config;
+  start.inherited = ServiceManager::TakeSockets();
   // Before a predecessor exits: its exit must not be taken for the service's.
-  start.serving = [] { sd_notifyf(0, "MAINPID=%d\nREADY=1", static_cast<int>(getpid())); };
+  start.serving = [&] { manager.Serving(); };
+  start.reloading = [&] { manager.Reloading(); };
+  start.reload_failed = [&] { manager.Ready(); };
+  // Also while a predecessor still serves: it feeds the watchdog until then, and this one from then.
+  manager.Watch((*agent)->loop(), [&] { return (*agent)->Summary(); });
   absl::Status opened;
   start.opened = [&] {
     const int port = (*agent)->http_port();
@@ -152,11 +158,11 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
     log.Info("agent.started",
              {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
   };
-  if (auto status = (*agent)->Start(start); !status.ok()) return Fail(kRuntime, status);
+  if (auto status = (*agent)->Start(std::move(start)); !status.ok()) return Fail(kRuntime, status);
   if (!opened.ok()) return Fail(kRuntime, opened);
   (*agent)->Run();
   // Whatever the successor has told systemd is known before this process is seen to end.
-  if ((*agent)->handed_over()) sd_notify_barrier(0, kBarrierMicros);
+  if ((*agent)->handed_over()) manager.AwaitHeard();
   log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
   return kOk;
 }

@@ -10,6 +10,12 @@ ServerChoice::ServerChoice(std::vector<std::string> order, std::function<double(
   for (std::string& name : order) servers_.push_back({std::move(name)});
 }
 
+void ServerChoice::Forgive() {
+  backoff_.Reset();
+  next_attempt_at_ = 0;
+  for (Server& server : servers_) server.not_before = 0;
+}
+
 int64_t ServerChoice::ready_at() const {
   int64_t first = INT64_MAX;
   for (const Server& server : servers_) first = std::min(first, server.not_before);

@@ -24,6 +24,9 @@ class ServerChoice {
   // REQUIRES: `order` is not empty.
   ServerChoice(std::vector<std::string> order, std::function<double()> uniform);
 
+  // Delays and penalties are void: a reason for them may have gone.
+  void Forgive();
+
   // When the next attempt may start.
   int64_t ready_at() const;
   // The server to dial now: the first in order from the one whose turn it is, without those under a

@@ -16,13 +16,14 @@ namespace entropyd {
 
 absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
     const std::vector<std::string>& command, EventLoop* loop,
-    std::function<void(const absl::Status&)> ended) {
+    std::function<void(const absl::Status&)> ended, const std::string& program) {
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   pid_t pid = 0;
-  const int error = posix_spawn(&pid, words[0], nullptr, nullptr, words.data(), environ);
-  if (error != 0) return ErrnoStatus(error, absl::StrCat("start ", command[0]));
+  const std::string& file = program.empty() ? command[0] : program;
+  const int error = posix_spawn(&pid, file.c_str(), nullptr, nullptr, words.data(), environ);
+  if (error != 0) return ErrnoStatus(error, absl::StrCat("start ", file));
   UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process) {
     const absl::Status status = ErrnoStatus(errno, "watch the new process");

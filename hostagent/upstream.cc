@@ -71,7 +71,12 @@ class UpstreamImpl final : public Upstream {
   int64_t next_deadline_nanos() const override;
   void Suspend() override;
   void Resume() override;
+  void CertificateRenewed() override;
   bool connected() const override { return current_ != nullptr && current_->welcomed(); }
+  int64_t gone_at_nanos(size_t buffer) const override;
+  bool closed(size_t buffer) const override {
+    return connected() && current_->state(buffer).phase() == v1::PHASE_CLOSED;
+  }
   void FillStatus(v1::GetStatusResponse* status) const override;
 
  private:
@@ -84,7 +89,7 @@ class UpstreamImpl final : public Upstream {
   void PromoteNext(int64_t now);
   void DialOne(int64_t now);
   void Ended(const std::string& server, bool attached, int64_t started, const absl::Status& why,
-             int64_t now);
+             bool penalty, int64_t now);
   // Forgets current_, and gives it away.
   std::unique_ptr<Attachment> ParkCurrent();
   void EndCurrent(const absl::Status& why, int64_t now);
@@ -116,6 +121,7 @@ class UpstreamImpl final : public Upstream {
   size_t replace_attempts_ = 0;
   int64_t leave_deadline_ = INT64_MAX;
   uint64_t attached_ = 0;  // streams that were welcomed, ever
+  int64_t lost_at_;        // when there last was a welcomed stream, or could have been
   std::string server_;     // dialled last
   absl::Status last_error_;
   std::vector<v1::ChannelState> last_states_;  // of the last attachment, per buffer
@@ -152,6 +158,7 @@ UpstreamImpl::UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buf
       on_arrival_(std::move(on_arrival)),
       server_count_(options.servers.size()),
       choice_(RendezvousOrder(options.host_id, options.servers), options.uniform),
+      lost_at_(clock->NowNanos()),
       last_states_(buffers.size()),
       connected_gauge_(metrics->AddGauge("entropyd_agent_upstream_connected",
                                          "1 while the agent is attached to a server.")),
@@ -226,7 +233,8 @@ void UpstreamImpl::ReapEnded(int64_t now) {
 
 void UpstreamImpl::EndNext(const absl::Status& why, int64_t now) {
   const std::unique_ptr<Attachment> dead = std::move(next_);
-  Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, now);
+  Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, DeservesPenalty(why.code()),
+        now);
 }
 
 void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
@@ -237,17 +245,34 @@ void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
     current_ = std::move(next_);
     return;
   }
-  Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, now);
+  Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, DeservesPenalty(why.code()),
+        now);
 }
 
 std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
   for (size_t i = 0; current_->welcomed() && i < last_states_.size(); ++i) {
     last_states_[i] = current_->state(i);
   }
+  if (current_->welcomed()) lost_at_ = clock_->NowNanos();
   connected_gauge_->Set(0);
   announced_ = false;
   replace_at_ = INT64_MAX;
   return std::move(current_);
+}
+
+void UpstreamImpl::CertificateRenewed() {
+  choice_.Forgive();
+  Wake();
+}
+
+int64_t UpstreamImpl::gone_at_nanos(size_t buffer) const {
+  if (!connected()) return lost_at_ + kGonePatienceNanos;
+  if (const int64_t since = current_->suspended_since(buffer); since != INT64_MAX) {
+    return since + kGonePatienceNanos;
+  }
+  const int64_t promised = current_->promised_since(buffer);
+  if (promised == INT64_MAX || leaving_ != nullptr) return INT64_MAX;
+  return std::max(promised, current_->heard_nanos()) + kSilencePatienceNanos;
 }
 
 void UpstreamImpl::Suspend() {
@@ -266,7 +291,7 @@ void UpstreamImpl::Resume() {
 }
 
 void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t started,
-                         const absl::Status& why, int64_t now) {
+                         const absl::Status& why, bool penalty, int64_t now) {
   last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
   const absl::StatusCode code = last_error_.code();
   metrics_
@@ -274,7 +299,7 @@ void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t start
                    "Streams that ended or could not be attached, by gRPC status code.",
                    {{"code", absl::StatusCodeToString(code)}})
       ->Increment();
-  choice_.Ended(server, attached, now - started, DeservesPenalty(code), now);
+  choice_.Ended(server, attached, now - started, penalty, now);
   if (IsSuperseded(code)) {
     superseded_->Increment();
     log_->Error("upstream.superseded",
@@ -359,7 +384,8 @@ void UpstreamImpl::DialOne(int64_t now) {
   server_ = choice_.Pick(now, elsewhere ? current_->server() : "");
   absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
   if (!stream.ok()) {
-    Ended(server_, /*attached=*/false, now, stream.status(), now);
+    // The server was not asked: what is wrong is here, e.g. our certificate.
+    Ended(server_, /*attached=*/false, now, stream.status(), /*penalty=*/false, now);
     return;
   }
   auto attachment = std::make_unique<Attachment>(&context_, server_, *std::move(stream));

@@ -58,10 +58,25 @@ class Upstream {
   virtual void Kick(size_t buffer) = 0;             // demand of buffers[i] changed
   virtual int64_t next_deadline_nanos() const = 0;  // INT64_MAX = none
 
+  // When a class counts as one whose upstream is gone, as seen now; INT64_MAX = it is there. Gone is
+  //   a class without a stream, or SUSPENDED by the server, for kGonePatienceNanos,
+  //   one whose guests get nothing while the whole stream is silent, for kSilencePatienceNanos.
+  // A CLOSED class is told by closed(): its server is there, and refuses.
+  virtual int64_t gone_at_nanos(size_t buffer) const = 0;
+  virtual bool closed(size_t buffer) const = 0;
+  // A server that restarts is back in one second, and most agents with it in another.
+  static constexpr int64_t kGonePatienceNanos = 2'000'000'000;
+  // A server answers credit within a round trip and a pass of its scheduler, unless the class's
+  // rate is used up; any message shows that it lives.
+  static constexpr int64_t kSilencePatienceNanos = 5'000'000'000;
+
   // Leaves the server in good order and stays away: bytes promised are still taken for a second.
   // Another process of this host attaches meanwhile.
   virtual void Suspend() = 0;
   virtual void Resume() = 0;
+
+  // The files of the certificate are new: what was refused may be granted now, so nothing waits.
+  virtual void CertificateRenewed() = 0;
 
   virtual bool connected() const = 0;
   // Fills server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the

@@ -29,13 +29,13 @@
 
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/drbg.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret_bytes.h"
 #include "server/block_statistic.h"
 #include "server/block_store.h"
 #include "server/conditioner.h"
-#include "server/drbg.h"
 #include "server/pool.h"
 #include "server/source.h"
 

@@ -8,8 +8,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/drbg.h"
 #include "server/conditioner.h"
-#include "server/drbg.h"
 #include "server/health_test.h"
 
 namespace entropyd {

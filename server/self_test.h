@@ -16,7 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/secret_bytes.h"
-#include "server/seed_provider.h"
+#include "base/seed_provider.h"
 
 namespace entropyd {
 

@@ -25,10 +25,10 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "base/drbg.h"
+#include "base/seed_provider.h"
 #include "server/conditioner.h"
-#include "server/drbg.h"
 #include "server/health_test.h"
-#include "server/seed_provider.h"
 
 namespace entropyd {
 namespace {

@@ -49,6 +49,49 @@ TEST(AgentConfigTest, DefaultsAreFilledIn) {
   EXPECT_EQ(settings.max_guests, 10'000u);
 }
 
+TEST(AgentConfigTest, EgdOverTcpIsForThisHostUnlessSaidOtherwise) {
+  for (const char* address : {"127.0.0.1:7744", "127.1.2.3:1", "'[::1]:65535'"}) {
+    const AgentSettings settings =
+        Resolve(absl::StrCat("listeners: [{listen: ", address, ", class: d/e}]\n")).value();
+    EXPECT_TRUE(settings.listeners[0].tcp);
+  }
+  for (const char* address : {"0.0.0.0:7744", "10.0.0.1:7744", "'[::]:7744'"}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{listen: ", address, ", class: d/e}]\n")),
+                HasSubstr("allow_remote: true"));
+    EXPECT_TRUE(Resolve(absl::StrCat("listeners: [{listen: ", address,
+                                     ", class: d/e, allow_remote: true}]\n"))
+                    .ok());
+  }
+  for (const char* address : {"localhost:7744", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536",
+                              "127.0.0.1:x", "'::1:7744'", "'[127.0.0.1]:7744'"}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{listen: ", address, ", class: d/e}]\n")),
+                HasSubstr("is not IP:PORT"));
+  }
+  EXPECT_THAT(ErrorOf("listeners: [{class: d/e}]\n"), HasSubstr("either `path`"));
+  EXPECT_THAT(ErrorOf("listeners: [{path: /run/a.sock, listen: 127.0.0.1:1, class: d/e}]\n"),
+              HasSubstr("either `path`"));
+  EXPECT_THAT(ErrorOf("listeners: [{listen: 127.0.0.1:1, group: root, class: d/e}]\n"),
+              HasSubstr("no group"));
+  EXPECT_THAT(ErrorOf("listeners: [{listen: 127.0.0.1:1, class: d/e}, {listen: 127.0.0.1:1, class: "
+                      "d/e}]\n"),
+              HasSubstr("taken by"));
+}
+
+TEST(AgentConfigTest, WhatBecomesOfALossIsToldPerClassOrForAll) {
+  const char kTwo[] =
+      "listeners: [{path: /run/a.sock, class: default/gold}, {path: /run/b.sock, class: d/e}]\n";
+  AgentSettings settings =
+      Resolve(std::string(kTwo) + "classes: {default/gold: {on_upstream_loss: local}}\n").value();
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, "local");
+  EXPECT_EQ(settings.classes[1].on_upstream_loss, "block");
+  settings = Resolve(std::string(kTwo) +
+                     "classes: {default/gold: {on_upstream_loss: block}}\n"
+                     "defaults: {on_upstream_loss: local}\n")
+                 .value();
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, "block");
+  EXPECT_EQ(settings.classes[1].on_upstream_loss, "local");
+}
+
 TEST(AgentConfigTest, AClassOverridesTheDefaultsOneByOne) {
   const AgentSettings settings = Resolve(R"(listeners:
   - {path: /run/a.sock, class: default/gold, clients: egd, mode: "0600"}

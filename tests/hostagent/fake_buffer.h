@@ -25,7 +25,7 @@ inline std::vector<uint8_t> StreamBytes(uint64_t first, size_t bytes) {
   return out;
 }
 
-class FakeBuffer final : public ClassBuffer {
+class FakeBuffer : public ClassBuffer {
  public:
   explicit FakeBuffer(std::string name = "default/gold", size_t size = 1 << 20)
       : name_(std::move(name)), size_(size) {}

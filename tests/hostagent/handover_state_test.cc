@@ -2,9 +2,12 @@
 // services with real sockets, the second of which takes the place of the first.
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <string>
@@ -358,13 +361,84 @@ TEST_F(HandoverServiceTest, TheListenersBacklogIsServedByTheSuccessor) {
   EXPECT_EQ(late.Receive().size(), 8u);
 }
 
-TEST_F(HandoverServiceTest, AListenerThatTheNewConfigurationLacksIsAReasonToRefuse) {
+TEST_F(HandoverServiceTest, AGuestOfAListenerThatTheNewConfigurationLacksIsAReasonToRefuse) {
+  Client client = Connect({}, kQemu);
   Cargo cargo = Save();
   settings_.listeners.pop_back();
   Make(&new_);
   const absl::Status status = TryAdopt(cargo);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), testing::HasSubstr("1.sock"));
+  EXPECT_THAT(status.message(), testing::HasSubstr("keep the listener until its guests have gone"));
+  new_.service.reset();
+  EXPECT_EQ(access((dir_ / "1.sock").c_str(), F_OK), 0) << "it is the old one's";
+}
+
+TEST_F(HandoverServiceTest, AListenerThatTheNewConfigurationLacksIsClosedWhenNobodyCameInByIt) {
+  Client client = Connect(Bytes{0x02, 8});
+  Cargo cargo = Save();
+  settings_.listeners.pop_back();
+  Make(&new_);
+  Adopt(cargo);
+  EXPECT_EQ(access((dir_ / "1.sock").c_str(), F_OK), 0) << "not before the handover is final";
+  Commit();
+  EXPECT_NE(access((dir_ / "1.sock").c_str(), F_OK), 0);
+  Arrive(&new_, 100);
+  EXPECT_EQ(client.Receive().size(), 8u);
+}
+
+TEST_F(HandoverServiceTest, ModesAreThoseOfTheNewConfiguration) {
+  settings_.listeners[0].mode = 0640;
+  Make(&new_);
+  Move();
+  struct stat found;
+  ASSERT_EQ(stat((dir_ / "0.sock").c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0640u);
+}
+
+// A socket that the process manager has made, under the path of the first listener.
+UniqueFd Bind(const std::string& path) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(listen(fd.get(), 10), 0);
+  return fd;
+}
+
+TEST_F(HandoverServiceTest, AnInheritedSocketServesAndItsFileStaysTheManagersAlsoWithSuccessors) {
+  Make(&old_);
+  std::vector<UniqueFd> inherited;
+  inherited.push_back(Bind(dir_ / "0.sock"));
+  ASSERT_EQ(chmod((dir_ / "0.sock").c_str(), 0666), 0);
+  ASSERT_TRUE(old_.service->Inherit(std::move(inherited)).ok());
+  ASSERT_TRUE(old_.service->Listen().ok());
+  Client client = Dial(dir_ / "0.sock");
+  client.Send({0x02, 8});
+  Turn(&old_);
+  Turn(&old_);
+  Arrive(&old_, 100);
+  EXPECT_EQ(client.Receive().size(), 8u);
+  Move();
+  client.Send({0x02, 8});
+  Arrive(&new_, 100);
+  Turn(&new_);
+  EXPECT_EQ(client.Receive().size(), 8u);
+  struct stat found;
+  ASSERT_EQ(stat((dir_ / "0.sock").c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0666u);
+  new_.service.reset();
+  EXPECT_EQ(access((dir_ / "0.sock").c_str(), F_OK), 0);
+  EXPECT_NE(access((dir_ / "1.sock").c_str(), F_OK), 0);
+}
+
+TEST_F(HandoverServiceTest, AnInheritedSocketThatNoListenerHasIsNamed) {
+  Make(&old_);
+  std::vector<UniqueFd> inherited;
+  inherited.push_back(Bind(dir_ / "stray.sock"));
+  const absl::Status status = old_.service->Inherit(std::move(inherited));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), testing::HasSubstr("stray.sock"));
 }
 
 TEST_F(HandoverServiceTest, AListenerThatOnlyTheNewConfigurationHasIsOpened) {

@@ -379,7 +379,7 @@ TEST_F(HandoverTest, ATakerThatCannotFillTakesNothing) {
 }
 
 TEST_F(HandoverTest, ATakerOfAnotherConfigurationTakesNothing) {
-  settings_.listeners.pop_back();
+  settings_.listeners.erase(settings_.listeners.begin());  // the client's
   Make(&new_);
   Client client = Connect(Bytes{0x02, 8});
   absl::Status status;
@@ -389,6 +389,7 @@ TEST_F(HandoverTest, ATakerOfAnotherConfigurationTakesNothing) {
   });
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(calls_, "leave return ");
+  EXPECT_THAT(why_.message(), HasSubstr("keep the listener")) << "the old one's people are told";
   new_.service.reset();
   ExpectServesOn(&client);
 }

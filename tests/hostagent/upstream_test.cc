@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "gtest/gtest.h"
 #include "hostagent/rendezvous.h"
+#include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/fake_server.h"
 
 namespace entropyd {
@@ -422,6 +423,120 @@ TEST_F(UpstreamTest, AnAttachmentThatWasNotYetWelcomedIsDroppedWhenSuspended) {
   EXPECT_TRUE(net_.last().destroyed);
   Run(absl::Seconds(100));
   EXPECT_EQ(net_.dialled.size(), 1u);
+}
+
+TEST_F(UpstreamTest, UpstreamIsGoneTwoSecondsAfterTheStreamWasLost) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  net_.last().Grant(1, 0, std::string(kMin, 'x'));
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+  EndStream(absl::UnavailableError("gone"));
+  const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
+  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  // Attempts that fail change nothing.
+  for (int i = 0; i < 5; ++i) {
+    Run(absl::Seconds(31));
+    EndStream(absl::UnavailableError("refused"));
+  }
+  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  Run(absl::Seconds(31));
+  Welcome();
+  EXPECT_EQ(upstream_->gone_at_nanos(1), INT64_MAX);
+}
+
+TEST_F(UpstreamTest, AServerThatNeverCameIsGoneToo) {
+  const int64_t start = clock_.NowNanos();
+  Start();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), start + Upstream::kGonePatienceNanos);
+}
+
+TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
+  Attach();
+  net_.last().State(1, v1::PHASE_SUSPENDED);
+  upstream_->Process();
+  const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
+  Wait(absl::Milliseconds(1'500));
+  net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // told again, for another reason
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  EXPECT_EQ(upstream_->gone_at_nanos(1), INT64_MAX);
+  net_.last().State(1, v1::PHASE_OPEN);
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+  EXPECT_FALSE(upstream_->closed(0));
+  net_.last().State(1, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  EXPECT_TRUE(upstream_->closed(0));
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+}
+
+TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) {
+  Attach();
+  Wait(absl::Seconds(60));
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX) << "nobody asked for anything";
+  Want(gold_.get(), 1, 64);
+  const int64_t asked = clock_.NowNanos();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), asked + Upstream::kSilencePatienceNanos);
+  Wait(absl::Seconds(2));
+  Want(gold_.get(), 2, 5000);  // more is asked for: the silence is as old as it was
+  EXPECT_EQ(upstream_->gone_at_nanos(0), asked + Upstream::kSilencePatienceNanos);
+  net_.last().State(2, v1::PHASE_OPEN);  // of another class, and it lives
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), clock_.NowNanos() + Upstream::kSilencePatienceNanos);
+}
+
+TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
+  class Told final : public FakeBuffer {
+   public:
+    void SetFullEntropy(bool full) override { full_at_level = full ? static_cast<int>(level()) : -1; }
+    int full_at_level = -1;
+  } told;
+  Upstream::Options options;
+  options.servers = {"a:7743"};
+  options.host_id = std::string(16, 'h');
+  options.dial = [this](const std::string& server, std::function<void()> wake) {
+    return net_.Dial(server, std::move(wake));
+  };
+  options.uniform = [] { return 0.5; };
+  upstream_ = Upstream::Create(options, {&told}, [](size_t) {}, &clock_, &log_, &metrics_).value();
+  upstream_->Process();
+  net_.last().Welcome(kSize, {1});
+  upstream_->Process();
+  told.SetDemand(1, 64);
+  upstream_->Kick(0);
+  ServerMessageView message = net_.last().NewMessage();
+  FakeWire::AddState(&message, 1, v1::PHASE_OPEN)->set_quality(v1::QUALITY_FULL);
+  message.grants.push_back({1, 0, 0, 5, {}});
+  net_.last().Push(std::move(message), "fresh");
+  upstream_->Process();
+  EXPECT_EQ(told.level(), 5u);
+  EXPECT_EQ(told.full_at_level, 0);
+}
+
+TEST_F(UpstreamTest, ACertificateThatIsRenewedIsTriedAtOnceAlsoWithAServerThatRefusedTheOldOne) {
+  uniform_ = 0.999999;
+  Start();
+  for (int i = 0; i < 6; ++i) {
+    EndStream(absl::UnauthenticatedError("certificate revoked"));
+    Run(absl::Seconds(61));
+  }
+  EndStream(absl::UnauthenticatedError("certificate revoked"));
+  const size_t dials = net_.dialled.size();
+  Run(absl::Seconds(1));
+  ASSERT_EQ(net_.dialled.size(), dials);
+  upstream_->CertificateRenewed();
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(net_.dialled.size(), dials + 1);
+}
+
+TEST_F(UpstreamTest, WhatIsWrongOnThisHostIsNoReasonToAvoidAServer) {
+  net_.broken["a:7743"] = absl::FailedPreconditionError("tls.crt has expired");
+  Start();
+  net_.broken.clear();
+  Run(absl::Seconds(1));
+  EXPECT_EQ(net_.dialled.size(), 2u);
 }
 
 class UpstreamDrainTest : public UpstreamTest {

@@ -1,4 +1,4 @@
-#include "server/drbg.h"
+#include "base/drbg.h"
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-#include "server/seed_provider.h"
+#include "base/seed_provider.h"
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>

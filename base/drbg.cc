@@ -1,4 +1,4 @@
-#include "server/drbg.h"
+#include "base/drbg.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>

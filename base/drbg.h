@@ -18,7 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "server/seed_provider.h"
+#include "base/seed_provider.h"
 
 namespace entropyd {
 

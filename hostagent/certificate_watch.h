@@ -1,0 +1,64 @@
+// The files of the agent's certificate as they are on disk: when it ends, what is wrong with them,
+// and when somebody has replaced them. Connections read the files anew by themselves; this tells
+// that a new attempt is worth making, and tells people and Prometheus before it is too late:
+// entropyd_agent_certificate_expiry_timestamp_seconds (0 = none that could be used).
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <sys/types.h>
+#include <time.h>
+
+#include <array>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "proto/agent_admin.pb.h"
+#include "proto/agent_config.pb.h"
+
+namespace entropyd {
+
+class CertificateWatch {
+ public:
+  // All but `tls` outlive it. Looks at once.
+  CertificateWatch(const config::v1::ClientTls& tls, const Clock* clock, Log* log,
+                   Metrics* metrics);
+
+  // Looks at the files' names, sizes and times; call about once a second. True when they have
+  // changed since the last look and can be used now.
+  bool Renewed();
+
+  // OK, or why nobody can attach with what is there, with the remedy.
+  absl::Status problem() const;
+
+  // certificate_expires, certificate_problem.
+  void FillStatus(v1::GetStatusResponse* status) const;
+
+ private:
+  struct Stamp {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = -1;  // no file
+    timespec modified{};
+    bool operator==(const Stamp& other) const;
+  };
+  using Stamps = std::array<Stamp, 3>;
+
+  Stamps Look() const;
+  void Load();
+
+  const config::v1::ClientTls tls_;
+  const Clock* const clock_;
+  Log* const log_;
+  Gauge* const expiry_;
+  Stamps seen_;
+  absl::Status unusable_;
+  absl::Time not_after_ = absl::InfinitePast();
+  bool expiry_told_ = false;
+};
+
+}  // namespace entropyd

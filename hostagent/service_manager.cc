@@ -1,0 +1,84 @@
+#include "hostagent/service_manager.h"
+
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+// systemd answers in milliseconds.
+constexpr uint64_t kBarrierMicros = 1'000'000;
+// How old STATUS may be. Nobody looks at it more often.
+constexpr int64_t kStatusNanos = 5'000'000'000;
+
+// sd_watchdog_enabled(3) says no in a successor, because WATCHDOG_PID is the first process's; the
+// manager takes the word of every process of the service (NotifyAccess=all).
+int64_t WatchdogNanos() {
+  const char* text = getenv("WATCHDOG_USEC");
+  uint64_t micros = 0;
+  if (text == nullptr || !absl::SimpleAtoi(text, &micros)) return 0;
+  return static_cast<int64_t>(std::min<uint64_t>(micros, uint64_t{3600} * 1'000'000)) * 1'000;
+}
+
+}  // namespace
+
+std::vector<UniqueFd> ServiceManager::TakeSockets() {
+  std::vector<UniqueFd> sockets;
+  const int count = sd_listen_fds(/*unset_environment=*/1);  // sets close-on-exec
+  for (int i = 0; i < count; ++i) sockets.emplace_back(SD_LISTEN_FDS_START + i);
+  return sockets;
+}
+
+void ServiceManager::Watch(EventLoop* loop, std::function<std::string()> summary) {
+  if (getenv("NOTIFY_SOCKET") == nullptr) return;
+  loop_ = loop;
+  summary_ = std::move(summary);
+  const int64_t watchdog = WatchdogNanos();
+  fed_ = watchdog > 0;
+  // Half of the patience, as sd_watchdog_enabled(3) advises.
+  interval_nanos_ = fed_ ? std::min(kStatusNanos, watchdog / 2) : kStatusNanos;
+  Feed();
+}
+
+void ServiceManager::Feed() {
+  if (serving_) {
+    if (fed_) sd_notify(0, "WATCHDOG=1");
+    std::string status = summary_();
+    if (status != told_) {
+      told_ = std::move(status);
+      sd_notify(0, absl::StrCat("STATUS=", told_).c_str());
+    }
+  }
+  loop_->AddTimer(loop_->clock()->NowNanos() + interval_nanos_, [this] { Feed(); });
+}
+
+void ServiceManager::Serving() {
+  serving_ = true;
+  sd_notifyf(0, "MAINPID=%d\nREADY=1\nWATCHDOG=1", static_cast<int>(getpid()));
+}
+
+void ServiceManager::Reloading() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t micros = int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(micros));
+}
+
+void ServiceManager::Ready() { sd_notify(0, "READY=1"); }
+
+void ServiceManager::Stopping() {
+  serving_ = false;
+  sd_notify(0, "STOPPING=1");
+}
+
+void ServiceManager::AwaitHeard() { sd_notify_barrier(0, kBarrierMicros); }
+
+}  // namespace entropyd

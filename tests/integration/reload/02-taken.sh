@@ -1,0 +1,20 @@
+. "$HERE/handover/upgrades.sh"
+first=$(serving_pid)
+[ "$(stat -c %a egd.sock)" = 600 ]
+cp agent.yaml old.yaml
+sed -i "s|egd.sock, mode: \"0600\"|egd.sock, mode: \"0640\"|; s|slow.sock, mode: \"0600\", class: default/slow|slow.sock, mode: \"0600\", class: default/gold|; /leaving.sock/d; s|^defaults: .*|  - {path: $WORK/coming.sock, mode: \"0600\", class: default/slow}\ndefaults: {buffer: 128KiB, guest_ceil: 1MiB/s, on_upstream_loss: local}\nmax_guests: 500\nlog: {format: json}|" agent.yaml
+rm -f agent.ports
+mark >/dev/null
+ctl agent reload | tee reload.log
+grep -q "serves by $WORK/agent.yaml now" reload.log
+adopt_pid
+[ "$(pid_of agent)" != "$first" ] || die "nothing was reloaded"
+eventually 5 test ! -d "/proc/$first"
+echo "longest wait of a guest around a reload: $(mark) ms"
+egd coming.sock read 1000
+egd slow.sock read 1000
+[ ! -e leaving.sock ] || die "a listener that was removed is still there"
+[ "$(stat -c %a egd.sock)" = 640 ]
+[ "$(metric agent '^entropyd_agent_buffer_size_bytes.class="default/gold"')" = 131072 ]
+grep -q '"event":"handover.taken"' agent.log || die "the log is not JSON now"
+[ "$(metric agent '^entropyd_agent_class_mode.class="default/gold",mode="upstream"')" = 1 ]

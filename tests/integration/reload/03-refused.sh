@@ -1,0 +1,23 @@
+. "$HERE/handover/upgrades.sh"
+pid=$(serving_pid)
+cp agent.yaml good.yaml
+still_the_same() {
+  [ "$(serving_pid)" = "$pid" ] || die "another process serves"
+  [ "$(metric agent '^entropyd_agent_config_reload_failed')" = 1 ] || die "the metric says nothing"
+  egd egd.sock read 1000
+  cp good.yaml agent.yaml
+}
+echo 'nonsense: 1' >>agent.yaml
+expect_failure 2 "agent.yaml:[0-9]+:1: unknown key 'nonsense'" ctl agent reload
+expect_failure 2 'entropyctl agent upgrade' ctl agent reload
+grep -q 'config.reload_failed' agent.log
+expect_failure 3 'configuration on disk is not in use: .*nonsense' "$BIN/entropyctl" --control "$WORK/agent.sock" status
+still_the_same
+sed -i 's|^control: .*|control: /tmp/elsewhere.sock|' agent.yaml
+expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: control: the running agent has $WORK/agent.sock.*entropyctl agent upgrade" ctl agent reload
+still_the_same
+# The load's own listener.
+sed -i "s|/egd.sock|/renamed.sock|" agent.yaml
+expect_failure 1 'it came in by a listener that this configuration lacks' ctl agent reload
+still_the_same
+[ "$(serving_pid)" = "$pid" ]

@@ -1,0 +1,20 @@
+. "$HERE/survival/vocabulary.sh"
+before=$(metric agent '^entropyd_agent_local_bytes_total.*gold')
+murder one
+murder two
+eventually 8 mode_is default/gold local
+eventually 8 mode_is default/slow blocked
+sleep 1
+expect_failure 3 "default/gold has been served by this host's own DRBG" "$BIN/entropyctl" --control "$WORK/agent.sock" status
+expect_failure 3 'guests of class default/slow have waited' "$BIN/entropyctl" --control "$WORK/agent.sock" status
+[ "$(metric agent '^entropyd_agent_local_bytes_total.*gold')" -gt "$before" ]
+grep -q 'event=class.local class=default/gold' agent.log
+bar "gold without a server" gold 3000
+run_server one
+run_server two
+eventually 40 mode_is default/gold upstream
+eventually 10 mode_is default/slow upstream
+grep -q 'event=class.local_ended class=default/gold' agent.log
+bar "gold when a server is back" gold 1000
+echo "slow waited for $(longest slow) ms, and was served"
+agent_says 'c["default/gold"]["local_ready"]'  # for the next time

@@ -1,0 +1,57 @@
+free_port() { /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# run_server NAME: with NAME.yaml; returns when it serves.
+run_server() {
+  rm -f "$1.ports"
+  spawn "$1" "$BIN/entropyd" --config "$WORK/$1.yaml" --ports-file "$WORK/$1.ports"
+  eventually 20 test -s "$1.ports"
+  eventually 20 curl -fsS "http://127.0.0.1:$(port_of "$1" http)/readyz"
+}
+
+agent_json() { "$BIN/entropyctl" --control "$WORK/agent.sock" status -o json || true; }
+# agent_says EXPRESSION: of the agent's status, `a`; its classes by name, `c`.
+agent_says() {
+  agent_json | /usr/bin/python3 -c '
+import json, sys
+a = json.load(sys.stdin)["agent"]
+c = {one["class"]: one for one in a["class"]}
+value = eval(sys.argv[1])
+if not isinstance(value, bool):
+    print(value)
+sys.exit(value is False)' "$1"
+}
+# Which of the two it is attached to.
+attached_name() {
+  agent_says 'a["connected"]' >/dev/null || return 1
+  local port
+  port=$(agent_says 'a["server"].split(":")[1]')
+  if [ "$port" = "$(port_of one grpc)" ]; then echo one; else echo two; fi
+}
+attached_to() { [ "$(attached_name)" = "$1" ]; }
+other() { if [ "$1" = one ]; then echo two; else echo one; fi; }
+
+# mode_is CLASS MODE: in status and metrics alike.
+mode_is() {
+  agent_says "c['$1']['mode'] == '$2'" >/dev/null &&
+    [ "$(metric agent "^entropyd_agent_class_mode.class=\"$1\",mode=\"$2\"")" = 1 ]
+}
+
+# longest NAME: the longest round of that watch since the last call, in ms; those under way count.
+longest() {
+  local lines before
+  before=$(grep -c longest_ms "$1.log" || true)
+  kill -USR1 "$(pid_of "$1")"
+  for _ in $(seq 200); do
+    lines=$(grep -c longest_ms "$1.log" || true)
+    [ "$lines" = "$before" ] || break
+    sleep 0.02
+  done
+  sed -n 's/^longest_ms //p' "$1.log" | tail -n 1
+}
+# bar WHAT NAME MS: prints the longest wait, and fails above MS.
+bar() {
+  local ms
+  ms=$(longest "$2")
+  echo "$1: longest wait $ms ms"
+  awk -v ms="$ms" -v bar="$3" 'BEGIN {exit ms > bar}' || die "$1: $ms ms, bar $3 ms"
+}

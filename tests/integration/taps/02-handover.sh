@@ -1,0 +1,17 @@
+. "$HERE/handover/upgrades.sh"
+port=$(cat tcp.port)
+spawn held /usr/bin/python3 tcp.py "$port" "$WORK/go"
+eventually 10 grep -q waits held.log
+before=$(serving_pid)
+rm -f agent.ports
+ctl agent reload
+adopt_pid
+[ "$(pid_of agent)" != "$before" ] || die "nothing was reloaded"
+touch go
+eventually 10 grep -q whole held.log
+eventually 5 has_ended held
+rm held.pid
+/usr/bin/python3 tcp.py "$port"
+stop agent
+start_agent
+/usr/bin/python3 tcp.py "$port"
