@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -58,9 +59,6 @@ Agent::Agent(const config::v1::HostAgent& config, AgentSettings settings, const 
       upstream_wake_(this) {}
 
 absl::Status Agent::Open(const config::v1::HostAgent& config) {
-  for (const std::string& name : settings_.unused_classes) {
-    log_->Warning("config.unused_class", {{"class", name}, {"reason", "no listener leads there"}});
-  }
   auto host_id = LoadOrCreateHostId(config.state_dir());
   if (!host_id.ok()) return host_id.status();
   host_id_ = *std::move(host_id);
@@ -81,6 +79,8 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   if (!guests.ok()) return guests.status();
   guests_ = *std::move(guests);
 
+  if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
+
   Upstream::Options options;
   options.servers.assign(config.servers().begin(), config.servers().end());
   options.tls = config.tls();
@@ -96,6 +96,24 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   guests_->SetDemandChanged([this](size_t i) { upstream_->Kick(i); });
   loop_->SetAfterBatch([this] { AfterBatch(); });
   Tick();
+  return absl::OkStatus();
+}
+
+absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
+  const bool wanted =
+      std::any_of(settings_.listeners.begin(), settings_.listeners.end(), [](const auto& listener) {
+        return listener.identify != config::v1::IDENTIFY_NONE;
+      });
+  if (!wanted) return absl::OkStatus();
+  auto identities = IdentityThread::Start(
+      libvirt_dir,
+      [this](std::vector<IdentityNews> news) {
+        loop_->Post([this, news = std::move(news)] { guests_->OnIdentities(news); });
+      },
+      log_);
+  if (!identities.ok()) return identities.status();
+  identities_ = *std::move(identities);
+  guests_->SetIdentifier(identities_.get());
   return absl::OkStatus();
 }
 

@@ -30,6 +30,7 @@
 #include "hostagent/guest_service.h"
 #include "hostagent/handover.h"
 #include "hostagent/handover_channel.h"
+#include "hostagent/identity_thread.h"
 #include "hostagent/successor.h"
 #include "hostagent/upstream.h"
 #include "proto/agent_config.pb.h"
@@ -102,6 +103,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   Agent(const config::v1::HostAgent& config, AgentSettings settings, const Clock* clock, Log* log,
         Metrics* metrics);
   absl::Status Open(const config::v1::HostAgent& config);
+  absl::Status StartIdentities(const std::string& libvirt_dir);
   absl::Status StartFresh();
   absl::Status Fill(const handover::v1::Offer& offer);
   void Adopt(Taken taken);
@@ -131,6 +133,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<AgentMetrics> agent_metrics_;
   std::unique_ptr<GuestService> guests_;
+  std::unique_ptr<IdentityThread> identities_;  // none when no listener asks for it
   UpstreamWake upstream_wake_;
   std::unique_ptr<Upstream> upstream_;
   EventLoop::TimerId upstream_timer_ = EventLoop::kNoTimer;

@@ -33,18 +33,13 @@ class Checker {
     settings_.max_guests = config_.max_guests();
     CheckServers();
     CheckPath("control", config_.control());
-    for (const auto& [name, unused] : config_.classes()) {
-      CheckClassName(absl::StrCat("classes[", name, "]"), name);
-    }
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
+    CheckClasses();
     if (settings_.classes.size() > kMaxClasses) {
-      Fail("listeners", absl::StrCat("name ", settings_.classes.size(), " classes, an agent has at most ",
-                                     kMaxClasses, "; let some listeners share a class"));
+      Fail("listeners", absl::StrCat("and classes name ", settings_.classes.size(),
+                                     " classes, an agent has at most ", kMaxClasses,
+                                     "; let some listeners share a class, or remove some"));
     }
-    for (const auto& [name, unused] : config_.classes()) {
-      if (index_.count(name) == 0) settings_.unused_classes.push_back(name);
-    }
-    std::sort(settings_.unused_classes.begin(), settings_.unused_classes.end());
     if (!errors_.empty()) {
       if (errors_.size() > kMaxErrors) errors_.resize(kMaxErrors);
       return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
@@ -70,6 +65,14 @@ class Checker {
       } else if (!seen.insert(server).second) {
         Fail(path, absl::StrCat("'", server, "' is listed twice; remove one"));
       }
+    }
+  }
+
+  void CheckClasses() {
+    std::set<std::string> sorted;
+    for (const auto& [name, unused] : config_.classes()) sorted.insert(name);
+    for (const std::string& name : sorted) {
+      if (CheckClassName(absl::StrCat("classes[", name, "]"), name)) ClassIndex(name);
     }
   }
 
@@ -108,6 +111,11 @@ class Checker {
     socket.clients_name = config::v1::Clients_Name(listener.clients());
     absl::AsciiStrToLower(&socket.clients_name);
     socket.clients_name.erase(0, sizeof("clients_") - 1);
+    socket.identify = listener.identify();
+    socket.refuse_unknown = listener.unknown() == config::v1::UNKNOWN_PEER_REFUSE;
+    if (socket.refuse_unknown && socket.identify == config::v1::IDENTIFY_NONE) {
+      Fail(key + ".unknown", "refuse needs identify: libvirt or cgroup, or nobody would be known");
+    }
     CheckPath(key + ".path", listener.path());
     uint32_t mode = 0;
     if (!ParseOctal(listener.mode(), &mode)) {

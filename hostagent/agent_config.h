@@ -30,11 +30,14 @@ struct AgentSettings {
     size_t class_index = 0;            // into `classes`
     config::v1::Clients clients = config::v1::CLIENTS_AUTO;
     std::string clients_name;          // as in the configuration: "auto"
+    config::v1::Identify identify = config::v1::IDENTIFY_NONE;
+    bool refuse_unknown = false;       // a peer that `identify` does not know
   };
-  std::vector<Class> classes;          // those that listeners name, in their order, each once
+  // Those that listeners name, in their order, each once; then the others that are configured, by
+  // name: guests come to them by their metadata.
+  std::vector<Class> classes;
   std::vector<Socket> listeners;
   uint32_t max_guests = 0;
-  std::vector<std::string> unused_classes;  // configured, but no listener leads there
 };
 
 // Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.

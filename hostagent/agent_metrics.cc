@@ -18,6 +18,10 @@ const std::vector<double>& WaitBounds() {
 constexpr const char* kCommandNames[EgdSession::kCommands] = {"get_entropy", "read_nonblocking",
                                                               "read_blocking", "write", "get_pid"};
 
+// By IdentitySource.
+constexpr const char* kIdentitySourceNames[AgentMetrics::kIdentitySources] = {"none", "libvirt",
+                                                                              "cgroup", "socket"};
+
 using Copy = std::pair<const LoopNumber*, Gauge*>;
 using CopyTotal = std::pair<const LoopNumber*, Counter*>;
 
@@ -40,7 +44,22 @@ void AgentMetrics::Export(Metrics* metrics) {
                                             "Connections closed at once for max_guests.")},
       {&accept_failures,
        metrics->AddCounter("entropyd_agent_accept_failures_total",
-                           "Times a listener paused for want of descriptors or memory.")}};
+                           "Times a listener paused for want of descriptors or memory.")},
+      {&identity_timeouts,
+       metrics->AddCounter("entropyd_agent_identity_timeouts_total",
+                           "Guests that were not identified in time, and served or refused unknown.")},
+      {&unidentified_refused,
+       metrics->AddCounter("entropyd_agent_unidentified_refused_total",
+                           "Connections closed because nobody knows the peer.")},
+      {&class_refused,
+       metrics->AddCounter("entropyd_agent_class_refused_total",
+                           "Guests whose metadata asks for a class that this agent does not serve.")}};
+  for (size_t i = 0; i < kIdentitySources; ++i) {
+    totals.emplace_back(&identified[i],
+                        metrics->AddCounter("entropyd_agent_identified_total",
+                                            "Answers to who a peer is, by who knew it.",
+                                            {{"source", kIdentitySourceNames[i]}}));
+  }
   for (const std::unique_ptr<ClassCounters>& c : classes_) {
     const Labels labels = {{"class", c->class_name}};
     auto gauge = [&](const LoopNumber* number, const char* name, const char* help) {

@@ -58,6 +58,11 @@ class AgentMetrics {
   LoopNumber memory_locked;           // 0 or 1
   LoopNumber refused_guests;          // connections beyond max_guests
   LoopNumber accept_failures;         // out of descriptors or memory
+  static constexpr size_t kIdentitySources = 4;
+  LoopNumber identified[kIdentitySources];           // answers, by IdentitySource; kNone = nobody knows the peer
+  LoopNumber identity_timeouts;       // guests for whom no answer came in time
+  LoopNumber unidentified_refused;    // connections closed because nobody knows the peer
+  LoopNumber class_refused;           // guests whose metadata asks for a class not served here
 
  private:
   void Export(Metrics* metrics);

@@ -54,10 +54,41 @@ absl::Status Guest::Start() {
   return absl::OkStatus();
 }
 
+void Guest::Hold() {
+  held_ = true;
+  hold_timer_ = host_->loop->AddTimer(host_->loop->now_nanos() + kHoldNanos, [this] {
+    hold_timer_ = EventLoop::kNoTimer;
+    host_->unidentified(this);
+  });
+}
+
+void Guest::Release() {
+  if (!held_) return;
+  held_ = false;
+  host_->loop->CancelTimer(hold_timer_);
+  for (size_t i = 0; i < EgdSession::kCommands; ++i) {
+    class_.counters->requests[i].Add(session_.commands()[i]);
+  }
+  class_.tree->Touch(member_);
+}
+
+void Guest::Identify(GuestIdentity identity, uint64_t start_ticks) {
+  identity_ = std::move(identity);
+  start_ticks_ = start_ticks;
+}
+
+void Guest::MoveTo(const GuestClass& guest_class) {
+  class_.tree->Remove(member_, host_->loop->now_nanos());
+  class_ = guest_class;
+  member_ = class_.tree->Add(this);
+  class_.tree->Touch(member_);
+}
+
 void Guest::Close(absl::string_view reason) {
   if (closed()) return;
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
   host_->loop->CancelTimer(timer_);
+  host_->loop->CancelTimer(hold_timer_);
   host_->loop->Unwatch(watch_);
   class_.tree->Remove(member_, host_->loop->now_nanos());
   unsent_ = SecretBytes();
@@ -94,7 +125,8 @@ void Guest::OnInput(absl::Span<const uint8_t> bytes) {
   const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
   const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos());
   for (size_t i = 0; i < before.size(); ++i) {
-    if (const uint64_t n = session_.commands()[i] - before[i]) class_.counters->requests[i].Add(n);
+    const uint64_t n = session_.commands()[i] - before[i];
+    if (n > 0 && !held_) class_.counters->requests[i].Add(n);
   }
   switch (input) {
     case EgdSession::Input::kOk:
@@ -125,7 +157,7 @@ void Guest::OnInput(absl::Span<const uint8_t> bytes) {
 
 uint64_t Guest::Want() {
   // What a stalled reader owes itself must not make the class buffer grow.
-  if (unsent_.size() > 0 || lingering_) return 0;
+  if (unsent_.size() > 0 || lingering_ || held_) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
 
@@ -144,6 +176,7 @@ uint32_t Guest::Plan(uint32_t bytes) {
 }
 
 GuestTree::After Guest::Deliver() {
+  if (held_) return GuestTree::After::kDone;
   while (unsent_.size() == 0) {
     const size_t staged = Stage();
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
@@ -284,6 +317,15 @@ void Guest::Save(handover::v1::Connection* saved) const {
   saved->set_age_nanos(now - connected_at_);
   saved->set_primed(primed_);
   saved->set_input_over(input_over_);
+  saved->set_held(held_);
+  saved->set_start_ticks(start_ticks_);
+  if (identity_.source != IdentitySource::kNone) {
+    handover::v1::Identity* identity = saved->mutable_identity();
+    identity->set_source(static_cast<uint32_t>(identity_.source));
+    identity->set_name(identity_.name);
+    identity->set_uuid(identity_.uuid);
+    identity->set_class_(identity_.class_name);
+  }
   EgdSession::Unsent unsent;
   unsent.bytes = unsent_.span().subspan(unsent_at_);
   if (!session_.started()) {
@@ -315,6 +357,17 @@ absl::Status Guest::Resume(const handover::v1::Connection& saved) {
   primed_ = saved.primed();
   input_over_ = saved.input_over();
   wrote_at_ = now;
+  start_ticks_ = saved.start_ticks();
+  if (saved.has_identity()) {
+    const uint32_t source = saved.identity().source();
+    identity_.source = source <= static_cast<uint32_t>(IdentitySource::kSocket)
+                           ? static_cast<IdentitySource>(source)
+                           : IdentitySource::kNone;
+    identity_.name = saved.identity().name();
+    identity_.uuid = saved.identity().uuid();
+    identity_.class_name = saved.identity().class_();
+  }
+  if (saved.held()) Hold();
   if (auto status = Join(input_over_ ? 0 : kReadEvents); !status.ok()) return status;
   SchedulePrimeCheck();
   return absl::OkStatus();

@@ -26,6 +26,7 @@
 #include "hostagent/agent_metrics.h"
 #include "hostagent/egd_session.h"
 #include "hostagent/event_loop.h"
+#include "hostagent/guest_identity.h"
 #include "hostagent/guest_tree.h"
 #include "hostagent/peer.h"
 #include "hostagent/primer.h"
@@ -44,10 +45,13 @@ struct GuestHost {
   std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
   // The guest has left its class and its socket is closed; destroy it after the batch.
   std::function<void(Guest*)> closed;
+  // Nobody has told in time who it is; it is still held.
+  std::function<void(Guest*)> unidentified;
 };
 
 // What all guests of a class share. Outlives them.
 struct GuestClass {
+  size_t index = 0;  // into the agent's classes
   GuestTree* tree = nullptr;
   ClassCounters* counters = nullptr;
   std::vector<int64_t>* completed = nullptr;  // arrival times of runs answered in this batch
@@ -63,7 +67,6 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   struct Options {
     uint64_t id = 0;
     size_t listener = 0;     // index of the listener it came in by
-    size_t guest_class = 0;  // index of its class
     bool prime = false;
     Peer peer;
     int64_t age_nanos = 0;   // of the connection, when another process accepted it
@@ -71,6 +74,22 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
 
   Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class);
   ~Guest();
+
+  // Until somebody has told who the guest is, it is read from and gets nothing, and its commands count
+  // nowhere; for kHoldNanos at most, then GuestHost::unidentified is called. Before Start().
+  static constexpr int64_t kHoldNanos = 200'000'000;
+  void Hold();
+  void Release();  // serves it; one that is not held: nothing
+  bool held() const { return held_; }
+
+  // What the guest is known as from now on, true of the process that started at `start_ticks`.
+  void Identify(GuestIdentity identity, uint64_t start_ticks);
+  const GuestIdentity& identity() const { return identity_; }
+  uint64_t start_ticks() const { return start_ticks_; }
+
+  // To another class, with all that it has asked for. REQUIRES: not within a pass of GuestTree.
+  void MoveTo(const GuestClass& guest_class);
+  size_t class_index() const { return class_.index; }
 
   // Joins its class and reads what has come already, so that a client that speaks first is never
   // primed. May close it. Errors: of the watch; then it is to be destroyed.
@@ -123,12 +142,16 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   const Options options_;
   UniqueFd socket_;
   GuestHost* const host_;
-  const GuestClass class_;
+  GuestClass class_;
   const int64_t connected_at_;
 
   GuestTree::Id member_ = 0;
   EventLoop::WatchId watch_ = 0;
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;  // the next look at the socket: prime or linger
+  EventLoop::TimerId hold_timer_ = EventLoop::kNoTimer;
+  GuestIdentity identity_;
+  uint64_t start_ticks_ = 0;
+  bool held_ = false;
   EgdSession session_;
   Primer primer_;
   uint32_t prime_granted_ = 0;

@@ -63,6 +63,10 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
   host_.input = absl::MakeSpan(input_);
   host_.replies = &replies_;
   host_.closed = [this](Guest* guest) { Closed(guest); };
+  host_.unidentified = [this](Guest* guest) {
+    metrics_->identity_timeouts.Add(1);
+    Unidentified(guest);
+  };
 }
 
 GuestService::~GuestService() {
@@ -124,21 +128,35 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
   Guest::Options options;
   options.id = next_guest_++;
   options.listener = listener;
-  options.guest_class = from.class_index;
   if (peer.ok()) options.peer = *peer;
   options.prime = from.clients == config::v1::CLIENTS_QEMU ||
                   (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
-  ServedClass& c = *classes_[from.class_index];
-  auto owned = std::make_unique<Guest>(options, std::move(socket), &host_,
-                                       GuestClass{c.tree.get(), c.counters, &c.completed});
+  const bool ask = Identifies(listener);
+  PeerPin pin;
+  if (ask) pin = PinPeer(socket.get());
+  auto owned = MakeGuest(options, std::move(socket), from.class_index);
   Guest* const guest = owned.get();
+  if (ask) guest->Hold();
   guests_.emplace(options.id, std::move(owned));
   ++connections_[listener];
   // Start() may close it already; then it waits in closed_ to be destroyed.
   if (auto status = guest->Start(); !status.ok()) {
     AcceptFailed(status);
     Closed(guest);
+  } else if (ask && !guest->closed()) {
+    Ask(*guest, std::move(pin));
   }
+}
+
+GuestClass GuestService::ClassOf(size_t class_index) {
+  ServedClass& c = *classes_[class_index];
+  return {class_index, c.tree.get(), c.counters, &c.completed};
+}
+
+std::unique_ptr<Guest> GuestService::MakeGuest(Guest::Options options, UniqueFd socket,
+                                               size_t class_index) {
+  return std::make_unique<Guest>(std::move(options), std::move(socket), &host_,
+                                 ClassOf(class_index));
 }
 
 void GuestService::Closed(Guest* guest) {
@@ -239,9 +257,13 @@ void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
     const Guest::Options& options = guest->options();
     v1::Guest* out = response->add_guest();
     out->set_id(id);
-    out->set_name(options.peer.program);
+    const GuestIdentity& identity = guest->identity();
+    out->set_name(identity.name.empty() ? options.peer.program : identity.name);
+    out->set_uuid(identity.uuid);
+    out->set_identified_by(std::string(IdentitySourceName(identity.source)));
+    out->set_program(options.peer.program);
     out->set_pid(options.peer.pid);
-    out->set_class_(settings_.classes[options.guest_class].name);
+    out->set_class_(settings_.classes[guest->class_index()].name);
     out->set_listener(settings_.listeners[options.listener].path);
     out->set_connected_seconds(Seconds(loop_->now_nanos() - guest->connected_at_nanos()));
     out->set_delivered(guest->delivered_bytes());

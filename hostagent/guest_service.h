@@ -27,6 +27,7 @@
 #include "hostagent/event_loop.h"
 #include "hostagent/guest.h"
 #include "hostagent/guest_tree.h"
+#include "hostagent/identity_thread.h"
 #include "hostagent/listener.h"
 #include "proto/agent_admin.pb.h"
 
@@ -51,6 +52,12 @@ class GuestService {
 
   absl::Status Listen();    // opens every listener, or none
   void StopListening();     // and unlinks the sockets
+
+  // Who tells which guests the peers of listeners with `identify` are; nullptr = nobody is asked.
+  // Outlives the service, or is taken away again.
+  void SetIdentifier(Identifier* identifier) { identifier_ = identifier; }
+  // Answers and changes, in any order and as late as they come.
+  void OnIdentities(const std::vector<IdentityNews>& news);
 
   void OnArrival(size_t class_index) { classes_[class_index]->due = true; }
   void ServeClasses();      // after each batch of events
@@ -114,6 +121,17 @@ class GuestService {
   void ObserveWaits(ServedClass* c);
   void ScheduleCeiling(size_t class_index);
   void Closed(Guest* guest);
+  GuestClass ClassOf(size_t class_index);
+  std::unique_ptr<Guest> MakeGuest(Guest::Options options, UniqueFd socket, size_t class_index);
+
+  // guest_service_identity.cc
+  bool Identifies(size_t listener) const;
+  void Ask(const Guest& guest, PeerPin pin);
+  void AskAgain(const Guest& guest);
+  void OnAnswer(const IdentityNews& answer);
+  size_t ClassFor(const Guest& guest, const GuestIdentity& identity);
+  void Unidentified(Guest* guest);
+  void ComplainOfClass(const Guest& guest, const GuestIdentity& identity);
   void AcceptFailed(const absl::Status& why);
 
   const AgentSettings settings_;
@@ -124,6 +142,8 @@ class GuestService {
   std::vector<uint8_t> input_;
   GuestHost host_;
   std::function<void(size_t)> demand_changed_;
+  Identifier* identifier_ = nullptr;
+  std::map<std::string, std::string> bad_classes_;  // by guest: the class complained of last
   std::vector<std::unique_ptr<ServedClass>> classes_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // as settings_.listeners
   std::vector<size_t> adopted_listeners_;            // index there of each that was handed over

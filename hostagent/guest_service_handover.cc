@@ -128,12 +128,14 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
     Guest::Options options;
     options.id = saved.id();
     options.listener = adopted_listeners_[saved.listener()];
-    options.guest_class = settings_.listeners[options.listener].class_index;
     options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
     options.age_nanos = saved.age_nanos();
-    ServedClass& c = *classes_[options.guest_class];
-    auto guest = std::make_unique<Guest>(options, std::move(sockets[i]), &host_,
-                                         GuestClass{c.tree.get(), c.counters, &c.completed});
+    // The class that its metadata asked for, if it is still served; else its listener's.
+    size_t class_index = settings_.listeners[options.listener].class_index;
+    for (size_t c = 0; c < classes_.size() && !saved.identity().class_().empty(); ++c) {
+      if (classes_[c]->buffer->class_name() == saved.identity().class_()) class_index = c;
+    }
+    auto guest = MakeGuest(options, std::move(sockets[i]), class_index);
     if (auto status = guest->Resume(saved); !status.ok()) return status;
     guests_.emplace(options.id, std::move(guest));
     ++connections_[options.listener];
@@ -148,6 +150,8 @@ void GuestService::Own() {
     c->expected_bytes = 0;
     c->due = true;
   }
+  // What has changed of them while nobody watched.
+  for (const auto& [id, guest] : guests_) AskAgain(*guest);
 }
 
 void GuestService::GiveAway() {
