@@ -85,6 +85,11 @@ int RunClassesDiff(const ClientFlags& flags, bool json);
 int RunClassesSimulate(const std::string& file, bool json);
 int RunAgents(const ClientFlags& flags, bool json);
 int RunGuests(const ClientFlags& flags, bool json);
+struct TopOptions {
+  bool once = false;   // else until interrupted
+  double seconds = 2;  // between two looks
+};
+int RunTop(const ClientFlags& flags, const TopOptions& options, bool json);
 // The agent's program is started anew and takes the guests over; returns when the new one answers.
 int RunAgentUpgrade(const ClientFlags& flags, bool json);
 

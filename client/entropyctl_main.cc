@@ -40,6 +40,7 @@ struct Arguments {
   std::string scenario;
   RecordOptions record;
   DrainOptions drain;
+  TopOptions top;
   PkiOptions pki;
   DemoOptions demo;
   std::string demo_guest_bytes = "262144";  // digits, as SizeText leaves them
@@ -236,6 +237,13 @@ void AddTables(CLI::App& app, Arguments& args) {
         [&args] { return RunAgents(args.connection, args.json()); });
   table("guests", "Guests of this host's agent",
         [&args] { return RunGuests(args.connection, args.json()); });
+
+  CLI::App* top = table("top", "Classes and guests of this host's agent by rate, live",
+                        [&args] { return RunTop(args.connection, args.top, args.json()); });
+  top->footer("\nRates are averages over some seconds. JSON is one object a line.");
+  top->add_flag("--once", args.top.once, "print once and end");
+  top->add_option("--interval", args.top.seconds, "seconds between two looks (default 2)")
+      ->check(CLI::Range(0.1, 3600.0));
 
   CLI::App* agent = app.add_subcommand("agent", "This host's agent");
   agent->require_subcommand(1);

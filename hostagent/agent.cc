@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "base/tls.h"
 #include "hostagent/host_id.h"
 
@@ -22,6 +23,9 @@ constexpr int64_t kHangNanos = 10 * kSecond;
 // The process is to be gone 2 s after SIGTERM; gRPC and HTTP need a little of that.
 constexpr int64_t kStopNanos = kSecond;
 constexpr int64_t kStopCheckNanos = kSecond / 100;
+constexpr char kGuestPage[] = "/metrics/guests";
+// As the control socket's: a loop that has not answered by then hangs.
+constexpr absl::Duration kLoopPatience = absl::Seconds(2);
 
 }  // namespace
 
@@ -122,8 +126,12 @@ absl::Status Agent::OpenDoors() {
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
   if (!http_address_.empty()) {
-    auto http = HttpServer::Start(
-        {http_address_, [this] { return Healthy(); }, [this] { return Ready(); }}, metrics_);
+    HttpServer::Options options;
+    options.address = http_address_;
+    options.healthy = [this] { return Healthy(); };
+    options.ready = [this] { return Ready(); };
+    if (settings_.guest_metrics > 0) options.pages[kGuestPage] = [this] { return GuestMetrics(); };
+    auto http = HttpServer::Start(options, metrics_);
     if (!http.ok()) {
       control_.reset();
       return http.status();
@@ -131,6 +139,22 @@ absl::Status Agent::OpenDoors() {
     http_ = *std::move(http);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Agent::GuestMetrics() const {
+  struct Request {
+    std::vector<GuestSeries> guests;
+    absl::Notification done;
+  };
+  auto request = std::make_shared<Request>();
+  loop_->Post([this, request] {
+    request->guests = guests_->Series();
+    request->done.Notify();
+  });
+  if (!request->done.WaitForNotificationWithTimeout(kLoopPatience)) {
+    return absl::UnavailableError("the agent's event loop does not answer");
+  }
+  return GuestMetricsText(std::move(request->guests), settings_.guest_metrics);
 }
 
 Agent::~Agent() {

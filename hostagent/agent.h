@@ -4,7 +4,7 @@
 //   agent->Start({.take_over = true, …});
 //   agent->Run();   // until Stop(), or until a successor has taken over
 //
-// Thread safety: Stop(), Healthy() and Ready() are safe; the rest belongs to one thread, which is the
+// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe; the rest belongs to one thread, which is the
 // event loop's while Run() runs.
 #pragma once
 
@@ -78,6 +78,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
 
   absl::Status Healthy() const;  // the event loop turns
   absl::Status Ready() const;    // was attached once, or has bytes to give
+  absl::StatusOr<std::string> GuestMetrics() const;  // /metrics/guests; asks the loop and waits
 
   void FillStatus(v1::GetStatusResponse* status) const override;
   void FillGuests(v1::ListGuestsResponse* guests) const override;

@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/class_tree.h"
 #include "hostagent/listener.h"
 
@@ -32,6 +34,7 @@ class Checker {
   absl::StatusOr<AgentSettings> Check() {
     settings_.max_guests = config_.max_guests();
     CheckServers();
+    CheckGuestMetrics();
     CheckPath("control", config_.control());
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
     CheckClasses();
@@ -65,6 +68,19 @@ class Checker {
       } else if (!seen.insert(server).second) {
         Fail(path, absl::StrCat("'", server, "' is listed twice; remove one"));
       }
+    }
+  }
+
+  void CheckGuestMetrics() {
+    absl::string_view text = config_.guest_metrics();
+    uint32_t most = 0;
+    if (text == "all") {
+      settings_.guest_metrics = std::numeric_limits<size_t>::max();
+    } else if (absl::ConsumePrefix(&text, "top:") && absl::SimpleAtoi(text, &most) && most > 0) {
+      settings_.guest_metrics = most;
+    } else if (text != "off") {
+      Fail("guest_metrics", absl::StrCat("'", config_.guest_metrics(),
+                                         "' is none of off, all and top:N, e.g. top:100"));
     }
   }
 

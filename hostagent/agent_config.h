@@ -38,6 +38,7 @@ struct AgentSettings {
   std::vector<Class> classes;
   std::vector<Socket> listeners;
   uint32_t max_guests = 0;
+  size_t guest_metrics = 0;            // guests on /metrics/guests at most; 0 = no such page
 };
 
 // Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.

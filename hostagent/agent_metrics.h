@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/secret_bytes.h"
 #include "hostagent/egd_session.h"
+#include "hostagent/guest_totals.h"
 
 namespace entropyd {
 
@@ -44,7 +45,9 @@ struct ClassCounters {
   LoopNumber buffer_target;
   LoopNumber buffer_size;
   // Time from the arrival of a run of like commands that came together to its last reply byte.
-  Histogram* wait = nullptr;
+  std::array<LoopNumber, kWaitBuckets> waits;
+  LoopNumber wait_sum_nanos;
+  LoopNumber throttled_nanos;         // guests' time, all together, waiting for their ceilings only
 };
 
 class AgentMetrics {

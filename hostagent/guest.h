@@ -15,7 +15,9 @@
 #pragma once
 
 #include <cstdint>
+#include <array>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,7 @@
 #include "hostagent/egd_session.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest_identity.h"
+#include "hostagent/guest_totals.h"
 #include "hostagent/guest_tree.h"
 #include "hostagent/peer.h"
 #include "hostagent/primer.h"
@@ -55,6 +58,7 @@ struct GuestClass {
   GuestTree* tree = nullptr;
   ClassCounters* counters = nullptr;
   std::vector<int64_t>* completed = nullptr;  // arrival times of runs answered in this batch
+  std::vector<Guest*>* completed_by = nullptr;  // whose they were
 };
 
 class Guest final : public EventLoop::Handler, public GuestTree::Member {
@@ -118,13 +122,24 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   uint64_t primed_bytes() const { return primed_; }
   uint64_t delivered_bytes() const { return primed_ + session_.taken(); }
 
+  void ObserveWait(size_t bucket, int64_t nanos) {
+    ++waits_[bucket];
+    wait_sum_nanos_ += nanos;
+  }
+  GuestTotals totals() const;        // of the connection
+  GuestTotals totals_here() const;   // since Settle(): of its present class and name
+  void Settle();                     // it is about to have another class or name
+  // About once a second: the bytes per second that it got in the last few.
+  void MeasureRate(double seconds);
+  double rate() const { return rate_; }
+
  private:
   // After a half-close, how long the last replies may stay unread; QEMU handles a hang-up before
   // unread data.
   static constexpr int64_t kLingerNanos = 1'000'000'000;
   static constexpr int64_t kLingerCheckNanos = 10'000'000;
 
-  absl::Status Join(uint32_t events);
+  absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
   void OnReadable(uint32_t events);
   void OnWritable();
   void UpdateInterest();
@@ -156,6 +171,12 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   Primer primer_;
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;
+  std::array<uint32_t, kWaitBuckets> waits_{};
+  int64_t wait_sum_nanos_ = 0;
+  int64_t throttled_nanos_ = 0;          // before it was a member of this tree
+  std::unique_ptr<GuestTotals> before_;  // at the last Settle(); most never move
+  double rate_ = 0;
+  uint64_t rated_bytes_ = 0;             // delivered when it was measured last
   bool plan_full_ = false;   // a pass offered more than the plan could take
   bool input_over_ = false;  // the peer has shut down its sending side
   bool lingering_ = false;

@@ -11,8 +11,6 @@ namespace {
 // Refused connections come in crowds, and one line tells as much as a thousand.
 constexpr int64_t kRefusalLogNanos = 10'000'000'000;
 
-double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
-
 }  // namespace
 
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
@@ -54,6 +52,7 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
       metrics_(metrics),
       staging_(std::move(staging)),
       input_(Guest::kInputBytes),
+      rated_at_(loop->now_nanos()),
       connections_(settings.listeners.size(), 0),
       refusal_logged_at_(loop->now_nanos() - kRefusalLogNanos) {
   host_.loop = loop;
@@ -139,6 +138,7 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
   if (ask) guest->Hold();
   guests_.emplace(options.id, std::move(owned));
   ++connections_[listener];
+  accounts_.Join(KeyOf(*guest));
   // Start() may close it already; then it waits in closed_ to be destroyed.
   if (auto status = guest->Start(); !status.ok()) {
     AcceptFailed(status);
@@ -150,7 +150,7 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
 
 GuestClass GuestService::ClassOf(size_t class_index) {
   ServedClass& c = *classes_[class_index];
-  return {class_index, c.tree.get(), c.counters, &c.completed};
+  return {class_index, c.tree.get(), c.counters, &c.completed, &c.completed_by};
 }
 
 std::unique_ptr<Guest> GuestService::MakeGuest(Guest::Options options, UniqueFd socket,
@@ -163,6 +163,7 @@ void GuestService::Closed(Guest* guest) {
   auto found = guests_.find(guest->options().id);
   if (found == guests_.end()) return;
   --connections_[guest->options().listener];
+  accounts_.Leave(KeyOf(*guest), guest->totals_here());
   closed_.push_back(std::move(found->second));
   guests_.erase(found);
 }
@@ -188,6 +189,8 @@ void GuestService::Serve(size_t class_index) {
   c.counters->guests.Set(c.tree->guests());
   c.counters->owed_bytes.Set(c.tree->owed());
   c.counters->buffer_level.Set(c.buffer->level());
+  c.counters->throttled_nanos.Set(c.throttled_before +
+                                  static_cast<uint64_t>(c.tree->throttled_nanos()));
   if (demand_changed_) demand_changed_(class_index);
   c.counters->buffer_target.Set(c.buffer->target());
   ScheduleCeiling(class_index);
@@ -196,8 +199,15 @@ void GuestService::Serve(size_t class_index) {
 void GuestService::ObserveWaits(ServedClass* c) {
   if (c->completed.empty()) return;
   const int64_t now = loop_->clock()->NowNanos();
-  for (int64_t since : c->completed) c->counters->wait->Observe(Seconds(now - since));
+  for (size_t i = 0; i < c->completed.size(); ++i) {
+    const int64_t wait = now - c->completed[i];
+    const size_t bucket = WaitBucket(wait);
+    c->counters->waits[bucket].Add(1);
+    c->counters->wait_sum_nanos.Add(static_cast<uint64_t>(wait));
+    c->completed_by[i]->ObserveWait(bucket, wait);
+  }
   c->completed.clear();
+  c->completed_by.clear();
 }
 
 void GuestService::ScheduleCeiling(size_t class_index) {
@@ -220,6 +230,7 @@ void GuestService::Tick() {
     c->buffer->Tick();
     c->due = true;
   }
+  MeasureRates();
 }
 
 bool GuestService::undelivered() const {
@@ -241,6 +252,12 @@ void GuestService::FillStatus(v1::GetStatusResponse* status) const {
     out->set_owed(c.tree->owed());
     out->set_delivered(c.counters->delivered_bytes.Get());
     out->set_requests(requests);
+    std::array<uint64_t, kWaitBuckets> waits;
+    for (size_t b = 0; b < waits.size(); ++b) waits[b] = c.counters->waits[b].Get();
+    out->set_delivered_rate(c.rate);
+    out->set_wait_p50_seconds(WaitQuantile(waits, 0.5));
+    out->set_wait_p99_seconds(WaitQuantile(waits, 0.99));
+    out->set_throttled_seconds(static_cast<double>(c.counters->throttled_nanos.Get()) / 1e9);
     out->set_on_upstream_loss(settings_.classes[i].on_upstream_loss);
   }
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
@@ -249,28 +266,6 @@ void GuestService::FillStatus(v1::GetStatusResponse* status) const {
     out->set_class_(settings_.classes[settings_.listeners[i].class_index].name);
     out->set_clients(settings_.listeners[i].clients_name);
     out->set_connections(connections_[i]);
-  }
-}
-
-void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
-  for (const auto& [id, guest] : guests_) {
-    const Guest::Options& options = guest->options();
-    v1::Guest* out = response->add_guest();
-    out->set_id(id);
-    const GuestIdentity& identity = guest->identity();
-    out->set_name(identity.name.empty() ? options.peer.program : identity.name);
-    out->set_uuid(identity.uuid);
-    out->set_identified_by(std::string(IdentitySourceName(identity.source)));
-    out->set_program(options.peer.program);
-    out->set_pid(options.peer.pid);
-    out->set_class_(settings_.classes[guest->class_index()].name);
-    out->set_listener(settings_.listeners[options.listener].path);
-    out->set_connected_seconds(Seconds(loop_->now_nanos() - guest->connected_at_nanos()));
-    out->set_delivered(guest->delivered_bytes());
-    out->set_requests(guest->session().commands_total());
-    out->set_owed(guest->session().owed());
-    out->set_primed(guest->primed_bytes());
-    out->set_qemu(options.peer.qemu);
   }
 }
 

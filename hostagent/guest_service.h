@@ -26,6 +26,7 @@
 #include "hostagent/class_buffer.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest.h"
+#include "hostagent/guest_accounts.h"
 #include "hostagent/guest_tree.h"
 #include "hostagent/identity_thread.h"
 #include "hostagent/listener.h"
@@ -100,6 +101,7 @@ class GuestService {
   // Adds the listeners, and one entry per class with all but what Upstream knows.
   void FillStatus(v1::GetStatusResponse* status) const;
   void FillGuests(v1::ListGuestsResponse* response) const;
+  std::vector<GuestSeries> Series() const;  // every guest once, however many connections it has
 
  private:
   struct ServedClass {
@@ -107,6 +109,10 @@ class GuestService {
     std::unique_ptr<GuestTree> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;
+    std::vector<Guest*> completed_by;
+    uint64_t throttled_before = 0;  // by an earlier process
+    double rate = 0;             // bytes/s delivered, an average over a few seconds
+    uint64_t rated_bytes = 0;
     bool due = false;  // serve it although no guest was touched
     uint32_t expected_guests = 0;  // see Expect()
     uint64_t expected_bytes = 0;
@@ -121,6 +127,8 @@ class GuestService {
   void ObserveWaits(ServedClass* c);
   void ScheduleCeiling(size_t class_index);
   void Closed(Guest* guest);
+  static GuestAccounts::Key KeyOf(const Guest& guest);
+  void MeasureRates();
   GuestClass ClassOf(size_t class_index);
   std::unique_ptr<Guest> MakeGuest(Guest::Options options, UniqueFd socket, size_t class_index);
 
@@ -143,6 +151,8 @@ class GuestService {
   GuestHost host_;
   std::function<void(size_t)> demand_changed_;
   Identifier* identifier_ = nullptr;
+  GuestAccounts accounts_;
+  int64_t rated_at_;
   std::map<std::string, std::string> bad_classes_;  // by guest: the class complained of last
   std::vector<std::unique_ptr<ServedClass>> classes_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // as settings_.listeners

@@ -45,6 +45,17 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     for (const LoopNumber& n : c->counters->requests) saved->add_requests(n.Get());
     saved->set_closed_unknown(c->counters->closed_unknown.Get());
     saved->set_closed_pending(c->counters->closed_pending.Get());
+    for (const LoopNumber& n : c->counters->waits) saved->add_waits(n.Get());
+    saved->set_wait_sum_nanos(static_cast<int64_t>(c->counters->wait_sum_nanos.Get()));
+    saved->set_throttled_nanos(static_cast<int64_t>(c->counters->throttled_nanos.Get()));
+  }
+  for (const auto& [key, account] : accounts_.all()) {
+    if (account.departed == GuestTotals()) continue;
+    handover::v1::Departed* departed = numbers->add_departed();
+    departed->set_name(key.name);
+    departed->set_uuid(key.uuid);
+    departed->set_class_(settings_.classes[key.class_index].name);
+    account.departed.Save(departed->mutable_totals());
   }
   numbers->set_refused_guests(metrics_->refused_guests.Get());
   numbers->set_accept_failures(metrics_->accept_failures.Get());
@@ -103,6 +114,18 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
       }
       c->counters->closed_unknown.Add(saved.closed_unknown());
       c->counters->closed_pending.Add(saved.closed_pending());
+      for (size_t i = 0; i < kWaitBuckets && int(i) < saved.waits_size(); ++i) {
+        c->counters->waits[i].Add(saved.waits(static_cast<int>(i)));
+      }
+      c->counters->wait_sum_nanos.Add(static_cast<uint64_t>(saved.wait_sum_nanos()));
+      c->throttled_before = static_cast<uint64_t>(saved.throttled_nanos());
+      c->rated_bytes = c->counters->delivered_bytes.Get();
+    }
+  }
+  for (const handover::v1::Departed& saved : numbers.departed()) {
+    for (size_t i = 0; i < settings_.classes.size(); ++i) {
+      if (settings_.classes[i].name != saved.class_()) continue;
+      accounts_.Restore({saved.name(), saved.uuid(), i}, GuestTotals::Restore(saved.totals()));
     }
   }
   metrics_->refused_guests.Add(numbers.refused_guests());
@@ -137,6 +160,7 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
     }
     auto guest = MakeGuest(options, std::move(sockets[i]), class_index);
     if (auto status = guest->Resume(saved); !status.ok()) return status;
+    accounts_.Join(KeyOf(*guest));
     guests_.emplace(options.id, std::move(guest));
     ++connections_[options.listener];
   }
@@ -150,6 +174,7 @@ void GuestService::Own() {
     c->expected_bytes = 0;
     c->due = true;
   }
+  accounts_.EndRestore();
   // What has changed of them while nobody watched.
   for (const auto& [id, guest] : guests_) AskAgain(*guest);
 }

@@ -67,9 +67,14 @@ void GuestService::OnAnswer(const IdentityNews& answer) {
     return;
   }
   const bool known = !first && identity == guest->identity();
-  guest->Identify(identity, answer.start_ticks);
   const size_t target = ClassFor(*guest, identity);
-  if (target != guest->class_index()) {
+  if (!known || target != guest->class_index()) {
+    accounts_.Leave(KeyOf(*guest), guest->totals_here());
+    guest->Settle();
+  }
+  guest->Identify(identity, answer.start_ticks);
+  const bool moves = target != guest->class_index();
+  if (moves) {
     if (!first) {
       log_->Info("guest.moved", {{"guest", guest->options().id},
                                  {"name", identity.name},
@@ -78,6 +83,7 @@ void GuestService::OnAnswer(const IdentityNews& answer) {
     }
     guest->MoveTo(ClassOf(target));
   }
+  if (!known || moves) accounts_.Join(KeyOf(*guest));
   if (!known) {
     log_->Debug("guest.identified", {{"guest", guest->options().id},
                                      {"name", identity.name},
