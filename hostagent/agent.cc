@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/tls.h"
+#include "hostagent/guest_sockets_file.h"
 #include "hostagent/host_id.h"
 
 namespace entropyd {
@@ -59,6 +60,7 @@ Agent::Agent(const config::v1::HostAgent& config, AgentSettings settings, const 
       started_at_(clock->NowNanos()),
       metrics_(metrics),
       control_path_(config.control()),
+      state_dir_(config.state_dir()),
       http_address_(config.metrics()),
       upstream_wake_(this) {}
 
@@ -83,6 +85,9 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   if (!guests.ok()) return guests.status();
   guests_ = *std::move(guests);
 
+  auto sockets = LoadGuestSockets(state_dir_);
+  if (!sockets.ok()) return sockets.status();
+  guests_->RestoreGuestSockets(*sockets);
   if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
 
   Upstream::Options options;
@@ -122,7 +127,7 @@ absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
 }
 
 absl::Status Agent::OpenDoors() {
-  auto control = ControlServer::Start(control_path_, loop_.get(), this);
+  auto control = ControlServer::Start(control_path_, state_dir_, loop_.get(), this);
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
   if (!http_address_.empty()) {

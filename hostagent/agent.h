@@ -82,6 +82,14 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
 
   void FillStatus(v1::GetStatusResponse* status) const override;
   void FillGuests(v1::ListGuestsResponse* guests) const override;
+  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
+      const config::v1::GuestSocket& asked) override {
+    return guests_->AddGuestSocket(asked);
+  }
+  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override {
+    return guests_->RemoveGuestSocket(name);
+  }
+  config::v1::GuestState GuestSockets() const override { return guests_->GuestSockets(); }
   // Starts the successor, which takes over; the loop's thread only.
   void Upgrade(Upgraded done) override;
 
@@ -124,6 +132,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   const int64_t started_at_;
   Metrics* const metrics_;
   const std::string control_path_;
+  const std::string state_dir_;
   const std::string http_address_;  // empty = no HTTP
   StartOptions options_;
   std::string host_id_;

@@ -36,6 +36,8 @@ class Checker {
     CheckServers();
     CheckGuestMetrics();
     CheckPath("control", config_.control());
+    settings_.guest_socket_dir =
+        absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
     CheckClasses();
     if (settings_.classes.size() > kMaxClasses) {

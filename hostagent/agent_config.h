@@ -32,12 +32,14 @@ struct AgentSettings {
     std::string clients_name;          // as in the configuration: "auto"
     config::v1::Identify identify = config::v1::IDENTIFY_NONE;
     bool refuse_unknown = false;       // a peer that `identify` does not know
+    std::string guest;                 // whom it was made for; empty = it is one of the configuration
   };
   // Those that listeners name, in their order, each once; then the others that are configured, by
   // name: guests come to them by their metadata.
   std::vector<Class> classes;
   std::vector<Socket> listeners;
   uint32_t max_guests = 0;
+  std::string guest_socket_dir;        // where sockets for single guests are made
   size_t guest_metrics = 0;            // guests on /metrics/guests at most; 0 = no such page
 };
 

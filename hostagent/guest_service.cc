@@ -83,8 +83,14 @@ std::vector<ClassBuffer*> GuestService::buffers() const {
 absl::Status GuestService::Listen() {
   listeners_.resize(settings_.listeners.size());
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
-    if (listeners_[i] != nullptr) continue;
+    if (listeners_[i] != nullptr || settings_.listeners[i].path.empty()) continue;
     if (auto status = OpenListener(i); !status.ok()) {
+      if (!settings_.listeners[i].guest.empty()) {  // one guest's trouble is not everybody's
+        log_->Error("guest_socket.closed", {{"guest", settings_.listeners[i].guest},
+                                            {"reason", status},
+                                            {"remedy", "remove it and add it anew"}});
+        continue;
+      }
       listeners_.clear();
       return status;
     }
@@ -136,6 +142,7 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
   auto owned = MakeGuest(options, std::move(socket), from.class_index);
   Guest* const guest = owned.get();
   if (ask) guest->Hold();
+  if (!from.guest.empty()) guest->Identify({IdentitySource::kSocket, from.guest, "", "", ""}, 0);
   guests_.emplace(options.id, std::move(owned));
   ++connections_[listener];
   accounts_.Join(KeyOf(*guest));
@@ -261,11 +268,13 @@ void GuestService::FillStatus(v1::GetStatusResponse* status) const {
     out->set_on_upstream_loss(settings_.classes[i].on_upstream_loss);
   }
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+    if (settings_.listeners[i].path.empty()) continue;
     v1::GetStatusResponse::ListenerStatus* out = status->add_listener();
     out->set_path(settings_.listeners[i].path);
     out->set_class_(settings_.classes[settings_.listeners[i].class_index].name);
     out->set_clients(settings_.listeners[i].clients_name);
     out->set_connections(connections_[i]);
+    out->set_guest(settings_.listeners[i].guest);
   }
 }
 

@@ -31,6 +31,7 @@
 #include "hostagent/identity_thread.h"
 #include "hostagent/listener.h"
 #include "proto/agent_admin.pb.h"
+#include "proto/guest_state.pb.h"
 
 namespace entropyd {
 
@@ -51,7 +52,7 @@ class GuestService {
   }
   std::vector<ClassBuffer*> buffers() const;  // in the order of settings.classes
 
-  absl::Status Listen();    // opens every listener, or none
+  absl::Status Listen();    // opens every configured listener, or none, and those of single guests
   void StopListening();     // and unlinks the sockets
 
   // Who tells which guests the peers of listeners with `identify` are; nullptr = nobody is asked.
@@ -59,6 +60,18 @@ class GuestService {
   void SetIdentifier(Identifier* identifier) { identifier_ = identifier; }
   // Answers and changes, in any order and as late as they come.
   void OnIdentities(const std::vector<IdentityNews>& news);
+
+  // --- sockets for single guests: guest_service_sockets.cc ---
+  // Those of an earlier process; before Listen() or AdoptNumbers(). One whose class is gone is served
+  // in the first listener's.
+  void RestoreGuestSockets(const config::v1::GuestState& state);
+  // Opens a socket; what `asked` leaves out is filled in: the first listener's class and group, mode
+  // 0660, guest_socket_dir/NAME.sock. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path), NOT_FOUND
+  // (class, group), RESOURCE_EXHAUSTED, those of Listener.
+  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(const config::v1::GuestSocket& asked);
+  // Closes the socket and its connections. Errors: NOT_FOUND.
+  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name);
+  config::v1::GuestState GuestSockets() const;
 
   void OnArrival(size_t class_index) { classes_[class_index]->due = true; }
   void ServeClasses();      // after each batch of events
@@ -132,6 +145,12 @@ class GuestService {
   GuestClass ClassOf(size_t class_index);
   std::unique_ptr<Guest> MakeGuest(Guest::Options options, UniqueFd socket, size_t class_index);
 
+  // guest_service_sockets.cc
+  absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
+  config::v1::GuestSocket Complete(config::v1::GuestSocket socket) const;
+  size_t PlaceSocket(const config::v1::GuestSocket& socket, size_t class_index);
+  void VacateSocket(const std::string& name);
+
   // guest_service_identity.cc
   bool Identifies(size_t listener) const;
   void Ask(const Guest& guest, PeerPin pin);
@@ -142,7 +161,8 @@ class GuestService {
   void ComplainOfClass(const Guest& guest, const GuestIdentity& identity);
   void AcceptFailed(const absl::Status& why);
 
-  const AgentSettings settings_;
+  AgentSettings settings_;  // constant but for listeners of single guests; an empty path = vacant
+  std::map<std::string, config::v1::GuestSocket> guest_sockets_;  // by name
   EventLoop* const loop_;
   Log* const log_;
   AgentMetrics* const metrics_;

@@ -34,6 +34,7 @@ bool GuestService::Filled() const {
 
 void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const {
   for (const std::unique_ptr<Listener>& listener : listeners_) {
+    if (listener == nullptr) continue;
     numbers->add_listener(listener->path());
     listeners->push_back(listener->fd());
   }
@@ -47,8 +48,10 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     saved->set_closed_pending(c->counters->closed_pending.Get());
     for (const LoopNumber& n : c->counters->waits) saved->add_waits(n.Get());
     saved->set_wait_sum_nanos(static_cast<int64_t>(c->counters->wait_sum_nanos.Get()));
-    saved->set_throttled_nanos(static_cast<int64_t>(c->counters->throttled_nanos.Get()));
+    saved->set_throttled_nanos(static_cast<int64_t>(c->throttled_before) +
+                               c->tree->throttled_nanos_until(loop_->now_nanos()));
   }
+  *numbers->mutable_guest_sockets() = GuestSockets();
   for (const auto& [key, account] : accounts_.all()) {
     if (account.departed == GuestTotals()) continue;
     handover::v1::Departed* departed = numbers->add_departed();
@@ -66,10 +69,17 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
 absl::Status GuestService::SaveConnections(
     absl::FunctionRef<absl::Status(const handover::v1::Connections&, const std::vector<int>&)> send)
     const {
+  std::vector<uint32_t> places;  // of each listener among those in Numbers
+  uint32_t next = 0;
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    places.push_back(listener == nullptr ? next : next++);
+  }
   handover::v1::Connections batch;
   std::vector<int> sockets;
   for (auto it = guests_.begin(); it != guests_.end();) {
-    it->second->Save(batch.add_connection());
+    handover::v1::Connection* saved = batch.add_connection();
+    it->second->Save(saved);
+    saved->set_listener(places[saved->listener()]);
     sockets.push_back(it->second->fd());
     if (++it != guests_.end() && batch.connection_size() < kBatch) continue;
     if (auto status = send(batch, sockets); !status.ok()) return status;
@@ -86,6 +96,10 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
                                                    " descriptors came for ",
                                                    numbers.listener_size(), " sockets"));
   }
+  // Sockets of single guests are as the predecessor has them, whatever the file said at start.
+  const config::v1::GuestState stale = GuestSockets();
+  for (const config::v1::GuestSocket& socket : stale.guests()) VacateSocket(socket.name());
+  RestoreGuestSockets(numbers.guest_sockets());
   listeners_.resize(settings_.listeners.size());
   for (int i = 0; i < numbers.listener_size(); ++i) {
     const std::string& path = numbers.listener(i);
@@ -168,7 +182,9 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
 }
 
 void GuestService::Own() {
-  for (const std::unique_ptr<Listener>& listener : listeners_) listener->Own();
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    if (listener != nullptr) listener->Own();
+  }
   for (const std::unique_ptr<ServedClass>& c : classes_) {
     c->expected_guests = 0;
     c->expected_bytes = 0;
@@ -180,7 +196,9 @@ void GuestService::Own() {
 }
 
 void GuestService::GiveAway() {
-  for (const std::unique_ptr<Listener>& listener : listeners_) listener->Disown();
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    if (listener != nullptr) listener->Disown();
+  }
   listeners_.clear();
   while (!guests_.empty()) guests_.begin()->second->Close("handed over");
   closed_.clear();

@@ -137,6 +137,14 @@ void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   if (after == After::kAgain) Touch(id);
 }
 
+int64_t GuestTree::throttled_nanos_until(int64_t now_nanos) const {
+  int64_t nanos = throttled_nanos_;
+  for (const Slot& slot : slots_) {
+    if (slot.throttled) nanos += now_nanos - slot.throttled_since;
+  }
+  return nanos;
+}
+
 void GuestTree::Serve(int64_t now_nanos) {
   do {
     for (Id id : touched_) {

@@ -80,6 +80,7 @@ class GuestTree {
     return slot.throttled_nanos + (slot.throttled ? now_nanos - slot.throttled_since : 0);
   }
   int64_t throttled_nanos() const { return throttled_nanos_; }
+  int64_t throttled_nanos_until(int64_t now_nanos) const;  // of all, exactly; looks at each
 
   ClassBuffer* buffer() const { return buffer_; }
   uint32_t guests() const { return guests_; }
