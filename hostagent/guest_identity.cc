@@ -52,7 +52,6 @@ bool Holds(PeerPin* pin, const std::string& proc) {
 std::string Unescape(absl::string_view name) {
   std::string out;
   while (!name.empty()) {
-    std::string byte;
     if (name.size() >= 4 && absl::StartsWith(name, "\\x") && absl::ascii_isxdigit(name[2]) &&
         absl::ascii_isxdigit(name[3])) {
       out += absl::HexStringToBytes(name.substr(2, 2));
