@@ -32,7 +32,7 @@ struct AgentSettings {
     std::string clients_name;          // as in the configuration: "auto"
     config::v1::Identify identify = config::v1::IDENTIFY_NONE;
     bool refuse_unknown = false;       // a peer that `identify` does not know
-    std::string guest;                 // whom it was made for; empty = it is one of the configuration
+    std::string guest = "";            // whom it was made for; empty = it is one of the configuration
   };
   // Those that listeners name, in their order, each once; then the others that are configured, by
   // name: guests come to them by their metadata.
