@@ -43,6 +43,7 @@ MemberId ClassTreeImpl::AddMember(ClassId leaf, const MemberSpec& spec) {
   if (member.has_ceil) {
     const uint64_t ceil = std::max<uint64_t>(spec.ceil, 1);
     member.ceil = TokenBucket(ceil, DefaultBurst(ceil, chunk_bytes_));
+    if (spec.nano_tokens.has_value()) member.ceil.Restore(*spec.nano_tokens, spec.tokens_at_nanos);
     member_events_.Reserve(++capped_members_);
   }
   const double weight = std::clamp(spec.weight, kMinMemberWeight, kMaxMemberWeight);

@@ -60,6 +60,9 @@ class ClassTree {
     double weight = 1;             // among the members of its leaf; clamped to 2^-20..2^20
     uint64_t ceil = kUnlimited;    // bytes/s, the member's own, at least 1
     void* cookie = nullptr;        // handed to `offer`
+    // What the ceil's bucket held at a time: for a member that was one elsewhere. Absent = full.
+    absl::optional<int64_t> nano_tokens = absl::nullopt;
+    int64_t tokens_at_nanos = 0;
   };
 
   struct Pass {
@@ -128,6 +131,8 @@ class ClassTree {
   virtual std::vector<ClassStats> Stats(int64_t now_nanos) const = 0;
   virtual uint64_t MemberDelivered(MemberId member) const = 0;
   virtual uint64_t MemberWant(MemberId member) const = 0;
+  // What the bucket of its ceil holds then, in nano-bytes; 0 without a ceil.
+  virtual int64_t MemberNanoTokens(MemberId member, int64_t now_nanos) const = 0;
 };
 
 }  // namespace entropyd

@@ -152,6 +152,11 @@ class ClassTreeImpl final : public ClassTree {
   std::vector<ClassStats> Stats(int64_t now_nanos) const override;
   uint64_t MemberDelivered(MemberId id) const override { return members_[id].delivered; }
   uint64_t MemberWant(MemberId id) const override { return members_[id].want; }
+  int64_t MemberNanoTokens(MemberId id, int64_t now_nanos) const override {
+    TokenBucket bucket = members_[id].ceil;
+    bucket.Fill(now_nanos);
+    return bucket.nano_tokens();
+  }
 
  private:
   // Where a class stood among its siblings, in bytes: a unit that outlives a change of their rates.

@@ -28,6 +28,7 @@ constexpr time_t kPatienceSeconds = 1;
 constexpr absl::Duration kJoinPatience = absl::Seconds(2);
 
 constexpr char kText[] = "text/plain; charset=utf-8";
+constexpr char kMetrics[] = "text/plain; version=0.0.4";
 constexpr char kIndex[] =
     "/metrics  Prometheus text format\n"
     "/healthz  200 when the process works, else 503 and the reason\n"
@@ -68,6 +69,7 @@ struct HttpServer::Impl {
   Impl(const Options& o, Metrics* m) : metrics(m), options(o) {}
 
   void InstallHandlers();
+  void InstallPage(const std::string& path, std::function<absl::StatusOr<std::string>()> page);
   void Answer(httplib::Response* response, const std::function<absl::Status()>& check);
   absl::Status Bind(const Address& address);
 
@@ -97,10 +99,29 @@ void HttpServer::Impl::Answer(httplib::Response* response,
   response->set_content(status.ok() ? "ok\n" : absl::StrCat(status.message(), "\n"), kText);
 }
 
-void HttpServer::Impl::InstallHandlers() {
-  server.Get("/", [](const httplib::Request&, httplib::Response& response) {
-    response.set_content(kIndex, kText);
+void HttpServer::Impl::InstallPage(const std::string& path,
+                                   std::function<absl::StatusOr<std::string>()> page) {
+  server.Get(path, [this, page](const httplib::Request&, httplib::Response& response) {
+    absl::StatusOr<std::string> text = absl::UnavailableError("shutting down");
+    {
+      absl::ReaderMutexLock lock(&mutex);
+      if (open) text = page();
+    }
+    response.status = text.ok() ? 200 : 503;
+    response.set_content(text.ok() ? *text : absl::StrCat(text.status().message(), "\n"),
+                         text.ok() ? kMetrics : kText);
   });
+}
+
+void HttpServer::Impl::InstallHandlers() {
+  server.Get("/", [this](const httplib::Request&, httplib::Response& response) {
+    std::string index = kIndex;
+    for (const auto& [path, page] : options.pages) {
+      absl::StrAppend(&index, path, "  Prometheus text format\n");
+    }
+    response.set_content(index, kText);
+  });
+  for (const auto& [path, page] : options.pages) InstallPage(path, page);
   server.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
     Answer(&response, options.healthy);
   });
@@ -113,7 +134,7 @@ void HttpServer::Impl::InstallHandlers() {
       response.status = 503;
       return;
     }
-    response.set_content(metrics->Serialize(), "text/plain; version=0.0.4");
+    response.set_content(metrics->Serialize(), kMetrics);
   });
   server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
     if (request.method == "GET" || request.method == "HEAD") {

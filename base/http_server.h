@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +21,8 @@ class HttpServer {
     std::string address;                      // HOST:PORT, [V6]:PORT; port 0 = any
     std::function<absl::Status()> healthy;    // /healthz: 200 "ok", else 503 and the reason
     std::function<absl::Status()> ready;      // /readyz, likewise
+    // More pages of metrics, by path: the text, or an error: 503 and the reason.
+    std::map<std::string, std::function<absl::StatusOr<std::string>()>> pages = {};
   };
 
   // Binds and serves on threads of its own. Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).

@@ -159,6 +159,20 @@ void Metrics::SetCounter(Counter* counter, double value) {
   if (difference > 0) counter->Increment(difference);
 }
 
+void Metrics::SetHistogram(Histogram* histogram, const std::vector<uint64_t>& counts, double sum) {
+  auto* const impl = static_cast<prometheus::Histogram*>(histogram->impl_);
+  const prometheus::ClientMetric::Histogram before = impl->Collect().histogram;
+  std::vector<double> increments;
+  uint64_t cumulative = 0;
+  for (size_t i = 0; i < before.bucket.size() && i < counts.size(); ++i) {
+    const uint64_t had = before.bucket[i].cumulative_count - cumulative;
+    cumulative = before.bucket[i].cumulative_count;
+    increments.push_back(counts[i] > had ? static_cast<double>(counts[i] - had) : 0);
+  }
+  if (increments.size() < before.bucket.size()) return;
+  impl->ObserveMultiple(increments, std::max(sum - before.sample_sum, 0.0));
+}
+
 std::string Metrics::Serialize() {
   {
     absl::MutexLock refresh_lock(&impl_->refresh_mutex);

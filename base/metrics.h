@@ -9,6 +9,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -71,6 +72,8 @@ class Metrics {
   // ignored, because a counter never goes back.
   void AddRefresher(std::function<void()> refresh);
   static void SetCounter(Counter* counter, double value);
+  // Likewise; `counts` by bucket, not cumulative, the last one beyond all bounds.
+  static void SetHistogram(Histogram* histogram, const std::vector<uint64_t>& counts, double sum);
 
   // Text exposition format 0.0.4.
   std::string Serialize();

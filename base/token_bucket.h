@@ -53,6 +53,12 @@ class TokenBucket {
     *this = changed;
   }
 
+  // Goes on with so many tokens, as of that time, or with its burst if that is less.
+  void Restore(int64_t nano_tokens, int64_t now_nanos) {
+    tokens_ = std::clamp<int64_t>(nano_tokens, 0, capacity_);
+    filled_at_ = now_nanos;
+  }
+
   // Time from the last Fill() until the bucket holds `nano_bytes`, rounded up.
   // REQUIRES: rate > 0, nano_bytes within the burst.
   int64_t NanosUntil(int64_t nano_bytes) const {

@@ -26,6 +26,16 @@ class AgentAdminClientImpl final : public AgentAdminClient {
                         timeout_, absl::StrCat("list guests of ", what_));
   }
 
+  absl::StatusOr<v1::AddGuestResponse> AddGuest(const v1::AddGuestRequest& request) override {
+    return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::AddGuest, request, timeout_,
+                        absl::StrCat("add guest to ", what_));
+  }
+  absl::StatusOr<v1::RemoveGuestResponse> RemoveGuest(
+      const v1::RemoveGuestRequest& request) override {
+    return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::RemoveGuest, request, timeout_,
+                        absl::StrCat("remove guest from ", what_));
+  }
+
   absl::StatusOr<v1::UpgradeResponse> Upgrade() override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::Upgrade, v1::UpgradeRequest(),
                         kUpgradeTimeout, absl::StrCat("upgrade ", what_));

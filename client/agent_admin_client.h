@@ -29,6 +29,10 @@ class AgentAdminClient {
 
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;
   virtual absl::StatusOr<v1::ListGuestsResponse> ListGuests() = 0;
+  // A socket for one guest. Errors: also the agent's, each with the remedy.
+  virtual absl::StatusOr<v1::AddGuestResponse> AddGuest(const v1::AddGuestRequest& request) = 0;
+  virtual absl::StatusOr<v1::RemoveGuestResponse> RemoveGuest(
+      const v1::RemoveGuestRequest& request) = 0;
   // Waits for the outcome. Errors: also the agent's reason why its successor did not take over.
   virtual absl::StatusOr<v1::UpgradeResponse> Upgrade() = 0;
   // The same for a new configuration.

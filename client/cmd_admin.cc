@@ -1,4 +1,4 @@
-// `entropyctl sources|pools|classes|agents|drain|guests|agent upgrade`: one question each to Admin or
+// `entropyctl sources|pools|classes|agents|drain|agent upgrade`: one question each to Admin or
 // AgentAdmin, answered as a table or as the message itself in JSON.
 #include <iostream>
 
@@ -115,15 +115,6 @@ int RunAgentReload(const ClientFlags& flags, bool json) {
   if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
   std::cout << (json ? JsonOf(*answer) + "\n"
                      : absl::StrCat("the agent serves by ", answer->config(), " now\n"));
-  return kExitOk;
-}
-
-int RunGuests(const ClientFlags& flags, bool json) {
-  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
-  if (!config.ok()) return Fail(config.status());
-  const auto answer = AgentAdminClient::Create(config->control())->ListGuests();
-  if (!answer.ok()) return FailAgent(answer.status());
-  std::cout << (json ? JsonOf(*answer) + "\n" : GuestsTable(*answer));
   return kExitOk;
 }
 

@@ -85,6 +85,21 @@ int RunClassesDiff(const ClientFlags& flags, bool json);
 int RunClassesSimulate(const std::string& file, bool json);
 int RunAgents(const ClientFlags& flags, bool json);
 int RunGuests(const ClientFlags& flags, bool json);
+struct GuestSocketOptions {
+  std::string name;
+  std::string path;   // empty = the agent chooses
+  std::string mode;
+  std::string group;
+};
+// The class is --class, or the agent's choice. Prints how to give the socket to QEMU.
+int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
+                 const GuestSocketOptions& options, bool json);
+int RunGuestsRemove(const ClientFlags& flags, const std::string& name, bool json);
+struct TopOptions {
+  bool once = false;   // else until interrupted
+  double seconds = 2;  // between two looks
+};
+int RunTop(const ClientFlags& flags, const TopOptions& options, bool json);
 // The agent's program is started anew and takes the guests over; returns when the new one answers.
 int RunAgentUpgrade(const ClientFlags& flags, bool json);
 int RunAgentReload(const ClientFlags& flags, bool json);

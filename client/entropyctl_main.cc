@@ -40,6 +40,8 @@ struct Arguments {
   std::string scenario;
   RecordOptions record;
   DrainOptions drain;
+  TopOptions top;
+  GuestSocketOptions guest_socket;
   PkiOptions pki;
   DemoOptions demo;
   std::string demo_guest_bytes = "262144";  // digits, as SizeText leaves them
@@ -219,6 +221,44 @@ void AddSources(CLI::App& app, Arguments& args) {
   record->add_flag("--force", args.record.force, "replace the file");
 }
 
+void AddGuests(CLI::App& app, Arguments& args) {
+  CLI::App* guests = app.add_subcommand("guests", "Guests of this host's agent, and their sockets");
+  guests->footer(
+      "\n  entropyctl guests                                    who is connected\n"
+      "  entropyctl guests add web --class default/gold       a socket for one guest; prints the\n"
+      "                                                       arguments for QEMU\n"
+      "  entropyctl guests remove web                         closes it");
+  guests->require_subcommand(0, 1);
+  guests->callback([&args, guests] {
+    if (!guests->get_subcommands().empty()) return;
+    args.run = [&args] { return RunGuests(args.connection, args.json()); };
+  });
+  CLI::App* add = guests->add_subcommand(
+      "add", "Make a socket for one guest, which stays until it is removed");
+  add->add_option("name", args.guest_socket.name, "what the guest is called")->required();
+  add->add_option("--class", args.connection.pool_class,
+                  "POOL/CLASS, one of the agent's (default: its first listener's)");
+  add->add_option("--path", args.guest_socket.path,
+                  "the socket (default: guest/NAME.sock beside the control socket)");
+  add->add_option("--mode", args.guest_socket.mode, "octal file mode (default 0660)");
+  add->add_option("--group", args.guest_socket.group,
+                  "the socket's group (default: its first listener's)");
+  add->callback([&args] {
+    args.run = [&args] {
+      return RunGuestsAdd(args.connection, args.connection.pool_class, args.guest_socket,
+                          args.json());
+    };
+  });
+  CLI::App* remove =
+      guests->add_subcommand("remove", "Close a guest's socket and its connections");
+  remove->add_option("name", args.guest_socket.name, "as given to add")->required();
+  remove->callback([&args] {
+    args.run = [&args] {
+      return RunGuestsRemove(args.connection, args.guest_socket.name, args.json());
+    };
+  });
+}
+
 void AddTables(CLI::App& app, Arguments& args) {
   const auto table = [&](const char* name, const char* help, std::function<int()> run) {
     CLI::App* command = app.add_subcommand(name, help);
@@ -234,8 +274,14 @@ void AddTables(CLI::App& app, Arguments& args) {
   AddClasses(app, args);
   table("agents", "Host agents attached to the server",
         [&args] { return RunAgents(args.connection, args.json()); });
-  table("guests", "Guests of this host's agent",
-        [&args] { return RunGuests(args.connection, args.json()); });
+  AddGuests(app, args);
+
+  CLI::App* top = table("top", "Classes and guests of this host's agent by rate, live",
+                        [&args] { return RunTop(args.connection, args.top, args.json()); });
+  top->footer("\nRates are averages over some seconds. JSON is one object a line.");
+  top->add_flag("--once", args.top.once, "print once and end");
+  top->add_option("--interval", args.top.seconds, "seconds between two looks (default 2)")
+      ->check(CLI::Range(0.1, 3600.0));
 
   CLI::App* agent = app.add_subcommand("agent", "This host's agent");
   agent->require_subcommand(1);

@@ -166,15 +166,25 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
   return OrNone(table);
 }
 
+std::string WaitText(double seconds) {
+  if (seconds <= 0) return "-";
+  if (seconds < 1e-3) return absl::StrFormat("%.0f us", seconds * 1e6);
+  if (seconds < 1) return absl::StrFormat("%.1f ms", seconds * 1e3);
+  return absl::StrFormat("%.1f s", seconds);
+}
+
 std::string GuestsTable(const v1::ListGuestsResponse& answer) {
-  Table table({"ID>", "GUEST", "PID>", "CLASS", "SINCE>", "DELIVERED>", "REQUESTS>", "WAITING>",
-               "PRIMED>", "LISTENER"});
+  Table table({"ID>", "GUEST", "UUID", "PID>", "CLASS", "SINCE>", "RATE>", "DELIVERED>",
+               "REQUESTS>", "P50>", "P99>", "THROTTLED>", "WAITING>", "LISTENER"});
   for (const v1::Guest& guest : answer.guest()) {
+    const bool unknown = guest.identified_by().empty() || guest.identified_by() == "none";
     table.Add({absl::StrCat(guest.id()),
-               absl::StrCat(OrDash(guest.name()), guest.qemu() ? " (QEMU)" : ""),
-               absl::StrCat(guest.pid()), guest.class_(), FormatDuration(guest.connected_seconds()),
-               Bytes(guest.delivered()), absl::StrCat(guest.requests()), Bytes(guest.owed()),
-               Bytes(guest.primed()), guest.listener()});
+               absl::StrCat(OrDash(guest.name()), unknown && guest.qemu() ? " (QEMU)" : ""),
+               OrDash(guest.uuid()), absl::StrCat(guest.pid()), guest.class_(),
+               FormatDuration(guest.connected_seconds()), FormatRate(guest.rate()),
+               Bytes(guest.delivered()), absl::StrCat(guest.requests()),
+               WaitText(guest.wait_p50_seconds()), WaitText(guest.wait_p99_seconds()),
+               WaitText(guest.throttled_seconds()), Bytes(guest.owed()), guest.listener()});
   }
   return OrNone(table);
 }

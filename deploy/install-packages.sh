@@ -12,7 +12,7 @@ packages_for() {
   case "$1" in
     build) echo g++ cmake ninja-build pkg-config libgrpc++-dev protobuf-compiler protobuf-compiler-grpc \
       libprotobuf-dev libabsl-dev libssl-dev prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev \
-      libyaml-cpp-dev libcli11-dev libsystemd-dev libcpp-httplib-dev libp11-kit-dev libtss2-dev ;;
+      libyaml-cpp-dev libcli11-dev libsystemd-dev libcpp-httplib-dev libp11-kit-dev libtss2-dev libxml2-dev ;;
     guest) echo qemu-system-x86 seabios kmod xz-utils ;;
     test) echo git python3 python3-yaml python3-jsonschema libgtest-dev libgmock-dev libbenchmark-dev clang \
       libclang-rt-14-dev openssl rng-tools5 ent curl prometheus systemd kubernetes-client procps iproute2 \

@@ -2,13 +2,16 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "base/tls.h"
+#include "hostagent/guest_sockets_file.h"
 #include "hostagent/host_id.h"
 
 namespace entropyd {
@@ -21,6 +24,9 @@ constexpr int64_t kHangNanos = 10 * kSecond;
 // The process is to be gone 2 s after SIGTERM; gRPC and HTTP need a little of that.
 constexpr int64_t kStopNanos = kSecond;
 constexpr int64_t kStopCheckNanos = kSecond / 100;
+constexpr char kGuestPage[] = "/metrics/guests";
+// As the control socket's: a loop that has not answered by then hangs.
+constexpr absl::Duration kLoopPatience = absl::Seconds(2);
 
 }  // namespace
 
@@ -54,13 +60,11 @@ Agent::Agent(const config::v1::HostAgent& config, AgentSettings settings, const 
       started_at_(clock->NowNanos()),
       metrics_(metrics),
       control_path_(config.control()),
+      state_dir_(config.state_dir()),
       http_address_(config.metrics()),
       upstream_wake_(this) {}
 
 absl::Status Agent::Open(const config::v1::HostAgent& config) {
-  for (const std::string& name : settings_.unused_classes) {
-    log_->Warning("config.unused_class", {{"class", name}, {"reason", "no listener leads there"}});
-  }
   auto host_id = LoadOrCreateHostId(config.state_dir());
   if (!host_id.ok()) return host_id.status();
   host_id_ = *std::move(host_id);
@@ -80,6 +84,11 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
       GuestService::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
   if (!guests.ok()) return guests.status();
   guests_ = *std::move(guests);
+
+  auto sockets = LoadGuestSockets(state_dir_);
+  if (!sockets.ok()) return sockets.status();
+  guests_->RestoreGuestSockets(*sockets);
+  if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
 
   Upstream::Options options;
   options.servers.assign(config.servers().begin(), config.servers().end());
@@ -101,13 +110,35 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   return absl::OkStatus();
 }
 
+absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
+  const bool wanted =
+      std::any_of(settings_.listeners.begin(), settings_.listeners.end(), [](const auto& listener) {
+        return listener.identify != config::v1::IDENTIFY_NONE;
+      });
+  if (!wanted) return absl::OkStatus();
+  auto identities = IdentityThread::Start(
+      libvirt_dir,
+      [this](std::vector<IdentityNews> news) {
+        loop_->Post([this, news = std::move(news)] { guests_->OnIdentities(news); });
+      },
+      log_);
+  if (!identities.ok()) return identities.status();
+  identities_ = *std::move(identities);
+  guests_->SetIdentifier(identities_.get());
+  return absl::OkStatus();
+}
+
 absl::Status Agent::OpenDoors() {
-  auto control = ControlServer::Start(control_path_, loop_.get(), this);
+  auto control = ControlServer::Start(control_path_, state_dir_, loop_.get(), this);
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
   if (!http_address_.empty()) {
-    auto http = HttpServer::Start(
-        {http_address_, [this] { return Healthy(); }, [this] { return Ready(); }}, metrics_);
+    HttpServer::Options options;
+    options.address = http_address_;
+    options.healthy = [this] { return Healthy(); };
+    options.ready = [this] { return Ready(); };
+    if (settings_.guest_metrics > 0) options.pages[kGuestPage] = [this] { return GuestMetrics(); };
+    auto http = HttpServer::Start(options, metrics_);
     if (!http.ok()) {
       control_.reset();
       return http.status();
@@ -115,6 +146,22 @@ absl::Status Agent::OpenDoors() {
     http_ = *std::move(http);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Agent::GuestMetrics() const {
+  struct Request {
+    std::vector<GuestSeries> guests;
+    absl::Notification done;
+  };
+  auto request = std::make_shared<Request>();
+  loop_->Post([this, request] {
+    request->guests = guests_->Series();
+    request->done.Notify();
+  });
+  if (!request->done.WaitForNotificationWithTimeout(kLoopPatience)) {
+    return absl::UnavailableError("the agent's event loop does not answer");
+  }
+  return GuestMetricsText(std::move(request->guests), settings_.guest_metrics);
 }
 
 Agent::~Agent() {

@@ -4,7 +4,7 @@
 //   agent->Start({.take_over = true, …});
 //   agent->Run();   // until Stop(), or until a successor has taken over
 //
-// Thread safety: Stop(), Healthy() and Ready() are safe; the rest belongs to one thread, which is the
+// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe; the rest belongs to one thread, which is the
 // event loop's while Run() runs.
 #pragma once
 
@@ -31,6 +31,7 @@
 #include "hostagent/guest_service.h"
 #include "hostagent/handover.h"
 #include "hostagent/handover_channel.h"
+#include "hostagent/identity_thread.h"
 #include "hostagent/successor.h"
 #include "hostagent/survival.h"
 #include "hostagent/upstream.h"
@@ -86,9 +87,18 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
 
   absl::Status Healthy() const;  // the event loop turns
   absl::Status Ready() const;    // was attached once, or has bytes to give
+  absl::StatusOr<std::string> GuestMetrics() const;  // /metrics/guests; asks the loop and waits
 
   void FillStatus(v1::GetStatusResponse* status) const override;
   void FillGuests(v1::ListGuestsResponse* guests) const override;
+  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
+      const config::v1::GuestSocket& asked) override {
+    return guests_->AddGuestSocket(asked);
+  }
+  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override {
+    return guests_->RemoveGuestSocket(name);
+  }
+  config::v1::GuestState GuestSockets() const override { return guests_->GuestSockets(); }
   // Starts the successor, which takes over; the loop's thread only.
   void Upgrade(Upgraded done) override;
   // Checks the configuration on disk, then has a successor of the same program take over with it.
@@ -121,6 +131,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   enum class Purpose { kUpgrade, kReload };
   void StartSuccessor(Purpose purpose, Upgraded done);
   absl::Status Open(const config::v1::HostAgent& config);
+  absl::Status StartIdentities(const std::string& libvirt_dir);
   absl::Status StartFresh();
   absl::Status Fill(const handover::v1::Offer& offer);
   void Adopt(Taken taken);
@@ -142,6 +153,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   const int64_t started_at_;
   Metrics* const metrics_;
   const std::string control_path_;
+  const std::string state_dir_;
   const std::string http_address_;  // empty = no HTTP
   StartOptions options_;
   std::string host_id_;
@@ -152,6 +164,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<AgentMetrics> agent_metrics_;
   std::unique_ptr<GuestService> guests_;
+  std::unique_ptr<IdentityThread> identities_;  // none when no listener asks for it
   UpstreamWake upstream_wake_;
   std::unique_ptr<Upstream> upstream_;
   EventLoop::TimerId upstream_timer_ = EventLoop::kNoTimer;

@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/class_tree.h"
 #include "hostagent/listener.h"
 #include "hostagent/tcp_address.h"
@@ -33,19 +35,17 @@ class Checker {
   absl::StatusOr<AgentSettings> Check() {
     settings_.max_guests = config_.max_guests();
     CheckServers();
+    CheckGuestMetrics();
     CheckPath("control", config_.control());
-    for (const auto& [name, unused] : config_.classes()) {
-      CheckClassName(absl::StrCat("classes[", name, "]"), name);
-    }
+    settings_.guest_socket_dir =
+        absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
+    CheckClasses();
     if (settings_.classes.size() > kMaxClasses) {
-      Fail("listeners", absl::StrCat("name ", settings_.classes.size(), " classes, an agent has at most ",
-                                     kMaxClasses, "; let some listeners share a class"));
+      Fail("listeners", absl::StrCat("and classes name ", settings_.classes.size(),
+                                     " classes, an agent has at most ", kMaxClasses,
+                                     "; let some listeners share a class, or remove some"));
     }
-    for (const auto& [name, unused] : config_.classes()) {
-      if (index_.count(name) == 0) settings_.unused_classes.push_back(name);
-    }
-    std::sort(settings_.unused_classes.begin(), settings_.unused_classes.end());
     if (!errors_.empty()) {
       if (errors_.size() > kMaxErrors) errors_.resize(kMaxErrors);
       return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
@@ -71,6 +71,27 @@ class Checker {
       } else if (!seen.insert(server).second) {
         Fail(path, absl::StrCat("'", server, "' is listed twice; remove one"));
       }
+    }
+  }
+
+  void CheckGuestMetrics() {
+    absl::string_view text = config_.guest_metrics();
+    uint32_t most = 0;
+    if (text == "all") {
+      settings_.guest_metrics = std::numeric_limits<size_t>::max();
+    } else if (absl::ConsumePrefix(&text, "top:") && absl::SimpleAtoi(text, &most) && most > 0) {
+      settings_.guest_metrics = most;
+    } else if (text != "off") {
+      Fail("guest_metrics", absl::StrCat("'", config_.guest_metrics(),
+                                         "' is none of off, all and top:N, e.g. top:100"));
+    }
+  }
+
+  void CheckClasses() {
+    std::set<std::string> sorted;
+    for (const auto& [name, unused] : config_.classes()) sorted.insert(name);
+    for (const std::string& name : sorted) {
+      if (CheckClassName(absl::StrCat("classes[", name, "]"), name)) ClassIndex(name);
     }
   }
 
@@ -117,6 +138,11 @@ class Checker {
       socket.path = listener.listen();
       socket.tcp = true;
       CheckTcp(key, listener);
+    }
+    socket.identify = listener.identify();
+    socket.refuse_unknown = listener.unknown() == config::v1::UNKNOWN_PEER_REFUSE;
+    if (socket.refuse_unknown && socket.identify == config::v1::IDENTIFY_NONE) {
+      Fail(key + ".unknown", "refuse needs identify: libvirt or cgroup, or nobody would be known");
     }
     uint32_t mode = 0;
     if (!ParseOctal(listener.mode(), &mode)) {

@@ -31,11 +31,17 @@ struct AgentSettings {
     config::v1::Clients clients = config::v1::CLIENTS_AUTO;
     std::string clients_name;          // as in the configuration: "auto"
     bool tcp = false;                  // `path` is IP:PORT; no mode, no group
+    config::v1::Identify identify = config::v1::IDENTIFY_NONE;
+    bool refuse_unknown = false;       // a peer that `identify` does not know
+    std::string guest = "";            // whom it was made for; empty = it is one of the configuration
   };
-  std::vector<Class> classes;          // those that listeners name, in their order, each once
+  // Those that listeners name, in their order, each once; then the others that are configured, by
+  // name: guests come to them by their metadata.
+  std::vector<Class> classes;
   std::vector<Socket> listeners;
   uint32_t max_guests = 0;
-  std::vector<std::string> unused_classes;  // configured, but no listener leads there
+  std::string guest_socket_dir;        // where sockets for single guests are made
+  size_t guest_metrics = 0;            // guests on /metrics/guests at most; 0 = no such page
 };
 
 // Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.

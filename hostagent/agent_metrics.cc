@@ -5,18 +5,25 @@
 namespace entropyd {
 namespace {
 
-// From a reply out of the buffer in the same batch to a guest that waited for its ceiling.
-const std::vector<double>& WaitBounds() {
-  static const std::vector<double>* const kBounds =
-      new std::vector<double>{1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3,
-                              1e-2, 2.5e-2, 5e-2, 0.1,  0.25,   0.5,  1,    2.5,    5,
-                              10,   30,     60};
-  return *kBounds;
+std::vector<double> WaitBounds() {
+  std::vector<double> bounds;
+  for (int64_t nanos : kWaitBoundsNanos) bounds.push_back(static_cast<double>(nanos) / 1e9);
+  return bounds;
+}
+
+void CopyWaits(const ClassCounters& from, Histogram* to) {
+  std::vector<uint64_t> counts;
+  for (const LoopNumber& n : from.waits) counts.push_back(n.Get());
+  Metrics::SetHistogram(to, counts, static_cast<double>(from.wait_sum_nanos.Get()) / 1e9);
 }
 
 // By command byte.
 constexpr const char* kCommandNames[EgdSession::kCommands] = {"get_entropy", "read_nonblocking",
                                                               "read_blocking", "write", "get_pid"};
+
+// By IdentitySource.
+constexpr const char* kIdentitySourceNames[AgentMetrics::kIdentitySources] = {"none", "libvirt",
+                                                                              "cgroup", "socket"};
 
 using Copy = std::pair<const LoopNumber*, Gauge*>;
 using CopyTotal = std::pair<const LoopNumber*, Counter*>;
@@ -44,7 +51,24 @@ void AgentMetrics::Export(Metrics* metrics) {
                                             "Connections closed at once for max_guests.")},
       {&accept_failures,
        metrics->AddCounter("entropyd_agent_accept_failures_total",
-                           "Times a listener paused for want of descriptors or memory.")}};
+                           "Times a listener paused for want of descriptors or memory.")},
+      {&identity_timeouts,
+       metrics->AddCounter("entropyd_agent_identity_timeouts_total",
+                           "Guests that were not identified in time, and served or refused unknown.")},
+      {&unidentified_refused,
+       metrics->AddCounter("entropyd_agent_unidentified_refused_total",
+                           "Connections closed because nobody knows the peer.")},
+      {&class_refused,
+       metrics->AddCounter("entropyd_agent_class_refused_total",
+                           "Guests whose metadata asks for a class that this agent does not serve.")}};
+  for (size_t i = 0; i < kIdentitySources; ++i) {
+    totals.emplace_back(&identified[i],
+                        metrics->AddCounter("entropyd_agent_identified_total",
+                                            "Answers to who a peer is, by who knew it.",
+                                            {{"source", kIdentitySourceNames[i]}}));
+  }
+  std::vector<CopyTotal> throttled;  // in seconds
+  std::vector<std::pair<const ClassCounters*, Histogram*>> waits;
   for (const std::unique_ptr<ClassCounters>& c : classes_) {
     const Labels labels = {{"class", c->class_name}};
     auto gauge = [&](const LoopNumber* number, const char* name, const char* help) {
@@ -75,16 +99,26 @@ void AgentMetrics::Export(Metrics* metrics) {
           {{"class", c->class_name}, {"error", "unknown_command"}});
     total(&c->closed_pending, closed, closed_help,
           {{"class", c->class_name}, {"error", "too_many_pending"}});
-    c->wait = metrics->AddHistogram(
-        "entropyd_agent_wait_seconds",
-        "From the arrival of pipelined like requests to their last reply byte.", WaitBounds(),
-        labels);
+    waits.emplace_back(
+        c.get(), metrics->AddHistogram(
+                     "entropyd_agent_wait_seconds",
+                     "From the arrival of pipelined like requests to their last reply byte.",
+                     WaitBounds(), labels));
+    throttled.emplace_back(
+        &c->throttled_nanos,
+        metrics->AddCounter("entropyd_agent_throttled_seconds_total",
+                            "Time that guests waited for nothing but guest_ceil, summed over them.",
+                            labels));
   }
-  metrics->AddRefresher([gauges = std::move(gauges), totals = std::move(totals)] {
+  metrics->AddRefresher([waits = std::move(waits), throttled = std::move(throttled), gauges = std::move(gauges), totals = std::move(totals)] {
     for (const Copy& copy : gauges) copy.second->Set(static_cast<double>(copy.first->Get()));
     for (const CopyTotal& copy : totals) {
       Metrics::SetCounter(copy.second, static_cast<double>(copy.first->Get()));
     }
+    for (const CopyTotal& copy : throttled) {
+      Metrics::SetCounter(copy.second, static_cast<double>(copy.first->Get()) / 1e9);
+    }
+    for (const auto& [counters, histogram] : waits) CopyWaits(*counters, histogram);
   });
 }
 

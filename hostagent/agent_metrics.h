@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/secret_bytes.h"
 #include "hostagent/egd_session.h"
+#include "hostagent/guest_totals.h"
 
 namespace entropyd {
 
@@ -44,7 +45,9 @@ struct ClassCounters {
   LoopNumber buffer_target;
   LoopNumber buffer_size;
   // Time from the arrival of a run of like commands that came together to its last reply byte.
-  Histogram* wait = nullptr;
+  std::array<LoopNumber, kWaitBuckets> waits;
+  LoopNumber wait_sum_nanos;
+  LoopNumber throttled_nanos;         // guests' time, all together, waiting for their ceilings only
 };
 
 class AgentMetrics {
@@ -59,6 +62,11 @@ class AgentMetrics {
   LoopNumber refused_guests;          // connections beyond max_guests
   LoopNumber accept_failures;         // out of descriptors or memory
   LoopNumber reload_failed;           // 0 or 1
+  static constexpr size_t kIdentitySources = 4;
+  LoopNumber identified[kIdentitySources];           // answers, by IdentitySource; kNone = nobody knows the peer
+  LoopNumber identity_timeouts;       // guests for whom no answer came in time
+  LoopNumber unidentified_refused;    // connections closed because nobody knows the peer
+  LoopNumber class_refused;           // guests whose metadata asks for a class not served here
 
  private:
   void Export(Metrics* metrics);

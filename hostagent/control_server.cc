@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "base/grpc_status.h"
 #include "grpcpp/grpcpp.h"
+#include "hostagent/guest_sockets_file.h"
 #include "hostagent/listener.h"
 #include "proto/agent_admin.grpc.pb.h"
 
@@ -45,7 +47,8 @@ grpc::Status AskLoop(EventLoop* loop, Response* response, Fill fill) {
 
 class AdminService final : public v1::AgentAdmin::Service {
  public:
-  AdminService(EventLoop* loop, ControlServer::Subject* subject) : loop_(loop), subject_(subject) {}
+  AdminService(std::string state_dir, EventLoop* loop, ControlServer::Subject* subject)
+      : state_dir_(std::move(state_dir)), loop_(loop), subject_(subject) {}
 
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                          v1::GetStatusResponse* response) override {
@@ -59,6 +62,27 @@ class AdminService final : public v1::AgentAdmin::Service {
     return AskLoop(loop_, response, [subject = subject_](v1::ListGuestsResponse* guests) {
       subject->FillGuests(guests);
     });
+  }
+
+  grpc::Status AddGuest(grpc::ServerContext*, const v1::AddGuestRequest* request,
+                        v1::AddGuestResponse* response) override {
+    absl::MutexLock lock(&file_mutex_);
+    auto socket = ChangeSockets([subject = subject_, asked = request->socket()] {
+      return subject->AddGuestSocket(asked);
+    });
+    if (!socket.ok()) return ToGrpc(socket.status());
+    *response->mutable_socket() = *std::move(socket);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RemoveGuest(grpc::ServerContext*, const v1::RemoveGuestRequest* request,
+                           v1::RemoveGuestResponse* response) override {
+    absl::MutexLock lock(&file_mutex_);
+    auto socket = ChangeSockets(
+        [subject = subject_, name = request->name()] { return subject->RemoveGuestSocket(name); });
+    if (!socket.ok()) return ToGrpc(socket.status());
+    *response->mutable_socket() = *std::move(socket);
+    return grpc::Status::OK;
   }
 
   grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
@@ -102,24 +126,52 @@ class AdminService final : public v1::AgentAdmin::Service {
     return ToGrpc(outcome->status);
   }
 
+  using Socket = config::v1::GuestSocket;
+
+  // Lets the loop do it, and writes down what there is afterwards. What cannot be kept stays done, and
+  // the caller learns that a restart will not know of it.
+  absl::StatusOr<Socket> ChangeSockets(std::function<absl::StatusOr<Socket>()> change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mutex_) {
+    struct Outcome {
+      absl::StatusOr<Socket> socket = absl::UnavailableError("");
+      config::v1::GuestState state;
+    };
+    Outcome outcome;
+    const grpc::Status asked =
+        AskLoop(loop_, &outcome, [subject = subject_, change = std::move(change)](Outcome* out) {
+          out->socket = change();
+          if (out->socket.ok()) out->state = subject->GuestSockets();
+        });
+    if (!asked.ok()) return absl::UnavailableError(asked.error_message());
+    if (!outcome.socket.ok()) return outcome.socket;
+    if (auto saved = SaveGuestSockets(state_dir_, outcome.state); !saved.ok()) {
+      return absl::InternalError(absl::StrCat("done, but not kept for a restart: ", saved.message()));
+    }
+    return outcome.socket;
+  }
+
+  const std::string state_dir_;
   EventLoop* const loop_;
   ControlServer::Subject* const subject_;
+  absl::Mutex file_mutex_;  // the file is written in the order of the changes
 };
 
 }  // namespace
 
 struct ControlServer::Impl {
-  Impl(EventLoop* loop, Subject* subject) : service(loop, subject) {}
+  Impl(const std::string& state_dir, EventLoop* loop, Subject* subject)
+      : service(state_dir, loop, subject) {}
   AdminService service;
   std::unique_ptr<grpc::Server> server;
   std::string path;
 };
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
+                                                                    const std::string& state_dir,
                                                                     EventLoop* loop,
                                                                     Subject* subject) {
   if (auto status = ClearSocketPath(path); !status.ok()) return status;
-  auto impl = std::make_unique<Impl>(loop, subject);
+  auto impl = std::make_unique<Impl>(state_dir, loop, subject);
   impl->path = path;
   grpc::ServerBuilder builder;
   int bound = 0;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "hostagent/event_loop.h"
 #include "proto/agent_admin.pb.h"
+#include "proto/guest_state.pb.h"
 
 namespace entropyd {
 
@@ -23,6 +24,10 @@ class ControlServer {
    public:
     virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
     virtual void FillGuests(v1::ListGuestsResponse* guests) const = 0;
+    virtual absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
+        const config::v1::GuestSocket& asked) = 0;
+    virtual absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) = 0;
+    virtual config::v1::GuestState GuestSockets() const = 0;
     // Calls `done` once: with the successor's version when it has the guests, or with why not.
     using Upgraded = std::function<void(const absl::Status& status, const std::string& version)>;
     virtual void Upgrade(Upgraded done) = 0;
@@ -33,9 +38,11 @@ class ControlServer {
     ~Subject() = default;
   };
 
+  // `state_dir` keeps the guests' sockets; written by the thread that answers the call, not by the loop.
   // Loop and subject outlive the server; the loop may have stopped by then. Errors: as of
   // ClearSocketPath(), UNAVAILABLE when the socket cannot be bound.
   static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
+                                                              const std::string& state_dir,
                                                               EventLoop* loop,
                                                               Subject* subject);
   ~ControlServer();  // ends calls, removes the socket

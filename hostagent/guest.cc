@@ -31,20 +31,22 @@ Guest::Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass
 
 Guest::~Guest() { Close("agent stopped"); }
 
-absl::Status Guest::Join(uint32_t events) {
+absl::Status Guest::Join(uint32_t events, const handover::v1::Connection& saved) {
   auto watch = host_->loop->Watch(socket_.get(), events, this);
   if (!watch.ok()) {
     socket_.reset();
     return watch.status();
   }
   watch_ = *watch;
-  member_ = class_.tree->Add(this);
+  member_ = saved.has_ceil_tokens()
+                ? class_.tree->Add(this, saved.ceil_tokens(), host_->loop->now_nanos())
+                : class_.tree->Add(this);
   class_.tree->Touch(member_);
   return absl::OkStatus();
 }
 
 absl::Status Guest::Start() {
-  if (auto status = Join(kReadEvents); !status.ok()) return status;
+  if (auto status = Join(kReadEvents, {}); !status.ok()) return status;
   host_->log->Debug("guest.connected", {{"guest", options_.id},
                                         {"class", class_.counters->class_name},
                                         {"pid", options_.peer.pid},
@@ -54,11 +56,72 @@ absl::Status Guest::Start() {
   return absl::OkStatus();
 }
 
+GuestTotals Guest::totals() const {
+  GuestTotals totals;
+  totals.delivered = delivered_bytes();
+  totals.primed = primed_;
+  totals.requests = session_.commands_total();
+  totals.throttled_nanos = throttled_nanos_;
+  if (!closed()) {
+    totals.throttled_nanos += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+  }
+  std::copy(waits_.begin(), waits_.end(), totals.waits.begin());
+  totals.wait_sum_nanos = wait_sum_nanos_;
+  return totals;
+}
+
+GuestTotals Guest::totals_here() const {
+  GuestTotals here = totals();
+  if (before_ != nullptr) here -= *before_;
+  return here;
+}
+
+void Guest::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
+
+void Guest::MeasureRate(double seconds) {
+  const uint64_t bytes = delivered_bytes();
+  rate_ = AverageRate(rate_, bytes - rated_bytes_, seconds);
+  rated_bytes_ = bytes;
+}
+
+void Guest::Hold() {
+  held_ = true;
+  hold_timer_ = host_->loop->AddTimer(host_->loop->now_nanos() + kHoldNanos, [this] {
+    hold_timer_ = EventLoop::kNoTimer;
+    host_->unidentified(this);
+  });
+}
+
+void Guest::Release() {
+  if (!held_) return;
+  held_ = false;
+  host_->loop->CancelTimer(hold_timer_);
+  for (size_t i = 0; i < EgdSession::kCommands; ++i) {
+    class_.counters->requests[i].Add(session_.commands()[i]);
+  }
+  class_.tree->Touch(member_);
+}
+
+void Guest::Identify(GuestIdentity identity, uint64_t start_ticks) {
+  identity_ = std::move(identity);
+  start_ticks_ = start_ticks;
+}
+
+void Guest::MoveTo(const GuestClass& guest_class) {
+  throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+  class_.tree->Remove(member_, host_->loop->now_nanos());
+  class_ = guest_class;
+  member_ = class_.tree->Add(this);
+  class_.tree->Touch(member_);
+}
+
 void Guest::Close(absl::string_view reason) {
   if (closed()) return;
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
   host_->loop->CancelTimer(timer_);
+  host_->loop->CancelTimer(hold_timer_);
   host_->loop->Unwatch(watch_);
+  throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
   class_.tree->Remove(member_, host_->loop->now_nanos());
   unsent_ = SecretBytes();
   unsent_replies_.clear();
@@ -94,7 +157,8 @@ void Guest::OnInput(absl::Span<const uint8_t> bytes) {
   const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
   const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos());
   for (size_t i = 0; i < before.size(); ++i) {
-    if (const uint64_t n = session_.commands()[i] - before[i]) class_.counters->requests[i].Add(n);
+    const uint64_t n = session_.commands()[i] - before[i];
+    if (n > 0 && !held_) class_.counters->requests[i].Add(n);
   }
   switch (input) {
     case EgdSession::Input::kOk:
@@ -125,7 +189,7 @@ void Guest::OnInput(absl::Span<const uint8_t> bytes) {
 
 uint64_t Guest::Want() {
   // What a stalled reader owes itself must not make the class buffer grow.
-  if (unsent_.size() > 0 || lingering_) return 0;
+  if (unsent_.size() > 0 || lingering_ || held_) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
 
@@ -144,6 +208,7 @@ uint32_t Guest::Plan(uint32_t bytes) {
 }
 
 GuestTree::After Guest::Deliver() {
+  if (held_) return GuestTree::After::kDone;
   while (unsent_.size() == 0) {
     const size_t staged = Stage();
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
@@ -185,8 +250,10 @@ size_t Guest::Stage() {
   }
   if (session_.idle()) return 0;
   auto available = [this] { return class_.tree->buffer()->available(); };
-  return session_.Fill(host_->staging, {take, available, !plan_full_}, class_.completed,
-                       host_->replies);
+  const size_t staged = session_.Fill(host_->staging, {take, available, !plan_full_},
+                                      class_.completed, host_->replies);
+  class_.completed_by->resize(class_.completed->size(), this);
+  return staged;
 }
 
 // False when the socket did not take it all, or is closed by now.
@@ -284,6 +351,18 @@ void Guest::Save(handover::v1::Connection* saved) const {
   saved->set_age_nanos(now - connected_at_);
   saved->set_primed(primed_);
   saved->set_input_over(input_over_);
+  saved->set_held(held_);
+  totals().Save(saved->mutable_totals());
+  if (before_ != nullptr) before_->Save(saved->mutable_before());
+  if (class_.tree->has_ceil()) saved->set_ceil_tokens(class_.tree->nano_tokens(member_, now));
+  saved->set_start_ticks(start_ticks_);
+  if (identity_.source != IdentitySource::kNone) {
+    handover::v1::Identity* identity = saved->mutable_identity();
+    identity->set_source(static_cast<uint32_t>(identity_.source));
+    identity->set_name(identity_.name);
+    identity->set_uuid(identity_.uuid);
+    identity->set_class_(identity_.class_name);
+  }
   EgdSession::Unsent unsent;
   unsent.bytes = unsent_.span().subspan(unsent_at_);
   if (!session_.started()) {
@@ -315,7 +394,26 @@ absl::Status Guest::Resume(const handover::v1::Connection& saved) {
   primed_ = saved.primed();
   input_over_ = saved.input_over();
   wrote_at_ = now;
-  if (auto status = Join(input_over_ ? 0 : kReadEvents); !status.ok()) return status;
+  start_ticks_ = saved.start_ticks();
+  const GuestTotals totals = GuestTotals::Restore(saved.totals());
+  std::copy(totals.waits.begin(), totals.waits.end(), waits_.begin());
+  wait_sum_nanos_ = totals.wait_sum_nanos;
+  throttled_nanos_ = totals.throttled_nanos;
+  if (saved.has_before()) {
+    before_ = std::make_unique<GuestTotals>(GuestTotals::Restore(saved.before()));
+  }
+  rated_bytes_ = delivered_bytes();
+  if (saved.has_identity()) {
+    const uint32_t source = saved.identity().source();
+    identity_.source = source <= static_cast<uint32_t>(IdentitySource::kSocket)
+                           ? static_cast<IdentitySource>(source)
+                           : IdentitySource::kNone;
+    identity_.name = saved.identity().name();
+    identity_.uuid = saved.identity().uuid();
+    identity_.class_name = saved.identity().class_();
+  }
+  if (saved.held()) Hold();
+  if (auto status = Join(input_over_ ? 0 : kReadEvents, saved); !status.ok()) return status;
   SchedulePrimeCheck();
   return absl::OkStatus();
 }

@@ -15,7 +15,9 @@
 #pragma once
 
 #include <cstdint>
+#include <array>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,8 @@
 #include "hostagent/agent_metrics.h"
 #include "hostagent/egd_session.h"
 #include "hostagent/event_loop.h"
+#include "hostagent/guest_identity.h"
+#include "hostagent/guest_totals.h"
 #include "hostagent/guest_tree.h"
 #include "hostagent/peer.h"
 #include "hostagent/primer.h"
@@ -44,13 +48,17 @@ struct GuestHost {
   std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
   // The guest has left its class and its socket is closed; destroy it after the batch.
   std::function<void(Guest*)> closed;
+  // Nobody has told in time who it is; it is still held.
+  std::function<void(Guest*)> unidentified;
 };
 
 // What all guests of a class share. Outlives them.
 struct GuestClass {
+  size_t index = 0;  // into the agent's classes
   GuestTree* tree = nullptr;
   ClassCounters* counters = nullptr;
   std::vector<int64_t>* completed = nullptr;  // arrival times of runs answered in this batch
+  std::vector<Guest*>* completed_by = nullptr;  // whose they were
 };
 
 class Guest final : public EventLoop::Handler, public GuestTree::Member {
@@ -63,7 +71,6 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   struct Options {
     uint64_t id = 0;
     size_t listener = 0;     // index of the listener it came in by
-    size_t guest_class = 0;  // index of its class
     bool prime = false;
     Peer peer;
     int64_t age_nanos = 0;   // of the connection, when another process accepted it
@@ -71,6 +78,22 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
 
   Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class);
   ~Guest();
+
+  // Until somebody has told who the guest is, it is read from and gets nothing, and its commands count
+  // nowhere; for kHoldNanos at most, then GuestHost::unidentified is called. Before Start().
+  static constexpr int64_t kHoldNanos = 200'000'000;
+  void Hold();
+  void Release();  // serves it; one that is not held: nothing
+  bool held() const { return held_; }
+
+  // What the guest is known as from now on, true of the process that started at `start_ticks`.
+  void Identify(GuestIdentity identity, uint64_t start_ticks);
+  const GuestIdentity& identity() const { return identity_; }
+  uint64_t start_ticks() const { return start_ticks_; }
+
+  // To another class, with all that it has asked for. REQUIRES: not within a pass of GuestTree.
+  void MoveTo(const GuestClass& guest_class);
+  size_t class_index() const { return class_.index; }
 
   // Joins its class and reads what has come already, so that a client that speaks first is never
   // primed. May close it. Errors: of the watch; then it is to be destroyed.
@@ -99,13 +122,24 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   uint64_t primed_bytes() const { return primed_; }
   uint64_t delivered_bytes() const { return primed_ + session_.taken(); }
 
+  void ObserveWait(size_t bucket, int64_t nanos) {
+    ++waits_[bucket];
+    wait_sum_nanos_ += nanos;
+  }
+  GuestTotals totals() const;        // of the connection
+  GuestTotals totals_here() const;   // since Settle(): of its present class and name
+  void Settle();                     // it is about to have another class or name
+  // About once a second: the bytes per second that it got in the last few.
+  void MeasureRate(double seconds);
+  double rate() const { return rate_; }
+
  private:
   // After a half-close, how long the last replies may stay unread; QEMU handles a hang-up before
   // unread data.
   static constexpr int64_t kLingerNanos = 1'000'000'000;
   static constexpr int64_t kLingerCheckNanos = 10'000'000;
 
-  absl::Status Join(uint32_t events);
+  absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
   void OnReadable(uint32_t events);
   void OnWritable();
   void UpdateInterest();
@@ -123,16 +157,26 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   const Options options_;
   UniqueFd socket_;
   GuestHost* const host_;
-  const GuestClass class_;
+  GuestClass class_;
   const int64_t connected_at_;
 
   GuestTree::Id member_ = 0;
   EventLoop::WatchId watch_ = 0;
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;  // the next look at the socket: prime or linger
+  EventLoop::TimerId hold_timer_ = EventLoop::kNoTimer;
+  GuestIdentity identity_;
+  uint64_t start_ticks_ = 0;
+  bool held_ = false;
   EgdSession session_;
   Primer primer_;
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;
+  std::array<uint32_t, kWaitBuckets> waits_{};
+  int64_t wait_sum_nanos_ = 0;
+  int64_t throttled_nanos_ = 0;          // before it was a member of this tree
+  std::unique_ptr<GuestTotals> before_;  // at the last Settle(); most never move
+  double rate_ = 0;
+  uint64_t rated_bytes_ = 0;             // delivered when it was measured last
   bool plan_full_ = false;   // a pass offered more than the plan could take
   bool input_over_ = false;  // the peer has shut down its sending side
   bool lingering_ = false;

@@ -23,8 +23,6 @@ absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
   return std::shared_ptr<const SeedProvider>(*std::move(provider));
 }
 
-double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
-
 }  // namespace
 
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
@@ -78,6 +76,7 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
       metrics_(metrics),
       staging_(std::move(staging)),
       input_(Guest::kInputBytes),
+      rated_at_(loop->now_nanos()),
       connections_(settings.listeners.size(), 0),
       refusal_logged_at_(loop->now_nanos() - kRefusalLogNanos) {
   host_.loop = loop;
@@ -87,6 +86,10 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
   host_.input = absl::MakeSpan(input_);
   host_.replies = &replies_;
   host_.closed = [this](Guest* guest) { Closed(guest); };
+  host_.unidentified = [this](Guest* guest) {
+    metrics_->identity_timeouts.Add(1);
+    Unidentified(guest);
+  };
 }
 
 GuestService::~GuestService() {
@@ -128,8 +131,14 @@ absl::Status GuestService::Inherit(std::vector<UniqueFd> sockets) {
 absl::Status GuestService::Listen() {
   listeners_.resize(settings_.listeners.size());
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
-    if (listeners_[i] != nullptr) continue;
+    if (listeners_[i] != nullptr || settings_.listeners[i].path.empty()) continue;
     if (auto status = OpenListener(i); !status.ok()) {
+      if (!settings_.listeners[i].guest.empty()) {  // one guest's trouble is not everybody's
+        log_->Error("guest_socket.closed", {{"guest", settings_.listeners[i].guest},
+                                            {"reason", status},
+                                            {"remedy", "remove it and add it anew"}});
+        continue;
+      }
       listeners_.clear();
       return status;
     }
@@ -181,27 +190,44 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
   Guest::Options options;
   options.id = next_guest_++;
   options.listener = listener;
-  options.guest_class = from.class_index;
   if (peer.ok()) options.peer = *peer;
   options.prime = from.clients == config::v1::CLIENTS_QEMU ||
                   (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
-  ServedClass& c = *classes_[from.class_index];
-  auto owned = std::make_unique<Guest>(options, std::move(socket), &host_,
-                                       GuestClass{c.tree.get(), c.counters, &c.completed});
+  const bool ask = Identifies(listener);
+  PeerPin pin;
+  if (ask) pin = PinPeer(socket.get());
+  auto owned = MakeGuest(options, std::move(socket), from.class_index);
   Guest* const guest = owned.get();
+  if (ask) guest->Hold();
+  if (!from.guest.empty()) guest->Identify({IdentitySource::kSocket, from.guest, "", "", ""}, 0);
   guests_.emplace(options.id, std::move(owned));
   ++connections_[listener];
+  accounts_.Join(KeyOf(*guest));
   // Start() may close it already; then it waits in closed_ to be destroyed.
   if (auto status = guest->Start(); !status.ok()) {
     AcceptFailed(status);
     Closed(guest);
+  } else if (ask && !guest->closed()) {
+    Ask(*guest, std::move(pin));
   }
+}
+
+GuestClass GuestService::ClassOf(size_t class_index) {
+  ServedClass& c = *classes_[class_index];
+  return {class_index, c.tree.get(), c.counters, &c.completed, &c.completed_by};
+}
+
+std::unique_ptr<Guest> GuestService::MakeGuest(Guest::Options options, UniqueFd socket,
+                                               size_t class_index) {
+  return std::make_unique<Guest>(std::move(options), std::move(socket), &host_,
+                                 ClassOf(class_index));
 }
 
 void GuestService::Closed(Guest* guest) {
   auto found = guests_.find(guest->options().id);
   if (found == guests_.end()) return;
   --connections_[guest->options().listener];
+  accounts_.Leave(KeyOf(*guest), guest->totals_here());
   closed_.push_back(std::move(found->second));
   guests_.erase(found);
 }
@@ -227,6 +253,8 @@ void GuestService::Serve(size_t class_index) {
   c.counters->guests.Set(c.tree->guests());
   c.counters->owed_bytes.Set(c.tree->owed());
   c.counters->buffer_level.Set(c.buffer->level());
+  c.counters->throttled_nanos.Set(c.throttled_before +
+                                  static_cast<uint64_t>(c.tree->throttled_nanos()));
   if (demand_changed_) demand_changed_(class_index);
   c.counters->buffer_target.Set(c.buffer->target());
   ScheduleCeiling(class_index);
@@ -235,8 +263,15 @@ void GuestService::Serve(size_t class_index) {
 void GuestService::ObserveWaits(ServedClass* c) {
   if (c->completed.empty()) return;
   const int64_t now = loop_->clock()->NowNanos();
-  for (int64_t since : c->completed) c->counters->wait->Observe(Seconds(now - since));
+  for (size_t i = 0; i < c->completed.size(); ++i) {
+    const int64_t wait = now - c->completed[i];
+    const size_t bucket = WaitBucket(wait);
+    c->counters->waits[bucket].Add(1);
+    c->counters->wait_sum_nanos.Add(static_cast<uint64_t>(wait));
+    c->completed_by[i]->ObserveWait(bucket, wait);
+  }
   c->completed.clear();
+  c->completed_by.clear();
 }
 
 void GuestService::ScheduleCeiling(size_t class_index) {
@@ -259,6 +294,7 @@ void GuestService::Tick() {
     c->buffer->Tick();
     c->due = true;
   }
+  MeasureRates();
 }
 
 bool GuestService::undelivered() const {
@@ -280,32 +316,22 @@ void GuestService::FillStatus(v1::GetStatusResponse* status) const {
     out->set_owed(c.tree->owed());
     out->set_delivered(c.counters->delivered_bytes.Get());
     out->set_requests(requests);
+    std::array<uint64_t, kWaitBuckets> waits;
+    for (size_t b = 0; b < waits.size(); ++b) waits[b] = c.counters->waits[b].Get();
+    out->set_delivered_rate(c.rate);
+    out->set_wait_p50_seconds(WaitQuantile(waits, 0.5));
+    out->set_wait_p99_seconds(WaitQuantile(waits, 0.99));
+    out->set_throttled_seconds(static_cast<double>(c.counters->throttled_nanos.Get()) / 1e9);
     out->set_on_upstream_loss(settings_.classes[i].on_upstream_loss);
   }
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+    if (settings_.listeners[i].path.empty()) continue;
     v1::GetStatusResponse::ListenerStatus* out = status->add_listener();
     out->set_path(settings_.listeners[i].path);
     out->set_class_(settings_.classes[settings_.listeners[i].class_index].name);
     out->set_clients(settings_.listeners[i].clients_name);
     out->set_connections(connections_[i]);
-  }
-}
-
-void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
-  for (const auto& [id, guest] : guests_) {
-    const Guest::Options& options = guest->options();
-    v1::Guest* out = response->add_guest();
-    out->set_id(id);
-    out->set_name(options.peer.program);
-    out->set_pid(options.peer.pid);
-    out->set_class_(settings_.classes[options.guest_class].name);
-    out->set_listener(settings_.listeners[options.listener].path);
-    out->set_connected_seconds(Seconds(loop_->now_nanos() - guest->connected_at_nanos()));
-    out->set_delivered(guest->delivered_bytes());
-    out->set_requests(guest->session().commands_total());
-    out->set_owed(guest->session().owed());
-    out->set_primed(guest->primed_bytes());
-    out->set_qemu(options.peer.qemu);
+    out->set_guest(settings_.listeners[i].guest);
   }
 }
 

@@ -27,10 +27,13 @@
 #include "hostagent/class_buffer.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest.h"
+#include "hostagent/guest_accounts.h"
 #include "hostagent/guest_tree.h"
+#include "hostagent/identity_thread.h"
 #include "hostagent/listener.h"
 #include "hostagent/surviving_buffer.h"
 #include "proto/agent_admin.pb.h"
+#include "proto/guest_state.pb.h"
 
 namespace entropyd {
 
@@ -56,8 +59,26 @@ class GuestService {
   // listener of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when no
   // listener has that path; of Listener::Adopt.
   absl::Status Inherit(std::vector<UniqueFd> sockets);
-  absl::Status Listen();    // opens every listener, or none
+  absl::Status Listen();    // opens every configured listener, or none, and those of single guests
   void StopListening();     // and unlinks the sockets
+
+  // Who tells which guests the peers of listeners with `identify` are; nullptr = nobody is asked.
+  // Outlives the service, or is taken away again.
+  void SetIdentifier(Identifier* identifier) { identifier_ = identifier; }
+  // Answers and changes, in any order and as late as they come.
+  void OnIdentities(const std::vector<IdentityNews>& news);
+
+  // --- sockets for single guests: guest_service_sockets.cc ---
+  // Those of an earlier process; before Listen() or AdoptNumbers(). One whose class is gone is served
+  // in the first listener's.
+  void RestoreGuestSockets(const config::v1::GuestState& state);
+  // Opens a socket; what `asked` leaves out is filled in: the first listener's class and group, mode
+  // 0660, guest_socket_dir/NAME.sock. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path), NOT_FOUND
+  // (class, group), RESOURCE_EXHAUSTED, those of Listener.
+  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(const config::v1::GuestSocket& asked);
+  // Closes the socket and its connections. Errors: NOT_FOUND.
+  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name);
+  config::v1::GuestState GuestSockets() const;
 
   void OnArrival(size_t class_index) { classes_[class_index]->due = true; }
   void ServeClasses();      // after each batch of events
@@ -101,6 +122,7 @@ class GuestService {
   // Adds the listeners, and one entry per class with all but what Upstream knows.
   void FillStatus(v1::GetStatusResponse* status) const;
   void FillGuests(v1::ListGuestsResponse* response) const;
+  std::vector<GuestSeries> Series() const;  // every guest once, however many connections it has
 
  private:
   struct ServedClass {
@@ -108,6 +130,10 @@ class GuestService {
     std::unique_ptr<GuestTree> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;
+    std::vector<Guest*> completed_by;
+    uint64_t throttled_before = 0;  // by an earlier process
+    double rate = 0;             // bytes/s delivered, an average over a few seconds
+    uint64_t rated_bytes = 0;
     bool due = false;  // serve it although no guest was touched
     uint32_t expected_guests = 0;  // see Expect()
     uint64_t expected_bytes = 0;
@@ -122,10 +148,30 @@ class GuestService {
   void ObserveWaits(ServedClass* c);
   void ScheduleCeiling(size_t class_index);
   void Closed(Guest* guest);
+  static GuestAccounts::Key KeyOf(const Guest& guest);
+  void MeasureRates();
+  GuestClass ClassOf(size_t class_index);
+  std::unique_ptr<Guest> MakeGuest(Guest::Options options, UniqueFd socket, size_t class_index);
+
+  // guest_service_sockets.cc
+  absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
+  config::v1::GuestSocket Complete(config::v1::GuestSocket socket) const;
+  size_t PlaceSocket(const config::v1::GuestSocket& socket, size_t class_index);
+  void VacateSocket(const std::string& name);
+
+  // guest_service_identity.cc
+  bool Identifies(size_t listener) const;
+  void Ask(const Guest& guest, PeerPin pin);
+  void AskAgain(const Guest& guest);
+  void OnAnswer(const IdentityNews& answer);
+  size_t ClassFor(const Guest& guest, const GuestIdentity& identity);
+  void Unidentified(Guest* guest);
+  void ComplainOfClass(const Guest& guest, const GuestIdentity& identity);
   void AcceptFailed(const absl::Status& why);
   absl::Status AdoptListener(const std::string& path, UniqueFd socket);
 
-  const AgentSettings settings_;
+  AgentSettings settings_;  // constant but for listeners of single guests; an empty path = vacant
+  std::map<std::string, config::v1::GuestSocket> guest_sockets_;  // by name
   EventLoop* const loop_;
   Log* const log_;
   AgentMetrics* const metrics_;
@@ -133,6 +179,10 @@ class GuestService {
   std::vector<uint8_t> input_;
   GuestHost host_;
   std::function<void(size_t)> demand_changed_;
+  Identifier* identifier_ = nullptr;
+  GuestAccounts accounts_;
+  int64_t rated_at_;
+  std::map<std::string, std::string> bad_classes_;  // by guest: the class complained of last
   std::vector<std::unique_ptr<ServedClass>> classes_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // as settings_.listeners
   static constexpr size_t kDropped = SIZE_MAX;

@@ -34,6 +34,7 @@ bool GuestService::Filled() const {
 
 void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const {
   for (const std::unique_ptr<Listener>& listener : listeners_) {
+    if (listener == nullptr) continue;
     numbers->add_listener(listener->path());
     listeners->push_back(listener->fd());
   }
@@ -45,6 +46,19 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     for (const LoopNumber& n : c->counters->requests) saved->add_requests(n.Get());
     saved->set_closed_unknown(c->counters->closed_unknown.Get());
     saved->set_closed_pending(c->counters->closed_pending.Get());
+    for (const LoopNumber& n : c->counters->waits) saved->add_waits(n.Get());
+    saved->set_wait_sum_nanos(static_cast<int64_t>(c->counters->wait_sum_nanos.Get()));
+    saved->set_throttled_nanos(static_cast<int64_t>(c->throttled_before) +
+                               c->tree->throttled_nanos_until(loop_->now_nanos()));
+  }
+  *numbers->mutable_guest_sockets() = GuestSockets();
+  for (const auto& [key, account] : accounts_.all()) {
+    if (account.departed == GuestTotals()) continue;
+    handover::v1::Departed* departed = numbers->add_departed();
+    departed->set_name(key.name);
+    departed->set_uuid(key.uuid);
+    departed->set_class_(settings_.classes[key.class_index].name);
+    account.departed.Save(departed->mutable_totals());
   }
   for (const std::string& path : activated_) numbers->add_activated(path);
   numbers->set_refused_guests(metrics_->refused_guests.Get());
@@ -56,10 +70,17 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
 absl::Status GuestService::SaveConnections(
     absl::FunctionRef<absl::Status(const handover::v1::Connections&, const std::vector<int>&)> send)
     const {
+  std::vector<uint32_t> places;  // of each listener among those in Numbers
+  uint32_t next = 0;
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    places.push_back(listener == nullptr ? next : next++);
+  }
   handover::v1::Connections batch;
   std::vector<int> sockets;
   for (auto it = guests_.begin(); it != guests_.end();) {
-    it->second->Save(batch.add_connection());
+    handover::v1::Connection* saved = batch.add_connection();
+    it->second->Save(saved);
+    saved->set_listener(places[saved->listener()]);
     sockets.push_back(it->second->fd());
     if (++it != guests_.end() && batch.connection_size() < kBatch) continue;
     if (auto status = send(batch, sockets); !status.ok()) return status;
@@ -91,6 +112,10 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
                                                    " descriptors came for ",
                                                    numbers.listener_size(), " sockets"));
   }
+  // Sockets of single guests are as the predecessor has them, whatever the file said at start.
+  const config::v1::GuestState stale = GuestSockets();
+  for (const config::v1::GuestSocket& socket : stale.guests()) VacateSocket(socket.name());
+  RestoreGuestSockets(numbers.guest_sockets());
   listeners_.resize(settings_.listeners.size());
   activated_.insert(numbers.activated().begin(), numbers.activated().end());
   for (int i = 0; i < numbers.listener_size(); ++i) {
@@ -107,6 +132,18 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
       }
       c->counters->closed_unknown.Add(saved.closed_unknown());
       c->counters->closed_pending.Add(saved.closed_pending());
+      for (size_t i = 0; i < kWaitBuckets && int(i) < saved.waits_size(); ++i) {
+        c->counters->waits[i].Add(saved.waits(static_cast<int>(i)));
+      }
+      c->counters->wait_sum_nanos.Add(static_cast<uint64_t>(saved.wait_sum_nanos()));
+      c->throttled_before = static_cast<uint64_t>(saved.throttled_nanos());
+      c->rated_bytes = c->counters->delivered_bytes.Get();
+    }
+  }
+  for (const handover::v1::Departed& saved : numbers.departed()) {
+    for (size_t i = 0; i < settings_.classes.size(); ++i) {
+      if (settings_.classes[i].name != saved.class_()) continue;
+      accounts_.Restore({saved.name(), saved.uuid(), i}, GuestTotals::Restore(saved.totals()));
     }
   }
   metrics_->refused_guests.Add(numbers.refused_guests());
@@ -137,13 +174,16 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
           "adopt connection ", saved.id(), " of pid ", saved.pid(), ": it came in by a listener that "
           "this configuration lacks; keep the listener until its guests have gone, or restart"));
     }
-    options.guest_class = settings_.listeners[options.listener].class_index;
     options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
     options.age_nanos = saved.age_nanos();
-    ServedClass& c = *classes_[options.guest_class];
-    auto guest = std::make_unique<Guest>(options, std::move(sockets[i]), &host_,
-                                         GuestClass{c.tree.get(), c.counters, &c.completed});
+    // The class that its metadata asked for, if it is still served; else its listener's.
+    size_t class_index = settings_.listeners[options.listener].class_index;
+    for (size_t c = 0; c < classes_.size() && !saved.identity().class_().empty(); ++c) {
+      if (classes_[c]->buffer->class_name() == saved.identity().class_()) class_index = c;
+    }
+    auto guest = MakeGuest(options, std::move(sockets[i]), class_index);
     if (auto status = guest->Resume(saved); !status.ok()) return status;
+    accounts_.Join(KeyOf(*guest));
     guests_.emplace(options.id, std::move(guest));
     ++connections_[options.listener];
   }
@@ -152,6 +192,7 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
 
 void GuestService::Own() {
   for (size_t i = 0; i < listeners_.size(); ++i) {
+    if (listeners_[i] == nullptr) continue;  // vacant
     const AgentSettings::Socket& wanted = settings_.listeners[i];
     if (wanted.tcp || activated_.contains(wanted.path)) continue;
     listeners_[i]->Own();
@@ -169,10 +210,15 @@ void GuestService::Own() {
     c->expected_bytes = 0;
     c->due = true;
   }
+  accounts_.EndRestore();
+  // What has changed of them while nobody watched.
+  for (const auto& [id, guest] : guests_) AskAgain(*guest);
 }
 
 void GuestService::GiveAway() {
-  for (const std::unique_ptr<Listener>& listener : listeners_) listener->Disown();
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    if (listener != nullptr) listener->Disown();
+  }
   listeners_.clear();
   while (!guests_.empty()) guests_.begin()->second->Close("handed over");
   closed_.clear();

@@ -27,7 +27,16 @@ GuestTree::GuestTree(ClassBuffer* buffer, uint64_t guest_ceil)
       tree_(SingleClass(buffer->class_name())),
       leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
 
-GuestTree::Id GuestTree::Add(Member* member) {
+GuestTree::Id GuestTree::Add(Member* member) { return AddMember(member, {}); }
+
+GuestTree::Id GuestTree::Add(Member* member, int64_t nano_tokens, int64_t now_nanos) {
+  ClassTree::MemberSpec spec;
+  spec.nano_tokens = nano_tokens;
+  spec.tokens_at_nanos = now_nanos;
+  return AddMember(member, spec);
+}
+
+GuestTree::Id GuestTree::AddMember(Member* member, const ClassTree::MemberSpec& carried) {
   if (free_.empty()) {
     free_.push_back(static_cast<Id>(slots_.size()));
     slots_.emplace_back();
@@ -37,7 +46,7 @@ GuestTree::Id GuestTree::Add(Member* member) {
   Slot& slot = slots_[id];
   slot = Slot();
   slot.member = member;
-  ClassTree::MemberSpec spec;
+  ClassTree::MemberSpec spec = carried;
   spec.ceil = guest_ceil_;
   spec.cookie = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
   slot.id = tree_->AddMember(leaf_, spec);
@@ -47,6 +56,7 @@ GuestTree::Id GuestTree::Add(Member* member) {
 
 void GuestTree::Remove(Id id, int64_t now_nanos) {
   Slot& slot = slots_[id];
+  SetThrottled(&slot, false, now_nanos);
   tree_->Want(slot.id, 0, now_nanos);
   tree_->RemoveMember(slot.id);
   owed_ -= slot.want;
@@ -103,7 +113,17 @@ uint32_t GuestTree::Offer(Id id, uint32_t bytes) {
   return taken;
 }
 
-void GuestTree::DeliverTo(Id id, int64_t now_nanos) {
+void GuestTree::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
+  if (slot->throttled) {
+    slot->throttled_nanos += now_nanos - slot->throttled_since;
+    throttled_nanos_ += now_nanos - slot->throttled_since;
+  }
+  slot->throttled = throttled;
+  slot->throttled_since = now_nanos;
+}
+
+// `all_served`: the pass ended with nobody eligible, so that who still wants waits for its ceiling.
+void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   Member* const member = slots_[id].member;
   slots_[id].visiting = false;
   if (member == nullptr) return;
@@ -113,7 +133,16 @@ void GuestTree::DeliverTo(Id id, int64_t now_nanos) {
   slot.blocked = after == After::kBlocked;
   if (!slot.blocked) Unpark(&slot, now_nanos);
   SetWant(&slot, now_nanos);
+  if (has_ceil()) SetThrottled(&slot, all_served && slot.want > 0 && !slot.blocked, now_nanos);
   if (after == After::kAgain) Touch(id);
+}
+
+int64_t GuestTree::throttled_nanos_until(int64_t now_nanos) const {
+  int64_t nanos = throttled_nanos_;
+  for (const Slot& slot : slots_) {
+    if (slot.throttled) nanos += now_nanos - slot.throttled_since;
+  }
+  return nanos;
 }
 
 void GuestTree::Serve(int64_t now_nanos) {
@@ -127,18 +156,20 @@ void GuestTree::Serve(int64_t now_nanos) {
     }
     touched_.clear();
     const uint64_t level = owed_ > 0 ? buffer_->available() : 0;
+    bool all_served = false;
     if (level > 0) {
       ClassTree::Pass pass;
       pass.capacity_bytes = level;
       // What has arrived bounds the pass already.
       pass.max_grants = std::numeric_limits<uint32_t>::max();
-      tree_->Distribute(now_nanos, pass,
-                        [this](ClassTree::MemberId, void* cookie, uint32_t bytes) {
-                          return Offer(static_cast<Id>(reinterpret_cast<uintptr_t>(cookie)), bytes);
-                        });
+      const ClassTree::PassResult result = tree_->Distribute(
+          now_nanos, pass, [this](ClassTree::MemberId, void* cookie, uint32_t bytes) {
+            return Offer(static_cast<Id>(reinterpret_cast<uintptr_t>(cookie)), bytes);
+          });
+      all_served = !result.more;
     }
     // Delivering may touch, but visits only grow in a pass.
-    for (Id id : visit_) DeliverTo(id, now_nanos);
+    for (Id id : visit_) DeliverTo(id, now_nanos, all_served);
     visit_.clear();
   } while (!touched_.empty());
   free_.insert(free_.end(), removed_.begin(), removed_.end());

@@ -56,7 +56,9 @@ class GuestTree {
   GuestTree(const GuestTree&) = delete;
   GuestTree& operator=(const GuestTree&) = delete;
 
+  // With a full bucket of its ceiling, or with what it held in another process.
   Id Add(Member* member);
+  Id Add(Member* member, int64_t nano_tokens, int64_t now_nanos);
   void Remove(Id id, int64_t now_nanos);
   void Touch(Id id);
   void Resume(Id id, int64_t now_nanos);  // ends kBlocked
@@ -66,6 +68,19 @@ class GuestTree {
 
   // When a guest that waits for its own ceiling may be served; nullopt = none does.
   absl::optional<int64_t> NextEventNanos() const { return tree_->NextEventNanos(); }
+
+  bool has_ceil() const { return guest_ceil_ != ClassTree::kUnlimited; }
+  int64_t nano_tokens(Id id, int64_t now_nanos) const {
+    return tree_->MemberNanoTokens(slots_[id].id, now_nanos);
+  }
+  // How long a guest, and all that ever were here, waited for nothing but their own ceilings. Exact
+  // for a guest that waits no more; else as of `now_nanos`, and for all as of each guest's last pass.
+  int64_t throttled_nanos(Id id, int64_t now_nanos) const {
+    const Slot& slot = slots_[id];
+    return slot.throttled_nanos + (slot.throttled ? now_nanos - slot.throttled_since : 0);
+  }
+  int64_t throttled_nanos() const { return throttled_nanos_; }
+  int64_t throttled_nanos_until(int64_t now_nanos) const;  // of all, exactly; looks at each
 
   ClassBuffer* buffer() const { return buffer_; }
   uint32_t guests() const { return guests_; }
@@ -80,13 +95,18 @@ class GuestTree {
     bool blocked = false;       // parked until Resume()
     bool touched = false;       // is in touched_
     bool visiting = false;      // is in visit_
+    bool throttled = false;     // since throttled_since
+    int64_t throttled_since = 0;
+    int64_t throttled_nanos = 0;
   };
 
   void SetWant(Slot* slot, int64_t now_nanos);
   void Unpark(Slot* slot, int64_t now_nanos);
   void Visit(Id id);
   uint32_t Offer(Id id, uint32_t bytes);
-  void DeliverTo(Id id, int64_t now_nanos);
+  void DeliverTo(Id id, int64_t now_nanos, bool all_served);
+  Id AddMember(Member* member, const ClassTree::MemberSpec& spec);
+  void SetThrottled(Slot* slot, bool throttled, int64_t now_nanos);
 
   ClassBuffer* const buffer_;
   const uint64_t guest_ceil_;
@@ -99,6 +119,7 @@ class GuestTree {
   std::vector<Id> visit_;     // touched, or granted something in this pass
   uint32_t guests_ = 0;
   uint64_t owed_ = 0;
+  int64_t throttled_nanos_ = 0;
 };
 
 }  // namespace entropyd

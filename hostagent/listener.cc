@@ -87,7 +87,10 @@ absl::Status ClearSocketPath(const std::string& path) {
   if (!address.ok()) return address.status();
   std::error_code error;
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();
-  if (!directory.empty() && !std::filesystem::create_directories(directory, error) && error) {
+  if (!directory.empty() && std::filesystem::create_directories(directory, error)) {
+    // Whatever the umask: a service's is strict, and hypervisors of another user come through here.
+    chmod(directory.c_str(), 0755);
+  } else if (error) {
     return ErrnoStatus(error.value(), absl::StrCat("create directory ", directory.string()));
   }
   struct stat found;

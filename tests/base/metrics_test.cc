@@ -87,6 +87,19 @@ TEST(MetricsTest, SetCounterNeverGoesBack) {
   EXPECT_EQ(c->Value(), 10);
 }
 
+TEST(MetricsTest, SetHistogramAddsWhatIsNew) {
+  Metrics metrics;
+  Histogram* h = metrics.AddHistogram("h_seconds", "H.", {0.1, 1});
+  Metrics::SetHistogram(h, {2, 1, 0}, 0.5);
+  Metrics::SetHistogram(h, {3, 1, 4}, 40.5);
+  Metrics::SetHistogram(h, {1, 1, 1}, 3);  // never back
+  const std::string text = metrics.Serialize();
+  EXPECT_THAT(text, HasSubstr("h_seconds_bucket{le=\"0.1\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("h_seconds_bucket{le=\"1\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("h_seconds_count 8\n"));
+  EXPECT_THAT(text, HasSubstr("h_seconds_sum 40.5\n"));
+}
+
 TEST(MetricsTest, ConcurrentScrapesDoNotCountTwice) {
   Metrics metrics;
   Counter* c = metrics.AddCounter("c_total", "C.");

@@ -83,6 +83,9 @@ class ShapingSimulation final : public ClassTree {
   }
   uint64_t MemberDelivered(MemberId member) const override;
   uint64_t MemberWant(MemberId member) const override { return tree_->MemberWant(member); }
+  int64_t MemberNanoTokens(MemberId member, int64_t now_nanos) const override {
+    return tree_->MemberNanoTokens(member, now_nanos);
+  }
 
   int64_t now() const { return now_; }
   bool parked(MemberId member) const { return members_.at(member).parked; }

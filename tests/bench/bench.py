@@ -27,6 +27,10 @@ BARS = {
     ("attach", "4 sessions vs raw TLS"): (">=", 0.6),
     ("guest", "read(4096) of /dev/hwrng"): (">=", 0.85),
     ("footprint", "agent RSS, 1,000 idle guests"): ("<=", 1.0),
+    ("footprint", "agent RSS, 5,000 idle guests"): ("<=", 1.0),
+    ("footprint", "agent CPU, 5,000 idle guests"): ("<=", 1.0),
+    ("footprint", "agent RSS grown by 100,000 guests"): ("<=", 1.0),
+    ("footprint", "agent descriptors left by them"): ("<=", 0.0),
     ("footprint", "server RSS per attached agent"): ("<=", 1.0),
     ("classes", "grant, 1,000 leaves, depth 3"): ("<=", 1.0),
     ("classes", "grant, 1,000 leaves, depth 5"): ("<=", 1.0),
@@ -99,6 +103,11 @@ def run_json(*command):
     if done.returncode != 0:
         sys.exit(f"bench: {' '.join(command)}: {done.stderr}")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def cpu_seconds(pid):
@@ -309,6 +318,34 @@ def bench_footprint(stack):
             wait_for("1,000 guests", lambda: b"1000" in open(log, "rb").read())
             time.sleep(1)
             report("footprint", "agent RSS, 1,000 idle guests", rss_kib(agent.pid) / 1024, 40, "MiB")
+    with stack.server() as (_, port), stack.agent(port) as (agent, socket_path):
+        log = stack.path("more-guests.log")
+        with process("/usr/bin/python3", client, socket_path, "idle", "5000", "60", log=log):
+            wait_for("5,000 guests", lambda: b"5000" in open(log, "rb").read(), 60)
+            time.sleep(3)  # priming checks and the first rates are over
+            seconds = 2 if ARGS.smoke else 10
+            before = cpu_seconds(agent.pid)
+            time.sleep(seconds)
+            used = cpu_seconds(agent.pid) - before
+            report("footprint", "agent RSS, 5,000 idle guests", rss_kib(agent.pid) / 1024, 64, "MiB")
+            report("footprint", "agent CPU, 5,000 idle guests", 100 * used / seconds, 1, "% of a core")
+    bench_churn(stack)
+
+
+def bench_churn(stack):
+    """Guests that come, read 16 bytes and go: what is kept for good is there after the first tenth."""
+    cycles = 2000 if ARGS.smoke else 100000
+    guest = os.path.join(ROOT, "tests", "integration", "identity", "guest.py")
+    with stack.server() as (_, port), stack.agent(port) as (agent, socket_path):
+        churn = lambda n: subprocess.run(["/usr/bin/python3", guest, socket_path, "--churn", str(n)], check=True)
+        fds = lambda: len(os.listdir(f"/proc/{agent.pid}/fd"))
+        churn(cycles // 10)
+        before, files = rss_kib(agent.pid), fds()
+        churn(cycles - cycles // 10)
+        time.sleep(1)
+        case = f"agent RSS grown by {cycles:,} guests"
+        report("footprint", case, max(0, rss_kib(agent.pid) - before) / 1024, 1, "MiB")
+        report("footprint", "agent descriptors left by them", max(0, fds() - files), 1, "")
 
 
 def bench_classes(stack):

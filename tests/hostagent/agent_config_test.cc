@@ -10,7 +10,6 @@
 namespace entropyd {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 absl::StatusOr<AgentSettings> Resolve(const std::string& rest,
@@ -103,7 +102,7 @@ classes:
 defaults: {buffer: 1MiB, guest_ceil: 1MiB/s}
 )")
                                      .value();
-  ASSERT_EQ(settings.classes.size(), 2u);
+  ASSERT_EQ(settings.classes.size(), 3u);
   EXPECT_EQ(settings.classes[0].name, "default/gold");
   EXPECT_EQ(settings.classes[0].guest_ceil, 1u << 20);
   EXPECT_EQ(settings.classes[1].name, "default/bulk");
@@ -114,7 +113,24 @@ defaults: {buffer: 1MiB, guest_ceil: 1MiB/s}
   EXPECT_EQ(settings.listeners[0].clients_name, "egd");
   EXPECT_EQ(settings.listeners[1].class_index, 1u);
   EXPECT_EQ(settings.listeners[2].class_index, 0u);
-  EXPECT_THAT(settings.unused_classes, ElementsAre("default/idle"));
+  EXPECT_EQ(settings.classes[2].name, "default/idle");
+}
+
+TEST(AgentConfigTest, NobodyIsIdentifiedUnlessAskedFor) {
+  const AgentSettings settings = Resolve(R"(listeners:
+  - {path: /run/a.sock, class: default/gold}
+  - {path: /run/b.sock, class: default/gold, identify: libvirt}
+  - {path: /run/c.sock, class: default/gold, identify: cgroup, unknown: refuse}
+)")
+                                     .value();
+  EXPECT_EQ(settings.listeners[0].identify, config::v1::IDENTIFY_NONE);
+  EXPECT_FALSE(settings.listeners[0].refuse_unknown);
+  EXPECT_EQ(settings.listeners[1].identify, config::v1::IDENTIFY_LIBVIRT);
+  EXPECT_FALSE(settings.listeners[1].refuse_unknown);
+  EXPECT_EQ(settings.listeners[2].identify, config::v1::IDENTIFY_CGROUP);
+  EXPECT_TRUE(settings.listeners[2].refuse_unknown);
+  EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: default/gold, unknown: refuse}]\n"),
+              testing::AllOf(HasSubstr("listeners[0].unknown"), HasSubstr("identify: libvirt")));
 }
 
 TEST(AgentConfigTest, EveryErrorSaysWhere) {

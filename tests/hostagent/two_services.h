@@ -89,6 +89,7 @@ class TwoServicesTest : public testing::Test {
         {"default/gold", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited, "block"});
     settings_.listeners.push_back({dir_ / "0.sock", 0600, "", 0, config::v1::CLIENTS_AUTO, "auto"});
     settings_.listeners.push_back({dir_ / "1.sock", 0600, "", 0, config::v1::CLIENTS_QEMU, "qemu"});
+    Configure();
     Make(&old_);
     Make(&new_);
     ASSERT_TRUE(old_.service->Listen().ok());
@@ -98,6 +99,8 @@ class TwoServicesTest : public testing::Test {
     new_.service.reset();
   }
 
+  virtual void Configure() {}  // adds to settings_
+
   void Make(Side* side) {
     side->service.reset();
     side->loop = EventLoop::Create(&clock_).value();
@@ -105,8 +108,9 @@ class TwoServicesTest : public testing::Test {
         SecretArena::Create(GuestService::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)
             .value();
     side->registry = std::make_unique<Metrics>();
-    side->metrics = std::make_unique<AgentMetrics>(side->registry.get(),
-                                                   std::vector<std::string>{"default/gold"});
+    std::vector<std::string> classes;
+    for (const AgentSettings::Class& c : settings_.classes) classes.push_back(c.name);
+    side->metrics = std::make_unique<AgentMetrics>(side->registry.get(), classes);
     side->service = GuestService::Create(settings_, side->loop.get(), side->arena.get(), &log_,
                                          side->metrics.get())
                         .value();

@@ -16,6 +16,7 @@ Exit 0 when everything came as it must.
 """
 import argparse
 import os
+import resource
 import socket
 import struct
 import sys
@@ -70,6 +71,8 @@ def main():
     n = a.numbers[0] if a.numbers else 0
 
     if a.what == "idle":
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         held = [connect(a.socket) for _ in range(n)]
         print(len(held), flush=True)
         time.sleep(a.numbers[1])

@@ -1,0 +1,238 @@
+// Guests that are told apart; the test plays the thread that knows them.
+#include "tests/hostagent/two_services.h"
+
+namespace entropyd {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr int64_t kMilli = 1'000'000;
+const std::vector<uint8_t> kAsk64 = {0x02, 0x40};
+
+class FakeIdentifier final : public Identifier {
+ public:
+  void Ask(IdentityQuestion question) override { questions.push_back(std::move(question)); }
+  std::vector<IdentityQuestion> questions;
+};
+
+class GuestServiceIdentityTest : public TwoServicesTest {
+ protected:
+  enum Door2 : size_t { kKnown = 2, kRefuse = 3 };
+
+  void Configure() override {
+    settings_.classes.push_back(
+        {"default/bulk", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited, "block"});
+    for (const char* name : {"2.sock", "3.sock"}) {
+      AgentSettings::Socket socket;
+      socket.path = dir_ / name;
+      socket.mode = 0600;
+      socket.clients = config::v1::CLIENTS_EGD;
+      socket.identify = config::v1::IDENTIFY_LIBVIRT;
+      socket.refuse_unknown = settings_.listeners.size() == kRefuse;
+      settings_.listeners.push_back(socket);
+    }
+  }
+  void SetUp() override {
+    TwoServicesTest::SetUp();
+    old_.service->SetIdentifier(&identifier_);
+    new_.service->SetIdentifier(&identifier_);
+  }
+
+  Client Come(Door2 door, const Bytes& first = kAsk64) {
+    return Connect(first, static_cast<Door>(door));
+  }
+  void Bring(Side* side, size_t class_index, size_t bytes) {
+    side->service->buffers()[class_index]->Append(StreamBytes(0, bytes));
+    side->service->OnArrival(class_index);
+    Turn(side);
+  }
+  static GuestIdentity Domain(const std::string& class_name, const std::string& error = "") {
+    return {IdentitySource::kLibvirt, "web", "c7a5fdbd-edaf-9455-926a-d65c16db1809", class_name,
+            error};
+  }
+  void Answer(std::optional<GuestIdentity> identity, Side* side = nullptr) {
+    if (side == nullptr) side = &old_;
+    ASSERT_FALSE(identifier_.questions.empty());
+    IdentityNews news;
+    news.guest = identifier_.questions.back().guest;
+    news.pid = identifier_.questions.back().pin.pid;
+    news.start_ticks = 5;
+    news.identity = std::move(identity);
+    identifier_.questions.pop_back();
+    side->service->OnIdentities({news});
+    Turn(side);
+  }
+  void Change(int32_t pid, Side* side = nullptr) {
+    IdentityNews news;
+    news.pid = pid;
+    (side == nullptr ? old_ : *side).service->OnIdentities({news});
+  }
+  v1::Guest OnlyGuest(Side* side = nullptr) {
+    v1::ListGuestsResponse guests;
+    (side == nullptr ? old_ : *side).service->FillGuests(&guests);
+    EXPECT_EQ(guests.guest_size(), 1);
+    return guests.guest_size() == 1 ? guests.guest(0) : v1::Guest();
+  }
+  uint64_t Requests(size_t class_index) {
+    return old_.metrics->of_class(class_index)->requests[2].Get();
+  }
+
+  FakeIdentifier identifier_;
+};
+
+TEST_F(GuestServiceIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
+  Bring(&old_, 0, 1'000);
+  Bring(&old_, 1, 1'000);
+  Client client = Come(kKnown);
+  EXPECT_EQ(identifier_.questions.at(0).pin.pid, getpid());
+  EXPECT_THAT(client.Receive(), IsEmpty()) << "served before anybody knew its class";
+  Answer(Domain("default/bulk"));
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_EQ(old_.service->buffers()[0]->level(), 1'000u);
+  EXPECT_EQ(old_.service->buffers()[1]->level(), 1'000u - 64);
+  EXPECT_EQ(Requests(0), 0u);
+  EXPECT_EQ(Requests(1), 1u);
+  const v1::Guest guest = OnlyGuest();
+  EXPECT_EQ(guest.name(), "web");
+  EXPECT_EQ(guest.uuid(), "c7a5fdbd-edaf-9455-926a-d65c16db1809");
+  EXPECT_EQ(guest.identified_by(), "libvirt");
+  EXPECT_EQ(guest.class_(), "default/bulk");
+}
+
+TEST_F(GuestServiceIdentityTest, NobodyWaitsLongForAnAnswer) {
+  Bring(&old_, 0, 1'000);
+  Client client = Come(kKnown);
+  Turn(&old_, 199 * kMilli);
+  EXPECT_THAT(client.Receive(), IsEmpty());
+  Turn(&old_, 1 * kMilli);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_EQ(old_.metrics->identity_timeouts.Get(), 1u);
+  Answer(Domain("default/bulk"));  // late, and still true
+  EXPECT_EQ(OnlyGuest().class_(), "default/bulk");
+}
+
+TEST_F(GuestServiceIdentityTest, CommandsThatMustWaitAreNotAnsweredWithNothing) {
+  Bring(&old_, 0, 1'000);
+  Client client = Come(kKnown, {0x01, 0x20, 0x00});
+  EXPECT_THAT(client.Receive(), IsEmpty());
+  Answer(std::nullopt);
+  const Bytes reply = client.Receive();
+  ASSERT_THAT(reply, SizeIs(1 + 0x20 + 4));
+  EXPECT_EQ(reply[0], 0x20);
+  EXPECT_EQ(old_.metrics->identity_timeouts.Get(), 0u);
+  EXPECT_EQ(old_.metrics->identified[0].Get(), 1u);
+}
+
+TEST_F(GuestServiceIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
+  Bring(&old_, 0, 1'000);
+  Client unknown = Come(kRefuse);
+  Answer(std::nullopt);
+  EXPECT_TRUE(unknown.Closed());
+  Client silent = Come(kRefuse);
+  Turn(&old_, 200 * kMilli);
+  EXPECT_TRUE(silent.Closed());
+  EXPECT_EQ(old_.metrics->unidentified_refused.Get(), 2u);
+  Client known = Come(kRefuse);
+  Answer(Domain(""));
+  EXPECT_THAT(known.Receive(), SizeIs(64));
+}
+
+TEST_F(GuestServiceIdentityTest, AClassThatIsNotServedHereIsTheListenersAndToldOnce) {
+  Bring(&old_, 0, 1'000);
+  for (int i = 0; i < 3; ++i) {
+    Client client = Come(kKnown);
+    Answer(Domain("default/root"));
+    EXPECT_THAT(client.Receive(), SizeIs(64));
+    EXPECT_EQ(OnlyGuest().class_(), "default/gold");
+    client.Hangup();
+    Turn(&old_);
+  }
+  EXPECT_EQ(old_.metrics->class_refused.Get(), 1u);
+  Client client = Come(kKnown);
+  Answer(Domain("", "class='' is not the name of a class"));
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_EQ(old_.metrics->class_refused.Get(), 2u);
+}
+
+TEST_F(GuestServiceIdentityTest, ALiveChangeMovesTheConnectionWithWhatItIsOwed) {
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  EXPECT_EQ(OnlyGuest().owed(), 64u);
+  Change(1);
+  EXPECT_THAT(identifier_.questions, IsEmpty());
+  Change(getpid());
+  ASSERT_THAT(identifier_.questions, SizeIs(1));
+  EXPECT_EQ(identifier_.questions[0].pin.start_ticks, 5u);
+  Answer(Domain("default/gold"));
+  EXPECT_EQ(OnlyGuest().class_(), "default/gold");
+  EXPECT_EQ(old_.metrics->of_class(1)->guests.Get(), 0u);
+  EXPECT_EQ(old_.metrics->of_class(1)->owed_bytes.Get(), 0u);
+  Bring(&old_, 0, 1'000);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+}
+
+TEST_F(GuestServiceIdentityTest, AClassTakenOutOfTheMetadataReturnsToTheListeners) {
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  Change(getpid());
+  Answer(Domain(""));
+  EXPECT_EQ(OnlyGuest().class_(), "default/gold");
+}
+
+TEST_F(GuestServiceIdentityTest, ADomainThatEndsKeepsItsNameToTheLast) {
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  Change(getpid());
+  Answer(std::nullopt);
+  EXPECT_EQ(OnlyGuest().name(), "web");
+  Change(getpid());
+  Answer(GuestIdentity{IdentitySource::kCgroup, "we", "", "", ""});
+  EXPECT_EQ(OnlyGuest().name(), "web");
+  EXPECT_EQ(OnlyGuest().class_(), "default/bulk");
+}
+
+TEST_F(GuestServiceIdentityTest, AnAnswerForOneWhoHasLeftIsIgnored) {
+  Client client = Come(kKnown);
+  client.Hangup();
+  Turn(&old_);
+  Answer(Domain("default/bulk"));
+  EXPECT_EQ(old_.service->guests(), 0u);
+}
+
+TEST_F(GuestServiceIdentityTest, ListenersWithoutIdentifyAskNobody) {
+  Bring(&old_, 0, 1'000);
+  Client client = Connect(kAsk64, kAuto);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_THAT(identifier_.questions, IsEmpty());
+  EXPECT_EQ(OnlyGuest().identified_by(), "none");
+}
+
+TEST_F(GuestServiceIdentityTest, IdentityAndClassCrossAHandover) {
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  Move();
+  EXPECT_EQ(OnlyGuest(&new_).name(), "web");
+  EXPECT_EQ(OnlyGuest(&new_).identified_by(), "libvirt");
+  EXPECT_EQ(OnlyGuest(&new_).class_(), "default/bulk");
+  // What changed while nobody watched is asked for.
+  Answer(Domain("default/gold"), &new_);
+  EXPECT_EQ(OnlyGuest(&new_).class_(), "default/gold");
+  Bring(&new_, 0, 1'000);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+}
+
+TEST_F(GuestServiceIdentityTest, OneWhoIsNotKnownYetIsHeldByTheSuccessorToo) {
+  Client client = Come(kRefuse);
+  identifier_.questions.clear();
+  Move();
+  Bring(&new_, 1, 1'000);
+  Turn(&new_);
+  EXPECT_THAT(client.Receive(), IsEmpty());
+  Answer(Domain("default/bulk"), &new_);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_EQ(new_.metrics->of_class(1)->requests[2].Get(), 1u);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,47 @@
+# The vocabulary of this suite. Sourced.
+
+# domain NAME PID [CLASS]: NAME.xml as libvirt writes it, by rename.
+domain() {
+  local file=$WORK/libvirt/$1.xml metadata=
+  [ -z "${3:-}" ] || metadata="<metadata><entropyd:backend xmlns:entropyd='urn:entropyd:libvirt:1' model='pool' name='default' class='$3'/></metadata>"
+  cat >"$file.new" <<XML
+<domstatus state='running' reason='booted' pid='$2'>
+  <domain type='kvm' id='1'><name>$1</name><uuid>$(uuid_of "$1")</uuid>$metadata</domain>
+</domstatus>
+XML
+  mv "$file.new" "$file"
+}
+uuid_of() { printf '00000000-0000-4000-8000-%012x' "0x$(printf %s "$1" | md5sum | cut -c1-12)"; }
+
+# guest NAME SOCKET [CLASS|-]: a process whose domain exists before it connects; - = no domain.
+guest() {
+  rm -f "$WORK/$1.fifo" "$WORK/$1.out" "$WORK/$1.go"
+  mkfifo "$WORK/$1.fifo"
+  # The shell below becomes the guest: its pid is known before it connects.
+  spawn "$1" bash -c 'until [ -e "$0.go" ]; do sleep 0.02; done; exec /usr/bin/python3 "$@"' \
+    "$WORK/$1" "$HERE/identity/guest.py" "$2" "$WORK/$1.fifo" "$WORK/$1.out"
+  sleep infinity >"$WORK/$1.fifo" &
+  echo $! >"$WORK/$1-fifo.pid"
+  [ "${3:-}" = - ] || domain "$1" "$(pid_of "$1")" "${3:-}"
+  : >"$WORK/$1.go"
+  eventually 10 grep -q connected "$WORK/$1.out"
+}
+tell() { local name=$1; shift; echo "$*" >"$WORK/$name.fifo"; }
+draws() {  # NAME N: it gets N bytes
+  local before
+  before=$(grep -c "got $2" "$WORK/$1.out" || true)
+  tell "$1" "read $2"
+  eventually 20 bash -c "[ \$(grep -c 'got $2' '$WORK/$1.out') -gt $before ]"
+}
+leave() { stop "$1"; stop "$1-fifo"; rm -f "$WORK/libvirt/$1.xml"; }
+# field NAME KEY: of the guest in `guests -o json`.
+field() {
+  AS=agent ctl guests -o json | python3 -c '
+import json, sys
+found = [g for g in json.load(sys.stdin).get("guest", []) if g["name"] == sys.argv[1]]
+print(found[0][sys.argv[2]] if found else "absent")' "$1" "$2"
+}
+is() { [ "$(field "$1" "$2")" = "$3" ]; }
+guest_metric() {  # PATTERN
+  curl -fsS "http://127.0.0.1:$(port_of agent http)/metrics/guests" | awk -v p="$1" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {printf "%.0f %d\n", s, n}'
+}
