@@ -4,8 +4,19 @@
 #include "client/commands.h"
 #include "client/guest_boot.h"
 #include "client/interrupt.h"
+#include "client/scratch_dir.h"
 
 namespace entropyd {
+namespace {
+
+int WriteInitramfs(const GuestKernel& kernel, const std::string& init, const std::string& file) {
+  const absl::StatusOr<std::string> image = BuildInitramfs(kernel, init);
+  if (!image.ok()) return Fail(image.status());
+  const absl::Status written = WriteFile(file, *image, 0644);
+  return written.ok() ? kExitOk : Fail(written);
+}
+
+}  // namespace
 
 int RunGuestBoot(const GuestBootOptions& options, bool json) {
   Interrupt interrupt;
@@ -13,6 +24,7 @@ int RunGuestBoot(const GuestBootOptions& options, bool json) {
   if (!kernel.ok()) return Fail(kernel.status());
   absl::StatusOr<std::string> init = FindGuestInit();
   if (!init.ok()) return Fail(init.status());
+  if (!options.initramfs.empty()) return WriteInitramfs(*kernel, *init, options.initramfs);
 
   GuestBoot boot;
   boot.kernel = *std::move(kernel);

@@ -143,6 +143,7 @@ struct GuestBootOptions {
   std::string accel = "auto";
   double seed_wait_seconds = 25;
   double limit_seconds = 180;
+  std::string initramfs;  // not empty: only write what the guest boots from there
 };
 int RunGuestBoot(const GuestBootOptions& options, bool json);
 

@@ -380,6 +380,8 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
   boot->add_option("--seed-wait", args.guest_boot.seed_wait_seconds,
                    "seconds to watch the guest's kernel for being seeded (default 25)")
       ->check(CLI::Range(0.0, 3600.0));
+  boot->add_option("--initramfs", args.guest_boot.initramfs,
+                   "only write what the guest boots from beside its kernel to this file");
   boot->add_option("--limit", args.guest_boot.limit_seconds, "seconds for all of it (default 180)")
       ->check(CLI::Range(1.0, 36000.0));
   AddKernel(boot, &args.guest_boot.kernel, &args.guest_boot.accel);

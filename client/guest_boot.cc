@@ -48,26 +48,6 @@ absl::StatusOr<GuestKernel> KernelIn(const std::string& dir) {
 // QEMU parses options with ',' between; a ',' inside a value is written twice.
 std::string QemuValue(absl::string_view value) { return absl::StrReplaceAll(value, {{",", ",,"}}); }
 
-absl::StatusOr<std::string> BuildInitramfs(const GuestBoot& boot) {
-  Initramfs image;
-  absl::StatusOr<std::string> init = ReadFile(boot.init);
-  if (!init.ok()) return init.status();
-  image.AddDirectory("dev");
-  image.AddCharDevice("dev/console", 0600, 5, 1);  // the kernel opens it before init mounts /dev
-  image.AddFile("init", 0755, *init);
-  image.AddDirectory("modules");
-  std::string list;
-  for (const std::string& path : boot.kernel.modules) {
-    absl::StatusOr<std::string> module = ReadFile(path);
-    if (!module.ok()) return module.status();
-    const std::string name = path.substr(path.rfind('/') + 1);
-    image.AddFile(absl::StrCat("modules/", name), 0644, *module);
-    absl::StrAppend(&list, name, "\n");
-  }
-  image.AddFile("modules.list", 0644, list);
-  return std::move(image).Finish();
-}
-
 // Why a guest gave no report, with the last words of QEMU and of its console.
 absl::Status Failure(absl::StatusCode code, absl::string_view what, const ScratchDir& dir) {
   std::string words;
@@ -141,6 +121,26 @@ absl::StatusOr<std::string> FindGuestInit() {
                                           "/entropyctl; build it with the target of that name"));
 }
 
+absl::StatusOr<std::string> BuildInitramfs(const GuestKernel& kernel, const std::string& init) {
+  Initramfs image;
+  absl::StatusOr<std::string> program = ReadFile(init);
+  if (!program.ok()) return program.status();
+  image.AddDirectory("dev");
+  image.AddCharDevice("dev/console", 0600, 5, 1);  // the kernel opens it before init mounts /dev
+  image.AddFile("init", 0755, *program);
+  image.AddDirectory("modules");
+  std::string list;
+  for (const std::string& path : kernel.modules) {
+    absl::StatusOr<std::string> module = ReadFile(path);
+    if (!module.ok()) return module.status();
+    const std::string name = path.substr(path.rfind('/') + 1);
+    image.AddFile(absl::StrCat("modules/", name), 0644, *module);
+    absl::StrAppend(&list, name, "\n");
+  }
+  image.AddFile("modules.list", 0644, list);
+  return std::move(image).Finish();
+}
+
 bool KvmUsable() {
   UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   if (!kvm || ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION) return false;
@@ -199,7 +199,7 @@ std::vector<std::string> QemuCommand(const GuestBoot& boot, absl::string_view ac
 absl::StatusOr<GuestReport> BootGuest(const GuestBoot& boot) {
   absl::StatusOr<ScratchDir> dir = ScratchDir::Temporary("entropyd-guest");
   if (!dir.ok()) return dir.status();
-  absl::StatusOr<std::string> initramfs = BuildInitramfs(boot);
+  absl::StatusOr<std::string> initramfs = BuildInitramfs(boot.kernel, boot.init);
   if (!initramfs.ok()) return initramfs.status();
   absl::Status written = WriteFile(dir->File("initramfs.cpio"), *initramfs, 0600);
   if (!written.ok()) return written;

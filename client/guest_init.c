@@ -5,12 +5,17 @@
  *   entropyd.bytes=N   read N bytes from /dev/hwrng (0 = there is no device, do not try)
  *   entropyd.wait=S    give the kernel's generator S seconds to be seeded
  *   entropyd.dump=1    write the bytes that were read to the second serial port, raw
+ *   entropyd.watch=N   read N bytes at a time for ever, also while there is no device; never powers off
+ *   entropyd.pause=MS  rest so long between those reads (0: a request is under way at any moment)
  *
  * Says on the console, one fact a line:
  *   ENTROPYD-GUEST event=init uptime=1.02 kernel=6.1.0
  *   ENTROPYD-GUEST crng_seconds=1.44                        (or: crng_seconds=none waited=25.0)
  *   ENTROPYD-GUEST bytes=65536 seconds=0.214 sha256=5f...   (or: error=...)
  *   ENTROPYD-GUEST event=done
+ * and with entropyd.watch, a line for each read and one whenever the device is gone:
+ *   ENTROPYD-GUEST event=read number=17 uptime=3.310 waited=0.004
+ *   ENTROPYD-GUEST event=no_device uptime=9.870 why=No such device
  *
  * Nothing here may wait in getrandom(2): since Linux 5.6 a kernel in which somebody waits makes
  * itself jitter entropy within a second, and what is asked is what it has without that.
@@ -175,6 +180,42 @@ static void ReadDevice(size_t count, int dump) {
   if (dump) Dump(bytes, count);
 }
 
+static void Rest(unsigned long ms) {
+  const struct timespec pause = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000 * 1000};
+  nanosleep(&pause, NULL);
+}
+
+/* `waited` runs from the first try of a read to its success: a stall shows in the line that ends
+ * it. The device may come, go and come again. */
+static void Watch(size_t bytes, unsigned long pause_ms) {
+  static unsigned char buffer[READ_BYTES];
+  if (bytes > sizeof(buffer)) bytes = sizeof(buffer);
+  unsigned long number = 0;
+  int fd = -1, gone = 0;
+  for (;;) {
+    double start = Now(CLOCK_BOOTTIME);
+    for (size_t have = 0; have < bytes;) {
+      if (fd < 0) fd = open("/dev/hwrng", O_RDONLY);
+      ssize_t n = fd < 0 ? -1 : read(fd, buffer + have, bytes - have);
+      if (n < 0 && errno == EINTR) continue;
+      if (n > 0) {
+        have += (size_t)n;
+        gone = 0;
+        continue;
+      }
+      const char* why = n == 0 ? "end" : strerror(errno);
+      if (!gone) Say("event=no_device uptime=%.3f why=%s", Now(CLOCK_BOOTTIME), why);
+      gone = 1;
+      if (fd >= 0) close(fd);
+      fd = -1;
+      Rest(50);
+    }
+    double now = Now(CLOCK_BOOTTIME);
+    Say("event=read number=%lu uptime=%.3f waited=%.3f", ++number, now, now - start);
+    if (pause_ms > 0) Rest(pause_ms);
+  }
+}
+
 int main(void) {
   if (getpid() != 1) {
     fprintf(stderr, "entropyd-guest-init is the init of a test guest and powers the machine off:\n"
@@ -196,6 +237,8 @@ int main(void) {
   unsigned long count = Option("entropyd.bytes=");
   if (count > MAX_BYTES) count = MAX_BYTES;
   if (count > 0) ReadDevice(count, Option("entropyd.dump=") != 0);
+  unsigned long watch = Option("entropyd.watch=");
+  if (watch > 0) Watch(watch, Option("entropyd.pause="));
   Say("event=done");
   PowerOff();
 }

@@ -1,0 +1,33 @@
+# What the steps of this suite say beyond lib.sh. Sourced.
+#
+# Two guests: `plain`, and `rated` with a max-bytes and period on its virtio-rng. Each reads
+# /dev/hwrng without end and says for each read how long it waited, by its own clock.
+GUESTS=(plain rated)
+
+reads_of() { grep -c 'event=read ' "$1.console" || true; }
+has_read() { [ "$(reads_of "$1")" -ge "$2" ]; }  # GUEST COUNT
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# serving_pid: of the agent's process that answers, by EGD's command 0x04.
+serving_pid() { egd "$WORK/egd.sock" pid; }
+adopt_pid() { eventually 15 test -s agent.ports; serving_pid >agent.pid; }
+
+# begin: from here on the guests' reads count. The event comes between `begin` and `resumed`.
+begin() {
+  local guest
+  for guest in "${GUESTS[@]}"; do wc -l <"$guest.console" >"$guest.mark"; done
+}
+# resumed WHAT AWAY_MS: the event is over, and whoever serves was away for so long. Each guest must
+# read again; its longest wait goes to the table, and may outlast the absence by 1.5 s.
+resumed() {
+  local guest longest count
+  for guest in "${GUESTS[@]}"; do
+    count=$(reads_of "$guest")
+    eventually 10 has_read "$guest" $((count + 3))
+    longest=$(tail -n "+$(($(cat "$guest.mark") + 1))" "$guest.console" |
+      sed -n 's/.*event=read .*waited=\([0-9]*\)\.\([0-9]*\).*/\1\2/p' | sort -n | tail -n 1)
+    longest=$((10#$longest))
+    echo "$1: away $2 ms, $guest waited $longest ms" | tee -a waits
+    [ "$longest" -le $(($2 + 1500)) ] || die "$guest read again only $((longest - $2)) ms after $1"
+  done
+}
