@@ -25,8 +25,8 @@ namespace entropyd {
 namespace {
 
 // Runs between fork and exec: async-signal-safe calls only.
-[[noreturn]] void BecomeChild(char* const* argv, int null_fd, int log_fd, int error_fd,
-                              pid_t parent) {
+[[noreturn]] void BecomeChild(char* const* argv, int null_fd, int output_fd, int log_fd,
+                              int error_fd, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);  // it died before the line above
@@ -35,7 +35,7 @@ namespace {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   dup2(null_fd, STDIN_FILENO);
-  dup2(log_fd, STDOUT_FILENO);
+  dup2(output_fd, STDOUT_FILENO);
   dup2(log_fd, STDERR_FILENO);
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   execvp(argv[0], argv);
@@ -44,18 +44,27 @@ namespace {
   _exit(127);
 }
 
+absl::StatusOr<UniqueFd> OpenToAppend(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!fd) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  return fd;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
-    const std::vector<std::string>& argv, const std::string& log_path) {
+    const std::vector<std::string>& argv, const std::string& log_path,
+    const std::string& output_path) {
   std::vector<char*> raw;
   for (const std::string& argument : argv) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);
 
   UniqueFd null_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null_fd) return ErrnoStatus(errno, "open /dev/null");
-  UniqueFd log_fd(open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!log_fd) return ErrnoStatus(errno, absl::StrCat("open ", log_path));
+  absl::StatusOr<UniqueFd> log_fd = OpenToAppend(log_path);
+  if (!log_fd.ok()) return log_fd.status();
+  absl::StatusOr<UniqueFd> output_fd = OpenToAppend(output_path.empty() ? log_path : output_path);
+  if (!output_fd.ok()) return output_fd.status();
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
   UniqueFd read_end(ends[0]);
@@ -64,7 +73,10 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return ErrnoStatus(errno, absl::StrCat("start ", argv[0]));
-  if (pid == 0) BecomeChild(raw.data(), null_fd.get(), log_fd.get(), write_end.get(), parent);
+  if (pid == 0) {
+    BecomeChild(raw.data(), null_fd.get(), output_fd->get(), log_fd->get(), write_end.get(),
+                parent);
+  }
   write_end.reset();
 
   // The pipe closes at exec; what comes through it is why there was none.

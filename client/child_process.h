@@ -27,10 +27,12 @@ namespace entropyd {
 class ChildProcess {
  public:
   // argv[0] is a path or a name to be found in PATH. Standard input is /dev/null; both outputs are
-  // appended to `log_path`. Errors: NOT_FOUND or PERMISSION_DENIED when the program or the log
-  // cannot be opened, RESOURCE_EXHAUSTED when there is no room for a process.
+  // appended to `log_path`, or standard output to `output_path` when that is given. Errors:
+  // NOT_FOUND or PERMISSION_DENIED when the program or a file cannot be opened, RESOURCE_EXHAUSTED
+  // when there is no room for a process.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& argv,
-                                                             const std::string& log_path);
+                                                             const std::string& log_path,
+                                                             const std::string& output_path = "");
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

@@ -147,4 +147,23 @@ struct GuestBootOptions {
 };
 int RunGuestBoot(const GuestBootOptions& options, bool json);
 
+struct LibvirtOptions {
+  std::string domain;                // set, remove
+  std::vector<std::string> domains;  // show, lint: empty = all
+  std::string connect;               // libvirt URI; empty = virsh's default
+  std::string socket;                // the agent's EGD socket; empty = the default
+  std::string file;                  // convert: "-" is the standard input
+  bool live = false;                 // the running domain, too
+  bool only = false;                 // drop the domain's other generators
+  bool force = false;                // do not ask the agent
+  bool dry_run = false;
+};
+// The class is `pool_class` of the flags.
+int RunLibvirtSet(const ClientFlags& flags, const LibvirtOptions& options, bool json);
+int RunLibvirtRemove(const LibvirtOptions& options, bool json);
+int RunLibvirtShow(const LibvirtOptions& options, bool json);
+// Exit 1 when something was found.
+int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool json);
+int RunLibvirtConvert(const LibvirtOptions& options, bool json);
+
 }  // namespace entropyd

@@ -47,6 +47,7 @@ struct Arguments {
   std::string demo_guest_bytes = "262144";  // digits, as SizeText leaves them
   GuestBootOptions guest_boot;
   std::string guest_boot_bytes = "65536";
+  LibvirtOptions libvirt;
   std::function<int()> run;
 
   bool json() const { return output == "json"; }
@@ -393,6 +394,62 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
   });
 }
 
+void AddLibvirtChanges(CLI::App& libvirt, Arguments& args) {
+  LibvirtOptions& options = args.libvirt;
+  CLI::App* set = libvirt.add_subcommand("set", "Have a domain fed by this host's agent");
+  set->footer(
+      "\n  entropyctl libvirt set web1 --class default/gold --dry-run\n"
+      "  entropyctl libvirt set web1 --class default/gold --live\n"
+      "\nWhat <backend model='pool' name='default' class='gold'/> would say, if libvirt had it: an\n"
+      "egd backend on the agent's socket that reconnects, and the class in the domain's metadata.\n"
+      "Everything else in the domain stays. The agent is asked whether this host may use the class.");
+  set->add_option("DOMAIN", options.domain, "name, UUID or id")->required();
+  set->add_option("--class", args.connection.pool_class, "POOL/CLASS")->required();
+  set->add_flag("--only", options.only, "take the domain's other generators away");
+  set->add_flag("--force", options.force, "do not ask the agent, it is not on this host");
+  set->callback([&args] {
+    args.run = [&args] { return RunLibvirtSet(args.connection, args.libvirt, args.json()); };
+  });
+  CLI::App* remove = libvirt.add_subcommand("remove", "Take class and device out of a domain");
+  remove->add_option("DOMAIN", options.domain, "name, UUID or id")->required();
+  remove->callback(
+      [&args] { args.run = [&args] { return RunLibvirtRemove(args.libvirt, args.json()); }; });
+  for (CLI::App* command : {set, remove}) {
+    command->add_flag("--live", options.live, "the running domain, too: hot-plug or hot-unplug");
+    command->add_flag("--dry-run", options.dry_run, "only show what would be changed");
+  }
+}
+
+void AddLibvirt(CLI::App& app, Arguments& args) {
+  LibvirtOptions& options = args.libvirt;
+  CLI::App* libvirt =
+      app.add_subcommand("libvirt", "Domains of libvirt that this host's agent feeds");
+  libvirt->require_subcommand(1);
+  libvirt->add_option("--connect", options.connect, "libvirt's URI (default: virsh's)");
+  libvirt->add_option("--socket", options.socket,
+                      "the agent's EGD socket (default: /run/entropyd/egd.sock)");
+  AddLibvirtChanges(*libvirt, args);
+  CLI::App* show = libvirt->add_subcommand("show", "Classes and generators of domains");
+  show->add_option("DOMAIN", options.domains, "(default: all)");
+  show->callback(
+      [&args] { args.run = [&args] { return RunLibvirtShow(args.libvirt, args.json()); }; });
+  CLI::App* lint =
+      libvirt->add_subcommand("lint", "What is wrong with domains' generators; exit 1 if anything");
+  lint->add_option("DOMAIN", options.domains, "(default: all)");
+  lint->add_flag("--force", options.force, "do not ask the agent, it is not on this host");
+  lint->callback([&args] {
+    args.run = [&args] { return RunLibvirtLint(args.connection, args.libvirt, args.json()); };
+  });
+  CLI::App* convert = libvirt->add_subcommand(
+      "convert", "Domain XML with <backend model='pool' …/> in, XML that libvirt takes out");
+  convert->footer("\n  entropyctl libvirt convert web1.xml | virsh define /dev/stdin");
+  options.file = "-";
+  convert->add_option("FILE", options.file, "(default: the standard input)");
+  convert->add_flag("--dry-run", options.dry_run, "show the difference instead");
+  convert->callback(
+      [&args] { args.run = [&args] { return RunLibvirtConvert(args.libvirt, args.json()); }; });
+}
+
 int Main(int argc, char** argv) {
   // gRPC and every command that makes a TLS context come later.
   if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(status);
@@ -409,6 +466,7 @@ int Main(int argc, char** argv) {
   AddDemo(app, args);
   AddGet(app, args);
   AddTables(app, args);
+  AddLibvirt(app, args);
   AddPki(app, args);
   AddGuestBoot(app, args);
   try {

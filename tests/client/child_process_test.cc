@@ -37,6 +37,14 @@ TEST_F(ChildProcessTest, TellsTheExitStatusAndKeepsTheOutput) {
   EXPECT_EQ(LastLines(log_, 9), "out\nerr");
 }
 
+TEST_F(ChildProcessTest, StandardOutputMayGoToAFileOfItsOwn) {
+  auto child =
+      ChildProcess::Start({"sh", "-c", "echo out; echo err >&2"}, log_, dir_.File("out")).value();
+  Ending(*child);
+  EXPECT_EQ(ReadFile(dir_.File("out")).value(), "out\n");
+  EXPECT_EQ(ReadFile(log_).value(), "err\n");
+}
+
 TEST_F(ChildProcessTest, StatusZeroIsSuccess) {
   auto child = Shell("exit 0");
   Ending(*child);

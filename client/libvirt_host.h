@@ -1,0 +1,55 @@
+// The domains of one libvirt: what `entropyctl libvirt` asks of it.
+//
+//   std::unique_ptr<LibvirtHost> host = ConnectVirsh("qemu:///system", "virsh").value();
+//   std::string xml = host->DumpXml("g1", LibvirtView::kDefined).value();
+//
+// Errors of every call: NOT_FOUND (no such domain, no virsh), UNAVAILABLE (libvirt does not
+// answer), else INTERNAL with libvirt's own words.
+//
+// Thread safety: none of its own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace entropyd {
+
+struct LibvirtState {
+  bool running = false;     // or paused: it has a QEMU
+  bool persistent = false;  // it has a definition that outlives its running
+};
+
+enum class LibvirtView {
+  kDefined,  // what the next start uses; a transient domain has none
+  kRunning,
+};
+
+class LibvirtHost {
+ public:
+  virtual ~LibvirtHost() = default;
+
+  // All names, running or not.
+  virtual absl::StatusOr<std::vector<std::string>> Domains() = 0;
+  virtual absl::StatusOr<LibvirtState> State(const std::string& domain) = 0;
+  // With its secrets, because a definition without them would lose them.
+  virtual absl::StatusOr<std::string> DumpXml(const std::string& domain, LibvirtView view) = 0;
+  // Replaces the definition of the domain that the XML names.
+  virtual absl::Status Define(const std::string& xml) = 0;
+  // In the running domain.
+  virtual absl::Status AttachDevice(const std::string& domain, const std::string& xml) = 0;
+  // Asks the guest to let go of it; it is gone when the running domain's XML lacks it.
+  virtual absl::Status DetachDevice(const std::string& domain, const std::string& xml) = 0;
+  // Our element of the running domain's metadata, without a name space; `element` empty = none.
+  virtual absl::Status SetMetadata(const std::string& domain, const std::string& element) = 0;
+};
+
+// By the program `virsh` (a path or a name in PATH), started once for each call. `uri` empty =
+// virsh's default. Does not connect yet. Errors: of a scratch directory.
+absl::StatusOr<std::unique_ptr<LibvirtHost>> ConnectVirsh(const std::string& uri,
+                                                          const std::string& virsh = "virsh");
+
+}  // namespace entropyd
