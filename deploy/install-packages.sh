@@ -3,6 +3,7 @@
 #
 #   deploy/install-packages.sh build        what compiles the three programs
 #   deploy/install-packages.sh guest        what boots a guest under QEMU
+#   deploy/install-packages.sh libvirt      what boots it under libvirt
 #   deploy/install-packages.sh test         what tests/run.sh needs beyond that
 #
 # Debian 12 or newer; root, or sudo. Exit 0: everything is there; 1: says what could not be installed.
@@ -14,10 +15,11 @@ packages_for() {
       libprotobuf-dev libabsl-dev libssl-dev prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev \
       libyaml-cpp-dev libcli11-dev libsystemd-dev libcpp-httplib-dev libp11-kit-dev libtss2-dev libxml2-dev ;;
     guest) echo qemu-system-x86 seabios kmod xz-utils ;;
+    libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients apparmor ;;
     test) echo git python3 python3-yaml python3-jsonschema libgtest-dev libgmock-dev libbenchmark-dev clang \
       libclang-rt-14-dev openssl rng-tools5 ent curl prometheus systemd kubernetes-client procps iproute2 \
       softhsm2 swtpm ;;
-    *) echo "install-packages.sh: unknown purpose '$1'; use build, guest or test" >&2; exit 1 ;;
+    *) echo "install-packages.sh: unknown purpose '$1'; use build, guest, libvirt or test" >&2; exit 1 ;;
   esac
 }
 

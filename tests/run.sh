@@ -136,7 +136,7 @@ done
 mkdir -p "$LOGS"
 start=$SECONDS
 purposes=(build test)
-[ "$group" = quick ] && [ ${#wanted[@]} = 0 ] || purposes+=(guest)
+[ "$group" = quick ] && [ ${#wanted[@]} = 0 ] || purposes+=(guest libvirt)
 echo "== packages"
 deploy/install-packages.sh "${purposes[@]}" || { echo "run.sh: FAILED: packages"; exit 1; }
 
