@@ -30,9 +30,8 @@ metrics: 127.0.0.1:0
 control: /run/entropyd/agent.sock
 state_dir: /var/lib/libvirt/agent
 listeners:
-  - {path: /run/entropyd/egd.sock, mode: "0660", group: libvirt-qemu, class: default/gold}
-  - {path: /run/entropyd/class/slow.sock, mode: "0660", group: libvirt-qemu, class: default/slow}
-  - {path: /run/entropyd/class/secret.sock, mode: "0660", group: libvirt-qemu, class: default/secret}
+  - {path: /run/entropyd/egd.sock, mode: "0660", group: libvirt-qemu, class: default/gold, identify: libvirt}
+classes: {default/gold: {}, default/slow: {}, default/secret: {}}
 YAML
 }
 start_host_agent() {
@@ -44,6 +43,12 @@ start_host_agent() {
   eventually 20 test -s "agent-$1.ports"
   eventually 20 curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/readyz"
 }
+class_of() {  # HOST DOMAIN: in which the host's agent serves it
+  on "$1" "$BIN/entropyctl" --control /run/entropyd/agent.sock guests -o json | /usr/bin/python3 -c '
+import json, sys
+print(*(guest["class"] for guest in json.load(sys.stdin)["guest"] if guest["name"] == sys.argv[1]))' "$2"
+}
+is_served_in() { [ "$(class_of "$1" "$2")" = "$3" ]; }         # HOST DOMAIN POOL/CLASS
 agent_metric() {  # HOST PATTERN
   curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/metrics" | awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'
 }
