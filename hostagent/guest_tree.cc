@@ -143,11 +143,12 @@ void GuestTree::CountWaiting(int64_t now_nanos) {
   }
 }
 
-// What is owed after a pass says that there is not enough for all; else nothing is held back.
+// More owed after a pass than would be held back says that there is not enough for all; a little
+// owed is between two arrivals, and holding it back would only make those guests wait for longer.
 void GuestTree::UpdateHeldBack(int64_t now_nanos) {
+  const size_t most = std::min(kHeldBack, buffer_->size() / 4);
   const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
-  const bool scarce = owed_ > 0 && guests_ > 1 && arrives;
-  held_back_ = scarce ? std::min(kHeldBack, buffer_->size() / 4) : 0;
+  held_back_ = owed_ > most && guests_ > 1 && arrives ? most : 0;
 }
 
 // Those who began to wait, and have had no more than the others, from all that is here. Returns

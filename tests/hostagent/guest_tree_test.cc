@@ -109,10 +109,12 @@ TEST_F(GuestTreeTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
     polite_asked += 64;
     buffer_.Fill(256);
     tree_->Serve(i * kMillisecond);
-    EXPECT_LE(polite_asked - polite.delivered, 64u);
+    // At first the bytes that are held back for later have to come.
+    EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
   }
   EXPECT_GE(polite.delivered, polite_asked - 64);
-  EXPECT_EQ(polite.delivered + greedy.delivered, 256'000u);
+  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
+  EXPECT_EQ(polite.delivered + greedy.delivered + buffer_.level(), 256'000u);
 }
 
 TEST_F(GuestTreeTest, BackloggedGuestsShareEqually) {
@@ -248,8 +250,11 @@ TEST_F(ScarceGuestTreeTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
     }
     Arrive(1);
   }
-  const auto share = static_cast<double>(polite_.delivered);
-  EXPECT_NEAR(share, static_cast<double>(greedy_.delivered - before), 0.01 * share);
+  // It misses some turns between an answer and the next request.
+  const double ratio = static_cast<double>(polite_.delivered) /
+                       static_cast<double>(greedy_.delivered - before);
+  EXPECT_LE(ratio, 1.01);
+  EXPECT_GE(ratio, 0.95);
 }
 
 TEST_F(ScarceGuestTreeTest, WhatIsHeldBackIsGivenWhenNothingArrivesAnyMore) {
