@@ -141,21 +141,42 @@ ClassTree::PassResult ClassTreeImpl::Distribute(int64_t now_nanos, const Pass& p
       result.more = true;
       break;
     }
-    const MemberId id = Pick();
-    const Member& member = members_[id];
-    const uint32_t asked =
-        static_cast<uint32_t>(std::min({uint64_t{chunk_bytes_}, member.want, left}));
-    const uint32_t taken = std::min(asked, offer(id, member.cookie, asked));
-    if (taken == 0) {
-      PlaceMember(id, MemberState::kParked);
-      PlaceUp(member.leaf);
-      continue;
-    }
-    LookAhead(Charge(id, taken));
+    const uint32_t taken = OfferTo(Pick(), left, offer);
     result.bytes += taken;
-    ++result.grants;
+    result.grants += taken > 0;
   }
   return result;
+}
+
+// Charges what it takes, or parks it. REQUIRES: it and all classes above it may be served.
+uint32_t ClassTreeImpl::OfferTo(MemberId id, uint64_t bytes, Offer offer) {
+  const Member& member = members_[id];
+  const uint32_t asked =
+      static_cast<uint32_t>(std::min({uint64_t{chunk_bytes_}, member.want, bytes}));
+  const uint32_t taken = std::min(asked, offer(id, member.cookie, asked));
+  if (taken == 0) {
+    PlaceMember(id, MemberState::kParked);
+    PlaceUp(member.leaf);
+  } else {
+    LookAhead(Charge(id, taken));
+  }
+  return taken;
+}
+
+uint32_t ClassTreeImpl::GrantFirst(MemberId id, uint32_t bytes, int64_t now_nanos, Offer offer) {
+  Advance(now_nanos);
+  FireEvents();
+  if (bytes == 0 || !MayGoFirst(members_[id])) return 0;
+  return OfferTo(id, bytes, offer);
+}
+
+bool ClassTreeImpl::MayGoFirst(const Member& member) const {
+  if (member.state != MemberState::kQueued) return false;
+  const uint64_t virtual_now = nodes_[member.leaf].queues[0].virtual_now;
+  if (static_cast<int64_t>(member.flow.tag - virtual_now) > 0) return false;
+  ClassId id = member.leaf;
+  while (id != root_ && nodes_[id].queue != kNoQueue) id = nodes_[id].parent;
+  return nodes_[id].queue != kNoQueue;
 }
 
 // From the top down, so that a class is served only where all its ancestors may be.

@@ -123,6 +123,12 @@ class ClassTree {
   // member takes is subtracted from its Want.
   virtual PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) = 0;
 
+  // Offers the member up to `bytes` of a chunk at once, out of its turn, and returns what it took.
+  // It is charged like any grant, so in the long run nobody gets more for it. 0: it wants nothing,
+  // is parked (now, when it took nothing), has had bytes in advance of those that wait, or it or a
+  // class above it holds no chunk of ceil tokens.
+  virtual uint32_t GrantFirst(MemberId member, uint32_t bytes, int64_t now_nanos, Offer offer) = 0;
+
   // When a class or member that waits for ceil tokens may become eligible; nullopt = no such event.
   // Who is eligible already and waits for capacity only (PassResult::more) has no event.
   virtual absl::optional<int64_t> NextEventNanos() const = 0;

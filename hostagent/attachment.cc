@@ -48,7 +48,7 @@ void Attachment::OpenLane(size_t buffer) {
     return;
   }
   lane.channel = *channel;
-  lane.guests_told = 0;
+  lane.guests_told = lane.waiting_told = 0;
   lane.answered = false;
   v1::AgentMessage message;
   message.mutable_open()->set_channel(*channel);
@@ -186,8 +186,9 @@ bool Attachment::OwesAck(size_t buffer) const {
   const Lane& lane = lanes_[buffer];
   if (!lane.answered || !HoldsRoom(buffer)) return false;
   const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
-  return channel->received != channel->acked ||
-         lane.guests_told != context_.buffers[buffer]->guests();
+  const ClassBuffer& of = *context_.buffers[buffer];
+  return channel->received != channel->acked || lane.guests_told != of.guests() ||
+         lane.waiting_told != of.waiting_guests();
 }
 
 void Attachment::SendDue() {
@@ -221,9 +222,12 @@ void Attachment::SendLines() {
     if (!HoldsRoom(i)) continue;
     const AttachLedger::Channel* channel = ledger_.Find(lanes_[i].channel);
     if (!OwesAck(i) && channel->limit == channel->limit_told) continue;
-    lanes_[i].guests_told = context_.buffers[i]->guests();
-    *message.mutable_credit()->add_line() =
-        ledger_.TakeLine(lanes_[i].channel, lanes_[i].guests_told);
+    Lane& lane = lanes_[i];
+    lane.guests_told = context_.buffers[i]->guests();
+    lane.waiting_told = context_.buffers[i]->waiting_guests();
+    v1::Line* const line = message.mutable_credit()->add_line();
+    *line = ledger_.TakeLine(lane.channel, lane.guests_told);
+    line->set_waiting_guests(lane.waiting_told);
   }
   if (!message.has_credit()) return;
   context_.credit_lines->Increment(message.credit().line_size());

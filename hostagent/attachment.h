@@ -99,6 +99,7 @@ class Attachment {
     bool may_credit = true;
     bool answered = false;  // the server has said OPEN, SUSPENDED or CLOSED
     uint32_t guests_told = 0;
+    uint32_t waiting_told = 0;
     int64_t reopen_at = INT64_MAX;
     int64_t suspended_since = INT64_MAX;
     int64_t promised_since = 0;  // read only while something is promised

@@ -29,17 +29,18 @@ class ClassBufferImpl final : public ClassBuffer {
   size_t size() const override { return options_.size; }
   size_t level() const override { return ring_.level(); }
   size_t target() const override {
-    const size_t owed = static_cast<size_t>(std::min<uint64_t>(options_.size, owed_));
+    const size_t owed = static_cast<size_t>(std::min<uint64_t>(options_.size, demand_.owed));
     return std::max(stale_ ? 0 : base_target_, owed);
   }
-  uint32_t guests() const override { return guests_; }
-  uint64_t owed() const override { return owed_; }
+  uint32_t guests() const override { return demand_.guests; }
+  uint32_t waiting_guests() const override { return demand_.waiting_guests; }
+  uint64_t owed() const override { return demand_.owed; }
   uint64_t discarded_bytes() const override { return discarded_; }
 
   void Append(absl::Span<const uint8_t> bytes) override;
   size_t Take(absl::Span<uint8_t> out) override;
   void Discard() override;
-  void SetDemand(uint32_t guests, uint64_t owed_bytes) override;
+  void SetDemand(const Demand& demand) override;
   void Tick() override;
   uint64_t WantMore(uint64_t promised) override;
 
@@ -63,8 +64,7 @@ class ClassBufferImpl final : public ClassBuffer {
   uint64_t appended_ = 0;     // bytes ever
   uint64_t discarded_ = 0;
 
-  uint32_t guests_ = 0;
-  uint64_t owed_ = 0;
+  Demand demand_;
   size_t base_target_ = 0;  // the target as far as it follows use, without owed
   bool stale_ = false;      // bytes died of age and no guest has asked since
   bool taken_ = false;      // since the last crossing
@@ -105,17 +105,16 @@ void ClassBufferImpl::Wipe(size_t bytes) {
 
 void ClassBufferImpl::Discard() { Wipe(ring_.level()); }
 
-void ClassBufferImpl::SetDemand(uint32_t guests, uint64_t owed_bytes) {
-  if (guests == 0) {
+void ClassBufferImpl::SetDemand(const Demand& demand) {
+  if (demand.guests == 0) {
     base_target_ = 0;
     crossed_ = false;
-  } else if (guests_ == 0) {
+  } else if (demand_.guests == 0) {
     base_target_ = kMinTarget;
     used_at_ = clock_->NowNanos();
   }
-  guests_ = guests;
-  owed_ = owed_bytes;
-  if (owed_bytes > 0) stale_ = false;
+  demand_ = demand;
+  if (demand.owed > 0) stale_ = false;
 }
 
 void ClassBufferImpl::Tick() {
@@ -129,7 +128,7 @@ void ClassBufferImpl::Tick() {
 void ClassBufferImpl::DropAged(int64_t now) {
   while (!ages_.empty() && now - ages_.front().arrived >= options_.max_age_nanos) {
     Wipe(static_cast<size_t>(ages_.front().end - removed()));
-    stale_ = owed_ == 0;
+    stale_ = demand_.owed == 0;
   }
 }
 
@@ -154,11 +153,14 @@ void ClassBufferImpl::NoteCrossing(int64_t now) {
 
 uint64_t ClassBufferImpl::WantMore(uint64_t promised) {
   reserved_for_ = promised;
-  const uint64_t have = ring_.level() + promised;
+  // What is held back is not there for those who wait.
+  const size_t held_back = std::min(ring_.level(), demand_.held_back);
+  const uint64_t have = ring_.level() - held_back + promised;
   if (target() == 0 || have > target() / 2) return 0;
   if (taken_) NoteCrossing(clock_->NowNanos());
   // The room is reserved before it is promised: what arrives must find its place.
-  const uint64_t aim = target() - ring_.level();
+  const size_t whole = std::min(options_.size, target() + held_back);
+  const uint64_t aim = whole > ring_.level() ? whole - ring_.level() : 0;
   const uint64_t room = ring_.Reserve(static_cast<size_t>(aim));
   if (room <= promised) return 0;
   reserved_for_ = room;

@@ -64,9 +64,16 @@ class ClassBuffer {
   // Told before bytes come: is the class's pool one of full-entropy bytes?
   virtual void SetFullEntropy(bool) {}
 
-  // Up. What the guests of this class want now.
-  virtual void SetDemand(uint32_t guests, uint64_t owed_bytes) = 0;
+  // Up. What the guests of this class want now. The target is what to hold beyond what is held back.
+  struct Demand {
+    uint32_t guests = 0;
+    uint64_t owed = 0;             // bytes
+    uint32_t waiting_guests = 0;   // that wait, or did a moment ago
+    size_t held_back = 0;          // bytes that those who wait are not given; 0..kMinTarget
+  };
+  virtual void SetDemand(const Demand& demand) = 0;
   virtual uint32_t guests() const = 0;
+  virtual uint32_t waiting_guests() const = 0;
   virtual uint64_t owed() const = 0;
 
   // Wipes what is too old and lets the target shrink; call about once a second and before WantMore.

@@ -249,7 +249,10 @@ void GuestService::Serve(size_t class_index) {
   c.due = false;
   c.tree->Serve(loop_->now_nanos());
   ObserveWaits(&c);
-  c.buffer->SetDemand(c.tree->guests() + c.expected_guests, c.tree->owed() + c.expected_bytes);
+  c.buffer->SetDemand({.guests = c.tree->guests() + c.expected_guests,
+                       .owed = c.tree->owed() + c.expected_bytes,
+                       .waiting_guests = c.tree->waiting_guests() + c.expected_guests,
+                       .held_back = c.tree->held_back()});
   c.counters->guests.Set(c.tree->guests());
   c.counters->owed_bytes.Set(c.tree->owed());
   c.counters->buffer_level.Set(c.buffer->level());

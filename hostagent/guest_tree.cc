@@ -1,5 +1,6 @@
 #include "hostagent/guest_tree.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -9,6 +10,8 @@ namespace {
 
 // The only class competes with nobody; the tree merely insists that a leaf have a guarantee.
 constexpr uint64_t kAnyRate = 1;
+// How often it is looked which guests have not waited for long.
+constexpr int64_t kCountInterval = 1'000'000'000;
 
 std::unique_ptr<ClassTree> SingleClass(const std::string& name) {
   ClassTree::Options options;
@@ -60,6 +63,9 @@ void GuestTree::Remove(Id id, int64_t now_nanos) {
   tree_->Want(slot.id, 0, now_nanos);
   tree_->RemoveMember(slot.id);
   owed_ -= slot.want;
+  slot.want = 0;  // it may be among the fresh ones still
+  waiting_guests_ -= slot.counted;
+  slot.counted = false;
   slot.member = nullptr;
   --guests_;
   removed_.push_back(id);
@@ -87,7 +93,16 @@ void GuestTree::Unpark(Slot* slot, int64_t now_nanos) {
 
 void GuestTree::SetWant(Slot* slot, int64_t now_nanos) {
   const uint64_t want = slot->member->Want();
+  if (want > 0) {
+    slot->waited_at = now_nanos;
+    waiting_guests_ += !slot->counted;
+    slot->counted = true;
+  }
   if (want == slot->want) return;
+  if (slot->want == 0 && !slot->fresh) {
+    slot->fresh = true;
+    fresh_.push_back(static_cast<Id>(slot - slots_.data()));
+  }
   owed_ += want - slot->want;
   slot->want = want;
   tree_->Want(slot->id, want, now_nanos);
@@ -100,7 +115,8 @@ void GuestTree::Visit(Id id) {
   visit_.push_back(id);
 }
 
-uint32_t GuestTree::Offer(Id id, uint32_t bytes) {
+uint32_t GuestTree::Offer(void* cookie, uint32_t bytes) {
+  const Id id = static_cast<Id>(reinterpret_cast<uintptr_t>(cookie));
   Slot& slot = slots_[id];
   const uint32_t taken = slot.blocked ? 0 : slot.member->Plan(bytes);
   if (taken == 0) {
@@ -145,7 +161,66 @@ int64_t GuestTree::throttled_nanos_until(int64_t now_nanos) const {
   return nanos;
 }
 
+void GuestTree::CountWaiting(int64_t now_nanos) {
+  if (now_nanos - counted_at_ < kCountInterval) return;
+  counted_at_ = now_nanos;
+  for (Slot& slot : slots_) {
+    if (!slot.counted) continue;
+    if (slot.want > 0) slot.waited_at = now_nanos;
+    if (now_nanos - slot.waited_at < kWaitMemoryNanos) continue;
+    slot.counted = false;
+    --waiting_guests_;
+  }
+}
+
+// More owed after a pass than would be held back says that there is not enough for all; a little
+// owed is between two arrivals, and holding it back would only make those guests wait for longer.
+void GuestTree::UpdateHeldBack(int64_t now_nanos) {
+  const size_t most = std::min(kHeldBack, buffer_->size() / 4);
+  const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
+  held_back_ = owed_ > most && guests_ > 1 && arrives ? most : 0;
+}
+
+// Those who began to wait, and have had no more than the others, from all that is here. Returns
+// what is left.
+uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
+  size_t kept = 0;
+  for (Id id : fresh_) {
+    Slot& slot = slots_[id];
+    if (level == 0 && slot.want > 0) {
+      fresh_[kept++] = id;  // first when something comes
+      continue;
+    }
+    slot.fresh = false;
+    if (slot.want == 0) continue;
+    level -= tree_->GrantFirst(
+        slot.id, static_cast<uint32_t>(std::min<uint64_t>(level, kChunkBytes)), now_nanos,
+        [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
+  }
+  fresh_.resize(kept);
+  return level;
+}
+
+// From what has arrived, less what is held back from those who wait. True when the pass ended with
+// nobody eligible.
+bool GuestTree::Distribute(int64_t now_nanos) {
+  uint64_t level = owed_ > 0 ? buffer_->available() : 0;
+  level = ServeFresh(now_nanos, level);
+  if (level <= held_back_) return false;
+  ClassTree::Pass pass;
+  pass.capacity_bytes = level - held_back_;
+  // What has arrived bounds the pass already.
+  pass.max_grants = std::numeric_limits<uint32_t>::max();
+  const ClassTree::PassResult result = tree_->Distribute(
+      now_nanos, pass, [this](ClassTree::MemberId, void* cookie, uint32_t bytes) {
+        return Offer(cookie, bytes);
+      });
+  return !result.more;
+}
+
 void GuestTree::Serve(int64_t now_nanos) {
+  if (buffer_->level() > level_left_) arrived_at_ = now_nanos;
+  UpdateHeldBack(now_nanos);
   do {
     for (Id id : touched_) {
       Slot& slot = slots_[id];
@@ -155,23 +230,14 @@ void GuestTree::Serve(int64_t now_nanos) {
       Visit(id);
     }
     touched_.clear();
-    const uint64_t level = owed_ > 0 ? buffer_->available() : 0;
-    bool all_served = false;
-    if (level > 0) {
-      ClassTree::Pass pass;
-      pass.capacity_bytes = level;
-      // What has arrived bounds the pass already.
-      pass.max_grants = std::numeric_limits<uint32_t>::max();
-      const ClassTree::PassResult result = tree_->Distribute(
-          now_nanos, pass, [this](ClassTree::MemberId, void* cookie, uint32_t bytes) {
-            return Offer(static_cast<Id>(reinterpret_cast<uintptr_t>(cookie)), bytes);
-          });
-      all_served = !result.more;
-    }
+    const bool all_served = Distribute(now_nanos);
     // Delivering may touch, but visits only grow in a pass.
     for (Id id : visit_) DeliverTo(id, now_nanos, all_served);
     visit_.clear();
   } while (!touched_.empty());
+  level_left_ = buffer_->level();
+  UpdateHeldBack(now_nanos);
+  CountWaiting(now_nanos);
   free_.insert(free_.end(), removed_.begin(), removed_.end());
   removed_.clear();
 }

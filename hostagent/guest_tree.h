@@ -2,6 +2,11 @@
 // only class is this one, every guest a member of weight 1 with an optional ceiling of its own. A
 // pass never gives away more than the class buffer holds, so a greedy guest takes what others leave.
 //
+// Where guests want more than arrives the buffer would be empty whenever a polite one asks, and it
+// would wait for the next arrival however little it takes. So the last KiB is held back from those
+// who wait already: it goes, at once and out of turn, to guests that begin to wait and have had no
+// more than the others. What they take is charged to them and refilled first.
+//
 //   auto id = tree->Add(&guest, now);
 //   tree->Touch(id);      // its wants or its pending replies changed
 //   tree->Serve(now);     // once after each batch of events, and after bytes have arrived
@@ -27,6 +32,15 @@ class GuestTree {
   // A guest's largest grant. Sixteen pipelined 64-byte requests, what a busy client sends, are one
   // grant, and a polite guest waits for at most 1 KiB of each other one.
   static constexpr uint32_t kChunkBytes = 1024;
+  // Held back for guests that begin to wait: 16 requests of a Linux guest. A quarter of a small
+  // buffer.
+  static constexpr size_t kHeldBack = ClassBuffer::kMinTarget;
+  // What is held back is for as long as bytes keep arriving: what is left when they do not is for
+  // whoever waits.
+  static constexpr int64_t kArrivalPatienceNanos = 1'000'000'000;
+  // A guest that waited so lately still counts as waiting: one that asks every now and then, and is
+  // served each time, has a part in what its host needs.
+  static constexpr int64_t kWaitMemoryNanos = 2'000'000'000;
 
   enum class After {
     kDone,     // nothing more to do until it is touched
@@ -85,6 +99,10 @@ class GuestTree {
   ClassBuffer* buffer() const { return buffer_; }
   uint32_t guests() const { return guests_; }
   uint64_t owed() const { return owed_; }  // bytes all guests wait for, as of their last Touch()
+  // Guests that wait, or did within kWaitMemoryNanos, give or take a second.
+  uint32_t waiting_guests() const { return waiting_guests_; }
+  // Bytes that are not given to those who wait already, as of the last Serve().
+  size_t held_back() const { return held_back_; }
 
  private:
   struct Slot {
@@ -98,15 +116,22 @@ class GuestTree {
     bool throttled = false;     // since throttled_since
     int64_t throttled_since = 0;
     int64_t throttled_nanos = 0;
+    bool fresh = false;         // is in fresh_
+    bool counted = false;       // in waiting_guests_
+    int64_t waited_at = 0;
   };
 
+  void CountWaiting(int64_t now_nanos);
+  void UpdateHeldBack(int64_t now_nanos);
+  uint64_t ServeFresh(int64_t now_nanos, uint64_t level);
+  bool Distribute(int64_t now_nanos);
   void SetWant(Slot* slot, int64_t now_nanos);
   void Unpark(Slot* slot, int64_t now_nanos);
   void Visit(Id id);
-  uint32_t Offer(Id id, uint32_t bytes);
   void DeliverTo(Id id, int64_t now_nanos, bool all_served);
   Id AddMember(Member* member, const ClassTree::MemberSpec& spec);
   void SetThrottled(Slot* slot, bool throttled, int64_t now_nanos);
+  uint32_t Offer(void* cookie, uint32_t bytes);
 
   ClassBuffer* const buffer_;
   const uint64_t guest_ceil_;
@@ -117,9 +142,15 @@ class GuestTree {
   std::vector<Id> removed_;   // free once nobody refers to them
   std::vector<Id> touched_;
   std::vector<Id> visit_;     // touched, or granted something in this pass
+  std::vector<Id> fresh_;     // began to wait and have got nothing since
   uint32_t guests_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;
+  uint32_t waiting_guests_ = 0;
+  int64_t counted_at_ = 0;    // the last CountWaiting()
+  size_t held_back_ = 0;
+  size_t level_left_ = 0;     // by the last Serve(): more than that has arrived since
+  int64_t arrived_at_ = -kArrivalPatienceNanos;
 };
 
 }  // namespace entropyd

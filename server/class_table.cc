@@ -77,7 +77,7 @@ const std::string& ClassTable::Identity(const Demand& demand) {
 void ClassTable::Weigh(const Leaf& leaf, const std::vector<Demand*>& members) {
   const double streams = static_cast<double>(members.size());
   for (const Demand* demand : members) {
-    const double weight = leaf.weigh_guests ? std::max<uint32_t>(1, demand->guests) : 1;
+    const double weight = leaf.weigh_guests ? std::max<uint32_t>(1, demand->waiting_guests) : 1;
     leaf.slot->tree->SetMemberWeight(demand->member, weight / streams);
   }
 }

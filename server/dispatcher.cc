@@ -178,15 +178,16 @@ uint32_t Dispatcher::Offer(Demand* demand, uint32_t bytes) {
 
 uint32_t Dispatcher::OfferSession(Channel* channel, uint32_t bytes) {
   Session* const session = channel->session;
-  if (!session->write_outstanding() &&
-      totals_.in_flight_bytes + totals_.planned_bytes >= options_.max_in_flight) {
-    if (!session->capped) {
+  if (totals_.in_flight_bytes + totals_.planned_bytes >= options_.max_in_flight) {
+    if (!session->write_outstanding() && !session->capped) {
       session->capped = true;
       capped_.push_back(session);
     }
     return 0;
   }
-  const uint32_t taken = session->Plan(channel, bytes);
+  // What a full pool stores is not for sessions that cannot take it now.
+  const bool ahead = channel->leaf->slot->pool->quality() == v1::QUALITY_DRBG;
+  const uint32_t taken = session->Plan(channel, bytes, ahead ? Session::kMaxAhead : 0);
   if (taken > 0) ListForFlush(session);
   return taken;
 }

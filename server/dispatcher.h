@@ -6,9 +6,9 @@
 // encryption runs beside the next pass. DispatchLoop (dispatch_loop.h) does this on real threads;
 // tests do it by hand with a manual clock.
 //
-// Distribute offers (member, bytes). A session takes them into its plan or parks: a write is
-// outstanding, the message is full, or the payload in flight is at its cap. A parked member is
-// returned by the write that ends. Flush draws the bytes and only then counts them as sent; what a
+// Distribute offers (member, bytes). A session takes them into its plan or parks: the message is
+// full, a write is outstanding (of a `drbg` pool: and enough is planned ahead), or the payload in
+// flight is at its cap. A parked member is returned by the write that ends. Flush draws the bytes and only then counts them as sent; what a
 // pool refuses is forfeited: the tokens are gone, the demand stays. At all times, over all channels,
 //
 //   charged = received + unconfirmed + planned + forfeited

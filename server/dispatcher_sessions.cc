@@ -91,7 +91,7 @@ void Dispatcher::OnWriteEnd(Session* session, bool ok, int64_t now_nanos) {
   if (!ok) EndSession(session, absl::CancelledError("the peer is gone"), now_nanos);
   if (!session->ended()) {
     Unpark(session, now_nanos);
-    if (session->HasNews()) ListForFlush(session);
+    if (session->HasNews() || session->planned() > 0) ListForFlush(session);
   }
   if (!capped_.empty()) UnparkCapped(now_nanos);
 }
@@ -202,6 +202,9 @@ absl::Status Dispatcher::HandleClose(Session* session, const v1::Close& close) {
   const absl::StatusOr<Channel*> channel = session->Close(close);
   if (!channel.ok()) return channel.status();
   if (*channel == nullptr) return absl::OkStatus();
+  const uint32_t planned = session->Unplan(*channel);
+  totals_.planned_bytes -= planned;
+  totals_.forfeited_bytes += planned;
   classes_.Leave(*channel);
   session->CloseChannel(*channel, absl::StatusCode::kOk, "");
   ListForFlush(session);

@@ -100,6 +100,8 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
   }
   channel->received = line.received();
   channel->guests = std::min(line.guests(), kMaxGuests);
+  channel->waiting_guests =
+      line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : channel->guests;
   if (channel->phase == v1::PHASE_CLOSED) return static_cast<Channel*>(nullptr);
   channel->limit = line.limit();
   return channel;
@@ -131,12 +133,19 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
   drain_due_ = true;
 }
 
-uint32_t Session::Plan(Channel* channel, uint32_t bytes) {
-  if (write_outstanding_ || phase_ == Phase::kDone) return 0;
-  const uint32_t taken = std::min(bytes, limits_.max_payload - planned_);
+uint32_t Session::Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead) {
+  if (phase_ == Phase::kDone) return 0;
+  const uint32_t most =
+      write_outstanding_ ? std::min(max_ahead, limits_.max_payload) : limits_.max_payload;
+  const uint32_t taken = std::min(bytes, most - std::min(most, planned_));
   channel->planned += taken;
   planned_ += taken;
   return taken;
+}
+
+uint32_t Session::Unplan(Channel* channel) {
+  planned_ -= channel->planned;
+  return std::exchange(channel->planned, 0);
 }
 
 v1::ServerMessage Session::NextHead(int64_t now_nanos) const {

@@ -9,7 +9,7 @@
 //
 // Credit, all numbers counted from the start of the stream:
 //
-//   want = limit - sent      unconfirmed = sent - received      received <= sent <= limit
+//   want = limit - sent - planned    unconfirmed = sent - received    received <= sent <= limit
 //
 // Thread safety: belongs to the dispatcher's owner, except `inbox`, which belongs to the transport
 // between Transport::StartRead() and the event that answers it.
@@ -43,6 +43,7 @@ struct Demand {
   ClassTree::MemberId member = 0;
   bool parked = false;         // refused an offer; out of the tree's heaps until Unpark
   uint32_t guests = 0;
+  uint32_t waiting_guests = 0;  // of them; what it weighs where guests weigh
 };
 
 struct Channel : Demand {
@@ -51,14 +52,14 @@ struct Channel : Demand {
   uint64_t limit = 0;
   uint64_t received = 0;
   uint64_t sent = 0;
-  uint32_t planned = 0;        // granted by the tree in this pass, not yet drawn
+  uint32_t planned = 0;        // granted by the tree, not yet drawn
   bool state_due = false;      // the peer has not been told the newest state
   bool discard_due = false;    // and must wipe what it has
   absl::StatusCode close_code = absl::StatusCode::kOk;
   std::string name;            // POOL/CLASS as the peer wrote it
   std::string close_reason;
 
-  uint64_t want() const { return limit - sent; }
+  uint64_t want() const { return limit - sent - planned; }
   uint64_t unconfirmed() const { return sent - received; }
 };
 
@@ -69,6 +70,11 @@ class Session final : public MailNode {
   static constexpr size_t kHostIdBytes = 16;
   // A weight, not a count to be trusted: no hypervisor runs more guests than this.
   static constexpr uint32_t kMaxGuests = 4096;
+  // What may be planned for the next message while a write is outstanding. Without it a session would
+  // get no more than what flows in at the moment a write ends, and how much of a scarce class it gets
+  // would depend on how fast its peer's machine is. A session that has stalled holds so much back from
+  // others, once.
+  static constexpr uint32_t kMaxAhead = 64 * 1024;
   static constexpr int64_t kHelloTimeoutNanos = 10'000'000'000;
   // A write that the peer's window did not take for so long: it has stopped reading.
   static constexpr int64_t kWriteTimeoutNanos = 60'000'000'000;
@@ -119,9 +125,11 @@ class Session final : public MailNode {
   void CloseChannel(Channel* channel, absl::StatusCode code, absl::string_view reason);
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
-  // Takes up to `bytes` into the plan; 0 = a write is outstanding or the message is full.
-  // REQUIRES: channel->phase is OPEN.
-  uint32_t Plan(Channel* channel, uint32_t bytes);
+  // Takes up to `bytes` into the plan; 0 = the message is full, or a write is outstanding and
+  // `max_ahead` bytes are planned already. REQUIRES: channel->phase is OPEN.
+  uint32_t Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead);
+  // Takes the channel's bytes out of the plan again; returns how many.
+  uint32_t Unplan(Channel* channel);
   uint32_t planned() const { return planned_; }
   void ClearPlan() { planned_ = 0; }
 

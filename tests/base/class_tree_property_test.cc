@@ -63,8 +63,11 @@ class Crowd {
         sim_->Want(member, 1 + random_->Below(4 * kChunk));
       } else if (dice < 0.7) {
         sim_->Want(member, ShapingSimulation::kBacklogged);
-      } else if (dice < 0.8) {
+      } else if (dice < 0.77) {
         sim_->SetMemberWeight(member, random_->Uniform(0.01, 20));
+      } else if (dice < 0.8) {
+        sim_->GrantFirst(member, static_cast<uint32_t>(random_->Below(2 * kChunk)),
+                         [this](MemberId, uint32_t offered) { return Take(offered); });
       } else {
         sim_->Unpark(member);
       }

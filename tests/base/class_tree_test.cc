@@ -298,6 +298,63 @@ TEST_F(ClassTreeTest, AnUnparkedMemberDoesNotRegainWhatItHadInAdvance) {
   EXPECT_THAT(Serve(500), ElementsAre(b, b, b, b, a));
 }
 
+// What GrantFirst() gives, with an owner that takes all.
+#define GIVEN_FIRST(member, bytes) \
+  tree_->GrantFirst(member, bytes, now_, [](MemberId, void*, uint32_t n) { return n; })
+
+TEST_F(ClassTreeTest, WhoBeginsToWaitMayGoFirstAndIsChargedForIt) {
+  Make({{.name = "root", .rate = 1000}});
+  const MemberId a = AddBacklogged("root");
+  const MemberId b = AddBacklogged("root");
+  EXPECT_THAT(Serve(500), ElementsAre(a, b, a, b, a));
+  const MemberId late = Add("root");
+  EXPECT_EQ(GIVEN_FIRST(late, 100), 0u) << "it wants nothing";
+  tree_->Want(late, 250, now_);
+  EXPECT_EQ(GIVEN_FIRST(late, 60), 60u);
+  EXPECT_EQ(tree_->MemberDelivered(late), 60u);
+  EXPECT_EQ(tree_->MemberWant(late), 190u);
+  EXPECT_EQ(GIVEN_FIRST(late, 100), 0u) << "it is ahead of the others";
+  // b is due at virtual time, `late` 60 bytes and a 100 bytes later.
+  EXPECT_THAT(Serve(300), ElementsAre(b, late, a));
+}
+
+TEST_F(ClassTreeTest, WhoHadBytesInAdvanceDoesNotGoFirst) {
+  Make({{.name = "root", .rate = 1000}});
+  const MemberId quick = AddBacklogged("root");
+  const MemberId b = AddBacklogged("root");
+  EXPECT_THAT(Serve(100), ElementsAre(quick));
+  tree_->Want(quick, 0, now_);
+  tree_->Want(quick, 100, now_);  // asks again as soon as it is answered
+  EXPECT_EQ(GIVEN_FIRST(quick, 100), 0u);
+  EXPECT_THAT(Serve(200), ElementsAre(b, quick));
+}
+
+TEST_F(ClassTreeTest, NobodyGoesFirstThroughACeilingOrTwoChunksAtATime) {
+  Make({{.name = "root", .rate = 1000},
+        {.name = "leaf", .parent = "root", .rate = 1000, .ceil = 1000, .cburst = 400}});
+  const MemberId capped = AddBacklogged("leaf", {.ceil = 1});
+  const MemberId member = AddBacklogged("leaf");
+  EXPECT_EQ(GIVEN_FIRST(capped, 1000), 100u) << "a chunk";
+  EXPECT_EQ(Serve(kMuch).size(), 3u) << "its and its class's burst";
+  const MemberId late = AddBacklogged("leaf");
+  EXPECT_EQ(GIVEN_FIRST(late, 100), 0u) << "the class has used its ceiling up";
+  now_ += 100 * kMilli;
+  EXPECT_EQ(GIVEN_FIRST(late, 0), 0u);
+  EXPECT_EQ(GIVEN_FIRST(late, 100), 100u);
+  EXPECT_EQ(Stats("leaf").delivered_bytes, 500u);
+  EXPECT_GT(tree_->MemberDelivered(member), 0u);
+}
+
+TEST_F(ClassTreeTest, WhoRefusesToGoFirstIsParked) {
+  Make({{.name = "root", .rate = 1000}});
+  const MemberId member = AddBacklogged("root");
+  EXPECT_EQ(tree_->GrantFirst(member, 100, now_, [](MemberId, void*, uint32_t) { return 0u; }), 0u);
+  EXPECT_EQ(GIVEN_FIRST(member, 100), 0u);
+  EXPECT_EQ(Serve(kMuch).size(), 0u);
+  tree_->Unpark(member, now_);
+  EXPECT_EQ(GIVEN_FIRST(member, 100), 100u);
+}
+
 TEST_F(ClassTreeTest, UnparkingAnIdleOrForeignStateChangesNothing) {
   Make({{.name = "root", .rate = 1000}});
   const MemberId member = Add("root");

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -187,27 +188,45 @@ ClassTree::PassResult ShapingSimulation::Distribute(int64_t now_nanos, const Pas
   uint32_t taken_grants = 0;
   auto result =
       tree_->Distribute(now_, pass, [&](MemberId id, void* cookie, uint32_t bytes) -> uint32_t {
-        Member& member = members_.at(id);
-        if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
-        if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
-        const uint64_t expected =
-            std::min({uint64_t{options_.chunk_bytes}, member.want, pass.capacity_bytes - given});
-        if (bytes != expected || bytes == 0) {
-          Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
-        }
-        const uint32_t taken = offer(id, cookie, bytes);
-        if (taken == 0) {
-          member.parked = true;
-          return 0;
-        }
-        Record(id, taken);
+        const uint32_t taken = OfferTo(id, cookie, bytes, pass.capacity_bytes - given, offer);
         given += taken;
-        ++taken_grants;
+        taken_grants += taken > 0;
         return taken;
       });
   if (result.bytes != given || result.grants != taken_grants) Break("the pass miscounted");
   CheckEnd(pass, result);
   return result;
+}
+
+uint32_t ShapingSimulation::OfferTo(MemberId id, void* cookie, uint32_t bytes, uint64_t most,
+                                    Offer offer) {
+  Member& member = members_.at(id);
+  if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
+  if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
+  const uint64_t expected = std::min({uint64_t{options_.chunk_bytes}, member.want, most});
+  if (bytes != expected || bytes == 0) {
+    Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
+  }
+  const uint32_t taken = offer(id, cookie, bytes);
+  member.parked = taken == 0;
+  if (taken > 0) Record(id, taken);
+  return taken;
+}
+
+uint32_t ShapingSimulation::GrantFirst(MemberId member, uint32_t bytes, const Appetite& appetite) {
+  return GrantFirst(member, bytes, now_,
+                    [&](MemberId id, void*, uint32_t offered) { return appetite(id, offered); });
+}
+
+uint32_t ShapingSimulation::GrantFirst(MemberId member, uint32_t bytes, int64_t now_nanos,
+                                       Offer offer) {
+  now_ = now_nanos;
+  bool asked = false;
+  return tree_->GrantFirst(member, bytes, now_, [&](MemberId id, void* cookie, uint32_t offered) {
+    if (id != member) Break(absl::StrCat("member ", id, " went first, not ", member));
+    if (std::exchange(asked, true)) Break("one that goes first was asked twice");
+    return OfferTo(id, cookie, offered, bytes, offer);
+  });
 }
 
 void ShapingSimulation::Record(MemberId id, uint32_t bytes) {

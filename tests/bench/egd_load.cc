@@ -5,20 +5,14 @@
 //   bench_egd_load SOCKET CONNECTIONS OUTSTANDING SECONDS [BYTES=64]
 //
 // Latency is measured per batch of pipelined requests, from its write to its last byte.
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "tests/integration/egd_socket.h"
+
+namespace entropyd {
 namespace {
 
 struct Connection {
@@ -27,41 +21,13 @@ struct Connection {
   int64_t sent_at = 0;
 };
 
-int64_t Now() {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
-}
-
-[[noreturn]] void Die(const char* what) {
-  fprintf(stderr, "bench_egd_load: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-int Connect(const char* path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (strlen(path) >= sizeof address.sun_path) Die("path too long");
-  strcpy(address.sun_path, path);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Die(path);
-  return fd;
-}
-
 void SendBatch(Connection* c, const std::vector<uint8_t>& batch, uint64_t reply_bytes) {
-  size_t at = 0;
-  while (at < batch.size()) {
-    const ssize_t n = send(c->fd, batch.data() + at, batch.size() - at, MSG_NOSIGNAL);
-    if (n < 0) Die("send");
-    at += static_cast<size_t>(n);
-  }
+  if (!SendAll(c->fd, batch.data(), batch.size())) Die("send");
   c->awaited = reply_bytes;
-  c->sent_at = Now();
+  c->sent_at = MonotonicNanos();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   if (argc < 5) {
     fprintf(stderr, "usage: bench_egd_load SOCKET CONNECTIONS OUTSTANDING SECONDS [BYTES=64]\n");
     return 2;
@@ -84,7 +50,7 @@ int main(int argc, char** argv) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   std::vector<Connection> all(connections);
   for (int i = 0; i < connections; ++i) {
-    all[i].fd = Connect(argv[1]);
+    all[i].fd = ConnectEgd(argv[1]);
     epoll_event event = {};
     event.events = EPOLLIN;
     event.data.u32 = static_cast<uint32_t>(i);
@@ -94,7 +60,7 @@ int main(int argc, char** argv) {
   latencies_ns.reserve(1 << 22);
   uint64_t batches = 0, received = 0;
   // A tenth of the time warms buffers and branch predictors up and is not counted.
-  const int64_t start = Now();
+  const int64_t start = MonotonicNanos();
   const int64_t warm = start + int64_t(seconds * 1e8);
   const int64_t end = warm + int64_t(seconds * 1e9);
   for (Connection& c : all) SendBatch(&c, batch, reply);
@@ -104,7 +70,7 @@ int main(int argc, char** argv) {
   int64_t now = start;
   while (now < end) {
     const int n = epoll_wait(epoll, events, 256, 1000);
-    now = Now();
+    now = MonotonicNanos();
     if (n == 0 && now > end) break;
     for (int i = 0; i < n; ++i) {
       Connection* c = &all[events[i].data.u32];
@@ -123,7 +89,7 @@ int main(int argc, char** argv) {
       if (counted) {
         ++batches;
         if (latencies_ns.size() < latencies_ns.capacity()) {
-          latencies_ns.push_back(static_cast<uint32_t>(std::min<int64_t>(Now() - c->sent_at, UINT32_MAX)));
+          latencies_ns.push_back(static_cast<uint32_t>(std::min<int64_t>(MonotonicNanos() - c->sent_at, UINT32_MAX)));
         }
       }
       SendBatch(c, batch, reply);
@@ -141,3 +107,8 @@ int main(int argc, char** argv) {
          static_cast<unsigned long long>(received));
   return 0;
 }
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) { return entropyd::Main(argc, argv); }

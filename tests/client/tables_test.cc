@@ -6,6 +6,7 @@
 namespace entropyd {
 namespace {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -37,6 +38,22 @@ TEST(TablesTest, EmptyAnswersSayNone) {
   EXPECT_EQ(AgentsTable({}), "none\n");
   EXPECT_EQ(GuestsTable({}), "none\n");
   EXPECT_EQ(AgentClassesTable({}), "none\n");
+}
+
+TEST(TablesTest, ClassesSayWhatWaitsWasBorrowedAndThrottled) {
+  v1::ListClassesResponse answer;
+  v1::Class* one = answer.add_class_();
+  one->set_pool("default");
+  one->set_name("gold");
+  one->set_members(3);
+  one->set_waiting_members(2);
+  one->set_waiting_bytes(5 << 10);
+  one->set_delivered_bytes(6 << 20);
+  one->set_borrowed_bytes(7 << 20);
+  one->set_throttled_seconds(8);
+  EXPECT_THAT(ClassesTable(answer),
+              ContainsRegex("MEMBERS +WAITING +DELIVERED +BORROWED +THROTTLED\n.* 3 \\(2 wait\\) "
+                            "+5(.0)? KiB +6(.0)? MiB +7(.0)? MiB +8(.0)? s"));
 }
 
 TEST(TablesTest, ClassesAreIndentedAsTheirTree) {

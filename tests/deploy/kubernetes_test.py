@@ -33,6 +33,21 @@ def pod_of(manifest):
     return manifest["spec"]["template"]["spec"]
 
 
+def claims_of(manifest):
+    return manifest["spec"].get("volumeClaimTemplates", [])
+
+
+def check_state(manifest, config):
+    """What the server keeps must lie on a volume that outlives its pod, and be writable there."""
+    name = name_of(manifest)
+    state_dir = config.get("state_dir")
+    check(state_dir, f"{name}: no state_dir: changes of classes are lost with the pod")
+    claims = {c["metadata"]["name"] for c in claims_of(manifest)}
+    mounts = [m for m in pod_of(manifest)["containers"][0]["volumeMounts"]
+              if m["mountPath"] == state_dir and m["name"] in claims and not m.get("readOnly")]
+    check(len(mounts) == 1, f"{name}: state_dir {state_dir} is not the mount of a volume claim")
+
+
 def check_workload(manifest, by_name):
     name, pod = name_of(manifest), pod_of(manifest)
     labels = manifest["spec"]["template"]["metadata"]["labels"]
@@ -46,6 +61,8 @@ def check_workload(manifest, by_name):
         if "configMap" in volume:
             check(f"ConfigMap/{volume['configMap']['name']}" in by_name,
                   f"{name}: volume {volume['name']}: no ConfigMap {volume['configMap']['name']}")
+    for claim in claims_of(manifest):
+        volumes[claim["metadata"]["name"]] = claim
     used = set()
     for container in pod["containers"]:
         ports = {p["name"] for p in container["ports"]}
@@ -93,6 +110,8 @@ def check_program(manifest, by_name, binaries, work):
     parsed = yaml.safe_load(open(config, encoding="utf-8"))
     ports = {p["name"]: p["containerPort"] for p in container["ports"]}
     check(parsed["metrics"] == f"0.0.0.0:{ports['http']}", f"{program}: metrics address and port differ")
+    if program == "entropyd":
+        check_state(manifest, parsed)
     if "grpc" in ports:
         check(parsed["listen"] == f"0.0.0.0:{ports['grpc']}", f"{program}: listen address and port differ")
 

@@ -74,15 +74,15 @@ class ClassBufferTest : public testing::Test {
 TEST_F(ClassBufferTest, WantsNothingWithoutGuestsAndOneKiBWithThem) {
   EXPECT_EQ(buffer_->target(), 0u);
   EXPECT_EQ(buffer_->WantMore(0), 0u);
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   EXPECT_EQ(buffer_->target(), kMin);
   EXPECT_EQ(buffer_->WantMore(0), kMin);
-  buffer_->SetDemand(0, 0);
+  buffer_->SetDemand({0, 0});
   EXPECT_EQ(buffer_->target(), 0u);
 }
 
 TEST_F(ClassBufferTest, WantsMoreAtLowWaterAndNotAbove) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   Take(kMin / 2 - 1);
   EXPECT_EQ(buffer_->WantMore(0), 0u);
@@ -92,7 +92,7 @@ TEST_F(ClassBufferTest, WantsMoreAtLowWaterAndNotAbove) {
 }
 
 TEST_F(ClassBufferTest, BytesComeOutOnceAndInOrder) {
-  buffer_->SetDemand(1, kSize);
+  buffer_->SetDemand({1, kSize});
   Fill();
   std::vector<uint8_t> out(kSize);
   EXPECT_EQ(buffer_->Take(absl::MakeSpan(out).subspan(0, 10'001)), 10'001u);
@@ -102,16 +102,29 @@ TEST_F(ClassBufferTest, BytesComeOutOnceAndInOrder) {
 }
 
 TEST_F(ClassBufferTest, TargetIsAtLeastWhatIsOwedAndNeverAboveSize) {
-  buffer_->SetDemand(1, 5000);
+  buffer_->SetDemand({1, 5000});
   EXPECT_EQ(buffer_->target(), 5000u);
   EXPECT_EQ(buffer_->WantMore(0), 5000u);
-  buffer_->SetDemand(1, 1ull << 40);
+  buffer_->SetDemand({1, 1ull << 40});
   EXPECT_EQ(buffer_->target(), kSize);
   EXPECT_EQ(buffer_->WantMore(0), kSize);
 }
 
+TEST_F(ClassBufferTest, WhatIsHeldBackIsNotThereForThoseWhoWait) {
+  buffer_->SetDemand({.guests = 2, .owed = 510});
+  Fill();
+  EXPECT_EQ(buffer_->level(), kMin);
+  EXPECT_EQ(buffer_->WantMore(0), 0u);
+  // Two guests wait for 510 bytes beside a KiB that they are not given.
+  buffer_->SetDemand({.guests = 2, .owed = 510, .held_back = kMin});
+  EXPECT_EQ(buffer_->WantMore(0), kMin);
+  EXPECT_EQ(buffer_->WantMore(kMin), 0u);
+  buffer_->SetDemand({.guests = 2, .owed = kSize, .held_back = kMin});
+  EXPECT_EQ(buffer_->WantMore(0), kSize - kMin) << "level and promises fit the size";
+}
+
 TEST_F(ClassBufferTest, TargetDoublesOnTwoCrossingsWithinASecond) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   Cross();
   EXPECT_EQ(buffer_->target(), kMin);
@@ -121,7 +134,7 @@ TEST_F(ClassBufferTest, TargetDoublesOnTwoCrossingsWithinASecond) {
 }
 
 TEST_F(ClassBufferTest, TargetStaysWhenCrossingsAreFartherApart) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   for (int i = 0; i < 5; ++i) {
     Cross();
@@ -131,13 +144,13 @@ TEST_F(ClassBufferTest, TargetStaysWhenCrossingsAreFartherApart) {
 }
 
 TEST_F(ClassBufferTest, AskingAgainWithoutATakeIsNoCrossing) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   for (int i = 0; i < 10; ++i) EXPECT_EQ(buffer_->WantMore(0), kMin);
   EXPECT_EQ(buffer_->target(), kMin);
 }
 
 TEST_F(ClassBufferTest, TargetGrowsToSizeUnderLoadAndNoFurther) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   for (int i = 0; i < 40; ++i) {
     Cross();
@@ -147,7 +160,7 @@ TEST_F(ClassBufferTest, TargetGrowsToSizeUnderLoadAndNoFurther) {
 }
 
 TEST_F(ClassBufferTest, TargetHalvesEachTenSecondsUnusedDownToOneKiB) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   for (int i = 0; i < 4; ++i) Cross();
   ASSERT_EQ(buffer_->target(), 4 * kMin);
@@ -163,7 +176,7 @@ TEST_F(ClassBufferTest, TargetHalvesEachTenSecondsUnusedDownToOneKiB) {
 
 TEST_F(ClassBufferTest, ASteadyDemandSettlesBetweenTwoAndTwentySeconds) {
   constexpr size_t kPerSecond = 1000;
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   for (int i = 0; i < 600; ++i) {
     Fill();
     Take(kPerSecond / 10);
@@ -176,7 +189,7 @@ TEST_F(ClassBufferTest, ASteadyDemandSettlesBetweenTwoAndTwentySeconds) {
 TEST_F(ClassBufferTest, ThroughputIsHalfATargetPerRoundTripAtLeast) {
   // Guests take whatever is here, always. What is promised arrives one round trip later.
   constexpr absl::Duration kRoundTrip = absl::Milliseconds(1);
-  buffer_->SetDemand(256, 256 * 1024);
+  buffer_->SetDemand({256, 256 * 1024});
   uint64_t taken = 0;
   uint64_t promised = 0;
   for (int i = 0; i < 1000; ++i) {
@@ -189,7 +202,7 @@ TEST_F(ClassBufferTest, ThroughputIsHalfATargetPerRoundTripAtLeast) {
 }
 
 TEST_F(ClassBufferTest, OldBytesAreWipedAndNotFetchedAgainUntilGuestsAsk) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   Wait(absl::Milliseconds(59'999));
   EXPECT_EQ(buffer_->level(), kMin);
@@ -197,12 +210,12 @@ TEST_F(ClassBufferTest, OldBytesAreWipedAndNotFetchedAgainUntilGuestsAsk) {
   EXPECT_EQ(buffer_->level(), 0u);
   EXPECT_EQ(buffer_->discarded_bytes(), kMin);
   EXPECT_EQ(buffer_->WantMore(0), 0u);
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_EQ(buffer_->WantMore(0), kMin);
 }
 
 TEST_F(ClassBufferTest, BytesDieOfTheirOwnAgeNotOfTheirNeighbours) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   Wait(absl::Seconds(30));
   buffer_->Append(Numbered(kMin, 100));
@@ -214,7 +227,7 @@ TEST_F(ClassBufferTest, BytesDieOfTheirOwnAgeNotOfTheirNeighbours) {
 }
 
 TEST_F(ClassBufferTest, NoByteEverOutlivesMaxAge) {
-  buffer_->SetDemand(1, kSize);
+  buffer_->SetDemand({1, kSize});
   struct Mark {
     uint64_t end;
     absl::Time at;
@@ -240,7 +253,7 @@ TEST_F(ClassBufferTest, NoByteEverOutlivesMaxAge) {
 }
 
 TEST_F(ClassBufferTest, AfterDiscardItWantsItsTargetAgain) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   Fill();
   buffer_->Discard();
   EXPECT_EQ(buffer_->level(), 0u);
@@ -249,7 +262,7 @@ TEST_F(ClassBufferTest, AfterDiscardItWantsItsTargetAgain) {
 }
 
 TEST_F(ClassBufferTest, LevelAndPromisesNeverExceedSizeOrTarget) {
-  buffer_->SetDemand(1, kSize);
+  buffer_->SetDemand({1, kSize});
   uint64_t promised = buffer_->WantMore(0);
   EXPECT_EQ(promised, kSize);
   EXPECT_EQ(buffer_->WantMore(promised), 0u);
@@ -260,7 +273,7 @@ TEST_F(ClassBufferTest, LevelAndPromisesNeverExceedSizeOrTarget) {
 }
 
 TEST_F(ClassBufferTest, ASmallTargetUsesFewPagesHoweverMuchFlows) {
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   const size_t before = arena_->used_bytes();
   for (int i = 0; i < 1000; ++i) {
     Fill();
@@ -271,12 +284,12 @@ TEST_F(ClassBufferTest, ASmallTargetUsesFewPagesHoweverMuchFlows) {
 }
 
 TEST_F(ClassBufferTest, PagesComeBackWhenTheTargetShrinks) {
-  buffer_->SetDemand(1, kSize);
+  buffer_->SetDemand({1, kSize});
   Fill();
   EXPECT_GE(arena_->used_bytes(), kSize);
   EXPECT_LE(arena_->used_bytes(), ClassBuffer::ArenaBytes(kSize));
   Take(kSize);
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   buffer_->WantMore(0);
   buffer_->Tick();
   EXPECT_LE(arena_->used_bytes(), 2 * SecretRing::kBlockBytes);
@@ -289,7 +302,7 @@ TEST_F(ClassBufferTest, PromisesNoMoreThanTheArenaHolds) {
     if (!hog.ok()) break;
     hogs.push_back(*std::move(hog));
   }
-  buffer_->SetDemand(1, kSize);
+  buffer_->SetDemand({1, kSize});
   EXPECT_EQ(buffer_->WantMore(0), 0u);
   hogs.resize(hogs.size() - 3);
   EXPECT_EQ(buffer_->WantMore(0), 3 * SecretRing::kBlockBytes);
@@ -334,7 +347,7 @@ size_t CountInMapping(const void* at, absl::Span<const uint8_t> needle) {
 TEST_F(ClassBufferTest, WhatIsTakenDiscardedOrTooOldIsGoneFromMemory) {
   SecretBytes probe = arena_->Allocate(1).value();
   const std::vector<uint8_t> bytes = Numbered(0, 32);
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
 
   buffer_->Append(bytes);
   ASSERT_EQ(CountInMapping(probe.data(), bytes), 1u);  // the search finds what is there

@@ -50,12 +50,10 @@ class FakeBuffer : public ClassBuffer {
     return n;
   }
   void Discard() override { bytes_.clear(); }
-  void SetDemand(uint32_t guests, uint64_t owed_bytes) override {
-    guests_ = guests;
-    owed_ = owed_bytes;
-  }
-  uint32_t guests() const override { return guests_; }
-  uint64_t owed() const override { return owed_; }
+  void SetDemand(const Demand& demand) override { demand_ = demand; }
+  uint32_t guests() const override { return demand_.guests; }
+  uint32_t waiting_guests() const override { return demand_.waiting_guests; }
+  uint64_t owed() const override { return demand_.owed; }
   void Tick() override {}
   uint64_t WantMore(uint64_t promised) override {
     return size_ - std::min<uint64_t>(size_, level() + promised);
@@ -67,8 +65,7 @@ class FakeBuffer : public ClassBuffer {
   const size_t size_;
   std::deque<uint8_t> bytes_;
   uint64_t appended_ = 0;
-  uint32_t guests_ = 0;
-  uint64_t owed_ = 0;
+  Demand demand_;
 };
 
 }  // namespace entropyd

@@ -142,7 +142,7 @@ class Model {
 
   void Ask(size_t i) {
     owed_[i] += kWord * Below(Below(8) == 0 ? 4096 : 32);
-    buffers_[i]->SetDemand(1, owed_[i]);
+    buffers_[i]->SetDemand({1, owed_[i]});
     upstream_->Kick(i);
   }
 
@@ -157,7 +157,7 @@ class Model {
       ASSERT_TRUE(taken_.insert(number).second) << number << " was delivered twice";
     }
     owed_[i] -= n;
-    buffers_[i]->SetDemand(1, owed_[i]);
+    buffers_[i]->SetDemand({1, owed_[i]});
     upstream_->Kick(i);
   }
 

@@ -77,7 +77,7 @@ class UpstreamTest : public testing::Test {
     clock_.AdvanceNanos(until - clock_.NowNanos());
   }
   void Want(ClassBuffer* buffer, uint32_t guests, uint64_t owed) {
-    buffer->SetDemand(guests, owed);
+    buffer->SetDemand({guests, owed});
     upstream_->Kick(buffer == gold_.get() ? 0 : 1);
   }
   void EndStream(absl::Status status) {
@@ -198,6 +198,18 @@ TEST_F(UpstreamTest, AChangedNumberOfGuestsIsTold) {
   EXPECT_EQ(net_.last().LastLine(1)->guests(), 7u);
 }
 
+TEST_F(UpstreamTest, TheNumberOfWaitingGuestsIsTold) {
+  Attach();
+  Want(gold_.get(), 7, 0);
+  Run(absl::Milliseconds(200));
+  ASSERT_TRUE(net_.last().LastLine(1)->has_waiting_guests());
+  EXPECT_EQ(net_.last().LastLine(1)->waiting_guests(), 0u);
+  gold_->SetDemand({.guests = 7, .waiting_guests = 3});
+  Run(absl::Milliseconds(100));
+  EXPECT_EQ(net_.last().LastLine(1)->waiting_guests(), 3u);
+  EXPECT_EQ(net_.last().LastLine(1)->guests(), 7u);
+}
+
 TEST_F(UpstreamTest, AnIdleAttachmentSleepsASecondAtATime) {
   Attach();
   Want(gold_.get(), 1, 0);
@@ -223,7 +235,7 @@ TEST_F(UpstreamTest, RefusedMessagesCancelTheStreamAndCountByReason) {
       {"malformed", [](FakeWire* w) { w->malformed = true, w->Grant(1, 0, "x"); }},
   };
   for (const auto& c : kCases) {
-    gold_->SetDemand(1, 0);
+    gold_->SetDemand({1, 0});
     Attach();
     const double refused =
         MetricOf("entropyd_agent_upstream_refused_messages_total", {{"reason", c.reason}});

@@ -7,39 +7,22 @@
 // SIGTERM: no more requests; waits for the replies that are due; prints one line of JSON.
 // Exit 0 when no connection was closed, no byte was missing or surplus, and no 16-byte block came
 // twice.
-#include <errno.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "tests/integration/egd_socket.h"
+
+namespace entropyd {
 namespace {
 
 constexpr int kRequestBytes = 64;
 constexpr int64_t kMilli = 1'000'000;
 // How long the last replies may take.
 constexpr int64_t kPatience = 20'000 * kMilli;
-
-int64_t Now() {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return int64_t{ts.tv_sec} * 1'000'000'000 + ts.tv_nsec;
-}
-
-[[noreturn]] void Die(const char* what) {
-  fprintf(stderr, "it_egd_watch: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 struct Connection {
   int fd = -1;
@@ -55,16 +38,10 @@ class Watch {
   Watch(const char* path, int connections, int outstanding, int64_t round)
       : round_(round), epoll_(epoll_create1(EPOLL_CLOEXEC)), all_(connections) {
     for (int i = 0; i < outstanding; ++i) batch_.insert(batch_.end(), {0x02, kRequestBytes});
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    if (strlen(path) >= sizeof address.sun_path) Die("path too long");
-    strcpy(address.sun_path, path);
-    const int64_t now = Now();
+    const int64_t now = MonotonicNanos();
     for (int i = 0; i < connections; ++i) {
       Connection& c = all_[i];
-      c.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      if (c.fd < 0 || connect(c.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        Die(path);
+      c.fd = ConnectEgd(path);
       c.next_at = now + round * i / connections;
       epoll_event event = {};
       event.events = EPOLLIN;
@@ -86,7 +63,7 @@ class Watch {
   int Run() {
     int64_t give_up = 0;
     while (true) {
-      const int64_t now = Now();
+      const int64_t now = MonotonicNanos();
       uint64_t awaited = 0;
       for (Connection& c : all_) {
         if (c.fd >= 0 && c.awaited == 0 && !ending_ && now >= c.next_at) Send(&c, now);
@@ -102,11 +79,7 @@ class Watch {
   static constexpr uint64_t kSignals = ~uint64_t{0};
 
   void Send(Connection* c, int64_t now) {
-    for (size_t at = 0; at < batch_.size();) {
-      const ssize_t n = send(c->fd, batch_.data() + at, batch_.size() - at, MSG_NOSIGNAL);
-      if (n < 0) return Closed(c);
-      at += static_cast<size_t>(n);
-    }
+    if (!SendAll(c->fd, batch_.data(), batch_.size())) return Closed(c);
     c->awaited = batch_.size() / 2 * kRequestBytes;
     c->sent_at = now;
     c->next_at = now + round_;
@@ -131,7 +104,7 @@ class Watch {
       if (info.ssi_signo == SIGTERM) ending_ = true;
       if (info.ssi_signo != SIGUSR1) continue;
       // Rounds that still wait count with what they have waited.
-      const int64_t now = Now();
+      const int64_t now = MonotonicNanos();
       for (const Connection& c : all_) {
         if (c.fd >= 0 && c.awaited > 0) longest_ = std::max(longest_, now - c.sent_at);
       }
@@ -159,7 +132,7 @@ class Watch {
       memcpy(&half, c->block, sizeof half);
       blocks_.push_back(half);
     }
-    if (c->awaited == 0) longest_ = std::max(longest_, Now() - c->sent_at);
+    if (c->awaited == 0) longest_ = std::max(longest_, MonotonicNanos() - c->sent_at);
   }
 
   void Closed(Connection* c) {
@@ -193,9 +166,7 @@ class Watch {
   uint64_t requests_ = 0, received_ = 0, closed_ = 0, surplus_ = 0;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   if (argc != 5 || atoi(argv[2]) < 1 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1) {
     fprintf(stderr, "usage: it_egd_watch SOCKET CONNECTIONS OUTSTANDING ROUND_MS\n");
     return 2;
@@ -203,3 +174,8 @@ int main(int argc, char** argv) {
   Watch watch(argv[1], atoi(argv[2]), atoi(argv[3]), atoi(argv[4]) * kMilli);
   return watch.Run();
 }
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) { return entropyd::Main(argc, argv); }

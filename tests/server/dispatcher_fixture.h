@@ -52,6 +52,7 @@ class DispatcherFixture : public ::testing::Test {
                            {Class("root", "", 100 << 20), Class("gold", "root", 10 << 20),
                             Class("slow", "root", 16 << 10, 64 << 10)}));
     setups.back().leaves[0].weigh_guests = true;
+    setups.back().leaves[1].weigh_guests = slow_weighs_guests_;
     setups.push_back(Setup(&full_, 256, {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)}));
     dispatcher_ = std::make_unique<Dispatcher>(std::move(options), std::move(setups), &clock_, &log_);
   }
@@ -204,6 +205,7 @@ class DispatcherFixture : public ::testing::Test {
                                           totals().drawn_bytes);
   }
 
+  bool slow_weighs_guests_ = false;  // before Make()
   ManualClock clock_{kSecond};
   FakeLog log_{&clock_};
   FakePool drbg_{"default"};

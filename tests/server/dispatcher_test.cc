@@ -401,6 +401,147 @@ TEST_F(DispatcherTest, GuestsWeighWhereTheClassSaysSo) {
   EXPECT_NEAR(static_cast<double>(Granted(many, 1)), 6 * 1024, 1024);
 }
 
+// How long a peer's machine takes for a write decides how its messages are cut, not what it gets.
+TEST_F(DispatcherTest, ASlowWriterGetsNoLessOfAScarceClass) {
+  FakePeer* slow = Greet("spiffe://test/slow");
+  FakePeer* quick = Greet("spiffe://test/quick");
+  for (FakePeer* peer : {slow, quick}) {
+    WriteAll(peer);
+    Open(peer, 1, "default/slow");
+    WriteAll(peer);
+    Credit(peer, 1, 256 * 1024, 0);
+  }
+  for (int i = 0; i < 2000; ++i) {
+    Advance(kMilli);
+    WriteAll(quick);
+    if (i % 100 == 0) WriteAll(slow);  // within which 6 chunks flow in
+  }
+  const auto bytes = static_cast<double>(Granted(quick, 1));
+  EXPECT_NEAR(static_cast<double>(Granted(slow, 1)), bytes, 0.1 * bytes);
+  ExpectBalance();
+}
+
+TEST_F(DispatcherTest, AStalledPeerHoldsABoundedPlanWhichItsEndForfeits) {
+  FakePeer* stalled = Greet("spiffe://test/stalled");
+  FakePeer* other = Greet("spiffe://test/other");
+  for (FakePeer* peer : {stalled, other}) {
+    WriteAll(peer);
+    Open(peer, 1, "default/gold");
+    Open(peer, 2, "default/slow");
+    WriteAll(peer);
+  }
+  Credit(stalled, 1, 1024, 0);  // is being written from now on
+  Credit(stalled, 1, 256 * 1024, 0);
+  const uint32_t ahead = std::min(Session::kMaxAhead, kPayload);
+  EXPECT_EQ(totals().planned_bytes, ahead);
+  Credit(other, 1, 1024, 0);
+  WriteAll(other);
+  EXPECT_EQ(Granted(other, 1), 1024u);
+  ExpectBalance();
+  // A closed channel takes its part of the plan along; the rest goes with the stream.
+  Credit(stalled, 2, 1024, 0);
+  CloseChannel(stalled, 1);
+  EXPECT_EQ(totals().planned_bytes, 1024u);
+  EXPECT_EQ(totals().forfeited_bytes, ahead);
+  ExpectBalance();
+  Die(stalled);
+  EXPECT_EQ(totals().planned_bytes, 0u);
+  EXPECT_EQ(totals().forfeited_bytes, ahead + 1024);
+  ExpectBalance();
+}
+
+TEST_F(DispatcherTest, OfAFullPoolNothingIsPlannedForABusySession) {
+  FakePeer* busy = Greet("spiffe://test/busy");
+  FakePeer* other = Greet("spiffe://test/other");
+  for (FakePeer* peer : {busy, other}) {
+    WriteAll(peer);
+    Open(peer, 1, "scarce/key");
+    WriteAll(peer);
+  }
+  full_.available = 512;
+  PoolsChanged();
+  Credit(busy, 1, 4096, 0);
+  ASSERT_TRUE(busy->write_pending());
+  full_.available = 256;
+  PoolsChanged();
+  EXPECT_EQ(totals().planned_bytes, 0u);
+  Credit(other, 1, 4096, 0);
+  WriteAll(other);
+  EXPECT_EQ(Granted(other, 1), 256u);
+}
+
+// Two hosts that want all they can get of a class of 64 KiB/s.
+class ScarceClassTest : public DispatcherTest {
+ protected:
+  void Start(bool weigh_guests) {
+    slow_weighs_guests_ = weigh_guests;
+    Make({.limits = kLimits});
+    few_ = Greet("spiffe://test/few");
+    many_ = Greet("spiffe://test/many");
+    for (FakePeer* peer : {few_, many_}) {
+      WriteAll(peer);
+      Open(peer, 1, "default/slow");
+      WriteAll(peer);
+    }
+  }
+  // Renews the credit of both; returns what `many_` gets for each byte of `few_` in so many seconds.
+  double Ratio(uint32_t few_waiting, uint32_t many_waiting, int seconds) {
+    const uint64_t few_before = Granted(few_, 1);
+    const uint64_t many_before = Granted(many_, 1);
+    for (int i = 0; i < seconds * 1000; ++i) {
+      if (i % 100 == 0) {
+        Renew(few_, few_waiting);
+        Renew(many_, many_waiting);
+      }
+      Advance(kMilli);
+      WriteAll(few_);
+      WriteAll(many_);
+    }
+    return static_cast<double>(Granted(many_, 1) - many_before) /
+           static_cast<double>(Granted(few_, 1) - few_before);
+  }
+  // Each host has 20 guests, of which so many wait.
+  void Renew(FakePeer* peer, uint32_t waiting) {
+    const uint64_t received = Granted(peer, 1);
+    v1::AgentMessage message;
+    v1::Line* line = message.mutable_credit()->add_line();
+    line->set_channel(1);
+    line->set_limit(received + kLimits.max_credit);
+    line->set_received(received);
+    line->set_guests(20);
+    line->set_waiting_guests(waiting);
+    Say(peer, message);
+  }
+
+  FakePeer* few_ = nullptr;
+  FakePeer* many_ = nullptr;
+};
+
+TEST_F(ScarceClassTest, HostsShareByWaitingGuests) {
+  Start(true);
+  EXPECT_NEAR(Ratio(1, 10, 40), 10, 0.3);
+}
+
+TEST_F(ScarceClassTest, HostsShareEquallyWhereGuestsDoNotWeigh) {
+  Start(false);
+  EXPECT_NEAR(Ratio(1, 10, 10), 1, 0.02);
+}
+
+TEST_F(ScarceClassTest, SharesFollowTheNumberOfGuestsAndRatesStay) {
+  Start(true);
+  EXPECT_NEAR(Ratio(2, 6, 5), 3, 0.1);
+  const uint64_t before = Granted(few_, 1) + Granted(many_, 1);
+  EXPECT_NEAR(Ratio(6, 2, 5), 1.0 / 3, 0.02);
+  const auto bytes = static_cast<double>(Granted(few_, 1) + Granted(many_, 1) - before);
+  EXPECT_NEAR(bytes, 5.0 * (64 << 10), 2048);
+  EXPECT_NEAR(Ratio(0, 1, 5), 1, 0.02) << "a host whose guests do not wait weighs 1";
+  for (const auto& stats : dispatcher_->classes().slots()[0]->tree->Stats(clock_.NowNanos())) {
+    if (stats.spec.name != "slow") continue;
+    EXPECT_EQ(stats.spec.rate, 16u << 10);
+    EXPECT_EQ(stats.spec.ceil, 64u << 10);
+  }
+}
+
 TEST_F(DispatcherTest, TheNewestStreamOfAHostWins) {
   FakePeer* older = Greet("spiffe://test/a", 'x');
   WriteAll(older);

@@ -126,18 +126,47 @@ TEST_F(SessionTest, GuestsAreAWeightAndClamped) {
   Channel* const channel = OpenChannel(1);
   ASSERT_TRUE(session_.Credit(Line(1, 0, 0, 4'000'000'000)).ok());
   EXPECT_EQ(channel->guests, Session::kMaxGuests);
+  EXPECT_EQ(channel->waiting_guests, Session::kMaxGuests) << "an agent that does not say so";
+}
+
+TEST_F(SessionTest, WaitingGuestsAreWhatWeighs) {
+  Channel* const channel = OpenChannel(1);
+  v1::Line line = Line(1, 0, 0, 20);
+  line.set_waiting_guests(0);
+  ASSERT_TRUE(session_.Credit(line).ok());
+  EXPECT_EQ(channel->guests, 20u);
+  EXPECT_EQ(channel->waiting_guests, 0u);
+  line.set_waiting_guests(4'000'000'000);
+  ASSERT_TRUE(session_.Credit(line).ok());
+  EXPECT_EQ(channel->waiting_guests, Session::kMaxGuests);
 }
 
 TEST_F(SessionTest, APlanFillsOneMessageAndWaitsForTheWrite) {
   Channel* const channel = OpenChannel(1);
-  EXPECT_EQ(session_.Plan(channel, 200), 200u);
-  EXPECT_EQ(session_.Plan(channel, 200), 100u);
-  EXPECT_EQ(session_.Plan(channel, 200), 0u);
+  EXPECT_EQ(session_.Plan(channel, 200, 0), 200u);
+  EXPECT_EQ(session_.Plan(channel, 200, 0), 100u);
+  EXPECT_EQ(session_.Plan(channel, 200, 0), 0u);
   session_.ClearPlan();
   session_.Sent(300, 0);
-  EXPECT_EQ(session_.Plan(channel, 1), 0u);
+  EXPECT_EQ(session_.Plan(channel, 1, 0), 0u);
   EXPECT_EQ(session_.WriteEnded(), 300u);
-  EXPECT_EQ(session_.Plan(channel, 1), 1u);
+  EXPECT_EQ(session_.Plan(channel, 1, 0), 1u);
+}
+
+TEST_F(SessionTest, APlanMayBeginWhileAWriteIsOutstanding) {
+  Channel* const channel = OpenChannel(1);
+  ASSERT_TRUE(session_.Credit(Line(1, 1000, 0)).ok());
+  session_.Sent(300, 0);
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 150u);
+  EXPECT_EQ(channel->want(), 850u);
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 50u);
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 0u);
+  session_.WriteEnded();
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 100u) << "the message is full";
+  EXPECT_EQ(session_.Unplan(channel), 300u);
+  EXPECT_EQ(session_.planned(), 0u);
+  session_.Sent(300, 0);
+  EXPECT_EQ(session_.Plan(channel, 1000, 1000), 300u) << "no more than a message";
 }
 
 TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {

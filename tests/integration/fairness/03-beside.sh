@@ -1,0 +1,19 @@
+. "$HERE/fairness/vocabulary.sh"
+greedy greedy h1.gold 32 16
+greedy bulk h2.bulk 32 16
+greedy x h3.x 4 4
+greedy y h3.y 4 4
+for kind in weighed even; do
+  greedy $kind.few h2.$kind 64 1
+  greedy $kind.many h3.$kind 192 1
+done
+sleep 2
+over beside
+holds beside
+# 1024: guarantees 320 + 128 and the 20 that `quiet` asks for; 556 are lent 2 : 1, but `bulk` may
+# have 32 only; so `tenant` has 844, 588 beyond its leaves' guarantees, lent 3 : 1 : 1.
+simulated 1024
+judge rates before-beside beside simulated gold=480.8 weighed=181.6 even=181.6 bulk=160
+# Guarantees 12 + 6; the rest of what two devices give is lent 1 : 3.
+judge scarce before-beside beside | tee scarce
+tail -n 1 scarce >scarce.two
