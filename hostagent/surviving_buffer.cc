@@ -79,7 +79,7 @@ bool SurvivingBuffer::Judge(int64_t now, int64_t gone_at, bool closed) {
     TellDemand();
     return false;
   }
-  const bool lost = !closed && now >= gone_at && owed_ > 0 && inner_->level() == 0;
+  const bool lost = !closed && now >= gone_at && demand_.owed > 0 && inner_->level() == 0;
   if (lost && local_ready()) {
     EnterLocal();
     return mode_ == Mode::kLocal;
@@ -90,7 +90,7 @@ bool SurvivingBuffer::Judge(int64_t now, int64_t gone_at, bool closed) {
   since_ = now;
   if (lost) {
     log_->Warning("class.blocked", {{"class", class_name()},
-                                    {"waiting_bytes", owed_},
+                                    {"waiting_bytes", demand_.owed},
                                     {"reason", local_refused()  ? "the pool is of quality full"
                                                : options_.local ? "no seed was set aside"
                                                                 : "on_upstream_loss is block"}});
@@ -114,7 +114,7 @@ void SurvivingBuffer::EnterLocal() {
   since_ = now;
   bytes_before_ = local_bytes_;
   log_->Warning("class.local", {{"class", class_name()},
-                                {"waiting_bytes", owed_},
+                                {"waiting_bytes", demand_.owed},
                                 {"reason", "upstream is gone and the buffer is empty"}});
   TellDemand();
 }
@@ -230,16 +230,17 @@ void SurvivingBuffer::SetFullEntropy(bool full) {
   TellDemand();
 }
 
-void SurvivingBuffer::SetDemand(uint32_t guests, uint64_t owed_bytes) {
-  guests_ = guests;
-  owed_ = owed_bytes;
+void SurvivingBuffer::SetDemand(const Demand& demand) {
+  demand_ = demand;
   TellDemand();
 }
 
 // While the DRBG serves nobody is owed anything, and an idle buffer asks for nothing: upstream's
 // first bytes would never come.
 void SurvivingBuffer::TellDemand() {
-  inner_->SetDemand(guests_, owed_ + (mode_ == Mode::kLocal ? kMinTarget : 0));
+  Demand demand = demand_;
+  if (mode_ == Mode::kLocal) demand.owed += kMinTarget;
+  inner_->SetDemand(demand);
 }
 
 }  // namespace entropyd

@@ -87,9 +87,10 @@ class SurvivingBuffer final : public ClassBuffer {
   size_t Take(absl::Span<uint8_t> out) override;
   void Discard() override;  // also the seed, and the DRBG that came from it
   void SetFullEntropy(bool full) override;
-  void SetDemand(uint32_t guests, uint64_t owed_bytes) override;
+  void SetDemand(const Demand& demand) override;
   uint32_t guests() const override { return inner_->guests(); }
-  uint64_t owed() const override { return owed_; }
+  uint32_t waiting_guests() const override { return inner_->waiting_guests(); }
+  uint64_t owed() const override { return demand_.owed; }
   void Tick() override { inner_->Tick(); }
   uint64_t WantMore(uint64_t promised) override { return inner_->WantMore(promised); }
   uint64_t discarded_bytes() const override { return inner_->discarded_bytes(); }
@@ -112,8 +113,7 @@ class SurvivingBuffer final : public ClassBuffer {
 
   Mode mode_ = Mode::kUpstream;
   bool full_entropy_ = false;
-  uint32_t guests_ = 0;
-  uint64_t owed_ = 0;
+  Demand demand_;
   uint64_t local_bytes_ = 0;
   int64_t since_ = 0;          // of mode_
   uint64_t bytes_before_ = 0;  // local_bytes_ when kLocal began

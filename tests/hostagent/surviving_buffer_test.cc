@@ -46,9 +46,9 @@ class SurvivingBufferTest : public testing::Test {
   }
   // Bytes from upstream, room being made for them first.
   void Arrive(const Bytes& bytes) {
-    buffer_->SetDemand(1, bytes.size());
+    buffer_->SetDemand({1, bytes.size()});
     ASSERT_GE(buffer_->WantMore(0), bytes.size());
-    buffer_->SetDemand(1, 0);
+    buffer_->SetDemand({1, 0});
     buffer_->Append(bytes);
   }
   void Drain() {
@@ -61,7 +61,7 @@ class SurvivingBufferTest : public testing::Test {
   void LoseWithSeed() {
     Arrive(StreamBytes(0, 1000));
     Drain();
-    buffer_->SetDemand(1, 64);
+    buffer_->SetDemand({1, 64});
     ASSERT_TRUE(Lose());
     ASSERT_EQ(buffer_->mode(), Mode::kLocal);
   }
@@ -100,7 +100,7 @@ TEST_F(SurvivingBufferTest, AClassThatBlocksSetsNothingAside) {
   Make(/*local=*/false);
   Arrive(StreamBytes(0, 100));
   EXPECT_EQ(Take(200), StreamBytes(0, 100));
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
   EXPECT_EQ(buffer_->available(), 0u);
@@ -112,7 +112,7 @@ TEST_F(SurvivingBufferTest, AClassThatBlocksSetsNothingAside) {
 
 TEST_F(SurvivingBufferTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAgain) {
   Arrive(StreamBytes(0, 100));
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());  // the buffer has bytes
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
   Drain();
@@ -133,16 +133,16 @@ TEST_F(SurvivingBufferTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAg
 TEST_F(SurvivingBufferTest, NothingIsLocalBeforeUpstreamIsGoneOrWhileNobodyWaits) {
   Arrive(StreamBytes(0, 100));
   Drain();
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_FALSE(buffer_->Judge(now(), now() + 1, false));
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   EXPECT_FALSE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
 }
 
 TEST_F(SurvivingBufferTest, WithoutASeedItBlocks) {
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
 }
@@ -152,7 +152,7 @@ TEST_F(SurvivingBufferTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
   EXPECT_TRUE(buffer_->local_refused());
   Arrive(StreamBytes(0, 100));
   EXPECT_EQ(Take(200), StreamBytes(0, 100));  // nothing set aside
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
 
@@ -167,7 +167,7 @@ TEST_F(SurvivingBufferTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
 TEST_F(SurvivingBufferTest, WhatIsToBeDiscardedSeedsNothing) {
   Arrive(StreamBytes(0, 100));
   buffer_->Discard();
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());
 
   Make(true);
@@ -185,7 +185,7 @@ TEST_F(SurvivingBufferTest, BothTheUpstreamBytesAndTheKernelsMakeADifference) {
       kernel_byte_ = kernel;
       Arrive(StreamBytes(first, 1000));
       Drain();
-      buffer_->SetDemand(1, 64);
+      buffer_->SetDemand({1, 64});
       ASSERT_TRUE(Lose());
       outputs.insert(Take(64));
     }
@@ -209,7 +209,7 @@ TEST_F(SurvivingBufferTest, TwoLossesNeverGiveTheSameBytes) {
   EXPECT_NE(Take(64), first);
   Arrive(StreamBytes(5000, 1000));  // a fresh seed
   Drain();
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   ASSERT_TRUE(Lose());
   EXPECT_NE(Take(64), first);
 }
@@ -218,7 +218,7 @@ TEST_F(SurvivingBufferTest, AReturnForLessThanASeedDoesNotEndInABlockedClass) {
   LoseWithSeed();
   Arrive(StreamBytes(5000, 10));
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_TRUE(Lose());
   EXPECT_EQ(Take(64).size(), 64u);
 }
@@ -260,10 +260,10 @@ TEST_F(SurvivingBufferTest, ItAsksUpstreamForBytesWhileItServesLocally) {
   clock_.AdvanceNanos(61 * kSecond);
   buffer_->Tick();
   ASSERT_EQ(buffer_->level(), 0u);
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   ASSERT_TRUE(Lose());
   Take(64);
-  buffer_->SetDemand(1, 0);
+  buffer_->SetDemand({1, 0});
   EXPECT_GE(buffer_->WantMore(0), ClassBuffer::kMinTarget);
   EXPECT_EQ(buffer_->owed(), 0u);
 }
@@ -337,7 +337,7 @@ TEST_F(SurvivingBufferTest, SurvivalWakesInTimeServesAndTellsWhoServes) {
   EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kUpstreamLine + "1"));
   upstream.gone_at = now() + 2 * kSecond;
   EXPECT_EQ(judge(), INT64_MAX) << "nobody waits: no reason to wake";
-  buffer_->SetDemand(1, 64);
+  buffer_->SetDemand({1, 64});
   EXPECT_EQ(judge(), upstream.gone_at);
   EXPECT_TRUE(served.empty());
   clock_.AdvanceNanos(2 * kSecond);

@@ -515,7 +515,7 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
   upstream_->Process();
   net_.last().Welcome(kSize, {1});
   upstream_->Process();
-  told.SetDemand(1, 64);
+  told.SetDemand({1, 64});
   upstream_->Kick(0);
   ServerMessageView message = net_.last().NewMessage();
   FakeWire::AddState(&message, 1, v1::PHASE_OPEN)->set_quality(v1::QUALITY_FULL);
