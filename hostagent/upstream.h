@@ -64,8 +64,9 @@ class Upstream {
   // A CLOSED class is told by closed(): its server is there, and refuses.
   virtual int64_t gone_at_nanos(size_t buffer) const = 0;
   virtual bool closed(size_t buffer) const = 0;
-  // A server that restarts is back in one second, and most agents with it in another.
-  static constexpr int64_t kGonePatienceNanos = 2'000'000'000;
+  // Longer than a change of servers takes, and short enough that with `local` nobody waits for
+  // longer than QEMU's reconnect timer has a guest wait for a new agent.
+  static constexpr int64_t kGonePatienceNanos = 1'000'000'000;
   // A server answers credit within a round trip and a pass of its scheduler, unless the class's
   // rate is used up; any message shows that it lives.
   static constexpr int64_t kSilencePatienceNanos = 5'000'000'000;

@@ -4,6 +4,7 @@ ENTROPYD_GUEST_KERNEL=${ENTROPYD_GUEST_KERNEL:-$ROOT/build/guest-kernel}
 "$BIN/entropyctl" guest-boot --kernel "$ENTROPYD_GUEST_KERNEL" --initramfs initramfs.cpio
 make_pki
 start_server
+{ agent_yaml "$(port_of server grpc)"; echo 'defaults: {on_upstream_loss: local}'; } >agent.yaml
 start_agent
 
 # boot GUEST DEVICE_OPTIONS: under TCG, so that it runs on any machine.
