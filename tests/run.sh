@@ -83,7 +83,8 @@ run_step() {
 # What mostly waits runs beside the build of another preset, where that is built anyway.
 beside() {
   case "$1" in
-    integration/sources|integration/faults|integration/identity|integration/libvirt|integration/reload|integration/taps)
+    integration/sources|integration/faults|integration/identity|integration/libvirt|integration/reload|integration/taps \
+      |integration/classes|integration/first-whole|integration/survival)
       echo build/asan ;;
     integration/demo|deploy/prometheus|deploy/image|unit/asan) echo build/tsan ;;
   esac

@@ -23,6 +23,7 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket.bind(path)
+        self.unread = []  # heard, and after what was waited for
 
     def hear(self, seconds):
         """(pid, line) of all that is said within that time."""
@@ -46,10 +47,13 @@ class Manager:
         heard = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            heard += self.hear(0.1)
-            for pid, line in heard:
+            said = self.unread + self.hear(0.1)
+            for i, (pid, line) in enumerate(said):
                 if line.startswith(start):
-                    return pid, line, heard
+                    self.unread = said[i + 1:]
+                    return pid, line
+            heard += said
+            self.unread = []
         sys.exit(f"no {start} within {seconds} s; heard {heard}")
 
 
@@ -77,7 +81,7 @@ with tempfile.TemporaryDirectory() as folder:
             sys.exit("a process that stands still feeds the watchdog")
         process.send_signal(signal.SIGHUP)
         manager.await_line("RELOADING=1", 5)
-        pid, line, _ = manager.await_line("MAINPID=", 20)
+        pid, line = manager.await_line("MAINPID=", 20)
         alive = pid
         if line != f"MAINPID={pid}" or pid == process.pid:
             sys.exit(f"{line} was said by {pid}")
