@@ -80,12 +80,14 @@ run_step() {
   esac
 }
 
-# What mostly waits runs beside the build of another preset, where that is built anyway.
+# What mostly waits, or has one thread only, runs beside another step, where that runs anyway.
 beside() {
   case "$1" in
     integration/sources|integration/faults|integration/identity|integration/libvirt|integration/reload|integration/taps \
-      |integration/classes|integration/first-whole|integration/survival)
+      |integration/bad-input|integration/classes|integration/first-whole|integration/output-quality \
+      |integration/survival)
       echo build/asan ;;
+    fuzz/search) echo unit/tsan ;;
     integration/demo|deploy/prometheus|deploy/image|unit/asan) echo build/tsan ;;
   esac
 }
