@@ -1,5 +1,11 @@
 . "$HERE/fairness/vocabulary.sh"
 greedy greedy h1.gold 32 16
+# One greedy guest, and the machine's processors for it and the polite ones.
+sleep 1
+tell before-one control same greedy
+sleep 4
+tell one control same greedy
+judge one one same
 greedy bulk h2.bulk 32 16
 greedy x h3.x 4 4
 greedy y h3.y 4 4

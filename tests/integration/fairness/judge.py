@@ -7,6 +7,7 @@
                                            sum in KiB/s on the last line
   judge.py polite WINDOW NAME…             p50 at most twice that of the window `alone`, or of the crowd
                                            `control` in this window, which is alone on its host
+  judge.py one WINDOW NAME…                p50 at most twice that of the window `alone`, come what may
   judge.py even WINDOW NAME NAME           Jain's index over the guests of two crowds
   judge.py hosts WINDOW FEW MANY RATIO     what MANY gets for each byte of FEW, within 5 %
   judge.py answered NAME…                  after `stop`: nobody waits, was closed, or got too much
@@ -95,6 +96,15 @@ def polite(name, *crowds):
                f" p99 {beside['p99_us']:.0f} us ({alone['p99_us']:.0f}, {control['p99_us']:.0f})")
 
 
+def one(name, *crowds):
+    for crowd in crowds:
+        alone, beside = window(crowd, "alone"), window(crowd, name)
+        ratio = beside["p50_us"] / alone["p50_us"]
+        judged(ratio <= MOST_P50,
+               f"polite beside one greedy guest, {crowd}: p50 {beside['p50_us']:.0f} us, {ratio:.2f} of"
+               f" {alone['p50_us']:.0f} alone; p99 {beside['p99_us']:.0f} us ({alone['p99_us']:.0f})")
+
+
 def even(name, *crowds):
     of = [window(crowd, name) for crowd in crowds]
     guests, total, squares = (sum(one[k] for one in of) for k in ("connections", "bytes", "bytes_squared"))
@@ -119,7 +129,7 @@ def answered(*crowds):
 
 
 def main():
-    actions = {f.__name__: f for f in (snapshot, rates, scarce, polite, even, hosts, answered)}
+    actions = {f.__name__: f for f in (snapshot, rates, scarce, polite, one, even, hosts, answered)}
     words = sys.argv[1:] + ["--"]
     while words:
         end = words.index("--")

@@ -6,7 +6,7 @@ init_of() { pgrep -P "$(pid_of "$1")" -o; }
 on() {  # HOST command…
   local host=$1
   shift
-  nsenter --target "$(init_of "$host")" --mount --uts --pid "$@"
+  nsenter --target "$(init_of "$host")" --mount --uts --pid --root "$@"
 }
 virsh_on() { local host=$1; shift; on "$host" virsh --quiet --connect "$(uri_of "$host")" "$@"; }
 uri_of() { echo "qemu+unix:///system?socket=/run/shared/$1/libvirt-sock"; }
@@ -38,7 +38,7 @@ start_host_agent() {
   issue "$1" --spiffe "spiffe://test/agent/$1"
   host_agent_yaml "$1" >"$1.agent.yaml"
   rm -f "agent-$1.ports"
-  spawn "agent-$1" nsenter --target "$(init_of "$1")" --mount --uts --pid \
+  spawn "agent-$1" nsenter --target "$(init_of "$1")" --mount --uts --pid --root \
     "$BIN/entropyd-hostagent" --config "$WORK/$1.agent.yaml" --ports-file "$WORK/agent-$1.ports"
   eventually 20 test -s "agent-$1.ports"
   eventually 20 curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/readyz"
