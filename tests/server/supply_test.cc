@@ -347,8 +347,8 @@ class FifoSupplyTest : public SupplyTest {
 TEST_F(FifoSupplyTest, DeviceThatIsPluggedInLateStillSeedsThePool) {
   CreateWithFifo();
   ASSERT_TRUE(Await([&] { return State() == v1::SOURCE_STATE_GONE; }));
-  std::mt19937 generator(1);
-  Feed([&] { return static_cast<uint8_t>(generator()); });
+  // The feeder outlives the test's body.
+  Feed([generator = std::mt19937(1)]() mutable { return static_cast<uint8_t>(generator()); });
   ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
   EXPECT_FALSE(pool()->State().degraded);
 }
