@@ -84,7 +84,7 @@ run_step() {
 beside() {
   case "$1" in
     integration/sources|integration/faults|integration/identity|integration/libvirt|integration/reload|integration/taps \
-      |integration/bad-input|integration/classes|integration/first-whole|integration/output-quality \
+      |integration/bad-input|integration/classes|integration/first-whole|integration/footprint|integration/output-quality \
       |integration/survival)
       echo build/asan ;;
     fuzz/search) echo unit/tsan ;;
