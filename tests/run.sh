@@ -51,10 +51,11 @@ LIST
 suite_group() { if [ -f "tests/integration/$1/long" ]; then echo long; else echo full; fi; }
 
 # --- what each step does ---------------------------------------------------------------------------
+give_way=()
 build_preset() {  # preset target...
   local preset=$1
   shift
-  cmake --preset "$preset" && cmake --build --preset "$preset" -j "$JOBS" ${1:+--target "$@"}
+  cmake --preset "$preset" && "${give_way[@]}" cmake --build --preset "$preset" -j "$JOBS" ${1:+--target "$@"}
 }
 # Sanitized tests are slower: property tests do a fraction of their rounds.
 run_step() {
@@ -74,21 +75,30 @@ run_step() {
       build_preset asan entropyd entropyd-hostagent entropyctl base_test client_test server_test hostagent_test \
         all_fuzz_targets ;;
     fuzz/search) tests/fuzz/run.sh build/asan ;;
-    unit/asan) LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp" ENTROPYD_TEST_SCALE=0.1 ctest --preset asan -L 'unit|fuzz' -j "$JOBS" ;;
+    unit/asan) LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp" ENTROPYD_TEST_SCALE=0.05 ctest --preset asan -L 'unit|fuzz' -j "$JOBS" ;;
     build/tsan) build_preset tsan base_test server_test ;;
     unit/tsan) tests/tsan.sh build/tsan ;;
   esac
 }
 
-# What mostly waits, or has one thread only, runs beside another step, where that runs anyway.
-beside() {
+# Which lane a step runs in, after build/release. Lanes run side by side: suites mostly wait, builds never
+# do. Builds give way to whatever else wants a processor, so that suites hardly notice them.
+lane() {
   case "$1" in
-    integration/sources|integration/faults|integration/identity|integration/libvirt|integration/reload|integration/taps \
-      |integration/bad-input|integration/classes|integration/first-whole|integration/footprint|integration/output-quality \
-      |integration/survival)
-      echo build/asan ;;
-    fuzz/search) echo unit/tsan ;;
-    integration/demo|deploy/prometheus|deploy/image|unit/asan) echo build/tsan ;;
+    build/release) echo first ;;
+    build/*) echo builds ;;
+    */asan|*/tsan|fuzz/search) echo sanitized ;;
+    mutation|bench/bars) echo alone ;;
+    *) echo suites ;;
+  esac
+}
+# The suites that ask for both processors come first: before there is something sanitized to run, which
+# does not give way.
+comes_first() {
+  case "$1" in
+    unit|integration/fairness|integration/handover|integration/guest-survival|integration/no-byte-twice \
+      |integration/source-failures|integration/footprint|bench/smoke) echo 1 ;;
+    *) echo 0 ;;
   esac
 }
 
@@ -114,7 +124,7 @@ if [ $list = 1 ]; then
   exit 0
 fi
 
-declare -A need_of chosen
+declare -A need_of chosen  # by name
 order=()
 for line in "${all[@]}"; do
   IFS='|' read -r name in_group needs _ <<<"$line"
@@ -144,60 +154,57 @@ purposes=(build test)
 echo "== packages"
 deploy/install-packages.sh "${purposes[@]}" || { echo "run.sh: FAILED: packages"; exit 1; }
 
-passed=0 failed=0 failures=() number=0
-declare -A broken
 log_of() { echo "$LOGS/${1//\//-}.log"; }
-# measured NAME: runs it, and leaves status and seconds in its .result.
-measured() {
-  local began=$SECONDS status=0
-  run_step "$1" >"$(log_of "$1")" 2>&1 </dev/null || status=$?
-  echo "$status $((SECONDS - began))" >"$(log_of "$1").result"
-}
-# verdict NAME: of what was measured, or of what could not be.
-verdict() {
-  local name=$1 log status=1 seconds=0
+has_passed() { [ "$(cut -d' ' -f1 "$(log_of "$1").result" 2>/dev/null)" = 0 ]; }
+count() { find "$LOGS" -name '*.result' | wc -l; }
+# run NAME: runs it, leaves its status in .result, and tells the verdict.
+run() {
+  local name=$1 log status=0 took says
   log=$(log_of "$name")
-  [ ! -f "$log.result" ] || read -r status seconds <"$log.result"
-  if [ -n "${need_of[$name]}" ] && [ -n "${broken[${need_of[$name]}]:-}" ]; then
-    echo "FAILED (${need_of[$name]} did not build)"
-  elif [ "$status" = 0 ]; then
-    echo "ok     $seconds s"
-    passed=$((passed + 1))
-    sed -n 's/^NOTE: /     note: /p' "$log"
+  if [ -n "${need_of[$name]}" ] && ! has_passed "${need_of[$name]}"; then
+    echo 1 >"$log.result"
+    printf '== [%2d/%d] %-32s FAILED (%s did not build)\n' "$(count)" "${#chosen[@]}" "$name" "${need_of[$name]}"
     return
-  else
-    echo "FAILED $seconds s"
-    echo "---- last lines of ${log#"$ROOT/"}"
-    tail -n 60 "$log"
-    echo "----"
   fi
-  failed=$((failed + 1)) broken[$name]=1
-  failures+=("$name")
+  echo "   $name …"
+  local TIMEFORMAT='%0R s (%0U + %0S s of CPU)'
+  { time run_step "$name" >"$log" 2>&1 </dev/null; } 2>"$log.time" || status=$?
+  took=$(tail -n 1 "$log.time")
+  echo "$status" >"$log.result"
+  # One write each, as another lane writes too.
+  if [ $status = 0 ]; then
+    says=$(printf '== [%2d/%d] %-32s ok     %s' "$(count)" "${#chosen[@]}" "$name" "$took"; sed -n 's/^NOTE: /\n     note: /p' "$log")
+  else
+    says=$(printf '== [%2d/%d] %-32s FAILED %s\n---- last lines of %s\n' "$(count)" "${#chosen[@]}" "$name" "$took" "${log#"$ROOT/"}"; tail -n 60 "$log"; printf -- '----')
+  fi
+  echo "$says"
 }
-announce() {
-  number=$((number + 1))
-  printf '== [%2d/%d] %-32s ' "$number" "${#chosen[@]}" "$1"
+# run_lane LANE: what is chosen of it, in order; waits for a build of another lane.
+run_lane() {
+  local name first need
+  for first in 1 0; do
+    for name in "${order[@]}"; do
+      [ -n "${chosen[$name]:-}" ] && [ "$(lane "$name")" = "$1" ] && [ "$(comes_first "$name")" = $first ] || continue
+      need=${need_of[$name]}
+      until [ -z "$need" ] || [ -f "$(log_of "$need").result" ]; do sleep 0.2; done
+      run "$name"
+    done
+  done
 }
-can_run() { [ -z "${need_of[$1]}" ] || [ -z "${broken[${need_of[$1]}]:-}" ]; }
 rm -f "$LOGS"/*.result
+echo "== ${#chosen[@]} steps"
+run_lane first
+(! chrt --idle 0 true 2>/dev/null || give_way=(chrt --idle 0); run_lane builds) &
+run_lane sanitized &
+run_lane suites
+wait
+run_lane alone
+passed=0 failures=()
 for name in "${order[@]}"; do
   [ -n "${chosen[$name]:-}" ] || continue
-  host=$(beside "$name")
-  [ -z "$host" ] || [ -z "${chosen[$host]:-}" ] || continue
-  guests=()
-  for other in "${order[@]}"; do
-    [ -z "${chosen[$other]:-}" ] || [ "$(beside "$other")" != "$name" ] || guests+=("$other")
-  done
-  announce "$name"
-  (for guest in "${guests[@]}"; do ! can_run "$guest" || measured "$guest"; done) &
-  ! can_run "$name" || measured "$name"
-  verdict "$name"
-  wait
-  for guest in "${guests[@]}"; do
-    announce "$guest"
-    verdict "$guest"
-  done
+  if has_passed "$name"; then passed=$((passed + 1)); else failures+=("$name"); fi
 done
+failed=${#failures[@]}
 
 echo
 printf '%d passed, %d failed\n' "$passed" "$failed"

@@ -30,6 +30,7 @@ struct HandWorkedScenario {
   std::map<std::string, double> expect;
 };
 
+// All of them; where random tests are shortened (TestScale()), those of up to a hundred classes.
 const std::vector<HandWorkedScenario>& HandWorkedScenarios();
 
 }  // namespace entropyd
