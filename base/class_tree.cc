@@ -166,14 +166,26 @@ uint32_t ClassTreeImpl::OfferTo(MemberId id, uint64_t bytes, Offer offer) {
 uint32_t ClassTreeImpl::GrantFirst(MemberId id, uint32_t bytes, int64_t now_nanos, Offer offer) {
   Advance(now_nanos);
   FireEvents();
-  if (bytes == 0 || !MayGoFirst(members_[id])) return 0;
+  const Member& member = members_[id];
+  if (bytes == 0 || !IsEligible(member) || IsAhead(member)) return 0;
   return OfferTo(id, bytes, offer);
 }
 
-bool ClassTreeImpl::MayGoFirst(const Member& member) const {
-  if (member.state != MemberState::kQueued) return false;
+uint32_t ClassTreeImpl::GrantFloor(MemberId id, uint32_t bytes, int64_t now_nanos, Offer offer) {
+  Advance(now_nanos);
+  FireEvents();
+  if (bytes == 0 || !IsEligible(members_[id])) return 0;
+  return OfferTo(id, bytes, offer);
+}
+
+bool ClassTreeImpl::IsAhead(const Member& member) const {
   const uint64_t virtual_now = nodes_[member.leaf].queues[0].virtual_now;
-  if (static_cast<int64_t>(member.flow.tag - virtual_now) > 0) return false;
+  return static_cast<int64_t>(member.flow.tag - virtual_now) > 0;
+}
+
+// It, and every class above it, holds a chunk of ceil tokens.
+bool ClassTreeImpl::IsEligible(const Member& member) const {
+  if (member.state != MemberState::kQueued) return false;
   ClassId id = member.leaf;
   while (id != root_ && nodes_[id].queue != kNoQueue) id = nodes_[id].parent;
   return nodes_[id].queue != kNoQueue;

@@ -128,6 +128,8 @@ class ClassTree {
   // is parked (now, when it took nothing), has had bytes in advance of those that wait, or it or a
   // class above it holds no chunk of ceil tokens.
   virtual uint32_t GrantFirst(MemberId member, uint32_t bytes, int64_t now_nanos, Offer offer) = 0;
+  // The same, also for one who has had bytes in advance: a floor below which nobody is to fall.
+  virtual uint32_t GrantFloor(MemberId member, uint32_t bytes, int64_t now_nanos, Offer offer) = 0;
 
   // When a class or member that waits for ceil tokens may become eligible; nullopt = no such event.
   // Who is eligible already and waits for capacity only (PassResult::more) has no event.

@@ -149,6 +149,7 @@ class ClassTreeImpl final : public ClassTree {
   void Unpark(MemberId id, int64_t now_nanos) override;
   PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) override;
   uint32_t GrantFirst(MemberId id, uint32_t bytes, int64_t now_nanos, Offer offer) override;
+  uint32_t GrantFloor(MemberId id, uint32_t bytes, int64_t now_nanos, Offer offer) override;
   absl::optional<int64_t> NextEventNanos() const override;
   std::vector<ClassStats> Stats(int64_t now_nanos) const override;
   uint64_t MemberDelivered(MemberId id) const override { return members_[id].delivered; }
@@ -187,7 +188,8 @@ class ClassTreeImpl final : public ClassTree {
   void FireEvents();
   bool Servable() const { return nodes_[root_].queue != kNoQueue; }
   MemberId Pick() const;
-  bool MayGoFirst(const Member& member) const;
+  bool IsEligible(const Member& member) const;
+  bool IsAhead(const Member& member) const;
   uint32_t OfferTo(MemberId id, uint64_t bytes, Offer offer);
   ClassId Charge(MemberId id, uint32_t bytes);
   void LookAhead(ClassId branch);

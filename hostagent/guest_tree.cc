@@ -13,9 +13,10 @@ constexpr uint64_t kAnyRate = 1;
 // How often it is looked which guests have not waited for long.
 constexpr int64_t kCountInterval = 1'000'000'000;
 
-std::unique_ptr<ClassTree> SingleClass(const std::string& name) {
+std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_ceil) {
   ClassTree::Options options;
-  options.chunk_bytes = GuestTree::kChunkBytes;
+  options.chunk_bytes = static_cast<uint32_t>(
+      std::clamp<uint64_t>(guest_ceil, GuestFloor::kBytes, GuestTree::kChunkBytes));
   ClassTree::ClassSpec spec;
   spec.name = name;
   spec.rate = kAnyRate;
@@ -27,7 +28,7 @@ std::unique_ptr<ClassTree> SingleClass(const std::string& name) {
 GuestTree::GuestTree(ClassBuffer* buffer, uint64_t guest_ceil)
     : buffer_(buffer),
       guest_ceil_(guest_ceil),
-      tree_(SingleClass(buffer->class_name())),
+      tree_(SingleClass(buffer->class_name(), guest_ceil)),
       leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
 
 GuestTree::Id GuestTree::Add(Member* member) { return AddMember(member, {}); }
@@ -64,6 +65,7 @@ void GuestTree::Remove(Id id, int64_t now_nanos) {
   tree_->RemoveMember(slot.id);
   owed_ -= slot.want;
   slot.want = 0;  // it may be among the fresh ones still
+  floor_.Leaves(id);
   waiting_guests_ -= slot.counted;
   slot.counted = false;
   slot.member = nullptr;
@@ -124,6 +126,7 @@ uint32_t GuestTree::Offer(void* cookie, uint32_t bytes) {
     return 0;
   }
   slot.want -= taken;
+  slot.granted += taken;
   owed_ -= taken;
   Visit(id);
   return taken;
@@ -142,6 +145,7 @@ void GuestTree::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
 void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   Member* const member = slots_[id].member;
   slots_[id].visiting = false;
+  const uint32_t granted = std::exchange(slots_[id].granted, 0);
   if (member == nullptr) return;
   const After after = member->Deliver();
   Slot& slot = slots_[id];
@@ -149,6 +153,13 @@ void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   slot.blocked = after == After::kBlocked;
   if (!slot.blocked) Unpark(&slot, now_nanos);
   SetWant(&slot, now_nanos);
+  if (slot.want == 0) {
+    floor_.Leaves(id);
+  } else if (granted >= GuestFloor::kBytes) {
+    floor_.Served(id, now_nanos);
+  } else {
+    floor_.Waits(id, now_nanos);
+  }
   if (has_ceil()) SetThrottled(&slot, all_served && slot.want > 0 && !slot.blocked, now_nanos);
   if (after == After::kAgain) Touch(id);
 }
@@ -181,6 +192,27 @@ void GuestTree::UpdateHeldBack(int64_t now_nanos) {
   held_back_ = owed_ > most && guests_ > 1 && arrives ? most : 0;
 }
 
+// Those who have waited for long, from all that is here. Returns what is left.
+uint64_t GuestTree::ServeFloor(int64_t now_nanos, uint64_t level) {
+  while (level > 0) {
+    const absl::optional<Id> due = floor_.Due(now_nanos);
+    if (!due.has_value()) break;
+    Slot& slot = slots_[*due];
+    const uint32_t given = tree_->GrantFloor(
+        slot.id, static_cast<uint32_t>(std::min<uint64_t>(level, GuestFloor::kBytes)), now_nanos,
+        [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
+    level -= given;
+    if (slot.want == 0) {
+      floor_.Leaves(*due);
+    } else if (given >= GuestFloor::kBytes) {
+      floor_.Served(*due, now_nanos);
+    } else if (level > 0) {
+      floor_.Retry(*due, now_nanos);
+    }
+  }
+  return level;
+}
+
 // Those who began to wait, and have had no more than the others, from all that is here. Returns
 // what is left.
 uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
@@ -205,7 +237,7 @@ uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
 // nobody eligible.
 bool GuestTree::Distribute(int64_t now_nanos) {
   uint64_t level = owed_ > 0 ? buffer_->available() : 0;
-  level = ServeFresh(now_nanos, level);
+  level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
   if (level <= held_back_) return false;
   ClassTree::Pass pass;
   pass.capacity_bytes = level - held_back_;

@@ -7,6 +7,8 @@
 // who wait already: it goes, at once and out of turn, to guests that begin to wait and have had no
 // more than the others. What they take is charged to them and refilled first.
 //
+// Before both, who has waited for a second and got nothing has 64 bytes (hostagent/guest_floor.h).
+//
 //   auto id = tree->Add(&guest, now);
 //   tree->Touch(id);      // its wants or its pending replies changed
 //   tree->Serve(now);     // once after each batch of events, and after bytes have arrived
@@ -24,13 +26,16 @@
 #include "absl/types/optional.h"
 #include "base/class_tree.h"
 #include "hostagent/class_buffer.h"
+#include "hostagent/guest_floor.h"
 
 namespace entropyd {
 
 class GuestTree {
  public:
   // A guest's largest grant. Sixteen pipelined 64-byte requests, what a busy client sends, are one
-  // grant, and a polite guest waits for at most 1 KiB of each other one.
+  // grant, and a polite guest waits for at most 1 KiB of each other one. Where a guest's ceiling is
+  // less a second, it is a second's worth, and 64 bytes at least: a guest that waited 16 s for 1 KiB
+  // would have the same rate and long waits.
   static constexpr uint32_t kChunkBytes = 1024;
   // Held back for guests that begin to wait: 16 requests of a Linux guest. A quarter of a small
   // buffer.
@@ -113,6 +118,7 @@ class GuestTree {
     bool blocked = false;       // parked until Resume()
     bool touched = false;       // is in touched_
     bool visiting = false;      // is in visit_
+    uint32_t granted = 0;       // in this pass
     bool throttled = false;     // since throttled_since
     int64_t throttled_since = 0;
     int64_t throttled_nanos = 0;
@@ -123,6 +129,7 @@ class GuestTree {
 
   void CountWaiting(int64_t now_nanos);
   void UpdateHeldBack(int64_t now_nanos);
+  uint64_t ServeFloor(int64_t now_nanos, uint64_t level);
   uint64_t ServeFresh(int64_t now_nanos, uint64_t level);
   bool Distribute(int64_t now_nanos);
   void SetWant(Slot* slot, int64_t now_nanos);
@@ -143,6 +150,7 @@ class GuestTree {
   std::vector<Id> touched_;
   std::vector<Id> visit_;     // touched, or granted something in this pass
   std::vector<Id> fresh_;     // began to wait and have got nothing since
+  GuestFloor floor_;
   uint32_t guests_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;

@@ -66,8 +66,13 @@ class Crowd {
       } else if (dice < 0.77) {
         sim_->SetMemberWeight(member, random_->Uniform(0.01, 20));
       } else if (dice < 0.8) {
-        sim_->GrantFirst(member, static_cast<uint32_t>(random_->Below(2 * kChunk)),
-                         [this](MemberId, uint32_t offered) { return Take(offered); });
+        const auto bytes = static_cast<uint32_t>(random_->Below(2 * kChunk));
+        const auto take = [this](MemberId, uint32_t offered) { return Take(offered); };
+        if (random_->Chance(0.5)) {
+          sim_->GrantFirst(member, bytes, take);
+        } else {
+          sim_->GrantFloor(member, bytes, take);
+        }
       } else {
         sim_->Unpark(member);
       }

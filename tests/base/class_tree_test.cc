@@ -329,6 +329,21 @@ TEST_F(ClassTreeTest, WhoHadBytesInAdvanceDoesNotGoFirst) {
   EXPECT_THAT(Serve(200), ElementsAre(b, quick));
 }
 
+TEST_F(ClassTreeTest, AFloorIsAlsoForOneWhoHadBytesInAdvanceAndIsCharged) {
+  Make({{.name = "root", .rate = 1000},
+        {.name = "leaf", .parent = "root", .rate = 1000, .ceil = 1000, .cburst = 400}});
+  const MemberId a = AddBacklogged("leaf");
+  const MemberId b = AddBacklogged("leaf");
+  EXPECT_THAT(Serve(100), ElementsAre(a));
+  EXPECT_EQ(GIVEN_FIRST(a, 64), 0u);
+  const auto take = [](MemberId, void*, uint32_t n) { return n; };
+  EXPECT_EQ(tree_->GrantFloor(a, 0, now_, take), 0u);
+  EXPECT_EQ(tree_->GrantFloor(a, 64, now_, take), 64u);
+  EXPECT_EQ(tree_->MemberDelivered(a), 164u);
+  EXPECT_THAT(Serve(200), ElementsAre(b, b)) << "a has had more than a chunk in advance";
+  EXPECT_EQ(tree_->GrantFloor(b, 64, now_, take), 0u) << "no chunk is left of the class's ceiling";
+}
+
 TEST_F(ClassTreeTest, NobodyGoesFirstThroughACeilingOrTwoChunksAtATime) {
   Make({{.name = "root", .rate = 1000},
         {.name = "leaf", .parent = "root", .rate = 1000, .ceil = 1000, .cburst = 400}});

@@ -218,11 +218,26 @@ uint32_t ShapingSimulation::GrantFirst(MemberId member, uint32_t bytes, const Ap
                     [&](MemberId id, void*, uint32_t offered) { return appetite(id, offered); });
 }
 
+uint32_t ShapingSimulation::GrantFloor(MemberId member, uint32_t bytes, const Appetite& appetite) {
+  return GrantFloor(member, bytes, now_,
+                    [&](MemberId id, void*, uint32_t offered) { return appetite(id, offered); });
+}
+
 uint32_t ShapingSimulation::GrantFirst(MemberId member, uint32_t bytes, int64_t now_nanos,
                                        Offer offer) {
+  return OutOfTurn(&ClassTree::GrantFirst, member, bytes, now_nanos, offer);
+}
+
+uint32_t ShapingSimulation::GrantFloor(MemberId member, uint32_t bytes, int64_t now_nanos,
+                                       Offer offer) {
+  return OutOfTurn(&ClassTree::GrantFloor, member, bytes, now_nanos, offer);
+}
+
+uint32_t ShapingSimulation::OutOfTurn(OutOfTurnGrant grant, MemberId member, uint32_t bytes,
+                                      int64_t now_nanos, Offer offer) {
   now_ = now_nanos;
   bool asked = false;
-  return tree_->GrantFirst(member, bytes, now_, [&](MemberId id, void* cookie, uint32_t offered) {
+  return (tree_.get()->*grant)(member, bytes, now_, [&](MemberId id, void* cookie, uint32_t offered) {
     if (id != member) Break(absl::StrCat("member ", id, " went first, not ", member));
     if (std::exchange(asked, true)) Break("one that goes first was asked twice");
     return OfferTo(id, cookie, offered, bytes, offer);

@@ -68,6 +68,7 @@ class ShapingSimulation final : public ClassTree {
   PassResult Distribute(const Pass& pass);
   PassResult Distribute(const Pass& pass, const Appetite& appetite);
   uint32_t GrantFirst(MemberId member, uint32_t bytes, const Appetite& appetite);
+  uint32_t GrantFloor(MemberId member, uint32_t bytes, const Appetite& appetite);
 
   absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) override;
   absl::StatusOr<ClassId> FindLeaf(const std::string& name) const override;
@@ -79,6 +80,7 @@ class ShapingSimulation final : public ClassTree {
   void Unpark(MemberId member, int64_t now_nanos) override;
   PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) override;
   uint32_t GrantFirst(MemberId member, uint32_t bytes, int64_t now_nanos, Offer offer) override;
+  uint32_t GrantFloor(MemberId member, uint32_t bytes, int64_t now_nanos, Offer offer) override;
   absl::optional<int64_t> NextEventNanos() const override { return tree_->NextEventNanos(); }
   std::vector<ClassStats> Stats(int64_t now_nanos) const override {
     return tree_->Stats(now_nanos);
@@ -120,6 +122,9 @@ class ShapingSimulation final : public ClassTree {
   void AdoptClasses();
   void SetLeaf(Member* member, const std::string& leaf);
   uint32_t OfferTo(MemberId id, void* cookie, uint32_t bytes, uint64_t most, Offer offer);
+  using OutOfTurnGrant = uint32_t (ClassTree::*)(MemberId, uint32_t, int64_t, Offer);
+  uint32_t OutOfTurn(OutOfTurnGrant grant, MemberId member, uint32_t bytes, int64_t now_nanos,
+                     Offer offer);
   void Record(MemberId id, uint32_t bytes);
   int64_t NanosUntilEligible() const;
   void CheckEnd(const ClassTree::Pass& pass, const ClassTree::PassResult& result);

@@ -90,7 +90,7 @@ TEST(GuestMetricsTextTest, TheBusiestAreListed) {
 // once.
 class AccountingTest : public TwoServicesTest {
  protected:
-  void Configure() override { settings_.classes[0].guest_ceil = 1'000; }
+  void Configure() override { settings_.classes[0].guest_ceil = 1'024; }
   v1::Guest Only(Side* side) {
     v1::ListGuestsResponse guests;
     side->service->FillGuests(&guests);

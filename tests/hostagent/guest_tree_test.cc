@@ -7,53 +7,13 @@
 
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_member.h"
 
 namespace entropyd {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kSecond = 1'000'000'000;
-
-// Takes what it is offered, up to a plan's size.
-class FakeMember final : public GuestTree::Member {
- public:
-  explicit FakeMember(ClassBuffer* buffer) : buffer_(buffer) {}
-
-  uint64_t Want() override { return blocked ? 0 : wanted - planned; }
-  uint32_t Plan(uint32_t bytes) override {
-    if (blocked) return 0;
-    const uint32_t taken = std::min(bytes, plan_size - planned);
-    if (taken == 0) full = true;
-    planned += taken;
-    return taken;
-  }
-  GuestTree::After Deliver() override {
-    ++deliveries;
-    if (on_deliver) on_deliver();
-    std::vector<uint8_t> out(planned);
-    const size_t got = buffer_->Take(absl::MakeSpan(out));
-    EXPECT_EQ(got, planned) << "a pass gave away more than there was";
-    wanted -= planned;
-    delivered += planned;
-    planned = 0;
-    if (block_after && delivered >= block_after) blocked = true;
-    if (blocked) return GuestTree::After::kBlocked;
-    return std::exchange(full, false) ? GuestTree::After::kAgain : GuestTree::After::kDone;
-  }
-
-  uint64_t wanted = 0;
-  uint64_t delivered = 0;
-  uint64_t block_after = 0;
-  uint32_t plan_size = 4096;
-  bool blocked = false;
-  int deliveries = 0;
-  std::function<void()> on_deliver;
-
- private:
-  ClassBuffer* const buffer_;
-  uint32_t planned = 0;
-  bool full = false;
-};
 
 class GuestTreeTest : public testing::Test {
  protected:
