@@ -38,14 +38,14 @@ const std::string& ServerChoice::Pick(int64_t now, absl::string_view avoid) cons
   return avoided != nullptr ? avoided->name : penalised->name;
 }
 
-void ServerChoice::Ended(absl::string_view server, bool attached, int64_t lived_nanos, bool penalty,
+void ServerChoice::Ended(absl::string_view server, Ending ending, int64_t lived_nanos, bool penalty,
                          int64_t now) {
-  if (attached && lived_nanos >= kSuccessNanos) backoff_.Reset();
+  if (ending != Ending::kNotAttached && lived_nanos >= kSuccessNanos) backoff_.Reset();
   next_attempt_at_ = now + backoff_.NextNanos();
   for (size_t i = 0; i < servers_.size(); ++i) {
     if (servers_[i].name != server) continue;
     if (penalty) servers_[i].not_before = now + kPenaltyNanos;
-    turn_ = attached ? 0 : (i + 1) % servers_.size();
+    turn_ = ending == Ending::kAttached ? 0 : (i + 1) % servers_.size();
   }
 }
 

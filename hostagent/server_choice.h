@@ -33,9 +33,13 @@ class ServerChoice {
   // penalty, and without `avoid` unless nothing else is left.
   const std::string& Pick(int64_t now, absl::string_view avoid) const;
 
-  // An attempt failed or a stream ended: waits by back-off, then the next server's turn is it;
-  // after a stream that was attached the primary's again.
-  void Ended(absl::string_view server, bool attached, int64_t lived_nanos, bool penalty,
+  enum class Ending {
+    kNotAttached,  // the attempt failed: the next server's turn is it
+    kAttached,     // the stream ended: the primary's again
+    kSilent,       // the stream had been silent: the next server's, as this one may keep us waiting
+  };
+  // An attempt failed or a stream ended: waits by back-off.
+  void Ended(absl::string_view server, Ending ending, int64_t lived_nanos, bool penalty,
              int64_t now);
 
  private:

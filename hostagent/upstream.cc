@@ -88,8 +88,9 @@ class UpstreamImpl final : public Upstream {
   void PlanReplacement(int64_t now);
   void PromoteNext(int64_t now);
   void DialOne(int64_t now);
-  void Ended(const std::string& server, bool attached, int64_t started, const absl::Status& why,
-             bool penalty, int64_t now);
+  void Ended(const Attachment& dead, const absl::Status& why, int64_t now);
+  void Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
+             const absl::Status& why, bool penalty, int64_t now);
   // Forgets current_, and gives it away.
   std::unique_ptr<Attachment> ParkCurrent();
   void EndCurrent(const absl::Status& why, int64_t now);
@@ -233,8 +234,7 @@ void UpstreamImpl::ReapEnded(int64_t now) {
 
 void UpstreamImpl::EndNext(const absl::Status& why, int64_t now) {
   const std::unique_ptr<Attachment> dead = std::move(next_);
-  Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, DeservesPenalty(why.code()),
-        now);
+  Ended(*dead, why, now);
 }
 
 void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
@@ -245,8 +245,7 @@ void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
     current_ = std::move(next_);
     return;
   }
-  Ended(dead->server(), dead->welcomed(), dead->started_nanos(), why, DeservesPenalty(why.code()),
-        now);
+  Ended(*dead, why, now);
 }
 
 std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
@@ -290,7 +289,18 @@ void UpstreamImpl::Resume() {
   Wake();
 }
 
-void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t started,
+void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_t now) {
+  ServerChoice::Ending ending = ServerChoice::Ending::kNotAttached;
+  if (dead.welcomed()) {
+    // gRPC ends the streams of a peer that does not answer its pings, and an idle one says nothing.
+    const bool silent = why.code() == absl::StatusCode::kUnavailable &&
+                        now - dead.heard_nanos() >= kSilencePatienceNanos;
+    ending = silent ? ServerChoice::Ending::kSilent : ServerChoice::Ending::kAttached;
+  }
+  Ended(dead.server(), ending, dead.started_nanos(), why, DeservesPenalty(why.code()), now);
+}
+
+void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
                          const absl::Status& why, bool penalty, int64_t now) {
   last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
   const absl::StatusCode code = last_error_.code();
@@ -299,7 +309,7 @@ void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t start
                    "Streams that ended or could not be attached, by gRPC status code.",
                    {{"code", absl::StatusCodeToString(code)}})
       ->Increment();
-  choice_.Ended(server, attached, now - started, penalty, now);
+  choice_.Ended(server, ending, now - started, penalty, now);
   if (IsSuperseded(code)) {
     superseded_->Increment();
     log_->Error("upstream.superseded",
@@ -309,7 +319,7 @@ void UpstreamImpl::Ended(const std::string& server, bool attached, int64_t start
                   "host remove the host_id file and issue a certificate of its own"}});
   }
   log_->Warning("upstream.ended", {{"server", server},
-                                   {"attached", attached},
+                                   {"attached", ending != ServerChoice::Ending::kNotAttached},
                                    {"status", last_error_},
                                    {"retry_in_ms", (choice_.ready_at() - now) / 1'000'000}});
 }
@@ -385,7 +395,7 @@ void UpstreamImpl::DialOne(int64_t now) {
   absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
   if (!stream.ok()) {
     // The server was not asked: what is wrong is here, e.g. our certificate.
-    Ended(server_, /*attached=*/false, now, stream.status(), /*penalty=*/false, now);
+    Ended(server_, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false, now);
     return;
   }
   auto attachment = std::make_unique<Attachment>(&context_, server_, *std::move(stream));

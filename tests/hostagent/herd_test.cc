@@ -48,7 +48,7 @@ class Herd {
   void LoseAll() {
     for (size_t i = 0; i < kAgents; ++i) {
       const std::string server = agents_[i].Pick(0, "");
-      agents_[i].Ended(server, /*attached=*/true, 3600 * kSecond, /*penalty=*/false, 0);
+      agents_[i].Ended(server, ServerChoice::Ending::kAttached, 3600 * kSecond, /*penalty=*/false, 0);
       Push(agents_[i].ready_at(), i);
     }
   }
@@ -85,7 +85,7 @@ class Herd {
       if (server.free_at - now <= kAttachTimeout) return server.free_at;
       ended = now + kAttachTimeout;
     }
-    choice.Ended(name, /*attached=*/false, 0, /*penalty=*/false, ended);
+    choice.Ended(name, ServerChoice::Ending::kNotAttached, 0, /*penalty=*/false, ended);
     Push(std::max(ended, choice.ready_at()), agent);
     return 0;
   }

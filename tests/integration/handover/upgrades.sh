@@ -24,3 +24,5 @@ mark() {  # the longest round since the last mark, in ms
   done
   tail -n 1 watch.log | awk '{print $2}'
 }
+
+agent_guests_are() { [ "$(metric agent '^entropyd_agent_guests[{ ]')" = "$1" ]; }
