@@ -180,7 +180,10 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
     const bool unknown = guest.identified_by().empty() || guest.identified_by() == "none";
     table.Add({absl::StrCat(guest.id()),
                absl::StrCat(OrDash(guest.name()), unknown && guest.qemu() ? " (QEMU)" : ""),
-               OrDash(guest.uuid()), absl::StrCat(guest.pid()), guest.class_(),
+               OrDash(guest.uuid()), absl::StrCat(guest.pid()),
+               absl::StrCat(guest.class_(), guest.class_refused().empty()
+                                                ? ""
+                                                : absl::StrCat(" (refused: ", guest.class_refused(), ")")),
                FormatDuration(guest.connected_seconds()), FormatRate(guest.rate()),
                Bytes(guest.delivered()), absl::StrCat(guest.requests()),
                WaitText(guest.wait_p50_seconds()), WaitText(guest.wait_p99_seconds()),

@@ -197,6 +197,19 @@ void Agent::SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::fun
 void Agent::ProcessUpstream() {
   upstream_->Process();
   if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
+  TellRefusals();
+}
+
+void Agent::TellRefusals() {
+  for (size_t i = 0; i < settings_.classes.size(); ++i) {
+    const v1::ChannelState* said = upstream_->said(i);
+    if (said == nullptr) continue;
+    std::string why;
+    if (said->phase() == v1::PHASE_CLOSED) {
+      why = said->reason().empty() ? absl::StrCat("code ", said->code()) : said->reason();
+    }
+    guests_->SetRefused(i, why);
+  }
 }
 
 void Agent::Tick() {

@@ -141,6 +141,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void SuccessorEnded(Purpose purpose, const absl::Status& why);
   void ReplacementFailed(Purpose purpose, const absl::Status& why, const Upgraded& done);
   void ProcessUpstream();
+  void TellRefusals();
   void AfterBatch();
   void SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run);
   void Tick();

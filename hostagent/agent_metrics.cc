@@ -60,7 +60,8 @@ void AgentMetrics::Export(Metrics* metrics) {
                            "Connections closed because nobody knows the peer.")},
       {&class_refused,
        metrics->AddCounter("entropyd_agent_class_refused_total",
-                           "Guests whose metadata asks for a class that this agent does not serve.")}};
+                           "Guests whose metadata asks for a class that this agent does not have, or "
+                           "that its server refuses.")}};
   for (size_t i = 0; i < kIdentitySources; ++i) {
     totals.emplace_back(&identified[i],
                         metrics->AddCounter("entropyd_agent_identified_total",

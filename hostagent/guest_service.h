@@ -15,11 +15,13 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/log.h"
 #include "base/secret_bytes.h"
 #include "hostagent/agent_config.h"
@@ -80,6 +82,10 @@ class GuestService {
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name);
   config::v1::GuestState GuestSockets() const;
 
+  // Whoever fills a class's buffer says that it will not, and `why`; empty = it does. Meanwhile guests
+  // whose metadata asks for that class are served in their listener's.
+  void SetRefused(size_t class_index, absl::string_view why);
+
   void OnArrival(size_t class_index) { classes_[class_index]->due = true; }
   void ServeClasses();      // after each batch of events
   void Tick();              // about once a second: bytes age, targets shrink
@@ -138,6 +144,7 @@ class GuestService {
     uint32_t expected_guests = 0;  // see Expect()
     uint64_t expected_bytes = 0;
     EventLoop::TimerId timer = EventLoop::kNoTimer;  // the next guest's ceiling
+    std::string refused;  // see SetRefused()
   };
 
   GuestService(const AgentSettings& settings, EventLoop* loop, SecretArena* arena, Log* log,
@@ -164,7 +171,10 @@ class GuestService {
   void Ask(const Guest& guest, PeerPin pin);
   void AskAgain(const Guest& guest);
   void OnAnswer(const IdentityNews& answer);
+  void PutInClass(Guest* guest, size_t target);
   size_t ClassFor(const Guest& guest, const GuestIdentity& identity);
+  size_t ClassAt(size_t listener, const std::string& asked) const;
+  std::string ClassRefused(const Guest& guest) const;
   void Unidentified(Guest* guest);
   void ComplainOfClass(const Guest& guest, const GuestIdentity& identity);
   void AcceptFailed(const absl::Status& why);

@@ -51,6 +51,7 @@ void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
     out->set_wait_p50_seconds(WaitQuantile(totals.waits, 0.5));
     out->set_wait_p99_seconds(WaitQuantile(totals.waits, 0.99));
     out->set_throttled_seconds(Seconds(totals.throttled_nanos));
+    out->set_class_refused(ClassRefused(*guest));
   }
 }
 

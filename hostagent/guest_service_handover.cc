@@ -50,6 +50,7 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     saved->set_wait_sum_nanos(static_cast<int64_t>(c->counters->wait_sum_nanos.Get()));
     saved->set_throttled_nanos(static_cast<int64_t>(c->throttled_before) +
                                c->tree->throttled_nanos_until(loop_->now_nanos()));
+    saved->set_refused(c->refused);
   }
   *numbers->mutable_guest_sockets() = GuestSockets();
   for (const auto& [key, account] : accounts_.all()) {
@@ -137,6 +138,7 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
       }
       c->counters->wait_sum_nanos.Add(static_cast<uint64_t>(saved.wait_sum_nanos()));
       c->throttled_before = static_cast<uint64_t>(saved.throttled_nanos());
+      if (c->refused.empty()) c->refused = saved.refused();  // until this process is told
       c->rated_bytes = c->counters->delivered_bytes.Get();
     }
   }
@@ -176,12 +178,8 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
     }
     options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
     options.age_nanos = saved.age_nanos();
-    // The class that its metadata asked for, if it is still served; else its listener's.
-    size_t class_index = settings_.listeners[options.listener].class_index;
-    for (size_t c = 0; c < classes_.size() && !saved.identity().class_().empty(); ++c) {
-      if (classes_[c]->buffer->class_name() == saved.identity().class_()) class_index = c;
-    }
-    auto guest = MakeGuest(options, std::move(sockets[i]), class_index);
+    auto guest = MakeGuest(options, std::move(sockets[i]),
+                           ClassAt(options.listener, saved.identity().class_()));
     if (auto status = guest->Resume(saved); !status.ok()) return status;
     accounts_.Join(KeyOf(*guest));
     guests_.emplace(options.id, std::move(guest));

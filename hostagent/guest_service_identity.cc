@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
 #include "hostagent/guest_service.h"
 
 namespace entropyd {
@@ -68,22 +69,13 @@ void GuestService::OnAnswer(const IdentityNews& answer) {
   }
   const bool known = !first && identity == guest->identity();
   const size_t target = ClassFor(*guest, identity);
-  if (!known || target != guest->class_index()) {
+  if (!known) {
     accounts_.Leave(KeyOf(*guest), guest->totals_here());
     guest->Settle();
   }
   guest->Identify(identity, answer.start_ticks);
-  const bool moves = target != guest->class_index();
-  if (moves) {
-    if (!first) {
-      log_->Info("guest.moved", {{"guest", guest->options().id},
-                                 {"name", identity.name},
-                                 {"from", settings_.classes[guest->class_index()].name},
-                                 {"to", settings_.classes[target].name}});
-    }
-    guest->MoveTo(ClassOf(target));
-  }
-  if (!known || moves) accounts_.Join(KeyOf(*guest));
+  if (!known) accounts_.Join(KeyOf(*guest));
+  PutInClass(guest, target);
   if (!known) {
     log_->Debug("guest.identified", {{"guest", guest->options().id},
                                      {"name", identity.name},
@@ -94,18 +86,60 @@ void GuestService::OnAnswer(const IdentityNews& answer) {
   guest->Release();
 }
 
-size_t GuestService::ClassFor(const Guest& guest, const GuestIdentity& identity) {
-  if (identity.class_name.empty() && identity.class_error.empty()) {
-    bad_classes_.erase(identity.name);
-  } else {
-    for (size_t i = 0; i < settings_.classes.size(); ++i) {
-      if (settings_.classes[i].name != identity.class_name) continue;
-      bad_classes_.erase(identity.name);
-      return i;
-    }
-    ComplainOfClass(guest, identity);
+void GuestService::PutInClass(Guest* guest, size_t target) {
+  if (target == guest->class_index()) return;
+  if (!guest->held()) {
+    log_->Info("guest.moved", {{"guest", guest->options().id},
+                               {"name", guest->identity().name},
+                               {"from", settings_.classes[guest->class_index()].name},
+                               {"to", settings_.classes[target].name}});
   }
-  return settings_.listeners[guest.options().listener].class_index;
+  accounts_.Leave(KeyOf(*guest), guest->totals_here());
+  guest->Settle();
+  guest->MoveTo(ClassOf(target));
+  accounts_.Join(KeyOf(*guest));
+}
+
+void GuestService::SetRefused(size_t class_index, absl::string_view why) {
+  std::string& refused = classes_[class_index]->refused;
+  const bool moves = refused.empty() != why.empty();
+  refused = std::string(why);
+  if (!moves) return;
+  for (const auto& [id, guest] : guests_) {
+    if (guest->held() || guest->identity().class_name != settings_.classes[class_index].name) {
+      continue;
+    }
+    PutInClass(guest.get(), ClassFor(*guest, guest->identity()));
+  }
+}
+
+// Where a guest that came in by `listener` is served when its metadata asks for `asked`: there, unless
+// the agent does not have that class, or it is refused. A frozen guest serves nobody's policy.
+size_t GuestService::ClassAt(size_t listener, const std::string& asked) const {
+  for (size_t i = 0; i < settings_.classes.size(); ++i) {
+    if (settings_.classes[i].name == asked && classes_[i]->refused.empty()) return i;
+  }
+  return settings_.listeners[listener].class_index;
+}
+
+size_t GuestService::ClassFor(const Guest& guest, const GuestIdentity& identity) {
+  const size_t target = ClassAt(guest.options().listener, identity.class_name);
+  const bool asks = !identity.class_name.empty() || !identity.class_error.empty();
+  if (asks && settings_.classes[target].name != identity.class_name) {
+    ComplainOfClass(guest, identity);
+  } else if (const auto before = bad_classes_.find(identity.name);
+             before != bad_classes_.end() && (!asks || before->second != identity.class_name)) {
+    // One that is served again was refused for a while, and is not complained of each time.
+    bad_classes_.erase(before);
+  }
+  return target;
+}
+
+std::string GuestService::ClassRefused(const Guest& guest) const {
+  const GuestIdentity& identity = guest.identity();
+  if (identity.class_name.empty()) return identity.class_error;
+  return identity.class_name == settings_.classes[guest.class_index()].name ? ""
+                                                                           : identity.class_name;
 }
 
 void GuestService::ComplainOfClass(const Guest& guest, const GuestIdentity& identity) {
@@ -117,14 +151,22 @@ void GuestService::ComplainOfClass(const Guest& guest, const GuestIdentity& iden
   before = what;
   metrics_->class_refused.Add(1);
   const AgentSettings::Socket& listener = settings_.listeners[guest.options().listener];
+  std::string reason = "the agent does not have it";
+  std::string remedy =
+      "name one of the agent's classes in the domain's metadata, or add this one to the agent's "
+      "`classes`";
+  for (size_t i = 0; i < settings_.classes.size(); ++i) {
+    if (settings_.classes[i].name != identity.class_name) continue;
+    reason = absl::StrCat("the server refuses it: ", classes_[i]->refused);
+    remedy = "allow it to this host in `policy` of the server; it is asked for again by itself";
+  }
   log_->Warning("guest.class_refused",
                 {{"guest", identity.name},
                  {"uuid", identity.uuid},
                  {"asked", what},
+                 {"reason", reason},
                  {"served_in", settings_.classes[listener.class_index].name},
-                 {"remedy",
-                  "name one of the agent's classes in the domain's metadata, or add this "
-                  "one to the agent's `classes`"}});
+                 {"remedy", remedy}});
 }
 
 void GuestService::Unidentified(Guest* guest) {

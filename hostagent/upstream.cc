@@ -77,6 +77,10 @@ class UpstreamImpl final : public Upstream {
   bool closed(size_t buffer) const override {
     return connected() && current_->state(buffer).phase() == v1::PHASE_CLOSED;
   }
+  const v1::ChannelState* said(size_t buffer) const override {
+    if (!connected() || current_->state(buffer).phase() == v1::PHASE_UNSPECIFIED) return nullptr;
+    return &current_->state(buffer);
+  }
   void FillStatus(v1::GetStatusResponse* status) const override;
 
  private:

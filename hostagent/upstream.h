@@ -64,6 +64,9 @@ class Upstream {
   // A CLOSED class is told by closed(): its server is there, and refuses.
   virtual int64_t gone_at_nanos(size_t buffer) const = 0;
   virtual bool closed(size_t buffer) const = 0;
+  // What the server attached to said of a class last; nullptr = no server, or it has said nothing yet:
+  // what another one said before stands until then.
+  virtual const v1::ChannelState* said(size_t buffer) const = 0;
   // Longer than a change of servers takes, and short enough that with `local` nobody waits for
   // longer than QEMU's reconnect timer has a guest wait for a new agent.
   static constexpr int64_t kGonePatienceNanos = 1'000'000'000;

@@ -31,6 +31,14 @@ v1::GetStatusResponse Attached(v1::Phase phase) {
   return status;
 }
 
+TEST(TablesTest, AGuestThatDoesNotGetItsClassIsSeen) {
+  v1::ListGuestsResponse guests;
+  guests.add_guest()->set_class_("default/gold");
+  EXPECT_THAT(GuestsTable(guests), Not(HasSubstr("refused")));
+  guests.mutable_guest(0)->set_class_refused("default/bulk");
+  EXPECT_THAT(GuestsTable(guests), HasSubstr("default/gold (refused: default/bulk)"));
+}
+
 TEST(TablesTest, EmptyAnswersSayNone) {
   EXPECT_EQ(SourcesTable({}), "none\n");
   EXPECT_EQ(PoolsTable({}), "none\n");

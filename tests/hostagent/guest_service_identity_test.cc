@@ -155,6 +155,101 @@ TEST_F(GuestServiceIdentityTest, AClassThatIsNotServedHereIsTheListenersAndToldO
   EXPECT_EQ(old_.metrics->class_refused.Get(), 2u);
 }
 
+TEST_F(GuestServiceIdentityTest, AClassThatTheServerRefusesFreezesNobody) {
+  Bring(&old_, 0, 1'000);
+  Client before = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  EXPECT_THAT(before.Receive(), IsEmpty());
+  EXPECT_EQ(OnlyGuest().class_refused(), "");
+  old_.service->SetRefused(1, "default/bulk is not allowed");
+  Turn(&old_);
+  EXPECT_THAT(before.Receive(), SizeIs(64)) << "with what it was owed";
+  EXPECT_EQ(OnlyGuest().class_(), "default/gold");
+  EXPECT_EQ(OnlyGuest().class_refused(), "default/bulk");
+  before.Hangup();
+  Turn(&old_);
+  Client after = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  EXPECT_THAT(after.Receive(), SizeIs(64));
+  EXPECT_EQ(old_.service->buffers()[0]->level(), 1'000u - 2 * 64);
+}
+
+TEST_F(GuestServiceIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
+  Bring(&old_, 0, 1'000);
+  Bring(&old_, 1, 1'000);
+  old_.service->SetRefused(1, "no");
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  Client other = Connect(kAsk64, kAuto);  // of another listener, and nobody's domain
+  EXPECT_THAT(other.Receive(), SizeIs(64));
+  old_.service->SetRefused(1, "");
+  Turn(&old_);
+  v1::ListGuestsResponse guests;
+  old_.service->FillGuests(&guests);
+  ASSERT_EQ(guests.guest_size(), 2);
+  EXPECT_EQ(guests.guest(0).class_(), "default/bulk");
+  EXPECT_EQ(guests.guest(0).class_refused(), "");
+  EXPECT_EQ(guests.guest(0).delivered(), 64u);
+  EXPECT_EQ(guests.guest(1).class_(), "default/gold");
+  client.Send(kAsk64);
+  Turn(&old_);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_EQ(old_.service->buffers()[1]->level(), 1'000u - 64);
+}
+
+TEST_F(GuestServiceIdentityTest, ARefusedClassIsToldOnceForEachGuest) {
+  Bring(&old_, 0, 1'000);
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  for (int i = 0; i < 3; ++i) {
+    old_.service->SetRefused(1, "no");
+    old_.service->SetRefused(1, "still no");
+    old_.service->SetRefused(1, "");
+  }
+  EXPECT_EQ(old_.metrics->class_refused.Get(), 1u);
+  old_.service->SetRefused(1, "no");
+  Change(getpid());
+  Answer(Domain("default/gold"));
+  EXPECT_EQ(OnlyGuest().class_refused(), "");
+  Change(getpid());
+  Answer(Domain("default/bulk"));
+  EXPECT_EQ(OnlyGuest().class_(), "default/gold");
+  EXPECT_EQ(old_.metrics->class_refused.Get(), 2u) << "it was asked for anew";
+}
+
+TEST_F(GuestServiceIdentityTest, AListenersOwnClassHasNoOther) {
+  Client client = Come(kKnown);
+  Answer(Domain("default/gold"));
+  old_.service->SetRefused(0, "no");
+  EXPECT_EQ(OnlyGuest().class_(), "default/gold");
+  EXPECT_EQ(OnlyGuest().class_refused(), "");
+  EXPECT_EQ(old_.metrics->class_refused.Get(), 0u);
+}
+
+TEST_F(GuestServiceIdentityTest, OneWhoIsHeldIsNotMovedBeforeItIsKnown) {
+  Bring(&old_, 0, 1'000);
+  Client client = Come(kKnown);
+  old_.service->SetRefused(1, "no");
+  Turn(&old_);
+  EXPECT_THAT(client.Receive(), IsEmpty());
+  old_.service->SetRefused(1, "");
+  Answer(Domain("default/bulk"));
+  EXPECT_EQ(OnlyGuest().class_(), "default/bulk");
+}
+
+TEST_F(GuestServiceIdentityTest, ASuccessorKnowsWhatIsRefusedBeforeItsServerTells) {
+  Client client = Come(kKnown);
+  Answer(Domain("default/bulk"));
+  old_.service->SetRefused(1, "no");
+  Move();
+  EXPECT_EQ(OnlyGuest(&new_).class_(), "default/gold");
+  Bring(&new_, 0, 1'000);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  new_.service->SetRefused(1, "");  // its server thinks otherwise
+  EXPECT_EQ(OnlyGuest(&new_).class_(), "default/bulk");
+}
+
 TEST_F(GuestServiceIdentityTest, ALiveChangeMovesTheConnectionWithWhatItIsOwed) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));

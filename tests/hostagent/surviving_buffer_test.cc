@@ -312,6 +312,7 @@ class SaidUpstream final : public Upstream {
   int64_t next_deadline_nanos() const override { return INT64_MAX; }
   int64_t gone_at_nanos(size_t) const override { return gone_at; }
   bool closed(size_t) const override { return false; }
+  const v1::ChannelState* said(size_t) const override { return nullptr; }
   void Suspend() override {}
   void Resume() override {}
   void CertificateRenewed() override {}

@@ -483,6 +483,22 @@ TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
   EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
 }
 
+TEST_F(UpstreamTest, WhatTheServerSaidOfAClassIsNotForgottenByAnotherThatHasSaidNothing) {
+  Start();
+  EXPECT_EQ(upstream_->said(0), nullptr);
+  Welcome();
+  net_.last().State(1, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  ASSERT_NE(upstream_->said(0), nullptr);
+  EXPECT_EQ(upstream_->said(0)->phase(), v1::PHASE_CLOSED);
+  Wait(absl::Seconds(46));  // asked for again, not answered yet
+  ASSERT_NE(upstream_->said(0), nullptr);
+  EXPECT_EQ(upstream_->said(0)->phase(), v1::PHASE_CLOSED);
+  net_.last().End(absl::UnavailableError("gone"));
+  upstream_->Process();
+  EXPECT_EQ(upstream_->said(0), nullptr);
+}
+
 TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) {
   Attach();
   Wait(absl::Seconds(60));
