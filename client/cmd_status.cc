@@ -94,7 +94,8 @@ void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) 
               << "\n";
   }
   for (const auto& listener : agent.listener()) {
-    std::cout << "listener " << listener.path() << " -> " << listener.class_() << ", "
+    std::cout << "listener " << listener.path() << " -> " << listener.class_()
+              << ", clients: " << listener.clients() << ", identify: " << listener.identify() << ", "
               << listener.connections() << " connected\n";
   }
   if (agent.listener_size() > 0) std::cout << "\n";

@@ -71,6 +71,7 @@ class Linter {
       Find("device-twice", "more than one <rng> is fed by the agent; a guest reads one of them",
            absl::StrCat("virsh edit ", domain_));
     }
+    LintListener(rng);
     if (rng.binds) {
       Find("listens", absl::StrCat("QEMU would listen on ", rng.path, " instead of connecting"),
            Set());
@@ -86,6 +87,32 @@ class Linter {
            "guest_ceil limit the guest already",
            Set());
     }
+  }
+
+  // The class is in the domain's metadata, and the listener does not look there. One that leads to
+  // the same class all the same, e.g. a socket for each class, is nothing to mend.
+  void LintListener(const RngDevice& rng) {
+    if (agent_ == nullptr || class_.empty()) return;
+    std::string heeds;
+    const v1::GetStatusResponse::ListenerStatus* of = nullptr;
+    for (const auto& listener : agent_->listener()) {
+      if (listener.path() == rng.path) of = &listener;
+      if (heeds.empty() && listener.identify() == "libvirt") heeds = listener.path();
+    }
+    // An agent of an earlier version does not tell.
+    if (of == nullptr || of->identify().empty() || of->identify() == "libvirt") return;
+    if (of->class_() == class_) return;
+    std::string remedy =
+        absl::StrCat("set identify: libvirt for the listener ", rng.path,
+                     " in agent.yaml and run `entropyctl agent reload`");
+    if (!heeds.empty()) {
+      absl::StrAppend(&remedy, "; or `entropyctl libvirt set ", domain_, " --class ", class_,
+                      " --socket ", heeds, rng.IsEntropyds() ? "`" : " --only`");
+    }
+    Find("class-ignored",
+         absl::StrCat("metadata names class ", class_, ", but the listener ", rng.path,
+                      " has identify: ", of->identify(), " and serves the guest in ", of->class_()),
+         std::move(remedy));
   }
 
   void LintClass(const LibvirtDomain& domain) {

@@ -30,8 +30,8 @@ struct LintFinding {
 
 // Looks at one domain's XML. `agent` may be null: then classes are not checked, and the only right
 // socket is `socket`. With an agent, `socket` empty allows every socket that it listens on.
-// Codes: class-unknown, class-closed, class-unreadable, class-without-device, device-elsewhere,
-// device-twice, kernel-device, listens, no-reconnect, rate, xml.
+// Codes: class-unknown, class-closed, class-ignored, class-unreadable, class-without-device,
+// device-elsewhere, device-twice, kernel-device, listens, no-reconnect, rate, xml.
 std::vector<LintFinding> LintDomain(absl::string_view domain, absl::string_view view,
                                     absl::string_view xml, const v1::GetStatusResponse* agent,
                                     const std::string& socket);

@@ -95,6 +95,35 @@ TEST(FeedCheckTest, AClassMustExistAndBeAllowedAndReadable) {
   EXPECT_THAT(with("model='pool' name='default'"), ElementsAre("class-unreadable"));
 }
 
+TEST(FeedCheckTest, ASocketThatHeedsNoMetadataIsTold) {
+  v1::GetStatusResponse agent = Agent();
+  const auto lint = [&](absl::string_view metadata) {
+    return LintDomain("g1", "defined", Domain(metadata, kGood), &agent, "");
+  };
+  auto* listener = agent.mutable_listener(0);
+  listener->set_class_("default/slow");
+  EXPECT_THAT(lint(kClass), IsEmpty()) << "an agent that does not tell";
+  for (const char* identify : {"none", "cgroup"}) {
+    listener->set_identify(identify);
+    const auto found = lint(kClass);
+    ASSERT_THAT(Codes(found), ElementsAre("class-ignored"));
+    EXPECT_THAT(found[0].message, HasSubstr("serves the guest in default/slow"));
+    EXPECT_EQ(found[0].remedy,
+              "set identify: libvirt for the listener /run/entropyd/egd.sock in agent.yaml and run "
+              "`entropyctl agent reload`");
+    EXPECT_THAT(lint(""), IsEmpty());
+  }
+  agent.mutable_listener(1)->set_identify("libvirt");
+  EXPECT_THAT(lint(kClass).at(0).remedy,
+              HasSubstr("; or `entropyctl libvirt set g1 --class default/gold --socket "
+                        "/run/entropyd/class/bulk.sock`"));
+  listener->set_class_("default/gold");
+  EXPECT_THAT(lint(kClass), IsEmpty()) << "it gets the class it names";
+  listener->set_class_("default/slow");
+  listener->set_identify("libvirt");
+  EXPECT_THAT(lint(kClass), IsEmpty());
+}
+
 TEST(FeedCheckTest, WithoutAnAgentOnlyTheXmlIsJudged) {
   const std::string nope =
       "<metadata><e:backend xmlns:e='urn:entropyd:libvirt:1' model='pool' name='default' "

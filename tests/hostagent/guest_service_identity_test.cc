@@ -303,6 +303,14 @@ TEST_F(GuestServiceIdentityTest, ListenersWithoutIdentifyAskNobody) {
   EXPECT_EQ(OnlyGuest().identified_by(), "none");
 }
 
+TEST_F(GuestServiceIdentityTest, TheStatusTellsWhichListenersHeedMetadata) {
+  v1::GetStatusResponse status;
+  old_.service->FillStatus(&status);
+  ASSERT_EQ(status.listener_size(), 4);
+  EXPECT_EQ(status.listener(kAuto).identify(), "none");
+  EXPECT_EQ(status.listener(kKnown).identify(), "libvirt");
+}
+
 TEST_F(GuestServiceIdentityTest, IdentityAndClassCrossAHandover) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));

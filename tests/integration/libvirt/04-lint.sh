@@ -19,6 +19,11 @@ finds class-without-device '/<rng/,/<\/rng>/d'
 finds class-unknown 's|class=.slow.|class="nope"|'
 finds class-closed 's|class=.slow.|class="secret"|'
 finds kernel-device "s|<rng model=.*|<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>&|"
+# A listener that heeds no metadata; the second half of the remedy is a command again.
+finds class-ignored 's|/run/entropyd/egd.sock|/run/entropyd/plain.sock|'
+remedy=$({ libvirt_on hosta lint broken || true; } | sed -n 's/^  mend: set identify: libvirt .*; or `entropyctl libvirt \(.*\)`$/\1/p')
+libvirt_on hosta $remedy
+libvirt_on hosta lint broken
 virsh_on hosta undefine broken
 
 # The element as the idea was first written down: libvirt refuses it, and takes what `convert` makes.

@@ -31,6 +31,7 @@ control: /run/entropyd/agent.sock
 state_dir: /var/lib/libvirt/agent
 listeners:
   - {path: /run/entropyd/egd.sock, mode: "0660", group: libvirt-qemu, class: default/gold, identify: libvirt}
+  - {path: /run/entropyd/plain.sock, mode: "0600", class: default/gold}
 classes: {default/gold: {}, default/slow: {}, default/secret: {}}
 YAML
 }
