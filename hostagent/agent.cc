@@ -170,7 +170,10 @@ Agent::~Agent() {
   control_.reset();
 }
 
-void Agent::Run() { loop_->Run(); }
+absl::Status Agent::Run() {
+  loop_->Run();
+  return ended_;
+}
 
 void Agent::AfterBatch() {
   guests_->ServeClasses();
@@ -214,9 +217,14 @@ void Agent::TellRefusals() {
 
 void Agent::Tick() {
   guests_->Tick();
+  if (lingering_) DiscardAll();  // what its server had promised may have come since
   if (certificate_->Renewed()) upstream_->CertificateRenewed();
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
   loop_->AddTimer(loop_->now_nanos() + kTickNanos, [this] { Tick(); });
+}
+
+void Agent::DiscardAll() {
+  for (ClassBuffer* buffer : guests_->buffers()) buffer->Discard();
 }
 
 void Agent::Stop() {
@@ -228,6 +236,8 @@ void Agent::BeginStop() {
   stopping_ = true;
   log_->Info("agent.stopping", {{"guests", guests_->guests()}});
   guests_->StopListening();
+  // Whoever stops this process means the one that it was replaced by, and may not know of it.
+  if (handed_over() && successor_ != nullptr) return successor_->Terminate();
   FinishStop(loop_->now_nanos() + kStopNanos);
 }
 
@@ -245,6 +255,9 @@ absl::Status Agent::Healthy() const {
 }
 
 absl::Status Agent::Ready() const {
+  if (lingering_.load(std::memory_order_relaxed)) {
+    return absl::UnavailableError("another process has taken the guests over");
+  }
   if (was_attached_.load(std::memory_order_relaxed)) return absl::OkStatus();
   for (size_t i = 0; i < settings_.classes.size(); ++i) {
     if (agent_metrics_->of_class(i)->buffer_level.Get() > 0) return absl::OkStatus();

@@ -49,6 +49,8 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   struct StartOptions {
     // From a running agent, if there is one.
     bool take_over = false;
+    // After giving the guests away: do not end before Stop().
+    bool linger = false;
     // How to start a successor, program first; empty = Upgrade() and Reload() are refused.
     std::vector<std::string> successor;
     // The file that this configuration came from; a successor reads it anew.
@@ -62,6 +64,8 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
     std::function<void()> serving = [] {};
     // The control socket and HTTP answer.
     std::function<void()> opened = [] {};
+    // The guests were given away, and this process lingers.
+    std::function<void()> lingering = [] {};
   };
 
   // Makes everything that nobody else sees. Errors: as Check(); of memory and state_dir.
@@ -76,7 +80,9 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   // when the predecessor has gone. Errors: of sockets; of TakeOver(). After an error, exit.
   absl::Status Start(StartOptions options);
 
-  void Run();
+  // Returns after Stop(), or when a successor has taken over; with `linger` after Stop() only. Error:
+  // this process lingered, and the successor that it had started itself has ended unasked.
+  absl::Status Run();
   bool handed_over() const { return giver_ != nullptr && giver_->given(); }
   // Stops listening, lets guests take the replies written to them, for at most a second, and makes
   // Run() return.
@@ -86,7 +92,8 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   int http_port() const { return http_ == nullptr ? 0 : http_->port(); }  // 0 = no HTTP
 
   absl::Status Healthy() const;  // the event loop turns
-  absl::Status Ready() const;    // was attached once, or has bytes to give
+  // Was attached once, or has bytes to give, and has not given its guests away.
+  absl::Status Ready() const;
   absl::StatusOr<std::string> GuestMetrics() const;  // /metrics/guests; asks the loop and waits
 
   void FillStatus(v1::GetStatusResponse* status) const override;
@@ -145,6 +152,8 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void AfterBatch();
   void SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run);
   void Tick();
+  void Linger();
+  void DiscardAll();
   void BeginStop();
   void FinishStop(int64_t deadline_nanos);
 
@@ -173,9 +182,11 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::unique_ptr<CertificateWatch> certificate_;
   EventLoop::TimerId survival_timer_ = EventLoop::kNoTimer;
   bool stopping_ = false;
+  std::atomic<bool> lingering_{false};
+  absl::Status ended_;  // see Run()
   std::unique_ptr<HandoverGiver> giver_;
   std::unique_ptr<HandoverChannel> predecessor_;  // its end is the predecessor's exit
-  std::unique_ptr<Successor> successor_;          // while it has not taken over
+  std::unique_ptr<Successor> successor_;          // while it has not taken over, or this one lingers
   EventLoop::TimerId successor_timer_ = EventLoop::kNoTimer;
   absl::Status withdrawn_;                        // why the last handover failed
   absl::Status reload_problem_;                   // of the last reload

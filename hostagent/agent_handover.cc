@@ -204,6 +204,13 @@ void Agent::ReplacementFailed(Purpose purpose, const absl::Status& why, const Up
 void Agent::SuccessorEnded(Purpose purpose, const absl::Status& why) {
   loop_->CancelTimer(successor_timer_);
   successor_.reset();
+  if (handed_over()) {
+    if (!stopping_) {
+      ended_ = why;
+      log_->Error("linger.ended", {{"reason", why}, {"remedy", "start the agent again"}});
+    }
+    return loop_->Stop();
+  }
   const absl::Status status =
       withdrawn_.ok()
           ? why
@@ -220,10 +227,30 @@ void Agent::ReturnToServer(const absl::Status& why) {
 
 void Agent::Given(const std::string& version) {
   loop_->CancelTimer(successor_timer_);
-  successor_.reset();
+  const bool own = successor_ != nullptr && successor_->pid() == giver_->taker();
+  if (!options_.linger || !own) successor_.reset();
   if (const Upgraded done = std::exchange(upgraded_, nullptr)) done(absl::OkStatus(), version);
 }
 
-void Agent::Released() { loop_->Stop(); }
+void Agent::Released() {
+  if (!options_.linger) return loop_->Stop();
+  Linger();
+}
+
+// A supervisor that restarts whatever ends would start this program again, which would take the guests
+// back: in Kubernetes the old pod, beside the new one, until somebody deletes it. So it stays, healthy
+// and not ready, and holds nothing.
+void Agent::Linger() {
+  lingering_ = true;
+  log_->Info("agent.lingering", {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}});
+  DiscardAll();
+  guests_->SetIdentifier(nullptr);
+  identities_.reset();
+  control_.reset();
+  // A child listens on the same address; a pod has one of its own, and its probes go on.
+  if (successor_ != nullptr) http_.reset();
+  options_.lingering();
+  giver_->LetGo();
+}
 
 }  // namespace entropyd

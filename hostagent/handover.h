@@ -9,7 +9,7 @@
 //   adopts all, touches none
 //   Prepared                         ->   Go: the point of no return
 //   serves                           <-
-//   Serving                          ->   exits
+//   Serving                          ->   exits, or with --linger ends the channel and waits
 //
 // Until Go has been sent the running agent has given up nothing but its stream: whatever fails, it
 // returns to its server and serves on, and the successor exits without having touched a guest. Once
@@ -80,6 +80,11 @@ class HandoverGiver final : public EventLoop::Handler {
   ~HandoverGiver();
 
   bool given() const { return step_ == Step::kGiven; }
+  // The process that takes over, or did; 0 = it is of another pid namespace, or there is none.
+  int32_t taker() const { return channel_ == nullptr ? 0 : channel_->peer_pid(); }
+  // REQUIRES: Released() was called. Tells the successor that this process holds nothing any more, as
+  // the end of the process would.
+  void LetGo() { channel_.reset(); }
 
   void OnEvents(uint32_t events) override;
 

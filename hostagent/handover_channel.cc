@@ -52,7 +52,7 @@ absl::StatusOr<std::unique_ptr<HandoverChannel>> HandoverChannel::Create(UniqueF
   if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoStatus(errno, "hand over: make the socket non-blocking");
   }
-  return std::unique_ptr<HandoverChannel>(new HandoverChannel(std::move(socket)));
+  return std::unique_ptr<HandoverChannel>(new HandoverChannel(std::move(socket), peer.pid));
 }
 
 absl::StatusOr<std::unique_ptr<HandoverChannel>> HandoverChannel::Connect(const std::string& path) {

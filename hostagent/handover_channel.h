@@ -46,6 +46,7 @@ class HandoverChannel {
   static absl::StatusOr<std::unique_ptr<HandoverChannel>> Connect(const std::string& path);
 
   int fd() const { return socket_.get(); }
+  int32_t peer_pid() const { return peer_pid_; }  // 0 = of another pid namespace
 
   // Waits until the kernel has taken it all. Errors: UNAVAILABLE when the peer is gone,
   // DEADLINE_EXCEEDED; after either the channel is of no more use.
@@ -63,12 +64,14 @@ class HandoverChannel {
   void StopReceiving();
 
  private:
-  explicit HandoverChannel(UniqueFd socket) : socket_(std::move(socket)) {}
+  HandoverChannel(UniqueFd socket, int32_t peer_pid)
+      : socket_(std::move(socket)), peer_pid_(peer_pid) {}
   absl::Status Await(short events, absl::Time deadline) const;
   // Reads up to `want` bytes to the end of `buffer_`; false = nothing there now.
   absl::StatusOr<bool> Read(size_t want);
 
   const UniqueFd socket_;
+  const int32_t peer_pid_;
   std::string buffer_;  // of the frame that has begun
   std::vector<UniqueFd> fds_;
 };

@@ -40,6 +40,7 @@ struct Flags {
   bool check = false;
   bool describe = false;
   bool take_over = false;
+  bool linger = false;
   std::vector<std::string> successor;  // the command that starts this program to take over
 };
 
@@ -108,7 +109,7 @@ class Signals final : public EventLoop::Handler {
         agent_->Upgrade(logged);
         continue;
       }
-      manager_->Stopping();
+      if (!agent_->handed_over()) manager_->Stopping();
       agent_->Stop();
     }
   }
@@ -141,6 +142,7 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   if (auto status = signals.Watch(); !status.ok()) return Fail(kRuntime, status);
   Agent::StartOptions start;
   start.take_over = flags.take_over;
+  start.linger = flags.linger;
   start.successor = flags.successor;
   start.config_path = flags.config;
   start.inherited = ServiceManager::TakeSockets();
@@ -148,6 +150,7 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   start.serving = [&] { manager.Serving(); };
   start.reloading = [&] { manager.Reloading(); };
   start.reload_failed = [&] { manager.Ready(); };
+  start.lingering = [&] { manager.Succeeded(); };
   // Also while a predecessor still serves: it feeds the watchdog until then, and this one from then.
   manager.Watch((*agent)->loop(), [&] { return (*agent)->Summary(); });
   absl::Status opened;
@@ -160,11 +163,11 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   };
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) return Fail(kRuntime, status);
   if (!opened.ok()) return Fail(kRuntime, opened);
-  (*agent)->Run();
+  const absl::Status ended = (*agent)->Run();
   // Whatever the successor has told systemd is known before this process is seen to end.
   if ((*agent)->handed_over()) manager.AwaitHeard();
   log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
-  return kOk;
+  return ended.ok() ? kOk : Fail(kRuntime, ended);
 }
 
 ExitCode Main(const Flags& flags) {
@@ -210,6 +213,9 @@ int main(int argc, char** argv) {
   app.add_flag(entropyd::kTakeOver, flags.take_over,
                "take the guests over from the agent that runs, without closing a connection; start "
                "normally when none runs");
+  app.add_flag("--linger", flags.linger,
+               "after giving the guests away, wait for SIGTERM instead of ending, so that a "
+               "supervisor that restarts whatever ends does not start this one again");
   app.add_flag("--check-config", flags.check, "check the configuration and exit");
   app.add_flag("--describe-config", flags.describe, "print every configuration key and exit");
   app.set_version_flag("--version", std::string("entropyd-hostagent ") + ENTROPYD_VERSION);

@@ -79,6 +79,8 @@ void ServiceManager::Stopping() {
   sd_notify(0, "STOPPING=1");
 }
 
+void ServiceManager::Succeeded() { serving_ = false; }
+
 void ServiceManager::AwaitHeard() { sd_notify_barrier(0, kBarrierMicros); }
 
 }  // namespace entropyd

@@ -33,6 +33,7 @@ class ServiceManager {
   void Reloading();
   void Ready();
   void Stopping();
+  void Succeeded();  // another process is the service now: this one says no more of it
   // Returns when the manager has heard what this process and its children told it before, or after
   // a second.
   void AwaitHeard();

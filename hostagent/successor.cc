@@ -53,6 +53,8 @@ Successor::~Successor() {
 
 void Successor::Kill() { kill(pid_, SIGKILL); }
 
+void Successor::Terminate() { kill(pid_, SIGTERM); }
+
 void Successor::OnEvents(uint32_t) {
   int status = 0;
   if (waitpid(pid_, &status, WNOHANG) != pid_) return;

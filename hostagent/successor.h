@@ -27,7 +27,8 @@ class Successor final : public EventLoop::Handler {
       std::function<void(const absl::Status& why)> ended, const std::string& program = "");
   ~Successor();  // the process lives on
 
-  void Kill();  // for one that does not get anywhere
+  void Kill();       // for one that does not get anywhere
+  void Terminate();  // SIGTERM
   pid_t pid() const { return pid_; }
 
   void OnEvents(uint32_t events) override;

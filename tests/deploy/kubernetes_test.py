@@ -48,6 +48,33 @@ def check_state(manifest, config):
     check(len(mounts) == 1, f"{name}: state_dir {state_dir} is not the mount of a volume claim")
 
 
+def check_surge(manifest, config):
+    """A new pod must be able to take the guests over from the old one, and keep them."""
+    name, pod = name_of(manifest), pod_of(manifest)
+    rolling = manifest["spec"]["updateStrategy"].get("rollingUpdate", {})
+    check(rolling.get("maxSurge") == 1 and rolling.get("maxUnavailable") == 0,
+          f"{name}: without maxSurge: 1, maxUnavailable: 0 the old pod goes before the new one comes")
+    container = pod["containers"][0]
+    for flag, without in (("--take-over", "the new pod cannot start beside the old one"),
+                          ("--linger", "the old pod's container is restarted and takes the guests back")):
+        check(flag in container["args"], f"{name}: no {flag}: {without}")
+    # Two pods on one node: nothing of the host's may belong to one of them alone.
+    check(not pod.get("hostNetwork"), f"{name}: hostNetwork: both pods would want the same port")
+    for port in container["ports"]:
+        check("hostPort" not in port, f"{name}: hostPort {port['name']}: both pods would want it")
+    shared = {v["name"]: v["hostPath"]["path"] for v in pod["volumes"] if "hostPath" in v}
+    for what, path in (("control", os.path.dirname(config["control"])), ("state_dir", config["state_dir"])):
+        mounts = [m for m in container["volumeMounts"]
+                  if m["name"] in shared and m["mountPath"] == path and not m.get("readOnly")]
+        check(len(mounts) == 1, f"{name}: {what} in {path} is not shared by the pods of a node")
+    # Peers' pids, and the user that both sides of a handover check.
+    check(pod.get("hostPID") is True, f"{name}: no hostPID: peers are nobody")
+    check(container["securityContext"].get("runAsUser") == 0, f"{name}: the pods' user is not fixed")
+    # While it lingers the old pod is healthy and not ready; a probe that mixes them up restarts it.
+    for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+        check(container[probe]["httpGet"]["path"] == path, f"{name}: {probe} is not {path}")
+
+
 def check_workload(manifest, by_name):
     name, pod = name_of(manifest), pod_of(manifest)
     labels = manifest["spec"]["template"]["metadata"]["labels"]
@@ -112,6 +139,8 @@ def check_program(manifest, by_name, binaries, work):
     check(parsed["metrics"] == f"0.0.0.0:{ports['http']}", f"{program}: metrics address and port differ")
     if program == "entropyd":
         check_state(manifest, parsed)
+    else:
+        check_surge(manifest, parsed)
     if "grpc" in ports:
         check(parsed["listen"] == f"0.0.0.0:{ports['grpc']}", f"{program}: listen address and port differ")
 
