@@ -102,6 +102,7 @@ void GuestService::PutInClass(Guest* guest, size_t target) {
 
 void GuestService::SetRefused(size_t class_index, absl::string_view why) {
   std::string& refused = classes_[class_index]->refused;
+  if (refused == why) return;
   const bool moves = refused.empty() != why.empty();
   refused = std::string(why);
   if (!moves) return;
