@@ -18,7 +18,7 @@ packages_for() {
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients apparmor ;;
     test) echo git python3 python3-yaml python3-jsonschema libgtest-dev libgmock-dev libbenchmark-dev clang \
       libclang-rt-14-dev openssl rng-tools5 ent curl prometheus systemd kubernetes-client procps iproute2 \
-      softhsm2 swtpm dpkg-dev ;;
+      softhsm2 swtpm dpkg-dev postfix ;;
     *) echo "install-packages.sh: unknown purpose '$1'; use build, guest, libvirt or test" >&2; exit 1 ;;
   esac
 }
@@ -62,6 +62,11 @@ apt() {
     exit 1
   fi
 }
+# Postfix's programs, and no mail server: without a configuration it does not start.
+if [[ " ${missing[*]} " == *" postfix "* ]]; then
+  echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections
+fi
 echo "installing ${#missing[@]} packages: ${missing[*]}"
 apt update
-apt install -y --no-install-recommends "${missing[@]}"
+# Nothing is removed for it: a machine's own mail server stays.
+apt install -y --no-install-recommends --no-remove "${missing[@]}"
