@@ -38,7 +38,9 @@ absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
   const std::string socket = named.empty() ? kDefaultEgdSocket : named;
   const absl::Status listens = CheckSocket(agent, socket);
   if (listens.ok()) return socket;
-  if (named.empty() && agent.listener_size() == 1) return agent.listener(0).path();
+  if (named.empty() && agent.listener_size() == 1 && agent.listener(0).path().starts_with('/')) {
+    return agent.listener(0).path();  // no TCP address, no pipe
+  }
   return absl::FailedPreconditionError(absl::StrCat(
       listens.message(), "; name one of them with --socket, or add it to `listeners`"));
 }

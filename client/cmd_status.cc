@@ -94,9 +94,13 @@ void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) 
               << "\n";
   }
   for (const auto& listener : agent.listener()) {
-    std::cout << "listener " << listener.path() << " -> " << listener.class_()
-              << ", clients: " << listener.clients() << ", identify: " << listener.identify() << ", "
-              << listener.connections() << " connected\n";
+    std::cout << "listener " << listener.path() << " -> " << listener.class_();
+    // Who reads a pipe is nobody's connection.
+    if (!listener.path().starts_with("fifo:")) {
+      std::cout << ", clients: " << listener.clients() << ", identify: " << listener.identify()
+                << ", " << listener.connections() << " connected";
+    }
+    std::cout << "\n";
   }
   if (agent.listener_size() > 0) std::cout << "\n";
 }

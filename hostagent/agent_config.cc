@@ -95,11 +95,11 @@ class Checker {
     }
   }
 
-  // Paths of sockets: absolute, short enough, each used once.
-  void CheckPath(const std::string& key, const std::string& path) {
+  // Paths of sockets and pipes: absolute, a socket's short enough, each used once.
+  void CheckPath(const std::string& key, const std::string& path, bool socket = true) {
     if (path.empty() || path[0] != '/') {
       Fail(key, absl::StrCat("'", path, "' is not an absolute path"));
-    } else if (path.size() > kMaxSocketPath) {
+    } else if (socket && path.size() > kMaxSocketPath) {
       Fail(key, absl::StrCat("a socket's path has at most ", kMaxSocketPath, " characters, this has ",
                              path.size()));
     } else if (auto [other, inserted] = paths_.emplace(path, key); !inserted) {
@@ -130,10 +130,14 @@ class Checker {
     socket.clients_name = config::v1::Clients_Name(listener.clients());
     absl::AsciiStrToLower(&socket.clients_name);
     socket.clients_name.erase(0, sizeof("clients_") - 1);
-    if (listener.path().empty() == listener.listen().empty()) {
-      Fail(key, "needs either `path`, a unix socket, or `listen`, IP:PORT");
-    } else if (listener.listen().empty()) {
+    if (!listener.path().empty() + !listener.listen().empty() + !listener.fifo().empty() != 1) {
+      Fail(key, "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
+    } else if (!listener.path().empty()) {
       CheckPath(key + ".path", listener.path());
+    } else if (!listener.fifo().empty()) {
+      socket.path = absl::StrCat("fifo:", listener.fifo());
+      socket.fifo = listener.fifo();
+      CheckFifo(key, listener);
     } else {
       socket.path = listener.listen();
       socket.tcp = true;
@@ -144,10 +148,15 @@ class Checker {
     if (socket.refuse_unknown && socket.identify == config::v1::IDENTIFY_NONE) {
       Fail(key + ".unknown", "refuse needs identify: libvirt or cgroup, or nobody would be known");
     }
-    uint32_t mode = 0;
-    if (!ParseOctal(listener.mode(), &mode)) {
+    uint32_t mode = socket.fifo.empty() ? 0660 : 0640;
+    if (!listener.mode().empty() && !ParseOctal(listener.mode(), &mode)) {
       Fail(key + ".mode", absl::StrCat("'", listener.mode(),
                                        "' is not a file mode; write e.g. \"0660\", quoted"));
+    } else if (!socket.fifo.empty() && (mode & 0022) != 0) {
+      Fail(key + ".mode", absl::StrCat("'", listener.mode(),
+                                       "' lets others write into the pipe, and readers would take "
+                                       "their bytes for entropy; use \"0640\", or \"0644\" when "
+                                       "everybody may read"));
     }
     socket.mode = static_cast<mode_t>(mode);
     if (!socket.group.empty()) {
@@ -176,7 +185,24 @@ class Checker {
     if (!listener.group().empty()) Fail(key + ".group", "a TCP port has no group; remove it");
   }
 
+  // Whoever reads a pipe connects to nobody: there is no peer to tell from another.
+  void CheckFifo(const std::string& key, const config::v1::ListenerConfig& listener) {
+    CheckPath(key + ".fifo", listener.fifo(), /*socket=*/false);
+    const std::pair<const char*, bool> senseless[] = {
+        {"clients", listener.clients() != config::v1::CLIENTS_AUTO},
+        {"identify", listener.identify() != config::v1::IDENTIFY_NONE},
+        {"unknown", listener.unknown() != config::v1::UNKNOWN_PEER_DEFAULT},
+        {"allow_remote", listener.allow_remote()}};
+    for (const auto& [name, given] : senseless) {
+      if (given) {
+        Fail(absl::StrCat(key, ".", name),
+             "has no meaning for a fifo, whose readers are not known; remove it");
+      }
+    }
+  }
+
   static bool ParseOctal(const std::string& text, uint32_t* mode) {
+    *mode = 0;
     if (text.empty() || text.size() > 4) return false;
     for (char c : text) {
       if (c < '0' || c > '7') return false;
@@ -215,7 +241,7 @@ class Checker {
   const config::Locations& locations_;
   AgentSettings settings_;
   std::map<std::string, size_t> index_;       // class name -> settings_.classes
-  std::map<std::string, std::string> paths_;  // socket path -> the key that has it
+  std::map<std::string, std::string> paths_;  // socket or pipe -> the key that has it
   std::vector<std::string> errors_;
 };
 

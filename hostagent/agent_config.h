@@ -33,6 +33,7 @@ struct AgentSettings {
     bool tcp = false;                  // `path` is IP:PORT; no mode, no group
     config::v1::Identify identify = config::v1::IDENTIFY_NONE;
     bool refuse_unknown = false;       // a peer that `identify` does not know
+    std::string fifo = "";             // the path of a named pipe; `path` is "fifo:" and it then
     std::string guest = "";            // whom it was made for; empty = it is one of the configuration
   };
   // Those that listeners name, in their order, each once; then the others that are configured, by

@@ -79,7 +79,7 @@ void AgentMetrics::Export(Metrics* metrics) {
                      const Labels& with) {
       totals.emplace_back(number, metrics->AddCounter(name, help, with));
     };
-    gauge(&c->guests, "entropyd_agent_guests", "Connections now.");
+    gauge(&c->guests, "entropyd_agent_guests", "Connections and taps now.");
     gauge(&c->owed_bytes, "entropyd_agent_owed_bytes", "Bytes that guests wait for.");
     gauge(&c->buffer_level, "entropyd_agent_buffer_fill_bytes", "Bytes the class buffer holds.");
     gauge(&c->buffer_target, "entropyd_agent_buffer_target_bytes",

@@ -107,6 +107,7 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
 GuestService::~GuestService() {
   host_.closed = [](Guest*) {};
   guests_.clear();
+  taps_.clear();
   for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
 }
 
@@ -141,9 +142,18 @@ absl::Status GuestService::Inherit(std::vector<UniqueFd> sockets) {
 }
 
 absl::Status GuestService::Listen() {
+  absl::Status status = OpenListeners();
+  if (status.ok()) status = OpenTaps();
+  for (size_t i = 0; i < taps_.size() && status.ok(); ++i) status = StartTap(taps_[i].get());
+  if (!status.ok()) StopListening();
+  return status;
+}
+
+absl::Status GuestService::OpenListeners() {
   listeners_.resize(settings_.listeners.size());
   for (size_t i = 0; i < settings_.listeners.size(); ++i) {
-    if (listeners_[i] != nullptr || settings_.listeners[i].path.empty()) continue;
+    const AgentSettings::Socket& place = settings_.listeners[i];
+    if (listeners_[i] != nullptr || place.path.empty() || !place.fifo.empty()) continue;
     if (auto status = OpenListener(i); !status.ok()) {
       if (!settings_.listeners[i].guest.empty()) {  // one guest's trouble is not everybody's
         log_->Error("guest_socket.closed", {{"guest", settings_.listeners[i].guest},
@@ -151,7 +161,6 @@ absl::Status GuestService::Listen() {
                                             {"remedy", "remove it and add it anew"}});
         continue;
       }
-      listeners_.clear();
       return status;
     }
   }
@@ -184,7 +193,13 @@ Listener::Accept GuestService::AcceptOn(size_t listener) {
   };
 }
 
-void GuestService::StopListening() { listeners_.clear(); }
+void GuestService::StopListening() {
+  listeners_.clear();
+  for (const std::unique_ptr<Tap>& tap : taps_) {
+    if (tap->id() != 0) accounts_.Leave(KeyOf(*tap), tap->totals());
+  }
+  taps_.clear();
+}
 
 void GuestService::Accept(size_t listener, UniqueFd socket) {
   if (guests_.size() >= settings_.max_guests) {

@@ -1,5 +1,5 @@
-// Everything between the class buffers and the guests: listeners, connections, and one GuestTree per
-// class. It knows nothing of servers: whoever fills the buffers calls OnArrival().
+// Everything between the class buffers and the guests: listeners, connections, taps, and one
+// GuestTree per class. It knows nothing of servers: whoever fills the buffers calls OnArrival().
 //
 //   auto service = GuestService::Create(settings, &loop, &arena, &log, &metrics).value();
 //   service->SetDemandChanged([&](size_t c) { upstream->Kick(c); });
@@ -34,6 +34,7 @@
 #include "hostagent/identity_thread.h"
 #include "hostagent/listener.h"
 #include "hostagent/surviving_buffer.h"
+#include "hostagent/tap.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/guest_state.pb.h"
 
@@ -61,8 +62,9 @@ class GuestService {
   // listener of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when no
   // listener has that path; of Listener::Adopt.
   absl::Status Inherit(std::vector<UniqueFd> sockets);
-  absl::Status Listen();    // opens every configured listener, or none, and those of single guests
-  void StopListening();     // and unlinks the sockets
+  // Opens every configured listener and tap, or none, and the listeners of single guests.
+  absl::Status Listen();
+  void StopListening();     // unlinks the sockets; pipes stay
 
   // Who tells which guests the peers of listeners with `identify` are; nullptr = nobody is asked.
   // Outlives the service, or is taken away again.
@@ -109,7 +111,8 @@ class GuestService {
 
   // REQUIRES: not yet listening. Takes over listeners and counters, opens those listeners that only
   // this configuration has, and finds places for the connections to come. Nobody is read from,
-  // written to or accepted before the loop turns, and no socket file is this process's before Own().
+  // written to or accepted before the loop turns, and no socket file is this process's before Own(),
+  // nor has any pipe been written to.
   // A listener that this configuration lacks is closed by Own(). Errors: those of Listener.
   absl::Status AdoptNumbers(const handover::v1::Numbers& numbers, std::vector<UniqueFd> listeners);
   // Errors: FAILED_PRECONDITION when a connection came in by a listener that this configuration
@@ -150,6 +153,7 @@ class GuestService {
   GuestService(const AgentSettings& settings, EventLoop* loop, SecretArena* arena, Log* log,
                AgentMetrics* metrics, SecretBytes staging);
   Listener::Accept AcceptOn(size_t listener);
+  absl::Status OpenListeners();
   absl::Status OpenListener(size_t listener);
   void Serve(size_t class_index);
   void ObserveWaits(ServedClass* c);
@@ -165,6 +169,11 @@ class GuestService {
   config::v1::GuestSocket Complete(config::v1::GuestSocket socket) const;
   size_t PlaceSocket(const config::v1::GuestSocket& socket, size_t class_index);
   void VacateSocket(const std::string& name);
+
+  // guest_service_taps.cc
+  absl::Status OpenTaps();   // gives nothing to anybody yet
+  absl::Status StartTap(Tap* tap);
+  static GuestAccounts::Key KeyOf(const Tap& tap);
 
   // guest_service_identity.cc
   bool Identifies(size_t listener) const;
@@ -199,6 +208,7 @@ class GuestService {
   std::vector<size_t> adopted_listeners_;            // index there of each that was handed over
   std::vector<std::unique_ptr<Listener>> dropped_;   // ... but is not wanted any more
   std::set<std::string> activated_;                  // paths whose files are the process manager's
+  std::vector<std::unique_ptr<Tap>> taps_;
   std::vector<EgdSession::Reply> replies_;
   std::vector<uint32_t> connections_;                // by listener
   std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id

@@ -54,12 +54,17 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
   }
   *numbers->mutable_guest_sockets() = GuestSockets();
   for (const auto& [key, account] : accounts_.all()) {
-    if (account.departed == GuestTotals()) continue;
-    handover::v1::Departed* departed = numbers->add_departed();
-    departed->set_name(key.name);
-    departed->set_uuid(key.uuid);
-    departed->set_class_(settings_.classes[key.class_index].name);
-    account.departed.Save(departed->mutable_totals());
+    // A tap does not cross as connections do, what it has had does.
+    GuestTotals departed = account.departed;
+    for (const std::unique_ptr<Tap>& tap : taps_) {
+      if (KeyOf(*tap) == key) departed += tap->totals();
+    }
+    if (departed == GuestTotals()) continue;
+    handover::v1::Departed* saved = numbers->add_departed();
+    saved->set_name(key.name);
+    saved->set_uuid(key.uuid);
+    saved->set_class_(settings_.classes[key.class_index].name);
+    departed.Save(saved->mutable_totals());
   }
   for (const std::string& path : activated_) numbers->add_activated(path);
   numbers->set_refused_guests(metrics_->refused_guests.Get());
@@ -151,7 +156,8 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
   metrics_->refused_guests.Add(numbers.refused_guests());
   metrics_->accept_failures.Add(numbers.accept_failures());
   next_guest_ = std::max(next_guest_, numbers.next_guest());
-  return Listen();
+  if (auto status = OpenListeners(); !status.ok()) return status;
+  return OpenTaps();
 }
 
 absl::Status GuestService::AdoptConnections(const handover::v1::Connections& connections,
@@ -208,6 +214,11 @@ void GuestService::Own() {
     c->expected_bytes = 0;
     c->due = true;
   }
+  for (const std::unique_ptr<Tap>& tap : taps_) {
+    if (auto status = StartTap(tap.get()); !status.ok()) {
+      log_->Error("tap.closed", {{"tap", tap->name()}, {"reason", status}});
+    }
+  }
   accounts_.EndRestore();
   // What has changed of them while nobody watched.
   for (const auto& [id, guest] : guests_) AskAgain(*guest);
@@ -217,7 +228,7 @@ void GuestService::GiveAway() {
   for (const std::unique_ptr<Listener>& listener : listeners_) {
     if (listener != nullptr) listener->Disown();
   }
-  listeners_.clear();
+  StopListening();
   while (!guests_.empty()) guests_.begin()->second->Close("handed over");
   closed_.clear();
 }

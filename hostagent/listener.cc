@@ -82,9 +82,7 @@ absl::StatusOr<std::string> SocketPath(int socket) {
   return std::string(address.sun_path, strnlen(address.sun_path, bytes));
 }
 
-absl::Status ClearSocketPath(const std::string& path) {
-  auto address = AddressOf(path);
-  if (!address.ok()) return address.status();
+absl::Status MakeDirectoryOf(const std::string& path) {
   std::error_code error;
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();
   if (!directory.empty() && std::filesystem::create_directories(directory, error)) {
@@ -93,6 +91,13 @@ absl::Status ClearSocketPath(const std::string& path) {
   } else if (error) {
     return ErrnoStatus(error.value(), absl::StrCat("create directory ", directory.string()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status ClearSocketPath(const std::string& path) {
+  auto address = AddressOf(path);
+  if (!address.ok()) return address.status();
+  if (auto status = MakeDirectoryOf(path); !status.ok()) return status;
   struct stat found;
   if (lstat(path.c_str(), &found) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("look at ", path));

@@ -80,6 +80,10 @@ class Listener final : public EventLoop::Handler {
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;
 };
 
+// Makes the directory of a file that is to be, with mode 0755, when it is missing. Errors: of the
+// file system.
+absl::Status MakeDirectoryOf(const std::string& path);
+
 // Makes way for a socket at `path`: makes its directory (mode 0755) when it is missing and removes
 // the socket file of a process that is gone. Errors as of Listener::Create.
 absl::Status ClearSocketPath(const std::string& path);

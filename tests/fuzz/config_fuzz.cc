@@ -89,7 +89,7 @@ void CheckRules(const v1::HostAgent& agent) {
   FUZZ_CHECK(agent.servers_size() > 0 && agent.listeners_size() > 0);
   for (const std::string& server : agent.servers()) FUZZ_CHECK(!server.empty());
   for (const v1::ListenerConfig& listener : agent.listeners()) {
-    FUZZ_CHECK(!listener.path().empty() && listener.clients() != v1::CLIENTS_UNSPECIFIED);
+    FUZZ_CHECK(!listener.class_().empty() && listener.clients() != v1::CLIENTS_UNSPECIFIED);
   }
   for (const auto& [name, config] : agent.classes()) {
     FUZZ_CHECK(config.buffer() == 0 || Within(config.buffer(), 4096, 4 << 20));

@@ -76,6 +76,38 @@ TEST(AgentConfigTest, EgdOverTcpIsForThisHostUnlessSaidOtherwise) {
               HasSubstr("taken by"));
 }
 
+TEST(AgentConfigTest, APipeIsForReadersWhomNobodyKnows) {
+  const AgentSettings settings =
+      Resolve("listeners: [{fifo: /run/f/bulk, class: d/e}, {fifo: /run/f/all, class: d/e, mode: "
+              "\"0644\"}]\n")
+          .value();
+  EXPECT_EQ(settings.listeners[0].path, "fifo:/run/f/bulk");
+  EXPECT_EQ(settings.listeners[0].fifo, "/run/f/bulk");
+  EXPECT_EQ(settings.listeners[0].mode, 0640u);
+  EXPECT_EQ(settings.listeners[1].mode, 0644u);
+  const std::string longest(2'000, 'x');
+  EXPECT_TRUE(Resolve(absl::StrCat("listeners: [{fifo: /", longest, ", class: d/e}]\n")).ok());
+  for (const char* mode : {"0660", "0620", "0602", "0666"}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{fifo: /run/f, class: d/e, mode: \"", mode,
+                                     "\"}]\n")),
+                testing::AllOf(HasSubstr("listeners[0].mode"), HasSubstr("lets others write")));
+  }
+  for (const char* key : {"clients: qemu", "identify: libvirt", "allow_remote: true"}) {
+    EXPECT_THAT(
+        ErrorOf(absl::StrCat("listeners: [{fifo: /run/f, class: d/e, ", key, "}]\n")),
+        testing::AllOf(HasSubstr(std::string(key).substr(0, std::string(key).find(':'))),
+                       HasSubstr("no meaning for a fifo")));
+  }
+  EXPECT_THAT(ErrorOf("listeners: [{fifo: f, class: d/e}]\n"), HasSubstr("not an absolute path"));
+  EXPECT_THAT(ErrorOf("listeners: [{fifo: /run/f, class: d/e}, {path: /run/f, class: d/e}]\n"),
+              HasSubstr("taken by"));
+  for (const char* two : {"path: /run/g, fifo: /run/f", "listen: 127.0.0.1:1, fifo: /run/f",
+                          "path: /run/g, listen: 127.0.0.1:1, fifo: /run/f"}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{", two, ", class: d/e}]\n")),
+                HasSubstr("or `fifo`"));
+  }
+}
+
 TEST(AgentConfigTest, WhatBecomesOfALossIsToldPerClassOrForAll) {
   const char kTwo[] =
       "listeners: [{path: /run/a.sock, class: default/gold}, {path: /run/b.sock, class: d/e}]\n";
