@@ -40,6 +40,7 @@ class Checker {
     settings_.guest_socket_dir =
         absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
+    CheckKernelFeed();
     CheckClasses();
     if (settings_.classes.size() > kMaxClasses) {
       Fail("listeners", absl::StrCat("and classes name ", settings_.classes.size(),
@@ -199,6 +200,24 @@ class Checker {
              "has no meaning for a fifo, whose readers are not known; remove it");
       }
     }
+  }
+
+  void CheckKernelFeed() {
+    if (!config_.has_feed_kernel()) return;
+    const config::v1::KernelFeedConfig& feed = config_.feed_kernel();
+    AgentSettings::KernelFeed settings;
+    settings.bytes = static_cast<uint32_t>(feed.bytes());
+    settings.every_nanos = static_cast<int64_t>(feed.every());
+    settings.credit_bits = feed.credit_bits();
+    if (feed.credit_bits() > 8 * feed.bytes()) {
+      Fail("feed_kernel.credit_bits",
+           absl::StrCat(feed.credit_bits(), " bits are more than ", feed.bytes(),
+                        " bytes hold; claim at most ", 8 * feed.bytes(), ", or raise bytes"));
+    }
+    if (CheckClassName("feed_kernel.class", feed.class_())) {
+      settings.class_index = ClassIndex(feed.class_());
+    }
+    settings_.kernel_feed = settings;
   }
 
   static bool ParseOctal(const std::string& text, uint32_t* mode) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,10 +37,17 @@ struct AgentSettings {
     std::string fifo = "";             // the path of a named pipe; `path` is "fifo:" and it then
     std::string guest = "";            // whom it was made for; empty = it is one of the configuration
   };
-  // Those that listeners name, in their order, each once; then the others that are configured, by
-  // name: guests come to them by their metadata.
+  struct KernelFeed {
+    size_t class_index = 0;            // into `classes`
+    uint32_t bytes = 0;                // each time
+    int64_t every_nanos = 0;
+    uint32_t credit_bits = 0;          // claimed for them
+  };
+  // Those that listeners name, in their order, each once; that of feed_kernel; then the others that are
+  // configured, by name: guests come to them by their metadata.
   std::vector<Class> classes;
   std::vector<Socket> listeners;
+  std::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;
   std::string guest_socket_dir;        // where sockets for single guests are made
   size_t guest_metrics = 0;            // guests on /metrics/guests at most; 0 = no such page

@@ -62,6 +62,19 @@ void AgentMetrics::Export(Metrics* metrics) {
        metrics->AddCounter("entropyd_agent_class_refused_total",
                            "Guests whose metadata asks for a class that this agent does not have, or "
                            "that its server refuses.")}};
+  totals.emplace_back(&kernel_feed_bytes,
+                      metrics->AddCounter("entropyd_agent_kernel_feed_bytes_total",
+                                          "Bytes given to this host's kernel."));
+  totals.emplace_back(&kernel_feed_credited_bits,
+                      metrics->AddCounter("entropyd_agent_kernel_feed_credited_bits_total",
+                                          "Bits of entropy that the kernel was told are in them."));
+  const char* failures = "entropyd_agent_kernel_feed_failures_total";
+  const char* failures_help =
+      "Times that the kernel took no bytes (write), or took them but not the claim (credit).";
+  totals.emplace_back(&kernel_feed_failed_writes,
+                      metrics->AddCounter(failures, failures_help, {{"what", "write"}}));
+  totals.emplace_back(&kernel_feed_credit_refused,
+                      metrics->AddCounter(failures, failures_help, {{"what", "credit"}}));
   for (size_t i = 0; i < kIdentitySources; ++i) {
     totals.emplace_back(&identified[i],
                         metrics->AddCounter("entropyd_agent_identified_total",

@@ -62,6 +62,10 @@ class AgentMetrics {
   LoopNumber refused_guests;          // connections beyond max_guests
   LoopNumber accept_failures;         // out of descriptors or memory
   LoopNumber reload_failed;           // 0 or 1
+  LoopNumber kernel_feed_bytes;       // given to this host's kernel
+  LoopNumber kernel_feed_credited_bits;
+  LoopNumber kernel_feed_failed_writes;
+  LoopNumber kernel_feed_credit_refused;
   static constexpr size_t kIdentitySources = 4;
   LoopNumber identified[kIdentitySources];           // answers, by IdentitySource; kNone = nobody knows the peer
   LoopNumber identity_timeouts;       // guests for whom no answer came in time

@@ -1,8 +1,9 @@
-// What takes bytes without connecting: pipes.
+// What takes bytes without connecting: pipes, and the kernel of this host.
 #include <utility>
 
 #include "hostagent/fifo_tap.h"
 #include "hostagent/guest_service.h"
+#include "hostagent/kernel_feed.h"
 
 namespace entropyd {
 
@@ -14,6 +15,18 @@ absl::Status GuestService::OpenTaps() {
     if (!fifo.ok()) return fifo.status();
     taps_.push_back(*std::move(fifo));
   }
+  if (!settings_.kernel_feed.has_value()) return absl::OkStatus();
+  const AgentSettings::KernelFeed& wanted = *settings_.kernel_feed;
+  KernelFeed::Options options;
+  options.bytes = wanted.bytes;
+  options.every_nanos = wanted.every_nanos;
+  options.credit_bits = wanted.credit_bits;
+  options.full_entropy = [buffer = classes_[wanted.class_index]->buffer.get()] {
+    return buffer->full_entropy();
+  };
+  auto feed = KernelFeed::Open(std::move(options), &host_, ClassOf(wanted.class_index), metrics_);
+  if (!feed.ok()) return feed.status();
+  taps_.push_back(*std::move(feed));
   return absl::OkStatus();
 }
 

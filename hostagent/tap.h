@@ -1,4 +1,4 @@
-// A member of a class that nobody connects to, such as a named pipe. What it has
+// A member of a class that nobody connects to: a named pipe, the kernel of this host. What it has
 // room for it wants, and what its class allots to it is put there, charged to the class and within
 // its guest_ceil as with any guest. Knows how to be a GuestTree::Member; where bytes go is a
 // subclass's.

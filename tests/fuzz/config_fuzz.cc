@@ -91,6 +91,11 @@ void CheckRules(const v1::HostAgent& agent) {
   for (const v1::ListenerConfig& listener : agent.listeners()) {
     FUZZ_CHECK(!listener.class_().empty() && listener.clients() != v1::CLIENTS_UNSPECIFIED);
   }
+  if (agent.has_feed_kernel()) {
+    FUZZ_CHECK(!agent.feed_kernel().class_().empty());
+    FUZZ_CHECK(Within(agent.feed_kernel().bytes(), 1, 4096));
+    FUZZ_CHECK(Within(agent.feed_kernel().every(), 1'000'000'000, 86'400'000'000'000));
+  }
   for (const auto& [name, config] : agent.classes()) {
     FUZZ_CHECK(config.buffer() == 0 || Within(config.buffer(), 4096, 4 << 20));
   }

@@ -108,6 +108,29 @@ TEST(AgentConfigTest, APipeIsForReadersWhomNobodyKnows) {
   }
 }
 
+TEST(AgentConfigTest, TheKernelIsFedOnlyWhenAskedAndCreditedNoMoreThanIsThere) {
+  EXPECT_FALSE(Resolve(kOneListener).value().kernel_feed.has_value());
+  const auto feed = [](const std::string& rest) {
+    return absl::StrCat(kOneListener, "feed_kernel: {class: default/bulk", rest, "}\n");
+  };
+  const AgentSettings settings = Resolve(feed("")).value();
+  ASSERT_TRUE(settings.kernel_feed.has_value());
+  EXPECT_EQ(settings.classes[settings.kernel_feed->class_index].name, "default/bulk");
+  EXPECT_EQ(settings.kernel_feed->bytes, 64u);
+  EXPECT_EQ(settings.kernel_feed->every_nanos, 60'000'000'000);
+  EXPECT_EQ(settings.kernel_feed->credit_bits, 0u);
+  EXPECT_EQ(Resolve(feed(", credit_bits: 512")).value().kernel_feed->credit_bits, 512u);
+  EXPECT_THAT(ErrorOf(feed(", credit_bits: 513")),
+              testing::AllOf(HasSubstr("feed_kernel.credit_bits"), HasSubstr("at most 512")));
+  EXPECT_TRUE(Resolve(feed(", bytes: 65B, credit_bits: 513")).ok());
+  EXPECT_THAT(ErrorOf(feed(", bytes: 5KiB")), HasSubstr("bytes"));
+  EXPECT_THAT(ErrorOf(feed(", every: 500ms")), HasSubstr("every"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kOneListener, "feed_kernel: {class: bulk}\n")),
+              HasSubstr("feed_kernel.class"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kOneListener, "feed_kernel: {bytes: 64B}\n")),
+              HasSubstr("'class' is missing"));
+}
+
 TEST(AgentConfigTest, WhatBecomesOfALossIsToldPerClassOrForAll) {
   const char kTwo[] =
       "listeners: [{path: /run/a.sock, class: default/gold}, {path: /run/b.sock, class: d/e}]\n";
