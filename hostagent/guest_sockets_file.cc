@@ -1,18 +1,13 @@
 #include "hostagent/guest_sockets_file.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/config.h"
-#include "base/fd.h"
+#include "base/durable_file.h"
 
 namespace entropyd {
 namespace {
@@ -38,19 +33,6 @@ std::string TextOf(const GuestState& state) {
     if (!guest.group().empty()) absl::StrAppend(&text, "    group: ", Quoted(guest.group()), "\n");
   }
   return text;
-}
-
-absl::Status Write(const std::string& path, absl::string_view text) {
-  const std::string what = absl::StrCat("write ", path);
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return ErrnoStatus(errno, what);
-  while (!text.empty()) {
-    const ssize_t n = write(fd.get(), text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, what);
-    text.remove_prefix(static_cast<size_t>(n));
-  }
-  return fsync(fd.get()) == 0 ? absl::OkStatus() : ErrnoStatus(errno, what);
 }
 
 }  // namespace
@@ -119,21 +101,7 @@ absl::StatusOr<GuestState> LoadGuestSockets(const std::string& state_dir) {
 }
 
 absl::Status SaveGuestSockets(const std::string& state_dir, const GuestState& state) {
-  const std::string path = GuestSocketsPath(state_dir);
-  const std::string temporary = absl::StrCat(path, ".new");
-  UniqueFd directory(open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return ErrnoStatus(errno, absl::StrCat("open ", state_dir));
-  absl::Status status = Write(temporary, TextOf(state));
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
-  }
-  if (!status.ok()) {
-    unlink(temporary.c_str());
-    return status;
-  }
-  // The new file stands; whether it would survive a power cut is all that can still fail.
-  return fsync(directory.get()) == 0 ? absl::OkStatus()
-                                     : ErrnoStatus(errno, absl::StrCat("sync ", state_dir));
+  return WriteDurably(GuestSocketsPath(state_dir), TextOf(state));
 }
 
 }  // namespace entropyd

@@ -1,7 +1,6 @@
 #include "server/class_state_file.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/config.h"
+#include "base/durable_file.h"
 #include "base/fd.h"
 #include "base/utf8.h"
 #include "server/class_figures.h"
@@ -64,28 +64,6 @@ absl::Status CheckEntries(const ClassState& state, const config::Locations& loca
                              absl::StrCat("'", change.at(), "' is no time: ", error));
     }
   }
-  return absl::OkStatus();
-}
-
-absl::Status WriteDurably(const std::string& directory, const std::string& path,
-                          const std::string& temporary, absl::string_view text) {
-  const std::string what = absl::StrCat("write ", temporary);
-  UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return ErrnoStatus(errno, what);
-  while (!text.empty()) {
-    const ssize_t n = write(fd.get(), text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, what);
-    text.remove_prefix(static_cast<size_t>(n));
-  }
-  if (fsync(fd.get()) != 0) return ErrnoStatus(errno, what);
-  // Opened before the rename: after it nothing but the disk itself should be able to fail.
-  UniqueFd holder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!holder) return ErrnoStatus(errno, absl::StrCat("open ", directory));
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
-  }
-  if (fsync(holder.get()) != 0) return ErrnoStatus(errno, absl::StrCat("sync ", directory));
   return absl::OkStatus();
 }
 
@@ -155,10 +133,7 @@ absl::Status SaveClassState(const std::string& state_dir, const ClassState& stat
     return absl::InternalError(
         absl::StrCat("write ", path, ": would not load: ", readable.message()));
   }
-  const std::string temporary = absl::StrCat(path, ".new");
-  absl::Status written = WriteDurably(state_dir, path, temporary, text);
-  if (!written.ok()) unlink(temporary.c_str());
-  return written;
+  return WriteDurably(path, text);
 }
 
 }  // namespace entropyd
