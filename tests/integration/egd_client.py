@@ -27,8 +27,8 @@ TIMEOUT = 20
 
 def connect(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.connect(path)  # with a time-out it would not wait for room in a full backlog
     s.settimeout(TIMEOUT)
-    s.connect(path)
     return s
 
 
