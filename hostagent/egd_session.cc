@@ -91,6 +91,13 @@ bool EgdSession::needs_pass() const {
   return has_run() && front().type == egd::CommandType::kReadNonBlocking && asked_ == 0;
 }
 
+int64_t EgdSession::non_blocking_since() const {
+  if (!has_run() || front().type != egd::CommandType::kReadNonBlocking || front().each == 0) {
+    return std::numeric_limits<int64_t>::max();
+  }
+  return front().since_nanos;
+}
+
 uint64_t EgdSession::commands_total() const {
   return std::accumulate(commands_.begin(), commands_.end(), uint64_t{0});
 }

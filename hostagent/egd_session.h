@@ -10,7 +10,7 @@
 // nothing can be answered grows the queue, up to kMaxRuns.
 //
 //   0x00  answered in its turn with the bits the class could give then
-//   0x01  answered in its turn with what the pass allotted, possibly 0 bytes; waits for nothing
+//   0x01  answered in its turn with what the pass allotted, possibly 0 bytes, when Supply::settle says so
 //   0x02  answered in full, in as many pieces as it takes; never short
 //   0x03  skipped: counted, credited with nothing
 //   0x04  answered in its turn
@@ -99,6 +99,8 @@ class EgdSession {
   // A 0x01 waits at the front that the last Want() did not include, or one took what was granted for
   // the 0x02 behind it: ask again before settling.
   bool needs_pass() const;
+  // Since when a 0x01 for some bytes has been in front; INT64_MAX = none is.
+  int64_t non_blocking_since() const;
   bool idle() const { return !has_run() && literal_.empty(); }  // nothing is pending
   bool started() const { return started_; }            // a command, or a part of one, has come
   uint64_t owed() const;                               // bytes that pending reads ask for

@@ -120,6 +120,7 @@ void Guest::Close(absl::string_view reason) {
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
   host_->loop->CancelTimer(timer_);
   host_->loop->CancelTimer(hold_timer_);
+  host_->loop->CancelTimer(first_bytes_timer_);
   host_->loop->Unwatch(watch_);
   throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
   class_.tree->Remove(member_, host_->loop->now_nanos());
@@ -221,6 +222,13 @@ GuestTree::After Guest::Deliver() {
   plan_full_ = false;
   if (unsent_.size() > 0) return GuestTree::After::kBlocked;
   SchedulePrimeCheck();
+  if (AwaitsFirstBytes() && first_bytes_timer_ == EventLoop::kNoTimer) {
+    first_bytes_timer_ = host_->loop->AddTimer(
+        session_.non_blocking_since() + kFirstBytesNanos, [this] {
+          first_bytes_timer_ = EventLoop::kNoTimer;
+          class_.tree->Touch(member_);
+        });
+  }
   if (input_over_ && session_.idle() && !lingering_) {
     lingering_ = true;
     Linger(host_->loop->now_nanos() + kLingerNanos);
@@ -250,10 +258,17 @@ size_t Guest::Stage() {
   }
   if (session_.idle()) return 0;
   auto available = [this] { return class_.tree->buffer()->available(); };
-  const size_t staged = session_.Fill(host_->staging, {take, available, !plan_full_},
+  const bool settle = !plan_full_ && !AwaitsFirstBytes();
+  const size_t staged = session_.Fill(host_->staging, {take, available, settle},
                                       class_.completed, host_->replies);
   class_.completed_by->resize(class_.completed->size(), this);
   return staged;
+}
+
+bool Guest::AwaitsFirstBytes() const {
+  const int64_t since = session_.non_blocking_since();
+  return since != INT64_MAX && host_->loop->now_nanos() - since < kFirstBytesNanos &&
+         class_.tree->buffer()->available() == 0;
 }
 
 // False when the socket did not take it all, or is closed by now.

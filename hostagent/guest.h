@@ -86,6 +86,11 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   void Release();  // serves it; one that is not held: nothing
   bool held() const { return held_; }
 
+  // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and some.
+  // "Non-blocking" is not to wait for entropy, and a class that nobody has used for long is not
+  // without; Postfix gives up on a server that says so.
+  static constexpr int64_t kFirstBytesNanos = 200'000'000;
+
   // What the guest is known as from now on, true of the process that started at `start_ticks`.
   void Identify(GuestIdentity identity, uint64_t start_ticks);
   const GuestIdentity& identity() const { return identity_; }
@@ -145,6 +150,7 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
   size_t Stage();
+  bool AwaitsFirstBytes() const;
   bool Write(absl::Span<uint8_t> staged);
   // `sent`: bytes of the staging area before it, which did leave.
   bool KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent);
@@ -164,6 +170,7 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   EventLoop::WatchId watch_ = 0;
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;  // the next look at the socket: prime or linger
   EventLoop::TimerId hold_timer_ = EventLoop::kNoTimer;
+  EventLoop::TimerId first_bytes_timer_ = EventLoop::kNoTimer;
   GuestIdentity identity_;
   uint64_t start_ticks_ = 0;
   bool held_ = false;
