@@ -104,7 +104,10 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {
     return watch.status();
   }
-  guests_->SetDemandChanged([this](size_t i) { upstream_->Kick(i); });
+  guests_->SetDemandChanged([this](size_t i) {
+    upstream_->Kick(i);
+    upstream_moved_ = true;
+  });
   loop_->SetAfterBatch([this] { AfterBatch(); });
   Tick();
   return absl::OkStatus();
@@ -177,12 +180,17 @@ absl::Status Agent::Run() {
 
 void Agent::AfterBatch() {
   guests_->ServeClasses();
-  const int64_t judge_at =
-      survival_->Judge(loop_->now_nanos(), [this](size_t i) { guests_->OnArrival(i); });
-  guests_->ServeClasses();  // who survives now
-  // Its batch judges.
-  SetTimer(judge_at, &survival_timer_, [] {});
-  SetTimer(upstream_->next_deadline_nanos(), &upstream_timer_, [this] { ProcessUpstream(); });
+  // A batch that answered a guest from a full buffer, as most do, ends here.
+  if (upstream_moved_ || survival_->concerned()) {
+    const int64_t judge_at =
+        survival_->Judge(loop_->now_nanos(), [this](size_t i) { guests_->OnArrival(i); });
+    guests_->ServeClasses();  // who survives now
+    // Its batch judges.
+    SetTimer(judge_at, &survival_timer_, [] {});
+  }
+  if (std::exchange(upstream_moved_, false)) {
+    SetTimer(upstream_->next_deadline_nanos(), &upstream_timer_, [this] { ProcessUpstream(); });
+  }
 }
 
 // Of INT64_MAX: none.
@@ -199,6 +207,7 @@ void Agent::SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::fun
 
 void Agent::ProcessUpstream() {
   upstream_->Process();
+  upstream_moved_ = true;
   if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
   TellRefusals();
 }
@@ -217,6 +226,7 @@ void Agent::TellRefusals() {
 
 void Agent::Tick() {
   guests_->Tick();
+  upstream_moved_ = true;
   if (lingering_) DiscardAll();  // what its server had promised may have come since
   if (certificate_->Renewed()) upstream_->CertificateRenewed();
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);

@@ -181,6 +181,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::unique_ptr<Survival> survival_;
   std::unique_ptr<CertificateWatch> certificate_;
   EventLoop::TimerId survival_timer_ = EventLoop::kNoTimer;
+  bool upstream_moved_ = true;  // its deadline, or what it is to a class, may be another
   bool stopping_ = false;
   std::atomic<bool> lingering_{false};
   absl::Status ended_;  // see Run()

@@ -218,7 +218,10 @@ void Agent::SuccessorEnded(Purpose purpose, const absl::Status& why) {
   ReplacementFailed(purpose, status, std::exchange(upgraded_, nullptr));
 }
 
-void Agent::LeaveServer() { upstream_->Suspend(); }
+void Agent::LeaveServer() {
+  upstream_->Suspend();
+  upstream_moved_ = true;
+}
 
 void Agent::ReturnToServer(const absl::Status& why) {
   withdrawn_ = why;

@@ -33,7 +33,8 @@ class EventLoop {
  public:
   class Handler {
    public:
-    // `events` are EPOLL* bits; level-triggered. May Unwatch itself and any other.
+    // `events` are EPOLL* bits; level-triggered unless watched with EPOLLET, where Modify() has what is
+    // so told again. May Unwatch itself and any other.
     virtual void OnEvents(uint32_t events) = 0;
 
    protected:

@@ -16,7 +16,8 @@
 namespace entropyd {
 namespace {
 
-constexpr uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP;
+// Edge-triggered: a level would be looked at once more before the loop can sleep, after each request.
+constexpr uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
 
@@ -140,10 +141,15 @@ void Guest::OnReadable(uint32_t events) {
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
   const ssize_t n = recv(socket_.get(), host_->input.data(), host_->input.size(), MSG_DONTWAIT);
+  const int error = errno;
+  // What was not read, or the end behind what was, is no news to the kernel; to ask again is.
+  const bool more = n == static_cast<ssize_t>(host_->input.size()) || (n > 0 && (events & EPOLLRDHUP)) ||
+                    (n < 0 && error == EINTR);
+  if (more) UpdateInterest();
   if (n > 0) return OnInput(host_->input.first(static_cast<size_t>(n)));
   if (n < 0) {
-    if (errno == EAGAIN || errno == EINTR) return;
-    return Close(strerror(errno));
+    if (error == EAGAIN || error == EINTR) return;
+    return Close(strerror(error));
   }
   input_over_ = true;
   UpdateInterest();

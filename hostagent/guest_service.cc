@@ -276,16 +276,22 @@ void GuestService::Serve(size_t class_index) {
   c.due = false;
   c.tree->Serve(loop_->now_nanos());
   ObserveWaits(&c);
-  c.buffer->SetDemand({.guests = c.tree->guests() + c.expected_guests,
+  const uint32_t guests = c.tree->guests() + c.expected_guests;
+  const uint32_t waiting = c.tree->waiting_guests() + c.expected_guests;
+  c.buffer->SetDemand({.guests = guests,
                        .owed = c.tree->owed() + c.expected_bytes,
-                       .waiting_guests = c.tree->waiting_guests() + c.expected_guests,
+                       .waiting_guests = waiting,
                        .held_back = c.tree->held_back()});
   c.counters->guests.Set(c.tree->guests());
   c.counters->owed_bytes.Set(c.tree->owed());
   c.counters->buffer_level.Set(c.buffer->level());
   c.counters->throttled_nanos.Set(c.throttled_before +
                                   static_cast<uint64_t>(c.tree->throttled_nanos()));
-  if (demand_changed_) demand_changed_(class_index);
+  if (demand_changed_ && (!c.buffer->wants_nothing() || guests != c.guests_told || waiting != c.waiting_told)) {
+    c.guests_told = guests;
+    c.waiting_told = waiting;
+    demand_changed_(class_index);
+  }
   c.counters->buffer_target.Set(c.buffer->target());
   ScheduleCeiling(class_index);
 }
@@ -306,6 +312,7 @@ void GuestService::ObserveWaits(ServedClass* c) {
 
 void GuestService::ScheduleCeiling(size_t class_index) {
   ServedClass& c = *classes_[class_index];
+  if (!c.tree->has_ceil()) return;
   const absl::optional<int64_t> next = c.tree->NextEventNanos();
   // What is due already waits for bytes, not for tokens: an arrival serves it.
   const int64_t at = next.has_value() && *next > loop_->now_nanos() ? *next : 0;

@@ -51,7 +51,8 @@ class GuestService {
   // Address space for an arena that holds what these settings may ever need.
   static size_t ArenaBytes(const AgentSettings& settings);
 
-  // Called from ServeClasses() when guests or what they wait for, or the level, has changed.
+  // Called from ServeClasses() when guests or what they wait for, or the level, has changed, and either
+  // the buffer may want more or the number of guests is another.
   void SetDemandChanged(std::function<void(size_t class_index)> changed) {
     demand_changed_ = std::move(changed);
   }
@@ -144,6 +145,8 @@ class GuestService {
     double rate = 0;             // bytes/s delivered, an average over a few seconds
     uint64_t rated_bytes = 0;
     bool due = false;  // serve it although no guest was touched
+    uint32_t guests_told = 0;   // by demand_changed_
+    uint32_t waiting_told = 0;
     uint32_t expected_guests = 0;  // see Expect()
     uint64_t expected_bytes = 0;
     EventLoop::TimerId timer = EventLoop::kNoTimer;  // the next guest's ceiling

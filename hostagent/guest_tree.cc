@@ -28,6 +28,7 @@ std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_c
 GuestTree::GuestTree(ClassBuffer* buffer, uint64_t guest_ceil)
     : buffer_(buffer),
       guest_ceil_(guest_ceil),
+      most_held_back_(std::min(kHeldBack, buffer->size() / 4)),
       tree_(SingleClass(buffer->class_name(), guest_ceil)),
       leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
 
@@ -187,9 +188,8 @@ void GuestTree::CountWaiting(int64_t now_nanos) {
 // More owed after a pass than would be held back says that there is not enough for all; a little
 // owed is between two arrivals, and holding it back would only make those guests wait for longer.
 void GuestTree::UpdateHeldBack(int64_t now_nanos) {
-  const size_t most = std::min(kHeldBack, buffer_->size() / 4);
   const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
-  held_back_ = owed_ > most && guests_ > 1 && arrives ? most : 0;
+  held_back_ = owed_ > most_held_back_ && guests_ > 1 && arrives ? most_held_back_ : 0;
 }
 
 // Those who have waited for long, from all that is here. Returns what is left.
@@ -238,6 +238,7 @@ uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
 bool GuestTree::Distribute(int64_t now_nanos) {
   uint64_t level = owed_ > 0 ? buffer_->available() : 0;
   level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
+  if (owed_ == 0) return true;  // as where there is enough for all
   if (level <= held_back_) return false;
   ClassTree::Pass pass;
   pass.capacity_bytes = level - held_back_;

@@ -142,6 +142,7 @@ class GuestTree {
 
   ClassBuffer* const buffer_;
   const uint64_t guest_ceil_;
+  const size_t most_held_back_;
   std::unique_ptr<ClassTree> tree_;
   ClassTree::ClassId leaf_ = 0;
   std::vector<Slot> slots_;

@@ -37,6 +37,12 @@ int64_t Survival::Judge(int64_t now, absl::FunctionRef<void(size_t)> serve) {
   return next;
 }
 
+bool Survival::concerned() const {
+  return std::any_of(buffers_.begin(), buffers_.end(), [](const SurvivingBuffer* buffer) {
+    return buffer->owed() > 0 || buffer->mode() != SurvivingBuffer::Mode::kUpstream;
+  });
+}
+
 void Survival::Export(Metrics* metrics) const {
   std::vector<std::pair<const LoopNumber*, Gauge*>> gauges;
   std::vector<std::pair<const LoopNumber*, Counter*>> totals;

@@ -29,6 +29,10 @@ class Survival {
   // Returns when to call again even if nothing happens; INT64_MAX = never.
   int64_t Judge(int64_t now, absl::FunctionRef<void(size_t)> serve);
 
+  // A guest waits, or a class is not served by upstream: losses matter now. What upstream does may
+  // change the exported numbers in any case.
+  bool concerned() const;
+
   // Per class, in order: mode, mode_seconds, local_bytes, local_ready, local_refused.
   void FillStatus(v1::GetStatusResponse* status, int64_t now) const;
 
