@@ -217,6 +217,19 @@ TEST_F(GuestServiceTest, APostfixStyleClientIsAnsweredOnAFreshConnection) {
   EXPECT_EQ(more.Receive().at(0), 68);
 }
 
+TEST_F(GuestServiceTest, LastWordsThatComeTogetherWithTheEndAreAnsweredAndTheEndIsSeen) {
+  Arrive(1'000);
+  Client client = Connect(kEgd, {0x02, 10});
+  EXPECT_EQ(client.Receive().size(), 10u);
+  client.Send({0x02, 20});
+  client.FinishSending();
+  Turn();
+  EXPECT_EQ(client.Receive().size(), 20u);
+  Turn();
+  Turn(2 * kSecond);
+  EXPECT_TRUE(client.Closed());
+}
+
 TEST_F(GuestServiceTest, AnEmptyBufferIsGivenARoundTripBeforeANonBlockingReadGetsNothing) {
   Client first = Connect(kAuto, {0x01, 32, 0x01, 0});
   Turn(Guest::kFirstBytesNanos - 1);
