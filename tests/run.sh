@@ -197,7 +197,7 @@ echo "== ${#chosen[@]} steps"
 run_lane first
 (give_way=(tests/give_way.sh); run_lane builds) &
 run_lane sanitized &
-run_lane suites
+run_lane suites &
 wait
 run_lane alone
 passed=0 failures=()

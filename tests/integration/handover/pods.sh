@@ -4,7 +4,7 @@
 # NODE/run and NODE/state are what every pod has as hostPath; `world` is the network between them.
 NODE=$WORK/node
 in_world() { nsenter --target "$(pid_of world)" --net "$@"; }
-in_pod() { local pod=$1; shift; nsenter --target "$(pid_of "$pod-pause")" --net --mount --uts "$@"; }
+in_pod() { local pod=$1; shift; nsenter --target "$(pid_of "$pod-pause")" --net --mount --uts --root "$@"; }
 
 start_world() {
   mkdir -p "$NODE/run" "$NODE/state"
@@ -55,7 +55,7 @@ start_pod() {
   arguments=$(sed -n 's/^ *args: \[\(.*\)\]$/\1/p' "$ROOT/deploy/kubernetes/base/agent.yaml" | tr -d ,)
   arguments=${arguments//\/etc\/entropyd\/agent.yaml/$WORK/pod.yaml}
   # shellcheck disable=SC2086
-  spawn "$1" nsenter --target "$(pid_of "$1-pause")" --net --mount --uts "$BIN/entropyd-hostagent" $arguments
+  spawn "$1" nsenter --target "$(pid_of "$1-pause")" --net --mount --uts --root "$BIN/entropyd-hostagent" $arguments
 }
 answers() { [ "$(in_pod "$1" curl -s -o "$WORK/answer" -w '%{http_code}' "http://127.0.0.1:9744$2")" = "$3" ]; }  # POD PATH CODE
 pod_metric() { in_pod "$1" curl -fsS http://127.0.0.1:9744/metrics | awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'; }
