@@ -40,6 +40,17 @@ murder() {  # kill -9
   while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
   rm -f "$WORK/$1.pid"
 }
+# noticed_nothing NAME: ends that it_egd_watch, which must have seen no connection close, and no byte missing,
+# surplus or twice.
+noticed_nothing() {
+  local pid
+  pid=$(pid_of "$1")
+  kill -TERM "$pid"
+  eventually 30 test ! -d "/proc/$pid"
+  rm "$WORK/$1.pid"
+  tail -n 1 "$WORK/$1.log"
+  tail -n 1 "$WORK/$1.log" | grep -q '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0' || die "see above"
+}
 stop_everything() {
   local file pid
   for file in "$WORK"/*.pid; do
