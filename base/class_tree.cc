@@ -141,18 +141,39 @@ ClassTree::PassResult ClassTreeImpl::Distribute(int64_t now_nanos, const Pass& p
       result.more = true;
       break;
     }
-    const uint32_t taken = OfferTo(Pick(), left, offer);
+    const MemberId next = Pick();
+    const uint32_t taken = OfferTo(next, std::min(left, TurnOf(next)), offer);
     result.bytes += taken;
     result.grants += taken > 0;
   }
   return result;
 }
 
+// What it may be given at once: a chunk, or as much of its leaf's turn as every bucket on its path
+// holds that is to pay for it. REQUIRES: it and all classes above it may be served.
+uint64_t ClassTreeImpl::TurnOf(MemberId id) {
+  Member& member = members_[id];
+  const uint32_t turn = nodes_[member.leaf].turn_bytes;
+  if (turn == chunk_bytes_ || member.want <= chunk_bytes_) return chunk_bytes_;
+  int64_t tokens = int64_t{turn} * TokenBucket::kNanosPerByte;
+  const auto heed = [this, &tokens](TokenBucket* bucket) {
+    bucket->Fill(now_);
+    tokens = std::min(tokens, bucket->nano_tokens());
+  };
+  if (member.has_ceil) heed(&member.ceil);
+  for (ClassId at = member.leaf;; at = nodes_[at].parent) {
+    Node& node = nodes_[at];
+    if (node.has_ceil) heed(&node.ceil);
+    if (at == root_) break;
+    if (node.queue == node.green_queue) heed(&node.rate);
+  }
+  return static_cast<uint64_t>(tokens / TokenBucket::kNanosPerByte);
+}
+
 // Charges what it takes, or parks it. REQUIRES: it and all classes above it may be served.
 uint32_t ClassTreeImpl::OfferTo(MemberId id, uint64_t bytes, Offer offer) {
   const Member& member = members_[id];
-  const uint32_t asked =
-      static_cast<uint32_t>(std::min({uint64_t{chunk_bytes_}, member.want, bytes}));
+  const uint32_t asked = static_cast<uint32_t>(std::min(member.want, bytes));
   const uint32_t taken = std::min(asked, offer(id, member.cookie, asked));
   if (taken == 0) {
     PlaceMember(id, MemberState::kParked);
@@ -168,14 +189,14 @@ uint32_t ClassTreeImpl::GrantFirst(MemberId id, uint32_t bytes, int64_t now_nano
   FireEvents();
   const Member& member = members_[id];
   if (bytes == 0 || !IsEligible(member) || IsAhead(member)) return 0;
-  return OfferTo(id, bytes, offer);
+  return OfferTo(id, std::min(bytes, chunk_bytes_), offer);
 }
 
 uint32_t ClassTreeImpl::GrantFloor(MemberId id, uint32_t bytes, int64_t now_nanos, Offer offer) {
   Advance(now_nanos);
   FireEvents();
   if (bytes == 0 || !IsEligible(members_[id])) return 0;
-  return OfferTo(id, bytes, offer);
+  return OfferTo(id, std::min(bytes, chunk_bytes_), offer);
 }
 
 bool ClassTreeImpl::IsAhead(const Member& member) const {
@@ -321,7 +342,7 @@ bool ClassTreeImpl::Place(ClassId id) {
   Node& parent = nodes_[node.parent];
   const bool had = parent.waiting_queues != 0;
   Flow& flow = target == node.green_queue ? node.green : node.yellow;
-  const uint64_t finish = target == node.green_queue ? Lead(flow) : 0;
+  const uint64_t finish = target == node.green_queue ? Service(flow) : 0;
   if (target == node.queue) {
     parent.queues[target].heap.Rekey(id, flow.tag + finish);
     ChooseNext(&parent);

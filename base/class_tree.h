@@ -12,6 +12,7 @@
 // inner class serves children that hold a chunk of rate tokens first ("green", by WFQ finish tag,
 // tag += chunk/rate), then the others prio by prio ("yellow", by SFQ start tag, tag += chunk/weight).
 // A class without a chunk of ceil tokens waits in one event heap. The capacity need not be known.
+// A leaf with a large rate may be given several chunks at its turn (Options::turn_nanos).
 //
 // No I/O, no clock, no thread: the caller passes the time, and one owner thread makes every call.
 #pragma once
@@ -33,6 +34,7 @@ namespace entropyd {
 class ClassTree {
  public:
   static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
+  static constexpr uint32_t kMaxTurnChunks = 16;
 
   using ClassId = uint32_t;  // a class's for as long as its name stays; reused afterwards
   using MemberId = uint32_t;  // reused after RemoveMember
@@ -40,7 +42,11 @@ class ClassTree {
   enum class Shed { kProportional, kPriority };
 
   struct Options {
-    uint32_t chunk_bytes = 1024;  // L: the largest single grant, at most 1 MiB
+    // L: the largest single grant, at most 1 MiB; but a turn of a leaf may take as many chunks as its
+    // rate lets through in turn_nanos, up to kMaxTurnChunks, so that a class that is promised much
+    // costs less for each byte. It holds up others for no longer than that, and no bucket is overdrawn.
+    uint32_t chunk_bytes = 1024;
+    int64_t turn_nanos = 0;        // 0 = every turn is a chunk
     Shed shed = Shed::kProportional;
     bool allow_zero_rate_leaves = false;  // simulations only: such a leaf may starve
   };
@@ -119,7 +125,7 @@ class ClassTree {
   virtual void Want(MemberId member, uint64_t bytes, int64_t now_nanos) = 0;
   virtual void Unpark(MemberId member, int64_t now_nanos) = 0;
 
-  // Grants chunks until nobody is eligible, the pass is used up, or all eligible are parked. What a
+  // Grants turns until nobody is eligible, the pass is used up, or all eligible are parked. What a
   // member takes is subtracted from its Want.
   virtual PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) = 0;
 

@@ -29,7 +29,7 @@ constexpr uint8_t kNoQueue = 0xff;
 constexpr ClassId kNoClass = std::numeric_limits<uint32_t>::max();
 constexpr uint32_t kNoMember = std::numeric_limits<uint32_t>::max();
 
-// Virtual time is counted in units. The lightest of some siblings pays 2^40 units a byte: a chunk
+// Virtual time is counted in units. The lightest of some siblings pays 2^40 units a byte: a turn
 // (at most 2^20 bytes) stays below 2^60, far inside the 2^63 within which wrapping keys compare,
 // and siblings 2^40 times as heavy still pay a unit a byte.
 constexpr double kMaxCost = static_cast<double>(uint64_t{1} << 40);
@@ -42,7 +42,7 @@ struct Flow {
   uint64_t Price(uint32_t bytes) const {
     return static_cast<uint64_t>(static_cast<int64_t>(cost * bytes));
   }
-  // Starts to compete at max(own tag, now). A tag further ahead than one chunk, which costs `lead`,
+  // Starts to compete at max(own tag, now). A tag further ahead than one turn, which costs `lead`,
   // is none of this epoch: it is behind, or virtual time has wrapped around since.
   void Enter(uint64_t virtual_now, uint64_t lead) {
     if (tag - virtual_now > lead) tag = virtual_now;
@@ -53,7 +53,7 @@ struct Flow {
     if (cost == 0 || (!competes && ahead > lead)) return 0;
     return static_cast<double>(static_cast<int64_t>(ahead)) / cost;
   }
-  // The tag of one that is `bytes` ahead of a virtual time of 0; at most a chunk either way.
+  // The tag of one that is `bytes` ahead of a virtual time of 0; at most a turn either way.
   uint64_t TagAhead(double bytes, uint64_t lead) const {
     const double limit = static_cast<double>(lead);
     return static_cast<uint64_t>(static_cast<int64_t>(std::clamp(bytes * cost, -limit, limit)));
@@ -83,6 +83,7 @@ struct Node {
 
   uint8_t queue = kNoQueue;  // where it waits at its parent; the root: whether it can be served
   bool throttled = false;
+  uint32_t turn_bytes = 0;   // a leaf's: what a member is offered at most; constant between updates
   Flow green;
   Flow yellow;
   TokenBucket rate;
@@ -190,6 +191,7 @@ class ClassTreeImpl final : public ClassTree {
   MemberId Pick() const;
   bool IsEligible(const Member& member) const;
   bool IsAhead(const Member& member) const;
+  uint64_t TurnOf(MemberId id);
   uint32_t OfferTo(MemberId id, uint64_t bytes, Offer offer);
   ClassId Charge(MemberId id, uint32_t bytes);
   void LookAhead(ClassId branch);
@@ -198,13 +200,17 @@ class ClassTreeImpl final : public ClassTree {
   void PlaceUp(ClassId id);
   void SetThrottled(ClassId id, bool throttled);
   void SetAwaitsGreen(ClassId id, bool awaits);
-  uint64_t Lead(const Flow& flow) const { return flow.Price(chunk_bytes_); }
+  uint32_t TurnBytes(uint64_t rate) const;
+  uint64_t Lead(const Flow& flow) const { return flow.Price(max_turn_bytes_); }
+  // From the start of a green class's next chunk to its finish.
+  uint64_t Service(const Flow& flow) const { return flow.Price(chunk_bytes_); }
   static void ChooseNext(Node* node);
 
   static constexpr size_t kWalks = 6;  // trees are seldom deeper
 
   const Options options_;
   const uint32_t chunk_bytes_;
+  const uint32_t max_turn_bytes_;
   const int64_t chunk_tokens_;  // nano-bytes
 
   std::vector<uint32_t> class_places_;

@@ -200,6 +200,13 @@ absl::StatusOr<std::vector<ResolvedClass>> ResolveClasses(const ClassTree::Optio
     return absl::InvalidArgumentError(absl::StrCat("class tree: chunk of ", options.chunk_bytes,
                                                    " bytes is not in 1..", kMaxChunk));
   }
+  if (options.turn_nanos < 0 || (options.turn_nanos > 0 &&
+                                 options.chunk_bytes > kMaxChunk / ClassTree::kMaxTurnChunks)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("class tree: turns of ", options.turn_nanos, " ns with a chunk of ",
+                     options.chunk_bytes, " bytes: the time must not be negative, nor ",
+                     ClassTree::kMaxTurnChunks, " chunks be more than ", kMaxChunk, " bytes"));
+  }
   auto resolved = Order(classes);
   if (!resolved.ok()) return resolved.status();
   if (auto status = FillRates(options, &*resolved); !status.ok()) return status;

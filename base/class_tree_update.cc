@@ -12,6 +12,8 @@ namespace class_tree_internal {
 ClassTreeImpl::ClassTreeImpl(const Options& options, const std::vector<ResolvedClass>& classes)
     : options_(options),
       chunk_bytes_(options.chunk_bytes),
+      max_turn_bytes_(options.turn_nanos > 0 ? kMaxTurnChunks * options.chunk_bytes
+                                             : options.chunk_bytes),
       chunk_tokens_(int64_t{options.chunk_bytes} * TokenBucket::kNanosPerByte),
       by_name_(0, NameHash{&facts_}, NameEq{&facts_}),
       ceil_events_(&ceil_event_places_),
@@ -153,6 +155,13 @@ std::vector<ClassId> ClassTreeImpl::AssignIds(const std::vector<ResolvedClass>& 
   return ids;
 }
 
+// Whole chunks, at least one.
+uint32_t ClassTreeImpl::TurnBytes(uint64_t rate) const {
+  const double bytes = static_cast<double>(rate) * static_cast<double>(options_.turn_nanos) / 1e9;
+  const double chunks = std::clamp(bytes / chunk_bytes_, 1.0, double{kMaxTurnChunks});
+  return static_cast<uint32_t>(chunks) * chunk_bytes_;
+}
+
 void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& resolved) {
   Node& node = nodes_[id];
   const ClassSpec& spec = resolved.spec;
@@ -178,6 +187,7 @@ void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& r
   if (!resolved.leaf || !node.leaf) node.waiting_queues = 0;
   if (node.leaf != resolved.leaf) node.next = 0;  // a class from a member
   node.leaf = resolved.leaf;
+  node.turn_bytes = TurnBytes(spec.rate);
 }
 
 // Gives `parent` the queues its children need, and the children their cost in them.
@@ -232,7 +242,7 @@ void ClassTreeImpl::Rejoin(ClassId id, const Standing& standing) {
   if (!same_parent || (!standing.in_green && !standing.in_yellow)) return;
   node.queue = standing.in_green ? node.green_queue : node.yellow_queue;
   parent.queues[node.queue].heap.Push(
-      standing.in_green ? node.green.tag + Lead(node.green) : node.yellow.tag, id);
+      standing.in_green ? node.green.tag + Service(node.green) : node.yellow.tag, id);
   parent.waiting_queues |= 1u << node.queue;
 }
 

@@ -1,7 +1,6 @@
 #include "base/secret_bytes.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -50,7 +49,9 @@ absl::Status LockingRefused(int err, size_t bytes) {
 
 }  // namespace
 
-void Cleanse(absl::Span<uint8_t> bytes) { OPENSSL_cleanse(bytes.data(), bytes.size()); }
+void Cleanse(absl::Span<uint8_t> bytes) {
+  if (!bytes.empty()) explicit_bzero(bytes.data(), bytes.size());
+}
 
 // SecretBytes
 

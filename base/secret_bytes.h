@@ -2,7 +2,7 @@
 //
 // A SecretArena is one anonymous mapping between two guard pages: mlock, MADV_DONTDUMP,
 // MADV_WIPEONFORK (a forked child reads zeros there, and holds no lock). SecretBytes is a block
-// from it, cleansed (OPENSSL_cleanse) when it goes. A block released twice, or an arena destroyed
+// from it, cleansed (explicit_bzero) when it goes. A block released twice, or an arena destroyed
 // before its blocks, ends the process: secrets may be mixed up already.
 //
 //   auto arena = SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();

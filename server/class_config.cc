@@ -35,17 +35,19 @@ absl::Status Locate(const absl::Status& error, const config::v1::PoolConfig& poo
 // Whether there is a tree of these classes.
 absl::Status CheckSpecs(const config::v1::PoolConfig& pool,
                         const std::vector<ClassTree::ClassSpec>& specs) {
-  ClassTree::Options options;
-  options.chunk_bytes = ChunkBytes(pool.quality());
-  options.shed = pool.shed() == config::v1::SHED_PRIORITY ? ClassTree::Shed::kPriority
-                                                          : ClassTree::Shed::kProportional;
-  return ClassTree::Create(options, specs).status();
+  return ClassTree::Create(TreeOptions(pool), specs).status();
 }
 
 }  // namespace
 
-uint32_t ChunkBytes(config::v1::PoolQuality quality) {
-  return quality == config::v1::POOL_QUALITY_FULL ? 256 : 1024;
+ClassTree::Options TreeOptions(const config::v1::PoolConfig& pool) {
+  ClassTree::Options options;
+  const bool scarce = pool.quality() == config::v1::POOL_QUALITY_FULL;
+  options.chunk_bytes = scarce ? 256 : 1024;
+  options.turn_nanos = scarce ? 0 : 100'000;
+  options.shed = pool.shed() == config::v1::SHED_PRIORITY ? ClassTree::Shed::kPriority
+                                                          : ClassTree::Shed::kProportional;
+  return options;
 }
 
 absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::PoolConfig& pool,

@@ -14,11 +14,7 @@ absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, in
   absl::StatusOr<std::vector<ClassTree::ClassSpec>> specs =
       ClassSpecs(config, pool_index, locations);
   if (!specs.ok()) return specs.status();
-  ClassTree::Options options;
-  options.chunk_bytes = ChunkBytes(config.quality());
-  options.shed = config.shed() == config::v1::SHED_PRIORITY ? ClassTree::Shed::kPriority
-                                                            : ClassTree::Shed::kProportional;
-  absl::StatusOr<std::unique_ptr<ClassTree>> tree = ClassTree::Create(options, *specs);
+  absl::StatusOr<std::unique_ptr<ClassTree>> tree = ClassTree::Create(TreeOptions(config), *specs);
   if (!tree.ok()) return tree.status();
 
   PoolSetup setup;

@@ -130,7 +130,7 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
                           "Seeds that readers' DRBGs took from the root.", labels),
       metrics->AddCounter("entropyd_pool_delivered_bytes_total", "Bytes given to readers.", labels),
       metrics->AddCounter("entropyd_pool_output_blocks_examined_total",
-                          "Blocks of 2,500 bytes of output examined, about one of 64.", labels),
+                          "Blocks of 2,500 bytes of output examined, about one of 256.", labels),
       blocks("passed"),
       {},
   });

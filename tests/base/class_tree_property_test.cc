@@ -30,6 +30,13 @@ class ClassTreePropertyTest : public ::testing::TestWithParam<bool> {
     std::cout << "seed " << seed_ << std::endl;
   }
   int Trials(int n) { return std::max(1, static_cast<int>(n * TestScale())); }
+  // Of any tree: turns of a chunk, or of more for leaves that are promised much.
+  ClassTree::Options RandomOptions() {
+    const auto turn = static_cast<int64_t>(random_.Below(20 * kMilli));
+    return {.chunk_bytes = kChunk,
+            .turn_nanos = random_.Chance(0.5) ? turn : 0,
+            .shed = RandomShed(&random_)};
+  }
 
   const uint64_t seed_;
   Random random_;
@@ -147,7 +154,7 @@ TEST_P(ClassTreePropertyTest, EveryGrantAndEveryRefusalIsRight) {
   uint64_t refusals = 0;
   for (int trial = 0; trial < Trials(1000); ++trial) {
     const RandomTree tree = MakeTree(&random_, {});
-    ShapingSimulation sim({.chunk_bytes = kChunk, .shed = RandomShed(&random_)}, tree.specs);
+    ShapingSimulation sim(RandomOptions(), tree.specs);
     Crowd crowd(&random_, &sim, tree);
     const double load = random_.Uniform(0.2, 4);
     for (int step = 0; step < 250; ++step) {
@@ -177,7 +184,7 @@ TEST_P(ClassTreePropertyTest, EveryGrantIsRightWhileClassesChange) {
   int refused = 0;
   for (int trial = 0; trial < Trials(400); ++trial) {
     RandomTree tree = MakeTree(&random_, {});
-    ShapingSimulation sim({.chunk_bytes = kChunk, .shed = RandomShed(&random_)}, tree.specs);
+    ShapingSimulation sim(RandomOptions(), tree.specs);
     Crowd crowd(&random_, &sim, tree);
     for (int step = 0; step < 400; ++step) {
       const int64_t nanos = static_cast<int64_t>(random_.Below(5 * kMilli));
@@ -246,11 +253,12 @@ struct Guarantee {
 
 // All leaves backlogged, capacity at least the sum of their guarantees in steps of 0.1 ms, 2 s
 // long; counted from `warm_up_nanos` on.
-Guarantee WorstGuarantee(Random* random, ClassTree::Shed shed, int64_t warm_up_nanos) {
+Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options,
+                         int64_t warm_up_nanos) {
   constexpr int64_t kTick = kMilli / 10;
   const RandomTree tree = MakeTree(random, {.spare_inner_rates = false});
   const double capacity = tree.rate * random->Uniform(1, 2);
-  ShapingSimulation sim({.chunk_bytes = kChunk, .shed = shed}, tree.specs);
+  ShapingSimulation sim(options, tree.specs);
   struct Leaf {
     double rate;
     MemberId member;
@@ -264,6 +272,8 @@ Guarantee WorstGuarantee(Random* random, ClassTree::Shed shed, int64_t warm_up_n
     leaves.push_back({static_cast<double>(spec.rate), sim.AddMember(spec.name, {})});
     sim.Want(leaves.back().member, ShapingSimulation::kBacklogged);
   }
+  // A turn of its own in advance, and one of each of the others, which together last no longer.
+  const int64_t allowed = 2 * options.turn_nanos;
   Guarantee worst;
   double credit = 0;
   while (sim.now() < 2000 * kMilli) {
@@ -276,11 +286,13 @@ Guarantee WorstGuarantee(Random* random, ClassTree::Shed shed, int64_t warm_up_n
       if (sim.now() <= warm_up_nanos) leaf.base = delivered;
       const int64_t counted = sim.now() - std::max(warm_up_nanos, leaf.last);
       if (delivered > leaf.delivered) {
-        worst.gap = std::max(worst.gap, static_cast<double>(counted - kTick) * leaf.rate / 1e9);
+        worst.gap =
+            std::max(worst.gap, static_cast<double>(counted - kTick - allowed) * leaf.rate / 1e9);
         leaf.last = sim.now();
         leaf.delivered = delivered;
       }
-      const double due = leaf.rate * static_cast<double>(sim.now() - warm_up_nanos - kTick) / 1e9;
+      const double due =
+          leaf.rate * static_cast<double>(sim.now() - warm_up_nanos - kTick - allowed) / 1e9;
       worst.lag = std::max(worst.lag, due - static_cast<double>(delivered - leaf.base));
     }
   }
@@ -292,7 +304,20 @@ Guarantee WorstGuarantee(Random* random, ClassTree::Shed shed, int64_t warm_up_n
 TEST_P(ClassTreePropertyTest, BackloggedLeavesHaveTheirGuaranteesAtEveryMoment) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
-    const Guarantee g = WorstGuarantee(&random_, ClassTree::Shed::kProportional, 0);
+    const Guarantee g = WorstGuarantee(&random_, {.chunk_bytes = kChunk}, 0);
+    worst = {std::max(worst.lag, g.lag), std::max(worst.gap, g.gap)};
+  }
+  std::cout << "worst lag " << worst.lag << " chunks, gap " << worst.gap << " chunks/rate\n";
+  EXPECT_LE(worst.lag, 2);
+  EXPECT_LE(worst.gap, 4);
+}
+
+// Long turns delay it by no more than such a turn lasts, twice.
+TEST_P(ClassTreePropertyTest, LongTurnsDelayGuaranteesByTheirTimeOnly) {
+  Guarantee worst;
+  for (int trial = 0; trial < Trials(100); ++trial) {
+    const auto turn = static_cast<int64_t>(random_.Below(20 * kMilli));
+    const Guarantee g = WorstGuarantee(&random_, {.chunk_bytes = kChunk, .turn_nanos = turn}, 0);
     worst = {std::max(worst.lag, g.lag), std::max(worst.gap, g.gap)};
   }
   std::cout << "worst lag " << worst.lag << " chunks, gap " << worst.gap << " chunks/rate\n";
@@ -304,7 +329,8 @@ TEST_P(ClassTreePropertyTest, BackloggedLeavesHaveTheirGuaranteesAtEveryMoment) 
 TEST_P(ClassTreePropertyTest, ByPriorityGuaranteesHoldOnceTheFirstBurstsAreSpent) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
-    const Guarantee g = WorstGuarantee(&random_, ClassTree::Shed::kPriority, 1000 * kMilli);
+    const Guarantee g = WorstGuarantee(
+        &random_, {.chunk_bytes = kChunk, .shed = ClassTree::Shed::kPriority}, 1000 * kMilli);
     worst = {std::max(worst.lag, g.lag), std::max(worst.gap, g.gap)};
   }
   std::cout << "worst lag " << worst.lag << " chunks, gap " << worst.gap << " chunks/rate\n";

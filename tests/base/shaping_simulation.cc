@@ -84,6 +84,9 @@ void ShapingSimulation::AdoptClasses() {
     } else {
       c.bucket->Change(stats.spec.ceil, stats.spec.cburst, now_);
     }
+    const __int128 nano_bytes = __int128{stats.spec.rate} * options_.turn_nanos;
+    const auto chunks = static_cast<uint64_t>(nano_bytes / options_.chunk_bytes / 1'000'000'000);
+    c.turn_bytes = std::clamp(chunks, uint64_t{1}, uint64_t{kMaxTurnChunks}) * options_.chunk_bytes;
     if (stats.leaf) leaf_names_[tree_->FindLeaf(name).value()] = name;
   }
   for (MemberId id = 0; id < members_.size(); ++id) {
@@ -203,9 +206,11 @@ uint32_t ShapingSimulation::OfferTo(MemberId id, void* cookie, uint32_t bytes, u
   Member& member = members_.at(id);
   if (!member.live) Break(absl::StrCat("member ", id, " is gone and was offered ", bytes));
   if (member.parked) Break(absl::StrCat("member ", id, " is parked and was offered ", bytes));
-  const uint64_t expected = std::min({uint64_t{options_.chunk_bytes}, member.want, most});
-  if (bytes != expected || bytes == 0) {
-    Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", expected));
+  // Between a chunk and a turn, as the buckets allow, which Record() checks.
+  const uint64_t least = std::min({uint64_t{options_.chunk_bytes}, member.want, most});
+  const uint64_t longest = std::min({member.path.front()->turn_bytes, member.want, most});
+  if (bytes < least || bytes > longest || bytes == 0) {
+    Break(absl::StrCat("member ", id, " was offered ", bytes, ", not ", least, " to ", longest));
   }
   const uint32_t taken = offer(id, cookie, bytes);
   member.parked = taken == 0;

@@ -8,7 +8,7 @@
 //
 // It is a ClassTree itself, so that whatever drives a tree can drive a checked one.
 //
-// Checked at each grant: the offer is at most a chunk and at most what the member wants; a parked
+// Checked at each grant: the offer is at most a turn and at most what the member wants; a parked
 // member is not offered anything; no class or member exceeds ceil x t + cburst in any window.
 // Checked after each pass: it ended for the reason it gave, and the next event is neither in the
 // past nor later than the moment at which somebody becomes eligible.
@@ -107,6 +107,7 @@ class ShapingSimulation final : public ClassTree {
     std::string parent;
     std::unique_ptr<LeakyBucket> bucket;  // null = no ceiling
     uint64_t delivered = 0;
+    uint64_t turn_bytes = 0;              // the most that a member is offered
   };
   struct Member {
     bool live = false;

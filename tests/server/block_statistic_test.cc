@@ -304,12 +304,12 @@ TEST(BlockStatisticTest, AgreesWithTheDefinitionsHoweverTheStreamIsCut) {
   }
 }
 
-TEST(BlockStatisticTest, FirstBlockIsExaminedAndThenOneInSixtyFour) {
+TEST(BlockStatisticTest, FirstBlockIsExaminedAndThenOneInTwoHundredAndFiftySix) {
   BlockStatistic statistic;
   EXPECT_EQ(statistic.Feed(IdealBytes(kBlock - 1, 8)).examined, 0u);
   EXPECT_EQ(statistic.Feed(IdealBytes(1, 9)).examined, 1u);
   // What is skipped may be anything.
-  EXPECT_EQ(statistic.Feed(std::vector<uint8_t>(63 * kBlock)).examined, 0u);
+  EXPECT_EQ(statistic.Feed(std::vector<uint8_t>(255 * kBlock)).examined, 0u);
   EXPECT_EQ(statistic.Feed(IdealBytes(kBlock - 1, 10)).examined, 0u);
   const Tally last = statistic.Feed(IdealBytes(1, 11));
   EXPECT_EQ(last.examined, 1u);

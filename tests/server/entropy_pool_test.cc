@@ -429,7 +429,7 @@ TEST_F(EntropyPoolTest, MetricsTellTheState) {
   }
 }
 
-TEST_F(EntropyPoolTest, FirstBlockOfEveryReaderIsExaminedAndThenOneInSixtyFour) {
+TEST_F(EntropyPoolTest, FirstBlockOfEveryReaderIsExaminedAndThenOneInTwoHundredAndFiftySix) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   const auto expect_blocks = [this](int examined) {
@@ -452,7 +452,7 @@ TEST_F(EntropyPoolTest, FirstBlockOfEveryReaderIsExaminedAndThenOneInSixtyFour) 
   expect_blocks(0);
   ASSERT_TRUE(Read(100).ok());
   expect_blocks(1);
-  ASSERT_TRUE(Read(63 * 2500 + 2499).ok());
+  ASSERT_TRUE(Read(255 * 2500 + 2499).ok());
   expect_blocks(1);
   ASSERT_TRUE(Read(1).ok());
   expect_blocks(2);
