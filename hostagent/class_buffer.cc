@@ -28,8 +28,8 @@ class ClassBufferImpl final : public ClassBuffer {
   const std::string& class_name() const override { return options_.class_name; }
   size_t size() const override { return options_.size; }
   size_t level() const override { return ring_.level(); }
-  bool wants_nothing() const override {
-    return ring_.level() > demand_.held_back + target() / 2;
+  bool Spares(size_t bytes) const override {
+    return ring_.level() > bytes + demand_.held_back + target() / 2;
   }
   size_t target() const override {
     const size_t owed = static_cast<size_t>(std::min<uint64_t>(options_.size, demand_.owed));

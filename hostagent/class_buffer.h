@@ -83,8 +83,9 @@ class ClassBuffer {
   // for them is reserved, so it is less than wanted where the arena is full.
   virtual uint64_t WantMore(uint64_t promised) = 0;
 
-  // Above low water by what is here alone: WantMore() would say 0, whatever is promised.
-  virtual bool wants_nothing() const { return false; }
+  // Above low water by what is here alone, also when `bytes` of it are gone: WantMore() would say 0,
+  // whatever is promised.
+  virtual bool Spares(size_t) const { return false; }
 
   // Bytes wiped because of their age or by Discard(), since the start.
   virtual uint64_t discarded_bytes() const = 0;

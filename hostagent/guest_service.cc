@@ -266,7 +266,13 @@ void GuestService::AcceptFailed(const absl::Status& why) {
 
 void GuestService::ServeClasses() {
   for (size_t i = 0; i < classes_.size(); ++i) {
-    if (classes_[i]->due || classes_[i]->tree->pending()) Serve(i);
+    ServedClass& c = *classes_[i];
+    if (c.due || c.tree->pending()) {
+      Serve(i);
+    } else if (!c.completed.empty()) {  // served at once
+      ObserveWaits(&c);
+      c.counters->buffer_level.Set(c.buffer->level());
+    }
   }
   closed_.clear();
 }
@@ -287,7 +293,7 @@ void GuestService::Serve(size_t class_index) {
   c.counters->buffer_level.Set(c.buffer->level());
   c.counters->throttled_nanos.Set(c.throttled_before +
                                   static_cast<uint64_t>(c.tree->throttled_nanos()));
-  if (demand_changed_ && (!c.buffer->wants_nothing() || guests != c.guests_told || waiting != c.waiting_told)) {
+  if (demand_changed_ && (!c.buffer->Spares(0) || guests != c.guests_told || waiting != c.waiting_told)) {
     c.guests_told = guests;
     c.waiting_told = waiting;
     demand_changed_(class_index);

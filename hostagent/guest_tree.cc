@@ -94,13 +94,34 @@ void GuestTree::Unpark(Slot* slot, int64_t now_nanos) {
   tree_->Unpark(slot->id, now_nanos);
 }
 
+bool GuestTree::ServeAtOnce(Id id, int64_t now_nanos) {
+  if (owed_ > 0 || has_ceil() || !touched_.empty() || slots_[id].blocked) return false;
+  Member* const member = slots_[id].member;
+  const uint64_t want = member->Want();
+  if (want == 0 || want > kChunkBytes || !buffer_->Spares(want)) return false;
+  const size_t level = buffer_->level();
+  member->Plan(static_cast<uint32_t>(want));
+  const After after = member->Deliver();
+  // What has arrived since the last pass is still news for the next one.
+  level_left_ -= std::min(level_left_, level - buffer_->level());
+  Slot& slot = slots_[id];
+  if (slot.member == nullptr) return true;
+  slot.blocked = after == After::kBlocked;
+  const uint32_t waiting = waiting_guests_;
+  NoteWaiting(&slot, now_nanos);
+  if (after == After::kAgain || waiting_guests_ != waiting || member->Want() > 0) Touch(id);
+  return true;
+}
+
+void GuestTree::NoteWaiting(Slot* slot, int64_t now_nanos) {
+  slot->waited_at = now_nanos;
+  waiting_guests_ += !slot->counted;
+  slot->counted = true;
+}
+
 void GuestTree::SetWant(Slot* slot, int64_t now_nanos) {
   const uint64_t want = slot->member->Want();
-  if (want > 0) {
-    slot->waited_at = now_nanos;
-    waiting_guests_ += !slot->counted;
-    slot->counted = true;
-  }
+  if (want > 0) NoteWaiting(slot, now_nanos);
   if (want == slot->want) return;
   if (slot->want == 0 && !slot->fresh) {
     slot->fresh = true;

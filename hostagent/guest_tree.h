@@ -10,8 +10,12 @@
 // Before both, who has waited for a second and got nothing has 64 bytes (hostagent/guest_floor.h).
 //
 //   auto id = tree->Add(&guest, now);
-//   tree->Touch(id);      // its wants or its pending replies changed
+//   if (!tree->ServeAtOnce(id, now)) tree->Touch(id);  // its wants or its pending replies changed
 //   tree->Serve(now);     // once after each batch of events, and after bytes have arrived
+//
+// Where nobody waits and there is more than enough there is nothing to share: ServeAtOnce() lets the
+// guest deliver without a pass, and without charging it, as the pass would have charged it for at
+// most a grant anyway.
 //
 // Serve() asks the touched guests what they want, distributes, and lets every guest that was touched
 // or got something deliver. It repeats while guests say that a further pass would serve them.
@@ -80,6 +84,10 @@ class GuestTree {
   Id Add(Member* member, int64_t nano_tokens, int64_t now_nanos);
   void Remove(Id id, int64_t now_nanos);
   void Touch(Id id);
+  // Has the guest deliver now if nobody waits, nobody has a ceiling, and the buffer stays above low
+  // water without what it wants, a grant at most. False = touch it, nothing has happened. Not within
+  // Serve().
+  bool ServeAtOnce(Id id, int64_t now_nanos);
   void Resume(Id id, int64_t now_nanos);  // ends kBlocked
 
   void Serve(int64_t now_nanos);
@@ -132,6 +140,7 @@ class GuestTree {
   uint64_t ServeFloor(int64_t now_nanos, uint64_t level);
   uint64_t ServeFresh(int64_t now_nanos, uint64_t level);
   bool Distribute(int64_t now_nanos);
+  void NoteWaiting(Slot* slot, int64_t now_nanos);
   void SetWant(Slot* slot, int64_t now_nanos);
   void Unpark(Slot* slot, int64_t now_nanos);
   void Visit(Id id);

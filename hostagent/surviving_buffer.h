@@ -94,7 +94,7 @@ class SurvivingBuffer final : public ClassBuffer {
   uint64_t owed() const override { return demand_.owed; }
   void Tick() override { inner_->Tick(); }
   uint64_t WantMore(uint64_t promised) override { return inner_->WantMore(promised); }
-  bool wants_nothing() const override { return inner_->wants_nothing(); }
+  bool Spares(size_t bytes) const override { return inner_->Spares(bytes); }
   uint64_t discarded_bytes() const override { return inner_->discarded_bytes(); }
 
  private:

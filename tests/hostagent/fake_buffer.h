@@ -59,6 +59,9 @@ class FakeBuffer : public ClassBuffer {
     return size_ - std::min<uint64_t>(size_, level() + promised);
   }
   uint64_t discarded_bytes() const override { return 0; }
+  bool Spares(size_t bytes) const override { return level() > bytes + low_water; }
+
+  size_t low_water = size_t{1} << 40;  // nothing to spare
 
  private:
   const std::string name_;

@@ -146,6 +146,24 @@ TEST_F(GuestServiceTest, ARequestIsAnsweredInTheBatchItCameIn) {
   EXPECT_EQ(counters().requests[2].Get(), 1u);
 }
 
+TEST_F(GuestServiceTest, ARequestThatFindsPlentyIsCountedLikeAnyOther) {
+  Arrive(100'000);
+  Client client = Connect(kAuto);
+  client.Send({0x02, 64});
+  Turn();
+  const int changes = demand_changes_;
+  client.Send({0x02, 64, 0x01, 10});
+  Turn();
+  EXPECT_EQ(client.Receive().size(), 64u + 64 + 11);
+  EXPECT_EQ(demand_changes_, changes);  // served at once, and no news for upstream
+  EXPECT_EQ(counters().delivered_bytes.Get(), 138u);
+  EXPECT_EQ(counters().buffer_level.Get(), 100'000u - 138);
+  uint64_t waits = 0;
+  for (const LoopNumber& n : counters().waits) waits += n.Get();
+  EXPECT_EQ(waits, 3u);
+  EXPECT_EQ(buffer().waiting_guests(), 1u);
+}
+
 TEST_F(GuestServiceTest, AShortReplyIsCompletedWhenBytesArrive) {
   Client client = Connect(kAuto, {0x02, 255, 0x04});
   EXPECT_THAT(client.Receive(), IsEmpty());
