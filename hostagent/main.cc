@@ -1,6 +1,7 @@
 // entropyd-hostagent: buys entropy for the guests of this host and serves it to them over EGD.
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -195,6 +196,9 @@ ExitCode Main(const Flags& flags) {
 }  // namespace entropyd
 
 int main(int argc, char** argv) {
+  // By this name it is found with ps and pgrep; started through /proc/self/exe, as by a reload, it
+  // would be called "exe". The kernel keeps 15 bytes.
+  prctl(PR_SET_NAME, "entropyd-hostag");
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   entropyd::KeepFreedPages();
   absl::Status hardened = entropyd::tls::RequireTls13();

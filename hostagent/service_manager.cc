@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kBarrierMicros = 1'000'000;
 // How old STATUS may be. Nobody looks at it more often.
 constexpr int64_t kStatusNanos = 5'000'000'000;
+// By when it is attached, and an operator who has started it asks how it is.
+constexpr int64_t kFirstStatusNanos = 1'000'000'000;
 
 // sd_watchdog_enabled(3) says no in a successor, because WATCHDOG_PID is the first process's; the
 // manager takes the word of every process of the service (NotifyAccess=all).
@@ -45,7 +47,11 @@ void ServiceManager::Watch(EventLoop* loop, std::function<std::string()> summary
   fed_ = watchdog > 0;
   // Half of the patience, as sd_watchdog_enabled(3) advises.
   interval_nanos_ = fed_ ? std::min(kStatusNanos, watchdog / 2) : kStatusNanos;
-  Feed();
+  FeedIn(std::min(interval_nanos_, kFirstStatusNanos));
+}
+
+void ServiceManager::FeedIn(int64_t nanos) {
+  loop_->AddTimer(loop_->clock()->NowNanos() + nanos, [this] { Feed(); });
 }
 
 void ServiceManager::Feed() {
@@ -57,7 +63,7 @@ void ServiceManager::Feed() {
       sd_notify(0, absl::StrCat("STATUS=", told_).c_str());
     }
   }
-  loop_->AddTimer(loop_->clock()->NowNanos() + interval_nanos_, [this] { Feed(); });
+  FeedIn(interval_nanos_);
 }
 
 void ServiceManager::Serving() {

@@ -40,6 +40,7 @@ class ServiceManager {
 
  private:
   void Feed();
+  void FeedIn(int64_t nanos);
 
   EventLoop* loop_ = nullptr;
   std::function<std::string()> summary_;

@@ -38,6 +38,7 @@ deploy/systemd|full|build/release|units verify, stay hardened, and start the rea
 deploy/kubernetes|full|build/release|manifests render, hold together, and fit the API
 deploy/prometheus|full|build/release|rules, their unit tests, and every dashboard query against a live scrape
 deploy/image|full|build/release|the Dockerfile names what exists
+deploy/service-manager|full|build/release|a real systemd runs the units as shipped: reload, upgrade, crash, hang, socket activation
 deploy/package|full|build/release|Debian packages install, and upgrade under a guest's open connection; a bad version changes nothing
 bench/smoke|full|build/release|every benchmark runs and prints its figures (no bar is checked on a busy machine)
 build/asan|full||clang, -Wthread-safety, warnings are errors; AddressSanitizer and UndefinedBehaviorSanitizer
