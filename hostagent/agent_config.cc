@@ -21,6 +21,11 @@
 namespace entropyd {
 namespace {
 
+// How the configuration calls a value of an enum: CLIENTS_AUTO is `auto`.
+std::string Word(absl::string_view value, absl::string_view prefix) {
+  return absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
+}
+
 constexpr uint64_t kDefaultBuffer = 256 * 1024;            // a second's worth at 256 KiB/s
 constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;   // what a host keeps is fresh to a minute
 constexpr size_t kMaxClasses = 64;                         // channels on one Attach stream
@@ -128,9 +133,7 @@ class Checker {
     socket.path = listener.path();
     socket.group = listener.group();
     socket.clients = listener.clients();
-    socket.clients_name = config::v1::Clients_Name(listener.clients());
-    absl::AsciiStrToLower(&socket.clients_name);
-    socket.clients_name.erase(0, sizeof("clients_") - 1);
+    socket.clients_name = Word(config::v1::Clients_Name(listener.clients()), "CLIENTS_");
     if (!listener.path().empty() + !listener.listen().empty() + !listener.fifo().empty() != 1) {
       Fail(key, "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
     } else if (!listener.path().empty()) {
@@ -145,6 +148,7 @@ class Checker {
       CheckTcp(key, listener);
     }
     socket.identify = listener.identify();
+    socket.identify_name = Word(config::v1::Identify_Name(listener.identify()), "IDENTIFY_");
     socket.refuse_unknown = listener.unknown() == config::v1::UNKNOWN_PEER_REFUSE;
     if (socket.refuse_unknown && socket.identify == config::v1::IDENTIFY_NONE) {
       Fail(key + ".unknown", "refuse needs identify: libvirt or cgroup, or nobody would be known");

@@ -36,6 +36,7 @@ struct AgentSettings {
     bool refuse_unknown = false;       // a peer that `identify` does not know
     std::string fifo = "";             // the path of a named pipe; `path` is "fifo:" and it then
     std::string guest = "";            // whom it was made for; empty = it is one of the configuration
+    std::string identify_name = "none";  // `identify` as in the configuration
   };
   struct KernelFeed {
     size_t class_index = 0;            // into `classes`

@@ -23,18 +23,6 @@ absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
   return std::shared_ptr<const SeedProvider>(*std::move(provider));
 }
 
-// As in the configuration.
-const char* IdentifyName(config::v1::Identify how) {
-  switch (how) {
-    case config::v1::IDENTIFY_CGROUP:
-      return "cgroup";
-    case config::v1::IDENTIFY_LIBVIRT:
-      return "libvirt";
-    default:
-      return "none";
-  }
-}
-
 }  // namespace
 
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
@@ -375,7 +363,7 @@ void GuestService::FillStatus(v1::GetStatusResponse* status) const {
     out->set_clients(settings_.listeners[i].clients_name);
     out->set_connections(connections_[i]);
     out->set_guest(settings_.listeners[i].guest);
-    out->set_identify(IdentifyName(settings_.listeners[i].identify));
+    out->set_identify(settings_.listeners[i].identify_name);
   }
 }
 

@@ -96,6 +96,13 @@ has_version entropyd-hostagent "$version+3"
 [ "$(egd "$socket" pid)" = "$second" ]
 is_main_of "$second" entropyd-hostagent
 
+# One that cannot be asked is not taken for none.
+sed -i.asked 's|/run/entropyd/control.sock|/run/entropyd/elsewhere.sock|' root/etc/entropyd/agent.yaml
+installs "/opt/made/entropyd-hostagent_$version+2.deb"
+grep -q 'nobody answers at /run/entropyd/elsewhere.sock' said
+[ "$(egd "$socket" pid)" = "$second" ]
+mv root/etc/entropyd/agent.yaml.asked root/etc/entropyd/agent.yaml
+
 installs "/opt/made/entropyd-hostagent_$version+4.deb"
 third=$(egd "$socket" pid)
 [ "$third" != "$second" ]

@@ -179,10 +179,13 @@ TEST(AgentConfigTest, NobodyIsIdentifiedUnlessAskedFor) {
 )")
                                      .value();
   EXPECT_EQ(settings.listeners[0].identify, config::v1::IDENTIFY_NONE);
+  EXPECT_EQ(settings.listeners[0].identify_name, "none");
   EXPECT_FALSE(settings.listeners[0].refuse_unknown);
   EXPECT_EQ(settings.listeners[1].identify, config::v1::IDENTIFY_LIBVIRT);
+  EXPECT_EQ(settings.listeners[1].identify_name, "libvirt");
   EXPECT_FALSE(settings.listeners[1].refuse_unknown);
   EXPECT_EQ(settings.listeners[2].identify, config::v1::IDENTIFY_CGROUP);
+  EXPECT_EQ(settings.listeners[2].identify_name, "cgroup");
   EXPECT_TRUE(settings.listeners[2].refuse_unknown);
   EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: default/gold, unknown: refuse}]\n"),
               testing::AllOf(HasSubstr("listeners[0].unknown"), HasSubstr("identify: libvirt")));

@@ -29,6 +29,7 @@ class GuestServiceIdentityTest : public TwoServicesTest {
       socket.mode = 0600;
       socket.clients = config::v1::CLIENTS_EGD;
       socket.identify = config::v1::IDENTIFY_LIBVIRT;
+      socket.identify_name = "libvirt";
       socket.refuse_unknown = settings_.listeners.size() == kRefuse;
       settings_.listeners.push_back(socket);
     }
