@@ -66,6 +66,14 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     saved->set_class_(settings_.classes[key.class_index].name);
     departed.Save(saved->mutable_totals());
   }
+  for (const std::unique_ptr<Tap>& tap : taps_) {
+    const absl::optional<int64_t> tokens = tap->nano_tokens();
+    if (!tokens.has_value()) continue;
+    handover::v1::TapTokens* saved = numbers->add_tap();
+    saved->set_name(tap->name());
+    saved->set_class_(settings_.classes[tap->class_index()].name);
+    saved->set_ceil_tokens(*tokens);
+  }
   for (const std::string& path : activated_) numbers->add_activated(path);
   numbers->set_refused_guests(metrics_->refused_guests.Get());
   numbers->set_accept_failures(metrics_->accept_failures.Get());
@@ -157,7 +165,15 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
   metrics_->accept_failures.Add(numbers.accept_failures());
   next_guest_ = std::max(next_guest_, numbers.next_guest());
   if (auto status = OpenListeners(); !status.ok()) return status;
-  return OpenTaps();
+  if (auto status = OpenTaps(); !status.ok()) return status;
+  for (const handover::v1::TapTokens& saved : numbers.tap()) {
+    for (const std::unique_ptr<Tap>& tap : taps_) {
+      if (tap->name() != saved.name()) continue;
+      if (settings_.classes[tap->class_index()].name != saved.class_()) continue;
+      tap->StartWith(saved.ceil_tokens());
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status GuestService::AdoptConnections(const handover::v1::Connections& connections,

@@ -15,9 +15,11 @@ Tap::~Tap() {
 }
 
 void Tap::Join() {
-  member_ = class_.tree->Add(this);
+  const int64_t now = host_->loop->now_nanos();
+  member_ = carried_tokens_.has_value() ? class_.tree->Add(this, *carried_tokens_, now)
+                                        : class_.tree->Add(this);
   started_ = true;
-  started_at_ = host_->loop->now_nanos();
+  started_at_ = now;
   Touch();
 }
 
@@ -48,6 +50,11 @@ GuestTotals Tap::totals() const {
     totals.throttled_nanos = class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
   }
   return totals;
+}
+
+absl::optional<int64_t> Tap::nano_tokens() const {
+  if (!started_ || !class_.tree->has_ceil()) return absl::nullopt;
+  return class_.tree->nano_tokens(member_, host_->loop->now_nanos());
 }
 
 void Tap::MeasureRate(double seconds) {

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "hostagent/guest.h"
 #include "hostagent/guest_totals.h"
@@ -49,6 +50,10 @@ class Tap : public GuestTree::Member {
   int64_t started_at_nanos() const { return started_at_; }
   uint64_t owed() const { return started_ ? Room() - planned_ : 0; }
   GuestTotals totals() const;
+  // What it may have at once of its ceiling, in nano-bytes; absent where it has none, and before
+  // Start(). Another process starts it with so many.
+  absl::optional<int64_t> nano_tokens() const;
+  void StartWith(int64_t nano_tokens) { carried_tokens_ = nano_tokens; }
   // About once a second: the bytes per second that it got in the last few.
   void MeasureRate(double seconds);
   double rate() const { return rate_; }
@@ -70,6 +75,7 @@ class Tap : public GuestTree::Member {
   GuestTree::Id member_ = 0;
   bool started_ = false;
   int64_t started_at_ = 0;
+  absl::optional<int64_t> carried_tokens_;
   uint32_t planned_ = 0;
   uint64_t delivered_ = 0;
   uint64_t rated_bytes_ = 0;  // delivered when the rate was measured last

@@ -130,6 +130,34 @@ TEST_F(AccountingTest, WhoWaitsForBytesIsNotThrottled) {
   EXPECT_LE(guest.wait_p50_seconds(), 5);
 }
 
+// A pipe in the same class.
+class TapAccountingTest : public AccountingTest {
+ protected:
+  void Configure() override {
+    AccountingTest::Configure();
+    const std::string path = dir_ / "pipe";
+    settings_.listeners.push_back({"fifo:" + path, 0600, "", 0, config::v1::CLIENTS_AUTO, "auto"});
+    settings_.listeners.back().fifo = path;
+  }
+};
+
+TEST_F(TapAccountingTest, WhatAPipeHasHadOfItsCeilingCrossesAHandover) {
+  const UniqueFd reader(open(settings_.listeners.back().fifo.c_str(), O_RDONLY | O_NONBLOCK));
+  ASSERT_TRUE(reader);
+  const auto drain = [&reader] {
+    Bytes bytes(1 << 16);
+    return read(reader.get(), bytes.data(), bytes.size());
+  };
+  Arrive(&old_, 100'000);
+  EXPECT_EQ(drain(), 4'096);
+  Move();
+  Turn(&new_);
+  Arrive(&new_, 100'000);
+  EXPECT_EQ(drain(), -1);  // nothing, although there is room
+  Turn(&new_, 3 * kSecond);
+  EXPECT_EQ(drain(), 64 + 2 * 1'024);  // of 3,072 tokens: the floor's, and whole grants
+}
+
 TEST_F(AccountingTest, WaitsAndThrottlingCrossAHandover) {
   Arrive(&old_, 100'000);
   Client client = Connect(Ask(40));
