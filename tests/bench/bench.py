@@ -256,9 +256,9 @@ def bench_attach(stack):
     seconds = str(ARGS.seconds)
 
     @contextlib.contextmanager
-    def reference(kind):
-        listening = stack.path(f"{kind}.ports")
-        with process(program, f"{kind}-server", "127.0.0.1:0", *server_end, listening, str(GRANT),
+    def reference(kind, message=GRANT):
+        listening = stack.path(f"{kind}.{message}.ports")
+        with process(program, f"{kind}-server", "127.0.0.1:0", *server_end, listening, str(message),
                      log=stack.path(f"{kind}.log")) as p:
             port = int(ports(listening)["grpc"])
             yield lambda streams: transfer(p.pid, program, kind, f"localhost:{port}", *agent_end,
@@ -270,24 +270,32 @@ def bench_attach(stack):
             yield lambda: transfer(p.pid, program, "attach", f"localhost:{port}", *agent_end,
                                    "default/bench", str(sessions), seconds, str(channels), str(window))
 
-    def show(text, mine, theirs, case, cpu_case):
-        title(f"Attach, {text}; {median_of(mine, 'message') / KIB:.0f} KiB a message", "reference")
+    def show(mine, theirs, case, cpu_case):
         report("attach", case, median_of(mine, "mbps"), median_of(theirs, "mbps"), "MB/s")
         report("attach", cpu_case, median_of(mine, "cpu"), median_of(theirs, "cpu"), "s/GB")
 
-    for text, kind, sessions, channels, window, more, against in (
-            ("one session, 16 KiB grants", "bare", 1, 1, 1024 * KIB,
-             "max_payload: 16KiB\nmax_credit: 1MiB", "bare stream"),
-            ("four sessions, 16 channels each, 16 KiB grants", "tls", 4, 16, 64 * KIB, "", "raw TLS")):
-        mine, theirs = [], []
-        with reference(kind) as draw_reference, ours(sessions, channels, window, more) as draw_ours:
-            # Where the kernel places the threads of a single connection decides about half its speed, on
-            # either side: only the median of many connections compares the two.
-            for _ in range(ARGS.rounds * 3 if sessions == 1 else ARGS.rounds):
-                theirs.append(draw_reference(sessions))
-                mine.append(draw_ours())
-        count = "1 session" if sessions == 1 else f"{sessions} sessions"
-        show(text, mine, theirs, f"{count} vs {against}", f"CPU per GB vs {against}")
+    mine, theirs = [], []
+    with reference("bare") as bare, ours(1, 1, 1024 * KIB, "max_payload: 16KiB\nmax_credit: 1MiB") as attach:
+        # Where the kernel places the threads of a single connection decides about half its speed, on
+        # either side: only the median of many connections compares the two.
+        for _ in range(ARGS.rounds * 3):
+            theirs.append(bare(1))
+            mine.append(attach())
+    title(f"Attach, one session, 16 KiB grants; {median_of(mine, 'message') / KIB:.0f} KiB a message", "reference")
+    show(mine, theirs, "1 session vs bare stream", "CPU per GB vs bare stream")
+
+    mine, transport, theirs = [], [], []
+    with reference("tls") as tls, reference("bare", 256 * KIB) as bare, ours(4, 16, 64 * KIB, "") as attach:
+        for _ in range(ARGS.rounds):
+            theirs.append(tls(4))
+            transport.append(bare(4))
+            mine.append(attach())
+    title("Attach, four sessions, 16 channels each, 16 KiB grants; "
+          f"{median_of(mine, 'message') / KIB:.0f} KiB a message", "reference")
+    show(mine, theirs, "4 sessions vs raw TLS", "CPU per GB vs raw TLS")
+    # What gRPC alone makes of the same messages, and what we add to it.
+    show(transport, theirs, "4 bare streams vs raw TLS", "CPU per GB, bare vs raw")
+    show(mine, transport, "4 sessions vs 4 bare streams", "CPU per GB vs 4 bare")
 
 
 def bench_guest(stack):
