@@ -101,26 +101,31 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     waiting_.swap(wiped_outside_the_lock);
   }
 
+  // The owner is told before the next read starts: one that handles the message in `wake` is then not
+  // overtaken by the next one on another of gRPC's threads, where the two would wait for each other.
   void OnReadDone(bool ok) override {
     std::unique_ptr<WipedBuffer> late;
-    bool release = false;
     bool tell = false;
     {
       absl::MutexLock lock(&mutex_);
-      reading_ = false;
       if (ok && !over_) {
         ++held_messages_;
         held_bytes_ += incoming_->size();
         waiting_.push_back(std::move(incoming_));
         tell = true;
-        StartNextRead();
       } else {
         late = std::move(incoming_);
         over_ = true;
-        release = TakeHold();
       }
     }
     if (tell) wake_();
+    bool release = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;  // until here nobody else starts a read, or lets go of the call
+      StartNextRead();
+      release = over_ && TakeHold();
+    }
     if (release) RemoveHold();
   }
 

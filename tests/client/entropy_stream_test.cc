@@ -163,6 +163,34 @@ TEST_F(EntropyStreamTest, MessagesArriveWholeAndInOrderAndThenTheStatus) {
   EXPECT_EQ(status.message(), "drained");
 }
 
+// Who takes a message within `wake` has it to itself: no other message comes meanwhile.
+TEST_F(EntropyStreamTest, NoMessageOvertakesTheWakeOfTheOneBefore) {
+  constexpr int kMessages = 20;
+  StartServer([](grpc::ServerContext*, ServerStream* stream) {
+    for (uint64_t seq = 1; seq <= kMessages; ++seq) stream->Write(Numbered(seq, 10));
+    v1::AgentMessage message;
+    stream->Read(&message);  // the end of the stream would wake, too
+    return grpc::Status::OK;
+  });
+  std::atomic<int> inside{0}, overtaken{0}, woken{0};
+  const std::function<void()> count = waker_.callback();
+  stream_ = EntropyStream::Start(channel_, [&] {
+    overtaken += inside++ > 0;
+    absl::SleepFor(absl::Milliseconds(2));
+    --inside;
+    ++woken;
+    count();
+  });
+  for (uint64_t seq = 1; seq <= kMessages; ++seq) {
+    std::unique_ptr<ReceivedMessage> message = Next();
+    ASSERT_NE(message, nullptr);
+    EXPECT_EQ(message->view()->head.seq(), seq);
+  }
+  ASSERT_TRUE(waker_.Until([&] { return woken == kMessages; }));
+  EXPECT_EQ(overtaken, 0);
+  stream_.reset();  // it wakes once more
+}
+
 TEST_F(EntropyStreamTest, WhatIsSentArrivesInOrderAndHalfCloseComesLast) {
   StartServer([](grpc::ServerContext*, ServerStream* stream) {
     v1::AgentMessage message;
