@@ -55,8 +55,7 @@ size_t NumberBytes(uint32_t tag, uint64_t value) {
 }
 
 absl::Status BadByte(size_t offset, absl::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("parse ServerMessage: byte ", offset, ": ", what));
+  return absl::InvalidArgumentError(absl::StrCat("parse ServerMessage: byte ", offset, ": ", what));
 }
 
 // Reads forward through slices cut anywhere. Offsets count from the message's first byte; `end` is
@@ -173,9 +172,8 @@ absl::Status ParseGrantData(Reader* reader, size_t end, GrantView* grant) {
   if (!length.ok()) return length.status();
   grant->pieces.clear();
   grant->bytes = *length;
-  reader->Take(*length, [grant](absl::Span<const uint8_t> piece) {
-    grant->pieces.push_back(piece);
-  });
+  reader->Take(*length,
+               [grant](absl::Span<const uint8_t> piece) { grant->pieces.push_back(piece); });
   return absl::OkStatus();
 }
 

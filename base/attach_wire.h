@@ -20,9 +20,9 @@
 
 namespace entropyd {
 
-// Upper bound of Welcome.max_payload, the bytes of grants in one message. A receiver holds a message
-// outside its locked buffers until it has stored it, hence a bound; gRPC's cost per message, some
-// tens of microseconds at both ends, is that of moving 30 KiB, hence not a lower one.
+// Upper bound of Welcome.max_payload, the bytes of grants in one message. A receiver holds a
+// message outside its locked buffers until it has stored it, hence a bound; gRPC's cost per
+// message, some tens of microseconds at both ends, is that of moving 30 KiB, hence not a lower one.
 inline constexpr uint32_t kAttachMaxPayload = 256 * 1024;
 
 struct GrantHeader {
@@ -45,12 +45,12 @@ struct GrantView {
   uint32_t channel = 0;
   uint64_t offset = 0;
   uint64_t seed_generation = 0;
-  size_t bytes = 0;                                // sum of the pieces
-  std::vector<absl::Span<const uint8_t>> pieces;   // into the caller's slices
+  size_t bytes = 0;                               // sum of the pieces
+  std::vector<absl::Span<const uint8_t>> pieces;  // into the caller's slices
 };
 
 struct ServerMessageView {
-  v1::ServerMessage head;           // seq, welcome, state, drain; no grants
+  v1::ServerMessage head;  // seq, welcome, state, drain; no grants
   std::vector<GrantView> grants;
 };
 

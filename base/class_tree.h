@@ -3,16 +3,18 @@
 //   auto tree = ClassTree::Create({.chunk_bytes = 1024}, classes).value();
 //   ClassTree::MemberId m = tree->AddMember(*tree->FindLeaf("gold"), {.cookie = session});
 //   tree->Want(m, 64 * 1024);                       // a level, not an increment
-//   tree->Distribute(now, {.capacity_bytes = pool}, [&](ClassTree::MemberId m, void* cookie, uint32_t n) {
+//   auto offer = [&](ClassTree::MemberId m, void* cookie, uint32_t n) {
 //     return static_cast<Session*>(cookie)->Plan(n) ? n : 0;   // 0 parks the member
-//   });
+//   };
+//   tree->Distribute(now, {.capacity_bytes = pool}, offer);
 //
 // Mechanism: hierarchical token-gated fair queueing, picked from the top so that every ancestor's
 // ceiling binds. Each class has a rate bucket and a ceil bucket in nano-bytes (int64, exact). An
 // inner class serves children that hold a chunk of rate tokens first ("green", by WFQ finish tag,
-// tag += chunk/rate), then the others prio by prio ("yellow", by SFQ start tag, tag += chunk/weight).
-// A class without a chunk of ceil tokens waits in one event heap. The capacity need not be known.
-// A leaf with a large rate may be given several chunks at its turn (Options::turn_nanos).
+// tag += chunk/rate), then the others prio by prio ("yellow", by SFQ start tag, tag +=
+// chunk/weight). A class without a chunk of ceil tokens waits in one event heap. The capacity need
+// not be known. A leaf with a large rate may be given several chunks at its turn
+// (Options::turn_nanos).
 //
 // No I/O, no clock, no thread: the caller passes the time, and one owner thread makes every call.
 #pragma once
@@ -36,36 +38,37 @@ class ClassTree {
   static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
   static constexpr uint32_t kMaxTurnChunks = 16;
 
-  using ClassId = uint32_t;  // a class's for as long as its name stays; reused afterwards
+  using ClassId = uint32_t;   // a class's for as long as its name stays; reused afterwards
   using MemberId = uint32_t;  // reused after RemoveMember
 
   enum class Shed { kProportional, kPriority };
 
   struct Options {
-    // L: the largest single grant, at most 1 MiB; but a turn of a leaf may take as many chunks as its
-    // rate lets through in turn_nanos, up to kMaxTurnChunks, so that a class that is promised much
-    // costs less for each byte. It holds up others for no longer than that, and no bucket is overdrawn.
+    // L: the largest single grant, at most 1 MiB; but a turn of a leaf may take as many chunks as
+    // its rate lets through in turn_nanos, up to kMaxTurnChunks, so that a class that is promised
+    // much costs less for each byte. It holds up others for no longer than that, and no bucket is
+    // overdrawn.
     uint32_t chunk_bytes = 1024;
-    int64_t turn_nanos = 0;        // 0 = every turn is a chunk
+    int64_t turn_nanos = 0;  // 0 = every turn is a chunk
     Shed shed = Shed::kProportional;
     bool allow_zero_rate_leaves = false;  // simulations only: such a leaf may starve
   };
 
   struct ClassSpec {
     std::string name = "";
-    std::string parent = "";       // empty = root; exactly one class has none
-    uint64_t rate = 0;             // bytes/s; 0 = an inner class: the sum of its children's
-    uint64_t ceil = kUnlimited;    // bytes/s
-    uint64_t burst = 0;            // bytes; 0 = max(4 chunks, rate x 10 ms)
-    uint64_t cburst = 0;           // bytes; 0 = max(4 chunks, ceil x 10 ms)
-    double weight = 0;             // 0 = the rate
-    uint32_t prio = 0;             // 0..7, local to the siblings
+    std::string parent = "";     // empty = root; exactly one class has none
+    uint64_t rate = 0;           // bytes/s; 0 = an inner class: the sum of its children's
+    uint64_t ceil = kUnlimited;  // bytes/s
+    uint64_t burst = 0;          // bytes; 0 = max(4 chunks, rate x 10 ms)
+    uint64_t cburst = 0;         // bytes; 0 = max(4 chunks, ceil x 10 ms)
+    double weight = 0;           // 0 = the rate
+    uint32_t prio = 0;           // 0..7, local to the siblings
   };
 
   struct MemberSpec {
-    double weight = 1;             // among the members of its leaf; clamped to 2^-20..2^20
-    uint64_t ceil = kUnlimited;    // bytes/s, the member's own, at least 1
-    void* cookie = nullptr;        // handed to `offer`
+    double weight = 1;           // among the members of its leaf; clamped to 2^-20..2^20
+    uint64_t ceil = kUnlimited;  // bytes/s, the member's own, at least 1
+    void* cookie = nullptr;      // handed to `offer`
     // What the ceil's bucket held at a time: for a member that was one elsewhere. Absent = full.
     absl::optional<int64_t> nano_tokens = absl::nullopt;
     int64_t tokens_at_nanos = 0;
@@ -79,11 +82,11 @@ class ClassTree {
   struct PassResult {
     uint64_t bytes = 0;
     uint32_t grants = 0;
-    bool more = false;             // ended by capacity or max_grants with somebody still eligible
+    bool more = false;  // ended by capacity or max_grants with somebody still eligible
   };
 
   struct ClassStats {
-    ClassSpec spec;                // with the defaults filled in
+    ClassSpec spec;  // with the defaults filled in
     bool leaf = false;
     uint32_t members = 0;
     uint32_t waiting_members = 0;
@@ -105,12 +108,12 @@ class ClassTree {
   virtual ~ClassTree() = default;
 
   // Replaces the classes, matched by name, all at once or not at all. One that stays, be it below
-  // another parent, keeps its id, its members and what they want, its counts, the tokens it holds as
-  // far as its new buckets have room, and its turn among its siblings. A new one starts with full
-  // buckets. Thus a class gets in every window at most what its ceil lets through from moment to
-  // moment, and the cburst in force when the window began.
-  // Errors: INVALID_ARGUMENT as Create(); FAILED_PRECONDITION naming a class with members that would
-  // be removed or get children: move or remove those first. On an error nothing has changed.
+  // another parent, keeps its id, its members and what they want, its counts, the tokens it holds
+  // as far as its new buckets have room, and its turn among its siblings. A new one starts with
+  // full buckets. Thus a class gets in every window at most what its ceil lets through from moment
+  // to moment, and the cburst in force when the window began. Errors: INVALID_ARGUMENT as Create();
+  // FAILED_PRECONDITION naming a class with members that would be removed or get children: move or
+  // remove those first. On an error nothing has changed.
   virtual absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) = 0;
 
   // The leaf of that name; NOT_FOUND, or FAILED_PRECONDITION when the class is an inner one.

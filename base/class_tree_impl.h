@@ -83,7 +83,7 @@ struct Node {
 
   uint8_t queue = kNoQueue;  // where it waits at its parent; the root: whether it can be served
   bool throttled = false;
-  uint32_t turn_bytes = 0;   // a leaf's: what a member is offered at most; constant between updates
+  uint32_t turn_bytes = 0;  // a leaf's: what a member is offered at most; constant between updates
   Flow green;
   Flow yellow;
   TokenBucket rate;

@@ -43,8 +43,8 @@ absl::StatusOr<std::vector<ResolvedClass>> Order(absl::Span<const ClassSpec> cla
   const ClassSpec* root = nullptr;
   for (const ClassSpec& spec : classes) {
     if (spec.name.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "class ", &spec - classes.data() + 1, " of ", classes.size(), ": has no name; give it one"));
+      return absl::InvalidArgumentError(absl::StrCat("class ", &spec - classes.data() + 1, " of ",
+                                                     classes.size(), ": has no name; give it one"));
     }
     if (!by_name.emplace(spec.name, &spec).second) {
       return Refuse(spec, "the name is used twice; rename one of the two");
@@ -97,7 +97,8 @@ absl::Status FillRates(const ClassTree::Options& options, std::vector<ResolvedCl
     ResolvedClass& c = (*classes)[i];
     if (c.spec.rate > TokenBucket::kMaxRate) {
       return Refuse(c.spec, "rate ", ExactRate(c.spec.rate), " is above ",
-                    ExactRate(TokenBucket::kMaxRate), ", the most that can be guaranteed; lower it");
+                    ExactRate(TokenBucket::kMaxRate),
+                    ", the most that can be guaranteed; lower it");
     }
     if (c.leaf && c.spec.rate == 0 && !options.allow_zero_rate_leaves) {
       return Refuse(c.spec, "rate 0 would let this leaf starve; guarantee it a rate, e.g. 1KiB/s");
@@ -106,8 +107,8 @@ absl::Status FillRates(const ClassTree::Options& options, std::vector<ResolvedCl
       c.spec.rate = std::min(children_rate[i], TokenBucket::kMaxRate);
     }
     if (children_rate[i] > c.spec.rate) {
-      return Refuse(c.spec, "rate ", ExactRate(c.spec.rate), " is below the sum of its children's, ",
-                    ExactRate(children_rate[i]),
+      return Refuse(c.spec, "rate ", ExactRate(c.spec.rate),
+                    " is below the sum of its children's, ", ExactRate(children_rate[i]),
                     "; raise it, lower theirs, or leave it out to have the sum");
     }
     if (i > 0) children_rate[c.parent] += c.spec.rate;
@@ -122,8 +123,8 @@ absl::Status FillBurst(const ClassSpec& spec, const char* bucket, const char* fl
   if (*burst == 0) *burst = least;
   if (*burst < least) {
     return Refuse(spec, bucket, " ", Exact(*burst), " is below ", Exact(least),
-                  ", the larger of 4 chunks of ", Exact(chunk_bytes), " and 10 ms at the ", flow, " ",
-                  ExactRate(rate), "; raise it or leave it out");
+                  ", the larger of 4 chunks of ", Exact(chunk_bytes), " and 10 ms at the ", flow,
+                  " ", ExactRate(rate), "; raise it or leave it out");
   }
   if (*burst > TokenBucket::kMaxBurst) {
     return Refuse(spec, bucket, " ", Exact(*burst), " is above ", Exact(TokenBucket::kMaxBurst),
@@ -137,8 +138,7 @@ absl::Status FillLimits(const ClassTree::Options& options, ResolvedClass* c) {
   if (spec.prio > kMaxPrio) {
     return Refuse(spec, "prio ", spec.prio, " is not in 0..", kMaxPrio, "; choose one that is");
   }
-  if (auto status =
-          FillBurst(spec, "burst", "rate", spec.rate, options.chunk_bytes, &spec.burst);
+  if (auto status = FillBurst(spec, "burst", "rate", spec.rate, options.chunk_bytes, &spec.burst);
       !status.ok()) {
     return status;
   }
@@ -174,8 +174,9 @@ absl::Status FillWeights(std::vector<ResolvedClass>* classes) {
     if (c.spec.weight == 0) c.spec.weight = static_cast<double>(c.spec.rate);
     if (i == 0 && c.spec.weight >= 0) continue;  // the root competes with nobody
     if (!(c.spec.weight > 0) || !std::isfinite(c.spec.weight)) {
-      return Refuse(c.spec, "weight ", c.spec.weight,
-                    " is not positive; give a positive one (it may be left out when there is a rate)");
+      return Refuse(
+          c.spec, "weight ", c.spec.weight,
+          " is not positive; give a positive one (it may be left out when there is a rate)");
     }
     Range& range = siblings[c.parent];
     range.least = range.least == 0 ? c.spec.weight : std::min(range.least, c.spec.weight);
@@ -200,8 +201,8 @@ absl::StatusOr<std::vector<ResolvedClass>> ResolveClasses(const ClassTree::Optio
     return absl::InvalidArgumentError(absl::StrCat("class tree: chunk of ", options.chunk_bytes,
                                                    " bytes is not in 1..", kMaxChunk));
   }
-  if (options.turn_nanos < 0 || (options.turn_nanos > 0 &&
-                                 options.chunk_bytes > kMaxChunk / ClassTree::kMaxTurnChunks)) {
+  if (options.turn_nanos < 0 ||
+      (options.turn_nanos > 0 && options.chunk_bytes > kMaxChunk / ClassTree::kMaxTurnChunks)) {
     return absl::InvalidArgumentError(
         absl::StrCat("class tree: turns of ", options.turn_nanos, " ns with a chunk of ",
                      options.chunk_bytes, " bytes: the time must not be negative, nor ",

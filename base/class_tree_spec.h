@@ -17,8 +17,8 @@ struct ResolvedClass {
   bool leaf = true;
 };
 
-// max(4 chunks, rate x 10 ms): a smaller bucket loses its guarantee to the granularity of chunks, or
-// overflows between two ticks of a 1 ms timer that comes late.
+// max(4 chunks, rate x 10 ms): a smaller bucket loses its guarantee to the granularity of chunks,
+// or overflows between two ticks of a 1 ms timer that comes late.
 uint64_t DefaultBurst(uint64_t rate, uint32_t chunk_bytes);
 
 // Errors: INVALID_ARGUMENT naming the class, the value and the remedy.

@@ -1,4 +1,5 @@
-// Strict YAML onto a proto message. Every error says file:line:column, what, why and how to mend it:
+// Strict YAML onto a proto message. Every error says file:line:column, what, why and how to mend
+// it:
 //
 //   agent.yaml:3:1: unknown key 'severs'; did you mean 'servers'?
 //   server.yaml:14:13: pools[0].classes[1].ceil: '8KB/s' is not a rate; write e.g. 8KiB/s
@@ -26,8 +27,8 @@ class Locations {
   Locations(Locations&&) noexcept;
   Locations& operator=(Locations&&) noexcept;
   ~Locations();
-  // "server.yaml:14:13" for a path such as "pools[0].classes[1].ceil" or "classes[default/gold].buffer";
-  // the nearest enclosing key when the key itself is absent.
+  // "server.yaml:14:13" for a path such as "pools[0].classes[1].ceil" or
+  // "classes[default/gold].buffer"; the nearest enclosing key when the key itself is absent.
   std::string Where(absl::string_view path) const;
   // INVALID_ARGUMENT "WHERE: PATH: MESSAGE".
   absl::Status Error(absl::string_view path, absl::string_view message) const;

@@ -80,8 +80,8 @@ Decoder Decoder::Restore(const State& state) {
 }
 
 void EncodeEntropyBits(uint64_t bits, uint8_t out[4]) {
-  const auto value = static_cast<uint32_t>(
-      std::min<uint64_t>(bits, std::numeric_limits<uint32_t>::max()));
+  const auto value =
+      static_cast<uint32_t>(std::min<uint64_t>(bits, std::numeric_limits<uint32_t>::max()));
   for (int i = 0; i < 4; ++i) out[i] = static_cast<uint8_t>(value >> (24 - 8 * i));
 }
 

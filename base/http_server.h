@@ -1,4 +1,5 @@
-// The one HTTP port of a daemon: /metrics, /healthz, /readyz (cpp-httplib, fenced in http_server.cc).
+// The one HTTP port of a daemon: /metrics, /healthz, /readyz (cpp-httplib, fenced in
+// http_server.cc).
 //
 // Thread safety: safe after Start().
 #pragma once
@@ -18,9 +19,9 @@ namespace entropyd {
 class HttpServer {
  public:
   struct Options {
-    std::string address;                      // HOST:PORT, [V6]:PORT; port 0 = any
-    std::function<absl::Status()> healthy;    // /healthz: 200 "ok", else 503 and the reason
-    std::function<absl::Status()> ready;      // /readyz, likewise
+    std::string address;                    // HOST:PORT, [V6]:PORT; port 0 = any
+    std::function<absl::Status()> healthy;  // /healthz: 200 "ok", else 503 and the reason
+    std::function<absl::Status()> ready;    // /readyz, likewise
     // More pages of metrics, by path: the text, or an error: 503 and the reason.
     std::map<std::string, std::function<absl::StatusOr<std::string>()>> pages = {};
   };

@@ -31,10 +31,11 @@ struct LogField {
   LogField(absl::string_view k, const char* v) : key(k), value(v) {}
   LogField(absl::string_view k, const std::string& v) : key(k), value(v) {}
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  LogField(absl::string_view k, T v) : key(k), value(Text(v)), literal(true) {}
+  requires std::is_arithmetic_v<T> LogField(absl::string_view k, T v)
+      : key(k), value(Text(v)), literal(true) {}
   LogField(absl::string_view k, const absl::Status& v) : key(k), value(v.ToString()) {}
-  LogField(absl::string_view k, absl::AlphaNum v) : key(k), value(v.Piece()) {}  // absl::Hex and kin
+  LogField(absl::string_view k, absl::AlphaNum v)
+      : key(k), value(v.Piece()) {}  // absl::Hex and kin
   std::string key;
   std::string value;
   bool literal = false;  // a number or boolean: JSON writes it bare
@@ -58,12 +59,16 @@ class Log {
   void SetFormat(LogFormat format) { format_ = format; }
   void SetLevel(LogLevel level) { level_ = level; }
 
-  void Debug(absl::string_view event, Fields fields = {}) { Write(LogLevel::kDebug, event, fields); }
+  void Debug(absl::string_view event, Fields fields = {}) {
+    Write(LogLevel::kDebug, event, fields);
+  }
   void Info(absl::string_view event, Fields fields = {}) { Write(LogLevel::kInfo, event, fields); }
   void Warning(absl::string_view event, Fields fields = {}) {
     Write(LogLevel::kWarning, event, fields);
   }
-  void Error(absl::string_view event, Fields fields = {}) { Write(LogLevel::kError, event, fields); }
+  void Error(absl::string_view event, Fields fields = {}) {
+    Write(LogLevel::kError, event, fields);
+  }
 
   virtual void Write(LogLevel level, absl::string_view event, Fields fields);
 

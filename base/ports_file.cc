@@ -15,8 +15,8 @@ absl::Status WritePortsFile(const std::string& path,
                             const std::vector<std::pair<std::string, int>>& ports) {
   struct stat there;
   if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("write ", path, ": is no regular file; name one, or one that is not there yet"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "write ", path, ": is no regular file; name one, or one that is not there yet"));
   }
   std::string text;
   for (const auto& [name, port] : ports) {

@@ -38,13 +38,13 @@ size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * u
 absl::Status LockingRefused(int err, size_t bytes) {
   rlimit limit = {};
   getrlimit(RLIMIT_MEMLOCK, &limit);
-  const std::string allowed = limit.rlim_cur == RLIM_INFINITY
-                                  ? "unlimited"
-                                  : absl::StrCat(limit.rlim_cur, " bytes");
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "lock ", bytes, " bytes of secret memory: ", std::strerror(err), " (RLIMIT_MEMLOCK is ",
-      allowed, "); set LimitMEMLOCK=infinity in the unit, raise `ulimit -l`, or grant "
-      "CAP_IPC_LOCK"));
+  const std::string allowed =
+      limit.rlim_cur == RLIM_INFINITY ? "unlimited" : absl::StrCat(limit.rlim_cur, " bytes");
+  return absl::ResourceExhaustedError(
+      absl::StrCat("lock ", bytes, " bytes of secret memory: ", std::strerror(err),
+                   " (RLIMIT_MEMLOCK is ", allowed,
+                   "); set LimitMEMLOCK=infinity in the unit, raise `ulimit -l`, or grant "
+                   "CAP_IPC_LOCK"));
 }
 
 }  // namespace

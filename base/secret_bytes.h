@@ -66,8 +66,8 @@ class SecretArena {
   // RESOURCE_EXHAUSTED when the arena is full.
   absl::StatusOr<SecretBytes> Allocate(size_t bytes);
 
-  bool locked() const;         // false once any page could not be locked
-  size_t used_bytes() const;   // of allocated blocks, each rounded up to cache lines
+  bool locked() const;        // false once any page could not be locked
+  size_t used_bytes() const;  // of allocated blocks, each rounded up to cache lines
   size_t capacity_bytes() const;
 
  private:

@@ -37,7 +37,7 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
 
 // Who a peer is: SPIFFE URI SAN, else first DNS SAN, else CN.
 struct PeerIdentity {
-  std::string name;       // "spiffe://dc1/agent/h7", "h7.example", "h7"
+  std::string name;  // "spiffe://dc1/agent/h7", "h7.example", "h7"
   std::string serial_hex;
 };
 absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem);

@@ -1,5 +1,5 @@
-// A token bucket in nano-bytes: rate (bytes/s) x elapsed (ns) is exact in int64, so that no rounding
-// accumulates however often it is filled.
+// A token bucket in nano-bytes: rate (bytes/s) x elapsed (ns) is exact in int64, so that no
+// rounding accumulates however often it is filled.
 //
 //   TokenBucket bucket(/*rate=*/1 << 20, /*burst=*/4096);   // starts full
 //   bucket.Fill(now);
@@ -16,7 +16,8 @@ namespace entropyd {
 class TokenBucket {
  public:
   static constexpr int64_t kNanosPerByte = 1'000'000'000;
-  // The largest bucket fits in int64 twice, so that sums of two do: 2 x 4 GiB x 1e9 = 8.6e18 < 9.2e18.
+  // The largest bucket fits in int64 twice, so that sums of two do: 2 x 4 GiB x 1e9 = 8.6e18 <
+  // 9.2e18.
   static constexpr uint64_t kMaxBurst = uint64_t{4} << 30;
   // The default burst, rate x 10 ms, of the largest rate is 2.56 GiB and fits below kMaxBurst.
   static constexpr uint64_t kMaxRate = uint64_t{256} << 30;

@@ -58,11 +58,10 @@ absl::Status AttachLedger::AcceptWelcome(const ServerMessageView& message) {
   const v1::Welcome& welcome = message.head.welcome();
   if (welcome.version() != kAttachVersion || welcome.max_credit() == 0 ||
       welcome.max_payload() == 0 || welcome.max_payload() > kAttachMaxPayload) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("accept Welcome: version ", welcome.version(), ", max_credit ",
-                     welcome.max_credit(), ", max_payload ", welcome.max_payload(),
-                     "; version must be ", kAttachVersion, ", max_payload 1..", kAttachMaxPayload,
-                     " and max_credit above 0"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "accept Welcome: version ", welcome.version(), ", max_credit ", welcome.max_credit(),
+        ", max_payload ", welcome.max_payload(), "; version must be ", kAttachVersion,
+        ", max_payload 1..", kAttachMaxPayload, " and max_credit above 0"));
   }
   welcome_ = welcome;
   welcomed_ = true;

@@ -87,7 +87,7 @@ int RunAgents(const ClientFlags& flags, bool json);
 int RunGuests(const ClientFlags& flags, bool json);
 struct GuestSocketOptions {
   std::string name;
-  std::string path;   // empty = the agent chooses
+  std::string path;  // empty = the agent chooses
   std::string mode;
   std::string group;
 };

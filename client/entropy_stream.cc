@@ -101,8 +101,9 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     waiting_.swap(wiped_outside_the_lock);
   }
 
-  // The owner is told before the next read starts: one that handles the message in `wake` is then not
-  // overtaken by the next one on another of gRPC's threads, where the two would wait for each other.
+  // The owner is told before the next read starts: one that handles the message in `wake` is then
+  // not overtaken by the next one on another of gRPC's threads, where the two would wait for each
+  // other.
   void OnReadDone(bool ok) override {
     std::unique_ptr<WipedBuffer> late;
     bool tell = false;
@@ -180,8 +181,8 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   std::deque<v1::AgentMessage> sends_ ABSL_GUARDED_BY(mutex_);  // the front one is being written
   std::unique_ptr<WipedBuffer> incoming_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<WipedBuffer>> waiting_ ABSL_GUARDED_BY(mutex_);
-  int held_messages_ ABSL_GUARDED_BY(mutex_) = 0;  // waiting or in the owner's hands
-  size_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of those
+  int held_messages_ ABSL_GUARDED_BY(mutex_) = 0;             // waiting or in the owner's hands
+  size_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // of those
   mutable bool owner_waits_ ABSL_GUARDED_BY(mutex_) = false;  // for sends_ to become empty
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;  // no further operation is started

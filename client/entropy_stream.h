@@ -13,7 +13,8 @@
 // A paused reader does not see the stream's end: it comes after the messages that wait.
 //
 // Thread safety: one owner at a time; `wake` is called on gRPC's threads, must not block, and may
-// itself be the owner, if it sees to it that only one is. The stream dies on none of gRPC's threads.
+// itself be the owner, if it sees to it that only one is. The stream dies on none of gRPC's
+// threads.
 #pragma once
 
 #include <cstddef>

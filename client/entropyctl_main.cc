@@ -234,8 +234,8 @@ void AddGuests(CLI::App& app, Arguments& args) {
     if (!guests->get_subcommands().empty()) return;
     args.run = [&args] { return RunGuests(args.connection, args.json()); };
   });
-  CLI::App* add = guests->add_subcommand(
-      "add", "Make a socket for one guest, which stays until it is removed");
+  CLI::App* add =
+      guests->add_subcommand("add", "Make a socket for one guest, which stays until it is removed");
   add->add_option("name", args.guest_socket.name, "what the guest is called")->required();
   add->add_option("--class", args.connection.pool_class,
                   "POOL/CLASS, one of the agent's (default: its first listener's)");
@@ -250,8 +250,7 @@ void AddGuests(CLI::App& app, Arguments& args) {
                           args.json());
     };
   });
-  CLI::App* remove =
-      guests->add_subcommand("remove", "Close a guest's socket and its connections");
+  CLI::App* remove = guests->add_subcommand("remove", "Close a guest's socket and its connections");
   remove->add_option("name", args.guest_socket.name, "as given to add")->required();
   remove->callback([&args] {
     args.run = [&args] {
@@ -287,7 +286,8 @@ void AddTables(CLI::App& app, Arguments& args) {
   CLI::App* agent = app.add_subcommand("agent", "This host's agent");
   agent->require_subcommand(1);
   CLI::App* upgrade = agent->add_subcommand(
-      "upgrade", "Start its program anew, which takes over every guest without closing a connection");
+      "upgrade",
+      "Start its program anew, which takes over every guest without closing a connection");
   upgrade->callback(
       [&args] { args.run = [&args] { return RunAgentUpgrade(args.connection, args.json()); }; });
   CLI::App* reload = agent->add_subcommand(
@@ -400,9 +400,11 @@ void AddLibvirtChanges(CLI::App& libvirt, Arguments& args) {
   set->footer(
       "\n  entropyctl libvirt set web1 --class default/gold --dry-run\n"
       "  entropyctl libvirt set web1 --class default/gold --live\n"
-      "\nWhat <backend model='pool' name='default' class='gold'/> would say, if libvirt had it: an\n"
+      "\nWhat <backend model='pool' name='default' class='gold'/> would say, if libvirt had it: "
+      "an\n"
       "egd backend on the agent's socket that reconnects, and the class in the domain's metadata.\n"
-      "Everything else in the domain stays. The agent is asked whether this host may use the class.");
+      "Everything else in the domain stays. The agent is asked whether this host may use the "
+      "class.");
   set->add_option("DOMAIN", options.domain, "name, UUID or id")->required();
   set->add_option("--class", args.connection.pool_class, "POOL/CLASS")->required();
   set->add_flag("--only", options.only, "take the domain's other generators away");

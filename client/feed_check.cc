@@ -102,9 +102,8 @@ class Linter {
     // An agent of an earlier version does not tell.
     if (of == nullptr || of->identify().empty() || of->identify() == "libvirt") return;
     if (of->class_() == class_) return;
-    std::string remedy =
-        absl::StrCat("set identify: libvirt for the listener ", rng.path,
-                     " in agent.yaml and run `entropyctl agent reload`");
+    std::string remedy = absl::StrCat("set identify: libvirt for the listener ", rng.path,
+                                      " in agent.yaml and run `entropyctl agent reload`");
     if (!heeds.empty()) {
       absl::StrAppend(&remedy, "; or `entropyctl libvirt set ", domain_, " --class ", class_,
                       " --socket ", heeds, rng.IsEntropyds() ? "`" : " --only`");

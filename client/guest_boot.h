@@ -38,8 +38,8 @@ absl::StatusOr<GuestKernel> FindGuestKernel(absl::string_view dir);
 // The guest's init: beside this program, or in ../lib/entropyd. Errors: NOT_FOUND.
 absl::StatusOr<std::string> FindGuestInit();
 
-// What the guest boots from beside its kernel: the modules, and `init` (a path) as its only program.
-// Errors: as ReadFile.
+// What the guest boots from beside its kernel: the modules, and `init` (a path) as its only
+// program. Errors: as ReadFile.
 absl::StatusOr<std::string> BuildInitramfs(const GuestKernel& kernel, const std::string& init);
 
 enum class GuestAccel {

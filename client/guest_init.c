@@ -5,7 +5,7 @@
  *   entropyd.bytes=N   read N bytes from /dev/hwrng (0 = there is no device, do not try)
  *   entropyd.wait=S    give the kernel's generator S seconds to be seeded
  *   entropyd.dump=1    write the bytes that were read to the second serial port, raw
- *   entropyd.watch=N   read N bytes at a time for ever, also while there is no device; never powers off
+ *   entropyd.watch=N   read N bytes at a time for ever, with a device or without; never power off
  *   entropyd.pause=MS  rest so long between those reads (0: a request is under way at any moment)
  *
  * Says on the console, one fact a line:
@@ -218,8 +218,9 @@ static void Watch(size_t bytes, unsigned long pause_ms) {
 
 int main(void) {
   if (getpid() != 1) {
-    fprintf(stderr, "entropyd-guest-init is the init of a test guest and powers the machine off:\n"
-                    "it only runs as process 1; see `entropyctl guest-boot`\n");
+    fprintf(stderr,
+            "entropyd-guest-init is the init of a test guest and powers the machine off:\n"
+            "it only runs as process 1; see `entropyctl guest-boot`\n");
     return 2;
   }
   mkdir("/proc", 0755);

@@ -181,9 +181,10 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
     table.Add({absl::StrCat(guest.id()),
                absl::StrCat(OrDash(guest.name()), unknown && guest.qemu() ? " (QEMU)" : ""),
                OrDash(guest.uuid()), absl::StrCat(guest.pid()),
-               absl::StrCat(guest.class_(), guest.class_refused().empty()
-                                                ? ""
-                                                : absl::StrCat(" (refused: ", guest.class_refused(), ")")),
+               absl::StrCat(guest.class_(),
+                            guest.class_refused().empty()
+                                ? ""
+                                : absl::StrCat(" (refused: ", guest.class_refused(), ")")),
                FormatDuration(guest.connected_seconds()), FormatRate(guest.rate()),
                Bytes(guest.delivered()), absl::StrCat(guest.requests()),
                WaitText(guest.wait_p50_seconds()), WaitText(guest.wait_p99_seconds()),
@@ -193,8 +194,8 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
 }
 
 std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
-  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>", "DELIVERED>",
-               "REQUESTS>", "ON LOSS", "WHY"});
+  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>",
+               "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
   for (const auto& one : answer.class_()) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
@@ -224,8 +225,8 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
         absl::StrCat("the agent's certificate cannot be used: ", status.certificate_problem()));
   }
   if (!status.reload_problem().empty()) {
-    troubles.push_back(absl::StrCat("the agent's configuration on disk is not in use: ",
-                                    status.reload_problem()));
+    troubles.push_back(
+        absl::StrCat("the agent's configuration on disk is not in use: ", status.reload_problem()));
   }
   if (!status.connected()) {
     troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),
@@ -234,7 +235,8 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
   }
   for (const auto& one : status.class_()) {
     if (one.mode() == "local") {
-      troubles.push_back(absl::StrCat("class ", one.class_(), " has been served by this host's own DRBG for ",
+      troubles.push_back(absl::StrCat("class ", one.class_(),
+                                      " has been served by this host's own DRBG for ",
                                       FormatDuration(one.mode_seconds())));
     } else if (one.mode() == "blocked") {
       troubles.push_back(absl::StrCat("guests of class ", one.class_(), " have waited for ",

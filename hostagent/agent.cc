@@ -71,9 +71,9 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   auto loop = EventLoop::Create(clock_);
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
-  auto arena = SecretArena::Create(GuestService::ArenaBytes(settings_),
-                                   config.strict_memory() ? SecretArena::Locking::kRequired
-                                                          : SecretArena::Locking::kBestEffort);
+  auto arena = SecretArena::Create(
+      GuestService::ArenaBytes(settings_),
+      config.strict_memory() ? SecretArena::Locking::kRequired : SecretArena::Locking::kBestEffort);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
 
@@ -95,7 +95,8 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   options.tls = config.tls();
   options.host_id = host_id_;
   auto upstream = Upstream::Create(
-      options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_, metrics_);
+      options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_,
+      metrics_);
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
   survival_ = std::make_unique<Survival>(guests_->surviving_buffers(), upstream_.get(), metrics_);
@@ -114,10 +115,9 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
 }
 
 absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
-  const bool wanted =
-      std::any_of(settings_.listeners.begin(), settings_.listeners.end(), [](const auto& listener) {
-        return listener.identify != config::v1::IDENTIFY_NONE;
-      });
+  const bool wanted = std::any_of(
+      settings_.listeners.begin(), settings_.listeners.end(),
+      [](const auto& listener) { return listener.identify != config::v1::IDENTIFY_NONE; });
   if (!wanted) return absl::OkStatus();
   auto identities = IdentityThread::Start(
       libvirt_dir,
@@ -292,9 +292,9 @@ std::string Agent::Summary() const {
   upstream_->FillStatus(&status);
   survival_->FillStatus(&status, clock_->NowNanos());
   const std::vector<ClassBuffer*> buffers = guests_->buffers();
-  std::string summary = absl::StrCat(
-      status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
-      guests_->guests(), guests_->guests() == 1 ? " guest" : " guests");
+  std::string summary =
+      absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
+                   guests_->guests(), guests_->guests() == 1 ? " guest" : " guests");
   for (size_t i = 0; i < buffers.size(); ++i) {
     const std::string& mode = status.class_(static_cast<int>(i)).mode();
     if (mode != "upstream") absl::StrAppend(&summary, "; ", buffers[i]->class_name(), " ", mode);

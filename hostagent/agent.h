@@ -4,8 +4,8 @@
 //   agent->Start({.take_over = true, …});
 //   agent->Run();   // until Stop(), or until a successor has taken over
 //
-// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe; the rest belongs to one thread, which is the
-// event loop's while Run() runs.
+// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe; the rest belongs to one
+// thread, which is the event loop's while Run() runs.
 #pragma once
 
 #include <atomic>
@@ -75,13 +75,13 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
                                                        Metrics* metrics);
   ~Agent();
 
-  // Opens sockets, listeners last, so that no guest is accepted by an agent that cannot start; dials
-  // the server in the background. Or takes all of that over: then the control socket and HTTP open
-  // when the predecessor has gone. Errors: of sockets; of TakeOver(). After an error, exit.
+  // Opens sockets, listeners last, so that no guest is accepted by an agent that cannot start;
+  // dials the server in the background. Or takes all of that over: then the control socket and HTTP
+  // open when the predecessor has gone. Errors: of sockets; of TakeOver(). After an error, exit.
   absl::Status Start(StartOptions options);
 
-  // Returns after Stop(), or when a successor has taken over; with `linger` after Stop() only. Error:
-  // this process lingered, and the successor that it had started itself has ended unasked.
+  // Returns after Stop(), or when a successor has taken over; with `linger` after Stop() only.
+  // Error: this process lingered, and the successor that it had started itself has ended unasked.
   absl::Status Run();
   bool handed_over() const { return giver_ != nullptr && giver_->given(); }
   // Stops listening, lets guests take the replies written to them, for at most a second, and makes
@@ -187,10 +187,10 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   absl::Status ended_;  // see Run()
   std::unique_ptr<HandoverGiver> giver_;
   std::unique_ptr<HandoverChannel> predecessor_;  // its end is the predecessor's exit
-  std::unique_ptr<Successor> successor_;          // while it has not taken over, or this one lingers
+  std::unique_ptr<Successor> successor_;  // while it has not taken over, or this one lingers
   EventLoop::TimerId successor_timer_ = EventLoop::kNoTimer;
-  absl::Status withdrawn_;                        // why the last handover failed
-  absl::Status reload_problem_;                   // of the last reload
+  absl::Status withdrawn_;       // why the last handover failed
+  absl::Status reload_problem_;  // of the last reload
   Upgraded upgraded_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> http_;

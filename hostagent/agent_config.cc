@@ -26,10 +26,10 @@ std::string Word(absl::string_view value, absl::string_view prefix) {
   return absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
 }
 
-constexpr uint64_t kDefaultBuffer = 256 * 1024;            // a second's worth at 256 KiB/s
-constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;   // what a host keeps is fresh to a minute
-constexpr size_t kMaxClasses = 64;                         // channels on one Attach stream
-constexpr size_t kMaxErrors = 10;                          // as the loader tells at most
+constexpr uint64_t kDefaultBuffer = 256 * 1024;           // a second's worth at 256 KiB/s
+constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;  // what a host keeps is fresh to a minute
+constexpr size_t kMaxClasses = 64;                        // channels on one Attach stream
+constexpr size_t kMaxErrors = 10;                         // as the loader tells at most
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 class Checker {
@@ -106,8 +106,8 @@ class Checker {
     if (path.empty() || path[0] != '/') {
       Fail(key, absl::StrCat("'", path, "' is not an absolute path"));
     } else if (socket && path.size() > kMaxSocketPath) {
-      Fail(key, absl::StrCat("a socket's path has at most ", kMaxSocketPath, " characters, this has ",
-                             path.size()));
+      Fail(key, absl::StrCat("a socket's path has at most ", kMaxSocketPath,
+                             " characters, this has ", path.size()));
     } else if (auto [other, inserted] = paths_.emplace(path, key); !inserted) {
       Fail(key, absl::StrCat("'", path, "' is taken by ", other->second, " already"));
     }
@@ -115,11 +115,12 @@ class Checker {
 
   bool CheckClassName(const std::string& key, const std::string& name) {
     const std::vector<std::string> parts = absl::StrSplit(name, '/');
-    const bool good = parts.size() == 2 && std::all_of(parts.begin(), parts.end(), [](const auto& part) {
-                        return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
-                          return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-                        });
-                      });
+    const bool good =
+        parts.size() == 2 && std::all_of(parts.begin(), parts.end(), [](const auto& part) {
+          return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
+            return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+          });
+        });
     if (!good) {
       Fail(key, absl::StrCat("'", name, "' is not a class; write POOL/CLASS, e.g. default/gold"));
     }
@@ -135,7 +136,8 @@ class Checker {
     socket.clients = listener.clients();
     socket.clients_name = Word(config::v1::Clients_Name(listener.clients()), "CLIENTS_");
     if (!listener.path().empty() + !listener.listen().empty() + !listener.fifo().empty() != 1) {
-      Fail(key, "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
+      Fail(key,
+           "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
     } else if (!listener.path().empty()) {
       CheckPath(key + ".path", listener.path());
     } else if (!listener.fifo().empty()) {
@@ -155,8 +157,8 @@ class Checker {
     }
     uint32_t mode = socket.fifo.empty() ? 0660 : 0640;
     if (!listener.mode().empty() && !ParseOctal(listener.mode(), &mode)) {
-      Fail(key + ".mode", absl::StrCat("'", listener.mode(),
-                                       "' is not a file mode; write e.g. \"0660\", quoted"));
+      Fail(key + ".mode",
+           absl::StrCat("'", listener.mode(), "' is not a file mode; write e.g. \"0660\", quoted"));
     } else if (!socket.fifo.empty() && (mode & 0022) != 0) {
       Fail(key + ".mode", absl::StrCat("'", listener.mode(),
                                        "' lets others write into the pipe, and readers would take "
@@ -181,11 +183,13 @@ class Checker {
     if (!parsed.ok()) {
       Fail(key + ".listen", parsed.status().message());
     } else if (!parsed->loopback && !listener.allow_remote()) {
-      Fail(key + ".listen", absl::StrCat("'", address,
-                                         "' can be reached by others, who would read the bytes in "
-                                         "clear; use 127.0.0.1 or [::1], or set allow_remote: true"));
+      Fail(key + ".listen",
+           absl::StrCat("'", address,
+                        "' can be reached by others, who would read the bytes in "
+                        "clear; use 127.0.0.1 or [::1], or set allow_remote: true"));
     } else if (auto [other, inserted] = paths_.emplace(address, key); !inserted) {
-      Fail(key + ".listen", absl::StrCat("'", address, "' is taken by ", other->second, " already"));
+      Fail(key + ".listen",
+           absl::StrCat("'", address, "' is taken by ", other->second, " already"));
     }
     if (!listener.group().empty()) Fail(key + ".group", "a TCP port has no group; remove it");
   }

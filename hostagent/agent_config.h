@@ -18,40 +18,40 @@ namespace entropyd {
 
 struct AgentSettings {
   struct Class {
-    std::string name;                  // POOL/CLASS
+    std::string name;  // POOL/CLASS
     size_t buffer_bytes = 0;
     int64_t max_age_nanos = 0;
-    uint64_t guest_ceil = 0;           // bytes/s; ClassTree::kUnlimited = none
-    std::string on_upstream_loss;      // as in the configuration: "block" or "local"
+    uint64_t guest_ceil = 0;       // bytes/s; ClassTree::kUnlimited = none
+    std::string on_upstream_loss;  // as in the configuration: "block" or "local"
   };
   struct Socket {
     std::string path;
     mode_t mode = 0;
-    std::string group;                 // empty = the process's own
-    size_t class_index = 0;            // into `classes`
+    std::string group;       // empty = the process's own
+    size_t class_index = 0;  // into `classes`
     config::v1::Clients clients = config::v1::CLIENTS_AUTO;
-    std::string clients_name;          // as in the configuration: "auto"
-    bool tcp = false;                  // `path` is IP:PORT; no mode, no group
+    std::string clients_name;  // as in the configuration: "auto"
+    bool tcp = false;          // `path` is IP:PORT; no mode, no group
     config::v1::Identify identify = config::v1::IDENTIFY_NONE;
-    bool refuse_unknown = false;       // a peer that `identify` does not know
-    std::string fifo = "";             // the path of a named pipe; `path` is "fifo:" and it then
-    std::string guest = "";            // whom it was made for; empty = it is one of the configuration
+    bool refuse_unknown = false;  // a peer that `identify` does not know
+    std::string fifo = "";        // the path of a named pipe; `path` is "fifo:" and it then
+    std::string guest = "";       // whom it was made for; empty = it is one of the configuration
     std::string identify_name = "none";  // `identify` as in the configuration
   };
   struct KernelFeed {
-    size_t class_index = 0;            // into `classes`
-    uint32_t bytes = 0;                // each time
+    size_t class_index = 0;  // into `classes`
+    uint32_t bytes = 0;      // each time
     int64_t every_nanos = 0;
-    uint32_t credit_bits = 0;          // claimed for them
+    uint32_t credit_bits = 0;  // claimed for them
   };
-  // Those that listeners name, in their order, each once; that of feed_kernel; then the others that are
-  // configured, by name: guests come to them by their metadata.
+  // Those that listeners name, in their order, each once; that of feed_kernel; then the others that
+  // are configured, by name: guests come to them by their metadata.
   std::vector<Class> classes;
   std::vector<Socket> listeners;
   std::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;
-  std::string guest_socket_dir;        // where sockets for single guests are made
-  size_t guest_metrics = 0;            // guests on /metrics/guests at most; 0 = no such page
+  std::string guest_socket_dir;  // where sockets for single guests are made
+  size_t guest_metrics = 0;      // guests on /metrics/guests at most; 0 = no such page
 };
 
 // Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.

@@ -240,9 +240,9 @@ void Agent::Released() {
   Linger();
 }
 
-// A supervisor that restarts whatever ends would start this program again, which would take the guests
-// back: in Kubernetes the old pod, beside the new one, until somebody deletes it. So it stays, healthy
-// and not ready, and holds nothing.
+// A supervisor that restarts whatever ends would start this program again, which would take the
+// guests back: in Kubernetes the old pod, beside the new one, until somebody deletes it. So it
+// stays, healthy and not ready, and holds nothing.
 void Agent::Linger() {
   lingering_ = true;
   log_->Info("agent.lingering", {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}});

@@ -36,8 +36,9 @@ AgentMetrics::AgentMetrics(Metrics* metrics, const std::vector<std::string>& cla
 }
 
 void AgentMetrics::Export(Metrics* metrics) {
-  metrics->AddGauge("entropyd_agent_build_info", "Always 1; the version is a label.",
-                    {{"version", ENTROPYD_VERSION}})
+  metrics
+      ->AddGauge("entropyd_agent_build_info", "Always 1; the version is a label.",
+                 {{"version", ENTROPYD_VERSION}})
       ->Set(1);
   std::vector<Copy> gauges = {
       {&memory_locked, metrics->AddGauge("entropyd_agent_memory_locked",
@@ -53,15 +54,17 @@ void AgentMetrics::Export(Metrics* metrics) {
        metrics->AddCounter("entropyd_agent_accept_failures_total",
                            "Times a listener paused for want of descriptors or memory.")},
       {&identity_timeouts,
-       metrics->AddCounter("entropyd_agent_identity_timeouts_total",
-                           "Guests that were not identified in time, and served or refused unknown.")},
+       metrics->AddCounter(
+           "entropyd_agent_identity_timeouts_total",
+           "Guests that were not identified in time, and served or refused unknown.")},
       {&unidentified_refused,
        metrics->AddCounter("entropyd_agent_unidentified_refused_total",
                            "Connections closed because nobody knows the peer.")},
       {&class_refused,
-       metrics->AddCounter("entropyd_agent_class_refused_total",
-                           "Guests whose metadata asks for a class that this agent does not have, or "
-                           "that its server refuses.")}};
+       metrics->AddCounter(
+           "entropyd_agent_class_refused_total",
+           "Guests whose metadata asks for a class that this agent does not have, or "
+           "that its server refuses.")}};
   totals.emplace_back(&kernel_feed_bytes,
                       metrics->AddCounter("entropyd_agent_kernel_feed_bytes_total",
                                           "Bytes given to this host's kernel."));
@@ -113,18 +116,19 @@ void AgentMetrics::Export(Metrics* metrics) {
           {{"class", c->class_name}, {"error", "unknown_command"}});
     total(&c->closed_pending, closed, closed_help,
           {{"class", c->class_name}, {"error", "too_many_pending"}});
-    waits.emplace_back(
-        c.get(), metrics->AddHistogram(
-                     "entropyd_agent_wait_seconds",
-                     "From the arrival of pipelined like requests to their last reply byte.",
-                     WaitBounds(), labels));
+    waits.emplace_back(c.get(),
+                       metrics->AddHistogram(
+                           "entropyd_agent_wait_seconds",
+                           "From the arrival of pipelined like requests to their last reply byte.",
+                           WaitBounds(), labels));
     throttled.emplace_back(
         &c->throttled_nanos,
         metrics->AddCounter("entropyd_agent_throttled_seconds_total",
                             "Time that guests waited for nothing but guest_ceil, summed over them.",
                             labels));
   }
-  metrics->AddRefresher([waits = std::move(waits), throttled = std::move(throttled), gauges = std::move(gauges), totals = std::move(totals)] {
+  metrics->AddRefresher([waits = std::move(waits), throttled = std::move(throttled),
+                         gauges = std::move(gauges), totals = std::move(totals)] {
     for (const Copy& copy : gauges) copy.second->Set(static_cast<double>(copy.first->Get()));
     for (const CopyTotal& copy : totals) {
       Metrics::SetCounter(copy.second, static_cast<double>(copy.first->Get()));

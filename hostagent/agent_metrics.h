@@ -33,12 +33,12 @@ class LoopNumber {
 struct ClassCounters {
   explicit ClassCounters(std::string name) : class_name(std::move(name)) {}
 
-  const std::string class_name;       // POOL/CLASS
-  LoopNumber delivered_bytes;         // entropy handed to guests' sockets, primed bytes included
+  const std::string class_name;  // POOL/CLASS
+  LoopNumber delivered_bytes;    // entropy handed to guests' sockets, primed bytes included
   LoopNumber primed_bytes;
   std::array<LoopNumber, EgdSession::kCommands> requests;  // by command byte
-  LoopNumber closed_unknown;          // connections closed for an unknown command
-  LoopNumber closed_pending;          // ... for too many pending commands of alternating kinds
+  LoopNumber closed_unknown;  // connections closed for an unknown command
+  LoopNumber closed_pending;  // ... for too many pending commands of alternating kinds
   LoopNumber guests;
   LoopNumber owed_bytes;
   LoopNumber buffer_level;
@@ -47,7 +47,7 @@ struct ClassCounters {
   // Time from the arrival of a run of like commands that came together to its last reply byte.
   std::array<LoopNumber, kWaitBuckets> waits;
   LoopNumber wait_sum_nanos;
-  LoopNumber throttled_nanos;         // guests' time, all together, waiting for their ceilings only
+  LoopNumber throttled_nanos;  // guests' time, all together, waiting for their ceilings only
 };
 
 class AgentMetrics {
@@ -58,19 +58,20 @@ class AgentMetrics {
 
   ClassCounters* of_class(size_t index) { return classes_[index].get(); }
 
-  LoopNumber memory_locked;           // 0 or 1
-  LoopNumber refused_guests;          // connections beyond max_guests
-  LoopNumber accept_failures;         // out of descriptors or memory
-  LoopNumber reload_failed;           // 0 or 1
-  LoopNumber kernel_feed_bytes;       // given to this host's kernel
+  LoopNumber memory_locked;      // 0 or 1
+  LoopNumber refused_guests;     // connections beyond max_guests
+  LoopNumber accept_failures;    // out of descriptors or memory
+  LoopNumber reload_failed;      // 0 or 1
+  LoopNumber kernel_feed_bytes;  // given to this host's kernel
   LoopNumber kernel_feed_credited_bits;
   LoopNumber kernel_feed_failed_writes;
   LoopNumber kernel_feed_credit_refused;
   static constexpr size_t kIdentitySources = 4;
-  LoopNumber identified[kIdentitySources];           // answers, by IdentitySource; kNone = nobody knows the peer
-  LoopNumber identity_timeouts;       // guests for whom no answer came in time
-  LoopNumber unidentified_refused;    // connections closed because nobody knows the peer
-  LoopNumber class_refused;           // guests whose metadata asks for a class not served here
+  LoopNumber
+      identified[kIdentitySources];  // answers, by IdentitySource; kNone = nobody knows the peer
+  LoopNumber identity_timeouts;      // guests for whom no answer came in time
+  LoopNumber unidentified_refused;   // connections closed because nobody knows the peer
+  LoopNumber class_refused;          // guests whose metadata asks for a class not served here
 
  private:
   void Export(Metrics* metrics);

@@ -64,12 +64,13 @@ class ClassBuffer {
   // Told before bytes come: is the class's pool one of full-entropy bytes?
   virtual void SetFullEntropy(bool) {}
 
-  // Up. What the guests of this class want now. The target is what to hold beyond what is held back.
+  // Up. What the guests of this class want now. The target is what to hold beyond what is held
+  // back.
   struct Demand {
     uint32_t guests = 0;
-    uint64_t owed = 0;             // bytes
-    uint32_t waiting_guests = 0;   // that wait, or did a moment ago
-    size_t held_back = 0;          // bytes that those who wait are not given; 0..kMinTarget
+    uint64_t owed = 0;            // bytes
+    uint32_t waiting_guests = 0;  // that wait, or did a moment ago
+    size_t held_back = 0;         // bytes that those who wait are not given; 0..kMinTarget
   };
   virtual void SetDemand(const Demand& demand) = 0;
   virtual uint32_t guests() const = 0;
@@ -83,8 +84,8 @@ class ClassBuffer {
   // for them is reserved, so it is less than wanted where the arena is full.
   virtual uint64_t WantMore(uint64_t promised) = 0;
 
-  // Above low water by what is here alone, also when `bytes` of it are gone: WantMore() would say 0,
-  // whatever is promised.
+  // Above low water by what is here alone, also when `bytes` of it are gone: WantMore() would say
+  // 0, whatever is promised.
   virtual bool Spares(size_t) const { return false; }
 
   // Bytes wiped because of their age or by Discard(), since the start.

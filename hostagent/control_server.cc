@@ -67,9 +67,8 @@ class AdminService final : public v1::AgentAdmin::Service {
   grpc::Status AddGuest(grpc::ServerContext*, const v1::AddGuestRequest* request,
                         v1::AddGuestResponse* response) override {
     absl::MutexLock lock(&file_mutex_);
-    auto socket = ChangeSockets([subject = subject_, asked = request->socket()] {
-      return subject->AddGuestSocket(asked);
-    });
+    auto socket = ChangeSockets(
+        [subject = subject_, asked = request->socket()] { return subject->AddGuestSocket(asked); });
     if (!socket.ok()) return ToGrpc(socket.status());
     *response->mutable_socket() = *std::move(socket);
     return grpc::Status::OK;
@@ -128,8 +127,8 @@ class AdminService final : public v1::AgentAdmin::Service {
 
   using Socket = config::v1::GuestSocket;
 
-  // Lets the loop do it, and writes down what there is afterwards. What cannot be kept stays done, and
-  // the caller learns that a restart will not know of it.
+  // Lets the loop do it, and writes down what there is afterwards. What cannot be kept stays done,
+  // and the caller learns that a restart will not know of it.
   absl::StatusOr<Socket> ChangeSockets(std::function<absl::StatusOr<Socket>()> change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mutex_) {
     struct Outcome {
@@ -145,7 +144,8 @@ class AdminService final : public v1::AgentAdmin::Service {
     if (!asked.ok()) return absl::UnavailableError(asked.error_message());
     if (!outcome.socket.ok()) return outcome.socket;
     if (auto saved = SaveGuestSockets(state_dir_, outcome.state); !saved.ok()) {
-      return absl::InternalError(absl::StrCat("done, but not kept for a restart: ", saved.message()));
+      return absl::InternalError(
+          absl::StrCat("done, but not kept for a restart: ", saved.message()));
     }
     return outcome.socket;
   }

@@ -1,6 +1,7 @@
 // The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600).
 //
-// A call posts a request to the event loop and waits for its snapshot, so no lock is shared with it.
+// A call posts a request to the event loop and waits for its snapshot, so no lock is shared with
+// it.
 //
 // Thread safety: safe after Start().
 #pragma once
@@ -38,13 +39,12 @@ class ControlServer {
     ~Subject() = default;
   };
 
-  // `state_dir` keeps the guests' sockets; written by the thread that answers the call, not by the loop.
-  // Loop and subject outlive the server; the loop may have stopped by then. Errors: as of
+  // `state_dir` keeps the guests' sockets; written by the thread that answers the call, not by the
+  // loop. Loop and subject outlive the server; the loop may have stopped by then. Errors: as of
   // ClearSocketPath(), UNAVAILABLE when the socket cannot be bound.
   static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
                                                               const std::string& state_dir,
-                                                              EventLoop* loop,
-                                                              Subject* subject);
+                                                              EventLoop* loop, Subject* subject);
   ~ControlServer();  // ends calls, removes the socket
 
  private:

@@ -131,9 +131,8 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
         break;
       }
       case egd::CommandType::kGetPid:
-        used += FillPlain(room,
-                          {reinterpret_cast<const uint8_t*>(pid_reply_.data()), pid_reply_.size()},
-                          &done);
+        used += FillPlain(
+            room, {reinterpret_cast<const uint8_t*>(pid_reply_.data()), pid_reply_.size()}, &done);
         break;
       case egd::CommandType::kWrite:  // never queued
         done = true;
@@ -196,8 +195,7 @@ size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply
   return used;
 }
 
-size_t EgdSession::FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> reply,
-                             bool* done) {
+size_t EgdSession::FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> reply, bool* done) {
   Run& run = front();
   size_t used = 0;
   while (run.count > 0 && out.size() - used >= reply.size()) {

@@ -10,7 +10,8 @@
 // nothing can be answered grows the queue, up to kMaxRuns.
 //
 //   0x00  answered in its turn with the bits the class could give then
-//   0x01  answered in its turn with what the pass allotted, possibly 0 bytes, when Supply::settle says so
+//   0x01  answered in its turn with what the pass allotted, possibly 0 bytes, when Supply::settle
+//         says so
 //   0x02  answered in full, in as many pieces as it takes; never short
 //   0x03  skipped: counted, credited with nothing
 //   0x04  answered in its turn
@@ -47,8 +48,8 @@ class EgdSession {
 
   enum class Input {
     kOk,
-    kUnknownCommand,   // see unknown_command(); the connection cannot be understood any more
-    kTooManyPending,   // kMaxRuns reached
+    kUnknownCommand,  // see unknown_command(); the connection cannot be understood any more
+    kTooManyPending,  // kMaxRuns reached
   };
 
   struct Supply {
@@ -90,33 +91,33 @@ class EgdSession {
               std::vector<Reply>* replies = nullptr);
 
   // For a handover. No entropy is saved: of a reply that left in part the rest is owed as a number,
-  // and one that did not leave at all becomes the command again that it answered (a 0x01 for as many
-  // bytes as it was to get). Grants are not saved. Restore: into a fresh session; errors:
+  // and one that did not leave at all becomes the command again that it answered (a 0x01 for as
+  // many bytes as it was to get). Grants are not saved. Restore: into a fresh session; errors:
   // INVALID_ARGUMENT when no session can have saved that.
   void Save(const Unsent& unsent, int64_t now_nanos, handover::v1::Session* saved) const;
   absl::Status Restore(const handover::v1::Session& saved, int64_t now_nanos);
 
-  // A 0x01 waits at the front that the last Want() did not include, or one took what was granted for
-  // the 0x02 behind it: ask again before settling.
+  // A 0x01 waits at the front that the last Want() did not include, or one took what was granted
+  // for the 0x02 behind it: ask again before settling.
   bool needs_pass() const;
   // Since when a 0x01 for some bytes has been in front; INT64_MAX = none is.
   int64_t non_blocking_since() const;
   bool idle() const { return !has_run() && literal_.empty(); }  // nothing is pending
-  bool started() const { return started_; }            // a command, or a part of one, has come
-  uint64_t owed() const;                               // bytes that pending reads ask for
+  bool started() const { return started_; }  // a command, or a part of one, has come
+  uint64_t owed() const;                     // bytes that pending reads ask for
   uint8_t unknown_command() const { return unknown_command_; }
 
   const std::array<uint64_t, kCommands>& commands() const { return commands_; }  // by command byte
   uint64_t commands_total() const;
-  uint64_t taken() const { return taken_; }            // bytes moved out of the supply
+  uint64_t taken() const { return taken_; }  // bytes moved out of the supply
 
  private:
   struct Run {
-    int64_t since_nanos;   // when the oldest of its commands arrived
-    uint64_t bytes;        // kReadBlocking: still owed, all commands together
-    uint32_t count;        // commands not yet answered; kReadBlocking: since the run began
+    int64_t since_nanos;  // when the oldest of its commands arrived
+    uint64_t bytes;       // kReadBlocking: still owed, all commands together
+    uint32_t count;       // commands not yet answered; kReadBlocking: since the run began
     egd::CommandType type;
-    uint8_t each;          // kReadNonBlocking: the NN they have in common
+    uint8_t each;  // kReadNonBlocking: the NN they have in common
   };
 
   bool has_run() const { return head_ < runs_.size(); }
@@ -135,8 +136,8 @@ class EgdSession {
 
   const std::string pid_reply_;
   egd::Decoder decoder_;
-  std::string literal_;          // goes before all else; see handover::v1::Session
-  std::vector<Run> runs_;        // pending ones from head_ on
+  std::string literal_;    // goes before all else; see handover::v1::Session
+  std::vector<Run> runs_;  // pending ones from head_ on
   size_t head_ = 0;
   size_t restored_runs_ = 0;     // come on top of kMaxRuns
   uint64_t blocking_bytes_ = 0;  // over all runs

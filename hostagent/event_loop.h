@@ -33,16 +33,16 @@ class EventLoop {
  public:
   class Handler {
    public:
-    // `events` are EPOLL* bits; level-triggered unless watched with EPOLLET, where Modify() has what is
-    // so told again. May Unwatch itself and any other.
+    // `events` are EPOLL* bits; level-triggered unless watched with EPOLLET, where Modify() has
+    // what is so told again. May Unwatch itself and any other.
     virtual void OnEvents(uint32_t events) = 0;
 
    protected:
     ~Handler() = default;
   };
 
-  using WatchId = uint64_t;                       // never reused, never 0
-  using TimerId = std::pair<int64_t, uint64_t>;   // when, and which
+  using WatchId = uint64_t;                      // never reused, never 0
+  using TimerId = std::pair<int64_t, uint64_t>;  // when, and which
   static constexpr TimerId kNoTimer = {0, 0};
 
   // Errors: RESOURCE_EXHAUSTED (descriptors).
@@ -63,7 +63,7 @@ class EventLoop {
 
   void Post(std::function<void()> run);  // runs on the loop's thread; any thread may call
   void Run();
-  void Stop();                           // any thread; Run() returns after the batch
+  void Stop();  // any thread; Run() returns after the batch
 
   // One batch; waits for it no longer than `max_wait_nanos`.
   void RunOnce(int64_t max_wait_nanos);

@@ -16,10 +16,11 @@
 namespace entropyd {
 namespace {
 
-// Edge-triggered: a level would be looked at once more before the loop can sleep, after each request.
-// EPOLLOUT although nothing may wait to be written: the kernel then tells when the peer has read its
-// reply, and the next request, which follows it closely where many do, finds the agent awake. One
-// guest that asks without a pause has 10 % more replies a second, each for the same CPU time.
+// Edge-triggered: a level would be looked at once more before the loop can sleep, after each
+// request. EPOLLOUT although nothing may wait to be written: the kernel then tells when the peer
+// has read its reply, and the next request, which follows it closely where many do, finds the agent
+// awake. One guest that asks without a pause has 10 % more replies a second, each for the same CPU
+// time.
 constexpr uint32_t kReadEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
@@ -146,8 +147,8 @@ void Guest::OnReadable(uint32_t events) {
   const ssize_t n = recv(socket_.get(), host_->input.data(), host_->input.size(), MSG_DONTWAIT);
   const int error = errno;
   // What was not read, or the end behind what was, is no news to the kernel; to ask again is.
-  const bool more = n == static_cast<ssize_t>(host_->input.size()) || (n > 0 && (events & EPOLLRDHUP)) ||
-                    (n < 0 && error == EINTR);
+  const bool more = n == static_cast<ssize_t>(host_->input.size()) ||
+                    (n > 0 && (events & EPOLLRDHUP)) || (n < 0 && error == EINTR);
   if (more) UpdateInterest();
   if (n > 0) return OnInput(host_->input.first(static_cast<size_t>(n)));
   if (n < 0) {
@@ -232,8 +233,8 @@ GuestTree::After Guest::Deliver() {
   if (unsent_.size() > 0) return GuestTree::After::kBlocked;
   SchedulePrimeCheck();
   if (AwaitsFirstBytes() && first_bytes_timer_ == EventLoop::kNoTimer) {
-    first_bytes_timer_ = host_->loop->AddTimer(
-        session_.non_blocking_since() + kFirstBytesNanos, [this] {
+    first_bytes_timer_ =
+        host_->loop->AddTimer(session_.non_blocking_since() + kFirstBytesNanos, [this] {
           first_bytes_timer_ = EventLoop::kNoTimer;
           class_.tree->Touch(member_);
         });
@@ -268,8 +269,8 @@ size_t Guest::Stage() {
   if (session_.idle()) return 0;
   auto available = [this] { return class_.tree->buffer()->available(); };
   const bool settle = !plan_full_ && !AwaitsFirstBytes();
-  const size_t staged = session_.Fill(host_->staging, {take, available, settle},
-                                      class_.completed, host_->replies);
+  const size_t staged =
+      session_.Fill(host_->staging, {take, available, settle}, class_.completed, host_->replies);
   class_.completed_by->resize(class_.completed->size(), this);
   return staged;
 }

@@ -2,20 +2,21 @@
 //
 // Reads whatever comes, always (a QEMU whose writes stall freezes its guest), and delivers what the
 // class's GuestTree allots to it: one write per pass in the ordinary case, from a staging area that
-// all guests share and that is cleansed after each write. Only what a full socket did not take stays
-// behind, in locked memory of this guest's own, and until it is gone the guest gets nothing more.
+// all guests share and that is cleansed after each write. Only what a full socket did not take
+// stays behind, in locked memory of this guest's own, and until it is gone the guest gets nothing
+// more.
 //
 // How a connection ends:
 //   peer closed, or an error          what is owed is dropped
-//   peer shut down its sending side   what is owed is still delivered, then closed once it was taken
+//   peer shut down its sending side   what is owed is still delivered; closed when it was taken
 //   unknown command                   nothing more is answered; logged, counted
 //   too many pending commands         likewise
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,8 +44,8 @@ struct GuestHost {
   EventLoop* loop = nullptr;
   SecretArena* arena = nullptr;
   Log* log = nullptr;
-  absl::Span<uint8_t> staging;   // secret; cleansed after each use
-  absl::Span<uint8_t> input;     // scratch for one read
+  absl::Span<uint8_t> staging;                        // secret; cleansed after each use
+  absl::Span<uint8_t> input;                          // scratch for one read
   std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
   // The guest has left its class and its socket is closed; destroy it after the batch.
   std::function<void(Guest*)> closed;
@@ -57,7 +58,7 @@ struct GuestClass {
   size_t index = 0;  // into the agent's classes
   GuestTree* tree = nullptr;
   ClassCounters* counters = nullptr;
-  std::vector<int64_t>* completed = nullptr;  // arrival times of runs answered in this batch
+  std::vector<int64_t>* completed = nullptr;    // arrival times of runs answered in this batch
   std::vector<Guest*>* completed_by = nullptr;  // whose they were
 };
 
@@ -70,25 +71,25 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
 
   struct Options {
     uint64_t id = 0;
-    size_t listener = 0;     // index of the listener it came in by
+    size_t listener = 0;  // index of the listener it came in by
     bool prime = false;
     Peer peer;
-    int64_t age_nanos = 0;   // of the connection, when another process accepted it
+    int64_t age_nanos = 0;  // of the connection, when another process accepted it
   };
 
   Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class);
   ~Guest();
 
-  // Until somebody has told who the guest is, it is read from and gets nothing, and its commands count
-  // nowhere; for kHoldNanos at most, then GuestHost::unidentified is called. Before Start().
+  // Until somebody has told who the guest is, it is read from and gets nothing, and its commands
+  // count nowhere; for kHoldNanos at most, then GuestHost::unidentified is called. Before Start().
   static constexpr int64_t kHoldNanos = 200'000'000;
   void Hold();
   void Release();  // serves it; one that is not held: nothing
   bool held() const { return held_; }
 
-  // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and some.
-  // "Non-blocking" is not to wait for entropy, and a class that nobody has used for long is not
-  // without; Postfix gives up on a server that says so.
+  // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and
+  // some. "Non-blocking" is not to wait for entropy, and a class that nobody has used for long is
+  // not without; Postfix gives up on a server that says so.
   static constexpr int64_t kFirstBytesNanos = 200'000'000;
 
   // What the guest is known as from now on, true of the process that started at `start_ticks`.
@@ -105,9 +106,10 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   absl::Status Start();
   void Close(absl::string_view reason);
 
-  // For a handover: all of it but entropy; what a full socket refused crosses as a number. The guest
-  // stays as it is. Resume() stands in the place of Start(), reads and writes nothing before the loop
-  // turns. Errors: INVALID_ARGUMENT (saved by nobody); of the watch; then it is to be destroyed.
+  // For a handover: all of it but entropy; what a full socket refused crosses as a number. The
+  // guest stays as it is. Resume() stands in the place of Start(), reads and writes nothing before
+  // the loop turns. Errors: INVALID_ARGUMENT (saved by nobody); of the watch; then it is to be
+  // destroyed.
   void Save(handover::v1::Connection* saved) const;
   absl::Status Resume(const handover::v1::Connection& saved);
   int fd() const { return socket_.get(); }
@@ -131,9 +133,9 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
     ++waits_[bucket];
     wait_sum_nanos_ += nanos;
   }
-  GuestTotals totals() const;        // of the connection
-  GuestTotals totals_here() const;   // since Settle(): of its present class and name
-  void Settle();                     // it is about to have another class or name
+  GuestTotals totals() const;       // of the connection
+  GuestTotals totals_here() const;  // since Settle(): of its present class and name
+  void Settle();                    // it is about to have another class or name
   // About once a second: the bytes per second that it got in the last few.
   void MeasureRate(double seconds);
   double rate() const { return rate_; }
@@ -183,12 +185,12 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   int64_t throttled_nanos_ = 0;          // before it was a member of this tree
   std::unique_ptr<GuestTotals> before_;  // at the last Settle(); most never move
   double rate_ = 0;
-  uint64_t rated_bytes_ = 0;             // delivered when it was measured last
-  bool plan_full_ = false;   // a pass offered more than the plan could take
-  bool input_over_ = false;  // the peer has shut down its sending side
+  uint64_t rated_bytes_ = 0;  // delivered when it was measured last
+  bool plan_full_ = false;    // a pass offered more than the plan could take
+  bool input_over_ = false;   // the peer has shut down its sending side
   bool lingering_ = false;
   int64_t wrote_at_ = 0;
-  SecretBytes unsent_;       // what a full socket did not take
+  SecretBytes unsent_;  // what a full socket did not take
   size_t unsent_at_ = 0;
   std::vector<EgdSession::Reply> unsent_replies_;  // the first may have left in part,
   uint32_t unsent_replies_sent_ = 0;               // so far before unsent_ began

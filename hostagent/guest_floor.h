@@ -1,8 +1,8 @@
 // The floor of a class's guests: whoever has waited for a second and got nothing has the next 64
 // bytes, one Linux request, before anybody's turn. Where the class has 64 bytes a second for each
-// that waits, everybody gets them; where it has less, who has waited longest comes first. Long waits
-// hurt guests beyond the delay: hot-unplug of a device with a request pending is a use after free in
-// QEMU before 10.0.13.
+// that waits, everybody gets them; where it has less, who has waited longest comes first. Long
+// waits hurt guests beyond the delay: hot-unplug of a device with a request pending is a use after
+// free in QEMU before 10.0.13.
 //
 //   floor.Waits(id, now);   // has asked for more than it was given
 //   while (auto id = floor.Due(now)) {
@@ -33,10 +33,10 @@ class GuestFloor {
   GuestFloor(const GuestFloor&) = delete;
   GuestFloor& operator=(const GuestFloor&) = delete;
 
-  void Waits(Id id, int64_t now_nanos);  // one that waits already: nothing
+  void Waits(Id id, int64_t now_nanos);   // one that waits already: nothing
   void Served(Id id, int64_t now_nanos);  // and still waits
-  void Leaves(Id id);                    // waits no more, or is gone
-  void Retry(Id id, int64_t now_nanos);  // REQUIRES: it waits
+  void Leaves(Id id);                     // waits no more, or is gone
+  void Retry(Id id, int64_t now_nanos);   // REQUIRES: it waits
 
   // The guest that has had nothing for longest, if that is a period or more.
   absl::optional<Id> Due(int64_t now_nanos) const;

@@ -28,7 +28,8 @@ absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
   // The staging area, and for every guest what a full socket may leave behind.
   size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
-  for (const AgentSettings::Class& c : settings.classes) bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + SurvivingBuffer::kArenaBytes;
+  for (const AgentSettings::Class& c : settings.classes)
+    bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + SurvivingBuffer::kArenaBytes;
   // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
   return 2 * bytes;
 }
@@ -44,8 +45,8 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
   std::shared_ptr<const SeedProvider> provider;
   for (size_t i = 0; i < settings.classes.size(); ++i) {
     const AgentSettings::Class& config = settings.classes[i];
-    auto inner = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos}, arena,
-                                     loop->clock());
+    auto inner = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos},
+                                     arena, loop->clock());
     if (!inner.ok()) return inner.status();
     SurvivingBuffer::Options survival;
     survival.local = config.on_upstream_loss == "local";
@@ -55,8 +56,8 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
       provider = *std::move(created);
     }
     survival.provider = provider;
-    auto buffer = SurvivingBuffer::Create(*std::move(inner), std::move(survival), arena,
-                                          loop->clock(), log);
+    auto buffer =
+        SurvivingBuffer::Create(*std::move(inner), std::move(survival), arena, loop->clock(), log);
     if (!buffer.ok()) return buffer.status();
     auto c = std::make_unique<ServedClass>();
     c->buffer = *std::move(buffer);
@@ -118,9 +119,11 @@ absl::Status GuestService::Inherit(std::vector<UniqueFd> sockets) {
     if (!path.ok()) return path.status();
     if (std::none_of(settings_.listeners.begin(), settings_.listeners.end(),
                      [&](const auto& one) { return one.path == *path; })) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "inherit ", *path, ": no listener of the configuration has this path; add one, or remove "
-          "ListenStream=", *path, " from the socket unit"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("inherit ", *path,
+                       ": no listener of the configuration has this path; add one, or remove "
+                       "ListenStream=",
+                       *path, " from the socket unit"));
     }
     activated_.insert(*path);
     if (auto status = AdoptListener(*path, std::move(socket)); !status.ok()) return status;
@@ -158,10 +161,9 @@ absl::Status GuestService::OpenListeners() {
 absl::Status GuestService::OpenListener(size_t index) {
   const AgentSettings::Socket& socket = settings_.listeners[index];
   const auto failed = [this](const absl::Status& why) { AcceptFailed(why); };
-  auto listener =
-      socket.tcp ? Listener::CreateTcp(socket.path, loop_, AcceptOn(index), failed)
-                 : Listener::Create({socket.path, socket.mode, socket.group}, loop_,
-                                    AcceptOn(index), failed);
+  auto listener = socket.tcp ? Listener::CreateTcp(socket.path, loop_, AcceptOn(index), failed)
+                             : Listener::Create({socket.path, socket.mode, socket.group}, loop_,
+                                                AcceptOn(index), failed);
   if (!listener.ok()) return listener.status();
   listeners_[index] = *std::move(listener);
   log_->Info("listener.opened", {{"path", socket.path},
@@ -281,7 +283,8 @@ void GuestService::Serve(size_t class_index) {
   c.counters->buffer_level.Set(c.buffer->level());
   c.counters->throttled_nanos.Set(c.throttled_before +
                                   static_cast<uint64_t>(c.tree->throttled_nanos()));
-  if (demand_changed_ && (!c.buffer->Spares(0) || guests != c.guests_told || waiting != c.waiting_told)) {
+  if (demand_changed_ &&
+      (!c.buffer->Spares(0) || guests != c.guests_told || waiting != c.waiting_told)) {
     c.guests_told = guests;
     c.waiting_told = waiting;
     demand_changed_(class_index);

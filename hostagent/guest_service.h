@@ -51,12 +51,12 @@ class GuestService {
   // Address space for an arena that holds what these settings may ever need.
   static size_t ArenaBytes(const AgentSettings& settings);
 
-  // Called from ServeClasses() when guests or what they wait for, or the level, has changed, and either
-  // the buffer may want more or the number of guests is another.
+  // Called from ServeClasses() when guests or what they wait for, or the level, has changed, and
+  // either the buffer may want more or the number of guests is another.
   void SetDemandChanged(std::function<void(size_t class_index)> changed) {
     demand_changed_ = std::move(changed);
   }
-  std::vector<ClassBuffer*> buffers() const;  // in the order of settings.classes
+  std::vector<ClassBuffer*> buffers() const;                // in the order of settings.classes
   std::vector<SurvivingBuffer*> surviving_buffers() const;  // the same ones
 
   // REQUIRES: before Listen(). Listening sockets that the process manager made: each serves the
@@ -65,7 +65,7 @@ class GuestService {
   absl::Status Inherit(std::vector<UniqueFd> sockets);
   // Opens every configured listener and tap, or none, and the listeners of single guests.
   absl::Status Listen();
-  void StopListening();     // unlinks the sockets; pipes stay
+  void StopListening();  // unlinks the sockets; pipes stay
 
   // Who tells which guests the peers of listeners with `identify` are; nullptr = nobody is asked.
   // Outlives the service, or is taken away again.
@@ -74,24 +74,24 @@ class GuestService {
   void OnIdentities(const std::vector<IdentityNews>& news);
 
   // --- sockets for single guests: guest_service_sockets.cc ---
-  // Those of an earlier process; before Listen() or AdoptNumbers(). One whose class is gone is served
-  // in the first listener's.
+  // Those of an earlier process; before Listen() or AdoptNumbers(). One whose class is gone is
+  // served in the first listener's.
   void RestoreGuestSockets(const config::v1::GuestState& state);
-  // Opens a socket; what `asked` leaves out is filled in: the first listener's class and group, mode
-  // 0660, guest_socket_dir/NAME.sock. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path), NOT_FOUND
-  // (class, group), RESOURCE_EXHAUSTED, those of Listener.
+  // Opens a socket; what `asked` leaves out is filled in: the first listener's class and group,
+  // mode 0660, guest_socket_dir/NAME.sock. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path),
+  // NOT_FOUND (class, group), RESOURCE_EXHAUSTED, those of Listener.
   absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(const config::v1::GuestSocket& asked);
   // Closes the socket and its connections. Errors: NOT_FOUND.
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name);
   config::v1::GuestState GuestSockets() const;
 
-  // Whoever fills a class's buffer says that it will not, and `why`; empty = it does. Meanwhile guests
-  // whose metadata asks for that class are served in their listener's.
+  // Whoever fills a class's buffer says that it will not, and `why`; empty = it does. Meanwhile
+  // guests whose metadata asks for that class are served in their listener's.
   void SetRefused(size_t class_index, absl::string_view why);
 
   void OnArrival(size_t class_index) { classes_[class_index]->due = true; }
-  void ServeClasses();      // after each batch of events
-  void Tick();              // about once a second: bytes age, targets shrink
+  void ServeClasses();  // after each batch of events
+  void Tick();          // about once a second: bytes age, targets shrink
 
   // --- handover: guest_service_handover.cc ---
   // Messages bear so many connections at most. The kernel passes 253 descriptors (SCM_MAX_FD).
@@ -101,7 +101,7 @@ class GuestService {
   void SaveDemand(handover::v1::Offer* offer) const;
   // The other side of it: the buffers are filled as if the guests were here, until they are.
   void Expect(const handover::v1::Offer& offer);
-  bool Filled() const;      // every buffer is above low water for what is expected
+  bool Filled() const;  // every buffer is above low water for what is expected
 
   // Everything but entropy. The service stays as it is; descriptors are lent.
   void SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const;
@@ -112,16 +112,16 @@ class GuestService {
 
   // REQUIRES: not yet listening. Takes over listeners and counters, opens those listeners that only
   // this configuration has, and finds places for the connections to come. Nobody is read from,
-  // written to or accepted before the loop turns, and no socket file is this process's before Own(),
-  // nor has any pipe been written to.
-  // A listener that this configuration lacks is closed by Own(). Errors: those of Listener.
+  // written to or accepted before the loop turns, and no socket file is this process's before
+  // Own(), nor has any pipe been written to. A listener that this configuration lacks is closed by
+  // Own(). Errors: those of Listener.
   absl::Status AdoptNumbers(const handover::v1::Numbers& numbers, std::vector<UniqueFd> listeners);
   // Errors: FAILED_PRECONDITION when a connection came in by a listener that this configuration
   // lacks: reconfiguring drops nobody. INVALID_ARGUMENT, and of the loop's watches.
   absl::Status AdoptConnections(const handover::v1::Connections& connections,
                                 std::vector<UniqueFd> sockets);
-  void Own();               // the handover is final: the socket files are this process's
-  void GiveAway();          // ... or another's: lets go of all, removes no file
+  void Own();       // the handover is final: the socket files are this process's
+  void GiveAway();  // ... or another's: lets go of all, removes no file
 
   // A new connection on a listener. Closes it when there are max_guests already.
   void Accept(size_t listener, UniqueFd socket);
@@ -142,15 +142,15 @@ class GuestService {
     std::vector<int64_t> completed;
     std::vector<Guest*> completed_by;
     uint64_t throttled_before = 0;  // by an earlier process
-    double rate = 0;             // bytes/s delivered, an average over a few seconds
+    double rate = 0;                // bytes/s delivered, an average over a few seconds
     uint64_t rated_bytes = 0;
-    bool due = false;  // serve it although no guest was touched
-    uint32_t guests_told = 0;   // by demand_changed_
+    bool due = false;          // serve it although no guest was touched
+    uint32_t guests_told = 0;  // by demand_changed_
     uint32_t waiting_told = 0;
     uint32_t expected_guests = 0;  // see Expect()
     uint64_t expected_bytes = 0;
     EventLoop::TimerId timer = EventLoop::kNoTimer;  // the next guest's ceiling
-    std::string refused;  // see SetRefused()
+    std::string refused;                             // see SetRefused()
   };
 
   GuestService(const AgentSettings& settings, EventLoop* loop, SecretArena* arena, Log* log,
@@ -174,7 +174,7 @@ class GuestService {
   void VacateSocket(const std::string& name);
 
   // guest_service_taps.cc
-  absl::Status OpenTaps();   // gives nothing to anybody yet
+  absl::Status OpenTaps();  // gives nothing to anybody yet
   absl::Status StartTap(Tap* tap);
   static GuestAccounts::Key KeyOf(const Tap& tap);
 
@@ -208,14 +208,14 @@ class GuestService {
   std::vector<std::unique_ptr<ServedClass>> classes_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // as settings_.listeners
   static constexpr size_t kDropped = SIZE_MAX;
-  std::vector<size_t> adopted_listeners_;            // index there of each that was handed over
-  std::vector<std::unique_ptr<Listener>> dropped_;   // ... but is not wanted any more
-  std::set<std::string> activated_;                  // paths whose files are the process manager's
+  std::vector<size_t> adopted_listeners_;           // index there of each that was handed over
+  std::vector<std::unique_ptr<Listener>> dropped_;  // ... but is not wanted any more
+  std::set<std::string> activated_;                 // paths whose files are the process manager's
   std::vector<std::unique_ptr<Tap>> taps_;
   std::vector<EgdSession::Reply> replies_;
-  std::vector<uint32_t> connections_;                // by listener
+  std::vector<uint32_t> connections_;                  // by listener
   std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id
-  std::vector<std::unique_ptr<Guest>> closed_;       // to be destroyed after the batch
+  std::vector<std::unique_ptr<Guest>> closed_;         // to be destroyed after the batch
   uint64_t next_guest_ = 1;
   int64_t refusal_logged_at_;
 };

@@ -195,7 +195,8 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
     options.listener = adopted_listeners_[saved.listener()];
     if (options.listener == kDropped) {
       return absl::FailedPreconditionError(absl::StrCat(
-          "adopt connection ", saved.id(), " of pid ", saved.pid(), ": it came in by a listener that "
+          "adopt connection ", saved.id(), " of pid ", saved.pid(),
+          ": it came in by a listener that "
           "this configuration lacks; keep the listener until its guests have gone, or restart"));
     }
     options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};

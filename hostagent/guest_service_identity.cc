@@ -114,8 +114,9 @@ void GuestService::SetRefused(size_t class_index, absl::string_view why) {
   }
 }
 
-// Where a guest that came in by `listener` is served when its metadata asks for `asked`: there, unless
-// the agent does not have that class, or it is refused. A frozen guest serves nobody's policy.
+// Where a guest that came in by `listener` is served when its metadata asks for `asked`: there,
+// unless the agent does not have that class, or it is refused. A frozen guest serves nobody's
+// policy.
 size_t GuestService::ClassAt(size_t listener, const std::string& asked) const {
   for (size_t i = 0; i < settings_.classes.size(); ++i) {
     if (settings_.classes[i].name == asked && classes_[i]->refused.empty()) return i;
@@ -140,7 +141,7 @@ std::string GuestService::ClassRefused(const Guest& guest) const {
   const GuestIdentity& identity = guest.identity();
   if (identity.class_name.empty()) return identity.class_error;
   return identity.class_name == settings_.classes[guest.class_index()].name ? ""
-                                                                           : identity.class_name;
+                                                                            : identity.class_name;
 }
 
 void GuestService::ComplainOfClass(const Guest& guest, const GuestIdentity& identity) {
@@ -161,13 +162,12 @@ void GuestService::ComplainOfClass(const Guest& guest, const GuestIdentity& iden
     reason = absl::StrCat("the server refuses it: ", classes_[i]->refused);
     remedy = "allow it to this host in `policy` of the server; it is asked for again by itself";
   }
-  log_->Warning("guest.class_refused",
-                {{"guest", identity.name},
-                 {"uuid", identity.uuid},
-                 {"asked", what},
-                 {"reason", reason},
-                 {"served_in", settings_.classes[listener.class_index].name},
-                 {"remedy", remedy}});
+  log_->Warning("guest.class_refused", {{"guest", identity.name},
+                                        {"uuid", identity.uuid},
+                                        {"asked", what},
+                                        {"reason", reason},
+                                        {"served_in", settings_.classes[listener.class_index].name},
+                                        {"remedy", remedy}});
 }
 
 void GuestService::Unidentified(Guest* guest) {

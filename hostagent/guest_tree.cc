@@ -266,9 +266,8 @@ bool GuestTree::Distribute(int64_t now_nanos) {
   // What has arrived bounds the pass already.
   pass.max_grants = std::numeric_limits<uint32_t>::max();
   const ClassTree::PassResult result = tree_->Distribute(
-      now_nanos, pass, [this](ClassTree::MemberId, void* cookie, uint32_t bytes) {
-        return Offer(cookie, bytes);
-      });
+      now_nanos, pass,
+      [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
   return !result.more;
 }
 

@@ -1,6 +1,7 @@
-// The guests of one class, and how they share what has arrived: fair queueing over a ClassTree whose
-// only class is this one, every guest a member of weight 1 with an optional ceiling of its own. A
-// pass never gives away more than the class buffer holds, so a greedy guest takes what others leave.
+// The guests of one class, and how they share what has arrived: fair queueing over a ClassTree
+// whose only class is this one, every guest a member of weight 1 with an optional ceiling of its
+// own. A pass never gives away more than the class buffer holds, so a greedy guest takes what
+// others leave.
 //
 // Where guests want more than arrives the buffer would be empty whenever a polite one asks, and it
 // would wait for the next arrival however little it takes. So the last KiB is held back from those
@@ -13,12 +14,13 @@
 //   if (!tree->ServeAtOnce(id, now)) tree->Touch(id);  // its wants or its pending replies changed
 //   tree->Serve(now);     // once after each batch of events, and after bytes have arrived
 //
-// Where nobody waits and there is more than enough there is nothing to share: ServeAtOnce() lets the
-// guest deliver without a pass, and without charging it, as the pass would have charged it for at
-// most a grant anyway.
+// Where nobody waits and there is more than enough there is nothing to share: ServeAtOnce() lets
+// the guest deliver without a pass, and without charging it, as the pass would have charged it for
+// at most a grant anyway.
 //
-// Serve() asks the touched guests what they want, distributes, and lets every guest that was touched
-// or got something deliver. It repeats while guests say that a further pass would serve them.
+// Serve() asks the touched guests what they want, distributes, and lets every guest that was
+// touched or got something deliver. It repeats while guests say that a further pass would serve
+// them.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -38,8 +40,8 @@ class GuestTree {
  public:
   // A guest's largest grant. Sixteen pipelined 64-byte requests, what a busy client sends, are one
   // grant, and a polite guest waits for at most 1 KiB of each other one. Where a guest's ceiling is
-  // less a second, it is a second's worth, and 64 bytes at least: a guest that waited 16 s for 1 KiB
-  // would have the same rate and long waits.
+  // less a second, it is a second's worth, and 64 bytes at least: a guest that waited 16 s for 1
+  // KiB would have the same rate and long waits.
   static constexpr uint32_t kChunkBytes = 1024;
   // Held back for guests that begin to wait: 16 requests of a Linux guest. A quarter of a small
   // buffer.
@@ -85,8 +87,8 @@ class GuestTree {
   void Remove(Id id, int64_t now_nanos);
   void Touch(Id id);
   // Has the guest deliver now if nobody waits, nobody has a ceiling, and the buffer stays above low
-  // water without what it wants, a grant at most. False = touch it, nothing has happened. Not within
-  // Serve().
+  // water without what it wants, a grant at most. False = touch it, nothing has happened. Not
+  // within Serve().
   bool ServeAtOnce(Id id, int64_t now_nanos);
   void Resume(Id id, int64_t now_nanos);  // ends kBlocked
 
@@ -101,7 +103,8 @@ class GuestTree {
     return tree_->MemberNanoTokens(slots_[id].id, now_nanos);
   }
   // How long a guest, and all that ever were here, waited for nothing but their own ceilings. Exact
-  // for a guest that waits no more; else as of `now_nanos`, and for all as of each guest's last pass.
+  // for a guest that waits no more; else as of `now_nanos`, and for all as of each guest's last
+  // pass.
   int64_t throttled_nanos(Id id, int64_t now_nanos) const {
     const Slot& slot = slots_[id];
     return slot.throttled_nanos + (slot.throttled ? now_nanos - slot.throttled_since : 0);
@@ -119,19 +122,19 @@ class GuestTree {
 
  private:
   struct Slot {
-    Member* member = nullptr;   // nullptr = free
+    Member* member = nullptr;  // nullptr = free
     ClassTree::MemberId id = 0;
-    uint64_t want = 0;          // as the tree knows it
-    bool parked = false;        // Plan() said 0
-    bool blocked = false;       // parked until Resume()
-    bool touched = false;       // is in touched_
-    bool visiting = false;      // is in visit_
-    uint32_t granted = 0;       // in this pass
-    bool throttled = false;     // since throttled_since
+    uint64_t want = 0;       // as the tree knows it
+    bool parked = false;     // Plan() said 0
+    bool blocked = false;    // parked until Resume()
+    bool touched = false;    // is in touched_
+    bool visiting = false;   // is in visit_
+    uint32_t granted = 0;    // in this pass
+    bool throttled = false;  // since throttled_since
     int64_t throttled_since = 0;
     int64_t throttled_nanos = 0;
-    bool fresh = false;         // is in fresh_
-    bool counted = false;       // in waiting_guests_
+    bool fresh = false;    // is in fresh_
+    bool counted = false;  // in waiting_guests_
     int64_t waited_at = 0;
   };
 
@@ -156,18 +159,18 @@ class GuestTree {
   ClassTree::ClassId leaf_ = 0;
   std::vector<Slot> slots_;
   std::vector<Id> free_;
-  std::vector<Id> removed_;   // free once nobody refers to them
+  std::vector<Id> removed_;  // free once nobody refers to them
   std::vector<Id> touched_;
-  std::vector<Id> visit_;     // touched, or granted something in this pass
-  std::vector<Id> fresh_;     // began to wait and have got nothing since
+  std::vector<Id> visit_;  // touched, or granted something in this pass
+  std::vector<Id> fresh_;  // began to wait and have got nothing since
   GuestFloor floor_;
   uint32_t guests_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;
   uint32_t waiting_guests_ = 0;
-  int64_t counted_at_ = 0;    // the last CountWaiting()
+  int64_t counted_at_ = 0;  // the last CountWaiting()
   size_t held_back_ = 0;
-  size_t level_left_ = 0;     // by the last Serve(): more than that has arrived since
+  size_t level_left_ = 0;  // by the last Serve(): more than that has arrived since
   int64_t arrived_at_ = -kArrivalPatienceNanos;
 };
 

@@ -82,8 +82,8 @@ class HandoverGiver final : public EventLoop::Handler {
   bool given() const { return step_ == Step::kGiven; }
   // The process that takes over, or did; 0 = it is of another pid namespace, or there is none.
   int32_t taker() const { return channel_ == nullptr ? 0 : channel_->peer_pid(); }
-  // REQUIRES: Released() was called. Tells the successor that this process holds nothing any more, as
-  // the end of the process would.
+  // REQUIRES: Released() was called. Tells the successor that this process holds nothing any more,
+  // as the end of the process would.
   void LetGo() { channel_.reset(); }
 
   void OnEvents(uint32_t events) override;

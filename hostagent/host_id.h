@@ -1,5 +1,5 @@
-// Which host this is to the servers: 16 random bytes, made once and kept on disk, so that a restarted
-// agent replaces its old stream instead of appearing beside it.
+// Which host this is to the servers: 16 random bytes, made once and kept on disk, so that a
+// restarted agent replaces its old stream instead of appearing beside it.
 #pragma once
 
 #include <string>

@@ -49,8 +49,8 @@ void KernelFeed::Begin() {
   due_ = options_.bytes;
   credited_ = 0;
   Touch();
-  timer_ = host()->loop->AddTimer(host()->loop->now_nanos() + options_.every_nanos,
-                                  [this] { Begin(); });
+  timer_ =
+      host()->loop->AddTimer(host()->loop->now_nanos() + options_.every_nanos, [this] { Begin(); });
 }
 
 void KernelFeed::Put(absl::Span<uint8_t> bytes) {

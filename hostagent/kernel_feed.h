@@ -7,9 +7,9 @@
 //
 // Written bytes are credited with nothing. With `credit_bits` they go by ioctl RNDADDENTROPY
 // instead, and the kernel counts them; what matters until it has 256 bits, once after boot. A claim
-// must not be more than is there, so it is made only while the class's pool is of quality `full`, by
-// the server's own word: bytes of a `drbg` pool, or of this host's own when the server is gone, all
-// come from one seed. And the kernel takes it from CAP_SYS_ADMIN only. Otherwise the bytes are
+// must not be more than is there, so it is made only while the class's pool is of quality `full`,
+// by the server's own word: bytes of a `drbg` pool, or of this host's own when the server is gone,
+// all come from one seed. And the kernel takes it from CAP_SYS_ADMIN only. Otherwise the bytes are
 // written without credit, and the log says why.
 //
 // The first bytes go at start, the next after every interval; a class that cannot give them sooner
@@ -36,9 +36,9 @@ namespace entropyd {
 class KernelFeed final : public Tap {
  public:
   struct Options {
-    uint32_t bytes = 64;        // each time; kMaxPut at most
+    uint32_t bytes = 64;  // each time; kMaxPut at most
     int64_t every_nanos = 0;
-    uint32_t credit_bits = 0;   // claimed for them; 8 * bytes at most
+    uint32_t credit_bits = 0;             // claimed for them; 8 * bytes at most
     std::string device = "/dev/urandom";  // takes writes and RNDADDENTROPY
     std::function<bool()> full_entropy;   // of the class's bytes; absent = they have not
     // Hands a rand_pool_info to the kernel; false = errno tells why not. Absent = RNDADDENTROPY.
@@ -73,7 +73,7 @@ class KernelFeed final : public Tap {
   uint32_t due_ = 0;       // bytes of this round still to be given
   uint32_t credited_ = 0;  // bits of this round so far
   Withheld withheld_ = Withheld::kNothing;
-  bool failing_ = false;   // the last write failed
+  bool failing_ = false;  // the last write failed
 };
 
 }  // namespace entropyd

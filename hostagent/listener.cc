@@ -26,9 +26,9 @@ absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return absl::InvalidArgumentError(absl::StrCat("listen on ", path, ": the path has ",
-                                                   path.size(), " characters, a socket's at most ",
-                                                   sizeof address.sun_path - 1, "; choose a shorter one"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "listen on ", path, ": the path has ", path.size(), " characters, a socket's at most ",
+        sizeof address.sun_path - 1, "; choose a shorter one"));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -51,7 +51,8 @@ absl::Status SetFileAccess(const std::string& path, const Listener::Options& opt
                                              " (run as root or as a member of it)"));
     }
   }
-  if (chmod(path.c_str(), options.mode) != 0) return ErrnoStatus(errno, absl::StrCat("chmod ", path));
+  if (chmod(path.c_str(), options.mode) != 0)
+    return ErrnoStatus(errno, absl::StrCat("chmod ", path));
   return absl::OkStatus();
 }
 
@@ -63,7 +64,8 @@ absl::StatusOr<gid_t> FindGroup(const std::string& name) {
   if (entry == nullptr) {
     return absl::NotFoundError(absl::StrCat("group '", name,
                                             "' does not exist on this host; create it "
-                                            "(groupadd --system ", name, ") or name another"));
+                                            "(groupadd --system ",
+                                            name, ") or name another"));
   }
   return entry->gr_gid;
 }

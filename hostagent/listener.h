@@ -32,9 +32,9 @@ class Listener final : public EventLoop::Handler {
   struct Options {
     std::string path;
     mode_t mode = 0660;
-    std::string group;         // empty = the process's own
+    std::string group;  // empty = the process's own
   };
-  using Accept = std::function<void(UniqueFd socket)>;        // non-blocking, close-on-exec
+  using Accept = std::function<void(UniqueFd socket)>;            // non-blocking, close-on-exec
   using AcceptFailed = std::function<void(const absl::Status&)>;  // it pauses
 
   // Makes the directory if it is missing, replaces the socket file of a process that is gone, and
@@ -88,7 +88,8 @@ absl::Status MakeDirectoryOf(const std::string& path);
 // the socket file of a process that is gone. Errors as of Listener::Create.
 absl::Status ClearSocketPath(const std::string& path);
 
-// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is none, or has no path.
+// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is none, or has no
+// path.
 absl::StatusOr<std::string> SocketPath(int socket);
 
 // The id of a group. Errors: NOT_FOUND with the remedy.

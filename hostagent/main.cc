@@ -152,7 +152,8 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   start.reloading = [&] { manager.Reloading(); };
   start.reload_failed = [&] { manager.Ready(); };
   start.lingering = [&] { manager.Succeeded(); };
-  // Also while a predecessor still serves: it feeds the watchdog until then, and this one from then.
+  // Also while a predecessor still serves: it feeds the watchdog until then, and this one from
+  // then.
   manager.Watch((*agent)->loop(), [&] { return (*agent)->Summary(); });
   absl::Status opened;
   start.opened = [&] {
@@ -212,8 +213,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_AGENT_CONFIG")
       ->capture_default_str();
-  app.add_option("--ports-file", flags.ports_file,
-                 "write http=PORT here once everything listens");
+  app.add_option("--ports-file", flags.ports_file, "write http=PORT here once everything listens");
   app.add_flag(entropyd::kTakeOver, flags.take_over,
                "take the guests over from the agent that runs, without closing a connection; start "
                "normally when none runs");

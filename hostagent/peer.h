@@ -10,9 +10,9 @@
 namespace entropyd {
 
 struct Peer {
-  int32_t pid = 0;       // 0 = in another pid namespace
+  int32_t pid = 0;  // 0 = in another pid namespace
   uint32_t uid = 0;
-  std::string program;   // file name of its executable, or its comm; empty = not to be seen
+  std::string program;  // file name of its executable, or its comm; empty = not to be seen
   bool qemu = false;
 };
 

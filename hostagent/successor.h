@@ -19,9 +19,9 @@ namespace entropyd {
 
 class Successor final : public EventLoop::Handler {
  public:
-  // Runs `command`; the file is `program`, or its first word when that is empty. `ended(why)` is called once, when it ends while
-  // this object lives; destroying it from there is allowed. Errors: of posix_spawn, naming the
-  // file.
+  // Runs `command`; the file is `program`, or its first word when that is empty. `ended(why)` is
+  // called once, when it ends while this object lives; destroying it from there is allowed. Errors:
+  // of posix_spawn, naming the file.
   static absl::StatusOr<std::unique_ptr<Successor>> Spawn(
       const std::vector<std::string>& command, EventLoop* loop,
       std::function<void(const absl::Status& why)> ended, const std::string& program = "");

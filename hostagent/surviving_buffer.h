@@ -74,7 +74,7 @@ class SurvivingBuffer final : public ClassBuffer {
   Mode mode() const { return mode_; }
   int64_t mode_since_nanos() const { return since_; }
   bool local_wanted() const { return options_.local; }
-  bool local_ready() const;  // a loss would be survived
+  bool local_ready() const;                            // a loss would be survived
   bool full_entropy() const { return full_entropy_; }  // upstream has said so
   bool local_refused() const { return options_.local && full_entropy_; }
   uint64_t local_bytes() const { return local_bytes_; }  // ever

@@ -1,5 +1,5 @@
-// IP:PORT as people write it: "127.0.0.1:7744", "[::1]:7744". Names are not looked up: where a socket is
-// opened must not depend on a resolver.
+// IP:PORT as people write it: "127.0.0.1:7744", "[::1]:7744". Names are not looked up: where a
+// socket is opened must not depend on a resolver.
 #pragma once
 
 #include <sys/socket.h>

@@ -399,7 +399,8 @@ void UpstreamImpl::DialOne(int64_t now) {
   absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
   if (!stream.ok()) {
     // The server was not asked: what is wrong is here, e.g. our certificate.
-    Ended(server_, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false, now);
+    Ended(server_, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false,
+          now);
     return;
   }
   auto attachment = std::make_unique<Attachment>(&context_, server_, *std::move(stream));

@@ -58,14 +58,15 @@ class Upstream {
   virtual void Kick(size_t buffer) = 0;             // demand of buffers[i] changed
   virtual int64_t next_deadline_nanos() const = 0;  // INT64_MAX = none
 
-  // When a class counts as one whose upstream is gone, as seen now; INT64_MAX = it is there. Gone is
+  // When a class counts as one whose upstream is gone, as seen now; INT64_MAX = it is there. Gone
+  // is
   //   a class without a stream, or SUSPENDED by the server, for kGonePatienceNanos,
   //   one whose guests get nothing while the whole stream is silent, for kSilencePatienceNanos.
   // A CLOSED class is told by closed(): its server is there, and refuses.
   virtual int64_t gone_at_nanos(size_t buffer) const = 0;
   virtual bool closed(size_t buffer) const = 0;
-  // What the server attached to said of a class last; nullptr = no server, or it has said nothing yet:
-  // what another one said before stands until then.
+  // What the server attached to said of a class last; nullptr = no server, or it has said nothing
+  // yet: what another one said before stands until then.
   virtual const v1::ChannelState* said(size_t buffer) const = 0;
   // Longer than a change of servers takes, and short enough that with `local` nobody waits for
   // longer than QEMU's reconnect timer has a guest wait for a new agent.

@@ -100,9 +100,8 @@ class Refusal final : public Reactor {
   void OnDone() override { delete this; }
 };
 
-class AttachService final
-    : public v1::Entropy::WithRawCallbackMethod_Attach<
-          v1::Entropy::WithRawCallbackMethod_Get<v1::Entropy::Service>> {
+class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
+                                v1::Entropy::WithRawCallbackMethod_Get<v1::Entropy::Service>> {
  public:
   AttachService(const Gate* gate, DispatchLoop* loop, const Session::Limits& limits)
       : gate_(gate), loop_(loop), limits_(limits) {}
@@ -132,8 +131,7 @@ class AttachService final
       return new Refusal<grpc::ServerUnaryReactor>(
           absl::InvalidArgumentError("get: the request does not parse"));
     }
-    auto* draw =
-        new Draw({*identity, asked.class_(), asked.bytes(), asked.min_quality()});
+    auto* draw = new Draw({*identity, asked.class_(), asked.bytes(), asked.min_quality()});
     auto* reactor = new GetReactor(response, loop_, draw);
     draw->outlet.reset(reactor);
     loop_->Post(draw, Draw::kStart);  // the dispatcher's from here on

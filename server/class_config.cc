@@ -59,8 +59,9 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::P
     // Addressed as POOL/CLASS, matched by patterns: neither may hold what those mean.
     const std::string& name = pool.classes(i).name();
     if (name.empty() || name.find_first_of("/* ") != std::string::npos) {
-      return locations.Error(absl::StrCat(path, ".classes[", i, "].name"),
-                             absl::StrCat("'", name, "' is no class name; use letters, digits, - and _"));
+      return locations.Error(
+          absl::StrCat(path, ".classes[", i, "].name"),
+          absl::StrCat("'", name, "' is no class name; use letters, digits, - and _"));
     }
     specs.push_back(SpecOf(pool.classes(i)));
   }

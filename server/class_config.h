@@ -11,12 +11,14 @@
 
 namespace entropyd {
 
-// Of a pool's tree. L, the largest single grant, is 256 B where bytes are scarce (full) and 1 KiB for
-// drbg; there a class of 20 MiB/s and more is given what its rate lets through in 100 us at a turn.
+// Of a pool's tree. L, the largest single grant, is 256 B where bytes are scarce (full) and 1 KiB
+// for drbg; there a class of 20 MiB/s and more is given what its rate lets through in 100 us at a
+// turn.
 ClassTree::Options TreeOptions(const config::v1::PoolConfig& pool);
 
-// The specs, checked by building a tree from them. `pool_index` is the pool's place in the file, for
-// error locations. Errors: INVALID_ARGUMENT with file:line:column, naming class, value and remedy.
+// The specs, checked by building a tree from them. `pool_index` is the pool's place in the file,
+// for error locations. Errors: INVALID_ARGUMENT with file:line:column, naming class, value and
+// remedy.
 absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::PoolConfig& pool,
                                                              int pool_index,
                                                              const config::Locations& locations);

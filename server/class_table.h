@@ -26,13 +26,13 @@ namespace entropyd {
 // A pool as the dispatcher is given it.
 struct PoolSetup {
   struct LeafSetup {
-    std::string name;          // POOL/CLASS
+    std::string name;  // POOL/CLASS
     ClassTree::ClassId id = 0;
     uint64_t rate = 0;
     uint64_t ceil = ClassTree::kUnlimited;
     bool weigh_guests = false;  // member_weight: guests
   };
-  Pool* pool = nullptr;        // outlives the table
+  Pool* pool = nullptr;  // outlives the table
   std::unique_ptr<ClassTree> tree;
   std::vector<LeafSetup> leaves;
   std::vector<std::string> differing;  // classes whose figures are not the configuration's
@@ -54,17 +54,17 @@ struct PoolSlot {
   Pool* pool = nullptr;
   int writer_index = 0;
   std::unique_ptr<ClassTree> tree;
-  PoolState state;             // as of the last Refresh()
+  PoolState state;  // as of the last Refresh()
   // A read failed although the state said ready: nothing is planned until the state changes or the
   // next sweep, so that a broken pool is not asked in a busy loop.
   bool stopped = false;
-  bool more = false;           // the last pass left somebody eligible
-  bool hungry = false;         // it left somebody eligible because the pool had no more
+  bool more = false;    // the last pass left somebody eligible
+  bool hungry = false;  // it left somebody eligible because the pool had no more
   absl::flat_hash_set<std::string> differing;  // classes not as configured
 };
 
 struct Leaf {
-  std::string name;            // POOL/CLASS
+  std::string name;  // POOL/CLASS
   PoolSlot* slot = nullptr;
   ClassTree::ClassId id = 0;
   uint64_t rate = 0;
@@ -95,7 +95,7 @@ class ClassTable {
 
   struct Change {
     PoolSlot* slot;
-    bool discard;              // what was drawn earlier must not be used any more
+    bool discard;  // what was drawn earlier must not be used any more
   };
   // Asks every pool for its state; the slots whose state a peer should hear of. A stopped slot is
   // tried again when its state has changed, or when `retry` says so.

@@ -48,10 +48,10 @@ void Dispatcher::TakeOutgoing(std::vector<Outgoing>* out) {
 void Dispatcher::RefreshPools(bool retry) {
   for (const ClassTable::Change& change : classes_.Refresh(retry)) {
     log_->Debug("pool.state", {{"pool", change.slot->pool->name()},
-                              {"ready", change.slot->state.ready},
-                              {"degraded", change.slot->state.degraded},
-                              {"discard", change.discard},
-                              {"reason", change.slot->state.reason}});
+                               {"ready", change.slot->state.ready},
+                               {"degraded", change.slot->state.degraded},
+                               {"discard", change.discard},
+                               {"reason", change.slot->state.reason}});
     for (const auto& session : roster_.sessions()) {
       if (session->ended()) continue;
       for (const auto& channel : session->channels()) {
@@ -65,8 +65,8 @@ void Dispatcher::RefreshPools(bool retry) {
     for (const auto& draw : draws_) {
       if (draw->leaf != nullptr && draw->leaf->slot == change.slot) {
         EndDraw(draw.get(), absl::UnavailableError(absl::StrCat(
-                                "draw from ", draw->leaf->name, ": the pool has lost its sources: ",
-                                change.slot->state.reason)));
+                                "draw from ", draw->leaf->name,
+                                ": the pool has lost its sources: ", change.slot->state.reason)));
       }
     }
   }
@@ -88,7 +88,8 @@ void Dispatcher::Sweep(int64_t now_nanos) {
 void Dispatcher::SweepSession(Session* session, int64_t now_nanos) {
   if (session->Stuck(now_nanos)) {
     if (!session->ended()) ++totals_.stuck_writes;
-    EndSession(session, absl::DeadlineExceededError("the peer does not read: a write is outstanding"),
+    EndSession(session,
+               absl::DeadlineExceededError("the peer does not read: a write is outstanding"),
                now_nanos);
     session->transport()->Cancel();
     return;
@@ -227,12 +228,13 @@ void Dispatcher::FlushSession(Session* session, int64_t now_nanos) {
     }
     if (channel->planned == 0) continue;
     const PoolSlot& slot = *channel->leaf->slot;
-    parts_.push_back({slot.writer_index, slot.state.discard_epoch,
-                      {channel->number, channel->sent, 0, channel->planned}, absl::OkStatus()});
+    parts_.push_back({slot.writer_index,
+                      slot.state.discard_epoch,
+                      {channel->number, channel->sent, 0, channel->planned},
+                      absl::OkStatus()});
   }
-  std::stable_sort(parts_.begin(), parts_.end(), [](const Writer::Part& a, const Writer::Part& b) {
-    return a.pool < b.pool;
-  });
+  std::stable_sort(parts_.begin(), parts_.end(),
+                   [](const Writer::Part& a, const Writer::Part& b) { return a.pool < b.pool; });
   MessageBuffer message = writer_.Build(head, absl::MakeSpan(parts_));
   const uint32_t payload = SettleParts(session, parts_, now_nanos);
   if (payload == 0 && !news) {
@@ -343,8 +345,8 @@ Dispatcher::Progress Dispatcher::NextWake(int64_t now_nanos) const {
     progress.more = progress.more || slot->more || (slot->hungry && slot->pool->Available() > 0);
     const absl::optional<int64_t> event = slot->tree->NextEventNanos();
     if (!event.has_value()) continue;
-    const int64_t next_grid = (std::max(*event, now_nanos + 1) + kTimerGridNanos - 1) /
-                              kTimerGridNanos * kTimerGridNanos;
+    const int64_t next_grid =
+        (std::max(*event, now_nanos + 1) + kTimerGridNanos - 1) / kTimerGridNanos * kTimerGridNanos;
     progress.wake_nanos = std::min(progress.wake_nanos, next_grid);
   }
   return progress;

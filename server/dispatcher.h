@@ -8,8 +8,9 @@
 //
 // Distribute offers (member, bytes). A session takes them into its plan or parks: the message is
 // full, a write is outstanding (of a `drbg` pool: and enough is planned ahead), or the payload in
-// flight is at its cap. A parked member is returned by the write that ends. Flush draws the bytes and only then counts them as sent; what a
-// pool refuses is forfeited: the tokens are gone, the demand stays. At all times, over all channels,
+// flight is at its cap. A parked member is returned by the write that ends. Flush draws the bytes
+// and only then counts them as sent; what a pool refuses is forfeited: the tokens are gone, the
+// demand stays. At all times, over all channels,
 //
 //   charged = received + unconfirmed + planned + forfeited
 //
@@ -73,9 +74,9 @@ class Dispatcher {
     Session::Limits limits = {};
     uint64_t max_in_flight = 64ull << 20;  // payload bytes written and not yet taken, all sessions
     uint32_t max_agents = 10'000;
-    uint32_t max_draws = 1024;             // Gets that wait at the same time
+    uint32_t max_draws = 1024;  // Gets that wait at the same time
     uint32_t max_draws_per_identity = 128;
-    uint64_t jitter_seed = 0;              // spreads the rotation; no secret
+    uint64_t jitter_seed = 0;  // spreads the rotation; no secret
     // OK, or PERMISSION_DENIED: may `identity` draw from POOL/CLASS?
     std::function<absl::Status(absl::string_view identity, Access, absl::string_view pool_class)>
         allow = nullptr;
@@ -85,17 +86,17 @@ class Dispatcher {
   struct Totals {
     uint64_t attached = 0;
     uint64_t messages = 0;
-    uint64_t charged_bytes = 0;      // taken from the trees
-    uint64_t sent_bytes = 0;         // by Attach
-    uint64_t drawn_bytes = 0;        // by Get
-    uint64_t received_bytes = 0;     // acknowledged
-    uint64_t forfeited_bytes = 0;    // charged, then refused by the pool or given up by the caller
-    uint64_t lost_bytes = 0;         // unconfirmed when their session ended
+    uint64_t charged_bytes = 0;    // taken from the trees
+    uint64_t sent_bytes = 0;       // by Attach
+    uint64_t drawn_bytes = 0;      // by Get
+    uint64_t received_bytes = 0;   // acknowledged
+    uint64_t forfeited_bytes = 0;  // charged, then refused by the pool or given up by the caller
+    uint64_t lost_bytes = 0;       // unconfirmed when their session ended
     uint64_t in_flight_bytes = 0;
     uint64_t planned_bytes = 0;
     uint64_t violations = 0;
-    uint64_t denied_class = 0;       // Open or Get of a class that the policy does not allow
-    uint64_t denied_capacity = 0;    // too many agents or draws
+    uint64_t denied_class = 0;     // Open or Get of a class that the policy does not allow
+    uint64_t denied_capacity = 0;  // too many agents or draws
     uint64_t denied_clone = 0;
     uint64_t supersessions = 0;
     uint64_t stuck_writes = 0;
@@ -194,11 +195,11 @@ class Dispatcher {
 
   uint64_t next_session_id_ = 1;
   int64_t next_sweep_nanos_ = 0;
-  size_t first_slot_ = 0;                // rotates, so that no pool is always served last
-  std::vector<Session*> flush_;          // sessions with a plan or news
-  std::vector<Draw*> flush_draws_;       // with a plan
-  std::deque<Session*> capped_;          // parked by the in-flight cap, longest first
-  std::vector<Writer::Part> parts_;      // of the message being built
+  size_t first_slot_ = 0;            // rotates, so that no pool is always served last
+  std::vector<Session*> flush_;      // sessions with a plan or news
+  std::vector<Draw*> flush_draws_;   // with a plan
+  std::deque<Session*> capped_;      // parked by the in-flight cap, longest first
+  std::vector<Writer::Part> parts_;  // of the message being built
   std::vector<Outgoing> outgoing_;
 };
 

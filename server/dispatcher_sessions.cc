@@ -65,7 +65,8 @@ void Dispatcher::StartSession(Session* session, int64_t now_nanos) {
   const uint64_t spread = 2 * static_cast<uint64_t>(kRotateSpreadNanos);
   session->rotate_nanos =
       now_nanos + kRotateNanos - kRotateSpreadNanos +
-      static_cast<int64_t>(Mix(options_.jitter_seed + next_session_id_ + totals_.attached) % spread);
+      static_cast<int64_t>(Mix(options_.jitter_seed + next_session_id_ + totals_.attached) %
+                           spread);
   if (draining_) {
     EndSession(session, absl::UnavailableError("attach: the server drains; attach elsewhere"),
                now_nanos);
@@ -77,8 +78,8 @@ void Dispatcher::StartSession(Session* session, int64_t now_nanos) {
                                    {"peer", session->peer().address},
                                    {"reason", "max_agents"}});
     EndSession(session,
-               absl::ResourceExhaustedError(absl::StrCat(
-                   "attach: ", options_.max_agents, " agents are attached (max_agents)")),
+               absl::ResourceExhaustedError(absl::StrCat("attach: ", options_.max_agents,
+                                                         " agents are attached (max_agents)")),
                now_nanos);
     return;
   }
@@ -163,8 +164,7 @@ absl::Status Dispatcher::HandleOpen(Session* session, const v1::Open& open) {
 }
 
 absl::Status Dispatcher::JoinChannel(Channel* channel, v1::Quality min_quality) {
-  absl::Status allowed =
-      Allowed(channel->session->peer().identity, Access::kAttach, channel->name);
+  absl::Status allowed = Allowed(channel->session->peer().identity, Access::kAttach, channel->name);
   if (!allowed.ok()) return allowed;
   Leaf* const leaf = classes_.FindLeaf(channel->name);
   if (leaf == nullptr) {
@@ -276,8 +276,8 @@ absl::Status Dispatcher::StartDraw(Draw* draw, int64_t now_nanos) {
   const Draw::Request& request = draw->request;
   if (draining_) return absl::UnavailableError("get: the server drains; ask another one");
   if (request.bytes < 1 || request.bytes > Draw::kMaxBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("get: bytes is ", request.bytes,
-                                                   ", must be 1..", Draw::kMaxBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat("get: bytes is ", request.bytes, ", must be 1..", Draw::kMaxBytes));
   }
   if (draws_.size() > options_.max_draws ||
       draws_by_identity_[request.identity] > options_.max_draws_per_identity) {
@@ -294,9 +294,8 @@ absl::Status Dispatcher::StartDraw(Draw* draw, int64_t now_nanos) {
   status = ClassTable::CheckQuality(*leaf, request.min_quality);
   if (!status.ok()) return status;
   if (!leaf->slot->state.ready) {
-    return absl::UnavailableError(absl::StrCat("get from ", request.name,
-                                               ": the pool is suspended: ",
-                                               leaf->slot->state.reason));
+    return absl::UnavailableError(absl::StrCat(
+        "get from ", request.name, ": the pool is suspended: ", leaf->slot->state.reason));
   }
   draw->deadline_nanos = now_nanos + kDrawTimeoutNanos;
   classes_.Join(draw, leaf);

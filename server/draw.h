@@ -27,7 +27,7 @@ class Draw final : public MailNode, public Demand {
 
   struct Request {
     std::string identity;
-    std::string name;     // POOL/CLASS
+    std::string name;  // POOL/CLASS
     uint32_t bytes = 0;
     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED;
   };
@@ -41,8 +41,8 @@ class Draw final : public MailNode, public Demand {
   uint64_t seed_generation = 0;  // of the newest bytes in it
   MessageBuffer reply;           // made with the first grant
   int64_t deadline_nanos = 0;
-  bool done = false;             // answered; only kDead is still to come
-  size_t index = 0;              // in the dispatcher's list
+  bool done = false;  // answered; only kDead is still to come
+  size_t index = 0;   // in the dispatcher's list
 };
 
 }  // namespace entropyd

@@ -36,16 +36,14 @@ absl::Span<const DriverEntry> BuiltIns() {
       {"char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
        CharDeviceDriver::Create},
       {"rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
-      {"getrandom", "", nullptr, GetrandomDriver::Claims,
-       GetrandomDriver::Create},
+      {"getrandom", "", nullptr, GetrandomDriver::Claims, GetrandomDriver::Create},
       {"rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
       {"egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
-      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims,
-       Pkcs11Driver::Create},
+      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims, Pkcs11Driver::Create},
       {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
       {"jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
-      {"upstream", "address class tls", UpstreamDriver::Check,
-       UpstreamDriver::Claims, UpstreamDriver::Create},
+      {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Claims,
+       UpstreamDriver::Create},
   };
   return kBuiltIns;
 }

@@ -56,14 +56,13 @@ absl::StatusOr<std::string> Gate::Admit(const Caller& caller,
   const absl::StatusOr<tls::PeerIdentity> peer = IdentityOf(caller.cert_pem);
   if (!peer.ok()) {
     return Deny(caller, "", "identity", denied_identity_,
-                absl::UnauthenticatedError(
-                    absl::StrCat(caller.call, ": the certificate names nobody: ",
-                                 peer.status().message())));
+                absl::UnauthenticatedError(absl::StrCat(
+                    caller.call, ": the certificate names nobody: ", peer.status().message())));
   }
   if (revoked_.contains(peer->serial_hex)) {
     return Deny(caller, peer->name, "revoked", denied_revoked_,
-                absl::UnauthenticatedError(absl::StrCat(caller.call, ": the certificate of ",
-                                                        peer->name, " is revoked")));
+                absl::UnauthenticatedError(
+                    absl::StrCat(caller.call, ": the certificate of ", peer->name, " is revoked")));
   }
   absl::Status denied = absl::PermissionDeniedError("no role");
   for (const config::v1::Role role : roles) {
@@ -73,8 +72,7 @@ absl::StatusOr<std::string> Gate::Admit(const Caller& caller,
   return Deny(caller, peer->name, "role", denied_role_, denied);
 }
 
-absl::Status Gate::AllowClass(absl::string_view identity,
-                              absl::Span<const config::v1::Role> roles,
+absl::Status Gate::AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
                               absl::string_view pool_class) const {
   absl::Status denied = absl::PermissionDeniedError("no role");
   for (const config::v1::Role role : roles) {

@@ -29,7 +29,7 @@ class Gate {
   struct Caller {
     absl::string_view cert_pem;  // verified by the handshake
     absl::string_view address;
-    absl::string_view call;      // "Attach"
+    absl::string_view call;  // "Attach"
   };
 
   // Certificates whose identity is remembered: parsing one costs more than a whole Get.

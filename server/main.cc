@@ -85,9 +85,8 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(plan), &clock, &log);
   if (!server.ok()) return Fail(kExitRuntime, server.status());
   if (!flags.ports_file.empty()) {
-    const absl::Status written =
-        WritePortsFile(flags.ports_file,
-                       {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
+    const absl::Status written = WritePortsFile(
+        flags.ports_file, {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
     if (!written.ok()) return Fail(kExitRuntime, written);
   }
   log.Info("server.listening", {{"grpc", listen},

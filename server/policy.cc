@@ -27,8 +27,9 @@ absl::Status CheckRule(const config::v1::PolicyRule& rule, const std::vector<std
                        const std::string& path, const config::Locations& locations) {
   if (rule.role() == config::v1::ROLE_OPERATOR) {
     if (rule.allow().empty()) return absl::OkStatus();
-    return locations.Error(absl::StrCat(path, ".allow"),
-                           "an operator draws nothing; remove allow, or add a rule with role: reader");
+    return locations.Error(
+        absl::StrCat(path, ".allow"),
+        "an operator draws nothing; remove allow, or add a rule with role: reader");
   }
   if (rule.allow().empty()) {
     return locations.Error(path, absl::StrCat("role ", RoleName(rule.role()),
@@ -56,8 +57,7 @@ absl::StatusOr<Policy> Policy::Create(const config::v1::Server& config,
   Policy policy;
   for (int i = 0; i < config.policy_size(); ++i) {
     const config::v1::PolicyRule& rule = config.policy(i);
-    const absl::Status status =
-        CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
+    const absl::Status status = CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
     if (!status.ok()) return status;
     policy.rules_.push_back(
         {rule.identity(), rule.role(), {rule.allow().begin(), rule.allow().end()}});
@@ -69,8 +69,8 @@ absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role
   for (const Rule& rule : rules_) {
     if (rule.role == role && tls::MatchesPattern(rule.identity, identity)) return absl::OkStatus();
   }
-  return absl::PermissionDeniedError(absl::StrCat(
-      "permission denied: no policy rule gives ", identity, " the role ", RoleName(role)));
+  return absl::PermissionDeniedError(absl::StrCat("permission denied: no policy rule gives ",
+                                                  identity, " the role ", RoleName(role)));
 }
 
 absl::Status Policy::CheckClass(absl::string_view identity, config::v1::Role role,

@@ -30,16 +30,16 @@ absl::StatusOr<Session*> Roster::Register(Session* session, int64_t now_nanos) {
   Session* const older = current;
   if (older != nullptr) {
     std::vector<int64_t> times = older->supersessions;
-    times.erase(std::remove_if(times.begin(), times.end(),
-                               [now_nanos](int64_t t) {
-                                 return now_nanos - t >= kSupersessionWindowNanos;
-                               }),
+    times.erase(std::remove_if(
+                    times.begin(), times.end(),
+                    [now_nanos](int64_t t) { return now_nanos - t >= kSupersessionWindowNanos; }),
                 times.end());
     if (times.size() >= kMaxSupersessions) {
-      return absl::AlreadyExistsError(absl::StrCat(
-          "attach ", session->peer().identity, ": its stream was replaced more than ",
-          kMaxSupersessions, " times within a minute; is the host cloned? give each host a host_id "
-          "of its own"));
+      return absl::AlreadyExistsError(
+          absl::StrCat("attach ", session->peer().identity, ": its stream was replaced more than ",
+                       kMaxSupersessions,
+                       " times within a minute; is the host cloned? give each host a host_id "
+                       "of its own"));
     }
     times.push_back(now_nanos);
     session->supersessions = std::move(times);

@@ -1,7 +1,7 @@
 // The assembled server: supply, dispatcher, gRPC and HTTP, in the order in which they depend on one
 // another.
 //
-//   auto plan = ServerPlan::Check(config, locations, clock).value();  // all that --check-config does
+//   auto plan = ServerPlan::Check(config, locations, clock).value();  // as --check-config
 //   auto server = Server::Start(std::move(plan), clock, log).value();
 //   ... wait for a signal, calling server->Tick() about once a second ...
 //   server->Stop();

@@ -6,11 +6,13 @@ namespace entropyd {
 
 ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time not_after)
     : metrics_(metrics) {
-  metrics->AddGauge("entropyd_build_info", "1, labelled with the version that runs.",
-                    {{"version", ENTROPYD_VERSION}})
+  metrics
+      ->AddGauge("entropyd_build_info", "1, labelled with the version that runs.",
+                 {{"version", ENTROPYD_VERSION}})
       ->Set(1);
-  metrics->AddGauge("entropyd_certificate_expiry_timestamp_seconds",
-                    "When the server's certificate expires, in Unix time.")
+  metrics
+      ->AddGauge("entropyd_certificate_expiry_timestamp_seconds",
+                 "When the server's certificate expires, in Unix time.")
       ->Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
   agents_ = metrics->AddGauge("entropyd_agents", "Attached agents.");
   draining_ = metrics->AddGauge("entropyd_draining", "1 when new streams are refused.");
@@ -51,9 +53,8 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time no
   totals_.push_back({AddDenialCounter(metrics, "cloned_host"), &Totals::denied_clone});
 
   metrics->AddRefresher([this, loop] {
-    loop->RunAndWait([this](Dispatcher& dispatcher, int64_t now_nanos) {
-      Refresh(dispatcher, now_nanos);
-    });
+    loop->RunAndWait(
+        [this](Dispatcher& dispatcher, int64_t now_nanos) { Refresh(dispatcher, now_nanos); });
   });
 }
 
@@ -85,8 +86,8 @@ ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
                                       "Bytes that agents have room for and wait for.", labels);
   series.members = metrics_->AddGauge("entropyd_class_members",
                                       "Streams and calls that draw from the class.", labels);
-  series.rate = metrics_->AddGauge("entropyd_class_rate_bytes_per_second",
-                                   "The class's guarantee.", labels);
+  series.rate =
+      metrics_->AddGauge("entropyd_class_rate_bytes_per_second", "The class's guarantee.", labels);
   series.ceil = metrics_->AddGauge("entropyd_class_ceil_bytes_per_second",
                                    "The class's ceiling; 0 = none.", labels);
   series.drift = metrics_->AddGauge(

@@ -59,8 +59,8 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
 
 absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
   if (open.channel() < 1 || open.channel() > kMaxChannel) {
-    return Violation(absl::StrCat("refuse open: channel ", open.channel(), " is not in 1..",
-                                  kMaxChannel));
+    return Violation(
+        absl::StrCat("refuse open: channel ", open.channel(), " is not in 1..", kMaxChannel));
   }
   if (Find(open.channel()) != nullptr) {
     return Violation(absl::StrCat("refuse open: channel ", open.channel(),
@@ -94,9 +94,9 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
                                   line.limit(), " below received ", line.received()));
   }
   if (line.limit() - line.received() > limits_.max_credit) {
-    return absl::OutOfRangeError(
-        absl::StrCat("refuse credit: channel ", line.channel(), " promises room for ",
-                     line.limit() - line.received(), " bytes, max_credit is ", limits_.max_credit));
+    return absl::OutOfRangeError(absl::StrCat("refuse credit: channel ", line.channel(),
+                                              " promises room for ", line.limit() - line.received(),
+                                              " bytes, max_credit is ", limits_.max_credit));
   }
   channel->received = line.received();
   channel->guests = std::min(line.guests(), kMaxGuests);

@@ -39,9 +39,9 @@ struct Leaf;
 struct Demand {
   Session* session = nullptr;  // exactly one of the two is set
   Draw* draw = nullptr;
-  Leaf* leaf = nullptr;        // nullptr = not in the tree
+  Leaf* leaf = nullptr;  // nullptr = not in the tree
   ClassTree::MemberId member = 0;
-  bool parked = false;         // refused an offer; out of the tree's heaps until Unpark
+  bool parked = false;  // refused an offer; out of the tree's heaps until Unpark
   uint32_t guests = 0;
   uint32_t waiting_guests = 0;  // of them; what it weighs where guests weigh
 };
@@ -52,11 +52,11 @@ struct Channel : Demand {
   uint64_t limit = 0;
   uint64_t received = 0;
   uint64_t sent = 0;
-  uint32_t planned = 0;        // granted by the tree, not yet drawn
-  bool state_due = false;      // the peer has not been told the newest state
-  bool discard_due = false;    // and must wipe what it has
+  uint32_t planned = 0;      // granted by the tree, not yet drawn
+  bool state_due = false;    // the peer has not been told the newest state
+  bool discard_due = false;  // and must wipe what it has
   absl::StatusCode close_code = absl::StatusCode::kOk;
-  std::string name;            // POOL/CLASS as the peer wrote it
+  std::string name;  // POOL/CLASS as the peer wrote it
   std::string close_reason;
 
   uint64_t want() const { return limit - sent - planned; }
@@ -70,10 +70,10 @@ class Session final : public MailNode {
   static constexpr size_t kHostIdBytes = 16;
   // A weight, not a count to be trusted: no hypervisor runs more guests than this.
   static constexpr uint32_t kMaxGuests = 4096;
-  // What may be planned for the next message while a write is outstanding. Without it a session would
-  // get no more than what flows in at the moment a write ends, and how much of a scarce class it gets
-  // would depend on how fast its peer's machine is. A session that has stalled holds so much back from
-  // others, once.
+  // What may be planned for the next message while a write is outstanding. Without it a session
+  // would get no more than what flows in at the moment a write ends, and how much of a scarce class
+  // it gets would depend on how fast its peer's machine is. A session that has stalled holds so
+  // much back from others, once.
   static constexpr uint32_t kMaxAhead = 64 * 1024;
   static constexpr int64_t kHelloTimeoutNanos = 10'000'000'000;
   // A write that the peer's window did not take for so long: it has stopped reading.
@@ -84,18 +84,18 @@ class Session final : public MailNode {
   // What the transport posts.
   enum Event : uint32_t {
     kStart = 1 << 0,
-    kRead = 1 << 1,         // `inbox` holds a message, or inbox_status says why not
-    kReadEnd = 1 << 2,      // half-closed or broken: no message will follow
+    kRead = 1 << 1,     // `inbox` holds a message, or inbox_status says why not
+    kReadEnd = 1 << 2,  // half-closed or broken: no message will follow
     kWritten = 1 << 3,
     kWriteFailed = 1 << 4,
     kCancelled = 1 << 5,
-    kDead = 1 << 6,         // the transport's last word
+    kDead = 1 << 6,  // the transport's last word
   };
 
   enum class Phase { kNew, kReady, kDraining, kDone };
 
   struct Limits {
-    uint64_t max_credit = 256 * 1024;  // of limit - received, per channel
+    uint64_t max_credit = 256 * 1024;          // of limit - received, per channel
     uint32_t max_payload = kAttachMaxPayload;  // bytes of grants per message
   };
 
@@ -175,11 +175,11 @@ class Session final : public MailNode {
   absl::Status inbox_status;
 
   // The dispatcher's own notes.
-  bool reading = false;       // a StartRead() is unanswered
+  bool reading = false;  // a StartRead() is unanswered
   bool flush_listed = false;
-  bool capped = false;        // waits for the in-flight cap
-  size_t index = 0;           // in the dispatcher's list of sessions
-  int64_t rotate_nanos = 0;   // when to drain it to rebalance
+  bool capped = false;                 // waits for the in-flight cap
+  size_t index = 0;                    // in the dispatcher's list of sessions
+  int64_t rotate_nanos = 0;            // when to drain it to rebalance
   std::vector<int64_t> supersessions;  // when this host's stream was replaced lately
 
  private:

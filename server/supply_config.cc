@@ -94,7 +94,8 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
   if (driver == nullptr) {
     const auto name = [](std::string* out, const DriverEntry& e) { absl::StrAppend(out, e.name); };
     faults->Add(absl::StrCat(at, ".driver"),
-                absl::StrCat("'", source.driver(), "' is no driver; there are ", absl::StrJoin(BuiltIns(), ", ", name)));
+                absl::StrCat("'", source.driver(), "' is no driver; there are ",
+                             absl::StrJoin(BuiltIns(), ", ", name)));
     return;
   }
   if (const ConfigFault fault = CheckKeys(*driver, source); fault.key != nullptr) {

@@ -58,10 +58,10 @@ class Writer {
  public:
   // One part of a message's plan. Parts of the same pool stand together.
   struct Part {
-    int pool = 0;             // index of AddPool()
-    uint64_t epoch = 0;       // PoolState::discard_epoch under which it was planned
-    GrantHeader grant;        // seed_generation is filled in
-    absl::Status status;      // out: why the pool gave nothing; such a part is not in the message
+    int pool = 0;         // index of AddPool()
+    uint64_t epoch = 0;   // PoolState::discard_epoch under which it was planned
+    GrantHeader grant;    // seed_generation is filled in
+    absl::Status status;  // out: why the pool gave nothing; such a part is not in the message
   };
 
   // Returns the pool's index. `pool` outlives the writer.

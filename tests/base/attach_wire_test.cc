@@ -100,8 +100,9 @@ TEST(WriteGrantPrefixTest, WritesByteForByteWhatProtobufWrites) {
 }
 
 TEST(WriteGrantPrefixTest, EveryLengthBoundaryReadsBackWithProtobuf) {
-  for (const size_t bytes : {0, 1, 100, 110, 117, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127,
-                             128, 16371, 16376, 16377, 16378, 16379, 16383, 16384, 32768}) {
+  for (const size_t bytes :
+       {0,   1,   100, 110, 117,   118,   119,   120,   121,   122,   123,   124,
+        125, 126, 127, 128, 16371, 16376, 16377, 16378, 16379, 16383, 16384, 32768}) {
     v1::ServerMessage message;
     message.add_grant()->set_data(std::string(bytes, 'x'));
     message.mutable_grant(0)->set_offset(bytes);
@@ -215,8 +216,15 @@ TEST(ParseServerMessageTest, RepeatedWelcomeIsMergedAsProtobufDoes) {
 
 TEST(ParseServerMessageTest, UnknownFieldsAreSkippedAndNotKept) {
   // Fields 6 (varint), 7 (64 bits), 8 (bytes), 9 (32 bits), and `grant` with a varint's wire type.
-  const std::string unknown("\x30\x96\x01\x39" "12345678" "\x42\x03" "abc" "\x4d" "1234" "\x28\x01",
-                            24);
+  const std::string unknown(
+      "\x30\x96\x01\x39"
+      "12345678"
+      "\x42\x03"
+      "abc"
+      "\x4d"
+      "1234"
+      "\x28\x01",
+      24);
   const std::string message = FullMessage().SerializeAsString();
   const std::string bytes = unknown + message + unknown;
   const auto view = ParseWhole(bytes);
@@ -255,7 +263,8 @@ TEST(ParseServerMessageTest, HostileInputIsRefusedWithTheOffset) {
   const Hostile cases[] = {
       {"huge length", std::string("\x2a\xff\xff\xff\xff\x07", 6), "byte 1: a length of 2147483647"},
       {"length over 32 bits", "\x2a\xff\xff\xff\xff\xff\x01", "byte 1: a number of more than 5"},
-      {"length beyond the grant", std::string("\x2a\x03\x22\x09x", 5), "byte 3: a length of 9 bytes"},
+      {"length beyond the grant", std::string("\x2a\x03\x22\x09x", 5),
+       "byte 3: a length of 9 bytes"},
       {"length beyond the grant but not the message", "\x2a\x03\x22\x09xxxxxxxxx",
        "byte 3: a length of 9 bytes where 1 are left"},
       {"overlong seq", "\x08" + ten + "\x01", "byte 1: a number of more than 10 bytes"},
@@ -270,8 +279,14 @@ TEST(ParseServerMessageTest, HostileInputIsRefusedWithTheOffset) {
       {"group in a grant", "\x2a\x02\x2b\x2c", "byte 2: a group"},
       {"wire type 6", "\x0e", "byte 0: a group or an unknown wire type (6) in field 1"},
       {"wire type 7", "\x0f", "byte 0: a group or an unknown wire type (7)"},
-      {"fixed64 cut off", "\x31" "1234567", "byte 0: a field is cut off"},
-      {"fixed32 cut off", "\x35" "123", "byte 0: a field is cut off"},
+      {"fixed64 cut off",
+       "\x31"
+       "1234567",
+       "byte 0: a field is cut off"},
+      {"fixed32 cut off",
+       "\x35"
+       "123",
+       "byte 0: a field is cut off"},
       {"malformed welcome", std::string("\x12\x02\x08\x80", 4), "byte 0: field 2 is malformed"},
       {"reason is not UTF-8", std::string("\x08\x01\x1a\x03\x22\x01\xff", 7), "byte 2: field 3"},
   };

@@ -253,8 +253,7 @@ struct Guarantee {
 
 // All leaves backlogged, capacity at least the sum of their guarantees in steps of 0.1 ms, 2 s
 // long; counted from `warm_up_nanos` on.
-Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options,
-                         int64_t warm_up_nanos) {
+Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options, int64_t warm_up_nanos) {
   constexpr int64_t kTick = kMilli / 10;
   const RandomTree tree = MakeTree(random, {.spare_inner_rates = false});
   const double capacity = tree.rate * random->Uniform(1, 2);

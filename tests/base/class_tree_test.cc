@@ -418,9 +418,8 @@ TEST_F(ClassTreeTest, RemovedMembersLeaveNothingBehindInAnyState) {
   const MemberId queued = AddBacklogged("root");
   const MemberId throttled = AddBacklogged("root", {.ceil = 1000});
   const MemberId parked = AddBacklogged("root");
-  tree_->Distribute(0, {.capacity_bytes = 2000}, [&](MemberId id, void*, uint32_t bytes) {
-    return id == parked ? 0 : bytes;
-  });
+  tree_->Distribute(0, {.capacity_bytes = 2000},
+                    [&](MemberId id, void*, uint32_t bytes) { return id == parked ? 0 : bytes; });
   ASSERT_NE(tree_->NextEventNanos(), absl::nullopt);
   for (MemberId member : {idle, queued, throttled, parked}) tree_->RemoveMember(member);
   EXPECT_EQ(tree_->NextEventNanos(), absl::nullopt);
@@ -519,7 +518,8 @@ TEST_F(ClassTreeTest, AnIdleMemberCostsAtMost400Bytes) {
   Make({{.name = "root", .rate = 1000}});
   const uint64_t before = AllocatedBytes();
   constexpr uint64_t kMembers = 100'000;
-  for (uint64_t i = 0; i < kMembers; ++i) Add("root", {.ceil = i % 2 ? 1000 : ClassTree::kUnlimited});
+  for (uint64_t i = 0; i < kMembers; ++i)
+    Add("root", {.ceil = i % 2 ? 1000 : ClassTree::kUnlimited});
   EXPECT_LE(AllocatedBytes() - before, kMembers * 400);
   // Nor does one that has been served cost more, or wait in any heap.
   const uint64_t idle = AllocatedBytes();
@@ -581,7 +581,7 @@ TEST_F(ClassTreeTest, DefaultBurstsAreFourChunksOrTenMilliseconds) {
 
 struct Refusal {
   Specs specs;
-  std::string names;   // the class
+  std::string names;  // the class
   std::string value;
   std::string remedy;
 };
@@ -590,57 +590,94 @@ TEST(ClassTreeConfigTest, WrongClassesAreRefusedNamingClassValueAndRemedy) {
   const ClassTree::ClassSpec root{.name = "root"};
   const std::vector<Refusal> refusals = {
       {{root, {.name = "a", .parent = "root", .rate = 4096, .ceil = 1024}},
-       "class 'a'", "ceil 1KiB/s is below the rate 4KiB/s", "raise the ceil"},
+       "class 'a'",
+       "ceil 1KiB/s is below the rate 4KiB/s",
+       "raise the ceil"},
       {{{.name = "root", .rate = 2048},
         {.name = "a", .parent = "root", .rate = 1024},
         {.name = "b", .parent = "root", .rate = 1025}},
-       "class 'root'", "rate 2KiB/s is below the sum of its children's, 2049B/s", "lower theirs"},
+       "class 'root'",
+       "rate 2KiB/s is below the sum of its children's, 2049B/s",
+       "lower theirs"},
       {{root, {.name = "a", .parent = "root"}}, "class 'a'", "rate 0", "e.g. 1KiB/s"},
-      {{root, {.name = "a", .parent = "root", .rate = 1000, .ceil = 0}}, "class 'a'", "ceil 0",
+      {{root, {.name = "a", .parent = "root", .rate = 1000, .ceil = 0}},
+       "class 'a'",
+       "ceil 0",
        "leave it out"},
-      {{root, {.name = "a", .parent = "root", .rate = 1000, .burst = 4095}}, "class 'a'",
-       "burst 4095B is below 4KiB", "raise it"},
-      {{root, {.name = "a", .parent = "root", .rate = 1 << 20, .burst = 4096}}, "class 'a'",
-       "burst 4KiB is below 10486B", "leave it out"},
+      {{root, {.name = "a", .parent = "root", .rate = 1000, .burst = 4095}},
+       "class 'a'",
+       "burst 4095B is below 4KiB",
+       "raise it"},
+      {{root, {.name = "a", .parent = "root", .rate = 1 << 20, .burst = 4096}},
+       "class 'a'",
+       "burst 4KiB is below 10486B",
+       "leave it out"},
       {{root, {.name = "a", .parent = "root", .rate = 1000, .ceil = 1 << 20, .cburst = 8192}},
-       "class 'a'", "cburst 8KiB is below 10486B", "raise it"},
-      {{root, {.name = "a", .parent = "root", .rate = 1000, .cburst = 8192}}, "class 'a'",
-       "cburst 8KiB belongs to a ceil", "add a ceil"},
+       "class 'a'",
+       "cburst 8KiB is below 10486B",
+       "raise it"},
+      {{root, {.name = "a", .parent = "root", .rate = 1000, .cburst = 8192}},
+       "class 'a'",
+       "cburst 8KiB belongs to a ceil",
+       "add a ceil"},
       {{root, {.name = "a", .parent = "root", .rate = 1000, .burst = uint64_t{5} << 30}},
-       "class 'a'", "burst 5GiB is above 4GiB", "lower it"},
-      {{root, {.name = "a", .parent = "root", .rate = uint64_t{512} << 30}}, "class 'a'",
-       "rate 512GiB/s is above 256GiB/s", "lower it"},
-      {{root, {.name = "a", .parent = "root", .rate = 1, .ceil = uint64_t{512} << 30}}, "class 'a'",
-       "ceil 512GiB/s is above 256GiB/s", "leave it out"},
-      {{root, {.name = "a", .parent = "root", .rate = 1000, .weight = -2}}, "class 'a'",
-       "weight -2", "positive"},
+       "class 'a'",
+       "burst 5GiB is above 4GiB",
+       "lower it"},
+      {{root, {.name = "a", .parent = "root", .rate = uint64_t{512} << 30}},
+       "class 'a'",
+       "rate 512GiB/s is above 256GiB/s",
+       "lower it"},
+      {{root, {.name = "a", .parent = "root", .rate = 1, .ceil = uint64_t{512} << 30}},
+       "class 'a'",
+       "ceil 512GiB/s is above 256GiB/s",
+       "leave it out"},
+      {{root, {.name = "a", .parent = "root", .rate = 1000, .weight = -2}},
+       "class 'a'",
+       "weight -2",
+       "positive"},
       {{root,
         {.name = "a", .parent = "root", .rate = 1000, .weight = 1e-20},
         {.name = "b", .parent = "root", .rate = 1000}},
-       "class 'b'", "weight 1000", "closer"},
-      {{root, {.name = "a", .parent = "root", .rate = 1000, .prio = 8}}, "class 'a'", "prio 8",
+       "class 'b'",
+       "weight 1000",
+       "closer"},
+      {{root, {.name = "a", .parent = "root", .rate = 1000, .prio = 8}},
+       "class 'a'",
+       "prio 8",
        "0..7"},
       {{root, {.name = "stem"}}, "class 'stem'", "second root beside 'root'", "give it a parent"},
-      {{{.name = "a", .parent = "b", .rate = 1}, {.name = "b", .parent = "a"}}, "classes",
-       "no root", "without a parent"},
+      {{{.name = "a", .parent = "b", .rate = 1}, {.name = "b", .parent = "a"}},
+       "classes",
+       "no root",
+       "without a parent"},
       {{}, "classes", "no root", "without a parent"},
-      {{root, {.name = "a", .parent = "root", .rate = 1}, {.name = "a", .parent = "root", .rate = 1}},
-       "class 'a'", "used twice", "rename"},
-      {{root, {.name = "a", .parent = "roots", .rate = 1}}, "class 'a'", "'roots' does not exist",
+      {{root,
+        {.name = "a", .parent = "root", .rate = 1},
+        {.name = "a", .parent = "root", .rate = 1}},
+       "class 'a'",
+       "used twice",
+       "rename"},
+      {{root, {.name = "a", .parent = "roots", .rate = 1}},
+       "class 'a'",
+       "'roots' does not exist",
        "add that class"},
       {{root,
         {.name = "a", .parent = "b", .rate = 1},
         {.name = "b", .parent = "c"},
         {.name = "c", .parent = "b"},
         {.name = "d", .parent = "root", .rate = 1}},
-       "class 'a'", "cycle through 'b'", "below the root 'root'"},
+       "class 'a'",
+       "cycle through 'b'",
+       "below the root 'root'"},
       {{root, {.parent = "root", .rate = 1}}, "class 2 of 2", "no name", "give it one"},
   };
   for (const Refusal& refusal : refusals) {
     const absl::Status status = ClassTree::Create({.chunk_bytes = 1024}, refusal.specs).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << refusal.value;
-    EXPECT_THAT(std::string(status.message()),
-                AllOf(HasSubstr(refusal.names), HasSubstr(refusal.value), HasSubstr(refusal.remedy)));
+    EXPECT_THAT(
+        std::string(status.message()),
+        AllOf(HasSubstr(refusal.names), HasSubstr(refusal.value), HasSubstr(refusal.remedy)));
   }
 }
 

@@ -82,7 +82,12 @@ TEST_F(ClassTreeTurnTest, EndsWithWhatTheMemberWantsAndThePassHas) {
 
 TEST_F(ClassTreeTurnTest, TakesNoMoreThanTheCeilingsHold) {
   Make({{.name = "root", .rate = 20'000, .ceil = 30'000, .cburst = 1730},
-        {.name = "a", .parent = "root", .rate = 20'000, .ceil = 25'000, .burst = 100'000, .cburst = 900}});
+        {.name = "a",
+         .parent = "root",
+         .rate = 20'000,
+         .ceil = 25'000,
+         .burst = 100'000,
+         .cburst = 900}});
   Add("a");
   EXPECT_THAT(Offers({}), ElementsAre(900));
   Make({{.name = "root", .rate = 20'000, .ceil = 30'000, .cburst = 1730},

@@ -68,11 +68,13 @@ Bytes EveryCommand() {
 }
 
 const std::vector<Command>& EveryCommandDecoded() {
-  static const auto* commands = new std::vector<Command>{
-      {CommandType::kGetEntropyBits, 0, 0},   {CommandType::kReadNonBlocking, 0, 0},
-      {CommandType::kReadNonBlocking, 255, 0}, {CommandType::kReadBlocking, 0x40, 0},
-      {CommandType::kReadBlocking, 0, 0},     {CommandType::kWrite, 7, 0x1234},
-      {CommandType::kGetPid, 0, 0}};
+  static const auto* commands = new std::vector<Command>{{CommandType::kGetEntropyBits, 0, 0},
+                                                         {CommandType::kReadNonBlocking, 0, 0},
+                                                         {CommandType::kReadNonBlocking, 255, 0},
+                                                         {CommandType::kReadBlocking, 0x40, 0},
+                                                         {CommandType::kReadBlocking, 0, 0},
+                                                         {CommandType::kWrite, 7, 0x1234},
+                                                         {CommandType::kGetPid, 0, 0}};
   return *commands;
 }
 
@@ -252,8 +254,10 @@ TEST(EgdReplyTest, EntropyBitsAreBigEndianAndSaturate) {
 }
 
 TEST(EgdReplyTest, PidIsCountedDecimalText) {
-  EXPECT_EQ(EncodePid(7), std::string("\x01" "7"));
-  EXPECT_EQ(EncodePid(4194304), std::string("\x07" "4194304"));
+  EXPECT_EQ(EncodePid(7), std::string("\x01"
+                                      "7"));
+  EXPECT_EQ(EncodePid(4194304), std::string("\x07"
+                                            "4194304"));
 }
 
 }  // namespace

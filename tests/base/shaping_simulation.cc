@@ -242,11 +242,14 @@ uint32_t ShapingSimulation::OutOfTurn(OutOfTurnGrant grant, MemberId member, uin
                                       int64_t now_nanos, Offer offer) {
   now_ = now_nanos;
   bool asked = false;
-  return (tree_.get()->*grant)(member, bytes, now_, [&](MemberId id, void* cookie, uint32_t offered) {
-    if (id != member) Break(absl::StrCat("member ", id, " went first, not ", member));
-    if (std::exchange(asked, true)) Break("one that goes first was asked twice");
-    return OfferTo(id, cookie, offered, bytes, offer);
-  });
+  return (tree_.get()->*grant)(member, bytes, now_,
+                               [&](MemberId id, void* cookie, uint32_t offered) {
+                                 if (id != member)
+                                   Break(absl::StrCat("member ", id, " went first, not ", member));
+                                 if (std::exchange(asked, true))
+                                   Break("one that goes first was asked twice");
+                                 return OfferTo(id, cookie, offered, bytes, offer);
+                               });
 }
 
 void ShapingSimulation::Record(MemberId id, uint32_t bytes) {

@@ -107,7 +107,7 @@ class ShapingSimulation final : public ClassTree {
     std::string parent;
     std::unique_ptr<LeakyBucket> bucket;  // null = no ceiling
     uint64_t delivered = 0;
-    uint64_t turn_bytes = 0;              // the most that a member is offered
+    uint64_t turn_bytes = 0;  // the most that a member is offered
   };
   struct Member {
     bool live = false;

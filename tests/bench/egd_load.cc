@@ -89,7 +89,8 @@ int Main(int argc, char** argv) {
       if (counted) {
         ++batches;
         if (latencies_ns.size() < latencies_ns.capacity()) {
-          latencies_ns.push_back(static_cast<uint32_t>(std::min<int64_t>(MonotonicNanos() - c->sent_at, UINT32_MAX)));
+          latencies_ns.push_back(
+              static_cast<uint32_t>(std::min<int64_t>(MonotonicNanos() - c->sent_at, UINT32_MAX)));
         }
       }
       SendBatch(c, batch, reply);

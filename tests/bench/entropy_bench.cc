@@ -94,9 +94,9 @@ class Samples {
 void Health(int word_bytes, bool with_lag, double seconds) {
   const std::unique_ptr<SecretArena> arena =
       ValueOrDie(SecretArena::Create(2 << 20, SecretArena::Locking::kBestEffort));
-  HealthTest test = ValueOrDie(
-      HealthTest::Create({.min_entropy = kHealthMinEntropy, .word_bytes = word_bytes},
-                         with_lag ? arena.get() : nullptr));
+  HealthTest test =
+      ValueOrDie(HealthTest::Create({.min_entropy = kHealthMinEntropy, .word_bytes = word_bytes},
+                                    with_lag ? arena.get() : nullptr));
   Samples samples;
   const auto work = [&] {
     const absl::optional<HealthTest::Alarm> alarm = test.Feed(samples.Next());

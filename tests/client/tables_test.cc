@@ -152,11 +152,14 @@ TEST(TablesTest, WhoServesLocallyOrNotAtAllAndAnExpiredCertificateAreTroubles) {
   EXPECT_THAT(AgentTroubles(status), IsEmpty());
   status.mutable_class_(0)->set_mode("local");
   status.mutable_class_(0)->set_mode_seconds(90);
-  EXPECT_THAT(AgentTroubles(status), ElementsAre(HasSubstr("default/gold has been served by this host's own DRBG for 1")));
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(HasSubstr("default/gold has been served by this host's own DRBG for 1")));
   EXPECT_THAT(AgentClassesTable(status), HasSubstr("local"));
   status.mutable_class_(0)->set_mode("blocked");
   status.set_certificate_problem("tls.crt expired");
-  EXPECT_THAT(AgentTroubles(status), ElementsAre(HasSubstr("tls.crt expired"), HasSubstr("guests of class default/gold have waited")));
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(HasSubstr("tls.crt expired"),
+                          HasSubstr("guests of class default/gold have waited")));
   status.mutable_class_(0)->set_local_refused(true);
   EXPECT_THAT(AgentWarnings(status), ElementsAre(HasSubstr("quality full")));
 }

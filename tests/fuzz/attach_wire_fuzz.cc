@@ -39,8 +39,8 @@ std::string WriteAsServer(const ServerMessageView& view) {
   std::string bytes = view.head.SerializeAsString();
   for (const GrantView& grant : view.grants) {
     uint8_t prefix[kMaxGrantPrefix];
-    const size_t n = WriteGrantPrefix(
-        {grant.channel, grant.offset, grant.seed_generation, grant.bytes}, prefix);
+    const size_t n =
+        WriteGrantPrefix({grant.channel, grant.offset, grant.seed_generation, grant.bytes}, prefix);
     FUZZ_CHECK(n <= kMaxGrantPrefix);
     bytes.append(prefix, prefix + n);
     for (const Slice piece : grant.pieces) bytes.append(piece.begin(), piece.end());

@@ -14,8 +14,8 @@ using testing::HasSubstr;
 
 absl::StatusOr<AgentSettings> Resolve(const std::string& rest,
                                       const std::string& servers = "[\"entropyd-0:7743\"]") {
-  const std::string text = absl::StrCat("servers: ", servers, "\n",
-                                        "tls: {cert: /c, key: /k, ca: /a}\n", rest);
+  const std::string text =
+      absl::StrCat("servers: ", servers, "\n", "tls: {cert: /c, key: /k, ca: /a}\n", rest);
   config::v1::HostAgent config;
   config::Locations locations;
   if (auto status = config::Parse(text, "agent.yaml", &config, &locations); !status.ok()) {
@@ -24,8 +24,7 @@ absl::StatusOr<AgentSettings> Resolve(const std::string& rest,
   return ResolveAgentConfig(config, locations);
 }
 
-std::string ErrorOf(const std::string& rest,
-                    const std::string& servers = "[\"entropyd-0:7743\"]") {
+std::string ErrorOf(const std::string& rest, const std::string& servers = "[\"entropyd-0:7743\"]") {
   auto settings = Resolve(rest, servers);
   EXPECT_EQ(settings.status().code(), absl::StatusCode::kInvalidArgument) << rest;
   return std::string(settings.status().message());
@@ -78,8 +77,9 @@ TEST(AgentConfigTest, EgdOverTcpIsForThisHostUnlessSaidOtherwise) {
 
 TEST(AgentConfigTest, APipeIsForReadersWhomNobodyKnows) {
   const AgentSettings settings =
-      Resolve("listeners: [{fifo: /run/f/bulk, class: d/e}, {fifo: /run/f/all, class: d/e, mode: "
-              "\"0644\"}]\n")
+      Resolve(
+          "listeners: [{fifo: /run/f/bulk, class: d/e}, {fifo: /run/f/all, class: d/e, mode: "
+          "\"0644\"}]\n")
           .value();
   EXPECT_EQ(settings.listeners[0].path, "fifo:/run/f/bulk");
   EXPECT_EQ(settings.listeners[0].fifo, "/run/f/bulk");
@@ -88,15 +88,14 @@ TEST(AgentConfigTest, APipeIsForReadersWhomNobodyKnows) {
   const std::string longest(2'000, 'x');
   EXPECT_TRUE(Resolve(absl::StrCat("listeners: [{fifo: /", longest, ", class: d/e}]\n")).ok());
   for (const char* mode : {"0660", "0620", "0602", "0666"}) {
-    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{fifo: /run/f, class: d/e, mode: \"", mode,
-                                     "\"}]\n")),
-                testing::AllOf(HasSubstr("listeners[0].mode"), HasSubstr("lets others write")));
+    EXPECT_THAT(
+        ErrorOf(absl::StrCat("listeners: [{fifo: /run/f, class: d/e, mode: \"", mode, "\"}]\n")),
+        testing::AllOf(HasSubstr("listeners[0].mode"), HasSubstr("lets others write")));
   }
   for (const char* key : {"clients: qemu", "identify: libvirt", "allow_remote: true"}) {
-    EXPECT_THAT(
-        ErrorOf(absl::StrCat("listeners: [{fifo: /run/f, class: d/e, ", key, "}]\n")),
-        testing::AllOf(HasSubstr(std::string(key).substr(0, std::string(key).find(':'))),
-                       HasSubstr("no meaning for a fifo")));
+    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{fifo: /run/f, class: d/e, ", key, "}]\n")),
+                testing::AllOf(HasSubstr(std::string(key).substr(0, std::string(key).find(':'))),
+                               HasSubstr("no meaning for a fifo")));
   }
   EXPECT_THAT(ErrorOf("listeners: [{fifo: f, class: d/e}]\n"), HasSubstr("not an absolute path"));
   EXPECT_THAT(ErrorOf("listeners: [{fifo: /run/f, class: d/e}, {path: /run/f, class: d/e}]\n"),
@@ -217,8 +216,8 @@ TEST(AgentConfigTest, AllErrorsAreToldAtOnce) {
 }
 
 TEST(AgentConfigTest, ServersNeedAPortAndAreListedOnce) {
-  for (const char* bad : {"[\"host\"]", "[\"host:0\"]", "[\"host:70000\"]", "[\":7743\"]",
-                          "[\"host:x\"]"}) {
+  for (const char* bad :
+       {"[\"host\"]", "[\"host:0\"]", "[\"host:70000\"]", "[\":7743\"]", "[\"host:x\"]"}) {
     EXPECT_THAT(ErrorOf(kOneListener, bad), HasSubstr("is not HOST:PORT")) << bad;
   }
   EXPECT_THAT(ErrorOf(kOneListener, "[\"a:1\", \"a:1\"]"), HasSubstr("listed twice"));

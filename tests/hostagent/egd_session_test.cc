@@ -27,12 +27,15 @@ Bytes Concat(std::initializer_list<Bytes> parts) {
 // A session beside a buffer; Pass() does what a class tree and a socket would do.
 class EgdSessionTest : public testing::Test {
  protected:
-  EgdSession::Input Send(const Bytes& bytes, int64_t now = 0) { return session_.OnInput(bytes, now); }
+  EgdSession::Input Send(const Bytes& bytes, int64_t now = 0) {
+    return session_.OnInput(bytes, now);
+  }
 
   // One pass: grants what is there, at most `cap`, and returns the staged replies.
   Bytes Pass(size_t cap = SIZE_MAX, size_t room = 64 * 1024, bool settle = true) {
     const uint64_t want = session_.Want();
-    session_.Grant(static_cast<uint32_t>(std::min({want, uint64_t{buffer_.level()}, uint64_t{cap}})));
+    session_.Grant(
+        static_cast<uint32_t>(std::min({want, uint64_t{buffer_.level()}, uint64_t{cap}})));
     Bytes out(room);
     auto take = [this](absl::Span<uint8_t> bytes) { return buffer_.Take(bytes); };
     auto available = [this] { return buffer_.level(); };

@@ -1,6 +1,6 @@
 // A class buffer without locked memory, targets or age: what was appended comes out again. Fill()
-// appends bytes that tell their position in the class's stream, so that loss, repeats and reordering
-// show.
+// appends bytes that tell their position in the class's stream, so that loss, repeats and
+// reordering show.
 #pragma once
 
 #include <algorithm>

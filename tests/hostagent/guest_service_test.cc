@@ -71,17 +71,16 @@ class GuestServiceTest : public testing::Test {
     service_.reset();
     settings_ = AgentSettings();
     settings_.max_guests = max_guests;
-    settings_.classes.push_back(
-        {"default/gold", 4 << 20, 60 * kSecond, guest_ceil, "block"});
+    settings_.classes.push_back({"default/gold", 4 << 20, 60 * kSecond, guest_ceil, "block"});
     const config::v1::Clients clients[] = {config::v1::CLIENTS_AUTO, config::v1::CLIENTS_QEMU,
                                            config::v1::CLIENTS_EGD};
     for (int i = 0; i < 3; ++i) {
       settings_.listeners.push_back(
           {dir_ / absl::StrCat(i, ".sock"), 0600, "", 0, clients[i], "name"});
     }
-    arena_ = SecretArena::Create(GuestService::ArenaBytes(settings_),
-                                 SecretArena::Locking::kBestEffort)
-                 .value();
+    arena_ =
+        SecretArena::Create(GuestService::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)
+            .value();
     registry_ = std::make_unique<Metrics>();
     metrics_ =
         std::make_unique<AgentMetrics>(registry_.get(), std::vector<std::string>{"default/gold"});

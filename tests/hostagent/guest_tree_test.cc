@@ -113,7 +113,8 @@ TEST_F(GuestTreeTest, ScarcityDoesNotFavourWhoAsksOften) {
     buffer_.Fill(40);
     tree_->Serve(step * 10 * kMillisecond);
   }
-  for (const auto& guest : guests) EXPECT_NEAR(static_cast<double>(guest->delivered), 13'333, 1'100);
+  for (const auto& guest : guests)
+    EXPECT_NEAR(static_cast<double>(guest->delivered), 13'333, 1'100);
 }
 
 TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
@@ -133,7 +134,8 @@ TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
     now = *tree_->NextEventNanos();
     tree_->Serve(now);
   }
-  EXPECT_NEAR(static_cast<double>(guest.delivered - burst), 2.0 * kCeil, 2.0 * GuestTree::kChunkBytes);
+  EXPECT_NEAR(static_cast<double>(guest.delivered - burst), 2.0 * kCeil,
+              2.0 * GuestTree::kChunkBytes);
 }
 
 TEST_F(GuestTreeTest, ABlockedGuestHoldsUpNobodyAndResumes) {
@@ -211,8 +213,8 @@ TEST_F(ScarceGuestTreeTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
     Arrive(1);
   }
   // It misses some turns between an answer and the next request.
-  const double ratio = static_cast<double>(polite_.delivered) /
-                       static_cast<double>(greedy_.delivered - before);
+  const double ratio =
+      static_cast<double>(polite_.delivered) / static_cast<double>(greedy_.delivered - before);
   EXPECT_LE(ratio, 1.01);
   EXPECT_GE(ratio, 0.95);
 }

@@ -48,7 +48,8 @@ class Herd {
   void LoseAll() {
     for (size_t i = 0; i < kAgents; ++i) {
       const std::string server = agents_[i].Pick(0, "");
-      agents_[i].Ended(server, ServerChoice::Ending::kAttached, 3600 * kSecond, /*penalty=*/false, 0);
+      agents_[i].Ended(server, ServerChoice::Ending::kAttached, 3600 * kSecond, /*penalty=*/false,
+                       0);
       Push(agents_[i].ready_at(), i);
     }
   }

@@ -37,8 +37,8 @@ TEST(HostIdTest, TwoHostsDiffer) {
 
 TEST(HostIdTest, ADamagedFileIsRefusedWithTheRemedy) {
   TempDir dir;
-  for (const char* text : {"", "00", "zz00112233445566778899aabbccddee",
-                           "00112233445566778899aabbccddeeff00\n"}) {
+  for (const char* text :
+       {"", "00", "zz00112233445566778899aabbccddee", "00112233445566778899aabbccddeeff00\n"}) {
     std::ofstream(dir / "host_id", std::ios::trunc) << text;
     auto id = LoadOrCreateHostId(dir.path());
     EXPECT_EQ(id.status().code(), absl::StatusCode::kFailedPrecondition) << text;

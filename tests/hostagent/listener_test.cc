@@ -37,9 +37,10 @@ class ListenerTest : public testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const std::string& path, mode_t mode = 0660,
                                                    const std::string& group = "") {
-    return Listener::Create({path, mode, group}, loop_.get(),
-                            [this](UniqueFd fd) { accepted_.push_back(std::move(fd)); },
-                            [this](const absl::Status& why) { failures_.push_back(why); });
+    return Listener::Create(
+        {path, mode, group}, loop_.get(),
+        [this](UniqueFd fd) { accepted_.push_back(std::move(fd)); },
+        [this](const absl::Status& why) { failures_.push_back(why); });
   }
 
   TempDir dir_;

@@ -517,7 +517,9 @@ TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) 
 TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
   class Told final : public FakeBuffer {
    public:
-    void SetFullEntropy(bool full) override { full_at_level = full ? static_cast<int>(level()) : -1; }
+    void SetFullEntropy(bool full) override {
+      full_at_level = full ? static_cast<int>(level()) : -1;
+    }
     int full_at_level = -1;
   } told;
   Upstream::Options options;
@@ -527,7 +529,9 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
     return net_.Dial(server, std::move(wake));
   };
   options.uniform = [] { return 0.5; };
-  upstream_ = Upstream::Create(options, {&told}, [](size_t) {}, &clock_, &log_, &metrics_).value();
+  upstream_ = Upstream::Create(
+                  options, {&told}, [](size_t) {}, &clock_, &log_, &metrics_)
+                  .value();
   upstream_->Process();
   net_.last().Welcome(kSize, {1});
   upstream_->Process();

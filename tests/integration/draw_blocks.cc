@@ -1,11 +1,11 @@
-// Draws bytes with 8 clients whose connections die at random, and checks that no aligned 16-byte block
-// came twice, to anybody.
+// Draws bytes with 8 clients whose connections die at random, and checks that no aligned 16-byte
+// block came twice, to anybody.
 //
-//   it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB    Attach streams, cancelled or killed on the way
+//   it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB    streams, cancelled or killed
 //   it_draw_blocks egd SOCKET MIB                            EGD connections, closed at random
 //
-// Every client takes what it can until MIB MiB are together. Exit 1 when a block came twice, or when fewer
-// than 16 connections died: then the run proves nothing.
+// Every client takes what it can until MIB MiB are together. Exit 1 when a block came twice, or
+// when fewer than 16 connections died: then the run proves nothing.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,7 +40,8 @@ struct Block {
   bool operator==(const Block& o) const { return high == o.high && low == o.low; }
 };
 
-// The blocks of everybody, and who still has to draw. Thread safety: each client fills its own part.
+// The blocks of everybody, and who still has to draw. Thread safety: each client fills its own
+// part.
 class Collection {
  public:
   explicit Collection(uint64_t bytes) : wanted_(bytes / kClients) {
@@ -138,7 +139,8 @@ int Main(int argc, char** argv) {
   const bool attach = argc == 8 && strcmp(argv[1], "attach") == 0;
   const bool egd = argc == 4 && strcmp(argv[1], "egd") == 0;
   if (!attach && !egd) {
-    fprintf(stderr, "usage: it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB | egd SOCKET MIB\n");
+    fprintf(stderr,
+            "usage: it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB | egd SOCKET MIB\n");
     return 2;
   }
   const uint64_t seed = std::random_device{}();

@@ -85,8 +85,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   grpc::GenericStub stub(*channel);
-  const std::string health =
-      Exchange(&stub, "/grpc.health.v1.Health/Check", "").Await("health");
+  const std::string health = Exchange(&stub, "/grpc.health.v1.Health/Check", "").Await("health");
   const bool serving = health == std::string("\x08\x01");
   printf("health: %s\n", serving ? "SERVING" : "not serving");
   const std::string services =

@@ -2,7 +2,8 @@
 //
 //   it_killing_proxy PORTS_FILE TARGET_PORT MIN_MS MAX_MS [SEED]
 //
-// Each connection lives for a random time between MIN_MS and MAX_MS. Writes `grpc=PORT` to PORTS_FILE.
+// Each connection lives for a random time between MIN_MS and MAX_MS. Writes `grpc=PORT` to
+// PORTS_FILE.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>

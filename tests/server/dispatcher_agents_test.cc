@@ -1,9 +1,8 @@
 // Agents that come, come twice, stay too long, stop reading, or are to go.
-#include "server/dispatcher.h"
-
 #include <string>
 
 #include "gtest/gtest.h"
+#include "server/dispatcher.h"
 #include "tests/server/dispatcher_fixture.h"
 
 namespace entropyd {

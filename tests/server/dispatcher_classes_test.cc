@@ -1,9 +1,8 @@
 // Classes whose figures change while they serve.
-#include "server/dispatcher.h"
-
 #include <string>
 
 #include "gtest/gtest.h"
+#include "server/dispatcher.h"
 #include "tests/server/dispatcher_fixture.h"
 
 namespace entropyd {

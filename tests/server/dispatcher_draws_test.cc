@@ -1,9 +1,8 @@
 // Get: draws that are given, wait, are given up and refused.
-#include "server/dispatcher.h"
-
 #include <string>
 
 #include "gtest/gtest.h"
+#include "server/dispatcher.h"
 #include "tests/server/dispatcher_fixture.h"
 
 namespace entropyd {

@@ -23,10 +23,10 @@ inline constexpr int64_t kMilli = 1'000'000;
 struct FakePeer {
   Session* session = nullptr;
   FakeTransport::Record wire;
-  size_t seen = 0;                          // messages already looked at
-  std::map<uint32_t, uint64_t> received;    // by channel
+  size_t seen = 0;                        // messages already looked at
+  std::map<uint32_t, uint64_t> received;  // by channel
   bool write_pending() const { return written < wire.messages.size(); }
-  size_t written = 0;                       // messages whose write was reported done
+  size_t written = 0;  // messages whose write was reported done
 };
 
 class DispatcherFixture : public ::testing::Test {
@@ -54,7 +54,8 @@ class DispatcherFixture : public ::testing::Test {
     setups.back().leaves[0].weigh_guests = true;
     setups.back().leaves[1].weigh_guests = slow_weighs_guests_;
     setups.push_back(Setup(&full_, 256, {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)}));
-    dispatcher_ = std::make_unique<Dispatcher>(std::move(options), std::move(setups), &clock_, &log_);
+    dispatcher_ =
+        std::make_unique<Dispatcher>(std::move(options), std::move(setups), &clock_, &log_);
   }
 
   static ClassTree::ClassSpec Class(const std::string& name, const std::string& parent,

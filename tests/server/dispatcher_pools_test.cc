@@ -1,9 +1,9 @@
-// Pools that are suspended, degraded, empty, or lose a source while the dispatcher serves from them.
-#include "server/dispatcher.h"
-
+// Pools that are suspended, degraded, empty, or lose a source while the dispatcher serves from
+// them.
 #include <string>
 
 #include "gtest/gtest.h"
+#include "server/dispatcher.h"
 #include "tests/server/dispatcher_fixture.h"
 
 namespace entropyd {

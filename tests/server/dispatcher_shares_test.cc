@@ -1,9 +1,8 @@
 // Ceilings, and who gets how much where there is not enough.
-#include "server/dispatcher.h"
-
 #include <string>
 
 #include "gtest/gtest.h"
+#include "server/dispatcher.h"
 #include "tests/server/dispatcher_fixture.h"
 
 namespace entropyd {
@@ -194,7 +193,8 @@ class ScarceClassTest : public DispatcherTest {
       WriteAll(peer);
     }
   }
-  // Renews the credit of both; returns what `many_` gets for each byte of `few_` in so many seconds.
+  // Renews the credit of both; returns what `many_` gets for each byte of `few_` in so many
+  // seconds.
   double Ratio(uint32_t few_waiting, uint32_t many_waiting, int seconds) {
     const uint64_t few_before = Granted(few_, 1);
     const uint64_t many_before = Granted(many_, 1);

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <set>
@@ -282,7 +282,8 @@ INSTANTIATE_TEST_SUITE_P(All, DriverConformance, ::testing::ValuesIn(kRigs), Rig
 
 TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
   std::ifstream file(ENTROPYD_SERVER_README);
-  const std::string readme((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string readme((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
   std::set<std::string> names;
   for (const DriverEntry& entry : BuiltIns()) {
     EXPECT_TRUE(names.insert(entry.name).second) << entry.name << " twice";

@@ -336,8 +336,9 @@ class TestModuleRig final : public Rig {
   }
 };
 
-// Whether somebody listens at a unix socket of that path, as /proc/net/unix tells. Its file is there
-// since bind(2), too early to connect; and a connection made to find out might be taken for the user's.
+// Whether somebody listens at a unix socket of that path, as /proc/net/unix tells. Its file is
+// there since bind(2), too early to connect; and a connection made to find out might be taken for
+// the user's.
 inline bool Listening(const std::string& path) {
   constexpr absl::string_view kAcceptsConnections = "00010000";  // __SO_ACCEPTCON of the kernel
   std::ifstream table("/proc/net/unix");

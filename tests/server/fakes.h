@@ -35,7 +35,7 @@ class FakePool final : public Pool {
 
   PoolState state;
   uint64_t available = UINT64_MAX;
-  absl::Status next_error;       // what the next Read() fails with, once
+  absl::Status next_error;        // what the next Read() fails with, once
   std::function<void()> on_read;  // runs before each Read()
   uint64_t given = 0;
   int reads = 0;
@@ -110,8 +110,8 @@ class FakeOutlet final : public Outlet {
   };
   explicit FakeOutlet(Record* record) : record_(record) {}
   void Send(MessageBuffer message) override {
-    record_->done = record_->response.ParseFromArray(message.data(),
-                                                     static_cast<int>(message.size()));
+    record_->done =
+        record_->response.ParseFromArray(message.data(), static_cast<int>(message.size()));
   }
   void Finish(const absl::Status& status) override {
     record_->done = true;
@@ -126,9 +126,7 @@ class FakeOutlet final : public Outlet {
 class FakeLog final : public Log {
  public:
   explicit FakeLog(const Clock* clock) : Log(clock) {}
-  void Write(LogLevel, absl::string_view event, Fields) override {
-    events.emplace_back(event);
-  }
+  void Write(LogLevel, absl::string_view event, Fields) override { events.emplace_back(event); }
   std::vector<std::string> events;
 };
 

@@ -16,9 +16,8 @@ struct Letter final : MailNode {
 
 std::vector<int> AbsorbNumbers(Mailbox* mailbox) {
   std::vector<int> numbers;
-  mailbox->Absorb([&](MailNode* node, uint32_t) {
-    numbers.push_back(static_cast<Letter*>(node)->number);
-  });
+  mailbox->Absorb(
+      [&](MailNode* node, uint32_t) { numbers.push_back(static_cast<Letter*>(node)->number); });
   return numbers;
 }
 

@@ -15,8 +15,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// A server with the leaves default/gold, default/bulk and vault/only; the policy's first rule stands
-// in line 9.
+// A server with the leaves default/gold, default/bulk and vault/only; the policy's first rule
+// stands in line 9.
 absl::StatusOr<Policy> Make(const std::vector<std::string>& rules) {
   std::string text =
       "tls: {cert: c, key: k, client_ca: a}\n"
@@ -113,9 +113,9 @@ TEST(PolicyTest, RulesThatCanNeverAllowAreRefused) {
 }
 
 TEST(PolicyTest, AnOperatorRuleWithClassesIsRefused) {
-  EXPECT_THAT(Complaint({"{identity: a, role: operator, allow: [default/gold]}"}),
-              AllOf(StartsWith("server.yaml:9:"), HasSubstr("policy[0].allow"),
-                    HasSubstr("role: reader")));
+  EXPECT_THAT(
+      Complaint({"{identity: a, role: operator, allow: [default/gold]}"}),
+      AllOf(StartsWith("server.yaml:9:"), HasSubstr("policy[0].allow"), HasSubstr("role: reader")));
 }
 
 }  // namespace

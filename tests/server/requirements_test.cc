@@ -70,11 +70,9 @@ TEST(RequirementsTest, M7_GeneratorsThatMayRestOnTheHostShareItsGroup) {
   EXPECT_EQ(group("getrandom", [](auto*) {}), "host");
   EXPECT_EQ(group("egd", [](auto* c) { c->set_path("/run/egd.sock"); }), "host");
   EXPECT_EQ(group("upstream", [](auto* c) { c->set_address("e:7743"); }), "host");
-  EXPECT_EQ(group("pkcs11",
-                  [](auto* c) { c->set_module("/usr/lib/softhsm/libsofthsm2.so"); }),
+  EXPECT_EQ(group("pkcs11", [](auto* c) { c->set_module("/usr/lib/softhsm/libsofthsm2.so"); }),
             "host");
-  EXPECT_EQ(group("tpm2", [](auto* c) { c->set_tcti("swtpm:path=/run/tpm"); }),
-            "host");
+  EXPECT_EQ(group("tpm2", [](auto* c) { c->set_tcti("swtpm:path=/run/tpm"); }), "host");
   // All that one processor gives is one group as well.
   for (const char* driver : {"rdrand", "rdseed", "jitter"}) {
     EXPECT_EQ(group(driver, [](auto*) {}), "cpu");

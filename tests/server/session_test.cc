@@ -33,7 +33,9 @@ class SessionTest : public ::testing::Test {
     return line;
   }
   Channel* OpenChannel(uint32_t number) { return session_.Open(OpenOf(number)).value(); }
-  absl::StatusCode CreditCode(const v1::Line& line) { return session_.Credit(line).status().code(); }
+  absl::StatusCode CreditCode(const v1::Line& line) {
+    return session_.Credit(line).status().code();
+  }
 
   Session session_{{"spiffe://test/agent", "peer"}, {.max_credit = 1000, .max_payload = 300}};
 };
