@@ -15,7 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/attach_wire.h"
+#include "base/wire/attach_wire.h"
 #include "proto/entropy.pb.h"
 
 namespace entropyd {

@@ -7,7 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "base/grpc_status.h"
+#include "base/wire/grpc_status.h"
 #include "grpcpp/client_context.h"
 
 namespace entropyd {

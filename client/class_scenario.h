@@ -23,7 +23,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/class_tree.h"
+#include "base/class_tree/class_tree.h"
 
 namespace entropyd {
 

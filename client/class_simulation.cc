@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/steady_load.h"
-#include "base/token_bucket.h"
+#include "base/class_tree/steady_load.h"
+#include "base/class_tree/token_bucket.h"
 
 namespace entropyd {
 namespace {

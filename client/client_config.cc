@@ -1,6 +1,6 @@
 #include "client/client_config.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace entropyd {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/units.h"
+#include "base/config/units.h"
 #include "client/commands.h"
 #include "client/demo_guest.h"
 #include "client/demo_plan.h"

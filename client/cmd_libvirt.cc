@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 #include "client/agent_admin_client.h"
 #include "client/commands.h"
 #include "client/domain_edit.h"

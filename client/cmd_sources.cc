@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/admin_client.h"
 #include "client/commands.h"
 #include "client/interrupt.h"

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/types/optional.h"
-#include "base/units.h"
+#include "base/config/units.h"
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
 #include "client/commands.h"

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/json_text.h"
 
 namespace entropyd {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/pki.h"
 #include "client/scratch_dir.h"
 

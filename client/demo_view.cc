@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "base/units.h"
+#include "base/config/units.h"
 #include "client/describe.h"
 #include "client/json_text.h"
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 #include "client/figure_arguments.h"
 #include "client/xml_document.h"
 

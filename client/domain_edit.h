@@ -1,7 +1,7 @@
 // Rewrites a libvirt domain's XML so that the host agent feeds its generator, and back.
 //
 // libvirt has no <backend model='pool' name='default' class='gold'/>. The same is said by an egd
-// backend on the agent's socket, and the class in the domain's metadata (base/libvirt_domain.h):
+// backend on the agent's socket, and the class in the domain's metadata (base/libvirt/libvirt_domain.h):
 //
 //   DomainEdit edit = SetFeed(xml, {.pool_class = "default/gold"}).value();
 //   if (!edit.changes.empty()) Define(edit.xml);

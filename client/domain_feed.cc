@@ -5,7 +5,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 #include "client/text_diff.h"
 
 namespace entropyd {

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/fd.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 namespace {

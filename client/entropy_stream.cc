@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "base/grpc_status.h"
+#include "base/wire/grpc_status.h"
 #include "client/wipe.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"

@@ -23,7 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
-#include "base/attach_wire.h"
+#include "base/wire/attach_wire.h"
 #include "proto/entropy.pb.h"
 
 namespace grpc {

@@ -8,8 +8,8 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/tls.h"
-#include "base/units.h"
+#include "base/config/units.h"
+#include "base/crypto/tls.h"
 #include "client/commands.h"
 
 namespace entropyd {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 #include "client/xml_document.h"
 
 namespace entropyd {

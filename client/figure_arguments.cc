@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/config_values.h"
+#include "base/config/config_values.h"
 
 namespace entropyd {
 namespace {

@@ -1,8 +1,8 @@
 #include "client/grpc_channel.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/grpc_credentials.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
+#include "base/wire/grpc_credentials.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 

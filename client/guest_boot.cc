@@ -13,7 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/child_process.h"
 #include "client/initramfs.h"
 #include "client/scratch_dir.h"

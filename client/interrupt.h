@@ -7,7 +7,7 @@
 #pragma once
 
 #include "absl/time/time.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 

@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/types/span.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/certificate.h"
 #include "openssl/err.h"
 #include "openssl/pem.h"

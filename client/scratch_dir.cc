@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 

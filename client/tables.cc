@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "base/units.h"
+#include "base/config/units.h"
 #include "client/describe.h"
 #include "client/table.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/units.h"
+#include "base/config/units.h"
 #include "client/json_text.h"
 #include "client/table.h"
 #include "client/tables.h"

@@ -6,7 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 #include "client/child_process.h"
 #include "client/libvirt_host.h"
 #include "client/scratch_dir.h"

@@ -1,6 +1,6 @@
 #include "client/wipe.h"
 
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 
 namespace entropyd {

@@ -9,7 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 
 namespace entropyd {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "hostagent/guest_sockets_file.h"
 #include "hostagent/host_id.h"
 

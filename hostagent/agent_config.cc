@@ -14,7 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/class_tree.h"
+#include "base/class_tree/class_tree.h"
 #include "hostagent/listener.h"
 #include "hostagent/tcp_address.h"
 

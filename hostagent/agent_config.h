@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {

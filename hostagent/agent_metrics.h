@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "base/metrics.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/metrics.h"
 #include "hostagent/egd_session.h"
 #include "hostagent/guest_totals.h"
 

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 
 namespace entropyd {
 

@@ -14,9 +14,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "base/process/metrics.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/agent_config.pb.h"
 

@@ -23,8 +23,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "base/clock.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/clock.h"
 
 namespace entropyd {
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "base/grpc_status.h"
+#include "base/wire/grpc_status.h"
 #include "grpcpp/grpcpp.h"
 #include "hostagent/guest_sockets_file.h"
 #include "hostagent/listener.h"

@@ -28,7 +28,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "base/egd.h"
+#include "base/wire/egd.h"
 #include "proto/agent_handover.pb.h"
 
 namespace entropyd {

@@ -24,8 +24,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "base/clock.h"
-#include "base/fd.h"
+#include "base/process/clock.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 

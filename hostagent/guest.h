@@ -23,9 +23,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/fd.h"
-#include "base/log.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/fd.h"
+#include "base/process/log.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/egd_session.h"
 #include "hostagent/event_loop.h"

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "absl/types/optional.h"
-#include "base/indexed_heap.h"
+#include "base/class_tree/indexed_heap.h"
 
 namespace entropyd {
 

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "hostagent/libvirt_directory.h"
 #include "proto/agent_config.pb.h"
 

@@ -6,8 +6,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "base/config.h"
-#include "base/durable_file.h"
+#include "base/config/config.h"
+#include "base/process/durable_file.h"
 
 namespace entropyd {
 namespace {

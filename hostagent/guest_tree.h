@@ -30,7 +30,7 @@
 #include <vector>
 
 #include "absl/types/optional.h"
-#include "base/class_tree.h"
+#include "base/class_tree/class_tree.h"
 #include "hostagent/class_buffer.h"
 #include "hostagent/guest_floor.h"
 

@@ -31,7 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/log.h"
+#include "base/process/log.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/guest_service.h"
 #include "hostagent/handover_channel.h"

@@ -21,7 +21,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "proto/agent_handover.pb.h"
 
 namespace entropyd {

@@ -14,7 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 namespace {

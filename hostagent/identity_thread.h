@@ -21,8 +21,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "base/fd.h"
-#include "base/log.h"
+#include "base/process/fd.h"
+#include "base/process/log.h"
 #include "hostagent/guest_identity.h"
 
 namespace entropyd {

@@ -26,7 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/event_loop.h"
 #include "hostagent/tap.h"

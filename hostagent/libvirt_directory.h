@@ -25,9 +25,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/fd.h"
-#include "base/libvirt_domain.h"
-#include "base/log.h"
+#include "base/libvirt/libvirt_domain.h"
+#include "base/process/fd.h"
+#include "base/process/log.h"
 
 namespace entropyd {
 

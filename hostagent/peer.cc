@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 namespace {

@@ -15,7 +15,7 @@
 #include <deque>
 
 #include "absl/types/span.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 

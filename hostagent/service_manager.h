@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "hostagent/event_loop.h"
 
 namespace entropyd {

@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "hostagent/event_loop.h"
 
 namespace entropyd {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "base/metrics.h"
+#include "base/process/metrics.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/surviving_buffer.h"
 #include "hostagent/upstream.h"

@@ -24,11 +24,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/clock.h"
-#include "base/drbg.h"
-#include "base/log.h"
-#include "base/secret_bytes.h"
-#include "base/seed_provider.h"
+#include "base/crypto/drbg.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/crypto/seed_provider.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
 #include "hostagent/class_buffer.h"
 
 namespace entropyd {

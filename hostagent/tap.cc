@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 

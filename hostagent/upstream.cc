@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/grpc_channel.h"
 #include "hostagent/attachment.h"
 #include "hostagent/rendezvous.h"

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "base/process/metrics.h"
 #include "client/entropy_stream.h"
 #include "hostagent/class_buffer.h"
 #include "proto/agent_admin.pb.h"

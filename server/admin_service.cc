@@ -8,7 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/grpc_status.h"
+#include "base/wire/grpc_status.h"
 #include "grpcpp/support/server_callback.h"
 #include "proto/admin.grpc.pb.h"
 #include "server/grpc_caller.h"

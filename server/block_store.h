@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 #include "server/conditioner.h"
 
 namespace entropyd {

@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "server/drivers.h"
 
 namespace entropyd {

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
-#include "base/config_values.h"
+#include "base/config/config_values.h"
 #include "server/class_config.h"
 #include "server/class_figures.h"
 

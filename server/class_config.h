@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/class_tree.h"
-#include "base/config.h"
+#include "base/class_tree/class_tree.h"
+#include "base/config/config.h"
 #include "proto/server_config.pb.h"
 
 namespace entropyd {

@@ -11,10 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
-#include "base/config.h"
-#include "base/durable_file.h"
-#include "base/fd.h"
-#include "base/utf8.h"
+#include "base/config/config.h"
+#include "base/config/utf8.h"
+#include "base/process/durable_file.h"
+#include "base/process/fd.h"
 #include "server/class_figures.h"
 
 namespace entropyd {

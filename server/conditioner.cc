@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {

@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/fd.h"
+#include "base/process/clock.h"
+#include "base/process/fd.h"
 #include "server/dispatcher.h"
 
 namespace entropyd {

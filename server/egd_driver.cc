@@ -12,7 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/egd.h"
+#include "base/wire/egd.h"
 
 namespace entropyd {
 namespace {

@@ -28,11 +28,11 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
-#include "base/clock.h"
-#include "base/drbg.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/drbg.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "base/process/metrics.h"
 #include "server/block_statistic.h"
 #include "server/block_store.h"
 #include "server/conditioner.h"

@@ -15,9 +15,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
+#include "base/process/log.h"
+#include "base/process/metrics.h"
 #include "proto/server_config.pb.h"
 #include "server/policy.h"
 

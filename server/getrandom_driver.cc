@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 namespace {

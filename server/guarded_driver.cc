@@ -7,7 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {

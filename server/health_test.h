@@ -24,7 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 #include "server/health_cutoff.h"
 #include "server/lag_test.h"
 

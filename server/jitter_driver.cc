@@ -12,7 +12,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "server/class_config.h"
 
 namespace entropyd {

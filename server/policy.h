@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "proto/server_config.pb.h"
 
 namespace entropyd {

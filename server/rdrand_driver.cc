@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {

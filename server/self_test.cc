@@ -8,7 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/drbg.h"
+#include "base/crypto/drbg.h"
 #include "server/conditioner.h"
 #include "server/health_test.h"
 

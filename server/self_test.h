@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/secret_bytes.h"
-#include "base/seed_provider.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/crypto/seed_provider.h"
 
 namespace entropyd {
 

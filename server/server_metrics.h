@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/metrics.h"
+#include "base/process/metrics.h"
 #include "server/dispatch_loop.h"
 
 namespace entropyd {

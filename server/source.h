@@ -33,9 +33,9 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
 #include "proto/admin.pb.h"
 #include "server/health_test.h"
 #include "server/sample_recording.h"

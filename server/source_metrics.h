@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "base/metrics.h"
+#include "base/process/metrics.h"
 #include "server/source.h"
 
 namespace entropyd {

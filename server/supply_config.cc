@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "base/units.h"
+#include "base/config/units.h"
 #include "server/getrandom_driver.h"
 #include "server/health_test.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "proto/server_config.pb.h"
 #include "server/drivers.h"
 #include "server/entropy_pool.h"

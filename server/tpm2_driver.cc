@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 #include "server/guarded_driver.h"
 
 namespace entropyd {

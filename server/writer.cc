@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-#include "base/secret_bytes.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {

@@ -19,7 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "base/attach_wire.h"
+#include "base/wire/attach_wire.h"
 #include "proto/entropy.pb.h"
 #include "server/pool.h"
 

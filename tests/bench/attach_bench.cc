@@ -26,9 +26,9 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "base/clock.h"
-#include "base/malloc_pages.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
+#include "base/process/clock.h"
+#include "base/process/malloc_pages.h"
 #include "client/attach_ledger.h"
 #include "client/entropy_stream.h"
 

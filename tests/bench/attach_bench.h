@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "client/grpc_channel.h"
 
 namespace entropyd::bench {

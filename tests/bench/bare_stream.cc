@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/grpc_credentials.h"
+#include "base/wire/grpc_credentials.h"
 #include "proto/entropy.grpc.pb.h"
 #include "tests/bench/attach_bench.h"
 

@@ -19,7 +19,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/class_tree.h"
+#include "base/class_tree/class_tree.h"
 
 namespace entropyd {
 namespace {

@@ -25,8 +25,8 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
-#include "base/drbg.h"
-#include "base/seed_provider.h"
+#include "base/crypto/drbg.h"
+#include "base/crypto/seed_provider.h"
 #include "server/conditioner.h"
 #include "server/health_test.h"
 

@@ -10,9 +10,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/json_text.h"
-#include "tests/base/class_scenarios.h"
-#include "tests/base/random_tree.h"
-#include "tests/base/shaping_simulation.h"
+#include "tests/base/class_tree/class_scenarios.h"
+#include "tests/base/class_tree/random_tree.h"
+#include "tests/base/class_tree/shaping_simulation.h"
 
 namespace entropyd {
 namespace {

@@ -1,6 +1,6 @@
 #include "client/demo_plan.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/message.h"
 #include "gtest/gtest.h"

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "base/libvirt_domain.h"
+#include "base/libvirt/libvirt_domain.h"
 
 namespace entropyd {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/scratch_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

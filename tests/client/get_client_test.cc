@@ -10,15 +10,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/grpc_credentials.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
+#include "base/wire/grpc_credentials.h"
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "proto/entropy.grpc.pb.h"
-#include "tests/base/test_certs.h"
+#include "tests/base/crypto/test_certs.h"
 
 namespace entropyd {
 namespace {

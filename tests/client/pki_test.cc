@@ -17,7 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "client/certificate.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "base/attach_wire.h"
+#include "base/wire/attach_wire.h"
 #include "google/protobuf/stubs/logging.h"
 #include "tests/fuzz/check.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/egd.h"
+#include "base/wire/egd.h"
 #include "tests/fuzz/check.h"
 
 namespace entropyd::egd {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "base/class_tree.h"
+#include "base/class_tree/class_tree.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "client/pki.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

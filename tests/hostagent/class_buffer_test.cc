@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "gtest/gtest.h"
 #include "hostagent/secret_ring.h"
 

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/temp_dir.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "base/clock.h"
+#include "base/process/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

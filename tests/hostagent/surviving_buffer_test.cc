@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/guest_tree.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "gtest/gtest.h"
 #include "hostagent/upstream.h"
 #include "tests/hostagent/fake_server.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "gtest/gtest.h"
 #include "hostagent/rendezvous.h"
 #include "tests/hostagent/fake_buffer.h"

@@ -14,7 +14,7 @@
 
 #include <string>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 

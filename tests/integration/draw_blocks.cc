@@ -24,7 +24,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "tests/integration/drawing_client.h"
 
 namespace entropyd {

@@ -26,7 +26,7 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "tests/integration/control_fifo.h"
 
 namespace entropyd {

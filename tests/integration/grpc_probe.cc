@@ -12,7 +12,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "client/grpc_channel.h"
 
 namespace {

@@ -27,7 +27,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "base/tls.h"
+#include "base/crypto/tls.h"
 #include "tests/integration/control_fifo.h"
 #include "tests/integration/drawing_client.h"
 

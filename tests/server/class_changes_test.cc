@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "client/figure_arguments.h"
 #include "tests/server/fakes.h"
 

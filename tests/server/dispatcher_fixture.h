@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "base/class_tree.h"
-#include "base/clock.h"
+#include "base/class_tree/class_tree.h"
+#include "base/process/clock.h"
 #include "gtest/gtest.h"
 #include "server/dispatcher.h"
 #include "tests/server/fakes.h"

@@ -1,4 +1,4 @@
-#include "base/drbg.h"
+#include "base/crypto/drbg.h"
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>

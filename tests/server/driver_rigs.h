@@ -30,7 +30,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "server/char_device_driver.h"
 #include "server/egd_driver.h"
 #include "server/getrandom_driver.h"

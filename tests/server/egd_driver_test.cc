@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "tests/hostagent/temp_dir.h"
 #include "tests/server/fake_egd_server.h"
 

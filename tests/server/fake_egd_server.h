@@ -17,8 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/egd.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
+#include "base/wire/egd.h"
 
 namespace entropyd {
 

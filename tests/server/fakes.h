@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/attach_wire.h"
-#include "base/log.h"
+#include "base/process/log.h"
+#include "base/wire/attach_wire.h"
 #include "server/draw.h"
 #include "server/outlet.h"
 #include "server/pool.h"

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "tests/server/driver_rigs.h"
 
 namespace entropyd {

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "base/fd.h"
+#include "base/process/fd.h"
 #include "tests/server/fake_driver.h"
 
 namespace entropyd {

@@ -1,0 +1,28 @@
+// The rules that configured classes obey, and the defaults of what they leave out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/class_tree/class_tree.h"
+
+namespace entropyd {
+
+// A class with its defaults filled in. The root is the first, parents come before their children.
+struct ResolvedClass {
+  ClassTree::ClassSpec spec;
+  uint32_t parent = 0;  // index into the resolved classes; the root's is its own
+  bool leaf = true;
+};
+
+// max(4 chunks, rate x 10 ms): a smaller bucket loses its guarantee to the granularity of chunks,
+// or overflows between two ticks of a 1 ms timer that comes late.
+uint64_t DefaultBurst(uint64_t rate, uint32_t chunk_bytes);
+
+// Errors: INVALID_ARGUMENT naming the class, the value and the remedy.
+absl::StatusOr<std::vector<ResolvedClass>> ResolveClasses(
+    const ClassTree::Options& options, absl::Span<const ClassTree::ClassSpec> classes);
+
+}  // namespace entropyd

@@ -1,0 +1,159 @@
+// config::Describe: the skeleton of a configuration file, from the schema alone.
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/config/config.h"
+#include "base/config/config_values.h"
+#include "google/protobuf/descriptor.h"
+
+namespace entropyd::config {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+
+constexpr size_t kCommentColumn = 40;  // keys and values of all schemas but a few fit before it
+
+// What goes on from line to line. A commented line starts with "# ", which takes the place of
+// nothing: it is put before the indentation, so that removing it leaves right YAML.
+struct Style {
+  int indent = 0;
+  bool commented = false;
+  bool first_of_item = false;  // the line carries the "- " of a list item
+
+  Style Nested(bool comment_out) const {
+    return {.indent = indent + 2, .commented = commented || comment_out};
+  }
+};
+
+bool IsMessage(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
+// A value that parses, for a key that must be written.
+std::string Placeholder(const FieldDescriptor* field) {
+  const v1::FieldRule& rule = RuleOf(field);
+  if (!rule.default_value().empty()) return rule.default_value();
+  if (!rule.min().empty()) return rule.min();
+  switch (rule.unit()) {
+    case v1::UNIT_BYTES:
+      return "64KiB";
+    case v1::UNIT_BYTES_PER_SECOND:
+      return "64KiB/s";
+    case v1::UNIT_DURATION:
+      return "30s";
+    default:
+      break;
+  }
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return "false";
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return EnumNames(field->enum_type()).front();
+    case FieldDescriptor::CPPTYPE_STRING:
+      return "TEXT";
+    default:
+      return "0";
+  }
+}
+
+// "size, 4KiB to 4MiB, default 256KiB: credit per channel"
+std::string Comment(const FieldDescriptor* field) {
+  const v1::FieldRule& rule = RuleOf(field);
+  std::vector<std::string> parts;
+  if (field->is_map()) {
+    parts.push_back("by name");
+  } else if (field->is_repeated()) {
+    parts.push_back(IsMessage(field) ? "list" : absl::StrCat("list of ", TypeName(field)));
+  } else if (!IsMessage(field)) {
+    parts.push_back(TypeName(field));
+  }
+  if (rule.required()) parts.push_back("required");
+  if (!rule.min().empty() && !rule.max().empty()) {
+    parts.push_back(absl::StrCat(rule.min(), " to ", rule.max()));
+  } else if (!rule.min().empty()) {
+    parts.push_back(absl::StrCat("at least ", rule.min()));
+  } else if (!rule.max().empty()) {
+    parts.push_back(absl::StrCat("at most ", rule.max()));
+  }
+  std::string comment = absl::StrJoin(parts, ", ");
+  if (!rule.help().empty()) absl::StrAppend(&comment, comment.empty() ? "" : ": ", rule.help());
+  return comment;
+}
+
+class Describer {
+ public:
+  void Fields(const Descriptor* type, Style style) {
+    for (int i = 0; i < type->field_count(); ++i) {
+      Field(type->field(i), style);
+      style.first_of_item = false;
+    }
+  }
+
+  std::string Take() { return std::move(out_); }
+
+ private:
+  void Field(const FieldDescriptor* field, Style style) {
+    const v1::FieldRule& rule = RuleOf(field);
+    // The file shows what it would do as it stands: what must be written and what is on by default.
+    const bool on = rule.required() || !rule.default_value().empty();
+    const bool leave_out = !on && !style.first_of_item;
+    Style line = style;
+    line.commented |= leave_out;
+    const Style nested = style.Nested(leave_out);
+    if (field->is_map()) {
+      Line(line, field->name(), "", Comment(field));
+      Line(nested, "NAME", "", "");
+      Fields(field->message_type()->map_value()->message_type(), nested.Nested(false));
+    } else if (field->is_repeated() && IsMessage(field)) {
+      Line(line, field->name(), "", Comment(field));
+      Style item = nested.Nested(false);
+      item.first_of_item = true;
+      Fields(field->message_type(), item);
+    } else if (IsMessage(field)) {
+      Line(line, field->name(), "", Comment(field));
+      Fields(field->message_type(), nested);
+    } else if (field->is_repeated()) {
+      Line(line, field->name(), absl::StrCat("[", Placeholder(field), "]"), Comment(field));
+    } else {
+      Line(line, field->name(), on || leave_out ? Value(field) : Placeholder(field),
+           Comment(field));
+    }
+  }
+
+  static std::string Value(const FieldDescriptor* field) {
+    const std::string value = Placeholder(field);
+    const bool needs_quotes = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING &&
+                              (value[0] == '0' && !absl::StrContains(value, '.'));
+    return needs_quotes ? absl::StrCat("\"", value, "\"") : value;
+  }
+
+  void Line(const Style& style, const std::string& key, const std::string& value,
+            const std::string& comment) {
+    std::string line = style.commented ? "# " : "";
+    const size_t indent = static_cast<size_t>(style.indent);
+    line += style.first_of_item ? absl::StrCat(std::string(indent - 2, ' '), "- ")
+                                : std::string(indent, ' ');
+    absl::StrAppend(&line, key, ":", value.empty() ? "" : " ", value);
+    if (!comment.empty()) {
+      line.resize(std::max(line.size() + 2, kCommentColumn), ' ');
+      absl::StrAppend(&line, "# ", comment);
+    }
+    absl::StrAppend(&out_, line, "\n");
+  }
+
+  std::string out_;
+};
+
+}  // namespace
+
+std::string Describe(const Descriptor* descriptor) {
+  Describer describer;
+  describer.Fields(descriptor, Style());
+  return describer.Take();
+}
+
+}  // namespace entropyd::config

@@ -1,0 +1,355 @@
+#include "base/crypto/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
+#include "openssl/bio.h"
+#include "openssl/bn.h"
+#include "openssl/conf.h"
+#include "openssl/err.h"
+#include "openssl/pem.h"
+#include "openssl/ssl.h"
+#include "openssl/x509v3.h"
+
+namespace entropyd::tls {
+namespace {
+
+// Certificates, bundles and CRLs stay far below; a device file given by mistake does not.
+constexpr size_t kMaxFileBytes = 16 << 20;
+
+// gRPC raises the minimum version itself (to 1.2) but leaves the options alone, hence `Protocol`.
+// Without tickets a mutual handshake costs the server almost half the processor time.
+constexpr char kTlsConfiguration[] =
+    "entropyd = modules\n"
+    "[modules]\n"
+    "ssl_conf = contexts\n"
+    "[contexts]\n"
+    "system_default = strict\n"
+    "[strict]\n"
+    "MinProtocol = TLSv1.3\n"
+    "Protocol = -TLSv1.2\n"
+    "Ciphersuites = TLS_AES_256_GCM_SHA384\n"
+    "Groups = X25519:P-256\n"
+    "NumTickets = 0\n";
+
+template <auto Free>
+struct Deleter {
+  template <typename T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
+using ConfPtr = std::unique_ptr<CONF, Deleter<NCONF_free>>;
+using ContextPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
+using CertPtr = std::unique_ptr<X509, Deleter<X509_free>>;
+using CrlPtr = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
+
+// The newest reason OpenSSL queued, and the queue emptied.
+std::string OpenSslReason() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return reason == nullptr ? "unknown reason" : reason;
+}
+
+BioPtr MemoryBio(absl::string_view text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// An encrypted key must fail, not ask for a password on the daemon's terminal.
+int NoPassword(char*, int, int, void*) { return 0; }
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, absl::string_view what) {
+  const std::string action = absl::StrCat("read ", what, " ", path);
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return ErrnoStatus(errno, action);
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t n = read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, action);
+    if (n == 0) return text;
+    text.append(buffer, static_cast<size_t>(n));
+    if (text.size() > kMaxFileBytes) {
+      return absl::InvalidArgumentError(absl::StrCat(action, ": too large to be PEM"));
+    }
+  }
+}
+
+// Reads every block that `read_one` understands; empty when there is none or one is broken.
+template <typename Ptr, typename Reader>
+std::vector<Ptr> ReadAll(absl::string_view pem, Reader read_one) {
+  std::vector<Ptr> all;
+  BioPtr bio = MemoryBio(pem);
+  ERR_clear_error();
+  while (auto* one = read_one(bio.get(), nullptr, NoPassword, nullptr)) all.emplace_back(one);
+  const unsigned long error = ERR_peek_last_error();
+  const bool at_end =
+      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  if (!at_end) all.clear();
+  return all;
+}
+
+std::vector<CertPtr> ReadCerts(absl::string_view pem) {
+  return ReadAll<CertPtr>(pem, PEM_read_bio_X509);
+}
+
+std::vector<CrlPtr> ReadCrls(absl::string_view pem) {
+  return ReadAll<CrlPtr>(pem, PEM_read_bio_X509_CRL);
+}
+
+absl::Time ToTime(const ASN1_TIME* time) {
+  tm parts = {};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
+  return absl::FromTimeT(timegm(&parts));
+}
+
+std::string ShowTime(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone());
+}
+
+std::string SerialHex(const ASN1_INTEGER* serial) {
+  BIGNUM* number = ASN1_INTEGER_to_BN(serial, nullptr);
+  char* hex = number == nullptr ? nullptr : BN_bn2hex(number);
+  std::string text = hex == nullptr ? "" : hex;
+  OPENSSL_free(hex);
+  BN_free(number);
+  return text;
+}
+
+// A name from a certificate; refused when it holds what could be read as another name.
+absl::StatusOr<std::string> SafeName(const ASN1_STRING* string) {
+  unsigned char* utf8 = nullptr;
+  const int length = ASN1_STRING_to_UTF8(&utf8, string);
+  if (length < 0) return absl::InvalidArgumentError("a name in the certificate is no text");
+  std::string name(reinterpret_cast<char*>(utf8), static_cast<size_t>(length));
+  OPENSSL_free(utf8);
+  if (name.empty() || std::any_of(name.begin(), name.end(), absl::ascii_iscntrl)) {
+    return absl::InvalidArgumentError(
+        "a name in the certificate is empty or holds control characters");
+  }
+  return name;
+}
+
+// The SPIFFE URI, else the first DNS name; NOT_FOUND when there is neither.
+absl::StatusOr<std::string> AlternativeName(const X509* cert) {
+  NamesPtr names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(cert, NID_subject_alt_name, nullptr, nullptr)));
+  std::string spiffe, dns;
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* entry = sk_GENERAL_NAME_value(names.get(), i);
+    if (entry->type != GEN_URI && entry->type != GEN_DNS) continue;
+    absl::StatusOr<std::string> name = SafeName(entry->d.ia5);
+    if (!name.ok()) return name.status();
+    if (entry->type == GEN_DNS) {
+      if (dns.empty()) dns = *std::move(name);
+    } else if (absl::StartsWith(*name, "spiffe://")) {
+      if (!spiffe.empty()) {
+        return absl::InvalidArgumentError("the certificate has more than one SPIFFE URI");
+      }
+      spiffe = *std::move(name);
+    }
+  }
+  if (!spiffe.empty()) return spiffe;
+  if (!dns.empty()) return dns;
+  return absl::NotFoundError("no alternative name");
+}
+
+absl::StatusOr<std::string> CommonName(const X509* cert) {
+  const X509_NAME* subject = X509_get_subject_name(cert);
+  const int index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (index < 0) {
+    return absl::InvalidArgumentError(
+        "the certificate names nobody; issue one with a SPIFFE URI, a DNS name or a CN");
+  }
+  if (X509_NAME_get_index_by_NID(subject, NID_commonName, index) >= 0) {
+    return absl::InvalidArgumentError("the certificate has more than one CN");
+  }
+  return SafeName(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
+}
+
+absl::StatusOr<PeerIdentity> IdentityOf(const X509* cert) {
+  absl::StatusOr<std::string> name = AlternativeName(cert);
+  if (absl::IsNotFound(name.status())) name = CommonName(cert);
+  if (!name.ok()) return name.status();
+  return PeerIdentity{.name = *std::move(name),
+                      .serial_hex = SerialHex(X509_get0_serialNumber(cert))};
+}
+
+absl::Status CheckKey(const std::string& path, absl::string_view pem, const X509* leaf,
+                      const std::string& cert_path) {
+  BioPtr bio = MemoryBio(pem);
+  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
+  if (key == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("parse key ", path, ": ", OpenSslReason(),
+                                                   "; expected an unencrypted private key in PEM"));
+  }
+  if (X509_check_private_key(leaf, key.get()) != 1) {
+    ERR_clear_error();
+    return absl::InvalidArgumentError(
+        absl::StrCat("check key ", path, ": it does not belong to the certificate ", cert_path,
+                     "; install the two that were issued together"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckValidity(const std::string& path, const X509* leaf, absl::Time now) {
+  const absl::Time not_before = ToTime(X509_get0_notBefore(leaf));
+  const absl::Time not_after = ToTime(X509_get0_notAfter(leaf));
+  if (now < not_before) {
+    return absl::FailedPreconditionError(absl::StrCat("check certificate ", path,
+                                                      ": not valid before ", ShowTime(not_before),
+                                                      "; is this machine's clock right?"));
+  }
+  if (now > not_after) {
+    return absl::FailedPreconditionError(absl::StrCat("check certificate ", path, ": expired at ",
+                                                      ShowTime(not_after), "; issue a new one"));
+  }
+  return absl::OkStatus();
+}
+
+bool SignedByOneOf(X509_CRL* crl, const std::vector<CertPtr>& cas) {
+  const bool found = std::any_of(cas.begin(), cas.end(), [crl](const CertPtr& ca) {
+    return X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca.get())) == 0 &&
+           X509_CRL_verify(crl, X509_get0_pubkey(ca.get())) == 1;
+  });
+  ERR_clear_error();
+  return found;
+}
+
+// A list past its nextUpdate still revokes whom it names, so its age is no reason to refuse it.
+absl::Status CheckCrl(const std::string& path, absl::string_view pem,
+                      const std::vector<CertPtr>& cas, const std::string& ca_path) {
+  const std::vector<CrlPtr> crls = ReadCrls(pem);
+  if (crls.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("parse CRL ", path, ": no revocation list in PEM; leave `crl` out for none"));
+  }
+  for (const CrlPtr& crl : crls) {
+    if (!SignedByOneOf(crl.get(), cas)) {
+      return absl::InvalidArgumentError(absl::StrCat("check CRL ", path,
+                                                     ": not signed by a certificate of ", ca_path,
+                                                     "; install the list that this CA issued"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RequireTls13() {
+  // The system's own configuration loads now or never: later it would replace ours.
+  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, nullptr);
+  ConfPtr conf(NCONF_new(nullptr));
+  BioPtr bio = MemoryBio(kTlsConfiguration);
+  if (conf == nullptr || NCONF_load_bio(conf.get(), bio.get(), nullptr) != 1 ||
+      CONF_modules_load(conf.get(), "entropyd", 0) != 1) {
+    return absl::InternalError(absl::StrCat("configure OpenSSL: ", OpenSslReason()));
+  }
+  ContextPtr probe(SSL_CTX_new(TLS_method()));
+  if (probe == nullptr || (SSL_CTX_get_options(probe.get()) & SSL_OP_NO_TLSv1_2) == 0) {
+    return absl::InternalError("configure OpenSSL: TLS 1.2 is still on");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,
+                                      const std::string& ca, const std::string& crl,
+                                      absl::Time now) {
+  Material m;
+  struct File {
+    const char* what;
+    const std::string& path;
+    std::string* text;
+  };
+  for (const File& file : {File{"certificate", cert, &m.cert_pem}, File{"key", key, &m.key_pem},
+                           File{"CA", ca, &m.ca_pem}, File{"CRL", crl, &m.crl_pem}}) {
+    if (file.path.empty() && file.text == &m.crl_pem) continue;
+    absl::StatusOr<std::string> text = ReadFile(file.path, file.what);
+    if (!text.ok()) return text.status();
+    *file.text = *std::move(text);
+  }
+
+  const std::vector<CertPtr> chain = ReadCerts(m.cert_pem);
+  if (chain.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("parse certificate ", cert, ": no certificate in PEM, or a broken one"));
+  }
+  const X509* leaf = chain.front().get();
+  absl::Status status = CheckKey(key, m.key_pem, leaf, cert);
+  if (!status.ok()) return status;
+  status = CheckValidity(cert, leaf, now);
+  if (!status.ok()) return status;
+  const std::vector<CertPtr> cas = ReadCerts(m.ca_pem);
+  if (cas.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("parse CA ", ca, ": no certificate in PEM, or a broken one"));
+  }
+  if (!crl.empty()) status = CheckCrl(crl, m.crl_pem, cas, ca);
+  if (!status.ok()) return status;
+  absl::StatusOr<PeerIdentity> identity = IdentityOf(leaf);
+  if (!identity.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("check certificate ", cert, ": ", identity.status().message()));
+  }
+  m.identity = std::move(identity->name);
+  m.not_after = ToTime(X509_get0_notAfter(leaf));
+  return m;
+}
+
+absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem) {
+  const std::vector<CertPtr> chain = ReadCerts(cert_pem);
+  if (chain.empty()) return absl::InvalidArgumentError("parse certificate: no certificate in PEM");
+  return IdentityOf(chain.front().get());
+}
+
+absl::StatusOr<std::vector<std::string>> RevokedSerials(absl::string_view crl_pem) {
+  const std::vector<CrlPtr> crls = ReadCrls(crl_pem);
+  if (crls.empty()) return absl::InvalidArgumentError("parse CRL: no revocation list in PEM");
+  std::vector<std::string> serials;
+  for (const CrlPtr& crl : crls) {
+    STACK_OF(X509_REVOKED)* revoked = X509_CRL_get_REVOKED(crl.get());
+    for (int i = 0; i < sk_X509_REVOKED_num(revoked); ++i) {
+      serials.push_back(
+          SerialHex(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i))));
+    }
+  }
+  return serials;
+}
+
+bool MatchesPattern(absl::string_view pattern, absl::string_view name) {
+  // A star never matches '/', so path elements match one by one, and within one it is enough to
+  // lengthen the last star.
+  size_t p = 0, n = 0;
+  size_t star = absl::string_view::npos, star_end = 0;
+  while (n < name.size() || p < pattern.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_end = n;
+    } else if (p < pattern.size() && n < name.size() && pattern[p] == name[n]) {
+      ++p;
+      ++n;
+    } else if (star != absl::string_view::npos && star_end < name.size() && name[star_end] != '/') {
+      p = star + 1;
+      n = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace entropyd::tls

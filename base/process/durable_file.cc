@@ -1,0 +1,50 @@
+#include "base/process/durable_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
+
+namespace entropyd {
+namespace {
+
+absl::Status WriteAndSync(const std::string& path, absl::string_view text) {
+  const std::string what = absl::StrCat("write ", path);
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return ErrnoStatus(errno, what);
+  while (!text.empty()) {
+    const ssize_t n = write(fd.get(), text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, what);
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+  return fsync(fd.get()) == 0 ? absl::OkStatus() : ErrnoStatus(errno, what);
+}
+
+}  // namespace
+
+absl::Status WriteDurably(const std::string& path, absl::string_view text) {
+  const std::string parent = std::filesystem::path(path).parent_path();
+  const std::string directory = parent.empty() ? "." : parent;
+  // Opened before the rename: after it nothing but the disk itself should be able to fail.
+  UniqueFd holder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!holder) return ErrnoStatus(errno, absl::StrCat("open ", directory));
+  const std::string temporary = absl::StrCat(path, ".new");
+  absl::Status status = WriteAndSync(temporary, text);
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
+    status = ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
+  }
+  if (!status.ok()) {
+    unlink(temporary.c_str());
+    return status;
+  }
+  return fsync(holder.get()) == 0 ? absl::OkStatus()
+                                  : ErrnoStatus(errno, absl::StrCat("sync ", directory));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,149 @@
+#include "base/process/log.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "base/config/utf8.h"
+
+namespace entropyd {
+namespace {
+
+// Peers choose some values (identities, class names). Two of this length still leave the line below
+// PIPE_BUF (4096), so that lines of several processes on one pipe stay whole.
+constexpr size_t kMaxValueBytes = 1536;
+
+constexpr absl::string_view kReplacement = "\\ufffd";  // what stands for bytes that are no UTF-8
+
+const char* LevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
+}
+
+// A JSON string; logfmt quotes the same way. Nothing in it can end the line or steer a terminal.
+void AppendQuoted(absl::string_view text, std::string* out) {
+  out->push_back('"');
+  bool truncated = false;
+  if (text.size() > kMaxValueBytes) {
+    text = text.substr(0, kMaxValueBytes);
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) {
+      text.remove_suffix(1);  // not in the middle of a character
+    }
+    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.remove_suffix(1);
+    truncated = true;
+  }
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    const unsigned char c = static_cast<unsigned char>(text[0]);
+    if (length == 0) {
+      out->append(kReplacement.data(), kReplacement.size());
+    } else if (c == '"' || c == '\\') {
+      out->push_back('\\');
+      out->push_back(static_cast<char>(c));
+    } else if (c == '\n') {
+      out->append("\\n");
+    } else if (c == '\t') {
+      out->append("\\t");
+    } else if (c < 0x20 || c == 0x7f) {
+      absl::StrAppendFormat(out, "\\u%04x", c);
+    } else if (c == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) {  // C1 controls
+      absl::StrAppendFormat(out, "\\u%04x", static_cast<unsigned char>(text[1]));
+    } else {
+      out->append(text.data(), length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  if (truncated) out->append("...");
+  out->push_back('"');
+}
+
+bool IsPlain(absl::string_view text) {
+  if (text.empty() || text.size() > kMaxValueBytes) return false;
+  for (char c : text) {
+    if (!absl::ascii_isgraph(c) || c == '"' || c == '=' || c == '\\') return false;
+  }
+  return true;
+}
+
+// -?[0-9]+(.[0-9]+)?(e[+-]?[0-9]+)? without a leading zero: what JSON takes as a number.
+bool IsJsonNumber(absl::string_view text) {
+  size_t i = 0;
+  const auto digits = [&] {
+    const size_t start = i;
+    while (i < text.size() && absl::ascii_isdigit(text[i])) ++i;
+    return i - start;
+  };
+  if (i < text.size() && text[i] == '-') ++i;
+  const size_t whole = i;
+  const size_t n = digits();
+  if (n == 0 || (n > 1 && text[whole] == '0')) return false;
+  if (i < text.size() && text[i] == '.') {
+    ++i;
+    if (digits() == 0) return false;
+  }
+  if (i < text.size() && text[i] == 'e') {
+    ++i;
+    if (i < text.size() && (text[i] == '+' || text[i] == '-')) ++i;
+    if (digits() == 0) return false;
+  }
+  return i == text.size();
+}
+
+std::string LogfmtLine(absl::string_view time, LogLevel level, absl::string_view event,
+                       Log::Fields fields) {
+  std::string line = absl::StrCat("ts=", time, " level=", LevelName(level), " event=", event);
+  for (const LogField& field : fields) {
+    absl::StrAppend(&line, " ", field.key, "=");
+    if (IsPlain(field.value)) {
+      line += field.value;
+    } else {
+      AppendQuoted(field.value, &line);
+    }
+  }
+  return line;
+}
+
+std::string JsonLine(absl::string_view time, LogLevel level, absl::string_view event,
+                     Log::Fields fields) {
+  std::string line = absl::StrCat("{\"ts\":\"", time, "\",\"level\":\"", LevelName(level),
+                                  "\",\"event\":\"", event, "\"");
+  for (const LogField& field : fields) {
+    absl::StrAppend(&line, ",\"", field.key, "\":");
+    const bool bare = field.literal && (field.value == "true" || field.value == "false" ||
+                                        IsJsonNumber(field.value));
+    if (bare) {
+      line += field.value;
+    } else {
+      AppendQuoted(field.value, &line);
+    }
+  }
+  line += "}";
+  return line;
+}
+
+}  // namespace
+
+void Log::Write(LogLevel level, absl::string_view event, Fields fields) {
+  if (level < level_.load(std::memory_order_relaxed)) return;
+  const std::string time =
+      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", clock_->WallTime(), absl::UTCTimeZone());
+  std::string line = format_.load(std::memory_order_relaxed) == LogFormat::kJson
+                         ? JsonLine(time, level, event, fields)
+                         : LogfmtLine(time, level, event, fields);
+  line += "\n";
+  while (write(fd_, line.data(), line.size()) < 0 && errno == EINTR) {
+  }  // a log that cannot be written has nowhere to say so
+}
+
+}  // namespace entropyd

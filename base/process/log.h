@@ -1,0 +1,82 @@
+// One structured line per event, on stderr, as logfmt or JSON.
+//
+//   log.Info("source.quarantined", {{"source", name}, {"test", "rct"}, {"run", run}});
+//   -> ts=2026-01-02T03:04:05.678Z level=info event=source.quarantined source=trng0 test=rct run=9
+//
+// Events are nouns and past participles with a dot between. Never log bytes that were delivered.
+// Events and keys are constants of the program; values may come from strangers: they are quoted,
+// escaped, and cut at 1.5 KiB.
+//
+// Thread safety: safe; a line is written with one write(2).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <type_traits>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/process/clock.h"
+
+namespace entropyd {
+
+enum class LogLevel { kDebug = 0, kInfo = 1, kWarning = 2, kError = 3 };
+enum class LogFormat { kLogfmt, kJson };
+
+struct LogField {
+  LogField(absl::string_view k, absl::string_view v) : key(k), value(v) {}
+  LogField(absl::string_view k, const char* v) : key(k), value(v) {}
+  LogField(absl::string_view k, const std::string& v) : key(k), value(v) {}
+  template <typename T>
+  requires std::is_arithmetic_v<T> LogField(absl::string_view k, T v)
+      : key(k), value(Text(v)), literal(true) {}
+  LogField(absl::string_view k, const absl::Status& v) : key(k), value(v.ToString()) {}
+  LogField(absl::string_view k, absl::AlphaNum v)
+      : key(k), value(v.Piece()) {}  // absl::Hex and kin
+  std::string key;
+  std::string value;
+  bool literal = false;  // a number or boolean: JSON writes it bare
+
+ private:
+  static std::string Text(bool v) { return v ? "true" : "false"; }
+  template <typename T>
+  static std::string Text(T v) {
+    return absl::StrCat(v);
+  }
+};
+
+class Log {
+ public:
+  using Fields = std::initializer_list<LogField>;
+
+  // Writes to `fd`, which must outlive the log.
+  Log(const Clock* clock, int fd = 2) : clock_(clock), fd_(fd) {}
+  virtual ~Log() = default;
+
+  void SetFormat(LogFormat format) { format_ = format; }
+  void SetLevel(LogLevel level) { level_ = level; }
+
+  void Debug(absl::string_view event, Fields fields = {}) {
+    Write(LogLevel::kDebug, event, fields);
+  }
+  void Info(absl::string_view event, Fields fields = {}) { Write(LogLevel::kInfo, event, fields); }
+  void Warning(absl::string_view event, Fields fields = {}) {
+    Write(LogLevel::kWarning, event, fields);
+  }
+  void Error(absl::string_view event, Fields fields = {}) {
+    Write(LogLevel::kError, event, fields);
+  }
+
+  virtual void Write(LogLevel level, absl::string_view event, Fields fields);
+
+ private:
+  const Clock* const clock_;
+  const int fd_;
+  std::atomic<LogFormat> format_{LogFormat::kLogfmt};
+  std::atomic<LogLevel> level_{LogLevel::kInfo};
+};
+
+}  // namespace entropyd

@@ -1,0 +1,38 @@
+#include "base/process/ports_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
+
+namespace entropyd {
+
+absl::Status WritePortsFile(const std::string& path,
+                            const std::vector<std::pair<std::string, int>>& ports) {
+  struct stat there;
+  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "write ", path, ": is no regular file; name one, or one that is not there yet"));
+  }
+  std::string text;
+  for (const auto& [name, port] : ports) {
+    if (port != 0) absl::StrAppend(&text, name, "=", port, "\n");
+  }
+  const std::string temporary = absl::StrCat(path, ".new");
+  UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd) return ErrnoStatus(errno, absl::StrCat("write ", temporary));
+  const ssize_t wrote = write(fd.get(), text.data(), text.size());
+  if (wrote != static_cast<ssize_t>(text.size())) {
+    return ErrnoStatus(wrote < 0 ? errno : ENOSPC, absl::StrCat("write ", temporary));
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,47 @@
+// Random class trees, for tests of what holds for all of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "base/class_tree/class_tree.h"
+
+namespace entropyd {
+
+// Another one in each run, or ENTROPYD_TEST_SEED. Tests print the seed they run with.
+uint64_t FreshSeed();
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : engine_(seed) {}
+  double Uniform(double low, double high) {
+    return std::uniform_real_distribution<double>(low, high)(engine_);
+  }
+  uint64_t Below(uint64_t n) { return engine_() % n; }
+  bool Chance(double p) { return Uniform(0, 1) < p; }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+struct RandomTree {
+  std::vector<ClassTree::ClassSpec> specs;
+  std::vector<size_t> leaves;  // indices into specs
+  double rate = 0;             // the root's
+};
+
+struct TreeShape {
+  bool ceilings = true;
+  bool prios = true;
+  bool spare_inner_rates = true;  // inner classes guaranteed more than their children
+  uint32_t max_depth = 3;
+};
+
+RandomTree MakeTree(Random* random, const TreeShape& shape);
+// A legal tree again, in which some classes have been changed, moved, added or removed.
+RandomTree Evolve(Random* random, const RandomTree& tree, uint32_t chunk_bytes);
+ClassTree::Shed RandomShed(Random* random);
+
+}  // namespace entropyd

@@ -1,0 +1,402 @@
+#include "base/crypto/tls.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "openssl/err.h"
+#include "openssl/pem.h"
+#include "openssl/ssl.h"
+#include "tests/base/crypto/test_certs.h"
+
+namespace entropyd::tls {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// --- RequireTls13 -------------------------------------------------------------------------------
+
+class Context {
+ public:
+  explicit Context(const SSL_METHOD* method) : ctx_(SSL_CTX_new(method)) {}
+  ~Context() { SSL_CTX_free(ctx_); }
+  SSL_CTX* get() { return ctx_; }
+
+  void Use(const TestCa::Leaf& leaf) {
+    BIO* cert = BIO_new_mem_buf(leaf.cert_pem.data(), static_cast<int>(leaf.cert_pem.size()));
+    X509* x509 = PEM_read_bio_X509(cert, nullptr, nullptr, nullptr);
+    BIO* key = BIO_new_mem_buf(leaf.key_pem.data(), static_cast<int>(leaf.key_pem.size()));
+    EVP_PKEY* pkey = PEM_read_bio_PrivateKey(key, nullptr, nullptr, nullptr);
+    ASSERT_EQ(SSL_CTX_use_certificate(ctx_, x509), 1);
+    ASSERT_EQ(SSL_CTX_use_PrivateKey(ctx_, pkey), 1);
+    X509_free(x509);
+    EVP_PKEY_free(pkey);
+    BIO_free(cert);
+    BIO_free(key);
+  }
+
+  // A client of the world outside, which knows TLS 1.2 alone or 1.3 too.
+  void AllowOnly(int version) {
+    SSL_CTX_clear_options(ctx_, SSL_OP_NO_TLSv1_2);
+    SSL_CTX_set_min_proto_version(ctx_, version);
+    SSL_CTX_set_max_proto_version(ctx_, version);
+  }
+
+ private:
+  SSL_CTX* ctx_;
+};
+
+struct Handshake {
+  bool done = false;
+  std::string version, cipher, group;
+};
+
+// Both ends in this thread, over memory. No certificate is verified: that is gRPC's part.
+Handshake Shake(Context* server_context, Context* client_context) {
+  SSL* server = SSL_new(server_context->get());
+  SSL* client = SSL_new(client_context->get());
+  BIO *server_end, *client_end;
+  BIO_new_bio_pair(&server_end, 0, &client_end, 0);
+  SSL_set_bio(server, server_end, server_end);
+  SSL_set_bio(client, client_end, client_end);
+  SSL_set_accept_state(server);
+  SSL_set_connect_state(client);
+  Handshake result;
+  for (int round = 0; round < 10 && !result.done; ++round) {
+    const int c = SSL_do_handshake(client);
+    const int s = SSL_do_handshake(server);
+    result.done = c == 1 && s == 1;
+  }
+  if (result.done) {
+    result.version = SSL_get_version(client);
+    result.cipher = SSL_get_cipher(client);
+    result.group = OBJ_nid2sn(static_cast<int>(SSL_get_negotiated_group(client)));
+  }
+  SSL_free(server);
+  SSL_free(client);
+  ERR_clear_error();
+  return result;
+}
+
+class RequireTls13Test : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(RequireTls13().ok());
+    server_.emplace(TLS_server_method());
+    client_.emplace(TLS_client_method());
+    server_->Use(TestCa("DEV").Issue({.cns = {"server"}}));
+  }
+  std::optional<Context> server_, client_;  // fresh: made after the configuration
+};
+
+TEST_F(RequireTls13Test, FreshContextsSpeakTls13WithTheOneCipher) {
+  Handshake h = Shake(&*server_, &*client_);
+  ASSERT_TRUE(h.done);
+  EXPECT_EQ(h.version, "TLSv1.3");
+  EXPECT_EQ(h.cipher, "TLS_AES_256_GCM_SHA384");
+  EXPECT_EQ(h.group, "X25519");
+  EXPECT_EQ(SSL_CTX_get_num_tickets(server_->get()), 0u);
+}
+
+TEST_F(RequireTls13Test, Tls12IsRefused) {
+  client_->AllowOnly(TLS1_2_VERSION);
+  EXPECT_FALSE(Shake(&*server_, &*client_).done);
+  // The refusal is the configuration's: a server that undoes it does speak 1.2.
+  server_->AllowOnly(TLS1_2_VERSION);
+  EXPECT_EQ(Shake(&*server_, &*client_).version, "TLSv1.2");
+}
+
+TEST_F(RequireTls13Test, Tls12StaysRefusedWhenTheMinimumVersionIsLowered) {
+  SSL_CTX_set_min_proto_version(server_->get(), TLS1_2_VERSION);  // as gRPC does
+  SSL_CTX_set_max_proto_version(server_->get(), TLS1_3_VERSION);
+  client_->AllowOnly(TLS1_2_VERSION);
+  EXPECT_FALSE(Shake(&*server_, &*client_).done);
+}
+
+TEST_F(RequireTls13Test, OtherCiphersAreRefused) {
+  SSL_CTX_set_ciphersuites(client_->get(), "TLS_CHACHA20_POLY1305_SHA256");
+  EXPECT_FALSE(Shake(&*server_, &*client_).done);
+}
+
+// --- Identities ---------------------------------------------------------------------------------
+
+class IdentityTest : public ::testing::Test {
+ protected:
+  std::string NameOf(const TestCa::Request& request) {
+    absl::StatusOr<PeerIdentity> id = IdentityOfPem(ca_.Issue(request).cert_pem);
+    return id.ok() ? id->name : std::string(id.status().message());
+  }
+  TestCa ca_{"DEV"};
+};
+
+TEST_F(IdentityTest, SpiffeBeatsDnsBeatsCn) {
+  EXPECT_EQ(
+      NameOf(
+          {.uris = {"https://x", "spiffe://dc1/agent/h7"}, .dns = {"h7.example"}, .cns = {"h7"}}),
+      "spiffe://dc1/agent/h7");
+  EXPECT_EQ(NameOf({.uris = {"https://x"}, .dns = {"h7.example", "other"}, .cns = {"h7"}}),
+            "h7.example");
+  EXPECT_EQ(NameOf({.cns = {"h7"}}), "h7");
+}
+
+TEST_F(IdentityTest, AmbiguousOrAbsentNamesAreRefused) {
+  EXPECT_EQ(NameOf({.uris = {"spiffe://a/1", "spiffe://a/2"}}),
+            "the certificate has more than one SPIFFE URI");
+  EXPECT_EQ(NameOf({.cns = {"a", "b"}}), "the certificate has more than one CN");
+  EXPECT_EQ(NameOf({}),
+            "the certificate names nobody; issue one with a SPIFFE URI, a DNS name or a CN");
+}
+
+TEST_F(IdentityTest, NamesThatCouldBeMisreadAreRefused) {
+  const std::string complaint = "a name in the certificate is empty or holds control characters";
+  EXPECT_EQ(NameOf({.uris = {std::string("spiffe://a/1\0/operator", 22)}}), complaint);
+  EXPECT_EQ(NameOf({.dns = {"a\nb"}, .cns = {"fine"}}), complaint);
+  EXPECT_EQ(NameOf({.dns = {""}, .cns = {"fine"}}), complaint);
+}
+
+TEST_F(IdentityTest, TheLeafIsTheFirstOfAChain) {
+  TestCa::Leaf leaf = ca_.Issue({.cns = {"leaf"}, .serial = 0xabc});
+  absl::StatusOr<PeerIdentity> id = IdentityOfPem(leaf.cert_pem + ca_.cert_pem());
+  ASSERT_TRUE(id.ok()) << id.status();
+  EXPECT_EQ(id->name, "leaf");
+  EXPECT_EQ(id->serial_hex, "0ABC");
+}
+
+TEST_F(IdentityTest, GarbageIsAnError) {
+  EXPECT_EQ(IdentityOfPem("").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(
+      IdentityOfPem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").ok());
+}
+
+TEST_F(IdentityTest, RevokedSerialsLookLikeIdentities) {
+  std::string crl = ca_.Crl({0xabc, 0xff00112233});
+  absl::StatusOr<std::vector<std::string>> serials = RevokedSerials(crl);
+  ASSERT_TRUE(serials.ok()) << serials.status();
+  EXPECT_THAT(*serials, ElementsAre("0ABC", "FF00112233"));
+  EXPECT_EQ(IdentityOfPem(ca_.Issue({.cns = {"x"}, .serial = 0xff00112233}).cert_pem)->serial_hex,
+            "FF00112233");
+}
+
+TEST_F(IdentityTest, SeveralListsAddUp) {
+  TestCa other("OTHER");
+  EXPECT_THAT(*RevokedSerials(ca_.Crl({1}) + other.Crl({2})), ElementsAre("01", "02"));
+  EXPECT_TRUE(RevokedSerials(ca_.Crl({}))->empty());
+}
+
+TEST_F(IdentityTest, ABrokenListIsAnErrorAndNotAnEmptyOne) {
+  EXPECT_FALSE(RevokedSerials("").ok());
+  EXPECT_FALSE(RevokedSerials(ca_.cert_pem()).ok());
+  std::string cut = ca_.Crl({1}) + ca_.Crl({2});
+  cut.resize(cut.size() - 30);
+  EXPECT_FALSE(RevokedSerials(cut).ok());
+}
+
+// --- LoadMaterial -------------------------------------------------------------------------------
+
+class MaterialTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/tls_test.XXXXXX";
+    dir_ = mkdtemp(name);
+    leaf_ = ca_.Issue({.uris = {"spiffe://dc1/server"}, .cns = {"s"}});
+    Write("cert", leaf_.cert_pem);
+    Write("key", leaf_.key_pem);
+    Write("ca", ca_.cert_pem());
+    Write("crl", ca_.Crl({7}));
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+
+  std::string Path(const std::string& name) { return absl::StrCat(dir_, "/", name); }
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(Path(name), std::ios::binary) << text;
+  }
+  absl::StatusOr<Material> Load(bool with_crl = true) {
+    return LoadMaterial(Path("cert"), Path("key"), Path("ca"), with_crl ? Path("crl") : "",
+                        absl::Now());
+  }
+  // "CODE: message" with the directory's name left out.
+  std::string Complaint() {
+    std::string text = Load().status().ToString();
+    for (size_t at; (at = text.find(dir_ + "/")) != std::string::npos;) {
+      text.erase(at, dir_.size() + 1);
+    }
+    return text;
+  }
+
+  std::string dir_;
+  TestCa ca_{"DEV"};
+  TestCa::Leaf leaf_;
+};
+
+TEST_F(MaterialTest, GoodFilesLoad) {
+  absl::StatusOr<Material> m = Load();
+  ASSERT_TRUE(m.ok()) << m.status();
+  EXPECT_EQ(m->identity, "spiffe://dc1/server");
+  EXPECT_EQ(m->cert_pem, leaf_.cert_pem);
+  EXPECT_EQ(m->key_pem, leaf_.key_pem);
+  EXPECT_EQ(m->ca_pem, ca_.cert_pem());
+  EXPECT_FALSE(m->crl_pem.empty());
+  EXPECT_LT(absl::AbsDuration(m->not_after - absl::Now() - absl::Hours(1)), absl::Minutes(1));
+}
+
+TEST_F(MaterialTest, TheRevocationListIsOptional) {
+  std::filesystem::remove(Path("crl"));
+  absl::StatusOr<Material> m = Load(/*with_crl=*/false);
+  ASSERT_TRUE(m.ok()) << m.status();
+  EXPECT_EQ(m->crl_pem, "");
+  EXPECT_EQ(Complaint(), "NOT_FOUND: read CRL crl: No such file or directory");
+}
+
+TEST_F(MaterialTest, MissingFilesAreNamed) {
+  std::filesystem::remove(Path("key"));
+  EXPECT_EQ(Complaint(), "NOT_FOUND: read key key: No such file or directory");
+}
+
+TEST_F(MaterialTest, AKeyOfAnotherCertificateIsRefused) {
+  Write("key", ca_.Issue({.cns = {"other"}}).key_pem);
+  EXPECT_EQ(Complaint(),
+            "INVALID_ARGUMENT: check key key: it does not belong to the certificate cert; install "
+            "the two that were issued together");
+}
+
+TEST_F(MaterialTest, BrokenFilesAreNamed) {
+  Write("cert", "hello");
+  EXPECT_EQ(Complaint(),
+            "INVALID_ARGUMENT: parse certificate cert: no certificate in PEM, or a broken one");
+  Write("cert", leaf_.cert_pem);
+  Write("key", leaf_.cert_pem);
+  EXPECT_THAT(Complaint(), HasSubstr("INVALID_ARGUMENT: parse key key: "));
+  EXPECT_THAT(Complaint(), HasSubstr("; expected an unencrypted private key in PEM"));
+  Write("key", leaf_.key_pem);
+  Write("ca", "");
+  EXPECT_EQ(Complaint(), "INVALID_ARGUMENT: parse CA ca: no certificate in PEM, or a broken one");
+}
+
+TEST_F(MaterialTest, AnEncryptedKeyIsRefusedWithoutAsking) {
+  BIO* in = BIO_new_mem_buf(leaf_.key_pem.data(), static_cast<int>(leaf_.key_pem.size()));
+  EVP_PKEY* key = PEM_read_bio_PrivateKey(in, nullptr, nullptr, nullptr);
+  BIO* out = BIO_new_file(Path("key").c_str(), "w");
+  char password[] = "secret";
+  PEM_write_bio_PKCS8PrivateKey(out, key, EVP_aes_256_cbc(), password, 6, nullptr, nullptr);
+  BIO_free(in);
+  BIO_free(out);
+  EVP_PKEY_free(key);
+  EXPECT_THAT(Complaint(), HasSubstr("expected an unencrypted private key in PEM"));
+}
+
+TEST_F(MaterialTest, ValidityIsThatOfTheLeaf) {
+  const absl::Time now = absl::Now();
+  TestCa::Leaf old = ca_.Issue(
+      {.cns = {"s"}, .not_before = now - absl::Hours(3), .not_after = now - absl::Hours(2)});
+  Write("cert", old.cert_pem);
+  Write("key", old.key_pem);
+  EXPECT_THAT(Complaint(), HasSubstr("FAILED_PRECONDITION: check certificate cert: expired at 20"));
+  EXPECT_THAT(Complaint(), HasSubstr(" UTC; issue a new one"));
+  TestCa::Leaf future = ca_.Issue(
+      {.cns = {"s"}, .not_before = now + absl::Hours(2), .not_after = now + absl::Hours(3)});
+  Write("cert", future.cert_pem);
+  Write("key", future.key_pem);
+  EXPECT_THAT(Complaint(),
+              HasSubstr("FAILED_PRECONDITION: check certificate cert: not valid before 20"));
+  EXPECT_THAT(Complaint(), HasSubstr("; is this machine's clock right?"));
+}
+
+TEST_F(MaterialTest, AListOfAnotherCaIsRefused) {
+  TestCa other("OTHER");
+  const std::string complaint =
+      "INVALID_ARGUMENT: check CRL crl: not signed by a certificate of ca; install the list that "
+      "this CA issued";
+  Write("crl", other.Crl({7}));
+  EXPECT_EQ(Complaint(), complaint);
+  Write("crl", TestCa("DEV").Crl({7}));  // the same name, another key
+  EXPECT_EQ(Complaint(), complaint);
+  Write("crl", other.Crl({7}) + ca_.Crl({8}));
+  Write("ca", ca_.cert_pem() + other.cert_pem());
+  EXPECT_TRUE(Load().ok()) << Load().status();
+}
+
+TEST_F(MaterialTest, AnEmptyListFileIsRefused) {
+  Write("crl", "");
+  EXPECT_EQ(Complaint(),
+            "INVALID_ARGUMENT: parse CRL crl: no revocation list in PEM; leave `crl` out for none");
+}
+
+TEST_F(MaterialTest, ACertificateWithoutANameIsRefused) {
+  TestCa::Leaf nobody = ca_.Issue({});
+  Write("cert", nobody.cert_pem);
+  Write("key", nobody.key_pem);
+  EXPECT_EQ(
+      Complaint(),
+      "INVALID_ARGUMENT: check certificate cert: the certificate names nobody; issue one with "
+      "a SPIFFE URI, a DNS name or a CN");
+}
+
+// --- Patterns -----------------------------------------------------------------------------------
+
+TEST(MatchesPatternTest, AStarStaysWithinOnePathElement) {
+  EXPECT_TRUE(MatchesPattern("spiffe://dc1/agent/*", "spiffe://dc1/agent/h7"));
+  EXPECT_FALSE(MatchesPattern("spiffe://dc1/agent/*", "spiffe://dc1/agent/h7/x"));
+  EXPECT_FALSE(MatchesPattern("spiffe://dc1/agent/*", "spiffe://dc1/operator/h7"));
+  EXPECT_TRUE(MatchesPattern("spiffe://*/agent/*", "spiffe://dc1/agent/h7"));
+  EXPECT_FALSE(MatchesPattern("*", "default/gold"));
+  EXPECT_TRUE(MatchesPattern("*/*", "default/gold"));
+}
+
+TEST(MatchesPatternTest, EverythingElseIsItself) {
+  EXPECT_TRUE(MatchesPattern("default/gold", "default/gold"));
+  EXPECT_FALSE(MatchesPattern("default/gold", "default/golden"));
+  EXPECT_FALSE(MatchesPattern("default/gold", "default/gol"));
+  EXPECT_FALSE(MatchesPattern("h.x", "hax"));
+  EXPECT_FALSE(MatchesPattern("h?x", "hax"));
+  EXPECT_FALSE(MatchesPattern("[a]", "a"));
+  EXPECT_FALSE(MatchesPattern("A", "a"));
+}
+
+TEST(MatchesPatternTest, StarsMayMatchNothingAndBacktrack) {
+  EXPECT_TRUE(MatchesPattern("h*", "h"));
+  EXPECT_TRUE(MatchesPattern("*.example", "h7.example"));
+  EXPECT_TRUE(MatchesPattern("*.example", "a.example.example"));
+  EXPECT_TRUE(MatchesPattern("a*b*c", "aXbXbXc"));
+  EXPECT_FALSE(MatchesPattern("a*b*c", "aXbXbX"));
+  EXPECT_TRUE(MatchesPattern("**", "anything"));
+  EXPECT_TRUE(MatchesPattern("", ""));
+  EXPECT_FALSE(MatchesPattern("", "a"));
+  EXPECT_TRUE(MatchesPattern("*", ""));
+}
+
+TEST(MatchesPatternTest, AgreesWithTheDefinition) {
+  // The definition, spelt out recursively, over all short words.
+  struct Naive {
+    static bool Match(absl::string_view p, absl::string_view n) {
+      if (p.empty()) return n.empty();
+      if (p[0] == '*') {
+        return Match(p.substr(1), n) || (!n.empty() && n[0] != '/' && Match(p, n.substr(1)));
+      }
+      return !n.empty() && p[0] == n[0] && Match(p.substr(1), n.substr(1));
+    }
+  };
+  std::vector<std::string> patterns = {""}, names = {""};
+  const auto grow = [](std::vector<std::string>* words, absl::string_view alphabet, size_t length) {
+    for (size_t i = 0; i < words->size(); ++i) {
+      if ((*words)[i].size() == length) break;
+      for (char c : alphabet) words->push_back((*words)[i] + c);
+    }
+  };
+  grow(&patterns, "ab*/", 5);
+  grow(&names, "ab/", 5);
+  for (const std::string& p : patterns) {
+    for (const std::string& n : names) {
+      ASSERT_EQ(MatchesPattern(p, n), Naive::Match(p, n)) << p << " on " << n;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace entropyd::tls

@@ -1,0 +1,88 @@
+#include "base/process/durable_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+class DurableFileTest : public testing::Test {
+ protected:
+  DurableFileTest() {
+    char folder[] = "/tmp/entropyd-durable.XXXXXX";
+    folder_ = mkdtemp(folder);
+    path_ = folder_ + "/state";
+  }
+  ~DurableFileTest() override { std::filesystem::remove_all(folder_); }
+  std::string Text() const {
+    std::ostringstream text;
+    text << std::ifstream(path_).rdbuf();
+    return text.str();
+  }
+  size_t Files() const {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
+  }
+
+  std::string folder_;
+  std::string path_;
+};
+
+TEST_F(DurableFileTest, WritesAndReplaces) {
+  ASSERT_TRUE(WriteDurably(path_, "one").ok());
+  EXPECT_EQ(Text(), "one");
+  struct stat there;
+  ASSERT_EQ(stat(path_.c_str(), &there), 0);
+  EXPECT_EQ(there.st_mode & 0777, 0600u);
+  const std::string longer(100'000, 'x');
+  ASSERT_TRUE(WriteDurably(path_, longer).ok());
+  EXPECT_EQ(Text(), longer);
+  ASSERT_TRUE(WriteDurably(path_, "").ok());
+  EXPECT_EQ(Text(), "");
+  EXPECT_EQ(Files(), 1u);
+}
+
+TEST_F(DurableFileTest, WhatAnEarlierCrashLeftIsOverwritten) {
+  std::ofstream(path_ + ".new") << "half of someth";
+  ASSERT_TRUE(WriteDurably(path_, "whole").ok());
+  EXPECT_EQ(Text(), "whole");
+  EXPECT_EQ(Files(), 1u);
+}
+
+TEST_F(DurableFileTest, AFailureLeavesTheOldFileAndNothingElse) {
+  ASSERT_TRUE(WriteDurably(path_, "old").ok());
+  // No file may grow beyond a KiB, as if the disk were full.
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit full = {1024, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  const absl::Status status = WriteDurably(path_, std::string(5'000, 'x'));
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, handler);
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(status.message(), HasSubstr("write " + path_ + ".new"));
+  EXPECT_EQ(Text(), "old");
+  EXPECT_EQ(Files(), 1u);
+}
+
+TEST_F(DurableFileTest, AFolderInTheWayIsAnErrorThatNamesIt) {
+  std::filesystem::create_directory(path_);
+  const absl::Status status = WriteDurably(path_, "text");
+  EXPECT_THAT(status.message(), HasSubstr("rename " + path_ + ".new to " + path_));
+  EXPECT_EQ(Files(), 1u);
+  EXPECT_THAT(WriteDurably(folder_ + "/missing/state", "text").message(),
+              HasSubstr("open " + folder_ + "/missing"));
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,61 @@
+#include "base/process/ports_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+class PortsFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/ports_file_test.XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override {
+    unlink((folder_ + "/ports").c_str());
+    rmdir(folder_.c_str());
+  }
+  std::string Read() {
+    std::ifstream in(folder_ + "/ports");
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  std::string folder_;
+};
+
+TEST_F(PortsFile, HoldsOneLineAPortAndLeavesOutWhatIsNotBound) {
+  ASSERT_TRUE(WritePortsFile(folder_ + "/ports", {{"grpc", 7743}, {"http", 0}}).ok());
+  EXPECT_EQ(Read(), "grpc=7743\n");
+}
+
+TEST_F(PortsFile, ReplacesAnOlderOne) {
+  ASSERT_TRUE(WritePortsFile(folder_ + "/ports", {{"grpc", 1}, {"http", 2}}).ok());
+  ASSERT_TRUE(WritePortsFile(folder_ + "/ports", {{"http", 3}}).ok());
+  EXPECT_EQ(Read(), "http=3\n");
+}
+
+TEST_F(PortsFile, NeverReplacesADevice) {
+  ASSERT_EQ(mkfifo((folder_ + "/ports").c_str(), 0600), 0);
+  const absl::Status status = WritePortsFile(folder_ + "/ports", {{"http", 3}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  struct stat there;
+  ASSERT_EQ(stat((folder_ + "/ports").c_str(), &there), 0);
+  EXPECT_TRUE(S_ISFIFO(there.st_mode));
+}
+
+TEST_F(PortsFile, NamesTheFolderThatIsMissing) {
+  const absl::Status status = WritePortsFile(folder_ + "/none/ports", {{"http", 3}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(std::string(status.message()).find(folder_ + "/none/ports"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace entropyd
