@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "base/process/fd.h"
-#include "client/scratch_dir.h"
+#include "client/process/scratch_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/process/fd.h"
-#include "client/pki.h"
+#include "client/pki/pki.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/temp_dir.h"

@@ -15,7 +15,7 @@
 #include "base/process/clock.h"
 #include "base/process/log.h"
 #include "client/grpc_channel.h"
-#include "client/pki.h"
+#include "client/pki/pki.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "proto/admin.grpc.pb.h"

@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/config/config.h"
-#include "client/figure_arguments.h"
+#include "client/ctl/figure_arguments.h"
 #include "tests/server/fakes.h"
 
 namespace entropyd {

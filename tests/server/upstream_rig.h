@@ -14,7 +14,7 @@
 #include "absl/time/clock.h"
 #include "base/crypto/tls.h"
 #include "base/wire/grpc_credentials.h"
-#include "client/pki.h"
+#include "client/pki/pki.h"
 #include "grpcpp/server_builder.h"
 #include "proto/entropy.grpc.pb.h"
 #include "server/upstream_driver.h"

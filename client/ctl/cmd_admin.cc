@@ -1,0 +1,121 @@
+// `entropyctl sources|pools|classes|agents|drain|agent upgrade`: one question each to Admin or
+// AgentAdmin, answered as a table or as the message itself in JSON.
+#include <iostream>
+
+#include "absl/time/clock.h"
+#include "client/admin_client.h"
+#include "client/agent_admin_client.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/json_text.h"
+#include "client/ctl/tables.h"
+
+namespace entropyd {
+namespace {
+
+// From a handover to the new agent's control socket.
+constexpr absl::Duration kDoorsPatience = absl::Seconds(15);
+constexpr absl::Duration kDoorsCheck = absl::Milliseconds(50);
+
+// Asks the server by `ask(admin)` and prints by `table(answer)` or as JSON.
+template <typename Ask, typename Table>
+int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
+  const auto admin = DialAdmin(flags);
+  if (!admin.ok()) return Fail(admin.status());
+  const auto answer = ask(**admin);
+  if (!answer.ok()) return FailServer(answer.status());
+  std::cout << (json ? JsonOf(*answer) + "\n" : table(*answer));
+  return kExitOk;
+}
+
+// The new process opens the control socket once the old one has exited.
+absl::Status AwaitDoors(const std::string& control) {
+  absl::Status up = absl::UnavailableError("");
+  for (const absl::Time limit = absl::Now() + kDoorsPatience; !up.ok() && absl::Now() < limit;) {
+    up = AgentAdminClient::Create(control)->GetStatus().status();
+    if (!up.ok()) absl::SleepFor(kDoorsCheck);
+  }
+  return up;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return config.status();
+  return AdminClient::Create(config->server(), config->tls(), absl::Now());
+}
+
+int RunSources(const ClientFlags& flags, bool json) {
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.ListSources(); }, SourcesTable);
+}
+
+int RunPools(const ClientFlags& flags, bool json) {
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.ListPools(); }, PoolsTable);
+}
+
+int RunClasses(const ClientFlags& flags, const ClassesOptions& options, bool json) {
+  v1::ListClassesResponse before;
+  absl::Time asked;
+  const bool rated = !json && options.seconds > 0;
+  return AskServer(
+      flags, json,
+      [&](AdminClient& admin) {
+        if (rated) {
+          auto first = admin.ListClasses(options.pool);
+          if (!first.ok()) return first;
+          before = *std::move(first);
+          asked = absl::Now();
+          absl::SleepFor(absl::Seconds(options.seconds));
+        }
+        return admin.ListClasses(options.pool);
+      },
+      [&](const v1::ListClassesResponse& answer) {
+        return rated ? ClassesTable(answer, before, absl::ToDoubleSeconds(absl::Now() - asked))
+                     : ClassesTable(answer);
+      });
+}
+
+int RunAgents(const ClientFlags& flags, bool json) {
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.ListAgents(); }, AgentsTable);
+}
+
+int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
+  v1::DrainRequest request;
+  request.set_identity(options.identity);
+  request.set_reason(options.reason);
+  request.set_deadline_seconds(options.deadline_seconds);
+  return AskServer(
+      flags, json, [&request](AdminClient& admin) { return admin.Drain(request); },
+      [](const v1::DrainResponse& answer) {
+        return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
+                            " told to attach elsewhere\n");
+      });
+}
+
+int RunAgentUpgrade(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto answer = AgentAdminClient::Create(config->control())->Upgrade();
+  if (!answer.ok()) return FailAgent(answer.status());
+  if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
+  std::cout << (json ? JsonOf(*answer) + "\n"
+                     : absl::StrCat("agent ", answer->version_before(), " handed its guests to ",
+                                    answer->version(), "\n"));
+  return kExitOk;
+}
+
+int RunAgentReload(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto answer = AgentAdminClient::Create(config->control())->Reload();
+  if (!answer.ok()) return FailAgent(answer.status());
+  if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
+  std::cout << (json ? JsonOf(*answer) + "\n"
+                     : absl::StrCat("the agent serves by ", answer->config(), " now\n"));
+  return kExitOk;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,88 @@
+// `entropyctl classes set|reset|diff`: what an operator changes of the classes while the server
+// runs.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "client/admin_client.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/figure_arguments.h"
+#include "client/ctl/json_text.h"
+#include "client/ctl/tables.h"
+
+namespace entropyd {
+namespace {
+
+constexpr char kForgotten[] =
+    "The server has no state_dir: its next start returns to server.yaml.\n";
+
+}  // namespace
+
+int RunClassesSet(const ClientFlags& flags, const ClassChangeOptions& options, bool json) {
+  const auto name = SplitPoolClass(options.pool_class);
+  if (!name.ok()) return Fail(name.status());
+  const auto figures = ParseFigureArguments(options.figures);
+  if (!figures.ok()) return Fail(figures.status());
+  const auto admin = DialAdmin(flags);
+  if (!admin.ok()) return Fail(admin.status());
+  v1::SetClassRequest request;
+  request.set_pool(name->first);
+  request.set_class_(name->second);
+  *request.mutable_set() = *figures;
+  request.set_dry_run(options.dry_run);
+  const auto answer = (*admin)->SetClass(request);
+  if (!answer.ok()) return FailServer(answer.status());
+  if (json) {
+    std::cout << JsonOf(*answer) << "\n";
+    return kExitOk;
+  }
+  if (options.dry_run) std::cout << "Nothing was changed; this would be in force:\n";
+  if (answer->difference().empty()) {
+    std::cout << options.pool_class << " is as server.yaml says\n";
+  } else {
+    std::cout << DifferencesTable(answer->difference());
+  }
+  if (!answer->kept()) std::cout << kForgotten;
+  return kExitOk;
+}
+
+int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options, bool json) {
+  v1::ResetClassRequest request;
+  if (!options.pool_class.empty()) {
+    const auto name = SplitPoolClass(options.pool_class);
+    if (!name.ok()) return Fail(name.status());
+    request.set_pool(name->first);
+    request.set_class_(name->second);
+  }
+  const auto admin = DialAdmin(flags);
+  if (!admin.ok()) return Fail(admin.status());
+  const auto answer = (*admin)->ResetClass(request);
+  if (!answer.ok()) return FailServer(answer.status());
+  if (json) {
+    std::cout << JsonOf(*answer) << "\n";
+  } else if (answer->undone().empty()) {
+    std::cout << "nothing was to be reset\n";
+  } else {
+    std::cout << "No longer in force:\n" << DifferencesTable(answer->undone());
+  }
+  return kExitOk;
+}
+
+int RunClassesDiff(const ClientFlags& flags, bool json) {
+  const auto admin = DialAdmin(flags);
+  if (!admin.ok()) return Fail(admin.status());
+  const auto answer = (*admin)->ListClassDifferences();
+  if (!answer.ok()) return FailServer(answer.status());
+  if (json) {
+    std::cout << JsonOf(*answer) << "\n";
+    return kExitOk;
+  }
+  if (answer->difference().empty()) {
+    std::cout << "no difference: every class is as server.yaml says\n";
+    return kExitOk;
+  }
+  std::cout << DifferencesTable(answer->difference());
+  if (!answer->kept()) std::cout << kForgotten;
+  return kExitOk;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,280 @@
+// `entropyctl demo`: certificates, a server, an agent and one EGD socket, for as long as somebody
+// looks at them.
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/config/units.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/interrupt.h"
+#include "client/ctl/json_text.h"
+#include "client/demo/demo_guest.h"
+#include "client/demo/demo_plan.h"
+#include "client/demo/demo_stack.h"
+#include "client/demo/demo_view.h"
+#include "client/demo/demo_watch.h"
+#include "client/egd_client.h"
+#include "client/process/scratch_dir.h"
+
+namespace entropyd {
+namespace {
+
+// From both daemons being up to the agent's class being open: the sources' start-up tests and the
+// pool's first seed lie between, at 10 kB/s of a slow generator well below this.
+constexpr absl::Duration kReadyLimit = absl::Seconds(60);
+// What the demo draws from its own socket before it says that it works.
+constexpr uint64_t kSelfCheckBytes = 64 << 10;
+constexpr absl::Duration kSelfCheckPatience = absl::Seconds(20);
+constexpr absl::Duration kRefresh = absl::Seconds(1);
+// Lines in a log rather than on a terminal: often enough to see that it lives.
+constexpr int kQuietSeconds = 5;
+
+class Demo {
+ public:
+  Demo(const DemoOptions& options, bool json, DemoPaths paths)
+      : options_(options),
+        json_(json),
+        live_(!json && isatty(STDOUT_FILENO) == 1),
+        paths_(std::move(paths)) {}
+
+  // The whole demo but its directory. OK when everything it promised happened.
+  absl::Status Run();
+  uint64_t served() const { return last_.delivered(); }
+
+ private:
+  void Say(absl::string_view text) {
+    if (!json_) std::cout << text << std::flush;
+  }
+  void SayJson(const JsonObject& object) {
+    if (json_) std::cout << object.ToString() << "\n" << std::flush;
+  }
+
+  absl::Status PrepareGuest();
+  absl::Status WaitUntilReady();
+  void PrintWelcome();
+  absl::Status SelfCheck();
+  absl::Status Watch();
+  void Look();
+  bool Over(absl::Time start) const;
+  void PrintGuest();
+
+  const DemoOptions& options_;
+  const bool json_;
+  const bool live_;
+  const DemoPaths paths_;
+  Interrupt interrupt_;  // before anything that starts a thread
+  DemoSources sources_;
+  absl::optional<GuestBoot> boot_;
+  std::unique_ptr<DemoStack> stack_;
+  std::unique_ptr<DemoWatch> watch_;
+  std::unique_ptr<DemoGuest> guest_;
+  bool read_told_ = false;
+  bool guest_told_ = false;
+  LiveScreen screen_;
+  absl::Time start_;
+  DemoSnapshot last_;
+  double rate_ = 0;
+};
+
+absl::Status Demo::PrepareGuest() {
+  absl::StatusOr<GuestKernel> kernel = FindGuestKernel(options_.kernel);
+  if (!kernel.ok()) return kernel.status();
+  absl::StatusOr<std::string> init = FindGuestInit();
+  if (!init.ok()) return init.status();
+  boot_.emplace();
+  boot_->kernel = *std::move(kernel);
+  boot_->init = *std::move(init);
+  boot_->socket = paths_.socket;
+  boot_->bytes = options_.guest_bytes;
+  boot_->accel = options_.accel == "kvm"   ? GuestAccel::kKvm
+                 : options_.accel == "tcg" ? GuestAccel::kTcg
+                                           : GuestAccel::kAuto;
+  return absl::OkStatus();
+}
+
+absl::Status Demo::WaitUntilReady() {
+  const absl::Time deadline = absl::Now() + kReadyLimit;
+  std::string state = "the agent does not answer";
+  while (absl::Now() < deadline) {
+    if (absl::Status alive = stack_->Check(); !alive.ok()) return alive;
+    const DemoSnapshot now = watch_->Look();
+    if (now.agent.has_value() && !now.agent->class_().empty()) {
+      const auto& status = now.agent->class_(0);
+      if (status.phase() == v1::PHASE_OPEN) return absl::OkStatus();
+      state = absl::StrCat(status.class_(), " is not open: ", status.reason(), " ",
+                           now.agent->last_error());
+    }
+    if (interrupt_.Wait(absl::Milliseconds(50))) return absl::CancelledError("interrupted");
+  }
+  return absl::DeadlineExceededError(
+      absl::StrCat("not ready after ", absl::FormatDuration(kReadyLimit), ": ", state));
+}
+
+void Demo::PrintWelcome() {
+  const std::string server = absl::StrCat("http://127.0.0.1:", stack_->server_http_port());
+  const std::string agent = absl::StrCat("http://127.0.0.1:", stack_->agent_http_port());
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  SayJson(JsonObject()
+              .Set("event", "ready")
+              .Set("dir", paths_.dir)
+              .Set("socket", paths_.socket)
+              .Set("control", paths_.control)
+              .Set("client_config", paths_.client_yaml)
+              .Set("server", absl::StrCat("127.0.0.1:", stack_->server_grpc_port()))
+              .Set("server_metrics", server + "/metrics")
+              .Set("agent_metrics", agent + "/metrics")
+              .Set("qemu", QemuOptions(paths_.socket))
+              .Set("hwrng", sources_.hwrng)
+              .Set("rdrand", sources_.rdrand)
+              .Set("software_only", sources_.software_only()));
+  Say(absl::StrCat("EGD socket   ", paths_.socket, "\n\n",
+                   "QEMU         add to a guest's command line:\n", QemuOptions(paths_.socket),
+                   "\n\n", "libvirt      add to a domain's <devices>:\n", LibvirtXml(paths_.socket),
+                   "             (its QEMU runs as another user: first chmod 711 ", paths_.dir,
+                   "\n", "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ",
+                   server, "/metrics\n             ", agent, "/metrics\n\n", "try          ",
+                   program, " --config ", paths_.client_yaml, " status\n", "             ", program,
+                   " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
+}
+
+absl::Status Demo::SelfCheck() {
+  const absl::StatusOr<EgdDraw> draw =
+      DrawFromEgd(paths_.socket, kSelfCheckBytes, kSelfCheckPatience);
+  if (!draw.ok()) {
+    return absl::Status(draw.status().code(),
+                        absl::StrCat("self-check: ", draw.status().message()));
+  }
+  SayJson(JsonObject()
+              .Set("event", "self_check")
+              .Set("bytes", draw->bytes)
+              .Set("seconds", draw->seconds)
+              .Set("bytes_per_second", draw->bytes_per_second()));
+  Say(absl::StrCat("self-check   ", FormatSize(static_cast<double>(draw->bytes)),
+                   " read from the socket as an EGD client does: ",
+                   FormatRate(draw->bytes_per_second()), "\n\n"));
+  return absl::OkStatus();
+}
+
+void Demo::Look() {
+  DemoSnapshot now = watch_->Look();
+  now.seconds = absl::ToDoubleSeconds(absl::Now() - start_);
+  if (guest_ != nullptr && !guest_->finished()) now.guest = guest_->Progress();
+  rate_ = DeliveredRate(last_, now);
+  if (!now.agent.has_value()) now.agent = last_.agent;  // what was served stays served
+  last_ = std::move(now);
+}
+
+bool Demo::Over(absl::Time start) const {
+  return options_.seconds > 0 && absl::Now() - start >= absl::Seconds(options_.seconds) &&
+         (guest_ == nullptr || guest_->finished());
+}
+
+// Tells each part as soon as it is known.
+void Demo::PrintGuest() {
+  if (guest_ == nullptr || guest_told_) return;
+  const auto with = guest_->with_device();
+  if (with.has_value() && !read_told_) {
+    if (live_) screen_.Clear();
+    Say(DescribeDemoGuestRead(*with) + "\n");
+    read_told_ = true;
+  }
+  if (!guest_->finished()) return;
+  guest_told_ = true;
+  if (live_) screen_.Clear();
+  Say(DescribeDemoGuestSeeding(*guest_) + "\n");
+  const auto without = guest_->without_device();
+  JsonObject json;
+  json.Set("event", "guest");
+  if (with.has_value() && with->ok()) json.SetRaw("with_device", GuestReportJson(**with));
+  if (without.has_value() && without->ok())
+    json.SetRaw("without_device", GuestReportJson(**without));
+  SayJson(json);
+}
+
+absl::Status Demo::Watch() {
+  for (int tick = 0;; ++tick) {
+    if (absl::Status alive = stack_->Check(); !alive.ok()) return alive;
+    Look();
+    PrintGuest();
+    if (live_) screen_.Draw(DemoLines(last_, rate_, TerminalColumns()));
+    if (json_) std::cout << DemoTickJson(last_, rate_) << "\n" << std::flush;
+    if (!json_ && !live_ && tick % kQuietSeconds == 0) Say(DemoLine(last_, rate_) + "\n");
+    if (Over(start_)) break;
+    const absl::Duration next = start_ + kRefresh * (tick + 1) - absl::Now();
+    if (interrupt_.Wait(std::max(absl::ZeroDuration(), next))) break;
+  }
+  if (guest_ == nullptr) return absl::OkStatus();
+  if (guest_->finished()) return guest_->Verdict();
+  Say("guest: interrupted\n");
+  return absl::OkStatus();
+}
+
+absl::Status Demo::Run() {
+  if (options_.guest) {
+    if (absl::Status found = PrepareGuest(); !found.ok()) return found;
+  }
+  sources_ = ProbeDemoSources();
+  Say(absl::StrCat("entropyd demo in ", paths_.dir, " (all of it is removed at the end)\n\n",
+                   DescribeDemoSources(sources_), "\n"));
+  absl::StatusOr<std::unique_ptr<DemoStack>> stack =
+      DemoStack::Start(paths_, sources_, [this] { return interrupt_.Raised(); });
+  if (!stack.ok()) return stack.status();
+  stack_ = *std::move(stack);
+  absl::StatusOr<std::unique_ptr<DemoWatch>> watch = DemoWatch::Create(paths_);
+  if (!watch.ok()) return watch.status();
+  watch_ = *std::move(watch);
+
+  absl::Status status = WaitUntilReady();
+  if (status.ok()) {
+    PrintWelcome();
+    status = SelfCheck();
+  }
+  if (status.ok()) {
+    start_ = absl::Now();
+    if (boot_.has_value()) guest_ = std::make_unique<DemoGuest>(*boot_);
+    status = Watch();
+    guest_.reset();  // its QEMU goes before the socket does
+    if (stack_->Check().ok()) Look();
+  }
+  const absl::Status stopped = stack_->Stop();
+  return status.ok() ? stopped : status;
+}
+
+}  // namespace
+
+int RunDemo(const DemoOptions& options, bool json) {
+  absl::StatusOr<ScratchDir> dir =
+      options.dir.empty() ? ScratchDir::Temporary("entropyd-demo") : ScratchDir::At(options.dir);
+  if (!dir.ok()) return Fail(dir.status());
+  // The daemons and the printed lines are to work from any directory.
+  DemoPaths paths(std::filesystem::absolute(dir->path()).lexically_normal().string());
+  absl::Status status = paths.Check();
+  uint64_t served = 0;
+  if (status.ok()) {
+    Demo demo(options, json, std::move(paths));
+    status = demo.Run();
+    served = demo.served();
+  }
+  const absl::Status removed = dir->Remove();
+  if (status.ok()) status = removed;
+  // Ended on request before there was anything to serve: neither well nor wrong.
+  const bool interrupted = absl::IsCancelled(status);
+  if (json) {
+    JsonObject end;
+    end.Set("event", "end").Set("ok", status.ok()).Set("served_bytes", served);
+    if (!status.ok())
+      end.Set("error", absl::string_view(status.message().data(), status.message().size()));
+    std::cout << end.ToString() << std::endl;
+  } else if (status.ok()) {
+    std::cout << "demo: OK, " << served << " bytes served" << std::endl;
+  } else {
+    std::cout << "demo: " << (interrupted ? "interrupted" : "FAILED") << std::endl;
+  }
+  return status.ok() ? kExitOk : Fail(status);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,55 @@
+#include <cstdio>
+#include <iostream>
+
+#include "client/ctl/commands.h"
+#include "client/ctl/interrupt.h"
+#include "client/guest_boot/guest_boot.h"
+#include "client/process/scratch_dir.h"
+
+namespace entropyd {
+namespace {
+
+int WriteInitramfs(const GuestKernel& kernel, const std::string& init, const std::string& file) {
+  const absl::StatusOr<std::string> image = BuildInitramfs(kernel, init);
+  if (!image.ok()) return Fail(image.status());
+  const absl::Status written = WriteFile(file, *image, 0644);
+  return written.ok() ? kExitOk : Fail(written);
+}
+
+}  // namespace
+
+int RunGuestBoot(const GuestBootOptions& options, bool json) {
+  Interrupt interrupt;
+  absl::StatusOr<GuestKernel> kernel = FindGuestKernel(options.kernel);
+  if (!kernel.ok()) return Fail(kernel.status());
+  absl::StatusOr<std::string> init = FindGuestInit();
+  if (!init.ok()) return Fail(init.status());
+  if (!options.initramfs.empty()) return WriteInitramfs(*kernel, *init, options.initramfs);
+
+  GuestBoot boot;
+  boot.kernel = *std::move(kernel);
+  boot.init = *std::move(init);
+  boot.socket = options.socket;
+  boot.bytes = options.bytes;
+  boot.dump = options.dump;
+  boot.accel = options.accel == "kvm"   ? GuestAccel::kKvm
+               : options.accel == "tcg" ? GuestAccel::kTcg
+                                        : GuestAccel::kAuto;
+  boot.seed_wait = absl::Seconds(options.seed_wait_seconds);
+  boot.limit = absl::Seconds(options.limit_seconds);
+  boot.cancelled = [&interrupt] { return interrupt.Raised(); };
+
+  absl::StatusOr<GuestReport> report = BootGuest(boot);
+  if (!report.ok()) return Fail(report.status());
+  if (json) {
+    std::cout << GuestReportJson(*report) << "\n";
+  } else {
+    if (!options.socket.empty()) std::cout << "guest: " << DescribeGuestRead(*report) << "\n";
+    std::cout << "guest: kernel " << report->kernel << " (" << report->accel
+              << "): " << DescribeGuestSeeding(*report) << "\n";
+  }
+  const bool read_all = options.socket.empty() || report->bytes == options.bytes;
+  return report->error.empty() && read_all ? kExitOk : kExitRuntime;
+}
+
+}  // namespace entropyd

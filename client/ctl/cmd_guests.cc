@@ -1,0 +1,67 @@
+// `entropyctl guests`, `guests add` and `guests remove`.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "client/agent_admin_client.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/json_text.h"
+#include "client/ctl/tables.h"
+
+namespace entropyd {
+namespace {
+
+// For QEMU; reconnect=1, because otherwise a lost connection is lost for good.
+std::string QemuArguments(const config::v1::GuestSocket& socket) {
+  return absl::StrCat("-chardev socket,id=entropyd0,path=", socket.path(),
+                      ",reconnect=1 -object rng-egd,id=entropyd-rng0,chardev=entropyd0 "
+                      "-device virtio-rng-pci,rng=entropyd-rng0");
+}
+
+}  // namespace
+
+int RunGuests(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const auto answer = AgentAdminClient::Create(config->control())->ListGuests();
+  if (!answer.ok()) return FailAgent(answer.status());
+  std::cout << (json ? JsonOf(*answer) + "\n" : GuestsTable(*answer));
+  return kExitOk;
+}
+
+int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
+                 const GuestSocketOptions& options, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  v1::AddGuestRequest request;
+  request.mutable_socket()->set_name(options.name);
+  request.mutable_socket()->set_class_(pool_class);
+  request.mutable_socket()->set_path(options.path);
+  request.mutable_socket()->set_mode(options.mode);
+  request.mutable_socket()->set_group(options.group);
+  const auto answer = AgentAdminClient::Create(config->control())->AddGuest(request);
+  if (!answer.ok()) return FailAgent(answer.status());
+  const config::v1::GuestSocket& socket = answer->socket();
+  if (json) {
+    JsonObject out;
+    out.SetRaw("socket", JsonOf(socket)).Set("qemu", QemuArguments(socket));
+    std::cout << out.ToString() << "\n";
+  } else {
+    std::cout << socket.path() << " serves guest " << socket.name() << " from " << socket.class_()
+              << ". Start QEMU with:\n  " << QemuArguments(socket) << "\n";
+  }
+  return kExitOk;
+}
+
+int RunGuestsRemove(const ClientFlags& flags, const std::string& name, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  v1::RemoveGuestRequest request;
+  request.set_name(name);
+  const auto answer = AgentAdminClient::Create(config->control())->RemoveGuest(request);
+  if (!answer.ok()) return FailAgent(answer.status());
+  std::cout << (json ? JsonOf(*answer) + "\n"
+                     : absl::StrCat(answer->socket().path(), " is closed\n"));
+  return kExitOk;
+}
+
+}  // namespace entropyd

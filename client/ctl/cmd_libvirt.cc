@@ -1,0 +1,333 @@
+// `entropyctl libvirt`: domains that the host agent feeds.
+#include <iostream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "base/libvirt/libvirt_domain.h"
+#include "client/agent_admin_client.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/json_text.h"
+#include "client/ctl/table.h"
+#include "client/ctl/text_diff.h"
+#include "client/libvirt/domain_edit.h"
+#include "client/libvirt/domain_feed.h"
+#include "client/libvirt/feed_check.h"
+#include "client/process/scratch_dir.h"
+
+namespace entropyd {
+namespace {
+
+std::string JsonStrings(const std::vector<std::string>& texts) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) quoted.push_back(JsonString(text));
+  return JsonArray(quoted);
+}
+
+absl::StatusOr<v1::GetStatusResponse> AskAgent(const ClientFlags& flags) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return config.status();
+  return AgentAdminClient::Create(config->control())->GetStatus();
+}
+
+// The socket to write into a domain, when none was named: where agents listen by default, or the
+// only one that this one has.
+absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
+                                         const std::string& named) {
+  const std::string socket = named.empty() ? kDefaultEgdSocket : named;
+  const absl::Status listens = CheckSocket(agent, socket);
+  if (listens.ok()) return socket;
+  if (named.empty() && agent.listener_size() == 1 && agent.listener(0).path().starts_with('/')) {
+    return agent.listener(0).path();  // no TCP address, no pipe
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      listens.message(), "; name one of them with --socket, or add it to `listeners`"));
+}
+
+absl::Status Forceable(const absl::Status& status) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(status.message(), ", or use --force to name it all the same"));
+}
+
+// `feed` as the agent allows it. --force asks nobody.
+int FillFeed(const ClientFlags& flags, const LibvirtOptions& options, Feed* feed) {
+  feed->pool_class = flags.pool_class;
+  feed->only = options.only;
+  feed->socket = options.socket.empty() ? kDefaultEgdSocket : options.socket;
+  if (options.force) return kExitOk;
+  const absl::StatusOr<v1::GetStatusResponse> agent = AskAgent(flags);
+  if (!agent.ok()) {
+    const int status = FailAgent(agent.status());
+    std::cerr << "  --force names the class without asking: for a domain of another host\n";
+    return status;
+  }
+  if (const absl::Status usable = CheckClass(*agent, feed->pool_class); !usable.ok()) {
+    return Fail(Forceable(usable));
+  }
+  absl::StatusOr<std::string> socket = ChooseSocket(*agent, options.socket);
+  if (!socket.ok()) return Fail(socket.status());
+  feed->socket = *std::move(socket);
+  return kExitOk;
+}
+
+void PrintList(absl::string_view head, const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  std::cout << head << "\n";
+  for (const std::string& line : lines) std::cout << "  " << line << "\n";
+}
+
+void PrintReport(const std::string& domain, const LibvirtOptions& options,
+                 const FeedReport& report) {
+  if (options.dry_run) {
+    std::cout << report.diff;
+    if (!report.defined.empty() || !report.running.empty()) std::cout << "Nothing was changed.\n";
+  }
+  PrintList(absl::StrCat(domain, ", definition:"), report.defined);
+  PrintList(absl::StrCat(domain, ", running:"), report.running);
+  if (report.defined.empty() && report.running.empty()) {
+    std::cout << domain << " is as asked for; nothing had to be changed\n";
+  }
+  for (const std::string& remark : report.remarks) std::cout << "note: " << remark << "\n";
+}
+
+std::string ReportJson(const std::string& domain, const LibvirtOptions& options,
+                       const FeedReport& report) {
+  JsonObject json;
+  json.Set("domain", domain).Set("dry_run", options.dry_run);
+  json.Set("running", report.state.running).Set("persistent", report.state.persistent);
+  json.SetRaw("defined_changes", JsonStrings(report.defined));
+  json.SetRaw("running_changes", JsonStrings(report.running));
+  json.SetRaw("notes", JsonStrings(report.remarks));
+  if (options.dry_run) json.Set("diff", report.diff);
+  return json.ToString();
+}
+
+using ChangeDomain = absl::StatusOr<FeedReport> (*)(LibvirtHost&, const std::string&,
+                                                    const FeedOptions&);
+
+int Change(ChangeDomain change, const Feed& feed, const LibvirtOptions& options, bool json) {
+  const auto host = ConnectVirsh(options.connect);
+  if (!host.ok()) return Fail(host.status());
+  FeedOptions how;
+  how.feed = feed;
+  how.live = options.live;
+  how.dry_run = options.dry_run;
+  how.rest = [] { absl::SleepFor(absl::Milliseconds(100)); };
+  const absl::StatusOr<FeedReport> report = change(**host, options.domain, how);
+  if (!report.ok()) return Fail(report.status());
+  if (json) {
+    std::cout << ReportJson(options.domain, options, *report) << "\n";
+  } else {
+    PrintReport(options.domain, options, *report);
+  }
+  return kExitOk;
+}
+
+// What one view of a domain says.
+struct DomainView {
+  std::string name;  // defined, running
+  std::string xml;
+};
+
+struct DomainLook {
+  std::string domain;
+  std::vector<DomainView> views;
+};
+
+absl::StatusOr<std::vector<DomainLook>> Look(LibvirtHost& host, std::vector<std::string> domains) {
+  if (domains.empty()) {
+    absl::StatusOr<std::vector<std::string>> all = host.Domains();
+    if (!all.ok()) return all.status();
+    domains = *std::move(all);
+  }
+  std::vector<DomainLook> looks;
+  for (const std::string& domain : domains) {
+    const absl::StatusOr<LibvirtState> state = host.State(domain);
+    if (!state.ok()) return state.status();
+    DomainLook look{domain, {}};
+    for (const LibvirtView view : {LibvirtView::kDefined, LibvirtView::kRunning}) {
+      const bool defined = view == LibvirtView::kDefined;
+      if (defined ? !state->persistent : !state->running) continue;
+      absl::StatusOr<std::string> xml = host.DumpXml(domain, view);
+      if (!xml.ok()) return xml.status();
+      look.views.push_back({defined ? "defined" : "running", *std::move(xml)});
+    }
+    looks.push_back(std::move(look));
+  }
+  return looks;
+}
+
+absl::StatusOr<std::vector<DomainLook>> Look(const LibvirtOptions& options) {
+  const auto host = ConnectVirsh(options.connect);
+  if (!host.ok()) return host.status();
+  return Look(**host, options.domains);
+}
+
+struct ViewSummary {
+  std::string pool_class;
+  std::string trouble;
+  std::vector<RngDevice> devices;  // of a document that is gone: no elements
+};
+
+ViewSummary Summarize(const std::string& xml) {
+  ViewSummary summary;
+  const auto read = ParseLibvirtDomain(xml);
+  const auto document = XmlDocument::Parse(xml, "domain XML");
+  if (!read.ok() || !document.ok()) {
+    summary.trouble =
+        std::string(read.ok() ? document.status().message() : read.status().message());
+    return summary;
+  }
+  summary.pool_class = read->class_name;
+  summary.trouble = read->class_error;
+  summary.devices = RngDevices(document->root());
+  for (RngDevice& rng : summary.devices) rng.element = nullptr;
+  return summary;
+}
+
+std::string ShowJson(const DomainLook& look) {
+  std::vector<std::string> views;
+  for (const DomainView& view : look.views) {
+    const ViewSummary summary = Summarize(view.xml);
+    std::vector<std::string> devices;
+    for (const RngDevice& rng : summary.devices) {
+      JsonObject device;
+      device.Set("backend", rng.backend).Set("path", rng.path);
+      device.Set("reconnect", rng.reconnects).Set("rate", rng.has_rate);
+      devices.push_back(device.ToString());
+    }
+    JsonObject json;
+    json.Set("view", view.name).Set("class", summary.pool_class).Set("trouble", summary.trouble);
+    json.SetRaw("devices", JsonArray(devices));
+    views.push_back(json.ToString());
+  }
+  JsonObject json;
+  json.Set("domain", look.domain).SetRaw("views", JsonArray(views));
+  return json.ToString();
+}
+
+std::string ShowTable(const std::vector<DomainLook>& looks) {
+  Table table({"DOMAIN", "VIEW", "CLASS", "GENERATOR", "RECONNECTS", "RATE", "TROUBLE"});
+  for (const DomainLook& look : looks) {
+    for (const DomainView& view : look.views) {
+      const ViewSummary summary = Summarize(view.xml);
+      const std::string named = summary.pool_class.empty() ? "-" : summary.pool_class;
+      if (summary.devices.empty()) {
+        table.Add({look.domain, view.name, named, "none", "-", "-", summary.trouble});
+      }
+      for (const RngDevice& rng : summary.devices) {
+        table.Add({look.domain, view.name, named, DescribeRng(rng),
+                   rng.backend != "egd" ? "-"
+                   : rng.reconnects     ? "yes"
+                                        : "NO",
+                   rng.has_rate ? "yes" : "-", summary.trouble});
+      }
+    }
+  }
+  return table.empty() ? "none\n" : table.ToString();
+}
+
+std::string FindingJson(const LintFinding& finding) {
+  JsonObject json;
+  json.Set("domain", finding.domain).Set("view", finding.view).Set("code", finding.code);
+  json.Set("message", finding.message).Set("remedy", finding.remedy);
+  return json.ToString();
+}
+
+std::vector<LintFinding> LintLook(const DomainLook& look, const v1::GetStatusResponse* agent,
+                                  const std::string& socket) {
+  std::vector<LintFinding> defined, running;
+  for (const DomainView& view : look.views) {
+    (view.name == "defined" ? defined : running) =
+        LintDomain(look.domain, view.name, view.xml, agent, socket);
+  }
+  return MergeViews(std::move(defined), std::move(running));
+}
+
+absl::StatusOr<std::string> ReadInput(const std::string& file) {
+  if (file != "-") return ReadFile(file);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+}  // namespace
+
+int RunLibvirtSet(const ClientFlags& flags, const LibvirtOptions& options, bool json) {
+  Feed feed;
+  const int status = FillFeed(flags, options, &feed);
+  return status == kExitOk ? Change(FeedDomain, feed, options, json) : status;
+}
+
+int RunLibvirtRemove(const LibvirtOptions& options, bool json) {
+  Feed feed;
+  feed.socket = options.socket;
+  return Change(UnfeedDomain, feed, options, json);
+}
+
+int RunLibvirtShow(const LibvirtOptions& options, bool json) {
+  const absl::StatusOr<std::vector<DomainLook>> looks = Look(options);
+  if (!looks.ok()) return Fail(looks.status());
+  if (json) {
+    std::vector<std::string> domains;
+    for (const DomainLook& look : *looks) domains.push_back(ShowJson(look));
+    std::cout << JsonArray(domains) << "\n";
+  } else {
+    std::cout << ShowTable(*looks);
+  }
+  return kExitOk;
+}
+
+int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool json) {
+  const absl::StatusOr<std::vector<DomainLook>> looks = Look(options);
+  if (!looks.ok()) return Fail(looks.status());
+  absl::StatusOr<v1::GetStatusResponse> agent = absl::UnavailableError("");
+  if (!options.force) {
+    agent = AskAgent(flags);
+    if (!agent.ok()) {
+      const int status = FailAgent(agent.status());
+      std::cerr << "  --force looks at the XML alone: for domains of another host\n";
+      return status;
+    }
+  }
+  std::vector<LintFinding> found;
+  for (const DomainLook& look : *looks) {
+    for (LintFinding& finding : LintLook(look, agent.ok() ? &*agent : nullptr, options.socket)) {
+      found.push_back(std::move(finding));
+    }
+  }
+  if (json) {
+    std::vector<std::string> all;
+    for (const LintFinding& finding : found) all.push_back(FindingJson(finding));
+    JsonObject answer;
+    answer.Set("domains", static_cast<uint64_t>(looks->size())).Set("agent_asked", agent.ok());
+    std::cout << answer.SetRaw("findings", JsonArray(all)).ToString() << "\n";
+  } else {
+    for (const LintFinding& finding : found) {
+      std::cout << finding.domain << " (" << finding.view << "): " << finding.code << ": "
+                << finding.message << "\n  mend: " << finding.remedy << "\n";
+    }
+    std::cout << looks->size() << (looks->size() == 1 ? " domain, " : " domains, ") << found.size()
+              << (found.size() == 1 ? " finding" : " findings") << "\n";
+  }
+  return found.empty() ? kExitOk : kExitRuntime;
+}
+
+int RunLibvirtConvert(const LibvirtOptions& options, bool json) {
+  const absl::StatusOr<std::string> xml = ReadInput(options.file);
+  if (!xml.ok()) return Fail(xml.status());
+  const absl::StatusOr<DomainEdit> edit =
+      ConvertPoolBackends(*xml, options.socket.empty() ? kDefaultEgdSocket : options.socket);
+  if (!edit.ok()) return Fail(edit.status());
+  if (json) {
+    JsonObject answer;
+    answer.Set("xml", edit->xml).SetRaw("changes", JsonStrings(edit->changes));
+    std::cout << answer.SetRaw("notes", JsonStrings(edit->remarks)).ToString() << "\n";
+  } else if (options.dry_run) {
+    std::cout << UnifiedDiff("before", edit->before, "after", edit->xml);
+  } else {
+    std::cout << edit->xml;
+  }
+  return kExitOk;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,82 @@
+// `entropyctl pki`: the small authority of client/pki/pki.h, on the command line.
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/json_text.h"
+#include "client/pki/pki.h"
+#include "client/process/scratch_dir.h"
+
+namespace entropyd {
+namespace {
+
+// What an authority is called when nobody says otherwise.
+constexpr char kDefaultAuthority[] = "entropyd";
+
+absl::Duration Days(uint32_t days) { return absl::Hours(24) * days; }
+
+std::string Day(absl::Time time) { return absl::FormatTime("%Y-%m-%d", time, absl::UTCTimeZone()); }
+
+}  // namespace
+
+int RunPkiInit(const PkiOptions& options, bool json) {
+  pki::InitRequest request;
+  request.common_name = options.name.empty() ? kDefaultAuthority : options.name;
+  if (options.days > 0) request.validity = Days(options.days);
+  const absl::Status made = pki::Init(options.dir, request, absl::Now());
+  if (!made.ok()) return Fail(made);
+  const std::string ca = absl::StrCat(options.dir, "/ca.crt");
+  const std::string crl = absl::StrCat(options.dir, "/crl.pem");
+  if (json) {
+    std::cout << JsonObject().Set("ca", ca).Set("crl", crl).ToString() << "\n";
+  } else {
+    std::cout << ca << "   for everybody: `client_ca` of servers, `ca` of agents\n"
+              << crl << "  for servers: `crl`\n"
+              << options.dir << "/ca.key   for nobody: keep it off the machines that serve\n";
+  }
+  return kExitOk;
+}
+
+int RunPkiIssue(const PkiOptions& options, bool json) {
+  pki::IssueRequest request;
+  request.name = options.name;
+  request.spiffe_id = options.spiffe;
+  request.dns_names = options.dns;
+  request.ip_addresses = options.ip;
+  request.out_dir = options.out;
+  if (options.days > 0) request.validity = Days(options.days);
+  const absl::StatusOr<pki::Issued> issued = pki::Issue(options.dir, request, absl::Now());
+  if (!issued.ok()) return Fail(issued.status());
+  if (json) {
+    std::cout << JsonObject()
+                     .Set("cert", issued->cert_path)
+                     .Set("key", issued->key_path)
+                     .Set("serial", issued->serial_hex)
+                     .Set("not_after", absl::FormatTime(absl::RFC3339_sec, issued->not_after,
+                                                        absl::UTCTimeZone()))
+                     .ToString()
+              << "\n";
+  } else {
+    std::cout << issued->cert_path << "  serial " << issued->serial_hex << ", valid until "
+              << Day(issued->not_after) << "\n"
+              << issued->key_path << "\n";
+  }
+  return kExitOk;
+}
+
+int RunPkiRevoke(const PkiOptions& options, bool json) {
+  const absl::StatusOr<std::string> cert = ReadFile(options.cert);
+  if (!cert.ok()) return Fail(cert.status());
+  const absl::StatusOr<std::string> serial = pki::Revoke(options.dir, *cert, absl::Now());
+  if (!serial.ok()) return Fail(serial.status());
+  const std::string crl = absl::StrCat(options.dir, "/crl.pem");
+  if (json) {
+    std::cout << JsonObject().Set("serial", *serial).Set("crl", crl).ToString() << "\n";
+  } else {
+    std::cout << "revoked " << *serial << "; copy " << crl << " to the servers and restart them\n";
+  }
+  return kExitOk;
+}
+
+}  // namespace entropyd

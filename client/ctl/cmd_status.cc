@@ -1,0 +1,151 @@
+// `entropyctl status`: server and agent at a glance, and a verdict for scripts.
+#include <sys/stat.h>
+
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/types/optional.h"
+#include "base/config/units.h"
+#include "client/admin_client.h"
+#include "client/agent_admin_client.h"
+#include "client/ctl/commands.h"
+#include "client/ctl/json_text.h"
+#include "client/ctl/tables.h"
+
+namespace entropyd {
+namespace {
+
+struct ServerAnswers {
+  v1::ListSourcesResponse sources;
+  v1::ListPoolsResponse pools;
+  v1::ListClassesResponse classes;
+  v1::ListAgentsResponse agents;
+};
+
+absl::StatusOr<ServerAnswers> AskServer(const config::v1::Client& config) {
+  const auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now());
+  if (!admin.ok()) return admin.status();
+  auto sources = (*admin)->ListSources();
+  if (!sources.ok()) return sources.status();
+  auto pools = (*admin)->ListPools();
+  if (!pools.ok()) return pools.status();
+  auto classes = (*admin)->ListClasses("");
+  if (!classes.ok()) return classes.status();
+  auto agents = (*admin)->ListAgents();
+  if (!agents.ok()) return agents.status();
+  return ServerAnswers{*std::move(sources), *std::move(pools), *std::move(classes),
+                       *std::move(agents)};
+}
+
+// Both sides as far as they are there to be asked, and what is to be said of them.
+struct Findings {
+  absl::optional<absl::StatusOr<ServerAnswers>> server;
+  absl::optional<absl::StatusOr<v1::GetStatusResponse>> agent;
+  std::vector<std::string> troubles;
+  std::vector<std::string> warnings;
+};
+
+void Append(std::vector<std::string> from, std::vector<std::string>* to) {
+  for (std::string& text : from) to->push_back(std::move(text));
+}
+
+// A server is asked when there is a certificate to ask it with; an agent when its socket is there,
+// or when there is nobody else to ask.
+Findings Find(const ClientFlags& flags, const config::v1::Client& config) {
+  Findings found;
+  if (!config.tls().cert().empty()) found.server = AskServer(config);
+  struct stat info;
+  const bool control_named = !flags.control.empty();
+  if (control_named || !found.server.has_value() || stat(config.control().c_str(), &info) == 0) {
+    found.agent = AgentAdminClient::Create(config.control())->GetStatus();
+  }
+  if (found.server.has_value() && found.server->ok()) {
+    Append(ServerTroubles((*found.server)->pools), &found.troubles);
+    Append(ServerWarnings((*found.server)->sources, (*found.server)->pools), &found.warnings);
+  }
+  if (found.agent.has_value() && found.agent->ok()) {
+    Append(AgentTroubles(**found.agent), &found.troubles);
+    Append(AgentWarnings(**found.agent), &found.warnings);
+  }
+  return found;
+}
+
+void PrintServer(const std::string& name, const ServerAnswers& server) {
+  std::cout << "server " << name << "\n\n"
+            << SourcesTable(server.sources) << "\n"
+            << PoolsTable(server.pools) << "\n"
+            << ClassesTable(server.classes) << "\n"
+            << "agents attached: " << server.agents.agent_size() << "\n\n";
+}
+
+void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) {
+  std::cout << "agent " << control << ": version " << agent.version() << ", up "
+            << FormatDuration(agent.uptime_seconds()) << ", "
+            << (agent.connected() ? "attached to " : "NOT ATTACHED to ") << agent.server() << ", "
+            << agent.reconnects() << (agent.reconnects() == 1 ? " reconnect" : " reconnects")
+            << "\n\n"
+            << AgentClassesTable(agent) << "\n";
+  if (agent.certificate_expires() > 0) {
+    std::cout << "certificate valid until "
+              << absl::FormatTime("%Y-%m-%d %H:%M:%SZ",
+                                  absl::FromUnixSeconds(agent.certificate_expires()),
+                                  absl::UTCTimeZone())
+              << "\n";
+  }
+  for (const auto& listener : agent.listener()) {
+    std::cout << "listener " << listener.path() << " -> " << listener.class_();
+    // Who reads a pipe is nobody's connection.
+    if (!listener.path().starts_with("fifo:")) {
+      std::cout << ", clients: " << listener.clients() << ", identify: " << listener.identify()
+                << ", " << listener.connections() << " connected";
+    }
+    std::cout << "\n";
+  }
+  if (agent.listener_size() > 0) std::cout << "\n";
+}
+
+std::string Json(const Findings& found, bool healthy) {
+  JsonObject json;
+  json.Set("healthy", healthy);
+  std::vector<std::string> troubles, warnings;
+  for (const std::string& text : found.troubles) troubles.push_back(JsonString(text));
+  for (const std::string& text : found.warnings) warnings.push_back(JsonString(text));
+  json.SetRaw("troubles", JsonArray(troubles)).SetRaw("warnings", JsonArray(warnings));
+  if (found.server.has_value() && found.server->ok()) {
+    const ServerAnswers& server = **found.server;
+    json.SetRaw("sources", JsonOf(server.sources)).SetRaw("pools", JsonOf(server.pools));
+    json.SetRaw("classes", JsonOf(server.classes)).SetRaw("agents", JsonOf(server.agents));
+  }
+  if (found.agent.has_value() && found.agent->ok()) json.SetRaw("agent", JsonOf(**found.agent));
+  return json.ToString();
+}
+
+}  // namespace
+
+int RunStatus(const ClientFlags& flags, bool json) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return Fail(config.status());
+  const Findings found = Find(flags, *config);
+  const bool server_failed = found.server.has_value() && !found.server->ok();
+  const bool agent_failed = found.agent.has_value() && !found.agent->ok();
+  const bool healthy = found.troubles.empty() && !server_failed && !agent_failed;
+
+  if (json) {
+    std::cout << Json(found, healthy) << std::endl;
+  } else {
+    if (found.server.has_value() && found.server->ok())
+      PrintServer(config->server(), **found.server);
+    if (found.agent.has_value() && found.agent->ok()) PrintAgent(config->control(), **found.agent);
+    for (const std::string& text : found.warnings) std::cout << "warning: " << text << "\n";
+    for (const std::string& text : found.troubles) std::cout << "UNHEALTHY: " << text << "\n";
+    if (healthy) std::cout << "healthy\n";
+    std::cout << std::flush;
+  }
+  int result = found.troubles.empty() ? kExitOk : kExitUnhealthy;
+  if (agent_failed) result = FailAgent(found.agent->status());
+  if (server_failed) result = FailServer(found.server->status());
+  return result;
+}
+
+}  // namespace entropyd

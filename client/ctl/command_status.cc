@@ -1,0 +1,52 @@
+// How commands fail, and where they find out whom to ask.
+#include <cstdlib>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "client/ctl/commands.h"
+
+namespace entropyd {
+namespace {
+
+absl::Status WithHint(const absl::Status& status, absl::string_view hint) {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return absl::UnavailableError(absl::StrCat(status.message(), "\n  check ", hint));
+}
+
+}  // namespace
+
+int Fail(const absl::Status& status) {
+  std::cerr << "entropyctl: " << absl::StatusCodeToString(status.code()) << ": " << status.message()
+            << std::endl;
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      return kExitUnreachable;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return kExitUsage;
+    default:
+      return kExitRuntime;
+  }
+}
+
+int FailServer(const absl::Status& status) {
+  return Fail(
+      WithHint(status,
+               "that entropyd runs there, that HOST:PORT is right (--server, "
+               "ENTROPYD_SERVER or `server` in client.yaml), that your certificate is signed "
+               "by its client_ca and its own by your ca"));
+}
+
+int FailAgent(const absl::Status& status) {
+  return Fail(
+      WithHint(status,
+               "that entropyd-hostagent runs on this host, that the socket is its own "
+               "(--control, ENTROPYD_CONTROL or `control` in client.yaml), and that you are "
+               "root"));
+}
+
+absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags) {
+  return LoadClientConfig(flags, [](const char* name) -> const char* { return std::getenv(name); });
+}
+
+}  // namespace entropyd

@@ -1,0 +1,72 @@
+#include "client/ctl/figure_arguments.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/config/config_values.h"
+
+namespace entropyd {
+namespace {
+
+using config::v1::ClassFigures;
+using google::protobuf::FieldDescriptor;
+
+std::vector<std::string> Keys() {
+  std::vector<std::string> keys;
+  for (int i = 0; i < ClassFigures::descriptor()->field_count(); ++i) {
+    keys.push_back(ClassFigures::descriptor()->field(i)->name());
+  }
+  return keys;
+}
+
+absl::Status ParseWord(absl::string_view word, ClassFigures* figures) {
+  const size_t equals = word.find('=');
+  if (equals == absl::string_view::npos) {
+    return absl::InvalidArgumentError("is no KEY=VALUE; write e.g. ceil=64KiB/s");
+  }
+  const std::string key(word.substr(0, equals));
+  const absl::string_view value = word.substr(equals + 1);
+  const FieldDescriptor* field = ClassFigures::descriptor()->FindFieldByName(key);
+  if (field == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("unknown key '", key, "'; known are ",
+                                                   absl::StrJoin(Keys(), ", "),
+                                                   config::DidYouMean(key, Keys())));
+  }
+  if (figures->GetReflection()->HasField(*figures, field)) {
+    return absl::InvalidArgumentError(absl::StrCat(key, " is given twice; give it once"));
+  }
+  if (key == "ceil" && value == "none") {
+    figures->set_ceil(0);
+    return absl::OkStatus();
+  }
+  const absl::Status status = config::SetScalar(value, false, field, figures);
+  if (!status.ok()) return status;
+  if (key == "ceil" && figures->ceil() == 0) {
+    return absl::InvalidArgumentError(
+        "would never let anything pass; raise it, or write ceil=none for no ceiling");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ClassFigures> ParseFigureArguments(const std::vector<std::string>& words) {
+  ClassFigures figures;
+  for (const std::string& word : words) {
+    const absl::Status status = ParseWord(word, &figures);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(word, ": ", status.message()));
+    }
+  }
+  return figures;
+}
+
+absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == absl::string_view::npos || slash == 0 || slash + 1 == name.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", name, "' is no POOL/CLASS; write e.g. default/gold"));
+  }
+  return std::make_pair(std::string(name.substr(0, slash)), std::string(name.substr(slash + 1)));
+}
+
+}  // namespace entropyd

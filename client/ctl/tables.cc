@@ -1,0 +1,290 @@
+#include "client/ctl/tables.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "base/config/units.h"
+#include "client/ctl/describe.h"
+#include "client/ctl/table.h"
+
+namespace entropyd {
+namespace {
+
+std::string Bytes(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
+std::string Rate(uint64_t rate) { return rate == 0 ? "-" : FormatRate(static_cast<double>(rate)); }
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+std::string OrNone(const Table& table) { return table.empty() ? "none\n" : table.ToString(); }
+
+std::string Because(const std::string& reason) {
+  return reason.empty() ? "" : absl::StrCat(": ", reason);
+}
+
+// How deep a class lies in its pool's tree. A parent that is not in the answer ends the walk, and
+// so does a circle, which no server sends.
+int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
+  int depth = 0;
+  std::string parent = one.parent();
+  while (depth < static_cast<int>(by_name.size())) {
+    const auto found = by_name.find(absl::StrCat(one.pool(), "/", parent));
+    if (parent.empty() || found == by_name.end()) break;
+    parent = found->second->parent();
+    ++depth;
+  }
+  return depth;
+}
+
+// `actual(class)` fills the column ACTUAL; the column is left out where it says nothing.
+std::string ClassRows(const v1::ListClassesResponse& answer,
+                      absl::FunctionRef<absl::optional<std::string>(const v1::Class&)> actual) {
+  std::map<std::string, const v1::Class*> by_name;
+  for (const v1::Class& one : answer.class_()) {
+    by_name[absl::StrCat(one.pool(), "/", one.name())] = &one;
+  }
+  std::vector<std::string> columns = {"CLASS",     "RATE>",     "CEIL>",    "WEIGHT>",
+                                      "PRIO>",     "MEMBERS>",  "WAITING>", "DELIVERED>",
+                                      "BORROWED>", "THROTTLED>"};
+  const bool rated = answer.class__size() > 0 && actual(answer.class_(0)).has_value();
+  if (rated) columns.insert(columns.begin() + 3, "ACTUAL>");
+  Table table(columns);
+  for (const v1::Class& one : answer.class_()) {
+    std::vector<std::string> row = {
+        absl::StrCat(std::string(2 * static_cast<size_t>(Depth(by_name, one)), ' '), one.pool(),
+                     "/", one.name()),
+        Rate(one.rate()),
+        Rate(one.ceil()),
+        absl::StrFormat("%.6g", one.weight()),
+        absl::StrCat(one.prio()),
+        absl::StrCat(one.members(), one.waiting_members() > 0
+                                        ? absl::StrCat(" (", one.waiting_members(), " wait)")
+                                        : ""),
+        Bytes(one.waiting_bytes()),
+        Bytes(one.delivered_bytes()),
+        Bytes(one.borrowed_bytes()),
+        FormatDuration(one.throttled_seconds())};
+    if (rated) row.insert(row.begin() + 3, *actual(one));
+    table.Add(std::move(row));
+  }
+  return OrNone(table);
+}
+
+}  // namespace
+
+std::string SourcesTable(const v1::ListSourcesResponse& answer) {
+  Table table({"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>",
+               "LAG>", "WHY"});
+  for (const v1::Source& source : answer.source()) {
+    table.Add({source.name(), source.driver(), source.group(),
+               absl::StrCat(StateName(source.state()), source.software() ? " (software)" : ""),
+               Bytes(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
+               absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
+               absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
+               absl::StrCat(source.lag_failures()), source.reason()});
+  }
+  return OrNone(table);
+}
+
+std::string SourceText(const v1::Source& source) {
+  v1::ListSourcesResponse one;
+  *one.add_source() = source;
+  Table history({"SINCE", "STATE", "WHY"});
+  for (const v1::Source::Event& event : source.history()) {
+    history.Add({absl::FormatTime("%Y-%m-%d %H:%M:%S",
+                                  absl::UnixEpoch() + absl::Seconds(event.unix_seconds()),
+                                  absl::LocalTimeZone()),
+                 std::string(StateName(event.state())), event.reason()});
+  }
+  return absl::StrCat(SourcesTable(one), "\n", OrNone(history));
+}
+
+std::string PoolsTable(const v1::ListPoolsResponse& answer) {
+  Table table({"POOL", "QUALITY", "STATE", "GROUPS>", "SEED>", "AGE>", "STORED>", "DELIVERED>",
+               "SOURCES", "WHY"});
+  for (const v1::Pool& pool : answer.pool()) {
+    const bool drbg = pool.quality() == v1::QUALITY_DRBG;
+    table.Add(
+        {pool.name(), std::string(QualityName(pool.quality())),
+         absl::StrCat(pool.ready() ? "ready" : "not ready", pool.degraded() ? ", degraded" : "",
+                      pool.software_only() ? ", software only" : ""),
+         absl::StrCat(pool.healthy_groups(), "/", pool.min_healthy_groups()),
+         drbg ? absl::StrCat(pool.seed_generation()) : "-",
+         drbg ? FormatDuration(pool.seed_age_seconds()) : "-",
+         drbg ? "-"
+              : absl::StrCat(Bytes(pool.available_bytes()), " of ", Bytes(pool.capacity_bytes())),
+         Bytes(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
+  }
+  return OrNone(table);
+}
+
+std::string ClassesTable(const v1::ListClassesResponse& answer) {
+  return ClassRows(answer, [](const v1::Class&) { return absl::nullopt; });
+}
+
+std::string ClassesTable(const v1::ListClassesResponse& answer,
+                         const v1::ListClassesResponse& before, double seconds) {
+  std::map<std::string, uint64_t> earlier;
+  for (const v1::Class& one : before.class_()) {
+    earlier[absl::StrCat(one.pool(), "/", one.name())] = one.delivered_bytes();
+  }
+  return ClassRows(answer, [&](const v1::Class& one) -> absl::optional<std::string> {
+    const auto found = earlier.find(absl::StrCat(one.pool(), "/", one.name()));
+    if (found == earlier.end() || found->second > one.delivered_bytes()) return "-";
+    return FormatRate(static_cast<double>(one.delivered_bytes() - found->second) / seconds);
+  });
+}
+
+std::string DifferencesTable(
+    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences) {
+  Table table({"CLASS", "KEY", "CONFIGURED>", "IN FORCE>", "SINCE", "BY", "NOTE"});
+  for (const v1::ClassDifference& one : differences) {
+    table.Add({absl::StrCat(one.pool(), "/", one.class_()), one.key(), OrDash(one.configured()),
+               OrDash(one.in_force()), one.at(), one.by(), one.ignored()});
+  }
+  return OrNone(table);
+}
+
+std::string AgentsTable(const v1::ListAgentsResponse& answer) {
+  Table table({"AGENT", "PEER", "SINCE>", "GUESTS>", "DELIVERED>", "UNCONFIRMED>", "CLASSES"});
+  for (const v1::Agent& agent : answer.agent()) {
+    std::vector<std::string> classes;
+    for (const v1::Agent::Channel& channel : agent.channel()) {
+      classes.push_back(
+          channel.phase() == v1::PHASE_OPEN
+              ? channel.class_()
+              : absl::StrCat(channel.class_(), " (", PhaseName(channel.phase()), ")"));
+    }
+    table.Add({absl::StrCat(agent.identity(), agent.draining() ? " (draining)" : ""), agent.peer(),
+               FormatDuration(agent.connected_seconds()), absl::StrCat(agent.guests()),
+               Bytes(agent.delivered_bytes()), Bytes(agent.unconfirmed_bytes()),
+               absl::StrJoin(classes, ", ")});
+  }
+  return OrNone(table);
+}
+
+std::string WaitText(double seconds) {
+  if (seconds <= 0) return "-";
+  if (seconds < 1e-3) return absl::StrFormat("%.0f us", seconds * 1e6);
+  if (seconds < 1) return absl::StrFormat("%.1f ms", seconds * 1e3);
+  return absl::StrFormat("%.1f s", seconds);
+}
+
+std::string GuestsTable(const v1::ListGuestsResponse& answer) {
+  Table table({"ID>", "GUEST", "UUID", "PID>", "CLASS", "SINCE>", "RATE>", "DELIVERED>",
+               "REQUESTS>", "P50>", "P99>", "THROTTLED>", "WAITING>", "LISTENER"});
+  for (const v1::Guest& guest : answer.guest()) {
+    const bool unknown = guest.identified_by().empty() || guest.identified_by() == "none";
+    table.Add({absl::StrCat(guest.id()),
+               absl::StrCat(OrDash(guest.name()), unknown && guest.qemu() ? " (QEMU)" : ""),
+               OrDash(guest.uuid()), absl::StrCat(guest.pid()),
+               absl::StrCat(guest.class_(),
+                            guest.class_refused().empty()
+                                ? ""
+                                : absl::StrCat(" (refused: ", guest.class_refused(), ")")),
+               FormatDuration(guest.connected_seconds()), FormatRate(guest.rate()),
+               Bytes(guest.delivered()), absl::StrCat(guest.requests()),
+               WaitText(guest.wait_p50_seconds()), WaitText(guest.wait_p99_seconds()),
+               WaitText(guest.throttled_seconds()), Bytes(guest.owed()), guest.listener()});
+  }
+  return OrNone(table);
+}
+
+std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
+  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>",
+               "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
+  for (const auto& one : answer.class_()) {
+    table.Add({one.class_(),
+               absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
+               one.mode().empty() ? "-" : one.mode(), std::string(QualityName(one.quality())),
+               absl::StrCat(Bytes(one.buffer_level()), " of ", Bytes(one.buffer_target())),
+               absl::StrCat(one.guests()), Bytes(one.owed()), Bytes(one.delivered()),
+               absl::StrCat(one.requests()), one.on_upstream_loss(), one.reason()});
+  }
+  return OrNone(table);
+}
+
+std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools) {
+  std::vector<std::string> troubles;
+  for (const v1::Pool& pool : pools.pool()) {
+    if (!pool.ready()) {
+      troubles.push_back(
+          absl::StrCat("pool ", pool.name(), " is not ready", Because(pool.reason())));
+    }
+  }
+  return troubles;
+}
+
+std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
+  std::vector<std::string> troubles;
+  if (!status.certificate_problem().empty()) {
+    troubles.push_back(
+        absl::StrCat("the agent's certificate cannot be used: ", status.certificate_problem()));
+  }
+  if (!status.reload_problem().empty()) {
+    troubles.push_back(
+        absl::StrCat("the agent's configuration on disk is not in use: ", status.reload_problem()));
+  }
+  if (!status.connected()) {
+    troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),
+                                    Because(status.last_error()), "; it tries again in ",
+                                    FormatDuration(status.next_attempt_seconds())));
+  }
+  for (const auto& one : status.class_()) {
+    if (one.mode() == "local") {
+      troubles.push_back(absl::StrCat("class ", one.class_(),
+                                      " has been served by this host's own DRBG for ",
+                                      FormatDuration(one.mode_seconds())));
+    } else if (one.mode() == "blocked") {
+      troubles.push_back(absl::StrCat("guests of class ", one.class_(), " have waited for ",
+                                      FormatDuration(one.mode_seconds())));
+    }
+    if (status.connected() && one.phase() != v1::PHASE_OPEN) {
+      troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
+                                      Because(one.reason())));
+    }
+  }
+  return troubles;
+}
+
+std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
+                                        const v1::ListPoolsResponse& pools) {
+  std::vector<std::string> warnings;
+  for (const v1::Source& source : sources.source()) {
+    if (source.state() != v1::SOURCE_STATE_HEALTHY) {
+      warnings.push_back(absl::StrCat("source ", source.name(), " is ", StateName(source.state()),
+                                      Because(source.reason())));
+    }
+  }
+  for (const v1::Pool& pool : pools.pool()) {
+    if (pool.ready() && pool.degraded()) {
+      warnings.push_back(
+          absl::StrCat("pool ", pool.name(), " is degraded", Because(pool.reason())));
+    }
+    if (pool.software_only()) {
+      warnings.push_back(absl::StrCat("pool ", pool.name(), " is fed by software only"));
+    }
+  }
+  return warnings;
+}
+
+std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status) {
+  std::vector<std::string> warnings;
+  if (!status.memory_locked()) {
+    warnings.emplace_back("the agent's secrets are not locked in memory; raise RLIMIT_MEMLOCK");
+  }
+  for (const auto& one : status.class_()) {
+    if (one.degraded()) warnings.push_back(absl::StrCat("class ", one.class_(), " is degraded"));
+    if (one.local_refused()) {
+      warnings.push_back(absl::StrCat("class ", one.class_(),
+                                      " would block although on_upstream_loss is local: its pool "
+                                      "is of quality full"));
+    }
+  }
+  return warnings;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,76 @@
+#include "client/ctl/top_view.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/config/units.h"
+#include "client/ctl/json_text.h"
+#include "client/ctl/table.h"
+#include "client/ctl/tables.h"
+
+namespace entropyd {
+namespace {
+
+std::string Bytes(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
+
+std::string ClassRows(const v1::GetStatusResponse& status) {
+  Table table({"CLASS", "RATE>", "DELIVERED>", "REQUESTS>", "GUESTS>", "WAITING>", "P50>", "P99>",
+               "THROTTLED>", "BUFFER>"});
+  for (const auto& one : status.class_()) {
+    table.Add({one.class_(), FormatRate(one.delivered_rate()), Bytes(one.delivered()),
+               absl::StrCat(one.requests()), absl::StrCat(one.guests()), Bytes(one.owed()),
+               WaitText(one.wait_p50_seconds()), WaitText(one.wait_p99_seconds()),
+               WaitText(one.throttled_seconds()), Bytes(one.buffer_level())});
+  }
+  return table.ToString();
+}
+
+}  // namespace
+
+void SortByRate(v1::GetStatusResponse* status) {
+  std::stable_sort(status->mutable_class_()->begin(), status->mutable_class_()->end(),
+                   [](const auto& a, const auto& b) {
+                     if (a.delivered_rate() != b.delivered_rate()) {
+                       return a.delivered_rate() > b.delivered_rate();
+                     }
+                     return a.delivered() > b.delivered();
+                   });
+}
+
+void SortByRate(v1::ListGuestsResponse* guests) {
+  std::stable_sort(guests->mutable_guest()->begin(), guests->mutable_guest()->end(),
+                   [](const v1::Guest& a, const v1::Guest& b) {
+                     if (a.rate() != b.rate()) return a.rate() > b.rate();
+                     return a.delivered() > b.delivered();
+                   });
+}
+
+std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsResponse& guests,
+                    size_t rows) {
+  double rate = 0;
+  for (const auto& one : status.class_()) rate += one.delivered_rate();
+  v1::ListGuestsResponse shown;
+  for (const v1::Guest& guest : guests.guest()) {
+    if (static_cast<size_t>(shown.guest_size()) == rows) break;
+    *shown.add_guest() = guest;
+  }
+  std::string text = absl::StrCat(
+      guests.guest_size(), guests.guest_size() == 1 ? " guest, " : " guests, ", FormatRate(rate),
+      status.connected() ? absl::StrCat(" from ", status.server()) : ", no server", "\n\n",
+      ClassRows(status), "\n", GuestsTable(shown));
+  if (shown.guest_size() < guests.guest_size()) {
+    absl::StrAppend(&text, guests.guest_size() - shown.guest_size(), " more\n");
+  }
+  return text;
+}
+
+std::string TopJson(const v1::GetStatusResponse& status, const v1::ListGuestsResponse& guests) {
+  std::vector<std::string> each;
+  for (const v1::Guest& guest : guests.guest()) each.push_back(JsonOf(guest));
+  JsonObject json;
+  json.SetRaw("status", JsonOf(status)).SetRaw("guests", JsonArray(each));
+  return json.ToString();
+}
+
+}  // namespace entropyd

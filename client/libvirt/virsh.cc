@@ -1,0 +1,146 @@
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/libvirt/libvirt_domain.h"
+#include "client/libvirt/libvirt_host.h"
+#include "client/process/child_process.h"
+#include "client/process/scratch_dir.h"
+
+namespace entropyd {
+namespace {
+
+// A hot-unplug waits for the guest for some seconds, a busy libvirt for its lock for 30.
+constexpr absl::Duration kLimit = absl::Seconds(60);
+constexpr absl::Duration kPoll = absl::Milliseconds(2);
+
+class Virsh final : public LibvirtHost {
+ public:
+  Virsh(std::string uri, std::string program, ScratchDir dir)
+      : uri_(std::move(uri)), program_(std::move(program)), dir_(std::move(dir)) {}
+
+  absl::StatusOr<std::vector<std::string>> Domains() override {
+    const absl::StatusOr<std::string> names = Run({"list", "--all", "--name"});
+    if (!names.ok()) return names.status();
+    return std::vector<std::string>(absl::StrSplit(*names, '\n', absl::SkipEmpty()));
+  }
+
+  absl::StatusOr<LibvirtState> State(const std::string& domain) override {
+    const absl::StatusOr<std::string> info = Run({"dominfo", "--domain", domain});
+    if (!info.ok()) return info.status();
+    LibvirtState state;
+    for (absl::string_view line : absl::StrSplit(*info, '\n')) {
+      const std::pair<absl::string_view, absl::string_view> parts =
+          absl::StrSplit(line, absl::MaxSplits(':', 1));
+      const absl::string_view value = absl::StripAsciiWhitespace(parts.second);
+      if (parts.first == "Id") state.running = value != "-";
+      if (parts.first == "Persistent") state.persistent = value == "yes";
+    }
+    return state;
+  }
+
+  absl::StatusOr<std::string> DumpXml(const std::string& domain, LibvirtView view) override {
+    std::vector<std::string> words = {"dumpxml", "--domain", domain, "--security-info"};
+    if (view == LibvirtView::kDefined) words.push_back("--inactive");
+    return Run(words);
+  }
+
+  absl::Status Define(const std::string& xml) override {
+    return WithFile(xml, [this](const std::string& file) {
+      return Run({"define", "--file", file}).status();
+    });
+  }
+  absl::Status AttachDevice(const std::string& domain, const std::string& xml) override {
+    return OnDevice("attach-device", domain, xml);
+  }
+  absl::Status DetachDevice(const std::string& domain, const std::string& xml) override {
+    return OnDevice("detach-device", domain, xml);
+  }
+
+  absl::Status SetMetadata(const std::string& domain, const std::string& element) override {
+    std::vector<std::string> words = {"metadata", "--domain",          domain,
+                                      "--uri",    kLibvirtMetadataUri, "--live"};
+    if (element.empty()) {
+      words.push_back("--remove");
+    } else {
+      words.insert(words.end(), {"--key", kLibvirtMetadataPrefix, "--set", element});
+    }
+    return Run(words).status();
+  }
+
+ private:
+  absl::Status OnDevice(const char* command, const std::string& domain, const std::string& xml) {
+    return WithFile(xml, [&](const std::string& file) {
+      return Run({command, "--domain", domain, "--file", file, "--live"}).status();
+    });
+  }
+
+  template <typename Use>
+  absl::Status WithFile(const std::string& xml, Use use) {
+    const std::string file = dir_.File("request.xml");
+    if (absl::Status written = WriteFile(file, xml, 0600); !written.ok()) return written;
+    return use(file);
+  }
+
+  // Standard output. The messages that it is judged by are those of the C locale.
+  absl::StatusOr<std::string> Run(const std::vector<std::string>& words) {
+    std::vector<std::string> argv = {"env", "LC_ALL=C", program_, "--quiet"};
+    if (!uri_.empty()) argv.insert(argv.end(), {"--connect", uri_});
+    argv.insert(argv.end(), words.begin(), words.end());
+    const std::string output = dir_.File("output");
+    const std::string errors = dir_.File("errors");
+    for (const std::string& file : {output, errors}) {
+      if (absl::Status made = WriteFile(file, "", 0600); !made.ok()) return made;
+    }
+    absl::StatusOr<std::unique_ptr<ChildProcess>> child = ChildProcess::Start(argv, errors, output);
+    if (!child.ok()) return child.status();
+    const absl::Time deadline = absl::Now() + kLimit;
+    while (!(*child)->Exited().has_value()) {
+      if (absl::Now() > deadline) {
+        return absl::DeadlineExceededError(absl::StrCat("virsh ", words.front(), ": no answer in ",
+                                                        absl::FormatDuration(kLimit),
+                                                        "; look at libvirt's log"));
+      }
+      absl::SleepFor(kPoll);
+    }
+    if (!(*child)->Succeeded()) return Failure(words.front(), *(*child)->Exited(), errors);
+    return ReadFile(output);
+  }
+
+  absl::Status Failure(const std::string& command, const std::string& how,
+                       const std::string& errors) const {
+    std::string words = LastLines(errors, 5);
+    if (how == "exited with status 127") {  // of env, which found no such program
+      return absl::NotFoundError(
+          absl::StrCat("start ", program_, ": ", words, "; apt-get install libvirt-clients"));
+    }
+    const std::string what = absl::StrCat("virsh ", command, ": ", words.empty() ? how : words);
+    if (absl::StrContains(words, "failed to connect to the hypervisor")) {
+      return absl::UnavailableError(absl::StrCat(
+          what, "\n  check that libvirtd runs, that you may use it, and the URI of --connect"));
+    }
+    if (absl::StrContains(words, "failed to get domain")) {
+      return absl::NotFoundError(absl::StrCat(what, "; `virsh list --all` names those that are"));
+    }
+    return absl::InternalError(what);
+  }
+
+  const std::string uri_;
+  const std::string program_;
+  const ScratchDir dir_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LibvirtHost>> ConnectVirsh(const std::string& uri,
+                                                          const std::string& virsh) {
+  absl::StatusOr<ScratchDir> dir = ScratchDir::Temporary("entropyctl-virsh");
+  if (!dir.ok()) return dir.status();
+  return std::make_unique<Virsh>(uri, virsh, *std::move(dir));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,95 @@
+#include "client/process/scratch_dir.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
+
+namespace entropyd {
+
+absl::StatusOr<ScratchDir> ScratchDir::Temporary(absl::string_view prefix) {
+  const char* parent = getenv("TMPDIR");
+  std::string path =
+      absl::StrCat(parent != nullptr && *parent != '\0' ? parent : "/tmp", "/", prefix, ".XXXXXX");
+  if (mkdtemp(path.data()) == nullptr) return ErrnoStatus(errno, absl::StrCat("make ", path));
+  return ScratchDir(std::move(path), true);
+}
+
+absl::StatusOr<ScratchDir> ScratchDir::At(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0) return ScratchDir(path, true);
+  if (errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make ", path));
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
+  if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is no directory of this user; name one that does not exist"));
+  }
+  std::error_code error;
+  if (!std::filesystem::is_empty(path, error) || error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not empty; name a directory that is, or that does not exist"));
+  }
+  return ScratchDir(path, false);
+}
+
+ScratchDir::ScratchDir(ScratchDir&& other) noexcept
+    : path_(std::exchange(other.path_, std::string())), made_(other.made_) {}
+
+ScratchDir::~ScratchDir() { Remove().IgnoreError(); }
+
+std::string ScratchDir::File(absl::string_view name) const {
+  return absl::StrCat(path_, "/", name);
+}
+
+absl::Status ScratchDir::Remove() {
+  if (path_.empty()) return absl::OkStatus();
+  const std::string path = std::exchange(path_, std::string());
+  std::error_code error;
+  if (made_) {
+    std::filesystem::remove_all(path, error);
+  } else {
+    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+      std::error_code one;
+      std::filesystem::remove_all(entry.path(), one);
+      if (one) error = one;
+    }
+  }
+  if (error) return absl::InternalError(absl::StrCat("remove ", path, ": ", error.message()));
+  return absl::OkStatus();
+}
+
+absl::Status WriteFile(const std::string& path, absl::string_view contents, int mode) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!fd) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  while (!contents.empty()) {
+    const ssize_t n = write(fd.get(), contents.data(), contents.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, absl::StrCat("write ", path));
+    contents.remove_prefix(static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  std::string contents;
+  char piece[65536];
+  for (;;) {
+    const ssize_t n = read(fd.get(), piece, sizeof(piece));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, absl::StrCat("read ", path));
+    if (n == 0) return contents;
+    contents.append(piece, static_cast<size_t>(n));
+  }
+}
+
+}  // namespace entropyd

@@ -1,0 +1,120 @@
+#include "client/simulate/class_simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/class_tree/steady_load.h"
+#include "base/class_tree/token_bucket.h"
+
+namespace entropyd {
+namespace {
+
+constexpr uint32_t kChunk = 256;  // that of a `full` pool
+constexpr double kLeastChunksPerSecond = 1000;
+// A share found from fewer chunks than these may be off by more than 1 %.
+constexpr double kLeastChunks = 500;
+// The first run: a second of it is as many grants, which find shares 1 to ten thousand apart.
+constexpr double kPilotChunksPerSecond = 100'000;
+constexpr double kPilotWarmUp = 0.5;
+constexpr double kPilotSeconds = 1;
+// The real one. A class whose load or share lies close to its rate or ceil takes some hundred times
+// its bucket's 10 ms to settle.
+constexpr double kWarmUp = 2;
+constexpr double kSeconds = 8;
+// Ten seconds of these take ten seconds of a slow machine, at a third of a microsecond each.
+constexpr double kMostChunksPerSecond = 3e6;
+
+// Scaled by a factor, in whole bytes/s, cut at what a bucket can hold.
+uint64_t Scale(double rate, double factor) {
+  const double scaled = rate * factor * (1 + 1e-9);  // 0.3 x 1000 is 300, whatever 0.3 is in binary
+  return static_cast<uint64_t>(std::min(scaled, static_cast<double>(TokenBucket::kMaxRate)));
+}
+
+std::vector<ClassTree::ClassSpec> Specs(const ClassScenario& scenario, double factor) {
+  std::map<std::string, uint64_t> children_rate;
+  std::vector<ClassTree::ClassSpec> specs(scenario.classes.size());
+  for (size_t i = specs.size(); i-- > 0;) {
+    const ClassScenario::Class& c = scenario.classes[i];
+    ClassTree::ClassSpec& spec = specs[i];
+    spec.name = c.name;
+    spec.parent = c.parent;
+    spec.prio = c.prio;
+    spec.weight = c.weight;
+    // Cutting off the fractions must not turn a legal scenario into one that the tree refuses.
+    spec.rate = std::max(Scale(c.rate, factor), children_rate[c.name]);
+    if (c.rate > 0) spec.rate = std::max<uint64_t>(spec.rate, 1);
+    children_rate[c.parent] += spec.rate;
+    // A ceiling beyond what a bucket can hold is far above all that is simulated.
+    if (c.ceil * factor < static_cast<double>(TokenBucket::kMaxRate)) {
+      spec.ceil = std::max(Scale(c.ceil, factor), spec.rate);
+    }
+  }
+  return specs;
+}
+
+// Shares in scaled bytes/s.
+absl::StatusOr<std::map<std::string, double>> Run(const ClassScenario& scenario, double factor,
+                                                  double warm_up, double seconds) {
+  auto tree = ClassTree::Create(
+      {.chunk_bytes = kChunk, .shed = scenario.shed, .allow_zero_rate_leaves = true},
+      Specs(scenario, factor));
+  if (!tree.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(scenario.file, ": ", tree.status().message()));
+  }
+  SteadyLoad load{.capacity = scenario.capacity * factor, .warm_up = warm_up, .seconds = seconds};
+  for (const auto& [leaf, bytes_per_second] : scenario.load) {
+    load.demand[leaf] = bytes_per_second * factor;
+  }
+  return MeasureShares(tree->get(), load);
+}
+
+// The factor at which no rate is beyond what a bucket can hold.
+double LargestFactor(const ClassScenario& scenario, double most) {
+  double largest = most;
+  for (const ClassScenario::Class& c : scenario.classes) largest = std::max(largest, c.rate);
+  return static_cast<double>(TokenBucket::kMaxRate) / largest;
+}
+
+double Smallest(const std::map<std::string, double>& shares) {
+  double smallest = HUGE_VAL;
+  for (const auto& [name, share] : shares) {
+    if (share > 0) smallest = std::min(smallest, share);
+  }
+  return smallest;
+}
+
+}  // namespace
+
+absl::StatusOr<SimulatedShares> SimulateClasses(const ClassScenario& scenario) {
+  SimulatedShares result;
+  const double most = MostServed(scenario);
+  // Nothing to give or nobody who asks: one chunk's worth of figures is as good as any.
+  const double pilot_factor =
+      most > 0 ? std::min(kPilotChunksPerSecond * kChunk / most, LargestFactor(scenario, most)) : 1;
+  auto pilot = Run(scenario, pilot_factor, kPilotWarmUp, kPilotSeconds);
+  if (!pilot.ok()) return pilot.status();
+  const double smallest = Smallest(*pilot) / kChunk;  // chunks/s
+  double factor = pilot_factor * std::max(1.0, kLeastChunksPerSecond / smallest);
+  if (most > 0) {
+    factor =
+        std::min({factor, kMostChunksPerSecond * kChunk / most, LargestFactor(scenario, most)});
+  }
+  auto shares = Run(scenario, factor, kWarmUp, kSeconds);
+  if (!shares.ok()) return shares.status();
+  for (const auto& [name, share] : *shares) {
+    const double chunks = share * kSeconds / kChunk;
+    if (share > 0 && chunks < kLeastChunks) {
+      result.warnings.push_back(absl::StrFormat(
+          "%s: class '%s': share %.6g is so far below the largest that it was found from %.0f "
+          "chunks only, to some %.1f %%",
+          scenario.file, name, share / factor, chunks, 200 / chunks));
+    }
+    result.leaf[name] = share / factor;
+  }
+  return result;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,37 @@
+#include "client/ctl/json_text.h"
+
+#include <limits>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/admin.pb.h"
+
+namespace entropyd {
+namespace {
+
+TEST(JsonTextTest, StringsAreEscaped) {
+  EXPECT_EQ(JsonString("a\"b\\c\n\t\x01"), "\"a\\\"b\\\\c\\n\\t\\u0001\"");
+}
+
+TEST(JsonTextTest, ObjectsKeepTheOrderOfTheirKeys) {
+  JsonObject json;
+  json.Set("n", uint64_t{7}).Set("s", "x").Set("b", true).SetRaw("a", JsonArray({"1", "2"}));
+  EXPECT_EQ(json.ToString(), "{\"n\":7,\"s\":\"x\",\"b\":true,\"a\":[1,2]}");
+}
+
+TEST(JsonTextTest, WhatIsNoNumberIsNull) {
+  JsonObject json;
+  json.Set("x", std::numeric_limits<double>::infinity());
+  EXPECT_EQ(json.ToString(), "{\"x\":null}");
+}
+
+TEST(JsonTextTest, MessagesShowEveryFieldUnderItsProtoName) {
+  v1::Source source;
+  source.set_name("trng0");
+  const std::string json = JsonOf(source);
+  EXPECT_THAT(json, testing::HasSubstr("\"name\":\"trng0\""));
+  EXPECT_THAT(json, testing::HasSubstr("\"rct_failures\":\"0\""));
+}
+
+}  // namespace
+}  // namespace entropyd

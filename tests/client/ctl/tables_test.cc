@@ -1,0 +1,188 @@
+#include "client/ctl/tables.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using testing::ContainsRegex;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+v1::ListPoolsResponse OnePool(bool ready) {
+  v1::ListPoolsResponse pools;
+  auto* pool = pools.add_pool();
+  pool->set_name("default");
+  pool->set_quality(v1::QUALITY_DRBG);
+  pool->set_ready(ready);
+  return pools;
+}
+
+v1::GetStatusResponse Attached(v1::Phase phase) {
+  v1::GetStatusResponse status;
+  status.set_connected(true);
+  status.set_memory_locked(true);
+  auto* one = status.add_class_();
+  one->set_class_("default/gold");
+  one->set_phase(phase);
+  return status;
+}
+
+TEST(TablesTest, AGuestThatDoesNotGetItsClassIsSeen) {
+  v1::ListGuestsResponse guests;
+  guests.add_guest()->set_class_("default/gold");
+  EXPECT_THAT(GuestsTable(guests), Not(HasSubstr("refused")));
+  guests.mutable_guest(0)->set_class_refused("default/bulk");
+  EXPECT_THAT(GuestsTable(guests), HasSubstr("default/gold (refused: default/bulk)"));
+}
+
+TEST(TablesTest, EmptyAnswersSayNone) {
+  EXPECT_EQ(SourcesTable({}), "none\n");
+  EXPECT_EQ(PoolsTable({}), "none\n");
+  EXPECT_EQ(ClassesTable({}), "none\n");
+  EXPECT_EQ(AgentsTable({}), "none\n");
+  EXPECT_EQ(GuestsTable({}), "none\n");
+  EXPECT_EQ(AgentClassesTable({}), "none\n");
+}
+
+TEST(TablesTest, ClassesSayWhatWaitsWasBorrowedAndThrottled) {
+  v1::ListClassesResponse answer;
+  v1::Class* one = answer.add_class_();
+  one->set_pool("default");
+  one->set_name("gold");
+  one->set_members(3);
+  one->set_waiting_members(2);
+  one->set_waiting_bytes(5 << 10);
+  one->set_delivered_bytes(6 << 20);
+  one->set_borrowed_bytes(7 << 20);
+  one->set_throttled_seconds(8);
+  EXPECT_THAT(ClassesTable(answer),
+              ContainsRegex("MEMBERS +WAITING +DELIVERED +BORROWED +THROTTLED\n.* 3 \\(2 wait\\) "
+                            "+5(.0)? KiB +6(.0)? MiB +7(.0)? MiB +8(.0)? s"));
+}
+
+TEST(TablesTest, ClassesAreIndentedAsTheirTree) {
+  v1::ListClassesResponse answer;
+  const auto add = [&](const char* name, const char* parent) {
+    auto* one = answer.add_class_();
+    one->set_pool("default");
+    one->set_name(name);
+    one->set_parent(parent);
+  };
+  add("root", "");
+  add("gold", "root");
+  add("fast", "gold");
+  const std::string text = ClassesTable(answer);
+  EXPECT_THAT(text, HasSubstr("\ndefault/root"));
+  EXPECT_THAT(text, HasSubstr("\n  default/gold"));
+  EXPECT_THAT(text, HasSubstr("\n    default/fast"));
+}
+
+TEST(TablesTest, ActualRatesAreWhatWasDeliveredBetweenTwoAnswers) {
+  v1::ListClassesResponse before;
+  v1::ListClassesResponse after;
+  const auto add = [](v1::ListClassesResponse& answer, const char* name, uint64_t delivered) {
+    auto* one = answer.add_class_();
+    one->set_pool("default");
+    one->set_name(name);
+    one->set_delivered_bytes(delivered);
+  };
+  add(before, "gold", 10'240);
+  add(after, "gold", 30'720);
+  add(before, "restarted", 500);
+  add(after, "restarted", 100);
+  add(after, "new", 100);
+  const std::string text = ClassesTable(after, before, 2);
+  EXPECT_THAT(text, HasSubstr("ACTUAL"));
+  EXPECT_THAT(text, testing::ContainsRegex("gold +- +- +10 KiB/s"));
+  EXPECT_THAT(text, testing::ContainsRegex("restarted +- +- +- "));
+  EXPECT_THAT(text, testing::ContainsRegex("new +- +- +- "));
+  EXPECT_THAT(ClassesTable(after), Not(HasSubstr("ACTUAL")));
+}
+
+TEST(TablesTest, AClassThatIsItsOwnParentStillPrints) {
+  v1::ListClassesResponse answer;
+  auto* one = answer.add_class_();
+  one->set_pool("p");
+  one->set_name("loop");
+  one->set_parent("loop");
+  EXPECT_THAT(ClassesTable(answer), HasSubstr("p/loop"));
+}
+
+TEST(TablesTest, AHealthySystemHasNoTroubles) {
+  EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_OPEN)), IsEmpty());
+  EXPECT_THAT(AgentWarnings(Attached(v1::PHASE_OPEN)), IsEmpty());
+}
+
+TEST(TablesTest, APoolThatIsNotReadyIsATroubleWithItsReason) {
+  v1::ListPoolsResponse pools = OnePool(false);
+  pools.mutable_pool(0)->set_reason("no healthy group");
+  EXPECT_THAT(ServerTroubles(pools), ElementsAre("pool default is not ready: no healthy group"));
+}
+
+TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
+  v1::ListSourcesResponse sources;
+  auto* source = sources.add_source();
+  source->set_name("trng0");
+  source->set_state(v1::SOURCE_STATE_QUARANTINED);
+  source->set_reason("rct");
+  EXPECT_THAT(ServerWarnings(sources, OnePool(true)),
+              ElementsAre("source trng0 is quarantined: rct"));
+  EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
+}
+
+TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {
+  v1::GetStatusResponse status;
+  status.set_server("a:7743");
+  status.set_last_error("connection refused");
+  status.set_next_attempt_seconds(3);
+  const std::vector<std::string> troubles = AgentTroubles(status);
+  ASSERT_EQ(troubles.size(), 1u);
+  EXPECT_THAT(troubles[0], HasSubstr("not attached to a:7743: connection refused"));
+  EXPECT_THAT(troubles[0], HasSubstr("3 s"));
+}
+
+TEST(TablesTest, WhoServesLocallyOrNotAtAllAndAnExpiredCertificateAreTroubles) {
+  v1::GetStatusResponse status = Attached(v1::PHASE_OPEN);
+  status.mutable_class_(0)->set_mode("upstream");
+  EXPECT_THAT(AgentTroubles(status), IsEmpty());
+  status.mutable_class_(0)->set_mode("local");
+  status.mutable_class_(0)->set_mode_seconds(90);
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(HasSubstr("default/gold has been served by this host's own DRBG for 1")));
+  EXPECT_THAT(AgentClassesTable(status), HasSubstr("local"));
+  status.mutable_class_(0)->set_mode("blocked");
+  status.set_certificate_problem("tls.crt expired");
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(HasSubstr("tls.crt expired"),
+                          HasSubstr("guests of class default/gold have waited")));
+  status.mutable_class_(0)->set_local_refused(true);
+  EXPECT_THAT(AgentWarnings(status), ElementsAre(HasSubstr("quality full")));
+}
+
+TEST(TablesTest, EveryPhaseButOpenIsATrouble) {
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_SUSPENDED)),
+              ElementsAre("class default/gold is suspended"));
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_CLOSED)),
+              ElementsAre("class default/gold is closed"));
+  EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_UNSPECIFIED)),
+              ElementsAre("class default/gold is opening"));
+}
+
+TEST(TablesTest, AFullPoolShowsItsStoreAndADrbgPoolItsSeed) {
+  v1::ListPoolsResponse pools = OnePool(true);
+  pools.mutable_pool(0)->set_seed_generation(42);
+  pools.mutable_pool(0)->set_available_bytes(4096);
+  EXPECT_THAT(PoolsTable(pools), HasSubstr("42"));
+  EXPECT_THAT(PoolsTable(pools), Not(HasSubstr("4 KiB")));
+  pools.mutable_pool(0)->set_quality(v1::QUALITY_FULL);
+  EXPECT_THAT(PoolsTable(pools), Not(HasSubstr("42")));
+  EXPECT_THAT(PoolsTable(pools), HasSubstr("4 KiB"));
+}
+
+}  // namespace
+}  // namespace entropyd
