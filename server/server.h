@@ -21,7 +21,7 @@
 #include "base/process/log.h"
 #include "proto/class_state.pb.h"
 #include "proto/server_config.pb.h"
-#include "server/policy.h"
+#include "server/access/policy.h"
 
 namespace entropyd {
 

@@ -1,6 +1,6 @@
 #include "server/server_metrics.h"
 
-#include "server/gate.h"
+#include "server/access/gate.h"
 
 namespace entropyd {
 

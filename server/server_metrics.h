@@ -11,7 +11,7 @@
 
 #include "absl/time/time.h"
 #include "base/process/metrics.h"
-#include "server/dispatch_loop.h"
+#include "server/dispatch/dispatch_loop.h"
 
 namespace entropyd {
 

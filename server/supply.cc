@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/entropy_pool.h"
-#include "server/self_test.h"
-#include "server/source_metrics.h"
-#include "server/source_thread.h"
+#include "server/known_answers.h"
+#include "server/pool/entropy_pool.h"
+#include "server/source/source_metrics.h"
+#include "server/source/source_thread.h"
 #include "server/supply_config.h"
 
 namespace entropyd {

@@ -21,9 +21,9 @@
 #include "base/process/metrics.h"
 #include "proto/admin.pb.h"
 #include "proto/server_config.pb.h"
-#include "server/pool.h"
-#include "server/sample_recording.h"
-#include "server/source.h"
+#include "server/pool/pool.h"
+#include "server/source/sample_recording.h"
+#include "server/source/source.h"
 
 namespace entropyd {
 

@@ -9,8 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/config/units.h"
-#include "server/getrandom_driver.h"
-#include "server/health_test.h"
+#include "server/driver/getrandom_driver.h"
+#include "server/health/health_monitor.h"
 
 namespace entropyd {
 namespace {

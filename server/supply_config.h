@@ -9,9 +9,9 @@
 #include "absl/status/statusor.h"
 #include "base/config/config.h"
 #include "proto/server_config.pb.h"
-#include "server/drivers.h"
-#include "server/entropy_pool.h"
-#include "server/source.h"
+#include "server/driver/registry.h"
+#include "server/pool/entropy_pool.h"
+#include "server/source/source.h"
 
 namespace entropyd {
 

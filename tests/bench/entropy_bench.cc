@@ -27,8 +27,8 @@
 #include "absl/strings/numbers.h"
 #include "base/crypto/drbg.h"
 #include "base/crypto/seed_provider.h"
-#include "server/conditioner.h"
-#include "server/health_test.h"
+#include "server/health/health_monitor.h"
+#include "server/pool/conditioner.h"
 
 namespace entropyd {
 namespace {

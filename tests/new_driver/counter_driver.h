@@ -6,8 +6,8 @@
 #include <string>
 
 #include "proto/server_config.pb.h"
-#include "server/drivers.h"
-#include "server/source_driver.h"
+#include "server/driver/registry.h"
+#include "server/driver/source_driver.h"
 
 namespace entropyd {
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Adds a driver as server/source_driver.h says that one is added, and serves from it. See README.md.
+# Adds a driver as server/driver/source_driver.h says that one is added, and serves from it. See README.md.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
@@ -11,11 +11,11 @@ die() { echo "FAILED: $*" >&2; exit 1; }
 # One file pair, one line in the list.
 mkdir "$WORK/server" "$WORK/bin"
 cp "$HERE"/counter_driver.{h,cc} "$WORK/server/"
-sed -e 's|^#include "server/char_device_driver.h"|&\n#include "server/counter_driver.h"|' \
+sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/counter_driver.h"|' \
   -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\n      {"counter", "path", CounterDriver::Check, CounterDriver::Claims, CounterDriver::Create},|' \
   "$ROOT/server/drivers.cc" >"$WORK/server/drivers.cc"
 [ "$(diff "$ROOT/server/drivers.cc" "$WORK/server/drivers.cc" | grep -c '^>')" = 2 ] ||
-  die "drivers.cc has no list that a line could be added to"
+  die "registry.cc has no list that a line could be added to"
 
 # Compiled as its neighbours are, and linked as entropyd is, the new objects before the library.
 /usr/bin/python3 - "$BUILD" "$WORK" >"$WORK/compile.sh" <<'PY'
@@ -29,7 +29,7 @@ for entry in json.load(open(f"{build}/compile_commands.json")):
             words[-1] = f"{work}/server/{name}.cc"
             print(f"cd {build} &&", shlex.join([words[0], f"-I{work}"] + words[1:]))
 PY
-[ "$(wc -l <"$WORK/compile.sh")" = 2 ] || die "the release build does not say how drivers.cc is compiled"
+[ "$(wc -l <"$WORK/compile.sh")" = 2 ] || die "the release build does not say how registry.cc is compiled"
 bash -e "$WORK/compile.sh"
 link=$(ninja -C "$BUILD" -t commands entropyd | grep -- ' -o bin/entropyd ')
 (cd "$BUILD" && bash -ec "${link/ -o bin\/entropyd / $WORK/drivers.o $WORK/counter_driver.o -o $WORK/bin/entropyd }")

@@ -10,10 +10,10 @@
 
 #include "base/process/log.h"
 #include "base/wire/attach_wire.h"
-#include "server/draw.h"
-#include "server/outlet.h"
-#include "server/pool.h"
-#include "server/session.h"
+#include "server/attach/pending_get.h"
+#include "server/attach/session.h"
+#include "server/dispatch/outlet.h"
+#include "server/pool/pool.h"
 
 namespace entropyd {
 

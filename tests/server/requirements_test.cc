@@ -10,14 +10,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "server/char_device_driver.h"
-#include "server/drivers.h"
-#include "server/entropy_pool.h"
-#include "server/health_test.h"
-#include "server/source_thread.h"
+#include "server/driver/char_device_driver.h"
+#include "server/driver/registry.h"
+#include "server/health/health_monitor.h"
+#include "server/pool/entropy_pool.h"
+#include "server/source/source_thread.h"
 #include "server/supply.h"
 #include "server/supply_config.h"
-#include "tests/server/fake_driver.h"
+#include "tests/server/driver/fake_driver.h"
 
 namespace entropyd {
 namespace {

@@ -14,7 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "base/process/fd.h"
-#include "tests/server/fake_driver.h"
+#include "tests/server/driver/fake_driver.h"
 
 namespace entropyd {
 namespace {

@@ -1,0 +1,89 @@
+#include "server/access/policy.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/crypto/tls.h"
+#include "server/classes/class_config.h"
+
+namespace entropyd {
+namespace {
+
+absl::string_view RoleName(config::v1::Role role) {
+  switch (role) {
+    case config::v1::ROLE_AGENT:
+      return "agent";
+    case config::v1::ROLE_READER:
+      return "reader";
+    case config::v1::ROLE_OPERATOR:
+      return "operator";
+    default:
+      return "unspecified";
+  }
+}
+
+absl::Status CheckRule(const config::v1::PolicyRule& rule, const std::vector<std::string>& leaves,
+                       const std::string& path, const config::Locations& locations) {
+  if (rule.role() == config::v1::ROLE_OPERATOR) {
+    if (rule.allow().empty()) return absl::OkStatus();
+    return locations.Error(
+        absl::StrCat(path, ".allow"),
+        "an operator draws nothing; remove allow, or add a rule with role: reader");
+  }
+  if (rule.allow().empty()) {
+    return locations.Error(path, absl::StrCat("role ", RoleName(rule.role()),
+                                              " may draw from no class; add e.g. allow: [\"",
+                                              leaves.empty() ? "default/gold" : leaves[0], "\"]"));
+  }
+  for (int i = 0; i < rule.allow_size(); ++i) {
+    const std::string& pattern = rule.allow(i);
+    const bool known = std::any_of(leaves.begin(), leaves.end(), [&](const std::string& leaf) {
+      return tls::MatchesPattern(pattern, leaf);
+    });
+    if (known) continue;
+    return locations.Error(absl::StrCat(path, ".allow[", i, "]"),
+                           absl::StrCat("'", pattern, "' names no leaf class; there are ",
+                                        absl::StrJoin(leaves, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Policy> Policy::Create(const config::v1::Server& config,
+                                      const config::Locations& locations) {
+  const std::vector<std::string> leaves = LeafNames(config);
+  Policy policy;
+  for (int i = 0; i < config.policy_size(); ++i) {
+    const config::v1::PolicyRule& rule = config.policy(i);
+    const absl::Status status = CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
+    if (!status.ok()) return status;
+    policy.rules_.push_back(
+        {rule.identity(), rule.role(), {rule.allow().begin(), rule.allow().end()}});
+  }
+  return policy;
+}
+
+absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role) const {
+  for (const Rule& rule : rules_) {
+    if (rule.role == role && tls::MatchesPattern(rule.identity, identity)) return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(absl::StrCat("permission denied: no policy rule gives ",
+                                                  identity, " the role ", RoleName(role)));
+}
+
+absl::Status Policy::CheckClass(absl::string_view identity, config::v1::Role role,
+                                absl::string_view pool_class) const {
+  for (const Rule& rule : rules_) {
+    if (rule.role != role || !tls::MatchesPattern(rule.identity, identity)) continue;
+    for (const std::string& pattern : rule.allow) {
+      if (tls::MatchesPattern(pattern, pool_class)) return absl::OkStatus();
+    }
+  }
+  return absl::PermissionDeniedError(absl::StrCat("permission denied: no policy rule lets ",
+                                                  identity, " draw from ", pool_class, " as ",
+                                                  RoleName(role)));
+}
+
+}  // namespace entropyd

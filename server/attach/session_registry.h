@@ -1,0 +1,45 @@
+// The attached sessions, and the rule that a host has one stream: the newest wins, unless it keeps
+// being replaced, which is what two hosts with one identity and one host_id look like.
+//
+// Thread safety: belongs to the dispatcher's owner.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "server/attach/session.h"
+
+namespace entropyd {
+
+class Roster {
+ public:
+  // A host that restarts its agent replaces its stream now and then; a cloned host does so in a
+  // loop. More replacements than this within a minute are refused.
+  static constexpr size_t kMaxSupersessions = 3;
+  static constexpr int64_t kSupersessionWindowNanos = 60'000'000'000;
+
+  Session* Add(std::unique_ptr<Session> session);
+  // Forgets a session and deletes it, its transport with it.
+  void Remove(Session* session);
+
+  // Called after Hello. Returns the session that it replaces and that must be ended, or nullptr.
+  // Errors: ALREADY_EXISTS (replaced too often: the older one stays).
+  absl::StatusOr<Session*> Register(Session* session, int64_t now_nanos);
+  // Called when a session has ended, before Remove().
+  void Unregister(Session* session);
+
+  const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  size_t registered() const { return by_host_.size(); }
+
+ private:
+  static std::string Key(const Session& session);
+
+  std::vector<std::unique_ptr<Session>> sessions_;  // Session::index is the place in here
+  absl::flat_hash_map<std::string, Session*> by_host_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,341 @@
+#include "server/classes/class_changes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "base/config/config_values.h"
+#include "server/classes/class_config.h"
+#include "server/classes/class_figures.h"
+
+namespace entropyd {
+namespace {
+
+using config::v1::ClassChange;
+using config::v1::ClassConfig;
+using config::v1::ClassFigures;
+using config::v1::ClassState;
+using config::v1::PoolConfig;
+
+std::string NameOf(const ClassChange& change) {
+  return absl::StrCat(change.pool(), "/", change.class_());
+}
+
+bool Is(const ClassChange& change, const std::string& pool, const std::string& name) {
+  return change.pool() == pool && change.class_() == name;
+}
+
+absl::Status Prefixed(absl::string_view what, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
+}
+
+// Names come from peers: what an error repeats of them is bounded.
+std::string Shown(const std::string& name) { return name.substr(0, 128); }
+
+// "rate=16KiB/s ceil=none" of a configured class, for the keys that are set in `keys`.
+std::string ConfiguredFigures(const ClassConfig& config, const ClassFigures& keys) {
+  return absl::StrJoin(PresentFigures(keys), " ", [&](std::string* out, const auto* field) {
+    absl::StrAppend(out, field->name(), "=", ConfiguredText(config, field));
+  });
+}
+
+}  // namespace
+
+ClassChanges::ClassChanges(const config::v1::Server& config, ClassState state, Save save,
+                           const Clock* clock, Log* log)
+    : pools_(config.pools().begin(), config.pools().end()),
+      save_(std::move(save)),
+      clock_(clock),
+      log_(log) {
+  Entries entries;
+  for (ClassChange& change : *state.mutable_changes()) entries.push_back({std::move(change), ""});
+  Admit(&entries);
+  for (const Entry& entry : entries) {
+    if (entry.ignored.empty()) {
+      log_->Info("class.change_kept", {{"class", NameOf(entry.change)},
+                                       {"figures", FiguresText(entry.change.set())},
+                                       {"by", entry.change.by()},
+                                       {"at", entry.change.at()}});
+    } else {
+      log_->Warning("class.change_ignored",
+                    {{"class", NameOf(entry.change)},
+                     {"figures", FiguresText(entry.change.set())},
+                     {"by", entry.change.by()},
+                     {"at", entry.change.at()},
+                     {"reason", entry.ignored},
+                     {"remedy", "entropyctl classes reset POOL/CLASS forgets it"}});
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  entries_ = std::move(entries);
+}
+
+// Says of each entry whether it is in force. Together they may fit where one alone would not, and
+// the other way round: all that fit one after another, in whatever order, are in force.
+void ClassChanges::Admit(Entries* entries) const {
+  for (Entry& entry : *entries) {
+    const absl::Status named = CheckNamed(entry.change.pool(), entry.change.class_());
+    entry.ignored = std::string(named.message());
+  }
+  for (const PoolConfig& pool : pools_) {
+    if (UpdateOf(pool, *entries).ok()) continue;
+    std::vector<Entry*> waiting;
+    for (Entry& entry : *entries) {
+      if (entry.change.pool() != pool.name() || !entry.ignored.empty()) continue;
+      entry.ignored = "waits for its turn";
+      waiting.push_back(&entry);
+    }
+    for (bool progress = true; progress;) {
+      progress = false;
+      for (Entry* entry : waiting) {
+        if (entry->ignored.empty()) continue;
+        entry->ignored.clear();
+        const absl::Status fits = UpdateOf(pool, *entries).status();
+        entry->ignored = std::string(fits.message());
+        progress = progress || fits.ok();
+      }
+    }
+  }
+}
+
+const PoolConfig* ClassChanges::FindPool(const std::string& pool) const {
+  for (const PoolConfig& one : pools_) {
+    if (one.name() == pool) return &one;
+  }
+  return nullptr;
+}
+
+const ClassConfig* ClassChanges::FindClass(const std::string& pool, const std::string& name) const {
+  const PoolConfig* const found = FindPool(pool);
+  if (found == nullptr) return nullptr;
+  for (const ClassConfig& one : found->classes()) {
+    if (one.name() == name) return &one;
+  }
+  return nullptr;
+}
+
+absl::Status ClassChanges::CheckNamed(const std::string& pool, const std::string& name) const {
+  std::vector<std::string> names;
+  const PoolConfig* const found = FindPool(pool);
+  if (found == nullptr) {
+    for (const PoolConfig& one : pools_) names.push_back(one.name());
+    return absl::NotFoundError(absl::StrCat("no pool '", Shown(pool), "' is configured; there are ",
+                                            absl::StrJoin(names, ", ")));
+  }
+  if (FindClass(pool, name) != nullptr) return absl::OkStatus();
+  for (const ClassConfig& one : found->classes()) names.push_back(one.name());
+  return absl::NotFoundError(absl::StrCat("no class '", Shown(name), "' is configured in pool ",
+                                          pool, "; there are ", absl::StrJoin(names, ", ")));
+}
+
+PoolConfig ClassChanges::With(const PoolConfig& pool, const Entries& entries) const {
+  PoolConfig changed = pool;
+  for (ClassConfig& config : *changed.mutable_classes()) {
+    for (const Entry& entry : entries) {
+      if (entry.ignored.empty() && Is(entry.change, pool.name(), config.name())) {
+        ApplyFigures(entry.change.set(), &config);
+      }
+    }
+  }
+  return changed;
+}
+
+absl::StatusOr<ClassUpdate> ClassChanges::UpdateOf(const PoolConfig& pool,
+                                                   const Entries& entries) const {
+  absl::StatusOr<std::vector<ClassTree::ClassSpec>> specs = ChangedClassSpecs(With(pool, entries));
+  if (!specs.ok()) return specs.status();
+  ClassUpdate update;
+  update.pool = pool.name();
+  update.specs = *std::move(specs);
+  for (const Entry& entry : entries) {
+    if (entry.change.pool() == pool.name() && Differs(entry)) {
+      update.differing.push_back(entry.change.class_());
+    }
+  }
+  return update;
+}
+
+PoolConfig ClassChanges::Effective(const PoolConfig& pool) const {
+  absl::MutexLock lock(&mutex_);
+  return With(pool, entries_);
+}
+
+std::vector<std::string> ClassChanges::Differing(const std::string& pool) const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_) {
+    if (entry.change.pool() == pool && Differs(entry)) names.push_back(entry.change.class_());
+  }
+  return names;
+}
+
+bool ClassChanges::Differs(const Entry& entry) const {
+  return entry.ignored.empty() && !DifferencesOf(entry).empty();
+}
+
+std::vector<v1::ClassDifference> ClassChanges::DifferencesOf(const Entry& entry) const {
+  const ClassChange& change = entry.change;
+  const ClassConfig* const config = FindClass(change.pool(), change.class_());
+  std::vector<v1::ClassDifference> differences;
+  for (const auto* field : PresentFigures(change.set())) {
+    // The configuration may have been brought in line since.
+    const bool same =
+        config != nullptr && ConfiguredText(*config, field) == FigureText(change.set(), field);
+    if (same) continue;
+    v1::ClassDifference one;
+    one.set_pool(change.pool());
+    one.set_class_(change.class_());
+    one.set_key(field->name());
+    if (config != nullptr) one.set_configured(ConfiguredText(*config, field));
+    one.set_in_force(entry.ignored.empty() ? FigureText(change.set(), field) : one.configured());
+    one.set_by(change.by());
+    one.set_at(change.at());
+    if (!entry.ignored.empty()) {
+      one.set_ignored(absl::StrCat(field->name(), "=", FigureText(change.set(), field),
+                                   " is kept and ignored: ", entry.ignored));
+    }
+    differences.push_back(std::move(one));
+  }
+  return differences;
+}
+
+std::vector<v1::ClassDifference> ClassChanges::Differences() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<v1::ClassDifference> all;
+  for (const Entry& entry : entries_) {
+    for (v1::ClassDifference& one : DifferencesOf(entry)) all.push_back(std::move(one));
+  }
+  return all;
+}
+
+absl::Status ClassChanges::Keep(const Entries& entries) const {
+  if (save_ == nullptr) return absl::OkStatus();
+  ClassState state;
+  state.set_version(1);
+  for (const Entry& entry : entries) *state.add_changes() = entry.change;
+  return save_(state);
+}
+
+absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::string& by,
+                               Publish publish) {
+  const std::string name = absl::StrCat(Shown(request.pool()), "/", Shown(request.class_()));
+  const std::string what = absl::StrCat("set ", name);
+  absl::Status status = CheckNamed(request.pool(), request.class_());
+  if (status.ok()) status = CheckFigures(request.set());
+  if (!status.ok()) return Prefixed(what, status);
+  const PoolConfig& pool = *FindPool(request.pool());
+  const ClassConfig& config = *FindClass(request.pool(), request.class_());
+
+  absl::MutexLock lock(&mutex_);
+  Entries entries = entries_;
+  auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& one) {
+    return Is(one.change, request.pool(), request.class_());
+  });
+  if (entry == entries.end()) {
+    entry = entries.insert(entry, Entry());
+    entry->change.set_pool(request.pool());
+    entry->change.set_class_(request.class_());
+  }
+  // What was ignored is not what this change was made upon.
+  if (!entry->ignored.empty()) *entry->change.mutable_set() = ClassFigures();
+  const bool revived = !entry->ignored.empty();
+  entry->ignored.clear();
+  const ClassFigures before = entry->change.set();
+  MergeFigures(request.set(), entry->change.mutable_set());
+  DropConfigured(config, entry->change.mutable_set());
+  const ClassFigures after = entry->change.set();
+  const bool same = !revived && FiguresText(after) == FiguresText(before);
+  if (!same) {
+    entry->change.set_by(by);
+    entry->change.set_at(
+        absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", clock_->WallTime(), absl::UTCTimeZone()));
+  }
+  Outcome outcome;
+  outcome.differences = DifferencesOf(*entry);
+  if (PresentFigures(after).empty()) entries.erase(entry);
+
+  absl::StatusOr<ClassUpdate> update = UpdateOf(pool, entries);
+  if (!update.ok()) return Prefixed(what, update.status());
+  if (request.dry_run() || same) {
+    publish(std::move(outcome));
+    return absl::OkStatus();
+  }
+  status = Keep(entries);
+  if (!status.ok()) return Prefixed(absl::StrCat(what, ": nothing has changed"), status);
+  entries_ = std::move(entries);
+
+  ClassConfig old_config = config;
+  ApplyFigures(before, &old_config);
+  ClassConfig new_config = config;
+  ApplyFigures(after, &new_config);
+  ClassFigures keys = before;
+  keys.MergeFrom(after);
+  keys.MergeFrom(request.set());
+  log_->Info("class.changed", {{"class", name},
+                               {"by", by},
+                               {"old", ConfiguredFigures(old_config, keys)},
+                               {"new", ConfiguredFigures(new_config, keys)},
+                               {"kept", kept()}});
+  outcome.updates.push_back(*std::move(update));
+  publish(std::move(outcome));
+  return absl::OkStatus();
+}
+
+absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std::string& by,
+                                 Publish publish) {
+  const bool all = request.pool().empty() && request.class_().empty();
+  const std::string what =
+      all ? "reset classes"
+          : absl::StrCat("reset ", Shown(request.pool()), "/", Shown(request.class_()));
+
+  absl::MutexLock lock(&mutex_);
+  Entries entries;
+  Entries undone;
+  for (const Entry& entry : entries_) {
+    const bool meant = all || Is(entry.change, request.pool(), request.class_());
+    (meant ? undone : entries).push_back(entry);
+  }
+  // A change of a class that the configuration no longer has can be forgotten too.
+  if (!all && undone.empty()) {
+    const absl::Status named = CheckNamed(request.pool(), request.class_());
+    if (!named.ok()) return Prefixed(what, named);
+  }
+  Outcome outcome;
+  for (const Entry& entry : undone) {
+    for (v1::ClassDifference& one : DifferencesOf(entry)) {
+      outcome.differences.push_back(std::move(one));
+    }
+  }
+  if (!undone.empty()) {
+    for (const PoolConfig& pool : pools_) {
+      const bool touched = std::any_of(undone.begin(), undone.end(), [&](const Entry& entry) {
+        return entry.change.pool() == pool.name() && entry.ignored.empty();
+      });
+      if (!touched) continue;
+      absl::StatusOr<ClassUpdate> update = UpdateOf(pool, entries);
+      if (!update.ok()) {
+        return Prefixed(absl::StrCat(what, ": does not go together with what else was changed"),
+                        update.status());
+      }
+      outcome.updates.push_back(*std::move(update));
+    }
+    const absl::Status status = Keep(entries);
+    if (!status.ok()) return Prefixed(absl::StrCat(what, ": nothing has changed"), status);
+    entries_ = std::move(entries);
+    for (const Entry& entry : undone) {
+      const ClassConfig* const config = FindClass(entry.change.pool(), entry.change.class_());
+      log_->Info("class.reset",
+                 {{"class", NameOf(entry.change)},
+                  {"by", by},
+                  {"old", FiguresText(entry.change.set())},
+                  {"new", config == nullptr ? "" : ConfiguredFigures(*config, entry.change.set())},
+                  {"kept", kept()}});
+    }
+  }
+  publish(std::move(outcome));
+  return absl::OkStatus();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,92 @@
+// What operators change of the classes while the server runs: checked by the rules of the
+// configuration, kept, and only then in force.
+//
+//   ClassChanges changes(config, kept, save, clock, log);
+//   changes.Set(request, identity, [&](ClassChanges::Outcome outcome) {
+//     loop->Run([update = outcome.updates[0]](Dispatcher& dispatcher, int64_t now_nanos) {
+//       dispatcher.UpdateClasses(update, now_nanos);
+//     });
+//   });
+//
+// A kept change wins over the configuration. One whose class is gone from the configuration, or
+// whose figures do not fit it any more, is ignored and kept: it is tried again at the next start.
+//
+// Thread safety: safe. Changes happen one after another; saving is waited for.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "proto/admin.pb.h"
+#include "proto/class_state.pb.h"
+#include "proto/server_config.pb.h"
+#include "server/dispatch/class_table.h"
+
+namespace entropyd {
+
+class ClassChanges {
+ public:
+  // Keeps the state beyond a restart, or fails and leaves what was kept before.
+  using Save = std::function<absl::Status(const config::v1::ClassState& state)>;
+
+  struct Outcome {
+    std::vector<v1::ClassDifference> differences;  // Set: the class's now; Reset: what is undone
+    std::vector<ClassUpdate> updates;              // for the dispatcher; empty = nothing to do
+  };
+  // Called once, on success, before the next change can happen: updates that are posted from within
+  // arrive in the order of the changes.
+  using Publish = absl::FunctionRef<void(Outcome outcome)>;
+
+  // `config` is checked; `state` is what was kept. An empty `save` keeps nothing. Logs what is
+  // ignored. Clock and log outlive this object.
+  ClassChanges(const config::v1::Server& config, config::v1::ClassState state, Save save,
+               const Clock* clock, Log* log);
+
+  bool kept() const { return save_ != nullptr; }
+  // A configured pool with the changes in force.
+  config::v1::PoolConfig Effective(const config::v1::PoolConfig& pool) const;
+  std::vector<std::string> Differing(const std::string& pool) const;
+
+  // Errors: NOT_FOUND (pool, class), INVALID_ARGUMENT naming class, value and remedy, and those of
+  // saving. On an error nothing has changed.
+  absl::Status Set(const v1::SetClassRequest& request, const std::string& by, Publish publish);
+  absl::Status Reset(const v1::ResetClassRequest& request, const std::string& by, Publish publish);
+  std::vector<v1::ClassDifference> Differences() const;
+
+ private:
+  struct Entry {
+    config::v1::ClassChange change;
+    std::string ignored;  // why; empty = in force
+  };
+  using Entries = std::vector<Entry>;
+
+  void Admit(Entries* entries) const;
+  config::v1::PoolConfig With(const config::v1::PoolConfig& pool, const Entries& entries) const;
+  const config::v1::PoolConfig* FindPool(const std::string& pool) const;
+  const config::v1::ClassConfig* FindClass(const std::string& pool, const std::string& name) const;
+  absl::Status CheckNamed(const std::string& pool, const std::string& name) const;
+  absl::StatusOr<ClassUpdate> UpdateOf(const config::v1::PoolConfig& pool,
+                                       const Entries& entries) const;
+  bool Differs(const Entry& entry) const;
+  std::vector<v1::ClassDifference> DifferencesOf(const Entry& entry) const;
+  absl::Status Keep(const Entries& entries) const;
+
+  const std::vector<config::v1::PoolConfig> pools_;
+  const Save save_;
+  const Clock* const clock_;
+  Log* const log_;
+
+  mutable absl::Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace entropyd

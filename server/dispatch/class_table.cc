@@ -1,0 +1,168 @@
+#include "server/dispatch/class_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/attach/pending_get.h"
+#include "server/classes/class_config.h"
+
+namespace entropyd {
+
+absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, int pool_index,
+                                        const config::Locations& locations, Pool* pool) {
+  absl::StatusOr<std::vector<ClassTree::ClassSpec>> specs =
+      ClassSpecs(config, pool_index, locations);
+  if (!specs.ok()) return specs.status();
+  absl::StatusOr<std::unique_ptr<ClassTree>> tree = ClassTree::Create(TreeOptions(config), *specs);
+  if (!tree.ok()) return tree.status();
+
+  PoolSetup setup;
+  setup.pool = pool;
+  setup.tree = *std::move(tree);
+  for (const config::v1::ClassConfig& entry : config.classes()) {
+    const absl::StatusOr<ClassTree::ClassId> id = setup.tree->FindLeaf(entry.name());
+    if (!id.ok()) continue;  // an inner class
+    setup.leaves.push_back({absl::StrCat(config.name(), "/", entry.name()), *id, entry.rate(),
+                            entry.ceil() == 0 ? ClassTree::kUnlimited : entry.ceil(),
+                            entry.member_weight() == config::v1::MEMBER_WEIGHT_GUESTS});
+  }
+  return setup;
+}
+
+ClassTable::ClassTable(std::vector<PoolSetup> pools) {
+  for (PoolSetup& setup : pools) {
+    slots_.push_back(std::make_unique<PoolSlot>());
+    PoolSlot* slot = slots_.back().get();
+    slot->pool = setup.pool;
+    slot->tree = std::move(setup.tree);
+    slot->state = setup.pool->State();
+    slot->differing = {setup.differing.begin(), setup.differing.end()};
+    for (const PoolSetup::LeafSetup& leaf : setup.leaves) {
+      auto entry = std::make_unique<Leaf>();
+      entry->name = leaf.name;
+      entry->slot = slot;
+      entry->id = leaf.id;
+      entry->rate = leaf.rate;
+      entry->ceil = leaf.ceil;
+      entry->weigh_guests = leaf.weigh_guests;
+      leaves_.emplace(leaf.name, std::move(entry));
+    }
+  }
+}
+
+Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
+  const auto it = leaves_.find(pool_class);
+  return it == leaves_.end() ? nullptr : it->second.get();
+}
+
+absl::Status ClassTable::CheckQuality(const Leaf& leaf, v1::Quality wanted) {
+  const v1::Quality offered = leaf.slot->pool->quality();
+  if (wanted == v1::QUALITY_FULL && offered != v1::QUALITY_FULL) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("use ", leaf.name, ": its pool gives quality drbg, full was asked for"));
+  }
+  return absl::OkStatus();
+}
+
+const std::string& ClassTable::Identity(const Demand& demand) {
+  return demand.session != nullptr ? demand.session->peer().identity
+                                   : demand.draw->request.identity;
+}
+
+void ClassTable::Weigh(const Leaf& leaf, const std::vector<Demand*>& members) {
+  const double streams = static_cast<double>(members.size());
+  for (const Demand* demand : members) {
+    const double weight = leaf.weigh_guests ? std::max<uint32_t>(1, demand->waiting_guests) : 1;
+    leaf.slot->tree->SetMemberWeight(demand->member, weight / streams);
+  }
+}
+
+void ClassTable::Join(Demand* demand, Leaf* leaf) {
+  demand->leaf = leaf;
+  demand->member = leaf->slot->tree->AddMember(leaf->id, {.cookie = demand});
+  std::vector<Demand*>& members = leaf->members[Identity(*demand)];
+  members.push_back(demand);
+  Weigh(*leaf, members);
+}
+
+void ClassTable::Leave(Demand* demand) {
+  Leaf* const leaf = std::exchange(demand->leaf, nullptr);
+  if (leaf == nullptr) return;
+  leaf->slot->tree->RemoveMember(demand->member);
+  demand->parked = false;
+  const auto it = leaf->members.find(Identity(*demand));
+  std::vector<Demand*>& members = it->second;
+  members.erase(std::find(members.begin(), members.end(), demand));
+  if (members.empty()) {
+    leaf->members.erase(it);
+  } else {
+    Weigh(*leaf, members);
+  }
+}
+
+void ClassTable::Reweigh(const Demand& demand) {
+  if (demand.leaf == nullptr || !demand.leaf->weigh_guests) return;
+  Weigh(*demand.leaf, demand.leaf->members[Identity(demand)]);
+}
+
+absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& update,
+                                                            int64_t now_nanos) {
+  const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
+    return slot->pool->name() == update.pool;
+  });
+  if (found == slots_.end()) {
+    return absl::NotFoundError(absl::StrCat("change classes: no pool '", update.pool, "'"));
+  }
+  PoolSlot* const slot = found->get();
+  const absl::Status updated = slot->tree->Update(update.specs, now_nanos);
+  if (!updated.ok()) return updated;
+  slot->differing = {update.differing.begin(), update.differing.end()};
+  std::vector<const Leaf*> changed;
+  for (const ClassTree::ClassSpec& spec : update.specs) {
+    Leaf* const leaf = FindLeaf(absl::StrCat(update.pool, "/", spec.name));
+    if (leaf == nullptr || (leaf->rate == spec.rate && leaf->ceil == spec.ceil)) continue;
+    leaf->rate = spec.rate;
+    leaf->ceil = spec.ceil;
+    changed.push_back(leaf);
+  }
+  return changed;
+}
+
+std::vector<ClassTable::Change> ClassTable::Refresh(bool retry) {
+  std::vector<Change> changes;
+  for (const auto& slot : slots_) {
+    PoolState state = slot->pool->State();
+    const bool discard = state.discard_epoch != slot->state.discard_epoch;
+    if (discard || state.ready != slot->state.ready || state.degraded != slot->state.degraded ||
+        state.reason != slot->state.reason) {
+      changes.push_back({slot.get(), discard});
+      slot->stopped = false;
+    }
+    if (retry) slot->stopped = false;
+    slot->state = std::move(state);
+  }
+  return changes;
+}
+
+void ClassTable::Describe(const Channel& channel, v1::ChannelState* state) {
+  state->set_channel(channel.number);
+  if (channel.leaf == nullptr) {
+    state->set_phase(v1::PHASE_CLOSED);
+    state->set_code(static_cast<uint32_t>(channel.close_code));
+    state->set_reason(channel.close_reason);
+    return;
+  }
+  const Leaf& leaf = *channel.leaf;
+  const PoolState& pool = leaf.slot->state;
+  state->set_phase(pool.ready ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED);
+  if (!pool.ready) state->set_code(static_cast<uint32_t>(absl::StatusCode::kUnavailable));
+  state->set_reason(pool.reason);
+  state->set_quality(leaf.slot->pool->quality());
+  state->set_degraded(pool.degraded);
+  state->set_rate(leaf.rate);
+  state->set_ceil(leaf.ceil == ClassTree::kUnlimited ? 0 : leaf.ceil);
+  state->set_discard_buffered(channel.discard_due);
+}
+
+}  // namespace entropyd

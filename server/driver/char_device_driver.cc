@@ -1,0 +1,148 @@
+#include "server/driver/char_device_driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace entropyd {
+namespace {
+
+constexpr char kHwrngPath[] = "/dev/hwrng";
+constexpr char kRngCurrent[] = "/sys/class/misc/hw_random/rng_current";
+
+// hwrng hands out a cache line at a time; larger reads of slow devices only come back short.
+constexpr size_t kReadBytes = 64;
+
+// Plenty for every pool; read without a break, an ideal device fails the continuous test of 32-bit
+// words by chance every five hours.
+constexpr uint64_t kDefaultMaxRate = 1'000'000;
+
+// From here on two equal 32-bit words are no longer rare, so words of 64 bits are compared.
+constexpr uint64_t kWideWordRate = 1'000'000;
+
+// Device numbers of the kernel's own generator (Documentation/admin-guide/devices.txt).
+constexpr unsigned kMemMajor = 1, kRandomMinor = 8, kUrandomMinor = 9;
+
+std::string ReadLine(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return "";
+  char buffer[128];
+  const ssize_t n = read(fd.get(), buffer, sizeof(buffer));
+  if (n <= 0) return "";
+  return std::string(absl::StripSuffix(absl::string_view(buffer, static_cast<size_t>(n)), "\n"));
+}
+
+bool IsHardware(const std::string& generator) {
+  return !generator.empty() && generator != "none" && !absl::StartsWith(generator, "virtio");
+}
+
+// A terminal line would swallow and translate bytes.
+absl::Status MakeRaw(int fd, const std::string& path) {
+  termios mode;
+  if (tcgetattr(fd, &mode) != 0)
+    return ErrnoStatus(errno, absl::StrCat("read line mode of ", path));
+  cfmakeraw(&mode);
+  mode.c_cflag |= CLOCAL;
+  if (tcsetattr(fd, TCSANOW, &mode) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("set line mode of ", path));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
+  if (config.path().empty()) {
+    return {"path", "driver char_device needs a path, e.g. path: /dev/hwrng"};
+  }
+  if (config.path() == "/dev/random" || config.path() == "/dev/urandom") {
+    return {"path", absl::StrCat(config.path(),
+                                 " is the kernel's software generator; write driver: getrandom")};
+  }
+  struct stat st;
+  if (stat(config.path().c_str(), &st) == 0 && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+    return {"path", absl::StrCat("'", config.path(),
+                                 "' is neither a character device nor a FIFO; bytes of a file "
+                                 "would be given out again at every start")};
+  }
+  return {};
+}
+
+SourceClaims CharDeviceDriver::ClaimsFor(const std::string& path, bool is_hwrng,
+                                         const std::string& generator, uint64_t max_rate) {
+  SourceClaims claims;
+  const bool hardware = !is_hwrng || IsHardware(generator);
+  claims.group = hardware ? path : "host";
+  claims.min_entropy = hardware ? 4 : 1;
+  claims.health_min_entropy = 4;
+  claims.max_rate = max_rate == 0 ? kDefaultMaxRate : max_rate;
+  claims.word_bytes = claims.max_rate > kWideWordRate ? 8 : 4;
+  claims.read_bytes = kReadBytes;
+  return claims;
+}
+
+SourceClaims CharDeviceDriver::Claims(const config::v1::SourceConfig& config) {
+  const bool is_hwrng = config.path() == kHwrngPath;
+  return ClaimsFor(config.path(), is_hwrng, is_hwrng ? ReadLine(kRngCurrent) : "",
+                   config.max_rate());
+}
+
+std::unique_ptr<SourceDriver> CharDeviceDriver::Create(const config::v1::SourceConfig& config) {
+  return std::make_unique<CharDeviceDriver>(config.path(),
+                                            config.path() == kHwrngPath ? kRngCurrent : "");
+}
+
+CharDeviceDriver::CharDeviceDriver(std::string path, std::string rng_current)
+    : path_(std::move(path)),
+      rng_current_(std::move(rng_current)),
+      claimed_hardware_(rng_current_.empty() || IsHardware(ReadLine(rng_current_))) {}
+
+absl::StatusOr<std::string> CharDeviceDriver::Open() {
+  fd_.reset(open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd_) return ErrnoStatus(errno, absl::StrCat("open ", path_));
+  UniqueFd opened = std::move(fd_);
+  struct stat st;
+  if (fstat(opened.get(), &st) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path_));
+  if (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path_, ": neither a character device nor a FIFO"));
+  }
+  if (S_ISCHR(st.st_mode) && major(st.st_rdev) == kMemMajor &&
+      (minor(st.st_rdev) == kRandomMinor || minor(st.st_rdev) == kUrandomMinor)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
+  }
+  std::string generator = rng_current_.empty() ? path_ : ReadLine(rng_current_);
+  if (claimed_hardware_ && !rng_current_.empty() && !IsHardware(generator)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "open ", path_, ": the generator behind it is now '", generator,
+        "', which is worth less than what was claimed at the start; restart to claim anew"));
+  }
+  if (isatty(opened.get())) {
+    if (absl::Status raw = MakeRaw(opened.get(), path_); !raw.ok()) return raw;
+  }
+  fd_ = std::move(opened);
+  return generator;
+}
+
+absl::StatusOr<size_t> CharDeviceDriver::Read(absl::Span<uint8_t> out) {
+  const ssize_t n = read(fd_.get(), out.data(), std::min(out.size(), kReadBytes));
+  if (n > 0) return static_cast<size_t>(n);
+  if (n == 0) {
+    return absl::UnavailableError(absl::StrCat("read ", path_, ": end of file, nobody writes"));
+  }
+  if (errno == EAGAIN || errno == EINTR) return size_t{0};
+  const int error = errno;
+  return absl::UnavailableError(ErrnoStatus(error, absl::StrCat("read ", path_)).message());
+}
+
+}  // namespace entropyd

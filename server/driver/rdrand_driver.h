@@ -1,0 +1,36 @@
+// Driver `rdrand`: the processor's RDRAND instruction. It is a DRBG reseeded by hardware, so it is
+// credited 256 bits (one reseed) per 64 KiB, whatever it gives.
+//
+// Thread safety: as SourceDriver.
+#pragma once
+
+#include <memory>
+
+#include "server/driver/registry.h"
+
+namespace entropyd {
+
+class RdrandDriver final : public SourceDriver {
+ public:
+  static SourceClaims Claims(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+
+  // One 64-bit draw; false = the processor had none (carry flag clear).
+  using Draw = bool (*)(uint64_t* word);
+  // `draw` nullptr = this processor has no RDRAND.
+  explicit RdrandDriver(Draw draw) : draw_(draw) {}
+
+  absl::StatusOr<std::string> Open() override;
+  absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  void Close() override {}
+
+  // This processor's RDRAND, or nullptr.
+  static Draw ProcessorDraw();
+
+ private:
+  bool DrawWithRetries(uint64_t* word) const;
+
+  const Draw draw_;
+};
+
+}  // namespace entropyd

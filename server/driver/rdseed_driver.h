@@ -1,0 +1,44 @@
+// Driver `rdseed`: the processor's RDSEED instruction, the conditioned output of its noise source.
+//
+// Only the 64-bit form is used: there are processors whose 32-bit form repeats values while its
+// carry flag says all is well. The kernel knows the faulty ones and takes `rdseed` out of
+// /proc/cpuinfo, CPUID still shows it: both must have it. The instruction is slow and fails often
+// when several cores ask, which is normal: it is tried up to 1,024 times a word with a PAUSE in
+// between, and a word that does not come then is "nothing yet".
+//
+// Thread safety: as SourceDriver.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "server/driver/registry.h"
+
+namespace entropyd {
+
+class RdseedDriver final : public SourceDriver {
+ public:
+  static SourceClaims Claims(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+
+  // One try at a 64-bit word; false = the processor had none (carry flag clear).
+  using Draw = bool (*)(uint64_t* word);
+  // `draw` nullptr = CPUID shows no RDSEED. `cpuinfo`: the file with the flags that the kernel
+  // trusts.
+  RdseedDriver(Draw draw, std::string cpuinfo);
+
+  absl::StatusOr<std::string> Open() override;
+  absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  void Close() override {}
+
+  // This processor's RDSEED, or nullptr.
+  static Draw ProcessorDraw();
+
+ private:
+  bool DrawWithRetries(uint64_t* word) const;
+
+  const Draw draw_;
+  const std::string cpuinfo_;
+};
+
+}  // namespace entropyd

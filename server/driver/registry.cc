@@ -1,0 +1,71 @@
+#include "server/driver/registry.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "server/driver/char_device_driver.h"
+#include "server/driver/egd_driver.h"
+#include "server/driver/getrandom_driver.h"
+#include "server/driver/jitter_driver.h"
+#include "server/driver/pkcs11_driver.h"
+#include "server/driver/rdrand_driver.h"
+#include "server/driver/rdseed_driver.h"
+#include "server/driver/tpm2_driver.h"
+#include "server/driver/upstream_driver.h"
+
+namespace entropyd {
+namespace {
+
+// Keys that every source may have; each other one belongs to some driver.
+constexpr int kCommonKeys[] = {
+    config::v1::SourceConfig::kNameFieldNumber,
+    config::v1::SourceConfig::kDriverFieldNumber,
+    config::v1::SourceConfig::kGroupFieldNumber,
+    config::v1::SourceConfig::kMinEntropyBitsPerByteFieldNumber,
+    config::v1::SourceConfig::kHealthMinEntropyBitsPerByteFieldNumber,
+    config::v1::SourceConfig::kMaxRateFieldNumber,
+};
+
+}  // namespace
+
+absl::Span<const DriverEntry> BuiltIns() {
+  static constexpr DriverEntry kBuiltIns[] = {
+      {"char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
+       CharDeviceDriver::Create},
+      {"rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
+      {"getrandom", "", nullptr, GetrandomDriver::Claims, GetrandomDriver::Create},
+      {"rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
+      {"egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
+      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims, Pkcs11Driver::Create},
+      {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
+      {"jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
+      {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Claims,
+       UpstreamDriver::Create},
+  };
+  return kBuiltIns;
+}
+
+ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config) {
+  const std::vector<std::string> own = absl::StrSplit(driver.keys, ' ');
+  std::vector<const google::protobuf::FieldDescriptor*> present;
+  config.GetReflection()->ListFields(config, &present);
+  for (const google::protobuf::FieldDescriptor* key : present) {
+    if (std::count(std::begin(kCommonKeys), std::end(kCommonKeys), key->number()) > 0) continue;
+    if (std::count(own.begin(), own.end(), key->name()) > 0) continue;
+    return {key->name().c_str(),
+            absl::StrCat("driver ", driver.name, " takes no ", key->name(), "; remove the key")};
+  }
+  return driver.check == nullptr ? ConfigFault{} : driver.check(config);
+}
+
+const DriverEntry* FindDriver(absl::string_view name) {
+  for (const DriverEntry& entry : BuiltIns()) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace entropyd

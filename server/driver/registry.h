@@ -1,0 +1,40 @@
+// The drivers there are.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "proto/server_config.pb.h"
+#include "server/driver/source_driver.h"
+
+namespace entropyd {
+
+// A fault of one source's configuration: which key, and what is wrong and how to mend it.
+struct ConfigFault {
+  const char* key = nullptr;  // nullptr = no fault
+  std::string message;
+};
+
+struct DriverEntry {
+  const char* name;  // as in the configuration
+  // The keys of its own that it takes; "" = none. Space between.
+  const char* keys;
+  // Checks those keys without opening the device; nullptr = nothing to check.
+  ConfigFault (*check)(const config::v1::SourceConfig& config);
+  // The driver's own claims for that configuration, before the operator's figures.
+  SourceClaims (*claims)(const config::v1::SourceConfig& config);
+  std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config);
+};
+
+// Every driver there is.
+absl::Span<const DriverEntry> BuiltIns();
+
+// Refuses a key of another driver, then asks the driver's own check.
+ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config);
+
+// nullptr = unknown.
+const DriverEntry* FindDriver(absl::string_view name);
+
+}  // namespace entropyd

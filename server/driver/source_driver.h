@@ -1,0 +1,71 @@
+// What a random number generator must offer to be a source.
+//
+// A new driver is one file pair NAME_driver.{h,cc} that implements SourceDriver, one line in the
+// list of registry.cc (with its include) and one paragraph in server/README.md; tests/new_driver
+// adds one. What it has to pass is tests/server/driver/driver_conformance_test.cc.
+//
+// Life: Open() → Read()… → Close(), again and again as the device comes and goes, all on the
+// source's own thread. Interrupt() alone comes from another thread.
+//
+// Thread safety: one thread, except Interrupt().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace entropyd {
+
+// What a driver says of its device before any operator does. Rates of entropy are claims: they are
+// believed, tested by SP 800-90B health tests and never measured.
+struct SourceClaims {
+  // Sources with one root (the host's kernel, one board) share a group and count once.
+  std::string group;
+  // Min-entropy credited, bits per byte; 0 = mixed in, never counted.
+  double min_entropy = 0;
+  // Min-entropy that the health tests' cutoffs assume, bits per byte; at least min_entropy.
+  double health_min_entropy = 0;
+  // Bytes of one native sample: a fault may show in whole words only. 1, 4 or 8.
+  int word_bytes = 1;
+  // Read no faster than this, bytes/s: what a pool can use, not what the device could give.
+  uint64_t max_rate = 0;
+  // Largest useful Read(), bytes.
+  size_t read_bytes = 64;
+  // No hardware behind it: refused unless allow_software.
+  bool software = false;
+};
+
+class SourceDriver {
+ public:
+  virtual ~SourceDriver() = default;
+
+  // Opens the device; on success returns what stands there now, for operators ("virtio_rng.0").
+  // May block for a moment. Called again about once a second while the device is away.
+  // Errors: NOT_FOUND or UNAVAILABLE = not there now; PERMISSION_DENIED; FAILED_PRECONDITION =
+  // there is something, but not what this driver can use. The message names the device and the
+  // remedy.
+  virtual absl::StatusOr<std::string> Open() = 0;
+
+  // Reads up to out.size() fresh raw bytes, never any that an earlier Read() gave.
+  //   > 0        so many bytes; fewer than asked for is normal.
+  //   0          nothing yet (EAGAIN): the caller waits 10 ms and asks again; after 2 s without a
+  //              byte it gives the device up.
+  //   an error   the device is gone or broken (ENODEV, end of file); the caller closes it.
+  //   CANCELLED  Interrupt() was called.
+  // May block only where the device leaves no choice, and must then heed Interrupt().
+  // REQUIRES: opened; out is not empty.
+  virtual absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) = 0;
+
+  // Never blocks; harmless when not open.
+  virtual void Close() = 0;
+
+  // Makes a Read() or Open() that blocks now, or comes later, return soon. Called once, at the end,
+  // from another thread. Drivers that never block need not override it.
+  virtual void Interrupt() {}
+};
+
+}  // namespace entropyd

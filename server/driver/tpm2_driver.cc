@@ -1,0 +1,153 @@
+#include "server/driver/tpm2_driver.h"
+
+#include <tss2/tss2_esys.h>
+#include <tss2/tss2_tctildr.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "base/crypto/secret_bytes.h"
+#include "server/driver/guarded_driver.h"
+
+namespace entropyd {
+namespace {
+
+// A digest's worth: at most 64 bytes come back to one TPM2_GetRandom, and 32 from most chips.
+constexpr size_t kMaxPerCall = 32;
+
+// 256 calls a second. Chips give 1 to 10 kB/s and have keys to unseal meanwhile.
+constexpr uint64_t kDefaultMaxRate = 8 << 10;
+
+// Bits 15 to 12 of a response code name the layer that it comes from: 0 is the TPM itself, 11 and
+// 12 the kernel's resource manager (TCG TSS 2.0 Overview, "Return codes").
+constexpr TSS2_RC kCodeMask = 0xfff;
+
+bool IsSoftware(absl::string_view tcti) {
+  return absl::StartsWith(tcti, "swtpm") || absl::StartsWith(tcti, "mssim");
+}
+
+absl::Status Failed(absl::string_view what, TSS2_RC code) {
+  absl::string_view meaning;
+  if (code == TSS2_TCTI_RC_IO_ERROR) meaning = " (the connection is broken or refused)";
+  if (code == TPM2_RC_INITIALIZE) meaning = " (the TPM has had no TPM2_Startup)";
+  if (code == TPM2_RC_FAILURE) meaning = " (the TPM is in failure mode: reset it)";
+  return absl::UnavailableError(absl::StrFormat("%s: the TSS answers 0x%x%s", what, code, meaning));
+}
+
+}  // namespace
+
+bool Tpm2Driver::IsBusy(uint32_t code) {
+  const TSS2_RC layer = code & TSS2_RC_LAYER_MASK;
+  if (layer != 0 && layer != TSS2_RESMGR_RC_LAYER && layer != TSS2_RESMGR_TPM_RC_LAYER) {
+    return false;
+  }
+  const TSS2_RC bare = code & kCodeMask;
+  return bare == TPM2_RC_RETRY || bare == TPM2_RC_YIELDED || bare == TPM2_RC_TESTING;
+}
+
+ConfigFault Tpm2Driver::Check(const config::v1::SourceConfig& config) {
+  if (config.tcti().empty()) {
+    return {"tcti", "driver tpm2 needs the way to the TPM, e.g. tcti: device:/dev/tpmrm0"};
+  }
+  return {};
+}
+
+SourceClaims Tpm2Driver::Claims(const config::v1::SourceConfig& config) {
+  const bool software = IsSoftware(config.tcti());
+  SourceClaims claims;
+  claims.group = software ? "host" : "tpm";
+  claims.min_entropy = software ? 0 : 4;
+  claims.health_min_entropy = 4;
+  claims.word_bytes = 4;
+  claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
+  claims.read_bytes = kMaxPerCall;
+  return claims;
+}
+
+std::unique_ptr<SourceDriver> Tpm2Driver::Create(const config::v1::SourceConfig& config) {
+  const bool believed = IsSoftware(config.tcti()) ||
+                        (config.group() == "host" && config.has_min_entropy_bits_per_byte());
+  return std::make_unique<GuardedDriver>(absl::StrCat("TPM ", config.tcti()),
+                                         std::make_unique<Tpm2Driver>(config.tcti(), believed));
+}
+
+Tpm2Driver::Tpm2Driver(std::string tcti, bool believed)
+    : tcti_(std::move(tcti)), believed_(believed) {}
+
+Tpm2Driver::~Tpm2Driver() { Close(); }
+
+// E.g. "IFX", "STM", "IBM".
+absl::StatusOr<std::string> Tpm2Driver::Manufacturer() {
+  TPMS_CAPABILITY_DATA* data = nullptr;
+  TPMI_YES_NO more;
+  const TSS2_RC code =
+      Esys_GetCapability(esys_, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES,
+                         TPM2_PT_MANUFACTURER, 1, &more, &data);
+  if (code != TSS2_RC_SUCCESS) return Failed(absl::StrCat("ask TPM ", tcti_, " who made it"), code);
+  std::string name;
+  if (data->data.tpmProperties.count > 0) {
+    const uint32_t value = data->data.tpmProperties.tpmProperty[0].value;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      const char c = static_cast<char>(value >> shift);
+      if (absl::ascii_isgraph(static_cast<unsigned char>(c))) name.push_back(c);
+    }
+  }
+  Esys_Free(data);
+  return name;
+}
+
+absl::StatusOr<std::string> Tpm2Driver::Open() {
+  Close();
+  TSS2_TCTI_CONTEXT* tcti = nullptr;
+  TSS2_RC code = Tss2_TctiLdr_Initialize(tcti_.c_str(), &tcti);
+  if (code != TSS2_RC_SUCCESS) return Failed(absl::StrCat("open TPM ", tcti_), code);
+  code = Esys_Initialize(&esys_, tcti, nullptr);
+  if (code != TSS2_RC_SUCCESS) {
+    Tss2_TctiLdr_Finalize(&tcti);
+    return Failed(absl::StrCat("open TPM ", tcti_), code);
+  }
+  absl::StatusOr<std::string> maker = Manufacturer();
+  if (!maker.ok()) {
+    Close();
+    return maker.status();
+  }
+  if (!believed_ && (*maker == "IBM" || absl::StartsWith(*maker, "SW"))) {
+    Close();
+    return absl::FailedPreconditionError(
+        absl::StrCat("open TPM ", tcti_, ": it is software (manufacturer ", *maker,
+                     "), which is worth less than was claimed; write group: host and "
+                     "min_entropy_bits_per_byte: 0"));
+  }
+  return absl::StrCat("TPM of ", *maker);
+}
+
+absl::StatusOr<size_t> Tpm2Driver::Read(absl::Span<uint8_t> out) {
+  TPM2B_DIGEST* bytes = nullptr;
+  const TSS2_RC code =
+      Esys_GetRandom(esys_, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                     static_cast<UINT16>(std::min(out.size(), kMaxPerCall)), &bytes);
+  if (IsBusy(code)) return size_t{0};
+  if (code != TSS2_RC_SUCCESS) return Failed(absl::StrCat("read TPM ", tcti_), code);
+  // A TPM may give fewer than it was asked for, and none at all.
+  const size_t n = std::min<size_t>(bytes->size, out.size());
+  std::memcpy(out.data(), bytes->buffer, n);
+  Cleanse({bytes->buffer, bytes->size});
+  Esys_Free(bytes);
+  return n;
+}
+
+void Tpm2Driver::Close() {
+  if (esys_ == nullptr) return;
+  TSS2_TCTI_CONTEXT* tcti = nullptr;
+  Esys_GetTcti(esys_, &tcti);
+  Esys_Finalize(&esys_);
+  Tss2_TctiLdr_Finalize(&tcti);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,51 @@
+// Driver `tpm2`: a TPM 2.0's generator, by TPM2_GetRandom through the TSS. `tcti:` tells the way to
+// it: device:/dev/tpmrm0 (the kernel's resource manager), swtpm:path=… or mssim:….
+//
+// A software TPM draws from its host's kernel: group `host`, no credit. It is told by its tcti when
+// the configuration is read (swtpm, mssim), and by its manufacturer when it is opened: a virtual
+// machine's /dev/tpmrm0 is software too.
+//
+// A TPM that is busy (RETRY, YIELDED, TESTING) has nothing yet. After any other error the way to it
+// is built anew: after a broken connection the TCTI gives the same error for ever.
+//
+// The TSS waits for an answer as long as it takes: Create() puts the driver behind a GuardedDriver.
+//
+// Thread safety: as SourceDriver.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "server/driver/registry.h"
+
+struct ESYS_CONTEXT;
+
+namespace entropyd {
+
+class Tpm2Driver final : public SourceDriver {
+ public:
+  static ConfigFault Check(const config::v1::SourceConfig& config);
+  static SourceClaims Claims(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+
+  // `believed`: the operator or Claims() has seen to it that a software TPM counts for no more than
+  // it is worth; otherwise Open() refuses one.
+  Tpm2Driver(std::string tcti, bool believed);
+  ~Tpm2Driver() override;
+
+  absl::StatusOr<std::string> Open() override;
+  absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  void Close() override;
+
+  // Whether a response code means "ask again": the TPM is busy and has lost nothing.
+  static bool IsBusy(uint32_t code);
+
+ private:
+  absl::StatusOr<std::string> Manufacturer();
+
+  const std::string tcti_;
+  const bool believed_;
+  ESYS_CONTEXT* esys_ = nullptr;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,45 @@
+// Driver `upstream`: another entropyd, asked by Get over mutual TLS for bytes of one class, as any
+// reader may. For a server in a place without devices, or one more voice in a pool.
+//
+// What comes is output of the other's pool, and the other may rest on the same root as we do:
+// group `host`, no credit unless the operator states one.
+//
+// A call that is not answered within 2 s is given up. Certificate and key are read again at every
+// Open(), so a renewed one is taken without a restart.
+//
+// Thread safety: as SourceDriver.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proto/server_config.pb.h"
+#include "server/driver/registry.h"
+
+namespace entropyd {
+
+class UpstreamDriver final : public SourceDriver {
+ public:
+  static ConfigFault Check(const config::v1::SourceConfig& config);
+  static SourceClaims Claims(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+
+  UpstreamDriver(std::string address, std::string pool_class, config::v1::ClientTls tls);
+  ~UpstreamDriver() override;
+
+  // Does not dial yet: the first Read() does, and tells why it could not.
+  absl::StatusOr<std::string> Open() override;
+  absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  void Close() override;
+  void Interrupt() override;
+
+ private:
+  struct Calls;  // what of it is gRPC's
+
+  const std::string address_;
+  const std::string pool_class_;
+  const config::v1::ClientTls tls_;
+  const std::unique_ptr<Calls> calls_;
+};
+
+}  // namespace entropyd

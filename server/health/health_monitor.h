@@ -1,0 +1,136 @@
+// Continuous health tests of SP 800-90B on raw samples, before conditioning: repetition count (RCT)
+// and adaptive proportion (APT), at byte width and at the width of the source's native words, a
+// claim-independent test that two neighbouring native words differ, and a lag predictor.
+//
+//   HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
+//   if (auto alarm = test.Feed(bytes)) …
+//
+// Two tiers. An intermittent alarm (probability 2^-30 per sample on a source that is as good as
+// claimed) quarantines: the block is dropped and start-up begins again. A permanent one (2^-60, or
+// the third block with an intermittent alarm within 10^6 native samples) latches. The tests are not
+// reset by an intermittent alarm, so a source that stays bad becomes permanent by itself.
+//
+// Samples are examined in blocks of block_bytes(), at whose end the windows of all widths close:
+// hold a block's bytes until it has closed without an alarm, and the last tail_bytes() of it until
+// the next has: a run may have begun in them.
+//
+// No I/O, no clock. Thread safety: one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "base/crypto/secret_bytes.h"
+#include "server/health/health_cutoff.h"
+#include "server/health/replay_detector.h"
+
+namespace entropyd {
+
+class HealthTest {
+ public:
+  struct Options {
+    double min_entropy = 0;  // bits per byte that the cutoffs assume, 0 < H <= 8
+    int word_bytes = 1;      // native sample: 1, 4 or 8
+  };
+
+  enum class Test { kRct, kApt, kContinuous, kReplay, kPrediction };
+
+  struct Alarm {
+    Test test = Test::kRct;
+    bool permanent = false;
+    int width_bytes = 1;  // samples of which width
+    uint32_t value = 0;   // run length (RCT, continuous, replay) or count in the window
+    uint32_t cutoff = 0;
+    uint32_t lag = 0;              // replay: so many bytes ago; prediction: the lag that predicts
+    bool recurrent = false;        // permanent because intermittent alarms came too often
+    std::string ToString() const;  // "rct at 32-bit words: 3 in a row, cutoff 3"
+  };
+
+  // False alarm probabilities per sample, SP 800-90B 4.3 (2^-20 .. 2^-40) and the latching tier.
+  static constexpr int kIntermittentAlphaLog2 = 30;
+  static constexpr int kPermanentAlphaLog2 = 60;
+  // So many blocks with an intermittent alarm within so many native samples latch the source.
+  static constexpr int kRecurrentAlarms = 3;
+  static constexpr uint64_t kRecurrentSamples = 1'000'000;
+  // Start-up: at least max(1024, 2 W) consecutive samples (SP 800-90B 4.3, 10.).
+  static constexpr uint32_t kStartupSamples = 2 * kAptWindow;
+
+  // With the lag predictor, whose window lives in `arena`, or without it where there is none.
+  // Errors: INVALID_ARGUMENT for H outside (0, 8] or another word size; OUT_OF_RANGE when some
+  // cutoff is not reachable; RESOURCE_EXHAUSTED when the arena is full.
+  static absl::StatusOr<HealthTest> Create(const Options& options, SecretArena* arena = nullptr);
+
+  // Examines the next raw bytes. At most one intermittent alarm is raised per block (the bytes of a
+  // block share its fate); a permanent one is raised whenever it occurs and ends the examination.
+  absl::optional<Alarm> Feed(absl::Span<const uint8_t> bytes);
+
+  // Forgets runs and open windows, for a device that was opened anew; the alarms of the past
+  // million samples stay known.
+  void RestartStream();
+
+  // Forgets the alarms too: an operator's reset.
+  void Forget();
+
+  size_t block_bytes() const { return kAptWindow * options_.word_bytes; }
+  // One byte less than the longest run that is not an alarm yet.
+  size_t tail_bytes() const { return tail_bytes_; }
+  size_t startup_bytes() const { return kStartupSamples * options_.word_bytes; }
+  uint64_t samples() const { return native_samples_; }
+
+  // Expected permanent alarms a year of a source that is exactly as good as claimed, whose words
+  // repeat no more often than ideal ones, and that is read at that rate without a break; the lag
+  // predictor's are among them, whether there is one or not.
+  double PermanentFalseAlarmsPerYear(double bytes_per_second) const;
+
+ private:
+  // RCT and APT over samples of one width.
+  struct Width {
+    int bytes = 1;
+    double min_entropy = 0;  // bits per sample
+    uint32_t rct_intermittent = 0, rct_permanent = 0;
+    uint32_t apt_intermittent = 0, apt_permanent = 0;
+    bool continuous = false;  // rct_intermittent is 2, whatever the claim
+    // The run and the window now open.
+    uint64_t last = 0;
+    uint32_t run = 0;
+    uint64_t first = 0;
+    uint32_t count = 0;
+    uint32_t position = 0;  // samples of the window seen
+  };
+
+  static double IntermittentRate(const Width& width);
+  explicit HealthTest(const Options& options) : options_(options) {}
+  static absl::StatusOr<Width> MakeWidth(double min_entropy, int bytes);
+  void FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst);
+  void FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst);
+  // A whole window of bytes at once, when nothing in it can raise an alarm; false, and nothing has
+  // changed, when something might. REQUIRES: no window of bytes and no native word is open.
+  bool FeedQuietly(const uint8_t* bytes);
+  template <typename Sample>
+  bool FeedWordsQuietly(const uint8_t* bytes);
+  void Advance(size_t bytes);
+  void Raise(const Width& width, Test test, uint32_t value, bool permanent,
+             absl::optional<Alarm>* worst);
+  void Raise(const LagTest::Verdict& verdict, absl::optional<Alarm>* worst);
+  void RaiseLate(const LagTest::Verdict& verdict, bool alarmed_before,
+                 absl::optional<Alarm>* worst);
+  void Raise(Alarm alarm, absl::optional<Alarm>* worst);
+
+  Options options_;
+  Width byte_;
+  Width word_;  // unused when word_bytes is 1
+  absl::optional<LagTest> lag_;
+  size_t tail_bytes_ = 0;
+  uint64_t partial_ = 0;  // bytes of a native word not complete yet
+  int partial_bytes_ = 0;
+  size_t block_position_ = 0;
+  bool alarmed_ = false;  // in this block
+  uint64_t native_samples_ = 0;
+  std::array<uint64_t, kRecurrentAlarms - 1> recent_alarms_{};  // native sample numbers, 0 = none
+};
+
+}  // namespace entropyd

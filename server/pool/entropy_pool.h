@@ -1,0 +1,186 @@
+// The pool: what its sources gave, conditioned group by group, and a DRBG that is fed by it.
+//
+//   samples → Conditioner of their group → block of 512 full-entropy bits ─┬→ reseeds the root DRBG
+//                                                                         └→ BlockStore (quality
+//                                                                         full)
+//   root DRBG → a child DRBG per reader → out;   quality full: child's output XOR stored bytes
+//   (the RBG3(XOR) construction of SP 800-90C), the stored bytes moved out once.
+//
+// Groups are independent; each block comes from one of them, and every group reseeds the root by
+// itself, at least every reseed_interval. So the root knows which groups it rests on:
+//   ready     at least min_healthy_groups of them gave a seed within max_seed_age (and, for quality
+//             full, bytes are stored or can come)
+//   degraded  ready, but some credited group has no healthy source now; or software sources only
+//   failed source: its group's open block, stored blocks and claim on the root are dropped. When no
+//             group is left that the root rests on, the root is destroyed and discard_epoch rises.
+//   missing source: what it gave stays good until max_seed_age passes.
+// Sources worth 0 bits are mixed in as additional input of the next reseeding, and never counted.
+//
+// Thread safety: safe. Lock order: a pool's lock is innermost but for the arena's.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "base/crypto/drbg.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "base/process/metrics.h"
+#include "server/pool/block_statistic.h"
+#include "server/pool/block_store.h"
+#include "server/pool/conditioner.h"
+#include "server/pool/pool.h"
+#include "server/source/source.h"
+
+namespace entropyd {
+
+class EntropyPool final : public Pool, public SourceSink {
+ public:
+  struct Member {
+    std::string source;
+    std::string group;
+    double min_entropy = 0;  // bits per byte credited in this pool
+    bool software = false;
+  };
+
+  // A fresh seed is asked for after so many bytes given out, whatever the interval …
+  static constexpr uint64_t kReseedBytes = uint64_t{1} << 30;
+  // … and the pool stops when none came after so many: far below what AES-256 in counter mode
+  // bears.
+  static constexpr uint64_t kMaxBytesPerSeed = uint64_t{1} << 40;
+
+  struct Options {
+    std::string name;
+    v1::Quality quality = v1::QUALITY_DRBG;
+    std::vector<Member> members;  // a source's member number is its index here
+    uint32_t min_healthy_groups = 1;
+    size_t capacity_bytes = 1 << 20;  // quality full
+    int64_t reseed_interval_nanos = 0;
+    int64_t max_seed_age_nanos = 0;
+    uint64_t max_bytes_per_seed = kMaxBytesPerSeed;
+  };
+
+  // A child takes a new seed from the root after so many calls (and with each new seed of the
+  // root).
+  static constexpr uint32_t kCallsPerChildSeed = 4096;
+
+  // The references outlive the pool. Errors: RESOURCE_EXHAUSTED, INTERNAL.
+  static absl::StatusOr<std::unique_ptr<EntropyPool>> Create(Options options,
+                                                             const SeedProvider* provider,
+                                                             SecretArena* arena, const Clock* clock,
+                                                             Log* log, Metrics* metrics);
+  ~EntropyPool() override;
+
+  const std::string& name() const override { return options_.name; }
+  v1::Quality quality() const override { return options_.quality; }
+  PoolState State() const override;
+  uint64_t Available() const override;
+  std::unique_ptr<PoolReader> NewReader() override;
+  void SetChangeCallback(std::function<void()> callback) override {
+    change_callback_ = std::move(callback);
+  }
+
+  bool Wants(int member) override;
+  double Add(int member, absl::Span<const uint8_t> samples) override;
+  void SetSourceState(int member, v1::SourceState state) override;
+
+  // Called when members should look at Wants() again. REQUIRES: set before the sources start.
+  void SetWakeCallback(std::function<void()> callback) { wake_callback_ = std::move(callback); }
+
+  // Lets time pass: seeds grow old. Called about every 100 ms; updates the metrics too.
+  void Tick();
+  // Stops the pool for good: a self-test or a DRBG failed.
+  void Fail(absl::string_view reason);
+
+  v1::Pool Snapshot() const;
+
+ private:
+  class Reader;
+
+  struct Group {
+    std::string name;
+    bool credited = false;
+    std::unique_ptr<Conditioner> conditioner;
+    int64_t seeded_at = -1;    // when it last seeded the root; -1 = the root does not rest on it
+    bool reseed_asked = true;  // at once, whatever the interval
+  };
+  struct Series;
+
+  // What the state follows from.
+  struct Standing {
+    PoolState state;
+    uint32_t healthy_groups = 0;  // credited, with a healthy source
+    int64_t ready_until = 0;      // nanoseconds; 0 = not ready
+  };
+
+  EntropyPool(Options options, const SeedProvider* provider, const Clock* clock, Log* log);
+  absl::Status Init(SecretArena* arena, Metrics* metrics);
+
+  Standing Stand(int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string MissingSources() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What there is to tell once the lock is released.
+  struct Change {
+    PoolState before, after;
+    bool bytes_arrived = false;
+  };
+  // Takes over the standing of now.
+  Change Evaluate(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Logs, and calls back when State() changed or bytes arrived.
+  void Tell(const Change& change) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool SeedDue(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool BlockWanted(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status UseBlock(int group, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SeedRoot(absl::Span<const uint8_t> block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FailLocked(absl::string_view reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // For readers.
+  absl::Status Admit(uint64_t epoch, int64_t now) const;
+  absl::Status SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation);
+  absl::Status TakeStored(absl::Span<uint8_t> out);
+  void CountDelivered(size_t bytes);
+  void CountBlocks(const BlockStatistic::Tally& tally);
+
+  // Constant after Create().
+  const Options options_;
+  const SeedProvider* const provider_;
+  const Clock* const clock_;
+  Log* const log_;
+  bool software_only_ = false;
+  std::vector<int> group_of_;  // by member
+  std::unique_ptr<Series> series_;
+  std::function<void()> change_callback_;
+  std::function<void()> wake_callback_;
+
+  // Kept beside the guarded state, so that readers of a drbg pool take no lock.
+  std::atomic<int64_t> ready_until_{0};
+  std::atomic<uint64_t> epoch_{0};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<uint64_t> delivered_bytes_{0};
+  std::atomic<uint64_t> bytes_since_seed_{0};
+  std::atomic<uint64_t> readers_{0};
+  std::atomic<uint64_t> reader_seeds_{0};
+  // Blocks of output that the readers' statistics examined.
+  std::atomic<uint64_t> blocks_examined_{0};
+  std::atomic<uint64_t> blocks_passed_{0};
+  std::array<std::atomic<uint64_t>, BlockStatistic::kTests> blocks_failed_{};
+
+  mutable absl::Mutex mutex_;
+  std::vector<v1::SourceState> source_states_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Group> groups_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<CtrDrbg> root_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Sha512> mixed_ ABSL_GUARDED_BY(mutex_);  // uncredited samples since the last seed
+  std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);  // quality full only
+  SecretBytes block_ ABSL_GUARDED_BY(mutex_);                  // the one in hand
+  std::string failure_ ABSL_GUARDED_BY(mutex_);
+  PoolState state_ ABSL_GUARDED_BY(mutex_);  // as last told
+};
+
+}  // namespace entropyd

@@ -1,0 +1,154 @@
+// The readers' side of EntropyPool.
+#include <sys/random.h>
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/pool/entropy_pool.h"
+
+namespace entropyd {
+namespace {
+
+// Bytes of getrandom(2) mixed into every generate call: the kernel learns of a restored or forked
+// virtual machine, user space does not, and a snapshot must not repeat its output.
+constexpr size_t kFreshBytes = 32;
+
+class FreshBytes {
+ public:
+  // Errors: INTERNAL; on Linux the call cannot fail once the kernel's generator is seeded.
+  absl::Status Draw() {
+    if (getrandom(bytes_.data(), bytes_.size(), 0) == static_cast<ssize_t>(bytes_.size())) {
+      return absl::OkStatus();
+    }
+    return absl::InternalError("getrandom failed");
+  }
+  ~FreshBytes() { Cleanse(absl::MakeSpan(bytes_)); }
+  absl::Span<const uint8_t> span() const { return bytes_; }
+
+ private:
+  std::array<uint8_t, kFreshBytes> bytes_{};
+};
+
+}  // namespace
+
+class EntropyPool::Reader final : public PoolReader {
+ public:
+  Reader(EntropyPool* pool, std::unique_ptr<CtrDrbg> child, uint64_t number)
+      : pool_(pool), number_(number), child_(std::move(child)) {}
+
+  absl::StatusOr<uint64_t> Read(absl::Span<uint8_t> out, uint64_t epoch) override {
+    absl::Status status = Fill(out, epoch);
+    // Asked again at the end: the sources may have failed while the bytes were made.
+    if (status.ok() && pool_->epoch_ != epoch)
+      status = pool_->Admit(epoch, pool_->clock_->NowNanos());
+    if (!status.ok()) {
+      Cleanse(out);
+      if (absl::IsInternal(status)) pool_->Fail(status.message());
+      return status;
+    }
+    pool_->CountDelivered(out.size());
+    pool_->CountBlocks(statistic_.Feed(out));
+    return generation_;
+  }
+
+ private:
+  absl::Status Fill(absl::Span<uint8_t> out, uint64_t epoch) {
+    const int64_t now = pool_->clock_->NowNanos();
+    if (absl::Status status = pool_->Admit(epoch, now); !status.ok()) return status;
+    if (child_ == nullptr) return absl::InternalError("create DRBG: OpenSSL refused");
+    if (!child_->instantiated() || generation_ != pool_->generation_ ||
+        calls_ >= kCallsPerChildSeed || now - seeded_at_ >= pool_->options_.reseed_interval_nanos) {
+      if (absl::Status status = pool_->SeedChild(child_.get(), number_, &generation_);
+          !status.ok()) {
+        return status;
+      }
+      calls_ = 0;
+      seeded_at_ = now;
+    }
+    ++calls_;
+    FreshBytes fresh;
+    if (absl::Status status = fresh.Draw(); !status.ok()) return status;
+    if (absl::Status status = child_->Generate(out, fresh.span()); !status.ok()) return status;
+    if (pool_->quality() == v1::QUALITY_FULL) return pool_->TakeStored(out);
+    return absl::OkStatus();
+  }
+
+  EntropyPool* const pool_;
+  const uint64_t number_;
+  const std::unique_ptr<CtrDrbg> child_;
+  uint64_t generation_ = 0;  // of the root, when the child was seeded last
+  uint32_t calls_ = 0;       // since then
+  int64_t seeded_at_ = 0;
+  BlockStatistic statistic_;  // on what was delivered
+};
+
+std::unique_ptr<PoolReader> EntropyPool::NewReader() {
+  absl::StatusOr<std::unique_ptr<CtrDrbg>> child = CtrDrbg::Create(provider_);
+  return std::make_unique<Reader>(this, child.ok() ? *std::move(child) : nullptr, ++readers_);
+}
+
+absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
+  if (epoch_ != epoch) {
+    return absl::AbortedError(
+        absl::StrCat("read pool ", name(), ": its sources failed since the bytes were planned"));
+  }
+  if (now < ready_until_ && bytes_since_seed_ < options_.max_bytes_per_seed) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", State().reason));
+}
+
+absl::Status EntropyPool::SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation) {
+  FreshBytes fresh;
+  if (absl::Status status = fresh.Draw(); !status.ok()) return status;
+  std::array<uint8_t, CtrDrbg::kSeedBytes> seed;
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!root_->instantiated()) {
+      return absl::UnavailableError(absl::StrCat("read pool ", name(), ": no seed"));
+    }
+    status = root_->Generate(absl::MakeSpan(seed), fresh.span());
+    *generation = generation_;
+  }
+  if (status.ok()) {
+    status = child->instantiated() ? child->Reseed(seed, {})
+                                   : child->Instantiate(seed, absl::StrCat("reader ", reader));
+  }
+  Cleanse(absl::MakeSpan(seed));
+  ++reader_seeds_;
+  return status;
+}
+
+absl::Status EntropyPool::TakeStored(absl::Span<uint8_t> out) {
+  bool was_full;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (store_->bytes() < out.size()) {
+      return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", store_->bytes(),
+                                                 " bytes stored, ", out.size(), " asked for"));
+    }
+    was_full = store_->full();
+    store_->XorOut(out);
+  }
+  if (was_full && wake_callback_) wake_callback_();
+  return absl::OkStatus();
+}
+
+void EntropyPool::CountDelivered(size_t bytes) {
+  delivered_bytes_ += bytes;
+  const uint64_t before = bytes_since_seed_.fetch_add(bytes);
+  if (before < kReseedBytes && before + bytes >= kReseedBytes && wake_callback_) wake_callback_();
+}
+
+void EntropyPool::CountBlocks(const BlockStatistic::Tally& tally) {
+  if (tally.examined == 0) return;
+  blocks_examined_ += tally.examined;
+  blocks_passed_ += tally.passed;
+  for (size_t test = 0; test < BlockStatistic::kTests; ++test) {
+    blocks_failed_[test] += tally.failed[test];
+  }
+}
+
+}  // namespace entropyd

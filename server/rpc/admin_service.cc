@@ -1,0 +1,379 @@
+#include "server/rpc/admin_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/wire/grpc_status.h"
+#include "grpcpp/support/server_callback.h"
+#include "proto/admin.grpc.pb.h"
+#include "server/rpc/grpc_caller.h"
+
+namespace entropyd {
+namespace {
+
+// Long enough for an agent to attach elsewhere and let its old channels run out.
+constexpr uint32_t kDefaultDrainSeconds = 30;
+// A recording's length is a slip of the pen beyond this: the assessment wants a million.
+constexpr uint64_t kMaxSamples = uint64_t{1} << 30;
+// A session moves by itself within the hour.
+constexpr uint32_t kMaxDrainSeconds = 3600;
+
+void FillClass(const std::string& pool, const ClassTree::ClassStats& stats, v1::Class* out) {
+  out->set_pool(pool);
+  out->set_name(stats.spec.name);
+  out->set_parent(stats.spec.parent);
+  out->set_rate(stats.spec.rate);
+  out->set_ceil(stats.spec.ceil == ClassTree::kUnlimited ? 0 : stats.spec.ceil);
+  out->set_burst(stats.spec.burst);
+  out->set_cburst(stats.spec.cburst);
+  out->set_weight(stats.spec.weight);
+  out->set_prio(stats.spec.prio);
+  out->set_leaf(stats.leaf);
+  out->set_members(stats.members);
+  out->set_waiting_members(stats.waiting_members);
+  out->set_waiting_bytes(stats.waiting_bytes);
+  out->set_delivered_bytes(stats.delivered_bytes);
+  out->set_borrowed_bytes(stats.borrowed_bytes);
+  out->set_throttled_seconds(static_cast<double>(stats.throttled_nanos) / 1e9);
+}
+
+void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
+  out->set_identity(session.peer().identity);
+  out->set_host_id(absl::BytesToHexString(session.host_id()));
+  out->set_session_id(session.id());
+  out->set_peer(session.peer().address);
+  out->set_connected_seconds(static_cast<double>(now_nanos - session.started_nanos()) / 1e9);
+  out->set_guests(session.guests());
+  out->set_delivered_bytes(session.sent_bytes());
+  out->set_unconfirmed_bytes(session.unconfirmed_bytes());
+  out->set_draining(session.phase() == Session::Phase::kDraining);
+  for (const auto& channel : session.channels()) {
+    v1::Agent::Channel* entry = out->add_channel();
+    entry->set_class_(channel->name);
+    entry->set_phase(channel->phase);
+    entry->set_sent(channel->sent);
+    entry->set_received(channel->received);
+    entry->set_limit(channel->limit);
+    entry->set_guests(channel->guests);
+  }
+}
+
+// A call that was refused before it began.
+class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
+ public:
+  explicit RefusedRecording(const absl::Status& status) { Finish(ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
+// Sends what a source records. It ends when the recording does, which a caller's leaving brings
+// about.
+class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
+ public:
+  RecordReactor(uint64_t rows, uint64_t row_samples)
+      : recording_(std::make_shared<SampleRecording>(rows, row_samples, [this] { Next(); })) {}
+
+  const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) recording_->Cancel();
+    {
+      absl::MutexLock lock(&mutex_);
+      writing_ = false;
+    }
+    Next();
+  }
+  void OnCancel() override { recording_->Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  void Next() {
+    absl::Status status;
+    bool finish = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (writing_ || finished_) return;
+      std::string samples = recording_->Take();
+      if (!samples.empty() && !recording_->cancelled()) {
+        message_.set_samples(std::move(samples));
+        writing_ = true;
+      } else if (recording_->Ended(&status)) {
+        finish = finished_ = true;
+      } else {
+        return;
+      }
+    }
+    // Either call may be the last thing that happens to this object.
+    if (finish) {
+      Finish(ToGrpc(status));
+    } else {
+      StartWrite(&message_);
+    }
+  }
+
+  const std::shared_ptr<SampleRecording> recording_;
+  v1::RecordSourceResponse message_;  // the write's while there is one
+  absl::Mutex mutex_;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {
+  if (!allowed) {
+    return absl::FailedPreconditionError(
+        "record source: raw samples do not leave this server; write allow_recording: true in "
+        "server.yaml and restart it");
+  }
+  const uint64_t rows = std::max(1u, request.restarts());
+  if (request.samples() == 0 || request.samples() > kMaxSamples / rows) {
+    return absl::InvalidArgumentError(absl::StrCat("record source: ", rows, " rows of ",
+                                                   request.samples(), " samples; 1 to ",
+                                                   kMaxSamples, " in all"));
+  }
+  return absl::OkStatus();
+}
+
+class AdminService final : public v1::Admin::CallbackService {
+ public:
+  AdminService(const Gate* gate, DispatchLoop* loop, Supply* supply, ClassChanges* changes,
+               const AdminOptions& options)
+      : gate_(gate), loop_(loop), supply_(supply), changes_(changes), options_(options) {}
+
+  grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
+                                        const v1::ListSourcesRequest*,
+                                        v1::ListSourcesResponse* response) override {
+    return Answer(context, "ListSources", [this, response] {
+      for (v1::Source& source : supply_->ListSources()) *response->add_source() = std::move(source);
+    });
+  }
+
+  grpc::ServerUnaryReactor* ListPools(grpc::CallbackServerContext* context,
+                                      const v1::ListPoolsRequest*,
+                                      v1::ListPoolsResponse* response) override {
+    return Answer(context, "ListPools", [this, response] {
+      for (v1::Pool& pool : supply_->ListPools()) *response->add_pool() = std::move(pool);
+    });
+  }
+
+  grpc::ServerUnaryReactor* TestSource(grpc::CallbackServerContext* context,
+                                       const v1::TestSourceRequest* request,
+                                       v1::TestSourceResponse* response) override {
+    return TestOne(context, "TestSource", request->name(), false, response);
+  }
+
+  grpc::ServerUnaryReactor* ResetSource(grpc::CallbackServerContext* context,
+                                        const v1::ResetSourceRequest* request,
+                                        v1::ResetSourceResponse* response) override {
+    return TestOne(context, "ResetSource", request->name(), true, response);
+  }
+
+  grpc::ServerWriteReactor<v1::RecordSourceResponse>* RecordSource(
+      grpc::CallbackServerContext* context, const v1::RecordSourceRequest* request) override {
+    absl::Status status = Check(context, "RecordSource");
+    if (status.ok()) status = CheckRecording(*request, options_.allow_recording);
+    if (!status.ok()) return new RefusedRecording(status);
+    auto* const reactor = new RecordReactor(std::max(1u, request->restarts()), request->samples());
+    status = supply_->RecordSource(request->name(), reactor->recording());
+    if (!status.ok()) reactor->recording()->End(status);
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* SelfTest(grpc::CallbackServerContext* context,
+                                     const v1::SelfTestRequest*,
+                                     v1::SelfTestResponse* response) override {
+    absl::Status status = Check(context, "SelfTest");
+    if (status.ok()) {
+      absl::StatusOr<std::vector<std::string>> passed = supply_->SelfTest();
+      status = passed.status();
+      if (passed.ok()) {
+        for (const std::string& name : *passed) response->add_passed(name);
+      }
+    }
+    return Conclude(context, status);
+  }
+
+  grpc::ServerUnaryReactor* ListClasses(grpc::CallbackServerContext* context,
+                                        const v1::ListClassesRequest* request,
+                                        v1::ListClassesResponse* response) override {
+    return AnswerAsOwner(
+        context, "ListClasses",
+        [this, request, response](Dispatcher& dispatcher, int64_t now_nanos) {
+          if (!request->pool().empty() && supply_->FindPool(request->pool()) == nullptr) {
+            return absl::NotFoundError(
+                absl::StrCat("list classes: no pool '", request->pool(), "' is configured"));
+          }
+          for (const auto& slot : dispatcher.classes().slots()) {
+            if (!request->pool().empty() && request->pool() != slot->pool->name()) continue;
+            for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
+              FillClass(slot->pool->name(), stats, response->add_class_());
+            }
+          }
+          return absl::OkStatus();
+        });
+  }
+
+  grpc::ServerUnaryReactor* SetClass(grpc::CallbackServerContext* context,
+                                     const v1::SetClassRequest* request,
+                                     v1::SetClassResponse* response) override {
+    return ChangeClasses(context, "SetClass", &ClassChanges::Set, *request,
+                         response->mutable_difference(),
+                         [this, response] { response->set_kept(changes_->kept()); });
+  }
+
+  grpc::ServerUnaryReactor* ResetClass(grpc::CallbackServerContext* context,
+                                       const v1::ResetClassRequest* request,
+                                       v1::ResetClassResponse* response) override {
+    return ChangeClasses(context, "ResetClass", &ClassChanges::Reset, *request,
+                         response->mutable_undone(),
+                         [this, response] { response->set_kept(changes_->kept()); });
+  }
+
+  grpc::ServerUnaryReactor* ListClassDifferences(
+      grpc::CallbackServerContext* context, const v1::ListClassDifferencesRequest*,
+      v1::ListClassDifferencesResponse* response) override {
+    return Answer(context, "ListClassDifferences", [this, response] {
+      for (v1::ClassDifference& one : changes_->Differences()) {
+        *response->add_difference() = std::move(one);
+      }
+      response->set_kept(changes_->kept());
+    });
+  }
+
+  grpc::ServerUnaryReactor* ListAgents(grpc::CallbackServerContext* context,
+                                       const v1::ListAgentsRequest*,
+                                       v1::ListAgentsResponse* response) override {
+    return AnswerAsOwner(context, "ListAgents",
+                         [response](Dispatcher& dispatcher, int64_t now_nanos) {
+                           for (const auto& session : dispatcher.roster().sessions()) {
+                             if (session->id() == 0 || session->ended()) continue;
+                             FillAgent(*session, now_nanos, response->add_agent());
+                           }
+                           return absl::OkStatus();
+                         });
+  }
+
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
+                                  const v1::DrainRequest* request,
+                                  v1::DrainResponse* response) override {
+    return AnswerAsOwner(
+        context, "Drain", [request, response](Dispatcher& dispatcher, int64_t now_nanos) {
+          const uint32_t seconds =
+              request->deadline_seconds() == 0 ? kDefaultDrainSeconds : request->deadline_seconds();
+          if (seconds > kMaxDrainSeconds) {
+            return absl::InvalidArgumentError(absl::StrCat("drain: deadline_seconds is ", seconds,
+                                                           ", at most ", kMaxDrainSeconds));
+          }
+          const std::string reason =
+              request->reason().empty() ? "an operator drains" : request->reason();
+          const uint32_t sessions = dispatcher.Drain(request->identity(), reason, now_nanos,
+                                                     now_nanos + seconds * int64_t{1'000'000'000});
+          if (sessions == 0 && !request->identity().empty()) {
+            return absl::NotFoundError(
+                absl::StrCat("drain: no agent '", request->identity(), "' is attached"));
+          }
+          response->set_sessions(sessions);
+          return absl::OkStatus();
+        });
+  }
+
+ private:
+  // The operator's identity.
+  absl::StatusOr<std::string> Identify(grpc::CallbackServerContext* context,
+                                       absl::string_view call) const {
+    std::string address;
+    return gate_->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR});
+  }
+  absl::Status Check(grpc::CallbackServerContext* context, absl::string_view call) const {
+    return Identify(context, call).status();
+  }
+
+  static grpc::ServerUnaryReactor* Conclude(grpc::CallbackServerContext* context,
+                                            const absl::Status& status) {
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(status));
+    return reactor;
+  }
+
+  template <typename Fill>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, absl::string_view call,
+                                   Fill fill) {
+    const absl::Status allowed = Check(context, call);
+    if (allowed.ok()) fill();
+    return Conclude(context, allowed);
+  }
+
+  template <typename Response>
+  grpc::ServerUnaryReactor* TestOne(grpc::CallbackServerContext* context, absl::string_view call,
+                                    const std::string& name, bool reset, Response* response) {
+    const absl::Status allowed = Check(context, call);
+    if (!allowed.ok()) return Conclude(context, allowed);
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    supply_->TestSource(name, reset, [reactor, response](absl::StatusOr<v1::Source> source) {
+      if (source.ok()) *response->mutable_source() = *source;
+      reactor->Finish(ToGrpc(source.status()));
+    });
+    return reactor;
+  }
+
+  // Makes a change and answers once it is kept and in force.
+  template <typename Request, typename Fill>
+  grpc::ServerUnaryReactor* ChangeClasses(
+      grpc::CallbackServerContext* context, absl::string_view call,
+      absl::Status (ClassChanges::*change)(const Request&, const std::string&,
+                                           ClassChanges::Publish),
+      const Request& request, google::protobuf::RepeatedPtrField<v1::ClassDifference>* differences,
+      Fill fill) {
+    const absl::StatusOr<std::string> by = Identify(context, call);
+    if (!by.ok()) return Conclude(context, by.status());
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    const absl::Status status =
+        (changes_->*change)(request, *by, [&](ClassChanges::Outcome outcome) {
+          for (v1::ClassDifference& one : outcome.differences) *differences->Add() = std::move(one);
+          fill();
+          // Request and response may be gone when this returns.
+          loop_->Run([reactor, updates = std::move(outcome.updates)](Dispatcher& dispatcher,
+                                                                     int64_t now_nanos) {
+            absl::Status applied;
+            for (const ClassUpdate& update : updates) {
+              applied.Update(dispatcher.UpdateClasses(update, now_nanos));
+            }
+            reactor->Finish(ToGrpc(applied));
+          });
+        });
+    if (!status.ok()) reactor->Finish(ToGrpc(status));
+    return reactor;
+  }
+
+  // `fill` runs as the dispatcher's owner, on whatever thread that is.
+  template <typename Fill>
+  grpc::ServerUnaryReactor* AnswerAsOwner(grpc::CallbackServerContext* context,
+                                          absl::string_view call, Fill fill) {
+    const absl::Status allowed = Check(context, call);
+    if (!allowed.ok()) return Conclude(context, allowed);
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    loop_->Run([reactor, fill](Dispatcher& dispatcher, int64_t now_nanos) {
+      reactor->Finish(ToGrpc(fill(dispatcher, now_nanos)));
+    });
+    return reactor;
+  }
+
+  const Gate* const gate_;
+  DispatchLoop* const loop_;
+  Supply* const supply_;
+  ClassChanges* const changes_;
+  const AdminOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
+                                                Supply* supply, ClassChanges* changes,
+                                                const AdminOptions& options) {
+  return std::make_unique<AdminService>(gate, loop, supply, changes, options);
+}
+
+}  // namespace entropyd

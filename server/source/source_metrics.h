@@ -1,0 +1,32 @@
+// The entropyd_source_* series of one source, copied from its snapshot.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <array>
+
+#include "base/process/metrics.h"
+#include "server/source/source.h"
+
+namespace entropyd {
+
+class SourceMetrics {
+ public:
+  // The references outlive it.
+  SourceMetrics(const Source* source, Metrics* metrics);
+  void Refresh();
+
+ private:
+  const Source* source_;
+  std::array<Gauge*, v1::SourceState_ARRAYSIZE> state_{};  // by SourceState: 1 for the current one
+  Gauge* raw_bytes_per_second_;
+  Counter* raw_bytes_;
+  Counter* credited_bits_;
+  Counter* rct_failures_;
+  Counter* apt_failures_;
+  Counter* lag_failures_;
+  Counter* startups_;
+  Counter* read_errors_;
+};
+
+}  // namespace entropyd

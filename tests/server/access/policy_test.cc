@@ -1,0 +1,122 @@
+#include "server/access/policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+using config::v1::ROLE_AGENT;
+using config::v1::ROLE_OPERATOR;
+using config::v1::ROLE_READER;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A server with the leaves default/gold, default/bulk and vault/only; the policy's first rule
+// stands in line 9.
+absl::StatusOr<Policy> Make(const std::vector<std::string>& rules) {
+  std::string text =
+      "tls: {cert: c, key: k, client_ca: a}\n"
+      "sources: [{name: trng0, driver: char_device, path: /dev/hwrng}]\n"
+      "pools:\n"
+      "  - name: default\n"
+      "    sources: [trng0]\n"
+      "    classes: [{name: root}, {name: gold, parent: root, rate: 1MiB/s}, {name: bulk, parent: "
+      "root, rate: 1KiB/s}]\n"
+      "  - {name: vault, sources: [trng0], classes: [{name: only, rate: 1KiB/s}]}\n";
+  if (!rules.empty()) absl::StrAppend(&text, "policy:\n");
+  for (const std::string& rule : rules) absl::StrAppend(&text, "  - ", rule, "\n");
+  config::v1::Server config;
+  config::Locations locations;
+  const absl::Status status = config::Parse(text, "server.yaml", &config, &locations);
+  if (!status.ok()) return absl::InternalError(status.ToString());
+  return Policy::Create(config, locations);
+}
+
+std::string Complaint(const std::vector<std::string>& rules) {
+  const auto policy = Make(rules);
+  if (policy.ok()) return "";
+  EXPECT_EQ(policy.status().code(), absl::StatusCode::kInvalidArgument) << policy.status();
+  return std::string(policy.status().message());
+}
+
+constexpr char kHost[] = "spiffe://dc1/agent/h7";
+
+TEST(PolicyTest, WithoutRulesEverythingIsDenied) {
+  const Policy policy = Make({}).value();
+  EXPECT_EQ(policy.CheckRole(kHost, ROLE_AGENT).code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(policy.CheckRole(kHost, ROLE_OPERATOR).code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(policy.CheckClass(kHost, ROLE_AGENT, "default/gold").code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
+TEST(PolicyTest, ARuleGivesItsRoleAndItsClassesOnly) {
+  const Policy policy =
+      Make({"{identity: \"spiffe://dc1/agent/*\", role: agent, allow: [default/gold]}"}).value();
+  EXPECT_TRUE(policy.CheckRole(kHost, ROLE_AGENT).ok());
+  EXPECT_TRUE(policy.CheckClass(kHost, ROLE_AGENT, "default/gold").ok());
+  EXPECT_FALSE(policy.CheckClass(kHost, ROLE_AGENT, "default/bulk").ok());
+  EXPECT_FALSE(policy.CheckClass(kHost, ROLE_READER, "default/gold").ok());
+  EXPECT_FALSE(policy.CheckRole(kHost, ROLE_READER).ok());
+  EXPECT_FALSE(policy.CheckRole(kHost, ROLE_OPERATOR).ok());
+  EXPECT_FALSE(policy.CheckRole("spiffe://dc1/agent/h7/x", ROLE_AGENT).ok());
+  EXPECT_FALSE(policy.CheckRole("spiffe://dc2/agent/h7", ROLE_AGENT).ok());
+}
+
+TEST(PolicyTest, AnyRuleThatMatchesIsEnough) {
+  const Policy policy =
+      Make({"{identity: \"*.example\", role: reader, allow: [\"vault/*\"]}",
+            "{identity: \"spiffe://dc1/agent/*\", role: agent, allow: [default/bulk]}",
+            "{identity: \"spiffe://dc1/agent/h7\", role: agent, allow: [\"default/g*\"]}"})
+          .value();
+  EXPECT_TRUE(policy.CheckClass(kHost, ROLE_AGENT, "default/bulk").ok());
+  EXPECT_TRUE(policy.CheckClass(kHost, ROLE_AGENT, "default/gold").ok());
+  EXPECT_FALSE(policy.CheckClass("spiffe://dc1/agent/h8", ROLE_AGENT, "default/gold").ok());
+  EXPECT_TRUE(policy.CheckClass("h7.example", ROLE_READER, "vault/only").ok());
+  EXPECT_FALSE(policy.CheckClass("h7.example", ROLE_READER, "default/gold").ok());
+}
+
+TEST(PolicyTest, AnOperatorDrawsNothing) {
+  const Policy policy = Make({"{identity: ops, role: operator}"}).value();
+  EXPECT_TRUE(policy.CheckRole("ops", ROLE_OPERATOR).ok());
+  EXPECT_FALSE(policy.CheckClass("ops", ROLE_OPERATOR, "default/gold").ok());
+  EXPECT_FALSE(policy.CheckClass("ops", ROLE_AGENT, "default/gold").ok());
+}
+
+TEST(PolicyTest, DenialsSayWhoAndWhat) {
+  const Policy policy = Make({}).value();
+  EXPECT_THAT(std::string(policy.CheckRole(kHost, ROLE_OPERATOR).message()),
+              AllOf(HasSubstr(kHost), HasSubstr("operator")));
+  EXPECT_THAT(std::string(policy.CheckClass(kHost, ROLE_READER, "vault/only").message()),
+              AllOf(HasSubstr(kHost), HasSubstr("reader"), HasSubstr("vault/only")));
+}
+
+TEST(PolicyTest, APatternThatNamesNoLeafIsRefused) {
+  for (const char* pattern : {"default/root", "default/silver", "gold", "default", "*"}) {
+    EXPECT_THAT(Complaint({"{identity: a, role: agent, allow: [default/gold]}",
+                           absl::StrCat("{identity: b, role: agent, allow: [default/gold, \"",
+                                        pattern, "\"]}")}),
+                AllOf(StartsWith("server.yaml:10:"), HasSubstr("policy[1].allow[1]"),
+                      HasSubstr(absl::StrCat("'", pattern, "'")), HasSubstr("default/bulk")))
+        << pattern;
+  }
+}
+
+TEST(PolicyTest, RulesThatCanNeverAllowAreRefused) {
+  for (const char* role : {"agent", "reader"}) {
+    EXPECT_THAT(Complaint({absl::StrCat("{identity: a, role: ", role, "}")}),
+                AllOf(StartsWith("server.yaml:9:"), HasSubstr(role), HasSubstr("default/gold")));
+  }
+}
+
+TEST(PolicyTest, AnOperatorRuleWithClassesIsRefused) {
+  EXPECT_THAT(
+      Complaint({"{identity: a, role: operator, allow: [default/gold]}"}),
+      AllOf(StartsWith("server.yaml:9:"), HasSubstr("policy[0].allow"), HasSubstr("role: reader")));
+}
+
+}  // namespace
+}  // namespace entropyd

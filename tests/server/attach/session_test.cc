@@ -1,0 +1,221 @@
+#include "server/attach/session.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+class SessionTest : public ::testing::Test {
+ protected:
+  static v1::Hello Hello(uint32_t min = 1, uint32_t max = 1, size_t host_id_bytes = 16) {
+    v1::Hello hello;
+    hello.set_version_min(min);
+    hello.set_version_max(max);
+    hello.set_host_id(std::string(host_id_bytes, 'h'));
+    return hello;
+  }
+  static v1::Open OpenOf(uint32_t channel) {
+    v1::Open open;
+    open.set_channel(channel);
+    open.set_class_("default/gold");
+    return open;
+  }
+  static v1::Line Line(uint32_t channel, uint64_t limit, uint64_t received, uint32_t guests = 0) {
+    v1::Line line;
+    line.set_channel(channel);
+    line.set_limit(limit);
+    line.set_received(received);
+    line.set_guests(guests);
+    return line;
+  }
+  Channel* OpenChannel(uint32_t number) { return session_.Open(OpenOf(number)).value(); }
+  absl::StatusCode CreditCode(const v1::Line& line) {
+    return session_.Credit(line).status().code();
+  }
+
+  Session session_{{"spiffe://test/agent", "peer"}, {.max_credit = 1000, .max_payload = 300}};
+};
+
+TEST_F(SessionTest, OnlyHelloMayComeFirstAndOnlyOnce) {
+  v1::AgentMessage credit, hello, empty;
+  credit.mutable_credit();
+  hello.mutable_hello();
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.CheckOrder(credit)));
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.CheckOrder(empty)));
+  EXPECT_TRUE(session_.CheckOrder(hello).ok());
+  ASSERT_TRUE(session_.Hello(Hello(), 5).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.CheckOrder(hello)));
+  EXPECT_TRUE(session_.CheckOrder(credit).ok());
+}
+
+TEST_F(SessionTest, HelloMustShareAVersionAndNameTheHost) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(session_.Hello(Hello(2, 3), 1)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(session_.Hello(Hello(0, 0), 1)));
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.Hello(Hello(2, 1), 1)));
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.Hello(Hello(1, 1, 15), 1)));
+  EXPECT_EQ(session_.phase(), Session::Phase::kNew);
+  EXPECT_TRUE(session_.Hello(Hello(0, 9), 1).ok());
+  EXPECT_EQ(session_.phase(), Session::Phase::kReady);
+}
+
+TEST_F(SessionTest, WelcomeStatesTheLimitsInTheFirstMessage) {
+  ASSERT_TRUE(session_.Hello(Hello(), 5).ok());
+  ASSERT_TRUE(session_.HasNews());
+  const v1::ServerMessage head = session_.NextHead(0);
+  EXPECT_EQ(head.seq(), 1u);
+  EXPECT_EQ(head.welcome().session_id(), 5u);
+  EXPECT_EQ(head.welcome().max_credit(), 1000u);
+  EXPECT_EQ(head.welcome().max_payload(), 300u);
+  session_.Sent(0, 0);
+  EXPECT_FALSE(session_.HasNews());
+  EXPECT_EQ(session_.NextHead(0).seq(), 2u);
+  EXPECT_FALSE(session_.NextHead(0).has_welcome());
+}
+
+TEST_F(SessionTest, ChannelNumbersAreInRangeAndNeverReused) {
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(0)).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(65)).status()));
+  Channel* const channel = OpenChannel(64);
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(64)).status()));
+  session_.CloseChannel(channel, absl::StatusCode::kOk, "");
+  EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(64)).status()));
+}
+
+TEST_F(SessionTest, CreditIsMonotoneAndNeverAcknowledgesWhatWasNotSent) {
+  Channel* const channel = OpenChannel(1);
+  ASSERT_TRUE(session_.Credit(Line(1, 500, 0)).ok());
+  EXPECT_EQ(channel->want(), 500u);
+  channel->sent = 200;
+  ASSERT_TRUE(session_.Credit(Line(1, 500, 200)).ok());
+  EXPECT_EQ(channel->unconfirmed(), 0u);
+  EXPECT_EQ(CreditCode(Line(1, 499, 200)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CreditCode(Line(1, 500, 199)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CreditCode(Line(1, 500, 201)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CreditCode(Line(2, 500, 0)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(channel->limit, 500u);
+  EXPECT_EQ(channel->received, 200u);
+}
+
+TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
+  Channel* const channel = OpenChannel(1);
+  EXPECT_EQ(CreditCode(Line(1, 1001, 0)), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(CreditCode(Line(1, UINT64_MAX, 0)), absl::StatusCode::kOutOfRange);
+  ASSERT_TRUE(session_.Credit(Line(1, 1000, 0)).ok());
+  channel->sent = 1000;
+  EXPECT_EQ(CreditCode(Line(1, 2000, 999)), absl::StatusCode::kOutOfRange);
+  EXPECT_TRUE(session_.Credit(Line(1, 2000, 1000)).ok());
+}
+
+TEST_F(SessionTest, ALineThatCrossesClosedStillAcknowledges) {
+  Channel* const channel = OpenChannel(1);
+  ASSERT_TRUE(session_.Credit(Line(1, 500, 0)).ok());
+  channel->sent = 200;
+  session_.CloseChannel(channel, absl::StatusCode::kNotFound, "removed");
+  const absl::StatusOr<Channel*> credited = session_.Credit(Line(1, 700, 200));
+  ASSERT_TRUE(credited.ok());
+  EXPECT_EQ(*credited, nullptr);
+  EXPECT_EQ(session_.unconfirmed_bytes(), 0u);
+  v1::Close close;
+  close.set_channel(1);
+  EXPECT_EQ(session_.Close(close).value(), nullptr);
+}
+
+TEST_F(SessionTest, GuestsAreAWeightAndClamped) {
+  Channel* const channel = OpenChannel(1);
+  ASSERT_TRUE(session_.Credit(Line(1, 0, 0, 4'000'000'000)).ok());
+  EXPECT_EQ(channel->guests, Session::kMaxGuests);
+  EXPECT_EQ(channel->waiting_guests, Session::kMaxGuests) << "an agent that does not say so";
+}
+
+TEST_F(SessionTest, WaitingGuestsAreWhatWeighs) {
+  Channel* const channel = OpenChannel(1);
+  v1::Line line = Line(1, 0, 0, 20);
+  line.set_waiting_guests(0);
+  ASSERT_TRUE(session_.Credit(line).ok());
+  EXPECT_EQ(channel->guests, 20u);
+  EXPECT_EQ(channel->waiting_guests, 0u);
+  line.set_waiting_guests(4'000'000'000);
+  ASSERT_TRUE(session_.Credit(line).ok());
+  EXPECT_EQ(channel->waiting_guests, Session::kMaxGuests);
+}
+
+TEST_F(SessionTest, APlanFillsOneMessageAndWaitsForTheWrite) {
+  Channel* const channel = OpenChannel(1);
+  EXPECT_EQ(session_.Plan(channel, 200, 0), 200u);
+  EXPECT_EQ(session_.Plan(channel, 200, 0), 100u);
+  EXPECT_EQ(session_.Plan(channel, 200, 0), 0u);
+  session_.ClearPlan();
+  session_.Sent(300, 0);
+  EXPECT_EQ(session_.Plan(channel, 1, 0), 0u);
+  EXPECT_EQ(session_.WriteEnded(), 300u);
+  EXPECT_EQ(session_.Plan(channel, 1, 0), 1u);
+}
+
+TEST_F(SessionTest, APlanMayBeginWhileAWriteIsOutstanding) {
+  Channel* const channel = OpenChannel(1);
+  ASSERT_TRUE(session_.Credit(Line(1, 1000, 0)).ok());
+  session_.Sent(300, 0);
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 150u);
+  EXPECT_EQ(channel->want(), 850u);
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 50u);
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 0u);
+  session_.WriteEnded();
+  EXPECT_EQ(session_.Plan(channel, 150, 200), 100u) << "the message is full";
+  EXPECT_EQ(session_.Unplan(channel), 300u);
+  EXPECT_EQ(session_.planned(), 0u);
+  session_.Sent(300, 0);
+  EXPECT_EQ(session_.Plan(channel, 1000, 1000), 300u) << "no more than a message";
+}
+
+TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {
+  session_.SetStarted(kSecond);
+  EXPECT_TRUE(session_.Expired(11 * kSecond - 1).ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(session_.Expired(11 * kSecond)));
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  EXPECT_TRUE(session_.Expired(100 * kSecond).ok());
+}
+
+TEST_F(SessionTest, DrainIsToldOnceAndEndsAtItsDeadline) {
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  session_.Sent(0, 0);
+  session_.WriteEnded();
+  session_.BeginDrain("rebalance", 0, 30 * kSecond);
+  EXPECT_EQ(session_.phase(), Session::Phase::kDraining);
+  EXPECT_EQ(session_.NextHead(10 * kSecond).drain().deadline_ms(), 20'000u);
+  session_.Sent(0, 0);
+  EXPECT_FALSE(session_.HasNews());
+  session_.BeginDrain("again", 0, 40 * kSecond);
+  EXPECT_FALSE(session_.HasNews()) << "a later deadline is no news";
+  session_.BeginDrain("sooner", 0, 5 * kSecond);
+  EXPECT_TRUE(session_.HasNews());
+  EXPECT_TRUE(session_.Expired(5 * kSecond - 1).ok());
+  EXPECT_TRUE(absl::IsUnavailable(session_.Expired(5 * kSecond)));
+}
+
+TEST_F(SessionTest, AWriteThatNobodyTakesIsStuckAfterAMinute) {
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  EXPECT_FALSE(session_.Stuck(1000 * kSecond));
+  session_.Sent(0, kSecond);
+  EXPECT_FALSE(session_.Stuck(61 * kSecond - 1));
+  EXPECT_TRUE(session_.Stuck(61 * kSecond));
+}
+
+TEST_F(SessionTest, AnEndedSessionWaitsFiveSecondsForItsLastWrite) {
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  session_.Sent(0, 0);
+  session_.End(absl::AbortedError("superseded"), kSecond);
+  session_.End(absl::CancelledError("later"), kSecond);
+  EXPECT_TRUE(absl::IsAborted(session_.end_status()));
+  EXPECT_FALSE(session_.finish_due());
+  EXPECT_FALSE(session_.Stuck(6 * kSecond - 1));
+  EXPECT_TRUE(session_.Stuck(6 * kSecond));
+  session_.WriteEnded();
+  EXPECT_TRUE(session_.finish_due());
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,225 @@
+// A dispatcher with fake pools, peers and time, driven by hand.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "base/class_tree/class_tree.h"
+#include "base/process/clock.h"
+#include "gtest/gtest.h"
+#include "server/dispatch/dispatcher.h"
+#include "tests/server/fakes.h"
+
+namespace entropyd {
+
+inline constexpr int64_t kSecond = 1'000'000'000;
+inline constexpr int64_t kMilli = 1'000'000;
+
+// An agent's end of a session, as the dispatcher's transport sees it.
+struct FakePeer {
+  Session* session = nullptr;
+  FakeTransport::Record wire;
+  size_t seen = 0;                        // messages already looked at
+  std::map<uint32_t, uint64_t> received;  // by channel
+  bool write_pending() const { return written < wire.messages.size(); }
+  size_t written = 0;  // messages whose write was reported done
+};
+
+class DispatcherFixture : public ::testing::Test {
+ protected:
+  // default: quality drbg, leaves gold (guests weigh) and slow (64 KiB/s ceiling);
+  // scarce: quality full, leaf key.
+  // A message's payload, an eighth of a channel's credit.
+  static constexpr uint32_t kPayload = 32 * 1024;
+  static constexpr Session::Limits kLimits = {.max_credit = 256 * 1024, .max_payload = kPayload};
+
+  void SetUp() override { Make({.limits = kLimits}); }
+
+  void Make(Dispatcher::Options options) {
+    if (!options.allow) {
+      options.allow = [](absl::string_view identity, Dispatcher::Access, absl::string_view name) {
+        return absl::EndsWith(name, "secret") ? absl::PermissionDeniedError("not for you")
+                                              : absl::OkStatus();
+      };
+    }
+    limits_ = options.limits;
+    std::vector<PoolSetup> setups;
+    setups.push_back(Setup(&drbg_, 1024,
+                           {Class("root", "", 100 << 20), Class("gold", "root", 10 << 20),
+                            Class("slow", "root", 16 << 10, 64 << 10)}));
+    setups.back().leaves[0].weigh_guests = true;
+    setups.back().leaves[1].weigh_guests = slow_weighs_guests_;
+    setups.push_back(Setup(&full_, 256, {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)}));
+    dispatcher_ =
+        std::make_unique<Dispatcher>(std::move(options), std::move(setups), &clock_, &log_);
+  }
+
+  static ClassTree::ClassSpec Class(const std::string& name, const std::string& parent,
+                                    uint64_t rate, uint64_t ceil = ClassTree::kUnlimited) {
+    ClassTree::ClassSpec spec;
+    spec.name = name;
+    spec.parent = parent;
+    spec.rate = rate;
+    spec.ceil = ceil;
+    return spec;
+  }
+  static PoolSetup Setup(FakePool* pool, uint32_t chunk,
+                         std::vector<ClassTree::ClassSpec> classes) {
+    PoolSetup setup;
+    setup.pool = pool;
+    setup.tree = ClassTree::Create({.chunk_bytes = chunk}, classes).value();
+    for (const ClassTree::ClassSpec& spec : classes) {
+      const absl::StatusOr<ClassTree::ClassId> id = setup.tree->FindLeaf(spec.name);
+      if (id.ok()) {
+        setup.leaves.push_back({pool->name() + "/" + spec.name, *id, spec.rate, spec.ceil, false});
+      }
+    }
+    return setup;
+  }
+
+  // What a loop does: steps until there is nothing to do now, and sends what came out.
+  void Run() {
+    Dispatcher::Progress progress;
+    do {
+      progress = dispatcher_->Step(clock_.NowNanos());
+      std::vector<Dispatcher::Outgoing> outgoing;
+      dispatcher_->TakeOutgoing(&outgoing);
+      for (Dispatcher::Outgoing& one : outgoing) one.outlet->Send(std::move(one.message));
+    } while (progress.more || !dispatcher_->mailbox().TryRelease());
+    wake_nanos_ = progress.wake_nanos;
+  }
+  void Post(MailNode* node, uint32_t events) {
+    if (dispatcher_->mailbox().Post(node, events)) Run();
+  }
+  void Tick() { Post(&tick_, 1); }
+  void Advance(int64_t nanos) {
+    clock_.AdvanceNanos(nanos);
+    Tick();
+  }
+  void PoolsChanged() {
+    dispatcher_->PoolsChanged();
+    Tick();
+  }
+
+  FakePeer* Attach(const std::string& identity = "spiffe://test/agent") {
+    peers_.push_back(std::make_unique<FakePeer>());
+    FakePeer* peer = peers_.back().get();
+    peer->session = new Session({identity, "peer"}, limits_);
+    peer->session->SetTransport(std::make_unique<FakeTransport>(&peer->wire));
+    Post(peer->session, Session::kStart);
+    return peer;
+  }
+  void Say(FakePeer* peer, const v1::AgentMessage& message) {
+    peer->session->inbox = message;
+    peer->session->inbox_status = absl::OkStatus();
+    Post(peer->session, Session::kRead);
+  }
+  FakePeer* Greet(const std::string& identity = "spiffe://test/agent", char host = 'a') {
+    FakePeer* peer = Attach(identity);
+    Hello(peer, host);
+    return peer;
+  }
+  void Hello(FakePeer* peer, char host = 'a') {
+    v1::AgentMessage message;
+    message.mutable_hello()->set_version_min(1);
+    message.mutable_hello()->set_version_max(1);
+    message.mutable_hello()->set_host_id(std::string(16, host));
+    Say(peer, message);
+  }
+  void Open(FakePeer* peer, uint32_t channel, const std::string& name,
+            v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
+    v1::AgentMessage message;
+    message.mutable_open()->set_channel(channel);
+    message.mutable_open()->set_class_(name);
+    message.mutable_open()->set_min_quality(quality);
+    Say(peer, message);
+  }
+  void Credit(FakePeer* peer, uint32_t channel, uint64_t limit, uint64_t received,
+              uint32_t guests = 0) {
+    v1::AgentMessage message;
+    v1::Line* line = message.mutable_credit()->add_line();
+    line->set_channel(channel);
+    line->set_limit(limit);
+    line->set_received(received);
+    line->set_guests(guests);
+    Say(peer, message);
+  }
+  void CloseChannel(FakePeer* peer, uint32_t channel) {
+    v1::AgentMessage message;
+    message.mutable_close()->set_channel(channel);
+    Say(peer, message);
+  }
+  // The transport took the peer's oldest message.
+  void Written(FakePeer* peer, bool ok = true) {
+    ASSERT_TRUE(peer->write_pending());
+    ++peer->written;
+    Post(peer->session, ok ? Session::kWritten : Session::kWriteFailed);
+  }
+  void WriteAll(FakePeer* peer) {
+    while (peer->write_pending()) Written(peer);
+  }
+  void Die(FakePeer* peer) {
+    if (peer->write_pending()) Written(peer, false);
+    Post(peer->session, Session::kCancelled);
+    ASSERT_TRUE(peer->wire.finished);
+    Post(peer->session, Session::kDead);
+  }
+
+  const ServerMessageView& Message(const FakePeer* peer, size_t index) const {
+    return peer->wire.messages.at(index)->view;
+  }
+  const ServerMessageView& Last(const FakePeer* peer) const {
+    return peer->wire.messages.back()->view;
+  }
+  uint64_t Granted(const FakePeer* peer, uint32_t channel) const {
+    uint64_t bytes = 0;
+    for (const auto& message : peer->wire.messages) {
+      for (const GrantView& grant : message->view.grants) {
+        if (grant.channel == channel) bytes += grant.bytes;
+      }
+    }
+    return bytes;
+  }
+
+  Draw* Get(FakeOutlet::Record* record, const std::string& name, uint32_t bytes,
+            const std::string& identity = "spiffe://test/reader",
+            v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
+    auto* draw = new Draw({identity, name, bytes, quality});
+    draw->outlet = std::make_unique<FakeOutlet>(record);
+    Post(draw, Draw::kStart);
+    return draw;
+  }
+
+  const Dispatcher::Totals& totals() const { return dispatcher_->totals(); }
+  // charged = received + unconfirmed + planned + forfeited (+ what Get was given)
+  void ExpectBalance() const {
+    uint64_t unconfirmed = totals().lost_bytes;
+    for (const auto& session : dispatcher_->roster().sessions()) {
+      if (!session->ended()) unconfirmed += session->unconfirmed_bytes();
+    }
+    EXPECT_EQ(totals().charged_bytes, totals().received_bytes + unconfirmed +
+                                          totals().planned_bytes + totals().forfeited_bytes +
+                                          totals().drawn_bytes);
+  }
+
+  bool slow_weighs_guests_ = false;  // before Make()
+  ManualClock clock_{kSecond};
+  FakeLog log_{&clock_};
+  FakePool drbg_{"default"};
+  FakePool full_{"scarce", v1::QUALITY_FULL};
+  Session::Limits limits_;
+  std::vector<std::unique_ptr<FakePeer>> peers_;  // outlives the sessions, which write into it
+  std::unique_ptr<Dispatcher> dispatcher_;
+  int64_t wake_nanos_ = 0;
+
+ private:
+  struct TickNode final : MailNode {
+    TickNode() : MailNode(Kind::kTick) {}
+  } tick_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,198 @@
+// Random agents against the dispatcher: they credit, acknowledge, stall, open, close and die, while
+// pools suspend, fail and run dry. After every event the rules of proto/README.md must hold.
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/server/dispatch/dispatcher_fixture.h"
+
+namespace entropyd {
+namespace {
+
+class DispatcherModelTest : public DispatcherFixture, public ::testing::WithParamInterface<int> {
+ protected:
+  struct ModelChannel {
+    uint32_t number;
+    bool slow;
+    bool full;
+    uint64_t limit = 0;
+    uint64_t received = 0;
+    bool closing = false;
+  };
+  struct ModelAgent {
+    FakePeer* peer = nullptr;
+    std::vector<ModelChannel> channels;
+    uint32_t next_channel = 1;
+    uint64_t next_seq = 1;
+    size_t read = 0;  // messages taken off the wire
+  };
+
+  uint64_t Random(uint64_t bound) { return rng_() % bound; }
+  bool Chance(int percent) { return Random(100) < static_cast<uint64_t>(percent); }
+
+  void StartAgent(int host) {
+    ModelAgent& agent = agents_[host];
+    agent = ModelAgent();
+    agent.peer = Greet("spiffe://test/" + std::to_string(host % 3), static_cast<char>('a' + host));
+  }
+
+  void OpenOne(ModelAgent* agent) {
+    if (agent->next_channel > 6) return;
+    const uint64_t which = Random(3);
+    const char* const names[] = {"default/gold", "default/slow", "scarce/key"};
+    agent->channels.push_back({agent->next_channel++, which == 1, which == 2});
+    Open(agent->peer, agent->channels.back().number, names[which]);
+  }
+
+  // A correct agent: offsets and seq without gaps, never beyond the credit.
+  void ReadAll(ModelAgent* agent) {
+    for (; agent->read < agent->peer->wire.messages.size(); ++agent->read) {
+      const ServerMessageView& view = Message(agent->peer, agent->read);
+      ASSERT_EQ(view.head.seq(), agent->next_seq++);
+      uint64_t payload = 0;
+      for (const GrantView& grant : view.grants) {
+        payload += grant.bytes;
+        for (ModelChannel& channel : agent->channels) {
+          if (channel.number != grant.channel) continue;
+          ASSERT_EQ(grant.offset, channel.received);
+          channel.received += grant.bytes;
+          ASSERT_LE(channel.received, channel.limit);
+        }
+      }
+      ASSERT_LE(payload, limits_.max_payload);
+      ASSERT_TRUE(payload > 0 || view.head.has_welcome() || view.head.has_drain() ||
+                  view.head.state_size() > 0)
+          << "a message that says nothing";
+    }
+  }
+
+  void CreditOne(ModelAgent* agent) {
+    if (agent->channels.empty()) return;
+    ModelChannel& channel = agent->channels[Random(agent->channels.size())];
+    if (channel.closing) return;
+    const uint64_t want = channel.received + Random(limits_.max_credit + 1);
+    channel.limit = std::max(channel.limit, want);
+    Credit(agent->peer, channel.number, channel.limit, channel.received,
+           static_cast<uint32_t>(Random(5)));
+  }
+
+  void CloseOne(ModelAgent* agent) {
+    if (agent->channels.empty()) return;
+    ModelChannel& channel = agent->channels[Random(agent->channels.size())];
+    channel.closing = true;
+    CloseChannel(agent->peer, channel.number);
+  }
+
+  void DisturbPools() {
+    switch (Random(5)) {
+      case 0:
+        drbg_.state.ready = !drbg_.state.ready;
+        break;
+      case 1:
+        ++drbg_.state.discard_epoch;
+        break;
+      case 2:
+        full_.available += Random(20'000);
+        break;
+      case 3:
+        drbg_.next_error = absl::InternalError("generator failed");
+        return;  // found out by the next read
+      case 4:
+        full_.on_read = [this] {
+          ++full_.state.discard_epoch;
+          full_.on_read = nullptr;
+        };
+        return;
+    }
+    PoolsChanged();
+  }
+
+  void Step() {
+    ModelAgent& agent = agents_[Random(agents_.size())];
+    const uint64_t dice = Random(100);
+    if (dice < 40) {
+      if (agent.peer->write_pending()) Written(agent.peer);
+    } else if (dice < 65) {
+      ReadAll(&agent);
+      CreditOne(&agent);
+    } else if (dice < 75) {
+      Advance(static_cast<int64_t>(Random(20)) * kMilli);
+    } else if (dice < 83) {
+      OpenOne(&agent);
+    } else if (dice < 85) {
+      CloseOne(&agent);
+    } else if (dice < 93) {
+      DisturbPools();
+    } else if (dice < 95) {
+      Die(agent.peer);
+      StartAgent(static_cast<int>(&agent - agents_.data()));
+    } else {
+      Advance(static_cast<int64_t>(Random(400)) * kMilli);
+    }
+  }
+
+  // parked => busy or capped; a demand that nothing holds back has been served.
+  void ExpectNobodyForgotten() const {
+    for (const auto& session : dispatcher_->roster().sessions()) {
+      if (session->ended()) continue;
+      for (const auto& channel : session->channels()) {
+        if (channel->leaf == nullptr) continue;
+        const PoolSlot& slot = *channel->leaf->slot;
+        ASSERT_EQ(slot.tree->MemberWant(channel->member), channel->want());
+        ASSERT_TRUE(!channel->parked || session->write_outstanding() || session->capped);
+        const bool held = channel->want() == 0 || !slot.state.ready || slot.stopped ||
+                          slot.pool->Available() == 0 || session->write_outstanding() ||
+                          session->capped || slot.tree->NextEventNanos().has_value();
+        ASSERT_TRUE(held) << channel->name << " wants " << channel->want();
+      }
+    }
+  }
+
+  std::mt19937_64 rng_{static_cast<uint64_t>(GetParam())};
+  std::vector<ModelAgent> agents_;
+};
+
+TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
+  Make({.limits = {.max_credit = 64 * 1024, .max_payload = 8 * 1024}, .max_in_flight = 24 * 1024});
+  full_.available = 50'000;
+  agents_.resize(6);
+  for (size_t i = 0; i < agents_.size(); ++i) StartAgent(static_cast<int>(i));
+  for (int i = 0; i < 3000; ++i) {
+    Step();
+    ExpectBalance();
+    ExpectNobodyForgotten();
+    if (HasFailure()) FAIL() << "seed " << GetParam() << ", step " << i;
+  }
+  EXPECT_EQ(totals().violations, 0u);
+
+  // With healthy pools and peers that read, every demand ends: neither side waits for the other.
+  drbg_.state.ready = true;
+  drbg_.next_error = absl::OkStatus();
+  full_.available = UINT64_MAX;
+  PoolsChanged();
+  bool waiting = true;
+  for (int round = 0; round < 2000 && waiting; ++round) {
+    waiting = false;
+    for (ModelAgent& agent : agents_) {
+      WriteAll(agent.peer);
+      ReadAll(&agent);
+      for (const ModelChannel& channel : agent.channels) {
+        waiting = waiting || (!channel.closing && channel.received < channel.limit);
+      }
+    }
+    Advance(100 * kMilli);
+  }
+  EXPECT_FALSE(waiting);
+  for (ModelAgent& agent : agents_) Die(agent.peer);
+  EXPECT_TRUE(dispatcher_->roster().sessions().empty());
+  EXPECT_EQ(totals().in_flight_bytes, 0u);
+  EXPECT_EQ(totals().planned_bytes, 0u);
+  ExpectBalance();
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, DispatcherModelTest, ::testing::Range(1, 9));
+
+}  // namespace
+}  // namespace entropyd

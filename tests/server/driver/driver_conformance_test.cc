@@ -1,0 +1,455 @@
+// What every driver has to do, tried on every driver there is: start, short read, stall, error,
+// unplug, replug, wrong data, stop while blocked. A new driver joins with one Rig.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/driver/registry.h"
+#include "server/health/health_monitor.h"
+#include "server/source/source_thread.h"
+#include "tests/server/driver/driver_rigs.h"
+#include "tests/server/driver/fake_driver.h"
+#include "tests/server/driver/upstream_rig.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <typename T>
+std::unique_ptr<Rig> MakeRig() {
+  return std::make_unique<T>();
+}
+
+struct RigParam {
+  const char* driver;
+  const char* name;
+  std::unique_ptr<Rig> (*make)();
+};
+
+constexpr RigParam kRigs[] = {
+    {"char_device", "char_device", MakeRig<FifoRig>},
+    {"rdrand", "rdrand", MakeRig<RdrandRig>},
+    {"getrandom", "getrandom", MakeRig<GetrandomRig>},
+    {"rdseed", "rdseed", MakeRig<RdseedRig>},
+    {"egd", "egd_unix", MakeRig<EgdUnixRig>},
+    {"egd", "egd_tcp", MakeRig<EgdTcpRig>},
+    {"pkcs11", "pkcs11_softhsm", MakeRig<SoftHsmRig>},
+    {"pkcs11", "pkcs11_test_module", MakeRig<TestModuleRig>},
+    {"tpm2", "tpm2_swtpm", MakeRig<SwtpmRig>},
+    {"jitter", "jitter", MakeRig<JitterRig>},
+    {"upstream", "upstream_grpc", MakeRig<UpstreamRig>},
+};
+
+// A pool that tells when its source's state changes.
+class WatchingSink final : public SourceSink {
+ public:
+  bool Wants(int member) override { return true; }
+  double Add(int member, absl::Span<const uint8_t> samples) override { return 0; }
+  void SetSourceState(int member, v1::SourceState state) override {
+    absl::MutexLock lock(&mutex_);
+    state_ = state;
+  }
+  // False when none of them came within 20 s.
+  bool Await(std::initializer_list<v1::SourceState> states) {
+    absl::MutexLock lock(&mutex_);
+    const auto reached = [&] {
+      mutex_.AssertReaderHeld();
+      return std::count(states.begin(), states.end(), state_) > 0;
+    };
+    return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  v1::SourceState state_ ABSL_GUARDED_BY(mutex_) = v1::SOURCE_STATE_STARTING;
+};
+
+class DriverConformance : public ::testing::TestWithParam<RigParam> {
+ protected:
+  // Where the machine lacks the device, saying so properly is all that can be asked of the driver.
+  bool Absent() {
+    if (rig_->present()) return false;
+    const absl::Status status = driver_->Open().status();
+    EXPECT_TRUE(absl::IsNotFound(status) || absl::IsFailedPrecondition(status)) << status;
+    EXPECT_FALSE(status.message().empty());
+    return true;
+  }
+  void Open() {
+    const absl::StatusOr<std::string> device = driver_->Open();
+    ASSERT_TRUE(device.ok()) << device.status();
+    EXPECT_FALSE(device->empty());
+  }
+  // As the source does it: asks until there is something, or an error.
+  absl::StatusOr<size_t> ReadSome(absl::Span<uint8_t> out) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    while (absl::Now() < deadline) {
+      absl::StatusOr<size_t> got = driver_->Read(out);
+      if (!got.ok() || *got > 0) return got;
+      std::this_thread::yield();
+    }
+    return absl::DeadlineExceededError("nothing came");
+  }
+  std::vector<uint8_t> Read(size_t n) {
+    rig_->Supply();
+    std::vector<uint8_t> bytes(n);
+    absl::StatusOr<size_t> got = ReadSome(absl::MakeSpan(bytes));
+    EXPECT_TRUE(got.ok()) << got.status();
+    EXPECT_GT(got.value_or(0), 0u);
+    EXPECT_LE(got.value_or(0), n);
+    bytes.resize(got.value_or(0));
+    return bytes;
+  }
+  // Bytes that were good when they were given may come first.
+  absl::Status ReadUntilError() {
+    std::vector<uint8_t> bytes(4096);
+    absl::Status status;
+    for (int i = 0; i < 100 && status.ok(); ++i) status = ReadSome(absl::MakeSpan(bytes)).status();
+    return status;
+  }
+  // Takes what the device has given already: until it has nothing, or fails.
+  absl::Status Drain() {
+    std::vector<uint8_t> bytes(4096);
+    while (true) {
+      const absl::StatusOr<size_t> got = driver_->Read(absl::MakeSpan(bytes));
+      if (!got.ok()) return got.status();
+      if (*got == 0) return absl::OkStatus();
+    }
+  }
+  // The driver at work, as the server runs it: a thread, health tests, a pool.
+  std::unique_ptr<SourceThread> StartSource() {
+    const DriverEntry* entry = FindDriver(GetParam().driver);
+    SourceSpec spec;
+    spec.name = GetParam().name;
+    spec.claims = entry->claims(rig_->Config());
+    HealthTest test = HealthTest::Create({.min_entropy = spec.claims.health_min_entropy,
+                                          .word_bytes = spec.claims.word_bytes})
+                          .value();
+    SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
+    auto source = std::make_unique<Source>(spec, std::move(driver_), std::move(test),
+                                           std::move(held), &clock_, &log_);
+    source->AddSink(&sink_, 0);
+    auto thread = std::make_unique<SourceThread>(std::move(source));
+    thread->Start();
+    return thread;
+  }
+
+  SystemClock clock_;
+  EventLog log_{&clock_};
+  WatchingSink sink_;
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
+  std::unique_ptr<Rig> rig_ = GetParam().make();
+  std::unique_ptr<SourceDriver> driver_ = rig_->MakeDriver();
+};
+
+TEST_P(DriverConformance, GivesFreshBytesAtEveryRead) {
+  if (Absent()) return;
+  Open();
+  std::set<std::vector<uint8_t>> seen;
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(seen.insert(Read(16)).second);
+}
+
+TEST_P(DriverConformance, TakesAnyReadSize) {
+  if (Absent()) return;
+  Open();
+  for (const size_t n : {1, 2, 7, 8, 9, 63, 64, 65, 4096}) EXPECT_LE(Read(n).size(), n);
+}
+
+TEST_P(DriverConformance, WritesNothingBeyondWhatItSays) {
+  if (Absent()) return;
+  Open();
+  rig_->Supply();
+  std::vector<uint8_t> bytes(64, 0xee);
+  const size_t n = ReadSome(absl::MakeSpan(bytes).subspan(0, 13)).value();
+  EXPECT_EQ(std::vector<uint8_t>(bytes.begin() + n, bytes.end()),
+            std::vector<uint8_t>(64 - n, 0xee));
+}
+
+TEST_P(DriverConformance, CloseIsHarmlessAndOpenWorksAgain) {
+  driver_->Close();
+  if (Absent()) return;
+  for (int i = 0; i < 3; ++i) {
+    Open();
+    Read(16);
+    driver_->Close();
+    driver_->Close();
+  }
+}
+
+TEST_P(DriverConformance, InterruptIsHarmlessOutsideARead) {
+  driver_->Interrupt();
+  driver_->Close();
+}
+
+TEST_P(DriverConformance, UnpluggedDeviceIsAnErrorAndReplugRecovers) {
+  if (const char* why = rig_->UnplugImpossible()) GTEST_SKIP() << why;
+  Open();
+  Read(16);
+  rig_->Unplug();
+  const absl::Status gone = ReadUntilError();
+  EXPECT_TRUE(absl::IsUnavailable(gone)) << gone;
+  EXPECT_FALSE(gone.message().empty());
+  driver_->Close();
+  rig_->Replug();
+  Open();
+  Read(16);
+}
+
+TEST_P(DriverConformance, StalledDeviceGivesNothingAndComesBack) {
+  if (const char* why = rig_->StallImpossible()) GTEST_SKIP() << why;
+  Open();
+  rig_->Stall();
+  // What was on its way may still arrive; then nothing, told at once or by an error in due time.
+  const absl::Time begun = absl::Now();
+  const absl::Status silent = Drain();
+  EXPECT_TRUE(silent.ok() || absl::IsUnavailable(silent)) << silent;
+  EXPECT_LT(absl::Now() - begun, absl::Seconds(5));
+  driver_->Close();
+  rig_->Resume();
+  Open();
+  Read(16);
+}
+
+TEST_P(DriverConformance, BrokenDeviceIsAnErrorAndComesBack) {
+  if (const char* why = rig_->BreakImpossible()) GTEST_SKIP() << why;
+  Open();
+  Read(16);
+  rig_->Break();
+  const absl::Status broken = ReadUntilError();
+  EXPECT_TRUE(absl::IsUnavailable(broken)) << broken;
+  EXPECT_FALSE(broken.message().empty());
+  driver_->Close();
+  rig_->Mend();
+  Open();
+  Read(16);
+}
+
+TEST_P(DriverConformance, WrongDataIsFoundOutByTheHealthTests) {
+  if (const char* why = rig_->LieImpossible()) GTEST_SKIP() << why;
+  rig_->Lie();
+  std::unique_ptr<SourceThread> thread = StartSource();
+  EXPECT_TRUE(sink_.Await({v1::SOURCE_STATE_QUARANTINED, v1::SOURCE_STATE_LATCHED}));
+  thread->Stop();
+}
+
+TEST_P(DriverConformance, StopWhileBlockedIsPrompt) {
+  if (const char* why = rig_->StallImpossible()) GTEST_SKIP() << why;
+  rig_->Stall();
+  std::unique_ptr<SourceThread> thread = StartSource();
+  // Gone = opened in vain or silent for 2 s: whichever, it has been in its device by then.
+  EXPECT_TRUE(sink_.Await({v1::SOURCE_STATE_GONE}));
+  const absl::Time begun = absl::Now();
+  thread->Stop();
+  EXPECT_LT(absl::Now() - begun, absl::Seconds(2));
+  rig_->Resume();
+}
+
+TEST_P(DriverConformance, ClaimsAreSound) {
+  const DriverEntry* entry = FindDriver(GetParam().driver);
+  ASSERT_NE(entry, nullptr);
+  EXPECT_EQ(CheckKeys(*entry, rig_->Config()).key, nullptr);
+  const SourceClaims claims = entry->claims(rig_->Config());
+  EXPECT_FALSE(claims.group.empty());
+  EXPECT_GE(claims.health_min_entropy, claims.min_entropy);
+  EXPECT_GT(claims.max_rate, 0u);
+  EXPECT_GT(claims.read_bytes, 0u);
+  if (claims.software) {
+    EXPECT_EQ(claims.min_entropy, 0);
+  }
+  const absl::StatusOr<HealthTest> test = HealthTest::Create(
+      {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
+  ASSERT_TRUE(test.ok()) << test.status();
+  EXPECT_LT(test->PermanentFalseAlarmsPerYear(static_cast<double>(claims.max_rate)), 1);
+}
+
+std::string RigName(const ::testing::TestParamInfo<RigParam>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(All, DriverConformance, ::testing::ValuesIn(kRigs), RigName);
+
+TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
+  std::ifstream file(ENTROPYD_SERVER_README);
+  const std::string readme((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
+  std::set<std::string> names;
+  for (const DriverEntry& entry : BuiltIns()) {
+    EXPECT_TRUE(names.insert(entry.name).second) << entry.name << " twice";
+    EXPECT_EQ(FindDriver(entry.name), &entry);
+    EXPECT_TRUE(std::any_of(std::begin(kRigs), std::end(kRigs), [&](const RigParam& rig) {
+      return rig.driver == std::string(entry.name);
+    })) << entry.name;
+    EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/",
+                                                          entry.name, "_driver.cc`)")));
+  }
+  EXPECT_EQ(FindDriver(""), nullptr);
+  EXPECT_EQ(FindDriver("hwrng"), nullptr);
+}
+
+TEST(CharDeviceTest, RecordedSamplesArriveInOrder) {
+  FifoRig rig;
+  std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
+  ASSERT_TRUE(driver->Open().ok());
+  std::vector<uint8_t> samples(1000), got;
+  for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<uint8_t>(i * 7);
+  rig.Write(samples);
+  uint8_t buffer[256];
+  while (got.size() < samples.size()) {
+    const size_t n = driver->Read(absl::MakeSpan(buffer)).value();
+    ASSERT_GT(n, 0u);
+    EXPECT_LE(n, 64u) << "small reads only";
+    got.insert(got.end(), buffer, buffer + n);
+  }
+  EXPECT_EQ(got, samples);
+  EXPECT_EQ(driver->Read(absl::MakeSpan(buffer)).value(), 0u);
+}
+
+TEST(CharDeviceTest, FifoWithoutAWriterIsGoneAtTheFirstRead) {
+  FifoRig rig;
+  rig.Unplug();
+  std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
+  ASSERT_TRUE(driver->Open().ok()) << "opens without waiting for a writer";
+  uint8_t byte;
+  EXPECT_TRUE(absl::IsUnavailable(driver->Read({&byte, 1}).status()));
+}
+
+TEST(CharDeviceTest, RegularFileIsRefused) {
+  char path[] = "/tmp/entropyd_file_XXXXXX";
+  UniqueFd file(mkstemp(path));
+  CharDeviceDriver driver(path, "");
+  const absl::Status status = driver.Open().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("neither a character device nor a FIFO"));
+  config::v1::SourceConfig config;
+  config.set_path(path);
+  EXPECT_STREQ(CharDeviceDriver::Check(config).key, "path");
+  unlink(path);
+}
+
+TEST(CharDeviceTest, MissingDeviceIsNotFound) {
+  CharDeviceDriver driver("/dev/entropyd-no-such-device", "");
+  EXPECT_TRUE(absl::IsNotFound(driver.Open().status())) << driver.Open().status();
+}
+
+TEST(CharDeviceTest, KernelGeneratorUnderAnyNameIsRefused) {
+  CharDeviceDriver driver("/dev/../dev/urandom", "");
+  EXPECT_THAT(std::string(driver.Open().status().message()), HasSubstr("use driver getrandom"));
+  config::v1::SourceConfig config;
+  config.set_path("/dev/urandom");
+  EXPECT_THAT(CharDeviceDriver::Check(config).message, HasSubstr("write driver: getrandom"));
+}
+
+TEST(CharDeviceTest, PathIsNeeded) {
+  const ConfigFault fault = CharDeviceDriver::Check({});
+  EXPECT_STREQ(fault.key, "path");
+  EXPECT_EQ(fault.message, "driver char_device needs a path, e.g. path: /dev/hwrng");
+}
+
+TEST(CharDeviceTest, TerminalLineGivesBytesAsTheyCome) {
+  UniqueFd controller(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(controller && grantpt(controller.get()) == 0 && unlockpt(controller.get()) == 0);
+  CharDeviceDriver driver(ptsname(controller.get()), "");
+  ASSERT_TRUE(driver.Open().ok()) << driver.Open().status();
+  const std::vector<uint8_t> special = {0x03, 0x04, 0x0d, 0x0a, 0x11, 0x13, 0x1a, 0x7f, 0xff};
+  ASSERT_EQ(write(controller.get(), special.data(), special.size()),
+            static_cast<ssize_t>(special.size()));
+  std::vector<uint8_t> got(64);
+  got.resize(driver.Read(absl::MakeSpan(got)).value());
+  EXPECT_EQ(got, special);
+}
+
+TEST(CharDeviceTest, GeneratorBehindHwrngSetsTheClaims) {
+  const SourceClaims virtio = CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "virtio_rng.0", 0);
+  EXPECT_EQ(virtio.group, "host");
+  EXPECT_EQ(virtio.min_entropy, 1);
+  const SourceClaims none = CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "none", 0);
+  EXPECT_EQ(none.group, "host");
+  const SourceClaims board = CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "tpm-rng-0", 0);
+  EXPECT_EQ(board.group, "/dev/hwrng");
+  EXPECT_EQ(board.min_entropy, 4);
+  const SourceClaims usb = CharDeviceDriver::ClaimsFor("/dev/ttyACM0", false, "", 0);
+  EXPECT_EQ(usb.group, "/dev/ttyACM0");
+  EXPECT_EQ(usb.word_bytes, 4);
+  EXPECT_EQ(CharDeviceDriver::ClaimsFor("/dev/ttyACM0", false, "", 2'000'000).word_bytes, 8);
+}
+
+TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
+  FifoRig rig;
+  char current[] = "/tmp/entropyd_current_XXXXXX";
+  UniqueFd file(mkstemp(current));
+  const auto set_current = [&](absl::string_view name) {
+    ASSERT_EQ(ftruncate(file.get(), 0), 0);
+    ASSERT_EQ(pwrite(file.get(), name.data(), name.size(), 0), static_cast<ssize_t>(name.size()));
+  };
+  set_current("tpm-rng-0\n");
+  CharDeviceDriver driver(rig.path(), current);
+  EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
+  set_current("virtio_rng.0\n");
+  EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
+  CharDeviceDriver claimed_less(rig.path(), current);
+  EXPECT_EQ(claimed_less.Open().value(), "virtio_rng.0");
+  unlink(current);
+}
+
+int draws = 0;
+
+TEST(RdrandTest, ProcessorThatRepeatsOneValueIsRefused) {
+  RdrandDriver driver([](uint64_t* word) {
+    *word = UINT64_MAX;
+    return true;
+  });
+  EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(RdrandTest, TenTriesWithoutAValueAreAnError) {
+  draws = 0;
+  RdrandDriver driver([](uint64_t*) {
+    ++draws;
+    return false;
+  });
+  EXPECT_TRUE(absl::IsUnavailable(driver.Open().status()));
+  EXPECT_EQ(draws, 10);
+  uint8_t bytes[8];
+  EXPECT_TRUE(absl::IsUnavailable(driver.Read(absl::MakeSpan(bytes)).status()));
+}
+
+TEST(RdrandTest, ValueAtTheTenthTryIsUsed) {
+  draws = 0;
+  RdrandDriver driver([](uint64_t* word) {
+    *word = static_cast<uint64_t>(draws);
+    return ++draws % 10 == 0;
+  });
+  uint8_t bytes[16];
+  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 16u);
+  EXPECT_EQ(bytes[0], 9);
+  EXPECT_EQ(bytes[8], 19);
+}
+
+TEST(RdrandTest, FailureHalfWayGivesWhatThereIs) {
+  draws = 0;
+  RdrandDriver driver([](uint64_t* word) {
+    *word = 1;
+    return ++draws == 1;
+  });
+  uint8_t bytes[16];
+  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 8u);
+}
+
+TEST(RdrandTest, CreditIsOneReseedingPer64KiB) {
+  EXPECT_DOUBLE_EQ(RdrandDriver::Claims({}).min_entropy * 65536, 256);
+}
+
+}  // namespace
+}  // namespace entropyd

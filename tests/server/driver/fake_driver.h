@@ -1,0 +1,87 @@
+// A device that does what a test tells it, and a pool that remembers what it was told.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "server/driver/source_driver.h"
+#include "server/source/source.h"
+
+namespace entropyd {
+
+// Writes nothing and remembers the events.
+class EventLog final : public Log {
+ public:
+  explicit EventLog(const Clock* clock) : Log(clock, -1) {}
+  void Write(LogLevel level, absl::string_view event, Fields fields) override {
+    absl::MutexLock lock(&mutex_);
+    events.push_back(std::string(event));
+  }
+  std::vector<std::string> events;  // looked at when nothing else runs
+
+ private:
+  absl::Mutex mutex_;
+};
+
+// The device's state, kept by the test; any number of drivers look at it.
+struct FakeDevice {
+  absl::Status open = absl::OkStatus();      // what Open() answers
+  absl::Status read = absl::OkStatus();      // an error: what Read() answers
+  bool silent = false;                       // Read() has nothing
+  size_t max_read = SIZE_MAX;                // short reads
+  std::function<uint8_t(uint64_t)> byte_at;  // by offset since the test began; ideal when not set
+  uint64_t offset = 0;
+  int opens = 0;
+  int closes = 0;
+  std::mt19937_64 generator{42};
+};
+
+class FakeDriver final : public SourceDriver {
+ public:
+  explicit FakeDriver(FakeDevice* device) : device_(device) {}
+
+  absl::StatusOr<std::string> Open() override {
+    ++device_->opens;
+    if (!device_->open.ok()) return device_->open;
+    return std::string("fake");
+  }
+  absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override {
+    if (!device_->read.ok()) return device_->read;
+    if (device_->silent) return size_t{0};
+    const size_t n = std::min(out.size(), device_->max_read);
+    for (size_t i = 0; i < n; ++i, ++device_->offset) {
+      out[i] = device_->byte_at ? device_->byte_at(device_->offset)
+                                : static_cast<uint8_t>(device_->generator());
+    }
+    return n;
+  }
+  void Close() override { ++device_->closes; }
+
+ private:
+  FakeDevice* const device_;
+};
+
+struct FakeSink final : public SourceSink {
+  bool Wants(int member) override { return wants; }
+  double Add(int member, absl::Span<const uint8_t> samples) override {
+    blocks.emplace_back(samples.begin(), samples.end());
+    return credit_per_byte * static_cast<double>(samples.size());
+  }
+  void SetSourceState(int member, v1::SourceState state) override { states.push_back(state); }
+
+  bool wants = true;
+  double credit_per_byte = 4;
+  std::vector<std::vector<uint8_t>> blocks;
+  std::vector<v1::SourceState> states;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,86 @@
+// A PKCS#11 module with one slot, one token ("test token") and the functions that a source uses.
+#include "tests/server/driver/pkcs11_module.h"
+
+#include <p11-kit/pkcs11.h>
+
+#include <cstring>
+#include <mutex>
+#include <random>
+#include <thread>
+
+extern "C" {
+entropyd::Pkcs11ModuleControl entropyd_test_pkcs11_control;
+}
+
+namespace {
+
+auto& control = entropyd_test_pkcs11_control;
+
+void Pad(unsigned char* field, size_t size, const char* text) {
+  std::memset(field, ' ', size);
+  std::memcpy(field, text, std::strlen(text));
+}
+
+CK_RV Initialize(void*) {
+  if (control.initialised > 0) return CKR_CRYPTOKI_ALREADY_INITIALIZED;
+  ++control.initialised;
+  return CKR_OK;
+}
+
+CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
+  const CK_ULONG room = *count;
+  *count = control.present ? 1 : 0;
+  if (slots != nullptr && room >= *count && *count == 1) slots[0] = 7;
+  return CKR_OK;
+}
+
+CK_RV GetTokenInfo(CK_SLOT_ID, CK_TOKEN_INFO* info) {
+  *info = {};
+  Pad(info->label, sizeof(info->label), "test token");
+  Pad(info->manufacturerID, sizeof(info->manufacturerID),
+      control.is_softhsm ? "SoftHSM project" : "Test maker");
+  Pad(info->model, sizeof(info->model), "T1");
+  info->flags = control.has_rng ? CKF_RNG : 0;
+  return CKR_OK;
+}
+
+CK_RV OpenSession(CK_SLOT_ID, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE* session) {
+  if (!control.present) return CKR_TOKEN_NOT_PRESENT;
+  ++control.sessions;
+  *session = 1;
+  return CKR_OK;
+}
+
+CK_RV CloseSession(CK_SESSION_HANDLE) {
+  --control.sessions;
+  return CKR_OK;
+}
+
+CK_RV GenerateRandom(CK_SESSION_HANDLE, unsigned char* out, CK_ULONG size) {
+  while (control.hang) std::this_thread::yield();
+  if (size > control.largest) control.largest = size;
+  if (!control.present) return CKR_DEVICE_REMOVED;
+  if (control.answer != CKR_OK) return control.answer;
+  static std::mt19937 generator(5);
+  for (CK_ULONG i = 0; i < size; ++i) {
+    out[i] = control.repeat ? 0x5a : static_cast<unsigned char>(generator());
+  }
+  return CKR_OK;
+}
+
+}  // namespace
+
+extern "C" CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
+  static CK_FUNCTION_LIST functions = [] {
+    CK_FUNCTION_LIST f{};
+    f.C_Initialize = Initialize;
+    f.C_GetSlotList = GetSlotList;
+    f.C_GetTokenInfo = GetTokenInfo;
+    f.C_OpenSession = OpenSession;
+    f.C_CloseSession = CloseSession;
+    f.C_GenerateRandom = GenerateRandom;
+    return f;
+  }();
+  *list = &functions;
+  return CKR_OK;
+}

@@ -1,0 +1,121 @@
+#include "server/driver/rdseed_driver.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/process/fd.h"
+#include "tests/server/driver/driver_rigs.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+int draws = 0;
+
+// A file that stands for /proc/cpuinfo.
+class Cpuinfo {
+ public:
+  explicit Cpuinfo(absl::string_view flags) {
+    UniqueFd file(mkstemp(path_));
+    const std::string text =
+        absl::StrCat("processor\t: 0\nvendor_id\t: test\nflags\t\t: ", flags, "\n");
+    EXPECT_EQ(write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  ~Cpuinfo() { unlink(path_); }
+  const char* path() const { return path_; }
+
+ private:
+  char path_[32] = "/tmp/entropyd_cpuinfo_XXXXXX";
+};
+
+bool CountUp(uint64_t* word) {
+  *word = static_cast<uint64_t>(++draws);
+  return true;
+}
+
+TEST(RdseedTest, BothTheKernelAndCpuidMustHaveIt) {
+  const Cpuinfo with("fpu rdrand rdseed sse2"), without("fpu rdrand rdseed32 sse2");
+  EXPECT_TRUE(RdseedDriver(CountUp, with.path()).Open().ok());
+  EXPECT_TRUE(absl::IsNotFound(RdseedDriver(nullptr, with.path()).Open().status()));
+  const absl::Status cleared = RdseedDriver(CountUp, without.path()).Open().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(cleared)) << cleared;
+  for (const char* part : {"open rdseed", "the kernel does not list it", without.path(),
+                           "known to be faulty", "update firmware, microcode and kernel"}) {
+    EXPECT_THAT(std::string(cleared.message()), HasSubstr(part));
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(RdseedDriver(CountUp, "/no/cpuinfo").Open().status()));
+}
+
+TEST(RdseedTest, ThisMachineIsUsedOrRefusedAsItsFlagsSay) {
+  RdseedRig rig;
+  const absl::Status status = rig.MakeDriver()->Open().status();
+  EXPECT_EQ(status.ok(), rig.present()) << status;
+  if (!rig.present()) {
+    EXPECT_THAT(std::string(status.message()), HasSubstr("open rdseed: th"));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("remove the source"));
+  }
+}
+
+TEST(RdseedTest, ValueAtTheLastTryIsUsed) {
+  draws = 0;
+  RdseedDriver driver(
+      [](uint64_t* word) {
+        *word = static_cast<uint64_t>(draws);
+        return ++draws % 1024 == 0;
+      },
+      "");
+  uint8_t bytes[16];
+  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 16u);
+  EXPECT_EQ(bytes[0], 0xff);  // 1023
+  EXPECT_EQ(bytes[8], 0xff);  // 2047
+}
+
+TEST(RdseedTest, ThousandTriesInVainAreNothingYetAndNoError) {
+  draws = 0;
+  RdseedDriver driver(
+      [](uint64_t*) {
+        ++draws;
+        return false;
+      },
+      "");
+  uint8_t bytes[64];
+  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 0u);
+  EXPECT_EQ(draws, 1024);
+}
+
+TEST(RdseedTest, WordsBeforeAFailureAreGiven) {
+  draws = 0;
+  RdseedDriver driver(
+      [](uint64_t* word) {
+        *word = 1;
+        return ++draws <= 2;
+      },
+      "");
+  uint8_t bytes[64];
+  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 16u);
+}
+
+TEST(RdseedTest, ProcessorThatRepeatsOneValueIsRefused) {
+  const Cpuinfo with("rdseed");
+  RdseedDriver driver(
+      [](uint64_t* word) {
+        *word = 0;
+        return true;
+      },
+      with.path());
+  EXPECT_TRUE(absl::IsFailedPrecondition(driver.Open().status()));
+}
+
+TEST(RdseedTest, ProcessorThatGivesNothingIsTriedAgain) {
+  const Cpuinfo with("rdseed");
+  RdseedDriver driver([](uint64_t*) { return false; }, with.path());
+  EXPECT_TRUE(absl::IsUnavailable(driver.Open().status()));
+}
+
+}  // namespace
+}  // namespace entropyd

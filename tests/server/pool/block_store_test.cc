@@ -1,0 +1,124 @@
+#include "server/pool/block_store.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace entropyd {
+namespace {
+
+constexpr size_t kBlock = BlockStore::kBlockBytes;
+
+class BlockStoreTest : public ::testing::Test {
+ protected:
+  // Every byte of a block is `fill`.
+  void Push(int group, uint8_t fill) { store_.Push(group, std::vector<uint8_t>(kBlock, fill)); }
+
+  std::vector<uint8_t> Take(size_t n) {
+    std::vector<uint8_t> out(n, 0);
+    store_.XorOut(absl::MakeSpan(out));
+    return out;
+  }
+
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+  BlockStore store_ = BlockStore::Create(arena_.get(), 4 * kBlock + 5).value();
+};
+
+TEST_F(BlockStoreTest, M12_BytesLeaveInOrderAndOnce) {
+  Push(0, 1);
+  Push(0, 2);
+  EXPECT_EQ(store_.bytes(), 2 * kBlock);
+  std::vector<uint8_t> expected(kBlock, 1);
+  expected.push_back(2);
+  EXPECT_EQ(Take(kBlock + 1), expected);
+  EXPECT_EQ(store_.bytes(), kBlock - 1);
+  EXPECT_EQ(Take(kBlock - 1), std::vector<uint8_t>(kBlock - 1, 2));
+  EXPECT_EQ(store_.bytes(), 0u);
+}
+
+TEST_F(BlockStoreTest, BytesAreXoredIntoTheOutput) {
+  Push(0, 0x0f);
+  std::vector<uint8_t> out(3, 0xff);
+  store_.XorOut(absl::MakeSpan(out));
+  EXPECT_EQ(out, std::vector<uint8_t>(3, 0xf0));
+}
+
+TEST_F(BlockStoreTest, FullAtItsWholeBlocksAndRoundsTheRing) {
+  for (int round = 0; round < 5; ++round) {
+    for (uint8_t i = 0; i < 4; ++i) {
+      EXPECT_FALSE(store_.full());
+      Push(0, i);
+    }
+    EXPECT_TRUE(store_.full());
+    EXPECT_EQ(Take(kBlock)[0], 0);
+    Push(0, 4);
+    for (uint8_t i = 1; i <= 4; ++i) EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, i));
+  }
+}
+
+TEST_F(BlockStoreTest, DroppingAGroupKeepsTheOthersInOrder) {
+  Push(0, 9);
+  Take(kBlock);  // so that the rest goes round the end of the ring
+  Push(0, 1);
+  Push(1, 2);
+  Push(0, 3);
+  Push(1, 4);
+  store_.DropGroup(1);
+  EXPECT_EQ(store_.bytes(), 2 * kBlock);
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 1));
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+}
+
+TEST_F(BlockStoreTest, DroppingOneGroupAfterAnotherLeavesTheRest) {
+  Push(0, 1);
+  Push(1, 2);
+  Push(2, 3);
+  store_.DropGroup(0);
+  store_.DropGroup(1);
+  EXPECT_EQ(store_.bytes(), kBlock);
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+}
+
+// A fresh arena hands out its memory in order, so that the store's lies between two blocks of ours.
+TEST(BlockStoreMemoryTest, WhatHasLeftOrWasDroppedIsWiped) {
+  const auto arena = SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
+  const SecretBytes before = arena->Allocate(64).value();
+  BlockStore store = BlockStore::Create(arena.get(), 4 * kBlock).value();
+  const SecretBytes after = arena->Allocate(64).value();
+  ASSERT_EQ(after.data() - before.data(), static_cast<ptrdiff_t>(64 + 4 * kBlock));
+  const auto kept = [&](uint8_t fill) {
+    return static_cast<size_t>(std::count(before.data(), after.data(), fill));
+  };
+  const auto take = [&](size_t n) {
+    std::vector<uint8_t> out(n, 0);
+    store.XorOut(absl::MakeSpan(out));
+  };
+  store.Push(0, std::vector<uint8_t>(kBlock, 1));
+  store.Push(0, std::vector<uint8_t>(kBlock, 2));
+  store.Push(1, std::vector<uint8_t>(kBlock, 3));
+  ASSERT_EQ(kept(1), kBlock);
+  take(10);
+  EXPECT_EQ(kept(1), kBlock - 10);
+  take(kBlock - 10);
+  EXPECT_EQ(kept(1), 0u);
+  store.DropGroup(0);
+  EXPECT_EQ(kept(2), 0u);
+  EXPECT_EQ(kept(3), kBlock) << "moved up, and its old place wiped";
+  take(10);
+  store.DropGroup(0);
+  EXPECT_EQ(kept(3), 0u) << "a half taken block goes whatever its group";
+}
+
+TEST_F(BlockStoreTest, DroppingAGroupEndsAHalfTakenBlock) {
+  Push(0, 1);
+  Push(0, 2);
+  Take(10);
+  store_.DropGroup(1);
+  EXPECT_EQ(store_.bytes(), kBlock);
+  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 2));
+}
+
+}  // namespace
+}  // namespace entropyd
