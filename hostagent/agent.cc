@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/crypto/tls.h"
-#include "hostagent/guest_sockets_file.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/host_id.h"
 
 namespace entropyd {

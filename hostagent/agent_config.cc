@@ -15,8 +15,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/class_tree/class_tree.h"
-#include "hostagent/listener.h"
-#include "hostagent/tcp_address.h"
+#include "hostagent/endpoint/listener.h"
+#include "hostagent/endpoint/tcp_address.h"
 
 namespace entropyd {
 namespace {

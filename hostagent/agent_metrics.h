@@ -14,8 +14,8 @@
 
 #include "base/crypto/secret_bytes.h"
 #include "base/process/metrics.h"
-#include "hostagent/egd_session.h"
-#include "hostagent/guest_totals.h"
+#include "hostagent/guest/egd_session.h"
+#include "hostagent/guest/guest_totals.h"
 
 namespace entropyd {
 

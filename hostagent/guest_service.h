@@ -26,15 +26,15 @@
 #include "base/process/log.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
-#include "hostagent/class_buffer.h"
-#include "hostagent/event_loop.h"
-#include "hostagent/guest.h"
-#include "hostagent/guest_accounts.h"
-#include "hostagent/guest_tree.h"
-#include "hostagent/identity_thread.h"
-#include "hostagent/listener.h"
-#include "hostagent/surviving_buffer.h"
-#include "hostagent/tap.h"
+#include "hostagent/endpoint/listener.h"
+#include "hostagent/feed/feed.h"
+#include "hostagent/guest/connection.h"
+#include "hostagent/guest/guest_accounts.h"
+#include "hostagent/identity/identity_thread.h"
+#include "hostagent/loop/event_loop.h"
+#include "hostagent/serving/class_buffer.h"
+#include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/local_fallback.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/guest_state.pb.h"
 
@@ -173,7 +173,7 @@ class GuestService {
   size_t PlaceSocket(const config::v1::GuestSocket& socket, size_t class_index);
   void VacateSocket(const std::string& name);
 
-  // guest_service_taps.cc
+  // guest_service_feeds.cc
   absl::Status OpenTaps();  // gives nothing to anybody yet
   absl::Status StartTap(Tap* tap);
   static GuestAccounts::Key KeyOf(const Tap& tap);

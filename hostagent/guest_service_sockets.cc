@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/guest_service.h"
-#include "hostagent/guest_sockets_file.h"
 
 namespace entropyd {
 namespace {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/process/fd.h"
-#include "hostagent/event_loop.h"
+#include "hostagent/loop/event_loop.h"
 
 namespace entropyd {
 

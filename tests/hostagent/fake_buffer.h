@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "hostagent/class_buffer.h"
+#include "hostagent/serving/class_buffer.h"
 
 namespace entropyd {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "hostagent/guest_tree.h"
+#include "hostagent/serving/fair_queue.h"
 
 namespace entropyd {
 

@@ -6,7 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "hostagent/guest_sockets_file.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
 #include "tests/hostagent/two_services.h"
 
 namespace entropyd {

@@ -16,9 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "hostagent/egd_session.h"
+#include "hostagent/guest/egd_session.h"
+#include "hostagent/guest/primer.h"
 #include "hostagent/guest_service.h"
-#include "hostagent/primer.h"
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/two_services.h"
 

@@ -74,9 +74,9 @@ def offences(root):
 INJECTIONS = [
     ("base/process/clock.h", '#include "server/pool/pool.h"', "base/ may not include server/pool/pool.h"),
     ("base/wire/egd.cc", '#include "client/entropy_stream.h"', "base/ may not include client/"),
-    ("client/entropy_stream.h", '#include "hostagent/upstream.h"', "client/ may not include hostagent/"),
+    ("client/entropy_stream.h", '#include "hostagent/upstream/upstream.h"', "client/ may not include hostagent/"),
     ("server/pool/pool.h", '#include "client/entropy_stream.h"', "server/ may not include client/"),
-    ("hostagent/class_buffer.h", '#include "server/pool/pool.h"', "hostagent/ may not include server/"),
+    ("hostagent/serving/class_buffer.h", '#include "server/pool/pool.h"', "hostagent/ may not include server/"),
     ("base/process/fd.h", '#include "grpcpp/grpcpp.h"', "gRPC is for the adapters"),
     ("proto/entropy.proto", 'import "server/pool.proto";', "proto/ may not include server/"),
 ]

@@ -1,0 +1,202 @@
+#include "hostagent/control/control_server.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "base/wire/grpc_status.h"
+#include "grpcpp/grpcpp.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
+#include "hostagent/endpoint/listener.h"
+#include "proto/agent_admin.grpc.pb.h"
+
+namespace entropyd {
+namespace {
+
+// An event loop that has not answered by then hangs; say so rather than wait with it.
+constexpr absl::Duration kLoopPatience = absl::Seconds(2);
+// How soon a call that waits for long notices that its caller, or this process, is going.
+constexpr absl::Duration kCancelCheck = absl::Milliseconds(50);
+// A shutdown is not held up by a client in the middle of a call.
+constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
+
+// Runs `fill` on the loop's thread and hands over what it filled. The request outlives whichever of
+// the two threads gives up first.
+template <typename Response, typename Fill>
+grpc::Status AskLoop(EventLoop* loop, Response* response, Fill fill) {
+  struct Request {
+    Response response;
+    absl::Notification done;
+  };
+  auto request = std::make_shared<Request>();
+  loop->Post([request, fill] {
+    fill(&request->response);
+    request->done.Notify();
+  });
+  if (!request->done.WaitForNotificationWithTimeout(kLoopPatience)) {
+    return {grpc::StatusCode::UNAVAILABLE, "the agent's event loop does not answer"};
+  }
+  *response = std::move(request->response);
+  return grpc::Status::OK;
+}
+
+class AdminService final : public v1::AgentAdmin::Service {
+ public:
+  AdminService(std::string state_dir, EventLoop* loop, ControlServer::Subject* subject)
+      : state_dir_(std::move(state_dir)), loop_(loop), subject_(subject) {}
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse* response) override {
+    return AskLoop(loop_, response, [subject = subject_](v1::GetStatusResponse* status) {
+      subject->FillStatus(status);
+    });
+  }
+
+  grpc::Status ListGuests(grpc::ServerContext*, const v1::ListGuestsRequest*,
+                          v1::ListGuestsResponse* response) override {
+    return AskLoop(loop_, response, [subject = subject_](v1::ListGuestsResponse* guests) {
+      subject->FillGuests(guests);
+    });
+  }
+
+  grpc::Status AddGuest(grpc::ServerContext*, const v1::AddGuestRequest* request,
+                        v1::AddGuestResponse* response) override {
+    absl::MutexLock lock(&file_mutex_);
+    auto socket = ChangeSockets(
+        [subject = subject_, asked = request->socket()] { return subject->AddGuestSocket(asked); });
+    if (!socket.ok()) return ToGrpc(socket.status());
+    *response->mutable_socket() = *std::move(socket);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RemoveGuest(grpc::ServerContext*, const v1::RemoveGuestRequest* request,
+                           v1::RemoveGuestResponse* response) override {
+    absl::MutexLock lock(&file_mutex_);
+    auto socket = ChangeSockets(
+        [subject = subject_, name = request->name()] { return subject->RemoveGuestSocket(name); });
+    if (!socket.ok()) return ToGrpc(socket.status());
+    *response->mutable_socket() = *std::move(socket);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
+                       v1::UpgradeResponse* response) override {
+    std::string version;
+    const grpc::Status status = Replace(context, &ControlServer::Subject::Upgrade, &version);
+    response->set_version_before(ENTROPYD_VERSION);
+    response->set_version(version);
+    return status;
+  }
+
+  grpc::Status Reload(grpc::ServerContext* context, const v1::ReloadRequest*,
+                      v1::ReloadResponse* response) override {
+    std::string version;
+    response->set_config(subject_->ConfigPath());
+    return Replace(context, &ControlServer::Subject::Reload, &version);
+  }
+
+ private:
+  // Waits until a successor has the guests, or does not get them.
+  grpc::Status Replace(grpc::ServerContext* context,
+                       void (ControlServer::Subject::*start)(ControlServer::Subject::Upgraded),
+                       std::string* version) {
+    struct Outcome {
+      absl::Status status;
+      std::string version;
+      absl::Notification known;
+    };
+    auto outcome = std::make_shared<Outcome>();
+    loop_->Post([outcome, start, subject = subject_] {
+      (subject->*start)([outcome](const absl::Status& status, const std::string& version) {
+        outcome->status = status;
+        outcome->version = version;
+        outcome->known.Notify();
+      });
+    });
+    while (!outcome->known.WaitForNotificationWithTimeout(kCancelCheck)) {
+      if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    }
+    *version = outcome->version;
+    return ToGrpc(outcome->status);
+  }
+
+  using Socket = config::v1::GuestSocket;
+
+  // Lets the loop do it, and writes down what there is afterwards. What cannot be kept stays done,
+  // and the caller learns that a restart will not know of it.
+  absl::StatusOr<Socket> ChangeSockets(std::function<absl::StatusOr<Socket>()> change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mutex_) {
+    struct Outcome {
+      absl::StatusOr<Socket> socket = absl::UnavailableError("");
+      config::v1::GuestState state;
+    };
+    Outcome outcome;
+    const grpc::Status asked =
+        AskLoop(loop_, &outcome, [subject = subject_, change = std::move(change)](Outcome* out) {
+          out->socket = change();
+          if (out->socket.ok()) out->state = subject->GuestSockets();
+        });
+    if (!asked.ok()) return absl::UnavailableError(asked.error_message());
+    if (!outcome.socket.ok()) return outcome.socket;
+    if (auto saved = SaveGuestSockets(state_dir_, outcome.state); !saved.ok()) {
+      return absl::InternalError(
+          absl::StrCat("done, but not kept for a restart: ", saved.message()));
+    }
+    return outcome.socket;
+  }
+
+  const std::string state_dir_;
+  EventLoop* const loop_;
+  ControlServer::Subject* const subject_;
+  absl::Mutex file_mutex_;  // the file is written in the order of the changes
+};
+
+}  // namespace
+
+struct ControlServer::Impl {
+  Impl(const std::string& state_dir, EventLoop* loop, Subject* subject)
+      : service(state_dir, loop, subject) {}
+  AdminService service;
+  std::unique_ptr<grpc::Server> server;
+  std::string path;
+};
+
+absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
+                                                                    const std::string& state_dir,
+                                                                    EventLoop* loop,
+                                                                    Subject* subject) {
+  if (auto status = ClearSocketPath(path); !status.ok()) return status;
+  auto impl = std::make_unique<Impl>(state_dir, loop, subject);
+  impl->path = path;
+  grpc::ServerBuilder builder;
+  int bound = 0;
+  // A unix socket's file mode is the authentication here.
+  builder.AddListeningPort(absl::StrCat("unix:", path), grpc::InsecureServerCredentials(), &bound);
+  builder.RegisterService(&impl->service);
+  // A handful of operators at most, each asking once.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  const mode_t before = umask(0177);
+  impl->server = builder.BuildAndStart();
+  umask(before);
+  if (impl->server == nullptr || bound == 0) {
+    return absl::UnavailableError(absl::StrCat("listen on ", path, ": gRPC cannot bind it"));
+  }
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
+}
+
+ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ControlServer::~ControlServer() {
+  impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  impl_->server->Wait();
+  unlink(impl_->path.c_str());
+}
+
+}  // namespace entropyd

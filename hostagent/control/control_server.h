@@ -1,0 +1,56 @@
+// The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600).
+//
+// A call posts a request to the event loop and waits for its snapshot, so no lock is shared with
+// it.
+//
+// Thread safety: safe after Start().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hostagent/loop/event_loop.h"
+#include "proto/agent_admin.pb.h"
+#include "proto/guest_state.pb.h"
+
+namespace entropyd {
+
+class ControlServer {
+ public:
+  // What a call asks for; runs on the event loop's thread.
+  class Subject {
+   public:
+    virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
+    virtual void FillGuests(v1::ListGuestsResponse* guests) const = 0;
+    virtual absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
+        const config::v1::GuestSocket& asked) = 0;
+    virtual absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) = 0;
+    virtual config::v1::GuestState GuestSockets() const = 0;
+    // Calls `done` once: with the successor's version when it has the guests, or with why not.
+    using Upgraded = std::function<void(const absl::Status& status, const std::string& version)>;
+    virtual void Upgrade(Upgraded done) = 0;
+    virtual void Reload(Upgraded done) = 0;
+    virtual std::string ConfigPath() const = 0;
+
+   protected:
+    ~Subject() = default;
+  };
+
+  // `state_dir` keeps the guests' sockets; written by the thread that answers the call, not by the
+  // loop. Loop and subject outlive the server; the loop may have stopped by then. Errors: as of
+  // ClearSocketPath(), UNAVAILABLE when the socket cannot be bound.
+  static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
+                                                              const std::string& state_dir,
+                                                              EventLoop* loop, Subject* subject);
+  ~ControlServer();  // ends calls, removes the socket
+
+ private:
+  struct Impl;
+  explicit ControlServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,251 @@
+#include "hostagent/endpoint/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hostagent/endpoint/tcp_address.h"
+
+namespace entropyd {
+namespace {
+
+absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "listen on ", path, ": the path has ", path.size(), " characters, a socket's at most ",
+        sizeof address.sun_path - 1, "; choose a shorter one"));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+// Whether a process listens at `address`. One whose backlog is full does, too.
+bool IsLive(const sockaddr_un& address) {
+  UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe) return true;
+  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+         errno == EAGAIN;
+}
+
+absl::Status SetFileAccess(const std::string& path, const Listener::Options& options) {
+  if (!options.group.empty()) {
+    auto group = FindGroup(options.group);
+    if (!group.ok()) return group.status();
+    if (chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("give ", path, " to group ", options.group,
+                                             " (run as root or as a member of it)"));
+    }
+  }
+  if (chmod(path.c_str(), options.mode) != 0)
+    return ErrnoStatus(errno, absl::StrCat("chmod ", path));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<gid_t> FindGroup(const std::string& name) {
+  errno = 0;
+  const group* entry = getgrnam(name.c_str());
+  if (entry == nullptr) {
+    return absl::NotFoundError(absl::StrCat("group '", name,
+                                            "' does not exist on this host; create it "
+                                            "(groupadd --system ",
+                                            name, ") or name another"));
+  }
+  return entry->gr_gid;
+}
+
+absl::StatusOr<std::string> SocketPath(int socket) {
+  sockaddr_un address{};
+  socklen_t length = sizeof address;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    return ErrnoStatus(errno, "name of a socket");
+  }
+  if (address.sun_family != AF_UNIX || length <= offsetof(sockaddr_un, sun_path) ||
+      address.sun_path[0] == '\0') {
+    return absl::InvalidArgumentError("name of a socket: it is no unix socket with a path");
+  }
+  const size_t bytes = length - offsetof(sockaddr_un, sun_path);
+  return std::string(address.sun_path, strnlen(address.sun_path, bytes));
+}
+
+absl::Status MakeDirectoryOf(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  if (!directory.empty() && std::filesystem::create_directories(directory, error)) {
+    // Whatever the umask: a service's is strict, and hypervisors of another user come through here.
+    chmod(directory.c_str(), 0755);
+  } else if (error) {
+    return ErrnoStatus(error.value(), absl::StrCat("create directory ", directory.string()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClearSocketPath(const std::string& path) {
+  auto address = AddressOf(path);
+  if (!address.ok()) return address.status();
+  if (auto status = MakeDirectoryOf(path); !status.ok()) return status;
+  struct stat found;
+  if (lstat(path.c_str(), &found) != 0) {
+    return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("look at ", path));
+  }
+  if (!S_ISSOCK(found.st_mode)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("listen on ", path, ": there is something else than a socket; remove it"));
+  }
+  if (IsLive(*address)) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "listen on ", path, ": another process listens there; stop it or choose another path"));
+  }
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return ErrnoStatus(errno, absl::StrCat("remove stale socket ", path));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& options, EventLoop* loop,
+                                                           Accept accept, AcceptFailed failed) {
+  if (auto status = ClearSocketPath(options.path); !status.ok()) return status;
+  auto address = AddressOf(options.path);
+  if (!address.ok()) return address.status();
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return ErrnoStatus(errno, "create unix socket");
+  // The file takes over the socket's mode, so that nobody slips in before it has its group.
+  if (fchmod(fd.get(), 0600) != 0) return ErrnoStatus(errno, "restrict unix socket");
+  const std::string what = absl::StrCat("listen on ", options.path);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  // From here on the destructor removes the file.
+  std::unique_ptr<Listener> listener(
+      new Listener(options.path, std::move(fd), loop, std::move(accept), std::move(failed)));
+  listener->Own();
+  if (auto status = SetFileAccess(options.path, options); !status.ok()) return status;
+  if (listen(listener->socket_.get(), kBacklog) != 0) return ErrnoStatus(errno, what);
+  if (auto status = listener->Resume(); !status.ok()) return status;
+  return listener;
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::CreateTcp(const std::string& address,
+                                                              EventLoop* loop, Accept accept,
+                                                              AcceptFailed failed) {
+  auto parsed = ParseTcpAddress(address);
+  if (!parsed.ok()) return parsed.status();
+  UniqueFd fd(
+      socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (!fd) return ErrnoStatus(errno, "create TCP socket");
+  // Connections of an agent that is gone linger for a minute, and would keep the next one out.
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const std::string what = absl::StrCat("listen on ", address);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&parsed->storage), parsed->length) != 0 ||
+      listen(fd.get(), kBacklog) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  std::unique_ptr<Listener> listener(
+      new Listener(address, std::move(fd), loop, std::move(accept), std::move(failed)));
+  if (auto status = listener->Resume(); !status.ok()) return status;
+  return listener;
+}
+
+Listener::Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept,
+                   AcceptFailed failed)
+    : path_(std::move(path)),
+      socket_(std::move(socket)),
+      loop_(loop),
+      accept_(std::move(accept)),
+      failed_(std::move(failed)) {}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& path, UniqueFd socket,
+                                                          EventLoop* loop, Accept accept,
+                                                          AcceptFailed failed) {
+  int listens = 0;
+  socklen_t length = sizeof listens;
+  if (getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("adopt ", path, ": what was handed over is no listening socket"));
+  }
+  // A process manager's socket may block, and the loop must not.
+  const int flags = fcntl(socket.get(), F_GETFL);
+  if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("adopt ", path));
+  }
+  std::unique_ptr<Listener> listener(
+      new Listener(path, std::move(socket), loop, std::move(accept), std::move(failed)));
+  if (auto status = listener->Resume(); !status.ok()) return status;
+  return listener;
+}
+
+absl::Status Listener::SetAccess(mode_t mode, const std::string& group) {
+  return SetFileAccess(path_, {path_, mode, group});
+}
+
+void Listener::Own() {
+  struct stat own;
+  if (lstat(path_.c_str(), &own) != 0) return;
+  device_ = own.st_dev;
+  inode_ = own.st_ino;
+}
+
+void Listener::Disown() { inode_ = 0; }
+
+Listener::~Listener() {
+  loop_->CancelTimer(timer_);
+  if (watch_ != 0) loop_->Unwatch(watch_);
+  struct stat found;
+  if (lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) {
+    unlink(path_.c_str());
+  }
+}
+
+absl::Status Listener::Resume() {
+  auto watch = loop_->Watch(socket_.get(), EPOLLIN, this);
+  if (!watch.ok()) return watch.status();
+  watch_ = *watch;
+  return absl::OkStatus();
+}
+
+void Listener::Pause(const absl::Status& why) {
+  loop_->Modify(watch_, 0);
+  timer_ = loop_->AddTimer(loop_->now_nanos() + kPauseNanos, [this] {
+    timer_ = EventLoop::kNoTimer;
+    loop_->Modify(watch_, EPOLLIN);
+  });
+  failed_(why);
+}
+
+void Listener::OnEvents(uint32_t) {
+  while (true) {
+    UniqueFd socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket) {
+      accept_(std::move(socket));
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return;
+      case EINTR:
+      case ECONNABORTED:
+        continue;
+      default:  // EMFILE, ENFILE, ENOBUFS, ENOMEM
+        return Pause(ErrnoStatus(errno, absl::StrCat("accept on ", path_)));
+    }
+  }
+}
+
+}  // namespace entropyd

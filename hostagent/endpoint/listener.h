@@ -1,0 +1,98 @@
+// A socket that guests connect to: a unix socket, or a TCP port for programs that know no other.
+//
+//   auto listener = Listener::Create({.path = "/run/entropyd/egd.sock", .mode = 0660,
+//                                     .group = "libvirt-qemu"}, &loop, accept, failed).value();
+//
+// Accepts until there is nobody left to accept. When descriptors or memory run out, it pauses and
+// leaves the others in the backlog: they are connected, and served as soon as there is room.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/process/fd.h"
+#include "hostagent/loop/event_loop.h"
+
+namespace entropyd {
+
+class Listener final : public EventLoop::Handler {
+ public:
+  // QEMU connects synchronously: a full backlog would freeze the guest's whole process.
+  static constexpr int kBacklog = 4096;
+  static constexpr int64_t kPauseNanos = 250'000'000;
+
+  struct Options {
+    std::string path;
+    mode_t mode = 0660;
+    std::string group;  // empty = the process's own
+  };
+  using Accept = std::function<void(UniqueFd socket)>;            // non-blocking, close-on-exec
+  using AcceptFailed = std::function<void(const absl::Status&)>;  // it pauses
+
+  // Makes the directory if it is missing, replaces the socket file of a process that is gone, and
+  // listens. Errors: ALREADY_EXISTS (another process listens there, or the path is no socket),
+  // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
+  static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
+                                                          Accept accept, AcceptFailed failed);
+  // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then; there is no file.
+  // Errors: INVALID_ARGUMENT (address), of the socket.
+  static absl::StatusOr<std::unique_ptr<Listener>> CreateTcp(const std::string& address,
+                                                             EventLoop* loop, Accept accept,
+                                                             AcceptFailed failed);
+  // Listens on a socket that another process has handed over. The file stays that process's until
+  // Own(). Errors: of the watch; INVALID_ARGUMENT when `socket` does not listen.
+  static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path, UniqueFd socket,
+                                                         EventLoop* loop, Accept accept,
+                                                         AcceptFailed failed);
+  ~Listener();  // unlinks the socket file, if it is still this listener's
+
+  // Gives the socket file another mode and group. Errors: NOT_FOUND (group), of the file.
+  absl::Status SetAccess(mode_t mode, const std::string& group);
+
+  void Own();     // from now on the socket file is this listener's,
+  void Disown();  // or it is another's
+  int fd() const { return socket_.get(); }
+  const std::string& path() const { return path_; }
+
+  void OnEvents(uint32_t events) override;
+
+ private:
+  Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept, AcceptFailed failed);
+  absl::Status Resume();
+  void Pause(const absl::Status& why);
+
+  const std::string path_;
+  UniqueFd socket_;
+  dev_t device_ = 0;  // of the socket file
+  ino_t inode_ = 0;   // 0 = the file is another's
+  EventLoop* const loop_;
+  const Accept accept_;
+  const AcceptFailed failed_;
+  EventLoop::WatchId watch_ = 0;
+  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
+};
+
+// Makes the directory of a file that is to be, with mode 0755, when it is missing. Errors: of the
+// file system.
+absl::Status MakeDirectoryOf(const std::string& path);
+
+// Makes way for a socket at `path`: makes its directory (mode 0755) when it is missing and removes
+// the socket file of a process that is gone. Errors as of Listener::Create.
+absl::Status ClearSocketPath(const std::string& path);
+
+// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is none, or has no
+// path.
+absl::StatusOr<std::string> SocketPath(int socket);
+
+// The id of a group. Errors: NOT_FOUND with the remedy.
+absl::StatusOr<gid_t> FindGroup(const std::string& name);
+
+}  // namespace entropyd

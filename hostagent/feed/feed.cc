@@ -1,0 +1,65 @@
+#include "hostagent/feed/feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/crypto/secret_bytes.h"
+
+namespace entropyd {
+
+Tap::Tap(std::string name, GuestHost* host, const GuestClass& guest_class)
+    : name_(std::move(name)), host_(host), class_(guest_class) {}
+
+Tap::~Tap() {
+  if (started_) class_.tree->Remove(member_, host_->loop->now_nanos());
+}
+
+void Tap::Join() {
+  const int64_t now = host_->loop->now_nanos();
+  member_ = carried_tokens_.has_value() ? class_.tree->Add(this, *carried_tokens_, now)
+                                        : class_.tree->Add(this);
+  started_ = true;
+  started_at_ = now;
+  Touch();
+}
+
+void Tap::Touch() { class_.tree->Touch(member_); }
+
+uint32_t Tap::Plan(uint32_t bytes) {
+  const uint32_t taken = static_cast<uint32_t>(std::min<uint64_t>(bytes, Room() - planned_));
+  planned_ += taken;
+  return taken;
+}
+
+GuestTree::After Tap::Deliver() {
+  const uint32_t planned = std::exchange(planned_, 0);
+  if (planned == 0) return GuestTree::After::kDone;
+  const absl::Span<uint8_t> staged = host_->staging.subspan(kHeadroom, planned);
+  const size_t taken = class_.tree->buffer()->Take(staged);
+  class_.counters->delivered_bytes.Add(taken);
+  delivered_ += taken;
+  if (taken > 0) Put(staged.first(taken));
+  Cleanse(staged);
+  return GuestTree::After::kDone;
+}
+
+GuestTotals Tap::totals() const {
+  GuestTotals totals;
+  totals.delivered = delivered_;
+  if (started_) {
+    totals.throttled_nanos = class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+  }
+  return totals;
+}
+
+absl::optional<int64_t> Tap::nano_tokens() const {
+  if (!started_ || !class_.tree->has_ceil()) return absl::nullopt;
+  return class_.tree->nano_tokens(member_, host_->loop->now_nanos());
+}
+
+void Tap::MeasureRate(double seconds) {
+  rate_ = AverageRate(rate_, delivered_ - rated_bytes_, seconds);
+  rated_bytes_ = delivered_;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,100 @@
+#include "hostagent/feed/fifo_feed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hostagent/endpoint/listener.h"
+
+namespace entropyd {
+
+static_assert(FifoTap::kFillBytes <= Tap::kMaxPut);
+
+absl::StatusOr<std::unique_ptr<FifoTap>> FifoTap::Open(Options options, GuestHost* host,
+                                                       const GuestClass& guest_class) {
+  const std::string what = absl::StrCat("open pipe ", options.path);
+  gid_t group = static_cast<gid_t>(-1);  // as it is
+  if (!options.group.empty()) {
+    auto found = FindGroup(options.group);
+    if (!found.ok()) return found.status();
+    group = *found;
+  }
+  if (auto status = MakeDirectoryOf(options.path); !status.ok()) return status;
+  const bool made = mkfifo(options.path.c_str(), 0600) == 0;
+  if (!made && errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
+  // Looked at before it is opened: to open a device may do something.
+  struct stat found;
+  if (lstat(options.path.c_str(), &found) != 0) return ErrnoStatus(errno, what);
+  if (!S_ISFIFO(found.st_mode)) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        what, ": there is something else than a pipe; remove it or choose another path"));
+  }
+  if (found.st_uid != geteuid()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(what, ": it belongs to user ", found.st_uid,
+                     ", who could write into it; remove it, the agent makes its own"));
+  }
+  // For reading, too: then there is no end of file for readers and no ENXIO for the writer.
+  UniqueFd fd(open(options.path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return ErrnoStatus(errno, what);
+  struct stat opened;
+  if (fstat(fd.get(), &opened) != 0) return ErrnoStatus(errno, what);
+  if (opened.st_dev != found.st_dev || opened.st_ino != found.st_ino) {
+    return absl::AbortedError(absl::StrCat(what, ": it was replaced meanwhile; start again"));
+  }
+  return std::unique_ptr<FifoTap>(
+      new FifoTap(std::move(options), group, made, std::move(fd), host, guest_class));
+}
+
+FifoTap::FifoTap(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
+                 const GuestClass& guest_class)
+    : Tap(absl::StrCat("fifo:", options.path), host, guest_class),
+      options_(std::move(options)),
+      group_(group),
+      remove_(made),
+      fd_(std::move(fd)) {}
+
+FifoTap::~FifoTap() {
+  if (watch_ != 0) host()->loop->Unwatch(watch_);
+  if (remove_) unlink(options_.path.c_str());
+}
+
+absl::Status FifoTap::Start() {
+  if (group_ != static_cast<gid_t>(-1) && fchown(fd_.get(), static_cast<uid_t>(-1), group_) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("give ", options_.path, " to group ", options_.group,
+                                           " (run as root or as a member of it)"));
+  }
+  if (fchmod(fd_.get(), options_.mode) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("chmod ", options_.path));
+  }
+  // Refused for a pipe in which more is unread than that. It is as good, but keeps more.
+  fcntl(fd_.get(), F_SETPIPE_SZ, static_cast<int>(kFillBytes));
+  auto watch = host()->loop->Watch(fd_.get(), EPOLLOUT, this);
+  if (!watch.ok()) return watch.status();
+  watch_ = *watch;
+  remove_ = false;
+  Join();
+  return absl::OkStatus();
+}
+
+void FifoTap::OnEvents(uint32_t events) {
+  if ((events & EPOLLOUT) == 0) return;
+  filled_ = 0;
+  // Writable it stays until bytes come, however long that takes.
+  host()->loop->Modify(watch_, 0);
+  Touch();
+}
+
+void FifoTap::Put(absl::Span<uint8_t> bytes) {
+  const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
+  // It fits, unless somebody else has written: then the bytes are gone, and the pipe is full.
+  filled_ = n == static_cast<ssize_t>(bytes.size()) ? filled_ + bytes.size() : kFillBytes;
+  if (filled_ == kFillBytes) host()->loop->Modify(watch_, EPOLLOUT);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,77 @@
+// A named pipe that is kept full: for programs that can read a file and nothing else, such as
+// QEMU's `rng-random`, and OpenStack, which gives all guests of a host one path (`rng_dev_path`).
+//
+//   auto fifo = FifoTap::Open({.path = "/run/entropyd/fifo/bulk", .group = "libvirt-qemu"}, &host,
+//                             guest_class).value();
+//   fifo->Start();
+//
+// The agent holds both ends open. So a reader that comes first need not wait for a writer, one that
+// comes and goes ends nothing, and none reads an end of file while an agent is there. The pipe is
+// shrunk to one page and filled when it has run empty: no more than 4 KiB lie in the kernel, where
+// they are neither locked nor wiped. With nobody reading the pipe is full, and the loop sleeps: a
+// pipe of one page is writable when it is empty and not before.
+//
+// The file stays when the agent ends. Readers hold its inode, not its name: a QEMU that has it open
+// goes on reading when the next agent opens it, and would read the end of a removed one for ever.
+//
+// Each byte goes to one reader, whichever comes first. Who they are is not known.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/process/fd.h"
+#include "hostagent/feed/feed.h"
+#include "hostagent/loop/event_loop.h"
+
+namespace entropyd {
+
+class FifoTap final : public Tap, public EventLoop::Handler {
+ public:
+  // PIPE_BUF: a write of so much is whole or refused. One page, or part of a larger one.
+  static constexpr size_t kFillBytes = 4096;
+
+  struct Options {
+    std::string path;
+    mode_t mode = 0640;
+    std::string group;  // empty = the process's own
+  };
+
+  // Makes the pipe and its directory, or opens the pipe that is there, which stays as it is until
+  // Start(). Errors: ALREADY_EXISTS (something else is there, or another user's pipe), NOT_FOUND
+  // (group), of the file system.
+  static absl::StatusOr<std::unique_ptr<FifoTap>> Open(Options options, GuestHost* host,
+                                                       const GuestClass& guest_class);
+  ~FifoTap() override;  // removes a pipe that it made and that was never started
+
+  // Gives the pipe its mode and group, joins the class and fills. Errors: of the file, the watch.
+  absl::Status Start() override;
+
+  void OnEvents(uint32_t events) override;
+
+ private:
+  FifoTap(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
+          const GuestClass& guest_class);
+  uint64_t Room() const override { return kFillBytes - filled_; }
+  void Put(absl::Span<uint8_t> bytes) override;
+
+  const Options options_;
+  const gid_t group_;
+  bool remove_;
+  const UniqueFd fd_;
+  EventLoop::WatchId watch_ = 0;
+  // Bytes written since the pipe was empty. Full until the kernel says otherwise: another agent
+  // may have left something in it.
+  size_t filled_ = kFillBytes;
+};
+
+}  // namespace entropyd

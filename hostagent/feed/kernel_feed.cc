@@ -1,0 +1,121 @@
+#include "hostagent/feed/kernel_feed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+static_assert(sizeof(rand_pool_info) <= Tap::kHeadroom);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KernelFeed>> KernelFeed::Open(Options options, GuestHost* host,
+                                                             const GuestClass& guest_class,
+                                                             AgentMetrics* metrics) {
+  UniqueFd fd(open(options.device.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) {
+    return ErrnoStatus(errno, absl::StrCat("feed the kernel: open ", options.device,
+                                           " (allow the device, or remove feed_kernel)"));
+  }
+  return std::unique_ptr<KernelFeed>(
+      new KernelFeed(std::move(options), std::move(fd), host, guest_class, metrics));
+}
+
+KernelFeed::KernelFeed(Options options, UniqueFd fd, GuestHost* host, const GuestClass& guest_class,
+                       AgentMetrics* metrics)
+    : Tap(absl::StrCat("kernel:", options.device), host, guest_class),
+      options_(std::move(options)),
+      fd_(std::move(fd)),
+      metrics_(metrics) {}
+
+KernelFeed::~KernelFeed() { host()->loop->CancelTimer(timer_); }
+
+absl::Status KernelFeed::Start() {
+  Join();
+  Begin();
+  return absl::OkStatus();
+}
+
+void KernelFeed::Begin() {
+  due_ = options_.bytes;
+  credited_ = 0;
+  Touch();
+  timer_ =
+      host()->loop->AddTimer(host()->loop->now_nanos() + options_.every_nanos, [this] { Begin(); });
+}
+
+void KernelFeed::Put(absl::Span<uint8_t> bytes) {
+  due_ -= static_cast<uint32_t>(bytes.size());
+  if (options_.credit_bits == 0) return Write(bytes);
+  if (!options_.full_entropy || !options_.full_entropy()) {
+    Withhold(Withheld::kQuality,
+             absl::FailedPreconditionError("the class's pool is not of quality full"));
+    return Write(bytes);
+  }
+  // Of a round that comes in pieces, each has its part, and all together have the whole.
+  const uint64_t given = options_.bytes - due_;
+  const uint32_t bits =
+      static_cast<uint32_t>(options_.credit_bits * given / options_.bytes) - credited_;
+  if (AddWithCredit(bytes, bits)) {
+    credited_ += bits;
+    metrics_->kernel_feed_bytes.Add(bytes.size());
+    metrics_->kernel_feed_credited_bits.Add(bits);
+    withheld_ = Withheld::kNothing;
+    return;
+  }
+  const absl::Status reason =
+      ErrnoStatus(errno, absl::StrCat("credit ", bits, " bits to the kernel"));
+  metrics_->kernel_feed_credit_refused.Add(1);
+  Withhold(Withheld::kRefused, reason);
+  Write(bytes);
+}
+
+bool KernelFeed::AddWithCredit(absl::Span<uint8_t> bytes, uint32_t bits) {
+  uint8_t* const request = bytes.data() - sizeof(rand_pool_info);  // lies in the headroom
+  const int header[2] = {static_cast<int>(bits), static_cast<int>(bytes.size())};
+  static_assert(sizeof header == sizeof(rand_pool_info));
+  std::memcpy(request, header, sizeof header);
+  if (options_.add) return options_.add({request, sizeof header + bytes.size()});
+  return ioctl(fd_.get(), RNDADDENTROPY, request) == 0;
+}
+
+void KernelFeed::Write(absl::Span<const uint8_t> bytes) {
+  const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
+  const bool failed = n != static_cast<ssize_t>(bytes.size());
+  if (!failed) {
+    metrics_->kernel_feed_bytes.Add(bytes.size());
+  } else {
+    metrics_->kernel_feed_failed_writes.Add(1);
+    if (!failing_) {
+      host()->log->Error(
+          "kernel_feed.failed",
+          {{"reason", ErrnoStatus(n < 0 ? errno : ENOSPC, absl::StrCat("write ", options_.device))},
+           {"remedy", "tried again each time"}});
+    }
+  }
+  failing_ = failed;
+}
+
+// Told when it begins, not each time.
+void KernelFeed::Withhold(Withheld why, const absl::Status& reason) {
+  if (withheld_ == why) return;
+  withheld_ = why;
+  host()->log->Warning("kernel_feed.not_credited",
+                       {{"reason", reason},
+                        {"remedy", why == Withheld::kQuality
+                                       ? "feed from a class of a pool of quality full, or set "
+                                         "feed_kernel.credit_bits to 0; written without credit"
+                                       : "give the agent CAP_SYS_ADMIN, or set "
+                                         "feed_kernel.credit_bits to 0; written without credit"}});
+}
+
+}  // namespace entropyd

@@ -1,0 +1,455 @@
+#include "hostagent/guest/connection.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+namespace entropyd {
+namespace {
+
+// Edge-triggered: a level would be looked at once more before the loop can sleep, after each
+// request. EPOLLOUT although nothing may wait to be written: the kernel then tells when the peer
+// has read its reply, and the next request, which follows it closely where many do, finds the agent
+// awake. One guest that asks without a pause has 10 % more replies a second, each for the same CPU
+// time.
+constexpr uint32_t kReadEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+}  // namespace
+
+Guest::Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class)
+    : options_(std::move(options)),
+      socket_(std::move(socket)),
+      host_(host),
+      class_(guest_class),
+      connected_at_(host->loop->now_nanos() - options_.age_nanos),
+      session_(getpid()),
+      primer_(options_.prime) {}
+
+Guest::~Guest() { Close("agent stopped"); }
+
+absl::Status Guest::Join(uint32_t events, const handover::v1::Connection& saved) {
+  auto watch = host_->loop->Watch(socket_.get(), events, this);
+  if (!watch.ok()) {
+    socket_.reset();
+    return watch.status();
+  }
+  watch_ = *watch;
+  member_ = saved.has_ceil_tokens()
+                ? class_.tree->Add(this, saved.ceil_tokens(), host_->loop->now_nanos())
+                : class_.tree->Add(this);
+  class_.tree->Touch(member_);
+  return absl::OkStatus();
+}
+
+absl::Status Guest::Start() {
+  if (auto status = Join(kReadEvents, {}); !status.ok()) return status;
+  host_->log->Debug("guest.connected", {{"guest", options_.id},
+                                        {"class", class_.counters->class_name},
+                                        {"pid", options_.peer.pid},
+                                        {"program", options_.peer.program},
+                                        {"prime", options_.prime}});
+  OnReadable(0);
+  return absl::OkStatus();
+}
+
+GuestTotals Guest::totals() const {
+  GuestTotals totals;
+  totals.delivered = delivered_bytes();
+  totals.primed = primed_;
+  totals.requests = session_.commands_total();
+  totals.throttled_nanos = throttled_nanos_;
+  if (!closed()) {
+    totals.throttled_nanos += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+  }
+  std::copy(waits_.begin(), waits_.end(), totals.waits.begin());
+  totals.wait_sum_nanos = wait_sum_nanos_;
+  return totals;
+}
+
+GuestTotals Guest::totals_here() const {
+  GuestTotals here = totals();
+  if (before_ != nullptr) here -= *before_;
+  return here;
+}
+
+void Guest::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
+
+void Guest::MeasureRate(double seconds) {
+  const uint64_t bytes = delivered_bytes();
+  rate_ = AverageRate(rate_, bytes - rated_bytes_, seconds);
+  rated_bytes_ = bytes;
+}
+
+void Guest::Hold() {
+  held_ = true;
+  hold_timer_ = host_->loop->AddTimer(host_->loop->now_nanos() + kHoldNanos, [this] {
+    hold_timer_ = EventLoop::kNoTimer;
+    host_->unidentified(this);
+  });
+}
+
+void Guest::Release() {
+  if (!held_) return;
+  held_ = false;
+  host_->loop->CancelTimer(hold_timer_);
+  for (size_t i = 0; i < EgdSession::kCommands; ++i) {
+    class_.counters->requests[i].Add(session_.commands()[i]);
+  }
+  class_.tree->Touch(member_);
+}
+
+void Guest::Identify(GuestIdentity identity, uint64_t start_ticks) {
+  identity_ = std::move(identity);
+  start_ticks_ = start_ticks;
+}
+
+void Guest::MoveTo(const GuestClass& guest_class) {
+  throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+  class_.tree->Remove(member_, host_->loop->now_nanos());
+  class_ = guest_class;
+  member_ = class_.tree->Add(this);
+  class_.tree->Touch(member_);
+}
+
+void Guest::Close(absl::string_view reason) {
+  if (closed()) return;
+  host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
+  host_->loop->CancelTimer(timer_);
+  host_->loop->CancelTimer(hold_timer_);
+  host_->loop->CancelTimer(first_bytes_timer_);
+  host_->loop->Unwatch(watch_);
+  throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+  class_.tree->Remove(member_, host_->loop->now_nanos());
+  unsent_ = SecretBytes();
+  unsent_replies_.clear();
+  socket_.reset();
+  host_->closed(this);
+}
+
+void Guest::OnEvents(uint32_t events) {
+  if (events & EPOLLOUT) OnWritable();
+  if (!closed() && (events & ~EPOLLOUT)) OnReadable(events);
+}
+
+void Guest::OnReadable(uint32_t events) {
+  // Nobody is left to read replies, whatever may still be there to be read.
+  if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
+  if (input_over_) return;
+  const ssize_t n = recv(socket_.get(), host_->input.data(), host_->input.size(), MSG_DONTWAIT);
+  const int error = errno;
+  // What was not read, or the end behind what was, is no news to the kernel; to ask again is.
+  const bool more = n == static_cast<ssize_t>(host_->input.size()) ||
+                    (n > 0 && (events & EPOLLRDHUP)) || (n < 0 && error == EINTR);
+  if (more) UpdateInterest();
+  if (n > 0) return OnInput(host_->input.first(static_cast<size_t>(n)));
+  if (n < 0) {
+    if (error == EAGAIN || error == EINTR) return;
+    return Close(strerror(error));
+  }
+  input_over_ = true;
+  UpdateInterest();
+  class_.tree->Touch(member_);
+}
+
+void Guest::OnInput(absl::Span<const uint8_t> bytes) {
+  if (!session_.started()) {
+    primer_.OnCommand();
+    host_->loop->CancelTimer(timer_);
+  }
+  const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
+  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos());
+  for (size_t i = 0; i < before.size(); ++i) {
+    const uint64_t n = session_.commands()[i] - before[i];
+    if (n > 0 && !held_) class_.counters->requests[i].Add(n);
+  }
+  switch (input) {
+    case EgdSession::Input::kOk:
+      if (!class_.tree->ServeAtOnce(member_, host_->loop->now_nanos())) class_.tree->Touch(member_);
+      return;
+    case EgdSession::Input::kUnknownCommand:
+      class_.counters->closed_unknown.Add(1);
+      host_->log->Warning("guest.unknown_command",
+                          {{"guest", options_.id},
+                           {"class", class_.counters->class_name},
+                           {"pid", options_.peer.pid},
+                           {"program", options_.peer.program},
+                           {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
+                           {"remedy", "the peer does not speak EGD; connection closed"}});
+      return Close("unknown command");
+    case EgdSession::Input::kTooManyPending:
+      class_.counters->closed_pending.Add(1);
+      host_->log->Warning("guest.too_many_pending",
+                          {{"guest", options_.id},
+                           {"class", class_.counters->class_name},
+                           {"pid", options_.peer.pid},
+                           {"program", options_.peer.program},
+                           {"runs", EgdSession::kMaxRuns},
+                           {"remedy", "read replies before sending more; connection closed"}});
+      return Close("too many pending commands");
+  }
+}
+
+uint64_t Guest::Want() {
+  // What a stalled reader owes itself must not make the class buffer grow.
+  if (unsent_.size() > 0 || lingering_ || held_) return 0;
+  return session_.started() ? session_.Want() : primer_.want();
+}
+
+uint32_t Guest::Plan(uint32_t bytes) {
+  if (unsent_.size() > 0 || lingering_) return 0;
+  const uint32_t planned = session_.granted() + prime_granted_;
+  const uint32_t taken = std::min<uint32_t>(bytes, kStagingBytes - planned);
+  if (taken == 0) {
+    plan_full_ = true;
+  } else if (session_.started()) {
+    session_.Grant(taken);
+  } else {
+    prime_granted_ += taken;
+  }
+  return taken;
+}
+
+GuestTree::After Guest::Deliver() {
+  if (held_) return GuestTree::After::kDone;
+  while (unsent_.size() == 0) {
+    const size_t staged = Stage();
+    if (staged == 0 || !Write(host_->staging.first(staged))) break;
+    if (session_.idle()) break;
+  }
+  if (closed()) return GuestTree::After::kDone;
+  const bool again = plan_full_ || session_.needs_pass();
+  session_.Forfeit();
+  prime_granted_ = 0;
+  plan_full_ = false;
+  if (unsent_.size() > 0) return GuestTree::After::kBlocked;
+  SchedulePrimeCheck();
+  if (AwaitsFirstBytes() && first_bytes_timer_ == EventLoop::kNoTimer) {
+    first_bytes_timer_ =
+        host_->loop->AddTimer(session_.non_blocking_since() + kFirstBytesNanos, [this] {
+          first_bytes_timer_ = EventLoop::kNoTimer;
+          class_.tree->Touch(member_);
+        });
+  }
+  if (input_over_ && session_.idle() && !lingering_) {
+    lingering_ = true;
+    Linger(host_->loop->now_nanos() + kLingerNanos);
+    return GuestTree::After::kDone;
+  }
+  return again ? GuestTree::After::kAgain : GuestTree::After::kDone;
+}
+
+size_t Guest::TakeFromBuffer(absl::Span<uint8_t> out) {
+  const size_t taken = class_.tree->buffer()->Take(out);
+  class_.counters->delivered_bytes.Add(taken);
+  return taken;
+}
+
+size_t Guest::Stage() {
+  host_->replies->clear();
+  auto take = [this](absl::Span<uint8_t> out) { return TakeFromBuffer(out); };
+  if (!session_.started()) {
+    if (prime_granted_ == 0) return 0;
+    const size_t pushed = take(host_->staging.first(prime_granted_));
+    prime_granted_ = 0;
+    primed_ += pushed;
+    class_.counters->primed_bytes.Add(pushed);
+    primer_.OnPushed(static_cast<uint32_t>(pushed), host_->loop->now_nanos());
+    host_->replies->push_back({egd::CommandType::kReadBlocking, static_cast<uint32_t>(pushed)});
+    return pushed;
+  }
+  if (session_.idle()) return 0;
+  auto available = [this] { return class_.tree->buffer()->available(); };
+  const bool settle = !plan_full_ && !AwaitsFirstBytes();
+  const size_t staged =
+      session_.Fill(host_->staging, {take, available, settle}, class_.completed, host_->replies);
+  class_.completed_by->resize(class_.completed->size(), this);
+  return staged;
+}
+
+bool Guest::AwaitsFirstBytes() const {
+  const int64_t since = session_.non_blocking_since();
+  return since != INT64_MAX && host_->loop->now_nanos() - since < kFirstBytesNanos &&
+         class_.tree->buffer()->available() == 0;
+}
+
+// False when the socket did not take it all, or is closed by now.
+bool Guest::Write(absl::Span<uint8_t> staged) {
+  const ssize_t n = send(socket_.get(), staged.data(), staged.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const int error = errno;
+  const size_t sent = n > 0 ? static_cast<size_t>(n) : 0;
+  wrote_at_ = host_->loop->now_nanos();
+  bool done = sent == staged.size();
+  if (n < 0 && error != EAGAIN && error != EINTR) {
+    Close(strerror(error));
+  } else if (!done && !KeepUnsent(staged.subspan(sent), sent)) {
+    host_->log->Error("guest.closed",
+                      {{"guest", options_.id},
+                       {"class", class_.counters->class_name},
+                       {"reason", "no locked memory left for replies the peer does not read"}});
+    Close("out of locked memory");
+  }
+  Cleanse(staged);
+  return done;
+}
+
+bool Guest::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
+  auto kept = host_->arena->Allocate(unsent.size());
+  if (!kept.ok()) return false;
+  unsent_ = *std::move(kept);
+  unsent_at_ = 0;
+  std::copy(unsent.begin(), unsent.end(), unsent_.data());
+  auto first = host_->replies->begin();
+  while (sent >= first->bytes) sent -= (first++)->bytes;
+  unsent_replies_.assign(first, host_->replies->end());
+  unsent_replies_sent_ = static_cast<uint32_t>(sent);
+  UpdateInterest();
+  return true;
+}
+
+void Guest::UpdateInterest() {
+  uint32_t events = 0;  // hang-ups and errors are told in any case
+  if (!input_over_) events |= kReadEvents;
+  if (unsent_.size() > 0) events |= EPOLLOUT;
+  host_->loop->Modify(watch_, events);
+}
+
+void Guest::OnWritable() {
+  if (unsent_.size() == 0) return;
+  const absl::Span<uint8_t> rest = unsent_.span().subspan(unsent_at_);
+  const ssize_t n = send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n < 0) {
+    if (errno != EAGAIN && errno != EINTR) Close(strerror(errno));
+    return;
+  }
+  wrote_at_ = host_->loop->now_nanos();
+  unsent_at_ += static_cast<size_t>(n);
+  if (unsent_at_ < unsent_.size()) return;
+  unsent_ = SecretBytes();
+  unsent_at_ = 0;
+  std::vector<EgdSession::Reply>().swap(unsent_replies_);
+  unsent_replies_sent_ = 0;
+  UpdateInterest();
+  class_.tree->Resume(member_, host_->loop->now_nanos());
+}
+
+bool Guest::Drained() const {
+  int unread = 0;
+  return ioctl(socket_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
+}
+
+bool Guest::undelivered() const {
+  if (unsent_.size() > 0) return true;
+  // Bytes that lie unread for longer are primed ones, which nobody waits for, or a stalled peer's.
+  return session_.started() && host_->loop->now_nanos() - wrote_at_ < kLingerNanos && !Drained();
+}
+
+void Guest::SchedulePrimeCheck() {
+  if (session_.started() || primer_.next_check_nanos() == Primer::kNever) return;
+  host_->loop->CancelTimer(timer_);
+  timer_ = host_->loop->AddTimer(primer_.next_check_nanos(), [this] { CheckPrime(); });
+}
+
+void Guest::CheckPrime() {
+  timer_ = EventLoop::kNoTimer;
+  primer_.OnCheck(Drained(), host_->loop->now_nanos());
+  if (primer_.want() > 0) class_.tree->Touch(member_);
+  SchedulePrimeCheck();
+}
+
+void Guest::Save(handover::v1::Connection* saved) const {
+  const int64_t now = host_->loop->now_nanos();
+  saved->set_id(options_.id);
+  saved->set_listener(static_cast<uint32_t>(options_.listener));
+  saved->set_pid(options_.peer.pid);
+  saved->set_uid(options_.peer.uid);
+  saved->set_program(options_.peer.program);
+  saved->set_qemu(options_.peer.qemu);
+  saved->set_age_nanos(now - connected_at_);
+  saved->set_primed(primed_);
+  saved->set_input_over(input_over_);
+  saved->set_held(held_);
+  totals().Save(saved->mutable_totals());
+  if (before_ != nullptr) before_->Save(saved->mutable_before());
+  if (class_.tree->has_ceil()) saved->set_ceil_tokens(class_.tree->nano_tokens(member_, now));
+  saved->set_start_ticks(start_ticks_);
+  if (identity_.source != IdentitySource::kNone) {
+    handover::v1::Identity* identity = saved->mutable_identity();
+    identity->set_source(static_cast<uint32_t>(identity_.source));
+    identity->set_name(identity_.name);
+    identity->set_uuid(identity_.uuid);
+    identity->set_class_(identity_.class_name);
+  }
+  EgdSession::Unsent unsent;
+  unsent.bytes = unsent_.span().subspan(unsent_at_);
+  if (!session_.started()) {
+    // Unasked bytes that the socket refused are pushed again, by the step they belong to.
+    if (primer_.active()) {
+      primer_.Save(static_cast<uint32_t>(unsent.bytes.size()), now, saved->mutable_primer());
+    }
+    unsent.bytes = {};
+  } else {
+    unsent.replies = unsent_replies_;
+    size_t sent = unsent_replies_sent_ + unsent_at_;
+    while (!unsent.replies.empty() && sent >= unsent.replies.front().bytes) {
+      sent -= unsent.replies.front().bytes;
+      unsent.replies.remove_prefix(1);
+    }
+    unsent.sent_of_first = static_cast<uint32_t>(sent);
+  }
+  session_.Save(unsent, now, saved->mutable_session());
+}
+
+absl::Status Guest::Resume(const handover::v1::Connection& saved) {
+  const int64_t now = host_->loop->now_nanos();
+  if (auto status = session_.Restore(saved.session(), now); !status.ok()) {
+    socket_.reset();
+    return status;
+  }
+  primer_ = Primer(false);
+  if (saved.has_primer() && !session_.started()) primer_.Restore(saved.primer(), now);
+  primed_ = saved.primed();
+  input_over_ = saved.input_over();
+  wrote_at_ = now;
+  start_ticks_ = saved.start_ticks();
+  const GuestTotals totals = GuestTotals::Restore(saved.totals());
+  std::copy(totals.waits.begin(), totals.waits.end(), waits_.begin());
+  wait_sum_nanos_ = totals.wait_sum_nanos;
+  throttled_nanos_ = totals.throttled_nanos;
+  if (saved.has_before()) {
+    before_ = std::make_unique<GuestTotals>(GuestTotals::Restore(saved.before()));
+  }
+  rated_bytes_ = delivered_bytes();
+  if (saved.has_identity()) {
+    const uint32_t source = saved.identity().source();
+    identity_.source = source <= static_cast<uint32_t>(IdentitySource::kSocket)
+                           ? static_cast<IdentitySource>(source)
+                           : IdentitySource::kNone;
+    identity_.name = saved.identity().name();
+    identity_.uuid = saved.identity().uuid();
+    identity_.class_name = saved.identity().class_();
+  }
+  if (saved.held()) Hold();
+  if (auto status = Join(input_over_ ? 0 : kReadEvents, saved); !status.ok()) return status;
+  SchedulePrimeCheck();
+  return absl::OkStatus();
+}
+
+void Guest::Linger(int64_t until_nanos) {
+  const int64_t now = host_->loop->now_nanos();
+  if (Drained() || now >= until_nanos) return Close("peer has sent all it will");
+  timer_ = host_->loop->AddTimer(now + kLingerCheckNanos, [this, until_nanos] {
+    timer_ = EventLoop::kNoTimer;
+    Linger(until_nanos);
+  });
+}
+
+}  // namespace entropyd

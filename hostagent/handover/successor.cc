@@ -1,0 +1,70 @@
+#include "hostagent/handover/successor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+
+absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
+    const std::vector<std::string>& command, EventLoop* loop,
+    std::function<void(const absl::Status&)> ended, const std::string& program) {
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  pid_t pid = 0;
+  const std::string& file = program.empty() ? command[0] : program;
+  const int error = posix_spawn(&pid, file.c_str(), nullptr, nullptr, words.data(), environ);
+  if (error != 0) return ErrnoStatus(error, absl::StrCat("start ", file));
+  UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) {
+    const absl::Status status = ErrnoStatus(errno, "watch the new process");
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return status;
+  }
+  std::unique_ptr<Successor> successor(
+      new Successor(pid, std::move(process), loop, std::move(ended)));
+  auto watch = loop->Watch(successor->process_.get(), EPOLLIN, successor.get());
+  if (!watch.ok()) {
+    successor->Kill();
+    waitpid(pid, nullptr, 0);
+    return watch.status();
+  }
+  successor->watch_ = *watch;
+  return successor;
+}
+
+Successor::Successor(pid_t pid, UniqueFd process, EventLoop* loop,
+                     std::function<void(const absl::Status&)> ended)
+    : pid_(pid), process_(std::move(process)), loop_(loop), ended_(std::move(ended)) {}
+
+Successor::~Successor() {
+  if (watch_ != 0) loop_->Unwatch(watch_);
+}
+
+void Successor::Kill() { kill(pid_, SIGKILL); }
+
+void Successor::Terminate() { kill(pid_, SIGTERM); }
+
+void Successor::OnEvents(uint32_t) {
+  int status = 0;
+  if (waitpid(pid_, &status, WNOHANG) != pid_) return;
+  loop_->Unwatch(watch_);
+  watch_ = 0;
+  const auto ended = ended_;  // it may destroy this
+  ended(absl::AbortedError(
+      WIFSIGNALED(status) ? absl::StrCat("the new process was ended by signal ", WTERMSIG(status))
+                          : absl::StrCat("the new process ended with status ", WEXITSTATUS(status),
+                                         "; its messages tell why")));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,89 @@
+#include "hostagent/identity/identity_thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <utility>
+
+namespace entropyd {
+
+absl::StatusOr<std::unique_ptr<IdentityThread>> IdentityThread::Start(
+    const std::string& libvirt_dir, Deliver deliver, Log* log) {
+  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return ErrnoStatus(errno, "create eventfd");
+  std::unique_ptr<IdentityThread> made(
+      new IdentityThread(libvirt_dir, std::move(wake), std::move(deliver), log));
+  made->thread_ = std::thread([raw = made.get()] { raw->Run(); });
+  return made;
+}
+
+IdentityThread::IdentityThread(const std::string& libvirt_dir, UniqueFd wake, Deliver deliver,
+                               Log* log)
+    : wake_(std::move(wake)), deliver_(std::move(deliver)), directory_(libvirt_dir, log) {}
+
+IdentityThread::~IdentityThread() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_ = true;
+  }
+  eventfd_write(wake_.get(), 1);
+  if (thread_.joinable()) thread_.join();
+}
+
+void IdentityThread::Ask(IdentityQuestion question) {
+  bool first;
+  {
+    absl::MutexLock lock(&mutex_);
+    first = questions_.empty();
+    questions_.push_back(std::move(question));
+  }
+  if (first) eventfd_write(wake_.get(), 1);
+}
+
+void IdentityThread::Run() {
+  while (true) {
+    Turn();
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stop_) return;
+      if (!questions_.empty()) continue;
+    }
+    Wait();
+  }
+}
+
+void IdentityThread::Wait() {
+  pollfd fds[] = {{wake_.get(), POLLIN, 0}, {directory_.fd(), POLLIN, 0}};
+  poll(fds, 2, directory_.fd() >= 0 ? -1 : kLookMillis);
+  eventfd_t ignored;
+  eventfd_read(wake_.get(), &ignored);
+}
+
+void IdentityThread::Turn() {
+  std::vector<IdentityQuestion> questions;
+  {
+    absl::MutexLock lock(&mutex_);
+    questions.swap(questions_);
+  }
+  // After the questions were taken: what libvirt wrote before those peers connected is known.
+  std::vector<int32_t> changed;
+  directory_.Refresh(&changed);
+  std::vector<IdentityNews> news;
+  for (IdentityQuestion& question : questions) {
+    IdentityNews answer;
+    answer.guest = question.guest;
+    answer.pid = question.pin.pid;
+    answer.identity = FindIdentity(&question.pin, question.how, directory_);
+    answer.start_ticks = question.pin.start_ticks;
+    news.push_back(std::move(answer));
+  }
+  for (int32_t pid : changed) {
+    IdentityNews change;
+    change.pid = pid;
+    news.push_back(std::move(change));
+  }
+  if (!news.empty()) deliver_(std::move(news));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,298 @@
+#include "hostagent/serving/fair_queue.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace entropyd {
+namespace {
+
+// The only class competes with nobody; the tree merely insists that a leaf have a guarantee.
+constexpr uint64_t kAnyRate = 1;
+// How often it is looked which guests have not waited for long.
+constexpr int64_t kCountInterval = 1'000'000'000;
+
+std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_ceil) {
+  ClassTree::Options options;
+  options.chunk_bytes = static_cast<uint32_t>(
+      std::clamp<uint64_t>(guest_ceil, GuestFloor::kBytes, GuestTree::kChunkBytes));
+  ClassTree::ClassSpec spec;
+  spec.name = name;
+  spec.rate = kAnyRate;
+  return ClassTree::Create(options, {spec}).value();  // constant but for the name
+}
+
+}  // namespace
+
+GuestTree::GuestTree(ClassBuffer* buffer, uint64_t guest_ceil)
+    : buffer_(buffer),
+      guest_ceil_(guest_ceil),
+      most_held_back_(std::min(kHeldBack, buffer->size() / 4)),
+      tree_(SingleClass(buffer->class_name(), guest_ceil)),
+      leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
+
+GuestTree::Id GuestTree::Add(Member* member) { return AddMember(member, {}); }
+
+GuestTree::Id GuestTree::Add(Member* member, int64_t nano_tokens, int64_t now_nanos) {
+  ClassTree::MemberSpec spec;
+  spec.nano_tokens = nano_tokens;
+  spec.tokens_at_nanos = now_nanos;
+  return AddMember(member, spec);
+}
+
+GuestTree::Id GuestTree::AddMember(Member* member, const ClassTree::MemberSpec& carried) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<Id>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const Id id = free_.back();
+  free_.pop_back();
+  Slot& slot = slots_[id];
+  slot = Slot();
+  slot.member = member;
+  ClassTree::MemberSpec spec = carried;
+  spec.ceil = guest_ceil_;
+  spec.cookie = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
+  slot.id = tree_->AddMember(leaf_, spec);
+  ++guests_;
+  return id;
+}
+
+void GuestTree::Remove(Id id, int64_t now_nanos) {
+  Slot& slot = slots_[id];
+  SetThrottled(&slot, false, now_nanos);
+  tree_->Want(slot.id, 0, now_nanos);
+  tree_->RemoveMember(slot.id);
+  owed_ -= slot.want;
+  slot.want = 0;  // it may be among the fresh ones still
+  floor_.Leaves(id);
+  waiting_guests_ -= slot.counted;
+  slot.counted = false;
+  slot.member = nullptr;
+  --guests_;
+  removed_.push_back(id);
+}
+
+void GuestTree::Touch(Id id) {
+  Slot& slot = slots_[id];
+  if (slot.touched || slot.member == nullptr) return;
+  slot.touched = true;
+  touched_.push_back(id);
+}
+
+void GuestTree::Resume(Id id, int64_t now_nanos) {
+  Slot& slot = slots_[id];
+  slot.blocked = false;
+  Unpark(&slot, now_nanos);
+  Touch(id);
+}
+
+void GuestTree::Unpark(Slot* slot, int64_t now_nanos) {
+  if (!slot->parked) return;
+  slot->parked = false;
+  tree_->Unpark(slot->id, now_nanos);
+}
+
+bool GuestTree::ServeAtOnce(Id id, int64_t now_nanos) {
+  if (owed_ > 0 || has_ceil() || !touched_.empty() || slots_[id].blocked) return false;
+  Member* const member = slots_[id].member;
+  const uint64_t want = member->Want();
+  if (want == 0 || want > kChunkBytes || !buffer_->Spares(want)) return false;
+  const size_t level = buffer_->level();
+  member->Plan(static_cast<uint32_t>(want));
+  const After after = member->Deliver();
+  // What has arrived since the last pass is still news for the next one.
+  level_left_ -= std::min(level_left_, level - buffer_->level());
+  Slot& slot = slots_[id];
+  if (slot.member == nullptr) return true;
+  slot.blocked = after == After::kBlocked;
+  const uint32_t waiting = waiting_guests_;
+  NoteWaiting(&slot, now_nanos);
+  if (after == After::kAgain || waiting_guests_ != waiting || member->Want() > 0) Touch(id);
+  return true;
+}
+
+void GuestTree::NoteWaiting(Slot* slot, int64_t now_nanos) {
+  slot->waited_at = now_nanos;
+  waiting_guests_ += !slot->counted;
+  slot->counted = true;
+}
+
+void GuestTree::SetWant(Slot* slot, int64_t now_nanos) {
+  const uint64_t want = slot->member->Want();
+  if (want > 0) NoteWaiting(slot, now_nanos);
+  if (want == slot->want) return;
+  if (slot->want == 0 && !slot->fresh) {
+    slot->fresh = true;
+    fresh_.push_back(static_cast<Id>(slot - slots_.data()));
+  }
+  owed_ += want - slot->want;
+  slot->want = want;
+  tree_->Want(slot->id, want, now_nanos);
+}
+
+void GuestTree::Visit(Id id) {
+  Slot& slot = slots_[id];
+  if (slot.visiting) return;
+  slot.visiting = true;
+  visit_.push_back(id);
+}
+
+uint32_t GuestTree::Offer(void* cookie, uint32_t bytes) {
+  const Id id = static_cast<Id>(reinterpret_cast<uintptr_t>(cookie));
+  Slot& slot = slots_[id];
+  const uint32_t taken = slot.blocked ? 0 : slot.member->Plan(bytes);
+  if (taken == 0) {
+    slot.parked = true;
+    return 0;
+  }
+  slot.want -= taken;
+  slot.granted += taken;
+  owed_ -= taken;
+  Visit(id);
+  return taken;
+}
+
+void GuestTree::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
+  if (slot->throttled) {
+    slot->throttled_nanos += now_nanos - slot->throttled_since;
+    throttled_nanos_ += now_nanos - slot->throttled_since;
+  }
+  slot->throttled = throttled;
+  slot->throttled_since = now_nanos;
+}
+
+// `all_served`: the pass ended with nobody eligible, so that who still wants waits for its ceiling.
+void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
+  Member* const member = slots_[id].member;
+  slots_[id].visiting = false;
+  const uint32_t granted = std::exchange(slots_[id].granted, 0);
+  if (member == nullptr) return;
+  const After after = member->Deliver();
+  Slot& slot = slots_[id];
+  if (slot.member == nullptr) return;
+  slot.blocked = after == After::kBlocked;
+  if (!slot.blocked) Unpark(&slot, now_nanos);
+  SetWant(&slot, now_nanos);
+  if (slot.want == 0) {
+    floor_.Leaves(id);
+  } else if (granted >= GuestFloor::kBytes) {
+    floor_.Served(id, now_nanos);
+  } else {
+    floor_.Waits(id, now_nanos);
+  }
+  if (has_ceil()) SetThrottled(&slot, all_served && slot.want > 0 && !slot.blocked, now_nanos);
+  if (after == After::kAgain) Touch(id);
+}
+
+int64_t GuestTree::throttled_nanos_until(int64_t now_nanos) const {
+  int64_t nanos = throttled_nanos_;
+  for (const Slot& slot : slots_) {
+    if (slot.throttled) nanos += now_nanos - slot.throttled_since;
+  }
+  return nanos;
+}
+
+void GuestTree::CountWaiting(int64_t now_nanos) {
+  if (now_nanos - counted_at_ < kCountInterval) return;
+  counted_at_ = now_nanos;
+  for (Slot& slot : slots_) {
+    if (!slot.counted) continue;
+    if (slot.want > 0) slot.waited_at = now_nanos;
+    if (now_nanos - slot.waited_at < kWaitMemoryNanos) continue;
+    slot.counted = false;
+    --waiting_guests_;
+  }
+}
+
+// More owed after a pass than would be held back says that there is not enough for all; a little
+// owed is between two arrivals, and holding it back would only make those guests wait for longer.
+void GuestTree::UpdateHeldBack(int64_t now_nanos) {
+  const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
+  held_back_ = owed_ > most_held_back_ && guests_ > 1 && arrives ? most_held_back_ : 0;
+}
+
+// Those who have waited for long, from all that is here. Returns what is left.
+uint64_t GuestTree::ServeFloor(int64_t now_nanos, uint64_t level) {
+  while (level > 0) {
+    const absl::optional<Id> due = floor_.Due(now_nanos);
+    if (!due.has_value()) break;
+    Slot& slot = slots_[*due];
+    const uint32_t given = tree_->GrantFloor(
+        slot.id, static_cast<uint32_t>(std::min<uint64_t>(level, GuestFloor::kBytes)), now_nanos,
+        [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
+    level -= given;
+    if (slot.want == 0) {
+      floor_.Leaves(*due);
+    } else if (given >= GuestFloor::kBytes) {
+      floor_.Served(*due, now_nanos);
+    } else if (level > 0) {
+      floor_.Retry(*due, now_nanos);
+    }
+  }
+  return level;
+}
+
+// Those who began to wait, and have had no more than the others, from all that is here. Returns
+// what is left.
+uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
+  size_t kept = 0;
+  for (Id id : fresh_) {
+    Slot& slot = slots_[id];
+    if (level == 0 && slot.want > 0) {
+      fresh_[kept++] = id;  // first when something comes
+      continue;
+    }
+    slot.fresh = false;
+    if (slot.want == 0) continue;
+    level -= tree_->GrantFirst(
+        slot.id, static_cast<uint32_t>(std::min<uint64_t>(level, kChunkBytes)), now_nanos,
+        [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
+  }
+  fresh_.resize(kept);
+  return level;
+}
+
+// From what has arrived, less what is held back from those who wait. True when the pass ended with
+// nobody eligible.
+bool GuestTree::Distribute(int64_t now_nanos) {
+  uint64_t level = owed_ > 0 ? buffer_->available() : 0;
+  level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
+  if (owed_ == 0) return true;  // as where there is enough for all
+  if (level <= held_back_) return false;
+  ClassTree::Pass pass;
+  pass.capacity_bytes = level - held_back_;
+  // What has arrived bounds the pass already.
+  pass.max_grants = std::numeric_limits<uint32_t>::max();
+  const ClassTree::PassResult result = tree_->Distribute(
+      now_nanos, pass,
+      [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
+  return !result.more;
+}
+
+void GuestTree::Serve(int64_t now_nanos) {
+  if (buffer_->level() > level_left_) arrived_at_ = now_nanos;
+  UpdateHeldBack(now_nanos);
+  do {
+    for (Id id : touched_) {
+      Slot& slot = slots_[id];
+      slot.touched = false;
+      if (slot.member == nullptr) continue;
+      SetWant(&slot, now_nanos);
+      Visit(id);
+    }
+    touched_.clear();
+    const bool all_served = Distribute(now_nanos);
+    // Delivering may touch, but visits only grow in a pass.
+    for (Id id : visit_) DeliverTo(id, now_nanos, all_served);
+    visit_.clear();
+  } while (!touched_.empty());
+  level_left_ = buffer_->level();
+  UpdateHeldBack(now_nanos);
+  CountWaiting(now_nanos);
+  free_.insert(free_.end(), removed_.begin(), removed_.end());
+  removed_.clear();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,246 @@
+#include "hostagent/serving/local_fallback.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+// getrandom(2) gives up to 256 bytes in one piece, whatever signals come.
+bool Getrandom(absl::Span<uint8_t> out) {
+  return getrandom(out.data(), out.size(), 0) == static_cast<ssize_t>(out.size());
+}
+
+}  // namespace
+
+const char* SurvivingBuffer::ModeName(Mode mode) {
+  switch (mode) {
+    case Mode::kUpstream:
+      return "upstream";
+    case Mode::kLocal:
+      return "local";
+    case Mode::kBlocked:
+      return "blocked";
+  }
+  return "";
+}
+
+absl::StatusOr<std::unique_ptr<SurvivingBuffer>> SurvivingBuffer::Create(
+    std::unique_ptr<ClassBuffer> inner, Options options, SecretArena* arena, const Clock* clock,
+    Log* log) {
+  if (!options.kernel) options.kernel = Getrandom;
+  std::unique_ptr<SurvivingBuffer> buffer(
+      new SurvivingBuffer(std::move(inner), std::move(options), clock, log));
+  if (!buffer->options_.local) return buffer;
+  for (SecretBytes* bytes : {&buffer->seed_, &buffer->mixed_}) {
+    auto allocated = arena->Allocate(CtrDrbg::kSeedBytes);
+    if (!allocated.ok()) return allocated.status();
+    *bytes = *std::move(allocated);
+  }
+  auto drbg = CtrDrbg::Create(buffer->options_.provider.get());
+  if (!drbg.ok()) return drbg.status();
+  buffer->drbg_ = *std::move(drbg);
+  return buffer;
+}
+
+SurvivingBuffer::SurvivingBuffer(std::unique_ptr<ClassBuffer> inner, Options options,
+                                 const Clock* clock, Log* log)
+    : inner_(std::move(inner)),
+      options_(std::move(options)),
+      clock_(clock),
+      log_(log),
+      since_(clock->NowNanos()) {}
+
+SurvivingBuffer::~SurvivingBuffer() = default;
+
+bool SurvivingBuffer::local_ready() const {
+  return options_.local && !full_entropy_ &&
+         (drbg_->instantiated() || seed_fill_ == CtrDrbg::kSeedBytes);
+}
+
+size_t SurvivingBuffer::available() const {
+  return inner_->level() + (mode_ == Mode::kLocal ? kLocalPassBytes : 0);
+}
+
+bool SurvivingBuffer::Judge(int64_t now, int64_t gone_at, bool closed) {
+  if (mode_ == Mode::kLocal) {
+    // The server is back and says that this class is not for us, or no more: no loss to survive.
+    if (!closed) return false;
+    mode_ = Mode::kUpstream;
+    since_ = now;
+    log_->Warning("class.local_ended",
+                  {{"class", class_name()}, {"reason", "the server has closed the class"}});
+    TellDemand();
+    return false;
+  }
+  const bool lost = !closed && now >= gone_at && demand_.owed > 0 && inner_->level() == 0;
+  if (lost && local_ready()) {
+    EnterLocal();
+    return mode_ == Mode::kLocal;
+  }
+  const Mode mode = lost ? Mode::kBlocked : Mode::kUpstream;
+  if (mode == mode_) return false;
+  mode_ = mode;
+  since_ = now;
+  if (lost) {
+    log_->Warning("class.blocked", {{"class", class_name()},
+                                    {"waiting_bytes", demand_.owed},
+                                    {"reason", local_refused()  ? "the pool is of quality full"
+                                               : options_.local ? "no seed was set aside"
+                                                                : "on_upstream_loss is block"}});
+  } else {
+    log_->Info("class.unblocked", {{"class", class_name()}});
+  }
+  return false;
+}
+
+void SurvivingBuffer::EnterLocal() {
+  const int64_t now = clock_->NowNanos();
+  if (absl::Status status = Instantiate(); !status.ok()) {
+    ForgetDrbg();
+    ForgetSeed();
+    mode_ = Mode::kBlocked;
+    since_ = now;
+    log_->Error("class.local_failed", {{"class", class_name()}, {"reason", status}});
+    return;
+  }
+  mode_ = Mode::kLocal;
+  since_ = now;
+  bytes_before_ = local_bytes_;
+  log_->Warning("class.local", {{"class", class_name()},
+                                {"waiting_bytes", demand_.owed},
+                                {"reason", "upstream is gone and the buffer is empty"}});
+  TellDemand();
+}
+
+// A DRBG that lives still, because upstream came back for less than a seed's worth, goes on.
+absl::Status SurvivingBuffer::Instantiate() {
+  if (drbg_->instantiated()) return absl::OkStatus();
+  if (!options_.kernel(mixed_.span())) {
+    return absl::UnavailableError("seed DRBG: the kernel gave no bytes");
+  }
+  for (size_t i = 0; i < CtrDrbg::kSeedBytes; ++i) mixed_.data()[i] ^= seed_.data()[i];
+  const absl::Status status = drbg_->Instantiate(
+      mixed_.span(), absl::StrCat("local ", class_name()).substr(0, CtrDrbg::kMaxAdditionalBytes));
+  Cleanse(mixed_.span());
+  ForgetSeed();  // it serves once
+  return status;
+}
+
+size_t SurvivingBuffer::Generate(absl::Span<uint8_t> out) {
+  std::array<uint8_t, kStirBytes> stir;
+  absl::Status status = absl::OkStatus();
+  if (!options_.kernel(absl::MakeSpan(stir))) {
+    status = absl::UnavailableError("stir DRBG: the kernel gave no bytes");
+  }
+  if (status.ok()) status = drbg_->Generate(out, stir);
+  Cleanse(absl::MakeSpan(stir));
+  if (status.ok()) {
+    local_bytes_ += out.size();
+    return out.size();
+  }
+  ForgetDrbg();
+  mode_ = Mode::kBlocked;
+  since_ = clock_->NowNanos();
+  log_->Error("class.local_failed", {{"class", class_name()}, {"reason", status}});
+  return 0;
+}
+
+void SurvivingBuffer::ForgetSeed() {
+  Cleanse(seed_.span());
+  seed_fill_ = 0;
+}
+
+void SurvivingBuffer::ForgetDrbg() {
+  if (drbg_ != nullptr) drbg_->Uninstantiate();
+}
+
+// Returns how many bytes it took.
+size_t SurvivingBuffer::SetAside(absl::Span<const uint8_t> bytes) {
+  if (!options_.local || full_entropy_) return 0;
+  const int64_t now = clock_->NowNanos();
+  if (seed_fill_ == CtrDrbg::kSeedBytes) {
+    // Replaced at one go, so that there is always one.
+    if (now - seed_at_ < kSeedAgeNanos || bytes.size() < CtrDrbg::kSeedBytes) return 0;
+    seed_fill_ = 0;
+  }
+  const size_t n = std::min(bytes.size(), CtrDrbg::kSeedBytes - seed_fill_);
+  std::memcpy(seed_.data() + seed_fill_, bytes.data(), n);
+  seed_fill_ += n;
+  if (seed_fill_ == CtrDrbg::kSeedBytes) {
+    seed_at_ = now;
+    ForgetDrbg();
+  }
+  return n;
+}
+
+void SurvivingBuffer::Append(absl::Span<const uint8_t> bytes) {
+  if (bytes.empty()) return;
+  if (mode_ == Mode::kLocal) {
+    const int64_t now = clock_->NowNanos();
+    mode_ = Mode::kUpstream;
+    log_->Info("class.local_ended", {{"class", class_name()},
+                                     {"seconds", static_cast<double>(now - since_) / 1e9},
+                                     {"local_bytes", local_bytes_ - bytes_before_},
+                                     {"reason", "upstream is back"}});
+    since_ = now;
+    TellDemand();
+  }
+  inner_->Append(bytes.subspan(SetAside(bytes)));
+}
+
+size_t SurvivingBuffer::Take(absl::Span<uint8_t> out) {
+  const size_t n = inner_->Take(out);
+  if (mode_ != Mode::kLocal || n == out.size()) return n;
+  return n + Generate(out.subspan(n));
+}
+
+void SurvivingBuffer::Discard() {
+  inner_->Discard();
+  if (!options_.local) return;
+  ForgetSeed();
+  ForgetDrbg();
+  if (mode_ != Mode::kLocal) return;
+  mode_ = Mode::kUpstream;
+  since_ = clock_->NowNanos();
+  TellDemand();
+}
+
+void SurvivingBuffer::SetFullEntropy(bool full) {
+  if (full == full_entropy_) return;
+  full_entropy_ = full;
+  if (!full || !options_.local) return;
+  log_->Error("class.local_refused",
+              {{"class", class_name()},
+               {"reason", "its pool is of quality full, and local bytes are not"},
+               {"remedy",
+                "set on_upstream_loss: block, or use a class of a drbg pool; it blocks "
+                "until then"}});
+  ForgetSeed();
+  ForgetDrbg();
+  if (mode_ != Mode::kLocal) return;
+  mode_ = Mode::kUpstream;
+  since_ = clock_->NowNanos();
+  TellDemand();
+}
+
+void SurvivingBuffer::SetDemand(const Demand& demand) {
+  demand_ = demand;
+  TellDemand();
+}
+
+// While the DRBG serves nobody is owed anything, and an idle buffer asks for nothing: upstream's
+// first bytes would never come.
+void SurvivingBuffer::TellDemand() {
+  Demand demand = demand_;
+  if (mode_ == Mode::kLocal) demand.owed += kMinTarget;
+  inner_->SetDemand(demand);
+}
+
+}  // namespace entropyd

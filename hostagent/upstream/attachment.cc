@@ -1,0 +1,268 @@
+#include "hostagent/upstream/attachment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kMilli = 1'000'000;
+constexpr int64_t kSecond = 1'000 * kMilli;
+// Acks that raise no limit only tell the server what to count as lost if the stream broke now.
+constexpr int64_t kAckInterval = 100 * kMilli;
+// A class that the server closed may be allowed or back at any time; asking costs a message.
+constexpr int64_t kReopenAfter = 30 * kSecond;
+// The credit rule excludes it; should it happen all the same, the message is refused like any
+// excess.
+constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
+
+}  // namespace
+
+Attachment::Attachment(const Context* context, std::string server,
+                       std::unique_ptr<EntropyStream> stream)
+    : context_(*context),
+      server_(std::move(server)),
+      started_(context->clock->NowNanos()),
+      stream_(std::move(stream)),
+      lanes_(context->buffers.size()),
+      heard_at_(started_) {
+  v1::AgentMessage message;
+  v1::Hello* hello = message.mutable_hello();
+  hello->set_version_min(kAttachVersion);
+  hello->set_version_max(kAttachVersion);
+  hello->set_host_id(context_.host_id);
+  stream_->Send(message);
+  for (size_t i = 0; i < lanes_.size(); ++i) OpenLane(i);
+}
+
+Attachment::~Attachment() = default;
+
+void Attachment::OpenLane(size_t buffer) {
+  Lane& lane = lanes_[buffer];
+  lane.reopen_at = INT64_MAX;
+  absl::StatusOr<uint32_t> channel = ledger_.Open();
+  if (!channel.ok()) {
+    exhausted_ = true;
+    return;
+  }
+  lane.channel = *channel;
+  lane.guests_told = lane.waiting_told = 0;
+  lane.answered = false;
+  v1::AgentMessage message;
+  message.mutable_open()->set_channel(*channel);
+  message.mutable_open()->set_class_(context_.buffers[buffer]->class_name());
+  stream_->Send(message);
+}
+
+bool Attachment::Receive(int max_messages, absl::FunctionRef<void(size_t)> arrived) {
+  std::vector<size_t> brought;
+  for (int i = 0; i < max_messages; ++i) {
+    std::unique_ptr<ReceivedMessage> message = stream_->TryNext();
+    if (message == nullptr) return false;
+    heard_at_ = context_.clock->NowNanos();
+    if (!refusal_.ok()) continue;  // cancelled: what still comes is wiped unseen
+    brought.clear();
+    const absl::Status status =
+        message->view().ok() ? Accept(*message->view(), &brought) : message->view().status();
+    message.reset();
+    if (!status.ok()) Refuse(status);
+    for (size_t buffer : brought) arrived(buffer);
+  }
+  return true;
+}
+
+absl::Status Attachment::Accept(const ServerMessageView& message, std::vector<size_t>* brought) {
+  if (absl::Status status = ledger_.Accept(message); !status.ok()) return status;
+  for (const v1::ChannelState& state : message.head.state()) ApplyState(state);
+  if (message.head.has_drain()) drain_ = message.head.drain();
+  for (const GrantView& grant : message.grants) {
+    const size_t buffer = *BufferOf(grant.channel);
+    ClassBuffer* to = context_.buffers[buffer];
+    if (grant.bytes > to->size() - to->level()) return absl::OutOfRangeError(kOverflow);
+    for (absl::Span<const uint8_t> piece : grant.pieces) to->Append(piece);
+    context_.received_bytes[buffer]->Increment(static_cast<double>(grant.bytes));
+    if (brought->empty() || brought->back() != buffer) brought->push_back(buffer);
+  }
+  return absl::OkStatus();
+}
+
+void Attachment::ApplyState(const v1::ChannelState& state) {
+  const absl::optional<size_t> buffer = BufferOf(state.channel());
+  if (!buffer.has_value()) return;  // of a channel that was closed and replaced
+  Lane& lane = lanes_[*buffer];
+  ClassBuffer* to = context_.buffers[*buffer];
+  if (state.discard_buffered()) {
+    context_.log->Warning("class.discarded", {{"class", to->class_name()},
+                                              {"server", server_},
+                                              {"bytes", to->level()},
+                                              {"reason", state.reason()}});
+    to->Discard();
+  }
+  if (lane.state.phase() != state.phase() || lane.state.code() != state.code()) {
+    context_.log->Info("class.phase", {{"class", to->class_name()},
+                                       {"server", server_},
+                                       {"phase", v1::Phase_Name(state.phase())},
+                                       {"code", state.code()},
+                                       {"reason", state.reason()}});
+  }
+  if (state.phase() != v1::PHASE_SUSPENDED) {
+    lane.suspended_since = INT64_MAX;
+  } else if (lane.suspended_since == INT64_MAX) {
+    lane.suspended_since = context_.clock->NowNanos();
+  }
+  if (state.quality() != v1::QUALITY_UNSPECIFIED) {
+    to->SetFullEntropy(state.quality() == v1::QUALITY_FULL);
+  }
+  lane.state = state;
+  lane.answered = true;
+  if (state.phase() != v1::PHASE_CLOSED || leaving_) return;
+  const double spread = 0.5 + context_.uniform();
+  lane.reopen_at = context_.clock->NowNanos() + static_cast<int64_t>(spread * kReopenAfter);
+}
+
+void Attachment::Refuse(absl::Status why) {
+  Counter* counter = context_.refused_malformed;
+  if (absl::IsDataLoss(why)) counter = context_.refused_gap;
+  if (absl::IsOutOfRange(why)) counter = context_.refused_excess;
+  counter->Increment();
+  context_.log->Error("upstream.message.refused", {{"server", server_}, {"reason", why}});
+  refusal_ = std::move(why);
+  stream_->Cancel();
+}
+
+absl::optional<absl::Status> Attachment::ended() const {
+  absl::optional<absl::Status> finished = stream_->finished();
+  if (finished.has_value() && !refusal_.ok()) return refusal_;
+  return finished;
+}
+
+absl::optional<size_t> Attachment::BufferOf(uint32_t channel) const {
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (lanes_[i].channel == channel) return i;
+  }
+  return absl::nullopt;
+}
+
+bool Attachment::HoldsRoom(size_t buffer) const {
+  const AttachLedger::Channel* channel = ledger_.Find(lanes_[buffer].channel);
+  return channel != nullptr && !channel->closed;
+}
+
+bool Attachment::HoldsAnyRoom() const {
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (HoldsRoom(i)) return true;
+  }
+  return false;
+}
+
+uint64_t Attachment::promised(size_t buffer) const {
+  const AttachLedger::Channel* channel = ledger_.Find(lanes_[buffer].channel);
+  return channel == nullptr ? 0 : channel->promised();
+}
+
+int64_t Attachment::promised_since(size_t buffer) const {
+  return promised(buffer) == 0 ? INT64_MAX : lanes_[buffer].promised_since;
+}
+
+// One Credit on its way at a time: while one waits, more wants come together, and the next one
+// carries the newest numbers. The stream wakes us when it is gone.
+bool Attachment::CanSend() const {
+  return welcomed() && refusal_.ok() && !leaving_ && stream_->unsent() == 0;
+}
+
+bool Attachment::RaiseLimit(size_t buffer) {
+  Lane& lane = lanes_[buffer];
+  if (!lane.may_credit || !lane.answered || !HoldsRoom(buffer)) return false;
+  const uint64_t promised = ledger_.Find(lane.channel)->promised();
+  if (promised == 0) lane.promised_since = context_.clock->NowNanos();
+  context_.buffers[buffer]->Tick();
+  const uint64_t more = context_.buffers[buffer]->WantMore(promised);
+  return more > 0 && ledger_.Promise(lane.channel, promised + more);
+}
+
+bool Attachment::OwesAck(size_t buffer) const {
+  const Lane& lane = lanes_[buffer];
+  if (!lane.answered || !HoldsRoom(buffer)) return false;
+  const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
+  const ClassBuffer& of = *context_.buffers[buffer];
+  return channel->received != channel->acked || lane.guests_told != of.guests() ||
+         lane.waiting_told != of.waiting_guests();
+}
+
+void Attachment::SendDue() {
+  const int64_t now = context_.clock->NowNanos();
+  Reopen(now);
+  if (leaving_ && !half_closed_ && !HoldsAnyRoom()) {
+    half_closed_ = true;
+    stream_->HalfClose();
+  }
+  SendCredit([this](size_t buffer) { return RaiseLimit(buffer); });
+}
+
+void Attachment::SendDue(size_t only) {
+  SendCredit([this, only](size_t buffer) { return buffer == only && RaiseLimit(buffer); });
+}
+
+void Attachment::SendCredit(absl::FunctionRef<bool(size_t)> raised) {
+  if (!CanSend()) return;
+  const int64_t now = context_.clock->NowNanos();
+  bool urgent = false;
+  for (size_t i = 0; i < lanes_.size(); ++i) urgent |= raised(i);
+  if (!urgent && now < next_ack_at_) return;
+  SendLines();
+}
+
+// All that the server does not know yet, in one message: whoever had a reason to send takes the
+// others along.
+void Attachment::SendLines() {
+  v1::AgentMessage message;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (!HoldsRoom(i)) continue;
+    const AttachLedger::Channel* channel = ledger_.Find(lanes_[i].channel);
+    if (!OwesAck(i) && channel->limit == channel->limit_told) continue;
+    Lane& lane = lanes_[i];
+    lane.guests_told = context_.buffers[i]->guests();
+    lane.waiting_told = context_.buffers[i]->waiting_guests();
+    v1::Line* const line = message.mutable_credit()->add_line();
+    *line = ledger_.TakeLine(lane.channel, lane.guests_told);
+    line->set_waiting_guests(lane.waiting_told);
+  }
+  if (!message.has_credit()) return;
+  context_.credit_lines->Increment(message.credit().line_size());
+  next_ack_at_ = context_.clock->NowNanos() + kAckInterval;
+  stream_->Send(message);
+}
+
+void Attachment::Reopen(int64_t now) {
+  if (leaving_ || drain_.has_value() || !refusal_.ok()) return;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (now >= lanes_[i].reopen_at) OpenLane(i);
+  }
+}
+
+void Attachment::Leave() {
+  if (leaving_) return;
+  leaving_ = true;
+  SendLines();  // what is acknowledged is not counted as lost
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    lanes_[i].reopen_at = INT64_MAX;
+    if (!HoldsRoom(i)) continue;
+    v1::AgentMessage message;
+    message.mutable_close()->set_channel(lanes_[i].channel);
+    stream_->Send(message);
+  }
+}
+
+int64_t Attachment::next_deadline_nanos() const {
+  int64_t next = INT64_MAX;
+  if (leaving_ || !refusal_.ok()) return next;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (!drain_.has_value()) next = std::min(next, lanes_[i].reopen_at);
+    if (OwesAck(i) && CanSend()) next = std::min(next, next_ack_at_);
+  }
+  return next;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,23 @@
+#include "hostagent/upstream/backoff.h"
+
+#include <algorithm>
+
+namespace entropyd {
+namespace {
+
+// 1 s * 2^5 is above the cap already; counting on would overflow the shift after days.
+constexpr int kMaxDoublings = 5;
+
+}  // namespace
+
+int64_t Backoff::ceiling_nanos() const {
+  return std::min(kCapNanos, kBaseNanos << std::min(failures_, kMaxDoublings));
+}
+
+int64_t Backoff::NextNanos() {
+  const int64_t ceiling = ceiling_nanos();
+  ++failures_;
+  return static_cast<int64_t>(uniform_() * static_cast<double>(ceiling));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,491 @@
+#include "hostagent/upstream/upstream.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
+#include "client/grpc_channel.h"
+#include "hostagent/upstream/attachment.h"
+#include "hostagent/upstream/rendezvous.h"
+#include "hostagent/upstream/server_choice.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr size_t kHostIdBytes = 16;
+// Messages handled in one turn; then guests have theirs.
+constexpr int kMessagesPerTurn = 4;
+// From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server
+// that accepts and says nothing.
+constexpr int64_t kAttachTimeout = 22 * kSecond;
+// From Close to CLOSED, and from there to the stream's end.
+constexpr int64_t kLeaveTimeout = 1 * kSecond;
+// Buffers drop what is too old, and shrink.
+constexpr int64_t kTickInterval = 1 * kSecond;
+// A server that drains tells all its agents at once: each waits a random part of this before it
+// moves, so that the next server sees 10,000 handshakes in 5 s and not in one.
+constexpr int64_t kDrainSpread = 5 * kSecond;
+// Servers that all drain without a deadline must not pass an agent around in a circle.
+constexpr int64_t kShortestStay = 1 * kSecond;
+
+// Grounds on which trying again soon is of no use to anybody.
+bool DeservesPenalty(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:  // we, or the server, broke the protocol
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kFailedPrecondition:  // version
+    case absl::StatusCode::kDeadlineExceeded:    // it saw no Hello
+    case absl::StatusCode::kUnauthenticated:     // certificate revoked
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnimplemented:  // no entropyd
+    case absl::StatusCode::kAborted:        // superseded by our double
+    case absl::StatusCode::kAlreadyExists:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Another stream bears our identity and host_id: a cloned host, or a second agent.
+bool IsSuperseded(absl::StatusCode code) {
+  return code == absl::StatusCode::kAborted || code == absl::StatusCode::kAlreadyExists;
+}
+
+class UpstreamImpl final : public Upstream {
+ public:
+  UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers,
+               std::function<void(size_t)> on_arrival, const Clock* clock, Log* log,
+               Metrics* metrics, UniqueFd wake_fd);
+
+  int wake_fd() const override { return wake_fd_.get(); }
+  void Process() override;
+  void Kick(size_t buffer) override;
+  int64_t next_deadline_nanos() const override;
+  void Suspend() override;
+  void Resume() override;
+  void CertificateRenewed() override;
+  bool connected() const override { return current_ != nullptr && current_->welcomed(); }
+  int64_t gone_at_nanos(size_t buffer) const override;
+  bool closed(size_t buffer) const override {
+    return connected() && current_->state(buffer).phase() == v1::PHASE_CLOSED;
+  }
+  const v1::ChannelState* said(size_t buffer) const override {
+    if (!connected() || current_->state(buffer).phase() == v1::PHASE_UNSPECIFIED) return nullptr;
+    return &current_->state(buffer);
+  }
+  void FillStatus(v1::GetStatusResponse* status) const override;
+
+ private:
+  void Wake();
+  void ClearWake();
+  void Receive();
+  void ReapEnded(int64_t now);
+  void RunTimers(int64_t now);
+  void PlanReplacement(int64_t now);
+  void PromoteNext(int64_t now);
+  void DialOne(int64_t now);
+  void Ended(const Attachment& dead, const absl::Status& why, int64_t now);
+  void Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
+             const absl::Status& why, bool penalty, int64_t now);
+  // Forgets current_, and gives it away.
+  std::unique_ptr<Attachment> ParkCurrent();
+  void EndCurrent(const absl::Status& why, int64_t now);
+  void EndNext(const absl::Status& why, int64_t now);
+  void SendDue();
+  bool DialIsDue(int64_t now) const;
+
+  const UniqueFd wake_fd_;  // outlives the streams, whose threads write to it
+  const Clock* const clock_;
+  Log* const log_;
+  Metrics* const metrics_;
+  const Dial dial_;
+  const std::function<void(size_t)> on_arrival_;
+  const size_t server_count_;
+  Attachment::Context context_;
+  ServerChoice choice_;
+
+  // current_ serves (or is being attached when there is nothing to serve from); next_ is being
+  // attached to replace it; leaving_ was replaced and closes its channels.
+  std::unique_ptr<Attachment> current_;
+  std::unique_ptr<Attachment> next_;
+  std::unique_ptr<Attachment> leaving_;
+
+  bool processing_ = false;
+  bool suspended_ = false;
+  bool announced_ = false;  // current_'s Welcome was noted
+  int64_t next_tick_at_ = 0;
+  int64_t replace_at_ = INT64_MAX;  // INT64_MAX = current_ stays
+  size_t replace_attempts_ = 0;
+  int64_t leave_deadline_ = INT64_MAX;
+  uint64_t attached_ = 0;  // streams that were welcomed, ever
+  int64_t lost_at_;        // when there last was a welcomed stream, or could have been
+  std::string server_;     // dialled last
+  absl::Status last_error_;
+  std::vector<v1::ChannelState> last_states_;  // of the last attachment, per buffer
+
+  Gauge* const connected_gauge_;
+  Counter* const reconnects_;
+  Counter* const superseded_;
+};
+
+std::vector<Counter*> ReceivedCounters(Metrics* metrics, const std::vector<ClassBuffer*>& buffers) {
+  std::vector<Counter*> counters;
+  for (const ClassBuffer* buffer : buffers) {
+    counters.push_back(metrics->AddCounter("entropyd_agent_upstream_received_bytes_total",
+                                           "Bytes that servers sent.",
+                                           {{"class", buffer->class_name()}}));
+  }
+  return counters;
+}
+
+Counter* RefusedCounter(Metrics* metrics, const char* reason) {
+  return metrics->AddCounter("entropyd_agent_upstream_refused_messages_total",
+                             "Server messages refused as no correct server sends them.",
+                             {{"reason", reason}});
+}
+
+UpstreamImpl::UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers,
+                           std::function<void(size_t)> on_arrival, const Clock* clock, Log* log,
+                           Metrics* metrics, UniqueFd wake_fd)
+    : wake_fd_(std::move(wake_fd)),
+      clock_(clock),
+      log_(log),
+      metrics_(metrics),
+      dial_(options.dial),
+      on_arrival_(std::move(on_arrival)),
+      server_count_(options.servers.size()),
+      choice_(RendezvousOrder(options.host_id, options.servers), options.uniform),
+      lost_at_(clock->NowNanos()),
+      last_states_(buffers.size()),
+      connected_gauge_(metrics->AddGauge("entropyd_agent_upstream_connected",
+                                         "1 while the agent is attached to a server.")),
+      reconnects_(metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
+                                      "Streams attached after the first.")),
+      superseded_(metrics->AddCounter(
+          "entropyd_agent_upstream_superseded_total",
+          "Streams ended because another agent attached with this host's identity and host_id.")) {
+  context_.host_id = options.host_id;
+  context_.uniform = options.uniform;
+  context_.clock = clock;
+  context_.log = log;
+  context_.received_bytes = ReceivedCounters(metrics, buffers);
+  context_.credit_lines = metrics->AddCounter("entropyd_agent_upstream_credit_lines_total",
+                                              "Credit lines sent, bare acks included.");
+  context_.refused_gap = RefusedCounter(metrics, "gap");
+  context_.refused_excess = RefusedCounter(metrics, "excess");
+  context_.refused_malformed = RefusedCounter(metrics, "malformed");
+  context_.buffers = std::move(buffers);
+  server_ = choice_.Pick(clock->NowNanos(), "");
+}
+
+void UpstreamImpl::Wake() { eventfd_write(wake_fd_.get(), 1); }
+
+void UpstreamImpl::ClearWake() {
+  eventfd_t ignored;
+  eventfd_read(wake_fd_.get(), &ignored);
+}
+
+void UpstreamImpl::Process() {
+  if (processing_) return;
+  processing_ = true;
+  ClearWake();
+  Receive();
+  const int64_t now = clock_->NowNanos();
+  ReapEnded(now);
+  RunTimers(now);
+  SendDue();
+  processing_ = false;
+}
+
+// on_arrival_ serves guests and may Kick() us: SendDue() follows anyway.
+void UpstreamImpl::Receive() {
+  bool more = false;
+  for (Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
+    if (attachment != nullptr) more |= attachment->Receive(kMessagesPerTurn, on_arrival_);
+  }
+  if (more) Wake();
+}
+
+void UpstreamImpl::Kick(size_t buffer) {
+  if (!processing_ && current_ != nullptr) current_->SendDue(buffer);
+}
+
+void UpstreamImpl::SendDue() {
+  for (Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
+    if (attachment == nullptr) continue;
+    for (size_t i = 0; i < context_.buffers.size(); ++i) {
+      attachment->AllowCredit(
+          i, attachment == current_.get() && (leaving_ == nullptr || !leaving_->HoldsRoom(i)));
+    }
+    attachment->SendDue();
+  }
+}
+
+// What a dead stream promised is void with it.
+void UpstreamImpl::ReapEnded(int64_t now) {
+  if (leaving_ != nullptr && leaving_->ended().has_value()) leaving_.reset();
+  if (next_ != nullptr && next_->ended().has_value()) EndNext(*next_->ended(), now);
+  if (current_ != nullptr && current_->ended().has_value()) EndCurrent(*current_->ended(), now);
+}
+
+void UpstreamImpl::EndNext(const absl::Status& why, int64_t now) {
+  const std::unique_ptr<Attachment> dead = std::move(next_);
+  Ended(*dead, why, now);
+}
+
+void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
+  const std::unique_ptr<Attachment> dead = ParkCurrent();
+  if (next_ != nullptr) {
+    // It was on its way out, and its end is no news: also when the server ended it because our own
+    // next stream superseded it.
+    current_ = std::move(next_);
+    return;
+  }
+  Ended(*dead, why, now);
+}
+
+std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
+  for (size_t i = 0; current_->welcomed() && i < last_states_.size(); ++i) {
+    last_states_[i] = current_->state(i);
+  }
+  if (current_->welcomed()) lost_at_ = clock_->NowNanos();
+  connected_gauge_->Set(0);
+  announced_ = false;
+  replace_at_ = INT64_MAX;
+  return std::move(current_);
+}
+
+void UpstreamImpl::CertificateRenewed() {
+  choice_.Forgive();
+  Wake();
+}
+
+int64_t UpstreamImpl::gone_at_nanos(size_t buffer) const {
+  if (!connected()) return lost_at_ + kGonePatienceNanos;
+  if (const int64_t since = current_->suspended_since(buffer); since != INT64_MAX) {
+    return since + kGonePatienceNanos;
+  }
+  const int64_t promised = current_->promised_since(buffer);
+  if (promised == INT64_MAX || leaving_ != nullptr) return INT64_MAX;
+  return std::max(promised, current_->heard_nanos()) + kSilencePatienceNanos;
+}
+
+void UpstreamImpl::Suspend() {
+  suspended_ = true;
+  next_.reset();
+  if (current_ == nullptr) return;
+  leaving_ = ParkCurrent();
+  if (!leaving_->welcomed()) return leaving_.reset();
+  leaving_->Leave();
+  leave_deadline_ = clock_->NowNanos() + kLeaveTimeout;
+}
+
+void UpstreamImpl::Resume() {
+  suspended_ = false;
+  Wake();
+}
+
+void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_t now) {
+  ServerChoice::Ending ending = ServerChoice::Ending::kNotAttached;
+  if (dead.welcomed()) {
+    // gRPC ends the streams of a peer that does not answer its pings, and an idle one says nothing.
+    const bool silent = why.code() == absl::StatusCode::kUnavailable &&
+                        now - dead.heard_nanos() >= kSilencePatienceNanos;
+    ending = silent ? ServerChoice::Ending::kSilent : ServerChoice::Ending::kAttached;
+  }
+  Ended(dead.server(), ending, dead.started_nanos(), why, DeservesPenalty(why.code()), now);
+}
+
+void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
+                         const absl::Status& why, bool penalty, int64_t now) {
+  last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
+  const absl::StatusCode code = last_error_.code();
+  metrics_
+      ->AddCounter("entropyd_agent_upstream_stream_errors_total",
+                   "Streams that ended or could not be attached, by gRPC status code.",
+                   {{"code", absl::StatusCodeToString(code)}})
+      ->Increment();
+  choice_.Ended(server, ending, now - started, penalty, now);
+  if (IsSuperseded(code)) {
+    superseded_->Increment();
+    log_->Error("upstream.superseded",
+                {{"server", server},
+                 {"reason",
+                  "another agent uses this host's certificate and host_id; after cloning a "
+                  "host remove the host_id file and issue a certificate of its own"}});
+  }
+  log_->Warning("upstream.ended", {{"server", server},
+                                   {"attached", ending != ServerChoice::Ending::kNotAttached},
+                                   {"status", last_error_},
+                                   {"retry_in_ms", (choice_.ready_at() - now) / 1'000'000}});
+}
+
+void UpstreamImpl::RunTimers(int64_t now) {
+  if (now >= next_tick_at_) {
+    for (ClassBuffer* buffer : context_.buffers) buffer->Tick();
+    next_tick_at_ = now + kTickInterval;
+  }
+  if (now >= leave_deadline_) {
+    leaving_.reset();
+    leave_deadline_ = INT64_MAX;
+  }
+  const absl::Status silent = absl::UnavailableError(
+      absl::StrCat("attach to ", server_, ": no Welcome within ", kAttachTimeout / kSecond, " s"));
+  if (next_ != nullptr && !next_->welcomed() && now >= next_->started_nanos() + kAttachTimeout) {
+    EndNext(silent, now);
+  }
+  if (current_ != nullptr && !current_->welcomed() &&
+      now >= current_->started_nanos() + kAttachTimeout) {
+    EndCurrent(silent, now);
+  }
+  PlanReplacement(now);
+  PromoteNext(now);
+  if (DialIsDue(now)) DialOne(now);
+}
+
+void UpstreamImpl::PlanReplacement(int64_t now) {
+  if (current_ == nullptr || !current_->wants_replacement() || replace_at_ != INT64_MAX) return;
+  int64_t spread = kDrainSpread;
+  if (current_->drain().has_value()) {
+    // A quarter of the time that is left, so that a failed attempt can be repeated.
+    const uint64_t deadline_ms = std::min<uint64_t>(current_->drain()->deadline_ms(), 3'600'000);
+    spread = std::min(spread, static_cast<int64_t>(deadline_ms) * 1'000'000 / 4);
+    log_->Info("upstream.drain", {{"server", current_->server()},
+                                  {"reason", current_->drain()->reason()},
+                                  {"deadline_ms", deadline_ms}});
+  }
+  replace_at_ =
+      std::max(now + static_cast<int64_t>(context_.uniform() * static_cast<double>(spread)),
+               current_->started_nanos() + kShortestStay);
+  replace_attempts_ = 0;
+}
+
+void UpstreamImpl::PromoteNext(int64_t now) {
+  if (next_ != nullptr && next_->welcomed()) {
+    leaving_ = std::move(current_);  // one that is still leaving has had its time
+    leaving_->Leave();
+    leave_deadline_ = now + kLeaveTimeout;
+    current_ = std::move(next_);
+    announced_ = false;
+    replace_at_ = INT64_MAX;
+  }
+  if (!connected() || announced_) return;
+  announced_ = true;
+  if (attached_++ > 0) reconnects_->Increment();
+  connected_gauge_->Set(1);
+  last_error_ = absl::OkStatus();
+  log_->Info("upstream.attached", {{"server", current_->server()}});
+}
+
+bool UpstreamImpl::DialIsDue(int64_t now) const {
+  if (suspended_ || now < choice_.ready_at()) return false;
+  if (current_ == nullptr) return true;
+  return next_ == nullptr && now >= replace_at_;
+}
+
+void UpstreamImpl::DialOne(int64_t now) {
+  // Elsewhere first; the server that sent us away serves when no other does.
+  const bool elsewhere = current_ != nullptr && replace_attempts_ + 1 < server_count_;
+  if (current_ != nullptr) ++replace_attempts_;
+  server_ = choice_.Pick(now, elsewhere ? current_->server() : "");
+  absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
+  if (!stream.ok()) {
+    // The server was not asked: what is wrong is here, e.g. our certificate.
+    Ended(server_, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false,
+          now);
+    return;
+  }
+  auto attachment = std::make_unique<Attachment>(&context_, server_, *std::move(stream));
+  (current_ == nullptr ? current_ : next_) = std::move(attachment);
+}
+
+int64_t UpstreamImpl::next_deadline_nanos() const {
+  int64_t next = std::min(next_tick_at_, leave_deadline_);
+  for (const Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
+    if (attachment == nullptr) continue;
+    next = std::min(next, attachment->next_deadline_nanos());
+    if (!attachment->welcomed())
+      next = std::min(next, attachment->started_nanos() + kAttachTimeout);
+  }
+  if (current_ == nullptr && !suspended_) next = std::min(next, choice_.ready_at());
+  if (current_ != nullptr && next_ == nullptr && replace_at_ != INT64_MAX) {
+    next = std::min(next, std::max(replace_at_, choice_.ready_at()));
+  }
+  return next;
+}
+
+void UpstreamImpl::FillStatus(v1::GetStatusResponse* status) const {
+  status->set_server(connected() ? current_->server() : server_);
+  status->set_connected(connected());
+  status->set_last_error(last_error_.ok() ? "" : last_error_.ToString());
+  const int64_t wait = current_ == nullptr ? choice_.ready_at() - clock_->NowNanos() : 0;
+  status->set_next_attempt_seconds(static_cast<double>(std::max<int64_t>(0, wait)) / kSecond);
+  status->set_reconnects(attached_ > 0 ? attached_ - 1 : 0);
+  for (size_t i = 0; i < context_.buffers.size(); ++i) {
+    const bool live = connected();
+    const v1::ChannelState& state = live ? current_->state(i) : last_states_[i];
+    while (static_cast<size_t>(status->class__size()) <= i) status->add_class_();
+    v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(static_cast<int>(i));
+    of->set_phase(live ? state.phase() : v1::PHASE_UNSPECIFIED);
+    of->set_reason(live ? state.reason() : "not attached");
+    of->set_quality(state.quality());
+    of->set_degraded(live && state.degraded());
+    of->set_received(static_cast<uint64_t>(context_.received_bytes[i]->Value()));
+    of->set_rate(state.rate());
+    of->set_ceil(state.ceil());
+  }
+}
+
+std::function<double()> RandomUniform() {
+  std::random_device seed;
+  auto engine = std::make_shared<std::mt19937_64>(uint64_t{seed()} << 32 | seed());
+  return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
+}
+
+Upstream::Dial GrpcDial(const config::v1::ClientTls& tls, const Clock* clock) {
+  return
+      [tls, clock](const std::string& server,
+                   std::function<void()> wake) -> absl::StatusOr<std::unique_ptr<EntropyStream>> {
+        auto channel = MakeChannel(server, tls, clock->WallTime());
+        if (!channel.ok()) return channel.status();
+        return EntropyStream::Start(*std::move(channel), std::move(wake));
+      };
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& options,
+                                                           std::vector<ClassBuffer*> buffers,
+                                                           std::function<void(size_t)> on_arrival,
+                                                           const Clock* clock, Log* log,
+                                                           Metrics* metrics) {
+  if (options.servers.empty()) {
+    return absl::InvalidArgumentError("create upstream: no server; name one HOST:PORT at least");
+  }
+  if (options.host_id.size() != kHostIdBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "create upstream: host_id has ", options.host_id.size(), " bytes, not ", kHostIdBytes));
+  }
+  if (buffers.size() > kMaxChannels) {
+    return absl::InvalidArgumentError(absl::StrCat("create upstream: ", buffers.size(),
+                                                   " classes; one stream carries ", kMaxChannels,
+                                                   ", so name fewer classes on this host"));
+  }
+  UniqueFd wake_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake_fd) return ErrnoStatus(errno, "create upstream: eventfd");
+  Options complete = options;
+  if (!complete.dial) complete.dial = GrpcDial(options.tls, clock);
+  if (!complete.uniform) complete.uniform = RandomUniform();
+  return std::make_unique<UpstreamImpl>(complete, std::move(buffers), std::move(on_arrival), clock,
+                                        log, metrics, std::move(wake_fd));
+}
+
+}  // namespace entropyd

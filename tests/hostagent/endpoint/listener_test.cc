@@ -1,0 +1,161 @@
+#include "hostagent/endpoint/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+using testing::HasSubstr;
+
+UniqueFd Connect(const std::string& path) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0)
+      << strerror(errno);
+  return fd;
+}
+
+class ListenerTest : public testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Listener>> Listen(const std::string& path, mode_t mode = 0660,
+                                                   const std::string& group = "") {
+    return Listener::Create(
+        {path, mode, group}, loop_.get(),
+        [this](UniqueFd fd) { accepted_.push_back(std::move(fd)); },
+        [this](const absl::Status& why) { failures_.push_back(why); });
+  }
+
+  TempDir dir_;
+  ManualClock clock_;
+  std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
+  std::vector<UniqueFd> accepted_;
+  std::vector<absl::Status> failures_;
+};
+
+TEST_F(ListenerTest, MakesItsDirectoryAndAcceptsEverybodyWaiting) {
+  const std::string path = dir_ / "a/b/egd.sock";
+  auto listener = Listen(path);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(Connect(path));
+  loop_->RunOnce(0);
+  ASSERT_EQ(accepted_.size(), 10u);
+  EXPECT_TRUE(fcntl(accepted_[0].get(), F_GETFL) & O_NONBLOCK);
+  EXPECT_TRUE(fcntl(accepted_[0].get(), F_GETFD) & FD_CLOEXEC);
+}
+
+TEST_F(ListenerTest, SocketFileHasTheModeAskedForAndGoesWithTheListener) {
+  const std::string path = dir_ / "egd.sock";
+  {
+    auto listener = Listen(path, 0640);
+    ASSERT_TRUE(listener.ok());
+    struct stat file;
+    ASSERT_EQ(stat(path.c_str(), &file), 0);
+    EXPECT_EQ(file.st_mode & 0777, 0640u);
+  }
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+TEST_F(ListenerTest, StaleSocketFileIsReplaced) {
+  const std::string path = dir_ / "egd.sock";
+  {
+    UniqueFd dead(socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    ASSERT_EQ(bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  ASSERT_EQ(access(path.c_str(), F_OK), 0);
+  auto listener = Listen(path);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  UniqueFd client = Connect(path);
+  loop_->RunOnce(0);
+  EXPECT_EQ(accepted_.size(), 1u);
+}
+
+TEST_F(ListenerTest, LiveSocketIsLeftAlone) {
+  const std::string path = dir_ / "egd.sock";
+  auto first = Listen(path);
+  ASSERT_TRUE(first.ok());
+  auto second = Listen(path);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("another process listens there"));
+  UniqueFd client = Connect(path);  // the first still serves
+}
+
+TEST_F(ListenerTest, AFileThatIsNoSocketIsNotRemoved) {
+  const std::string path = dir_ / "precious";
+  std::ofstream(path) << "data";
+  EXPECT_EQ(Listen(path).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+}
+
+TEST_F(ListenerTest, MissingGroupIsNamedAndLeavesNoSocketBehind) {
+  const std::string path = dir_ / "egd.sock";
+  auto listener = Listen(path, 0660, "no-such-group");
+  EXPECT_EQ(listener.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(listener.status().message()),
+              HasSubstr("group 'no-such-group' does not exist"));
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+TEST_F(ListenerTest, PathBeyondWhatASocketCanHaveIsRefused) {
+  auto listener = Listen(dir_ / std::string(120, 'x'));
+  EXPECT_EQ(listener.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ListenerTest, AnotherListenersFileIsNotUnlinked) {
+  const std::string path = dir_ / "egd.sock";
+  auto first = Listen(path);
+  ASSERT_TRUE(first.ok());
+  ASSERT_EQ(rename(path.c_str(), (dir_ / "moved.sock").c_str()), 0);
+  auto second = Listen(path);
+  ASSERT_TRUE(second.ok());
+  first->reset();
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+}
+
+TEST_F(ListenerTest, OutOfDescriptorsPausesAndServesTheRestLater) {
+  const std::string path = dir_ / "egd.sock";
+  auto listener = Listen(path);
+  ASSERT_TRUE(listener.ok());
+  UniqueFd first = Connect(path);
+  UniqueFd second = Connect(path);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  UniqueFd next(dup(0));
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(next.get()) + 1;  // room for none after `next`
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  loop_->RunOnce(0);
+  EXPECT_EQ(failures_.size(), 1u);
+  loop_->RunOnce(0);
+  EXPECT_EQ(failures_.size(), 1u) << "it must not spin";
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(accepted_.empty());
+  clock_.AdvanceNanos(Listener::kPauseNanos);
+  loop_->RunOnce(0);
+  loop_->RunOnce(0);
+  EXPECT_EQ(accepted_.size(), 2u);
+}
+
+}  // namespace
+}  // namespace entropyd

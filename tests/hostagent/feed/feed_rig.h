@@ -1,0 +1,62 @@
+// All that a tap stands on: a class with a fake buffer, a loop on a manual clock, a staging area.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "hostagent/feed/feed.h"
+#include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+
+class TapTest : public testing::Test {
+ protected:
+  using Bytes = std::vector<uint8_t>;
+  static constexpr int64_t kSecond = 1'000'000'000;
+
+  TapTest() {
+    host_.loop = loop_.get();
+    host_.log = &log_;
+    host_.staging = absl::MakeSpan(staging_);
+    Limit(ClassTree::kUnlimited);
+  }
+
+  // The class anew, with another guest_ceil.
+  void Limit(uint64_t guest_ceil) {
+    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+    class_.tree = tree_.get();
+    class_.counters = &counters_;
+    loop_->SetAfterBatch([this] { tree_->Serve(loop_->now_nanos()); });
+  }
+  void Turn(int64_t nanos = 0) {
+    clock_.AdvanceNanos(nanos);
+    loop_->RunOnce(0);
+  }
+  void Arrive(size_t bytes) {
+    buffer_.Fill(bytes);
+    Turn();
+  }
+  bool StagingIsClean() const {
+    for (size_t i = Tap::kHeadroom; i < staging_.size(); ++i) {
+      if (staging_[i] != 0) return false;
+    }
+    return true;
+  }
+
+  TempDir dir_;
+  ManualClock clock_{kSecond};
+  Log log_{&clock_, -1};
+  std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
+  FakeBuffer buffer_;
+  ClassCounters counters_{"default/gold"};
+  std::unique_ptr<GuestTree> tree_;
+  Bytes staging_ = Bytes(Guest::kStagingBytes);
+  GuestHost host_;
+  GuestClass class_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,306 @@
+// Real pipes and a real event loop: a tap on a class of its own, then a service and its successor.
+#include "hostagent/feed/fifo_feed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/feed/feed_rig.h"
+#include "tests/hostagent/two_services.h"
+
+namespace entropyd {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path)
+      : fd_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+    EXPECT_TRUE(fd_);
+  }
+  // What is there now; an end of file is a failure.
+  std::vector<uint8_t> Read(size_t at_most = 1 << 20) {
+    std::vector<uint8_t> bytes(at_most);
+    const ssize_t n = read(fd_.get(), bytes.data(), bytes.size());
+    EXPECT_TRUE(n > 0 || (n < 0 && errno == EAGAIN)) << "read " << n << ", errno " << errno;
+    bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    return bytes;
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+class FifoTapTest : public TapTest {
+ protected:
+  absl::StatusOr<std::unique_ptr<FifoTap>> TryOpen(mode_t mode = 0640,
+                                                   const std::string& group = "") {
+    return FifoTap::Open({path_, mode, group}, &host_, class_);
+  }
+  std::unique_ptr<FifoTap> Started() {
+    auto tap = TryOpen().value();
+    EXPECT_TRUE(tap->Start().ok());
+    Turn();
+    return tap;
+  }
+  struct stat Look() const {
+    struct stat found {};
+    EXPECT_EQ(lstat(path_.c_str(), &found), 0);
+    return found;
+  }
+  // Whether a turn of the loop ends because nothing happens, and not because something does.
+  bool Sleeps() {
+    using std::chrono::steady_clock;
+    constexpr auto kWait = std::chrono::milliseconds(20);
+    Turn();
+    const auto began = steady_clock::now();
+    loop_->RunOnce(std::chrono::nanoseconds(kWait).count());
+    return steady_clock::now() - began >= kWait;
+  }
+
+  const std::string path_ = dir_ / "sub/fifo";
+};
+
+TEST_F(FifoTapTest, AReaderGetsTheBytesOfTheClassInTheirOrder) {
+  auto tap = Started();
+  Reader reader(path_);
+  Arrive(10'000);
+  EXPECT_EQ(reader.Read(), StreamBytes(0, 4096));
+  Turn();
+  EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
+  Turn();
+  EXPECT_EQ(reader.Read(), StreamBytes(8192, 10'000 - 8192));
+  Turn();
+  EXPECT_THAT(reader.Read(), IsEmpty());
+  EXPECT_EQ(counters_.delivered_bytes.Get(), 10'000u);
+  EXPECT_EQ(tap->totals().delivered, 10'000u);
+  EXPECT_TRUE(StagingIsClean());
+}
+
+TEST_F(FifoTapTest, WithNobodyReadingAPageLiesThereAndTheLoopSleeps) {
+  auto tap = Started();
+  Arrive(100'000);
+  for (int i = 0; i < 10; ++i) Turn(kSecond);
+  EXPECT_EQ(buffer_.level(), 100'000u - 4096);
+  EXPECT_EQ(tree_->owed(), 0u);
+  EXPECT_TRUE(Sleeps());
+}
+
+TEST_F(FifoTapTest, AnEmptyPipeThatWaitsForBytesLetsTheLoopSleep) {
+  auto tap = Started();
+  Reader reader(path_);
+  EXPECT_EQ(tree_->owed(), 4096u);
+  EXPECT_TRUE(Sleeps());
+  Arrive(100);  // a part of a page is still writable for the tap, and not for epoll
+  EXPECT_TRUE(Sleeps());
+  EXPECT_EQ(reader.Read(), StreamBytes(0, 100));
+  EXPECT_TRUE(Sleeps());
+}
+
+TEST_F(FifoTapTest, BytesThatComeInPiecesFillThePage) {
+  auto tap = Started();
+  for (int i = 0; i < 50; ++i) Arrive(100);
+  EXPECT_EQ(buffer_.level(), 50u * 100 - 4096);
+  Reader reader(path_);
+  EXPECT_EQ(reader.Read(1000), StreamBytes(0, 1000));
+  Turn();
+  EXPECT_EQ(reader.Read(), StreamBytes(1000, 3096));
+  Turn();
+  EXPECT_EQ(reader.Read(), StreamBytes(4096, 5000 - 4096));
+}
+
+TEST_F(FifoTapTest, ReadersComeAndGoAndShareWhatThereIs) {
+  auto tap = Started();
+  Arrive(3 * 4096);
+  auto one = std::make_unique<Reader>(path_);
+  Reader two(path_);
+  EXPECT_EQ(one->Read(64), StreamBytes(0, 64));
+  EXPECT_EQ(two.Read(64), StreamBytes(64, 64));
+  one.reset();
+  EXPECT_EQ(two.Read(), StreamBytes(128, 4096 - 128));
+  EXPECT_THAT(two.Read(), IsEmpty());  // ... and not an end of file
+  Turn();
+  EXPECT_EQ(Reader(path_).Read(16), StreamBytes(4096, 16));
+}
+
+TEST_F(FifoTapTest, ThePipeStaysAndItsReadersGoOnWithTheNextAgent) {
+  auto tap = Started();
+  Arrive(10'000);
+  Reader reader(path_);
+  EXPECT_EQ(reader.Read(96), StreamBytes(0, 96));
+  const struct stat before = Look();
+  tap.reset();
+  EXPECT_EQ(Look().st_ino, before.st_ino);
+  tap = Started();
+  EXPECT_EQ(Look().st_ino, before.st_ino);
+  // What the first one left is read before anything is added.
+  EXPECT_EQ(buffer_.level(), 10'000u - 4096);
+  EXPECT_EQ(reader.Read(), StreamBytes(96, 4000));
+  Turn();
+  EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
+}
+
+TEST_F(FifoTapTest, WhatSomebodyElseWroteIsReadFirstAndWhatDoesNotFitIsLost) {
+  auto tap = Started();
+  UniqueFd other(open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_EQ(write(other.get(), "0123456789", 10), 10);
+  Arrive(3 * 4096);
+  EXPECT_TRUE(StagingIsClean());
+  EXPECT_TRUE(Sleeps());
+  Reader reader(path_);
+  EXPECT_EQ(reader.Read().size(), 10u);
+  Turn();
+  EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
+}
+
+TEST_F(FifoTapTest, ACeilingHoldsForAPipeAsForAnyGuest) {
+  Limit(10'000);
+  auto tap = Started();
+  Arrive(1'000'000);
+  Reader reader(path_);
+  size_t seen = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    Turn(kSecond / 100);
+    seen += reader.Read().size();
+  }
+  EXPECT_NEAR(static_cast<double>(seen), 104'000, 6'000);
+  EXPECT_GT(tap->totals().throttled_nanos, 8 * kSecond);
+}
+
+TEST_F(FifoTapTest, ModeAndGroupAreGivenAtStartToWhateverPipeIsThere) {
+  const mode_t before = umask(0077);
+  auto tap = TryOpen(0644).value();
+  EXPECT_EQ(Look().st_mode & 0777, 0600u);
+  ASSERT_TRUE(tap->Start().ok());
+  EXPECT_EQ(Look().st_mode & 0777, 0644u);
+  auto again = TryOpen(0640).value();
+  EXPECT_EQ(Look().st_mode & 0777, 0644u);
+  ASSERT_TRUE(again->Start().ok());
+  EXPECT_EQ(Look().st_mode & 0777, 0640u);
+  umask(before);
+  EXPECT_EQ(TryOpen(0640, "no-such-group").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(FifoTapTest, WhatIsNoPipeIsLeftAlone) {
+  ASSERT_TRUE(MakeDirectoryOf(path_).ok());
+  const UniqueFd file(open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  auto tap = TryOpen();
+  EXPECT_EQ(tap.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(tap.status().message()),
+              HasSubstr("something else than a pipe; remove it"));
+  EXPECT_TRUE(S_ISREG(Look().st_mode));
+  unlink(path_.c_str());
+  // Nor is a pipe that a link leads to.
+  ASSERT_EQ(mkfifo((path_ + ".real").c_str(), 0600), 0);
+  ASSERT_EQ(symlink((path_ + ".real").c_str(), path_.c_str()), 0);
+  EXPECT_EQ(TryOpen().status().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(FifoTapTest, APipeThatWasMadeAndNeverStartedGoesAway) {
+  TryOpen().value().reset();
+  EXPECT_NE(access(path_.c_str(), F_OK), 0);
+  Started().reset();
+  TryOpen().value().reset();  // one that was there stays
+  EXPECT_EQ(access(path_.c_str(), F_OK), 0);
+}
+
+// --- with a service, and its successor ----------------------------------------------------------
+
+class FifoHandoverTest : public TwoServicesTest {
+ protected:
+  void Configure() override {
+    AgentSettings::Socket pipe = settings_.listeners[0];
+    pipe.fifo = path_;
+    pipe.path = "fifo:" + path_;
+    pipe.mode = 0640;
+    settings_.listeners.push_back(pipe);
+  }
+  static v1::Guest TapOf(const Side& side) {
+    v1::ListGuestsResponse guests;
+    side.service->FillGuests(&guests);
+    for (const v1::Guest& guest : guests.guest()) {
+      if (guest.name().starts_with("fifo:")) return guest;
+    }
+    return {};
+  }
+
+  const std::string path_ = dir_ / "fifo";
+};
+
+TEST_F(FifoHandoverTest, AReaderGoesOnAndNoByteComesTwice) {
+  Reader reader(path_);
+  Arrive(&old_, 10'000);
+  Turn(&old_);
+  EXPECT_EQ(reader.Read(96), StreamBytes(0, 96));
+  Fill(&new_, 10'000, /*first=*/1'000'000);
+  Adopt(Save());
+  EXPECT_EQ(new_.buffer().level(), 10'000u) << "a pipe is nobody's before the handover is final";
+  Commit();
+  Turn(&old_);
+  Turn(&new_);
+  Turn(&new_);
+  EXPECT_EQ(reader.Read(), StreamBytes(96, 4000));
+  Turn(&old_);
+  Turn(&new_);
+  EXPECT_EQ(reader.Read(), StreamBytes(1'000'000, 4096));
+  EXPECT_EQ(new_.counters().delivered_bytes.Get(), 2u * 4096);
+  old_.service.reset();
+  EXPECT_THAT(reader.Read(), IsEmpty());  // ... and not an end of file
+}
+
+TEST_F(FifoHandoverTest, AHandoverThatFailsLeavesThePipeToTheOldOne) {
+  Reader reader(path_);
+  Arrive(&old_, 10'000);
+  Turn(&old_);
+  const std::vector<uint8_t> first = reader.Read();
+  Fill(&new_, 10'000, /*first=*/1'000'000);
+  Adopt(Save());
+  new_.service.reset();
+  Turn(&old_);
+  EXPECT_EQ(first, StreamBytes(0, 4096));
+  EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
+}
+
+TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
+  Arrive(&old_, 4096);
+  Turn(&old_);
+  const v1::Guest before = TapOf(old_);
+  EXPECT_EQ(before.listener(), "fifo:" + path_);
+  EXPECT_EQ(before.class_(), "default/gold");
+  EXPECT_EQ(before.delivered(), 4096u);
+  v1::GetStatusResponse status;
+  old_.service->FillStatus(&status);
+  EXPECT_EQ(status.class_(0).guests(), 1u);
+  EXPECT_EQ(status.listener(2).path(), "fifo:" + path_);
+  Move();
+  Turn(&new_);
+  Reader(path_).Read();
+  Arrive(&new_, 100, 5'000);
+  Turn(&new_);
+  EXPECT_GE(TapOf(new_).id(), before.id());
+  EXPECT_EQ(TapOf(new_).delivered(), 100u);  // of this process, as `since` tells
+  const std::vector<GuestSeries> series = new_.service->Series();
+  ASSERT_EQ(series.size(), 1u);
+  EXPECT_EQ(series[0].name, "fifo:" + path_);
+  EXPECT_EQ(series[0].totals.delivered, 4196u);
+  new_.service->StopListening();
+  EXPECT_THAT(new_.service->Series(), IsEmpty());
+  EXPECT_EQ(access(path_.c_str(), F_OK), 0);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,226 @@
+// What guests have had: by connection, by guest, on /metrics/guests and across a handover.
+#include "hostagent/guest/guest_accounts.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/two_services.h"
+
+namespace entropyd {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+GuestTotals Had(uint64_t delivered, std::vector<int64_t> waits = {}) {
+  GuestTotals totals;
+  totals.delivered = delivered;
+  for (int64_t nanos : waits) {
+    ++totals.waits[WaitBucket(nanos)];
+    totals.wait_sum_nanos += nanos;
+  }
+  return totals;
+}
+
+TEST(GuestTotalsTest, BoundsAreInclusiveAndWhatIsBeyondHasItsBucket) {
+  EXPECT_EQ(WaitBucket(0), 0u);
+  EXPECT_EQ(WaitBucket(10'000), 0u);
+  EXPECT_EQ(WaitBucket(10'001), 1u);
+  EXPECT_EQ(WaitBucket(60 * kSecond), kWaitBuckets - 2);
+  EXPECT_EQ(WaitBucket(60 * kSecond + 1), kWaitBuckets - 1);
+}
+
+TEST(GuestTotalsTest, QuantilesLieInTheirBucket) {
+  EXPECT_EQ(WaitQuantile(Had(0).waits, 0.5), 0);
+  const GuestTotals totals = Had(0, {9'000, 9'000, 9'000, 2 * kSecond});
+  EXPECT_LE(WaitQuantile(totals.waits, 0.5), 1e-5);
+  EXPECT_GT(WaitQuantile(totals.waits, 0.99), 1);
+  EXPECT_LE(WaitQuantile(totals.waits, 0.99), 2.5);
+  EXPECT_EQ(WaitQuantile(Had(0, {100 * kSecond}).waits, 0.99), 60);
+}
+
+TEST(GuestTotalsTest, RatesFollowAndFadeOut) {
+  double rate = 0;
+  for (int i = 0; i < 30; ++i) rate = AverageRate(rate, 1'000, 1);
+  EXPECT_NEAR(rate, 1'000, 1);
+  for (int i = 0; i < 100; ++i) rate = AverageRate(rate, 0, 1);
+  EXPECT_EQ(rate, 0);
+}
+
+TEST(GuestAccountsTest, WhatAConnectionHadStaysWhileTheGuestHasAnother) {
+  GuestAccounts accounts;
+  const GuestAccounts::Key web{"web", "u", 0};
+  accounts.Join(web);
+  accounts.Join(web);
+  accounts.Leave(web, Had(100));
+  ASSERT_EQ(accounts.all().count(web), 1u);
+  EXPECT_EQ(accounts.all().at(web).connections, 1u);
+  EXPECT_EQ(accounts.all().at(web).departed.delivered, 100u);
+  accounts.Leave(web, Had(50));
+  EXPECT_THAT(accounts.all(), testing::IsEmpty());
+}
+
+TEST(GuestMetricsTextTest, OneSeriesForEachGuestInFull) {
+  const std::string text = GuestMetricsText(
+      {{"a\"b\\", "u1", "default/gold", 2, 64, Had(123'456'789'012, {9'000, 9'000})}}, 10);
+  const std::string labels = R"({guest="a\"b\\",uuid="u1",class="default/gold"})";
+  EXPECT_THAT(
+      text,
+      AllOf(HasSubstr("entropyd_agent_guest_delivered_bytes_total" + labels + " 123456789012\n"),
+            HasSubstr("entropyd_agent_guest_connections" + labels + " 2\n"),
+            HasSubstr("entropyd_agent_guest_owed_bytes" + labels + " 64\n"),
+            HasSubstr("entropyd_agent_guest_wait_seconds_count" + labels + " 2\n"),
+            HasSubstr("entropyd_agent_guest_wait_seconds_sum" + labels + " 1.8e-05\n"),
+            HasSubstr("# TYPE entropyd_agent_guest_wait_seconds summary\n")));
+}
+
+TEST(GuestMetricsTextTest, TheBusiestAreListed) {
+  std::vector<GuestSeries> guests;
+  for (int i = 0; i < 100; ++i) {
+    guests.push_back({absl::StrCat("g", i), "", "p/c", 1, 0, Had(static_cast<uint64_t>(i))});
+  }
+  const std::string text = GuestMetricsText(guests, 2);
+  EXPECT_THAT(text, AllOf(HasSubstr("\"g99\""), HasSubstr("\"g98\""), Not(HasSubstr("\"g97\""))));
+}
+
+// Two processes; the class has a ceiling for each guest of 1,000 B/s, which lets 4 KiB through at
+// once.
+class AccountingTest : public TwoServicesTest {
+ protected:
+  void Configure() override { settings_.classes[0].guest_ceil = 1'024; }
+  v1::Guest Only(Side* side) {
+    v1::ListGuestsResponse guests;
+    side->service->FillGuests(&guests);
+    EXPECT_EQ(guests.guest_size(), 1);
+    return guests.guest_size() == 1 ? guests.guest(0) : v1::Guest();
+  }
+  static Bytes Ask(int count) {
+    Bytes ask;
+    for (int i = 0; i < count; ++i) ask.insert(ask.end(), {0x02, 0x80});
+    return ask;
+  }
+};
+
+TEST_F(AccountingTest, AGuestIsThrottledFromItsLastTokenToItsLastByte) {
+  Arrive(&old_, 100'000);
+  Client client = Connect(Ask(40));  // 5,120 bytes, of which 4,096 may go at once
+  EXPECT_THAT(client.Receive(), SizeIs(4'096));
+  EXPECT_EQ(Only(&old_).throttled_seconds(), 0);
+  Turn(&old_, kSecond / 2);
+  EXPECT_NEAR(Only(&old_).throttled_seconds(), 0.5, 1e-9);
+  Turn(&old_, 3 * kSecond);
+  EXPECT_THAT(client.Receive(), SizeIs(1'024));
+  EXPECT_NEAR(Only(&old_).throttled_seconds(), 3.5, 1e-9);
+  Turn(&old_, 10 * kSecond);
+  EXPECT_NEAR(Only(&old_).throttled_seconds(), 3.5, 1e-9);
+  EXPECT_EQ(old_.counters().throttled_nanos.Get(), uint64_t{3'500'000'000});
+}
+
+TEST_F(AccountingTest, WhoWaitsForBytesIsNotThrottled) {
+  Client client = Connect(Ask(1));
+  Turn(&old_, 5 * kSecond);
+  Arrive(&old_, 1'000);
+  EXPECT_THAT(client.Receive(), SizeIs(0x80));
+  const v1::Guest guest = Only(&old_);
+  EXPECT_EQ(guest.throttled_seconds(), 0);
+  EXPECT_GT(guest.wait_p50_seconds(), 2.5);
+  EXPECT_LE(guest.wait_p50_seconds(), 5);
+}
+
+// A pipe in the same class.
+class TapAccountingTest : public AccountingTest {
+ protected:
+  void Configure() override {
+    AccountingTest::Configure();
+    const std::string path = dir_ / "pipe";
+    settings_.listeners.push_back({"fifo:" + path, 0600, "", 0, config::v1::CLIENTS_AUTO, "auto"});
+    settings_.listeners.back().fifo = path;
+  }
+};
+
+TEST_F(TapAccountingTest, WhatAPipeHasHadOfItsCeilingCrossesAHandover) {
+  const UniqueFd reader(open(settings_.listeners.back().fifo.c_str(), O_RDONLY | O_NONBLOCK));
+  ASSERT_TRUE(reader);
+  const auto drain = [&reader] {
+    Bytes bytes(1 << 16);
+    return read(reader.get(), bytes.data(), bytes.size());
+  };
+  Arrive(&old_, 100'000);
+  EXPECT_EQ(drain(), 4'096);
+  Move();
+  Turn(&new_);
+  Arrive(&new_, 100'000);
+  EXPECT_EQ(drain(), -1);  // nothing, although there is room
+  Turn(&new_, 3 * kSecond);
+  EXPECT_EQ(drain(), 64 + 2 * 1'024);  // of 3,072 tokens: the floor's, and whole grants
+}
+
+TEST_F(AccountingTest, WaitsAndThrottlingCrossAHandover) {
+  Arrive(&old_, 100'000);
+  Client client = Connect(Ask(40));
+  Turn(&old_, kSecond / 2);
+  const v1::Guest before = Only(&old_);
+  Move();
+  const v1::Guest after = Only(&new_);
+  EXPECT_EQ(after.delivered(), before.delivered());
+  EXPECT_EQ(after.throttled_seconds(), before.throttled_seconds());
+  EXPECT_EQ(after.requests(), 40u);
+  uint64_t waits_before = 0;
+  uint64_t waits_after = 0;
+  for (const LoopNumber& n : old_.counters().waits) waits_before += n.Get();
+  for (const LoopNumber& n : new_.counters().waits) waits_after += n.Get();
+  EXPECT_EQ(waits_after, waits_before);
+  EXPECT_EQ(new_.counters().wait_sum_nanos.Get(), old_.counters().wait_sum_nanos.Get());
+  Turn(&new_);
+  EXPECT_EQ(new_.counters().throttled_nanos.Get(), uint64_t{500'000'000});
+}
+
+TEST_F(AccountingTest, AHandoverIsNoBurst) {
+  Arrive(&old_, 100'000);
+  Client client = Connect(Ask(80));
+  EXPECT_THAT(client.Receive(), SizeIs(4'096));
+  Move();
+  Arrive(&new_, 100'000);
+  EXPECT_THAT(client.Receive(), SizeIs(0)) << "the new process began with a full bucket";
+  Turn(&new_, 2 * kSecond);
+  const size_t got = client.Receive().size();
+  EXPECT_GE(got, 1'000u);
+  EXPECT_LE(got, 2'048u);
+}
+
+TEST_F(AccountingTest, AGuestWithTwoConnectionsIsOneSeries) {
+  Arrive(&old_, 100'000);
+  Client first = Connect(Ask(1));
+  Client second = Connect(Ask(2));
+  ASSERT_THAT(old_.service->Series(), SizeIs(1));
+  EXPECT_EQ(old_.service->Series()[0].connections, 2u);
+  EXPECT_EQ(old_.service->Series()[0].totals.delivered, 3u * 0x80);
+  first.Hangup();
+  Turn(&old_);
+  ASSERT_THAT(old_.service->Series(), SizeIs(1));
+  EXPECT_EQ(old_.service->Series()[0].totals.delivered, 3u * 0x80) << "a counter went back";
+  Move();
+  ASSERT_THAT(new_.service->Series(), SizeIs(1));
+  EXPECT_EQ(new_.service->Series()[0].totals.delivered, 3u * 0x80);
+  second.Hangup();
+  Turn(&new_);
+  EXPECT_THAT(new_.service->Series(), SizeIs(0));
+}
+
+TEST_F(AccountingTest, GuestsThatComeAndGoLeaveNothing) {
+  Arrive(&old_, 4'000'000);
+  for (int i = 0; i < 200; ++i) {
+    Client client = Connect(Ask(1));
+    EXPECT_THAT(client.Receive(), SizeIs(0x80));
+    client.Hangup();
+    Turn(&old_);
+  }
+  EXPECT_EQ(old_.service->guests(), 0u);
+  EXPECT_THAT(old_.service->Series(), SizeIs(0));
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,90 @@
+#include "hostagent/guest/primer.h"
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+TEST(PrimerTest, AnInactiveOneWantsNothing) {
+  Primer primer(false);
+  EXPECT_EQ(primer.want(), 0u);
+  primer.OnPushed(10, 0);
+  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);
+  primer.OnCheck(true, kSecond);
+  EXPECT_EQ(primer.want(), 0u);
+}
+
+TEST(PrimerTest, WantsSixtyFourBytesAtAccept) {
+  Primer primer(true);
+  EXPECT_EQ(primer.want(), 64u);
+  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);  // nothing pushed, nothing to look at
+}
+
+TEST(PrimerTest, APushThatIsNotCompleteIsNotChecked) {
+  Primer primer(true);
+  primer.OnPushed(40, 0);
+  EXPECT_EQ(primer.want(), 24u);
+  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);
+  primer.OnPushed(24, 7);
+  EXPECT_EQ(primer.next_check_nanos(), 7 + Primer::kFirstCheckNanos);
+}
+
+TEST(PrimerTest, DoublesWhileThePeerTakesItAllUpTo64KiB) {
+  Primer primer(true);
+  int64_t now = 0;
+  uint64_t total = 0;
+  uint64_t expected = 64;
+  while (primer.want() > 0) {
+    EXPECT_EQ(primer.want(), expected);
+    total += primer.want();
+    primer.OnPushed(static_cast<uint32_t>(primer.want()), now);
+    now = primer.next_check_nanos();
+    primer.OnCheck(true, now);
+    expected *= 2;
+  }
+  EXPECT_EQ(expected, 2u * 64 * 1024);
+  EXPECT_GE(total, 64u * 1024);  // covers the most that can be pending
+  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);
+}
+
+TEST(PrimerTest, BytesThatStayMeanThatNothingWasPending) {
+  Primer primer(true);
+  primer.OnPushed(64, 0);
+  int64_t now = 0;
+  int checks = 0;
+  while (primer.next_check_nanos() != Primer::kNever) {
+    ASSERT_GT(primer.next_check_nanos(), now);
+    now = primer.next_check_nanos();
+    primer.OnCheck(false, now);
+    EXPECT_EQ(primer.want(), 0u);
+    ++checks;
+  }
+  EXPECT_GE(now, Primer::kPatienceNanos);
+  EXPECT_LT(checks, 60);  // backs off
+}
+
+TEST(PrimerTest, ASlowPeerIsStillFollowed) {
+  Primer primer(true);
+  primer.OnPushed(64, 0);
+  primer.OnCheck(false, Primer::kFirstCheckNanos);
+  primer.OnCheck(true, 3 * kSecond);
+  EXPECT_EQ(primer.want(), 128u);
+}
+
+TEST(PrimerTest, ACommandEndsItForEver) {
+  Primer primer(true);
+  primer.OnCommand();
+  EXPECT_EQ(primer.want(), 0u);
+
+  Primer pushed(true);
+  pushed.OnPushed(64, 0);
+  pushed.OnCommand();
+  EXPECT_EQ(pushed.next_check_nanos(), Primer::kNever);
+  pushed.OnCheck(true, kSecond);
+  EXPECT_EQ(pushed.want(), 0u);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,118 @@
+// The real thread, on a status file that says that this test is a guest.
+#include "hostagent/identity/identity_thread.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+// Far above what the thread needs; a test that waits so long has failed.
+constexpr absl::Duration kPatience = absl::Seconds(20);
+
+class IdentityThreadTest : public testing::Test {
+ protected:
+  IdentityThreadTest() {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    own_.reset(fds[0]);
+    other_.reset(fds[1]);
+  }
+  void Start() {
+    thread_ = IdentityThread::Start(
+                  dir_.path(),
+                  [this](std::vector<IdentityNews> news) {
+                    absl::MutexLock lock(&mutex_);
+                    for (IdentityNews& one : news) news_.push_back(std::move(one));
+                  },
+                  &log_)
+                  .value();
+  }
+  void Write(const std::string& name) {
+    const std::string file = dir_ / "guest.xml";
+    std::ofstream(file + ".new") << "<domstatus pid='" << getpid() << "'><domain><name>" << name
+                                 << "</name></domain></domstatus>";
+    std::filesystem::rename(file + ".new", file);
+  }
+  void Ask(uint64_t guest) {
+    thread_->Ask({guest, PinPeer(own_.get()), config::v1::IDENTIFY_LIBVIRT});
+  }
+  // The next that is told of this guest (0 = a change); all before it is dropped.
+  IdentityNews Next(uint64_t guest) {
+    absl::MutexLock lock(&mutex_);
+    wanted_ = guest;
+    EXPECT_TRUE(
+        mutex_.AwaitWithTimeout(absl::Condition(this, &IdentityThreadTest::Has), kPatience));
+    IdentityNews found;
+    while (!news_.empty()) {
+      found = std::move(news_.front());
+      news_.erase(news_.begin());
+      if (found.guest == guest) break;
+    }
+    return found;
+  }
+
+  TempDir dir_;
+  ManualClock clock_{0};
+  Log log_{&clock_, -1};
+  UniqueFd own_;
+  UniqueFd other_;
+  absl::Mutex mutex_;
+  std::vector<IdentityNews> news_ ABSL_GUARDED_BY(mutex_);
+  uint64_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<IdentityThread> thread_;
+
+ private:
+  bool Has() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const IdentityNews& one : news_) {
+      if (one.guest == wanted_) return true;
+    }
+    return false;
+  }
+};
+
+TEST_F(IdentityThreadTest, EveryQuestionIsAnswered) {
+  Write("web");
+  Start();
+  for (uint64_t guest : {1, 2, 3}) Ask(guest);
+  for (uint64_t guest : {1, 2, 3}) {
+    const IdentityNews news = Next(guest);
+    ASSERT_TRUE(news.identity.has_value());
+    EXPECT_EQ(news.identity->name, "web");
+    EXPECT_EQ(news.start_ticks, StartTicks(getpid()));
+  }
+}
+
+TEST_F(IdentityThreadTest, WhatWasWrittenBeforeAQuestionIsKnown) {
+  Start();
+  for (int i = 1; i <= 100; ++i) {
+    Write(absl::StrCat("g", i));
+    Ask(static_cast<uint64_t>(i));
+    EXPECT_EQ(Next(static_cast<uint64_t>(i)).identity->name, absl::StrCat("g", i));
+  }
+}
+
+TEST_F(IdentityThreadTest, ChangesAreToldUnasked) {
+  Start();
+  Ask(1);
+  EXPECT_FALSE(Next(1).identity.has_value());
+  Write("late");
+  EXPECT_EQ(Next(0).pid, getpid());
+}
+
+TEST_F(IdentityThreadTest, EndsWithQuestionsLeft) {
+  Start();
+  for (uint64_t guest = 1; guest <= 1'000; ++guest) Ask(guest);
+  thread_.reset();
+}
+
+}  // namespace
+}  // namespace entropyd

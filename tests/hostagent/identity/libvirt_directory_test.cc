@@ -1,0 +1,152 @@
+#include "hostagent/identity/libvirt_directory.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class LibvirtDirectoryTest : public testing::Test {
+ protected:
+  LibvirtDirectoryTest() : path_(dir_ / "qemu") { std::filesystem::create_directory(path_); }
+
+  std::string Backend(const std::string& leaf) {
+    return absl::StrCat(
+        "<metadata><entropyd:backend xmlns:entropyd='urn:entropyd:libvirt:1' "
+        "model='pool' name='default' class='",
+        leaf, "'/></metadata>");
+  }
+  // As libvirt does it: a new file, renamed over the old one.
+  void Write(const std::string& name, int pid, const std::string& inside = "") {
+    const std::string file = absl::StrCat(path_, "/", name, ".xml");
+    std::ofstream(file + ".new") << "<domstatus pid='" << pid << "'><domain><name>" << name
+                                 << "</name>" << inside << "</domain></domstatus>";
+    std::filesystem::rename(file + ".new", file);
+  }
+  void Remove(const std::string& name) {
+    std::filesystem::remove(absl::StrCat(path_, "/", name, ".xml"));
+  }
+  std::vector<int32_t> Refresh() {
+    std::vector<int32_t> changed;
+    directory().Refresh(&changed);
+    return changed;
+  }
+  LibvirtDirectory& directory() {
+    if (directory_ == nullptr) directory_ = std::make_unique<LibvirtDirectory>(path_, &log_);
+    return *directory_;
+  }
+  std::string NameOf(int pid) {
+    const LibvirtDomain* domain = directory().Find(pid, geteuid());
+    return domain == nullptr ? "nobody" : domain->name;
+  }
+
+  TempDir dir_;
+  std::string path_;
+  ManualClock clock_{0};
+  Log log_{&clock_, -1};
+  std::unique_ptr<LibvirtDirectory> directory_;
+};
+
+TEST_F(LibvirtDirectoryTest, WhatIsThereIsFound) {
+  Write("a", 10);
+  Write("b", 11);
+  EXPECT_THAT(Refresh(), UnorderedElementsAre(10, 11));
+  EXPECT_EQ(NameOf(10), "a");
+  EXPECT_EQ(NameOf(11), "b");
+  EXPECT_EQ(NameOf(12), "nobody");
+}
+
+TEST_F(LibvirtDirectoryTest, WhatComesChangesAndGoesIsFollowed) {
+  EXPECT_THAT(Refresh(), IsEmpty());
+  Write("a", 10, Backend("gold"));
+  EXPECT_THAT(Refresh(), ElementsAre(10));
+  EXPECT_EQ(directory().Find(10, geteuid())->class_name, "default/gold");
+  Write("a", 10, Backend("bulk"));
+  EXPECT_THAT(Refresh(), ElementsAre(10));
+  EXPECT_EQ(directory().Find(10, geteuid())->class_name, "default/bulk");
+  Remove("a");
+  EXPECT_THAT(Refresh(), IsEmpty());
+  EXPECT_EQ(NameOf(10), "nobody");
+}
+
+TEST_F(LibvirtDirectoryTest, ANewStatusOfTheSameDomainIsNoNews) {
+  Write("a", 10);
+  Refresh();
+  Write("a", 10, "<title>a block job has begun</title>");
+  EXPECT_THAT(Refresh(), IsEmpty());
+  EXPECT_EQ(NameOf(10), "a");
+}
+
+TEST_F(LibvirtDirectoryTest, ARestartedDomainHasAnotherPid) {
+  Write("a", 10);
+  Refresh();
+  Write("a", 20);
+  EXPECT_THAT(Refresh(), ElementsAre(20));
+  EXPECT_EQ(NameOf(10), "nobody");
+  EXPECT_EQ(NameOf(20), "a");
+}
+
+TEST_F(LibvirtDirectoryTest, OnlyWhatChangedIsReadAgain) {
+  for (int i = 0; i < 100; ++i) Write(absl::StrCat("g", i), 100 + i);
+  Refresh();
+  ASSERT_EQ(directory().files_read(), 100u);
+  Write("g7", 107, Backend("gold"));
+  Refresh();
+  for (int i = 0; i < 100; ++i) Refresh();
+  EXPECT_EQ(directory().files_read(), 101u);
+}
+
+TEST_F(LibvirtDirectoryTest, TheDirectoryMayComeLaterAndComeBack) {
+  std::filesystem::remove_all(path_);
+  EXPECT_THAT(Refresh(), IsEmpty());
+  EXPECT_EQ(directory().fd(), -1);
+  std::filesystem::create_directory(path_);
+  Write("a", 10);
+  EXPECT_THAT(Refresh(), ElementsAre(10));
+  EXPECT_GE(directory().fd(), 0);
+  std::filesystem::remove_all(path_);
+  Refresh();
+  EXPECT_EQ(directory().size(), 0u);
+  std::filesystem::create_directory(path_);
+  Write("b", 11);
+  EXPECT_THAT(Refresh(), ElementsAre(11));
+  Write("c", 12);
+  EXPECT_THAT(Refresh(), ElementsAre(12));
+}
+
+TEST_F(LibvirtDirectoryTest, RubbishIsIgnoredAndMended) {
+  std::ofstream(path_ + "/a.xml") << "<domstatus pid='10'><domain><na";
+  std::ofstream(path_ + "/b.pid") << "11";
+  std::filesystem::create_directory(path_ + "/c.xml");
+  std::filesystem::create_symlink("/etc/passwd", path_ + "/d.xml");
+  ASSERT_EQ(mkfifo((path_ + "/e.xml").c_str(), 0600), 0);
+  EXPECT_THAT(Refresh(), IsEmpty());
+  EXPECT_EQ(directory().size(), 0u);
+  Write("a", 10);
+  EXPECT_THAT(Refresh(), ElementsAre(10));
+}
+
+TEST_F(LibvirtDirectoryTest, AFileOfAnotherUserCountsForHisPeersOnly) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  Write("a", 10);
+  ASSERT_EQ(chown((path_ + "/a.xml").c_str(), 1000, 1000), 0);
+  Refresh();
+  EXPECT_EQ(directory().Find(10, 1001), nullptr);
+  EXPECT_EQ(directory().Find(10, 0), nullptr);
+  EXPECT_NE(directory().Find(10, 1000), nullptr);
+}
+
+}  // namespace
+}  // namespace entropyd

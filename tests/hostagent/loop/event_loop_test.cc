@@ -1,0 +1,157 @@
+#include "hostagent/loop/event_loop.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using testing::ElementsAre;
+
+struct Recorder final : EventLoop::Handler {
+  void OnEvents(uint32_t events) override {
+    seen.push_back(events);
+    if (then) then();
+  }
+  std::vector<uint32_t> seen;
+  std::function<void()> then;
+};
+
+// A connected pair: what is written to `peer` is readable at `own`.
+struct Pair {
+  Pair() {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    own.reset(fds[0]);
+    peer.reset(fds[1]);
+  }
+  void Speak() { EXPECT_EQ(write(peer.get(), "x", 1), 1); }
+  UniqueFd own;
+  UniqueFd peer;
+};
+
+class EventLoopTest : public testing::Test {
+ protected:
+  ManualClock clock_{1'000};
+  std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
+};
+
+TEST_F(EventLoopTest, ReadableDescriptorCallsItsHandlerUntilUnwatched) {
+  Pair pair;
+  Recorder handler;
+  const EventLoop::WatchId watch = loop_->Watch(pair.own.get(), EPOLLIN, &handler).value();
+  loop_->RunOnce(0);
+  EXPECT_TRUE(handler.seen.empty());
+  pair.Speak();
+  loop_->RunOnce(0);
+  loop_->RunOnce(0);  // level-triggered
+  EXPECT_THAT(handler.seen, ElementsAre(EPOLLIN, EPOLLIN));
+  loop_->Unwatch(watch);
+  loop_->RunOnce(0);
+  EXPECT_EQ(handler.seen.size(), 2u);
+}
+
+TEST_F(EventLoopTest, ModifyChangesWhatIsTold) {
+  Pair pair;
+  Recorder handler;
+  const EventLoop::WatchId watch = loop_->Watch(pair.own.get(), EPOLLIN, &handler).value();
+  pair.Speak();
+  loop_->Modify(watch, 0);
+  loop_->RunOnce(0);
+  EXPECT_TRUE(handler.seen.empty());
+  loop_->Modify(watch, EPOLLIN | EPOLLOUT);
+  loop_->RunOnce(0);
+  EXPECT_THAT(handler.seen, ElementsAre(EPOLLIN | EPOLLOUT));
+}
+
+TEST_F(EventLoopTest, AnEventAlreadyFetchedIsNotDeliveredAfterUnwatch) {
+  Pair pairs[2];
+  Recorder handlers[2];
+  EventLoop::WatchId watches[2];
+  for (int i = 0; i < 2; ++i) {
+    watches[i] = loop_->Watch(pairs[i].own.get(), EPOLLIN, &handlers[i]).value();
+    pairs[i].Speak();
+  }
+  // Whichever is called first ends the other, and a new watch takes its place.
+  Pair fresh;
+  Recorder fresh_handler;
+  for (int i = 0; i < 2; ++i) {
+    handlers[i].then = [&, i] {
+      loop_->Unwatch(watches[1 - i]);
+      ASSERT_TRUE(loop_->Watch(fresh.own.get(), EPOLLIN, &fresh_handler).ok());
+    };
+  }
+  loop_->RunOnce(0);
+  EXPECT_EQ(handlers[0].seen.size() + handlers[1].seen.size(), 1u);
+  EXPECT_TRUE(fresh_handler.seen.empty());
+}
+
+TEST_F(EventLoopTest, TimersRunInOrderOnceTheyAreDue) {
+  std::vector<int> ran;
+  loop_->AddTimer(3'000, [&] { ran.push_back(3); });
+  loop_->AddTimer(2'000, [&] { ran.push_back(2); });
+  const EventLoop::TimerId cancelled = loop_->AddTimer(2'500, [&] { ran.push_back(25); });
+  loop_->CancelTimer(cancelled);
+  loop_->RunOnce(0);
+  EXPECT_TRUE(ran.empty());
+  clock_.AdvanceNanos(1'000);
+  loop_->RunOnce(0);
+  EXPECT_THAT(ran, ElementsAre(2));
+  clock_.AdvanceNanos(1'000'000);
+  loop_->RunOnce(0);
+  loop_->RunOnce(0);
+  EXPECT_THAT(ran, ElementsAre(2, 3));
+  loop_->CancelTimer(cancelled);  // of one that is gone: nothing
+}
+
+TEST_F(EventLoopTest, TheTimeIsThatOfTheBatch) {
+  clock_.AdvanceNanos(500);
+  EXPECT_EQ(loop_->now_nanos(), 1'000);
+  loop_->RunOnce(0);
+  EXPECT_EQ(loop_->now_nanos(), 1'500);
+  EXPECT_EQ(loop_->heartbeat_nanos(), 1'500);
+}
+
+TEST_F(EventLoopTest, AfterBatchComesAfterEventsTimersAndPosts) {
+  std::vector<std::string> order;
+  Pair pair;
+  Recorder handler;
+  handler.then = [&] { order.push_back("event"); };
+  ASSERT_TRUE(loop_->Watch(pair.own.get(), EPOLLIN, &handler).ok());
+  loop_->SetAfterBatch([&] { order.push_back("after"); });
+  loop_->AddTimer(0, [&] { order.push_back("timer"); });
+  loop_->Post([&] { order.push_back("post"); });
+  pair.Speak();
+  loop_->RunOnce(0);
+  EXPECT_THAT(order, ElementsAre("event", "timer", "post", "after"));
+}
+
+TEST_F(EventLoopTest, PostFromAnotherThreadWakesTheLoopAndStopEndsIt) {
+  SystemClock clock;
+  auto loop = EventLoop::Create(&clock).value();
+  int ran = 0;
+  std::thread other([&] {
+    for (int i = 0; i < 1'000; ++i) loop->Post([&] { ++ran; });
+    loop->Post([&] { loop->Stop(); });
+  });
+  loop->Run();  // nothing else would end it
+  other.join();
+  EXPECT_EQ(ran, 1'000);
+}
+
+TEST_F(EventLoopTest, AClosedDescriptorCannotBeWatched) {
+  Recorder handler;
+  EXPECT_FALSE(loop_->Watch(-1, EPOLLIN, &handler).ok());
+}
+
+}  // namespace
+}  // namespace entropyd

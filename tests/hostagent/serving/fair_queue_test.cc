@@ -1,0 +1,364 @@
+#include "hostagent/serving/fair_queue.h"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_member.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kMillisecond = 1'000'000;
+constexpr int64_t kSecond = 1'000'000'000;
+
+class GuestTreeTest : public testing::Test {
+ protected:
+  void Make(uint64_t guest_ceil = ClassTree::kUnlimited) {
+    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+  }
+  GuestTree::Id Join(FakeMember* member) { return tree_->Add(member); }
+  void Ask(GuestTree::Id id, FakeMember* member, uint64_t bytes) {
+    member->wanted += bytes;
+    tree_->Touch(id);
+  }
+
+  FakeBuffer buffer_;
+  std::unique_ptr<GuestTree> tree_;
+};
+
+TEST_F(GuestTreeTest, GivesWhatIsWantedAndNoMore) {
+  Make();
+  buffer_.Fill(10'000);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 9'000);
+  EXPECT_TRUE(tree_->pending());
+  tree_->Serve(0);
+  EXPECT_EQ(guest.delivered, 9'000u);  // in several plans
+  EXPECT_EQ(buffer_.level(), 1'000u);
+  EXPECT_EQ(tree_->owed(), 0u);
+  EXPECT_FALSE(tree_->pending());
+}
+
+TEST_F(GuestTreeTest, WhatIsMissingStaysOwedUntilItArrives) {
+  Make();
+  buffer_.Fill(100);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 255);
+  tree_->Serve(0);
+  EXPECT_EQ(guest.delivered, 100u);
+  EXPECT_EQ(tree_->owed(), 155u);
+  buffer_.Fill(1'000);
+  tree_->Serve(kMillisecond);
+  EXPECT_EQ(guest.delivered, 255u);
+}
+
+TEST_F(GuestTreeTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
+  Make();
+  FakeMember greedy(&buffer_);
+  FakeMember polite(&buffer_);
+  Ask(Join(&greedy), &greedy, 100'000'000);  // was there first, and asked for all
+  const GuestTree::Id polite_id = Join(&polite);
+  tree_->Serve(0);
+  uint64_t polite_asked = 0;
+  for (int i = 1; i <= 1'000; ++i) {
+    Ask(polite_id, &polite, 64);
+    polite_asked += 64;
+    buffer_.Fill(256);
+    tree_->Serve(i * kMillisecond);
+    // At first the bytes that are held back for later have to come.
+    EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
+  }
+  EXPECT_GE(polite.delivered, polite_asked - 64);
+  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
+  EXPECT_EQ(polite.delivered + greedy.delivered + buffer_.level(), 256'000u);
+}
+
+TEST_F(GuestTreeTest, BackloggedGuestsShareEqually) {
+  Make();
+  std::vector<std::unique_ptr<FakeMember>> guests;
+  for (int i = 0; i < 20; ++i) {
+    guests.push_back(std::make_unique<FakeMember>(&buffer_));
+    Ask(Join(guests.back().get()), guests.back().get(), 1'000'000 * (i + 1));
+  }
+  for (int i = 0; i < 500; ++i) {
+    buffer_.Fill(4'000);
+    tree_->Serve(i * kMillisecond);
+  }
+  for (const auto& guest : guests) {
+    EXPECT_NEAR(static_cast<double>(guest->delivered), 100'000, GuestTree::kChunkBytes);
+  }
+}
+
+TEST_F(GuestTreeTest, ScarcityDoesNotFavourWhoAsksOften) {
+  // Three guests on 4,000 B/s: in arrival order one of them would get nearly all.
+  Make();
+  std::vector<std::unique_ptr<FakeMember>> guests;
+  std::vector<GuestTree::Id> ids;
+  for (int i = 0; i < 3; ++i) {
+    guests.push_back(std::make_unique<FakeMember>(&buffer_));
+    ids.push_back(Join(guests.back().get()));
+  }
+  for (int step = 0; step < 1'000; ++step) {
+    for (int i = 0; i < 3; ++i) {
+      // 1, 4 and 1,000 outstanding requests of 64 bytes.
+      const uint64_t outstanding[] = {64, 256, 64'000};
+      if (guests[i]->wanted < outstanding[i]) {
+        Ask(ids[i], guests[i].get(), outstanding[i] - guests[i]->wanted);
+      }
+    }
+    buffer_.Fill(40);
+    tree_->Serve(step * 10 * kMillisecond);
+  }
+  for (const auto& guest : guests)
+    EXPECT_NEAR(static_cast<double>(guest->delivered), 13'333, 1'100);
+}
+
+TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
+  constexpr uint64_t kCeil = 64 * 1024;
+  Make(kCeil);
+  buffer_.Fill(1 << 20);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 1 << 20);
+  int64_t now = 0;
+  tree_->Serve(now);
+  const uint64_t burst = guest.delivered;
+  EXPECT_GT(burst, 0u);
+  EXPECT_LE(burst, 4u * GuestTree::kChunkBytes);
+  while (now < 2 * kSecond) {
+    ASSERT_TRUE(tree_->NextEventNanos().has_value());
+    ASSERT_GT(*tree_->NextEventNanos(), now);
+    now = *tree_->NextEventNanos();
+    tree_->Serve(now);
+  }
+  EXPECT_NEAR(static_cast<double>(guest.delivered - burst), 2.0 * kCeil,
+              2.0 * GuestTree::kChunkBytes);
+}
+
+TEST_F(GuestTreeTest, ABlockedGuestHoldsUpNobodyAndResumes) {
+  Make();
+  FakeMember stalled(&buffer_);
+  FakeMember other(&buffer_);
+  stalled.block_after = 1;
+  const GuestTree::Id id = Join(&stalled);
+  Ask(id, &stalled, 8'000);
+  Ask(Join(&other), &other, 8'000);
+  buffer_.Fill(16'000);
+  tree_->Serve(0);
+  EXPECT_EQ(other.delivered, 8'000u);
+  EXPECT_EQ(stalled.delivered, 4'096u);  // one plan, then its socket was full
+  EXPECT_EQ(tree_->owed(), 0u) << "a stalled reader must not make the buffer grow";
+
+  stalled.blocked = false;
+  stalled.block_after = 0;
+  tree_->Resume(id, kMillisecond);
+  tree_->Serve(kMillisecond);
+  EXPECT_EQ(stalled.delivered, 8'000u);
+}
+
+// A greedy guest that wants for ever, and 100 bytes a millisecond that arrive.
+class ScarceGuestTreeTest : public GuestTreeTest {
+ protected:
+  void Start() {
+    Make();
+    greedy_id_ = Join(&greedy_);
+    polite_id_ = Join(&polite_);
+    Ask(greedy_id_, &greedy_, 100'000'000);
+    tree_->Serve(now_);
+  }
+  void Arrive(int times, size_t bytes = 100) {
+    for (int i = 0; i < times; ++i) {
+      now_ += kMillisecond;
+      buffer_.Fill(bytes);
+      tree_->Serve(now_);
+    }
+  }
+
+  FakeMember greedy_{&buffer_};
+  FakeMember polite_{&buffer_};
+  GuestTree::Id greedy_id_ = 0;
+  GuestTree::Id polite_id_ = 0;
+  int64_t now_ = kSecond;
+};
+
+TEST_F(ScarceGuestTreeTest, APoliteGuestNeverWaitsForAnArrival) {
+  Start();
+  Arrive(20);
+  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
+  EXPECT_EQ(tree_->held_back(), GuestTree::kHeldBack);
+  for (int i = 1; i <= 100; ++i) {
+    Arrive(20);
+    Ask(polite_id_, &polite_, 64);
+    tree_->Serve(now_);
+    EXPECT_EQ(polite_.delivered, 64u * i);
+  }
+  // All else went to the one that wants all, and what is held back was refilled.
+  Arrive(1);
+  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
+  EXPECT_EQ(greedy_.delivered + polite_.delivered + buffer_.level(), 2021u * 100);
+}
+
+TEST_F(ScarceGuestTreeTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
+  Start();
+  Arrive(20);
+  const uint64_t before = greedy_.delivered;
+  for (int i = 0; i < 10'000; ++i) {
+    for (int again = 0; again < 3; ++again) {
+      if (polite_.wanted == 0) Ask(polite_id_, &polite_, 255);
+      tree_->Serve(now_);
+    }
+    Arrive(1);
+  }
+  // It misses some turns between an answer and the next request.
+  const double ratio =
+      static_cast<double>(polite_.delivered) / static_cast<double>(greedy_.delivered - before);
+  EXPECT_LE(ratio, 1.01);
+  EXPECT_GE(ratio, 0.95);
+}
+
+TEST_F(ScarceGuestTreeTest, WhatIsHeldBackIsGivenWhenNothingArrivesAnyMore) {
+  Start();
+  Arrive(20);
+  const uint64_t before = greedy_.delivered;
+  now_ += GuestTree::kArrivalPatienceNanos - 1;
+  tree_->Serve(now_);
+  EXPECT_EQ(greedy_.delivered, before);
+  now_ += 1;
+  tree_->Serve(now_);
+  EXPECT_EQ(greedy_.delivered, before + GuestTree::kHeldBack);
+  EXPECT_EQ(buffer_.level(), 0u);
+  EXPECT_EQ(tree_->held_back(), 0u);
+}
+
+TEST_F(ScarceGuestTreeTest, ALoneGuestIsGivenAll) {
+  Start();
+  tree_->Remove(polite_id_, now_);
+  Arrive(20);
+  EXPECT_EQ(greedy_.delivered, 2'000u);
+  EXPECT_EQ(tree_->held_back(), 0u);
+}
+
+TEST_F(ScarceGuestTreeTest, NothingIsHeldBackWhereThereIsEnough) {
+  Make();
+  const GuestTree::Id id = Join(&greedy_);
+  Join(&polite_);
+  for (int i = 0; i < 20; ++i) {
+    Ask(id, &greedy_, 100);
+    Arrive(1);
+    EXPECT_EQ(tree_->held_back(), 0u);
+  }
+  EXPECT_EQ(greedy_.delivered, 2'000u);
+}
+
+TEST_F(GuestTreeTest, OfASmallBufferAQuarterIsHeldBack) {
+  FakeBuffer small("default/gold", 1'024);
+  GuestTree tree(&small, ClassTree::kUnlimited);
+  FakeMember greedy(&small), other(&small);
+  tree.Add(&other);
+  const GuestTree::Id id = tree.Add(&greedy);
+  greedy.wanted = 1'000'000;
+  tree.Touch(id);
+  for (int i = 1; i <= 10; ++i) {
+    small.Fill(100);
+    tree.Serve(i * kMillisecond);
+  }
+  EXPECT_EQ(small.level(), 256u);
+}
+
+TEST_F(GuestTreeTest, WhoBeganToWaitBeforeAnArrivalIsServedFirstByIt) {
+  Make();
+  FakeMember greedy(&buffer_), late(&buffer_);
+  Ask(Join(&greedy), &greedy, 1'000'000);
+  const GuestTree::Id id = Join(&late);
+  buffer_.Fill(100);
+  tree_->Serve(kMillisecond);
+  Ask(id, &late, 64);
+  tree_->Serve(2 * kMillisecond);
+  buffer_.Fill(64);
+  tree_->Serve(3 * kMillisecond);
+  EXPECT_EQ(late.delivered, 64u);
+}
+
+TEST_F(GuestTreeTest, CountsThoseWhoWaitOrDidAMomentAgo) {
+  Make();
+  FakeMember waiting(&buffer_), idle(&buffer_), leaving(&buffer_);
+  const GuestTree::Id id = Join(&waiting);
+  Join(&idle);
+  tree_->Serve(kSecond);
+  EXPECT_EQ(tree_->waiting_guests(), 0u);
+  Ask(id, &waiting, 64);
+  const GuestTree::Id leaving_id = Join(&leaving);
+  Ask(leaving_id, &leaving, 64);
+  tree_->Serve(10 * kSecond);
+  EXPECT_EQ(tree_->waiting_guests(), 2u);
+  tree_->Remove(leaving_id, 10 * kSecond);
+  tree_->Serve(100 * kSecond);
+  EXPECT_EQ(tree_->waiting_guests(), 1u) << "however long it waits";
+  buffer_.Fill(64);
+  tree_->Serve(100 * kSecond);
+  EXPECT_EQ(tree_->owed(), 0u);
+  tree_->Serve(101 * kSecond);
+  EXPECT_EQ(tree_->waiting_guests(), 1u) << "it may ask again at once";
+  tree_->Serve(102 * kSecond);
+  EXPECT_EQ(tree_->waiting_guests(), 0u);
+  EXPECT_EQ(tree_->guests(), 2u);
+}
+
+TEST_F(GuestTreeTest, AGuestThatLeavesTakesItsWantsAlong) {
+  Make();
+  FakeMember leaving(&buffer_);
+  FakeMember staying(&buffer_);
+  const GuestTree::Id id = Join(&leaving);
+  Ask(id, &leaving, 500);
+  Ask(Join(&staying), &staying, 300);
+  tree_->Serve(0);
+  EXPECT_EQ(tree_->owed(), 800u);
+  EXPECT_EQ(tree_->guests(), 2u);
+  tree_->Remove(id, 0);
+  EXPECT_EQ(tree_->owed(), 300u);
+  EXPECT_EQ(tree_->guests(), 1u);
+  EXPECT_TRUE(tree_->pending());  // the class has to tell its new demand
+  buffer_.Fill(1'000);
+  tree_->Serve(0);
+  EXPECT_EQ(leaving.delivered, 0u);
+  EXPECT_EQ(staying.delivered, 300u);
+}
+
+TEST_F(GuestTreeTest, GuestsMayLeaveWhileOthersAreServed) {
+  Make();
+  FakeMember first(&buffer_);
+  FakeMember second(&buffer_);
+  const GuestTree::Id first_id = Join(&first);
+  const GuestTree::Id second_id = Join(&second);
+  Ask(first_id, &first, 100);
+  Ask(second_id, &second, 100);
+  first.on_deliver = [&] { tree_->Remove(second_id, 0); };
+  second.on_deliver = [] { FAIL() << "it has left"; };
+  buffer_.Fill(200);
+  tree_->Serve(0);
+  EXPECT_EQ(first.delivered, 100u);
+  EXPECT_EQ(tree_->guests(), 1u);
+
+  FakeMember third(&buffer_);  // may reuse the place of the one that left
+  Ask(Join(&third), &third, 50);
+  tree_->Serve(0);
+  EXPECT_EQ(third.delivered, 50u);
+}
+
+TEST_F(GuestTreeTest, ATouchedGuestMayReplyWithoutAnyBytes) {
+  Make();
+  FakeMember guest(&buffer_);
+  const GuestTree::Id id = Join(&guest);
+  tree_->Touch(id);
+  tree_->Touch(id);
+  tree_->Serve(0);
+  EXPECT_EQ(guest.deliveries, 1);
+  tree_->Serve(0);
+  EXPECT_EQ(guest.deliveries, 1);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,363 @@
+#include "hostagent/serving/local_fallback.h"
+
+#include <fcntl.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/process/fd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/survival.h"
+#include "tests/hostagent/fake_buffer.h"
+
+namespace entropyd {
+namespace {
+
+using Mode = SurvivingBuffer::Mode;
+using Bytes = std::vector<uint8_t>;
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kThere = INT64_MAX;
+constexpr size_t kSeed = CtrDrbg::kSeedBytes;
+
+class SurvivingBufferTest : public testing::Test {
+ protected:
+  void SetUp() override { Make(/*local=*/true); }
+
+  void Make(bool local) {
+    buffer_.reset();
+    auto inner =
+        ClassBuffer::Create({"default/gold", 64 * 1024, 60 * kSecond}, arena_.get(), &clock_)
+            .value();
+    inner_ = inner.get();
+    SurvivingBuffer::Options options;
+    options.local = local;
+    options.provider = provider_;
+    options.kernel = [this](absl::Span<uint8_t> out) {
+      for (uint8_t& byte : out) byte = kernel_byte_;
+      kernel_bytes_ += out.size();
+      return kernel_works_;
+    };
+    buffer_ =
+        SurvivingBuffer::Create(std::move(inner), options, arena_.get(), &clock_, &log_).value();
+  }
+  // Bytes from upstream, room being made for them first.
+  void Arrive(const Bytes& bytes) {
+    buffer_->SetDemand({1, bytes.size()});
+    ASSERT_GE(buffer_->WantMore(0), bytes.size());
+    buffer_->SetDemand({1, 0});
+    buffer_->Append(bytes);
+  }
+  void Drain() {
+    Bytes all(buffer_->level());
+    buffer_->Take(absl::MakeSpan(all));
+  }
+  int64_t now() const { return clock_.NowNanos(); }
+  bool Lose() { return buffer_->Judge(now(), now(), /*closed=*/false); }
+  // A seed is set aside, the buffer empty, upstream gone, a guest waits.
+  void LoseWithSeed() {
+    Arrive(StreamBytes(0, 1000));
+    Drain();
+    buffer_->SetDemand({1, 64});
+    ASSERT_TRUE(Lose());
+    ASSERT_EQ(buffer_->mode(), Mode::kLocal);
+  }
+  Bytes Take(size_t n) {
+    Bytes out(n);
+    out.resize(buffer_->Take(absl::MakeSpan(out)));
+    return out;
+  }
+
+  ManualClock clock_{kSecond};
+  UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  Log log_{&clock_, null_.get()};
+  std::shared_ptr<const SeedProvider> provider_ = SeedProvider::Create().value();
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
+  uint8_t kernel_byte_ = 0;
+  size_t kernel_bytes_ = 0;
+  bool kernel_works_ = true;
+  ClassBuffer* inner_ = nullptr;
+  std::unique_ptr<SurvivingBuffer> buffer_;
+};
+
+TEST_F(SurvivingBufferTest, TheFirstBytesFromUpstreamAreSetAsideOnceAndForNobodyElse) {
+  EXPECT_FALSE(buffer_->local_ready());
+  Arrive(StreamBytes(0, 30));
+  EXPECT_EQ(buffer_->level(), 0u);
+  EXPECT_FALSE(buffer_->local_ready());
+  Arrive(StreamBytes(30, 100));
+  EXPECT_TRUE(buffer_->local_ready());
+  EXPECT_EQ(Take(200), StreamBytes(kSeed, 130 - kSeed));
+  Arrive(StreamBytes(130, 100));
+  EXPECT_EQ(Take(200), StreamBytes(130, 100));
+}
+
+TEST_F(SurvivingBufferTest, AClassThatBlocksSetsNothingAside) {
+  Make(/*local=*/false);
+  Arrive(StreamBytes(0, 100));
+  EXPECT_EQ(Take(200), StreamBytes(0, 100));
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(Lose());
+  EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
+  EXPECT_EQ(buffer_->available(), 0u);
+  EXPECT_TRUE(Take(64).empty());
+  Arrive(StreamBytes(100, 10));
+  buffer_->Judge(now(), kThere, false);
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+}
+
+TEST_F(SurvivingBufferTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAgain) {
+  Arrive(StreamBytes(0, 100));
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(Lose());  // the buffer has bytes
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  Drain();
+  EXPECT_TRUE(Lose());
+  EXPECT_EQ(buffer_->mode(), Mode::kLocal);
+  EXPECT_EQ(buffer_->level(), 0u);
+  EXPECT_EQ(buffer_->available(), SurvivingBuffer::kLocalPassBytes);
+  EXPECT_EQ(Take(64).size(), 64u);
+  EXPECT_EQ(buffer_->local_bytes(), 64u);
+  EXPECT_FALSE(buffer_->Judge(now(), kThere, false));  // attached; no byte has come
+  EXPECT_EQ(buffer_->mode(), Mode::kLocal);
+  Arrive(StreamBytes(100, kSeed + 10));
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  EXPECT_EQ(Take(64), StreamBytes(100 + kSeed, 10));
+  EXPECT_EQ(buffer_->local_bytes(), 64u);
+}
+
+TEST_F(SurvivingBufferTest, NothingIsLocalBeforeUpstreamIsGoneOrWhileNobodyWaits) {
+  Arrive(StreamBytes(0, 100));
+  Drain();
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(buffer_->Judge(now(), now() + 1, false));
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  buffer_->SetDemand({1, 0});
+  EXPECT_FALSE(Lose());
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+}
+
+TEST_F(SurvivingBufferTest, WithoutASeedItBlocks) {
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(Lose());
+  EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
+}
+
+TEST_F(SurvivingBufferTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
+  buffer_->SetFullEntropy(true);
+  EXPECT_TRUE(buffer_->local_refused());
+  Arrive(StreamBytes(0, 100));
+  EXPECT_EQ(Take(200), StreamBytes(0, 100));  // nothing set aside
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(Lose());
+  EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
+
+  Make(true);
+  LoseWithSeed();
+  buffer_->SetFullEntropy(true);
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  EXPECT_TRUE(Take(64).empty());
+  EXPECT_FALSE(Lose());
+}
+
+TEST_F(SurvivingBufferTest, WhatIsToBeDiscardedSeedsNothing) {
+  Arrive(StreamBytes(0, 100));
+  buffer_->Discard();
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(Lose());
+
+  Make(true);
+  LoseWithSeed();
+  buffer_->Discard();
+  EXPECT_TRUE(Take(64).empty());
+  EXPECT_FALSE(buffer_->local_ready());
+}
+
+TEST_F(SurvivingBufferTest, BothTheUpstreamBytesAndTheKernelsMakeADifference) {
+  std::set<Bytes> outputs;
+  for (uint8_t kernel : {0, 1}) {
+    for (uint64_t first : {0, 5000}) {
+      Make(true);
+      kernel_byte_ = kernel;
+      Arrive(StreamBytes(first, 1000));
+      Drain();
+      buffer_->SetDemand({1, 64});
+      ASSERT_TRUE(Lose());
+      outputs.insert(Take(64));
+    }
+  }
+  EXPECT_EQ(outputs.size(), 4u);
+  // The kernel's bytes are stirred into every output, too.
+  outputs.clear();
+  for (uint8_t stir : {7, 8}) {
+    Make(true);
+    kernel_byte_ = 0;
+    LoseWithSeed();
+    kernel_byte_ = stir;
+    outputs.insert(Take(64));
+  }
+  EXPECT_EQ(outputs.size(), 2u);
+}
+
+TEST_F(SurvivingBufferTest, TwoLossesNeverGiveTheSameBytes) {
+  LoseWithSeed();
+  const Bytes first = Take(64);
+  EXPECT_NE(Take(64), first);
+  Arrive(StreamBytes(5000, 1000));  // a fresh seed
+  Drain();
+  buffer_->SetDemand({1, 64});
+  ASSERT_TRUE(Lose());
+  EXPECT_NE(Take(64), first);
+}
+
+TEST_F(SurvivingBufferTest, AReturnForLessThanASeedDoesNotEndInABlockedClass) {
+  LoseWithSeed();
+  Arrive(StreamBytes(5000, 10));
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  buffer_->SetDemand({1, 64});
+  EXPECT_TRUE(Lose());
+  EXPECT_EQ(Take(64).size(), 64u);
+}
+
+TEST_F(SurvivingBufferTest, AnOldSeedIsRenewedAtOneGo) {
+  Arrive(StreamBytes(0, 100));
+  Drain();
+  clock_.AdvanceNanos(SurvivingBuffer::kSeedAgeNanos);
+  Arrive(StreamBytes(100, kSeed - 1));
+  EXPECT_TRUE(buffer_->local_ready());
+  EXPECT_EQ(Take(200).size(), kSeed - 1);
+  Arrive(StreamBytes(200, kSeed));
+  EXPECT_TRUE(buffer_->local_ready());
+  EXPECT_TRUE(Take(200).empty());
+}
+
+TEST_F(SurvivingBufferTest, AKernelThatGivesNothingStopsItAloud) {
+  LoseWithSeed();
+  kernel_works_ = false;
+  EXPECT_TRUE(Take(64).empty());
+  EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
+  EXPECT_EQ(buffer_->available(), 0u);
+  EXPECT_FALSE(Lose());
+  EXPECT_EQ(buffer_->local_bytes(), 0u);
+}
+
+TEST_F(SurvivingBufferTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
+  LoseWithSeed();
+  EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  EXPECT_FALSE(buffer_->Judge(now(), now(), /*closed=*/true));
+  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+}
+
+// All guests are served while it is local, so nobody is owed anything; upstream is asked all the
+// same, or it would never end. Bytes that died of age must not keep it from asking either.
+TEST_F(SurvivingBufferTest, ItAsksUpstreamForBytesWhileItServesLocally) {
+  Arrive(StreamBytes(0, 1000));
+  clock_.AdvanceNanos(61 * kSecond);
+  buffer_->Tick();
+  ASSERT_EQ(buffer_->level(), 0u);
+  buffer_->SetDemand({1, 64});
+  ASSERT_TRUE(Lose());
+  Take(64);
+  buffer_->SetDemand({1, 0});
+  EXPECT_GE(buffer_->WantMore(0), ClassBuffer::kMinTarget);
+  EXPECT_EQ(buffer_->owed(), 0u);
+}
+
+class Drinker final : public GuestTree::Member {
+ public:
+  Drinker(ClassBuffer* buffer, uint64_t wanted) : buffer_(buffer), wanted_(wanted) {}
+  uint64_t Want() override { return wanted_ - planned_; }
+  uint32_t Plan(uint32_t bytes) override {
+    planned_ += bytes;
+    return bytes;
+  }
+  GuestTree::After Deliver() override {
+    Bytes out(planned_);
+    const size_t got = buffer_->Take(absl::MakeSpan(out));
+    wanted_ -= got;
+    planned_ = 0;
+    return wanted_ > 0 && got > 0 ? GuestTree::After::kAgain : GuestTree::After::kDone;
+  }
+  uint64_t wanted() const { return wanted_; }
+
+ private:
+  ClassBuffer* const buffer_;
+  uint64_t wanted_;
+  uint64_t planned_ = 0;
+};
+
+TEST_F(SurvivingBufferTest, AGuestTreeSharesOutWhatTheDrbgGives) {
+  LoseWithSeed();
+  GuestTree tree(buffer_.get(), ClassTree::kUnlimited);
+  Drinker greedy(buffer_.get(), 1'000'000), polite(buffer_.get(), 64);
+  tree.Touch(tree.Add(&greedy));
+  tree.Touch(tree.Add(&polite));
+  tree.Serve(now());
+  EXPECT_EQ(polite.wanted(), 0u);
+  EXPECT_EQ(greedy.wanted(), 0u);
+  EXPECT_EQ(buffer_->local_bytes(), 1'000'064u);
+}
+
+// What upstream is, as the test says.
+class SaidUpstream final : public Upstream {
+ public:
+  int wake_fd() const override { return -1; }
+  void Process() override {}
+  void Kick(size_t) override {}
+  int64_t next_deadline_nanos() const override { return INT64_MAX; }
+  int64_t gone_at_nanos(size_t) const override { return gone_at; }
+  bool closed(size_t) const override { return false; }
+  const v1::ChannelState* said(size_t) const override { return nullptr; }
+  void Suspend() override {}
+  void Resume() override {}
+  void CertificateRenewed() override {}
+  bool connected() const override { return false; }
+  void FillStatus(v1::GetStatusResponse*) const override {}
+
+  int64_t gone_at = kThere;
+};
+
+TEST_F(SurvivingBufferTest, SurvivalWakesInTimeServesAndTellsWhoServes) {
+  Metrics metrics;
+  SaidUpstream upstream;
+  Survival survival({buffer_.get()}, &upstream, &metrics);
+  std::vector<size_t> served;
+  auto judge = [&] { return survival.Judge(now(), [&](size_t i) { served.push_back(i); }); };
+  const std::string kUpstreamLine =
+      "entropyd_agent_class_mode{class=\"default/gold\",mode=\"upstream\"} ";
+  const std::string kLocalLine =
+      "entropyd_agent_class_mode{class=\"default/gold\",mode=\"local\"} ";
+  Arrive(StreamBytes(0, 1000));
+  Drain();
+  EXPECT_EQ(judge(), INT64_MAX);
+  EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kUpstreamLine + "1"));
+  upstream.gone_at = now() + 2 * kSecond;
+  EXPECT_EQ(judge(), INT64_MAX) << "nobody waits: no reason to wake";
+  buffer_->SetDemand({1, 64});
+  EXPECT_EQ(judge(), upstream.gone_at);
+  EXPECT_TRUE(served.empty());
+  clock_.AdvanceNanos(2 * kSecond);
+  EXPECT_EQ(judge(), INT64_MAX);
+  EXPECT_EQ(served, std::vector<size_t>{0});
+  Take(64);
+  clock_.AdvanceNanos(180 * kSecond);  // minutes
+  Take(64);
+  judge();
+  EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kUpstreamLine + "0"));
+  EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kLocalLine + "1"));
+  EXPECT_THAT(metrics.Serialize(),
+              testing::HasSubstr("entropyd_agent_local_bytes_total{class=\"default/gold\"} 128"));
+  v1::GetStatusResponse status;
+  survival.FillStatus(&status, now());
+  EXPECT_EQ(status.class_(0).mode(), "local");
+  EXPECT_EQ(status.class_(0).mode_seconds(), 180);
+  EXPECT_TRUE(status.class_(0).local_ready());
+}
+
+}  // namespace
+}  // namespace entropyd

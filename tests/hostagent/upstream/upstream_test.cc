@@ -1,0 +1,694 @@
+#include "hostagent/upstream/upstream.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <string>
+#include <vector>
+
+#include "base/process/fd.h"
+#include "gtest/gtest.h"
+#include "hostagent/upstream/rendezvous.h"
+#include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_server.h"
+
+namespace entropyd {
+namespace {
+
+constexpr size_t kSize = 64 * 1024;
+constexpr size_t kMin = ClassBuffer::kMinTarget;
+
+class UpstreamTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    arena_ =
+        SecretArena::Create(4 * ClassBuffer::ArenaBytes(kSize), SecretArena::Locking::kBestEffort)
+            .value();
+    gold_ = MakeBuffer("default/gold");
+    bulk_ = MakeBuffer("default/bulk");
+  }
+  std::unique_ptr<ClassBuffer> MakeBuffer(const std::string& name) {
+    ClassBuffer::Options options;
+    options.class_name = name;
+    options.size = kSize;
+    return ClassBuffer::Create(options, arena_.get(), &clock_).value();
+  }
+  // `servers` in the order in which this host prefers them.
+  void Start(size_t servers = 1) {
+    Upstream::Options options;
+    options.servers = {"a:7743", "b:7743", "c:7743"};
+    options.servers.resize(servers);
+    options.host_id = std::string(16, 'h');
+    options.dial = [this](const std::string& server, std::function<void()> wake) {
+      return net_.Dial(server, std::move(wake));
+    };
+    options.uniform = [this] { return uniform_; };
+    order_ = RendezvousOrder(options.host_id, options.servers);
+    upstream_ = Upstream::Create(
+                    options, {gold_.get(), bulk_.get()},
+                    [this](size_t i) { arrivals_.push_back(i); }, &clock_, &log_, &metrics_)
+                    .value();
+    upstream_->Process();
+  }
+  // Welcomes the stream dialled last, with both channels open.
+  void Welcome() {
+    net_.last().Welcome(
+        kSize, {net_.last().ChannelOf("default/gold"), net_.last().ChannelOf("default/bulk")});
+    upstream_->Process();
+  }
+  void Attach(size_t servers = 1) {
+    Start(servers);
+    Welcome();
+    ASSERT_TRUE(upstream_->connected());
+  }
+  void Wait(absl::Duration d) {
+    clock_.Advance(d);
+    upstream_->Process();
+  }
+  // Lets time pass from deadline to deadline, as the event loop does.
+  void Run(absl::Duration d) {
+    const int64_t until = clock_.NowNanos() + absl::ToInt64Nanoseconds(d);
+    while (upstream_->next_deadline_nanos() <= until) {
+      const int64_t next = upstream_->next_deadline_nanos();
+      if (next > clock_.NowNanos()) clock_.AdvanceNanos(next - clock_.NowNanos());
+      upstream_->Process();
+      ASSERT_TRUE(upstream_->next_deadline_nanos() > clock_.NowNanos()) << "the loop would spin";
+    }
+    clock_.AdvanceNanos(until - clock_.NowNanos());
+  }
+  void Want(ClassBuffer* buffer, uint32_t guests, uint64_t owed) {
+    buffer->SetDemand({guests, owed});
+    upstream_->Kick(buffer == gold_.get() ? 0 : 1);
+  }
+  void EndStream(absl::Status status) {
+    net_.last().End(std::move(status));
+    upstream_->Process();
+  }
+  v1::GetStatusResponse Status() {
+    v1::GetStatusResponse status;
+    upstream_->FillStatus(&status);
+    return status;
+  }
+  bool Awake() {
+    pollfd p = {upstream_->wake_fd(), POLLIN, 0};
+    return poll(&p, 1, 0) == 1;
+  }
+  double MetricOf(const std::string& name, const Labels& labels = {}) {
+    return metrics_.AddCounter(name, "", labels)->Value();
+  }
+
+  ManualClock clock_{1'000'000'000'000};
+  UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  Log log_{&clock_, null_.get()};
+  Metrics metrics_;
+  FakeNet net_;
+  double uniform_ = 0.5;
+  std::unique_ptr<SecretArena> arena_;
+  std::unique_ptr<ClassBuffer> gold_, bulk_;
+  std::vector<std::string> order_;
+  std::vector<size_t> arrivals_;
+  std::unique_ptr<Upstream> upstream_;
+};
+
+TEST_F(UpstreamTest, HelloComesFirstThenAnOpenPerClass) {
+  Start();
+  const std::vector<v1::AgentMessage>& sent = net_.last().sent;
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_EQ(sent[0].hello().version_min(), 1u);
+  EXPECT_EQ(sent[0].hello().version_max(), 1u);
+  EXPECT_EQ(sent[0].hello().host_id(), std::string(16, 'h'));
+  EXPECT_EQ(sent[1].open().class_(), "default/gold");
+  EXPECT_EQ(sent[1].open().channel(), 1u);
+  EXPECT_EQ(sent[2].open().class_(), "default/bulk");
+  EXPECT_EQ(sent[2].open().channel(), 2u);
+}
+
+TEST_F(UpstreamTest, NoCreditBeforeWelcomeAndTheChannelsAnswer) {
+  Start();
+  Want(gold_.get(), 1, 64);
+  EXPECT_EQ(net_.last().CreditMessages(), 0u);
+  net_.last().Welcome();
+  upstream_->Process();
+  EXPECT_EQ(net_.last().CreditMessages(), 0u);
+  net_.last().State(1, v1::PHASE_SUSPENDED);
+  upstream_->Process();
+  ASSERT_NE(net_.last().LastLine(1), nullptr);
+  EXPECT_EQ(net_.last().LastLine(1)->limit(), kMin);
+  EXPECT_EQ(net_.last().LastLine(1)->guests(), 1u);
+}
+
+TEST_F(UpstreamTest, GrantsReachTheBufferInOrderAndAreAnnounced) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  net_.last().Grant(1, 0, "0123456789");
+  net_.last().Grant(1, 10, "abc");
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(arrivals_, (std::vector<size_t>{0, 0}));
+  uint8_t out[13];
+  ASSERT_EQ(gold_->Take(absl::MakeSpan(out)), 13u);
+  EXPECT_EQ(std::string(out, out + 13), "0123456789abc");
+  EXPECT_EQ(MetricOf("entropyd_agent_upstream_received_bytes_total", {{"class", "default/gold"}}),
+            13);
+}
+
+TEST_F(UpstreamTest, DemandOfAnEmptyBufferIsCreditedAtOnce) {
+  Attach();
+  const size_t before = net_.last().CreditMessages();
+  Want(gold_.get(), 4, 5000);
+  EXPECT_EQ(net_.last().CreditMessages(), before + 1);
+  EXPECT_EQ(net_.last().LastLine(1)->limit(), 5000u);
+  EXPECT_EQ(net_.last().LastLine(1)->guests(), 4u);
+}
+
+TEST_F(UpstreamTest, OneCreditIsUnderWayAtATimeAndTheNextCarriesTheNewestNumbers) {
+  Attach();
+  net_.last().blocked = true;
+  Want(gold_.get(), 1, 0);
+  const size_t credits = net_.last().CreditMessages();
+  for (uint64_t owed = 2000; owed < 20000; owed += 1000) Want(gold_.get(), 1, owed);
+  EXPECT_EQ(net_.last().CreditMessages(), credits);
+  net_.last().Unblock();
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(net_.last().CreditMessages(), credits + 1);
+  EXPECT_EQ(net_.last().LastLine(1)->limit(), 19000u);
+}
+
+TEST_F(UpstreamTest, BareAcksComeEveryTenthOfASecondAtMost) {
+  Attach();
+  Want(gold_.get(), 1, 10'000);
+  uint64_t offset = 0;
+  const size_t credits = net_.last().CreditMessages();
+  for (int i = 0; i < 40; ++i) {  // 200 ms
+    net_.last().Grant(1, offset, std::string(10, 'x'));
+    offset += 10;
+    Wait(absl::Milliseconds(5));
+  }
+  EXPECT_EQ(net_.last().CreditMessages(), credits + 2);
+  Run(absl::Milliseconds(200));
+  EXPECT_EQ(net_.last().LastLine(1)->received(), offset);
+}
+
+TEST_F(UpstreamTest, AChangedNumberOfGuestsIsTold) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  Want(gold_.get(), 7, 0);
+  Run(absl::Milliseconds(100));
+  EXPECT_EQ(net_.last().LastLine(1)->guests(), 7u);
+}
+
+TEST_F(UpstreamTest, TheNumberOfWaitingGuestsIsTold) {
+  Attach();
+  Want(gold_.get(), 7, 0);
+  Run(absl::Milliseconds(200));
+  ASSERT_TRUE(net_.last().LastLine(1)->has_waiting_guests());
+  EXPECT_EQ(net_.last().LastLine(1)->waiting_guests(), 0u);
+  gold_->SetDemand({.guests = 7, .waiting_guests = 3});
+  Run(absl::Milliseconds(100));
+  EXPECT_EQ(net_.last().LastLine(1)->waiting_guests(), 3u);
+  EXPECT_EQ(net_.last().LastLine(1)->guests(), 7u);
+}
+
+TEST_F(UpstreamTest, AnIdleAttachmentSleepsASecondAtATime) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  net_.last().Grant(1, 0, std::string(kMin, 'x'));
+  upstream_->Process();
+  Run(absl::Seconds(2));
+  const int64_t wait = upstream_->next_deadline_nanos() - clock_.NowNanos();
+  EXPECT_GT(wait, 0);
+  const size_t messages = net_.last().sent.size();
+  Run(absl::Seconds(20));
+  EXPECT_EQ(net_.last().sent.size(), messages);
+}
+
+TEST_F(UpstreamTest, RefusedMessagesCancelTheStreamAndCountByReason) {
+  const struct {
+    const char* reason;
+    std::function<void(FakeWire*)> offence;
+  } kCases[] = {
+      {"gap", [](FakeWire* w) { w->Grant(1, 5, "x"); }},
+      {"gap", [](FakeWire* w) { ++w->next_seq, w->Grant(1, 0, "x"); }},
+      {"excess", [](FakeWire* w) { w->Grant(1, 0, std::string(kMin + 1, 'x')); }},
+      {"malformed", [](FakeWire* w) { w->Grant(9, 0, "x"); }},
+      {"malformed", [](FakeWire* w) { w->malformed = true, w->Grant(1, 0, "x"); }},
+  };
+  for (const auto& c : kCases) {
+    gold_->SetDemand({1, 0});
+    Attach();
+    const double refused =
+        MetricOf("entropyd_agent_upstream_refused_messages_total", {{"reason", c.reason}});
+    c.offence(&net_.last());
+    net_.last().Grant(1, 0, "never used");
+    upstream_->Process();
+    EXPECT_TRUE(net_.last().cancelled);
+    EXPECT_EQ(gold_->level(), 0u);
+    EXPECT_FALSE(upstream_->connected());
+    EXPECT_EQ(MetricOf("entropyd_agent_upstream_refused_messages_total", {{"reason", c.reason}}),
+              refused + 1);
+    // Not before a minute has passed.
+    const size_t dials = net_.dialled.size();
+    Run(absl::Seconds(59));
+    EXPECT_EQ(net_.dialled.size(), dials);
+    Run(absl::Seconds(2));
+    EXPECT_EQ(net_.dialled.size(), dials + 1);
+  }
+}
+
+TEST_F(UpstreamTest, AStreamsEndVoidsItsPromisesAndOffsetsBeginAnew) {
+  Attach();
+  Want(gold_.get(), 1, kSize);
+  net_.last().Grant(1, 0, std::string(1000, 'x'));
+  upstream_->Process();
+  EndStream(absl::UnavailableError("gone"));
+  EXPECT_EQ(gold_->level(), 1000u);  // the buffer serves on
+  Run(absl::Seconds(1));
+  Welcome();
+  ASSERT_NE(net_.last().LastLine(1), nullptr);
+  EXPECT_EQ(net_.last().LastLine(1)->received(), 0u);
+  EXPECT_EQ(net_.last().LastLine(1)->limit(), kSize - 1000);
+  EXPECT_EQ(Status().reconnects(), 1u);
+}
+
+TEST_F(UpstreamTest, FailedAttemptsBackOffWithFullJitter) {
+  uniform_ = 0.999999;
+  Start();
+  int64_t last = clock_.NowNanos();
+  for (int seconds : {1, 2, 4, 8, 16, 30, 30}) {
+    const size_t dials = net_.dialled.size();
+    EndStream(absl::UnavailableError("refused"));
+    EXPECT_NEAR(Status().next_attempt_seconds(), seconds, 0.01);
+    while (net_.dialled.size() == dials) {
+      clock_.AdvanceNanos(upstream_->next_deadline_nanos() - clock_.NowNanos());
+      upstream_->Process();
+    }
+    EXPECT_NEAR(static_cast<double>(clock_.NowNanos() - last) / 1e9, seconds, 0.01);
+    last = clock_.NowNanos();
+  }
+}
+
+TEST_F(UpstreamTest, AFailureToDialIsRetriedAndTold) {
+  net_.broken["a:7743"] = absl::NotFoundError("read /etc/entropyd/tls/tls.crt: no such file");
+  Start();
+  EXPECT_FALSE(upstream_->connected());
+  EXPECT_NE(Status().last_error().find("tls.crt"), std::string::npos);
+  net_.broken.clear();
+  Run(absl::Seconds(1));
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
+  EXPECT_EQ(Status().last_error(), "");
+}
+
+TEST_F(UpstreamTest, TheStandbyIsDialledWhenThePrimaryIsUnreachable) {
+  Start(3);
+  EXPECT_EQ(net_.dialled.back(), order_[0]);
+  EndStream(absl::UnavailableError("refused"));
+  Run(absl::Seconds(1));
+  EXPECT_EQ(net_.dialled.back(), order_[1]);
+  Run(absl::Seconds(25));  // accepts, and says nothing
+  EXPECT_EQ(net_.dialled.back(), order_[2]);
+  Welcome();
+  EXPECT_EQ(Status().server(), order_[2]);
+  EndStream(absl::UnavailableError("gone"));  // the primary's turn again
+  Run(absl::Seconds(8));
+  EXPECT_EQ(net_.dialled.back(), order_[0]);
+}
+
+TEST_F(UpstreamTest, AServerThatRefusesUsIsLeftAloneForAMinuteWhileOthersServe) {
+  Start(2);
+  EndStream(absl::UnauthenticatedError("certificate revoked"));
+  Run(absl::Seconds(1));
+  EXPECT_EQ(net_.dialled.back(), order_[1]);
+  for (int i = 0; i < 3; ++i) {
+    EndStream(absl::UnavailableError("refused"));
+    Run(absl::Seconds(5));
+    EXPECT_EQ(net_.dialled.back(), order_[1]);
+  }
+}
+
+TEST_F(UpstreamTest, BeingSupersededIsAnAlarmAndNotAFight) {
+  Attach();
+  EndStream(absl::AbortedError("superseded"));
+  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 1);
+  const size_t dials = net_.dialled.size();
+  Run(absl::Seconds(59));
+  EXPECT_EQ(net_.dialled.size(), dials);
+}
+
+TEST_F(UpstreamTest, AClosedClassIsOpenedAgainAfterThirtySecondsGiveOrTakeHalf) {
+  for (double uniform : {0.0, 0.999}) {
+    uniform_ = uniform;
+    Attach();
+    Want(gold_.get(), 1, 64);
+    net_.last().State(1, v1::PHASE_CLOSED, 7);
+    upstream_->Process();
+    EXPECT_EQ(Status().class_(0).phase(), v1::PHASE_CLOSED);
+    EXPECT_EQ(Status().class_(1).phase(), v1::PHASE_OPEN);
+    Run(uniform == 0.0 ? absl::Milliseconds(14'900) : absl::Milliseconds(44'900));
+    EXPECT_EQ(net_.last().ChannelOf("default/gold"), 1u);
+    Run(absl::Milliseconds(200));
+    EXPECT_EQ(net_.last().ChannelOf("default/gold"), 3u);
+    net_.last().State(3, v1::PHASE_OPEN);
+    upstream_->Process();
+    ASSERT_NE(net_.last().LastLine(3), nullptr);
+    EXPECT_EQ(net_.last().LastLine(3)->limit(), kMin);
+    EXPECT_EQ(net_.last().LastLine(3)->received(), 0u);
+    upstream_.reset();
+  }
+}
+
+TEST_F(UpstreamTest, AStreamThatRanOutOfChannelsIsReplaced) {
+  Attach();
+  for (int i = 0; i < 70 && net_.wires.size() == 1; ++i) {
+    net_.last().State(net_.last().ChannelOf("default/gold"), v1::PHASE_CLOSED, 7);
+    upstream_->Process();
+    Run(absl::Seconds(31));
+  }
+  ASSERT_GE(net_.wires.size(), 2u);
+  EXPECT_EQ(net_.wires[0]->ChannelOf("default/gold"), 64u);
+  EXPECT_EQ(net_.wires[1]->ChannelOf("default/gold"), 1u);
+}
+
+TEST_F(UpstreamTest, DiscardWipesTheBufferAndItIsCreditedAnew) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  net_.last().Grant(1, 0, std::string(kMin, 'x'));
+  upstream_->Process();
+  ASSERT_EQ(gold_->level(), kMin);
+  net_.last().State(1, v1::PHASE_OPEN, 0, /*discard=*/true);
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 0u);
+  EXPECT_EQ(net_.last().LastLine(1)->limit(), 2 * kMin);
+}
+
+TEST_F(UpstreamTest, StatesApplyBeforeTheGrantsThatComeWithThem) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  net_.last().Grant(1, 0, "old");
+  upstream_->Process();
+  ServerMessageView message = net_.last().NewMessage();
+  FakeWire::AddState(&message, 1, v1::PHASE_OPEN)->set_discard_buffered(true);
+  message.grants.push_back({1, 3, 0, 5, {}});
+  net_.last().Push(std::move(message), "fresh");
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 5u);
+}
+
+TEST_F(UpstreamTest, ASuspendedOneLeavesInGoodOrderAndStaysAwayUntilItIsResumed) {
+  Attach();
+  Want(gold_.get(), 1, 64);
+  upstream_->Suspend();
+  upstream_->Process();
+  EXPECT_FALSE(upstream_->connected());
+  EXPECT_EQ(net_.last().sent.back().close().channel(), 2u);
+  net_.last().Grant(1, 0, "promised before");
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 15u);
+  net_.last().State(1, v1::PHASE_CLOSED);
+  net_.last().State(2, v1::PHASE_CLOSED);
+  upstream_->Process();
+  EXPECT_TRUE(net_.last().half_closed);
+  EndStream(absl::OkStatus());
+  Run(absl::Seconds(100));
+  EXPECT_EQ(net_.dialled.size(), 1u);
+  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 0);
+  upstream_->Resume();
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(net_.dialled.size(), 2u);
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
+}
+
+TEST_F(UpstreamTest, ASuspendedOneThatTheServerIgnoresIsGoneAfterASecond) {
+  Attach();
+  upstream_->Suspend();
+  Run(absl::Seconds(2));
+  EXPECT_TRUE(net_.last().destroyed);
+  EXPECT_EQ(net_.dialled.size(), 1u);
+}
+
+TEST_F(UpstreamTest, AnAttachmentThatWasNotYetWelcomedIsDroppedWhenSuspended) {
+  Start();
+  upstream_->Suspend();
+  EXPECT_TRUE(net_.last().destroyed);
+  Run(absl::Seconds(100));
+  EXPECT_EQ(net_.dialled.size(), 1u);
+}
+
+TEST_F(UpstreamTest, UpstreamIsGoneTwoSecondsAfterTheStreamWasLost) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  net_.last().Grant(1, 0, std::string(kMin, 'x'));
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+  EndStream(absl::UnavailableError("gone"));
+  const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
+  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  // Attempts that fail change nothing.
+  for (int i = 0; i < 5; ++i) {
+    Run(absl::Seconds(31));
+    EndStream(absl::UnavailableError("refused"));
+  }
+  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  Run(absl::Seconds(31));
+  Welcome();
+  EXPECT_EQ(upstream_->gone_at_nanos(1), INT64_MAX);
+}
+
+TEST_F(UpstreamTest, AServerThatNeverCameIsGoneToo) {
+  const int64_t start = clock_.NowNanos();
+  Start();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), start + Upstream::kGonePatienceNanos);
+}
+
+TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
+  Attach();
+  net_.last().State(1, v1::PHASE_SUSPENDED);
+  upstream_->Process();
+  const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
+  Wait(absl::Milliseconds(1'500));
+  net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // told again, for another reason
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  EXPECT_EQ(upstream_->gone_at_nanos(1), INT64_MAX);
+  net_.last().State(1, v1::PHASE_OPEN);
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+  EXPECT_FALSE(upstream_->closed(0));
+  net_.last().State(1, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  EXPECT_TRUE(upstream_->closed(0));
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+}
+
+TEST_F(UpstreamTest, WhatTheServerSaidOfAClassIsNotForgottenByAnotherThatHasSaidNothing) {
+  Start();
+  EXPECT_EQ(upstream_->said(0), nullptr);
+  Welcome();
+  net_.last().State(1, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  ASSERT_NE(upstream_->said(0), nullptr);
+  EXPECT_EQ(upstream_->said(0)->phase(), v1::PHASE_CLOSED);
+  Wait(absl::Seconds(46));  // asked for again, not answered yet
+  ASSERT_NE(upstream_->said(0), nullptr);
+  EXPECT_EQ(upstream_->said(0)->phase(), v1::PHASE_CLOSED);
+  net_.last().End(absl::UnavailableError("gone"));
+  upstream_->Process();
+  EXPECT_EQ(upstream_->said(0), nullptr);
+}
+
+TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) {
+  Attach();
+  Wait(absl::Seconds(60));
+  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX) << "nobody asked for anything";
+  Want(gold_.get(), 1, 64);
+  const int64_t asked = clock_.NowNanos();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), asked + Upstream::kSilencePatienceNanos);
+  Wait(absl::Seconds(2));
+  Want(gold_.get(), 2, 5000);  // more is asked for: the silence is as old as it was
+  EXPECT_EQ(upstream_->gone_at_nanos(0), asked + Upstream::kSilencePatienceNanos);
+  net_.last().State(2, v1::PHASE_OPEN);  // of another class, and it lives
+  upstream_->Process();
+  EXPECT_EQ(upstream_->gone_at_nanos(0), clock_.NowNanos() + Upstream::kSilencePatienceNanos);
+}
+
+TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
+  class Told final : public FakeBuffer {
+   public:
+    void SetFullEntropy(bool full) override {
+      full_at_level = full ? static_cast<int>(level()) : -1;
+    }
+    int full_at_level = -1;
+  } told;
+  Upstream::Options options;
+  options.servers = {"a:7743"};
+  options.host_id = std::string(16, 'h');
+  options.dial = [this](const std::string& server, std::function<void()> wake) {
+    return net_.Dial(server, std::move(wake));
+  };
+  options.uniform = [] { return 0.5; };
+  upstream_ = Upstream::Create(
+                  options, {&told}, [](size_t) {}, &clock_, &log_, &metrics_)
+                  .value();
+  upstream_->Process();
+  net_.last().Welcome(kSize, {1});
+  upstream_->Process();
+  told.SetDemand({1, 64});
+  upstream_->Kick(0);
+  ServerMessageView message = net_.last().NewMessage();
+  FakeWire::AddState(&message, 1, v1::PHASE_OPEN)->set_quality(v1::QUALITY_FULL);
+  message.grants.push_back({1, 0, 0, 5, {}});
+  net_.last().Push(std::move(message), "fresh");
+  upstream_->Process();
+  EXPECT_EQ(told.level(), 5u);
+  EXPECT_EQ(told.full_at_level, 0);
+}
+
+TEST_F(UpstreamTest, ACertificateThatIsRenewedIsTriedAtOnceAlsoWithAServerThatRefusedTheOldOne) {
+  uniform_ = 0.999999;
+  Start();
+  for (int i = 0; i < 6; ++i) {
+    EndStream(absl::UnauthenticatedError("certificate revoked"));
+    Run(absl::Seconds(61));
+  }
+  EndStream(absl::UnauthenticatedError("certificate revoked"));
+  const size_t dials = net_.dialled.size();
+  Run(absl::Seconds(1));
+  ASSERT_EQ(net_.dialled.size(), dials);
+  upstream_->CertificateRenewed();
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(net_.dialled.size(), dials + 1);
+}
+
+TEST_F(UpstreamTest, WhatIsWrongOnThisHostIsNoReasonToAvoidAServer) {
+  net_.broken["a:7743"] = absl::FailedPreconditionError("tls.crt has expired");
+  Start();
+  net_.broken.clear();
+  Run(absl::Seconds(1));
+  EXPECT_EQ(net_.dialled.size(), 2u);
+}
+
+class UpstreamDrainTest : public UpstreamTest {
+ protected:
+  // Attached and drained; a second stream is being attached.
+  void Drain(size_t servers) {
+    uniform_ = 0;
+    Attach(servers);
+    Want(gold_.get(), 1, 0);
+    Wait(absl::Seconds(2));
+    net_.last().Drain(30'000);
+    upstream_->Process();
+    upstream_->Process();
+    ASSERT_EQ(net_.wires.size(), 2u);
+  }
+  FakeWire& old_wire() { return *net_.wires[0]; }
+  FakeWire& new_wire() { return *net_.wires[1]; }
+};
+
+TEST_F(UpstreamDrainTest, TheAgentAttachesElsewhereOrToTheOnlyServer) {
+  Drain(2);
+  EXPECT_EQ(old_wire().server, order_[0]);
+  EXPECT_EQ(new_wire().server, order_[1]);
+}
+
+TEST_F(UpstreamDrainTest, WithOneServerItAttachesToItAgain) {
+  Drain(1);
+  EXPECT_EQ(new_wire().server, order_[0]);
+}
+
+TEST_F(UpstreamDrainTest, TheOldStreamIsCreditedUntilTheNewOneIsWelcomed) {
+  Drain(2);
+  Want(gold_.get(), 1, 5000);
+  EXPECT_EQ(old_wire().LastLine(1)->limit(), 5000u);
+  EXPECT_TRUE(upstream_->connected());
+  EXPECT_EQ(Status().server(), order_[0]);
+}
+
+TEST_F(UpstreamDrainTest, ChannelsMoveOneByOneAsTheirClosedArrives) {
+  Drain(2);
+  Welcome();
+  EXPECT_EQ(Status().server(), order_[1]);
+  ASSERT_GE(old_wire().sent.size(), 2u);
+  EXPECT_EQ(old_wire().sent[old_wire().sent.size() - 2].close().channel(), 1u);
+  EXPECT_EQ(old_wire().sent.back().close().channel(), 2u);
+  const v1::Line* line = new_wire().LastLine(1);
+  EXPECT_TRUE(line == nullptr || line->limit() == 0);  // the old stream's promise still stands
+
+  old_wire().Grant(1, 0, std::string(100, 'x'));  // was on its way
+  old_wire().State(1, v1::PHASE_CLOSED);
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 100u);
+  ASSERT_NE(new_wire().LastLine(1), nullptr);
+  EXPECT_EQ(new_wire().LastLine(1)->limit(), kMin - 100);
+  EXPECT_FALSE(old_wire().half_closed);
+
+  old_wire().State(2, v1::PHASE_CLOSED);
+  upstream_->Process();
+  EXPECT_TRUE(old_wire().half_closed);
+  old_wire().End(absl::OkStatus());
+  upstream_->Process();
+  EXPECT_TRUE(old_wire().destroyed);
+  EXPECT_EQ(MetricOf("entropyd_agent_upstream_reconnects_total"), 1);
+  EXPECT_TRUE(upstream_->connected());
+}
+
+TEST_F(UpstreamDrainTest, AnOldServerThatDoesNotCloseIsCancelledAfterASecond) {
+  Drain(2);
+  Welcome();
+  Run(absl::Milliseconds(990));
+  EXPECT_FALSE(old_wire().destroyed);
+  Run(absl::Milliseconds(20));
+  EXPECT_TRUE(old_wire().destroyed);
+  ASSERT_NE(new_wire().LastLine(1), nullptr);
+  EXPECT_EQ(new_wire().LastLine(1)->limit(), kMin);
+}
+
+TEST_F(UpstreamDrainTest, TheOldStreamsEndBeforeTheNewWelcomeIsNoError) {
+  Drain(1);
+  old_wire().End(absl::AbortedError("superseded by your own next stream"));
+  upstream_->Process();
+  EXPECT_FALSE(upstream_->connected());
+  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 0);
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
+  EXPECT_EQ(new_wire().LastLine(1)->limit(), kMin);
+}
+
+TEST_F(UpstreamDrainTest, AFailedReplacementIsTriedAgainAndTheOldStreamServesOn) {
+  Drain(2);
+  EndStream(absl::UnavailableError("refused"));
+  EXPECT_TRUE(upstream_->connected());
+  Run(absl::Seconds(3));
+  ASSERT_EQ(net_.wires.size(), 3u);
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
+  EXPECT_EQ(old_wire().sent.back().close().channel(), 2u);
+}
+
+TEST_F(UpstreamDrainTest, AgentsSpreadTheirMoveOverTime) {
+  uniform_ = 0.5;
+  Attach(2);
+  net_.last().Drain(30'000);
+  upstream_->Process();
+  Run(absl::Milliseconds(2'490));
+  EXPECT_EQ(net_.wires.size(), 1u);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(net_.wires.size(), 2u);
+}
+
+TEST_F(UpstreamTest, BadOptionsAreRefused) {
+  Upstream::Options options;
+  options.host_id = std::string(16, 'h');
+  EXPECT_EQ(Upstream::Create(options, {}, {}, &clock_, &log_, &metrics_).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  options.servers = {"a:7743"};
+  options.host_id = "short";
+  EXPECT_EQ(Upstream::Create(options, {}, {}, &clock_, &log_, &metrics_).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace entropyd
