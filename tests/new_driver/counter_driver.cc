@@ -1,4 +1,4 @@
-#include "server/counter_driver.h"
+#include "server/driver/counter_driver.h"
 
 #include <openssl/sha.h>
 

@@ -9,12 +9,12 @@ trap '[ -z "${server:-}" ] || kill "$server" 2>/dev/null; rm -rf "$WORK"' EXIT
 die() { echo "FAILED: $*" >&2; exit 1; }
 
 # One file pair, one line in the list.
-mkdir "$WORK/server" "$WORK/bin"
-cp "$HERE"/counter_driver.{h,cc} "$WORK/server/"
-sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/counter_driver.h"|' \
+mkdir -p "$WORK/server/driver" "$WORK/bin"
+cp "$HERE"/counter_driver.{h,cc} "$WORK/server/driver/"
+sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/driver/counter_driver.h"|' \
   -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\n      {"counter", "path", CounterDriver::Check, CounterDriver::Claims, CounterDriver::Create},|' \
-  "$ROOT/server/drivers.cc" >"$WORK/server/drivers.cc"
-[ "$(diff "$ROOT/server/drivers.cc" "$WORK/server/drivers.cc" | grep -c '^>')" = 2 ] ||
+  "$ROOT/server/driver/registry.cc" >"$WORK/server/driver/registry.cc"
+[ "$(diff "$ROOT/server/driver/registry.cc" "$WORK/server/driver/registry.cc" | grep -c '^>')" = 2 ] ||
   die "registry.cc has no list that a line could be added to"
 
 # Compiled as its neighbours are, and linked as entropyd is, the new objects before the library.
@@ -22,17 +22,17 @@ sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/cou
 import json, shlex, sys
 build, work = sys.argv[1:]
 for entry in json.load(open(f"{build}/compile_commands.json")):
-    if entry["file"].endswith("/server/drivers.cc"):
-        for name in ("drivers", "counter_driver"):
+    if entry["file"].endswith("/server/driver/registry.cc"):
+        for name in ("registry", "counter_driver"):
             words = shlex.split(entry["command"])
             words[words.index("-o") + 1] = f"{work}/{name}.o"
-            words[-1] = f"{work}/server/{name}.cc"
+            words[-1] = f"{work}/server/driver/{name}.cc"
             print(f"cd {build} &&", shlex.join([words[0], f"-I{work}"] + words[1:]))
 PY
 [ "$(wc -l <"$WORK/compile.sh")" = 2 ] || die "the release build does not say how registry.cc is compiled"
 bash -e "$WORK/compile.sh"
 link=$(ninja -C "$BUILD" -t commands entropyd | grep -- ' -o bin/entropyd ')
-(cd "$BUILD" && bash -ec "${link/ -o bin\/entropyd / $WORK/drivers.o $WORK/counter_driver.o -o $WORK/bin/entropyd }")
+(cd "$BUILD" && bash -ec "${link/ -o bin\/entropyd / $WORK/registry.o $WORK/counter_driver.o -o $WORK/bin/entropyd }")
 
 ctl() { "$BUILD/bin/entropyctl" "$@"; }
 ctl pki init --dir "$WORK/pki" --name TEST >/dev/null
