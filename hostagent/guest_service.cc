@@ -61,7 +61,7 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
     if (!buffer.ok()) return buffer.status();
     auto c = std::make_unique<ServedClass>();
     c->buffer = *std::move(buffer);
-    c->tree = std::make_unique<GuestTree>(c->buffer.get(), config.guest_ceil);
+    c->tree = std::make_unique<FairQueue>(c->buffer.get(), config.guest_ceil);
     c->counters = metrics->of_class(i);
     c->counters->buffer_size.Set(c->buffer->size());
     service->classes_.push_back(std::move(c));

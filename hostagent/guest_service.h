@@ -1,5 +1,5 @@
 // Everything between the class buffers and the guests: listeners, connections, taps, and one
-// GuestTree per class. It knows nothing of servers: whoever fills the buffers calls OnArrival().
+// FairQueue per class. It knows nothing of servers: whoever fills the buffers calls OnArrival().
 //
 //   auto service = GuestService::Create(settings, &loop, &arena, &log, &metrics).value();
 //   service->SetDemandChanged([&](size_t c) { upstream->Kick(c); });
@@ -137,7 +137,7 @@ class GuestService {
  private:
   struct ServedClass {
     std::unique_ptr<SurvivingBuffer> buffer;
-    std::unique_ptr<GuestTree> tree;
+    std::unique_ptr<FairQueue> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;
     std::vector<Guest*> completed_by;

@@ -31,16 +31,16 @@ uint32_t Tap::Plan(uint32_t bytes) {
   return taken;
 }
 
-GuestTree::After Tap::Deliver() {
+FairQueue::After Tap::Deliver() {
   const uint32_t planned = std::exchange(planned_, 0);
-  if (planned == 0) return GuestTree::After::kDone;
+  if (planned == 0) return FairQueue::After::kDone;
   const absl::Span<uint8_t> staged = host_->staging.subspan(kHeadroom, planned);
   const size_t taken = class_.tree->buffer()->Take(staged);
   class_.counters->delivered_bytes.Add(taken);
   delivered_ += taken;
   if (taken > 0) Put(staged.first(taken));
   Cleanse(staged);
-  return GuestTree::After::kDone;
+  return FairQueue::After::kDone;
 }
 
 GuestTotals Tap::totals() const {

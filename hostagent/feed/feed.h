@@ -1,6 +1,6 @@
 // A member of a class that nobody connects to: a named pipe, the kernel of this host. What it has
 // room for it wants, and what its class allots to it is put there, charged to the class and within
-// its guest_ceil as with any guest. Knows how to be a GuestTree::Member; where bytes go is a
+// its guest_ceil as with any guest. Knows how to be a FairQueue::Member; where bytes go is a
 // subclass's.
 //
 //   class Bucket final : public Tap {
@@ -24,7 +24,7 @@
 
 namespace entropyd {
 
-class Tap : public GuestTree::Member {
+class Tap : public FairQueue::Member {
  public:
   // Room in front of the bytes of Put() that is the subclass's to write to: the header of a system
   // call, so that no secret is copied to stand behind one.
@@ -33,7 +33,7 @@ class Tap : public GuestTree::Member {
 
   // `name` is what accounts and `entropyctl guests` call it. The host outlives it, its class, too.
   Tap(std::string name, GuestHost* host, const GuestClass& guest_class);
-  virtual ~Tap();  // leaves its class; not within a pass of GuestTree
+  virtual ~Tap();  // leaves its class; not within a pass of FairQueue
 
   // Joins the class; until then the tap has done nothing that others could see but to make a file.
   // Errors: the subclass's.
@@ -41,7 +41,7 @@ class Tap : public GuestTree::Member {
 
   uint64_t Want() override { return Room() - planned_; }
   uint32_t Plan(uint32_t bytes) override;
-  GuestTree::After Deliver() override;
+  FairQueue::After Deliver() override;
 
   const std::string& name() const { return name_; }
   size_t class_index() const { return class_.index; }
@@ -72,7 +72,7 @@ class Tap : public GuestTree::Member {
   GuestHost* const host_;
   const GuestClass class_;
   uint64_t id_ = 0;
-  GuestTree::Id member_ = 0;
+  FairQueue::Id member_ = 0;
   bool started_ = false;
   int64_t started_at_ = 0;
   absl::optional<int64_t> carried_tokens_;

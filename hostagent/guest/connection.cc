@@ -218,19 +218,19 @@ uint32_t Guest::Plan(uint32_t bytes) {
   return taken;
 }
 
-GuestTree::After Guest::Deliver() {
-  if (held_) return GuestTree::After::kDone;
+FairQueue::After Guest::Deliver() {
+  if (held_) return FairQueue::After::kDone;
   while (unsent_.size() == 0) {
     const size_t staged = Stage();
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
     if (session_.idle()) break;
   }
-  if (closed()) return GuestTree::After::kDone;
+  if (closed()) return FairQueue::After::kDone;
   const bool again = plan_full_ || session_.needs_pass();
   session_.Forfeit();
   prime_granted_ = 0;
   plan_full_ = false;
-  if (unsent_.size() > 0) return GuestTree::After::kBlocked;
+  if (unsent_.size() > 0) return FairQueue::After::kBlocked;
   SchedulePrimeCheck();
   if (AwaitsFirstBytes() && first_bytes_timer_ == EventLoop::kNoTimer) {
     first_bytes_timer_ =
@@ -242,9 +242,9 @@ GuestTree::After Guest::Deliver() {
   if (input_over_ && session_.idle() && !lingering_) {
     lingering_ = true;
     Linger(host_->loop->now_nanos() + kLingerNanos);
-    return GuestTree::After::kDone;
+    return FairQueue::After::kDone;
   }
-  return again ? GuestTree::After::kAgain : GuestTree::After::kDone;
+  return again ? FairQueue::After::kAgain : FairQueue::After::kDone;
 }
 
 size_t Guest::TakeFromBuffer(absl::Span<uint8_t> out) {

@@ -1,7 +1,7 @@
 // One connection of a guest: the socket around an EgdSession and a Primer.
 //
 // Reads whatever comes, always (a QEMU whose writes stall freezes its guest), and delivers what the
-// class's GuestTree allots to it: one write per pass in the ordinary case, from a staging area that
+// class's FairQueue allots to it: one write per pass in the ordinary case, from a staging area that
 // all guests share and that is cleansed after each write. Only what a full socket did not take
 // stays behind, in locked memory of this guest's own, and until it is gone the guest gets nothing
 // more.
@@ -56,13 +56,13 @@ struct GuestHost {
 // What all guests of a class share. Outlives them.
 struct GuestClass {
   size_t index = 0;  // into the agent's classes
-  GuestTree* tree = nullptr;
+  FairQueue* tree = nullptr;
   ClassCounters* counters = nullptr;
   std::vector<int64_t>* completed = nullptr;    // arrival times of runs answered in this batch
   std::vector<Guest*>* completed_by = nullptr;  // whose they were
 };
 
-class Guest final : public EventLoop::Handler, public GuestTree::Member {
+class Guest final : public EventLoop::Handler, public FairQueue::Member {
  public:
   // Staged in one write: as much as a socket's default buffer takes without blocking, and small
   // enough to stay in the cache.
@@ -97,7 +97,7 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   const GuestIdentity& identity() const { return identity_; }
   uint64_t start_ticks() const { return start_ticks_; }
 
-  // To another class, with all that it has asked for. REQUIRES: not within a pass of GuestTree.
+  // To another class, with all that it has asked for. REQUIRES: not within a pass of FairQueue.
   void MoveTo(const GuestClass& guest_class);
   size_t class_index() const { return class_.index; }
 
@@ -117,7 +117,7 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   void OnEvents(uint32_t events) override;
   uint64_t Want() override;
   uint32_t Plan(uint32_t bytes) override;
-  GuestTree::After Deliver() override;
+  FairQueue::After Deliver() override;
 
   // Replies that the peer has not taken yet and will want to: a reason to wait before an exit.
   bool undelivered() const;
@@ -168,7 +168,7 @@ class Guest final : public EventLoop::Handler, public GuestTree::Member {
   GuestClass class_;
   const int64_t connected_at_;
 
-  GuestTree::Id member_ = 0;
+  FairQueue::Id member_ = 0;
   EventLoop::WatchId watch_ = 0;
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;  // the next look at the socket: prime or linger
   EventLoop::TimerId hold_timer_ = EventLoop::kNoTimer;

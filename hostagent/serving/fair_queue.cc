@@ -16,7 +16,7 @@ constexpr int64_t kCountInterval = 1'000'000'000;
 std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_ceil) {
   ClassTree::Options options;
   options.chunk_bytes = static_cast<uint32_t>(
-      std::clamp<uint64_t>(guest_ceil, GuestFloor::kBytes, GuestTree::kChunkBytes));
+      std::clamp<uint64_t>(guest_ceil, GuestFloor::kBytes, FairQueue::kChunkBytes));
   ClassTree::ClassSpec spec;
   spec.name = name;
   spec.rate = kAnyRate;
@@ -25,23 +25,23 @@ std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_c
 
 }  // namespace
 
-GuestTree::GuestTree(ClassBuffer* buffer, uint64_t guest_ceil)
+FairQueue::FairQueue(ClassBuffer* buffer, uint64_t guest_ceil)
     : buffer_(buffer),
       guest_ceil_(guest_ceil),
       most_held_back_(std::min(kHeldBack, buffer->size() / 4)),
       tree_(SingleClass(buffer->class_name(), guest_ceil)),
       leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
 
-GuestTree::Id GuestTree::Add(Member* member) { return AddMember(member, {}); }
+FairQueue::Id FairQueue::Add(Member* member) { return AddMember(member, {}); }
 
-GuestTree::Id GuestTree::Add(Member* member, int64_t nano_tokens, int64_t now_nanos) {
+FairQueue::Id FairQueue::Add(Member* member, int64_t nano_tokens, int64_t now_nanos) {
   ClassTree::MemberSpec spec;
   spec.nano_tokens = nano_tokens;
   spec.tokens_at_nanos = now_nanos;
   return AddMember(member, spec);
 }
 
-GuestTree::Id GuestTree::AddMember(Member* member, const ClassTree::MemberSpec& carried) {
+FairQueue::Id FairQueue::AddMember(Member* member, const ClassTree::MemberSpec& carried) {
   if (free_.empty()) {
     free_.push_back(static_cast<Id>(slots_.size()));
     slots_.emplace_back();
@@ -59,7 +59,7 @@ GuestTree::Id GuestTree::AddMember(Member* member, const ClassTree::MemberSpec& 
   return id;
 }
 
-void GuestTree::Remove(Id id, int64_t now_nanos) {
+void FairQueue::Remove(Id id, int64_t now_nanos) {
   Slot& slot = slots_[id];
   SetThrottled(&slot, false, now_nanos);
   tree_->Want(slot.id, 0, now_nanos);
@@ -74,27 +74,27 @@ void GuestTree::Remove(Id id, int64_t now_nanos) {
   removed_.push_back(id);
 }
 
-void GuestTree::Touch(Id id) {
+void FairQueue::Touch(Id id) {
   Slot& slot = slots_[id];
   if (slot.touched || slot.member == nullptr) return;
   slot.touched = true;
   touched_.push_back(id);
 }
 
-void GuestTree::Resume(Id id, int64_t now_nanos) {
+void FairQueue::Resume(Id id, int64_t now_nanos) {
   Slot& slot = slots_[id];
   slot.blocked = false;
   Unpark(&slot, now_nanos);
   Touch(id);
 }
 
-void GuestTree::Unpark(Slot* slot, int64_t now_nanos) {
+void FairQueue::Unpark(Slot* slot, int64_t now_nanos) {
   if (!slot->parked) return;
   slot->parked = false;
   tree_->Unpark(slot->id, now_nanos);
 }
 
-bool GuestTree::ServeAtOnce(Id id, int64_t now_nanos) {
+bool FairQueue::ServeAtOnce(Id id, int64_t now_nanos) {
   if (owed_ > 0 || has_ceil() || !touched_.empty() || slots_[id].blocked) return false;
   Member* const member = slots_[id].member;
   const uint64_t want = member->Want();
@@ -113,13 +113,13 @@ bool GuestTree::ServeAtOnce(Id id, int64_t now_nanos) {
   return true;
 }
 
-void GuestTree::NoteWaiting(Slot* slot, int64_t now_nanos) {
+void FairQueue::NoteWaiting(Slot* slot, int64_t now_nanos) {
   slot->waited_at = now_nanos;
   waiting_guests_ += !slot->counted;
   slot->counted = true;
 }
 
-void GuestTree::SetWant(Slot* slot, int64_t now_nanos) {
+void FairQueue::SetWant(Slot* slot, int64_t now_nanos) {
   const uint64_t want = slot->member->Want();
   if (want > 0) NoteWaiting(slot, now_nanos);
   if (want == slot->want) return;
@@ -132,14 +132,14 @@ void GuestTree::SetWant(Slot* slot, int64_t now_nanos) {
   tree_->Want(slot->id, want, now_nanos);
 }
 
-void GuestTree::Visit(Id id) {
+void FairQueue::Visit(Id id) {
   Slot& slot = slots_[id];
   if (slot.visiting) return;
   slot.visiting = true;
   visit_.push_back(id);
 }
 
-uint32_t GuestTree::Offer(void* cookie, uint32_t bytes) {
+uint32_t FairQueue::Offer(void* cookie, uint32_t bytes) {
   const Id id = static_cast<Id>(reinterpret_cast<uintptr_t>(cookie));
   Slot& slot = slots_[id];
   const uint32_t taken = slot.blocked ? 0 : slot.member->Plan(bytes);
@@ -154,7 +154,7 @@ uint32_t GuestTree::Offer(void* cookie, uint32_t bytes) {
   return taken;
 }
 
-void GuestTree::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
+void FairQueue::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
   if (slot->throttled) {
     slot->throttled_nanos += now_nanos - slot->throttled_since;
     throttled_nanos_ += now_nanos - slot->throttled_since;
@@ -164,7 +164,7 @@ void GuestTree::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
 }
 
 // `all_served`: the pass ended with nobody eligible, so that who still wants waits for its ceiling.
-void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
+void FairQueue::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   Member* const member = slots_[id].member;
   slots_[id].visiting = false;
   const uint32_t granted = std::exchange(slots_[id].granted, 0);
@@ -186,7 +186,7 @@ void GuestTree::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   if (after == After::kAgain) Touch(id);
 }
 
-int64_t GuestTree::throttled_nanos_until(int64_t now_nanos) const {
+int64_t FairQueue::throttled_nanos_until(int64_t now_nanos) const {
   int64_t nanos = throttled_nanos_;
   for (const Slot& slot : slots_) {
     if (slot.throttled) nanos += now_nanos - slot.throttled_since;
@@ -194,7 +194,7 @@ int64_t GuestTree::throttled_nanos_until(int64_t now_nanos) const {
   return nanos;
 }
 
-void GuestTree::CountWaiting(int64_t now_nanos) {
+void FairQueue::CountWaiting(int64_t now_nanos) {
   if (now_nanos - counted_at_ < kCountInterval) return;
   counted_at_ = now_nanos;
   for (Slot& slot : slots_) {
@@ -208,13 +208,13 @@ void GuestTree::CountWaiting(int64_t now_nanos) {
 
 // More owed after a pass than would be held back says that there is not enough for all; a little
 // owed is between two arrivals, and holding it back would only make those guests wait for longer.
-void GuestTree::UpdateHeldBack(int64_t now_nanos) {
+void FairQueue::UpdateHeldBack(int64_t now_nanos) {
   const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
   held_back_ = owed_ > most_held_back_ && guests_ > 1 && arrives ? most_held_back_ : 0;
 }
 
 // Those who have waited for long, from all that is here. Returns what is left.
-uint64_t GuestTree::ServeFloor(int64_t now_nanos, uint64_t level) {
+uint64_t FairQueue::ServeFloor(int64_t now_nanos, uint64_t level) {
   while (level > 0) {
     const absl::optional<Id> due = floor_.Due(now_nanos);
     if (!due.has_value()) break;
@@ -236,7 +236,7 @@ uint64_t GuestTree::ServeFloor(int64_t now_nanos, uint64_t level) {
 
 // Those who began to wait, and have had no more than the others, from all that is here. Returns
 // what is left.
-uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
+uint64_t FairQueue::ServeFresh(int64_t now_nanos, uint64_t level) {
   size_t kept = 0;
   for (Id id : fresh_) {
     Slot& slot = slots_[id];
@@ -256,7 +256,7 @@ uint64_t GuestTree::ServeFresh(int64_t now_nanos, uint64_t level) {
 
 // From what has arrived, less what is held back from those who wait. True when the pass ended with
 // nobody eligible.
-bool GuestTree::Distribute(int64_t now_nanos) {
+bool FairQueue::Distribute(int64_t now_nanos) {
   uint64_t level = owed_ > 0 ? buffer_->available() : 0;
   level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
   if (owed_ == 0) return true;  // as where there is enough for all
@@ -271,7 +271,7 @@ bool GuestTree::Distribute(int64_t now_nanos) {
   return !result.more;
 }
 
-void GuestTree::Serve(int64_t now_nanos) {
+void FairQueue::Serve(int64_t now_nanos) {
   if (buffer_->level() > level_left_) arrived_at_ = now_nanos;
   UpdateHeldBack(now_nanos);
   do {

@@ -36,7 +36,7 @@
 
 namespace entropyd {
 
-class GuestTree {
+class FairQueue {
  public:
   // A guest's largest grant. Sixteen pipelined 64-byte requests, what a busy client sends, are one
   // grant, and a polite guest waits for at most 1 KiB of each other one. Where a guest's ceiling is
@@ -77,9 +77,9 @@ class GuestTree {
   using Id = uint32_t;  // reused after the Serve() that follows Remove()
 
   // `guest_ceil` in bytes/s, ClassTree::kUnlimited = none. The buffer outlives the tree.
-  GuestTree(ClassBuffer* buffer, uint64_t guest_ceil);
-  GuestTree(const GuestTree&) = delete;
-  GuestTree& operator=(const GuestTree&) = delete;
+  FairQueue(ClassBuffer* buffer, uint64_t guest_ceil);
+  FairQueue(const FairQueue&) = delete;
+  FairQueue& operator=(const FairQueue&) = delete;
 
   // With a full bucket of its ceiling, or with what it held in another process.
   Id Add(Member* member);

@@ -1,4 +1,4 @@
-// A guest of a GuestTree without a socket.
+// A guest of a FairQueue without a socket.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace entropyd {
 
 // Takes what it is offered, up to a plan's size.
-class FakeMember final : public GuestTree::Member {
+class FakeMember final : public FairQueue::Member {
  public:
   explicit FakeMember(ClassBuffer* buffer) : buffer_(buffer) {}
 
@@ -25,7 +25,7 @@ class FakeMember final : public GuestTree::Member {
     planned += taken;
     return taken;
   }
-  GuestTree::After Deliver() override {
+  FairQueue::After Deliver() override {
     ++deliveries;
     if (on_deliver) on_deliver();
     std::vector<uint8_t> out(planned);
@@ -35,8 +35,8 @@ class FakeMember final : public GuestTree::Member {
     delivered += planned;
     planned = 0;
     if (block_after && delivered >= block_after) blocked = true;
-    if (blocked) return GuestTree::After::kBlocked;
-    return std::exchange(full, false) ? GuestTree::After::kAgain : GuestTree::After::kDone;
+    if (blocked) return FairQueue::After::kBlocked;
+    return std::exchange(full, false) ? FairQueue::After::kAgain : FairQueue::After::kDone;
   }
 
   uint64_t wanted = 0;

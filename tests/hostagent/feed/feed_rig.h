@@ -27,7 +27,7 @@ class TapTest : public testing::Test {
 
   // The class anew, with another guest_ceil.
   void Limit(uint64_t guest_ceil) {
-    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+    tree_ = std::make_unique<FairQueue>(&buffer_, guest_ceil);
     class_.tree = tree_.get();
     class_.counters = &counters_;
     loop_->SetAfterBatch([this] { tree_->Serve(loop_->now_nanos()); });
@@ -53,7 +53,7 @@ class TapTest : public testing::Test {
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
   FakeBuffer buffer_;
   ClassCounters counters_{"default/gold"};
-  std::unique_ptr<GuestTree> tree_;
+  std::unique_ptr<FairQueue> tree_;
   Bytes staging_ = Bytes(Guest::kStagingBytes);
   GuestHost host_;
   GuestClass class_;

@@ -15,22 +15,22 @@ namespace {
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kSecond = 1'000'000'000;
 
-class GuestTreeTest : public testing::Test {
+class FairQueueTest : public testing::Test {
  protected:
   void Make(uint64_t guest_ceil = ClassTree::kUnlimited) {
-    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+    tree_ = std::make_unique<FairQueue>(&buffer_, guest_ceil);
   }
-  GuestTree::Id Join(FakeMember* member) { return tree_->Add(member); }
-  void Ask(GuestTree::Id id, FakeMember* member, uint64_t bytes) {
+  FairQueue::Id Join(FakeMember* member) { return tree_->Add(member); }
+  void Ask(FairQueue::Id id, FakeMember* member, uint64_t bytes) {
     member->wanted += bytes;
     tree_->Touch(id);
   }
 
   FakeBuffer buffer_;
-  std::unique_ptr<GuestTree> tree_;
+  std::unique_ptr<FairQueue> tree_;
 };
 
-TEST_F(GuestTreeTest, GivesWhatIsWantedAndNoMore) {
+TEST_F(FairQueueTest, GivesWhatIsWantedAndNoMore) {
   Make();
   buffer_.Fill(10'000);
   FakeMember guest(&buffer_);
@@ -43,7 +43,7 @@ TEST_F(GuestTreeTest, GivesWhatIsWantedAndNoMore) {
   EXPECT_FALSE(tree_->pending());
 }
 
-TEST_F(GuestTreeTest, WhatIsMissingStaysOwedUntilItArrives) {
+TEST_F(FairQueueTest, WhatIsMissingStaysOwedUntilItArrives) {
   Make();
   buffer_.Fill(100);
   FakeMember guest(&buffer_);
@@ -56,12 +56,12 @@ TEST_F(GuestTreeTest, WhatIsMissingStaysOwedUntilItArrives) {
   EXPECT_EQ(guest.delivered, 255u);
 }
 
-TEST_F(GuestTreeTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
+TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
   Make();
   FakeMember greedy(&buffer_);
   FakeMember polite(&buffer_);
   Ask(Join(&greedy), &greedy, 100'000'000);  // was there first, and asked for all
-  const GuestTree::Id polite_id = Join(&polite);
+  const FairQueue::Id polite_id = Join(&polite);
   tree_->Serve(0);
   uint64_t polite_asked = 0;
   for (int i = 1; i <= 1'000; ++i) {
@@ -73,11 +73,11 @@ TEST_F(GuestTreeTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
     EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
   }
   EXPECT_GE(polite.delivered, polite_asked - 64);
-  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
+  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
   EXPECT_EQ(polite.delivered + greedy.delivered + buffer_.level(), 256'000u);
 }
 
-TEST_F(GuestTreeTest, BackloggedGuestsShareEqually) {
+TEST_F(FairQueueTest, BackloggedGuestsShareEqually) {
   Make();
   std::vector<std::unique_ptr<FakeMember>> guests;
   for (int i = 0; i < 20; ++i) {
@@ -89,15 +89,15 @@ TEST_F(GuestTreeTest, BackloggedGuestsShareEqually) {
     tree_->Serve(i * kMillisecond);
   }
   for (const auto& guest : guests) {
-    EXPECT_NEAR(static_cast<double>(guest->delivered), 100'000, GuestTree::kChunkBytes);
+    EXPECT_NEAR(static_cast<double>(guest->delivered), 100'000, FairQueue::kChunkBytes);
   }
 }
 
-TEST_F(GuestTreeTest, ScarcityDoesNotFavourWhoAsksOften) {
+TEST_F(FairQueueTest, ScarcityDoesNotFavourWhoAsksOften) {
   // Three guests on 4,000 B/s: in arrival order one of them would get nearly all.
   Make();
   std::vector<std::unique_ptr<FakeMember>> guests;
-  std::vector<GuestTree::Id> ids;
+  std::vector<FairQueue::Id> ids;
   for (int i = 0; i < 3; ++i) {
     guests.push_back(std::make_unique<FakeMember>(&buffer_));
     ids.push_back(Join(guests.back().get()));
@@ -117,7 +117,7 @@ TEST_F(GuestTreeTest, ScarcityDoesNotFavourWhoAsksOften) {
     EXPECT_NEAR(static_cast<double>(guest->delivered), 13'333, 1'100);
 }
 
-TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
+TEST_F(FairQueueTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
   constexpr uint64_t kCeil = 64 * 1024;
   Make(kCeil);
   buffer_.Fill(1 << 20);
@@ -127,7 +127,7 @@ TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
   tree_->Serve(now);
   const uint64_t burst = guest.delivered;
   EXPECT_GT(burst, 0u);
-  EXPECT_LE(burst, 4u * GuestTree::kChunkBytes);
+  EXPECT_LE(burst, 4u * FairQueue::kChunkBytes);
   while (now < 2 * kSecond) {
     ASSERT_TRUE(tree_->NextEventNanos().has_value());
     ASSERT_GT(*tree_->NextEventNanos(), now);
@@ -135,15 +135,15 @@ TEST_F(GuestTreeTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
     tree_->Serve(now);
   }
   EXPECT_NEAR(static_cast<double>(guest.delivered - burst), 2.0 * kCeil,
-              2.0 * GuestTree::kChunkBytes);
+              2.0 * FairQueue::kChunkBytes);
 }
 
-TEST_F(GuestTreeTest, ABlockedGuestHoldsUpNobodyAndResumes) {
+TEST_F(FairQueueTest, ABlockedGuestHoldsUpNobodyAndResumes) {
   Make();
   FakeMember stalled(&buffer_);
   FakeMember other(&buffer_);
   stalled.block_after = 1;
-  const GuestTree::Id id = Join(&stalled);
+  const FairQueue::Id id = Join(&stalled);
   Ask(id, &stalled, 8'000);
   Ask(Join(&other), &other, 8'000);
   buffer_.Fill(16'000);
@@ -160,7 +160,7 @@ TEST_F(GuestTreeTest, ABlockedGuestHoldsUpNobodyAndResumes) {
 }
 
 // A greedy guest that wants for ever, and 100 bytes a millisecond that arrive.
-class ScarceGuestTreeTest : public GuestTreeTest {
+class ScarceFairQueueTest : public FairQueueTest {
  protected:
   void Start() {
     Make();
@@ -179,16 +179,16 @@ class ScarceGuestTreeTest : public GuestTreeTest {
 
   FakeMember greedy_{&buffer_};
   FakeMember polite_{&buffer_};
-  GuestTree::Id greedy_id_ = 0;
-  GuestTree::Id polite_id_ = 0;
+  FairQueue::Id greedy_id_ = 0;
+  FairQueue::Id polite_id_ = 0;
   int64_t now_ = kSecond;
 };
 
-TEST_F(ScarceGuestTreeTest, APoliteGuestNeverWaitsForAnArrival) {
+TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
   Start();
   Arrive(20);
-  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
-  EXPECT_EQ(tree_->held_back(), GuestTree::kHeldBack);
+  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
+  EXPECT_EQ(tree_->held_back(), FairQueue::kHeldBack);
   for (int i = 1; i <= 100; ++i) {
     Arrive(20);
     Ask(polite_id_, &polite_, 64);
@@ -197,11 +197,11 @@ TEST_F(ScarceGuestTreeTest, APoliteGuestNeverWaitsForAnArrival) {
   }
   // All else went to the one that wants all, and what is held back was refilled.
   Arrive(1);
-  EXPECT_EQ(buffer_.level(), GuestTree::kHeldBack);
+  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
   EXPECT_EQ(greedy_.delivered + polite_.delivered + buffer_.level(), 2021u * 100);
 }
 
-TEST_F(ScarceGuestTreeTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
+TEST_F(ScarceFairQueueTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
   Start();
   Arrive(20);
   const uint64_t before = greedy_.delivered;
@@ -219,21 +219,21 @@ TEST_F(ScarceGuestTreeTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
   EXPECT_GE(ratio, 0.95);
 }
 
-TEST_F(ScarceGuestTreeTest, WhatIsHeldBackIsGivenWhenNothingArrivesAnyMore) {
+TEST_F(ScarceFairQueueTest, WhatIsHeldBackIsGivenWhenNothingArrivesAnyMore) {
   Start();
   Arrive(20);
   const uint64_t before = greedy_.delivered;
-  now_ += GuestTree::kArrivalPatienceNanos - 1;
+  now_ += FairQueue::kArrivalPatienceNanos - 1;
   tree_->Serve(now_);
   EXPECT_EQ(greedy_.delivered, before);
   now_ += 1;
   tree_->Serve(now_);
-  EXPECT_EQ(greedy_.delivered, before + GuestTree::kHeldBack);
+  EXPECT_EQ(greedy_.delivered, before + FairQueue::kHeldBack);
   EXPECT_EQ(buffer_.level(), 0u);
   EXPECT_EQ(tree_->held_back(), 0u);
 }
 
-TEST_F(ScarceGuestTreeTest, ALoneGuestIsGivenAll) {
+TEST_F(ScarceFairQueueTest, ALoneGuestIsGivenAll) {
   Start();
   tree_->Remove(polite_id_, now_);
   Arrive(20);
@@ -241,9 +241,9 @@ TEST_F(ScarceGuestTreeTest, ALoneGuestIsGivenAll) {
   EXPECT_EQ(tree_->held_back(), 0u);
 }
 
-TEST_F(ScarceGuestTreeTest, NothingIsHeldBackWhereThereIsEnough) {
+TEST_F(ScarceFairQueueTest, NothingIsHeldBackWhereThereIsEnough) {
   Make();
-  const GuestTree::Id id = Join(&greedy_);
+  const FairQueue::Id id = Join(&greedy_);
   Join(&polite_);
   for (int i = 0; i < 20; ++i) {
     Ask(id, &greedy_, 100);
@@ -253,12 +253,12 @@ TEST_F(ScarceGuestTreeTest, NothingIsHeldBackWhereThereIsEnough) {
   EXPECT_EQ(greedy_.delivered, 2'000u);
 }
 
-TEST_F(GuestTreeTest, OfASmallBufferAQuarterIsHeldBack) {
+TEST_F(FairQueueTest, OfASmallBufferAQuarterIsHeldBack) {
   FakeBuffer small("default/gold", 1'024);
-  GuestTree tree(&small, ClassTree::kUnlimited);
+  FairQueue tree(&small, ClassTree::kUnlimited);
   FakeMember greedy(&small), other(&small);
   tree.Add(&other);
-  const GuestTree::Id id = tree.Add(&greedy);
+  const FairQueue::Id id = tree.Add(&greedy);
   greedy.wanted = 1'000'000;
   tree.Touch(id);
   for (int i = 1; i <= 10; ++i) {
@@ -268,11 +268,11 @@ TEST_F(GuestTreeTest, OfASmallBufferAQuarterIsHeldBack) {
   EXPECT_EQ(small.level(), 256u);
 }
 
-TEST_F(GuestTreeTest, WhoBeganToWaitBeforeAnArrivalIsServedFirstByIt) {
+TEST_F(FairQueueTest, WhoBeganToWaitBeforeAnArrivalIsServedFirstByIt) {
   Make();
   FakeMember greedy(&buffer_), late(&buffer_);
   Ask(Join(&greedy), &greedy, 1'000'000);
-  const GuestTree::Id id = Join(&late);
+  const FairQueue::Id id = Join(&late);
   buffer_.Fill(100);
   tree_->Serve(kMillisecond);
   Ask(id, &late, 64);
@@ -282,15 +282,15 @@ TEST_F(GuestTreeTest, WhoBeganToWaitBeforeAnArrivalIsServedFirstByIt) {
   EXPECT_EQ(late.delivered, 64u);
 }
 
-TEST_F(GuestTreeTest, CountsThoseWhoWaitOrDidAMomentAgo) {
+TEST_F(FairQueueTest, CountsThoseWhoWaitOrDidAMomentAgo) {
   Make();
   FakeMember waiting(&buffer_), idle(&buffer_), leaving(&buffer_);
-  const GuestTree::Id id = Join(&waiting);
+  const FairQueue::Id id = Join(&waiting);
   Join(&idle);
   tree_->Serve(kSecond);
   EXPECT_EQ(tree_->waiting_guests(), 0u);
   Ask(id, &waiting, 64);
-  const GuestTree::Id leaving_id = Join(&leaving);
+  const FairQueue::Id leaving_id = Join(&leaving);
   Ask(leaving_id, &leaving, 64);
   tree_->Serve(10 * kSecond);
   EXPECT_EQ(tree_->waiting_guests(), 2u);
@@ -307,11 +307,11 @@ TEST_F(GuestTreeTest, CountsThoseWhoWaitOrDidAMomentAgo) {
   EXPECT_EQ(tree_->guests(), 2u);
 }
 
-TEST_F(GuestTreeTest, AGuestThatLeavesTakesItsWantsAlong) {
+TEST_F(FairQueueTest, AGuestThatLeavesTakesItsWantsAlong) {
   Make();
   FakeMember leaving(&buffer_);
   FakeMember staying(&buffer_);
-  const GuestTree::Id id = Join(&leaving);
+  const FairQueue::Id id = Join(&leaving);
   Ask(id, &leaving, 500);
   Ask(Join(&staying), &staying, 300);
   tree_->Serve(0);
@@ -327,12 +327,12 @@ TEST_F(GuestTreeTest, AGuestThatLeavesTakesItsWantsAlong) {
   EXPECT_EQ(staying.delivered, 300u);
 }
 
-TEST_F(GuestTreeTest, GuestsMayLeaveWhileOthersAreServed) {
+TEST_F(FairQueueTest, GuestsMayLeaveWhileOthersAreServed) {
   Make();
   FakeMember first(&buffer_);
   FakeMember second(&buffer_);
-  const GuestTree::Id first_id = Join(&first);
-  const GuestTree::Id second_id = Join(&second);
+  const FairQueue::Id first_id = Join(&first);
+  const FairQueue::Id second_id = Join(&second);
   Ask(first_id, &first, 100);
   Ask(second_id, &second, 100);
   first.on_deliver = [&] { tree_->Remove(second_id, 0); };
@@ -348,10 +348,10 @@ TEST_F(GuestTreeTest, GuestsMayLeaveWhileOthersAreServed) {
   EXPECT_EQ(third.delivered, 50u);
 }
 
-TEST_F(GuestTreeTest, ATouchedGuestMayReplyWithoutAnyBytes) {
+TEST_F(FairQueueTest, ATouchedGuestMayReplyWithoutAnyBytes) {
   Make();
   FakeMember guest(&buffer_);
-  const GuestTree::Id id = Join(&guest);
+  const FairQueue::Id id = Join(&guest);
   tree_->Touch(id);
   tree_->Touch(id);
   tree_->Serve(0);

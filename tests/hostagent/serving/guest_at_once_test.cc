@@ -17,7 +17,7 @@ class GuestAtOnceTest : public testing::Test {
  protected:
   GuestAtOnceTest() { Make(ClassTree::kUnlimited); }
   void Make(uint64_t guest_ceil) {
-    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+    tree_ = std::make_unique<FairQueue>(&buffer_, guest_ceil);
     id_ = tree_->Add(&guest_);
   }
   void SetUp() override {
@@ -35,8 +35,8 @@ class GuestAtOnceTest : public testing::Test {
 
   FakeBuffer buffer_;
   FakeMember guest_{&buffer_};
-  std::unique_ptr<GuestTree> tree_;
-  GuestTree::Id id_ = 0;
+  std::unique_ptr<FairQueue> tree_;
+  FairQueue::Id id_ = 0;
 };
 
 TEST_F(GuestAtOnceTest, WhoFindsPlentyHasAllItWants) {
@@ -55,9 +55,9 @@ TEST_F(GuestAtOnceTest, ItCountsAsWaitingWhichTheOwnerIsToldOnce) {
   guest_.wanted = 64;
   ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
   EXPECT_FALSE(tree_->pending());
-  tree_->Serve(GuestTree::kWaitMemoryNanos - 1);
+  tree_->Serve(FairQueue::kWaitMemoryNanos - 1);
   EXPECT_EQ(tree_->waiting_guests(), 1u);
-  tree_->Serve(2 * GuestTree::kWaitMemoryNanos);
+  tree_->Serve(2 * FairQueue::kWaitMemoryNanos);
   EXPECT_EQ(tree_->waiting_guests(), 0u);
 }
 
@@ -72,7 +72,7 @@ TEST_F(GuestAtOnceTest, LeavesTheBufferAboveItsLowWater) {
 
 TEST_F(GuestAtOnceTest, NobodyIsServedBeforeThoseThatWait) {
   FakeMember waits(&buffer_);
-  const GuestTree::Id waits_id = tree_->Add(&waits);
+  const FairQueue::Id waits_id = tree_->Add(&waits);
   waits.wanted = 20'000;
   tree_->Touch(waits_id);
   tree_->Serve(0);
@@ -97,9 +97,9 @@ TEST_F(GuestAtOnceTest, NobodyIsServedBesideItsCeiling) {
 }
 
 TEST_F(GuestAtOnceTest, AGrantIsTheMost) {
-  guest_.wanted = GuestTree::kChunkBytes + 1;
+  guest_.wanted = FairQueue::kChunkBytes + 1;
   EXPECT_FALSE(tree_->ServeAtOnce(id_, 0));
-  guest_.wanted = GuestTree::kChunkBytes;
+  guest_.wanted = FairQueue::kChunkBytes;
   EXPECT_TRUE(tree_->ServeAtOnce(id_, 0));
 }
 
@@ -153,11 +153,11 @@ TEST_F(GuestAtOnceTest, WhatArrivesAfterwardsIsNoticed) {
   ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
   buffer_.Fill(500);
   FakeMember greedy(&buffer_);
-  const GuestTree::Id greedy_id = tree_->Add(&greedy);
+  const FairQueue::Id greedy_id = tree_->Add(&greedy);
   greedy.wanted = 100'000;
   tree_->Touch(greedy_id);
   tree_->Serve(2 * kSecond);
-  EXPECT_EQ(tree_->held_back(), GuestTree::kHeldBack);
+  EXPECT_EQ(tree_->held_back(), FairQueue::kHeldBack);
 }
 
 }  // namespace

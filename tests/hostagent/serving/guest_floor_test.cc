@@ -51,7 +51,7 @@ class FloorTest : public testing::Test {
   static constexpr size_t kGuests = 100;
 
   void Start(uint64_t guest_ceil = ClassTree::kUnlimited) {
-    tree_ = std::make_unique<GuestTree>(&buffer_, guest_ceil);
+    tree_ = std::make_unique<FairQueue>(&buffer_, guest_ceil);
     for (size_t i = 0; i < kGuests; ++i) {
       guests_.push_back(std::make_unique<FakeMember>(&buffer_));
       guests_.back()->wanted = 1'000'000'000;
@@ -79,7 +79,7 @@ class FloorTest : public testing::Test {
   }
 
   FakeBuffer buffer_;
-  std::unique_ptr<GuestTree> tree_;
+  std::unique_ptr<FairQueue> tree_;
   std::vector<std::unique_ptr<FakeMember>> guests_;
   std::vector<uint64_t> had_;    // when they had 64 bytes more last,
   std::vector<int64_t> had_at_;  // and when that was
@@ -94,7 +94,7 @@ TEST_F(FloorTest, EveryGuestHas64BytesASecondWhereTheClassHas) {
       std::minmax_element(guests_.begin(), guests_.end(),
                           [](const auto& a, const auto& b) { return a->delivered < b->delivered; });
   // It changes when guests are served, not how much they get: nobody is more than a turn ahead.
-  EXPECT_LE((*most)->delivered - (*least)->delivered, 2 * GuestTree::kChunkBytes);
+  EXPECT_LE((*most)->delivered - (*least)->delivered, 2 * FairQueue::kChunkBytes);
 }
 
 TEST_F(FloorTest, WhereThereIsLessWhoHasWaitedLongestComesFirst) {

@@ -268,7 +268,7 @@ TEST_F(SurvivingBufferTest, ItAsksUpstreamForBytesWhileItServesLocally) {
   EXPECT_EQ(buffer_->owed(), 0u);
 }
 
-class Drinker final : public GuestTree::Member {
+class Drinker final : public FairQueue::Member {
  public:
   Drinker(ClassBuffer* buffer, uint64_t wanted) : buffer_(buffer), wanted_(wanted) {}
   uint64_t Want() override { return wanted_ - planned_; }
@@ -276,12 +276,12 @@ class Drinker final : public GuestTree::Member {
     planned_ += bytes;
     return bytes;
   }
-  GuestTree::After Deliver() override {
+  FairQueue::After Deliver() override {
     Bytes out(planned_);
     const size_t got = buffer_->Take(absl::MakeSpan(out));
     wanted_ -= got;
     planned_ = 0;
-    return wanted_ > 0 && got > 0 ? GuestTree::After::kAgain : GuestTree::After::kDone;
+    return wanted_ > 0 && got > 0 ? FairQueue::After::kAgain : FairQueue::After::kDone;
   }
   uint64_t wanted() const { return wanted_; }
 
@@ -291,9 +291,9 @@ class Drinker final : public GuestTree::Member {
   uint64_t planned_ = 0;
 };
 
-TEST_F(SurvivingBufferTest, AGuestTreeSharesOutWhatTheDrbgGives) {
+TEST_F(SurvivingBufferTest, AFairQueueSharesOutWhatTheDrbgGives) {
   LoseWithSeed();
-  GuestTree tree(buffer_.get(), ClassTree::kUnlimited);
+  FairQueue tree(buffer_.get(), ClassTree::kUnlimited);
   Drinker greedy(buffer_.get(), 1'000'000), polite(buffer_.get(), 64);
   tree.Touch(tree.Add(&greedy));
   tree.Touch(tree.Add(&polite));
