@@ -99,7 +99,7 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
       metrics_);
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
-  survival_ = std::make_unique<Survival>(guests_->surviving_buffers(), upstream_.get(), metrics_);
+  survival_ = std::make_unique<Survival>(guests_->local_fallbacks(), upstream_.get(), metrics_);
   certificate_ = std::make_unique<CertificateWatch>(config.tls(), clock_, log_, metrics_);
   upstream_->Suspend();  // a predecessor may be attached
   if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {

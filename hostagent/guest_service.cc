@@ -29,7 +29,7 @@ size_t GuestService::ArenaBytes(const AgentSettings& settings) {
   // The staging area, and for every guest what a full socket may leave behind.
   size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
   for (const AgentSettings::Class& c : settings.classes)
-    bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + SurvivingBuffer::kArenaBytes;
+    bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + LocalFallback::kArenaBytes;
   // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
   return 2 * bytes;
 }
@@ -48,7 +48,7 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
     auto inner = ClassBuffer::Create({config.name, config.buffer_bytes, config.max_age_nanos},
                                      arena, loop->clock());
     if (!inner.ok()) return inner.status();
-    SurvivingBuffer::Options survival;
+    LocalFallback::Options survival;
     survival.local = config.on_upstream_loss == "local";
     if (survival.local && provider == nullptr) {
       auto created = TestedProvider();
@@ -57,7 +57,7 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
     }
     survival.provider = provider;
     auto buffer =
-        SurvivingBuffer::Create(*std::move(inner), std::move(survival), arena, loop->clock(), log);
+        LocalFallback::Create(*std::move(inner), std::move(survival), arena, loop->clock(), log);
     if (!buffer.ok()) return buffer.status();
     auto c = std::make_unique<ServedClass>();
     c->buffer = *std::move(buffer);
@@ -100,8 +100,8 @@ GuestService::~GuestService() {
   for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
 }
 
-std::vector<SurvivingBuffer*> GuestService::surviving_buffers() const {
-  std::vector<SurvivingBuffer*> buffers;
+std::vector<LocalFallback*> GuestService::local_fallbacks() const {
+  std::vector<LocalFallback*> buffers;
   for (const std::unique_ptr<ServedClass>& c : classes_) buffers.push_back(c->buffer.get());
   return buffers;
 }

@@ -56,8 +56,8 @@ class GuestService {
   void SetDemandChanged(std::function<void(size_t class_index)> changed) {
     demand_changed_ = std::move(changed);
   }
-  std::vector<ClassBuffer*> buffers() const;                // in the order of settings.classes
-  std::vector<SurvivingBuffer*> surviving_buffers() const;  // the same ones
+  std::vector<ClassBuffer*> buffers() const;            // in the order of settings.classes
+  std::vector<LocalFallback*> local_fallbacks() const;  // the same ones
 
   // REQUIRES: before Listen(). Listening sockets that the process manager made: each serves the
   // listener of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when no
@@ -136,7 +136,7 @@ class GuestService {
 
  private:
   struct ServedClass {
-    std::unique_ptr<SurvivingBuffer> buffer;
+    std::unique_ptr<LocalFallback> buffer;
     std::unique_ptr<FairQueue> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;

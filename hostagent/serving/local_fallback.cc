@@ -19,7 +19,7 @@ bool Getrandom(absl::Span<uint8_t> out) {
 
 }  // namespace
 
-const char* SurvivingBuffer::ModeName(Mode mode) {
+const char* LocalFallback::ModeName(Mode mode) {
   switch (mode) {
     case Mode::kUpstream:
       return "upstream";
@@ -31,12 +31,12 @@ const char* SurvivingBuffer::ModeName(Mode mode) {
   return "";
 }
 
-absl::StatusOr<std::unique_ptr<SurvivingBuffer>> SurvivingBuffer::Create(
+absl::StatusOr<std::unique_ptr<LocalFallback>> LocalFallback::Create(
     std::unique_ptr<ClassBuffer> inner, Options options, SecretArena* arena, const Clock* clock,
     Log* log) {
   if (!options.kernel) options.kernel = Getrandom;
-  std::unique_ptr<SurvivingBuffer> buffer(
-      new SurvivingBuffer(std::move(inner), std::move(options), clock, log));
+  std::unique_ptr<LocalFallback> buffer(
+      new LocalFallback(std::move(inner), std::move(options), clock, log));
   if (!buffer->options_.local) return buffer;
   for (SecretBytes* bytes : {&buffer->seed_, &buffer->mixed_}) {
     auto allocated = arena->Allocate(CtrDrbg::kSeedBytes);
@@ -49,26 +49,26 @@ absl::StatusOr<std::unique_ptr<SurvivingBuffer>> SurvivingBuffer::Create(
   return buffer;
 }
 
-SurvivingBuffer::SurvivingBuffer(std::unique_ptr<ClassBuffer> inner, Options options,
-                                 const Clock* clock, Log* log)
+LocalFallback::LocalFallback(std::unique_ptr<ClassBuffer> inner, Options options,
+                             const Clock* clock, Log* log)
     : inner_(std::move(inner)),
       options_(std::move(options)),
       clock_(clock),
       log_(log),
       since_(clock->NowNanos()) {}
 
-SurvivingBuffer::~SurvivingBuffer() = default;
+LocalFallback::~LocalFallback() = default;
 
-bool SurvivingBuffer::local_ready() const {
+bool LocalFallback::local_ready() const {
   return options_.local && !full_entropy_ &&
          (drbg_->instantiated() || seed_fill_ == CtrDrbg::kSeedBytes);
 }
 
-size_t SurvivingBuffer::available() const {
+size_t LocalFallback::available() const {
   return inner_->level() + (mode_ == Mode::kLocal ? kLocalPassBytes : 0);
 }
 
-bool SurvivingBuffer::Judge(int64_t now, int64_t gone_at, bool closed) {
+bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
   if (mode_ == Mode::kLocal) {
     // The server is back and says that this class is not for us, or no more: no loss to survive.
     if (!closed) return false;
@@ -100,7 +100,7 @@ bool SurvivingBuffer::Judge(int64_t now, int64_t gone_at, bool closed) {
   return false;
 }
 
-void SurvivingBuffer::EnterLocal() {
+void LocalFallback::EnterLocal() {
   const int64_t now = clock_->NowNanos();
   if (absl::Status status = Instantiate(); !status.ok()) {
     ForgetDrbg();
@@ -120,7 +120,7 @@ void SurvivingBuffer::EnterLocal() {
 }
 
 // A DRBG that lives still, because upstream came back for less than a seed's worth, goes on.
-absl::Status SurvivingBuffer::Instantiate() {
+absl::Status LocalFallback::Instantiate() {
   if (drbg_->instantiated()) return absl::OkStatus();
   if (!options_.kernel(mixed_.span())) {
     return absl::UnavailableError("seed DRBG: the kernel gave no bytes");
@@ -133,7 +133,7 @@ absl::Status SurvivingBuffer::Instantiate() {
   return status;
 }
 
-size_t SurvivingBuffer::Generate(absl::Span<uint8_t> out) {
+size_t LocalFallback::Generate(absl::Span<uint8_t> out) {
   std::array<uint8_t, kStirBytes> stir;
   absl::Status status = absl::OkStatus();
   if (!options_.kernel(absl::MakeSpan(stir))) {
@@ -152,17 +152,17 @@ size_t SurvivingBuffer::Generate(absl::Span<uint8_t> out) {
   return 0;
 }
 
-void SurvivingBuffer::ForgetSeed() {
+void LocalFallback::ForgetSeed() {
   Cleanse(seed_.span());
   seed_fill_ = 0;
 }
 
-void SurvivingBuffer::ForgetDrbg() {
+void LocalFallback::ForgetDrbg() {
   if (drbg_ != nullptr) drbg_->Uninstantiate();
 }
 
 // Returns how many bytes it took.
-size_t SurvivingBuffer::SetAside(absl::Span<const uint8_t> bytes) {
+size_t LocalFallback::SetAside(absl::Span<const uint8_t> bytes) {
   if (!options_.local || full_entropy_) return 0;
   const int64_t now = clock_->NowNanos();
   if (seed_fill_ == CtrDrbg::kSeedBytes) {
@@ -180,7 +180,7 @@ size_t SurvivingBuffer::SetAside(absl::Span<const uint8_t> bytes) {
   return n;
 }
 
-void SurvivingBuffer::Append(absl::Span<const uint8_t> bytes) {
+void LocalFallback::Append(absl::Span<const uint8_t> bytes) {
   if (bytes.empty()) return;
   if (mode_ == Mode::kLocal) {
     const int64_t now = clock_->NowNanos();
@@ -195,13 +195,13 @@ void SurvivingBuffer::Append(absl::Span<const uint8_t> bytes) {
   inner_->Append(bytes.subspan(SetAside(bytes)));
 }
 
-size_t SurvivingBuffer::Take(absl::Span<uint8_t> out) {
+size_t LocalFallback::Take(absl::Span<uint8_t> out) {
   const size_t n = inner_->Take(out);
   if (mode_ != Mode::kLocal || n == out.size()) return n;
   return n + Generate(out.subspan(n));
 }
 
-void SurvivingBuffer::Discard() {
+void LocalFallback::Discard() {
   inner_->Discard();
   if (!options_.local) return;
   ForgetSeed();
@@ -212,7 +212,7 @@ void SurvivingBuffer::Discard() {
   TellDemand();
 }
 
-void SurvivingBuffer::SetFullEntropy(bool full) {
+void LocalFallback::SetFullEntropy(bool full) {
   if (full == full_entropy_) return;
   full_entropy_ = full;
   if (!full || !options_.local) return;
@@ -230,14 +230,14 @@ void SurvivingBuffer::SetFullEntropy(bool full) {
   TellDemand();
 }
 
-void SurvivingBuffer::SetDemand(const Demand& demand) {
+void LocalFallback::SetDemand(const Demand& demand) {
   demand_ = demand;
   TellDemand();
 }
 
 // While the DRBG serves nobody is owed anything, and an idle buffer asks for nothing: upstream's
 // first bytes would never come.
-void SurvivingBuffer::TellDemand() {
+void LocalFallback::TellDemand() {
   Demand demand = demand_;
   if (mode_ == Mode::kLocal) demand.owed += kMinTarget;
   inner_->SetDemand(demand);

@@ -33,7 +33,7 @@
 
 namespace entropyd {
 
-class SurvivingBuffer final : public ClassBuffer {
+class LocalFallback final : public ClassBuffer {
  public:
   enum class Mode {
     kUpstream,  // the buffer serves, or nobody waits, or upstream takes its time
@@ -59,11 +59,10 @@ class SurvivingBuffer final : public ClassBuffer {
     std::function<bool(absl::Span<uint8_t>)> kernel;
   };
   // Arena and log outlive it. Errors: of the arena; INTERNAL when OpenSSL refuses a DRBG.
-  static absl::StatusOr<std::unique_ptr<SurvivingBuffer>> Create(std::unique_ptr<ClassBuffer> inner,
-                                                                 Options options,
-                                                                 SecretArena* arena,
-                                                                 const Clock* clock, Log* log);
-  ~SurvivingBuffer() override;
+  static absl::StatusOr<std::unique_ptr<LocalFallback>> Create(std::unique_ptr<ClassBuffer> inner,
+                                                               Options options, SecretArena* arena,
+                                                               const Clock* clock, Log* log);
+  ~LocalFallback() override;
 
   // What upstream is to this class: gone from `gone_at` on (INT64_MAX = it is there), or `closed`
   // by a server that is there, which is no loss. Call when either may have changed, after guests
@@ -98,8 +97,7 @@ class SurvivingBuffer final : public ClassBuffer {
   uint64_t discarded_bytes() const override { return inner_->discarded_bytes(); }
 
  private:
-  SurvivingBuffer(std::unique_ptr<ClassBuffer> inner, Options options, const Clock* clock,
-                  Log* log);
+  LocalFallback(std::unique_ptr<ClassBuffer> inner, Options options, const Clock* clock, Log* log);
   size_t SetAside(absl::Span<const uint8_t> bytes);
   absl::Status Instantiate();
   size_t Generate(absl::Span<uint8_t> out);

@@ -6,14 +6,12 @@
 namespace entropyd {
 namespace {
 
-constexpr SurvivingBuffer::Mode kModes[] = {SurvivingBuffer::Mode::kUpstream,
-                                            SurvivingBuffer::Mode::kLocal,
-                                            SurvivingBuffer::Mode::kBlocked};
+constexpr LocalFallback::Mode kModes[] = {
+    LocalFallback::Mode::kUpstream, LocalFallback::Mode::kLocal, LocalFallback::Mode::kBlocked};
 
 }  // namespace
 
-Survival::Survival(std::vector<SurvivingBuffer*> buffers, const Upstream* upstream,
-                   Metrics* metrics)
+Survival::Survival(std::vector<LocalFallback*> buffers, const Upstream* upstream, Metrics* metrics)
     : buffers_(std::move(buffers)), upstream_(upstream) {
   for (size_t i = 0; i < buffers_.size(); ++i) numbers_.push_back(std::make_unique<Numbers>());
   Export(metrics);
@@ -22,12 +20,12 @@ Survival::Survival(std::vector<SurvivingBuffer*> buffers, const Upstream* upstre
 int64_t Survival::Judge(int64_t now, absl::FunctionRef<void(size_t)> serve) {
   int64_t next = INT64_MAX;
   for (size_t i = 0; i < buffers_.size(); ++i) {
-    SurvivingBuffer* const buffer = buffers_[i];
+    LocalFallback* const buffer = buffers_[i];
     const int64_t gone_at = upstream_->gone_at_nanos(i);
     if (buffer->Judge(now, gone_at, upstream_->closed(i))) serve(i);
     if (gone_at > now && buffer->owed() > 0) next = std::min(next, gone_at);
     Numbers& numbers = *numbers_[i];
-    for (SurvivingBuffer::Mode mode : kModes) {
+    for (LocalFallback::Mode mode : kModes) {
       numbers.modes[static_cast<int>(mode)].Set(mode == buffer->mode() ? 1 : 0);
     }
     numbers.local_bytes.Set(buffer->local_bytes());
@@ -38,8 +36,8 @@ int64_t Survival::Judge(int64_t now, absl::FunctionRef<void(size_t)> serve) {
 }
 
 bool Survival::concerned() const {
-  return std::any_of(buffers_.begin(), buffers_.end(), [](const SurvivingBuffer* buffer) {
-    return buffer->owed() > 0 || buffer->mode() != SurvivingBuffer::Mode::kUpstream;
+  return std::any_of(buffers_.begin(), buffers_.end(), [](const LocalFallback* buffer) {
+    return buffer->owed() > 0 || buffer->mode() != LocalFallback::Mode::kUpstream;
   });
 }
 
@@ -49,13 +47,13 @@ void Survival::Export(Metrics* metrics) const {
   for (size_t i = 0; i < buffers_.size(); ++i) {
     const std::string& name = buffers_[i]->class_name();
     const Numbers& numbers = *numbers_[i];
-    for (SurvivingBuffer::Mode mode : kModes) {
+    for (LocalFallback::Mode mode : kModes) {
       gauges.emplace_back(
           &numbers.modes[static_cast<int>(mode)],
           metrics->AddGauge("entropyd_agent_class_mode",
                             "1 for who serves the class's guests: upstream, local (a DRBG of this "
                             "host, upstream being gone), blocked (nobody, for the same reason).",
-                            {{"class", name}, {"mode", SurvivingBuffer::ModeName(mode)}}));
+                            {{"class", name}, {"mode", LocalFallback::ModeName(mode)}}));
     }
     totals.emplace_back(
         &numbers.local_bytes,
@@ -85,7 +83,7 @@ void Survival::FillStatus(v1::GetStatusResponse* status, int64_t now) const {
   for (size_t i = 0; i < buffers_.size(); ++i) {
     while (static_cast<size_t>(status->class__size()) <= i) status->add_class_();
     v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(static_cast<int>(i));
-    of->set_mode(SurvivingBuffer::ModeName(buffers_[i]->mode()));
+    of->set_mode(LocalFallback::ModeName(buffers_[i]->mode()));
     of->set_mode_seconds(static_cast<double>(now - buffers_[i]->mode_since_nanos()) / 1e9);
     of->set_local_bytes(buffers_[i]->local_bytes());
     of->set_local_ready(buffers_[i]->local_ready());

@@ -23,7 +23,7 @@ namespace entropyd {
 class Survival {
  public:
   // All outlive it; `buffers` as upstream's.
-  Survival(std::vector<SurvivingBuffer*> buffers, const Upstream* upstream, Metrics* metrics);
+  Survival(std::vector<LocalFallback*> buffers, const Upstream* upstream, Metrics* metrics);
 
   // Call after guests were served. `serve(i)` is called for a class whose guests can be served now.
   // Returns when to call again even if nothing happens; INT64_MAX = never.
@@ -44,7 +44,7 @@ class Survival {
 
   void Export(Metrics* metrics) const;
 
-  const std::vector<SurvivingBuffer*> buffers_;
+  const std::vector<LocalFallback*> buffers_;
   const Upstream* const upstream_;
   std::vector<std::unique_ptr<Numbers>> numbers_;
 };

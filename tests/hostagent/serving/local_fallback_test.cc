@@ -16,14 +16,14 @@
 namespace entropyd {
 namespace {
 
-using Mode = SurvivingBuffer::Mode;
+using Mode = LocalFallback::Mode;
 using Bytes = std::vector<uint8_t>;
 
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kThere = INT64_MAX;
 constexpr size_t kSeed = CtrDrbg::kSeedBytes;
 
-class SurvivingBufferTest : public testing::Test {
+class LocalFallbackTest : public testing::Test {
  protected:
   void SetUp() override { Make(/*local=*/true); }
 
@@ -33,7 +33,7 @@ class SurvivingBufferTest : public testing::Test {
         ClassBuffer::Create({"default/gold", 64 * 1024, 60 * kSecond}, arena_.get(), &clock_)
             .value();
     inner_ = inner.get();
-    SurvivingBuffer::Options options;
+    LocalFallback::Options options;
     options.local = local;
     options.provider = provider_;
     options.kernel = [this](absl::Span<uint8_t> out) {
@@ -42,7 +42,7 @@ class SurvivingBufferTest : public testing::Test {
       return kernel_works_;
     };
     buffer_ =
-        SurvivingBuffer::Create(std::move(inner), options, arena_.get(), &clock_, &log_).value();
+        LocalFallback::Create(std::move(inner), options, arena_.get(), &clock_, &log_).value();
   }
   // Bytes from upstream, room being made for them first.
   void Arrive(const Bytes& bytes) {
@@ -81,10 +81,10 @@ class SurvivingBufferTest : public testing::Test {
   size_t kernel_bytes_ = 0;
   bool kernel_works_ = true;
   ClassBuffer* inner_ = nullptr;
-  std::unique_ptr<SurvivingBuffer> buffer_;
+  std::unique_ptr<LocalFallback> buffer_;
 };
 
-TEST_F(SurvivingBufferTest, TheFirstBytesFromUpstreamAreSetAsideOnceAndForNobodyElse) {
+TEST_F(LocalFallbackTest, TheFirstBytesFromUpstreamAreSetAsideOnceAndForNobodyElse) {
   EXPECT_FALSE(buffer_->local_ready());
   Arrive(StreamBytes(0, 30));
   EXPECT_EQ(buffer_->level(), 0u);
@@ -96,7 +96,7 @@ TEST_F(SurvivingBufferTest, TheFirstBytesFromUpstreamAreSetAsideOnceAndForNobody
   EXPECT_EQ(Take(200), StreamBytes(130, 100));
 }
 
-TEST_F(SurvivingBufferTest, AClassThatBlocksSetsNothingAside) {
+TEST_F(LocalFallbackTest, AClassThatBlocksSetsNothingAside) {
   Make(/*local=*/false);
   Arrive(StreamBytes(0, 100));
   EXPECT_EQ(Take(200), StreamBytes(0, 100));
@@ -110,7 +110,7 @@ TEST_F(SurvivingBufferTest, AClassThatBlocksSetsNothingAside) {
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
 }
 
-TEST_F(SurvivingBufferTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAgain) {
+TEST_F(LocalFallbackTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAgain) {
   Arrive(StreamBytes(0, 100));
   buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());  // the buffer has bytes
@@ -119,7 +119,7 @@ TEST_F(SurvivingBufferTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAg
   EXPECT_TRUE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kLocal);
   EXPECT_EQ(buffer_->level(), 0u);
-  EXPECT_EQ(buffer_->available(), SurvivingBuffer::kLocalPassBytes);
+  EXPECT_EQ(buffer_->available(), LocalFallback::kLocalPassBytes);
   EXPECT_EQ(Take(64).size(), 64u);
   EXPECT_EQ(buffer_->local_bytes(), 64u);
   EXPECT_FALSE(buffer_->Judge(now(), kThere, false));  // attached; no byte has come
@@ -130,7 +130,7 @@ TEST_F(SurvivingBufferTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAg
   EXPECT_EQ(buffer_->local_bytes(), 64u);
 }
 
-TEST_F(SurvivingBufferTest, NothingIsLocalBeforeUpstreamIsGoneOrWhileNobodyWaits) {
+TEST_F(LocalFallbackTest, NothingIsLocalBeforeUpstreamIsGoneOrWhileNobodyWaits) {
   Arrive(StreamBytes(0, 100));
   Drain();
   buffer_->SetDemand({1, 64});
@@ -141,13 +141,13 @@ TEST_F(SurvivingBufferTest, NothingIsLocalBeforeUpstreamIsGoneOrWhileNobodyWaits
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
 }
 
-TEST_F(SurvivingBufferTest, WithoutASeedItBlocks) {
+TEST_F(LocalFallbackTest, WithoutASeedItBlocks) {
   buffer_->SetDemand({1, 64});
   EXPECT_FALSE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
 }
 
-TEST_F(SurvivingBufferTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
+TEST_F(LocalFallbackTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
   buffer_->SetFullEntropy(true);
   EXPECT_TRUE(buffer_->local_refused());
   Arrive(StreamBytes(0, 100));
@@ -164,7 +164,7 @@ TEST_F(SurvivingBufferTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
   EXPECT_FALSE(Lose());
 }
 
-TEST_F(SurvivingBufferTest, WhatIsToBeDiscardedSeedsNothing) {
+TEST_F(LocalFallbackTest, WhatIsToBeDiscardedSeedsNothing) {
   Arrive(StreamBytes(0, 100));
   buffer_->Discard();
   buffer_->SetDemand({1, 64});
@@ -177,7 +177,7 @@ TEST_F(SurvivingBufferTest, WhatIsToBeDiscardedSeedsNothing) {
   EXPECT_FALSE(buffer_->local_ready());
 }
 
-TEST_F(SurvivingBufferTest, BothTheUpstreamBytesAndTheKernelsMakeADifference) {
+TEST_F(LocalFallbackTest, BothTheUpstreamBytesAndTheKernelsMakeADifference) {
   std::set<Bytes> outputs;
   for (uint8_t kernel : {0, 1}) {
     for (uint64_t first : {0, 5000}) {
@@ -203,7 +203,7 @@ TEST_F(SurvivingBufferTest, BothTheUpstreamBytesAndTheKernelsMakeADifference) {
   EXPECT_EQ(outputs.size(), 2u);
 }
 
-TEST_F(SurvivingBufferTest, TwoLossesNeverGiveTheSameBytes) {
+TEST_F(LocalFallbackTest, TwoLossesNeverGiveTheSameBytes) {
   LoseWithSeed();
   const Bytes first = Take(64);
   EXPECT_NE(Take(64), first);
@@ -214,7 +214,7 @@ TEST_F(SurvivingBufferTest, TwoLossesNeverGiveTheSameBytes) {
   EXPECT_NE(Take(64), first);
 }
 
-TEST_F(SurvivingBufferTest, AReturnForLessThanASeedDoesNotEndInABlockedClass) {
+TEST_F(LocalFallbackTest, AReturnForLessThanASeedDoesNotEndInABlockedClass) {
   LoseWithSeed();
   Arrive(StreamBytes(5000, 10));
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
@@ -223,10 +223,10 @@ TEST_F(SurvivingBufferTest, AReturnForLessThanASeedDoesNotEndInABlockedClass) {
   EXPECT_EQ(Take(64).size(), 64u);
 }
 
-TEST_F(SurvivingBufferTest, AnOldSeedIsRenewedAtOneGo) {
+TEST_F(LocalFallbackTest, AnOldSeedIsRenewedAtOneGo) {
   Arrive(StreamBytes(0, 100));
   Drain();
-  clock_.AdvanceNanos(SurvivingBuffer::kSeedAgeNanos);
+  clock_.AdvanceNanos(LocalFallback::kSeedAgeNanos);
   Arrive(StreamBytes(100, kSeed - 1));
   EXPECT_TRUE(buffer_->local_ready());
   EXPECT_EQ(Take(200).size(), kSeed - 1);
@@ -235,7 +235,7 @@ TEST_F(SurvivingBufferTest, AnOldSeedIsRenewedAtOneGo) {
   EXPECT_TRUE(Take(200).empty());
 }
 
-TEST_F(SurvivingBufferTest, AKernelThatGivesNothingStopsItAloud) {
+TEST_F(LocalFallbackTest, AKernelThatGivesNothingStopsItAloud) {
   LoseWithSeed();
   kernel_works_ = false;
   EXPECT_TRUE(Take(64).empty());
@@ -245,7 +245,7 @@ TEST_F(SurvivingBufferTest, AKernelThatGivesNothingStopsItAloud) {
   EXPECT_EQ(buffer_->local_bytes(), 0u);
 }
 
-TEST_F(SurvivingBufferTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
+TEST_F(LocalFallbackTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
   LoseWithSeed();
   EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
@@ -255,7 +255,7 @@ TEST_F(SurvivingBufferTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
 
 // All guests are served while it is local, so nobody is owed anything; upstream is asked all the
 // same, or it would never end. Bytes that died of age must not keep it from asking either.
-TEST_F(SurvivingBufferTest, ItAsksUpstreamForBytesWhileItServesLocally) {
+TEST_F(LocalFallbackTest, ItAsksUpstreamForBytesWhileItServesLocally) {
   Arrive(StreamBytes(0, 1000));
   clock_.AdvanceNanos(61 * kSecond);
   buffer_->Tick();
@@ -291,7 +291,7 @@ class Drinker final : public FairQueue::Member {
   uint64_t planned_ = 0;
 };
 
-TEST_F(SurvivingBufferTest, AFairQueueSharesOutWhatTheDrbgGives) {
+TEST_F(LocalFallbackTest, AFairQueueSharesOutWhatTheDrbgGives) {
   LoseWithSeed();
   FairQueue tree(buffer_.get(), ClassTree::kUnlimited);
   Drinker greedy(buffer_.get(), 1'000'000), polite(buffer_.get(), 64);
@@ -322,7 +322,7 @@ class SaidUpstream final : public Upstream {
   int64_t gone_at = kThere;
 };
 
-TEST_F(SurvivingBufferTest, SurvivalWakesInTimeServesAndTellsWhoServes) {
+TEST_F(LocalFallbackTest, SurvivalWakesInTimeServesAndTellsWhoServes) {
   Metrics metrics;
   SaidUpstream upstream;
   Survival survival({buffer_.get()}, &upstream, &metrics);
