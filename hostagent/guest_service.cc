@@ -96,7 +96,7 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
 GuestService::~GuestService() {
   host_.closed = [](Guest*) {};
   guests_.clear();
-  taps_.clear();
+  feeds_.clear();
   for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
 }
 
@@ -134,8 +134,8 @@ absl::Status GuestService::Inherit(std::vector<UniqueFd> sockets) {
 
 absl::Status GuestService::Listen() {
   absl::Status status = OpenListeners();
-  if (status.ok()) status = OpenTaps();
-  for (size_t i = 0; i < taps_.size() && status.ok(); ++i) status = StartTap(taps_[i].get());
+  if (status.ok()) status = OpenFeeds();
+  for (size_t i = 0; i < feeds_.size() && status.ok(); ++i) status = StartFeed(feeds_[i].get());
   if (!status.ok()) StopListening();
   return status;
 }
@@ -185,10 +185,10 @@ Listener::Accept GuestService::AcceptOn(size_t listener) {
 
 void GuestService::StopListening() {
   listeners_.clear();
-  for (const std::unique_ptr<Tap>& tap : taps_) {
-    if (tap->id() != 0) accounts_.Leave(KeyOf(*tap), tap->totals());
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    if (feed->id() != 0) accounts_.Leave(KeyOf(*feed), feed->totals());
   }
-  taps_.clear();
+  feeds_.clear();
 }
 
 void GuestService::Accept(size_t listener, UniqueFd socket) {

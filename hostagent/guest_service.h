@@ -1,4 +1,4 @@
-// Everything between the class buffers and the guests: listeners, connections, taps, and one
+// Everything between the class buffers and the guests: listeners, connections, feeds, and one
 // FairQueue per class. It knows nothing of servers: whoever fills the buffers calls OnArrival().
 //
 //   auto service = GuestService::Create(settings, &loop, &arena, &log, &metrics).value();
@@ -63,7 +63,7 @@ class GuestService {
   // listener of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when no
   // listener has that path; of Listener::Adopt.
   absl::Status Inherit(std::vector<UniqueFd> sockets);
-  // Opens every configured listener and tap, or none, and the listeners of single guests.
+  // Opens every configured listener and feed, or none, and the listeners of single guests.
   absl::Status Listen();
   void StopListening();  // unlinks the sockets; pipes stay
 
@@ -174,9 +174,9 @@ class GuestService {
   void VacateSocket(const std::string& name);
 
   // guest_service_feeds.cc
-  absl::Status OpenTaps();  // gives nothing to anybody yet
-  absl::Status StartTap(Tap* tap);
-  static GuestAccounts::Key KeyOf(const Tap& tap);
+  absl::Status OpenFeeds();  // gives nothing to anybody yet
+  absl::Status StartFeed(Feed* feed);
+  static GuestAccounts::Key KeyOf(const Feed& feed);
 
   // guest_service_identity.cc
   bool Identifies(size_t listener) const;
@@ -211,7 +211,7 @@ class GuestService {
   std::vector<size_t> adopted_listeners_;           // index there of each that was handed over
   std::vector<std::unique_ptr<Listener>> dropped_;  // ... but is not wanted any more
   std::set<std::string> activated_;                 // paths whose files are the process manager's
-  std::vector<std::unique_ptr<Tap>> taps_;
+  std::vector<std::unique_ptr<Feed>> feeds_;
   std::vector<EgdSession::Reply> replies_;
   std::vector<uint32_t> connections_;                  // by listener
   std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id

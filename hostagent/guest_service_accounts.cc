@@ -20,7 +20,7 @@ void GuestService::MeasureRates() {
   if (seconds <= 0) return;
   rated_at_ = loop_->now_nanos();
   for (const auto& [id, guest] : guests_) guest->MeasureRate(seconds);
-  for (const std::unique_ptr<Tap>& tap : taps_) tap->MeasureRate(seconds);
+  for (const std::unique_ptr<Feed>& feed : feeds_) feed->MeasureRate(seconds);
   for (const std::unique_ptr<ServedClass>& c : classes_) {
     const uint64_t bytes = c->counters->delivered_bytes.Get();
     c->rate = AverageRate(c->rate, bytes - c->rated_bytes, seconds);
@@ -54,18 +54,18 @@ void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
     out->set_throttled_seconds(Seconds(totals.throttled_nanos));
     out->set_class_refused(ClassRefused(*guest));
   }
-  for (const std::unique_ptr<Tap>& tap : taps_) {
-    if (tap->id() == 0) continue;  // not started
-    const GuestTotals totals = tap->totals();
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    if (feed->id() == 0) continue;  // not started
+    const GuestTotals totals = feed->totals();
     v1::Guest* out = response->add_guest();
-    out->set_id(tap->id());
-    out->set_name(tap->name());
-    out->set_class_(settings_.classes[tap->class_index()].name);
-    out->set_listener(tap->name());
-    out->set_connected_seconds(Seconds(loop_->now_nanos() - tap->started_at_nanos()));
+    out->set_id(feed->id());
+    out->set_name(feed->name());
+    out->set_class_(settings_.classes[feed->class_index()].name);
+    out->set_listener(feed->name());
+    out->set_connected_seconds(Seconds(loop_->now_nanos() - feed->started_at_nanos()));
     out->set_delivered(totals.delivered);
-    out->set_owed(tap->owed());
-    out->set_rate(tap->rate());
+    out->set_owed(feed->owed());
+    out->set_rate(feed->rate());
     out->set_throttled_seconds(Seconds(totals.throttled_nanos));
   }
 }
@@ -85,11 +85,11 @@ std::vector<GuestSeries> GuestService::Series() const {
     series.owed += guest->session().owed();
     series.totals += guest->totals_here();
   }
-  for (const std::unique_ptr<Tap>& tap : taps_) {
-    if (tap->id() == 0) continue;
-    GuestSeries& series = by_key[KeyOf(*tap)];
-    series.owed += tap->owed();
-    series.totals += tap->totals();
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    if (feed->id() == 0) continue;
+    GuestSeries& series = by_key[KeyOf(*feed)];
+    series.owed += feed->owed();
+    series.totals += feed->totals();
   }
   std::vector<GuestSeries> all;
   for (auto& [key, series] : by_key) all.push_back(std::move(series));

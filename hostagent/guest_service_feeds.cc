@@ -7,13 +7,13 @@
 
 namespace entropyd {
 
-absl::Status GuestService::OpenTaps() {
+absl::Status GuestService::OpenFeeds() {
   for (const AgentSettings::Socket& socket : settings_.listeners) {
     if (socket.fifo.empty()) continue;
-    auto fifo = FifoTap::Open({socket.fifo, socket.mode, socket.group}, &host_,
-                              ClassOf(socket.class_index));
+    auto fifo = FifoFeed::Open({socket.fifo, socket.mode, socket.group}, &host_,
+                               ClassOf(socket.class_index));
     if (!fifo.ok()) return fifo.status();
-    taps_.push_back(*std::move(fifo));
+    feeds_.push_back(*std::move(fifo));
   }
   if (!settings_.kernel_feed.has_value()) return absl::OkStatus();
   const AgentSettings::KernelFeed& wanted = *settings_.kernel_feed;
@@ -26,21 +26,21 @@ absl::Status GuestService::OpenTaps() {
   };
   auto feed = KernelFeed::Open(std::move(options), &host_, ClassOf(wanted.class_index), metrics_);
   if (!feed.ok()) return feed.status();
-  taps_.push_back(*std::move(feed));
+  feeds_.push_back(*std::move(feed));
   return absl::OkStatus();
 }
 
-absl::Status GuestService::StartTap(Tap* tap) {
-  if (auto status = tap->Start(); !status.ok()) return status;
-  tap->set_id(next_guest_++);
-  accounts_.Join(KeyOf(*tap));
+absl::Status GuestService::StartFeed(Feed* feed) {
+  if (auto status = feed->Start(); !status.ok()) return status;
+  feed->set_id(next_guest_++);
+  accounts_.Join(KeyOf(*feed));
   log_->Info("tap.opened",
-             {{"tap", tap->name()}, {"class", settings_.classes[tap->class_index()].name}});
+             {{"tap", feed->name()}, {"class", settings_.classes[feed->class_index()].name}});
   return absl::OkStatus();
 }
 
-GuestAccounts::Key GuestService::KeyOf(const Tap& tap) {
-  return {tap.name(), "", tap.class_index()};
+GuestAccounts::Key GuestService::KeyOf(const Feed& feed) {
+  return {feed.name(), "", feed.class_index()};
 }
 
 }  // namespace entropyd

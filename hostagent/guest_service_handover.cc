@@ -54,10 +54,10 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
   }
   *numbers->mutable_guest_sockets() = GuestSockets();
   for (const auto& [key, account] : accounts_.all()) {
-    // A tap does not cross as connections do, what it has had does.
+    // A feed does not cross as connections do, what it has had does.
     GuestTotals departed = account.departed;
-    for (const std::unique_ptr<Tap>& tap : taps_) {
-      if (KeyOf(*tap) == key) departed += tap->totals();
+    for (const std::unique_ptr<Feed>& feed : feeds_) {
+      if (KeyOf(*feed) == key) departed += feed->totals();
     }
     if (departed == GuestTotals()) continue;
     handover::v1::Departed* saved = numbers->add_departed();
@@ -66,12 +66,12 @@ void GuestService::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>*
     saved->set_class_(settings_.classes[key.class_index].name);
     departed.Save(saved->mutable_totals());
   }
-  for (const std::unique_ptr<Tap>& tap : taps_) {
-    const absl::optional<int64_t> tokens = tap->nano_tokens();
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    const absl::optional<int64_t> tokens = feed->nano_tokens();
     if (!tokens.has_value()) continue;
     handover::v1::TapTokens* saved = numbers->add_tap();
-    saved->set_name(tap->name());
-    saved->set_class_(settings_.classes[tap->class_index()].name);
+    saved->set_name(feed->name());
+    saved->set_class_(settings_.classes[feed->class_index()].name);
     saved->set_ceil_tokens(*tokens);
   }
   for (const std::string& path : activated_) numbers->add_activated(path);
@@ -165,12 +165,12 @@ absl::Status GuestService::AdoptNumbers(const handover::v1::Numbers& numbers,
   metrics_->accept_failures.Add(numbers.accept_failures());
   next_guest_ = std::max(next_guest_, numbers.next_guest());
   if (auto status = OpenListeners(); !status.ok()) return status;
-  if (auto status = OpenTaps(); !status.ok()) return status;
+  if (auto status = OpenFeeds(); !status.ok()) return status;
   for (const handover::v1::TapTokens& saved : numbers.tap()) {
-    for (const std::unique_ptr<Tap>& tap : taps_) {
-      if (tap->name() != saved.name()) continue;
-      if (settings_.classes[tap->class_index()].name != saved.class_()) continue;
-      tap->StartWith(saved.ceil_tokens());
+    for (const std::unique_ptr<Feed>& feed : feeds_) {
+      if (feed->name() != saved.name()) continue;
+      if (settings_.classes[feed->class_index()].name != saved.class_()) continue;
+      feed->StartWith(saved.ceil_tokens());
     }
   }
   return absl::OkStatus();
@@ -231,9 +231,9 @@ void GuestService::Own() {
     c->expected_bytes = 0;
     c->due = true;
   }
-  for (const std::unique_ptr<Tap>& tap : taps_) {
-    if (auto status = StartTap(tap.get()); !status.ok()) {
-      log_->Error("tap.closed", {{"tap", tap->name()}, {"reason", status}});
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    if (auto status = StartFeed(feed.get()); !status.ok()) {
+      log_->Error("tap.closed", {{"tap", feed->name()}, {"reason", status}});
     }
   }
   accounts_.EndRestore();

@@ -7,14 +7,14 @@
 
 namespace entropyd {
 
-Tap::Tap(std::string name, GuestHost* host, const GuestClass& guest_class)
+Feed::Feed(std::string name, GuestHost* host, const GuestClass& guest_class)
     : name_(std::move(name)), host_(host), class_(guest_class) {}
 
-Tap::~Tap() {
+Feed::~Feed() {
   if (started_) class_.tree->Remove(member_, host_->loop->now_nanos());
 }
 
-void Tap::Join() {
+void Feed::Join() {
   const int64_t now = host_->loop->now_nanos();
   member_ = carried_tokens_.has_value() ? class_.tree->Add(this, *carried_tokens_, now)
                                         : class_.tree->Add(this);
@@ -23,15 +23,15 @@ void Tap::Join() {
   Touch();
 }
 
-void Tap::Touch() { class_.tree->Touch(member_); }
+void Feed::Touch() { class_.tree->Touch(member_); }
 
-uint32_t Tap::Plan(uint32_t bytes) {
+uint32_t Feed::Plan(uint32_t bytes) {
   const uint32_t taken = static_cast<uint32_t>(std::min<uint64_t>(bytes, Room() - planned_));
   planned_ += taken;
   return taken;
 }
 
-FairQueue::After Tap::Deliver() {
+FairQueue::After Feed::Deliver() {
   const uint32_t planned = std::exchange(planned_, 0);
   if (planned == 0) return FairQueue::After::kDone;
   const absl::Span<uint8_t> staged = host_->staging.subspan(kHeadroom, planned);
@@ -43,7 +43,7 @@ FairQueue::After Tap::Deliver() {
   return FairQueue::After::kDone;
 }
 
-GuestTotals Tap::totals() const {
+GuestTotals Feed::totals() const {
   GuestTotals totals;
   totals.delivered = delivered_;
   if (started_) {
@@ -52,12 +52,12 @@ GuestTotals Tap::totals() const {
   return totals;
 }
 
-absl::optional<int64_t> Tap::nano_tokens() const {
+absl::optional<int64_t> Feed::nano_tokens() const {
   if (!started_ || !class_.tree->has_ceil()) return absl::nullopt;
   return class_.tree->nano_tokens(member_, host_->loop->now_nanos());
 }
 
-void Tap::MeasureRate(double seconds) {
+void Feed::MeasureRate(double seconds) {
   rate_ = AverageRate(rate_, delivered_ - rated_bytes_, seconds);
   rated_bytes_ = delivered_;
 }

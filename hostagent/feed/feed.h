@@ -3,7 +3,7 @@
 // its guest_ceil as with any guest. Knows how to be a FairQueue::Member; where bytes go is a
 // subclass's.
 //
-//   class Bucket final : public Tap {
+//   class Bucket final : public Feed {
 //     uint64_t Room() const override { return size_ - level_; }  // Touch() when it has grown
 //     void Put(absl::Span<uint8_t> bytes) override { … }         // wiped when it returns
 //   };
@@ -24,7 +24,7 @@
 
 namespace entropyd {
 
-class Tap : public FairQueue::Member {
+class Feed : public FairQueue::Member {
  public:
   // Room in front of the bytes of Put() that is the subclass's to write to: the header of a system
   // call, so that no secret is copied to stand behind one.
@@ -32,10 +32,10 @@ class Tap : public FairQueue::Member {
   static constexpr size_t kMaxPut = Guest::kStagingBytes - kHeadroom;
 
   // `name` is what accounts and `entropyctl guests` call it. The host outlives it, its class, too.
-  Tap(std::string name, GuestHost* host, const GuestClass& guest_class);
-  virtual ~Tap();  // leaves its class; not within a pass of FairQueue
+  Feed(std::string name, GuestHost* host, const GuestClass& guest_class);
+  virtual ~Feed();  // leaves its class; not within a pass of FairQueue
 
-  // Joins the class; until then the tap has done nothing that others could see but to make a file.
+  // Joins the class; until then the feed has done nothing that others could see but to make a file.
   // Errors: the subclass's.
   virtual absl::Status Start() = 0;
 

@@ -13,10 +13,10 @@
 
 namespace entropyd {
 
-static_assert(FifoTap::kFillBytes <= Tap::kMaxPut);
+static_assert(FifoFeed::kFillBytes <= Feed::kMaxPut);
 
-absl::StatusOr<std::unique_ptr<FifoTap>> FifoTap::Open(Options options, GuestHost* host,
-                                                       const GuestClass& guest_class) {
+absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, GuestHost* host,
+                                                         const GuestClass& guest_class) {
   const std::string what = absl::StrCat("open pipe ", options.path);
   gid_t group = static_cast<gid_t>(-1);  // as it is
   if (!options.group.empty()) {
@@ -47,24 +47,24 @@ absl::StatusOr<std::unique_ptr<FifoTap>> FifoTap::Open(Options options, GuestHos
   if (opened.st_dev != found.st_dev || opened.st_ino != found.st_ino) {
     return absl::AbortedError(absl::StrCat(what, ": it was replaced meanwhile; start again"));
   }
-  return std::unique_ptr<FifoTap>(
-      new FifoTap(std::move(options), group, made, std::move(fd), host, guest_class));
+  return std::unique_ptr<FifoFeed>(
+      new FifoFeed(std::move(options), group, made, std::move(fd), host, guest_class));
 }
 
-FifoTap::FifoTap(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
-                 const GuestClass& guest_class)
-    : Tap(absl::StrCat("fifo:", options.path), host, guest_class),
+FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
+                   const GuestClass& guest_class)
+    : Feed(absl::StrCat("fifo:", options.path), host, guest_class),
       options_(std::move(options)),
       group_(group),
       remove_(made),
       fd_(std::move(fd)) {}
 
-FifoTap::~FifoTap() {
+FifoFeed::~FifoFeed() {
   if (watch_ != 0) host()->loop->Unwatch(watch_);
   if (remove_) unlink(options_.path.c_str());
 }
 
-absl::Status FifoTap::Start() {
+absl::Status FifoFeed::Start() {
   if (group_ != static_cast<gid_t>(-1) && fchown(fd_.get(), static_cast<uid_t>(-1), group_) != 0) {
     return ErrnoStatus(errno, absl::StrCat("give ", options_.path, " to group ", options_.group,
                                            " (run as root or as a member of it)"));
@@ -82,7 +82,7 @@ absl::Status FifoTap::Start() {
   return absl::OkStatus();
 }
 
-void FifoTap::OnEvents(uint32_t events) {
+void FifoFeed::OnEvents(uint32_t events) {
   if ((events & EPOLLOUT) == 0) return;
   filled_ = 0;
   // Writable it stays until bytes come, however long that takes.
@@ -90,7 +90,7 @@ void FifoTap::OnEvents(uint32_t events) {
   Touch();
 }
 
-void FifoTap::Put(absl::Span<uint8_t> bytes) {
+void FifoFeed::Put(absl::Span<uint8_t> bytes) {
   const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
   // It fits, unless somebody else has written: then the bytes are gone, and the pipe is full.
   filled_ = n == static_cast<ssize_t>(bytes.size()) ? filled_ + bytes.size() : kFillBytes;

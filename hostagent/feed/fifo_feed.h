@@ -1,7 +1,7 @@
 // A named pipe that is kept full: for programs that can read a file and nothing else, such as
 // QEMU's `rng-random`, and OpenStack, which gives all guests of a host one path (`rng_dev_path`).
 //
-//   auto fifo = FifoTap::Open({.path = "/run/entropyd/fifo/bulk", .group = "libvirt-qemu"}, &host,
+//   auto fifo = FifoFeed::Open({.path = "/run/entropyd/fifo/bulk", .group = "libvirt-qemu"}, &host,
 //                             guest_class).value();
 //   fifo->Start();
 //
@@ -35,7 +35,7 @@
 
 namespace entropyd {
 
-class FifoTap final : public Tap, public EventLoop::Handler {
+class FifoFeed final : public Feed, public EventLoop::Handler {
  public:
   // PIPE_BUF: a write of so much is whole or refused. One page, or part of a larger one.
   static constexpr size_t kFillBytes = 4096;
@@ -49,9 +49,9 @@ class FifoTap final : public Tap, public EventLoop::Handler {
   // Makes the pipe and its directory, or opens the pipe that is there, which stays as it is until
   // Start(). Errors: ALREADY_EXISTS (something else is there, or another user's pipe), NOT_FOUND
   // (group), of the file system.
-  static absl::StatusOr<std::unique_ptr<FifoTap>> Open(Options options, GuestHost* host,
-                                                       const GuestClass& guest_class);
-  ~FifoTap() override;  // removes a pipe that it made and that was never started
+  static absl::StatusOr<std::unique_ptr<FifoFeed>> Open(Options options, GuestHost* host,
+                                                        const GuestClass& guest_class);
+  ~FifoFeed() override;  // removes a pipe that it made and that was never started
 
   // Gives the pipe its mode and group, joins the class and fills. Errors: of the file, the watch.
   absl::Status Start() override;
@@ -59,8 +59,8 @@ class FifoTap final : public Tap, public EventLoop::Handler {
   void OnEvents(uint32_t events) override;
 
  private:
-  FifoTap(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
-          const GuestClass& guest_class);
+  FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
+           const GuestClass& guest_class);
   uint64_t Room() const override { return kFillBytes - filled_; }
   void Put(absl::Span<uint8_t> bytes) override;
 

@@ -14,7 +14,7 @@
 namespace entropyd {
 namespace {
 
-static_assert(sizeof(rand_pool_info) <= Tap::kHeadroom);
+static_assert(sizeof(rand_pool_info) <= Feed::kHeadroom);
 
 }  // namespace
 
@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<KernelFeed>> KernelFeed::Open(Options options, Gu
 
 KernelFeed::KernelFeed(Options options, UniqueFd fd, GuestHost* host, const GuestClass& guest_class,
                        AgentMetrics* metrics)
-    : Tap(absl::StrCat("kernel:", options.device), host, guest_class),
+    : Feed(absl::StrCat("kernel:", options.device), host, guest_class),
       options_(std::move(options)),
       fd_(std::move(fd)),
       metrics_(metrics) {}

@@ -33,7 +33,7 @@
 
 namespace entropyd {
 
-class KernelFeed final : public Tap {
+class KernelFeed final : public Feed {
  public:
   struct Options {
     uint32_t bytes = 64;  // each time; kMaxPut at most

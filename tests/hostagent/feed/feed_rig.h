@@ -1,4 +1,4 @@
-// All that a tap stands on: a class with a fake buffer, a loop on a manual clock, a staging area.
+// All that a feed stands on: a class with a fake buffer, a loop on a manual clock, a staging area.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@
 
 namespace entropyd {
 
-class TapTest : public testing::Test {
+class FeedTest : public testing::Test {
  protected:
   using Bytes = std::vector<uint8_t>;
   static constexpr int64_t kSecond = 1'000'000'000;
 
-  TapTest() {
+  FeedTest() {
     host_.loop = loop_.get();
     host_.log = &log_;
     host_.staging = absl::MakeSpan(staging_);
@@ -41,7 +41,7 @@ class TapTest : public testing::Test {
     Turn();
   }
   bool StagingIsClean() const {
-    for (size_t i = Tap::kHeadroom; i < staging_.size(); ++i) {
+    for (size_t i = Feed::kHeadroom; i < staging_.size(); ++i) {
       if (staging_[i] != 0) return false;
     }
     return true;

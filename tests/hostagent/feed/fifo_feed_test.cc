@@ -1,4 +1,4 @@
-// Real pipes and a real event loop: a tap on a class of its own, then a service and its successor.
+// Real pipes and a real event loop: a feed on a class of its own, then a service and its successor.
 #include "hostagent/feed/fifo_feed.h"
 
 #include <errno.h>
@@ -45,17 +45,17 @@ class Reader {
   UniqueFd fd_;
 };
 
-class FifoTapTest : public TapTest {
+class FifoFeedTest : public FeedTest {
  protected:
-  absl::StatusOr<std::unique_ptr<FifoTap>> TryOpen(mode_t mode = 0640,
-                                                   const std::string& group = "") {
-    return FifoTap::Open({path_, mode, group}, &host_, class_);
+  absl::StatusOr<std::unique_ptr<FifoFeed>> TryOpen(mode_t mode = 0640,
+                                                    const std::string& group = "") {
+    return FifoFeed::Open({path_, mode, group}, &host_, class_);
   }
-  std::unique_ptr<FifoTap> Started() {
-    auto tap = TryOpen().value();
-    EXPECT_TRUE(tap->Start().ok());
+  std::unique_ptr<FifoFeed> Started() {
+    auto feed = TryOpen().value();
+    EXPECT_TRUE(feed->Start().ok());
     Turn();
-    return tap;
+    return feed;
   }
   struct stat Look() const {
     struct stat found {};
@@ -75,8 +75,8 @@ class FifoTapTest : public TapTest {
   const std::string path_ = dir_ / "sub/fifo";
 };
 
-TEST_F(FifoTapTest, AReaderGetsTheBytesOfTheClassInTheirOrder) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, AReaderGetsTheBytesOfTheClassInTheirOrder) {
+  auto feed = Started();
   Reader reader(path_);
   Arrive(10'000);
   EXPECT_EQ(reader.Read(), StreamBytes(0, 4096));
@@ -87,12 +87,12 @@ TEST_F(FifoTapTest, AReaderGetsTheBytesOfTheClassInTheirOrder) {
   Turn();
   EXPECT_THAT(reader.Read(), IsEmpty());
   EXPECT_EQ(counters_.delivered_bytes.Get(), 10'000u);
-  EXPECT_EQ(tap->totals().delivered, 10'000u);
+  EXPECT_EQ(feed->totals().delivered, 10'000u);
   EXPECT_TRUE(StagingIsClean());
 }
 
-TEST_F(FifoTapTest, WithNobodyReadingAPageLiesThereAndTheLoopSleeps) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, WithNobodyReadingAPageLiesThereAndTheLoopSleeps) {
+  auto feed = Started();
   Arrive(100'000);
   for (int i = 0; i < 10; ++i) Turn(kSecond);
   EXPECT_EQ(buffer_.level(), 100'000u - 4096);
@@ -100,19 +100,19 @@ TEST_F(FifoTapTest, WithNobodyReadingAPageLiesThereAndTheLoopSleeps) {
   EXPECT_TRUE(Sleeps());
 }
 
-TEST_F(FifoTapTest, AnEmptyPipeThatWaitsForBytesLetsTheLoopSleep) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, AnEmptyPipeThatWaitsForBytesLetsTheLoopSleep) {
+  auto feed = Started();
   Reader reader(path_);
   EXPECT_EQ(tree_->owed(), 4096u);
   EXPECT_TRUE(Sleeps());
-  Arrive(100);  // a part of a page is still writable for the tap, and not for epoll
+  Arrive(100);  // a part of a page is still writable for the feed, and not for epoll
   EXPECT_TRUE(Sleeps());
   EXPECT_EQ(reader.Read(), StreamBytes(0, 100));
   EXPECT_TRUE(Sleeps());
 }
 
-TEST_F(FifoTapTest, BytesThatComeInPiecesFillThePage) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, BytesThatComeInPiecesFillThePage) {
+  auto feed = Started();
   for (int i = 0; i < 50; ++i) Arrive(100);
   EXPECT_EQ(buffer_.level(), 50u * 100 - 4096);
   Reader reader(path_);
@@ -123,8 +123,8 @@ TEST_F(FifoTapTest, BytesThatComeInPiecesFillThePage) {
   EXPECT_EQ(reader.Read(), StreamBytes(4096, 5000 - 4096));
 }
 
-TEST_F(FifoTapTest, ReadersComeAndGoAndShareWhatThereIs) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, ReadersComeAndGoAndShareWhatThereIs) {
+  auto feed = Started();
   Arrive(3 * 4096);
   auto one = std::make_unique<Reader>(path_);
   Reader two(path_);
@@ -137,15 +137,15 @@ TEST_F(FifoTapTest, ReadersComeAndGoAndShareWhatThereIs) {
   EXPECT_EQ(Reader(path_).Read(16), StreamBytes(4096, 16));
 }
 
-TEST_F(FifoTapTest, ThePipeStaysAndItsReadersGoOnWithTheNextAgent) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, ThePipeStaysAndItsReadersGoOnWithTheNextAgent) {
+  auto feed = Started();
   Arrive(10'000);
   Reader reader(path_);
   EXPECT_EQ(reader.Read(96), StreamBytes(0, 96));
   const struct stat before = Look();
-  tap.reset();
+  feed.reset();
   EXPECT_EQ(Look().st_ino, before.st_ino);
-  tap = Started();
+  feed = Started();
   EXPECT_EQ(Look().st_ino, before.st_ino);
   // What the first one left is read before anything is added.
   EXPECT_EQ(buffer_.level(), 10'000u - 4096);
@@ -154,8 +154,8 @@ TEST_F(FifoTapTest, ThePipeStaysAndItsReadersGoOnWithTheNextAgent) {
   EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
 }
 
-TEST_F(FifoTapTest, WhatSomebodyElseWroteIsReadFirstAndWhatDoesNotFitIsLost) {
-  auto tap = Started();
+TEST_F(FifoFeedTest, WhatSomebodyElseWroteIsReadFirstAndWhatDoesNotFitIsLost) {
+  auto feed = Started();
   UniqueFd other(open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   ASSERT_EQ(write(other.get(), "0123456789", 10), 10);
   Arrive(3 * 4096);
@@ -167,9 +167,9 @@ TEST_F(FifoTapTest, WhatSomebodyElseWroteIsReadFirstAndWhatDoesNotFitIsLost) {
   EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
 }
 
-TEST_F(FifoTapTest, ACeilingHoldsForAPipeAsForAnyGuest) {
+TEST_F(FifoFeedTest, ACeilingHoldsForAPipeAsForAnyGuest) {
   Limit(10'000);
-  auto tap = Started();
+  auto feed = Started();
   Arrive(1'000'000);
   Reader reader(path_);
   size_t seen = 0;
@@ -178,14 +178,14 @@ TEST_F(FifoTapTest, ACeilingHoldsForAPipeAsForAnyGuest) {
     seen += reader.Read().size();
   }
   EXPECT_NEAR(static_cast<double>(seen), 104'000, 6'000);
-  EXPECT_GT(tap->totals().throttled_nanos, 8 * kSecond);
+  EXPECT_GT(feed->totals().throttled_nanos, 8 * kSecond);
 }
 
-TEST_F(FifoTapTest, ModeAndGroupAreGivenAtStartToWhateverPipeIsThere) {
+TEST_F(FifoFeedTest, ModeAndGroupAreGivenAtStartToWhateverPipeIsThere) {
   const mode_t before = umask(0077);
-  auto tap = TryOpen(0644).value();
+  auto feed = TryOpen(0644).value();
   EXPECT_EQ(Look().st_mode & 0777, 0600u);
-  ASSERT_TRUE(tap->Start().ok());
+  ASSERT_TRUE(feed->Start().ok());
   EXPECT_EQ(Look().st_mode & 0777, 0644u);
   auto again = TryOpen(0640).value();
   EXPECT_EQ(Look().st_mode & 0777, 0644u);
@@ -195,12 +195,12 @@ TEST_F(FifoTapTest, ModeAndGroupAreGivenAtStartToWhateverPipeIsThere) {
   EXPECT_EQ(TryOpen(0640, "no-such-group").status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(FifoTapTest, WhatIsNoPipeIsLeftAlone) {
+TEST_F(FifoFeedTest, WhatIsNoPipeIsLeftAlone) {
   ASSERT_TRUE(MakeDirectoryOf(path_).ok());
   const UniqueFd file(open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  auto tap = TryOpen();
-  EXPECT_EQ(tap.status().code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(std::string(tap.status().message()),
+  auto feed = TryOpen();
+  EXPECT_EQ(feed.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(feed.status().message()),
               HasSubstr("something else than a pipe; remove it"));
   EXPECT_TRUE(S_ISREG(Look().st_mode));
   unlink(path_.c_str());
@@ -210,7 +210,7 @@ TEST_F(FifoTapTest, WhatIsNoPipeIsLeftAlone) {
   EXPECT_EQ(TryOpen().status().code(), absl::StatusCode::kAlreadyExists);
 }
 
-TEST_F(FifoTapTest, APipeThatWasMadeAndNeverStartedGoesAway) {
+TEST_F(FifoFeedTest, APipeThatWasMadeAndNeverStartedGoesAway) {
   TryOpen().value().reset();
   EXPECT_NE(access(path_.c_str(), F_OK), 0);
   Started().reset();
@@ -229,7 +229,7 @@ class FifoHandoverTest : public TwoServicesTest {
     pipe.mode = 0640;
     settings_.listeners.push_back(pipe);
   }
-  static v1::Guest TapOf(const Side& side) {
+  static v1::Guest FeedOf(const Side& side) {
     v1::ListGuestsResponse guests;
     side.service->FillGuests(&guests);
     for (const v1::Guest& guest : guests.guest()) {
@@ -278,7 +278,7 @@ TEST_F(FifoHandoverTest, AHandoverThatFailsLeavesThePipeToTheOldOne) {
 TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
   Arrive(&old_, 4096);
   Turn(&old_);
-  const v1::Guest before = TapOf(old_);
+  const v1::Guest before = FeedOf(old_);
   EXPECT_EQ(before.listener(), "fifo:" + path_);
   EXPECT_EQ(before.class_(), "default/gold");
   EXPECT_EQ(before.delivered(), 4096u);
@@ -291,8 +291,8 @@ TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
   Reader(path_).Read();
   Arrive(&new_, 100, 5'000);
   Turn(&new_);
-  EXPECT_GE(TapOf(new_).id(), before.id());
-  EXPECT_EQ(TapOf(new_).delivered(), 100u);  // of this process, as `since` tells
+  EXPECT_GE(FeedOf(new_).id(), before.id());
+  EXPECT_EQ(FeedOf(new_).delivered(), 100u);  // of this process, as `since` tells
   const std::vector<GuestSeries> series = new_.service->Series();
   ASSERT_EQ(series.size(), 1u);
   EXPECT_EQ(series[0].name, "fifo:" + path_);

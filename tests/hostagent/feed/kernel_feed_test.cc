@@ -25,7 +25,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class KernelFeedTest : public TapTest {
+class KernelFeedTest : public FeedTest {
  protected:
   struct Credit {
     int bits;

@@ -131,7 +131,7 @@ TEST_F(AccountingTest, WhoWaitsForBytesIsNotThrottled) {
 }
 
 // A pipe in the same class.
-class TapAccountingTest : public AccountingTest {
+class FeedAccountingTest : public AccountingTest {
  protected:
   void Configure() override {
     AccountingTest::Configure();
@@ -141,7 +141,7 @@ class TapAccountingTest : public AccountingTest {
   }
 };
 
-TEST_F(TapAccountingTest, WhatAPipeHasHadOfItsCeilingCrossesAHandover) {
+TEST_F(FeedAccountingTest, WhatAPipeHasHadOfItsCeilingCrossesAHandover) {
   const UniqueFd reader(open(settings_.listeners.back().fifo.c_str(), O_RDONLY | O_NONBLOCK));
   ASSERT_TRUE(reader);
   const auto drain = [&reader] {
