@@ -186,8 +186,8 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::atomic<bool> lingering_{false};
   absl::Status ended_;  // see Run()
   std::unique_ptr<HandoverGiver> giver_;
-  std::unique_ptr<HandoverChannel> predecessor_;  // its end is the predecessor's exit
-  std::unique_ptr<Successor> successor_;  // while it has not taken over, or this one lingers
+  std::unique_ptr<HandoverLink> predecessor_;  // its end is the predecessor's exit
+  std::unique_ptr<Successor> successor_;       // while it has not taken over, or this one lingers
   EventLoop::TimerId successor_timer_ = EventLoop::kNoTimer;
   absl::Status withdrawn_;       // why the last handover failed
   absl::Status reload_problem_;  // of the last reload

@@ -29,7 +29,7 @@ constexpr int64_t kUpgradePatience = 60 * kSecond;
 absl::Status Agent::Start(StartOptions options) {
   options_ = std::move(options);
   if (options_.take_over) {
-    auto channel = HandoverChannel::Connect(HandoverPath(control_path_));
+    auto channel = HandoverLink::Connect(HandoverPath(control_path_));
     if (channel.ok()) {
       auto taken = TakeOver(*std::move(channel), guests_.get(),
                             [this](const handover::v1::Offer& offer) { return Fill(offer); });

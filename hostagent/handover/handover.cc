@@ -85,7 +85,7 @@ void HandoverGiver::SetDeadline(int64_t nanos_from_now) {
 }
 
 void HandoverGiver::Accepted(UniqueFd socket) {
-  auto channel = HandoverChannel::Create(std::move(socket));
+  auto channel = HandoverLink::Create(std::move(socket));
   if (!channel.ok()) {
     log_->Warning("handover.refused", {{"reason", channel.status()}});
     return;
@@ -202,7 +202,7 @@ void HandoverGiver::Release() {
 
 namespace {
 
-absl::Status AdoptAll(HandoverChannel* channel, GuestService* guests, Taken* taken) {
+absl::Status AdoptAll(HandoverLink* channel, GuestService* guests, Taken* taken) {
   const absl::Time deadline = absl::Now() + kTakePatience;
   auto numbers = channel->Receive(deadline);
   if (!numbers.ok()) return numbers.status();
@@ -227,7 +227,7 @@ absl::Status AdoptAll(HandoverChannel* channel, GuestService* guests, Taken* tak
 }
 
 // After Prepared there are two outcomes and no third: Go has come, or it can no longer be sent.
-absl::Status AwaitGo(HandoverChannel* channel) {
+absl::Status AwaitGo(HandoverLink* channel) {
   auto answer = channel->Receive(absl::Now() + kTakePatience);
   if (absl::IsDeadlineExceeded(answer.status())) {
     channel->StopReceiving();
@@ -240,7 +240,7 @@ absl::Status AwaitGo(HandoverChannel* channel) {
 }  // namespace
 
 absl::StatusOr<Taken> TakeOver(
-    std::unique_ptr<HandoverChannel> channel, GuestService* guests,
+    std::unique_ptr<HandoverLink> channel, GuestService* guests,
     const std::function<absl::Status(const handover::v1::Offer&)>& fill) {
   Message message;
   message.mutable_begin()->set_format_min(kHandoverFormat);

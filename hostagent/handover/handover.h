@@ -109,7 +109,7 @@ class HandoverGiver final : public EventLoop::Handler {
   Subject* const subject_;
   Log* const log_;
   std::unique_ptr<Listener> listener_;
-  std::unique_ptr<HandoverChannel> channel_;
+  std::unique_ptr<HandoverLink> channel_;
   EventLoop::WatchId watch_ = 0;
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;
   Step step_ = Step::kIdle;
@@ -118,9 +118,9 @@ class HandoverGiver final : public EventLoop::Handler {
 
 // What a successor has after Go.
 struct Taken {
-  std::unique_ptr<HandoverChannel> channel;  // Serving is to be sent; its end is the other's exit
-  UniqueFd listener;                         // for HandoverGiver::Adopt
-  std::string version;                       // of the process that gave
+  std::unique_ptr<HandoverLink> channel;  // Serving is to be sent; its end is the other's exit
+  UniqueFd listener;                      // for HandoverGiver::Adopt
+  std::string version;                    // of the process that gave
   uint32_t connections = 0;
   absl::Duration pause;  // from Request to Go
 };
@@ -129,7 +129,7 @@ struct Taken {
 // server and returns when the buffers hold what the offer asks for. After an error this process
 // must exit without turning its loop again. Errors: FAILED_PRECONDITION when the other one refuses,
 // of `fill`, UNAVAILABLE, DEADLINE_EXCEEDED.
-absl::StatusOr<Taken> TakeOver(std::unique_ptr<HandoverChannel> channel, GuestService* guests,
+absl::StatusOr<Taken> TakeOver(std::unique_ptr<HandoverLink> channel, GuestService* guests,
                                const std::function<absl::Status(const handover::v1::Offer&)>& fill);
 
 }  // namespace entropyd

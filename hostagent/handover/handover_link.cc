@@ -37,7 +37,7 @@ absl::Status Gone() { return absl::UnavailableError("hand over: the other proces
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HandoverChannel>> HandoverChannel::Create(UniqueFd socket) {
+absl::StatusOr<std::unique_ptr<HandoverLink>> HandoverLink::Create(UniqueFd socket) {
   ucred peer{};
   socklen_t length = sizeof peer;
   if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
@@ -52,10 +52,10 @@ absl::StatusOr<std::unique_ptr<HandoverChannel>> HandoverChannel::Create(UniqueF
   if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoStatus(errno, "hand over: make the socket non-blocking");
   }
-  return std::unique_ptr<HandoverChannel>(new HandoverChannel(std::move(socket), peer.pid));
+  return std::unique_ptr<HandoverLink>(new HandoverLink(std::move(socket), peer.pid));
 }
 
-absl::StatusOr<std::unique_ptr<HandoverChannel>> HandoverChannel::Connect(const std::string& path) {
+absl::StatusOr<std::unique_ptr<HandoverLink>> HandoverLink::Connect(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -72,7 +72,7 @@ absl::StatusOr<std::unique_ptr<HandoverChannel>> HandoverChannel::Connect(const 
   return Create(std::move(fd));
 }
 
-absl::Status HandoverChannel::Await(short events, absl::Time deadline) const {
+absl::Status HandoverLink::Await(short events, absl::Time deadline) const {
   while (true) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) {
@@ -85,8 +85,8 @@ absl::Status HandoverChannel::Await(short events, absl::Time deadline) const {
   }
 }
 
-absl::Status HandoverChannel::Send(const handover::v1::Message& message, absl::Span<const int> fds,
-                                   absl::Time deadline) {
+absl::Status HandoverLink::Send(const handover::v1::Message& message, absl::Span<const int> fds,
+                                absl::Time deadline) {
   std::string frame(kHeaderBytes, '\0');
   message.AppendToString(&frame);
   if (frame.size() - kHeaderBytes > kMaxMessage || fds.size() > kMaxFds) {
@@ -126,7 +126,7 @@ absl::Status HandoverChannel::Send(const handover::v1::Message& message, absl::S
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> HandoverChannel::Read(size_t want) {
+absl::StatusOr<bool> HandoverLink::Read(size_t want) {
   const size_t before = buffer_.size();
   buffer_.resize(before + std::min(want, kPieceBytes));
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))];
@@ -159,7 +159,7 @@ absl::StatusOr<bool> HandoverChannel::Read(size_t want) {
   return true;
 }
 
-absl::StatusOr<absl::optional<HandoverChannel::Received>> HandoverChannel::TryReceive() {
+absl::StatusOr<absl::optional<HandoverLink::Received>> HandoverLink::TryReceive() {
   while (true) {
     size_t want = kHeaderBytes;
     if (buffer_.size() >= kHeaderBytes) {
@@ -188,7 +188,7 @@ absl::StatusOr<absl::optional<HandoverChannel::Received>> HandoverChannel::TryRe
   }
 }
 
-absl::StatusOr<HandoverChannel::Received> HandoverChannel::Receive(absl::Time deadline) {
+absl::StatusOr<HandoverLink::Received> HandoverLink::Receive(absl::Time deadline) {
   while (true) {
     auto received = TryReceive();
     if (!received.ok()) return received.status();
@@ -197,6 +197,6 @@ absl::StatusOr<HandoverChannel::Received> HandoverChannel::Receive(absl::Time de
   }
 }
 
-void HandoverChannel::StopReceiving() { shutdown(socket_.get(), SHUT_RD); }
+void HandoverLink::StopReceiving() { shutdown(socket_.get(), SHUT_RD); }
 
 }  // namespace entropyd

@@ -3,7 +3,7 @@
 //   frame: 4 bytes length of the message, 4 bytes number of descriptors, both big endian, then the
 //   message (proto/agent_handover.proto). The descriptors travel with the first byte of the frame.
 //
-//   auto channel = HandoverChannel::Connect("/run/entropyd/agent.sock.handover").value();
+//   auto channel = HandoverLink::Connect("/run/entropyd/agent.sock.handover").value();
 //   channel->Send(message, {}, absl::Now() + absl::Seconds(2));
 //
 // Both ends must be of the same user, or root: what comes is checked all the same.
@@ -26,7 +26,7 @@
 
 namespace entropyd {
 
-class HandoverChannel {
+class HandoverLink {
  public:
   // The kernel passes at most SCM_MAX_FD = 253 with one message.
   static constexpr size_t kMaxFds = 253;
@@ -40,10 +40,10 @@ class HandoverChannel {
 
   // A connected socket; makes it non-blocking. Errors: PERMISSION_DENIED when the peer is of
   // another user and not root.
-  static absl::StatusOr<std::unique_ptr<HandoverChannel>> Create(UniqueFd socket);
+  static absl::StatusOr<std::unique_ptr<HandoverLink>> Create(UniqueFd socket);
   // Errors: NOT_FOUND when nobody listens there (no socket, or a stale one); of connect; as
   // Create().
-  static absl::StatusOr<std::unique_ptr<HandoverChannel>> Connect(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<HandoverLink>> Connect(const std::string& path);
 
   int fd() const { return socket_.get(); }
   int32_t peer_pid() const { return peer_pid_; }  // 0 = of another pid namespace
@@ -64,7 +64,7 @@ class HandoverChannel {
   void StopReceiving();
 
  private:
-  HandoverChannel(UniqueFd socket, int32_t peer_pid)
+  HandoverLink(UniqueFd socket, int32_t peer_pid)
       : socket_(std::move(socket)), peer_pid_(peer_pid) {}
   absl::Status Await(short events, absl::Time deadline) const;
   // Reads up to `want` bytes to the end of `buffer_`; false = nothing there now.

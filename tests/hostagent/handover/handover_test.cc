@@ -31,14 +31,14 @@ absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
 
 // --- channel -------------------------------------------------------------------------------------
 
-class HandoverChannelTest : public testing::Test {
+class HandoverLinkTest : public testing::Test {
  protected:
-  HandoverChannelTest() {
+  HandoverLinkTest() {
     int fds[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     raw_ = fds[1];
-    near_ = HandoverChannel::Create(UniqueFd(fds[0])).value();
-    far_ = HandoverChannel::Create(UniqueFd(fds[1])).value();
+    near_ = HandoverLink::Create(UniqueFd(fds[0])).value();
+    far_ = HandoverLink::Create(UniqueFd(fds[1])).value();
   }
   static Message Named(const std::string& text) {
     Message message;
@@ -47,15 +47,15 @@ class HandoverChannelTest : public testing::Test {
   }
 
   int raw_ = -1;
-  std::unique_ptr<HandoverChannel> near_;
-  std::unique_ptr<HandoverChannel> far_;
+  std::unique_ptr<HandoverLink> near_;
+  std::unique_ptr<HandoverLink> far_;
 };
 
-TEST_F(HandoverChannelTest, MessagesArriveWholeInOrderWithTheirDescriptors) {
+TEST_F(HandoverLinkTest, MessagesArriveWholeInOrderWithTheirDescriptors) {
   int pipes[2];
   ASSERT_EQ(pipe2(pipes, O_CLOEXEC), 0);
   const UniqueFd out(pipes[1]);
-  const std::vector<int> many(HandoverChannel::kMaxFds, pipes[0]);
+  const std::vector<int> many(HandoverLink::kMaxFds, pipes[0]);
   ASSERT_TRUE(near_->Send(Named("one"), {}, Soon()).ok());
   ASSERT_TRUE(near_->Send(Named("two"), many, Soon()).ok());
   ASSERT_TRUE(near_->Send(Named(""), {pipes[0]}, Soon()).ok());
@@ -73,7 +73,7 @@ TEST_F(HandoverChannelTest, MessagesArriveWholeInOrderWithTheirDescriptors) {
   EXPECT_EQ(byte, 'x');
 }
 
-TEST_F(HandoverChannelTest, AMessageLargerThanTheSocketCrosses) {
+TEST_F(HandoverLinkTest, AMessageLargerThanTheSocketCrosses) {
   const std::string large(3'000'000, 'x');
   std::thread sender([&] { EXPECT_TRUE(near_->Send(Named(large), {raw_}, Soon()).ok()); });
   auto received = far_->Receive(Soon());
@@ -83,7 +83,7 @@ TEST_F(HandoverChannelTest, AMessageLargerThanTheSocketCrosses) {
   EXPECT_EQ(received->fds.size(), 1u);
 }
 
-TEST_F(HandoverChannelTest, NothingYetIsNoError) {
+TEST_F(HandoverLinkTest, NothingYetIsNoError) {
   auto nothing = far_->TryReceive();
   ASSERT_TRUE(nothing.ok());
   EXPECT_FALSE(nothing->has_value());
@@ -91,31 +91,31 @@ TEST_F(HandoverChannelTest, NothingYetIsNoError) {
       absl::IsDeadlineExceeded(far_->Receive(absl::Now() + absl::Milliseconds(5)).status()));
 }
 
-TEST_F(HandoverChannelTest, APeerThatIsGoneIsTold) {
+TEST_F(HandoverLinkTest, APeerThatIsGoneIsTold) {
   near_.reset();
   EXPECT_TRUE(absl::IsUnavailable(far_->Receive(Soon()).status()));
   EXPECT_TRUE(absl::IsUnavailable(far_->Send(Named("x"), {}, Soon())));
 }
 
-TEST_F(HandoverChannelTest, AReaderThatHangsIsGivenUp) {
+TEST_F(HandoverLinkTest, AReaderThatHangsIsGivenUp) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(
       near_->Send(Named(std::string(3'000'000, 'x')), {}, absl::Now() + absl::Milliseconds(20))));
 }
 
-TEST_F(HandoverChannelTest, NonsenseIsNoMessage) {
+TEST_F(HandoverLinkTest, NonsenseIsNoMessage) {
   for (const std::string& bytes :
        {std::string("\xff\xff\xff\xff\0\0\0\0", 8), std::string("\0\0\0\0\0\0\1\0", 8),
         std::string("\0\0\0\2\0\0\0\0\xff\xff", 10), std::string("\0\0\0\0\0\0\0\1", 8)}) {
     int fds[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     const UniqueFd writer(fds[1]);
-    auto channel = HandoverChannel::Create(UniqueFd(fds[0])).value();
+    auto channel = HandoverLink::Create(UniqueFd(fds[0])).value();
     ASSERT_EQ(write(fds[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
     EXPECT_TRUE(absl::IsDataLoss(channel->TryReceive().status()));
   }
 }
 
-TEST_F(HandoverChannelTest, WhenReceivingHasStoppedASendHasArrivedOrFails) {
+TEST_F(HandoverLinkTest, WhenReceivingHasStoppedASendHasArrivedOrFails) {
   ASSERT_TRUE(near_->Send(Named("before"), {}, Soon()).ok());
   far_->StopReceiving();
   EXPECT_TRUE(absl::IsUnavailable(near_->Send(Named("after"), {}, Soon())));
@@ -125,7 +125,7 @@ TEST_F(HandoverChannelTest, WhenReceivingHasStoppedASendHasArrivedOrFails) {
 
 TEST(HandoverConnectTest, NobodyIsNotFound) {
   TempDir dir;
-  EXPECT_TRUE(absl::IsNotFound(HandoverChannel::Connect(dir / "none").status()));
+  EXPECT_TRUE(absl::IsNotFound(HandoverLink::Connect(dir / "none").status()));
   {
     UniqueFd stale(socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un address{};
@@ -133,7 +133,7 @@ TEST(HandoverConnectTest, NobodyIsNotFound) {
     std::strcpy(address.sun_path, (dir / "stale").c_str());
     ASSERT_EQ(bind(stale.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
-  EXPECT_TRUE(absl::IsNotFound(HandoverChannel::Connect(dir / "stale").status()));
+  EXPECT_TRUE(absl::IsNotFound(HandoverLink::Connect(dir / "stale").status()));
 }
 
 // --- giver ---------------------------------------------------------------------------------------
@@ -162,8 +162,8 @@ class HandoverTest : public TwoServicesTest, public HandoverGiver::Subject {
     message.mutable_begin()->set_version("9.9");
     return message;
   }
-  std::unique_ptr<HandoverChannel> Reach() { return HandoverChannel::Connect(path()).value(); }
-  std::unique_ptr<HandoverChannel> Offered() {
+  std::unique_ptr<HandoverLink> Reach() { return HandoverLink::Connect(path()).value(); }
+  std::unique_ptr<HandoverLink> Offered() {
     auto channel = Reach();
     Say(channel.get(), Begin());
     Turn(&old_);
@@ -172,7 +172,7 @@ class HandoverTest : public TwoServicesTest, public HandoverGiver::Subject {
     EXPECT_TRUE(offer.ok() && offer->message.has_offer());
     return channel;
   }
-  static void Say(HandoverChannel* channel, const Message& message) {
+  static void Say(HandoverLink* channel, const Message& message) {
     EXPECT_TRUE(channel->Send(message, {}, Soon()).ok());
   }
   static Message Request() {
