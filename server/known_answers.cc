@@ -61,7 +61,7 @@ class IdealBytes {
 
 struct Fault {
   const char* name;
-  HealthTest::Test alarm;
+  HealthMonitor::Test alarm;
   // From this byte on, in the second half; `i` counts from the fault.
   std::function<uint8_t(const std::vector<uint8_t>& ideal, size_t at, size_t i)> byte;
   size_t within;  // bytes
@@ -74,16 +74,17 @@ absl::Status TestHealth(const SeedProvider* provider, SecretArena* arena) {
   const size_t start = bytes.size() / 2;
   // H = 4 bits a byte, samples of a byte: a run of 9, a replay of 14 and 72 alike in a window of
   // 512.
-  const HealthTest::Options options = {.min_entropy = 4, .word_bytes = 1};
+  const HealthMonitor::Options options = {.min_entropy = 4, .word_bytes = 1};
   const Fault faults[] = {
-      {"stuck", HealthTest::Test::kRct, [](const auto&, size_t, size_t) { return uint8_t{0}; }, 9},
-      {"biased", HealthTest::Test::kApt,
+      {"stuck", HealthMonitor::Test::kRct, [](const auto&, size_t, size_t) { return uint8_t{0}; },
+       9},
+      {"biased", HealthMonitor::Test::kApt,
        [](const auto& b, size_t at, size_t i) { return i % 4 == 0 ? uint8_t{7} : b[at]; },
        2 * kAptWindow},
-      {"replayed", HealthTest::Test::kReplay,
+      {"replayed", HealthMonitor::Test::kReplay,
        [](const auto& b, size_t at, size_t) { return b[at - 1000]; }, 14},
   };
-  absl::StatusOr<HealthTest> test = HealthTest::Create(options, arena);
+  absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(options, arena);
   if (!test.ok()) return test.status();
   if (test->Feed(bytes)) return Failed("health", "an alarm on sound samples");
   for (const Fault& fault : faults) {
@@ -91,7 +92,7 @@ absl::Status TestHealth(const SeedProvider* provider, SecretArena* arena) {
     if (test->Feed(absl::MakeConstSpan(bytes).first(start))) {
       return Failed("health", "an alarm on sound samples");
     }
-    absl::optional<HealthTest::Alarm> alarm;
+    absl::optional<HealthMonitor::Alarm> alarm;
     for (size_t i = 0; i < fault.within && !alarm; ++i) {
       const uint8_t byte = fault.byte(bytes, start + i, i);
       alarm = test->Feed({&byte, 1});

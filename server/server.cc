@@ -34,7 +34,7 @@ namespace {
 // pages count when they are used.
 constexpr size_t kArenaBytes = 8 << 20;
 // The window of a source's lag predictor, and the samples that are held.
-constexpr size_t kSourceBytes = LagTest::kMemoryBytes + (64 << 10);
+constexpr size_t kSourceBytes = ReplayDetector::kMemoryBytes + (64 << 10);
 
 // A process whose dispatcher has not run for so long is stuck: it runs once a second when idle.
 constexpr int64_t kStalledNanos = 10'000'000'000;

@@ -74,7 +74,7 @@ class SupplyImpl final : public Supply {
 absl::Status SupplyImpl::BuildSource(const config::v1::SourceConfig& config, const SourcePlan& plan,
                                      Metrics* metrics) {
   const SourceClaims& claims = plan.spec.claims;
-  absl::StatusOr<HealthTest> test = HealthTest::Create(
+  absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(
       {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes}, arena_);
   if (!test.ok()) return test.status();
   absl::StatusOr<SecretBytes> held = arena_->Allocate(Source::HeldBytes(*test));

@@ -65,7 +65,7 @@ void CheckClaims(const SourceSpec& spec, const std::string& at, Faults* faults) 
                              " bits per byte while ", claims.min_entropy,
                              " are credited; raise it, or lower min_entropy_bits_per_byte"));
   }
-  absl::StatusOr<HealthTest> test = HealthTest::Create(
+  absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(
       {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
   if (!test.ok()) {
     faults->Add(absl::StrCat(at, ".health_min_entropy_bits_per_byte"), test.status().message());

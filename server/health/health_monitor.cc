@@ -63,7 +63,7 @@ struct Piece {
 
 }  // namespace
 
-std::string HealthTest::Alarm::ToString() const {
+std::string HealthMonitor::Alarm::ToString() const {
   const std::string samples =
       width_bytes == 1 ? "bytes" : absl::StrCat(width_bytes * 8, "-bit words");
   std::string text;
@@ -83,7 +83,7 @@ std::string HealthTest::Alarm::ToString() const {
                           " bytes before, cutoff ", cutoff);
       break;
     case Test::kPrediction:
-      text = absl::StrCat("lag: ", value, " ", samples, " of a window of ", LagTest::kWindow,
+      text = absl::StrCat("lag: ", value, " ", samples, " of a window of ", ReplayDetector::kWindow,
                           " predicted, lately from ", lag, " before, cutoff ", cutoff);
       break;
   }
@@ -93,7 +93,7 @@ std::string HealthTest::Alarm::ToString() const {
   return text;
 }
 
-absl::StatusOr<HealthTest::Width> HealthTest::MakeWidth(double min_entropy, int bytes) {
+absl::StatusOr<HealthMonitor::Width> HealthMonitor::MakeWidth(double min_entropy, int bytes) {
   Width width;
   width.bytes = bytes;
   const double per_sample = width.min_entropy = min_entropy * bytes;
@@ -114,7 +114,7 @@ absl::StatusOr<HealthTest::Width> HealthTest::MakeWidth(double min_entropy, int 
   return width;
 }
 
-absl::StatusOr<HealthTest> HealthTest::Create(const Options& options, SecretArena* arena) {
+absl::StatusOr<HealthMonitor> HealthMonitor::Create(const Options& options, SecretArena* arena) {
   if (!(options.min_entropy > 0 && options.min_entropy <= 8)) {
     return absl::InvalidArgumentError(absl::StrCat("health_min_entropy_bits_per_byte is ",
                                                    options.min_entropy,
@@ -124,7 +124,7 @@ absl::StatusOr<HealthTest> HealthTest::Create(const Options& options, SecretAren
     return absl::InvalidArgumentError(
         absl::StrCat("a native word of ", options.word_bytes, " bytes; it must be 1, 4 or 8"));
   }
-  HealthTest test(options);
+  HealthMonitor test(options);
   absl::StatusOr<Width> width = MakeWidth(options.min_entropy, 1);
   if (!width.ok()) return width.status();
   test.byte_ = *width;
@@ -132,7 +132,7 @@ absl::StatusOr<HealthTest> HealthTest::Create(const Options& options, SecretAren
   if (!width.ok()) return width.status();
   test.word_ = *width;
   if (arena != nullptr) {
-    absl::StatusOr<LagTest> lag = LagTest::Create(options.min_entropy, arena);
+    absl::StatusOr<ReplayDetector> lag = ReplayDetector::Create(options.min_entropy, arena);
     if (!lag.ok()) return lag.status();
     test.lag_ = *std::move(lag);
   }
@@ -145,8 +145,8 @@ absl::StatusOr<HealthTest> HealthTest::Create(const Options& options, SecretAren
   return test;
 }
 
-void HealthTest::Raise(const Width& width, Test test, uint32_t value, bool permanent,
-                       absl::optional<Alarm>* worst) {
+void HealthMonitor::Raise(const Width& width, Test test, uint32_t value, bool permanent,
+                          absl::optional<Alarm>* worst) {
   Alarm alarm;
   alarm.test = test;
   alarm.permanent = permanent;
@@ -160,9 +160,9 @@ void HealthTest::Raise(const Width& width, Test test, uint32_t value, bool perma
   Raise(alarm, worst);
 }
 
-void HealthTest::Raise(const LagTest::Verdict& verdict, absl::optional<Alarm>* worst) {
+void HealthMonitor::Raise(const ReplayDetector::Verdict& verdict, absl::optional<Alarm>* worst) {
   Alarm alarm;
-  alarm.test = verdict.kind == LagTest::Kind::kReplay ? Test::kReplay : Test::kPrediction;
+  alarm.test = verdict.kind == ReplayDetector::Kind::kReplay ? Test::kReplay : Test::kPrediction;
   alarm.permanent = verdict.permanent;
   alarm.value = verdict.value;
   alarm.cutoff = verdict.cutoff;
@@ -172,8 +172,8 @@ void HealthTest::Raise(const LagTest::Verdict& verdict, absl::optional<Alarm>* w
 
 // After the other tests, so that what several of them notice is called by its plainest name. The
 // block of `verdict` may have closed by then.
-void HealthTest::RaiseLate(const LagTest::Verdict& verdict, bool alarmed_before,
-                           absl::optional<Alarm>* worst) {
+void HealthMonitor::RaiseLate(const ReplayDetector::Verdict& verdict, bool alarmed_before,
+                              absl::optional<Alarm>* worst) {
   if (worst->has_value() && (*worst)->permanent) return;
   const bool closed = block_position_ == 0;
   if (closed) alarmed_ = alarmed_before || worst->has_value();
@@ -181,7 +181,7 @@ void HealthTest::RaiseLate(const LagTest::Verdict& verdict, bool alarmed_before,
   if (closed) alarmed_ = false;
 }
 
-void HealthTest::Raise(Alarm alarm, absl::optional<Alarm>* worst) {
+void HealthMonitor::Raise(Alarm alarm, absl::optional<Alarm>* worst) {
   if (!alarm.permanent) {
     if (alarmed_) return;
     alarmed_ = true;
@@ -194,7 +194,7 @@ void HealthTest::Raise(Alarm alarm, absl::optional<Alarm>* worst) {
   if (!worst->has_value() || alarm.permanent) *worst = alarm;
 }
 
-inline void HealthTest::FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst) {
+inline void HealthMonitor::FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst) {
   width->run = width->run > 0 && sample == width->last ? width->run + 1 : 1;
   width->last = sample;
   if (width->run >= width->rct_intermittent) {
@@ -217,12 +217,12 @@ inline void HealthTest::FeedSample(Width* width, uint64_t sample, absl::optional
   if (++width->position == kAptWindow) width->position = 0;
 }
 
-absl::optional<HealthTest::Alarm> HealthTest::Feed(absl::Span<const uint8_t> bytes) {
+absl::optional<HealthMonitor::Alarm> HealthMonitor::Feed(absl::Span<const uint8_t> bytes) {
   absl::optional<Alarm> worst;
   while (!bytes.empty() && !(worst.has_value() && worst->permanent)) {
     size_t piece = kPiece - byte_.position;
     if (piece > bytes.size()) piece = bytes.size();
-    absl::optional<LagTest::Verdict> verdict;
+    absl::optional<ReplayDetector::Verdict> verdict;
     if (lag_.has_value()) verdict = lag_->Feed(bytes.first(piece));
     const bool alarmed_before = alarmed_;
     if (piece < kPiece || partial_bytes_ > 0 || !FeedQuietly(bytes.data())) {
@@ -234,7 +234,7 @@ absl::optional<HealthTest::Alarm> HealthTest::Feed(absl::Span<const uint8_t> byt
   return worst;
 }
 
-void HealthTest::Advance(size_t bytes) {
+void HealthMonitor::Advance(size_t bytes) {
   block_position_ += bytes;
   if (block_position_ == block_bytes()) {
     block_position_ = 0;
@@ -242,7 +242,7 @@ void HealthTest::Advance(size_t bytes) {
   }
 }
 
-bool HealthTest::FeedQuietly(const uint8_t* bytes) {
+bool HealthMonitor::FeedQuietly(const uint8_t* bytes) {
   const Piece<uint8_t> piece(bytes, static_cast<uint8_t>(byte_.last), byte_.run);
   if (!piece.RunsStayBelow(byte_.rct_intermittent) ||
       piece.Count(piece.first()) >= byte_.apt_intermittent) {
@@ -259,7 +259,7 @@ bool HealthTest::FeedQuietly(const uint8_t* bytes) {
 }
 
 template <typename Sample>
-bool HealthTest::FeedWordsQuietly(const uint8_t* bytes) {
+bool HealthMonitor::FeedWordsQuietly(const uint8_t* bytes) {
   // Words are put together with the lowest byte first, as FeedOneByOne() does.
   static_assert(std::endian::native == std::endian::little);
   const Piece<Sample> piece(bytes, static_cast<Sample>(word_.last), word_.run);
@@ -274,7 +274,7 @@ bool HealthTest::FeedWordsQuietly(const uint8_t* bytes) {
   return true;
 }
 
-void HealthTest::FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst) {
+void HealthMonitor::FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst) {
   const int word_bytes = options_.word_bytes;
   for (const uint8_t byte : bytes) {
     FeedSample(&byte_, byte, worst);
@@ -294,7 +294,7 @@ void HealthTest::FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Al
   }
 }
 
-void HealthTest::RestartStream() {
+void HealthMonitor::RestartStream() {
   for (Width* width : {&byte_, &word_}) {
     width->last = width->first = 0;
     width->run = width->count = width->position = 0;
@@ -306,21 +306,21 @@ void HealthTest::RestartStream() {
   if (lag_.has_value()) lag_->RestartStream();
 }
 
-void HealthTest::Forget() {
+void HealthMonitor::Forget() {
   RestartStream();
   if (lag_.has_value()) lag_->Forget();
   recent_alarms_ = {};
 }
 
 // Intermittent false alarms per sample of that width.
-double HealthTest::IntermittentRate(const Width& width) {
+double HealthMonitor::IntermittentRate(const Width& width) {
   const double rct = width.continuous
                          ? std::exp2(-8.0 * width.bytes)
                          : std::exp2(-width.min_entropy * (width.rct_intermittent - 1));
   return rct + std::exp2(-kIntermittentAlphaLog2) / kAptWindow;
 }
 
-double HealthTest::PermanentFalseAlarmsPerYear(double bytes_per_second) const {
+double HealthMonitor::PermanentFalseAlarmsPerYear(double bytes_per_second) const {
   const double words = bytes_per_second * kSecondsPerYear / options_.word_bytes;
   double per_word = options_.word_bytes * IntermittentRate(byte_);
   double samples_per_word = options_.word_bytes;
@@ -331,9 +331,10 @@ double HealthTest::PermanentFalseAlarmsPerYear(double bytes_per_second) const {
   double direct =
       words * samples_per_word * (1 + 1.0 / kAptWindow) * std::exp2(-kPermanentAlphaLog2);
   // The two tests of the lag predictor, with their chances per window.
-  const double windows_per_word = static_cast<double>(options_.word_bytes) / LagTest::kWindow;
-  per_word += 2 * windows_per_word * std::exp2(-LagTest::kIntermittentAlphaLog2);
-  direct += 2 * windows_per_word * words * std::exp2(-LagTest::kPermanentAlphaLog2);
+  const double windows_per_word =
+      static_cast<double>(options_.word_bytes) / ReplayDetector::kWindow;
+  per_word += 2 * windows_per_word * std::exp2(-ReplayDetector::kIntermittentAlphaLog2);
+  direct += 2 * windows_per_word * words * std::exp2(-ReplayDetector::kPermanentAlphaLog2);
   // A first alarm, and two more of a Poisson process within kRecurrentSamples after it.
   const double lambda = per_word * kRecurrentSamples;
   const double recurrent = words * per_word * lambda * lambda / 2;

@@ -2,7 +2,7 @@
 // and adaptive proportion (APT), at byte width and at the width of the source's native words, a
 // claim-independent test that two neighbouring native words differ, and a lag predictor.
 //
-//   HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
+//   HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
 //   if (auto alarm = test.Feed(bytes)) …
 //
 // Two tiers. An intermittent alarm (probability 2^-30 per sample on a source that is as good as
@@ -30,7 +30,7 @@
 
 namespace entropyd {
 
-class HealthTest {
+class HealthMonitor {
  public:
   struct Options {
     double min_entropy = 0;  // bits per byte that the cutoffs assume, 0 < H <= 8
@@ -62,7 +62,7 @@ class HealthTest {
   // With the lag predictor, whose window lives in `arena`, or without it where there is none.
   // Errors: INVALID_ARGUMENT for H outside (0, 8] or another word size; OUT_OF_RANGE when some
   // cutoff is not reachable; RESOURCE_EXHAUSTED when the arena is full.
-  static absl::StatusOr<HealthTest> Create(const Options& options, SecretArena* arena = nullptr);
+  static absl::StatusOr<HealthMonitor> Create(const Options& options, SecretArena* arena = nullptr);
 
   // Examines the next raw bytes. At most one intermittent alarm is raised per block (the bytes of a
   // block share its fate); a permanent one is raised whenever it occurs and ends the examination.
@@ -103,7 +103,7 @@ class HealthTest {
   };
 
   static double IntermittentRate(const Width& width);
-  explicit HealthTest(const Options& options) : options_(options) {}
+  explicit HealthMonitor(const Options& options) : options_(options) {}
   static absl::StatusOr<Width> MakeWidth(double min_entropy, int bytes);
   void FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst);
   void FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst);
@@ -115,15 +115,15 @@ class HealthTest {
   void Advance(size_t bytes);
   void Raise(const Width& width, Test test, uint32_t value, bool permanent,
              absl::optional<Alarm>* worst);
-  void Raise(const LagTest::Verdict& verdict, absl::optional<Alarm>* worst);
-  void RaiseLate(const LagTest::Verdict& verdict, bool alarmed_before,
+  void Raise(const ReplayDetector::Verdict& verdict, absl::optional<Alarm>* worst);
+  void RaiseLate(const ReplayDetector::Verdict& verdict, bool alarmed_before,
                  absl::optional<Alarm>* worst);
   void Raise(Alarm alarm, absl::optional<Alarm>* worst);
 
   Options options_;
   Width byte_;
   Width word_;  // unused when word_bytes is 1
-  absl::optional<LagTest> lag_;
+  absl::optional<ReplayDetector> lag_;
   size_t tail_bytes_ = 0;
   uint64_t partial_ = 0;  // bytes of a native word not complete yet
   int partial_bytes_ = 0;

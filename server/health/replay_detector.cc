@@ -17,12 +17,13 @@ constexpr uint64_t kLowBits = 0x0101010101010101;
 constexpr uint64_t kHighBits = 0x8080808080808080;
 
 uint32_t ReplayCutoff(double min_entropy, int alpha_log2) {
-  return static_cast<uint32_t>(std::ceil((alpha_log2 + 2 * LagTest::kWindowLog2) / min_entropy));
+  return static_cast<uint32_t>(
+      std::ceil((alpha_log2 + 2 * ReplayDetector::kWindowLog2) / min_entropy));
 }
 
 }  // namespace
 
-LagTest::Cutoffs LagTest::CutoffsFor(double min_entropy) {
+ReplayDetector::Cutoffs ReplayDetector::CutoffsFor(double min_entropy) {
   Cutoffs cutoffs;
   cutoffs.replay_intermittent = ReplayCutoff(min_entropy, kIntermittentAlphaLog2);
   cutoffs.replay_permanent = ReplayCutoff(min_entropy, kPermanentAlphaLog2);
@@ -32,7 +33,7 @@ LagTest::Cutoffs LagTest::CutoffsFor(double min_entropy) {
   return cutoffs;
 }
 
-absl::StatusOr<LagTest> LagTest::Create(double min_entropy, SecretArena* arena) {
+absl::StatusOr<ReplayDetector> ReplayDetector::Create(double min_entropy, SecretArena* arena) {
   const Cutoffs cutoffs = CutoffsFor(min_entropy);
   if (cutoffs.replay_permanent > kMaxRun) {
     return absl::OutOfRangeError(absl::StrCat(
@@ -41,10 +42,10 @@ absl::StatusOr<LagTest> LagTest::Create(double min_entropy, SecretArena* arena) 
   }
   absl::StatusOr<SecretBytes> memory = arena->Allocate(kMemoryBytes);
   if (!memory.ok()) return memory.status();
-  return LagTest(cutoffs, *std::move(memory));
+  return ReplayDetector(cutoffs, *std::move(memory));
 }
 
-LagTest::LagTest(const Cutoffs& cutoffs, SecretBytes memory)
+ReplayDetector::ReplayDetector(const Cutoffs& cutoffs, SecretBytes memory)
     : cutoffs_(cutoffs), memory_(std::move(memory)) {
   constexpr uint32_t kHeads = 1u << kHeadsLog2;
   static_assert(kMemoryBytes == 2 * kFiledWords * sizeof(uint64_t) + kRingMask + 1 +
@@ -60,7 +61,7 @@ LagTest::LagTest(const Cutoffs& cutoffs, SecretBytes memory)
   Forget();
 }
 
-void LagTest::Forget() {
+void ReplayDetector::Forget() {
   Cleanse(memory_.span());
   // Zeros in the file are older than any window.
   position_ = 4 * kWindow;
@@ -68,7 +69,7 @@ void LagTest::Forget() {
   RestartStream();
 }
 
-void LagTest::RestartStream() {
+void ReplayDetector::RestartStream() {
   stream_ = 0;
   hash_ = 0;
   lag_ = run_ = told_ = 0;
@@ -78,11 +79,11 @@ void LagTest::RestartStream() {
   seen_ = correct_ = 0;
 }
 
-void LagTest::Tell(const Verdict& verdict, absl::optional<Verdict>* worst) {
+void ReplayDetector::Tell(const Verdict& verdict, absl::optional<Verdict>* worst) {
   if (!worst->has_value() || verdict.permanent || !(*worst)->permanent) *worst = verdict;
 }
 
-absl::optional<LagTest::Verdict> LagTest::Feed(absl::Span<const uint8_t> bytes) {
+absl::optional<ReplayDetector::Verdict> ReplayDetector::Feed(absl::Span<const uint8_t> bytes) {
   absl::optional<Verdict> worst;
   for (const uint8_t byte : bytes) {
     Predict(byte, &worst);
@@ -98,13 +99,13 @@ absl::optional<LagTest::Verdict> LagTest::Feed(absl::Span<const uint8_t> bytes) 
   return worst;
 }
 
-inline bool LagTest::MayBeFiled() const {
+inline bool ReplayDetector::MayBeFiled() const {
   const uint64_t bit = hash_ >> (64 - kFiledLog2);
   const uint64_t word = filed_[bit / 64 * 2] | filed_[bit / 64 * 2 + 1];
   return (word >> (bit % 64) & 1) != 0;
 }
 
-inline void LagTest::File() {
+inline void ReplayDetector::File() {
   uint64_t* const filed = filed_ + position_ / kWindow % 2;
   if (position_ % kWindow == 0) {
     for (size_t i = 0; i < kFiledWords; ++i) filed[2 * i] = 0;
@@ -117,7 +118,7 @@ inline void LagTest::File() {
   head = position_;
 }
 
-inline void LagTest::FollowReplay(absl::optional<Verdict>* worst) {
+inline void ReplayDetector::FollowReplay(absl::optional<Verdict>* worst) {
   if (lag_ != 0 && At(position_ - 1) == At(position_ - 1 - lag_)) {
     ++run_;
   } else {
@@ -132,7 +133,7 @@ inline void LagTest::FollowReplay(absl::optional<Verdict>* worst) {
   }
 }
 
-inline void LagTest::LookForReplay() {
+inline void ReplayDetector::LookForReplay() {
   uint32_t place = heads_[hash_ >> (64 - kHeadsLog2)];
   uint32_t last_lag = 0;
   for (int i = 0; i < kMaxCandidates; ++i) {
@@ -150,14 +151,14 @@ inline void LagTest::LookForReplay() {
   }
 }
 
-uint32_t LagTest::RunBehind(uint32_t lag) {
+uint32_t ReplayDetector::RunBehind(uint32_t lag) {
   const uint32_t longest = std::min({stream_, cutoffs_.replay_permanent, history_ - lag});
   uint32_t run = 0;
   while (run < longest && At(position_ - 1 - run) == At(position_ - 1 - run - lag)) ++run;
   return run;
 }
 
-inline void LagTest::Predict(uint8_t byte, absl::optional<Verdict>* worst) {
+inline void ReplayDetector::Predict(uint8_t byte, absl::optional<Verdict>* worst) {
   // Which of the last eight bytes are like this one: seldom any.
   const uint64_t difference = recent_ ^ (kLowBits * byte);
   if (((difference - kLowBits) & ~difference & kHighBits) != 0) {

@@ -33,7 +33,7 @@
 
 namespace entropyd {
 
-class LagTest {
+class ReplayDetector {
  public:
   static constexpr int kWindowLog2 = 17;
   static constexpr uint32_t kWindow = uint32_t{1} << kWindowLog2;
@@ -60,7 +60,7 @@ class LagTest {
 
   // Of `arena` it takes kMemoryBytes: the window is made of samples. Errors: RESOURCE_EXHAUSTED;
   // OUT_OF_RANGE when the replay cutoff exceeds kMaxRun (H below about 0.06).
-  static absl::StatusOr<LagTest> Create(double min_entropy, SecretArena* arena);
+  static absl::StatusOr<ReplayDetector> Create(double min_entropy, SecretArena* arena);
 
   // Examines the next bytes. What is found last within `bytes` is told, a permanent verdict first
   // of all; each kind once per run or window and tier.
@@ -90,7 +90,7 @@ class LagTest {
   static constexpr int kFiledLog2 = 19;
   static constexpr size_t kFiledWords = (size_t{1} << kFiledLog2) / 64;
 
-  LagTest(const Cutoffs& cutoffs, SecretBytes memory);
+  ReplayDetector(const Cutoffs& cutoffs, SecretBytes memory);
   uint8_t& At(uint32_t position) { return ring_[position & kRingMask]; }
   uint32_t RunBehind(uint32_t lag);
   bool MayBeFiled() const;

@@ -29,7 +29,7 @@ constexpr int64_t kRateWindowNanos = 2 * kNanosPerSecond;
 
 }  // namespace
 
-Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthTest test,
+Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMonitor test,
                SecretBytes held, const Clock* clock, Log* log)
     : spec_(std::move(spec)),
       driver_(std::move(driver)),
@@ -156,7 +156,7 @@ void Source::Take(absl::Span<const uint8_t> bytes) {
   }
   std::memcpy(held_.data() + held_bytes_, bytes.data(), bytes.size());
   held_bytes_ += bytes.size();
-  if (absl::optional<HealthTest::Alarm> alarm = test_.Feed(bytes)) OnAlarm(*alarm);
+  if (absl::optional<HealthMonitor::Alarm> alarm = test_.Feed(bytes)) OnAlarm(*alarm);
   if (held_bytes_ - tail_bytes_ == test_.block_bytes()) CloseBlock();
 }
 
@@ -201,20 +201,20 @@ void Source::Deliver(absl::Span<const uint8_t> block) {
   status_.set_credited_bits(status_.credited_bits() + credited);
 }
 
-void Source::OnAlarm(const HealthTest::Alarm& alarm) {
+void Source::OnAlarm(const HealthMonitor::Alarm& alarm) {
   block_alarmed_ = true;
   {
     absl::MutexLock lock(&mutex_);
     switch (alarm.test) {
-      case HealthTest::Test::kApt:
+      case HealthMonitor::Test::kApt:
         status_.set_apt_failures(status_.apt_failures() + 1);
         break;
-      case HealthTest::Test::kReplay:
-      case HealthTest::Test::kPrediction:
+      case HealthMonitor::Test::kReplay:
+      case HealthMonitor::Test::kPrediction:
         status_.set_lag_failures(status_.lag_failures() + 1);
         break;
-      case HealthTest::Test::kRct:
-      case HealthTest::Test::kContinuous:
+      case HealthMonitor::Test::kRct:
+      case HealthMonitor::Test::kContinuous:
         status_.set_rct_failures(status_.rct_failures() + 1);
         break;
     }

@@ -12,7 +12,7 @@
 //   GONE: the device is missing or silent; opened again every second.
 //
 // Bytes are held until the window of every health test has closed over them, and the last ones of a
-// block until no run can have begun in them (HealthTest), so that nothing of a block with an alarm
+// block until no run can have begun in them (HealthMonitor), so that nothing of a block with an alarm
 // in it, and no part of a run, ever reaches a pool. The bytes of start-up tests are dropped.
 //
 // A source may feed several pools; each block goes to one of them, so no two pools share bytes.
@@ -74,9 +74,11 @@ class Source {
   using TestDone = std::function<void(absl::StatusOr<v1::Source>)>;
 
   // `held` has HeldBytes(test). The references outlive the source.
-  static size_t HeldBytes(const HealthTest& test) { return test.block_bytes() + test.tail_bytes(); }
-  Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthTest test, SecretBytes held,
-         const Clock* clock, Log* log);
+  static size_t HeldBytes(const HealthMonitor& test) {
+    return test.block_bytes() + test.tail_bytes();
+  }
+  Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMonitor test,
+         SecretBytes held, const Clock* clock, Log* log);
 
   // REQUIRES: before the first Step().
   void AddSink(SourceSink* sink, int member) { sinks_.push_back({sink, member}); }
@@ -129,7 +131,7 @@ class Source {
   void Take(absl::Span<const uint8_t> bytes);
   void CloseBlock();
   void Deliver(absl::Span<const uint8_t> block);
-  void OnAlarm(const HealthTest::Alarm& alarm);
+  void OnAlarm(const HealthMonitor::Alarm& alarm);
   void GoneBecause(absl::string_view reason, int64_t now);
   void SetState(v1::SourceState state, absl::string_view reason);
   void Remember() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -145,7 +147,7 @@ class Source {
   std::vector<Attached> sinks_;
 
   // The stepping thread's own.
-  HealthTest test_;
+  HealthMonitor test_;
   SecretBytes held_;  // the tail of the last block, then the open one
   size_t tail_bytes_ = 0;
   size_t held_bytes_ = 0;  // with the tail

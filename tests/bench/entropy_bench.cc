@@ -94,12 +94,12 @@ class Samples {
 void Health(int word_bytes, bool with_lag, double seconds) {
   const std::unique_ptr<SecretArena> arena =
       ValueOrDie(SecretArena::Create(2 << 20, SecretArena::Locking::kBestEffort));
-  HealthTest test =
-      ValueOrDie(HealthTest::Create({.min_entropy = kHealthMinEntropy, .word_bytes = word_bytes},
-                                    with_lag ? arena.get() : nullptr));
+  HealthMonitor test =
+      ValueOrDie(HealthMonitor::Create({.min_entropy = kHealthMinEntropy, .word_bytes = word_bytes},
+                                       with_lag ? arena.get() : nullptr));
   Samples samples;
   const auto work = [&] {
-    const absl::optional<HealthTest::Alarm> alarm = test.Feed(samples.Next());
+    const absl::optional<HealthMonitor::Alarm> alarm = test.Feed(samples.Next());
     if (alarm.has_value()) Die("ideal samples raised an alarm: " + alarm->ToString());
     return kPiece;
   };

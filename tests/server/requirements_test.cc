@@ -38,7 +38,8 @@ absl::Status CheckSource(const std::string& source) {
 TEST(RequirementsTest, M6_RateThatWouldLatchASoundSourceByChanceIsRefused) {
   for (const double claim : {0.5, 1.0, 4.0, 7.9}) {
     // Driver rdrand: words of 64 bits at any rate.
-    const HealthTest test = HealthTest::Create({.min_entropy = claim, .word_bytes = 8}).value();
+    const HealthMonitor test =
+        HealthMonitor::Create({.min_entropy = claim, .word_bytes = 8}).value();
     uint64_t accepted = 1, refused = uint64_t{1} << 40;
     while (refused - accepted > 1) {
       const uint64_t rate = accepted + (refused - accepted) / 2;
@@ -116,7 +117,7 @@ TEST(RequirementsTest, M17_SourceThatHangsInItsDeviceDelaysNoReader) {
   SourceSpec spec;
   spec.name = "hung";
   spec.claims = {.group = "board", .min_entropy = 4, .health_min_entropy = 4, .max_rate = 1 << 20};
-  HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 1}).value();
+  HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}).value();
   SecretBytes held = arena->Allocate(test.block_bytes()).value();
   SourceThread thread(std::make_unique<Source>(spec, std::make_unique<HungDriver>(&hanging),
                                                std::move(test), std::move(held), &clock, &log));

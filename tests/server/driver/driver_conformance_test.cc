@@ -135,9 +135,9 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
     SourceSpec spec;
     spec.name = GetParam().name;
     spec.claims = entry->claims(rig_->Config());
-    HealthTest test = HealthTest::Create({.min_entropy = spec.claims.health_min_entropy,
-                                          .word_bytes = spec.claims.word_bytes})
-                          .value();
+    HealthMonitor test = HealthMonitor::Create({.min_entropy = spec.claims.health_min_entropy,
+                                                .word_bytes = spec.claims.word_bytes})
+                             .value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     auto source = std::make_unique<Source>(spec, std::move(driver_), std::move(test),
                                            std::move(held), &clock_, &log_);
@@ -270,7 +270,7 @@ TEST_P(DriverConformance, ClaimsAreSound) {
   if (claims.software) {
     EXPECT_EQ(claims.min_entropy, 0);
   }
-  const absl::StatusOr<HealthTest> test = HealthTest::Create(
+  const absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(
       {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
   ASSERT_TRUE(test.ok()) << test.status();
   EXPECT_LT(test->PermanentFalseAlarmsPerYear(static_cast<double>(claims.max_rate)), 1);

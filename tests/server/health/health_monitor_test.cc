@@ -12,7 +12,7 @@
 namespace entropyd {
 namespace {
 
-using Alarm = HealthTest::Alarm;
+using Alarm = HealthMonitor::Alarm;
 
 std::vector<uint8_t> IdealBytes(size_t n, uint64_t seed) {
   std::mt19937_64 generator(seed);
@@ -21,12 +21,13 @@ std::vector<uint8_t> IdealBytes(size_t n, uint64_t seed) {
   return bytes;
 }
 
-HealthTest Make(double min_entropy, int word_bytes) {
-  return HealthTest::Create({.min_entropy = min_entropy, .word_bytes = word_bytes}).value();
+HealthMonitor Make(double min_entropy, int word_bytes) {
+  return HealthMonitor::Create({.min_entropy = min_entropy, .word_bytes = word_bytes}).value();
 }
 
 // Feeds byte by byte and returns the alarms with the number of bytes fed when each came.
-std::vector<std::pair<size_t, Alarm>> Alarms(HealthTest* test, const std::vector<uint8_t>& bytes) {
+std::vector<std::pair<size_t, Alarm>> Alarms(HealthMonitor* test,
+                                             const std::vector<uint8_t>& bytes) {
   std::vector<std::pair<size_t, Alarm>> alarms;
   for (size_t i = 0; i < bytes.size(); ++i) {
     if (auto alarm = test->Feed({&bytes[i], 1})) alarms.push_back({i + 1, *alarm});
@@ -34,36 +35,36 @@ std::vector<std::pair<size_t, Alarm>> Alarms(HealthTest* test, const std::vector
   return alarms;
 }
 
-TEST(HealthTestTest, IdealBytesRaiseNoAlarm) {
+TEST(HealthMonitorTest, IdealBytesRaiseNoAlarm) {
   for (const int width : {1, 4, 8}) {
-    HealthTest test = Make(4, width);
+    HealthMonitor test = Make(4, width);
     EXPECT_FALSE(test.Feed(IdealBytes(4 << 20, 1)).has_value()) << width;
     EXPECT_EQ(test.samples(), (4u << 20) / width);
   }
 }
 
-TEST(HealthTestTest, M3_ConstantBytesAlarmAtTheCutoffAndLatchAtTheNext) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, M3_ConstantBytesAlarmAtTheCutoffAndLatchAtTheNext) {
+  HealthMonitor test = Make(4, 1);
   const auto alarms = Alarms(&test, std::vector<uint8_t>(16, 0x5a));
   ASSERT_EQ(alarms.size(), 2u);
   EXPECT_EQ(alarms[0].first, 9u);  // 1 + 30 / 4, rounded up
-  EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kRct);
+  EXPECT_EQ(alarms[0].second.test, HealthMonitor::Test::kRct);
   EXPECT_FALSE(alarms[0].second.permanent);
   EXPECT_EQ(alarms[1].first, 16u);  // 1 + 60 / 4
   EXPECT_TRUE(alarms[1].second.permanent);
   EXPECT_FALSE(alarms[1].second.recurrent);
 }
 
-TEST(HealthTestTest, RunOneShortOfTheCutoffPasses) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, RunOneShortOfTheCutoffPasses) {
+  HealthMonitor test = Make(4, 1);
   std::vector<uint8_t> bytes(8, 0x5a);
   bytes.push_back(0);
   bytes.insert(bytes.end(), 8, 0x5a);
   EXPECT_TRUE(Alarms(&test, bytes).empty());
 }
 
-TEST(HealthTestTest, RunIsCountedAcrossBlocksAndCalls) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, RunIsCountedAcrossBlocksAndCalls) {
+  HealthMonitor test = Make(4, 1);
   std::vector<uint8_t> bytes = IdealBytes(test.block_bytes(), 2);
   std::fill(bytes.end() - 4, bytes.end(), 0x5a);
   EXPECT_FALSE(test.Feed(bytes).has_value());
@@ -72,8 +73,8 @@ TEST(HealthTestTest, RunIsCountedAcrossBlocksAndCalls) {
   EXPECT_EQ(alarms[0].first, 5u);
 }
 
-TEST(HealthTestTest, BiasedBytesFailTheAdaptiveProportionTest) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, BiasedBytesFailTheAdaptiveProportionTest) {
+  HealthMonitor test = Make(4, 1);
   // The window's first value 71 times, never twice in a row: the cutoff for 4 bits.
   std::vector<uint8_t> bytes(512);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
@@ -81,20 +82,20 @@ TEST(HealthTestTest, BiasedBytesFailTheAdaptiveProportionTest) {
   const auto alarms = Alarms(&test, bytes);
   ASSERT_EQ(alarms.size(), 1u);
   EXPECT_EQ(alarms[0].first, 141u);  // the 71st
-  EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kApt);
+  EXPECT_EQ(alarms[0].second.test, HealthMonitor::Test::kApt);
   EXPECT_EQ(alarms[0].second.value, 71u);
 }
 
-TEST(HealthTestTest, OneOccurrenceFewerPassesTheAdaptiveProportionTest) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, OneOccurrenceFewerPassesTheAdaptiveProportionTest) {
+  HealthMonitor test = Make(4, 1);
   std::vector<uint8_t> bytes(512);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
   for (size_t i = 0; i < 70; ++i) bytes[2 * i] = 0;
   EXPECT_TRUE(Alarms(&test, bytes).empty());
 }
 
-TEST(HealthTestTest, WindowThatIsMostlyOneValueLatches) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, WindowThatIsMostlyOneValueLatches) {
+  HealthMonitor test = Make(4, 1);
   std::vector<uint8_t> bytes(512);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
   for (size_t i = 0; i < 92; ++i) bytes[2 * i] = 0;
@@ -103,13 +104,13 @@ TEST(HealthTestTest, WindowThatIsMostlyOneValueLatches) {
   EXPECT_FALSE(alarms[0].second.permanent);
   EXPECT_EQ(alarms[1].first, 183u);  // the 92nd: the cutoff of 2^-60
   EXPECT_TRUE(alarms[1].second.permanent);
-  EXPECT_EQ(alarms[1].second.test, HealthTest::Test::kApt);
+  EXPECT_EQ(alarms[1].second.test, HealthMonitor::Test::kApt);
   EXPECT_FALSE(alarms[1].second.recurrent);
 }
 
 // At 64 bits a word the cutoff of 2^-60 is 2 by the formula.
-TEST(HealthTestTest, OneRepeatedWordDoesNotLatchASourceThatClaimsEverything) {
-  HealthTest test = Make(8, 8);
+TEST(HealthMonitorTest, OneRepeatedWordDoesNotLatchASourceThatClaimsEverything) {
+  HealthMonitor test = Make(8, 8);
   std::vector<uint8_t> bytes = IdealBytes(80, 3);
   std::memcpy(&bytes[48], &bytes[40], 8);
   const auto alarms = Alarms(&test, bytes);
@@ -117,8 +118,8 @@ TEST(HealthTestTest, OneRepeatedWordDoesNotLatchASourceThatClaimsEverything) {
   EXPECT_FALSE(alarms[0].second.permanent);
 }
 
-TEST(HealthTestTest, WindowsDoNotShareTheirCounts) {
-  HealthTest test = Make(4, 1);
+TEST(HealthMonitorTest, WindowsDoNotShareTheirCounts) {
+  HealthMonitor test = Make(4, 1);
   std::vector<uint8_t> bytes(1024);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(1 + i % 255);
   // Fifty in the second half of one window, fifty in the first half of the next.
@@ -127,29 +128,29 @@ TEST(HealthTestTest, WindowsDoNotShareTheirCounts) {
   EXPECT_TRUE(Alarms(&test, bytes).empty());
 }
 
-TEST(HealthTestTest, M1_EqualNeighbouringWordsAlarmWhateverTheClaim) {
+TEST(HealthMonitorTest, M1_EqualNeighbouringWordsAlarmWhateverTheClaim) {
   for (const int width : {4, 8}) {
-    HealthTest test = Make(0.5, width);
+    HealthMonitor test = Make(0.5, width);
     std::vector<uint8_t> bytes = IdealBytes(10 * width, 3);
     std::memcpy(&bytes[6 * width], &bytes[5 * width], width);
     const auto alarms = Alarms(&test, bytes);
     ASSERT_EQ(alarms.size(), 1u) << width;
     EXPECT_EQ(alarms[0].first, 7u * width);
     EXPECT_EQ(alarms[0].second.width_bytes, width);
-    EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kContinuous);
+    EXPECT_EQ(alarms[0].second.test, HealthMonitor::Test::kContinuous);
     EXPECT_FALSE(alarms[0].second.permanent);
   }
 }
 
-TEST(HealthTestTest, EqualBytesAtAnotherAlignmentAreNoWord) {
-  HealthTest test = Make(4, 4);
+TEST(HealthMonitorTest, EqualBytesAtAnotherAlignmentAreNoWord) {
+  HealthMonitor test = Make(4, 4);
   std::vector<uint8_t> bytes = IdealBytes(64, 4);
   std::memcpy(&bytes[22], &bytes[18], 4);
   EXPECT_TRUE(Alarms(&test, bytes).empty());
 }
 
-TEST(HealthTestTest, M3_ThirdAlarmedBlockWithinAMillionSamplesLatches) {
-  HealthTest test = Make(4, 4);
+TEST(HealthMonitorTest, M3_ThirdAlarmedBlockWithinAMillionSamplesLatches) {
+  HealthMonitor test = Make(4, 4);
   int alarms = 0;
   absl::optional<Alarm> last;
   for (int block = 0; block < 60 && alarms < 3; ++block) {
@@ -168,8 +169,8 @@ TEST(HealthTestTest, M3_ThirdAlarmedBlockWithinAMillionSamplesLatches) {
       << last->ToString();
 }
 
-TEST(HealthTestTest, AlarmsFarApartDoNotLatch) {
-  HealthTest test = Make(4, 4);
+TEST(HealthMonitorTest, AlarmsFarApartDoNotLatch) {
+  HealthMonitor test = Make(4, 4);
   int alarms = 0;
   const int blocks_per_million = 1'000'000 / 512;
   const std::vector<uint8_t> clean = IdealBytes(test.block_bytes(), 5);
@@ -185,19 +186,19 @@ TEST(HealthTestTest, AlarmsFarApartDoNotLatch) {
   EXPECT_EQ(alarms, 4);
 }
 
-TEST(HealthTestTest, SeveralFaultsOfOneBlockCountOnce) {
-  HealthTest test = Make(4, 4);
+TEST(HealthMonitorTest, SeveralFaultsOfOneBlockCountOnce) {
+  HealthMonitor test = Make(4, 4);
   std::vector<uint8_t> bytes = IdealBytes(test.block_bytes(), 6);
   for (const size_t at : {100, 400, 800, 1200}) std::memcpy(&bytes[at + 4], &bytes[at], 4);
   EXPECT_EQ(Alarms(&test, bytes).size(), 1u);
 }
 
-TEST(HealthTestTest, M3_AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsReset) {
+TEST(HealthMonitorTest, M3_AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsReset) {
   const std::vector<uint8_t> clean = IdealBytes(2048, 7);
   std::vector<uint8_t> bad = clean;
   std::memcpy(&bad[404], &bad[400], 4);
   for (const bool reset : {false, true}) {
-    HealthTest test = Make(4, 4);
+    HealthMonitor test = Make(4, 4);
     for (int i = 0; i < 2; ++i) {
       ASSERT_FALSE(test.Feed(bad)->permanent);
       test.RestartStream();
@@ -207,34 +208,34 @@ TEST(HealthTestTest, M3_AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsReset) 
   }
 }
 
-TEST(HealthTestTest, RestartForgetsTheOpenRun) {
+TEST(HealthMonitorTest, RestartForgetsTheOpenRun) {
   for (const uint8_t value : {0x5a, 0}) {
-    HealthTest test = Make(4, 1);
+    HealthMonitor test = Make(4, 1);
     EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, value)).empty());
     test.RestartStream();
     EXPECT_TRUE(Alarms(&test, std::vector<uint8_t>(8, value)).empty());
   }
 }
 
-TEST(HealthTestTest, M4_BadOptionsAreRefused) {
-  EXPECT_EQ(HealthTest::Create({.min_entropy = 0}).status().code(),
+TEST(HealthMonitorTest, M4_BadOptionsAreRefused) {
+  EXPECT_EQ(HealthMonitor::Create({.min_entropy = 0}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(HealthTest::Create({.min_entropy = 8.1}).status().code(),
+  EXPECT_EQ(HealthMonitor::Create({.min_entropy = 8.1}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(HealthTest::Create({.min_entropy = 4, .word_bytes = 3}).status().code(),
+  EXPECT_EQ(HealthMonitor::Create({.min_entropy = 4, .word_bytes = 3}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(HealthTest::Create({.min_entropy = 0.1}).status().code(),
+  EXPECT_EQ(HealthMonitor::Create({.min_entropy = 0.1}).status().code(),
             absl::StatusCode::kOutOfRange);
 }
 
-TEST(HealthTestTest, StartUpTakesTwoWindowsOfNativeSamples) {
+TEST(HealthMonitorTest, StartUpTakesTwoWindowsOfNativeSamples) {
   EXPECT_EQ(Make(4, 1).startup_bytes(), 1024u);
   EXPECT_EQ(Make(4, 8).startup_bytes(), 8192u);
   EXPECT_EQ(Make(4, 8).block_bytes(), 4096u);
 }
 
-TEST(HealthTestTest, FalseAlarmsRiseWithTheRate) {
-  const HealthTest test = Make(5, 1);  // its repetition count has exactly alpha = 2^-30
+TEST(HealthMonitorTest, FalseAlarmsRiseWithTheRate) {
+  const HealthMonitor test = Make(5, 1);  // its repetition count has exactly alpha = 2^-30
   // One byte source at 1 MB/s: 3.2e13 samples a year; 2^-60 each is 2.7e-5, the third alarm in a
   // million (9.3e-4)^2 / 2 of 3.2e13 * 2^-30.
   const double per_year = test.PermanentFalseAlarmsPerYear(1e6);
@@ -268,13 +269,13 @@ std::vector<uint8_t> FaultyBytes(size_t n, uint64_t seed) {
 }
 
 // Whole windows are examined at once when nothing in them can alarm. Byte by byte they never are.
-TEST(HealthTestTest, WholeWindowsAtOnceRaiseTheSameAlarmsAsByteByByte) {
+TEST(HealthMonitorTest, WholeWindowsAtOnceRaiseTheSameAlarmsAsByteByByte) {
   int alarms = 0;
   for (const int width : {1, 4, 8}) {
     for (const double min_entropy : {0.5, 2.0, 4.0, 7.0, 8.0}) {
       for (uint64_t seed = 0; seed < 20; ++seed) {
-        HealthTest at_once = Make(min_entropy, width);
-        HealthTest one_by_one = Make(min_entropy, width);
+        HealthMonitor at_once = Make(min_entropy, width);
+        HealthMonitor one_by_one = Make(min_entropy, width);
         const std::vector<uint8_t> bytes = FaultyBytes(16 * 4096, seed);
         std::mt19937_64 cut(seed);
         for (size_t at = 0; at < bytes.size();) {
@@ -305,24 +306,24 @@ TEST(HealthTestTest, WholeWindowsAtOnceRaiseTheSameAlarmsAsByteByByte) {
 }
 
 // A fault of real silicon: byte-wise tests pass it, the first repeated native word gives it away.
-TEST(HealthTestTest, M1_CaptureOfAFaultyRdseedAlarmsAtTheFirstRepeatedWord) {
+TEST(HealthMonitorTest, M1_CaptureOfAFaultyRdseedAlarmsAtTheFirstRepeatedWord) {
   std::ifstream file(ENTROPYD_VECTORS "/rdseed32-faulty-zen5.bin", std::ios::binary);
   const std::vector<uint8_t> capture{std::istreambuf_iterator<char>(file), {}};
   ASSERT_EQ(capture.size(), 65536u * 4);
   size_t repeat = 1;
   while (std::memcmp(&capture[4 * repeat], &capture[4 * repeat - 4], 4) != 0) ++repeat;
 
-  HealthTest words = Make(4, 4);
+  HealthMonitor words = Make(4, 4);
   const auto alarms = Alarms(&words, capture);
   ASSERT_FALSE(alarms.empty());
   EXPECT_EQ(alarms[0].first, 4 * (repeat + 1));
-  EXPECT_EQ(alarms[0].second.test, HealthTest::Test::kContinuous);
+  EXPECT_EQ(alarms[0].second.test, HealthMonitor::Test::kContinuous);
   EXPECT_EQ(alarms[0].second.width_bytes, 4);
   // Three such blocks within a million samples: latched, although no run is longer than two.
   EXPECT_TRUE(alarms.back().second.permanent);
   EXPECT_TRUE(alarms.back().second.recurrent);
 
-  HealthTest bytes = Make(4, 1);
+  HealthMonitor bytes = Make(4, 1);
   EXPECT_TRUE(Alarms(&bytes, capture).empty());
 }
 

@@ -25,7 +25,8 @@ class SourceOrdersTest : public ::testing::Test {
                    .word_bytes = 1,
                    .max_rate = 1'000'000,
                    .read_bytes = 64};
-    HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 1}, arena_.get()).value();
+    HealthMonitor test =
+        HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}, arena_.get()).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     source_ = std::make_unique<Source>(spec, std::make_unique<FakeDriver>(&device_),
                                        std::move(test), std::move(held), &clock_, &log_);

@@ -34,7 +34,7 @@ class SourceThreadTest : public ::testing::Test {
     spec.claims.min_entropy = 4;
     spec.claims.health_min_entropy = 4;
     spec.claims.max_rate = 1'000'000;
-    HealthTest test = HealthTest::Create({.min_entropy = 4, .word_bytes = 1}).value();
+    HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     auto source = std::make_unique<Source>(spec, std::move(driver), std::move(test),
                                            std::move(held), &clock_, &log_);
