@@ -255,7 +255,7 @@ void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
   bool empty = false;
   while (!empty && clock->NowNanos() < deadline_nanos) {
     loop->RunAndWait([&empty](Dispatcher& d, int64_t) {
-      empty = d.roster().sessions().empty() && d.draws().empty();
+      empty = d.registry().sessions().empty() && d.gets().empty();
     });
     if (!empty) absl::SleepFor(absl::Milliseconds(20));
   }

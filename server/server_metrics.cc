@@ -62,10 +62,10 @@ void ServerMetrics::Refresh(const Dispatcher& dispatcher, int64_t now_nanos) {
   for (const TotalSeries& total : totals_) {
     Metrics::SetCounter(total.series, static_cast<double>(dispatcher.totals().*total.value));
   }
-  agents_->Set(static_cast<double>(dispatcher.roster().registered()));
+  agents_->Set(static_cast<double>(dispatcher.registry().registered()));
   draining_->Set(dispatcher.draining() ? 1 : 0);
   in_flight_->Set(static_cast<double>(dispatcher.totals().in_flight_bytes));
-  waiting_draws_->Set(static_cast<double>(dispatcher.draws().size()));
+  waiting_draws_->Set(static_cast<double>(dispatcher.gets().size()));
   RefreshClasses(dispatcher, now_nanos);
 }
 

@@ -44,7 +44,7 @@ class Gate {
   absl::StatusOr<std::string> Admit(const Caller& caller,
                                     absl::Span<const config::v1::Role> roles) const;
 
-  // OK, or PERMISSION_DENIED when none of the roles lets `identity` draw from POOL/CLASS. The
+  // OK, or PERMISSION_DENIED when none of the roles lets `identity` get from POOL/CLASS. The
   // caller logs and counts, for it knows the call.
   absl::Status AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
                           absl::string_view pool_class) const;

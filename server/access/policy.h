@@ -24,7 +24,7 @@ class Policy {
 
   // OK, or PERMISSION_DENIED naming identity and role. Any rule that matches is enough.
   absl::Status CheckRole(absl::string_view identity, config::v1::Role role) const;
-  // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, draw from POOL/CLASS?
+  // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, get from POOL/CLASS?
   absl::Status CheckClass(absl::string_view identity, config::v1::Role role,
                           absl::string_view pool_class) const;
 

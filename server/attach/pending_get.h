@@ -15,7 +15,7 @@
 
 namespace entropyd {
 
-class Draw final : public MailNode, public Demand {
+class PendingGet final : public MailNode, public Demand {
  public:
   static constexpr uint32_t kMaxBytes = 32 * 1024;  // one message's payload
 
@@ -32,7 +32,9 @@ class Draw final : public MailNode, public Demand {
     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED;
   };
 
-  explicit Draw(Request asked) : MailNode(Kind::kDraw), request(std::move(asked)) { draw = this; }
+  explicit PendingGet(Request asked) : MailNode(Kind::kGet), request(std::move(asked)) {
+    get = this;
+  }
 
   const Request request;
   std::unique_ptr<Outlet> outlet;

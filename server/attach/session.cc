@@ -217,7 +217,7 @@ void Session::End(const absl::Status& status, int64_t now_nanos) {
 }
 
 uint32_t Session::guests() const {
-  uint32_t guests = 0;  // a host's guests may draw from several classes: the largest is the floor
+  uint32_t guests = 0;  // a host's guests may get from several classes: the largest is the floor
   for (const auto& channel : channels_) {
     if (channel->phase != v1::PHASE_CLOSED) guests = std::max(guests, channel->guests);
   }

@@ -31,14 +31,14 @@
 
 namespace entropyd {
 
-class Draw;
+class PendingGet;
 class Session;
 struct Leaf;
 
-// Somebody who waits for bytes of a leaf class: a channel of a session, or a draw (Get).
+// Somebody who waits for bytes of a leaf class: a channel of a session, or a get (Get).
 struct Demand {
   Session* session = nullptr;  // exactly one of the two is set
-  Draw* draw = nullptr;
+  PendingGet* get = nullptr;
   Leaf* leaf = nullptr;  // nullptr = not in the tree
   ClassTree::MemberId member = 0;
   bool parked = false;  // refused an offer; out of the tree's heaps until Unpark

@@ -7,17 +7,17 @@
 
 namespace entropyd {
 
-std::string Roster::Key(const Session& session) {
+std::string SessionRegistry::Key(const Session& session) {
   return absl::StrCat(session.host_id(), session.peer().identity);  // host_id has a fixed length
 }
 
-Session* Roster::Add(std::unique_ptr<Session> session) {
+Session* SessionRegistry::Add(std::unique_ptr<Session> session) {
   session->index = sessions_.size();
   sessions_.push_back(std::move(session));
   return sessions_.back().get();
 }
 
-void Roster::Remove(Session* session) {
+void SessionRegistry::Remove(Session* session) {
   Unregister(session);
   const size_t index = session->index;
   sessions_.back()->index = index;
@@ -25,7 +25,7 @@ void Roster::Remove(Session* session) {
   sessions_.pop_back();
 }
 
-absl::StatusOr<Session*> Roster::Register(Session* session, int64_t now_nanos) {
+absl::StatusOr<Session*> SessionRegistry::Register(Session* session, int64_t now_nanos) {
   Session*& current = by_host_[Key(*session)];
   Session* const older = current;
   if (older != nullptr) {
@@ -48,7 +48,7 @@ absl::StatusOr<Session*> Roster::Register(Session* session, int64_t now_nanos) {
   return older;
 }
 
-void Roster::Unregister(Session* session) {
+void SessionRegistry::Unregister(Session* session) {
   if (session->host_id().empty()) return;
   const auto it = by_host_.find(Key(*session));
   if (it != by_host_.end() && it->second == session) by_host_.erase(it);

@@ -15,7 +15,7 @@
 
 namespace entropyd {
 
-class Roster {
+class SessionRegistry {
  public:
   // A host that restarts its agent replaces its stream now and then; a cloned host does so in a
   // loop. More replacements than this within a minute are refused.

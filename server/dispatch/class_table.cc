@@ -66,8 +66,7 @@ absl::Status ClassTable::CheckQuality(const Leaf& leaf, v1::Quality wanted) {
 }
 
 const std::string& ClassTable::Identity(const Demand& demand) {
-  return demand.session != nullptr ? demand.session->peer().identity
-                                   : demand.draw->request.identity;
+  return demand.session != nullptr ? demand.session->peer().identity : demand.get->request.identity;
 }
 
 void ClassTable::Weigh(const Leaf& leaf, const std::vector<Demand*>& members) {

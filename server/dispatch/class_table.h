@@ -1,4 +1,4 @@
-// The pools with their class trees, and who waits in them: joins channels and draws to leaves as
+// The pools with their class trees, and who waits in them: joins channels and gets to leaves as
 // members, weighs them, and knows what each channel's state is.
 //
 // Thread safety: belongs to the dispatcher's owner.

@@ -21,8 +21,8 @@ Dispatcher::Progress Dispatcher::Step(int64_t now_nanos) {
       case MailNode::Kind::kSession:
         OnSession(static_cast<Session*>(node), events, now_nanos);
         break;
-      case MailNode::Kind::kDraw:
-        OnDraw(static_cast<Draw*>(node), events, now_nanos);
+      case MailNode::Kind::kGet:
+        OnGet(static_cast<PendingGet*>(node), events, now_nanos);
         break;
       case MailNode::Kind::kCommand: {
         const std::unique_ptr<Command> command(static_cast<Command*>(node));
@@ -52,7 +52,7 @@ void Dispatcher::RefreshPools(bool retry) {
                                {"degraded", change.slot->state.degraded},
                                {"discard", change.discard},
                                {"reason", change.slot->state.reason}});
-    for (const auto& session : roster_.sessions()) {
+    for (const auto& session : registry_.sessions()) {
       if (session->ended()) continue;
       for (const auto& channel : session->channels()) {
         if (channel->leaf == nullptr || channel->leaf->slot != change.slot) continue;
@@ -62,11 +62,11 @@ void Dispatcher::RefreshPools(bool retry) {
       }
     }
     if (change.slot->state.ready && !change.discard) continue;
-    for (const auto& draw : draws_) {
-      if (draw->leaf != nullptr && draw->leaf->slot == change.slot) {
-        EndDraw(draw.get(), absl::UnavailableError(absl::StrCat(
-                                "draw from ", draw->leaf->name,
-                                ": the pool has lost its sources: ", change.slot->state.reason)));
+    for (const auto& get : gets_) {
+      if (get->leaf != nullptr && get->leaf->slot == change.slot) {
+        EndGet(get.get(), absl::UnavailableError(absl::StrCat(
+                              "draw from ", get->leaf->name,
+                              ": the pool has lost its sources: ", change.slot->state.reason)));
       }
     }
   }
@@ -74,12 +74,12 @@ void Dispatcher::RefreshPools(bool retry) {
 
 void Dispatcher::Sweep(int64_t now_nanos) {
   next_sweep_nanos_ = now_nanos + kSweepNanos;
-  for (const auto& session : roster_.sessions()) SweepSession(session.get(), now_nanos);
-  for (const auto& draw : draws_) {
-    if (!draw->done && now_nanos >= draw->deadline_nanos) {
-      EndDraw(draw.get(), absl::DeadlineExceededError(absl::StrCat(
-                              "draw from ", draw->request.name, ": the class could not give ",
-                              draw->request.bytes, " bytes within 30 s")));
+  for (const auto& session : registry_.sessions()) SweepSession(session.get(), now_nanos);
+  for (const auto& get : gets_) {
+    if (!get->done && now_nanos >= get->deadline_nanos) {
+      EndGet(get.get(), absl::DeadlineExceededError(absl::StrCat(
+                            "draw from ", get->request.name, ": the class could not give ",
+                            get->request.bytes, " bytes within 30 s")));
     }
   }
   RefreshPools(true);
@@ -112,7 +112,7 @@ uint32_t Dispatcher::Drain(absl::string_view identity, absl::string_view reason,
                            int64_t deadline_nanos) {
   if (identity.empty()) draining_ = true;
   uint32_t sessions = 0;
-  for (const auto& session : roster_.sessions()) {
+  for (const auto& session : registry_.sessions()) {
     if (session->ended() || (!identity.empty() && session->peer().identity != identity)) continue;
     session->BeginDrain(reason, now_nanos, deadline_nanos);
     ListForFlush(session.get());
@@ -128,7 +128,7 @@ absl::Status Dispatcher::UpdateClasses(const ClassUpdate& update, int64_t now_na
   for (const Leaf* leaf : *changed) {
     for (const auto& [identity, members] : leaf->members) {
       for (Demand* member : members) {
-        if (member->session == nullptr) continue;  // a draw has no state to hear of
+        if (member->session == nullptr) continue;  // a get has no state to hear of
         auto* const channel = static_cast<Channel*>(member);
         channel->session->StateDue(channel, false);
         ListForFlush(channel->session);
@@ -171,7 +171,7 @@ void Dispatcher::Distribute(PoolSlot* slot, int64_t now_nanos) {
 uint32_t Dispatcher::Offer(Demand* demand, uint32_t bytes) {
   const uint32_t taken = demand->session != nullptr
                              ? OfferSession(static_cast<Channel*>(demand), bytes)
-                             : OfferDraw(demand->draw, bytes);
+                             : OfferGet(demand->get, bytes);
   demand->parked = taken == 0;
   totals_.planned_bytes += taken;
   return taken;
@@ -193,10 +193,10 @@ uint32_t Dispatcher::OfferSession(Channel* channel, uint32_t bytes) {
   return taken;
 }
 
-uint32_t Dispatcher::OfferDraw(Draw* draw, uint32_t bytes) {
-  const uint32_t taken = std::min(bytes, draw->request.bytes - draw->filled - draw->planned);
-  if (draw->planned == 0 && taken > 0) flush_draws_.push_back(draw);
-  draw->planned += taken;
+uint32_t Dispatcher::OfferGet(PendingGet* get, uint32_t bytes) {
+  const uint32_t taken = std::min(bytes, get->request.bytes - get->filled - get->planned);
+  if (get->planned == 0 && taken > 0) flush_gets_.push_back(get);
+  get->planned += taken;
   return taken;
 }
 
@@ -209,8 +209,8 @@ void Dispatcher::ListForFlush(Session* session) {
 void Dispatcher::FlushAll(int64_t now_nanos) {
   for (size_t i = 0; i < flush_.size(); ++i) FlushSession(flush_[i], now_nanos);
   flush_.clear();
-  for (Draw* draw : flush_draws_) FlushDraw(draw);
-  flush_draws_.clear();
+  for (PendingGet* get : flush_gets_) FlushGet(get);
+  flush_gets_.clear();
 }
 
 void Dispatcher::FlushSession(Session* session, int64_t now_nanos) {
@@ -282,34 +282,34 @@ void Dispatcher::StopSlot(PoolSlot* slot, const absl::Status& status) {
   PoolsChanged();  // its state is not what it was when the pass began
 }
 
-void Dispatcher::FlushDraw(Draw* draw) {
-  const absl::Status filled = FillDraw(draw);
+void Dispatcher::FlushGet(PendingGet* get) {
+  const absl::Status filled = FillGet(get);
   if (!filled.ok()) {
-    StopSlot(draw->leaf->slot, filled);
-    EndDraw(draw, filled);
+    StopSlot(get->leaf->slot, filled);
+    EndGet(get, filled);
     return;
   }
-  if (draw->filled < draw->request.bytes) return;
-  totals_.planned_bytes -= draw->filled;
-  totals_.drawn_bytes += draw->filled;
-  const Pool& pool = *draw->leaf->slot->pool;
+  if (get->filled < get->request.bytes) return;
+  totals_.planned_bytes -= get->filled;
+  totals_.drawn_bytes += get->filled;
+  const Pool& pool = *get->leaf->slot->pool;
   const int64_t age_nanos = clock_->NowNanos() - pool.State().seeded_at_nanos;
-  Writer::CloseReply(&draw->reply, draw->filled, pool.quality(), draw->seed_generation,
+  Writer::CloseReply(&get->reply, get->filled, pool.quality(), get->seed_generation,
                      static_cast<uint64_t>(std::max<int64_t>(age_nanos, 0)) / 1'000'000);
-  draw->done = true;
-  classes_.Leave(draw);
-  outgoing_.push_back({draw->outlet.get(), std::move(draw->reply)});
+  get->done = true;
+  classes_.Leave(get);
+  outgoing_.push_back({get->outlet.get(), std::move(get->reply)});
 }
 
-// Draws what this pass planned. The bytes stay "planned" in the totals until the reply is whole.
-absl::Status Dispatcher::FillDraw(Draw* draw) {
-  const PoolSlot& slot = *draw->leaf->slot;
-  if (draw->filled == 0) draw->reply = Writer::NewReply(draw->request.bytes);
+// Gets what this pass planned. The bytes stay "planned" in the totals until the reply is whole.
+absl::Status Dispatcher::FillGet(PendingGet* get) {
+  const PoolSlot& slot = *get->leaf->slot;
+  if (get->filled == 0) get->reply = Writer::NewReply(get->request.bytes);
   const absl::StatusOr<uint64_t> generation = writer_.FillReply(
-      slot.writer_index, slot.state.discard_epoch, &draw->reply, draw->filled, draw->planned);
+      slot.writer_index, slot.state.discard_epoch, &get->reply, get->filled, get->planned);
   if (!generation.ok()) return generation.status();
-  draw->seed_generation = *generation;
-  draw->filled += std::exchange(draw->planned, 0);
+  get->seed_generation = *generation;
+  get->filled += std::exchange(get->planned, 0);
   return absl::OkStatus();
 }
 

@@ -8,7 +8,7 @@
 //
 // Distribute offers (member, bytes). A session takes them into its plan or parks: the message is
 // full, a write is outstanding (of a `drbg` pool: and enough is planned ahead), or the payload in
-// flight is at its cap. A parked member is returned by the write that ends. Flush draws the bytes
+// flight is at its cap. A parked member is returned by the write that ends. Flush gets the bytes
 // and only then counts them as sent; what a pool refuses is forfeited: the tokens are gone, the
 // demand stays. At all times, over all channels,
 //
@@ -59,16 +59,16 @@ class Dispatcher {
   static constexpr uint32_t kPassSliceGrants = 256;
   // Timers finer than this would cost more wake-ups than they are worth.
   static constexpr int64_t kTimerGridNanos = 1'000'000;
-  // Deadlines of sessions and draws are multiples of seconds: one look at all of them a second
+  // Deadlines of sessions and gets are multiples of seconds: one look at all of them a second
   // costs less than a timer for each.
   static constexpr int64_t kSweepNanos = 1'000'000'000;
-  static constexpr int64_t kDrawTimeoutNanos = 30'000'000'000;
+  static constexpr int64_t kGetTimeoutNanos = 30'000'000'000;
   // Every session moves after 45 +- 5 minutes, so that the load of several servers evens out.
   static constexpr int64_t kRotateNanos = 45LL * 60 * 1'000'000'000;
   static constexpr int64_t kRotateSpreadNanos = 5LL * 60 * 1'000'000'000;
   static constexpr int64_t kDrainNanos = 30'000'000'000;
 
-  enum class Access { kAttach, kDraw };
+  enum class Access { kAttach, kGet };
 
   struct Options {
     Session::Limits limits = {};
@@ -77,7 +77,7 @@ class Dispatcher {
     uint32_t max_draws = 1024;  // Gets that wait at the same time
     uint32_t max_draws_per_identity = 128;
     uint64_t jitter_seed = 0;  // spreads the rotation; no secret
-    // OK, or PERMISSION_DENIED: may `identity` draw from POOL/CLASS?
+    // OK, or PERMISSION_DENIED: may `identity` get from POOL/CLASS?
     std::function<absl::Status(absl::string_view identity, Access, absl::string_view pool_class)>
         allow = nullptr;
   };
@@ -96,7 +96,7 @@ class Dispatcher {
     uint64_t planned_bytes = 0;
     uint64_t violations = 0;
     uint64_t denied_class = 0;     // Open or Get of a class that the policy does not allow
-    uint64_t denied_capacity = 0;  // too many agents or draws
+    uint64_t denied_capacity = 0;  // too many agents or gets
     uint64_t denied_clone = 0;
     uint64_t supersessions = 0;
     uint64_t stuck_writes = 0;
@@ -123,7 +123,7 @@ class Dispatcher {
   // Moves what the last steps produced behind what `out` holds.
   void TakeOutgoing(std::vector<Outgoing>* out);
 
-  // Drains the sessions of `identity` (empty = all, and refuses new streams and draws from now on).
+  // Drains the sessions of `identity` (empty = all, and refuses new streams and gets from now on).
   // Returns how many.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
@@ -134,9 +134,9 @@ class Dispatcher {
   absl::Status UpdateClasses(const ClassUpdate& update, int64_t now_nanos);
 
   const Totals& totals() const { return totals_; }
-  const Roster& roster() const { return roster_; }
+  const SessionRegistry& registry() const { return registry_; }
   const ClassTable& classes() const { return classes_; }
-  const std::vector<std::unique_ptr<Draw>>& draws() const { return draws_; }
+  const std::vector<std::unique_ptr<PendingGet>>& gets() const { return gets_; }
   bool draining() const { return draining_; }
 
  private:
@@ -153,9 +153,9 @@ class Dispatcher {
   absl::Status JoinChannel(Channel* channel, v1::Quality min_quality);
   void EndSession(Session* session, const absl::Status& status, int64_t now_nanos);
   void FinishIfDue(Session* session);
-  void OnDraw(Draw* draw, uint32_t events, int64_t now_nanos);
-  absl::Status StartDraw(Draw* draw, int64_t now_nanos);
-  void EndDraw(Draw* draw, const absl::Status& status);
+  void OnGet(PendingGet* get, uint32_t events, int64_t now_nanos);
+  absl::Status StartGet(PendingGet* get, int64_t now_nanos);
+  void EndGet(PendingGet* get, const absl::Status& status);
   absl::Status Allowed(absl::string_view identity, Access access, absl::string_view pool_class);
 
   // dispatcher.cc: passes, flushing, timers
@@ -166,13 +166,13 @@ class Dispatcher {
   void Distribute(PoolSlot* slot, int64_t now_nanos);
   uint32_t Offer(Demand* demand, uint32_t bytes);
   uint32_t OfferSession(Channel* channel, uint32_t bytes);
-  uint32_t OfferDraw(Draw* draw, uint32_t bytes);
+  uint32_t OfferGet(PendingGet* get, uint32_t bytes);
   void ListForFlush(Session* session);
   void FlushAll(int64_t now_nanos);
   void FlushSession(Session* session, int64_t now_nanos);
   uint32_t SettleParts(Session* session, absl::Span<const Writer::Part> parts, int64_t now_nanos);
-  void FlushDraw(Draw* draw);
-  absl::Status FillDraw(Draw* draw);
+  void FlushGet(PendingGet* get);
+  absl::Status FillGet(PendingGet* get);
   void StopSlot(PoolSlot* slot, const absl::Status& status);
   void Unpark(Session* session, int64_t now_nanos);
   void UnparkCapped(int64_t now_nanos);
@@ -187,19 +187,19 @@ class Dispatcher {
 
   ClassTable classes_;
   Writer writer_;
-  Roster roster_;
-  std::vector<std::unique_ptr<Draw>> draws_;  // Draw::index is the place in here
+  SessionRegistry registry_;
+  std::vector<std::unique_ptr<PendingGet>> gets_;  // PendingGet::index is the place in here
   absl::flat_hash_map<std::string, uint32_t> draws_by_identity_;
   Totals totals_;
   bool draining_ = false;
 
   uint64_t next_session_id_ = 1;
   int64_t next_sweep_nanos_ = 0;
-  size_t first_slot_ = 0;            // rotates, so that no pool is always served last
-  std::vector<Session*> flush_;      // sessions with a plan or news
-  std::vector<Draw*> flush_draws_;   // with a plan
-  std::deque<Session*> capped_;      // parked by the in-flight cap, longest first
-  std::vector<Writer::Part> parts_;  // of the message being built
+  size_t first_slot_ = 0;                // rotates, so that no pool is always served last
+  std::vector<Session*> flush_;          // sessions with a plan or news
+  std::vector<PendingGet*> flush_gets_;  // with a plan
+  std::deque<Session*> capped_;          // parked by the in-flight cap, longest first
+  std::vector<Writer::Part> parts_;      // of the message being built
   std::vector<Outgoing> outgoing_;
 };
 

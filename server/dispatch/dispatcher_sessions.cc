@@ -1,4 +1,4 @@
-// The dispatcher's half that peers talk to: streams and draws from their first event to their last.
+// The dispatcher's half that peers talk to: streams and gets from their first event to their last.
 #include <algorithm>
 #include <utility>
 
@@ -55,12 +55,12 @@ void Dispatcher::OnSession(Session* session, uint32_t events, int64_t now_nanos)
     EndSession(session, absl::CancelledError("the stream is gone"), now_nanos);
     if (session->write_outstanding()) OnWriteEnd(session, false, now_nanos);
     flush_.erase(std::remove(flush_.begin(), flush_.end(), session), flush_.end());
-    roster_.Remove(session);
+    registry_.Remove(session);
   }
 }
 
 void Dispatcher::StartSession(Session* session, int64_t now_nanos) {
-  roster_.Add(std::unique_ptr<Session>(session));
+  registry_.Add(std::unique_ptr<Session>(session));
   session->SetStarted(now_nanos);
   const uint64_t spread = 2 * static_cast<uint64_t>(kRotateSpreadNanos);
   session->rotate_nanos =
@@ -72,7 +72,7 @@ void Dispatcher::StartSession(Session* session, int64_t now_nanos) {
                now_nanos);
     return;
   }
-  if (roster_.sessions().size() > options_.max_agents) {
+  if (registry_.sessions().size() > options_.max_agents) {
     ++totals_.denied_capacity;
     log_->Warning("agent.denied", {{"identity", session->peer().identity},
                                    {"peer", session->peer().address},
@@ -132,7 +132,7 @@ absl::Status Dispatcher::Handle(Session* session, const v1::AgentMessage& messag
 absl::Status Dispatcher::HandleHello(Session* session, const v1::Hello& hello, int64_t now_nanos) {
   absl::Status status = session->Hello(hello, next_session_id_);
   if (!status.ok()) return status;
-  const absl::StatusOr<Session*> older = roster_.Register(session, now_nanos);
+  const absl::StatusOr<Session*> older = registry_.Register(session, now_nanos);
   if (!older.ok()) {
     ++totals_.denied_clone;
     log_->Warning("agent.denied", {{"identity", session->peer().identity},
@@ -225,7 +225,7 @@ void Dispatcher::EndSession(Session* session, const absl::Status& status, int64_
     session->capped = false;
     capped_.erase(std::find(capped_.begin(), capped_.end(), session));
   }
-  roster_.Unregister(session);
+  registry_.Unregister(session);
   const uint64_t lost = session->unconfirmed_bytes();
   totals_.lost_bytes += lost;
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
@@ -250,41 +250,41 @@ void Dispatcher::FinishIfDue(Session* session) {
   session->transport()->Finish(session->end_status());
 }
 
-// Draws ---------------------------------------------------------------------------------------
+// Gets ---------------------------------------------------------------------------------------
 
-void Dispatcher::OnDraw(Draw* draw, uint32_t events, int64_t now_nanos) {
-  if (events & Draw::kStart) {
-    draw->index = draws_.size();
-    draws_.emplace_back(draw);
-    ++draws_by_identity_[draw->request.identity];
-    const absl::Status status = StartDraw(draw, now_nanos);
-    if (!status.ok()) EndDraw(draw, status);
+void Dispatcher::OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) {
+  if (events & PendingGet::kStart) {
+    get->index = gets_.size();
+    gets_.emplace_back(get);
+    ++draws_by_identity_[get->request.identity];
+    const absl::Status status = StartGet(get, now_nanos);
+    if (!status.ok()) EndGet(get, status);
   }
-  if (events & Draw::kCancelled) EndDraw(draw, absl::CancelledError("the caller is gone"));
-  if (events & Draw::kDead) {
-    EndDraw(draw, absl::CancelledError("the call is gone"));
-    const auto it = draws_by_identity_.find(draw->request.identity);
+  if (events & PendingGet::kCancelled) EndGet(get, absl::CancelledError("the caller is gone"));
+  if (events & PendingGet::kDead) {
+    EndGet(get, absl::CancelledError("the call is gone"));
+    const auto it = draws_by_identity_.find(get->request.identity);
     if (--it->second == 0) draws_by_identity_.erase(it);
-    const size_t index = draw->index;
-    draws_.back()->index = index;
-    std::swap(draws_[index], draws_.back());
-    draws_.pop_back();
+    const size_t index = get->index;
+    gets_.back()->index = index;
+    std::swap(gets_[index], gets_.back());
+    gets_.pop_back();
   }
 }
 
-absl::Status Dispatcher::StartDraw(Draw* draw, int64_t now_nanos) {
-  const Draw::Request& request = draw->request;
+absl::Status Dispatcher::StartGet(PendingGet* get, int64_t now_nanos) {
+  const PendingGet::Request& request = get->request;
   if (draining_) return absl::UnavailableError("get: the server drains; ask another one");
-  if (request.bytes < 1 || request.bytes > Draw::kMaxBytes) {
+  if (request.bytes < 1 || request.bytes > PendingGet::kMaxBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("get: bytes is ", request.bytes, ", must be 1..", Draw::kMaxBytes));
+        absl::StrCat("get: bytes is ", request.bytes, ", must be 1..", PendingGet::kMaxBytes));
   }
-  if (draws_.size() > options_.max_draws ||
+  if (gets_.size() > options_.max_draws ||
       draws_by_identity_[request.identity] > options_.max_draws_per_identity) {
     ++totals_.denied_capacity;
     return absl::ResourceExhaustedError("get: too many draws wait; try again later");
   }
-  absl::Status status = Allowed(request.identity, Access::kDraw, request.name);
+  absl::Status status = Allowed(request.identity, Access::kGet, request.name);
   if (!status.ok()) return status;
   Leaf* const leaf = classes_.FindLeaf(request.name);
   if (leaf == nullptr) {
@@ -297,20 +297,20 @@ absl::Status Dispatcher::StartDraw(Draw* draw, int64_t now_nanos) {
     return absl::UnavailableError(absl::StrCat(
         "get from ", request.name, ": the pool is suspended: ", leaf->slot->state.reason));
   }
-  draw->deadline_nanos = now_nanos + kDrawTimeoutNanos;
-  classes_.Join(draw, leaf);
-  leaf->slot->tree->Want(draw->member, request.bytes, now_nanos);
+  get->deadline_nanos = now_nanos + kGetTimeoutNanos;
+  classes_.Join(get, leaf);
+  leaf->slot->tree->Want(get->member, request.bytes, now_nanos);
   return absl::OkStatus();
 }
 
-void Dispatcher::EndDraw(Draw* draw, const absl::Status& status) {
-  if (draw->done) return;
-  draw->done = true;
-  totals_.planned_bytes -= draw->filled + draw->planned;
-  totals_.forfeited_bytes += draw->filled + draw->planned;
-  draw->reply = MessageBuffer();  // wiped
-  classes_.Leave(draw);
-  draw->outlet->Finish(status);
+void Dispatcher::EndGet(PendingGet* get, const absl::Status& status) {
+  if (get->done) return;
+  get->done = true;
+  totals_.planned_bytes -= get->filled + get->planned;
+  totals_.forfeited_bytes += get->filled + get->planned;
+  get->reply = MessageBuffer();  // wiped
+  classes_.Leave(get);
+  get->outlet->Finish(status);
 }
 
 }  // namespace entropyd

@@ -26,7 +26,7 @@ namespace entropyd {
 class MailNode {
  public:
   // Which kind of object the node is the base of; the receiver casts by it.
-  enum class Kind : uint8_t { kSession, kDraw, kCommand, kTick };
+  enum class Kind : uint8_t { kSession, kGet, kCommand, kTick };
 
   explicit MailNode(Kind kind) : kind_(kind) {}
   MailNode(const MailNode&) = delete;

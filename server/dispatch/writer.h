@@ -1,4 +1,4 @@
-// Turns a plan (counts) into the bytes of a message: draws from the pools straight into the buffer
+// Turns a plan (counts) into the bytes of a message: gets from the pools straight into the buffer
 // that goes to the transport, and frames the grants around them.
 //
 // Layout of a message with one grant, the common case, written without moving a byte:
@@ -84,7 +84,7 @@ class Writer {
 
   struct Source {
     Pool* pool;
-    std::unique_ptr<PoolReader> reader;  // made at the first draw: it costs a seed
+    std::unique_ptr<PoolReader> reader;  // made at the first get: it costs a seed
   };
   std::vector<Source> sources_;
 };

@@ -7,7 +7,7 @@
 // beginning. The module is never finalised and never unloaded here: another source may use it, and
 // modules are known to leave threads behind.
 //
-// SoftHSM draws from this host's kernel: group `host`, no credit. It is told by its module's name
+// SoftHSM gets from this host's kernel: group `host`, no credit. It is told by its module's name
 // when the configuration is read, and by its manufacturer when the token is opened.
 //
 // A module may hang in any call: Create() puts the driver behind a GuardedDriver.

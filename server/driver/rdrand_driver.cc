@@ -38,7 +38,7 @@ __attribute__((target("rdrnd"))) bool DrawOnce(uint64_t* word) {
 
 }  // namespace
 
-RdrandDriver::Draw RdrandDriver::ProcessorDraw() {
+RdrandDriver::PendingGet RdrandDriver::ProcessorDraw() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_RDRND) != 0) return DrawOnce;
@@ -63,13 +63,13 @@ std::unique_ptr<SourceDriver> RdrandDriver::Create(const config::v1::SourceConfi
 
 bool RdrandDriver::DrawWithRetries(uint64_t* word) const {
   for (int i = 0; i < kMaxTries; ++i) {
-    if (draw_(word)) return true;
+    if (get_(word)) return true;
   }
   return false;
 }
 
 absl::StatusOr<std::string> RdrandDriver::Open() {
-  if (draw_ == nullptr) {
+  if (get_ == nullptr) {
     return absl::NotFoundError("open rdrand: this processor has no RDRAND; remove the source");
   }
   uint64_t first = 0, word = 0;

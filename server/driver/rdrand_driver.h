@@ -15,22 +15,22 @@ class RdrandDriver final : public SourceDriver {
   static SourceClaims Claims(const config::v1::SourceConfig& config);
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
 
-  // One 64-bit draw; false = the processor had none (carry flag clear).
-  using Draw = bool (*)(uint64_t* word);
-  // `draw` nullptr = this processor has no RDRAND.
-  explicit RdrandDriver(Draw draw) : draw_(draw) {}
+  // One 64-bit get; false = the processor had none (carry flag clear).
+  using PendingGet = bool (*)(uint64_t* word);
+  // `get` nullptr = this processor has no RDRAND.
+  explicit RdrandDriver(PendingGet get) : get_(get) {}
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
   void Close() override {}
 
   // This processor's RDRAND, or nullptr.
-  static Draw ProcessorDraw();
+  static PendingGet ProcessorDraw();
 
  private:
   bool DrawWithRetries(uint64_t* word) const;
 
-  const Draw draw_;
+  const PendingGet get_;
 };
 
 }  // namespace entropyd

@@ -63,7 +63,7 @@ bool KernelTrustsRdseed(const std::string& cpuinfo) {
 
 }  // namespace
 
-RdseedDriver::Draw RdseedDriver::ProcessorDraw() {
+RdseedDriver::PendingGet RdseedDriver::ProcessorDraw() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_RDSEED) != 0) return DrawOnce;
@@ -86,19 +86,19 @@ std::unique_ptr<SourceDriver> RdseedDriver::Create(const config::v1::SourceConfi
   return std::make_unique<RdseedDriver>(ProcessorDraw(), kCpuinfo);
 }
 
-RdseedDriver::RdseedDriver(Draw draw, std::string cpuinfo)
-    : draw_(draw), cpuinfo_(std::move(cpuinfo)) {}
+RdseedDriver::RdseedDriver(PendingGet get, std::string cpuinfo)
+    : get_(get), cpuinfo_(std::move(cpuinfo)) {}
 
 bool RdseedDriver::DrawWithRetries(uint64_t* word) const {
   for (int i = 0; i < kMaxTries; ++i) {
-    if (draw_(word)) return true;
+    if (get_(word)) return true;
     Pause();
   }
   return false;
 }
 
 absl::StatusOr<std::string> RdseedDriver::Open() {
-  if (draw_ == nullptr) {
+  if (get_ == nullptr) {
     return absl::NotFoundError(
         "open rdseed: this processor has no RDSEED (CPUID); remove the source, or use driver "
         "rdrand");

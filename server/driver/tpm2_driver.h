@@ -1,7 +1,7 @@
 // Driver `tpm2`: a TPM 2.0's generator, by TPM2_GetRandom through the TSS. `tcti:` tells the way to
 // it: device:/dev/tpmrm0 (the kernel's resource manager), swtpm:path=… or mssim:….
 //
-// A software TPM draws from its host's kernel: group `host`, no credit. It is told by its tcti when
+// A software TPM gets from its host's kernel: group `host`, no credit. It is told by its tcti when
 // the configuration is read (swtpm, mssim), and by its manufacturer when it is opened: a virtual
 // machine's /dev/tpmrm0 is software too.
 //

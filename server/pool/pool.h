@@ -1,6 +1,6 @@
 // A pool: several sources, conditioned with entropy accounting, delivered at one quality.
 //
-// Sources' threads put conditioned bytes in; the dispatcher's writers draw through Readers.
+// Sources' threads put conditioned bytes in; the dispatcher's writers get through Readers.
 //   full  bytes move out once; Available() is what is stored.
 //   drbg  each Reader has a child CTR_DRBG seeded from the pool's root; Available() is unlimited
 //         while the pool is ready.

@@ -17,7 +17,7 @@ constexpr size_t kFreshBytes = 32;
 class FreshBytes {
  public:
   // Errors: INTERNAL; on Linux the call cannot fail once the kernel's generator is seeded.
-  absl::Status Draw() {
+  absl::Status PendingGet() {
     if (getrandom(bytes_.data(), bytes_.size(), 0) == static_cast<ssize_t>(bytes_.size())) {
       return absl::OkStatus();
     }
@@ -68,7 +68,7 @@ class EntropyPool::Reader final : public PoolReader {
     }
     ++calls_;
     FreshBytes fresh;
-    if (absl::Status status = fresh.Draw(); !status.ok()) return status;
+    if (absl::Status status = fresh.PendingGet(); !status.ok()) return status;
     if (absl::Status status = child_->Generate(out, fresh.span()); !status.ok()) return status;
     if (pool_->quality() == v1::QUALITY_FULL) return pool_->TakeStored(out);
     return absl::OkStatus();
@@ -101,7 +101,7 @@ absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
 
 absl::Status EntropyPool::SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation) {
   FreshBytes fresh;
-  if (absl::Status status = fresh.Draw(); !status.ok()) return status;
+  if (absl::Status status = fresh.PendingGet(); !status.ok()) return status;
   std::array<uint8_t, CtrDrbg::kSeedBytes> seed;
   absl::Status status;
   {

@@ -248,7 +248,7 @@ class AdminService final : public v1::Admin::CallbackService {
                                        v1::ListAgentsResponse* response) override {
     return AnswerAsOwner(context, "ListAgents",
                          [response](Dispatcher& dispatcher, int64_t now_nanos) {
-                           for (const auto& session : dispatcher.roster().sessions()) {
+                           for (const auto& session : dispatcher.registry().sessions()) {
                              if (session->id() == 0 || session->ended()) continue;
                              FillAgent(*session, now_nanos, response->add_agent());
                            }

@@ -69,11 +69,11 @@ class AttachReactor final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffe
   ByteBuffer outgoing_;
 };
 
-// One Get. Owned by its Draw, which the dispatcher deletes after kDead.
+// One Get. Owned by its PendingGet, which the dispatcher deletes after kDead.
 class GetReactor final : public grpc::ServerUnaryReactor, public Outlet {
  public:
-  GetReactor(ByteBuffer* response, DispatchLoop* loop, Draw* draw)
-      : response_(response), loop_(loop), draw_(draw) {}
+  GetReactor(ByteBuffer* response, DispatchLoop* loop, PendingGet* get)
+      : response_(response), loop_(loop), get_(get) {}
 
   void Send(MessageBuffer message) override {
     *response_ = ToByteBuffer(std::move(message));
@@ -83,13 +83,13 @@ class GetReactor final : public grpc::ServerUnaryReactor, public Outlet {
     grpc::ServerUnaryReactor::Finish(ToGrpc(status));
   }
 
-  void OnCancel() override { loop_->Post(draw_, Draw::kCancelled); }
-  void OnDone() override { loop_->Post(draw_, Draw::kDead); }
+  void OnCancel() override { loop_->Post(get_, PendingGet::kCancelled); }
+  void OnDone() override { loop_->Post(get_, PendingGet::kDead); }
 
  private:
   ByteBuffer* const response_;
   DispatchLoop* const loop_;
-  Draw* const draw_;
+  PendingGet* const get_;
 };
 
 // A call that was over before it began.
@@ -131,10 +131,10 @@ class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
       return new Refusal<grpc::ServerUnaryReactor>(
           absl::InvalidArgumentError("get: the request does not parse"));
     }
-    auto* draw = new Draw({*identity, asked.class_(), asked.bytes(), asked.min_quality()});
-    auto* reactor = new GetReactor(response, loop_, draw);
-    draw->outlet.reset(reactor);
-    loop_->Post(draw, Draw::kStart);  // the dispatcher's from here on
+    auto* get = new PendingGet({*identity, asked.class_(), asked.bytes(), asked.min_quality()});
+    auto* reactor = new GetReactor(response, loop_, get);
+    get->outlet.reset(reactor);
+    loop_->Post(get, PendingGet::kStart);  // the dispatcher's from here on
     return reactor;
   }
 

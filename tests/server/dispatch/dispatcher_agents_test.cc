@@ -26,7 +26,7 @@ TEST_F(DispatcherTest, TheNewestStreamOfAHostWins) {
   EXPECT_EQ(totals().lost_bytes, 100u);
   Post(older->session, Session::kDead);
   EXPECT_TRUE(older->wire.deleted);
-  EXPECT_EQ(dispatcher_->roster().registered(), 2u);
+  EXPECT_EQ(dispatcher_->registry().registered(), 2u);
 }
 
 TEST_F(DispatcherTest, AHostThatIsReplacedTooOftenLooksCloned) {

@@ -80,13 +80,13 @@ TEST_F(ChangedClassesTest, ChannelsAreToldBeforeTheNextGrant) {
 
 TEST_F(ChangedClassesTest, AGetThatWaitsIsServedAtTheNewFigures) {
   FakeOutlet::Record record;
-  Draw* draw = Get(&record, "default/slow", 32 * 1024);
+  PendingGet* get = Get(&record, "default/slow", 32 * 1024);
   EXPECT_FALSE(record.done);
   ASSERT_TRUE(Change(ClassTree::kUnlimited).ok());
   ASSERT_TRUE(record.done);
   EXPECT_EQ(record.response.data().size(), 32u * 1024);
   ExpectBalance();
-  Post(draw, Draw::kDead);
+  Post(get, PendingGet::kDead);
 }
 
 TEST_F(ChangedClassesTest, ARefusedUpdateChangesNothing) {

@@ -1,4 +1,4 @@
-// Get: draws that are given, wait, are given up and refused.
+// Get: gets that are given, wait, are given up and refused.
 #include <string>
 
 #include "gtest/gtest.h"
@@ -12,20 +12,20 @@ using DispatcherTest = DispatcherFixture;
 
 TEST_F(DispatcherTest, GetIsAnsweredOnceTheClassHasGivenAll) {
   FakeOutlet::Record record;
-  Draw* draw = Get(&record, "default/gold", 100);
+  PendingGet* get = Get(&record, "default/gold", 100);
   ASSERT_TRUE(record.done);
   EXPECT_EQ(record.response.data().size(), 100u);
   EXPECT_EQ(record.response.quality(), v1::QUALITY_DRBG);
   EXPECT_EQ(record.response.seed_generation(), 7u);
   EXPECT_EQ(totals().drawn_bytes, 100u);
-  Post(draw, Draw::kDead);
-  EXPECT_TRUE(dispatcher_->draws().empty());
+  Post(get, PendingGet::kDead);
+  EXPECT_TRUE(dispatcher_->gets().empty());
   ExpectBalance();
 }
 
 TEST_F(DispatcherTest, GetWaitsForTokensAndKeepsItsPlace) {
   FakeOutlet::Record record;
-  Draw* draw = Get(&record, "default/slow", 32 * 1024);
+  PendingGet* get = Get(&record, "default/slow", 32 * 1024);
   EXPECT_FALSE(record.done);
   for (int i = 0; i < 1000 && !record.done; ++i) Advance(kMilli);
   ASSERT_TRUE(record.done);
@@ -33,15 +33,15 @@ TEST_F(DispatcherTest, GetWaitsForTokensAndKeepsItsPlace) {
   for (size_t i = 0; i < record.response.data().size(); ++i) {
     ASSERT_EQ(static_cast<uint8_t>(record.response.data()[i]), static_cast<uint8_t>(i));
   }
-  Post(draw, Draw::kDead);
+  Post(get, PendingGet::kDead);
   ExpectBalance();
 }
 
 TEST_F(DispatcherTest, AGetThatIsGivenUpForfeitsWhatItWasGranted) {
   FakeOutlet::Record record;
-  Draw* draw = Get(&record, "default/slow", 32 * 1024);
-  Post(draw, Draw::kCancelled);
-  Post(draw, Draw::kDead);
+  PendingGet* get = Get(&record, "default/slow", 32 * 1024);
+  Post(get, PendingGet::kCancelled);
+  Post(get, PendingGet::kDead);
   EXPECT_GT(totals().forfeited_bytes, 0u);
   EXPECT_EQ(totals().planned_bytes, 0u);
   ExpectBalance();
@@ -69,13 +69,13 @@ TEST_F(DispatcherTest, S3_TheTreesCountExactlyTheBytesThatPoolsGive) {
   for (uint64_t round = 1; round <= 20; ++round) {
     for (const uint32_t channel : {1, 2, 3}) Credit(peer, channel, round * 3'000, 0);
     FakeOutlet::Record record;
-    Draw* draw = Get(&record, round % 2 == 0 ? "default/gold" : "default/slow", 100 * round);
+    PendingGet* get = Get(&record, round % 2 == 0 ? "default/gold" : "default/slow", 100 * round);
     if (round % 5 == 0) drbg_.next_error = absl::UnavailableError("no fresh seed");
     WriteAll(peer);
     Advance(300 * kMilli);
     WriteAll(peer);
-    Post(draw, Draw::kCancelled);
-    Post(draw, Draw::kDead);
+    Post(get, PendingGet::kCancelled);
+    Post(get, PendingGet::kDead);
     ExpectBalance();
     EXPECT_EQ(charged(true), totals().charged_bytes);
     EXPECT_EQ(charged(false), totals().charged_bytes);
@@ -92,9 +92,9 @@ TEST_F(DispatcherTest, M9_GetSaysWhyItIsRefused) {
   const auto code = [this](const std::string& name, uint32_t bytes,
                            v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
     FakeOutlet::Record record;
-    Draw* draw = Get(&record, name, bytes, "spiffe://test/reader", quality);
+    PendingGet* get = Get(&record, name, bytes, "spiffe://test/reader", quality);
     const absl::StatusCode result = record.status.code();
-    Post(draw, Draw::kDead);
+    Post(get, PendingGet::kDead);
     return result;
   };
   EXPECT_EQ(code("default/gold", 0), absl::StatusCode::kInvalidArgument);
@@ -110,19 +110,19 @@ TEST_F(DispatcherTest, M9_GetSaysWhyItIsRefused) {
 TEST_F(DispatcherTest, DrawsWaitInABoundedQueue) {
   Make({.limits = kLimits, .max_draws = 3, .max_draws_per_identity = 2});
   std::vector<FakeOutlet::Record> records(5);
-  std::vector<Draw*> draws;
-  draws.push_back(Get(&records[0], "default/slow", 32 * 1024, "a"));
-  draws.push_back(Get(&records[1], "default/slow", 32 * 1024, "a"));
-  draws.push_back(Get(&records[2], "default/slow", 32 * 1024, "a"));
+  std::vector<PendingGet*> gets;
+  gets.push_back(Get(&records[0], "default/slow", 32 * 1024, "a"));
+  gets.push_back(Get(&records[1], "default/slow", 32 * 1024, "a"));
+  gets.push_back(Get(&records[2], "default/slow", 32 * 1024, "a"));
   EXPECT_TRUE(absl::IsResourceExhausted(records[2].status)) << "too many of one identity";
-  Post(draws[2], Draw::kDead);
-  draws[2] = Get(&records[3], "default/slow", 32 * 1024, "b");
+  Post(gets[2], PendingGet::kDead);
+  gets[2] = Get(&records[3], "default/slow", 32 * 1024, "b");
   EXPECT_FALSE(records[3].done);
-  draws.push_back(Get(&records[4], "default/slow", 32 * 1024, "c"));
+  gets.push_back(Get(&records[4], "default/slow", 32 * 1024, "c"));
   EXPECT_TRUE(absl::IsResourceExhausted(records[4].status)) << "too many at all";
-  for (Draw* draw : draws) {
-    Post(draw, Draw::kCancelled);
-    Post(draw, Draw::kDead);
+  for (PendingGet* get : gets) {
+    Post(get, PendingGet::kCancelled);
+    Post(get, PendingGet::kDead);
   }
   ExpectBalance();
 }
@@ -130,10 +130,10 @@ TEST_F(DispatcherTest, DrawsWaitInABoundedQueue) {
 TEST_F(DispatcherTest, AGetThatNobodyCanServeEndsAfterThirtySeconds) {
   full_.available = 10;
   FakeOutlet::Record record;
-  Draw* draw = Get(&record, "scarce/key", 1000);
+  PendingGet* get = Get(&record, "scarce/key", 1000);
   Advance(31 * kSecond);
   EXPECT_TRUE(absl::IsDeadlineExceeded(record.status));
-  Post(draw, Draw::kDead);
+  Post(get, PendingGet::kDead);
   ExpectBalance();
 }
 

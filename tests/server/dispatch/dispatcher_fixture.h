@@ -185,20 +185,20 @@ class DispatcherFixture : public ::testing::Test {
     return bytes;
   }
 
-  Draw* Get(FakeOutlet::Record* record, const std::string& name, uint32_t bytes,
-            const std::string& identity = "spiffe://test/reader",
-            v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
-    auto* draw = new Draw({identity, name, bytes, quality});
-    draw->outlet = std::make_unique<FakeOutlet>(record);
-    Post(draw, Draw::kStart);
-    return draw;
+  PendingGet* Get(FakeOutlet::Record* record, const std::string& name, uint32_t bytes,
+                  const std::string& identity = "spiffe://test/reader",
+                  v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
+    auto* get = new PendingGet({identity, name, bytes, quality});
+    get->outlet = std::make_unique<FakeOutlet>(record);
+    Post(get, PendingGet::kStart);
+    return get;
   }
 
   const Dispatcher::Totals& totals() const { return dispatcher_->totals(); }
   // charged = received + unconfirmed + planned + forfeited (+ what Get was given)
   void ExpectBalance() const {
     uint64_t unconfirmed = totals().lost_bytes;
-    for (const auto& session : dispatcher_->roster().sessions()) {
+    for (const auto& session : dispatcher_->registry().sessions()) {
       if (!session->ended()) unconfirmed += session->unconfirmed_bytes();
     }
     EXPECT_EQ(totals().charged_bytes, totals().received_bytes + unconfirmed +

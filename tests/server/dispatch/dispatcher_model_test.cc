@@ -135,7 +135,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
 
   // parked => busy or capped; a demand that nothing holds back has been served.
   void ExpectNobodyForgotten() const {
-    for (const auto& session : dispatcher_->roster().sessions()) {
+    for (const auto& session : dispatcher_->registry().sessions()) {
       if (session->ended()) continue;
       for (const auto& channel : session->channels()) {
         if (channel->leaf == nullptr) continue;
@@ -186,7 +186,7 @@ TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
   }
   EXPECT_FALSE(waiting);
   for (ModelAgent& agent : agents_) Die(agent.peer);
-  EXPECT_TRUE(dispatcher_->roster().sessions().empty());
+  EXPECT_TRUE(dispatcher_->registry().sessions().empty());
   EXPECT_EQ(totals().in_flight_bytes, 0u);
   EXPECT_EQ(totals().planned_bytes, 0u);
   ExpectBalance();

@@ -403,7 +403,7 @@ TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
   unlink(current);
 }
 
-int draws = 0;
+int gets = 0;
 
 TEST(RdrandTest, ProcessorThatRepeatsOneValueIsRefused) {
   RdrandDriver driver([](uint64_t* word) {
@@ -414,22 +414,22 @@ TEST(RdrandTest, ProcessorThatRepeatsOneValueIsRefused) {
 }
 
 TEST(RdrandTest, TenTriesWithoutAValueAreAnError) {
-  draws = 0;
+  gets = 0;
   RdrandDriver driver([](uint64_t*) {
-    ++draws;
+    ++gets;
     return false;
   });
   EXPECT_TRUE(absl::IsUnavailable(driver.Open().status()));
-  EXPECT_EQ(draws, 10);
+  EXPECT_EQ(gets, 10);
   uint8_t bytes[8];
   EXPECT_TRUE(absl::IsUnavailable(driver.Read(absl::MakeSpan(bytes)).status()));
 }
 
 TEST(RdrandTest, ValueAtTheTenthTryIsUsed) {
-  draws = 0;
+  gets = 0;
   RdrandDriver driver([](uint64_t* word) {
-    *word = static_cast<uint64_t>(draws);
-    return ++draws % 10 == 0;
+    *word = static_cast<uint64_t>(gets);
+    return ++gets % 10 == 0;
   });
   uint8_t bytes[16];
   EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 16u);
@@ -438,10 +438,10 @@ TEST(RdrandTest, ValueAtTheTenthTryIsUsed) {
 }
 
 TEST(RdrandTest, FailureHalfWayGivesWhatThereIs) {
-  draws = 0;
+  gets = 0;
   RdrandDriver driver([](uint64_t* word) {
     *word = 1;
-    return ++draws == 1;
+    return ++gets == 1;
   });
   uint8_t bytes[16];
   EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 8u);

@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-int draws = 0;
+int gets = 0;
 
 // A file that stands for /proc/cpuinfo.
 class Cpuinfo {
@@ -34,7 +34,7 @@ class Cpuinfo {
 };
 
 bool CountUp(uint64_t* word) {
-  *word = static_cast<uint64_t>(++draws);
+  *word = static_cast<uint64_t>(++gets);
   return true;
 }
 
@@ -62,11 +62,11 @@ TEST(RdseedTest, ThisMachineIsUsedOrRefusedAsItsFlagsSay) {
 }
 
 TEST(RdseedTest, ValueAtTheLastTryIsUsed) {
-  draws = 0;
+  gets = 0;
   RdseedDriver driver(
       [](uint64_t* word) {
-        *word = static_cast<uint64_t>(draws);
-        return ++draws % 1024 == 0;
+        *word = static_cast<uint64_t>(gets);
+        return ++gets % 1024 == 0;
       },
       "");
   uint8_t bytes[16];
@@ -76,24 +76,24 @@ TEST(RdseedTest, ValueAtTheLastTryIsUsed) {
 }
 
 TEST(RdseedTest, ThousandTriesInVainAreNothingYetAndNoError) {
-  draws = 0;
+  gets = 0;
   RdseedDriver driver(
       [](uint64_t*) {
-        ++draws;
+        ++gets;
         return false;
       },
       "");
   uint8_t bytes[64];
   EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 0u);
-  EXPECT_EQ(draws, 1024);
+  EXPECT_EQ(gets, 1024);
 }
 
 TEST(RdseedTest, WordsBeforeAFailureAreGiven) {
-  draws = 0;
+  gets = 0;
   RdseedDriver driver(
       [](uint64_t* word) {
         *word = 1;
-        return ++draws <= 2;
+        return ++gets <= 2;
       },
       "");
   uint8_t bytes[64];

@@ -590,7 +590,7 @@ TEST_F(EntropyPoolTest, M14_ForkedChildGetsNothingAndItsPoolStops) {
 // same memory and the same process id, so that nothing in user space tells them apart. Returns what
 // each of them drew, "" for one that failed, or nothing where such processes may not be made.
 std::vector<std::string> DrawTwiceFromASnapshot(const std::function<void()>& prepare,
-                                                const std::function<std::string()>& draw) {
+                                                const std::function<std::string()>& get) {
   constexpr int kForbidden = 77;
   int pipes[2][2];
   if (pipe(pipes[0]) != 0 || pipe(pipes[1]) != 0) return {};
@@ -603,7 +603,7 @@ std::vector<std::string> DrawTwiceFromASnapshot(const std::function<void()>& pre
       prepare();
       if (unshare(CLONE_NEWPID) != 0) _exit(kForbidden);
       const pid_t copy = fork();
-      const std::string drawn = draw();
+      const std::string drawn = get();
       const int to = pipes[copy == 0][1];
       if (getpid() != 1 || write(to, drawn.data(), drawn.size()) < 0) _exit(1);
       if (copy != 0) waitpid(copy, nullptr, 0);
@@ -650,7 +650,7 @@ TEST_F(EntropyPoolTest, M15_SnapshotNeverRepeats) {
   EXPECT_NE(drawn[0].substr(32), drawn[1].substr(32)) << "a reader mixes in fresh bytes";
 }
 
-// Three readers draw on threads of their own while the source fails.
+// Three readers get on threads of their own while the source fails.
 TEST_F(EntropyPoolTest, NoReadBegunAfterTheFailureWasToldSucceeds) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
