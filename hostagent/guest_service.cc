@@ -27,7 +27,7 @@ absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
 
 size_t GuestService::ArenaBytes(const AgentSettings& settings) {
   // The staging area, and for every guest what a full socket may leave behind.
-  size_t bytes = (size_t{settings.max_guests} + 1) * Guest::kStagingBytes;
+  size_t bytes = (size_t{settings.max_guests} + 1) * Connection::kStagingBytes;
   for (const AgentSettings::Class& c : settings.classes)
     bytes += ClassBuffer::ArenaBytes(c.buffer_bytes) + LocalFallback::kArenaBytes;
   // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<GuestService>> GuestService::Create(const AgentSe
                                                                    EventLoop* loop,
                                                                    SecretArena* arena, Log* log,
                                                                    AgentMetrics* metrics) {
-  auto staging = arena->Allocate(Guest::kStagingBytes);
+  auto staging = arena->Allocate(Connection::kStagingBytes);
   if (!staging.ok()) return staging.status();
   std::unique_ptr<GuestService> service(
       new GuestService(settings, loop, arena, log, metrics, *std::move(staging)));
@@ -76,7 +76,7 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
       log_(log),
       metrics_(metrics),
       staging_(std::move(staging)),
-      input_(Guest::kInputBytes),
+      input_(Connection::kInputBytes),
       rated_at_(loop->now_nanos()),
       connections_(settings.listeners.size(), 0),
       refusal_logged_at_(loop->now_nanos() - kRefusalLogNanos) {
@@ -86,15 +86,15 @@ GuestService::GuestService(const AgentSettings& settings, EventLoop* loop, Secre
   host_.staging = staging_.span();
   host_.input = absl::MakeSpan(input_);
   host_.replies = &replies_;
-  host_.closed = [this](Guest* guest) { Closed(guest); };
-  host_.unidentified = [this](Guest* guest) {
+  host_.closed = [this](Connection* guest) { Closed(guest); };
+  host_.unidentified = [this](Connection* guest) {
     metrics_->identity_timeouts.Add(1);
     Unidentified(guest);
   };
 }
 
 GuestService::~GuestService() {
-  host_.closed = [](Guest*) {};
+  host_.closed = [](Connection*) {};
   guests_.clear();
   feeds_.clear();
   for (const std::unique_ptr<ServedClass>& c : classes_) loop_->CancelTimer(c->timer);
@@ -204,7 +204,7 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
   }
   auto peer = IdentifyPeer(socket.get());
   const AgentSettings::Socket& from = settings_.listeners[listener];
-  Guest::Options options;
+  Connection::Options options;
   options.id = next_guest_++;
   options.listener = listener;
   if (peer.ok()) options.peer = *peer;
@@ -214,7 +214,7 @@ void GuestService::Accept(size_t listener, UniqueFd socket) {
   PeerPin pin;
   if (ask) pin = PinPeer(socket.get());
   auto owned = MakeGuest(options, std::move(socket), from.class_index);
-  Guest* const guest = owned.get();
+  Connection* const guest = owned.get();
   if (ask) guest->Hold();
   if (!from.guest.empty()) guest->Identify({IdentitySource::kSocket, from.guest, "", "", ""}, 0);
   guests_.emplace(options.id, std::move(owned));
@@ -234,13 +234,13 @@ GuestClass GuestService::ClassOf(size_t class_index) {
   return {class_index, c.tree.get(), c.counters, &c.completed, &c.completed_by};
 }
 
-std::unique_ptr<Guest> GuestService::MakeGuest(Guest::Options options, UniqueFd socket,
-                                               size_t class_index) {
-  return std::make_unique<Guest>(std::move(options), std::move(socket), &host_,
-                                 ClassOf(class_index));
+std::unique_ptr<Connection> GuestService::MakeGuest(Connection::Options options, UniqueFd socket,
+                                                    size_t class_index) {
+  return std::make_unique<Connection>(std::move(options), std::move(socket), &host_,
+                                      ClassOf(class_index));
 }
 
-void GuestService::Closed(Guest* guest) {
+void GuestService::Closed(Connection* guest) {
   auto found = guests_.find(guest->options().id);
   if (found == guests_.end()) return;
   --connections_[guest->options().listener];

@@ -140,7 +140,7 @@ class GuestService {
     std::unique_ptr<FairQueue> tree;
     ClassCounters* counters = nullptr;
     std::vector<int64_t> completed;
-    std::vector<Guest*> completed_by;
+    std::vector<Connection*> completed_by;
     uint64_t throttled_before = 0;  // by an earlier process
     double rate = 0;                // bytes/s delivered, an average over a few seconds
     uint64_t rated_bytes = 0;
@@ -161,11 +161,12 @@ class GuestService {
   void Serve(size_t class_index);
   void ObserveWaits(ServedClass* c);
   void ScheduleCeiling(size_t class_index);
-  void Closed(Guest* guest);
-  static GuestAccounts::Key KeyOf(const Guest& guest);
+  void Closed(Connection* guest);
+  static GuestAccounts::Key KeyOf(const Connection& guest);
   void MeasureRates();
   GuestClass ClassOf(size_t class_index);
-  std::unique_ptr<Guest> MakeGuest(Guest::Options options, UniqueFd socket, size_t class_index);
+  std::unique_ptr<Connection> MakeGuest(Connection::Options options, UniqueFd socket,
+                                        size_t class_index);
 
   // guest_service_sockets.cc
   absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
@@ -180,15 +181,15 @@ class GuestService {
 
   // guest_service_identity.cc
   bool Identifies(size_t listener) const;
-  void Ask(const Guest& guest, PeerPin pin);
-  void AskAgain(const Guest& guest);
+  void Ask(const Connection& guest, PeerPin pin);
+  void AskAgain(const Connection& guest);
   void OnAnswer(const IdentityNews& answer);
-  void PutInClass(Guest* guest, size_t target);
-  size_t ClassFor(const Guest& guest, const GuestIdentity& identity);
+  void PutInClass(Connection* guest, size_t target);
+  size_t ClassFor(const Connection& guest, const GuestIdentity& identity);
   size_t ClassAt(size_t listener, const std::string& asked) const;
-  std::string ClassRefused(const Guest& guest) const;
-  void Unidentified(Guest* guest);
-  void ComplainOfClass(const Guest& guest, const GuestIdentity& identity);
+  std::string ClassRefused(const Connection& guest) const;
+  void Unidentified(Connection* guest);
+  void ComplainOfClass(const Connection& guest, const GuestIdentity& identity);
   void AcceptFailed(const absl::Status& why);
   absl::Status AdoptListener(const std::string& path, UniqueFd socket);
 
@@ -199,7 +200,7 @@ class GuestService {
   AgentMetrics* const metrics_;
   SecretBytes staging_;
   std::vector<uint8_t> input_;
-  GuestHost host_;
+  ConnectionHost host_;
   std::function<void(size_t)> demand_changed_;
   Identifier* identifier_ = nullptr;
   GuestAccounts accounts_;
@@ -213,9 +214,9 @@ class GuestService {
   std::set<std::string> activated_;                 // paths whose files are the process manager's
   std::vector<std::unique_ptr<Feed>> feeds_;
   std::vector<EgdSession::Reply> replies_;
-  std::vector<uint32_t> connections_;                  // by listener
-  std::map<uint64_t, std::unique_ptr<Guest>> guests_;  // by id
-  std::vector<std::unique_ptr<Guest>> closed_;         // to be destroyed after the batch
+  std::vector<uint32_t> connections_;                       // by listener
+  std::map<uint64_t, std::unique_ptr<Connection>> guests_;  // by id
+  std::vector<std::unique_ptr<Connection>> closed_;         // to be destroyed after the batch
   uint64_t next_guest_ = 1;
   int64_t refusal_logged_at_;
 };

@@ -11,7 +11,7 @@ double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 
 }  // namespace
 
-GuestAccounts::Key GuestService::KeyOf(const Guest& guest) {
+GuestAccounts::Key GuestService::KeyOf(const Connection& guest) {
   return {guest.identity().name, guest.identity().uuid, guest.class_index()};
 }
 
@@ -30,7 +30,7 @@ void GuestService::MeasureRates() {
 
 void GuestService::FillGuests(v1::ListGuestsResponse* response) const {
   for (const auto& [id, guest] : guests_) {
-    const Guest::Options& options = guest->options();
+    const Connection::Options& options = guest->options();
     const GuestIdentity& identity = guest->identity();
     const GuestTotals totals = guest->totals();
     v1::Guest* out = response->add_guest();

@@ -190,7 +190,7 @@ absl::Status GuestService::AdoptConnections(const handover::v1::Connections& con
       return absl::InvalidArgumentError(
           absl::StrCat("adopt connection ", saved.id(), ": of no listener, or seen before"));
     }
-    Guest::Options options;
+    Connection::Options options;
     options.id = saved.id();
     options.listener = adopted_listeners_[saved.listener()];
     if (options.listener == kDropped) {

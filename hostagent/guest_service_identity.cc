@@ -18,12 +18,12 @@ bool GuestService::Identifies(size_t listener) const {
          settings_.listeners[listener].identify != config::v1::IDENTIFY_NONE;
 }
 
-void GuestService::Ask(const Guest& guest, PeerPin pin) {
+void GuestService::Ask(const Connection& guest, PeerPin pin) {
   identifier_->Ask(
       {guest.options().id, std::move(pin), settings_.listeners[guest.options().listener].identify});
 }
 
-void GuestService::AskAgain(const Guest& guest) {
+void GuestService::AskAgain(const Connection& guest) {
   if (!Identifies(guest.options().listener)) return;
   PeerPin pin;
   pin.pid = guest.options().peer.pid;
@@ -50,7 +50,7 @@ void GuestService::OnIdentities(const std::vector<IdentityNews>& news) {
 void GuestService::OnAnswer(const IdentityNews& answer) {
   const auto found = guests_.find(answer.guest);
   if (found == guests_.end()) return;  // it has gone meanwhile
-  Guest* const guest = found->second.get();
+  Connection* const guest = found->second.get();
   const bool first = guest->held();
   if (!answer.identity.has_value()) {
     guest->Identify(guest->identity(), answer.start_ticks);
@@ -86,7 +86,7 @@ void GuestService::OnAnswer(const IdentityNews& answer) {
   guest->Release();
 }
 
-void GuestService::PutInClass(Guest* guest, size_t target) {
+void GuestService::PutInClass(Connection* guest, size_t target) {
   if (target == guest->class_index()) return;
   if (!guest->held()) {
     log_->Info("guest.moved", {{"guest", guest->options().id},
@@ -124,7 +124,7 @@ size_t GuestService::ClassAt(size_t listener, const std::string& asked) const {
   return settings_.listeners[listener].class_index;
 }
 
-size_t GuestService::ClassFor(const Guest& guest, const GuestIdentity& identity) {
+size_t GuestService::ClassFor(const Connection& guest, const GuestIdentity& identity) {
   const size_t target = ClassAt(guest.options().listener, identity.class_name);
   const bool asks = !identity.class_name.empty() || !identity.class_error.empty();
   if (asks && settings_.classes[target].name != identity.class_name) {
@@ -137,14 +137,14 @@ size_t GuestService::ClassFor(const Guest& guest, const GuestIdentity& identity)
   return target;
 }
 
-std::string GuestService::ClassRefused(const Guest& guest) const {
+std::string GuestService::ClassRefused(const Connection& guest) const {
   const GuestIdentity& identity = guest.identity();
   if (identity.class_name.empty()) return identity.class_error;
   return identity.class_name == settings_.classes[guest.class_index()].name ? ""
                                                                             : identity.class_name;
 }
 
-void GuestService::ComplainOfClass(const Guest& guest, const GuestIdentity& identity) {
+void GuestService::ComplainOfClass(const Connection& guest, const GuestIdentity& identity) {
   const std::string& what =
       identity.class_name.empty() ? identity.class_error : identity.class_name;
   if (bad_classes_.size() >= kMostBadClasses) bad_classes_.clear();
@@ -170,7 +170,7 @@ void GuestService::ComplainOfClass(const Guest& guest, const GuestIdentity& iden
                                         {"remedy", remedy}});
 }
 
-void GuestService::Unidentified(Guest* guest) {
+void GuestService::Unidentified(Connection* guest) {
   const AgentSettings::Socket& listener = settings_.listeners[guest->options().listener];
   if (!listener.refuse_unknown) return guest->Release();
   metrics_->unidentified_refused.Add(1);

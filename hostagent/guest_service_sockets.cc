@@ -116,12 +116,12 @@ absl::StatusOr<GuestSocket> GuestService::RemoveGuestSocket(const std::string& n
                                             "'; entropyctl status lists the sockets there are"));
   }
   const GuestSocket removed = found->second;
-  std::vector<Guest*> leaving;
+  std::vector<Connection*> leaving;
   for (const auto& [id, guest] : guests_) {
     if (settings_.listeners[guest->options().listener].guest == name)
       leaving.push_back(guest.get());
   }
-  for (Guest* guest : leaving) guest->Close("its socket was removed");
+  for (Connection* guest : leaving) guest->Close("its socket was removed");
   VacateSocket(name);
   log_->Info("listener.closed", {{"path", removed.path()}, {"guest", name}});
   return removed;

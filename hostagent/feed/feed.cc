@@ -7,7 +7,7 @@
 
 namespace entropyd {
 
-Feed::Feed(std::string name, GuestHost* host, const GuestClass& guest_class)
+Feed::Feed(std::string name, ConnectionHost* host, const GuestClass& guest_class)
     : name_(std::move(name)), host_(host), class_(guest_class) {}
 
 Feed::~Feed() {

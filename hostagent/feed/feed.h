@@ -29,10 +29,10 @@ class Feed : public FairQueue::Member {
   // Room in front of the bytes of Put() that is the subclass's to write to: the header of a system
   // call, so that no secret is copied to stand behind one.
   static constexpr size_t kHeadroom = 8;
-  static constexpr size_t kMaxPut = Guest::kStagingBytes - kHeadroom;
+  static constexpr size_t kMaxPut = Connection::kStagingBytes - kHeadroom;
 
   // `name` is what accounts and `entropyctl guests` call it. The host outlives it, its class, too.
-  Feed(std::string name, GuestHost* host, const GuestClass& guest_class);
+  Feed(std::string name, ConnectionHost* host, const GuestClass& guest_class);
   virtual ~Feed();  // leaves its class; not within a pass of FairQueue
 
   // Joins the class; until then the feed has done nothing that others could see but to make a file.
@@ -65,11 +65,11 @@ class Feed : public FairQueue::Member {
 
   void Join();
   void Touch();  // Room() has changed other than by Put()
-  GuestHost* host() const { return host_; }
+  ConnectionHost* host() const { return host_; }
 
  private:
   const std::string name_;
-  GuestHost* const host_;
+  ConnectionHost* const host_;
   const GuestClass class_;
   uint64_t id_ = 0;
   FairQueue::Id member_ = 0;

@@ -15,7 +15,7 @@ namespace entropyd {
 
 static_assert(FifoFeed::kFillBytes <= Feed::kMaxPut);
 
-absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, GuestHost* host,
+absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, ConnectionHost* host,
                                                          const GuestClass& guest_class) {
   const std::string what = absl::StrCat("open pipe ", options.path);
   gid_t group = static_cast<gid_t>(-1);  // as it is
@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, GuestH
       new FifoFeed(std::move(options), group, made, std::move(fd), host, guest_class));
 }
 
-FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
+FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
                    const GuestClass& guest_class)
     : Feed(absl::StrCat("fifo:", options.path), host, guest_class),
       options_(std::move(options)),

@@ -49,7 +49,7 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   // Makes the pipe and its directory, or opens the pipe that is there, which stays as it is until
   // Start(). Errors: ALREADY_EXISTS (something else is there, or another user's pipe), NOT_FOUND
   // (group), of the file system.
-  static absl::StatusOr<std::unique_ptr<FifoFeed>> Open(Options options, GuestHost* host,
+  static absl::StatusOr<std::unique_ptr<FifoFeed>> Open(Options options, ConnectionHost* host,
                                                         const GuestClass& guest_class);
   ~FifoFeed() override;  // removes a pipe that it made and that was never started
 
@@ -59,7 +59,7 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   void OnEvents(uint32_t events) override;
 
  private:
-  FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, GuestHost* host,
+  FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
            const GuestClass& guest_class);
   uint64_t Room() const override { return kFillBytes - filled_; }
   void Put(absl::Span<uint8_t> bytes) override;

@@ -18,7 +18,7 @@ static_assert(sizeof(rand_pool_info) <= Feed::kHeadroom);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<KernelFeed>> KernelFeed::Open(Options options, GuestHost* host,
+absl::StatusOr<std::unique_ptr<KernelFeed>> KernelFeed::Open(Options options, ConnectionHost* host,
                                                              const GuestClass& guest_class,
                                                              AgentMetrics* metrics) {
   UniqueFd fd(open(options.device.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
@@ -30,8 +30,8 @@ absl::StatusOr<std::unique_ptr<KernelFeed>> KernelFeed::Open(Options options, Gu
       new KernelFeed(std::move(options), std::move(fd), host, guest_class, metrics));
 }
 
-KernelFeed::KernelFeed(Options options, UniqueFd fd, GuestHost* host, const GuestClass& guest_class,
-                       AgentMetrics* metrics)
+KernelFeed::KernelFeed(Options options, UniqueFd fd, ConnectionHost* host,
+                       const GuestClass& guest_class, AgentMetrics* metrics)
     : Feed(absl::StrCat("kernel:", options.device), host, guest_class),
       options_(std::move(options)),
       fd_(std::move(fd)),

@@ -46,7 +46,7 @@ class KernelFeed final : public Feed {
   };
 
   // Errors: of the device.
-  static absl::StatusOr<std::unique_ptr<KernelFeed>> Open(Options options, GuestHost* host,
+  static absl::StatusOr<std::unique_ptr<KernelFeed>> Open(Options options, ConnectionHost* host,
                                                           const GuestClass& guest_class,
                                                           AgentMetrics* metrics);
   ~KernelFeed() override;
@@ -57,7 +57,7 @@ class KernelFeed final : public Feed {
   // Why bytes that should be credited are not.
   enum class Withheld { kNothing, kQuality, kRefused };
 
-  KernelFeed(Options options, UniqueFd fd, GuestHost* host, const GuestClass& guest_class,
+  KernelFeed(Options options, UniqueFd fd, ConnectionHost* host, const GuestClass& guest_class,
              AgentMetrics* metrics);
   uint64_t Room() const override { return due_; }
   void Put(absl::Span<uint8_t> bytes) override;

@@ -25,7 +25,8 @@ constexpr uint32_t kReadEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
 
-Guest::Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class)
+Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
+                       const GuestClass& guest_class)
     : options_(std::move(options)),
       socket_(std::move(socket)),
       host_(host),
@@ -34,9 +35,9 @@ Guest::Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass
       session_(getpid()),
       primer_(options_.prime) {}
 
-Guest::~Guest() { Close("agent stopped"); }
+Connection::~Connection() { Close("agent stopped"); }
 
-absl::Status Guest::Join(uint32_t events, const handover::v1::Connection& saved) {
+absl::Status Connection::Join(uint32_t events, const handover::v1::Connection& saved) {
   auto watch = host_->loop->Watch(socket_.get(), events, this);
   if (!watch.ok()) {
     socket_.reset();
@@ -50,7 +51,7 @@ absl::Status Guest::Join(uint32_t events, const handover::v1::Connection& saved)
   return absl::OkStatus();
 }
 
-absl::Status Guest::Start() {
+absl::Status Connection::Start() {
   if (auto status = Join(kReadEvents, {}); !status.ok()) return status;
   host_->log->Debug("guest.connected", {{"guest", options_.id},
                                         {"class", class_.counters->class_name},
@@ -61,7 +62,7 @@ absl::Status Guest::Start() {
   return absl::OkStatus();
 }
 
-GuestTotals Guest::totals() const {
+GuestTotals Connection::totals() const {
   GuestTotals totals;
   totals.delivered = delivered_bytes();
   totals.primed = primed_;
@@ -75,21 +76,21 @@ GuestTotals Guest::totals() const {
   return totals;
 }
 
-GuestTotals Guest::totals_here() const {
+GuestTotals Connection::totals_here() const {
   GuestTotals here = totals();
   if (before_ != nullptr) here -= *before_;
   return here;
 }
 
-void Guest::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
+void Connection::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
 
-void Guest::MeasureRate(double seconds) {
+void Connection::MeasureRate(double seconds) {
   const uint64_t bytes = delivered_bytes();
   rate_ = AverageRate(rate_, bytes - rated_bytes_, seconds);
   rated_bytes_ = bytes;
 }
 
-void Guest::Hold() {
+void Connection::Hold() {
   held_ = true;
   hold_timer_ = host_->loop->AddTimer(host_->loop->now_nanos() + kHoldNanos, [this] {
     hold_timer_ = EventLoop::kNoTimer;
@@ -97,7 +98,7 @@ void Guest::Hold() {
   });
 }
 
-void Guest::Release() {
+void Connection::Release() {
   if (!held_) return;
   held_ = false;
   host_->loop->CancelTimer(hold_timer_);
@@ -107,12 +108,12 @@ void Guest::Release() {
   class_.tree->Touch(member_);
 }
 
-void Guest::Identify(GuestIdentity identity, uint64_t start_ticks) {
+void Connection::Identify(GuestIdentity identity, uint64_t start_ticks) {
   identity_ = std::move(identity);
   start_ticks_ = start_ticks;
 }
 
-void Guest::MoveTo(const GuestClass& guest_class) {
+void Connection::MoveTo(const GuestClass& guest_class) {
   throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
   class_.tree->Remove(member_, host_->loop->now_nanos());
   class_ = guest_class;
@@ -120,7 +121,7 @@ void Guest::MoveTo(const GuestClass& guest_class) {
   class_.tree->Touch(member_);
 }
 
-void Guest::Close(absl::string_view reason) {
+void Connection::Close(absl::string_view reason) {
   if (closed()) return;
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
   host_->loop->CancelTimer(timer_);
@@ -135,12 +136,12 @@ void Guest::Close(absl::string_view reason) {
   host_->closed(this);
 }
 
-void Guest::OnEvents(uint32_t events) {
+void Connection::OnEvents(uint32_t events) {
   if (events & EPOLLOUT) OnWritable();
   if (!closed() && (events & ~EPOLLOUT)) OnReadable(events);
 }
 
-void Guest::OnReadable(uint32_t events) {
+void Connection::OnReadable(uint32_t events) {
   // Nobody is left to read replies, whatever may still be there to be read.
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
@@ -160,7 +161,7 @@ void Guest::OnReadable(uint32_t events) {
   class_.tree->Touch(member_);
 }
 
-void Guest::OnInput(absl::Span<const uint8_t> bytes) {
+void Connection::OnInput(absl::Span<const uint8_t> bytes) {
   if (!session_.started()) {
     primer_.OnCommand();
     host_->loop->CancelTimer(timer_);
@@ -198,13 +199,13 @@ void Guest::OnInput(absl::Span<const uint8_t> bytes) {
   }
 }
 
-uint64_t Guest::Want() {
+uint64_t Connection::Want() {
   // What a stalled reader owes itself must not make the class buffer grow.
   if (unsent_.size() > 0 || lingering_ || held_) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
 
-uint32_t Guest::Plan(uint32_t bytes) {
+uint32_t Connection::Plan(uint32_t bytes) {
   if (unsent_.size() > 0 || lingering_) return 0;
   const uint32_t planned = session_.granted() + prime_granted_;
   const uint32_t taken = std::min<uint32_t>(bytes, kStagingBytes - planned);
@@ -218,7 +219,7 @@ uint32_t Guest::Plan(uint32_t bytes) {
   return taken;
 }
 
-FairQueue::After Guest::Deliver() {
+FairQueue::After Connection::Deliver() {
   if (held_) return FairQueue::After::kDone;
   while (unsent_.size() == 0) {
     const size_t staged = Stage();
@@ -247,13 +248,13 @@ FairQueue::After Guest::Deliver() {
   return again ? FairQueue::After::kAgain : FairQueue::After::kDone;
 }
 
-size_t Guest::TakeFromBuffer(absl::Span<uint8_t> out) {
+size_t Connection::TakeFromBuffer(absl::Span<uint8_t> out) {
   const size_t taken = class_.tree->buffer()->Take(out);
   class_.counters->delivered_bytes.Add(taken);
   return taken;
 }
 
-size_t Guest::Stage() {
+size_t Connection::Stage() {
   host_->replies->clear();
   auto take = [this](absl::Span<uint8_t> out) { return TakeFromBuffer(out); };
   if (!session_.started()) {
@@ -275,14 +276,14 @@ size_t Guest::Stage() {
   return staged;
 }
 
-bool Guest::AwaitsFirstBytes() const {
+bool Connection::AwaitsFirstBytes() const {
   const int64_t since = session_.non_blocking_since();
   return since != INT64_MAX && host_->loop->now_nanos() - since < kFirstBytesNanos &&
          class_.tree->buffer()->available() == 0;
 }
 
 // False when the socket did not take it all, or is closed by now.
-bool Guest::Write(absl::Span<uint8_t> staged) {
+bool Connection::Write(absl::Span<uint8_t> staged) {
   const ssize_t n = send(socket_.get(), staged.data(), staged.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   const int error = errno;
   const size_t sent = n > 0 ? static_cast<size_t>(n) : 0;
@@ -301,7 +302,7 @@ bool Guest::Write(absl::Span<uint8_t> staged) {
   return done;
 }
 
-bool Guest::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
+bool Connection::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
   auto kept = host_->arena->Allocate(unsent.size());
   if (!kept.ok()) return false;
   unsent_ = *std::move(kept);
@@ -315,14 +316,14 @@ bool Guest::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
   return true;
 }
 
-void Guest::UpdateInterest() {
+void Connection::UpdateInterest() {
   uint32_t events = 0;  // hang-ups and errors are told in any case
   if (!input_over_) events |= kReadEvents;
   if (unsent_.size() > 0) events |= EPOLLOUT;
   host_->loop->Modify(watch_, events);
 }
 
-void Guest::OnWritable() {
+void Connection::OnWritable() {
   if (unsent_.size() == 0) return;
   const absl::Span<uint8_t> rest = unsent_.span().subspan(unsent_at_);
   const ssize_t n = send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -341,31 +342,31 @@ void Guest::OnWritable() {
   class_.tree->Resume(member_, host_->loop->now_nanos());
 }
 
-bool Guest::Drained() const {
+bool Connection::Drained() const {
   int unread = 0;
   return ioctl(socket_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
 }
 
-bool Guest::undelivered() const {
+bool Connection::undelivered() const {
   if (unsent_.size() > 0) return true;
   // Bytes that lie unread for longer are primed ones, which nobody waits for, or a stalled peer's.
   return session_.started() && host_->loop->now_nanos() - wrote_at_ < kLingerNanos && !Drained();
 }
 
-void Guest::SchedulePrimeCheck() {
+void Connection::SchedulePrimeCheck() {
   if (session_.started() || primer_.next_check_nanos() == Primer::kNever) return;
   host_->loop->CancelTimer(timer_);
   timer_ = host_->loop->AddTimer(primer_.next_check_nanos(), [this] { CheckPrime(); });
 }
 
-void Guest::CheckPrime() {
+void Connection::CheckPrime() {
   timer_ = EventLoop::kNoTimer;
   primer_.OnCheck(Drained(), host_->loop->now_nanos());
   if (primer_.want() > 0) class_.tree->Touch(member_);
   SchedulePrimeCheck();
 }
 
-void Guest::Save(handover::v1::Connection* saved) const {
+void Connection::Save(handover::v1::Connection* saved) const {
   const int64_t now = host_->loop->now_nanos();
   saved->set_id(options_.id);
   saved->set_listener(static_cast<uint32_t>(options_.listener));
@@ -408,7 +409,7 @@ void Guest::Save(handover::v1::Connection* saved) const {
   session_.Save(unsent, now, saved->mutable_session());
 }
 
-absl::Status Guest::Resume(const handover::v1::Connection& saved) {
+absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   const int64_t now = host_->loop->now_nanos();
   if (auto status = session_.Restore(saved.session(), now); !status.ok()) {
     socket_.reset();
@@ -443,7 +444,7 @@ absl::Status Guest::Resume(const handover::v1::Connection& saved) {
   return absl::OkStatus();
 }
 
-void Guest::Linger(int64_t until_nanos) {
+void Connection::Linger(int64_t until_nanos) {
   const int64_t now = host_->loop->now_nanos();
   if (Drained() || now >= until_nanos) return Close("peer has sent all it will");
   timer_ = host_->loop->AddTimer(now + kLingerCheckNanos, [this, until_nanos] {

@@ -37,10 +37,10 @@
 
 namespace entropyd {
 
-class Guest;
+class Connection;
 
 // What all guests of an agent share. Outlives them.
-struct GuestHost {
+struct ConnectionHost {
   EventLoop* loop = nullptr;
   SecretArena* arena = nullptr;
   Log* log = nullptr;
@@ -48,9 +48,9 @@ struct GuestHost {
   absl::Span<uint8_t> input;                          // scratch for one read
   std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
   // The guest has left its class and its socket is closed; destroy it after the batch.
-  std::function<void(Guest*)> closed;
+  std::function<void(Connection*)> closed;
   // Nobody has told in time who it is; it is still held.
-  std::function<void(Guest*)> unidentified;
+  std::function<void(Connection*)> unidentified;
 };
 
 // What all guests of a class share. Outlives them.
@@ -58,11 +58,11 @@ struct GuestClass {
   size_t index = 0;  // into the agent's classes
   FairQueue* tree = nullptr;
   ClassCounters* counters = nullptr;
-  std::vector<int64_t>* completed = nullptr;    // arrival times of runs answered in this batch
-  std::vector<Guest*>* completed_by = nullptr;  // whose they were
+  std::vector<int64_t>* completed = nullptr;         // arrival times of runs answered in this batch
+  std::vector<Connection*>* completed_by = nullptr;  // whose they were
 };
 
-class Guest final : public EventLoop::Handler, public FairQueue::Member {
+class Connection final : public EventLoop::Handler, public FairQueue::Member {
  public:
   // Staged in one write: as much as a socket's default buffer takes without blocking, and small
   // enough to stay in the cache.
@@ -77,11 +77,11 @@ class Guest final : public EventLoop::Handler, public FairQueue::Member {
     int64_t age_nanos = 0;  // of the connection, when another process accepted it
   };
 
-  Guest(Options options, UniqueFd socket, GuestHost* host, const GuestClass& guest_class);
-  ~Guest();
+  Connection(Options options, UniqueFd socket, ConnectionHost* host, const GuestClass& guest_class);
+  ~Connection();
 
   // Until somebody has told who the guest is, it is read from and gets nothing, and its commands
-  // count nowhere; for kHoldNanos at most, then GuestHost::unidentified is called. Before Start().
+  // count nowhere; for kHoldNanos at most, then ConnectionHost::unidentified is called. Before Start().
   static constexpr int64_t kHoldNanos = 200'000'000;
   void Hold();
   void Release();  // serves it; one that is not held: nothing
@@ -164,7 +164,7 @@ class Guest final : public EventLoop::Handler, public FairQueue::Member {
 
   const Options options_;
   UniqueFd socket_;
-  GuestHost* const host_;
+  ConnectionHost* const host_;
   GuestClass class_;
   const int64_t connected_at_;
 

@@ -249,12 +249,12 @@ TEST_F(GuestServiceTest, LastWordsThatComeTogetherWithTheEndAreAnsweredAndTheEnd
 
 TEST_F(GuestServiceTest, AnEmptyBufferIsGivenARoundTripBeforeANonBlockingReadGetsNothing) {
   Client first = Connect(kAuto, {0x01, 32, 0x01, 0});
-  Turn(Guest::kFirstBytesNanos - 1);
+  Turn(Connection::kFirstBytesNanos - 1);
   EXPECT_THAT(first.Receive(), IsEmpty());
   Arrive(20);
   EXPECT_EQ(first.Receive().size(), 1 + 20 + 1u) << "what has come is an answer";
   Client none = Connect(kAuto, {0x01, 255, 0x01, 255, 0x04});
-  Turn(Guest::kFirstBytesNanos - 1);
+  Turn(Connection::kFirstBytesNanos - 1);
   EXPECT_THAT(none.Receive(), IsEmpty());
   Turn(1);
   const Bytes answers = none.Receive();

@@ -54,8 +54,8 @@ class FeedTest : public testing::Test {
   FakeBuffer buffer_;
   ClassCounters counters_{"default/gold"};
   std::unique_ptr<FairQueue> tree_;
-  Bytes staging_ = Bytes(Guest::kStagingBytes);
-  GuestHost host_;
+  Bytes staging_ = Bytes(Connection::kStagingBytes);
+  ConnectionHost host_;
   GuestClass class_;
 };
 
