@@ -39,7 +39,7 @@ def grpc_adapters(root):
     section = text.split("### Files that may include gRPC", 1)
     if len(section) != 2:
         sys.exit("CONTRIBUTING.md: no section 'Files that may include gRPC'")
-    return set(re.findall(r"`([a-z_]+/[a-z_]+\.(?:h|cc))`", section[1].split("\n#", 1)[0]))
+    return set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.(?:h|cc))`", section[1].split("\n#", 1)[0]))
 
 
 def offences(root):
