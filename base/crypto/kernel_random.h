@@ -1,0 +1,20 @@
+// Random bytes of this host's kernel, by getrandom(2).
+//
+//   if (!FillFromKernel(absl::MakeSpan(id))) return absl::InternalError(...);
+//
+// Waits until the kernel's generator is seeded, which after boot may take a moment; never short.
+//
+// Thread safety: a function without state.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace entropyd {
+
+// Fills all of `out`. False when the kernel refuses (errno tells why); then `out` is zeros, so that
+// nobody takes what was there before for random bytes.
+bool FillFromKernel(absl::Span<uint8_t> out);
+
+}  // namespace entropyd
