@@ -8,7 +8,7 @@
 namespace entropyd::class_tree_internal {
 namespace {
 
-// Members come and go, so their scale is fixed: weight 1 pays 2^20 units a byte.
+// Members come and go, so their scale is fixed: weight 1 pays 2^20 units for a byte.
 constexpr double kMemberCost = static_cast<double>(uint64_t{1} << 20);
 constexpr double kMinMemberWeight = kMemberCost / kMaxCost;
 constexpr double kMaxMemberWeight = kMemberCost;
@@ -73,7 +73,7 @@ void ClassTreeImpl::MoveMember(MemberId id, ClassId leaf, int64_t now_nanos) {
   const uint64_t ahead = member.flow.tag - nodes_[member.leaf].queues[0].virtual_now;
   Leave(id);
   member.leaf = leaf;
-  // What it has had in advance is still counted; members of all leaves pay the same for a byte.
+  // It still owes what it has had in advance. Members of all leaves pay the same for a byte.
   member.flow.tag = node.queues[0].virtual_now + (ahead <= Lead(member.flow) ? ahead : 0);
   node.queues[0].heap.Reserve(++node.members);
   SetWant(&member, want);
@@ -81,7 +81,7 @@ void ClassTreeImpl::MoveMember(MemberId id, ClassId leaf, int64_t now_nanos) {
   PlaceUp(leaf);
 }
 
-// Wants nothing, is in no heap, and its leaf no longer counts it.
+// Afterwards the member wants nothing and is in no heap, and its leaf no longer counts it.
 void ClassTreeImpl::Leave(MemberId id) {
   Member& member = members_[id];
   assert(member.state != MemberState::kFree);
@@ -96,7 +96,7 @@ void ClassTreeImpl::SetMemberWeight(MemberId id, double weight) {
   Queue& queue = nodes_[member.leaf].queues[0];
   Flow& flow = member.flow;
   const double cost = kMemberCost / std::clamp(weight, kMinMemberWeight, kMaxMemberWeight);
-  // What it has had in advance is still counted, at the new price.
+  // It still owes what it has had in advance, at the new price.
   const uint64_t ahead = flow.tag - queue.virtual_now;
   const double rescaled = ahead <= Lead(flow) ? static_cast<double>(ahead) * cost / flow.cost : 0;
   flow.cost = cost;
@@ -149,8 +149,9 @@ ClassTree::PassResult ClassTreeImpl::Distribute(int64_t now_nanos, const Pass& p
   return result;
 }
 
-// What it may be given at once: a chunk, or as much of its leaf's turn as every bucket on its path
-// holds that is to pay for it. REQUIRES: it and all classes above it may be served.
+// The most that the member may get in this turn: a chunk, or more if its leaf has a longer turn and
+// every bucket on its path that must pay holds that much.
+// REQUIRES: it and all classes above it may be served.
 uint64_t ClassTreeImpl::TurnOf(MemberId id) {
   Member& member = members_[id];
   const uint32_t turn = nodes_[member.leaf].turn_bytes;
@@ -170,7 +171,8 @@ uint64_t ClassTreeImpl::TurnOf(MemberId id) {
   return static_cast<uint64_t>(tokens / TokenBucket::kNanosPerByte);
 }
 
-// Charges what it takes, or parks it. REQUIRES: it and all classes above it may be served.
+// Charges what the member takes. Parks it when it takes nothing.
+// REQUIRES: it and all classes above it may be served.
 uint32_t ClassTreeImpl::OfferTo(MemberId id, uint64_t bytes, Offer offer) {
   const Member& member = members_[id];
   const uint32_t asked = static_cast<uint32_t>(std::min(member.want, bytes));
@@ -204,7 +206,7 @@ bool ClassTreeImpl::IsAhead(const Member& member) const {
   return static_cast<int64_t>(member.flow.tag - virtual_now) > 0;
 }
 
-// It, and every class above it, holds a chunk of ceil tokens.
+// Whether the member and every class above it hold a chunk of ceil tokens.
 bool ClassTreeImpl::IsEligible(const Member& member) const {
   if (member.state != MemberState::kQueued) return false;
   ClassId id = member.leaf;
@@ -212,16 +214,16 @@ bool ClassTreeImpl::IsEligible(const Member& member) const {
   return nodes_[id].queue != kNoQueue;
 }
 
-// From the top down, so that a class is served only where all its ancestors may be.
+// Walks from the root down, so that a class is served only when all its ancestors may be.
 MemberId ClassTreeImpl::Pick() const {
   const Node* node = &nodes_[root_];
   while (!node->leaf) node = &nodes_[node->next];
   return node->next;
 }
 
-// Every grant leads down another branch, through lines that are in no cache, each of which names
-// the next. The way that a branch will lead next time is known as soon as it has been served: it is
-// walked ahead, a step at each grant, so that the lines are there when its turn comes.
+// Every grant walks down another branch. Its cache lines are in no cache, and each line names the
+// next. Where a branch will lead next time is known as soon as it has been served. So LookAhead
+// walks that way in advance, one step a grant, and the lines are in the cache when they are needed.
 void ClassTreeImpl::LookAhead(ClassId branch) {
   walks_[next_walk_++ % kWalks] = branch;
   for (ClassId& id : walks_) {
@@ -271,13 +273,14 @@ ClassId ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
       node.rate.Fill(now_);
       node.rate.Take(bytes);
       node.green.tag += node.green.Price(bytes);
-      // Finish tags: virtual time is that of the latest finish (SCFQ).
+      // Finish tags: virtual time is the latest finish (SCFQ).
       if (static_cast<int64_t>(node.green.tag - queue.virtual_now) > 0) {
         queue.virtual_now = node.green.tag;
       }
     } else {
       node.borrowed += bytes;
-      queue.virtual_now = node.yellow.tag;  // start tags: that of the start in service (SFQ)
+      // Start tags: virtual time is the start in service (SFQ).
+      queue.virtual_now = node.yellow.tag;
       node.yellow.tag += node.yellow.Price(bytes);
     }
     Place(id);
@@ -287,8 +290,8 @@ ClassId ClassTreeImpl::Charge(MemberId member_id, uint32_t bytes) {
   return branch;
 }
 
-// Puts a member where its want and its tokens say; `idle_or_parked` is its state when it is in no
-// heap for other reasons than tokens. The caller places its leaf afterwards.
+// Puts a member where it belongs by its want and its tokens. `idle_or_parked` is its state when it
+// is in no heap. The caller places its leaf afterwards.
 void ClassTreeImpl::PlaceMember(MemberId id, MemberState idle_or_parked) {
   Member& member = members_[id];
   Node& leaf = nodes_[member.leaf];
@@ -319,8 +322,8 @@ void ClassTreeImpl::PlaceMember(MemberId id, MemberState idle_or_parked) {
   ChooseNext(&leaf);
 }
 
-// Puts a class where its demand and its tokens say. Returns whether its parent went from having
-// somebody to serve to having nobody, or back.
+// Puts a class where it belongs by its demand and its tokens. Returns whether that gave its parent
+// the first child to serve, or took the last one away.
 bool ClassTreeImpl::Place(ClassId id) {
   Node& node = nodes_[id];
   uint8_t target = kNoQueue;
@@ -368,7 +371,7 @@ void ClassTreeImpl::PlaceUp(ClassId id) {
   while (Place(id)) id = nodes_[id].parent;
 }
 
-// Somebody below waits, and the class has no chunk of ceil tokens.
+// Throttled: a member below waits, and the class holds no chunk of ceil tokens.
 void ClassTreeImpl::SetThrottled(ClassId id, bool throttled) {
   Node& node = nodes_[id];
   if (node.throttled == throttled) return;
@@ -382,7 +385,7 @@ void ClassTreeImpl::SetThrottled(ClassId id, bool throttled) {
   }
 }
 
-// Waits in a yellow queue and will hold a chunk of rate tokens in time.
+// Awaits green: the class is in a yellow queue and will hold a chunk of rate tokens later.
 void ClassTreeImpl::SetAwaitsGreen(ClassId id, bool awaits) {
   const TokenBucket& rate = nodes_[id].rate;
   if (rate.rate() == 0 || awaits == rate_events_.set(id)) return;

@@ -1,5 +1,7 @@
-// The parts of a ClassTree; see base/class_tree/class_tree.h for what it does. base/class_tree/class_tree.cc serves, and
-// base/class_tree/class_tree_update.cc says which classes there are. Included by these two only.
+// The parts of a ClassTree (base/class_tree/class_tree.h says what it does). class_tree.cc serves
+// members; class_tree_update.cc makes and changes the classes. Only these two include this header.
+//
+// Thread safety: as ClassTree.
 #pragma once
 
 #include <algorithm>
@@ -29,9 +31,9 @@ constexpr uint8_t kNoQueue = 0xff;
 constexpr ClassId kNoClass = std::numeric_limits<uint32_t>::max();
 constexpr uint32_t kNoMember = std::numeric_limits<uint32_t>::max();
 
-// Virtual time is counted in units. The lightest of some siblings pays 2^40 units a byte: a turn
-// (at most 2^20 bytes) stays below 2^60, far inside the 2^63 within which wrapping keys compare,
-// and siblings 2^40 times as heavy still pay a unit a byte.
+// Virtual time is counted in units. The lightest sibling pays 2^40 units for a byte. So a turn (at
+// most 2^20 bytes) costs at most 2^60, far inside the 2^63 within which keys that wrap compare
+// correctly. A sibling 2^40 times as heavy still pays one unit for a byte.
 constexpr double kMaxCost = static_cast<double>(uint64_t{1} << 40);
 
 // One contender in one fair queue.
@@ -39,38 +41,39 @@ struct Flow {
   uint64_t tag = 0;  // virtual time at which its next byte is due
   double cost = 0;   // virtual time per byte
 
+  // What `bytes` cost, in virtual time.
   uint64_t Price(uint32_t bytes) const {
     return static_cast<uint64_t>(static_cast<int64_t>(cost * bytes));
   }
-  // Starts to compete at max(own tag, now). A tag further ahead than one turn, which costs `lead`,
-  // is none of this epoch: it is behind, or virtual time has wrapped around since.
+  // Starts to compete at max(own tag, now). `lead` is what one turn costs. A tag further ahead than
+  // `lead` is stale: it is behind virtual time, or virtual time has wrapped around since.
   void Enter(uint64_t virtual_now, uint64_t lead) {
     if (tag - virtual_now > lead) tag = virtual_now;
   }
-  // How far its tag is ahead of virtual time, in bytes. Only one that competes can be behind.
+  // How far its tag is ahead of virtual time, in bytes. Only a flow that competes can be behind.
   double BytesAhead(uint64_t virtual_now, uint64_t lead, bool competes) const {
     const uint64_t ahead = tag - virtual_now;
     if (cost == 0 || (!competes && ahead > lead)) return 0;
     return static_cast<double>(static_cast<int64_t>(ahead)) / cost;
   }
-  // The tag of one that is `bytes` ahead of a virtual time of 0; at most a turn either way.
+  // The tag of a flow that is `bytes` ahead of a virtual time of 0; at most a turn either way.
   uint64_t TagAhead(double bytes, uint64_t lead) const {
     const double limit = static_cast<double>(lead);
     return static_cast<uint64_t>(static_cast<int64_t>(std::clamp(bytes * cost, -limit, limit)));
   }
 };
 
-// Contenders for one kind of service, in the order in which they get it.
+// The flows that compete for one kind of service, in the order in which they get it.
 struct Queue {
   explicit Queue(std::vector<uint32_t>* places) : heap(places) {}
   IndexedHeap heap;
   uint64_t virtual_now = 0;
 };
 
-// With a hundred thousand classes every cache line that a grant touches is a miss: what it needs of
-// a class lies together, and what only people ask for lies in ClassFacts.
+// What a grant needs of a class. It lies together, because with a hundred thousand classes every
+// cache line that a grant touches is a cache miss. ClassFacts holds the rest.
 struct Node {
-  // The class or, at a leaf, the member that is served next. Meaningless while nobody waits.
+  // The class that is served next; at a leaf, the member. Meaningless while no member waits.
   uint32_t next = 0;
   uint32_t waiting_queues = 0;  // bit i: queues[i] is not empty
 
@@ -81,15 +84,15 @@ struct Node {
   bool has_ceil = false;
   bool leaf = false;
 
-  uint8_t queue = kNoQueue;  // where it waits at its parent; the root: whether it can be served
-  bool throttled = false;
-  uint32_t turn_bytes = 0;  // a leaf's: what a member is offered at most; constant between updates
+  uint8_t queue = kNoQueue;  // where it waits at its parent; for the root: whether it can be served
+  bool throttled = false;    // a member below waits, and the class holds no chunk of ceil tokens
+  uint32_t turn_bytes = 0;   // for a leaf: the most that a member gets in one turn
   Flow green;
   Flow yellow;
   TokenBucket rate;
   TokenBucket ceil;
-  // Green queues first, then the yellow ones prio by prio: the order in which they are served. A
-  // leaf has one, of its members.
+  // In the order of service: green queues first, then the yellow ones, prio by prio. A leaf has one
+  // queue, with its members.
   absl::InlinedVector<Queue, 1> queues;
 
   uint64_t delivered = 0;
@@ -97,17 +100,18 @@ struct Node {
   uint64_t waiting_bytes = 0;  // a leaf's members'
   uint32_t waiting_members = 0;
   uint32_t members = 0;
-  int64_t throttled_nanos = 0;  // less the time at which it began, while it is throttled
+  int64_t throttled_nanos = 0;  // while it is throttled, minus the time at which that began
 };
 
-// What a class was configured as, beyond what its node knows.
+// The configuration of a class that no grant needs.
 struct ClassFacts {
   std::string name;
   double weight = 0;
   uint32_t prio = 0;
 };
 
-// Class ids, found by the names in the facts: a second copy of the names would be the larger part.
+// Let a set of class ids be searched by name. The names stay in the facts: a second copy of them
+// would be larger than the set.
 struct NameHash {
   using is_transparent = void;
   size_t operator()(absl::string_view name) const { return absl::HashOf(name); }
@@ -122,8 +126,11 @@ struct NameEq {
   const std::vector<ClassFacts>* facts;
 };
 
+// kFree: the id is unused. kIdle: wants nothing. kQueued: competes in its leaf. kThrottled: waits
+// for tokens of its own ceil. kParked: took nothing, and waits for Unpark().
 enum class MemberState : uint8_t { kFree, kIdle, kQueued, kThrottled, kParked };
 
+// A member by its id. Freed members form a list through `next_free`.
 struct Member {
   Flow flow;
   TokenBucket ceil;
@@ -162,7 +169,8 @@ class ClassTreeImpl final : public ClassTree {
   }
 
  private:
-  // Where a class stood among its siblings, in bytes: a unit that outlives a change of their rates.
+  // Where a class stood among its siblings. In bytes, because bytes mean the same after their rates
+  // have changed.
   struct Standing {
     bool known = false;
     ClassId parent = 0;
@@ -172,47 +180,64 @@ class ClassTreeImpl final : public ClassTree {
     double yellow_ahead = 0;
   };
 
-  // base/class_tree/class_tree_update.cc
+  // class_tree_update.cc. Apply() withdraws every class from its queue, makes the queues anew, and
+  // lets every class rejoin where it stood.
+  //
+  // FAILED_PRECONDITION when a class with members would be removed or get children.
   absl::Status CheckMembersStay(const std::vector<ResolvedClass>& classes) const;
   void Apply(const std::vector<ResolvedClass>& classes);
+  // Takes a class out of its queue and out of the events. Returns where it stood.
   Standing Withdraw(ClassId id);
   ClassId NewId();
+  // A name that stays keeps its id.
   std::vector<ClassId> AssignIds(const std::vector<ResolvedClass>& classes);
   void Configure(ClassId id, ClassId parent, const ResolvedClass& resolved);
+  // The queues of `parent`, and what its children pay in them.
   void MakeQueues(ClassId parent, const std::vector<ClassId>& children);
   void Rejoin(ClassId id, const Standing& standing);
 
-  // base/class_tree/class_tree.cc
+  // class_tree.cc. Distribute() repeats: Pick() a member, OfferTo() it, Charge() its path.
+  //
+  // Keeps the sums of its leaf right, too.
   void SetWant(Member* member, uint64_t bytes);
   void Leave(MemberId id);
+  // Time never goes back, whatever callers pass.
   void Advance(int64_t now_nanos) { now_ = std::max(now_, now_nanos); }
+  // Places again what holds a chunk of tokens by now.
   void FireEvents();
   bool Servable() const { return nodes_[root_].queue != kNoQueue; }
   MemberId Pick() const;
   bool IsEligible(const Member& member) const;
+  // Has had bytes in advance of the members that wait in its leaf.
   bool IsAhead(const Member& member) const;
   uint64_t TurnOf(MemberId id);
   uint32_t OfferTo(MemberId id, uint64_t bytes, Offer offer);
+  // Returns the topmost class of the path below the root.
   ClassId Charge(MemberId id, uint32_t bytes);
   void LookAhead(ClassId branch);
   void PlaceMember(MemberId id, MemberState idle_or_parked);
   bool Place(ClassId id);
+  // Places a class, and then every ancestor for which that changed something.
   void PlaceUp(ClassId id);
   void SetThrottled(ClassId id, bool throttled);
   void SetAwaitsGreen(ClassId id, bool awaits);
+  // How much a turn of a leaf with this rate gives.
   uint32_t TurnBytes(uint64_t rate) const;
+  // What the longest turn costs.
   uint64_t Lead(const Flow& flow) const { return flow.Price(max_turn_bytes_); }
   // From the start of a green class's next chunk to its finish.
   uint64_t Service(const Flow& flow) const { return flow.Price(chunk_bytes_); }
+  // Sets Node::next from the first queue that is not empty.
   static void ChooseNext(Node* node);
 
-  static constexpr size_t kWalks = 6;  // trees are seldom deeper
+  static constexpr size_t kWalks = 6;  // one for each level; trees are seldom deeper
 
   const Options options_;
   const uint32_t chunk_bytes_;
   const uint32_t max_turn_bytes_;
   const int64_t chunk_tokens_;  // nano-bytes
 
+  // Where each id is in its heap (IndexedHeap).
   std::vector<uint32_t> class_places_;
   std::vector<uint32_t> member_places_;
   std::vector<uint32_t> ceil_event_places_;  // by class
@@ -227,10 +252,10 @@ class ClassTreeImpl final : public ClassTree {
   std::vector<Member> members_;
   MemberId free_member_ = kNoMember;
   uint32_t capped_members_ = 0;
-  IndexedHeap ceil_events_;    // throttled classes, by when they hold a chunk again
-  TimerWheel rate_events_;     // classes waiting in a yellow queue, by when they become green
-  IndexedHeap member_events_;  // throttled members, by when they hold a chunk again
-  std::array<ClassId, kWalks> walks_;  // LookAhead()'s, by where they are; kNoClass = at the end
+  IndexedHeap ceil_events_;    // throttled classes, by the time at which they hold a chunk again
+  TimerWheel rate_events_;     // classes in a yellow queue, by the time at which they become green
+  IndexedHeap member_events_;  // throttled members, by the time at which they hold a chunk again
+  std::array<ClassId, kWalks> walks_;  // where each walk of LookAhead() is; kNoClass = at its end
   size_t next_walk_ = 0;
   int64_t now_ = 0;
 };

@@ -15,10 +15,10 @@ using ClassSpec = ClassTree::ClassSpec;
 
 constexpr uint32_t kMaxChunk = 1 << 20;  // keeps a chunk's share of virtual time below 2^60
 constexpr uint32_t kMaxPrio = 7;
-// Virtual time is an integer: the heaviest sibling must still be charged a unit for each byte.
+// Virtual time is an integer, and the heaviest sibling must still pay one unit for a byte.
 constexpr double kMaxWeightRatio = static_cast<double>(uint64_t{1} << 40);
 
-// As people write it in the configuration, and exactly: 10485760 -> "10MiB".
+// The exact size as people write it in the configuration: 10485760 -> "10MiB".
 std::string Exact(uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB"};
   size_t unit = 0;
@@ -90,7 +90,7 @@ absl::StatusOr<std::vector<ResolvedClass>> Order(absl::Span<const ClassSpec> cla
   return order;
 }
 
-// An inner class without a rate guarantees what its children are guaranteed.
+// An inner class without a rate gets the sum of its children's rates.
 absl::Status FillRates(const ClassTree::Options& options, std::vector<ResolvedClass>* classes) {
   std::vector<uint64_t> children_rate(classes->size(), 0);
   for (size_t i = classes->size(); i-- > 0;) {

@@ -1,4 +1,9 @@
-// The rules that configured classes obey, and the defaults of what they leave out.
+// Checks configured classes and fills in the defaults of what they leave out.
+//
+//   auto resolved = ResolveClasses(options, classes);
+//   if (!resolved.ok()) return resolved.status();
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +22,8 @@ struct ResolvedClass {
   bool leaf = true;
 };
 
-// max(4 chunks, rate x 10 ms): a smaller bucket loses its guarantee to the granularity of chunks,
-// or overflows between two ticks of a 1 ms timer that comes late.
+// max(4 chunks, rate x 10 ms). With a smaller bucket a class may miss its guarantee: a chunk is too
+// large a step for it, or it overflows between two ticks of a 1 ms timer when one comes late.
 uint64_t DefaultBurst(uint64_t rate, uint32_t chunk_bytes);
 
 // Errors: INVALID_ARGUMENT naming the class, the value and the remedy.

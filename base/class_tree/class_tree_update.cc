@@ -1,4 +1,4 @@
-// Which classes there are: at first, and after each update.
+// Makes the classes of a tree, and changes them in an update.
 #include <cmath>
 #include <utility>
 
@@ -46,8 +46,8 @@ absl::Status ClassTreeImpl::CheckMembersStay(const std::vector<ResolvedClass>& c
   return absl::OkStatus();
 }
 
-// Everybody leaves the queues, the queues are made anew, and everybody returns with what it had of
-// tokens and of its turn.
+// All classes leave their queues, the queues are made anew, and the classes return. They keep their
+// tokens and their turns.
 void ClassTreeImpl::Apply(const std::vector<ResolvedClass>& classes) {
   std::vector<Standing> standings(nodes_.size());
   for (ClassId id : order_) standings[id] = Withdraw(id);
@@ -76,8 +76,8 @@ void ClassTreeImpl::Apply(const std::vector<ResolvedClass>& classes) {
   for (size_t i = order_.size(); i-- > 0;) Place(order_[i]);
 }
 
-// Takes a class out of its parent's queue and of the events. Its buckets are filled up to now, at
-// the rates that have been in force.
+// Takes a class out of its parent's queue and out of the events. Fills its buckets up to now, at
+// the old rates.
 ClassTreeImpl::Standing ClassTreeImpl::Withdraw(ClassId id) {
   Node& node = nodes_[id];
   Standing standing;
@@ -130,7 +130,7 @@ std::vector<ClassId> ClassTreeImpl::AssignIds(const std::vector<ResolvedClass>& 
       stays[*found] = true;
     }
   }
-  // Removed now and given out in a later update: in this one an id still stands for who had it.
+  // Removed ids are given out only in a later update: in this one they still name their old class.
   std::vector<ClassId> removed;
   for (ClassId id : order_) {
     if (stays[id]) continue;
@@ -139,7 +139,7 @@ std::vector<ClassId> ClassTreeImpl::AssignIds(const std::vector<ResolvedClass>& 
     facts_[id] = ClassFacts();
     removed.push_back(id);
   }
-  // Exactly, because trees are large, or small, but seldom grow by doubling.
+  // Reserves exactly what is needed: trees are large or small, but they seldom double.
   const size_t size = nodes_.size() + added - std::min(added, free_classes_.size());
   nodes_.reserve(size);
   facts_.reserve(size);
@@ -155,7 +155,7 @@ std::vector<ClassId> ClassTreeImpl::AssignIds(const std::vector<ResolvedClass>& 
   return ids;
 }
 
-// Whole chunks, at least one.
+// How much a turn of a leaf with this rate gives: whole chunks, at least one.
 uint32_t ClassTreeImpl::TurnBytes(uint64_t rate) const {
   const double bytes = static_cast<double>(rate) * static_cast<double>(options_.turn_nanos) / 1e9;
   const double chunks = std::clamp(bytes / chunk_bytes_, 1.0, double{kMaxTurnChunks});
@@ -183,14 +183,14 @@ void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& r
     node.queues.clear();
     node.queues.emplace_back(&member_places_);
   }
-  // A leaf's members stay in their queue; those of an inner class are made anew.
+  // The members of a leaf stay in their queue. The queues of an inner class are made anew.
   if (!resolved.leaf || !node.leaf) node.waiting_queues = 0;
-  if (node.leaf != resolved.leaf) node.next = 0;  // a class from a member
+  if (node.leaf != resolved.leaf) node.next = 0;  // it named a member, and names a class now
   node.leaf = resolved.leaf;
   node.turn_bytes = TurnBytes(spec.rate);
 }
 
-// Gives `parent` the queues its children need, and the children their cost in them.
+// Gives `parent` the queues that its children need, and the children their costs in them.
 void ClassTreeImpl::MakeQueues(ClassId parent, const std::vector<ClassId>& children) {
   std::vector<uint32_t> prios;
   double least_rate = 0;
@@ -205,7 +205,7 @@ void ClassTreeImpl::MakeQueues(ClassId parent, const std::vector<ClassId>& child
   std::sort(prios.begin(), prios.end());
   prios.erase(std::unique(prios.begin(), prios.end()), prios.end());
 
-  // By proportional shedding the guarantees of all prios share one queue.
+  // With proportional shedding the guarantees of all prios share one queue.
   const size_t greens = options_.shed == Shed::kPriority ? prios.size() : 1;
   auto& queues = nodes_[parent].queues;
   queues.clear();
@@ -230,7 +230,7 @@ void ClassTreeImpl::MakeQueues(ClassId parent, const std::vector<ClassId>& child
   for (size_t i = 0; i < queues.size(); ++i) queues[i].heap.Reserve(sizes[i]);
 }
 
-// Returns to where it stood, as far as there is such a place. The caller places it afterwards.
+// Puts a class back where it stood, if that place still exists. The caller places it afterwards.
 void ClassTreeImpl::Rejoin(ClassId id, const Standing& standing) {
   if (id == root_) return;
   Node& node = nodes_[id];

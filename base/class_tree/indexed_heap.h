@@ -1,10 +1,17 @@
-// A 4-ary min-heap of (key, id) in which every id knows its place, so that it can be re-keyed or
-// taken out from the middle. Four children to a node: half the levels, one cache line a level.
+// A 4-ary min-heap of (key, id). It knows the place of every id, so an id can be removed from the
+// middle or get another key. A node has four children: half the levels, one cache line a level.
 //
-// Keys are compared by the sign of their difference: virtual times may wrap around as long as all
-// keys of one heap lie within 2^63 of each other. Equal keys leave in the order they came.
+//   std::vector<uint32_t> places(ids, IndexedHeap::kAbsent);
+//   IndexedHeap heap(&places);
+//   heap.Push(due, id);
+//   while (!heap.empty() && heap.top_key() <= now) heap.Remove(heap.top_id());
 //
-// Push() allocates only beyond what Reserve() asked for. Thread safety: none.
+// The heap compares keys by the sign of their difference. So virtual times may wrap around, as long
+// as all keys of one heap lie within 2^63 of each other. Equal keys leave in the order they came.
+//
+// Push() allocates only beyond what Reserve() asked for.
+//
+// Thread safety: none.
 #pragma once
 
 #include <algorithm>
@@ -21,15 +28,17 @@ class IndexedHeap {
  public:
   static constexpr uint32_t kAbsent = std::numeric_limits<uint32_t>::max();
 
-  // (*places)[id] holds the place of each id. An id is in one of the heaps that share `places` at a
-  // time, or in none (kAbsent). `places` outlives the heap and is large enough for every id pushed.
+  // (*places)[id] holds the place of each id; kAbsent = in no heap. Several heaps may share
+  // `places`; then an id is in at most one of them at a time.
+  // REQUIRES: `places` outlives the heap and has an element for every id that is pushed.
   explicit IndexedHeap(std::vector<uint32_t>* places) : places_(places) {}
 
-  // Room for n entries; grows geometrically, so that calling it for each new id costs O(1).
+  // Makes room for n entries. Grows geometrically, so a call for each new id costs O(1).
   void Reserve(size_t n) {
     if (n > entries_.capacity()) entries_.reserve(std::max(n, 2 * entries_.capacity()));
   }
 
+  // REQUIRES for the last two: not empty.
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
   uint32_t top_id() const { return entries_.front().id; }
@@ -69,14 +78,15 @@ class IndexedHeap {
     uint32_t arrival;  // breaks ties; wraps like the keys
   };
 
+  // Whether `a` leaves before `b`.
   static bool Before(const Entry& a, const Entry& b) {
     const int64_t difference = static_cast<int64_t>(a.key - b.key);
     if (difference != 0) return difference < 0;
     return static_cast<int32_t>(a.arrival - b.arrival) < 0;
   }
 
-  // The entry at `place` has changed; records all places, even when nothing moves. Returns whether
-  // the entry moved.
+  // Moves the changed entry at `place` up as far as it belongs. Records all places, even when
+  // nothing moves. Returns whether the entry moved.
   bool SiftUp(size_t place) {
     Entry* const entries = entries_.data();
     uint32_t* const places = places_->data();
@@ -94,6 +104,7 @@ class IndexedHeap {
     return place != start;
   }
 
+  // The same, downwards.
   void SiftDown(size_t place) {
     Entry* const entries = entries_.data();
     uint32_t* const places = places_->data();
@@ -114,7 +125,8 @@ class IndexedHeap {
     places[entry.id] = static_cast<uint32_t>(place);
   }
 
-  absl::InlinedVector<Entry, 1> entries_;  // as large as a vector, and most leaves have one member
+  // As large as a vector; saves the allocation of most leaves, which have one member.
+  absl::InlinedVector<Entry, 1> entries_;
   std::vector<uint32_t>* places_;
   uint32_t arrivals_ = 0;
 };

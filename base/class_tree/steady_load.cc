@@ -8,9 +8,9 @@
 namespace entropyd {
 namespace {
 
-// Far more than any simulation gives away, far from overflowing when arrivals are added.
+// Far more than any simulation gives away. Adding arrivals to it does not overflow.
 constexpr uint64_t kBacklog = uint64_t{1} << 60;
-// What a leaf with a bounded load waits for at first: twice what a default burst holds at its load.
+// What a leaf with a bounded load waits for at first: twice its default burst.
 constexpr double kFirstBacklogSeconds = 0.02;
 
 struct Leaf {
@@ -23,7 +23,7 @@ struct Leaf {
 
 uint32_t TakeAll(ClassTree::MemberId, void*, uint32_t bytes) { return bytes; }
 
-// The supply: what it has brought and nobody has taken.
+// Counts what the sources have brought and nobody has taken.
 class Supply {
  public:
   explicit Supply(double per_tick) : per_tick_(per_tick) {}

@@ -1,6 +1,6 @@
-// Ids ordered by time, for so many ids that a heap of them would not fit into a cache: those due
-// soon wait in a heap, those due later in lists, one for each millisecond or so, which cost one
-// cache line to enter and none to leave.
+// Orders ids by time, for so many ids that one heap of them would not fit into the cache. Ids that
+// are due soon wait in a heap. The others wait in lists, one list for about each millisecond. To
+// enter a list costs one cache line; to leave it costs none.
 //
 //   TimerWheel timers(&places);
 //   timers.Resize(ids);                 // allocates; nothing else does
@@ -9,9 +9,9 @@
 //   timers.Advance(now, due_of);        // due_of(id): when a timer that is set is due
 //   while (!timers.empty() && timers.top_key() <= now) { ... timers.Clear(timers.top_id()); }
 //
-// A timer in a list is not taken out when it is cleared: its turn comes, and it is dropped or, when
-// it has been set again in the meantime, listed anew. This is exact as long as an id is never set
-// to an earlier time than before; Reset() forgets that.
+// Clear() leaves a timer in its list. When the time of the list comes, the timer is dropped; if it
+// was set again meanwhile, it enters a list again. This is exact as long as an id is never set to
+// an earlier time than before. Reset() lifts that rule for the times before it.
 //
 // Thread safety: none.
 #pragma once
@@ -28,17 +28,18 @@ namespace entropyd {
 
 class TimerWheel {
  public:
-  // As IndexedHeap; the places are those of the heap.
+  // `places` as for IndexedHeap: where each id is in the heap.
   explicit TimerWheel(std::vector<uint32_t>* places) : places_(places), soon_(places) {
     heads_.fill(kNone);
   }
 
-  // For ids 0..ids-1. Allocates, so that Set() never does.
+  // Makes room for ids 0..ids-1, so that Set() never allocates.
   void Resize(size_t ids) {
     timers_.resize(ids);
     soon_.Reserve(ids);
   }
 
+  // Whether the timer of `id` is set.
   bool set(uint32_t id) const { return timers_[id].set; }
 
   // REQUIRES: not set; due_nanos >= 0 and not earlier than any time of this id since Reset().
@@ -59,12 +60,12 @@ class TimerWheel {
     if ((*places_)[id] != IndexedHeap::kAbsent) soon_.Remove(id);
   }
 
-  // Moves what is due up to `now`, and somewhat later, into the heap. A time before that of the
-  // last call changes nothing.
+  // Moves into the heap what is due up to `now_nanos`, and what is due in the same slot. A time
+  // before that of the last call changes nothing.
   template <typename DueOf>
   void Advance(int64_t now_nanos, DueOf due_of) {
     const int64_t to = Slot(now_nanos);
-    // After a whole turn every list has been looked at.
+    // A whole turn of the wheel visits every list.
     const int64_t from = std::max(slot_ + 1, to - kSlots + 1);
     slot_ = std::max(slot_, to);
     for (int64_t slot = from; slot <= to; ++slot) {
@@ -82,12 +83,12 @@ class TimerWheel {
     }
   }
 
-  // The heap: those set that are due soon.
+  // The heap: the timers that are set and due soon.
   bool empty() const { return soon_.empty(); }
   uint32_t top_id() const { return soon_.top_id(); }
   uint64_t top_key() const { return soon_.top_key(); }
 
-  // REQUIRES: none is set.
+  // Forgets all lists, and the times before. REQUIRES: no timer is set.
   void Reset() {
     heads_.fill(kNone);
     for (Timer& timer : timers_) timer = Timer();
@@ -95,11 +96,13 @@ class TimerWheel {
 
  private:
   static constexpr uint32_t kNone = (1u << 30) - 1;
-  // 1.05 ms, about a tick of the dispatcher: shorter ones would be looked at in vain, longer ones
-  // make the heap larger. A turn takes a second; what is due later is listed anew once a turn.
+  // 1.05 ms a slot, about a tick of the dispatcher. Shorter slots would be visited for nothing;
+  // longer ones make the heap larger. A turn of the wheel takes a second. A timer that is due later
+  // enters a list again once a turn.
   static constexpr int kSlotBits = 20;
   static constexpr int64_t kSlots = 1024;
 
+  // In 32 bits, because there is one for every id. `next` is the next id of its list.
   struct Timer {
     uint32_t next : 30 = kNone;
     uint32_t set : 1 = 0;
@@ -117,7 +120,7 @@ class TimerWheel {
   IndexedHeap soon_;
   std::vector<Timer> timers_;
   std::array<uint32_t, kSlots> heads_;
-  int64_t slot_ = 0;  // the lists of this one and of all before it have been moved
+  int64_t slot_ = 0;  // the lists of this slot and of all before it have been moved
 };
 
 }  // namespace entropyd

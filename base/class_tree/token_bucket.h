@@ -1,5 +1,5 @@
-// A token bucket in nano-bytes: rate (bytes/s) x elapsed (ns) is exact in int64, so that no
-// rounding accumulates however often it is filled.
+// A token bucket that counts nano-bytes. rate (bytes/s) x elapsed (ns) is exact in these units, so
+// no rounding error adds up, however often the bucket is filled.
 //
 //   TokenBucket bucket(/*rate=*/1 << 20, /*burst=*/4096);   // starts full
 //   bucket.Fill(now);
@@ -15,16 +15,17 @@ namespace entropyd {
 
 class TokenBucket {
  public:
+  // Nano-bytes, not time.
   static constexpr int64_t kNanosPerByte = 1'000'000'000;
-  // The largest bucket fits in int64 twice, so that sums of two do: 2 x 4 GiB x 1e9 = 8.6e18 <
-  // 9.2e18.
+  // The sum of two of the largest buckets fits in int64: 2 x 4 GiB x 1e9 = 8.6e18 < 9.2e18.
   static constexpr uint64_t kMaxBurst = uint64_t{4} << 30;
   // The default burst, rate x 10 ms, of the largest rate is 2.56 GiB and fits below kMaxBurst.
   static constexpr uint64_t kMaxRate = uint64_t{256} << 30;
 
-  // A bucket of rate 0 that never holds anything.
+  // A bucket of rate 0, which is always empty.
   TokenBucket() = default;
-  // Starts full; one of rate 0 is and stays empty. REQUIRES: rate <= kMaxRate, burst <= kMaxBurst.
+  // Starts full; with rate 0 it is and stays empty.
+  // REQUIRES: rate <= kMaxRate, burst <= kMaxBurst.
   TokenBucket(uint64_t rate, uint64_t burst)
       : rate_(static_cast<int64_t>(rate)),
         capacity_(static_cast<int64_t>(burst) * kNanosPerByte),
@@ -40,12 +41,13 @@ class TokenBucket {
     tokens_ = filled < capacity_ ? static_cast<int64_t>(filled) : capacity_;
   }
 
+  // As of the last Fill().
   bool Holds(int64_t nano_bytes) const { return tokens_ >= nano_bytes; }
 
   // REQUIRES: Fill() was called for the time of the take, and the bucket holds `bytes`.
   void Take(uint32_t bytes) { tokens_ -= int64_t{bytes} * kNanosPerByte; }
 
-  // Goes on at another rate and size with what it holds, as far as that fits.
+  // Changes rate and burst. Keeps what it holds, as far as that fits.
   // REQUIRES: as the constructor; Fill() was called for the time of the change.
   void Change(uint64_t rate, uint64_t burst) {
     TokenBucket changed(rate, burst);
@@ -54,7 +56,7 @@ class TokenBucket {
     *this = changed;
   }
 
-  // Goes on with so many tokens, as of that time, or with its burst if that is less.
+  // Sets what the bucket held at `now_nanos`; at most its burst.
   void Restore(int64_t nano_tokens, int64_t now_nanos) {
     tokens_ = std::clamp<int64_t>(nano_tokens, 0, capacity_);
     filled_at_ = now_nanos;
@@ -66,11 +68,14 @@ class TokenBucket {
     return tokens_ >= nano_bytes ? 0 : (nano_bytes - tokens_ + rate_ - 1) / rate_;
   }
 
-  // The same as a time. REQUIRES: as NanosUntil().
+  // The time at which the bucket holds `nano_bytes`. REQUIRES: as NanosUntil().
   int64_t TimeOf(int64_t nano_bytes) const { return filled_at_ + NanosUntil(nano_bytes); }
 
+  // Bytes per second.
   int64_t rate() const { return rate_; }
+  // Bytes.
   uint64_t burst() const { return static_cast<uint64_t>(capacity_ / kNanosPerByte); }
+  // Nano-bytes, as of the last Fill().
   int64_t nano_tokens() const { return tokens_; }
 
  private:
