@@ -23,7 +23,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// Far beyond any real configuration, and small enough to parse without a thought.
+// Far beyond any real configuration, and parsed in a moment.
 constexpr size_t kMaxFileBytes = 1 << 20;
 
 std::string Child(const std::string& path, absl::string_view key) {
@@ -66,7 +66,7 @@ bool IsSubmessage(const FieldDescriptor* field) {
   return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated();
 }
 
-// Whether an absent message of this type has nothing required, and something to say by default.
+// Whether an absent message of this type is filled in: it has a default and no required key.
 bool IsImplied(const Descriptor* type) {
   bool has_default = false;
   for (int i = 0; i < type->field_count(); ++i) {
@@ -115,7 +115,7 @@ class Loader {
     locations_.impl_->positions.clear();
   }
 
-  // `at`: where the message began, for complaints about what is missing in it.
+  // `at`: where the message began, for errors about missing keys.
   void WalkMessage(const Node& node, Position at, const std::string& path, Message* message) {
     const Descriptor* type = message->GetDescriptor();
     if (!Expect(node, Node::Kind::kMap, at, path, "keys and values")) return;
@@ -197,7 +197,7 @@ class Loader {
     Report(SetScalar(node.text, node.quoted, field, message), at, path);
   }
 
-  // A key that is not there: an error, a default, or nothing.
+  // Handles an absent key: an error when it is required, else its default, else nothing.
   void FillAbsent(const FieldDescriptor* field, Position at, const std::string& path,
                   Message* message) {
     const v1::FieldRule& rule = RuleOf(field);

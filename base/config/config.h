@@ -1,5 +1,11 @@
-// Strict YAML onto a proto message. Every error says file:line:column, what, why and how to mend
-// it:
+// Reads strict YAML into a proto message.
+//
+//   v1::Server config;
+//   config::Locations locations;
+//   absl::Status status = config::Load("/etc/entropyd/server.yaml", &config, &locations);
+//   if (config.pools().empty()) return locations.Error("pools", "needs one; add a pool");
+//
+// Every error says file:line:column, what is wrong, why, and how to mend it:
 //
 //   agent.yaml:3:1: unknown key 'severs'; did you mean 'servers'?
 //   server.yaml:14:13: pools[0].classes[1].ceil: '8KB/s' is not a rate; write e.g. 8KiB/s
@@ -8,6 +14,8 @@
 // anchors and aliases, tags, tabs, several documents, numbers that are not canonical decimal (010,
 // 0x10, 1e3, +1), booleans other than true and false. Units and ranges come from the field options
 // of proto/config_options.proto.
+//
+// Thread safety: functions without state; a Locations is safe to read once Parse() has filled it.
 #pragma once
 
 #include <memory>
@@ -20,7 +28,7 @@
 
 namespace entropyd::config {
 
-// Where each key stood, so that checks that come later can say so too.
+// Remembers where each key stood, so that later checks can name the place too.
 class Locations {
  public:
   Locations();
@@ -28,7 +36,7 @@ class Locations {
   Locations& operator=(Locations&&) noexcept;
   ~Locations();
   // "server.yaml:14:13" for a path such as "pools[0].classes[1].ceil" or
-  // "classes[default/gold].buffer"; the nearest enclosing key when the key itself is absent.
+  // "classes[default/gold].buffer". When the key is absent: the place of the nearest key around it.
   std::string Where(absl::string_view path) const;
   // INVALID_ARGUMENT "WHERE: PATH: MESSAGE".
   absl::Status Error(absl::string_view path, absl::string_view message) const;
@@ -39,16 +47,16 @@ class Locations {
   std::unique_ptr<Impl> impl_;
 };
 
-// Parses `text` (called `name` in errors) into *message. On error *message is unspecified; the
-// status holds every independent error found, one a line, at most ten.
+// Parses `text` (called `name` in errors) into *message. After an error *message is unspecified.
+// Errors: INVALID_ARGUMENT with every independent error found, one a line, at most ten.
 absl::Status Parse(absl::string_view text, absl::string_view name,
                    google::protobuf::Message* message, Locations* locations);
 
-// Reads and parses a file (at most 1 MiB).
+// Reads and parses a file (at most 1 MiB). Errors: as Parse(), and those of reading the file.
 absl::Status Load(const std::string& path, google::protobuf::Message* message,
                   Locations* locations);
 
-// A commented YAML skeleton of every key with type, default and help.
+// A YAML skeleton of all keys. A comment gives the type, default and help of each.
 std::string Describe(const google::protobuf::Descriptor* descriptor);
 
 }  // namespace entropyd::config

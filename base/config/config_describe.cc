@@ -15,10 +15,10 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-constexpr size_t kCommentColumn = 40;  // keys and values of all schemas but a few fit before it
+constexpr size_t kCommentColumn = 40;  // nearly all keys and values fit before it
 
-// What goes on from line to line. A commented line starts with "# ", which takes the place of
-// nothing: it is put before the indentation, so that removing it leaves right YAML.
+// How the next line is written. A commented line has "# " before its indentation, so that removing
+// the "# " leaves correct YAML.
 struct Style {
   int indent = 0;
   bool commented = false;
@@ -33,7 +33,7 @@ bool IsMessage(const FieldDescriptor* field) {
   return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
 }
 
-// A value that parses, for a key that must be written.
+// A value that parses, for a required key.
 std::string Placeholder(const FieldDescriptor* field) {
   const v1::FieldRule& rule = RuleOf(field);
   if (!rule.default_value().empty()) return rule.default_value();
@@ -98,7 +98,7 @@ class Describer {
  private:
   void Field(const FieldDescriptor* field, Style style) {
     const v1::FieldRule& rule = RuleOf(field);
-    // The file shows what it would do as it stands: what must be written and what is on by default.
+    // Lines without "# " are what the file does as it stands: required keys and defaults.
     const bool on = rule.required() || !rule.default_value().empty();
     const bool leave_out = !on && !style.first_of_item;
     Style line = style;

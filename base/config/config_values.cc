@@ -24,7 +24,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// An enum is its number.
+// A parsed value; an enum is its number.
 using Value = std::variant<bool, int64_t, uint64_t, double, std::string>;
 
 constexpr size_t kLongestText = 4096;  // PATH_MAX: most texts are paths
@@ -105,7 +105,7 @@ absl::StatusOr<Value> FromUnit(absl::StatusOr<uint64_t> parsed) {
   return Value(*parsed);
 }
 
-// Whether a value in quotes cannot be meant: YAML has types, and quotes make a string.
+// Whether quotes are a mistake for this field: YAML has types, and quotes make a string.
 bool MustBePlain(const FieldDescriptor* field) {
   if (RuleOf(field).unit() != v1::UNIT_NONE) return false;
   return field->cpp_type() != FieldDescriptor::CPPTYPE_STRING &&
@@ -287,8 +287,8 @@ std::vector<std::string> EnumNames(const EnumDescriptor* type) {
 }
 
 std::string DidYouMean(absl::string_view wrong, const std::vector<std::string>& candidates) {
-  // One typing mistake in three letters is still the same word. The bound on the length keeps a
-  // hostile key from costing quadratic time.
+  // One typing mistake in three letters is still the same word. The bound on the length keeps the
+  // quadratic cost of a hostile key small.
   constexpr size_t kLongestKey = 64;
   if (wrong.size() > kLongestKey) return "";
   const std::string lower = absl::AsciiStrToLower(wrong);

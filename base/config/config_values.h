@@ -1,5 +1,7 @@
-// Scalars of a configuration: text to the type, unit and range that a field's rule asks for. Part
-// of base/config.
+// Turns the text of one configuration value into the type and unit that the rule of its field asks
+// for, and checks its range. Part of base/config/config.h.
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <string>
@@ -13,19 +15,21 @@
 
 namespace entropyd::config {
 
+// The option `rule` of the field; the default rule when it has none.
 const v1::FieldRule& RuleOf(const google::protobuf::FieldDescriptor* field);
 
-// Parses `text` for `field` and sets it (or adds it, when the field is repeated). `quoted` tells a
-// YAML string from a plain scalar: "8" in quotes is no number. Errors: INVALID_ARGUMENT with what
-// is wrong and what to write, without a position.
+// Parses `text` and sets `field` to it; adds it when the field is repeated. `quoted` tells a YAML
+// string from a plain scalar: "8" in quotes is no number.
+// Errors: INVALID_ARGUMENT with what is wrong and what to write, without a position.
 absl::Status SetScalar(absl::string_view text, bool quoted,
                        const google::protobuf::FieldDescriptor* field,
                        google::protobuf::Message* message);
 
-// What may be written, for people: "size", "true or false", "char_device, rdrand or getrandom".
+// What a person may write: "size", "true or false", "char_device, rdrand or getrandom".
 std::string TypeName(const google::protobuf::FieldDescriptor* field);
 
-// The names an enum field takes: lower case, without the prefix of the enum, without UNSPECIFIED.
+// The names that an enum field takes: lower case, without the prefix of the enum, without
+// UNSPECIFIED.
 std::vector<std::string> EnumNames(const google::protobuf::EnumDescriptor* type);
 
 // "; did you mean 'servers'?" when a candidate is near enough to `wrong`, else "".

@@ -21,11 +21,11 @@
 namespace entropyd::config {
 namespace {
 
-constexpr size_t kMaxReported = 10;     // more than a screen helps nobody
-constexpr size_t kMaxCollected = 1000;  // what a hostile file may make us keep
+constexpr size_t kMaxReported = 10;     // fits on a screen
+constexpr size_t kMaxCollected = 1000;  // bounds the memory that a hostile file can take
 constexpr size_t kMaxDepth = 32;        // the deepest schema has 5 levels; bounds every recursion
 
-// yaml-cpp says what its scanner met; this says what to do about it.
+// Turns yaml-cpp's message into what to do about it.
 std::string Explain(const std::string& message) {
   struct Hint {
     const char* message;
@@ -49,8 +49,8 @@ std::string Explain(const std::string& message) {
   return absl::StrCat("not valid YAML: ", message);
 }
 
-// The part of a line before its comment. A '#' inside quotes cuts too early, which only hides a tab
-// that does no harm there.
+// The part of a line before its comment. A '#' inside quotes cuts too early; that can only hide a
+// tab that does no harm.
 absl::string_view WithoutComment(absl::string_view line) {
   for (size_t i = 0; i < line.size(); ++i) {
     if (line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) {
@@ -60,7 +60,7 @@ absl::string_view WithoutComment(absl::string_view line) {
   return line;
 }
 
-// The first thing in a line that no configuration needs; false when there is none.
+// Reports the first thing in a line that no configuration needs. False when there is none.
 bool CheckLine(absl::string_view line, int number, Errors* errors) {
   const auto complain = [&](size_t column, absl::string_view message) {
     errors->Add({number, static_cast<int>(column) + 1}, message);
@@ -90,7 +90,7 @@ class Builder : public YAML::EventHandler {
       : lines_(lines), errors_(errors) {}
 
   Node TakeRoot() { return std::move(root_); }
-  // True when what follows an error would only be complaints about its consequences.
+  // True after an error whose consequences would only be more errors.
   bool broken() const { return broken_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -160,14 +160,14 @@ class Builder : public YAML::EventHandler {
     }
   }
 
-  // "?" is plain, "!" quoted; everything else was written by hand.
+  // yaml-cpp gives "?" for plain and "!" for quoted scalars. Any other tag is in the file.
   void CheckTag(const YAML::Mark& mark, const std::string& tag) {
     if (!tag.empty() && tag != "?" && tag != "!") {
       errors_->Add(PositionOf(mark), absl::StrCat("tag '", tag, "' is not supported; remove it"));
     }
   }
 
-  // yaml-cpp takes the end of the file for a closing quote.
+  // yaml-cpp accepts the end of the file as a closing quote; this does not.
   void CheckClosed(Position at) {
     const size_t line = static_cast<size_t>(at.line - 1);
     const size_t column = static_cast<size_t>(at.column - 1);
@@ -259,7 +259,7 @@ class Builder : public YAML::EventHandler {
 void Errors::Add(Position at, absl::string_view message) {
   if (found_.size() == kMaxCollected) return;
   found_.push_back({at, {}});
-  for (char c : message) {  // what was quoted from the file must not begin a line of its own
+  for (char c : message) {  // text quoted from the file must not begin a line of its own
     if (absl::ascii_iscntrl(c)) {
       absl::StrAppendFormat(&found_.back().message, "\\x%02x", static_cast<unsigned char>(c));
     } else {
@@ -280,7 +280,7 @@ std::string Errors::Report() const {
 }
 
 std::string Shown(absl::string_view key) {
-  constexpr size_t kLongest = 64;  // no key of any schema comes near
+  constexpr size_t kLongest = 64;  // much longer than any key of a schema
   return key.size() <= kLongest ? std::string(key) : absl::StrCat(key.substr(0, kLongest), "...");
 }
 
@@ -301,7 +301,7 @@ bool ParseYaml(absl::string_view text, Errors* errors, Node* root) {
   std::istringstream stream{std::string(text)};
   Builder builder(lines, errors);
   try {
-    // Not until the end: given ", ]" yaml-cpp finds empty documents for ever.
+    // At most two documents: in ", ]" yaml-cpp finds empty documents for ever.
     YAML::Parser parser(stream);
     if (parser.HandleNextDocument(builder)) parser.HandleNextDocument(builder);
   } catch (const YAML::Exception& e) {

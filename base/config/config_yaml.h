@@ -1,8 +1,13 @@
-// YAML text as a tree of nodes that know where they stood. Part of base/config; yaml-cpp (which
-// throws) is fenced in config_yaml.cc.
+// Parses YAML text into a tree of nodes that know where they stood. Part of base/config/config.h.
 //
-// yaml-cpp's own nodes would let duplicate keys pass and expand aliases, so the tree is built from
-// its event stream.
+//   Errors errors("server.yaml");
+//   Node root;
+//   if (!ParseYaml(text, &errors, &root)) return absl::InvalidArgumentError(errors.Report());
+//
+// yaml-cpp throws, so only config_yaml.cc includes it. Its own nodes would accept duplicate keys
+// and expand aliases, so the tree is built from its event stream.
+//
+// Thread safety: a function without state; Errors and Node belong to one thread at a time.
 #pragma once
 
 #include <string>
@@ -12,17 +17,18 @@
 
 namespace entropyd::config {
 
+// A place in the file.
 struct Position {
   int line = 1;    // from 1
   int column = 1;  // from 1, in bytes
 };
 
-// Complaints about one file. Thread safety: none of its own.
+// Collects the errors of one file.
 class Errors {
  public:
   explicit Errors(absl::string_view file) : file_(file) {}
 
-  // Control characters in `message` are escaped.
+  // Escapes control characters in `message`, so that quoted text cannot begin a line of its own.
   void Add(Position at, absl::string_view message);
   bool empty() const { return found_.empty(); }
   const std::string& file() const { return file_; }
@@ -38,11 +44,13 @@ class Errors {
   std::vector<Found> found_;
 };
 
+// "FILE:LINE:COLUMN"
 std::string Where(absl::string_view file, Position at);
 
-// A key of the file, for messages: cut when it is absurdly long.
+// A key of the file for a message; cut when it is much longer than any real key.
 std::string Shown(absl::string_view key);
 
+// One value, list or map of the file, with everything below it.
 struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };
   struct Key {
@@ -60,8 +68,8 @@ struct Node {
 
 // Parses one document; an empty one is a node of kind kNull. Refuses what YAML allows and a
 // configuration does not need: duplicate keys, anchors, aliases, tags, directives, several
-// documents, tabs, control characters, text that is not UTF-8. Returns false when the tree is not
-// worth walking (it ends early); errors may be added in both cases.
+// documents, tabs, control characters, text that is not UTF-8. Returns false when the tree ends
+// early and is not worth reading. It may add errors in both cases.
 bool ParseYaml(absl::string_view text, Errors* errors, Node* root);
 
 }  // namespace entropyd::config

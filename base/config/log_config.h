@@ -1,4 +1,6 @@
-// The `log:` part of a configuration, applied.
+// Applies the `log:` part of a configuration.
+//
+// Thread safety: a function without state; a Log may change its format and level at any time.
 #pragma once
 
 #include "base/process/log.h"
@@ -6,6 +8,7 @@
 
 namespace entropyd {
 
+// Sets format and level. What the file leaves out is logfmt and info.
 void ConfigureLog(const config::v1::LogConfig& config, Log* log);
 
 }  // namespace entropyd

@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "absl/types/span.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -25,15 +26,15 @@ struct Unit {
 constexpr Unit kSizeUnits[] = {
     {"B", 1}, {"KiB", uint64_t{1} << 10}, {"MiB", uint64_t{1} << 20}, {"GiB", uint64_t{1} << 30}};
 constexpr Unit kDurationUnits[] = {
-    {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
+    {"ms", kMillisecondNanos}, {"s", kSecondNanos}, {"m", kMinuteNanos}, {"h", kHourNanos}};
 
-// Values are later held and subtracted as int64.
+// The rest of the code keeps and subtracts these values as int64.
 constexpr uint64_t kLargest = std::numeric_limits<int64_t>::max();
-// More digits than int64 holds can only be a mistake, and 18 + 9 of them times 2^42 fit 128 bits.
+// More digits than int64 holds must be a mistake; 18 + 9 of them times 2^42 fit into 128 bits.
 constexpr size_t kMaxWholeDigits = 18;
 constexpr size_t kMaxFractionDigits = 9;
 
-// "12.25KiB" in its parts; empty `whole` when it does not begin with a canonical decimal number.
+// "12.25KiB" in its parts. `whole` is empty when it does not begin with a canonical decimal number.
 struct Quantity {
   absl::string_view whole;
   absl::string_view fraction;
@@ -102,7 +103,7 @@ absl::StatusOr<uint64_t> Scale(const Quantity& q, const Unit& unit, absl::string
   return absl::Uint128Low64(value);
 }
 
-// What was probably meant by a unit that does not exist: KB, kb and K for KiB, nothing for B.
+// The unit that was probably meant: KiB for KB, kb and K; B for none.
 absl::string_view GuessSizeUnit(absl::string_view unit) {
   if (unit.empty() || absl::EqualsIgnoreCase(unit, "b")) return "B";
   switch (absl::ascii_tolower(unit[0])) {
@@ -182,7 +183,7 @@ std::string FormatSize(double bytes) {
   static constexpr const char* kNames[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   if (!(bytes > 0)) return "0 B";
   size_t i = 0;
-  // 1023.95 would print as 1024.0: the next unit's turn.
+  // 1023.95 would print as 1024.0, so it gets the next unit.
   while (i + 1 < std::size(kNames) && bytes >= (i == 0 ? 1023.5 : 1023.95)) {
     bytes /= 1024;
     ++i;
