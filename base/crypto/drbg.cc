@@ -18,9 +18,9 @@ namespace {
 
 constexpr unsigned kStrengthBits = 256;
 
-// One record of the CAVP's DRBGVS response files, CTR_DRBG.rsp, section [AES-256 no df], no
-// prediction resistance, no additional input: instantiate, reseed where there is a second entropy
-// input, generate 512 bits twice; the second output is `returned`.
+// One record of the CAVP's DRBGVS response files: CTR_DRBG.rsp, section [AES-256 no df], no
+// prediction resistance, no additional input. The test instantiates, reseeds if there is a second
+// entropy input, and generates 512 bits twice; the second output is `returned`.
 struct KnownAnswer {
   const char* name;
   const char* entropy_input;
@@ -111,7 +111,7 @@ absl::Status CtrDrbg::Instantiate(absl::Span<const uint8_t> seed,
                                   absl::string_view personalization) {
   Uninstantiate();
   int no_derivation_function = 0;
-  // OpenSSL's own reseeding is off: it would find no seed. The owner counts and reseeds.
+  // OpenSSL's own reseeding is off, because it would find no seed. The owner counts and reseeds.
   unsigned no_reseed_requests = 0;
   time_t no_reseed_interval = 0;
   char cipher[] = "AES-256-CTR";

@@ -12,7 +12,7 @@ namespace entropyd {
 bool FillFromKernel(absl::Span<uint8_t> out) {
   size_t filled = 0;
   while (filled < out.size()) {
-    // A signal may cut a long request short (getrandom(2)); what is missing is asked for again.
+    // A signal may cut a long request short (getrandom(2)); the loop asks for the rest.
     const ssize_t n = getrandom(out.data() + filled, out.size() - filled, 0);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {

@@ -2,7 +2,7 @@
 //
 //   if (!FillFromKernel(absl::MakeSpan(id))) return absl::InternalError(...);
 //
-// Waits until the kernel's generator is seeded, which after boot may take a moment; never short.
+// Waits until the kernel's generator is seeded, which may take a moment after boot.
 //
 // Thread safety: a function without state.
 #pragma once
@@ -13,8 +13,8 @@
 
 namespace entropyd {
 
-// Fills all of `out`. False when the kernel refuses (errno tells why); then `out` is zeros, so that
-// nobody takes what was there before for random bytes.
+// Fills all of `out`. False when the kernel refuses (errno says why). Then `out` is all zeros, so
+// that nobody takes its old contents for random bytes.
 bool FillFromKernel(absl::Span<uint8_t> out);
 
 }  // namespace entropyd

@@ -24,12 +24,12 @@
 namespace entropyd {
 namespace {
 
-// Blocks start and end on cache lines: two owners never share one, and any type may live there.
+// Blocks start and end on cache lines. So two owners never share one, and every type is aligned.
 constexpr size_t kGranule = 64;
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-// A broken owner may already have leaked or mixed up secrets: stop before they go anywhere.
+// The owner is broken and may have mixed up secrets: stop before they leave the process.
 [[noreturn]] void Die(const char* reason) {
   std::fprintf(stderr, "SecretArena: %s\n", reason);
   std::abort();
@@ -77,8 +77,8 @@ SecretBytes::~SecretBytes() {
 
 // SecretArena
 
-// The mapping is [guard page][capacity bytes][guard page]. Invariant: free memory is all zero, so
-// that Allocate() need not touch (and thereby make resident) what nobody has written yet.
+// The mapping is [guard page][capacity bytes][guard page]. Invariant: free memory is all zeros. So
+// Allocate() need not touch memory that nobody has written yet, which would make it resident.
 struct SecretArena::Impl {
   // Constant after Create().
   uint8_t* mapping = nullptr;
@@ -88,8 +88,8 @@ struct SecretArena::Impl {
   size_t page = 0;
 
   absl::Mutex mutex;
-  // Offset -> bytes. No two free runs touch. Lowest fit first, which keeps the used (and locked)
-  // pages together.
+  // Offset -> bytes. No two free runs touch. Allocate() takes the lowest run that fits, which keeps
+  // the used (and locked) pages together.
   std::map<size_t, size_t> free_runs ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<size_t, size_t> held ABSL_GUARDED_BY(mutex);
   std::vector<bool> page_tried ABSL_GUARDED_BY(mutex);  // mlock was attempted
@@ -134,15 +134,15 @@ absl::Status SecretArena::Impl::Map(size_t bytes) {
   return absl::OkStatus();
 }
 
-// On fault: locking must not make the whole arena resident.
+// Locks on fault, so that locking does not make the whole arena resident.
 absl::Status SecretArena::Impl::LockAll() {
   if (mlock2(base, capacity, MLOCK_ONFAULT) != 0) return LockingRefused(errno, capacity);
   page_tried.assign(page_tried.size(), true);
   return absl::OkStatus();
 }
 
-// Locks what is used, not what is reserved: without privileges RLIMIT_MEMLOCK is often 8 MiB. A
-// page is tried once: where the limit is reached, each further try would be a system call in vain.
+// Locks what is used, not what is reserved: without privileges RLIMIT_MEMLOCK is often 8 MiB. Tries
+// each page once: after the limit, every further try would be a useless system call.
 void SecretArena::Impl::LockPagesOf(size_t offset, size_t bytes) {
   const size_t end = (offset + bytes - 1) / page + 1;
   for (size_t first = offset / page; first < end;) {
@@ -223,8 +223,8 @@ void SecretArena::Release(uint8_t* data, size_t block) {
     if (it == impl_->held.end() || it->second != block) Die("block released twice or not its own");
     impl_->held.erase(it);
   }
-  // Outside the lock: a long wipe must not hold up other threads. Nobody else can have the block
-  // before it is in free_runs.
+  // Outside the lock, so that a long wipe does not hold up other threads. Nobody else can have the
+  // block before it is in free_runs.
   Cleanse({data, block});
   absl::MutexLock lock(&impl_->mutex);
   impl_->used -= block;

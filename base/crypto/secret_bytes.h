@@ -1,9 +1,9 @@
-// Memory for bytes that must not be swapped, dumped, inherited or left behind.
+// Memory for secrets: it is not swapped, not dumped, not inherited, and not left behind.
 //
-// A SecretArena is one anonymous mapping between two guard pages: mlock, MADV_DONTDUMP,
-// MADV_WIPEONFORK (a forked child reads zeros there, and holds no lock). SecretBytes is a block
-// from it, cleansed (explicit_bzero) when it goes. A block released twice, or an arena destroyed
-// before its blocks, ends the process: secrets may be mixed up already.
+// A SecretArena is one anonymous mapping between two guard pages, with mlock, MADV_DONTDUMP and
+// MADV_WIPEONFORK (a forked child reads zeros there, and holds no lock). A SecretBytes is a block
+// of an arena. Its destructor cleanses it (explicit_bzero). The process ends when a block is
+// released twice, or when an arena is destroyed before its blocks: secrets may be mixed up already.
 //
 //   auto arena = SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
 //   SecretBytes key = arena->Allocate(48).value();
@@ -21,12 +21,12 @@
 
 namespace entropyd {
 
-// Overwrites in a way that the compiler may not remove.
+// Overwrites the bytes with zeros. The compiler may not remove it.
 void Cleanse(absl::Span<uint8_t> bytes);
 
 class SecretArena;
 
-// REQUIRES: outlived by its arena.
+// Owns a block of secret bytes. REQUIRES: its arena outlives it.
 class SecretBytes {
  public:
   SecretBytes() = default;
@@ -54,19 +54,21 @@ class SecretArena {
  public:
   enum class Locking { kBestEffort, kRequired };
 
-  // Reserves `bytes` of address space (rounded up to pages); memory becomes resident as it is used.
-  // kBestEffort locks pages as they are allocated; kRequired locks the whole range at once, so that
-  // no later allocation can be unlocked. Errors: RESOURCE_EXHAUSTED when kRequired and
-  // RLIMIT_MEMLOCK or CAP_IPC_LOCK do not allow it, with the remedy in the message;
-  // INVALID_ARGUMENT for 0 bytes; what ErrnoStatus says when the kernel cannot map or mark it.
+  // Reserves `bytes` of address space, rounded up to pages. Memory becomes resident when it is
+  // used. kBestEffort locks pages when they are allocated. kRequired locks the whole range at once,
+  // so that no later allocation can be unlocked.
+  // Errors: RESOURCE_EXHAUSTED, with the remedy, when kRequired and RLIMIT_MEMLOCK or CAP_IPC_LOCK
+  // do not allow it; INVALID_ARGUMENT for 0 bytes; as ErrnoStatus when the kernel cannot map or
+  // mark the memory.
   static absl::StatusOr<std::unique_ptr<SecretArena>> Create(size_t bytes, Locking locking);
   ~SecretArena();
 
-  // Zeroed bytes, on a cache line of their own; 0 bytes give an empty SecretBytes. Errors:
-  // RESOURCE_EXHAUSTED when the arena is full.
+  // Gives zeroed bytes that share no cache line with others. 0 bytes give an empty SecretBytes.
+  // Errors: RESOURCE_EXHAUSTED when the arena is full.
   absl::StatusOr<SecretBytes> Allocate(size_t bytes);
 
-  bool locked() const;        // false once any page could not be locked
+  // For metrics and status.
+  bool locked() const;        // false as soon as one page could not be locked
   size_t used_bytes() const;  // of allocated blocks, each rounded up to cache lines
   size_t capacity_bytes() const;
 
@@ -78,8 +80,9 @@ class SecretArena {
   std::unique_ptr<Impl> impl_;
 };
 
-// Process-wide: no core dumps, not ptrace-able by the same user (PR_SET_DUMPABLE 0, RLIMIT_CORE 0),
-// PR_SET_NO_NEW_PRIVS. Called first by both daemons' main().
+// For the whole process: no core dumps and no ptrace by the same user (PR_SET_DUMPABLE 0,
+// RLIMIT_CORE 0), and no new privileges (PR_SET_NO_NEW_PRIVS). The main() of both daemons calls it
+// first. Errors: as ErrnoStatus.
 absl::Status HardenProcess();
 
 }  // namespace entropyd

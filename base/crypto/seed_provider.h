@@ -1,8 +1,12 @@
-// An OpenSSL provider whose only algorithm hands a DRBG the seed that was put there for it. It is
-// the parent of every CTR_DRBG here, so that no path leads to the operating system's generator
-// behind our back: a DRBG whose seed is used up fails instead.
+// An OpenSSL provider with one algorithm: it gives a DRBG the seed that Load() put there for it. It
+// is the parent of every CTR_DRBG of ours. So OpenSSL never takes a seed from the operating system
+// without being told: a DRBG whose seed is used up fails instead.
 //
-// A private library context holds it and the default provider (for AES); nothing global changes.
+//   EVP_RAND_CTX* seed = provider->NewSeed();
+//   EVP_RAND_CTX* drbg = provider->NewCtrDrbg(seed);
+//   SeedProvider::Load(seed, bytes);   // the next instantiation or reseeding takes them
+//
+// A private library context holds it and the default provider (for AES). Nothing global changes.
 //
 // Thread safety: SeedProvider is safe after Create(); a RAND context belongs to one thread at a
 // time.
@@ -28,15 +32,18 @@ class SeedProvider {
   SeedProvider(const SeedProvider&) = delete;
   SeedProvider& operator=(const SeedProvider&) = delete;
 
-  // A seed holder, and a CTR-DRBG below it (not instantiated). nullptr when memory is out.
+  // A seed holder, and a CTR-DRBG below it (not instantiated). nullptr when OpenSSL refuses. The
+  // caller frees them (EVP_RAND_CTX_free).
   EVP_RAND_CTX* NewSeed() const;
   EVP_RAND_CTX* NewCtrDrbg(EVP_RAND_CTX* seed) const;
 
-  // Puts the bytes of the next instantiation or reseeding into a holder: all of them are taken by
-  // the first request that fits, once. An empty span takes back what was not used.
+  // Puts the bytes for the next instantiation or reseeding into a holder. The first request that
+  // fits takes all of them, once. An empty span removes what was not used. False when `bytes` is
+  // too long.
   static bool Load(EVP_RAND_CTX* seed, absl::Span<const uint8_t> bytes);
 
  private:
+  // Filled by Create(), constant afterwards.
   SeedProvider() = default;
   OSSL_LIB_CTX* library_ = nullptr;
   OSSL_PROVIDER* default_provider_ = nullptr;

@@ -23,11 +23,11 @@
 namespace entropyd::tls {
 namespace {
 
-// Certificates, bundles and CRLs stay far below; a device file given by mistake does not.
+// Much larger than certificates, bundles and CRLs; it stops a device file given by mistake.
 constexpr size_t kMaxFileBytes = 16 << 20;
 
-// gRPC raises the minimum version itself (to 1.2) but leaves the options alone, hence `Protocol`.
-// Without tickets a mutual handshake costs the server almost half the processor time.
+// gRPC sets the minimum version to 1.2 but leaves the options alone, hence `Protocol`. Without
+// tickets a mutual handshake costs the server almost half the processor time.
 constexpr char kTlsConfiguration[] =
     "entropyd = modules\n"
     "[modules]\n"
@@ -56,7 +56,7 @@ using CrlPtr = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
 
-// The newest reason OpenSSL queued, and the queue emptied.
+// Returns the newest reason in OpenSSL's queue and empties the queue.
 std::string OpenSslReason() {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
@@ -89,7 +89,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, absl::string_view 
   }
 }
 
-// Reads every block that `read_one` understands; empty when there is none or one is broken.
+// Reads every block that `read_one` understands. Empty when there is none, or when one is broken.
 template <typename Ptr, typename Reader>
 std::vector<Ptr> ReadAll(absl::string_view pem, Reader read_one) {
   std::vector<Ptr> all;
@@ -130,7 +130,7 @@ std::string SerialHex(const ASN1_INTEGER* serial) {
   return text;
 }
 
-// A name from a certificate; refused when it holds what could be read as another name.
+// A name from a certificate. Refuses characters that could make it look like another name.
 absl::StatusOr<std::string> SafeName(const ASN1_STRING* string) {
   unsigned char* utf8 = nullptr;
   const int length = ASN1_STRING_to_UTF8(&utf8, string);
@@ -230,7 +230,7 @@ bool SignedByOneOf(X509_CRL* crl, const std::vector<CertPtr>& cas) {
   return found;
 }
 
-// A list past its nextUpdate still revokes whom it names, so its age is no reason to refuse it.
+// A CRL past its nextUpdate still revokes what it lists, so its age is no reason to refuse it.
 absl::Status CheckCrl(const std::string& path, absl::string_view pem,
                       const std::vector<CertPtr>& cas, const std::string& ca_path) {
   const std::vector<CrlPtr> crls = ReadCrls(pem);
@@ -251,7 +251,7 @@ absl::Status CheckCrl(const std::string& path, absl::string_view pem,
 }  // namespace
 
 absl::Status RequireTls13() {
-  // The system's own configuration loads now or never: later it would replace ours.
+  // Loads the system's own configuration now: if it came later, it would replace ours.
   OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, nullptr);
   ConfPtr conf(NCONF_new(nullptr));
   BioPtr bio = MemoryBio(kTlsConfiguration);
@@ -331,8 +331,8 @@ absl::StatusOr<std::vector<std::string>> RevokedSerials(absl::string_view crl_pe
 }
 
 bool MatchesPattern(absl::string_view pattern, absl::string_view name) {
-  // A star never matches '/', so path elements match one by one, and within one it is enough to
-  // lengthen the last star.
+  // A star never matches '/', so path elements match one by one. Within one element it is enough to
+  // lengthen the match of the last star.
   size_t p = 0, n = 0;
   size_t star = absl::string_view::npos, star_end = 0;
   while (n < name.size() || p < pattern.size()) {

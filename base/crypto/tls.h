@@ -1,4 +1,11 @@
-// Identity and transport security, in OpenSSL's terms. No gRPC here; see grpc_credentials.h.
+// Certificates, identities and the TLS rules of this project, by OpenSSL and without gRPC
+// (base/wire/grpc_credentials.h makes gRPC's credentials of them).
+//
+//   tls::RequireTls13();   // first of all
+//   auto material = tls::LoadMaterial(cert, key, ca, /*crl=*/"", clock.WallTime());
+//   if (!material.ok()) return material.status();
+//
+// Thread safety: functions without state, but for RequireTls13(), which comes before all threads.
 #pragma once
 
 #include <memory>
@@ -12,40 +19,42 @@
 
 namespace entropyd::tls {
 
-// gRPC 1.51 accepts TLS 1.2 and has no setter: this installs a process-wide OpenSSL configuration
-// (TLS 1.3 only, TLS_AES_256_GCM_SHA384, X25519 and P-256, no session tickets).
-// REQUIRES: called before gRPC or any TLS context is made.
+// Makes TLS 1.3 the only version in this process (TLS_AES_256_GCM_SHA384, X25519 and P-256, no
+// session tickets). It sets OpenSSL's process-wide configuration, because gRPC 1.51 accepts TLS 1.2
+// and has no setter. REQUIRES: called before gRPC or any TLS context is made.
 absl::Status RequireTls13();
 
-// PEM files, read and checked together.
+// PEM files that were read and checked together.
 struct Material {
   std::string cert_pem;  // leaf first
   std::string key_pem;
   std::string ca_pem;
   std::string crl_pem;   // empty = none
   absl::Time not_after;  // the leaf's
-  std::string identity;  // the leaf's own, see PeerIdentity
+  std::string identity;  // the leaf's name, as PeerIdentity::name
 };
 
-// Reads the files and checks that they parse, that the key fits the certificate, that the leaf is
-// in its validity period, and that the CRL (path may be empty) parses and is signed by the CA.
-// Errors: NOT_FOUND / PERMISSION_DENIED (file), INVALID_ARGUMENT (content), FAILED_PRECONDITION
-// (expired, not yet valid), each naming the file and the remedy.
+// Reads the files. Checks that they parse, that the key fits the certificate, that the leaf is
+// valid now, and that the CRL (its path may be empty) parses and is signed by the CA.
+// Errors, each with the file and the remedy: NOT_FOUND or PERMISSION_DENIED (file),
+// INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet valid).
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now);
 
-// Who a peer is: SPIFFE URI SAN, else first DNS SAN, else CN.
+// Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN.
+// None of them holds a character that could make it look like another name.
 struct PeerIdentity {
-  std::string name;  // "spiffe://dc1/agent/h7", "h7.example", "h7"
-  std::string serial_hex;
+  std::string name;        // "spiffe://dc1/agent/h7", "h7.example", "h7"
+  std::string serial_hex;  // upper case
 };
+// Errors: INVALID_ARGUMENT when there is no certificate, or none of its names can be used.
 absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem);
 
-// The serials (upper-case hex) that a CRL in PEM revokes.
+// The serials (upper-case hex) that a CRL in PEM revokes. Errors: INVALID_ARGUMENT.
 absl::StatusOr<std::vector<std::string>> RevokedSerials(absl::string_view crl_pem);
 
-// `*` matches any run of characters but '/', everything else itself.
+// `*` matches any characters except '/'; every other character matches itself.
 bool MatchesPattern(absl::string_view pattern, absl::string_view name);
 
 }  // namespace entropyd::tls
