@@ -8,7 +8,7 @@ namespace entropyd {
 namespace {
 
 // Wire types of https://protobuf.dev/programming-guides/encoding/. Groups (3, 4) are refused:
-// proto3 has none, and skipping them would take a stack that the sender controls.
+// proto3 has none, and to skip them needs a stack whose depth the sender controls.
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
 constexpr uint32_t Tag(int field, WireType type) {
@@ -58,8 +58,8 @@ absl::Status BadByte(size_t offset, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("parse ServerMessage: byte ", offset, ": ", what));
 }
 
-// Reads forward through slices cut anywhere. Offsets count from the message's first byte; `end` is
-// where the enclosing (sub)message ends, never beyond the last slice.
+// Reads forward through slices that may be cut anywhere. Offsets count from the first byte of the
+// message. `end` is where the (sub)message around it ends, never beyond the last slice.
 class Reader {
  public:
   explicit Reader(absl::Span<const absl::Span<const uint8_t>> slices) : slices_(slices) {
@@ -102,7 +102,8 @@ class Reader {
     return static_cast<size_t>(*length);
   }
 
-  // Hands the next `bytes` to `sink` in pieces, none empty, without copying. REQUIRES: they exist.
+  // Gives the next `bytes` to `sink` in pieces without copying them. No piece is empty.
+  // REQUIRES: they exist.
   template <typename Sink>
   void Take(size_t bytes, Sink sink) {
     while (bytes > 0) {
@@ -140,7 +141,7 @@ class Reader {
   }
 
  private:
-  // What is left of the current slice; not empty while offset_ < size_.
+  // The rest of the current slice; not empty while offset_ < size_.
   absl::Span<const uint8_t> Front() {
     while (used_ == slices_[slice_].size()) {
       ++slice_;
@@ -166,7 +167,7 @@ absl::Status ParseNumber(Reader* reader, size_t end, uint64_t* value) {
   return read.status();
 }
 
-// The last of several `data` fields wins, as with any scalar in protobuf.
+// The last of several `data` fields wins, as for every scalar in protobuf.
 absl::Status ParseGrantData(Reader* reader, size_t end, GrantView* grant) {
   const absl::StatusOr<size_t> length = reader->Length(end);
   if (!length.ok()) return length.status();

@@ -1,12 +1,17 @@
-// ServerMessage on the wire, written and read without the secret bytes ever entering protobuf's
-// memory. The format is plain protobuf (proto/entropy.proto): a message is the concatenation of
-// its fields, so everything but the grants is serialised by protobuf and the grants are framed by
-// hand around slices that their owner cleanses.
+// Writes and reads ServerMessage so that no secret byte ever enters protobuf's memory.
 //
-// gRPC-free: adapters turn the pieces into grpc::Slice and back. The caller bounds the size of what
-// it passes in (gRPC's receive limit); memory taken here is proportional to it.
+// The format is plain protobuf (proto/entropy.proto), where a message is the concatenation of its
+// fields. So protobuf serialises everything but the grants. Code here frames each grant by hand
+// around slices that their owner cleanses:
 //
-// Thread safety: free functions without state.
+//   uint8_t prefix[kMaxGrantPrefix];
+//   const size_t n = WriteGrantPrefix({channel, offset, seed_generation, data.size()}, prefix);
+//   message = head + prefix[0..n) + data + ...
+//
+// No gRPC: adapters turn the pieces into grpc::Slice and back. The caller bounds the size of the
+// input (gRPC's receive limit); the memory taken here is proportional to it.
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <cstddef>
@@ -20,9 +25,9 @@
 
 namespace entropyd {
 
-// Upper bound of Welcome.max_payload, the bytes of grants in one message. A receiver holds a
-// message outside its locked buffers until it has stored it, hence a bound; gRPC's cost per
-// message, some tens of microseconds at both ends, is that of moving 30 KiB, hence not a lower one.
+// Upper bound of Welcome.max_payload, the bytes of grants in one message. There is a bound because
+// a receiver holds a message outside its locked buffers until it has stored it. It is not lower
+// because a message costs gRPC some tens of microseconds at both ends, as much as moving 30 KiB.
 inline constexpr uint32_t kAttachMaxPayload = 256 * 1024;
 
 struct GrantHeader {
@@ -32,13 +37,13 @@ struct GrantHeader {
   size_t bytes = 0;
 };
 
-// Upper bound of what WriteGrantPrefix writes: five one-byte tags, four 64-bit varints (10 bytes)
-// and one 32-bit varint (5 bytes).
+// The most that WriteGrantPrefix writes: five one-byte tags, four 64-bit varints (10 bytes) and one
+// 32-bit varint (5 bytes).
 inline constexpr size_t kMaxGrantPrefix = 50;
 
-// Writes tag, length, the numbers of a Grant and the tag and length of its `data`; the `bytes`
-// bytes of data must follow directly. Returns the number of bytes written (<= kMaxGrantPrefix).
-// The result is byte for byte what protobuf writes (which leaves out an empty `data`).
+// Writes the tag, length and numbers of a Grant, and the tag and length of its `data`. The caller
+// puts the `bytes` bytes of data directly after. Returns the number of bytes written, at most
+// kMaxGrantPrefix. The result is byte for byte what protobuf writes, which leaves out empty `data`.
 size_t WriteGrantPrefix(const GrantHeader& header, uint8_t* out);
 
 struct GrantView {
@@ -55,8 +60,8 @@ struct ServerMessageView {
 };
 
 // Parses a message that arrived as `slices`, which must outlive the view. Accepts what protobuf's
-// parser accepts, with the same meaning, but for groups, which proto3 never writes. Unknown fields
-// are skipped, not kept. Errors: INVALID_ARGUMENT with the byte offset.
+// parser accepts, with the same meaning; but it refuses groups, which proto3 never writes. Skips
+// unknown fields. Errors: INVALID_ARGUMENT with the byte offset.
 absl::StatusOr<ServerMessageView> ParseServerMessage(
     absl::Span<const absl::Span<const uint8_t>> slices);
 

@@ -7,7 +7,7 @@
 namespace entropyd::egd {
 namespace {
 
-// Bytes of a command up to where its data (0x03) or its reply begins; 0 = no such command.
+// How long a command is, without the data of 0x03; 0 = there is no such command.
 constexpr uint8_t HeaderBytes(uint8_t type) {
   switch (static_cast<CommandType>(type)) {
     case CommandType::kGetEntropyBits:

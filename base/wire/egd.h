@@ -1,4 +1,4 @@
-// The EGD protocol: five commands, no framing, replies strictly in order.
+// The EGD protocol: five commands, no framing, replies in the order of the commands.
 //
 //   0x00            -> 4 bytes, big endian: available entropy in bits
 //   0x01 NN         -> MM, MM bytes (MM <= NN): read what is there now
@@ -6,8 +6,12 @@
 //   0x03 HH LL NN + NN bytes -> nothing: write, HHLL bits claimed
 //   0x04            -> NN, NN bytes: the daemon's pid in decimal
 //
-// The decoder keeps a few integers between calls, so that a command may arrive split at any byte.
-// Data written by 0x03 is skipped in place and never stored here.
+//   egd::Decoder decoder;
+//   egd::Command command;
+//   while (decoder.Next(&input, &command) == egd::DecodeResult::kCommand) Answer(command);
+//
+// The decoder keeps a few integers between calls, so a command may arrive split at any byte. It
+// skips the data of 0x03 in place and never stores it.
 //
 // Thread safety: a decoder belongs to one connection and one thread.
 #pragma once
@@ -37,23 +41,23 @@ struct Command {
 };
 
 enum class DecodeResult {
-  kCommand,   // *command is set; call again with what is left
-  kNeedMore,  // all input was consumed, a command may be half there
-  kUnknown,   // an unknown command byte: no way to resynchronise, close the connection
+  kCommand,   // *command is set; call again with the rest of the input
+  kNeedMore,  // all input was consumed; the last command may be incomplete
+  kUnknown,   // an unknown command byte: nobody knows where the next begins; close the connection
 };
 
 class Decoder {
  public:
-  // Consumes from the front of *input. On kUnknown the offending byte is at input->front().
-  // For kWrite the command is reported as soon as its header is complete; its data is skipped by
-  // the following calls.
+  // Consumes from the front of *input. After kUnknown the unknown byte is at input->front().
+  // Reports a kWrite as soon as its header is complete; the next calls skip its data.
   DecodeResult Next(absl::Span<const uint8_t>* input, Command* command);
 
-  // True when a command has begun and is not complete: the peer hung up in the middle.
+  // True when a command has begun and is not complete. If the peer is gone, it left in the middle.
   bool mid_command() const { return have_ > 0 || skip_ > 0; }
 
-  // The half command as plain numbers, for a handover; never holds data of 0x03. At most one of
-  // `have` and `skip` is above 0. Restore() gives a fresh decoder for what Save() cannot return.
+  // The incomplete command as plain numbers, for a handover; never the data of 0x03. At most one of
+  // `have` and `skip` is above 0. Restore() makes a new decoder when Save() cannot have returned
+  // `state`.
   struct State {
     uint8_t header[4] = {};
     uint8_t have = 0;
@@ -68,7 +72,7 @@ class Decoder {
   uint8_t skip_ = 0;  // bytes of 0x03 data still to come
 };
 
-// The 4-byte reply to 0x00, saturating at 2^32 - 1 bits.
+// The 4-byte reply to 0x00; at most 2^32 - 1 bits.
 void EncodeEntropyBits(uint64_t bits, uint8_t out[4]);
 // The whole reply to 0x04.
 std::string EncodePid(int64_t pid);

@@ -1,4 +1,8 @@
-// mTLS credentials for gRPC from checked material.
+// Makes mTLS credentials for gRPC out of checked material (base/crypto/tls.h).
+//
+//   builder.AddListeningPort(address, tls::ServerCredentials(material));
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <memory>
@@ -12,6 +16,7 @@ namespace entropyd::tls {
 
 // Requires and verifies a client certificate.
 std::shared_ptr<grpc::ServerCredentials> ServerCredentials(const Material& material);
+// Presents the certificate and verifies the server against material.ca_pem.
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials(const Material& material);
 
 }  // namespace entropyd::tls

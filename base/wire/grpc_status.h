@@ -1,4 +1,9 @@
-// absl::Status and grpc::Status carry the same codes.
+// Turns absl::Status into grpc::Status and back. Both have the same codes; the message stays.
+//
+//   return ToGrpc(absl::NotFoundError("pool default: no class gold"));
+//   absl::Status status = FromGrpc(stub->Get(&context, request, &response));
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include "absl/status/status.h"
