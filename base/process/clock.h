@@ -1,9 +1,11 @@
-// Time as the rest of the code sees it: an injected Clock, never a call to the system.
+// The time, for all other code: it gets a Clock and never asks the system.
 //
 //   SystemClock clock;
 //   int64_t start = clock.NowNanos();
 //
-// Tests and simulations use ManualClock, which moves only when told to.
+// Tests and simulations use ManualClock, which moves only when somebody advances it.
+//
+// Thread safety: both clocks are safe.
 #pragma once
 
 #include <atomic>
@@ -13,23 +15,24 @@
 
 namespace entropyd {
 
+// What the rest of the code asks. Owners pass one in; it outlives them.
 class Clock {
  public:
   virtual ~Clock() = default;
   // Monotonic nanoseconds since an arbitrary start; never negative, never goes back.
   virtual int64_t NowNanos() const = 0;
-  // Civil time, for certificates and logs only; may jump.
+  // Civil time. It may jump; use it for certificates and logs only.
   virtual absl::Time WallTime() const = 0;
 };
 
-// CLOCK_MONOTONIC and CLOCK_REALTIME. Thread safety: safe.
+// CLOCK_MONOTONIC and CLOCK_REALTIME.
 class SystemClock final : public Clock {
  public:
   int64_t NowNanos() const override;
   absl::Time WallTime() const override;
 };
 
-// Stands still until advanced. Thread safety: safe.
+// Stands still until somebody advances it.
 class ManualClock final : public Clock {
  public:
   explicit ManualClock(int64_t start_nanos = 0, absl::Time wall = absl::UnixEpoch())

@@ -31,7 +31,7 @@ absl::Status WriteAndSync(const std::string& path, absl::string_view text) {
 absl::Status WriteDurably(const std::string& path, absl::string_view text) {
   const std::string parent = std::filesystem::path(path).parent_path();
   const std::string directory = parent.empty() ? "." : parent;
-  // Opened before the rename: after it nothing but the disk itself should be able to fail.
+  // Opened before the rename, so that afterwards only the disk itself can fail.
   UniqueFd holder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!holder) return ErrnoStatus(errno, absl::StrCat("open ", directory));
   const std::string temporary = absl::StrCat(path, ".new");

@@ -1,8 +1,8 @@
-// A file that is replaced at once or not at all, also by a power cut.
+// Replaces a file all at once or not at all, even when the power fails.
 //
 //   absl::Status written = WriteDurably("/var/lib/entropyd/classes.yaml", text);
 //
-// Thread safety: a function without state; a file has one writer.
+// Thread safety: a function without state; each file has one writer.
 #pragma once
 
 #include <string>
@@ -12,9 +12,9 @@
 
 namespace entropyd {
 
-// Writes PATH.new, mode 0600, renames it to PATH and returns when that would survive a power cut.
-// Errors: those of the file system. The old file stands then; only when the directory could not be
-// synced ("sync ..."), the new one does.
+// Writes PATH.new, mode 0600, and renames it to PATH. Returns when a power cut can no longer undo
+// that. Errors: as ErrnoStatus. After an error the old file is still there. Only after "sync
+// DIRECTORY" the new one is.
 absl::Status WriteDurably(const std::string& path, absl::string_view text);
 
 }  // namespace entropyd

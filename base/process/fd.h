@@ -1,4 +1,9 @@
-// Owned file descriptors, and errno as a status.
+// Owns file descriptors, and turns errno into a status.
+//
+//   UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
+//   if (!fd) return ErrnoStatus(errno, absl::StrCat("open ", path));
+//
+// Thread safety: a UniqueFd belongs to one thread at a time; ErrnoStatus is safe.
 #pragma once
 
 #include <utility>
@@ -8,9 +13,10 @@
 
 namespace entropyd {
 
-// Closes what it holds. Thread safety: none of its own.
+// Closes the descriptor that it holds. Its destructor keeps errno.
 class UniqueFd {
  public:
+  // Holds nothing.
   UniqueFd() = default;
   explicit UniqueFd(int fd) : fd_(fd) {}
   UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -22,14 +28,16 @@ class UniqueFd {
 
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
+  // Gives the descriptor to the caller, who closes it.
   int release() { return std::exchange(fd_, -1); }
+  // Closes what it holds and takes `fd`.
   void reset(int fd = -1);
 
  private:
   int fd_ = -1;
 };
 
-// "what: strerror(err)", with the code a caller can act on: NOT_FOUND, PERMISSION_DENIED,
+// "what: strerror(err)". The code tells the caller what to do: NOT_FOUND, PERMISSION_DENIED,
 // ALREADY_EXISTS, RESOURCE_EXHAUSTED, UNAVAILABLE, else INTERNAL.
 absl::Status ErrnoStatus(int err, absl::string_view what);
 

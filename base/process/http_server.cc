@@ -19,12 +19,12 @@
 namespace entropyd {
 namespace {
 
-// A scraper, two probes and a person. httplib gives each connection a thread.
+// For a scraper, two probes and a person. httplib gives each connection a thread.
 constexpr size_t kThreads = 4;
-// How long a connection may say nothing; also bounds the destructor's wait for it.
+// How long a connection may send nothing. It also bounds how long the destructor waits for it.
 constexpr time_t kPatienceSeconds = 1;
-// A client that drips bytes can hold its thread for longer than kPatienceSeconds; shutdown does not
-// wait for it.
+// A client that sends byte by byte can hold its thread for longer than kPatienceSeconds. The
+// destructor does not wait for it any longer than this.
 constexpr absl::Duration kJoinPatience = absl::Seconds(2);
 
 constexpr char kText[] = "text/plain; charset=utf-8";
@@ -55,7 +55,7 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   return Address{std::string(host), static_cast<int>(port)};
 }
 
-// httplib's default adds SO_REUSEPORT, with which a second daemon would share the port in silence.
+// httplib's default adds SO_REUSEPORT, which would let a second daemon share the port unnoticed.
 void SetSocketOptions(int socket) {
   const int on = 1;
   setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -63,8 +63,8 @@ void SetSocketOptions(int socket) {
 
 }  // namespace
 
-// Shared with the serving threads, one of which may outlive the HttpServer (see kJoinPatience):
-// what belongs to others is reached only while `open`.
+// Shared with the serving threads. One of them may outlive the HttpServer (see kJoinPatience), so
+// it may use what others own only while `open`.
 struct HttpServer::Impl {
   Impl(const Options& o, Metrics* m) : metrics(m), options(o) {}
 
@@ -77,7 +77,7 @@ struct HttpServer::Impl {
   int port = 0;
   absl::Notification finished;  // the serving thread has nothing more to do
 
-  absl::Mutex mutex;  // held by a request for as long as it uses what belongs to others
+  absl::Mutex mutex;  // a request holds it while it uses what others own
   bool open ABSL_GUARDED_BY(mutex) = true;
   Metrics* const metrics;
   const Options options;
@@ -153,7 +153,7 @@ void HttpServer::Impl::InstallHandlers() {
 absl::Status HttpServer::Impl::Bind(const Address& address) {
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   server.set_socket_options(SetSocketOptions);
-  // With one thread per connection, four idle scrapers must not lock out a probe.
+  // Each connection has a thread, and four idle scrapers must not lock out a probe.
   server.set_keep_alive_max_count(1);
   server.set_keep_alive_timeout(kPatienceSeconds);
   server.set_read_timeout(kPatienceSeconds);
@@ -180,7 +180,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& opt
   if (!bound.ok()) return bound;
   auto http = std::unique_ptr<HttpServer>(new HttpServer(impl));
   http->thread_ = std::thread(Impl::Serve, impl);
-  // stop() does nothing to a server that does not run yet, and a destructor may come at once.
+  // stop() does nothing to a server that does not run yet, and the destructor may come at once.
   while (!impl->server.is_running() &&
          !impl->finished.WaitForNotificationWithTimeout(absl::Milliseconds(1))) {
   }

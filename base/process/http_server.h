@@ -1,7 +1,11 @@
-// The one HTTP port of a daemon: /metrics, /healthz, /readyz (cpp-httplib, fenced in
-// http_server.cc).
+// The one HTTP port of a daemon: /metrics, /healthz and /readyz.
 //
-// Thread safety: safe after Start().
+//   auto http = HttpServer::Start({.address = "[::1]:9743", .healthy = h, .ready = r}, &metrics);
+//   if (!http.ok()) return http.status();
+//
+// Only http_server.cc includes cpp-httplib.
+//
+// Thread safety: safe after Start(). The callbacks run on the server's threads.
 #pragma once
 
 #include <functional>
@@ -16,23 +20,26 @@
 
 namespace entropyd {
 
+// Serves until it is destroyed.
 class HttpServer {
  public:
   struct Options {
     std::string address;                    // HOST:PORT, [V6]:PORT; port 0 = any
-    std::function<absl::Status()> healthy;  // /healthz: 200 "ok", else 503 and the reason
-    std::function<absl::Status()> ready;    // /readyz, likewise
-    // More pages of metrics, by path: the text, or an error: 503 and the reason.
+    std::function<absl::Status()> healthy;  // /healthz: OK gives 200 "ok", else 503 and the reason
+    std::function<absl::Status()> ready;    // /readyz, the same way
+    // More pages of metrics, by path. Each returns its text; an error gives 503 and the reason.
     std::map<std::string, std::function<absl::StatusOr<std::string>()>> pages = {};
   };
 
-  // Binds and serves on threads of its own. Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
+  // Binds the address and serves on threads of its own. `metrics` outlives the server.
+  // Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options,
                                                            Metrics* metrics);
-  // Waits for requests being answered and calls back no more. A connection that says nothing delays
-  // it by a second, one that drips bytes by two.
+  // Waits for the requests that are being answered; afterwards no callback runs. A connection that
+  // sends nothing delays it by a second, one that sends byte by byte by two.
   ~HttpServer();
 
+  // The port that it really bound.
   int port() const;
 
  private:

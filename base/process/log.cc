@@ -11,11 +11,11 @@
 namespace entropyd {
 namespace {
 
-// Peers choose some values (identities, class names). Two of this length still leave the line below
-// PIPE_BUF (4096), so that lines of several processes on one pipe stay whole.
+// Peers choose some values (identities, class names). With two values of this length a line is
+// still shorter than PIPE_BUF (4096), so lines of several processes on one pipe stay whole.
 constexpr size_t kMaxValueBytes = 1536;
 
-constexpr absl::string_view kReplacement = "\\ufffd";  // what stands for bytes that are no UTF-8
+constexpr absl::string_view kReplacement = "\\ufffd";  // replaces bytes that are not UTF-8
 
 const char* LevelName(LogLevel level) {
   switch (level) {
@@ -31,7 +31,8 @@ const char* LevelName(LogLevel level) {
   return "info";
 }
 
-// A JSON string; logfmt quotes the same way. Nothing in it can end the line or steer a terminal.
+// Appends a JSON string; logfmt quotes the same way. Nothing in it can end the line or control a
+// terminal.
 void AppendQuoted(absl::string_view text, std::string* out) {
   out->push_back('"');
   bool truncated = false;
@@ -76,7 +77,7 @@ bool IsPlain(absl::string_view text) {
   return true;
 }
 
-// -?[0-9]+(.[0-9]+)?(e[+-]?[0-9]+)? without a leading zero: what JSON takes as a number.
+// What JSON accepts as a number: -?[0-9]+(.[0-9]+)?(e[+-]?[0-9]+)? without a leading zero.
 bool IsJsonNumber(absl::string_view text) {
   size_t i = 0;
   const auto digits = [&] {

@@ -1,11 +1,11 @@
-// One structured line per event, on stderr, as logfmt or JSON.
+// Writes one structured line per event to stderr, as logfmt or JSON.
 //
 //   log.Info("source.quarantined", {{"source", name}, {"test", "rct"}, {"run", run}});
 //   -> ts=2026-01-02T03:04:05.678Z level=info event=source.quarantined source=trng0 test=rct run=9
 //
-// Events are nouns and past participles with a dot between. Never log bytes that were delivered.
-// Events and keys are constants of the program; values may come from strangers: they are quoted,
-// escaped, and cut at 1.5 KiB.
+// An event is a noun and a past participle with a dot between. Never log bytes that were delivered.
+// Events and keys are constants of the program. Values may come from strangers, so the log quotes
+// them, escapes them, and cuts them at 1.5 KiB.
 //
 // Thread safety: safe; a line is written with one write(2).
 #pragma once
@@ -26,16 +26,20 @@ namespace entropyd {
 enum class LogLevel { kDebug = 0, kInfo = 1, kWarning = 2, kError = 3 };
 enum class LogFormat { kLogfmt, kJson };
 
+// A key and its value. Text is quoted where needed; numbers and booleans are not.
 struct LogField {
+  // Text.
   LogField(absl::string_view k, absl::string_view v) : key(k), value(v) {}
   LogField(absl::string_view k, const char* v) : key(k), value(v) {}
   LogField(absl::string_view k, const std::string& v) : key(k), value(v) {}
+  // Numbers and booleans.
   template <typename T>
   requires std::is_arithmetic_v<T> LogField(absl::string_view k, T v)
       : key(k), value(Text(v)), literal(true) {}
+  // "CODE: message".
   LogField(absl::string_view k, const absl::Status& v) : key(k), value(v.ToString()) {}
-  LogField(absl::string_view k, absl::AlphaNum v)
-      : key(k), value(v.Piece()) {}  // absl::Hex and kin
+  // absl::Hex and what else absl::StrCat takes.
+  LogField(absl::string_view k, absl::AlphaNum v) : key(k), value(v.Piece()) {}
   std::string key;
   std::string value;
   bool literal = false;  // a number or boolean: JSON writes it bare
@@ -48,6 +52,7 @@ struct LogField {
   }
 };
 
+// A log that cannot be written stays silent: there is nowhere to say so.
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
@@ -56,6 +61,7 @@ class Log {
   Log(const Clock* clock, int fd = 2) : clock_(clock), fd_(fd) {}
   virtual ~Log() = default;
 
+  // At first the format is logfmt and the level is info.
   void SetFormat(LogFormat format) { format_ = format; }
   void SetLevel(LogLevel level) { level_ = level; }
 
@@ -70,6 +76,7 @@ class Log {
     Write(LogLevel::kError, event, fields);
   }
 
+  // Writes nothing below the level that was set. Virtual, so that tests can look at events.
   virtual void Write(LogLevel level, absl::string_view event, Fields fields);
 
  private:

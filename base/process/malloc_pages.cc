@@ -5,9 +5,9 @@
 namespace entropyd {
 namespace {
 
-// The top of a heap that stays: 8 messages of both directions, with what gRPC copies of them.
+// How much free memory stays at the top of a heap: 8 messages each way, with gRPC's copies.
 constexpr int kTrimThreshold = 4 << 20;
-// Larger than any block that is allocated per message; startup's tables may still be mapped.
+// Larger than any block of a message. Large tables made at start may still be mapped.
 constexpr int kMapThreshold = 2 << 20;
 
 }  // namespace

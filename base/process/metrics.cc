@@ -20,13 +20,13 @@
 namespace entropyd {
 namespace {
 
-// Names and labels are constants of the program: a bad one is a bug that the first test run meets.
+// Names and labels are constants of the program: a bad one is a bug that the first test run finds.
 [[noreturn]] void Die(const std::string& name, const char* why) {
   std::fprintf(stderr, "metrics: %s: %s\n", name.c_str(), why);
   std::abort();
 }
 
-// The series of one type. `Handle` is what callers hold, `Child` what prometheus-cpp holds.
+// The series of one type. Callers hold a `Handle`; prometheus-cpp holds a `Child`.
 template <typename Handle, typename Child>
 class Table {
  public:
@@ -37,7 +37,7 @@ class Table {
   };
   using Key = std::pair<std::string, Labels>;
 
-  // The entry of that key; with `child` null when it is new.
+  // The entry of that name and labels; `child` is null when it is new.
   Entry* FindOrInsert(const std::string& name, const Labels& labels) {
     auto [it, inserted] = by_key_.try_emplace(Key(name, labels));
     if (inserted) by_handle_.emplace(&it->second.handle, it);
@@ -73,8 +73,8 @@ struct Metrics::Impl {
   Table<Gauge, prometheus::Gauge> gauges ABSL_GUARDED_BY(mutex);
   Table<Histogram, prometheus::Histogram> histograms ABSL_GUARDED_BY(mutex);
   std::vector<std::function<void()>> refreshers ABSL_GUARDED_BY(mutex);
-  // Held while refreshers run, so that two scrapes at once do not both add the same difference to
-  // a counter. Taken before `mutex`.
+  // Held while refreshers run, so that two scrapes at once do not add the same difference to a
+  // counter twice. Taken before `mutex`.
   absl::Mutex refresh_mutex ABSL_ACQUIRED_BEFORE(mutex);
 
   template <typename Entry, typename... Args>
@@ -183,7 +183,7 @@ std::string Metrics::Serialize() {
     }
     for (const auto& refresh : refreshers) refresh();  // may add and remove series
   }
-  // prometheus-cpp hands out hash order; people and diffs like it sorted.
+  // prometheus-cpp gives them in hash order; sorted is better for people and diffs.
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
   std::sort(families.begin(), families.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });

@@ -1,10 +1,11 @@
-// A registry of metrics in the Prometheus model. prometheus-cpp stays behind this header (it
-// throws, and Family::Add per event is slow): make the series once, keep the pointer.
+// A registry of metrics in the Prometheus model. Make a series once and keep the pointer.
 //
 //   Metrics metrics;
 //   Counter* bytes = metrics.AddCounter("entropyd_class_delivered_bytes_total", "Bytes delivered.",
 //                                       {{"pool", "default"}, {"class", "gold"}});
 //   bytes->Increment(64);
+//
+// Only metrics.cc includes prometheus-cpp: it throws, and its Family::Add is too slow for events.
 //
 // Thread safety: safe.
 #pragma once
@@ -20,6 +21,7 @@ namespace entropyd {
 
 using Labels = std::map<std::string, std::string>;
 
+// A number that only grows.
 class Counter {
  public:
   void Increment(double by = 1);
@@ -30,6 +32,7 @@ class Counter {
   void* impl_ = nullptr;
 };
 
+// A number that goes up and down.
 class Gauge {
  public:
   void Set(double value);
@@ -41,6 +44,7 @@ class Gauge {
   void* impl_ = nullptr;
 };
 
+// Counts values by bucket, and adds them up.
 class Histogram {
  public:
   void Observe(double value);
@@ -50,29 +54,31 @@ class Histogram {
   void* impl_ = nullptr;
 };
 
+// Owns all series of a process; the pointers that it gives are valid as long as it.
 class Metrics {
  public:
   Metrics();
   ~Metrics();
 
-  // The same name and labels give the same series. Aborts on an invalid name: names are
-  // constants of the program.
+  // The same name and labels give the same series. The pointer is valid until Remove(). Aborts on
+  // an invalid name, because names are constants of the program. `bounds` are the upper bounds of
+  // the buckets, in rising order; one more bucket takes what is above all of them.
   Counter* AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   Gauge* AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
   Histogram* AddHistogram(const std::string& name, const std::string& help,
                           std::vector<double> bounds, const Labels& labels = {});
-  // Ends a series; the pointer is dead afterwards.
+  // Ends a series. The pointer is invalid afterwards.
   void Remove(Counter* counter);
   void Remove(Gauge* gauge);
   void Remove(Histogram* histogram);
 
-  // Runs before each scrape, on the scraping thread: the place to copy numbers kept elsewhere into
-  // gauges; it may add and remove series. No two refreshers run at the same time. A counter kept
-  // elsewhere is set with SetCounter, from a refresher only; a value below the present one is
-  // ignored, because a counter never goes back.
+  // `refresh` runs before each scrape, on the scraping thread. It copies numbers that are kept
+  // elsewhere into series, and may add and remove series. Refreshers never run at the same time.
   void AddRefresher(std::function<void()> refresh);
+  // Sets a counter that is kept elsewhere. It ignores a value below the present one, because a
+  // counter never goes back. REQUIRES: called by a refresher.
   static void SetCounter(Counter* counter, double value);
-  // Likewise; `counts` by bucket, not cumulative, the last one beyond all bounds.
+  // The same for a histogram. `counts` is by bucket, not cumulative; the last is above all bounds.
   static void SetHistogram(Histogram* histogram, const std::vector<uint64_t>& counts, double sum);
 
   // Text exposition format 0.0.4.

@@ -10,6 +10,7 @@
 
 namespace entropyd {
 
+// Named <unit>Nanos, so that a product of them says what it is: 5 * kSecondNanos.
 inline constexpr int64_t kMicrosecondNanos = 1'000;
 inline constexpr int64_t kMillisecondNanos = 1'000'000;
 inline constexpr int64_t kSecondNanos = 1'000'000'000;

@@ -1,4 +1,9 @@
-// The file in which a daemon tells the ports it really bound, for port 0: lines `NAME=PORT`.
+// Writes the file in which a daemon tells the ports that it really bound, for port 0. One line
+// `NAME=PORT` each.
+//
+//   WritePortsFile("/run/entropyd/ports", {{"grpc", 7743}, {"http", 9743}});
+//
+// Thread safety: a function without state; each file has one writer.
 #pragma once
 
 #include <string>
@@ -9,9 +14,10 @@
 
 namespace entropyd {
 
-// Writes the file whole or not at all: who waits for it may read it as soon as it is there. Ports
-// that are 0 are left out. Errors: FAILED_PRECONDITION when `path` is there and is no regular file
-// (a device would be replaced), else as errno says.
+// Writes the whole file or nothing, so a reader that waits for it may read it as soon as it exists.
+// Leaves out ports that are 0.
+// Errors: FAILED_PRECONDITION when `path` exists and is not a regular file, because the new file
+// would replace a device; else as ErrnoStatus.
 absl::Status WritePortsFile(const std::string& path,
                             const std::vector<std::pair<std::string, int>>& ports);
 
