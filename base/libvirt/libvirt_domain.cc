@@ -14,11 +14,11 @@
 namespace entropyd {
 namespace {
 
-// libvirt makes a file name of it.
+// libvirt uses the name as a file name.
 constexpr size_t kMaxNameBytes = 255;
 constexpr size_t kUuidLength = 36;
-// NOBLANKS and COMPACT save memory; everything else is refused or not asked for by default: no
-// network, no substitution of entities, no DTD loaded, and without XML_PARSE_HUGE a bounded depth.
+// COMPACT saves memory. NONET forbids the network. By default libxml2 substitutes no entities and
+// loads no DTD, and without XML_PARSE_HUGE it bounds the depth.
 constexpr int kParseOptions =
     XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_COMPACT;
 
@@ -34,7 +34,7 @@ absl::Status Refuse(absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("read libvirt domain XML: ", why));
 }
 
-// libvirt writes no document type, and everything that entities do to a parser begins with one.
+// libvirt writes no document type, and all attacks with entities need one.
 void StopAtDocumentType(void* context, const xmlChar*, const xmlChar*, const xmlChar*) {
   auto* parser = static_cast<xmlParserCtxt*>(context);
   *static_cast<bool*>(parser->_private) = true;
@@ -119,7 +119,7 @@ bool IsNamePart(absl::string_view part) {
   });
 }
 
-// The class that our element names, or why it names none.
+// Sets the class that our element names, or the reason why it names none.
 void ReadBackend(const xmlNode* backend, LibvirtDomain* domain) {
   const std::string model = AttributeOf(backend, "model");
   const std::string pool = AttributeOf(backend, "name");

@@ -1,20 +1,19 @@
-// What libvirt's XML says of a domain that entropyd wants to know: who it is, and its class.
+// Reads from libvirt's XML who a domain is and which class it asks for.
 //
-// The class stands in the domain's metadata, where libvirt keeps it across live changes, saves and
-// migrations, and where a <backend model='pool'> of the <rng> device would name it if libvirt had
-// one:
+// The class is in the domain's metadata, which libvirt keeps across live changes, saves and
+// migrations. It has the form of a <backend model='pool'> of an <rng> device, which libvirt lacks:
 //
 //   <metadata>
-//     <entropyd:backend xmlns:entropyd="urn:entropyd:libvirt:1" model="pool" name="default"
-//     class="gold"/>
+//     <entropyd:backend xmlns:entropyd="urn:entropyd:libvirt:1"
+//                       model="pool" name="default" class="gold"/>
 //   </metadata>
 //
 //   auto domain = ParseLibvirtDomain(xml);           // of `virsh dumpxml`, or
 //   auto domain = ParseLibvirtDomain(status_file);   // /run/libvirt/qemu/NAME.xml
 //   if (domain.ok() && domain->class_name == "default/gold") ...
 //
-// The text is not trusted: no network, no external file, no document type, no entity of its own is
-// followed, and depth and size are bounded.
+// The text is not trusted. The parser uses no network and no external file, refuses a document type
+// (and so all entities of its own), and bounds depth and size.
 //
 // Thread safety: safe.
 #pragma once
@@ -28,7 +27,7 @@
 
 namespace entropyd {
 
-// Of the element in <metadata>, as `virsh metadata --uri URI --key PREFIX` takes them.
+// Name our element in <metadata>, as `virsh metadata --uri URI --key PREFIX` takes them.
 inline constexpr char kLibvirtMetadataUri[] = "urn:entropyd:libvirt:1";
 inline constexpr char kLibvirtMetadataPrefix[] = "entropyd";
 inline constexpr char kLibvirtMetadataElement[] = "backend";
@@ -38,16 +37,15 @@ inline constexpr size_t kMaxLibvirtXmlBytes = 4 * 1024 * 1024;
 
 struct LibvirtDomain {
   std::string name;
-  std::string uuid;         // lower case; empty = a definition that leaves it to libvirt
+  std::string uuid;         // lower case; empty = the definition leaves it to libvirt
   int32_t pid = 0;          // of its QEMU; 0 = not a status file
-  std::string class_name;   // POOL/CLASS; empty = no element of ours, or see below
-  std::string class_error;  // our element is there and says nothing usable; why, for a log
+  std::string class_name;   // POOL/CLASS; empty = there is no element of ours, or class_error
+  std::string class_error;  // for a log: why our element names no class; empty = no error
 };
 
-// Takes a <domain> or a <domstatus>, the latter with its <domain> inside.
-// Errors: INVALID_ARGUMENT (malformed, too long, a document type, another element, no name, a uuid
-// or pid that is none). What is wrong with our own element is no error: a domain keeps its
-// identity.
+// Takes a <domain>, or a <domstatus> with its <domain> inside.
+// Errors: INVALID_ARGUMENT (malformed, too long, a document type, another element, no name, a wrong
+// uuid or pid). A mistake in our own element is no error: the domain keeps its identity.
 absl::StatusOr<LibvirtDomain> ParseLibvirtDomain(absl::string_view xml);
 
 }  // namespace entropyd
