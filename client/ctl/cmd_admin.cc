@@ -12,11 +12,11 @@
 namespace entropyd {
 namespace {
 
-// From a handover to the new agent's control socket.
+// How long after a handover the control socket of the new agent may take.
 constexpr absl::Duration kDoorsPatience = absl::Seconds(15);
 constexpr absl::Duration kDoorsCheck = absl::Milliseconds(50);
 
-// Asks the server by `ask(admin)` and prints by `table(answer)` or as JSON.
+// Gets the answer from `ask(admin)`, and prints it with `table(answer)` or as JSON.
 template <typename Ask, typename Table>
 int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
   const auto admin = DialAdmin(flags);

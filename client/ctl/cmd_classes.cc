@@ -1,5 +1,4 @@
-// `entropyctl classes set|reset|diff`: what an operator changes of the classes while the server
-// runs.
+// `entropyctl classes set|reset|diff`: an operator changes classes while the server runs.
 #include <iostream>
 
 #include "absl/strings/str_cat.h"

@@ -18,8 +18,8 @@
 namespace entropyd {
 namespace {
 
-// One call's worth. A multiple of 3, so that pieces of base64 join without padding, and of a line
-// of hexadecimal; below GetClient::kMaxBytesPerCall.
+// How much one call gets. A multiple of 3, so that pieces of base64 join without padding; a
+// multiple of the 32 bytes in a line of hexadecimal; below GetClient::kMaxBytesPerCall.
 constexpr size_t kPiece = 24 * 1024;
 constexpr size_t kHexLine = 32;
 static_assert(kPiece % 3 == 0 && kPiece % kHexLine == 0 && kPiece <= GetClient::kMaxBytesPerCall);
@@ -43,7 +43,7 @@ std::string Encode(absl::string_view bytes, GetOptions::Output output) {
   return text;
 }
 
-// Writes one piece as asked and wipes the text that was made of it.
+// Writes one piece in the format that was asked for, and wipes the text of it.
 absl::Status Print(absl::Span<const uint8_t> piece, GetOptions::Output output) {
   const absl::string_view bytes(reinterpret_cast<const char*>(piece.data()), piece.size());
   if (output == GetOptions::Output::kRaw) return WriteOut(bytes);

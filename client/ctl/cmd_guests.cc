@@ -10,7 +10,8 @@
 namespace entropyd {
 namespace {
 
-// For QEMU; reconnect=1, because otherwise a lost connection is lost for good.
+// The arguments for QEMU. Without reconnect=1, QEMU never connects again after it lost a
+// connection.
 std::string QemuArguments(const config::v1::GuestSocket& socket) {
   return absl::StrCat("-chardev socket,id=entropyd0,path=", socket.path(),
                       ",reconnect=1 -object rng-egd,id=entropyd-rng0,chardev=entropyd0 "

@@ -1,4 +1,4 @@
-// `entropyctl libvirt`: domains that the host agent feeds.
+// `entropyctl libvirt`: lets the host agent feed domains.
 #include <iostream>
 #include <iterator>
 
@@ -31,15 +31,15 @@ absl::StatusOr<v1::GetStatusResponse> AskAgent(const ClientFlags& flags) {
   return AgentAdminClient::Create(config->control())->GetStatus();
 }
 
-// The socket to write into a domain, when none was named: where agents listen by default, or the
-// only one that this one has.
+// The socket to write into a domain when the user named none: the default one of agents, or the
+// only one of this agent.
 absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
                                          const std::string& named) {
   const std::string socket = named.empty() ? kDefaultEgdSocket : named;
   const absl::Status listens = CheckSocket(agent, socket);
   if (listens.ok()) return socket;
   if (named.empty() && agent.listener_size() == 1 && agent.listener(0).path().starts_with('/')) {
-    return agent.listener(0).path();  // no TCP address, no pipe
+    return agent.listener(0).path();  // not a TCP address, not a pipe
   }
   return absl::FailedPreconditionError(absl::StrCat(
       listens.message(), "; name one of them with --socket, or add it to `listeners`"));
@@ -50,7 +50,7 @@ absl::Status Forceable(const absl::Status& status) {
       absl::StrCat(status.message(), ", or use --force to name it all the same"));
 }
 
-// `feed` as the agent allows it. --force asks nobody.
+// Fills in `feed` and checks it with the agent. With --force it does not ask the agent.
 int FillFeed(const ClientFlags& flags, const LibvirtOptions& options, Feed* feed) {
   feed->pool_class = flags.pool_class;
   feed->only = options.only;
@@ -167,7 +167,7 @@ absl::StatusOr<std::vector<DomainLook>> Look(const LibvirtOptions& options) {
 struct ViewSummary {
   std::string pool_class;
   std::string trouble;
-  std::vector<RngDevice> devices;  // of a document that is gone: no elements
+  std::vector<RngDevice> devices;  // their document is gone, so do not use `element`
 };
 
 ViewSummary Summarize(const std::string& xml) {

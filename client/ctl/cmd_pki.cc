@@ -11,7 +11,7 @@
 namespace entropyd {
 namespace {
 
-// What an authority is called when nobody says otherwise.
+// The name of an authority when the user gives none.
 constexpr char kDefaultAuthority[] = "entropyd";
 
 absl::Duration Days(uint32_t days) { return absl::Hours(24) * days; }

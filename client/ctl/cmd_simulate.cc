@@ -1,4 +1,4 @@
-// `entropyctl classes simulate`: what a class tree would give to whom.
+// `entropyctl classes simulate`: shows what a class tree would give to whom.
 #include <cmath>
 #include <iostream>
 
@@ -13,7 +13,7 @@
 namespace entropyd {
 namespace {
 
-// Figures are the scenario's, so no unit is put to them.
+// Figures have the unit of the scenario, so none is added.
 std::string Figure(double value) { return absl::StrFormat("%.6g", value); }
 
 std::string SharesJson(const SimulatedShares& shares) {

@@ -1,5 +1,5 @@
-// `entropyctl sources show|test|reset|record` and `entropyctl self-test`: what an operator does
-// with sources, beyond looking at all of them (cmd_admin.cc).
+// `entropyctl sources show|test|reset|record` and `entropyctl self-test`: an operator works on one
+// source. cmd_admin.cc lists all of them.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@
 namespace entropyd {
 namespace {
 
-// Which figure the public SP 800-90B tools want to hear: samples are whole bytes.
+// The public SP 800-90B tools ask for this figure: samples are whole bytes.
 constexpr int kBitsPerSample = 8;
 
 absl::StatusOr<v1::Source> Find(AdminClient& admin, const std::string& name) {
@@ -61,7 +61,7 @@ class PartFile {
       return absl::InvalidArgumentError(
           absl::StrCat("record: ", path_, " exists; choose another --out, or --force"));
     }
-    // Raw samples tell how good the source is: not everybody's business.
+    // Raw samples show how good the source is: only the owner may read them.
     fd_.reset(open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     return fd_ ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("create ", part_));
   }
@@ -89,7 +89,7 @@ class PartFile {
   UniqueFd fd_;
 };
 
-// On a terminal, one line that is written over; otherwise nothing.
+// Shows one line on a terminal and rewrites it; elsewhere it shows nothing.
 class Progress {
  public:
   explicit Progress(uint64_t whole) : whole_(whole), shown_(isatty(STDERR_FILENO) == 1) {}

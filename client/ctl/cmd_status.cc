@@ -38,7 +38,7 @@ absl::StatusOr<ServerAnswers> AskServer(const config::v1::Client& config) {
                        *std::move(agents)};
 }
 
-// Both sides as far as they are there to be asked, and what is to be said of them.
+// The answers of server and agent, as far as they were asked, and what is wrong with them.
 struct Findings {
   absl::optional<absl::StatusOr<ServerAnswers>> server;
   absl::optional<absl::StatusOr<v1::GetStatusResponse>> agent;
@@ -50,8 +50,8 @@ void Append(std::vector<std::string> from, std::vector<std::string>* to) {
   for (std::string& text : from) to->push_back(std::move(text));
 }
 
-// A server is asked when there is a certificate to ask it with; an agent when its socket is there,
-// or when there is nobody else to ask.
+// Asks the server when the client has a certificate. Asks the agent when its socket exists, when
+// the user named the socket, or when there is no server to ask.
 Findings Find(const ClientFlags& flags, const config::v1::Client& config) {
   Findings found;
   if (!config.tls().cert().empty()) found.server = AskServer(config);
@@ -95,7 +95,7 @@ void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) 
   }
   for (const auto& listener : agent.listener()) {
     std::cout << "listener " << listener.path() << " -> " << listener.class_();
-    // Who reads a pipe is nobody's connection.
+    // A pipe has no connections.
     if (!listener.path().starts_with("fifo:")) {
       std::cout << ", clients: " << listener.clients() << ", identify: " << listener.identify()
                 << ", " << listener.connections() << " connected";

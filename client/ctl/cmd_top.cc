@@ -12,7 +12,7 @@
 namespace entropyd {
 namespace {
 
-// A busy screen's worth; JSON has all.
+// Enough for a large screen; JSON has all rows.
 constexpr size_t kRows = 40;
 constexpr char kClear[] = "\x1b[H\x1b[2J";
 
@@ -34,7 +34,7 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
     std::cout << (clear ? kClear : "")
               << (json ? TopJson(*status, *guests) + "\n" : TopText(*status, *guests, kRows))
               << std::flush;
-    if (!std::cout) return kExitRuntime;  // nobody reads any more
+    if (!std::cout) return kExitRuntime;  // the reader is gone
   } while (!options.once && !interrupt.Wait(absl::Seconds(options.seconds)));
   return kExitOk;
 }

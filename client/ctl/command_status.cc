@@ -1,4 +1,4 @@
-// How commands fail, and where they find out whom to ask.
+// Reports the errors of commands, and loads the configuration that says which server to ask.
 #include <cstdlib>
 #include <iostream>
 

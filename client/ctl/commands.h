@@ -1,9 +1,11 @@
-// The commands of entropyctl: one function each, in a file of its own (cmd_NAME.cc). The command
-// line is parsed in main.cc and nowhere else; commands print to standard output, say
-// errors on standard error and return the exit status.
+// The commands of entropyctl, one function each (cmd_NAME.cc). Only main.cc parses the command
+// line. A command prints its answer on standard output and its errors on standard error, and
+// returns the exit status. `json` asks for one JSON object instead of text.
 //
 // Exit status: 0 ok, 1 failed at run time, 2 wrong usage or configuration, 3 unhealthy,
-// 69 the server or agent cannot be reached.
+// 69 the server or agent does not answer.
+//
+// Thread safety: main's thread runs one command.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +28,16 @@ enum ExitStatus : int {
   kExitUnreachable = 69,  // EX_UNAVAILABLE of sysexits.h
 };
 
-// Says "entropyctl: MESSAGE" on standard error and gives the exit status that its code stands for.
+// Prints "entropyctl: MESSAGE" on standard error and returns the exit status for its code.
 int Fail(const absl::Status& status);
-// The same for a server or agent that was asked, with what to check when it does not answer.
+// The same after a call to a server or agent. Adds what to check when it does not answer.
 int FailServer(const absl::Status& status);
 int FailAgent(const absl::Status& status);
 
-// Flags over environment over client.yaml.
+// The client's configuration: flags win over the environment, and that over client.yaml.
 absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags);
 
-// The server's Admin, by the client's configuration.
+// A client for the Admin of the configured server.
 class AdminClient;
 absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags);
 
@@ -46,13 +48,16 @@ struct GetOptions {
   bool force = false;  // raw bytes even to a terminal
   bool json = false;
 };
+// Writes bytes of a class to standard output.
 int RunGet(const ClientFlags& flags, const GetOptions& options);
 
+// Server and agent on one page. Exit 3 when one of them is not well.
 int RunStatus(const ClientFlags& flags, bool json);
 
+// All sources as a table.
 int RunSources(const ClientFlags& flags, bool json);
-// One source with its history; tested, or reset and tested, first when asked. Exit 3 when it is not
-// healthy afterwards.
+// Shows one source with its history. kTest tests it first; kReset resets and tests it first. Exit 3
+// when it is not healthy afterwards.
 enum class SourceAction { kShow, kTest, kReset };
 int RunSource(const ClientFlags& flags, const std::string& name, SourceAction action, bool json);
 
@@ -60,17 +65,20 @@ struct RecordOptions {
   std::string source;
   uint64_t samples = 0;   // of each row
   uint32_t restarts = 0;  // 0 = one row
-  std::string out;        // the file; appears when it is complete
-  bool force = false;     // replace it
+  std::string out;        // the file; it appears when it is complete
+  bool force = false;     // replace the file
 };
+// Records raw samples of a source in a file.
 int RunRecord(const ClientFlags& flags, const RecordOptions& options, bool json);
+// Runs every self-test of the server.
 int RunSelfTest(const ClientFlags& flags, bool json);
 int RunPools(const ClientFlags& flags, bool json);
 
 struct ClassesOptions {
   std::string pool;    // empty = all
-  double seconds = 1;  // over which the table's actual rates are measured; 0 = not at all
+  double seconds = 1;  // how long to measure the actual rates of the table; 0 = not at all
 };
+// The classes as a tree, with their figures.
 int RunClasses(const ClientFlags& flags, const ClassesOptions& options, bool json);
 
 struct ClassChangeOptions {
@@ -78,12 +86,17 @@ struct ClassChangeOptions {
   std::vector<std::string> figures;  // KEY=VALUE, as in server.yaml
   bool dry_run = false;
 };
+// Changes figures of a class while the server runs.
 int RunClassesSet(const ClientFlags& flags, const ClassChangeOptions& options, bool json);
+// Goes back to the figures of server.yaml.
 int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options, bool json);
+// Shows where classes differ from server.yaml.
 int RunClassesDiff(const ClientFlags& flags, bool json);
-// `file` may be "-", the standard input.
+// Shows what a class tree would give to whom. `file` "-" is the standard input.
 int RunClassesSimulate(const std::string& file, bool json);
+// The agents of the server.
 int RunAgents(const ClientFlags& flags, bool json);
+// The guests of this host's agent.
 int RunGuests(const ClientFlags& flags, bool json);
 struct GuestSocketOptions {
   std::string name;
@@ -91,17 +104,21 @@ struct GuestSocketOptions {
   std::string mode;
   std::string group;
 };
-// The class is --class, or the agent's choice. Prints how to give the socket to QEMU.
+// Makes a socket for one guest. The class is --class, or the agent chooses one. Prints how to give
+// the socket to QEMU.
 int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
                  const GuestSocketOptions& options, bool json);
 int RunGuestsRemove(const ClientFlags& flags, const std::string& name, bool json);
 struct TopOptions {
-  bool once = false;   // else until interrupted
-  double seconds = 2;  // between two looks
+  bool once = false;   // else until a signal ends it
+  double seconds = 2;  // between two pages
 };
+// Shows the guests that get most, again and again.
 int RunTop(const ClientFlags& flags, const TopOptions& options, bool json);
-// The agent's program is started anew and takes the guests over; returns when the new one answers.
+// Starts the program of the agent anew, which takes over the guests. Returns when the new one
+// answers.
 int RunAgentUpgrade(const ClientFlags& flags, bool json);
+// The same with a new configuration.
 int RunAgentReload(const ClientFlags& flags, bool json);
 
 struct DrainOptions {
@@ -109,30 +126,33 @@ struct DrainOptions {
   std::string reason;
   uint32_t deadline_seconds = 0;
 };
+// Tells agents to attach elsewhere.
 int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json);
 
 struct PkiOptions {
-  std::string dir;               // the authority's
-  std::string name;              // of the authority (init); of the files and the CN (issue)
+  std::string dir;               // of the authority
+  std::string name;              // init: of the authority; issue: of the files, and the CN
   std::string spiffe;            // issue: identity
   std::vector<std::string> dns;  // issue
   std::vector<std::string> ip;   // issue
   std::string out;               // issue: where NAME.crt and NAME.key go; empty = dir
   uint32_t days = 0;             // 0 = the default
-  std::string cert;              // revoke
+  std::string cert;              // revoke: the file
 };
+// Make an authority, issue a certificate, revoke one (client/pki/pki.h).
 int RunPkiInit(const PkiOptions& options, bool json);
 int RunPkiIssue(const PkiOptions& options, bool json);
 int RunPkiRevoke(const PkiOptions& options, bool json);
 
 struct DemoOptions {
   std::string dir;     // empty = a temporary one
-  double seconds = 0;  // 0 = until interrupted
+  double seconds = 0;  // 0 = until a signal ends it
   bool guest = false;
   uint64_t guest_bytes = 0;
   std::string kernel;          // see FindGuestKernel
   std::string accel = "auto";  // auto, kvm, tcg
 };
+// Runs a server, an agent and, if asked, a guest, and shows what they do.
 int RunDemo(const DemoOptions& options, bool json);
 
 struct GuestBootOptions {
@@ -143,8 +163,9 @@ struct GuestBootOptions {
   std::string accel = "auto";
   double seed_wait_seconds = 25;
   double limit_seconds = 180;
-  std::string initramfs;  // not empty: only write what the guest boots from there
+  std::string initramfs;  // not empty: only write the initramfs to this file
 };
+// Boots a test guest (client/guest_boot/guest_boot.h).
 int RunGuestBoot(const GuestBootOptions& options, bool json);
 
 struct LibvirtOptions {
@@ -153,17 +174,20 @@ struct LibvirtOptions {
   std::string connect;               // libvirt URI; empty = virsh's default
   std::string socket;                // the agent's EGD socket; empty = the default
   std::string file;                  // convert: "-" is the standard input
-  bool live = false;                 // the running domain, too
-  bool only = false;                 // drop the domain's other generators
+  bool live = false;                 // change the running domain, too
+  bool only = false;                 // remove the other generators of the domain
   bool force = false;                // do not ask the agent
   bool dry_run = false;
 };
-// The class is `pool_class` of the flags.
+// Lets the agent feed a domain. The class is `pool_class` of the flags.
 int RunLibvirtSet(const ClientFlags& flags, const LibvirtOptions& options, bool json);
+// Ends that.
 int RunLibvirtRemove(const LibvirtOptions& options, bool json);
+// Shows the generators and the classes of domains.
 int RunLibvirtShow(const LibvirtOptions& options, bool json);
-// Exit 1 when something was found.
+// Checks domains. Exit 1 when it finds something.
 int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool json);
+// Rewrites <backend model='pool'> of a domain's XML.
 int RunLibvirtConvert(const LibvirtOptions& options, bool json);
 
 }  // namespace entropyd

@@ -1,4 +1,4 @@
-// The protocol's enumerators in the words that tables and views use.
+// The words that tables and views use for the enumerators of the protocol.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -9,11 +9,11 @@
 
 namespace entropyd {
 
-// "healthy", "quarantined"; "unknown" for what a newer server may say.
+// "healthy", "quarantined"; "unknown" for a state that only a newer server knows.
 absl::string_view StateName(v1::SourceState state);
 // "drbg", "full", "unknown".
 absl::string_view QualityName(v1::Quality quality);
-// "open", "suspended", "closed", "opening" (the server has not answered).
+// "open", "suspended", "closed"; "opening" when the server has not answered yet.
 absl::string_view PhaseName(v1::Phase phase);
 
 }  // namespace entropyd

@@ -1,4 +1,6 @@
-// What `entropyctl classes set` is told: KEY=VALUE words, by the rules of server.yaml.
+// Parses the KEY=VALUE words of `entropyctl classes set`, by the rules of server.yaml.
+//
+//   auto figures = ParseFigureArguments({"ceil=64KiB/s", "prio=2"});
 //
 // Thread safety: functions without state.
 #pragma once
@@ -13,12 +15,12 @@
 
 namespace entropyd {
 
-// {"ceil=64KiB/s", "prio=2"}; "ceil=none" takes the ceiling away. Errors: INVALID_ARGUMENT naming
-// the word, what is wrong with it and what to write.
+// "ceil=none" removes the ceiling. Errors: INVALID_ARGUMENT naming the word, what is wrong with it
+// and what to write.
 absl::StatusOr<config::v1::ClassFigures> ParseFigureArguments(
     const std::vector<std::string>& words);
 
-// "POOL/CLASS" in its parts. Errors: INVALID_ARGUMENT.
+// Splits "POOL/CLASS" into its two parts. Errors: INVALID_ARGUMENT.
 absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name);
 
 }  // namespace entropyd

@@ -29,7 +29,7 @@ Interrupt::Interrupt() {
 }
 
 Interrupt::~Interrupt() {
-  // What came is consumed, or unblocking would end the process after all.
+  // Consumes the signals that came: otherwise unblocking them would end the process.
   signalfd_siginfo info;
   while (fd_ && read(fd_.get(), &info, sizeof(info)) > 0) {
   }
@@ -41,7 +41,7 @@ bool Interrupt::Wait(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   for (;;) {
     const absl::Duration left = std::max(absl::ZeroDuration(), deadline - absl::Now());
-    // The signal is never read before the end: whoever looks later sees it too.
+    // Does not read the signal, so that every later Wait() sees it too.
     pollfd look{fd_.get(), POLLIN, 0};
     const int n = poll(&look, 1, static_cast<int>(absl::ToInt64Milliseconds(left)));
     if (n > 0) return true;

@@ -1,9 +1,10 @@
-// Turns SIGINT, SIGTERM and SIGHUP into something to look at, so that a command can end in order.
+// Lets a command wait for SIGINT, SIGTERM and SIGHUP, so that it can end in order.
 //
 //   Interrupt interrupt;                   // before any thread is started
 //   while (!interrupt.Wait(absl::Seconds(1))) Refresh();
 //
-// Thread safety: made in main's thread before others start; Wait and Raised are safe afterwards.
+// Thread safety: main's thread makes it before other threads start; Wait and Raised are safe
+// afterwards.
 #pragma once
 
 #include "absl/time/time.h"
@@ -16,7 +17,7 @@ class Interrupt {
   Interrupt();   // blocks the signals in this thread and in those it will start
   ~Interrupt();  // unblocks them
 
-  // True as soon as a signal has come, false after `timeout` without one. Once true, always true.
+  // True as soon as a signal has come; false after `timeout` without one. Once true, always true.
   bool Wait(absl::Duration timeout);
   bool Raised() { return Wait(absl::ZeroDuration()); }
 

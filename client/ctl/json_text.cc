@@ -52,7 +52,7 @@ JsonObject& JsonObject::Set(absl::string_view key, uint64_t value) {
   return SetRaw(key, absl::StrCat(value));
 }
 JsonObject& JsonObject::Set(absl::string_view key, double value) {
-  // Six digits after the point are microseconds and more than any clock here gives.
+  // Six digits after the point are microseconds; that is enough for every figure here.
   return SetRaw(key, std::isfinite(value) ? absl::StrFormat("%.6f", value) : "null");
 }
 JsonObject& JsonObject::Set(absl::string_view key, bool value) {
@@ -70,7 +70,7 @@ std::string JsonOf(const google::protobuf::Message& message) {
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string json;
-  // Fails only for Any and for strings that are not UTF-8, of which these messages have none.
+  // Fails only for Any and for strings that are not UTF-8. These messages have neither.
   if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "null";
   return json;
 }

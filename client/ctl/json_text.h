@@ -1,10 +1,10 @@
-// JSON out: objects built key by key, and protobuf messages.
+// Writes JSON: objects key by key, and protobuf messages.
 //
 //   JsonObject json;
 //   json.Set("bytes", uint64_t{64}).Set("name", "demo");
 //   json.ToString()   // {"bytes":64,"name":"demo"}
 //
-// Thread safety: none of its own.
+// Thread safety: a JsonObject belongs to one thread at a time; the functions are safe.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +16,18 @@
 
 namespace entropyd {
 
-// With quotes and escapes; bytes that are not UTF-8 pass as they are.
+// A JSON string with quotes and escapes. Bytes that are not UTF-8 stay as they are.
 std::string JsonString(absl::string_view text);
 
+// Keys come out in the order of the calls. The caller sets each key once.
 class JsonObject {
  public:
   JsonObject& Set(absl::string_view key, absl::string_view value);
   JsonObject& Set(absl::string_view key, const char* value);
   JsonObject& Set(absl::string_view key, uint64_t value);
-  JsonObject& Set(absl::string_view key, double value);  // null when it is no finite number
+  JsonObject& Set(absl::string_view key, double value);  // null when it is not finite
   JsonObject& Set(absl::string_view key, bool value);
-  // `json` is written as it is: an object, an array, null.
+  // Writes `json` as it is: an object, an array, null.
   JsonObject& SetRaw(absl::string_view key, absl::string_view json);
   std::string ToString() const;
 
@@ -34,10 +35,11 @@ class JsonObject {
   std::string body_;
 };
 
+// Each element is JSON already.
 std::string JsonArray(const std::vector<std::string>& elements);
 
 // A message by protobuf's JSON mapping, with the field names of the .proto and every field present.
-// 64-bit integers are strings there, as that mapping has it.
+// In that mapping 64-bit integers are strings.
 std::string JsonOf(const google::protobuf::Message& message);
 
 }  // namespace entropyd

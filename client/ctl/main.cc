@@ -1,4 +1,4 @@
-// entropyctl: the command line, and nothing but it. CLI11, which throws, is fenced in here.
+// entropyctl: the command line and nothing else. CLI11 throws, so only this file includes it.
 #include <unistd.h>
 
 #include <functional>
@@ -28,7 +28,7 @@ constexpr char kAbout[] =
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else\n"
     "/etc/entropyd/client.yaml.";
 
-// What the command line filled in; each command takes its part.
+// What the command line says; each command takes its part.
 struct Arguments {
   ClientFlags connection;
   std::string output = "text";
@@ -53,7 +53,7 @@ struct Arguments {
   bool json() const { return output == "json"; }
 };
 
-// "65536" and "64KiB" alike. Reports through CLI11, so that the flag is named.
+// Accepts "65536" and "64KiB". Errors go through CLI11, which names the flag.
 CLI::Validator SizeText(uint64_t max) {
   return CLI::Validator(
       [max](std::string& text) -> std::string {
@@ -78,9 +78,9 @@ uint64_t Number(const std::string& digits) {
   return absl::SimpleAtoi(digits, &bytes) ? bytes : 0;
 }
 
-// Size limits: what one run may ask for, so that a slip of the pen does not run for a day.
+// The most that one run may ask for, so that a typing mistake does not run for a day.
 constexpr uint64_t kMostDrawn = uint64_t{1} << 40;
-constexpr uint64_t kMostGuest = uint64_t{64} << 20;  // kept in the guest's memory
+constexpr uint64_t kMostGuest = uint64_t{64} << 20;  // the guest keeps them in its memory
 
 void AddConnection(CLI::App& app, ClientFlags& flags) {
   app.add_option("--config", flags.config, "client.yaml (default: /etc/entropyd/client.yaml)");
@@ -372,7 +372,7 @@ void AddDemo(CLI::App& app, Arguments& args) {
 
 void AddGuestBoot(CLI::App& app, Arguments& args) {
   CLI::App* boot = app.add_subcommand("guest-boot", "Boot a test guest on an EGD socket");
-  boot->group("");  // for tests and benchmarks: works, but is not in the list
+  boot->group("");  // for tests and benchmarks: it works, but --help does not list it
   boot->add_option("--socket", args.guest_boot.socket,
                    "EGD socket; absent = a guest without a device");
   boot->add_option("--bytes", args.guest_boot_bytes, "to read from /dev/hwrng (default 64KiB)")

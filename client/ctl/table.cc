@@ -8,7 +8,7 @@
 namespace entropyd {
 namespace {
 
-// Columns that a terminal shows for UTF-8 text without wide or combining characters.
+// How many columns a terminal needs for UTF-8 text without wide or combining characters.
 size_t Width(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0) != 0x80;

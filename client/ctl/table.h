@@ -1,10 +1,10 @@
-// Plain text tables for terminals.
+// Writes plain text tables for terminals.
 //
 //   Table table({"NAME", "RATE>"});      // '>' aligns a column to the right
 //   table.Add({"trng0", "12 KiB/s"});
 //   std::cout << table.ToString();
 //
-// Thread safety: none of its own.
+// Thread safety: a Table belongs to one thread at a time.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ namespace entropyd {
 class Table {
  public:
   explicit Table(std::vector<std::string> columns);
-  // Missing cells are empty, surplus ones dropped. Line ends in a cell become blanks.
+  // Fills up missing cells with empty ones and drops surplus ones. Turns line ends into blanks.
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
   // Two blanks between columns, none at the end of a line.

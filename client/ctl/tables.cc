@@ -25,8 +25,8 @@ std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
 }
 
-// How deep a class lies in its pool's tree. A parent that is not in the answer ends the walk, and
-// so does a circle, which no server sends.
+// How deep a class lies in the tree of its pool. The walk ends at a parent that the answer lacks,
+// and in a circle, which no server sends.
 int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
   int depth = 0;
   std::string parent = one.parent();
@@ -39,7 +39,7 @@ int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Clas
   return depth;
 }
 
-// `actual(class)` fills the column ACTUAL; the column is left out where it says nothing.
+// `actual(class)` fills the column ACTUAL. When it gives nullopt, the table has no such column.
 std::string ClassRows(const v1::ListClassesResponse& answer,
                       absl::FunctionRef<absl::optional<std::string>(const v1::Class&)> actual) {
   std::map<std::string, const v1::Class*> by_name;

@@ -1,4 +1,4 @@
-// The answers of Admin and AgentAdmin as tables, and the verdict that `entropyctl status` gives.
+// Writes the answers of Admin and AgentAdmin as tables, and judges them for `entropyctl status`.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -11,32 +11,33 @@
 
 namespace entropyd {
 
-// Each ends with a line end; "none" when the answer is empty.
+// Each table ends with a line end. An empty answer gives "none".
 std::string SourcesTable(const v1::ListSourcesResponse& answer);
-// One source: its figures, and the states that it went through.
+// One source: its figures and its past states.
 std::string SourceText(const v1::Source& source);
 std::string PoolsTable(const v1::ListPoolsResponse& answer);
 std::string ClassesTable(const v1::ListClassesResponse& answer);  // indented as the tree
-// The same with the rate at which each class was served since `before`, `seconds` earlier. "-" for
-// a class that was not there then or has begun to count anew since.
+// The same, with the rate at which each class was served since `before`, which is `seconds` older.
+// "-" for a class that `before` lacks, or that has begun to count from 0 since.
 std::string ClassesTable(const v1::ListClassesResponse& answer,
                          const v1::ListClassesResponse& before, double seconds);
-// Where classes are not as configured, one figure a line.
+// One figure a line: what differs from the configuration.
 std::string DifferencesTable(
     const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences);
 std::string AgentsTable(const v1::ListAgentsResponse& answer);
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.
 std::string WaitText(double seconds);
 std::string GuestsTable(const v1::ListGuestsResponse& answer);
-// The agent's classes and what lies in their buffers.
+// The classes of the agent and how full their buffers are.
 std::string AgentClassesTable(const v1::GetStatusResponse& answer);
 
-// Why a server is not well, one reason each: a pool that cannot serve. Sources are no reason of
-// their own, because a pool says when it misses one too many.
+// Why a server is not well: one reason for each pool that cannot serve. A source that is out is no
+// reason of its own, because its pool says when it lacks one too many.
 std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools);
-// Why an agent is not well: not attached, or a class that does not flow.
+// Why an agent is not well: it is not attached, or a class gets no bytes.
 std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status);
-// What should be looked at although all is served: degraded pools, software only, sources out.
+// What an operator should look at although all is served: degraded pools, pools of software only,
+// sources that are out.
 std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
                                         const v1::ListPoolsResponse& pools);
 std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status);

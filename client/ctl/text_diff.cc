@@ -26,12 +26,12 @@ Lines Split(absl::string_view text) {
   return absl::StrSplit(absl::StripSuffix(text, "\n"), '\n');
 }
 
-// The lines [begin, end) of both, merged along a longest common subsequence.
+// Merges the lines [begin, end) of both texts along a longest common subsequence.
 void Merge(const Lines& before, const Lines& after, size_t begin, size_t before_end,
            size_t after_end, std::vector<Line>* merged) {
   const size_t rows = before_end - begin;
   const size_t columns = after_end - begin;
-  // common[i][j]: length of the longest one of what follows i and j.
+  // common[i][j]: the length of the longest common subsequence of what follows i and j.
   std::vector<std::vector<uint32_t>> common(rows + 1, std::vector<uint32_t>(columns + 1, 0));
   for (size_t i = rows; i-- > 0;) {
     for (size_t j = columns; j-- > 0;) {
@@ -70,7 +70,7 @@ std::vector<Line> MergeAll(const Lines& before, const Lines& after) {
   return merged;
 }
 
-// From `at`, the end of the hunk: behind its last change, and what is shown after it.
+// The end of the hunk that begins at `at`: after its last change and the equal lines shown there.
 size_t HunkEnd(const std::vector<Line>& lines, size_t at) {
   size_t end = at;
   size_t same = 0;
@@ -81,7 +81,7 @@ size_t HunkEnd(const std::vector<Line>& lines, size_t at) {
   return std::min(end + kContext, lines.size());
 }
 
-// "3,7", or of an empty side the line before it, as `patch` wants it.
+// "3,7". For an empty side it names the line before, as `patch` wants it.
 std::string Range(size_t first, size_t count) {
   return absl::StrCat(count == 0 ? first - 1 : first, ",", count);
 }
@@ -94,11 +94,11 @@ std::string UnifiedDiff(absl::string_view before_name, absl::string_view before,
   std::string text;
   size_t before_line = 1;
   size_t after_line = 1;
-  size_t printed = 0;  // lines before this one are dealt with
+  size_t printed = 0;  // the lines before this one are done
   for (size_t at = 0; at < lines.size(); ++at) {
     if (lines[at].kind == ' ') continue;
     const size_t begin = std::max(printed, at < kContext ? 0 : at - kContext);
-    before_line += begin - printed;  // all the same in between
+    before_line += begin - printed;  // the lines between are equal
     after_line += begin - printed;
     const size_t end = HunkEnd(lines, at);
     std::string hunk;

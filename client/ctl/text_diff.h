@@ -1,4 +1,6 @@
-// What changed between two texts, the way `diff -u` shows it.
+// Shows what changed between two texts, as `diff -u` does.
+//
+//   std::cout << UnifiedDiff("defined", before, "new", after);
 //
 // Thread safety: a function without state.
 #pragma once
@@ -9,9 +11,9 @@
 
 namespace entropyd {
 
-// Empty when the texts are the same. Lines that stay are shown around each change, three at most on
-// either side. A longest common subsequence of the lines is kept (Hunt and McIlroy, 1976); time and
-// memory grow with the product of the lines between the first and the last difference.
+// Empty when the texts are the same. Shows at most three equal lines before and after each change.
+// Keeps a longest common subsequence of the lines (Hunt and McIlroy, 1976). Between the first and
+// the last difference, time and memory grow with the product of the numbers of lines.
 std::string UnifiedDiff(absl::string_view before_name, absl::string_view before,
                         absl::string_view after_name, absl::string_view after);
 

@@ -1,4 +1,4 @@
-// `entropyctl top`: who draws most of this host's agent, now.
+// The page of `entropyctl top`: which guests get most from the agent of this host now.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -10,12 +10,11 @@
 
 namespace entropyd {
 
-// Busiest first; whose rates are equal, by what they have had.
+// Puts the highest rate first. Equal rates are in the order of the bytes delivered so far.
 void SortByRate(v1::GetStatusResponse* status);
 void SortByRate(v1::ListGuestsResponse* guests);
 
-// A line for the host, its classes, and its guests, `rows` of them at most and how many are left
-// out.
+// A line for the host, its classes, at most `rows` of its guests, and how many are left out.
 std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsResponse& guests,
                     size_t rows);
 // {"status":...,"guests":[...]} on one line.
