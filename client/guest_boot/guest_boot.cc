@@ -21,8 +21,8 @@
 namespace entropyd {
 namespace {
 
-// A guest under KVM reaches init in about a second; one that has said nothing after this long is
-// taken for a KVM that does not work, as nested ones may be.
+// A guest under KVM reaches init in about a second. After this time without a word, KVM counts as
+// broken; nested KVM may be.
 constexpr absl::Duration kKvmSilence = absl::Seconds(12);
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
@@ -45,7 +45,7 @@ absl::StatusOr<GuestKernel> KernelIn(const std::string& dir) {
   return kernel;
 }
 
-// QEMU parses options with ',' between; a ',' inside a value is written twice.
+// QEMU separates options by ','. A ',' inside a value must be doubled.
 std::string QemuValue(absl::string_view value) { return absl::StrReplaceAll(value, {{",", ",,"}}); }
 
 // Why a guest gave no report, with the last words of QEMU and of its console.
@@ -58,7 +58,7 @@ absl::Status Failure(absl::StatusCode code, absl::string_view what, const Scratc
   return absl::Status(code, absl::StrCat("boot guest: ", what, words));
 }
 
-// One try with one accelerator. UNAVAILABLE: this accelerator does not work here.
+// Tries one accelerator. UNAVAILABLE: it does not work on this machine.
 absl::StatusOr<GuestReport> BootOnce(const GuestBoot& boot, bool kvm, const ScratchDir& dir) {
   const std::string console = dir.File("console.log");
   unlink(console.c_str());
@@ -154,8 +154,8 @@ bool KvmUsable() {
 
 std::vector<std::string> QemuCommand(const GuestBoot& boot, absl::string_view accel,
                                      absl::string_view initrd, absl::string_view console) {
-  // The kernel shall not seed itself from the processor nor from the seed that QEMU's boot loader
-  // passes: what is watched is how it does without. panic=-1 with -no-reboot ends QEMU.
+  // The kernel must not seed itself from the processor or from the seed of QEMU's boot loader: the
+  // test shows how it does without them. panic=-1 with -no-reboot ends QEMU.
   std::string append = absl::StrCat(
       "console=ttyS0 quiet panic=-1 random.trust_cpu=0 random.trust_bootloader=0 entropyd.bytes=",
       boot.socket.empty() ? 0 : boot.bytes,
@@ -203,7 +203,7 @@ absl::StatusOr<GuestReport> BootGuest(const GuestBoot& boot) {
   if (!initramfs.ok()) return initramfs.status();
   absl::Status written = WriteFile(dir->File("initramfs.cpio"), *initramfs, 0600);
   if (!written.ok()) return written;
-  if (!boot.dump.empty()) {  // QEMU would create it readable for everybody
+  if (!boot.dump.empty()) {  // QEMU would make it readable for everybody
     if (absl::Status made = WriteFile(boot.dump, "", 0600); !made.ok()) return made;
   }
 

@@ -1,6 +1,7 @@
-// Boots a test guest under QEMU: Debian's cloud kernel, an initramfs with one program
-// (client/guest_boot/guest_init.c), virtio-rng on an EGD socket or no generator at all, and a processor
-// without RDRAND. Tells what the guest read and when its kernel's generator was seeded.
+// Boots a test guest under QEMU, and reports what it read and when the generator of its kernel was
+// seeded. The guest has Debian's cloud kernel, an initramfs with one program
+// (client/guest_boot/guest_init.c), a processor without RDRAND, and virtio-rng on an EGD socket or
+// no generator at all.
 //
 //   GuestBoot boot;
 //   boot.kernel = FindGuestKernel("").value();
@@ -8,7 +9,7 @@
 //   boot.bytes = 65536;
 //   GuestReport report = BootGuest(boot).value();
 //
-// Thread safety: functions without state; several guests may run at once, one a thread.
+// Thread safety: functions without state; several guests may run at once, each in its own thread.
 #pragma once
 
 #include <cstdint>
@@ -30,16 +31,16 @@ struct GuestKernel {
   std::string version;
 };
 
-// Looks in `dir` when it is given; else in $ENTROPYD_GUEST_KERNEL when it is set; else in
-// /usr/share/entropyd/guest, then ${XDG_CACHE_HOME:-~/.cache}/entropyd/guest.
-// Errors: NOT_FOUND with the command that fetches one.
+// Looks in `dir` if it is not empty; else in $ENTROPYD_GUEST_KERNEL if it is set; else in
+// /usr/share/entropyd/guest and then in ${XDG_CACHE_HOME:-~/.cache}/entropyd/guest.
+// Errors: NOT_FOUND with the command that fetches a kernel.
 absl::StatusOr<GuestKernel> FindGuestKernel(absl::string_view dir);
 
-// The guest's init: beside this program, or in ../lib/entropyd. Errors: NOT_FOUND.
+// Finds the init of the guest: beside this program, or in ../lib/entropyd. Errors: NOT_FOUND.
 absl::StatusOr<std::string> FindGuestInit();
 
-// What the guest boots from beside its kernel: the modules, and `init` (a path) as its only
-// program. Errors: as ReadFile.
+// Makes the initramfs of the guest: the modules, and `init` (a path) as its only program. Errors:
+// as ReadFile.
 absl::StatusOr<std::string> BuildInitramfs(const GuestKernel& kernel, const std::string& init);
 
 enum class GuestAccel {
@@ -48,6 +49,7 @@ enum class GuestAccel {
   kTcg,
 };
 
+// What to boot.
 struct GuestBoot {
   GuestKernel kernel;
   std::string init;    // path of the guest's init program
@@ -55,20 +57,21 @@ struct GuestBoot {
   uint64_t bytes = 0;  // to read from /dev/hwrng, at most 64 MiB; needs a socket
   std::string dump;    // file for the bytes read; empty = none
   GuestAccel accel = GuestAccel::kAuto;
-  // How long the guest watches for its generator to be seeded before it goes on.
+  // How long the guest waits for its generator to be seeded before it goes on.
   absl::Duration seed_wait = absl::Seconds(25);
-  // For all of it. Boot to init takes 2-4 s under TCG on an idle machine, the rest is slack.
+  // For the whole run. The boot takes 2-4 s under TCG on an idle machine; the rest is for busy
+  // ones.
   absl::Duration limit = absl::Seconds(180);
-  // Asked about ten times a second; true ends the guest.
+  // Called about ten times a second; true ends the guest.
   std::function<bool()> cancelled;
 };
 
-// The command line, without accelerator trouble: for BootGuest and for whoever wants to see it.
+// The command line of QEMU for one accelerator.
 std::vector<std::string> QemuCommand(const GuestBoot& boot, absl::string_view accel,
                                      absl::string_view initrd, absl::string_view console);
 
-// Errors: NOT_FOUND (no QEMU), INTERNAL (QEMU or the guest failed: with its last words),
-// DEADLINE_EXCEEDED, CANCELLED.
+// Boots the guest and waits for its end. Errors: NOT_FOUND (no QEMU), INTERNAL (QEMU or the guest
+// failed; has their last words), DEADLINE_EXCEEDED, CANCELLED.
 absl::StatusOr<GuestReport> BootGuest(const GuestBoot& boot);
 
 // True when this machine's /dev/kvm can run the guest: it opens, speaks API version 12, and the

@@ -1,5 +1,5 @@
-/* /init of the test guest: the whole userland of a virtual machine that is started to see what a
- * guest gets from virtio-rng, and that powers itself off when it has seen it.
+/* /init of the test guest: the only program of a virtual machine that shows what a guest gets from
+ * virtio-rng. It powers the machine off at the end.
  *
  * Kernel command line (all optional):
  *   entropyd.bytes=N   read N bytes from /dev/hwrng (0 = there is no device, do not try)
@@ -37,9 +37,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The guest has 256 MiB; the bytes are kept until the clock has stopped. */
+/* The guest has 256 MiB of memory, and keeps the bytes until the clock has stopped. */
 #define MAX_BYTES (64UL << 20)
-/* What dd and rngd ask for; the kernel cuts it into the driver's 64-byte requests anyway. */
+/* As much as dd and rngd ask for. The kernel splits it into the driver's 64-byte requests. */
 #define READ_BYTES 4096
 
 static double Now(clockid_t clock) {
@@ -48,7 +48,7 @@ static double Now(clockid_t clock) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* One line on the console, begun afresh because the kernel may have been writing one. */
+/* Prints one line on the console. Ends the present line first: the kernel may have begun one. */
 static void Say(const char* format, ...) {
   char line[512];
   int length = snprintf(line, sizeof(line), "\nENTROPYD-GUEST ");
@@ -93,7 +93,7 @@ static void LoadModule(const char* name) {
   if (fd >= 0) close(fd);
 }
 
-/* /modules.list holds a file name a line, in the order in which they load. */
+/* /modules.list has one file name a line, in the order in which to load them. */
 static void LoadModules(void) {
   FILE* list = fopen("/modules.list", "r");
   char line[128];
@@ -104,7 +104,7 @@ static void LoadModules(void) {
   if (list != NULL) fclose(list);
 }
 
-/* Asks without waiting, a hundred times a second, until the kernel calls its generator seeded. */
+/* Asks a hundred times a second, without waiting, until the kernel's generator is seeded. */
 static void WatchSeeding(unsigned long wait_seconds) {
   const struct timespec pause = {0, 10 * 1000 * 1000};
   double start = Now(CLOCK_BOOTTIME);
@@ -123,7 +123,7 @@ static void WatchSeeding(unsigned long wait_seconds) {
   }
 }
 
-/* Raw bytes on the second serial port, which the host keeps as a file. */
+/* Writes raw bytes to the second serial port, which the host saves as a file. */
 static void Dump(const unsigned char* bytes, size_t count) {
   int fd = open("/dev/ttyS1", O_WRONLY | O_NOCTTY);
   struct termios raw;
@@ -154,7 +154,7 @@ static void ReadDevice(size_t count, int dump) {
     Say("error=open_/dev/hwrng:_%s", strerror(errno));
     return;
   }
-  memset(bytes, 0, count); /* touch the pages before the clock runs */
+  memset(bytes, 0, count); /* touches the pages before the clock starts */
   double start = Now(CLOCK_MONOTONIC);
   for (size_t have = 0; have < count;) {
     size_t want = count - have < READ_BYTES ? count - have : READ_BYTES;
@@ -168,7 +168,7 @@ static void ReadDevice(size_t count, int dump) {
   }
   double seconds = Now(CLOCK_MONOTONIC) - start;
 
-  /* OpenSSL's one-shot functions of old: EVP would bring all of libcrypto into the initramfs. */
+  /* OpenSSL's old one-shot function: EVP would bring all of libcrypto into the initramfs. */
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256_CTX sha;
   SHA256_Init(&sha);
@@ -185,8 +185,8 @@ static void Rest(unsigned long ms) {
   nanosleep(&pause, NULL);
 }
 
-/* `waited` runs from the first try of a read to its success: a stall shows in the line that ends
- * it. The device may come, go and come again. */
+/* `waited` is the time from the first try of a read to its success, so the line that ends a stall
+ * shows how long it was. The device may come, go and come again. */
 static void Watch(size_t bytes, unsigned long pause_ms) {
   static unsigned char buffer[READ_BYTES];
   if (bytes > sizeof(buffer)) bytes = sizeof(buffer);

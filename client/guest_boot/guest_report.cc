@@ -55,7 +55,7 @@ GuestReport ParseGuestConsole(absl::string_view console) {
     const size_t mark = line.find(kMark);
     if (mark == absl::string_view::npos) continue;
     line.remove_prefix(mark + kMark.size());
-    // An error is one word with '_' for blanks, except that strerror() may bring blanks: it goes to
+    // An error has '_' for blanks, but its part from strerror() may have blanks: an error goes to
     // the end of the line.
     const size_t error = line.find("error=");
     if (error != absl::string_view::npos) {

@@ -1,4 +1,9 @@
-// What a test guest said on its console; client/guest_boot/guest_init.c is the one who says it.
+// Reads what a test guest printed on its console (client/guest_boot/guest_init.c prints it).
+//
+//   GuestReport report = ParseGuestConsole(console);
+//   if (report.done && report.error.empty()) std::cout << DescribeGuestRead(report);
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +17,21 @@ namespace entropyd {
 
 struct GuestReport {
   std::string accel;                    // kvm or tcg
-  std::string kernel;                   // the guest's
+  std::string kernel;                   // version of the guest's
   absl::optional<double> init_seconds;  // since boot, when its init began
   absl::optional<double> crng_seconds;  // since boot, when its kernel's generator was seeded
-  double waited_seconds = 0;            // for that in vain
+  double waited_seconds = 0;            // how long it waited for that without success
   uint64_t bytes = 0;                   // read from /dev/hwrng
-  double seconds = 0;                   // that it took
+  double seconds = 0;                   // how long reading them took
   std::string sha256;                   // of those bytes, hex
   std::string error;                    // what the guest could not do
-  bool done = false;                    // it came to its end
+  bool done = false;                    // the guest reached its end
 
   double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
 };
 
-// Takes what is there so far: a console that is still being written gives a report that is not
-// done. Lines of the kernel and unknown keys are skipped, malformed numbers read as absent.
+// Reads what is there so far: while the guest still runs, the report is not done. Skips lines of
+// the kernel and unknown keys. A malformed number counts as absent.
 GuestReport ParseGuestConsole(absl::string_view console);
 
 // "65536 bytes, 312.4 kB/s, sha256 5f…" (kB = 1000 bytes).

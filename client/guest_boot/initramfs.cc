@@ -7,7 +7,7 @@
 namespace entropyd {
 
 void Initramfs::Pad() {
-  // Header with name, and contents, each end on a multiple of four.
+  // The header with its name, and the contents, each end at a multiple of four.
   archive_.append((4 - archive_.size() % 4) % 4, '\0');
 }
 

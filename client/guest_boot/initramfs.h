@@ -1,4 +1,4 @@
-// An initramfs for a test guest, written in memory: the "newc" cpio format of
+// Writes an initramfs for a test guest in memory, in the "newc" cpio format of
 // Documentation/driver-api/early-userspace/buffer-format.rst in the Linux tree.
 //
 //   Initramfs image;
@@ -6,7 +6,7 @@
 //   image.AddFile("init", 0755, program);
 //   WriteFile(path, std::move(image).Finish());
 //
-// Thread safety: none of its own.
+// Thread safety: an Initramfs belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +18,13 @@ namespace entropyd {
 
 class Initramfs {
  public:
-  // Paths are relative to the root, without a leading slash; a directory comes before what it
-  // holds.
+  // Paths are relative to the root, without a leading slash. Add a directory before what is in it.
   void AddDirectory(absl::string_view path);
   // `permissions`: the lower twelve bits of the mode.
   void AddFile(absl::string_view path, uint32_t permissions, absl::string_view contents);
   void AddCharDevice(absl::string_view path, uint32_t permissions, uint32_t major, uint32_t minor);
 
-  // The archive with its trailer.
+  // Returns the archive with its trailer.
   std::string Finish() &&;
 
  private:
