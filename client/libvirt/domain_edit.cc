@@ -21,7 +21,7 @@ absl::StatusOr<XmlDocument> ParseDomain(absl::string_view xml) {
   return document;
 }
 
-// Where libvirt itself writes <metadata>: behind what names the domain.
+// Finds or makes <metadata> where libvirt writes it: after the elements that name the domain.
 XmlElement* Metadata(const XmlDocument& document) {
   XmlElement* domain = document.root();
   if (XmlElement* found = ChildElement(domain, "metadata")) return found;
@@ -62,7 +62,7 @@ std::string ClassIn(const XmlElement* element) {
              : absl::StrCat(Attribute(element, "name"), "/", Attribute(element, "class"));
 }
 
-// Errors: INVALID_ARGUMENT for a name that the agent would not take out of the metadata.
+// Errors: INVALID_ARGUMENT for a name that the agent would not accept from the metadata.
 absl::Status SetClass(const XmlDocument& document, const std::string& pool_class,
                       DomainEdit* edit) {
   const auto parts = SplitPoolClass(pool_class);
@@ -119,7 +119,7 @@ void HandleOthers(const XmlDocument& document, const XmlElement* fed, bool remov
   }
 }
 
-// The result must say to the agent what it says to us.
+// Checks that the agent reads from the result what was meant.
 absl::Status Finish(const XmlDocument& document, const std::string& pool_class, DomainEdit* edit) {
   edit->xml = document.ToString();
   const auto read = ParseLibvirtDomain(edit->xml);

@@ -13,7 +13,7 @@ namespace {
 
 using Edit = absl::FunctionRef<absl::StatusOr<DomainEdit>(const std::string& xml)>;
 
-// A guest's kernel lets go of a virtio device within a second, unless it hangs.
+// The kernel of a guest releases a virtio device within a second, unless it hangs.
 constexpr int kRests = 50;
 
 absl::Status CheckState(const std::string& domain, const LibvirtState& state, bool live) {
@@ -49,7 +49,7 @@ absl::Status EditDefinition(LibvirtHost& host, const std::string& domain, bool d
   return host.Define(edited->xml);
 }
 
-// What became of the definition, for errors of the running domain.
+// Adds to an error of the running domain what happened to the definition.
 absl::Status BesideDefinition(const absl::Status& status, const FeedReport& report,
                               const std::string& hint = "") {
   if (status.ok()) return status;
@@ -68,7 +68,7 @@ absl::Status FeedRunning(LibvirtHost& host, const std::string& domain, const Fee
   const auto read = ParseLibvirtDomain(*xml);
   if (!read.ok()) return read.status();
   const std::string& wanted = options.feed.pool_class;
-  // Before the device: the agent looks when QEMU connects.
+  // Before the device: the agent reads the metadata when QEMU connects.
   if (read->class_name != wanted) {
     report->running.push_back(absl::StrCat(
         "metadata: class ", wanted,

@@ -1,4 +1,5 @@
-// Has a domain fed by the agent, or no longer: its definition, and the running domain when asked.
+// Lets the agent feed a domain, or ends that. Changes the definition of the domain, and the running
+// domain when asked.
 //
 //   FeedReport report = FeedDomain(*host, "g1", {.feed = {.pool_class = "default/gold"}}).value();
 //
@@ -16,13 +17,14 @@
 namespace entropyd {
 
 struct FeedOptions {
-  Feed feed;             // FeedDomain; UnfeedDomain takes the socket only
-  bool live = false;     // the running domain, too
-  bool dry_run = false;  // only say what would be changed
-  // Passes some 100 ms, while a guest lets go of a device.
+  Feed feed;             // UnfeedDomain uses its socket only
+  bool live = false;     // change the running domain, too
+  bool dry_run = false;  // only report what would be changed
+  // Waits for about 100 ms, while a guest releases a device.
   std::function<void()> rest;
 };
 
+// What was done.
 struct FeedReport {
   LibvirtState state;
   std::vector<std::string> defined;  // what was changed for the next start
@@ -31,12 +33,13 @@ struct FeedReport {
   std::string diff;  // of the definition
 };
 
-// Both change the definition first: what fails in the running domain is in force at its next start.
-// Errors: of LibvirtHost and of SetFeed; FAILED_PRECONDITION (`live` and it does not run, or it is
-// transient and not `live`); ABORTED (somebody else changed the definition meanwhile).
+// Both change the definition first. So a change that fails in the running domain is in force after
+// its next start. Errors: those of LibvirtHost and of SetFeed; FAILED_PRECONDITION (`live`, and the
+// domain does not run; or it is transient and not `live`); ABORTED (somebody else changed the
+// definition meanwhile).
 absl::StatusOr<FeedReport> FeedDomain(LibvirtHost& host, const std::string& domain,
                                       const FeedOptions& options);
-// feed.socket empty = on any of entropyd's sockets.
+// feed.socket empty = any socket of entropyd.
 absl::StatusOr<FeedReport> UnfeedDomain(LibvirtHost& host, const std::string& domain,
                                         const FeedOptions& options);
 

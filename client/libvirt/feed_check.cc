@@ -36,7 +36,7 @@ class Linter {
     found_.push_back({domain_, view_, code, std::move(message), std::move(remedy)});
   }
 
-  // The command that mends most of it.
+  // The command that mends most findings.
   std::string Set(absl::string_view flags = "") const {
     return absl::StrCat(
         "entropyctl libvirt set ", domain_, " --class ", class_.empty() ? "POOL/CLASS" : class_,
@@ -89,8 +89,8 @@ class Linter {
     }
   }
 
-  // The class is in the domain's metadata, and the listener does not look there. One that leads to
-  // the same class all the same, e.g. a socket for each class, is nothing to mend.
+  // The class is in the domain's metadata, but the listener does not read it. If the listener gives
+  // the same class anyway, e.g. with a socket for each class, there is nothing to mend.
   void LintListener(const RngDevice& rng) {
     if (agent_ == nullptr || class_.empty()) return;
     std::string heeds;
@@ -99,7 +99,7 @@ class Linter {
       if (listener.path() == rng.path) of = &listener;
       if (heeds.empty() && listener.identify() == "libvirt") heeds = listener.path();
     }
-    // An agent of an earlier version does not tell.
+    // An agent of an earlier version does not say how it identifies.
     if (of == nullptr || of->identify().empty() || of->identify() == "libvirt") return;
     if (of->class_() == class_) return;
     std::string remedy = absl::StrCat("set identify: libvirt for the listener ", rng.path,
@@ -138,7 +138,7 @@ class Linter {
   const std::string socket_;
   std::string class_;
   int fed_ = 0;             // devices on the agent's socket
-  bool elsewhere_ = false;  // an EGD device is on another one
+  bool elsewhere_ = false;  // an EGD device is on another socket
   std::vector<LintFinding> found_;
 };
 

@@ -1,4 +1,6 @@
-// Whether the agent of this host can feed a domain the way its XML says, and what is wrong if not.
+// Checks whether the agent of this host can feed a domain as its XML says, and finds what is wrong.
+//
+//   for (const LintFinding& finding : LintDomain("g1", "defined", xml, &agent, "")) Print(finding);
 //
 // Thread safety: functions without state.
 #pragma once
@@ -13,13 +15,13 @@
 
 namespace entropyd {
 
-// What an agent says of a class. Errors: NOT_FOUND (it has no such class, with those that it has),
-// PERMISSION_DENIED (its server has closed the class, with the reason).
+// Whether the agent has the class. Errors: NOT_FOUND (no such class; lists its classes),
+// PERMISSION_DENIED (its server has closed the class; gives the reason).
 absl::Status CheckClass(const v1::GetStatusResponse& agent, absl::string_view pool_class);
-// Errors: NOT_FOUND (it listens elsewhere, with where).
+// Whether the agent listens on the socket. Errors: NOT_FOUND (no; lists its sockets).
 absl::Status CheckSocket(const v1::GetStatusResponse& agent, absl::string_view socket);
 
-// One trouble of one domain.
+// One thing that is wrong with one domain.
 struct LintFinding {
   std::string domain;
   std::string view;  // "defined", "running", or "both" when both say the same
@@ -28,15 +30,15 @@ struct LintFinding {
   std::string remedy;
 };
 
-// Looks at one domain's XML. `agent` may be null: then classes are not checked, and the only right
-// socket is `socket`. With an agent, `socket` empty allows every socket that it listens on.
+// Checks the XML of one domain. `agent` may be null: then classes are not checked, and only
+// `socket` is right. With an agent, an empty `socket` allows every socket on which it listens.
 // Codes: class-unknown, class-closed, class-ignored, class-unreadable, class-without-device,
 // device-elsewhere, device-twice, kernel-device, listens, no-reconnect, rate, xml.
 std::vector<LintFinding> LintDomain(absl::string_view domain, absl::string_view view,
                                     absl::string_view xml, const v1::GetStatusResponse* agent,
                                     const std::string& socket);
 
-// The findings of two views as one list: what both say is said once.
+// Joins the findings of two views. What both views say appears once.
 std::vector<LintFinding> MergeViews(std::vector<LintFinding> defined,
                                     std::vector<LintFinding> running);
 

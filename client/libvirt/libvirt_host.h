@@ -1,4 +1,4 @@
-// The domains of one libvirt: what `entropyctl libvirt` asks of it.
+// Reads and changes the domains of one libvirt, for `entropyctl libvirt`.
 //
 //   std::unique_ptr<LibvirtHost> host = ConnectVirsh("qemu:///system", "virsh").value();
 //   std::string xml = host->DumpXml("g1", LibvirtView::kDefined).value();
@@ -6,7 +6,7 @@
 // Errors of every call: NOT_FOUND (no such domain, no virsh), UNAVAILABLE (libvirt does not
 // answer), else INTERNAL with libvirt's own words.
 //
-// Thread safety: none of its own.
+// Thread safety: a LibvirtHost belongs to one thread at a time.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ namespace entropyd {
 
 struct LibvirtState {
   bool running = false;     // or paused: it has a QEMU
-  bool persistent = false;  // it has a definition that outlives its running
+  bool persistent = false;  // it has a definition that stays when it stops
 };
 
 enum class LibvirtView {
@@ -35,20 +35,21 @@ class LibvirtHost {
   // All names, running or not.
   virtual absl::StatusOr<std::vector<std::string>> Domains() = 0;
   virtual absl::StatusOr<LibvirtState> State(const std::string& domain) = 0;
-  // With its secrets, because a definition without them would lose them.
+  // Includes the secrets: Define() without them would lose them.
   virtual absl::StatusOr<std::string> DumpXml(const std::string& domain, LibvirtView view) = 0;
   // Replaces the definition of the domain that the XML names.
   virtual absl::Status Define(const std::string& xml) = 0;
-  // In the running domain.
+  // Changes the running domain.
   virtual absl::Status AttachDevice(const std::string& domain, const std::string& xml) = 0;
-  // Asks the guest to let go of it; it is gone when the running domain's XML lacks it.
+  // Asks the guest to release the device. It is gone when the running domain's XML lacks it.
   virtual absl::Status DetachDevice(const std::string& domain, const std::string& xml) = 0;
-  // Our element of the running domain's metadata, without a name space; `element` empty = none.
+  // Sets our element in the running domain's metadata, without a name space; `element` empty
+  // removes it.
   virtual absl::Status SetMetadata(const std::string& domain, const std::string& element) = 0;
 };
 
-// By the program `virsh` (a path or a name in PATH), started once for each call. `uri` empty =
-// virsh's default. Does not connect yet. Errors: of a scratch directory.
+// Uses the program `virsh` (a path or a name in PATH), and starts it once for each call. `uri`
+// empty = virsh's default. Does not connect yet. Errors: those of ScratchDir::Temporary.
 absl::StatusOr<std::unique_ptr<LibvirtHost>> ConnectVirsh(const std::string& uri,
                                                           const std::string& virsh = "virsh");
 

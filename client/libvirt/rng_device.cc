@@ -46,7 +46,7 @@ bool HasUnixSource(const RngDevice& rng) {
          ChildElement(backend, "source") != nullptr;
 }
 
-// What a backend of another kind says is nothing to an egd one.
+// Keeps nothing of the old backend: an egd backend has no use for it.
 void ReplaceBackend(const XmlDocument& document, XmlElement* rng, const std::string& socket) {
   XmlElement* old = ChildElement(rng, "backend");
   XmlElement* backend = document.NewElement("backend");

@@ -14,7 +14,7 @@
 namespace entropyd {
 namespace {
 
-// A hot-unplug waits for the guest for some seconds, a busy libvirt for its lock for 30.
+// A hot-unplug waits some seconds for the guest; a busy libvirt waits 30 for its lock.
 constexpr absl::Duration kLimit = absl::Seconds(60);
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
 
@@ -86,7 +86,7 @@ class Virsh final : public LibvirtHost {
     return use(file);
   }
 
-  // Standard output. The messages that it is judged by are those of the C locale.
+  // Returns standard output. Errors are recognised by their messages in the C locale.
   absl::StatusOr<std::string> Run(const std::vector<std::string>& words) {
     std::vector<std::string> argv = {"env", "LC_ALL=C", program_, "--quiet"};
     if (!uri_.empty()) argv.insert(argv.end(), {"--connect", uri_});
@@ -114,7 +114,7 @@ class Virsh final : public LibvirtHost {
   absl::Status Failure(const std::string& command, const std::string& how,
                        const std::string& errors) const {
     std::string words = LastLines(errors, 5);
-    if (how == "exited with status 127") {  // of env, which found no such program
+    if (how == "exited with status 127") {  // env found no such program
       return absl::NotFoundError(
           absl::StrCat("start ", program_, ": ", words, "; apt-get install libvirt-clients"));
     }

@@ -14,7 +14,7 @@
 namespace entropyd {
 namespace {
 
-// libvirt's own step, for documents that show none.
+// libvirt's own indentation, for documents that have none.
 constexpr absl::string_view kIndentStep = "  ";
 
 const xmlChar* Chars(const char* text) { return reinterpret_cast<const xmlChar*>(text); }
@@ -22,14 +22,14 @@ const char* Plain(const xmlChar* text) {
   return text == nullptr ? "" : reinterpret_cast<const char*>(text);
 }
 
-// Blanks between two elements.
+// Whether the node is only blanks between two elements.
 bool IsBlank(const xmlNode* node) {
   return node != nullptr && node->type == XML_TEXT_NODE &&
          absl::StripAsciiWhitespace(Plain(node->content)).empty();
 }
 
-// What stands between the last line end before `node` and it, when nothing but blanks do.
-// nullopt: `node` does not begin a line.
+// The blanks between the last line end before `node` and `node`. nullopt: `node` does not begin a
+// line.
 absl::optional<std::string> IndentOf(const xmlNode* node) {
   if (!IsBlank(node->prev)) return absl::nullopt;
   const absl::string_view blanks = Plain(node->prev->content);
@@ -68,7 +68,7 @@ struct FreeBuffer {
 };
 using Buffer = std::unique_ptr<xmlBuffer, FreeBuffer>;
 
-// Everything that entities do to a parser begins with a document type.
+// All attacks with entities need a document type.
 void StopAtDocumentType(void* context, const xmlChar*, const xmlChar*, const xmlChar*) {
   auto* parser = static_cast<xmlParserCtxt*>(context);
   *static_cast<bool*>(parser->_private) = true;
@@ -205,7 +205,8 @@ void InsertElementAfter(xmlNode* sibling, xmlNode* element) {
   xmlAddNextSibling(sibling, element);
   if (!indent.has_value()) return;
   LayOut(element, *indent);
-  // The element is in place: beside it no text is there that this one could melt into.
+  // The element is in place first. So there is no text beside the new one into which libxml2 could
+  // merge it.
   xmlAddNextSibling(sibling, NewText(sibling, absl::StrCat("\n", *indent)));
 }
 
@@ -222,7 +223,7 @@ void RemoveElement(xmlNode* element) {
   xmlNode* parent = element->parent;
   if (IsBlank(element->prev)) RemoveNode(element->prev);
   RemoveNode(element);
-  // What held nothing else is as empty as it was before.
+  // A parent that holds only blanks now becomes empty again.
   if (IsBlank(parent->children) && parent->children->next == nullptr) RemoveNode(parent->children);
 }
 

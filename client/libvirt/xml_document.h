@@ -1,16 +1,16 @@
-// An XML document that is edited in place and written out again; libxml2 is fenced in here.
+// Edits an XML document in place and writes it again. Only xml_document.cc includes libxml2.
 //
 //   XmlDocument document = XmlDocument::Parse(text, "domain g1").value();
 //   XmlElement* devices = ChildElement(document.root(), "devices");
 //   XmlElement* rng = document.NewElement("rng");
 //   SetAttribute(rng, "model", "virtio");
-//   AppendElement(devices, rng);        // indented as its neighbours are
+//   AppendElement(devices, rng);        // indented like its neighbours
 //   document.ToString();
 //
-// What is not touched comes out as it went in, but for the quotes around attributes, which libxml2
-// writes as ". Document types are refused: no entities, no fetches.
+// What nobody changes comes out as it went in. Only the quotes around attributes become ", as
+// libxml2 writes them. Document types are refused, so there are no entities and no fetches.
 //
-// Thread safety: none of its own.
+// Thread safety: a document and its elements belong to one thread at a time.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 
-// libxml2's, whose headers stay with xml_document.cc.
+// Types of libxml2.
 struct _xmlDoc;
 struct _xmlNode;
 
@@ -31,17 +31,16 @@ using XmlElement = ::_xmlNode;
 
 class XmlDocument {
  public:
-  // `what` names the text in errors. Errors: INVALID_ARGUMENT with the line; also when it is longer
-  // than a domain can be (kMaxLibvirtXmlBytes).
+  // `what` names the text in errors. Errors: INVALID_ARGUMENT with the line; also when the text is
+  // longer than a domain can be (kMaxLibvirtXmlBytes).
   static absl::StatusOr<XmlDocument> Parse(absl::string_view text, absl::string_view what);
 
   XmlElement* root() const;
-  // An element without a name space that belongs to nobody yet: give it to AppendElement or
-  // InsertElementAfter.
+  // A new element without a name space. Give it to AppendElement or InsertElementAfter.
   XmlElement* NewElement(const char* name) const;
-  // One that declares its own name space.
+  // A new element that declares its own name space.
   XmlElement* NewElement(const char* prefix, const char* uri, const char* name) const;
-  // Ends with a line end; has a declaration if the text had one.
+  // Ends with a line end. Has an XML declaration if the text had one.
   std::string ToString() const;
 
  private:
@@ -54,33 +53,34 @@ class XmlDocument {
   bool declared_;
 };
 
-// Elements only, by name; those of a name space do not count. `parent` may be null.
+// Child elements by name, without those that have a name space. `parent` may be null.
 XmlElement* ChildElement(const XmlElement* parent, absl::string_view name);
 std::vector<XmlElement*> ChildElements(const XmlElement* parent, absl::string_view name);
-// Whatever its name space.
+// All child elements, with and without a name space.
 std::vector<XmlElement*> AllChildElements(const XmlElement* parent);
-// The first that has this name in this name space.
+// The first child that has this name in this name space.
 XmlElement* ChildElementOf(const XmlElement* parent, absl::string_view uri, absl::string_view name);
-// All of a name space.
+// All children of a name space.
 std::vector<XmlElement*> ChildElementsOf(const XmlElement* parent, absl::string_view uri);
 
-// nullopt when it is absent; `element` may be null.
+// nullopt when the attribute is absent. `element` may be null.
 absl::optional<std::string> FindAttribute(const XmlElement* element, const char* name);
 std::string Attribute(const XmlElement* element, const char* name);  // "" when absent
 void SetAttribute(XmlElement* element, const char* name, const std::string& value);
 void RemoveAttribute(XmlElement* element, const char* name);
 // The text inside, without the blanks around it.
 std::string ElementContent(const XmlElement* element);
-// From 1; 0 = not known, as of an element that is new.
+// Counts from 1; 0 = not known, e.g. for a new element.
 long LineOf(const XmlElement* element);
 absl::string_view NameOf(const XmlElement* element);
 
-// Both put a whole new element into its place, with the blanks that its neighbours have.
+// Both put a new element, with its children, into its place, with the same blanks as its
+// neighbours.
 void AppendElement(XmlElement* parent, XmlElement* element);
 void InsertElementAfter(XmlElement* sibling, XmlElement* element);
-// Takes an element out and ends it, with the blanks before it.
+// Removes and frees an element, with the blanks before it.
 void RemoveElement(XmlElement* element);
-// An element by itself, as text without an end of line.
+// The text of one element, without an end of line.
 std::string ElementText(XmlElement* element);
 
 }  // namespace entropyd
