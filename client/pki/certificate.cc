@@ -26,7 +26,7 @@ constexpr size_t kMaxCommonName = 64;  // RFC 5280 appendix A, ub-common-name
 constexpr size_t kMaxSpiffeId = 2048;  // SPIFFE ID 2.3
 constexpr size_t kMaxDnsName = 253;    // RFC 1035 2.3.4, as text
 constexpr size_t kMaxDnsLabel = 63;
-// RFC 5280 4.1.2.2 wants an unpredictable positive number of at most 20 bytes.
+// RFC 5280 4.1.2.2 asks for an unpredictable positive number of at most 20 bytes.
 constexpr int kSerialBytes = 16;
 
 using BnPtr = std::unique_ptr<BIGNUM, OpenSslDeleter<BN_free>>;
@@ -115,7 +115,8 @@ bool SetRandomSerial(X509* cert) {
          BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(cert)) != nullptr;
 }
 
-// Values are constants of this file: no text of a user may get into OpenSSL's configuration syntax.
+// REQUIRES: `value` is a constant of this file. Text of a user must not get into OpenSSL's
+// configuration syntax.
 bool AddExtension(X509* cert, X509* issuer, int nid, const char* value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, cert, nullptr, nullptr, 0);
@@ -155,7 +156,7 @@ bool AddAlternativeNames(X509* cert, const Names& from) {
          X509_add1_ext_i2d(cert, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1;
 }
 
-// What root and leaf have in common. `issuer` may be the new certificate itself.
+// Makes what root and leaf have in common.
 CertPtr NewCert(EVP_PKEY* key, absl::string_view common_name, const Validity& validity) {
   CertPtr cert(X509_new());
   if (cert == nullptr) return nullptr;
@@ -292,7 +293,7 @@ absl::StatusOr<CrlPtr> MakeCrl(const Authority& authority, absl::Span<const Revo
     if (item == nullptr || X509_CRL_add0_revoked(crl.get(), item.get()) != 1) {
       return OpenSslError(absl::StrCat("add serial '", entry.serial_hex, "' to CRL"));
     }
-    (void)item.release();  // the list's now
+    (void)item.release();  // the list owns it now
   }
   if (X509_CRL_sort(crl.get()) != 1 ||
       X509_CRL_sign(crl.get(), authority.key.get(), EVP_sha256()) <= 0) {

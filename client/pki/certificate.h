@@ -1,5 +1,8 @@
-// The X.509 objects of a small authority (client/pki/pki.h keeps them in files). Profile: RFC 5280,
-// with the SPIFFE ID as URI SAN as X.509-SVID wants it.
+// Makes the X.509 objects of a small authority (client/pki/pki.h keeps them in files). Profile: RFC
+// 5280, with the SPIFFE ID as URI SAN as X.509-SVID wants it.
+//
+//   KeyPtr key = NewKey().value();
+//   CertPtr leaf = MakeLeaf(authority, key.get(), {.common_name = "h7"}, validity).value();
 //
 // Errors: INVALID_ARGUMENT names the field; INTERNAL carries OpenSSL's reason.
 //
@@ -21,6 +24,7 @@
 
 namespace entropyd::pki {
 
+// Owns an object of OpenSSL, and frees it with OpenSSL's own function.
 template <auto Free>
 struct OpenSslDeleter {
   template <typename T>
@@ -36,16 +40,19 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, OpenSslDeleter<EVP_PKEY_free>>;
 // INTERNAL "ACTION: OpenSSL's newest reason"; empties OpenSSL's queue.
 absl::Status OpenSslError(absl::string_view action);
 
+// Who signs.
 struct Authority {
   CertPtr cert;
   KeyPtr key;
 };
 
+// Both ends are in whole seconds; X.509 has no fractions.
 struct Validity {
   absl::Time from;
   absl::Time until;
 };
 
+// Whom a certificate names.
 struct Names {
   std::string common_name;
   std::string spiffe_id;  // may be empty
@@ -53,18 +60,21 @@ struct Names {
   std::vector<std::string> ip_addresses;
 };
 
-// INVALID_ARGUMENT "FIELD 'VALUE': why; what to write".
+// Errors: INVALID_ARGUMENT "FIELD 'VALUE': why; what to write".
 absl::Status CheckCommonName(absl::string_view name);
 absl::Status CheckNames(const Names& names);
 
-absl::StatusOr<KeyPtr> NewKey();  // P-256
-// Signs itself; may sign leaves and CRLs, no further authority.
+// A new private key on P-256.
+absl::StatusOr<KeyPtr> NewKey();
+// A certificate that signs itself. It may sign leaves and CRLs, but no further authority.
 absl::StatusOr<CertPtr> MakeRoot(EVP_PKEY* key, absl::string_view common_name,
                                  const Validity& validity);
+// A certificate for a TLS server and client, signed by `authority`.
 // REQUIRES: CheckNames(names).ok().
 absl::StatusOr<CertPtr> MakeLeaf(const Authority& authority, EVP_PKEY* key, const Names& names,
                                  const Validity& validity);
 
+// One entry of a CRL.
 struct Revoked {
   std::string serial_hex;
   absl::Time time;
@@ -73,7 +83,7 @@ struct Revoked {
 absl::StatusOr<CrlPtr> MakeCrl(const Authority& authority, absl::Span<const Revoked> revoked,
                                uint64_t number, const Validity& validity);
 
-// Upper-case hex without leading zero bytes, as BN_bn2hex writes it.
+// The serial in upper-case hex without leading zero bytes, as BN_bn2hex writes it.
 std::string SerialHex(const X509* cert);
 absl::Time NotAfter(const X509* cert);
 

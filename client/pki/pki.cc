@@ -25,9 +25,10 @@
 namespace entropyd::pki {
 namespace {
 
-// Clocks of hosts that just booted are often minutes behind; a certificate must work at once.
+// The clock of a host that has just booted is often minutes behind, and a certificate must work at
+// once.
 constexpr absl::Duration kClockSkew = absl::Minutes(5);
-// Catches a mistaken unit; also far from where ASN.1 times end (9999).
+// Catches a wrong unit, and is far from the end of ASN.1 times (the year 9999).
 constexpr absl::Duration kMaxValidity = absl::Hours(24 * 36500);
 constexpr size_t kMaxFileName = 200;  // NAME_MAX is 255; ".crt" and a temporary's ending follow
 constexpr char kTemporary[] = ".XXXXXX";
@@ -36,8 +37,8 @@ std::string Join(absl::string_view dir, absl::string_view file) {
   return absl::StrCat(dir, "/", file);
 }
 
-// PEM in memory, wiped when it goes: it may be a key. (BIO's memory is cleansed as it grows and
-// dies.)
+// PEM in memory. The destructor wipes it, because it may be a key. (A memory BIO cleanses its own
+// memory when it grows and when it is freed.)
 class Pem {
  public:
   Pem() : bio_(BIO_new(BIO_s_mem())) {}
@@ -65,7 +66,7 @@ absl::Status WriteAll(int fd, absl::string_view text, const std::string& action)
   return absl::OkStatus();
 }
 
-// Readers see the old file, none, or all of the new one.
+// Replaces a file. Readers see the whole old file or the whole new one.
 absl::Status WriteWhole(const std::string& path, absl::string_view text, mode_t mode,
                         IfThere if_there) {
   const std::string action = absl::StrCat("write ", path);
@@ -103,7 +104,7 @@ absl::Status MakeDirectory(const std::string& dir) {
   return absl::OkStatus();
 }
 
-// Held while an authority's directory changes.
+// Locks the directory of an authority; the caller holds the lock while it changes the directory.
 absl::StatusOr<UniqueFd> LockDirectory(const std::string& dir) {
   UniqueFd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, absl::StrCat("open directory ", dir));
@@ -179,7 +180,7 @@ absl::Status CheckValidity(absl::Duration validity) {
                                                  ": must be between a minute and 36500 days"));
 }
 
-// Both or neither; the certificate last, because it is what others look for.
+// Writes both files or neither. The certificate comes last, because others look for it.
 absl::Status WriteCertAndKey(const std::string& cert_path, const X509* cert,
                              const std::string& key_path, EVP_PKEY* key) {
   Pem cert_pem;
@@ -196,7 +197,7 @@ absl::Status WriteCertAndKey(const std::string& cert_path, const X509* cert,
   return status;
 }
 
-// The list only grows, so its length serves as the CRL's number.
+// The list only grows, so its length can be the number of the CRL.
 absl::Status WriteCrl(const std::string& dir, const Authority& authority,
                       const std::vector<Revoked>& revoked, absl::Time now) {
   const absl::StatusOr<CrlPtr> crl =
@@ -241,7 +242,7 @@ absl::Status WriteRevoked(const std::string& dir, const std::vector<Revoked>& re
   return WriteWhole(Join(dir, "revoked.txt"), text, 0644, IfThere::kReplace);
 }
 
-// The serial of a certificate that this authority signed and may revoke.
+// Returns the serial of the certificate if this authority signed it.
 absl::StatusOr<std::string> SerialToRevoke(const Authority& authority, absl::string_view cert_pem) {
   const BioPtr bio(BIO_new_mem_buf(cert_pem.data(), static_cast<int>(cert_pem.size())));
   const CertPtr cert(PEM_read_bio_X509(bio.get(), nullptr, NoPassword, nullptr));
