@@ -29,7 +29,7 @@ namespace {
                               int error_fd, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) _exit(127);  // it died before the line above
+  if (getppid() != parent) _exit(127);  // the parent died before the line above
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   }
   write_end.reset();
 
-  // The pipe closes at exec; what comes through it is why there was none.
+  // The pipe closes at exec. If exec fails, the reason comes through the pipe.
   int error = 0;
   ssize_t got;
   do {

@@ -1,12 +1,12 @@
-// A program started by this one, and surely ended with it.
+// Starts a program that surely ends with this one.
 //
 //   auto server = ChildProcess::Start({"/usr/bin/entropyd", "--config", file}, "server.log");
 //   ...
 //   if (auto how = (*server)->Exited()) return Failed(*how);
 //   (*server)->Stop(absl::Seconds(5));   // SIGTERM, then SIGKILL; the destructor does it too
 //
-// The child leads a process group of its own, so that Ctrl-C reaches only the parent, and gets
-// SIGTERM from the kernel when the thread that started it ends (PR_SET_PDEATHSIG).
+// The child has a process group of its own, so that Ctrl-C reaches only the parent. The kernel
+// sends it SIGTERM when the thread that started it ends (PR_SET_PDEATHSIG).
 //
 // Thread safety: belongs to the thread that started it.
 #pragma once
@@ -26,10 +26,10 @@ namespace entropyd {
 
 class ChildProcess {
  public:
-  // argv[0] is a path or a name to be found in PATH. Standard input is /dev/null; both outputs are
-  // appended to `log_path`, or standard output to `output_path` when that is given. Errors:
-  // NOT_FOUND or PERMISSION_DENIED when the program or a file cannot be opened, RESOURCE_EXHAUSTED
-  // when there is no room for a process.
+  // argv[0] is a path or a name in PATH. Standard input is /dev/null. Both outputs are appended to
+  // `log_path`; with `output_path`, standard output goes there instead.
+  // Errors: NOT_FOUND or PERMISSION_DENIED when the program or a file cannot be opened;
+  // RESOURCE_EXHAUSTED when the system allows no further process.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& argv,
                                                              const std::string& log_path,
                                                              const std::string& output_path = "");
@@ -42,7 +42,7 @@ class ChildProcess {
   absl::optional<std::string> Exited();
   // True when it ended by itself with status 0.
   bool Succeeded();
-  // Ends it unless it has ended: SIGTERM, and SIGKILL after `grace`. Waits.
+  // Ends it and waits: sends SIGTERM, and SIGKILL after `grace`. Does nothing when it has ended.
   void Stop(absl::Duration grace);
 
  private:
@@ -53,10 +53,11 @@ class ChildProcess {
   absl::optional<int> wait_status_;
 };
 
-// The last `lines` lines of a file, for messages about a child that died; empty when unreadable.
+// The last `lines` lines of a file, for messages about a child that died. Empty when the file
+// cannot be read.
 std::string LastLines(const std::string& path, int lines);
 
-// Where the running program lies, without a trailing slash.
+// The directory of the running program, without a slash at the end.
 std::string OwnDirectory();
 
 }  // namespace entropyd

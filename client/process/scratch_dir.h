@@ -1,6 +1,9 @@
-// A directory that goes away with its owner.
+// A directory that its owner's destructor removes.
 //
-// Thread safety: none of its own.
+//   auto dir = ScratchDir::Temporary("entropyctl-").value();
+//   WriteFile(dir.File("server.yaml"), yaml, 0600);
+//
+// Thread safety: a ScratchDir belongs to one thread at a time; the functions are safe.
 #pragma once
 
 #include <string>
@@ -13,11 +16,11 @@ namespace entropyd {
 
 class ScratchDir {
  public:
-  // A new directory, mode 0700, under $TMPDIR (or /tmp).
+  // Makes a new directory, mode 0700, under $TMPDIR (or /tmp). Errors: as ErrnoStatus.
   static absl::StatusOr<ScratchDir> Temporary(absl::string_view prefix);
-  // `path` itself. Made, mode 0700, when it is absent; when it is there it must be an empty
-  // directory of this user, and is emptied, not removed, at the end. Errors: FAILED_PRECONDITION
-  // when it holds something or belongs to somebody else.
+  // Uses `path` itself. Makes it, mode 0700, when it is absent. An existing one must be an empty
+  // directory of this user; at the end it is emptied, not removed.
+  // Errors: FAILED_PRECONDITION when it is not empty or belongs to another user.
   static absl::StatusOr<ScratchDir> At(const std::string& path);
 
   ScratchDir(ScratchDir&& other) noexcept;
@@ -27,8 +30,8 @@ class ScratchDir {
   const std::string& path() const { return path_; }
   // The path of `name` inside.
   std::string File(absl::string_view name) const;
-  // Removes what is inside, and the directory if it was made here. Afterwards the destructor does
-  // nothing.
+  // Removes what is inside, and the directory if this object made it. Afterwards the destructor
+  // does nothing.
   absl::Status Remove();
 
  private:
@@ -38,7 +41,7 @@ class ScratchDir {
   bool made_;
 };
 
-// Writes a whole file with `mode`, replacing it. Errors: as ErrnoStatus.
+// Writes a whole file with `mode`; replaces an existing one. Errors: as ErrnoStatus.
 absl::Status WriteFile(const std::string& path, absl::string_view contents, int mode);
 // Reads a whole file. Errors: as ErrnoStatus.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
