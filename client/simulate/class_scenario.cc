@@ -21,7 +21,7 @@ using google::protobuf::Value;
 using Class = ClassScenario::Class;
 
 constexpr int kMostPrio = 7;
-// Decimal figures are not exact in binary: 0.1 + 0.2 may stand below 0.3 and above it.
+// Decimal figures are not exact in binary: 0.1 + 0.2 may be below 0.3 or above it.
 constexpr double kRounding = 1e-9;
 
 std::string Text(double value) { return absl::StrFormat("%.12g", value); }
@@ -53,7 +53,7 @@ const Value* Find(const Struct& object, const std::string& key) {
   return found == object.fields().end() ? nullptr : &found->second;
 }
 
-// Reads a figure of 0 or more; null and "inf" mean infinity where that means something.
+// Reads a figure of 0 or more. null and "inf" mean infinity where `may_be_infinite`.
 absl::Status ReadFigure(const Value& value, absl::string_view where, bool may_be_infinite,
                         double* figure) {
   const bool infinite = value.kind_case() == Value::kNullValue ||
@@ -105,7 +105,7 @@ absl::Status ReadField(const std::string& key, const Value& value, Class* c) {
   return Refuse(where, " is not known; a class has name, parent, rate, ceil, weight and prio");
 }
 
-// A class as it is written: rate and weight are NaN when they are left out.
+// Reads a class as the file has it: rate and weight are NaN when they are left out.
 absl::Status ReadClass(const Value& value, const std::string& which, Class* c) {
   if (value.kind_case() != Value::kStructValue) {
     return Refuse(which, ": is ", Text(value), "; write an object such as {\"name\": \"root\"}");
@@ -144,7 +144,7 @@ absl::StatusOr<std::vector<Class>> ReadClasses(const Struct& document) {
   return classes;
 }
 
-// Parents before children. The rules of shape are the tree's own; the figures play no part in them.
+// Puts parents before their children. The tree itself checks the shape; figures do not matter.
 absl::StatusOr<std::vector<Class>> Order(const std::vector<Class>& classes) {
   std::vector<ClassTree::ClassSpec> shape;
   std::map<std::string, const Class*> by_name;

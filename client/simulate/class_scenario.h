@@ -1,16 +1,20 @@
-// A scenario of `entropyctl classes simulate`: a class tree, a capacity and the loads offered.
+// A scenario for `entropyctl classes simulate`: a class tree, a capacity and the loads.
 //
 //   {"capacity": 100, "shed": "proportional",
 //    "classes": [{"name": "root"},
-//                {"name": "www", "parent": "root", "rate": 30, "ceil": 100, "weight": 3, "prio":
-//                0},
-//                {"name": "bulk", "parent": "root", "rate": 10}],
+//                {"name": "www", "parent": "root", "rate": 30, "ceil": 100, "weight": 3},
+//                {"name": "bulk", "parent": "root", "rate": 10, "prio": 1}],
 //    "load": {"www": 45, "bulk": null}}
 //
-// All figures are bytes per second and need not be whole. `capacity: null` is no limit, no `ceil`
-// (or null) no ceiling, a leaf whose load is null or left out is backlogged. Left out, a leaf's
-// rate is 0, an inner class's the sum of its children's, a weight the rate, a prio 0, `shed`
-// proportional.
+// All figures are bytes per second and need not be whole.
+//
+//   capacity  null = no limit
+//   shed      left out = proportional
+//   rate      left out = 0 for a leaf, the sum of its children's rates for an inner class
+//   ceil      null or left out = no ceiling
+//   weight    left out = the rate
+//   prio      left out = 0
+//   load      null or left out = the leaf is backlogged
 //
 // Thread safety: functions without state.
 #pragma once
@@ -42,10 +46,10 @@ struct ClassScenario {
   ClassTree::Shed shed = ClassTree::Shed::kProportional;
   std::vector<Class> classes;  // defaults filled in; the root first, parents before children
   std::map<std::string, double> load;  // bytes/s by leaf; missing = backlogged
-  std::vector<std::string> warnings;   // what the server would refuse and a simulation takes
+  std::vector<std::string> warnings;   // what a simulation accepts and the server would refuse
 };
 
-// `file` is only named. Errors: INVALID_ARGUMENT naming file, class, value and remedy.
+// `file` is only for messages. Errors: INVALID_ARGUMENT naming file, class, value and remedy.
 absl::StatusOr<ClassScenario> ParseClassScenario(absl::string_view json, absl::string_view file);
 
 // `path` "-" is the standard input. Errors: as above, and when the file cannot be read.

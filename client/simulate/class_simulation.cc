@@ -14,20 +14,20 @@ namespace {
 
 constexpr uint32_t kChunk = 256;  // that of a `full` pool
 constexpr double kLeastChunksPerSecond = 1000;
-// A share found from fewer chunks than these may be off by more than 1 %.
+// A share that is measured with fewer chunks may be wrong by more than 1 %.
 constexpr double kLeastChunks = 500;
-// The first run: a second of it is as many grants, which find shares 1 to ten thousand apart.
+// Of the first run. In one second so many grants find shares that differ by 1 to 10,000.
 constexpr double kPilotChunksPerSecond = 100'000;
 constexpr double kPilotWarmUp = 0.5;
 constexpr double kPilotSeconds = 1;
-// The real one. A class whose load or share lies close to its rate or ceil takes some hundred times
-// its bucket's 10 ms to settle.
+// Of the second run. A class whose load or share is close to its rate or ceil needs about a hundred
+// times the 10 ms of its bucket to settle.
 constexpr double kWarmUp = 2;
 constexpr double kSeconds = 8;
-// Ten seconds of these take ten seconds of a slow machine, at a third of a microsecond each.
+// At a third of a microsecond each, ten simulated seconds take ten seconds on a slow machine.
 constexpr double kMostChunksPerSecond = 3e6;
 
-// Scaled by a factor, in whole bytes/s, cut at what a bucket can hold.
+// The rate times the factor, in whole bytes/s, at most what a bucket can hold.
 uint64_t Scale(double rate, double factor) {
   const double scaled = rate * factor * (1 + 1e-9);  // 0.3 x 1000 is 300, whatever 0.3 is in binary
   return static_cast<uint64_t>(std::min(scaled, static_cast<double>(TokenBucket::kMaxRate)));
@@ -43,11 +43,11 @@ std::vector<ClassTree::ClassSpec> Specs(const ClassScenario& scenario, double fa
     spec.parent = c.parent;
     spec.prio = c.prio;
     spec.weight = c.weight;
-    // Cutting off the fractions must not turn a legal scenario into one that the tree refuses.
+    // Without fractions a correct scenario must not become one that the tree refuses.
     spec.rate = std::max(Scale(c.rate, factor), children_rate[c.name]);
     if (c.rate > 0) spec.rate = std::max<uint64_t>(spec.rate, 1);
     children_rate[c.parent] += spec.rate;
-    // A ceiling beyond what a bucket can hold is far above all that is simulated.
+    // A ceiling above what a bucket can hold is far above everything in the simulation.
     if (c.ceil * factor < static_cast<double>(TokenBucket::kMaxRate)) {
       spec.ceil = std::max(Scale(c.ceil, factor), spec.rate);
     }
@@ -71,7 +71,7 @@ absl::StatusOr<std::map<std::string, double>> Run(const ClassScenario& scenario,
   return MeasureShares(tree->get(), load);
 }
 
-// The factor at which no rate is beyond what a bucket can hold.
+// The largest factor with which a bucket can still hold every rate.
 double LargestFactor(const ClassScenario& scenario, double most) {
   double largest = most;
   for (const ClassScenario::Class& c : scenario.classes) largest = std::max(largest, c.rate);
@@ -91,7 +91,7 @@ double Smallest(const std::map<std::string, double>& shares) {
 absl::StatusOr<SimulatedShares> SimulateClasses(const ClassScenario& scenario) {
   SimulatedShares result;
   const double most = MostServed(scenario);
-  // Nothing to give or nobody who asks: one chunk's worth of figures is as good as any.
+  // When there is nothing to give or nobody asks, any factor is right.
   const double pilot_factor =
       most > 0 ? std::min(kPilotChunksPerSecond * kChunk / most, LargestFactor(scenario, most)) : 1;
   auto pilot = Run(scenario, pilot_factor, kPilotWarmUp, kPilotSeconds);

@@ -1,9 +1,13 @@
 // Runs the class tree of the server on a scenario, in simulated time.
 //
-// A scenario's figures may be tiny, and the tree gives whole chunks: all rates are multiplied by
-// one factor, chosen so that the smallest share is at least a thousand chunks a second, and the
-// shares divided by it. A first, short run finds that smallest share. What is simulated is bounded:
-// beyond shares 1 to some ten thousand apart the small ones are less exact, which is a warning.
+//   auto shares = SimulateClasses(scenario);
+//   if (shares.ok()) Print(shares->leaf["www"]);
+//
+// The figures of a scenario may be tiny, but the tree gives whole chunks. So all rates are
+// multiplied by one factor, and the shares divided by it. With this factor the smallest share is at
+// least a thousand chunks a second; a first, short run finds the smallest share. The simulation is
+// bounded: when shares differ by more than about 1 to 10,000, the small ones are less exact, and
+// the result has a warning.
 //
 // Thread safety: functions without state.
 #pragma once
