@@ -10,7 +10,8 @@
 namespace entropyd {
 namespace {
 
-// 100,000 agents with 10 classes each, at about 600 B, and no more than a tool may well hold.
+// Enough for 100,000 agents with 10 classes each, at about 600 B an agent, and not too much memory
+// for a tool.
 constexpr int kMaxReceiveBytes = 64 * 1024 * 1024;
 
 class AdminClientImpl final : public AdminClient {

@@ -1,10 +1,11 @@
-// Admin of a server, one blocking call each. Needs a certificate whose role is `operator`.
+// Calls Admin of a server; each function is one blocking call. The certificate must have the role
+// `operator`.
 //
 //   auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now());
 //   auto pools = (*admin)->ListPools();
 //
-// Errors of every call: UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED,
-// each naming call and server.
+// Errors of every call: UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED.
+// Each names the call and the server. proto/admin.proto lists what else each call may say.
 //
 // Thread safety: safe.
 #pragma once
@@ -22,7 +23,7 @@ namespace entropyd {
 
 class AdminClient {
  public:
-  // An operator looks at a screen: what takes longer is better said to be failing.
+  // An operator waits at a screen: after this time an error is more useful.
   static constexpr absl::Duration kDefaultTimeout = absl::Seconds(10);
   // The slowest source (1 KiB/s, 8-byte words) needs 8 s for its start-up tests.
   static constexpr absl::Duration kTestTimeout = absl::Seconds(60);
@@ -35,15 +36,16 @@ class AdminClient {
 
   virtual absl::StatusOr<v1::ListSourcesResponse> ListSources() = 0;
   virtual absl::StatusOr<v1::ListPoolsResponse> ListPools() = 0;
-  // Both wait for the source's start-up tests: up to kTestTimeout.
+  // Both wait for the start-up tests of the source, up to kTestTimeout.
   virtual absl::StatusOr<v1::TestSourceResponse> TestSource(const std::string& name) = 0;
   virtual absl::StatusOr<v1::ResetSourceResponse> ResetSource(const std::string& name) = 0;
-  // Gives `take` the samples as they come, in order, without a time limit; false ends the
-  // recording.
+  // Gives the samples to `take` as they come, in order and without a time limit. The recording ends
+  // when `take` returns false.
   virtual absl::Status RecordSource(
       const v1::RecordSourceRequest& request,
       const std::function<bool(const std::string& samples)>& take) = 0;
   virtual absl::StatusOr<v1::SelfTestResponse> SelfTest() = 0;
+  // `pool` empty = all pools.
   virtual absl::StatusOr<v1::ListClassesResponse> ListClasses(const std::string& pool) = 0;
   virtual absl::StatusOr<v1::SetClassResponse> SetClass(const v1::SetClassRequest& request) = 0;
   virtual absl::StatusOr<v1::ResetClassResponse> ResetClass(

@@ -1,7 +1,10 @@
-// AgentAdmin over a host agent's control socket, one blocking call each.
+// Calls AgentAdmin on the control socket of a host agent; each function is one blocking call.
 //
-// Errors of every call: UNAVAILABLE (no agent there, or the socket's mode forbids),
-// DEADLINE_EXCEEDED, each naming call and socket.
+//   auto agent = AgentAdminClient::Create("/run/entropyd/agent.sock");
+//   auto status = agent->GetStatus();
+//
+// Errors of every call: UNAVAILABLE (no agent there, or the mode of the socket forbids it),
+// DEADLINE_EXCEEDED. Each names the call and the socket.
 //
 // Thread safety: safe.
 #pragma once
@@ -19,7 +22,7 @@ class AgentAdminClient {
  public:
   // The agent answers from its event loop within milliseconds.
   static constexpr absl::Duration kDefaultTimeout = absl::Seconds(5);
-  // The agent gives its successor a minute.
+  // The agent gives its successor a minute to take over.
   static constexpr absl::Duration kUpgradeTimeout = absl::Seconds(75);
 
   // Does not connect yet.
@@ -29,13 +32,14 @@ class AgentAdminClient {
 
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;
   virtual absl::StatusOr<v1::ListGuestsResponse> ListGuests() = 0;
-  // A socket for one guest. Errors: also the agent's, each with the remedy.
+  // Makes a socket for one guest. Errors: also those of the agent, each with the remedy.
   virtual absl::StatusOr<v1::AddGuestResponse> AddGuest(const v1::AddGuestRequest& request) = 0;
   virtual absl::StatusOr<v1::RemoveGuestResponse> RemoveGuest(
       const v1::RemoveGuestRequest& request) = 0;
-  // Waits for the outcome. Errors: also the agent's reason why its successor did not take over.
+  // Starts the program of the agent anew and waits for the outcome. Errors: also the reason why the
+  // successor did not take over.
   virtual absl::StatusOr<v1::UpgradeResponse> Upgrade() = 0;
-  // The same for a new configuration.
+  // The same, with the program that runs and a new configuration.
   virtual absl::StatusOr<v1::ReloadResponse> Reload() = 0;
 };
 

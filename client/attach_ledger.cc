@@ -103,7 +103,7 @@ absl::Status AttachLedger::AcceptGrant(const GrantView& grant) {
                                             grant.offset, " where ", channel->received,
                                             " was due"));
   }
-  // What the server has been told binds it, not what we mean to tell it next.
+  // The server must keep the limit that it was told, not the one that it will be told next.
   if (grant.bytes > channel->limit_told - channel->received) {
     return absl::OutOfRangeError(
         absl::StrCat("accept Grant: channel ", grant.channel, ": ", grant.bytes, " bytes where ",

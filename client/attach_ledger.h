@@ -1,11 +1,10 @@
-// The arithmetic of one Attach stream (proto/README.md): sequence numbers, stream offsets, credit.
-// No I/O. It refuses whatever a correct server would not send.
+// Counts for one Attach stream (proto/README.md): sequence numbers, stream offsets, credit. It does
+// no I/O, and refuses everything that a correct server would not send.
 //
 //   AttachLedger ledger;
 //   uint32_t channel = ledger.Open().value();
-//   RETURN_IF_ERROR(ledger.Accept(message));        // Welcome, states, grants
-//   if (ledger.Promise(channel, room)) credit->add_line()->CopyFrom(ledger.TakeLine(channel,
-//   guests));
+//   if (absl::Status status = ledger.Accept(message); !status.ok()) End(status);
+//   if (ledger.Promise(channel, room)) *credit->add_line() = ledger.TakeLine(channel, guests);
 //
 // Thread safety: none; belongs to the stream's owner.
 #pragma once
@@ -28,12 +27,12 @@ inline constexpr uint32_t kMaxChannels = 64;
 class AttachLedger {
  public:
   struct Channel {
-    uint64_t received = 0;  // bytes stored so far on this stream
-    uint64_t limit = 0;     // what the server may send up to
-    uint64_t acked = 0;     // the last `received` told to the server
-    uint64_t limit_told = 0;
+    uint64_t received = 0;    // bytes stored so far on this stream
+    uint64_t limit = 0;       // the stream offset up to which the server may send
+    uint64_t acked = 0;       // the last `received` that the server was told
+    uint64_t limit_told = 0;  // the last `limit` that the server was told
     bool closed = false;
-    // Bytes that may still come. A closed channel's promise is void.
+    // Bytes that may still come. A closed channel promises nothing.
     uint64_t promised() const { return closed ? 0 : limit - received; }
   };
 
@@ -42,18 +41,18 @@ class AttachLedger {
   Channel* Find(uint32_t channel);  // nullptr = never opened
   const Channel* Find(uint32_t channel) const;
 
-  // Checks seq, then Welcome, then the states (CLOSED closes the channel; a second CLOSED is let
-  // pass, because our Close and the server's own CLOSED may cross), then every grant against its
-  // channel's offset and limit, and advances `received`.
+  // Checks seq, then Welcome, then the states. CLOSED closes the channel; a second CLOSED is
+  // allowed, because our Close and the server's own CLOSED may cross. Then it checks every grant
+  // against the offset and limit of its channel, and advances `received`.
   // Errors: DATA_LOSS (gap or repeat), OUT_OF_RANGE (beyond the credit or max_payload),
-  // INVALID_ARGUMENT (unknown or closed channel, no or a wrong Welcome). Nothing of a refused
-  // message may be used, and the ledger is of no further use: end the stream.
+  // INVALID_ARGUMENT (unknown or closed channel, no Welcome or a wrong one). After an error use
+  // nothing of the message and end the stream.
   absl::Status Accept(const ServerMessageView& message);
 
-  // Raises the limit so that `promised()` becomes `bytes`, capped by the server's max_credit; never
-  // lowers it. Returns whether it changed. Before the Welcome the cap is 0.
+  // Raises the limit so that `promised()` becomes `bytes`, at most max_credit of the server; never
+  // lowers it. Returns whether it changed. Before the Welcome max_credit counts as 0.
   bool Promise(uint32_t channel, uint64_t bytes);
-  // The Credit line of a channel, and marks it told.
+  // Returns the Credit line of a channel, and counts it as told.
   v1::Line TakeLine(uint32_t channel, uint32_t guests);
 
   bool welcomed() const { return welcomed_; }

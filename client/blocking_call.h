@@ -1,5 +1,11 @@
-// One unary call, waited for. Included by the .cc files of the blocking clients only: it brings
-// gRPC.
+// Makes one unary call and waits for the answer.
+//
+//   return BlockingCall(stub, &v1::Admin::Stub::ListPools, v1::ListPoolsRequest(), timeout,
+//                       "list pools of host:7743");
+//
+// Only the .cc files of the blocking clients include it, because it includes gRPC.
+//
+// Thread safety: a function without state; stubs of gRPC are safe.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -12,8 +18,8 @@
 
 namespace entropyd {
 
-// `what` is verb and object: "list sources of host:7743". Errors: the server's own, with `what`
-// before the message; DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers there.
+// `what` is verb and object: "list sources of host:7743". Errors: those of the server, with `what`
+// before the message; DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> BlockingCall(
     Stub* stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),

@@ -5,7 +5,7 @@
 namespace entropyd {
 namespace {
 
-// Parses nothing, for the defaults.
+// Parses an empty text, which gives the defaults.
 absl::Status Defaults(config::v1::Client* client) {
   config::Locations locations;
   return config::Parse("{}", "defaults", client, &locations);

@@ -1,5 +1,5 @@
-// What entropyctl and other clients are told about their server: a flag wins over an ENTROPYD_*
-// variable, which wins over the file.
+// Finds out which server entropyctl and other clients use. A flag wins over an ENTROPYD_* variable,
+// and a variable wins over the file.
 //
 //   flag            variable               client.yaml
 //   --config        ENTROPYD_CONFIG        (default /etc/entropyd/client.yaml, if it exists)
@@ -10,6 +10,8 @@
 //   --server-name   ENTROPYD_SERVER_NAME   tls.server_name
 //   --control       ENTROPYD_CONTROL       control
 //   --class         ENTROPYD_CLASS         class
+//
+// Thread safety: a function without state; it reads the environment through `variable`.
 #pragma once
 
 #include <functional>
@@ -22,7 +24,7 @@ namespace entropyd {
 
 inline constexpr char kDefaultClientConfig[] = "/etc/entropyd/client.yaml";
 
-// Empty = not given.
+// The flags of the command line. Empty = not given.
 struct ClientFlags {
   std::string config;
   std::string server;
@@ -35,10 +37,9 @@ struct ClientFlags {
 };
 
 // `variable` reads the environment (std::getenv in programs); nullptr or "" = not set. A file that
-// was asked for must exist, the default one need not. Errors: NOT_FOUND, PERMISSION_DENIED (file),
-// INVALID_ARGUMENT (content, with file:line:column).
-// Whether there is a certificate is checked when one is needed (client/grpc_channel.h): the agent's
-// control socket takes none.
+// the user names must exist; the default file need not. Does not check that there is a certificate:
+// client/grpc_channel.h does when it needs one, and the control socket of the agent needs none.
+// Errors: NOT_FOUND, PERMISSION_DENIED (file), INVALID_ARGUMENT (content, with file:line:column).
 absl::StatusOr<config::v1::Client> LoadClientConfig(
     const ClientFlags& flags, const std::function<const char*(const char*)>& variable,
     const std::string& default_file = kDefaultClientConfig);

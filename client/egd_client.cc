@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint8_t kReadBlocking = 0x02;
 constexpr uint64_t kLargestRead = 255;  // NN is one byte
-// Bytes asked for and not yet there. 64 KiB is what QEMU 10 may have outstanding.
+// Bytes that were asked for and have not come yet. QEMU 10 may have 64 KiB outstanding.
 constexpr uint64_t kWindow = 64 << 10;
 
 absl::StatusOr<UniqueFd> Connect(const std::string& path) {
@@ -37,7 +37,7 @@ absl::StatusOr<UniqueFd> Connect(const std::string& path) {
   return fd;
 }
 
-// Commands for as much of `*unasked` as the window has room for.
+// Returns commands for as much of `*unasked` as fits into the window.
 std::string NextCommands(uint64_t in_flight, uint64_t* unasked) {
   std::string commands;
   while (*unasked > 0) {

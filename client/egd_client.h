@@ -1,5 +1,8 @@
-// Draws bytes from an EGD socket as a client does that is in a hurry: read commands (0x02)
-// pipelined, replies counted.
+// Reads bytes from an EGD socket as fast as it can: it sends many read commands (0x02) ahead and
+// counts the replies.
+//
+//   auto draw = DrawFromEgd("/run/entropyd/egd.sock", 65536, absl::Seconds(5));
+//   if (draw.ok()) std::cout << FormatRate(draw->bytes_per_second());
 //
 // Thread safety: a function without state.
 #pragma once
@@ -19,9 +22,9 @@ struct EgdDraw {
   double bytes_per_second() const { return seconds > 0 ? static_cast<double>(bytes) / seconds : 0; }
 };
 
-// Asks for exactly `bytes` and wipes what comes.
+// Asks for exactly `bytes`, and wipes them.
 // Errors: NOT_FOUND, PERMISSION_DENIED or UNAVAILABLE (the socket), DEADLINE_EXCEEDED (no byte came
-// for `patience`), DATA_LOSS (closed early, or more bytes than were asked for).
+// for `patience`), DATA_LOSS (the socket closed early, or sent more than was asked for).
 absl::StatusOr<EgdDraw> DrawFromEgd(const std::string& socket, uint64_t bytes,
                                     absl::Duration patience);
 

@@ -19,11 +19,11 @@ namespace {
 constexpr char kMethod[] = "/entropyd.v1.Entropy/Attach";
 
 // The gRPC side. It lives until the stream (after gRPC's last callback) and the last received
-// message are gone, and so dies on the owner's thread: when the last channel of a process dies on
-// one of gRPC's callback threads, gRPC 1.51 has that thread join itself, and aborts.
+// message are destroyed, so it dies on the owner's thread. That matters: when the last channel of a
+// process dies on one of gRPC's callback threads, that thread of gRPC 1.51 joins itself and aborts.
 //
-// A hold keeps the call alive between the owner's operations. It goes when no further operation
-// will be started: the stream is over (a read failed, or Cancel) and no read is outstanding.
+// A hold keeps the call alive between the owner's operations. It ends when no further operation
+// will start: the stream is over (a read failed, or Cancel) and no read is outstanding.
 class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBuffer> {
  public:
   Core(std::shared_ptr<grpc::Channel> channel, std::function<void()> wake)
@@ -61,7 +61,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     return next;
   }
 
-  // A message that was taken is gone.
+  // The owner has destroyed a message.
   void Returned(size_t bytes) {
     absl::MutexLock lock(&mutex_);
     --held_messages_;
@@ -101,9 +101,8 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     waiting_.swap(wiped_outside_the_lock);
   }
 
-  // The owner is told before the next read starts: one that handles the message in `wake` is then
-  // not overtaken by the next one on another of gRPC's threads, where the two would wait for each
-  // other.
+  // Wakes the owner before the next read starts. An owner may handle the message in `wake`. If the
+  // next message came meanwhile on another of gRPC's threads, the two would wait for each other.
   void OnReadDone(bool ok) override {
     std::unique_ptr<WipedBuffer> late;
     bool tell = false;
@@ -123,7 +122,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     bool release = false;
     {
       absl::MutexLock lock(&mutex_);
-      reading_ = false;  // until here nobody else starts a read, or lets go of the call
+      reading_ = false;  // until here nobody else starts a read or ends the hold
       StartNextRead();
       release = over_ && TakeHold();
     }
@@ -136,7 +135,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
       absl::MutexLock lock(&mutex_);
       sends_.pop_front();
       if (!ok || over_) {
-        sends_.clear();  // the reads tell why
+        sends_.clear();  // the reads will say why
       } else if (!sends_.empty()) {
         StartWrite(&sends_.front());
       } else if (half_closed_) {
@@ -155,7 +154,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     }
     wake_();
     absl::MutexLock lock(&mutex_);
-    gone_ = true;  // whoever sees it has the mutex, so this callback is out of it
+    gone_ = true;  // who sees it holds the mutex, so this callback no longer does
   }
 
  private:
@@ -181,11 +180,11 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   std::deque<v1::AgentMessage> sends_ ABSL_GUARDED_BY(mutex_);  // the front one is being written
   std::unique_ptr<WipedBuffer> incoming_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<WipedBuffer>> waiting_ ABSL_GUARDED_BY(mutex_);
-  int held_messages_ ABSL_GUARDED_BY(mutex_) = 0;             // waiting or in the owner's hands
+  int held_messages_ ABSL_GUARDED_BY(mutex_) = 0;             // they wait, or the owner holds them
   size_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // of those
-  mutable bool owner_waits_ ABSL_GUARDED_BY(mutex_) = false;  // for sends_ to become empty
+  mutable bool owner_waits_ ABSL_GUARDED_BY(mutex_) = false;  // until sends_ is empty
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
-  bool over_ ABSL_GUARDED_BY(mutex_) = false;  // no further operation is started
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;  // no further operation starts
   bool hold_ ABSL_GUARDED_BY(mutex_) = true;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::optional<absl::Status> status_ ABSL_GUARDED_BY(mutex_);

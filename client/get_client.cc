@@ -25,7 +25,7 @@ using google::protobuf::internal::WireFormatLite;
 
 constexpr char kMethod[] = "/entropyd.v1.Entropy/Get";
 
-// Reads a GetResponse; its data go to `out` and nowhere else.
+// Reads a GetResponse. Its data go to `out` and nowhere else.
 absl::Status ParseReply(grpc::ByteBuffer* reply, absl::Span<uint8_t> out, GetClient::Drawn* drawn) {
   grpc::ProtoBufferReader reader(reply);
   google::protobuf::io::CodedInputStream in(&reader);

@@ -1,11 +1,11 @@
-// Get of a server: small draws of entropy, waited for.
+// Calls Get of a server: asks for a little entropy and waits for it.
 //
 //   auto client = GetClient::Create(config.server(), config.tls(), absl::Now());
 //   SecretBytes key = arena->Allocate(32).value();
 //   auto drawn = (*client)->Get("default/gold", key.span());
 //
-// The bytes go from gRPC's receive buffer into `out`, and the buffer is wiped; no protobuf holds
-// them.
+// The bytes go from gRPC's receive buffer directly into `out`, and the buffer is wiped. No protobuf
+// message ever holds them.
 //
 // Thread safety: safe.
 #pragma once
@@ -30,7 +30,7 @@ class GetClient {
   struct Drawn {
     v1::Quality quality = v1::QUALITY_UNSPECIFIED;
     uint64_t seed_generation = 0;  // of the last call
-    uint64_t seed_age_ms = 0;      // then
+    uint64_t seed_age_ms = 0;      // at that time
   };
 
   // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).
@@ -39,10 +39,10 @@ class GetClient {
       absl::Duration timeout = kDefaultTimeout);
   virtual ~GetClient() = default;
 
-  // Fills `out`, by as many calls as it takes, each with the timeout. Errors: the server's
-  // (PERMISSION_DENIED, NOT_FOUND, UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED),
-  // INVALID_ARGUMENT (nothing to fill), INTERNAL (a reply of the wrong length). On error `out` is
-  // wiped.
+  // Fills `out` with as many calls as it needs; each call has the timeout. After an error `out` is
+  // wiped. Errors: those of the server (PERMISSION_DENIED, NOT_FOUND, UNAVAILABLE,
+  // RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED), INVALID_ARGUMENT (`out` is empty), INTERNAL (a reply of
+  // the wrong length).
   virtual absl::StatusOr<Drawn> Get(const std::string& pool_class, absl::Span<uint8_t> out,
                                     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED) = 0;
 };

@@ -11,26 +11,26 @@ namespace {
 
 grpc::ChannelArguments ServerChannelArguments(int max_receive_bytes) {
   grpc::ChannelArguments arguments;
-  // A server that vanished without a word is noticed within 10 s + 4 s, also by an idle stream:
-  // guests of a class that blocks wait for no longer. 10,000 agents are 1,000 pings a second.
+  // Even an idle stream notices within 10 s + 4 s that its server has vanished. Guests of a class
+  // that blocks wait no longer than that. 10,000 agents send 1,000 pings a second.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 4'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // The window is fixed at 64 KiB: with probing, megabytes would lie unread in ordinary memory when
+  // Keeps the window at 64 KiB. With probing, megabytes would lie unread in ordinary memory while
   // the owner pauses.
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65536);
   arguments.SetMaxReceiveMessageSize(max_receive_bytes);
-  // The minimum is left at gRPC's 20 s, which is the connect timeout too: 2 s makes a thousand
-  // agents that come at once time each other out for ever.
+  // The minimum stays at gRPC's 20 s, which is also the connect timeout. With 2 s, a thousand
+  // agents that come at once make each other time out for ever.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 30'000);
-  // No connection is shared with another channel, nor its back-off: the caller has its own.
+  // Shares no connection and no back-off with another channel: the caller has its own back-off.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // Secrets do not compress, and a decompressed copy would escape the wiping.
+  // Secrets do not compress, and nothing would wipe a decompressed copy.
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
-  // Servers are reached directly; a proxy meant for the web is of no use here.
+  // Goes to the server directly: a web proxy is of no use here.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return arguments;
 }
@@ -60,7 +60,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& se
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // Without it the authority is the path, percent-encoded, which servers of other languages refuse.
+  // Without this the authority is the percent-encoded path, which some servers refuse.
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   return grpc::CreateCustomChannel(absl::StrCat("unix:", path), grpc::InsecureChannelCredentials(),
                                    arguments);

@@ -1,8 +1,8 @@
-// The one place where a client's gRPC channel to a server is made.
+// Makes every gRPC channel of a client.
 //
-// Each call makes a channel with a connection of its own, and reads the certificate anew: a renewed
-// certificate serves from the next connection on, and a second Attach reaches whatever server the
-// name leads to by then.
+// Each call makes a channel with a connection of its own, and reads the certificate again. So the
+// next connection uses a renewed certificate, and a second Attach reaches the server to which the
+// name leads at that time.
 //
 // Thread safety: safe.
 #pragma once
@@ -21,15 +21,15 @@ class Channel;
 
 namespace entropyd {
 
-// `server` is HOST:PORT; a larger message than `max_receive_bytes` ends its call with
-// RESOURCE_EXHAUSTED. Connects when first used. Errors: those of tls::LoadMaterial;
-// INVALID_ARGUMENT when `tls` names no certificate, key or CA. REQUIRES: tls::RequireTls13() was
-// called by main().
+// `server` is HOST:PORT. A message larger than `max_receive_bytes` ends its call with
+// RESOURCE_EXHAUSTED. The channel connects when it is first used.
+// Errors: those of tls::LoadMaterial; INVALID_ARGUMENT when `tls` names no certificate, key or CA.
+// REQUIRES: main() has called tls::RequireTls13().
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
     int max_receive_bytes = EntropyStream::kMaxReceiveBytes);
 
-// A channel to a daemon's control socket; who may connect is the file's mode.
+// A channel to the control socket of a daemon. The mode of the file decides who may connect.
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path);
 
 }  // namespace entropyd

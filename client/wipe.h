@@ -1,10 +1,15 @@
-// A received gRPC message looked at where it lies, and wiped there.
+// Reads a received gRPC message where it lies, and wipes it there.
 //
-// Both go through the byte buffer itself and not through copies of its slices: gRPC keeps slices of
-// up to 23 bytes inside the slice object, and a copy of such an object is a copy of its bytes.
+//   WipedBuffer reply;                                    // wiped at the end
+//   stub.UnaryCall(&context, method, options, &request, reply.get(), done);
+//   for (absl::Span<const uint8_t> slice : ViewSlices(reply.get())) Parse(slice);
 //
-// REQUIRES: an uncompressed buffer that nobody else refers to (what a read delivered).
-// Thread safety: none of its own.
+// Both functions use the byte buffer itself and not copies of its slices. gRPC keeps slices of up
+// to 23 bytes inside the slice object, so a copy of such an object is a copy of its bytes.
+//
+// REQUIRES: an uncompressed buffer that nobody else refers to, as a read delivers it.
+//
+// Thread safety: none; a buffer belongs to one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +27,8 @@ std::vector<absl::Span<const uint8_t>> ViewSlices(grpc::ByteBuffer* buffer);
 // Overwrites every byte of every slice with zero.
 void WipeSlices(grpc::ByteBuffer* buffer);
 
-// A byte buffer that is wiped when it goes. Neither copied nor moved: views point into it.
+// A byte buffer that its destructor wipes. It is not copied and not moved, because views point into
+// it.
 class WipedBuffer {
  public:
   WipedBuffer() = default;
