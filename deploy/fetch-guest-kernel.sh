@@ -9,8 +9,8 @@
 #   modules/       what virtio-rng needs, uncompressed
 #   modules.list   their file names in the order in which they load
 #   version        of the kernel
-# and is where `entropyctl demo --guest` looks. Nothing is done when DIR is complete already. Needs
-# apt-get and dpkg-deb, and root only when the package lists were never fetched.
+# `entropyctl demo --guest` looks there. The script does nothing when DIR is complete. It needs apt-get
+# and dpkg-deb, and root only when the package lists were never fetched.
 set -eu
 
 say() { printf '%s\n' "fetch-guest-kernel: $*" >&2; }
@@ -46,7 +46,7 @@ case "$(dpkg --print-architecture)" in
   *) die "the test guest is x86-64 only; this machine is $(dpkg --print-architecture)" ;;
 esac
 
-# The meta package names the versioned one. Fresh systems come without package lists.
+# The meta package names the versioned one. A new system has no package lists.
 versioned() {
   LC_ALL=C apt-cache depends "$meta" 2>/dev/null |
     sed -n 's/^ *Depends: \(linux-image-[^ <>]*\)$/\1/p' | sed -n 1p
@@ -65,8 +65,8 @@ work=$(mktemp -d "$dir/.fetch.XXXXXX") || die "cannot write to $dir"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# As root apt drops its privileges for the download, which it cannot in a private directory; the
-# package's signature is checked either way.
+# As root, apt drops its privileges for the download, and then cannot write to a private directory. It
+# checks the signature of the package in both cases.
 sandbox=
 [ "$(id -u)" = 0 ] && sandbox=-oAPT::Sandbox::User=root
 say "downloading $package"
@@ -83,9 +83,9 @@ version=${kernel##*/vmlinuz-}
 tree=$(find "$work/root" -type d -path "*/modules/$version/kernel" | sed -n 1p)
 [ -n "$tree" ] || die "$package holds no modules of $version"
 
-# unpack NAME: $work/out/modules/NAME.ko, uncompressed, and what it depends on before it. The name is
-# told to the kernel with '_' and to the file system with either; a module that has no file is built
-# into the kernel (or this kernel knows no such part).
+# unpack NAME: writes $work/out/modules/NAME.ko, uncompressed, after the modules that it depends on. The
+# kernel writes a name with '_', the file system with '_' or '-'. A module without a file is built into
+# the kernel (or this kernel has no such part).
 mkdir -p "$work/out/modules"
 : >"$work/out/modules.list"
 unpack() {
@@ -124,7 +124,7 @@ fi
 cp "$kernel" "$work/out/vmlinuz"
 printf '%s\n' "$version" >"$work/out/version"
 rm -rf "$dir/modules"
-# The version goes last: its presence says that the rest is whole.
+# The version comes last: when it exists, the rest is complete.
 for part in vmlinuz modules modules.list version; do
   mv -f "$work/out/$part" "$dir/$part"
 done

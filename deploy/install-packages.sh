@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Debian packages for a purpose, and nothing that is there already.
+# Installs the Debian packages for a purpose, and skips those that are there already.
 #
 #   deploy/install-packages.sh build        what compiles the three programs
 #   deploy/install-packages.sh guest        what boots a guest under QEMU
@@ -37,7 +37,7 @@ for purpose in "$@"; do
         && apt-cache show libclang-rt-19-dev >/dev/null 2>&1; then
       package=libclang-rt-19-dev
     fi
-    # Any kubectl will do: a machine may have a newer one from elsewhere.
+    # Any kubectl is good: a machine may have a newer one from elsewhere.
     if [ "$package" = kubernetes-client ] && command -v kubectl >/dev/null; then continue; fi
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || echo absent)
     [ "$state" = installed ] || missing+=("$package")
@@ -62,11 +62,11 @@ apt() {
     exit 1
   fi
 }
-# Postfix's programs, and no mail server: without a configuration it does not start.
+# Installs the programs of Postfix, but no mail server: without a configuration it does not start.
 if [[ " ${missing[*]} " == *" postfix "* ]]; then
   echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections
 fi
 echo "installing ${#missing[@]} packages: ${missing[*]}"
 apt update
-# Nothing is removed for it: a machine's own mail server stays.
+# Removes nothing for it: the machine's own mail server stays.
 apt install -y --no-install-recommends --no-remove "${missing[@]}"

@@ -19,7 +19,7 @@ foreach(sample IN ITEMS "server;entropyd" "hostagent;entropyd-hostagent" "client
   install(FILES deploy/config/${file}.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package}/examples
     COMPONENT ${component})
 endforeach()
-# Not into /etc/apparmor.d: the file there is the host's own, to which this one is appended.
+# Not into /etc/apparmor.d: the file there belongs to the host, which appends this one.
 install(FILES deploy/apparmor/libvirt-qemu DESTINATION ${CMAKE_INSTALL_DATADIR}/entropyd/apparmor
   COMPONENT hostagent)
 include(deploy/package.cmake)

@@ -9,7 +9,7 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
-# Policy 10.9; whatever the umask of whoever builds.
+# Debian Policy 10.9, whatever the umask of the build.
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
   GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
@@ -24,7 +24,7 @@ Health-tests and conditions hardware noise sources and shares what they give
 out to host agents, by classes with guaranteed rates, over mutual TLS.")
 set(CPACK_DEBIAN_SERVER_PACKAGE_RECOMMENDS entropyctl)
 
-# The unit reloads through entropyctl, and so does an upgrade.
+# The unit reloads with entropyctl, and the upgrade uses it.
 set(CPACK_DEBIAN_HOSTAGENT_PACKAGE_NAME entropyd-hostagent)
 set(CPACK_COMPONENT_HOSTAGENT_DESCRIPTION "entropy for the guests of a hypervisor
 Buys entropy from an entropyd server and serves it to QEMU guests as EGD. An
@@ -37,7 +37,7 @@ set(CPACK_COMPONENT_CLIENT_DESCRIPTION "command line of entropyd
 Shows and steers servers and host agents, puts libvirt domains onto an agent,
 issues certificates for a first trial.")
 
-# Only in packages: nothing of it is of use under another prefix.
+# Only in packages: under another prefix it is of no use.
 string(TIMESTAMP package_date "%a, %d %b %Y %H:%M:%S +0000" UTC)
 configure_file(deploy/package/changelog.in package/changelog @ONLY)
 file(ARCHIVE_CREATE OUTPUT ${CMAKE_BINARY_DIR}/package/changelog.gz
@@ -51,7 +51,7 @@ foreach(package IN ITEMS "server;entropyd" "hostagent;entropyd-hostagent" "clien
   set(scripts)
   foreach(script IN ITEMS postinst prerm postrm)
     if(EXISTS ${CMAKE_SOURCE_DIR}/deploy/package/${package}.${script})
-      # CPack takes a script's name from its file's.
+      # CPack names a script after its file.
       configure_file(deploy/package/${package}.${script} package/${package}/${script}
         COPYONLY FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
         WORLD_READ WORLD_EXECUTE)
