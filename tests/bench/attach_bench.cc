@@ -1,5 +1,5 @@
-// The Attach benchmark's programs in one binary; tests/bench/bench.py starts them and computes the
-// ratios.
+// The programs of the Attach benchmark in one binary. tests/bench/bench.py starts them and computes
+// the ratios.
 //
 //   bench_attach attach      HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS CHANNELS WINDOW
 //   bench_attach idle        HOST:PORT CERT KEY CA CLASS SESSIONS SECONDS
@@ -8,10 +8,10 @@
 //   bench_attach tls-server  HOST:PORT CERT KEY CA PORTS_FILE MESSAGE
 //   bench_attach tls         HOST:PORT CERT KEY CA STREAMS SECONDS
 //
-// WINDOW is the credit of each of a session's CHANNELS in bytes, renewed when a half of it is used,
-// as the agent's buffers do; MESSAGE is what the references write at once, in bytes. Drawing prints
-// one JSON line: {"bytes", "messages", "seconds", "cpu_seconds"}; the CPU time is this process's,
-// for the measured interval's whole run.
+// WINDOW is the credit in bytes of each of the CHANNELS of a session. It is renewed when half of it
+// is used, as the agent's buffers do. MESSAGE is how many bytes the references write at once. A
+// client prints one JSON line: {"bytes", "messages", "seconds", "cpu_seconds"}. The CPU time is
+// that of this process during the measured interval.
 #include "tests/bench/attach_bench.h"
 
 #include <signal.h>
@@ -66,8 +66,8 @@ struct Tally {
   std::atomic<uint64_t> bytes{0}, messages{0};
 };
 
-// A session of `channels` channels that each keep `window` bytes of credit ahead, renewed by
-// halves. Messages are handled on gRPC's threads, as the bare stream does it, by one at a time.
+// A session with `channels` channels. Each keeps `window` bytes of credit ahead, and renews it when
+// half is used. gRPC's threads handle the messages, one at a time, as in the bare stream.
 class Session {
  public:
   Session(const Endpoint& endpoint, const std::string& class_name, int number, int channels,
@@ -92,7 +92,7 @@ class Session {
     HandleUntilQuiet(1);
   }
 
-  // Wake-ups from here on are noted and not handled.
+  // From here on wake-ups are counted, not handled.
   ~Session() {
     int quiet = 0;
     while (!wakes_.compare_exchange_weak(quiet, 1)) {
@@ -109,7 +109,7 @@ class Session {
     exit(1);
   }
 
-  // Whoever brings the first wake-up handles those that come meanwhile as well.
+  // The thread with the first wake-up also handles those that come meanwhile.
   void OnWake() {
     if (wakes_.fetch_add(1) == 0) HandleUntilQuiet(1);
   }
@@ -146,7 +146,7 @@ class Session {
 
   const uint64_t window_;
   Tally* const tally_;
-  std::atomic<int> wakes_{1};  // not 0 = somebody handles them; the constructor does until its end
+  std::atomic<int> wakes_{1};  // not 0 = a thread handles them; at first the constructor does
   std::atomic<bool> open_{false};
   AttachLedger ledger_;
   std::vector<uint32_t> channels_;
@@ -199,7 +199,7 @@ int Usage() {
 
 int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  KeepFreedPages();  // as the programs do; the references benefit as well
+  KeepFreedPages();  // as the programs do; the references profit, too
   signal(SIGPIPE, SIG_IGN);
   if (argc < 7) return Usage();
   const absl::Status tls13 = tls::RequireTls13();

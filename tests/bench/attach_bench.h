@@ -1,4 +1,4 @@
-// What the Attach benchmark's programs share: arguments, CPU time, the credit window.
+// What the programs of the Attach benchmark share: arguments, CPU time, the credit window.
 #pragma once
 
 #include <stdint.h>

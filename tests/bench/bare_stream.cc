@@ -1,4 +1,4 @@
-// A bare gRPC mTLS stream: what the transport alone costs.
+// A bare gRPC mTLS stream. It shows what the transport alone costs.
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <stdio.h>

@@ -1,11 +1,12 @@
-// What a grant of the class tree costs on one core: a tree of LEAVES leaves, DEPTH levels below the
-// root, all leaves backlogged, rates and weights at random, every second class with a ceiling; the
-// supply is 1.5 times what is guaranteed, in ticks of simulated time of 1 ms. Prints one JSON line:
+// Measures what a grant of the class tree costs on one core. The tree has LEAVES leaves, DEPTH
+// levels below the root. All leaves are backlogged, rates and weights are random, and every second
+// class has a ceiling. The supply is 1.5 times the guarantees, in ticks of 1 ms of simulated time.
+// Prints one JSON line:
 //   {"ns_per_grant": …, "grants": …, "bytes_per_class": …, "bytes_per_member": …}
 //
 //   bench_class_tree LEAVES DEPTH SECONDS
 //
-// The nanoseconds are CPU time of the thread. A member is idle when its memory is counted.
+// The nanoseconds are CPU time of the thread. Members are idle while their memory is counted.
 #include <malloc.h>
 #include <time.h>
 
@@ -41,7 +42,7 @@ uint64_t AllocatedBytes() {
   return info.uordblks + info.hblkhd;
 }
 
-// Children of all inner classes as even in number as LEAVES allows.
+// Gives all inner classes the same number of children, as far as LEAVES allows.
 class Planter {
  public:
   Planter(uint64_t leaves, uint32_t depth) : leaves_(leaves), depth_(depth) {
@@ -51,7 +52,7 @@ class Planter {
   const std::vector<std::string>& leaves() const { return names_; }
 
  private:
-  // Returns the rate of the class made, which has `leaves` leaves below it or is one.
+  // Makes a class with `leaves` leaves below it, or a leaf. Returns its rate.
   uint64_t Grow(const std::string& name, const std::string& parent, uint32_t level,
                 uint64_t leaves) {
     const size_t index = specs_.size();
@@ -120,7 +121,7 @@ Speed MeasureSpeed(const Planter& planter, double seconds) {
     } while (static_cast<double>(spent) < run_seconds * 1e9);
     return spent;
   };
-  run(seconds / 4);  // the full buckets of the start
+  run(seconds / 4);  // empties the buckets, which start full
   const int64_t spent = run(seconds);
   return {static_cast<double>(spent) / static_cast<double>(grants), grants};
 }

@@ -4,7 +4,7 @@
 //
 //   bench_egd_load SOCKET CONNECTIONS OUTSTANDING SECONDS [BYTES=64]
 //
-// Latency is measured per batch of pipelined requests, from its write to its last byte.
+// Latency is the time of a batch of pipelined requests from its write to its last byte.
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -59,7 +59,7 @@ int Main(int argc, char** argv) {
   std::vector<uint32_t> latencies_ns;
   latencies_ns.reserve(1 << 22);
   uint64_t batches = 0, received = 0;
-  // A tenth of the time warms buffers and branch predictors up and is not counted.
+  // The first tenth of the time warms up buffers and branch predictors, and does not count.
   const int64_t start = MonotonicNanos();
   const int64_t warm = start + int64_t(seconds * 1e8);
   const int64_t end = warm + int64_t(seconds * 1e9);

@@ -1,5 +1,5 @@
-// What one core does with entropy on its way from a source to a reader: health tests, conditioning,
-// DRBG. Prints one JSON line; MB/s are of CPU time of the thread.
+// Measures how fast one core handles entropy on its way from a source to a reader: health tests,
+// conditioning, DRBG. Prints one JSON line. MB/s are per second of the thread's CPU time.
 //
 //   bench_entropy health WORD_BYTES SECONDS        {"mb_per_second"}: raw bytes examined
 //   bench_entropy lag WORD_BYTES SECONDS           the same with the lag predictor
@@ -34,7 +34,7 @@ namespace entropyd {
 namespace {
 
 constexpr size_t kPiece = 4096;
-// Samples repeat after so many bytes: far more than any health test looks back.
+// Samples repeat after so many bytes: far more than any health test remembers.
 constexpr size_t kSamples = 16 << 20;
 constexpr double kHealthMinEntropy = 4;
 // Ours and the reference take turns this often within a run.
@@ -57,7 +57,7 @@ T ValueOrDie(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-// MB/s of `work`, which returns how many bytes it did, for so long.
+// Runs `work` for that long and returns its MB/s. `work` returns how many bytes it handled.
 template <typename Work>
 double Speed(double seconds, Work work) {
   const int64_t begin = CpuNanos();
@@ -125,8 +125,8 @@ void Conditioning(double bits_per_byte, double seconds) {
               Speed(seconds, work), 8 * block.size());
 }
 
-// OpenSSL's CTR-DRBG with AES-256, without derivation function, seeded by the operating system; it
-// never reseeds itself here, and so does no more than ours.
+// OpenSSL's CTR-DRBG with AES-256, without derivation function, seeded by the operating system. It
+// never reseeds itself here, so it does no more than ours.
 class Reference {
  public:
   Reference() {

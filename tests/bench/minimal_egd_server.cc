@@ -1,6 +1,6 @@
-// The reference for the agent's EGD benchmarks: the least that answers 0x02 honestly. One epoll
-// thread, 64 KiB refills by getrandom(2), replies copied out and wiped. No classes, no fairness, no
-// accounting, no other command.
+// The reference for the EGD benchmarks of the agent: the smallest server that answers 0x02
+// correctly. It has one epoll thread, refills 64 KiB by getrandom(2), and copies out and wipes its
+// replies. It has no classes, no fairness, no accounting and no other command.
 //
 //   bench_minimal_egd SOCKET
 #include <errno.h>
@@ -54,7 +54,7 @@ class Reservoir {
   size_t at_ = kRefill;
 };
 
-// Pays what is owed until the socket is full. False: the connection is gone.
+// Sends what it owes until the socket is full. False: the connection is gone.
 bool Pay(Connection* c, Reservoir* reservoir) {
   uint8_t staging[kStaging];
   while (c->owed > 0 && c->writable) {

@@ -1,4 +1,4 @@
-// Raw OpenSSL TLS 1.3: the ceiling that the stream is compared with.
+// Raw OpenSSL TLS 1.3: the upper limit for the stream.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>

@@ -1,4 +1,4 @@
-// One input = the bytes of one ServerMessage as they come off the wire. See README.md.
+// One input = the bytes of one ServerMessage as they arrive. See README.md.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace {
 
 using Slice = absl::Span<const uint8_t>;
 
-// The view as protobuf's message, without the unknown fields that protobuf keeps inside the head's
-// parts, in a form that can be compared.
+// The view as a message of protobuf, in a form that can be compared: without the unknown fields
+// that protobuf keeps in the parts of the head.
 std::string Content(const ServerMessageView& view) {
   v1::ServerMessage message = view.head;
   FUZZ_CHECK(message.grant_size() == 0);
@@ -77,7 +77,7 @@ void CheckOneMessage(Slice in) {
   const absl::StatusOr<ServerMessageView> whole = ParseServerMessage({&in, 1});
   CheckAgreesWithProtobuf(in, whole);
 
-  // Every cut in two up to a size that keeps the quadratic work in check, then fewer.
+  // Every cut in two, up to a size that bounds the quadratic work; then fewer.
   const size_t step = std::max<size_t>(1, in.size() / 256);
   for (size_t cut = 0; cut <= in.size(); cut += step) {
     CheckSameWhenCut({in.subspan(0, cut), {}, in.subspan(cut)}, whole);
@@ -96,7 +96,7 @@ void CheckOneMessage(Slice in) {
 }  // namespace entropyd
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // protobuf logs each string that is not UTF-8: an everyday event here.
+  // protobuf logs each string that is not UTF-8, which is normal here.
   static auto* const quiet = google::protobuf::SetLogHandler(nullptr);
   (void)quiet;
   entropyd::CheckOneMessage({data, size});

@@ -1,4 +1,6 @@
-// What fuzz targets say instead of assert(), which a release build removes.
+// For fuzz targets, instead of assert(), which a release build removes.
+//
+// Thread safety: a macro without state.
 #pragma once
 
 #include <cstdio>

@@ -26,7 +26,7 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-// FILE:LINE:COLUMN at the front of an error, which must lie within the file.
+// Checks that an error begins with FILE:LINE:COLUMN, a place within the file.
 std::pair<int, int> CheckPosition(absl::string_view error, int lines) {
   FUZZ_CHECK(absl::ConsumePrefix(&error, "f.yaml:"));
   const std::vector<absl::string_view> parts = absl::StrSplit(error, absl::MaxSplits(": ", 1));
@@ -38,8 +38,8 @@ std::pair<int, int> CheckPosition(absl::string_view error, int lines) {
   return {line, column};
 }
 
-// What every refusal promises: one line an error, in the order of the file, at most ten, and
-// nothing of the file that a terminal would act on.
+// Checks what every refusal promises: one line for each error, at most ten, in the order of the
+// file, and no character that controls a terminal.
 void CheckRefusal(const absl::Status& status, absl::string_view text) {
   FUZZ_CHECK(absl::IsInvalidArgument(status));
   const int lines = 1 + static_cast<int>(std::count(text.begin(), text.end(), '\n'));
@@ -54,7 +54,7 @@ void CheckRefusal(const absl::Status& status, absl::string_view text) {
   }
 }
 
-// What every accepted message promises: protobuf can carry it (all text is UTF-8).
+// Checks what every accepted message promises: protobuf can write it (all text is UTF-8).
 template <typename T>
 void CheckCarried(const T& message) {
   T copy;
@@ -66,7 +66,7 @@ bool Within(uint64_t value, uint64_t least, uint64_t most) {
   return least <= value && value <= most;
 }
 
-// Rules of the schemas, spelt out once more.
+// The rules of the schemas, written a second time.
 void CheckRules(const v1::Server& server) {
   FUZZ_CHECK(!server.tls().cert().empty() && !server.tls().key().empty());
   FUZZ_CHECK(server.sources_size() > 0 && server.pools_size() > 0);
@@ -117,7 +117,7 @@ void CheckFile(absl::string_view text) {
   }
   CheckCarried(message);
   CheckRules(message);
-  // A comment in front changes nothing but positions (a byte order mark would end up inside).
+  // A comment in front changes only positions. (Not before a byte order mark: it must come first.)
   if (absl::StartsWith(text, "\xef\xbb\xbf")) return;
   T again;
   FUZZ_CHECK(Parse(absl::StrCat("# a comment\n", text), "f.yaml", &again, nullptr).ok());

@@ -19,7 +19,7 @@ struct Conversation {
   friend bool operator==(const Conversation&, const Conversation&) = default;
 };
 
-// The protocol once more, written down for input that lies there whole.
+// A second implementation of the protocol, for whole input.
 Conversation Expected(absl::Span<const uint8_t> in) {
   Conversation c;
   size_t at = 0;
@@ -71,7 +71,7 @@ void Feed(Decoder* decoder, absl::Span<const uint8_t> piece, Conversation* c) {
   }
 }
 
-// As above, but the connection is handed to another process after each piece.
+// The same, but a handover saves and restores the decoder after each piece.
 void FeedAndHandOver(Decoder* decoder, absl::Span<const uint8_t> piece, Conversation* c) {
   Feed(decoder, piece, c);
   if (!c->unknown) *decoder = Decoder::Restore(decoder->Save());
@@ -82,7 +82,7 @@ void FeedAndHandOver(Decoder* decoder, absl::Span<const uint8_t> piece, Conversa
 void CheckOneConnection(absl::Span<const uint8_t> in) {
   const Conversation expected = Expected(in);
 
-  // Every split in two up to a size that keeps the quadratic work in check, then fewer.
+  // Every split in two, up to a size that bounds the quadratic work; then fewer.
   const size_t step = std::max<size_t>(1, in.size() / 512);
   for (size_t split = 0; split <= in.size(); split += step) {
     Decoder decoder;
@@ -98,8 +98,8 @@ void CheckOneConnection(absl::Span<const uint8_t> in) {
   FUZZ_CHECK(c == expected);
 }
 
-// Any six bytes as a handover's state: what Save() can return is taken up where it was left, all
-// else starts afresh.
+// Takes any six bytes as the state of a handover. A state that Save() can return continues where it
+// stopped; any other starts anew.
 void CheckRestore(absl::Span<const uint8_t> in) {
   constexpr size_t kHeader = 4;
   if (in.size() < kHeader + 2) return;
@@ -108,7 +108,7 @@ void CheckRestore(absl::Span<const uint8_t> in) {
   state.have = in[kHeader];
   state.skip = in[kHeader + 1];
 
-  // What comes next, and the whole input of which it would be the end.
+  // What comes next, and the whole input that would end with it.
   const absl::Span<const uint8_t> rest = in.subspan(kHeader + 2);
   std::vector<uint8_t> whole;
   if (state.have == 0 && state.skip > 0) {

@@ -1,5 +1,4 @@
-// One input = the text of a status file as libvirt, or somebody in its place, leaves it. See
-// README.md.
+// One input = the text of a status file that libvirt, or an attacker, wrote. See README.md.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,9 +1,10 @@
-// Runs a fuzz target on files it has met before, for compilers without libFuzzer:
+// Runs a fuzz target on known files, for compilers without libFuzzer:
 //
 //   fuzz_egd CORPUS_FOLDER_OR_FILE...
 //
-// Every file is one input. Exit 1 when there is none (a corpus that went missing must not look like
-// a passed test), 2 when one cannot be read; a violated property aborts, after its file was named.
+// Every file is one input. Exit 1 when there is no file, so that a missing corpus does not look
+// like a passed test; 2 when a file cannot be read. A broken property aborts after the file was
+// named.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// How steps talk to a program that runs beside them: they write lines into a FIFO, and read what it
-// says in its log.
+// Lets steps talk to a program that runs beside them: they write lines into a FIFO, and read the
+// answers in its log.
 //
 // Thread safety: one thread.
 #pragma once
@@ -27,7 +27,7 @@ class ControlFifo {
     perror(path);
     exit(1);
   }
-  // Waits up to that long for a line, which it takes.
+  // Waits up to that long for a line, and takes it.
   bool Next(int milliseconds, std::string* line) {
     size_t end;
     while ((end = text_.find('\n')) == std::string::npos) {

@@ -1,11 +1,11 @@
-// Draws bytes with 8 clients whose connections die at random, and checks that no aligned 16-byte
-// block came twice, to anybody.
+// Reads bytes with 8 clients whose connections break at random, and checks that no aligned 16-byte
+// block came twice to any of them.
 //
 //   it_draw_blocks attach HOST:PORT CERT KEY CA CLASS MIB    streams, cancelled or killed
 //   it_draw_blocks egd SOCKET MIB                            EGD connections, closed at random
 //
-// Every client takes what it can until MIB MiB are together. Exit 1 when a block came twice, or
-// when fewer than 16 connections died: then the run proves nothing.
+// Every client takes what it can until all together have MIB MiB. Exit 1 when a block came twice,
+// or when fewer than 16 connections broke, because then the run proves nothing.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ struct Block {
   bool operator==(const Block& o) const { return high == o.high && low == o.low; }
 };
 
-// The blocks of everybody, and who still has to draw. Thread safety: each client fills its own
-// part.
+// The blocks of all clients, and how much each still has to read. Thread safety: each client fills
+// its own part.
 class Collection {
  public:
   explicit Collection(uint64_t bytes) : wanted_(bytes / kClients) {
@@ -55,7 +55,7 @@ class Collection {
       parts_[client].push_back(block);
     }
   }
-  // 0, or exit status 1 with what was found.
+  // Exit status 0; or 1, after printing what was found.
   int Judge(int deaths) {
     std::vector<Block> all;
     size_t total = 0;
@@ -83,7 +83,7 @@ void AttachClient(int client, const Endpoint& endpoint, uint64_t seed, Collectio
                   std::atomic<int>* deaths) {
   std::mt19937_64 random(seed + static_cast<uint64_t>(client));
   while (!collection->Full(client)) {
-    // Between 16 KiB and 32 MiB, small ones as likely as large ones.
+    // Between 16 KiB and 32 MiB; small and large ones are equally likely.
     const uint64_t life = uint64_t{16 * 1024} << (random() % 12);
     std::string host_id(16, '\0');
     for (char& c : host_id) c = static_cast<char>(random());
@@ -118,7 +118,7 @@ void EgdConnection(int client, const char* path, std::mt19937_64* random, Collec
   for (uint64_t bursts = 1 + (*random)() % 128; bursts > 0 && !collection->Full(client); --bursts) {
     if (send(fd, commands.data(), commands.size(), MSG_NOSIGNAL) < 0) break;
     std::vector<uint8_t> reply(kBurst * kAsk);
-    // The last burst is left half read.
+    // Reads only half of the last burst.
     const size_t enough = bursts == 1 ? reply.size() / 2 : reply.size();
     size_t have = 0;
     while (have < enough) {

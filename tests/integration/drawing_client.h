@@ -1,12 +1,11 @@
-// An Attach client as test programs need one: one stream, one channel, bytes when they are asked
-// for.
+// An Attach client for test programs. It has one stream and one channel, and gets bytes only when
+// it asks for them.
 //
 //   DrawingClient client(endpoint, host_id);
-//   client.Ask(4096);                        // until 4096 bytes are promised
+//   client.Ask(4096);                        // promises to take 4096 bytes
 //   while (client.Await(absl::Milliseconds(100), &bytes)) …
 //
-// A server that breaks the protocol, or a certificate that cannot be read, ends the program with
-// status 1.
+// The program ends with status 1 when a server breaks the protocol or a certificate cannot be read.
 //
 // Thread safety: one thread.
 #pragma once
@@ -36,14 +35,14 @@ struct Endpoint {
 
 class DrawingClient {
  public:
-  // Dials, says Hello as that host (16 bytes) and opens the endpoint's class.
+  // Connects, says Hello with that host id (16 bytes), and opens the class of the endpoint.
   DrawingClient(const Endpoint& endpoint, const std::string& host_id);
 
-  // Promises to take that many bytes beyond what has come. No effect before the server's Welcome.
+  // Promises to take that many more bytes. Does nothing before the Welcome of the server.
   void Ask(uint64_t bytes);
 
-  // Waits up to `patience` for messages and appends the bytes that they bear to `bytes`. False once
-  // the stream is over.
+  // Waits up to `patience` for messages and appends their bytes to `bytes`. False when the stream
+  // is over.
   bool Await(absl::Duration patience, std::vector<uint8_t>* bytes);
   void Cancel() { stream_->Cancel(); }
 

@@ -1,21 +1,23 @@
-// Guests, greedy or polite, and what each of them gets: N connections that ask for BYTES by 0x02.
+// Runs greedy or polite guests, and measures what each gets: N connections that ask for BYTES by
+// 0x02.
 //
 //   it_egd_guests CONTROL SOCKET CONNECTIONS OUTSTANDING BYTES INTERVAL_MS
 //
-// INTERVAL_MS = 0: greedy, OUTSTANDING requests wait on each connection at any time. Otherwise
-// polite: each connection asks OUTSTANDING times every INTERVAL_MS, whatever is answered. A line
-// NAME of the FIFO CONTROL, which the program makes, ends an interval of that name, answered by a
-// line of JSON:
+// INTERVAL_MS = 0: greedy; OUTSTANDING requests wait on each connection all the time. Otherwise
+// polite: each connection asks OUTSTANDING times every INTERVAL_MS, whether it gets answers or not.
+// The program makes the FIFO CONTROL. A line NAME in it ends an interval of that name; the answer
+// is a line of JSON:
 //
 //   {"name", "seconds", "connections", "requests", "bytes", "bytes_squared", "bytes_per_second",
 //    "p50_us", "p99_us", "longest_us", "waiting", "closed", "surplus"}
 //
-// Latency is that of each request, from its write to its last byte. `longest_us` counts the age of
-// those that wait, `waiting` their number. `bytes_squared` is the sum of the squares of the
-// connections' bytes: Jain's index is bytes^2 / (connections x bytes_squared), also of several
-// crowds together. `closed` connections and `surplus` bytes are counted from the start.
-// The line `stop` is the last: nobody asks any more, and the answer comes when all is answered or
-// 10 s have passed. Exit 0 when no connection was closed, no byte was surplus and none is missing.
+// Latency is the time of each request from its write to its last byte. `longest_us` includes the
+// age of requests that still wait; `waiting` is their number. `bytes_squared` is the sum of the
+// squares of the connections' bytes: Jain's index is bytes^2 / (connections x bytes_squared), also
+// for several groups together. `closed` connections and `surplus` bytes count from the start.
+// The line `stop` is the last: no connection asks any more, and the answer comes when all requests
+// are answered or 10 s have passed. Exit 0 when no connection closed and no byte was too much or
+// missing.
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -36,7 +38,7 @@ constexpr int64_t kPatience = 10'000 * kMilli;
 struct Connection {
   int fd = -1;
   std::deque<int64_t> asked_at;  // of the requests that wait, oldest first
-  uint32_t of_first = 0;         // bytes of the oldest that have come
+  uint32_t of_first = 0;         // bytes that have come of the oldest
   int64_t next_at = 0;           // polite: when it asks again
   uint64_t bytes = 0;            // in this interval
 };

@@ -1,4 +1,4 @@
-// What programs that load an EGD socket have in common.
+// Functions for programs that put load on an EGD socket.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -26,7 +26,7 @@ inline int64_t MonotonicNanos() {
   exit(1);
 }
 
-// A connected, blocking socket, or the end of the program.
+// Returns a connected, blocking socket, or ends the program.
 inline int ConnectEgd(const char* path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
@@ -40,7 +40,7 @@ inline int ConnectEgd(const char* path) {
   return fd;
 }
 
-// False when the other side has closed it.
+// False when the other side has closed the socket.
 inline bool SendAll(int fd, const uint8_t* bytes, size_t size) {
   for (size_t at = 0; at < size;) {
     const ssize_t n = send(fd, bytes + at, size - at, MSG_NOSIGNAL);

@@ -1,11 +1,11 @@
-// Guests that notice everything: N connections, each of which sends P requests of 64 bytes at once,
-// waits for all of the replies, and after ROUND_MS of a round begins the next.
+// Runs guests that notice every fault: N connections. Each sends P requests of 64 bytes at once,
+// waits for all replies, and begins the next round ROUND_MS after it began the last one.
 //
 //   it_egd_watch SOCKET N P ROUND_MS
 //
-// SIGUSR1: prints "longest_ms X", the longest time a round took since the last one.
-// SIGTERM: no more requests; waits for the replies that are due; prints one line of JSON.
-// Exit 0 when no connection was closed, no byte was missing or surplus, and no 16-byte block came
+// SIGUSR1: prints "longest_ms X", the longest time of a round since the last SIGUSR1.
+// SIGTERM: sends no more requests, waits for the replies that are due, prints one line of JSON.
+// Exit 0 when no connection closed, no byte was missing or too much, and no 16-byte block came
 // twice.
 #include <signal.h>
 #include <sys/epoll.h>
@@ -103,7 +103,7 @@ class Watch {
     while (read(signals_, &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGTERM) ending_ = true;
       if (info.ssi_signo != SIGUSR1) continue;
-      // Rounds that still wait count with what they have waited.
+      // A round that still waits counts with the time that it has waited.
       const int64_t now = MonotonicNanos();
       for (const Connection& c : all_) {
         if (c.fd >= 0 && c.awaited > 0) longest_ = std::max(longest_, now - c.sent_at);
@@ -127,7 +127,7 @@ class Watch {
       c->block[c->block_fill++] = buffer[i];
       if (c->block_fill < sizeof c->block) continue;
       c->block_fill = 0;
-      // Half of a random block tells it from all others but for one chance in 2^64 a pair.
+      // Half of a random block is enough: two blocks share it with a chance of 1 in 2^64.
       uint64_t half;
       memcpy(&half, c->block, sizeof half);
       blocks_.push_back(half);
@@ -142,7 +142,7 @@ class Watch {
   }
 
   int Report(uint64_t missing) {
-    Turn();  // what comes now is surplus
+    Turn();  // what comes now is too much
     std::sort(blocks_.begin(), blocks_.end());
     uint64_t twice = 0;
     for (size_t i = 1; i < blocks_.size(); ++i) twice += blocks_[i] == blocks_[i - 1];

@@ -1,18 +1,18 @@
-// A generator that fails at command: the writing end of a FIFO that driver char_device reads.
+// A generator that fails on command: it writes to a FIFO that the driver char_device reads.
 //
 //   it_faulty_source DEVICE CONTROL
 //
 // Makes both FIFOs. Gives bytes of getrandom(2) until a line of CONTROL says otherwise:
 //
-//   good             sound bytes; those of a fault that were not taken yet are withdrawn first
-//   stuck N          the same byte for ever, or N times and then sound ones (0 = for ever)
-//   biased BITS      so many random bits in each byte, the others 0
+//   good             good bytes; first it takes back bad bytes that nobody has read yet
+//   stuck N          the same byte N times, then good bytes (0 = for ever)
+//   biased BITS      that many random bits in each byte, the others 0
 //   replay PERIOD    what it gave PERIOD bytes earlier, again and again
-//   gone             closes the device, as if it was pulled out
+//   gone             closes the device, as if somebody pulled it out
 //   count            only answers
 //
-// Answers each with a line: how many sound and how many bad bytes were taken from it so far. At
-// most 256 bytes wait in the FIFO, since a device has few in store.
+// Answers each line with a line: how many good and how many bad bytes were read so far. At most 256
+// bytes wait in the FIFO, because a device has few in store.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ class FaultyDevice {
     exit(1);
   }
   void Open() {
-    // Both ends, so that neither opening nor writing depends on the reader.
+    // Opens both ends, so that opening and writing do not depend on the reader.
     fd_.reset(open(path_, O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!fd_) Die();
   }
@@ -84,7 +84,8 @@ class FaultyDevice {
     if (fd_ && ioctl(fd_.get(), FIONREAD, &bytes) != 0) Die();
     return static_cast<size_t>(bytes);
   }
-  // What waits in the FIFO, in one piece: these are the last bytes given, whoever else reads.
+  // Takes what waits in the FIFO, in one piece. These are the last bytes given, even if somebody
+  // else reads, too.
   void Withdraw() {
     uint8_t bytes[kStore];
     const ssize_t n = fd_ ? read(fd_.get(), bytes, sizeof bytes) : 0;
@@ -93,7 +94,7 @@ class FaultyDevice {
       --position_;
     }
   }
-  // Whether the byte given i bytes ago was bad, 1 = the last one.
+  // Whether the byte given i bytes ago was bad; 1 = the last one.
   bool WasBad(size_t i) const { return bad_[(position_ - i) % kHistory]; }
 
   uint8_t Next() {
@@ -119,7 +120,7 @@ class FaultyDevice {
   UniqueFd fd_;
   std::string mode_ = "good";
   size_t number_ = 0;         // of the mode
-  size_t given_[2] = {0, 0};  // good and bad bytes, without those withdrawn
+  size_t given_[2] = {0, 0};  // good and bad bytes, without those taken back
   // Of the last bytes given, in a ring.
   size_t position_ = kHistory;
   std::vector<uint8_t> history_;

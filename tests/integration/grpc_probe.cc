@@ -1,4 +1,4 @@
-// Asks a server what any gRPC tool asks: is it healthy, and which services does it have?
+// Asks a server what every gRPC tool asks: is it healthy, and which services does it have?
 //
 //   it_grpc_probe HOST:PORT CERT KEY CA
 //
@@ -17,8 +17,9 @@
 
 namespace {
 
-// Both services' requests and answers are small enough to be written and read as bytes: a health
-// request is empty, its answer is field 1; a reflection request for the list is field 7 = "*".
+// Requests and answers of both services are small, so this file writes and reads them as bytes. A
+// health request is empty, its answer is field 1. A reflection request for the list is field 7 =
+// "*".
 constexpr char kListServices[] = "\x3a\x01*";
 
 grpc::ByteBuffer Bytes(const std::string& text) {

@@ -1,4 +1,4 @@
-// A TCP proxy on loopback that kills its connections at random, with a reset in both directions.
+// A TCP proxy on loopback that breaks its connections at random, with a reset in both directions.
 //
 //   it_killing_proxy PORTS_FILE TARGET_PORT MIN_MS MAX_MS [SEED]
 //
@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 void Reset(int fd) {
-  const linger now = {1, 0};  // close() sends RST and drops what is unsent
+  const linger now = {1, 0};  // close() sends RST and drops unsent bytes
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   close(fd);
 }

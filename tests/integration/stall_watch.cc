@@ -1,15 +1,15 @@
-// Clients that draw a little again and again over Attach and watch how long they wait for it.
+// Runs clients that ask for a few bytes again and again over Attach, and measures how long they
+// wait.
 //
 //   it_stall_watch CONTROL HOST:PORT CERT KEY CA CLASS CLIENTS BYTES MILLISECONDS
 //
-// Every client asks for BYTES, waits until it has them, pauses for MILLISECONDS and asks again. A
-// line `NAME` of the FIFO CONTROL, which the program makes, ends an interval of that name and is
-// answered by
+// Every client asks for BYTES, waits until it has them, pauses for MILLISECONDS and asks again. The
+// program makes the FIFO CONTROL. A line `NAME` in it ends an interval of that name; the answer is
 //
 //   NAME: longest_ms=M answers=N bytes=B suspended=S
 //
-// the longest wait between asking and having (begun waits count with their age), how many requests
-// were answered with how many bytes, and how many clients were last told that their class is
+// It has the longest wait from asking to having (a wait that goes on counts with its age), how many
+// requests were answered with how many bytes, and how many clients heard last that their class is
 // suspended.
 #include <signal.h>
 #include <stdint.h>
@@ -52,7 +52,7 @@ class Interval {
     bytes_ += bytes;
     suspended_ = suspended;
   }
-  // Adds what was seen to the sums, and begins the next.
+  // Adds this interval to the sums, and begins the next interval.
   void End(absl::Duration* longest, uint64_t* answers, uint64_t* bytes, int* suspended) {
     absl::MutexLock lock(&mutex_);
     *longest = std::max({*longest, longest_, absl::Now() - asked_});
