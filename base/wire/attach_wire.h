@@ -30,6 +30,7 @@ namespace entropyd {
 // because a message costs gRPC some tens of microseconds at both ends, as much as moving 30 KiB.
 inline constexpr uint32_t kAttachMaxPayload = 256 * 1024;
 
+// The numbers of a Grant; `bytes` is the length of its data.
 struct GrantHeader {
   uint32_t channel = 0;
   uint64_t offset = 0;
@@ -46,6 +47,7 @@ inline constexpr size_t kMaxGrantPrefix = 50;
 // kMaxGrantPrefix. The result is byte for byte what protobuf writes, which leaves out empty `data`.
 size_t WriteGrantPrefix(const GrantHeader& header, uint8_t* out);
 
+// A Grant that was parsed. Its data stay where they arrived.
 struct GrantView {
   uint32_t channel = 0;
   uint64_t offset = 0;
@@ -54,6 +56,7 @@ struct GrantView {
   std::vector<absl::Span<const uint8_t>> pieces;  // into the caller's slices
 };
 
+// A message that was parsed.
 struct ServerMessageView {
   v1::ServerMessage head;  // seq, welcome, state, drain; no grants
   std::vector<GrantView> grants;

@@ -32,6 +32,7 @@ enum class CommandType : uint8_t {
   kGetPid = 0x04,
 };
 
+// One decoded command.
 struct Command {
   CommandType type = CommandType::kGetEntropyBits;
   uint8_t bytes = 0;          // NN of 0x01, 0x02, 0x03
