@@ -18,8 +18,8 @@
 namespace entropyd {
 namespace {
 
-// Serves one connection and then ends: replies to 0x02 with `surplus` bytes too many in all, and
-// hangs up after `most` bytes.
+// Serves one connection and then ends. Replies to 0x02 with `surplus` bytes too many in total, and
+// closes after `most` bytes.
 class OneShotServer {
  public:
   OneShotServer(const std::string& path, uint64_t surplus, uint64_t most) {

@@ -24,7 +24,7 @@
 namespace entropyd {
 namespace {
 
-// Far beyond what anything here takes, also under sanitizers.
+// Much longer than anything here takes, even under sanitizers.
 constexpr absl::Duration kPatience = absl::Seconds(20);
 
 // Counts wake-ups; the owner waits for the next one.
@@ -59,7 +59,7 @@ class Waker {
 
 using ServerStream = grpc::ServerReaderWriter<v1::ServerMessage, v1::AgentMessage>;
 
-// Runs what the test says for each Attach. Get tells how many messages were written so far.
+// Runs the function of the test for each Attach. Get returns how many messages were written so far.
 class FakeService final : public v1::Entropy::Service {
  public:
   using Script = std::function<grpc::Status(grpc::ServerContext*, ServerStream*)>;
@@ -128,7 +128,7 @@ class EntropyStreamTest : public testing::Test {
     }
     return *stream_->finished();
   }
-  // A whole call on the same connection: whatever the server had sent before has arrived after it.
+  // A whole call on the same connection: when it ends, all that the server sent before has arrived.
   uint64_t WrittenAfterACall() {
     grpc::ClientContext context;
     v1::GetResponse reply;
@@ -163,7 +163,7 @@ TEST_F(EntropyStreamTest, MessagesArriveWholeAndInOrderAndThenTheStatus) {
   EXPECT_EQ(status.message(), "drained");
 }
 
-// Who takes a message within `wake` has it to itself: no other message comes meanwhile.
+// While `wake` handles a message, no other message comes.
 TEST_F(EntropyStreamTest, NoMessageOvertakesTheWakeOfTheOneBefore) {
   constexpr int kMessages = 20;
   StartServer([](grpc::ServerContext*, ServerStream* stream) {

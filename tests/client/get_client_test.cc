@@ -23,7 +23,7 @@
 namespace entropyd {
 namespace {
 
-// Answers with counting bytes, as many as asked for and `surplus` more.
+// Answers with bytes that count up: as many as asked for, and `surplus` more.
 class FakeService final : public v1::Entropy::Service {
  public:
   grpc::Status Get(grpc::ServerContext*, const v1::GetRequest* request,

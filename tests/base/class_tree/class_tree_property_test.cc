@@ -1,5 +1,5 @@
-// What a class tree promises, on random trees under random load. Each property runs with a fixed
-// seed and with a fresh one, which is printed; ENTROPYD_TEST_SEED repeats it.
+// Tests what a class tree promises, on random trees under random load. Each property runs with a
+// fixed seed and with a new one, which it prints; ENTROPYD_TEST_SEED repeats it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ class ClassTreePropertyTest : public ::testing::TestWithParam<bool> {
     std::cout << "seed " << seed_ << std::endl;
   }
   int Trials(int n) { return std::max(1, static_cast<int>(n * TestScale())); }
-  // Of any tree: turns of a chunk, or of more for leaves that are promised much.
+  // Options for any tree: a turn is a chunk, or more for leaves with a large guarantee.
   ClassTree::Options RandomOptions() {
     const auto turn = static_cast<int64_t>(random_.Below(20 * kMilli));
     return {.chunk_bytes = kChunk,
@@ -46,7 +46,7 @@ class ClassTreePropertyTest : public ::testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(Seeds, ClassTreePropertyTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Fresh" : "Fixed"; });
 
-// A crowd that comes, goes, waits for much or little, takes parts, parks and changes its weight.
+// Members that come, go, want much or little, take parts, park, and change their weights.
 class Crowd {
  public:
   Crowd(Random* random, ShapingSimulation* sim, const RandomTree& tree)
@@ -91,7 +91,7 @@ class Crowd {
                        [&](const auto& member) { return !HasLeaf(next, member.leaf); });
   }
 
-  // Those whose leaf is none in `next` move to one that is a leaf in both, or leave.
+  // Members whose leaf is no leaf in `next` move to one that is a leaf in both trees, or leave.
   void MakeRoom(const RandomTree& next) {
     std::vector<std::string> refuges;
     for (size_t leaf : next.leaves) {
@@ -148,7 +148,7 @@ class Crowd {
   std::vector<Guest> members_;
 };
 
-// Ceilings in every window, work conservation, parks, events: what ShapingSimulation checks.
+// ShapingSimulation checks ceilings in every window, work conservation, parks and events.
 TEST_P(ClassTreePropertyTest, EveryGrantAndEveryRefusalIsRight) {
   uint64_t grants = 0;
   uint64_t refusals = 0;
@@ -166,7 +166,7 @@ TEST_P(ClassTreePropertyTest, EveryGrantAndEveryRefusalIsRight) {
         pass.capacity_bytes =
             static_cast<uint64_t>(tree.rate * load * static_cast<double>(nanos) / 1e9);
       }
-      // Without a ceiling the backlogged would be served for ever.
+      // Without a ceiling, backlogged members would be served for ever.
       pass.max_grants = static_cast<uint32_t>(random_.Below(200));
       sim.Distribute(pass, [&](MemberId, uint32_t offered) { return crowd.Take(offered); });
       ASSERT_EQ(sim.violation(), "") << "trial " << trial << ", step " << step;
@@ -223,7 +223,7 @@ TEST_P(ClassTreePropertyTest, EveryGrantIsRightWhileClassesChange) {
   EXPECT_GT(updates, 10 * Trials(400));
 }
 
-// An owner that wakes at NextEventNanos() and at no other time gives all that a ceiling allows.
+// An owner that wakes only at NextEventNanos() still gives all that a ceiling allows.
 TEST_P(ClassTreePropertyTest, WakingAtEventsOnlyGivesAllThatACeilingAllows) {
   for (int trial = 0; trial < Trials(20); ++trial) {
     RandomTree tree = MakeTree(&random_, {.ceilings = false});
@@ -247,12 +247,12 @@ TEST_P(ClassTreePropertyTest, WakingAtEventsOnlyGivesAllThatACeilingAllows) {
 }
 
 struct Guarantee {
-  double lag = 0;  // chunks that some leaf was behind rate x time, at worst
-  double gap = 0;  // time that some leaf went without a grant, in chunks / rate, at worst
+  double lag = 0;  // the most chunks by which a leaf was behind rate x time
+  double gap = 0;  // the longest time in which a leaf got no grant, in chunks / rate
 };
 
-// All leaves backlogged, capacity at least the sum of their guarantees in steps of 0.1 ms, 2 s
-// long; counted from `warm_up_nanos` on.
+// All leaves are backlogged. The capacity is at least the sum of their guarantees, in steps of
+// 0.1 ms, for 2 s. Counts from `warm_up_nanos` on.
 Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options, int64_t warm_up_nanos) {
   constexpr int64_t kTick = kMilli / 10;
   const RandomTree tree = MakeTree(random, {.spare_inner_rates = false});
@@ -271,7 +271,8 @@ Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options, int6
     leaves.push_back({static_cast<double>(spec.rate), sim.AddMember(spec.name, {})});
     sim.Want(leaves.back().member, ShapingSimulation::kBacklogged);
   }
-  // A turn of its own in advance, and one of each of the others, which together last no longer.
+  // One turn of its own in advance, and one turn of each of the others, which together are no
+  // longer.
   const int64_t allowed = 2 * options.turn_nanos;
   Guarantee worst;
   double credit = 0;
@@ -299,7 +300,8 @@ Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options, int6
   return {worst.lag / kChunk, worst.gap / kChunk};
 }
 
-// A backlogged leaf has its guarantee at every moment, less a chunk or two, and never waits long.
+// At every moment a backlogged leaf has its guarantee, less a chunk or two, and it never waits
+// long.
 TEST_P(ClassTreePropertyTest, BackloggedLeavesHaveTheirGuaranteesAtEveryMoment) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
@@ -311,7 +313,7 @@ TEST_P(ClassTreePropertyTest, BackloggedLeavesHaveTheirGuaranteesAtEveryMoment) 
   EXPECT_LE(worst.gap, 4);
 }
 
-// Long turns delay it by no more than such a turn lasts, twice.
+// Long turns delay it by at most twice the length of such a turn.
 TEST_P(ClassTreePropertyTest, LongTurnsDelayGuaranteesByTheirTimeOnly) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
@@ -324,7 +326,7 @@ TEST_P(ClassTreePropertyTest, LongTurnsDelayGuaranteesByTheirTimeOnly) {
   EXPECT_LE(worst.gap, 4);
 }
 
-// By priority the full buckets that better prios start with go first; after that the same holds.
+// With shedding by priority, the full buckets of better prios come first; then the same holds.
 TEST_P(ClassTreePropertyTest, ByPriorityGuaranteesHoldOnceTheFirstBurstsAreSpent) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
@@ -338,7 +340,7 @@ TEST_P(ClassTreePropertyTest, ByPriorityGuaranteesHoldOnceTheFirstBurstsAreSpent
   EXPECT_LE(worst.gap, 6);
 }
 
-// Siblings that borrow all the time get as much of the excess for each unit of weight.
+// Siblings that borrow all the time get equal parts of the excess for each unit of weight.
 TEST_P(ClassTreePropertyTest, BackloggedSiblingsBorrowByWeight) {
   for (int trial = 0; trial < Trials(60); ++trial) {
     const RandomTree tree = MakeTree(&random_, {.ceilings = false, .prios = false});
@@ -354,8 +356,9 @@ TEST_P(ClassTreePropertyTest, BackloggedSiblingsBorrowByWeight) {
       for (size_t i = 1; i < children.size(); ++i) {
         const auto& a = children[i - 1];
         const auto& b = children[i];
-        // Two flows of one SFQ queue differ by at most a chunk each (Goyal et al., theorem 1). That
-        // a class whose parent has little to give misses a turn as it changes queues: one more.
+        // Two flows of one SFQ queue differ by at most a chunk each (Goyal et al., theorem 1). One
+        // chunk more: a class whose parent has little to give may miss a turn when it changes
+        // queues.
         EXPECT_NEAR(static_cast<double>(a.borrowed_bytes) / a.spec.weight,
                     static_cast<double>(b.borrowed_bytes) / b.spec.weight,
                     2 * (kChunk / a.spec.weight + kChunk / b.spec.weight))
@@ -412,7 +415,7 @@ TEST_P(ClassTreePropertyTest, ProportionalShortageDegradesEverybodyAlike) {
   }
 }
 
-// In a shortage, stopping now and then to come back with full buckets must not pay.
+// In a shortage a member must not gain by stopping now and then and returning with full buckets.
 TEST_P(ClassTreePropertyTest, AnOnOffClassGainsNothingInAShortage) {
   for (int trial = 0; trial < Trials(20); ++trial) {
     const uint64_t rate = 50'000 + random_.Below(200'000);

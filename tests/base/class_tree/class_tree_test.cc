@@ -35,7 +35,7 @@ class ClassTreeTest : public ::testing::Test {
     tree_->Want(member, kMuch, now_);
     return member;
   }
-  // Who was served, in order; each takes all it is offered.
+  // The members that were served, in order; each takes all that it is offered.
   std::vector<MemberId> Serve(uint64_t capacity, uint32_t max_grants = 1u << 30) {
     std::vector<MemberId> order;
     result_ = tree_->Distribute(now_, {.capacity_bytes = capacity, .max_grants = max_grants},
@@ -131,7 +131,7 @@ TEST_F(ClassTreeTest, ThirtyIdleDaysAtTenGibibytesOverflowNothing) {
   tree_->Want(member, kMuch, now_);
   Serve(kMuch);
   EXPECT_EQ(result_.bytes, burst);
-  // 10 GiB/s x 30 days of service later the ceiling still holds to the byte.
+  // After 30 days at 10 GiB/s the ceiling is still exact to the byte.
   EXPECT_GT(*tree_->NextEventNanos(), now_);
   EXPECT_LE(*tree_->NextEventNanos(), now_ + 100'000);
 }
@@ -284,7 +284,7 @@ TEST_F(ClassTreeTest, AnUnparkedMemberResumesAtVirtualTimeWithoutCatchingUp) {
                     [&](MemberId id, void*, uint32_t bytes) { return id == a ? 0 : bytes; });
   EXPECT_EQ(tree_->MemberDelivered(b), 1000u);
   tree_->Unpark(a, 0);
-  // b's last start is virtual time: a is due before b's next, and then they alternate.
+  // Virtual time is b's last start. So a is due before b's next start, and then they alternate.
   EXPECT_THAT(Serve(500), ElementsAre(a, b, a, b, a));
 }
 
@@ -298,7 +298,7 @@ TEST_F(ClassTreeTest, AnUnparkedMemberDoesNotRegainWhatItHadInAdvance) {
   EXPECT_THAT(Serve(500), ElementsAre(b, b, b, b, a));
 }
 
-// What GrantFirst() gives, with an owner that takes all.
+// Tests GrantFirst() with an owner that takes everything.
 #define GIVEN_FIRST(member, bytes) \
   tree_->GrantFirst(member, bytes, now_, [](MemberId, void*, uint32_t n) { return n; })
 
@@ -521,7 +521,7 @@ TEST_F(ClassTreeTest, AnIdleMemberCostsAtMost400Bytes) {
   for (uint64_t i = 0; i < kMembers; ++i)
     Add("root", {.ceil = i % 2 ? 1000 : ClassTree::kUnlimited});
   EXPECT_LE(AllocatedBytes() - before, kMembers * 400);
-  // Nor does one that has been served cost more, or wait in any heap.
+  // A class that has been served costs no more, and waits in no heap.
   const uint64_t idle = AllocatedBytes();
   for (MemberId member = 0; member < kMembers; ++member) tree_->Want(member, 50, now_);
   EXPECT_EQ(Serve(kMuch).size(), kMembers);

@@ -1,4 +1,4 @@
-// How much a member is offered at its turn.
+// Tests how much a member is offered in its turn.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,8 @@ using MemberId = ClassTree::MemberId;
 constexpr uint64_t kMuch = uint64_t{1} << 40;
 constexpr int64_t kMilli = 1'000'000;
 
-// Chunks of 100 bytes; a leaf of 10,000 bytes/s is given as many as it is promised in 100 ms: 10.
+// Chunks have 100 bytes. A leaf of 10,000 bytes/s gets its guarantee of 100 ms in a turn: 10
+// chunks.
 class ClassTreeTurnTest : public ::testing::Test {
  protected:
   void Make(const std::vector<ClassTree::ClassSpec>& specs) {
@@ -137,7 +138,7 @@ TEST_F(ClassTreeTurnTest, WhatComesOutOfTurnIsAChunkAtMost) {
   EXPECT_THAT(offers, ElementsAre(100, 100));
 }
 
-// Who is a long turn ahead keeps its place: it does not start anew when it returns.
+// A member that is a long turn ahead keeps its place: it does not start anew when it returns.
 TEST_F(ClassTreeTurnTest, WhoReturnsAfterALongTurnWaitsForTheOthers) {
   Make({{.name = "root", .rate = 16'000}});
   const MemberId ahead = Add("root");

@@ -1,4 +1,4 @@
-// Classes that are added, changed, moved and removed while members wait.
+// Adds, changes, moves and removes classes while members wait.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -273,7 +273,7 @@ TEST_F(ClassTreeUpdateTest, BorrowingFollowsNewWeightsAndPrios) {
   EXPECT_EQ(Part(b, 10'000), 0u);
 }
 
-// Whoever reloads all the time must not make a light class wait for ever: its turn comes.
+// Constant reloads must not make a light class wait for ever: its turn comes.
 TEST_F(ClassTreeUpdateTest, UpdatesBetweenAllGrantsLeaveEverybodyHisTurn) {
   const Specs specs = {{.name = "root"},
                        {.name = "light", .parent = "root", .rate = 100, .weight = 1},
@@ -290,8 +290,8 @@ TEST_F(ClassTreeUpdateTest, UpdatesBetweenAllGrantsLeaveEverybodyHisTurn) {
     }
     return static_cast<double>(sim_->delivered(light) - before);
   };
-  EXPECT_NEAR(part(1000 * kMilli), 10'000, 300);  // green: both have their guarantees in store
-  EXPECT_NEAR(part(0), 10'000, 600);              // yellow, but for the bursts at first
+  EXPECT_NEAR(part(1000 * kMilli), 10'000, 300);  // green: the buckets of both are full
+  EXPECT_NEAR(part(0), 10'000, 600);              // yellow, after the bursts at the start
 }
 
 // --- Members ------------------------------------------------------------------------------------

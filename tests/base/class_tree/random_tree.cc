@@ -11,7 +11,7 @@
 namespace entropyd {
 namespace {
 
-// Returns the rate of the class made.
+// Returns the rate of the new class.
 uint64_t Grow(Random* random, const TreeShape& shape, const std::string& name,
               const std::string& parent, uint32_t depth, bool weighted, RandomTree* tree) {
   const size_t index = tree->specs.size();
@@ -86,7 +86,7 @@ void Mutate(Random* random, Specs* specs) {
   }
 }
 
-// Rates, ceilings and bursts that the tree takes. The order of the classes is any.
+// Makes rates, ceilings and bursts that the tree accepts. The classes are in any order.
 uint64_t MendBelow(Random* random, uint32_t chunk_bytes, size_t index, RandomTree* tree) {
   uint64_t sum = 0;
   for (size_t i = 0; i < tree->specs.size(); ++i) {

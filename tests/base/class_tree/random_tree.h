@@ -1,4 +1,4 @@
-// Random class trees, for tests of what holds for all of them.
+// Makes random class trees, for tests of what all trees promise.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace entropyd {
 
-// Another one in each run, or ENTROPYD_TEST_SEED. Tests print the seed they run with.
+// Different in each run, or ENTROPYD_TEST_SEED. Tests print their seed.
 uint64_t FreshSeed();
 
 class Random {
@@ -29,18 +29,18 @@ class Random {
 struct RandomTree {
   std::vector<ClassTree::ClassSpec> specs;
   std::vector<size_t> leaves;  // indices into specs
-  double rate = 0;             // the root's
+  double rate = 0;             // of the root
 };
 
 struct TreeShape {
   bool ceilings = true;
   bool prios = true;
-  bool spare_inner_rates = true;  // inner classes guaranteed more than their children
+  bool spare_inner_rates = true;  // inner classes with a larger guarantee than their children
   uint32_t max_depth = 3;
 };
 
 RandomTree MakeTree(Random* random, const TreeShape& shape);
-// A legal tree again, in which some classes have been changed, moved, added or removed.
+// Changes, moves, adds and removes some classes. The tree is correct again.
 RandomTree Evolve(Random* random, const RandomTree& tree, uint32_t chunk_bytes);
 ClassTree::Shed RandomShed(Random* random);
 

@@ -65,7 +65,7 @@ ShapingSimulation::ShapingSimulation(const ClassTree::Options& options,
   AdoptClasses();
 }
 
-// Takes over what classes the tree has now. Those that were there go on in their buckets.
+// Copies the present classes of the tree. Classes that stay keep their buckets.
 void ShapingSimulation::AdoptClasses() {
   std::map<std::string, Class> before;
   before.swap(classes_);
@@ -257,7 +257,7 @@ void ShapingSimulation::Record(MemberId id, uint32_t bytes) {
   ++grants_;
   member.want -= bytes;
   member.delivered += bytes;
-  // Being eligible takes a whole chunk of tokens, whatever is taken.
+  // An eligible member holds a whole chunk of tokens, whatever it takes.
   auto exceeds = [&](LeakyBucket* bucket) {
     return bucket != nullptr &&
            (bucket->NanosUntil(options_.chunk_bytes, now_) > 0 || !bucket->Add(bytes, now_));

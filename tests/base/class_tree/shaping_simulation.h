@@ -1,4 +1,5 @@
-// A class tree under load, with every grant checked against a replay that shares no code with it.
+// Runs a class tree under load, and checks every grant with a second model that shares no code with
+// the tree.
 //
 //   ShapingSimulation sim({.chunk_bytes = 256}, specs);
 //   MemberId m = sim.AddMember("gold", {});
@@ -6,7 +7,7 @@
 //   sim.Distribute({.capacity_bytes = 100'000});
 //   EXPECT_EQ(sim.violation(), "");
 //
-// It is a ClassTree itself, so that whatever drives a tree can drive a checked one.
+// It is a ClassTree itself, so everything that can use a tree can use a checked one.
 //
 // Checked at each grant: the offer is at most a turn and at most what the member wants; a parked
 // member is not offered anything; no class or member exceeds ceil x t + cburst in any window.
@@ -37,8 +38,8 @@ class LeakyBucket {
   int64_t NanosUntil(uint64_t bytes, int64_t now_nanos) const;
 
  private:
-  // The windows that begin between two changes. Only while they still do the level stops at 0: the
-  // level of an earlier epoch is that of its fullest window, and falls on.
+  // The windows that begin between two changes. The level of the present epoch stops at 0. The
+  // level of an earlier epoch is that of its fullest window, and continues to fall.
   struct Epoch {
     uint64_t burst;
     __int128 level;  // nano-bytes, at at_
@@ -60,7 +61,7 @@ class ShapingSimulation final : public ClassTree {
   ShapingSimulation(const ClassTree::Options& options,
                     const std::vector<ClassTree::ClassSpec>& specs);
 
-  // The time is the simulation's own, which Advance() and the calls of ClassTree move on.
+  // The simulation has a time of its own; Advance() and the calls of ClassTree move it on.
   MemberId AddMember(const std::string& leaf, const MemberSpec& spec);
   void Want(MemberId member, uint64_t bytes) { Want(member, bytes, now_); }
   void Unpark(MemberId member) { Unpark(member, now_); }
@@ -141,10 +142,10 @@ class ShapingSimulation final : public ClassTree {
   std::string violation_;
 };
 
-// What fluid shares would be: the ideal that the tree converges to. Guarantees first (in shortage
-// min(demand, level x rate), or prio by prio), then the excess prio by prio, inside a prio weighted
-// max-min on the borrowed part; judged node by node. Demand in bytes/s by leaf, missing =
-// unbounded.
+// The fluid shares, the ideal to which the tree converges. Guarantees come first (in a shortage
+// min(demand, level x rate), or prio by prio). Then comes the excess, prio by prio; inside a prio
+// it is weighted max-min on the borrowed part. All of this is judged node by node. `demand` is in
+// bytes/s by leaf; missing = unbounded.
 std::map<std::string, double> FluidShares(double capacity, ClassTree::Shed shed,
                                           const std::vector<ClassTree::ClassSpec>& specs,
                                           const std::map<std::string, double>& demand);

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kMilli = 1'000'000;
 constexpr int64_t kSecond = 1'000'000'000;
 
-// Timers with the times they are due at, and who has fired.
+// Timers with the times at which they are due, and the list of those that have fired.
 class TimerWheelTest : public ::testing::Test {
  protected:
   TimerWheelTest() { wheel_.Resize(kIds); }
@@ -104,8 +104,8 @@ TEST_F(TimerWheelTest, ATimeThatGoesBackFiresNothing) {
 TEST_F(TimerWheelTest, FiresWhatASortedListFires) {
   std::mt19937_64 random(20121205);
   int64_t now = 0;
-  std::map<uint32_t, int64_t> expected;  // those that are set
-  std::map<uint32_t, int64_t> latest;    // what each has been set to
+  std::map<uint32_t, int64_t> expected;  // the timers that are set
+  std::map<uint32_t, int64_t> latest;    // the last time to which each was set
   uint64_t fired = 0;
   for (int step = 0; step < 20'000; ++step) {
     const uint32_t id = static_cast<uint32_t>(random() % kIds);

@@ -67,7 +67,7 @@ TEST(TokenBucketTest, ThirtyIdleDaysAtTenGibibytesOverflowNothing) {
 TEST(TokenBucketTest, TheLargestBucketFillsWithoutOverflow) {
   TokenBucket bucket(TokenBucket::kMaxRate, TokenBucket::kMaxBurst);
   bucket.Take(1);
-  bucket.Fill(15'000'000);  // 3.75 GiB more than fit, and less than the time to fill
+  bucket.Fill(15'000'000);  // 3.75 GiB flow in; only 1 byte fits
   EXPECT_EQ(bucket.nano_tokens(), static_cast<int64_t>(TokenBucket::kMaxBurst) * kByte);
 }
 

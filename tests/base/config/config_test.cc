@@ -21,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// What the loader says about `text` as a configuration of type T, "" when it takes it.
+// What the loader says about `text` as a configuration of type T; "" when it accepts it.
 template <typename T>
 std::string Complaint(const std::string& text, const std::string& name) {
   T message;
@@ -36,12 +36,12 @@ std::string ServerComplaint(const std::string& text) {
   return Complaint<config::v1::Server>(text, "server.yaml");
 }
 
-// Nothing is required in it, so that one line makes one error.
+// It has no required key, so that one line makes one error.
 std::string ClientComplaint(const std::string& text) {
   return Complaint<config::v1::Client>(text, "client.yaml");
 }
 
-// Everything required, and nothing else; `more` follows at the top level.
+// All required keys and nothing else; `more` follows at the top level.
 std::string MinimalServer(const std::string& more = "") {
   return absl::StrCat(
       "tls: {cert: c, key: k, client_ca: a}\n"

@@ -127,7 +127,7 @@ TEST_F(DrbgTest, ManyMoreCallsThanOpenSslsOwnReseedLimitSucceed) {
   for (int i = 0; i < 1000; ++i) Generate(drbg.get(), 16);  // its default for children is 256
 }
 
-// CTR_DRBG with AES-256 as SP 800-90A 10.2.1 writes it down, with its state for all to see.
+// CTR_DRBG with AES-256 as in SP 800-90A 10.2.1, with a state that tests can read.
 class OpenDrbg {
  public:
   explicit OpenDrbg(const Bytes& seed) { Update(seed); }
@@ -152,7 +152,7 @@ class OpenDrbg {
     key_.assign(next.begin(), next.begin() + 32);
     counter_.assign(next.begin() + 32, next.end());
   }
-  // What that key gives at this distance from the counter: whoever has the state can compute it.
+  // What that key gives at this distance from the counter. Anyone with the state can compute it.
   Bytes At(int distance) {
     const Bytes counter = counter_;
     AddToCounter(distance);
@@ -182,7 +182,7 @@ class OpenDrbg {
   Bytes key_ = Bytes(32, 0), counter_ = Bytes(16, 0);
 };
 
-// Whoever learns the whole state after some output finds a key that has nothing to do with it …
+// Someone who learns the whole state after some output cannot compute that output …
 TEST_F(DrbgTest, M16_StateAfterACallDoesNotLeadBackToItsOutput) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());
@@ -198,7 +198,7 @@ TEST_F(DrbgTest, M16_StateAfterACallDoesNotLeadBackToItsOutput) {
   }
 }
 
-// … and loses sight of what comes with the next seed.
+// … and cannot compute the output after the next seed.
 TEST_F(DrbgTest, M16_OneSeedAfterADisclosureMakesLaterOutputSafe) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());
@@ -211,7 +211,7 @@ TEST_F(DrbgTest, M16_OneSeedAfterADisclosureMakesLaterOutputSafe) {
   EXPECT_EQ(informed.Generate(4), out) << "nothing but the seed makes the difference";
 }
 
-// OpenSSL wants a new seed in a child process and finds none: nothing is given twice.
+// In a child process OpenSSL wants a new seed and finds none, so no output is given twice.
 TEST_F(DrbgTest, M14_ForkedChildGetsNothing) {
   std::unique_ptr<CtrDrbg> drbg = Make();
   ASSERT_TRUE(drbg->Instantiate(seed_, "").ok());

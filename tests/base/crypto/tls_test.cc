@@ -42,7 +42,7 @@ class Context {
     BIO_free(key);
   }
 
-  // A client of the world outside, which knows TLS 1.2 alone or 1.3 too.
+  // A client from outside that knows only TLS 1.2, or 1.3, too.
   void AllowOnly(int version) {
     SSL_CTX_clear_options(ctx_, SSL_OP_NO_TLSv1_2);
     SSL_CTX_set_min_proto_version(ctx_, version);
@@ -58,7 +58,7 @@ struct Handshake {
   std::string version, cipher, group;
 };
 
-// Both ends in this thread, over memory. No certificate is verified: that is gRPC's part.
+// Both ends are in this thread, over memory. Verifies no certificate: gRPC does that.
 Handshake Shake(Context* server_context, Context* client_context) {
   SSL* server = SSL_new(server_context->get());
   SSL* client = SSL_new(client_context->get());
@@ -372,7 +372,7 @@ TEST(MatchesPatternTest, StarsMayMatchNothingAndBacktrack) {
 }
 
 TEST(MatchesPatternTest, AgreesWithTheDefinition) {
-  // The definition, spelt out recursively, over all short words.
+  // The definition as a recursive function, for all short words.
   struct Naive {
     static bool Match(absl::string_view p, absl::string_view n) {
       if (p.empty()) return n.empty();

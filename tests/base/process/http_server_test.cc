@@ -212,7 +212,7 @@ TEST_F(HttpServerTest, StopsSoonThoughClientsAreSilentOrSlow) {
            !stop.WaitForNotificationWithTimeout(absl::Milliseconds(50))) {
     }
   });
-  // Connections are taken up in turn: the answer proves that the three before it are being served.
+  // The server accepts connections in turn: this answer proves that it serves the three before.
   EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
   const absl::Time start = absl::Now();
   server_.reset();

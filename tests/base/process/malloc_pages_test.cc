@@ -9,7 +9,7 @@
 namespace entropyd {
 namespace {
 
-// Larger than any hole that what ran before may have left in the heap.
+// Larger than any hole that earlier code may have left in the heap.
 constexpr size_t kMessage = 1536 * 1024;
 
 // Bytes of malloc's heap and mappings that are in the process while and after a message lives.

@@ -170,7 +170,7 @@ TEST(EgdDecoderTest, TenThousandPipelinedCommandsComeInOrder) {
   EXPECT_FALSE(whole.unknown);
   EXPECT_TRUE(whole.commands == expected);
 
-  // And through a read buffer whose size has nothing in common with the commands'.
+  // And through a read buffer whose size does not match the sizes of the commands.
   Decoder decoder;
   Decoded pieces;
   for (size_t i = 0; i < bytes.size(); i += 61) {
@@ -186,7 +186,7 @@ TEST(EgdDecoderTest, WrittenDataIsSkippedAcrossCalls) {
   EXPECT_THAT(decoded.commands, ElementsAre(Command{CommandType::kWrite, 255, 2040}));
   for (int i = 0; i < 255; ++i) {
     EXPECT_TRUE(decoder.mid_command());
-    Feed(&decoder, Bytes{0x99}, &decoded);  // no command has this byte: it must not be looked at
+    Feed(&decoder, Bytes{0x99}, &decoded);  // no command has this byte: the decoder must skip it
   }
   EXPECT_FALSE(decoder.mid_command());
   EXPECT_FALSE(decoded.unknown);

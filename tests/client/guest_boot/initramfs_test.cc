@@ -9,8 +9,8 @@
 namespace entropyd {
 namespace {
 
-// A reader of the format that shares nothing with the writer: fields as the kernel's
-// init/initramfs.c takes them.
+// A reader of the format that shares no code with the writer. It reads the fields as the kernel's
+// init/initramfs.c does.
 struct Entry {
   std::string name, contents;
   unsigned long inode, mode, links, major, minor;
@@ -81,7 +81,7 @@ TEST(InitramfsTest, DirectoriesAndDevicesCarryTheirTypeAndNumbers) {
   EXPECT_EQ(entries[1].minor, 1u);
 }
 
-// Two files with one inode number would be taken for hard links of each other.
+// Two files with the same inode number would count as hard links of each other.
 TEST(InitramfsTest, InodeNumbersDiffer) {
   Initramfs image;
   image.AddFile("a", 0644, "1");

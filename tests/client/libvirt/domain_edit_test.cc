@@ -17,8 +17,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-// With what a careless rewrite would lose: a comment, somebody else's metadata, text that needs
-// escapes, an element that nobody here knows.
+// Has what a careless rewrite would lose: a comment, metadata of others, text that needs escapes,
+// an element that we do not know.
 constexpr char kDomain[] = R"(<domain type="kvm" id="7">
   <name>web1</name>
   <uuid>6f6fb5ee-4a4c-4f44-9d0a-4e2a3a2c1b01</uuid>

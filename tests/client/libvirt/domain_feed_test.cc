@@ -19,7 +19,7 @@ using ::testing::SizeIs;
 
 constexpr char kBare[] = "<domain>\n  <name>g1</name>\n  <devices/>\n</domain>\n";
 
-// A libvirt with one domain, which does to its XML what libvirt would.
+// A fake libvirt with one domain. It changes the XML as libvirt would.
 class FakeLibvirt final : public LibvirtHost {
  public:
   LibvirtState state{.running = true, .persistent = true};
@@ -27,7 +27,7 @@ class FakeLibvirt final : public LibvirtHost {
   std::string running = kBare;
   std::vector<std::string> calls;
   absl::Status attach_status;
-  int stubborn = 0;  // so many looks after a detach, the device is still there
+  int stubborn = 0;  // after a detach, the device is still there in so many dumps
   std::function<void()> on_defined_dump;
 
   absl::StatusOr<std::vector<std::string>> Domains() override {

@@ -1,4 +1,4 @@
-// virsh in the place of which a shell script tells what it was asked, or fails as virsh does.
+// Tests with a shell script instead of virsh. It prints how it was called, or fails as virsh does.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
