@@ -36,55 +36,68 @@ absl::Status Refuse(const ClassSpec& spec, const Args&... what) {
   return absl::InvalidArgumentError(absl::StrCat("class '", spec.name, "': ", what...));
 }
 
-// Parents before children, starting at the root.
-absl::StatusOr<std::vector<ResolvedClass>> Order(absl::Span<const ClassSpec> classes) {
+// The classes by name and by parent.
+struct Shape {
   absl::flat_hash_map<std::string, std::vector<const ClassSpec*>> children;
   absl::flat_hash_map<std::string, const ClassSpec*> by_name;
   const ClassSpec* root = nullptr;
+};
+
+// Every class has a name of its own; exactly one has no parent; the other parents exist.
+absl::StatusOr<Shape> FindShape(absl::Span<const ClassSpec> classes) {
+  Shape shape;
   for (const ClassSpec& spec : classes) {
     if (spec.name.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("class ", &spec - classes.data() + 1, " of ",
                                                      classes.size(), ": has no name; give it one"));
     }
-    if (!by_name.emplace(spec.name, &spec).second) {
+    if (!shape.by_name.emplace(spec.name, &spec).second) {
       return Refuse(spec, "the name is used twice; rename one of the two");
     }
     if (!spec.parent.empty()) {
-      children[spec.parent].push_back(&spec);
+      shape.children[spec.parent].push_back(&spec);
       continue;
     }
-    if (root != nullptr) {
-      return Refuse(spec, "is a second root beside '", root->name,
+    if (shape.root != nullptr) {
+      return Refuse(spec, "is a second root beside '", shape.root->name,
                     "'; give it a parent, only one class may have none");
     }
-    root = &spec;
+    shape.root = &spec;
   }
   for (const ClassSpec& spec : classes) {
-    if (!spec.parent.empty() && !by_name.contains(spec.parent)) {
+    if (!spec.parent.empty() && !shape.by_name.contains(spec.parent)) {
       return Refuse(spec, "its parent '", spec.parent,
                     "' does not exist; add that class or name one that does");
     }
   }
-  if (root == nullptr) {
+  if (shape.root == nullptr) {
     return absl::InvalidArgumentError(
         "classes: there is no root; exactly one class must be without a parent");
   }
+  return shape;
+}
+
+// Puts parents before their children, from the root on. Refuses classes that the root does not
+// reach.
+absl::StatusOr<std::vector<ResolvedClass>> Order(absl::Span<const ClassSpec> classes) {
+  absl::StatusOr<Shape> shape = FindShape(classes);
+  if (!shape.ok()) return shape.status();
   std::vector<ResolvedClass> order;
-  order.push_back({*root, 0, true});
-  by_name.erase(root->name);
+  order.push_back({*shape->root, 0, true});
+  shape->by_name.erase(shape->root->name);
   for (uint32_t i = 0; i < order.size(); ++i) {
-    auto found = children.find(order[i].spec.name);
-    if (found == children.end()) continue;
+    auto found = shape->children.find(order[i].spec.name);
+    if (found == shape->children.end()) continue;
     order[i].leaf = false;
     for (const ClassSpec* child : found->second) {
       order.push_back({*child, i, true});
-      by_name.erase(child->name);
+      shape->by_name.erase(child->name);
     }
   }
   for (const ClassSpec& spec : classes) {
-    if (by_name.contains(spec.name)) {
+    if (shape->by_name.contains(spec.name)) {
       return Refuse(spec, "its parents run in a cycle through '", spec.parent,
-                    "'; let the topmost of them hang below the root '", root->name, "'");
+                    "'; let the topmost of them hang below the root '", shape->root->name, "'");
     }
   }
   return order;

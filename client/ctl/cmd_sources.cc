@@ -105,6 +105,23 @@ class Progress {
   const bool shown_;
 };
 
+// Names the file, and the program that assesses it.
+void PrintRecorded(const RecordOptions& options, uint64_t whole, bool json) {
+  if (json) {
+    std::cout << absl::StrCat("{\"source\":", JsonString(options.source), ",\"samples\":", whole,
+                              ",\"restarts\":", options.restarts,
+                              ",\"bits_per_sample\":", kBitsPerSample,
+                              ",\"file\":", JsonString(options.out), "}\n");
+  } else if (options.restarts > 0) {
+    std::cout << options.out << ": " << options.restarts << " restarts of " << options.samples
+              << " samples of " << kBitsPerSample << " bits; assess with `ea_restart "
+              << options.out << " " << kBitsPerSample << " H_I`\n";
+  } else {
+    std::cout << options.out << ": " << whole << " samples of " << kBitsPerSample
+              << " bits; assess with `ea_non_iid " << options.out << " " << kBitsPerSample << "`\n";
+  }
+}
+
 }  // namespace
 
 int RunSource(const ClientFlags& flags, const std::string& name, SourceAction action, bool json) {
@@ -148,19 +165,7 @@ int RunRecord(const ClientFlags& flags, const RecordOptions& options, bool json)
         absl::StrCat("record: the server sent ", done, " of ", whole, " samples")));
   }
   if (const absl::Status complete = file.Complete(); !complete.ok()) return Fail(complete);
-  if (json) {
-    std::cout << absl::StrCat("{\"source\":", JsonString(options.source), ",\"samples\":", whole,
-                              ",\"restarts\":", options.restarts,
-                              ",\"bits_per_sample\":", kBitsPerSample,
-                              ",\"file\":", JsonString(options.out), "}\n");
-  } else if (options.restarts > 0) {
-    std::cout << options.out << ": " << options.restarts << " restarts of " << options.samples
-              << " samples of " << kBitsPerSample << " bits; assess with `ea_restart "
-              << options.out << " " << kBitsPerSample << " H_I`\n";
-  } else {
-    std::cout << options.out << ": " << whole << " samples of " << kBitsPerSample
-              << " bits; assess with `ea_non_iid " << options.out << " " << kBitsPerSample << "`\n";
-  }
+  PrintRecorded(options, whole, json);
   return kExitOk;
 }
 
