@@ -141,7 +141,7 @@ std::string DemoServerYaml(const DemoPaths& paths, const DemoSources& sources) {
       "  - {identity: \"spiffe://dev/operator/*\", role: reader, allow: [\"default/*\"]}\n");
 }
 
-std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port) {
+std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port, uint16_t http_port) {
   return absl::StrCat(
       "# Written by `entropyctl demo`; not for production.\n"
       "servers: [\"127.0.0.1:",
@@ -150,7 +150,9 @@ std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port) {
       "tls:\n",
       TlsYaml(paths.agent_cert, paths.agent_key, "ca", paths.ca),
       "  server_name: localhost\n"
-      "metrics: 127.0.0.1:0\n"
+      "metrics: 127.0.0.1:",
+      http_port,
+      "\n"
       "control: ",
       Quoted(paths.control),
       "\n"

@@ -50,7 +50,8 @@ DemoSources ProbeDemoSources();
 std::string DescribeDemoSources(const DemoSources& sources);
 
 std::string DemoServerYaml(const DemoPaths& paths, const DemoSources& sources);
-std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port);
+// An http_port of 0 lets the kernel choose.
+std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port, uint16_t http_port);
 std::string DemoClientYaml(const DemoPaths& paths, uint16_t server_port);
 
 // One line that boots nothing by itself but can be added to any QEMU command line.

@@ -71,7 +71,8 @@ absl::Status DemoStack::CheckDaemon(Daemon& daemon) {
 absl::StatusOr<std::string> DemoStack::StartDaemon(Daemon& daemon, const std::string& config,
                                                    const std::string& ports,
                                                    const std::function<bool()>& cancelled) {
-  absl::StatusOr<std::unique_ptr<ChildProcess>> child = ChildProcess::Start(
+  // Followed: the agent replaces itself when somebody upgrades it or changes its configuration.
+  absl::StatusOr<std::unique_ptr<ChildProcess>> child = ChildProcess::StartFollowed(
       {FindProgram(daemon.program), "--config", config, "--ports-file", ports}, daemon.log);
   if (!child.ok()) {
     return absl::Status(child.status().code(),
@@ -103,12 +104,16 @@ absl::StatusOr<std::unique_ptr<DemoStack>> DemoStack::Start(
   stack->server_http_port_ = PortNamed(*ports, "http");
 
   const uint16_t port = stack->server_grpc_port_;
-  absl::Status written = WriteFile(paths.agent_yaml, DemoAgentYaml(paths, port), 0600);
+  absl::Status written =
+      WriteFile(paths.agent_yaml, DemoAgentYaml(paths, port, /*http_port=*/0), 0600);
   if (written.ok()) written = WriteFile(paths.client_yaml, DemoClientYaml(paths, port), 0600);
   if (!written.ok()) return written;
   ports = stack->StartDaemon(stack->agent_, paths.agent_yaml, paths.agent_ports, cancelled);
   if (!ports.ok()) return ports.status();
   stack->agent_http_port_ = PortNamed(*ports, "http");
+  // Its successors answer at the address that was printed.
+  written = WriteFile(paths.agent_yaml, DemoAgentYaml(paths, port, stack->agent_http_port_), 0600);
+  if (!written.ok()) return written;
   return stack;
 }
 

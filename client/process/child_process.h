@@ -8,6 +8,12 @@
 // The child has a process group of its own, so that Ctrl-C reaches only the parent. The kernel
 // sends it SIGTERM when the thread that started it ends (PR_SET_PDEATHSIG).
 //
+// A program that replaces itself while it runs is started by StartFollowed(). Then "the child" is
+// that program and, after it has ended with status 0, whatever process it has started and left
+// running in its process group; and so on. A small process of ours, the keeper, stands between: the
+// kernel gives it the processes whose parent has ended (PR_SET_CHILD_SUBREAPER), and it ends all of
+// them when this process ends, however this process ends.
+//
 // Thread safety: belongs to the thread that started it.
 #pragma once
 
@@ -33,6 +39,11 @@ class ChildProcess {
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& argv,
                                                              const std::string& log_path,
                                                              const std::string& output_path = "");
+  // The same for a program that replaces itself, as the host agent does in an upgrade: pid() is the
+  // keeper's, and Exited() tells how the last of its processes ended. When one of them ends
+  // otherwise than with status 0, the others are ended, too.
+  static absl::StatusOr<std::unique_ptr<ChildProcess>> StartFollowed(
+      const std::vector<std::string>& argv, const std::string& log_path);
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
@@ -46,10 +57,18 @@ class ChildProcess {
   void Stop(absl::Duration grace);
 
  private:
-  ChildProcess(pid_t pid, std::string program) : pid_(pid), program_(std::move(program)) {}
+  enum class Kind { kProgram, kKeeper };
+
+  ChildProcess(pid_t pid, Kind kind) : pid_(pid), kind_(kind) {}
+  static absl::StatusOr<std::unique_ptr<ChildProcess>> Launch(const std::vector<std::string>& argv,
+                                                              const std::string& log_path,
+                                                              const std::string& output_path,
+                                                              Kind kind);
+  // REQUIRES: the process has ended and nobody has waited for it.
+  void EndTheGroup() const;
 
   const pid_t pid_;
-  const std::string program_;
+  const Kind kind_;
   absl::optional<int> wait_status_;
 };
 

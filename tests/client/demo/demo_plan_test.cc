@@ -69,11 +69,12 @@ TEST(DemoPlanTest, TheClassHasNoCeilingAndListensOnLoopbackOnly) {
 
 TEST(DemoPlanTest, AgentAndClientFindTheServerAndOneAnother) {
   const DemoPaths paths("/tmp/d");
-  const auto agent = Parsed<config::v1::HostAgent>(DemoAgentYaml(paths, 4711));
+  const auto agent = Parsed<config::v1::HostAgent>(DemoAgentYaml(paths, 4711, 4712));
   const auto client = Parsed<config::v1::Client>(DemoClientYaml(paths, 4711));
   ASSERT_EQ(agent.servers_size(), 1);
   EXPECT_EQ(agent.servers(0), "127.0.0.1:4711");
   EXPECT_EQ(client.server(), "127.0.0.1:4711");
+  EXPECT_EQ(agent.metrics(), "127.0.0.1:4712");
   EXPECT_EQ(agent.control(), client.control());
   ASSERT_EQ(agent.listeners_size(), 1);
   EXPECT_EQ(agent.listeners(0).path(), "/tmp/d/egd.sock");
@@ -84,7 +85,7 @@ TEST(DemoPlanTest, AgentAndClientFindTheServerAndOneAnother) {
 
 TEST(DemoPlanTest, ADirectoryWithBlanksAndQuotesSurvivesYaml) {
   const DemoPaths paths("/tmp/a \"b\": {c}");
-  const auto agent = Parsed<config::v1::HostAgent>(DemoAgentYaml(paths, 1));
+  const auto agent = Parsed<config::v1::HostAgent>(DemoAgentYaml(paths, 1, 0));
   EXPECT_EQ(agent.listeners(0).path(), "/tmp/a \"b\": {c}/egd.sock");
 }
 

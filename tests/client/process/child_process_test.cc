@@ -2,9 +2,14 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "client/process/scratch_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -79,6 +84,113 @@ TEST_F(ChildProcessTest, TheDestructorLeavesNoProcessBehind) {
   }
   EXPECT_EQ(kill(pid, 0), -1);
   EXPECT_EQ(errno, ESRCH);
+}
+
+// --- programs that replace themselves ------------------------------------------------------------
+
+class FollowedProcessTest : public ChildProcessTest {
+ protected:
+  // The first process writes its number, starts `successor`, waits until that one has written its
+  // own number, and ends.
+  std::string Replaced(const std::string& successor, int status = 0) const {
+    return absl::StrCat("echo $$ >", first_, "; sh -c 'echo $$ >", second_, ".new; mv ", second_,
+                        ".new ", second_, "; ", successor, "' & until [ -s ", second_,
+                        " ]; do :; done; exit ", status);
+  }
+  std::unique_ptr<ChildProcess> Follow(const std::string& script) {
+    return ChildProcess::StartFollowed({"sh", "-c", script}, log_).value();
+  }
+  static pid_t Number(const std::string& path) {
+    int number = 0;
+    while (!absl::SimpleAtoi(absl::StripAsciiWhitespace(ReadFile(path).value_or("")), &number)) {
+    }
+    return number;
+  }
+  static bool Gone(pid_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; }
+  static void AwaitTheEnd(pid_t pid) {
+    while (!Gone(pid)) {
+    }
+  }
+
+  const std::string first_ = dir_.File("first");
+  const std::string second_ = dir_.File("second");
+};
+
+TEST_F(FollowedProcessTest, ASuccessorTakesThePlaceOfTheFirst) {
+  auto child = Follow(Replaced("exec cat /dev/zero >/dev/null"));
+  AwaitTheEnd(Number(first_));
+  EXPECT_FALSE(child->Exited().has_value());
+  const pid_t successor = Number(second_);
+  EXPECT_FALSE(Gone(successor));
+  child->Stop(absl::Seconds(30));
+  EXPECT_EQ(child->Exited().value(), "killed by signal 15");
+  EXPECT_TRUE(Gone(successor));
+}
+
+TEST_F(FollowedProcessTest, ASuccessorsSuccessorIsFollowedToo) {
+  const std::string third = dir_.File("third");
+  auto child = Follow(Replaced(absl::StrCat("sh -c \"echo \\$\\$ >", third,
+                                            "; exec cat /dev/zero >/dev/null\" & until [ -s ",
+                                            third, " ]; do :; done; exit 0")));
+  AwaitTheEnd(Number(second_));
+  EXPECT_FALSE(child->Exited().has_value());
+  const pid_t last = Number(third);
+  child->Stop(absl::Seconds(30));
+  EXPECT_TRUE(Gone(last));
+}
+
+TEST_F(FollowedProcessTest, TheEndOfTheLastIsWhatIsTold) {
+  auto child = Follow(Replaced("exit 4"));
+  EXPECT_EQ(Ending(*child), "exited with status 4");
+  EXPECT_FALSE(child->Succeeded());
+}
+
+TEST_F(FollowedProcessTest, AllWithStatus0IsSuccess) {
+  auto child = Follow(Replaced("exit 0"));
+  EXPECT_EQ(Ending(*child), "exited with status 0");
+  EXPECT_TRUE(child->Succeeded());
+}
+
+TEST_F(FollowedProcessTest, AFirstThatFailsHasNoSuccessor) {
+  auto child = Follow(Replaced("trap \"\" TERM; while :; do :; done", 3));
+  EXPECT_EQ(Ending(*child), "exited with status 3");
+  AwaitTheEnd(Number(second_));
+}
+
+TEST_F(FollowedProcessTest, StopKillsASuccessorThatIgnoresSigterm) {
+  auto child = Follow(Replaced("trap \"\" TERM; while :; do :; done"));
+  AwaitTheEnd(Number(first_));
+  child->Stop(absl::Milliseconds(20));
+  EXPECT_EQ(child->Exited().value(), "killed by signal 9");
+  AwaitTheEnd(Number(second_));
+}
+
+TEST_F(FollowedProcessTest, ASuccessorEndsWhenTheStarterIsKilled) {
+  const pid_t starter = fork();
+  ASSERT_GE(starter, 0);
+  if (starter == 0) {
+    auto child = Follow(Replaced("exec cat /dev/zero >/dev/null"));
+    while (true) pause();
+  }
+  AwaitTheEnd(Number(first_));
+  const pid_t successor = Number(second_);
+  EXPECT_FALSE(Gone(successor));
+  kill(starter, SIGKILL);
+  waitpid(starter, nullptr, 0);
+  AwaitTheEnd(successor);
+}
+
+TEST_F(FollowedProcessTest, AKilledKeeperTakesTheProgramWithIt) {
+  auto child = Follow(Replaced("exec cat /dev/zero >/dev/null"));
+  AwaitTheEnd(Number(first_));
+  kill(child->pid(), SIGKILL);
+  EXPECT_EQ(Ending(*child), "killed by signal 9");
+  AwaitTheEnd(Number(second_));
+}
+
+TEST_F(FollowedProcessTest, AProgramThatIsMissingIsAnErrorOfStart) {
+  const auto child = ChildProcess::StartFollowed({"/nonexistent/program"}, log_);
+  EXPECT_EQ(child.status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(ChildProcessTest, LastLinesKeepsTheEndOfALongLog) {
