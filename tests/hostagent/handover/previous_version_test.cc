@@ -281,6 +281,7 @@ TEST_F(PreviousVersionTest, WhatWasOwedIsPaidToTheByte) {
   EXPECT_EQ(got.size(), at + 9);
   // This guest had ended its side: it gets its reply, then the end.
   EXPECT_EQ(clients_.at(6).Receive().size(), 16u);
+  for (int i = 0; i < 3; ++i) Turn(&new_, 100'000'000);
   EXPECT_TRUE(clients_.at(6).Closed());
 }
 
