@@ -91,7 +91,7 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
       flags, json, [&request](AdminClient& admin) { return admin.Drain(request); },
       [](const v1::DrainResponse& answer) {
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
-                            " told to attach elsewhere\n");
+                            " told to attach to another server\n");
       });
 }
 

@@ -12,7 +12,7 @@ namespace entropyd {
 namespace {
 
 constexpr char kForgotten[] =
-    "The server has no state_dir: its next start returns to server.yaml.\n";
+    "The server has no state_dir, so its next start returns to server.yaml.\n";
 
 }  // namespace
 
@@ -59,7 +59,7 @@ int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options,
   if (json) {
     std::cout << JsonOf(*answer) << "\n";
   } else if (answer->undone().empty()) {
-    std::cout << "nothing was to be reset\n";
+    std::cout << "there was nothing to reset\n";
   } else {
     std::cout << "No longer in force:\n" << DifferencesTable(answer->undone());
   }

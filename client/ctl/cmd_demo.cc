@@ -218,7 +218,7 @@ absl::Status Demo::Run() {
     if (absl::Status found = PrepareGuest(); !found.ok()) return found;
   }
   sources_ = ProbeDemoSources();
-  Say(absl::StrCat("entropyd demo in ", paths_.dir, " (all of it is removed at the end)\n\n",
+  Say(absl::StrCat("entropyd demo in ", paths_.dir, " (the demo removes it at the end)\n\n",
                    DescribeDemoSources(sources_), "\n"));
   absl::StatusOr<std::unique_ptr<DemoStack>> stack =
       DemoStack::Start(paths_, sources_, [this] { return interrupt_.Raised(); });

@@ -96,8 +96,9 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
 int RunGet(const ClientFlags& flags, const GetOptions& options) {
   if (options.output == GetOptions::Output::kRaw && !options.json && !options.force &&
       isatty(STDOUT_FILENO) == 1) {
-    return Fail(absl::InvalidArgumentError(
-        "get: raw bytes would garble this terminal; redirect them, use --hex, or --force"));
+    return Fail(
+        absl::InvalidArgumentError("get: raw bytes would garble this terminal; write them to a "
+                                   "file, or use --hex or --force"));
   }
   absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return Fail(config.status());

@@ -47,7 +47,7 @@ absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
 
 absl::Status Forceable(const absl::Status& status) {
   return absl::FailedPreconditionError(
-      absl::StrCat(status.message(), ", or use --force to name it all the same"));
+      absl::StrCat(status.message(), ", or use --force to write it anyway"));
 }
 
 // Fills in `feed` and checks it with the agent. With --force it does not ask the agent.
@@ -59,7 +59,8 @@ int FillFeed(const ClientFlags& flags, const LibvirtOptions& options, Feed* feed
   const absl::StatusOr<v1::GetStatusResponse> agent = AskAgent(flags);
   if (!agent.ok()) {
     const int status = FailAgent(agent.status());
-    std::cerr << "  --force names the class without asking: for a domain of another host\n";
+    std::cerr
+        << "  --force writes the class without asking the agent: for a domain of another host\n";
     return status;
   }
   if (const absl::Status usable = CheckClass(*agent, feed->pool_class); !usable.ok()) {
@@ -86,7 +87,7 @@ void PrintReport(const std::string& domain, const LibvirtOptions& options,
   PrintList(absl::StrCat(domain, ", definition:"), report.defined);
   PrintList(absl::StrCat(domain, ", running:"), report.running);
   if (report.defined.empty() && report.running.empty()) {
-    std::cout << domain << " is as asked for; nothing had to be changed\n";
+    std::cout << domain << " is already as you asked; nothing had to be changed\n";
   }
   for (const std::string& remark : report.remarks) std::cout << "note: " << remark << "\n";
 }
@@ -285,7 +286,7 @@ int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool
     agent = AskAgent(flags);
     if (!agent.ok()) {
       const int status = FailAgent(agent.status());
-      std::cerr << "  --force looks at the XML alone: for domains of another host\n";
+      std::cerr << "  --force checks the XML only: for domains of another host\n";
       return status;
     }
   }

@@ -158,7 +158,8 @@ int RunRecord(const ClientFlags& flags, const RecordOptions& options, bool json)
     });
   }
   if (!written.ok()) return Fail(written);
-  if (interrupt.Raised()) return Fail(absl::CancelledError("record: interrupted, nothing is kept"));
+  if (interrupt.Raised())
+    return Fail(absl::CancelledError("record: interrupted; no file was written"));
   if (!recorded.ok()) return FailServer(recorded);
   if (done != whole) {
     return Fail(absl::DataLossError(

@@ -87,7 +87,8 @@ void AddConnection(CLI::App& app, ClientFlags& flags) {
   app.add_option("--server", flags.server, "HOST:PORT of entropyd");
   app.add_option("--cert", flags.cert, "certificate, PEM");
   app.add_option("--key", flags.key, "its key, PEM");
-  app.add_option("--ca", flags.ca, "PEM bundle that signs the server");
+  app.add_option("--ca", flags.ca,
+                 "PEM bundle of authorities that may sign the server's certificate");
   app.add_option("--server-name", flags.server_name, "name expected in the server's certificate");
   app.add_option("--control", flags.control, "the agent's control socket");
 }
@@ -107,7 +108,7 @@ void AddGet(CLI::App& app, Arguments& args) {
   auto* base64 = get->add_flag("--base64", args.base64, "base64, one line");
   hex->excludes(raw)->excludes(base64);
   raw->excludes(base64);
-  get->add_flag("--force", args.get.force, "raw bytes even to a terminal");
+  get->add_flag("--force", args.get.force, "write raw bytes to a terminal, too");
   get->callback([&args] {
     args.run = [&args] {
       args.get.bytes = Number(args.get_bytes);
@@ -129,7 +130,7 @@ void AddClassChanges(CLI::App& classes, Arguments& args) {
       "the server has a state_dir the change outlives a restart, until `classes reset`.");
   set->add_option("CLASS", args.class_change.pool_class, "POOL/CLASS")->required();
   set->add_option("FIGURE", args.class_change.figures, "KEY=VALUE, one or more")->required();
-  set->add_flag("--dry-run", args.class_change.dry_run, "only check");
+  set->add_flag("--dry-run", args.class_change.dry_run, "check the change, and change nothing");
   set->callback([&args] {
     args.run = [&args] { return RunClassesSet(args.connection, args.class_change, args.json()); };
   });
@@ -138,22 +139,23 @@ void AddClassChanges(CLI::App& classes, Arguments& args) {
   reset->callback([&args] {
     args.run = [&args] { return RunClassesReset(args.connection, args.class_change, args.json()); };
   });
-  CLI::App* diff =
-      classes.add_subcommand("diff", "What is not as server.yaml says, since when and by whom");
+  CLI::App* diff = classes.add_subcommand(
+      "diff", "Show what differs from server.yaml, since when, and who changed it");
   diff->callback(
       [&args] { args.run = [&args] { return RunClassesDiff(args.connection, args.json()); }; });
 }
 
 void AddClasses(CLI::App& app, Arguments& args) {
-  CLI::App* classes = app.add_subcommand("classes", "The class tree: rates, ceilings, who waits");
+  CLI::App* classes =
+      app.add_subcommand("classes", "Show the class tree: rates, ceilings, and who waits");
   classes->require_subcommand(0, 1);
   classes->add_option("--pool", args.classes.pool, "only this pool");
   classes
       ->add_option("--seconds", args.classes.seconds,
-                   "over which ACTUAL is measured, for the table (default 1; 0 = without it)")
+                   "measure the column ACTUAL for so long (default 1; 0 = leave the column out)")
       ->check(CLI::Range(0.0, 3600.0));
-  CLI::App* simulate =
-      classes->add_subcommand("simulate", "What a class tree would give to whom, without a server");
+  CLI::App* simulate = classes->add_subcommand(
+      "simulate", "Show what a class tree would give to whom; needs no server");
   simulate->footer(
       "\n  entropyctl classes simulate plan.json\n"
       "  echo '{\"capacity\": 100, \"load\": {\"www\": 90, \"bulk\": null},\n"
@@ -179,7 +181,7 @@ void AddClasses(CLI::App& app, Arguments& args) {
 
 void AddSources(CLI::App& app, Arguments& args) {
   CLI::App* sources =
-      app.add_subcommand("sources", "The server's hardware generators and their health");
+      app.add_subcommand("sources", "Show the server's hardware generators and their health");
   sources->require_subcommand(0, 1);
   sources->footer(
       "\n  entropyctl sources test hwrng          start-up tests, now\n"
@@ -200,11 +202,12 @@ void AddSources(CLI::App& app, Arguments& args) {
       return RunSource(args.connection, args.record.source, action, args.json());
     };
   };
-  one("show", "One source and the states it went through; exit 3 when it is not healthy",
+  one("show", "Show one source and the states it went through; exit 3 when it is not healthy",
       act(SourceAction::kShow));
-  one("test", "Run its start-up tests again, and wait; exit 3 when it is not healthy then",
+  one("test", "Run its start-up tests again, and wait; exit 3 when it is not healthy afterwards",
       act(SourceAction::kTest));
-  one("reset", "Forget its alarms, end its being latched, and test it", act(SourceAction::kReset));
+  one("reset", "Forget its alarms, put it back into use if it is latched, and test it",
+      act(SourceAction::kReset));
   CLI::App* record =
       one("record", "Write raw samples to a file, for an assessment after SP 800-90B",
           [&args] { return RunRecord(args.connection, args.record, args.json()); });
@@ -223,7 +226,8 @@ void AddSources(CLI::App& app, Arguments& args) {
 }
 
 void AddGuests(CLI::App& app, Arguments& args) {
-  CLI::App* guests = app.add_subcommand("guests", "Guests of this host's agent, and their sockets");
+  CLI::App* guests = app.add_subcommand(
+      "guests", "Show the guests of this host's agent; make and remove their sockets");
   guests->footer(
       "\n  entropyctl guests                                    who is connected\n"
       "  entropyctl guests add web --class default/gold       a socket for one guest; prints the\n"
@@ -235,15 +239,15 @@ void AddGuests(CLI::App& app, Arguments& args) {
     args.run = [&args] { return RunGuests(args.connection, args.json()); };
   });
   CLI::App* add =
-      guests->add_subcommand("add", "Make a socket for one guest, which stays until it is removed");
+      guests->add_subcommand("add", "Make a socket for one guest; it stays until you remove it");
   add->add_option("name", args.guest_socket.name, "what the guest is called")->required();
   add->add_option("--class", args.connection.pool_class,
-                  "POOL/CLASS, one of the agent's (default: its first listener's)");
+                  "POOL/CLASS, one of the agent's (default: the class of its first listener)");
   add->add_option("--path", args.guest_socket.path,
                   "the socket (default: guest/NAME.sock beside the control socket)");
   add->add_option("--mode", args.guest_socket.mode, "octal file mode (default 0660)");
   add->add_option("--group", args.guest_socket.group,
-                  "the socket's group (default: its first listener's)");
+                  "the socket's group (default: the group of its first listener)");
   add->callback([&args] {
     args.run = [&args] {
       return RunGuestsAdd(args.connection, args.connection.pool_class, args.guest_socket,
@@ -265,37 +269,42 @@ void AddTables(CLI::App& app, Arguments& args) {
     command->callback([&args, run] { args.run = run; });
     return command;
   };
-  table("status", "Server and agent at a glance; exit 3 when unhealthy, 69 when out of reach",
+  table("status",
+        "Show server and agent at a glance; exit 3 when unhealthy, 69 when nobody answers",
         [&args] { return RunStatus(args.connection, args.json()); });
   AddSources(app, args);
   table("self-test", "Run the server's self-tests now",
         [&args] { return RunSelfTest(args.connection, args.json()); });
-  table("pools", "The server's pools", [&args] { return RunPools(args.connection, args.json()); });
+  table("pools", "Show the server's pools",
+        [&args] { return RunPools(args.connection, args.json()); });
   AddClasses(app, args);
-  table("agents", "Host agents attached to the server",
+  table("agents", "Show the agents that are attached to the server",
         [&args] { return RunAgents(args.connection, args.json()); });
   AddGuests(app, args);
 
-  CLI::App* top = table("top", "Classes and guests of this host's agent by rate, live",
-                        [&args] { return RunTop(args.connection, args.top, args.json()); });
-  top->footer("\nRates are averages over some seconds. JSON is one object a line.");
+  CLI::App* top =
+      table("top", "Show classes and guests of this host's agent by rate, again and again",
+            [&args] { return RunTop(args.connection, args.top, args.json()); });
+  top->footer("\nRates are averages over some seconds. JSON: one object on each line.");
   top->add_flag("--once", args.top.once, "print once and end");
   top->add_option("--interval", args.top.seconds, "seconds between two looks (default 2)")
       ->check(CLI::Range(0.1, 3600.0));
 
-  CLI::App* agent = app.add_subcommand("agent", "This host's agent");
+  CLI::App* agent = app.add_subcommand("agent", "Upgrade or reload this host's agent");
   agent->require_subcommand(1);
   CLI::App* upgrade = agent->add_subcommand(
       "upgrade",
-      "Start its program anew, which takes over every guest without closing a connection");
+      "Start the agent's program again; the new process takes over every guest and closes no "
+      "connection");
   upgrade->callback(
       [&args] { args.run = [&args] { return RunAgentUpgrade(args.connection, args.json()); }; });
   CLI::App* reload = agent->add_subcommand(
-      "reload", "Take its configuration anew, without closing a guest's connection, or refuse it");
+      "reload",
+      "Have the agent take its changed configuration, or refuse it; no guest's connection closes");
   reload->callback(
       [&args] { args.run = [&args] { return RunAgentReload(args.connection, args.json()); }; });
 
-  CLI::App* drain = table("drain", "Send agents elsewhere, before maintenance",
+  CLI::App* drain = table("drain", "Send agents to other servers, before maintenance",
                           [&args] { return RunDrain(args.connection, args.drain, args.json()); });
   drain->footer(
       "\n  entropyctl drain --deadline 60 --reason 'kernel update'\n"
@@ -308,8 +317,7 @@ void AddTables(CLI::App& app, Arguments& args) {
 }
 
 void AddPki(CLI::App& app, Arguments& args) {
-  CLI::App* pki =
-      app.add_subcommand("pki", "A small certificate authority, for people who have none");
+  CLI::App* pki = app.add_subcommand("pki", "Run a small certificate authority, if you have none");
   pki->require_subcommand(1);
   pki->footer(
       "\n  entropyctl pki init --dir ca --name dc1\n"
@@ -333,7 +341,8 @@ void AddPki(CLI::App& app, Arguments& args) {
   issue->add_option("--spiffe", args.pki.spiffe, "identity: spiffe://DOMAIN/PATH");
   issue->add_option("--dns", args.pki.dns, "DNS name; may be given several times");
   issue->add_option("--ip", args.pki.ip, "address; may be given several times");
-  issue->add_option("--out", args.pki.out, "directory for both files (default: the authority's)");
+  issue->add_option("--out", args.pki.out,
+                    "directory for both files (default: the directory of the authority)");
   issue->add_option("--days", args.pki.days, "validity in days");
   CLI::App* revoke = command("revoke", "Revoke a certificate: writes crl.pem anew",
                              [&args] { return RunPkiRevoke(args.pki, args.json()); });
@@ -350,16 +359,18 @@ void AddKernel(CLI::App* command, std::string* kernel, std::string* accel) {
 
 void AddDemo(CLI::App& app, Arguments& args) {
   CLI::App* demo = app.add_subcommand(
-      "demo", "A whole entropyd on this machine: CA, server, agent, one EGD socket");
+      "demo", "Run all of entropyd on this machine: CA, server, agent, one EGD socket");
   demo->footer(
       "\n  entropyctl demo                        until Ctrl-C\n"
       "  entropyctl demo --guest --seconds 60   boots a guest with and without the device\n"
-      "\nEverything lives in one directory that goes away at the end.");
+      "\nAll files are in one directory, which the demo removes at the end.");
   demo->add_option("--dir", args.demo.dir, "directory to use (default: a new one under /tmp)");
-  demo->add_option("--seconds", args.demo.seconds, "end after so many; 0 = when interrupted")
+  demo->add_option("--seconds", args.demo.seconds,
+                   "end after so many seconds; 0 = only when interrupted")
       ->check(CLI::Range(0.0, 1e7));
   demo->add_flag("--guest", args.demo.guest, "boot a QEMU guest with virtio-rng and one without");
-  demo->add_option("--guest-bytes", args.demo_guest_bytes, "what the guest reads (default 256KiB)")
+  demo->add_option("--guest-bytes", args.demo_guest_bytes,
+                   "how much the guest reads (default 256KiB)")
       ->transform(SizeText(kMostGuest));
   AddKernel(demo, &args.demo.kernel, &args.demo.accel);
   demo->callback([&args] {
@@ -396,7 +407,7 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
 
 void AddLibvirtChanges(CLI::App& libvirt, Arguments& args) {
   LibvirtOptions& options = args.libvirt;
-  CLI::App* set = libvirt.add_subcommand("set", "Have a domain fed by this host's agent");
+  CLI::App* set = libvirt.add_subcommand("set", "Have this host's agent feed a domain");
   set->footer(
       "\n  entropyctl libvirt set web1 --class default/gold --dry-run\n"
       "  entropyctl libvirt set web1 --class default/gold --live\n"
@@ -407,43 +418,45 @@ void AddLibvirtChanges(CLI::App& libvirt, Arguments& args) {
       "class.");
   set->add_option("DOMAIN", options.domain, "name, UUID or id")->required();
   set->add_option("--class", args.connection.pool_class, "POOL/CLASS")->required();
-  set->add_flag("--only", options.only, "take the domain's other generators away");
-  set->add_flag("--force", options.force, "do not ask the agent, it is not on this host");
+  set->add_flag("--only", options.only, "remove the domain's other generators");
+  set->add_flag("--force", options.force, "do not ask the agent: it is not on this host");
   set->callback([&args] {
     args.run = [&args] { return RunLibvirtSet(args.connection, args.libvirt, args.json()); };
   });
-  CLI::App* remove = libvirt.add_subcommand("remove", "Take class and device out of a domain");
+  CLI::App* remove = libvirt.add_subcommand("remove", "Remove class and device from a domain");
   remove->add_option("DOMAIN", options.domain, "name, UUID or id")->required();
   remove->callback(
       [&args] { args.run = [&args] { return RunLibvirtRemove(args.libvirt, args.json()); }; });
   for (CLI::App* command : {set, remove}) {
-    command->add_flag("--live", options.live, "the running domain, too: hot-plug or hot-unplug");
-    command->add_flag("--dry-run", options.dry_run, "only show what would be changed");
+    command->add_flag("--live", options.live,
+                      "change the running domain, too: hot-plug or hot-unplug");
+    command->add_flag("--dry-run", options.dry_run,
+                      "show what would be changed, and change nothing");
   }
 }
 
 void AddLibvirt(CLI::App& app, Arguments& args) {
   LibvirtOptions& options = args.libvirt;
   CLI::App* libvirt =
-      app.add_subcommand("libvirt", "Domains of libvirt that this host's agent feeds");
+      app.add_subcommand("libvirt", "Have this host's agent feed domains of libvirt");
   libvirt->require_subcommand(1);
   libvirt->add_option("--connect", options.connect, "libvirt's URI (default: virsh's)");
   libvirt->add_option("--socket", options.socket,
                       "the agent's EGD socket (default: /run/entropyd/egd.sock)");
   AddLibvirtChanges(*libvirt, args);
-  CLI::App* show = libvirt->add_subcommand("show", "Classes and generators of domains");
+  CLI::App* show = libvirt->add_subcommand("show", "Show classes and generators of domains");
   show->add_option("DOMAIN", options.domains, "(default: all)");
   show->callback(
       [&args] { args.run = [&args] { return RunLibvirtShow(args.libvirt, args.json()); }; });
-  CLI::App* lint =
-      libvirt->add_subcommand("lint", "What is wrong with domains' generators; exit 1 if anything");
+  CLI::App* lint = libvirt->add_subcommand(
+      "lint", "Show what is wrong with the generators of domains; exit 1 if anything is");
   lint->add_option("DOMAIN", options.domains, "(default: all)");
-  lint->add_flag("--force", options.force, "do not ask the agent, it is not on this host");
+  lint->add_flag("--force", options.force, "do not ask the agent: it is not on this host");
   lint->callback([&args] {
     args.run = [&args] { return RunLibvirtLint(args.connection, args.libvirt, args.json()); };
   });
   CLI::App* convert = libvirt->add_subcommand(
-      "convert", "Domain XML with <backend model='pool' …/> in, XML that libvirt takes out");
+      "convert", "Read domain XML with <backend model='pool' …/>, write XML that libvirt takes");
   convert->footer("\n  entropyctl libvirt convert web1.xml | virsh define /dev/stdin");
   options.file = "-";
   convert->add_option("FILE", options.file, "(default: the standard input)");

@@ -78,7 +78,8 @@ absl::Status DemoGuest::Verdict() const {
         absl::StrCat("guest: read ", report.bytes, " of ", bytes_, " bytes from /dev/hwrng"));
   }
   if (!report.crng_seconds.has_value()) {
-    return absl::InternalError("guest: its kernel was not seeded although it had the device");
+    return absl::InternalError(
+        "guest: its kernel was not seeded, although the guest had the device");
   }
   if (!without_.has_value()) return absl::CancelledError("guest: interrupted");
   return without_->status();

@@ -86,7 +86,7 @@ absl::StatusOr<GuestReport> BootOnce(const GuestBoot& boot, bool kvm, const Scra
     if (kvm && !report.init_seconds.has_value() && passed > kKvmSilence) {
       return Failure(
           absl::StatusCode::kUnavailable,
-          absl::StrCat("nothing from a guest under KVM for ", absl::FormatDuration(kKvmSilence)),
+          absl::StrCat("a guest under KVM said nothing for ", absl::FormatDuration(kKvmSilence)),
           dir);
     }
     if (passed > boot.limit) {

@@ -114,7 +114,7 @@ void HandleOthers(const XmlDocument& document, const XmlElement* fed, bool remov
     } else {
       edit->remarks.push_back(
           absl::StrCat("another <rng> stays (", DescribeRng(rng),
-                       "); the guest reads the one that it likes best. --only removes it"));
+                       "); the guest chooses which one it reads. --only removes the other"));
     }
   }
 }

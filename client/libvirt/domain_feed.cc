@@ -19,7 +19,7 @@ constexpr int kRests = 50;
 absl::Status CheckState(const std::string& domain, const LibvirtState& state, bool live) {
   if (live && !state.running) {
     return absl::FailedPreconditionError(absl::StrCat(
-        domain, " does not run; leave --live away: its next start uses the definition"));
+        domain, " does not run; leave out --live: its next start uses the definition"));
   }
   if (!live && !state.persistent) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -44,7 +44,7 @@ absl::Status EditDefinition(LibvirtHost& host, const std::string& domain, bool d
   if (!again.ok()) return again.status();
   if (*again != *xml) {
     return absl::AbortedError(absl::StrCat(
-        domain, ": somebody else changes its definition; nothing was done, try again"));
+        domain, ": somebody else is changing its definition; nothing was done, try again"));
   }
   return host.Define(edited->xml);
 }
@@ -56,8 +56,8 @@ absl::Status BesideDefinition(const absl::Status& status, const FeedReport& repo
   return absl::Status(
       status.code(),
       absl::StrCat(status.message(), hint,
-                   report.state.persistent ? "\n  the definition is as it should be, and in force "
-                                             "from the domain's next start"
+                   report.state.persistent ? "\n  the definition is right, and is used from "
+                                             "the domain's next start"
                                            : ""));
 }
 
@@ -117,8 +117,9 @@ absl::Status UnfeedRunning(LibvirtHost& host, const std::string& domain, const F
     if (FedRngXmls(*now, options.feed.socket).empty()) break;
     if (i == kRests) {
       return BesideDefinition(
-          absl::DeadlineExceededError(absl::StrCat(
-              domain, ": the guest does not let go of the device; is it still booting, or stuck?")),
+          absl::DeadlineExceededError(absl::StrCat(domain,
+                                                   ": the guest did not release the device; look "
+                                                   "whether it is still booting, or stuck")),
           *report);
     }
     options.rest();
@@ -145,7 +146,7 @@ absl::StatusOr<FeedReport> Change(LibvirtHost& host, const std::string& domain,
   } else if (state->running && !report.defined.empty()) {
     report.remarks.push_back(
         absl::StrCat(domain,
-                     " runs and goes on as it is until it is shut down and started; --live "
+                     " runs, and stays as it is until it is shut down and started; --live "
                      "changes it now"));
   }
   return report;

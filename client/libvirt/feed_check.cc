@@ -54,7 +54,7 @@ class Linter {
     if (rng.backend == "random" || rng.backend == "builtin") {
       return Find("kernel-device",
                   absl::StrCat("an <rng> is fed from the host's kernel (", DescribeRng(rng),
-                               "), past classes, limits and accounts"),
+                               "); classes, limits and accounts do not apply to it"),
                   Set(" --only"));
     }
     if (rng.backend != "egd") return;
@@ -68,7 +68,7 @@ class Linter {
           Set(rng.IsEntropyds() ? "" : " --only"));
     }
     if (++fed_ == 2) {
-      Find("device-twice", "more than one <rng> is fed by the agent; a guest reads one of them",
+      Find("device-twice", "the agent feeds more than one <rng>; a guest reads only one of them",
            absl::StrCat("virsh edit ", domain_));
     }
     LintListener(rng);
@@ -77,14 +77,15 @@ class Linter {
            Set());
     } else if (!rng.reconnects) {
       Find("no-reconnect",
-           "without <reconnect> a restart of the agent leaves the guest without a generator for "
-           "good, and one that does not run keeps it from starting",
+           "without <reconnect> the guest has no generator any more after a restart of the agent, "
+           "and "
+           "it does not start while the agent does not run",
            Set());
     }
     if (rng.has_rate) {
       Find("rate",
-           "a <rate> makes QEMU hold requests back for its whole period, and the agent's class and "
-           "guest_ceil limit the guest already",
+           "a <rate> makes QEMU hold requests back for its whole period; the class and guest_ceil "
+           "limit the guest anyway",
            Set());
     }
   }

@@ -124,7 +124,8 @@ class Virsh final : public LibvirtHost {
           what, "\n  check that libvirtd runs, that you may use it, and the URI of --connect"));
     }
     if (absl::StrContains(words, "failed to get domain")) {
-      return absl::NotFoundError(absl::StrCat(what, "; `virsh list --all` names those that are"));
+      return absl::NotFoundError(
+          absl::StrCat(what, "; `virsh list --all` lists the domains that there are"));
     }
     return absl::InternalError(what);
   }

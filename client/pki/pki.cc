@@ -134,7 +134,7 @@ absl::StatusOr<Authority> LoadAuthority(const std::string& dir) {
   if (absl::IsNotFound(cert_file.status())) {
     return absl::NotFoundError(
         absl::StrCat("read ", cert_path,
-                     ": no authority there; make one with `entropyctl pki init "
+                     ": there is no authority; make one with `entropyctl pki init "
                      "--dir ",
                      dir, "`"));
   }
@@ -276,7 +276,7 @@ absl::Status Init(const std::string& dir, const InitRequest& request, absl::Time
     absl::Status s =
         RefuseIfThere(Join(dir, file),
                       "an authority is never overwritten: choose another directory, or remove "
-                      "this one when nothing trusts it any more");
+                      "this authority when nothing trusts it any more");
     if (!s.ok()) return s;
   }
 
@@ -318,7 +318,7 @@ absl::StatusOr<Issued> Issue(const std::string& dir, const IssueRequest& request
                 .not_after = std::min(now + request.validity, root_ends)};
   for (const std::string& path : {issued.cert_path, issued.key_path}) {
     absl::Status s = RefuseIfThere(
-        path, "to renew, issue into another directory and move both files over together");
+        path, "to renew it, issue into another directory, then move both files here together");
     if (!s.ok()) return s;
   }
 

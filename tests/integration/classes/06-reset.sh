@@ -9,5 +9,5 @@ gets 2000 1000000000
 ctl classes reset
 ctl classes diff | grep -q 'no difference'
 [ "$(drift '[a-z]*')" = 0 ]
-ctl classes reset | grep -q 'nothing was to be reset'
+ctl classes reset | grep -q 'there was nothing to reset'
 stop load
