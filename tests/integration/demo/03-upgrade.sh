@@ -1,17 +1,18 @@
-# The demo goes on when its agent is replaced, twice, and takes the last one with it when it ends.
+# The demo goes on when its agent is replaced, by an upgrade (USR2) and by a reload (HUP), and takes the last
+# one with it when it ends.
 in_session() { pgrep -s "$(pid_of demo)" "$@"; }  # `spawn` gives each program a session of its own
 agent_pid() { in_session -x entropyd-hostag; }
-upgrade() {
+is_replaced_by() {  # SIGNAL
   local before
   before=$(agent_pid)
-  kill -USR2 "$before"
+  kill "-$1" "$before"
   eventually 20 test ! -d "/proc/$before"
   eventually 10 agent_pid
   egd demo/egd.sock read 4096
 }
 agents() { in_session -c -x entropyd-hostag; }
 # A number that rises shows that the demo still hears its agent.
-served() { sed -n 's/.*"delivered_bytes": *\([0-9]*\).*/\1/p' demo.log | tail -n 1; }
+served() { sed -n 's/^{"event":"tick","seconds":[0-9.]*,"delivered_bytes":\([0-9]*\),.*/\1/p' demo.log | tail -n 1; }
 served_grows() {
   local before
   before=$(served)
@@ -25,10 +26,10 @@ rm -f demo.log
 spawn demo "$BIN/entropyctl" demo --dir "$WORK/demo" -o json
 eventually 20 grep -q self_check demo.log
 metrics_answer >/dev/null
-upgrade
+is_replaced_by USR2
 is_running demo || die "the demo ended with its agent's first process: $(tail -n 3 demo.log)"
 served_grows
-upgrade
+is_replaced_by HUP
 is_running demo || die "the demo ended with its agent's second process: $(tail -n 3 demo.log)"
 served_grows
 eventually 5 metrics_answer  # where the demo has said
@@ -45,7 +46,7 @@ tail -n 1 demo.log | grep -q '"ok": *true' || die "the demo says that it failed"
 rm -f demo.log
 spawn demo "$BIN/entropyctl" demo --dir "$WORK/demo" -o json
 eventually 20 grep -q self_check demo.log
-upgrade
+is_replaced_by USR2
 kill -KILL "$(pid_of demo)"
 nothing_is_left() { [ "$(in_session -c)" = 0 ]; }
 eventually 15 nothing_is_left
