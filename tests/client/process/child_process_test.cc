@@ -92,10 +92,12 @@ class FollowedProcessTest : public ChildProcessTest {
  protected:
   // The first process writes its number, starts `successor`, waits until that one has written its
   // own number, and ends.
-  std::string Replaced(const std::string& successor, int status = 0) const {
-    return absl::StrCat("echo $$ >", first_, "; sh -c 'echo $$ >", second_, ".new; mv ", second_,
-                        ".new ", second_, "; ", successor, "' & until [ -s ", second_,
-                        " ]; do :; done; exit ", status);
+  // `first_of_all` is done before the number is written.
+  std::string Replaced(const std::string& successor, int status = 0,
+                       const std::string& first_of_all = ":") const {
+    return absl::StrCat("echo $$ >", first_, "; sh -c '", first_of_all, "; echo $$ >", second_,
+                        ".new; mv ", second_, ".new ", second_, "; ", successor, "' & until [ -s ",
+                        second_, " ]; do :; done; exit ", status);
   }
   std::unique_ptr<ChildProcess> Follow(const std::string& script) {
     return ChildProcess::StartFollowed({"sh", "-c", script}, log_).value();
@@ -112,6 +114,8 @@ class FollowedProcessTest : public ChildProcessTest {
     }
   }
 
+  // For a successor: what ends while the first one lives is the first one's business.
+  const std::string await_the_first_ = "while kill -0 $PPID 2>/dev/null; do :; done; ";
   const std::string first_ = dir_.File("first");
   const std::string second_ = dir_.File("second");
 };
@@ -140,25 +144,25 @@ TEST_F(FollowedProcessTest, ASuccessorsSuccessorIsFollowedToo) {
 }
 
 TEST_F(FollowedProcessTest, TheEndOfTheLastIsWhatIsTold) {
-  auto child = Follow(Replaced("exit 4"));
+  auto child = Follow(Replaced(await_the_first_ + "exit 4"));
   EXPECT_EQ(Ending(*child), "exited with status 4");
   EXPECT_FALSE(child->Succeeded());
 }
 
 TEST_F(FollowedProcessTest, AllWithStatus0IsSuccess) {
-  auto child = Follow(Replaced("exit 0"));
+  auto child = Follow(Replaced(await_the_first_ + "exit 0"));
   EXPECT_EQ(Ending(*child), "exited with status 0");
   EXPECT_TRUE(child->Succeeded());
 }
 
 TEST_F(FollowedProcessTest, AFirstThatFailsHasNoSuccessor) {
-  auto child = Follow(Replaced("trap \"\" TERM; while :; do :; done", 3));
+  auto child = Follow(Replaced("while :; do :; done", 3, "trap \"\" TERM"));
   EXPECT_EQ(Ending(*child), "exited with status 3");
   AwaitTheEnd(Number(second_));
 }
 
 TEST_F(FollowedProcessTest, StopKillsASuccessorThatIgnoresSigterm) {
-  auto child = Follow(Replaced("trap \"\" TERM; while :; do :; done"));
+  auto child = Follow(Replaced("while :; do :; done", 0, "trap \"\" TERM"));
   AwaitTheEnd(Number(first_));
   child->Stop(absl::Milliseconds(20));
   EXPECT_EQ(child->Exited().value(), "killed by signal 9");
