@@ -53,7 +53,7 @@ echo "== packages"
 deploy/install-packages.sh "${purposes[@]}" || { echo "run.sh: FAILED: packages"; exit 1; }
 configure
 
-case $group in quick) chosen=(-L '^quick$') ;; full) chosen=(-LE '^long$') ;; long) chosen=() ;; esac
+case $group in quick) chosen=(-L '^quick$') ;; full) chosen=(-LE '^(long|changed)$') ;; long) chosen=(-LE '^changed$') ;; esac
 if [ ${#wanted[@]} -gt 0 ]; then
   for want in "${wanted[@]}"; do
     cut -d'|' -f1 "$STEPS" | awk -v want="$want" '$0 == want || index($0, want "/") == 1 {hit = 1} END {exit !hit}' ||
@@ -61,7 +61,6 @@ if [ ${#wanted[@]} -gt 0 ]; then
   done
   chosen=(-R "^($(IFS='|'; echo "${wanted[*]}"))(/|\$)")
 fi
-[ $group != quick ] || export ENTROPYD_TIDY=changed
 
 find "$LOGS" -name '*.log' ! -name configure.log -delete
 rm -f "$LOGS/results.xml"

@@ -163,7 +163,7 @@ def main():
         return
     commands = configure(root)
     paths = sorted(commands)
-    if "changed" in sys.argv or os.environ.get("ENTROPYD_TIDY") == "changed":
+    if "changed" in sys.argv:
         changed = changed_files(root)
         if changed is not None:
             paths = list(affected(root, paths, changed))
