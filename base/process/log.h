@@ -58,7 +58,7 @@ class Log {
   using Fields = std::initializer_list<LogField>;
 
   // Writes to `fd`, which must outlive the log.
-  Log(const Clock* clock, int fd = 2) : clock_(clock), fd_(fd) {}
+  explicit Log(const Clock* clock, int fd = 2) : clock_(clock), fd_(fd) {}
   virtual ~Log() = default;
 
   // At first the format is logfmt and the level is info.

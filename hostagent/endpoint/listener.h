@@ -42,8 +42,8 @@ class Listener final : public EventLoop::Handler {
   // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
-  // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then; there is no file.
-  // Errors: INVALID_ARGUMENT (address), of the socket.
+  // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then; there is
+  // no file. Errors: INVALID_ARGUMENT (address), of the socket.
   static absl::StatusOr<std::unique_ptr<Listener>> CreateTcp(const std::string& address,
                                                              EventLoop* loop, Accept accept,
                                                              AcceptFailed failed);

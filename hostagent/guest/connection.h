@@ -81,7 +81,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   ~Connection();
 
   // Until somebody has told who the guest is, it is read from and gets nothing, and its commands
-  // count nowhere; for kHoldNanos at most, then ConnectionHost::unidentified is called. Before Start().
+  // count nowhere; for kHoldNanos at most, then ConnectionHost::unidentified is called. Before
+  // Start().
   static constexpr int64_t kHoldNanos = 200'000'000;
   void Hold();
   void Release();  // serves it; one that is not held: nothing

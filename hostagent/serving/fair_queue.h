@@ -8,7 +8,8 @@
 // who wait already: it goes, at once and out of turn, to guests that begin to wait and have had no
 // more than the others. What they take is charged to them and refilled first.
 //
-// Before both, who has waited for a second and got nothing has 64 bytes (hostagent/serving/guest_floor.h).
+// Before both, who has waited for a second and got nothing has 64 bytes
+// (hostagent/serving/guest_floor.h).
 //
 //   auto id = tree->Add(&guest, now);
 //   if (!tree->ServeAtOnce(id, now)) tree->Touch(id);  // its wants or its pending replies changed

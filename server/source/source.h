@@ -12,8 +12,8 @@
 //   GONE: the device is missing or silent; opened again every second.
 //
 // Bytes are held until the window of every health test has closed over them, and the last ones of a
-// block until no run can have begun in them (HealthMonitor), so that nothing of a block with an alarm
-// in it, and no part of a run, ever reaches a pool. The bytes of start-up tests are dropped.
+// block until no run can have begun in them (HealthMonitor), so that nothing of a block with an
+// alarm in it, and no part of a run, ever reaches a pool. The bytes of start-up tests are dropped.
 //
 // A source may feed several pools; each block goes to one of them, so no two pools share bytes.
 //

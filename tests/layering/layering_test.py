@@ -1,104 +1,242 @@
 #!/usr/bin/env python3
-"""Checks who includes whom.
+"""Checks who includes whom, and that rooms stay small and are described.
 
   layering_test.py ROOT              exit 1 and one line per offence
   layering_test.py ROOT --self-test  copies the tree, injects offences, expects each to be found
+
+The rules are those of CONTRIBUTING.md: the two tables under "Directory layout" say what a folder and a
+room may include, a list says which files may include gRPC. A room is a folder below a top folder. The
+files of a top folder itself put its rooms together and may include all of them.
 """
+import fnmatch
 import os
 import re
 import shutil
 import sys
 import tempfile
 
-# Folder -> folders whose headers it may include. Nobody notices the first edge that points up.
-EDGES = {
-    "proto": set(),
-    "base": {"proto"},
-    "client": {"base", "proto"},
-    "server": {"base", "proto"},
-    "hostagent": {"client", "base", "proto"},
-    "tests": {"proto", "base", "client", "server", "hostagent"},
-}
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]')
 IMPORT = re.compile(r'^\s*import\s+"([^"]+)"')
 GRPC = re.compile(r"^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$")
+SOURCE = (".h", ".cc", ".c", ".proto")
+# Few enough to read the listing aloud; leveldb's largest folder has 44 files.
+MOST_FILE_PAIRS = 25
+
+# --- to be emptied: what still stands against the rules ---------------------------------------------
+# (file, header it includes). One that no longer exists is an offence, too, so that the list only shrinks.
+STANDING = [
+    ("hostagent/handover/handover.h", "hostagent/guest_service.h"),
+    ("hostagent/serving/survival.h", "hostagent/upstream/upstream.h"),
+    ("server/dispatch/class_table.cc", "server/attach/pending_get.h"),
+    ("server/dispatch/class_table.h", "server/attach/session.h"),
+    ("server/dispatch/dispatcher.h", "server/attach/pending_get.h"),
+    ("server/dispatch/dispatcher.h", "server/attach/session.h"),
+    ("server/dispatch/dispatcher.h", "server/attach/session_registry.h"),
+]
+# Top folders whose README does not describe its rooms yet.
+STANDING_READMES = ["base", "client", "hostagent", "server"]
+# ------------------------------------------------------------------------------------------------------
 
 
-def sources(root):
-    for folder in EDGES:
-        for directory, _, names in os.walk(os.path.join(root, folder)):
+class Rules:
+    """What CONTRIBUTING.md says."""
+
+    def __init__(self, root):
+        with open(os.path.join(root, "CONTRIBUTING.md"), encoding="utf-8") as f:
+            text = f.read()
+        layout = section(text, "## Directory layout")
+        # Folder or room, without the slash at its end -> what it may include: folders, files, patterns.
+        self.may_include = {}
+        for line in layout.splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            names = re.findall(r"`([a-z_./]+)/`", cells[0])
+            if line.startswith("|") and len(cells) >= 2 and names:
+                targets = re.findall(r"`([^`]+)`", cells[-1])
+                for name in names:
+                    self.may_include[name] = targets
+        self.tops = [name for name in self.may_include if "/" not in name and name not in ("tests", "deploy")]
+        self.grpc = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.(?:h|cc))`",
+                                   section(text, "### Files that may include gRPC")))
+
+    def allows(self, room, target):
+        """Whether a file in this folder may include this header, by its own folder's row."""
+        return any(target.startswith(entry) if entry.endswith("/") else
+                   fnmatch.fnmatchcase(target, entry) and target.count("/") == entry.count("/")
+                   for entry in self.may_include.get(room, []))
+
+
+def section(text, heading):
+    parts = text.split("\n" + heading + "\n", 1)
+    if len(parts) != 2:
+        sys.exit(f"CONTRIBUTING.md: no section '{heading}'")
+    return re.split(r"\n#{1,%d} " % len(heading.split()[0]), parts[1], maxsplit=1)[0]
+
+
+def sources(root, tops):
+    for top in tops:
+        for directory, _, names in os.walk(os.path.join(root, top)):
             for name in sorted(names):
-                if name.endswith((".h", ".cc", ".c", ".proto")):
-                    yield folder, os.path.join(directory, name)
+                if name.endswith(SOURCE):
+                    yield top, os.path.relpath(os.path.join(directory, name), root)
 
 
-def grpc_adapters(root):
-    """The files that may include gRPC: CONTRIBUTING.md lists them, one `path` a line."""
-    with open(os.path.join(root, "CONTRIBUTING.md"), encoding="utf-8") as f:
-        text = f.read()
-    section = text.split("### Files that may include gRPC", 1)
-    if len(section) != 2:
-        sys.exit("CONTRIBUTING.md: no section 'Files that may include gRPC'")
-    return set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.(?:h|cc))`", section[1].split("\n#", 1)[0]))
+def includes(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            match = INCLUDE.match(line) or (IMPORT.match(line) if path.endswith(".proto") else None)
+            if match:
+                yield number, match.group(1)
 
 
-def offences(root):
-    adapters = grpc_adapters(root)
-    found = []
-    seen_files = 0
-    for folder, path in sources(root):
-        seen_files += 1
-        relative = os.path.relpath(path, root)
-        with open(path, encoding="utf-8") as f:
-            for number, line in enumerate(f, 1):
-                match = INCLUDE.match(line) or (IMPORT.match(line) if path.endswith(".proto") else None)
-                if not match:
-                    continue
-                target = match.group(1)
-                where = f"{relative}:{number}"
-                top = target.split("/", 1)[0]
-                if top in EDGES and top != folder and top not in EDGES[folder]:
-                    found.append(f"{where}: {folder}/ may not include {target}")
-                if target.startswith(".."):
-                    found.append(f"{where}: include from the root, not '{target}'")
-                if GRPC.search(target) and folder != "tests" and relative not in adapters:
-                    found.append(f"{where}: {target}: gRPC is for the adapters that CONTRIBUTING.md lists")
-    if seen_files < 20:
-        found.append(f"{root}: only {seen_files} source files seen; is this the project's root?")
-    for adapter in sorted(adapters):
-        if not os.path.exists(os.path.join(root, adapter)):
-            found.append(f"CONTRIBUTING.md: lists {adapter}, which does not exist")
+def fault_of_edge(rules, top, path, target):
+    """What is wrong with this include, or None."""
+    if target.startswith(".."):
+        return f"include from the root, not '{target}'"
+    if GRPC.search(target) and path not in rules.grpc and top != "tests":
+        return f"{target}: gRPC is for the files that CONTRIBUTING.md lists"
+    other = target.split("/", 1)[0]
+    if other not in rules.tops:
+        return None
+    room, other_room = os.path.dirname(path), os.path.dirname(target)
+    # The row of a room counts; a top folder's own files, and folders without rooms, go by their folder's.
+    if other == top and (room == other_room or room == top or top == "tests"):
+        return None
+    if room not in rules.may_include and room != top and top != "tests":
+        return f"{room}/ has no row in CONTRIBUTING.md"
+    if rules.allows(room if top != "tests" else top, target):
+        return None
+    return f"{room if top != 'tests' else top}/ may not include {target}"
+
+
+def offences(root, standing, standing_readmes):
+    rules = Rules(root)
+    found, seen, pairs = [], set(), {}
+    for top, path in sources(root, rules.tops + ["tests"]):
+        pairs.setdefault(os.path.dirname(path), set()).add(os.path.splitext(path)[0])
+        if top != "tests" and os.path.splitext(path)[0].endswith("_test"):
+            found.append(f"{path}: ends in _test, and is no test")
+        for number, target in includes(root, path):
+            fault = fault_of_edge(rules, top, path, target)
+            if fault and (path, target) in standing:
+                seen.add((path, target))
+            elif fault:
+                found.append(f"{path}:{number}: {fault}")
+    found += [f"{path}: no longer includes {target}; take that out of STANDING"
+              for path, target in standing if (path, target) not in seen]
+    found += [f"{folder}/: {len(stems)} file pairs, more than {MOST_FILE_PAIRS}: another room moved in"
+              for folder, stems in pairs.items() if len(stems) > MOST_FILE_PAIRS]
+    found += undescribed_rooms(root, rules, pairs, standing_readmes)
+    if sum(len(stems) for stems in pairs.values()) < 20:
+        found.append(f"{root}: few source files seen; is this the project's root?")
+    found += [f"CONTRIBUTING.md: lists {path}, which does not exist"
+              for path in sorted(rules.grpc) if not os.path.exists(os.path.join(root, path))]
+    found += [f"CONTRIBUTING.md: has a row for {room}/, which does not exist"
+              for room in rules.may_include if not os.path.isdir(os.path.join(root, room))]
     return found
 
 
+def undescribed_rooms(root, rules, pairs, standing_readmes):
+    """The README of a top folder has a bullet, a heading or a row that names each of its rooms."""
+    found, complete = [], {top: True for top in standing_readmes}
+    for room in sorted(pairs):
+        top, _, inner = room.partition("/")
+        if top not in rules.tops or not inner:
+            continue
+        try:
+            with open(os.path.join(root, top, "README.md"), encoding="utf-8") as f:
+                text = f.read()
+        except FileNotFoundError:
+            text = ""
+        if re.search(rf"^\s*(?:[*-]|#+|\|).*`{room}/`", text, re.M):
+            continue
+        complete[top] = False
+        if top not in standing_readmes:
+            found.append(f"{top}/README.md: says nothing of `{room}/`")
+    return found + [f"{top}/README.md: names every room; take it out of STANDING_READMES"
+                    for top in standing_readmes if complete[top]]
+
+
+# (new file, its line, what must be said): arrows that must never be. They are written here once more, so
+# that nobody allows one by a stroke in the table.
 INJECTIONS = [
-    ("base/process/clock.h", '#include "server/pool/pool.h"', "base/ may not include server/pool/pool.h"),
-    ("base/wire/egd.cc", '#include "client/entropy_stream.h"', "base/ may not include client/"),
-    ("client/entropy_stream.h", '#include "hostagent/upstream/upstream.h"', "client/ may not include hostagent/"),
-    ("server/pool/pool.h", '#include "client/entropy_stream.h"', "server/ may not include client/"),
-    ("hostagent/serving/class_buffer.h", '#include "server/pool/pool.h"', "hostagent/ may not include server/"),
-    ("base/process/fd.h", '#include "grpcpp/grpcpp.h"', "gRPC is for the adapters"),
-    ("proto/entropy.proto", 'import "server/pool.proto";', "proto/ may not include server/"),
+    # between top folders
+    ("base/process", '#include "server/pool/pool.h"', "may not include server/pool/pool.h"),
+    ("base/wire", '#include "client/entropy_stream.h"', "may not include client/"),
+    ("client", '#include "hostagent/upstream/upstream.h"', "may not include hostagent/"),
+    ("server/pool", '#include "client/entropy_stream.h"', "may not include client/"),
+    ("hostagent/serving", '#include "server/pool/pool.h"', "may not include server/"),
+    ("base/process", '#include "grpcpp/grpcpp.h"', "gRPC is for the files"),
+    ("base/process", '#include "../config/units.h"', "include from the root"),
+    # within base/ and client/
+    ("base/class_tree", '#include "base/process/clock.h"', "may not include base/process/"),
+    ("base/class_tree", '#include "base/config/units.h"', "may not include base/config/"),
+    ("client", '#include "client/ctl/table.h"', None),
+    ("client/process", '#include "client/ctl/table.h"', "may not include client/ctl/"),
+    # within server/
+    ("server/source", '#include "server/pool/pool.h"', "may not include server/pool/"),
+    ("server/source", '#include "server/dispatch/mailbox.h"', "may not include server/dispatch/"),
+    ("server/pool", '#include "server/dispatch/mailbox.h"', "may not include server/dispatch/"),
+    ("server/dispatch", '#include "server/attach/session.h"', "may not include server/attach/"),
+    ("server/dispatch", '#include "server/rpc/attach_service.h"', "may not include server/rpc/"),
+    ("server/dispatch", '#include "server/access/gate.h"', "may not include server/access/"),
+    ("server/attach", '#include "server/rpc/attach_service.h"', "may not include server/rpc/"),
+    ("server/health", '#include "server/source/source.h"', "may not include server/source/"),
+    ("server/dispatch", "#include <grpcpp/grpcpp.h>", "gRPC is for the files"),
+    ("server/pool", '#include "server/server.h"', "may not include server/server.h"),
+    # within hostagent/
+    ("hostagent/serving", '#include "hostagent/guest/connection.h"', "may not include hostagent/guest/"),
+    ("hostagent/serving", '#include "hostagent/endpoint/peer.h"', "may not include hostagent/endpoint/"),
+    ("hostagent/serving", '#include "hostagent/upstream/upstream.h"', "may not include hostagent/upstream/"),
+    ("hostagent/serving", '#include "hostagent/identity/guest_identity.h"',
+     "may not include hostagent/identity/"),
+    ("hostagent/upstream", '#include "hostagent/guest/connection.h"', "may not include hostagent/guest/"),
+    ("hostagent/upstream", '#include "hostagent/endpoint/peer.h"', "may not include hostagent/endpoint/"),
+    ("hostagent/upstream", '#include "hostagent/agent.h"', "may not include hostagent/agent.h"),
+    ("hostagent/identity", '#include "hostagent/guest/connection.h"', "may not include hostagent/guest/"),
+    ("hostagent/guest", '#include "hostagent/handover/successor.h"', "may not include hostagent/handover/"),
+    ("hostagent/serving", '#include "hostagent/handover/successor.h"',
+     "may not include hostagent/handover/"),
+    ("hostagent/endpoint", '#include "hostagent/control/control_server.h"',
+     "may not include hostagent/control/"),
+    ("hostagent/handover", '#include "hostagent/control/control_server.h"',
+     "may not include hostagent/control/"),
+    ("hostagent/upstream", '#include "client/ctl/table.h"', "may not include client/ctl/"),
+    ("hostagent", '#include "client/pki/pki.h"', "may not include client/pki/"),
+    ("hostagent/guest", "#include <grpcpp/grpcpp.h>", "gRPC is for the files"),
+    ("server/new_room", '#include "base/process/clock.h"', "has no row in CONTRIBUTING.md"),
 ]
 
 
 def self_test(root):
+    rules = Rules(root)
     with tempfile.TemporaryDirectory() as copy:
-        for folder in EDGES:
+        for folder in rules.tops + ["tests", "deploy"]:
             shutil.copytree(os.path.join(root, folder), os.path.join(copy, folder))
         shutil.copy(os.path.join(root, "CONTRIBUTING.md"), copy)
-        for path, line, expected in INJECTIONS:
+
+        def expect(what, said, path, text, standing=STANDING, readmes=STANDING_READMES):
             target = os.path.join(copy, path)
-            with open(target, encoding="utf-8") as f:
-                original = f.read()
-            with open(target, "a", encoding="utf-8") as f:
-                f.write("\n" + line + "\n")
-            found = [o for o in offences(copy) if expected in o and o.startswith(path)]
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "w", encoding="utf-8") as f:
-                f.write(original)
-            if not found:
-                sys.exit(f"layering_test: injected {line!r} into {path}: not found")
-    print(f"layering_test: {len(INJECTIONS)} injected offences found")
+                f.write(text + "\n")
+            found = offences(copy, standing, readmes)
+            os.remove(target)
+            hits = [o for o in found if said is not None and said in o]
+            if (said is None and any(o.startswith(path) for o in found)) or (said is not None and not hits):
+                sys.exit(f"layering_test: {what}: expected {said!r}, found {found}")
+
+        for room, line, said in INJECTIONS:
+            expect(f"injected {line!r} into {room}/", said, f"{room}/injected.h", line)
+        expect("an import", "proto/ may not include server/", "proto/injected.proto", 'import "server/x.proto";')
+        expect("a product file", "ends in _test", "server/health/injected_test.h", "")
+        expect("a standing edge that is gone", "take that out of STANDING", "base/config/injected.h", "",
+               STANDING + [("base/config/injected.h", "server/server.h")])
+        expect("a room that no README names", "says nothing of `server/new_room/`", "server/new_room/x.h", "",
+               STANDING, [])
+        for number in range(MOST_FILE_PAIRS + 1):
+            open(os.path.join(copy, f"server/access/injected{number}.h"), "w", encoding="utf-8").close()
+        expect("too large a room", "server/access/: ", "server/access/injected.h", "")
+    print(f"layering_test: {len(INJECTIONS) + 5} injected offences found")
 
 
 def main():
@@ -106,12 +244,13 @@ def main():
     if "--self-test" in sys.argv:
         self_test(root)
         return
-    found = offences(root)
+    found = offences(root, STANDING, STANDING_READMES)
     for offence in found:
         print(offence)
     if found:
         sys.exit(1)
-    print("layering_test: every include points down")
+    standing = f"; {len(STANDING)} includes still to be mended" if STANDING else ""
+    print(f"layering_test: every include points down{standing}")
 
 
 main()

@@ -27,7 +27,9 @@ for entry in json.load(open(f"{build}/compile_commands.json")):
             words = shlex.split(entry["command"])
             words[words.index("-o") + 1] = f"{work}/{name}.o"
             words[-1] = f"{work}/server/driver/{name}.cc"
-            print(f"cd {build} &&", shlex.join([words[0], f"-I{work}"] + words[1:]))
+            # Before all other folders of headers; in front of them are the compiler and perhaps a compiler cache.
+            first = next(i for i, word in enumerate(words) if word.startswith(("-D", "-I", "-isystem")))
+            print(f"cd {build} &&", shlex.join(words[:first] + [f"-I{work}"] + words[first:]))
 PY
 [ "$(wc -l <"$WORK/compile.sh")" = 2 ] || die "the release build does not say how registry.cc is compiled"
 bash -e "$WORK/compile.sh"
