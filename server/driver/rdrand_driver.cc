@@ -38,7 +38,7 @@ __attribute__((target("rdrnd"))) bool DrawOnce(uint64_t* word) {
 
 }  // namespace
 
-RdrandDriver::PendingGet RdrandDriver::ProcessorDraw() {
+RdrandDriver::Draw RdrandDriver::ProcessorDraw() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_RDRND) != 0) return DrawOnce;

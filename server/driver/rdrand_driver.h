@@ -16,21 +16,21 @@ class RdrandDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
 
   // One 64-bit get; false = the processor had none (carry flag clear).
-  using PendingGet = bool (*)(uint64_t* word);
+  using Draw = bool (*)(uint64_t* word);
   // `get` nullptr = this processor has no RDRAND.
-  explicit RdrandDriver(PendingGet get) : get_(get) {}
+  explicit RdrandDriver(Draw get) : get_(get) {}
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
   void Close() override {}
 
   // This processor's RDRAND, or nullptr.
-  static PendingGet ProcessorDraw();
+  static Draw ProcessorDraw();
 
  private:
   bool DrawWithRetries(uint64_t* word) const;
 
-  const PendingGet get_;
+  const Draw get_;
 };
 
 }  // namespace entropyd

@@ -63,7 +63,7 @@ bool KernelTrustsRdseed(const std::string& cpuinfo) {
 
 }  // namespace
 
-RdseedDriver::PendingGet RdseedDriver::ProcessorDraw() {
+RdseedDriver::Draw RdseedDriver::ProcessorDraw() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_RDSEED) != 0) return DrawOnce;
@@ -86,7 +86,7 @@ std::unique_ptr<SourceDriver> RdseedDriver::Create(const config::v1::SourceConfi
   return std::make_unique<RdseedDriver>(ProcessorDraw(), kCpuinfo);
 }
 
-RdseedDriver::RdseedDriver(PendingGet get, std::string cpuinfo)
+RdseedDriver::RdseedDriver(Draw get, std::string cpuinfo)
     : get_(get), cpuinfo_(std::move(cpuinfo)) {}
 
 bool RdseedDriver::DrawWithRetries(uint64_t* word) const {
