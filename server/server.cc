@@ -245,8 +245,8 @@ absl::Status Server::Impl::Ready() const {
   std::vector<std::string> reasons;
   for (const Pool* pool : supply->pools()) {
     const PoolState state = pool->State();
-    if (state.ready) return absl::OkStatus();
-    reasons.push_back(absl::StrCat(pool->name(), ": ", state.reason));
+    if (state.ready()) return absl::OkStatus();
+    reasons.push_back(absl::StrCat(pool->name(), ": ", state.Text()));
   }
   return absl::UnavailableError(absl::StrCat("no pool is ready: ", absl::StrJoin(reasons, "; ")));
 }

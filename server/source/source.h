@@ -40,20 +40,9 @@
 #include "server/driver/source_driver.h"
 #include "server/health/health_monitor.h"
 #include "server/source/sample_recording.h"
+#include "server/source/source_sink.h"
 
 namespace entropyd {
-
-// A pool, as its sources see it. Every call comes from a source's thread.
-class SourceSink {
- public:
-  virtual ~SourceSink() = default;
-  // Whether the member's bytes are needed now: the source reads at its full rate then.
-  virtual bool Wants(int member) = 0;
-  // Takes samples that passed the tests; returns the min-entropy credited, in bits.
-  virtual double Add(int member, absl::Span<const uint8_t> samples) = 0;
-  // QUARANTINED and LATCHED: what the member gave and is not delivered yet must be dropped.
-  virtual void SetSourceState(int member, v1::SourceState state) = 0;
-};
 
 // A source as configured, with the driver's defaults filled in.
 struct SourceSpec {
