@@ -366,7 +366,7 @@ TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
   EXPECT_THAT(source.history(1).reason(), HasSubstr("rct"));
   EXPECT_GE(source.history(1).unix_seconds(), source.history(0).unix_seconds());
   device_.byte_at = nullptr;
-  for (int i = 0; i < Source::kHistory / 2; ++i) {  // it vanishes, is tested, is healthy
+  for (int i = 0; i < SourceStatus::kHistory / 2; ++i) {  // it vanishes, is tested, is healthy
     device_.read = absl::UnavailableError("read /dev/fake: No such device");
     source_->Test(true, [](auto) {});
     RunFor(absl::Milliseconds(20));
@@ -374,9 +374,9 @@ TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
     RunFor(absl::Milliseconds(1020));
   }
   source = source_->Snapshot();
-  EXPECT_EQ(source.history_size(), Source::kHistory);
+  EXPECT_EQ(source.history_size(), SourceStatus::kHistory);
   EXPECT_EQ(source.history(0).reason().find("rct"), std::string::npos) << "the oldest go";
-  EXPECT_EQ(source.history(Source::kHistory - 1).state(), v1::SOURCE_STATE_HEALTHY);
+  EXPECT_EQ(source.history(SourceStatus::kHistory - 1).state(), v1::SOURCE_STATE_HEALTHY);
 }
 
 TEST_F(SourceTest, SnapshotTellsTheRate) {
