@@ -94,7 +94,8 @@ void Tune(grpc::ServerBuilder* builder) {
 
 absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
                                              const Clock& clock) {
-  const absl::Status supply = Supply::Check(config, locations);
+  std::vector<std::string> warnings;
+  const absl::Status supply = Supply::Check(config, locations, &warnings);
   if (!supply.ok()) return supply;
   for (int i = 0; i < config.pools_size(); ++i) {
     const absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
@@ -112,8 +113,8 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
     if (!kept.ok()) return kept.status();
     class_state = *std::move(kept);
   }
-  return ServerPlan{std::move(config), std::move(locations), *std::move(policy),
-                    *std::move(material), std::move(class_state)};
+  return ServerPlan{std::move(config),    std::move(locations),   *std::move(policy),
+                    *std::move(material), std::move(class_state), std::move(warnings)};
 }
 
 // Members stand in the order of construction; Stop() undoes it.

@@ -46,18 +46,21 @@ RdrandDriver::Draw RdrandDriver::ProcessorDraw() {
   return nullptr;
 }
 
-SourceClaims RdrandDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity RdrandDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "cpu";
   claims.min_entropy = 256.0 / 65536;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = kRootCpu;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> RdrandDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> RdrandDriver::Create(const config::v1::SourceConfig&,
+                                                   const SourceIdentity&) {
   return std::make_unique<RdrandDriver>(ProcessorDraw());
 }
 

@@ -71,18 +71,21 @@ RdseedDriver::Draw RdseedDriver::ProcessorDraw() {
   return nullptr;
 }
 
-SourceClaims RdseedDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity RdseedDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "cpu";
   claims.min_entropy = 4;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = kRootCpu;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> RdseedDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> RdseedDriver::Create(const config::v1::SourceConfig&,
+                                                   const SourceIdentity&) {
   return std::make_unique<RdseedDriver>(ProcessorDraw(), kCpuinfo);
 }
 

@@ -18,8 +18,9 @@ namespace entropyd {
 
 class RdseedDriver final : public SourceDriver {
  public:
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // One try at a 64-bit word; false = the processor had none (carry flag clear).
   using Draw = bool (*)(uint64_t* word);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/process/nanos.h"
+#include "server/driver/source_identity.h"
 
 namespace entropyd {
 namespace {
@@ -43,9 +44,10 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
       groups_.push_back({.name = member.group, .conditioner = *std::move(conditioner)});
       group = groups_.end() - 1;
     }
-    group->credited |= member.min_entropy > 0;
-    members_.push_back({.group = static_cast<int>(group - groups_.begin())});
+    const int home = static_cast<int>(group - groups_.begin());
+    members_.push_back({.home = home, .group = home, .root = member.root});
   }
+  Regroup();
   software_only_ = std::all_of(options_.members.begin(), options_.members.end(),
                                [](const Member& m) { return m.software; });
 
@@ -228,11 +230,59 @@ void EntropyPool::SetSourceState(int member, v1::SourceState state) {
   if (failed && wake_callback_) wake_callback_();
 }
 
-void EntropyPool::DropGroup(int group) {
-  Group& failed = groups_[group];
-  failed.conditioner->Reset();
+void EntropyPool::SetSourceRoot(int member, const std::string& root) {
+  bool regrouped;
+  std::string counts_with;
+  Change change;
+  {
+    absl::MutexLock lock(&mutex_);
+    members_[member].root = root;
+    regrouped = Regroup();
+    counts_with = groups_[members_[member].group].name;
+    change = Evaluate(clock_->NowNanos());
+  }
+  if (regrouped) {
+    log_->Warning("pool.regrouped", {{"pool", name()},
+                                     {"source", options_.members[member].source},
+                                     {"root", root},
+                                     {"counts_with_group", counts_with}});
+  }
+  Tell(change);
+}
+
+bool EntropyPool::Regroup() {
+  std::vector<Kin> kin;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    kin.push_back({options_.members[i].group, members_[i].root});
+  }
+  const std::vector<size_t> first = CountTogether(kin);
+  bool changed = false;
+  for (Group& group : groups_) group.credited = false;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    const int group = members_[first[i]].home;
+    changed |= std::exchange(members_[i].group, group) != group;
+    groups_[group].credited |= options_.members[i].min_entropy > 0;
+  }
+  // What a group without members gave has the root of another: nobody could drop it any more if
+  // that fails.
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const bool in_use = std::any_of(members_.begin(), members_.end(), [g](const MemberState& m) {
+      return m.group == static_cast<int>(g);
+    });
+    if (!in_use) EmptyGroup(static_cast<int>(g));
+  }
+  return changed;
+}
+
+void EntropyPool::EmptyGroup(int group) {
+  groups_[group].conditioner->Reset();
+  groups_[group].seeded_at = -1;
   if (store_ != nullptr) store_->DropGroup(group);
-  const bool rested_on_it = std::exchange(failed.seeded_at, -1) >= 0;
+}
+
+void EntropyPool::DropGroup(int group) {
+  const bool rested_on_it = groups_[group].seeded_at >= 0;
+  EmptyGroup(group);
   // The others give fresh seeds at once.
   for (Group& g : groups_) g.reseed_asked = true;
   const bool others =

@@ -14,6 +14,7 @@
 //   failed source: its group's open block, stored blocks and claim on the root are dropped. When no
 //             group is left that the root rests on, the root is destroyed and discard_epoch rises.
 //   missing source: what it gave stays good until max_seed_age passes.
+// Sources that turn out to have one root count as one group, from the moment when that is known.
 // Sources worth 0 bits are mixed in as additional input of the next reseeding, and never counted.
 //
 // Thread safety: safe. Lock order: a pool's lock is innermost but for the arena's.
@@ -48,6 +49,7 @@ class EntropyPool final : public Pool, public SourceSink {
   struct Member {
     std::string source;
     std::string group;
+    std::string root = {};   // SourceIdentity::root, as the configuration names it
     double min_entropy = 0;  // bits per byte credited in this pool
     bool software = false;
   };
@@ -92,6 +94,7 @@ class EntropyPool final : public Pool, public SourceSink {
   bool Wants(int member) override;
   double Add(int member, absl::Span<const uint8_t> samples) override;
   void SetSourceState(int member, v1::SourceState state) override;
+  void SetSourceRoot(int member, const std::string& root) override;
 
   // Called when members should look at Wants() again. REQUIRES: set before the sources start.
   void SetWakeCallback(std::function<void()> callback) { wake_callback_ = std::move(callback); }
@@ -115,7 +118,9 @@ class EntropyPool final : public Pool, public SourceSink {
   };
   // What a member is at the moment; Options has the rest.
   struct MemberState {
-    int group;  // index
+    int home;   // index of the group of its name
+    int group;  // index of the one it counts in: another when they have one root
+    std::string root;
     v1::SourceState state = v1::SOURCE_STATE_STARTING;
   };
 
@@ -135,6 +140,10 @@ class EntropyPool final : public Pool, public SourceSink {
   bool SeedDue(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool BlockWanted(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status UseBlock(int group, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Has members with one group or root count together; true when that changed anything.
+  bool Regroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Forgets what the group gave.
+  void EmptyGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailLocked(absl::string_view reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -28,6 +28,7 @@ Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMoni
       log_(log),
       test_(std::move(test)),
       held_(std::move(held), test_.block_bytes(), test_.tail_bytes()),
+      root_(spec_.identity.root),
       status_(spec_, clock),
       recorder_(spec_.name, log) {}
 
@@ -49,7 +50,7 @@ absl::Duration Source::Step() {
 
 absl::Duration Source::UntilAllowed(int64_t now) {
   const bool wanted = state_ != v1::SOURCE_STATE_HEALTHY || Wanted();
-  const uint64_t ceiling = spec_.claims.max_rate;
+  const uint64_t ceiling = spec_.identity.claims.max_rate;
   return pace_.UntilAllowed(wanted ? ceiling : std::min(ceiling, kIdleBytesPerSecond), now);
 }
 
@@ -66,12 +67,22 @@ absl::Duration Source::OpenDevice(int64_t now) {
   last_byte_ = now;
   startup_due_ = true;
   test_.RestartStream();
+  TellRoot();
   return absl::ZeroDuration();
+}
+
+// The path may lead elsewhere than when the configuration was read.
+void Source::TellRoot() {
+  const std::string root = driver_->root();
+  if (root.empty() || root == root_) return;
+  log_->Info("source.root", {{"source", spec_.name}, {"root", root}, {"before", root_}});
+  root_ = root;
+  for (const Attached& a : sinks_) a.sink->SetSourceRoot(a.member, root_);
 }
 
 absl::Duration Source::ReadDevice(int64_t now) {
   uint8_t buffer[4096];
-  const size_t size = std::min({held_.room(), spec_.claims.read_bytes, sizeof(buffer)});
+  const size_t size = std::min({held_.room(), spec_.identity.claims.read_bytes, sizeof(buffer)});
   absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
   if (!n.ok()) {
     if (absl::IsCancelled(n.status())) return kLatchedWait;
@@ -118,6 +129,8 @@ void Source::CloseBlock() {
     DropHeld();
     return;
   }
+  // Some drivers know only by now whom they ask.
+  TellRoot();
   if (!held_.passed().empty()) Deliver(held_.passed());
   held_.KeepTail();
 }
@@ -270,7 +283,7 @@ absl::Duration Source::RecordDevice(int64_t now) {
   if (wait > absl::ZeroDuration()) return wait;
   uint8_t buffer[4096];
   const size_t size =
-      std::min<uint64_t>({recorder_.Wanted(), spec_.claims.read_bytes, sizeof(buffer)});
+      std::min<uint64_t>({recorder_.Wanted(), spec_.identity.claims.read_bytes, sizeof(buffer)});
   if (size == 0) return kEmptyWait;  // whoever takes them is slow
   const absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
   if (!n.ok()) return StopRecording(n.status().message(), now);

@@ -103,6 +103,7 @@ class Source {
   absl::Duration ReadDevice(int64_t now);
   absl::Duration UntilAllowed(int64_t now);
   void BeginStartup();
+  void TellRoot();
   void Take(absl::Span<const uint8_t> bytes);
   void CloseBlock();
   void Deliver(absl::Span<const uint8_t> block);
@@ -127,6 +128,7 @@ class Source {
   size_t clean_bytes_ = 0;   // of whole blocks without an alarm, since start-up began
   bool startup_due_ = true;  // begins with the next byte
   bool open_ = false;
+  std::string root_;       // as sinks know it
   std::string device_;     // what Open() found
   int64_t next_open_ = 0;  // nanoseconds
   int64_t last_byte_ = 0;  // when the last byte came, or the device was opened

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/types/span.h"
 #include "proto/admin.pb.h"
@@ -24,6 +25,9 @@ class SourceSink {
   virtual double Add(int member, absl::Span<const uint8_t> samples) = 0;
   // QUARANTINED and LATCHED: what the member gave and is not delivered yet must be dropped.
   virtual void SetSourceState(int member, v1::SourceState state) = 0;
+  // What the member turned out to draw from (SourceIdentity::root). Members with one root count
+  // once. Called before samples from there are added.
+  virtual void SetSourceRoot(int member, const std::string& root) = 0;
 };
 
 }  // namespace entropyd

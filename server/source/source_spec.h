@@ -5,14 +5,14 @@
 
 #include <string>
 
-#include "server/driver/source_driver.h"
+#include "server/driver/source_identity.h"
 
 namespace entropyd {
 
 struct SourceSpec {
   std::string name;
   std::string driver;  // as in the configuration
-  SourceClaims claims;
+  SourceIdentity identity;
   bool explicit_min_entropy = false;  // the operator gave the figure
 };
 

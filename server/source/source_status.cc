@@ -18,10 +18,10 @@ SourceStatus::SourceStatus(const SourceSpec& spec, const Clock* clock)
   absl::MutexLock lock(&mutex_);
   status_.set_name(spec.name);
   status_.set_driver(spec.driver);
-  status_.set_group(spec.claims.group);
-  status_.set_software(spec.claims.software);
-  status_.set_min_entropy_bits_per_byte(spec.claims.min_entropy);
-  status_.set_health_min_entropy_bits_per_byte(spec.claims.health_min_entropy);
+  status_.set_group(spec.identity.claims.group);
+  status_.set_software(spec.identity.software());
+  status_.set_min_entropy_bits_per_byte(spec.identity.claims.min_entropy);
+  status_.set_health_min_entropy_bits_per_byte(spec.identity.claims.health_min_entropy);
   status_.set_state(v1::SOURCE_STATE_STARTING);
   status_.set_reason("not opened yet");
 }

@@ -307,6 +307,55 @@ TEST_F(EntropyPoolTest, FailureBelowTheMinimumOfGroupsSuspends) {
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
 }
 
+TEST_F(EntropyPoolTest, M7_SourcesOfOneRootCountOnceWhateverTheirGroups) {
+  members_[0].root = members_[1].root = "device 10:183";
+  Make(v1::QUALITY_FULL);
+  for (const int member : {0, 1}) Healthy(member);
+  // Half a block's worth from each: together they are worth what one of them is.
+  for (const int member : {0, 1}) Add(member, kBlockSamples / 2);
+  EXPECT_FALSE(pool_->State().ready());
+  Add(0, kBlockSamples / 2);
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_EQ(pool_->Snapshot().healthy_groups(), 1u);
+}
+
+TEST_F(EntropyPoolTest, M7_SourceThatTurnsOutToBeAnotherCountsWithItFromThenOn) {
+  members_[0].root = "device 188:0";
+  members_[1].root = "device 188:1";
+  Make(v1::QUALITY_DRBG, 2);
+  ReadyWithTwoGroups();
+  pool_->SetSourceRoot(1, "device 188:0");
+  EXPECT_THAT(log_.events, Contains("pool.regrouped"));
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("1 of 2 groups"));
+  for (const int member : {0, 1}) Add(member, kBlockSamples);
+  EXPECT_FALSE(pool_->State().ready());
+  // And apart again, once each has given a seed.
+  pool_->SetSourceRoot(1, "device 188:1");
+  EXPECT_FALSE(pool_->State().ready());
+  for (const int member : {0, 1}) Add(member, kBlockSamples);
+  EXPECT_TRUE(pool_->State().ready());
+}
+
+TEST_F(EntropyPoolTest, M7_ASourceThatFailsTakesTheSeedOfWhatItWasTakenForWithIt) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithTwoGroups();
+  pool_->SetSourceRoot(0, "device 188:0");
+  pool_->SetSourceRoot(1, "device 188:0");
+  EXPECT_TRUE(pool_->State().ready());
+  pool_->SetSourceState(1, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_EQ(pool_->State().discard_epoch, 1u);
+}
+
+TEST_F(EntropyPoolTest, ARootOfItsOwnChangesNothing) {
+  Make(v1::QUALITY_DRBG, 2);
+  ReadyWithTwoGroups();
+  pool_->SetSourceRoot(0, "device 188:0");
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_THAT(log_.events, ::testing::Not(Contains("pool.regrouped")));
+}
+
 TEST_F(EntropyPoolTest, M7_SourcesOfOneGroupCountOnce) {
   members_[1].group = "board";
   Make(v1::QUALITY_DRBG);

@@ -19,12 +19,12 @@ class SourceOrdersTest : public ::testing::Test {
     SourceSpec spec;
     spec.name = "trng0";
     spec.driver = "fake";
-    spec.claims = {.group = "board",
-                   .min_entropy = 4,
-                   .health_min_entropy = 4,
-                   .word_bytes = 1,
-                   .max_rate = 1'000'000,
-                   .read_bytes = 64};
+    spec.identity.claims = {.group = "board",
+                            .min_entropy = 4,
+                            .health_min_entropy = 4,
+                            .word_bytes = 1,
+                            .max_rate = 1'000'000,
+                            .read_bytes = 64};
     HealthMonitor test =
         HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}, arena_.get()).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();

@@ -10,7 +10,7 @@ class SourceStatusTest : public ::testing::Test {
   static SourceSpec Spec() {
     SourceSpec spec;
     spec.name = "trng0";
-    spec.claims.group = "board";
+    spec.identity.claims.group = "board";
     return spec;
   }
   ManualClock clock_{1'000'000'000};

@@ -25,12 +25,12 @@ class SourceTest : public ::testing::Test {
     SourceSpec spec;
     spec.name = "trng0";
     spec.driver = "fake";
-    spec.claims = {.group = "board",
-                   .min_entropy = 4,
-                   .health_min_entropy = 4,
-                   .word_bytes = 4,
-                   .max_rate = kRate,
-                   .read_bytes = 64};
+    spec.identity.claims = {.group = "board",
+                            .min_entropy = 4,
+                            .health_min_entropy = 4,
+                            .word_bytes = 4,
+                            .max_rate = kRate,
+                            .read_bytes = 64};
     HealthMonitor test =
         HealthMonitor::Create({.min_entropy = 4, .word_bytes = 4}, arena_.get()).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
@@ -353,6 +353,22 @@ TEST_F(SourceTest, EachBlockGoesToOnePoolAndFirstToOneThatWantsIt) {
   RunBytes(3 * kBlock);
   EXPECT_EQ(sink_.blocks.size(), 5u);
   EXPECT_EQ(second.blocks.size(), 2u);
+}
+
+TEST_F(SourceTest, PoolsHearWhatTheDeviceTurnedOutToBeBeforeTheyGetItsBytes) {
+  device_.root = "device 10:183";
+  MakeHealthy();
+  EXPECT_THAT(sink_.roots, ElementsAre("device 10:183"));
+  EXPECT_TRUE(sink_.blocks.empty());
+  RunBytes(3 * kBlock);
+  EXPECT_THAT(sink_.roots, ElementsAre("device 10:183")) << "told once";
+  device_.root = "device 188:0";
+  device_.read = absl::UnavailableError("read /dev/fake: No such device");
+  RunFor(absl::Milliseconds(100));
+  device_.read = absl::OkStatus();
+  RunFor(absl::Seconds(2));
+  EXPECT_THAT(sink_.roots, ElementsAre("device 10:183", "device 188:0"));
+  EXPECT_EQ(std::count(log_.events.begin(), log_.events.end(), "source.root"), 2);
 }
 
 TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
