@@ -48,9 +48,6 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
     members_.push_back({.home = home, .group = home, .root = member.root});
   }
   Regroup();
-  software_only_ = std::all_of(options_.members.begin(), options_.members.end(),
-                               [](const Member& m) { return m.software; });
-
   absl::StatusOr<PoolRoot> root = PoolRoot::Create(name(), provider_);
   if (!root.ok()) return root.status();
   root_ = *std::move(root);
@@ -63,9 +60,9 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
     store_ = std::make_unique<BlockStore>(*std::move(store));
   }
 
-  series_ = std::make_unique<PoolSeries>(name(), quality(), software_only_, metrics);
+  series_ = std::make_unique<PoolSeries>(name(), quality(), SoftwareOnly(), metrics);
   state_ = Stand(clock_->NowNanos()).state;
-  if (software_only_) {
+  if (SoftwareOnly()) {
     log_->Warning("pool.software_only",
                   {{"pool", name()},
                    {"reason",
@@ -73,6 +70,11 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
                     "no more; for tests and demonstrations"}});
   }
   return absl::OkStatus();
+}
+
+bool EntropyPool::SoftwareOnly() const {
+  return std::all_of(options_.members.begin(), options_.members.end(),
+                     [](const Member& m) { return m.software; });
 }
 
 PoolStanding EntropyPool::Stand(int64_t now) const {
@@ -94,7 +96,7 @@ PoolStanding EntropyPool::Stand(int64_t now) const {
   facts.max_bytes_per_seed = options_.max_bytes_per_seed;
   facts.stores = store_ != nullptr;
   facts.stored_bytes = store_ == nullptr ? 0 : store_->bytes();
-  facts.software_only = software_only_;
+  facts.software_only = SoftwareOnly();
   facts.failure = failure_;
   facts.seed_generation = generation_;
   facts.discard_epoch = epoch_;
@@ -248,6 +250,7 @@ void EntropyPool::SetSourceRoot(int member, const std::string& root) {
                                      {"counts_with_group", counts_with}});
   }
   Tell(change);
+  if (regrouped && wake_callback_) wake_callback_();
 }
 
 bool EntropyPool::Regroup() {
@@ -341,7 +344,7 @@ v1::Pool EntropyPool::Snapshot() const {
   pool.set_seed_age_seconds(newest < 0 ? std::numeric_limits<double>::infinity()
                                        : ToSeconds(now - newest));
   pool.set_delivered_bytes(counters_.delivered_bytes);
-  pool.set_software_only(software_only_);
+  pool.set_software_only(SoftwareOnly());
   return pool;
 }
 

@@ -127,6 +127,7 @@ class EntropyPool final : public Pool, public SourceSink {
   EntropyPool(Options options, const SeedProvider* provider, const Clock* clock, Log* log);
   absl::Status Init(SecretArena* arena, Metrics* metrics);
 
+  bool SoftwareOnly() const;
   PoolStanding Stand(int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What there is to tell once the lock is released.
   struct Change {
@@ -158,7 +159,6 @@ class EntropyPool final : public Pool, public SourceSink {
   const SeedProvider* const provider_;
   const Clock* const clock_;
   Log* const log_;
-  bool software_only_ = false;
   std::unique_ptr<PoolSeries> series_;
   std::function<void()> change_callback_;
   std::function<void()> wake_callback_;

@@ -295,7 +295,7 @@ TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
     EXPECT_TRUE(std::any_of(std::begin(kRigs), std::end(kRigs), [&](const RigParam& rig) {
       return rig.driver == std::string(entry.name);
     })) << entry.name;
-    EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/",
+    EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/driver/",
                                                           entry.name, "_driver.cc`)")));
   }
   EXPECT_EQ(FindDriver(""), nullptr);
