@@ -110,6 +110,9 @@ int Run(const Flags& flags) {
   absl::StatusOr<ServerPlan> plan = LoadPlan(flags.config, clock);
   if (!plan.ok()) return Fail(kExitConfig, plan.status());
   if (flags.check_config) {
+    for (const std::string& warning : plan->warnings) {
+      fprintf(stderr, "entropyd: warning: %s\n", warning.c_str());
+    }
     puts("configuration OK");
     return 0;
   }

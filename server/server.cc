@@ -94,7 +94,8 @@ void Tune(grpc::ServerBuilder* builder) {
 
 absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
                                              const Clock& clock) {
-  const absl::Status supply = Supply::Check(config, locations);
+  std::vector<std::string> warnings;
+  const absl::Status supply = Supply::Check(config, locations, &warnings);
   if (!supply.ok()) return supply;
   for (int i = 0; i < config.pools_size(); ++i) {
     const absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
@@ -112,8 +113,8 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
     if (!kept.ok()) return kept.status();
     class_state = *std::move(kept);
   }
-  return ServerPlan{std::move(config), std::move(locations), *std::move(policy),
-                    *std::move(material), std::move(class_state)};
+  return ServerPlan{std::move(config),    std::move(locations),   *std::move(policy),
+                    *std::move(material), std::move(class_state), std::move(warnings)};
 }
 
 // Members stand in the order of construction; Stop() undoes it.
@@ -245,8 +246,8 @@ absl::Status Server::Impl::Ready() const {
   std::vector<std::string> reasons;
   for (const Pool* pool : supply->pools()) {
     const PoolState state = pool->State();
-    if (state.ready) return absl::OkStatus();
-    reasons.push_back(absl::StrCat(pool->name(), ": ", state.reason));
+    if (state.ready()) return absl::OkStatus();
+    reasons.push_back(absl::StrCat(pool->name(), ": ", state.Text()));
   }
   return absl::UnavailableError(absl::StrCat("no pool is ready: ", absl::StrJoin(reasons, "; ")));
 }

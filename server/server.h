@@ -32,6 +32,7 @@ struct ServerPlan {
   Policy policy;
   tls::Material material;
   config::v1::ClassState class_state;  // what operators changed and state_dir has kept
+  std::vector<std::string> warnings;   // what should be mended, with file:line:column
 
   // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
   // LoadClassState().

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 #include "server/known_answers.h"
 #include "server/pool/entropy_pool.h"
 #include "server/source/source_metrics.h"
@@ -21,7 +22,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 // Self-tests are repeated this often: a fault of the processor or its memory need not wait for the
 // next start.
-constexpr int64_t kSelfTestNanos = int64_t{600} * 1'000'000'000;
+constexpr int64_t kSelfTestNanos = 10 * kMinuteNanos;
 
 class SupplyImpl final : public Supply {
  public:
@@ -73,14 +74,15 @@ class SupplyImpl final : public Supply {
 
 absl::Status SupplyImpl::BuildSource(const config::v1::SourceConfig& config, const SourcePlan& plan,
                                      Metrics* metrics) {
-  const SourceClaims& claims = plan.spec.claims;
+  const SourceClaims& claims = plan.spec.identity.claims;
   absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(
       {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes}, arena_);
   if (!test.ok()) return test.status();
   absl::StatusOr<SecretBytes> held = arena_->Allocate(Source::HeldBytes(*test));
   if (!held.ok()) return held.status();
-  sources_.push_back(std::make_unique<SourceThread>(std::make_unique<Source>(
-      plan.spec, plan.driver->create(config), *std::move(test), *std::move(held), clock_, log_)));
+  sources_.push_back(std::make_unique<SourceThread>(
+      std::make_unique<Source>(plan.spec, plan.driver->create(config, plan.spec.identity),
+                               *std::move(test), *std::move(held), clock_, log_)));
   source_metrics_.emplace_back(sources_.back()->source(), metrics);
   return absl::OkStatus();
 }
@@ -208,8 +210,11 @@ std::vector<v1::Pool> SupplyImpl::ListPools() const {
 
 }  // namespace
 
-absl::Status Supply::Check(const config::v1::Server& config, const config::Locations& locations) {
-  return PlanSupply(config, locations).status();
+absl::Status Supply::Check(const config::v1::Server& config, const config::Locations& locations,
+                           std::vector<std::string>* warnings) {
+  absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations);
+  if (plan.ok() && warnings != nullptr) *warnings = std::move(plan->warnings);
+  return plan.status();
 }
 
 absl::StatusOr<std::unique_ptr<Supply>> Supply::Create(const config::v1::Server& config,
@@ -218,6 +223,9 @@ absl::StatusOr<std::unique_ptr<Supply>> Supply::Create(const config::v1::Server&
                                                        Log* log, Metrics* metrics) {
   absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations);
   if (!plan.ok()) return plan.status();
+  for (const std::string& warning : plan->warnings) {
+    log->Warning("config.warning", {{"reason", warning}});
+  }
   absl::StatusOr<std::unique_ptr<SeedProvider>> provider = SeedProvider::Create();
   if (!provider.ok()) return provider.status();
   if (const auto passed = RunSelfTests(provider->get(), arena); !passed.ok())

@@ -31,8 +31,10 @@ class Supply {
  public:
   // Checks sources and pools of the configuration (references, driver's own keys, software sources
   // against allow_software, entropy claims) without opening a device. Errors: INVALID_ARGUMENT with
-  // file:line:column.
-  static absl::Status Check(const config::v1::Server& config, const config::Locations& locations);
+  // file:line:column. `warnings`, if given, gets what is allowed and should be mended: two sources
+  // that are one generator.
+  static absl::Status Check(const config::v1::Server& config, const config::Locations& locations,
+                            std::vector<std::string>* warnings = nullptr);
 
   // Check(), then runs the self-tests and builds sources and pools; no thread runs yet.
   // References outlive the supply. Errors: as Check(); INTERNAL when a self-test fails.

@@ -21,7 +21,13 @@ class Faults {
   explicit Faults(const config::Locations& locations) : locations_(locations) {}
 
   void Add(absl::string_view path, absl::string_view message) {
-    lines_.emplace_back(locations_.Error(path, message).message());
+    lines_.push_back(Line(path, message));
+  }
+  void AddLines(const std::vector<std::string>& lines) {
+    lines_.insert(lines_.end(), lines.begin(), lines.end());
+  }
+  std::string Line(absl::string_view path, absl::string_view message) const {
+    return std::string(locations_.Error(path, message).message());
   }
   absl::Status status() const {
     if (lines_.empty()) return absl::OkStatus();
@@ -39,21 +45,22 @@ SourceSpec MakeSpec(const config::v1::SourceConfig& config, const DriverEntry& d
   SourceSpec spec;
   spec.name = config.name();
   spec.driver = driver.name;
-  spec.claims = driver.claims(config);
+  spec.identity = driver.identify(config);
   spec.explicit_min_entropy = config.has_min_entropy_bits_per_byte();
-  if (!config.group().empty()) spec.claims.group = config.group();
-  if (spec.explicit_min_entropy) spec.claims.min_entropy = config.min_entropy_bits_per_byte();
+  if (!config.group().empty()) spec.identity.claims.group = config.group();
+  if (spec.explicit_min_entropy)
+    spec.identity.claims.min_entropy = config.min_entropy_bits_per_byte();
   if (config.has_health_min_entropy_bits_per_byte()) {
-    spec.claims.health_min_entropy = config.health_min_entropy_bits_per_byte();
+    spec.identity.claims.health_min_entropy = config.health_min_entropy_bits_per_byte();
   } else {
-    spec.claims.health_min_entropy =
-        std::max(spec.claims.health_min_entropy, spec.claims.min_entropy);
+    spec.identity.claims.health_min_entropy =
+        std::max(spec.identity.claims.health_min_entropy, spec.identity.claims.min_entropy);
   }
   return spec;
 }
 
 void CheckClaims(const SourceSpec& spec, const std::string& at, Faults* faults) {
-  const SourceClaims& claims = spec.claims;
+  const SourceClaims& claims = spec.identity.claims;
   if (!(claims.min_entropy >= 0 && claims.min_entropy <= 8)) {
     faults->Add(absl::StrCat(at, ".min_entropy_bits_per_byte"),
                 absl::StrCat(claims.min_entropy, " bits per byte; write 0 to 8"));
@@ -102,8 +109,8 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
     faults->Add(absl::StrCat(at, ".", fault.key), fault.message);
     return;
   }
-  SourcePlan planned{MakeSpec(source, *driver), driver};
-  if (planned.spec.claims.software && !config.allow_software()) {
+  SourcePlan planned{MakeSpec(source, *driver), driver, index};
+  if (planned.spec.identity.software() && !config.allow_software()) {
     faults->Add(absl::StrCat(at, ".driver"),
                 absl::StrCat("driver ", driver->name,
                              " is software; name a hardware source, or write allow_software: true "
@@ -111,6 +118,35 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
   }
   CheckClaims(planned.spec, at, faults);
   plan->sources.push_back(std::move(planned));
+}
+
+// Names the sources that stand for one root, and has them share a group.
+void ShareGroups(SupplyPlan* plan, const Faults& faults) {
+  std::vector<Kin> kin;
+  for (const SourcePlan& source : plan->sources) {
+    kin.push_back({source.spec.identity.claims.group, source.spec.identity.root});
+  }
+  for (size_t i = 0; i < kin.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const SourceSpec& one = plan->sources[j].spec;
+      const SourceSpec& other = plan->sources[i].spec;
+      if (kin[i].root.empty() || kin[i].root != kin[j].root) continue;
+      const bool same_driver = one.driver == other.driver;
+      if (!same_driver && kin[i].group == kin[j].group) continue;  // known to be related
+      plan->warnings.push_back(faults.Line(
+          absl::StrCat("sources[", plan->sources[i].index, "].name"),
+          absl::StrCat("'", other.name, "' and '", one.name, "' draw from one generator (",
+                       kin[i].root, "), so they count once whatever their groups; remove one",
+                       same_driver ? "" : ", or give both the same group")));
+      break;
+    }
+  }
+  const std::vector<size_t> first = CountTogether(kin);
+  std::vector<std::string> groups;
+  for (const size_t f : first) groups.emplace_back(kin[f].group);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    plan->sources[i].spec.identity.claims.group = groups[i];
+  }
 }
 
 void PlanMembers(const config::v1::Server& config, const config::v1::PoolConfig& pool,
@@ -135,20 +171,22 @@ void PlanMembers(const config::v1::Server& config, const config::v1::PoolConfig&
       specs.push_back(&found->spec);
     }
   }
-  const bool software_only = std::all_of(specs.begin(), specs.end(),
-                                         [](const SourceSpec* s) { return s->claims.software; });
+  const bool software_only = std::all_of(
+      specs.begin(), specs.end(), [](const SourceSpec* s) { return s->identity.software(); });
   for (const SourceSpec* spec : specs) {
-    double min_entropy = spec->claims.min_entropy;
+    double min_entropy = spec->identity.claims.min_entropy;
     // Beside hardware a software source counts for nothing; alone it is taken at its word.
     if (software_only && !spec->explicit_min_entropy) min_entropy = kSoftwareOnlyMinEntropy;
     options->members.push_back({.source = spec->name,
-                                .group = spec->claims.group,
+                                .group = spec->identity.claims.group,
+                                .root = spec->identity.root,
                                 .min_entropy = min_entropy,
-                                .software = spec->claims.software});
+                                .software = spec->identity.software()});
   }
 }
 
-void CheckGroups(const EntropyPool::Options& options, const std::string& at, Faults* faults) {
+void CheckGroups(const EntropyPool::Options& options, const SupplyPlan& plan, const std::string& at,
+                 Faults* faults) {
   std::set<std::string> groups;
   for (const EntropyPool::Member& member : options.members) {
     if (member.min_entropy > 0) groups.insert(member.group);
@@ -162,6 +200,7 @@ void CheckGroups(const EntropyPool::Options& options, const std::string& at, Fau
                 absl::StrCat(options.min_healthy_groups, " groups, but the credited sources form ",
                              groups.size(), " (", absl::StrJoin(groups, ", "),
                              "); lower it, or add a source of another group"));
+    faults->AddLines(plan.warnings);  // which of them may be why
   }
 }
 
@@ -190,7 +229,7 @@ void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Fau
   const size_t faults_before = faults->size();
   PlanMembers(config, pool, at, *plan, &options, faults);
   const bool sources_sound = plan->sources.size() == static_cast<size_t>(config.sources_size());
-  if (faults->size() == faults_before && sources_sound) CheckGroups(options, at, faults);
+  if (faults->size() == faults_before && sources_sound) CheckGroups(options, *plan, at, faults);
   plan->pools.push_back(std::move(options));
 }
 
@@ -201,6 +240,7 @@ absl::StatusOr<SupplyPlan> PlanSupply(const config::v1::Server& config,
   SupplyPlan plan;
   Faults faults(locations);
   for (int i = 0; i < config.sources_size(); ++i) PlanSource(config, i, &plan, &faults);
+  ShareGroups(&plan, faults);
   for (int i = 0; i < config.pools_size(); ++i) PlanPool(config, i, &plan, &faults);
   if (absl::Status status = faults.status(); !status.ok()) return status;
   return plan;

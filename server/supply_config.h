@@ -4,6 +4,7 @@
 // Pure but for what drivers look at to know their device's claims (a file under /sys).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,11 +19,14 @@ namespace entropyd {
 struct SourcePlan {
   SourceSpec spec;
   const DriverEntry* driver = nullptr;
+  int index = 0;  // in the configuration
 };
 
 struct SupplyPlan {
   std::vector<SourcePlan> sources;          // as in the configuration
   std::vector<EntropyPool::Options> pools;  // as in the configuration
+  // What an operator should mend and may not know of, with file:line:column.
+  std::vector<std::string> warnings;
 };
 
 // A false alarm that latches a source, expected more often than this at its rate, is a fault of the

@@ -133,8 +133,7 @@ std::vector<ClassTable::Change> ClassTable::Refresh(bool retry) {
   for (const auto& slot : slots_) {
     PoolState state = slot->pool->State();
     const bool discard = state.discard_epoch != slot->state.discard_epoch;
-    if (discard || state.ready != slot->state.ready || state.degraded != slot->state.degraded ||
-        state.reason != slot->state.reason) {
+    if (discard || !state.LooksLike(slot->state)) {
       changes.push_back({slot.get(), discard});
       slot->stopped = false;
     }
@@ -154,11 +153,11 @@ void ClassTable::Describe(const Channel& channel, v1::ChannelState* state) {
   }
   const Leaf& leaf = *channel.leaf;
   const PoolState& pool = leaf.slot->state;
-  state->set_phase(pool.ready ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED);
-  if (!pool.ready) state->set_code(static_cast<uint32_t>(absl::StatusCode::kUnavailable));
-  state->set_reason(pool.reason);
+  state->set_phase(pool.ready() ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED);
+  if (!pool.ready()) state->set_code(static_cast<uint32_t>(absl::StatusCode::kUnavailable));
+  state->set_reason(pool.Text());
   state->set_quality(leaf.slot->pool->quality());
-  state->set_degraded(pool.degraded);
+  state->set_degraded(pool.degraded());
   state->set_rate(leaf.rate);
   state->set_ceil(leaf.ceil == ClassTree::kUnlimited ? 0 : leaf.ceil);
   state->set_discard_buffered(channel.discard_due);

@@ -48,25 +48,25 @@ void Dispatcher::TakeOutgoing(std::vector<Outgoing>* out) {
 void Dispatcher::RefreshPools(bool retry) {
   for (const ClassTable::Change& change : classes_.Refresh(retry)) {
     log_->Debug("pool.state", {{"pool", change.slot->pool->name()},
-                               {"ready", change.slot->state.ready},
-                               {"degraded", change.slot->state.degraded},
+                               {"ready", change.slot->state.ready()},
+                               {"degraded", change.slot->state.degraded()},
                                {"discard", change.discard},
-                               {"reason", change.slot->state.reason}});
+                               {"reason", change.slot->state.Text()}});
     for (const auto& session : registry_.sessions()) {
       if (session->ended()) continue;
       for (const auto& channel : session->channels()) {
         if (channel->leaf == nullptr || channel->leaf->slot != change.slot) continue;
-        channel->phase = change.slot->state.ready ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED;
+        channel->phase = change.slot->state.ready() ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED;
         session->StateDue(channel.get(), change.discard);
         ListForFlush(session.get());
       }
     }
-    if (change.slot->state.ready && !change.discard) continue;
+    if (change.slot->state.ready() && !change.discard) continue;
     for (const auto& get : gets_) {
       if (get->leaf != nullptr && get->leaf->slot == change.slot) {
         EndGet(get.get(), absl::UnavailableError(absl::StrCat(
                               "draw from ", get->leaf->name,
-                              ": the pool has lost its sources: ", change.slot->state.reason)));
+                              ": the pool has lost its sources: ", change.slot->state.Text())));
       }
     }
   }
@@ -148,7 +148,7 @@ void Dispatcher::DistributeAll(int64_t now_nanos) {
 
 void Dispatcher::Distribute(PoolSlot* slot, int64_t now_nanos) {
   slot->more = slot->hungry = false;
-  if (!slot->state.ready || slot->stopped) return;
+  if (!slot->state.ready() || slot->stopped) return;
   const int64_t started = clock_->NowNanos();
   uint64_t capacity = slot->pool->Available();
   for (uint32_t grants = 0; capacity > 0;) {
@@ -340,7 +340,7 @@ Dispatcher::Progress Dispatcher::NextWake(int64_t now_nanos) const {
   progress.wake_nanos = next_sweep_nanos_;
   progress.more = pools_changed_.load(std::memory_order_acquire);
   for (const auto& slot : classes_.slots()) {
-    if (!slot->state.ready || slot->stopped) continue;
+    if (!slot->state.ready() || slot->stopped) continue;
     // A pool calls back when bytes arrive while it is empty; what came during the pass did not.
     progress.more = progress.more || slot->more || (slot->hungry && slot->pool->Available() > 0);
     const absl::optional<int64_t> event = slot->tree->NextEventNanos();

@@ -174,7 +174,7 @@ absl::Status Dispatcher::JoinChannel(Channel* channel, v1::Quality min_quality) 
   absl::Status quality = ClassTable::CheckQuality(*leaf, min_quality);
   if (!quality.ok()) return quality;
   classes_.Join(channel, leaf);
-  channel->phase = leaf->slot->state.ready ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED;
+  channel->phase = leaf->slot->state.ready() ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED;
   return absl::OkStatus();
 }
 
@@ -293,9 +293,9 @@ absl::Status Dispatcher::StartGet(PendingGet* get, int64_t now_nanos) {
   }
   status = ClassTable::CheckQuality(*leaf, request.min_quality);
   if (!status.ok()) return status;
-  if (!leaf->slot->state.ready) {
+  if (!leaf->slot->state.ready()) {
     return absl::UnavailableError(absl::StrCat(
-        "get from ", request.name, ": the pool is suspended: ", leaf->slot->state.reason));
+        "get from ", request.name, ": the pool is suspended: ", leaf->slot->state.Text()));
   }
   get->deadline_nanos = now_nanos + kGetTimeoutNanos;
   classes_.Join(get, leaf);

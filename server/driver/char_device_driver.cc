@@ -45,6 +45,11 @@ bool IsHardware(const std::string& generator) {
   return !generator.empty() && generator != "none" && !absl::StartsWith(generator, "virtio");
 }
 
+bool IsKernelGenerator(const struct stat& file) {
+  return S_ISCHR(file.st_mode) && major(file.st_rdev) == kMemMajor &&
+         (minor(file.st_rdev) == kRandomMinor || minor(file.st_rdev) == kUrandomMinor);
+}
+
 // A terminal line would swallow and translate bytes.
 absl::Status MakeRaw(int fd, const std::string& path) {
   termios mode;
@@ -64,12 +69,14 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
   if (config.path().empty()) {
     return {"path", "driver char_device needs a path, e.g. path: /dev/hwrng"};
   }
-  if (config.path() == "/dev/random" || config.path() == "/dev/urandom") {
+  struct stat st;
+  const bool there = stat(config.path().c_str(), &st) == 0;
+  if (config.path() == "/dev/random" || config.path() == "/dev/urandom" ||
+      (there && IsKernelGenerator(st))) {
     return {"path", absl::StrCat(config.path(),
                                  " is the kernel's software generator; write driver: getrandom")};
   }
-  struct stat st;
-  if (stat(config.path().c_str(), &st) == 0 && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+  if (there && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
     return {"path", absl::StrCat("'", config.path(),
                                  "' is neither a character device nor a FIFO; bytes of a file "
                                  "would be given out again at every start")};
@@ -77,34 +84,39 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
-SourceClaims CharDeviceDriver::ClaimsFor(const std::string& path, bool is_hwrng,
-                                         const std::string& generator, uint64_t max_rate) {
-  SourceClaims claims;
+SourceIdentity CharDeviceDriver::IdentityFor(const std::string& path, bool is_hwrng,
+                                             const std::string& generator, uint64_t max_rate) {
   const bool hardware = !is_hwrng || IsHardware(generator);
+  SourceIdentity identity;
+  identity.root = is_hwrng ? RootOfHwrng(generator) : RootOfPath(path);
+  identity.nature =
+      hardware ? SourceIdentity::Nature::kHardware : SourceIdentity::Nature::kBorrowed;
+  SourceClaims& claims = identity.claims;
   claims.group = hardware ? path : "host";
   claims.min_entropy = hardware ? 4 : 1;
   claims.health_min_entropy = 4;
   claims.max_rate = max_rate == 0 ? kDefaultMaxRate : max_rate;
   claims.word_bytes = claims.max_rate > kWideWordRate ? 8 : 4;
   claims.read_bytes = kReadBytes;
-  return claims;
+  return identity;
 }
 
-SourceClaims CharDeviceDriver::Claims(const config::v1::SourceConfig& config) {
-  const bool is_hwrng = config.path() == kHwrngPath;
-  return ClaimsFor(config.path(), is_hwrng, is_hwrng ? ReadLine(kRngCurrent) : "",
-                   config.max_rate());
+SourceIdentity CharDeviceDriver::Identify(const config::v1::SourceConfig& config) {
+  struct stat st;
+  const bool there = stat(config.path().c_str(), &st) == 0;
+  const bool is_hwrng = there ? IsHwrng(st) : config.path() == kHwrngPath;
+  return IdentityFor(config.path(), is_hwrng, is_hwrng ? ReadLine(kRngCurrent) : "",
+                     config.max_rate());
 }
 
-std::unique_ptr<SourceDriver> CharDeviceDriver::Create(const config::v1::SourceConfig& config) {
-  return std::make_unique<CharDeviceDriver>(config.path(),
-                                            config.path() == kHwrngPath ? kRngCurrent : "");
+std::unique_ptr<SourceDriver> CharDeviceDriver::Create(const config::v1::SourceConfig& config,
+                                                       const SourceIdentity& identity) {
+  return std::make_unique<CharDeviceDriver>(config.path(), "",
+                                            identity.nature == SourceIdentity::Nature::kHardware);
 }
 
-CharDeviceDriver::CharDeviceDriver(std::string path, std::string rng_current)
-    : path_(std::move(path)),
-      rng_current_(std::move(rng_current)),
-      claimed_hardware_(rng_current_.empty() || IsHardware(ReadLine(rng_current_))) {}
+CharDeviceDriver::CharDeviceDriver(std::string path, std::string rng_current, bool hardware)
+    : path_(std::move(path)), rng_current_(std::move(rng_current)), hardware_(hardware) {}
 
 absl::StatusOr<std::string> CharDeviceDriver::Open() {
   fd_.reset(open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -116,13 +128,13 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
     return absl::FailedPreconditionError(
         absl::StrCat("open ", path_, ": neither a character device nor a FIFO"));
   }
-  if (S_ISCHR(st.st_mode) && major(st.st_rdev) == kMemMajor &&
-      (minor(st.st_rdev) == kRandomMinor || minor(st.st_rdev) == kUrandomMinor)) {
+  if (IsKernelGenerator(st)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
   }
-  std::string generator = rng_current_.empty() ? path_ : ReadLine(rng_current_);
-  if (claimed_hardware_ && !rng_current_.empty() && !IsHardware(generator)) {
+  const std::string names = rng_current_.empty() && IsHwrng(st) ? kRngCurrent : rng_current_;
+  const std::string generator = names.empty() ? path_ : ReadLine(names);
+  if (hardware_ && !names.empty() && !IsHardware(generator)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "open ", path_, ": the generator behind it is now '", generator,
         "', which is worth less than what was claimed at the start; restart to claim anew"));
@@ -131,6 +143,7 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
     if (absl::Status raw = MakeRaw(opened.get(), path_); !raw.ok()) return raw;
   }
   fd_ = std::move(opened);
+  root_ = names.empty() ? RootOfFile(st) : RootOfHwrng(generator);
   return generator;
 }
 

@@ -4,7 +4,8 @@
 //
 // /dev/hwrng: the kernel names the generator in /sys/class/misc/hw_random/rng_current. A virtio_rng
 // there (or none yet) is fed by this machine's host: group `host`, 1 bit/byte. Any other is taken
-// for hardware: group = its path, 4 bit/byte.
+// for hardware: group = its path, 4 bit/byte. The device is known by its numbers (10:183), not by
+// its name, so links and other nodes of it are the same; and it is looked at again at every Open().
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -20,25 +21,29 @@ namespace entropyd {
 class CharDeviceDriver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
-  // `rng_current`: the file that names the generator behind `path`; empty = none does.
-  CharDeviceDriver(std::string path, std::string rng_current);
+  // `rng_current`: the file that names the generator behind `path`; empty = the kernel's, and only
+  // for a device with the numbers of hwrng. `hardware`: what was claimed; Open() refuses less.
+  CharDeviceDriver(std::string path, std::string rng_current, bool hardware);
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  std::string root() const override { return root_; }
   void Close() override { fd_.reset(); }
 
-  // Claims for a device whose generator is called `generator` ("" = unknown or none).
-  static SourceClaims ClaimsFor(const std::string& path, bool is_hwrng,
-                                const std::string& generator, uint64_t max_rate);
+  // Of a device whose generator is called `generator` ("" = unknown or none).
+  static SourceIdentity IdentityFor(const std::string& path, bool is_hwrng,
+                                    const std::string& generator, uint64_t max_rate);
 
  private:
   const std::string path_;
   const std::string rng_current_;
-  const bool claimed_hardware_;  // the generator that the claims were made for
+  const bool hardware_;  // the generator that the claims were made for
   UniqueFd fd_;
+  std::string root_;  // of what was opened last
 };
 
 }  // namespace entropyd

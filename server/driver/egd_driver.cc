@@ -94,18 +94,24 @@ ConfigFault EgdDriver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
-SourceClaims EgdDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity EgdDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "host";
   claims.min_entropy = 0;
   claims.health_min_entropy = 4;
   claims.word_bytes = 4;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = config.path().empty()
+                      ? absl::StrCat("EGD daemon ", RootOfAddress(config.address()))
+                      : RootOfPath(config.path());
+  identity.nature = SourceIdentity::Nature::kBorrowed;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> EgdDriver::Create(const config::v1::SourceConfig& config) {
+std::unique_ptr<SourceDriver> EgdDriver::Create(const config::v1::SourceConfig& config,
+                                                const SourceIdentity&) {
   return std::make_unique<EgdDriver>(config.path(), config.address());
 }
 
@@ -138,6 +144,7 @@ absl::StatusOr<std::string> EgdDriver::Open() {
   }
   connection_ = std::move(fd);
   owed_ = 0;
+  if (to_.ss_family == AF_UNIX) root_ = RootOfPath(name_);
   return absl::StrCat("EGD daemon at ", name_);
 }
 

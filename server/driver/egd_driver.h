@@ -26,14 +26,16 @@ namespace entropyd {
 class EgdDriver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // One of them is empty. REQUIRES: Check() has passed.
   EgdDriver(const std::string& path, const std::string& address);
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  std::string root() const override { return root_; }
   void Close() override { connection_.reset(); }
 
  private:
@@ -43,7 +45,8 @@ class EgdDriver final : public SourceDriver {
   sockaddr_storage to_{};
   socklen_t to_bytes_ = 0;
   UniqueFd connection_;
-  size_t owed_ = 0;  // bytes asked for and not received
+  std::string root_;  // of the socket that was connected to last; empty over TCP
+  size_t owed_ = 0;   // bytes asked for and not received
 };
 
 }  // namespace entropyd

@@ -18,19 +18,22 @@ constexpr uint64_t kDefaultMaxRate = 1 << 20;
 
 }  // namespace
 
-SourceClaims GetrandomDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity GetrandomDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "host";
   claims.min_entropy = 0;
   claims.health_min_entropy = kSoftwareOnlyMinEntropy;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  claims.software = true;
-  return claims;
+  identity.root = kRootKernel;
+  identity.nature = SourceIdentity::Nature::kSoftware;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> GetrandomDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> GetrandomDriver::Create(const config::v1::SourceConfig&,
+                                                      const SourceIdentity&) {
   return std::make_unique<GetrandomDriver>();
 }
 

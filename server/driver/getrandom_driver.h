@@ -18,8 +18,9 @@ inline constexpr double kSoftwareOnlyMinEntropy = 4;
 
 class GetrandomDriver final : public SourceDriver {
  public:
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   absl::StatusOr<std::string> Open() override { return std::string("kernel"); }
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;

@@ -49,6 +49,7 @@ struct GuardedDriver::Worker {
   // The answer to the last request.
   absl::Status status ABSL_GUARDED_BY(mutex);
   std::string device ABSL_GUARDED_BY(mutex);
+  std::string root ABSL_GUARDED_BY(mutex);
   uint8_t buffer[kBufferBytes] ABSL_GUARDED_BY(mutex) = {};
   size_t got ABSL_GUARDED_BY(mutex) = 0;
 };
@@ -60,6 +61,7 @@ absl::Status GuardedDriver::Worker::Serve(Request asked, size_t wanted) {
       if (!opened.ok()) return opened.status();
       absl::MutexLock lock(&mutex);
       device = *std::move(opened);
+      root = inner->root();
       return absl::OkStatus();
     }
     case Request::kRead: {
@@ -179,6 +181,7 @@ absl::StatusOr<std::string> GuardedDriver::Open() {
   absl::MutexLock lock(&worker.mutex);
   absl::Status status = worker.Ask(Request::kOpen, absl::StrCat("open ", name_), patience_);
   if (!status.ok()) return status;
+  root_ = worker.root;
   return worker.device;
 }
 

@@ -33,6 +33,7 @@ class GuardedDriver final : public SourceDriver {
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  std::string root() const override { return root_; }
   void Close() override;
   void Interrupt() override;
 
@@ -41,6 +42,7 @@ class GuardedDriver final : public SourceDriver {
 
   const std::string name_;
   const absl::Duration patience_;
+  std::string root_;                      // the inner driver's, since Open()
   const std::shared_ptr<Worker> worker_;  // shared with its thread
   std::thread thread_;
 };

@@ -47,8 +47,9 @@ uint64_t Now() {
 
 }  // namespace
 
-SourceClaims JitterDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity JitterDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "cpu";
   claims.min_entropy = 1.0 / 8;
   // Eight bits a word: far below what words of a working timer hold, and a stuck one cannot pass.
@@ -56,10 +57,12 @@ SourceClaims JitterDriver::Claims(const config::v1::SourceConfig& config) {
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = kRootCpu;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> JitterDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> JitterDriver::Create(const config::v1::SourceConfig&,
+                                                   const SourceIdentity&) {
   return std::make_unique<JitterDriver>(Now);
 }
 

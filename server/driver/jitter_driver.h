@@ -25,8 +25,9 @@ namespace entropyd {
 
 class JitterDriver final : public SourceDriver {
  public:
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // A counter that never goes back.
   using Counter = uint64_t (*)();

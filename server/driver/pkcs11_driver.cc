@@ -84,19 +84,25 @@ ConfigFault Pkcs11Driver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
-SourceClaims Pkcs11Driver::Claims(const config::v1::SourceConfig& config) {
+SourceIdentity Pkcs11Driver::Identify(const config::v1::SourceConfig& config) {
   const bool software = IsSoftHsm(config.module());
-  SourceClaims claims;
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = software ? "host" : absl::StrCat("pkcs11:", config.token());
   claims.min_entropy = software ? 0 : 4;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kMaxPerCall;
-  return claims;
+  identity.root =
+      software ? kRootKernel
+               : absl::StrCat("token '", config.token(), "' of ", RootOfPath(config.module()));
+  if (software) identity.nature = SourceIdentity::Nature::kBorrowed;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> Pkcs11Driver::Create(const config::v1::SourceConfig& config) {
+std::unique_ptr<SourceDriver> Pkcs11Driver::Create(const config::v1::SourceConfig& config,
+                                                   const SourceIdentity&) {
   const bool believed = IsSoftHsm(config.module()) ||
                         (config.group() == "host" && config.has_min_entropy_bits_per_byte());
   return std::make_unique<GuardedDriver>(
@@ -167,6 +173,13 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
     }
     code = f->C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &loaded_->session);
     if (code != CKR_OK) return Failed(what, code);
+    const std::string serial = Trimmed(info.serialNumber, sizeof(info.serialNumber));
+    // A token without a number is known by its module alone.
+    if (maker == kSoftHsmManufacturer) {
+      root_ = kRootKernel;
+    } else if (!serial.empty()) {
+      root_ = absl::StrCat("token '", token_, "' of ", maker, ", serial number ", serial);
+    }
     return absl::StrCat(maker, " ", Trimmed(info.model, sizeof(info.model)));
   }
   return absl::NotFoundError(absl::StrCat(

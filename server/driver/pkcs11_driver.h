@@ -25,8 +25,9 @@ namespace entropyd {
 class Pkcs11Driver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // `believed`: the operator or Claims() has seen to it that a software token counts for no more
   // than it is worth; otherwise Open() refuses one.
@@ -35,6 +36,7 @@ class Pkcs11Driver final : public SourceDriver {
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  std::string root() const override { return root_; }
   void Close() override;
 
  private:
@@ -45,6 +47,7 @@ class Pkcs11Driver final : public SourceDriver {
   const std::string module_;
   const std::string token_;
   const bool believed_;
+  std::string root_;  // the token's, by its serial number
   std::unique_ptr<Module> loaded_;
 };
 

@@ -38,7 +38,7 @@ __attribute__((target("rdrnd"))) bool DrawOnce(uint64_t* word) {
 
 }  // namespace
 
-RdrandDriver::PendingGet RdrandDriver::ProcessorDraw() {
+RdrandDriver::Draw RdrandDriver::ProcessorDraw() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_RDRND) != 0) return DrawOnce;
@@ -46,18 +46,21 @@ RdrandDriver::PendingGet RdrandDriver::ProcessorDraw() {
   return nullptr;
 }
 
-SourceClaims RdrandDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity RdrandDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "cpu";
   claims.min_entropy = 256.0 / 65536;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = kRootCpu;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> RdrandDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> RdrandDriver::Create(const config::v1::SourceConfig&,
+                                                   const SourceIdentity&) {
   return std::make_unique<RdrandDriver>(ProcessorDraw());
 }
 

@@ -12,25 +12,26 @@ namespace entropyd {
 
 class RdrandDriver final : public SourceDriver {
  public:
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // One 64-bit get; false = the processor had none (carry flag clear).
-  using PendingGet = bool (*)(uint64_t* word);
+  using Draw = bool (*)(uint64_t* word);
   // `get` nullptr = this processor has no RDRAND.
-  explicit RdrandDriver(PendingGet get) : get_(get) {}
+  explicit RdrandDriver(Draw get) : get_(get) {}
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
   void Close() override {}
 
   // This processor's RDRAND, or nullptr.
-  static PendingGet ProcessorDraw();
+  static Draw ProcessorDraw();
 
  private:
   bool DrawWithRetries(uint64_t* word) const;
 
-  const PendingGet get_;
+  const Draw get_;
 };
 
 }  // namespace entropyd

@@ -63,7 +63,7 @@ bool KernelTrustsRdseed(const std::string& cpuinfo) {
 
 }  // namespace
 
-RdseedDriver::PendingGet RdseedDriver::ProcessorDraw() {
+RdseedDriver::Draw RdseedDriver::ProcessorDraw() {
 #if defined(__x86_64__)
   unsigned eax, ebx, ecx, edx;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_RDSEED) != 0) return DrawOnce;
@@ -71,22 +71,25 @@ RdseedDriver::PendingGet RdseedDriver::ProcessorDraw() {
   return nullptr;
 }
 
-SourceClaims RdseedDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity RdseedDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "cpu";
   claims.min_entropy = 4;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = kRootCpu;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> RdseedDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> RdseedDriver::Create(const config::v1::SourceConfig&,
+                                                   const SourceIdentity&) {
   return std::make_unique<RdseedDriver>(ProcessorDraw(), kCpuinfo);
 }
 
-RdseedDriver::RdseedDriver(PendingGet get, std::string cpuinfo)
+RdseedDriver::RdseedDriver(Draw get, std::string cpuinfo)
     : get_(get), cpuinfo_(std::move(cpuinfo)) {}
 
 bool RdseedDriver::DrawWithRetries(uint64_t* word) const {

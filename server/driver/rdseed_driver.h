@@ -18,26 +18,27 @@ namespace entropyd {
 
 class RdseedDriver final : public SourceDriver {
  public:
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // One try at a 64-bit word; false = the processor had none (carry flag clear).
-  using PendingGet = bool (*)(uint64_t* word);
+  using Draw = bool (*)(uint64_t* word);
   // `get` nullptr = CPUID shows no RDSEED. `cpuinfo`: the file with the flags that the kernel
   // trusts.
-  RdseedDriver(PendingGet get, std::string cpuinfo);
+  RdseedDriver(Draw get, std::string cpuinfo);
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
   void Close() override {}
 
   // This processor's RDSEED, or nullptr.
-  static PendingGet ProcessorDraw();
+  static Draw ProcessorDraw();
 
  private:
   bool DrawWithRetries(uint64_t* word) const;
 
-  const PendingGet get_;
+  const Draw get_;
   const std::string cpuinfo_;
 };
 

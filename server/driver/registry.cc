@@ -33,16 +33,16 @@ constexpr int kCommonKeys[] = {
 
 absl::Span<const DriverEntry> BuiltIns() {
   static constexpr DriverEntry kBuiltIns[] = {
-      {"char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Claims,
+      {"char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Identify,
        CharDeviceDriver::Create},
-      {"rdrand", "", nullptr, RdrandDriver::Claims, RdrandDriver::Create},
-      {"getrandom", "", nullptr, GetrandomDriver::Claims, GetrandomDriver::Create},
-      {"rdseed", "", nullptr, RdseedDriver::Claims, RdseedDriver::Create},
-      {"egd", "path address", EgdDriver::Check, EgdDriver::Claims, EgdDriver::Create},
-      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Claims, Pkcs11Driver::Create},
-      {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Claims, Tpm2Driver::Create},
-      {"jitter", "", nullptr, JitterDriver::Claims, JitterDriver::Create},
-      {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Claims,
+      {"rdrand", "", nullptr, RdrandDriver::Identify, RdrandDriver::Create},
+      {"getrandom", "", nullptr, GetrandomDriver::Identify, GetrandomDriver::Create},
+      {"rdseed", "", nullptr, RdseedDriver::Identify, RdseedDriver::Create},
+      {"egd", "path address", EgdDriver::Check, EgdDriver::Identify, EgdDriver::Create},
+      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Identify, Pkcs11Driver::Create},
+      {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Identify, Tpm2Driver::Create},
+      {"jitter", "", nullptr, JitterDriver::Identify, JitterDriver::Create},
+      {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Identify,
        UpstreamDriver::Create},
   };
   return kBuiltIns;

@@ -23,9 +23,12 @@ struct DriverEntry {
   const char* keys;
   // Checks those keys without opening the device; nullptr = nothing to check.
   ConfigFault (*check)(const config::v1::SourceConfig& config);
-  // The driver's own claims for that configuration, before the operator's figures.
-  SourceClaims (*claims)(const config::v1::SourceConfig& config);
-  std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config);
+  // What the source of that configuration is, before the operator's figures. May look at the device
+  // without opening it.
+  SourceIdentity (*identify)(const config::v1::SourceConfig& config);
+  // `identity`: as decided, with the operator's figures.
+  std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config,
+                                          const SourceIdentity& identity);
 };
 
 // Every driver there is.

@@ -17,27 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "server/driver/source_identity.h"
 
 namespace entropyd {
-
-// What a driver says of its device before any operator does. Rates of entropy are claims: they are
-// believed, tested by SP 800-90B health tests and never measured.
-struct SourceClaims {
-  // Sources with one root (the host's kernel, one board) share a group and count once.
-  std::string group;
-  // Min-entropy credited, bits per byte; 0 = mixed in, never counted.
-  double min_entropy = 0;
-  // Min-entropy that the health tests' cutoffs assume, bits per byte; at least min_entropy.
-  double health_min_entropy = 0;
-  // Bytes of one native sample: a fault may show in whole words only. 1, 4 or 8.
-  int word_bytes = 1;
-  // Read no faster than this, bytes/s: what a pool can use, not what the device could give.
-  uint64_t max_rate = 0;
-  // Largest useful Read(), bytes.
-  size_t read_bytes = 64;
-  // No hardware behind it: refused unless allow_software.
-  bool software = false;
-};
 
 class SourceDriver {
  public:
@@ -59,6 +41,11 @@ class SourceDriver {
   // May block only where the device leaves no choice, and must then heed Interrupt().
   // REQUIRES: opened; out is not empty.
   virtual absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) = 0;
+
+  // The root of what is open, where that may be something else than what the configuration named:
+  // a path may lead elsewhere by now, a name may have been resolved. Empty = nothing new. Known
+  // after Open() or after the first Read().
+  virtual std::string root() const { return ""; }
 
   // Never blocks; harmless when not open.
   virtual void Close() = 0;

@@ -1,17 +1,23 @@
 #include "server/driver/tpm2_driver.h"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/crypto/secret_bytes.h"
 #include "server/driver/guarded_driver.h"
 
@@ -32,6 +38,28 @@ bool IsSoftware(absl::string_view tcti) {
   return absl::StartsWith(tcti, "swtpm") || absl::StartsWith(tcti, "mssim");
 }
 
+// The number of the TPM whose node that is, "" = it is none. /dev/tpm0 and /dev/tpmrm0 are one chip.
+absl::string_view TpmNumber(absl::string_view node) {
+  if (!absl::ConsumePrefix(&node, "tpm")) return "";
+  absl::ConsumePrefix(&node, "rm");
+  return node;
+}
+
+std::string RootOfTpmNode(const std::string& path) {
+  struct stat st;
+  std::string name = path;
+  if (stat(path.c_str(), &st) == 0 && S_ISCHR(st.st_mode)) {
+    // The node may have any name; the kernel knows its own.
+    std::error_code error;
+    const std::filesystem::path device = std::filesystem::read_symlink(
+        absl::StrCat("/sys/dev/char/", major(st.st_rdev), ":", minor(st.st_rdev)), error);
+    if (!error) name = device.string();
+  }
+  const std::string node = std::filesystem::path(name).filename().string();
+  const absl::string_view number = TpmNumber(node);
+  return number.empty() ? RootOfPath(path) : RootOfTpm(number);
+}
+
 absl::Status Failed(absl::string_view what, TSS2_RC code) {
   absl::string_view meaning;
   if (code == TSS2_TCTI_RC_IO_ERROR) meaning = " (the connection is broken or refused)";
@@ -41,6 +69,22 @@ absl::Status Failed(absl::string_view what, TSS2_RC code) {
 }
 
 }  // namespace
+
+std::string Tpm2Driver::RootOfTcti(absl::string_view tcti) {
+  if (IsSoftware(tcti)) return kRootKernel;
+  std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(tcti, absl::MaxSplits(':', 1));
+  // The loader takes the name of a TCTI, or that of its library.
+  absl::string_view name = parts.first.substr(parts.first.rfind('/') + 1);
+  absl::ConsumePrefix(&name, "libtss2-tcti-");
+  name = name.substr(0, name.find(".so"));
+  if (name == "device") {
+    return RootOfTpmNode(parts.second.empty() ? "/dev/tpmrm0" : std::string(parts.second));
+  }
+  if (name == "tabrmd") return RootOfTpm("0");          // the daemon opens /dev/tpm0
+  if (name == "pcap") return RootOfTcti(parts.second);  // records, and passes on
+  return absl::StrCat("TPM by ", tcti);
+}
 
 bool Tpm2Driver::IsBusy(uint32_t code) {
   const TSS2_RC layer = code & TSS2_RC_LAYER_MASK;
@@ -58,19 +102,23 @@ ConfigFault Tpm2Driver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
-SourceClaims Tpm2Driver::Claims(const config::v1::SourceConfig& config) {
+SourceIdentity Tpm2Driver::Identify(const config::v1::SourceConfig& config) {
   const bool software = IsSoftware(config.tcti());
-  SourceClaims claims;
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = software ? "host" : "tpm";
   claims.min_entropy = software ? 0 : 4;
   claims.health_min_entropy = 4;
   claims.word_bytes = 4;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kMaxPerCall;
-  return claims;
+  identity.root = RootOfTcti(config.tcti());
+  if (software) identity.nature = SourceIdentity::Nature::kBorrowed;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> Tpm2Driver::Create(const config::v1::SourceConfig& config) {
+std::unique_ptr<SourceDriver> Tpm2Driver::Create(const config::v1::SourceConfig& config,
+                                                 const SourceIdentity&) {
   const bool believed = IsSoftware(config.tcti()) ||
                         (config.group() == "host" && config.has_min_entropy_bits_per_byte());
   return std::make_unique<GuardedDriver>(absl::StrCat("TPM ", config.tcti()),
@@ -124,6 +172,7 @@ absl::StatusOr<std::string> Tpm2Driver::Open() {
                      "), which is worth less than was claimed; write group: host and "
                      "min_entropy_bits_per_byte: 0"));
   }
+  root_ = RootOfTcti(tcti_);
   return absl::StrCat("TPM of ", *maker);
 }
 

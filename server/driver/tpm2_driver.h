@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "server/driver/registry.h"
 
 struct ESYS_CONTEXT;
@@ -25,8 +26,9 @@ namespace entropyd {
 class Tpm2Driver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   // `believed`: the operator or Claims() has seen to it that a software TPM counts for no more than
   // it is worth; otherwise Open() refuses one.
@@ -35,7 +37,11 @@ class Tpm2Driver final : public SourceDriver {
 
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  std::string root() const override { return root_; }
   void Close() override;
+
+  // The TPM that a tcti leads to: device nodes by what they are, tabrmd by what it opens.
+  static std::string RootOfTcti(absl::string_view tcti);
 
   // Whether a response code means "ask again": the TPM is busy and has lost nothing.
   static bool IsBusy(uint32_t code);
@@ -45,6 +51,7 @@ class Tpm2Driver final : public SourceDriver {
 
   const std::string tcti_;
   const bool believed_;
+  std::string root_;  // of what was opened last
   ESYS_CONTEXT* esys_ = nullptr;
 };
 

@@ -6,7 +6,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -30,6 +32,15 @@ constexpr uint64_t kDefaultMaxRate = 16 << 10;
 
 // As long as a source lets a device be silent.
 constexpr absl::Duration kPatience = absl::Seconds(2);
+
+// Two names may lead to one server: who has answered is known by its address
+// ("ipv4:10.0.0.1:7743", "ipv6:%5B::1%5D:7743").
+std::string RootOfPeer(absl::string_view peer) {
+  absl::ConsumePrefix(&peer, "ipv4:");
+  absl::ConsumePrefix(&peer, "ipv6:");
+  const std::string address = absl::StrReplaceAll(peer, {{"%5B", "["}, {"%5D", "]"}});
+  return absl::StrCat("entropyd ", RootOfAddress(address));
+}
 
 grpc::ChannelArguments Arguments(const config::v1::ClientTls& tls) {
   grpc::ChannelArguments arguments;
@@ -79,18 +90,22 @@ ConfigFault UpstreamDriver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
-SourceClaims UpstreamDriver::Claims(const config::v1::SourceConfig& config) {
-  SourceClaims claims;
+SourceIdentity UpstreamDriver::Identify(const config::v1::SourceConfig& config) {
+  SourceIdentity identity;
+  SourceClaims& claims = identity.claims;
   claims.group = "host";
   claims.min_entropy = 0;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
   claims.read_bytes = kReadBytes;
-  return claims;
+  identity.root = absl::StrCat("entropyd ", RootOfAddress(config.address()));
+  identity.nature = SourceIdentity::Nature::kBorrowed;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> UpstreamDriver::Create(const config::v1::SourceConfig& config) {
+std::unique_ptr<SourceDriver> UpstreamDriver::Create(const config::v1::SourceConfig& config,
+                                                     const SourceIdentity&) {
   return std::make_unique<UpstreamDriver>(config.address(), config.class_(), config.tls());
 }
 
@@ -141,6 +156,7 @@ absl::StatusOr<size_t> UpstreamDriver::Read(absl::Span<uint8_t> out) {
                                                ": ", absl::StatusCodeToString(status.code()), ": ",
                                                status.message()));
   }
+  root_ = RootOfPeer(context.peer());
   return n;
 }
 

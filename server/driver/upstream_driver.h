@@ -21,8 +21,9 @@ namespace entropyd {
 class UpstreamDriver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   UpstreamDriver(std::string address, std::string pool_class, config::v1::ClientTls tls);
   ~UpstreamDriver() override;
@@ -30,6 +31,7 @@ class UpstreamDriver final : public SourceDriver {
   // Does not dial yet: the first Read() does, and tells why it could not.
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
+  std::string root() const override { return root_; }
   void Close() override;
   void Interrupt() override;
 
@@ -40,6 +42,7 @@ class UpstreamDriver final : public SourceDriver {
   const std::string pool_class_;
   const config::v1::ClientTls tls_;
   const std::unique_ptr<Calls> calls_;
+  std::string root_;  // who answered last
 };
 
 }  // namespace entropyd

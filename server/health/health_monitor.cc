@@ -145,8 +145,8 @@ absl::StatusOr<HealthMonitor> HealthMonitor::Create(const Options& options, Secr
   return test;
 }
 
-void HealthMonitor::Raise(const Width& width, Test test, uint32_t value, bool permanent,
-                          absl::optional<Alarm>* worst) {
+HealthMonitor::Alarm HealthMonitor::Suspect(const Width& width, Test test, uint32_t value,
+                                            bool permanent) {
   Alarm alarm;
   alarm.test = test;
   alarm.permanent = permanent;
@@ -157,51 +157,48 @@ void HealthMonitor::Raise(const Width& width, Test test, uint32_t value, bool pe
   } else {
     alarm.cutoff = permanent ? width.rct_permanent : width.rct_intermittent;
   }
-  Raise(alarm, worst);
+  return alarm;
 }
 
-void HealthMonitor::Raise(const ReplayDetector::Verdict& verdict, absl::optional<Alarm>* worst) {
+HealthMonitor::Alarm HealthMonitor::Suspect(const ReplayDetector::Verdict& verdict) {
   Alarm alarm;
   alarm.test = verdict.kind == ReplayDetector::Kind::kReplay ? Test::kReplay : Test::kPrediction;
   alarm.permanent = verdict.permanent;
   alarm.value = verdict.value;
   alarm.cutoff = verdict.cutoff;
   alarm.lag = verdict.lag;
-  Raise(alarm, worst);
+  return alarm;
 }
 
-// After the other tests, so that what several of them notice is called by its plainest name. The
-// block of `verdict` may have closed by then.
-void HealthMonitor::RaiseLate(const ReplayDetector::Verdict& verdict, bool alarmed_before,
-                              absl::optional<Alarm>* worst) {
-  if (worst->has_value() && (*worst)->permanent) return;
-  const bool closed = block_position_ == 0;
-  if (closed) alarmed_ = alarmed_before || worst->has_value();
-  Raise(verdict, worst);
-  if (closed) alarmed_ = false;
-}
-
-void HealthMonitor::Raise(Alarm alarm, absl::optional<Alarm>* worst) {
-  if (!alarm.permanent) {
-    if (alarmed_) return;
-    alarmed_ = true;
-    const uint64_t now = native_samples_ + 1;
-    const uint64_t oldest = recent_alarms_.front();
-    if (oldest != 0 && now - oldest <= kRecurrentSamples) alarm.permanent = alarm.recurrent = true;
-    recent_alarms_.front() = recent_alarms_.back();
-    recent_alarms_.back() = now;
+// A permanent alarm is worse than an intermittent one; among equals the first is told. A block
+// counts once, whatever is found in it.
+absl::optional<HealthMonitor::Alarm> HealthMonitor::Decide(absl::Span<const Alarm> candidates) {
+  absl::optional<Alarm> worst;
+  for (const Alarm& candidate : candidates) {
+    if (!worst.has_value() || candidate.permanent > worst->permanent) worst = candidate;
   }
-  if (!worst->has_value() || alarm.permanent) *worst = alarm;
+  if (!worst.has_value() || worst->permanent) return worst;
+  if (alarmed_) return absl::nullopt;
+  alarmed_ = true;
+  const uint64_t now = native_samples_ + 1;  // 0 means that there was none
+  const uint64_t oldest = recent_alarms_.front();
+  if (oldest != 0 && now - oldest <= kRecurrentSamples) worst->permanent = worst->recurrent = true;
+  recent_alarms_.front() = recent_alarms_.back();
+  recent_alarms_.back() = now;
+  return worst;
 }
 
-inline void HealthMonitor::FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst) {
+inline void HealthMonitor::FeedSample(Width* width, uint64_t sample, Candidates* found) {
   width->run = width->run > 0 && sample == width->last ? width->run + 1 : 1;
   width->last = sample;
   if (width->run >= width->rct_intermittent) {
     if (width->run == width->rct_intermittent) {
-      Raise(*width, width->continuous ? Test::kContinuous : Test::kRct, width->run, false, worst);
+      const Test test = width->continuous ? Test::kContinuous : Test::kRct;
+      found->Add(Suspect(*width, test, width->run, false));
     }
-    if (width->run == width->rct_permanent) Raise(*width, Test::kRct, width->run, true, worst);
+    if (width->run == width->rct_permanent) {
+      found->Add(Suspect(*width, Test::kRct, width->run, true));
+    }
   }
   if (width->position == 0) {
     width->first = sample;
@@ -210,36 +207,43 @@ inline void HealthMonitor::FeedSample(Width* width, uint64_t sample, absl::optio
   if (sample == width->first) {
     ++width->count;
     if (width->count == width->apt_intermittent) {
-      Raise(*width, Test::kApt, width->count, false, worst);
+      found->Add(Suspect(*width, Test::kApt, width->count, false));
     }
-    if (width->count == width->apt_permanent) Raise(*width, Test::kApt, width->count, true, worst);
+    if (width->count == width->apt_permanent) {
+      found->Add(Suspect(*width, Test::kApt, width->count, true));
+    }
   }
   if (++width->position == kAptWindow) width->position = 0;
 }
 
 absl::optional<HealthMonitor::Alarm> HealthMonitor::Feed(absl::Span<const uint8_t> bytes) {
   absl::optional<Alarm> worst;
-  while (!bytes.empty() && !(worst.has_value() && worst->permanent)) {
-    size_t piece = kPiece - byte_.position;
-    if (piece > bytes.size()) piece = bytes.size();
+  // Returns whether the examination goes on.
+  const auto keep = [&worst](const absl::optional<Alarm>& alarm) {
+    if (!alarm.has_value()) return true;
+    if (!worst.has_value() || alarm->permanent) worst = alarm;
+    return !alarm->permanent;
+  };
+  bool go_on = true;
+  while (go_on && !bytes.empty()) {
+    // A piece ends where a window of bytes does, so it lies within one block.
+    const size_t piece = std::min<size_t>(kPiece - byte_.position, bytes.size());
     absl::optional<ReplayDetector::Verdict> verdict;
     if (lag_.has_value()) verdict = lag_->Feed(bytes.first(piece));
-    const bool alarmed_before = alarmed_;
     if (piece < kPiece || partial_bytes_ > 0 || !FeedQuietly(bytes.data())) {
-      FeedOneByOne(bytes.first(piece), &worst);
+      go_on = keep(FeedOneByOne(bytes.first(piece)));
     }
-    if (verdict.has_value()) RaiseLate(*verdict, alarmed_before, &worst);
+    // After the others, so that what several tests notice is called by its plainest name.
+    if (go_on && verdict.has_value()) go_on = keep(Decide({Suspect(*verdict)}));
+    if (block_position_ == block_bytes()) CloseBlock();
     bytes.remove_prefix(piece);
   }
   return worst;
 }
 
-void HealthMonitor::Advance(size_t bytes) {
-  block_position_ += bytes;
-  if (block_position_ == block_bytes()) {
-    block_position_ = 0;
-    alarmed_ = false;
-  }
+void HealthMonitor::CloseBlock() {
+  block_position_ = 0;
+  alarmed_ = false;
 }
 
 bool HealthMonitor::FeedQuietly(const uint8_t* bytes) {
@@ -254,7 +258,7 @@ bool HealthMonitor::FeedQuietly(const uint8_t* bytes) {
   byte_.last = piece.last();
   byte_.run = piece.last_run();
   native_samples_ += kPiece / static_cast<size_t>(options_.word_bytes);
-  Advance(kPiece);
+  block_position_ += kPiece;
   return true;
 }
 
@@ -274,24 +278,32 @@ bool HealthMonitor::FeedWordsQuietly(const uint8_t* bytes) {
   return true;
 }
 
-void HealthMonitor::FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst) {
+absl::optional<HealthMonitor::Alarm> HealthMonitor::FeedOneByOne(absl::Span<const uint8_t> bytes) {
   const int word_bytes = options_.word_bytes;
+  absl::optional<Alarm> worst;
+  Candidates found;
   for (const uint8_t byte : bytes) {
-    FeedSample(&byte_, byte, worst);
+    FeedSample(&byte_, byte, &found);
     if (word_bytes == 1) {
       ++native_samples_;
     } else {
       partial_ |= uint64_t{byte} << (8 * partial_bytes_);
       if (++partial_bytes_ == word_bytes) {
-        FeedSample(&word_, partial_, worst);
+        FeedSample(&word_, partial_, &found);
         ++native_samples_;
         partial_ = 0;
         partial_bytes_ = 0;
       }
     }
-    Advance(1);
-    if (worst->has_value() && (*worst)->permanent) break;
+    ++block_position_;
+    if (found.count == 0) continue;
+    const absl::optional<Alarm> alarm = Decide(found.span());
+    found.count = 0;
+    if (!alarm.has_value()) continue;
+    if (!worst.has_value() || alarm->permanent) worst = alarm;
+    if (alarm->permanent) break;
   }
+  return worst;
 }
 
 void HealthMonitor::RestartStream() {
@@ -301,8 +313,7 @@ void HealthMonitor::RestartStream() {
   }
   partial_ = 0;
   partial_bytes_ = 0;
-  block_position_ = 0;
-  alarmed_ = false;
+  CloseBlock();
   if (lag_.has_value()) lag_->RestartStream();
 }
 

@@ -102,23 +102,36 @@ class HealthMonitor {
     uint32_t position = 0;  // samples of the window seen
   };
 
+  // What the tests found in one sample, in the order in which they looked: for each of two widths
+  // two tests of two tiers.
+  struct Candidates {
+    std::array<Alarm, 8> alarms;
+    size_t count = 0;
+    void Add(const Alarm& alarm) { alarms[count++] = alarm; }
+    absl::Span<const Alarm> span() const { return {alarms.data(), count}; }
+  };
+
   static double IntermittentRate(const Width& width);
   explicit HealthMonitor(const Options& options) : options_(options) {}
   static absl::StatusOr<Width> MakeWidth(double min_entropy, int bytes);
-  void FeedSample(Width* width, uint64_t sample, absl::optional<Alarm>* worst);
-  void FeedOneByOne(absl::Span<const uint8_t> bytes, absl::optional<Alarm>* worst);
+
+  // The tests. They keep runs and windows, and name what they find; nothing more.
+  static void FeedSample(Width* width, uint64_t sample, Candidates* found);
+  static Alarm Suspect(const Width& width, Test test, uint32_t value, bool permanent);
+  static Alarm Suspect(const ReplayDetector::Verdict& verdict);
+
+  // Makes one alarm of what the tests found, or none: ranks it, counts how often it happened
+  // lately, decides whether it quarantines or latches.
+  absl::optional<Alarm> Decide(absl::Span<const Alarm> candidates);
+
+  // Up to the first permanent alarm; the worst otherwise. REQUIRES: within one block.
+  absl::optional<Alarm> FeedOneByOne(absl::Span<const uint8_t> bytes);
   // A whole window of bytes at once, when nothing in it can raise an alarm; false, and nothing has
   // changed, when something might. REQUIRES: no window of bytes and no native word is open.
   bool FeedQuietly(const uint8_t* bytes);
   template <typename Sample>
   bool FeedWordsQuietly(const uint8_t* bytes);
-  void Advance(size_t bytes);
-  void Raise(const Width& width, Test test, uint32_t value, bool permanent,
-             absl::optional<Alarm>* worst);
-  void Raise(const ReplayDetector::Verdict& verdict, absl::optional<Alarm>* worst);
-  void RaiseLate(const ReplayDetector::Verdict& verdict, bool alarmed_before,
-                 absl::optional<Alarm>* worst);
-  void Raise(Alarm alarm, absl::optional<Alarm>* worst);
+  void CloseBlock();
 
   Options options_;
   Width byte_;

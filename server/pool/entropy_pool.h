@@ -14,12 +14,12 @@
 //   failed source: its group's open block, stored blocks and claim on the root are dropped. When no
 //             group is left that the root rests on, the root is destroyed and discard_epoch rises.
 //   missing source: what it gave stays good until max_seed_age passes.
+// Sources that turn out to have one root count as one group, from the moment when that is known.
 // Sources worth 0 bits are mixed in as additional input of the next reseeding, and never counted.
 //
 // Thread safety: safe. Lock order: a pool's lock is innermost but for the arena's.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -28,16 +28,19 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/types/optional.h"
 #include "base/crypto/drbg.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/clock.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
-#include "server/pool/block_statistic.h"
 #include "server/pool/block_store.h"
 #include "server/pool/conditioner.h"
 #include "server/pool/pool.h"
-#include "server/source/source.h"
+#include "server/pool/pool_root.h"
+#include "server/pool/pool_series.h"
+#include "server/pool/pool_standing.h"
+#include "server/source/source_sink.h"
 
 namespace entropyd {
 
@@ -46,6 +49,7 @@ class EntropyPool final : public Pool, public SourceSink {
   struct Member {
     std::string source;
     std::string group;
+    std::string root = {};   // SourceIdentity::root, as the configuration names it
     double min_entropy = 0;  // bits per byte credited in this pool
     bool software = false;
   };
@@ -90,6 +94,7 @@ class EntropyPool final : public Pool, public SourceSink {
   bool Wants(int member) override;
   double Add(int member, absl::Span<const uint8_t> samples) override;
   void SetSourceState(int member, v1::SourceState state) override;
+  void SetSourceRoot(int member, const std::string& root) override;
 
   // Called when members should look at Wants() again. REQUIRES: set before the sources start.
   void SetWakeCallback(std::function<void()> callback) { wake_callback_ = std::move(callback); }
@@ -111,20 +116,19 @@ class EntropyPool final : public Pool, public SourceSink {
     int64_t seeded_at = -1;    // when it last seeded the root; -1 = the root does not rest on it
     bool reseed_asked = true;  // at once, whatever the interval
   };
-  struct Series;
-
-  // What the state follows from.
-  struct Standing {
-    PoolState state;
-    uint32_t healthy_groups = 0;  // credited, with a healthy source
-    int64_t ready_until = 0;      // nanoseconds; 0 = not ready
+  // What a member is at the moment; Options has the rest.
+  struct MemberState {
+    int home;   // index of the group of its name
+    int group;  // index of the one it counts in: another when they have one root
+    std::string root;
+    v1::SourceState state = v1::SOURCE_STATE_STARTING;
   };
 
   EntropyPool(Options options, const SeedProvider* provider, const Clock* clock, Log* log);
   absl::Status Init(SecretArena* arena, Metrics* metrics);
 
-  Standing Stand(int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::string MissingSources() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SoftwareOnly() const;
+  PoolStanding Stand(int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What there is to tell once the lock is released.
   struct Change {
     PoolState before, after;
@@ -137,7 +141,10 @@ class EntropyPool final : public Pool, public SourceSink {
   bool SeedDue(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool BlockWanted(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status UseBlock(int group, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status SeedRoot(absl::Span<const uint8_t> block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Has members with one group or root count together; true when that changed anything.
+  bool Regroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Forgets what the group gave.
+  void EmptyGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailLocked(absl::string_view reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -146,16 +153,13 @@ class EntropyPool final : public Pool, public SourceSink {
   absl::Status SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation);
   absl::Status TakeStored(absl::Span<uint8_t> out);
   void CountDelivered(size_t bytes);
-  void CountBlocks(const BlockStatistic::Tally& tally);
 
   // Constant after Create().
   const Options options_;
   const SeedProvider* const provider_;
   const Clock* const clock_;
   Log* const log_;
-  bool software_only_ = false;
-  std::vector<int> group_of_;  // by member
-  std::unique_ptr<Series> series_;
+  std::unique_ptr<PoolSeries> series_;
   std::function<void()> change_callback_;
   std::function<void()> wake_callback_;
 
@@ -163,20 +167,13 @@ class EntropyPool final : public Pool, public SourceSink {
   std::atomic<int64_t> ready_until_{0};
   std::atomic<uint64_t> epoch_{0};
   std::atomic<uint64_t> generation_{0};
-  std::atomic<uint64_t> delivered_bytes_{0};
   std::atomic<uint64_t> bytes_since_seed_{0};
-  std::atomic<uint64_t> readers_{0};
-  std::atomic<uint64_t> reader_seeds_{0};
-  // Blocks of output that the readers' statistics examined.
-  std::atomic<uint64_t> blocks_examined_{0};
-  std::atomic<uint64_t> blocks_passed_{0};
-  std::array<std::atomic<uint64_t>, BlockStatistic::kTests> blocks_failed_{};
+  PoolCounters counters_;
 
   mutable absl::Mutex mutex_;
-  std::vector<v1::SourceState> source_states_ ABSL_GUARDED_BY(mutex_);
+  std::vector<MemberState> members_ ABSL_GUARDED_BY(mutex_);
   std::vector<Group> groups_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<CtrDrbg> root_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<Sha512> mixed_ ABSL_GUARDED_BY(mutex_);  // uncredited samples since the last seed
+  absl::optional<PoolRoot> root_ ABSL_GUARDED_BY(mutex_);      // since Create()
   std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);  // quality full only
   SecretBytes block_ ABSL_GUARDED_BY(mutex_);                  // the one in hand
   std::string failure_ ABSL_GUARDED_BY(mutex_);

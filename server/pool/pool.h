@@ -16,22 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "proto/admin.pb.h"
 #include "proto/entropy.pb.h"
+#include "server/pool/pool_state.h"
 
 namespace entropyd {
-
-// What the dispatcher must know of a pool, as one consistent snapshot.
-struct PoolState {
-  bool ready = false;     // false: SUSPENDED (Attach), UNAVAILABLE (Get)
-  bool degraded = false;  // a group of sources is lost, the minimum is still met
-  std::string reason;     // why not ready, or why degraded
-  uint64_t seed_generation = 0;
-  int64_t seeded_at_nanos = -1;  // when the newest seed came, by the pool's clock; -1 = never
-  // Rises when bytes drawn earlier must not be used any more: the only credited source failed.
-  // Plans made under an older epoch are void, and agents are told to discard what they buffer.
-  uint64_t discard_epoch = 0;
-};
 
 class PoolReader {
  public:

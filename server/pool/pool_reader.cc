@@ -1,10 +1,10 @@
 // The readers' side of EntropyPool.
-#include <sys/random.h>
-
 #include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/crypto/kernel_random.h"
+#include "server/pool/block_statistic.h"
 #include "server/pool/entropy_pool.h"
 
 namespace entropyd {
@@ -17,10 +17,8 @@ constexpr size_t kFreshBytes = 32;
 class FreshBytes {
  public:
   // Errors: INTERNAL; on Linux the call cannot fail once the kernel's generator is seeded.
-  absl::Status PendingGet() {
-    if (getrandom(bytes_.data(), bytes_.size(), 0) == static_cast<ssize_t>(bytes_.size())) {
-      return absl::OkStatus();
-    }
+  absl::Status Fill() {
+    if (FillFromKernel(absl::MakeSpan(bytes_))) return absl::OkStatus();
     return absl::InternalError("getrandom failed");
   }
   ~FreshBytes() { Cleanse(absl::MakeSpan(bytes_)); }
@@ -48,7 +46,7 @@ class EntropyPool::Reader final : public PoolReader {
       return status;
     }
     pool_->CountDelivered(out.size());
-    pool_->CountBlocks(statistic_.Feed(out));
+    pool_->counters_.Count(statistic_.Feed(out));
     return generation_;
   }
 
@@ -68,7 +66,7 @@ class EntropyPool::Reader final : public PoolReader {
     }
     ++calls_;
     FreshBytes fresh;
-    if (absl::Status status = fresh.PendingGet(); !status.ok()) return status;
+    if (absl::Status status = fresh.Fill(); !status.ok()) return status;
     if (absl::Status status = child_->Generate(out, fresh.span()); !status.ok()) return status;
     if (pool_->quality() == v1::QUALITY_FULL) return pool_->TakeStored(out);
     return absl::OkStatus();
@@ -85,7 +83,8 @@ class EntropyPool::Reader final : public PoolReader {
 
 std::unique_ptr<PoolReader> EntropyPool::NewReader() {
   absl::StatusOr<std::unique_ptr<CtrDrbg>> child = CtrDrbg::Create(provider_);
-  return std::make_unique<Reader>(this, child.ok() ? *std::move(child) : nullptr, ++readers_);
+  return std::make_unique<Reader>(this, child.ok() ? *std::move(child) : nullptr,
+                                  ++counters_.readers);
 }
 
 absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
@@ -96,17 +95,17 @@ absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
   if (now < ready_until_ && bytes_since_seed_ < options_.max_bytes_per_seed) {
     return absl::OkStatus();
   }
-  return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", State().reason));
+  return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", State().Text()));
 }
 
 absl::Status EntropyPool::SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation) {
   FreshBytes fresh;
-  if (absl::Status status = fresh.PendingGet(); !status.ok()) return status;
+  if (absl::Status status = fresh.Fill(); !status.ok()) return status;
   std::array<uint8_t, CtrDrbg::kSeedBytes> seed;
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    if (!root_->instantiated()) {
+    if (!root_->seeded()) {
       return absl::UnavailableError(absl::StrCat("read pool ", name(), ": no seed"));
     }
     status = root_->Generate(absl::MakeSpan(seed), fresh.span());
@@ -117,7 +116,7 @@ absl::Status EntropyPool::SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* g
                                    : child->Instantiate(seed, absl::StrCat("reader ", reader));
   }
   Cleanse(absl::MakeSpan(seed));
-  ++reader_seeds_;
+  ++counters_.reader_seeds;
   return status;
 }
 
@@ -137,18 +136,9 @@ absl::Status EntropyPool::TakeStored(absl::Span<uint8_t> out) {
 }
 
 void EntropyPool::CountDelivered(size_t bytes) {
-  delivered_bytes_ += bytes;
+  counters_.delivered_bytes += bytes;
   const uint64_t before = bytes_since_seed_.fetch_add(bytes);
   if (before < kReseedBytes && before + bytes >= kReseedBytes && wake_callback_) wake_callback_();
-}
-
-void EntropyPool::CountBlocks(const BlockStatistic::Tally& tally) {
-  if (tally.examined == 0) return;
-  blocks_examined_ += tally.examined;
-  blocks_passed_ += tally.passed;
-  for (size_t test = 0; test < BlockStatistic::kTests; ++test) {
-    blocks_failed_[test] += tally.failed[test];
-  }
 }
 
 }  // namespace entropyd

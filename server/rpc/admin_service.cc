@@ -71,14 +71,23 @@ class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceR
 };
 
 // Sends what a source records. It ends when the recording does, which a caller's leaving brings
-// about.
-class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
+// about. The source's thread may call it at the moment when gRPC is done with it: whoever comes
+// last lets it go.
+class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse>,
+                            public SampleReader {
  public:
-  RecordReactor(uint64_t rows, uint64_t row_samples)
-      : recording_(std::make_shared<SampleRecording>(rows, row_samples, [this] { Next(); })) {}
+  // gRPC holds it until OnDone().
+  static RecordReactor* Make(uint64_t rows, uint64_t row_samples) {
+    auto reactor = std::make_shared<RecordReactor>();
+    reactor->recording_ = std::make_shared<SampleRecording>(rows, row_samples, reactor);
+    RecordReactor* const raw = reactor.get();
+    raw->held_by_grpc_ = std::move(reactor);
+    return raw;
+  }
 
   const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
 
+  void OnSamples() override { Next(); }
   void OnWriteDone(bool ok) override {
     if (!ok) recording_->Cancel();
     {
@@ -88,7 +97,9 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
     Next();
   }
   void OnCancel() override { recording_->Cancel(); }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    const std::shared_ptr<RecordReactor> last_but_for_the_source = std::move(held_by_grpc_);
+  }
 
  private:
   void Next() {
@@ -107,7 +118,6 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
         return;
       }
     }
-    // Either call may be the last thing that happens to this object.
     if (finish) {
       Finish(ToGrpc(status));
     } else {
@@ -115,7 +125,8 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
     }
   }
 
-  const std::shared_ptr<SampleRecording> recording_;
+  std::shared_ptr<SampleRecording> recording_;  // since Make()
+  std::shared_ptr<RecordReactor> held_by_grpc_;
   v1::RecordSourceResponse message_;  // the write's while there is one
   absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
@@ -176,7 +187,8 @@ class AdminService final : public v1::Admin::CallbackService {
     absl::Status status = Check(context, "RecordSource");
     if (status.ok()) status = CheckRecording(*request, options_.allow_recording);
     if (!status.ok()) return new RefusedRecording(status);
-    auto* const reactor = new RecordReactor(std::max(1u, request->restarts()), request->samples());
+    RecordReactor* const reactor =
+        RecordReactor::Make(std::max(1u, request->restarts()), request->samples());
     status = supply_->RecordSource(request->name(), reactor->recording());
     if (!status.ok()) reactor->recording()->End(status);
     return reactor;

@@ -4,6 +4,10 @@
 
 namespace entropyd {
 
+void SampleRecording::CallReader() const {
+  if (const std::shared_ptr<SampleReader> reader = reader_.lock()) reader->OnSamples();
+}
+
 size_t SampleRecording::Room() const {
   absl::MutexLock lock(&mutex_);
   return kCapacity - waiting_.size();
@@ -16,7 +20,7 @@ void SampleRecording::Put(absl::Span<const uint8_t> samples) {
     was_empty = waiting_.empty();
     waiting_.append(reinterpret_cast<const char*>(samples.data()), samples.size());
   }
-  if (was_empty && !samples.empty()) ready_();
+  if (was_empty && !samples.empty()) CallReader();
 }
 
 void SampleRecording::End(absl::Status status) {
@@ -26,10 +30,11 @@ void SampleRecording::End(absl::Status status) {
     ended_ = true;
     status_ = std::move(status);
   }
-  ready_();
+  CallReader();
 }
 
 bool SampleRecording::cancelled() const {
+  if (reader_.expired()) return true;
   absl::MutexLock lock(&mutex_);
   return cancelled_;
 }

@@ -1,7 +1,6 @@
 #include "server/source/source.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,10 +8,8 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
-
 // A device that comes back is noticed within this; one that stays away costs one open(2) a second.
-constexpr int64_t kReopenNanos = kNanosPerSecond;
+constexpr int64_t kReopenNanos = kSecondNanos;
 
 // While no pool wants bytes the device is read on slowly, so that a fault or an unplugged device is
 // noticed before its bytes are needed, and every seed holds some of what came since the last one.
@@ -20,12 +17,6 @@ constexpr uint64_t kIdleBytesPerSecond = 1024;
 
 // A latched source has nothing to do; this only bounds how soon it notices an operator's reset.
 constexpr absl::Duration kLatchedWait = absl::Seconds(1);
-
-// Reads run ahead of the rate by so much at most, or a fast device would wake the thread thousands
-// of times a second.
-constexpr int64_t kPaceGrainNanos = 2'000'000;
-
-constexpr int64_t kRateWindowNanos = 2 * kNanosPerSecond;
 
 }  // namespace
 
@@ -36,22 +27,10 @@ Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMoni
       clock_(clock),
       log_(log),
       test_(std::move(test)),
-      held_(std::move(held)),
-      rate_since_(clock->NowNanos()) {
-  status_.set_name(spec_.name);
-  status_.set_driver(spec_.driver);
-  status_.set_group(spec_.claims.group);
-  status_.set_software(spec_.claims.software);
-  status_.set_min_entropy_bits_per_byte(spec_.claims.min_entropy);
-  status_.set_health_min_entropy_bits_per_byte(spec_.claims.health_min_entropy);
-  status_.set_state(v1::SOURCE_STATE_STARTING);
-  status_.set_reason("not opened yet");
-}
-
-v1::Source Source::Snapshot() const {
-  absl::MutexLock lock(&mutex_);
-  return status_;
-}
+      held_(std::move(held), test_.block_bytes(), test_.tail_bytes()),
+      root_(spec_.identity.root),
+      status_(spec_, clock),
+      recorder_(spec_.name, log) {}
 
 bool Source::Wanted() const {
   return std::any_of(sinks_.begin(), sinks_.end(),
@@ -60,15 +39,9 @@ bool Source::Wanted() const {
 
 absl::Duration Source::Step() {
   const int64_t now = clock_->NowNanos();
-  if (now - rate_since_ >= kRateWindowNanos) {
-    absl::MutexLock lock(&mutex_);
-    status_.set_raw_bytes_per_second(static_cast<double>(status_.raw_bytes() - rate_bytes_) *
-                                     kNanosPerSecond / static_cast<double>(now - rate_since_));
-    rate_since_ = now;
-    rate_bytes_ = status_.raw_bytes();
-  }
+  status_.MeasureRate(now);
   TakeOrders(now);
-  if (recording_ != nullptr) return RecordDevice(now);
+  if (recorder_.recording()) return RecordDevice(now);
   if (state_ == v1::SOURCE_STATE_LATCHED) return kLatchedWait;
   if (!open_) return OpenDevice(now);
   const absl::Duration wait = UntilAllowed(now);
@@ -77,23 +50,8 @@ absl::Duration Source::Step() {
 
 absl::Duration Source::UntilAllowed(int64_t now) {
   const bool wanted = state_ != v1::SOURCE_STATE_HEALTHY || Wanted();
-  if (wanted != wanted_) {
-    wanted_ = wanted;
-    pace_since_ = now;
-    pace_bytes_ = 0;
-  }
-  const uint64_t rate =
-      wanted ? spec_.claims.max_rate : std::min(spec_.claims.max_rate, kIdleBytesPerSecond);
-  const int64_t due =
-      pace_since_ + static_cast<int64_t>(static_cast<double>(pace_bytes_) * kNanosPerSecond /
-                                         static_cast<double>(rate));
-  if (due - now > kPaceGrainNanos) return absl::Nanoseconds(due - now);
-  // Time in which nothing was read is not made up for: the rate is a ceiling.
-  if (due < now) {
-    pace_since_ = now;
-    pace_bytes_ = 0;
-  }
-  return absl::ZeroDuration();
+  const uint64_t ceiling = spec_.identity.claims.max_rate;
+  return pace_.UntilAllowed(wanted ? ceiling : std::min(ceiling, kIdleBytesPerSecond), now);
 }
 
 absl::Duration Source::OpenDevice(int64_t now) {
@@ -109,20 +67,26 @@ absl::Duration Source::OpenDevice(int64_t now) {
   last_byte_ = now;
   startup_due_ = true;
   test_.RestartStream();
+  TellRoot();
   return absl::ZeroDuration();
+}
+
+// The path may lead elsewhere than when the configuration was read.
+void Source::TellRoot() {
+  const std::string root = driver_->root();
+  if (root.empty() || root == root_) return;
+  log_->Info("source.root", {{"source", spec_.name}, {"root", root}, {"before", root_}});
+  root_ = root;
+  for (const Attached& a : sinks_) a.sink->SetSourceRoot(a.member, root_);
 }
 
 absl::Duration Source::ReadDevice(int64_t now) {
   uint8_t buffer[4096];
-  const size_t room = tail_bytes_ + test_.block_bytes() - held_bytes_;
-  const size_t size = std::min({room, spec_.claims.read_bytes, sizeof(buffer)});
+  const size_t size = std::min({held_.room(), spec_.identity.claims.read_bytes, sizeof(buffer)});
   absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
   if (!n.ok()) {
     if (absl::IsCancelled(n.status())) return kLatchedWait;
-    {
-      absl::MutexLock lock(&mutex_);
-      status_.set_read_errors(status_.read_errors() + 1);
-    }
+    status_.CountReadError();
     GoneBecause(n.status().message(), now);
     return absl::Nanoseconds(kReopenNanos);
   }
@@ -132,7 +96,7 @@ absl::Duration Source::ReadDevice(int64_t now) {
     return absl::Nanoseconds(kReopenNanos);
   }
   last_byte_ = now;
-  pace_bytes_ += *n;
+  pace_.Count(*n);
   Take(absl::MakeConstSpan(buffer, *n));
   Cleanse(absl::MakeSpan(buffer, *n));
   return absl::ZeroDuration();
@@ -141,46 +105,38 @@ absl::Duration Source::ReadDevice(int64_t now) {
 void Source::BeginStartup() {
   startup_due_ = false;
   clean_bytes_ = 0;
-  absl::MutexLock lock(&mutex_);
-  status_.set_startups(status_.startups() + 1);
+  status_.CountStartup();
 }
 
 void Source::Take(absl::Span<const uint8_t> bytes) {
-  {
-    absl::MutexLock lock(&mutex_);
-    status_.set_raw_bytes(status_.raw_bytes() + bytes.size());
-  }
+  status_.AddRawBytes(bytes.size());
   if (startup_due_) {
     BeginStartup();
     SetState(v1::SOURCE_STATE_STARTING, absl::StrCat("start-up tests of ", device_));
   }
-  std::memcpy(held_.data() + held_bytes_, bytes.data(), bytes.size());
-  held_bytes_ += bytes.size();
+  held_.Append(bytes);
   if (absl::optional<HealthMonitor::Alarm> alarm = test_.Feed(bytes)) OnAlarm(*alarm);
-  if (held_bytes_ - tail_bytes_ == test_.block_bytes()) CloseBlock();
+  if (held_.closed()) CloseBlock();
 }
 
 void Source::CloseBlock() {
   const bool deliver = !block_alarmed_ && state_ == v1::SOURCE_STATE_HEALTHY;
   if (!block_alarmed_ && !deliver) {
-    clean_bytes_ += held_bytes_;
+    clean_bytes_ += held_.bytes();
     if (clean_bytes_ >= test_.startup_bytes()) SetState(v1::SOURCE_STATE_HEALTHY, device_);
   }
   if (!deliver) {
     DropHeld();
     return;
   }
-  const size_t tail = std::min(test_.tail_bytes(), held_bytes_);
-  const size_t passed = held_bytes_ - tail;
-  if (passed > 0) Deliver(held_.span().first(passed));
-  std::memmove(held_.data(), held_.data() + passed, tail);
-  Cleanse(held_.span().subspan(tail));
-  tail_bytes_ = held_bytes_ = tail;
+  // Some drivers know only by now whom they ask.
+  TellRoot();
+  if (!held_.passed().empty()) Deliver(held_.passed());
+  held_.KeepTail();
 }
 
 void Source::DropHeld() {
-  Cleanse(held_.span());
-  tail_bytes_ = held_bytes_ = 0;
+  held_.Drop();
   block_alarmed_ = false;
 }
 
@@ -196,29 +152,12 @@ void Source::Deliver(absl::Span<const uint8_t> block) {
     }
   }
   next_sink_ = chosen + 1;
-  const double credited = sinks_[chosen].sink->Add(sinks_[chosen].member, block);
-  absl::MutexLock lock(&mutex_);
-  status_.set_credited_bits(status_.credited_bits() + credited);
+  status_.AddCredit(sinks_[chosen].sink->Add(sinks_[chosen].member, block));
 }
 
 void Source::OnAlarm(const HealthMonitor::Alarm& alarm) {
   block_alarmed_ = true;
-  {
-    absl::MutexLock lock(&mutex_);
-    switch (alarm.test) {
-      case HealthMonitor::Test::kApt:
-        status_.set_apt_failures(status_.apt_failures() + 1);
-        break;
-      case HealthMonitor::Test::kReplay:
-      case HealthMonitor::Test::kPrediction:
-        status_.set_lag_failures(status_.lag_failures() + 1);
-        break;
-      case HealthMonitor::Test::kRct:
-      case HealthMonitor::Test::kContinuous:
-        status_.set_rct_failures(status_.rct_failures() + 1);
-        break;
-    }
-  }
+  status_.CountAlarm(alarm.test);
   SetState(alarm.permanent ? v1::SOURCE_STATE_LATCHED : v1::SOURCE_STATE_QUARANTINED,
            alarm.ToString());
   if (alarm.permanent) {
@@ -239,12 +178,7 @@ void Source::GoneBecause(absl::string_view reason, int64_t now) {
 void Source::SetState(v1::SourceState state, absl::string_view reason) {
   const bool changed = state_ != state;
   state_ = state;
-  {
-    absl::MutexLock lock(&mutex_);
-    status_.set_state(state);
-    status_.set_reason(std::string(reason));
-    if (changed) Remember();
-  }
+  status_.Set(state, reason);
   if (!changed) {
     ConcludeTests();
     return;
@@ -272,14 +206,6 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
   ConcludeTests();
 }
 
-void Source::Remember() {
-  if (status_.history_size() == kHistory) status_.mutable_history()->DeleteSubrange(0, 1);
-  v1::Source::Event* const event = status_.add_history();
-  event->set_unix_seconds(absl::ToDoubleSeconds(clock_->WallTime() - absl::UnixEpoch()));
-  event->set_state(status_.state());
-  event->set_reason(status_.reason());
-}
-
 void Source::CloseDevice() {
   driver_->Close();
   open_ = false;
@@ -288,20 +214,91 @@ void Source::CloseDevice() {
 
 void Source::Close() {
   CloseDevice();
-  std::vector<TestOrder> orders;
-  std::shared_ptr<SampleRecording> ordered;
-  {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-    orders.swap(test_orders_);
-    ordered.swap(recording_order_);
+  recorder_.Close();
+}
+
+void Source::TakeOrders(int64_t now) {
+  for (SourceRecorder::TestOrder& order : recorder_.TakeTests()) BeginTest(std::move(order), now);
+  if (recorder_.TakeRecording()) BeginRecording();
+}
+
+void Source::BeginTest(SourceRecorder::TestOrder order, int64_t now) {
+  const auto refuse = [&](absl::string_view why) {
+    order.done(absl::FailedPreconditionError(absl::StrCat("test source ", spec_.name, ": ", why)));
+  };
+  if (recorder_.recording()) {
+    return refuse("it is being recorded; wait, or end the recording");
   }
-  const absl::Status closed = Closed();
-  for (const TestOrder& order : orders) order.done(closed);
-  for (const TestDone& done : std::exchange(waiting_tests_, {})) done(closed);
-  for (const auto& recording : {ordered, std::exchange(recording_, nullptr)}) {
-    if (recording != nullptr) recording->End(closed);
+  const bool latched = state_ == v1::SOURCE_STATE_LATCHED;
+  if (latched && !order.reset) {
+    return refuse(
+        absl::StrCat("it is latched (", Snapshot().reason(), "); find out why, then reset it"));
   }
+  log_->Info(order.reset ? "source.reset" : "source.tested", {{"source", spec_.name}});
+  if (order.reset) {
+    test_.Forget();
+  } else {
+    test_.RestartStream();
+  }
+  DropHeld();
+  startup_due_ = true;
+  if (!open_) next_open_ = now;
+  if (latched) SetState(v1::SOURCE_STATE_STARTING, "reset by an operator");
+  recorder_.AwaitTest(std::move(order.done));
+}
+
+void Source::ConcludeTests() {
+  // Not yet: the start-up tests that were asked for run, or wait for their first byte.
+  const bool gone = state_ == v1::SOURCE_STATE_GONE;
+  if (!recorder_.test_awaited() || state_ == v1::SOURCE_STATE_STARTING || (startup_due_ && !gone)) {
+    return;
+  }
+  recorder_.ConcludeTests(Snapshot());
+}
+
+void Source::BeginRecording() {
+  CloseDevice();
+  // A latched source may be recorded, to find out why; it stays latched.
+  if (state_ != v1::SOURCE_STATE_LATCHED) {
+    SetState(v1::SOURCE_STATE_STARTING, "raw samples are being recorded for an operator");
+  }
+}
+
+absl::Duration Source::StopRecording(absl::string_view why, int64_t now) {
+  CloseDevice();
+  next_open_ = now;
+  recorder_.Fail(why);
+  return absl::ZeroDuration();
+}
+
+absl::Duration Source::RecordDevice(int64_t now) {
+  if (recorder_.cancelled()) return StopRecording("the reader has gone", now);
+  if (!open_) {
+    const absl::StatusOr<std::string> device = driver_->Open();
+    if (!device.ok()) return StopRecording(device.status().message(), now);
+    open_ = true;
+    last_byte_ = now;
+  }
+  const absl::Duration wait = UntilAllowed(now);
+  if (wait > absl::ZeroDuration()) return wait;
+  uint8_t buffer[4096];
+  const size_t size =
+      std::min<uint64_t>({recorder_.Wanted(), spec_.identity.claims.read_bytes, sizeof(buffer)});
+  if (size == 0) return kEmptyWait;  // whoever takes them is slow
+  const absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
+  if (!n.ok()) return StopRecording(n.status().message(), now);
+  if (*n == 0) {
+    return now - last_byte_ < kSilenceNanos ? kEmptyWait : StopRecording("no byte for 2 s", now);
+  }
+  last_byte_ = now;
+  pace_.Count(*n);
+  status_.AddRawBytes(*n);
+  if (recorder_.Put(absl::MakeConstSpan(buffer, *n)) != SourceRecorder::Progress::kRowOpen) {
+    CloseDevice();  // the next row is a restart
+    next_open_ = now;
+  }
+  Cleanse(absl::MakeSpan(buffer, *n));
+  return absl::ZeroDuration();
 }
 
 }  // namespace entropyd

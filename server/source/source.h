@@ -20,58 +20,39 @@
 // Operators may ask for the start-up tests, reset a latched source, and record raw samples; a
 // source that is being recorded gives nothing to pools, and goes through start-up afterwards.
 //
-// Thread safety: Step() and Close() from one thread; the rest from any. (What operators ask is in
-// source_recorder.cc.)
+//   source->AddSink(pool, member);
+//   while (!stopping) Wait(source->Step());      // SourceThread does this
+//   source->Close();
+//
+// Thread safety: Step() and Close() from one thread; the rest from any.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/clock.h"
 #include "base/process/log.h"
+#include "base/process/nanos.h"
 #include "proto/admin.pb.h"
 #include "server/driver/source_driver.h"
 #include "server/health/health_monitor.h"
+#include "server/source/held_block.h"
+#include "server/source/pace.h"
 #include "server/source/sample_recording.h"
+#include "server/source/source_recorder.h"
+#include "server/source/source_sink.h"
+#include "server/source/source_spec.h"
+#include "server/source/source_status.h"
 
 namespace entropyd {
 
-// A pool, as its sources see it. Every call comes from a source's thread.
-class SourceSink {
- public:
-  virtual ~SourceSink() = default;
-  // Whether the member's bytes are needed now: the source reads at its full rate then.
-  virtual bool Wants(int member) = 0;
-  // Takes samples that passed the tests; returns the min-entropy credited, in bits.
-  virtual double Add(int member, absl::Span<const uint8_t> samples) = 0;
-  // QUARANTINED and LATCHED: what the member gave and is not delivered yet must be dropped.
-  virtual void SetSourceState(int member, v1::SourceState state) = 0;
-};
-
-// A source as configured, with the driver's defaults filled in.
-struct SourceSpec {
-  std::string name;
-  std::string driver;  // as in the configuration
-  SourceClaims claims;
-  bool explicit_min_entropy = false;  // the operator gave the figure
-};
-
 class Source {
  public:
-  // States that an operator can look back upon.
-  static constexpr int kHistory = 32;
-
-  // How a test that an operator asked for ended. Errors: FAILED_PRECONDITION (latched, or being
-  // recorded); CANCELLED (the source is closed). Otherwise the source as it stood when its tests
-  // had passed (HEALTHY) or failed, or its device did not open.
-  using TestDone = std::function<void(absl::StatusOr<v1::Source>)>;
+  using TestDone = SourceRecorder::TestDone;
 
   // `held` has HeldBytes(test). The references outlive the source.
   static size_t HeldBytes(const HealthMonitor& test) {
@@ -91,14 +72,13 @@ class Source {
   void Interrupt() { driver_->Interrupt(); }
 
   // Start-up tests again, from the next Step() on. `reset` forgets earlier alarms and ends LATCHED.
-  // `done` is called once, from the source's thread or at once.
-  void Test(bool reset, TestDone done);
-  // Errors: FAILED_PRECONDITION when it is being recorded already; CANCELLED when closed. What goes
-  // wrong later ends the recording.
-  absl::Status Record(std::shared_ptr<SampleRecording> recording);
+  void Test(bool reset, TestDone done) { recorder_.Test(reset, std::move(done)); }
+  absl::Status Record(std::shared_ptr<SampleRecording> recording) {
+    return recorder_.Record(std::move(recording));
+  }
 
   const SourceSpec& spec() const { return spec_; }
-  v1::Source Snapshot() const;
+  v1::Source Snapshot() const { return status_.Snapshot(); }
 
  private:
   struct Attached {
@@ -110,35 +90,29 @@ class Source {
   // always, so asking again is the only way, and asking without a pause burns a core.
   static constexpr absl::Duration kEmptyWait = absl::Milliseconds(10);
   // The slowest device in use (virtio_rng limited to 10 kB/s) needs 7 ms for 64 bytes.
-  static constexpr int64_t kSilenceNanos = int64_t{2} * 1'000'000'000;
-
-  struct TestOrder {
-    bool reset;
-    TestDone done;
-  };
+  static constexpr int64_t kSilenceNanos = 2 * kSecondNanos;
 
   void TakeOrders(int64_t now);
-  void BeginTest(TestOrder order, int64_t now);
+  void BeginTest(SourceRecorder::TestOrder order, int64_t now);
   void ConcludeTests();
-  void BeginRecording(std::shared_ptr<SampleRecording> recording);
+  void BeginRecording();
   absl::Duration RecordDevice(int64_t now);
-  absl::Duration EndRecording(absl::Status status, int64_t now);
+  absl::Duration StopRecording(absl::string_view why, int64_t now);
 
   absl::Duration OpenDevice(int64_t now);
   absl::Duration ReadDevice(int64_t now);
   absl::Duration UntilAllowed(int64_t now);
   void BeginStartup();
+  void TellRoot();
   void Take(absl::Span<const uint8_t> bytes);
   void CloseBlock();
   void Deliver(absl::Span<const uint8_t> block);
   void OnAlarm(const HealthMonitor::Alarm& alarm);
   void GoneBecause(absl::string_view reason, int64_t now);
   void SetState(v1::SourceState state, absl::string_view reason);
-  void Remember() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Wanted() const;
   void DropHeld();
   void CloseDevice();
-  absl::Status Closed() const;
 
   const SourceSpec spec_;
   const std::unique_ptr<SourceDriver> driver_;
@@ -148,34 +122,21 @@ class Source {
 
   // The stepping thread's own.
   HealthMonitor test_;
-  SecretBytes held_;  // the tail of the last block, then the open one
-  size_t tail_bytes_ = 0;
-  size_t held_bytes_ = 0;  // with the tail
+  HeldBlock held_;
   bool block_alarmed_ = false;
-  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;  // as in status_, readable without the lock
+  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;  // as in status_, readable without its lock
   size_t clean_bytes_ = 0;   // of whole blocks without an alarm, since start-up began
   bool startup_due_ = true;  // begins with the next byte
   bool open_ = false;
-  std::string device_;      // what Open() found
-  int64_t next_open_ = 0;   // nanoseconds
-  bool wanted_ = false;     // which rate holds
-  int64_t pace_since_ = 0;  // the rate is kept over what was read since
-  uint64_t pace_bytes_ = 0;
+  std::string root_;       // as sinks know it
+  std::string device_;     // what Open() found
+  int64_t next_open_ = 0;  // nanoseconds
   int64_t last_byte_ = 0;  // when the last byte came, or the device was opened
   size_t next_sink_ = 0;
-  int64_t rate_since_ = 0;
-  uint64_t rate_bytes_ = 0;              // raw bytes at rate_since_
-  std::vector<TestDone> waiting_tests_;  // begun, not concluded
-  std::shared_ptr<SampleRecording> recording_;
-  uint64_t recorded_rows_ = 0;   // complete
-  uint64_t recorded_bytes_ = 0;  // of the open row
+  Pace pace_;
 
-  mutable absl::Mutex mutex_;
-  v1::Source status_ ABSL_GUARDED_BY(mutex_);
-  std::vector<TestOrder> test_orders_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<SampleRecording> recording_order_ ABSL_GUARDED_BY(mutex_);
-  bool recording_busy_ ABSL_GUARDED_BY(mutex_) = false;  // ordered or running
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  SourceStatus status_;
+  SourceRecorder recorder_;
 };
 
 }  // namespace entropyd

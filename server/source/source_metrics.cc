@@ -19,7 +19,7 @@ constexpr struct {
 SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics) : source_(source) {
   const Labels labels = {{"source", source->spec().name},
                          {"driver", source->spec().driver},
-                         {"group", source->spec().claims.group}};
+                         {"group", source->spec().identity.claims.group}};
   for (const auto& entry : kStates) {
     Labels with_state = labels;
     with_state["state"] = entry.label;

@@ -11,17 +11,18 @@ ConfigFault CounterDriver::Check(const config::v1::SourceConfig& config) {
   return {"path", "driver counter counts up only; write path: up"};
 }
 
-SourceClaims CounterDriver::Claims(const config::v1::SourceConfig&) {
-  SourceClaims claims;
-  claims.group = "counter";
-  claims.min_entropy = 1;
-  claims.health_min_entropy = 1;
-  claims.max_rate = 1 << 20;
-  claims.software = true;
-  return claims;
+SourceIdentity CounterDriver::Identify(const config::v1::SourceConfig&) {
+  SourceIdentity identity;
+  identity.nature = SourceIdentity::Nature::kSoftware;
+  identity.claims.group = "counter";
+  identity.claims.min_entropy = 1;
+  identity.claims.health_min_entropy = 1;
+  identity.claims.max_rate = 1 << 20;
+  return identity;
 }
 
-std::unique_ptr<SourceDriver> CounterDriver::Create(const config::v1::SourceConfig&) {
+std::unique_ptr<SourceDriver> CounterDriver::Create(const config::v1::SourceConfig&,
+                                                    const SourceIdentity&) {
   return std::make_unique<CounterDriver>();
 }
 

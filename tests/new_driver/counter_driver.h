@@ -15,8 +15,9 @@ namespace entropyd {
 class CounterDriver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
-  static SourceClaims Claims(const config::v1::SourceConfig& config);
-  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config);
+  static SourceIdentity Identify(const config::v1::SourceConfig& config);
+  static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
+                                              const SourceIdentity& identity);
 
   absl::StatusOr<std::string> Open() override { return std::string("a counter"); }
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;

@@ -12,7 +12,7 @@ die() { echo "FAILED: $*" >&2; exit 1; }
 mkdir -p "$WORK/server/driver" "$WORK/bin"
 cp "$HERE"/counter_driver.{h,cc} "$WORK/server/driver/"
 sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/driver/counter_driver.h"|' \
-  -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\n      {"counter", "path", CounterDriver::Check, CounterDriver::Claims, CounterDriver::Create},|' \
+  -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\n      {"counter", "path", CounterDriver::Check, CounterDriver::Identify, CounterDriver::Create},|' \
   "$ROOT/server/driver/registry.cc" >"$WORK/server/driver/registry.cc"
 [ "$(diff "$ROOT/server/driver/registry.cc" "$WORK/server/driver/registry.cc" | grep -c '^>')" = 2 ] ||
   die "registry.cc has no list that a line could be added to"

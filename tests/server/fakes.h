@@ -22,14 +22,14 @@ class FakePool final : public Pool {
  public:
   explicit FakePool(std::string name, v1::Quality quality = v1::QUALITY_DRBG)
       : name_(std::move(name)), quality_(quality) {
-    state.ready = true;
+    state.phase = PoolState::Phase::kServing;
     state.seed_generation = 7;
   }
 
   const std::string& name() const override { return name_; }
   v1::Quality quality() const override { return quality_; }
   PoolState State() const override { return state; }
-  uint64_t Available() const override { return state.ready ? available : 0; }
+  uint64_t Available() const override { return state.ready() ? available : 0; }
   std::unique_ptr<PoolReader> NewReader() override { return std::make_unique<Reader>(this); }
   void SetChangeCallback(std::function<void()> callback) override {}
 

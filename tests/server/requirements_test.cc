@@ -60,13 +60,14 @@ TEST(RequirementsTest, M6_RateThatWouldLatchASoundSourceByChanceIsRefused) {
 // virtio_rng, the kernel, SoftHSM, swtpm, an EGD daemon and another entropyd may all rest on this
 // machine's host: together they count as one.
 TEST(RequirementsTest, M7_GeneratorsThatMayRestOnTheHostShareItsGroup) {
-  EXPECT_EQ(CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "virtio_rng.0", 0).group, "host");
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "virtio_rng.0", 0).claims.group,
+            "host");
   const auto group = [](const char* driver,
                         const std::function<void(config::v1::SourceConfig*)>& set) {
     config::v1::SourceConfig config;
     config.set_driver(driver);
     set(&config);
-    return FindDriver(driver)->claims(config).group;
+    return FindDriver(driver)->identify(config).claims.group;
   };
   EXPECT_EQ(group("getrandom", [](auto*) {}), "host");
   EXPECT_EQ(group("egd", [](auto* c) { c->set_path("/run/egd.sock"); }), "host");
@@ -116,7 +117,8 @@ TEST(RequirementsTest, M17_SourceThatHangsInItsDeviceDelaysNoReader) {
   absl::Notification hanging;
   SourceSpec spec;
   spec.name = "hung";
-  spec.claims = {.group = "board", .min_entropy = 4, .health_min_entropy = 4, .max_rate = 1 << 20};
+  spec.identity.claims = {
+      .group = "board", .min_entropy = 4, .health_min_entropy = 4, .max_rate = 1 << 20};
   HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}).value();
   SecretBytes held = arena->Allocate(test.block_bytes()).value();
   SourceThread thread(std::make_unique<Source>(spec, std::make_unique<HungDriver>(&hanging),

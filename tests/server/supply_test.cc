@@ -219,8 +219,8 @@ class SupplyTest : public ::testing::Test {
 
 TEST_F(SupplyTest, SoftwarePoolBecomesReadyAndSaysWhatItIs) {
   Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
-  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
-  EXPECT_TRUE(pool()->State().degraded);
+  ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
+  EXPECT_TRUE(pool()->State().degraded());
   std::vector<uint8_t> out(16384);
   EXPECT_TRUE(pool()->NewReader()->Read(absl::MakeSpan(out), 0).ok());
   EXPECT_EQ(supply_->FindPool("default"), pool());
@@ -234,21 +234,21 @@ TEST_F(SupplyTest, SoftwarePoolBecomesReadyAndSaysWhatItIs) {
 
 TEST_F(SupplyTest, M11_FailedSelfTestStopsEveryPool) {
   Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
-  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
+  ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
   const auto passed = supply_->SelfTest();
   ASSERT_TRUE(passed.ok()) << passed.status();
-  EXPECT_TRUE(pool()->State().ready);
+  EXPECT_TRUE(pool()->State().ready());
   // No memory is left for it: a self-test that cannot run has not passed.
   std::vector<SecretBytes> hoard;
   for (auto more = arena_->Allocate(64 << 10); more.ok(); more = arena_->Allocate(64 << 10)) {
     hoard.push_back(*std::move(more));
   }
   EXPECT_FALSE(supply_->SelfTest().ok());
-  EXPECT_FALSE(pool()->State().ready);
-  EXPECT_THAT(pool()->State().reason, HasSubstr("failed: "));
+  EXPECT_FALSE(pool()->State().ready());
+  EXPECT_THAT(pool()->State().Text(), HasSubstr("failed: "));
   hoard.clear();
   EXPECT_TRUE(supply_->SelfTest().ok());
-  EXPECT_FALSE(pool()->State().ready) << "a failure latches";
+  EXPECT_FALSE(pool()->State().ready()) << "a failure latches";
 }
 
 TEST_F(SupplyTest, FullPoolFillsAgainAsItIsDrawn) {
@@ -264,8 +264,8 @@ TEST_F(SupplyTest, SoftwareBesideHardwareIsNotCounted) {
   Create(absl::StrCat(kHead, kSoft, "  - {name: trng0, driver: char_device, path: /dev/no-such}\n",
                       Pool("sources: [soft, trng0]")));
   EXPECT_FALSE(supply_->ListPools()[0].software_only());
-  EXPECT_THAT(pool()->State().reason, HasSubstr("0 of 1 groups gave a fresh seed: trng0"));
-  EXPECT_THAT(pool()->State().reason, ::testing::Not(HasSubstr("soft")));
+  EXPECT_THAT(pool()->State().Text(), HasSubstr("0 of 1 groups gave a fresh seed: trng0"));
+  EXPECT_THAT(pool()->State().Text(), ::testing::Not(HasSubstr("soft")));
 }
 
 TEST_F(SupplyTest, StopEndsEveryThreadAtOnceAndTwiceIsFine) {
@@ -279,7 +279,7 @@ TEST_F(SupplyTest, StopEndsEveryThreadAtOnceAndTwiceIsFine) {
 
 TEST_F(SupplyTest, MetricsNameEverySourceAndPool) {
   Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
-  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
+  ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
   supply_->Stop();
   const std::string text = metrics_.Serialize();
   for (const char* name :
@@ -349,16 +349,16 @@ TEST_F(FifoSupplyTest, DeviceThatIsPluggedInLateStillSeedsThePool) {
   ASSERT_TRUE(Await([&] { return State() == v1::SOURCE_STATE_GONE; }));
   // The feeder outlives the test's body.
   Feed([generator = std::mt19937(1)]() mutable { return static_cast<uint8_t>(generator()); });
-  ASSERT_TRUE(Await([&] { return pool()->State().ready; }));
-  EXPECT_FALSE(pool()->State().degraded);
+  ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
+  EXPECT_FALSE(pool()->State().degraded());
 }
 
 TEST_F(FifoSupplyTest, StuckDeviceIsLatchedAndThePoolNeverReady) {
   Feed([] { return uint8_t{0x5a}; });
   CreateWithFifo();
   ASSERT_TRUE(Await([&] { return State() == v1::SOURCE_STATE_LATCHED; }));
-  EXPECT_FALSE(pool()->State().ready);
-  EXPECT_THAT(pool()->State().reason, HasSubstr("trng0 is latched"));
+  EXPECT_FALSE(pool()->State().ready());
+  EXPECT_THAT(pool()->State().Text(), HasSubstr("trng0 is latched"));
   EXPECT_EQ(supply_->ListSources()[0].credited_bits(), 0);
 }
 

@@ -109,14 +109,14 @@ TEST_F(DispatchLoopTest, TheTimerServesTokensThatComeLater) {
 }
 
 TEST_F(DispatchLoopTest, APoolThatBecomesReadyWakesTheLoop) {
-  loop_->RunAndWait([&](Dispatcher&, int64_t) { drbg_.state.ready = false; });
+  loop_->RunAndWait([&](Dispatcher&, int64_t) { drbg_.state.phase = PoolState::Phase::kSuspended; });
   loop_->PoolsChanged();
   absl::Notification done;
   Session* session = AttachEager(64 * 1024, &done);
   Draw64KiB(session, "default/gold");
   loop_->RunAndWait([&](Dispatcher&, int64_t) {
     EXPECT_FALSE(done.HasBeenNotified());
-    drbg_.state.ready = true;
+    drbg_.state.phase = PoolState::Phase::kServing;
   });
   loop_->PoolsChanged();
   done.WaitForNotification();

@@ -102,7 +102,7 @@ TEST_F(DispatcherTest, M9_GetSaysWhyItIsRefused) {
   EXPECT_EQ(code("default/secret", 1), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(code("default/nonsuch", 1), absl::StatusCode::kNotFound);
   EXPECT_EQ(code("default/gold", 1, v1::QUALITY_FULL), absl::StatusCode::kFailedPrecondition);
-  drbg_.state.ready = false;
+  drbg_.state.phase = PoolState::Phase::kSuspended;
   PoolsChanged();
   EXPECT_EQ(code("default/gold", 1), absl::StatusCode::kUnavailable);
 }

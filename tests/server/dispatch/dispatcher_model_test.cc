@@ -88,7 +88,8 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
   void DisturbPools() {
     switch (Random(5)) {
       case 0:
-        drbg_.state.ready = !drbg_.state.ready;
+        drbg_.state.phase =
+            drbg_.state.ready() ? PoolState::Phase::kSuspended : PoolState::Phase::kServing;
         break;
       case 1:
         ++drbg_.state.discard_epoch;
@@ -142,7 +143,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
         const PoolSlot& slot = *channel->leaf->slot;
         ASSERT_EQ(slot.tree->MemberWant(channel->member), channel->want());
         ASSERT_TRUE(!channel->parked || session->write_outstanding() || session->capped);
-        const bool held = channel->want() == 0 || !slot.state.ready || slot.stopped ||
+        const bool held = channel->want() == 0 || !slot.state.ready() || slot.stopped ||
                           slot.pool->Available() == 0 || session->write_outstanding() ||
                           session->capped || slot.tree->NextEventNanos().has_value();
         ASSERT_TRUE(held) << channel->name << " wants " << channel->want();
@@ -168,7 +169,7 @@ TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
   EXPECT_EQ(totals().violations, 0u);
 
   // With healthy pools and peers that read, every demand ends: neither side waits for the other.
-  drbg_.state.ready = true;
+  drbg_.state.phase = PoolState::Phase::kServing;
   drbg_.next_error = absl::OkStatus();
   full_.available = UINT64_MAX;
   PoolsChanged();

@@ -12,19 +12,20 @@ namespace {
 using DispatcherTest = DispatcherFixture;
 
 TEST_F(DispatcherTest, M9_ASuspendedPoolKeepsTheDemand) {
-  drbg_.state.ready = false;
-  drbg_.state.reason = "no fresh seed";
+  drbg_.state.phase = PoolState::Phase::kSuspended;
+  drbg_.state.reason = PoolState::Reason::kNoFreshSeed;
+  drbg_.state.needed_groups = 1;
   PoolsChanged();
   FakePeer* peer = Greet();
   WriteAll(peer);
   Open(peer, 1, "default/gold");
   EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_SUSPENDED);
-  EXPECT_EQ(Last(peer).head.state(0).reason(), "no fresh seed");
+  EXPECT_EQ(Last(peer).head.state(0).reason(), "0 of 1 groups gave a fresh seed");
   WriteAll(peer);
   Credit(peer, 1, 64, 0);
   EXPECT_EQ(Granted(peer, 1), 0u);
-  drbg_.state.ready = true;
-  drbg_.state.reason = "";
+  drbg_.state.phase = PoolState::Phase::kServing;
+  drbg_.state.reason = PoolState::Reason::kNone;
   PoolsChanged();
   WriteAll(peer);
   EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_OPEN);
@@ -36,7 +37,7 @@ TEST_F(DispatcherTest, ADegradedPoolSaysSoAndServesOn) {
   WriteAll(peer);
   Open(peer, 1, "default/gold");
   WriteAll(peer);
-  drbg_.state.degraded = true;
+  drbg_.state.phase = PoolState::Phase::kDegraded;
   PoolsChanged();
   EXPECT_TRUE(Last(peer).head.state(0).degraded());
   EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_OPEN);
@@ -51,7 +52,7 @@ TEST_F(DispatcherTest, AFailedSourceDiscardsWhatAgentsBuffer) {
   PoolsChanged();
   EXPECT_TRUE(Last(peer).head.state(0).discard_buffered());
   WriteAll(peer);
-  drbg_.state.degraded = true;
+  drbg_.state.phase = PoolState::Phase::kDegraded;
   PoolsChanged();
   EXPECT_FALSE(Last(peer).head.state(0).discard_buffered()) << "told once";
 }

@@ -92,7 +92,7 @@ TEST_F(DispatcherTest, StreamsOfOneIdentityShareOneWeight) {
 }
 
 TEST_F(DispatcherTest, GuestsWeighWhereTheClassSaysSo) {
-  drbg_.state.ready = false;
+  drbg_.state.phase = PoolState::Phase::kSuspended;
   PoolsChanged();
   FakePeer* few = Greet("spiffe://test/few");
   FakePeer* many = Greet("spiffe://test/many");
@@ -103,7 +103,7 @@ TEST_F(DispatcherTest, GuestsWeighWhereTheClassSaysSo) {
   }
   Credit(few, 1, 8 * 1024, 0, 1);
   Credit(many, 1, 8 * 1024, 0, 3);
-  drbg_.state.ready = true;
+  drbg_.state.phase = PoolState::Phase::kServing;
   drbg_.available = 8 * 1024;  // as a full pool would: what is there is divided by weight
   PoolsChanged();
   EXPECT_EQ(Granted(few, 1) + Granted(many, 1), 8u * 1024);

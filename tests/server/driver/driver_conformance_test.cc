@@ -59,6 +59,7 @@ class WatchingSink final : public SourceSink {
  public:
   bool Wants(int member) override { return true; }
   double Add(int member, absl::Span<const uint8_t> samples) override { return 0; }
+  void SetSourceRoot(int member, const std::string& root) override {}
   void SetSourceState(int member, v1::SourceState state) override {
     absl::MutexLock lock(&mutex_);
     state_ = state;
@@ -134,10 +135,11 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
     const DriverEntry* entry = FindDriver(GetParam().driver);
     SourceSpec spec;
     spec.name = GetParam().name;
-    spec.claims = entry->claims(rig_->Config());
-    HealthMonitor test = HealthMonitor::Create({.min_entropy = spec.claims.health_min_entropy,
-                                                .word_bytes = spec.claims.word_bytes})
-                             .value();
+    spec.identity = entry->identify(rig_->Config());
+    HealthMonitor test =
+        HealthMonitor::Create({.min_entropy = spec.identity.claims.health_min_entropy,
+                               .word_bytes = spec.identity.claims.word_bytes})
+            .value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     auto source = std::make_unique<Source>(spec, std::move(driver_), std::move(test),
                                            std::move(held), &clock_, &log_);
@@ -262,12 +264,14 @@ TEST_P(DriverConformance, ClaimsAreSound) {
   const DriverEntry* entry = FindDriver(GetParam().driver);
   ASSERT_NE(entry, nullptr);
   EXPECT_EQ(CheckKeys(*entry, rig_->Config()).key, nullptr);
-  const SourceClaims claims = entry->claims(rig_->Config());
+  const SourceIdentity identity = entry->identify(rig_->Config());
+  const SourceClaims& claims = identity.claims;
+  EXPECT_FALSE(identity.root.empty());
   EXPECT_FALSE(claims.group.empty());
   EXPECT_GE(claims.health_min_entropy, claims.min_entropy);
   EXPECT_GT(claims.max_rate, 0u);
   EXPECT_GT(claims.read_bytes, 0u);
-  if (claims.software) {
+  if (identity.software()) {
     EXPECT_EQ(claims.min_entropy, 0);
   }
   const absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(
@@ -291,7 +295,7 @@ TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
     EXPECT_TRUE(std::any_of(std::begin(kRigs), std::end(kRigs), [&](const RigParam& rig) {
       return rig.driver == std::string(entry.name);
     })) << entry.name;
-    EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/",
+    EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/driver/",
                                                           entry.name, "_driver.cc`)")));
   }
   EXPECT_EQ(FindDriver(""), nullptr);
@@ -328,7 +332,7 @@ TEST(CharDeviceTest, FifoWithoutAWriterIsGoneAtTheFirstRead) {
 TEST(CharDeviceTest, RegularFileIsRefused) {
   char path[] = "/tmp/entropyd_file_XXXXXX";
   UniqueFd file(mkstemp(path));
-  CharDeviceDriver driver(path, "");
+  CharDeviceDriver driver(path, "", true);
   const absl::Status status = driver.Open().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("neither a character device nor a FIFO"));
@@ -339,12 +343,12 @@ TEST(CharDeviceTest, RegularFileIsRefused) {
 }
 
 TEST(CharDeviceTest, MissingDeviceIsNotFound) {
-  CharDeviceDriver driver("/dev/entropyd-no-such-device", "");
+  CharDeviceDriver driver("/dev/entropyd-no-such-device", "", true);
   EXPECT_TRUE(absl::IsNotFound(driver.Open().status())) << driver.Open().status();
 }
 
 TEST(CharDeviceTest, KernelGeneratorUnderAnyNameIsRefused) {
-  CharDeviceDriver driver("/dev/../dev/urandom", "");
+  CharDeviceDriver driver("/dev/../dev/urandom", "", true);
   EXPECT_THAT(std::string(driver.Open().status().message()), HasSubstr("use driver getrandom"));
   config::v1::SourceConfig config;
   config.set_path("/dev/urandom");
@@ -360,7 +364,7 @@ TEST(CharDeviceTest, PathIsNeeded) {
 TEST(CharDeviceTest, TerminalLineGivesBytesAsTheyCome) {
   UniqueFd controller(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   ASSERT_TRUE(controller && grantpt(controller.get()) == 0 && unlockpt(controller.get()) == 0);
-  CharDeviceDriver driver(ptsname(controller.get()), "");
+  CharDeviceDriver driver(ptsname(controller.get()), "", true);
   ASSERT_TRUE(driver.Open().ok()) << driver.Open().status();
   const std::vector<uint8_t> special = {0x03, 0x04, 0x0d, 0x0a, 0x11, 0x13, 0x1a, 0x7f, 0xff};
   ASSERT_EQ(write(controller.get(), special.data(), special.size()),
@@ -371,18 +375,21 @@ TEST(CharDeviceTest, TerminalLineGivesBytesAsTheyCome) {
 }
 
 TEST(CharDeviceTest, GeneratorBehindHwrngSetsTheClaims) {
-  const SourceClaims virtio = CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "virtio_rng.0", 0);
+  const SourceClaims virtio =
+      CharDeviceDriver::IdentityFor("/dev/hwrng", true, "virtio_rng.0", 0).claims;
   EXPECT_EQ(virtio.group, "host");
   EXPECT_EQ(virtio.min_entropy, 1);
-  const SourceClaims none = CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "none", 0);
+  const SourceClaims none = CharDeviceDriver::IdentityFor("/dev/hwrng", true, "none", 0).claims;
   EXPECT_EQ(none.group, "host");
-  const SourceClaims board = CharDeviceDriver::ClaimsFor("/dev/hwrng", true, "tpm-rng-0", 0);
+  const SourceClaims board =
+      CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).claims;
   EXPECT_EQ(board.group, "/dev/hwrng");
   EXPECT_EQ(board.min_entropy, 4);
-  const SourceClaims usb = CharDeviceDriver::ClaimsFor("/dev/ttyACM0", false, "", 0);
+  const SourceClaims usb = CharDeviceDriver::IdentityFor("/dev/ttyACM0", false, "", 0).claims;
   EXPECT_EQ(usb.group, "/dev/ttyACM0");
   EXPECT_EQ(usb.word_bytes, 4);
-  EXPECT_EQ(CharDeviceDriver::ClaimsFor("/dev/ttyACM0", false, "", 2'000'000).word_bytes, 8);
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/ttyACM0", false, "", 2'000'000).claims.word_bytes,
+            8);
 }
 
 TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
@@ -394,13 +401,37 @@ TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
     ASSERT_EQ(pwrite(file.get(), name.data(), name.size(), 0), static_cast<ssize_t>(name.size()));
   };
   set_current("tpm-rng-0\n");
-  CharDeviceDriver driver(rig.path(), current);
+  CharDeviceDriver driver(rig.path(), current, true);
   EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
   set_current("virtio_rng.0\n");
   EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
-  CharDeviceDriver claimed_less(rig.path(), current);
+  CharDeviceDriver claimed_less(rig.path(), current, false);
   EXPECT_EQ(claimed_less.Open().value(), "virtio_rng.0");
   unlink(current);
+}
+
+TEST(CharDeviceTest, GeneratorOfATpmHasTheRootOfTheTpm) {
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).root,
+            Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  EXPECT_NE(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-1", 0).root,
+            Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/other", true, "intel", 0).root, "device 10:183");
+}
+
+TEST(CharDeviceTest, EachOpenTellsWhatThePathLeadsToNow) {
+  FifoRig one, other;
+  TempDir directory;
+  const std::string path = directory / "device";
+  ASSERT_EQ(symlink(one.path().c_str(), path.c_str()), 0);
+  CharDeviceDriver driver(path, "", true);
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), RootOfPath(one.path()));
+  unlink(path.c_str());
+  ASSERT_EQ(symlink(other.path().c_str(), path.c_str()), 0);
+  EXPECT_EQ(driver.root(), RootOfPath(one.path())) << "that is what is open";
+  driver.Close();
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), RootOfPath(other.path()));
 }
 
 int gets = 0;
@@ -448,7 +479,7 @@ TEST(RdrandTest, FailureHalfWayGivesWhatThereIs) {
 }
 
 TEST(RdrandTest, CreditIsOneReseedingPer64KiB) {
-  EXPECT_DOUBLE_EQ(RdrandDriver::Claims({}).min_entropy * 65536, 256);
+  EXPECT_DOUBLE_EQ(RdrandDriver::Identify({}).claims.min_entropy * 65536, 256);
 }
 
 }  // namespace

@@ -91,7 +91,9 @@ class FifoRig final : public Rig {
     unlink(path_.c_str());
     rmdir(directory_.c_str());
   }
-  std::unique_ptr<SourceDriver> MakeDriver() override { return CharDeviceDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return CharDeviceDriver::Create(Config(), CharDeviceDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("char_device");
@@ -145,7 +147,9 @@ class ProcessorRig : public Rig {
 
 class RdrandRig final : public ProcessorRig {
  public:
-  std::unique_ptr<SourceDriver> MakeDriver() override { return RdrandDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return RdrandDriver::Create(Config(), RdrandDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("rdrand");
@@ -156,7 +160,9 @@ class RdrandRig final : public ProcessorRig {
 
 class RdseedRig final : public ProcessorRig {
  public:
-  std::unique_ptr<SourceDriver> MakeDriver() override { return RdseedDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return RdseedDriver::Create(Config(), RdseedDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("rdseed");
@@ -172,7 +178,9 @@ class RdseedRig final : public ProcessorRig {
 
 class JitterRig final : public ProcessorRig {
  public:
-  std::unique_ptr<SourceDriver> MakeDriver() override { return JitterDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return JitterDriver::Create(Config(), JitterDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("jitter");
@@ -184,7 +192,9 @@ class JitterRig final : public ProcessorRig {
 class EgdRig : public Rig {
  public:
   explicit EgdRig(bool over_tcp) : over_tcp_(over_tcp) {}
-  std::unique_ptr<SourceDriver> MakeDriver() override { return EgdDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return EgdDriver::Create(Config(), EgdDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("egd");
@@ -253,7 +263,9 @@ class SoftHsmRig final : public Rig {
     Finalize();
     unsetenv("SOFTHSM2_CONF");
   }
-  std::unique_ptr<SourceDriver> MakeDriver() override { return Pkcs11Driver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return Pkcs11Driver::Create(Config(), Pkcs11Driver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("pkcs11");
@@ -304,7 +316,9 @@ class TestModuleRig final : public Rig {
  public:
   TestModuleRig() { Reset(); }
   ~TestModuleRig() override { Reset(); }
-  std::unique_ptr<SourceDriver> MakeDriver() override { return Pkcs11Driver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return Pkcs11Driver::Create(Config(), Pkcs11Driver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("pkcs11");
@@ -354,7 +368,9 @@ class SwtpmRig final : public Rig {
  public:
   SwtpmRig() { Replug(); }
   ~SwtpmRig() override { Unplug(); }
-  std::unique_ptr<SourceDriver> MakeDriver() override { return Tpm2Driver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return Tpm2Driver::Create(Config(), Tpm2Driver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("tpm2");
@@ -435,7 +451,9 @@ class GetrandomRig final : public Rig {
   const char* UnplugImpossible() const override { return kWhy; }
   const char* BreakImpossible() const override { return kWhy; }
   const char* LieImpossible() const override { return kWhy; }
-  std::unique_ptr<SourceDriver> MakeDriver() override { return GetrandomDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return GetrandomDriver::Create(Config(), GetrandomDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("getrandom");

@@ -36,6 +36,7 @@ class EventLog final : public Log {
 struct FakeDevice {
   absl::Status open = absl::OkStatus();      // what Open() answers
   absl::Status read = absl::OkStatus();      // an error: what Read() answers
+  std::string root;                          // what it turned out to be
   bool silent = false;                       // Read() has nothing
   size_t max_read = SIZE_MAX;                // short reads
   std::function<uint8_t(uint64_t)> byte_at;  // by offset since the test began; ideal when not set
@@ -64,6 +65,7 @@ class FakeDriver final : public SourceDriver {
     }
     return n;
   }
+  std::string root() const override { return device_->root; }
   void Close() override { ++device_->closes; }
 
  private:
@@ -77,11 +79,13 @@ struct FakeSink final : public SourceSink {
     return credit_per_byte * static_cast<double>(samples.size());
   }
   void SetSourceState(int member, v1::SourceState state) override { states.push_back(state); }
+  void SetSourceRoot(int member, const std::string& root) override { roots.push_back(root); }
 
   bool wants = true;
   double credit_per_byte = 4;
   std::vector<std::vector<uint8_t>> blocks;
   std::vector<v1::SourceState> states;
+  std::vector<std::string> roots;
 };
 
 }  // namespace entropyd

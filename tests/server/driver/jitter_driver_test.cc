@@ -56,9 +56,9 @@ TEST(JitterTest, WordDependsOnItsOwnDeltasOnly) {
 }
 
 TEST(JitterTest, CreditIsOneBitAWord) {
-  EXPECT_EQ(JitterDriver::Claims({}).min_entropy * 8, 1);
-  EXPECT_EQ(JitterDriver::Claims({}).word_bytes, 8);
-  EXPECT_LE(JitterDriver::Claims({}).max_rate, 1024u);
+  EXPECT_EQ(JitterDriver::Identify({}).claims.min_entropy * 8, 1);
+  EXPECT_EQ(JitterDriver::Identify({}).claims.word_bytes, 8);
+  EXPECT_LE(JitterDriver::Identify({}).claims.max_rate, 1024u);
 }
 
 }  // namespace

@@ -75,11 +75,11 @@ TEST(Pkcs11Test, WrongTokenModuleOrGeneratorIsRefusedWithTheRemedy) {
 }
 
 TEST(Pkcs11Test, SoftHsmIsTheHostsAndCountsForNothing) {
-  const SourceClaims claims = Pkcs11Driver::Claims(SoftHsmRig().Config());
+  const SourceClaims claims = Pkcs11Driver::Identify(SoftHsmRig().Config()).claims;
   EXPECT_EQ(claims.group, "host");
   EXPECT_EQ(claims.min_entropy, 0);
-  EXPECT_EQ(Pkcs11Driver::Claims(TestModuleRig().Config()).group, "pkcs11:test token");
-  EXPECT_EQ(Pkcs11Driver::Claims(TestModuleRig().Config()).min_entropy, 4);
+  EXPECT_EQ(Pkcs11Driver::Identify(TestModuleRig().Config()).claims.group, "pkcs11:test token");
+  EXPECT_EQ(Pkcs11Driver::Identify(TestModuleRig().Config()).claims.min_entropy, 4);
 }
 
 TEST(Pkcs11Test, SoftHsmBehindAnotherModuleIsRefusedUnlessItIsClaimedForWhatItIs) {
@@ -91,10 +91,10 @@ TEST(Pkcs11Test, SoftHsmBehindAnotherModuleIsRefusedUnlessItIsClaimedForWhatItIs
   EXPECT_THAT(std::string(refused.message()),
               HasSubstr("write group: host and min_entropy_bits_per_byte: 0"));
   config::v1::SourceConfig config = rig.Config();
-  EXPECT_FALSE(Pkcs11Driver::Create(config)->Open().ok());
+  EXPECT_FALSE(Pkcs11Driver::Create(config, Pkcs11Driver::Identify(config))->Open().ok());
   config.set_group("host");
   config.set_min_entropy_bits_per_byte(0);
-  EXPECT_TRUE(Pkcs11Driver::Create(config)->Open().ok());
+  EXPECT_TRUE(Pkcs11Driver::Create(config, Pkcs11Driver::Identify(config))->Open().ok());
 }
 
 }  // namespace

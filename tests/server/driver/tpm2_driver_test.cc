@@ -23,13 +23,13 @@ TEST(Tpm2Test, SoftwareTpmIsTheHostsAndCountsForNothing) {
   for (const char* tcti : {"swtpm:path=/run/tpm", "mssim:host=localhost,port=2321"}) {
     config::v1::SourceConfig config;
     config.set_tcti(tcti);
-    EXPECT_EQ(Tpm2Driver::Claims(config).group, "host");
-    EXPECT_EQ(Tpm2Driver::Claims(config).min_entropy, 0);
+    EXPECT_EQ(Tpm2Driver::Identify(config).claims.group, "host");
+    EXPECT_EQ(Tpm2Driver::Identify(config).claims.min_entropy, 0);
   }
   config::v1::SourceConfig chip;
   chip.set_tcti("device:/dev/tpmrm0");
-  EXPECT_EQ(Tpm2Driver::Claims(chip).group, "tpm");
-  EXPECT_EQ(Tpm2Driver::Claims(chip).min_entropy, 4);
+  EXPECT_EQ(Tpm2Driver::Identify(chip).claims.group, "tpm");
+  EXPECT_EQ(Tpm2Driver::Identify(chip).claims.min_entropy, 4);
 }
 
 TEST(Tpm2Test, SoftwareTpmThatIsClaimedForAChipIsRefusedByItsManufacturer) {

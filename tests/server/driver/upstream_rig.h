@@ -41,7 +41,9 @@ class UpstreamRig final : public Rig {
     Resume();
     Unplug();
   }
-  std::unique_ptr<SourceDriver> MakeDriver() override { return UpstreamDriver::Create(Config()); }
+  std::unique_ptr<SourceDriver> MakeDriver() override {
+    return UpstreamDriver::Create(Config(), UpstreamDriver::Identify(Config()));
+  }
   config::v1::SourceConfig Config() override {
     config::v1::SourceConfig config;
     config.set_driver("upstream");

@@ -193,6 +193,27 @@ TEST(HealthMonitorTest, SeveralFaultsOfOneBlockCountOnce) {
   EXPECT_EQ(Alarms(&test, bytes).size(), 1u);
 }
 
+// The replay is told with the last byte of its block.
+TEST(HealthMonitorTest, ReplayAtTheEndOfABlockDoesNotExcuseTheNextOne) {
+  const auto arena = SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
+  for (const bool at_once : {false, true}) {
+    HealthMonitor test =
+        HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}, arena.get()).value();
+    std::vector<uint8_t> bytes = IdealBytes(7 * test.block_bytes(), 8);
+    std::copy_n(bytes.begin() + 100, 14, bytes.begin() + 6 * test.block_bytes() - 14);
+    std::fill_n(bytes.begin() + 6 * test.block_bytes() + 200, 9, 0x5a);
+    std::vector<HealthMonitor::Test> found;
+    const size_t piece = at_once ? test.block_bytes() : 1;
+    for (size_t i = 0; i < bytes.size(); i += piece) {
+      if (const auto alarm = test.Feed({&bytes[i], piece})) {
+        EXPECT_FALSE(alarm->permanent);
+        found.push_back(alarm->test);
+      }
+    }
+    EXPECT_EQ(found, (std::vector{HealthMonitor::Test::kReplay, HealthMonitor::Test::kRct}));
+  }
+}
+
 TEST(HealthMonitorTest, M3_AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsReset) {
   const std::vector<uint8_t> clean = IdealBytes(2048, 7);
   std::vector<uint8_t> bad = clean;

@@ -71,15 +71,15 @@ class EntropyPoolTest : public ::testing::Test {
   void ReadyWithOneGroup() {
     Healthy(0);
     Add(0, kBlockSamples);
-    ASSERT_TRUE(pool_->State().ready) << pool_->State().reason;
+    ASSERT_TRUE(pool_->State().ready()) << pool_->State().Text();
   }
   void ReadyWithTwoGroups() {
     for (int member : {0, 1}) {
       Healthy(member);
       Add(member, kBlockSamples);
     }
-    ASSERT_TRUE(pool_->State().ready);
-    ASSERT_FALSE(pool_->State().degraded);
+    ASSERT_TRUE(pool_->State().ready());
+    ASSERT_FALSE(pool_->State().degraded());
   }
 
   ManualClock clock_{1'000'000'000};
@@ -103,17 +103,17 @@ class EntropyPoolTest : public ::testing::Test {
 
 TEST_F(EntropyPoolTest, M10_NotReadyBeforeAFullSeed) {
   Make(v1::QUALITY_DRBG);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   EXPECT_EQ(pool_->Available(), 0u);
-  EXPECT_THAT(pool_->State().reason,
+  EXPECT_THAT(pool_->State().Text(),
               HasSubstr("0 of 1 groups gave a fresh seed: trng0 is starting"));
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
   Healthy(0);
   Add(0, kBlockSamples - 1);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   const int changes = changes_;
   Add(0, 1);
-  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_TRUE(pool_->State().ready());
   EXPECT_GT(changes_, changes);
   EXPECT_EQ(pool_->State().seed_generation, 1u);
   EXPECT_EQ(pool_->Available(), std::numeric_limits<uint64_t>::max());
@@ -123,7 +123,7 @@ TEST_F(EntropyPoolTest, M10_NotReadyBeforeAFullSeed) {
 TEST_F(EntropyPoolTest, M5_SourcesThatAreNotHealthyGiveNothing) {
   Make(v1::QUALITY_DRBG);
   EXPECT_EQ(Add(0, 4096), 0);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   Healthy(0);
   EXPECT_DOUBLE_EQ(Add(0, 100), 400);
 }
@@ -133,17 +133,17 @@ TEST_F(EntropyPoolTest, M10_MinimumOfTwoGroupsNeedsASeedFromEach) {
   Healthy(0);
   Healthy(1);
   Add(0, 10 * kBlockSamples);
-  EXPECT_FALSE(pool_->State().ready);
-  EXPECT_THAT(pool_->State().reason, HasSubstr("1 of 2 groups"));
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("1 of 2 groups"));
   Add(1, kBlockSamples);
-  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_TRUE(pool_->State().ready());
 }
 
 TEST_F(EntropyPoolTest, SourceWithoutCreditNeverMakesThePoolReady) {
   Make(v1::QUALITY_DRBG);
   Healthy(2);
   EXPECT_EQ(Add(2, 1 << 16), 0);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   EXPECT_FALSE(pool_->Wants(2));
 }
 
@@ -226,7 +226,7 @@ TEST_F(EntropyPoolTest, M9_SuspendedWhenTheSeedIsTooOld) {
   EXPECT_TRUE(Read(16).ok());
   clock_.Advance(absl::Nanoseconds(1));
   EXPECT_TRUE(absl::IsUnavailable(Read(16))) << "even before the next tick";
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   const int changes = changes_;
   pool_->Tick();
   EXPECT_GT(changes_, changes);
@@ -240,9 +240,9 @@ TEST_F(EntropyPoolTest, MissingDeviceDegradesAndServesOnUntilTheSeedIsTooOld) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   pool_->SetSourceState(0, v1::SOURCE_STATE_GONE);
-  EXPECT_TRUE(pool_->State().ready);
-  EXPECT_TRUE(pool_->State().degraded);
-  EXPECT_THAT(pool_->State().reason, HasSubstr("trng0 is gone"));
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_TRUE(pool_->State().degraded());
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("trng0 is gone"));
   EXPECT_TRUE(Read(16).ok());
   clock_.Advance(kMaxAge);
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
@@ -256,7 +256,7 @@ TEST_F(EntropyPoolTest, FailureOfTheOnlySourceDiscardsEverything) {
   pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
   EXPECT_GT(changes_, changes);
   EXPECT_EQ(pool_->State().discard_epoch, planned_under + 1);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   EXPECT_THAT(log_.events, Contains("pool.discarded"));
   std::vector<uint8_t> out(16, 0xee);
   EXPECT_TRUE(absl::IsAborted(reader_->Read(absl::MakeSpan(out), planned_under).status()));
@@ -264,9 +264,9 @@ TEST_F(EntropyPoolTest, FailureOfTheOnlySourceDiscardsEverything) {
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
   // A fresh seed, wholly from after the failure, makes it ready again.
   Healthy(0);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   Add(0, kBlockSamples - 1);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   Add(0, 1);
   EXPECT_TRUE(Read(16).ok());
   EXPECT_TRUE(absl::IsAborted(reader_->Read(absl::MakeSpan(out), planned_under).status()));
@@ -279,7 +279,7 @@ TEST_F(EntropyPoolTest, HalfCollectedSeedOfAFailedSourceIsDropped) {
   pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
   Healthy(0);
   Add(0, kBlockSamples - 1);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   EXPECT_EQ(pool_->State().discard_epoch, 0u) << "nothing was given out";
 }
 
@@ -290,7 +290,7 @@ TEST_F(EntropyPoolTest, FailureOfOneOfTwoGroupsStallsNobody) {
   pool_->SetSourceState(0, v1::SOURCE_STATE_LATCHED);
   EXPECT_TRUE(Read(64).ok());
   EXPECT_EQ(pool_->State().discard_epoch, 0u);
-  EXPECT_TRUE(pool_->State().degraded);
+  EXPECT_TRUE(pool_->State().degraded());
   EXPECT_TRUE(pool_->Wants(1)) << "a fresh seed at once";
   EXPECT_GT(wakes_, wakes);
   pool_->SetSourceState(1, v1::SOURCE_STATE_LATCHED);
@@ -302,9 +302,58 @@ TEST_F(EntropyPoolTest, FailureBelowTheMinimumOfGroupsSuspends) {
   Make(v1::QUALITY_DRBG, 2);
   ReadyWithTwoGroups();
   pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   EXPECT_EQ(pool_->State().discard_epoch, 0u) << "the other group's seed was good";
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
+}
+
+TEST_F(EntropyPoolTest, M7_SourcesOfOneRootCountOnceWhateverTheirGroups) {
+  members_[0].root = members_[1].root = "device 10:183";
+  Make(v1::QUALITY_FULL);
+  for (const int member : {0, 1}) Healthy(member);
+  // Half a block's worth from each: together they are worth what one of them is.
+  for (const int member : {0, 1}) Add(member, kBlockSamples / 2);
+  EXPECT_FALSE(pool_->State().ready());
+  Add(0, kBlockSamples / 2);
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_EQ(pool_->Snapshot().healthy_groups(), 1u);
+}
+
+TEST_F(EntropyPoolTest, M7_SourceThatTurnsOutToBeAnotherCountsWithItFromThenOn) {
+  members_[0].root = "device 188:0";
+  members_[1].root = "device 188:1";
+  Make(v1::QUALITY_DRBG, 2);
+  ReadyWithTwoGroups();
+  pool_->SetSourceRoot(1, "device 188:0");
+  EXPECT_THAT(log_.events, Contains("pool.regrouped"));
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("1 of 2 groups"));
+  for (const int member : {0, 1}) Add(member, kBlockSamples);
+  EXPECT_FALSE(pool_->State().ready());
+  // And apart again, once each has given a seed.
+  pool_->SetSourceRoot(1, "device 188:1");
+  EXPECT_FALSE(pool_->State().ready());
+  for (const int member : {0, 1}) Add(member, kBlockSamples);
+  EXPECT_TRUE(pool_->State().ready());
+}
+
+TEST_F(EntropyPoolTest, M7_ASourceThatFailsTakesTheSeedOfWhatItWasTakenForWithIt) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithTwoGroups();
+  pool_->SetSourceRoot(0, "device 188:0");
+  pool_->SetSourceRoot(1, "device 188:0");
+  EXPECT_TRUE(pool_->State().ready());
+  pool_->SetSourceState(1, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_EQ(pool_->State().discard_epoch, 1u);
+}
+
+TEST_F(EntropyPoolTest, ARootOfItsOwnChangesNothing) {
+  Make(v1::QUALITY_DRBG, 2);
+  ReadyWithTwoGroups();
+  pool_->SetSourceRoot(0, "device 188:0");
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_THAT(log_.events, ::testing::Not(Contains("pool.regrouped")));
 }
 
 TEST_F(EntropyPoolTest, M7_SourcesOfOneGroupCountOnce) {
@@ -314,9 +363,9 @@ TEST_F(EntropyPoolTest, M7_SourcesOfOneGroupCountOnce) {
   Healthy(1);
   Add(0, kBlockSamples / 2);
   Add(1, kBlockSamples / 2);
-  EXPECT_FALSE(pool_->State().ready);
+  EXPECT_FALSE(pool_->State().ready());
   Add(1, kBlockSamples / 2);
-  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_TRUE(pool_->State().ready());
   EXPECT_EQ(pool_->Snapshot().healthy_groups(), 1u);
 }
 
@@ -380,10 +429,10 @@ TEST_F(EntropyPoolTest, M9_FullPoolServesWhatIsStoredAndIsSuspendedWhenNothingCa
   ReadyWithOneGroup();
   Add(0, kBlockSamples);
   pool_->SetSourceState(0, v1::SOURCE_STATE_GONE);
-  EXPECT_TRUE(pool_->State().ready);
+  EXPECT_TRUE(pool_->State().ready());
   EXPECT_TRUE(Read(64).ok());
-  EXPECT_FALSE(pool_->State().ready);
-  EXPECT_THAT(pool_->State().reason, HasSubstr("no bytes stored: trng0 is gone"));
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("no bytes stored: trng0 is gone"));
 }
 
 TEST_F(EntropyPoolTest, SoftwareOnlyPoolIsMarkedWhereverItShows) {
@@ -391,8 +440,8 @@ TEST_F(EntropyPoolTest, SoftwareOnlyPoolIsMarkedWhereverItShows) {
   Make(v1::QUALITY_DRBG);
   EXPECT_THAT(log_.events, Contains("pool.software_only"));
   ReadyWithOneGroup();
-  EXPECT_TRUE(pool_->State().degraded);
-  EXPECT_EQ(pool_->State().reason, "software sources only");
+  EXPECT_TRUE(pool_->State().degraded());
+  EXPECT_EQ(pool_->State().Text(), "software sources only");
   EXPECT_TRUE(pool_->Snapshot().software_only());
   pool_->Tick();
   EXPECT_THAT(metrics_.Serialize(), HasSubstr("entropyd_pool_software_only{pool=\"default\"} 1"));
@@ -403,8 +452,8 @@ TEST_F(EntropyPoolTest, M11_FailedPoolStaysStopped) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
   pool_->Fail("self-test CTR_DRBG: wrong answer");
-  EXPECT_FALSE(pool_->State().ready);
-  EXPECT_THAT(pool_->State().reason, HasSubstr("wrong answer"));
+  EXPECT_FALSE(pool_->State().ready());
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("wrong answer"));
   EXPECT_FALSE(pool_->Wants(0));
   Add(0, 10 * kBlockSamples);
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
@@ -484,7 +533,7 @@ TEST_F(EntropyPoolTest, M9_DrbgPoolStopsAfterSoManyBytesWithoutASeed) {
   ASSERT_TRUE(Read(9'999).ok());
   ASSERT_TRUE(Read(1).ok());
   EXPECT_TRUE(absl::IsUnavailable(Read(1))) << "even before the next tick";
-  EXPECT_THAT(pool_->State().reason, HasSubstr("no seed since 10000 bytes"));
+  EXPECT_THAT(pool_->State().Text(), HasSubstr("no seed since 10000 bytes"));
   pool_->Tick();
   EXPECT_THAT(log_.events, Contains("pool.suspended"));
   EXPECT_EQ(pool_->Available(), 0u);
@@ -575,8 +624,8 @@ TEST_F(EntropyPoolTest, M14_ForkedChildGetsNothingAndItsPoolStops) {
     const pid_t child = fork();
     if (child == 0) {
       const bool failed = absl::IsInternal(Read(16));
-      const bool latched = absl::IsUnavailable(Read(16)) && !pool_->State().ready &&
-                           absl::StartsWith(pool_->State().reason, "failed: ");
+      const bool latched = absl::IsUnavailable(Read(16)) && !pool_->State().ready() &&
+                           absl::StartsWith(pool_->State().Text(), "failed: ");
       _exit(failed && latched && !HasFailure() ? 0 : 1);
     }
     int status = 0;

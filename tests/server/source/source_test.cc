@@ -25,12 +25,12 @@ class SourceTest : public ::testing::Test {
     SourceSpec spec;
     spec.name = "trng0";
     spec.driver = "fake";
-    spec.claims = {.group = "board",
-                   .min_entropy = 4,
-                   .health_min_entropy = 4,
-                   .word_bytes = 4,
-                   .max_rate = kRate,
-                   .read_bytes = 64};
+    spec.identity.claims = {.group = "board",
+                            .min_entropy = 4,
+                            .health_min_entropy = 4,
+                            .word_bytes = 4,
+                            .max_rate = kRate,
+                            .read_bytes = 64};
     HealthMonitor test =
         HealthMonitor::Create({.min_entropy = 4, .word_bytes = 4}, arena_.get()).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
@@ -355,6 +355,22 @@ TEST_F(SourceTest, EachBlockGoesToOnePoolAndFirstToOneThatWantsIt) {
   EXPECT_EQ(second.blocks.size(), 2u);
 }
 
+TEST_F(SourceTest, PoolsHearWhatTheDeviceTurnedOutToBeBeforeTheyGetItsBytes) {
+  device_.root = "device 10:183";
+  MakeHealthy();
+  EXPECT_THAT(sink_.roots, ElementsAre("device 10:183"));
+  EXPECT_TRUE(sink_.blocks.empty());
+  RunBytes(3 * kBlock);
+  EXPECT_THAT(sink_.roots, ElementsAre("device 10:183")) << "told once";
+  device_.root = "device 188:0";
+  device_.read = absl::UnavailableError("read /dev/fake: No such device");
+  RunFor(absl::Milliseconds(100));
+  device_.read = absl::OkStatus();
+  RunFor(absl::Seconds(2));
+  EXPECT_THAT(sink_.roots, ElementsAre("device 10:183", "device 188:0"));
+  EXPECT_EQ(std::count(log_.events.begin(), log_.events.end(), "source.root"), 2);
+}
+
 TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
   MakeHealthy();
   device_.byte_at = [](uint64_t) { return 0; };
@@ -366,7 +382,7 @@ TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
   EXPECT_THAT(source.history(1).reason(), HasSubstr("rct"));
   EXPECT_GE(source.history(1).unix_seconds(), source.history(0).unix_seconds());
   device_.byte_at = nullptr;
-  for (int i = 0; i < Source::kHistory / 2; ++i) {  // it vanishes, is tested, is healthy
+  for (int i = 0; i < SourceStatus::kHistory / 2; ++i) {  // it vanishes, is tested, is healthy
     device_.read = absl::UnavailableError("read /dev/fake: No such device");
     source_->Test(true, [](auto) {});
     RunFor(absl::Milliseconds(20));
@@ -374,9 +390,9 @@ TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {
     RunFor(absl::Milliseconds(1020));
   }
   source = source_->Snapshot();
-  EXPECT_EQ(source.history_size(), Source::kHistory);
+  EXPECT_EQ(source.history_size(), SourceStatus::kHistory);
   EXPECT_EQ(source.history(0).reason().find("rct"), std::string::npos) << "the oldest go";
-  EXPECT_EQ(source.history(Source::kHistory - 1).state(), v1::SOURCE_STATE_HEALTHY);
+  EXPECT_EQ(source.history(SourceStatus::kHistory - 1).state(), v1::SOURCE_STATE_HEALTHY);
 }
 
 TEST_F(SourceTest, SnapshotTellsTheRate) {

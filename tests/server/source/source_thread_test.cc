@@ -31,9 +31,9 @@ class SourceThreadTest : public ::testing::Test {
   std::unique_ptr<SourceThread> Make(std::unique_ptr<SourceDriver> driver) {
     SourceSpec spec;
     spec.name = "trng0";
-    spec.claims.min_entropy = 4;
-    spec.claims.health_min_entropy = 4;
-    spec.claims.max_rate = 1'000'000;
+    spec.identity.claims.min_entropy = 4;
+    spec.identity.claims.health_min_entropy = 4;
+    spec.identity.claims.max_rate = 1'000'000;
     HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     auto source = std::make_unique<Source>(spec, std::move(driver), std::move(test),

@@ -1,0 +1,110 @@
+#include "server/driver/source_identity.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace entropyd {
+namespace {
+
+// Numbers of /dev/hwrng (Documentation/admin-guide/devices.txt).
+constexpr unsigned kMiscMajor = 10, kHwrngMinor = 183;
+
+constexpr char kThisMachine[] = "localhost";
+
+std::string HostOf(const in_addr& v4) {
+  const uint32_t address = ntohl(v4.s_addr);
+  // Who dials 0.0.0.0 reaches this machine.
+  if (address >> 24 == IN_LOOPBACKNET || address == INADDR_ANY) return kThisMachine;
+  char text[INET_ADDRSTRLEN];
+  return inet_ntop(AF_INET, &v4, text, sizeof(text));
+}
+
+std::string HostOf(const in6_addr& v6) {
+  if (IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6)) return kThisMachine;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+    in_addr v4;
+    std::memcpy(&v4, v6.s6_addr + 12, sizeof(v4));
+    return HostOf(v4);
+  }
+  char text[INET6_ADDRSTRLEN];
+  return absl::StrCat("[", inet_ntop(AF_INET6, &v6, text, sizeof(text)), "]");
+}
+
+}  // namespace
+
+std::string RootOfTpm(absl::string_view number) { return absl::StrCat("TPM ", number); }
+
+std::string RootOfFile(const struct stat& file) {
+  if (S_ISCHR(file.st_mode)) {
+    return absl::StrCat("device ", major(file.st_rdev), ":", minor(file.st_rdev));
+  }
+  const char* const kind = S_ISFIFO(file.st_mode)   ? "FIFO "
+                           : S_ISSOCK(file.st_mode) ? "socket "
+                                                    : "file ";
+  return absl::StrCat(kind, major(file.st_dev), ":", minor(file.st_dev), "/", file.st_ino);
+}
+
+std::string RootOfPath(const std::string& path) {
+  struct stat file;
+  if (stat(path.c_str(), &file) == 0) return RootOfFile(file);
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(path, error);
+  return error ? path : whole.string();
+}
+
+std::string RootOfAddress(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  absl::string_view host = address.substr(0, colon);
+  const absl::string_view port = colon == absl::string_view::npos ? "" : address.substr(colon + 1);
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  std::string name = absl::AsciiStrToLower(absl::StripSuffix(host, "."));
+  in_addr v4;
+  in6_addr v6;
+  if (inet_pton(AF_INET, name.c_str(), &v4) == 1) {
+    name = HostOf(v4);
+  } else if (inet_pton(AF_INET6, name.c_str(), &v6) == 1) {
+    name = HostOf(v6);
+  } else if (absl::EndsWith(name, ".localhost") || name == "ip6-localhost") {
+    name = kThisMachine;
+  }
+  return absl::StrCat(name, ":", port);
+}
+
+bool IsHwrng(const struct stat& file) {
+  return S_ISCHR(file.st_mode) && major(file.st_rdev) == kMiscMajor &&
+         minor(file.st_rdev) == kHwrngMinor;
+}
+
+std::string RootOfHwrng(absl::string_view generator) {
+  if (absl::ConsumePrefix(&generator, "tpm-rng-")) return RootOfTpm(generator);
+  return absl::StrCat("device ", kMiscMajor, ":", kHwrngMinor);
+}
+
+std::vector<size_t> CountTogether(const std::vector<Kin>& all) {
+  std::vector<size_t> first(all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    first[i] = i;
+    for (size_t j = 0; j < i; ++j) {
+      const bool one_root = !all[i].root.empty() && all[i].root == all[j].root;
+      if (!one_root && all[i].group != all[j].group) continue;
+      // Both sides, and whoever counts with them.
+      const size_t joined = std::min(first[i], first[j]);
+      const size_t other = std::max(first[i], first[j]);
+      std::replace(first.begin(), first.begin() + i + 1, other, joined);
+    }
+  }
+  return first;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,68 @@
+// What is known of a pool at one moment: whether it serves, why not or why less well, and which
+// seed it rests on. A value; whoever holds one holds a consistent picture.
+//
+//   const PoolState state = pool->State();
+//   if (!state.ready()) return absl::UnavailableError(state.Text());
+//
+// The reason is an enumerator with its figures. Text() makes the sentence that operators, agents
+// and logs read; nothing decides by it.
+//
+// Thread safety: a value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/admin.pb.h"
+
+namespace entropyd {
+
+struct PoolState {
+  enum class Phase {
+    kStarting,   // no group has given a seed since the start
+    kServing,    //
+    kDegraded,   // it serves; a group of sources is lost, or there is software only
+    kSuspended,  // it has served, or could have, and may not now
+    kFailed,     // a self-test or a DRBG failed: for good
+  };
+  enum class Reason {
+    kNone,             // kServing
+    kNoFreshSeed,      // too few groups gave a fresh seed: fresh_groups, needed_groups, missing
+    kSeedWornOut,      // too much was given out since the last seed: bytes_since_seed
+    kNothingStored,    // quality full: no byte is left, and no group could bring one: missing
+    kSourcesMissing,   // kDegraded: missing
+    kSoftwareOnly,     // kDegraded
+    kComponentFailed,  // kFailed: failure
+  };
+  // A credited source that is not healthy.
+  struct Missing {
+    std::string source;
+    v1::SourceState state;
+    bool operator==(const Missing&) const = default;
+  };
+
+  Phase phase = Phase::kStarting;
+  Reason reason = Reason::kNone;
+  // Figures of the reason; the others are empty.
+  uint32_t fresh_groups = 0, needed_groups = 0;
+  uint64_t bytes_since_seed = 0;
+  std::vector<Missing> missing = {};
+  std::string failure = {};
+
+  uint64_t seed_generation = 0;
+  int64_t seeded_at_nanos = -1;  // when the newest seed came, by the pool's clock; -1 = never
+  // Rises when bytes drawn earlier must not be used any more: the only credited source failed.
+  // Plans made under an older epoch are void, and agents are told to discard what they buffer.
+  uint64_t discard_epoch = 0;
+
+  // False: SUSPENDED (Attach), UNAVAILABLE (Get).
+  bool ready() const { return phase == Phase::kServing || phase == Phase::kDegraded; }
+  bool degraded() const { return phase == Phase::kDegraded; }
+  // Why it is not ready, or why degraded; empty otherwise.
+  std::string Text() const;
+  // Whether an operator would see no difference. Seeds do not count.
+  bool LooksLike(const PoolState& other) const;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,97 @@
+// What operators ask of a source: tests on demand, resets, recordings. It keeps the orders until
+// the source's thread takes them, who waits for the end of a test, and how far a recording has
+// come. The source does the work: it owns the device.
+//
+// Operators:  recorder->Test(reset, done);  recorder->Record(recording);
+// The source, in each step:
+//   for (auto& order : recorder->TakeTests()) …      // begin, then AwaitTest(order.done)
+//   if (recorder->TakeRecording()) …                 // read Wanted() bytes, Put() them, until
+//                                                    // kComplete or Fail()
+//
+// Thread safety: Test() and Record() from any thread; the rest from the source's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "base/process/log.h"
+#include "proto/admin.pb.h"
+#include "server/source/sample_recording.h"
+
+namespace entropyd {
+
+class SourceRecorder {
+ public:
+  // How a test that an operator asked for ended. Errors: FAILED_PRECONDITION (latched, or being
+  // recorded); CANCELLED (the source is closed). Otherwise the source as it stood when its tests
+  // had passed (HEALTHY) or failed, or its device did not open.
+  using TestDone = std::function<void(absl::StatusOr<v1::Source>)>;
+  struct TestOrder {
+    bool reset;  // forget earlier alarms, end LATCHED
+    TestDone done;
+  };
+  enum class Progress { kRowOpen, kRowComplete, kComplete };
+
+  // `source`: its name, for messages. `log` outlives it.
+  SourceRecorder(std::string source, Log* log) : source_(std::move(source)), log_(log) {}
+
+  // `done` is called once, from the source's thread or, after Close(), at once.
+  void Test(bool reset, TestDone done);
+  // Errors: FAILED_PRECONDITION when it is being recorded already; CANCELLED after Close(). What
+  // goes wrong later ends the recording.
+  absl::Status Record(std::shared_ptr<SampleRecording> recording);
+
+  // The orders that came since the last call.
+  std::vector<TestOrder> TakeTests();
+  // The tests that `done` waits for have begun.
+  void AwaitTest(TestDone done) { waiting_.push_back(std::move(done)); }
+  bool test_awaited() const { return !waiting_.empty(); }
+  // They have ended.
+  void ConcludeTests(const v1::Source& now);
+
+  // True when a recording was ordered; it begins now.
+  bool TakeRecording();
+  bool recording() const { return recording_ != nullptr; }
+  // REQUIRES of the rest, but for Close(): recording().
+  bool cancelled() const { return recording_->cancelled(); }
+  // Samples that there is room for and that the row lacks; 0 = the reader is slow.
+  uint64_t Wanted() const;
+  // Takes samples. After kRowComplete the device must be opened anew; kComplete has ended the
+  // recording.
+  Progress Put(absl::Span<const uint8_t> samples);
+  // Ends the recording for that reason.
+  void Fail(absl::string_view why);
+
+  // Ends everything; later orders are refused.
+  void Close();
+
+ private:
+  void End(absl::Status status);
+  absl::Status Closed() const;
+
+  const std::string source_;
+  Log* const log_;
+
+  // The source's thread's own.
+  std::vector<TestDone> waiting_;  // tests that have begun
+  std::shared_ptr<SampleRecording> recording_;
+  uint64_t rows_ = 0;     // complete
+  uint64_t samples_ = 0;  // of the open row
+
+  absl::Mutex mutex_;
+  std::vector<TestOrder> tests_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<SampleRecording> ordered_ ABSL_GUARDED_BY(mutex_);
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // a recording is ordered or running
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,163 @@
+// The same generator under two names: what a configuration of two sources makes of it. Each pair
+// stands for one root, whatever `group:` says, so it can never be two groups of a pool.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/config/config.h"
+#include "base/process/fd.h"
+#include "server/supply.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SourceRootsTest : public ::testing::Test {
+ protected:
+  // Checks a pool of these two sources that asks for two groups.
+  absl::Status Check(const std::string& a, const std::string& b) {
+    const std::string yaml = absl::StrCat(
+        "tls: {cert: c, key: k, client_ca: a}\nallow_software: true\nsources:\n  - {name: a, ", a,
+        "}\n  - {name: b, ", b,
+        "}\npools:\n  - {name: default, sources: [a, b], min_healthy_groups: 2, classes: [{name: "
+        "root, rate: 1MiB/s}]}\n");
+    config::v1::Server server;
+    config::Locations locations;
+    if (absl::Status s = config::Parse(yaml, "server.yaml", &server, &locations); !s.ok()) return s;
+    return Supply::Check(server, locations);
+  }
+  void ExpectOneRoot(const std::string& a, const std::string& b) {
+    const absl::Status status = Check(a, b);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << a << " and " << b;
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("2 groups, but the credited sources form 1"))
+        << a << " and " << b;
+  }
+  void ExpectTwoRoots(const std::string& a, const std::string& b) {
+    const absl::Status status = Check(a, b);
+    EXPECT_TRUE(status.ok()) << a << " and " << b << ": " << status;
+  }
+  static std::string Device(const std::string& path, const char* more = "") {
+    return absl::StrCat("driver: char_device, path: ", path, more);
+  }
+  // A device node in the test's directory; the test is skipped where nobody may make one.
+  bool MakeNode(const std::string& path, unsigned major_number, unsigned minor_number) {
+    return mknod(path.c_str(), S_IFCHR | 0600, makedev(major_number, minor_number)) == 0;
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(SourceRootsTest, M7_LinkToADeviceIsTheDevice) {
+  if (!MakeNode(dir_ / "node", 1, 3)) GTEST_SKIP() << "needs CAP_MKNOD";
+  ASSERT_EQ(symlink("node", (dir_ / "link").c_str()), 0);
+  ASSERT_EQ(link((dir_ / "node").c_str(), (dir_ / "hard").c_str()), 0);
+  ExpectOneRoot(Device(dir_ / "node"), Device(dir_ / "link"));
+  ExpectOneRoot(Device(dir_ / "node"), Device(dir_ / "hard"));
+  ExpectOneRoot(Device(dir_ / "node", ", group: x"), Device(dir_ / "link", ", group: y"));
+}
+
+TEST_F(SourceRootsTest, M7_SecondNodeOfADeviceIsTheDevice) {
+  if (!MakeNode(dir_ / "one", 10, 183)) GTEST_SKIP() << "needs CAP_MKNOD";
+  ASSERT_TRUE(MakeNode(dir_ / "two", 10, 183));
+  ASSERT_TRUE(MakeNode(dir_ / "other", 1, 3));
+  ExpectOneRoot(Device(dir_ / "one"), Device(dir_ / "two"));
+  ExpectOneRoot(Device(dir_ / "one", ", group: x, min_entropy_bits_per_byte: 1"),
+                Device(dir_ / "two", ", group: y, min_entropy_bits_per_byte: 1"));
+  ExpectTwoRoots(Device(dir_ / "one"), Device(dir_ / "other"));
+}
+
+TEST_F(SourceRootsTest, M7_FifoByTwoPathsIsOne) {
+  ASSERT_EQ(mkfifo((dir_ / "fifo").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo((dir_ / "other").c_str(), 0600), 0);
+  ASSERT_EQ(symlink("fifo", (dir_ / "link").c_str()), 0);
+  ASSERT_EQ(link((dir_ / "fifo").c_str(), (dir_ / "hard").c_str()), 0);
+  ExpectOneRoot(Device(dir_ / "fifo"), Device(dir_ / "link"));
+  ExpectOneRoot(Device(dir_ / "fifo"), Device(dir_ / "hard"));
+  ExpectTwoRoots(Device(dir_ / "fifo"), Device(dir_ / "other"));
+}
+
+TEST_F(SourceRootsTest, M7_AbsentDeviceIsKnownByItsPath) {
+  ExpectOneRoot(Device("/dev/no-such"), Device("/dev/../dev/no-such"));
+  ExpectOneRoot(Device("/dev/no-such", ", group: x"), Device("/dev/no-such", ", group: y"));
+  ExpectTwoRoots(Device("/dev/no-such"), Device("/dev/no-such-either"));
+}
+
+TEST_F(SourceRootsTest, M7_OneProcessorIsOneRootWhateverTheGroupSays) {
+  ExpectOneRoot("driver: rdrand, group: x", "driver: rdseed, group: y");
+  ExpectOneRoot("driver: rdseed, group: x", "driver: jitter, group: y");
+}
+
+TEST_F(SourceRootsTest, M7_TpmIsOneByEveryTcti) {
+  const auto tpm = [](const char* tcti, const char* group) {
+    return absl::StrCat("driver: tpm2, tcti: \"", tcti, "\", group: ", group);
+  };
+  ExpectOneRoot(tpm("device:/dev/tpmrm0", "x"), tpm("device:/dev/tpm0", "y"));
+  ExpectOneRoot(tpm("device:/dev/tpmrm0", "x"), tpm("device", "y"));
+  ExpectOneRoot(tpm("device:/dev/tpmrm0", "x"), tpm("tabrmd", "y"));
+  ExpectOneRoot(tpm("device:/dev/tpmrm0", "x"),
+                tpm("libtss2-tcti-tabrmd.so.0:bus_type=system", "y"));
+  ExpectTwoRoots(tpm("device:/dev/tpmrm0", "x"), tpm("device:/dev/tpmrm1", "y"));
+}
+
+TEST_F(SourceRootsTest, M7_EgdDaemonIsOneByEveryAddress) {
+  const auto tcp = [](const char* address, const char* group) {
+    return absl::StrCat("driver: egd, address: \"", address,
+                        "\", min_entropy_bits_per_byte: 1, group: ", group);
+  };
+  ExpectOneRoot(tcp("127.0.0.1:8888", "x"), tcp("[::1]:8888", "y"));
+  ExpectOneRoot(tcp("127.0.0.1:8888", "x"), tcp("127.0.0.2:8888", "y"));
+  ExpectTwoRoots(tcp("127.0.0.1:8888", "x"), tcp("127.0.0.1:8889", "y"));
+
+  UniqueFd socket_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  const std::string path = dir_ / "egd";
+  std::memcpy(at.sun_path, path.data(), path.size());
+  ASSERT_EQ(bind(socket_fd.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)), 0);
+  ASSERT_EQ(symlink("egd", (dir_ / "link").c_str()), 0);
+  const auto local = [](const std::string& where, const char* group) {
+    return absl::StrCat("driver: egd, path: ", where,
+                        ", min_entropy_bits_per_byte: 1, group: ", group);
+  };
+  ExpectOneRoot(local(path, "x"), local(dir_ / "link", "y"));
+  ExpectTwoRoots(local(path, "x"), local(dir_ / "other", "y"));
+}
+
+TEST_F(SourceRootsTest, M7_TokenIsOneByTwoPathsOfItsModule) {
+  UniqueFd module(open((dir_ / "module.so").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  ASSERT_TRUE(module);
+  ASSERT_EQ(symlink("module.so", (dir_ / "link.so").c_str()), 0);
+  const auto token = [](const std::string& path, const char* label, const char* group) {
+    return absl::StrCat("driver: pkcs11, module: ", path, ", token: ", label, ", group: ", group);
+  };
+  ExpectOneRoot(token(dir_ / "module.so", "t", "x"), token(dir_ / "link.so", "t", "y"));
+  ExpectTwoRoots(token(dir_ / "module.so", "t", "x"), token(dir_ / "link.so", "u", "y"));
+}
+
+TEST_F(SourceRootsTest, M7_UpstreamIsOneByEverySpelling) {
+  const auto far = [](const char* address, const char* group) {
+    return absl::StrCat("driver: upstream, address: \"", address,
+                        "\", class: d/b, tls: {cert: c, key: k, ca: a}, "
+                        "min_entropy_bits_per_byte: 1, group: ",
+                        group);
+  };
+  ExpectOneRoot(far("localhost:7743", "x"), far("127.0.0.1:7743", "y"));
+  ExpectOneRoot(far("localhost:7743", "x"), far("[::1]:7743", "y"));
+  ExpectOneRoot(far("Entropyd-0.example.:7743", "x"), far("entropyd-0.example:7743", "y"));
+  ExpectTwoRoots(far("entropyd-0:7743", "x"), far("entropyd-1:7743", "y"));
+}
+
+}  // namespace
+}  // namespace entropyd
