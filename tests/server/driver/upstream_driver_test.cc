@@ -1,0 +1,77 @@
+#include "server/driver/upstream_driver.h"
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+// Another server, as far as its answers go.
+class FakeCaller final : public UpstreamCaller {
+ public:
+  struct Record {
+    absl::Status open;
+    absl::StatusOr<size_t> answer = 0;
+    size_t asked = 0;
+    std::string pool_class;
+    bool closed = false;
+    bool interrupted = false;
+  };
+  explicit FakeCaller(Record* record) : record_(record) {}
+  absl::Status Open() override { return record_->open; }
+  absl::StatusOr<size_t> Get(const std::string& pool_class, absl::Span<uint8_t> out,
+                             absl::Duration) override {
+    record_->pool_class = pool_class;
+    record_->asked = out.size();
+    return record_->answer;
+  }
+  void Close() override { record_->closed = true; }
+  void Interrupt() override { record_->interrupted = true; }
+
+ private:
+  Record* const record_;
+};
+
+class UpstreamDriverTest : public ::testing::Test {
+ protected:
+  FakeCaller::Record other_;
+  UpstreamDriver driver_{"other:7743", "default/bulk", std::make_unique<FakeCaller>(&other_)};
+  std::vector<uint8_t> out_ = std::vector<uint8_t>(4096);
+};
+
+TEST_F(UpstreamDriverTest, ItNamesTheOtherServerAndAsksForOneCallsWorth) {
+  EXPECT_EQ(driver_.Open().value(), "entropyd at other:7743");
+  other_.answer = 1024;
+  EXPECT_EQ(driver_.Read(absl::MakeSpan(out_)).value(), 1024u);
+  EXPECT_EQ(other_.asked, 1024u);
+  EXPECT_EQ(other_.pool_class, "default/bulk");
+  EXPECT_EQ(driver_.Read(absl::MakeSpan(out_).first(10)).value(), 1024u);
+  EXPECT_EQ(other_.asked, 10u);
+}
+
+TEST_F(UpstreamDriverTest, ACallThatFailedSaysWhomItAskedForWhat) {
+  other_.answer = absl::UnavailableError("PERMISSION_DENIED: not yours");
+  EXPECT_EQ(driver_.Read(absl::MakeSpan(out_)).status(),
+            absl::UnavailableError("get entropy of default/bulk from other:7743: "
+                                   "PERMISSION_DENIED: not yours"));
+  other_.answer = absl::CancelledError("interrupted");
+  EXPECT_TRUE(absl::IsCancelled(driver_.Read(absl::MakeSpan(out_)).status()));
+}
+
+TEST_F(UpstreamDriverTest, ACertificateThatDoesNotLoadIsTheErrorOfOpen) {
+  other_.open = absl::NotFoundError("read reader.crt: no such file");
+  EXPECT_EQ(driver_.Open().status(), other_.open);
+}
+
+TEST_F(UpstreamDriverTest, CloseAndInterruptReachTheCaller) {
+  driver_.Close();
+  driver_.Interrupt();
+  EXPECT_TRUE(other_.closed);
+  EXPECT_TRUE(other_.interrupted);
+}
+
+}  // namespace
+}  // namespace entropyd
