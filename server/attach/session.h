@@ -3,9 +3,15 @@
 //
 //   NEW --Hello--> READY --Drain--> DRAINING --> DONE
 //
-// A Session does no I/O and keeps no time of its own: AttachProtocol, its owner, feeds it messages and
-// asks it for the next one; the class tree plans bytes into its channels (counts only). Per idle
-// session it costs a few hundred bytes: no buffer, no generator.
+// A Session does no I/O and keeps no time of its own: AttachProtocol, its owner, feeds it messages
+// and asks it for the next one; the class tree plans bytes into its channels (counts only). An idle
+// session costs a few hundred bytes: no buffer, no generator.
+//
+//   session->Hello(hello, id);
+//   Channel* channel = session->Open(open).value();
+//   session->Join(channel, leaf);
+//   session->Credit(line);                        // then channel->Want(channel->want(), now)
+//   … passes plan into the channel; the owner hears OnSomethingToSend() and flushes …
 //
 // Thread safety: belongs to the dispatcher's owner, except `inbox` and `inbox_status`, which belong
 // to the transport between Transport::StartRead() and the event that answers it.

@@ -7,8 +7,8 @@
 // encryption runs beside the next pass. DispatchLoop (dispatch_loop.h) does this on real threads;
 // tests do it by hand with a manual clock.
 //
-// The parts: ClassTable (who waits where), Distributor (who gets how much), Writer (the bytes). What
-// peers say is not its business: that is a Protocol's.
+// The parts: ClassTable (who waits where), Distributor (who gets how much), Writer (the bytes).
+// What peers say is not its business: that is a Protocol's.
 //
 //   Dispatcher dispatcher({.max_in_flight = 64 << 20}, std::move(pools), clock, log);
 //   Protocols protocols(options, &dispatcher, clock, log);   // server/attach/protocols.h

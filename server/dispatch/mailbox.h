@@ -13,8 +13,8 @@
 // So a post is never lost and no post waits for a thread to be woken. One word holds both the list
 // and the announced sleep, which is why there is no window between "look again" and "sleep".
 //
-// A node carries event bits, whose meaning is its own; posting to a node that is already queued only
-// adds bits. There is no allocation and each node is queued at most once.
+// A node carries event bits, whose meaning is its own; posting to a node that is already queued
+// only adds bits. There is no allocation and each node is queued at most once.
 //
 // Thread safety: Post() is safe; Absorb() and TryRelease() belong to the owner.
 #pragma once

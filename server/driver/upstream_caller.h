@@ -28,8 +28,8 @@ class UpstreamCaller {
   // Reads certificate and key; does not dial yet. Errors name the file.
   virtual absl::Status Open() = 0;
   // Fills `out` from the front with bytes of POOL/CLASS and returns how many came. Dials when there
-  // is no connection. Errors: CANCELLED (interrupted); UNAVAILABLE, saying what the call ended with.
-  // REQUIRES: opened.
+  // is no connection. Errors: CANCELLED (interrupted); UNAVAILABLE, saying what the call ended
+  // with. REQUIRES: opened.
   virtual absl::StatusOr<size_t> Get(const std::string& pool_class, absl::Span<uint8_t> out,
                                      absl::Duration timeout) = 0;
   virtual void Close() = 0;

@@ -1,5 +1,6 @@
 // Random agents and readers against the dispatcher: agents credit, acknowledge, stall, open, close
-// and die, readers get, wait and give up, while pools suspend, fail and run dry. After every event the rules of proto/README.md must hold.
+// and die, readers get, wait and give up, while pools suspend, fail and run dry. After every event
+// the rules of proto/README.md must hold.
 #include <cstdint>
 #include <memory>
 #include <random>
