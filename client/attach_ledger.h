@@ -14,15 +14,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/wire/attach_limits.h"
 #include "base/wire/attach_wire.h"
 #include "proto/entropy.pb.h"
 
 namespace entropyd {
-
-// The version of Attach that this client speaks (Hello.version_min and version_max).
-inline constexpr uint32_t kAttachVersion = 1;
-// Channels of one stream, over its whole life (Open.channel is 1..64 and never reused).
-inline constexpr uint32_t kMaxChannels = 64;
 
 class AttachLedger {
  public:

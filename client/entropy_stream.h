@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
+#include "base/wire/attach_limits.h"
 #include "base/wire/attach_wire.h"
 #include "proto/entropy.pb.h"
 
@@ -42,8 +43,6 @@ class ReceivedMessage {
 
 class EntropyStream {
  public:
-  // The largest message a client takes: the payload, its framing, and room for states.
-  static constexpr int kMaxReceiveBytes = kAttachMaxPayload + 48 * 1024;
   // Bounds of the received messages that wait for the owner or that it holds. Reading pauses at
   // either. The bytes bound the entropy outside locked memory (one message may come on top); the
   // number of messages bounds what small ones cost.

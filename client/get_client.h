@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/wire/attach_limits.h"
 #include "proto/agent_config.pb.h"
 #include "proto/entropy.pb.h"
 
@@ -24,7 +25,7 @@ namespace entropyd {
 
 class GetClient {
  public:
-  static constexpr size_t kMaxBytesPerCall = 32 * 1024;  // the server's limit
+  static constexpr size_t kMaxBytesPerCall = kGetMaxBytes;
   static constexpr absl::Duration kDefaultTimeout = absl::Seconds(30);
 
   struct Drawn {

@@ -27,7 +27,7 @@ namespace entropyd {
 // REQUIRES: main() has called tls::RequireTls13().
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
-    int max_receive_bytes = EntropyStream::kMaxReceiveBytes);
+    int max_receive_bytes = kAttachMaxServerMessage);
 
 // A channel to the control socket of a daemon. The mode of the file decides who may connect.
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path);

@@ -5,10 +5,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/wire/attach_limits.h"
 
 namespace entropyd {
-
-inline constexpr size_t kHostIdBytes = 16;
 
 // Reads state_dir/host_id (32 hexadecimal digits), or makes it: the directory with mode 0700 when
 // missing, the file with mode 0600 and complete or not at all. Of several processes that make it at

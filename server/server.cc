@@ -10,6 +10,8 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/process/http_server.h"
 #include "base/process/metrics.h"
+#include "base/process/nanos.h"
+#include "base/wire/attach_limits.h"
 #include "base/wire/grpc_credentials.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -17,6 +19,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "server/access/gate.h"
+#include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
 #include "server/classes/class_state_file.h"
 #include "server/dispatch/class_table.h"
@@ -37,7 +40,7 @@ constexpr size_t kArenaBytes = 8 << 20;
 constexpr size_t kSourceBytes = ReplayDetector::kMemoryBytes + (64 << 10);
 
 // A process whose dispatcher has not run for so long is stuck: it runs once a second when idle.
-constexpr int64_t kStalledNanos = 10'000'000'000;
+constexpr int64_t kStalledNanos = 10 * kSecondNanos;
 
 size_t ArenaBytes(const config::v1::Server& config) {
   size_t bytes = kArenaBytes;
@@ -46,21 +49,15 @@ size_t ArenaBytes(const config::v1::Server& config) {
   return bytes;
 }
 
-Session::Limits LimitsOf(const config::v1::Server& config) {
-  return {.max_credit = config.max_credit(),
-          .max_payload = static_cast<uint32_t>(config.max_payload())};
-}
-
-Dispatcher::Options DispatcherOptions(const config::v1::Server& config, const Gate* gate,
-                                      int64_t now_nanos) {
-  Dispatcher::Options options;
-  options.limits = LimitsOf(config);
-  options.max_in_flight = config.max_in_flight();
-  options.max_agents = config.max_agents();
-  options.jitter_seed = static_cast<uint64_t>(now_nanos);
-  options.allow = [gate](absl::string_view identity, Dispatcher::Access access,
-                         absl::string_view pool_class) {
-    if (access == Dispatcher::Access::kAttach) {
+Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate* gate,
+                                   int64_t now_nanos) {
+  Protocols::Options options;
+  options.attach.limits = {.max_credit = config.max_credit(),
+                           .max_payload = static_cast<uint32_t>(config.max_payload())};
+  options.attach.max_agents = config.max_agents();
+  options.attach.jitter_seed = static_cast<uint64_t>(now_nanos);
+  options.allow = [gate](absl::string_view identity, Call call, absl::string_view pool_class) {
+    if (call == Call::kAttach) {
       return gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class);
     }
     return gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
@@ -81,8 +78,7 @@ void Tune(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 30'000);
   // An agent needs one stream and an occasional call.
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 16);
-  // Peers send numbers, never bytes: a Credit of 64 lines is below 2 KiB.
-  builder->SetMaxReceiveMessageSize(64 * 1024);
+  builder->SetMaxReceiveMessageSize(kAttachMaxAgentMessage);
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
   // Windows that grow by themselves only add memory: application credit bounds what is in flight.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -137,6 +133,7 @@ struct Server::Impl {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<ClassChanges> class_changes;
   std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<Protocols> protocols;
   std::unique_ptr<DispatchLoop> loop;
   std::unique_ptr<ServerMetrics> server_metrics;
   std::unique_ptr<grpc::Service> attach_service;
@@ -185,8 +182,12 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
     setup->differing = class_changes->Differing(pool.name());
     setups.push_back(*std::move(setup));
   }
-  dispatcher = std::make_unique<Dispatcher>(
-      DispatcherOptions(plan.config, gate.get(), clock->NowNanos()), std::move(setups), clock, log);
+  const Dispatcher::Options options = {
+      .max_in_flight = plan.config.max_in_flight(),
+      .message_bytes = static_cast<uint32_t>(plan.config.max_payload())};
+  dispatcher = std::make_unique<Dispatcher>(options, std::move(setups), clock, log);
+  protocols = std::make_unique<Protocols>(
+      ProtocolOptions(plan.config, gate.get(), clock->NowNanos()), dispatcher.get(), clock, log);
   absl::StatusOr<std::unique_ptr<DispatchLoop>> started =
       DispatchLoop::Start(dispatcher.get(), clock);
   if (!started.ok()) return started.status();
@@ -194,7 +195,8 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   for (Pool* pool : supply->pools()) {
     pool->SetChangeCallback([raw = loop.get()] { raw->PoolsChanged(); });
   }
-  server_metrics = std::make_unique<ServerMetrics>(&metrics, loop.get(), plan.material.not_after);
+  server_metrics = std::make_unique<ServerMetrics>(&metrics, loop.get(), dispatcher.get(),
+                                                   protocols.get(), plan.material.not_after);
   supply->Start();
   return absl::OkStatus();
 }
@@ -202,8 +204,13 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
 absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  attach_service = MakeAttachService(gate.get(), loop.get(), LimitsOf(plan.config));
-  admin_service = MakeAdminService(gate.get(), loop.get(), supply.get(), class_changes.get(),
+  attach_service = MakeAttachService(gate.get(), loop.get(), protocols.get());
+  admin_service = MakeAdminService({.gate = gate.get(),
+                                    .loop = loop.get(),
+                                    .dispatcher = dispatcher.get(),
+                                    .protocols = protocols.get(),
+                                    .supply = supply.get(),
+                                    .changes = class_changes.get()},
                                    {.allow_recording = plan.config.allow_recording()});
 
   grpc::ServerBuilder builder;
@@ -238,7 +245,7 @@ absl::Status Server::Impl::Healthy() const {
   const int64_t silent = clock->NowNanos() - loop->last_step_nanos();
   if (silent < kStalledNanos) return absl::OkStatus();
   return absl::InternalError(
-      absl::StrCat("the dispatcher has not run for ", silent / 1'000'000'000, " s"));
+      absl::StrCat("the dispatcher has not run for ", silent / kSecondNanos, " s"));
 }
 
 // One pool that serves makes the server worth asking; what the others lack is in their states.
@@ -255,9 +262,7 @@ absl::Status Server::Impl::Ready() const {
 void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
   bool empty = false;
   while (!empty && clock->NowNanos() < deadline_nanos) {
-    loop->RunAndWait([&empty](Dispatcher& d, int64_t) {
-      empty = d.registry().sessions().empty() && d.gets().empty();
-    });
+    loop->RunAndWait([this, &empty](int64_t) { empty = protocols->idle(); });
     if (!empty) absl::SleepFor(absl::Milliseconds(20));
   }
 }
@@ -295,8 +300,8 @@ void Server::Stop() {
   if (impl.grpc_server != nullptr) {
     impl.grpc_server->GetHealthCheckService()->Shutdown();
     const int64_t deadline = impl.clock->NowNanos() + kStopDrainNanos;
-    impl.loop->RunAndWait([deadline](Dispatcher& dispatcher, int64_t now_nanos) {
-      dispatcher.Drain("", "the server shuts down", now_nanos, deadline);
+    impl.loop->RunAndWait([&impl, deadline](int64_t now_nanos) {
+      impl.protocols->Drain("", "the server shuts down", now_nanos, deadline);
     });
     impl.WaitForSessions(deadline + kStopGraceNanos / 2);
     impl.supply->Stop();  // ends the calls that wait for a source
@@ -310,6 +315,7 @@ void Server::Stop() {
   impl.attach_service.reset();
   if (impl.supply != nullptr) impl.supply->Stop();
   impl.loop.reset();
+  impl.protocols.reset();
   impl.dispatcher.reset();
 }
 

@@ -4,8 +4,9 @@
 
 namespace entropyd {
 
-ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time not_after)
-    : metrics_(metrics) {
+ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatcher* dispatcher,
+                             const Protocols* protocols, absl::Time not_after)
+    : metrics_(metrics), dispatcher_(dispatcher), protocols_(protocols) {
   metrics
       ->AddGauge("entropyd_build_info", "1, labelled with the version that runs.",
                  {{"version", ENTROPYD_VERSION}})
@@ -18,14 +19,19 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time no
   draining_ = metrics->AddGauge("entropyd_draining", "1 when new streams are refused.");
   in_flight_ = metrics->AddGauge("entropyd_attach_in_flight_bytes",
                                  "Payload written and not yet taken by the network.");
-  waiting_draws_ = metrics->AddGauge("entropyd_get_waiting", "Get calls that wait for bytes.");
+  waiting_gets_ = metrics->AddGauge("entropyd_get_waiting", "Get calls that wait for bytes.");
+  AddTotals();
+  metrics->AddRefresher(
+      [this, loop] { loop->RunAndWait([this](int64_t now_nanos) { Refresh(now_nanos); }); });
+}
 
-  using Totals = Dispatcher::Totals;
+void ServerMetrics::AddTotals() {
+  using Totals = AttachProtocol::Totals;
   const struct {
     const char* name;
     const char* help;
     uint64_t Totals::*value;
-  } kTotals[] = {
+  } kOfAttach[] = {
       {"entropyd_attach_streams_total", "Streams that said a valid Hello.", &Totals::attached},
       {"entropyd_attach_messages_total", "Messages written to agents.", &Totals::messages},
       {"entropyd_attach_sent_bytes_total", "Payload written to agents.", &Totals::sent_bytes},
@@ -34,39 +40,43 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time no
       {"entropyd_attach_lost_unconfirmed_bytes_total",
        "Payload that was not acknowledged when its stream ended; never sent again.",
        &Totals::lost_bytes},
-      {"entropyd_forfeited_bytes_total",
-       "Charged to a class and then not delivered: the pool refused, or the caller went away.",
-       &Totals::forfeited_bytes},
       {"entropyd_attach_violations_total", "Streams ended because the peer broke the protocol.",
        &Totals::violations},
       {"entropyd_attach_superseded_total", "Streams replaced by a newer one of the same host.",
        &Totals::supersessions},
       {"entropyd_attach_stuck_writes_total", "Streams cancelled because the peer did not read.",
        &Totals::stuck_writes},
-      {"entropyd_get_bytes_total", "Bytes answered to Get.", &Totals::drawn_bytes},
   };
-  for (const auto& total : kTotals) {
-    totals_.push_back({metrics->AddCounter(total.name, total.help), total.value});
+  const AttachProtocol* const attach = protocols_->attach();
+  for (const auto& total : kOfAttach) {
+    totals_.push_back({metrics_->AddCounter(total.name, total.help),
+                       [attach, value = total.value] { return attach->totals().*value; }});
   }
-  totals_.push_back({AddDenialCounter(metrics, "class"), &Totals::denied_class});
-  totals_.push_back({AddDenialCounter(metrics, "capacity"), &Totals::denied_capacity});
-  totals_.push_back({AddDenialCounter(metrics, "cloned_host"), &Totals::denied_clone});
-
-  metrics->AddRefresher([this, loop] {
-    loop->RunAndWait(
-        [this](Dispatcher& dispatcher, int64_t now_nanos) { Refresh(dispatcher, now_nanos); });
-  });
+  totals_.push_back({metrics_->AddCounter("entropyd_forfeited_bytes_total",
+                                          "Charged to a class and then not delivered: the pool "
+                                          "refused, or the caller went away."),
+                     [this] { return dispatcher_->budgets()->planned.given_back(); }});
+  const GetProtocol* const get = protocols_->get();
+  totals_.push_back({metrics_->AddCounter("entropyd_get_bytes_total", "Bytes answered to Get."),
+                     [get] { return get->totals().given_bytes; }});
+  totals_.push_back(
+      {AddDenialCounter(metrics_, "class"), [this] { return protocols_->access().denied(); }});
+  totals_.push_back({AddDenialCounter(metrics_, "capacity"), [attach, get] {
+                       return attach->totals().denied_capacity + get->totals().denied_capacity;
+                     }});
+  totals_.push_back({AddDenialCounter(metrics_, "cloned_host"),
+                     [attach] { return attach->totals().denied_clone; }});
 }
 
-void ServerMetrics::Refresh(const Dispatcher& dispatcher, int64_t now_nanos) {
+void ServerMetrics::Refresh(int64_t now_nanos) {
   for (const TotalSeries& total : totals_) {
-    Metrics::SetCounter(total.series, static_cast<double>(dispatcher.totals().*total.value));
+    Metrics::SetCounter(total.series, static_cast<double>(total.value()));
   }
-  agents_->Set(static_cast<double>(dispatcher.registry().registered()));
-  draining_->Set(dispatcher.draining() ? 1 : 0);
-  in_flight_->Set(static_cast<double>(dispatcher.totals().in_flight_bytes));
-  waiting_draws_->Set(static_cast<double>(dispatcher.gets().size()));
-  RefreshClasses(dispatcher, now_nanos);
+  agents_->Set(static_cast<double>(protocols_->attach()->registry().registered()));
+  draining_->Set(protocols_->attach()->draining() ? 1 : 0);
+  in_flight_->Set(static_cast<double>(dispatcher_->budgets()->in_flight.used()));
+  waiting_gets_->Set(static_cast<double>(protocols_->get()->waiting()));
+  RefreshClasses(now_nanos);
 }
 
 ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
@@ -96,8 +106,8 @@ ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
   return &series;
 }
 
-void ServerMetrics::RefreshClasses(const Dispatcher& dispatcher, int64_t now_nanos) {
-  for (const auto& slot : dispatcher.classes().slots()) {
+void ServerMetrics::RefreshClasses(int64_t now_nanos) {
+  for (const auto& slot : dispatcher_->classes().slots()) {
     for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
       ClassSeries* const series = Series(slot->pool->name(), stats.spec.name);
       Metrics::SetCounter(series->delivered, static_cast<double>(stats.delivered_bytes));

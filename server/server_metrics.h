@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -11,15 +12,17 @@
 
 #include "absl/time/time.h"
 #include "base/process/metrics.h"
+#include "server/attach/protocols.h"
 #include "server/dispatch/dispatch_loop.h"
 
 namespace entropyd {
 
 class ServerMetrics {
  public:
-  // Metrics and loop outlive this object; it must outlive the last scrape. `not_after` is the end
-  // of the server's own certificate.
-  ServerMetrics(Metrics* metrics, DispatchLoop* loop, absl::Time not_after);
+  // All that is passed outlives this object; it must outlive the last scrape. `not_after` is the
+  // end of the server's own certificate.
+  ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatcher* dispatcher,
+                const Protocols* protocols, absl::Time not_after);
 
  private:
   struct ClassSeries {
@@ -34,20 +37,23 @@ class ServerMetrics {
   };
   struct TotalSeries {
     Counter* series;
-    uint64_t Dispatcher::Totals::*value;
+    std::function<uint64_t()> value;
   };
 
   ClassSeries* Series(const std::string& pool, const std::string& name);
-  void Refresh(const Dispatcher& dispatcher, int64_t now_nanos);
-  void RefreshClasses(const Dispatcher& dispatcher, int64_t now_nanos);
+  void AddTotals();
+  void Refresh(int64_t now_nanos);  // as the dispatcher's owner
+  void RefreshClasses(int64_t now_nanos);
 
   Metrics* const metrics_;
+  const Dispatcher* const dispatcher_;
+  const Protocols* const protocols_;
   std::map<std::pair<std::string, std::string>, ClassSeries> classes_;
   std::vector<TotalSeries> totals_;
   Gauge* agents_;
   Gauge* draining_;
   Gauge* in_flight_;
-  Gauge* waiting_draws_;
+  Gauge* waiting_gets_;
 };
 
 }  // namespace entropyd

@@ -21,14 +21,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
 
 namespace entropyd {
-
-// Upper bound of Welcome.max_payload, the bytes of grants in one message. There is a bound because
-// a receiver holds a message outside its locked buffers until it has stored it. It is not lower
-// because a message costs gRPC some tens of microseconds at both ends, as much as moving 30 KiB.
-inline constexpr uint32_t kAttachMaxPayload = 256 * 1024;
 
 // The numbers of a Grant; `bytes` is the length of its data.
 struct GrantHeader {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "base/wire/attach_limits.h"
 #include "client/grpc_channel.h"
 #include "hostagent/upstream/attachment.h"
 #include "hostagent/upstream/rendezvous.h"
@@ -19,7 +20,6 @@ namespace entropyd {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
-constexpr size_t kHostIdBytes = 16;
 // Messages handled in one turn; then guests have theirs.
 constexpr int kMessagesPerTurn = 4;
 // From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/dispatch/class_table.h"
 
 namespace entropyd {
 namespace {
@@ -13,14 +14,36 @@ absl::Status Violation(absl::string_view what) { return absl::InvalidArgumentErr
 
 }  // namespace
 
-Session::Session(Peer peer, const Limits& limits)
-    : MailNode(Kind::kSession), peer_(std::move(peer)), limits_(limits) {}
+Session::Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Owner* owner)
+    : peer_(std::move(peer)),
+      limits_(limits),
+      budgets_(budgets),
+      owner_(owner),
+      planned_(&budgets->planned),
+      written_(&budgets->in_flight) {}
 
 Session::~Session() = default;
 
+void Session::OnMail(uint32_t events, int64_t now_nanos) {
+  owner_->OnSession(this, events, now_nanos);
+}
+
+void Session::OnRoom(int64_t now_nanos) { Unpark(now_nanos); }
+
+void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
+  started_nanos_ = now_nanos;
+  rotate_nanos_ = rotate_nanos;
+}
+
+void Session::Announce() {
+  if (announced_ || write_outstanding_ || ended() || (planned() == 0 && !HasNews())) return;
+  announced_ = true;
+  owner_->OnSomethingToSend(this);
+}
+
 Channel* Session::Find(uint32_t number) const {
   for (const auto& channel : channels_) {
-    if (channel->number == number) return channel.get();
+    if (channel->number() == number) return channel.get();
   }
   return nullptr;
 }
@@ -41,9 +64,9 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
     return Violation(absl::StrCat("refuse hello: version_min ", hello.version_min(),
                                   " is above version_max ", hello.version_max()));
   }
-  if (hello.version_min() > kVersion || hello.version_max() < kVersion) {
+  if (hello.version_min() > kAttachVersion || hello.version_max() < kAttachVersion) {
     return absl::FailedPreconditionError(
-        absl::StrCat("refuse hello: this server speaks version ", kVersion, ", the peer ",
+        absl::StrCat("refuse hello: this server speaks version ", kAttachVersion, ", the peer ",
                      hello.version_min(), " to ", hello.version_max(), "; upgrade the older one"));
   }
   if (hello.host_id().size() != kHostIdBytes) {
@@ -54,23 +77,21 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
   id_ = session_id;
   phase_ = Phase::kReady;
   welcome_due_ = true;
+  Announce();
   return absl::OkStatus();
 }
 
 absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
-  if (open.channel() < 1 || open.channel() > kMaxChannel) {
+  if (open.channel() < 1 || open.channel() > kMaxChannels) {
     return Violation(
-        absl::StrCat("refuse open: channel ", open.channel(), " is not in 1..", kMaxChannel));
+        absl::StrCat("refuse open: channel ", open.channel(), " is not in 1..", kMaxChannels));
   }
   if (Find(open.channel()) != nullptr) {
     return Violation(absl::StrCat("refuse open: channel ", open.channel(),
                                   " was used on this stream; numbers are not reused"));
   }
-  channels_.push_back(std::make_unique<Channel>());
-  Channel* channel = channels_.back().get();
-  channel->session = this;
-  channel->number = open.channel();
-  channel->name = open.class_();
+  channels_.push_back(std::make_unique<Channel>(this, open.channel(), open.class_(), &planned_));
+  Channel* const channel = channels_.back().get();
   StateDue(channel, false);
   return channel;
 }
@@ -80,14 +101,14 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
   if (channel == nullptr) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " was never opened"));
   }
-  if (line.received() < channel->received || line.limit() < channel->limit) {
+  if (line.received() < channel->received_ || line.limit() < channel->limit_) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " goes back to limit ",
                                   line.limit(), ", received ", line.received(), " from ",
-                                  channel->limit, ", ", channel->received));
+                                  channel->limit_, ", ", channel->received_));
   }
-  if (line.received() > channel->sent) {
+  if (line.received() > channel->sent_) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " received ",
-                                  line.received(), " bytes of ", channel->sent, " sent"));
+                                  line.received(), " bytes of ", channel->sent_, " sent"));
   }
   if (line.limit() < line.received()) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " has limit ",
@@ -98,28 +119,36 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
                                               " promises room for ", line.limit() - line.received(),
                                               " bytes, max_credit is ", limits_.max_credit));
   }
-  channel->received = line.received();
-  channel->guests = std::min(line.guests(), kMaxGuests);
-  channel->waiting_guests =
-      line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : channel->guests;
-  if (channel->phase == v1::PHASE_CLOSED) return static_cast<Channel*>(nullptr);
-  channel->limit = line.limit();
+  channel->received_ = line.received();
+  channel->guests_ = std::min(line.guests(), kMaxGuests);
+  channel->waiting_guests_ =
+      line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : channel->guests_;
+  if (channel->phase_ == Channel::Phase::kClosed) return static_cast<Channel*>(nullptr);
+  channel->limit_ = line.limit();
   return channel;
 }
 
-absl::StatusOr<Channel*> Session::Close(const v1::Close& close) {
+absl::Status Session::Close(const v1::Close& close) {
   Channel* channel = Find(close.channel());
   if (channel == nullptr) {
     return Violation(absl::StrCat("refuse close: channel ", close.channel(), " was never opened"));
   }
-  if (channel->phase == v1::PHASE_CLOSED) return static_cast<Channel*>(nullptr);
-  return channel;
+  if (channel->phase_ == Channel::Phase::kClosed) return absl::OkStatus();
+  channel->plan_.GiveBack();
+  channel->Leave();
+  channel->phase_ = Channel::Phase::kClosed;
+  StateDue(channel, false);
+  return absl::OkStatus();
 }
 
-void Session::CloseChannel(Channel* channel, absl::StatusCode code, absl::string_view reason) {
-  channel->phase = v1::PHASE_CLOSED;
-  channel->close_code = code;
-  channel->close_reason = std::string(reason);
+void Session::Join(Channel* channel, Leaf* leaf) {
+  channel->Join(leaf);
+  channel->phase_ = leaf->slot->state.ready() ? Channel::Phase::kOpen : Channel::Phase::kSuspended;
+}
+
+void Session::Refuse(Channel* channel, ClassRefusal refusal) {
+  channel->phase_ = Channel::Phase::kClosed;
+  channel->refusal_ = std::move(refusal);
   StateDue(channel, false);
 }
 
@@ -131,21 +160,23 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
   if (phase_ == Phase::kNew) return;  // has nothing to move; the deadline alone ends it
   phase_ = Phase::kDraining;
   drain_due_ = true;
+  Announce();
 }
 
 uint32_t Session::Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead) {
-  if (phase_ == Phase::kDone) return 0;
+  if (ended()) return 0;
+  if (budgets_->all.full()) {
+    if (!write_outstanding_) budgets_->all.Await(this);  // else the end of the write unparks it
+    return 0;
+  }
   const uint32_t most =
       write_outstanding_ ? std::min(max_ahead, limits_.max_payload) : limits_.max_payload;
-  const uint32_t taken = std::min(bytes, most - std::min(most, planned_));
-  channel->planned += taken;
-  planned_ += taken;
+  const uint64_t room = most - std::min<uint64_t>(most, planned());
+  const uint32_t taken = static_cast<uint32_t>(std::min<uint64_t>(bytes, room));
+  if (taken == 0) return 0;
+  channel->plan_.Grow(taken);
+  Announce();
   return taken;
-}
-
-uint32_t Session::Unplan(Channel* channel) {
-  planned_ -= channel->planned;
-  return std::exchange(channel->planned, 0);
 }
 
 v1::ServerMessage Session::NextHead(int64_t now_nanos) const {
@@ -153,10 +184,13 @@ v1::ServerMessage Session::NextHead(int64_t now_nanos) const {
   head.set_seq(next_seq_);
   if (welcome_due_) {
     v1::Welcome* welcome = head.mutable_welcome();
-    welcome->set_version(kVersion);
+    welcome->set_version(kAttachVersion);
     welcome->set_session_id(id_);
     welcome->set_max_credit(limits_.max_credit);
     welcome->set_max_payload(limits_.max_payload);
+  }
+  for (const auto& channel : channels_) {
+    if (channel->state_due_) channel->Describe(head.add_state());
   }
   if (drain_due_) {
     head.mutable_drain()->set_reason(drain_reason_);
@@ -167,40 +201,59 @@ v1::ServerMessage Session::NextHead(int64_t now_nanos) const {
 }
 
 void Session::StateDue(Channel* channel, bool discard) {
-  channel->discard_due = channel->discard_due || discard;
-  if (channel->state_due) return;
-  channel->state_due = true;
-  ++states_due_;
+  channel->discard_due_ = channel->discard_due_ || discard;
+  if (!channel->state_due_) {
+    channel->state_due_ = true;
+    ++states_due_;
+  }
+  Announce();
 }
 
-void Session::StateTold(Channel* channel) {
-  if (!channel->state_due) return;
-  channel->state_due = channel->discard_due = false;
-  --states_due_;
+uint32_t Session::Drawn(Channel* channel) {
+  const uint32_t bytes = channel->plan_.MoveTo(&written_);
+  channel->sent_ += bytes;
+  return bytes;
 }
 
-void Session::Sent(uint32_t payload, int64_t now_nanos) {
+void Session::Refused(Channel* channel, int64_t now_nanos) {
+  channel->plan_.GiveBack();
+  channel->Want(channel->want(), now_nanos);
+}
+
+void Session::Sent(int64_t now_nanos) {
   ++next_seq_;
   welcome_due_ = drain_due_ = false;
+  for (const auto& channel : channels_) channel->state_due_ = channel->discard_due_ = false;
+  states_due_ = 0;
   write_outstanding_ = true;
-  write_payload_ = payload;
   write_started_nanos_ = now_nanos;
 }
 
-uint32_t Session::WriteEnded() {
+void Session::WriteEnded(int64_t now_nanos) {
   write_outstanding_ = false;
-  return std::exchange(write_payload_, 0);
+  written_.Spend();
+  if (ended()) return;
+  Unpark(now_nanos);
+  Announce();
 }
 
-absl::Status Session::Expired(int64_t now_nanos) const {
-  if (phase_ == Phase::kDone) return absl::OkStatus();
+void Session::Unpark(int64_t now_nanos) {
+  for (const auto& channel : channels_) channel->Unpark(now_nanos);
+}
+
+SessionEnd Session::Expired(int64_t now_nanos) const {
+  if (ended()) return {};
   if (phase_ == Phase::kNew && now_nanos - started_nanos_ >= kHelloTimeoutNanos) {
-    return absl::DeadlineExceededError("no hello within 10 s of the stream's start");
+    return {.cause = SessionEnd::Cause::kNoHello};
   }
   if (drain_deadline_nanos_ != 0 && now_nanos >= drain_deadline_nanos_) {
-    return absl::UnavailableError(absl::StrCat("drained: ", drain_reason_));
+    return {.cause = SessionEnd::Cause::kDrained, .drain_reason = drain_reason_};
   }
-  return absl::OkStatus();
+  return {};
+}
+
+bool Session::RotationDue(int64_t now_nanos) const {
+  return phase_ == Phase::kReady && now_nanos >= rotate_nanos_;
 }
 
 bool Session::Stuck(int64_t now_nanos) const {
@@ -209,24 +262,35 @@ bool Session::Stuck(int64_t now_nanos) const {
          (phase_ == Phase::kDone && now_nanos - ended_nanos_ >= kEndTimeoutNanos);
 }
 
-void Session::End(const absl::Status& status, int64_t now_nanos) {
-  if (phase_ == Phase::kDone) return;
+void Session::End(SessionEnd end, int64_t now_nanos) {
+  if (ended()) return;
   phase_ = Phase::kDone;
-  end_status_ = status;
+  end_ = std::move(end);
   ended_nanos_ = now_nanos;
+  StopWaiting();
+  for (const auto& channel : channels_) {
+    channel->plan_.GiveBack();
+    channel->Leave();
+  }
+}
+
+bool Session::TakeFinish() {
+  if (!ended() || finished_ || write_outstanding_) return false;
+  finished_ = true;
+  return true;
 }
 
 uint32_t Session::guests() const {
   uint32_t guests = 0;  // a host's guests may get from several classes: the largest is the floor
   for (const auto& channel : channels_) {
-    if (channel->phase != v1::PHASE_CLOSED) guests = std::max(guests, channel->guests);
+    if (channel->phase() != Channel::Phase::kClosed) guests = std::max(guests, channel->guests());
   }
   return guests;
 }
 
 uint64_t Session::sent_bytes() const {
   uint64_t bytes = 0;
-  for (const auto& channel : channels_) bytes += channel->sent;
+  for (const auto& channel : channels_) bytes += channel->sent();
   return bytes;
 }
 

@@ -12,46 +12,49 @@ std::string SessionRegistry::Key(const Session& session) {
 }
 
 Session* SessionRegistry::Add(std::unique_ptr<Session> session) {
-  session->index = sessions_.size();
+  places_.emplace(session.get(), sessions_.size());
   sessions_.push_back(std::move(session));
   return sessions_.back().get();
 }
 
 void SessionRegistry::Remove(Session* session) {
   Unregister(session);
-  const size_t index = session->index;
-  sessions_.back()->index = index;
-  std::swap(sessions_[index], sessions_.back());
+  const auto it = places_.find(session);
+  const size_t place = it->second;
+  places_.erase(it);
+  if (place + 1 != sessions_.size()) {
+    places_[sessions_.back().get()] = place;
+    std::swap(sessions_[place], sessions_.back());
+  }
   sessions_.pop_back();
 }
 
 absl::StatusOr<Session*> SessionRegistry::Register(Session* session, int64_t now_nanos) {
-  Session*& current = by_host_[Key(*session)];
-  Session* const older = current;
-  if (older != nullptr) {
-    std::vector<int64_t> times = older->supersessions;
-    times.erase(std::remove_if(
-                    times.begin(), times.end(),
-                    [now_nanos](int64_t t) { return now_nanos - t >= kSupersessionWindowNanos; }),
-                times.end());
-    if (times.size() >= kMaxSupersessions) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("attach ", session->peer().identity, ": its stream was replaced more than ",
-                       kMaxSupersessions,
-                       " times within a minute; is the host cloned? give each host a host_id "
-                       "of its own"));
-    }
-    times.push_back(now_nanos);
-    session->supersessions = std::move(times);
+  Host& host = by_host_[Key(*session)];
+  if (host.current == nullptr) {
+    host.current = session;
+    return static_cast<Session*>(nullptr);
   }
-  current = session;
-  return older;
+  std::vector<int64_t>& times = host.supersessions;
+  times.erase(
+      std::remove_if(times.begin(), times.end(),
+                     [now_nanos](int64_t t) { return now_nanos - t >= kSupersessionWindowNanos; }),
+      times.end());
+  if (times.size() >= kMaxSupersessions) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("attach ", session->peer().identity, ": its stream was replaced more than ",
+                     kMaxSupersessions,
+                     " times within a minute; is the host cloned? give each host a host_id "
+                     "of its own"));
+  }
+  times.push_back(now_nanos);
+  return std::exchange(host.current, session);
 }
 
 void SessionRegistry::Unregister(Session* session) {
   if (session->host_id().empty()) return;
   const auto it = by_host_.find(Key(*session));
-  if (it != by_host_.end() && it->second == session) by_host_.erase(it);
+  if (it != by_host_.end() && it->second.current == session) by_host_.erase(it);
 }
 
 }  // namespace entropyd

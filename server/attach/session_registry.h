@@ -4,6 +4,7 @@
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "base/process/nanos.h"
 #include "server/attach/session.h"
 
 namespace entropyd {
@@ -20,7 +22,7 @@ class SessionRegistry {
   // A host that restarts its agent replaces its stream now and then; a cloned host does so in a
   // loop. More replacements than this within a minute are refused.
   static constexpr size_t kMaxSupersessions = 3;
-  static constexpr int64_t kSupersessionWindowNanos = 60'000'000'000;
+  static constexpr int64_t kSupersessionWindowNanos = kMinuteNanos;
 
   Session* Add(std::unique_ptr<Session> session);
   // Forgets a session and deletes it, its transport with it.
@@ -36,10 +38,15 @@ class SessionRegistry {
   size_t registered() const { return by_host_.size(); }
 
  private:
+  struct Host {
+    Session* current = nullptr;
+    std::vector<int64_t> supersessions;  // when its stream was replaced lately
+  };
   static std::string Key(const Session& session);
 
-  std::vector<std::unique_ptr<Session>> sessions_;  // Session::index is the place in here
-  absl::flat_hash_map<std::string, Session*> by_host_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  absl::flat_hash_map<const Session*, size_t> places_;  // in sessions_
+  absl::flat_hash_map<std::string, Host> by_host_;
 };
 
 }  // namespace entropyd

@@ -3,7 +3,7 @@
 //
 //   ClassChanges changes(config, kept, save, clock, log);
 //   changes.Set(request, identity, [&](ClassChanges::Outcome outcome) {
-//     loop->Run([update = outcome.updates[0]](Dispatcher& dispatcher, int64_t now_nanos) {
+//     loop->Run([&, update = outcome.updates[0]](int64_t now_nanos) {
 //       dispatcher.UpdateClasses(update, now_nanos);
 //     });
 //   });

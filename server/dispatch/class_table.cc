@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/attach/pending_get.h"
 #include "server/classes/class_config.h"
 
 namespace entropyd {
@@ -56,55 +55,6 @@ Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
   return it == leaves_.end() ? nullptr : it->second.get();
 }
 
-absl::Status ClassTable::CheckQuality(const Leaf& leaf, v1::Quality wanted) {
-  const v1::Quality offered = leaf.slot->pool->quality();
-  if (wanted == v1::QUALITY_FULL && offered != v1::QUALITY_FULL) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("use ", leaf.name, ": its pool gives quality drbg, full was asked for"));
-  }
-  return absl::OkStatus();
-}
-
-const std::string& ClassTable::Identity(const Demand& demand) {
-  return demand.session != nullptr ? demand.session->peer().identity : demand.get->request.identity;
-}
-
-void ClassTable::Weigh(const Leaf& leaf, const std::vector<Demand*>& members) {
-  const double streams = static_cast<double>(members.size());
-  for (const Demand* demand : members) {
-    const double weight = leaf.weigh_guests ? std::max<uint32_t>(1, demand->waiting_guests) : 1;
-    leaf.slot->tree->SetMemberWeight(demand->member, weight / streams);
-  }
-}
-
-void ClassTable::Join(Demand* demand, Leaf* leaf) {
-  demand->leaf = leaf;
-  demand->member = leaf->slot->tree->AddMember(leaf->id, {.cookie = demand});
-  std::vector<Demand*>& members = leaf->members[Identity(*demand)];
-  members.push_back(demand);
-  Weigh(*leaf, members);
-}
-
-void ClassTable::Leave(Demand* demand) {
-  Leaf* const leaf = std::exchange(demand->leaf, nullptr);
-  if (leaf == nullptr) return;
-  leaf->slot->tree->RemoveMember(demand->member);
-  demand->parked = false;
-  const auto it = leaf->members.find(Identity(*demand));
-  std::vector<Demand*>& members = it->second;
-  members.erase(std::find(members.begin(), members.end(), demand));
-  if (members.empty()) {
-    leaf->members.erase(it);
-  } else {
-    Weigh(*leaf, members);
-  }
-}
-
-void ClassTable::Reweigh(const Demand& demand) {
-  if (demand.leaf == nullptr || !demand.leaf->weigh_guests) return;
-  Weigh(*demand.leaf, demand.leaf->members[Identity(demand)]);
-}
-
 absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& update,
                                                             int64_t now_nanos) {
   const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
@@ -143,24 +93,15 @@ std::vector<ClassTable::Change> ClassTable::Refresh(bool retry) {
   return changes;
 }
 
-void ClassTable::Describe(const Channel& channel, v1::ChannelState* state) {
-  state->set_channel(channel.number);
-  if (channel.leaf == nullptr) {
-    state->set_phase(v1::PHASE_CLOSED);
-    state->set_code(static_cast<uint32_t>(channel.close_code));
-    state->set_reason(channel.close_reason);
-    return;
+std::vector<Claimant*> ClassTable::ClaimantsOf(const PoolSlot& slot) const {
+  std::vector<Claimant*> claimants;
+  for (const auto& [name, leaf] : leaves_) {
+    if (leaf->slot != &slot) continue;
+    for (const auto& [identity, members] : leaf->members) {
+      claimants.insert(claimants.end(), members.begin(), members.end());
+    }
   }
-  const Leaf& leaf = *channel.leaf;
-  const PoolState& pool = leaf.slot->state;
-  state->set_phase(pool.ready() ? v1::PHASE_OPEN : v1::PHASE_SUSPENDED);
-  if (!pool.ready()) state->set_code(static_cast<uint32_t>(absl::StatusCode::kUnavailable));
-  state->set_reason(pool.Text());
-  state->set_quality(leaf.slot->pool->quality());
-  state->set_degraded(pool.degraded());
-  state->set_rate(leaf.rate);
-  state->set_ceil(leaf.ceil == ClassTree::kUnlimited ? 0 : leaf.ceil);
-  state->set_discard_buffered(channel.discard_due);
+  return claimants;
 }
 
 }  // namespace entropyd

@@ -39,8 +39,8 @@ void DispatchLoop::Run(Command::Run run) { Post(new Command(std::move(run)), 1);
 
 void DispatchLoop::RunAndWait(Command::Run run) {
   absl::Notification done;
-  Run([&](Dispatcher& dispatcher, int64_t now_nanos) {
-    run(dispatcher, now_nanos);
+  Run([&](int64_t now_nanos) {
+    run(now_nanos);
     done.Notify();
   });
   done.WaitForNotification();
@@ -103,7 +103,7 @@ void DispatchLoop::ThreadMain() {
     }
     // From here on a WakeAt() counts for the time after the step that now follows, and the step
     // itself sets the next one.
-    wake_nanos_.store(std::numeric_limits<int64_t>::max(), std::memory_order_release);
+    wake_nanos_.store(kNever, std::memory_order_release);
     if (dispatcher_->mailbox().Post(&tick_, 1)) TakeTurn(Overtime::kGoOn);
   }
   if (handed_over_.exchange(false, std::memory_order_acq_rel)) TakeTurn(Overtime::kGoOn);
@@ -112,8 +112,8 @@ void DispatchLoop::ThreadMain() {
 void DispatchLoop::SleepUntil(int64_t nanos) {
   const int64_t left = std::max<int64_t>(0, nanos - clock_->NowNanos());
   timespec timeout;
-  timeout.tv_sec = left / 1'000'000'000;
-  timeout.tv_nsec = left % 1'000'000'000;
+  timeout.tv_sec = left / kSecondNanos;
+  timeout.tv_nsec = left % kSecondNanos;
   pollfd fd = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
   if (ppoll(&fd, 1, &timeout, nullptr) > 0) {
     uint64_t count;

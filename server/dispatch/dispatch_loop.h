@@ -15,6 +15,7 @@
 
 #include "base/process/clock.h"
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
 #include "server/dispatch/dispatcher.h"
 
 namespace entropyd {
@@ -24,7 +25,7 @@ class DispatchLoop {
   // Outgoing messages that a turn gathers before their encryption gets a thread of its own.
   static constexpr size_t kMaxGathered = 4;
   // What a poster's turn may take before the loop's thread continues it.
-  static constexpr int64_t kMaxTurnNanos = 500'000;
+  static constexpr int64_t kMaxTurnNanos = 500 * kMicrosecondNanos;
 
   // Starts the thread. Dispatcher and clock outlive the loop. Errors: RESOURCE_EXHAUSTED (eventfd).
   static absl::StatusOr<std::unique_ptr<DispatchLoop>> Start(Dispatcher* dispatcher,
@@ -32,7 +33,7 @@ class DispatchLoop {
   ~DispatchLoop();  // joins the thread. REQUIRES: nobody posts any more
 
   void Post(MailNode* node, uint32_t events);
-  // Runs `run` as the owner, soon; it must not block.
+  // Runs `run` as the dispatcher's owner, soon; it must not block.
   void Run(Command::Run run);
   // Likewise, and waits for it. Not from a thread that the transport needs.
   void RunAndWait(Command::Run run);
@@ -44,9 +45,6 @@ class DispatchLoop {
  private:
   // What a turn does when there is more to do and its thread has done its share.
   enum class Overtime { kHandOver, kGoOn };
-  struct Tick final : MailNode {
-    Tick() : MailNode(Kind::kTick) {}
-  };
 
   DispatchLoop(Dispatcher* dispatcher, const Clock* clock, UniqueFd wake);
   void TakeTurn(Overtime overtime);
@@ -62,7 +60,7 @@ class DispatchLoop {
   std::atomic<bool> handed_over_{false};  // the mailbox is the thread's
   std::atomic<bool> stop_{false};
   std::atomic<int64_t> last_step_nanos_{0};
-  Tick tick_;
+  TickNode tick_;
   std::thread thread_;
 };
 

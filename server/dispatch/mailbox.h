@@ -6,14 +6,15 @@
 // the dispatcher until TryRelease() succeeds; whoever posts to an owned one may forget about it:
 //
 //   if (mailbox.Post(node, kRead)) {
-//     do mailbox.Absorb(handle); while (!mailbox.TryRelease());
+//     do mailbox.Absorb([now](MailNode* node, uint32_t events) { node->OnMail(events, now); });
+//     while (!mailbox.TryRelease());
 //   }
 //
 // So a post is never lost and no post waits for a thread to be woken. One word holds both the list
 // and the announced sleep, which is why there is no window between "look again" and "sleep".
 //
-// A node carries event bits; posting to a node that is already queued only adds bits. There is no
-// allocation and each node is queued at most once.
+// A node carries event bits, whose meaning is its own; posting to a node that is already queued
+// only adds bits. There is no allocation and each node is queued at most once.
 //
 // Thread safety: Post() is safe; Absorb() and TryRelease() belong to the owner.
 #pragma once
@@ -25,14 +26,12 @@ namespace entropyd {
 
 class MailNode {
  public:
-  // Which kind of object the node is the base of; the receiver casts by it.
-  enum class Kind : uint8_t { kSession, kGet, kCommand, kTick };
-
-  explicit MailNode(Kind kind) : kind_(kind) {}
+  MailNode() = default;
   MailNode(const MailNode&) = delete;
   MailNode& operator=(const MailNode&) = delete;
 
-  Kind kind() const { return kind_; }
+  // What was posted has come; runs as the owner. It may delete the node.
+  virtual void OnMail(uint32_t events, int64_t now_nanos) = 0;
 
  protected:
   ~MailNode() = default;
@@ -41,7 +40,12 @@ class MailNode {
   friend class Mailbox;
   MailNode* next_ = nullptr;
   std::atomic<uint32_t> events_{0};  // not zero = queued, or about to be
-  const Kind kind_;
+};
+
+// Asks for a step and nothing else.
+class TickNode final : public MailNode {
+ public:
+  void OnMail(uint32_t, int64_t) override {}
 };
 
 class Mailbox {
@@ -91,9 +95,7 @@ class Mailbox {
 
  private:
   // Only its address is used: the head of the list while nobody owns the mailbox.
-  struct Asleep final : MailNode {
-    Asleep() : MailNode(Kind::kTick) {}
-  } asleep_;
+  TickNode asleep_;
   std::atomic<MailNode*> head_;
 };
 

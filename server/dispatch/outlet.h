@@ -1,4 +1,4 @@
-// What the dispatcher needs of the transport, so that everything but the adapters is free of gRPC.
+// What the server needs of a transport, so that everything but the adapters is free of gRPC.
 //
 // Thread safety: Send() is called on the thread that ran the dispatcher, after it has let go of
 // it; the others while it holds it. Calls for one outlet never overlap with its own Finish().

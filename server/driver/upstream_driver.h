@@ -15,6 +15,7 @@
 
 #include "proto/server_config.pb.h"
 #include "server/driver/registry.h"
+#include "server/driver/upstream_caller.h"
 
 namespace entropyd {
 
@@ -25,24 +26,21 @@ class UpstreamDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  UpstreamDriver(std::string address, std::string pool_class, config::v1::ClientTls tls);
-  ~UpstreamDriver() override;
+  // `address` is what messages name the other server by.
+  UpstreamDriver(std::string address, std::string pool_class,
+                 std::unique_ptr<UpstreamCaller> caller);
 
   // Does not dial yet: the first Read() does, and tells why it could not.
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
-  std::string root() const override { return root_; }
-  void Close() override;
-  void Interrupt() override;
+  std::string root() const override;
+  void Close() override { caller_->Close(); }
+  void Interrupt() override { caller_->Interrupt(); }
 
  private:
-  struct Calls;  // what of it is gRPC's
-
   const std::string address_;
   const std::string pool_class_;
-  const config::v1::ClientTls tls_;
-  const std::unique_ptr<Calls> calls_;
-  std::string root_;  // who answered last
+  const std::unique_ptr<UpstreamCaller> caller_;
 };
 
 }  // namespace entropyd

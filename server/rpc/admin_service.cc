@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 #include "base/wire/grpc_status.h"
 #include "grpcpp/support/server_callback.h"
 #include "proto/admin.grpc.pb.h"
@@ -47,19 +48,19 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   out->set_host_id(absl::BytesToHexString(session.host_id()));
   out->set_session_id(session.id());
   out->set_peer(session.peer().address);
-  out->set_connected_seconds(static_cast<double>(now_nanos - session.started_nanos()) / 1e9);
+  out->set_connected_seconds(ToSeconds(now_nanos - session.started_nanos()));
   out->set_guests(session.guests());
   out->set_delivered_bytes(session.sent_bytes());
   out->set_unconfirmed_bytes(session.unconfirmed_bytes());
   out->set_draining(session.phase() == Session::Phase::kDraining);
   for (const auto& channel : session.channels()) {
     v1::Agent::Channel* entry = out->add_channel();
-    entry->set_class_(channel->name);
-    entry->set_phase(channel->phase);
-    entry->set_sent(channel->sent);
-    entry->set_received(channel->received);
-    entry->set_limit(channel->limit);
-    entry->set_guests(channel->guests);
+    entry->set_class_(channel->name());
+    entry->set_phase(ToWire(channel->phase()));
+    entry->set_sent(channel->sent());
+    entry->set_received(channel->received());
+    entry->set_limit(channel->limit());
+    entry->set_guests(channel->guests());
   }
 }
 
@@ -150,15 +151,15 @@ absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed
 
 class AdminService final : public v1::Admin::CallbackService {
  public:
-  AdminService(const Gate* gate, DispatchLoop* loop, Supply* supply, ClassChanges* changes,
-               const AdminOptions& options)
-      : gate_(gate), loop_(loop), supply_(supply), changes_(changes), options_(options) {}
+  AdminService(const AdminParts& parts, const AdminOptions& options)
+      : parts_(parts), options_(options) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest*,
                                         v1::ListSourcesResponse* response) override {
     return Answer(context, "ListSources", [this, response] {
-      for (v1::Source& source : supply_->ListSources()) *response->add_source() = std::move(source);
+      for (v1::Source& source : parts_.supply->ListSources())
+        *response->add_source() = std::move(source);
     });
   }
 
@@ -166,7 +167,7 @@ class AdminService final : public v1::Admin::CallbackService {
                                       const v1::ListPoolsRequest*,
                                       v1::ListPoolsResponse* response) override {
     return Answer(context, "ListPools", [this, response] {
-      for (v1::Pool& pool : supply_->ListPools()) *response->add_pool() = std::move(pool);
+      for (v1::Pool& pool : parts_.supply->ListPools()) *response->add_pool() = std::move(pool);
     });
   }
 
@@ -189,7 +190,7 @@ class AdminService final : public v1::Admin::CallbackService {
     if (!status.ok()) return new RefusedRecording(status);
     RecordReactor* const reactor =
         RecordReactor::Make(std::max(1u, request->restarts()), request->samples());
-    status = supply_->RecordSource(request->name(), reactor->recording());
+    status = parts_.supply->RecordSource(request->name(), reactor->recording());
     if (!status.ok()) reactor->recording()->End(status);
     return reactor;
   }
@@ -199,7 +200,7 @@ class AdminService final : public v1::Admin::CallbackService {
                                      v1::SelfTestResponse* response) override {
     absl::Status status = Check(context, "SelfTest");
     if (status.ok()) {
-      absl::StatusOr<std::vector<std::string>> passed = supply_->SelfTest();
+      absl::StatusOr<std::vector<std::string>> passed = parts_.supply->SelfTest();
       status = passed.status();
       if (passed.ok()) {
         for (const std::string& name : *passed) response->add_passed(name);
@@ -211,21 +212,19 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* ListClasses(grpc::CallbackServerContext* context,
                                         const v1::ListClassesRequest* request,
                                         v1::ListClassesResponse* response) override {
-    return AnswerAsOwner(
-        context, "ListClasses",
-        [this, request, response](Dispatcher& dispatcher, int64_t now_nanos) {
-          if (!request->pool().empty() && supply_->FindPool(request->pool()) == nullptr) {
-            return absl::NotFoundError(
-                absl::StrCat("list classes: no pool '", request->pool(), "' is configured"));
-          }
-          for (const auto& slot : dispatcher.classes().slots()) {
-            if (!request->pool().empty() && request->pool() != slot->pool->name()) continue;
-            for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
-              FillClass(slot->pool->name(), stats, response->add_class_());
-            }
-          }
-          return absl::OkStatus();
-        });
+    return AnswerAsOwner(context, "ListClasses", [this, request, response](int64_t now_nanos) {
+      if (!request->pool().empty() && parts_.supply->FindPool(request->pool()) == nullptr) {
+        return absl::NotFoundError(
+            absl::StrCat("list classes: no pool '", request->pool(), "' is configured"));
+      }
+      for (const auto& slot : parts_.dispatcher->classes().slots()) {
+        if (!request->pool().empty() && request->pool() != slot->pool->name()) continue;
+        for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
+          FillClass(slot->pool->name(), stats, response->add_class_());
+        }
+      }
+      return absl::OkStatus();
+    });
   }
 
   grpc::ServerUnaryReactor* SetClass(grpc::CallbackServerContext* context,
@@ -233,7 +232,7 @@ class AdminService final : public v1::Admin::CallbackService {
                                      v1::SetClassResponse* response) override {
     return ChangeClasses(context, "SetClass", &ClassChanges::Set, *request,
                          response->mutable_difference(),
-                         [this, response] { response->set_kept(changes_->kept()); });
+                         [this, response] { response->set_kept(parts_.changes->kept()); });
   }
 
   grpc::ServerUnaryReactor* ResetClass(grpc::CallbackServerContext* context,
@@ -241,55 +240,53 @@ class AdminService final : public v1::Admin::CallbackService {
                                        v1::ResetClassResponse* response) override {
     return ChangeClasses(context, "ResetClass", &ClassChanges::Reset, *request,
                          response->mutable_undone(),
-                         [this, response] { response->set_kept(changes_->kept()); });
+                         [this, response] { response->set_kept(parts_.changes->kept()); });
   }
 
   grpc::ServerUnaryReactor* ListClassDifferences(
       grpc::CallbackServerContext* context, const v1::ListClassDifferencesRequest*,
       v1::ListClassDifferencesResponse* response) override {
     return Answer(context, "ListClassDifferences", [this, response] {
-      for (v1::ClassDifference& one : changes_->Differences()) {
+      for (v1::ClassDifference& one : parts_.changes->Differences()) {
         *response->add_difference() = std::move(one);
       }
-      response->set_kept(changes_->kept());
+      response->set_kept(parts_.changes->kept());
     });
   }
 
   grpc::ServerUnaryReactor* ListAgents(grpc::CallbackServerContext* context,
                                        const v1::ListAgentsRequest*,
                                        v1::ListAgentsResponse* response) override {
-    return AnswerAsOwner(context, "ListAgents",
-                         [response](Dispatcher& dispatcher, int64_t now_nanos) {
-                           for (const auto& session : dispatcher.registry().sessions()) {
-                             if (session->id() == 0 || session->ended()) continue;
-                             FillAgent(*session, now_nanos, response->add_agent());
-                           }
-                           return absl::OkStatus();
-                         });
+    return AnswerAsOwner(context, "ListAgents", [this, response](int64_t now_nanos) {
+      for (const auto& session : parts_.protocols->attach()->registry().sessions()) {
+        if (session->id() == 0 || session->ended()) continue;
+        FillAgent(*session, now_nanos, response->add_agent());
+      }
+      return absl::OkStatus();
+    });
   }
 
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override {
-    return AnswerAsOwner(
-        context, "Drain", [request, response](Dispatcher& dispatcher, int64_t now_nanos) {
-          const uint32_t seconds =
-              request->deadline_seconds() == 0 ? kDefaultDrainSeconds : request->deadline_seconds();
-          if (seconds > kMaxDrainSeconds) {
-            return absl::InvalidArgumentError(absl::StrCat("drain: deadline_seconds is ", seconds,
-                                                           ", at most ", kMaxDrainSeconds));
-          }
-          const std::string reason =
-              request->reason().empty() ? "an operator drains" : request->reason();
-          const uint32_t sessions = dispatcher.Drain(request->identity(), reason, now_nanos,
-                                                     now_nanos + seconds * int64_t{1'000'000'000});
-          if (sessions == 0 && !request->identity().empty()) {
-            return absl::NotFoundError(
-                absl::StrCat("drain: no agent '", request->identity(), "' is attached"));
-          }
-          response->set_sessions(sessions);
-          return absl::OkStatus();
-        });
+    return AnswerAsOwner(context, "Drain", [this, request, response](int64_t now_nanos) {
+      const uint32_t seconds =
+          request->deadline_seconds() == 0 ? kDefaultDrainSeconds : request->deadline_seconds();
+      if (seconds > kMaxDrainSeconds) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("drain: deadline_seconds is ", seconds, ", at most ", kMaxDrainSeconds));
+      }
+      const std::string reason =
+          request->reason().empty() ? "an operator drains" : request->reason();
+      const uint32_t sessions = parts_.protocols->Drain(request->identity(), reason, now_nanos,
+                                                        now_nanos + seconds * kSecondNanos);
+      if (sessions == 0 && !request->identity().empty()) {
+        return absl::NotFoundError(
+            absl::StrCat("drain: no agent '", request->identity(), "' is attached"));
+      }
+      response->set_sessions(sessions);
+      return absl::OkStatus();
+    });
   }
 
  private:
@@ -297,7 +294,7 @@ class AdminService final : public v1::Admin::CallbackService {
   absl::StatusOr<std::string> Identify(grpc::CallbackServerContext* context,
                                        absl::string_view call) const {
     std::string address;
-    return gate_->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR});
+    return parts_.gate->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR});
   }
   absl::Status Check(grpc::CallbackServerContext* context, absl::string_view call) const {
     return Identify(context, call).status();
@@ -324,7 +321,7 @@ class AdminService final : public v1::Admin::CallbackService {
     const absl::Status allowed = Check(context, call);
     if (!allowed.ok()) return Conclude(context, allowed);
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    supply_->TestSource(name, reset, [reactor, response](absl::StatusOr<v1::Source> source) {
+    parts_.supply->TestSource(name, reset, [reactor, response](absl::StatusOr<v1::Source> source) {
       if (source.ok()) *response->mutable_source() = *source;
       reactor->Finish(ToGrpc(source.status()));
     });
@@ -343,15 +340,15 @@ class AdminService final : public v1::Admin::CallbackService {
     if (!by.ok()) return Conclude(context, by.status());
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const absl::Status status =
-        (changes_->*change)(request, *by, [&](ClassChanges::Outcome outcome) {
+        (parts_.changes->*change)(request, *by, [&](ClassChanges::Outcome outcome) {
           for (v1::ClassDifference& one : outcome.differences) *differences->Add() = std::move(one);
           fill();
           // Request and response may be gone when this returns.
-          loop_->Run([reactor, updates = std::move(outcome.updates)](Dispatcher& dispatcher,
-                                                                     int64_t now_nanos) {
+          parts_.loop->Run([reactor, dispatcher = parts_.dispatcher,
+                            updates = std::move(outcome.updates)](int64_t now_nanos) {
             absl::Status applied;
             for (const ClassUpdate& update : updates) {
-              applied.Update(dispatcher.UpdateClasses(update, now_nanos));
+              applied.Update(dispatcher->UpdateClasses(update, now_nanos));
             }
             reactor->Finish(ToGrpc(applied));
           });
@@ -367,25 +364,20 @@ class AdminService final : public v1::Admin::CallbackService {
     const absl::Status allowed = Check(context, call);
     if (!allowed.ok()) return Conclude(context, allowed);
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    loop_->Run([reactor, fill](Dispatcher& dispatcher, int64_t now_nanos) {
-      reactor->Finish(ToGrpc(fill(dispatcher, now_nanos)));
-    });
+    parts_.loop->Run(
+        [reactor, fill](int64_t now_nanos) { reactor->Finish(ToGrpc(fill(now_nanos))); });
     return reactor;
   }
 
-  const Gate* const gate_;
-  DispatchLoop* const loop_;
-  Supply* const supply_;
-  ClassChanges* const changes_;
+  const AdminParts parts_;
   const AdminOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
-                                                Supply* supply, ClassChanges* changes,
+std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,
                                                 const AdminOptions& options) {
-  return std::make_unique<AdminService>(gate, loop, supply, changes, options);
+  return std::make_unique<AdminService>(parts, options);
 }
 
 }  // namespace entropyd

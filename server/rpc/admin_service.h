@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "server/access/gate.h"
+#include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
 #include "server/dispatch/dispatch_loop.h"
 #include "server/supply.h"
@@ -22,8 +23,17 @@ struct AdminOptions {
 
 // All outlive the service. A call that waits for a source ends with the source at the latest: the
 // supply must stop before gRPC is waited for.
-std::unique_ptr<grpc::Service> MakeAdminService(const Gate* gate, DispatchLoop* loop,
-                                                Supply* supply, ClassChanges* changes,
+// What the service answers from; all outlive it.
+struct AdminParts {
+  const Gate* gate;
+  DispatchLoop* loop;
+  Dispatcher* dispatcher;  // touched by its owner only: through the loop
+  Protocols* protocols;    // likewise
+  Supply* supply;
+  ClassChanges* changes;
+};
+
+std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,
                                                 const AdminOptions& options);
 
 }  // namespace entropyd

@@ -7,7 +7,6 @@
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "proto/entropy.grpc.pb.h"
-#include "server/attach/pending_get.h"
 #include "server/rpc/grpc_caller.h"
 
 namespace entropyd {
@@ -23,7 +22,7 @@ ByteBuffer ToByteBuffer(MessageBuffer message) {
   return ByteBuffer(&slice, 1);
 }
 
-// One Attach stream. Owned by its Session, which the dispatcher deletes after kDead.
+// One Attach stream. Owned by its Session, which its protocol deletes after kDead.
 class AttachReactor final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>,
                             public Transport {
  public:
@@ -69,7 +68,7 @@ class AttachReactor final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffe
   ByteBuffer outgoing_;
 };
 
-// One Get. Owned by its PendingGet, which the dispatcher deletes after kDead.
+// One Get. Owned by its PendingGet, which its protocol deletes after kDead.
 class GetReactor final : public grpc::ServerUnaryReactor, public Outlet {
  public:
   GetReactor(ByteBuffer* response, DispatchLoop* loop, PendingGet* get)
@@ -103,8 +102,8 @@ class Refusal final : public Reactor {
 class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
                                 v1::Entropy::WithRawCallbackMethod_Get<v1::Entropy::Service>> {
  public:
-  AttachService(const Gate* gate, DispatchLoop* loop, const Session::Limits& limits)
-      : gate_(gate), loop_(loop), limits_(limits) {}
+  AttachService(const Gate* gate, DispatchLoop* loop, Protocols* protocols)
+      : gate_(gate), loop_(loop), protocols_(protocols) {}
 
   grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* Attach(
       grpc::CallbackServerContext* context) override {
@@ -112,10 +111,10 @@ class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
     const absl::StatusOr<std::string> identity =
         gate_->Admit(CallerOf(*context, "Attach", &address), {config::v1::ROLE_AGENT});
     if (!identity.ok()) return new Refusal<AttachReactor::Reactor>(identity.status());
-    auto* session = new Session({*identity, address}, limits_);  // the dispatcher's from kStart on
+    Session* const session = protocols_->attach()->NewSession({*identity, address}).release();
     auto* reactor = new AttachReactor(context, loop_, session);
     session->SetTransport(std::unique_ptr<Transport>(reactor));
-    loop_->Post(session, Session::kStart);
+    loop_->Post(session, Session::kStart);  // the protocol's from here on
     return reactor;
   }
 
@@ -131,24 +130,27 @@ class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
       return new Refusal<grpc::ServerUnaryReactor>(
           absl::InvalidArgumentError("get: the request does not parse"));
     }
-    auto* get = new PendingGet({*identity, asked.class_(), asked.bytes(), asked.min_quality()});
+    PendingGet* const get =
+        protocols_->get()
+            ->NewGet({*identity, asked.class_(), asked.bytes(), asked.min_quality()})
+            .release();
     auto* reactor = new GetReactor(response, loop_, get);
-    get->outlet.reset(reactor);
-    loop_->Post(get, PendingGet::kStart);  // the dispatcher's from here on
+    get->SetOutlet(std::unique_ptr<Outlet>(reactor));
+    loop_->Post(get, PendingGet::kStart);  // the protocol's from here on
     return reactor;
   }
 
  private:
   const Gate* const gate_;
   DispatchLoop* const loop_;
-  const Session::Limits limits_;
+  Protocols* const protocols_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeAttachService(const Gate* gate, DispatchLoop* loop,
-                                                 const Session::Limits& limits) {
-  return std::make_unique<AttachService>(gate, loop, limits);
+                                                 Protocols* protocols) {
+  return std::make_unique<AttachService>(gate, loop, protocols);
 }
 
 }  // namespace entropyd

@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "server/access/gate.h"
-#include "server/attach/session.h"
+#include "server/attach/protocols.h"
 #include "server/dispatch/dispatch_loop.h"
 
 namespace grpc {
@@ -21,6 +21,6 @@ namespace entropyd {
 
 // All outlive the service.
 std::unique_ptr<grpc::Service> MakeAttachService(const Gate* gate, DispatchLoop* loop,
-                                                 const Session::Limits& limits);
+                                                 Protocols* protocols);
 
 }  // namespace entropyd

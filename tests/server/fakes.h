@@ -10,8 +10,6 @@
 
 #include "base/process/log.h"
 #include "base/wire/attach_wire.h"
-#include "server/attach/pending_get.h"
-#include "server/attach/session.h"
 #include "server/dispatch/outlet.h"
 #include "server/pool/pool.h"
 

@@ -7,9 +7,9 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kSecond = kSecondNanos;
 
-class SessionTest : public ::testing::Test {
+class SessionTest : public ::testing::Test, public Session::Owner {
  protected:
   static v1::Hello Hello(uint32_t min = 1, uint32_t max = 1, size_t host_id_bytes = 16) {
     v1::Hello hello;
@@ -37,7 +37,35 @@ class SessionTest : public ::testing::Test {
     return session_.Credit(line).status().code();
   }
 
-  Session session_{{"spiffe://test/agent", "peer"}, {.max_credit = 1000, .max_payload = 300}};
+  void CloseChannel(uint32_t number) {
+    v1::Close close;
+    close.set_channel(number);
+    EXPECT_TRUE(session_.Close(close).ok());
+  }
+  // As many messages as it takes to send so much on the channel.
+  void Send(Channel* channel, uint32_t bytes) {
+    while (bytes > 0) {
+      const uint32_t taken = session_.Plan(channel, bytes, 0);
+      ASSERT_GT(taken, 0u);
+      bytes -= taken;
+      session_.Drawn(channel);
+      Say();
+      session_.WriteEnded(0);
+    }
+  }
+  // A message goes out.
+  void Say(int64_t now_nanos = 0) {
+    session_.StartFlush();
+    session_.Sent(now_nanos);
+  }
+
+  void OnSession(Session*, uint32_t, int64_t) override {}
+  void OnSomethingToSend(Session*) override { ++announced_; }
+
+  int announced_ = 0;
+  PayloadBudgets budgets_{10'000, 300};
+  Session session_{
+      {"spiffe://test/agent", "peer"}, {.max_credit = 1000, .max_payload = 300}, &budgets_, this};
 };
 
 TEST_F(SessionTest, OnlyHelloMayComeFirstAndOnlyOnce) {
@@ -70,7 +98,7 @@ TEST_F(SessionTest, WelcomeStatesTheLimitsInTheFirstMessage) {
   EXPECT_EQ(head.welcome().session_id(), 5u);
   EXPECT_EQ(head.welcome().max_credit(), 1000u);
   EXPECT_EQ(head.welcome().max_payload(), 300u);
-  session_.Sent(0, 0);
+  Say();
   EXPECT_FALSE(session_.HasNews());
   EXPECT_EQ(session_.NextHead(0).seq(), 2u);
   EXPECT_FALSE(session_.NextHead(0).has_welcome());
@@ -81,7 +109,7 @@ TEST_F(SessionTest, ChannelNumbersAreInRangeAndNeverReused) {
   EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(65)).status()));
   Channel* const channel = OpenChannel(64);
   EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(64)).status()));
-  session_.CloseChannel(channel, absl::StatusCode::kOk, "");
+  session_.Refuse(channel, {ClassRefusal::Cause::kUnknown});
   EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(64)).status()));
 }
 
@@ -89,15 +117,15 @@ TEST_F(SessionTest, CreditIsMonotoneAndNeverAcknowledgesWhatWasNotSent) {
   Channel* const channel = OpenChannel(1);
   ASSERT_TRUE(session_.Credit(Line(1, 500, 0)).ok());
   EXPECT_EQ(channel->want(), 500u);
-  channel->sent = 200;
+  Send(channel, 200);
   ASSERT_TRUE(session_.Credit(Line(1, 500, 200)).ok());
   EXPECT_EQ(channel->unconfirmed(), 0u);
   EXPECT_EQ(CreditCode(Line(1, 499, 200)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreditCode(Line(1, 500, 199)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreditCode(Line(1, 500, 201)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreditCode(Line(2, 500, 0)), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(channel->limit, 500u);
-  EXPECT_EQ(channel->received, 200u);
+  EXPECT_EQ(channel->limit(), 500u);
+  EXPECT_EQ(channel->received(), 200u);
 }
 
 TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
@@ -105,7 +133,7 @@ TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
   EXPECT_EQ(CreditCode(Line(1, 1001, 0)), absl::StatusCode::kOutOfRange);
   EXPECT_EQ(CreditCode(Line(1, UINT64_MAX, 0)), absl::StatusCode::kOutOfRange);
   ASSERT_TRUE(session_.Credit(Line(1, 1000, 0)).ok());
-  channel->sent = 1000;
+  Send(channel, 1000);
   EXPECT_EQ(CreditCode(Line(1, 2000, 999)), absl::StatusCode::kOutOfRange);
   EXPECT_TRUE(session_.Credit(Line(1, 2000, 1000)).ok());
 }
@@ -113,22 +141,22 @@ TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
 TEST_F(SessionTest, ALineThatCrossesClosedStillAcknowledges) {
   Channel* const channel = OpenChannel(1);
   ASSERT_TRUE(session_.Credit(Line(1, 500, 0)).ok());
-  channel->sent = 200;
-  session_.CloseChannel(channel, absl::StatusCode::kNotFound, "removed");
+  Send(channel, 200);
+  CloseChannel(1);
   const absl::StatusOr<Channel*> credited = session_.Credit(Line(1, 700, 200));
   ASSERT_TRUE(credited.ok());
   EXPECT_EQ(*credited, nullptr);
   EXPECT_EQ(session_.unconfirmed_bytes(), 0u);
-  v1::Close close;
-  close.set_channel(1);
-  EXPECT_EQ(session_.Close(close).value(), nullptr);
+  Say();
+  CloseChannel(1);
+  EXPECT_FALSE(channel->state_due()) << "its last word was said";
 }
 
 TEST_F(SessionTest, GuestsAreAWeightAndClamped) {
   Channel* const channel = OpenChannel(1);
   ASSERT_TRUE(session_.Credit(Line(1, 0, 0, 4'000'000'000)).ok());
-  EXPECT_EQ(channel->guests, Session::kMaxGuests);
-  EXPECT_EQ(channel->waiting_guests, Session::kMaxGuests) << "an agent that does not say so";
+  EXPECT_EQ(channel->guests(), kMaxGuests);
+  EXPECT_EQ(channel->waiting_guests(), kMaxGuests) << "an agent that does not say so";
 }
 
 TEST_F(SessionTest, WaitingGuestsAreWhatWeighs) {
@@ -136,11 +164,11 @@ TEST_F(SessionTest, WaitingGuestsAreWhatWeighs) {
   v1::Line line = Line(1, 0, 0, 20);
   line.set_waiting_guests(0);
   ASSERT_TRUE(session_.Credit(line).ok());
-  EXPECT_EQ(channel->guests, 20u);
-  EXPECT_EQ(channel->waiting_guests, 0u);
+  EXPECT_EQ(channel->guests(), 20u);
+  EXPECT_EQ(channel->waiting_guests(), 0u);
   line.set_waiting_guests(4'000'000'000);
   ASSERT_TRUE(session_.Credit(line).ok());
-  EXPECT_EQ(channel->waiting_guests, Session::kMaxGuests);
+  EXPECT_EQ(channel->waiting_guests(), kMaxGuests);
 }
 
 TEST_F(SessionTest, APlanFillsOneMessageAndWaitsForTheWrite) {
@@ -148,73 +176,143 @@ TEST_F(SessionTest, APlanFillsOneMessageAndWaitsForTheWrite) {
   EXPECT_EQ(session_.Plan(channel, 200, 0), 200u);
   EXPECT_EQ(session_.Plan(channel, 200, 0), 100u);
   EXPECT_EQ(session_.Plan(channel, 200, 0), 0u);
-  session_.ClearPlan();
-  session_.Sent(300, 0);
+  EXPECT_EQ(session_.Drawn(channel), 300u);
+  Say();
   EXPECT_EQ(session_.Plan(channel, 1, 0), 0u);
-  EXPECT_EQ(session_.WriteEnded(), 300u);
+  EXPECT_EQ(budgets_.in_flight.used(), 300u);
+  session_.WriteEnded(0);
+  EXPECT_EQ(budgets_.all.used(), 0u);
   EXPECT_EQ(session_.Plan(channel, 1, 0), 1u);
 }
 
 TEST_F(SessionTest, APlanMayBeginWhileAWriteIsOutstanding) {
   Channel* const channel = OpenChannel(1);
   ASSERT_TRUE(session_.Credit(Line(1, 1000, 0)).ok());
-  session_.Sent(300, 0);
+  Say();
   EXPECT_EQ(session_.Plan(channel, 150, 200), 150u);
   EXPECT_EQ(channel->want(), 850u);
   EXPECT_EQ(session_.Plan(channel, 150, 200), 50u);
   EXPECT_EQ(session_.Plan(channel, 150, 200), 0u);
-  session_.WriteEnded();
+  session_.WriteEnded(0);
   EXPECT_EQ(session_.Plan(channel, 150, 200), 100u) << "the message is full";
-  EXPECT_EQ(session_.Unplan(channel), 300u);
+  EXPECT_EQ(session_.Drawn(channel), 300u);
   EXPECT_EQ(session_.planned(), 0u);
-  session_.Sent(300, 0);
+  Say();
   EXPECT_EQ(session_.Plan(channel, 1000, 1000), 300u) << "no more than a message";
 }
 
 TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {
-  session_.SetStarted(kSecond);
-  EXPECT_TRUE(session_.Expired(11 * kSecond - 1).ok());
-  EXPECT_TRUE(absl::IsDeadlineExceeded(session_.Expired(11 * kSecond)));
+  session_.Start(kSecond, kNever);
+  EXPECT_EQ(session_.Expired(11 * kSecond - 1).cause, SessionEnd::Cause::kNone);
+  EXPECT_EQ(session_.Expired(11 * kSecond).cause, SessionEnd::Cause::kNoHello);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(ToStatus(session_.Expired(11 * kSecond))));
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  EXPECT_TRUE(session_.Expired(100 * kSecond).ok());
+  EXPECT_EQ(session_.Expired(100 * kSecond).cause, SessionEnd::Cause::kNone);
 }
 
 TEST_F(SessionTest, DrainIsToldOnceAndEndsAtItsDeadline) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  session_.Sent(0, 0);
-  session_.WriteEnded();
+  Say();
+  session_.WriteEnded(0);
   session_.BeginDrain("rebalance", 0, 30 * kSecond);
   EXPECT_EQ(session_.phase(), Session::Phase::kDraining);
   EXPECT_EQ(session_.NextHead(10 * kSecond).drain().deadline_ms(), 20'000u);
-  session_.Sent(0, 0);
+  Say();
   EXPECT_FALSE(session_.HasNews());
   session_.BeginDrain("again", 0, 40 * kSecond);
   EXPECT_FALSE(session_.HasNews()) << "a later deadline is no news";
   session_.BeginDrain("sooner", 0, 5 * kSecond);
   EXPECT_TRUE(session_.HasNews());
-  EXPECT_TRUE(session_.Expired(5 * kSecond - 1).ok());
-  EXPECT_TRUE(absl::IsUnavailable(session_.Expired(5 * kSecond)));
+  EXPECT_EQ(session_.Expired(5 * kSecond - 1).cause, SessionEnd::Cause::kNone);
+  EXPECT_TRUE(absl::IsUnavailable(ToStatus(session_.Expired(5 * kSecond))));
+  EXPECT_EQ(session_.Expired(5 * kSecond).drain_reason, "sooner");
 }
 
 TEST_F(SessionTest, AWriteThatNobodyTakesIsStuckAfterAMinute) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   EXPECT_FALSE(session_.Stuck(1000 * kSecond));
-  session_.Sent(0, kSecond);
+  Say(kSecond);
   EXPECT_FALSE(session_.Stuck(61 * kSecond - 1));
   EXPECT_TRUE(session_.Stuck(61 * kSecond));
 }
 
 TEST_F(SessionTest, AnEndedSessionWaitsFiveSecondsForItsLastWrite) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  session_.Sent(0, 0);
-  session_.End(absl::AbortedError("superseded"), kSecond);
-  session_.End(absl::CancelledError("later"), kSecond);
-  EXPECT_TRUE(absl::IsAborted(session_.end_status()));
-  EXPECT_FALSE(session_.finish_due());
+  Say();
+  session_.End({.cause = SessionEnd::Cause::kSuperseded}, kSecond);
+  session_.End({.cause = SessionEnd::Cause::kPeerGone}, kSecond);
+  EXPECT_EQ(session_.end().cause, SessionEnd::Cause::kSuperseded);
+  EXPECT_FALSE(session_.TakeFinish());
   EXPECT_FALSE(session_.Stuck(6 * kSecond - 1));
   EXPECT_TRUE(session_.Stuck(6 * kSecond));
-  session_.WriteEnded();
-  EXPECT_TRUE(session_.finish_due());
+  session_.WriteEnded(kSecond);
+  EXPECT_TRUE(session_.TakeFinish());
+  EXPECT_FALSE(session_.TakeFinish()) << "once";
+}
+
+TEST_F(SessionTest, WhatThereIsToSendIsAnnouncedOnceUntilItIsFlushed) {
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  Channel* const channel = OpenChannel(1);
+  session_.Plan(channel, 10, 0);
+  EXPECT_EQ(announced_, 1);
+  session_.Drawn(channel);
+  Say();
+  session_.Plan(channel, 10, 100);
+  session_.StateDue(channel, true);
+  EXPECT_EQ(announced_, 1) << "nothing can be sent before the write has ended";
+  session_.WriteEnded(0);
+  EXPECT_EQ(announced_, 2);
+}
+
+TEST_F(SessionTest, AFullBudgetIsWaitedForUnlessAWriteWillEnd) {
+  ByteBudget::Reservation others(&budgets_.planned);
+  others.Grow(10'000);
+  Channel* const channel = OpenChannel(1);
+  EXPECT_EQ(session_.Plan(channel, 10, 0), 0u);
+  EXPECT_TRUE(session_.waiting());
+  session_.StopWaiting();
+  Say();
+  EXPECT_EQ(session_.Plan(channel, 10, 100), 0u);
+  EXPECT_FALSE(session_.waiting());
+}
+
+TEST_F(SessionTest, AnEndGivesBackAllThatWasPlannedAndWaitsForNothing) {
+  Channel* const channel = OpenChannel(1);
+  Channel* const other = OpenChannel(2);
+  session_.Plan(channel, 100, 0);
+  session_.Plan(other, 50, 0);
+  {
+    ByteBudget::Reservation others(&budgets_.planned);
+    others.Grow(10'000);
+    session_.Plan(channel, 10, 0);
+  }
+  ASSERT_TRUE(session_.waiting());
+  session_.End({.cause = SessionEnd::Cause::kPeerGone}, 0);
+  EXPECT_FALSE(session_.waiting());
+  EXPECT_EQ(budgets_.all.used(), 0u);
+  EXPECT_EQ(session_.Plan(channel, 10, 0), 0u);
+}
+
+TEST_F(SessionTest, ItMovesWhenItsTimeHasCome) {
+  session_.Start(kSecond, 10 * kSecond);
+  EXPECT_FALSE(session_.RotationDue(10 * kSecond)) << "nobody there yet";
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  EXPECT_FALSE(session_.RotationDue(10 * kSecond - 1));
+  EXPECT_TRUE(session_.RotationDue(10 * kSecond));
+  session_.BeginDrain("rebalance", 10 * kSecond, 40 * kSecond);
+  EXPECT_FALSE(session_.RotationDue(11 * kSecond));
+}
+
+TEST_F(SessionTest, ARefusedChannelSaysWhy) {
+  Channel* const channel = OpenChannel(1);
+  session_.Refuse(channel, {ClassRefusal::Cause::kUnknown});
+  const v1::ServerMessage head = session_.NextHead(0);
+  ASSERT_EQ(head.state_size(), 1);
+  EXPECT_EQ(head.state(0).phase(), v1::PHASE_CLOSED);
+  EXPECT_EQ(head.state(0).code(), static_cast<uint32_t>(absl::StatusCode::kNotFound));
+  EXPECT_EQ(head.state(0).reason(), "open default/gold: the server has no such class");
+  CloseChannel(1);
+  EXPECT_EQ(session_.NextHead(0).state(0).code(), head.state(0).code()) << "closed already";
 }
 
 }  // namespace

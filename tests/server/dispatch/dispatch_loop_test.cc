@@ -47,7 +47,8 @@ class DispatchLoopTest : public DispatcherFixture {
   };
 
   Session* AttachEager(uint64_t enough, absl::Notification* done) {
-    auto* session = new Session({"spiffe://test/agent", "peer"}, limits_);
+    Session* const session =
+        protocols_->attach()->NewSession({"spiffe://test/agent", "peer"}).release();
     auto transport = std::make_unique<EagerTransport>(loop_.get(), enough, done);
     transport->SetSession(session);
     session->SetTransport(std::move(transport));
@@ -55,13 +56,13 @@ class DispatchLoopTest : public DispatcherFixture {
     return session;
   }
   void Say(Session* session, const v1::AgentMessage& message) {
-    loop_->RunAndWait([&](Dispatcher&, int64_t) {
+    loop_->RunAndWait([&](int64_t) {
       session->inbox = message;
       session->inbox_status = absl::OkStatus();
     });
     loop_->Post(session, Session::kRead);
   }
-  void Draw64KiB(Session* session, const std::string& name) {
+  void Ask64KiB(Session* session, const std::string& name) {
     v1::AgentMessage hello, open, credit;
     hello.mutable_hello()->set_version_max(1);
     hello.mutable_hello()->set_host_id(std::string(16, 'h'));
@@ -84,19 +85,19 @@ TEST_F(DispatchLoopTest, CommandsOfManyThreadsRunOneAtATimeAndAllOfThem) {
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
-      for (int n = 0; n < kCommands; ++n) loop_->Run([&](Dispatcher&, int64_t) { ++ran; });
+      for (int n = 0; n < kCommands; ++n) loop_->Run([&](int64_t) { ++ran; });
     });
   }
   for (std::thread& thread : threads) thread.join();
   uint64_t seen = 0;
-  loop_->RunAndWait([&](Dispatcher&, int64_t) { seen = ran; });
+  loop_->RunAndWait([&](int64_t) { seen = ran; });
   EXPECT_EQ(seen, uint64_t{kThreads} * kCommands);
 }
 
 TEST_F(DispatchLoopTest, ACreditIsServedWithoutWaitingForATimer) {
   absl::Notification done;
   Session* session = AttachEager(64, &done);
-  Draw64KiB(session, "default/gold");
+  Ask64KiB(session, "default/gold");
   done.WaitForNotification();
 }
 
@@ -104,17 +105,17 @@ TEST_F(DispatchLoopTest, TheTimerServesTokensThatComeLater) {
   absl::Notification done;
   // The ceiling's bucket holds 4 KiB: the next 4 KiB come from the timer, 1 KiB each 16 ms.
   Session* session = AttachEager(8 * 1024, &done);
-  Draw64KiB(session, "default/slow");
+  Ask64KiB(session, "default/slow");
   done.WaitForNotification();
 }
 
 TEST_F(DispatchLoopTest, APoolThatBecomesReadyWakesTheLoop) {
-  loop_->RunAndWait([&](Dispatcher&, int64_t) { drbg_.state.phase = PoolState::Phase::kSuspended; });
+  loop_->RunAndWait([&](int64_t) { drbg_.state.phase = PoolState::Phase::kSuspended; });
   loop_->PoolsChanged();
   absl::Notification done;
   Session* session = AttachEager(64 * 1024, &done);
-  Draw64KiB(session, "default/gold");
-  loop_->RunAndWait([&](Dispatcher&, int64_t) {
+  Ask64KiB(session, "default/gold");
+  loop_->RunAndWait([&](int64_t) {
     EXPECT_FALSE(done.HasBeenNotified());
     drbg_.state.phase = PoolState::Phase::kServing;
   });

@@ -2,7 +2,6 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "server/dispatch/dispatcher.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {
@@ -26,7 +25,7 @@ TEST_F(DispatcherTest, TheNewestStreamOfAHostWins) {
   EXPECT_EQ(totals().lost_bytes, 100u);
   Post(older->session, Session::kDead);
   EXPECT_TRUE(older->wire.deleted);
-  EXPECT_EQ(dispatcher_->registry().registered(), 2u);
+  EXPECT_EQ(registry().registered(), 2u);
 }
 
 TEST_F(DispatcherTest, AHostThatIsReplacedTooOftenLooksCloned) {
@@ -47,7 +46,7 @@ TEST_F(DispatcherTest, AHostThatIsReplacedTooOftenLooksCloned) {
 }
 
 TEST_F(DispatcherTest, AgentsBeyondTheCapAreRefusedAtTheirStart) {
-  Make({.limits = kLimits, .max_agents = 1});
+  Make({.max_agents = 1});
   FakePeer* first = Greet("spiffe://test/a");
   FakePeer* second = Attach("spiffe://test/b");
   EXPECT_TRUE(absl::IsResourceExhausted(second->wire.status));
@@ -89,15 +88,15 @@ TEST_F(DispatcherTest, DrainTellsAllAndRefusesNewStreamsUntilTheDeadline) {
   FakePeer* b = Greet("spiffe://test/b");
   WriteAll(a);
   WriteAll(b);
-  Post(new Command([](Dispatcher& dispatcher, int64_t now) {
-         EXPECT_EQ(dispatcher.Drain("spiffe://test/a", "one", now, now + 5 * kSecond), 1u);
+  Post(new Command([this](int64_t now) {
+         EXPECT_EQ(protocols_->Drain("spiffe://test/a", "one", now, now + 5 * kSecond), 1u);
        }),
        1);
   EXPECT_EQ(Last(a).head.drain().deadline_ms(), 5000u);
   EXPECT_FALSE(Last(b).head.has_drain());
   EXPECT_FALSE(Attach("spiffe://test/c")->wire.finished);
-  Post(new Command([](Dispatcher& dispatcher, int64_t now) {
-         EXPECT_EQ(dispatcher.Drain("", "all", now, now + 2 * kSecond), 3u);
+  Post(new Command([this](int64_t now) {
+         EXPECT_EQ(protocols_->Drain("", "all", now, now + 2 * kSecond), 3u);
        }),
        1);
   EXPECT_TRUE(Last(b).head.has_drain());

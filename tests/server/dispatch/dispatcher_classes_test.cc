@@ -2,7 +2,6 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "server/dispatch/dispatcher.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {
@@ -20,9 +19,8 @@ class ChangedClassesTest : public DispatcherTest {
     if (with_gold) update.specs.push_back(Class("gold", "root", 10 << 20));
     update.differing = {"slow"};
     absl::Status status;
-    Post(new Command([&](Dispatcher& dispatcher, int64_t now_nanos) {
-           status = dispatcher.UpdateClasses(update, now_nanos);
-         }),
+    Post(new Command(
+             [&](int64_t now_nanos) { status = dispatcher_->UpdateClasses(update, now_nanos); }),
          1);
     return status;
   }

@@ -10,14 +10,16 @@
 #include "absl/strings/match.h"
 #include "base/class_tree/class_tree.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
+#include "server/attach/protocols.h"
 #include "server/dispatch/dispatcher.h"
 #include "tests/server/fakes.h"
 
 namespace entropyd {
 
-inline constexpr int64_t kSecond = 1'000'000'000;
-inline constexpr int64_t kMilli = 1'000'000;
+inline constexpr int64_t kSecond = kSecondNanos;
+inline constexpr int64_t kMilli = kMillisecondNanos;
 
 // An agent's end of a session, as the dispatcher's transport sees it.
 struct FakePeer {
@@ -37,15 +39,18 @@ class DispatcherFixture : public ::testing::Test {
   static constexpr uint32_t kPayload = 32 * 1024;
   static constexpr Session::Limits kLimits = {.max_credit = 256 * 1024, .max_payload = kPayload};
 
-  void SetUp() override { Make({.limits = kLimits}); }
+  // What a test may want otherwise.
+  struct Options {
+    Session::Limits limits = kLimits;
+    uint64_t max_in_flight = 64ull << 20;
+    uint32_t max_agents = 10'000;
+    uint32_t max_gets = 1024;
+    uint32_t max_gets_per_identity = 128;
+  };
 
-  void Make(Dispatcher::Options options) {
-    if (!options.allow) {
-      options.allow = [](absl::string_view identity, Dispatcher::Access, absl::string_view name) {
-        return absl::EndsWith(name, "secret") ? absl::PermissionDeniedError("not for you")
-                                              : absl::OkStatus();
-      };
-    }
+  void SetUp() override { Make({}); }
+
+  void Make(const Options& options) {
     limits_ = options.limits;
     std::vector<PoolSetup> setups;
     setups.push_back(Setup(&drbg_, 1024,
@@ -54,8 +59,20 @@ class DispatcherFixture : public ::testing::Test {
     setups.back().leaves[0].weigh_guests = true;
     setups.back().leaves[1].weigh_guests = slow_weighs_guests_;
     setups.push_back(Setup(&full_, 256, {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)}));
-    dispatcher_ =
-        std::make_unique<Dispatcher>(std::move(options), std::move(setups), &clock_, &log_);
+    protocols_.reset();
+    dispatcher_ = std::make_unique<Dispatcher>(
+        Dispatcher::Options{.max_in_flight = options.max_in_flight,
+                            .message_bytes = options.limits.max_payload},
+        std::move(setups), &clock_, &log_);
+    Protocols::Options peers;
+    peers.attach = {.limits = options.limits, .max_agents = options.max_agents};
+    peers.get = {.max_waiting = options.max_gets,
+                 .max_waiting_per_identity = options.max_gets_per_identity};
+    peers.allow = [](absl::string_view, Call, absl::string_view name) {
+      return absl::EndsWith(name, "secret") ? absl::PermissionDeniedError("not for you")
+                                            : absl::OkStatus();
+    };
+    protocols_ = std::make_unique<Protocols>(std::move(peers), dispatcher_.get(), &clock_, &log_);
   }
 
   static ClassTree::ClassSpec Class(const std::string& name, const std::string& parent,
@@ -108,7 +125,7 @@ class DispatcherFixture : public ::testing::Test {
   FakePeer* Attach(const std::string& identity = "spiffe://test/agent") {
     peers_.push_back(std::make_unique<FakePeer>());
     FakePeer* peer = peers_.back().get();
-    peer->session = new Session({identity, "peer"}, limits_);
+    peer->session = protocols_->attach()->NewSession({identity, "peer"}).release();
     peer->session->SetTransport(std::make_unique<FakeTransport>(&peer->wire));
     Post(peer->session, Session::kStart);
     return peer;
@@ -188,19 +205,42 @@ class DispatcherFixture : public ::testing::Test {
   PendingGet* Get(FakeOutlet::Record* record, const std::string& name, uint32_t bytes,
                   const std::string& identity = "spiffe://test/reader",
                   v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
-    auto* get = new PendingGet({identity, name, bytes, quality});
-    get->outlet = std::make_unique<FakeOutlet>(record);
+    PendingGet* const get = protocols_->get()->NewGet({identity, name, bytes, quality}).release();
+    get->SetOutlet(std::make_unique<FakeOutlet>(record));
     Post(get, PendingGet::kStart);
     return get;
   }
 
-  const Dispatcher::Totals& totals() const { return dispatcher_->totals(); }
+  // The figures of all parts beside each other.
+  struct Totals : AttachProtocol::Totals {
+    uint64_t denied_class;
+    uint64_t charged_bytes;
+    uint64_t planned_bytes;
+    uint64_t in_flight_bytes;
+    uint64_t forfeited_bytes;
+    uint64_t drawn_bytes;
+  };
+  Totals totals() const {
+    return {protocols_->attach()->totals(),
+            protocols_->access().denied(),
+            dispatcher_->charged_bytes(),
+            dispatcher_->budgets()->planned.used(),
+            dispatcher_->budgets()->in_flight.used(),
+            dispatcher_->budgets()->planned.given_back(),
+            protocols_->get()->totals().given_bytes};
+  }
+  const SessionRegistry& registry() const { return protocols_->attach()->registry(); }
   // charged = received + unconfirmed + planned + forfeited (+ what Get was given)
   void ExpectBalance() const {
     uint64_t unconfirmed = totals().lost_bytes;
-    for (const auto& session : dispatcher_->registry().sessions()) {
+    uint64_t planned_by_sessions = 0;
+    for (const auto& session : registry().sessions()) {
       if (!session->ended()) unconfirmed += session->unconfirmed_bytes();
+      planned_by_sessions += session->planned();
     }
+    EXPECT_LE(planned_by_sessions, totals().planned_bytes);
+    EXPECT_EQ(dispatcher_->budgets()->all.used(),
+              totals().planned_bytes + totals().in_flight_bytes);
     EXPECT_EQ(totals().charged_bytes, totals().received_bytes + unconfirmed +
                                           totals().planned_bytes + totals().forfeited_bytes +
                                           totals().drawn_bytes);
@@ -214,12 +254,11 @@ class DispatcherFixture : public ::testing::Test {
   Session::Limits limits_;
   std::vector<std::unique_ptr<FakePeer>> peers_;  // outlives the sessions, which write into it
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Protocols> protocols_;
   int64_t wake_nanos_ = 0;
 
  private:
-  struct TickNode final : MailNode {
-    TickNode() : MailNode(Kind::kTick) {}
-  } tick_;
+  TickNode tick_;
 };
 
 }  // namespace entropyd

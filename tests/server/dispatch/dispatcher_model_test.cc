@@ -1,6 +1,8 @@
-// Random agents against the dispatcher: they credit, acknowledge, stall, open, close and die, while
-// pools suspend, fail and run dry. After every event the rules of proto/README.md must hold.
+// Random agents and readers against the dispatcher: agents credit, acknowledge, stall, open, close
+// and die, readers get, wait and give up, while pools suspend, fail and run dry. After every event
+// the rules of proto/README.md must hold.
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +29,11 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     uint32_t next_channel = 1;
     uint64_t next_seq = 1;
     size_t read = 0;  // messages taken off the wire
+  };
+
+  struct ModelGet {
+    FakeOutlet::Record record;
+    PendingGet* get = nullptr;
   };
 
   uint64_t Random(uint64_t bound) { return rng_() % bound; }
@@ -85,6 +92,21 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     CloseChannel(agent->peer, channel.number);
   }
 
+  // A reader comes; or one that waits gives up, or was answered and goes.
+  void GetOrGiveUp() {
+    if (gets_.size() < 4) {
+      const char* const names[] = {"default/gold", "default/slow", "scarce/key"};
+      gets_.push_back(std::make_unique<ModelGet>());
+      gets_.back()->get = Get(&gets_.back()->record, names[Random(3)],
+                              static_cast<uint32_t>(1 + Random(kGetMaxBytes)));
+      return;
+    }
+    const size_t which = Random(gets_.size());
+    if (!gets_[which]->record.done) Post(gets_[which]->get, PendingGet::kCancelled);
+    Post(gets_[which]->get, PendingGet::kDead);
+    gets_.erase(gets_.begin() + static_cast<ptrdiff_t>(which));
+  }
+
   void DisturbPools() {
     switch (Random(5)) {
       case 0:
@@ -129,30 +151,35 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     } else if (dice < 95) {
       Die(agent.peer);
       StartAgent(static_cast<int>(&agent - agents_.data()));
+    } else if (dice < 98) {
+      GetOrGiveUp();
     } else {
       Advance(static_cast<int64_t>(Random(400)) * kMilli);
     }
   }
 
-  // parked => busy or capped; a demand that nothing holds back has been served.
+  // parked => busy or waiting for room; nobody waits while there is room; a demand that nothing
+  // holds back has been served.
   void ExpectNobodyForgotten() const {
-    for (const auto& session : dispatcher_->registry().sessions()) {
+    ASSERT_FALSE(dispatcher_->budgets()->all.room_is_wanted());
+    for (const auto& session : registry().sessions()) {
       if (session->ended()) continue;
       for (const auto& channel : session->channels()) {
-        if (channel->leaf == nullptr) continue;
-        const PoolSlot& slot = *channel->leaf->slot;
-        ASSERT_EQ(slot.tree->MemberWant(channel->member), channel->want());
-        ASSERT_TRUE(!channel->parked || session->write_outstanding() || session->capped);
+        if (channel->leaf() == nullptr) continue;
+        const PoolSlot& slot = *channel->leaf()->slot;
+        ASSERT_EQ(channel->wanted(), channel->want());
+        ASSERT_TRUE(!channel->parked() || session->write_outstanding() || session->waiting());
         const bool held = channel->want() == 0 || !slot.state.ready() || slot.stopped ||
                           slot.pool->Available() == 0 || session->write_outstanding() ||
-                          session->capped || slot.tree->NextEventNanos().has_value();
-        ASSERT_TRUE(held) << channel->name << " wants " << channel->want();
+                          session->waiting() || slot.tree->NextEventNanos().has_value();
+        ASSERT_TRUE(held) << channel->name() << " wants " << channel->want();
       }
     }
   }
 
   std::mt19937_64 rng_{static_cast<uint64_t>(GetParam())};
   std::vector<ModelAgent> agents_;
+  std::vector<std::unique_ptr<ModelGet>> gets_;
 };
 
 TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
@@ -187,7 +214,12 @@ TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
   }
   EXPECT_FALSE(waiting);
   for (ModelAgent& agent : agents_) Die(agent.peer);
-  EXPECT_TRUE(dispatcher_->registry().sessions().empty());
+  for (const auto& one : gets_) {
+    EXPECT_TRUE(one->record.done);
+    Post(one->get, PendingGet::kDead);
+  }
+  EXPECT_TRUE(protocols_->idle());
+  EXPECT_TRUE(registry().sessions().empty());
   EXPECT_EQ(totals().in_flight_bytes, 0u);
   EXPECT_EQ(totals().planned_bytes, 0u);
   ExpectBalance();

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "server/dispatch/dispatcher.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {

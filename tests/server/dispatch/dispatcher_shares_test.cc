@@ -2,7 +2,6 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "server/dispatch/dispatcher.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {
@@ -32,7 +31,7 @@ TEST_F(DispatcherTest, ACeilingHoldsAndTheTimerComesForTheRest) {
 }
 
 TEST_F(DispatcherTest, TheInFlightCapParksAndAWriteThatEndsReturnsTheOthers) {
-  Make({.limits = kLimits, .max_in_flight = 40 * 1024});
+  Make({.max_in_flight = 40 * 1024});
   FakePeer* first = Greet("spiffe://test/a");
   FakePeer* second = Greet("spiffe://test/b");
   FakePeer* third = Greet("spiffe://test/c");
@@ -184,7 +183,7 @@ class ScarceClassTest : public DispatcherTest {
  protected:
   void Start(bool weigh_guests) {
     slow_weighs_guests_ = weigh_guests;
-    Make({.limits = kLimits});
+    Make({});
     few_ = Greet("spiffe://test/few");
     many_ = Greet("spiffe://test/many");
     for (FakePeer* peer : {few_, many_}) {

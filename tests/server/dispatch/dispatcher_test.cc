@@ -1,5 +1,4 @@
 // What is said on one Attach stream.
-#include "server/dispatch/dispatcher.h"
 
 #include <string>
 

@@ -10,7 +10,8 @@ namespace entropyd {
 namespace {
 
 struct Letter final : MailNode {
-  explicit Letter(int n = 0) : MailNode(Kind::kCommand), number(n) {}
+  explicit Letter(int n = 0) : number(n) {}
+  void OnMail(uint32_t, int64_t) override {}
   const int number;
 };
 

@@ -2,7 +2,6 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "server/dispatch/dispatcher.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {
@@ -19,7 +18,7 @@ TEST_F(DispatcherTest, GetIsAnsweredOnceTheClassHasGivenAll) {
   EXPECT_EQ(record.response.seed_generation(), 7u);
   EXPECT_EQ(totals().drawn_bytes, 100u);
   Post(get, PendingGet::kDead);
-  EXPECT_TRUE(dispatcher_->gets().empty());
+  EXPECT_TRUE(protocols_->get()->waiting() == 0);
   ExpectBalance();
 }
 
@@ -107,8 +106,8 @@ TEST_F(DispatcherTest, M9_GetSaysWhyItIsRefused) {
   EXPECT_EQ(code("default/gold", 1), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(DispatcherTest, DrawsWaitInABoundedQueue) {
-  Make({.limits = kLimits, .max_draws = 3, .max_draws_per_identity = 2});
+TEST_F(DispatcherTest, GetsWaitInABoundedQueue) {
+  Make({.max_gets = 3, .max_gets_per_identity = 2});
   std::vector<FakeOutlet::Record> records(5);
   std::vector<PendingGet*> gets;
   gets.push_back(Get(&records[0], "default/slow", 32 * 1024, "a"));

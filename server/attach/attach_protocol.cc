@@ -1,0 +1,299 @@
+#include "server/attach/attach_protocol.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+// A spread that differs from session to session; good bits, no secret (splitmix64's finisher).
+uint64_t Mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+SessionEnd Because(SessionEnd::Cause cause) { return {.cause = cause}; }
+
+}  // namespace
+
+AttachProtocol::AttachProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
+                               Log* log)
+    : options_(options), access_(access), dispatcher_(dispatcher), log_(log) {
+  dispatcher_->Add(this);
+}
+
+std::unique_ptr<Session> AttachProtocol::NewSession(Session::Peer peer) {
+  return std::make_unique<Session>(std::move(peer), options_.limits, dispatcher_->budgets(), this);
+}
+
+uint32_t AttachProtocol::Drain(absl::string_view identity, absl::string_view reason,
+                               int64_t now_nanos, int64_t deadline_nanos) {
+  if (identity.empty()) draining_ = true;
+  uint32_t sessions = 0;
+  for (const auto& session : registry_.sessions()) {
+    if (session->ended() || (!identity.empty() && session->peer().identity != identity)) continue;
+    session->BeginDrain(reason, now_nanos, deadline_nanos);
+    ++sessions;
+  }
+  dispatcher_->SweepBy(deadline_nanos);
+  return sessions;
+}
+
+// Events --------------------------------------------------------------------------------------
+
+void AttachProtocol::OnSession(Session* session, uint32_t events, int64_t now_nanos) {
+  if (events & Session::kStart) StartSession(session, now_nanos);
+  if (events & (Session::kWritten | Session::kWriteFailed)) {
+    OnWriteEnd(session, (events & Session::kWriteFailed) == 0, now_nanos);
+  }
+  if (events & Session::kRead) OnMessage(session, now_nanos);
+  if (events & Session::kCancelled) {
+    EndSession(session, Because(SessionEnd::Cause::kPeerGone), now_nanos);
+  }
+  if (events & Session::kReadEnd) {
+    EndSession(session, Because(SessionEnd::Cause::kPeerDone), now_nanos);
+  }
+  FinishIfDue(session);
+  if (events & Session::kDead) {
+    EndSession(session, Because(SessionEnd::Cause::kPeerGone), now_nanos);
+    if (session->write_outstanding()) session->WriteEnded(now_nanos);
+    flush_.erase(std::remove(flush_.begin(), flush_.end(), session), flush_.end());
+    registry_.Remove(session);
+  }
+}
+
+void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
+  registry_.Add(std::unique_ptr<Session>(session));
+  const uint64_t spread = 2 * static_cast<uint64_t>(kRotateSpreadNanos);
+  const uint64_t number = options_.jitter_seed + next_session_id_ + totals_.attached;
+  session->Start(now_nanos, now_nanos + kRotateNanos - kRotateSpreadNanos +
+                                static_cast<int64_t>(Mix(number) % spread));
+  if (draining_) {
+    EndSession(session, Because(SessionEnd::Cause::kServerDrains), now_nanos);
+    return;
+  }
+  if (registry_.sessions().size() > options_.max_agents) {
+    ++totals_.denied_capacity;
+    Deny(*session, "max_agents");
+    EndSession(session, {.cause = SessionEnd::Cause::kTooManyAgents, .limit = options_.max_agents},
+               now_nanos);
+    return;
+  }
+  session->transport()->StartRead();
+}
+
+void AttachProtocol::OnWriteEnd(Session* session, bool ok, int64_t now_nanos) {
+  if (!ok) EndSession(session, Because(SessionEnd::Cause::kPeerGone), now_nanos);
+  session->WriteEnded(now_nanos);
+}
+
+void AttachProtocol::OnMessage(Session* session, int64_t now_nanos) {
+  if (session->ended()) return;
+  absl::Status status = session->inbox_status;
+  if (status.ok()) status = session->CheckOrder(session->inbox);
+  if (status.ok()) status = Handle(session, session->inbox, now_nanos);
+  session->inbox.Clear();
+  if (!status.ok()) {
+    EndSession(session, {.cause = SessionEnd::Cause::kViolation, .refused = status}, now_nanos);
+  }
+  if (!session->ended()) session->transport()->StartRead();
+}
+
+absl::Status AttachProtocol::Handle(Session* session, const v1::AgentMessage& message,
+                                    int64_t now_nanos) {
+  switch (message.body_case()) {
+    case v1::AgentMessage::kHello:
+      return HandleHello(session, message.hello(), now_nanos);
+    case v1::AgentMessage::kOpen:
+      return HandleOpen(session, message.open());
+    case v1::AgentMessage::kCredit:
+      return HandleCredit(session, message.credit(), now_nanos);
+    case v1::AgentMessage::kClose:
+      return session->Close(message.close());
+    case v1::AgentMessage::BODY_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("refuse AgentMessage: unknown body");
+}
+
+absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hello,
+                                         int64_t now_nanos) {
+  absl::Status status = session->Hello(hello, next_session_id_);
+  if (!status.ok()) return status;
+  const absl::StatusOr<Session*> older = registry_.Register(session, now_nanos);
+  if (!older.ok()) {
+    ++totals_.denied_clone;
+    Deny(*session, "cloned_host");
+    EndSession(session, {.cause = SessionEnd::Cause::kClonedHost, .refused = older.status()},
+               now_nanos);
+    return absl::OkStatus();
+  }
+  ++next_session_id_;
+  ++totals_.attached;
+  if (*older != nullptr) {
+    ++totals_.supersessions;
+    EndSession(*older, Because(SessionEnd::Cause::kSuperseded), now_nanos);
+  }
+  log_->Info("agent.attached", {{"identity", session->peer().identity},
+                                {"peer", session->peer().address},
+                                {"session", session->id()},
+                                {"host_id", absl::BytesToHexString(session->host_id())}});
+  return absl::OkStatus();
+}
+
+absl::Status AttachProtocol::HandleOpen(Session* session, const v1::Open& open) {
+  const absl::StatusOr<Channel*> channel = session->Open(open);
+  if (!channel.ok()) return channel.status();
+  ClassAccess::Answer answer =
+      access_->Ask(session->peer().identity, Call::kAttach, (*channel)->name(), open.min_quality());
+  if (answer.leaf == nullptr) {
+    session->Refuse(*channel, std::move(answer.refusal));
+  } else {
+    session->Join(*channel, answer.leaf);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& credit,
+                                          int64_t now_nanos) {
+  if (credit.line_size() > static_cast<int>(kMaxChannels)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "refuse credit: ", credit.line_size(), " lines for at most ", kMaxChannels, " channels"));
+  }
+  for (const v1::Line& line : credit.line()) {
+    const uint64_t unconfirmed = session->unconfirmed_bytes();
+    const absl::StatusOr<Channel*> credited = session->Credit(line);
+    if (!credited.ok()) return credited.status();
+    totals_.received_bytes += unconfirmed - session->unconfirmed_bytes();
+    Channel* const channel = *credited;
+    if (channel == nullptr) continue;
+    channel->Reweigh();
+    channel->Want(channel->want(), now_nanos);
+  }
+  return absl::OkStatus();
+}
+
+void AttachProtocol::Deny(const Session& session, absl::string_view reason) {
+  log_->Warning("agent.denied", {{"identity", session.peer().identity},
+                                 {"peer", session.peer().address},
+                                 {"reason", reason}});
+}
+
+// Its transport is finished when its write has ended.
+void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_nanos) {
+  if (session->ended()) return;
+  session->End(std::move(end), now_nanos);
+  registry_.Unregister(session);
+  const absl::Status status = ToStatus(session->end());
+  const uint64_t lost = session->unconfirmed_bytes();
+  totals_.lost_bytes += lost;
+  if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
+    ++totals_.violations;
+    log_->Warning("agent.violation", {{"identity", session->peer().identity},
+                                      {"peer", session->peer().address},
+                                      {"error", status}});
+  }
+  if (session->id() != 0) {
+    log_->Info("agent.detached", {{"identity", session->peer().identity},
+                                  {"session", session->id()},
+                                  {"status", status},
+                                  {"sent_bytes", session->sent_bytes()},
+                                  {"lost_bytes", lost}});
+  }
+  FinishIfDue(session);
+}
+
+void AttachProtocol::FinishIfDue(Session* session) {
+  if (session->TakeFinish()) session->transport()->Finish(ToStatus(session->end()));
+}
+
+// Deadlines -----------------------------------------------------------------------------------
+
+int64_t AttachProtocol::Sweep(int64_t now_nanos) {
+  int64_t next = kNever;
+  for (const auto& session : registry_.sessions()) {
+    SweepSession(session.get(), now_nanos);
+    if (session->drain_deadline_nanos() != 0 && !session->ended()) {
+      next = std::min(next, session->drain_deadline_nanos());
+    }
+  }
+  return next;
+}
+
+void AttachProtocol::SweepSession(Session* session, int64_t now_nanos) {
+  if (session->Stuck(now_nanos)) {
+    if (!session->ended()) ++totals_.stuck_writes;
+    EndSession(session, Because(SessionEnd::Cause::kStuckWrite), now_nanos);
+    session->transport()->Cancel();
+    return;
+  }
+  SessionEnd expired = session->Expired(now_nanos);
+  if (expired.cause != SessionEnd::Cause::kNone) {
+    EndSession(session, std::move(expired), now_nanos);
+  } else if (session->RotationDue(now_nanos)) {
+    session->BeginDrain("rebalance", now_nanos, now_nanos + kDrainNanos);
+  }
+}
+
+// Messages ------------------------------------------------------------------------------------
+
+void AttachProtocol::Flush(int64_t now_nanos) {
+  for (size_t i = 0; i < flush_.size(); ++i) FlushSession(flush_[i], now_nanos);
+  flush_.clear();
+}
+
+void AttachProtocol::FlushSession(Session* session, int64_t now_nanos) {
+  session->StartFlush();
+  const bool news = session->HasNews();
+  if (session->ended() || session->write_outstanding()) return;  // the write that ends tells again
+  if (session->planned() == 0 && !news) return;
+
+  const v1::ServerMessage head = session->NextHead(now_nanos);
+  parts_.clear();
+  for (const auto& channel : session->channels()) {
+    if (channel->planned() == 0) continue;
+    const PoolSlot& slot = *channel->leaf()->slot;
+    parts_.push_back({slot.writer_index,
+                      slot.state.discard_epoch,
+                      {channel->number(), channel->sent(), 0, channel->planned()},
+                      absl::OkStatus()});
+  }
+  std::stable_sort(parts_.begin(), parts_.end(),
+                   [](const Writer::Part& a, const Writer::Part& b) { return a.pool < b.pool; });
+  MessageBuffer message = dispatcher_->writer()->Build(head, absl::MakeSpan(parts_));
+  const uint32_t payload = SettleParts(session, now_nanos);
+  if (payload == 0 && !news) {
+    session->Unpark(now_nanos);
+    return;
+  }
+  session->Sent(now_nanos);
+  ++totals_.messages;
+  dispatcher_->Send(session->transport(), std::move(message));
+}
+
+// Counts what the message holds as sent and gives back what a pool refused; no plan is left.
+uint32_t AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
+  uint32_t payload = 0;
+  for (const auto& channel : session->channels()) {
+    if (channel->planned() == 0) continue;
+    // Few parts, nearly always one, and in the channels' order within a pool.
+    size_t part = 0;
+    while (parts_[part].grant.channel != channel->number()) ++part;
+    const absl::Status& status = parts_[part].status;
+    if (status.ok()) {
+      payload += session->Drawn(channel.get());
+      continue;
+    }
+    session->Refused(channel.get(), now_nanos);
+    dispatcher_->OnRefusal(channel->leaf()->slot, status);
+  }
+  totals_.sent_bytes += payload;
+  return payload;
+}
+
+}  // namespace entropyd

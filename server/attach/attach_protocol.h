@@ -1,0 +1,108 @@
+// What agents say on their Attach streams (proto/README.md is the contract), from the first event
+// of a stream to its last, and what they are sent.
+//
+//   AttachProtocol attach(options, &access, &dispatcher, log);
+//   std::unique_ptr<Session> session = attach.NewSession({identity, address});
+//   session->SetTransport(...);
+//   loop->Post(session.release(), Session::kStart);   // the protocol's from here on
+//
+// At all times, over all channels and Gets together,
+//
+//   charged = received + unconfirmed + planned + given back + given to Get
+//
+// Thread safety: NewSession() is safe; all else belongs to the dispatcher's owner.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/process/log.h"
+#include "base/process/nanos.h"
+#include "proto/entropy.pb.h"
+#include "server/attach/class_access.h"
+#include "server/attach/session.h"
+#include "server/attach/session_registry.h"
+#include "server/dispatch/dispatcher.h"
+#include "server/dispatch/protocol.h"
+
+namespace entropyd {
+
+class AttachProtocol final : public Protocol, public Session::Owner {
+ public:
+  // Every session moves after 45 +- 5 minutes, so that the load of several servers evens out.
+  static constexpr int64_t kRotateNanos = 45 * kMinuteNanos;
+  static constexpr int64_t kRotateSpreadNanos = 5 * kMinuteNanos;
+  static constexpr int64_t kDrainNanos = 30 * kSecondNanos;
+
+  struct Options {
+    Session::Limits limits = {};
+    uint32_t max_agents = 10'000;
+    uint64_t jitter_seed = 0;  // spreads the rotation; no secret
+  };
+
+  // Numbers since start.
+  struct Totals {
+    uint64_t attached = 0;
+    uint64_t messages = 0;
+    uint64_t sent_bytes = 0;
+    uint64_t received_bytes = 0;  // acknowledged
+    uint64_t lost_bytes = 0;      // unconfirmed when their session ended
+    uint64_t violations = 0;
+    uint64_t denied_capacity = 0;  // more than max_agents
+    uint64_t denied_clone = 0;
+    uint64_t supersessions = 0;
+    uint64_t stuck_writes = 0;
+  };
+
+  // All outlive the protocol; it speaks for itself to the dispatcher (Dispatcher::Add).
+  AttachProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher, Log* log);
+
+  std::unique_ptr<Session> NewSession(Session::Peer peer);
+
+  // Drains the sessions of `identity` (empty = all, and refuses new streams from now on). Returns
+  // how many.
+  uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
+                 int64_t deadline_nanos);
+
+  const Totals& totals() const { return totals_; }
+  const SessionRegistry& registry() const { return registry_; }
+  bool draining() const { return draining_; }
+
+  // Protocol
+  int64_t Sweep(int64_t now_nanos) override;
+  void Flush(int64_t now_nanos) override;
+  // Session::Owner
+  void OnSession(Session* session, uint32_t events, int64_t now_nanos) override;
+  void OnSomethingToSend(Session* session) override { flush_.push_back(session); }
+
+ private:
+  void StartSession(Session* session, int64_t now_nanos);
+  void OnWriteEnd(Session* session, bool ok, int64_t now_nanos);
+  void OnMessage(Session* session, int64_t now_nanos);
+  absl::Status Handle(Session* session, const v1::AgentMessage& message, int64_t now_nanos);
+  absl::Status HandleHello(Session* session, const v1::Hello& hello, int64_t now_nanos);
+  absl::Status HandleOpen(Session* session, const v1::Open& open);
+  absl::Status HandleCredit(Session* session, const v1::Credit& credit, int64_t now_nanos);
+  void SweepSession(Session* session, int64_t now_nanos);
+  void FlushSession(Session* session, int64_t now_nanos);
+  uint32_t SettleParts(Session* session, int64_t now_nanos);
+  void Deny(const Session& session, absl::string_view reason);
+  void EndSession(Session* session, SessionEnd end, int64_t now_nanos);
+  static void FinishIfDue(Session* session);
+
+  const Options options_;
+  ClassAccess* const access_;
+  Dispatcher* const dispatcher_;
+  Log* const log_;
+  SessionRegistry registry_;
+  Totals totals_;
+  bool draining_ = false;
+  uint64_t next_session_id_ = 1;
+  std::vector<Session*> flush_;      // with a plan or news
+  std::vector<Writer::Part> parts_;  // of the message being built
+};
+
+}  // namespace entropyd

@@ -1,0 +1,49 @@
+// Which leaf a peer gets bytes from, or why not: asks the policy, then the table.
+//
+//   const ClassAccess::Answer answer = access.Ask(identity, Call::kGet, "default/gold", quality);
+//   if (answer.leaf == nullptr) return ToStatus(answer.refusal, Call::kGet, "default/gold");
+//
+// Thread safety: belongs to the dispatcher's owner.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/process/log.h"
+#include "proto/entropy.pb.h"
+#include "server/attach/reasons.h"
+#include "server/dispatch/class_table.h"
+
+namespace entropyd {
+
+class ClassAccess {
+ public:
+  // OK, or PERMISSION_DENIED: may `identity` get from POOL/CLASS?
+  using Policy = std::function<absl::Status(absl::string_view identity, Call call,
+                                            absl::string_view pool_class)>;
+  struct Answer {
+    Leaf* leaf = nullptr;
+    ClassRefusal refusal = {};  // when there is no leaf
+  };
+
+  // Table and log outlive it.
+  ClassAccess(Policy policy, const ClassTable* classes, Log* log)
+      : policy_(std::move(policy)), classes_(classes), log_(log) {}
+
+  // Logs and counts what the policy denies.
+  Answer Ask(absl::string_view identity, Call call, absl::string_view pool_class,
+             v1::Quality min_quality);
+
+  uint64_t denied() const { return denied_; }  // by policy, since start
+
+ private:
+  const Policy policy_;
+  const ClassTable* const classes_;
+  Log* const log_;
+  uint64_t denied_ = 0;
+};
+
+}  // namespace entropyd

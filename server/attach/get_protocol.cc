@@ -1,0 +1,84 @@
+#include "server/attach/get_protocol.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace entropyd {
+
+GetProtocol::GetProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
+                         const Clock* clock)
+    : options_(options), access_(access), dispatcher_(dispatcher), clock_(clock) {
+  dispatcher_->Add(this);
+}
+
+std::unique_ptr<PendingGet> GetProtocol::NewGet(PendingGet::Request request) {
+  return std::make_unique<PendingGet>(std::move(request), &dispatcher_->budgets()->planned, this);
+}
+
+void GetProtocol::OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) {
+  if (events & PendingGet::kStart) {
+    gets_.emplace(get, get);
+    ++waiting_by_identity_[get->request().identity];
+    const absl::optional<GetEnd> refused = Start(get, now_nanos);
+    if (refused.has_value()) get->End(*refused);
+  }
+  if (events & (PendingGet::kCancelled | PendingGet::kDead)) {
+    get->End({.cause = GetEnd::Cause::kCallerGone});
+  }
+  if (events & PendingGet::kDead) {
+    const auto it = waiting_by_identity_.find(get->request().identity);
+    if (--it->second == 0) waiting_by_identity_.erase(it);
+    gets_.erase(get);
+  }
+}
+
+absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
+  using Cause = GetEnd::Cause;
+  const PendingGet::Request& request = get->request();
+  if (draining_) return GetEnd{.cause = Cause::kServerDrains};
+  if (request.bytes < 1 || request.bytes > kGetMaxBytes) return GetEnd{.cause = Cause::kBadSize};
+  if (gets_.size() > options_.max_waiting ||
+      waiting_by_identity_[request.identity] > options_.max_waiting_per_identity) {
+    ++totals_.denied_capacity;
+    return GetEnd{.cause = Cause::kTooMany};
+  }
+  ClassAccess::Answer answer =
+      access_->Ask(request.identity, Call::kGet, request.name, request.min_quality);
+  if (answer.leaf == nullptr) {
+    return GetEnd{.cause = Cause::kRefusedClass, .refusal = std::move(answer.refusal)};
+  }
+  const PoolState& pool = answer.leaf->slot->state;
+  if (!pool.ready()) return GetEnd{.cause = Cause::kSuspended, .detail = pool.Text()};
+  get->Wait(answer.leaf, now_nanos, now_nanos + kTimeoutNanos);
+  return absl::nullopt;
+}
+
+int64_t GetProtocol::Sweep(int64_t now_nanos) {
+  for (const auto& [get, owned] : gets_) {
+    if (get->Expired(now_nanos)) get->End({.cause = GetEnd::Cause::kTimeUp});
+  }
+  return kNever;
+}
+
+void GetProtocol::Flush(int64_t) {
+  for (PendingGet* get : flush_) FlushGet(get);
+  flush_.clear();
+}
+
+void GetProtocol::FlushGet(PendingGet* get) {
+  if (get->done()) return;
+  PoolSlot* const slot = get->leaf()->slot;
+  const absl::Status filled = get->Fill(dispatcher_->writer());
+  if (!filled.ok()) {
+    dispatcher_->OnRefusal(slot, filled);
+    get->End({.cause = GetEnd::Cause::kPoolRefused, .refused = filled});
+    return;
+  }
+  if (!get->whole()) return;
+  totals_.given_bytes += get->request().bytes;
+  const int64_t age_nanos = clock_->NowNanos() - slot->pool->State().seeded_at_nanos;
+  const int64_t age_ms = std::max<int64_t>(age_nanos, 0) / kMillisecondNanos;
+  dispatcher_->Send(get->outlet(), get->TakeReply(static_cast<uint64_t>(age_ms)));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,79 @@
+// Get: small amounts for readers that ask once. Each call waits in its class as an agent's channel
+// does, with the same share; how many wait, and for how long, is bounded.
+//
+//   GetProtocol gets(options, &access, &dispatcher, clock);
+//   std::unique_ptr<PendingGet> get = gets.NewGet({identity, "default/gold", 100});
+//   get->SetOutlet(...);
+//   loop->Post(get.release(), PendingGet::kStart);   // the protocol's from here on
+//
+// Thread safety: NewGet() is safe; all else belongs to the dispatcher's owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/optional.h"
+#include "base/process/clock.h"
+#include "base/process/nanos.h"
+#include "server/attach/class_access.h"
+#include "server/attach/pending_get.h"
+#include "server/dispatch/dispatcher.h"
+#include "server/dispatch/protocol.h"
+
+namespace entropyd {
+
+class GetProtocol final : public Protocol, public PendingGet::Owner {
+ public:
+  // A caller that waits longer has a deadline of its own.
+  static constexpr int64_t kTimeoutNanos = 30 * kSecondNanos;
+
+  struct Options {
+    uint32_t max_waiting = 1024;  // at the same time
+    uint32_t max_waiting_per_identity = 128;
+  };
+
+  // Numbers since start.
+  struct Totals {
+    uint64_t given_bytes = 0;
+    uint64_t denied_capacity = 0;  // too many waited
+  };
+
+  // All outlive the protocol; it speaks for itself to the dispatcher (Dispatcher::Add).
+  GetProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
+              const Clock* clock);
+
+  std::unique_ptr<PendingGet> NewGet(PendingGet::Request request);
+
+  // Refuses calls from now on; those that wait go on.
+  void Drain() { draining_ = true; }
+
+  const Totals& totals() const { return totals_; }
+  size_t waiting() const { return gets_.size(); }  // and those whose outlet is still alive
+
+  // Protocol
+  int64_t Sweep(int64_t now_nanos) override;
+  void Flush(int64_t now_nanos) override;
+  // PendingGet::Owner
+  void OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) override;
+  void OnGranted(PendingGet* get) override { flush_.push_back(get); }
+
+ private:
+  absl::optional<GetEnd> Start(PendingGet* get, int64_t now_nanos);
+  void FlushGet(PendingGet* get);
+
+  const Options options_;
+  ClassAccess* const access_;
+  Dispatcher* const dispatcher_;
+  const Clock* const clock_;
+  absl::flat_hash_map<PendingGet*, std::unique_ptr<PendingGet>> gets_;
+  absl::flat_hash_map<std::string, uint32_t> waiting_by_identity_;
+  std::vector<PendingGet*> flush_;  // were granted bytes in this pass
+  Totals totals_;
+  bool draining_ = false;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,62 @@
+#include "server/attach/pending_get.h"
+
+#include <algorithm>
+
+#include "server/dispatch/class_table.h"
+
+namespace entropyd {
+
+void PendingGet::OnMail(uint32_t events, int64_t now_nanos) {
+  owner_->OnGet(this, events, now_nanos);
+}
+
+void PendingGet::Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos) {
+  deadline_nanos_ = deadline_nanos;
+  Join(leaf);
+  Want(request_.bytes, now_nanos);
+}
+
+// The budget does not stop it: all Gets that may wait hold no more than 32 MiB, and one that has
+// begun must end.
+uint32_t PendingGet::Plan(uint32_t bytes) {
+  const uint32_t taken = std::min(bytes, request_.bytes - granted_.bytes());
+  if (taken > 0 && granted_.bytes() == filled_) owner_->OnGranted(this);
+  granted_.Grow(taken);
+  return taken;
+}
+
+void PendingGet::OnPool(const PoolState& state, bool discard) {
+  if (state.ready() && !discard) return;
+  End({.cause = GetEnd::Cause::kLostSources, .detail = state.Text()});
+}
+
+absl::Status PendingGet::Fill(Writer* writer) {
+  const PoolSlot& slot = *leaf()->slot;
+  if (filled_ == 0) reply_ = Writer::NewReply(request_.bytes);
+  const absl::StatusOr<uint64_t> generation = writer->FillReply(
+      slot.writer_index, slot.state.discard_epoch, &reply_, filled_, granted_.bytes() - filled_);
+  if (!generation.ok()) return generation.status();
+  seed_generation_ = *generation;
+  filled_ = granted_.bytes();
+  return absl::OkStatus();
+}
+
+MessageBuffer PendingGet::TakeReply(uint64_t seed_age_ms) {
+  Writer::CloseReply(&reply_, filled_, leaf()->slot->pool->quality(), seed_generation_,
+                     seed_age_ms);
+  done_ = true;
+  granted_.Spend();
+  Leave();
+  return std::move(reply_);
+}
+
+void PendingGet::End(const GetEnd& end) {
+  if (done_) return;
+  done_ = true;
+  granted_.GiveBack();
+  reply_ = MessageBuffer();  // wiped
+  Leave();
+  outlet_->Finish(ToStatus(end, request_.name, request_.bytes));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,18 @@
+#include "server/attach/protocols.h"
+
+#include <utility>
+
+namespace entropyd {
+
+Protocols::Protocols(Options options, Dispatcher* dispatcher, const Clock* clock, Log* log)
+    : access_(std::move(options.allow), &dispatcher->classes(), log),
+      attach_(options.attach, &access_, dispatcher, log),
+      get_(options.get, &access_, dispatcher, clock) {}
+
+uint32_t Protocols::Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
+                          int64_t deadline_nanos) {
+  if (identity.empty()) get_.Drain();
+  return attach_.Drain(identity, reason, now_nanos, deadline_nanos);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,50 @@
+// Everything that peers can say: Attach and Get on one dispatcher, with one policy.
+//
+//   Protocols protocols(options, &dispatcher, clock, log);
+//   loop->Post(protocols.attach()->NewSession(peer).release(), Session::kStart);
+//
+// Thread safety: attach() and get() are safe; all else belongs to the dispatcher's owner.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "server/attach/attach_protocol.h"
+#include "server/attach/class_access.h"
+#include "server/attach/get_protocol.h"
+#include "server/dispatch/dispatcher.h"
+
+namespace entropyd {
+
+class Protocols {
+ public:
+  struct Options {
+    AttachProtocol::Options attach = {};
+    GetProtocol::Options get = {};
+    ClassAccess::Policy allow = nullptr;  // REQUIRES: set
+  };
+
+  // Dispatcher, clock and log outlive the protocols.
+  Protocols(Options options, Dispatcher* dispatcher, const Clock* clock, Log* log);
+
+  AttachProtocol* attach() { return &attach_; }
+  const AttachProtocol* attach() const { return &attach_; }
+  GetProtocol* get() { return &get_; }
+  const GetProtocol* get() const { return &get_; }
+  const ClassAccess& access() const { return access_; }
+
+  // As AttachProtocol::Drain(); an empty identity also refuses Gets from now on.
+  uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
+                 int64_t deadline_nanos);
+  // Nobody is attached, no call waits.
+  bool idle() const { return attach_.registry().sessions().empty() && get_.waiting() == 0; }
+
+ private:
+  ClassAccess access_;
+  AttachProtocol attach_;
+  GetProtocol get_;
+};
+
+}  // namespace entropyd

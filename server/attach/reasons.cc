@@ -1,0 +1,80 @@
+#include "server/attach/reasons.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/wire/attach_limits.h"
+
+namespace entropyd {
+
+absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class) {
+  switch (refusal.cause) {
+    case ClassRefusal::Cause::kForbidden:
+      return refusal.policy;
+    case ClassRefusal::Cause::kUnknown:
+      return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
+                                              pool_class, ": the server has no such class"));
+    case ClassRefusal::Cause::kLowerQuality:
+      return absl::FailedPreconditionError(
+          absl::StrCat("use ", pool_class, ": its pool gives quality drbg, full was asked for"));
+  }
+  return absl::InternalError("unknown refusal of a class");
+}
+
+absl::Status ToStatus(const SessionEnd& end) {
+  using Cause = SessionEnd::Cause;
+  switch (end.cause) {
+    case Cause::kNone:
+    case Cause::kPeerDone:
+      return absl::OkStatus();
+    case Cause::kPeerGone:
+      return absl::CancelledError("the peer is gone");
+    case Cause::kViolation:
+    case Cause::kClonedHost:
+      return end.refused;
+    case Cause::kServerDrains:
+      return absl::UnavailableError("attach: the server drains; attach elsewhere");
+    case Cause::kTooManyAgents:
+      return absl::ResourceExhaustedError(
+          absl::StrCat("attach: ", end.limit, " agents are attached (max_agents)"));
+    case Cause::kSuperseded:
+      return absl::AbortedError("superseded: the host has attached again");
+    case Cause::kNoHello:
+      return absl::DeadlineExceededError(absl::StrCat(
+          "no hello within ", kHelloTimeoutNanos / kSecondNanos, " s of the stream's start"));
+    case Cause::kDrained:
+      return absl::UnavailableError(absl::StrCat("drained: ", end.drain_reason));
+    case Cause::kStuckWrite:
+      return absl::DeadlineExceededError("the peer does not read: a write is outstanding");
+  }
+  return absl::InternalError("unknown end of a session");
+}
+
+absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t bytes) {
+  using Cause = GetEnd::Cause;
+  switch (end.cause) {
+    case Cause::kServerDrains:
+      return absl::UnavailableError("get: the server drains; ask another one");
+    case Cause::kBadSize:
+      return absl::InvalidArgumentError(
+          absl::StrCat("get: bytes is ", bytes, ", must be 1..", kGetMaxBytes));
+    case Cause::kTooMany:
+      return absl::ResourceExhaustedError("get: too many calls wait; try again later");
+    case Cause::kRefusedClass:
+      return ToStatus(end.refusal, Call::kGet, pool_class);
+    case Cause::kSuspended:
+      return absl::UnavailableError(
+          absl::StrCat("get from ", pool_class, ": the pool is suspended: ", end.detail));
+    case Cause::kLostSources:
+      return absl::UnavailableError(
+          absl::StrCat("get from ", pool_class, ": the pool has lost its sources: ", end.detail));
+    case Cause::kPoolRefused:
+      return end.refused;
+    case Cause::kTimeUp:
+      return absl::DeadlineExceededError(absl::StrCat(
+          "get from ", pool_class, ": the class could not give ", bytes, " bytes within 30 s"));
+    case Cause::kCallerGone:
+      return absl::CancelledError("the caller is gone");
+  }
+  return absl::InternalError("unknown end of a get");
+}
+
+}  // namespace entropyd

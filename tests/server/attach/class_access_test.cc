@@ -1,0 +1,54 @@
+#include "server/attach/class_access.h"
+
+#include "gtest/gtest.h"
+#include "tests/server/dispatch/fake_claimant.h"
+
+namespace entropyd {
+namespace {
+
+class ClassAccessTest : public ::testing::Test {
+ protected:
+  using Cause = ClassRefusal::Cause;
+
+  Cause Refusal(const char* name, v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
+    const ClassAccess::Answer answer = access_.Ask("spiffe://test/a", Call::kGet, name, quality);
+    EXPECT_EQ(answer.leaf, nullptr);
+    return answer.refusal.cause;
+  }
+
+  ManualClock clock_;
+  FakeLog log_{&clock_};
+  FakePool drbg_{"drbg"};
+  FakePool full_{"full", v1::QUALITY_FULL};
+  ClassTable table_{SetupsOf({&drbg_, &full_})};
+  ClassAccess access_{[](absl::string_view, Call, absl::string_view name) {
+                        return name == "drbg/two" || name == "secret/none"
+                                   ? absl::PermissionDeniedError("not for you")
+                                   : absl::OkStatus();
+                      },
+                      &table_, &log_};
+};
+
+TEST_F(ClassAccessTest, WhoMayHaveAClassGetsItsLeaf) {
+  const ClassAccess::Answer answer =
+      access_.Ask("spiffe://test/a", Call::kAttach, "drbg/one", v1::QUALITY_DRBG);
+  EXPECT_EQ(answer.leaf, table_.FindLeaf("drbg/one"));
+  EXPECT_NE(access_.Ask("a", Call::kAttach, "full/one", v1::QUALITY_FULL).leaf, nullptr);
+  EXPECT_EQ(access_.denied(), 0u);
+}
+
+TEST_F(ClassAccessTest, PolicyComesBeforeAllElseAndIsLoggedAndCounted) {
+  EXPECT_EQ(Refusal("drbg/two"), Cause::kForbidden);
+  EXPECT_EQ(Refusal("secret/none"), Cause::kForbidden) << "not even that there is no such class";
+  EXPECT_EQ(access_.denied(), 2u);
+  EXPECT_EQ(log_.events, (std::vector<std::string>{"agent.denied", "agent.denied"}));
+}
+
+TEST_F(ClassAccessTest, AnUnknownClassAndALowerQualityAreToldApart) {
+  EXPECT_EQ(Refusal("drbg/none"), Cause::kUnknown);
+  EXPECT_EQ(Refusal("drbg/one", v1::QUALITY_FULL), Cause::kLowerQuality);
+  EXPECT_EQ(access_.denied(), 0u);
+}
+
+}  // namespace
+}  // namespace entropyd

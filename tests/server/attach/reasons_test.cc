@@ -1,0 +1,72 @@
+#include "server/attach/reasons.h"
+
+#include <map>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+TEST(ReasonsTest, EveryEndOfASessionHasTheCodeOfTheContract) {
+  using Cause = SessionEnd::Cause;
+  const std::map<Cause, absl::StatusCode> codes = {
+      {Cause::kNone, absl::StatusCode::kOk},
+      {Cause::kPeerDone, absl::StatusCode::kOk},
+      {Cause::kPeerGone, absl::StatusCode::kCancelled},
+      {Cause::kServerDrains, absl::StatusCode::kUnavailable},
+      {Cause::kTooManyAgents, absl::StatusCode::kResourceExhausted},
+      {Cause::kSuperseded, absl::StatusCode::kAborted},
+      {Cause::kNoHello, absl::StatusCode::kDeadlineExceeded},
+      {Cause::kDrained, absl::StatusCode::kUnavailable},
+      {Cause::kStuckWrite, absl::StatusCode::kDeadlineExceeded},
+  };
+  for (const auto& [cause, code] : codes) EXPECT_EQ(ToStatus({.cause = cause}).code(), code);
+  for (const Cause cause : {Cause::kViolation, Cause::kClonedHost}) {
+    EXPECT_EQ(ToStatus({.cause = cause, .refused = absl::OutOfRangeError("why")}),
+              absl::OutOfRangeError("why"));
+  }
+  EXPECT_EQ(ToStatus({.cause = Cause::kDrained, .drain_reason = "upgrade"}).message(),
+            "drained: upgrade");
+  EXPECT_EQ(ToStatus({.cause = Cause::kTooManyAgents, .limit = 7}).message(),
+            "attach: 7 agents are attached (max_agents)");
+}
+
+TEST(ReasonsTest, EveryEndOfAGetHasTheCodeOfTheContract) {
+  using Cause = GetEnd::Cause;
+  const std::map<Cause, absl::StatusCode> codes = {
+      {Cause::kServerDrains, absl::StatusCode::kUnavailable},
+      {Cause::kBadSize, absl::StatusCode::kInvalidArgument},
+      {Cause::kTooMany, absl::StatusCode::kResourceExhausted},
+      {Cause::kRefusedClass, absl::StatusCode::kNotFound},
+      {Cause::kSuspended, absl::StatusCode::kUnavailable},
+      {Cause::kLostSources, absl::StatusCode::kUnavailable},
+      {Cause::kTimeUp, absl::StatusCode::kDeadlineExceeded},
+      {Cause::kCallerGone, absl::StatusCode::kCancelled},
+  };
+  for (const auto& [cause, code] : codes) {
+    EXPECT_EQ(ToStatus(GetEnd{.cause = cause}, "default/gold", 10).code(), code);
+  }
+  const GetEnd refused = {.cause = Cause::kPoolRefused, .refused = absl::InternalError("DRBG")};
+  EXPECT_EQ(ToStatus(refused, "default/gold", 10), absl::InternalError("DRBG"));
+  EXPECT_EQ(ToStatus({.cause = Cause::kSuspended, .detail = "no seed"}, "a/b", 10).message(),
+            "get from a/b: the pool is suspended: no seed");
+  EXPECT_EQ(ToStatus(GetEnd{.cause = Cause::kTimeUp}, "a/b", 10).message(),
+            "get from a/b: the class could not give 10 bytes within 30 s");
+}
+
+TEST(ReasonsTest, ARefusedClassIsToldInTheWordsOfTheCall) {
+  using Cause = ClassRefusal::Cause;
+  EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kAttach, "a/b"),
+            absl::NotFoundError("open a/b: the server has no such class"));
+  EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kGet, "a/b"),
+            absl::NotFoundError("get from a/b: the server has no such class"));
+  EXPECT_EQ(
+      ToStatus({Cause::kForbidden, absl::PermissionDeniedError("no rule")}, Call::kGet, "a/b"),
+      absl::PermissionDeniedError("no rule"));
+  EXPECT_EQ(ToStatus({Cause::kLowerQuality}, Call::kGet, "a/b").code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,143 @@
+#include "server/dispatch/byte_budget.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using Reservation = ByteBudget::Reservation;
+
+class ByteBudgetTest : public ::testing::Test {
+ protected:
+  struct Waiter final : ByteBudget::Waiter {
+    Waiter(int n, std::vector<int>* woken) : number(n), order(woken) {}
+    void OnRoom(int64_t) override { order->push_back(number); }
+    const int number;
+    std::vector<int>* const order;
+  };
+
+  std::vector<int> woken_;
+  ByteBudget budget_{100, 30};
+  ByteBudget part_{&budget_};
+  Waiter first_{1, &woken_}, second_{2, &woken_}, third_{3, &woken_};
+};
+
+TEST_F(ByteBudgetTest, AReservationCountsHereAndAboveUntilItEnds) {
+  {
+    Reservation reservation(&part_);
+    reservation.Grow(60);
+    EXPECT_EQ(part_.used(), 60u);
+    EXPECT_EQ(budget_.used(), 60u);
+    EXPECT_FALSE(budget_.full());
+    reservation.Grow(40);
+    EXPECT_TRUE(budget_.full());
+    EXPECT_FALSE(part_.full()) << "it has no limit of its own";
+  }
+  EXPECT_EQ(part_.used(), 0u);
+  EXPECT_EQ(budget_.used(), 0u);
+  EXPECT_EQ(budget_.given_back(), 100u);
+}
+
+TEST_F(ByteBudgetTest, WhatIsSpentIsNotGivenBack) {
+  Reservation reservation(&part_);
+  reservation.Grow(10);
+  EXPECT_EQ(reservation.Spend(), 10u);
+  EXPECT_EQ(reservation.bytes(), 0u);
+  reservation.Grow(7);
+  EXPECT_EQ(reservation.GiveBack(), 7u);
+  EXPECT_EQ(reservation.GiveBack(), 0u) << "once";
+  EXPECT_EQ(part_.given_back(), 7u);
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
+TEST_F(ByteBudgetTest, AMoveToAnotherPartKeepsTheSum) {
+  ByteBudget other(&budget_);
+  Reservation planned(&part_), written(&other);
+  planned.Grow(100);
+  budget_.Await(&first_);
+  EXPECT_EQ(planned.MoveTo(&written), 100u);
+  EXPECT_EQ(part_.used(), 0u);
+  EXPECT_EQ(other.used(), 100u);
+  EXPECT_EQ(budget_.used(), 100u);
+  EXPECT_EQ(part_.given_back(), 0u);
+  EXPECT_FALSE(budget_.room_is_wanted());
+}
+
+TEST_F(ByteBudgetTest, AMovedReservationIsTheOthersAlone) {
+  Reservation a(&part_);
+  a.Grow(10);
+  Reservation b(std::move(a));
+  EXPECT_EQ(budget_.used(), 10u);
+  Reservation c(&part_);
+  c.Grow(5);
+  c = std::move(b);
+  EXPECT_EQ(budget_.used(), 10u) << "what the target held went back";
+  EXPECT_EQ(c.GiveBack(), 10u);
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
+TEST_F(ByteBudgetTest, RoomWakesTheLongestWaitingAMessagesWorthEach) {
+  auto held = std::make_unique<Reservation>(&part_);
+  Reservation rest(&part_);
+  held->Grow(40);
+  rest.Grow(60);
+  for (Waiter* waiter : {&first_, &second_, &third_}) budget_.Await(waiter);
+  budget_.Await(&first_);  // keeps its place
+  EXPECT_FALSE(budget_.room_is_wanted());
+  budget_.Wake(0);
+  EXPECT_TRUE(woken_.empty());
+  held.reset();
+  EXPECT_TRUE(budget_.room_is_wanted());
+  budget_.Wake(0);
+  EXPECT_EQ(woken_, (std::vector<int>{1, 2})) << "40 bytes are for two";
+  EXPECT_FALSE(first_.waiting());
+  EXPECT_TRUE(third_.waiting());
+}
+
+TEST_F(ByteBudgetTest, RoomThatNobodyUsedIsOfferedOn) {
+  Reservation held(&part_);
+  held.Grow(100);
+  for (Waiter* waiter : {&first_, &second_, &third_}) budget_.Await(waiter);
+  held.Spend();
+  held.Grow(90);
+  for (const int expected : {1, 2, 3}) {
+    ASSERT_TRUE(budget_.room_is_wanted());
+    budget_.Wake(0);
+    EXPECT_EQ(woken_.back(), expected);
+  }
+  EXPECT_FALSE(budget_.room_is_wanted()) << "nobody is left";
+}
+
+TEST_F(ByteBudgetTest, WhoStopsWaitingOrIsGoneIsNotWoken) {
+  Reservation held(&part_);
+  held.Grow(100);
+  auto gone = std::make_unique<Waiter>(4, &woken_);
+  budget_.Await(&first_);
+  budget_.Await(gone.get());
+  budget_.Await(&second_);
+  budget_.Await(&third_);
+  gone.reset();
+  third_.StopWaiting();
+  third_.StopWaiting();
+  first_.StopWaiting();
+  held.GiveBack();
+  budget_.Wake(0);
+  EXPECT_EQ(woken_, std::vector<int>{2});
+  EXPECT_FALSE(budget_.room_is_wanted());
+}
+
+TEST_F(ByteBudgetTest, WaitersOutliveTheirBudget) {
+  auto budget = std::make_unique<ByteBudget>(1, 1);
+  budget->Await(&first_);
+  budget->Await(&second_);
+  budget.reset();
+  EXPECT_FALSE(first_.waiting());
+  EXPECT_FALSE(second_.waiting());
+}
+
+}  // namespace
+}  // namespace entropyd
