@@ -109,7 +109,8 @@ TEST_F(DispatchLoopTest, TheTimerServesTokensThatComeLater) {
 }
 
 TEST_F(DispatchLoopTest, APoolThatBecomesReadyWakesTheLoop) {
-  loop_->RunAndWait([&](Dispatcher&, int64_t) { drbg_.state.phase = PoolState::Phase::kSuspended; });
+  loop_->RunAndWait(
+      [&](Dispatcher&, int64_t) { drbg_.state.phase = PoolState::Phase::kSuspended; });
   loop_->PoolsChanged();
   absl::Notification done;
   Session* session = AttachEager(64 * 1024, &done);
