@@ -38,7 +38,8 @@ bool IsSoftware(absl::string_view tcti) {
   return absl::StartsWith(tcti, "swtpm") || absl::StartsWith(tcti, "mssim");
 }
 
-// The number of the TPM whose node that is, "" = it is none. /dev/tpm0 and /dev/tpmrm0 are one chip.
+// The number of the TPM whose node that is, "" = it is none. /dev/tpm0 and /dev/tpmrm0 are one
+// chip.
 absl::string_view TpmNumber(absl::string_view node) {
   if (!absl::ConsumePrefix(&node, "tpm")) return "";
   absl::ConsumePrefix(&node, "rm");

@@ -34,7 +34,7 @@ STANDING = [
     ("server/dispatch/dispatcher.h", "server/attach/session_registry.h"),
 ]
 # Top folders whose README does not describe its rooms yet.
-STANDING_READMES = ["base", "client", "hostagent", "server"]
+STANDING_READMES = ["hostagent", "server"]
 # ------------------------------------------------------------------------------------------------------
 
 
