@@ -3,16 +3,15 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "base/crypto/tls.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/host_id.h"
+#include "hostagent/loop/ask.h"
 
 namespace entropyd {
 namespace {
@@ -25,8 +24,6 @@ constexpr int64_t kHangNanos = 10 * kSecond;
 constexpr int64_t kStopNanos = kSecond;
 constexpr int64_t kStopCheckNanos = kSecond / 100;
 constexpr char kGuestPage[] = "/metrics/guests";
-// As the control socket's: a loop that has not answered by then hangs.
-constexpr absl::Duration kLoopPatience = absl::Seconds(2);
 
 }  // namespace
 
@@ -72,7 +69,7 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
   auto arena = SecretArena::Create(
-      GuestService::ArenaBytes(settings_),
+      ServedHost::ArenaBytes(settings_),
       config.strict_memory() ? SecretArena::Locking::kRequired : SecretArena::Locking::kBestEffort);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
@@ -80,35 +77,32 @@ absl::Status Agent::Open(const config::v1::HostAgent& config) {
   std::vector<std::string> classes;
   for (const AgentSettings::Class& c : settings_.classes) classes.push_back(c.name);
   agent_metrics_ = std::make_unique<AgentMetrics>(metrics_, classes);
-  auto guests =
-      GuestService::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
-  if (!guests.ok()) return guests.status();
-  guests_ = *std::move(guests);
+  auto host = ServedHost::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
+  if (!host.ok()) return host.status();
+  host_ = *std::move(host);
 
   auto sockets = LoadGuestSockets(state_dir_);
   if (!sockets.ok()) return sockets.status();
-  guests_->RestoreGuestSockets(*sockets);
+  host_->endpoints()->Restore(*sockets);
   if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
 
   Upstream::Options options;
   options.servers.assign(config.servers().begin(), config.servers().end());
   options.tls = config.tls();
   options.host_id = host_id_;
-  auto upstream = Upstream::Create(
-      options, guests_->buffers(), [this](size_t i) { guests_->OnArrival(i); }, clock_, log_,
-      metrics_);
+  Upstream::Told told;
+  told.arrival = [this](size_t i) { host_->of_class(i)->OnArrival(); };
+  told.state = [this](size_t i, const UpstreamState& state) { host_->OnUpstream(i, state); };
+  auto upstream =
+      Upstream::Create(options, host_->buffers(), std::move(told), clock_, log_, metrics_);
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
-  survival_ = std::make_unique<Survival>(guests_->local_fallbacks(), upstream_.get(), metrics_);
+  upstream_timer_ = std::make_unique<Timer>(loop_.get(), [this] { ProcessUpstream(); });
   certificate_ = std::make_unique<CertificateWatch>(config.tls(), clock_, log_, metrics_);
   upstream_->Suspend();  // a predecessor may be attached
   if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {
     return watch.status();
   }
-  guests_->SetDemandChanged([this](size_t i) {
-    upstream_->Kick(i);
-    upstream_moved_ = true;
-  });
   loop_->SetAfterBatch([this] { AfterBatch(); });
   Tick();
   return absl::OkStatus();
@@ -122,12 +116,12 @@ absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
   auto identities = IdentityThread::Start(
       libvirt_dir,
       [this](std::vector<IdentityNews> news) {
-        loop_->Post([this, news = std::move(news)] { guests_->OnIdentities(news); });
+        loop_->Post([this, news = std::move(news)] { host_->connections()->OnIdentities(news); });
       },
       log_);
   if (!identities.ok()) return identities.status();
   identities_ = *std::move(identities);
-  guests_->SetIdentifier(identities_.get());
+  host_->assignment()->SetIdentifier(identities_.get());
   return absl::OkStatus();
 }
 
@@ -152,19 +146,10 @@ absl::Status Agent::OpenDoors() {
 }
 
 absl::StatusOr<std::string> Agent::GuestMetrics() const {
-  struct Request {
-    std::vector<GuestSeries> guests;
-    absl::Notification done;
-  };
-  auto request = std::make_shared<Request>();
-  loop_->Post([this, request] {
-    request->guests = guests_->Series();
-    request->done.Notify();
-  });
-  if (!request->done.WaitForNotificationWithTimeout(kLoopPatience)) {
-    return absl::UnavailableError("the agent's event loop does not answer");
-  }
-  return GuestMetricsText(std::move(request->guests), settings_.guest_metrics);
+  auto guests =
+      Ask<std::vector<GuestSeries>>(loop_.get(), [this] { return host_->status().Series(); });
+  if (!guests.ok()) return guests.status();
+  return GuestMetricsText(*std::move(guests), settings_.guest_metrics);
 }
 
 Agent::~Agent() {
@@ -179,53 +164,21 @@ absl::Status Agent::Run() {
 }
 
 void Agent::AfterBatch() {
-  guests_->ServeClasses();
-  // A batch that answered a guest from a full buffer, as most do, ends here.
-  if (upstream_moved_ || survival_->concerned()) {
-    const int64_t judge_at =
-        survival_->Judge(loop_->now_nanos(), [this](size_t i) { guests_->OnArrival(i); });
-    guests_->ServeClasses();  // who survives now
-    // Its batch judges.
-    SetTimer(judge_at, &survival_timer_, [] {});
-  }
-  if (std::exchange(upstream_moved_, false)) {
-    SetTimer(upstream_->next_deadline_nanos(), &upstream_timer_, [this] { ProcessUpstream(); });
-  }
-}
-
-// Of INT64_MAX: none.
-void Agent::SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run) {
-  if (deadline_nanos == timer->first) return;
-  loop_->CancelTimer(*timer);
-  *timer = EventLoop::kNoTimer;
-  if (deadline_nanos == std::numeric_limits<int64_t>::max()) return;
-  *timer = loop_->AddTimer(deadline_nanos, [timer, run = std::move(run)] {
-    *timer = EventLoop::kNoTimer;
-    run();
+  host_->Serve([this](size_t i) {
+    upstream_->Kick(i);
+    upstream_moved_ = true;
   });
+  if (std::exchange(upstream_moved_, false)) upstream_timer_->Set(upstream_->next_deadline_nanos());
 }
 
 void Agent::ProcessUpstream() {
   upstream_->Process();
   upstream_moved_ = true;
   if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
-  TellRefusals();
-}
-
-void Agent::TellRefusals() {
-  for (size_t i = 0; i < settings_.classes.size(); ++i) {
-    const v1::ChannelState* said = upstream_->said(i);
-    if (said == nullptr) continue;
-    std::string why;
-    if (said->phase() == v1::PHASE_CLOSED) {
-      why = said->reason().empty() ? absl::StrCat("code ", said->code()) : said->reason();
-    }
-    guests_->SetRefused(i, why);
-  }
 }
 
 void Agent::Tick() {
-  guests_->Tick();
+  host_->Tick();
   upstream_moved_ = true;
   if (lingering_) DiscardAll();  // what its server had promised may have come since
   if (certificate_->Renewed()) upstream_->CertificateRenewed();
@@ -234,7 +187,7 @@ void Agent::Tick() {
 }
 
 void Agent::DiscardAll() {
-  for (ClassBuffer* buffer : guests_->buffers()) buffer->Discard();
+  for (ClassBuffer* buffer : host_->buffers()) buffer->Discard();
 }
 
 void Agent::Stop() {
@@ -244,8 +197,8 @@ void Agent::Stop() {
 void Agent::BeginStop() {
   if (stopping_) return;
   stopping_ = true;
-  log_->Info("agent.stopping", {{"guests", guests_->guests()}});
-  guests_->StopListening();
+  log_->Info("agent.stopping", {{"guests", host_->connections()->size()}});
+  host_->StopListening();
   // Whoever stops this process means the one that it was replaced by, and may not know of it.
   if (handed_over() && successor_ != nullptr) return successor_->Terminate();
   FinishStop(loop_->now_nanos() + kStopNanos);
@@ -253,7 +206,7 @@ void Agent::BeginStop() {
 
 void Agent::FinishStop(int64_t deadline_nanos) {
   const int64_t now = loop_->now_nanos();
-  if (!guests_->undelivered() || now >= deadline_nanos) return loop_->Stop();
+  if (!host_->connections()->undelivered() || now >= deadline_nanos) return loop_->Stop();
   loop_->AddTimer(now + kStopCheckNanos, [this, deadline_nanos] { FinishStop(deadline_nanos); });
 }
 
@@ -280,9 +233,8 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
   status->set_host_id(absl::BytesToHexString(host_id_));
   status->set_uptime_seconds(static_cast<double>(clock_->NowNanos() - started_at_) / kSecond);
   status->set_memory_locked(arena_->locked());
-  guests_->FillStatus(status);
+  host_->status().Fill(status);
   upstream_->FillStatus(status);
-  survival_->FillStatus(status, clock_->NowNanos());
   certificate_->FillStatus(status);
   status->set_reload_problem(std::string(reload_problem_.message()));
 }
@@ -290,18 +242,18 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
 std::string Agent::Summary() const {
   v1::GetStatusResponse status;
   upstream_->FillStatus(&status);
-  survival_->FillStatus(&status, clock_->NowNanos());
-  const std::vector<ClassBuffer*> buffers = guests_->buffers();
+  const size_t guests = host_->connections()->size();
   std::string summary =
       absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
-                   guests_->guests(), guests_->guests() == 1 ? " guest" : " guests");
-  for (size_t i = 0; i < buffers.size(); ++i) {
-    const std::string& mode = status.class_(static_cast<int>(i)).mode();
-    if (mode != "upstream") absl::StrAppend(&summary, "; ", buffers[i]->class_name(), " ", mode);
+                   guests, guests == 1 ? " guest" : " guests");
+  for (const ServedClass* served : host_->classes()) {
+    const LocalFallback::Mode mode = served->fallback().mode();
+    if (mode == LocalFallback::Mode::kUpstream) continue;
+    absl::StrAppend(&summary, "; ", served->name(), " ", LocalFallback::ModeName(mode));
   }
   return summary;
 }
 
-void Agent::FillGuests(v1::ListGuestsResponse* guests) const { guests_->FillGuests(guests); }
+void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }
 
 }  // namespace entropyd

@@ -26,13 +26,13 @@
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/control/control_server.h"
-#include "hostagent/guest_service.h"
 #include "hostagent/handover/handover.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/successor.h"
 #include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/event_loop.h"
-#include "hostagent/serving/survival.h"
+#include "hostagent/loop/timer.h"
+#include "hostagent/served_host.h"
 #include "hostagent/upstream/certificate_watch.h"
 #include "hostagent/upstream/upstream.h"
 #include "proto/agent_config.pb.h"
@@ -55,7 +55,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
     std::vector<std::string> successor;
     // The file that this configuration came from; a successor reads it anew.
     std::string config_path;
-    // Listening sockets that a process manager made (GuestService::Inherit).
+    // Listening sockets that a process manager made (Endpoints::Inherit).
     std::vector<UniqueFd> inherited;
     // A reload has begun; it has failed. One that succeeds is told by the successor's `serving`.
     std::function<void()> reloading = [] {};
@@ -100,12 +100,14 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void FillGuests(v1::ListGuestsResponse* guests) const override;
   absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
       const config::v1::GuestSocket& asked) override {
-    return guests_->AddGuestSocket(asked);
+    return host_->endpoints()->Add(asked);
   }
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override {
-    return guests_->RemoveGuestSocket(name);
+    return host_->RemoveGuestSocket(name);
   }
-  config::v1::GuestState GuestSockets() const override { return guests_->GuestSockets(); }
+  config::v1::GuestState GuestSockets() const override {
+    return host_->endpoints()->guest_sockets();
+  }
   // Starts the successor, which takes over; the loop's thread only.
   void Upgrade(Upgraded done) override;
   // Checks the configuration on disk, then has a successor of the same program take over with it.
@@ -148,9 +150,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   void SuccessorEnded(Purpose purpose, const absl::Status& why);
   void ReplacementFailed(Purpose purpose, const absl::Status& why, const Upgraded& done);
   void ProcessUpstream();
-  void TellRefusals();
   void AfterBatch();
-  void SetTimer(int64_t deadline_nanos, EventLoop::TimerId* timer, std::function<void()> run);
   void Tick();
   void Linger();
   void DiscardAll();
@@ -173,15 +173,13 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<AgentMetrics> agent_metrics_;
-  std::unique_ptr<GuestService> guests_;
+  std::unique_ptr<ServedHost> host_;
   std::unique_ptr<IdentityThread> identities_;  // none when no listener asks for it
   UpstreamWake upstream_wake_;
   std::unique_ptr<Upstream> upstream_;
-  EventLoop::TimerId upstream_timer_ = EventLoop::kNoTimer;
-  std::unique_ptr<Survival> survival_;
+  std::unique_ptr<Timer> upstream_timer_;
   std::unique_ptr<CertificateWatch> certificate_;
-  EventLoop::TimerId survival_timer_ = EventLoop::kNoTimer;
-  bool upstream_moved_ = true;  // its deadline, or what it is to a class, may be another
+  bool upstream_moved_ = true;  // its deadline may be another
   bool stopping_ = false;
   std::atomic<bool> lingering_{false};
   absl::Status ended_;  // see Run()

@@ -2,8 +2,6 @@
 // host, to tell. `--check-config` and start-up both go through here.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,32 +10,15 @@
 
 #include "absl/status/statusor.h"
 #include "base/config/config.h"
+#include "hostagent/endpoint/endpoint_settings.h"
+#include "hostagent/serving/served_class.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
 
 struct AgentSettings {
-  struct Class {
-    std::string name;  // POOL/CLASS
-    size_t buffer_bytes = 0;
-    int64_t max_age_nanos = 0;
-    uint64_t guest_ceil = 0;       // bytes/s; ClassTree::kUnlimited = none
-    std::string on_upstream_loss;  // as in the configuration: "block" or "local"
-  };
-  struct Socket {
-    std::string path;
-    mode_t mode = 0;
-    std::string group;       // empty = the process's own
-    size_t class_index = 0;  // into `classes`
-    config::v1::Clients clients = config::v1::CLIENTS_AUTO;
-    std::string clients_name;  // as in the configuration: "auto"
-    bool tcp = false;          // `path` is IP:PORT; no mode, no group
-    config::v1::Identify identify = config::v1::IDENTIFY_NONE;
-    bool refuse_unknown = false;  // a peer that `identify` does not know
-    std::string fifo = "";        // the path of a named pipe; `path` is "fifo:" and it then
-    std::string guest = "";       // whom it was made for; empty = it is one of the configuration
-    std::string identify_name = "none";  // `identify` as in the configuration
-  };
+  using Class = ClassSettings;
+  using Socket = EndpointSettings;
   struct KernelFeed {
     size_t class_index = 0;  // into `classes`
     uint32_t bytes = 0;      // each time

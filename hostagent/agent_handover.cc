@@ -31,7 +31,7 @@ absl::Status Agent::Start(StartOptions options) {
   if (options_.take_over) {
     auto channel = HandoverLink::Connect(HandoverPath(control_path_));
     if (channel.ok()) {
-      auto taken = TakeOver(*std::move(channel), guests_.get(),
+      auto taken = TakeOver(*std::move(channel), host_->state(),
                             [this](const handover::v1::Offer& offer) { return Fill(offer); });
       if (!taken.ok()) return taken.status();
       Adopt(*std::move(taken));
@@ -46,11 +46,12 @@ absl::Status Agent::Start(StartOptions options) {
 absl::Status Agent::StartFresh() {
   if (auto status = OpenDoors(); !status.ok()) return status;
   auto giver =
-      HandoverGiver::Start(HandoverPath(control_path_), loop_.get(), guests_.get(), this, log_);
+      HandoverGiver::Start(HandoverPath(control_path_), loop_.get(), host_->state(), this, log_);
   if (!giver.ok()) return giver.status();
   giver_ = *std::move(giver);
-  if (auto status = guests_->Inherit(std::move(options_.inherited)); !status.ok()) return status;
-  if (auto status = guests_->Listen(); !status.ok()) return status;
+  if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok())
+    return status;
+  if (auto status = host_->Listen(); !status.ok()) return status;
   upstream_->Resume();
   options_.serving();
   options_.opened();
@@ -58,7 +59,7 @@ absl::Status Agent::StartFresh() {
 }
 
 absl::Status Agent::Fill(const handover::v1::Offer& offer) {
-  guests_->Expect(offer);
+  host_->state()->Expect(offer);
   upstream_->Resume();
   const int64_t began = clock_->NowNanos();
   int64_t attached_at = 0;
@@ -68,7 +69,7 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer) {
     if (stopping_) return absl::CancelledError("take over: stopped");
     if (upstream_->connected()) {
       if (attached_at == 0) attached_at = now;
-      if (guests_->Filled() || now - attached_at >= kFillPatience) return absl::OkStatus();
+      if (host_->state()->Filled() || now - attached_at >= kFillPatience) return absl::OkStatus();
     } else if (now - began >= kAttachPatience) {
       v1::GetStatusResponse status;
       upstream_->FillStatus(&status);
@@ -88,7 +89,7 @@ void Agent::Adopt(Taken taken) {
                                 {"guests", taken.connections},
                                 {"pause_ms", absl::ToInt64Milliseconds(taken.pause)}});
   auto giver = HandoverGiver::Adopt(HandoverPath(control_path_), std::move(taken.listener),
-                                    loop_.get(), guests_.get(), this, log_);
+                                    loop_.get(), host_->state(), this, log_);
   if (giver.ok()) {
     giver_ = *std::move(giver);
   } else {
@@ -247,7 +248,7 @@ void Agent::Linger() {
   lingering_ = true;
   log_->Info("agent.lingering", {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}});
   DiscardAll();
-  guests_->SetIdentifier(nullptr);
+  host_->assignment()->SetIdentifier(nullptr);
   identities_.reset();
   control_.reset();
   // A child listens on the same address; a pod has one of its own, and its probes go on.

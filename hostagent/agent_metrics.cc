@@ -2,28 +2,32 @@
 
 #include <utility>
 
+#include "base/process/nanos.h"
+#include "base/wire/egd.h"
+#include "hostagent/serving/local_fallback.h"
+
 namespace entropyd {
 namespace {
 
 std::vector<double> WaitBounds() {
   std::vector<double> bounds;
-  for (int64_t nanos : kWaitBoundsNanos) bounds.push_back(static_cast<double>(nanos) / 1e9);
+  for (int64_t nanos : kWaitBoundsNanos) bounds.push_back(ToSeconds(nanos));
   return bounds;
 }
 
 void CopyWaits(const ClassCounters& from, Histogram* to) {
   std::vector<uint64_t> counts;
   for (const LoopNumber& n : from.waits) counts.push_back(n.Get());
-  Metrics::SetHistogram(to, counts, static_cast<double>(from.wait_sum_nanos.Get()) / 1e9);
+  Metrics::SetHistogram(to, counts, ToSeconds(static_cast<int64_t>(from.wait_sum_nanos.Get())));
 }
 
 // By command byte.
-constexpr const char* kCommandNames[EgdSession::kCommands] = {"get_entropy", "read_nonblocking",
-                                                              "read_blocking", "write", "get_pid"};
+constexpr const char* kCommandNames[egd::kCommandTypes] = {"get_entropy", "read_nonblocking",
+                                                           "read_blocking", "write", "get_pid"};
 
 // By IdentitySource.
-constexpr const char* kIdentitySourceNames[AgentMetrics::kIdentitySources] = {"none", "libvirt",
-                                                                              "cgroup", "socket"};
+constexpr const char* kIdentitySourceNames[IdentityCounters::kSources] = {"none", "libvirt",
+                                                                          "cgroup", "socket"};
 
 using Copy = std::pair<const LoopNumber*, Gauge*>;
 using CopyTotal = std::pair<const LoopNumber*, Counter*>;
@@ -48,38 +52,38 @@ void AgentMetrics::Export(Metrics* metrics) {
                          "1 after a reload that failed: the configuration on disk is not the one "
                          "in use.")}};
   std::vector<CopyTotal> totals = {
-      {&refused_guests, metrics->AddCounter("entropyd_agent_refused_guests_total",
-                                            "Connections closed at once for max_guests.")},
-      {&accept_failures,
+      {&connections.refused, metrics->AddCounter("entropyd_agent_refused_guests_total",
+                                                 "Connections closed at once for max_guests.")},
+      {&connections.accept_failures,
        metrics->AddCounter("entropyd_agent_accept_failures_total",
                            "Times a listener paused for want of descriptors or memory.")},
-      {&identity_timeouts,
+      {&connections.identity_timeouts,
        metrics->AddCounter(
            "entropyd_agent_identity_timeouts_total",
            "Guests that were not identified in time, and served or refused unknown.")},
-      {&unidentified_refused,
+      {&connections.unidentified_refused,
        metrics->AddCounter("entropyd_agent_unidentified_refused_total",
                            "Connections closed because nobody knows the peer.")},
-      {&class_refused,
+      {&identity.class_refused,
        metrics->AddCounter(
            "entropyd_agent_class_refused_total",
            "Guests whose metadata asks for a class that this agent does not have, or "
            "that its server refuses.")}};
-  totals.emplace_back(&kernel_feed_bytes,
+  totals.emplace_back(&kernel_feed.bytes,
                       metrics->AddCounter("entropyd_agent_kernel_feed_bytes_total",
                                           "Bytes given to this host's kernel."));
-  totals.emplace_back(&kernel_feed_credited_bits,
+  totals.emplace_back(&kernel_feed.credited_bits,
                       metrics->AddCounter("entropyd_agent_kernel_feed_credited_bits_total",
                                           "Bits of entropy that the kernel was told are in them."));
   const char* failures = "entropyd_agent_kernel_feed_failures_total";
   const char* failures_help =
       "Times that the kernel took no bytes (write), or took them but not the claim (credit).";
-  totals.emplace_back(&kernel_feed_failed_writes,
+  totals.emplace_back(&kernel_feed.failed_writes,
                       metrics->AddCounter(failures, failures_help, {{"what", "write"}}));
-  totals.emplace_back(&kernel_feed_credit_refused,
+  totals.emplace_back(&kernel_feed.credit_refused,
                       metrics->AddCounter(failures, failures_help, {{"what", "credit"}}));
-  for (size_t i = 0; i < kIdentitySources; ++i) {
-    totals.emplace_back(&identified[i],
+  for (size_t i = 0; i < IdentityCounters::kSources; ++i) {
+    totals.emplace_back(&identity.identified[i],
                         metrics->AddCounter("entropyd_agent_identified_total",
                                             "Answers to who a peer is, by who knew it.",
                                             {{"source", kIdentitySourceNames[i]}}));
@@ -102,11 +106,26 @@ void AgentMetrics::Export(Metrics* metrics) {
           "Bytes the class buffer would like to hold; follows demand.");
     gauge(&c->buffer_size, "entropyd_agent_buffer_size_bytes",
           "Bytes the class buffer may hold at most.");
+    for (LocalFallback::Mode mode : {LocalFallback::Mode::kUpstream, LocalFallback::Mode::kLocal,
+                                     LocalFallback::Mode::kBlocked}) {
+      gauges.emplace_back(
+          &c->modes[static_cast<size_t>(mode)],
+          metrics->AddGauge("entropyd_agent_class_mode",
+                            "1 for who serves the class's guests: upstream, local (a DRBG of this "
+                            "host, upstream being gone), blocked (nobody, for the same reason).",
+                            {{"class", c->class_name}, {"mode", LocalFallback::ModeName(mode)}}));
+    }
+    total(&c->local_bytes, "entropyd_agent_local_bytes_total",
+          "Bytes made by a DRBG of this host; part of those delivered.", labels);
+    gauge(&c->local_ready, "entropyd_agent_local_ready",
+          "1 while the class would survive the loss of upstream.");
+    gauge(&c->local_refused, "entropyd_agent_local_refused",
+          "1 while on_upstream_loss: local is refused because the pool is of quality full.");
     total(&c->delivered_bytes, "entropyd_agent_delivered_bytes_total",
           "Bytes of entropy handed to guests, primed ones included.", labels);
     total(&c->primed_bytes, "entropyd_agent_primed_bytes_total",
           "Bytes pushed unasked into new connections of QEMU.", labels);
-    for (size_t i = 0; i < EgdSession::kCommands; ++i) {
+    for (size_t i = 0; i < egd::kCommandTypes; ++i) {
       total(&c->requests[i], "entropyd_agent_requests_total", "EGD commands received.",
             {{"class", c->class_name}, {"command", kCommandNames[i]}});
     }
@@ -134,7 +153,7 @@ void AgentMetrics::Export(Metrics* metrics) {
       Metrics::SetCounter(copy.second, static_cast<double>(copy.first->Get()));
     }
     for (const CopyTotal& copy : throttled) {
-      Metrics::SetCounter(copy.second, static_cast<double>(copy.first->Get()) / 1e9);
+      Metrics::SetCounter(copy.second, ToSeconds(static_cast<int64_t>(copy.first->Get())));
     }
     for (const auto& [counters, histogram] : waits) CopyWaits(*counters, histogram);
   });

@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/process/fd.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/timer.h"
 
 namespace entropyd {
 
@@ -40,9 +42,9 @@ class ServiceManager {
 
  private:
   void Feed();
-  void FeedIn(int64_t nanos);
 
   EventLoop* loop_ = nullptr;
+  std::unique_ptr<Timer> next_;  // none without a manager
   std::function<std::string()> summary_;
   int64_t interval_nanos_ = 0;
   bool fed_ = false;  // by this process

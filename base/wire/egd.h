@@ -31,6 +31,7 @@ enum class CommandType : uint8_t {
   kWrite = 0x03,
   kGetPid = 0x04,
 };
+inline constexpr size_t kCommandTypes = 5;
 
 // One decoded command.
 struct Command {

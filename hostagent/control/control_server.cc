@@ -13,35 +13,21 @@
 #include "grpcpp/grpcpp.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/endpoint/listener.h"
+#include "hostagent/loop/ask.h"
 #include "proto/agent_admin.grpc.pb.h"
 
 namespace entropyd {
 namespace {
 
-// An event loop that has not answered by then hangs; say so rather than wait with it.
-constexpr absl::Duration kLoopPatience = absl::Seconds(2);
 // How soon a call that waits for long notices that its caller, or this process, is going.
 constexpr absl::Duration kCancelCheck = absl::Milliseconds(50);
 // A shutdown is not held up by a client in the middle of a call.
 constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
 
-// Runs `fill` on the loop's thread and hands over what it filled. The request outlives whichever of
-// the two threads gives up first.
-template <typename Response, typename Fill>
-grpc::Status AskLoop(EventLoop* loop, Response* response, Fill fill) {
-  struct Request {
-    Response response;
-    absl::Notification done;
-  };
-  auto request = std::make_shared<Request>();
-  loop->Post([request, fill] {
-    fill(&request->response);
-    request->done.Notify();
-  });
-  if (!request->done.WaitForNotificationWithTimeout(kLoopPatience)) {
-    return {grpc::StatusCode::UNAVAILABLE, "the agent's event loop does not answer"};
-  }
-  *response = std::move(request->response);
+template <typename Response>
+grpc::Status Answer(absl::StatusOr<Response> answer, Response* response) {
+  if (!answer.ok()) return ToGrpc(answer.status());
+  *response = *std::move(answer);
   return grpc::Status::OK;
 }
 
@@ -52,16 +38,24 @@ class AdminService final : public v1::AgentAdmin::Service {
 
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                          v1::GetStatusResponse* response) override {
-    return AskLoop(loop_, response, [subject = subject_](v1::GetStatusResponse* status) {
-      subject->FillStatus(status);
-    });
+    return Answer(Ask<v1::GetStatusResponse>(loop_,
+                                             [subject = subject_] {
+                                               v1::GetStatusResponse status;
+                                               subject->FillStatus(&status);
+                                               return status;
+                                             }),
+                  response);
   }
 
   grpc::Status ListGuests(grpc::ServerContext*, const v1::ListGuestsRequest*,
                           v1::ListGuestsResponse* response) override {
-    return AskLoop(loop_, response, [subject = subject_](v1::ListGuestsResponse* guests) {
-      subject->FillGuests(guests);
-    });
+    return Answer(Ask<v1::ListGuestsResponse>(loop_,
+                                              [subject = subject_] {
+                                                v1::ListGuestsResponse guests;
+                                                subject->FillGuests(&guests);
+                                                return guests;
+                                              }),
+                  response);
   }
 
   grpc::Status AddGuest(grpc::ServerContext*, const v1::AddGuestRequest* request,
@@ -135,13 +129,14 @@ class AdminService final : public v1::AgentAdmin::Service {
       absl::StatusOr<Socket> socket = absl::UnavailableError("");
       config::v1::GuestState state;
     };
-    Outcome outcome;
-    const grpc::Status asked =
-        AskLoop(loop_, &outcome, [subject = subject_, change = std::move(change)](Outcome* out) {
-          out->socket = change();
-          if (out->socket.ok()) out->state = subject->GuestSockets();
-        });
-    if (!asked.ok()) return absl::UnavailableError(asked.error_message());
+    auto asked = Ask<Outcome>(loop_, [subject = subject_, change = std::move(change)] {
+      Outcome outcome;
+      outcome.socket = change();
+      if (outcome.socket.ok()) outcome.state = subject->GuestSockets();
+      return outcome;
+    });
+    if (!asked.ok()) return asked.status();
+    const Outcome& outcome = *asked;
     if (!outcome.socket.ok()) return outcome.socket;
     if (auto saved = SaveGuestSockets(state_dir_, outcome.state); !saved.ok()) {
       return absl::InternalError(

@@ -169,7 +169,8 @@ Listener::Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept ac
       socket_(std::move(socket)),
       loop_(loop),
       accept_(std::move(accept)),
-      failed_(std::move(failed)) {}
+      failed_(std::move(failed)),
+      pause_(loop, [this] { EndPause(); }) {}
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& path, UniqueFd socket,
                                                           EventLoop* loop, Accept accept,
@@ -205,7 +206,6 @@ void Listener::Own() {
 void Listener::Disown() { inode_ = 0; }
 
 Listener::~Listener() {
-  loop_->CancelTimer(timer_);
   if (watch_ != 0) loop_->Unwatch(watch_);
   struct stat found;
   if (lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) {
@@ -221,12 +221,15 @@ absl::Status Listener::Resume() {
 }
 
 void Listener::Pause(const absl::Status& why) {
-  loop_->Modify(watch_, 0);
-  timer_ = loop_->AddTimer(loop_->now_nanos() + kPauseNanos, [this] {
-    timer_ = EventLoop::kNoTimer;
-    loop_->Modify(watch_, EPOLLIN);
-  });
+  // A watch for no events would still tell of a socket that was shut down, again and again.
+  loop_->Unwatch(watch_);
+  watch_ = 0;
+  pause_.Set(loop_->now_nanos() + kPauseNanos);
   failed_(why);
+}
+
+void Listener::EndPause() {
+  if (auto status = Resume(); !status.ok()) pause_.Set(loop_->now_nanos() + kPauseNanos);
 }
 
 void Listener::OnEvents(uint32_t) {

@@ -19,7 +19,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/timer.h"
 
 namespace entropyd {
 
@@ -27,7 +29,7 @@ class Listener final : public EventLoop::Handler {
  public:
   // QEMU connects synchronously: a full backlog would freeze the guest's whole process.
   static constexpr int kBacklog = 4096;
-  static constexpr int64_t kPauseNanos = 250'000'000;
+  static constexpr int64_t kPauseNanos = 250 * kMillisecondNanos;
 
   struct Options {
     std::string path;
@@ -67,6 +69,7 @@ class Listener final : public EventLoop::Handler {
  private:
   Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept, AcceptFailed failed);
   absl::Status Resume();
+  void EndPause();
   void Pause(const absl::Status& why);
 
   const std::string path_;
@@ -77,7 +80,7 @@ class Listener final : public EventLoop::Handler {
   const Accept accept_;
   const AcceptFailed failed_;
   EventLoop::WatchId watch_ = 0;
-  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
+  Timer pause_;
 };
 
 // Makes the directory of a file that is to be, with mode 0755, when it is missing. Errors: of the

@@ -19,8 +19,11 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "hostagent/guest/connection.h"
+#include "hostagent/guest/guest_accounts.h"
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/rate_meter.h"
+#include "hostagent/serving/served_class.h"
 
 namespace entropyd {
 
@@ -32,7 +35,7 @@ class Feed : public FairQueue::Member {
   static constexpr size_t kMaxPut = Connection::kStagingBytes - kHeadroom;
 
   // `name` is what accounts and `entropyctl guests` call it. The host outlives it, its class, too.
-  Feed(std::string name, ConnectionHost* host, const GuestClass& guest_class);
+  Feed(std::string name, ConnectionHost* host, ServedClass* served_class);
   virtual ~Feed();  // leaves its class; not within a pass of FairQueue
 
   // Joins the class; until then the feed has done nothing that others could see but to make a file.
@@ -44,7 +47,9 @@ class Feed : public FairQueue::Member {
   FairQueue::After Deliver() override;
 
   const std::string& name() const { return name_; }
-  size_t class_index() const { return class_.index; }
+  ServedClass* served_class() const { return class_; }
+  // What its figures are kept under.
+  GuestAccounts::Key account() const { return {{name_, "", 0}, class_->index()}; }
   uint64_t id() const { return id_; }  // among guests
   void set_id(uint64_t id) { id_ = id; }
   int64_t started_at_nanos() const { return started_at_; }
@@ -55,8 +60,8 @@ class Feed : public FairQueue::Member {
   absl::optional<int64_t> nano_tokens() const;
   void StartWith(int64_t nano_tokens) { carried_tokens_ = nano_tokens; }
   // About once a second: the bytes per second that it got in the last few.
-  void MeasureRate(double seconds);
-  double rate() const { return rate_; }
+  void MeasureRate(double seconds) { rate_.Measure(delivered_, seconds); }
+  double rate() const { return rate_.rate(); }
 
  protected:
   // Bytes that it would take now, kMaxPut at most.
@@ -70,7 +75,7 @@ class Feed : public FairQueue::Member {
  private:
   const std::string name_;
   ConnectionHost* const host_;
-  const GuestClass class_;
+  ServedClass* const class_;
   uint64_t id_ = 0;
   FairQueue::Id member_ = 0;
   bool started_ = false;
@@ -78,8 +83,7 @@ class Feed : public FairQueue::Member {
   absl::optional<int64_t> carried_tokens_;
   uint32_t planned_ = 0;
   uint64_t delivered_ = 0;
-  uint64_t rated_bytes_ = 0;  // delivered when the rate was measured last
-  double rate_ = 0;
+  RateMeter rate_;
 };
 
 }  // namespace entropyd

@@ -16,7 +16,7 @@ namespace entropyd {
 static_assert(FifoFeed::kFillBytes <= Feed::kMaxPut);
 
 absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, ConnectionHost* host,
-                                                         const GuestClass& guest_class) {
+                                                         ServedClass* served_class) {
   const std::string what = absl::StrCat("open pipe ", options.path);
   gid_t group = static_cast<gid_t>(-1);  // as it is
   if (!options.group.empty()) {
@@ -48,12 +48,12 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, Connec
     return absl::AbortedError(absl::StrCat(what, ": it was replaced meanwhile; start again"));
   }
   return std::unique_ptr<FifoFeed>(
-      new FifoFeed(std::move(options), group, made, std::move(fd), host, guest_class));
+      new FifoFeed(std::move(options), group, made, std::move(fd), host, served_class));
 }
 
 FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
-                   const GuestClass& guest_class)
-    : Feed(absl::StrCat("fifo:", options.path), host, guest_class),
+                   ServedClass* served_class)
+    : Feed(absl::StrCat("fifo:", options.path), host, served_class),
       options_(std::move(options)),
       group_(group),
       remove_(made),

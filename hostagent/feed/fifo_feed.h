@@ -2,7 +2,7 @@
 // QEMU's `rng-random`, and OpenStack, which gives all guests of a host one path (`rng_dev_path`).
 //
 //   auto fifo = FifoFeed::Open({.path = "/run/entropyd/fifo/bulk", .group = "libvirt-qemu"}, &host,
-//                             guest_class).value();
+//                             served_class).value();
 //   fifo->Start();
 //
 // The agent holds both ends open. So a reader that comes first need not wait for a writer, one that
@@ -50,7 +50,7 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   // Start(). Errors: ALREADY_EXISTS (something else is there, or another user's pipe), NOT_FOUND
   // (group), of the file system.
   static absl::StatusOr<std::unique_ptr<FifoFeed>> Open(Options options, ConnectionHost* host,
-                                                        const GuestClass& guest_class);
+                                                        ServedClass* served_class);
   ~FifoFeed() override;  // removes a pipe that it made and that was never started
 
   // Gives the pipe its mode and group, joins the class and fills. Errors: of the file, the watch.
@@ -60,7 +60,7 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
 
  private:
   FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
-           const GuestClass& guest_class);
+           ServedClass* served_class);
   uint64_t Room() const override { return kFillBytes - filled_; }
   void Put(absl::Span<uint8_t> bytes) override;
 

@@ -19,25 +19,24 @@ static_assert(sizeof(rand_pool_info) <= Feed::kHeadroom);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KernelFeed>> KernelFeed::Open(Options options, ConnectionHost* host,
-                                                             const GuestClass& guest_class,
-                                                             AgentMetrics* metrics) {
+                                                             ServedClass* served_class,
+                                                             KernelFeedCounters* counters) {
   UniqueFd fd(open(options.device.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) {
     return ErrnoStatus(errno, absl::StrCat("feed the kernel: open ", options.device,
                                            " (allow the device, or remove feed_kernel)"));
   }
   return std::unique_ptr<KernelFeed>(
-      new KernelFeed(std::move(options), std::move(fd), host, guest_class, metrics));
+      new KernelFeed(std::move(options), std::move(fd), host, served_class, counters));
 }
 
 KernelFeed::KernelFeed(Options options, UniqueFd fd, ConnectionHost* host,
-                       const GuestClass& guest_class, AgentMetrics* metrics)
-    : Feed(absl::StrCat("kernel:", options.device), host, guest_class),
+                       ServedClass* served_class, KernelFeedCounters* counters)
+    : Feed(absl::StrCat("kernel:", options.device), host, served_class),
       options_(std::move(options)),
       fd_(std::move(fd)),
-      metrics_(metrics) {}
-
-KernelFeed::~KernelFeed() { host()->loop->CancelTimer(timer_); }
+      counters_(counters),
+      next_round_(host->loop, [this] { Begin(); }) {}
 
 absl::Status KernelFeed::Start() {
   Join();
@@ -49,8 +48,7 @@ void KernelFeed::Begin() {
   due_ = options_.bytes;
   credited_ = 0;
   Touch();
-  timer_ =
-      host()->loop->AddTimer(host()->loop->now_nanos() + options_.every_nanos, [this] { Begin(); });
+  next_round_.Set(host()->loop->now_nanos() + options_.every_nanos);
 }
 
 void KernelFeed::Put(absl::Span<uint8_t> bytes) {
@@ -67,14 +65,14 @@ void KernelFeed::Put(absl::Span<uint8_t> bytes) {
       static_cast<uint32_t>(options_.credit_bits * given / options_.bytes) - credited_;
   if (AddWithCredit(bytes, bits)) {
     credited_ += bits;
-    metrics_->kernel_feed_bytes.Add(bytes.size());
-    metrics_->kernel_feed_credited_bits.Add(bits);
+    counters_->bytes.Add(bytes.size());
+    counters_->credited_bits.Add(bits);
     withheld_ = Withheld::kNothing;
     return;
   }
   const absl::Status reason =
       ErrnoStatus(errno, absl::StrCat("credit ", bits, " bits to the kernel"));
-  metrics_->kernel_feed_credit_refused.Add(1);
+  counters_->credit_refused.Add(1);
   Withhold(Withheld::kRefused, reason);
   Write(bytes);
 }
@@ -92,9 +90,9 @@ void KernelFeed::Write(absl::Span<const uint8_t> bytes) {
   const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
   const bool failed = n != static_cast<ssize_t>(bytes.size());
   if (!failed) {
-    metrics_->kernel_feed_bytes.Add(bytes.size());
+    counters_->bytes.Add(bytes.size());
   } else {
-    metrics_->kernel_feed_failed_writes.Add(1);
+    counters_->failed_writes.Add(1);
     if (!failing_) {
       host()->log->Error(
           "kernel_feed.failed",

@@ -2,7 +2,7 @@
 // writing them to /dev/urandom. The kernel hashes in whatever it is given: this can only add.
 //
 //   auto feed = KernelFeed::Open({.bytes = 64, .every_nanos = minute, .credit_bits = 0}, &host,
-//                                guest_class, &metrics).value();
+//                                served_class, &counters).value();
 //   feed->Start();
 //
 // Written bytes are credited with nothing. With `credit_bits` they go by ioctl RNDADDENTROPY
@@ -27,11 +27,18 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/process/fd.h"
-#include "hostagent/agent_metrics.h"
 #include "hostagent/feed/feed.h"
-#include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/loop_number.h"
+#include "hostagent/loop/timer.h"
 
 namespace entropyd {
+
+struct KernelFeedCounters {
+  LoopNumber bytes;  // given to this host's kernel
+  LoopNumber credited_bits;
+  LoopNumber failed_writes;
+  LoopNumber credit_refused;
+};
 
 class KernelFeed final : public Feed {
  public:
@@ -47,18 +54,16 @@ class KernelFeed final : public Feed {
 
   // Errors: of the device.
   static absl::StatusOr<std::unique_ptr<KernelFeed>> Open(Options options, ConnectionHost* host,
-                                                          const GuestClass& guest_class,
-                                                          AgentMetrics* metrics);
-  ~KernelFeed() override;
-
+                                                          ServedClass* served_class,
+                                                          KernelFeedCounters* counters);
   absl::Status Start() override;
 
  private:
   // Why bytes that should be credited are not.
   enum class Withheld { kNothing, kQuality, kRefused };
 
-  KernelFeed(Options options, UniqueFd fd, ConnectionHost* host, const GuestClass& guest_class,
-             AgentMetrics* metrics);
+  KernelFeed(Options options, UniqueFd fd, ConnectionHost* host, ServedClass* served_class,
+             KernelFeedCounters* counters);
   uint64_t Room() const override { return due_; }
   void Put(absl::Span<uint8_t> bytes) override;
   void Begin();
@@ -68,8 +73,8 @@ class KernelFeed final : public Feed {
 
   const Options options_;
   const UniqueFd fd_;
-  AgentMetrics* const metrics_;
-  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
+  KernelFeedCounters* const counters_;
+  Timer next_round_;
   uint32_t due_ = 0;       // bytes of this round still to be given
   uint32_t credited_ = 0;  // bits of this round so far
   Withheld withheld_ = Withheld::kNothing;

@@ -26,12 +26,16 @@ constexpr uint32_t kReadEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 }  // namespace
 
 Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
-                       const GuestClass& guest_class)
+                       ServedClass* served_class)
     : options_(std::move(options)),
       socket_(std::move(socket)),
       host_(host),
-      class_(guest_class),
+      class_(served_class),
       connected_at_(host->loop->now_nanos() - options_.age_nanos),
+      hold_timer_(host->loop, [this] { host_->unidentified(this); }),
+      first_bytes_timer_(host->loop, [this] { class_->queue()->Touch(member_); }),
+      prime_timer_(host->loop, [this] { CheckPrime(); }),
+      linger_timer_(host->loop, [this] { Linger(); }),
       session_(getpid()),
       primer_(options_.prime) {}
 
@@ -45,16 +49,16 @@ absl::Status Connection::Join(uint32_t events, const handover::v1::Connection& s
   }
   watch_ = *watch;
   member_ = saved.has_ceil_tokens()
-                ? class_.tree->Add(this, saved.ceil_tokens(), host_->loop->now_nanos())
-                : class_.tree->Add(this);
-  class_.tree->Touch(member_);
+                ? class_->queue()->Add(this, saved.ceil_tokens(), host_->loop->now_nanos())
+                : class_->queue()->Add(this);
+  class_->queue()->Touch(member_);
   return absl::OkStatus();
 }
 
 absl::Status Connection::Start() {
   if (auto status = Join(kReadEvents, {}); !status.ok()) return status;
   host_->log->Debug("guest.connected", {{"guest", options_.id},
-                                        {"class", class_.counters->class_name},
+                                        {"class", class_->counters()->class_name},
                                         {"pid", options_.peer.pid},
                                         {"program", options_.peer.program},
                                         {"prime", options_.prime}});
@@ -69,10 +73,10 @@ GuestTotals Connection::totals() const {
   totals.requests = session_.commands_total();
   totals.throttled_nanos = throttled_nanos_;
   if (!closed()) {
-    totals.throttled_nanos += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
+    totals.throttled_nanos += class_->queue()->throttled_nanos(member_, host_->loop->now_nanos());
   }
-  std::copy(waits_.begin(), waits_.end(), totals.waits.begin());
-  totals.wait_sum_nanos = wait_sum_nanos_;
+  std::copy(waits_.counts.begin(), waits_.counts.end(), totals.waits.begin());
+  totals.wait_sum_nanos = waits_.sum_nanos;
   return totals;
 }
 
@@ -84,28 +88,23 @@ GuestTotals Connection::totals_here() const {
 
 void Connection::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
 
-void Connection::MeasureRate(double seconds) {
-  const uint64_t bytes = delivered_bytes();
-  rate_ = AverageRate(rate_, bytes - rated_bytes_, seconds);
-  rated_bytes_ = bytes;
+GuestAccounts::Key Connection::account() const {
+  return {GuestKey::Of(identity_, options_.id).account(), class_->index()};
 }
 
 void Connection::Hold() {
   held_ = true;
-  hold_timer_ = host_->loop->AddTimer(host_->loop->now_nanos() + kHoldNanos, [this] {
-    hold_timer_ = EventLoop::kNoTimer;
-    host_->unidentified(this);
-  });
+  hold_timer_.Set(host_->loop->now_nanos() + kHoldNanos);
 }
 
 void Connection::Release() {
   if (!held_) return;
   held_ = false;
-  host_->loop->CancelTimer(hold_timer_);
+  hold_timer_.Set(kNever);
   for (size_t i = 0; i < EgdSession::kCommands; ++i) {
-    class_.counters->requests[i].Add(session_.commands()[i]);
+    class_->counters()->requests[i].Add(session_.commands()[i]);
   }
-  class_.tree->Touch(member_);
+  class_->queue()->Touch(member_);
 }
 
 void Connection::Identify(GuestIdentity identity, uint64_t start_ticks) {
@@ -113,23 +112,23 @@ void Connection::Identify(GuestIdentity identity, uint64_t start_ticks) {
   start_ticks_ = start_ticks;
 }
 
-void Connection::MoveTo(const GuestClass& guest_class) {
-  throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
-  class_.tree->Remove(member_, host_->loop->now_nanos());
-  class_ = guest_class;
-  member_ = class_.tree->Add(this);
-  class_.tree->Touch(member_);
+void Connection::MoveTo(ServedClass* served_class) {
+  throttled_nanos_ += class_->queue()->throttled_nanos(member_, host_->loop->now_nanos());
+  class_->queue()->Remove(member_, host_->loop->now_nanos());
+  class_ = served_class;
+  member_ = class_->queue()->Add(this);
+  class_->queue()->Touch(member_);
 }
 
 void Connection::Close(absl::string_view reason) {
   if (closed()) return;
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
-  host_->loop->CancelTimer(timer_);
-  host_->loop->CancelTimer(hold_timer_);
-  host_->loop->CancelTimer(first_bytes_timer_);
+  for (Timer* timer : {&hold_timer_, &first_bytes_timer_, &prime_timer_, &linger_timer_}) {
+    timer->Set(kNever);
+  }
   host_->loop->Unwatch(watch_);
-  throttled_nanos_ += class_.tree->throttled_nanos(member_, host_->loop->now_nanos());
-  class_.tree->Remove(member_, host_->loop->now_nanos());
+  throttled_nanos_ += class_->queue()->throttled_nanos(member_, host_->loop->now_nanos());
+  class_->queue()->Remove(member_, host_->loop->now_nanos());
   unsent_ = SecretBytes();
   unsent_replies_.clear();
   socket_.reset();
@@ -158,39 +157,40 @@ void Connection::OnReadable(uint32_t events) {
   }
   input_over_ = true;
   UpdateInterest();
-  class_.tree->Touch(member_);
+  class_->queue()->Touch(member_);
 }
 
 void Connection::OnInput(absl::Span<const uint8_t> bytes) {
   if (!session_.started()) {
     primer_.OnCommand();
-    host_->loop->CancelTimer(timer_);
+    prime_timer_.Set(kNever);
   }
   const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
   const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos());
   for (size_t i = 0; i < before.size(); ++i) {
     const uint64_t n = session_.commands()[i] - before[i];
-    if (n > 0 && !held_) class_.counters->requests[i].Add(n);
+    if (n > 0 && !held_) class_->counters()->requests[i].Add(n);
   }
   switch (input) {
     case EgdSession::Input::kOk:
-      if (!class_.tree->ServeAtOnce(member_, host_->loop->now_nanos())) class_.tree->Touch(member_);
+      if (!class_->queue()->ServeAtOnce(member_, host_->loop->now_nanos()))
+        class_->queue()->Touch(member_);
       return;
     case EgdSession::Input::kUnknownCommand:
-      class_.counters->closed_unknown.Add(1);
+      class_->counters()->closed_unknown.Add(1);
       host_->log->Warning("guest.unknown_command",
                           {{"guest", options_.id},
-                           {"class", class_.counters->class_name},
+                           {"class", class_->counters()->class_name},
                            {"pid", options_.peer.pid},
                            {"program", options_.peer.program},
                            {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
                            {"remedy", "the peer does not speak EGD; connection closed"}});
       return Close("unknown command");
     case EgdSession::Input::kTooManyPending:
-      class_.counters->closed_pending.Add(1);
+      class_->counters()->closed_pending.Add(1);
       host_->log->Warning("guest.too_many_pending",
                           {{"guest", options_.id},
-                           {"class", class_.counters->class_name},
+                           {"class", class_->counters()->class_name},
                            {"pid", options_.peer.pid},
                            {"program", options_.peer.program},
                            {"runs", EgdSession::kMaxRuns},
@@ -233,24 +233,21 @@ FairQueue::After Connection::Deliver() {
   plan_full_ = false;
   if (unsent_.size() > 0) return FairQueue::After::kBlocked;
   SchedulePrimeCheck();
-  if (AwaitsFirstBytes() && first_bytes_timer_ == EventLoop::kNoTimer) {
-    first_bytes_timer_ =
-        host_->loop->AddTimer(session_.non_blocking_since() + kFirstBytesNanos, [this] {
-          first_bytes_timer_ = EventLoop::kNoTimer;
-          class_.tree->Touch(member_);
-        });
+  if (AwaitsFirstBytes() && !first_bytes_timer_.set()) {
+    first_bytes_timer_.Set(session_.non_blocking_since() + kFirstBytesNanos);
   }
   if (input_over_ && session_.idle() && !lingering_) {
     lingering_ = true;
-    Linger(host_->loop->now_nanos() + kLingerNanos);
+    linger_until_ = host_->loop->now_nanos() + kLingerNanos;
+    Linger();
     return FairQueue::After::kDone;
   }
   return again ? FairQueue::After::kAgain : FairQueue::After::kDone;
 }
 
 size_t Connection::TakeFromBuffer(absl::Span<uint8_t> out) {
-  const size_t taken = class_.tree->buffer()->Take(out);
-  class_.counters->delivered_bytes.Add(taken);
+  const size_t taken = class_->buffer()->Take(out);
+  class_->counters()->delivered_bytes.Add(taken);
   return taken;
 }
 
@@ -262,24 +259,24 @@ size_t Connection::Stage() {
     const size_t pushed = take(host_->staging.first(prime_granted_));
     prime_granted_ = 0;
     primed_ += pushed;
-    class_.counters->primed_bytes.Add(pushed);
+    class_->counters()->primed_bytes.Add(pushed);
     primer_.OnPushed(static_cast<uint32_t>(pushed), host_->loop->now_nanos());
     host_->replies->push_back({egd::CommandType::kReadBlocking, static_cast<uint32_t>(pushed)});
     return pushed;
   }
   if (session_.idle()) return 0;
-  auto available = [this] { return class_.tree->buffer()->available(); };
+  auto available = [this] { return class_->buffer()->available(); };
   const bool settle = !plan_full_ && !AwaitsFirstBytes();
   const size_t staged =
-      session_.Fill(host_->staging, {take, available, settle}, class_.completed, host_->replies);
-  class_.completed_by->resize(class_.completed->size(), this);
+      session_.Fill(host_->staging, {take, available, settle}, class_->completed(), host_->replies);
+  class_->Completed(&waits_);
   return staged;
 }
 
 bool Connection::AwaitsFirstBytes() const {
   const int64_t since = session_.non_blocking_since();
-  return since != INT64_MAX && host_->loop->now_nanos() - since < kFirstBytesNanos &&
-         class_.tree->buffer()->available() == 0;
+  return since != kNever && host_->loop->now_nanos() - since < kFirstBytesNanos &&
+         class_->buffer()->available() == 0;
 }
 
 // False when the socket did not take it all, or is closed by now.
@@ -294,7 +291,7 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
   } else if (!done && !KeepUnsent(staged.subspan(sent), sent)) {
     host_->log->Error("guest.closed",
                       {{"guest", options_.id},
-                       {"class", class_.counters->class_name},
+                       {"class", class_->counters()->class_name},
                        {"reason", "no locked memory left for replies the peer does not read"}});
     Close("out of locked memory");
   }
@@ -339,7 +336,7 @@ void Connection::OnWritable() {
   std::vector<EgdSession::Reply>().swap(unsent_replies_);
   unsent_replies_sent_ = 0;
   UpdateInterest();
-  class_.tree->Resume(member_, host_->loop->now_nanos());
+  class_->queue()->Resume(member_, host_->loop->now_nanos());
 }
 
 bool Connection::Drained() const {
@@ -354,22 +351,18 @@ bool Connection::undelivered() const {
 }
 
 void Connection::SchedulePrimeCheck() {
-  if (session_.started() || primer_.next_check_nanos() == Primer::kNever) return;
-  host_->loop->CancelTimer(timer_);
-  timer_ = host_->loop->AddTimer(primer_.next_check_nanos(), [this] { CheckPrime(); });
+  if (!session_.started()) prime_timer_.Set(primer_.next_check_nanos());
 }
 
 void Connection::CheckPrime() {
-  timer_ = EventLoop::kNoTimer;
   primer_.OnCheck(Drained(), host_->loop->now_nanos());
-  if (primer_.want() > 0) class_.tree->Touch(member_);
+  if (primer_.want() > 0) class_->queue()->Touch(member_);
   SchedulePrimeCheck();
 }
 
 void Connection::Save(handover::v1::Connection* saved) const {
   const int64_t now = host_->loop->now_nanos();
   saved->set_id(options_.id);
-  saved->set_listener(static_cast<uint32_t>(options_.listener));
   saved->set_pid(options_.peer.pid);
   saved->set_uid(options_.peer.uid);
   saved->set_program(options_.peer.program);
@@ -380,7 +373,8 @@ void Connection::Save(handover::v1::Connection* saved) const {
   saved->set_held(held_);
   totals().Save(saved->mutable_totals());
   if (before_ != nullptr) before_->Save(saved->mutable_before());
-  if (class_.tree->has_ceil()) saved->set_ceil_tokens(class_.tree->nano_tokens(member_, now));
+  if (class_->queue()->has_ceil())
+    saved->set_ceil_tokens(class_->queue()->nano_tokens(member_, now));
   saved->set_start_ticks(start_ticks_);
   if (identity_.source != IdentitySource::kNone) {
     handover::v1::Identity* identity = saved->mutable_identity();
@@ -422,13 +416,13 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   wrote_at_ = now;
   start_ticks_ = saved.start_ticks();
   const GuestTotals totals = GuestTotals::Restore(saved.totals());
-  std::copy(totals.waits.begin(), totals.waits.end(), waits_.begin());
-  wait_sum_nanos_ = totals.wait_sum_nanos;
+  std::copy(totals.waits.begin(), totals.waits.end(), waits_.counts.begin());
+  waits_.sum_nanos = totals.wait_sum_nanos;
   throttled_nanos_ = totals.throttled_nanos;
   if (saved.has_before()) {
     before_ = std::make_unique<GuestTotals>(GuestTotals::Restore(saved.before()));
   }
-  rated_bytes_ = delivered_bytes();
+  rate_.Start(delivered_bytes());
   if (saved.has_identity()) {
     const uint32_t source = saved.identity().source();
     identity_.source = source <= static_cast<uint32_t>(IdentitySource::kSocket)
@@ -444,13 +438,10 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   return absl::OkStatus();
 }
 
-void Connection::Linger(int64_t until_nanos) {
+void Connection::Linger() {
   const int64_t now = host_->loop->now_nanos();
-  if (Drained() || now >= until_nanos) return Close("peer has sent all it will");
-  timer_ = host_->loop->AddTimer(now + kLingerCheckNanos, [this, until_nanos] {
-    timer_ = EventLoop::kNoTimer;
-    Linger(until_nanos);
-  });
+  if (Drained() || now >= linger_until_) return Close("peer has sent all it will");
+  linger_timer_.Set(now + kLingerCheckNanos);
 }
 
 }  // namespace entropyd

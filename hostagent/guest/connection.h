@@ -26,20 +26,24 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/process/fd.h"
 #include "base/process/log.h"
-#include "hostagent/agent_metrics.h"
+#include "base/process/nanos.h"
 #include "hostagent/endpoint/peer.h"
 #include "hostagent/guest/egd_session.h"
+#include "hostagent/guest/guest_accounts.h"
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/primer.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/timer.h"
 #include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/rate_meter.h"
+#include "hostagent/serving/served_class.h"
 
 namespace entropyd {
 
 class Connection;
 
-// What all guests of an agent share. Outlives them.
+// What all connections of an agent share. Outlives them.
 struct ConnectionHost {
   EventLoop* loop = nullptr;
   SecretArena* arena = nullptr;
@@ -47,19 +51,10 @@ struct ConnectionHost {
   absl::Span<uint8_t> staging;                        // secret; cleansed after each use
   absl::Span<uint8_t> input;                          // scratch for one read
   std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
-  // The guest has left its class and its socket is closed; destroy it after the batch.
+  // It has left its class and its socket is closed; destroy it after the batch.
   std::function<void(Connection*)> closed;
   // Nobody has told in time who it is; it is still held.
   std::function<void(Connection*)> unidentified;
-};
-
-// What all guests of a class share. Outlives them.
-struct GuestClass {
-  size_t index = 0;  // into the agent's classes
-  FairQueue* tree = nullptr;
-  ClassCounters* counters = nullptr;
-  std::vector<int64_t>* completed = nullptr;         // arrival times of runs answered in this batch
-  std::vector<Connection*>* completed_by = nullptr;  // whose they were
 };
 
 class Connection final : public EventLoop::Handler, public FairQueue::Member {
@@ -71,19 +66,20 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
 
   struct Options {
     uint64_t id = 0;
-    size_t listener = 0;  // index of the listener it came in by
+    uint64_t endpoint = 0;  // it came in there (Endpoints::Id)
     bool prime = false;
     Peer peer;
     int64_t age_nanos = 0;  // of the connection, when another process accepted it
   };
 
-  Connection(Options options, UniqueFd socket, ConnectionHost* host, const GuestClass& guest_class);
+  // Host and class outlive it.
+  Connection(Options options, UniqueFd socket, ConnectionHost* host, ServedClass* served_class);
   ~Connection();
 
   // Until somebody has told who the guest is, it is read from and gets nothing, and its commands
   // count nowhere; for kHoldNanos at most, then ConnectionHost::unidentified is called. Before
   // Start().
-  static constexpr int64_t kHoldNanos = 200'000'000;
+  static constexpr int64_t kHoldNanos = 200 * kMillisecondNanos;
   void Hold();
   void Release();  // serves it; one that is not held: nothing
   bool held() const { return held_; }
@@ -91,16 +87,18 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and
   // some. "Non-blocking" is not to wait for entropy, and a class that nobody has used for long is
   // not without; Postfix gives up on a server that says so.
-  static constexpr int64_t kFirstBytesNanos = 200'000'000;
+  static constexpr int64_t kFirstBytesNanos = 200 * kMillisecondNanos;
 
   // What the guest is known as from now on, true of the process that started at `start_ticks`.
   void Identify(GuestIdentity identity, uint64_t start_ticks);
   const GuestIdentity& identity() const { return identity_; }
   uint64_t start_ticks() const { return start_ticks_; }
+  // What its figures are kept under, as it is known and served now.
+  GuestAccounts::Key account() const;
 
   // To another class, with all that it has asked for. REQUIRES: not within a pass of FairQueue.
-  void MoveTo(const GuestClass& guest_class);
-  size_t class_index() const { return class_.index; }
+  void MoveTo(ServedClass* served_class);
+  ServedClass* served_class() const { return class_; }
 
   // Joins its class and reads what has come already, so that a client that speaks first is never
   // primed. May close it. Errors: of the watch; then it is to be destroyed.
@@ -130,22 +128,18 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint64_t primed_bytes() const { return primed_; }
   uint64_t delivered_bytes() const { return primed_ + session_.taken(); }
 
-  void ObserveWait(size_t bucket, int64_t nanos) {
-    ++waits_[bucket];
-    wait_sum_nanos_ += nanos;
-  }
   GuestTotals totals() const;       // of the connection
   GuestTotals totals_here() const;  // since Settle(): of its present class and name
   void Settle();                    // it is about to have another class or name
   // About once a second: the bytes per second that it got in the last few.
-  void MeasureRate(double seconds);
-  double rate() const { return rate_; }
+  void MeasureRate(double seconds) { rate_.Measure(delivered_bytes(), seconds); }
+  double rate() const { return rate_.rate(); }
 
  private:
   // After a half-close, how long the last replies may stay unread; QEMU handles a hang-up before
   // unread data.
-  static constexpr int64_t kLingerNanos = 1'000'000'000;
-  static constexpr int64_t kLingerCheckNanos = 10'000'000;
+  static constexpr int64_t kLingerNanos = kSecondNanos;
+  static constexpr int64_t kLingerCheckNanos = 10 * kMillisecondNanos;
 
   absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
   void OnReadable(uint32_t events);
@@ -160,20 +154,21 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   bool Drained() const;
   void SchedulePrimeCheck();
   void CheckPrime();
-  void Linger(int64_t until_nanos);
+  void Linger();
   size_t TakeFromBuffer(absl::Span<uint8_t> out);
 
   const Options options_;
   UniqueFd socket_;
   ConnectionHost* const host_;
-  GuestClass class_;
+  ServedClass* class_;
   const int64_t connected_at_;
 
   FairQueue::Id member_ = 0;
   EventLoop::WatchId watch_ = 0;
-  EventLoop::TimerId timer_ = EventLoop::kNoTimer;  // the next look at the socket: prime or linger
-  EventLoop::TimerId hold_timer_ = EventLoop::kNoTimer;
-  EventLoop::TimerId first_bytes_timer_ = EventLoop::kNoTimer;
+  Timer hold_timer_;
+  Timer first_bytes_timer_;
+  Timer prime_timer_;   // looks whether the socket has drained, to push more,
+  Timer linger_timer_;  // or to close it
   GuestIdentity identity_;
   uint64_t start_ticks_ = 0;
   bool held_ = false;
@@ -181,15 +176,14 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   Primer primer_;
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;
-  std::array<uint32_t, kWaitBuckets> waits_{};
-  int64_t wait_sum_nanos_ = 0;
-  int64_t throttled_nanos_ = 0;          // before it was a member of this tree
+  WaitCounts waits_;
+  int64_t throttled_nanos_ = 0;          // before it was a member of this queue
   std::unique_ptr<GuestTotals> before_;  // at the last Settle(); most never move
-  double rate_ = 0;
-  uint64_t rated_bytes_ = 0;  // delivered when it was measured last
-  bool plan_full_ = false;    // a pass offered more than the plan could take
-  bool input_over_ = false;   // the peer has shut down its sending side
+  RateMeter rate_;
+  bool plan_full_ = false;   // a pass offered more than the plan could take
+  bool input_over_ = false;  // the peer has shut down its sending side
   bool lingering_ = false;
+  int64_t linger_until_ = 0;
   int64_t wrote_at_ = 0;
   SecretBytes unsent_;  // what a full socket did not take
   size_t unsent_at_ = 0;

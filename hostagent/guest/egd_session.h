@@ -44,7 +44,7 @@ class EgdSession {
   // Room that lets Fill() answer at least one pending command or piece of it: the longest reply
   // that must not be split is a whole 0x01, a length and 255 bytes.
   static constexpr size_t kMinRoom = 256;
-  static constexpr size_t kCommands = 5;
+  static constexpr size_t kCommands = egd::kCommandTypes;
 
   enum class Input {
     kOk,

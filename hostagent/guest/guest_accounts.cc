@@ -9,11 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
-
-double Seconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 
 // Counts in full; of everything else as much as matters.
 std::string Number(double value) {
@@ -53,7 +52,7 @@ class Text {
                         Number(WaitQuantile(totals.waits, share)), "\n");
       }
       absl::StrAppend(&text_, name, "_sum{", labels_[i], "} ",
-                      Number(Seconds(totals.wait_sum_nanos)), "\n", name, "_count{", labels_[i],
+                      Number(ToSeconds(totals.wait_sum_nanos)), "\n", name, "_count{", labels_[i],
                       "} ", totals.wait_count(), "\n");
     }
   }
@@ -109,7 +108,7 @@ std::string GuestMetricsText(std::vector<GuestSeries> guests, size_t most) {
               [](const GuestSeries& g) { return double(g.totals.requests); });
   text.Family("entropyd_agent_guest_throttled_seconds_total", "counter",
               "Time that the guest waited for nothing but guest_ceil.",
-              [](const GuestSeries& g) { return Seconds(g.totals.throttled_nanos); });
+              [](const GuestSeries& g) { return ToSeconds(g.totals.throttled_nanos); });
   text.Waits("entropyd_agent_guest_wait_seconds",
              "From the arrival of pipelined like requests to their last reply byte.");
   return text.Take();

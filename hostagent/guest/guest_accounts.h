@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "hostagent/guest/guest_key.h"
 #include "hostagent/guest/guest_totals.h"
 
 namespace entropyd {
@@ -20,8 +21,7 @@ namespace entropyd {
 class GuestAccounts {
  public:
   struct Key {
-    std::string name;  // empty = all those that nobody knows
-    std::string uuid;
+    GuestKey guest;  // GuestKey::account()
     size_t class_index = 0;
 
     friend auto operator<=>(const Key&, const Key&) = default;

@@ -1,44 +1,8 @@
 #include "hostagent/guest/guest_totals.h"
 
-#include <algorithm>
 #include <numeric>
 
 namespace entropyd {
-namespace {
-
-constexpr double kRateSeconds = 4;
-constexpr double kLeastRate = 0.01;  // bytes/s; an average never fades out by itself
-
-}  // namespace
-
-size_t WaitBucket(int64_t nanos) {
-  return static_cast<size_t>(
-      std::lower_bound(kWaitBoundsNanos.begin(), kWaitBoundsNanos.end(), nanos) -
-      kWaitBoundsNanos.begin());
-}
-
-double WaitQuantile(absl::Span<const uint64_t> counts, double q) {
-  const uint64_t all = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-  if (all == 0) return 0;
-  double left = q * static_cast<double>(all);
-  for (size_t i = 0; i < counts.size() && i < kWaitBoundsNanos.size(); ++i) {
-    const auto here = static_cast<double>(counts[i]);
-    if (here > 0 && left <= here) {
-      const auto from = static_cast<double>(i == 0 ? 0 : kWaitBoundsNanos[i - 1]);
-      const auto to = static_cast<double>(kWaitBoundsNanos[i]);
-      return (from + (to - from) * left / here) / 1e9;
-    }
-    left -= here;
-  }
-  return static_cast<double>(kWaitBoundsNanos.back()) / 1e9;
-}
-
-double AverageRate(double rate, uint64_t bytes, double seconds) {
-  if (seconds <= 0) return rate;
-  const double share = std::min(1.0, seconds / kRateSeconds);
-  rate += share * (static_cast<double>(bytes) / seconds - rate);
-  return rate < kLeastRate ? 0 : rate;
-}
 
 uint64_t GuestTotals::wait_count() const {
   return std::accumulate(waits.begin(), waits.end(), uint64_t{0});

@@ -17,8 +17,8 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
+#include "base/process/nanos.h"
 #include "proto/agent_handover.pb.h"
 
 namespace entropyd {
@@ -29,10 +29,9 @@ class Primer {
   static constexpr uint32_t kLastPush = 64 * 1024;  // what QEMU 10 allows to be outstanding
   // QEMU's main loop takes what was pending within a millisecond; one on a loaded host may need
   // longer, and a host under memory pressure seconds.
-  static constexpr int64_t kFirstCheckNanos = 5'000'000;
-  static constexpr int64_t kLastCheckNanos = 1'000'000'000;
-  static constexpr int64_t kPatienceNanos = 30'000'000'000;
-  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  static constexpr int64_t kFirstCheckNanos = 5 * kMillisecondNanos;
+  static constexpr int64_t kLastCheckNanos = kSecondNanos;
+  static constexpr int64_t kPatienceNanos = 30 * kSecondNanos;
 
   // An inactive primer wants nothing, ever.
   explicit Primer(bool active) : step_(active ? kFirstPush : 0), left_(step_) {}

@@ -41,7 +41,7 @@ Listener::Accept HandoverGiver::AcceptPeer() {
 
 absl::StatusOr<std::unique_ptr<HandoverGiver>> HandoverGiver::Start(const std::string& path,
                                                                     EventLoop* loop,
-                                                                    GuestService* guests,
+                                                                    SavedState* guests,
                                                                     Subject* subject, Log* log) {
   std::unique_ptr<HandoverGiver> giver(new HandoverGiver(loop, guests, subject, log));
   auto listener =
@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<HandoverGiver>> HandoverGiver::Start(const std::s
 absl::StatusOr<std::unique_ptr<HandoverGiver>> HandoverGiver::Adopt(const std::string& path,
                                                                     UniqueFd socket,
                                                                     EventLoop* loop,
-                                                                    GuestService* guests,
+                                                                    SavedState* guests,
                                                                     Subject* subject, Log* log) {
   std::unique_ptr<HandoverGiver> giver(new HandoverGiver(loop, guests, subject, log));
   auto listener = Listener::Adopt(path, std::move(socket), loop, giver->AcceptPeer(),
@@ -202,7 +202,7 @@ void HandoverGiver::Release() {
 
 namespace {
 
-absl::Status AdoptAll(HandoverLink* channel, GuestService* guests, Taken* taken) {
+absl::Status AdoptAll(HandoverLink* channel, SavedState* guests, Taken* taken) {
   const absl::Time deadline = absl::Now() + kTakePatience;
   auto numbers = channel->Receive(deadline);
   if (!numbers.ok()) return numbers.status();
@@ -240,7 +240,7 @@ absl::Status AwaitGo(HandoverLink* channel) {
 }  // namespace
 
 absl::StatusOr<Taken> TakeOver(
-    std::unique_ptr<HandoverLink> channel, GuestService* guests,
+    std::unique_ptr<HandoverLink> channel, SavedState* guests,
     const std::function<absl::Status(const handover::v1::Offer&)>& fill) {
   Message message;
   message.mutable_begin()->set_format_min(kHandoverFormat);

@@ -33,8 +33,8 @@
 #include "absl/time/time.h"
 #include "base/process/log.h"
 #include "hostagent/endpoint/listener.h"
-#include "hostagent/guest_service.h"
 #include "hostagent/handover/handover_link.h"
+#include "hostagent/handover/saved_state.h"
 #include "hostagent/loop/event_loop.h"
 
 namespace entropyd {
@@ -70,13 +70,13 @@ class HandoverGiver final : public EventLoop::Handler {
 
   // All outlive the giver. Errors: of Listener::Create.
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Start(const std::string& path,
-                                                              EventLoop* loop, GuestService* guests,
+                                                              EventLoop* loop, SavedState* guests,
                                                               Subject* subject, Log* log);
   // With the socket that a predecessor listened on.
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Adopt(const std::string& path,
                                                               UniqueFd socket, EventLoop* loop,
-                                                              GuestService* guests,
-                                                              Subject* subject, Log* log);
+                                                              SavedState* guests, Subject* subject,
+                                                              Log* log);
   ~HandoverGiver();
 
   bool given() const { return step_ == Step::kGiven; }
@@ -91,7 +91,7 @@ class HandoverGiver final : public EventLoop::Handler {
  private:
   enum class Step { kIdle, kBegin, kOffered, kGiven };
 
-  HandoverGiver(EventLoop* loop, GuestService* guests, Subject* subject, Log* log)
+  HandoverGiver(EventLoop* loop, SavedState* guests, Subject* subject, Log* log)
       : loop_(loop), guests_(guests), subject_(subject), log_(log) {}
   Listener::Accept AcceptPeer();
   void Accepted(UniqueFd socket);
@@ -105,7 +105,7 @@ class HandoverGiver final : public EventLoop::Handler {
   void CloseChannel();
 
   EventLoop* const loop_;
-  GuestService* const guests_;
+  SavedState* const guests_;
   Subject* const subject_;
   Log* const log_;
   std::unique_ptr<Listener> listener_;
@@ -129,7 +129,7 @@ struct Taken {
 // server and returns when the buffers hold what the offer asks for. After an error this process
 // must exit without turning its loop again. Errors: FAILED_PRECONDITION when the other one refuses,
 // of `fill`, UNAVAILABLE, DEADLINE_EXCEEDED.
-absl::StatusOr<Taken> TakeOver(std::unique_ptr<HandoverLink> channel, GuestService* guests,
+absl::StatusOr<Taken> TakeOver(std::unique_ptr<HandoverLink> channel, SavedState* guests,
                                const std::function<absl::Status(const handover::v1::Offer&)>& fill);
 
 }  // namespace entropyd

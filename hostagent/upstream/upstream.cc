@@ -19,21 +19,18 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
 // Messages handled in one turn; then guests have theirs.
 constexpr int kMessagesPerTurn = 4;
 // From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server
 // that accepts and says nothing.
-constexpr int64_t kAttachTimeout = 22 * kSecond;
+constexpr int64_t kAttachTimeout = 22 * kSecondNanos;
 // From Close to CLOSED, and from there to the stream's end.
-constexpr int64_t kLeaveTimeout = 1 * kSecond;
-// Buffers drop what is too old, and shrink.
-constexpr int64_t kTickInterval = 1 * kSecond;
+constexpr int64_t kLeaveTimeout = 1 * kSecondNanos;
 // A server that drains tells all its agents at once: each waits a random part of this before it
 // moves, so that the next server sees 10,000 handshakes in 5 s and not in one.
-constexpr int64_t kDrainSpread = 5 * kSecond;
+constexpr int64_t kDrainSpread = 5 * kSecondNanos;
 // Servers that all drain without a deadline must not pass an agent around in a circle.
-constexpr int64_t kShortestStay = 1 * kSecond;
+constexpr int64_t kShortestStay = 1 * kSecondNanos;
 
 // Grounds on which trying again soon is of no use to anybody.
 bool DeservesPenalty(absl::StatusCode code) {
@@ -61,9 +58,8 @@ bool IsSuperseded(absl::StatusCode code) {
 
 class UpstreamImpl final : public Upstream {
  public:
-  UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers,
-               std::function<void(size_t)> on_arrival, const Clock* clock, Log* log,
-               Metrics* metrics, UniqueFd wake_fd);
+  UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers, Told told,
+               const Clock* clock, Log* log, Metrics* metrics, UniqueFd wake_fd);
 
   int wake_fd() const override { return wake_fd_.get(); }
   void Process() override;
@@ -73,14 +69,6 @@ class UpstreamImpl final : public Upstream {
   void Resume() override;
   void CertificateRenewed() override;
   bool connected() const override { return current_ != nullptr && current_->welcomed(); }
-  int64_t gone_at_nanos(size_t buffer) const override;
-  bool closed(size_t buffer) const override {
-    return connected() && current_->state(buffer).phase() == v1::PHASE_CLOSED;
-  }
-  const v1::ChannelState* said(size_t buffer) const override {
-    if (!connected() || current_->state(buffer).phase() == v1::PHASE_UNSPECIFIED) return nullptr;
-    return &current_->state(buffer);
-  }
   void FillStatus(v1::GetStatusResponse* status) const override;
 
  private:
@@ -101,13 +89,17 @@ class UpstreamImpl final : public Upstream {
   void EndNext(const absl::Status& why, int64_t now);
   void SendDue();
   bool DialIsDue(int64_t now) const;
+  int64_t LostAt(size_t buffer) const;
+  UpstreamState StateOf(size_t buffer) const;
+  void TellState(size_t buffer);
+  void TellStates();
 
   const UniqueFd wake_fd_;  // outlives the streams, whose threads write to it
   const Clock* const clock_;
   Log* const log_;
   Metrics* const metrics_;
   const Dial dial_;
-  const std::function<void(size_t)> on_arrival_;
+  const Told told_;
   const size_t server_count_;
   Attachment::Context context_;
   ServerChoice choice_;
@@ -120,16 +112,16 @@ class UpstreamImpl final : public Upstream {
 
   bool processing_ = false;
   bool suspended_ = false;
-  bool announced_ = false;  // current_'s Welcome was noted
-  int64_t next_tick_at_ = 0;
-  int64_t replace_at_ = INT64_MAX;  // INT64_MAX = current_ stays
+  bool announced_ = false;       // current_'s Welcome was noted
+  int64_t replace_at_ = kNever;  // kNever = current_ stays
   size_t replace_attempts_ = 0;
-  int64_t leave_deadline_ = INT64_MAX;
+  int64_t leave_deadline_ = kNever;
   uint64_t attached_ = 0;  // streams that were welcomed, ever
   int64_t lost_at_;        // when there last was a welcomed stream, or could have been
   std::string server_;     // dialled last
   absl::Status last_error_;
-  std::vector<v1::ChannelState> last_states_;  // of the last attachment, per buffer
+  std::vector<v1::ChannelState> last_states_;               // of the last attachment, per buffer
+  std::vector<absl::optional<UpstreamState>> told_states_;  // per buffer
 
   Gauge* const connected_gauge_;
   Counter* const reconnects_;
@@ -152,19 +144,19 @@ Counter* RefusedCounter(Metrics* metrics, const char* reason) {
                              {{"reason", reason}});
 }
 
-UpstreamImpl::UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers,
-                           std::function<void(size_t)> on_arrival, const Clock* clock, Log* log,
-                           Metrics* metrics, UniqueFd wake_fd)
+UpstreamImpl::UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers, Told told,
+                           const Clock* clock, Log* log, Metrics* metrics, UniqueFd wake_fd)
     : wake_fd_(std::move(wake_fd)),
       clock_(clock),
       log_(log),
       metrics_(metrics),
       dial_(options.dial),
-      on_arrival_(std::move(on_arrival)),
+      told_(std::move(told)),
       server_count_(options.servers.size()),
       choice_(RendezvousOrder(options.host_id, options.servers), options.uniform),
       lost_at_(clock->NowNanos()),
       last_states_(buffers.size()),
+      told_states_(buffers.size()),
       connected_gauge_(metrics->AddGauge("entropyd_agent_upstream_connected",
                                          "1 while the agent is attached to a server.")),
       reconnects_(metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
@@ -203,19 +195,25 @@ void UpstreamImpl::Process() {
   RunTimers(now);
   SendDue();
   processing_ = false;
+  TellStates();
 }
 
-// on_arrival_ serves guests and may Kick() us: SendDue() follows anyway.
 void UpstreamImpl::Receive() {
+  const auto arrived = [this](size_t buffer) {
+    if (told_.arrival) told_.arrival(buffer);
+  };
   bool more = false;
   for (Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
-    if (attachment != nullptr) more |= attachment->Receive(kMessagesPerTurn, on_arrival_);
+    if (attachment != nullptr) more |= attachment->Receive(kMessagesPerTurn, arrived);
   }
   if (more) Wake();
 }
 
+// Within Process() SendDue() and TellStates() follow anyway.
 void UpstreamImpl::Kick(size_t buffer) {
-  if (!processing_ && current_ != nullptr) current_->SendDue(buffer);
+  if (processing_ || current_ == nullptr) return;
+  current_->SendDue(buffer);
+  TellState(buffer);
 }
 
 void UpstreamImpl::SendDue() {
@@ -259,7 +257,7 @@ std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
   if (current_->welcomed()) lost_at_ = clock_->NowNanos();
   connected_gauge_->Set(0);
   announced_ = false;
-  replace_at_ = INT64_MAX;
+  replace_at_ = kNever;
   return std::move(current_);
 }
 
@@ -268,24 +266,62 @@ void UpstreamImpl::CertificateRenewed() {
   Wake();
 }
 
-int64_t UpstreamImpl::gone_at_nanos(size_t buffer) const {
+int64_t UpstreamImpl::LostAt(size_t buffer) const {
   if (!connected()) return lost_at_ + kGonePatienceNanos;
-  if (const int64_t since = current_->suspended_since(buffer); since != INT64_MAX) {
+  if (const int64_t since = current_->suspended_since(buffer); since != kNever) {
     return since + kGonePatienceNanos;
   }
   const int64_t promised = current_->promised_since(buffer);
-  if (promised == INT64_MAX || leaving_ != nullptr) return INT64_MAX;
+  if (promised == kNever || leaving_ != nullptr) return kNever;
   return std::max(promised, current_->heard_nanos()) + kSilencePatienceNanos;
+}
+
+UpstreamState UpstreamImpl::StateOf(size_t buffer) const {
+  UpstreamState state;
+  state.lost_at = LostAt(buffer);
+  if (!connected()) return state;
+  const v1::ChannelState& said = current_->state(buffer);
+  switch (said.phase()) {
+    case v1::PHASE_OPEN:
+      state.kind = UpstreamState::Kind::kOpen;
+      break;
+    case v1::PHASE_SUSPENDED:
+      state.kind = UpstreamState::Kind::kSuspended;
+      break;
+    case v1::PHASE_CLOSED:
+      state.kind = UpstreamState::Kind::kRefused;
+      state.reason = said.reason().empty() ? absl::StrCat("code ", said.code()) : said.reason();
+      break;
+    default:
+      state.kind = UpstreamState::Kind::kAsked;
+  }
+  return state;
+}
+
+void UpstreamImpl::TellState(size_t buffer) {
+  UpstreamState state = StateOf(buffer);
+  if (told_states_[buffer] == state) return;
+  told_states_[buffer] = std::move(state);
+  if (told_.state) told_.state(buffer, *told_states_[buffer]);
+}
+
+void UpstreamImpl::TellStates() {
+  for (size_t i = 0; i < told_states_.size(); ++i) TellState(i);
 }
 
 void UpstreamImpl::Suspend() {
   suspended_ = true;
   next_.reset();
-  if (current_ == nullptr) return;
-  leaving_ = ParkCurrent();
-  if (!leaving_->welcomed()) return leaving_.reset();
-  leaving_->Leave();
-  leave_deadline_ = clock_->NowNanos() + kLeaveTimeout;
+  if (current_ != nullptr) {
+    leaving_ = ParkCurrent();
+    if (leaving_->welcomed()) {
+      leaving_->Leave();
+      leave_deadline_ = clock_->NowNanos() + kLeaveTimeout;
+    } else {
+      leaving_.reset();
+    }
+  }
+  TellStates();
 }
 
 void UpstreamImpl::Resume() {
@@ -329,16 +365,12 @@ void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending,
 }
 
 void UpstreamImpl::RunTimers(int64_t now) {
-  if (now >= next_tick_at_) {
-    for (ClassBuffer* buffer : context_.buffers) buffer->Tick();
-    next_tick_at_ = now + kTickInterval;
-  }
   if (now >= leave_deadline_) {
     leaving_.reset();
-    leave_deadline_ = INT64_MAX;
+    leave_deadline_ = kNever;
   }
-  const absl::Status silent = absl::UnavailableError(
-      absl::StrCat("attach to ", server_, ": no Welcome within ", kAttachTimeout / kSecond, " s"));
+  const absl::Status silent = absl::UnavailableError(absl::StrCat(
+      "attach to ", server_, ": no Welcome within ", kAttachTimeout / kSecondNanos, " s"));
   if (next_ != nullptr && !next_->welcomed() && now >= next_->started_nanos() + kAttachTimeout) {
     EndNext(silent, now);
   }
@@ -352,7 +384,7 @@ void UpstreamImpl::RunTimers(int64_t now) {
 }
 
 void UpstreamImpl::PlanReplacement(int64_t now) {
-  if (current_ == nullptr || !current_->wants_replacement() || replace_at_ != INT64_MAX) return;
+  if (current_ == nullptr || !current_->wants_replacement() || replace_at_ != kNever) return;
   int64_t spread = kDrainSpread;
   if (current_->drain().has_value()) {
     // A quarter of the time that is left, so that a failed attempt can be repeated.
@@ -375,7 +407,7 @@ void UpstreamImpl::PromoteNext(int64_t now) {
     leave_deadline_ = now + kLeaveTimeout;
     current_ = std::move(next_);
     announced_ = false;
-    replace_at_ = INT64_MAX;
+    replace_at_ = kNever;
   }
   if (!connected() || announced_) return;
   announced_ = true;
@@ -408,7 +440,7 @@ void UpstreamImpl::DialOne(int64_t now) {
 }
 
 int64_t UpstreamImpl::next_deadline_nanos() const {
-  int64_t next = std::min(next_tick_at_, leave_deadline_);
+  int64_t next = leave_deadline_;
   for (const Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
     if (attachment == nullptr) continue;
     next = std::min(next, attachment->next_deadline_nanos());
@@ -416,7 +448,7 @@ int64_t UpstreamImpl::next_deadline_nanos() const {
       next = std::min(next, attachment->started_nanos() + kAttachTimeout);
   }
   if (current_ == nullptr && !suspended_) next = std::min(next, choice_.ready_at());
-  if (current_ != nullptr && next_ == nullptr && replace_at_ != INT64_MAX) {
+  if (current_ != nullptr && next_ == nullptr && replace_at_ != kNever) {
     next = std::min(next, std::max(replace_at_, choice_.ready_at()));
   }
   return next;
@@ -427,7 +459,7 @@ void UpstreamImpl::FillStatus(v1::GetStatusResponse* status) const {
   status->set_connected(connected());
   status->set_last_error(last_error_.ok() ? "" : last_error_.ToString());
   const int64_t wait = current_ == nullptr ? choice_.ready_at() - clock_->NowNanos() : 0;
-  status->set_next_attempt_seconds(static_cast<double>(std::max<int64_t>(0, wait)) / kSecond);
+  status->set_next_attempt_seconds(static_cast<double>(std::max<int64_t>(0, wait)) / kSecondNanos);
   status->set_reconnects(attached_ > 0 ? attached_ - 1 : 0);
   for (size_t i = 0; i < context_.buffers.size(); ++i) {
     const bool live = connected();
@@ -464,8 +496,7 @@ Upstream::Dial GrpcDial(const config::v1::ClientTls& tls, const Clock* clock) {
 
 absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& options,
                                                            std::vector<ClassBuffer*> buffers,
-                                                           std::function<void(size_t)> on_arrival,
-                                                           const Clock* clock, Log* log,
+                                                           Told told, const Clock* clock, Log* log,
                                                            Metrics* metrics) {
   if (options.servers.empty()) {
     return absl::InvalidArgumentError("create upstream: no server; name one HOST:PORT at least");
@@ -484,8 +515,8 @@ absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& option
   Options complete = options;
   if (!complete.dial) complete.dial = GrpcDial(options.tls, clock);
   if (!complete.uniform) complete.uniform = RandomUniform();
-  return std::make_unique<UpstreamImpl>(complete, std::move(buffers), std::move(on_arrival), clock,
-                                        log, metrics, std::move(wake_fd));
+  return std::make_unique<UpstreamImpl>(complete, std::move(buffers), std::move(told), clock, log,
+                                        metrics, std::move(wake_fd));
 }
 
 }  // namespace entropyd

@@ -22,8 +22,10 @@
 #include "base/process/clock.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
+#include "base/process/nanos.h"
 #include "client/entropy_stream.h"
 #include "hostagent/serving/class_buffer.h"
+#include "hostagent/serving/upstream_state.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/agent_config.pb.h"
 
@@ -42,12 +44,20 @@ class Upstream {
     Dial dial;                        // absent = gRPC over mTLS as `tls` says
     std::function<double()> uniform;  // in [0, 1), for all delays; absent = a generator of its own
   };
+  // What classes are told; either may be absent. From there only Kick() may be called.
+  struct Told {
+    // Bytes were appended to buffers[i]; from Process().
+    std::function<void(size_t i)> arrival;
+    // What upstream is to the class of buffers[i] has changed; from Process(), Kick() and Suspend().
+    // UpstreamState::lost_at is
+    //   kGonePatienceNanos after the class had no stream any more, or was SUSPENDED by the server,
+    //   kSilencePatienceNanos after the whole stream fell silent while its guests get nothing.
+    std::function<void(size_t i, const UpstreamState& state)> state;
+  };
   // Errors: INVALID_ARGUMENT (no server, host_id not 16 bytes). Buffers outlive the upstream.
-  // `on_arrival(i)` is called from Process() after bytes were appended to buffers[i].
   static absl::StatusOr<std::unique_ptr<Upstream>> Create(const Options& options,
                                                           std::vector<ClassBuffer*> buffers,
-                                                          std::function<void(size_t)> on_arrival,
-                                                          const Clock* clock, Log* log,
+                                                          Told told, const Clock* clock, Log* log,
                                                           Metrics* metrics);
   virtual ~Upstream() = default;
 
@@ -56,24 +66,14 @@ class Upstream {
   // when more wait, wake_fd() stays readable.
   virtual void Process() = 0;
   virtual void Kick(size_t buffer) = 0;             // demand of buffers[i] changed
-  virtual int64_t next_deadline_nanos() const = 0;  // INT64_MAX = none
+  virtual int64_t next_deadline_nanos() const = 0;  // kNever = none
 
-  // When a class counts as one whose upstream is gone, as seen now; INT64_MAX = it is there. Gone
-  // is
-  //   a class without a stream, or SUSPENDED by the server, for kGonePatienceNanos,
-  //   one whose guests get nothing while the whole stream is silent, for kSilencePatienceNanos.
-  // A CLOSED class is told by closed(): its server is there, and refuses.
-  virtual int64_t gone_at_nanos(size_t buffer) const = 0;
-  virtual bool closed(size_t buffer) const = 0;
-  // What the server attached to said of a class last; nullptr = no server, or it has said nothing
-  // yet: what another one said before stands until then.
-  virtual const v1::ChannelState* said(size_t buffer) const = 0;
   // Longer than a change of servers takes, and short enough that with `local` nobody waits for
   // longer than QEMU's reconnect timer has a guest wait for a new agent.
-  static constexpr int64_t kGonePatienceNanos = 1'000'000'000;
+  static constexpr int64_t kGonePatienceNanos = kSecondNanos;
   // A server answers credit within a round trip and a pass of its scheduler, unless the class's
   // rate is used up; any message shows that it lives.
-  static constexpr int64_t kSilencePatienceNanos = 5'000'000'000;
+  static constexpr int64_t kSilencePatienceNanos = 5 * kSecondNanos;
 
   // Leaves the server in good order and stays away: bytes promised are still taken for a second.
   // Another process of this host attaches meanwhile.

@@ -157,5 +157,25 @@ TEST_F(ListenerTest, OutOfDescriptorsPausesAndServesTheRestLater) {
   EXPECT_EQ(accepted_.size(), 2u);
 }
 
+// A process manager keeps a socket that it passed, and may shut it down.
+TEST_F(ListenerTest, ASocketThatIsShutDownIsTriedNowAndThenAndLeavesNothingBehind) {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(listen(socket.get(), 1), 0);  // on a port of the kernel's choice
+  auto listener = Listener::Adopt(
+      "tcp", std::move(socket), loop_.get(), [](UniqueFd) {},
+      [this](const absl::Status& why) { failures_.push_back(why); });
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  ASSERT_EQ(shutdown((*listener)->fd(), SHUT_RDWR), 0);
+  for (int i = 0; i < 10; ++i) loop_->RunOnce(0);
+  EXPECT_EQ(failures_.size(), 1u) << "it must not spin";
+  clock_.AdvanceNanos(Listener::kPauseNanos);
+  for (int i = 0; i < 10; ++i) loop_->RunOnce(0);
+  EXPECT_EQ(failures_.size(), 2u);
+  listener->reset();
+  clock_.AdvanceNanos(10 * Listener::kPauseNanos);
+  loop_->RunOnce(0);
+  EXPECT_EQ(failures_.size(), 2u);
+}
+
 }  // namespace
 }  // namespace entropyd

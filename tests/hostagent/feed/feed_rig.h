@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "hostagent/feed/feed.h"
 #include "tests/hostagent/fake_buffer.h"
@@ -16,7 +17,7 @@ namespace entropyd {
 class FeedTest : public testing::Test {
  protected:
   using Bytes = std::vector<uint8_t>;
-  static constexpr int64_t kSecond = 1'000'000'000;
+  static constexpr int64_t kSecond = kSecondNanos;
 
   FeedTest() {
     host_.loop = loop_.get();
@@ -27,17 +28,25 @@ class FeedTest : public testing::Test {
 
   // The class anew, with another guest_ceil.
   void Limit(uint64_t guest_ceil) {
-    tree_ = std::make_unique<FairQueue>(&buffer_, guest_ceil);
-    class_.tree = tree_.get();
-    class_.counters = &counters_;
-    loop_->SetAfterBatch([this] { tree_->Serve(loop_->now_nanos()); });
+    const ClassSettings settings{"default/gold", 1 << 20, 3600 * kSecondNanos, guest_ceil, "block"};
+    served_.reset();
+    served_ =
+        ServedClass::Create(settings, 0, nullptr, &counters_, arena_.get(), &clock_, &log_).value();
+    loop_->SetAfterBatch([this] { served_->Serve(loop_->now_nanos()); });
   }
   void Turn(int64_t nanos = 0) {
     clock_.AdvanceNanos(nanos);
     loop_->RunOnce(0);
   }
+  ClassBuffer& buffer() { return *served_->buffer(); }
+  // Bytes of the fake stream (tests/hostagent/fake_buffer.h).
+  void Fill(size_t bytes) {
+    buffer().Append(StreamBytes(appended_, bytes));
+    appended_ += bytes;
+    served_->OnArrival();
+  }
   void Arrive(size_t bytes) {
-    buffer_.Fill(bytes);
+    Fill(bytes);
     Turn();
   }
   bool StagingIsClean() const {
@@ -51,12 +60,13 @@ class FeedTest : public testing::Test {
   ManualClock clock_{kSecond};
   Log log_{&clock_, -1};
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
-  FakeBuffer buffer_;
   ClassCounters counters_{"default/gold"};
-  std::unique_ptr<FairQueue> tree_;
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(8 << 20, SecretArena::Locking::kBestEffort).value();
+  std::unique_ptr<ServedClass> served_;
+  uint64_t appended_ = 0;
   Bytes staging_ = Bytes(Connection::kStagingBytes);
   ConnectionHost host_;
-  GuestClass class_;
 };
 
 }  // namespace entropyd

@@ -1,4 +1,4 @@
-// Real pipes and a real event loop: a feed on a class of its own, then a service and its successor.
+// Real pipes and a real event loop: a feed on a class of its own, then a host and its successor.
 #include "hostagent/feed/fifo_feed.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/feed/feed_rig.h"
-#include "tests/hostagent/two_services.h"
+#include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
 namespace {
@@ -49,7 +49,7 @@ class FifoFeedTest : public FeedTest {
  protected:
   absl::StatusOr<std::unique_ptr<FifoFeed>> TryOpen(mode_t mode = 0640,
                                                     const std::string& group = "") {
-    return FifoFeed::Open({path_, mode, group}, &host_, class_);
+    return FifoFeed::Open({path_, mode, group}, &host_, served_.get());
   }
   std::unique_ptr<FifoFeed> Started() {
     auto feed = TryOpen().value();
@@ -95,15 +95,15 @@ TEST_F(FifoFeedTest, WithNobodyReadingAPageLiesThereAndTheLoopSleeps) {
   auto feed = Started();
   Arrive(100'000);
   for (int i = 0; i < 10; ++i) Turn(kSecond);
-  EXPECT_EQ(buffer_.level(), 100'000u - 4096);
-  EXPECT_EQ(tree_->owed(), 0u);
+  EXPECT_EQ(buffer().level(), 100'000u - 4096);
+  EXPECT_EQ(served_->queue()->owed(), 0u);
   EXPECT_TRUE(Sleeps());
 }
 
 TEST_F(FifoFeedTest, AnEmptyPipeThatWaitsForBytesLetsTheLoopSleep) {
   auto feed = Started();
   Reader reader(path_);
-  EXPECT_EQ(tree_->owed(), 4096u);
+  EXPECT_EQ(served_->queue()->owed(), 4096u);
   EXPECT_TRUE(Sleeps());
   Arrive(100);  // a part of a page is still writable for the feed, and not for epoll
   EXPECT_TRUE(Sleeps());
@@ -114,7 +114,7 @@ TEST_F(FifoFeedTest, AnEmptyPipeThatWaitsForBytesLetsTheLoopSleep) {
 TEST_F(FifoFeedTest, BytesThatComeInPiecesFillThePage) {
   auto feed = Started();
   for (int i = 0; i < 50; ++i) Arrive(100);
-  EXPECT_EQ(buffer_.level(), 50u * 100 - 4096);
+  EXPECT_EQ(buffer().level(), 50u * 100 - 4096);
   Reader reader(path_);
   EXPECT_EQ(reader.Read(1000), StreamBytes(0, 1000));
   Turn();
@@ -148,7 +148,7 @@ TEST_F(FifoFeedTest, ThePipeStaysAndItsReadersGoOnWithTheNextAgent) {
   feed = Started();
   EXPECT_EQ(Look().st_ino, before.st_ino);
   // What the first one left is read before anything is added.
-  EXPECT_EQ(buffer_.level(), 10'000u - 4096);
+  EXPECT_EQ(buffer().level(), 10'000u - 4096);
   EXPECT_EQ(reader.Read(), StreamBytes(96, 4000));
   Turn();
   EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
@@ -218,9 +218,9 @@ TEST_F(FifoFeedTest, APipeThatWasMadeAndNeverStartedGoesAway) {
   EXPECT_EQ(access(path_.c_str(), F_OK), 0);
 }
 
-// --- with a service, and its successor ----------------------------------------------------------
+// --- with a host, and its successor ----------------------------------------------------------
 
-class FifoHandoverTest : public TwoServicesTest {
+class FifoHandoverTest : public TwoHostsTest {
  protected:
   void Configure() override {
     AgentSettings::Socket pipe = settings_.listeners[0];
@@ -231,7 +231,7 @@ class FifoHandoverTest : public TwoServicesTest {
   }
   static v1::Guest FeedOf(const Side& side) {
     v1::ListGuestsResponse guests;
-    side.service->FillGuests(&guests);
+    side.host->status().FillGuests(&guests);
     for (const v1::Guest& guest : guests.guest()) {
       if (guest.name().starts_with("fifo:")) return guest;
     }
@@ -258,7 +258,7 @@ TEST_F(FifoHandoverTest, AReaderGoesOnAndNoByteComesTwice) {
   Turn(&new_);
   EXPECT_EQ(reader.Read(), StreamBytes(1'000'000, 4096));
   EXPECT_EQ(new_.counters().delivered_bytes.Get(), 2u * 4096);
-  old_.service.reset();
+  old_.host.reset();
   EXPECT_THAT(reader.Read(), IsEmpty());  // ... and not an end of file
 }
 
@@ -269,7 +269,7 @@ TEST_F(FifoHandoverTest, AHandoverThatFailsLeavesThePipeToTheOldOne) {
   const std::vector<uint8_t> first = reader.Read();
   Fill(&new_, 10'000, /*first=*/1'000'000);
   Adopt(Save());
-  new_.service.reset();
+  new_.host.reset();
   Turn(&old_);
   EXPECT_EQ(first, StreamBytes(0, 4096));
   EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096));
@@ -283,7 +283,7 @@ TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
   EXPECT_EQ(before.class_(), "default/gold");
   EXPECT_EQ(before.delivered(), 4096u);
   v1::GetStatusResponse status;
-  old_.service->FillStatus(&status);
+  old_.host->status().Fill(&status);
   EXPECT_EQ(status.class_(0).guests(), 1u);
   EXPECT_EQ(status.listener(2).path(), "fifo:" + path_);
   Move();
@@ -293,12 +293,12 @@ TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
   Turn(&new_);
   EXPECT_GE(FeedOf(new_).id(), before.id());
   EXPECT_EQ(FeedOf(new_).delivered(), 100u);  // of this process, as `since` tells
-  const std::vector<GuestSeries> series = new_.service->Series();
+  const std::vector<GuestSeries> series = new_.host->status().Series();
   ASSERT_EQ(series.size(), 1u);
   EXPECT_EQ(series[0].name, "fifo:" + path_);
   EXPECT_EQ(series[0].totals.delivered, 4196u);
-  new_.service->StopListening();
-  EXPECT_THAT(new_.service->Series(), IsEmpty());
+  new_.host->StopListening();
+  EXPECT_THAT(new_.host->status().Series(), IsEmpty());
   EXPECT_EQ(access(path_.c_str(), F_OK), 0);
 }
 

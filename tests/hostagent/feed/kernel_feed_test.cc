@@ -16,6 +16,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hostagent/agent_metrics.h"
 #include "tests/hostagent/feed/feed_rig.h"
 
 namespace entropyd {
@@ -50,7 +51,7 @@ class KernelFeedTest : public FeedTest {
     };
   }
   std::unique_ptr<KernelFeed> Started() {
-    auto feed = KernelFeed::Open(options_, &host_, class_, &metrics_).value();
+    auto feed = KernelFeed::Open(options_, &host_, served_.get(), &metrics_.kernel_feed).value();
     EXPECT_TRUE(feed->Start().ok());
     Turn();
     return feed;
@@ -76,7 +77,7 @@ class KernelFeedTest : public FeedTest {
 };
 
 TEST_F(KernelFeedTest, BytesGoAtStartAndAfterEveryInterval) {
-  buffer_.Fill(10'000);
+  Fill(10'000);
   auto feed = Started();
   EXPECT_EQ(Written(), StreamBytes(0, 64));
   for (int second = 1; second < 60; ++second) Turn(kSecond);
@@ -84,19 +85,19 @@ TEST_F(KernelFeedTest, BytesGoAtStartAndAfterEveryInterval) {
   Turn(kSecond);
   EXPECT_EQ(Written(), StreamBytes(0, 128));
   EXPECT_EQ(counters_.delivered_bytes.Get(), 128u);
-  EXPECT_EQ(metrics_.kernel_feed_bytes.Get(), 128u);
-  EXPECT_EQ(metrics_.kernel_feed_credited_bits.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 128u);
+  EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 0u);
   EXPECT_THAT(credits_, IsEmpty());
   EXPECT_TRUE(StagingIsClean());
   feed.reset();
   Turn(600 * kSecond);
-  EXPECT_EQ(buffer_.level(), 10'000u - 128);
+  EXPECT_EQ(buffer().level(), 10'000u - 128);
 }
 
 TEST_F(KernelFeedTest, WhatAClassCouldNotGiveInTimeIsNotMadeUpFor) {
   auto feed = Started();
   for (int minute = 0; minute < 10; ++minute) Turn(60 * kSecond);
-  EXPECT_EQ(tree_->owed(), 64u);
+  EXPECT_EQ(served_->queue()->owed(), 64u);
   Arrive(24);
   EXPECT_EQ(Written().size(), 24u);
   Arrive(1'000);
@@ -111,11 +112,11 @@ TEST_F(KernelFeedTest, ARoundInPiecesIsCreditedWithItsBitsAndNoMore) {
   Arrive(107);
   EXPECT_THAT(credits_, ElementsAre(Credit{7, StreamBytes(0, 1)}, Credit{160, StreamBytes(1, 20)},
                                     Credit{344, StreamBytes(21, 43)}));
-  EXPECT_EQ(metrics_.kernel_feed_credited_bits.Get(), 511u);
-  EXPECT_EQ(metrics_.kernel_feed_bytes.Get(), 64u);
+  EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 511u);
+  EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 64u);
   EXPECT_THAT(Written(), IsEmpty());
   Turn(60 * kSecond);
-  EXPECT_EQ(metrics_.kernel_feed_credited_bits.Get(), 2u * 511);
+  EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 2u * 511);
   EXPECT_THAT(Logged(), IsEmpty());
   EXPECT_TRUE(StagingIsClean());
 }
@@ -123,13 +124,13 @@ TEST_F(KernelFeedTest, ARoundInPiecesIsCreditedWithItsBitsAndNoMore) {
 TEST_F(KernelFeedTest, OnlyBytesOfQualityFullAreCredited) {
   options_.credit_bits = 512;
   full_ = false;
-  buffer_.Fill(10'000);
+  Fill(10'000);
   auto feed = Started();
   Turn(60 * kSecond);
   EXPECT_THAT(credits_, IsEmpty());
   EXPECT_EQ(Written(), StreamBytes(0, 128));
-  EXPECT_EQ(metrics_.kernel_feed_credited_bits.Get(), 0u);
-  EXPECT_EQ(metrics_.kernel_feed_credit_refused.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.credit_refused.Get(), 0u);
   EXPECT_THAT(Logged(), HasSubstr("not of quality full"));
   const size_t told = Logged().size();
   full_ = true;
@@ -141,25 +142,25 @@ TEST_F(KernelFeedTest, OnlyBytesOfQualityFullAreCredited) {
 TEST_F(KernelFeedTest, CreditThatTheKernelRefusesLeavesTheBytesWritten) {
   options_.credit_bits = 512;
   capable_ = false;
-  buffer_.Fill(10'000);
+  Fill(10'000);
   auto feed = Started();
   const size_t told = Logged().size();
   EXPECT_THAT(Logged(), HasSubstr("CAP_SYS_ADMIN"));
   Turn(60 * kSecond);
   EXPECT_EQ(Written(), StreamBytes(0, 128));
-  EXPECT_EQ(metrics_.kernel_feed_credit_refused.Get(), 2u);
-  EXPECT_EQ(metrics_.kernel_feed_credited_bits.Get(), 0u);
-  EXPECT_EQ(metrics_.kernel_feed_bytes.Get(), 128u);
+  EXPECT_EQ(metrics_.kernel_feed.credit_refused.Get(), 2u);
+  EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 128u);
   EXPECT_EQ(Logged().size(), told);
 }
 
 TEST_F(KernelFeedTest, AWriteThatFailsIsCountedAndTriedAgain) {
   options_.device = "/dev/full";
-  buffer_.Fill(10'000);
+  Fill(10'000);
   auto feed = Started();
   Turn(60 * kSecond);
-  EXPECT_EQ(metrics_.kernel_feed_failed_writes.Get(), 2u);
-  EXPECT_EQ(metrics_.kernel_feed_bytes.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.failed_writes.Get(), 2u);
+  EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 0u);
   EXPECT_THAT(Logged(), HasSubstr("kernel_feed.failed"));
   EXPECT_THAT(registry_.Serialize(),
               HasSubstr("entropyd_agent_kernel_feed_failures_total{what=\"write\"} 2"));
@@ -167,7 +168,7 @@ TEST_F(KernelFeedTest, AWriteThatFailsIsCountedAndTriedAgain) {
 
 TEST_F(KernelFeedTest, ADeviceThatIsNotThereIsToldWithTheRemedy) {
   options_.device = dir_ / "none";
-  auto feed = KernelFeed::Open(options_, &host_, class_, &metrics_);
+  auto feed = KernelFeed::Open(options_, &host_, served_.get(), &metrics_.kernel_feed);
   EXPECT_EQ(feed.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(feed.status().message()), HasSubstr("remove feed_kernel"));
 }

@@ -11,7 +11,7 @@ TEST(PrimerTest, AnInactiveOneWantsNothing) {
   Primer primer(false);
   EXPECT_EQ(primer.want(), 0u);
   primer.OnPushed(10, 0);
-  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);
+  EXPECT_EQ(primer.next_check_nanos(), kNever);
   primer.OnCheck(true, kSecond);
   EXPECT_EQ(primer.want(), 0u);
 }
@@ -19,14 +19,14 @@ TEST(PrimerTest, AnInactiveOneWantsNothing) {
 TEST(PrimerTest, WantsSixtyFourBytesAtAccept) {
   Primer primer(true);
   EXPECT_EQ(primer.want(), 64u);
-  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);  // nothing pushed, nothing to look at
+  EXPECT_EQ(primer.next_check_nanos(), kNever);  // nothing pushed, nothing to look at
 }
 
 TEST(PrimerTest, APushThatIsNotCompleteIsNotChecked) {
   Primer primer(true);
   primer.OnPushed(40, 0);
   EXPECT_EQ(primer.want(), 24u);
-  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);
+  EXPECT_EQ(primer.next_check_nanos(), kNever);
   primer.OnPushed(24, 7);
   EXPECT_EQ(primer.next_check_nanos(), 7 + Primer::kFirstCheckNanos);
 }
@@ -46,7 +46,7 @@ TEST(PrimerTest, DoublesWhileThePeerTakesItAllUpTo64KiB) {
   }
   EXPECT_EQ(expected, 2u * 64 * 1024);
   EXPECT_GE(total, 64u * 1024);  // covers the most that can be pending
-  EXPECT_EQ(primer.next_check_nanos(), Primer::kNever);
+  EXPECT_EQ(primer.next_check_nanos(), kNever);
 }
 
 TEST(PrimerTest, BytesThatStayMeanThatNothingWasPending) {
@@ -54,7 +54,7 @@ TEST(PrimerTest, BytesThatStayMeanThatNothingWasPending) {
   primer.OnPushed(64, 0);
   int64_t now = 0;
   int checks = 0;
-  while (primer.next_check_nanos() != Primer::kNever) {
+  while (primer.next_check_nanos() != kNever) {
     ASSERT_GT(primer.next_check_nanos(), now);
     now = primer.next_check_nanos();
     primer.OnCheck(false, now);
@@ -81,9 +81,41 @@ TEST(PrimerTest, ACommandEndsItForEver) {
   Primer pushed(true);
   pushed.OnPushed(64, 0);
   pushed.OnCommand();
-  EXPECT_EQ(pushed.next_check_nanos(), Primer::kNever);
+  EXPECT_EQ(pushed.next_check_nanos(), kNever);
   pushed.OnCheck(true, kSecond);
   EXPECT_EQ(pushed.want(), 0u);
+}
+
+TEST(HandoverPrimerTest, APrimerGoesOnWhereItWas) {
+  Primer before(true);
+  before.OnPushed(64, kSecond);
+  handover::v1::Primer saved;
+  before.Save(0, kSecond, &saved);
+  Primer after(false);
+  after.Restore(saved, 100 * kSecond);
+  EXPECT_EQ(after.next_check_nanos(), 100 * kSecond + Primer::kFirstCheckNanos);
+  after.OnCheck(true, 101 * kSecond);
+  EXPECT_EQ(after.want(), 128u);
+}
+
+TEST(HandoverPrimerTest, WhatTheSocketRefusedIsPushedAgain) {
+  Primer before(true);
+  before.OnPushed(64, kSecond);
+  handover::v1::Primer saved;
+  before.Save(10, kSecond, &saved);
+  Primer after(false);
+  after.Restore(saved, kSecond);
+  EXPECT_EQ(after.want(), 10u);
+  EXPECT_EQ(after.next_check_nanos(), kNever);
+}
+
+TEST(HandoverPrimerTest, NonsenseMakesAnInactivePrimer) {
+  handover::v1::Primer saved;
+  saved.set_step(1 << 20);
+  Primer after(true);
+  after.Restore(saved, 0);
+  EXPECT_FALSE(after.active());
+  EXPECT_EQ(after.want(), 0u);
 }
 
 }  // namespace

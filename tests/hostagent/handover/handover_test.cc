@@ -19,7 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/handover/handover_link.h"
-#include "tests/hostagent/two_services.h"
+#include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
 namespace {
@@ -138,15 +138,15 @@ TEST(HandoverConnectTest, NobodyIsNotFound) {
 
 // --- giver ---------------------------------------------------------------------------------------
 
-class HandoverTest : public TwoServicesTest, public HandoverGiver::Subject {
+class HandoverTest : public TwoHostsTest, public HandoverGiver::Subject {
  protected:
   void SetUp() override {
-    TwoServicesTest::SetUp();
-    giver_ = HandoverGiver::Start(path(), old_.loop.get(), old_.service.get(), this, &log_).value();
+    TwoHostsTest::SetUp();
+    giver_ = HandoverGiver::Start(path(), old_.loop.get(), old_.host->state(), this, &log_).value();
   }
   void TearDown() override {
     giver_.reset();
-    TwoServicesTest::TearDown();
+    TwoHostsTest::TearDown();
   }
   std::string path() const { return dir_ / "agent.sock.handover"; }
 
@@ -218,13 +218,13 @@ TEST_F(HandoverTest, ASuccessorTakesEverythingAndTheOldOneGoes) {
       EXPECT_EQ(offer.class_(0).guests(), 1u);
       return absl::OkStatus();
     };
-    taken = TakeOver(Reach(), new_.service.get(), fill);
+    taken = TakeOver(Reach(), new_.host->state(), fill);
   });
   ASSERT_TRUE(taken.ok()) << taken.status();
   EXPECT_EQ(taken->connections, 1u);
   EXPECT_EQ(calls_, "leave given ");
   EXPECT_TRUE(giver_->given());
-  EXPECT_EQ(old_.service->guests(), 0u);
+  EXPECT_EQ(old_.host->connections()->size(), 0u);
   client.Send({6});
   Arrive(&new_, 100);
   EXPECT_EQ(client.Receive().size(), 14u);
@@ -238,7 +238,7 @@ TEST_F(HandoverTest, ASuccessorTakesEverythingAndTheOldOneGoes) {
   EXPECT_FALSE(taken->channel->TryReceive().ok());
   EXPECT_EQ(access(path().c_str(), F_OK), 0) << "the socket is the successor's";
   auto next = HandoverGiver::Adopt(path(), std::move(taken->listener), new_.loop.get(),
-                                   new_.service.get(), this, &log_);
+                                   new_.host->state(), this, &log_);
   ASSERT_TRUE(next.ok());
   auto channel = Reach();
   Say(channel.get(), Begin());
@@ -361,7 +361,7 @@ TEST_F(HandoverTest, M13_OneProcessServesWhateverTheSuccessorDoesAfterPrepared) 
     });
     EXPECT_EQ(giver_->given(), !closes);
     if (closes) ExpectServesOn(&client);
-    EXPECT_EQ(old_.service->guests() == 0, giver_->given());
+    EXPECT_EQ(old_.host->connections()->size() == 0, giver_->given());
   }
   EXPECT_THAT(calls_, testing::EndsWith("given released "));
 }
@@ -371,7 +371,7 @@ TEST_F(HandoverTest, ATakerThatCannotFillTakesNothing) {
   absl::Status status;
   While([&] {
     auto fill = [](const handover::v1::Offer&) { return absl::UnavailableError("no server"); };
-    status = TakeOver(Reach(), new_.service.get(), fill).status();
+    status = TakeOver(Reach(), new_.host->state(), fill).status();
   });
   EXPECT_THAT(status.message(), HasSubstr("no server"));
   EXPECT_EQ(calls_, "leave return ");
@@ -385,12 +385,12 @@ TEST_F(HandoverTest, ATakerOfAnotherConfigurationTakesNothing) {
   absl::Status status;
   While([&] {
     auto fill = [](const handover::v1::Offer&) { return absl::OkStatus(); };
-    status = TakeOver(Reach(), new_.service.get(), fill).status();
+    status = TakeOver(Reach(), new_.host->state(), fill).status();
   });
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(calls_, "leave return ");
   EXPECT_THAT(why_.message(), HasSubstr("keep the listener")) << "the old one's people are told";
-  new_.service.reset();
+  new_.host.reset();
   ExpectServesOn(&client);
 }
 
@@ -400,7 +400,7 @@ TEST_F(HandoverTest, TwoThousandConnectionsAreTakenOver) {
   absl::StatusOr<Taken> taken = absl::UnknownError("");
   While([&] {
     auto fill = [](const handover::v1::Offer&) { return absl::OkStatus(); };
-    taken = TakeOver(Reach(), new_.service.get(), fill);
+    taken = TakeOver(Reach(), new_.host->state(), fill);
   });
   ASSERT_TRUE(taken.ok()) << taken.status();
   EXPECT_EQ(taken->connections, 2'000u);

@@ -25,7 +25,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/handover/handover.h"
 #include "hostagent/handover/handover_link.h"
-#include "tests/hostagent/two_services.h"
+#include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
 namespace {
@@ -69,7 +69,7 @@ class Identifiers final : public Identifier {
   void Ask(IdentityQuestion) override {}
 };
 
-class PreviousVersionTest : public TwoServicesTest, public HandoverGiver::Subject {
+class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
  protected:
   void LeaveServer() override {}
   void ReturnToServer(const absl::Status& why) override { failed_ = why; }
@@ -100,9 +100,9 @@ class PreviousVersionTest : public TwoServicesTest, public HandoverGiver::Subjec
     settings_.listeners.push_back(fifo);
   }
   void SetUp() override {
-    TwoServicesTest::SetUp();
-    old_.service.reset();  // the recording is in its place
-    new_.service->SetIdentifier(&identifiers_);
+    TwoHostsTest::SetUp();
+    old_.host.reset();  // the recording is in its place
+    new_.host->assignment()->SetIdentifier(&identifiers_);
   }
 
   // The recorded message with the paths of this test's directory.
@@ -169,8 +169,8 @@ class PreviousVersionTest : public TwoServicesTest, public HandoverGiver::Subjec
          {"02-giver-offer", "04-giver-numbers", "05-giver-connections", "07-giver-go"}) {
       SendMoved(near.get(), name);
     }
-    auto taken = TakeOver(std::move(far), new_.service.get(), [this](const handover::v1::Offer& o) {
-      new_.service->Expect(o);
+    auto taken = TakeOver(std::move(far), new_.host->state(), [this](const handover::v1::Offer& o) {
+      new_.host->state()->Expect(o);
       return absl::OkStatus();
     });
     if (!taken.ok()) return taken.status();
@@ -187,7 +187,7 @@ class PreviousVersionTest : public TwoServicesTest, public HandoverGiver::Subjec
   std::vector<Message> Give() {
     const std::string path = dir_ / "next.sock.handover";
     auto giver =
-        HandoverGiver::Start(path, new_.loop.get(), new_.service.get(), this, &log_).value();
+        HandoverGiver::Start(path, new_.loop.get(), new_.host->state(), this, &log_).value();
     UniqueFd raw(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -224,8 +224,8 @@ class PreviousVersionTest : public TwoServicesTest, public HandoverGiver::Subjec
   }
 
   void Arrive(size_t class_index, size_t bytes) {
-    new_.service->buffers()[class_index]->Append(StreamBytes(0, bytes));
-    new_.service->OnArrival(class_index);
+    new_.host->buffers()[class_index]->Append(StreamBytes(0, bytes));
+    new_.host->of_class(class_index)->OnArrival();
     for (int i = 0; i < 5; ++i) Turn(&new_);
   }
 

@@ -10,7 +10,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/serving/fair_queue.h"
-#include "hostagent/serving/survival.h"
 #include "tests/hostagent/fake_buffer.h"
 
 namespace entropyd {
@@ -301,62 +300,6 @@ TEST_F(LocalFallbackTest, AFairQueueSharesOutWhatTheDrbgGives) {
   EXPECT_EQ(polite.wanted(), 0u);
   EXPECT_EQ(greedy.wanted(), 0u);
   EXPECT_EQ(buffer_->local_bytes(), 1'000'064u);
-}
-
-// What upstream is, as the test says.
-class SaidUpstream final : public Upstream {
- public:
-  int wake_fd() const override { return -1; }
-  void Process() override {}
-  void Kick(size_t) override {}
-  int64_t next_deadline_nanos() const override { return INT64_MAX; }
-  int64_t gone_at_nanos(size_t) const override { return gone_at; }
-  bool closed(size_t) const override { return false; }
-  const v1::ChannelState* said(size_t) const override { return nullptr; }
-  void Suspend() override {}
-  void Resume() override {}
-  void CertificateRenewed() override {}
-  bool connected() const override { return false; }
-  void FillStatus(v1::GetStatusResponse*) const override {}
-
-  int64_t gone_at = kThere;
-};
-
-TEST_F(LocalFallbackTest, SurvivalWakesInTimeServesAndTellsWhoServes) {
-  Metrics metrics;
-  SaidUpstream upstream;
-  Survival survival({buffer_.get()}, &upstream, &metrics);
-  std::vector<size_t> served;
-  auto judge = [&] { return survival.Judge(now(), [&](size_t i) { served.push_back(i); }); };
-  const std::string kUpstreamLine =
-      "entropyd_agent_class_mode{class=\"default/gold\",mode=\"upstream\"} ";
-  const std::string kLocalLine =
-      "entropyd_agent_class_mode{class=\"default/gold\",mode=\"local\"} ";
-  Arrive(StreamBytes(0, 1000));
-  Drain();
-  EXPECT_EQ(judge(), INT64_MAX);
-  EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kUpstreamLine + "1"));
-  upstream.gone_at = now() + 2 * kSecond;
-  EXPECT_EQ(judge(), INT64_MAX) << "nobody waits: no reason to wake";
-  buffer_->SetDemand({1, 64});
-  EXPECT_EQ(judge(), upstream.gone_at);
-  EXPECT_TRUE(served.empty());
-  clock_.AdvanceNanos(2 * kSecond);
-  EXPECT_EQ(judge(), INT64_MAX);
-  EXPECT_EQ(served, std::vector<size_t>{0});
-  Take(64);
-  clock_.AdvanceNanos(180 * kSecond);  // minutes
-  Take(64);
-  judge();
-  EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kUpstreamLine + "0"));
-  EXPECT_THAT(metrics.Serialize(), testing::HasSubstr(kLocalLine + "1"));
-  EXPECT_THAT(metrics.Serialize(),
-              testing::HasSubstr("entropyd_agent_local_bytes_total{class=\"default/gold\"} 128"));
-  v1::GetStatusResponse status;
-  survival.FillStatus(&status, now());
-  EXPECT_EQ(status.class_(0).mode(), "local");
-  EXPECT_EQ(status.class_(0).mode_seconds(), 180);
-  EXPECT_TRUE(status.class_(0).local_ready());
 }
 
 }  // namespace

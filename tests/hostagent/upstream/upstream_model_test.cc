@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "hostagent/upstream/upstream.h"
 #include "tests/hostagent/fake_server.h"
@@ -64,9 +65,10 @@ class Model {
     options.uniform = [this] { return std::uniform_real_distribution<double>(0, 1)(random_); };
     std::vector<ClassBuffer*> pointers;
     for (auto& buffer : buffers_) pointers.push_back(buffer.get());
-    upstream_ = Upstream::Create(
-                    options, pointers, [this](size_t i) { Serve(i); }, &clock_, &log_, &metrics_)
-                    .value();
+    Upstream::Told told;
+    told.arrival = [this](size_t i) { Serve(i); };
+    upstream_ =
+        Upstream::Create(options, pointers, std::move(told), &clock_, &log_, &metrics_).value();
   }
 
   void Step() {
@@ -98,7 +100,7 @@ class Model {
         Trouble();
         break;
       default:
-        upstream_->Process();
+        Process();
         break;
     }
     CheckRoom();
@@ -113,9 +115,10 @@ class Model {
         s.wire->blocked = false;
       }
       ServeServers();
-      const int64_t next = upstream_->next_deadline_nanos();
+      const int64_t next =
+          std::min(upstream_->next_deadline_nanos(), clock_.NowNanos() + kSecondNanos);
       if (next > clock_.NowNanos() && Below(4) == 0) clock_.AdvanceNanos(next - clock_.NowNanos());
-      upstream_->Process();
+      Process();
       CheckRoom();
       CheckNobodyWaitsInVain();
     }
@@ -126,6 +129,14 @@ class Model {
   uint64_t offences() const { return offences_; }
 
  private:
+  // As the agent does it: the classes let their bytes age once a second.
+  void Process() {
+    if (clock_.NowNanos() >= tick_at_) {
+      tick_at_ = clock_.NowNanos() + kSecondNanos;
+      for (auto& buffer : buffers_) buffer->Tick();
+    }
+    upstream_->Process();
+  }
   uint64_t Below(uint64_t n) { return random_() % n; }
 
   bool Waiting() const {
@@ -261,8 +272,8 @@ class Model {
     ++offences_;
     s->cheated = true;
     s->wire->Grant(number, offset, std::string(bytes, '\xff'));
-    upstream_->Process();
-    upstream_->Process();
+    Process();
+    Process();
   }
 
   // Whatever honest servers may still send, and have under way, finds room.
@@ -333,6 +344,7 @@ class Model {
   uint64_t next_number_ = 1;
   uint64_t offences_ = 0;
   std::unique_ptr<Upstream> upstream_;
+  int64_t tick_at_ = 0;
 };
 
 TEST(UpstreamModelTest, RoomIsNeverPromisedTwiceAndEverybodyIsServedInTheEnd) {

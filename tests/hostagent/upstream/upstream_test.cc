@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/process/fd.h"
@@ -14,6 +16,8 @@
 
 namespace entropyd {
 namespace {
+
+using Kind = UpstreamState::Kind;
 
 constexpr size_t kSize = 64 * 1024;
 constexpr size_t kMin = ClassBuffer::kMinTarget;
@@ -44,9 +48,11 @@ class UpstreamTest : public testing::Test {
     };
     options.uniform = [this] { return uniform_; };
     order_ = RendezvousOrder(options.host_id, options.servers);
-    upstream_ = Upstream::Create(
-                    options, {gold_.get(), bulk_.get()},
-                    [this](size_t i) { arrivals_.push_back(i); }, &clock_, &log_, &metrics_)
+    Upstream::Told told;
+    told.arrival = [this](size_t i) { arrivals_.push_back(i); };
+    told.state = [this](size_t i, const UpstreamState& state) { states_[i] = state; };
+    upstream_ = Upstream::Create(options, {gold_.get(), bulk_.get()}, std::move(told), &clock_,
+                                 &log_, &metrics_)
                     .value();
     upstream_->Process();
   }
@@ -89,6 +95,7 @@ class UpstreamTest : public testing::Test {
     upstream_->FillStatus(&status);
     return status;
   }
+  int64_t LostAt(size_t buffer) { return states_.at(buffer).lost_at; }
   bool Awake() {
     pollfd p = {upstream_->wake_fd(), POLLIN, 0};
     return poll(&p, 1, 0) == 1;
@@ -107,6 +114,7 @@ class UpstreamTest : public testing::Test {
   std::unique_ptr<ClassBuffer> gold_, bulk_;
   std::vector<std::string> order_;
   std::vector<size_t> arrivals_;
+  std::map<size_t, UpstreamState> states_;  // as told last
   std::unique_ptr<Upstream> upstream_;
 };
 
@@ -442,76 +450,95 @@ TEST_F(UpstreamTest, UpstreamIsGoneTwoSecondsAfterTheStreamWasLost) {
   Want(gold_.get(), 1, 0);
   net_.last().Grant(1, 0, std::string(kMin, 'x'));
   upstream_->Process();
-  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+  EXPECT_EQ(LostAt(0), INT64_MAX);
   EndStream(absl::UnavailableError("gone"));
   const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
-  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  EXPECT_EQ(LostAt(0), gone_at);
   // Attempts that fail change nothing.
   for (int i = 0; i < 5; ++i) {
     Run(absl::Seconds(31));
     EndStream(absl::UnavailableError("refused"));
   }
-  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
+  EXPECT_EQ(LostAt(0), gone_at);
   Run(absl::Seconds(31));
   Welcome();
-  EXPECT_EQ(upstream_->gone_at_nanos(1), INT64_MAX);
+  EXPECT_EQ(LostAt(1), INT64_MAX);
+}
+
+TEST_F(UpstreamTest, AStateIsToldWhenItHasChangedAndNotBefore) {
+  Attach();
+  const UpstreamState before = states_[0];
+  EXPECT_EQ(before.kind, Kind::kOpen);
+  states_.clear();
+  Want(gold_.get(), 0, 0);
+  Wait(absl::Milliseconds(10));
+  EXPECT_TRUE(states_.empty());
+  Want(gold_.get(), 1, 64);  // from now on a silent server is one that is lost
+  EXPECT_NE(states_.at(0), before);
+  EXPECT_EQ(states_.count(1), 0u);
+  states_.clear();
+  upstream_->Suspend();
+  EXPECT_EQ(states_.at(0).kind, Kind::kGone);
+  EXPECT_EQ(states_.at(1).kind, Kind::kGone);
 }
 
 TEST_F(UpstreamTest, AServerThatNeverCameIsGoneToo) {
   const int64_t start = clock_.NowNanos();
   Start();
-  EXPECT_EQ(upstream_->gone_at_nanos(0), start + Upstream::kGonePatienceNanos);
+  EXPECT_EQ(LostAt(0), start + Upstream::kGonePatienceNanos);
 }
 
 TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
   Attach();
   net_.last().State(1, v1::PHASE_SUSPENDED);
   upstream_->Process();
+  EXPECT_EQ(states_[0].kind, Kind::kSuspended);
   const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
   Wait(absl::Milliseconds(1'500));
   net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // told again, for another reason
   upstream_->Process();
-  EXPECT_EQ(upstream_->gone_at_nanos(0), gone_at);
-  EXPECT_EQ(upstream_->gone_at_nanos(1), INT64_MAX);
+  EXPECT_EQ(LostAt(0), gone_at);
+  EXPECT_EQ(LostAt(1), INT64_MAX);
   net_.last().State(1, v1::PHASE_OPEN);
   upstream_->Process();
-  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
-  EXPECT_FALSE(upstream_->closed(0));
+  EXPECT_EQ(LostAt(0), INT64_MAX);
+  EXPECT_EQ(states_[0].kind, Kind::kOpen);
   net_.last().State(1, v1::PHASE_CLOSED, 7);
   upstream_->Process();
-  EXPECT_TRUE(upstream_->closed(0));
-  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX);
+  EXPECT_EQ(states_[0].kind, Kind::kRefused);
+  EXPECT_EQ(states_[0].reason, "code 7");
+  EXPECT_EQ(LostAt(0), INT64_MAX);
 }
 
 TEST_F(UpstreamTest, WhatTheServerSaidOfAClassIsNotForgottenByAnotherThatHasSaidNothing) {
   Start();
-  EXPECT_EQ(upstream_->said(0), nullptr);
-  Welcome();
+  EXPECT_EQ(states_[0].kind, Kind::kGone);
+  net_.last().Welcome(kSize, {2});
+  upstream_->Process();
+  EXPECT_EQ(states_[0].kind, Kind::kAsked);
   net_.last().State(1, v1::PHASE_CLOSED, 7);
   upstream_->Process();
-  ASSERT_NE(upstream_->said(0), nullptr);
-  EXPECT_EQ(upstream_->said(0)->phase(), v1::PHASE_CLOSED);
+  EXPECT_EQ(states_[0].kind, Kind::kRefused);
   Wait(absl::Seconds(46));  // asked for again, not answered yet
-  ASSERT_NE(upstream_->said(0), nullptr);
-  EXPECT_EQ(upstream_->said(0)->phase(), v1::PHASE_CLOSED);
+  EXPECT_EQ(states_[0].kind, Kind::kRefused);
   net_.last().End(absl::UnavailableError("gone"));
   upstream_->Process();
-  EXPECT_EQ(upstream_->said(0), nullptr);
+  EXPECT_EQ(states_[0].kind, Kind::kGone);
 }
 
 TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) {
   Attach();
   Wait(absl::Seconds(60));
-  EXPECT_EQ(upstream_->gone_at_nanos(0), INT64_MAX) << "nobody asked for anything";
+  EXPECT_EQ(LostAt(0), INT64_MAX) << "nobody asked for anything";
   Want(gold_.get(), 1, 64);
   const int64_t asked = clock_.NowNanos();
-  EXPECT_EQ(upstream_->gone_at_nanos(0), asked + Upstream::kSilencePatienceNanos);
+  EXPECT_EQ(LostAt(0), asked + Upstream::kSilencePatienceNanos);
   Wait(absl::Seconds(2));
   Want(gold_.get(), 2, 5000);  // more is asked for: the silence is as old as it was
-  EXPECT_EQ(upstream_->gone_at_nanos(0), asked + Upstream::kSilencePatienceNanos);
+  EXPECT_EQ(LostAt(0), asked + Upstream::kSilencePatienceNanos);
   net_.last().State(2, v1::PHASE_OPEN);  // of another class, and it lives
   upstream_->Process();
-  EXPECT_EQ(upstream_->gone_at_nanos(0), clock_.NowNanos() + Upstream::kSilencePatienceNanos);
+  EXPECT_EQ(LostAt(0), clock_.NowNanos() + Upstream::kSilencePatienceNanos);
 }
 
 TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
@@ -529,9 +556,7 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
     return net_.Dial(server, std::move(wake));
   };
   options.uniform = [] { return 0.5; };
-  upstream_ = Upstream::Create(
-                  options, {&told}, [](size_t) {}, &clock_, &log_, &metrics_)
-                  .value();
+  upstream_ = Upstream::Create(options, {&told}, {}, &clock_, &log_, &metrics_).value();
   upstream_->Process();
   net_.last().Welcome(kSize, {1});
   upstream_->Process();

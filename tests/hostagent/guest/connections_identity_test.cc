@@ -1,5 +1,5 @@
 // Guests that are told apart; the test plays the thread that knows them.
-#include "tests/hostagent/two_services.h"
+#include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
 namespace {
@@ -16,7 +16,7 @@ class FakeIdentifier final : public Identifier {
   std::vector<IdentityQuestion> questions;
 };
 
-class GuestServiceIdentityTest : public TwoServicesTest {
+class ConnectionsIdentityTest : public TwoHostsTest {
  protected:
   enum Door2 : size_t { kKnown = 2, kRefuse = 3 };
 
@@ -35,17 +35,17 @@ class GuestServiceIdentityTest : public TwoServicesTest {
     }
   }
   void SetUp() override {
-    TwoServicesTest::SetUp();
-    old_.service->SetIdentifier(&identifier_);
-    new_.service->SetIdentifier(&identifier_);
+    TwoHostsTest::SetUp();
+    old_.host->assignment()->SetIdentifier(&identifier_);
+    new_.host->assignment()->SetIdentifier(&identifier_);
   }
 
   Client Come(Door2 door, const Bytes& first = kAsk64) {
     return Connect(first, static_cast<Door>(door));
   }
   void Bring(Side* side, size_t class_index, size_t bytes) {
-    side->service->buffers()[class_index]->Append(StreamBytes(0, bytes));
-    side->service->OnArrival(class_index);
+    side->host->buffers()[class_index]->Append(StreamBytes(0, bytes));
+    side->host->of_class(class_index)->OnArrival();
     Turn(side);
   }
   static GuestIdentity Domain(const std::string& class_name, const std::string& error = "") {
@@ -61,17 +61,17 @@ class GuestServiceIdentityTest : public TwoServicesTest {
     news.start_ticks = 5;
     news.identity = std::move(identity);
     identifier_.questions.pop_back();
-    side->service->OnIdentities({news});
+    side->host->connections()->OnIdentities({news});
     Turn(side);
   }
   void Change(int32_t pid, Side* side = nullptr) {
     IdentityNews news;
     news.pid = pid;
-    (side == nullptr ? old_ : *side).service->OnIdentities({news});
+    (side == nullptr ? old_ : *side).host->connections()->OnIdentities({news});
   }
   v1::Guest OnlyGuest(Side* side = nullptr) {
     v1::ListGuestsResponse guests;
-    (side == nullptr ? old_ : *side).service->FillGuests(&guests);
+    (side == nullptr ? old_ : *side).host->status().FillGuests(&guests);
     EXPECT_EQ(guests.guest_size(), 1);
     return guests.guest_size() == 1 ? guests.guest(0) : v1::Guest();
   }
@@ -82,7 +82,7 @@ class GuestServiceIdentityTest : public TwoServicesTest {
   FakeIdentifier identifier_;
 };
 
-TEST_F(GuestServiceIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
+TEST_F(ConnectionsIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
   Bring(&old_, 0, 1'000);
   Bring(&old_, 1, 1'000);
   Client client = Come(kKnown);
@@ -90,8 +90,8 @@ TEST_F(GuestServiceIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
   EXPECT_THAT(client.Receive(), IsEmpty()) << "served before anybody knew its class";
   Answer(Domain("default/bulk"));
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.service->buffers()[0]->level(), 1'000u);
-  EXPECT_EQ(old_.service->buffers()[1]->level(), 1'000u - 64);
+  EXPECT_EQ(old_.host->buffers()[0]->level(), 1'000u);
+  EXPECT_EQ(old_.host->buffers()[1]->level(), 1'000u - 64);
   EXPECT_EQ(Requests(0), 0u);
   EXPECT_EQ(Requests(1), 1u);
   const v1::Guest guest = OnlyGuest();
@@ -101,19 +101,19 @@ TEST_F(GuestServiceIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
   EXPECT_EQ(guest.class_(), "default/bulk");
 }
 
-TEST_F(GuestServiceIdentityTest, NobodyWaitsLongForAnAnswer) {
+TEST_F(ConnectionsIdentityTest, NobodyWaitsLongForAnAnswer) {
   Bring(&old_, 0, 1'000);
   Client client = Come(kKnown);
   Turn(&old_, 199 * kMilli);
   EXPECT_THAT(client.Receive(), IsEmpty());
   Turn(&old_, 1 * kMilli);
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.metrics->identity_timeouts.Get(), 1u);
+  EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 1u);
   Answer(Domain("default/bulk"));  // late, and still true
   EXPECT_EQ(OnlyGuest().class_(), "default/bulk");
 }
 
-TEST_F(GuestServiceIdentityTest, CommandsThatMustWaitAreNotAnsweredWithNothing) {
+TEST_F(ConnectionsIdentityTest, CommandsThatMustWaitAreNotAnsweredWithNothing) {
   Bring(&old_, 0, 1'000);
   Client client = Come(kKnown, {0x01, 0x20, 0x00});
   EXPECT_THAT(client.Receive(), IsEmpty());
@@ -121,11 +121,11 @@ TEST_F(GuestServiceIdentityTest, CommandsThatMustWaitAreNotAnsweredWithNothing) 
   const Bytes reply = client.Receive();
   ASSERT_THAT(reply, SizeIs(1 + 0x20 + 4));
   EXPECT_EQ(reply[0], 0x20);
-  EXPECT_EQ(old_.metrics->identity_timeouts.Get(), 0u);
-  EXPECT_EQ(old_.metrics->identified[0].Get(), 1u);
+  EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
+  EXPECT_EQ(old_.metrics->identity.identified[0].Get(), 1u);
 }
 
-TEST_F(GuestServiceIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
+TEST_F(ConnectionsIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
   Bring(&old_, 0, 1'000);
   Client unknown = Come(kRefuse);
   Answer(std::nullopt);
@@ -133,13 +133,13 @@ TEST_F(GuestServiceIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
   Client silent = Come(kRefuse);
   Turn(&old_, 200 * kMilli);
   EXPECT_TRUE(silent.Closed());
-  EXPECT_EQ(old_.metrics->unidentified_refused.Get(), 2u);
+  EXPECT_EQ(old_.metrics->connections.unidentified_refused.Get(), 2u);
   Client known = Come(kRefuse);
   Answer(Domain(""));
   EXPECT_THAT(known.Receive(), SizeIs(64));
 }
 
-TEST_F(GuestServiceIdentityTest, AClassThatIsNotServedHereIsTheListenersAndToldOnce) {
+TEST_F(ConnectionsIdentityTest, AClassThatIsNotServedHereIsTheListenersAndToldOnce) {
   Bring(&old_, 0, 1'000);
   for (int i = 0; i < 3; ++i) {
     Client client = Come(kKnown);
@@ -149,20 +149,20 @@ TEST_F(GuestServiceIdentityTest, AClassThatIsNotServedHereIsTheListenersAndToldO
     client.Hangup();
     Turn(&old_);
   }
-  EXPECT_EQ(old_.metrics->class_refused.Get(), 1u);
+  EXPECT_EQ(old_.metrics->identity.class_refused.Get(), 1u);
   Client client = Come(kKnown);
   Answer(Domain("", "class='' is not the name of a class"));
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.metrics->class_refused.Get(), 2u);
+  EXPECT_EQ(old_.metrics->identity.class_refused.Get(), 2u);
 }
 
-TEST_F(GuestServiceIdentityTest, AClassThatTheServerRefusesFreezesNobody) {
+TEST_F(ConnectionsIdentityTest, AClassThatTheServerRefusesFreezesNobody) {
   Bring(&old_, 0, 1'000);
   Client before = Come(kKnown);
   Answer(Domain("default/bulk"));
   EXPECT_THAT(before.Receive(), IsEmpty());
   EXPECT_EQ(OnlyGuest().class_refused(), "");
-  old_.service->SetRefused(1, "default/bulk is not allowed");
+  Refuse(&old_, 1, "default/bulk is not allowed");
   Turn(&old_);
   EXPECT_THAT(before.Receive(), SizeIs(64)) << "with what it was owed";
   EXPECT_EQ(OnlyGuest().class_(), "default/gold");
@@ -172,22 +172,22 @@ TEST_F(GuestServiceIdentityTest, AClassThatTheServerRefusesFreezesNobody) {
   Client after = Come(kKnown);
   Answer(Domain("default/bulk"));
   EXPECT_THAT(after.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.service->buffers()[0]->level(), 1'000u - 2 * 64);
+  EXPECT_EQ(old_.host->buffers()[0]->level(), 1'000u - 2 * 64);
 }
 
-TEST_F(GuestServiceIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
+TEST_F(ConnectionsIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
   Bring(&old_, 0, 1'000);
   Bring(&old_, 1, 1'000);
-  old_.service->SetRefused(1, "no");
+  Refuse(&old_, 1, "no");
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   EXPECT_THAT(client.Receive(), SizeIs(64));
   Client other = Connect(kAsk64, kAuto);  // of another listener, and nobody's domain
   EXPECT_THAT(other.Receive(), SizeIs(64));
-  old_.service->SetRefused(1, "");
+  Refuse(&old_, 1, "");
   Turn(&old_);
   v1::ListGuestsResponse guests;
-  old_.service->FillGuests(&guests);
+  old_.host->status().FillGuests(&guests);
   ASSERT_EQ(guests.guest_size(), 2);
   EXPECT_EQ(guests.guest(0).class_(), "default/bulk");
   EXPECT_EQ(guests.guest(0).class_refused(), "");
@@ -196,62 +196,73 @@ TEST_F(GuestServiceIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
   client.Send(kAsk64);
   Turn(&old_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.service->buffers()[1]->level(), 1'000u - 64);
+  EXPECT_EQ(old_.host->buffers()[1]->level(), 1'000u - 64);
 }
 
-TEST_F(GuestServiceIdentityTest, ARefusedClassIsToldOnceForEachGuest) {
+TEST_F(ConnectionsIdentityTest, ARefusedClassIsToldOnceForEachGuest) {
   Bring(&old_, 0, 1'000);
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   for (int i = 0; i < 3; ++i) {
-    old_.service->SetRefused(1, "no");
-    old_.service->SetRefused(1, "still no");
-    old_.service->SetRefused(1, "");
+    Refuse(&old_, 1, "no");
+    Refuse(&old_, 1, "still no");
+    Refuse(&old_, 1, "");
   }
-  EXPECT_EQ(old_.metrics->class_refused.Get(), 1u);
-  old_.service->SetRefused(1, "no");
+  EXPECT_EQ(old_.metrics->identity.class_refused.Get(), 1u);
+  Refuse(&old_, 1, "no");
   Change(getpid());
   Answer(Domain("default/gold"));
   EXPECT_EQ(OnlyGuest().class_refused(), "");
   Change(getpid());
   Answer(Domain("default/bulk"));
   EXPECT_EQ(OnlyGuest().class_(), "default/gold");
-  EXPECT_EQ(old_.metrics->class_refused.Get(), 2u) << "it was asked for anew";
+  EXPECT_EQ(old_.metrics->identity.class_refused.Get(), 2u) << "it was asked for anew";
 }
 
-TEST_F(GuestServiceIdentityTest, AListenersOwnClassHasNoOther) {
+TEST_F(ConnectionsIdentityTest, OneThatCannotBeWatchedLeavesNothingBehind) {
+  // epoll refuses regular files, as it refuses sockets when memory is short.
+  old_.host->connections()->Accept(kKnown,
+                                   UniqueFd(open((dir_ / "file").c_str(), O_CREAT | O_RDWR, 0600)));
+  EXPECT_EQ(old_.host->connections()->size(), 0u);
+  Turn(&old_);
+  for (int i = 0; i < 5; ++i) Turn(&old_, 100 * kMilli);  // nobody is asked for by then
+  EXPECT_EQ(old_.metrics->connections.accept_failures.Get(), 1u);
+  EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
+}
+
+TEST_F(ConnectionsIdentityTest, AListenersOwnClassHasNoOther) {
   Client client = Come(kKnown);
   Answer(Domain("default/gold"));
-  old_.service->SetRefused(0, "no");
+  Refuse(&old_, 0, "no");
   EXPECT_EQ(OnlyGuest().class_(), "default/gold");
   EXPECT_EQ(OnlyGuest().class_refused(), "");
-  EXPECT_EQ(old_.metrics->class_refused.Get(), 0u);
+  EXPECT_EQ(old_.metrics->identity.class_refused.Get(), 0u);
 }
 
-TEST_F(GuestServiceIdentityTest, OneWhoIsHeldIsNotMovedBeforeItIsKnown) {
+TEST_F(ConnectionsIdentityTest, OneWhoIsHeldIsNotMovedBeforeItIsKnown) {
   Bring(&old_, 0, 1'000);
   Client client = Come(kKnown);
-  old_.service->SetRefused(1, "no");
+  Refuse(&old_, 1, "no");
   Turn(&old_);
   EXPECT_THAT(client.Receive(), IsEmpty());
-  old_.service->SetRefused(1, "");
+  Refuse(&old_, 1, "");
   Answer(Domain("default/bulk"));
   EXPECT_EQ(OnlyGuest().class_(), "default/bulk");
 }
 
-TEST_F(GuestServiceIdentityTest, ASuccessorKnowsWhatIsRefusedBeforeItsServerTells) {
+TEST_F(ConnectionsIdentityTest, ASuccessorKnowsWhatIsRefusedBeforeItsServerTells) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
-  old_.service->SetRefused(1, "no");
+  Refuse(&old_, 1, "no");
   Move();
   EXPECT_EQ(OnlyGuest(&new_).class_(), "default/gold");
   Bring(&new_, 0, 1'000);
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  new_.service->SetRefused(1, "");  // its server thinks otherwise
+  Refuse(&new_, 1, "");  // its server thinks otherwise
   EXPECT_EQ(OnlyGuest(&new_).class_(), "default/bulk");
 }
 
-TEST_F(GuestServiceIdentityTest, ALiveChangeMovesTheConnectionWithWhatItIsOwed) {
+TEST_F(ConnectionsIdentityTest, ALiveChangeMovesTheConnectionWithWhatItIsOwed) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   EXPECT_EQ(OnlyGuest().owed(), 64u);
@@ -268,7 +279,7 @@ TEST_F(GuestServiceIdentityTest, ALiveChangeMovesTheConnectionWithWhatItIsOwed) 
   EXPECT_THAT(client.Receive(), SizeIs(64));
 }
 
-TEST_F(GuestServiceIdentityTest, AClassTakenOutOfTheMetadataReturnsToTheListeners) {
+TEST_F(ConnectionsIdentityTest, AClassTakenOutOfTheMetadataReturnsToTheListeners) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   Change(getpid());
@@ -276,7 +287,7 @@ TEST_F(GuestServiceIdentityTest, AClassTakenOutOfTheMetadataReturnsToTheListener
   EXPECT_EQ(OnlyGuest().class_(), "default/gold");
 }
 
-TEST_F(GuestServiceIdentityTest, ADomainThatEndsKeepsItsNameToTheLast) {
+TEST_F(ConnectionsIdentityTest, ADomainThatEndsKeepsItsNameToTheLast) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   Change(getpid());
@@ -288,15 +299,15 @@ TEST_F(GuestServiceIdentityTest, ADomainThatEndsKeepsItsNameToTheLast) {
   EXPECT_EQ(OnlyGuest().class_(), "default/bulk");
 }
 
-TEST_F(GuestServiceIdentityTest, AnAnswerForOneWhoHasLeftIsIgnored) {
+TEST_F(ConnectionsIdentityTest, AnAnswerForOneWhoHasLeftIsIgnored) {
   Client client = Come(kKnown);
   client.Hangup();
   Turn(&old_);
   Answer(Domain("default/bulk"));
-  EXPECT_EQ(old_.service->guests(), 0u);
+  EXPECT_EQ(old_.host->connections()->size(), 0u);
 }
 
-TEST_F(GuestServiceIdentityTest, ListenersWithoutIdentifyAskNobody) {
+TEST_F(ConnectionsIdentityTest, ListenersWithoutIdentifyAskNobody) {
   Bring(&old_, 0, 1'000);
   Client client = Connect(kAsk64, kAuto);
   EXPECT_THAT(client.Receive(), SizeIs(64));
@@ -304,15 +315,15 @@ TEST_F(GuestServiceIdentityTest, ListenersWithoutIdentifyAskNobody) {
   EXPECT_EQ(OnlyGuest().identified_by(), "none");
 }
 
-TEST_F(GuestServiceIdentityTest, TheStatusTellsWhichListenersHeedMetadata) {
+TEST_F(ConnectionsIdentityTest, TheStatusTellsWhichListenersHeedMetadata) {
   v1::GetStatusResponse status;
-  old_.service->FillStatus(&status);
+  old_.host->status().Fill(&status);
   ASSERT_EQ(status.listener_size(), 4);
   EXPECT_EQ(status.listener(kAuto).identify(), "none");
   EXPECT_EQ(status.listener(kKnown).identify(), "libvirt");
 }
 
-TEST_F(GuestServiceIdentityTest, IdentityAndClassCrossAHandover) {
+TEST_F(ConnectionsIdentityTest, IdentityAndClassCrossAHandover) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   Move();
@@ -326,7 +337,7 @@ TEST_F(GuestServiceIdentityTest, IdentityAndClassCrossAHandover) {
   EXPECT_THAT(client.Receive(), SizeIs(64));
 }
 
-TEST_F(GuestServiceIdentityTest, OneWhoIsNotKnownYetIsHeldByTheSuccessorToo) {
+TEST_F(ConnectionsIdentityTest, OneWhoIsNotKnownYetIsHeldByTheSuccessorToo) {
   Client client = Come(kRefuse);
   identifier_.questions.clear();
   Move();

@@ -1,0 +1,243 @@
+#include "hostagent/endpoint/endpoints.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
+
+namespace entropyd {
+
+Endpoints::Endpoints(Options options, EventLoop* loop, Log* log, Accepted accepted,
+                     Listener::AcceptFailed failed)
+    : classes_(std::move(options.classes)),
+      guest_socket_dir_(std::move(options.guest_socket_dir)),
+      most_guest_sockets_(options.most_guest_sockets),
+      loop_(loop),
+      log_(log),
+      accepted_(std::move(accepted)),
+      failed_(std::move(failed)) {
+  for (EndpointSettings& settings : options.configured) {
+    all_[next_id_++].settings = std::move(settings);
+  }
+}
+
+absl::optional<Endpoints::Id> Endpoints::Find(const std::string& path) const {
+  for (const auto& [id, endpoint] : all_) {
+    if (endpoint.settings.path == path) return id;
+  }
+  return absl::nullopt;
+}
+
+absl::Status Endpoints::Inherit(std::vector<UniqueFd> sockets) {
+  for (UniqueFd& socket : sockets) {
+    auto path = SocketPath(socket.get());
+    if (!path.ok()) return path.status();
+    if (!Find(*path).has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("inherit ", *path,
+                       ": no listener of the configuration has this path; add one, or remove "
+                       "ListenStream=",
+                       *path, " from the socket unit"));
+    }
+    activated_.insert(*path);
+    if (auto adopted = Adopt(*path, std::move(socket)); !adopted.ok()) return adopted.status();
+    log_->Info("listener.inherited", {{"path", *path}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Endpoints::Open() {
+  for (const auto& [id, endpoint] : all_) {
+    if (endpoint.listener != nullptr || !endpoint.settings.fifo.empty()) continue;
+    const absl::Status status = OpenOne(id);
+    if (status.ok()) continue;
+    if (endpoint.settings.guest.empty()) return status;
+    // One guest's trouble is not everybody's.
+    log_->Error("guest_socket.closed", {{"guest", endpoint.settings.guest},
+                                        {"reason", status},
+                                        {"remedy", "remove it and add it anew"}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Endpoints::OpenOne(Id id) {
+  Endpoint& endpoint = all_.at(id);
+  const EndpointSettings& wanted = endpoint.settings;
+  auto listener = wanted.tcp ? Listener::CreateTcp(wanted.path, loop_, AcceptOn(id, true), failed_)
+                             : Listener::Create({wanted.path, wanted.mode, wanted.group}, loop_,
+                                                AcceptOn(id, false), failed_);
+  if (!listener.ok()) return listener.status();
+  endpoint.listener = *std::move(listener);
+  log_->Info("listener.opened", {{"path", wanted.path},
+                                 {"class", classes_[wanted.class_index]},
+                                 {"clients", wanted.clients_name}});
+  return absl::OkStatus();
+}
+
+Listener::Accept Endpoints::AcceptOn(Id id, bool tcp) {
+  return [this, id, tcp](UniqueFd socket) {
+    if (tcp) {
+      // Replies are whole; nothing is gained by holding one back for the next.
+      const int on = 1;
+      setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    accepted_(id, std::move(socket));
+  };
+}
+
+void Endpoints::Close() {
+  for (auto& [id, endpoint] : all_) endpoint.listener = nullptr;
+}
+
+absl::StatusOr<size_t> Endpoints::ClassNamed(const std::string& name) const {
+  const auto found = std::find(classes_.begin(), classes_.end(), name);
+  if (found != classes_.end()) return static_cast<size_t>(found - classes_.begin());
+  return absl::NotFoundError(absl::StrCat("class '", name, "' is not one of this agent's (",
+                                          absl::StrJoin(classes_, ", "),
+                                          "); choose one of these, or add it to `classes` in "
+                                          "agent.yaml and restart"));
+}
+
+Endpoints::GuestSocket Endpoints::Complete(GuestSocket socket) const {
+  const EndpointSettings& first = all_.begin()->second.settings;
+  if (socket.class_().empty()) socket.set_class_(classes_[first.class_index]);
+  if (socket.path().empty()) {
+    socket.set_path(absl::StrCat(guest_socket_dir_, "/", socket.name(), ".sock"));
+  }
+  if (socket.mode().empty()) socket.set_mode("0660");
+  if (socket.group().empty()) socket.set_group(first.group);
+  return socket;
+}
+
+Endpoints::Id Endpoints::Place(const GuestSocket& socket, size_t class_index) {
+  EndpointSettings settings;
+  settings.path = socket.path();
+  settings.mode = static_cast<mode_t>(ParseMode(socket.mode()).value_or(0600));
+  settings.group = socket.group();
+  settings.class_index = class_index;
+  settings.clients = config::v1::CLIENTS_AUTO;
+  settings.clients_name = "auto";
+  settings.guest = socket.name();
+  const Id id = next_id_++;
+  all_[id].settings = std::move(settings);
+  of_guests_[socket.name()] = {id, socket};
+  return id;
+}
+
+void Endpoints::Restore(const config::v1::GuestState& state) {
+  for (const auto& [name, of_guest] : of_guests_) all_.erase(of_guest.id);
+  of_guests_.clear();
+  const size_t first_class = all_.begin()->second.settings.class_index;
+  for (const GuestSocket& socket : state.guests()) {
+    auto class_index = ClassNamed(socket.class_());
+    if (!class_index.ok()) {
+      log_->Error("guest_socket.class_unknown", {{"guest", socket.name()},
+                                                 {"reason", class_index.status()},
+                                                 {"served_in", classes_[first_class]}});
+    }
+    Place(socket, class_index.value_or(first_class));
+  }
+}
+
+absl::StatusOr<Endpoints::GuestSocket> Endpoints::Add(const GuestSocket& asked) {
+  const GuestSocket socket = Complete(asked);
+  if (auto status = CheckGuestSocket(socket); !status.ok()) return status;
+  if (const auto there = of_guests_.find(socket.name()); there != of_guests_.end()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("guest '", socket.name(), "' has a socket already, ",
+                     there->second.socket.path(), "; remove it first (entropyctl guests ",
+                     "remove ", socket.name(), ") or choose another name"));
+  }
+  if (of_guests_.size() >= most_guest_sockets_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("there are ", of_guests_.size(), " such sockets already; raise max_guests"));
+  }
+  auto class_index = ClassNamed(socket.class_());
+  if (!class_index.ok()) return class_index.status();
+  if (!socket.group().empty()) {
+    if (auto group = FindGroup(socket.group()); !group.ok()) return group.status();
+  }
+  const Id id = Place(socket, *class_index);
+  if (auto status = OpenOne(id); !status.ok()) {
+    of_guests_.erase(socket.name());
+    all_.erase(id);
+    return status;
+  }
+  return socket;
+}
+
+absl::StatusOr<Endpoints::Removed> Endpoints::Remove(const std::string& name) {
+  const auto found = of_guests_.find(name);
+  if (found == of_guests_.end()) {
+    return absl::NotFoundError(absl::StrCat("no socket was made for a guest '", name,
+                                            "'; entropyctl status lists the sockets there are"));
+  }
+  const Removed removed{found->second.id, found->second.socket};
+  all_.erase(removed.id);
+  of_guests_.erase(found);
+  log_->Info("listener.closed", {{"path", removed.socket.path()}, {"guest", name}});
+  return removed;
+}
+
+config::v1::GuestState Endpoints::guest_sockets() const {
+  config::v1::GuestState state;
+  state.set_version(1);
+  for (const auto& [name, of_guest] : of_guests_) *state.add_guests() = of_guest.socket;
+  return state;
+}
+
+std::vector<Endpoints::Id> Endpoints::ids() const {
+  std::vector<Id> ids;
+  for (const auto& [id, endpoint] : all_) ids.push_back(id);
+  return ids;
+}
+
+std::vector<Endpoints::Opened> Endpoints::opened() const {
+  std::vector<Opened> opened;
+  for (const auto& [id, endpoint] : all_) {
+    if (endpoint.listener == nullptr) continue;
+    opened.push_back({id, endpoint.listener->path(), endpoint.listener->fd()});
+  }
+  return opened;
+}
+
+absl::StatusOr<absl::optional<Endpoints::Id>> Endpoints::Adopt(const std::string& path,
+                                                               UniqueFd socket) {
+  const absl::optional<Id> id = Find(path);
+  Listener::Accept accept = [](UniqueFd) {};
+  if (id.has_value()) accept = AcceptOn(*id, settings(*id).tcp);
+  auto listener = Listener::Adopt(path, std::move(socket), loop_, std::move(accept), failed_);
+  if (!listener.ok()) return listener.status();
+  (id.has_value() ? all_.at(*id).listener : dropped_.emplace_back()) = *std::move(listener);
+  return id;
+}
+
+void Endpoints::Own() {
+  for (const auto& [id, endpoint] : all_) {
+    const EndpointSettings& wanted = endpoint.settings;
+    if (endpoint.listener == nullptr || wanted.tcp || activated_.contains(wanted.path)) continue;
+    endpoint.listener->Own();
+    if (auto status = endpoint.listener->SetAccess(wanted.mode, wanted.group); !status.ok()) {
+      log_->Error("listener.access", {{"path", wanted.path}, {"reason", status}});
+    }
+  }
+  for (const std::unique_ptr<Listener>& listener : dropped_) {
+    log_->Info("listener.closed", {{"path", listener->path()}});
+    if (!activated_.contains(listener->path())) listener->Own();
+  }
+  dropped_.clear();
+}
+
+void Endpoints::Disown() {
+  for (auto& [id, endpoint] : all_) {
+    if (endpoint.listener != nullptr) endpoint.listener->Disown();
+  }
+}
+
+}  // namespace entropyd

@@ -1,0 +1,130 @@
+// Where guests come in: the configured listeners, sockets that a process manager or an earlier
+// process opened for them, and the sockets of single guests, which come and go. Whoever connects is
+// handed to one callback, with the id of the endpoint.
+//
+//   Endpoints endpoints(options, &loop, &log, accepted, failed);
+//   if (auto status = endpoints.Open(); !status.ok()) return status;
+//   auto socket = endpoints.Add(asked).value();          // of a single guest
+//   auto removed = endpoints.Remove("vm-1").value();     // its connections are the caller's
+//
+// Configured endpoints have the ids 0, 1, 2 ... in their order; no id is used twice.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "base/process/fd.h"
+#include "base/process/log.h"
+#include "hostagent/endpoint/endpoint_settings.h"
+#include "hostagent/endpoint/listener.h"
+#include "hostagent/loop/event_loop.h"
+#include "proto/guest_state.pb.h"
+
+namespace entropyd {
+
+class Endpoints {
+ public:
+  using Id = uint64_t;
+  using GuestSocket = config::v1::GuestSocket;
+
+  struct Options {
+    std::vector<EndpointSettings> configured;  // one at least
+    std::vector<std::string> classes;          // names, as EndpointSettings::class_index counts
+    std::string guest_socket_dir;              // where sockets of single guests are made
+    size_t most_guest_sockets = 0;
+  };
+  using Accepted = std::function<void(Id endpoint, UniqueFd socket)>;
+
+  // Opens nothing. Loop and log outlive it.
+  Endpoints(Options options, EventLoop* loop, Log* log, Accepted accepted,
+            Listener::AcceptFailed failed);
+  Endpoints(const Endpoints&) = delete;
+  Endpoints& operator=(const Endpoints&) = delete;
+
+  // REQUIRES: before Open(). Listening sockets that a process manager made: each serves the
+  // endpoint of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when none has
+  // that path; of Listener::Adopt.
+  absl::Status Inherit(std::vector<UniqueFd> sockets);
+  // Opens those that are not open. Stops at the first that cannot be opened; one of a single guest
+  // is logged and left closed. Errors: of Listener.
+  absl::Status Open();
+  void Close();  // closes all, removes their files
+
+  // The sockets of single guests of an earlier process, in the place of those there are; before
+  // Open(). One whose class is gone is served in the first endpoint's.
+  void Restore(const config::v1::GuestState& state);
+  // Opens one; what `asked` leaves out is filled in: the first endpoint's class and group, mode
+  // 0660, guest_socket_dir/NAME.sock. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path),
+  // NOT_FOUND (class, group), RESOURCE_EXHAUSTED, those of Listener.
+  absl::StatusOr<GuestSocket> Add(const GuestSocket& asked);
+  struct Removed {
+    Id id;
+    GuestSocket socket;
+  };
+  // Errors: NOT_FOUND.
+  absl::StatusOr<Removed> Remove(const std::string& name);
+  config::v1::GuestState guest_sockets() const;
+
+  std::vector<Id> ids() const;  // configured ones first, in their order
+  // REQUIRES: it was not removed.
+  const EndpointSettings& settings(Id id) const { return all_.at(id).settings; }
+
+  // --- for a handover ---
+  struct Opened {
+    Id id;
+    std::string path;
+    int fd;  // lent
+  };
+  std::vector<Opened> opened() const;
+  // Paths whose files are a process manager's.
+  const std::set<std::string>& activated() const { return activated_; }
+  void AddActivated(const std::string& path) { activated_.insert(path); }
+  // Listens on the socket of another process. Its file stays the other's until Own(). nullopt: no
+  // endpoint has this path; nobody is accepted there, and Own() closes it. Errors: of Listener.
+  absl::StatusOr<absl::optional<Id>> Adopt(const std::string& path, UniqueFd socket);
+  void Own();     // the files are this process's from now on, with its modes and groups,
+  void Disown();  // or they are another's
+
+ private:
+  struct Endpoint {
+    EndpointSettings settings;
+    std::unique_ptr<Listener> listener;  // nullptr = closed
+  };
+  struct OfGuest {
+    Id id;
+    GuestSocket socket;
+  };
+
+  Listener::Accept AcceptOn(Id id, bool tcp);
+  absl::Status OpenOne(Id id);
+  absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
+  GuestSocket Complete(GuestSocket socket) const;
+  Id Place(const GuestSocket& socket, size_t class_index);
+  absl::optional<Id> Find(const std::string& path) const;
+
+  const std::vector<std::string> classes_;
+  const std::string guest_socket_dir_;
+  const size_t most_guest_sockets_;
+  EventLoop* const loop_;
+  Log* const log_;
+  const Accepted accepted_;
+  const Listener::AcceptFailed failed_;
+  std::map<Id, Endpoint> all_;
+  std::map<std::string, OfGuest> of_guests_;  // by name
+  Id next_id_ = 0;
+  std::set<std::string> activated_;
+  std::vector<std::unique_ptr<Listener>> dropped_;  // handed over, and not wanted any more
+};
+
+}  // namespace entropyd

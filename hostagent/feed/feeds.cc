@@ -1,0 +1,62 @@
+#include "hostagent/feed/feeds.h"
+
+#include <utility>
+
+namespace entropyd {
+
+Feeds::Feeds(Connections* connections, std::vector<ServedClass*> classes, GuestAccounts* accounts)
+    : connections_(connections), classes_(std::move(classes)), accounts_(accounts) {}
+
+absl::Status Feeds::Open(const Options& options) {
+  for (const Options::Pipe& wanted : options.pipes) {
+    auto pipe = FifoFeed::Open(wanted.pipe, connections_->host(), classes_[wanted.class_index]);
+    if (!pipe.ok()) return pipe.status();
+    all_.push_back(*std::move(pipe));
+  }
+  if (!options.kernel.has_value()) return absl::OkStatus();
+  ServedClass* const from = classes_[options.kernel->class_index];
+  KernelFeed::Options kernel = options.kernel->feed;
+  kernel.full_entropy = [from] { return from->fallback().full_entropy(); };
+  auto feed =
+      KernelFeed::Open(std::move(kernel), connections_->host(), from, options.kernel->counters);
+  if (!feed.ok()) return feed.status();
+  all_.push_back(*std::move(feed));
+  return absl::OkStatus();
+}
+
+absl::Status Feeds::StartOne(Feed* feed) {
+  if (auto status = feed->Start(); !status.ok()) return status;
+  feed->set_id(connections_->TakeId());
+  accounts_->Join(feed->account());
+  connections_->host()->log->Info("tap.opened",
+                                  {{"tap", feed->name()}, {"class", feed->served_class()->name()}});
+  return absl::OkStatus();
+}
+
+absl::Status Feeds::Start() {
+  for (const std::unique_ptr<Feed>& feed : all_) {
+    if (auto status = StartOne(feed.get()); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void Feeds::StartWhatCan() {
+  for (const std::unique_ptr<Feed>& feed : all_) {
+    if (auto status = StartOne(feed.get()); !status.ok()) {
+      connections_->host()->log->Error("tap.closed", {{"tap", feed->name()}, {"reason", status}});
+    }
+  }
+}
+
+void Feeds::Close() {
+  for (const std::unique_ptr<Feed>& feed : all_) {
+    if (feed->id() != 0) accounts_->Leave(feed->account(), feed->totals());
+  }
+  all_.clear();
+}
+
+void Feeds::MeasureRates(double seconds) {
+  for (const std::unique_ptr<Feed>& feed : all_) feed->MeasureRate(seconds);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,65 @@
+// What takes bytes without connecting: the named pipes of an agent, and the kernel of its host.
+//
+//   Feeds feeds(connections.get(), classes, &accounts);
+//   if (auto status = feeds.Open(options); !status.ok()) return status;   // gives nothing yet
+//   if (auto status = feeds.Start(); !status.ok()) return status;
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/optional.h"
+#include "hostagent/feed/feed.h"
+#include "hostagent/feed/fifo_feed.h"
+#include "hostagent/feed/kernel_feed.h"
+#include "hostagent/guest/connections.h"
+#include "hostagent/guest/guest_accounts.h"
+#include "hostagent/serving/served_class.h"
+
+namespace entropyd {
+
+class Feeds {
+ public:
+  struct Options {
+    struct Pipe {
+      FifoFeed::Options pipe;
+      size_t class_index = 0;
+    };
+    struct Kernel {
+      KernelFeed::Options feed;  // `full_entropy` is filled in
+      size_t class_index = 0;
+      KernelFeedCounters* counters = nullptr;
+    };
+    std::vector<Pipe> pipes;
+    absl::optional<Kernel> kernel;
+  };
+
+  // All outlive it. Feeds have ids among the connections.
+  Feeds(Connections* connections, std::vector<ServedClass*> classes, GuestAccounts* accounts);
+  Feeds(const Feeds&) = delete;
+  Feeds& operator=(const Feeds&) = delete;
+
+  // Makes files at most. Errors: of FifoFeed and KernelFeed.
+  absl::Status Open(const Options& options);
+  // Joins the classes. Stops at the first that cannot. Errors: of FifoFeed and KernelFeed.
+  absl::Status Start();
+  void StartWhatCan();  // logs what cannot
+  void Close();         // pipes stay
+
+  const std::vector<std::unique_ptr<Feed>>& all() const { return all_; }
+  void MeasureRates(double seconds);
+
+ private:
+  absl::Status StartOne(Feed* feed);
+
+  Connections* const connections_;
+  const std::vector<ServedClass*> classes_;
+  GuestAccounts* const accounts_;
+  std::vector<std::unique_ptr<Feed>> all_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,255 @@
+#include "hostagent/guest/connections.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/process/nanos.h"
+#include "hostagent/endpoint/peer.h"
+
+namespace entropyd {
+namespace {
+
+// Refused connections come in crowds, and one line tells as much as a thousand.
+constexpr int64_t kRefusalLogNanos = 10 * kSecondNanos;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connections>> Connections::Create(const Parts& parts, size_t most) {
+  auto staging = parts.arena->Allocate(Connection::kStagingBytes);
+  if (!staging.ok()) return staging.status();
+  return std::unique_ptr<Connections>(new Connections(parts, most, *std::move(staging)));
+}
+
+Connections::Connections(const Parts& parts, size_t most, SecretBytes staging)
+    : parts_(parts),
+      most_(most),
+      staging_(std::move(staging)),
+      input_(Connection::kInputBytes),
+      refusal_logged_at_(parts.loop->now_nanos() - kRefusalLogNanos) {
+  host_.loop = parts.loop;
+  host_.arena = parts.arena;
+  host_.log = parts.log;
+  host_.staging = staging_.span();
+  host_.input = absl::MakeSpan(input_);
+  host_.replies = &replies_;
+  host_.closed = [this](Connection* connection) { Closed(connection); };
+  host_.unidentified = [this](Connection* connection) {
+    parts_.counters->identity_timeouts.Add(1);
+    Unidentified(connection);
+  };
+}
+
+Connections::~Connections() {
+  host_.closed = [](Connection*) {};
+}
+
+bool Connections::HasRoom(Endpoints::Id endpoint) {
+  if (all_.size() < most_) return true;
+  parts_.counters->refused.Add(1);
+  const int64_t now = parts_.loop->now_nanos();
+  if (now - refusal_logged_at_ < kRefusalLogNanos) return false;
+  refusal_logged_at_ = now;
+  parts_.log->Warning("guest.refused", {{"listener", parts_.endpoints->settings(endpoint).path},
+                                        {"max_guests", most_},
+                                        {"remedy", "raise max_guests"}});
+  return false;
+}
+
+void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
+  if (!HasRoom(endpoint)) return;
+  const EndpointSettings& from = parts_.endpoints->settings(endpoint);
+  auto peer = IdentifyPeer(socket.get());
+  Connection::Options options;
+  options.id = TakeId();
+  options.endpoint = endpoint;
+  if (peer.ok()) options.peer = *peer;
+  options.prime = from.clients == config::v1::CLIENTS_QEMU ||
+                  (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
+  const bool ask = parts_.assignment->Asks(from.identify);
+  PeerPin pin;
+  if (ask) pin = PinPeer(socket.get());
+  auto owned = std::make_unique<Connection>(options, std::move(socket), &host_,
+                                            parts_.classes[from.class_index]);
+  if (ask) owned->Hold();
+  if (!from.guest.empty()) owned->Identify({IdentitySource::kSocket, from.guest, "", "", ""}, 0);
+  Connection* const connection = Add(std::move(owned));
+  // Start() may close it already; then it waits in closed_ to be destroyed.
+  if (auto status = connection->Start(); !status.ok()) {
+    AcceptFailed(status);
+    Closed(connection);
+  } else if (ask && !connection->closed()) {
+    parts_.assignment->Ask({connection->options().id, std::move(pin), from.identify});
+  }
+}
+
+absl::Status Connections::Adopt(const handover::v1::Connection& saved, Endpoints::Id endpoint,
+                                UniqueFd socket) {
+  Connection::Options options;
+  options.id = saved.id();
+  options.endpoint = endpoint;
+  options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
+  options.age_nanos = saved.age_nanos();
+  const size_t served_in = parts_.assignment->ClassAt(saved.identity().class_(), ClassOf(endpoint));
+  auto connection =
+      std::make_unique<Connection>(options, std::move(socket), &host_, parts_.classes[served_in]);
+  if (auto status = connection->Resume(saved); !status.ok()) return status;
+  Add(std::move(connection));
+  return absl::OkStatus();
+}
+
+Connection* Connections::Add(std::unique_ptr<Connection> connection) {
+  Connection* const added = connection.get();
+  parts_.accounts->Join(added->account());
+  ++counts_[added->options().endpoint];
+  all_.emplace(added->options().id, std::move(connection));
+  return added;
+}
+
+void Connections::Closed(Connection* connection) {
+  const auto found = all_.find(connection->options().id);
+  if (found == all_.end()) return;
+  const auto count = counts_.find(connection->options().endpoint);
+  if (--count->second == 0) counts_.erase(count);
+  parts_.accounts->Leave(connection->account(), connection->totals_here());
+  closed_.push_back(std::move(found->second));
+  all_.erase(found);
+}
+
+void Connections::AcceptFailed(const absl::Status& why) {
+  parts_.counters->accept_failures.Add(1);
+  parts_.log->Error("listener.paused",
+                    {{"reason", why}, {"remedy", "raise LimitNOFILE or max_guests"}});
+}
+
+void Connections::CloseFrom(Endpoints::Id endpoint, absl::string_view reason) {
+  std::vector<Connection*> leaving;
+  for (const auto& [id, connection] : all_) {
+    if (connection->options().endpoint == endpoint) leaving.push_back(connection.get());
+  }
+  for (Connection* connection : leaving) connection->Close(reason);
+}
+
+void Connections::CloseAll(absl::string_view reason) {
+  while (!all_.empty()) all_.begin()->second->Close(reason);
+}
+
+void Connections::Ask(const Connection& connection) {
+  const EndpointSettings& from = parts_.endpoints->settings(connection.options().endpoint);
+  if (!parts_.assignment->Asks(from.identify)) return;
+  PeerPin pin;
+  pin.pid = connection.options().peer.pid;
+  pin.uid = connection.options().peer.uid;
+  pin.start_ticks = connection.start_ticks();
+  parts_.assignment->Ask({connection.options().id, std::move(pin), from.identify});
+}
+
+void Connections::AskAgain() {
+  for (const auto& [id, connection] : all_) Ask(*connection);
+}
+
+void Connections::OnIdentities(const std::vector<IdentityNews>& news) {
+  absl::flat_hash_set<int32_t> changed;
+  for (const IdentityNews& one : news) {
+    if (one.guest == 0) {
+      changed.insert(one.pid);
+    } else {
+      OnAnswer(one);
+    }
+  }
+  if (changed.empty()) return;
+  for (const auto& [id, connection] : all_) {
+    if (!connection->held() && changed.contains(connection->options().peer.pid)) Ask(*connection);
+  }
+}
+
+void Connections::OnAnswer(const IdentityNews& answer) {
+  const auto found = all_.find(answer.guest);
+  if (found == all_.end()) return;  // it has gone meanwhile
+  Connection* const connection = found->second.get();
+  const bool first = connection->held();
+  switch (parts_.assignment->Take(first ? nullptr : &connection->identity(), answer.identity)) {
+    case ClassAssignment::Answer::kNobody:
+      connection->Identify(connection->identity(), answer.start_ticks);
+      if (first) Unidentified(connection);
+      return;  // or its domain has gone, and the guest is about to
+    case ClassAssignment::Answer::kWorse:
+      return;
+    case ClassAssignment::Answer::kSame:
+      connection->Identify(*answer.identity, answer.start_ticks);
+      return PutInClass(connection, parts_.assignment->ClassFor(
+                                        *answer.identity, ClassOf(connection->options().endpoint)));
+    case ClassAssignment::Answer::kNew:
+      return Identify(connection, answer);
+  }
+}
+
+void Connections::Identify(Connection* connection, const IdentityNews& answer) {
+  const GuestIdentity& identity = *answer.identity;
+  const size_t target =
+      parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint));
+  parts_.accounts->Leave(connection->account(), connection->totals_here());
+  connection->Settle();
+  connection->Identify(identity, answer.start_ticks);
+  parts_.accounts->Join(connection->account());
+  PutInClass(connection, target);
+  parts_.log->Debug("guest.identified", {{"guest", connection->options().id},
+                                         {"name", identity.name},
+                                         {"uuid", identity.uuid},
+                                         {"by", IdentitySourceName(identity.source)},
+                                         {"class", parts_.classes[target]->name()}});
+  connection->Release();
+}
+
+void Connections::PutInClass(Connection* connection, size_t target) {
+  ServedClass* const to = parts_.classes[target];
+  if (to == connection->served_class()) return;
+  if (!connection->held()) {
+    parts_.log->Info("guest.moved", {{"guest", connection->options().id},
+                                     {"name", connection->identity().name},
+                                     {"from", connection->served_class()->name()},
+                                     {"to", to->name()}});
+  }
+  parts_.accounts->Leave(connection->account(), connection->totals_here());
+  connection->Settle();
+  connection->MoveTo(to);
+  parts_.accounts->Join(connection->account());
+}
+
+void Connections::AssignAnew(size_t class_index) {
+  for (const auto& [id, connection] : all_) {
+    const GuestIdentity& identity = connection->identity();
+    if (connection->held() || identity.class_name != parts_.classes[class_index]->name()) continue;
+    PutInClass(connection.get(),
+               parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint)));
+  }
+}
+
+void Connections::Unidentified(Connection* connection) {
+  const EndpointSettings& from = parts_.endpoints->settings(connection->options().endpoint);
+  if (!from.refuse_unknown) return connection->Release();
+  parts_.counters->unidentified_refused.Add(1);
+  parts_.log->Debug("guest.unidentified", {{"guest", connection->options().id},
+                                           {"pid", connection->options().peer.pid},
+                                           {"program", connection->options().peer.program},
+                                           {"listener", from.path}});
+  connection->Close("nobody knows it");
+}
+
+uint32_t Connections::count(Endpoints::Id endpoint) const {
+  const auto found = counts_.find(endpoint);
+  return found == counts_.end() ? 0 : found->second;
+}
+
+bool Connections::undelivered() const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [](const auto& entry) { return entry.second->undelivered(); });
+}
+
+void Connections::MeasureRates(double seconds) {
+  for (const auto& [id, connection] : all_) connection->MeasureRate(seconds);
+}
+
+void Connections::SkipIdsTo(uint64_t next) { next_id_ = std::max(next_id_, next); }
+
+}  // namespace entropyd

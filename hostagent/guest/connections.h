@@ -1,0 +1,123 @@
+// The connections of an agent: accepts them up to a limit, gives them ids, has their guests
+// identified and moves them to the class that this gives them, and destroys those that are closed
+// when nobody refers to them any more.
+//
+//   auto connections = Connections::Create(parts, /*most=*/10'000).value();
+//   connections->Accept(endpoint, std::move(socket));
+//   connections->OnIdentities(news);
+//   connections->DestroyClosed();   // after each batch of events, when the classes were served
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/fd.h"
+#include "base/process/log.h"
+#include "hostagent/endpoint/endpoints.h"
+#include "hostagent/guest/connection.h"
+#include "hostagent/guest/guest_accounts.h"
+#include "hostagent/identity/class_assignment.h"
+#include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/loop_number.h"
+#include "hostagent/serving/served_class.h"
+#include "proto/agent_handover.pb.h"
+
+namespace entropyd {
+
+struct ConnectionCounters {
+  LoopNumber refused;               // beyond the limit
+  LoopNumber accept_failures;       // out of descriptors or memory
+  LoopNumber identity_timeouts;     // guests for whom no answer came in time
+  LoopNumber unidentified_refused;  // closed because nobody knows the peer
+};
+
+class Connections {
+ public:
+  // All outlive the connections.
+  struct Parts {
+    std::vector<ServedClass*> classes;
+    const Endpoints* endpoints = nullptr;
+    ClassAssignment* assignment = nullptr;
+    GuestAccounts* accounts = nullptr;
+    ConnectionCounters* counters = nullptr;
+    EventLoop* loop = nullptr;
+    SecretArena* arena = nullptr;
+    Log* log = nullptr;
+  };
+  // Errors: RESOURCE_EXHAUSTED (arena).
+  static absl::StatusOr<std::unique_ptr<Connections>> Create(const Parts& parts, size_t most);
+  // Of an arena: the staging area, and for every connection what a full socket may leave behind.
+  static size_t ArenaBytes(size_t most) { return (most + 1) * Connection::kStagingBytes; }
+  ~Connections();
+
+  // A new connection. Closes it when there are `most` already.
+  void Accept(Endpoints::Id endpoint, UniqueFd socket);
+  // Counted and logged: connections wait in the backlog, or one could not be served.
+  void AcceptFailed(const absl::Status& why);
+  // One that another process had. Errors: INVALID_ARGUMENT (saved by nobody), of the loop's watches.
+  absl::Status Adopt(const handover::v1::Connection& saved, Endpoints::Id endpoint,
+                     UniqueFd socket);
+
+  void CloseFrom(Endpoints::Id endpoint, absl::string_view reason);  // those that came in there
+  void CloseAll(absl::string_view reason);
+  // REQUIRES: the classes have been served since the connections closed.
+  void DestroyClosed() { closed_.clear(); }
+
+  // Answers and changes, in any order and as late as they come.
+  void OnIdentities(const std::vector<IdentityNews>& news);
+  // Asks for all guests again: something may have changed while nobody watched.
+  void AskAgain();
+  // ClassAssignment::SetRefused() has said so.
+  void AssignAnew(size_t class_index);
+
+  const std::map<uint64_t, std::unique_ptr<Connection>>& all() const { return all_; }  // by id
+  size_t size() const { return all_.size(); }
+  uint32_t count(Endpoints::Id endpoint) const;  // came in there
+  bool undelivered() const;                      // somebody has replies that he has not read yet
+  void MeasureRates(double seconds);
+
+  // What a feed is known as among connections.
+  uint64_t TakeId() { return next_id_++; }
+  uint64_t next_id() const { return next_id_; }
+  void SkipIdsTo(uint64_t next);  // those below are another process's
+
+  ConnectionHost* host() { return &host_; }  // shared with feeds
+
+ private:
+  Connections(const Parts& parts, size_t most, SecretBytes staging);
+  // False, and said now and then, when there are `most`.
+  bool HasRoom(Endpoints::Id endpoint);
+  Connection* Add(std::unique_ptr<Connection> connection);
+  void Closed(Connection* connection);
+  void Ask(const Connection& connection);
+  void OnAnswer(const IdentityNews& answer);
+  void Identify(Connection* connection, const IdentityNews& answer);
+  void PutInClass(Connection* connection, size_t target);
+  void Unidentified(Connection* connection);
+  size_t ClassOf(Endpoints::Id endpoint) const {
+    return parts_.endpoints->settings(endpoint).class_index;
+  }
+
+  const Parts parts_;
+  const size_t most_;
+  SecretBytes staging_;
+  std::vector<uint8_t> input_;
+  std::vector<EgdSession::Reply> replies_;
+  ConnectionHost host_;
+  std::map<uint64_t, std::unique_ptr<Connection>> all_;
+  std::map<Endpoints::Id, uint32_t> counts_;
+  std::vector<std::unique_ptr<Connection>> closed_;
+  uint64_t next_id_ = 1;
+  int64_t refusal_logged_at_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,86 @@
+#include "hostagent/identity/class_assignment.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+
+ClassAssignment::ClassAssignment(std::vector<std::string> classes, Log* log,
+                                 IdentityCounters* counters)
+    : classes_(std::move(classes)), log_(log), counters_(counters), refused_(classes_.size()) {}
+
+void ClassAssignment::Ask(IdentityQuestion question) { identifier_->Ask(std::move(question)); }
+
+ClassAssignment::Answer ClassAssignment::Take(const GuestIdentity* known,
+                                              const std::optional<GuestIdentity>& answer) {
+  if (known == nullptr) {
+    const IdentitySource source = answer.has_value() ? answer->source : IdentitySource::kNone;
+    counters_->identified[static_cast<size_t>(source)].Add(1);
+  }
+  if (!answer.has_value()) return Answer::kNobody;
+  if (known == nullptr) return Answer::kNew;
+  // A cgroup knows less than libvirt did, whose file is gone while the domain ends.
+  if (answer->source == IdentitySource::kCgroup && known->source == IdentitySource::kLibvirt) {
+    return Answer::kWorse;
+  }
+  return *answer == *known ? Answer::kSame : Answer::kNew;
+}
+
+size_t ClassAssignment::ClassAt(const std::string& asked, size_t of_listener) const {
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    // A frozen guest serves nobody's policy.
+    if (classes_[i] == asked && refused_[i].empty()) return i;
+  }
+  return of_listener;
+}
+
+size_t ClassAssignment::ClassFor(const GuestIdentity& identity, size_t of_listener) {
+  const size_t target = ClassAt(identity.class_name, of_listener);
+  const bool asks = !identity.class_name.empty() || !identity.class_error.empty();
+  if (asks && classes_[target] != identity.class_name) {
+    Complain(identity, of_listener);
+  } else if (const auto before = complaints_.find(identity.name);
+             before != complaints_.end() && (!asks || before->second != identity.class_name)) {
+    // One that is served again was refused for a while, and is not complained of each time.
+    complaints_.erase(before);
+  }
+  return target;
+}
+
+std::string ClassAssignment::NotGiven(const GuestIdentity& identity, size_t served_in) const {
+  if (identity.class_name.empty()) return identity.class_error;
+  return identity.class_name == classes_[served_in] ? "" : identity.class_name;
+}
+
+bool ClassAssignment::SetRefused(size_t class_index, absl::string_view why) {
+  std::string& refused = refused_[class_index];
+  const bool moves = refused.empty() != why.empty();
+  if (refused != why) refused = std::string(why);
+  return moves;
+}
+
+void ClassAssignment::Complain(const GuestIdentity& identity, size_t of_listener) {
+  const std::string& what =
+      identity.class_name.empty() ? identity.class_error : identity.class_name;
+  if (complaints_.size() >= kMostComplaints) complaints_.clear();
+  std::string& before = complaints_[identity.name];
+  if (before == what) return;
+  before = what;
+  counters_->class_refused.Add(1);
+  std::string reason = "the agent does not have it";
+  std::string remedy =
+      "name one of the agent's classes in the domain's metadata, or add this one to the agent's "
+      "`classes`";
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    if (classes_[i] != identity.class_name) continue;
+    reason = absl::StrCat("the server refuses it: ", refused_[i]);
+    remedy = "allow it to this host in `policy` of the server; it is asked for again by itself";
+  }
+  log_->Warning("guest.class_refused", {{"guest", identity.name},
+                                        {"uuid", identity.uuid},
+                                        {"asked", what},
+                                        {"reason", reason},
+                                        {"served_in", classes_[of_listener]},
+                                        {"remedy", remedy}});
+}
+
+}  // namespace entropyd

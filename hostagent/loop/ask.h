@@ -1,0 +1,47 @@
+// The one way in which another thread asks the event loop: the question runs on the loop's thread,
+// and whoever asks waits for the answer, but not for ever.
+//
+//   auto guests = Ask<std::vector<GuestSeries>>(loop, [status] { return status->Series(); });
+//
+// A question may run after its asker has given up: what it refers to must be there for as long as
+// the loop turns. Errors: UNAVAILABLE when the loop has not answered in time.
+//
+// Thread safety: safe from any thread but the loop's own, which would wait for itself.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "hostagent/loop/event_loop.h"
+
+namespace entropyd {
+
+// A loop that has not answered by then hangs; better to say so than to wait with it.
+inline constexpr absl::Duration kAskPatience = absl::Seconds(2);
+
+template <typename Answer>
+absl::StatusOr<Answer> Ask(EventLoop* loop, std::function<Answer()> question,
+                           absl::Duration patience = kAskPatience) {
+  struct Exchange {
+    std::optional<Answer> answer;
+    absl::Notification answered;
+  };
+  // It outlives whichever of the two threads is done first.
+  const auto exchange = std::make_shared<Exchange>();
+  loop->Post([exchange, question = std::move(question)] {
+    exchange->answer.emplace(question());
+    exchange->answered.Notify();
+  });
+  if (!exchange->answered.WaitForNotificationWithTimeout(patience)) {
+    return absl::UnavailableError("the agent's event loop does not answer");
+  }
+  return *std::move(exchange->answer);
+}
+
+}  // namespace entropyd

@@ -1,0 +1,202 @@
+#include "hostagent/served_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/crypto/drbg.h"
+#include "base/crypto/seed_provider.h"
+#include "base/process/nanos.h"
+
+namespace entropyd {
+namespace {
+
+// A DRBG that fails its known answers is not to serve anybody: the agent does not start with it.
+absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
+  auto provider = SeedProvider::Create();
+  if (!provider.ok()) return provider.status();
+  if (auto status = CtrDrbg::SelfTest(provider->get()); !status.ok()) return status;
+  return std::shared_ptr<const SeedProvider>(*std::move(provider));
+}
+
+std::vector<std::string> ClassNames(const AgentSettings& settings) {
+  std::vector<std::string> names;
+  for (const ClassSettings& c : settings.classes) names.push_back(c.name);
+  return names;
+}
+
+Feeds::Options FeedsOf(const AgentSettings& settings, AgentMetrics* metrics) {
+  Feeds::Options feeds;
+  for (const EndpointSettings& socket : settings.listeners) {
+    if (socket.fifo.empty()) continue;
+    feeds.pipes.push_back({{socket.fifo, socket.mode, socket.group}, socket.class_index});
+  }
+  if (!settings.kernel_feed.has_value()) return feeds;
+  const AgentSettings::KernelFeed& wanted = *settings.kernel_feed;
+  Feeds::Options::Kernel& kernel = feeds.kernel.emplace();
+  kernel.feed.bytes = wanted.bytes;
+  kernel.feed.every_nanos = wanted.every_nanos;
+  kernel.feed.credit_bits = wanted.credit_bits;
+  kernel.class_index = wanted.class_index;
+  kernel.counters = &metrics->kernel_feed;
+  return feeds;
+}
+
+}  // namespace
+
+size_t ServedHost::ArenaBytes(const AgentSettings& settings) {
+  size_t bytes = Connections::ArenaBytes(settings.max_guests);
+  for (const ClassSettings& c : settings.classes) bytes += ServedClass::ArenaBytes(c);
+  // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
+  return 2 * bytes;
+}
+
+absl::StatusOr<std::unique_ptr<ServedHost>> ServedHost::Create(const AgentSettings& settings,
+                                                               EventLoop* loop, SecretArena* arena,
+                                                               Log* log, AgentMetrics* metrics) {
+  std::unique_ptr<ServedHost> host(new ServedHost(settings, loop, log, metrics));
+  if (auto status = host->MakeClasses(settings, arena, log, metrics); !status.ok()) return status;
+  Connections::Parts parts;
+  parts.classes = host->classes();
+  parts.endpoints = host->endpoints_.get();
+  parts.assignment = &host->assignment_;
+  parts.accounts = &host->accounts_;
+  parts.counters = &metrics->connections;
+  parts.loop = loop;
+  parts.arena = arena;
+  parts.log = log;
+  auto connections = Connections::Create(parts, settings.max_guests);
+  if (!connections.ok()) return connections.status();
+  host->connections_ = *std::move(connections);
+  host->PutTogether(settings, metrics);
+  return host;
+}
+
+ServedHost::ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log,
+                       AgentMetrics* metrics)
+    : loop_(loop),
+      assignment_(ClassNames(settings), log, &metrics->identity),
+      next_(loop, [] {}),
+      rated_at_(loop->now_nanos()) {
+  Endpoints::Options options;
+  options.configured = settings.listeners;
+  options.classes = ClassNames(settings);
+  options.guest_socket_dir = settings.guest_socket_dir;
+  options.most_guest_sockets = settings.max_guests;
+  endpoints_ = std::make_unique<Endpoints>(
+      std::move(options), loop, log,
+      [this](Endpoints::Id endpoint, UniqueFd socket) {
+        connections_->Accept(endpoint, std::move(socket));
+      },
+      [this](const absl::Status& why) { connections_->AcceptFailed(why); });
+}
+
+absl::Status ServedHost::MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,
+                                     AgentMetrics* metrics) {
+  std::shared_ptr<const SeedProvider> provider;
+  for (size_t i = 0; i < settings.classes.size(); ++i) {
+    const ClassSettings& wanted = settings.classes[i];
+    if (wanted.on_upstream_loss == "local" && provider == nullptr) {
+      auto tested = TestedProvider();
+      if (!tested.ok()) return tested.status();
+      provider = *std::move(tested);
+    }
+    auto served =
+        ServedClass::Create(wanted, i, provider, metrics->of_class(i), arena, loop_->clock(), log);
+    if (!served.ok()) return served.status();
+    classes_.push_back(*std::move(served));
+  }
+  return absl::OkStatus();
+}
+
+void ServedHost::PutTogether(const AgentSettings& settings, AgentMetrics* metrics) {
+  feeds_ = std::make_unique<Feeds>(connections_.get(), classes(), &accounts_);
+  feeds_wanted_ = FeedsOf(settings, metrics);
+  SavedState::Parts saved;
+  saved.classes = classes();
+  saved.endpoints = endpoints_.get();
+  saved.connections = connections_.get();
+  saved.feeds = feeds_.get();
+  saved.feeds_wanted = feeds_wanted_;
+  saved.accounts = &accounts_;
+  saved.assignment = &assignment_;
+  saved.counters = &metrics->connections;
+  saved.loop = loop_;
+  state_.emplace(std::move(saved));
+  AgentStatus::Parts asked;
+  asked.classes = classes();
+  asked.endpoints = endpoints_.get();
+  asked.connections = connections_.get();
+  asked.feeds = feeds_.get();
+  asked.accounts = &accounts_;
+  asked.assignment = &assignment_;
+  asked.loop = loop_;
+  status_.emplace(std::move(asked));
+}
+
+std::vector<ServedClass*> ServedHost::classes() const {
+  std::vector<ServedClass*> classes;
+  for (const std::unique_ptr<ServedClass>& served : classes_) classes.push_back(served.get());
+  return classes;
+}
+
+std::vector<ClassBuffer*> ServedHost::buffers() const {
+  std::vector<ClassBuffer*> buffers;
+  for (const std::unique_ptr<ServedClass>& served : classes_) buffers.push_back(served->buffer());
+  return buffers;
+}
+
+absl::Status ServedHost::Listen() {
+  absl::Status status = endpoints_->Open();
+  if (status.ok()) status = feeds_->Open(feeds_wanted_);
+  if (status.ok()) status = feeds_->Start();
+  if (!status.ok()) StopListening();
+  return status;
+}
+
+void ServedHost::StopListening() {
+  endpoints_->Close();
+  feeds_->Close();
+}
+
+void ServedHost::Serve(absl::FunctionRef<void(size_t)> credit_due) {
+  for (const std::unique_ptr<ServedClass>& served : classes_) {
+    if (served->Serve(loop_->now_nanos())) credit_due(served->index());
+  }
+  connections_->DestroyClosed();
+  int64_t next = kNever;
+  for (const std::unique_ptr<ServedClass>& served : classes_) {
+    next = std::min(next, served->next_nanos());
+  }
+  next_.Set(next);
+}
+
+void ServedHost::Tick() {
+  const int64_t now = loop_->now_nanos();
+  for (const std::unique_ptr<ServedClass>& served : classes_) served->Tick(now);
+  const double seconds = ToSeconds(now - rated_at_);
+  rated_at_ = now;
+  connections_->MeasureRates(seconds);
+  feeds_->MeasureRates(seconds);
+}
+
+void ServedHost::OnUpstream(size_t class_index, const UpstreamState& state) {
+  classes_[class_index]->OnUpstream(state);
+  switch (state.kind) {
+    case UpstreamState::Kind::kGone:
+    case UpstreamState::Kind::kAsked:
+      return;  // what was said before stands
+    case UpstreamState::Kind::kSuspended:
+    case UpstreamState::Kind::kOpen:
+    case UpstreamState::Kind::kRefused:
+      if (assignment_.SetRefused(class_index, state.reason)) connections_->AssignAnew(class_index);
+  }
+}
+
+absl::StatusOr<config::v1::GuestSocket> ServedHost::RemoveGuestSocket(const std::string& name) {
+  auto removed = endpoints_->Remove(name);
+  if (!removed.ok()) return removed.status();
+  connections_->CloseFrom(removed->id, "its socket was removed");
+  return removed->socket;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,150 @@
+#include "hostagent/serving/served_class.h"
+
+#include <algorithm>
+
+namespace entropyd {
+
+absl::StatusOr<std::unique_ptr<ServedClass>> ServedClass::Create(
+    const ClassSettings& settings, size_t index, std::shared_ptr<const SeedProvider> provider,
+    ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log) {
+  auto buffer = ClassBuffer::Create({settings.name, settings.buffer_bytes, settings.max_age_nanos},
+                                    arena, clock);
+  if (!buffer.ok()) return buffer.status();
+  LocalFallback::Options options;
+  options.local = settings.on_upstream_loss == "local";
+  options.provider = std::move(provider);
+  auto fallback = LocalFallback::Create(*std::move(buffer), std::move(options), arena, clock, log);
+  if (!fallback.ok()) return fallback.status();
+  counters->buffer_size.Set((*fallback)->size());
+  return std::unique_ptr<ServedClass>(
+      new ServedClass(settings, index, *std::move(fallback), counters, clock));
+}
+
+size_t ServedClass::ArenaBytes(const ClassSettings& settings) {
+  return ClassBuffer::ArenaBytes(settings.buffer_bytes) + LocalFallback::kArenaBytes;
+}
+
+ServedClass::ServedClass(const ClassSettings& settings, size_t index,
+                         std::unique_ptr<LocalFallback> fallback, ClassCounters* counters,
+                         const Clock* clock)
+    : settings_(settings),
+      index_(index),
+      counters_(counters),
+      clock_(clock),
+      fallback_(std::move(fallback)),
+      queue_(fallback_.get(), settings.guest_ceil),
+      rated_at_(clock->NowNanos()) {}
+
+void ServedClass::OnArrival() {
+  due_ = true;
+  judge_ = true;
+}
+
+void ServedClass::OnUpstream(const UpstreamState& state) {
+  upstream_ = state;
+  judge_ = true;
+}
+
+bool ServedClass::Serve(int64_t now_nanos) {
+  served_at_ = now_nanos;
+  bool tell = false;
+  if (due_ || queue_.pending() || now_nanos >= ceiling_at_) {
+    tell = Pass(now_nanos);
+  } else if (!completed_.empty()) {  // served at once
+    ObserveWaits();
+    counters_->buffer_level.Set(fallback_->level());
+  }
+  // A batch that answered a guest from a full buffer, as most do, ends here.
+  if (judge_ || Concerned()) tell |= Judge(now_nanos);
+  return tell;
+}
+
+bool ServedClass::Pass(int64_t now_nanos) {
+  due_ = false;
+  queue_.Serve(now_nanos);
+  ObserveWaits();
+  const uint32_t guests = queue_.guests() + expected_guests_;
+  const uint32_t waiting = queue_.waiting_guests() + expected_guests_;
+  fallback_->SetDemand({.guests = guests,
+                        .owed = queue_.owed() + expected_bytes_,
+                        .waiting_guests = waiting,
+                        .held_back = queue_.held_back()});
+  counters_->guests.Set(queue_.guests());
+  counters_->owed_bytes.Set(queue_.owed());
+  counters_->buffer_level.Set(fallback_->level());
+  counters_->buffer_target.Set(fallback_->target());
+  counters_->throttled_nanos.Set(throttled_before_ +
+                                 static_cast<uint64_t>(queue_.throttled_nanos()));
+  if (queue_.has_ceil()) {
+    // What is due already waits for bytes, not for tokens: an arrival serves it.
+    const int64_t next = queue_.NextEventNanos().value_or(kNever);
+    ceiling_at_ = next > now_nanos ? next : kNever;
+  }
+  const bool tell = !fallback_->Spares(0) || guests != guests_told_ || waiting != waiting_told_;
+  guests_told_ = guests;
+  waiting_told_ = waiting;
+  return tell;
+}
+
+// A guest waits, or upstream does not serve the class: losses matter now.
+bool ServedClass::Concerned() const {
+  return fallback_->owed() > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
+}
+
+bool ServedClass::Judge(int64_t now_nanos) {
+  judge_ = false;
+  const bool refused = upstream_.kind == UpstreamState::Kind::kRefused;
+  const bool can_serve = fallback_->Judge(now_nanos, upstream_.lost_at, refused);
+  const bool tell = can_serve && Pass(now_nanos);
+  for (size_t mode = 0; mode < counters_->modes.size(); ++mode) {
+    counters_->modes[mode].Set(mode == static_cast<size_t>(fallback_->mode()) ? 1 : 0);
+  }
+  counters_->local_bytes.Set(fallback_->local_bytes());
+  counters_->local_ready.Set(fallback_->local_ready() ? 1 : 0);
+  counters_->local_refused.Set(fallback_->local_refused() ? 1 : 0);
+  return tell;
+}
+
+int64_t ServedClass::next_nanos() const {
+  const bool may_be_lost = fallback_->owed() > 0 && upstream_.lost_at > served_at_;
+  return std::min(ceiling_at_, may_be_lost ? upstream_.lost_at : kNever);
+}
+
+void ServedClass::ObserveWaits() {
+  if (completed_.empty()) return;
+  const int64_t now = clock_->NowNanos();
+  for (size_t i = 0; i < completed_.size(); ++i) {
+    const int64_t wait = now - completed_[i];
+    const size_t bucket = WaitBucket(wait);
+    counters_->waits[bucket].Add(1);
+    counters_->wait_sum_nanos.Add(static_cast<uint64_t>(wait));
+    completed_by_[i]->Observe(bucket, wait);
+  }
+  completed_.clear();
+  completed_by_.clear();
+}
+
+void ServedClass::Tick(int64_t now_nanos) {
+  fallback_->Tick();
+  due_ = true;
+  judge_ = true;
+  rate_.Measure(counters_->delivered_bytes.Get(), ToSeconds(now_nanos - rated_at_));
+  rated_at_ = now_nanos;
+}
+
+void ServedClass::Expect(uint32_t guests, uint64_t bytes) {
+  expected_guests_ = guests;
+  expected_bytes_ = std::min<uint64_t>(bytes, fallback_->size());
+  due_ = true;
+}
+
+int64_t ServedClass::throttled_nanos(int64_t now_nanos) const {
+  return static_cast<int64_t>(throttled_before_) + queue_.throttled_nanos_until(now_nanos);
+}
+
+void ServedClass::GoOnFrom(int64_t throttled_nanos) {
+  throttled_before_ = static_cast<uint64_t>(throttled_nanos);
+  rate_.Start(counters_->delivered_bytes.Get());
+}
+
+}  // namespace entropyd

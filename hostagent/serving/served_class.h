@@ -1,0 +1,124 @@
+// One class as this host serves it: the buffer, the queue of its guests, what happens when upstream
+// is lost, and the counters. The only place where bytes age.
+//
+//   auto gold = ServedClass::Create(settings, 0, nullptr, &counters, &arena, &clock, &log).value();
+//   gold->queue()->Add(&member);           // guests and feeds
+//   gold->buffer()->Append(bytes);         // upstream; then
+//   gold->OnArrival();
+//   gold->OnUpstream(state);               // whenever it has changed
+//   if (gold->Serve(now)) upstream->Kick(0);   // after each batch of events
+//   timer.Set(gold->next_nanos());
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/class_tree/class_tree.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/crypto/seed_provider.h"
+#include "base/process/clock.h"
+#include "base/process/log.h"
+#include "base/process/nanos.h"
+#include "hostagent/serving/class_buffer.h"
+#include "hostagent/serving/class_counters.h"
+#include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/local_fallback.h"
+#include "hostagent/serving/rate_meter.h"
+#include "hostagent/serving/upstream_state.h"
+
+namespace entropyd {
+
+struct ClassSettings {
+  std::string name;  // POOL/CLASS
+  size_t buffer_bytes = 0;
+  int64_t max_age_nanos = 0;
+  uint64_t guest_ceil = 0;       // bytes/s; ClassTree::kUnlimited = none
+  std::string on_upstream_loss;  // as in the configuration: "block" or "local"
+};
+
+class ServedClass {
+ public:
+  // `index`: among the classes of the agent. `provider` is required for on_upstream_loss: local.
+  // All pointers outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
+  static absl::StatusOr<std::unique_ptr<ServedClass>> Create(
+      const ClassSettings& settings, size_t index, std::shared_ptr<const SeedProvider> provider,
+      ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log);
+  // What it may use of its arena at most.
+  static size_t ArenaBytes(const ClassSettings& settings);
+  ServedClass(const ServedClass&) = delete;
+  ServedClass& operator=(const ServedClass&) = delete;
+
+  const std::string& name() const { return settings_.name; }
+  const ClassSettings& settings() const { return settings_; }
+  size_t index() const { return index_; }
+  FairQueue* queue() { return &queue_; }
+  const FairQueue& queue() const { return queue_; }
+  ClassBuffer* buffer() { return fallback_.get(); }
+  const LocalFallback& fallback() const { return *fallback_; }
+  ClassCounters* counters() const { return counters_; }
+  double rate() const { return rate_.rate(); }  // bytes/s delivered, over a few seconds
+
+  void OnArrival();  // bytes were appended to the buffer
+  void OnUpstream(const UpstreamState& state);
+
+  // Serves whoever can be served. True: the buffer may want more, or another number of guests is
+  // there, which upstream is to be told.
+  bool Serve(int64_t now_nanos);
+  // When to call Serve() although no event came: a guest's ceiling allows the next bytes, or
+  // upstream counts as lost. kNever = at no time.
+  int64_t next_nanos() const;
+  // About once a second: bytes age, the buffer's target shrinks.
+  void Tick(int64_t now_nanos);
+
+  // A member that answers requests appends here when each had come, and then says whose they were.
+  // What `waits` points to is there until the next Serve().
+  std::vector<int64_t>* completed() { return &completed_; }
+  void Completed(WaitCounts* waits) { completed_by_.resize(completed_.size(), waits); }
+
+  // So many guests are about to come from another process, and want so many bytes to be there: the
+  // buffer is filled as if they were here. Zeros: they have come.
+  void Expect(uint32_t guests, uint64_t bytes);
+  bool filled() const { return fallback_->level() >= expected_bytes_ / 2; }  // to low water
+  // How long all guests that ever were here waited for their ceilings only, exactly.
+  int64_t throttled_nanos(int64_t now_nanos) const;
+  // The counters were set to those of an earlier process, whose guests waited so long.
+  void GoOnFrom(int64_t throttled_nanos);
+
+ private:
+  ServedClass(const ClassSettings& settings, size_t index, std::unique_ptr<LocalFallback> fallback,
+              ClassCounters* counters, const Clock* clock);
+  bool Pass(int64_t now_nanos);
+  bool Judge(int64_t now_nanos);
+  bool Concerned() const;
+  void ObserveWaits();
+
+  const ClassSettings settings_;
+  const size_t index_;
+  ClassCounters* const counters_;
+  const Clock* const clock_;
+  const std::unique_ptr<LocalFallback> fallback_;
+  FairQueue queue_;
+  std::vector<int64_t> completed_;         // arrival times of requests answered in this batch
+  std::vector<WaitCounts*> completed_by_;  // whose they were
+  UpstreamState upstream_;
+  bool due_ = false;   // serve it although no guest was touched
+  bool judge_ = true;  // what upstream is, or has sent, has changed
+  int64_t served_at_ = 0;
+  int64_t ceiling_at_ = kNever;  // when a ceiling allows the next bytes
+  uint32_t guests_told_ = 0;     // by Serve()
+  uint32_t waiting_told_ = 0;
+  uint32_t expected_guests_ = 0;  // see Expect()
+  uint64_t expected_bytes_ = 0;
+  uint64_t throttled_before_ = 0;  // in an earlier process
+  RateMeter rate_;
+  int64_t rated_at_;
+};
+
+}  // namespace entropyd

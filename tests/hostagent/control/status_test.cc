@@ -1,0 +1,47 @@
+#include "hostagent/control/status.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/served_host.h"
+
+namespace entropyd {
+namespace {
+
+class AgentStatusTest : public ServedHostTest {};
+
+TEST_F(AgentStatusTest, StatusTellsClassesAndListeners) {
+  Arrive(500);
+  Client one = Connect(kAuto, {0x02, 100});
+  Client two = Connect(kQemu, {0x04});
+  v1::GetStatusResponse status;
+  host_->status().Fill(&status);
+  ASSERT_EQ(status.class__size(), 1);
+  EXPECT_EQ(status.class_(0).class_(), "default/gold");
+  EXPECT_EQ(status.class_(0).buffer_level(), 400u);
+  EXPECT_EQ(status.class_(0).guests(), 2u);
+  EXPECT_EQ(status.class_(0).delivered(), 100u);
+  EXPECT_EQ(status.class_(0).requests(), 2u);
+  EXPECT_EQ(status.class_(0).on_upstream_loss(), "block");
+  ASSERT_EQ(status.listener_size(), 3);
+  EXPECT_EQ(status.listener(kQemu).connections(), 1u);
+  EXPECT_EQ(status.listener(kEgd).connections(), 0u);
+}
+
+TEST_F(AgentStatusTest, MetricsShowWhatWasServed) {
+  Arrive(500);
+  Client client = Connect(kAuto, {0x02, 100, 0x04});
+  const std::string text = registry_->Serialize();
+  for (const char* line :
+       {"entropyd_agent_delivered_bytes_total{class=\"default/gold\"} 100",
+        "entropyd_agent_buffer_fill_bytes{class=\"default/gold\"} 400",
+        "entropyd_agent_requests_total{class=\"default/gold\",command=\"read_blocking\"} 1",
+        "entropyd_agent_guests{class=\"default/gold\"} 1",
+        "entropyd_agent_wait_seconds_count{class=\"default/gold\"} 2"}) {
+    EXPECT_THAT(text, testing::HasSubstr(line));
+  }
+}
+
+}  // namespace
+}  // namespace entropyd

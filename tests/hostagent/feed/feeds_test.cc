@@ -1,0 +1,105 @@
+// Feeds of a host: opened and started apart, so that a successor has them ready before they are its.
+#include "hostagent/feed/feeds.h"
+
+#include <unistd.h>
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hostagent/agent_metrics.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+using testing::SizeIs;
+
+class FeedsTest : public testing::Test {
+ protected:
+  FeedsTest() {
+    const ClassSettings settings{"default/gold", 64 * 1024, 60 * kSecondNanos,
+                                 ClassTree::kUnlimited, "block"};
+    served_ = ServedClass::Create(settings, 0, nullptr, metrics_.of_class(0), arena_.get(), &clock_,
+                                  &log_)
+                  .value();
+    Connections::Parts parts;
+    parts.classes = {served_.get()};
+    parts.endpoints = &endpoints_;
+    parts.assignment = &assignment_;
+    parts.accounts = &accounts_;
+    parts.counters = &metrics_.connections;
+    parts.loop = loop_.get();
+    parts.arena = arena_.get();
+    parts.log = &log_;
+    connections_ = Connections::Create(parts, 10).value();
+    feeds_.emplace(connections_.get(), parts.classes, &accounts_);
+  }
+  static Endpoints::Options Nowhere() {
+    Endpoints::Options options;
+    options.configured.emplace_back();
+    options.classes = {"default/gold"};
+    return options;
+  }
+  static Feeds::Options Pipe(const std::string& path, const std::string& group = "") {
+    Feeds::Options options;
+    options.pipes.push_back({{path, 0600, group}, 0});
+    return options;
+  }
+
+  TempDir dir_;
+  ManualClock clock_{kSecondNanos};
+  Log log_{&clock_, -1};
+  Metrics registry_;
+  AgentMetrics metrics_{&registry_, {"default/gold"}};
+  std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
+  GuestAccounts accounts_;
+  ClassAssignment assignment_{{"default/gold"}, &log_, &metrics_.identity};
+  Endpoints endpoints_{Nowhere(), loop_.get(), &log_, [](Endpoints::Id, UniqueFd) {},
+                       [](const absl::Status&) {}};
+  std::unique_ptr<ServedClass> served_;
+  std::unique_ptr<Connections> connections_;
+  absl::optional<Feeds> feeds_;
+};
+
+TEST_F(FeedsTest, OpenedTheyAreNobodyAndStartedTheyAreGuests) {
+  ASSERT_TRUE(feeds_->Open(Pipe(dir_ / "pipe")).ok());
+  ASSERT_THAT(feeds_->all(), SizeIs(1));
+  EXPECT_EQ(feeds_->all()[0]->id(), 0u);
+  EXPECT_EQ(served_->queue()->guests(), 0u);
+  EXPECT_THAT(accounts_.all(), SizeIs(0));
+  const uint64_t next = connections_->next_id();
+  ASSERT_TRUE(feeds_->Start().ok());
+  EXPECT_EQ(feeds_->all()[0]->id(), next);
+  EXPECT_EQ(served_->queue()->guests(), 1u);
+  EXPECT_THAT(accounts_.all(), SizeIs(1));
+  feeds_->Close();
+  EXPECT_EQ(served_->queue()->guests(), 0u);
+  EXPECT_THAT(accounts_.all(), SizeIs(0));
+  EXPECT_EQ(access((dir_ / "pipe").c_str(), F_OK), 0) << "readers hold its inode";
+}
+
+TEST_F(FeedsTest, OneThatCannotBeOpenedIsAnError) {
+  EXPECT_TRUE(absl::IsNotFound(feeds_->Open(Pipe(dir_ / "pipe", "no-such-group"))));
+}
+
+TEST_F(FeedsTest, TheKernelIsFedFromItsClass) {
+  Feeds::Options options;
+  Feeds::Options::Kernel& kernel = options.kernel.emplace();
+  kernel.feed.bytes = 64;
+  kernel.feed.every_nanos = kSecondNanos;
+  kernel.feed.device = "/dev/null";
+  kernel.counters = &metrics_.kernel_feed;
+  ASSERT_TRUE(feeds_->Open(options).ok());
+  feeds_->StartWhatCan();
+  served_->buffer()->Append(std::vector<uint8_t>(1'000, 7));
+  served_->OnArrival();
+  served_->Serve(clock_.NowNanos());
+  EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 64u);
+  EXPECT_EQ(feeds_->all()[0]->name(), "kernel:/dev/null");
+}
+
+}  // namespace
+}  // namespace entropyd

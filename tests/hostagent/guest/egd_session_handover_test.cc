@@ -1,0 +1,174 @@
+// Sessions with half commands and half replies, saved and restored.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "hostagent/guest/egd_session.h"
+#include "tests/hostagent/fake_buffer.h"
+
+namespace entropyd {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+// Grants all that is wanted and there, and answers.
+Bytes Answer(EgdSession* session, ClassBuffer* buffer, size_t room = 1 << 16,
+             std::vector<EgdSession::Reply>* replies = nullptr) {
+  Bytes all;
+  for (int i = 0; i < 4; ++i) {
+    session->Grant(static_cast<uint32_t>(std::min<uint64_t>(session->Want(), buffer->level())));
+    Bytes out(room);
+    std::vector<int64_t> completed;
+    auto take = [buffer](absl::Span<uint8_t> bytes) { return buffer->Take(bytes); };
+    auto available = [buffer] { return buffer->level(); };
+    out.resize(session->Fill(absl::MakeSpan(out), {take, available, true}, &completed, replies));
+    session->Forfeit();
+    all.insert(all.end(), out.begin(), out.end());
+    if (replies != nullptr) break;
+  }
+  return all;
+}
+
+handover::v1::Session Saved(const EgdSession& session, const EgdSession::Unsent& unsent = {}) {
+  handover::v1::Session saved;
+  session.Save(unsent, 0, &saved);
+  return saved;
+}
+
+TEST(HandoverSessionTest, EveryCommandIsAnsweredAlikeWhereverItIsCutInTwo) {
+  const Bytes stream = {0x02, 9,    0x00, 0x03, 0,    8, 3,    'a', 'b',
+                        'c',  0x01, 7,    0x04, 0x02, 0, 0x02, 255};
+  FakeBuffer whole_buffer;
+  whole_buffer.Fill(4'000);
+  EgdSession whole(4711);
+  ASSERT_EQ(whole.OnInput(stream, 0), EgdSession::Input::kOk);
+  const Bytes expected = Answer(&whole, &whole_buffer);
+  for (size_t cut = 0; cut <= stream.size(); ++cut) {
+    FakeBuffer buffer;
+    buffer.Fill(4'000);
+    EgdSession before(4711);
+    EgdSession after(4711);
+    const absl::Span<const uint8_t> bytes = stream;
+    ASSERT_EQ(before.OnInput(bytes.first(cut), 0), EgdSession::Input::kOk);
+    ASSERT_TRUE(after.Restore(Saved(before), 0).ok());
+    EXPECT_EQ(after.started(), cut > 0);
+    ASSERT_EQ(after.OnInput(bytes.subspan(cut), 0), EgdSession::Input::kOk);
+    EXPECT_EQ(Answer(&after, &buffer), expected) << "cut after " << cut;
+    EXPECT_EQ(after.commands(), whole.commands());
+    EXPECT_EQ(after.taken(), whole.taken());
+  }
+}
+
+TEST(HandoverSessionTest, WhatIsOwedCrossesAndKeepsItsAge) {
+  EgdSession before(1);
+  before.OnInput(Bytes{0x02, 64, 0x02, 255}, 1'000);
+  before.OnInput(Bytes{0x01, 7}, 2'000);
+  handover::v1::Session saved;
+  before.Save({}, 5'000, &saved);
+  EgdSession after(1);
+  ASSERT_TRUE(after.Restore(saved, 100'000).ok());
+  EXPECT_EQ(after.owed(), 319u);
+  handover::v1::Session again;
+  after.Save({}, 100'000, &again);
+  EXPECT_EQ(again.DebugString(), saved.DebugString());
+}
+
+// Whatever part of the replies the socket took, the peer gets whole replies in order; bytes that it
+// had not got come anew.
+TEST(HandoverSessionTest, RepliesCutAtEveryByteAreContinued) {
+  const Bytes stream = {0x01, 5, 0x00, 0x02, 9, 0x04, 0x01, 0, 0x01, 3, 0x02, 4};
+  const size_t total = 6 + 4 + 9 + 5 + 1 + 4 + 4;
+  for (size_t sent = 0;; ++sent) {
+    FakeBuffer buffer;
+    buffer.Fill(1'000);
+    EgdSession before(4711);
+    before.OnInput(stream, 0);
+    std::vector<EgdSession::Reply> replies;
+    const Bytes staged = Answer(&before, &buffer, 1 << 16, &replies);
+    if (sent > staged.size()) break;  // the rest is still owed
+    EgdSession::Unsent unsent;
+    unsent.replies = replies;
+    unsent.bytes = absl::Span<const uint8_t>(staged).subspan(sent);
+    size_t skip = sent;
+    while (!unsent.replies.empty() && skip >= unsent.replies.front().bytes) {
+      skip -= unsent.replies.front().bytes;
+      unsent.replies.remove_prefix(1);
+    }
+    unsent.sent_of_first = static_cast<uint32_t>(skip);
+    EgdSession after(4711);
+    ASSERT_TRUE(after.Restore(Saved(before, unsent), 0).ok()) << sent;
+    const Bytes rest = Answer(&after, &buffer);
+    ASSERT_EQ(rest.size(), total - sent) << "cut after " << sent;
+    EXPECT_TRUE(after.idle());
+    // Framing is as it was; only entropy bytes differ.
+    Bytes seen(staged.begin(), staged.begin() + static_cast<ptrdiff_t>(sent));
+    seen.insert(seen.end(), rest.begin(), rest.end());
+    EXPECT_EQ(seen[0], 5);
+    for (size_t at : {0, 19, 20, 21, 22, 23, 24, 25}) {
+      EXPECT_EQ(seen[at], staged[at]) << "byte " << at << ", cut after " << sent;
+    }
+  }
+}
+
+TEST(HandoverSessionTest, AReplyCutTwiceIsStillContinued) {
+  FakeBuffer buffer;
+  EgdSession first(123456);
+  first.OnInput(Bytes{0x04}, 0);
+  std::vector<EgdSession::Reply> replies;
+  Bytes staged = Answer(&first, &buffer, 256, &replies);
+  ASSERT_EQ(staged.size(), 7u);
+  EgdSession second(99);
+  ASSERT_TRUE(
+      second.Restore(Saved(first, {replies, 2, absl::MakeSpan(staged).subspan(2)}), 0).ok());
+  replies.clear();
+  Bytes rest = Answer(&second, &buffer, 256, &replies);
+  ASSERT_EQ(rest, Bytes({'2', '3', '4', '5', '6'}));
+  EgdSession third(7);
+  ASSERT_TRUE(third.Restore(Saved(second, {replies, 1, absl::MakeSpan(rest).subspan(1)}), 0).ok());
+  EXPECT_EQ(Answer(&third, &buffer), Bytes({'3', '4', '5', '6'}));
+}
+
+TEST(HandoverSessionTest, AFullQueueCrossesAndTakesAsMuchAgain) {
+  EgdSession before(1);
+  Bytes alternating;
+  for (size_t i = 0; i < EgdSession::kMaxRuns / 2; ++i)
+    alternating.insert(alternating.end(), {0x01, 1, 0x02, 1});
+  ASSERT_EQ(before.OnInput(alternating, 0), EgdSession::Input::kOk);
+  EgdSession after(1);
+  ASSERT_TRUE(after.Restore(Saved(before), 0).ok());
+  EXPECT_EQ(after.OnInput(Bytes{0x01, 1, 0x02, 1}, 0), EgdSession::Input::kOk);
+}
+
+TEST(HandoverSessionTest, WhatNoSessionSavesIsRefused) {
+  const handover::v1::Session good = Saved(EgdSession(1));
+  const auto refused = [&good](auto change) {
+    handover::v1::Session bad = good;
+    change(&bad);
+    EgdSession session(1);
+    return absl::IsInvalidArgument(session.Restore(bad, 0));
+  };
+  EXPECT_TRUE(EgdSession(1).Restore(good, 0).ok());
+  EXPECT_TRUE(refused([](auto* s) { s->set_half_command("\x07"); }));
+  EXPECT_TRUE(refused([](auto* s) { s->set_half_command(std::string("\x03\0\0\0", 4)); }));
+  EXPECT_TRUE(refused([](auto* s) { s->set_half_command("\x02"), s->set_skip(3); }));
+  EXPECT_TRUE(refused([](auto* s) { s->set_skip(256); }));
+  EXPECT_TRUE(refused([](auto* s) { s->set_literal(std::string(21, 'x')); }));
+  EXPECT_TRUE(refused([](auto* s) { s->clear_commands(); }));
+  const auto run = [](uint32_t type, uint32_t each, uint64_t bytes, uint32_t count) {
+    return [=](handover::v1::Session* s) {
+      handover::v1::Run* r = s->add_run();
+      r->set_type(type), r->set_each(each), r->set_bytes(bytes), r->set_count(count);
+    };
+  };
+  EXPECT_TRUE(refused(run(3, 0, 0, 1)));
+  EXPECT_TRUE(refused(run(258, 0, 0, 1)));
+  EXPECT_TRUE(refused(run(2, 0, 1, 0)));
+  EXPECT_TRUE(refused(run(2, 0, ~uint64_t{0}, 1)));
+  EXPECT_TRUE(refused(run(1, 256, 0, 1)));
+  EXPECT_TRUE(refused(run(1, 1, 5, 1)));
+}
+
+}  // namespace
+}  // namespace entropyd

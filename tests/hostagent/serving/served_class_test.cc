@@ -1,0 +1,229 @@
+#include "hostagent/serving/served_class.h"
+
+#include <fcntl.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/process/fd.h"
+#include "base/process/nanos.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_member.h"
+
+namespace entropyd {
+namespace {
+
+using Kind = UpstreamState::Kind;
+using Mode = LocalFallback::Mode;
+
+class ServedClassTest : public testing::Test {
+ protected:
+  void SetUp() override { Make("local"); }
+
+  void Make(const std::string& on_upstream_loss, uint64_t guest_ceil = ClassTree::kUnlimited) {
+    guest_.reset();
+    served_.reset();
+    const ClassSettings settings{"default/gold", 64 * 1024, 60 * kSecondNanos, guest_ceil,
+                                 on_upstream_loss};
+    served_ = ServedClass::Create(settings, 3, provider_, &counters_, arena_.get(), &clock_, &log_)
+                  .value();
+    guest_ = std::make_unique<FakeMember>(served_->buffer());
+    guest_->plan_size = 1 << 20;
+    id_ = served_->queue()->Add(guest_.get());
+    Serve();
+  }
+  bool Serve() { return served_->Serve(now()); }
+  bool Serve(int64_t nanos_later) {
+    clock_.AdvanceNanos(nanos_later);
+    return Serve();
+  }
+  void Ask(uint64_t bytes) {
+    guest_->wanted += bytes;
+    served_->queue()->Touch(id_);
+  }
+  void Arrive(size_t bytes) {
+    served_->buffer()->Append(StreamBytes(appended_, bytes));
+    appended_ += bytes;
+    served_->OnArrival();
+  }
+  // From now on, and lost at once.
+  void Lose() { served_->OnUpstream({Kind::kGone, now()}); }
+  int64_t now() const { return clock_.NowNanos(); }
+  Mode mode() const { return served_->fallback().mode(); }
+  uint64_t told_mode(Mode mode) const { return counters_.modes[static_cast<size_t>(mode)].Get(); }
+
+  ManualClock clock_{kSecondNanos};
+  UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  Log log_{&clock_, null_.get()};
+  ClassCounters counters_{"default/gold"};
+  std::shared_ptr<const SeedProvider> provider_ = SeedProvider::Create().value();
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
+  std::unique_ptr<ServedClass> served_;
+  std::unique_ptr<FakeMember> guest_;
+  FairQueue::Id id_ = 0;
+  uint64_t appended_ = 0;
+};
+
+TEST_F(ServedClassTest, WhatArrivesIsServedToWhoWaits) {
+  EXPECT_EQ(served_->index(), 3u);
+  Ask(100);
+  EXPECT_TRUE(Serve()) << "upstream is to be told that a guest waits";
+  EXPECT_EQ(served_->buffer()->owed(), 100u);
+  EXPECT_EQ(counters_.owed_bytes.Get(), 100u);
+  Arrive(1'048);  // of which 48 are set aside
+  Serve();
+  EXPECT_EQ(guest_->delivered, 100u);
+  EXPECT_EQ(counters_.buffer_level.Get(), 900u);
+  EXPECT_EQ(counters_.guests.Get(), 1u);
+}
+
+TEST_F(ServedClassTest, ABatchWithoutNewsTellsUpstreamNothing) {
+  Arrive(40'000);
+  Serve();
+  Serve();
+  EXPECT_FALSE(Serve());
+  EXPECT_EQ(served_->next_nanos(), kNever);
+}
+
+TEST_F(ServedClassTest, ALossIsNoticedInTimeAndSurvivedAndTold) {
+  Arrive(48);  // the seed, and nothing else
+  Serve();
+  EXPECT_EQ(counters_.local_ready.Get(), 1u);
+  EXPECT_EQ(told_mode(Mode::kUpstream), 1u);
+  served_->OnUpstream({Kind::kGone, now() + 2 * kSecondNanos});
+  Serve();
+  EXPECT_EQ(served_->next_nanos(), kNever) << "nobody waits: no reason to wake";
+  Ask(64);
+  Serve();
+  EXPECT_EQ(served_->next_nanos(), now() + 2 * kSecondNanos);
+  EXPECT_EQ(guest_->delivered, 0u);
+  Serve(2 * kSecondNanos - 1);
+  EXPECT_EQ(guest_->delivered, 0u);
+  EXPECT_EQ(mode(), Mode::kUpstream);
+  Serve(1);
+  EXPECT_EQ(guest_->delivered, 64u);
+  EXPECT_EQ(mode(), Mode::kLocal);
+  EXPECT_EQ(told_mode(Mode::kLocal), 1u);
+  EXPECT_EQ(told_mode(Mode::kUpstream), 0u);
+  EXPECT_EQ(counters_.local_bytes.Get(), 64u);
+  EXPECT_EQ(served_->next_nanos(), kNever);
+  Ask(64);
+  Serve(180 * kSecondNanos);  // minutes later, and still alone
+  EXPECT_EQ(guest_->delivered, 128u);
+  EXPECT_EQ(counters_.local_bytes.Get(), 128u);
+  Arrive(200);
+  Serve();
+  EXPECT_EQ(mode(), Mode::kUpstream);
+  EXPECT_EQ(told_mode(Mode::kLocal), 0u);
+}
+
+TEST_F(ServedClassTest, WithBlockAGuestWaitsAndIsToldToBeBlocked) {
+  Make("block");
+  Ask(64);
+  Lose();
+  Serve();
+  EXPECT_EQ(mode(), Mode::kBlocked);
+  EXPECT_EQ(told_mode(Mode::kBlocked), 1u);
+  EXPECT_EQ(guest_->delivered, 0u);
+  served_->OnUpstream({Kind::kOpen, kNever});
+  Serve();
+  EXPECT_EQ(mode(), Mode::kUpstream);
+  EXPECT_EQ(told_mode(Mode::kBlocked), 0u);
+}
+
+TEST_F(ServedClassTest, ARefusalIsNoLoss) {
+  Arrive(48);
+  Serve();
+  Ask(64);
+  served_->OnUpstream({Kind::kRefused, now(), "not in the policy"});
+  Serve(kSecondNanos);
+  EXPECT_EQ(mode(), Mode::kUpstream);
+  EXPECT_EQ(guest_->delivered, 0u);
+  Lose();  // and now it is one
+  Serve();
+  EXPECT_EQ(mode(), Mode::kLocal);
+  served_->OnUpstream({Kind::kRefused, kNever, "not in the policy"});
+  Serve();
+  EXPECT_EQ(mode(), Mode::kUpstream) << "a server that is there has refused the class";
+}
+
+TEST_F(ServedClassTest, AGuestAtItsCeilingIsServedWhenItsTokensAreBack) {
+  Make("block", /*guest_ceil=*/1'024);
+  Arrive(60'000);
+  Ask(20'000);
+  Serve();
+  const uint64_t at_once = guest_->delivered;
+  EXPECT_LT(at_once, 20'000u);
+  const int64_t next = served_->next_nanos();
+  ASSERT_GT(next, now());
+  ASSERT_LT(next, now() + 2 * kSecondNanos);
+  Serve(next - now() - 1);
+  EXPECT_EQ(guest_->delivered, at_once);
+  Serve(1);
+  EXPECT_GT(guest_->delivered, at_once);
+}
+
+TEST_F(ServedClassTest, BytesAgeByItsTickOnly) {
+  Make("block");
+  Arrive(1'000);
+  Serve(61 * kSecondNanos);
+  EXPECT_EQ(served_->buffer()->level(), 1'000u);
+  served_->Tick(now());
+  EXPECT_EQ(served_->buffer()->level(), 0u);
+  Serve();
+  EXPECT_EQ(counters_.buffer_level.Get(), 0u);
+}
+
+TEST_F(ServedClassTest, RequestsServedAtOnceAreCountedInTheirBatch) {
+  Make("block");
+  Arrive(10'000);
+  Serve();
+  WaitCounts waits;
+  served_->completed()->push_back(now() - kMillisecondNanos);
+  served_->completed()->push_back(now());
+  served_->Completed(&waits);
+  Serve();
+  EXPECT_EQ(waits.counts[WaitBucket(kMillisecondNanos)], 1u);
+  EXPECT_EQ(waits.counts[0], 1u);
+  EXPECT_EQ(waits.sum_nanos, kMillisecondNanos);
+  EXPECT_EQ(counters_.wait_sum_nanos.Get(), static_cast<uint64_t>(kMillisecondNanos));
+  Serve();
+  EXPECT_EQ(waits.counts[0], 1u) << "counted twice";
+}
+
+TEST_F(ServedClassTest, TheBufferIsFilledForGuestsThatAreExpected) {
+  Make("block");
+  EXPECT_TRUE(served_->filled());
+  served_->Expect(10, 2'000);
+  EXPECT_FALSE(served_->filled());
+  EXPECT_TRUE(Serve());
+  EXPECT_EQ(served_->buffer()->guests(), 11u);
+  EXPECT_EQ(served_->buffer()->owed(), 2'000u);
+  Arrive(999);
+  EXPECT_FALSE(served_->filled());
+  Arrive(1);
+  EXPECT_TRUE(served_->filled());
+  served_->Expect(0, 0);
+  Serve();
+  EXPECT_EQ(served_->buffer()->guests(), 1u);
+  EXPECT_EQ(served_->buffer()->owed(), 0u);
+}
+
+TEST_F(ServedClassTest, FiguresGoOnFromThoseOfAnEarlierProcess) {
+  counters_.delivered_bytes.Add(1'000'000);
+  served_->GoOnFrom(5 * kSecondNanos);
+  EXPECT_EQ(served_->throttled_nanos(now()), 5 * kSecondNanos);
+  served_->Tick(now() + kSecondNanos);
+  EXPECT_EQ(served_->rate(), 0) << "what another process delivered is no rate of this one";
+  counters_.delivered_bytes.Add(4'000);
+  served_->Tick(now() + 2 * kSecondNanos);
+  EXPECT_EQ(served_->rate(), 1'000);
+  Serve();
+  EXPECT_EQ(counters_.throttled_nanos.Get(), uint64_t{5'000'000'000});
+}
+
+}  // namespace
+}  // namespace entropyd
