@@ -27,9 +27,10 @@
 #include "hostagent/agent_metrics.h"
 #include "hostagent/control/control_server.h"
 #include "hostagent/guest_service.h"
-#include "hostagent/handover/handover.h"
+#include "hostagent/handover/giver.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/successor.h"
+#include "hostagent/handover/taker.h"
 #include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/serving/survival.h"
@@ -140,7 +141,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   absl::Status Open(const config::v1::HostAgent& config);
   absl::Status StartIdentities(const std::string& libvirt_dir);
   absl::Status StartFresh();
-  absl::Status Fill(const handover::v1::Offer& offer);
+  absl::Status Fill(const handover::v1::Offer& offer, const std::function<absl::Status()>& offered);
   void Adopt(Taken taken);
   void AwaitPredecessorsEnd(int64_t until_nanos);
   void OpenDoorsInTheEnd();

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "hostagent/agent.h"
+#include "hostagent/handover/protocol.h"
 
 namespace entropyd {
 namespace {
@@ -29,16 +30,17 @@ constexpr int64_t kUpgradePatience = 60 * kSecond;
 absl::Status Agent::Start(StartOptions options) {
   options_ = std::move(options);
   if (options_.take_over) {
-    auto channel = HandoverLink::Connect(HandoverPath(control_path_));
-    if (channel.ok()) {
-      auto taken = TakeOver(*std::move(channel), guests_.get(),
-                            [this](const handover::v1::Offer& offer) { return Fill(offer); });
+    auto link = HandoverLink::Connect(HandoverPath(control_path_));
+    if (link.ok()) {
+      auto taken =
+          TakeOver(*std::move(link), guests_.get(),
+                   [this](const auto& offer, const auto& offered) { return Fill(offer, offered); });
       if (!taken.ok()) return taken.status();
       Adopt(*std::move(taken));
       return absl::OkStatus();
     }
-    if (!absl::IsNotFound(channel.status())) return channel.status();
-    log_->Info("handover.nobody", {{"reason", channel.status()}, {"remedy", "starting normally"}});
+    if (!absl::IsNotFound(link.status())) return link.status();
+    log_->Info("handover.nobody", {{"reason", link.status()}, {"remedy", "starting normally"}});
   }
   return StartFresh();
 }
@@ -57,7 +59,8 @@ absl::Status Agent::StartFresh() {
   return absl::OkStatus();
 }
 
-absl::Status Agent::Fill(const handover::v1::Offer& offer) {
+absl::Status Agent::Fill(const handover::v1::Offer& offer,
+                         const std::function<absl::Status()>& offered) {
   guests_->Expect(offer);
   upstream_->Resume();
   const int64_t began = clock_->NowNanos();
@@ -66,6 +69,7 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer) {
     loop_->RunOnce(kFillTurn);
     const int64_t now = clock_->NowNanos();
     if (stopping_) return absl::CancelledError("take over: stopped");
+    if (auto status = offered(); !status.ok()) return status;
     if (upstream_->connected()) {
       if (attached_at == 0) attached_at = now;
       if (guests_->Filled() || now - attached_at >= kFillPatience) return absl::OkStatus();
@@ -83,7 +87,7 @@ void Agent::Adopt(Taken taken) {
   options_.serving();
   handover::v1::Message message;
   message.mutable_serving();
-  taken.channel->Send(message, {}, absl::Now() + absl::Seconds(1)).IgnoreError();
+  taken.link->Send(message, {}, absl::Now() + absl::Seconds(1)).IgnoreError();
   log_->Info("handover.taken", {{"from_version", taken.version},
                                 {"guests", taken.connections},
                                 {"pause_ms", absl::ToInt64Milliseconds(taken.pause)}});
@@ -95,7 +99,7 @@ void Agent::Adopt(Taken taken) {
     log_->Error("handover.unavailable",
                 {{"reason", giver.status()}, {"remedy", "restart before the next upgrade"}});
   }
-  predecessor_ = std::move(taken.channel);
+  predecessor_ = std::move(taken.link);
   AwaitPredecessorsEnd(loop_->now_nanos() + kExitPatience);
 }
 
