@@ -10,6 +10,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -17,9 +18,9 @@ namespace {
 // systemd answers in milliseconds.
 constexpr uint64_t kBarrierMicros = 1'000'000;
 // How old STATUS may be. Nobody looks at it more often.
-constexpr int64_t kStatusNanos = 5'000'000'000;
+constexpr int64_t kStatusNanos = 5 * kSecondNanos;
 // By when it is attached, and an operator who has started it asks how it is.
-constexpr int64_t kFirstStatusNanos = 1'000'000'000;
+constexpr int64_t kFirstStatusNanos = kSecondNanos;
 
 // sd_watchdog_enabled(3) says no in a successor, because WATCHDOG_PID is the first process's; the
 // manager takes the word of every process of the service (NotifyAccess=all).
@@ -27,7 +28,8 @@ int64_t WatchdogNanos() {
   const char* text = getenv("WATCHDOG_USEC");
   uint64_t micros = 0;
   if (text == nullptr || !absl::SimpleAtoi(text, &micros)) return 0;
-  return static_cast<int64_t>(std::min<uint64_t>(micros, uint64_t{3600} * 1'000'000)) * 1'000;
+  return static_cast<int64_t>(std::min<uint64_t>(micros, uint64_t{3600} * 1'000'000)) *
+         kMicrosecondNanos;
 }
 
 }  // namespace
@@ -47,11 +49,8 @@ void ServiceManager::Watch(EventLoop* loop, std::function<std::string()> summary
   fed_ = watchdog > 0;
   // Half of the patience, as sd_watchdog_enabled(3) advises.
   interval_nanos_ = fed_ ? std::min(kStatusNanos, watchdog / 2) : kStatusNanos;
-  FeedIn(std::min(interval_nanos_, kFirstStatusNanos));
-}
-
-void ServiceManager::FeedIn(int64_t nanos) {
-  loop_->AddTimer(loop_->clock()->NowNanos() + nanos, [this] { Feed(); });
+  feed_ = std::make_unique<Timer>(loop, [this] { Feed(); });
+  feed_->Set(loop_->clock()->NowNanos() + std::min(interval_nanos_, kFirstStatusNanos));
 }
 
 void ServiceManager::Feed() {
@@ -63,7 +62,7 @@ void ServiceManager::Feed() {
       sd_notify(0, absl::StrCat("STATUS=", told_).c_str());
     }
   }
-  FeedIn(interval_nanos_);
+  feed_->Set(loop_->clock()->NowNanos() + interval_nanos_);
 }
 
 void ServiceManager::Serving() {

@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/process/fd.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/timer.h"
 
 namespace entropyd {
 
@@ -26,7 +28,7 @@ class ServiceManager {
   static std::vector<UniqueFd> TakeSockets();
 
   // Feeds the watchdog, and keeps STATUS as `summary` says, as long as the loop turns and from the
-  // time of Serving(). Both outlive the loop's last turn.
+  // time of Serving(). The loop outlives this object.
   void Watch(EventLoop* loop, std::function<std::string()> summary);
 
   void Serving();
@@ -40,9 +42,9 @@ class ServiceManager {
 
  private:
   void Feed();
-  void FeedIn(int64_t nanos);
 
   EventLoop* loop_ = nullptr;
+  std::unique_ptr<Timer> feed_;  // from Watch()
   std::function<std::string()> summary_;
   int64_t interval_nanos_ = 0;
   bool fed_ = false;  // by this process
