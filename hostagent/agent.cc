@@ -1,110 +1,95 @@
 #include "hostagent/agent.h"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/crypto/tls.h"
+#include "base/process/nanos.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
+#include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
 #include "hostagent/loop/ask.h"
+#include "hostagent/reload.h"
 
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
 // Buffers age and gauges are refreshed once a second, so a heartbeat older than a few is no delay.
-constexpr int64_t kTickNanos = kSecond;
-constexpr int64_t kHangNanos = 10 * kSecond;
-// The process is to be gone 2 s after SIGTERM; gRPC and HTTP need a little of that.
-constexpr int64_t kStopNanos = kSecond;
-constexpr int64_t kStopCheckNanos = kSecond / 100;
+constexpr int64_t kTickNanos = kSecondNanos;
+constexpr int64_t kHangNanos = 10 * kSecondNanos;
 constexpr char kGuestPage[] = "/metrics/guests";
+
+// The predecessor waits somewhat longer than this for Request.
+constexpr int64_t kAttachPatience = 15 * kSecondNanos;
+// Once attached: a class that the server serves slowly, or not now, is no reason to wait; the
+// guests of that class would wait with the predecessor, too.
+constexpr int64_t kFillPatience = kSecondNanos;
+// How late a stop, or the predecessor's end, may be noticed.
+constexpr int64_t kFillTurn = 10 * kMillisecondNanos;
 
 }  // namespace
 
-absl::Status Agent::Check(const config::v1::HostAgent& config, const config::Locations& locations,
-                          const Clock* clock) {
-  if (auto settings = ResolveAgentConfig(config, locations); !settings.ok()) {
-    return settings.status();
-  }
-  auto material = tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().ca(), "",
-                                    clock->WallTime());
-  return material.status();
-}
+// --- made -----------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent& config,
                                                      const config::Locations& locations,
                                                      const Clock* clock, Log* log,
                                                      Metrics* metrics) {
-  if (auto status = Check(config, locations, clock); !status.ok()) return status;
+  if (auto status = CheckAgentConfig(config, locations, clock); !status.ok()) return status;
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
-  std::unique_ptr<Agent> agent(new Agent(config, *std::move(settings), clock, log, metrics));
-  if (auto status = agent->Open(config); !status.ok()) return status;
+  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), config.control(), clock, log));
+  if (auto status = agent->Open(config, metrics); !status.ok()) return status;
   return agent;
 }
 
-Agent::Agent(const config::v1::HostAgent& config, AgentSettings settings, const Clock* clock,
-             Log* log, Metrics* metrics)
+Agent::Agent(AgentSettings settings, std::string control_path, const Clock* clock, Log* log)
     : settings_(std::move(settings)),
+      control_path_(std::move(control_path)),
       clock_(clock),
       log_(log),
-      started_at_(clock->NowNanos()),
-      metrics_(metrics),
-      control_path_(config.control()),
-      state_dir_(config.state_dir()),
-      http_address_(config.metrics()),
-      upstream_wake_(this) {}
+      started_at_(clock->NowNanos()) {}
 
-absl::Status Agent::Open(const config::v1::HostAgent& config) {
+Agent::~Agent() {
+  // Those that other threads work in go first.
+  doors_.reset();
+}
+
+absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) {
   auto host_id = LoadOrCreateHostId(config.state_dir());
   if (!host_id.ok()) return host_id.status();
   host_id_ = *std::move(host_id);
   auto loop = EventLoop::Create(clock_);
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
+  if (auto status = OpenGuests(config, metrics); !status.ok()) return status;
+  if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
+  if (auto status = OpenUpstream(config, metrics); !status.ok()) return status;
+  loop_->SetAfterBatch([this] { AfterBatch(); });
+  tick_ = std::make_unique<Timer>(loop_.get(), [this] { Tick(); });
+  farewell_ = std::make_unique<Farewell>(loop_.get(), host_->connections());
+  doors_ = std::make_unique<Doors>(DoorsOptions(config), loop_.get(), this, metrics, log_);
+  Tick();
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* metrics) {
   auto arena = SecretArena::Create(
       ServedHost::ArenaBytes(settings_),
       config.strict_memory() ? SecretArena::Locking::kRequired : SecretArena::Locking::kBestEffort);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
-
   std::vector<std::string> classes;
   for (const AgentSettings::Class& c : settings_.classes) classes.push_back(c.name);
-  agent_metrics_ = std::make_unique<AgentMetrics>(metrics_, classes);
+  agent_metrics_ = std::make_unique<AgentMetrics>(metrics, classes);
   auto host = ServedHost::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
   if (!host.ok()) return host.status();
   host_ = *std::move(host);
-
-  auto sockets = LoadGuestSockets(state_dir_);
+  auto sockets = LoadGuestSockets(config.state_dir());
   if (!sockets.ok()) return sockets.status();
   host_->endpoints()->Restore(*sockets);
-  if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
-
-  Upstream::Options options;
-  options.servers.assign(config.servers().begin(), config.servers().end());
-  options.tls = config.tls();
-  options.host_id = host_id_;
-  Upstream::Told told;
-  told.arrival = [this](size_t i) { host_->of_class(i)->OnArrival(); };
-  told.state = [this](size_t i, const UpstreamState& state) { host_->OnUpstream(i, state); };
-  auto upstream =
-      Upstream::Create(options, host_->buffers(), std::move(told), clock_, log_, metrics_);
-  if (!upstream.ok()) return upstream.status();
-  upstream_ = *std::move(upstream);
-  upstream_timer_ = std::make_unique<Timer>(loop_.get(), [this] { ProcessUpstream(); });
-  certificate_ = std::make_unique<CertificateWatch>(config.tls(), clock_, log_, metrics_);
-  upstream_->Suspend();  // a predecessor may be attached
-  if (auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, &upstream_wake_); !watch.ok()) {
-    return watch.status();
-  }
-  loop_->SetAfterBatch([this] { AfterBatch(); });
-  Tick();
   return absl::OkStatus();
 }
 
@@ -125,24 +110,282 @@ absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
   return absl::OkStatus();
 }
 
-absl::Status Agent::OpenDoors() {
-  auto control = ControlServer::Start(control_path_, state_dir_, loop_.get(), this);
-  if (!control.ok()) return control.status();
-  control_ = *std::move(control);
-  if (!http_address_.empty()) {
-    HttpServer::Options options;
-    options.address = http_address_;
-    options.healthy = [this] { return Healthy(); };
-    options.ready = [this] { return Ready(); };
-    if (settings_.guest_metrics > 0) options.pages[kGuestPage] = [this] { return GuestMetrics(); };
-    auto http = HttpServer::Start(options, metrics_);
-    if (!http.ok()) {
-      control_.reset();
-      return http.status();
-    }
-    http_ = *std::move(http);
+absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics) {
+  Upstream::Options options;
+  options.servers.assign(config.servers().begin(), config.servers().end());
+  options.tls = config.tls();
+  options.host_id = host_id_;
+  Upstream::Told told;
+  told.arrival = [this](size_t i) { host_->of_class(i)->OnArrival(); };
+  told.state = [this](size_t i, const UpstreamState& state) { host_->OnUpstream(i, state); };
+  auto upstream =
+      Upstream::Create(options, host_->buffers(), std::move(told), clock_, log_, metrics);
+  if (!upstream.ok()) return upstream.status();
+  upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config.tls(), clock_,
+                                               loop_.get(), log_, metrics);
+  return upstream_->Watch();
+}
+
+Doors::Options Agent::DoorsOptions(const config::v1::HostAgent& config) {
+  Doors::Options options;
+  options.control = control_path_;
+  options.state_dir = config.state_dir();
+  options.http.address = config.metrics();
+  options.http.healthy = [this] { return Healthy(); };
+  options.http.ready = [this] { return Ready(); };
+  if (settings_.guest_metrics > 0) {
+    options.http.pages[kGuestPage] = [this] { return GuestMetrics(); };
   }
+  return options;
+}
+
+// --- phases: started, alone or as a successor -----------------------------------------------------
+
+bool Agent::Enter(PhaseEvent event) {
+  const absl::optional<Phase> next = NextPhase(phase(), event);
+  if (!next.has_value()) return false;
+  phase_.store(*next, std::memory_order_relaxed);
+  return true;
+}
+
+absl::Status Agent::Start(StartOptions options) {
+  options_ = std::move(options);
+  succession_ = std::make_unique<Succession>(
+      Succession::Options{HandoverPath(control_path_), options_.successor, options_.linger,
+                          options_.program},
+      loop_.get(), host_->state(), this, log_);
+  if (!options_.take_over) return StartFresh();
+  auto link = HandoverLink::Connect(HandoverPath(control_path_));
+  if (link.ok()) return StartFrom(*std::move(link));
+  if (!absl::IsNotFound(link.status())) return link.status();
+  // Nobody may be there because all were told to stop; then this process was told, too.
+  loop_->RunOnce(0);
+  log_->Info("handover.nobody", {{"reason", link.status()}, {"remedy", "starting normally"}});
+  return StartFresh();
+}
+
+absl::Status Agent::StartFresh() {
+  if (Ending(phase())) return absl::CancelledError("start: this process was told to stop");
+  if (auto status = doors_->Open(); !status.ok()) return status;
+  if (auto status = succession_->Open(); !status.ok()) return status;
+  if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok()) return status;
+  if (auto status = host_->Listen(); !status.ok()) return status;
+  Enter(PhaseEvent::kServe);
+  upstream_->Resume();
+  options_.serving();
+  options_.opened();
   return absl::OkStatus();
+}
+
+absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
+  Enter(PhaseEvent::kTakeOver);
+  auto taken =
+      TakeOver(std::move(predecessor), host_->state(),
+               [this](const auto& offer, const auto& offered) { return Fill(offer, offered); });
+  if (!taken.ok()) return taken.status();
+  Enter(PhaseEvent::kServe);
+  options_.serving();
+  predecessor_ = std::make_unique<Predecessor>(std::move(taken->link), loop_.get(),
+                                               [this] { PredecessorGone(); });
+  log_->Info("handover.taken", {{"from_version", taken->version},
+                                {"guests", taken->connections},
+                                {"pause_ms", absl::ToInt64Milliseconds(taken->pause)}});
+  succession_->Adopt(std::move(taken->listener));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Fill(const handover::v1::Offer& offer,
+                         const std::function<absl::Status()>& offered) {
+  host_->state()->Expect(offer);
+  upstream_->Resume();
+  const int64_t began = clock_->NowNanos();
+  int64_t attached_at = kNever;
+  while (true) {
+    loop_->RunOnce(kFillTurn);
+    const int64_t now = clock_->NowNanos();
+    if (Ending(phase())) return absl::CancelledError("take over: this process was told to stop");
+    if (auto status = offered(); !status.ok()) return status;
+    if (upstream_->get()->connected()) {
+      attached_at = std::min(attached_at, now);
+      if (host_->state()->Filled() || now - attached_at >= kFillPatience) return absl::OkStatus();
+    } else if (now - began >= kAttachPatience) {
+      return NotAttached();
+    }
+  }
+}
+
+absl::Status Agent::NotAttached() const {
+  v1::GetStatusResponse status;
+  upstream_->FillStatus(&status);
+  return absl::DeadlineExceededError(
+      absl::StrCat("take over: not attached to a server after ", kAttachPatience / kSecondNanos,
+                   " s: ", status.last_error().empty() ? "no answer" : status.last_error()));
+}
+
+// Guests are served meanwhile: whatever is in the way of an address is no reason to end.
+void Agent::PredecessorGone() {
+  predecessor_.reset();
+  if (!Enter(PhaseEvent::kOpenDoors)) return;
+  doors_->OpenInTheEnd(options_.opened);
+}
+
+// --- phases: succeeded ----------------------------------------------------------------------------
+
+void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std::move(done)); }
+
+// The settings of this process are spread over guests, buffers, streams and metrics. Rather than
+// change them one by one and to know a way back for each, the process is replaced by one that was
+// never anything else; the handover is what closes no connection and fails as a whole.
+void Agent::Reload(Upgraded done) { Replace(Succession::Purpose::kReload, std::move(done)); }
+
+void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
+  absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace);
+  if (status.ok()) status = succession_->CanReplace();
+  if (!status.ok()) {
+    NoteFailure(purpose, status);
+    if (done) done(status, "");
+    return;
+  }
+  if (purpose == Succession::Purpose::kReload) {
+    log_->Info("config.reload_begun", {{"config", options_.config_path}});
+    options_.reloading();
+    status = CheckReload(options_.config_path, control_path_, clock_);
+    if (!status.ok()) {
+      ReplaceFailed(purpose, status);
+      if (done) done(status, "");
+      return;
+    }
+  }
+  succession_->Replace(purpose, std::move(done));
+}
+
+void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why) {
+  if (purpose == Succession::Purpose::kUpgrade) {
+    log_->Error("upgrade.failed", {{"reason", why}, {"remedy", "see the new process's messages"}});
+    return;
+  }
+  reload_problem_ = why;
+  agent_metrics_->reload_failed.Set(1);
+  log_->Error("config.reload_failed",
+              {{"reason", why}, {"remedy", "none needed now: the old configuration stays in use"}});
+}
+
+void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) {
+  NoteFailure(purpose, why);
+  if (purpose == Succession::Purpose::kReload) options_.reload_failed();
+}
+
+void Agent::LeaveServer() {
+  Enter(PhaseEvent::kOffer);
+  upstream_->Suspend();
+}
+
+void Agent::ReturnToServer() {
+  Enter(PhaseEvent::kWithdraw);
+  upstream_->Resume();
+}
+
+void Agent::Given() {
+  Enter(PhaseEvent::kGo);
+  // The addresses are the successor's from now on.
+  predecessor_.reset();
+  doors_->GiveUp();
+}
+
+void Agent::Released() {
+  if (options_.linger && Enter(PhaseEvent::kLinger)) return Linger();
+  if (Enter(PhaseEvent::kLeave)) return loop_->Stop();
+  succession_->LetGo();  // it ends already
+}
+
+// A supervisor that restarts whatever ends would start this program again, which would take the
+// guests back: in Kubernetes the old pod, beside the new one, until somebody deletes it. So it
+// stays, healthy and not ready, and holds nothing.
+void Agent::Linger() {
+  log_->Info("agent.lingering", {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}});
+  DiscardAll();
+  host_->assignment()->SetIdentifier(nullptr);
+  identities_.reset();
+  // A child listens on the same address; a pod has one of its own, and its probes go on.
+  succession_->has_successor() ? doors_->Close() : doors_->CloseControl();
+  options_.lingering();
+  succession_->LetGo();
+}
+
+void Agent::SuccessorEnded(const absl::Status& why) {
+  const bool asked = Ending(phase());
+  Enter(PhaseEvent::kSuccessorEnded);
+  if (!asked) {
+    ended_ = why;
+    log_->Error("linger.ended", {{"reason", why}, {"remedy", "start the agent again"}});
+  }
+  loop_->Stop();
+}
+
+// --- phases: stopped ------------------------------------------------------------------------------
+
+void Agent::Stop() {
+  loop_->Post([this] { BeginStop(); });
+}
+
+void Agent::BeginStop() {
+  if (Ending(phase())) return;
+  const bool given = handed_over();
+  Enter(PhaseEvent::kStop);
+  log_->Info("agent.stopping", {{"guests", host_->connections()->size()}});
+  host_->StopListening();
+  predecessor_.reset();
+  doors_->GiveUp();
+  if (succession_ != nullptr) {
+    succession_->Stop(CheckPhase(phase(), PhaseEvent::kReplace));
+    // Whoever stops this process means the one that it was replaced by, and may not know of it.
+    if (given && succession_->has_successor()) return;
+  }
+  farewell_->Begin();
+}
+
+absl::Status Agent::Run() {
+  loop_->Run();
+  return ended_;
+}
+
+// --- turning --------------------------------------------------------------------------------------
+
+void Agent::AfterBatch() {
+  host_->Serve([this](size_t i) { upstream_->Kick(i); });
+  upstream_->AfterBatch();
+}
+
+void Agent::Tick() {
+  host_->Tick();
+  if (phase() == Phase::kLingering) DiscardAll();  // what its server had promised may have come
+  upstream_->Tick();
+  agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
+  tick_->Set(loop_->now_nanos() + kTickNanos);
+}
+
+void Agent::DiscardAll() {
+  for (ClassBuffer* buffer : host_->buffers()) buffer->Discard();
+}
+
+// --- asked ----------------------------------------------------------------------------------------
+
+absl::Status Agent::Healthy() const {
+  const int64_t silent = clock_->NowNanos() - loop_->heartbeat_nanos();
+  if (silent < kHangNanos) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the event loop has not turned for ", silent / kSecondNanos, " s"));
+}
+
+absl::Status Agent::Ready() const {
+  if (handed_over()) {
+    return absl::UnavailableError("another process has taken the guests over");
+  }
+  if (upstream_->was_attached()) return absl::OkStatus();
+  for (size_t i = 0; i < settings_.classes.size(); ++i) {
+    if (agent_metrics_->of_class(i)->buffer_level.Get() > 0) return absl::OkStatus();
+  }
+  return absl::UnavailableError("not yet attached to a server, and nothing buffered");
 }
 
 absl::StatusOr<std::string> Agent::GuestMetrics() const {
@@ -152,92 +395,30 @@ absl::StatusOr<std::string> Agent::GuestMetrics() const {
   return GuestMetricsText(*std::move(guests), settings_.guest_metrics);
 }
 
-Agent::~Agent() {
-  // Those that other threads work in go first.
-  http_.reset();
-  control_.reset();
+absl::StatusOr<config::v1::GuestSocket> Agent::AddGuestSocket(
+    const config::v1::GuestSocket& asked) {
+  auto status = CheckPhase(phase(), PhaseEvent::kChangeSockets);
+  if (!status.ok()) return status;
+  return host_->endpoints()->Add(asked);
 }
 
-absl::Status Agent::Run() {
-  loop_->Run();
-  return ended_;
-}
-
-void Agent::AfterBatch() {
-  host_->Serve([this](size_t i) {
-    upstream_->Kick(i);
-    upstream_moved_ = true;
-  });
-  if (std::exchange(upstream_moved_, false)) upstream_timer_->Set(upstream_->next_deadline_nanos());
-}
-
-void Agent::ProcessUpstream() {
-  upstream_->Process();
-  upstream_moved_ = true;
-  if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
-}
-
-void Agent::Tick() {
-  host_->Tick();
-  upstream_moved_ = true;
-  if (lingering_) DiscardAll();  // what its server had promised may have come since
-  if (certificate_->Renewed()) upstream_->CertificateRenewed();
-  agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
-  loop_->AddTimer(loop_->now_nanos() + kTickNanos, [this] { Tick(); });
-}
-
-void Agent::DiscardAll() {
-  for (ClassBuffer* buffer : host_->buffers()) buffer->Discard();
-}
-
-void Agent::Stop() {
-  loop_->Post([this] { BeginStop(); });
-}
-
-void Agent::BeginStop() {
-  if (stopping_) return;
-  stopping_ = true;
-  log_->Info("agent.stopping", {{"guests", host_->connections()->size()}});
-  host_->StopListening();
-  // Whoever stops this process means the one that it was replaced by, and may not know of it.
-  if (handed_over() && successor_ != nullptr) return successor_->Terminate();
-  FinishStop(loop_->now_nanos() + kStopNanos);
-}
-
-void Agent::FinishStop(int64_t deadline_nanos) {
-  const int64_t now = loop_->now_nanos();
-  if (!host_->connections()->undelivered() || now >= deadline_nanos) return loop_->Stop();
-  loop_->AddTimer(now + kStopCheckNanos, [this, deadline_nanos] { FinishStop(deadline_nanos); });
-}
-
-absl::Status Agent::Healthy() const {
-  const int64_t silent = clock_->NowNanos() - loop_->heartbeat_nanos();
-  if (silent < kHangNanos) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("the event loop has not turned for ", silent / kSecond, " s"));
-}
-
-absl::Status Agent::Ready() const {
-  if (lingering_.load(std::memory_order_relaxed)) {
-    return absl::UnavailableError("another process has taken the guests over");
-  }
-  if (was_attached_.load(std::memory_order_relaxed)) return absl::OkStatus();
-  for (size_t i = 0; i < settings_.classes.size(); ++i) {
-    if (agent_metrics_->of_class(i)->buffer_level.Get() > 0) return absl::OkStatus();
-  }
-  return absl::UnavailableError("not yet attached to a server, and nothing buffered");
+absl::StatusOr<config::v1::GuestSocket> Agent::RemoveGuestSocket(const std::string& name) {
+  auto status = CheckPhase(phase(), PhaseEvent::kChangeSockets);
+  if (!status.ok()) return status;
+  return host_->RemoveGuestSocket(name);
 }
 
 void Agent::FillStatus(v1::GetStatusResponse* status) const {
   status->set_version(ENTROPYD_VERSION);
   status->set_host_id(absl::BytesToHexString(host_id_));
-  status->set_uptime_seconds(static_cast<double>(clock_->NowNanos() - started_at_) / kSecond);
+  status->set_uptime_seconds(ToSeconds(clock_->NowNanos() - started_at_));
   status->set_memory_locked(arena_->locked());
   host_->status().Fill(status);
   upstream_->FillStatus(status);
-  certificate_->FillStatus(status);
   status->set_reload_problem(std::string(reload_problem_.message()));
 }
+
+void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }
 
 std::string Agent::Summary() const {
   v1::GetStatusResponse status;
@@ -253,7 +434,5 @@ std::string Agent::Summary() const {
   }
   return summary;
 }
-
-void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }
 
 }  // namespace entropyd

@@ -1,4 +1,5 @@
-// The host agent, put together: event loop, guests, upstream, control socket, HTTP.
+// The host agent, put together: the order in which its parts are made, and the phases of its life
+// (hostagent/phase.h).
 //
 //   auto agent = Agent::Create(config, locations, &clock, &log, &metrics).value();
 //   agent->Start({.take_over = true, …});
@@ -20,43 +21,42 @@
 #include "base/config/config.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/clock.h"
-#include "base/process/http_server.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/control/control_server.h"
-#include "hostagent/handover/handover.h"
-#include "hostagent/handover/handover_link.h"
-#include "hostagent/handover/successor.h"
+#include "hostagent/doors.h"
+#include "hostagent/farewell.h"
+#include "hostagent/handover/predecessor.h"
+#include "hostagent/handover/succession.h"
+#include "hostagent/handover/taker.h"
 #include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
+#include "hostagent/phase.h"
 #include "hostagent/served_host.h"
-#include "hostagent/upstream/certificate_watch.h"
-#include "hostagent/upstream/upstream.h"
+#include "hostagent/upstream_on_loop.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
 
-class Agent final : public ControlServer::Subject, public HandoverGiver::Subject {
+class Agent final : public ControlServer::Subject, public Succession::Subject {
  public:
-  // Checks a configuration as Create() would, TLS files included, and opens nothing.
-  // Errors: INVALID_ARGUMENT and those of tls::LoadMaterial.
-  static absl::Status Check(const config::v1::HostAgent& config, const config::Locations& locations,
-                            const Clock* clock);
-
+  // Each member has an initializer, so that a designated one may leave any of them out.
   struct StartOptions {
     // From a running agent, if there is one.
     bool take_over = false;
     // After giving the guests away: do not end before Stop().
     bool linger = false;
     // How to start a successor, program first; empty = Upgrade() and Reload() are refused.
-    std::vector<std::string> successor;
+    std::vector<std::string> successor = {};
+    // The very program that runs, which a reload starts again.
+    std::string program = "/proc/self/exe";
     // The file that this configuration came from; a successor reads it anew.
-    std::string config_path;
+    std::string config_path = {};
     // Listening sockets that a process manager made (Endpoints::Inherit).
-    std::vector<UniqueFd> inherited;
+    std::vector<UniqueFd> inherited = {};
     // A reload has begun; it has failed. One that succeeds is told by the successor's `serving`.
     std::function<void()> reloading = [] {};
     std::function<void()> reload_failed = [] {};
@@ -68,7 +68,7 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
     std::function<void()> lingering = [] {};
   };
 
-  // Makes everything that nobody else sees. Errors: as Check(); of memory and state_dir.
+  // Makes everything that nobody else sees. Errors: of CheckAgentConfig; of memory and state_dir.
   static absl::StatusOr<std::unique_ptr<Agent>> Create(const config::v1::HostAgent& config,
                                                        const config::Locations& locations,
                                                        const Clock* clock, Log* log,
@@ -77,37 +77,35 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
 
   // Opens sockets, listeners last, so that no guest is accepted by an agent that cannot start;
   // dials the server in the background. Or takes all of that over: then the control socket and HTTP
-  // open when the predecessor has gone. Errors: of sockets; of TakeOver(). After an error, exit.
+  // open when the predecessor has gone. After an error, exit. Errors: of sockets; of TakeOver();
+  // CANCELLED when Stop() was called meanwhile, which is no failure.
   absl::Status Start(StartOptions options);
 
   // Returns after Stop(), or when a successor has taken over; with `linger` after Stop() only.
   // Error: this process lingered, and the successor that it had started itself has ended unasked.
   absl::Status Run();
-  bool handed_over() const { return giver_ != nullptr && giver_->given(); }
   // Stops listening, lets guests take the replies written to them, for at most a second, and makes
-  // Run() return.
+  // Run() return. Ends a handover before Go: this process keeps its guests to its end, and the
+  // successor is told.
   void Stop();
 
+  Phase phase() const { return phase_.load(std::memory_order_relaxed); }
+  bool handed_over() const { return GivenAway(phase()); }
   EventLoop* loop() { return loop_.get(); }
-  int http_port() const { return http_ == nullptr ? 0 : http_->port(); }  // 0 = no HTTP
+  int http_port() const { return doors_->http_port(); }  // 0 = no HTTP
 
   absl::Status Healthy() const;  // the event loop turns
   // Was attached once, or has bytes to give, and has not given its guests away.
   absl::Status Ready() const;
   absl::StatusOr<std::string> GuestMetrics() const;  // /metrics/guests; asks the loop and waits
 
+  // --- what the control socket asks for ---
   void FillStatus(v1::GetStatusResponse* status) const override;
   void FillGuests(v1::ListGuestsResponse* guests) const override;
   absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
-      const config::v1::GuestSocket& asked) override {
-    return host_->endpoints()->Add(asked);
-  }
-  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override {
-    return host_->RemoveGuestSocket(name);
-  }
-  config::v1::GuestState GuestSockets() const override {
-    return host_->endpoints()->guest_sockets();
-  }
+      const config::v1::GuestSocket& asked) override;
+  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override;
+  config::v1::GuestState GuestSockets() const override { return host_->endpoints()->guest_sockets(); }
   // Starts the successor, which takes over; the loop's thread only.
   void Upgrade(Upgraded done) override;
   // Checks the configuration on disk, then has a successor of the same program take over with it.
@@ -118,56 +116,47 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   // One line for people, e.g. "attached to a:7743; 12 guests".
   std::string Summary() const;
 
+  // --- what succession tells ---
   void LeaveServer() override;
-  void ReturnToServer(const absl::Status& why) override;
-  void Given(const std::string& version) override;
+  void ReturnToServer() override;
+  void Given() override;
   void Released() override;
+  void ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) override;
+  void SuccessorEnded(const absl::Status& why) override;
 
  private:
-  // Calls Process() when gRPC's threads say that there is something to process.
-  class UpstreamWake final : public EventLoop::Handler {
-   public:
-    explicit UpstreamWake(Agent* agent) : agent_(agent) {}
-    void OnEvents(uint32_t) override { agent_->ProcessUpstream(); }
-
-   private:
-    Agent* const agent_;
-  };
-
-  Agent(const config::v1::HostAgent& config, AgentSettings settings, const Clock* clock, Log* log,
-        Metrics* metrics);
-  absl::Status CheckReload() const;
-  enum class Purpose { kUpgrade, kReload };
-  void StartSuccessor(Purpose purpose, Upgraded done);
-  absl::Status Open(const config::v1::HostAgent& config);
+  Agent(AgentSettings settings, std::string control_path, const Clock* clock, Log* log);
+  absl::Status Open(const config::v1::HostAgent& config, Metrics* metrics);
+  absl::Status OpenGuests(const config::v1::HostAgent& config, Metrics* metrics);
+  absl::Status OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status StartIdentities(const std::string& libvirt_dir);
+  Doors::Options DoorsOptions(const config::v1::HostAgent& config);
+  bool Enter(PhaseEvent event);
+
   absl::Status StartFresh();
-  absl::Status Fill(const handover::v1::Offer& offer);
-  void Adopt(Taken taken);
-  void AwaitPredecessorsEnd(int64_t until_nanos);
-  void OpenDoorsInTheEnd();
-  absl::Status OpenDoors();
-  void SuccessorEnded(Purpose purpose, const absl::Status& why);
-  void ReplacementFailed(Purpose purpose, const absl::Status& why, const Upgraded& done);
-  void ProcessUpstream();
+  absl::Status StartFrom(std::unique_ptr<HandoverLink> predecessor);
+  absl::Status Fill(const handover::v1::Offer& offer, const std::function<absl::Status()>& offered);
+  absl::Status NotAttached() const;
+  void PredecessorGone();
+
+  void Replace(Succession::Purpose purpose, Upgraded done);
+  void NoteFailure(Succession::Purpose purpose, const absl::Status& why);
   void AfterBatch();
   void Tick();
   void Linger();
   void DiscardAll();
   void BeginStop();
-  void FinishStop(int64_t deadline_nanos);
 
   const AgentSettings settings_;
+  const std::string control_path_;
   const Clock* const clock_;
   Log* const log_;
   const int64_t started_at_;
-  Metrics* const metrics_;
-  const std::string control_path_;
-  const std::string state_dir_;
-  const std::string http_address_;  // empty = no HTTP
   StartOptions options_;
   std::string host_id_;
-  std::atomic<bool> was_attached_{false};
+  std::atomic<Phase> phase_{Phase::kStarting};  // changed by the loop's thread alone
+  absl::Status ended_;                          // see Run()
+  absl::Status reload_problem_;                 // of the last reload
 
   // In the order of construction: each may use those before it.
   std::unique_ptr<EventLoop> loop_;
@@ -175,23 +164,12 @@ class Agent final : public ControlServer::Subject, public HandoverGiver::Subject
   std::unique_ptr<AgentMetrics> agent_metrics_;
   std::unique_ptr<ServedHost> host_;
   std::unique_ptr<IdentityThread> identities_;  // none when no listener asks for it
-  UpstreamWake upstream_wake_;
-  std::unique_ptr<Upstream> upstream_;
-  std::unique_ptr<Timer> upstream_timer_;
-  std::unique_ptr<CertificateWatch> certificate_;
-  bool upstream_moved_ = true;  // its deadline may be another
-  bool stopping_ = false;
-  std::atomic<bool> lingering_{false};
-  absl::Status ended_;  // see Run()
-  std::unique_ptr<HandoverGiver> giver_;
-  std::unique_ptr<HandoverLink> predecessor_;  // its end is the predecessor's exit
-  std::unique_ptr<Successor> successor_;       // while it has not taken over, or this one lingers
-  EventLoop::TimerId successor_timer_ = EventLoop::kNoTimer;
-  absl::Status withdrawn_;       // why the last handover failed
-  absl::Status reload_problem_;  // of the last reload
-  Upgraded upgraded_;
-  std::unique_ptr<ControlServer> control_;
-  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<UpstreamOnLoop> upstream_;
+  std::unique_ptr<Timer> tick_;
+  std::unique_ptr<Farewell> farewell_;
+  std::unique_ptr<Succession> succession_;    // from Start()
+  std::unique_ptr<Predecessor> predecessor_;  // until it has gone
+  std::unique_ptr<Doors> doors_;
 };
 
 }  // namespace entropyd

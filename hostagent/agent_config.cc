@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/class_tree/class_tree.h"
+#include "base/crypto/tls.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/endpoint/tcp_address.h"
 
@@ -277,6 +278,15 @@ class Checker {
 absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
                                                  const config::Locations& locations) {
   return Checker(config, locations).Check();
+}
+
+absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
+                              const config::Locations& locations, const Clock* clock) {
+  auto settings = ResolveAgentConfig(config, locations);
+  if (!settings.ok()) return settings.status();
+  return tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().ca(), "",
+                           clock->WallTime())
+      .status();
 }
 
 }  // namespace entropyd

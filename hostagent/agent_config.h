@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/config/config.h"
 #include "hostagent/endpoint/endpoint_settings.h"
 #include "hostagent/serving/served_class.h"
+#include "base/process/clock.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
@@ -38,5 +40,10 @@ struct AgentSettings {
 // Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.
 absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
                                                  const config::Locations& locations);
+
+// All that can be wrong with a configuration before anything is opened: what ResolveAgentConfig
+// finds, and TLS files that cannot be used now. Errors: of ResolveAgentConfig and tls::LoadMaterial.
+absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
+                              const config::Locations& locations, const Clock* clock);
 
 }  // namespace entropyd

@@ -27,6 +27,7 @@
 #include "base/process/metrics.h"
 #include "base/process/ports_file.h"
 #include "hostagent/agent.h"
+#include "hostagent/agent_config.h"
 #include "hostagent/service_manager.h"
 #include "proto/agent_config.pb.h"
 
@@ -163,7 +164,11 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
     log.Info("agent.started",
              {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
   };
-  if (auto status = (*agent)->Start(std::move(start)); !status.ok()) return Fail(kRuntime, status);
+  if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {
+    if (!absl::IsCancelled(status)) return Fail(kRuntime, status);
+    log.Info("agent.stopped", {{"reason", status}});
+    return kOk;
+  }
   if (!opened.ok()) return Fail(kRuntime, opened);
   const absl::Status ended = (*agent)->Run();
   // Whatever the successor has told systemd is known before this process is seen to end.
@@ -184,7 +189,7 @@ ExitCode Main(const Flags& flags) {
   }
   if (flags.check) {
     const SystemClock clock;
-    if (auto status = Agent::Check(config, locations, &clock); !status.ok()) {
+    if (auto status = CheckAgentConfig(config, locations, &clock); !status.ok()) {
       return Fail(kUsage, status);
     }
     std::cout << flags.config << ": configuration OK\n";

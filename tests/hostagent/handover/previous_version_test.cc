@@ -23,8 +23,9 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
-#include "hostagent/handover/handover.h"
+#include "hostagent/handover/giver.h"
 #include "hostagent/handover/handover_link.h"
+#include "hostagent/handover/taker.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -169,7 +170,7 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
          {"02-giver-offer", "04-giver-numbers", "05-giver-connections", "07-giver-go"}) {
       SendMoved(near.get(), name);
     }
-    auto taken = TakeOver(std::move(far), new_.host->state(), [this](const handover::v1::Offer& o) {
+    auto taken = TakeOver(std::move(far), new_.host->state(), [this](const auto& o, const auto&) {
       new_.host->state()->Expect(o);
       return absl::OkStatus();
     });

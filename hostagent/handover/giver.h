@@ -1,0 +1,106 @@
+// The side of a handover that gives: the running agent (hostagent/handover/protocol.h).
+//
+//   auto giver = HandoverGiver::Start(HandoverPath(control), &loop, guests, subject, &log).value();
+//   …                                                  // calls `subject` as successors come
+//   giver->Refuse(absl::AbortedError("the agent is stopping"));  // no handover from here on
+//
+// A successor that fails, hangs or talks nonsense costs nothing: the handover ends, the subject is
+// told, and the next successor may come.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/process/log.h"
+#include "base/process/nanos.h"
+#include "hostagent/endpoint/listener.h"
+#include "hostagent/handover/saved_state.h"
+#include "hostagent/handover/handover_link.h"
+#include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/timer.h"
+
+namespace entropyd {
+
+class HandoverGiver final : public EventLoop::Handler {
+ public:
+  // From Offer to Request: a new TLS connection, a Welcome, and the first bytes.
+  static constexpr int64_t kFillPatienceNanos = 20 * kSecondNanos;
+  // From Begin to the end of the first message: it is there at once, or it is no successor.
+  static constexpr int64_t kBeginPatienceNanos = 2 * kSecondNanos;
+  // From Request to Prepared, while guests wait.
+  static constexpr absl::Duration kGivePatience = absl::Seconds(2);
+  // From Go to Serving.
+  static constexpr int64_t kServingPatienceNanos = 5 * kSecondNanos;
+
+  // The rest of the agent.
+  class Subject {
+   public:
+    virtual void LeaveServer() = 0;  // a successor of this host is about to attach
+    virtual void ReturnToServer(const absl::Status& why) = 0;  // it failed
+    virtual void Given(const std::string& version) = 0;        // Go was sent
+    virtual void Released() = 0;  // the successor serves, or is gone: time to exit
+
+   protected:
+    ~Subject() = default;
+  };
+
+  // All outlive the giver. Errors: of Listener::Create.
+  static absl::StatusOr<std::unique_ptr<HandoverGiver>> Start(const std::string& path,
+                                                              EventLoop* loop, SavedState* guests,
+                                                              Subject* subject, Log* log);
+  // With the socket that a predecessor listened on. Errors: of Listener::Adopt.
+  static absl::StatusOr<std::unique_ptr<HandoverGiver>> Adopt(const std::string& path,
+                                                              UniqueFd socket, EventLoop* loop,
+                                                              SavedState* guests,
+                                                              Subject* subject, Log* log);
+  ~HandoverGiver();
+
+  bool given() const { return step_ == Step::kGiven; }
+  // The process that takes over, or did; 0 = it is of another pid namespace, or there is none.
+  int32_t taker() const { return link_ == nullptr ? 0 : link_->peer_pid(); }
+
+  // Hands over to nobody any more. Ends a handover that has begun: its successor learns `why`, the
+  // subject is not called. After Go this does nothing: the guests are another's.
+  void Refuse(const absl::Status& why);
+  // REQUIRES: Released() was called. Tells the successor that this process holds nothing any more,
+  // as the end of the process would.
+  void LetGo() { link_.reset(); }
+
+  void OnEvents(uint32_t events) override;
+
+ private:
+  enum class Step { kIdle, kBegin, kOffered, kGiven };
+
+  HandoverGiver(EventLoop* loop, SavedState* guests, Subject* subject, Log* log);
+  Listener::Accept AcceptPeer();
+  void Accepted(UniqueFd socket);
+  void Handle(const handover::v1::Message& message);
+  void OnBegin(const handover::v1::Begin& begin);
+  void OnRequest();
+  void OnDeadline();
+  absl::Status Give();
+  void Withdraw(const absl::Status& why);
+  void Release();
+  void SetDeadline(int64_t nanos_from_now);
+  void CloseLink();
+
+  EventLoop* const loop_;
+  SavedState* const guests_;
+  Subject* const subject_;
+  Log* const log_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<HandoverLink> link_;
+  EventLoop::WatchId watch_ = 0;
+  Timer deadline_;
+  Step step_ = Step::kIdle;
+  std::string version_;   // of the successor
+  absl::Status refused_;  // see Refuse()
+};
+
+}  // namespace entropyd

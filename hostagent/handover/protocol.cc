@@ -1,0 +1,16 @@
+#include "hostagent/handover/protocol.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+
+std::string HandoverPath(const std::string& control_socket) {
+  return absl::StrCat(control_socket, ".handover");
+}
+
+absl::Status UnexpectedMessage(const handover::v1::Message& message, absl::string_view expected) {
+  if (message.has_refusal()) return absl::FailedPreconditionError(message.refusal().reason());
+  return absl::DataLossError(absl::StrCat("hand over: expected ", expected));
+}
+
+}  // namespace entropyd

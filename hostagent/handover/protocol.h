@@ -1,0 +1,54 @@
+// What the two sides of a handover share: the running agent gives (hostagent/handover/giver.h), its
+// successor takes (hostagent/handover/taker.h).
+//
+//   successor                             running agent
+//   Begin (formats, version)         ->   checks; Offer, or Refusal and all is as it was
+//                                         leaves its server, serves on from its buffers
+//   attaches, fills its buffers
+//   Request                          ->   touches no guest from here on
+//                                    <-   Numbers with the listeners; Connections, in batches
+//   adopts all, touches none
+//   Prepared                         ->   Go: the point of no return
+//   serves                           <-
+//   Serving                          ->   exits, or with --linger ends the link and waits
+//
+// Until it sends Go, the running agent has given up nothing but its stream. Whatever fails before
+// that, it returns to its server and serves on, and the successor exits without having touched a
+// guest. After Go it never touches a guest again: a successor that dies then takes the guests with
+// it, like any agent that dies.
+//
+// Go is never in doubt. A successor that gives up waiting first closes its receiving side: either it
+// has Go, or sending Go fails.
+//
+// Each side may send Refusal at any time before Go, with the reason; then it closes the link.
+//
+// Between Request and Go the running agent's loop stands still: nobody reads or writes a guest's
+// socket. HandoverGiver::kGivePatience bounds that time.
+//
+// Thread safety: functions without state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "proto/agent_handover.pb.h"
+
+namespace entropyd {
+
+// What this program writes, and all it can read.
+inline constexpr uint32_t kHandoverFormat = 1;
+
+// For a short message to a process that is there to read it, and for its answer.
+inline constexpr absl::Duration kHandoverAnswerPatience = absl::Seconds(1);
+
+// The socket beside the control socket.
+std::string HandoverPath(const std::string& control_socket);
+
+// What is wrong with a message in the place of the `expected` one. FAILED_PRECONDITION with the
+// other side's reason when it is a Refusal, else DATA_LOSS.
+absl::Status UnexpectedMessage(const handover::v1::Message& message, absl::string_view expected);
+
+}  // namespace entropyd

@@ -1,0 +1,100 @@
+#include "hostagent/handover/succession.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+
+Succession::Succession(Options options, EventLoop* loop, SavedState* guests, Subject* subject,
+                       Log* log)
+    : options_(std::move(options)),
+      loop_(loop),
+      guests_(guests),
+      subject_(subject),
+      log_(log),
+      patience_(loop, [this] { successor_->Kill(); }) {}
+
+Succession::~Succession() = default;
+
+absl::Status Succession::Open() {
+  auto giver = HandoverGiver::Start(options_.path, loop_, guests_, this, log_);
+  if (!giver.ok()) return giver.status();
+  giver_ = *std::move(giver);
+  return absl::OkStatus();
+}
+
+void Succession::Adopt(UniqueFd listener) {
+  auto giver = HandoverGiver::Adopt(options_.path, std::move(listener), loop_, guests_, this, log_);
+  if (giver.ok()) {
+    giver_ = *std::move(giver);
+    return;
+  }
+  log_->Error("handover.unavailable",
+              {{"reason", giver.status()}, {"remedy", "restart before the next upgrade"}});
+}
+
+absl::Status Succession::CanReplace() const {
+  if (options_.command.empty()) {
+    return absl::FailedPreconditionError("upgrade or reload: this agent cannot start another");
+  }
+  if (successor_ != nullptr) {
+    return absl::AbortedError(
+        "upgrade or reload: not now: another one is under way; try again in a minute");
+  }
+  return absl::OkStatus();
+}
+
+void Succession::Replace(Purpose purpose, Done done) {
+  purpose_ = purpose;
+  done_ = std::move(done);
+  withdrawn_ = absl::OkStatus();
+  auto successor = Successor::Spawn(
+      options_.command, loop_, [this](const absl::Status& why) { Ended(why); },
+      purpose == Purpose::kReload ? options_.program : "");
+  if (!successor.ok()) return Fail(successor.status());
+  successor_ = *std::move(successor);
+  patience_.Set(loop_->now_nanos() + kReplacePatienceNanos);
+  log_->Info("upgrade.started", {{"program", options_.command[0]}, {"pid", successor_->pid()}});
+}
+
+void Succession::Ended(const absl::Status& why) {
+  patience_.Set(kNever);
+  successor_.reset();
+  if (given()) return subject_->SuccessorEnded(why);
+  Fail(withdrawn_.ok() ? why
+                       : absl::Status(why.code(), absl::StrCat(withdrawn_.message(), " (",
+                                                               why.message(), ")")));
+}
+
+void Succession::Fail(const absl::Status& why) {
+  const Done done = std::exchange(done_, nullptr);
+  subject_->ReplaceFailed(purpose_, why);
+  if (done) done(why, "");
+}
+
+void Succession::Stop(const absl::Status& why) {
+  if (giver_ != nullptr) giver_->Refuse(why);
+  if (successor_ != nullptr) successor_->Terminate();
+  // One that has the guests may take a second for them, and is waited for.
+  if (!given()) {
+    patience_.Set(kNever);
+    successor_.reset();
+  }
+  if (const Done done = std::exchange(done_, nullptr)) done(why, "");
+}
+
+void Succession::ReturnToServer(const absl::Status& why) {
+  withdrawn_ = why;
+  subject_->ReturnToServer();
+}
+
+void Succession::Given(const std::string& version) {
+  patience_.Set(kNever);
+  const bool own = successor_ != nullptr && successor_->pid() == giver_->taker();
+  if (!options_.linger || !own) successor_.reset();
+  subject_->Given();
+  if (const Done done = std::exchange(done_, nullptr)) done(absl::OkStatus(), version);
+}
+
+}  // namespace entropyd

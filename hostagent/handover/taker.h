@@ -1,0 +1,53 @@
+// The side of a handover that takes: a new agent process, before it serves anybody
+// (hostagent/handover/protocol.h).
+//
+//   auto link = HandoverLink::Connect(HandoverPath(control)).value();
+//   auto taken = TakeOver(std::move(link), guests, [&](const auto& offer, const auto& offered) {
+//     while (!filled()) {
+//       if (absl::Status status = offered(); !status.ok()) return status;
+//       loop->RunOnce(kTurn);
+//     }
+//     return absl::OkStatus();
+//   });
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/process/fd.h"
+#include "hostagent/handover/saved_state.h"
+#include "hostagent/handover/handover_link.h"
+#include "proto/agent_handover.pb.h"
+
+namespace entropyd {
+
+// What a successor has after Go.
+struct Taken {
+  std::unique_ptr<HandoverLink> link;  // send Serving on it; it ends when the other process exits
+  UniqueFd listener;                   // for HandoverGiver::Adopt
+  std::string version;                 // of the process that gave
+  uint32_t connections = 0;
+  absl::Duration pause;  // from Request to Go
+};
+
+// Attaches to a server and returns when the buffers hold what `offer` asks for. It may take long:
+// `offered` tells meanwhile whether the offer still stands. If not, return its error.
+using FillBuffers = std::function<absl::Status(const handover::v1::Offer& offer,
+                                               const std::function<absl::Status()>& offered)>;
+
+// Takes over from the agent at the other end of `link`; returns after Go. After an error this
+// process must exit without turning its loop again; the other one knows why, if it was told in time.
+//
+// Errors: FAILED_PRECONDITION when the other one refuses, also when it takes its offer back; those
+// of `fill`; UNAVAILABLE when the other process is gone; DEADLINE_EXCEEDED.
+absl::StatusOr<Taken> TakeOver(std::unique_ptr<HandoverLink> link, SavedState* guests,
+                               const FillBuffers& fill);
+
+}  // namespace entropyd

@@ -1,0 +1,35 @@
+#include "hostagent/reload.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/config/config.h"
+#include "hostagent/agent_config.h"
+#include "proto/agent_config.pb.h"
+
+namespace entropyd {
+
+absl::Status CheckReload(const std::string& config_path, const std::string& control,
+                         const Clock* clock) {
+  if (config_path.empty()) {
+    return absl::FailedPreconditionError("reload: this agent was not started from a file");
+  }
+  config::v1::HostAgent config;
+  config::Locations locations;
+  absl::Status status = config::Load(config_path, &config, &locations);
+  if (status.ok()) status = CheckAgentConfig(config, locations, clock);
+  if (!status.ok()) {
+    return absl::Status(
+        status.code(),
+        absl::StrCat(status.message(), "\n(this is version ", ENTROPYD_VERSION,
+                     "; a configuration for another one comes with `entropyctl agent upgrade`)"));
+  }
+  if (config.control() == control) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      locations
+          .Error("control", absl::StrCat("the running agent has ", control,
+                                         ", and its successors find it there: neither a reload nor "
+                                         "`entropyctl agent upgrade` can change it; stop the agent "
+                                         "and start it"))
+          .message());
+}
+
+}  // namespace entropyd

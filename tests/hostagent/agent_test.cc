@@ -1,0 +1,511 @@
+// What an agent does when it is told to stop, to upgrade, to reload or to change a socket, at every
+// step of a handover, on both sides of it.
+#include "hostagent/agent.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hostagent/handover/giver.h"
+#include "hostagent/handover/protocol.h"
+#include "tests/hostagent/agent_rig.h"
+
+namespace entropyd {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class AgentTest : public AgentRig {
+ protected:
+  // A step of a handover as the giver sees it, and how to get there with an agent that serves.
+  struct Step {
+    std::string name;
+    Phase phase;
+    std::function<void()> reach;
+  };
+  std::vector<Step> Steps() {
+    return {{"serving", Phase::kServing, [] {}},
+            {"reached", Phase::kServing,
+             [this] {
+               link_ = Reach();
+               Turn();
+             }},
+            {"offered", Phase::kGiving, [this] { link_ = Offered(); }},
+            {"withdrawn", Phase::kServing,
+             [this] {
+               link_ = Offered();
+               link_.reset();
+               Turn();
+             }},
+            {"given", Phase::kGiven, [this] { link_ = Taken(); }},
+            {"lingering", Phase::kLingering,
+             [this] {
+               link_ = Taken();
+               EXPECT_TRUE(Say(link_.get(), Serving()).ok());
+               Turn();
+             }},
+            {"stopping", Phase::kStopping, [this] { StopWithAGuest(); }}};
+  }
+  // A fresh agent at that step.
+  void At(const Step& step) {
+    SCOPED_TRACE(step.name);
+    link_.reset();
+    agent_.reset();
+    lent_.clear();
+    Start({.linger = true, .successor = {"/bin/false"}});
+    step.reach();
+    ASSERT_EQ(agent_->phase(), step.phase) << step.name;
+  }
+  // The guest has not read its reply yet, so that the agent lives on for a second.
+  void StopWithAGuest() {
+    guest_ = std::make_unique<RigGuest>(Socket());
+    Turn();
+    guest_->AskPid();
+    Turn();
+    agent_->Stop();
+    Turn();
+  }
+  // What a call for a successor comes to, when that is known at once.
+  absl::Status Upgrade() {
+    absl::Status outcome = absl::UnknownError("not yet");
+    agent_->Upgrade([&](const absl::Status& status, const std::string&) { outcome = status; });
+    return outcome;
+  }
+  absl::Status Reload() {
+    absl::Status outcome = absl::UnknownError("not yet");
+    agent_->Reload([&](const absl::Status& status, const std::string&) { outcome = status; });
+    return outcome;
+  }
+  absl::Status Add(const std::string& name) {
+    config::v1::GuestSocket socket;
+    socket.set_name(name);
+    socket.set_path(dir_ / (name + ".sock"));
+    socket.set_mode("0600");
+    return agent_->AddGuestSocket(socket).status();
+  }
+
+  std::unique_ptr<HandoverLink> link_;
+  std::unique_ptr<RigGuest> guest_;
+};
+
+// --- the side that gives -------------------------------------------------------------------------
+
+// The guest has not read its reply yet, so that the agent lives on for a second.
+TEST_F(AgentTest, AStopBetweenOfferAndRequestEndsTheHandoverAndThenTheAgent) {
+  Start();
+  RigGuest guest(Socket());
+  Turn();
+  guest.AskPid();
+  Turn();
+  auto successor = Offered();
+  agent_->Stop();
+  Turn();
+  Say(successor.get(), Request()).IgnoreError();
+  Turn();
+  EXPECT_FALSE(agent_->handed_over());
+  auto answer = successor->Receive(Soon());
+  EXPECT_TRUE(!answer.ok() || answer->message.has_refusal());
+  EXPECT_NE(guest.Pid(), "");
+  EXPECT_TRUE(RunToTheEnd().ok());
+}
+
+TEST_F(AgentTest, AStopIsHeardAtEveryStepOfAHandover) {
+  for (const Step& step : Steps()) {
+    At(step);
+    const bool given = GivenAway(step.phase);
+    agent_->Stop();
+    agent_->Stop();  // an impatient operator
+    Turn();
+    EXPECT_TRUE(Ending(agent_->phase())) << step.name;
+    EXPECT_EQ(agent_->handed_over(), given) << step.name;
+    if (guest_ != nullptr) {
+      EXPECT_NE(std::exchange(guest_, nullptr)->Pid(), "") << step.name;
+    }
+    Turn(2 * kSecondNanos);
+    EXPECT_TRUE(RunToTheEnd().ok()) << step.name;
+    EXPECT_EQ(access(Socket().c_str(), F_OK) == 0, given) << step.name << ": whose is the file?";
+  }
+}
+
+TEST_F(AgentTest, WhoComesToAnAgentThatStopsIsRefusedWithTheReason) {
+  Start();
+  StopWithAGuest();
+  auto late = Reach();
+  Say(late.get(), Begin()).IgnoreError();
+  Turn();
+  auto answer = late->Receive(Soon());
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(answer->message.refusal().reason(), HasSubstr("this agent is stopping"));
+}
+
+TEST_F(AgentTest, AnOfferedSuccessorLearnsThatTheAgentStops) {
+  Start();
+  auto successor = Offered();
+  agent_->Stop();
+  Turn();
+  auto answer = successor->Receive(Soon());
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(answer->message.refusal().reason(), HasSubstr("this agent is stopping"));
+}
+
+TEST_F(AgentTest, AnUpgradeIsRefusedWhereThereIsNothingToSucceed) {
+  for (const Step& step : Steps()) {
+    At(step);
+    const bool allowed = step.phase == Phase::kServing;
+    const absl::Status upgrade = Upgrade();
+    EXPECT_EQ(absl::IsAborted(upgrade), !allowed) << step.name << ": " << upgrade;
+    if (!allowed) {
+      EXPECT_THAT(upgrade.message(), HasSubstr("upgrade or reload: not now")) << step.name;
+    }
+    EXPECT_EQ(agent_->phase(), step.phase) << step.name;
+  }
+}
+
+// A service manager that hears of a reload waits for its end.
+TEST_F(AgentTest, AReloadThatIsRefusedIsNotBegun) {
+  for (const Step& step : Steps()) {
+    At(step);
+    told_.clear();
+    const absl::Status reload = Reload();
+    const bool allowed = step.phase == Phase::kServing;
+    EXPECT_EQ(absl::IsAborted(reload), !allowed) << step.name << ": " << reload;
+    EXPECT_EQ(told_, allowed ? "reloading " : "") << step.name;
+    v1::GetStatusResponse status;
+    agent_->FillStatus(&status);
+    EXPECT_EQ(status.reload_problem() != "", !allowed) << step.name;
+  }
+}
+
+TEST_F(AgentTest, AReloadOfAFileThatIsWrongIsBegunAndFails) {
+  Start({.successor = {"/bin/false"}});
+  WriteConfig("nonsense: 1\n");
+  EXPECT_THAT(Reload().message(), HasSubstr("nonsense"));
+  EXPECT_EQ(told_, "reloading reload_failed ");
+  EXPECT_EQ(agent_->phase(), Phase::kServing);
+}
+
+TEST_F(AgentTest, AnAgentThatCannotStartAnotherSaysSo) {
+  Start();
+  EXPECT_TRUE(absl::IsFailedPrecondition(Upgrade()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Reload()));
+  EXPECT_EQ(told_, "");
+}
+
+TEST_F(AgentTest, ASecondUpgradeWaitsForTheEndOfTheFirst) {
+  Start({.successor = {"/bin/sh", "-c", "read forever"}});
+  EXPECT_EQ(Upgrade(), absl::UnknownError("not yet"));
+  EXPECT_THAT(Upgrade().message(), HasSubstr("another one is under way"));
+  EXPECT_THAT(Reload().message(), HasSubstr("another one is under way"));
+  EXPECT_EQ(told_, "") << "the first one may be a reload that a service manager waits for";
+  agent_->Stop();
+  Turn();
+}
+
+TEST_F(AgentTest, SocketsOfGuestsChangeOnlyWhileTheGuestsAreHere) {
+  for (const Step& step : Steps()) {
+    At(step);
+    const bool allowed = step.phase == Phase::kServing || step.phase == Phase::kGiving;
+    const absl::Status added = Add("vm-1");
+    EXPECT_EQ(added.ok(), allowed) << step.name << ": " << added;
+    EXPECT_EQ(access((dir_ / "vm-1.sock").c_str(), F_OK) == 0, allowed) << step.name;
+    const absl::Status removed = agent_->RemoveGuestSocket("vm-1").status();
+    EXPECT_EQ(removed.ok(), allowed) << step.name << ": " << removed;
+    EXPECT_EQ(absl::IsAborted(removed), !allowed) << step.name << ": " << removed;
+  }
+}
+
+TEST_F(AgentTest, ASocketThatIsAddedAfterTheOfferIsGivenAwayToo) {
+  Start();
+  auto successor = Offered();
+  ASSERT_TRUE(Add("vm-1").ok());
+  ASSERT_TRUE(Say(successor.get(), Request()).ok());
+  ASSERT_TRUE(Say(successor.get(), Prepared()).ok());
+  Turn();
+  auto numbers = successor->Receive(Soon());
+  ASSERT_TRUE(numbers.ok() && numbers->message.has_numbers());
+  EXPECT_EQ(numbers->message.numbers().listener_size(), 2);
+  EXPECT_EQ(numbers->message.numbers().guest_sockets().guests(0).name(), "vm-1");
+  EXPECT_TRUE(agent_->handed_over());
+}
+
+TEST_F(AgentTest, QuestionsAreAnsweredAtEveryStep) {
+  for (const Step& step : Steps()) {
+    At(step);
+    v1::GetStatusResponse status;
+    agent_->FillStatus(&status);
+    EXPECT_EQ(status.class__size(), 1) << step.name;
+    v1::ListGuestsResponse guests;
+    agent_->FillGuests(&guests);
+    EXPECT_EQ(agent_->GuestSockets().guests_size(), 0) << step.name;
+    EXPECT_THAT(agent_->Summary(), HasSubstr("guest")) << step.name;
+    EXPECT_TRUE(agent_->Healthy().ok()) << step.name;
+    EXPECT_EQ(std::string(agent_->Ready().message()).find("has taken the guests over") ==
+                  std::string::npos,
+              !GivenAway(step.phase))
+        << step.name;
+  }
+}
+
+TEST_F(AgentTest, TimeMayPassAtEveryStep) {
+  for (const Step& step : Steps()) {
+    At(step);
+    for (int i = 0; i < 30; ++i) Turn(kSecondNanos);
+    if (step.phase == Phase::kServing || step.phase == Phase::kGiving) {
+      EXPECT_EQ(agent_->phase(), Phase::kServing) << step.name;
+      EXPECT_TRUE(RigGuest(Socket()).connected()) << step.name;
+    } else {
+      EXPECT_NE(agent_->phase(), Phase::kServing) << step.name;
+    }
+  }
+}
+
+TEST_F(AgentTest, AfterASuccessorThatDiedTheNextOneTakesOver) {
+  Start();
+  for (int i = 0; i < 3; ++i) {
+    auto dies = Offered();
+    EXPECT_EQ(agent_->phase(), Phase::kGiving);
+    dies.reset();
+    Turn();
+    EXPECT_EQ(agent_->phase(), Phase::kServing);
+  }
+  auto takes = Taken();
+  EXPECT_EQ(agent_->phase(), Phase::kGiven);
+  EXPECT_TRUE(Say(takes.get(), Serving()).ok());
+  Turn();
+  EXPECT_TRUE(RunToTheEnd().ok());
+  EXPECT_EQ(agent_->phase(), Phase::kLeaving);
+}
+
+TEST_F(AgentTest, WhoLingersSaysSoOnceAndStopsWhenItIsTold) {
+  Start({.linger = true});
+  link_ = Taken();
+  EXPECT_EQ(told_, "");
+  EXPECT_TRUE(Say(link_.get(), Serving()).ok());
+  Turn();
+  EXPECT_EQ(told_, "lingering ");
+  EXPECT_TRUE(absl::IsUnavailable(link_->Receive(Soon()).status())) << "it holds nothing any more";
+  EXPECT_NE(access(Control().c_str(), F_OK), 0) << "the control socket is the successor's";
+  agent_->Stop();
+  EXPECT_TRUE(RunToTheEnd().ok());
+}
+
+// The successor serves, or dies, after the agent was told to stop: it ends all the same.
+TEST_F(AgentTest, AStopBetweenGoAndServingIsNoLinger) {
+  Start({.linger = true});
+  link_ = Taken();
+  agent_->Stop();
+  Turn();
+  EXPECT_TRUE(Say(link_.get(), Serving()).ok());
+  Turn();
+  EXPECT_EQ(told_, "");
+  EXPECT_TRUE(RunToTheEnd().ok());
+}
+
+// --- the successor that the agent has started itself ---------------------------------------------
+
+class AgentSuccessorTest : public AgentTest {
+ protected:
+  void SetUp() override {
+    AgentTest::SetUp();
+    ASSERT_EQ(mkfifo(Pipe().c_str(), 0600), 0);
+    alive_ = UniqueFd(open(Pipe().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  }
+  std::string Pipe() const { return dir_ / "alive"; }
+  // A process that holds a pipe open as long as it lives, and then runs `script`.
+  std::vector<std::string> Process(const std::string& script) const {
+    return {"/bin/sh", "-c", absl::StrCat("exec 3>", Pipe(), "; echo up >&3; ", script)};
+  }
+  // Waits until the process is there.
+  void AwaitStart() {
+    pollfd ready{alive_.get(), POLLIN, 0};
+    ASSERT_EQ(poll(&ready, 1, 5'000), 1);
+    char up[3];
+    ASSERT_EQ(read(alive_.get(), up, sizeof up), 3);
+  }
+  bool Ends() {
+    pollfd ready{alive_.get(), POLLIN, 0};
+    char end;
+    return poll(&ready, 1, 5'000) == 1 && read(alive_.get(), &end, 1) == 0;
+  }
+
+  UniqueFd alive_;
+};
+
+// It would find nobody, and start afresh where nobody is to serve.
+TEST_F(AgentSuccessorTest, OneThatHasNotComeYetEndsWithTheAgentThatIsStopped) {
+  Start({.successor = Process("exec sleep 1000")});
+  std::string said;
+  agent_->Upgrade([&](const absl::Status& status, const std::string&) {
+    said = std::string(status.message());
+  });
+  AwaitStart();
+  agent_->Stop();
+  EXPECT_TRUE(RunToTheEnd().ok());
+  EXPECT_THAT(said, HasSubstr("this agent is stopping")) << "whoever asked for the upgrade is told";
+  EXPECT_TRUE(Ends());
+}
+
+TEST_F(AgentSuccessorTest, OneThatEndsWhileAnotherIsOfferedTheGuestsIsAFailedUpgradeOnly) {
+  Start({.successor = Process("exit 3")});
+  auto by_hand = Offered();
+  EXPECT_TRUE(absl::IsAborted(Upgrade())) << "a handover is under way";
+  by_hand.reset();
+  Turn();
+  std::string said;
+  agent_->Upgrade([&](const absl::Status& status, const std::string&) {
+    said = std::string(status.message());
+  });
+  by_hand = Offered();
+  while (said.empty()) agent_->loop()->RunOnce(kSecondNanos);
+  EXPECT_THAT(said, HasSubstr("ended with status 3"));
+  EXPECT_EQ(agent_->phase(), Phase::kGiving);
+  EXPECT_TRUE(Say(by_hand.get(), Request()).ok());
+  EXPECT_TRUE(Say(by_hand.get(), Prepared()).ok());
+  Turn();
+  EXPECT_TRUE(agent_->handed_over());
+}
+
+TEST_F(AgentSuccessorTest, OneThatGetsNowhereIsKilledAndTheNextUpgradeMayCome) {
+  Start({.successor = Process("exec sleep 1000")});
+  std::string said;
+  const auto upgrade = [&] {
+    said.clear();
+    agent_->Upgrade([&](const absl::Status& status, const std::string&) {
+      said = std::string(status.message());
+    });
+  };
+  upgrade();
+  AwaitStart();
+  Turn(Succession::kReplacePatienceNanos + 1);
+  while (said.empty()) agent_->loop()->RunOnce(kSecondNanos);
+  EXPECT_THAT(said, HasSubstr("ended by signal 9"));
+  EXPECT_TRUE(Ends());
+  upgrade();
+  EXPECT_EQ(said, "");
+  agent_->Stop();
+  Turn();
+}
+
+// --- the side that takes -------------------------------------------------------------------------
+
+class AgentTakesTest : public AgentRig {
+ protected:
+  using Script = std::function<void(HandoverLink*)>;
+
+  // A running agent that makes an offer, and then does as the script says, in a thread of its own.
+  void Play(const Script& script) {
+    listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = HandoverPath(Control());
+    std::memcpy(address.sun_path, path.data(), path.size());
+    ASSERT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener_.get(), 1), 0);
+    predecessor_ = std::thread([this, script] {
+      auto link =
+          HandoverLink::Create(UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)))
+              .value();
+      EXPECT_TRUE(link->Receive(Soon())->message.has_begin());
+      Message offer;
+      offer.mutable_offer()->set_format(kHandoverFormat);
+      EXPECT_TRUE(Say(link.get(), offer).ok());
+      script(link.get());
+    });
+  }
+  // How the taker's start ends.
+  absl::Status Take(const Script& script) {
+    agent_ = Make();
+    Play(script);
+    const absl::Status status =
+        agent_->Start(Options({.take_over = true, .successor = {"/bin/false"}}));
+    predecessor_.join();
+    EXPECT_EQ(told_, "");
+    EXPECT_NE(access(Socket().c_str(), F_OK), 0) << "it has opened nothing";
+    return status;
+  }
+  static std::string Refusal(HandoverLink* link) {
+    auto received = link->Receive(Soon());
+    EXPECT_TRUE(received.ok()) << received.status();
+    return received.ok() ? received->message.refusal().reason() : "";
+  }
+
+  UniqueFd listener_;
+  std::thread predecessor_;
+};
+
+TEST_F(AgentTakesTest, AStopWhileItsBuffersFillEndsItAndIsNoFailure) {
+  std::string heard;
+  const absl::Status status = Take([&](HandoverLink* link) {
+    agent_->Stop();
+    heard = Refusal(link);
+  });
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_THAT(heard, HasSubstr("told to stop"));
+}
+
+TEST_F(AgentTakesTest, APredecessorThatTakesItsOfferBackIsNotWaitedFor) {
+  const absl::Status status = Take([&](HandoverLink* link) {
+    Message refusal;
+    refusal.mutable_refusal()->set_reason("this agent is stopping");
+    EXPECT_TRUE(Say(link, refusal).ok());
+  });
+  EXPECT_EQ(status, absl::FailedPreconditionError("this agent is stopping"));
+}
+
+TEST_F(AgentTakesTest, APredecessorThatDiesIsNotWaitedFor) {
+  const absl::Status status = Take([](HandoverLink*) {});
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+TEST_F(AgentTakesTest, WithoutAServerItTakesNobody) {
+  const absl::Status status = Take([&](HandoverLink* link) {
+    clock_.AdvanceNanos(16 * kSecondNanos);
+    EXPECT_THAT(Refusal(link), HasSubstr("not attached to a server after 15 s"));
+  });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
+TEST_F(AgentTakesTest, WhatIsAskedOfItMeanwhileIsRefused) {
+  absl::Status upgrade, reload, added;
+  Phase phase = Phase::kStarting;
+  Take([&](HandoverLink* link) {
+    agent_->loop()->Post([&] {
+      agent_->Upgrade([&](const absl::Status& status, const std::string&) { upgrade = status; });
+      agent_->Reload([&](const absl::Status& status, const std::string&) { reload = status; });
+      added = agent_->AddGuestSocket({}).status();
+      phase = agent_->phase();
+      agent_->Stop();
+    });
+    Refusal(link);
+  }).IgnoreError();
+  EXPECT_EQ(phase, Phase::kTakingOver);
+  for (const absl::Status& status : {upgrade, reload, added}) {
+    EXPECT_TRUE(absl::IsAborted(status)) << status;
+    EXPECT_THAT(status.message(), HasSubstr("taking over from another"));
+  }
+}
+
+TEST_F(AgentTakesTest, AStopBeforeTheStartIsHeard) {
+  agent_ = Make();
+  agent_->Stop();
+  const absl::Status status = agent_->Start(Options({.take_over = true}));
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(told_, "");
+  EXPECT_NE(access(Socket().c_str(), F_OK), 0);
+  EXPECT_NE(access(Control().c_str(), F_OK), 0);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,132 @@
+// On socketpairs.
+#include "hostagent/handover/handover_link.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+using handover::v1::Message;
+
+absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
+
+class HandoverLinkTest : public testing::Test {
+ protected:
+  HandoverLinkTest() {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    raw_ = fds[1];
+    near_ = HandoverLink::Create(UniqueFd(fds[0])).value();
+    far_ = HandoverLink::Create(UniqueFd(fds[1])).value();
+  }
+  static Message Named(const std::string& text) {
+    Message message;
+    message.mutable_refusal()->set_reason(text);
+    return message;
+  }
+
+  int raw_ = -1;
+  std::unique_ptr<HandoverLink> near_;
+  std::unique_ptr<HandoverLink> far_;
+};
+
+TEST_F(HandoverLinkTest, MessagesArriveWholeInOrderWithTheirDescriptors) {
+  int pipes[2];
+  ASSERT_EQ(pipe2(pipes, O_CLOEXEC), 0);
+  const UniqueFd out(pipes[1]);
+  const std::vector<int> many(HandoverLink::kMaxFds, pipes[0]);
+  ASSERT_TRUE(near_->Send(Named("one"), {}, Soon()).ok());
+  ASSERT_TRUE(near_->Send(Named("two"), many, Soon()).ok());
+  ASSERT_TRUE(near_->Send(Named(""), {pipes[0]}, Soon()).ok());
+  close(pipes[0]);
+  EXPECT_EQ(far_->Receive(Soon())->message.refusal().reason(), "one");
+  auto two = far_->Receive(Soon());
+  ASSERT_TRUE(two.ok());
+  ASSERT_EQ(two->fds.size(), many.size());
+  EXPECT_TRUE(fcntl(two->fds[0].get(), F_GETFD) & FD_CLOEXEC);
+  auto three = far_->Receive(Soon());
+  ASSERT_EQ(three->fds.size(), 1u);
+  ASSERT_EQ(write(out.get(), "x", 1), 1);
+  char byte = 0;
+  EXPECT_EQ(read(three->fds[0].get(), &byte, 1), 1);
+  EXPECT_EQ(byte, 'x');
+}
+
+TEST_F(HandoverLinkTest, AMessageLargerThanTheSocketCrosses) {
+  const std::string large(3'000'000, 'x');
+  std::thread sender([&] { EXPECT_TRUE(near_->Send(Named(large), {raw_}, Soon()).ok()); });
+  auto received = far_->Receive(Soon());
+  sender.join();
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_EQ(received->message.refusal().reason(), large);
+  EXPECT_EQ(received->fds.size(), 1u);
+}
+
+TEST_F(HandoverLinkTest, NothingYetIsNoError) {
+  auto nothing = far_->TryReceive();
+  ASSERT_TRUE(nothing.ok());
+  EXPECT_FALSE(nothing->has_value());
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(far_->Receive(absl::Now() + absl::Milliseconds(5)).status()));
+}
+
+TEST_F(HandoverLinkTest, APeerThatIsGoneIsTold) {
+  near_.reset();
+  EXPECT_TRUE(absl::IsUnavailable(far_->Receive(Soon()).status()));
+  EXPECT_TRUE(absl::IsUnavailable(far_->Send(Named("x"), {}, Soon())));
+}
+
+TEST_F(HandoverLinkTest, AReaderThatHangsIsGivenUp) {
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      near_->Send(Named(std::string(3'000'000, 'x')), {}, absl::Now() + absl::Milliseconds(20))));
+}
+
+TEST_F(HandoverLinkTest, NonsenseIsNoMessage) {
+  for (const std::string& bytes :
+       {std::string("\xff\xff\xff\xff\0\0\0\0", 8), std::string("\0\0\0\0\0\0\1\0", 8),
+        std::string("\0\0\0\2\0\0\0\0\xff\xff", 10), std::string("\0\0\0\0\0\0\0\1", 8)}) {
+    int fds[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    const UniqueFd writer(fds[1]);
+    auto link = HandoverLink::Create(UniqueFd(fds[0])).value();
+    ASSERT_EQ(write(fds[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    EXPECT_TRUE(absl::IsDataLoss(link->TryReceive().status()));
+  }
+}
+
+TEST_F(HandoverLinkTest, WhenReceivingHasStoppedASendHasArrivedOrFails) {
+  ASSERT_TRUE(near_->Send(Named("before"), {}, Soon()).ok());
+  far_->StopReceiving();
+  EXPECT_TRUE(absl::IsUnavailable(near_->Send(Named("after"), {}, Soon())));
+  EXPECT_EQ(far_->Receive(Soon())->message.refusal().reason(), "before");
+  EXPECT_TRUE(absl::IsUnavailable(far_->Receive(Soon()).status()));
+}
+
+TEST(HandoverConnectTest, NobodyIsNotFound) {
+  TempDir dir;
+  EXPECT_TRUE(absl::IsNotFound(HandoverLink::Connect(dir / "none").status()));
+  {
+    UniqueFd stale(socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, (dir / "stale").c_str());
+    ASSERT_EQ(bind(stale.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_TRUE(absl::IsNotFound(HandoverLink::Connect(dir / "stale").status()));
+}
+
+}  // namespace
+}  // namespace entropyd
