@@ -296,7 +296,7 @@ TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
       return rig.driver == std::string(entry.name);
     })) << entry.name;
     EXPECT_THAT(readme, ::testing::HasSubstr(absl::StrCat("\n**", entry.name, "** (`server/driver/",
-                                                          entry.name, "_driver.cc`)")));
+                                                          entry.name, "_driver.cc`")));
   }
   EXPECT_EQ(FindDriver(""), nullptr);
   EXPECT_EQ(FindDriver("hwrng"), nullptr);
