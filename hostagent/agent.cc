@@ -168,7 +168,8 @@ absl::Status Agent::StartFresh() {
   if (Ending(phase())) return absl::CancelledError("start: this process was told to stop");
   if (auto status = doors_->Open(); !status.ok()) return status;
   if (auto status = succession_->Open(); !status.ok()) return status;
-  if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok()) return status;
+  if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok())
+    return status;
   if (auto status = host_->Listen(); !status.ok()) return status;
   Enter(PhaseEvent::kServe);
   upstream_->Resume();

@@ -105,7 +105,9 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
       const config::v1::GuestSocket& asked) override;
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override;
-  config::v1::GuestState GuestSockets() const override { return host_->endpoints()->guest_sockets(); }
+  config::v1::GuestState GuestSockets() const override {
+    return host_->endpoints()->guest_sockets();
+  }
   // Starts the successor, which takes over; the loop's thread only.
   void Upgrade(Upgraded done) override;
   // Checks the configuration on disk, then has a successor of the same program take over with it.

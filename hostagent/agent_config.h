@@ -11,9 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/config/config.h"
+#include "base/process/clock.h"
 #include "hostagent/endpoint/endpoint_settings.h"
 #include "hostagent/serving/served_class.h"
-#include "base/process/clock.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {

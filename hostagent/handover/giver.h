@@ -20,8 +20,8 @@
 #include "base/process/log.h"
 #include "base/process/nanos.h"
 #include "hostagent/endpoint/listener.h"
-#include "hostagent/handover/saved_state.h"
 #include "hostagent/handover/handover_link.h"
+#include "hostagent/handover/saved_state.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
 
@@ -57,8 +57,8 @@ class HandoverGiver final : public EventLoop::Handler {
   // With the socket that a predecessor listened on. Errors: of Listener::Adopt.
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Adopt(const std::string& path,
                                                               UniqueFd socket, EventLoop* loop,
-                                                              SavedState* guests,
-                                                              Subject* subject, Log* log);
+                                                              SavedState* guests, Subject* subject,
+                                                              Log* log);
   ~HandoverGiver();
 
   bool given() const { return step_ == Step::kGiven; }

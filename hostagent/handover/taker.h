@@ -22,8 +22,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/process/fd.h"
-#include "hostagent/handover/saved_state.h"
 #include "hostagent/handover/handover_link.h"
+#include "hostagent/handover/saved_state.h"
 #include "proto/agent_handover.pb.h"
 
 namespace entropyd {

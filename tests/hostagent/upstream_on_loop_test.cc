@@ -22,12 +22,12 @@ class UpstreamOnLoopTest : public testing::Test {
     };
     options.uniform = [] { return 0.5; };
     auto upstream = Upstream::Create(
-        options, {&gold_}, {.arrival = {}, .state = [this](size_t, const UpstreamState&) { ++told_; }},
-        &clock_, &log_, &metrics_);
+        options, {&gold_},
+        {.arrival = {}, .state = [this](size_t, const UpstreamState&) { ++told_; }}, &clock_, &log_,
+        &metrics_);
     ASSERT_TRUE(upstream.ok()) << upstream.status();
-    upstream_ =
-        std::make_unique<UpstreamOnLoop>(*std::move(upstream), config::v1::ClientTls(), &clock_,
-                                         loop_.get(), &log_, &metrics_);
+    upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config::v1::ClientTls(),
+                                                 &clock_, loop_.get(), &log_, &metrics_);
     ASSERT_TRUE(upstream_->Watch().ok());
     loop_->SetAfterBatch([this] { upstream_->AfterBatch(); });
   }
