@@ -31,7 +31,7 @@ constexpr int64_t kFillTurn = 10 * kMillisecondNanos;
 
 }  // namespace
 
-// --- made -----------------------------------------------------------------------------------------
+// --- made ----------------------------------------------------------------------------------------
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent& config,
                                                      const config::Locations& locations,
@@ -139,7 +139,7 @@ Doors::Options Agent::DoorsOptions(const config::v1::HostAgent& config) {
   return options;
 }
 
-// --- phases: started, alone or as a successor -----------------------------------------------------
+// --- phases: started, alone or as a successor ----------------------------------------------------
 
 bool Agent::Enter(PhaseEvent event) {
   const absl::optional<Phase> next = NextPhase(phase(), event);
@@ -230,7 +230,7 @@ void Agent::PredecessorGone() {
   doors_->OpenInTheEnd(options_.opened);
 }
 
-// --- phases: succeeded ----------------------------------------------------------------------------
+// --- phases: succeeded ---------------------------------------------------------------------------
 
 void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std::move(done)); }
 
@@ -323,7 +323,7 @@ void Agent::SuccessorEnded(const absl::Status& why) {
   loop_->Stop();
 }
 
-// --- phases: stopped ------------------------------------------------------------------------------
+// --- phases: stopped -----------------------------------------------------------------------------
 
 void Agent::Stop() {
   loop_->Post([this] { BeginStop(); });
@@ -350,7 +350,7 @@ absl::Status Agent::Run() {
   return ended_;
 }
 
-// --- turning --------------------------------------------------------------------------------------
+// --- turning -------------------------------------------------------------------------------------
 
 void Agent::AfterBatch() {
   host_->Serve([this](size_t i) { upstream_->Kick(i); });
@@ -369,7 +369,7 @@ void Agent::DiscardAll() {
   for (ClassBuffer* buffer : host_->buffers()) buffer->Discard();
 }
 
-// --- asked ----------------------------------------------------------------------------------------
+// --- asked ---------------------------------------------------------------------------------------
 
 absl::Status Agent::Healthy() const {
   const int64_t silent = clock_->NowNanos() - loop_->heartbeat_nanos();

@@ -42,7 +42,8 @@ absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& co
                                                  const config::Locations& locations);
 
 // All that can be wrong with a configuration before anything is opened: what ResolveAgentConfig
-// finds, and TLS files that cannot be used now. Errors: of ResolveAgentConfig and tls::LoadMaterial.
+// finds, and TLS files that cannot be used now. Errors: of ResolveAgentConfig and
+// tls::LoadMaterial.
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock);
 

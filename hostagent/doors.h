@@ -4,8 +4,8 @@
 //   if (absl::Status status = doors.Open(); !status.ok()) return status;
 //   …or doors.OpenInTheEnd([] { … });   // where guests are served meanwhile
 //
-// Thread safety: none; belongs to the event loop's thread. The subject is called on that thread, the
-// functions of `http` on threads of HTTP's own, until the doors are closed.
+// Thread safety: none; belongs to the event loop's thread. The subject is called on that thread,
+// the functions of `http` on threads of HTTP's own, until the doors are closed.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// The end of an agent that has guests: it waits until they have taken the replies already written to
-// them, because QEMU may handle a hang-up before unread data. Then it stops the loop.
+// The end of an agent that has guests: it waits until they have taken the replies already written
+// to them, because QEMU may handle a hang-up before unread data. Then it stops the loop.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once

@@ -63,7 +63,8 @@ class Connections {
   void Accept(Endpoints::Id endpoint, UniqueFd socket);
   // Counted and logged: connections wait in the backlog, or one could not be served.
   void AcceptFailed(const absl::Status& why);
-  // One that another process had. Errors: INVALID_ARGUMENT (saved by nobody), of the loop's watches.
+  // One that another process had. Errors: INVALID_ARGUMENT (saved by nobody), of the loop's
+  // watches.
   absl::Status Adopt(const handover::v1::Connection& saved, Endpoints::Id endpoint,
                      UniqueFd socket);
 

@@ -17,8 +17,8 @@
 // guest. After Go it never touches a guest again: a successor that dies then takes the guests with
 // it, like any agent that dies.
 //
-// Go is never in doubt. A successor that gives up waiting first closes its receiving side: either it
-// has Go, or sending Go fails.
+// Go is never in doubt. A successor that gives up waiting first closes its receiving side: either
+// it has Go, or sending Go fails.
 //
 // Each side may send Refusal at any time before Go, with the reason; then it closes the link.
 //

@@ -43,7 +43,8 @@ using FillBuffers = std::function<absl::Status(const handover::v1::Offer& offer,
                                                const std::function<absl::Status()>& offered)>;
 
 // Takes over from the agent at the other end of `link`; returns after Go. After an error this
-// process must exit without turning its loop again; the other one knows why, if it was told in time.
+// process must exit without turning its loop again; the other one knows why, if it was told in
+// time.
 //
 // Errors: FAILED_PRECONDITION when the other one refuses, also when it takes its offer back; those
 // of `fill`; UNAVAILABLE when the other process is gone; DEADLINE_EXCEEDED.

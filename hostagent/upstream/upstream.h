@@ -48,8 +48,8 @@ class Upstream {
   struct Told {
     // Bytes were appended to buffers[i]; from Process().
     std::function<void(size_t i)> arrival;
-    // What upstream is to the class of buffers[i] has changed; from Process(), Kick() and Suspend().
-    // UpstreamState::lost_at is
+    // What upstream is to the class of buffers[i] has changed; from Process(), Kick() and
+    // Suspend(). UpstreamState::lost_at is
     //   kGonePatienceNanos after the class had no stream any more, or was SUSPENDED by the server,
     //   kSilencePatienceNanos after the whole stream fell silent while its guests get nothing.
     std::function<void(size_t i, const UpstreamState& state)> state;
