@@ -37,9 +37,9 @@ void Channel::Describe(v1::ChannelState* state) const {
   if (phase_ == Phase::kSuspended) {
     state->set_code(static_cast<uint32_t>(absl::StatusCode::kUnavailable));
   }
-  state->set_reason(pool.reason);
+  state->set_reason(pool.Text());
   state->set_quality(leaf()->slot->pool->quality());
-  state->set_degraded(pool.degraded);
+  state->set_degraded(pool.degraded());
   state->set_rate(leaf()->rate);
   state->set_ceil(leaf()->ceil == ClassTree::kUnlimited ? 0 : leaf()->ceil);
   state->set_discard_buffered(discard_due_);
