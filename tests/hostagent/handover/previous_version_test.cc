@@ -25,6 +25,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/handover/giver.h"
 #include "hostagent/handover/handover_link.h"
+#include "hostagent/handover/protocol.h"
 #include "hostagent/handover/taker.h"
 #include "tests/hostagent/two_hosts.h"
 
@@ -165,21 +166,23 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     auto near = HandoverLink::Create(UniqueFd(ends[0])).value();
     auto far = HandoverLink::Create(UniqueFd(ends[1])).value();
-    // The sockets hold all of it: the giver speaks first and listens afterwards.
-    for (const char* name :
-         {"02-giver-offer", "04-giver-numbers", "05-giver-connections", "07-giver-go"}) {
-      SendMoved(near.get(), name);
-    }
+    std::thread giver([&] {
+      EXPECT_TRUE(near->Receive(Soon())->message.has_begin());
+      SendMoved(near.get(), "02-giver-offer");
+      EXPECT_TRUE(near->Receive(Soon())->message.has_request());
+      SendMoved(near.get(), "04-giver-numbers");
+      SendMoved(near.get(), "05-giver-connections");
+      EXPECT_TRUE(near->Receive(Soon())->message.has_prepared());
+      SendMoved(near.get(), "07-giver-go");
+    });
     auto taken = TakeOver(std::move(far), new_.host->state(), [this](const auto& o, const auto&) {
       new_.host->state()->Expect(o);
       return absl::OkStatus();
     });
+    giver.join();
     if (!taken.ok()) return taken.status();
     EXPECT_EQ(taken->connections, clients_.size());
     EXPECT_EQ(taken->version, "0.1.0");
-    EXPECT_TRUE(near->Receive(Soon())->message.has_begin());
-    EXPECT_TRUE(near->Receive(Soon())->message.has_request());
-    EXPECT_TRUE(near->Receive(Soon())->message.has_prepared());
     return absl::OkStatus();
   }
 

@@ -172,6 +172,8 @@ TEST_F(SuccessionTest, AStopAfterGoTakesNothingBack) {
   EXPECT_TRUE(link->Send(serving, {}, Soon()).ok());
   Turn(&old_);
   EXPECT_EQ(calls_, "leave given released ");
+  EXPECT_TRUE(link->Receive(Soon())->message.has_numbers());
+  EXPECT_TRUE(link->Receive(Soon())->message.has_go());
   EXPECT_TRUE(link->TryReceive().ok()) << "open until this process holds nothing";
   succession_->LetGo();
   EXPECT_FALSE(link->TryReceive().ok());
