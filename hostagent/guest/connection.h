@@ -70,7 +70,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // The most that one write stages: as much as a socket's default buffer takes without blocking,
   // and small enough to stay in the cache.
   static constexpr size_t kStagingBytes = 16 * 1024;
-  // The most that one read takes, for the same reason.
+  // The most that one read takes.
   static constexpr size_t kInputBytes = 16 * 1024;
 
   struct Options {
