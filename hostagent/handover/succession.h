@@ -67,8 +67,7 @@ class Succession final : public HandoverGiver::Subject {
     // Where successors reach this process.
     std::string path;
     // Starts a successor, program first. Empty = Replace() cannot.
-    std::vector<std::string>
-        command;          // starts a successor, program first; empty = Replace() cannot
+    std::vector<std::string> command;
     // This process stays after its successor begins to serve.
     bool linger = false;
     // The program that runs now. A reload starts it again.
