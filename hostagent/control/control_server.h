@@ -1,6 +1,6 @@
 // The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600).
 //
-//   auto server = ControlServer::Start("/run/entropyd/agent.sock", state_dir, &loop, agent).value();
+//   auto server = ControlServer::Start(path, state_dir, &loop, agent).value();
 //
 // A call posts a request to the event loop and waits for its snapshot. So it shares no lock with
 // the loop.

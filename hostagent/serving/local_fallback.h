@@ -14,8 +14,8 @@
 // came, or what came had to be discarded. Whoever fills the buffer uses level(). Whoever empties it
 // uses available().
 //
-//   auto fallback = LocalFallback::Create(std::move(buffer), options, &arena, &clock, &log).value();
-//   if (fallback->Judge(now, gone_at, /*closed=*/false)) ServeGuests();
+//   auto fallback = LocalFallback::Create(std::move(buffer), options, &arena, &clock, &log);
+//   if ((*fallback)->Judge(now, gone_at, /*closed=*/false)) ServeGuests();
 //
 // Errors: of Create() only.
 //

@@ -2,8 +2,8 @@
 // (tests/vectors/handover-0.1.0): this version takes what that one gave, loses nothing of it, and
 // gives it to a successor that speaks as that one did.
 //
-// Only the frames are fixed. Whatever the code inside is called, a host that runs the previous
-// version must be able to come to this one.
+// Only the frames are fixed. Names in the code may change, but a host that runs the previous
+// version must be able to move to this one.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ constexpr size_t kHeaderBytes = 8;
 
 absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
 
-// A frame as it was on the wire.
+// A frame as recorded on the wire.
 std::string Frame(const std::string& name) {
   std::ifstream file(absl::StrCat(ENTROPYD_VECTORS "/handover-0.1.0/", name, ".bin"),
                      std::ios::binary);
@@ -57,7 +57,7 @@ Message Recorded(const std::string& name) {
   return message;
 }
 
-// Ages grow while a test runs; all else crosses as it was.
+// Ages grow while a test runs. All else crosses unchanged.
 void DropAges(handover::v1::Connection* connection) {
   connection->clear_age_nanos();
   for (auto& run : *connection->mutable_session()->mutable_run()) run.clear_age_nanos();
@@ -102,7 +102,7 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
   }
   void SetUp() override {
     TwoHostsTest::SetUp();
-    old_.host.reset();  // the recording is in its place
+    old_.host.reset();  // the recording replaces it
     new_.host->assignment()->SetIdentifier(&identifiers_);
   }
 
@@ -129,8 +129,8 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
     ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << path;
     ASSERT_EQ(listen(fd, 8), 0);
   }
-  // The descriptors that come with a message: listeners, then that of the handover's own socket; or
-  // the connections, whose other ends are `clients_`.
+  // The descriptors that come with a message: listeners, then the handover's own socket; or the
+  // connections, whose other ends are `clients_`.
   std::vector<UniqueFd> Descriptors(const Message& message) {
     std::vector<UniqueFd> fds;
     for (const std::string& path : message.numbers().listener()) {
@@ -165,7 +165,7 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     auto near = HandoverLink::Create(UniqueFd(ends[0])).value();
     auto far = HandoverLink::Create(UniqueFd(ends[1])).value();
-    // The sockets hold all of it: the giver speaks first and listens afterwards.
+    // The socket can hold all of it, so the giver may write everything first and read afterwards.
     for (const char* name :
          {"02-giver-offer", "04-giver-numbers", "05-giver-connections", "07-giver-go"}) {
       SendMoved(near.get(), name);
@@ -233,7 +233,7 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
   static constexpr int64_t kAge = 60'000'000'000;
   Identifiers identifiers_;
   std::map<uint64_t, Client> clients_;  // by the number that crossed
-  std::vector<UniqueFd> kept_;          // what the scripted successor was given
+  std::vector<UniqueFd> kept_;          // what the scripted successor got
   absl::Status failed_;
   bool given_ = false;
   bool released_ = false;
@@ -259,7 +259,7 @@ TEST_F(PreviousVersionTest, ItsFormatIsOneThatThisVersionReads) {
 TEST_F(PreviousVersionTest, HalfACommandIsEndedByTheGuestAndAnsweredByThisVersion) {
   ASSERT_TRUE(Take().ok());
   clients_.at(3).Send({40});                                // 0x02 had come before
-  clients_.at(4).Send({'d', 'e', 'f', 'g', 'h', 0x02, 7});  // five bytes were missing of a 0x03
+  clients_.at(4).Send({'d', 'e', 'f', 'g', 'h', 0x02, 7});  // a 0x03 still missed five bytes
   Turn(&new_);
   Arrive(0, 1'000);
   EXPECT_EQ(clients_.at(3).Receive().size(), 40u);
@@ -270,8 +270,8 @@ TEST_F(PreviousVersionTest, WhatWasOwedIsPaidToTheByte) {
   ASSERT_TRUE(Take().ok());
   EXPECT_THAT(clients_.at(5).Receive(), IsEmpty());
   Arrive(1, 10'000);
-  // 10 x 255; two replies to 0x01 of 7, each with its length before it and as long as there was
-  // something at once; then 9.
+  // 10 x 255; then two replies to 0x01 of 7, each after its length and as long as bytes were there
+  // at once; then 9.
   const Bytes got = clients_.at(5).Receive();
   size_t at = 2'550;
   for (int i = 0; i < 2; ++i) {
@@ -311,7 +311,7 @@ TEST_F(PreviousVersionTest, WhatCameCrossesOnAsItCame) {
   ASSERT_EQ(heard[2].connections().connection_size(), static_cast<int>(expected.size()));
   for (handover::v1::Connection connection : heard[2].connections().connection()) {
     DropAges(&connection);
-    // Which listener it is, not at which place it stands.
+    // Compares which listener it is, not its place in the list.
     const std::string& path = heard[1].numbers().listener(static_cast<int>(connection.listener()));
     const handover::v1::Numbers numbers = Moved("04-giver-numbers").numbers();
     EXPECT_EQ(path, numbers.listener(static_cast<int>(expected[connection.id()].listener())));
@@ -338,7 +338,7 @@ TEST_F(PreviousVersionTest, NumbersOfClassesAndGuestsGoOn) {
     const auto found = std::find_if(now.class_().begin(), now.class_().end(),
                                     [&](const auto& c) { return c.class_() == saved.class_(); });
     ASSERT_NE(found, now.class_().end()) << saved.class_();
-    // Time that guests wait for their ceiling goes on.
+    // The time for which guests wait for their ceiling goes on.
     handover::v1::ClassNumbers same = *found;
     EXPECT_GE(same.throttled_nanos(), saved.throttled_nanos());
     same.set_throttled_nanos(saved.throttled_nanos());
