@@ -11,7 +11,7 @@
 //
 // How a connection ends:
 //   peer closed, or an error          what is owed is dropped
-//   peer shut down its sending side   what is owed is still delivered, then it closes
+//   peer shut down its sending side   what is owed is still delivered; closes when it was taken
 //   unknown command                   answers nothing more; logs and counts
 //   too many pending commands         likewise
 //
