@@ -16,17 +16,18 @@
 namespace entropyd {
 namespace {
 
-// Buffers age and gauges are refreshed once a second, so a heartbeat older than a few is no delay.
+// A timer runs once a second: buffers age, gauges are refreshed. So a heartbeat that is several
+// seconds old is no delay but a fault.
 constexpr int64_t kTickNanos = kSecondNanos;
 constexpr int64_t kHangNanos = 10 * kSecondNanos;
 constexpr char kGuestPage[] = "/metrics/guests";
 
 // The predecessor waits somewhat longer than this for Request.
 constexpr int64_t kAttachPatience = 15 * kSecondNanos;
-// Once attached: a class that the server serves slowly, or not now, is no reason to wait; the
-// guests of that class would wait with the predecessor, too.
+// After the agent is attached. A class that the server serves slowly, or not now, is no reason to
+// wait. Its guests would wait with the predecessor, too.
 constexpr int64_t kFillPatience = kSecondNanos;
-// How late a stop, or the predecessor's end, may be noticed.
+// A stop, or the predecessor's end, is noticed this late at most.
 constexpr int64_t kFillTurn = 10 * kMillisecondNanos;
 
 }  // namespace
@@ -53,7 +54,7 @@ Agent::Agent(AgentSettings settings, std::string control_path, const Clock* cloc
       started_at_(clock->NowNanos()) {}
 
 Agent::~Agent() {
-  // Those that other threads work in go first.
+  // Objects that other threads work in go first.
   doors_.reset();
 }
 
@@ -158,7 +159,7 @@ absl::Status Agent::Start(StartOptions options) {
   auto link = HandoverLink::Connect(HandoverPath(control_path_));
   if (link.ok()) return StartFrom(*std::move(link));
   if (!absl::IsNotFound(link.status())) return link.status();
-  // Nobody may be there because all were told to stop; then this process was told, too.
+  // There may be no predecessor because all were told to stop. Then this process was told, too.
   loop_->RunOnce(0);
   log_->Info("handover.nobody", {{"reason", link.status()}, {"remedy", "starting normally"}});
   return StartFresh();
@@ -223,7 +224,7 @@ absl::Status Agent::NotAttached() const {
                    " s: ", status.last_error().empty() ? "no answer" : status.last_error()));
 }
 
-// Guests are served meanwhile: whatever is in the way of an address is no reason to end.
+// Guests are served meanwhile. An address that cannot be opened is no reason to end.
 void Agent::PredecessorGone() {
   predecessor_.reset();
   if (!Enter(PhaseEvent::kOpenDoors)) return;
@@ -234,9 +235,9 @@ void Agent::PredecessorGone() {
 
 void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std::move(done)); }
 
-// The settings of this process are spread over guests, buffers, streams and metrics. Rather than
-// change them one by one and to know a way back for each, the process is replaced by one that was
-// never anything else; the handover is what closes no connection and fails as a whole.
+// The settings of this process are spread over connections, buffers, streams and metrics. To change
+// them one by one would need a way back for each. So a new process with the new settings replaces
+// this one. The handover closes no connection, and it succeeds or fails as a whole.
 void Agent::Reload(Upgraded done) { Replace(Succession::Purpose::kReload, std::move(done)); }
 
 void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
@@ -288,7 +289,7 @@ void Agent::ReturnToServer() {
 
 void Agent::Given() {
   Enter(PhaseEvent::kGo);
-  // The addresses are the successor's from now on.
+  // The addresses belong to the successor from now on.
   predecessor_.reset();
   doors_->GiveUp();
 }
@@ -299,15 +300,16 @@ void Agent::Released() {
   succession_->LetGo();  // it ends already
 }
 
-// A supervisor that restarts whatever ends would start this program again, which would take the
-// guests back: in Kubernetes the old pod, beside the new one, until somebody deletes it. So it
-// stays, healthy and not ready, and holds nothing.
+// A supervisor that restarts whatever ends would start this program again, and it would take the
+// guests back. In Kubernetes this would be the old pod, which stands beside the new one until
+// somebody deletes it. So this process stays, healthy and not ready, and holds nothing.
 void Agent::Linger() {
   log_->Info("agent.lingering", {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}});
   DiscardAll();
   host_->assignment()->SetIdentifier(nullptr);
   identities_.reset();
-  // A child listens on the same address; a pod has one of its own, and its probes go on.
+  // A child listens on the same address. Another pod has an address of its own, so here the probes
+  // go on.
   succession_->has_successor() ? doors_->Close() : doors_->CloseControl();
   options_.lingering();
   succession_->LetGo();
@@ -339,7 +341,7 @@ void Agent::BeginStop() {
   doors_->GiveUp();
   if (succession_ != nullptr) {
     succession_->Stop(CheckPhase(phase(), PhaseEvent::kReplace));
-    // Whoever stops this process means the one that it was replaced by, and may not know of it.
+    // Whoever stops this process means its successor, too, and may not know of it.
     if (given && succession_->has_successor()) return;
   }
   farewell_->Begin();
@@ -359,7 +361,8 @@ void Agent::AfterBatch() {
 
 void Agent::Tick() {
   host_->Tick();
-  if (phase() == Phase::kLingering) DiscardAll();  // what its server had promised may have come
+  // Bytes that its server had promised may have come.
+  if (phase() == Phase::kLingering) DiscardAll();
   upstream_->Tick();
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
   tick_->Set(loop_->now_nanos() + kTickNanos);

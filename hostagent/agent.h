@@ -1,11 +1,13 @@
-// The host agent, put together: the order in which its parts are made, and the phases of its life
+// The host agent, put together. It makes its parts in order, and leads the phases of its life
 // (hostagent/phase.h).
 //
 //   auto agent = Agent::Create(config, locations, &clock, &log, &metrics).value();
 //   agent->Start({.take_over = true, …});
 //   agent->Run();   // until Stop(), or until a successor has taken over
 //
-// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe; the rest belongs to one
+// Errors: of Create(), Start() and Run(). After an error of Start() the process must exit.
+//
+// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe. The rest belongs to one
 // thread, which is the event loop's while Run() runs.
 #pragma once
 
@@ -43,61 +45,69 @@ namespace entropyd {
 
 class Agent final : public ControlServer::Subject, public Succession::Subject {
  public:
-  // Each member has an initializer, so that a designated one may leave any of them out.
+  // Each member has an initializer, so that a designated initializer may leave out any of them.
   struct StartOptions {
-    // From a running agent, if there is one.
+    // Take the guests over from a running agent, if there is one.
     bool take_over = false;
-    // After giving the guests away: do not end before Stop().
+    // After giving the guests away, do not end before Stop().
     bool linger = false;
-    // How to start a successor, program first; empty = Upgrade() and Reload() are refused.
+    // The command that starts a successor, program first. Empty = Upgrade() and Reload() are
+    // refused.
     std::vector<std::string> successor = {};
-    // The very program that runs, which a reload starts again.
+    // The program that runs now. A reload starts it again.
     std::string program = "/proc/self/exe";
-    // The file that this configuration came from; a successor reads it anew.
+    // The file that this configuration came from. A successor reads it anew.
     std::string config_path = {};
     // Listening sockets that a process manager made (Endpoints::Inherit).
     std::vector<UniqueFd> inherited = {};
-    // A reload has begun; it has failed. One that succeeds is told by the successor's `serving`.
+    // A reload has begun.
     std::function<void()> reloading = [] {};
+    // The reload has failed. When one succeeds, the successor calls its `serving` instead.
     std::function<void()> reload_failed = [] {};
-    // Guests are served by this process now; a predecessor has not exited yet.
+    // This process serves the guests now. A predecessor has not exited yet.
     std::function<void()> serving = [] {};
     // The control socket and HTTP answer.
     std::function<void()> opened = [] {};
-    // The guests were given away, and this process lingers.
+    // This process gave the guests away, and lingers.
     std::function<void()> lingering = [] {};
   };
 
-  // Makes everything that nobody else sees. Errors: of CheckAgentConfig; of memory and state_dir.
+  // Makes everything that nobody outside can see. Errors: of CheckAgentConfig, of memory, of
+  // state_dir.
   static absl::StatusOr<std::unique_ptr<Agent>> Create(const config::v1::HostAgent& config,
                                                        const config::Locations& locations,
                                                        const Clock* clock, Log* log,
                                                        Metrics* metrics);
   ~Agent();
 
-  // Opens sockets, listeners last, so that no guest is accepted by an agent that cannot start;
-  // dials the server in the background. Or takes all of that over: then the control socket and HTTP
-  // open when the predecessor has gone. After an error, exit. Errors: of sockets; of TakeOver();
-  // CANCELLED when Stop() was called meanwhile, which is no failure.
+  // Opens the sockets and dials the server in the background. It opens listeners last, so that an
+  // agent that cannot start accepts no guest. Or it takes all of that over: then it opens the
+  // control socket and HTTP when the predecessor has gone.
+  //
+  // Errors: of sockets, of TakeOver(). CANCELLED when somebody called Stop() meanwhile, which is no
+  // failure.
   absl::Status Start(StartOptions options);
 
   // Returns after Stop(), or when a successor has taken over; with `linger` after Stop() only.
-  // Error: this process lingered, and the successor that it had started itself has ended unasked.
+  // Error: this process lingered, and the successor that it had started has ended unasked.
   absl::Status Run();
-  // Stops listening, lets guests take the replies written to them, for at most a second, and makes
-  // Run() return. Ends a handover before Go: this process keeps its guests to its end, and the
+  // Stops listening, gives guests at most a second to take the replies written to them, and makes
+  // Run() return. Before Go it ends a handover: this process keeps its guests to its end, and the
   // successor is told.
   void Stop();
 
   Phase phase() const { return phase_.load(std::memory_order_relaxed); }
   bool handed_over() const { return GivenAway(phase()); }
   EventLoop* loop() { return loop_.get(); }
-  int http_port() const { return doors_->http_port(); }  // 0 = no HTTP
+  // The port of HTTP; 0 = no HTTP.
+  int http_port() const { return doors_->http_port(); }
 
-  absl::Status Healthy() const;  // the event loop turns
-  // Was attached once, or has bytes to give, and has not given its guests away.
+  // OK while the event loop turns.
+  absl::Status Healthy() const;
+  // OK when the agent was attached once or has bytes to give, and has not given its guests away.
   absl::Status Ready() const;
-  absl::StatusOr<std::string> GuestMetrics() const;  // /metrics/guests; asks the loop and waits
+  // The page /metrics/guests. Asks the loop and waits.
+  absl::StatusOr<std::string> GuestMetrics() const;
 
   // --- what the control socket asks for ---
   void FillStatus(v1::GetStatusResponse* status) const override;
@@ -108,10 +118,10 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   config::v1::GuestState GuestSockets() const override {
     return host_->endpoints()->guest_sockets();
   }
-  // Starts the successor, which takes over; the loop's thread only.
+  // Starts the successor, which takes over. The loop's thread only.
   void Upgrade(Upgraded done) override;
-  // Checks the configuration on disk, then has a successor of the same program take over with it.
-  // Whatever is wrong leaves this process serving as it does.
+  // Checks the configuration on disk. Then a successor of the same program takes over with it. If
+  // anything is wrong, this process serves on as before.
   void Reload(Upgraded done) override;
   std::string ConfigPath() const override { return options_.config_path; }
 
@@ -156,21 +166,27 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   const int64_t started_at_;
   StartOptions options_;
   std::string host_id_;
-  std::atomic<Phase> phase_{Phase::kStarting};  // changed by the loop's thread alone
-  absl::Status ended_;                          // see Run()
-  absl::Status reload_problem_;                 // of the last reload
+  // Only the loop's thread changes it.
+  std::atomic<Phase> phase_{Phase::kStarting};
+  // What Run() returns.
+  absl::Status ended_;
+  // Why the last reload failed.
+  absl::Status reload_problem_;
 
   // In the order of construction: each may use those before it.
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<AgentMetrics> agent_metrics_;
   std::unique_ptr<ServedHost> host_;
-  std::unique_ptr<IdentityThread> identities_;  // none when no listener asks for it
+  // nullptr when no listener asks for identities.
+  std::unique_ptr<IdentityThread> identities_;
   std::unique_ptr<UpstreamOnLoop> upstream_;
   std::unique_ptr<Timer> tick_;
   std::unique_ptr<Farewell> farewell_;
-  std::unique_ptr<Succession> succession_;    // from Start()
-  std::unique_ptr<Predecessor> predecessor_;  // until it has gone
+  // From Start() on.
+  std::unique_ptr<Succession> succession_;
+  // Until it has gone.
+  std::unique_ptr<Predecessor> predecessor_;
   std::unique_ptr<Doors> doors_;
 };
 

@@ -22,15 +22,16 @@
 namespace entropyd {
 namespace {
 
-// How the configuration calls a value of an enum: CLIENTS_AUTO is `auto`.
+// The configuration's name of an enum value: CLIENTS_AUTO is `auto`.
 std::string Word(absl::string_view value, absl::string_view prefix) {
   return absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
 }
 
-constexpr uint64_t kDefaultBuffer = 256 * 1024;           // a second's worth at 256 KiB/s
-constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;  // what a host keeps is fresh to a minute
-constexpr size_t kMaxClasses = 64;                        // channels on one Attach stream
-constexpr size_t kMaxErrors = 10;                         // as the loader tells at most
+constexpr uint64_t kDefaultBuffer = 256 * 1024;  // a second's worth at 256 KiB/s
+// a host keeps no byte for longer than a minute
+constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;
+constexpr size_t kMaxClasses = 64;  // channels on one Attach stream
+constexpr size_t kMaxErrors = 10;   // as the loader tells at most
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 class Checker {
@@ -195,7 +196,7 @@ class Checker {
     if (!listener.group().empty()) Fail(key + ".group", "a TCP port has no group; remove it");
   }
 
-  // Whoever reads a pipe connects to nobody: there is no peer to tell from another.
+  // Nobody connects to a pipe, so there is no peer to identify.
   void CheckFifo(const std::string& key, const config::v1::ListenerConfig& listener) {
     CheckPath(key + ".fifo", listener.fifo(), /*socket=*/false);
     const std::pair<const char*, bool> senseless[] = {

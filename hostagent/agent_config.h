@@ -1,5 +1,12 @@
-// agent.yaml, checked for meaning: what the loader cannot know because it takes two keys, or this
-// host, to tell. `--check-config` and start-up both go through here.
+// Checks agent.yaml for meaning: what the loader cannot know because it takes two keys, or this
+// host, to tell. `--check-config` and start-up both use it.
+//
+//   absl::StatusOr<AgentSettings> settings = ResolveAgentConfig(config, locations);
+//   if (!settings.ok()) return settings.status();   // file:line:column, one error on each line
+//
+// Errors: INVALID_ARGUMENT; see each function.
+//
+// Thread safety: functions without state; AgentSettings is a value.
 #pragma once
 
 #include <cstddef>
@@ -21,29 +28,35 @@ namespace entropyd {
 struct AgentSettings {
   using Class = ClassSettings;
   using Socket = EndpointSettings;
+  // The key feed_kernel, resolved.
   struct KernelFeed {
-    size_t class_index = 0;  // into `classes`
-    uint32_t bytes = 0;      // each time
+    // Index into `classes`.
+    size_t class_index = 0;
+    // Bytes that the feed gives each time.
+    uint32_t bytes = 0;
     int64_t every_nanos = 0;
-    uint32_t credit_bits = 0;  // claimed for them
+    // Bits of entropy that the feed claims for them.
+    uint32_t credit_bits = 0;
   };
-  // Those that listeners name, in their order, each once; that of feed_kernel; then the others that
-  // are configured, by name: guests come to them by their metadata.
+  // First the classes that listeners name, in their order, each once. Then the class of
+  // feed_kernel. Then the other configured classes, by name: guests come to them by their metadata.
   std::vector<Class> classes;
   std::vector<Socket> listeners;
   std::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;
-  std::string guest_socket_dir;  // where sockets for single guests are made
-  size_t guest_metrics = 0;      // guests on /metrics/guests at most; 0 = no such page
+  // Where sockets for single guests are made.
+  std::string guest_socket_dir;
+  // The most guests that /metrics/guests lists; 0 = there is no such page.
+  size_t guest_metrics = 0;
 };
 
-// Errors: INVALID_ARGUMENT with file:line:column, every independent error on a line of its own.
+// Errors: INVALID_ARGUMENT with file:line:column. Every independent error is on a line of its own.
 absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
                                                  const config::Locations& locations);
 
-// All that can be wrong with a configuration before anything is opened: what ResolveAgentConfig
-// finds, and TLS files that cannot be used now. Errors: of ResolveAgentConfig and
-// tls::LoadMaterial.
+// Finds all that can be wrong with a configuration before anything is opened: what
+// ResolveAgentConfig finds, and TLS files that cannot be used now. Errors: of ResolveAgentConfig
+// and tls::LoadMaterial.
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock);
 

@@ -1,8 +1,11 @@
-// What Prometheus sees of the agent: entropyd_agent_*, but for entropyd_agent_upstream_*, which
-// Upstream exports itself. The event loop keeps plain numbers that cost
-// it an addition; a scrape copies them into the registry.
+// The metrics of the agent: entropyd_agent_*. Upstream exports entropyd_agent_upstream_* itself.
+// The event loop keeps plain numbers, which cost it an addition each. A scrape copies them into the
+// registry.
 //
-// Thread safety: the numbers have one writer, the event loop's thread; reading is safe from any.
+//   AgentMetrics metrics(&registry, {"default/bulk"});
+//   metrics.of_class(0)->delivered_bytes.Add(64);   // the loop's thread
+//
+// Thread safety: the numbers have one writer, the event loop's thread. Any thread may read them.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +28,13 @@ class AgentMetrics {
   AgentMetrics(const AgentMetrics&) = delete;
   AgentMetrics& operator=(const AgentMetrics&) = delete;
 
+  // The counters of one class of the agent.
   ClassCounters* of_class(size_t index) { return classes_[index].get(); }
 
-  LoopNumber memory_locked;  // 0 or 1
-  LoopNumber reload_failed;  // 0 or 1
+  // 1 when secrets are in locked memory, else 0.
+  LoopNumber memory_locked;
+  // 1 when the last reload failed, else 0.
+  LoopNumber reload_failed;
   ConnectionCounters connections;
   IdentityCounters identity;
   KernelFeedCounters kernel_feed;

@@ -4,8 +4,10 @@
 //   if (absl::Status status = doors.Open(); !status.ok()) return status;
 //   …or doors.OpenInTheEnd([] { … });   // where guests are served meanwhile
 //
-// Thread safety: none; belongs to the event loop's thread. The subject is called on that thread,
-// the functions of `http` on threads of HTTP's own, until the doors are closed.
+// Errors: Open() returns them. OpenInTheEnd() logs them and tries again.
+//
+// Thread safety: none; belongs to the event loop's thread. The subject is called on that thread.
+// The functions of `http` are called on HTTP's own threads until the doors are closed.
 #pragma once
 
 #include <functional>
@@ -25,33 +27,38 @@ namespace entropyd {
 
 class Doors {
  public:
-  // How often an address that is in use is tried again. Nobody but an operator waits for it.
+  // An address in use is tried again after this time. Only an operator waits for it.
   static constexpr int64_t kRetryNanos = kSecondNanos;
 
   struct Options {
-    std::string control;       // path of the control socket
-    std::string state_dir;     // see ControlServer::Start
-    HttpServer::Options http;  // an empty address = no HTTP
+    // The path of the control socket.
+    std::string control;
+    // See ControlServer::Start.
+    std::string state_dir;
+    // An empty address = no HTTP.
+    HttpServer::Options http;
   };
 
-  // All outlive the doors.
+  // All pointers outlive the doors.
   Doors(Options options, EventLoop* loop, ControlServer::Subject* subject, Metrics* metrics,
         Log* log);
   ~Doors();
 
-  // Errors: of ControlServer::Start and HttpServer::Start; then both stay closed.
+  // Errors: of ControlServer::Start and HttpServer::Start. Then both stay closed.
   absl::Status Open();
-  // Opens at once, or tries again until it works; calls `opened` then. The log tells of failures.
+  // Opens at once, or tries again until it works. Then it calls `opened`. The log tells of
+  // failures.
   void OpenInTheEnd(std::function<void()> opened);
 
-  // OpenInTheEnd() tries no more; what is open stays so.
+  // OpenInTheEnd() tries no more. What is open stays open.
   void GiveUp() { retry_.Set(kNever); }
-  // Gives up, and ends what is open. Waits for calls that are being answered.
+  // Gives up, and closes what is open. Waits for calls that are being answered.
   void Close();
-  // The same, but HTTP stays open.
+  // As Close(), but HTTP stays open.
   void CloseControl();
 
-  int http_port() const { return http_ == nullptr ? 0 : http_->port(); }  // 0 = no HTTP
+  // The port of HTTP; 0 = no HTTP.
+  int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
 
  private:
   void TryToOpen();
@@ -61,7 +68,8 @@ class Doors {
   ControlServer::Subject* const subject_;
   Metrics* const metrics_;
   Log* const log_;
-  std::function<void()> opened_;  // see OpenInTheEnd()
+  // What OpenInTheEnd() will call.
+  std::function<void()> opened_;
   Timer retry_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> http_;

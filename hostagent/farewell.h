@@ -1,5 +1,8 @@
-// The end of an agent that has guests: it waits until they have taken the replies already written
+// The end of an agent that has guests. It waits until they have taken the replies already written
 // to them, because QEMU may handle a hang-up before unread data. Then it stops the loop.
+//
+//   Farewell farewell(&loop, connections);
+//   farewell.Begin();   // the loop stops within a second
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -15,7 +18,7 @@ namespace entropyd {
 
 class Farewell {
  public:
-  // The process is to be gone 2 s after SIGTERM; gRPC and HTTP need a little of that.
+  // The process must be gone 2 s after SIGTERM. gRPC and HTTP need some of that time.
   static constexpr int64_t kPatienceNanos = kSecondNanos;
 
   // Both outlive it.

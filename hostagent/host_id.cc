@@ -22,7 +22,7 @@ namespace {
 absl::StatusOr<std::string> Read(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, absl::StrCat("read ", path));
-  char text[2 * kHostIdBytes + 2];  // one more than a digit and a newline would fill
+  char text[2 * kHostIdBytes + 2];  // one byte more than the digits and a newline
   const ssize_t n = read(fd.get(), text, sizeof text);
   if (n < 0) return ErrnoStatus(errno, absl::StrCat("read ", path));
   const absl::string_view digits =
@@ -66,13 +66,13 @@ absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir) {
   }
   const absl::string_view bytes(reinterpret_cast<const char*>(id), sizeof id);
   const std::string fresh = absl::StrCat(path, ".", getpid());
-  unlink(fresh.c_str());  // left by a crash of a process that had this pid
+  unlink(fresh.c_str());  // a process with this pid left it when it crashed
   if (auto status = WriteNew(fresh, absl::StrCat(absl::BytesToHexString(bytes), "\n"));
       !status.ok()) {
     unlink(fresh.c_str());
     return status;
   }
-  // Unlike rename(), link() fails when somebody else was first: then theirs counts.
+  // Unlike rename(), link() fails when another process was first. Then its file counts.
   const int linked = link(fresh.c_str(), path.c_str());
   const int link_error = errno;
   unlink(fresh.c_str());

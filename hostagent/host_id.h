@@ -1,5 +1,9 @@
-// Which host this is to the servers: 16 random bytes, made once and kept on disk, so that a
-// restarted agent replaces its old stream instead of appearing beside it.
+// The id by which servers recognise this host: 16 random bytes, made once and kept on disk. So a
+// restarted agent replaces its old stream and does not appear beside it.
+//
+//   absl::StatusOr<std::string> id = LoadOrCreateHostId("/var/lib/entropyd");
+//
+// Thread safety: a function without state; several processes may call it at once.
 #pragma once
 
 #include <string>
@@ -9,10 +13,12 @@
 
 namespace entropyd {
 
-// Reads state_dir/host_id (32 hexadecimal digits), or makes it: the directory with mode 0700 when
-// missing, the file with mode 0600 and complete or not at all. Of several processes that make it at
-// once, all get the same. Errors: PERMISSION_DENIED and the like naming the path,
-// FAILED_PRECONDITION when the file is damaged.
+// Reads state_dir/host_id (32 hexadecimal digits), or makes it. It makes the directory with mode
+// 0700 if it is missing. It makes the file with mode 0600, complete or not at all. When several
+// processes make it at once, all get the same id.
+//
+// Errors: PERMISSION_DENIED and the like, naming the path. FAILED_PRECONDITION when the file is
+// damaged.
 absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir);
 
 }  // namespace entropyd

@@ -1,4 +1,5 @@
-// entropyd-hostagent: buys entropy for the guests of this host and serves it to them over EGD.
+// entropyd-hostagent: gets entropy for the guests of this host from a server and gives it to them
+// over EGD.
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -48,8 +49,8 @@ struct Flags {
 
 constexpr char kTakeOver[] = "--take-over";
 
-// This command line, to be run again with --take-over. The program is named by its path as of now:
-// /proc/self/exe would be the deleted file once a package has been upgraded.
+// This command line with --take-over. It names the program by its present path, because
+// /proc/self/exe would be the deleted file after a package upgrade.
 std::vector<std::string> SuccessorCommand(int argc, char** argv) {
   std::vector<std::string> command(argv, argv + argc);
   std::error_code error;
@@ -71,7 +72,7 @@ ExitCode Fail(ExitCode code, const absl::Status& status) {
   return code;
 }
 
-// Every guest costs a descriptor, and the usual soft limit of 1,024 is for programs that use
+// Every connection costs a descriptor. The usual soft limit of 1,024 is for programs that use
 // select().
 void RaiseDescriptorLimit() {
   rlimit limit{};
@@ -148,13 +149,13 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   start.successor = flags.successor;
   start.config_path = flags.config;
   start.inherited = ServiceManager::TakeSockets();
-  // Before a predecessor exits: its exit must not be taken for the service's.
+  // Before a predecessor exits: systemd must not take its exit for the service's.
   start.serving = [&] { manager.Serving(); };
   start.reloading = [&] { manager.Reloading(); };
   start.reload_failed = [&] { manager.Ready(); };
   start.lingering = [&] { manager.Succeeded(); };
-  // Also while a predecessor still serves: it feeds the watchdog until then, and this one from
-  // then.
+  // Also while a predecessor still serves. It feeds the watchdog until Serving(), and this process
+  // from then on.
   manager.Watch((*agent)->loop(), [&] { return (*agent)->Summary(); });
   absl::Status opened;
   start.opened = [&] {
@@ -171,7 +172,7 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   }
   if (!opened.ok()) return Fail(kRuntime, opened);
   const absl::Status ended = (*agent)->Run();
-  // Whatever the successor has told systemd is known before this process is seen to end.
+  // systemd must know what the successor has told it before it sees this process end.
   if ((*agent)->handed_over()) manager.AwaitHeard();
   log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
   return ended.ok() ? kOk : Fail(kRuntime, ended);
@@ -202,7 +203,7 @@ ExitCode Main(const Flags& flags) {
 }  // namespace entropyd
 
 int main(int argc, char** argv) {
-  // By this name it is found with ps and pgrep; started through /proc/self/exe, as by a reload, it
+  // ps and pgrep find it by this name. A process started through /proc/self/exe, as by a reload,
   // would be called "exe". The kernel keeps 15 bytes.
   prctl(PR_SET_NAME, "entropyd-hostag");
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

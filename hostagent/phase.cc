@@ -11,7 +11,7 @@ struct Rule {
   Phase next;
 };
 
-// Whatever is not here is refused.
+// What is not in this table is refused.
 constexpr Rule kRules[] = {
     {Phase::kStarting, PhaseEvent::kTakeOver, Phase::kTakingOver},
     {Phase::kStarting, PhaseEvent::kServe, Phase::kServing},

@@ -3,7 +3,7 @@
 //   if (absl::Status status = CheckPhase(phase, PhaseEvent::kReplace); !status.ok()) return status;
 //   phase = NextPhase(phase, PhaseEvent::kStop).value();
 //
-// The table is in hostagent/README.md ("Phases"); a test holds it beside the rules in phase.cc.
+// hostagent/README.md ("Phases") has the table. A test compares it with the rules in phase.cc.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -17,29 +17,49 @@
 namespace entropyd {
 
 enum class Phase {
-  kStarting,    // made; no socket is open yet
-  kTakingOver,  // has reached its predecessor, which serves; fills its buffers
-  kServing,     // the guests are this process's
-  kGiving,      // has made its successor an offer: serves from its buffers, away from its server
-  kGiven,       // Go was sent: the guests are another's; waits until the successor serves
-  kLingering,   // holds nothing, and waits to be told to stop
-  kStopping,    // was told to stop while it had its guests, or had none yet; ends within a second
-  kLeaving,     // its guests are another's, and it ends
+  // The agent is made. No socket is open yet.
+  kStarting,
+  // It has reached its predecessor, which still serves. It fills its buffers.
+  kTakingOver,
+  // The guests are this process's.
+  kServing,
+  // It has made its successor an offer. It serves from its buffers, away from its server.
+  kGiving,
+  // Go was sent: the guests are another process's. It waits until the successor serves.
+  kGiven,
+  // It holds nothing, and waits for somebody to stop it.
+  kLingering,
+  // Somebody stopped it while it had its guests, or had none yet. It ends within a second.
+  kStopping,
+  // Its guests are another process's, and it ends.
+  kLeaving,
 };
 
 enum class PhaseEvent {
-  kTakeOver,        // a predecessor was reached
-  kServe,           // everything is open, or Go has come
-  kOpenDoors,       // the control socket and HTTP can open
-  kChangeSockets,   // an operator adds or removes a guest's socket
-  kReplace,         // an operator asks for an upgrade or a reload
-  kOffer,           // a successor has come, and is made an offer
-  kWithdraw,        // the handover failed before Go
-  kGo,              // Go was sent
-  kLinger,          // the successor serves; this process is to stay
-  kLeave,           // the successor serves; this process is to end
-  kSuccessorEnded,  // a successor that this process has started has ended
-  kStop,            // SIGTERM, SIGINT
+  // A predecessor was reached.
+  kTakeOver,
+  // Everything is open, or Go has come.
+  kServe,
+  // The control socket and HTTP can open.
+  kOpenDoors,
+  // An operator adds or removes a guest's socket.
+  kChangeSockets,
+  // An operator asks for an upgrade or a reload.
+  kReplace,
+  // A successor has come, and gets an offer.
+  kOffer,
+  // The handover failed before Go.
+  kWithdraw,
+  // Go was sent.
+  kGo,
+  // The successor serves. This process stays.
+  kLinger,
+  // The successor serves. This process ends.
+  kLeave,
+  // A successor that this process started has ended.
+  kSuccessorEnded,
+  // SIGTERM or SIGINT.
+  kStop,
 };
 
 inline constexpr std::array kPhases = {Phase::kStarting, Phase::kTakingOver, Phase::kServing,
@@ -52,21 +72,21 @@ inline constexpr std::array kPhaseEvents = {PhaseEvent::kTakeOver,       PhaseEv
                                             PhaseEvent::kLinger,         PhaseEvent::kLeave,
                                             PhaseEvent::kSuccessorEnded, PhaseEvent::kStop};
 
-// The phase after `event`, which may be the same one; absent = `event` is not allowed in `phase`.
+// The phase after `event`, which may be the same one; absent = `phase` does not allow `event`.
 absl::optional<Phase> NextPhase(Phase phase, PhaseEvent event);
 
-// Whether `event` is allowed in `phase`, for whoever asked for it. Errors: ABORTED with what was
-// asked, why not now, and what to do instead.
+// Whether `phase` allows `event`, for whoever asked for it. Errors: ABORTED with what was asked,
+// why it cannot be now, and what to do instead.
 absl::Status CheckPhase(Phase phase, PhaseEvent event);
 
-// The guests were this process's and are another's.
+// The guests were this process's, and are another's now.
 constexpr bool GivenAway(Phase phase) {
   return phase == Phase::kGiven || phase == Phase::kLingering || phase == Phase::kLeaving;
 }
 // The process ends as soon as it can.
 constexpr bool Ending(Phase phase) { return phase == Phase::kStopping || phase == Phase::kLeaving; }
 
-// As the README calls them, e.g. "taking over" and "upgrade or reload".
+// The names in the README, e.g. "taking over" and "upgrade or reload".
 absl::string_view PhaseName(Phase phase);
 absl::string_view PhaseEventName(PhaseEvent event);
 

@@ -10,7 +10,7 @@
 namespace entropyd {
 namespace {
 
-// A DRBG that fails its known answers is not to serve anybody: the agent does not start with it.
+// A DRBG that fails its known answers must not serve anybody. The agent does not start with it.
 absl::StatusOr<std::shared_ptr<const SeedProvider>> TestedProvider() {
   auto provider = SeedProvider::Create();
   if (!provider.ok()) return provider.status();
@@ -46,7 +46,8 @@ Feeds::Options FeedsOf(const AgentSettings& settings, AgentMetrics* metrics) {
 size_t ServedHost::ArenaBytes(const AgentSettings& settings) {
   size_t bytes = Connections::ArenaBytes(settings.max_guests);
   for (const ClassSettings& c : settings.classes) bytes += ServedClass::ArenaBytes(c);
-  // Twice what is asked for, against fragmentation: it is address space, and locked only when used.
+  // Twice what is needed, because of fragmentation. It is address space, which is locked only when
+  // used.
   return 2 * bytes;
 }
 
@@ -184,7 +185,7 @@ void ServedHost::OnUpstream(size_t class_index, const UpstreamState& state) {
   switch (state.kind) {
     case UpstreamState::Kind::kGone:
     case UpstreamState::Kind::kAsked:
-      return;  // what was said before stands
+      return;  // what a server said before still counts
     case UpstreamState::Kind::kSuspended:
     case UpstreamState::Kind::kOpen:
     case UpstreamState::Kind::kRefused:

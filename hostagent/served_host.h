@@ -1,9 +1,11 @@
 // All that serves the guests of one host, put together: the objects in the order of their
-// construction, and what ties them to each other. What each of them does stands in its own header.
+// construction, and how they are joined. Each object's own header says what it does.
 //
 //   auto host = ServedHost::Create(settings, &loop, &arena, &log, &metrics).value();
 //   loop.SetAfterBatch([&] { host->Serve([&](size_t i) { upstream->Kick(i); }); });
 //   if (auto status = host->Listen(); !status.ok()) return status;
+//
+// Errors: of Create() and Listen(); see there.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -35,30 +37,34 @@ namespace entropyd {
 
 class ServedHost {
  public:
-  // All outlive the host. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (a DRBG that fails its
-  // known answers is not to serve anybody).
+  // All pointers outlive the host. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (a DRBG that fails
+  // its known answers must not serve anybody).
   static absl::StatusOr<std::unique_ptr<ServedHost>> Create(const AgentSettings& settings,
                                                             EventLoop* loop, SecretArena* arena,
                                                             Log* log, AgentMetrics* metrics);
-  // Address space for an arena that holds what these settings may ever need.
+  // The address space of an arena that holds all that these settings may ever need.
   static size_t ArenaBytes(const AgentSettings& settings);
 
-  absl::Status Listen();  // opens every endpoint and feed, or none
-  void StopListening();   // socket files go, pipes stay
+  // Opens every endpoint and feed, or none.
+  absl::Status Listen();
+  // Removes the socket files. Pipes stay.
+  void StopListening();
 
-  // After each batch of events. `credit_due(i)`: the buffer of that class may want more, or another
-  // number of guests is there.
+  // Call it after each batch of events. It calls `credit_due(i)` when the buffer of that class may
+  // want more, or the number of its guests has changed.
   void Serve(absl::FunctionRef<void(size_t class_index)> credit_due);
-  void Tick();  // about once a second: bytes age, rates are measured
+  // Call it about once a second: bytes age, and rates are measured.
+  void Tick();
 
-  // What upstream is to a class has changed: also for guests that ask for it.
+  // What upstream is to a class has changed. This also concerns guests that ask for the class.
   void OnUpstream(size_t class_index, const UpstreamState& state);
   // Closes the socket and its connections. Errors: NOT_FOUND.
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name);
 
   ServedClass* of_class(size_t index) { return classes_[index].get(); }
   std::vector<ServedClass*> classes() const;
-  std::vector<ClassBuffer*> buffers() const;  // of the classes
+  // The buffers of the classes, in their order.
+  std::vector<ClassBuffer*> buffers() const;
   Endpoints* endpoints() const { return endpoints_.get(); }
   Connections* connections() const { return connections_.get(); }
   ClassAssignment* assignment() { return &assignment_; }
@@ -82,7 +88,8 @@ class ServedHost {
   Feeds::Options feeds_wanted_;
   absl::optional<SavedState> state_;
   absl::optional<AgentStatus> status_;
-  Timer next_;  // its batch serves
+  // Starts a batch, which serves.
+  Timer next_;
   int64_t rated_at_;
 };
 

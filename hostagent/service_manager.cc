@@ -17,13 +17,13 @@ namespace {
 
 // systemd answers in milliseconds.
 constexpr uint64_t kBarrierMicros = 1'000'000;
-// How old STATUS may be. Nobody looks at it more often.
+// STATUS is at most this old. Nobody looks at it more often.
 constexpr int64_t kStatusNanos = 5 * kSecondNanos;
-// By when it is attached, and an operator who has started it asks how it is.
+// By then the agent is attached, and the operator who started it asks how it is.
 constexpr int64_t kFirstStatusNanos = kSecondNanos;
 
-// sd_watchdog_enabled(3) says no in a successor, because WATCHDOG_PID is the first process's; the
-// manager takes the word of every process of the service (NotifyAccess=all).
+// sd_watchdog_enabled(3) says no in a successor, because WATCHDOG_PID is the first process's. But
+// the manager listens to every process of the service (NotifyAccess=all).
 int64_t WatchdogNanos() {
   const char* text = getenv("WATCHDOG_USEC");
   uint64_t micros = 0;
@@ -47,7 +47,7 @@ void ServiceManager::Watch(EventLoop* loop, std::function<std::string()> summary
   summary_ = std::move(summary);
   const int64_t watchdog = WatchdogNanos();
   fed_ = watchdog > 0;
-  // Half of the patience, as sd_watchdog_enabled(3) advises.
+  // Half of the manager's patience, as sd_watchdog_enabled(3) advises.
   interval_nanos_ = fed_ ? std::min(kStatusNanos, watchdog / 2) : kStatusNanos;
   next_ = std::make_unique<Timer>(loop, [this] { Feed(); });
   next_->Set(loop->clock()->NowNanos() + std::min(interval_nanos_, kFirstStatusNanos));

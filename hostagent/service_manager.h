@@ -1,11 +1,15 @@
 // What the agent and systemd tell each other (sd_notify(3), sd_listen_fds(3)). Without a manager
 // all of it does nothing.
 //
+//   ServiceManager manager;
+//   manager.Watch(&loop, [&agent] { return agent->Summary(); });
+//   manager.Serving();
+//
 //   MAINPID, READY    this process serves; a successor says so before its predecessor exits
 //   RELOADING, READY  a reload has begun; it has failed, or the successor says READY
 //   STATUS            one line that `systemctl status` shows
-//   WATCHDOG          the event loop turns; said by a timer of the loop, so one that is stuck is
-//                     found and restarted (WatchdogSec=)
+//   WATCHDOG          the event loop turns. A timer of the loop says so. When the loop is
+//                     stuck, the manager notices and restarts the agent (WatchdogSec=)
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -24,18 +28,20 @@ namespace entropyd {
 
 class ServiceManager {
  public:
-  // The sockets that a socket unit passed to this process, and to nobody it starts.
+  // The sockets that a socket unit passed to this process. Processes that this one starts do not
+  // get them.
   static std::vector<UniqueFd> TakeSockets();
 
-  // Feeds the watchdog, and keeps STATUS as `summary` says, as long as the loop turns and from the
-  // time of Serving(). Both outlive the loop's last turn.
+  // From Serving() on, and as long as the loop turns, feeds the watchdog and keeps STATUS as
+  // `summary` says. Both outlive the loop's last turn.
   void Watch(EventLoop* loop, std::function<std::string()> summary);
 
   void Serving();
   void Reloading();
   void Ready();
   void Stopping();
-  void Succeeded();  // another process is the service now: this one says no more of it
+  // Another process is the service now. This one tells the manager nothing more about it.
+  void Succeeded();
   // Returns when the manager has heard what this process and its children told it before, or after
   // a second.
   void AwaitHeard();
@@ -44,12 +50,15 @@ class ServiceManager {
   void Feed();
 
   EventLoop* loop_ = nullptr;
-  std::unique_ptr<Timer> next_;  // none without a manager
+  // nullptr without a manager.
+  std::unique_ptr<Timer> next_;
   std::function<std::string()> summary_;
   int64_t interval_nanos_ = 0;
-  bool fed_ = false;  // by this process
+  // This process has fed the watchdog.
+  bool fed_ = false;
   bool serving_ = false;
-  std::string told_;  // as STATUS
+  // The last STATUS that was told.
+  std::string told_;
 };
 
 }  // namespace entropyd

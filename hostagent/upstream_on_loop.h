@@ -1,9 +1,11 @@
-// Upstream, and the certificate that it shows, turned by the event loop: it handles what gRPC's
-// threads bring, keeps its deadlines, and tries again when the certificate's files are new.
+// Upstream and the certificate that it shows, driven by the event loop. It handles what gRPC's
+// threads bring, keeps upstream's deadlines, and tries again when the certificate's files are new.
 //
 //   UpstreamOnLoop upstream(std::move(made), tls, clock, &loop, &log, &metrics);
 //   upstream.Watch();
 //   loop.SetAfterBatch([&] { Serve(); upstream.AfterBatch(); });
+//
+// Errors: of EventLoop::Watch, from Watch().
 //
 // Thread safety: was_attached() is safe; the rest belongs to the event loop's thread.
 #pragma once
@@ -28,29 +30,35 @@ namespace entropyd {
 
 class UpstreamOnLoop final : public EventLoop::Handler {
  public:
-  // All but `upstream` and `tls` outlive it. Suspends it: a predecessor may be attached.
+  // All but `upstream` and `tls` outlive it. Suspends upstream, because a predecessor may be
+  // attached.
   UpstreamOnLoop(std::unique_ptr<Upstream> upstream, const config::v1::ClientTls& tls,
                  const Clock* clock, EventLoop* loop, Log* log, Metrics* metrics);
   ~UpstreamOnLoop();
 
-  absl::Status Watch();  // errors: of EventLoop::Watch
+  // Errors: of EventLoop::Watch.
+  absl::Status Watch();
 
   Upstream* get() { return upstream_.get(); }
   const Upstream* get() const { return upstream_.get(); }
 
-  // Leaves its server, and stays away; or comes back.
+  // Leaves its server, and stays away until Resume().
   void Suspend();
+  // Comes back to a server.
   void Resume();
-  // What a class asks for is another.
+  // The demand of a class has changed.
   void Kick(size_t class_index);
 
-  // Something happened that may change its deadline; until AfterBatch().
+  // Something happened that may change upstream's deadline. True until AfterBatch().
   bool moved() const { return moved_; }
-  void AfterBatch();  // after each batch of events
-  void Tick();        // about once a second
+  // Call it after each batch of events.
+  void AfterBatch();
+  // Call it about once a second.
+  void Tick();
 
+  // Upstream was attached at least once.
   bool was_attached() const { return was_attached_.load(std::memory_order_relaxed); }
-  // What Upstream and CertificateWatch know.
+  // Fills in what Upstream and CertificateWatch know.
   void FillStatus(v1::GetStatusResponse* status) const;
 
   void OnEvents(uint32_t) override { Process(); }
@@ -63,7 +71,8 @@ class UpstreamOnLoop final : public EventLoop::Handler {
   EventLoop* const loop_;
   EventLoop::WatchId watch_ = 0;
   Timer deadline_;
-  bool moved_ = true;  // its deadline may be another
+  // See moved().
+  bool moved_ = true;
   std::atomic<bool> was_attached_{false};
 };
 

@@ -19,9 +19,9 @@
 namespace entropyd {
 namespace {
 
-// How soon a call that waits for long notices that its caller, or this process, is going.
+// After this time a long call notices that its caller, or this process, is going away.
 constexpr absl::Duration kCancelCheck = absl::Milliseconds(50);
-// A shutdown is not held up by a client in the middle of a call.
+// A client in the middle of a call must not delay a shutdown for longer.
 constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
 
 template <typename Response>
@@ -121,7 +121,7 @@ class AdminService final : public v1::AgentAdmin::Service {
 
   using Socket = config::v1::GuestSocket;
 
-  // Lets the loop do it, and writes down what there is afterwards. What cannot be kept stays done,
+  // Lets the loop do it, and then writes the file. If it cannot write the file, the change stays,
   // and the caller learns that a restart will not know of it.
   absl::StatusOr<Socket> ChangeSockets(std::function<absl::StatusOr<Socket>()> change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mutex_) {

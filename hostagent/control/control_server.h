@@ -1,7 +1,11 @@
 // The agent's control socket: gRPC AgentAdmin for root on this host (mode 0600).
 //
-// A call posts a request to the event loop and waits for its snapshot, so no lock is shared with
-// it.
+//   auto server = ControlServer::Start(path, state_dir, &loop, agent).value();
+//
+// A call posts a request to the event loop and waits for its snapshot. So it shares no lock with
+// the loop.
+//
+// Errors: of Start().
 //
 // Thread safety: safe after Start().
 #pragma once
@@ -20,7 +24,7 @@ namespace entropyd {
 
 class ControlServer {
  public:
-  // What a call asks for; runs on the event loop's thread.
+  // What a call asks for. It runs on the event loop's thread.
   class Subject {
    public:
     virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
@@ -29,7 +33,7 @@ class ControlServer {
         const config::v1::GuestSocket& asked) = 0;
     virtual absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) = 0;
     virtual config::v1::GuestState GuestSockets() const = 0;
-    // Calls `done` once: with the successor's version when it has the guests, or with why not.
+    // Called once: with the successor's version when it has the guests, or with the reason why not.
     using Upgraded = std::function<void(const absl::Status& status, const std::string& version)>;
     virtual void Upgrade(Upgraded done) = 0;
     virtual void Reload(Upgraded done) = 0;
@@ -39,13 +43,14 @@ class ControlServer {
     ~Subject() = default;
   };
 
-  // `state_dir` keeps the guests' sockets; written by the thread that answers the call, not by the
+  // `state_dir` keeps the guests' sockets. The thread that answers the call writes there, not the
   // loop. Loop and subject outlive the server; the loop may have stopped by then. Errors: as of
   // ClearSocketPath(), UNAVAILABLE when the socket cannot be bound.
   static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
                                                               const std::string& state_dir,
                                                               EventLoop* loop, Subject* subject);
-  ~ControlServer();  // ends calls, removes the socket
+  // Ends calls, and removes the socket.
+  ~ControlServer();
 
  private:
   struct Impl;

@@ -2,7 +2,7 @@
 // and the series of /metrics/guests, built from the objects that know.
 //
 //   AgentStatus status(parts);
-//   status.Fill(&response);   // what upstream knows is not in it (Upstream::FillStatus)
+//   status.Fill(&response);   // without what upstream knows (Upstream::FillStatus)
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -37,8 +37,10 @@ class AgentStatus {
 
   // Adds the listeners, and one entry per class with all but what upstream knows.
   void Fill(v1::GetStatusResponse* status) const;
-  void FillGuests(v1::ListGuestsResponse* response) const;  // connections, then feeds
-  std::vector<GuestSeries> Series() const;  // every guest once, however many connections it has
+  // Connections, then feeds.
+  void FillGuests(v1::ListGuestsResponse* response) const;
+  // Every guest once, however many connections it has.
+  std::vector<GuestSeries> Series() const;
 
  private:
   void FillClass(const ServedClass& served, v1::GetStatusResponse::ClassStatus* out) const;

@@ -1,5 +1,7 @@
-// An entry of `listeners`, or the socket of a single guest: where guests come in, and what they are
-// taken for there.
+// An entry of `listeners`, or the socket of a single guest: where guests come in, and how they are
+// treated there.
+//
+//   EndpointSettings socket{.path = "/run/entropyd/egd.sock", .mode = 0660};
 //
 // Thread safety: a value.
 #pragma once
@@ -14,19 +16,27 @@
 namespace entropyd {
 
 struct EndpointSettings {
+  // The path of the socket; see `tcp` and `fifo`.
   std::string path;
   mode_t mode = 0;
-  std::string group;       // empty = the process's own
-  size_t class_index = 0;  // among the agent's classes
+  // Empty = the process's own group.
+  std::string group;
+  // Index into the agent's classes.
+  size_t class_index = 0;
   config::v1::Clients clients = config::v1::CLIENTS_AUTO;
-  std::string clients_name;  // as in the configuration: "auto"
-  bool tcp = false;          // `path` is IP:PORT; no mode, no group
+  // `clients` as in the configuration, e.g. "auto".
+  std::string clients_name;
+  // `path` is IP:PORT; there is no mode and no group.
+  bool tcp = false;
   config::v1::Identify identify = config::v1::IDENTIFY_NONE;
-  bool refuse_unknown = false;  // a peer that `identify` does not know
-  std::string fifo = "";        // the path of a named pipe, which nobody connects to; `path` is
-                                // "fifo:" and it then
-  std::string guest = "";       // whom it was made for; empty = it is one of the configuration
-  std::string identify_name = "none";  // `identify` as in the configuration
+  // Refuse a peer that `identify` does not know.
+  bool refuse_unknown = false;
+  // The path of a named pipe, to which nobody connects. Then `path` is "fifo:" and this path.
+  std::string fifo = "";
+  // The guest for which this socket was made. Empty = it is one of the configuration.
+  std::string guest = "";
+  // `identify` as in the configuration.
+  std::string identify_name = "none";
 };
 
 }  // namespace entropyd

@@ -58,7 +58,7 @@ absl::Status Endpoints::Open() {
     const absl::Status status = OpenOne(id);
     if (status.ok()) continue;
     if (endpoint.settings.guest.empty()) return status;
-    // One guest's trouble is not everybody's.
+    // One guest's fault must not stop the others.
     log_->Error("guest_socket.closed", {{"guest", endpoint.settings.guest},
                                         {"reason", status},
                                         {"remedy", "remove it and add it anew"}});
@@ -83,7 +83,7 @@ absl::Status Endpoints::OpenOne(Id id) {
 Listener::Accept Endpoints::AcceptOn(Id id, bool tcp) {
   return [this, id, tcp](UniqueFd socket) {
     if (tcp) {
-      // Replies are whole; nothing is gained by holding one back for the next.
+      // Replies are whole. To delay one until the next gains nothing.
       const int on = 1;
       setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }

@@ -1,13 +1,15 @@
 // Where guests come in: the configured listeners, sockets that a process manager or an earlier
-// process opened for them, and the sockets of single guests, which come and go. Whoever connects is
-// handed to one callback, with the id of the endpoint.
+// process opened for them, and the sockets of single guests, which come and go. One callback gets
+// each socket that connects, with the id of the endpoint.
 //
 //   Endpoints endpoints(options, &loop, &log, accepted, failed);
 //   if (auto status = endpoints.Open(); !status.ok()) return status;
 //   auto socket = endpoints.Add(asked).value();          // of a single guest
 //   auto removed = endpoints.Remove("vm-1").value();     // its connections are the caller's
 //
-// Configured endpoints have the ids 0, 1, 2 ... in their order; no id is used twice.
+// Configured endpoints have the ids 0, 1, 2 ... in their order. No id is used twice.
+//
+// Errors: of Listener, and those that Inherit(), Add() and Remove() name.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -39,9 +41,12 @@ class Endpoints {
   using GuestSocket = config::v1::GuestSocket;
 
   struct Options {
-    std::vector<EndpointSettings> configured;  // one at least
-    std::vector<std::string> classes;          // names, as EndpointSettings::class_index counts
-    std::string guest_socket_dir;              // where sockets of single guests are made
+    // At least one.
+    std::vector<EndpointSettings> configured;
+    // The names of the classes, in the order of EndpointSettings::class_index.
+    std::vector<std::string> classes;
+    // The directory for sockets of single guests.
+    std::string guest_socket_dir;
     size_t most_guest_sockets = 0;
   };
   using Accepted = std::function<void(Id endpoint, UniqueFd socket)>;
@@ -52,54 +57,63 @@ class Endpoints {
   Endpoints(const Endpoints&) = delete;
   Endpoints& operator=(const Endpoints&) = delete;
 
-  // REQUIRES: before Open(). Listening sockets that a process manager made: each serves the
-  // endpoint of its path, and its file stays the manager's. Errors: INVALID_ARGUMENT when none has
-  // that path; of Listener::Adopt.
+  // Takes listening sockets that a process manager made. Each serves the endpoint of its path, and
+  // its file stays the manager's. Errors: INVALID_ARGUMENT when no endpoint has that path; of
+  // Listener::Adopt. REQUIRES: before Open().
   absl::Status Inherit(std::vector<UniqueFd> sockets);
-  // Opens those that are not open. Stops at the first that cannot be opened; one of a single guest
-  // is logged and left closed. Errors: of Listener.
+  // Opens those that are not open, and stops at the first that cannot be opened. A socket of a
+  // single guest that cannot be opened is logged and left closed. Errors: of Listener.
   absl::Status Open();
-  void Close();  // closes all, removes their files
+  // Closes all and removes their files.
+  void Close();
 
-  // The sockets of single guests of an earlier process, in the place of those there are; before
-  // Open(). One whose class is gone is served in the first endpoint's.
+  // Replaces the sockets of single guests by those of an earlier process. A socket whose class is
+  // gone is served in the first endpoint's class. REQUIRES: before Open().
   void Restore(const config::v1::GuestState& state);
-  // Opens one; what `asked` leaves out is filled in: the first endpoint's class and group, mode
-  // 0660, guest_socket_dir/NAME.sock. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path),
-  // NOT_FOUND (class, group), RESOURCE_EXHAUSTED, those of Listener.
+  // Opens the socket of a single guest. It fills in what `asked` leaves out: the first endpoint's
+  // class and group, mode 0660, guest_socket_dir/NAME.sock.
+  //
+  // Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path), NOT_FOUND (class, group),
+  // RESOURCE_EXHAUSTED, those of Listener.
   absl::StatusOr<GuestSocket> Add(const GuestSocket& asked);
   struct Removed {
     Id id;
     GuestSocket socket;
   };
-  // Errors: NOT_FOUND.
+  // Closes the socket and removes its file. Errors: NOT_FOUND.
   absl::StatusOr<Removed> Remove(const std::string& name);
   config::v1::GuestState guest_sockets() const;
 
-  std::vector<Id> ids() const;  // configured ones first, in their order
-  // REQUIRES: it was not removed.
+  // The configured ones come first, in their order.
+  std::vector<Id> ids() const;
+  // REQUIRES: this endpoint was not removed.
   const EndpointSettings& settings(Id id) const { return all_.at(id).settings; }
 
   // --- for a handover ---
   struct Opened {
     Id id;
     std::string path;
-    int fd;  // lent
+    // Lent.
+    int fd;
   };
   std::vector<Opened> opened() const;
   // Paths whose files are a process manager's.
   const std::set<std::string>& activated() const { return activated_; }
   void AddActivated(const std::string& path) { activated_.insert(path); }
   // Listens on the socket of another process. Its file stays the other's until Own(). nullopt: no
-  // endpoint has this path; nobody is accepted there, and Own() closes it. Errors: of Listener.
+  // endpoint has this path; nobody is accepted there, and Own() closes the socket. Errors: of
+  // Listener.
   absl::StatusOr<absl::optional<Id>> Adopt(const std::string& path, UniqueFd socket);
-  void Own();     // the files are this process's from now on, with its modes and groups,
-  void Disown();  // or they are another's
+  // The files are this process's from now on, with its modes and groups.
+  void Own();
+  // The files are another process's from now on.
+  void Disown();
 
  private:
   struct Endpoint {
     EndpointSettings settings;
-    std::unique_ptr<Listener> listener;  // nullptr = closed
+    // nullptr = closed.
+    std::unique_ptr<Listener> listener;
   };
   struct OfGuest {
     Id id;
@@ -121,10 +135,12 @@ class Endpoints {
   const Accepted accepted_;
   const Listener::AcceptFailed failed_;
   std::map<Id, Endpoint> all_;
-  std::map<std::string, OfGuest> of_guests_;  // by name
+  // By name.
+  std::map<std::string, OfGuest> of_guests_;
   Id next_id_ = 0;
   std::set<std::string> activated_;
-  std::vector<std::unique_ptr<Listener>> dropped_;  // handed over, and not wanted any more
+  // Sockets that were handed over, and that no endpoint wants.
+  std::vector<std::unique_ptr<Listener>> dropped_;
 };
 
 }  // namespace entropyd

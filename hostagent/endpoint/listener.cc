@@ -34,7 +34,7 @@ absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   return address;
 }
 
-// Whether a process listens at `address`. One whose backlog is full does, too.
+// Whether a process listens at `address`. A process with a full backlog listens, too.
 bool IsLive(const sockaddr_un& address) {
   UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return true;
@@ -88,7 +88,8 @@ absl::Status MakeDirectoryOf(const std::string& path) {
   std::error_code error;
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();
   if (!directory.empty() && std::filesystem::create_directories(directory, error)) {
-    // Whatever the umask: a service's is strict, and hypervisors of another user come through here.
+    // Whatever the umask is: a service's umask is strict, and hypervisors of another user must
+    // pass.
     chmod(directory.c_str(), 0755);
   } else if (error) {
     return ErrnoStatus(error.value(), absl::StrCat("create directory ", directory.string()));
@@ -125,7 +126,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& option
   if (!address.ok()) return address.status();
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return ErrnoStatus(errno, "create unix socket");
-  // The file takes over the socket's mode, so that nobody slips in before it has its group.
+  // The file gets the socket's mode, so that nobody connects before it has its group.
   if (fchmod(fd.get(), 0600) != 0) return ErrnoStatus(errno, "restrict unix socket");
   const std::string what = absl::StrCat("listen on ", options.path);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
@@ -149,7 +150,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::CreateTcp(const std::string&
   UniqueFd fd(
       socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   if (!fd) return ErrnoStatus(errno, "create TCP socket");
-  // Connections of an agent that is gone linger for a minute, and would keep the next one out.
+  // Connections of an agent that is gone linger for a minute. They would block the address for the
+  // next agent.
   const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   const std::string what = absl::StrCat("listen on ", address);
@@ -221,7 +223,7 @@ absl::Status Listener::Resume() {
 }
 
 void Listener::Pause(const absl::Status& why) {
-  // A watch for no events would still tell of a socket that was shut down, again and again.
+  // A watch for no events would still report a socket that was shut down, again and again.
   loop_->Unwatch(watch_);
   watch_ = 0;
   pause_.Set(loop_->now_nanos() + kPauseNanos);

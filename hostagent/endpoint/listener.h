@@ -3,8 +3,10 @@
 //   auto listener = Listener::Create({.path = "/run/entropyd/egd.sock", .mode = 0660,
 //                                     .group = "libvirt-qemu"}, &loop, accept, failed).value();
 //
-// Accepts until there is nobody left to accept. When descriptors or memory run out, it pauses and
-// leaves the others in the backlog: they are connected, and served as soon as there is room.
+// It accepts until there is nobody left to accept. When descriptors or memory run out, it pauses
+// and leaves the others in the backlog: they are connected, and served as soon as there is room.
+//
+// Errors: of Create(), CreateTcp() and Adopt(); see there. Later errors go to `failed`.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -29,22 +31,28 @@ class Listener final : public EventLoop::Handler {
  public:
   // QEMU connects synchronously: a full backlog would freeze the guest's whole process.
   static constexpr int kBacklog = 4096;
+  // Descriptors come back when other connections end. To try more often would only cost time.
   static constexpr int64_t kPauseNanos = 250 * kMillisecondNanos;
 
   struct Options {
     std::string path;
     mode_t mode = 0660;
-    std::string group;  // empty = the process's own
+    // Empty = the process's own group.
+    std::string group;
   };
-  using Accept = std::function<void(UniqueFd socket)>;            // non-blocking, close-on-exec
-  using AcceptFailed = std::function<void(const absl::Status&)>;  // it pauses
+  // Gets each new socket, non-blocking and close-on-exec.
+  using Accept = std::function<void(UniqueFd socket)>;
+  // Called when the listener pauses, with the reason.
+  using AcceptFailed = std::function<void(const absl::Status&)>;
 
   // Makes the directory if it is missing, replaces the socket file of a process that is gone, and
-  // listens. Errors: ALREADY_EXISTS (another process listens there, or the path is no socket),
-  // NOT_FOUND (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
+  // listens.
+  //
+  // Errors: ALREADY_EXISTS (another process listens there, or the path is no socket), NOT_FOUND
+  // (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
-  // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then; there is
+  // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then. There is
   // no file. Errors: INVALID_ARGUMENT (address), of the socket.
   static absl::StatusOr<std::unique_ptr<Listener>> CreateTcp(const std::string& address,
                                                              EventLoop* loop, Accept accept,
@@ -54,13 +62,16 @@ class Listener final : public EventLoop::Handler {
   static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path, UniqueFd socket,
                                                          EventLoop* loop, Accept accept,
                                                          AcceptFailed failed);
-  ~Listener();  // unlinks the socket file, if it is still this listener's
+  // Removes the socket file, if it is still this listener's.
+  ~Listener();
 
   // Gives the socket file another mode and group. Errors: NOT_FOUND (group), of the file.
   absl::Status SetAccess(mode_t mode, const std::string& group);
 
-  void Own();     // from now on the socket file is this listener's,
-  void Disown();  // or it is another's
+  // The socket file is this listener's from now on.
+  void Own();
+  // The socket file is another process's from now on.
+  void Disown();
   int fd() const { return socket_.get(); }
   const std::string& path() const { return path_; }
 
@@ -74,8 +85,10 @@ class Listener final : public EventLoop::Handler {
 
   const std::string path_;
   UniqueFd socket_;
-  dev_t device_ = 0;  // of the socket file
-  ino_t inode_ = 0;   // 0 = the file is another's
+  // Of the socket file.
+  dev_t device_ = 0;
+  // 0 = the file is another process's.
+  ino_t inode_ = 0;
   EventLoop* const loop_;
   const Accept accept_;
   const AcceptFailed failed_;
@@ -83,16 +96,16 @@ class Listener final : public EventLoop::Handler {
   Timer pause_;
 };
 
-// Makes the directory of a file that is to be, with mode 0755, when it is missing. Errors: of the
-// file system.
+// Makes the directory for a future file, with mode 0755, when it is missing. Errors: of the file
+// system.
 absl::Status MakeDirectoryOf(const std::string& path);
 
-// Makes way for a socket at `path`: makes its directory (mode 0755) when it is missing and removes
-// the socket file of a process that is gone. Errors as of Listener::Create.
+// Makes `path` free for a socket. It makes the directory (mode 0755) when it is missing, and
+// removes the socket file of a process that is gone. Errors: as of Listener::Create.
 absl::Status ClearSocketPath(const std::string& path);
 
-// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is none, or has no
-// path.
+// The path that a unix socket is bound to. Errors: INVALID_ARGUMENT when it is no unix socket or
+// has no path.
 absl::StatusOr<std::string> SocketPath(int socket);
 
 // The id of a group. Errors: NOT_FOUND with the remedy.

@@ -19,7 +19,7 @@ std::string ProgramOf(const std::string& directory) {
   const ssize_t length = readlink(absl::StrCat(directory, "/exe").c_str(), buffer, sizeof buffer);
   if (length > 0) {
     absl::string_view path(buffer, static_cast<size_t>(length));
-    path = absl::StripSuffix(path, " (deleted)");  // the package was upgraded under it
+    path = absl::StripSuffix(path, " (deleted)");  // a package upgrade replaced the file
     return std::string(path.substr(path.rfind('/') + 1));
   }
   UniqueFd comm(open(absl::StrCat(directory, "/comm").c_str(), O_RDONLY | O_CLOEXEC));

@@ -1,4 +1,9 @@
-// Who is at the other end of a unix socket.
+// Tells who is at the other end of a unix socket.
+//
+//   absl::StatusOr<Peer> peer = IdentifyPeer(socket);
+//   const bool prime = peer.ok() && peer->qemu;
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +15,20 @@
 namespace entropyd {
 
 struct Peer {
-  int32_t pid = 0;  // 0 = in another pid namespace
+  // 0 = the peer is in another pid namespace.
+  int32_t pid = 0;
   uint32_t uid = 0;
-  std::string program;  // file name of its executable, or its comm; empty = not to be seen
+  // The file name of its executable, or its comm; empty = cannot be seen.
+  std::string program;
   bool qemu = false;
 };
 
-// SO_PEERCRED, then /proc/PID/exe, or /proc/PID/comm where another user's exe may not be read. The
-// program is what the pid is *now*: a hint that decides about priming, not an identity.
-// Errors: of getsockopt.
+// Reads SO_PEERCRED, then /proc/PID/exe, or /proc/PID/comm where another user's exe may not be
+// read. The program is what the pid is *now*: a hint that decides about unasked bytes, not an
+// identity. Errors: of getsockopt.
 absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc = "/proc");
 
-// qemu-system-x86_64, qemu-kvm, kvm, ...
+// True for qemu-system-x86_64, qemu-kvm, kvm and the like.
 bool IsQemuProgram(absl::string_view program);
 
 }  // namespace entropyd

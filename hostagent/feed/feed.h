@@ -1,12 +1,14 @@
-// A member of a class that nobody connects to: a named pipe, the kernel of this host. What it has
-// room for it wants, and what its class allots to it is put there, charged to the class and within
-// its guest_ceil as with any guest. Knows how to be a FairQueue::Member; where bytes go is a
-// subclass's.
+// A member of a class that nobody connects to: a named pipe, or the kernel of this host. It wants
+// what it has room for. What its class gives it, it puts there. The class is charged, and
+// guest_ceil applies, as with any guest. This class knows how to be a FairQueue::Member. A subclass
+// knows where the bytes go.
 //
 //   class Bucket final : public Feed {
 //     uint64_t Room() const override { return size_ - level_; }  // Touch() when it has grown
 //     void Put(absl::Span<uint8_t> bytes) override { … }         // wiped when it returns
 //   };
+//
+// Errors: the subclass's, from Start().
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -29,17 +31,18 @@ namespace entropyd {
 
 class Feed : public FairQueue::Member {
  public:
-  // Room in front of the bytes of Put() that is the subclass's to write to: the header of a system
-  // call, so that no secret is copied to stand behind one.
+  // The subclass may write to this room in front of the bytes of Put(). It is for the header of a
+  // system call, so that no secret is copied to follow one.
   static constexpr size_t kHeadroom = 8;
   static constexpr size_t kMaxPut = Connection::kStagingBytes - kHeadroom;
 
-  // `name` is what accounts and `entropyctl guests` call it. The host outlives it, its class, too.
+  // Accounts and `entropyctl guests` show `name`. Host and class outlive the feed.
   Feed(std::string name, ConnectionHost* host, ServedClass* served_class);
-  virtual ~Feed();  // leaves its class; not within a pass of FairQueue
+  // Leaves its class. Not within a pass of FairQueue.
+  virtual ~Feed();
 
-  // Joins the class; until then the feed has done nothing that others could see but to make a file.
-  // Errors: the subclass's.
+  // Joins the class. Until then others can see at most that the feed made a file. Errors: the
+  // subclass's.
   virtual absl::Status Start() = 0;
 
   uint64_t Want() override { return Room() - planned_; }
@@ -48,28 +51,31 @@ class Feed : public FairQueue::Member {
 
   const std::string& name() const { return name_; }
   ServedClass* served_class() const { return class_; }
-  // What its figures are kept under.
+  // The key of its figures.
   GuestAccounts::Key account() const { return {{name_, "", 0}, class_->index()}; }
-  uint64_t id() const { return id_; }  // among guests
+  // Among connections.
+  uint64_t id() const { return id_; }
   void set_id(uint64_t id) { id_ = id; }
   int64_t started_at_nanos() const { return started_at_; }
   uint64_t owed() const { return started_ ? Room() - planned_ : 0; }
   GuestTotals totals() const;
-  // What it may have at once of its ceiling, in nano-bytes; absent where it has none, and before
-  // Start(). Another process starts it with so many.
+  // The tokens of its ceiling, in nano-bytes; absent where it has none, and before Start(). Another
+  // process starts it with so many.
   absl::optional<int64_t> nano_tokens() const;
   void StartWith(int64_t nano_tokens) { carried_tokens_ = nano_tokens; }
-  // About once a second: the bytes per second that it got in the last few.
+  // Call it about once a second: measures the bytes per second of the last few seconds.
   void MeasureRate(double seconds) { rate_.Measure(delivered_, seconds); }
   double rate() const { return rate_.rate(); }
 
  protected:
-  // Bytes that it would take now, kMaxPut at most.
+  // The bytes that it would take now, kMaxPut at most.
   virtual uint64_t Room() const = 0;
+  // Gets bytes that it has room for. They are wiped when it returns.
   virtual void Put(absl::Span<uint8_t> bytes) = 0;
 
   void Join();
-  void Touch();  // Room() has changed other than by Put()
+  // Room() has changed, other than by Put().
+  void Touch();
   ConnectionHost* host() const { return host_; }
 
  private:

@@ -4,6 +4,8 @@
 //   if (auto status = feeds.Open(options); !status.ok()) return status;   // gives nothing yet
 //   if (auto status = feeds.Start(); !status.ok()) return status;
 //
+// Errors: of FifoFeed and KernelFeed, from Open() and Start().
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
@@ -30,7 +32,8 @@ class Feeds {
       size_t class_index = 0;
     };
     struct Kernel {
-      KernelFeed::Options feed;  // `full_entropy` is filled in
+      // Feeds fills in `full_entropy`.
+      KernelFeed::Options feed;
       size_t class_index = 0;
       KernelFeedCounters* counters = nullptr;
     };
@@ -45,10 +48,12 @@ class Feeds {
 
   // Makes files at most. Errors: of FifoFeed and KernelFeed.
   absl::Status Open(const Options& options);
-  // Joins the classes. Stops at the first that cannot. Errors: of FifoFeed and KernelFeed.
+  // Joins the classes. Stops at the first feed that cannot. Errors: of FifoFeed and KernelFeed.
   absl::Status Start();
-  void StartWhatCan();  // logs what cannot
-  void Close();         // pipes stay
+  // Starts those that can start, and logs the others.
+  void StartWhatCan();
+  // Ends all feeds. The files of pipes stay.
+  void Close();
 
   const std::vector<std::unique_ptr<Feed>>& all() const { return all_; }
   void MeasureRates(double seconds);

@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, Connec
   if (auto status = MakeDirectoryOf(options.path); !status.ok()) return status;
   const bool made = mkfifo(options.path.c_str(), 0600) == 0;
   if (!made && errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
-  // Looked at before it is opened: to open a device may do something.
+  // Looks before it opens: to open a device may have an effect.
   struct stat found;
   if (lstat(options.path.c_str(), &found) != 0) return ErrnoStatus(errno, what);
   if (!S_ISFIFO(found.st_mode)) {
@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, Connec
         absl::StrCat(what, ": it belongs to user ", found.st_uid,
                      ", who could write into it; remove it, the agent makes its own"));
   }
-  // For reading, too: then there is no end of file for readers and no ENXIO for the writer.
+  // Opened for reading, too. Then readers see no end of file, and the writer no ENXIO.
   UniqueFd fd(open(options.path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return ErrnoStatus(errno, what);
   struct stat opened;
@@ -72,7 +72,8 @@ absl::Status FifoFeed::Start() {
   if (fchmod(fd_.get(), options_.mode) != 0) {
     return ErrnoStatus(errno, absl::StrCat("chmod ", options_.path));
   }
-  // Refused for a pipe in which more is unread than that. It is as good, but keeps more.
+  // The kernel refuses this for a pipe that holds more unread bytes. Such a pipe works, but keeps
+  // more.
   fcntl(fd_.get(), F_SETPIPE_SZ, static_cast<int>(kFillBytes));
   auto watch = host()->loop->Watch(fd_.get(), EPOLLOUT, this);
   if (!watch.ok()) return watch.status();
@@ -85,14 +86,14 @@ absl::Status FifoFeed::Start() {
 void FifoFeed::OnEvents(uint32_t events) {
   if ((events & EPOLLOUT) == 0) return;
   filled_ = 0;
-  // Writable it stays until bytes come, however long that takes.
+  // The pipe stays writable until bytes come, however long that takes.
   host()->loop->Modify(watch_, 0);
   Touch();
 }
 
 void FifoFeed::Put(absl::Span<uint8_t> bytes) {
   const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
-  // It fits, unless somebody else has written: then the bytes are gone, and the pipe is full.
+  // The bytes fit, unless somebody else has written. Then they are lost, and the pipe is full.
   filled_ = n == static_cast<ssize_t>(bytes.size()) ? filled_ + bytes.size() : kFillBytes;
   if (filled_ == kFillBytes) host()->loop->Modify(watch_, EPOLLOUT);
 }

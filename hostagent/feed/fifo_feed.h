@@ -1,20 +1,22 @@
-// A named pipe that is kept full: for programs that can read a file and nothing else, such as
-// QEMU's `rng-random`, and OpenStack, which gives all guests of a host one path (`rng_dev_path`).
+// A named pipe that is kept full. It is for programs that can only read a file, such as QEMU's
+// `rng-random`, and OpenStack, which gives all guests of a host one path (`rng_dev_path`).
 //
 //   auto fifo = FifoFeed::Open({.path = "/run/entropyd/fifo/bulk", .group = "libvirt-qemu"}, &host,
-//                             served_class).value();
+//                              served_class).value();
 //   fifo->Start();
 //
-// The agent holds both ends open. So a reader that comes first need not wait for a writer, one that
-// comes and goes ends nothing, and none reads an end of file while an agent is there. The pipe is
-// shrunk to one page and filled when it has run empty: no more than 4 KiB lie in the kernel, where
-// they are neither locked nor wiped. With nobody reading the pipe is full, and the loop sleeps: a
+// The agent holds both ends open. So a reader that comes first need not wait for a writer, a reader
+// that comes and goes ends nothing, and none reads an end of file while an agent is there. The pipe
+// is shrunk to one page and filled when it is empty. No more than 4 KiB lie in the kernel, where
+// they are neither locked nor wiped. When nobody reads, the pipe is full and the loop sleeps: a
 // pipe of one page is writable when it is empty and not before.
 //
-// The file stays when the agent ends. Readers hold its inode, not its name: a QEMU that has it open
-// goes on reading when the next agent opens it, and would read the end of a removed one for ever.
+// The file stays when the agent ends. Readers hold its inode, not its name. A QEMU that has it open
+// goes on reading when the next agent opens it. It would be at the end of a removed file for ever.
 //
-// Each byte goes to one reader, whichever comes first. Who they are is not known.
+// Each byte goes to one reader, whichever comes first. The feed does not know who the readers are.
+//
+// Errors: of Open() and Start(); see there.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -37,13 +39,15 @@ namespace entropyd {
 
 class FifoFeed final : public Feed, public EventLoop::Handler {
  public:
-  // PIPE_BUF: a write of so much is whole or refused. One page, or part of a larger one.
+  // PIPE_BUF: a write of so many bytes is whole or refused. It is one page, or part of a larger
+  // one.
   static constexpr size_t kFillBytes = 4096;
 
   struct Options {
     std::string path;
     mode_t mode = 0640;
-    std::string group;  // empty = the process's own
+    // Empty = the process's own group.
+    std::string group;
   };
 
   // Makes the pipe and its directory, or opens the pipe that is there, which stays as it is until
@@ -51,9 +55,11 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   // (group), of the file system.
   static absl::StatusOr<std::unique_ptr<FifoFeed>> Open(Options options, ConnectionHost* host,
                                                         ServedClass* served_class);
-  ~FifoFeed() override;  // removes a pipe that it made and that was never started
+  // Removes a pipe that it made and that was never started.
+  ~FifoFeed() override;
 
-  // Gives the pipe its mode and group, joins the class and fills. Errors: of the file, the watch.
+  // Gives the pipe its mode and group, joins the class and fills the pipe. Errors: of the file, of
+  // the watch.
   absl::Status Start() override;
 
   void OnEvents(uint32_t events) override;
@@ -69,8 +75,8 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   bool remove_;
   const UniqueFd fd_;
   EventLoop::WatchId watch_ = 0;
-  // Bytes written since the pipe was empty. Full until the kernel says otherwise: another agent
-  // may have left something in it.
+  // Bytes written since the pipe was empty. It counts as full until the kernel says otherwise,
+  // because another agent may have left something in it.
   size_t filled_ = kFillBytes;
 };
 

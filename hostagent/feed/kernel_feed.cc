@@ -59,7 +59,7 @@ void KernelFeed::Put(absl::Span<uint8_t> bytes) {
              absl::FailedPreconditionError("the class's pool is not of quality full"));
     return Write(bytes);
   }
-  // Of a round that comes in pieces, each has its part, and all together have the whole.
+  // When a round comes in pieces, each piece claims its part, and all together claim the whole.
   const uint64_t given = options_.bytes - due_;
   const uint32_t bits =
       static_cast<uint32_t>(options_.credit_bits * given / options_.bytes) - credited_;
@@ -103,7 +103,7 @@ void KernelFeed::Write(absl::Span<const uint8_t> bytes) {
   failing_ = failed;
 }
 
-// Told when it begins, not each time.
+// Logged when it begins, not each time.
 void KernelFeed::Withhold(Withheld why, const absl::Status& reason) {
   if (withheld_ == why) return;
   withheld_ = why;

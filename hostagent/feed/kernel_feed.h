@@ -1,19 +1,22 @@
-// Feeds the kernel of this host: every so often some bytes of a class into its input pool, by
-// writing them to /dev/urandom. The kernel hashes in whatever it is given: this can only add.
+// Feeds the kernel of this host: at each interval it writes some bytes of a class to /dev/urandom,
+// which puts them into the kernel's input pool. The kernel hashes in whatever it gets, so this can
+// only add.
 //
 //   auto feed = KernelFeed::Open({.bytes = 64, .every_nanos = minute, .credit_bits = 0}, &host,
 //                                served_class, &counters).value();
 //   feed->Start();
 //
 // Written bytes are credited with nothing. With `credit_bits` they go by ioctl RNDADDENTROPY
-// instead, and the kernel counts them; what matters until it has 256 bits, once after boot. A claim
-// must not be more than is there, so it is made only while the class's pool is of quality `full`,
-// by the server's own word: bytes of a `drbg` pool, or of this host's own when the server is gone,
-// all come from one seed. And the kernel takes it from CAP_SYS_ADMIN only. Otherwise the bytes are
-// written without credit, and the log says why.
+// instead, and the kernel counts them. That matters until it has 256 bits, once after boot. A claim
+// must not be more than is there. So the feed claims only while the class's pool is of quality
+// `full`, by the server's own word. Bytes of a `drbg` pool, or of the local fallback, all come from
+// one seed. Also the kernel accepts a claim from CAP_SYS_ADMIN only. Otherwise the feed writes the
+// bytes without credit, and the log says why.
 //
-// The first bytes go at start, the next after every interval; a class that cannot give them sooner
-// gives them later, and what was missed is not made up for.
+// The first bytes go at start, the next after every interval. If the class cannot give them in
+// time, they go later. The feed does not make up for rounds that it missed.
+//
+// Errors: of the device, from Open(). Later failures are counted and logged.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -34,7 +37,8 @@
 namespace entropyd {
 
 struct KernelFeedCounters {
-  LoopNumber bytes;  // given to this host's kernel
+  // Given to this host's kernel.
+  LoopNumber bytes;
   LoopNumber credited_bits;
   LoopNumber failed_writes;
   LoopNumber credit_refused;
@@ -43,11 +47,15 @@ struct KernelFeedCounters {
 class KernelFeed final : public Feed {
  public:
   struct Options {
-    uint32_t bytes = 64;  // each time; kMaxPut at most
+    // Each time; kMaxPut at most.
+    uint32_t bytes = 64;
     int64_t every_nanos = 0;
-    uint32_t credit_bits = 0;             // claimed for them; 8 * bytes at most
-    std::string device = "/dev/urandom";  // takes writes and RNDADDENTROPY
-    std::function<bool()> full_entropy;   // of the class's bytes; absent = they have not
+    // The claim for them; 8 * bytes at most.
+    uint32_t credit_bits = 0;
+    // Takes writes and RNDADDENTROPY.
+    std::string device = "/dev/urandom";
+    // Whether the class's bytes have full entropy; absent = they have not.
+    std::function<bool()> full_entropy;
     // Hands a rand_pool_info to the kernel; false = errno tells why not. Absent = RNDADDENTROPY.
     std::function<bool(absl::Span<const uint8_t> request)> add;
   };
@@ -75,10 +83,13 @@ class KernelFeed final : public Feed {
   const UniqueFd fd_;
   KernelFeedCounters* const counters_;
   Timer next_round_;
-  uint32_t due_ = 0;       // bytes of this round still to be given
-  uint32_t credited_ = 0;  // bits of this round so far
+  // Bytes of this round still to be given.
+  uint32_t due_ = 0;
+  // Bits of this round so far.
+  uint32_t credited_ = 0;
   Withheld withheld_ = Withheld::kNothing;
-  bool failing_ = false;  // the last write failed
+  // The last write failed.
+  bool failing_ = false;
 };
 
 }  // namespace entropyd

@@ -16,11 +16,10 @@
 namespace entropyd {
 namespace {
 
-// Edge-triggered: a level would be looked at once more before the loop can sleep, after each
-// request. EPOLLOUT although nothing may wait to be written: the kernel then tells when the peer
-// has read its reply, and the next request, which follows it closely where many do, finds the agent
-// awake. One guest that asks without a pause has 10 % more replies a second, each for the same CPU
-// time.
+// Edge-triggered, because after each request the loop would look at a level once more before it can
+// sleep. EPOLLOUT is there although nothing may wait to be written: the kernel then tells when the
+// peer has read its reply. The next request often follows closely, and finds the agent awake. One
+// guest that asks without a pause gets 10 % more replies a second, each for the same CPU time.
 constexpr uint32_t kReadEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
@@ -141,12 +140,13 @@ void Connection::OnEvents(uint32_t events) {
 }
 
 void Connection::OnReadable(uint32_t events) {
-  // Nobody is left to read replies, whatever may still be there to be read.
+  // Nobody is left to read replies, even if there is still something to read.
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
   const ssize_t n = recv(socket_.get(), host_->input.data(), host_->input.size(), MSG_DONTWAIT);
   const int error = errno;
-  // What was not read, or the end behind what was, is no news to the kernel; to ask again is.
+  // The kernel does not report again what was not read, or the end after what was read. A new
+  // request for events makes it report both.
   const bool more = n == static_cast<ssize_t>(host_->input.size()) ||
                     (n > 0 && (events & EPOLLRDHUP)) || (n < 0 && error == EINTR);
   if (more) UpdateInterest();
@@ -200,7 +200,7 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
 }
 
 uint64_t Connection::Want() {
-  // What a stalled reader owes itself must not make the class buffer grow.
+  // A peer that does not read must not make the class buffer grow.
   if (unsent_.size() > 0 || lingering_ || held_) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
@@ -279,7 +279,7 @@ bool Connection::AwaitsFirstBytes() const {
          class_->buffer()->available() == 0;
 }
 
-// False when the socket did not take it all, or is closed by now.
+// False when the socket did not take it all, or is closed now.
 bool Connection::Write(absl::Span<uint8_t> staged) {
   const ssize_t n = send(socket_.get(), staged.data(), staged.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   const int error = errno;
@@ -314,7 +314,8 @@ bool Connection::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
 }
 
 void Connection::UpdateInterest() {
-  uint32_t events = 0;  // hang-ups and errors are told in any case
+  // The kernel reports hang-ups and errors in any case.
+  uint32_t events = 0;
   if (!input_over_) events |= kReadEvents;
   if (unsent_.size() > 0) events |= EPOLLOUT;
   host_->loop->Modify(watch_, events);
@@ -346,7 +347,7 @@ bool Connection::Drained() const {
 
 bool Connection::undelivered() const {
   if (unsent_.size() > 0) return true;
-  // Bytes that lie unread for longer are primed ones, which nobody waits for, or a stalled peer's.
+  // Bytes that stay unread for longer are primed ones, for which nobody waits, or a stalled peer's.
   return session_.started() && host_->loop->now_nanos() - wrote_at_ < kLingerNanos && !Drained();
 }
 
@@ -386,7 +387,8 @@ void Connection::Save(handover::v1::Connection* saved) const {
   EgdSession::Unsent unsent;
   unsent.bytes = unsent_.span().subspan(unsent_at_);
   if (!session_.started()) {
-    // Unasked bytes that the socket refused are pushed again, by the step they belong to.
+    // The next process pushes unasked bytes again that the socket refused, in the step they belong
+    // to.
     if (primer_.active()) {
       primer_.Save(static_cast<uint32_t>(unsent.bytes.size()), now, saved->mutable_primer());
     }

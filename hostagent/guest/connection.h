@@ -1,16 +1,21 @@
 // One connection of a guest: the socket around an EgdSession and a Primer.
 //
-// Reads whatever comes, always (a QEMU whose writes stall freezes its guest), and delivers what the
-// class's FairQueue allots to it: one write per pass in the ordinary case, from a staging area that
-// all guests share and that is cleansed after each write. Only what a full socket did not take
-// stays behind, in locked memory of this guest's own, and until it is gone the guest gets nothing
-// more.
+// It reads whatever comes, always: a QEMU whose writes stall freezes its guest. It delivers what
+// the class's FairQueue gives it, ordinarily with one write per pass. The bytes come from a staging
+// area that all connections share and that is cleansed after each write. Only what a full socket
+// did not take stays behind, in locked memory of this connection's own. Until the socket has taken
+// that, the connection gets nothing more.
+//
+//   Connection connection({.id = 7, .endpoint = 0}, std::move(socket), &host, served_class);
+//   if (absl::Status status = connection.Start(); !status.ok()) return status;
 //
 // How a connection ends:
 //   peer closed, or an error          what is owed is dropped
-//   peer shut down its sending side   what is owed is still delivered; closed when it was taken
-//   unknown command                   nothing more is answered; logged, counted
+//   peer shut down its sending side   what is owed is still delivered; closes when it was taken
+//   unknown command                   answers nothing more; logs and counts
 //   too many pending commands         likewise
+//
+// Errors: of the loop's watch, from Start() and Resume().
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -48,68 +53,76 @@ struct ConnectionHost {
   EventLoop* loop = nullptr;
   SecretArena* arena = nullptr;
   Log* log = nullptr;
-  absl::Span<uint8_t> staging;                        // secret; cleansed after each use
-  absl::Span<uint8_t> input;                          // scratch for one read
-  std::vector<EgdSession::Reply>* replies = nullptr;  // scratch: what is in `staging`
-  // It has left its class and its socket is closed; destroy it after the batch.
+  // Secret; cleansed after each use.
+  absl::Span<uint8_t> staging;
+  // Scratch for one read.
+  absl::Span<uint8_t> input;
+  // Scratch: describes what is in `staging`.
+  std::vector<EgdSession::Reply>* replies = nullptr;
+  // The connection has left its class and its socket is closed. Destroy it after the batch.
   std::function<void(Connection*)> closed;
-  // Nobody has told in time who it is; it is still held.
+  // Nobody has told in time who the guest is. The connection is still held.
   std::function<void(Connection*)> unidentified;
 };
 
 class Connection final : public EventLoop::Handler, public FairQueue::Member {
  public:
-  // Staged in one write: as much as a socket's default buffer takes without blocking, and small
-  // enough to stay in the cache.
+  // The most that one write stages: as much as a socket's default buffer takes without blocking,
+  // and small enough to stay in the cache.
   static constexpr size_t kStagingBytes = 16 * 1024;
+  // The most that one read takes.
   static constexpr size_t kInputBytes = 16 * 1024;
 
   struct Options {
     uint64_t id = 0;
-    uint64_t endpoint = 0;  // it came in there (Endpoints::Id)
+    // Where it came in (Endpoints::Id).
+    uint64_t endpoint = 0;
     bool prime = false;
     Peer peer;
-    int64_t age_nanos = 0;  // of the connection, when another process accepted it
+    // The connection's age, when another process accepted it.
+    int64_t age_nanos = 0;
   };
 
   // Host and class outlive it.
   Connection(Options options, UniqueFd socket, ConnectionHost* host, ServedClass* served_class);
   ~Connection();
 
-  // Until somebody has told who the guest is, it is read from and gets nothing, and its commands
-  // count nowhere; for kHoldNanos at most, then ConnectionHost::unidentified is called. Before
-  // Start().
+  // The longest hold: then ConnectionHost::unidentified is called.
   static constexpr int64_t kHoldNanos = 200 * kMillisecondNanos;
+  // Until somebody has told who the guest is, the connection is read from and gets nothing, and its
+  // commands count nowhere. REQUIRES: before Start().
   void Hold();
-  void Release();  // serves it; one that is not held: nothing
+  // Ends the hold. Does nothing to a connection that is not held.
+  void Release();
   bool held() const { return held_; }
 
-  // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and
-  // some. "Non-blocking" is not to wait for entropy, and a class that nobody has used for long is
-  // not without; Postfix gives up on a server that says so.
+  // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and a
+  // little more. "Non-blocking" means not to wait for entropy, and a class that nobody has used for
+  // long does not lack entropy. Postfix gives up on a server that answers with nothing.
   static constexpr int64_t kFirstBytesNanos = 200 * kMillisecondNanos;
 
-  // What the guest is known as from now on, true of the process that started at `start_ticks`.
+  // Sets who the guest is from now on. This is true of the process that started at `start_ticks`.
   void Identify(GuestIdentity identity, uint64_t start_ticks);
   const GuestIdentity& identity() const { return identity_; }
   uint64_t start_ticks() const { return start_ticks_; }
-  // What its figures are kept under, as it is known and served now.
+  // The key of its figures, with its present identity and class.
   GuestAccounts::Key account() const;
 
-  // To another class, with all that it has asked for. REQUIRES: not within a pass of FairQueue.
+  // Moves to another class, with all that it has asked for. REQUIRES: not within a pass of
+  // FairQueue.
   void MoveTo(ServedClass* served_class);
   ServedClass* served_class() const { return class_; }
 
   // Joins its class and reads what has come already, so that a client that speaks first is never
-  // primed. May close it. Errors: of the watch; then it is to be destroyed.
+  // primed. May close it. Errors: of the watch; then destroy it.
   absl::Status Start();
   void Close(absl::string_view reason);
 
-  // For a handover: all of it but entropy; what a full socket refused crosses as a number. The
-  // guest stays as it is. Resume() stands in the place of Start(), reads and writes nothing before
-  // the loop turns. Errors: INVALID_ARGUMENT (saved by nobody); of the watch; then it is to be
-  // destroyed.
+  // For a handover. Saves all of it but entropy: what a full socket refused crosses as a number.
+  // The guest stays as it is.
   void Save(handover::v1::Connection* saved) const;
+  // Replaces Start() after a handover. Reads and writes nothing before the loop turns. Errors:
+  // INVALID_ARGUMENT (no agent can have saved that); of the watch; then destroy it.
   absl::Status Resume(const handover::v1::Connection& saved);
   int fd() const { return socket_.get(); }
 
@@ -118,7 +131,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint32_t Plan(uint32_t bytes) override;
   FairQueue::After Deliver() override;
 
-  // Replies that the peer has not taken yet and will want to: a reason to wait before an exit.
+  // There are replies that the peer has not taken yet and will want: a reason to wait before an
+  // exit.
   bool undelivered() const;
   bool closed() const { return !socket_; }
 
@@ -128,16 +142,19 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint64_t primed_bytes() const { return primed_; }
   uint64_t delivered_bytes() const { return primed_ + session_.taken(); }
 
-  GuestTotals totals() const;       // of the connection
-  GuestTotals totals_here() const;  // since Settle(): of its present class and name
-  void Settle();                    // it is about to have another class or name
-  // About once a second: the bytes per second that it got in the last few.
+  // Of the whole connection.
+  GuestTotals totals() const;
+  // Since Settle(): of its present class and name.
+  GuestTotals totals_here() const;
+  // The connection is about to have another class or name.
+  void Settle();
+  // Call it about once a second: measures the bytes per second of the last few seconds.
   void MeasureRate(double seconds) { rate_.Measure(delivered_bytes(), seconds); }
   double rate() const { return rate_.rate(); }
 
  private:
-  // After a half-close, how long the last replies may stay unread; QEMU handles a hang-up before
-  // unread data.
+  // After a half-close, the last replies may stay unread for this long. QEMU handles a hang-up
+  // before unread data.
   static constexpr int64_t kLingerNanos = kSecondNanos;
   static constexpr int64_t kLingerCheckNanos = 10 * kMillisecondNanos;
 
@@ -149,7 +166,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   size_t Stage();
   bool AwaitsFirstBytes() const;
   bool Write(absl::Span<uint8_t> staged);
-  // `sent`: bytes of the staging area before it, which did leave.
+  // `sent`: bytes of the staging area before `unsent`, which did leave.
   bool KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent);
   bool Drained() const;
   void SchedulePrimeCheck();
@@ -167,8 +184,10 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   EventLoop::WatchId watch_ = 0;
   Timer hold_timer_;
   Timer first_bytes_timer_;
-  Timer prime_timer_;   // looks whether the socket has drained, to push more,
-  Timer linger_timer_;  // or to close it
+  // Looks whether the socket has drained, to push more.
+  Timer prime_timer_;
+  // Looks whether the socket has drained, to close it.
+  Timer linger_timer_;
   GuestIdentity identity_;
   uint64_t start_ticks_ = 0;
   bool held_ = false;
@@ -177,18 +196,25 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;
   WaitCounts waits_;
-  int64_t throttled_nanos_ = 0;          // before it was a member of this queue
-  std::unique_ptr<GuestTotals> before_;  // at the last Settle(); most never move
+  // Before it was a member of this queue.
+  int64_t throttled_nanos_ = 0;
+  // The totals at the last Settle(). Most connections never move.
+  std::unique_ptr<GuestTotals> before_;
   RateMeter rate_;
-  bool plan_full_ = false;   // a pass offered more than the plan could take
-  bool input_over_ = false;  // the peer has shut down its sending side
+  // A pass offered more than the plan could take.
+  bool plan_full_ = false;
+  // The peer has shut down its sending side.
+  bool input_over_ = false;
   bool lingering_ = false;
   int64_t linger_until_ = 0;
   int64_t wrote_at_ = 0;
-  SecretBytes unsent_;  // what a full socket did not take
+  // What a full socket did not take.
+  SecretBytes unsent_;
   size_t unsent_at_ = 0;
-  std::vector<EgdSession::Reply> unsent_replies_;  // the first may have left in part,
-  uint32_t unsent_replies_sent_ = 0;               // so far before unsent_ began
+  // The replies that unsent_ belongs to. A part of the first may have left.
+  std::vector<EgdSession::Reply> unsent_replies_;
+  // The bytes of the first reply that left before unsent_ began.
+  uint32_t unsent_replies_sent_ = 0;
 };
 
 }  // namespace entropyd

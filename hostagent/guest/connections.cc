@@ -10,7 +10,7 @@
 namespace entropyd {
 namespace {
 
-// Refused connections come in crowds, and one line tells as much as a thousand.
+// Refused connections come in crowds. One line tells as much as a thousand.
 constexpr int64_t kRefusalLogNanos = 10 * kSecondNanos;
 
 }  // namespace
@@ -172,7 +172,7 @@ void Connections::OnAnswer(const IdentityNews& answer) {
     case ClassAssignment::Answer::kNobody:
       connection->Identify(connection->identity(), answer.start_ticks);
       if (first) Unidentified(connection);
-      return;  // or its domain has gone, and the guest is about to
+      return;  // or its domain has gone, and the guest will go
     case ClassAssignment::Answer::kWorse:
       return;
     case ClassAssignment::Answer::kSame:

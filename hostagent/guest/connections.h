@@ -1,11 +1,13 @@
-// The connections of an agent: accepts them up to a limit, gives them ids, has their guests
-// identified and moves them to the class that this gives them, and destroys those that are closed
-// when nobody refers to them any more.
+// The connections of an agent. It accepts them up to a limit, gives them ids, has their guests
+// identified and moves them to the class that follows. It destroys closed connections when nobody
+// refers to them any more.
 //
 //   auto connections = Connections::Create(parts, /*most=*/10'000).value();
 //   connections->Accept(endpoint, std::move(socket));
 //   connections->OnIdentities(news);
 //   connections->DestroyClosed();   // after each batch of events, when the classes were served
+//
+// Errors: of Create() and Adopt(). What goes wrong with one connection is counted and logged.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -34,10 +36,14 @@
 namespace entropyd {
 
 struct ConnectionCounters {
-  LoopNumber refused;               // beyond the limit
-  LoopNumber accept_failures;       // out of descriptors or memory
-  LoopNumber identity_timeouts;     // guests for whom no answer came in time
-  LoopNumber unidentified_refused;  // closed because nobody knows the peer
+  // Connections beyond the limit.
+  LoopNumber refused;
+  // Out of descriptors or memory.
+  LoopNumber accept_failures;
+  // Guests for whom no answer came in time.
+  LoopNumber identity_timeouts;
+  // Closed because nobody knows the peer.
+  LoopNumber unidentified_refused;
 };
 
 class Connections {
@@ -55,47 +61,54 @@ class Connections {
   };
   // Errors: RESOURCE_EXHAUSTED (arena).
   static absl::StatusOr<std::unique_ptr<Connections>> Create(const Parts& parts, size_t most);
-  // Of an arena: the staging area, and for every connection what a full socket may leave behind.
+  // What it uses of an arena: the staging area, and for each connection what a full socket may
+  // leave behind.
   static size_t ArenaBytes(size_t most) { return (most + 1) * Connection::kStagingBytes; }
   ~Connections();
 
-  // A new connection. Closes it when there are `most` already.
+  // Takes a new connection. Closes it when there are `most` already.
   void Accept(Endpoints::Id endpoint, UniqueFd socket);
-  // Counted and logged: connections wait in the backlog, or one could not be served.
+  // Counts and logs it: connections wait in the backlog, or one could not be served.
   void AcceptFailed(const absl::Status& why);
-  // One that another process had. Errors: INVALID_ARGUMENT (saved by nobody), of the loop's
-  // watches.
+  // Takes a connection that another process had. Errors: INVALID_ARGUMENT (no agent can have saved
+  // that), of the loop's watches.
   absl::Status Adopt(const handover::v1::Connection& saved, Endpoints::Id endpoint,
                      UniqueFd socket);
 
-  void CloseFrom(Endpoints::Id endpoint, absl::string_view reason);  // those that came in there
+  // Closes the connections that came in there.
+  void CloseFrom(Endpoints::Id endpoint, absl::string_view reason);
   void CloseAll(absl::string_view reason);
   // REQUIRES: the classes have been served since the connections closed.
   void DestroyClosed() { closed_.clear(); }
 
-  // Answers and changes, in any order and as late as they come.
+  // Takes answers and changes, in any order and as late as they come.
   void OnIdentities(const std::vector<IdentityNews>& news);
   // Asks for all guests again: something may have changed while nobody watched.
   void AskAgain();
-  // ClassAssignment::SetRefused() has said so.
+  // Call it when ClassAssignment::SetRefused() says so.
   void AssignAnew(size_t class_index);
 
-  const std::map<uint64_t, std::unique_ptr<Connection>>& all() const { return all_; }  // by id
+  // By id.
+  const std::map<uint64_t, std::unique_ptr<Connection>>& all() const { return all_; }
   size_t size() const { return all_.size(); }
-  uint32_t count(Endpoints::Id endpoint) const;  // came in there
-  bool undelivered() const;                      // somebody has replies that he has not read yet
+  // The connections that came in there.
+  uint32_t count(Endpoints::Id endpoint) const;
+  // Some peer has not read its replies yet.
+  bool undelivered() const;
   void MeasureRates(double seconds);
 
-  // What a feed is known as among connections.
+  // An id for a feed, which is listed among connections.
   uint64_t TakeId() { return next_id_++; }
   uint64_t next_id() const { return next_id_; }
-  void SkipIdsTo(uint64_t next);  // those below are another process's
+  // Smaller ids are another process's.
+  void SkipIdsTo(uint64_t next);
 
-  ConnectionHost* host() { return &host_; }  // shared with feeds
+  // Shared with feeds.
+  ConnectionHost* host() { return &host_; }
 
  private:
   Connections(const Parts& parts, size_t most, SecretBytes staging);
-  // False, and said now and then, when there are `most`.
+  // False when there are `most`. Logs that from time to time.
   bool HasRoom(Endpoints::Id endpoint);
   Connection* Add(std::unique_ptr<Connection> connection);
   void Closed(Connection* connection);

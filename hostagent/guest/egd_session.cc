@@ -8,7 +8,7 @@
 namespace entropyd {
 namespace {
 
-// What a queue that was long once may keep for the next time.
+// The capacity that a queue keeps after it was long.
 constexpr size_t kKeptRuns = 64;
 // The reply to 0x00.
 constexpr size_t kBitsReply = 4;
@@ -108,7 +108,7 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
   if (!literal_.empty()) {
     std::memcpy(out.data(), literal_.data(), literal_.size());
     used = literal_.size();
-    // Its command's byte is unknown here; what is left of it is literal in any case.
+    // The command's byte is unknown here. The rest of its reply is literal in any case.
     if (replies != nullptr) replies->push_back({egd::CommandType::kWrite, uint32_t(used)});
     literal_.clear();
   }
@@ -161,7 +161,7 @@ uint32_t EgdSession::Take(absl::Span<uint8_t> out, const Supply& supply) {
   const size_t want = std::min<size_t>(out.size(), granted_);
   if (want == 0) return 0;
   const size_t got = supply.take(out.first(want));
-  // A supply that ran dry under a grant took it back: the tree is asked again.
+  // The supply ran dry under a grant, which is void then. So ask the tree again.
   granted_ = got < want ? 0 : granted_ - static_cast<uint32_t>(got);
   taken_ += got;
   return static_cast<uint32_t>(got);

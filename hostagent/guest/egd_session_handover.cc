@@ -10,9 +10,9 @@ namespace {
 
 using egd::CommandType;
 
-// What is left of a reply to 0x04 at most: a length and the digits of an int64.
+// The most that can be left of a reply to 0x04: a length and the digits of an int64.
 constexpr size_t kMaxLiteral = 20;
-// Far above what 2^32 commands of 255 bytes owe; sums of runs cannot overflow.
+// Far above what 2^32 commands of 255 bytes owe. Sums of runs cannot overflow.
 constexpr uint64_t kMaxOwed = uint64_t{1} << 48;
 
 absl::Status Refuse(absl::string_view what) {
@@ -35,7 +35,7 @@ void AddRun(CommandType type, uint8_t each, uint64_t bytes, handover::v1::Sessio
   run->set_count(1);
 }
 
-// A reply none or some of which the peer has: the bytes that it still misses are owed.
+// The peer has none or a part of a reply: the bytes that it misses are owed.
 void SaveUnsent(const EgdSession::Unsent& unsent, handover::v1::Session* saved) {
   uint32_t sent = unsent.sent_of_first;
   for (const EgdSession::Reply& reply : unsent.replies) {

@@ -14,7 +14,7 @@
 namespace entropyd {
 namespace {
 
-// Counts in full; of everything else as much as matters.
+// Writes counts with all digits, and other numbers with the digits that matter.
 std::string Number(double value) {
   const bool whole = value == std::floor(value) && value < 1e15;
   return whole ? absl::StrFormat("%.0f", value) : absl::StrFormat("%.9g", value);
@@ -90,7 +90,7 @@ void GuestAccounts::EndRestore() {
 }
 
 std::string GuestMetricsText(std::vector<GuestSeries> guests, size_t most) {
-  // By name where they have got the same, so that who is listed does not change by chance.
+  // By name where they have got the same, so that the list does not change by chance.
   std::sort(guests.begin(), guests.end(), [](const GuestSeries& a, const GuestSeries& b) {
     if (a.totals.delivered != b.totals.delivered) return a.totals.delivered > b.totals.delivered;
     return std::tie(a.name, a.uuid, a.class_name) < std::tie(b.name, b.uuid, b.class_name);

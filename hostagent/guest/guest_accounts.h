@@ -1,8 +1,12 @@
-// What guests have had by name and class, while at least one of their connections is there: a guest
-// with two devices, or one that has reconnected while the old connection lingers, is one guest.
+// What guests have had by name and class, as long as at least one of their connections is there. A
+// guest with two devices is one guest. So is one that has reconnected while its old connection
+// lingers.
 //
-// Each connection counts for itself; what it leaves behind is kept here for as long as the guest
-// has another one, so that a guest's figures never go back while it is listed.
+//   accounts.Join(connection.account());
+//   accounts.Leave(connection.account(), connection.totals_here());
+//
+// Each connection counts for itself. What it leaves behind is kept here as long as the guest has
+// another connection. So a guest's figures never go back while it is listed.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -21,7 +25,8 @@ namespace entropyd {
 class GuestAccounts {
  public:
   struct Key {
-    GuestKey guest;  // GuestKey::account()
+    // GuestKey::account().
+    GuestKey guest;
     size_t class_index = 0;
 
     friend auto operator<=>(const Key&, const Key&) = default;
@@ -31,9 +36,11 @@ class GuestAccounts {
     GuestTotals departed;
   };
 
+  // A connection or a feed begins to count under this key.
   void Join(const Key& key) { ++accounts_[key].connections; }
-  // REQUIRES: it has joined. `had`: what the connection got under this key.
+  // `had`: what the connection got under this key. REQUIRES: it has joined.
   void Leave(const Key& key, const GuestTotals& had);
+  // What an earlier process kept of connections that had left.
   void Restore(const Key& key, const GuestTotals& departed) { restored_[key] = departed; }
   // The connections of a handover have joined.
   void EndRestore();
@@ -49,9 +56,11 @@ class GuestAccounts {
 struct GuestSeries {
   std::string name;
   std::string uuid;
-  std::string class_name;  // POOL/CLASS
+  // POOL/CLASS.
+  std::string class_name;
   uint32_t connections = 0;
-  uint64_t owed = 0;  // bytes it waits for
+  // Bytes that it waits for.
+  uint64_t owed = 0;
   GuestTotals totals;
 };
 

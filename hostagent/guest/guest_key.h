@@ -3,7 +3,7 @@
 //   GuestKey::Of(connection.identity(), connection.id())
 //
 // A guest that somebody knows has a name, and a UUID where libvirt told it. A connection whose
-// guest nobody knows stands for itself.
+// guest nobody knows is its own guest.
 //
 // Thread safety: a value.
 #pragma once
@@ -16,15 +16,18 @@
 namespace entropyd {
 
 struct GuestKey {
-  std::string name;         // empty = nobody knows it
-  std::string uuid;         // libvirt's domains only
-  uint64_t connection = 0;  // of a guest that nobody knows; else 0
+  // Empty = nobody knows it.
+  std::string name;
+  // libvirt's domains only.
+  std::string uuid;
+  // The connection of a guest that nobody knows; else 0.
+  uint64_t connection = 0;
 
   static GuestKey Of(const GuestIdentity& identity, uint64_t connection);
 
   bool known() const { return !name.empty(); }
-  // What its figures are kept under: all that nobody knows are one, so that a counter of theirs
-  // never goes back when one of them leaves.
+  // The key of its figures. All guests that nobody knows share one key, so that their counter never
+  // goes back when one of them leaves.
   GuestKey account() const { return {name, uuid, 0}; }
 
   friend auto operator<=>(const GuestKey&, const GuestKey&) = default;

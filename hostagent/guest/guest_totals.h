@@ -1,6 +1,9 @@
-// What a guest has had: the figures that accounting is made of.
+// What a guest has had: the figures that accounts consist of.
 //
-// Thread safety: none of its own.
+//   GuestTotals guest = account.departed;
+//   guest += connection.totals_here();
+//
+// Thread safety: none; belongs to its owner's thread.
 #pragma once
 
 #include <array>
@@ -13,10 +16,13 @@
 namespace entropyd {
 
 struct GuestTotals {
-  uint64_t delivered = 0;  // bytes of entropy, primed ones included
+  // Bytes of entropy, primed ones included.
+  uint64_t delivered = 0;
   uint64_t primed = 0;
-  uint64_t requests = 0;        // EGD commands
-  int64_t throttled_nanos = 0;  // it waited, and only its own ceiling was in the way
+  // EGD commands.
+  uint64_t requests = 0;
+  // The time in which it waited and only its own ceiling was in the way.
+  int64_t throttled_nanos = 0;
   std::array<uint64_t, kWaitBuckets> waits{};
   int64_t wait_sum_nanos = 0;
 

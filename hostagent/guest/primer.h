@@ -1,15 +1,18 @@
 // Unasked bytes for a QEMU that reconnected.
 //
-// QEMU never repeats a request that was pending when its connection dropped (backends/rng-egd.c),
-// and a Linux guest keeps exactly one in flight: its /dev/hwrng would stay frozen for ever. Bytes
-// pushed into the new connection answer that lost request; what nobody waited for stays in the
-// socket and answers the next one. So a new connection gets 64 bytes; when the peer takes them and
-// still asks for nothing, twice as many, and so on up to 64 KiB, the most that QEMU 10 lets be
-// outstanding. When they stay in the socket, nothing was pending.
+// QEMU never repeats a request that was pending when its connection dropped (backends/rng-egd.c). A
+// Linux guest keeps exactly one in flight: its /dev/hwrng would stay frozen for ever. Bytes pushed
+// into the new connection answer that lost request. Bytes that nobody waited for stay in the socket
+// and answer the next request. So a new connection gets 64 bytes. When the peer takes them and
+// still asks for nothing, it gets twice as many, and so on up to 64 KiB, the most that QEMU 10 lets
+// be outstanding. When they stay in the socket, nothing was pending.
 //
-// Only for peers known to be QEMU (others would take the bytes for a reply), and never on a
+// Only peers known to be QEMU are primed (others would take the bytes for a reply), and never on a
 // connection that has sent a command. Primed bytes are demand like any other: charged, shaped, and
-// never netted off a later request.
+// never subtracted from a later request.
+//
+//   primer.OnPushed(sent, now);                // primer.want() said how many
+//   timer.Set(primer.next_check_nanos());      // then primer.OnCheck(drained, now)
 //
 // No I/O: the caller writes, and asks the socket whether the peer took it all.
 //
@@ -25,18 +28,21 @@ namespace entropyd {
 
 class Primer {
  public:
-  static constexpr uint32_t kFirstPush = 64;        // what a Linux guest has in flight
-  static constexpr uint32_t kLastPush = 64 * 1024;  // what QEMU 10 allows to be outstanding
-  // QEMU's main loop takes what was pending within a millisecond; one on a loaded host may need
-  // longer, and a host under memory pressure seconds.
+  // What a Linux guest has in flight.
+  static constexpr uint32_t kFirstPush = 64;
+  // What QEMU 10 allows to be outstanding.
+  static constexpr uint32_t kLastPush = 64 * 1024;
+  // QEMU's main loop takes what was pending within a millisecond. On a loaded host it may need
+  // longer, and on a host under memory pressure seconds.
   static constexpr int64_t kFirstCheckNanos = 5 * kMillisecondNanos;
   static constexpr int64_t kLastCheckNanos = kSecondNanos;
   static constexpr int64_t kPatienceNanos = 30 * kSecondNanos;
 
-  // An inactive primer wants nothing, ever.
+  // An inactive primer never wants anything.
   explicit Primer(bool active) : step_(active ? kFirstPush : 0), left_(step_) {}
 
-  uint64_t want() const { return left_; }  // bytes of this step still to be pushed
+  // Bytes of this step still to be pushed.
+  uint64_t want() const { return left_; }
   void OnPushed(uint32_t bytes, int64_t now_nanos);
   void OnCommand() { Stop(); }
 
@@ -45,16 +51,17 @@ class Primer {
   // `drained`: the peer has taken every byte written to it.
   void OnCheck(bool drained, int64_t now_nanos);
 
-  // For a handover. `unsent` bytes of the last push did not leave and are to be pushed again.
-  // Restore() takes only what Save() gives; of anything else it makes an inactive primer.
+  // For a handover. `unsent` bytes of the last push did not leave and must be pushed again.
   void Save(uint32_t unsent, int64_t now_nanos, handover::v1::Primer* saved) const;
+  // Takes only what Save() gives. From anything else it makes an inactive primer.
   void Restore(const handover::v1::Primer& saved, int64_t now_nanos);
   bool active() const { return step_ > 0; }
 
  private:
   void Stop();
 
-  uint32_t step_;  // 0 = over
+  // 0 = over.
+  uint32_t step_;
   uint32_t left_;
   int64_t pushed_at_ = 0;
   int64_t check_interval_ = kFirstCheckNanos;

@@ -138,7 +138,7 @@ void HandoverGiver::OnRequest() {
   const absl::Time began = absl::Now();
   const size_t guests = guests_->guests();
   if (absl::Status status = Give(); !status.ok()) return Withdraw(status);
-  // Go is out: these guests are another's.
+  // Go was sent: these guests are another process's.
   step_ = Step::kGiven;
   guests_->GiveAway();
   listener_->Disown();
@@ -183,7 +183,7 @@ void HandoverGiver::Withdraw(const absl::Status& why) {
 void HandoverGiver::Refuse(const absl::Status& why) {
   refused_ = why;
   if (step_ == Step::kIdle || step_ == Step::kGiven) return;
-  // A process that does not read by now learns it by the end of the link.
+  // A process that does not read now learns it from the end of the link.
   link_->Send(Refusal(why.message()), {}, absl::Now()).IgnoreError();
   CloseLink();
   step_ = Step::kIdle;

@@ -4,8 +4,10 @@
 //   …                                                  // calls `subject` as successors come
 //   giver->Refuse(absl::AbortedError("the agent is stopping"));  // no handover from here on
 //
-// A successor that fails, hangs or talks nonsense costs nothing: the handover ends, the subject is
+// A successor that fails, hangs or sends nonsense does no harm: the handover ends, the subject is
 // told, and the next successor may come.
+//
+// Errors: of Start() and Adopt(). Later ones go to the subject and the log.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -31,7 +33,7 @@ class HandoverGiver final : public EventLoop::Handler {
  public:
   // From Offer to Request: a new TLS connection, a Welcome, and the first bytes.
   static constexpr int64_t kFillPatienceNanos = 20 * kSecondNanos;
-  // From Begin to the end of the first message: it is there at once, or it is no successor.
+  // From the connection to the end of Begin. A successor sends Begin at once.
   static constexpr int64_t kBeginPatienceNanos = 2 * kSecondNanos;
   // From Request to Prepared, while guests wait.
   static constexpr absl::Duration kGivePatience = absl::Seconds(2);
@@ -41,10 +43,14 @@ class HandoverGiver final : public EventLoop::Handler {
   // The rest of the agent.
   class Subject {
    public:
-    virtual void LeaveServer() = 0;  // a successor of this host is about to attach
-    virtual void ReturnToServer(const absl::Status& why) = 0;  // it failed
-    virtual void Given(const std::string& version) = 0;        // Go was sent
-    virtual void Released() = 0;  // the successor serves, or is gone: time to exit
+    // A successor of this host is about to attach.
+    virtual void LeaveServer() = 0;
+    // The successor failed.
+    virtual void ReturnToServer(const absl::Status& why) = 0;
+    // Go was sent.
+    virtual void Given(const std::string& version) = 0;
+    // The successor serves, or is gone: time to exit.
+    virtual void Released() = 0;
 
    protected:
     ~Subject() = default;
@@ -54,7 +60,7 @@ class HandoverGiver final : public EventLoop::Handler {
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Start(const std::string& path,
                                                               EventLoop* loop, SavedState* guests,
                                                               Subject* subject, Log* log);
-  // With the socket that a predecessor listened on. Errors: of Listener::Adopt.
+  // Starts with the socket that a predecessor listened on. Errors: of Listener::Adopt.
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Adopt(const std::string& path,
                                                               UniqueFd socket, EventLoop* loop,
                                                               SavedState* guests, Subject* subject,
@@ -62,14 +68,15 @@ class HandoverGiver final : public EventLoop::Handler {
   ~HandoverGiver();
 
   bool given() const { return step_ == Step::kGiven; }
-  // The process that takes over, or did; 0 = it is of another pid namespace, or there is none.
+  // The process that takes over, or did; 0 = it is in another pid namespace, or there is none.
   int32_t taker() const { return link_ == nullptr ? 0 : link_->peer_pid(); }
 
-  // Hands over to nobody any more. Ends a handover that has begun: its successor learns `why`, the
-  // subject is not called. After Go this does nothing: the guests are another's.
+  // Gives the guests to nobody any more. Ends a handover that has begun: its successor learns
+  // `why`, and the subject is not called. After Go this does nothing: the guests are another
+  // process's.
   void Refuse(const absl::Status& why);
-  // REQUIRES: Released() was called. Tells the successor that this process holds nothing any more,
-  // as the end of the process would.
+  // Tells the successor that this process holds nothing any more, as the end of the process would.
+  // REQUIRES: Released() was called.
   void LetGo() { link_.reset(); }
 
   void OnEvents(uint32_t events) override;
@@ -99,8 +106,10 @@ class HandoverGiver final : public EventLoop::Handler {
   EventLoop::WatchId watch_ = 0;
   Timer deadline_;
   Step step_ = Step::kIdle;
-  std::string version_;   // of the successor
-  absl::Status refused_;  // see Refuse()
+  // The successor's.
+  std::string version_;
+  // See Refuse().
+  absl::Status refused_;
 };
 
 }  // namespace entropyd

@@ -20,7 +20,8 @@ namespace {
 constexpr size_t kHeaderBytes = 8;
 // One read; a frame is seldom longer.
 constexpr size_t kPieceBytes = 64 * 1024;
-// Too many descriptors are on their way for this user's limit: until the peer has taken some.
+// More descriptors are on their way than this user's limit allows. Wait until the peer has taken
+// some.
 constexpr absl::Duration kTooManyInFlight = absl::Milliseconds(1);
 
 void PutBig(uint32_t value, char* out) {

@@ -3,12 +3,14 @@
 //   frame: 4 bytes length of the message, 4 bytes number of descriptors, both big endian, then the
 //   message (proto/agent_handover.proto). The descriptors travel with the first byte of the frame.
 //
-//   auto channel = HandoverLink::Connect("/run/entropyd/agent.sock.handover").value();
-//   channel->Send(message, {}, absl::Now() + absl::Seconds(2));
+//   auto link = HandoverLink::Connect("/run/entropyd/agent.sock.handover").value();
+//   link->Send(message, {}, absl::Now() + absl::Seconds(2));
 //
-// Both ends must be of the same user, or root: what comes is checked all the same.
+// Both ends must be of the same user, or root. What comes is checked all the same.
 //
-// Thread safety: none.
+// Errors: see each function.
+//
+// Thread safety: none; belongs to one thread.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +32,7 @@ class HandoverLink {
  public:
   // The kernel passes at most SCM_MAX_FD = 253 with one message.
   static constexpr size_t kMaxFds = 253;
-  // 200 connections of peers that all keep as many commands pending as they may are 50 MB.
+  // 200 connections of peers with as many pending commands as they may have are 50 MB.
   static constexpr size_t kMaxMessage = 64 * 1024 * 1024;
 
   struct Received {
@@ -38,41 +40,43 @@ class HandoverLink {
     std::vector<UniqueFd> fds;
   };
 
-  // A connected socket; makes it non-blocking. Errors: PERMISSION_DENIED when the peer is of
-  // another user and not root.
+  // Takes a connected socket and makes it non-blocking. Errors: PERMISSION_DENIED when the peer is
+  // of another user and not root.
   static absl::StatusOr<std::unique_ptr<HandoverLink>> Create(UniqueFd socket);
   // Errors: NOT_FOUND when nobody listens there (no socket, or a stale one); of connect; as
   // Create().
   static absl::StatusOr<std::unique_ptr<HandoverLink>> Connect(const std::string& path);
 
   int fd() const { return socket_.get(); }
-  int32_t peer_pid() const { return peer_pid_; }  // 0 = of another pid namespace
+  // 0 = the peer is in another pid namespace.
+  int32_t peer_pid() const { return peer_pid_; }
 
   // Waits until the kernel has taken it all. Errors: UNAVAILABLE when the peer is gone,
-  // DEADLINE_EXCEEDED; after either the channel is of no more use.
+  // DEADLINE_EXCEEDED. After either, the link cannot be used any more.
   absl::Status Send(const handover::v1::Message& message, absl::Span<const int> fds,
                     absl::Time deadline);
 
   // The next message, if all of it has come. Errors: UNAVAILABLE when the peer is gone, DATA_LOSS
   // when what comes is no frame.
   absl::StatusOr<absl::optional<Received>> TryReceive();
-  // Waits for it. Errors: as TryReceive(), DEADLINE_EXCEEDED.
+  // Waits for the next message. Errors: as TryReceive(), DEADLINE_EXCEEDED.
   absl::StatusOr<Received> Receive(absl::Time deadline);
 
-  // From here on nothing more can arrive: a Send() of the peer either has succeeded, and
-  // TryReceive() gives what it sent, or fails.
+  // After this nothing more can arrive. Either a Send() of the peer has succeeded, and TryReceive()
+  // gives what it sent, or it fails.
   void StopReceiving();
 
  private:
   HandoverLink(UniqueFd socket, int32_t peer_pid)
       : socket_(std::move(socket)), peer_pid_(peer_pid) {}
   absl::Status Await(short events, absl::Time deadline) const;
-  // Reads up to `want` bytes to the end of `buffer_`; false = nothing there now.
+  // Reads up to `want` bytes to the end of `buffer_`; false = there is nothing now.
   absl::StatusOr<bool> Read(size_t want);
 
   const UniqueFd socket_;
   const int32_t peer_pid_;
-  std::string buffer_;  // of the frame that has begun
+  // Of the frame that has begun.
+  std::string buffer_;
   std::vector<UniqueFd> fds_;
 };
 

@@ -8,7 +8,7 @@
 namespace entropyd {
 namespace {
 
-// People do not notice this delay, and it lasts for a moment of a process's life.
+// People do not notice this delay, and the checks go on only for a moment.
 constexpr int64_t kCheckNanos = 10 * kMillisecondNanos;
 
 }  // namespace

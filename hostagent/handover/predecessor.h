@@ -1,5 +1,5 @@
-// The process whose guests this one has taken: it exits soon, and until then the addresses of its
-// control socket and of HTTP are in use.
+// The process whose guests this one has taken. It exits soon. Until then it uses the addresses of
+// its control socket and of HTTP.
 //
 //   predecessor_.emplace(std::move(taken.link), &loop, [this] { OpenDoors(); });
 //
@@ -19,11 +19,12 @@ namespace entropyd {
 
 class Predecessor {
  public:
-  // It is gone within this time, or never.
+  // The predecessor is gone within this time, or never.
   static constexpr int64_t kExitPatienceNanos = 10 * kSecondNanos;
 
-  // Tells it that this process serves. Calls `gone` once, when it has exited, has let go of the
-  // link, or does neither in time; not before the loop turns. `gone` may destroy this object.
+  // Tells the predecessor that this process serves. Calls `gone` once: when the predecessor has
+  // exited, or has let go of the link, or has done neither in time. It does not call it before the
+  // loop turns. `gone` may destroy this object.
   Predecessor(std::unique_ptr<HandoverLink> link, EventLoop* loop, std::function<void()> gone);
 
  private:

@@ -12,18 +12,20 @@
 //   serves                           <-
 //   Serving                          ->   exits, or with --linger ends the link and waits
 //
-// Until it sends Go, the running agent has given up nothing but its stream. Whatever fails before
-// that, it returns to its server and serves on, and the successor exits without having touched a
-// guest. After Go it never touches a guest again: a successor that dies then takes the guests with
-// it, like any agent that dies.
+// Until it sends Go, the running agent has given up nothing but its stream. If anything fails
+// before that, it returns to its server and serves on, and the successor exits without having
+// touched a guest. After Go the running agent never touches a guest again. A successor that dies
+// then takes the guests with it, like any agent that dies.
 //
-// Go is never in doubt. A successor that gives up waiting first closes its receiving side: either
-// it has Go, or sending Go fails.
+// Go is never in doubt. A successor that gives up waiting first closes its receiving side. Then
+// either it has Go, or sending Go fails.
 //
-// Each side may send Refusal at any time before Go, with the reason; then it closes the link.
+// Each side may send Refusal at any time before Go, with the reason. Then it closes the link.
 //
 // Between Request and Go the running agent's loop stands still: nobody reads or writes a guest's
 // socket. HandoverGiver::kGivePatience bounds that time.
+//
+// Errors: UnexpectedMessage() makes them.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -38,16 +40,16 @@
 
 namespace entropyd {
 
-// What this program writes, and all it can read.
+// The format that this program writes, and the only one it can read.
 inline constexpr uint32_t kHandoverFormat = 1;
 
 // For a short message to a process that is there to read it, and for its answer.
 inline constexpr absl::Duration kHandoverAnswerPatience = absl::Seconds(1);
 
-// The socket beside the control socket.
+// The path of the socket beside the control socket.
 std::string HandoverPath(const std::string& control_socket);
 
-// What is wrong with a message in the place of the `expected` one. FAILED_PRECONDITION with the
+// What is wrong when this message comes instead of the `expected` one. FAILED_PRECONDITION with the
 // other side's reason when it is a Refusal, else DATA_LOSS.
 absl::Status UnexpectedMessage(const handover::v1::Message& message, absl::string_view expected);
 

@@ -53,7 +53,7 @@ void SavedState::SaveClass(ServedClass* served, handover::v1::ClassNumbers* save
 
 void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
   for (const auto& [key, account] : parts_.accounts->all()) {
-    // A feed does not cross as connections do, what it has had does.
+    // A feed does not cross as connections do. Its accounts cross.
     GuestTotals departed = account.departed;
     for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
       if (feed->account() == key) departed += feed->totals();
@@ -128,7 +128,7 @@ void SavedState::AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass
   }
   counters->wait_sum_nanos.Add(static_cast<uint64_t>(saved.wait_sum_nanos()));
   served->GoOnFrom(saved.throttled_nanos());
-  // Until this process is told itself.
+  // Until the server tells this process itself.
   if (parts_.assignment->refused(served->index()).empty()) {
     parts_.assignment->SetRefused(served->index(), saved.refused());
   }
@@ -150,7 +150,7 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
                                                    " descriptors came for ",
                                                    numbers.listener_size(), " sockets"));
   }
-  // Sockets of single guests are as the predecessor has them, whatever the file said at start.
+  // The predecessor knows the sockets of single guests better than the file at start.
   parts_.endpoints->Restore(numbers.guest_sockets());
   for (const std::string& path : numbers.activated()) parts_.endpoints->AddActivated(path);
   for (size_t i = 0; i < listeners.size(); ++i) {
@@ -216,7 +216,7 @@ void SavedState::GiveAway() {
   parts_.endpoints->Disown();
   parts_.endpoints->Close();
   parts_.feeds->Close();
-  // Those that were answered in this batch are still to be counted: they are destroyed after it.
+  // Requests answered in this batch are not counted yet. So connections are destroyed after it.
   parts_.connections->CloseAll("handed over");
 }
 

@@ -1,4 +1,4 @@
-// All that crosses a handover, but for the messages about it: reads the objects of the running
+// All that crosses a handover, but for the messages about it. It reads the objects of the running
 // agent, and builds those of its successor from what was read. No entropy crosses.
 //
 //   running agent                      successor
@@ -6,8 +6,10 @@
 //   SaveNumbers, SaveConnections  ->   AdoptNumbers, AdoptConnections
 //   GiveAway()                         Own()
 //
-// Until Own() nobody is read from, written to or accepted, no socket file is the successor's, and
-// no pipe has been written to; until GiveAway() the running agent has given up nothing.
+// Until Own() the successor reads from nobody, writes to nobody, accepts nobody, writes to no pipe
+// and owns no socket file. Until GiveAway() the running agent has given up nothing.
+//
+// Errors: of SaveConnections(), AdoptNumbers() and AdoptConnections(); see there.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -31,7 +33,7 @@ namespace entropyd {
 
 class SavedState {
  public:
-  // Messages bear so many connections at most. The kernel passes 253 descriptors (SCM_MAX_FD).
+  // The most connections in one message. The kernel passes 253 descriptors (SCM_MAX_FD).
   static constexpr int kBatch = 200;
 
   // What it reads and builds; all outlive it.
@@ -40,7 +42,8 @@ class SavedState {
     Endpoints* endpoints = nullptr;
     Connections* connections = nullptr;
     Feeds* feeds = nullptr;
-    Feeds::Options feeds_wanted;  // by this configuration
+    // The feeds of this process's configuration.
+    Feeds::Options feeds_wanted;
     GuestAccounts* accounts = nullptr;
     ClassAssignment* assignment = nullptr;
     ConnectionCounters* counters = nullptr;
@@ -50,11 +53,12 @@ class SavedState {
 
   size_t guests() const { return parts_.connections->size(); }
 
-  // What the classes need: for a successor that fills its buffers before it takes the guests.
+  // What the classes need, for a successor that fills its buffers before it takes the guests.
   void SaveDemand(handover::v1::Offer* offer) const;
-  // The other side of it: the buffers are filled as if the guests were here, until they are.
+  // The successor's side: fills the buffers as if the guests were here, until they are.
   void Expect(const handover::v1::Offer& offer);
-  bool Filled() const;  // every buffer is above low water for what is expected
+  // Every buffer is above low water for what is expected.
+  bool Filled() const;
 
   // Everything but connections and entropy. Descriptors are lent.
   void SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const;
@@ -63,24 +67,27 @@ class SavedState {
       absl::FunctionRef<absl::Status(const handover::v1::Connections&, const std::vector<int>&)>
           send) const;
 
-  // REQUIRES: nothing listens yet. Takes over listeners and counters, and opens those listeners
-  // that only this configuration has. A listener that this configuration lacks is closed by Own().
-  // Errors: those of Listener and Feeds.
+  // Takes over listeners and counters, and opens those listeners that only this configuration has.
+  // Own() closes a listener that this configuration lacks. Errors: those of Listener and Feeds.
+  // REQUIRES: nothing listens yet.
   absl::Status AdoptNumbers(const handover::v1::Numbers& numbers, std::vector<UniqueFd> listeners);
   // Errors: FAILED_PRECONDITION when a connection came in by a listener that this configuration
-  // lacks: reconfiguring drops nobody. INVALID_ARGUMENT, and of the loop's watches.
+  // lacks: a reload drops nobody. INVALID_ARGUMENT, and of the loop's watches.
   absl::Status AdoptConnections(const handover::v1::Connections& connections,
                                 std::vector<UniqueFd> sockets);
 
-  void Own();       // the handover is final: the guests are this process's
-  void GiveAway();  // ... or another's: lets go of all, removes no file
+  // The handover is final: the guests are this process's.
+  void Own();
+  // The guests are another process's. Lets go of all, and removes no file.
+  void GiveAway();
 
  private:
   void SaveClass(ServedClass* served, handover::v1::ClassNumbers* saved) const;
   void AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass* served);
   void SaveAccounts(handover::v1::Numbers* numbers) const;
   void AdoptFeeds(const handover::v1::Numbers& numbers);
-  ServedClass* Named(const std::string& class_name) const;  // nullptr = not one of this process's
+  // nullptr = not one of this process's.
+  ServedClass* Named(const std::string& class_name) const;
 
   const Parts parts_;
   // Of each listener that was handed over, where its connections belong; nullopt = nowhere.

@@ -76,7 +76,7 @@ void Succession::Fail(const absl::Status& why) {
 void Succession::Stop(const absl::Status& why) {
   if (giver_ != nullptr) giver_->Refuse(why);
   if (successor_ != nullptr) successor_->Terminate();
-  // One that has the guests may take a second for them, and is waited for.
+  // A successor that has the guests may need a second for them. This process waits for it.
   if (!given()) {
     patience_.Set(kNever);
     successor_.reset();

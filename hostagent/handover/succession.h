@@ -6,8 +6,10 @@
 //   if (succession.CanReplace().ok()) succession.Replace(Purpose::kUpgrade, done);
 //   succession.Stop(absl::AbortedError("this agent is stopping"));
 //
-// A successor may come without being started here (`--take-over` by hand): then nobody asked this
-// process for it, and it is given the guests all the same.
+// A successor may come although this process did not start it (`--take-over` by hand). Nobody asked
+// this process for it, and it gets the guests all the same.
+//
+// Errors: of Open() and CanReplace(). Replace() reports to `done`.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -33,21 +35,26 @@ class Succession final : public HandoverGiver::Subject {
  public:
   enum class Purpose { kUpgrade, kReload };
 
-  // A successor that has neither taken over nor ended by then never will: it has 15 s to attach,
-  // and it may have waited for another that came first.
+  // A successor that has neither taken over nor ended by then never will. It has 15 s to attach,
+  // and it may have waited for another one that came first.
   static constexpr int64_t kReplacePatienceNanos = 60 * kSecondNanos;
 
-  // Called once: with the successor's version when it has the guests, or with why it has not.
+  // Called once: with the successor's version when it has the guests, or with the reason why it has
+  // not.
   using Done = std::function<void(const absl::Status& status, const std::string& version)>;
 
   // The rest of the agent.
   class Subject {
    public:
-    virtual void LeaveServer() = 0;     // a successor of this host is about to attach
-    virtual void ReturnToServer() = 0;  // it failed
-    virtual void Given() = 0;           // it has the guests
-    virtual void Released() = 0;        // it serves, or is gone
-    // Replace() came to nothing; this process serves on.
+    // A successor of this host is about to attach.
+    virtual void LeaveServer() = 0;
+    // The successor failed.
+    virtual void ReturnToServer() = 0;
+    // The successor has the guests.
+    virtual void Given() = 0;
+    // The successor serves, or is gone.
+    virtual void Released() = 0;
+    // Replace() has failed. This process serves on.
     virtual void ReplaceFailed(Purpose purpose, const absl::Status& why) = 0;
     // With `linger`: the successor that this process started and gave its guests to has ended.
     virtual void SuccessorEnded(const absl::Status& why) = 0;
@@ -57,11 +64,13 @@ class Succession final : public HandoverGiver::Subject {
   };
 
   struct Options {
-    std::string path;  // where successors reach this process
-    std::vector<std::string>
-        command;          // starts a successor, program first; empty = Replace() cannot
-    bool linger = false;  // this process outlives its successor's first turn
-    // The very program that runs, which a reload starts again.
+    // Where successors reach this process.
+    std::string path;
+    // Starts a successor, program first. Empty = Replace() cannot.
+    std::vector<std::string> command;
+    // This process stays after its successor begins to serve.
+    bool linger = false;
+    // The program that runs now. A reload starts it again.
     std::string program = "/proc/self/exe";
   };
 
@@ -71,21 +80,23 @@ class Succession final : public HandoverGiver::Subject {
 
   // Lets successors come. Errors: of HandoverGiver::Start.
   absl::Status Open();
-  // The same by the socket of a predecessor. Without it nobody can take over: that is logged.
+  // Lets successors come by the socket of a predecessor. Without the socket nobody can take over,
+  // and the log says so.
   void Adopt(UniqueFd listener);
 
   // Errors: FAILED_PRECONDITION (no command), ABORTED (one was started and has not ended).
   absl::Status CanReplace() const;
-  // REQUIRES: CanReplace(). Starts a successor: of the file that the command names as it is now, or
-  // for a reload of the very program that runs.
+  // Starts a successor: of the file that the command names as it is now, or, for a reload, of the
+  // program that runs now. REQUIRES: CanReplace().
   void Replace(Purpose purpose, Done done);
 
-  // Gives the guests to nobody any more, and ends the successor that this process has started: it
-  // would start afresh where nobody is to serve. Whoever waits for Replace() is told `why`.
+  // Gives the guests to nobody any more. Ends the successor that this process has started, because
+  // it would start afresh where nobody is to serve. Whoever waits for Replace() learns `why`.
   void Stop(const absl::Status& why);
-  // A successor that this process started is there; when it has the guests, only with `linger`.
+  // A successor that this process started is there. When it has the guests, this is so only with
+  // `linger`.
   bool has_successor() const { return successor_ != nullptr; }
-  // REQUIRES: Released() was called. This process holds nothing any more.
+  // This process holds nothing any more. REQUIRES: Released() was called.
   void LetGo() { giver_->LetGo(); }
 
   // --- of the giver ---
@@ -108,7 +119,8 @@ class Succession final : public HandoverGiver::Subject {
   std::unique_ptr<Successor> successor_;
   Timer patience_;  // with `successor_`
   Purpose purpose_ = Purpose::kUpgrade;
-  absl::Status withdrawn_;  // why the last handover failed: the successor's exit status tells less
+  // Why the last handover failed. The successor's exit status tells less.
+  absl::Status withdrawn_;
   Done done_;
 };
 

@@ -1,4 +1,9 @@
-// The next agent process, when it is this one that starts it.
+// The next agent process, when this one starts it.
+//
+//   auto successor = Successor::Spawn({"entropyd-hostagent", "--take-over"}, &loop, ended).value();
+//   successor->Terminate();   // `ended` is called when the process ends
+//
+// Errors: of posix_spawn, naming the file.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -19,16 +24,19 @@ namespace entropyd {
 
 class Successor final : public EventLoop::Handler {
  public:
-  // Runs `command`; the file is `program`, or its first word when that is empty. `ended(why)` is
-  // called once, when it ends while this object lives; destroying it from there is allowed. Errors:
-  // of posix_spawn, naming the file.
+  // Runs `command`. The file is `program`, or the command's first word when `program` is empty.
+  // `ended(why)` is called once, when the process ends while this object lives. It may destroy this
+  // object. Errors: of posix_spawn, naming the file.
   static absl::StatusOr<std::unique_ptr<Successor>> Spawn(
       const std::vector<std::string>& command, EventLoop* loop,
       std::function<void(const absl::Status& why)> ended, const std::string& program = "");
-  ~Successor();  // the process lives on
+  // The process lives on.
+  ~Successor();
 
-  void Kill();       // for one that does not get anywhere
-  void Terminate();  // SIGTERM
+  // For a process that hangs.
+  void Kill();
+  // Sends SIGTERM.
+  void Terminate();
   pid_t pid() const { return pid_; }
 
   void OnEvents(uint32_t events) override;
@@ -38,7 +46,8 @@ class Successor final : public EventLoop::Handler {
             std::function<void(const absl::Status&)> ended);
 
   const pid_t pid_;
-  const UniqueFd process_;  // a pidfd
+  // A pidfd.
+  const UniqueFd process_;
   EventLoop* const loop_;
   const std::function<void(const absl::Status&)> ended_;
   EventLoop::WatchId watch_ = 0;

@@ -10,6 +10,8 @@
 //     return absl::OkStatus();
 //   });
 //
+// Errors: of TakeOver(). After one this process must exit.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
@@ -30,21 +32,25 @@ namespace entropyd {
 
 // What a successor has after Go.
 struct Taken {
-  std::unique_ptr<HandoverLink> link;  // send Serving on it; it ends when the other process exits
-  UniqueFd listener;                   // for HandoverGiver::Adopt
-  std::string version;                 // of the process that gave
+  // Send Serving on it. It ends when the other process exits.
+  std::unique_ptr<HandoverLink> link;
+  // For HandoverGiver::Adopt.
+  UniqueFd listener;
+  // Of the process that gave.
+  std::string version;
   uint32_t connections = 0;
-  absl::Duration pause;  // from Request to Go
+  // From Request to Go.
+  absl::Duration pause;
 };
 
-// Attaches to a server and returns when the buffers hold what `offer` asks for. It may take long:
-// `offered` tells meanwhile whether the offer still stands. If not, return its error.
+// Attaches to a server and returns when the buffers hold what `offer` asks for. That may take long.
+// Meanwhile `offered` tells whether the offer still stands. If not, return its error.
 using FillBuffers = std::function<absl::Status(const handover::v1::Offer& offer,
                                                const std::function<absl::Status()>& offered)>;
 
-// Takes over from the agent at the other end of `link`; returns after Go. After an error this
-// process must exit without turning its loop again; the other one knows why, if it was told in
-// time.
+// Takes over from the agent at the other end of `link`, and returns after Go. After an error this
+// process must exit without turning its loop again. The other process knows the reason, if it was
+// told in time.
 //
 // Errors: FAILED_PRECONDITION when the other one refuses, also when it takes its offer back; those
 // of `fill`; UNAVAILABLE when the other process is gone; DEADLINE_EXCEEDED.

@@ -18,7 +18,7 @@ ClassAssignment::Answer ClassAssignment::Take(const GuestIdentity* known,
   }
   if (!answer.has_value()) return Answer::kNobody;
   if (known == nullptr) return Answer::kNew;
-  // A cgroup knows less than libvirt did, whose file is gone while the domain ends.
+  // libvirt's file is gone while the domain ends. The cgroup that is left knows less.
   if (answer->source == IdentitySource::kCgroup && known->source == IdentitySource::kLibvirt) {
     return Answer::kWorse;
   }
@@ -27,7 +27,7 @@ ClassAssignment::Answer ClassAssignment::Take(const GuestIdentity* known,
 
 size_t ClassAssignment::ClassAt(const std::string& asked, size_t of_listener) const {
   for (size_t i = 0; i < classes_.size(); ++i) {
-    // A frozen guest serves nobody's policy.
+    // A refused class does not count: it would freeze the guest, which serves nobody's policy.
     if (classes_[i] == asked && refused_[i].empty()) return i;
   }
   return of_listener;
@@ -40,7 +40,7 @@ size_t ClassAssignment::ClassFor(const GuestIdentity& identity, size_t of_listen
     Complain(identity, of_listener);
   } else if (const auto before = complaints_.find(identity.name);
              before != complaints_.end() && (!asks || before->second != identity.class_name)) {
-    // One that is served again was refused for a while, and is not complained of each time.
+    // A server may refuse a class for a while and serve it again. That is not logged each time.
     complaints_.erase(before);
   }
   return target;

@@ -24,7 +24,7 @@ namespace {
 
 // Field 22 of stat is the 20th after the program's name.
 constexpr size_t kStartTimeAfterName = 20;
-// stat has some 300 bytes, cgroup a line for each hierarchy.
+// stat has about 300 bytes, cgroup has a line for each hierarchy.
 constexpr size_t kProcFileBytes = 8192;
 
 std::string ReadProcFile(const std::string& path) {
@@ -40,7 +40,7 @@ bool HasEnded(const UniqueFd& pidfd) {
   return poll(&poller, 1, 0) != 0;
 }
 
-// Whether the pinned process is the one that has this pid now.
+// Whether this pid still belongs to the pinned process.
 bool Holds(PeerPin* pin, const std::string& proc) {
   const uint64_t now = StartTicks(pin->pid, proc);
   if (now == 0 || (pin->pidfd && HasEnded(pin->pidfd))) return false;
@@ -48,7 +48,7 @@ bool Holds(PeerPin* pin, const std::string& proc) {
   return pin->start_ticks == now;
 }
 
-// systemd writes what a unit's name may not have as \xHH.
+// systemd writes \xHH for a character that a unit's name may not have.
 std::string Unescape(absl::string_view name) {
   std::string out;
   while (!name.empty()) {
@@ -105,14 +105,14 @@ PeerPin PinPeer(int socket, const std::string& proc) {
     pin.pidfd.reset(pidfd);
   } else if (pin.pid > 0) {
     pin.start_ticks = StartTicks(pin.pid, proc);
-    if (pin.start_ticks == 0) pin.pid = 0;  // gone already: whoever gets the pid next is another
+    if (pin.start_ticks == 0) pin.pid = 0;  // gone already: the pid's next owner is another
   }
   return pin;
 }
 
 uint64_t StartTicks(int32_t pid, const std::string& proc) {
   const std::string text = ReadProcFile(absl::StrCat(proc, "/", pid, "/stat"));
-  const size_t name_end = text.rfind(") ");  // a name may hold parentheses itself
+  const size_t name_end = text.rfind(") ");  // the name itself may hold parentheses
   if (name_end == std::string::npos) return 0;
   const std::vector<absl::string_view> fields =
       absl::StrSplit(absl::string_view(text).substr(name_end + 2), ' ');
@@ -134,7 +134,7 @@ std::string DomainOfCgroup(absl::string_view cgroups) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
     if (parts.size() != 3) continue;
     std::vector<absl::string_view> path = absl::StrSplit(parts[2], '/', absl::SkipEmpty());
-    // Seen from within a cgroup namespace, what lies outside begins with "..".
+    // From within a cgroup namespace, paths outside begin with "..".
     while (!path.empty() && path.front() == "..") path.erase(path.begin());
     if (path.empty() || (path.front() != "machine.slice" && path.front() != "machine")) continue;
     for (absl::string_view part : path) {

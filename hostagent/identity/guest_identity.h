@@ -1,10 +1,11 @@
 // Which guest is behind a peer: from libvirt's status files, else from its cgroup.
 //
-//   auto identity = FindIdentity(pin, config::v1::IDENTIFY_LIBVIRT, &directory);
+//   PeerPin pin = PinPeer(socket);
+//   auto identity = FindIdentity(&pin, config::v1::IDENTIFY_LIBVIRT, directory);
 //
-// A pid is not a process for ever. A pin is taken when the peer connects: a pidfd that the kernel
-// made for the socket (SO_PEERPIDFD, Linux 6.5), or else the process's start time. What was found
-// by pid counts only if the process pinned is still there afterwards.
+// A pid does not mean the same process for ever. So the peer is pinned when it connects: by a pidfd
+// that the kernel made for the socket (SO_PEERPIDFD, Linux 6.5), or else by the process's start
+// time. What was found by pid counts only if the pinned process is still there afterwards.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -22,30 +23,39 @@ namespace entropyd {
 
 enum class IdentitySource : uint8_t {
   kNone = 0,
-  kLibvirt = 1,  // name, UUID and class from the domain's status file
-  kCgroup = 2,   // a name, as far as systemd's rules for unit names left it whole
-  kSocket = 3,   // the name of the socket that was made for this guest
+  // Name, UUID and class from the domain's status file.
+  kLibvirt = 1,
+  // A name, as far as systemd's rules for unit names left it whole.
+  kCgroup = 2,
+  // The name of the socket that was made for this guest.
+  kSocket = 3,
 };
 absl::string_view IdentitySourceName(IdentitySource source);
 
 struct GuestIdentity {
   IdentitySource source = IdentitySource::kNone;
   std::string name;
-  std::string uuid;         // libvirt's domains only
-  std::string class_name;   // POOL/CLASS that the domain's metadata asks for; empty = none
-  std::string class_error;  // what is wrong with what it asks for
+  // libvirt's domains only.
+  std::string uuid;
+  // POOL/CLASS that the domain's metadata asks for; empty = none.
+  std::string class_name;
+  // What is wrong with the class that it asks for.
+  std::string class_error;
 
   friend bool operator==(const GuestIdentity&, const GuestIdentity&) = default;
 };
 
 struct PeerPin {
-  int32_t pid = 0;  // 0 = in another pid namespace
+  // 0 = in another pid namespace.
+  int32_t pid = 0;
   uint32_t uid = 0;
-  uint64_t start_ticks = 0;  // of the process, since boot; 0 = not known yet
-  UniqueFd pidfd;            // none on kernels before 6.5
+  // When the process started, since boot; 0 = not known yet.
+  uint64_t start_ticks = 0;
+  // None on kernels before 6.5.
+  UniqueFd pidfd;
 };
 
-// Pins the process at the other end of `socket`; one that cannot be pinned has pid 0.
+// Pins the process at the other end of `socket`. If it cannot be pinned, the pin has pid 0.
 PeerPin PinPeer(int socket, const std::string& proc = "/proc");
 
 // When a process started; 0 = it is gone. From /proc/PID/stat, field 22.
@@ -58,7 +68,7 @@ std::optional<GuestIdentity> FindIdentity(PeerPin* pin, config::v1::Identify how
 
 GuestIdentity IdentityOf(const LibvirtDomain& domain);
 
-// The domain whose cgroup /proc/PID/cgroup tells, e.g. `web-1` for
+// The domain that /proc/PID/cgroup names, e.g. `web-1` for
 // "0::/machine.slice/machine-qemu\x2d3\x2dweb\x2d1.scope/libvirt"; empty = not one of libvirt's.
 // Only below the machine partition: users may name cgroups of their own as they like.
 std::string DomainOfCgroup(absl::string_view cgroups);

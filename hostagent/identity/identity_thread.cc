@@ -66,7 +66,7 @@ void IdentityThread::Turn() {
     absl::MutexLock lock(&mutex_);
     questions.swap(questions_);
   }
-  // After the questions were taken: what libvirt wrote before those peers connected is known.
+  // After taking the questions: so it knows all that libvirt wrote before those peers connected.
   std::vector<int32_t> changed;
   directory_.Refresh(&changed);
   std::vector<IdentityNews> news;

@@ -1,11 +1,14 @@
-// Tells which guests the agent's peers are, on a thread of its own: libvirt's files and /proc are
-// read without holding up a guest.
+// Tells which guests the agent's peers are. It reads libvirt's files and /proc on a thread of its
+// own, so that no guest waits for them.
 //
 //   auto identities = IdentityThread::Start("/run/libvirt/qemu", deliver, &log).value();
 //   identities->Ask({.guest = 7, .pin = PinPeer(socket), .how = config::v1::IDENTIFY_LIBVIRT});
 //
-// Each question is answered once. Besides, whenever a domain's name, uuid or class changes, or its
-// status file appears, its pid is told, asked for or not: ask again for the guests that have it.
+// It answers each question once. It also reports a pid, asked for or not, when the name, uuid or
+// class of its domain changes or its status file appears. Then ask again for the guests that have
+// this pid.
+//
+// Errors: of Start() only. An answer without identity is no error.
 //
 // Thread safety: Ask() is safe.
 #pragma once
@@ -28,19 +31,23 @@
 namespace entropyd {
 
 struct IdentityQuestion {
+  // The id that comes back with the answer.
   uint64_t guest = 0;
   PeerPin pin;
   config::v1::Identify how = config::v1::IDENTIFY_NONE;
 };
 
 struct IdentityNews {
-  uint64_t guest = 0;  // who was asked for; 0 = something has changed of this pid's domain
+  // Who was asked for; 0 = the domain of this pid has changed.
+  uint64_t guest = 0;
   int32_t pid = 0;
-  uint64_t start_ticks = 0;  // of an answer: when the peer's process started; 0 = it is gone
-  std::optional<GuestIdentity> identity;  // nullopt = nobody knows
+  // Of an answer: when the peer's process started; 0 = it is gone.
+  uint64_t start_ticks = 0;
+  // nullopt = nobody knows the peer.
+  std::optional<GuestIdentity> identity;
 };
 
-// Who answers questions; a fake in unit tests.
+// Answers questions; a fake in unit tests.
 class Identifier {
  public:
   virtual void Ask(IdentityQuestion question) = 0;
@@ -57,12 +64,13 @@ class IdentityThread final : public Identifier {
   // `log` outlives the thread. Errors: RESOURCE_EXHAUSTED (descriptors).
   static absl::StatusOr<std::unique_ptr<IdentityThread>> Start(const std::string& libvirt_dir,
                                                                Deliver deliver, Log* log);
-  ~IdentityThread();  // delivers nothing more
+  // Delivers nothing more.
+  ~IdentityThread();
 
   void Ask(IdentityQuestion question) override;
 
  private:
-  // While the directory is not there, or cannot be watched: how often to look.
+  // The time between two looks while the directory is not there or cannot be watched.
   static constexpr int kLookMillis = 1'000;
 
   IdentityThread(const std::string& libvirt_dir, UniqueFd wake, Deliver deliver, Log* log);
@@ -72,7 +80,8 @@ class IdentityThread final : public Identifier {
 
   const UniqueFd wake_;
   const Deliver deliver_;
-  LibvirtDirectory directory_;  // the thread's own
+  // Only the thread uses it.
+  LibvirtDirectory directory_;
 
   absl::Mutex mutex_;
   std::vector<IdentityQuestion> questions_ ABSL_GUARDED_BY(mutex_);

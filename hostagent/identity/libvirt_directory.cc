@@ -18,7 +18,7 @@ namespace entropyd {
 namespace {
 
 constexpr char kSuffix[] = ".xml";
-// A directory full of rubbish is told of so often, and no more.
+// The log complains of so many files in the directory, and of no more.
 constexpr size_t kMostComplaints = 100;
 constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                              IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
@@ -55,7 +55,7 @@ bool SameIdentity(const LibvirtDomain& a, const LibvirtDomain& b) {
 LibvirtDirectory::LibvirtDirectory(std::string path, Log* log)
     : path_(std::move(path)), log_(log), inotify_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
 
-// True when the directory is watched from now on, and was not before.
+// True when the directory is watched from now on and was not before.
 bool LibvirtDirectory::Watch() {
   if (!inotify_) return false;
   if (inotify_add_watch(inotify_.get(), path_.c_str(), kEvents) < 0) return false;
@@ -64,7 +64,7 @@ bool LibvirtDirectory::Watch() {
 }
 
 void LibvirtDirectory::Unwatch() {
-  // A new descriptor, because the old one may hold events of what was there before.
+  // A new descriptor, because the old one may hold old events.
   watching_ = false;
   inotify_.reset(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
 }
@@ -121,7 +121,7 @@ void LibvirtDirectory::Scan(std::vector<int32_t>* changed) {
 
 void LibvirtDirectory::Read(const std::string& name, std::vector<int32_t>* changed) {
   const std::string path = absl::StrCat(path_, "/", name);
-  // Non-blocking: a FIFO in the place of a file must not hold everybody up.
+  // Non-blocking: a FIFO in the place of a file must not block this thread.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) {
     const int error = errno;
@@ -153,7 +153,7 @@ void LibvirtDirectory::Read(const std::string& name, std::vector<int32_t>* chang
     return Complain(name, domain.status());
   }
   complained_.erase(name);
-  if (domain->pid == 0) return Forget(name);  // a definition: nobody runs
+  if (domain->pid == 0) return Forget(name);  // only defined: it does not run
   file.domain = *std::move(domain);
   Accept(name, std::move(file), changed);
 }

@@ -1,19 +1,22 @@
-// libvirt's status files, /run/libvirt/qemu/NAME.xml, kept in step: which domain a QEMU's pid is.
+// libvirt's status files, /run/libvirt/qemu/NAME.xml, kept up to date: tells which domain belongs
+// to a QEMU's pid.
 //
 //   LibvirtDirectory directory("/run/libvirt/qemu", &log);
 //   std::vector<int32_t> changed;
 //   directory.Refresh(&changed);             // before each lookup, and when fd() is readable
 //   const LibvirtDomain* domain = directory.Find(pid, uid);
 //
-// libvirt replaces a file by renaming a new one over it, before QEMU runs and at each change since;
-// the kernel tells by inotify, in order, so a lookup after Refresh() knows everything that was
-// written before the peer connected, and only what has changed is ever read again. Where inotify is
-// not to be had every Refresh() looks at the directory.
+// libvirt replaces a file by renaming a new one over it, before QEMU runs and at each change since.
+// The kernel tells this by inotify, in order. So a lookup after Refresh() knows everything that was
+// written before the peer connected, and only what has changed is read again. Without inotify every
+// Refresh() looks at the directory.
 //
-// A file counts for peers of any user if root, or this process's user, owns it, else only for peers
-// of its owner: a session daemon's user may say of his own guests what he likes.
+// A file counts for peers of any user if root, or this process's user, owns it. Otherwise it counts
+// only for peers of its owner: a session daemon's user may say what he likes of his own guests.
 //
-// Thread safety: none; belongs to one thread, for which it may block on the file system.
+// Errors: logged once each. A file that cannot be read names no domain.
+//
+// Thread safety: none; belongs to one thread, which may block on the file system.
 #pragma once
 
 #include <sys/types.h>
@@ -45,14 +48,16 @@ class LibvirtDirectory {
   const LibvirtDomain* Find(int32_t pid, uint32_t uid) const;
 
   size_t size() const { return files_.size(); }
-  uint64_t files_read() const { return files_read_; }  // ever
+  // All reads, ever.
+  uint64_t files_read() const { return files_read_; }
 
  private:
   struct File {
     LibvirtDomain domain;
     uid_t owner = 0;
     ino_t inode = 0;
-    int64_t changed_at = 0;  // mtime, ns
+    // The file's mtime, in ns.
+    int64_t changed_at = 0;
     off_t bytes = 0;
   };
 
@@ -68,10 +73,13 @@ class LibvirtDirectory {
   Log* const log_;
   UniqueFd inotify_;
   bool watching_ = false;
-  bool told_ = false;                  // why the directory cannot be read
-  std::map<std::string, File> files_;  // by name in the directory
+  // The log has said why the directory cannot be read.
+  bool told_ = false;
+  // By name in the directory.
+  std::map<std::string, File> files_;
   std::unordered_map<int32_t, std::string> by_pid_;
-  std::set<std::string> complained_;  // of these files, since they were last good
+  // Files that the log has complained of since they were last good.
+  std::set<std::string> complained_;
   uint64_t files_read_ = 0;
 };
 

@@ -1,10 +1,12 @@
-// The one way in which another thread asks the event loop: the question runs on the loop's thread,
-// and whoever asks waits for the answer, but not for ever.
+// The one way in which another thread asks the event loop. The question runs on the loop's thread.
+// The thread that asks waits for the answer, but not for ever.
 //
 //   auto guests = Ask<std::vector<GuestSeries>>(loop, [status] { return status->Series(); });
 //
-// A question may run after its asker has given up: what it refers to must be there for as long as
-// the loop turns. Errors: UNAVAILABLE when the loop has not answered in time.
+// A question may run after its asker has given up. So all that it refers to must exist as long as
+// the loop turns.
+//
+// Errors: UNAVAILABLE when the loop has not answered in time.
 //
 // Thread safety: safe from any thread but the loop's own, which would wait for itself.
 #pragma once
@@ -22,7 +24,7 @@
 
 namespace entropyd {
 
-// A loop that has not answered by then hangs; better to say so than to wait with it.
+// A loop that has not answered by then hangs. It is better to say so than to wait with it.
 inline constexpr absl::Duration kAskPatience = absl::Seconds(2);
 
 template <typename Answer>
@@ -32,7 +34,7 @@ absl::StatusOr<Answer> Ask(EventLoop* loop, std::function<Answer()> question,
     std::optional<Answer> answer;
     absl::Notification answered;
   };
-  // It outlives whichever of the two threads is done first.
+  // It outlives whichever of the two threads ends first.
   const auto exchange = std::make_shared<Exchange>();
   loop->Post([exchange, question = std::move(question)] {
     exchange->answer.emplace(question());

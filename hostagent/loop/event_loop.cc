@@ -12,8 +12,8 @@
 namespace entropyd {
 namespace {
 
-// Enough to amortise the pass over the class trees, few enough that the first guest of a batch has
-// its reply while the others' commands still arrive.
+// Many enough to make the pass over the class trees cheap per event. Few enough that the first
+// guest of a batch has its reply while the others' commands still arrive.
 constexpr int kBatch = 64;
 
 // The loop's own descriptors: no watch has these ids, because generations start at 1.

@@ -6,10 +6,12 @@
 //   auto watch = loop->Watch(fd, EPOLLIN, &handler);
 //   loop->Run();  // until Stop()
 //
-// The clock is read once per batch: now_nanos() is the time at which the batch began.
+// The loop reads the clock once per batch: now_nanos() is the time at which the batch began.
 //
-// Thread safety: Post(), Stop() and heartbeat_nanos() are safe; everything else belongs to the
-// thread that calls Run() (or, before that, to the one that sets things up).
+// Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of Watch().
+//
+// Thread safety: Post(), Stop() and heartbeat_nanos() are safe. Everything else belongs to the
+// thread that calls Run() (or, before that, to the thread that sets things up).
 #pragma once
 
 #include <atomic>
@@ -33,44 +35,51 @@ class EventLoop {
  public:
   class Handler {
    public:
-    // `events` are EPOLL* bits; level-triggered unless watched with EPOLLET, where Modify() has
-    // what is so told again. May Unwatch itself and any other.
+    // `events` are EPOLL* bits. They are level-triggered, unless watched with EPOLLET; then
+    // Modify() makes the loop report the present state again. A handler may Unwatch itself and any
+    // other.
     virtual void OnEvents(uint32_t events) = 0;
 
    protected:
     ~Handler() = default;
   };
 
-  using WatchId = uint64_t;                      // never reused, never 0
-  using TimerId = std::pair<int64_t, uint64_t>;  // when, and which
+  // Never reused, never 0.
+  using WatchId = uint64_t;
+  // When it runs, and which one it is.
+  using TimerId = std::pair<int64_t, uint64_t>;
   static constexpr TimerId kNoTimer = {0, 0};
 
   // Errors: RESOURCE_EXHAUSTED (descriptors).
   static absl::StatusOr<std::unique_ptr<EventLoop>> Create(const Clock* clock);
 
-  // The handler outlives the watch, the watch ends before the descriptor is closed. An event that
-  // was already fetched is not delivered after Unwatch(), even when the number is in use again.
+  // The handler outlives the watch. The watch ends before the descriptor is closed. After Unwatch()
+  // no event is delivered that was already fetched, even when the number is in use again.
   absl::StatusOr<WatchId> Watch(int fd, uint32_t events, Handler* handler);
+  // Watches for other events from now on.
   void Modify(WatchId id, uint32_t events);
   void Unwatch(WatchId id);
 
   // Runs once, not before `at_nanos`, and without delay while the loop is idle.
   TimerId AddTimer(int64_t at_nanos, std::function<void()> run);
-  void CancelTimer(TimerId id);  // of one that ran already: nothing
+  // Does nothing to a timer that has run.
+  void CancelTimer(TimerId id);
 
-  // Called after the events, timers and posts of each batch.
+  // `run` is called after the events, timers and posts of each batch.
   void SetAfterBatch(std::function<void()> run) { after_batch_ = std::move(run); }
 
-  void Post(std::function<void()> run);  // runs on the loop's thread; any thread may call
+  // Runs on the loop's thread. Any thread may call.
+  void Post(std::function<void()> run);
   void Run();
-  void Stop();  // any thread; Run() returns after the batch
+  // Any thread may call. Run() returns after the batch.
+  void Stop();
 
-  // One batch; waits for it no longer than `max_wait_nanos`.
+  // Runs one batch, and waits for it no longer than `max_wait_nanos`.
   void RunOnce(int64_t max_wait_nanos);
 
   int64_t now_nanos() const { return now_; }
   const Clock* clock() const { return clock_; }
-  // When the last batch began: stands still when the loop hangs.
+  // When the last batch began. It stands still when the loop hangs.
   int64_t heartbeat_nanos() const { return heartbeat_.load(std::memory_order_relaxed); }
 
  private:
@@ -81,7 +90,8 @@ class EventLoop {
   };
 
   EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake, UniqueFd timer);
-  Slot* Find(WatchId id);  // nullptr = the watch has ended
+  // nullptr = the watch has ended.
+  Slot* Find(WatchId id);
   void ArmTimer();
   void RunPosted() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunTimers();
@@ -89,10 +99,11 @@ class EventLoop {
   const Clock* const clock_;
   const UniqueFd epoll_;
   const UniqueFd wake_;
-  // Wakes for the earliest timer. A time-out of epoll_wait() would set up and tear down a kernel
-  // timer for every request; this one is set when the earliest timer changes.
+  // Wakes the loop for the earliest timer. A time-out of epoll_wait() would set up and tear down a
+  // kernel timer for every request. This one is set only when the earliest timer changes.
   const UniqueFd timer_;
-  int64_t armed_for_ = 0;  // 0 = not armed
+  // 0 = not armed.
+  int64_t armed_for_ = 0;
   std::function<void()> after_batch_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;

@@ -1,5 +1,5 @@
-// A number with one writer, the event loop's thread, and any number of readers: no locked
-// instruction, no torn read.
+// A number with one writer, the event loop's thread, and any number of readers. It needs no locked
+// instruction, and no read is torn.
 //
 //   LoopNumber refused;
 //   refused.Add(1);   // the loop's thread

@@ -1,5 +1,5 @@
-// A one-shot timer of the event loop that ends with its owner: what it runs may refer to whatever
-// is destroyed after it.
+// A one-shot timer of the event loop that ends with its owner. So its function may refer to
+// whatever is destroyed after the timer.
 //
 //   class Session {
 //     void OnInput() { patience_.Set(loop_->now_nanos() + kPatienceNanos); }
@@ -25,11 +25,12 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
   ~Timer();
 
-  // Runs once, in the first batch that begins at `at_nanos` or later. Takes the place of what was
-  // set before; kNever cancels.
+  // Runs once, in the first batch that begins at `at_nanos` or later. Replaces what was set before;
+  // kNever cancels.
   void Set(int64_t at_nanos);
+  // The timer will run.
   bool set() const { return at_nanos() != kNever; }
-  // When it will run; kNever when it will not.
+  // When the timer will run; kNever = it will not.
   int64_t at_nanos() const { return id_ == EventLoop::kNoTimer ? kNever : id_.first; }
 
  private:

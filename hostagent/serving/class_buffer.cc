@@ -11,13 +11,14 @@ namespace entropyd {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
-// Two crossings within this time double the target: it then lasts less than 2 s.
+// Two crossings within this time double the target: what it held then lasts less than 2 s.
 constexpr int64_t kGrowWindow = 1 * kSecond;
-// A target whose lower half was not needed for this time halves: it lasts more than 20 s. The
-// factor of ten between growing and shrinking keeps a steady demand from swinging.
+// A target whose lower half was not needed for this time halves: it would last more than 20 s.
+// There is a factor of ten between growing and shrinking, so that a steady demand does not make the
+// target swing.
 constexpr int64_t kShrinkAfter = 10 * kSecond;
-// Age is kept per 1/16 of max_age, so that 17 marks serve any number of arrivals; bytes may go that
-// much before their time, never after it.
+// Age is kept in steps of 1/16 of max_age, so that 17 marks serve any number of arrivals. Bytes may
+// go that much too early, never too late.
 constexpr int64_t kAgeGrains = 16;
 
 class ClassBufferImpl final : public ClassBuffer {
@@ -68,7 +69,7 @@ class ClassBufferImpl final : public ClassBuffer {
   uint64_t discarded_ = 0;
 
   Demand demand_;
-  size_t base_target_ = 0;  // the target as far as it follows use, without owed
+  size_t base_target_ = 0;  // the part of the target that follows use, without owed
   bool stale_ = false;      // bytes died of age and no guest has asked since
   bool taken_ = false;      // since the last crossing
   bool crossed_ = false;    // last_crossing_ may pair with the next one
@@ -156,12 +157,12 @@ void ClassBufferImpl::NoteCrossing(int64_t now) {
 
 uint64_t ClassBufferImpl::WantMore(uint64_t promised) {
   reserved_for_ = promised;
-  // What is held back is not there for those who wait.
+  // Those who wait do not get what is held back.
   const size_t held_back = std::min(ring_.level(), demand_.held_back);
   const uint64_t have = ring_.level() - held_back + promised;
   if (target() == 0 || have > target() / 2) return 0;
   if (taken_) NoteCrossing(clock_->NowNanos());
-  // The room is reserved before it is promised: what arrives must find its place.
+  // The room is reserved before it is promised, because what arrives must fit.
   const size_t whole = std::min(options_.size, target() + held_back);
   const uint64_t aim = whole > ring_.level() ? whole - ring_.level() : 0;
   const uint64_t room = ring_.Reserve(static_cast<size_t>(aim));

@@ -1,5 +1,8 @@
-// What a class counts. The event loop keeps plain numbers that cost it an addition; a scrape copies
-// them (hostagent/agent_metrics.h).
+// What a class counts. The event loop keeps plain numbers, which cost it an addition each. A scrape
+// copies them (hostagent/agent_metrics.h).
+//
+//   ClassCounters counters("default/bulk");
+//   counters.delivered_bytes.Add(64);
 //
 // Thread safety: as LoopNumber.
 #pragma once
@@ -17,26 +20,35 @@ namespace entropyd {
 struct ClassCounters {
   explicit ClassCounters(std::string name) : class_name(std::move(name)) {}
 
-  const std::string class_name;  // POOL/CLASS
-  LoopNumber delivered_bytes;    // entropy handed to guests' sockets, primed bytes included
+  // POOL/CLASS.
+  const std::string class_name;
+  // Entropy given to guests' sockets, primed bytes included.
+  LoopNumber delivered_bytes;
   LoopNumber primed_bytes;
-  std::array<LoopNumber, egd::kCommandTypes> requests;  // by command byte
-  LoopNumber closed_unknown;                            // connections closed for an unknown command
-  LoopNumber closed_pending;  // ... for too many pending commands of alternating kinds
+  // By command byte.
+  std::array<LoopNumber, egd::kCommandTypes> requests;
+  // Connections closed for an unknown command.
+  LoopNumber closed_unknown;
+  // Connections closed for too many pending commands of alternating kinds.
+  LoopNumber closed_pending;
   LoopNumber guests;
   LoopNumber owed_bytes;
   LoopNumber buffer_level;
   LoopNumber buffer_target;
   LoopNumber buffer_size;
-  // Time from the arrival of a run of like commands that came together to its last reply byte.
+  // From the arrival of a run of like commands that came together to its last reply byte.
   std::array<LoopNumber, kWaitBuckets> waits;
   LoopNumber wait_sum_nanos;
-  LoopNumber throttled_nanos;  // guests' time, all together, waiting for their ceilings only
+  // The time of all guests together in which they waited for their ceilings only.
+  LoopNumber throttled_nanos;
   // Who serves: 1 for the one that does, by LocalFallback::Mode.
   std::array<LoopNumber, 3> modes;
-  LoopNumber local_bytes;    // made by a DRBG of this host
-  LoopNumber local_ready;    // 0 or 1: the loss of upstream would be survived
-  LoopNumber local_refused;  // 0 or 1
+  // Bytes that a DRBG of this host made.
+  LoopNumber local_bytes;
+  // 1 when the local fallback can serve after a loss of upstream, else 0.
+  LoopNumber local_ready;
+  // 1 when `on_upstream_loss: local` is refused for this class, else 0.
+  LoopNumber local_refused;
 };
 
 }  // namespace entropyd

@@ -8,9 +8,9 @@
 namespace entropyd {
 namespace {
 
-// The only class competes with nobody; the tree merely insists that a leaf have a guarantee.
+// The only class competes with nobody. The tree only needs some guarantee for a leaf.
 constexpr uint64_t kAnyRate = 1;
-// How often it is looked which guests have not waited for long.
+// How often guests that stopped waiting leave the count.
 constexpr int64_t kCountInterval = 1'000'000'000;
 
 std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_ceil) {
@@ -65,7 +65,8 @@ void FairQueue::Remove(Id id, int64_t now_nanos) {
   tree_->Want(slot.id, 0, now_nanos);
   tree_->RemoveMember(slot.id);
   owed_ -= slot.want;
-  slot.want = 0;  // it may be among the fresh ones still
+  // Its id may still be in fresh_.
+  slot.want = 0;
   floor_.Leaves(id);
   waiting_guests_ -= slot.counted;
   slot.counted = false;
@@ -102,7 +103,7 @@ bool FairQueue::ServeAtOnce(Id id, int64_t now_nanos) {
   const size_t level = buffer_->level();
   member->Plan(static_cast<uint32_t>(want));
   const After after = member->Deliver();
-  // What has arrived since the last pass is still news for the next one.
+  // The next pass must still see what has arrived since the last one.
   level_left_ -= std::min(level_left_, level - buffer_->level());
   Slot& slot = slots_[id];
   if (slot.member == nullptr) return true;
@@ -163,7 +164,8 @@ void FairQueue::SetThrottled(Slot* slot, bool throttled, int64_t now_nanos) {
   slot->throttled_since = now_nanos;
 }
 
-// `all_served`: the pass ended with nobody eligible, so that who still wants waits for its ceiling.
+// `all_served`: the pass ended with nobody eligible. So a member that still wants bytes waits for
+// its ceiling.
 void FairQueue::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   Member* const member = slots_[id].member;
   slots_[id].visiting = false;
@@ -206,14 +208,15 @@ void FairQueue::CountWaiting(int64_t now_nanos) {
   }
 }
 
-// More owed after a pass than would be held back says that there is not enough for all; a little
-// owed is between two arrivals, and holding it back would only make those guests wait for longer.
+// If more is owed after a pass than would be held back, there is not enough for all. If little is
+// owed, the members only wait for the next arrival, and to hold bytes back would make them wait
+// longer.
 void FairQueue::UpdateHeldBack(int64_t now_nanos) {
   const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
   held_back_ = owed_ > most_held_back_ && guests_ > 1 && arrives ? most_held_back_ : 0;
 }
 
-// Those who have waited for long, from all that is here. Returns what is left.
+// Serves those who have waited for long, from all that is here. Returns what is left.
 uint64_t FairQueue::ServeFloor(int64_t now_nanos, uint64_t level) {
   while (level > 0) {
     const absl::optional<Id> due = floor_.Due(now_nanos);
@@ -234,14 +237,15 @@ uint64_t FairQueue::ServeFloor(int64_t now_nanos, uint64_t level) {
   return level;
 }
 
-// Those who began to wait, and have had no more than the others, from all that is here. Returns
-// what is left.
+// Serves those who began to wait and have had no more than the others, from all that is here.
+// Returns what is left.
 uint64_t FairQueue::ServeFresh(int64_t now_nanos, uint64_t level) {
   size_t kept = 0;
   for (Id id : fresh_) {
     Slot& slot = slots_[id];
     if (level == 0 && slot.want > 0) {
-      fresh_[kept++] = id;  // first when something comes
+      // It is first when something comes.
+      fresh_[kept++] = id;
       continue;
     }
     slot.fresh = false;
@@ -254,16 +258,17 @@ uint64_t FairQueue::ServeFresh(int64_t now_nanos, uint64_t level) {
   return level;
 }
 
-// From what has arrived, less what is held back from those who wait. True when the pass ended with
-// nobody eligible.
+// Shares out what has arrived, less what is held back from those who wait. True when the pass ended
+// with nobody eligible.
 bool FairQueue::Distribute(int64_t now_nanos) {
   uint64_t level = owed_ > 0 ? buffer_->available() : 0;
   level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
-  if (owed_ == 0) return true;  // as where there is enough for all
+  // The same answer as when there is enough for all.
+  if (owed_ == 0) return true;
   if (level <= held_back_) return false;
   ClassTree::Pass pass;
   pass.capacity_bytes = level - held_back_;
-  // What has arrived bounds the pass already.
+  // What has arrived is the limit of the pass.
   pass.max_grants = std::numeric_limits<uint32_t>::max();
   const ClassTree::PassResult result = tree_->Distribute(
       now_nanos, pass,
@@ -284,7 +289,7 @@ void FairQueue::Serve(int64_t now_nanos) {
     }
     touched_.clear();
     const bool all_served = Distribute(now_nanos);
-    // Delivering may touch, but visits only grow in a pass.
+    // Delivering may touch members, but nothing leaves visit_ during a pass.
     for (Id id : visit_) DeliverTo(id, now_nanos, all_served);
     visit_.clear();
   } while (!touched_.empty());

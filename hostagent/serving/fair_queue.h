@@ -1,26 +1,26 @@
-// The guests of one class, and how they share what has arrived: fair queueing over a ClassTree
-// whose only class is this one, every guest a member of weight 1 with an optional ceiling of its
-// own. A pass never gives away more than the class buffer holds, so a greedy guest takes what
-// others leave.
+// The members of one class, and how they share what has arrived. It is fair queueing over a
+// ClassTree with only this class. Every member has weight 1 and may have a ceiling of its own. A
+// pass never gives away more than the class buffer holds, so a greedy member gets what others
+// leave.
 //
-// Where guests want more than arrives the buffer would be empty whenever a polite one asks, and it
-// would wait for the next arrival however little it takes. So the last KiB is held back from those
-// who wait already: it goes, at once and out of turn, to guests that begin to wait and have had no
-// more than the others. What they take is charged to them and refilled first.
+// Where members want more than arrives, the buffer would always be empty when a polite member asks.
+// It would then wait for the next arrival, however little it takes. So the last KiB is held back
+// from those who already wait. Members that begin to wait get it, at once and out of turn, if they
+// have had no more than the others. What they take is charged to them and refilled first.
 //
-// Before both, who has waited for a second and got nothing has 64 bytes
+// Before both, a member that has waited for a second and got nothing gets 64 bytes
 // (hostagent/serving/guest_floor.h).
 //
-//   auto id = tree->Add(&guest, now);
-//   if (!tree->ServeAtOnce(id, now)) tree->Touch(id);  // its wants or its pending replies changed
-//   tree->Serve(now);     // once after each batch of events, and after bytes have arrived
+//   auto id = queue->Add(&member);
+//   if (!queue->ServeAtOnce(id, now)) queue->Touch(id);  // its wants or pending replies changed
+//   queue->Serve(now);     // once after each batch of events, and after bytes have arrived
 //
-// Where nobody waits and there is more than enough there is nothing to share: ServeAtOnce() lets
-// the guest deliver without a pass, and without charging it, as the pass would have charged it for
-// at most a grant anyway.
+// Where nobody waits and there is more than enough, there is nothing to share. Then ServeAtOnce()
+// lets the member deliver without a pass. It does not charge the member, because the pass would
+// have charged it for at most one grant anyway.
 //
-// Serve() asks the touched guests what they want, distributes, and lets every guest that was
-// touched or got something deliver. It repeats while guests say that a further pass would serve
+// Serve() asks the touched members what they want and distributes. Then every member that was
+// touched or got something delivers. It repeats while members say that another pass would serve
 // them.
 //
 // Thread safety: none; belongs to the event loop's thread.
@@ -39,30 +39,34 @@ namespace entropyd {
 
 class FairQueue {
  public:
-  // A guest's largest grant. Sixteen pipelined 64-byte requests, what a busy client sends, are one
-  // grant, and a polite guest waits for at most 1 KiB of each other one. Where a guest's ceiling is
-  // less a second, it is a second's worth, and 64 bytes at least: a guest that waited 16 s for 1
-  // KiB would have the same rate and long waits.
+  // A member's largest grant. Sixteen pipelined 64-byte requests, which a busy client sends, are
+  // one grant, and a polite member waits for at most 1 KiB of each other one. Where a member's
+  // ceiling is less than this in a second, the grant is one second's worth, and at least 64 bytes.
+  // A member that waited 16 s for 1 KiB would have the same rate and long waits.
   static constexpr uint32_t kChunkBytes = 1024;
-  // Held back for guests that begin to wait: 16 requests of a Linux guest. A quarter of a small
-  // buffer.
+  // Held back for members that begin to wait: 16 requests of a Linux guest. At most a quarter of a
+  // small buffer.
   static constexpr size_t kHeldBack = ClassBuffer::kMinTarget;
-  // What is held back is for as long as bytes keep arriving: what is left when they do not is for
-  // whoever waits.
+  // Bytes are held back only while bytes keep arriving. When none arrive, whoever waits gets the
+  // rest.
   static constexpr int64_t kArrivalPatienceNanos = 1'000'000'000;
-  // A guest that waited so lately still counts as waiting: one that asks every now and then, and is
-  // served each time, has a part in what its host needs.
+  // A member that waited within this time still counts as waiting. One that asks now and then, and
+  // is served each time, is part of what its host needs.
   static constexpr int64_t kWaitMemoryNanos = 2'000'000'000;
 
   enum class After {
-    kDone,     // nothing more to do until it is touched
-    kAgain,    // it would use another pass at once (and has made progress in this one)
-    kBlocked,  // it can take nothing until Resume()
+    // Nothing more to do until somebody touches it.
+    kDone,
+    // It would use another pass at once, and has made progress in this one.
+    kAgain,
+    // It can take nothing until Resume().
+    kBlocked,
   };
 
+  // What the queue serves: a connection or a feed.
   class Member {
    public:
-    // Bytes it could use now, without those in its plan.
+    // The bytes that it could use now, without those in its plan.
     virtual uint64_t Want() = 0;
     // Adds up to `bytes` to its plan and returns how many; 0 = its plan is full, or it is blocked.
     // Must not add or remove members.
@@ -75,67 +79,85 @@ class FairQueue {
     ~Member() = default;
   };
 
-  using Id = uint32_t;  // reused after the Serve() that follows Remove()
+  // Reused after the Serve() that follows Remove().
+  using Id = uint32_t;
 
-  // `guest_ceil` in bytes/s, ClassTree::kUnlimited = none. The buffer outlives the tree.
+  // `guest_ceil` in bytes/s, ClassTree::kUnlimited = none. The buffer outlives the queue.
   FairQueue(ClassBuffer* buffer, uint64_t guest_ceil);
   FairQueue(const FairQueue&) = delete;
   FairQueue& operator=(const FairQueue&) = delete;
 
-  // With a full bucket of its ceiling, or with what it held in another process.
+  // With a full bucket of its ceiling.
   Id Add(Member* member);
+  // With the tokens that it had in another process.
   Id Add(Member* member, int64_t nano_tokens, int64_t now_nanos);
   void Remove(Id id, int64_t now_nanos);
+  // The member's wants or its pending replies have changed: the next Serve() asks it.
   void Touch(Id id);
-  // Has the guest deliver now if nobody waits, nobody has a ceiling, and the buffer stays above low
-  // water without what it wants, a grant at most. False = touch it, nothing has happened. Not
-  // within Serve().
+  // Has the member deliver now, if nobody waits, nobody has a ceiling, and the buffer stays above
+  // low water without what the member wants, at most one grant. False = nothing has happened: touch
+  // the member. Not within Serve().
   bool ServeAtOnce(Id id, int64_t now_nanos);
-  void Resume(Id id, int64_t now_nanos);  // ends kBlocked
+  // Ends kBlocked.
+  void Resume(Id id, int64_t now_nanos);
 
+  // One or more passes; see above.
   void Serve(int64_t now_nanos);
-  bool pending() const { return !touched_.empty() || !removed_.empty(); }  // Serve() has work
+  // Serve() has work.
+  bool pending() const { return !touched_.empty() || !removed_.empty(); }
 
-  // When a guest that waits for its own ceiling may be served; nullopt = none does.
+  // When a member that waits for its own ceiling may be served; nullopt = none does.
   absl::optional<int64_t> NextEventNanos() const { return tree_->NextEventNanos(); }
 
   bool has_ceil() const { return guest_ceil_ != ClassTree::kUnlimited; }
   int64_t nano_tokens(Id id, int64_t now_nanos) const {
     return tree_->MemberNanoTokens(slots_[id].id, now_nanos);
   }
-  // How long a guest, and all that ever were here, waited for nothing but their own ceilings. Exact
-  // for a guest that waits no more; else as of `now_nanos`, and for all as of each guest's last
-  // pass.
+  // How long a member waited for nothing but its own ceiling. Exact for a member that waits no
+  // more, else as of `now_nanos`.
   int64_t throttled_nanos(Id id, int64_t now_nanos) const {
     const Slot& slot = slots_[id];
     return slot.throttled_nanos + (slot.throttled ? now_nanos - slot.throttled_since : 0);
   }
+  // The same for all members that ever were here, as of each member's last pass.
   int64_t throttled_nanos() const { return throttled_nanos_; }
-  int64_t throttled_nanos_until(int64_t now_nanos) const;  // of all, exactly; looks at each
+  // Exactly, of all members. Looks at each.
+  int64_t throttled_nanos_until(int64_t now_nanos) const;
 
   ClassBuffer* buffer() const { return buffer_; }
   uint32_t guests() const { return guests_; }
-  uint64_t owed() const { return owed_; }  // bytes all guests wait for, as of their last Touch()
-  // Guests that wait, or did within kWaitMemoryNanos, give or take a second.
+  // The bytes that all members wait for, as of their last Touch().
+  uint64_t owed() const { return owed_; }
+  // Members that wait, or did within kWaitMemoryNanos, give or take a second.
   uint32_t waiting_guests() const { return waiting_guests_; }
-  // Bytes that are not given to those who wait already, as of the last Serve().
+  // The bytes that members who already wait do not get, as of the last Serve().
   size_t held_back() const { return held_back_; }
 
  private:
   struct Slot {
-    Member* member = nullptr;  // nullptr = free
+    // nullptr = the slot is free.
+    Member* member = nullptr;
     ClassTree::MemberId id = 0;
-    uint64_t want = 0;       // as the tree knows it
-    bool parked = false;     // Plan() said 0
-    bool blocked = false;    // parked until Resume()
-    bool touched = false;    // is in touched_
-    bool visiting = false;   // is in visit_
-    uint32_t granted = 0;    // in this pass
-    bool throttled = false;  // since throttled_since
+    // What the tree knows.
+    uint64_t want = 0;
+    // Plan() said 0.
+    bool parked = false;
+    // Parked until Resume().
+    bool blocked = false;
+    // It is in touched_.
+    bool touched = false;
+    // It is in visit_.
+    bool visiting = false;
+    // In this pass.
+    uint32_t granted = 0;
+    // Since throttled_since.
+    bool throttled = false;
     int64_t throttled_since = 0;
     int64_t throttled_nanos = 0;
-    bool fresh = false;    // is in fresh_
-    bool counted = false;  // in waiting_guests_
+    // It is in fresh_.
+    bool fresh = false;
+    // waiting_guests_ counts it.
+    bool counted = false;
     int64_t waited_at = 0;
   };
 
@@ -160,18 +182,23 @@ class FairQueue {
   ClassTree::ClassId leaf_ = 0;
   std::vector<Slot> slots_;
   std::vector<Id> free_;
-  std::vector<Id> removed_;  // free once nobody refers to them
+  // Free once nobody refers to them.
+  std::vector<Id> removed_;
   std::vector<Id> touched_;
-  std::vector<Id> visit_;  // touched, or granted something in this pass
-  std::vector<Id> fresh_;  // began to wait and have got nothing since
+  // Touched, or granted something in this pass.
+  std::vector<Id> visit_;
+  // They began to wait and have got nothing since.
+  std::vector<Id> fresh_;
   GuestFloor floor_;
   uint32_t guests_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;
   uint32_t waiting_guests_ = 0;
-  int64_t counted_at_ = 0;  // the last CountWaiting()
+  // The time of the last CountWaiting().
+  int64_t counted_at_ = 0;
   size_t held_back_ = 0;
-  size_t level_left_ = 0;  // by the last Serve(): more than that has arrived since
+  // The level after the last Serve(). More than that has arrived since.
+  size_t level_left_ = 0;
   int64_t arrived_at_ = -kArrivalPatienceNanos;
 };
 

@@ -1,8 +1,8 @@
-// The floor of a class's guests: whoever has waited for a second and got nothing has the next 64
-// bytes, one Linux request, before anybody's turn. Where the class has 64 bytes a second for each
-// that waits, everybody gets them; where it has less, who has waited longest comes first. Long
-// waits hurt guests beyond the delay: hot-unplug of a device with a request pending is a use after
-// free in QEMU before 10.0.13.
+// The floor of a class's members. A member that has waited for a second and got nothing gets the
+// next 64 bytes, one Linux request, before all others. Where the class has 64 bytes a second for
+// each that waits, everybody gets them. Where it has less, the one that has waited longest comes
+// first. Long waits hurt guests beyond the delay: hot-unplug of a device with a pending request is
+// a use after free in QEMU before 10.0.13.
 //
 //   floor.Waits(id, now);   // has asked for more than it was given
 //   while (auto id = floor.Due(now)) {
@@ -10,7 +10,9 @@
 //   }
 //   floor.Leaves(id);
 //
-// Guests that are served at once cost nothing here. Thread safety: none.
+// Members that are served at once cost nothing here.
+//
+// Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -26,26 +28,33 @@ class GuestFloor {
   using Id = uint32_t;
   static constexpr uint32_t kBytes = 64;
   static constexpr int64_t kPeriodNanos = 1'000'000'000;
-  // When one that was due could not be served, because of its own ceiling, it is looked at again.
+  // If a member that was due could not be served, because of its own ceiling, it is due again after
+  // this time.
   static constexpr int64_t kRetryNanos = 100'000'000;
 
   GuestFloor() : heap_(&places_) {}
   GuestFloor(const GuestFloor&) = delete;
   GuestFloor& operator=(const GuestFloor&) = delete;
 
-  void Waits(Id id, int64_t now_nanos);   // one that waits already: nothing
-  void Served(Id id, int64_t now_nanos);  // and still waits
-  void Leaves(Id id);                     // waits no more, or is gone
-  void Retry(Id id, int64_t now_nanos);   // REQUIRES: it waits
+  // Does nothing for a member that waits already.
+  void Waits(Id id, int64_t now_nanos);
+  // It got its bytes, and still waits.
+  void Served(Id id, int64_t now_nanos);
+  // It waits no more, or is gone.
+  void Leaves(Id id);
+  // It could not be served now. REQUIRES: it waits.
+  void Retry(Id id, int64_t now_nanos);
 
-  // The guest that has had nothing for longest, if that is a period or more.
+  // The member that has had nothing for longest, if that is a period or more.
   absl::optional<Id> Due(int64_t now_nanos) const;
 
  private:
   bool Holds(Id id) const { return id < places_.size() && places_[id] != IndexedHeap::kAbsent; }
 
-  std::vector<uint32_t> places_;  // by guest
-  IndexedHeap heap_;              // keyed by when it began to have nothing
+  // By member.
+  std::vector<uint32_t> places_;
+  // The key is the time since which a member has had nothing.
+  IndexedHeap heap_;
 };
 
 }  // namespace entropyd

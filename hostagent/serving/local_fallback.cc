@@ -70,7 +70,7 @@ size_t LocalFallback::available() const {
 
 bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
   if (mode_ == Mode::kLocal) {
-    // The server is back and says that this class is not for us, or no more: no loss to survive.
+    // The server is back and refuses this class. That is no loss.
     if (!closed) return false;
     mode_ = Mode::kUpstream;
     since_ = now;
@@ -119,7 +119,7 @@ void LocalFallback::EnterLocal() {
   TellDemand();
 }
 
-// A DRBG that lives still, because upstream came back for less than a seed's worth, goes on.
+// A DRBG is still there if upstream came back for fewer bytes than a seed needs. It goes on.
 absl::Status LocalFallback::Instantiate() {
   if (drbg_->instantiated()) return absl::OkStatus();
   if (!options_.kernel(mixed_.span())) {
@@ -166,7 +166,7 @@ size_t LocalFallback::SetAside(absl::Span<const uint8_t> bytes) {
   if (!options_.local || full_entropy_) return 0;
   const int64_t now = clock_->NowNanos();
   if (seed_fill_ == CtrDrbg::kSeedBytes) {
-    // Replaced at one go, so that there is always one.
+    // Replaced in one step, so that there is always a seed.
     if (now - seed_at_ < kSeedAgeNanos || bytes.size() < CtrDrbg::kSeedBytes) return 0;
     seed_fill_ = 0;
   }
@@ -235,8 +235,8 @@ void LocalFallback::SetDemand(const Demand& demand) {
   TellDemand();
 }
 
-// While the DRBG serves nobody is owed anything, and an idle buffer asks for nothing: upstream's
-// first bytes would never come.
+// While the DRBG serves, nobody is owed anything. But a buffer without demand asks for nothing, and
+// upstream's first bytes would never come.
 void LocalFallback::TellDemand() {
   Demand demand = demand_;
   if (mode_ == Mode::kLocal) demand.owed += kMinTarget;

@@ -1,17 +1,23 @@
-// A class buffer that knows what becomes of its guests when upstream is lost: `on_upstream_loss`.
+// A class buffer that knows what happens to its guests when upstream is lost: `on_upstream_loss`.
 //
 //   block   guests wait
-//   local   a CTR_DRBG AES-256 of this host serves on: when upstream is gone, the buffer is empty
+//   local   a CTR_DRBG AES-256 of this host serves when upstream is gone, the buffer is empty
 //           and a guest waits
 //
-// The DRBG's seed is 48 bytes that came from upstream before the loss and were set aside, XORed
-// with 48 of the kernel's; each of its outputs stirs in 32 more of the kernel's. Its output never
-// enters the buffer, and ends with the first bytes from upstream. From those a fresh seed is set
-// aside, and when it is complete the DRBG of the last loss is forgotten.
+// The seed of the DRBG is 48 bytes that came from upstream before the loss and were set aside,
+// XORed with 48 of the kernel's. Each output stirs in 32 more of the kernel's. The output never
+// enters the buffer, and ends with the first bytes from upstream. From those bytes a new seed is
+// set aside. When it is complete, the DRBG of the last loss is forgotten.
 //
-// Refused, and said aloud, for a class of a pool of quality `full`: who pays for full-entropy bytes
-// must not get others. Without a seed (no byte ever came, or what came was to be discarded) a class
-// blocks, too. Whoever fills the buffer uses level(), whoever empties it available().
+// `local` is refused, with an error in the log, for a class of a pool of quality `full`: who pays
+// for full-entropy bytes must not get others. A class without a seed blocks, too: no byte ever
+// came, or what came had to be discarded. Whoever fills the buffer uses level(). Whoever empties it
+// uses available().
+//
+//   auto fallback = LocalFallback::Create(std::move(buffer), options, &arena, &clock, &log);
+//   if ((*fallback)->Judge(now, gone_at, /*closed=*/false)) ServeGuests();
+//
+// Errors: of Create() only.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -36,47 +42,54 @@ namespace entropyd {
 class LocalFallback final : public ClassBuffer {
  public:
   enum class Mode {
-    kUpstream,  // the buffer serves, or nobody waits, or upstream takes its time
-    kLocal,     // the DRBG serves
-    kBlocked,   // guests wait for an upstream that is gone
+    // The buffer serves, or nobody waits, or upstream takes its time.
+    kUpstream,
+    // The DRBG serves.
+    kLocal,
+    // Guests wait for an upstream that is gone.
+    kBlocked,
   };
-  // As in metrics and status.
+  // The names in metrics and in `entropyctl status`.
   static const char* ModeName(Mode mode);
 
-  // What one pass may take from the DRBG: as much as a guest's socket takes at once.
+  // The most that one pass takes from the DRBG: as much as a guest's socket takes at once.
   static constexpr size_t kLocalPassBytes = 64 * 1024;
   static constexpr size_t kStirBytes = 32;
-  // Of an arena, beside those of the buffer: the seed, and the seed that it is mixed into.
+  // Used of an arena, beside the buffer's bytes: the seed, and the seed that it is mixed into.
   static constexpr size_t kArenaBytes = 2 * 64;
-  // A seed that lies about is renewed now and then, so that whoever saw this host's memory long ago
-  // knows nothing of what a loss makes of it.
+  // A seed older than this is renewed. Then whoever saw this host's memory long ago learns nothing
+  // about the bytes of a later loss.
   static constexpr int64_t kSeedAgeNanos = int64_t{3600} * 1'000'000'000;
 
   struct Options {
     bool local = false;
-    std::shared_ptr<const SeedProvider> provider;  // required when local
-    // Fills all of it with the kernel's bytes; absent = getrandom(2).
+    // Required when `local`.
+    std::shared_ptr<const SeedProvider> provider;
+    // Fills all of the span with the kernel's bytes; absent = getrandom(2).
     std::function<bool(absl::Span<uint8_t>)> kernel;
   };
-  // Arena and log outlive it. Errors: of the arena; INTERNAL when OpenSSL refuses a DRBG.
+  // Arena, clock and log outlive it. Errors: of the arena; INTERNAL when OpenSSL refuses a DRBG.
   static absl::StatusOr<std::unique_ptr<LocalFallback>> Create(std::unique_ptr<ClassBuffer> inner,
                                                                Options options, SecretArena* arena,
                                                                const Clock* clock, Log* log);
   ~LocalFallback() override;
 
-  // What upstream is to this class: gone from `gone_at` on (INT64_MAX = it is there), or `closed`
-  // by a server that is there, which is no loss. Call when either may have changed, after guests
-  // were served and when `gone_at` has come. Returns whether guests can be served now that could
-  // not be before.
+  // Decides who serves. Upstream is gone from `gone_at` on (INT64_MAX = it is there), or `closed`
+  // by a server that is there, which is no loss. Call it when either may have changed, after guests
+  // were served, and when `gone_at` has come. Returns whether guests can be served now that could
+  // not be served before.
   bool Judge(int64_t now, int64_t gone_at, bool closed);
 
   Mode mode() const { return mode_; }
   int64_t mode_since_nanos() const { return since_; }
   bool local_wanted() const { return options_.local; }
-  bool local_ready() const;                            // a loss would be survived
-  bool full_entropy() const { return full_entropy_; }  // upstream has said so
+  // The local fallback can serve after a loss.
+  bool local_ready() const;
+  // Upstream has said that the pool is of quality `full`.
+  bool full_entropy() const { return full_entropy_; }
   bool local_refused() const { return options_.local && full_entropy_; }
-  uint64_t local_bytes() const { return local_bytes_; }  // ever
+  // Bytes that the DRBG has made, ever.
+  uint64_t local_bytes() const { return local_bytes_; }
 
   const std::string& class_name() const override { return inner_->class_name(); }
   size_t size() const override { return inner_->size(); }
@@ -85,7 +98,8 @@ class LocalFallback final : public ClassBuffer {
   size_t target() const override { return inner_->target(); }
   void Append(absl::Span<const uint8_t> bytes) override;
   size_t Take(absl::Span<uint8_t> out) override;
-  void Discard() override;  // also the seed, and the DRBG that came from it
+  // Wipes also the seed, and the DRBG that came from it.
+  void Discard() override;
   void SetFullEntropy(bool full) override;
   void SetDemand(const Demand& demand) override;
   uint32_t guests() const override { return inner_->guests(); }
@@ -115,13 +129,18 @@ class LocalFallback final : public ClassBuffer {
   bool full_entropy_ = false;
   Demand demand_;
   uint64_t local_bytes_ = 0;
-  int64_t since_ = 0;          // of mode_
-  uint64_t bytes_before_ = 0;  // local_bytes_ when kLocal began
+  // Since when mode_ is as it is.
+  int64_t since_ = 0;
+  // local_bytes_ when kLocal began.
+  uint64_t bytes_before_ = 0;
 
-  SecretBytes seed_;  // from upstream, seed_fill_ bytes so far
+  // From upstream; seed_fill_ bytes are there so far.
+  SecretBytes seed_;
   size_t seed_fill_ = 0;
-  int64_t seed_at_ = 0;  // when it was complete
-  SecretBytes mixed_;    // the seed as the DRBG gets it, for a moment
+  // When the seed was complete.
+  int64_t seed_at_ = 0;
+  // The seed as the DRBG gets it, for a moment.
+  SecretBytes mixed_;
   std::unique_ptr<CtrDrbg> drbg_;
 };
 

@@ -1,10 +1,9 @@
-// Bytes per second, as people are shown them: an average over the last few seconds, which fades
-// out.
+// Bytes per second for people to read: an average over the last few seconds, which fades out.
 //
 //   meter.Measure(delivered_bytes, seconds_since_the_last_time);   // about once a second
 //   meter.rate();
 //
-// Thread safety: none of its own.
+// Thread safety: none; belongs to its owner's thread.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +13,10 @@ namespace entropyd {
 
 class RateMeter {
  public:
-  // What was there before the first Measure() counts for no rate.
+  // Sets how many bytes there were before the first Measure(). They count for no rate.
   void Start(uint64_t bytes) { bytes_ = bytes; }
 
-  // `bytes`: all there ever were.
+  // `bytes`: all that there ever were.
   void Measure(uint64_t bytes, double seconds) {
     if (seconds <= 0) return;
     const double share = std::min(1.0, seconds / kSeconds);
@@ -28,9 +27,10 @@ class RateMeter {
   double rate() const { return rate_; }
 
  private:
-  // Long enough that a rate can be read, short enough that it follows what people do.
+  // Long enough that people can read the rate, short enough that it follows what they do.
   static constexpr double kSeconds = 4;
-  static constexpr double kLeast = 0.01;  // bytes/s; an average never fades out by itself
+  // In bytes/s. An average never fades out by itself.
+  static constexpr double kLeast = 0.01;
 
   uint64_t bytes_ = 0;
   double rate_ = 0;

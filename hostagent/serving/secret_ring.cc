@@ -21,7 +21,7 @@ size_t SecretRing::Reserve(size_t bytes) {
 }
 
 void SecretRing::Append(absl::Span<const uint8_t> bytes) {
-  if (bytes.size() > room()) std::abort();  // a caller's bug: going on would write past the block
+  if (bytes.size() > room()) std::abort();  // a caller's bug: to go on would write past the block
   while (!bytes.empty()) {
     const size_t at = head_ + level_;
     SecretBytes& block = blocks_[at / kBlockBytes];
@@ -42,7 +42,7 @@ void SecretRing::Advance(size_t bytes) {
   head_ += bytes;
   level_ -= bytes;
   if (head_ < kBlockBytes && level_ > 0) return;
-  // The oldest block is empty: it serves again as the newest, until Trim() finds it superfluous.
+  // The oldest block is empty. It becomes the newest one, until Trim() gives it back.
   if (blocks_.size() > 1 && head_ == kBlockBytes) {
     SecretBytes emptied = std::move(blocks_.front());
     blocks_.pop_front();

@@ -54,7 +54,7 @@ bool ServedClass::Serve(int64_t now_nanos) {
     ObserveWaits();
     counters_->buffer_level.Set(fallback_->level());
   }
-  // A batch that answered a guest from a full buffer, as most do, ends here.
+  // Most batches answer a guest from a full buffer. Such a batch ends here.
   if (judge_ || Concerned()) tell |= Judge(now_nanos);
   return tell;
 }
@@ -76,7 +76,7 @@ bool ServedClass::Pass(int64_t now_nanos) {
   counters_->throttled_nanos.Set(throttled_before_ +
                                  static_cast<uint64_t>(queue_.throttled_nanos()));
   if (queue_.has_ceil()) {
-    // What is due already waits for bytes, not for tokens: an arrival serves it.
+    // A ceiling that is due already waits for bytes, not for tokens. An arrival serves it.
     const int64_t next = queue_.NextEventNanos().value_or(kNever);
     ceiling_at_ = next > now_nanos ? next : kNever;
   }
@@ -86,7 +86,7 @@ bool ServedClass::Pass(int64_t now_nanos) {
   return tell;
 }
 
-// A guest waits, or upstream does not serve the class: losses matter now.
+// A guest waits, or upstream does not serve the class. Then a loss matters.
 bool ServedClass::Concerned() const {
   return fallback_->owed() > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
 }

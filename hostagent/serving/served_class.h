@@ -1,13 +1,15 @@
-// One class as this host serves it: the buffer, the queue of its guests, what happens when upstream
-// is lost, and the counters. The only place where bytes age.
+// One class as this host serves it: the buffer, the queue of its members, the local fallback, and
+// the counters. Bytes age here and nowhere else.
 //
 //   auto gold = ServedClass::Create(settings, 0, nullptr, &counters, &arena, &clock, &log).value();
-//   gold->queue()->Add(&member);           // guests and feeds
+//   gold->queue()->Add(&member);           // connections and feeds
 //   gold->buffer()->Append(bytes);         // upstream; then
 //   gold->OnArrival();
 //   gold->OnUpstream(state);               // whenever it has changed
 //   if (gold->Serve(now)) upstream->Kick(0);   // after each batch of events
 //   timer.Set(gold->next_nanos());
+//
+// Errors: of Create() only.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -36,21 +38,24 @@
 namespace entropyd {
 
 struct ClassSettings {
-  std::string name;  // POOL/CLASS
+  // POOL/CLASS.
+  std::string name;
   size_t buffer_bytes = 0;
   int64_t max_age_nanos = 0;
-  uint64_t guest_ceil = 0;       // bytes/s; ClassTree::kUnlimited = none
-  std::string on_upstream_loss;  // as in the configuration: "block" or "local"
+  // In bytes/s; ClassTree::kUnlimited = none.
+  uint64_t guest_ceil = 0;
+  // As in the configuration: "block" or "local".
+  std::string on_upstream_loss;
 };
 
 class ServedClass {
  public:
-  // `index`: among the classes of the agent. `provider` is required for on_upstream_loss: local.
-  // All pointers outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
+  // `index`: among the classes of the agent. on_upstream_loss: local needs `provider`. All pointers
+  // outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
   static absl::StatusOr<std::unique_ptr<ServedClass>> Create(
       const ClassSettings& settings, size_t index, std::shared_ptr<const SeedProvider> provider,
       ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log);
-  // What it may use of its arena at most.
+  // The most that it uses of its arena.
   static size_t ArenaBytes(const ClassSettings& settings);
   ServedClass(const ServedClass&) = delete;
   ServedClass& operator=(const ServedClass&) = delete;
@@ -63,29 +68,33 @@ class ServedClass {
   ClassBuffer* buffer() { return fallback_.get(); }
   const LocalFallback& fallback() const { return *fallback_; }
   ClassCounters* counters() const { return counters_; }
-  double rate() const { return rate_.rate(); }  // bytes/s delivered, over a few seconds
+  // Bytes/s delivered, over a few seconds.
+  double rate() const { return rate_.rate(); }
 
-  void OnArrival();  // bytes were appended to the buffer
+  // Bytes were appended to the buffer.
+  void OnArrival();
+  // Upstream's state has changed.
   void OnUpstream(const UpstreamState& state);
 
-  // Serves whoever can be served. True: the buffer may want more, or another number of guests is
-  // there, which upstream is to be told.
+  // Serves every member that can be served. True: tell upstream, because the buffer may want more
+  // or the number of guests has changed.
   bool Serve(int64_t now_nanos);
   // When to call Serve() although no event came: a guest's ceiling allows the next bytes, or
   // upstream counts as lost. kNever = at no time.
   int64_t next_nanos() const;
-  // About once a second: bytes age, the buffer's target shrinks.
+  // Call it about once a second: bytes age, and the buffer's target shrinks.
   void Tick(int64_t now_nanos);
 
-  // A member that answers requests appends here when each had come, and then says whose they were.
-  // What `waits` points to is there until the next Serve().
+  // A member appends the arrival time of each request that it answered.
   std::vector<int64_t>* completed() { return &completed_; }
+  // Then it says whose requests these were. `waits` exists until the next Serve().
   void Completed(WaitCounts* waits) { completed_by_.resize(completed_.size(), waits); }
 
   // So many guests are about to come from another process, and want so many bytes to be there: the
   // buffer is filled as if they were here. Zeros: they have come.
   void Expect(uint32_t guests, uint64_t bytes);
-  bool filled() const { return fallback_->level() >= expected_bytes_ / 2; }  // to low water
+  // The buffer is filled to low water for what is expected.
+  bool filled() const { return fallback_->level() >= expected_bytes_ / 2; }
   // How long all guests that ever were here waited for their ceilings only, exactly.
   int64_t throttled_nanos(int64_t now_nanos) const;
   // The counters were set to those of an earlier process, whose guests waited so long.
@@ -105,18 +114,26 @@ class ServedClass {
   const Clock* const clock_;
   const std::unique_ptr<LocalFallback> fallback_;
   FairQueue queue_;
-  std::vector<int64_t> completed_;         // arrival times of requests answered in this batch
-  std::vector<WaitCounts*> completed_by_;  // whose they were
+  // Arrival times of requests answered in this batch.
+  std::vector<int64_t> completed_;
+  // Whose requests these are.
+  std::vector<WaitCounts*> completed_by_;
   UpstreamState upstream_;
-  bool due_ = false;   // serve it although no guest was touched
-  bool judge_ = true;  // what upstream is, or has sent, has changed
+  // A pass is due, although no guest was touched.
+  bool due_ = false;
+  // Upstream's state has changed, or upstream has sent bytes.
+  bool judge_ = true;
   int64_t served_at_ = 0;
-  int64_t ceiling_at_ = kNever;  // when a ceiling allows the next bytes
-  uint32_t guests_told_ = 0;     // by Serve()
+  // When a ceiling allows the next bytes.
+  int64_t ceiling_at_ = kNever;
+  // The number that Serve() last reported.
+  uint32_t guests_told_ = 0;
   uint32_t waiting_told_ = 0;
-  uint32_t expected_guests_ = 0;  // see Expect()
+  // See Expect().
+  uint32_t expected_guests_ = 0;
   uint64_t expected_bytes_ = 0;
-  uint64_t throttled_before_ = 0;  // in an earlier process
+  // In an earlier process.
+  uint64_t throttled_before_ = 0;
   RateMeter rate_;
   int64_t rated_at_;
 };

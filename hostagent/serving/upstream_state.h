@@ -1,5 +1,5 @@
-// What upstream is to one class. Whoever fills the class's buffer pushes it whenever it changes; a
-// class asks nobody.
+// What upstream is to one class. Whoever fills the class's buffer reports each change. A class asks
+// nobody.
 //
 //   served_class->OnUpstream({UpstreamState::Kind::kRefused, kNever, "not in the host's policy"});
 //
@@ -15,18 +15,24 @@ namespace entropyd {
 
 struct UpstreamState {
   enum class Kind {
-    kGone,       // no server is attached. What one has said before stands until another speaks.
-    kAsked,      // attached; the server has said nothing about the class yet
-    kSuspended,  // the server has nothing for the class now
+    // No server is attached. What a server has said before counts until another one speaks.
+    kGone,
+    // Attached. The server has said nothing about the class yet.
+    kAsked,
+    // The server has nothing for the class now.
+    kSuspended,
+    // The server serves the class.
     kOpen,
-    kRefused,  // a server that is there refuses the class: no loss
+    // A server that is there refuses the class. That is no loss.
+    kRefused,
   };
 
   Kind kind = Kind::kGone;
-  // From when on its guests count as left alone, if nothing changes; kNever = they are served. Also
-  // while the class is open: a server may be silent.
+  // From this time on its guests count as left alone, if nothing changes; kNever = they are served.
+  // It may be set while the class is open, because a server may be silent.
   int64_t lost_at = kNever;
-  std::string reason = "";  // of kRefused
+  // Why it is kRefused.
+  std::string reason = "";
 
   friend bool operator==(const UpstreamState&, const UpstreamState&) = default;
 };

@@ -10,12 +10,12 @@ namespace {
 
 constexpr int64_t kMilli = 1'000'000;
 constexpr int64_t kSecond = 1'000 * kMilli;
-// Acks that raise no limit only tell the server what to count as lost if the stream broke now.
+// Acks that raise no limit have one use: they tell the server what to count as lost if the stream
+// breaks.
 constexpr int64_t kAckInterval = 100 * kMilli;
-// A class that the server closed may be allowed or back at any time; asking costs a message.
+// A class that the server closed may be allowed, or come back, at any time. To ask costs a message.
 constexpr int64_t kReopenAfter = 30 * kSecond;
-// The credit rule excludes it; should it happen all the same, the message is refused like any
-// excess.
+// The credit rule excludes it. If it happens all the same, the message is refused like any excess.
 constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
 
 }  // namespace
@@ -62,7 +62,7 @@ bool Attachment::Receive(int max_messages, absl::FunctionRef<void(size_t)> arriv
     std::unique_ptr<ReceivedMessage> message = stream_->TryNext();
     if (message == nullptr) return false;
     heard_at_ = context_.clock->NowNanos();
-    if (!refusal_.ok()) continue;  // cancelled: what still comes is wiped unseen
+    if (!refusal_.ok()) continue;  // cancelled: what still comes is wiped unread
     brought.clear();
     const absl::Status status =
         message->view().ok() ? Accept(*message->view(), &brought) : message->view().status();
@@ -166,8 +166,8 @@ int64_t Attachment::promised_since(size_t buffer) const {
   return promised(buffer) == 0 ? INT64_MAX : lanes_[buffer].promised_since;
 }
 
-// One Credit on its way at a time: while one waits, more wants come together, and the next one
-// carries the newest numbers. The stream wakes us when it is gone.
+// Only one Credit is on its way at a time. While it waits, more wants come together, and the next
+// Credit carries the newest numbers. The stream wakes us when the Credit has left.
 bool Attachment::CanSend() const {
   return welcomed() && refusal_.ok() && !leaving_ && stream_->unsent() == 0;
 }
@@ -214,8 +214,8 @@ void Attachment::SendCredit(absl::FunctionRef<bool(size_t)> raised) {
   SendLines();
 }
 
-// All that the server does not know yet, in one message: whoever had a reason to send takes the
-// others along.
+// Sends all that the server does not know yet, in one message. One buffer has a reason to send, and
+// the others' numbers go along.
 void Attachment::SendLines() {
   v1::AgentMessage message;
   for (size_t i = 0; i < lanes_.size(); ++i) {

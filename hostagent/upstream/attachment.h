@@ -1,10 +1,17 @@
-// One attached stream of the agent: a channel per buffer, arriving grants into buffers, buffers'
-// wants into credit (proto/README.md). No policy about servers and no I/O of its own: Upstream
-// decides which attachments there are, the stream moves the messages.
+// One attached stream of the agent. It has a channel per buffer, puts arriving grants into buffers,
+// and turns what buffers want into credit (proto/README.md). It has no policy about servers and
+// does no I/O itself: Upstream decides which attachments there are, and the stream moves the
+// messages.
 //
-// While an old attachment hands over to a new one, both live; the new one may credit a buffer only
-// once the old one's channel for it is closed, so that level + promised <= size holds for their
-// sum.
+// While a new attachment replaces an old one, both live. The new one may credit a buffer only when
+// the old one's channel for it is closed, so that level + promised <= size holds for their sum.
+//
+//   Attachment attachment(&context, "a:7743", std::move(stream));   // sends Hello and Opens
+//   while (attachment.Receive(kTurn, arrived)) ServeGuests();
+//   attachment.SendDue();
+//   if (auto end = attachment.ended(); end.has_value()) Redial(*end);
+//
+// Errors: ended() tells why the stream is over.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -32,35 +39,43 @@ class Attachment {
  public:
   // What all attachments of an upstream share. References outlive the attachment.
   struct Context {
-    std::string host_id;  // 16 bytes
+    // 16 bytes.
+    std::string host_id;
     std::vector<ClassBuffer*> buffers;
-    std::function<double()> uniform;  // [0, 1)
+    // Gives numbers in [0, 1).
+    std::function<double()> uniform;
     const Clock* clock = nullptr;
     Log* log = nullptr;
-    std::vector<Counter*> received_bytes;  // per buffer
+    // By buffer.
+    std::vector<Counter*> received_bytes;
     Counter* credit_lines = nullptr;
-    Counter* refused_gap = nullptr;        // messages refused: a gap or a repeat,
-    Counter* refused_excess = nullptr;     // more than promised,
-    Counter* refused_malformed = nullptr;  // anything else
+    // Messages refused because of a gap or a repeat.
+    Counter* refused_gap = nullptr;
+    // Messages refused because they bring more than promised.
+    Counter* refused_excess = nullptr;
+    // Messages refused for anything else.
+    Counter* refused_malformed = nullptr;
   };
 
   // Sends Hello and an Open per buffer at once.
   Attachment(const Context* context, std::string server, std::unique_ptr<EntropyStream> stream);
-  ~Attachment();  // cancels; what was promised is void
+  // Cancels. What was promised is void.
+  ~Attachment();
 
-  // Handles at most `max_messages` messages; `arrived(i)` is called after a message that brought
-  // bytes for buffers[i] has been dealt with and wiped. Returns whether it stopped because of the
+  // Handles at most `max_messages` messages. It calls `arrived(i)` after a message that brought
+  // bytes for buffers[i] has been handled and wiped. Returns whether it stopped because of the
   // maximum.
   bool Receive(int max_messages, absl::FunctionRef<void(size_t)> arrived);
 
   // Opens again what the server closed a while ago, and sends the credit and acks that are due.
   void SendDue();
-  // The same for the credit of one buffer only: its demand has changed.
+  // Sends the credit of one buffer only, whose demand has changed.
   void SendDue(size_t buffer);
-  // May this attachment credit that buffer? At first: yes, all.
+  // Whether this attachment may credit that buffer. At first it may credit all.
   void AllowCredit(size_t buffer, bool allow) { lanes_[buffer].may_credit = allow; }
 
-  // Asks the server to close every channel; no credit after it. Half-closes when all are closed.
+  // Asks the server to close every channel, and sends no credit after that. Half-closes when all
+  // are closed.
   void Leave();
   void Cancel() { stream_->Cancel(); }
 
@@ -72,7 +87,7 @@ class Attachment {
   bool welcomed() const { return ledger_.welcomed(); }
   const std::string& server() const { return server_; }
   int64_t started_nanos() const { return started_; }
-  // Set by the server's Drain; or when the stream has used its 64 channels: attach a new one.
+  // Set by the server's Drain, or when the stream has used its 64 channels: attach a new one.
   bool wants_replacement() const { return drain_.has_value() || exhausted_; }
   const absl::optional<v1::Drain>& drain() const { return drain_; }
   // True while the server may still send bytes for that buffer.
@@ -83,26 +98,29 @@ class Attachment {
   int64_t heard_nanos() const { return heard_at_; }
   // Since when the class is SUSPENDED; INT64_MAX = it is not.
   int64_t suspended_since(size_t buffer) const { return lanes_[buffer].suspended_since; }
-  // Since when bytes are promised without a break; INT64_MAX = none are.
+  // Since when bytes have been promised without a break; INT64_MAX = none are.
   int64_t promised_since(size_t buffer) const;
   // The server's last word on the buffer's channel.
   const v1::ChannelState& state(size_t buffer) const { return lanes_[buffer].state; }
 
-  // When SendDue() has something to do next, unless the stream wakes its owner before; INT64_MAX =
+  // When SendDue() next has something to do, unless the stream wakes its owner before; INT64_MAX =
   // never.
   int64_t next_deadline_nanos() const;
 
  private:
-  // The way of one buffer through this stream; its channel changes when it is opened again.
+  // The path of one buffer through this stream. Its channel changes when it is opened again.
   struct Lane {
-    uint32_t channel = 0;  // 0 = none yet
+    // 0 = none yet.
+    uint32_t channel = 0;
     bool may_credit = true;
-    bool answered = false;  // the server has said OPEN, SUSPENDED or CLOSED
+    // The server has said OPEN, SUSPENDED or CLOSED.
+    bool answered = false;
     uint32_t guests_told = 0;
     uint32_t waiting_told = 0;
     int64_t reopen_at = INT64_MAX;
     int64_t suspended_since = INT64_MAX;
-    int64_t promised_since = 0;  // read only while something is promised
+    // Read only while something is promised.
+    int64_t promised_since = 0;
     v1::ChannelState state;
   };
 
@@ -123,8 +141,10 @@ class Attachment {
   const int64_t started_;
   const std::unique_ptr<EntropyStream> stream_;
   AttachLedger ledger_;
-  std::vector<Lane> lanes_;  // as context_.buffers
-  absl::Status refusal_;     // of a message; the stream is cancelled then
+  // In the order of context_.buffers.
+  std::vector<Lane> lanes_;
+  // Why a message was refused. The stream is cancelled then.
+  absl::Status refusal_;
   absl::optional<v1::Drain> drain_;
   bool exhausted_ = false;
   bool leaving_ = false;

@@ -5,7 +5,7 @@
 namespace entropyd {
 namespace {
 
-// 1 s * 2^5 is above the cap already; counting on would overflow the shift after days.
+// 1 s * 2^5 is above the cap already. To count further would overflow the shift after days.
 constexpr int kMaxDoublings = 5;
 
 }  // namespace

@@ -1,5 +1,9 @@
-// When to try again: exponential back-off with full jitter, so that ten thousand agents whose
-// server went away do not come back in step.
+// When to try again: exponential back-off with full jitter. So ten thousand agents whose server
+// went away do not come back in step.
+//
+//   Backoff backoff(uniform);
+//   timer.Set(now + backoff.NextNanos());   // after each failure
+//   backoff.Reset();                        // after a success
 //
 // Delay n (from 0) is uniform in [0, min(cap, base * 2^n)] ("full jitter", M. Brooker, AWS
 // Architecture Blog, 2015).
@@ -15,14 +19,15 @@ namespace entropyd {
 
 class Backoff {
  public:
-  // A server that restarts is back in about a second; half a minute is as long as an operator likes
-  // to wait for proof of a repair.
+  // A server that restarts is back in about a second. An operator waits no more than half a minute
+  // for proof of a repair.
   static constexpr int64_t kBaseNanos = 1'000'000'000;
   static constexpr int64_t kCapNanos = 30'000'000'000;
 
   // `uniform` gives numbers in [0, 1).
   explicit Backoff(std::function<double()> uniform) : uniform_(std::move(uniform)) {}
 
+  // The next delay. It counts one more failure.
   int64_t NextNanos();
   void Reset() { failures_ = 0; }
   // The most that the next delay may be.

@@ -30,7 +30,7 @@ CertificateWatch::Stamps CertificateWatch::Look() const {
   for (const std::string* path : {&tls_.cert(), &tls_.key(), &tls_.ca()}) {
     struct stat found;
     Stamp& stamp = stamps[i++];
-    // Following links: a renewal may swap the link, or what it points to.
+    // stat() follows links: a renewal may replace the link, or the file that it points to.
     if (stat(path->c_str(), &found) != 0) continue;
     stamp = {found.st_dev, found.st_ino, found.st_size, found.st_mtim};
   }

@@ -1,7 +1,10 @@
-// The files of the agent's certificate as they are on disk: when it ends, what is wrong with them,
-// and when somebody has replaced them. Connections read the files anew by themselves; this tells
-// that a new attempt is worth making, and tells people and Prometheus before it is too late:
-// entropyd_agent_certificate_expiry_timestamp_seconds (0 = none that could be used).
+// Watches the files of the agent's certificate on disk: when it expires, what is wrong with them,
+// and when somebody has replaced them. Connections read the files anew by themselves. This class
+// tells when a new attempt is worthwhile. It also tells people and Prometheus before it is too
+// late: entropyd_agent_certificate_expiry_timestamp_seconds (0 = no certificate that can be used).
+//
+//   CertificateWatch watch(tls, &clock, &log, &metrics);
+//   if (watch.Renewed()) upstream->CertificateRenewed();   // about once a second
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -28,21 +31,22 @@ class CertificateWatch {
   CertificateWatch(const config::v1::ClientTls& tls, const Clock* clock, Log* log,
                    Metrics* metrics);
 
-  // Looks at the files' names, sizes and times; call about once a second. True when they have
+  // Looks at the files' names, sizes and times. Call it about once a second. True when they have
   // changed since the last look and can be used now.
   bool Renewed();
 
-  // OK, or why nobody can attach with what is there, with the remedy.
+  // OK, or why nobody can attach with these files, with the remedy.
   absl::Status problem() const;
 
-  // certificate_expires, certificate_problem.
+  // Fills in certificate_expires and certificate_problem.
   void FillStatus(v1::GetStatusResponse* status) const;
 
  private:
   struct Stamp {
     dev_t device = 0;
     ino_t inode = 0;
-    off_t size = -1;  // no file
+    // -1 = there is no file.
+    off_t size = -1;
     timespec modified{};
     bool operator==(const Stamp& other) const;
   };

@@ -1,5 +1,9 @@
-// Which server to dial next, and when. Servers stand in the host's rendezvous order; the first is
-// the primary, the others are dialled when it does not answer.
+// Which server to dial next, and when. Servers stand in the host's rendezvous order. The first is
+// the primary. The others are dialled when it does not answer.
+//
+//   ServerChoice choice(RendezvousOrder(host_id, servers), uniform);
+//   if (now >= choice.ready_at()) Dial(choice.Pick(now, /*avoid=*/""));
+//   choice.Ended(server, ServerChoice::Ending::kNotAttached, 0, /*penalty=*/false, now);
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -16,7 +20,8 @@ namespace entropyd {
 
 class ServerChoice {
  public:
-  // A server that refused us on grounds which time alone seldom mends is left alone this long.
+  // A server that refused us for a reason that seldom goes away by itself is left alone for this
+  // long.
   static constexpr int64_t kPenaltyNanos = 60'000'000'000;
   // A stream that lived this long was a success: the back-off begins anew.
   static constexpr int64_t kSuccessNanos = 10'000'000'000;
@@ -24,19 +29,22 @@ class ServerChoice {
   // REQUIRES: `order` is not empty.
   ServerChoice(std::vector<std::string> order, std::function<double()> uniform);
 
-  // Delays and penalties are void: a reason for them may have gone.
+  // Cancels delays and penalties: the reason for them may have gone.
   void Forgive();
 
   // When the next attempt may start.
   int64_t ready_at() const;
-  // The server to dial now: the first in order from the one whose turn it is, without those under a
-  // penalty, and without `avoid` unless nothing else is left.
+  // The server to dial now: the first in order from the one whose turn it is. It leaves out those
+  // under a penalty, and leaves out `avoid` unless nothing else is left.
   const std::string& Pick(int64_t now, absl::string_view avoid) const;
 
   enum class Ending {
-    kNotAttached,  // the attempt failed: the next server's turn is it
-    kAttached,     // the stream ended: the primary's again
-    kSilent,       // the stream had been silent: the next server's, as this one may keep us waiting
+    // The attempt failed: it is the next server's turn.
+    kNotAttached,
+    // The stream ended: it is the primary's turn again.
+    kAttached,
+    // The stream had been silent: it is the next server's turn, as this one may keep us waiting.
+    kSilent,
   };
   // An attempt failed or a stream ended: waits by back-off.
   void Ended(absl::string_view server, Ending ending, int64_t lived_nanos, bool penalty,

@@ -19,20 +19,20 @@
 namespace entropyd {
 namespace {
 
-// Messages handled in one turn; then guests have theirs.
+// Messages handled in one turn. Then guests are served.
 constexpr int kMessagesPerTurn = 4;
-// From the dial to the Welcome. gRPC gives up connecting after 20 s; what takes longer is a server
-// that accepts and says nothing.
+// From the dial to the Welcome. gRPC gives up connecting after 20 s. If it takes longer, the server
+// accepts and says nothing.
 constexpr int64_t kAttachTimeout = 22 * kSecondNanos;
-// From Close to CLOSED, and from there to the stream's end.
+// From Close to CLOSED, and from CLOSED to the stream's end.
 constexpr int64_t kLeaveTimeout = 1 * kSecondNanos;
-// A server that drains tells all its agents at once: each waits a random part of this before it
-// moves, so that the next server sees 10,000 handshakes in 5 s and not in one.
+// A server that drains tells all its agents at once. Each agent waits a random part of this time
+// before it moves. So the next server sees 10,000 handshakes in 5 s and not in 1 s.
 constexpr int64_t kDrainSpread = 5 * kSecondNanos;
 // Servers that all drain without a deadline must not pass an agent around in a circle.
 constexpr int64_t kShortestStay = 1 * kSecondNanos;
 
-// Grounds on which trying again soon is of no use to anybody.
+// Reasons for which it is useless to try again soon.
 bool DeservesPenalty(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:  // we, or the server, broke the protocol
@@ -51,7 +51,7 @@ bool DeservesPenalty(absl::StatusCode code) {
   }
 }
 
-// Another stream bears our identity and host_id: a cloned host, or a second agent.
+// Another stream has our identity and host_id: from a cloned host, or a second agent.
 bool IsSuperseded(absl::StatusCode code) {
   return code == absl::StatusCode::kAborted || code == absl::StatusCode::kAlreadyExists;
 }
@@ -83,7 +83,7 @@ class UpstreamImpl final : public Upstream {
   void Ended(const Attachment& dead, const absl::Status& why, int64_t now);
   void Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
              const absl::Status& why, bool penalty, int64_t now);
-  // Forgets current_, and gives it away.
+  // Moves current_ out.
   std::unique_ptr<Attachment> ParkCurrent();
   void EndCurrent(const absl::Status& why, int64_t now);
   void EndNext(const absl::Status& why, int64_t now);
@@ -94,7 +94,7 @@ class UpstreamImpl final : public Upstream {
   void TellState(size_t buffer);
   void TellStates();
 
-  const UniqueFd wake_fd_;  // outlives the streams, whose threads write to it
+  const UniqueFd wake_fd_;  // outlives the streams: their threads write to it
   const Clock* const clock_;
   Log* const log_;
   Metrics* const metrics_;
@@ -209,7 +209,7 @@ void UpstreamImpl::Receive() {
   if (more) Wake();
 }
 
-// Within Process() SendDue() and TellStates() follow anyway.
+// Within Process(), SendDue() and TellStates() follow anyway.
 void UpstreamImpl::Kick(size_t buffer) {
   if (processing_ || current_ == nullptr) return;
   current_->SendDue(buffer);
@@ -227,7 +227,7 @@ void UpstreamImpl::SendDue() {
   }
 }
 
-// What a dead stream promised is void with it.
+// When a stream dies, its promises are void.
 void UpstreamImpl::ReapEnded(int64_t now) {
   if (leaving_ != nullptr && leaving_->ended().has_value()) leaving_.reset();
   if (next_ != nullptr && next_->ended().has_value()) EndNext(*next_->ended(), now);
@@ -242,8 +242,8 @@ void UpstreamImpl::EndNext(const absl::Status& why, int64_t now) {
 void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
   const std::unique_ptr<Attachment> dead = ParkCurrent();
   if (next_ != nullptr) {
-    // It was on its way out, and its end is no news: also when the server ended it because our own
-    // next stream superseded it.
+    // It was leaving, so its end is no news. This is also so when the server ended it because our
+    // own next stream replaced it.
     current_ = std::move(next_);
     return;
   }
@@ -332,7 +332,7 @@ void UpstreamImpl::Resume() {
 void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_t now) {
   ServerChoice::Ending ending = ServerChoice::Ending::kNotAttached;
   if (dead.welcomed()) {
-    // gRPC ends the streams of a peer that does not answer its pings, and an idle one says nothing.
+    // gRPC ends the streams of a peer that does not answer its pings. An idle stream says nothing.
     const bool silent = why.code() == absl::StatusCode::kUnavailable &&
                         now - dead.heard_nanos() >= kSilencePatienceNanos;
     ending = silent ? ServerChoice::Ending::kSilent : ServerChoice::Ending::kAttached;
@@ -402,7 +402,7 @@ void UpstreamImpl::PlanReplacement(int64_t now) {
 
 void UpstreamImpl::PromoteNext(int64_t now) {
   if (next_ != nullptr && next_->welcomed()) {
-    leaving_ = std::move(current_);  // one that is still leaving has had its time
+    leaving_ = std::move(current_);  // the one that is still leaving has had its time
     leaving_->Leave();
     leave_deadline_ = now + kLeaveTimeout;
     current_ = std::move(next_);
@@ -424,13 +424,13 @@ bool UpstreamImpl::DialIsDue(int64_t now) const {
 }
 
 void UpstreamImpl::DialOne(int64_t now) {
-  // Elsewhere first; the server that sent us away serves when no other does.
+  // Another server first. The one that sent us away serves when no other does.
   const bool elsewhere = current_ != nullptr && replace_attempts_ + 1 < server_count_;
   if (current_ != nullptr) ++replace_attempts_;
   server_ = choice_.Pick(now, elsewhere ? current_->server() : "");
   absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
   if (!stream.ok()) {
-    // The server was not asked: what is wrong is here, e.g. our certificate.
+    // The server was not asked. The fault is here, e.g. our certificate.
     Ended(server_, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false,
           now);
     return;

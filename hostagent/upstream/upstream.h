@@ -1,13 +1,18 @@
-// The agent's side of Attach: dials servers, keeps one live stream, opens a channel per class,
-// turns buffers' wants into credit and arriving grants into buffered bytes. Runs on the event
+// The agent's side of Attach. It dials servers, keeps one live stream, opens a channel per class,
+// turns what buffers want into credit and arriving grants into buffered bytes. It runs on the event
 // loop's thread; gRPC's threads only wake it.
 //
-// Servers are tried in the host's rendezvous order, with full-jitter back-off; a new stream is made
-// with a new connection and the certificate as it is on disk by then. When a server drains, another
-// is attached first and takes the classes over one by one: the buffers are credited all the while.
+//   auto upstream = Upstream::Create(options, buffers, told, &clock, &log, &metrics).value();
+//   // wake_fd() is readable, or next_deadline_nanos() has passed:
+//   upstream->Process();
+//   upstream->Kick(0);   // after guests' demand changed
 //
-// The loop polls wake_fd() for reading and calls Process(); it also calls Process() when
-// next_deadline_nanos() has passed, and Kick() after guests' demand changed.
+// It tries servers in the host's rendezvous order, with full-jitter back-off. It makes a new stream
+// with a new connection and the certificate as it is on disk by then. When a server drains, it
+// first attaches to another one, which takes the classes over one by one: the buffers are credited
+// all the while.
+//
+// Errors: of Create(). Whatever happens later is retried, and FillStatus() tells it.
 //
 // Thread safety: none but what wake_fd() implies.
 #pragma once
@@ -33,24 +38,30 @@ namespace entropyd {
 
 class Upstream {
  public:
-  // Starts a stream to a server (HOST:PORT). Errors are retried like a stream that ended.
+  // Starts a stream to a server (HOST:PORT). After an error Upstream tries again, as after a stream
+  // that ended.
   using Dial = std::function<absl::StatusOr<std::unique_ptr<EntropyStream>>(
       const std::string& server, std::function<void()> wake)>;
 
   struct Options {
-    std::vector<std::string> servers;  // HOST:PORT
+    // HOST:PORT.
+    std::vector<std::string> servers;
     config::v1::ClientTls tls;
-    std::string host_id;              // 16 bytes
-    Dial dial;                        // absent = gRPC over mTLS as `tls` says
-    std::function<double()> uniform;  // in [0, 1), for all delays; absent = a generator of its own
+    // 16 bytes.
+    std::string host_id;
+    // Absent = gRPC over mTLS as `tls` says.
+    Dial dial;
+    // Gives numbers in [0, 1), for all delays. Absent = a generator of its own.
+    std::function<double()> uniform;
   };
-  // What classes are told; either may be absent. From there only Kick() may be called.
+  // What classes are told. Either function may be absent. They may call Kick() and nothing else
+  // here.
   struct Told {
-    // Bytes were appended to buffers[i]; from Process().
+    // Bytes were appended to buffers[i]. Called from Process().
     std::function<void(size_t i)> arrival;
-    // What upstream is to the class of buffers[i] has changed; from Process(), Kick() and
+    // What upstream is to the class of buffers[i] has changed. Called from Process(), Kick() and
     // Suspend(). UpstreamState::lost_at is
-    //   kGonePatienceNanos after the class had no stream any more, or was SUSPENDED by the server,
+    //   kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
     //   kSilencePatienceNanos after the whole stream fell silent while its guests get nothing.
     std::function<void(size_t i, const UpstreamState& state)> state;
   };
@@ -62,29 +73,32 @@ class Upstream {
   virtual ~Upstream() = default;
 
   virtual int wake_fd() const = 0;
-  // Handles what has arrived, but a few messages at most, so that guests are served in between;
-  // when more wait, wake_fd() stays readable.
+  // Handles what has arrived, but only a few messages, so that guests are served in between. When
+  // more wait, wake_fd() stays readable.
   virtual void Process() = 0;
-  virtual void Kick(size_t buffer) = 0;             // demand of buffers[i] changed
-  virtual int64_t next_deadline_nanos() const = 0;  // kNever = none
+  // The demand of buffers[i] changed.
+  virtual void Kick(size_t buffer) = 0;
+  // When to call Process(); kNever = no deadline.
+  virtual int64_t next_deadline_nanos() const = 0;
 
-  // Longer than a change of servers takes, and short enough that with `local` nobody waits for
-  // longer than QEMU's reconnect timer has a guest wait for a new agent.
+  // Longer than a change of servers takes. Short enough that with `local` no guest waits longer
+  // than QEMU's reconnect timer makes it wait for a new agent.
   static constexpr int64_t kGonePatienceNanos = kSecondNanos;
   // A server answers credit within a round trip and a pass of its scheduler, unless the class's
-  // rate is used up; any message shows that it lives.
+  // rate is used up. Any message shows that it lives.
   static constexpr int64_t kSilencePatienceNanos = 5 * kSecondNanos;
 
-  // Leaves the server in good order and stays away: bytes promised are still taken for a second.
+  // Leaves the server in good order and stays away. It still takes promised bytes for a second.
   // Another process of this host attaches meanwhile.
   virtual void Suspend() = 0;
+  // Comes back to a server.
   virtual void Resume() = 0;
 
-  // The files of the certificate are new: what was refused may be granted now, so nothing waits.
+  // The certificate's files are new. A server may now accept what it refused, so nothing waits.
   virtual void CertificateRenewed() = 0;
 
   virtual bool connected() const = 0;
-  // Fills server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the
+  // Fills in server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the
   // order of the buffers), phase, reason, quality, degraded, received, rate, ceil.
   virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
 };

@@ -1,4 +1,4 @@
-// A whole agent on sockets of its own, without a server: guests may ask for its pid, which costs no
+// A whole agent on sockets of its own, without a server. Guests may ask for its pid, which costs no
 // entropy. The test turns the loop, moves the clock, and plays the other side of a handover.
 #pragma once
 
@@ -38,7 +38,7 @@ class RigGuest {
   }
   bool connected() const { return connected_; }
   void AskPid() { EXPECT_EQ(send(fd_.get(), "\x04", 1, MSG_NOSIGNAL), 1); }
-  // The reply to AskPid(), or what is there of it.
+  // The reply to AskPid(), or the part that is there.
   std::string Pid() {
     char reply[32];
     const ssize_t n = recv(fd_.get(), reply, sizeof reply, 0);
@@ -100,7 +100,7 @@ class AgentRig : public testing::Test {
   }
   Agent::StartOptions Options(Agent::StartOptions options = {}) {
     options.config_path = ConfigPath();
-    options.program = "/bin/false";  // by default it would be this test
+    options.program = "/bin/false";  // the default would be this test
     options.reloading = [this] { told_ += "reloading "; };
     options.reload_failed = [this] { told_ += "reload_failed "; };
     options.serving = [this] { told_ += "serving "; };
@@ -115,12 +115,12 @@ class AgentRig : public testing::Test {
     ASSERT_TRUE(started.ok()) << started;
     told_.clear();
   }
-  // Enough turns for whatever is there, and for what follows from it.
+  // Enough turns for all events that are there, and for what follows from them.
   void Turn(int64_t nanos = 0) {
     clock_.AdvanceNanos(nanos);
     for (int i = 0; i < 4; ++i) agent_->loop()->RunOnce(0);
   }
-  // What Run() returns, within ten seconds of the clock.
+  // What Run() returns within ten seconds of the clock.
   absl::Status RunToTheEnd() {
     int turns = 0;
     std::function<void()> pass = [&] {
@@ -133,7 +133,7 @@ class AgentRig : public testing::Test {
     return agent_->Run();
   }
 
-  // --- in the place of a successor ---
+  // --- the test as successor ---
   std::unique_ptr<HandoverLink> Reach() {
     auto link = HandoverLink::Connect(Control() + ".handover");
     EXPECT_TRUE(link.ok()) << link.status();
@@ -165,7 +165,7 @@ class AgentRig : public testing::Test {
     message.mutable_serving();
     return message;
   }
-  // One that has its offer.
+  // A successor that has its offer.
   std::unique_ptr<HandoverLink> Offered() {
     auto link = Reach();
     EXPECT_TRUE(Say(link.get(), Begin()).ok());
@@ -174,7 +174,7 @@ class AgentRig : public testing::Test {
     EXPECT_TRUE(offer.ok() && offer->message.has_offer()) << offer.status();
     return link;
   }
-  // One that has the guests.
+  // A successor that has the guests.
   std::unique_ptr<HandoverLink> Taken() {
     auto link = Offered();
     EXPECT_TRUE(Say(link.get(), Request()).ok());
@@ -195,7 +195,7 @@ class AgentRig : public testing::Test {
   Log log_{&clock_, -1};
   std::string told_;  // what main() was told, in order
   std::vector<std::unique_ptr<Metrics>> metrics_;
-  std::vector<UniqueFd> lent_;  // sockets that a successor was given
+  std::vector<UniqueFd> lent_;  // sockets that a successor got
   std::unique_ptr<Agent> agent_;
 };
 

@@ -1,5 +1,5 @@
-// What an agent does when it is told to stop, to upgrade, to reload or to change a socket, at every
-// step of a handover, on both sides of it.
+// What an agent does when somebody tells it to stop, to upgrade, to reload or to change a socket,
+// at every step of a handover, on both sides.
 #include "hostagent/agent.h"
 
 #include <fcntl.h>
@@ -77,7 +77,7 @@ class AgentTest : public AgentRig {
     agent_->Stop();
     Turn();
   }
-  // What a call for a successor comes to, when that is known at once.
+  // The result of a call for a successor, when it is known at once.
   absl::Status Upgrade() {
     absl::Status outcome = absl::UnknownError("not yet");
     agent_->Upgrade([&](const absl::Status& status, const std::string&) { outcome = status; });
@@ -301,7 +301,7 @@ TEST_F(AgentTest, WhoLingersSaysSoOnceAndStopsWhenItIsTold) {
   EXPECT_TRUE(RunToTheEnd().ok());
 }
 
-// The successor serves, or dies, after the agent was told to stop: it ends all the same.
+// The successor serves, or dies, after somebody stopped the agent. The agent ends all the same.
 TEST_F(AgentTest, AStopBetweenGoAndServingIsNoLinger) {
   Start({.linger = true});
   link_ = Taken();
@@ -343,7 +343,7 @@ class AgentSuccessorTest : public AgentTest {
   UniqueFd alive_;
 };
 
-// It would find nobody, and start afresh where nobody is to serve.
+// It would find no agent, and start afresh where nobody is to serve.
 TEST_F(AgentSuccessorTest, OneThatHasNotComeYetEndsWithTheAgentThatIsStopped) {
   Start({.successor = Process("exec sleep 1000")});
   std::string said;
@@ -404,7 +404,7 @@ class AgentTakesTest : public AgentRig {
  protected:
   using Script = std::function<void(HandoverLink*)>;
 
-  // A running agent that makes an offer, and then does as the script says, in a thread of its own.
+  // A running agent that makes an offer, and then follows the script, in a thread of its own.
   void Play(const Script& script) {
     listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};

@@ -1,5 +1,5 @@
 // A class buffer without locked memory, targets or age: what was appended comes out again. Fill()
-// appends bytes that tell their position in the class's stream, so that loss, repeats and
+// appends bytes that depend on their position in the class's stream, so that loss, repeats and
 // reordering show.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace entropyd {
 
-// The byte at `position` of every fake stream; the period is far longer than a test's stream.
+// The byte at `position` of every fake stream. The period is far longer than a test's stream.
 inline uint8_t StreamByte(uint64_t position) {
   const uint64_t mixed = (position / 8 + 1) * 0x9e3779b97f4a7c15u;
   return static_cast<uint8_t>(mixed >> (8 * (position % 8)));

@@ -1,4 +1,4 @@
-// A guest of a FairQueue without a socket.
+// A member of a FairQueue without a socket.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace entropyd {
 
-// Takes what it is offered, up to a plan's size.
+// Takes what the queue offers, up to a plan's size.
 class FakeMember final : public FairQueue::Member {
  public:
   explicit FakeMember(ClassBuffer* buffer) : buffer_(buffer) {}

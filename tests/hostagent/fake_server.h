@@ -1,5 +1,5 @@
-// Servers without a network: a FakeStream that keeps what the agent sent and hands it what the test
-// says, and a FakeNet that is dialled.
+// Servers without a network. A FakeStream keeps what the agent sent, and gives the agent what the
+// test says. The agent dials a FakeNet.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@ namespace {
 
 class FarewellTest : public TwoHostsTest {
  protected:
-  // How many milliseconds the loop turns after Begin(); `each` is called as they pass.
+  // How many milliseconds the loop turns after Begin(). Calls `each` once a millisecond.
   int64_t Lasts(const std::function<void(int64_t milli)>& each = [](int64_t) {}) {
     Farewell farewell(old_.loop.get(), old_.host->connections());
     int64_t milli = 0;

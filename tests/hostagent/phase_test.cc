@@ -1,4 +1,4 @@
-// Every event in every phase, beside the table that people read.
+// Every event in every phase, compared with the table that people read.
 #include "hostagent/phase.h"
 
 #include <fstream>
@@ -24,12 +24,12 @@ constexpr char kRefused[] = "–";
 std::vector<std::string> Cells(const std::string& line) {
   std::vector<std::string> cells = absl::StrSplit(line, '|');
   if (cells.size() < 3) return {};
-  cells = std::vector<std::string>(cells.begin() + 1, cells.end() - 1);  // no frame
+  cells = std::vector<std::string>(cells.begin() + 1, cells.end() - 1);  // without the frame
   for (std::string& cell : cells) cell = std::string(absl::StripAsciiWhitespace(cell));
   return cells;
 }
 
-// What the README says follows, by event and phase.
+// The next phase by the README, by event and phase.
 std::map<std::pair<std::string, std::string>, std::string> Documented() {
   std::map<std::pair<std::string, std::string>, std::string> table;
   std::ifstream readme(ENTROPYD_AGENT_README);

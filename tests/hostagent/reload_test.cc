@@ -38,7 +38,7 @@ TEST_F(ReloadTest, ACertificateThatIsGoneIsAMistake) {
   EXPECT_THAT(std::string(Check().message()), HasSubstr("agent.key"));
 }
 
-// Successors find the running agent by it.
+// Successors find the running agent by this path.
 TEST_F(ReloadTest, TheControlSocketStaysWhereItIs) {
   const absl::Status status = CheckReload(ConfigPath(), dir_ / "elsewhere.sock", &clock_);
   EXPECT_TRUE(absl::IsFailedPrecondition(status));

@@ -1,5 +1,5 @@
-// A host's classes, endpoints and connections, put together as the agent does it: real sockets, a
-// real class buffer and the event loop. The test plays upstream by appending bytes.
+// A host's classes, endpoints and connections, put together as in the agent: real sockets, a real
+// class buffer and the event loop. The test plays upstream: it appends bytes.
 #pragma once
 
 #include <sys/socket.h>
@@ -60,7 +60,7 @@ class ServedHostTest : public testing::Test {
     host_->of_class(0)->OnArrival();
     Turn();
   }
-  // Connects and says `first` before the agent looks.
+  // Connects and sends `first` before the agent looks.
   Client Connect(Door door, const Bytes& first = {}) {
     int fds[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);

@@ -46,8 +46,7 @@ TEST_F(ServedHostTest, NoSecretStaysInTheStagingArea) {
   EXPECT_EQ(client.Receive().size(), 510u);
   client.Hangup();
   Turn();
-  // A new block lies where the old one was when nothing else holds memory; whatever is handed out
-  // must be zero.
+  // When nothing else holds memory, a new block lies where the old one was. It must be zero.
   const size_t used = arena_->used_bytes();
   host_.reset();
   EXPECT_EQ(arena_->used_bytes(), 0u);

@@ -1,4 +1,4 @@
-// A directory that goes with the test.
+// A directory that is removed when the test ends.
 #pragma once
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// What serves a host's guests in one process, and in its successor, each with buffers and a loop of
-// its own, and clients on real sockets. The test plays upstream, and the channel between the two.
+// What serves a host's guests in one process and in its successor. Each has its own buffers and
+// loop. Clients are on real sockets. The test plays upstream, and the link between the two.
 #pragma once
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ class TwoHostsTest : public testing::Test {
  protected:
   enum Door : size_t { kAuto = 0, kQemu = 1 };
 
-  // What serves guests, and all it stands on.
+  // What serves guests, and all that it needs.
   struct Side {
     std::unique_ptr<EventLoop> loop;
     std::unique_ptr<SecretArena> arena;
@@ -37,7 +37,7 @@ class TwoHostsTest : public testing::Test {
     ClassBuffer& buffer() { return *host->buffers()[0]; }
   };
 
-  // What crossed: messages, and descriptors as SCM_RIGHTS would have duplicated them.
+  // What crossed: messages, and descriptors duplicated as SCM_RIGHTS does.
   struct Cargo {
     handover::v1::Numbers numbers;
     std::vector<UniqueFd> listeners;
@@ -83,7 +83,8 @@ class TwoHostsTest : public testing::Test {
     clock_.AdvanceNanos(nanos);
     side->loop->RunOnce(0);
   }
-  // Bytes of the fake stream, from `first` on when this is a side's first and else where it was.
+  // Bytes of the fake stream: from `first` on when a side gets its first bytes, else from where it
+  // stopped.
   void Fill(Side* side, size_t bytes, uint64_t first = 0) {
     if (side->appended == 0) side->appended = first;
     side->buffer().Append(StreamBytes(side->appended, bytes));
@@ -100,7 +101,7 @@ class TwoHostsTest : public testing::Test {
     Turn(side);
   }
 
-  // Connects to the old one and says `first` before it looks.
+  // Connects to the old host and sends `first` before the host looks.
   Client Connect(const Bytes& first = {}, Door door = kAuto) {
     int fds[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);

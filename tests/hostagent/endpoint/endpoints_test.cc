@@ -31,7 +31,7 @@ GuestSocket Named(const std::string& name, const std::string& class_name = "",
   return socket;
 }
 
-// Endpoints by themselves: whoever connects is handed over with the id of where it came in.
+// Endpoints alone: the callback gets each socket with the id of its endpoint.
 class EndpointsTest : public testing::Test {
  protected:
   EndpointsTest() {
@@ -240,7 +240,7 @@ TEST_F(GuestSocketsTest, SocketsAndTheirGuestsCrossAHandover) {
   Client client = Dial(socket.path());
   client.Send({0x02, 0x40});
   Turn(&old_);
-  // What the file said when the new process started is stale.
+  // What the file said at the new process's start is out of date.
   new_.host->endpoints()->Restore([] {
     config::v1::GuestState state;
     *state.add_guests() = Named("gone", "default/gold", "/nowhere/gone.sock");

@@ -1,4 +1,4 @@
-// All that a feed stands on: a class with a fake buffer, a loop on a manual clock, a staging area.
+// All that a feed needs: a class with a fake buffer, a loop on a manual clock, a staging area.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class FeedTest : public testing::Test {
     Limit(ClassTree::kUnlimited);
   }
 
-  // The class anew, with another guest_ceil.
+  // Makes the class anew, with another guest_ceil.
   void Limit(uint64_t guest_ceil) {
     const ClassSettings settings{"default/gold", 1 << 20, 3600 * kSecondNanos, guest_ceil, "block"};
     served_.reset();

@@ -1,5 +1,5 @@
-// Feeds of a host: opened and started apart, so that a successor has them ready before they are
-// its.
+// Feeds of a host. Open() and Start() are separate steps, so that a successor has them ready before
+// it owns them.
 #include "hostagent/feed/feeds.h"
 
 #include <unistd.h>

@@ -32,7 +32,7 @@ class Reader {
       : fd_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
     EXPECT_TRUE(fd_);
   }
-  // What is there now; an end of file is a failure.
+  // Reads what is there now. An end of file is a failure.
   std::vector<uint8_t> Read(size_t at_most = 1 << 20) {
     std::vector<uint8_t> bytes(at_most);
     const ssize_t n = read(fd_.get(), bytes.data(), bytes.size());
@@ -62,7 +62,7 @@ class FifoFeedTest : public FeedTest {
     EXPECT_EQ(lstat(path_.c_str(), &found), 0);
     return found;
   }
-  // Whether a turn of the loop ends because nothing happens, and not because something does.
+  // True when a turn of the loop ends by its time-out and not by an event.
   bool Sleeps() {
     using std::chrono::steady_clock;
     constexpr auto kWait = std::chrono::milliseconds(20);
@@ -105,7 +105,7 @@ TEST_F(FifoFeedTest, AnEmptyPipeThatWaitsForBytesLetsTheLoopSleep) {
   Reader reader(path_);
   EXPECT_EQ(served_->queue()->owed(), 4096u);
   EXPECT_TRUE(Sleeps());
-  Arrive(100);  // a part of a page is still writable for the feed, and not for epoll
+  Arrive(100);  // the feed could still write to the rest of the page, but epoll does not say so
   EXPECT_TRUE(Sleeps());
   EXPECT_EQ(reader.Read(), StreamBytes(0, 100));
   EXPECT_TRUE(Sleeps());
@@ -147,7 +147,7 @@ TEST_F(FifoFeedTest, ThePipeStaysAndItsReadersGoOnWithTheNextAgent) {
   EXPECT_EQ(Look().st_ino, before.st_ino);
   feed = Started();
   EXPECT_EQ(Look().st_ino, before.st_ino);
-  // What the first one left is read before anything is added.
+  // The reader gets what the first feed left before the second adds anything.
   EXPECT_EQ(buffer().level(), 10'000u - 4096);
   EXPECT_EQ(reader.Read(), StreamBytes(96, 4000));
   Turn();
@@ -204,7 +204,7 @@ TEST_F(FifoFeedTest, WhatIsNoPipeIsLeftAlone) {
               HasSubstr("something else than a pipe; remove it"));
   EXPECT_TRUE(S_ISREG(Look().st_mode));
   unlink(path_.c_str());
-  // Nor is a pipe that a link leads to.
+  // A pipe behind a link is refused, too.
   ASSERT_EQ(mkfifo((path_ + ".real").c_str(), 0600), 0);
   ASSERT_EQ(symlink((path_ + ".real").c_str(), path_.c_str()), 0);
   EXPECT_EQ(TryOpen().status().code(), absl::StatusCode::kAlreadyExists);

@@ -1,4 +1,4 @@
-// A file in the place of /dev/urandom.
+// A file plays /dev/urandom.
 #include "hostagent/feed/kernel_feed.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-// Guests that are told apart; the test plays the thread that knows them.
+// Guests with identities. The test plays the thread that knows them.
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -182,7 +182,7 @@ TEST_F(ConnectionsIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  Client other = Connect(kAsk64, kAuto);  // of another listener, and nobody's domain
+  Client other = Connect(kAsk64, kAuto);  // from another listener, and no domain
   EXPECT_THAT(other.Receive(), SizeIs(64));
   Refuse(&old_, 1, "");
   Turn(&old_);
@@ -225,7 +225,7 @@ TEST_F(ConnectionsIdentityTest, OneThatCannotBeWatchedLeavesNothingBehind) {
                                    UniqueFd(open((dir_ / "file").c_str(), O_CREAT | O_RDWR, 0600)));
   EXPECT_EQ(old_.host->connections()->size(), 0u);
   Turn(&old_);
-  for (int i = 0; i < 5; ++i) Turn(&old_, 100 * kMilli);  // nobody is asked for by then
+  for (int i = 0; i < 5; ++i) Turn(&old_, 100 * kMilli);  // the agent has stopped asking
   EXPECT_EQ(old_.metrics->connections.accept_failures.Get(), 1u);
   EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
 }
@@ -330,7 +330,7 @@ TEST_F(ConnectionsIdentityTest, IdentityAndClassCrossAHandover) {
   EXPECT_EQ(OnlyGuest(&new_).name(), "web");
   EXPECT_EQ(OnlyGuest(&new_).identified_by(), "libvirt");
   EXPECT_EQ(OnlyGuest(&new_).class_(), "default/bulk");
-  // What changed while nobody watched is asked for.
+  // The agent asks for what changed while nobody watched.
   Answer(Domain("default/gold"), &new_);
   EXPECT_EQ(OnlyGuest(&new_).class_(), "default/gold");
   Bring(&new_, 0, 1'000);

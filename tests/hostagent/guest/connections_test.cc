@@ -1,4 +1,4 @@
-// Connections on real sockets: what each kind of client is answered, and how they end.
+// Connections on real sockets: which answers each kind of client gets, and how connections end.
 #include "hostagent/guest/connections.h"
 
 #include <algorithm>
@@ -147,7 +147,7 @@ TEST_F(ConnectionsTest, AnEmptyBufferIsGivenARoundTripBeforeANonBlockingReadGets
   ASSERT_EQ(answers.size(), 3 + absl::StrCat(getpid()).size());
   EXPECT_EQ(answers[0], 0);
   EXPECT_EQ(answers[1], 0);
-  // Who asks after that waits anew, and its end is no harm.
+  // A client that asks after that waits anew, and its end does no harm.
   none.Send({0x01, 1});
   Turn(1);
   EXPECT_THAT(none.Receive(), IsEmpty());
@@ -158,7 +158,7 @@ TEST_F(ConnectionsTest, AQemuThatReconnectsIsPrimedUntilItTakesNoMore) {
   Client qemu = Connect(kQemu);
   Bytes seen = qemu.Receive();
   EXPECT_EQ(seen, StreamBytes(0, 64));
-  // It was waiting for 300 bytes: takes the first two pushes, and then some of the third.
+  // It was waiting for 300 bytes: it takes the first two pushes, and a part of the third.
   Turn(kSecond);
   Bytes second = qemu.Receive();
   EXPECT_EQ(second, StreamBytes(64, 128));
@@ -168,7 +168,7 @@ TEST_F(ConnectionsTest, AQemuThatReconnectsIsPrimedUntilItTakesNoMore) {
   EXPECT_EQ(OnlyGuest().primed(), 64u + 128 + 256);
   EXPECT_EQ(counters().primed_bytes.Get(), 448u);
   EXPECT_EQ(counters().delivered_bytes.Get(), 448u);
-  // What it did not wait for is surplus, and never netted off its next request.
+  // What it did not wait for is surplus. It is never subtracted from its next request.
   qemu.Send({0x02, 64});
   Turn();
   EXPECT_EQ(qemu.Receive(), StreamBytes(300, 148 + 64));
@@ -291,7 +291,7 @@ TEST_F(ConnectionsTest, AHalfClosedPeerThatReadsNothingIsGivenUp) {
 
 TEST_F(ConnectionsTest, APrimedPeerThatEndsItsSideAndHangsUpLeavesNothingBehind) {
   Arrive(1'000);
-  Client qemu = Connect(kQemu);  // primed: its socket is looked at in a second,
+  Client qemu = Connect(kQemu);  // primed: the agent looks at its socket in a second,
   qemu.FinishSending();
   Turn();  // and from now on sooner, until it has read what it got
   Turn(30 * kSecond / 1'000);
@@ -338,7 +338,7 @@ TEST_F(ConnectionsTest, AStalledReaderIsReadOnAndHoldsUpNobody) {
   for (int i = 0; i < 8'000; ++i) requests.insert(requests.end(), {0x02, 255});
   size_t sent = 0;
   for (int i = 0; i < 20; ++i) {
-    stalled.Send(requests);  // never refused: the agent goes on reading
+    stalled.Send(requests);  // never refused: the agent still reads
     sent += requests.size();
     Turn();
   }
@@ -357,7 +357,7 @@ TEST_F(ConnectionsTest, AStalledReaderIsReadOnAndHoldsUpNobody) {
     Turn();
   }
   ASSERT_GE(seen.size(), 2'000'000u);
-  // Everything the stalled one got is from the stream and in order, the other's 64 bytes aside.
+  // All that the stalled client got is from the stream and in order, without the other's 64 bytes.
   const Bytes head = StreamBytes(0, 100'000);
   EXPECT_TRUE(std::equal(head.begin(), head.end(), seen.begin()));
 }

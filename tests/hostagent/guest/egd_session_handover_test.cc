@@ -13,7 +13,7 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-// Grants all that is wanted and there, and answers.
+// Grants all that is wanted, as far as bytes are there, and answers.
 Bytes Answer(EgdSession* session, ClassBuffer* buffer, size_t room = 1 << 16,
              std::vector<EgdSession::Reply>* replies = nullptr) {
   Bytes all;
@@ -75,8 +75,8 @@ TEST(HandoverSessionTest, WhatIsOwedCrossesAndKeepsItsAge) {
   EXPECT_EQ(again.DebugString(), saved.DebugString());
 }
 
-// Whatever part of the replies the socket took, the peer gets whole replies in order; bytes that it
-// had not got come anew.
+// Whatever part of the replies the socket took, the peer gets whole replies in order. New bytes
+// replace those that it had not got.
 TEST(HandoverSessionTest, RepliesCutAtEveryByteAreContinued) {
   const Bytes stream = {0x01, 5, 0x00, 0x02, 9, 0x04, 0x01, 0, 0x01, 3, 0x02, 4};
   const size_t total = 6 + 4 + 9 + 5 + 1 + 4 + 4;

@@ -31,7 +31,7 @@ class EgdSessionTest : public testing::Test {
     return session_.OnInput(bytes, now);
   }
 
-  // One pass: grants what is there, at most `cap`, and returns the staged replies.
+  // Runs one pass: grants what is there, at most `cap`, and returns the staged replies.
   Bytes Pass(size_t cap = SIZE_MAX, size_t room = 64 * 1024, bool settle = true) {
     const uint64_t want = session_.Want();
     session_.Grant(
@@ -43,7 +43,7 @@ class EgdSessionTest : public testing::Test {
     session_.Forfeit();
     return out;
   }
-  // Passes until nothing more comes.
+  // Runs passes until nothing more comes.
   Bytes Drain() {
     Bytes all;
     for (Bytes part = Pass(); !part.empty(); part = Pass()) {
@@ -141,7 +141,7 @@ TEST_F(EgdSessionTest, M19_WrittenEntropyRaisesNoAccountWhateverItClaims) {
 
 TEST_F(EgdSessionTest, RepliesKeepTheOrderOfMixedCommands) {
   Send({0x04, 0x02, 16, 0x00, 0x01, 8, 0x02, 16, 0x04});
-  EXPECT_EQ(Drain(), kPidReply);  // then an empty buffer holds up all that follows
+  EXPECT_EQ(Drain(), kPidReply);  // then the buffer is empty, and all that follows waits
   buffer_.Fill(64);
   EXPECT_EQ(Drain(), Concat({StreamBytes(0, 16),
                              {0, 0, 0x01, 0x80},  // 48 bytes are left

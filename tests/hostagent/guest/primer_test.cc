@@ -19,7 +19,8 @@ TEST(PrimerTest, AnInactiveOneWantsNothing) {
 TEST(PrimerTest, WantsSixtyFourBytesAtAccept) {
   Primer primer(true);
   EXPECT_EQ(primer.want(), 64u);
-  EXPECT_EQ(primer.next_check_nanos(), kNever);  // nothing pushed, nothing to look at
+  // nothing was pushed, so there is nothing to look at
+  EXPECT_EQ(primer.next_check_nanos(), kNever);
 }
 
 TEST(PrimerTest, APushThatIsNotCompleteIsNotChecked) {

@@ -1,4 +1,4 @@
-// The giver against a scripted successor that dies, hangs or talks nonsense at every step.
+// The giver against a scripted successor that dies, hangs or sends nonsense at every step.
 #include "hostagent/handover/giver.h"
 
 #include <sys/stat.h>
@@ -115,7 +115,8 @@ TEST_F(HandoverGiverTest, ASuccessorThatHangsIsGivenUpAtEveryStep) {
 }
 
 TEST_F(HandoverGiverTest, M13_OneProcessServesWhateverTheSuccessorDoesAfterPrepared) {
-  // It dies before Go reaches it: Go cannot be sent, or it was and the guests are the successor's.
+  // It dies before Go reaches it. Either Go cannot be sent, or it was sent and the guests are the
+  // successor's.
   for (bool closes : {true, false}) {
     if (giver_->given()) break;
     Client client = Connect(Bytes{0x02, 8});
@@ -138,7 +139,7 @@ TEST_F(HandoverGiverTest, M13_OneProcessServesWhateverTheSuccessorDoesAfterPrepa
   EXPECT_THAT(calls_, testing::EndsWith("given released "));
 }
 
-// What follows is about an agent that is told to stop.
+// From here on: an agent that somebody stops.
 
 absl::Status Stopping() { return absl::AbortedError("this agent is stopping"); }
 

@@ -1,5 +1,5 @@
 // The giver of a running agent's guests, and a successor that the test plays: by hand, or with a
-// taker and a host of its own.
+// taker and a host.
 #pragma once
 
 #include <atomic>
@@ -67,7 +67,7 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
     message.mutable_prepared();
     return message;
   }
-  // The old one's loop turns in a thread while `script` plays the successor.
+  // The giver's loop turns in a thread while `script` plays the successor.
   void While(const std::function<void()>& script) {
     std::atomic<bool> done{false};
     std::thread player([&] {
@@ -78,7 +78,8 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
     player.join();
     for (int i = 0; i < 5; ++i) Turn(&old_);
   }
-  // Whatever happened: a guest that waited since before it, and one that comes now, are served.
+  // Whatever happened, the agent serves a guest that has waited since before, and one that comes
+  // now.
   void ExpectServesOn(Client* waiting) {
     EXPECT_FALSE(giver_->given());
     Arrive(&old_, 100);

@@ -10,7 +10,7 @@ TEST(HandoverProtocolTest, TheSocketIsBesideTheControlSocket) {
   EXPECT_EQ(HandoverPath("/run/entropyd/agent.sock"), "/run/entropyd/agent.sock.handover");
 }
 
-// A process that runs today must find its successor, and its successor it.
+// A process that runs today and its successor must find each other.
 TEST(HandoverProtocolTest, TheFormatIsTheOneOfTheVersionsThatRun) {
   EXPECT_EQ(kHandoverFormat, 1u);
 }

@@ -1,5 +1,5 @@
-// What crosses a handover: two processes' worth of objects with real sockets, the second of which
-// takes the place of the first.
+// What crosses a handover: the objects of two processes, with real sockets. The second process
+// replaces the first.
 #include "hostagent/handover/saved_state.h"
 
 #include <fcntl.h>
@@ -84,7 +84,7 @@ TEST_F(SavedStateTest, M13_NoByteOfTheBuffersIsInWhatCrosses) {
   const Cargo cargo = Save();
   std::string crossed = cargo.numbers.SerializeAsString();
   for (const auto& batch : cargo.connections) crossed += batch.SerializeAsString();
-  // Neither what lies in the staging remainders nor what is still in the buffer, in any 4 bytes.
+  // No 4 bytes of the staging remainders, or of what is still in the buffer.
   const Bytes stream = StreamBytes(0, taken + 4'096);
   std::vector<std::string> fours;
   for (size_t i = 0; i + 4 <= stream.size(); ++i)
@@ -121,7 +121,7 @@ TEST_F(SavedStateTest, AStalledReaderGetsEveryReplyWholeAndInOrder) {
   for (int i = 0; i < 3'000; ++i) {
     at += 200;
     ASSERT_LT(at, seen.size()) << "reply " << i;
-    ASSERT_LE(seen[at], 99);  // may be less than asked for, and is told
+    ASSERT_LE(seen[at], 99);  // may be less than asked for; the reply says how many
     at += size_t{1} + seen[at];
     ASSERT_LT(at, seen.size());
     ASSERT_EQ(seen[at], 0);
@@ -197,7 +197,7 @@ TEST_F(SavedStateTest, ModesAreThoseOfTheNewConfiguration) {
   EXPECT_EQ(found.st_mode & 0777, 0640u);
 }
 
-// A socket that the process manager has made, under the path of the first listener.
+// A socket that the process manager made, with the path of the first listener.
 UniqueFd Bind(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};

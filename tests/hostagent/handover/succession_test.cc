@@ -1,4 +1,4 @@
-// A successor of its own is a shell here; the one that takes over is played by the test.
+// The successor that this process starts is a shell. The test plays the one that takes over.
 #include "hostagent/handover/succession.h"
 
 #include <memory>
@@ -39,7 +39,7 @@ class SuccessionTest : public TwoHostsTest, public Succession::Subject {
     options.path = Path();
     if (!script.empty()) options.command = {"/bin/sh", "-c", script};
     options.linger = linger;
-    options.program = "/bin/sh";  // by default it would be this test
+    options.program = "/bin/sh";  // the default would be this test
     succession_ =
         std::make_unique<Succession>(options, old_.loop.get(), old_.host->state(), this, &log_);
     ASSERT_TRUE(succession_->Open().ok());

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 class TakeOverTest : public HandoverRig {};
 
-// The test is the running agent, and speaks from within `fill`, or beforehand.
+// The test plays the running agent. It speaks from within `fill`, or before.
 class TakeOverFromTest : public HandoverRig {
  protected:
   TakeOverFromTest() {
@@ -192,7 +192,7 @@ TEST_F(TakeOverFromTest, APredecessorThatSpeaksOutOfTurnIsNotTrusted) {
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
-// Its last word, and then it closed: what it says tells more than that it is gone.
+// The other side sent its last message and closed. The message tells more than the end.
 TEST_F(TakeOverFromTest, ARefusalOutlivesItsSender) {
   Say(giver_end_.get(), Offer());
   const absl::Status status = Take([&](const auto&, const auto&) {

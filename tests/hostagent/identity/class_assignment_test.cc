@@ -82,7 +82,7 @@ TEST_F(ClassAssignmentTest, AClassThatIsNotToBeHadIsComplainedOfOnce) {
   EXPECT_EQ(assignment_.ClassFor(Web("", "class='' is no name"), kGold), kGold);
   EXPECT_EQ(complaints(), 2u);
   EXPECT_EQ(assignment_.NotGiven(Web("", "class='' is no name"), kGold), "class='' is no name");
-  assignment_.ClassFor(Web(""), kGold);  // it asks for nothing any more
+  assignment_.ClassFor(Web(""), kGold);  // it asks for no class any more
   assignment_.ClassFor(Web("default/x"), kGold);
   EXPECT_EQ(complaints(), 3u);
 }

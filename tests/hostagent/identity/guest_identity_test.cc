@@ -124,7 +124,7 @@ TEST(DomainOfCgroupTest, WhatIsNoMachineHasNoName) {
   }
 }
 
-// A peer of its own, because a pin must notice its end.
+// A process of its own, because a pin must notice its end.
 class PinPeerTest : public testing::Test {
  protected:
   PinPeerTest() {

@@ -15,7 +15,7 @@
 namespace entropyd {
 namespace {
 
-// Far above what the thread needs; a test that waits so long has failed.
+// Far more than the thread needs. A test that waits so long has failed.
 constexpr absl::Duration kPatience = absl::Seconds(20);
 
 class IdentityThreadTest : public testing::Test {
@@ -45,7 +45,7 @@ class IdentityThreadTest : public testing::Test {
   void Ask(uint64_t guest) {
     thread_->Ask({guest, PinPeer(own_.get()), config::v1::IDENTIFY_LIBVIRT});
   }
-  // The next that is told of this guest (0 = a change); all before it is dropped.
+  // The next news of this guest (0 = a change). Drops all news before it.
   IdentityNews Next(uint64_t guest) {
     absl::MutexLock lock(&mutex_);
     wanted_ = guest;

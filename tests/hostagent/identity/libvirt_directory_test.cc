@@ -28,7 +28,7 @@ class LibvirtDirectoryTest : public testing::Test {
         "model='pool' name='default' class='",
         leaf, "'/></metadata>");
   }
-  // As libvirt does it: a new file, renamed over the old one.
+  // Writes as libvirt does: a new file, renamed over the old one.
   void Write(const std::string& name, int pid, const std::string& inside = "") {
     const std::string file = absl::StrCat(path_, "/", name, ".xml");
     std::ofstream(file + ".new") << "<domstatus pid='" << pid << "'><domain><name>" << name

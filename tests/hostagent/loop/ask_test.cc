@@ -51,7 +51,7 @@ TEST_F(AskTest, AQuestionThatRunsTooLateHarmsNobody) {
                    .ok());
   loop_->RunOnce(0);
   EXPECT_EQ(ran, 1);
-  EXPECT_EQ(kept.use_count(), 1);  // nothing of the question is left
+  EXPECT_EQ(kept.use_count(), 1);  // no copy of the question is left
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct Recorder final : EventLoop::Handler {
   std::function<void()> then;
 };
 
-// A connected pair: what is written to `peer` is readable at `own`.
+// A connected pair: `own` can read what is written to `peer`.
 struct Pair {
   Pair() {
     int fds[2];
@@ -81,7 +81,7 @@ TEST_F(EventLoopTest, AnEventAlreadyFetchedIsNotDeliveredAfterUnwatch) {
     watches[i] = loop_->Watch(pairs[i].own.get(), EPOLLIN, &handlers[i]).value();
     pairs[i].Speak();
   }
-  // Whichever is called first ends the other, and a new watch takes its place.
+  // The handler that is called first ends the other watch, and a new watch replaces it.
   Pair fresh;
   Recorder fresh_handler;
   for (int i = 0; i < 2; ++i) {
@@ -110,7 +110,7 @@ TEST_F(EventLoopTest, TimersRunInOrderOnceTheyAreDue) {
   loop_->RunOnce(0);
   loop_->RunOnce(0);
   EXPECT_THAT(ran, ElementsAre(2, 3));
-  loop_->CancelTimer(cancelled);  // of one that is gone: nothing
+  loop_->CancelTimer(cancelled);  // does nothing to one that is gone
 }
 
 TEST_F(EventLoopTest, TheTimeIsThatOfTheBatch) {

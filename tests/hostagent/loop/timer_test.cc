@@ -78,7 +78,7 @@ TEST_F(TimerTest, WhatItRunsMaySetItAgain) {
 
 TEST_F(TimerTest, WhatItRunsMayDestroyIt) {
   std::unique_ptr<Timer> owned;
-  // Held by what it runs: a sanitizer sees a read of it after its end.
+  // The timer's function holds it: a sanitizer sees a read after its end.
   const auto held = std::make_shared<int>(7);
   int seen = 0;
   owned = std::make_unique<Timer>(loop_.get(), [&owned, &seen, held] {

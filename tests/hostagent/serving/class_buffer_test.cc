@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kSize = 64 * 1024;
 constexpr size_t kMin = ClassBuffer::kMinTarget;
 
-// Bytes whose every aligned 8 are different, so that order and loss show.
+// Bytes of which each aligned group of 8 is different, so that order and loss show.
 std::vector<uint8_t> Numbered(uint64_t first, size_t bytes) {
   std::vector<uint8_t> out(bytes);
   for (size_t i = 0; i < bytes; ++i) {
@@ -44,7 +44,7 @@ class ClassBufferTest : public testing::Test {
     options.max_age_nanos = max_age_seconds * 1'000'000'000;
     return ClassBuffer::Create(options, arena_.get(), &clock_).value();
   }
-  // Promises what is wanted and lets all of it arrive.
+  // Promises what the buffer wants and lets all of it arrive.
   size_t Fill() {
     const size_t more = buffer_->WantMore(0);
     buffer_->Append(Numbered(arrived_, more));
@@ -88,7 +88,7 @@ TEST_F(ClassBufferTest, WantsMoreAtLowWaterAndNotAbove) {
   EXPECT_EQ(buffer_->WantMore(0), 0u);
   Take(1);
   EXPECT_EQ(buffer_->WantMore(0), kMin / 2);
-  EXPECT_EQ(buffer_->WantMore(1), 0u);  // promised bytes count as here
+  EXPECT_EQ(buffer_->WantMore(1), 0u);  // promised bytes count as bytes that are here
 }
 
 TEST_F(ClassBufferTest, BytesComeOutOnceAndInOrder) {
@@ -115,7 +115,7 @@ TEST_F(ClassBufferTest, WhatIsHeldBackIsNotThereForThoseWhoWait) {
   Fill();
   EXPECT_EQ(buffer_->level(), kMin);
   EXPECT_EQ(buffer_->WantMore(0), 0u);
-  // Two guests wait for 510 bytes beside a KiB that they are not given.
+  // Two guests wait for 510 bytes. A KiB is held back from them.
   buffer_->SetDemand({.guests = 2, .owed = 510, .held_back = kMin});
   EXPECT_EQ(buffer_->WantMore(0), kMin);
   EXPECT_EQ(buffer_->WantMore(kMin), 0u);
@@ -187,7 +187,7 @@ TEST_F(ClassBufferTest, ASteadyDemandSettlesBetweenTwoAndTwentySeconds) {
 }
 
 TEST_F(ClassBufferTest, ThroughputIsHalfATargetPerRoundTripAtLeast) {
-  // Guests take whatever is here, always. What is promised arrives one round trip later.
+  // Guests always take all that is here. Promised bytes arrive one round trip later.
   constexpr absl::Duration kRoundTrip = absl::Milliseconds(1);
   buffer_->SetDemand({256, 256 * 1024});
   uint64_t taken = 0;
@@ -350,7 +350,7 @@ TEST_F(ClassBufferTest, WhatIsTakenDiscardedOrTooOldIsGoneFromMemory) {
   buffer_->SetDemand({1, 0});
 
   buffer_->Append(bytes);
-  ASSERT_EQ(CountInMapping(probe.data(), bytes), 1u);  // the search finds what is there
+  ASSERT_EQ(CountInMapping(probe.data(), bytes), 1u);  // the search works
   Take(32);
   EXPECT_EQ(CountInMapping(probe.data(), bytes), 0u);
 

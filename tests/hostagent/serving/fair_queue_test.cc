@@ -60,7 +60,7 @@ TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
   Make();
   FakeMember greedy(&buffer_);
   FakeMember polite(&buffer_);
-  Ask(Join(&greedy), &greedy, 100'000'000);  // was there first, and asked for all
+  Ask(Join(&greedy), &greedy, 100'000'000);  // it was there first, and asked for all
   const FairQueue::Id polite_id = Join(&polite);
   tree_->Serve(0);
   uint64_t polite_asked = 0;
@@ -69,7 +69,7 @@ TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
     polite_asked += 64;
     buffer_.Fill(256);
     tree_->Serve(i * kMillisecond);
-    // At first the bytes that are held back for later have to come.
+    // At first the bytes to be held back must come.
     EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
   }
   EXPECT_GE(polite.delivered, polite_asked - 64);
@@ -94,7 +94,7 @@ TEST_F(FairQueueTest, BackloggedGuestsShareEqually) {
 }
 
 TEST_F(FairQueueTest, ScarcityDoesNotFavourWhoAsksOften) {
-  // Three guests on 4,000 B/s: in arrival order one of them would get nearly all.
+  // Three guests share 4,000 B/s. In order of arrival one of them would get nearly all.
   Make();
   std::vector<std::unique_ptr<FakeMember>> guests;
   std::vector<FairQueue::Id> ids;
@@ -195,7 +195,7 @@ TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
     tree_->Serve(now_);
     EXPECT_EQ(polite_.delivered, 64u * i);
   }
-  // All else went to the one that wants all, and what is held back was refilled.
+  // The greedy guest got all the rest, and the held-back bytes were refilled.
   Arrive(1);
   EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
   EXPECT_EQ(greedy_.delivered + polite_.delivered + buffer_.level(), 2021u * 100);
@@ -212,7 +212,7 @@ TEST_F(ScarceFairQueueTest, AskingAfterEachAnswerBringsNoMoreThanAnEqualShare) {
     }
     Arrive(1);
   }
-  // It misses some turns between an answer and the next request.
+  // It lets some turns pass between an answer and the next request.
   const double ratio =
       static_cast<double>(polite_.delivered) / static_cast<double>(greedy_.delivered - before);
   EXPECT_LE(ratio, 1.01);
@@ -320,7 +320,7 @@ TEST_F(FairQueueTest, AGuestThatLeavesTakesItsWantsAlong) {
   tree_->Remove(id, 0);
   EXPECT_EQ(tree_->owed(), 300u);
   EXPECT_EQ(tree_->guests(), 1u);
-  EXPECT_TRUE(tree_->pending());  // the class has to tell its new demand
+  EXPECT_TRUE(tree_->pending());  // the class must report its new demand
   buffer_.Fill(1'000);
   tree_->Serve(0);
   EXPECT_EQ(leaving.delivered, 0u);
@@ -342,7 +342,7 @@ TEST_F(FairQueueTest, GuestsMayLeaveWhileOthersAreServed) {
   EXPECT_EQ(first.delivered, 100u);
   EXPECT_EQ(tree_->guests(), 1u);
 
-  FakeMember third(&buffer_);  // may reuse the place of the one that left
+  FakeMember third(&buffer_);  // may get the place of the one that left
   Ask(Join(&third), &third, 50);
   tree_->Serve(0);
   EXPECT_EQ(third.delivered, 50u);

@@ -25,7 +25,7 @@ class GuestAtOnceTest : public testing::Test {
     buffer_.Fill(10'000);
   }
 
-  // The first time its owner is told that it waits, by a pass.
+  // At first a pass tells its owner that it waits.
   void ServeForTheFirstTime() {
     guest_.wanted = 1;
     ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
@@ -124,7 +124,7 @@ TEST_F(GuestAtOnceTest, WhoIsBlockedWaitsForResume) {
   guest_.block_after = 64;
   guest_.wanted = 64;
   ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
-  guest_.blocked = false;  // as the tree does not know yet
+  guest_.blocked = false;  // the tree does not know that yet
   guest_.block_after = 0;
   guest_.wanted = 64;
   EXPECT_FALSE(tree_->ServeAtOnce(id_, 0));
@@ -145,8 +145,8 @@ TEST_F(GuestAtOnceTest, WhoLeavesWhileItDeliversIsForgotten) {
   tree_->Serve(0);
 }
 
-// Bytes are held back where they keep arriving: those that came in after others had been given out
-// at once are an arrival, however few.
+// Bytes are held back while they keep arriving. Bytes that come after others were given out at once
+// are an arrival, however few.
 TEST_F(GuestAtOnceTest, WhatArrivesAfterwardsIsNoticed) {
   tree_->Serve(0);
   guest_.wanted = 1000;

@@ -45,7 +45,7 @@ TEST(GuestFloorTest, OneThatCannotBeServedIsInNobodysWay) {
   EXPECT_EQ(floor.Due(now + GuestFloor::kRetryNanos), 0u);
 }
 
-// A hundred guests that want without end, and what arrives every 160 ms.
+// A hundred guests that always want more, and bytes that arrive every 160 ms.
 class FloorTest : public testing::Test {
  protected:
   static constexpr size_t kGuests = 100;
@@ -61,7 +61,7 @@ class FloorTest : public testing::Test {
     had_.assign(kGuests, 0);
     had_at_.assign(kGuests, now_);
   }
-  // The longest that anybody went without 64 bytes.
+  // The longest time that any guest had to wait for 64 bytes.
   int64_t LongestWait(int64_t nanos, size_t bytes) {
     int64_t longest = 0;
     for (const int64_t end = now_ + nanos; now_ < end;) {
@@ -81,7 +81,7 @@ class FloorTest : public testing::Test {
   FakeBuffer buffer_;
   std::unique_ptr<FairQueue> tree_;
   std::vector<std::unique_ptr<FakeMember>> guests_;
-  std::vector<uint64_t> had_;    // when they had 64 bytes more last,
+  std::vector<uint64_t> had_;    // when they last had 64 bytes more,
   std::vector<int64_t> had_at_;  // and when that was
   int64_t now_ = kSecond;
 };
@@ -93,14 +93,16 @@ TEST_F(FloorTest, EveryGuestHas64BytesASecondWhereTheClassHas) {
   const auto [least, most] =
       std::minmax_element(guests_.begin(), guests_.end(),
                           [](const auto& a, const auto& b) { return a->delivered < b->delivered; });
-  // It changes when guests are served, not how much they get: nobody is more than a turn ahead.
+  // The floor changes when guests are served, not how much they get: nobody is more than a turn
+  // ahead.
   EXPECT_LE((*most)->delivered - (*least)->delivered, 2 * FairQueue::kChunkBytes);
 }
 
 TEST_F(FloorTest, WhereThereIsLessWhoHasWaitedLongestComesFirst) {
   Start();
   LongestWait(8 * kSecond, 256);
-  // 1,600 bytes a second are a round of 64 each in 4 s; by chunks of a KiB a round takes 64 s.
+  // At 1,600 bytes a second, a round of 64 bytes each takes 4 s. By chunks of a KiB a round takes
+  // 64 s.
   EXPECT_LE(LongestWait(60 * kSecond, 256), 4'500 * kMillisecond);
 }
 

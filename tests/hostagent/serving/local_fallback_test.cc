@@ -43,7 +43,7 @@ class LocalFallbackTest : public testing::Test {
     buffer_ =
         LocalFallback::Create(std::move(inner), options, arena_.get(), &clock_, &log_).value();
   }
-  // Bytes from upstream, room being made for them first.
+  // Makes room for bytes from upstream, and appends them.
   void Arrive(const Bytes& bytes) {
     buffer_->SetDemand({1, bytes.size()});
     ASSERT_GE(buffer_->WantMore(0), bytes.size());
@@ -56,7 +56,7 @@ class LocalFallbackTest : public testing::Test {
   }
   int64_t now() const { return clock_.NowNanos(); }
   bool Lose() { return buffer_->Judge(now(), now(), /*closed=*/false); }
-  // A seed is set aside, the buffer empty, upstream gone, a guest waits.
+  // A seed is set aside, the buffer is empty, upstream is gone, and a guest waits.
   void LoseWithSeed() {
     Arrive(StreamBytes(0, 1000));
     Drain();
@@ -252,8 +252,8 @@ TEST_F(LocalFallbackTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
 }
 
-// All guests are served while it is local, so nobody is owed anything; upstream is asked all the
-// same, or it would never end. Bytes that died of age must not keep it from asking either.
+// While the DRBG serves, nobody is owed anything. The class asks upstream all the same, or this
+// would never end. Bytes that died of age must not keep it from asking either.
 TEST_F(LocalFallbackTest, ItAsksUpstreamForBytesWhileItServesLocally) {
   Arrive(StreamBytes(0, 1000));
   clock_.AdvanceNanos(61 * kSecond);

@@ -48,7 +48,7 @@ class ServedClassTest : public testing::Test {
     appended_ += bytes;
     served_->OnArrival();
   }
-  // From now on, and lost at once.
+  // Sets this state, which counts as lost at once.
   void Lose() { served_->OnUpstream({Kind::kGone, now()}); }
   int64_t now() const { return clock_.NowNanos(); }
   Mode mode() const { return served_->fallback().mode(); }
@@ -73,7 +73,7 @@ TEST_F(ServedClassTest, WhatArrivesIsServedToWhoWaits) {
   EXPECT_TRUE(Serve()) << "upstream is to be told that a guest waits";
   EXPECT_EQ(served_->buffer()->owed(), 100u);
   EXPECT_EQ(counters_.owed_bytes.Get(), 100u);
-  Arrive(1'048);  // of which 48 are set aside
+  Arrive(1'048);  // 48 of them are set aside
   Serve();
   EXPECT_EQ(guest_->delivered, 100u);
   EXPECT_EQ(counters_.buffer_level.Get(), 900u);

@@ -1,5 +1,5 @@
-// Ten thousand agents come back: the real choice of servers and its back-off, a simulated clock,
-// and a server that takes a bounded number of handshakes a second.
+// Ten thousand agents come back. The choice of servers and its back-off are real, the clock is
+// simulated, and a server takes a limited number of handshakes a second.
 #include <algorithm>
 #include <cstdio>
 #include <deque>
@@ -20,18 +20,18 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr size_t kAgents = 10'000;
-// A mutual handshake costs a server 1.4 ms of one core, Attach on top: two cores take a thousand a
-// second.
+// A mutual handshake costs a server 1.4 ms of one core, and Attach comes on top. So two cores take
+// a thousand a second.
 constexpr int64_t kHandshake = kSecond / 1'000;
-// As Upstream waits for a Welcome.
+// Upstream waits as long for a Welcome.
 constexpr int64_t kAttachTimeout = 22 * kSecond;
 
 class Herd {
  public:
   struct Server {
-    int64_t up_at = 0;          // refuses before
-    int64_t free_at = 0;        // handshakes stand in line
-    std::vector<int> attempts;  // that reached it, by second
+    int64_t up_at = 0;          // the server refuses before this time
+    int64_t free_at = 0;        // handshakes wait in a queue until then
+    std::vector<int> attempts;  // attempts that reached it, by second
   };
 
   explicit Herd(std::vector<std::string> names) {
@@ -44,7 +44,7 @@ class Herd {
   }
   Server& server(size_t i) { return servers_[i].second; }
 
-  // All were attached for long, and lost their server at time 0.
+  // All agents were attached for a long time, and lost their server at time 0.
   void LoseAll() {
     for (size_t i = 0; i < kAgents; ++i) {
       const std::string server = agents_[i].Pick(0, "");
@@ -54,7 +54,7 @@ class Herd {
     }
   }
 
-  // Runs until all are attached; when that was.
+  // Runs until all are attached, and returns when that was.
   int64_t Run() {
     int64_t last = 0;
     while (!events_.empty()) {
@@ -69,7 +69,7 @@ class Herd {
   double Uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
   void Push(int64_t at, size_t agent) { events_.emplace(at, agent); }
 
-  // When the agent is attached; 0 = it tries again.
+  // The time at which the agent is attached; 0 = it tries again.
   int64_t Attempt(int64_t now, size_t agent) {
     ServerChoice& choice = agents_[agent];
     const std::string name = choice.Pick(now, "");
@@ -82,7 +82,7 @@ class Herd {
       if (server.attempts.size() <= second) server.attempts.resize(second + 1);
       ++server.attempts[second];
       server.free_at = std::max(server.free_at, now) + kHandshake;
-      // One who gives up has cost the handshake all the same.
+      // An agent that gives up has cost the server the handshake all the same.
       if (server.free_at - now <= kAttachTimeout) return server.free_at;
       ended = now + kAttachTimeout;
     }
@@ -109,8 +109,8 @@ void Tell(const char* what, const Herd::Server& server, int64_t attached) {
               Peak(server.attempts), static_cast<double>(attached - server.up_at) / 1e9);
 }
 
-// The first delay is up to a second, so a server that is back at once sees them all within one:
-// they stand in line for ten seconds, and none gives up.
+// The first delay is up to a second. So a server that is back at once sees them all within a
+// second. They wait in a queue for ten seconds, and none gives up.
 TEST(HerdTest, AServerThatRestartsAtOnceHasThemAllBackInTheTimeOfTheirHandshakes) {
   Herd herd({"a:7743"});
   herd.LoseAll();
@@ -126,7 +126,8 @@ TEST(HerdTest, AfterMinutesWithoutAServerAttemptsAreSpreadOverHalfAMinute) {
   herd.LoseAll();
   const int64_t attached = herd.Run();
   Tell("back after 5 minutes", herd.server(0), attached);
-  // Delays are uniform in 0..30 s: a tail of short ones makes it somewhat more than 10,000 / 15.
+  // Delays are uniform in 0..30 s. The short ones among them make it somewhat more than 10,000 /
+  // 15.
   EXPECT_LE(Peak(herd.server(0).attempts), 1'000);
   EXPECT_LE(attached - herd.server(0).up_at, 31 * kSecond);
 }
@@ -134,18 +135,18 @@ TEST(HerdTest, AfterMinutesWithoutAServerAttemptsAreSpreadOverHalfAMinute) {
 TEST(HerdTest, WhenThePrimaryOfHalfOfThemIsGoneTheOtherTakesThemInSeconds) {
   Herd herd({"a:7743", "b:7743"});
   herd.server(0).up_at = 3600 * kSecond;
-  herd.LoseAll();  // the worst: b restarts, too
+  herd.LoseAll();  // the worst case: b restarts, too
   const int64_t attached = herd.Run();
   Tell("one of two is gone", herd.server(1), attached);
   EXPECT_LE(attached, 15 * kSecond);
-  // Half of them come within the first second, the others after one failure more.
+  // Half of them come within the first second, the others after one more failure.
   EXPECT_LE(Peak(herd.server(1).attempts), static_cast<int>(kAgents) * 8 / 10);
 }
 
-// A server that cannot keep up: those it does not reach in time come again later, and later.
+// A server that cannot keep up: agents that it does not answer in time come back later and later.
 TEST(HerdTest, AServerThatIsTooSlowForAllAtOnceStillGetsThemAll) {
   Herd herd({"a:7743"});
-  herd.server(0).free_at = 30 * kSecond;  // busy with something else at first
+  herd.server(0).free_at = 30 * kSecond;  // at first it is busy with something else
   herd.LoseAll();
   const int64_t attached = herd.Run();
   Tell("a busy server", herd.server(0), attached);

@@ -21,7 +21,7 @@ TEST(RendezvousTest, TheOrderHoldsEveryServerOnceAndDoesNotDependOnTheList) {
   EXPECT_EQ(RendezvousOrder(Host(1), {"c:7743", "a:7743", "b:7743"}), order);
 }
 
-// A change of the hash would move every host of a fleet at its next upgrade.
+// If the hash changed, every host of a fleet would move at its next upgrade.
 TEST(RendezvousTest, TheOrderIsTheSameInEveryBuild) {
   // printf 'host-1\0a:7743' | sha256sum: a20aa044..., b: 18edfc73..., c: 4d15d354...
   EXPECT_EQ(RendezvousOrder(Host(1), kServers),

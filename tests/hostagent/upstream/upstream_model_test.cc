@@ -1,5 +1,5 @@
 // The upstream against servers that delay, drain, close, suspend, die and cheat at random. After
-// each step what must always hold is checked; in the end everybody gets what they wait for.
+// each step the test checks what must always hold. In the end everybody gets what they wait for.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kSize = 16 * 1024;
 constexpr size_t kWord =
-    8;  // bytes are granted and taken in whole numbers, so that each can be told
+    8;  // bytes come and go in whole numbers of this size, so that each number shows
 
 // What one server knows of one stream. It sees messages late, and sends what its credit allows.
 struct ServerSide {
@@ -36,7 +36,7 @@ struct ServerSide {
   std::map<uint32_t, std::string> classes;
   bool welcomed = false;
   bool draining = false;
-  bool cheated = false;  // from here on nothing of it may be used
+  bool cheated = false;  // from here on nothing from it may be used
 };
 
 class Model {
@@ -106,7 +106,7 @@ class Model {
     CheckRoom();
   }
 
-  // Servers are honest and quick from now on: nobody may wait for ever.
+  // From now on servers are honest and quick: nobody may wait for ever.
   void Settle() {
     hostile_ = false;
     for (int i = 0; i < 4000 && Waiting(); ++i) {
@@ -129,7 +129,7 @@ class Model {
   uint64_t offences() const { return offences_; }
 
  private:
-  // As the agent does it: the classes let their bytes age once a second.
+  // As in the agent, the classes let their bytes age once a second.
   void Process() {
     if (clock_.NowNanos() >= tick_at_) {
       tick_at_ = clock_.NowNanos() + kSecondNanos;
@@ -157,7 +157,7 @@ class Model {
     upstream_->Kick(i);
   }
 
-  // Guests take what is there, as far as they wait for it. No number may come twice.
+  // Guests take the bytes that are there and that they wait for. No number may come twice.
   void Serve(size_t i) {
     const size_t n = std::min<uint64_t>(owed_[i], buffers_[i]->level()) / kWord * kWord;
     std::vector<uint8_t> out(n);
@@ -213,7 +213,7 @@ class Model {
 
   void Credit(ServerSide* s, const v1::Line& line) {
     ServerSide::Channel& channel = s->channels.at(line.channel());
-    // What PROTOCOL asks of an agent: both fields monotone, received <= sent.
+    // What the protocol asks of an agent: both fields never fall, received <= sent.
     ASSERT_GE(line.limit(), channel.limit);
     ASSERT_GE(line.received(), channel.received);
     ASSERT_LE(line.received(), channel.sent);
@@ -276,7 +276,7 @@ class Model {
     Process();
   }
 
-  // Whatever honest servers may still send, and have under way, finds room.
+  // All that honest servers may still send, or have sent, must find room.
   void CheckRoom() {
     for (size_t i = 0; i < buffers_.size(); ++i) {
       uint64_t coming = 0;
@@ -362,7 +362,7 @@ TEST(UpstreamModelTest, RoomIsNeverPromisedTwiceAndEverybodyIsServedInTheEnd) {
     taken += model.taken();
     offences += model.offences();
   }
-  // The storm was one, and bytes got through it.
+  // There really was a storm, and bytes got through it.
   EXPECT_GT(offences, 100u);
   EXPECT_GT(taken, 100'000u);
 }

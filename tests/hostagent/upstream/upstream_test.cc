@@ -114,7 +114,7 @@ class UpstreamTest : public testing::Test {
   std::unique_ptr<ClassBuffer> gold_, bulk_;
   std::vector<std::string> order_;
   std::vector<size_t> arrivals_;
-  std::map<size_t, UpstreamState> states_;  // as told last
+  std::map<size_t, UpstreamState> states_;  // the last ones told
   std::unique_ptr<Upstream> upstream_;
 };
 
@@ -318,7 +318,7 @@ TEST_F(UpstreamTest, TheStandbyIsDialledWhenThePrimaryIsUnreachable) {
   EXPECT_EQ(net_.dialled.back(), order_[2]);
   Welcome();
   EXPECT_EQ(Status().server(), order_[2]);
-  EndStream(absl::UnavailableError("gone"));  // the primary's turn again
+  EndStream(absl::UnavailableError("gone"));  // it is the primary's turn again
   Run(absl::Seconds(8));
   EXPECT_EQ(net_.dialled.back(), order_[0]);
 }
@@ -473,7 +473,7 @@ TEST_F(UpstreamTest, AStateIsToldWhenItHasChangedAndNotBefore) {
   Want(gold_.get(), 0, 0);
   Wait(absl::Milliseconds(10));
   EXPECT_TRUE(states_.empty());
-  Want(gold_.get(), 1, 64);  // from now on a silent server is one that is lost
+  Want(gold_.get(), 1, 64);  // from now on a silent server counts as lost
   EXPECT_NE(states_.at(0), before);
   EXPECT_EQ(states_.count(1), 0u);
   states_.clear();
@@ -495,7 +495,7 @@ TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
   EXPECT_EQ(states_[0].kind, Kind::kSuspended);
   const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
   Wait(absl::Milliseconds(1'500));
-  net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // told again, for another reason
+  net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // the server says it again, for another reason
   upstream_->Process();
   EXPECT_EQ(LostAt(0), gone_at);
   EXPECT_EQ(LostAt(1), INT64_MAX);
@@ -519,7 +519,7 @@ TEST_F(UpstreamTest, WhatTheServerSaidOfAClassIsNotForgottenByAnotherThatHasSaid
   net_.last().State(1, v1::PHASE_CLOSED, 7);
   upstream_->Process();
   EXPECT_EQ(states_[0].kind, Kind::kRefused);
-  Wait(absl::Seconds(46));  // asked for again, not answered yet
+  Wait(absl::Seconds(46));  // the agent asked again; no answer yet
   EXPECT_EQ(states_[0].kind, Kind::kRefused);
   net_.last().End(absl::UnavailableError("gone"));
   upstream_->Process();
@@ -534,9 +534,9 @@ TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) 
   const int64_t asked = clock_.NowNanos();
   EXPECT_EQ(LostAt(0), asked + Upstream::kSilencePatienceNanos);
   Wait(absl::Seconds(2));
-  Want(gold_.get(), 2, 5000);  // more is asked for: the silence is as old as it was
+  Want(gold_.get(), 2, 5000);  // the agent asks for more: the silence goes on
   EXPECT_EQ(LostAt(0), asked + Upstream::kSilencePatienceNanos);
-  net_.last().State(2, v1::PHASE_OPEN);  // of another class, and it lives
+  net_.last().State(2, v1::PHASE_OPEN);  // about another class: the server lives
   upstream_->Process();
   EXPECT_EQ(LostAt(0), clock_.NowNanos() + Upstream::kSilencePatienceNanos);
 }
@@ -642,7 +642,7 @@ TEST_F(UpstreamDrainTest, ChannelsMoveOneByOneAsTheirClosedArrives) {
   const v1::Line* line = new_wire().LastLine(1);
   EXPECT_TRUE(line == nullptr || line->limit() == 0);  // the old stream's promise still stands
 
-  old_wire().Grant(1, 0, std::string(100, 'x'));  // was on its way
+  old_wire().Grant(1, 0, std::string(100, 'x'));  // these were on their way
   old_wire().State(1, v1::PHASE_CLOSED);
   upstream_->Process();
   EXPECT_EQ(gold_->level(), 100u);
