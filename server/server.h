@@ -31,8 +31,10 @@ struct ServerPlan {
   config::Locations locations;
   Policy policy;
   tls::Material material;
-  config::v1::ClassState class_state;  // what operators changed and state_dir has kept
-  std::vector<std::string> warnings;   // what should be mended, with file:line:column
+  // What operators changed and state_dir has kept.
+  config::v1::ClassState class_state;
+  // What should be mended, with file:line:column.
+  std::vector<std::string> warnings;
 
   // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
   // LoadClassState().
@@ -51,10 +53,12 @@ class Server {
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
                                                        Log* log);
-  ~Server();  // Stop()
+  // Stop().
+  ~Server();
 
   int grpc_port() const;
-  int http_port() const;  // 0 = off
+  // 0 = off.
+  int http_port() const;
 
   // Brings grpc.health.v1 up to date with the pools.
   void Tick();

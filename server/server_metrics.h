@@ -42,7 +42,8 @@ class ServerMetrics {
 
   ClassSeries* Series(const std::string& pool, const std::string& name);
   void AddTotals();
-  void Refresh(int64_t now_nanos);  // as the dispatcher's owner
+  // As the dispatcher's owner.
+  void Refresh(int64_t now_nanos);
   void RefreshClasses(int64_t now_nanos);
 
   Metrics* const metrics_;

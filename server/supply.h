@@ -42,13 +42,17 @@ class Supply {
                                                         const config::Locations& locations,
                                                         SecretArena* arena, const Clock* clock,
                                                         Log* log, Metrics* metrics);
-  virtual ~Supply() = default;  // Stop()
+  // Stop().
+  virtual ~Supply() = default;
 
-  virtual void Start() = 0;  // one thread per source
-  virtual void Stop() = 0;   // joins them; a source blocked in its device is interrupted
+  // One thread per source.
+  virtual void Start() = 0;
+  // Joins them; a source blocked in its device is interrupted.
+  virtual void Stop() = 0;
 
   virtual std::vector<Pool*> pools() const = 0;
-  virtual Pool* FindPool(const std::string& name) const = 0;  // nullptr = unknown
+  // Nullptr = unknown.
+  virtual Pool* FindPool(const std::string& name) const = 0;
 
   // As Source::Test() and Source::Record(). Errors of both besides: NOT_FOUND.
   virtual void TestSource(const std::string& name, bool reset, Source::TestDone done) = 0;

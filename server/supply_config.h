@@ -19,12 +19,15 @@ namespace entropyd {
 struct SourcePlan {
   SourceSpec spec;
   const DriverEntry* driver = nullptr;
-  int index = 0;  // in the configuration
+  // In the configuration.
+  int index = 0;
 };
 
 struct SupplyPlan {
-  std::vector<SourcePlan> sources;          // as in the configuration
-  std::vector<EntropyPool::Options> pools;  // as in the configuration
+  // As in the configuration.
+  std::vector<SourcePlan> sources;
+  // As in the configuration.
+  std::vector<EntropyPool::Options> pools;
   // What an operator should mend and may not know of, with file:line:column.
   std::vector<std::string> warnings;
 };

@@ -39,8 +39,10 @@ class ClassChanges {
   using Save = std::function<absl::Status(const config::v1::ClassState& state)>;
 
   struct Outcome {
-    std::vector<v1::ClassDifference> differences;  // Set: the class's now; Reset: what is undone
-    std::vector<ClassUpdate> updates;              // for the dispatcher; empty = nothing to do
+    // Set: the class's now; Reset: what is undone.
+    std::vector<v1::ClassDifference> differences;
+    // For the dispatcher; empty = nothing to do.
+    std::vector<ClassUpdate> updates;
   };
   // Called once, on success, before the next change can happen: updates that are posted from within
   // arrive in the order of the changes.
@@ -65,7 +67,8 @@ class ClassChanges {
  private:
   struct Entry {
     config::v1::ClassChange change;
-    std::string ignored;  // why; empty = in force
+    // Why; empty = in force.
+    std::string ignored;
   };
   using Entries = std::vector<Entry>;
 

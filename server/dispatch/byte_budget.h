@@ -52,7 +52,8 @@ class ByteBudget {
 
   class Reservation {
    public:
-    Reservation() = default;  // of no budget; Grow() must not be called
+    // Of no budget; Grow() must not be called.
+    Reservation() = default;
     explicit Reservation(ByteBudget* budget) : budget_(budget) {}
     Reservation(Reservation&& other) noexcept;
     Reservation& operator=(Reservation&& other) noexcept;

@@ -40,19 +40,23 @@ class Claimant {
   // Its place. nullptr = it waits nowhere, and only Join() may be called.
   Leaf* leaf() const { return leaf_; }
   bool parked() const { return parked_; }
-  uint64_t wanted() const;  // by the last Want(), less what it was given since
+  // By the last Want(), less what it was given since.
+  uint64_t wanted() const;
 
   void Join(Leaf* leaf);
-  void Leave();  // nothing when it waits nowhere
+  // Nothing when it waits nowhere.
+  void Leave();
   // Its waiting_guests() are others now.
   void Reweigh();
   // How many bytes it waits for, besides what it has planned; 0 = none.
   void Want(uint64_t bytes, int64_t now_nanos);
-  void Unpark(int64_t now_nanos);  // nothing when it is not parked
+  // Nothing when it is not parked.
+  void Unpark(int64_t now_nanos);
 
  protected:
   Claimant() = default;
-  ~Claimant() = default;  // REQUIRES: it has left, or nothing is distributed any more
+  // REQUIRES: it has left, or nothing is distributed any more.
+  ~Claimant() = default;
 
  private:
   friend class Distributor;

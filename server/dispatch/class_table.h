@@ -27,22 +27,27 @@ namespace entropyd {
 // A pool as the dispatcher is given it.
 struct PoolSetup {
   struct LeafSetup {
-    std::string name;  // POOL/CLASS
+    // POOL/CLASS.
+    std::string name;
     ClassTree::ClassId id = 0;
     uint64_t rate = 0;
     uint64_t ceil = ClassTree::kUnlimited;
-    bool weigh_guests = false;  // member_weight: guests
+    // member_weight: guests.
+    bool weigh_guests = false;
   };
-  Pool* pool = nullptr;  // outlives the table
+  // Outlives the table.
+  Pool* pool = nullptr;
   std::unique_ptr<ClassTree> tree;
   std::vector<LeafSetup> leaves;
-  std::vector<std::string> differing;  // classes whose figures are not the configuration's
+  // Classes whose figures are not the configuration's.
+  std::vector<std::string> differing;
 };
 
 // New figures for the classes of a pool that serves; the classes themselves stay.
 struct ClassUpdate {
   std::string pool;
-  std::vector<ClassTree::ClassSpec> specs;  // all of the pool's
+  // All of the pool's.
+  std::vector<ClassTree::ClassSpec> specs;
   std::vector<std::string> differing;
 };
 
@@ -55,30 +60,37 @@ struct PoolSlot {
   Pool* pool = nullptr;
   int writer_index = 0;
   std::unique_ptr<ClassTree> tree;
-  PoolState state;  // as of the last Refresh(), so that all of a step sees the same
+  // As of the last Refresh(), so that all of a step sees the same.
+  PoolState state;
   // A read failed although the state said ready: nothing is planned until the state changes or the
   // next sweep, so that a broken pool is not asked in a busy loop.
   bool stopped = false;
-  bool more = false;    // somebody is eligible, since the last pass left it so or after it
-  bool hungry = false;  // the last pass left somebody eligible because the pool had no more
-  absl::flat_hash_set<std::string> differing;  // classes not as configured
+  // Somebody is eligible, since the last pass left it so or after it.
+  bool more = false;
+  // The last pass left somebody eligible because the pool had no more.
+  bool hungry = false;
+  // Classes not as configured.
+  absl::flat_hash_set<std::string> differing;
 };
 
 struct Leaf {
-  std::string name;  // POOL/CLASS
+  // POOL/CLASS.
+  std::string name;
   PoolSlot* slot = nullptr;
   ClassTree::ClassId id = 0;
   uint64_t rate = 0;
   uint64_t ceil = ClassTree::kUnlimited;
   bool weigh_guests = false;
-  absl::flat_hash_map<std::string, std::vector<Claimant*>> members;  // by identity
+  // By identity.
+  absl::flat_hash_map<std::string, std::vector<Claimant*>> members;
 };
 
 class ClassTable {
  public:
   explicit ClassTable(std::vector<PoolSetup> pools);
 
-  Leaf* FindLeaf(absl::string_view pool_class) const;  // nullptr = unknown
+  // Nullptr = unknown.
+  Leaf* FindLeaf(absl::string_view pool_class) const;
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
   // All of it or, on an error of ClassTree::Update(), nothing. The leaves whose rate or ceiling is
@@ -87,7 +99,8 @@ class ClassTable {
 
   struct Change {
     PoolSlot* slot;
-    bool discard;  // what was drawn earlier must not be used any more
+    // What was drawn earlier must not be used any more.
+    bool discard;
   };
   // Asks every pool for its state; the slots whose claimants should hear of it. A stopped slot is
   // tried again when its state has changed, or when `retry` says so.

@@ -30,7 +30,8 @@ class DispatchLoop {
   // Starts the thread. Dispatcher and clock outlive the loop. Errors: RESOURCE_EXHAUSTED (eventfd).
   static absl::StatusOr<std::unique_ptr<DispatchLoop>> Start(Dispatcher* dispatcher,
                                                              const Clock* clock);
-  ~DispatchLoop();  // joins the thread. REQUIRES: nobody posts any more
+  // Joins the thread. REQUIRES: nobody posts any more.
+  ~DispatchLoop();
 
   void Post(MailNode* node, uint32_t events);
   // Runs `run` as the dispatcher's owner, soon; it must not block.
@@ -55,9 +56,12 @@ class DispatchLoop {
 
   Dispatcher* const dispatcher_;
   const Clock* const clock_;
-  const UniqueFd wake_;                   // eventfd
-  std::atomic<int64_t> wake_nanos_{0};    // when the thread has to look again
-  std::atomic<bool> handed_over_{false};  // the mailbox is the thread's
+  // Eventfd.
+  const UniqueFd wake_;
+  // When the thread has to look again.
+  std::atomic<int64_t> wake_nanos_{0};
+  // The mailbox is the thread's.
+  std::atomic<bool> handed_over_{false};
   std::atomic<bool> stop_{false};
   std::atomic<int64_t> last_step_nanos_{0};
   TickNode tick_;

@@ -55,8 +55,10 @@ class Dispatcher {
   static constexpr int64_t kSweepNanos = kSecondNanos;
 
   struct Options {
-    uint64_t max_in_flight = 64ull << 20;  // payload bytes planned, and written and not yet taken
-    uint32_t message_bytes = 256 * 1024;   // room for which one that waits for it is woken
+    // Payload bytes planned, and written and not yet taken.
+    uint64_t max_in_flight = 64ull << 20;
+    // Room for which one that waits for it is woken.
+    uint32_t message_bytes = 256 * 1024;
   };
 
   // Clock and log outlive the dispatcher.
@@ -70,8 +72,10 @@ class Dispatcher {
   void PoolsChanged() { pools_changed_.store(true, std::memory_order_release); }
 
   struct Progress {
-    int64_t wake_nanos = 0;  // call again then, if nothing is posted before
-    bool more = false;       // call again at once
+    // Call again then, if nothing is posted before.
+    int64_t wake_nanos = 0;
+    // Call again at once.
+    bool more = false;
   };
   Progress Step(int64_t now_nanos);
 

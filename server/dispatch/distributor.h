@@ -45,7 +45,8 @@ class Distributor {
   // When time alone makes somebody eligible; kNever = not without other news.
   int64_t NextEventNanos(int64_t now_nanos) const;
 
-  uint64_t charged_bytes() const { return charged_bytes_; }  // taken from the trees since start
+  // Taken from the trees since start.
+  uint64_t charged_bytes() const { return charged_bytes_; }
 
  private:
   void Serve(PoolSlot* slot, int64_t now_nanos);
@@ -53,7 +54,8 @@ class Distributor {
   ClassTable* const classes_;
   ByteBudget* const budget_;
   const Clock* const clock_;
-  size_t first_slot_ = 0;  // rotates, so that no pool is always served last
+  // Rotates, so that no pool is always served last.
+  size_t first_slot_ = 0;
   uint64_t charged_bytes_ = 0;
 };
 

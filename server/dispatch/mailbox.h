@@ -39,7 +39,8 @@ class MailNode {
  private:
   friend class Mailbox;
   MailNode* next_ = nullptr;
-  std::atomic<uint32_t> events_{0};  // not zero = queued, or about to be
+  // Not zero = queued, or about to be.
+  std::atomic<uint32_t> events_{0};
 };
 
 // Asks for a step and nothing else.
@@ -79,7 +80,8 @@ class Mailbox {
     int count = 0;
     while (oldest != nullptr) {
       MailNode* node = oldest;
-      oldest = node->next_;  // before the exchange: from then on the node may be queued again
+      // Before the exchange: from then on the node may be queued again.
+      oldest = node->next_;
       handle(node, node->events_.exchange(0, std::memory_order_acq_rel));
       ++count;
     }

@@ -45,7 +45,8 @@ class MessageBuffer {
 
  private:
   friend class Writer;
-  struct Block;  // capacity and bytes
+  // Capacity and bytes.
+  struct Block;
   uint8_t* bytes() const;
   void Set(size_t begin, size_t end);
 
@@ -58,10 +59,14 @@ class Writer {
  public:
   // One part of a message's plan. Parts of the same pool stand together.
   struct Part {
-    int pool = 0;         // index of AddPool()
-    uint64_t epoch = 0;   // PoolState::discard_epoch under which it was planned
-    GrantHeader grant;    // seed_generation is filled in
-    absl::Status status;  // out: why the pool gave nothing; such a part is not in the message
+    // Index of AddPool().
+    int pool = 0;
+    // PoolState::discard_epoch under which it was planned.
+    uint64_t epoch = 0;
+    // seed_generation is filled in.
+    GrantHeader grant;
+    // Out: why the pool gave nothing; such a part is not in the message.
+    absl::Status status;
   };
 
   // Returns the pool's index. `pool` outlives the writer.
@@ -84,7 +89,8 @@ class Writer {
 
   struct Source {
     Pool* pool;
-    std::unique_ptr<PoolReader> reader;  // made at the first get: it costs a seed
+    // Made at the first get: it costs a seed.
+    std::unique_ptr<PoolReader> reader;
   };
   std::vector<Source> sources_;
 };

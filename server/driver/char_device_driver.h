@@ -41,9 +41,11 @@ class CharDeviceDriver final : public SourceDriver {
  private:
   const std::string path_;
   const std::string rng_current_;
-  const bool hardware_;  // the generator that the claims were made for
+  // The generator that the claims were made for.
+  const bool hardware_;
   UniqueFd fd_;
-  std::string root_;  // of what was opened last
+  // Of what was opened last.
+  std::string root_;
 };
 
 }  // namespace entropyd

@@ -41,12 +41,15 @@ class EgdDriver final : public SourceDriver {
  private:
   absl::Status Request(size_t bytes);
 
-  const std::string name_;  // the path or the address
+  // The path or the address.
+  const std::string name_;
   sockaddr_storage to_{};
   socklen_t to_bytes_ = 0;
   UniqueFd connection_;
-  std::string root_;  // of the socket that was connected to last; empty over TCP
-  size_t owed_ = 0;   // bytes asked for and not received
+  // Of the socket that was connected to last; empty over TCP.
+  std::string root_;
+  // Bytes asked for and not received.
+  size_t owed_ = 0;
 };
 
 }  // namespace entropyd

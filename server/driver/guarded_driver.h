@@ -42,8 +42,10 @@ class GuardedDriver final : public SourceDriver {
 
   const std::string name_;
   const absl::Duration patience_;
-  std::string root_;                      // the inner driver's, since Open()
-  const std::shared_ptr<Worker> worker_;  // shared with its thread
+  // The inner driver's, since Open().
+  std::string root_;
+  // Shared with its thread.
+  const std::shared_ptr<Worker> worker_;
   std::thread thread_;
 };
 

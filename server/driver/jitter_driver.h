@@ -41,9 +41,11 @@ class JitterDriver final : public SourceDriver {
   uint64_t Delta();
 
   const Counter counter_;
-  std::vector<uint8_t> memory_;  // what the work is done on; holds nothing of worth
+  // What the work is done on; holds nothing of worth.
+  std::vector<uint8_t> memory_;
   size_t position_ = 0;
-  uint64_t last_ = 0;  // the counter, when the last delta ended
+  // The counter, when the last delta ended.
+  uint64_t last_ = 0;
 };
 
 }  // namespace entropyd

@@ -40,14 +40,16 @@ class Pkcs11Driver final : public SourceDriver {
   void Close() override;
 
  private:
-  struct Module;  // the function table and the session, in the types of the PKCS#11 header
+  // The function table and the session, in the types of the PKCS#11 header.
+  struct Module;
 
   absl::Status Load();
 
   const std::string module_;
   const std::string token_;
   const bool believed_;
-  std::string root_;  // the token's, by its serial number
+  // The token's, by its serial number.
+  std::string root_;
   std::unique_ptr<Module> loaded_;
 };
 

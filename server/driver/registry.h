@@ -13,12 +13,14 @@ namespace entropyd {
 
 // A fault of one source's configuration: which key, and what is wrong and how to mend it.
 struct ConfigFault {
-  const char* key = nullptr;  // nullptr = no fault
+  // Nullptr = no fault.
+  const char* key = nullptr;
   std::string message;
 };
 
 struct DriverEntry {
-  const char* name;  // as in the configuration
+  // As in the configuration.
+  const char* name;
   // The keys of its own that it takes; "" = none. Space between.
   const char* keys;
   // Checks those keys without opening the device; nullptr = nothing to check.

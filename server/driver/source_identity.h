@@ -44,9 +44,12 @@ struct SourceClaims {
 
 struct SourceIdentity {
   enum class Nature {
-    kHardware,  // a noise source of this machine
-    kBorrowed,  // what this host or another machine gives; nobody here knows what it is worth
-    kSoftware,  // no hardware behind it: refused unless allow_software
+    // A noise source of this machine.
+    kHardware,
+    // What this host or another machine gives; nobody here knows what it is worth.
+    kBorrowed,
+    // No hardware behind it: refused unless allow_software.
+    kSoftware,
   };
 
   // What the source draws from, as far as that is known for sure. Empty = a root of its own.

@@ -51,7 +51,8 @@ class Tpm2Driver final : public SourceDriver {
 
   const std::string tcti_;
   const bool believed_;
-  std::string root_;  // of what was opened last
+  // Of what was opened last.
+  std::string root_;
   ESYS_CONTEXT* esys_ = nullptr;
 };
 

@@ -33,8 +33,10 @@ namespace entropyd {
 class HealthMonitor {
  public:
   struct Options {
-    double min_entropy = 0;  // bits per byte that the cutoffs assume, 0 < H <= 8
-    int word_bytes = 1;      // native sample: 1, 4 or 8
+    // Bits per byte that the cutoffs assume, 0 < H <= 8.
+    double min_entropy = 0;
+    // Native sample: 1, 4 or 8.
+    int word_bytes = 1;
   };
 
   enum class Test { kRct, kApt, kContinuous, kReplay, kPrediction };
@@ -42,12 +44,17 @@ class HealthMonitor {
   struct Alarm {
     Test test = Test::kRct;
     bool permanent = false;
-    int width_bytes = 1;  // samples of which width
-    uint32_t value = 0;   // run length (RCT, continuous, replay) or count in the window
+    // Samples of which width.
+    int width_bytes = 1;
+    // Run length (RCT, continuous, replay) or count in the window.
+    uint32_t value = 0;
     uint32_t cutoff = 0;
-    uint32_t lag = 0;              // replay: so many bytes ago; prediction: the lag that predicts
-    bool recurrent = false;        // permanent because intermittent alarms came too often
-    std::string ToString() const;  // "rct at 32-bit words: 3 in a row, cutoff 3"
+    // Replay: so many bytes ago; prediction: the lag that predicts.
+    uint32_t lag = 0;
+    // Permanent because intermittent alarms came too often.
+    bool recurrent = false;
+    // "rct at 32-bit words: 3 in a row, cutoff 3"
+    std::string ToString() const;
   };
 
   // False alarm probabilities per sample, SP 800-90B 4.3 (2^-20 .. 2^-40) and the latching tier.
@@ -90,16 +97,19 @@ class HealthMonitor {
   // RCT and APT over samples of one width.
   struct Width {
     int bytes = 1;
-    double min_entropy = 0;  // bits per sample
+    // Bits per sample.
+    double min_entropy = 0;
     uint32_t rct_intermittent = 0, rct_permanent = 0;
     uint32_t apt_intermittent = 0, apt_permanent = 0;
-    bool continuous = false;  // rct_intermittent is 2, whatever the claim
+    // rct_intermittent is 2, whatever the claim.
+    bool continuous = false;
     // The run and the window now open.
     uint64_t last = 0;
     uint32_t run = 0;
     uint64_t first = 0;
     uint32_t count = 0;
-    uint32_t position = 0;  // samples of the window seen
+    // Samples of the window seen.
+    uint32_t position = 0;
   };
 
   // What the tests found in one sample, in the order in which they looked: for each of two widths
@@ -135,15 +145,19 @@ class HealthMonitor {
 
   Options options_;
   Width byte_;
-  Width word_;  // unused when word_bytes is 1
+  // Unused when word_bytes is 1.
+  Width word_;
   absl::optional<ReplayDetector> lag_;
   size_t tail_bytes_ = 0;
-  uint64_t partial_ = 0;  // bytes of a native word not complete yet
+  // Bytes of a native word not complete yet.
+  uint64_t partial_ = 0;
   int partial_bytes_ = 0;
   size_t block_position_ = 0;
-  bool alarmed_ = false;  // in this block
+  // In this block.
+  bool alarmed_ = false;
   uint64_t native_samples_ = 0;
-  std::array<uint64_t, kRecurrentAlarms - 1> recent_alarms_{};  // native sample numbers, 0 = none
+  // Native sample numbers, 0 = none.
+  std::array<uint64_t, kRecurrentAlarms - 1> recent_alarms_{};
 };
 
 }  // namespace entropyd

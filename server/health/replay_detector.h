@@ -46,14 +46,18 @@ class ReplayDetector {
   struct Verdict {
     Kind kind = Kind::kReplay;
     bool permanent = false;
-    uint32_t lag = 0;    // replay: so many bytes ago
-    uint32_t value = 0;  // bytes in a row, or right predictions
+    // Replay: so many bytes ago.
+    uint32_t lag = 0;
+    // Bytes in a row, or right predictions.
+    uint32_t value = 0;
     uint32_t cutoff = 0;
   };
 
   struct Cutoffs {
-    uint32_t replay_intermittent = 0, replay_permanent = 0;          // bytes in a row
-    uint32_t prediction_intermittent = 0, prediction_permanent = 0;  // of a window
+    // Bytes in a row.
+    uint32_t replay_intermittent = 0, replay_permanent = 0;
+    // Of a window.
+    uint32_t prediction_intermittent = 0, prediction_permanent = 0;
   };
   // REQUIRES: 0 < min_entropy <= 8, bits per byte.
   static Cutoffs CutoffsFor(double min_entropy);
@@ -101,29 +105,45 @@ class ReplayDetector {
   static void Tell(const Verdict& verdict, absl::optional<Verdict>* worst);
 
   Cutoffs cutoffs_;
-  uint32_t gram_ = 0;         // bytes that are hashed
-  uint64_t gram_factor_ = 0;  // weight of the byte that leaves the hash
+  // Bytes that are hashed.
+  uint32_t gram_ = 0;
+  // Weight of the byte that leaves the hash.
+  uint64_t gram_factor_ = 0;
 
   SecretBytes memory_;
-  uint8_t* ring_;    // by position
-  uint32_t* heads_;  // by hash: the newest place filed under it
-  uint32_t* older_;  // by place: the one filed before it under the same hash
-  uint64_t* filed_;  // bits by hash; words of this window and of the last by turns
+  // By position.
+  uint8_t* ring_;
+  // By hash: the newest place filed under it.
+  uint32_t* heads_;
+  // By place: the one filed before it under the same hash.
+  uint32_t* older_;
+  // Bits by hash; words of this window and of the last by turns.
+  uint64_t* filed_;
 
-  uint32_t position_;     // of the next byte; counts modulo 2^32, which looks no further back
-  uint32_t stream_ = 0;   // bytes since the stream began, up to kMaxRun
-  uint32_t history_ = 0;  // bytes that can be looked back upon
+  // Of the next byte; counts modulo 2^32, which looks no further back.
+  uint32_t position_;
+  // Bytes since the stream began, up to kMaxRun.
+  uint32_t stream_ = 0;
+  // Bytes that can be looked back upon.
+  uint32_t history_ = 0;
   uint64_t hash_ = 0;
 
-  uint32_t lag_ = 0;   // being followed; 0 = none
-  uint32_t run_ = 0;   // bytes for which it holds
-  uint32_t told_ = 0;  // the highest cutoff that it reached
+  // Being followed; 0 = none.
+  uint32_t lag_ = 0;
+  // Bytes for which it holds.
+  uint32_t run_ = 0;
+  // The highest cutoff that it reached.
+  uint32_t told_ = 0;
 
   std::array<uint32_t, kLags> scores_{};
-  uint32_t best_ = 0;     // index of the lag that predicts
-  uint64_t recent_ = 0;   // the last eight bytes, the newest lowest
-  uint32_t seen_ = 0;     // bytes of the window
-  uint32_t correct_ = 0;  // predictions in it
+  // Index of the lag that predicts.
+  uint32_t best_ = 0;
+  // The last eight bytes, the newest lowest.
+  uint64_t recent_ = 0;
+  // Bytes of the window.
+  uint32_t seen_ = 0;
+  // Predictions in it.
+  uint32_t correct_ = 0;
 };
 
 }  // namespace entropyd

@@ -36,8 +36,10 @@ class BlockStatistic {
 
   struct Tally {
     uint64_t examined = 0;
-    uint64_t passed = 0;                    // all tests
-    std::array<uint64_t, kTests> failed{};  // by test; a block may fail several
+    // All tests.
+    uint64_t passed = 0;
+    // By test; a block may fail several.
+    std::array<uint64_t, kTests> failed{};
   };
 
   BlockStatistic() = default;
@@ -54,15 +56,18 @@ class BlockStatistic {
 
   // Of the open block. All zero in the beginning.
   struct Block {
-    std::array<uint32_t, 256> bytes{};  // by value
+    // By value.
+    std::array<uint32_t, 256> bytes{};
     // Runs that touch the edge of a byte; those inside follow from the values.
     RunCounts edge_runs{};
-    uint32_t open_run = 0;  // bits of the run at the end so far
+    // Bits of the run at the end so far.
+    uint32_t open_run = 0;
     uint32_t open_bit = 0;
     uint32_t length = 0;
     bool has_long_run = false;
     bool has_equal_words = false;
-    uint64_t last_bytes = 0;  // eight, the newest lowest
+    // Eight, the newest lowest.
+    uint64_t last_bytes = 0;
   };
 
   void Examine(absl::Span<const uint8_t> bytes);
@@ -70,7 +75,8 @@ class BlockStatistic {
   void EndRun(uint32_t bit, uint32_t length);
   void Judge(Tally* tally);
 
-  size_t position_ = 0;  // in the kBlocksPerExamined blocks of which the first is examined
+  // In the kBlocksPerExamined blocks of which the first is examined.
+  size_t position_ = 0;
   Block block_;
 };
 

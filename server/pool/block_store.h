@@ -43,10 +43,13 @@ class BlockStore {
   void PopFront();
 
   SecretBytes storage_;
-  std::vector<int> groups_;  // by slot
-  size_t head_ = 0;          // slot of the oldest block
+  // By slot.
+  std::vector<int> groups_;
+  // Slot of the oldest block.
+  size_t head_ = 0;
   size_t blocks_ = 0;
-  size_t consumed_ = 0;  // bytes of the oldest block that are gone
+  // Bytes of the oldest block that are gone.
+  size_t consumed_ = 0;
 };
 
 }  // namespace entropyd

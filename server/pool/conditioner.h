@@ -84,8 +84,10 @@ class Conditioner {
   size_t BytesToBlockEnd(int source, double bits_per_byte) const;
 
   Sha512 hash_;
-  std::vector<double> bits_;  // by source, of the open block
-  uint64_t input_bytes_ = 0;  // of the open block
+  // By source, of the open block.
+  std::vector<double> bits_;
+  // Of the open block.
+  uint64_t input_bytes_ = 0;
 };
 
 }  // namespace entropyd

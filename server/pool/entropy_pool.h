@@ -49,8 +49,10 @@ class EntropyPool final : public Pool, public SourceSink {
   struct Member {
     std::string source;
     std::string group;
-    std::string root = {};   // SourceIdentity::root, as the configuration names it
-    double min_entropy = 0;  // bits per byte credited in this pool
+    // SourceIdentity::root, as the configuration names it.
+    std::string root = {};
+    // Bits per byte credited in this pool.
+    double min_entropy = 0;
     bool software = false;
   };
 
@@ -63,9 +65,11 @@ class EntropyPool final : public Pool, public SourceSink {
   struct Options {
     std::string name;
     v1::Quality quality = v1::QUALITY_DRBG;
-    std::vector<Member> members;  // a source's member number is its index here
+    // A source's member number is its index here.
+    std::vector<Member> members;
     uint32_t min_healthy_groups = 1;
-    size_t capacity_bytes = 1 << 20;  // quality full
+    // Quality full.
+    size_t capacity_bytes = 1 << 20;
     int64_t reseed_interval_nanos = 0;
     int64_t max_seed_age_nanos = 0;
     uint64_t max_bytes_per_seed = kMaxBytesPerSeed;
@@ -113,13 +117,17 @@ class EntropyPool final : public Pool, public SourceSink {
     std::string name;
     bool credited = false;
     std::unique_ptr<Conditioner> conditioner;
-    int64_t seeded_at = -1;    // when it last seeded the root; -1 = the root does not rest on it
-    bool reseed_asked = true;  // at once, whatever the interval
+    // When it last seeded the root; -1 = the root does not rest on it.
+    int64_t seeded_at = -1;
+    // At once, whatever the interval.
+    bool reseed_asked = true;
   };
   // What a member is at the moment; Options has the rest.
   struct MemberState {
-    int home;   // index of the group of its name
-    int group;  // index of the one it counts in: another when they have one root
+    // Index of the group of its name.
+    int home;
+    // Index of the one it counts in: another when they have one root.
+    int group;
     std::string root;
     v1::SourceState state = v1::SOURCE_STATE_STARTING;
   };
@@ -173,11 +181,15 @@ class EntropyPool final : public Pool, public SourceSink {
   mutable absl::Mutex mutex_;
   std::vector<MemberState> members_ ABSL_GUARDED_BY(mutex_);
   std::vector<Group> groups_ ABSL_GUARDED_BY(mutex_);
-  absl::optional<PoolRoot> root_ ABSL_GUARDED_BY(mutex_);      // since Create()
-  std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);  // quality full only
-  SecretBytes block_ ABSL_GUARDED_BY(mutex_);                  // the one in hand
+  // Since Create().
+  absl::optional<PoolRoot> root_ ABSL_GUARDED_BY(mutex_);
+  // Quality full only.
+  std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);
+  // The one in hand.
+  SecretBytes block_ ABSL_GUARDED_BY(mutex_);
   std::string failure_ ABSL_GUARDED_BY(mutex_);
-  PoolState state_ ABSL_GUARDED_BY(mutex_);  // as last told
+  // As last told.
+  PoolState state_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace entropyd

@@ -46,7 +46,8 @@ class PoolSeries {
   Counter* delivered_bytes_;
   Counter* blocks_examined_;
   Counter* blocks_passed_;
-  std::array<Counter*, BlockStatistic::kTests> blocks_failed_;  // by test
+  // By test.
+  std::array<Counter*, BlockStatistic::kTests> blocks_failed_;
 };
 
 }  // namespace entropyd

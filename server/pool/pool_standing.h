@@ -20,28 +20,36 @@ namespace entropyd {
 
 struct PoolFacts {
   struct Group {
-    bool credited = false;         // some source of it is worth more than 0 bits
-    bool healthy = false;          // a credited source of it is healthy now
-    int64_t seeded_at_nanos = -1;  // when it gave the last seed that still counts; -1 = none
+    // Some source of it is worth more than 0 bits.
+    bool credited = false;
+    // A credited source of it is healthy now.
+    bool healthy = false;
+    // When it gave the last seed that still counts; -1 = none.
+    int64_t seeded_at_nanos = -1;
   };
   std::vector<Group> groups;
-  std::vector<PoolState::Missing> missing;  // credited sources that are not healthy
+  // Credited sources that are not healthy.
+  std::vector<PoolState::Missing> missing;
   uint32_t min_healthy_groups = 1;
   int64_t max_seed_age_nanos = 0;
   uint64_t bytes_since_seed = 0;
   uint64_t max_bytes_per_seed = 0;
-  bool stores = false;  // quality full
+  // Quality full.
+  bool stores = false;
   uint64_t stored_bytes = 0;
   bool software_only = false;
-  std::string failure;  // not empty: a component failed, for good
+  // Not empty: a component failed, for good.
+  std::string failure;
   uint64_t seed_generation = 0;
   uint64_t discard_epoch = 0;
 };
 
 struct PoolStanding {
   PoolState state;
-  uint32_t healthy_groups = 0;    // credited, with a healthy source
-  int64_t ready_until_nanos = 0;  // when time alone ends it; 0 = not ready
+  // Credited, with a healthy source.
+  uint32_t healthy_groups = 0;
+  // When time alone ends it; 0 = not ready.
+  int64_t ready_until_nanos = 0;
 };
 
 PoolStanding StandingOf(const PoolFacts& facts, int64_t now_nanos);

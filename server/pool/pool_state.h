@@ -20,20 +20,31 @@ namespace entropyd {
 
 struct PoolState {
   enum class Phase {
-    kStarting,   // no group has given a seed since the start
-    kServing,    //
-    kDegraded,   // it serves; a group of sources is lost, or there is software only
-    kSuspended,  // it has served, or could have, and may not now
-    kFailed,     // a self-test or a DRBG failed: for good
+    // No group has given a seed since the start.
+    kStarting,
+    kServing,
+    // It serves; a group of sources is lost, or there is software only.
+    kDegraded,
+    // It has served, or could have, and may not now.
+    kSuspended,
+    // A self-test or a DRBG failed: for good.
+    kFailed,
   };
   enum class Reason {
-    kNone,             // kServing
-    kNoFreshSeed,      // too few groups gave a fresh seed: fresh_groups, needed_groups, missing
-    kSeedWornOut,      // too much was given out since the last seed: bytes_since_seed
-    kNothingStored,    // quality full: no byte is left, and no group could bring one: missing
-    kSourcesMissing,   // kDegraded: missing
-    kSoftwareOnly,     // kDegraded
-    kComponentFailed,  // kFailed: failure
+    // kServing.
+    kNone,
+    // Too few groups gave a fresh seed: fresh_groups, needed_groups, missing.
+    kNoFreshSeed,
+    // Too much was given out since the last seed: bytes_since_seed.
+    kSeedWornOut,
+    // Quality full: no byte is left, and no group could bring one: missing.
+    kNothingStored,
+    // kDegraded: missing.
+    kSourcesMissing,
+    // kDegraded.
+    kSoftwareOnly,
+    // kFailed: failure.
+    kComponentFailed,
   };
   // A credited source that is not healthy.
   struct Missing {
@@ -51,7 +62,8 @@ struct PoolState {
   std::string failure = {};
 
   uint64_t seed_generation = 0;
-  int64_t seeded_at_nanos = -1;  // when the newest seed came, by the pool's clock; -1 = never
+  // When the newest seed came, by the pool's clock; -1 = never.
+  int64_t seeded_at_nanos = -1;
   // Rises when bytes drawn earlier must not be used any more: the only credited source failed.
   // Plans made under an older epoch are void, and agents are told to discard what they buffer.
   uint64_t discard_epoch = 0;

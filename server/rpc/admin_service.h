@@ -18,7 +18,8 @@ class Service;
 namespace entropyd {
 
 struct AdminOptions {
-  bool allow_recording = false;  // raw samples may leave the server
+  // Raw samples may leave the server.
+  bool allow_recording = false;
 };
 
 // All outlive the service. A call that waits for a source ends with the source at the latest: the
@@ -27,8 +28,10 @@ struct AdminOptions {
 struct AdminParts {
   const Gate* gate;
   DispatchLoop* loop;
-  Dispatcher* dispatcher;  // touched by its owner only: through the loop
-  Protocols* protocols;    // likewise
+  // Touched by its owner only: through the loop.
+  Dispatcher* dispatcher;
+  // Likewise.
+  Protocols* protocols;
   Supply* supply;
   ClassChanges* changes;
 };

@@ -55,8 +55,10 @@ class HeldBlock {
   SecretBytes memory_;
   const size_t block_bytes_;
   const size_t tail_bytes_;
-  size_t tail_ = 0;  // bytes of the last block
-  size_t held_ = 0;  // with the tail
+  // Bytes of the last block.
+  size_t tail_ = 0;
+  // With the tail.
+  size_t held_ = 0;
 };
 
 }  // namespace entropyd

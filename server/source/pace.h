@@ -45,7 +45,8 @@ class Pace {
 
   uint64_t rate_ = 0;
   int64_t since_ = 0;
-  uint64_t bytes_ = 0;  // read since then
+  // Read since then.
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace entropyd

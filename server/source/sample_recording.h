@@ -48,8 +48,10 @@ class SampleRecording {
   uint64_t rows() const { return rows_; }
   uint64_t row_samples() const { return row_samples_; }
   size_t Room() const;
-  void Put(absl::Span<const uint8_t> samples);  // REQUIRES: at most Room()
-  void End(absl::Status status);                // once: nothing more will come
+  // REQUIRES: at most Room().
+  void Put(absl::Span<const uint8_t> samples);
+  // Once: nothing more will come.
+  void End(absl::Status status);
   // Nobody will take what is recorded.
   bool cancelled() const;
 

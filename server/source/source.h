@@ -124,14 +124,21 @@ class Source {
   HealthMonitor test_;
   HeldBlock held_;
   bool block_alarmed_ = false;
-  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;  // as in status_, readable without its lock
-  size_t clean_bytes_ = 0;   // of whole blocks without an alarm, since start-up began
-  bool startup_due_ = true;  // begins with the next byte
+  // As in status_, readable without its lock.
+  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;
+  // Of whole blocks without an alarm, since start-up began.
+  size_t clean_bytes_ = 0;
+  // Begins with the next byte.
+  bool startup_due_ = true;
   bool open_ = false;
-  std::string root_;       // as sinks know it
-  std::string device_;     // what Open() found
-  int64_t next_open_ = 0;  // nanoseconds
-  int64_t last_byte_ = 0;  // when the last byte came, or the device was opened
+  // As sinks know it.
+  std::string root_;
+  // What Open() found.
+  std::string device_;
+  // Nanoseconds.
+  int64_t next_open_ = 0;
+  // When the last byte came, or the device was opened.
+  int64_t last_byte_ = 0;
   size_t next_sink_ = 0;
   Pace pace_;
 

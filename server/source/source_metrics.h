@@ -18,7 +18,8 @@ class SourceMetrics {
 
  private:
   const Source* source_;
-  std::array<Gauge*, v1::SourceState_ARRAYSIZE> state_{};  // by SourceState: 1 for the current one
+  // By SourceState: 1 for the current one.
+  std::array<Gauge*, v1::SourceState_ARRAYSIZE> state_{};
   Gauge* raw_bytes_per_second_;
   Counter* raw_bytes_;
   Counter* credited_bits_;

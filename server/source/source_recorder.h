@@ -36,7 +36,8 @@ class SourceRecorder {
   // had passed (HEALTHY) or failed, or its device did not open.
   using TestDone = std::function<void(absl::StatusOr<v1::Source>)>;
   struct TestOrder {
-    bool reset;  // forget earlier alarms, end LATCHED
+    // Forget earlier alarms, end LATCHED.
+    bool reset;
     TestDone done;
   };
   enum class Progress { kRowOpen, kRowComplete, kComplete };
@@ -82,15 +83,19 @@ class SourceRecorder {
   Log* const log_;
 
   // The source's thread's own.
-  std::vector<TestDone> waiting_;  // tests that have begun
+  // Tests that have begun.
+  std::vector<TestDone> waiting_;
   std::shared_ptr<SampleRecording> recording_;
-  uint64_t rows_ = 0;     // complete
-  uint64_t samples_ = 0;  // of the open row
+  // Complete.
+  uint64_t rows_ = 0;
+  // Of the open row.
+  uint64_t samples_ = 0;
 
   absl::Mutex mutex_;
   std::vector<TestOrder> tests_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<SampleRecording> ordered_ ABSL_GUARDED_BY(mutex_);
-  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // a recording is ordered or running
+  // A recording is ordered or running.
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

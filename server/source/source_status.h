@@ -37,8 +37,10 @@ class SourceStatus {
 
  private:
   const Clock* const clock_;
-  int64_t rate_since_;       // the writer's own, as the next one
-  uint64_t rate_bytes_ = 0;  // raw bytes at rate_since_
+  // The writer's own, as the next one.
+  int64_t rate_since_;
+  // Raw bytes at rate_since_.
+  uint64_t rate_bytes_ = 0;
 
   mutable absl::Mutex mutex_;
   v1::Source status_ ABSL_GUARDED_BY(mutex_);
