@@ -30,7 +30,7 @@ class MailNode {
   MailNode(const MailNode&) = delete;
   MailNode& operator=(const MailNode&) = delete;
 
-  // What was posted has come; runs as the owner. It may delete the node.
+  // The posted events have come. Runs as the owner. It may delete the node.
   virtual void OnMail(uint32_t events, int64_t now_nanos) = 0;
 
  protected:
@@ -39,7 +39,7 @@ class MailNode {
  private:
   friend class Mailbox;
   MailNode* next_ = nullptr;
-  // Not zero = queued, or about to be.
+  // Not zero = the node is queued, or about to be.
   std::atomic<uint32_t> events_{0};
 };
 
