@@ -25,34 +25,36 @@
 
 namespace entropyd {
 
-// What a driver says of its device before any operator does. Rates of entropy are claims: they are
-// believed, tested by SP 800-90B health tests and never measured.
+// What a driver says of its device before any operator does. Rates of entropy are claims: the
+// server believes them, tests them by SP 800-90B health tests, and never measures them.
 struct SourceClaims {
   // Sources that may rest on one root share a group and count once.
   std::string group;
-  // Min-entropy credited, bits per byte; 0 = mixed in, never counted.
+  // The min-entropy credited, in bits per byte; 0 = mixed in, never counted.
   double min_entropy = 0;
-  // Min-entropy that the health tests' cutoffs assume, bits per byte; at least min_entropy.
+  // The min-entropy that the cutoffs of the health tests assume, in bits per byte; at least
+  // min_entropy.
   double health_min_entropy = 0;
-  // Bytes of one native sample: a fault may show in whole words only. 1, 4 or 8.
+  // The bytes of one native sample: 1, 4 or 8. Some faults show only in whole words.
   int word_bytes = 1;
-  // Read no faster than this, bytes/s: what a pool can use, not what the device could give.
+  // The source reads no faster than this, in bytes/s. It is what a pool can use, not what the
+  // device could give.
   uint64_t max_rate = 0;
-  // Largest useful Read(), bytes.
+  // The largest useful Read(), in bytes.
   size_t read_bytes = 64;
 };
 
 struct SourceIdentity {
   enum class Nature {
-    // A noise source of this machine.
+    // The source is a noise source of this machine.
     kHardware,
-    // What this host or another machine gives; nobody here knows what it is worth.
+    // The host or another machine gives the bytes. Nobody here knows what they are worth.
     kBorrowed,
-    // No hardware behind it: refused unless allow_software.
+    // No hardware is behind it. The server refuses it unless allow_software is set.
     kSoftware,
   };
 
-  // What the source draws from, as far as that is known for sure. Empty = a root of its own.
+  // What the source draws from, when that is known for sure. Empty = a root of its own.
   std::string root;
   Nature nature = Nature::kHardware;
   SourceClaims claims;
@@ -66,21 +68,22 @@ inline constexpr char kRootCpu[] = "this processor";
 inline constexpr char kRootKernel[] = "this host's kernel";
 
 std::string RootOfTpm(absl::string_view number);
-// A character device by its numbers, anything else by file system and inode.
+// The root of a file: a character device by its numbers, anything else by file system and inode.
 std::string RootOfFile(const struct stat& file);
-// Of what stands at the end of all links; of the path itself when nothing is there.
+// The root of the file at the end of all links; of the path itself when no file is there.
 std::string RootOfPath(const std::string& path);
-// HOST:PORT without regard to spelling; every way to say "this machine" is one. Asks no name
-// service.
+// The root of HOST:PORT, whatever its spelling. All ways to say "this machine" give one root. It
+// asks no name service.
 std::string RootOfAddress(absl::string_view address);
 
 // Whether a device is /dev/hwrng, whatever its node is called.
 bool IsHwrng(const struct stat& file);
-// `generator`: what the kernel calls the one behind it; one of a TPM has that TPM's root.
+// `generator` is the kernel's name for the generator behind it. The generator of a TPM has that
+// TPM's root.
 std::string RootOfHwrng(absl::string_view generator);
 
-// Who counts together with whom: by index, the first one that has the same group or the same root,
-// or is linked to it by others that do.
+// Which sources count together. The result gives for each index the first source that has the same
+// group or the same root, or that others link to it.
 struct Kin {
   absl::string_view group;
   absl::string_view root;
