@@ -1,14 +1,16 @@
-// The one place that owns class trees and budgets, and the order in which a server does its work.
+// The only place that owns class trees and budgets, and that fixes the order of a server's work.
 // Its owner (see mailbox.h) calls Step():
 //
 //   absorb the mailbox -> pools' states -> deadlines -> a pass over the pools -> flush the plans
 //
-// and afterwards, no longer the owner, hands the outgoing messages to their outlets, so that
+// Afterwards it is no longer the owner, and hands the outgoing messages to their outlets. So
 // encryption runs beside the next pass. DispatchLoop (dispatch_loop.h) does this on real threads;
 // tests do it by hand with a manual clock.
 //
 // The parts: ClassTable (who waits where), Distributor (who gets how much), Writer (the bytes).
-// What peers say is not its business: that is a Protocol's.
+// The dispatcher does not know what peers say: a Protocol does.
+//
+// Errors: a refused read goes to the log and stops that pool until its state changes.
 //
 //   Dispatcher dispatcher({.max_in_flight = 64 << 20}, std::move(pools), clock, log);
 //   Protocols protocols(options, &dispatcher, clock, log);   // server/attach/protocols.h

@@ -11,10 +11,10 @@ namespace entropyd {
 
 struct SourceSpec {
   std::string name;
-  // As in the configuration.
+  // The name of the driver in the configuration.
   std::string driver;
   SourceIdentity identity;
-  // The operator gave the figure.
+  // True when the operator gave the figure.
   bool explicit_min_entropy = false;
 };
 
