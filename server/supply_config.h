@@ -31,9 +31,9 @@ struct SourcePlan {
 };
 
 struct SupplyPlan {
-  // In the order of the configuration.
+  // These stand in the order of the configuration.
   std::vector<SourcePlan> sources;
-  // In the order of the configuration.
+  // These stand in the order of the configuration.
   std::vector<EntropyPool::Options> pools;
   // What an operator should mend and perhaps does not know, with file:line:column.
   std::vector<std::string> warnings;

@@ -76,7 +76,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   enum class Phase { kNew, kReady, kDraining, kDone };
 
   struct Limits {
-    // Of limit - received, per channel.
+    // The most of limit - received, per channel.
     uint64_t max_credit = kAttachDefaultCredit;
     // Bytes of grants per message.
     uint32_t max_payload = kAttachMaxPayload;

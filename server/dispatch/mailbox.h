@@ -1,9 +1,10 @@
 // How any thread hands work to the dispatcher: a lock-free list of intrusive nodes that also says
 // who may run the dispatcher.
 //
-// At any moment the mailbox is either owned by exactly one thread (which may touch everything the
-// dispatcher owns) or asleep. Whoever posts to a sleeping mailbox becomes its owner and must run
-// the dispatcher until TryRelease() succeeds; whoever posts to an owned one may forget about it:
+// At any moment either exactly one thread owns the mailbox, and may touch everything the dispatcher
+// owns, or the mailbox is asleep. A thread that posts to a sleeping mailbox becomes its owner and
+// must run the dispatcher until TryRelease() succeeds. A thread that posts to an owned mailbox need
+// do nothing more:
 //
 //   if (mailbox.Post(node, kRead)) {
 //     do mailbox.Absorb([now](MailNode* node, uint32_t events) { node->OnMail(events, now); });
@@ -11,10 +12,10 @@
 //   }
 //
 // So a post is never lost and no post waits for a thread to be woken. One word holds both the list
-// and the announced sleep, which is why there is no window between "look again" and "sleep".
+// and the sleep, so there is no gap between "look again" and "sleep".
 //
-// A node carries event bits, whose meaning is its own; posting to a node that is already queued
-// only adds bits. There is no allocation and each node is queued at most once.
+// A node carries event bits, and gives them their meaning. Posting to a queued node only adds bits.
+// Nothing is allocated, and each node is queued at most once.
 //
 // Thread safety: Post() is safe; Absorb() and TryRelease() belong to the owner.
 #pragma once

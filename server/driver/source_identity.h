@@ -1,15 +1,15 @@
-// What a source is: the root of its hardware, its nature, and what is claimed of it. Decided once,
-// from the device, and handed to driver and pool.
+// What a source is: the root of its hardware, its nature, and the claims. The server decides it
+// once, from the device, and gives it to the driver and the pool.
 //
 //   const SourceIdentity identity = entry->identify(config);
 //   auto driver = entry->create(config, identity);
 //
 // Two sources with one root count once, whatever their names, paths and groups: a device under two
-// nodes or links, a TPM by hwrng and by its own driver, a daemon by two spellings of its address.
-// A path may lead elsewhere while we run, so drivers name the root of what they have opened, too
-// (SourceDriver::root()).
+// nodes or links, a TPM by hwrng and by its own driver, a daemon by two spellings of its address. A
+// path may lead to another device while the server runs. So drivers also name the root of what they
+// have opened (SourceDriver::root()).
 //
-// A root is compared and shown, never parsed: "device 10:183", "TPM 0", "this processor".
+// Code compares and shows a root, and never parses it: "device 10:183", "TPM 0", "this processor".
 //
 // Thread safety: values and pure functions; those about paths ask the file system.
 #pragma once

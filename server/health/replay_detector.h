@@ -60,7 +60,7 @@ class ReplayDetector {
   struct Cutoffs {
     // Bytes in a row.
     uint32_t replay_intermittent = 0, replay_permanent = 0;
-    // Of a window.
+    // Right predictions in a window.
     uint32_t prediction_intermittent = 0, prediction_permanent = 0;
   };
   // REQUIRES: 0 < min_entropy <= 8, bits per byte.

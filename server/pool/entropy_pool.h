@@ -128,7 +128,7 @@ class EntropyPool final : public Pool, public SourceSink {
     std::unique_ptr<Conditioner> conditioner;
     // When it last seeded the root; -1 = the root does not rest on it.
     int64_t seeded_at = -1;
-    // Asks for a seed at once, whatever the interval.
+    // True when the group must seed the root at once, whatever the interval.
     bool reseed_asked = true;
   };
   // What changes of a member. Options has the rest.
@@ -193,7 +193,7 @@ class EntropyPool final : public Pool, public SourceSink {
   std::vector<Group> groups_ ABSL_GUARDED_BY(mutex_);
   // Set by Create(), and never empty later.
   absl::optional<PoolRoot> root_ ABSL_GUARDED_BY(mutex_);
-  // Quality full only.
+  // Set for quality full only.
   std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);
   // The block that is being used.
   SecretBytes block_ ABSL_GUARDED_BY(mutex_);

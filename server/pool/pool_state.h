@@ -1,5 +1,5 @@
-// What is known of a pool at one moment: whether it serves, why not or why less well, and which
-// seed it rests on. It is a value: whoever holds one holds a consistent picture.
+// What is known of a pool at one moment: whether it serves, why it does not or why it is degraded,
+// and which seed it rests on. It is a value: whoever holds one holds a consistent picture.
 //
 //   const PoolState state = pool->State();
 //   if (!state.ready()) return absl::UnavailableError(state.Text());
@@ -41,7 +41,7 @@ struct PoolState {
     kSeedWornOut,
     // Quality full: no byte is left, and no group could bring one. Figure: missing.
     kNothingStored,
-    // With With kDegraded. Figure: missing.
+    // With kDegraded. Figure: missing.
     kSourcesMissing,
     // With kDegraded.
     kSoftwareOnly,

@@ -64,7 +64,7 @@ class SourceRecorder {
   bool recording() const { return recording_ != nullptr; }
   // All functions below except Close() REQUIRE recording().
   bool cancelled() const { return recording_->cancelled(); }
-  // How many samples the row lacks and have room; 0 = the reader is slow.
+  // How many samples the row still lacks, as far as there is room; 0 = the reader is slow.
   uint64_t Wanted() const;
   // Takes samples. After kRowComplete the source must open the device anew. kComplete has ended the
   // recording.
@@ -82,7 +82,6 @@ class SourceRecorder {
   const std::string source_;
   Log* const log_;
 
-  // Only the source's thread uses these. Who waits for the tests that have begun.
   std::vector<TestDone> waiting_;
   std::shared_ptr<SampleRecording> recording_;
   // The complete rows.
