@@ -82,6 +82,8 @@ class SourceRecorder {
   const std::string source_;
   Log* const log_;
 
+  // Only the source's thread uses the members up to the mutex.
+  // `waiting_` holds who waits for the tests that have begun.
   std::vector<TestDone> waiting_;
   std::shared_ptr<SampleRecording> recording_;
   // The complete rows.
