@@ -62,7 +62,7 @@ class IdealBytes {
 struct Fault {
   const char* name;
   HealthMonitor::Test alarm;
-  // From this byte on, in the second half; `i` counts from the fault.
+  // The fault begins at this byte, in the second half; `i` counts from the fault.
   std::function<uint8_t(const std::vector<uint8_t>& ideal, size_t at, size_t i)> byte;
   size_t within;  // bytes
 };
@@ -72,8 +72,8 @@ absl::Status TestHealth(const SeedProvider* provider, SecretArena* arena) {
   if (!ideal.ok()) return ideal.status();
   const std::vector<uint8_t>& bytes = ideal->bytes();
   const size_t start = bytes.size() / 2;
-  // H = 4 bits a byte, samples of a byte: a run of 9, a replay of 14 and 72 alike in a window of
-  // 512.
+  // H = 4 bits per byte, samples of one byte. The alarms come at a run of 9, a replay of 14, and 72
+  // equal samples in a window of 512.
   const HealthMonitor::Options options = {.min_entropy = 4, .word_bytes = 1};
   const Fault faults[] = {
       {"stuck", HealthMonitor::Test::kRct, [](const auto&, size_t, size_t) { return uint8_t{0}; },

@@ -1,7 +1,7 @@
-// Self-tests of what the output rests on: at start, every ten minutes, and when an operator asks
-// (SP 800-90A 11.3; FIPS 140 calls them cryptographic algorithm self-tests). Each has a negative
-// twin, so that a test that cannot fail is noticed: a changed input must give another answer, a
-// sound sequence no alarm.
+// Self-tests of the algorithms that the output rests on. They run at start, every ten minutes, and
+// when an operator asks (SP 800-90A 11.3; FIPS 140 calls them cryptographic algorithm self-tests).
+// Each has a negative twin, which shows that the test can fail: a changed input must give another
+// answer, and a sound sequence must give no alarm.
 //
 //   CTR_DRBG   known answers, with and without reseeding (CtrDrbg::SelfTest)
 //   SHA-512    the known answer of FIPS 180-4 for "abc"
@@ -20,8 +20,8 @@
 
 namespace entropyd {
 
-// The names of the tests, all passed. Errors: INTERNAL naming the first that failed;
-// RESOURCE_EXHAUSTED when the arena is full.
+// Runs all tests and returns their names when all passed. Errors: INTERNAL names the first test
+// that failed; RESOURCE_EXHAUSTED when the arena is full.
 absl::StatusOr<std::vector<std::string>> RunSelfTests(const SeedProvider* provider,
                                                       SecretArena* arena);
 

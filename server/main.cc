@@ -50,7 +50,7 @@ absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock)
   return ServerPlan::Check(std::move(config), std::move(locations), clock);
 }
 
-// Signals are waited for by main() alone; every thread made later inherits the mask.
+// Only main() waits for signals. Every thread made later inherits the mask.
 sigset_t BlockSignals() {
   sigset_t set;
   sigemptyset(&set);
@@ -60,7 +60,7 @@ sigset_t BlockSignals() {
   return set;
 }
 
-// Returns when it is time to end.
+// Returns when the server must end.
 void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
   const timespec tick = {.tv_sec = 1, .tv_nsec = 0};  // how stale grpc.health.v1 may be
   while (true) {
@@ -123,8 +123,9 @@ int Run(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
-  // The TSS would write lines of its own to stderr; what it says is in our log, with the source's
-  // name. Before any thread is made; whoever wants its lines sets the variable.
+  // The TSS would write lines of its own to stderr. Our log has the same messages with the source's
+  // name. This must run before any thread is made. An operator who wants the lines sets the
+  // variable.
   setenv("TSS2_LOG", "all+NONE", 0);
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   KeepFreedPages();

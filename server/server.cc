@@ -33,13 +33,14 @@
 namespace entropyd {
 namespace {
 
-// What conditioners, generators and self-tests need besides the pools' stored bytes. Address space;
-// pages count when they are used.
+// The memory of conditioners, generators and self-tests, besides the pools' stored bytes. It is
+// address space; a page counts only when it is used.
 constexpr size_t kArenaBytes = 8 << 20;
-// The window of a source's lag predictor, and the samples that are held.
+// Memory for the window of a source's lag predictor and for the samples that it holds.
 constexpr size_t kSourceBytes = ReplayDetector::kMemoryBytes + (64 << 10);
 
-// A process whose dispatcher has not run for so long is stuck: it runs once a second when idle.
+// A process whose dispatcher has not run for so long is stuck: an idle dispatcher runs once a
+// second.
 constexpr int64_t kStalledNanos = 10 * kSecondNanos;
 
 size_t ArenaBytes(const config::v1::Server& config) {
@@ -66,9 +67,9 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
   return options;
 }
 
-// Measured settings; what each is for stands beside it.
+// Measured settings, each with its reason beside it.
 void Tune(grpc::ServerBuilder* builder) {
-  // Notice a dead agent within 40 s, and let agents ping every 10 s, give or take.
+  // Notice a dead agent within 40 s, and let agents ping about every 10 s.
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
@@ -80,7 +81,7 @@ void Tune(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 16);
   builder->SetMaxReceiveMessageSize(kAttachMaxAgentMessage);
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
-  // Windows that grow by themselves only add memory: application credit bounds what is in flight.
+  // Windows that grow by themselves only add memory: the agents' credit limits what is in flight.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   // Two servers on one port would silently share its connections.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -248,7 +249,7 @@ absl::Status Server::Impl::Healthy() const {
       absl::StrCat("the dispatcher has not run for ", silent / kSecondNanos, " s"));
 }
 
-// One pool that serves makes the server worth asking; what the others lack is in their states.
+// The server is healthy when one pool serves. The states of the other pools say what they lack.
 absl::Status Server::Impl::Ready() const {
   std::vector<std::string> reasons;
   for (const Pool* pool : supply->pools()) {

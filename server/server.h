@@ -1,5 +1,5 @@
-// The assembled server: supply, dispatcher, gRPC and HTTP, in the order in which they depend on one
-// another.
+// The assembled server: supply, dispatcher, gRPC and HTTP. It starts them in the order in which
+// they depend on one another, and stops them in the opposite order.
 //
 //   auto plan = ServerPlan::Check(config, locations, clock).value();  // as --check-config
 //   auto server = Server::Start(std::move(plan), clock, log).value();
@@ -31,8 +31,10 @@ struct ServerPlan {
   config::Locations locations;
   Policy policy;
   tls::Material material;
-  config::v1::ClassState class_state;  // what operators changed and state_dir has kept
-  std::vector<std::string> warnings;   // what should be mended, with file:line:column
+  // The changes of operators that state_dir has kept.
+  config::v1::ClassState class_state;
+  // What an operator should mend, with file:line:column.
+  std::vector<std::string> warnings;
 
   // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
   // LoadClassState().
@@ -42,23 +44,25 @@ struct ServerPlan {
 
 class Server {
  public:
-  // SIGTERM gives agents so long to attach elsewhere; the whole stop takes 5 s at most.
+  // After SIGTERM agents have so long to attach elsewhere. The whole stop takes 5 s at most.
   static constexpr int64_t kStopDrainNanos = 2'500'000'000;
-  // What then still runs is cancelled after this.
+  // Calls that still run after the drain are cancelled after this time.
   static constexpr int64_t kStopGraceNanos = 1'000'000'000;
 
   // Opens devices and sockets. Clock and log outlive the server. Errors: INVALID_ARGUMENT
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
                                                        Log* log);
-  ~Server();  // Stop()
+  // Calls Stop().
+  ~Server();
 
   int grpc_port() const;
-  int http_port() const;  // 0 = off
+  // 0 = off.
+  int http_port() const;
 
   // Brings grpc.health.v1 up to date with the pools.
   void Tick();
-  // Drains, ends what is left, joins all threads.
+  // Drains the sessions, ends what is left, and joins all threads.
   void Stop();
 
  private:

@@ -1,4 +1,8 @@
-// What Prometheus sees of the serving half: classes, agents, streams, denials.
+// What Prometheus sees of the serving half of the server: classes, agents, streams and denials.
+//
+//   ServerMetrics series(metrics, loop, dispatcher, protocols, certificate_end);
+//
+// Errors: none.
 //
 // Thread safety: safe after construction.
 #pragma once
@@ -19,8 +23,8 @@ namespace entropyd {
 
 class ServerMetrics {
  public:
-  // All that is passed outlives this object; it must outlive the last scrape. `not_after` is the
-  // end of the server's own certificate.
+  // All arguments outlive this object, and this object must outlive the last scrape. `not_after` is
+  // the end of the server's own certificate.
   ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatcher* dispatcher,
                 const Protocols* protocols, absl::Time not_after);
 
@@ -42,7 +46,8 @@ class ServerMetrics {
 
   ClassSeries* Series(const std::string& pool, const std::string& name);
   void AddTotals();
-  void Refresh(int64_t now_nanos);  // as the dispatcher's owner
+  // Runs as the dispatcher's owner.
+  void Refresh(int64_t now_nanos);
   void RefreshClasses(int64_t now_nanos);
 
   Metrics* const metrics_;

@@ -17,11 +17,11 @@
 namespace entropyd {
 namespace {
 
-// How late a pool may notice that its seed is too old, and how old a metric may be.
+// A pool may notice so late that its seed is too old, and a metric may be so old.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
-// Self-tests are repeated this often: a fault of the processor or its memory need not wait for the
-// next start.
+// The self-tests run again after this time, so that a fault of the processor or its memory shows
+// before the next start.
 constexpr int64_t kSelfTestNanos = 10 * kMinuteNanos;
 
 class SupplyImpl final : public Supply {

@@ -1,9 +1,11 @@
-// The supply: every source with its thread, and the pools they feed. It owns what lies between the
-// devices and the dispatcher.
+// The supply: every source with its thread, and the pools that the sources feed. It owns everything
+// between the devices and the dispatcher.
 //
-//   auto supply = Supply::Create(config, locations, clock, log, metrics).value();
+//   auto supply = Supply::Create(config, locations, arena, clock, log, metrics).value();
 //   for (Pool* pool : supply->pools()) pool->SetChangeCallback(wake);
 //   supply->Start();
+//
+// Errors: INVALID_ARGUMENT for a configuration, INTERNAL for a failed self-test.
 //
 // Thread safety: safe after Start().
 #pragma once
@@ -31,7 +33,7 @@ class Supply {
  public:
   // Checks sources and pools of the configuration (references, driver's own keys, software sources
   // against allow_software, entropy claims) without opening a device. Errors: INVALID_ARGUMENT with
-  // file:line:column. `warnings`, if given, gets what is allowed and should be mended: two sources
+  // file:line:column. `warnings`, if given, gets what is allowed but should be mended: two sources
   // that are one generator.
   static absl::Status Check(const config::v1::Server& config, const config::Locations& locations,
                             std::vector<std::string>* warnings = nullptr);
@@ -42,15 +44,19 @@ class Supply {
                                                         const config::Locations& locations,
                                                         SecretArena* arena, const Clock* clock,
                                                         Log* log, Metrics* metrics);
-  virtual ~Supply() = default;  // Stop()
+  // Calls Stop().
+  virtual ~Supply() = default;
 
-  virtual void Start() = 0;  // one thread per source
-  virtual void Stop() = 0;   // joins them; a source blocked in its device is interrupted
+  // Starts one thread per source.
+  virtual void Start() = 0;
+  // Joins the threads. It interrupts a source that is blocked in its device.
+  virtual void Stop() = 0;
 
   virtual std::vector<Pool*> pools() const = 0;
-  virtual Pool* FindPool(const std::string& name) const = 0;  // nullptr = unknown
+  // Returns nullptr when the pool is unknown.
+  virtual Pool* FindPool(const std::string& name) const = 0;
 
-  // As Source::Test() and Source::Record(). Errors of both besides: NOT_FOUND.
+  // As Source::Test() and Source::Record(). Both may also fail with NOT_FOUND.
   virtual void TestSource(const std::string& name, bool reset, Source::TestDone done) = 0;
   virtual absl::Status RecordSource(const std::string& name,
                                     std::shared_ptr<SampleRecording> recording) = 0;

@@ -40,7 +40,7 @@ class Faults {
   std::vector<std::string> lines_;
 };
 
-// The driver's claims with the operator's figures over them.
+// The driver's claims, with the operator's figures in place of them.
 SourceSpec MakeSpec(const config::v1::SourceConfig& config, const DriverEntry& driver) {
   SourceSpec spec;
   spec.name = config.name();
@@ -120,7 +120,7 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
   plan->sources.push_back(std::move(planned));
 }
 
-// Names the sources that stand for one root, and has them share a group.
+// Names the sources that have one root, and puts them into one group.
 void ShareGroups(SupplyPlan* plan, const Faults& faults) {
   std::vector<Kin> kin;
   for (const SourcePlan& source : plan->sources) {
@@ -159,7 +159,7 @@ void PlanMembers(const config::v1::Server& config, const config::v1::PoolConfig&
     const auto found = std::find_if(plan.sources.begin(), plan.sources.end(),
                                     [&](const SourcePlan& s) { return s.spec.name == name; });
     if (found == plan.sources.end()) {
-      // A source that is missing for its own fault has been told of.
+      // A source that is missing for a fault of its own has been reported already.
       const auto& all = config.sources();
       if (std::any_of(all.begin(), all.end(), [&](const auto& s) { return s.name() == name; })) {
         continue;
@@ -175,7 +175,7 @@ void PlanMembers(const config::v1::Server& config, const config::v1::PoolConfig&
       specs.begin(), specs.end(), [](const SourceSpec* s) { return s->identity.software(); });
   for (const SourceSpec* spec : specs) {
     double min_entropy = spec->identity.claims.min_entropy;
-    // Beside hardware a software source counts for nothing; alone it is taken at its word.
+    // Beside hardware a software source counts for nothing. Alone its claim counts.
     if (software_only && !spec->explicit_min_entropy) min_entropy = kSoftwareOnlyMinEntropy;
     options->members.push_back({.source = spec->name,
                                 .group = spec->identity.claims.group,

@@ -1,7 +1,14 @@
-// From the configuration's sources and pools to the specs that they are built from, with every
-// check on the way. `entropyd --check-config` and the start of the server run the same code.
+// Turns the configured sources and pools into the specs that they are built from, and checks them
+// on the way. `entropyd --check-config` and the start of the server run the same code.
 //
-// Pure but for what drivers look at to know their device's claims (a file under /sys).
+//   absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations);
+//
+// The function is pure, except that drivers look at a file under /sys to know their device's
+// claims.
+//
+// Errors: INVALID_ARGUMENT with file:line:column, one line for each fault.
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <string>
@@ -19,18 +26,21 @@ namespace entropyd {
 struct SourcePlan {
   SourceSpec spec;
   const DriverEntry* driver = nullptr;
-  int index = 0;  // in the configuration
+  // The index in the configuration.
+  int index = 0;
 };
 
 struct SupplyPlan {
-  std::vector<SourcePlan> sources;          // as in the configuration
-  std::vector<EntropyPool::Options> pools;  // as in the configuration
-  // What an operator should mend and may not know of, with file:line:column.
+  // These stand in the order of the configuration.
+  std::vector<SourcePlan> sources;
+  // These stand in the order of the configuration.
+  std::vector<EntropyPool::Options> pools;
+  // What an operator should mend and perhaps does not know, with file:line:column.
   std::vector<std::string> warnings;
 };
 
-// A false alarm that latches a source, expected more often than this at its rate, is a fault of the
-// configuration, not of the source.
+// The most false alarms per year that may latch a sound source at its rate. When more are expected,
+// the fault is in the configuration and not in the source.
 inline constexpr double kMaxPermanentFalseAlarmsPerYear = 1;
 
 // Errors: INVALID_ARGUMENT with file:line:column, one line for each fault found.

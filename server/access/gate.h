@@ -1,5 +1,11 @@
-// The door: whose certificate is it, is it revoked, and may its owner do this? Every denial is
-// logged and counted.
+// The door of the server. It turns a certificate into an identity, refuses a revoked certificate,
+// and checks whether the identity has a role. It logs and counts every denial.
+//
+//   const absl::StatusOr<std::string> identity =
+//       gate->Admit({.cert_pem = pem, .address = peer, .call = "Attach"}, roles);
+//   if (!identity.ok()) return identity.status();
+//
+// Errors: UNAUTHENTICATED for a bad certificate, PERMISSION_DENIED for a missing role.
 //
 // Thread safety: safe.
 #pragma once
@@ -25,27 +31,30 @@ namespace entropyd {
 
 class Gate {
  public:
-  // What the transport knows of a caller.
+  // What the transport knows of a caller. The views outlive the call of Admit().
   struct Caller {
-    absl::string_view cert_pem;  // verified by the handshake
+    // The TLS handshake has verified it.
+    absl::string_view cert_pem;
     absl::string_view address;
-    absl::string_view call;  // "Attach"
+    // The name of the call, for example "Attach".
+    absl::string_view call;
   };
 
-  // Certificates whose identity is remembered: parsing one costs more than a whole Get.
+  // The gate remembers the identities of so many certificates: parsing one costs more than a whole
+  // Get.
   static constexpr size_t kMaxRemembered = 4096;
 
   // `crl_pem` may be empty. Log and metrics outlive the gate. Errors: INVALID_ARGUMENT (CRL).
   static absl::StatusOr<std::unique_ptr<Gate>> Create(Policy policy, absl::string_view crl_pem,
                                                       Log* log, Metrics* metrics);
 
-  // The caller's identity, when it has one of the roles. Errors: UNAUTHENTICATED (no identity in
-  // the certificate, or revoked), PERMISSION_DENIED (role).
+  // Returns the caller's identity when it has one of the roles. Errors: UNAUTHENTICATED (no
+  // identity in the certificate, or revoked), PERMISSION_DENIED (role).
   absl::StatusOr<std::string> Admit(const Caller& caller,
                                     absl::Span<const config::v1::Role> roles) const;
 
-  // OK, or PERMISSION_DENIED when none of the roles lets `identity` get from POOL/CLASS. The
-  // caller logs and counts, for it knows the call.
+  // OK, or PERMISSION_DENIED when none of the roles lets `identity` get from POOL/CLASS. The caller
+  // of this function logs and counts the denial, because it knows the call.
   absl::Status AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
                           absl::string_view pool_class) const;
 
@@ -57,17 +66,18 @@ class Gate {
 
   const Policy policy_;
   Log* const log_;
-  absl::flat_hash_set<std::string> revoked_;  // serials, upper-case hex
+  // Serial numbers of revoked certificates, in upper-case hex.
+  absl::flat_hash_set<std::string> revoked_;
   Counter* denied_identity_ = nullptr;
   Counter* denied_revoked_ = nullptr;
   Counter* denied_role_ = nullptr;
 
   mutable absl::Mutex mutex_;
-  mutable absl::flat_hash_map<std::string, tls::PeerIdentity> remembered_  // by PEM
-      ABSL_GUARDED_BY(mutex_);
+  // Identities by the PEM text of the certificate.
+  mutable absl::flat_hash_map<std::string, tls::PeerIdentity> remembered_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The series of one reason; every part of the server that denies uses this family.
+// Makes the series of one reason. Every part of the server that denies uses this metric family.
 Counter* AddDenialCounter(Metrics* metrics, const std::string& reason);
 
 }  // namespace entropyd

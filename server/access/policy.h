@@ -1,4 +1,10 @@
-// Who may do what: identity patterns to roles and classes, deny by default.
+// Who may do what: the policy maps identity patterns to roles and classes. What no rule allows is
+// denied.
+//
+//   const Policy policy = Policy::Create(config, locations).value();
+//   absl::Status allowed = policy.CheckClass(identity, config::v1::ROLE_AGENT, "default/gold");
+//
+// Errors: INVALID_ARGUMENT for the configuration, PERMISSION_DENIED for an identity.
 //
 // Thread safety: immutable after Create().
 #pragma once
@@ -22,7 +28,7 @@ class Policy {
   static absl::StatusOr<Policy> Create(const config::v1::Server& config,
                                        const config::Locations& locations);
 
-  // OK, or PERMISSION_DENIED naming identity and role. Any rule that matches is enough.
+  // OK, or PERMISSION_DENIED naming identity and role. One rule that matches is enough.
   absl::Status CheckRole(absl::string_view identity, config::v1::Role role) const;
   // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, get from POOL/CLASS?
   absl::Status CheckClass(absl::string_view identity, config::v1::Role role,

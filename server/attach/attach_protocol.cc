@@ -9,7 +9,8 @@
 namespace entropyd {
 namespace {
 
-// A spread that differs from session to session; good bits, no secret (splitmix64's finisher).
+// A spread that differs from session to session. The bits are well mixed and no secret
+// (splitmix64's finisher).
 uint64_t Mix(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
@@ -184,7 +185,7 @@ void AttachProtocol::Deny(const Session& session, absl::string_view reason) {
                                  {"reason", reason}});
 }
 
-// Its transport is finished when its write has ended.
+// The transport is finished when the session's write has ended.
 void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_nanos) {
   if (session->ended()) return;
   session->End(std::move(end), now_nanos);
@@ -281,7 +282,7 @@ uint32_t AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
   uint32_t payload = 0;
   for (const auto& channel : session->channels()) {
     if (channel->planned() == 0) continue;
-    // Few parts, nearly always one, and in the channels' order within a pool.
+    // There are few parts, nearly always one, in the order of the channels within a pool.
     size_t part = 0;
     while (parts_[part].grant.channel != channel->number()) ++part;
     const absl::Status& status = parts_[part].status;

@@ -1,14 +1,16 @@
-// What agents say on their Attach streams (proto/README.md is the contract), from the first event
-// of a stream to its last, and what they are sent.
+// What agents say on their Attach streams, and what the server sends them, from the first event of
+// a stream to its last. proto/README.md is the contract.
 //
 //   AttachProtocol attach(options, &access, &dispatcher, log);
 //   std::unique_ptr<Session> session = attach.NewSession({identity, address});
 //   session->SetTransport(...);
-//   loop->Post(session.release(), Session::kStart);   // the protocol's from here on
+//   loop->Post(session.release(), Session::kStart);   // from here on the protocol owns it
 //
-// At all times, over all channels and Gets together,
+// At all times this holds for the sum over all channels and pending Gets:
 //
 //   charged = received + unconfirmed + planned + given back + given to Get
+//
+// Errors: a peer that breaks the contract ends its own stream (SessionEnd), and nothing else.
 //
 // Thread safety: NewSession() is safe; all else belongs to the dispatcher's owner.
 #pragma once
@@ -40,7 +42,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   struct Options {
     Session::Limits limits = {};
     uint32_t max_agents = 10'000;
-    uint64_t jitter_seed = 0;  // spreads the rotation; no secret
+    // Spreads the rotation over time. It is no secret.
+    uint64_t jitter_seed = 0;
   };
 
   // Numbers since start.
@@ -48,22 +51,26 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     uint64_t attached = 0;
     uint64_t messages = 0;
     uint64_t sent_bytes = 0;
-    uint64_t received_bytes = 0;  // acknowledged
-    uint64_t lost_bytes = 0;      // unconfirmed when their session ended
+    // Bytes that agents have acknowledged.
+    uint64_t received_bytes = 0;
+    // Bytes without acknowledgement when their session ended.
+    uint64_t lost_bytes = 0;
     uint64_t violations = 0;
-    uint64_t denied_capacity = 0;  // more than max_agents
+    // Streams refused because max_agents were attached.
+    uint64_t denied_capacity = 0;
     uint64_t denied_clone = 0;
     uint64_t supersessions = 0;
     uint64_t stuck_writes = 0;
   };
 
-  // All outlive the protocol; it speaks for itself to the dispatcher (Dispatcher::Add).
+  // All arguments outlive the protocol. The protocol adds itself to the dispatcher
+  // (Dispatcher::Add).
   AttachProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher, Log* log);
 
   std::unique_ptr<Session> NewSession(Session::Peer peer);
 
-  // Drains the sessions of `identity` (empty = all, and refuses new streams from now on). Returns
-  // how many.
+  // Drains the sessions of `identity` and returns how many there are. An empty identity means all
+  // sessions, and refuses new streams from now on.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
 
@@ -71,10 +78,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   const SessionRegistry& registry() const { return registry_; }
   bool draining() const { return draining_; }
 
-  // Protocol
+  // From Protocol.
   int64_t Sweep(int64_t now_nanos) override;
   void Flush(int64_t now_nanos) override;
-  // Session::Owner
+  // From Session::Owner.
   void OnSession(Session* session, uint32_t events, int64_t now_nanos) override;
   void OnSomethingToSend(Session* session) override { flush_.push_back(session); }
 
@@ -101,8 +108,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   Totals totals_;
   bool draining_ = false;
   uint64_t next_session_id_ = 1;
-  std::vector<Session*> flush_;      // with a plan or news
-  std::vector<Writer::Part> parts_;  // of the message being built
+  // Sessions that have a plan or news.
+  std::vector<Session*> flush_;
+  // The parts of the message that is being built.
+  std::vector<Writer::Part> parts_;
 };
 
 }  // namespace entropyd

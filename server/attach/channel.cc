@@ -9,7 +9,7 @@ Channel::Channel(Session* session, uint32_t number, std::string name, ByteBudget
     : session_(session), number_(number), name_(std::move(name)), plan_(planned) {}
 
 uint32_t Channel::Plan(uint32_t bytes) {
-  // What a full pool stores is not for sessions that cannot take it now.
+  // A full pool keeps its stored bytes for sessions that can take them now.
   const bool ahead = leaf()->slot->pool->quality() == v1::QUALITY_DRBG;
   return session_->Plan(this, bytes, ahead ? Session::kMaxAhead : 0);
 }

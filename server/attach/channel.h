@@ -1,8 +1,11 @@
-// One class of one agent's stream: what the peer is owed, what it was sent, what is planned for it.
+// One class of one agent's stream: what the server owes the peer, what it has sent, and what is
+// planned for it.
 //
-// Credit, all numbers counted from the start of the stream:
+// The credit rules; all numbers count from the start of the stream:
 //
 //   want = limit - sent - planned    unconfirmed = sent - received    received <= sent <= limit
+//
+// Errors: none of its own; Session checks what the peer says.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -28,7 +31,7 @@ class Channel final : public Claimant {
   // `name`: POOL/CLASS as the peer wrote it. The session outlives the channel.
   Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned);
 
-  // Claimant
+  // From Claimant.
   uint32_t Plan(uint32_t bytes) override;
   void OnPool(const PoolState& state, bool discard) override;
   void OnFigures(uint64_t rate, uint64_t ceil) override;
@@ -46,27 +49,31 @@ class Channel final : public Claimant {
   uint64_t want() const { return limit_ - sent_ - planned(); }
   uint64_t unconfirmed() const { return sent_ - received_; }
 
-  // Whether the peer has not been told the newest state.
+  // True while the peer has not been told the newest state.
   bool state_due() const { return state_due_; }
-  // What the peer is told of it. REQUIRES: it waits in a leaf, or it is closed.
+  // Fills in what the peer is told of the channel. REQUIRES: it waits in a leaf, or it is closed.
   void Describe(v1::ChannelState* state) const;
 
  private:
-  friend class Session;  // what the peer says and what is written changes it
+  // Session changes it by what the peer says and by what was written.
+  friend class Session;
 
   Session* const session_;
   const uint32_t number_;
   const std::string name_;
-  ByteBudget::Reservation plan_;  // granted by the tree, not drawn yet
+  // Bytes that the tree has granted and that are not written yet.
+  ByteBudget::Reservation plan_;
   Phase phase_ = Phase::kOpen;
-  absl::optional<ClassRefusal> refusal_;  // why it is closed; none = the peer closed it
+  // Why it is closed. Empty when the peer closed it.
+  absl::optional<ClassRefusal> refusal_;
   uint64_t limit_ = 0;
   uint64_t received_ = 0;
   uint64_t sent_ = 0;
   uint32_t guests_ = 0;
   uint32_t waiting_guests_ = 0;
   bool state_due_ = false;
-  bool discard_due_ = false;  // the peer must wipe what it has
+  // The peer must wipe the bytes that it buffers.
+  bool discard_due_ = false;
 };
 
 v1::Phase ToWire(Channel::Phase phase);

@@ -3,7 +3,7 @@
 namespace entropyd {
 namespace {
 
-// Names come from peers: what a log line repeats of them is bounded.
+// Names come from peers, so a log line repeats only so many characters of them.
 absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
 }  // namespace

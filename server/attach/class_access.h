@@ -1,7 +1,10 @@
-// Which leaf a peer gets bytes from, or why not: asks the policy, then the table.
+// Which leaf a peer gets bytes from, or why it gets none: asks first the policy, then the table of
+// classes.
 //
 //   const ClassAccess::Answer answer = access.Ask(identity, Call::kGet, "default/gold", quality);
 //   if (answer.leaf == nullptr) return ToStatus(answer.refusal, Call::kGet, "default/gold");
+//
+// Errors: a refusal is a ClassRefusal, which names its cause.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -26,18 +29,20 @@ class ClassAccess {
                                             absl::string_view pool_class)>;
   struct Answer {
     Leaf* leaf = nullptr;
-    ClassRefusal refusal = {};  // when there is no leaf
+    // Holds only when there is no leaf.
+    ClassRefusal refusal = {};
   };
 
-  // Table and log outlive it.
+  // The table and the log outlive this object.
   ClassAccess(Policy policy, const ClassTable* classes, Log* log)
       : policy_(std::move(policy)), classes_(classes), log_(log) {}
 
-  // Logs and counts what the policy denies.
+  // Returns the leaf or the refusal. Logs and counts each denial by policy.
   Answer Ask(absl::string_view identity, Call call, absl::string_view pool_class,
              v1::Quality min_quality);
 
-  uint64_t denied() const { return denied_; }  // by policy, since start
+  // Denials by policy since the start.
+  uint64_t denied() const { return denied_; }
 
  private:
   const Policy policy_;

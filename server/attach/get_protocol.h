@@ -1,10 +1,12 @@
 // Get: small amounts for readers that ask once. Each call waits in its class as an agent's channel
-// does, with the same share; how many wait, and for how long, is bounded.
+// does, with the same share. Both their number and the time they wait have a limit.
 //
 //   GetProtocol gets(options, &access, &dispatcher, clock);
 //   std::unique_ptr<PendingGet> get = gets.NewGet({identity, "default/gold", 100});
 //   get->SetOutlet(...);
-//   loop->Post(get.release(), PendingGet::kStart);   // the protocol's from here on
+//   loop->Post(get.release(), PendingGet::kStart);   // from here on the protocol owns it
+//
+// Errors: a pending Get that fails ends with a GetEnd, which names its cause.
 //
 // Thread safety: NewGet() is safe; all else belongs to the dispatcher's owner.
 #pragma once
@@ -28,36 +30,40 @@ namespace entropyd {
 
 class GetProtocol final : public Protocol, public PendingGet::Owner {
  public:
-  // A caller that waits longer has a deadline of its own.
+  // The longest wait of a call. Callers that are less patient set a deadline of their own.
   static constexpr int64_t kTimeoutNanos = 30 * kSecondNanos;
 
   struct Options {
-    uint32_t max_waiting = 1024;  // at the same time
+    // Pending Gets at the same time, of all identities.
+    uint32_t max_waiting = 1024;
     uint32_t max_waiting_per_identity = 128;
   };
 
   // Numbers since start.
   struct Totals {
     uint64_t given_bytes = 0;
-    uint64_t denied_capacity = 0;  // too many waited
+    // Calls refused because too many waited.
+    uint64_t denied_capacity = 0;
   };
 
-  // All outlive the protocol; it speaks for itself to the dispatcher (Dispatcher::Add).
+  // All arguments outlive the protocol. The protocol adds itself to the dispatcher
+  // (Dispatcher::Add).
   GetProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
               const Clock* clock);
 
   std::unique_ptr<PendingGet> NewGet(PendingGet::Request request);
 
-  // Refuses calls from now on; those that wait go on.
+  // Refuses new calls from now on. Those that wait go on waiting.
   void Drain() { draining_ = true; }
 
   const Totals& totals() const { return totals_; }
-  size_t waiting() const { return gets_.size(); }  // and those whose outlet is still alive
+  // Counts also those that are done and whose outlet is still alive.
+  size_t waiting() const { return gets_.size(); }
 
-  // Protocol
+  // From Protocol.
   int64_t Sweep(int64_t now_nanos) override;
   void Flush(int64_t now_nanos) override;
-  // PendingGet::Owner
+  // From PendingGet::Owner.
   void OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) override;
   void OnGranted(PendingGet* get) override { flush_.push_back(get); }
 
@@ -71,7 +77,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   const Clock* const clock_;
   absl::flat_hash_map<PendingGet*, std::unique_ptr<PendingGet>> gets_;
   absl::flat_hash_map<std::string, uint32_t> waiting_by_identity_;
-  std::vector<PendingGet*> flush_;  // were granted bytes in this pass
+  // Pending Gets that were granted bytes in this pass.
+  std::vector<PendingGet*> flush_;
   Totals totals_;
   bool draining_ = false;
 };

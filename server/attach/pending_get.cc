@@ -16,7 +16,7 @@ void PendingGet::Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos) {
   Want(request_.bytes, now_nanos);
 }
 
-// The budget does not stop it: all Gets that may wait hold no more than 32 MiB, and one that has
+// The budget does not stop a Get: all Gets that may wait hold at most 32 MiB, and a Get that has
 // begun must end.
 uint32_t PendingGet::Plan(uint32_t bytes) {
   const uint32_t taken = std::min(bytes, request_.bytes - granted_.bytes());

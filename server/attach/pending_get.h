@@ -1,6 +1,13 @@
-// One Get: it waits in its class until it was given all its bytes, or ends without.
+// One pending Get: it waits in its class until it has all its bytes, or ends without them.
 //
-// What it is given it holds in its reply, and counts as planned until the reply is whole.
+// It holds the bytes that it was given in its reply. They count as planned until the reply is
+// whole.
+//
+//   PendingGet get({identity, "default/gold", 100}, &budgets->planned, owner);
+//   get.Wait(leaf, now, deadline);                 // grants follow; the owner hears OnGranted()
+//   if (get.Fill(writer).ok() && get.whole()) Send(get.outlet(), get.TakeReply(seed_age_ms));
+//
+// Errors: End() tells the caller why it gets nothing (GetEnd).
 //
 // Thread safety: belongs to the dispatcher's owner once kStart has been posted.
 #pragma once
@@ -28,64 +35,75 @@ class PendingGet final : public MailNode, public Claimant {
   // What the transport posts.
   enum Event : uint32_t {
     kStart = 1 << 0,
-    kCancelled = 1 << 1,  // the caller gave up, or its deadline has passed
-    kDead = 1 << 2,       // the outlet's last word
+    // The caller gave up, or its deadline has passed.
+    kCancelled = 1 << 1,
+    // The outlet's last word.
+    kDead = 1 << 2,
   };
 
-  // Who looks after Gets.
+  // Whoever looks after pending Gets.
   class Owner {
    public:
     virtual ~Owner() = default;
     virtual void OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) = 0;
-    // It has been granted bytes; said once until Fill().
+    // The Get was granted bytes. Called once until the next Fill().
     virtual void OnGranted(PendingGet* get) = 0;
   };
 
   struct Request {
     std::string identity;
-    std::string name;  // POOL/CLASS
+    // POOL/CLASS.
+    std::string name;
     uint32_t bytes = 0;
     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED;
   };
 
-  // Budget and owner outlive it.
+  // The budget and the owner outlive it.
   PendingGet(Request request, ByteBudget* planned, Owner* owner)
       : request_(std::move(request)), owner_(owner), granted_(planned) {}
 
   // Called once before kStart is posted. The outlet may hold a pointer back until kDead.
   void SetOutlet(std::unique_ptr<Outlet> outlet) { outlet_ = std::move(outlet); }
 
-  // MailNode
+  // From MailNode.
   void OnMail(uint32_t events, int64_t now_nanos) override;
-  // Claimant
+  // From Claimant.
   uint32_t Plan(uint32_t bytes) override;
   void OnPool(const PoolState& state, bool discard) override;
-  void OnFigures(uint64_t, uint64_t) override {}  // it only waits longer or less long
+  // Other figures only change how long it waits.
+  void OnFigures(uint64_t, uint64_t) override {}
   absl::string_view identity() const override { return request_.identity; }
 
-  // It waits in the leaf, until `deadline_nanos` at most.
+  // Begins to wait in the leaf, until `deadline_nanos` at most.
   void Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos);
   bool Expired(int64_t now_nanos) const { return !done_ && now_nanos >= deadline_nanos_; }
-  // Gets what was granted since the last call. Errors: as PoolReader::Read(). REQUIRES: not done.
+  // Reads the bytes granted since the last call into the reply. Errors: as PoolReader::Read().
+  // REQUIRES: not done.
   absl::Status Fill(Writer* writer);
   bool whole() const { return filled_ == request_.bytes; }
-  // The whole reply; it leaves its class and is done. `seed_age_ms`: of the pool.
+  // Returns the whole reply. The Get leaves its class and is done. `seed_age_ms` is the age of the
+  // pool's seed.
   MessageBuffer TakeReply(uint64_t seed_age_ms);
-  // Wipes what it holds, gives it back, leaves its class and tells the caller. Nothing when done.
+  // Wipes the bytes that it holds, gives them back to the budget, leaves its class and tells the
+  // caller. Does nothing when the Get is done.
   void End(const GetEnd& end);
 
   const Request& request() const { return request_; }
   Outlet* outlet() const { return outlet_.get(); }
-  bool done() const { return done_; }  // answered; only kDead is still to come
+  // True once it is answered: only kDead is still to come.
+  bool done() const { return done_; }
 
  private:
   const Request request_;
   Owner* const owner_;
   std::unique_ptr<Outlet> outlet_;
-  ByteBudget::Reservation granted_;  // of it `filled_` are in the reply
+  // The bytes granted. `filled_` of them are in the reply.
+  ByteBudget::Reservation granted_;
   uint32_t filled_ = 0;
-  uint64_t seed_generation_ = 0;  // of the newest bytes in the reply
-  MessageBuffer reply_;           // made with the first grant
+  // The seed generation of the newest bytes in the reply.
+  uint64_t seed_generation_ = 0;
+  // Allocated at the first grant.
+  MessageBuffer reply_;
   int64_t deadline_nanos_ = kNever;
   bool done_ = false;
 };

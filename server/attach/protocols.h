@@ -3,6 +3,8 @@
 //   Protocols protocols(options, &dispatcher, clock, log);
 //   loop->Post(protocols.attach()->NewSession(peer).release(), Session::kStart);
 //
+// Errors: each protocol tells its own peers.
+//
 // Thread safety: attach() and get() are safe; all else belongs to the dispatcher's owner.
 #pragma once
 
@@ -23,7 +25,8 @@ class Protocols {
   struct Options {
     AttachProtocol::Options attach = {};
     GetProtocol::Options get = {};
-    ClassAccess::Policy allow = nullptr;  // REQUIRES: set
+    // REQUIRES: set.
+    ClassAccess::Policy allow = nullptr;
   };
 
   // Dispatcher, clock and log outlive the protocols.
@@ -38,7 +41,7 @@ class Protocols {
   // As AttachProtocol::Drain(); an empty identity also refuses Gets from now on.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
-  // Nobody is attached, no call waits.
+  // True when nobody is attached and no call waits.
   bool idle() const { return attach_.registry().sessions().empty() && get_.waiting() == 0; }
 
  private:

@@ -1,11 +1,11 @@
-// Why a peer gets nothing, or no more: values that code can tell apart. They become text and a
-// status code where they leave the server, and only there.
+// Why a peer gets nothing, or gets no more: values that code can tell apart. They become a text and
+// a status code where they leave the server, and only there.
 //
 //   session->End({.cause = SessionEnd::Cause::kSuperseded}, now);
 //   transport->Finish(ToStatus(session->end()));
 //
-// A message that breaks the protocol is refused with an absl::Status of its own, which names the
-// field and the figures: it goes to the wire as it is (SessionEnd::kViolation).
+// A message that breaks the protocol has an absl::Status of its own, which names the field and the
+// figures. It goes to the wire unchanged (SessionEnd::kViolation).
 //
 // Thread safety: values.
 #pragma once
@@ -18,15 +18,18 @@
 
 namespace entropyd {
 
-// What a peer asks for bytes with.
+// The call by which a peer asks for bytes.
 enum class Call { kAttach, kGet };
 
-// Why a class is not given to somebody.
+// Why a peer may not use a class.
 struct ClassRefusal {
   enum class Cause {
-    kForbidden,     // by policy; `policy` says which rule is missing
-    kUnknown,       // there is no such class. Said only to who would be allowed to have it
-    kLowerQuality,  // its pool gives less than was asked for
+    // The policy forbids it. `policy` says which rule is missing.
+    kForbidden,
+    // There is no such class. Only a peer whom the policy would allow the class learns this.
+    kUnknown,
+    // Its pool gives a lower quality than the peer asked for.
+    kLowerQuality,
   };
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};
@@ -36,17 +39,28 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
 // Why a stream is over.
 struct SessionEnd {
   enum class Cause {
-    kNone,           // it is not
-    kPeerDone,       // half-closed: the peer wants no more
-    kPeerGone,       // cancelled, or a write failed
-    kViolation,      // `refused` says what the peer sent
-    kServerDrains,   // came when the server had begun to drain
-    kTooManyAgents,  // `limit` are attached
-    kClonedHost,     // replaced too often: `refused` says so
-    kSuperseded,     // the same host has attached again
-    kNoHello,        // nothing was said in time
-    kDrained,        // it was told to go (`drain_reason`), and time is up
-    kStuckWrite,     // the peer does not read
+    // It is not over.
+    kNone,
+    // Half-closed: the peer wants no more.
+    kPeerDone,
+    // Cancelled, or a write failed.
+    kPeerGone,
+    // `refused` says what the peer sent.
+    kViolation,
+    // The stream began after the server had begun to drain.
+    kServerDrains,
+    // `limit` agents are attached already.
+    kTooManyAgents,
+    // The host's stream was replaced too often: see `refused`.
+    kClonedHost,
+    // The same host has attached again, by a newer stream.
+    kSuperseded,
+    // The peer sent no Hello in time.
+    kNoHello,
+    // The server told it to go (`drain_reason`), and its time is up.
+    kDrained,
+    // The peer has stopped reading.
+    kStuckWrite,
   };
   Cause cause = Cause::kNone;
   absl::Status refused = {};
@@ -59,13 +73,20 @@ absl::Status ToStatus(const SessionEnd& end);
 struct GetEnd {
   enum class Cause {
     kServerDrains,
-    kBadSize,       // of the request
-    kTooMany,       // Gets wait, of this identity or at all
-    kRefusedClass,  // `refusal`
-    kSuspended,     // the pool gives nothing now; `detail` says why
-    kLostSources,   // the pool has lost its sources while the Get waited; `detail` says how
-    kPoolRefused,   // a read failed: `refused`
-    kTimeUp,        // the class could not give the bytes in time
+    // The request asks for a wrong number of bytes.
+    kBadSize,
+    // Too many Gets wait already, of this identity or in all.
+    kTooMany,
+    // The peer may not use the class: see `refusal`.
+    kRefusedClass,
+    // The pool gives nothing now; `detail` says why.
+    kSuspended,
+    // The pool has lost its sources while the Get waited; `detail` says how.
+    kLostSources,
+    // A read from the pool failed: see `refused`.
+    kPoolRefused,
+    // The class could not give the bytes in time.
+    kTimeUp,
     kCallerGone,
   };
   Cause cause = Cause::kCallerGone;

@@ -9,7 +9,7 @@
 namespace entropyd {
 namespace {
 
-// A peer repeats these to its operator: what came, what is allowed.
+// The peer shows these to its operator: what came, and what is allowed.
 absl::Status Violation(absl::string_view what) { return absl::InvalidArgumentError(what); }
 
 }  // namespace

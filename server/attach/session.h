@@ -1,17 +1,19 @@
-// The server's end of one Attach stream as a state machine: what a peer may say, what it is owed,
-// what has been sent. proto/README.md is the contract.
+// The server's end of one Attach stream, as a state machine: what the peer may say, what the server
+// owes it, and what it has sent. proto/README.md is the contract.
 //
 //   NEW --Hello--> READY --Drain--> DRAINING --> DONE
 //
-// A Session does no I/O and keeps no time of its own: AttachProtocol, its owner, feeds it messages
-// and asks it for the next one; the class tree plans bytes into its channels (counts only). An idle
-// session costs a few hundred bytes: no buffer, no generator.
+// A Session does no I/O and keeps no time of its own. AttachProtocol, its owner, feeds it messages
+// and asks it for the next one. The class tree plans bytes into its channels (counts only). An idle
+// session costs a few hundred bytes: it has no buffer and no generator.
 //
 //   session->Hello(hello, id);
 //   Channel* channel = session->Open(open).value();
 //   session->Join(channel, leaf);
 //   session->Credit(line);                        // then channel->Want(channel->want(), now)
 //   … passes plan into the channel; the owner hears OnSomethingToSend() and flushes …
+//
+// Errors: a wrong message of the peer is a status, which the owner ends the stream with.
 //
 // Thread safety: belongs to the dispatcher's owner, except `inbox` and `inbox_status`, which belong
 // to the transport between Transport::StartRead() and the event that answers it.
@@ -38,21 +40,21 @@ namespace entropyd {
 
 class Session final : public MailNode, public ByteBudget::Waiter {
  public:
-  // Who looks after sessions.
+  // Whoever looks after sessions.
   class Owner {
    public:
     virtual ~Owner() = default;
     virtual void OnSession(Session* session, uint32_t events, int64_t now_nanos) = 0;
-    // It has a plan or news, and no write is outstanding. Said once until StartFlush().
+    // The session has a plan or news, and no write is outstanding. Called once until StartFlush().
     virtual void OnSomethingToSend(Session* session) = 0;
   };
 
-  // What may be planned for the next message while a write is outstanding. Without it a session
-  // would get no more than what flows in at the moment a write ends, and how much of a scarce class
-  // it gets would depend on how fast its peer's machine is. A session that has stalled holds so
-  // much back from others, once.
+  // So many bytes may be planned for the next message while a write is outstanding. Without this a
+  // session would get only what flows in at the moment when a write ends. Its share of a scarce
+  // class would then depend on the speed of its peer's machine. A session that has stalled keeps at
+  // most so many bytes from others.
   static constexpr uint32_t kMaxAhead = 64 * 1024;
-  // A write that the peer's window did not take for so long: it has stopped reading.
+  // A peer that does not take a write for so long has stopped reading.
   static constexpr int64_t kWriteTimeoutNanos = kMinuteNanos;
   // How long the end of a session waits for its last write before it is cancelled.
   static constexpr int64_t kEndTimeoutNanos = 5 * kSecondNanos;
@@ -60,19 +62,24 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // What the transport posts.
   enum Event : uint32_t {
     kStart = 1 << 0,
-    kRead = 1 << 1,     // `inbox` holds a message, or inbox_status says why not
-    kReadEnd = 1 << 2,  // half-closed or broken: no message will follow
+    // `inbox` holds a message, or inbox_status says why not.
+    kRead = 1 << 1,
+    // Half-closed or broken: no message will follow.
+    kReadEnd = 1 << 2,
     kWritten = 1 << 3,
     kWriteFailed = 1 << 4,
     kCancelled = 1 << 5,
-    kDead = 1 << 6,  // the transport's last word
+    // The transport's last word.
+    kDead = 1 << 6,
   };
 
   enum class Phase { kNew, kReady, kDraining, kDone };
 
   struct Limits {
-    uint64_t max_credit = kAttachDefaultCredit;  // of limit - received, per channel
-    uint32_t max_payload = kAttachMaxPayload;    // bytes of grants per message
+    // The most of limit - received, per channel.
+    uint64_t max_credit = kAttachDefaultCredit;
+    // Bytes of grants per message.
+    uint32_t max_payload = kAttachMaxPayload;
   };
 
   struct Peer {
@@ -80,7 +87,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
     std::string address;
   };
 
-  // Budgets and owner outlive it.
+  // The budgets and the owner outlive it.
   Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Owner* owner);
   ~Session();
 
@@ -90,29 +97,32 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   void SetTransport(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
   Transport* transport() const { return transport_.get(); }
 
-  // It begins now, and is to move to another server at `rotate_nanos`, so that load evens out.
+  // The session begins now. It moves to another server at `rotate_nanos`, so that load evens out.
   void Start(int64_t now_nanos, int64_t rotate_nanos);
 
   // Messages of the peer. Any error is a violation that ends the stream with that status:
   // INVALID_ARGUMENT, OUT_OF_RANGE (credit), FAILED_PRECONDITION (version).
   absl::Status Hello(const v1::Hello& hello, uint64_t session_id);
-  absl::StatusOr<Channel*> Open(const v1::Open& open);  // waits in no leaf yet
-  // nullptr: the channel is closed here, and the line crossed the CLOSED on the wire.
+  // The new channel waits in no leaf yet.
+  absl::StatusOr<Channel*> Open(const v1::Open& open);
+  // Returns nullptr when the channel is closed here: the line crossed the CLOSED message on the
+  // wire.
   absl::StatusOr<Channel*> Credit(const v1::Line& line);
-  // Closes the channel and gives its plan back; the same channel again changes nothing.
+  // Closes the channel and gives its plan back. A second Close of the same channel changes nothing.
   absl::Status Close(const v1::Close& close);
-  // What the message would be answered with if it were of the wrong moment; OK = go on.
+  // Returns the violation when the message comes at a wrong moment; OK = go on.
   absl::Status CheckOrder(const v1::AgentMessage& message) const;
 
-  // Joins the leaf, in the state that its pool is in; or refuses, for good: a closed channel stays
-  // to answer late lines.
+  // Join() puts the channel into the leaf, in the state of its pool. Refuse() closes it for good; a
+  // closed channel stays so that it can answer late lines.
   void Join(Channel* channel, Leaf* leaf);
   void Refuse(Channel* channel, ClassRefusal refusal);
   void StateDue(Channel* channel, bool discard);
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
-  // Takes up to `bytes` into the plan. 0: the message is full; or a write is outstanding and
-  // `max_ahead` bytes are planned already; or the budget is, and OnRoom() will follow.
+  // Takes up to `bytes` into the plan and returns how many. It takes 0 when the message is full;
+  // when a write is outstanding and `max_ahead` bytes are planned already; or when the budget is
+  // full, and then OnRoom() follows.
   uint32_t Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead);
   uint64_t planned() const { return planned_.used(); }
 
@@ -123,33 +133,35 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   bool HasNews() const { return welcome_due_ || drain_due_ || states_due_ > 0; }
   // seq, welcome, states, drain.
   v1::ServerMessage NextHead(int64_t now_nanos) const;
-  // The message holds the channel's planned bytes; returns how many.
+  // The message now holds the channel's planned bytes. Returns how many these are.
   uint32_t Drawn(Channel* channel);
-  // The pool gave nothing: the plan is forfeited, the demand stays.
+  // The pool gave nothing: the channel loses its plan and keeps its demand.
   void Refused(Channel* channel, int64_t now_nanos);
-  // The message was handed to the transport.
+  // The transport has taken the message.
   void Sent(int64_t now_nanos);
   void WriteEnded(int64_t now_nanos);
   bool write_outstanding() const { return write_outstanding_; }
-  // All that were parked because the session could not take more are offered bytes again.
+  // Offers bytes again to all channels that were parked because the session could take no more.
   void Unpark(int64_t now_nanos);
 
-  // Why time is up; kNone = it is not.
+  // Says why the session's time is up; kNone = it is not.
   SessionEnd Expired(int64_t now_nanos) const;
   bool RotationDue(int64_t now_nanos) const;
-  // The peer has stopped reading (or does not take the last message of an ended session).
+  // True when the peer has stopped reading, or does not take the last message of an ended session.
   bool Stuck(int64_t now_nanos) const;
 
-  // The first end counts: all channels leave, and what was planned is given back.
+  // Ends the session: all channels leave, and give back what was planned. Only the first end
+  // counts.
   void End(SessionEnd end, int64_t now_nanos);
   bool ended() const { return phase_ == Phase::kDone; }
-  // True once: the session has ended, and no write is outstanding any more.
+  // Returns true once: when the session has ended and no write is outstanding any more.
   bool TakeFinish();
   const SessionEnd& end() const { return end_; }
 
   Phase phase() const { return phase_; }
   const Peer& peer() const { return peer_; }
-  const std::string& host_id() const { return host_id_; }  // 16 bytes; empty before Hello
+  // 16 bytes; empty before Hello.
+  const std::string& host_id() const { return host_id_; }
   uint64_t id() const { return id_; }
   int64_t started_nanos() const { return started_nanos_; }
   int64_t drain_deadline_nanos() const { return drain_deadline_nanos_; }
@@ -163,9 +175,11 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   absl::Status inbox_status;
 
  private:
-  void OnRoom(int64_t now_nanos) override;  // ByteBudget::Waiter
-  Channel* Find(uint32_t number) const;     // nullptr = never opened
-  // Tells the owner, if there is something to send and it can be sent now.
+  // From ByteBudget::Waiter.
+  void OnRoom(int64_t now_nanos) override;
+  // Returns nullptr when the channel was never opened.
+  Channel* Find(uint32_t number) const;
+  // Tells the owner when there is something to send and the session can send it now.
   void Announce();
 
   const Peer peer_;
@@ -179,7 +193,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   uint64_t id_ = 0;
   int64_t started_nanos_ = 0;
   int64_t rotate_nanos_ = kNever;
-  ByteBudget planned_;  // of all channels
+  // What is planned for all channels together.
+  ByteBudget planned_;
   std::vector<std::unique_ptr<Channel>> channels_;
 
   uint64_t next_seq_ = 1;
@@ -187,11 +202,13 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   bool drain_due_ = false;
   int states_due_ = 0;
   std::string drain_reason_;
-  int64_t drain_deadline_nanos_ = 0;  // 0 = not draining
+  // 0 = not draining.
+  int64_t drain_deadline_nanos_ = 0;
 
   bool announced_ = false;
   bool write_outstanding_ = false;
-  ByteBudget::Reservation written_;  // the payload of the write that is outstanding
+  // The payload of the write that is outstanding.
+  ByteBudget::Reservation written_;
   int64_t write_started_nanos_ = 0;
 
   SessionEnd end_;

@@ -1,5 +1,12 @@
-// The attached sessions, and the rule that a host has one stream: the newest wins, unless it keeps
-// being replaced, which is what two hosts with one identity and one host_id look like.
+// The session registry: the attached sessions, and the rule that a host has one stream. The newest
+// stream wins. A host whose stream is replaced again and again looks like two hosts with one
+// identity and one host_id: then the older stream stays.
+//
+//   Session* session = registry.Add(std::move(owned));
+//   absl::StatusOr<Session*> older = registry.Register(session, now);   // after Hello
+//   if (older.ok() && *older != nullptr) End(*older);
+//
+// Errors: ALREADY_EXISTS for a host that was replaced too often.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -19,19 +26,19 @@ namespace entropyd {
 
 class SessionRegistry {
  public:
-  // A host that restarts its agent replaces its stream now and then; a cloned host does so in a
-  // loop. More replacements than this within a minute are refused.
+  // A host that restarts its agent replaces its stream now and then. A cloned host does so in a
+  // loop. The registry refuses more replacements than this within a minute.
   static constexpr size_t kMaxSupersessions = 3;
   static constexpr int64_t kSupersessionWindowNanos = kMinuteNanos;
 
   Session* Add(std::unique_ptr<Session> session);
-  // Forgets a session and deletes it, its transport with it.
+  // Forgets a session and deletes it together with its transport.
   void Remove(Session* session);
 
-  // Called after Hello. Returns the session that it replaces and that must be ended, or nullptr.
-  // Errors: ALREADY_EXISTS (replaced too often: the older one stays).
+  // Call it after Hello. Returns the session that this one replaces, which the caller must end, or
+  // nullptr. Errors: ALREADY_EXISTS (replaced too often: the older one stays).
   absl::StatusOr<Session*> Register(Session* session, int64_t now_nanos);
-  // Called when a session has ended, before Remove().
+  // Call it when a session has ended, before Remove().
   void Unregister(Session* session);
 
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -40,12 +47,14 @@ class SessionRegistry {
  private:
   struct Host {
     Session* current = nullptr;
-    std::vector<int64_t> supersessions;  // when its stream was replaced lately
+    // The times of the latest replacements of its stream.
+    std::vector<int64_t> supersessions;
   };
   static std::string Key(const Session& session);
 
   std::vector<std::unique_ptr<Session>> sessions_;
-  absl::flat_hash_map<const Session*, size_t> places_;  // in sessions_
+  // The place of each session in sessions_.
+  absl::flat_hash_map<const Session*, size_t> places_;
   absl::flat_hash_map<std::string, Host> by_host_;
 };
 

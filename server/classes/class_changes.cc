@@ -31,7 +31,7 @@ absl::Status Prefixed(absl::string_view what, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
 }
 
-// Names come from peers: what an error repeats of them is bounded.
+// Names come from peers, so an error repeats only so many characters of them.
 std::string Shown(const std::string& name) { return name.substr(0, 128); }
 
 // "rate=16KiB/s ceil=none" of a configured class, for the keys that are set in `keys`.
@@ -72,8 +72,8 @@ ClassChanges::ClassChanges(const config::v1::Server& config, ClassState state, S
   entries_ = std::move(entries);
 }
 
-// Says of each entry whether it is in force. Together they may fit where one alone would not, and
-// the other way round: all that fit one after another, in whatever order, are in force.
+// Decides for each entry whether it is in force. Two entries may fit together where one alone does
+// not, or the other way round. So all that fit one after another, in some order, are in force.
 void ClassChanges::Admit(Entries* entries) const {
   for (Entry& entry : *entries) {
     const absl::Status named = CheckNamed(entry.change.pool(), entry.change.class_());
@@ -180,7 +180,7 @@ std::vector<v1::ClassDifference> ClassChanges::DifferencesOf(const Entry& entry)
   const ClassConfig* const config = FindClass(change.pool(), change.class_());
   std::vector<v1::ClassDifference> differences;
   for (const auto* field : PresentFigures(change.set())) {
-    // The configuration may have been brought in line since.
+    // The configuration may say the same by now.
     const bool same =
         config != nullptr && ConfiguredText(*config, field) == FigureText(change.set(), field);
     if (same) continue;
@@ -238,7 +238,7 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
     entry->change.set_pool(request.pool());
     entry->change.set_class_(request.class_());
   }
-  // What was ignored is not what this change was made upon.
+  // This change does not build on an ignored one.
   if (!entry->ignored.empty()) *entry->change.mutable_set() = ClassFigures();
   const bool revived = !entry->ignored.empty();
   entry->ignored.clear();
@@ -297,7 +297,7 @@ absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std
     const bool meant = all || Is(entry.change, request.pool(), request.class_());
     (meant ? undone : entries).push_back(entry);
   }
-  // A change of a class that the configuration no longer has can be forgotten too.
+  // An operator can also reset a class that the configuration no longer has.
   if (!all && undone.empty()) {
     const absl::Status named = CheckNamed(request.pool(), request.class_());
     if (!named.ok()) return Prefixed(what, named);

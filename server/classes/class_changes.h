@@ -1,5 +1,5 @@
-// What operators change of the classes while the server runs: checked by the rules of the
-// configuration, kept, and only then in force.
+// What operators change of the classes while the server runs. A change is checked by the rules of
+// the configuration, then kept, and only then in force.
 //
 //   ClassChanges changes(config, kept, save, clock, log);
 //   changes.Set(request, identity, [&](ClassChanges::Outcome outcome) {
@@ -8,10 +8,13 @@
 //     });
 //   });
 //
-// A kept change wins over the configuration. One whose class is gone from the configuration, or
-// whose figures do not fit it any more, is ignored and kept: it is tried again at the next start.
+// A kept change wins over the configuration. A kept change whose class is gone from the
+// configuration, or whose figures do not fit it any more, is ignored and stays kept: the next start
+// tries it again.
 //
-// Thread safety: safe. Changes happen one after another; saving is waited for.
+// Errors: on any error nothing has changed.
+//
+// Thread safety: safe. Changes happen one after another; each waits until it is saved.
 #pragma once
 
 #include <functional>
@@ -35,24 +38,26 @@ namespace entropyd {
 
 class ClassChanges {
  public:
-  // Keeps the state beyond a restart, or fails and leaves what was kept before.
+  // Keeps the state beyond a restart. When it fails, what was kept before stays.
   using Save = std::function<absl::Status(const config::v1::ClassState& state)>;
 
   struct Outcome {
-    std::vector<v1::ClassDifference> differences;  // Set: the class's now; Reset: what is undone
-    std::vector<ClassUpdate> updates;              // for the dispatcher; empty = nothing to do
+    // After Set: the differences of the class now. After Reset: the differences that are undone.
+    std::vector<v1::ClassDifference> differences;
+    // The updates for the dispatcher; empty = nothing to do.
+    std::vector<ClassUpdate> updates;
   };
-  // Called once, on success, before the next change can happen: updates that are posted from within
-  // arrive in the order of the changes.
+  // Called once, on success, before the next change can happen. So updates that it posts arrive in
+  // the order of the changes.
   using Publish = absl::FunctionRef<void(Outcome outcome)>;
 
-  // `config` is checked; `state` is what was kept. An empty `save` keeps nothing. Logs what is
-  // ignored. Clock and log outlive this object.
+  // `config` has passed its checks; `state` is what was kept. An empty `save` keeps nothing. The
+  // constructor logs each kept change that it ignores. Clock and log outlive this object.
   ClassChanges(const config::v1::Server& config, config::v1::ClassState state, Save save,
                const Clock* clock, Log* log);
 
   bool kept() const { return save_ != nullptr; }
-  // A configured pool with the changes in force.
+  // Returns the configured pool with the changes that are in force.
   config::v1::PoolConfig Effective(const config::v1::PoolConfig& pool) const;
   std::vector<std::string> Differing(const std::string& pool) const;
 
@@ -65,7 +70,8 @@ class ClassChanges {
  private:
   struct Entry {
     config::v1::ClassChange change;
-    std::string ignored;  // why; empty = in force
+    // Why the change is ignored; empty = it is in force.
+    std::string ignored;
   };
   using Entries = std::vector<Entry>;
 

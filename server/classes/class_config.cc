@@ -21,7 +21,7 @@ ClassTree::ClassSpec SpecOf(const config::v1::ClassConfig& config) {
   return spec;
 }
 
-// The tree's errors name the class; the file's place of that class is where to look.
+// The tree's errors name the class. The operator looks at the place of that class in the file.
 absl::Status Locate(const absl::Status& error, const config::v1::PoolConfig& pool,
                     const std::string& path, const config::Locations& locations) {
   for (int i = 0; i < pool.classes_size(); ++i) {
@@ -32,7 +32,7 @@ absl::Status Locate(const absl::Status& error, const config::v1::PoolConfig& poo
   return locations.Error(absl::StrCat(path, ".classes"), error.message());
 }
 
-// Whether there is a tree of these classes.
+// OK when a tree of these classes can be built.
 absl::Status CheckSpecs(const config::v1::PoolConfig& pool,
                         const std::vector<ClassTree::ClassSpec>& specs) {
   return ClassTree::Create(TreeOptions(pool), specs).status();
@@ -56,7 +56,8 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::P
   const std::string path = absl::StrCat("pools[", pool_index, "]");
   std::vector<ClassTree::ClassSpec> specs;
   for (int i = 0; i < pool.classes_size(); ++i) {
-    // Addressed as POOL/CLASS, matched by patterns: neither may hold what those mean.
+    // Names stand in POOL/CLASS and are matched by patterns, so they may not hold the special
+    // characters of either.
     const std::string& name = pool.classes(i).name();
     if (name.empty() || name.find_first_of("/* ") != std::string::npos) {
       return locations.Error(

@@ -1,4 +1,11 @@
 // From a pool's configured classes to the specs of its ClassTree.
+//
+//   auto specs = ClassSpecs(config.pools(0), 0, locations).value();
+//   auto tree = ClassTree::Create(TreeOptions(config.pools(0)), specs).value();
+//
+// Errors: INVALID_ARGUMENT, naming class, value and remedy.
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <string>
@@ -11,9 +18,9 @@
 
 namespace entropyd {
 
-// Of a pool's tree. L, the largest single grant, is 256 B where bytes are scarce (full) and 1 KiB
-// for drbg; there a class of 20 MiB/s and more is given what its rate lets through in 100 us at a
-// turn.
+// The options of a pool's tree. L, the largest single grant, is 256 B for quality full, where bytes
+// are scarce, and 1 KiB for drbg. In a drbg pool a class of 20 MiB/s or more gets at each turn what
+// its rate lets through in 100 us.
 ClassTree::Options TreeOptions(const config::v1::PoolConfig& pool);
 
 // The specs, checked by building a tree from them. `pool_index` is the pool's place in the file,
@@ -23,7 +30,8 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::P
                                                              int pool_index,
                                                              const config::Locations& locations);
 
-// The same of classes that were changed since they were loaded: the errors name no place in a file.
+// The same for classes that were changed after they were loaded. The errors name no place in a
+// file.
 absl::StatusOr<std::vector<ClassTree::ClassSpec>> ChangedClassSpecs(
     const config::v1::PoolConfig& pool);
 

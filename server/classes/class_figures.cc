@@ -28,9 +28,9 @@ std::string Exact(uint64_t bytes) {
   return absl::StrCat(bytes, kUnits[unit]);
 }
 
-// Plain decimal, as the loader wants it, with no more digits than it takes to read the same double.
+// A plain decimal, as the loader wants it, with just enough digits to read the same double.
 std::string Decimal(double value) {
-  // The loader takes words of 64 characters.
+  // The loader takes words of up to 64 characters.
   constexpr int kMostDigits = 60;
   std::string text;
   for (int digits = 0; digits <= kMostDigits; ++digits) {
@@ -41,7 +41,7 @@ std::string Decimal(double value) {
   return text;
 }
 
-// A message of ClassFigures' keys: that itself, or ClassConfig.
+// A message with the keys of ClassFigures: ClassFigures itself, or ClassConfig.
 std::string Text(const Message& message, const FieldDescriptor* figure) {
   const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(figure->name());
   const auto* reflection = message.GetReflection();

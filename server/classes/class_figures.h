@@ -1,4 +1,9 @@
-// The figures of a class that may be changed while it serves: checked, applied, and as text.
+// The figures of a class that operators may change while it serves: checks, merging, and text.
+//
+//   absl::Status status = CheckFigures(figures);
+//   if (status.ok()) MergeFigures(figures, &kept);
+//
+// Errors: INVALID_ARGUMENT, naming key, value and remedy.
 //
 // Thread safety: functions without state.
 #pragma once
@@ -13,30 +18,31 @@
 
 namespace entropyd {
 
-// The keys, in the order in which people are told of them.
+// The keys, in the order in which people read them.
 std::vector<const google::protobuf::FieldDescriptor*> FigureFields();
 std::vector<const google::protobuf::FieldDescriptor*> PresentFigures(
     const config::v1::ClassFigures& figures);
 
-// A figure as the loader reads it, exactly: "64KiB/s".
+// A figure exactly as the loader reads it: "64KiB/s".
 std::string FigureYaml(const config::v1::ClassFigures& figures,
                        const google::protobuf::FieldDescriptor* field);
-// The same for people: "none" for no ceiling, "default" for what follows from the other figures.
+// The same for people: "none" means no ceiling, "default" means that it follows from the other
+// figures.
 std::string FigureText(const config::v1::ClassFigures& figures,
                        const google::protobuf::FieldDescriptor* field);
-// The same of a configured class, whose key may be absent.
+// The same for a configured class, whose key may be absent.
 std::string ConfiguredText(const config::v1::ClassConfig& config,
                            const google::protobuf::FieldDescriptor* field);
-// "rate=64KiB/s ceil=none"
+// All figures in one line: "rate=64KiB/s ceil=none".
 std::string FiguresText(const config::v1::ClassFigures& figures);
 
-// Each by the rule of its key, as if it had been read from a file. Errors: INVALID_ARGUMENT naming
-// key, value and remedy; also when there is no figure at all.
+// Checks each figure by the rule of its key, as if it came from a file. Errors: INVALID_ARGUMENT
+// naming key, value and remedy; also when there is no figure at all.
 absl::Status CheckFigures(const config::v1::ClassFigures& figures);
 
-// `over` laid over `*figures`. A ceiling that goes takes its cburst along.
+// Lays `over` over `*figures`. When a ceiling goes, its cburst goes too.
 void MergeFigures(const config::v1::ClassFigures& over, config::v1::ClassFigures* figures);
-// Without those that say what the configuration says anyway.
+// Removes the figures that only repeat the configuration.
 void DropConfigured(const config::v1::ClassConfig& config, config::v1::ClassFigures* figures);
 void ApplyFigures(const config::v1::ClassFigures& figures, config::v1::ClassConfig* config);
 

@@ -23,8 +23,8 @@ namespace {
 using config::v1::ClassChange;
 using config::v1::ClassState;
 
-// A YAML string in double quotes. What cannot stand in one as it is becomes a question mark: names
-// of classes are plain, and an identity is there to be read.
+// A YAML string in double quotes. A character that cannot stand there becomes a question mark.
+// Names of classes are plain, and people read the identity; nothing parses it.
 std::string Quoted(absl::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {

@@ -1,4 +1,11 @@
-// STATE_DIR/classes.yaml: what operators changed of the classes, beyond a restart.
+// The file STATE_DIR/classes.yaml: it keeps beyond a restart what operators changed of the classes.
+//
+//   absl::Status status = PrepareStateDir(dir);
+//   config::v1::ClassState state = LoadClassState(dir).value();
+//   status = SaveClassState(dir, state);
+//
+// Errors: those of the file system, and INVALID_ARGUMENT for a file that does not load; each with
+// the remedy.
 //
 // Thread safety: functions without state; the file has one writer.
 #pragma once
@@ -13,17 +20,17 @@ namespace entropyd {
 
 std::string ClassStatePath(const std::string& state_dir);
 
-// Makes the directory, mode 0700, when it is missing. Errors: those of making it, and when nothing
-// can be made in it.
+// Makes the directory with mode 0700 when it is missing. Errors: when it cannot be made, or when
+// nothing can be made in it.
 absl::Status PrepareStateDir(const std::string& state_dir);
 
-// What is kept there; nothing when there is no file yet. Errors: those of reading, and
-// INVALID_ARGUMENT naming file and place; each with the remedy.
+// Returns what is kept there; an empty state when there is no file yet. Errors: those of reading,
+// and INVALID_ARGUMENT naming file and place; each with the remedy.
 absl::StatusOr<config::v1::ClassState> LoadClassState(const std::string& state_dir);
 
-// Replaces the file, at once or not at all, and returns when it would survive a power cut. Errors:
-// those of writing, the old file stands then (or, when only the directory could not be synced,
-// either may); INTERNAL when the text would not load as `state`.
+// Replaces the file at once or not at all, and returns when the new file would survive a power cut.
+// Errors: those of writing, and then the old file stays (when only the directory could not be
+// synced, either file may be there); INTERNAL when the text would not load as `state`.
 absl::Status SaveClassState(const std::string& state_dir, const config::v1::ClassState& state);
 
 // The file's text.

@@ -25,7 +25,7 @@ void ByteBudget::Reservation::Grow(uint32_t bytes) {
   budget_->Add(bytes);
 }
 
-// The other grows first: the sum above both never looks smaller than it is.
+// The other one grows first, so the sum above both never looks smaller than it is.
 uint32_t ByteBudget::Reservation::MoveTo(Reservation* other) {
   other->Grow(bytes_);
   return Spend();

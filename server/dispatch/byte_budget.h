@@ -1,7 +1,7 @@
 // How many bytes may be on their way at the same time, and who waits until there are fewer.
 //
-//   ByteBudget all(64 << 20, 256 << 10);        // the limit, and what a waiter is woken for
-//   ByteBudget planned(&all);                   // a part of it that is counted on its own
+//   ByteBudget all(64 << 20, 256 << 10);        // the limit, and the room that wakes a waiter
+//   ByteBudget planned(&all);                   // a part of it with a count of its own
 //   ByteBudget::Reservation plan(&planned);
 //   if (all.full()) return all.Await(this), 0;  // OnRoom() follows
 //   plan.Grow(1024);
@@ -9,13 +9,15 @@
 //   written.Spend();                            // delivered
 //
 // A reservation counts in its budget, and in all those above, until it is moved, spent or given
-// back. Its destructor gives it back, so no end of a session and no error leaves bytes in a sum.
+// back. Its destructor gives it back. So neither the end of a session nor an error leaves bytes in
+// a sum.
 //
-// Nobody who waits is forgotten, because waking goes by what is true and not by who did what: while
-// room_is_wanted(), the owner must call Wake() and serve again. It does not matter which way the
-// room came.
+// No waiter is forgotten, because waking depends on what is true and not on who did what: while
+// room_is_wanted(), the owner must call Wake() and serve again. It does not matter how the room
+// came.
 //
-// The limit is soft: Grow() never fails. Who asks full() before each grant exceeds it by one grant.
+// Errors: none. The limit is soft: Grow() never fails. A caller that asks full() before each grant
+// exceeds the limit by one grant at most.
 //
 // Thread safety: none; belongs to the dispatcher's owner.
 #pragma once
@@ -27,7 +29,7 @@ namespace entropyd {
 
 class ByteBudget {
  public:
-  // Somebody who waits for room. It leaves the queue when it is destroyed.
+  // Whoever waits for room. Its destructor takes it out of the queue.
   class Waiter {
    public:
     Waiter(const Waiter&) = delete;
@@ -42,7 +44,8 @@ class ByteBudget {
 
    private:
     friend class ByteBudget;
-    // There is room, and it waits no longer. It may wait again, but not from within this call.
+    // There is room, and the waiter has left the queue. It may wait again, but not from within this
+    // call.
     virtual void OnRoom(int64_t now_nanos) = 0;
 
     ByteBudget* budget_ = nullptr;
@@ -52,7 +55,8 @@ class ByteBudget {
 
   class Reservation {
    public:
-    Reservation() = default;  // of no budget; Grow() must not be called
+    // A reservation of no budget; Grow() must not be called.
+    Reservation() = default;
     explicit Reservation(ByteBudget* budget) : budget_(budget) {}
     Reservation(Reservation&& other) noexcept;
     Reservation& operator=(Reservation&& other) noexcept;
@@ -60,11 +64,11 @@ class ByteBudget {
 
     uint32_t bytes() const { return bytes_; }
     void Grow(uint32_t bytes);
-    // All of it becomes part of `other`. What both budgets count together does not change.
+    // Moves all of it to `other`. The sum that both budgets count does not change.
     uint32_t MoveTo(Reservation* other);
-    // Ends it because its bytes were delivered.
+    // Ends the reservation because its bytes were delivered. Returns how many.
     uint32_t Spend();
-    // Ends it because its bytes will not be delivered.
+    // Ends the reservation because its bytes will not be delivered. Returns how many.
     uint32_t GiveBack();
 
    private:
@@ -72,7 +76,8 @@ class ByteBudget {
     uint32_t bytes_ = 0;
   };
 
-  // `wake_bytes`: the room for which one waiter is woken. A waiter for each byte would only return.
+  // `wake_bytes` is the room for which one waiter is woken. Waking one for each free byte would
+  // help nobody.
   ByteBudget(uint64_t limit, uint64_t wake_bytes) : limit_(limit), wake_bytes_(wake_bytes) {}
   // A part of `parent`, which outlives it.
   explicit ByteBudget(ByteBudget* parent) : parent_(parent) {}
@@ -82,13 +87,13 @@ class ByteBudget {
 
   uint64_t used() const { return used_; }
   bool full() const { return used_ >= limit_; }
-  // What was reserved and given back since the start.
+  // The bytes that were reserved and given back, since the start.
   uint64_t given_back() const { return given_back_; }
 
-  // Queues `waiter` behind all that wait; nothing when it waits already.
+  // Queues `waiter` behind all others. Does nothing when it waits already.
   void Await(Waiter* waiter);
   bool room_is_wanted() const { return first_ != nullptr && !full(); }
-  // Calls OnRoom() of those that have waited longest, as many as the room is for.
+  // Calls OnRoom() of those that have waited longest, of as many as there is room for.
   void Wake(int64_t now_nanos);
 
  private:
@@ -106,8 +111,8 @@ class ByteBudget {
   Waiter* last_ = nullptr;
 };
 
-// What the dispatcher counts: bytes that are planned for messages, and bytes that are written and
-// not taken by the network yet. Both together have one limit.
+// What the dispatcher counts: bytes planned for messages, and bytes written that the network has
+// not taken yet. Both together have one limit.
 struct PayloadBudgets {
   PayloadBudgets(uint64_t limit, uint64_t message_bytes) : all(limit, message_bytes) {}
 

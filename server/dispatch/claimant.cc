@@ -45,7 +45,7 @@ void Claimant::Reweigh() {
   if (leaf_->weigh_guests) Weigh(*leaf_, leaf_->members.find(identity())->second);
 }
 
-// Whoever wants or is unparked after the pass is served by another one at once.
+// A claimant that calls Want() or Unpark() after the pass is served by another pass at once.
 void Claimant::Want(uint64_t bytes, int64_t now_nanos) {
   leaf_->slot->tree->Want(member_, bytes, now_nanos);
   leaf_->slot->more = leaf_->slot->more || bytes > 0;

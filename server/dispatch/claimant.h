@@ -1,9 +1,12 @@
-// Somebody who waits for bytes in a leaf class: a channel of an agent, or a Get.
+// A claimant: whoever waits for bytes in a leaf class. It is a channel of an agent, or a pending
+// Get.
 //
 //   claimant->Join(leaf);              // weighs as much as its identity's share allows
 //   claimant->Want(64 * 1024, now);    // a level; Plan() calls follow, from the next pass on
 //   claimant->Unpark(now);             // after a Plan() that took nothing
 //   claimant->Leave();
+//
+// Errors: none. A claimant that cannot take bytes is parked.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -24,35 +27,40 @@ class Claimant {
   Claimant(const Claimant&) = delete;
   Claimant& operator=(const Claimant&) = delete;
 
-  // Takes up to `bytes` into its plan and returns how many. 0 parks it: no offer comes before
-  // Unpark(). It must not join, leave, want or unpark from within this call.
+  // Takes up to `bytes` into its plan and returns how many. When it returns 0 it is parked: no
+  // offer comes before Unpark(). It must not call Join(), Leave(), Want() or Unpark() from within.
   virtual uint32_t Plan(uint32_t bytes) = 0;
-  // Its pool's state has changed. `discard`: what was drawn earlier must not be used any more.
+  // Its pool's state has changed. `discard`: bytes that it got earlier must not be used any more.
   // It may leave from within this call.
   virtual void OnPool(const PoolState& state, bool discard) = 0;
   // Its class has new figures, in bytes/s.
   virtual void OnFigures(uint64_t rate, uint64_t ceil) = 0;
-  // n claimants of one identity weigh 1/n each, so that more streams do not mean a larger share.
+  // Who the claimant works for. n claimants of one identity weigh 1/n each, so that more streams
+  // give no larger share.
   virtual absl::string_view identity() const = 0;
-  // What it weighs in a class that weighs guests.
+  // Its weight in a class that weighs guests.
   virtual uint32_t waiting_guests() const { return 1; }
 
-  // Its place. nullptr = it waits nowhere, and only Join() may be called.
+  // The leaf in which it waits. nullptr = it waits nowhere, and only Join() may be called.
   Leaf* leaf() const { return leaf_; }
   bool parked() const { return parked_; }
-  uint64_t wanted() const;  // by the last Want(), less what it was given since
+  // The bytes of the last Want(), less what it was given since.
+  uint64_t wanted() const;
 
   void Join(Leaf* leaf);
-  void Leave();  // nothing when it waits nowhere
-  // Its waiting_guests() are others now.
+  // Does nothing when it waits nowhere.
+  void Leave();
+  // Its waiting_guests() have changed.
   void Reweigh();
   // How many bytes it waits for, besides what it has planned; 0 = none.
   void Want(uint64_t bytes, int64_t now_nanos);
-  void Unpark(int64_t now_nanos);  // nothing when it is not parked
+  // Does nothing when it is not parked.
+  void Unpark(int64_t now_nanos);
 
  protected:
   Claimant() = default;
-  ~Claimant() = default;  // REQUIRES: it has left, or nothing is distributed any more
+  // REQUIRES: it has left, or nothing is distributed any more.
+  ~Claimant() = default;
 
  private:
   friend class Distributor;

@@ -1,8 +1,10 @@
-// The pools, the tree of classes below each, and who waits in their leaves (claimant.h).
+// The pools, the tree of classes below each pool, and the claimants in their leaves (claimant.h).
 //
 //   ClassTable table(std::move(setups));
 //   if (Leaf* leaf = table.FindLeaf("default/gold")) claimant->Join(leaf);
 //   for (const ClassTable::Change& change : table.Refresh(false)) …   // tell its claimants
+//
+// Errors: those of the configuration and of ClassTree::Update(); a failed update changes nothing.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -24,30 +26,35 @@
 
 namespace entropyd {
 
-// A pool as the dispatcher is given it.
+// What the dispatcher needs to know of a pool at the start.
 struct PoolSetup {
   struct LeafSetup {
-    std::string name;  // POOL/CLASS
+    // POOL/CLASS.
+    std::string name;
     ClassTree::ClassId id = 0;
     uint64_t rate = 0;
     uint64_t ceil = ClassTree::kUnlimited;
-    bool weigh_guests = false;  // member_weight: guests
+    // True for `member_weight: guests`.
+    bool weigh_guests = false;
   };
-  Pool* pool = nullptr;  // outlives the table
+  // The pool outlives the table.
+  Pool* pool = nullptr;
   std::unique_ptr<ClassTree> tree;
   std::vector<LeafSetup> leaves;
-  std::vector<std::string> differing;  // classes whose figures are not the configuration's
-};
-
-// New figures for the classes of a pool that serves; the classes themselves stay.
-struct ClassUpdate {
-  std::string pool;
-  std::vector<ClassTree::ClassSpec> specs;  // all of the pool's
+  // The classes whose figures differ from the configuration.
   std::vector<std::string> differing;
 };
 
-// From the configuration; `pool` may be nullptr when the setup is only checked. Errors:
-// INVALID_ARGUMENT with file:line:column.
+// New figures for the classes of a pool that serves. The classes themselves stay.
+struct ClassUpdate {
+  std::string pool;
+  // The specs of all classes of the pool.
+  std::vector<ClassTree::ClassSpec> specs;
+  std::vector<std::string> differing;
+};
+
+// Makes the setup from the configuration. `pool` may be nullptr when the setup is only checked.
+// Errors: INVALID_ARGUMENT with file:line:column.
 absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, int pool_index,
                                         const config::Locations& locations, Pool* pool);
 
@@ -55,45 +62,53 @@ struct PoolSlot {
   Pool* pool = nullptr;
   int writer_index = 0;
   std::unique_ptr<ClassTree> tree;
-  PoolState state;  // as of the last Refresh(), so that all of a step sees the same
-  // A read failed although the state said ready: nothing is planned until the state changes or the
-  // next sweep, so that a broken pool is not asked in a busy loop.
+  // The state at the last Refresh(), so that a whole step sees the same one.
+  PoolState state;
+  // A read failed although the state said ready. Nothing is planned until the state changes or
+  // until the next sweep, so that no busy loop asks a broken pool.
   bool stopped = false;
-  bool more = false;    // somebody is eligible, since the last pass left it so or after it
-  bool hungry = false;  // the last pass left somebody eligible because the pool had no more
-  absl::flat_hash_set<std::string> differing;  // classes not as configured
+  // Some claimant is eligible: the last pass left one, or one became eligible after it.
+  bool more = false;
+  // The last pass left an eligible claimant because the pool had no more bytes.
+  bool hungry = false;
+  // The classes that differ from the configuration.
+  absl::flat_hash_set<std::string> differing;
 };
 
 struct Leaf {
-  std::string name;  // POOL/CLASS
+  // POOL/CLASS.
+  std::string name;
   PoolSlot* slot = nullptr;
   ClassTree::ClassId id = 0;
   uint64_t rate = 0;
   uint64_t ceil = ClassTree::kUnlimited;
   bool weigh_guests = false;
-  absl::flat_hash_map<std::string, std::vector<Claimant*>> members;  // by identity
+  // The claimants in the leaf, by identity.
+  absl::flat_hash_map<std::string, std::vector<Claimant*>> members;
 };
 
 class ClassTable {
  public:
   explicit ClassTable(std::vector<PoolSetup> pools);
 
-  Leaf* FindLeaf(absl::string_view pool_class) const;  // nullptr = unknown
+  // Returns nullptr when the class is unknown.
+  Leaf* FindLeaf(absl::string_view pool_class) const;
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
-  // All of it or, on an error of ClassTree::Update(), nothing. The leaves whose rate or ceiling is
-  // another now, of which their claimants should hear. NOT_FOUND: no such pool.
+  // Takes over all of the update or, on an error of ClassTree::Update(), nothing. Returns the
+  // leaves with a new rate or ceiling; the caller tells their claimants. NOT_FOUND: no such pool.
   absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 
   struct Change {
     PoolSlot* slot;
-    bool discard;  // what was drawn earlier must not be used any more
+    // Bytes from before must not be used any more.
+    bool discard;
   };
-  // Asks every pool for its state; the slots whose claimants should hear of it. A stopped slot is
-  // tried again when its state has changed, or when `retry` says so.
+  // Asks every pool for its state. Returns the slots whose claimants must hear of a change. A
+  // stopped slot is tried again when its state has changed, or when `retry` is true.
   std::vector<Change> Refresh(bool retry);
 
-  // Those who wait for bytes of that pool now.
+  // The claimants that wait for bytes of that pool now.
   std::vector<Claimant*> ClaimantsOf(const PoolSlot& slot) const;
 
  private:

@@ -76,7 +76,8 @@ void DispatchLoop::TakeTurn(Overtime overtime) {
   send();
 }
 
-// Lowers the thread's next look; it never raises it, because the thread computes it anew each time.
+// Moves the thread's next look to an earlier time, never to a later one: the thread computes it
+// anew each time.
 void DispatchLoop::WakeAt(int64_t nanos) {
   int64_t current = wake_nanos_.load(std::memory_order_acquire);
   while (nanos < current) {
@@ -101,8 +102,8 @@ void DispatchLoop::ThreadMain() {
       SleepUntil(wake);
       continue;
     }
-    // From here on a WakeAt() counts for the time after the step that now follows, and the step
-    // itself sets the next one.
+    // From here on a WakeAt() counts for the time after the next step. That step itself sets its
+    // next time.
     wake_nanos_.store(kNever, std::memory_order_release);
     if (dispatcher_->mailbox().Post(&tick_, 1)) TakeTurn(Overtime::kGoOn);
   }

@@ -1,7 +1,13 @@
-// Runs a Dispatcher on real threads. Whoever posts to the sleeping mailbox runs it at once, on its
-// own thread: an agent's credit is answered without waiting for another thread to wake up. One
-// thread of the loop's own keeps the timers, and takes over when a poster's turn gets long, so that
-// a transport's thread is never kept.
+// Runs a Dispatcher on real threads. A thread that posts to the sleeping mailbox runs the
+// dispatcher at once, itself: an agent's credit is answered without waiting for another thread to
+// wake up. The loop has one thread of its own. It keeps the timers, and takes over when the turn of
+// a posting thread gets long, so that no thread of a transport is kept.
+//
+//   auto loop = DispatchLoop::Start(&dispatcher, clock).value();
+//   loop->Post(session, Session::kStart);
+//   loop->RunAndWait([&](int64_t now_nanos) { … });   // as the dispatcher's owner
+//
+// Errors: RESOURCE_EXHAUSTED at the start; none later.
 //
 // Thread safety: safe.
 #pragma once
@@ -22,28 +28,30 @@ namespace entropyd {
 
 class DispatchLoop {
  public:
-  // Outgoing messages that a turn gathers before their encryption gets a thread of its own.
+  // A turn gathers so many outgoing messages before their encryption gets a thread of its own.
   static constexpr size_t kMaxGathered = 4;
-  // What a poster's turn may take before the loop's thread continues it.
+  // The turn of a posting thread may take so long. Then the loop's thread continues it.
   static constexpr int64_t kMaxTurnNanos = 500 * kMicrosecondNanos;
 
   // Starts the thread. Dispatcher and clock outlive the loop. Errors: RESOURCE_EXHAUSTED (eventfd).
   static absl::StatusOr<std::unique_ptr<DispatchLoop>> Start(Dispatcher* dispatcher,
                                                              const Clock* clock);
-  ~DispatchLoop();  // joins the thread. REQUIRES: nobody posts any more
+  // Joins the thread. REQUIRES: nobody posts any more.
+  ~DispatchLoop();
 
   void Post(MailNode* node, uint32_t events);
-  // Runs `run` as the dispatcher's owner, soon; it must not block.
+  // Runs `run` soon, as the dispatcher's owner. It must not block.
   void Run(Command::Run run);
-  // Likewise, and waits for it. Not from a thread that the transport needs.
+  // The same, and waits until it has run. Must not be called from a thread that the transport
+  // needs.
   void RunAndWait(Command::Run run);
-  // For pools: their state has changed. Runs nothing on the caller's thread.
+  // Pools call it when their state has changed. It runs nothing on the caller's thread.
   void PoolsChanged();
-  // When the dispatcher was run last; it runs at least once a second.
+  // When the dispatcher ran last. It runs at least once a second.
   int64_t last_step_nanos() const { return last_step_nanos_.load(std::memory_order_relaxed); }
 
  private:
-  // What a turn does when there is more to do and its thread has done its share.
+  // What a turn does when more is to do and its thread has done its share.
   enum class Overtime { kHandOver, kGoOn };
 
   DispatchLoop(Dispatcher* dispatcher, const Clock* clock, UniqueFd wake);
@@ -55,9 +63,12 @@ class DispatchLoop {
 
   Dispatcher* const dispatcher_;
   const Clock* const clock_;
-  const UniqueFd wake_;                   // eventfd
-  std::atomic<int64_t> wake_nanos_{0};    // when the thread has to look again
-  std::atomic<bool> handed_over_{false};  // the mailbox is the thread's
+  // An eventfd.
+  const UniqueFd wake_;
+  // When the thread must look again.
+  std::atomic<int64_t> wake_nanos_{0};
+  // True while the mailbox belongs to the loop's thread.
+  std::atomic<bool> handed_over_{false};
   std::atomic<bool> stop_{false};
   std::atomic<int64_t> last_step_nanos_{0};
   TickNode tick_;

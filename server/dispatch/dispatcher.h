@@ -1,14 +1,16 @@
-// The one place that owns class trees and budgets, and the order in which a server does its work.
+// The only place that owns class trees and budgets, and that fixes the order of a server's work.
 // Its owner (see mailbox.h) calls Step():
 //
 //   absorb the mailbox -> pools' states -> deadlines -> a pass over the pools -> flush the plans
 //
-// and afterwards, no longer the owner, hands the outgoing messages to their outlets, so that
+// Afterwards it is no longer the owner, and hands the outgoing messages to their outlets. So
 // encryption runs beside the next pass. DispatchLoop (dispatch_loop.h) does this on real threads;
 // tests do it by hand with a manual clock.
 //
 // The parts: ClassTable (who waits where), Distributor (who gets how much), Writer (the bytes).
-// What peers say is not its business: that is a Protocol's.
+// The dispatcher does not know what peers say: a Protocol does.
+//
+// Errors: a refused read goes to the log and stops that pool until its state changes.
 //
 //   Dispatcher dispatcher({.max_in_flight = 64 << 20}, std::move(pools), clock, log);
 //   Protocols protocols(options, &dispatcher, clock, log);   // server/attach/protocols.h
@@ -37,7 +39,7 @@
 
 namespace entropyd {
 
-// A function for the owner to run, once; deletes itself afterwards.
+// A function that the owner runs once. It deletes itself afterwards.
 class Command final : public MailNode {
  public:
   using Run = std::function<void(int64_t now_nanos)>;
@@ -50,42 +52,47 @@ class Command final : public MailNode {
 
 class Dispatcher {
  public:
-  // Deadlines are multiples of seconds: one look at all of them a second costs less than a timer
+  // Deadlines are multiples of seconds. One look per second at all of them costs less than a timer
   // for each.
   static constexpr int64_t kSweepNanos = kSecondNanos;
 
   struct Options {
-    uint64_t max_in_flight = 64ull << 20;  // payload bytes planned, and written and not yet taken
-    uint32_t message_bytes = 256 * 1024;   // room for which one that waits for it is woken
+    // The most payload bytes that are planned, or written and not taken by the network yet.
+    uint64_t max_in_flight = 64ull << 20;
+    // The room for which one waiter is woken.
+    uint32_t message_bytes = 256 * 1024;
   };
 
   // Clock and log outlive the dispatcher.
   Dispatcher(const Options& options, std::vector<PoolSetup> pools, const Clock* clock, Log* log);
   ~Dispatcher();
 
-  // From now on `protocol` sweeps and flushes, after those added before. It outlives every Step().
+  // From now on `protocol` sweeps and flushes, after the protocols added before. It outlives every
+  // Step().
   void Add(Protocol* protocol) { protocols_.push_back(protocol); }
 
   Mailbox& mailbox() { return mailbox_; }
   void PoolsChanged() { pools_changed_.store(true, std::memory_order_release); }
 
   struct Progress {
-    int64_t wake_nanos = 0;  // call again then, if nothing is posted before
-    bool more = false;       // call again at once
+    // Call Step() again then, when nothing is posted before.
+    int64_t wake_nanos = 0;
+    // Call Step() again at once.
+    bool more = false;
   };
   Progress Step(int64_t now_nanos);
 
-  // A message for an outlet. Send it after the mailbox was released.
+  // A message for an outlet. Send it after the mailbox has been released.
   struct Outgoing {
     Outlet* outlet;
     MessageBuffer message;
   };
-  // Moves what the last steps produced behind what `out` holds.
+  // Appends the messages of the last steps to `out`.
   void TakeOutgoing(std::vector<Outgoing>* out);
 
-  // Gives the classes of a pool new figures. What waits goes on waiting, at the new figures from
-  // now on; those who wait in a class whose rate or ceiling changed are told. Errors: as
-  // ClassTable::Update(); nothing has changed then.
+  // Gives the classes of a pool new figures. Claimants go on waiting, with the new figures from now
+  // on. Those in a class whose rate or ceiling changed are told. Errors: as ClassTable::Update();
+  // on an error nothing has changed.
   absl::Status UpdateClasses(const ClassUpdate& update, int64_t now_nanos);
 
   const ClassTable& classes() const { return classes_; }
@@ -98,7 +105,7 @@ class Dispatcher {
   void Send(Outlet* outlet, MessageBuffer message);
   // A read failed: nothing is planned from that pool until its state changes or the next sweep.
   void OnRefusal(PoolSlot* slot, const absl::Status& status);
-  // Sweeps then, or before.
+  // Makes the next sweep happen at that time at the latest.
   void SweepBy(int64_t nanos);
 
  private:

@@ -44,7 +44,8 @@ bool Distributor::more() const {
   if (budget_->room_is_wanted()) return true;
   for (const auto& slot : classes_->slots()) {
     if (!slot->state.ready() || slot->stopped) continue;
-    // A pool calls back when bytes arrive while it is empty; what came during the pass did not.
+    // A pool calls back only for bytes that arrive while it is empty. It did not do so for bytes
+    // that came during the pass.
     if (slot->more || (slot->hungry && slot->pool->Available() > 0)) return true;
   }
   return false;

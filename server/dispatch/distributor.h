@@ -28,7 +28,7 @@ class Distributor {
   // A pool's pass ends after so many grants or so much time, so that mail never waits longer.
   static constexpr uint32_t kMaxPassGrants = 4096;
   static constexpr int64_t kMaxPassNanos = 2 * kMillisecondNanos;
-  // The clock is looked at after so many grants: 256 take some 0.1 ms.
+  // The pass reads the clock after so many grants: 256 take about 0.1 ms.
   static constexpr uint32_t kPassSliceGrants = 256;
   // Timers finer than this would cost more wake-ups than they are worth.
   static constexpr int64_t kTimerGridNanos = kMillisecondNanos;
@@ -37,15 +37,16 @@ class Distributor {
   Distributor(ClassTable* classes, ByteBudget* budget, const Clock* clock)
       : classes_(classes), budget_(budget), clock_(clock) {}
 
-  // Wakes those for whom the budget has room, then serves every pool that is ready.
+  // Wakes the waiters for whom the budget has room, then serves every pool that is ready.
   void Pass(int64_t now_nanos);
 
-  // Another pass would give somebody something now.
+  // True when another pass would give some claimant bytes now.
   bool more() const;
-  // When time alone makes somebody eligible; kNever = not without other news.
+  // When time alone makes some claimant eligible; kNever = only other news can.
   int64_t NextEventNanos(int64_t now_nanos) const;
 
-  uint64_t charged_bytes() const { return charged_bytes_; }  // taken from the trees since start
+  // Bytes taken from the trees since the start.
+  uint64_t charged_bytes() const { return charged_bytes_; }
 
  private:
   void Serve(PoolSlot* slot, int64_t now_nanos);
@@ -53,7 +54,8 @@ class Distributor {
   ClassTable* const classes_;
   ByteBudget* const budget_;
   const Clock* const clock_;
-  size_t first_slot_ = 0;  // rotates, so that no pool is always served last
+  // The slot that is served first. It rotates, so that no pool is always last.
+  size_t first_slot_ = 0;
   uint64_t charged_bytes_ = 0;
 };
 

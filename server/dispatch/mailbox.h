@@ -1,9 +1,10 @@
 // How any thread hands work to the dispatcher: a lock-free list of intrusive nodes that also says
 // who may run the dispatcher.
 //
-// At any moment the mailbox is either owned by exactly one thread (which may touch everything the
-// dispatcher owns) or asleep. Whoever posts to a sleeping mailbox becomes its owner and must run
-// the dispatcher until TryRelease() succeeds; whoever posts to an owned one may forget about it:
+// At any moment either exactly one thread owns the mailbox, and may touch everything the dispatcher
+// owns, or the mailbox is asleep. A thread that posts to a sleeping mailbox becomes its owner and
+// must run the dispatcher until TryRelease() succeeds. A thread that posts to an owned mailbox need
+// do nothing more:
 //
 //   if (mailbox.Post(node, kRead)) {
 //     do mailbox.Absorb([now](MailNode* node, uint32_t events) { node->OnMail(events, now); });
@@ -11,10 +12,10 @@
 //   }
 //
 // So a post is never lost and no post waits for a thread to be woken. One word holds both the list
-// and the announced sleep, which is why there is no window between "look again" and "sleep".
+// and the sleep, so there is no gap between "look again" and "sleep".
 //
-// A node carries event bits, whose meaning is its own; posting to a node that is already queued
-// only adds bits. There is no allocation and each node is queued at most once.
+// A node carries event bits, and gives them their meaning. Posting to a queued node only adds bits.
+// Nothing is allocated, and each node is queued at most once.
 //
 // Thread safety: Post() is safe; Absorb() and TryRelease() belong to the owner.
 #pragma once
@@ -30,7 +31,7 @@ class MailNode {
   MailNode(const MailNode&) = delete;
   MailNode& operator=(const MailNode&) = delete;
 
-  // What was posted has come; runs as the owner. It may delete the node.
+  // The posted events have come. Runs as the owner. It may delete the node.
   virtual void OnMail(uint32_t events, int64_t now_nanos) = 0;
 
  protected:
@@ -39,7 +40,8 @@ class MailNode {
  private:
   friend class Mailbox;
   MailNode* next_ = nullptr;
-  std::atomic<uint32_t> events_{0};  // not zero = queued, or about to be
+  // Not zero = the node is queued, or about to be.
+  std::atomic<uint32_t> events_{0};
 };
 
 // Asks for a step and nothing else.
@@ -79,7 +81,8 @@ class Mailbox {
     int count = 0;
     while (oldest != nullptr) {
       MailNode* node = oldest;
-      oldest = node->next_;  // before the exchange: from then on the node may be queued again
+      // Before the exchange: from then on the node may be queued again.
+      oldest = node->next_;
       handle(node, node->events_.exchange(0, std::memory_order_acq_rel));
       ++count;
     }

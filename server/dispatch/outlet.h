@@ -1,7 +1,12 @@
-// What the server needs of a transport, so that everything but the adapters is free of gRPC.
+// What the server needs of a transport. It keeps everything but the adapters free of gRPC.
 //
-// Thread safety: Send() is called on the thread that ran the dispatcher, after it has let go of
-// it; the others while it holds it. Calls for one outlet never overlap with its own Finish().
+//   outlet->Send(std::move(message));       // answered by an event
+//   outlet->Finish(ToStatus(session->end()));
+//
+// Errors: a failed write is an event (Session::kWriteFailed), not a status.
+//
+// Thread safety: the thread that ran the dispatcher calls Send(), after it has let go of it. It
+// calls the others while it holds it. Calls for one outlet never overlap with its own Finish().
 #pragma once
 
 #include <cstdint>
@@ -15,10 +20,10 @@ namespace entropyd {
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  // Takes a finished message. Attach: answered by Session::kWritten or kWriteFailed. Get: the
-  // reply, which ends the call.
+  // Takes a finished message. For Attach, Session::kWritten or kWriteFailed answers it. For Get, it
+  // is the reply, which ends the call.
   virtual void Send(MessageBuffer message) = 0;
-  // Ends the call. Never while a Send() is unanswered.
+  // Ends the call. Must not be called while a Send() is unanswered.
   virtual void Finish(const absl::Status& status) = 0;
 };
 
@@ -27,7 +32,7 @@ class Transport : public Outlet {
  public:
   // Reads one message into Session::inbox; answered by kRead or kReadEnd.
   virtual void StartRead() = 0;
-  // Gives the peer up: outstanding reads and writes fail soon, kCancelled comes.
+  // Gives the peer up: outstanding reads and writes fail soon, and kCancelled comes.
   virtual void Cancel() = 0;
 };
 

@@ -103,8 +103,8 @@ MessageBuffer Writer::Build(const v1::ServerMessage& head, absl::Span<Part> part
   uint8_t* const buffer = message.bytes();
   const bool complete = ReadParts(parts, buffer + slack);
 
-  // Every part moves down or stays: the space before it holds all prefixes there can be. When all
-  // pools gave, the message ends where the data ended and the last part need not move at all.
+  // Every part moves down or stays, because the space before it holds all possible prefixes. When
+  // all pools gave bytes, the message ends where the data ended, and the last part does not move.
   size_t used = head_bytes;
   uint8_t prefix[kMaxGrantPrefix];
   for (const Part& part : parts) {

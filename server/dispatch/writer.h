@@ -25,7 +25,7 @@
 
 namespace entropyd {
 
-// Heap memory that is cleansed over its whole size when it goes, however it goes.
+// Heap memory that is always cleansed over its whole size before it is freed.
 class MessageBuffer {
  public:
   MessageBuffer() = default;
@@ -34,18 +34,19 @@ class MessageBuffer {
   MessageBuffer& operator=(MessageBuffer&& other) noexcept;
   ~MessageBuffer();
 
-  // What is sent: a part of the buffer.
+  // The part of the buffer that is sent.
   uint8_t* data() const;
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // For transports that take memory over: `Destroy(released)` cleanses and frees.
+  // For transports that take over memory: `Destroy(released)` cleanses and frees it.
   void* Release();
   static void Destroy(void* released);
 
  private:
   friend class Writer;
-  struct Block;  // capacity and bytes
+  // Holds the capacity and the bytes.
+  struct Block;
   uint8_t* bytes() const;
   void Set(size_t begin, size_t end);
 
@@ -58,20 +59,26 @@ class Writer {
  public:
   // One part of a message's plan. Parts of the same pool stand together.
   struct Part {
-    int pool = 0;         // index of AddPool()
-    uint64_t epoch = 0;   // PoolState::discard_epoch under which it was planned
-    GrantHeader grant;    // seed_generation is filled in
-    absl::Status status;  // out: why the pool gave nothing; such a part is not in the message
+    // The index that AddPool() returned.
+    int pool = 0;
+    // The PoolState::discard_epoch when it was planned.
+    uint64_t epoch = 0;
+    // Build() fills in seed_generation.
+    GrantHeader grant;
+    // Result: why the pool gave nothing. The message then leaves this part out.
+    absl::Status status;
   };
 
   // Returns the pool's index. `pool` outlives the writer.
   int AddPool(Pool* pool);
 
-  // `head` and the parts whose pools gave bytes; see Part::status for the others.
+  // Builds a message of `head` and the parts whose pools gave bytes. Part::status tells of the
+  // others.
   MessageBuffer Build(const v1::ServerMessage& head, absl::Span<Part> parts);
 
-  // A GetResponse of `bytes` bytes is filled piece by piece, as the class gives them, and then
-  // closed. FillReply's errors: as PoolReader::Read(), which returns the seed generation.
+  // A reply is a GetResponse of `bytes` bytes. FillReply() fills it piece by piece, as the class
+  // gives them, and CloseReply() ends it. FillReply() returns the seed generation. Errors: as
+  // PoolReader::Read().
   static MessageBuffer NewReply(size_t bytes);
   absl::StatusOr<uint64_t> FillReply(int pool, uint64_t epoch, MessageBuffer* reply, size_t offset,
                                      size_t bytes);
@@ -84,7 +91,8 @@ class Writer {
 
   struct Source {
     Pool* pool;
-    std::unique_ptr<PoolReader> reader;  // made at the first get: it costs a seed
+    // Made at the first read, because it costs a seed.
+    std::unique_ptr<PoolReader> reader;
   };
   std::vector<Source> sources_;
 };

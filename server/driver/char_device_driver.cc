@@ -19,11 +19,12 @@ namespace {
 constexpr char kHwrngPath[] = "/dev/hwrng";
 constexpr char kRngCurrent[] = "/sys/class/misc/hw_random/rng_current";
 
-// hwrng hands out a cache line at a time; larger reads of slow devices only come back short.
+// hwrng gives one cache line at a time. Larger reads of slow devices only return less than asked
+// for.
 constexpr size_t kReadBytes = 64;
 
-// Plenty for every pool; read without a break, an ideal device fails the continuous test of 32-bit
-// words by chance every five hours.
+// Enough for every pool. At this rate, without a break, an ideal device fails the continuous test
+// of 32-bit words by chance every five hours.
 constexpr uint64_t kDefaultMaxRate = 1'000'000;
 
 // From here on two equal 32-bit words are no longer rare, so words of 64 bits are compared.

@@ -1,11 +1,15 @@
-// Driver `char_device`: a device file or FIFO that gives random bytes, e.g. /dev/hwrng, a serial or
-// USB generator. Reads never block: a poll(2) of /dev/hwrng always says ready and a blocking read
-// of it may take seconds, so it is opened O_NONBLOCK and asked for little at a time.
+// Driver `char_device`: a device file or FIFO that gives random bytes, for example /dev/hwrng, a
+// serial or a USB generator. Reads never block. poll(2) of /dev/hwrng always says ready, and a
+// blocking read of it may take seconds. So the driver opens it O_NONBLOCK and asks for little at a
+// time.
 //
 // /dev/hwrng: the kernel names the generator in /sys/class/misc/hw_random/rng_current. A virtio_rng
-// there (or none yet) is fed by this machine's host: group `host`, 1 bit/byte. Any other is taken
-// for hardware: group = its path, 4 bit/byte. The device is known by its numbers (10:183), not by
-// its name, so links and other nodes of it are the same; and it is looked at again at every Open().
+// (or no generator yet) means that this machine's host gives the bytes: group `host`, 1 bit/byte.
+// Any other generator is taken for hardware: group = its path, 4 bit/byte. The driver knows the
+// device by its numbers (10:183), not by its name, so links and other nodes of it are the same
+// device. It looks again at every Open().
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -25,8 +29,9 @@ class CharDeviceDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // `rng_current`: the file that names the generator behind `path`; empty = the kernel's, and only
-  // for a device with the numbers of hwrng. `hardware`: what was claimed; Open() refuses less.
+  // `rng_current` is the file that names the generator behind `path`. Empty = the kernel's file,
+  // and only for a device with the numbers of hwrng. `hardware` says what was claimed; Open()
+  // refuses less.
   CharDeviceDriver(std::string path, std::string rng_current, bool hardware);
 
   absl::StatusOr<std::string> Open() override;
@@ -34,16 +39,18 @@ class CharDeviceDriver final : public SourceDriver {
   std::string root() const override { return root_; }
   void Close() override { fd_.reset(); }
 
-  // Of a device whose generator is called `generator` ("" = unknown or none).
+  // The identity of a device whose generator is called `generator` ("" = unknown or none).
   static SourceIdentity IdentityFor(const std::string& path, bool is_hwrng,
                                     const std::string& generator, uint64_t max_rate);
 
  private:
   const std::string path_;
   const std::string rng_current_;
-  const bool hardware_;  // the generator that the claims were made for
+  // True when the claims were made for hardware.
+  const bool hardware_;
   UniqueFd fd_;
-  std::string root_;  // of what was opened last
+  // The root of what was opened last.
+  std::string root_;
 };
 
 }  // namespace entropyd

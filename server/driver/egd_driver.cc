@@ -20,14 +20,14 @@ namespace {
 // NN of command 0x02 is one byte.
 constexpr size_t kMaxRequest = 255;
 
-// A daemon has other clients, and whole words leave no half sample behind.
+// A small read, because a daemon has other clients. Whole words leave no half sample behind.
 constexpr size_t kReadBytes = 252;
 
-// 16 kB/s would do for reseeding; this keeps a full pool of zero-credit helpers fresh, and an
-// agent that shapes its guests to 1 MiB/s hardly notices.
+// 16 kB/s would suffice for reseeding. This rate also keeps a full pool with zero-credit sources
+// fresh. An agent that limits its guests to 1 MiB/s hardly notices it.
 constexpr uint64_t kDefaultMaxRate = 64 << 10;
 
-// A numeric host and a port: a name would have to be resolved, which may take for ever.
+// A numeric host and a port. To resolve a name might take for ever.
 bool ParseAddress(absl::string_view text, sockaddr_storage* out, socklen_t* bytes,
                   bool* is_loopback) {
   const size_t colon = text.rfind(':');
@@ -56,7 +56,7 @@ bool ParseAddress(absl::string_view text, sockaddr_storage* out, socklen_t* byte
   return true;
 }
 
-// What befalls a connection means "not there now", whatever errno calls it.
+// Every fault of a connection means "not there now", whatever errno says.
 absl::Status Unavailable(int error, absl::string_view what, absl::string_view name) {
   return absl::UnavailableError(ErrnoStatus(error, absl::StrCat(what, " ", name)).message());
 }
@@ -137,7 +137,7 @@ absl::StatusOr<std::string> EgdDriver::Open() {
       return ErrnoStatus(error, absl::StrCat("connect to EGD daemon ", name_));
     }
     if (error != EINPROGRESS) return Unavailable(error, "connect to EGD daemon", name_);
-    // The loopback knows by now; from farther away the first Read() will hear.
+    // On the loopback the result is known now. From farther away the first Read() learns it.
     socklen_t bytes = sizeof(error);
     getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &bytes);
     if (error != 0) return Unavailable(error, "connect to EGD daemon", name_);
@@ -149,7 +149,7 @@ absl::StatusOr<std::string> EgdDriver::Open() {
 }
 
 absl::Status EgdDriver::Request(size_t bytes) {
-  // Whatever lies here now was not asked for.
+  // The driver did not ask for any byte that is here now.
   uint8_t unasked;
   const ssize_t n = recv(connection_.get(), &unasked, 1, MSG_PEEK);
   if (n > 0) {

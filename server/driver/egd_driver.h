@@ -1,14 +1,16 @@
-// Driver `egd`: an upstream EGD daemon, on a unix socket (`path:`) or, when told so, over TCP
-// (`address: 127.0.0.1:8888`). It asks with command 0x02 ("exactly NN bytes", NN up to 255) and
-// has one request under way at a time.
+// Driver `egd`: an upstream EGD daemon, on a unix socket (`path:`) or, when the configuration says
+// so, over TCP (`address: 127.0.0.1:8888`). It asks with command 0x02 ("exactly NN bytes", NN up to
+// 255) and has one request under way at a time.
 //
-// What a daemon gives is worth what its own sources are, which nobody here can know: group `host`
-// and no credit unless the operator states one. Plain TCP beyond the loopback can be read on the
-// way, so it is never credited.
+// The bytes of a daemon are worth what its own sources are worth, and nobody here can know that:
+// group `host`, and no credit unless the operator states one. Others can read plain TCP beyond the
+// loopback, so such bytes never get credit.
 //
-// Nothing blocks. EGD has no framing: a byte that was not asked for means that both ends disagree,
-// and the connection is closed. A daemon that is silent for 2 s is given up by the source, so an
-// answer that is late can never be taken for the next one.
+// Nothing blocks. EGD has no framing. A byte that the driver did not ask for means that both ends
+// disagree, and it closes the connection. The source gives up a daemon that is silent for 2 s, so a
+// late answer is never taken for the next one.
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -30,7 +32,7 @@ class EgdDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // One of them is empty. REQUIRES: Check() has passed.
+  // Exactly one of the two arguments is empty. REQUIRES: Check() has passed.
   EgdDriver(const std::string& path, const std::string& address);
 
   absl::StatusOr<std::string> Open() override;
@@ -41,12 +43,15 @@ class EgdDriver final : public SourceDriver {
  private:
   absl::Status Request(size_t bytes);
 
-  const std::string name_;  // the path or the address
+  // The path or the address, for messages.
+  const std::string name_;
   sockaddr_storage to_{};
   socklen_t to_bytes_ = 0;
   UniqueFd connection_;
-  std::string root_;  // of the socket that was connected to last; empty over TCP
-  size_t owed_ = 0;   // bytes asked for and not received
+  // The root of the socket that it connected to last; empty over TCP.
+  std::string root_;
+  // Bytes that it has asked for and not received yet.
+  size_t owed_ = 0;
 };
 
 }  // namespace entropyd

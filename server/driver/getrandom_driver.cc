@@ -13,7 +13,7 @@ namespace {
 // Larger requests of getrandom(2) may be cut short by signals.
 constexpr size_t kReadBytes = 256;
 
-// Enough to feed a full pool at half that, at under 1 % of a core.
+// Enough to feed a full pool at half this rate, for under 1 % of a core.
 constexpr uint64_t kDefaultMaxRate = 1 << 20;
 
 }  // namespace

@@ -1,7 +1,9 @@
-// Driver `getrandom`: the kernel's generator. Software: refused unless allow_software, for tests
-// and demonstrations. Beside hardware it is mixed in and never counted. In a pool that has nothing
-// but software sources it is credited, or the pool could never become ready; such a pool is marked
-// software_only and degraded wherever it shows.
+// Driver `getrandom`: the kernel's generator. It is software, for tests and demonstrations: the
+// server refuses it unless allow_software is set. Beside hardware it is mixed in and never counted.
+// In a pool of software sources only it gets credit, because otherwise the pool could never become
+// ready. Such a pool says software_only and degraded wherever it shows.
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -12,8 +14,8 @@
 
 namespace entropyd {
 
-// Bits per byte credited to a software source in a pool that has no other: a fiction, chosen to be
-// what the health tests are set for, so that accounting obeys one rule everywhere.
+// Bits per byte credited to a software source in a pool that has no other. The figure is a fiction.
+// It is the figure that the health tests assume, so that one rule of accounting holds everywhere.
 inline constexpr double kSoftwareOnlyMinEntropy = 4;
 
 class GetrandomDriver final : public SourceDriver {

@@ -12,32 +12,34 @@
 namespace entropyd {
 namespace {
 
-// What passes from one thread to the other at a time; the drivers behind a guard give 64 bytes at
-// most.
+// The most bytes that pass from one thread to the other at a time. The drivers behind a guard give
+// 64 bytes at most.
 constexpr size_t kBufferBytes = 64;
 
-// A library that does not hang closes a session within this.
+// A library that does not hang closes a session within this time.
 constexpr absl::Duration kGoodbye = absl::Milliseconds(500);
 
 enum class Request { kNone, kOpen, kRead, kClose, kEnd };
 
 }  // namespace
 
-// The inner driver, and what its thread and the source's share. One request is under way at a time.
+// The inner driver, and what its thread and the source's thread share. One request is under way at
+// a time.
 struct GuardedDriver::Worker {
   explicit Worker(std::unique_ptr<SourceDriver> driver) : inner(std::move(driver)) {}
 
   // The inner driver's thread.
   void Run();
-  // Carries a request out without holding the lock: the call may never return.
+  // Carries out a request without the lock, because the call may never return.
   absl::Status Serve(Request asked, size_t wanted) ABSL_LOCKS_EXCLUDED(mutex);
 
-  // The source's thread: has a request carried out, and waits for its end or as long as it may.
+  // For the source's thread: gives the worker a request, and waits for its end or until the time is
+  // up.
   absl::Status Ask(Request wish, absl::string_view what, absl::Duration patience)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool AwaitAnswer(absl::Duration patience) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
-  // Belongs to its thread.
+  // Only the worker's thread uses it.
   std::unique_ptr<SourceDriver> inner;
 
   absl::Mutex mutex;
@@ -102,7 +104,7 @@ void GuardedDriver::Worker::Run() {
       absl::MutexLock lock(&mutex);
       late = given_up;
       status = std::move(answer);
-      // The guard may have gone meanwhile.
+      // The guard may be gone by now.
       ending = request == Request::kEnd;
       if (!late && !ending) request = Request::kNone;
     }
@@ -132,7 +134,7 @@ bool GuardedDriver::Worker::AwaitAnswer(absl::Duration patience) {
 
 absl::Status GuardedDriver::Worker::Ask(Request wish, absl::string_view what,
                                         absl::Duration patience) {
-  // First the end of a Close(), which nobody has waited for yet.
+  // First wait for the end of a Close(): nobody has waited for it yet.
   const bool idle = AwaitAnswer(patience);
   if (interrupted) return absl::CancelledError("interrupted");
   if (!idle) {
@@ -166,7 +168,7 @@ GuardedDriver::~GuardedDriver() {
       worker.mutex.AssertReaderHeld();
       return worker.ended;
     };
-    // Normally the wait is for the last Close(); who hangs is left behind.
+    // Normally this waits for the last Close(). A thread that hangs is left behind.
     ended = worker.mutex.AwaitWithTimeout(absl::Condition(&gone), kGoodbye);
   }
   if (ended) {
@@ -199,7 +201,7 @@ absl::StatusOr<size_t> GuardedDriver::Read(absl::Span<uint8_t> out) {
 void GuardedDriver::Close() {
   Worker& worker = *worker_;
   absl::MutexLock lock(&worker.mutex);
-  // A call under way has been given up: the inner driver is closed when it returns.
+  // The call under way is given up. The inner driver is closed when the call returns.
   if (worker.request == Request::kNone) worker.request = Request::kClose;
 }
 

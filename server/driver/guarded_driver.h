@@ -1,13 +1,15 @@
-// Puts a driver whose library may hang behind a driver that never does.
+// Puts a driver whose library may hang behind a driver that never hangs.
 //
 //   return std::make_unique<GuardedDriver>("token entropy", std::make_unique<Pkcs11Driver>(…));
 //
-// A security module's library or a TPM's may sit in a call for ever, and no call of theirs can be
-// interrupted. So the inner driver lives on a thread of its own; the source's thread asks it and
-// waits for kPatience at most. A call that takes longer is given up: its bytes, should they still
-// come, are wiped, and the inner driver is closed as soon as it returns. Until then Open() says
-// that the device hangs. If it still hangs when the guard is destroyed, the thread and the inner
-// driver are left behind, for there is no way to end them.
+// The library of a security module or a TPM may stay in a call for ever, and nobody can interrupt
+// such a call. So the inner driver has a thread of its own. The source's thread asks it and waits
+// for kPatience at most. Then it gives the call up. It wipes the bytes if they still come, and
+// closes the inner driver as soon as the call returns. Until then Open() says that the device
+// hangs. If the call still hangs when the guard is destroyed, the thread and the inner driver are
+// left behind, because nothing can end them.
+//
+// Errors: those of the inner driver, and UNAVAILABLE for a call that hangs.
 //
 // Thread safety: as SourceDriver. The inner driver sees one thread only, and no Interrupt().
 #pragma once
@@ -23,10 +25,11 @@ namespace entropyd {
 
 class GuardedDriver final : public SourceDriver {
  public:
-  // As long as a source lets a device be silent. A TPM in its self-test needs about 1 s.
+  // The same time for which a source lets a device be silent. A TPM in its self-test needs about 1
+  // s.
   static constexpr absl::Duration kPatience = absl::Seconds(2);
 
-  // `name` is what messages call the device.
+  // Messages call the device `name`.
   GuardedDriver(std::string name, std::unique_ptr<SourceDriver> inner,
                 absl::Duration patience = kPatience);
   ~GuardedDriver() override;
@@ -42,8 +45,10 @@ class GuardedDriver final : public SourceDriver {
 
   const std::string name_;
   const absl::Duration patience_;
-  std::string root_;                      // the inner driver's, since Open()
-  const std::shared_ptr<Worker> worker_;  // shared with its thread
+  // The root of the inner driver, since Open().
+  std::string root_;
+  // The worker's thread shares it.
+  const std::shared_ptr<Worker> worker_;
   std::thread thread_;
 };
 

@@ -17,21 +17,23 @@
 namespace entropyd {
 namespace {
 
-// More than the first cache of any processor and less than the second of most: hits and misses.
+// Larger than the first cache of any processor and smaller than the second cache of most: it gives
+// hits and misses.
 constexpr size_t kMemoryBytes = 512 << 10;
 
 // Work of about 1 µs, some hundred times the counter's grain.
 constexpr int kWritesPerDelta = 256;
 constexpr int kDeltasPerWord = 64;
 
-// A step over the next cache line; being odd in bytes it visits all of them in time.
+// A step beyond the next cache line. It is an odd number of bytes, so it visits all lines in time.
 constexpr size_t kStride = 64 * 61 + 1;
 constexpr size_t kCacheLine = 64;
 
 constexpr size_t kReadBytes = 64;  // half a millisecond
 constexpr uint64_t kDefaultMaxRate = 1 << 10;
 
-// What Open() measures; more than 15/16 of them alike would be worth less than 0.1 bit each.
+// Open() measures so many deltas. If more than 15/16 of them were equal, each would be worth less
+// than 0.1 bit.
 constexpr int kOpenDeltas = 1024;
 constexpr int kMaxAlike = kOpenDeltas / 16 * 15;
 
@@ -52,7 +54,7 @@ SourceIdentity JitterDriver::Identify(const config::v1::SourceConfig& config) {
   SourceClaims& claims = identity.claims;
   claims.group = "cpu";
   claims.min_entropy = 1.0 / 8;
-  // Eight bits a word: far below what words of a working timer hold, and a stuck one cannot pass.
+  // Eight bits per word: words of a working timer hold far more, and a stuck timer cannot pass.
   claims.health_min_entropy = 1;
   claims.word_bytes = 8;
   claims.max_rate = config.max_rate() == 0 ? kDefaultMaxRate : config.max_rate();
@@ -67,7 +69,7 @@ std::unique_ptr<SourceDriver> JitterDriver::Create(const config::v1::SourceConfi
 }
 
 uint64_t JitterDriver::Delta() {
-  // Where the counter stands decides which lines are touched: no two deltas do quite the same.
+  // The value of the counter decides which lines are touched, so no two deltas do quite the same.
   const size_t detour = (last_ % kCacheLine) * kCacheLine;
   volatile uint8_t* const memory = memory_.data();
   for (int i = 0; i < kWritesPerDelta; ++i) {

@@ -18,10 +18,10 @@
 namespace entropyd {
 namespace {
 
-// Modules differ in how much they give at a time; 32 bytes, one seed, is what all of them can.
+// Modules differ in how much they give at a time. All of them can give 32 bytes, one seed.
 constexpr size_t kMaxPerCall = 32;
 
-// 512 calls a second: a module on a network has other work to do.
+// 512 calls per second. A module on a network has other work to do.
 constexpr uint64_t kDefaultMaxRate = 16 << 10;
 
 constexpr char kSoftHsmManufacturer[] = "SoftHSM project";
@@ -36,7 +36,8 @@ bool IsSoftHsm(const std::string& module) {
   return absl::StrContains(absl::string_view(module).substr(module.rfind('/') + 1), "softhsm");
 }
 
-// The codes that an operator meets; the rest are told by number, as the module's manual does.
+// The codes that an operator meets. Messages name all others by number, as the module's manual
+// does.
 std::string CodeName(CK_RV code) {
   switch (code) {
     case CKR_SESSION_HANDLE_INVALID:
@@ -115,7 +116,7 @@ Pkcs11Driver::Pkcs11Driver(std::string module, std::string token, bool believed)
 
 Pkcs11Driver::~Pkcs11Driver() { Close(); }
 
-// Once loaded a module stays, whether or not it can be used.
+// A loaded module stays loaded, whether or not it can be used.
 absl::Status Pkcs11Driver::Load() {
   if (loaded_ == nullptr) {
     void* library = dlopen(module_.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -147,7 +148,7 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
   if (absl::Status status = Load(); !status.ok()) return status;
   CK_FUNCTION_LIST* const f = loaded_->functions;
   CK_ULONG count = 0;
-  // Asked without a buffer first: only then do modules look for tokens that have come or gone.
+  // The first question has no buffer: only then modules look for tokens that have come or gone.
   CK_RV code = f->C_GetSlotList(CK_TRUE, nullptr, &count);
   std::vector<CK_SLOT_ID> slots(count);
   if (code == CKR_OK) code = f->C_GetSlotList(CK_TRUE, slots.data(), &count);
@@ -174,7 +175,7 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
     code = f->C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &loaded_->session);
     if (code != CKR_OK) return Failed(what, code);
     const std::string serial = Trimmed(info.serialNumber, sizeof(info.serialNumber));
-    // A token without a number is known by its module alone.
+    // A token without a serial number is known only by its module.
     if (maker == kSoftHsmManufacturer) {
       root_ = kRootKernel;
     } else if (!serial.empty()) {
@@ -196,7 +197,7 @@ absl::StatusOr<size_t> Pkcs11Driver::Read(absl::Span<uint8_t> out) {
 
 void Pkcs11Driver::Close() {
   if (loaded_ == nullptr || loaded_->session == CK_INVALID_HANDLE) return;
-  // A session that the module has lost cannot be closed, and need not be.
+  // A session that the module has lost cannot be closed and needs no closing.
   loaded_->functions->C_CloseSession(std::exchange(loaded_->session, CK_INVALID_HANDLE));
 }
 

@@ -1,16 +1,18 @@
-// Driver `pkcs11`: the generator of a security module's token, by C_GenerateRandom of a PKCS#11
-// `module:` (a shared library) on the token whose label is `token:`. No login: the token must say
-// that it has a generator (CKF_RNG), and random bytes are free to all.
+// Driver `pkcs11`: the generator of a security module's token. It calls C_GenerateRandom of a
+// PKCS#11 `module:` (a shared library) on the token whose label is `token:`. It does not log in:
+// the token must say that it has a generator (CKF_RNG), and every caller may get random bytes.
 //
-// A session that is lost, a token or device that is removed and a module that another part of the
-// process (or a fork) has finalised are replug cases: Read() says so, and Open() starts from the
-// beginning. The module is never finalised and never unloaded here: another source may use it, and
-// modules are known to leave threads behind.
+// Three cases are treated as an unplugged device: a lost session, a removed token or device, and a
+// module that another part of the process (or a fork) has finalised. Read() says so, and Open()
+// starts from the beginning. The driver never finalises or unloads the module: another source may
+// use it, and some modules leave threads behind.
 //
-// SoftHSM gets from this host's kernel: group `host`, no credit. It is told by its module's name
-// when the configuration is read, and by its manufacturer when the token is opened.
+// SoftHSM draws from this host's kernel: group `host`, no credit. The driver knows it by its
+// module's name when it reads the configuration, and by its manufacturer when it opens the token.
 //
 // A module may hang in any call: Create() puts the driver behind a GuardedDriver.
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -29,8 +31,8 @@ class Pkcs11Driver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // `believed`: the operator or Claims() has seen to it that a software token counts for no more
-  // than it is worth; otherwise Open() refuses one.
+  // `believed`: the operator or Claims() has made sure that a software token counts for no more
+  // than it is worth. Otherwise Open() refuses a software token.
   Pkcs11Driver(std::string module, std::string token, bool believed);
   ~Pkcs11Driver() override;
 
@@ -40,14 +42,16 @@ class Pkcs11Driver final : public SourceDriver {
   void Close() override;
 
  private:
-  struct Module;  // the function table and the session, in the types of the PKCS#11 header
+  // The function table and the session, in the types of the PKCS#11 header.
+  struct Module;
 
   absl::Status Load();
 
   const std::string module_;
   const std::string token_;
   const bool believed_;
-  std::string root_;  // the token's, by its serial number
+  // The root of the token, by its serial number.
+  std::string root_;
   std::unique_ptr<Module> loaded_;
 };
 

@@ -17,14 +17,14 @@ namespace {
 // Intel's Digital Random Number Generator guide, 5.2.1: ten tries without success mean a fault.
 constexpr int kMaxTries = 10;
 
-// One block of health tests at 64-bit words; larger reads would only hold the thread longer.
+// One block of the health tests for 64-bit words. Larger reads would only keep the thread longer.
 constexpr size_t kReadBytes = 4096;
 
-// 576 bits, one conditioned block, are credited after 144 KiB: in 70 ms at this rate, while reading
-// and testing cost about 2 % of one core.
+// 576 bits of credit, one conditioned block, need 144 KiB. At this rate that takes 70 ms, and
+// reading and testing cost about 2 % of one core.
 constexpr uint64_t kDefaultMaxRate = 2 << 20;
 
-// Words that Open() compares: some processors have been seen to repeat one value for ever.
+// Open() compares so many words, because some processors repeat one value for ever.
 constexpr int kOpenWords = 8;
 
 #if defined(__x86_64__)

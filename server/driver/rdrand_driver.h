@@ -1,5 +1,7 @@
-// Driver `rdrand`: the processor's RDRAND instruction. It is a DRBG reseeded by hardware, so it is
-// credited 256 bits (one reseed) per 64 KiB, whatever it gives.
+// Driver `rdrand`: the processor's RDRAND instruction. RDRAND is a DRBG that hardware reseeds. So
+// its credit is 256 bits (one reseed) per 64 KiB, whatever it gives.
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -16,9 +18,9 @@ class RdrandDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // One 64-bit get; false = the processor had none (carry flag clear).
+  // Gets one 64-bit word; false = the processor had none (carry flag clear).
   using Draw = bool (*)(uint64_t* word);
-  // `get` nullptr = this processor has no RDRAND.
+  // `get` is nullptr when this processor has no RDRAND.
   explicit RdrandDriver(Draw get) : get_(get) {}
 
   absl::StatusOr<std::string> Open() override;

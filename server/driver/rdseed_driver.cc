@@ -21,18 +21,19 @@ namespace {
 
 constexpr char kCpuinfo[] = "/proc/cpuinfo";
 
-// With 96 % of the tries in vain, 1,024 tries fail together once in 10^18 words; more would only
-// hide a processor that has stopped giving.
+// When 96 % of the tries fail, 1,024 tries fail together once in 10^18 words. More tries would only
+// hide a processor that has stopped.
 constexpr int kMaxTries = 1024;
 
-// 8 words: at some 25 µs a word the thread is away for 0.2 ms.
+// 8 words: at about 25 µs per word a read takes 0.2 ms.
 constexpr size_t kReadBytes = 64;
 
-// 128 kbit/s credited. Asking costs about a tenth of a core while a pool wants bytes, and every
-// core of the processor shares the one generator.
+// 128 kbit/s of credit. Reading costs about a tenth of a core while a pool wants bytes, and all
+// cores of the processor share one generator.
 constexpr uint64_t kDefaultMaxRate = 32 << 10;
 
-// Words that Open() compares: a processor after a faulty resume repeats one value for ever.
+// Open() compares so many words, because a processor after a faulty resume repeats one value for
+// ever.
 constexpr int kOpenWords = 8;
 
 void Pause() {

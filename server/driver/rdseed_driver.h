@@ -1,10 +1,12 @@
 // Driver `rdseed`: the processor's RDSEED instruction, the conditioned output of its noise source.
 //
-// Only the 64-bit form is used: there are processors whose 32-bit form repeats values while its
-// carry flag says all is well. The kernel knows the faulty ones and takes `rdseed` out of
-// /proc/cpuinfo, CPUID still shows it: both must have it. The instruction is slow and fails often
-// when several cores ask, which is normal: it is tried up to 1,024 times a word with a PAUSE in
-// between, and a word that does not come then is "nothing yet".
+// The driver uses only the 64-bit form: on some processors the 32-bit form repeats values while its
+// carry flag says that all is well. The kernel knows the faulty processors and takes `rdseed` out
+// of /proc/cpuinfo; CPUID still shows it. So both must show it. The instruction is slow, and fails
+// often when several cores ask. That is normal: the driver tries up to 1,024 times per word with a
+// PAUSE between two tries. A word that does not come then is "nothing yet".
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -22,10 +24,10 @@ class RdseedDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // One try at a 64-bit word; false = the processor had none (carry flag clear).
+  // Tries once to get a 64-bit word; false = the processor had none (carry flag clear).
   using Draw = bool (*)(uint64_t* word);
-  // `get` nullptr = CPUID shows no RDSEED. `cpuinfo`: the file with the flags that the kernel
-  // trusts.
+  // `get` is nullptr when CPUID shows no RDSEED. `cpuinfo` is the file with the flags that the
+  // kernel trusts.
   RdseedDriver(Draw get, std::string cpuinfo);
 
   absl::StatusOr<std::string> Open() override;

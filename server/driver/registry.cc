@@ -19,7 +19,7 @@
 namespace entropyd {
 namespace {
 
-// Keys that every source may have; each other one belongs to some driver.
+// Keys that every source may have. Each other key belongs to one driver or more.
 constexpr int kCommonKeys[] = {
     config::v1::SourceConfig::kNameFieldNumber,
     config::v1::SourceConfig::kDriverFieldNumber,

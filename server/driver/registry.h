@@ -1,4 +1,12 @@
-// The drivers there are.
+// The list of drivers. A new driver adds one line to it (source_driver.h).
+//
+//   const DriverEntry* driver = FindDriver("egd");
+//   const ConfigFault fault = CheckKeys(*driver, config);
+//   if (fault.key == nullptr) source = driver->create(config, driver->identify(config));
+//
+// Errors: a ConfigFault, which names the key and the remedy.
+//
+// Thread safety: functions without state.
 #pragma once
 
 #include <memory>
@@ -11,22 +19,24 @@
 
 namespace entropyd {
 
-// A fault of one source's configuration: which key, and what is wrong and how to mend it.
+// A fault in one source's configuration: the key, what is wrong, and how to mend it.
 struct ConfigFault {
-  const char* key = nullptr;  // nullptr = no fault
+  // nullptr = no fault.
+  const char* key = nullptr;
   std::string message;
 };
 
 struct DriverEntry {
-  const char* name;  // as in the configuration
-  // The keys of its own that it takes; "" = none. Space between.
+  // The name of the driver in the configuration.
+  const char* name;
+  // The keys that only this driver takes, with a space between two keys; "" = none.
   const char* keys;
-  // Checks those keys without opening the device; nullptr = nothing to check.
+  // Checks these keys without opening the device; nullptr = nothing to check.
   ConfigFault (*check)(const config::v1::SourceConfig& config);
-  // What the source of that configuration is, before the operator's figures. May look at the device
-  // without opening it.
+  // Says what the source of this configuration is, before the operator's figures apply. It may look
+  // at the device without opening it.
   SourceIdentity (*identify)(const config::v1::SourceConfig& config);
-  // `identity`: as decided, with the operator's figures.
+  // `identity` is the final one, with the operator's figures.
   std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config,
                                           const SourceIdentity& identity);
 };
@@ -37,7 +47,7 @@ absl::Span<const DriverEntry> BuiltIns();
 // Refuses a key of another driver, then asks the driver's own check.
 ConfigFault CheckKeys(const DriverEntry& driver, const config::v1::SourceConfig& config);
 
-// nullptr = unknown.
+// Returns nullptr when the driver is unknown.
 const DriverEntry* FindDriver(absl::string_view name);
 
 }  // namespace entropyd

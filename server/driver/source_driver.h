@@ -25,11 +25,11 @@ class SourceDriver {
  public:
   virtual ~SourceDriver() = default;
 
-  // Opens the device; on success returns what stands there now, for operators ("virtio_rng.0").
-  // May block for a moment. Called again about once a second while the device is away.
-  // Errors: NOT_FOUND or UNAVAILABLE = not there now; PERMISSION_DENIED; FAILED_PRECONDITION =
-  // there is something, but not what this driver can use. The message names the device and the
-  // remedy.
+  // Opens the device. On success it returns what is there now, for operators ("virtio_rng.0"). It
+  // may block for a moment. The source calls it again about once a second while the device is away.
+  // Errors: NOT_FOUND or UNAVAILABLE = the device is not there now; PERMISSION_DENIED;
+  // FAILED_PRECONDITION = something is there, but this driver cannot use it. The message names the
+  // device and the remedy.
   virtual absl::StatusOr<std::string> Open() = 0;
 
   // Reads up to out.size() fresh raw bytes, never any that an earlier Read() gave.
@@ -42,16 +42,16 @@ class SourceDriver {
   // REQUIRES: opened; out is not empty.
   virtual absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) = 0;
 
-  // The root of what is open, where that may be something else than what the configuration named:
-  // a path may lead elsewhere by now, a name may have been resolved. Empty = nothing new. Known
-  // after Open() or after the first Read().
+  // The root of what is open, when it may differ from what the configuration named: a path may lead
+  // elsewhere now, a name may have been resolved. Empty = nothing new. It is known after Open() or
+  // after the first Read().
   virtual std::string root() const { return ""; }
 
-  // Never blocks; harmless when not open.
+  // Closes the device. Never blocks. Does no harm when nothing is open.
   virtual void Close() = 0;
 
-  // Makes a Read() or Open() that blocks now, or comes later, return soon. Called once, at the end,
-  // from another thread. Drivers that never block need not override it.
+  // Makes each Read() or Open() return soon, one that blocks now and every later one. Another
+  // thread calls it once, at the end. Drivers that never block need not override it.
   virtual void Interrupt() {}
 };
 

@@ -24,7 +24,7 @@ constexpr char kThisMachine[] = "localhost";
 
 std::string HostOf(const in_addr& v4) {
   const uint32_t address = ntohl(v4.s_addr);
-  // Who dials 0.0.0.0 reaches this machine.
+  // A connection to 0.0.0.0 reaches this machine.
   if (address >> 24 == IN_LOOPBACKNET || address == INADDR_ANY) return kThisMachine;
   char text[INET_ADDRSTRLEN];
   return inet_ntop(AF_INET, &v4, text, sizeof(text));
@@ -98,7 +98,7 @@ std::vector<size_t> CountTogether(const std::vector<Kin>& all) {
     for (size_t j = 0; j < i; ++j) {
       const bool one_root = !all[i].root.empty() && all[i].root == all[j].root;
       if (!one_root && all[i].group != all[j].group) continue;
-      // Both sides, and whoever counts with them.
+      // Both sides join, and all that count with them.
       const size_t joined = std::min(first[i], first[j]);
       const size_t other = std::max(first[i], first[j]);
       std::replace(first.begin(), first.begin() + i + 1, other, joined);

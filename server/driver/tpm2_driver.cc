@@ -24,10 +24,10 @@
 namespace entropyd {
 namespace {
 
-// A digest's worth: at most 64 bytes come back to one TPM2_GetRandom, and 32 from most chips.
+// The size of a digest: one TPM2_GetRandom returns at most 64 bytes, and most chips return 32.
 constexpr size_t kMaxPerCall = 32;
 
-// 256 calls a second. Chips give 1 to 10 kB/s and have keys to unseal meanwhile.
+// 256 calls per second. Chips give 1 to 10 kB/s, and must unseal keys as well.
 constexpr uint64_t kDefaultMaxRate = 8 << 10;
 
 // Bits 15 to 12 of a response code name the layer that it comes from: 0 is the TPM itself, 11 and
@@ -38,8 +38,8 @@ bool IsSoftware(absl::string_view tcti) {
   return absl::StartsWith(tcti, "swtpm") || absl::StartsWith(tcti, "mssim");
 }
 
-// The number of the TPM whose node that is, "" = it is none. /dev/tpm0 and /dev/tpmrm0 are one
-// chip.
+// The number of the TPM that this node belongs to; "" = it is no TPM's node. /dev/tpm0 and
+// /dev/tpmrm0 are one chip.
 absl::string_view TpmNumber(absl::string_view node) {
   if (!absl::ConsumePrefix(&node, "tpm")) return "";
   absl::ConsumePrefix(&node, "rm");
@@ -50,7 +50,7 @@ std::string RootOfTpmNode(const std::string& path) {
   struct stat st;
   std::string name = path;
   if (stat(path.c_str(), &st) == 0 && S_ISCHR(st.st_mode)) {
-    // The node may have any name; the kernel knows its own.
+    // The node may have any name. The kernel knows the TPM's own name.
     std::error_code error;
     const std::filesystem::path device = std::filesystem::read_symlink(
         absl::StrCat("/sys/dev/char/", major(st.st_rdev), ":", minor(st.st_rdev)), error);
@@ -184,7 +184,7 @@ absl::StatusOr<size_t> Tpm2Driver::Read(absl::Span<uint8_t> out) {
                      static_cast<UINT16>(std::min(out.size(), kMaxPerCall)), &bytes);
   if (IsBusy(code)) return size_t{0};
   if (code != TSS2_RC_SUCCESS) return Failed(absl::StrCat("read TPM ", tcti_), code);
-  // A TPM may give fewer than it was asked for, and none at all.
+  // A TPM may give fewer bytes than asked for, or none.
   const size_t n = std::min<size_t>(bytes->size, out.size());
   std::memcpy(out.data(), bytes->buffer, n);
   Cleanse({bytes->buffer, bytes->size});

@@ -1,14 +1,17 @@
-// Driver `tpm2`: a TPM 2.0's generator, by TPM2_GetRandom through the TSS. `tcti:` tells the way to
-// it: device:/dev/tpmrm0 (the kernel's resource manager), swtpm:path=… or mssim:….
+// Driver `tpm2`: the generator of a TPM 2.0, by TPM2_GetRandom through the TSS. `tcti:` is the way
+// to it: device:/dev/tpmrm0 (the kernel's resource manager), swtpm:path=… or mssim:….
 //
-// A software TPM gets from its host's kernel: group `host`, no credit. It is told by its tcti when
-// the configuration is read (swtpm, mssim), and by its manufacturer when it is opened: a virtual
-// machine's /dev/tpmrm0 is software too.
+// A software TPM draws from its host's kernel: group `host`, no credit. The driver knows it by its
+// tcti when it reads the configuration (swtpm, mssim), and by its manufacturer when it opens it: a
+// virtual machine's /dev/tpmrm0 is software too.
 //
-// A TPM that is busy (RETRY, YIELDED, TESTING) has nothing yet. After any other error the way to it
-// is built anew: after a broken connection the TCTI gives the same error for ever.
+// A TPM that is busy (RETRY, YIELDED, TESTING) has nothing yet. After any other error the driver
+// builds the way to it anew, because after a broken connection the TCTI gives the same error for
+// ever.
 //
-// The TSS waits for an answer as long as it takes: Create() puts the driver behind a GuardedDriver.
+// The TSS waits for an answer without a limit: Create() puts the driver behind a GuardedDriver.
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -30,8 +33,8 @@ class Tpm2Driver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // `believed`: the operator or Claims() has seen to it that a software TPM counts for no more than
-  // it is worth; otherwise Open() refuses one.
+  // `believed`: the operator or Claims() has made sure that a software TPM counts for no more than
+  // it is worth. Otherwise Open() refuses a software TPM.
   Tpm2Driver(std::string tcti, bool believed);
   ~Tpm2Driver() override;
 
@@ -40,10 +43,11 @@ class Tpm2Driver final : public SourceDriver {
   std::string root() const override { return root_; }
   void Close() override;
 
-  // The TPM that a tcti leads to: device nodes by what they are, tabrmd by what it opens.
+  // The root of the TPM that a tcti leads to: of a device node by what it is, of tabrmd by what it
+  // opens.
   static std::string RootOfTcti(absl::string_view tcti);
 
-  // Whether a response code means "ask again": the TPM is busy and has lost nothing.
+  // True when a response code means "ask again": the TPM is busy and has lost nothing.
   static bool IsBusy(uint32_t code);
 
  private:
@@ -51,7 +55,8 @@ class Tpm2Driver final : public SourceDriver {
 
   const std::string tcti_;
   const bool believed_;
-  std::string root_;  // of what was opened last
+  // The root of what was opened last.
+  std::string root_;
   ESYS_CONTEXT* esys_ = nullptr;
 };
 

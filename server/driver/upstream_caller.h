@@ -1,9 +1,15 @@
 // How driver `upstream` asks the other server: Get over mutual TLS, seen without gRPC.
 //
+//   auto caller = NewUpstreamCaller("entropy-b:7743", tls);
+//   absl::Status status = caller->Open();
+//   absl::StatusOr<size_t> got = caller->Get("default/gold", out, absl::Seconds(2));
+//
 // gRPC's half is server/rpc/upstream_caller.cc. It includes this header and defines
-// NewUpstreamCaller(); the linker joins both. So a driver needs nothing of server/rpc, and the list
-// of drivers stays one line for each: a caller handed through it would be a parameter of every
-// driver for the sake of one.
+// NewUpstreamCaller(), and the linker joins both. So a driver needs nothing of server/rpc, and the
+// list of drivers stays one line for each. Otherwise every driver would need a parameter for this
+// one.
+//
+// Errors: those of Open() name the file; a call ends with CANCELLED or UNAVAILABLE.
 //
 // Thread safety: one thread, except Interrupt().
 #pragma once
@@ -28,19 +34,19 @@ class UpstreamCaller {
   // Reads certificate and key; does not dial yet. Errors name the file.
   virtual absl::Status Open() = 0;
   // Fills `out` from the front with bytes of POOL/CLASS and returns how many came. Dials when there
-  // is no connection. Errors: CANCELLED (interrupted); UNAVAILABLE, saying what the call ended
-  // with. REQUIRES: opened.
+  // is no connection. Errors: CANCELLED (interrupted); UNAVAILABLE with the status that ended the
+  // call. REQUIRES: opened.
   virtual absl::StatusOr<size_t> Get(const std::string& pool_class, absl::Span<uint8_t> out,
                                      absl::Duration timeout) = 0;
-  // Where the last answer came from, as host:port with a numeric host; empty = none came yet. Two
+  // The server of the last answer, as host:port with a numeric host; empty = no answer yet. Two
   // names may lead to one server.
   virtual std::string peer() const = 0;
   virtual void Close() = 0;
-  // Ends the call that is under way, and every later one, soon. From another thread.
+  // Soon ends the call that is under way, and every later one. Another thread calls it.
   virtual void Interrupt() = 0;
 };
 
-// Of the server at `address`, host:port.
+// Makes a caller of the server at `address`, host:port.
 std::unique_ptr<UpstreamCaller> NewUpstreamCaller(std::string address, config::v1::ClientTls tls);
 
 }  // namespace entropyd

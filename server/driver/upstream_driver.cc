@@ -10,16 +10,17 @@
 namespace entropyd {
 namespace {
 
-// One call a second while no pool wants bytes.
+// One call per second while no pool wants bytes.
 constexpr size_t kReadBytes = 1024;
 
-// 16 calls a second. The other has agents to serve, and shapes us as one reader of its class.
+// 16 calls per second. The other server has agents to serve, and limits us as one reader of its
+// class.
 constexpr uint64_t kDefaultMaxRate = 16 << 10;
 
-// As long as a source lets a device be silent.
+// The same time for which a source lets a device be silent.
 constexpr absl::Duration kPatience = absl::Seconds(2);
 
-// host:port of an entropyd, as the root of what it gives.
+// The root of what an entropyd gives: its host:port.
 std::string RootOf(absl::string_view address) {
   return absl::StrCat("entropyd ", RootOfAddress(address));
 }

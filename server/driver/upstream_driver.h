@@ -1,11 +1,14 @@
-// Driver `upstream`: another entropyd, asked by Get over mutual TLS for bytes of one class, as any
-// reader may. For a server in a place without devices, or one more voice in a pool.
+// Driver `upstream`: another entropyd. The driver asks it by Get over mutual TLS for bytes of one
+// class, as any reader may. It is for a server in a place without devices, or for one more source
+// in a pool.
 //
-// What comes is output of the other's pool, and the other may rest on the same root as we do:
+// The bytes are output of the other server's pool. That pool may rest on the same root as this one:
 // group `host`, no credit unless the operator states one.
 //
-// A call that is not answered within 2 s is given up. Certificate and key are read again at every
-// Open(), so a renewed one is taken without a restart.
+// The driver gives up a call without an answer after 2 s. It reads certificate and key again at
+// every Open(), so it takes a renewed one without a restart.
+//
+// Errors: as SourceDriver.
 //
 // Thread safety: as SourceDriver.
 #pragma once
@@ -26,11 +29,11 @@ class UpstreamDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // `address` is what messages name the other server by.
+  // Messages call the other server `address`.
   UpstreamDriver(std::string address, std::string pool_class,
                  std::unique_ptr<UpstreamCaller> caller);
 
-  // Does not dial yet: the first Read() does, and tells why it could not.
+  // Does not dial yet. The first Read() dials, and says why when it cannot.
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
   std::string root() const override;

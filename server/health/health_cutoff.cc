@@ -21,7 +21,8 @@ long double LogUpperTail(uint32_t n, uint32_t k, double min_entropy) {
     return std::lgamma(n + 1.0L) - std::lgamma(j + 1.0L) - std::lgamma(n - j + 1.0L) + j * log_p +
            (n - j) * log_q;
   };
-  // Summed from the mode of the tail outwards, relative to its first term.
+  // The sum starts at the largest term of the tail and goes outwards; all terms are relative to the
+  // first.
   const long double reference = log_term(k + 1);
   long double sum = 0;
   for (uint32_t j = k + 1; j <= n; ++j) {
@@ -40,8 +41,8 @@ uint32_t RctCutoff(double min_entropy, int alpha_log2) {
 
 uint32_t BinomialQuantile(uint32_t n, double min_entropy, int alpha_log2) {
   const long double log_alpha = -alpha_log2 * kLn2;
-  // P(X > k) falls with k; P(X > n) = 0. Below the mean it is about a half or more, and there the
-  // sum would be long.
+  // P(X > k) falls with k, and P(X > n) = 0. Below the mean it is about a half or more, and the sum
+  // there would be long.
   uint32_t low = static_cast<uint32_t>(std::max(0.0, n * std::exp2(-min_entropy) - 1)), high = n;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;

@@ -1,7 +1,14 @@
 // Cutoffs of the SP 800-90B continuous health tests, and how often they fire by chance.
 //
-// Pure functions. Upper tails are summed in log space with long double: "1 - CDF" in double is
-// wrong from alpha = 2^-40 on.
+//   const uint32_t rct = RctCutoff(4, 30);                                  // H = 4, alpha = 2^-30
+//   const absl::StatusOr<uint32_t> apt = AptCutoff(4, kAptWindow, 30);
+//
+// Upper tails are summed in log space with long double: "1 - CDF" in double is wrong from alpha =
+// 2^-40 on.
+//
+// Errors: OUT_OF_RANGE for a test that could never fail.
+//
+// Thread safety: pure functions.
 #pragma once
 
 #include <cstdint>

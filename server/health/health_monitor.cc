@@ -11,17 +11,17 @@
 namespace entropyd {
 namespace {
 
-// From this width on two equal neighbouring samples are an alarm whatever the claim: by chance once
-// in 2^32 or 2^64 samples.
+// From this width on two equal neighbouring samples raise an alarm, whatever the claim. By chance
+// it happens once in 2^32 or 2^64 samples.
 constexpr int kContinuousBytes = 4;
 
 constexpr double kSecondsPerYear = 365.25 * 86400;
 
-// What the fast path looks at in one go: a window of bytes.
+// The fast path looks at one window of bytes at a time.
 constexpr size_t kPiece = kAptWindow;
 
-// The samples of a piece behind the two that came before them. The loops over it have trip counts
-// that compilers know and divide by their vectors: that is what makes them fast.
+// The samples of a piece, after the two samples before it. The compiler knows the length of the
+// loops over it, a multiple of its vectors. That makes them fast.
 template <typename Sample>
 struct Piece {
   static constexpr size_t kSamples = kPiece / sizeof(Sample);
@@ -54,8 +54,8 @@ struct Piece {
   Sample last() const { return samples[1 + kSamples]; }
   uint32_t last_run() const { return samples[1 + kSamples] == samples[kSamples] ? 2 : 1; }
 
-  // Whether no run in it, nor one that goes on into it, reaches `cutoff`; exact up to 3, and
-  // otherwise on the safe side.
+  // True when no run in the piece, and no run that goes on into it, reaches `cutoff`. It is exact
+  // up to 3; above that it may say false too often.
   bool RunsStayBelow(uint32_t cutoff) const {
     return cutoff <= 2 ? !HasTwoAlike() : !HasThreeAlike();
   }
@@ -102,7 +102,8 @@ absl::StatusOr<HealthMonitor::Width> HealthMonitor::MakeWidth(double min_entropy
   if (bytes >= kContinuousBytes) {
     width.continuous = width.rct_intermittent > 2;
     width.rct_intermittent = 2;
-    // The tier of 2^-60 never latches on the one repeat that the continuous test allows for.
+    // The tier of 2^-60 never latches on the one repeat that raises an alarm of the continuous
+    // test.
     if (width.rct_permanent < 3) width.rct_permanent = 3;
   }
   absl::StatusOr<uint32_t> cutoff = AptCutoff(per_sample, kAptWindow, kIntermittentAlphaLog2);
@@ -170,8 +171,8 @@ HealthMonitor::Alarm HealthMonitor::Suspect(const ReplayDetector::Verdict& verdi
   return alarm;
 }
 
-// A permanent alarm is worse than an intermittent one; among equals the first is told. A block
-// counts once, whatever is found in it.
+// A permanent alarm is worse than an intermittent one. Among equals the first is reported. A block
+// counts once, whatever the tests find in it.
 absl::optional<HealthMonitor::Alarm> HealthMonitor::Decide(absl::Span<const Alarm> candidates) {
   absl::optional<Alarm> worst;
   for (const Alarm& candidate : candidates) {
@@ -226,14 +227,15 @@ absl::optional<HealthMonitor::Alarm> HealthMonitor::Feed(absl::Span<const uint8_
   };
   bool go_on = true;
   while (go_on && !bytes.empty()) {
-    // A piece ends where a window of bytes does, so it lies within one block.
+    // A piece ends where a window of bytes ends, so it lies within one block.
     const size_t piece = std::min<size_t>(kPiece - byte_.position, bytes.size());
     absl::optional<ReplayDetector::Verdict> verdict;
     if (lag_.has_value()) verdict = lag_->Feed(bytes.first(piece));
     if (piece < kPiece || partial_bytes_ > 0 || !FeedQuietly(bytes.data())) {
       go_on = keep(FeedOneByOne(bytes.first(piece)));
     }
-    // After the others, so that what several tests notice is called by its plainest name.
+    // This test comes after the others, so that a fault that several tests notice gets its plainest
+    // name.
     if (go_on && verdict.has_value()) go_on = keep(Decide({Suspect(*verdict)}));
     if (block_position_ == block_bytes()) CloseBlock();
     bytes.remove_prefix(piece);
@@ -264,7 +266,7 @@ bool HealthMonitor::FeedQuietly(const uint8_t* bytes) {
 
 template <typename Sample>
 bool HealthMonitor::FeedWordsQuietly(const uint8_t* bytes) {
-  // Words are put together with the lowest byte first, as FeedOneByOne() does.
+  // The lowest byte of a word comes first, as in FeedOneByOne().
   static_assert(std::endian::native == std::endian::little);
   const Piece<Sample> piece(bytes, static_cast<Sample>(word_.last), word_.run);
   const Sample first = word_.position == 0 ? piece.first() : static_cast<Sample>(word_.first);

@@ -5,16 +5,20 @@
 //   HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
 //   if (auto alarm = test.Feed(bytes)) …
 //
-// Two tiers. An intermittent alarm (probability 2^-30 per sample on a source that is as good as
-// claimed) quarantines: the block is dropped and start-up begins again. A permanent one (2^-60, or
-// the third block with an intermittent alarm within 10^6 native samples) latches. The tests are not
-// reset by an intermittent alarm, so a source that stays bad becomes permanent by itself.
+// There are two tiers. An intermittent alarm (probability 2^-30 per sample on a source that is as
+// good as claimed) quarantines: the block is dropped and start-up begins again. A permanent alarm
+// (2^-60, or the third block with an intermittent alarm within 10^6 native samples) latches. An
+// intermittent alarm does not reset the tests, so a source that stays bad soon raises a permanent
+// alarm.
 //
-// Samples are examined in blocks of block_bytes(), at whose end the windows of all widths close:
-// hold a block's bytes until it has closed without an alarm, and the last tail_bytes() of it until
-// the next has: a run may have begun in them.
+// The monitor examines samples in blocks of block_bytes(). At the end of a block the windows of all
+// widths close. Hold a block's bytes until it has closed without an alarm. Hold its last
+// tail_bytes() until the next block has closed as well, because a run may have begun in them.
 //
-// No I/O, no clock. Thread safety: one thread.
+// Errors: Create() refuses claims whose tests could not work. A failed test is an Alarm, not an
+// error. It does no I/O and reads no clock.
+//
+// Thread safety: one thread.
 #pragma once
 
 #include <array>
@@ -33,8 +37,10 @@ namespace entropyd {
 class HealthMonitor {
  public:
   struct Options {
-    double min_entropy = 0;  // bits per byte that the cutoffs assume, 0 < H <= 8
-    int word_bytes = 1;      // native sample: 1, 4 or 8
+    // Bits per byte that the cutoffs assume, 0 < H <= 8.
+    double min_entropy = 0;
+    // Native sample: 1, 4 or 8.
+    int word_bytes = 1;
   };
 
   enum class Test { kRct, kApt, kContinuous, kReplay, kPrediction };
@@ -42,12 +48,17 @@ class HealthMonitor {
   struct Alarm {
     Test test = Test::kRct;
     bool permanent = false;
-    int width_bytes = 1;  // samples of which width
-    uint32_t value = 0;   // run length (RCT, continuous, replay) or count in the window
+    // The width of the samples that raised it.
+    int width_bytes = 1;
+    // Run length (RCT, continuous, replay) or count in the window.
+    uint32_t value = 0;
     uint32_t cutoff = 0;
-    uint32_t lag = 0;              // replay: so many bytes ago; prediction: the lag that predicts
-    bool recurrent = false;        // permanent because intermittent alarms came too often
-    std::string ToString() const;  // "rct at 32-bit words: 3 in a row, cutoff 3"
+    // Replay: the distance in bytes. Prediction: the lag that predicts.
+    uint32_t lag = 0;
+    // True when it is permanent because intermittent alarms came too often.
+    bool recurrent = false;
+    // For example "rct at 32-bit words: 3 in a row, cutoff 3".
+    std::string ToString() const;
   };
 
   // False alarm probabilities per sample, SP 800-90B 4.3 (2^-20 .. 2^-40) and the latching tier.
@@ -59,17 +70,18 @@ class HealthMonitor {
   // Start-up: at least max(1024, 2 W) consecutive samples (SP 800-90B 4.3, 10.).
   static constexpr uint32_t kStartupSamples = 2 * kAptWindow;
 
-  // With the lag predictor, whose window lives in `arena`, or without it where there is none.
-  // Errors: INVALID_ARGUMENT for H outside (0, 8] or another word size; OUT_OF_RANGE when some
-  // cutoff is not reachable; RESOURCE_EXHAUSTED when the arena is full.
+  // The window of the lag predictor lives in `arena`. Without an arena there is no lag predictor.
+  // Errors: INVALID_ARGUMENT for H outside (0, 8] or another word size; OUT_OF_RANGE when a cutoff
+  // cannot be reached; RESOURCE_EXHAUSTED when the arena is full.
   static absl::StatusOr<HealthMonitor> Create(const Options& options, SecretArena* arena = nullptr);
 
-  // Examines the next raw bytes. At most one intermittent alarm is raised per block (the bytes of a
-  // block share its fate); a permanent one is raised whenever it occurs and ends the examination.
+  // Examines the next raw bytes. It raises at most one intermittent alarm per block, because all
+  // bytes of a block are dropped together. It raises a permanent alarm whenever one occurs, and
+  // examines nothing after it.
   absl::optional<Alarm> Feed(absl::Span<const uint8_t> bytes);
 
-  // Forgets runs and open windows, for a device that was opened anew; the alarms of the past
-  // million samples stay known.
+  // Forgets runs and open windows, for a device that was opened anew. It remembers the alarms of
+  // the past million samples.
   void RestartStream();
 
   // Forgets the alarms too: an operator's reset.
@@ -81,29 +93,32 @@ class HealthMonitor {
   size_t startup_bytes() const { return kStartupSamples * options_.word_bytes; }
   uint64_t samples() const { return native_samples_; }
 
-  // Expected permanent alarms a year of a source that is exactly as good as claimed, whose words
-  // repeat no more often than ideal ones, and that is read at that rate without a break; the lag
-  // predictor's are among them, whether there is one or not.
+  // The expected number of permanent alarms per year of a source that is exactly as good as
+  // claimed, whose words repeat no more often than ideal ones, and that is read at this rate
+  // without a break. It includes those of the lag predictor, whether there is one or not.
   double PermanentFalseAlarmsPerYear(double bytes_per_second) const;
 
  private:
   // RCT and APT over samples of one width.
   struct Width {
     int bytes = 1;
-    double min_entropy = 0;  // bits per sample
+    // Bits per sample.
+    double min_entropy = 0;
     uint32_t rct_intermittent = 0, rct_permanent = 0;
     uint32_t apt_intermittent = 0, apt_permanent = 0;
-    bool continuous = false;  // rct_intermittent is 2, whatever the claim
-    // The run and the window now open.
+    // rct_intermittent is 2, whatever the claim.
+    bool continuous = false;
+    // The run and the window that are open now.
     uint64_t last = 0;
     uint32_t run = 0;
     uint64_t first = 0;
     uint32_t count = 0;
-    uint32_t position = 0;  // samples of the window seen
+    // The samples of the window so far.
+    uint32_t position = 0;
   };
 
-  // What the tests found in one sample, in the order in which they looked: for each of two widths
-  // two tests of two tiers.
+  // What the tests found in one sample, in the order of the tests: two widths, two tests each, two
+  // tiers each.
   struct Candidates {
     std::array<Alarm, 8> alarms;
     size_t count = 0;
@@ -115,19 +130,20 @@ class HealthMonitor {
   explicit HealthMonitor(const Options& options) : options_(options) {}
   static absl::StatusOr<Width> MakeWidth(double min_entropy, int bytes);
 
-  // The tests. They keep runs and windows, and name what they find; nothing more.
+  // The tests. They keep runs and windows and report what they find. They decide nothing.
   static void FeedSample(Width* width, uint64_t sample, Candidates* found);
   static Alarm Suspect(const Width& width, Test test, uint32_t value, bool permanent);
   static Alarm Suspect(const ReplayDetector::Verdict& verdict);
 
-  // Makes one alarm of what the tests found, or none: ranks it, counts how often it happened
-  // lately, decides whether it quarantines or latches.
+  // Makes one alarm or none of what the tests found. It ranks the findings, counts the recent
+  // alarms, and decides whether the alarm quarantines or latches.
   absl::optional<Alarm> Decide(absl::Span<const Alarm> candidates);
 
-  // Up to the first permanent alarm; the worst otherwise. REQUIRES: within one block.
+  // Stops at the first permanent alarm; otherwise returns the worst alarm. REQUIRES: within one
+  // block.
   absl::optional<Alarm> FeedOneByOne(absl::Span<const uint8_t> bytes);
-  // A whole window of bytes at once, when nothing in it can raise an alarm; false, and nothing has
-  // changed, when something might. REQUIRES: no window of bytes and no native word is open.
+  // Takes a whole window of bytes at once when nothing in it can raise an alarm. Otherwise it
+  // returns false and changes nothing. REQUIRES: no window of bytes and no native word is open.
   bool FeedQuietly(const uint8_t* bytes);
   template <typename Sample>
   bool FeedWordsQuietly(const uint8_t* bytes);
@@ -135,15 +151,19 @@ class HealthMonitor {
 
   Options options_;
   Width byte_;
-  Width word_;  // unused when word_bytes is 1
+  // Unused when word_bytes is 1.
+  Width word_;
   absl::optional<ReplayDetector> lag_;
   size_t tail_bytes_ = 0;
-  uint64_t partial_ = 0;  // bytes of a native word not complete yet
+  // The bytes of a native word that is not complete yet.
+  uint64_t partial_ = 0;
   int partial_bytes_ = 0;
   size_t block_position_ = 0;
-  bool alarmed_ = false;  // in this block
+  // True when this block has raised an alarm.
+  bool alarmed_ = false;
   uint64_t native_samples_ = 0;
-  std::array<uint64_t, kRecurrentAlarms - 1> recent_alarms_{};  // native sample numbers, 0 = none
+  // The native sample numbers of the recent alarms, 0 = none.
+  std::array<uint64_t, kRecurrentAlarms - 1> recent_alarms_{};
 };
 
 }  // namespace entropyd

@@ -63,7 +63,7 @@ ReplayDetector::ReplayDetector(const Cutoffs& cutoffs, SecretBytes memory)
 
 void ReplayDetector::Forget() {
   Cleanse(memory_.span());
-  // Zeros in the file are older than any window.
+  // A zero in the file counts as older than any window.
   position_ = 4 * kWindow;
   history_ = 0;
   RestartStream();
@@ -138,7 +138,7 @@ inline void ReplayDetector::LookForReplay() {
   uint32_t last_lag = 0;
   for (int i = 0; i < kMaxCandidates; ++i) {
     const uint32_t lag = position_ - place;
-    // A place whose slot has been reused leads to younger ones.
+    // A place whose slot was used again leads to younger places.
     if (lag > kWindow || lag <= last_lag) return;
     const uint32_t run = RunBehind(lag);
     if (run >= gram_) {
@@ -159,7 +159,7 @@ uint32_t ReplayDetector::RunBehind(uint32_t lag) {
 }
 
 inline void ReplayDetector::Predict(uint8_t byte, absl::optional<Verdict>* worst) {
-  // Which of the last eight bytes are like this one: seldom any.
+  // Which of the last eight bytes equal this one. Mostly there is none.
   const uint64_t difference = recent_ ^ (kLowBits * byte);
   if (((difference - kLowBits) & ~difference & kHighBits) != 0) {
     if (best_ < stream_ && (difference >> (8 * best_) & 0xff) == 0) {

@@ -1,26 +1,30 @@
-// Lag predictor: whether a source repeats what it gave before.
+// Lag predictor: detects whether a source repeats what it gave before.
 //
-// Two tests over bytes, with a window of W = 2^17 of them:
-//   replay      the last C bytes are those of some d <= W bytes earlier: a device that plays a
-//   record
-//               again, whatever the record's length. C = ceil((alpha_log2 + 2 log2 W) / H): with H
+//   ReplayDetector lag = ReplayDetector::Create(4, arena).value();
+//   if (auto verdict = lag.Feed(bytes)) …
+//
+// It runs two tests over bytes, with a window of W = 2^17 bytes:
+//   replay      The last C bytes equal those of some d <= W bytes earlier: a device plays a record
+//               again, whatever the record's length. C = ceil((alpha_log2 + 2 log2 W) / H). With H
 //               bits of min-entropy in every byte, given those before it, one lag is right C times
 //               in a row with probability 2^-HC, and a window has W places at which any of W lags
 //               may begin.
-//   prediction  the better of the lags 1 .. 8 so far (SP 800-90B 6.3.8, with D = 8) is right too
-//   often
-//               in a window: more often than the upper quantile of Binomial(W, 2^-H), since no
-//               prediction of a byte is right with more than 2^-H.
+//   prediction  The better of the lags 1 .. 8 so far (SP 800-90B 6.3.8, with D = 8) is right too
+//               often in a window: more often than the upper quantile of Binomial(W, 2^-H), since
+//               no prediction of a byte is right with more than 2^-H.
 // Each has the two tiers of the other health tests: 2^-22 per window is an intermittent alarm,
 // 2^-60 a permanent one.
 //
-// Replays are looked up: every fourth place of the window is filed under a hash of the C - 3 bytes
-// that end there, and every new byte asks for them; so a replay is found at its C-th byte at the
-// latest. A bit for each hash filed, in one set of the open window and one of the last, answers
-// nearly every question. What came before a device was opened anew is not forgotten: a replay
-// across it is one.
+// How a replay is found: every fourth place of the window is filed under a hash of the C - 3 bytes
+// that end there, and every new byte looks its own hash up. So a replay is found at its C-th byte
+// at the latest. One bit for each filed hash, in one set for the open window and one for the last
+// window, answers nearly every look-up. A new opening of the device does not erase what came
+// before: a replay across it is a replay.
 //
-// No I/O, no clock. Thread safety: one thread.
+// Errors: RESOURCE_EXHAUSTED and OUT_OF_RANGE at Create(); none later. It does no I/O and reads no
+// clock.
+//
+// Thread safety: one thread.
 #pragma once
 
 #include <array>
@@ -46,47 +50,53 @@ class ReplayDetector {
   struct Verdict {
     Kind kind = Kind::kReplay;
     bool permanent = false;
-    uint32_t lag = 0;    // replay: so many bytes ago
-    uint32_t value = 0;  // bytes in a row, or right predictions
+    // Replay: the distance in bytes.
+    uint32_t lag = 0;
+    // Bytes in a row, or right predictions.
+    uint32_t value = 0;
     uint32_t cutoff = 0;
   };
 
   struct Cutoffs {
-    uint32_t replay_intermittent = 0, replay_permanent = 0;          // bytes in a row
-    uint32_t prediction_intermittent = 0, prediction_permanent = 0;  // of a window
+    // Bytes in a row.
+    uint32_t replay_intermittent = 0, replay_permanent = 0;
+    // Right predictions in a window.
+    uint32_t prediction_intermittent = 0, prediction_permanent = 0;
   };
   // REQUIRES: 0 < min_entropy <= 8, bits per byte.
   static Cutoffs CutoffsFor(double min_entropy);
 
-  // Of `arena` it takes kMemoryBytes: the window is made of samples. Errors: RESOURCE_EXHAUSTED;
-  // OUT_OF_RANGE when the replay cutoff exceeds kMaxRun (H below about 0.06).
+  // It takes kMemoryBytes of `arena`, because the window consists of samples. Errors:
+  // RESOURCE_EXHAUSTED; OUT_OF_RANGE when the replay cutoff exceeds kMaxRun (H below about 0.06).
   static absl::StatusOr<ReplayDetector> Create(double min_entropy, SecretArena* arena);
 
-  // Examines the next bytes. What is found last within `bytes` is told, a permanent verdict first
-  // of all; each kind once per run or window and tier.
+  // Examines the next bytes and returns the last finding within `bytes`; a permanent verdict comes
+  // before all others. It reports each kind once per run or window and tier.
   absl::optional<Verdict> Feed(absl::Span<const uint8_t> bytes);
 
-  // The next byte does not follow the last one: runs and the open window of predictions end.
+  // Says that the next byte does not follow the last one: runs and the open window of predictions
+  // end.
   void RestartStream();
   // Forgets everything.
   void Forget();
 
   const Cutoffs& cutoffs() const { return cutoffs_; }
 
-  // The longest run that can be told, and how far back one can look for it.
+  // The longest run that the detector can report, and how far back it can look for it.
   static constexpr uint32_t kMaxRun = 2048;
   static constexpr size_t kMemoryBytes = size_t{768} << 10;
 
  private:
-  // Every so many places are filed.
+  // One place in so many is filed.
   static constexpr uint32_t kStride = 4;
   static constexpr uint32_t kRingMask =
       2 * kWindow - 1;  // the window, and the longest run before it
   static constexpr uint32_t kPlaces = kWindow / kStride;
   static constexpr int kHeadsLog2 = 16;
-  // Places with one hash are looked at from the newest; by chance there is not even one.
+  // The detector looks at so many places with one hash, from the newest on. By chance there is not
+  // even one.
   static constexpr int kMaxCandidates = 16;
-  // So many bits for 2^15 places in a window: by chance one question in ten gets a false yes.
+  // The bits for 2^15 places in a window: by chance one question in ten gets a false yes.
   static constexpr int kFiledLog2 = 19;
   static constexpr size_t kFiledWords = (size_t{1} << kFiledLog2) / 64;
 
@@ -101,29 +111,45 @@ class ReplayDetector {
   static void Tell(const Verdict& verdict, absl::optional<Verdict>* worst);
 
   Cutoffs cutoffs_;
-  uint32_t gram_ = 0;         // bytes that are hashed
-  uint64_t gram_factor_ = 0;  // weight of the byte that leaves the hash
+  // Bytes that are hashed.
+  uint32_t gram_ = 0;
+  // Weight of the byte that leaves the hash.
+  uint64_t gram_factor_ = 0;
 
   SecretBytes memory_;
-  uint8_t* ring_;    // by position
-  uint32_t* heads_;  // by hash: the newest place filed under it
-  uint32_t* older_;  // by place: the one filed before it under the same hash
-  uint64_t* filed_;  // bits by hash; words of this window and of the last by turns
+  // The bytes of the window, by position.
+  uint8_t* ring_;
+  // For each hash the newest place filed under it.
+  uint32_t* heads_;
+  // For each place the one filed before it under the same hash.
+  uint32_t* older_;
+  // One bit per hash. Words of this window and of the last window alternate.
+  uint64_t* filed_;
 
-  uint32_t position_;     // of the next byte; counts modulo 2^32, which looks no further back
-  uint32_t stream_ = 0;   // bytes since the stream began, up to kMaxRun
-  uint32_t history_ = 0;  // bytes that can be looked back upon
+  // The position of the next byte. It counts modulo 2^32, and no look-back is longer.
+  uint32_t position_;
+  // Bytes since the stream began, up to kMaxRun.
+  uint32_t stream_ = 0;
+  // The bytes that the detector can look back on.
+  uint32_t history_ = 0;
   uint64_t hash_ = 0;
 
-  uint32_t lag_ = 0;   // being followed; 0 = none
-  uint32_t run_ = 0;   // bytes for which it holds
-  uint32_t told_ = 0;  // the highest cutoff that it reached
+  // The lag that it follows; 0 = none.
+  uint32_t lag_ = 0;
+  // The number of bytes for which this lag holds.
+  uint32_t run_ = 0;
+  // The highest cutoff that the run has reached.
+  uint32_t told_ = 0;
 
   std::array<uint32_t, kLags> scores_{};
-  uint32_t best_ = 0;     // index of the lag that predicts
-  uint64_t recent_ = 0;   // the last eight bytes, the newest lowest
-  uint32_t seen_ = 0;     // bytes of the window
-  uint32_t correct_ = 0;  // predictions in it
+  // The index of the lag that predicts.
+  uint32_t best_ = 0;
+  // The last eight bytes, with the newest in the lowest bits.
+  uint64_t recent_ = 0;
+  // The bytes of the window so far.
+  uint32_t seen_ = 0;
+  // The right predictions in it.
+  uint32_t correct_ = 0;
 };
 
 }  // namespace entropyd

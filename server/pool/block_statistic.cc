@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kPeriodBytes = BlockStatistic::kBlocksPerExamined * BlockStatistic::kBlockBytes;
 
-// A block passes within these bounds, themselves included (FIPS 140-2 with change notice 1).
+// A block passes within these bounds, which are included (FIPS 140-2 with change notice 1).
 struct Bounds {
   uint32_t least, most;
   bool Hold(uint32_t value) const { return least <= value && value <= most; }
@@ -48,7 +48,7 @@ struct Tables {
 };
 constexpr Tables kTables;
 
-// Numbers of runs by length in one word: additions to memory would wait for one another.
+// The numbers of runs by length, in one word: additions to memory would wait for each other.
 constexpr int kPackedBits = 10;
 constexpr std::array<uint64_t, kLongestClass + 1> kPackedRun = {
     0, 1, 1ull << 10, 1ull << 20, 1ull << 30, 1ull << 40, 1ull << 50};
@@ -89,8 +89,8 @@ void BlockStatistic::Examine(absl::Span<const uint8_t> bytes) {
   }
 }
 
-// Random bits defeat the prediction of branches: what the next bit decides is masked, and only what
-// is rare is branched on.
+// A processor cannot predict branches on random bits. So the next bit only sets masks, and branches
+// test only rare events.
 void BlockStatistic::ExaminePiece(absl::Span<const uint8_t> bytes) {
   uint64_t last_bytes = block_.last_bytes;
   uint32_t open_run = block_.open_run;

@@ -4,14 +4,17 @@
 //   BlockStatistic statistic;
 //   const BlockStatistic::Tally tally = statistic.Feed(bytes);  // blocks that ended in it
 //
-// A metric, never a gate: ideal output fails one block in 1,060 (0.094 %), and a DRBG passes
-// whatever its seed is worth. What they notice is output that goes wrong on its way: stuck, zeroed,
-// biased, words given twice.
+// They are a metric and never stop output: ideal output fails one block in 1,060 (0.094 %), and a
+// DRBG passes whatever its seed is worth. They show output that was damaged on its way: stuck,
+// zeroed, biased, or with words given twice.
 //
-// The first block is examined, then one in kBlocksPerExamined. What is kept of an open block are
-// counts, its open run and its last two words; cleansed at its end and with the object.
+// The first block is examined, then one in kBlocksPerExamined. Of an open block the object keeps
+// only counts, its open run and its last two words. It cleanses them at the end of the block and in
+// its destructor.
 //
-// No I/O, no clock. Thread safety: one thread.
+// Errors: none. It does no I/O and reads no clock.
+//
+// Thread safety: one thread.
 #pragma once
 
 #include <array>
@@ -30,14 +33,17 @@ class BlockStatistic {
                                                                  "long_run", "continuous"};
 
   static constexpr size_t kBlockBytes = 2500;
-  // A byte takes 3 to 5 ns to examine and 2 ns to make, to encrypt and to send: of one block in 256
-  // that is less than a hundredth more. A pool of 10 KB/s still has a block examined each minute.
+  // It takes 3 to 5 ns to examine a byte, and 2 ns to make, encrypt and send it. For one block in
+  // 256 this costs less than a hundredth more. Even a pool of 10 KB/s has one block examined per
+  // minute.
   static constexpr size_t kBlocksPerExamined = 256;
 
   struct Tally {
     uint64_t examined = 0;
-    uint64_t passed = 0;                    // all tests
-    std::array<uint64_t, kTests> failed{};  // by test; a block may fail several
+    // Blocks that passed all tests.
+    uint64_t passed = 0;
+    // Failed blocks by test. One block may fail several tests.
+    std::array<uint64_t, kTests> failed{};
   };
 
   BlockStatistic() = default;
@@ -45,24 +51,27 @@ class BlockStatistic {
   BlockStatistic(const BlockStatistic&) = delete;
   BlockStatistic& operator=(const BlockStatistic&) = delete;
 
-  // Takes the next bytes of the stream, as many as there are.
+  // Takes the next bytes of the stream, any number of them.
   Tally Feed(absl::Span<const uint8_t> bytes);
 
  private:
-  // Runs by bit and length: 1 to 5, and 6 for all longer ones; 0 holds what is no run.
+  // Runs by bit and length: 1 to 5, and 6 for all longer ones. Index 0 is not a run.
   using RunCounts = std::array<std::array<uint32_t, 7>, 2>;
 
-  // Of the open block. All zero in the beginning.
+  // What is kept of the open block. All of it is zero at the beginning.
   struct Block {
-    std::array<uint32_t, 256> bytes{};  // by value
-    // Runs that touch the edge of a byte; those inside follow from the values.
+    // Counts of bytes by value.
+    std::array<uint32_t, 256> bytes{};
+    // Runs that touch the edge of a byte. Those inside a byte follow from its value.
     RunCounts edge_runs{};
-    uint32_t open_run = 0;  // bits of the run at the end so far
+    // The length in bits of the run at the end so far.
+    uint32_t open_run = 0;
     uint32_t open_bit = 0;
     uint32_t length = 0;
     bool has_long_run = false;
     bool has_equal_words = false;
-    uint64_t last_bytes = 0;  // eight, the newest lowest
+    // The last eight bytes, with the newest in the lowest bits.
+    uint64_t last_bytes = 0;
   };
 
   void Examine(absl::Span<const uint8_t> bytes);
@@ -70,7 +79,8 @@ class BlockStatistic {
   void EndRun(uint32_t bit, uint32_t length);
   void Judge(Tally* tally);
 
-  size_t position_ = 0;  // in the kBlocksPerExamined blocks of which the first is examined
+  // The position in a cycle of kBlocksPerExamined blocks, of which the first is examined.
+  size_t position_ = 0;
   Block block_;
 };
 

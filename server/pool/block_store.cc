@@ -38,7 +38,7 @@ void BlockStore::XorOut(absl::Span<uint8_t> out) {
 }
 
 void BlockStore::DropGroup(int group) {
-  // A block that is half gone has no whole slot to be moved to; the rest of it goes too.
+  // A block that is half gone cannot move to a whole slot, so the rest of it goes too.
   if (consumed_ > 0) {
     Cleanse({Block(0), kBlockBytes});
     PopFront();

@@ -1,5 +1,11 @@
-// Conditioned blocks that wait to be delivered, each known by the group of sources it came from, in
-// the order in which they were made. What leaves is wiped.
+// Conditioned blocks that wait for delivery, in the order in which they were made. The store knows
+// of each block the group of sources that it came from. It wipes what leaves.
+//
+//   BlockStore store = BlockStore::Create(arena, capacity).value();
+//   if (!store.full()) store.Push(group, block);
+//   if (store.bytes() >= out.size()) store.XorOut(out);
+//
+// Errors: RESOURCE_EXHAUSTED at Create(); none later.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -18,7 +24,7 @@ class BlockStore {
  public:
   static constexpr size_t kBlockBytes = Conditioner::kBlockBytes;
 
-  // Room for `capacity` bytes, rounded down to blocks. Errors: RESOURCE_EXHAUSTED.
+  // Makes room for `capacity` bytes, rounded down to whole blocks. Errors: RESOURCE_EXHAUSTED.
   static absl::StatusOr<BlockStore> Create(SecretArena* arena, size_t capacity);
 
   bool full() const { return blocks_ == groups_.size(); }
@@ -30,7 +36,7 @@ class BlockStore {
   // XORs the oldest bytes into `out` and wipes them here. REQUIRES: out.size() <= bytes().
   void XorOut(absl::Span<uint8_t> out);
 
-  // Wipes every block of that group; the others keep their order.
+  // Wipes every block of that group. The others keep their order.
   void DropGroup(int group);
 
  private:
@@ -43,10 +49,13 @@ class BlockStore {
   void PopFront();
 
   SecretBytes storage_;
-  std::vector<int> groups_;  // by slot
-  size_t head_ = 0;          // slot of the oldest block
+  // The group of the block in each slot.
+  std::vector<int> groups_;
+  // The slot of the oldest block.
+  size_t head_ = 0;
   size_t blocks_ = 0;
-  size_t consumed_ = 0;  // bytes of the oldest block that are gone
+  // The bytes of the oldest block that have left.
+  size_t consumed_ = 0;
 };
 
 }  // namespace entropyd

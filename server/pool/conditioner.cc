@@ -13,8 +13,8 @@ namespace {
 
 constexpr long double kLn2 = 0.693147180559945309417232121458176568L;
 
-// max(psi, omega) * 2^n - 1 of SP 800-90B 3.1.5.1.2, from which all else follows. Powers of two are
-// combined before they are taken, so that 2^n_in never is.
+// max(psi, omega) * 2^n - 1 of SP 800-90B 3.1.5.1.2; all else follows from it. Exponents are added
+// before the power of two is taken, so 2^n_in itself is never computed.
 long double Excess(long double n_in, long double n, long double h_in) {
   const long double p_high = std::exp2(-h_in);
   // P_low * 2^n_in = (1 - P_high) / (1 - 2^-n_in) = 1 + low

@@ -10,8 +10,8 @@
 namespace entropyd {
 namespace {
 
-// A full pool tells of new bytes while it holds less than a chunk of its classes or two: who found
-// too little waits for exactly this.
+// A full pool reports new bytes while it holds less than one or two chunks of its classes. A
+// claimant that found too little waits for this report.
 constexpr size_t kNearlyEmptyBytes = 1024;
 
 }  // namespace
@@ -266,8 +266,8 @@ bool EntropyPool::Regroup() {
     changed |= std::exchange(members_[i].group, group) != group;
     groups_[group].credited |= options_.members[i].min_entropy > 0;
   }
-  // What a group without members gave has the root of another: nobody could drop it any more if
-  // that fails.
+  // The bytes of a group without members come from the root of another group. Nobody could drop
+  // them later if that root fails.
   for (size_t g = 0; g < groups_.size(); ++g) {
     const bool in_use = std::any_of(members_.begin(), members_.end(), [g](const MemberState& m) {
       return m.group == static_cast<int>(g);
@@ -286,7 +286,7 @@ void EntropyPool::EmptyGroup(int group) {
 void EntropyPool::DropGroup(int group) {
   const bool rested_on_it = groups_[group].seeded_at >= 0;
   EmptyGroup(group);
-  // The others give fresh seeds at once.
+  // The other groups give fresh seeds at once.
   for (Group& g : groups_) g.reseed_asked = true;
   const bool others =
       std::any_of(groups_.begin(), groups_.end(), [](const Group& g) { return g.seeded_at >= 0; });

@@ -1,21 +1,29 @@
-// The pool: what its sources gave, conditioned group by group, and a DRBG that is fed by it.
+// The pool: it conditions what its sources give, group by group, and feeds a DRBG with it.
 //
-//   samples → Conditioner of their group → block of 512 full-entropy bits ─┬→ reseeds the root DRBG
-//                                                                         └→ BlockStore (quality
-//                                                                         full)
-//   root DRBG → a child DRBG per reader → out;   quality full: child's output XOR stored bytes
-//   (the RBG3(XOR) construction of SP 800-90C), the stored bytes moved out once.
+//   samples → Conditioner of their group → block of 512 full-entropy bits
+//       block → reseeds the root DRBG
+//       block → BlockStore (quality full)
+//   root DRBG → a child DRBG per reader → out
+//       quality full: the child's output XOR stored bytes (the RBG3(XOR) construction of
+//       SP 800-90C); the stored bytes leave the store once
 //
-// Groups are independent; each block comes from one of them, and every group reseeds the root by
+//   auto pool = EntropyPool::Create(options, provider, arena, clock, log, metrics).value();
+//   pool->Add(member, samples);                       // the source's thread
+//   reader->Read(out, pool->State().discard_epoch);   // reader: of pool->NewReader()
+//
+// Groups are independent. Each block comes from one group, and every group reseeds the root by
 // itself, at least every reseed_interval. So the root knows which groups it rests on:
-//   ready     at least min_healthy_groups of them gave a seed within max_seed_age (and, for quality
-//             full, bytes are stored or can come)
-//   degraded  ready, but some credited group has no healthy source now; or software sources only
-//   failed source: its group's open block, stored blocks and claim on the root are dropped. When no
-//             group is left that the root rests on, the root is destroyed and discard_epoch rises.
-//   missing source: what it gave stays good until max_seed_age passes.
-// Sources that turn out to have one root count as one group, from the moment when that is known.
-// Sources worth 0 bits are mixed in as additional input of the next reseeding, and never counted.
+//   ready     At least min_healthy_groups of them gave a seed within max_seed_age. For quality full
+//             some bytes are stored, or can come.
+//   degraded  Ready, but some credited group has no healthy source now, or there are only software
+//             sources.
+//   failed source   Its group's open block, stored blocks and claim on the root are dropped. When
+//                   the root rests on no other group, it is destroyed and discard_epoch rises.
+//   missing source  What it gave stays good until max_seed_age passes.
+// Sources that turn out to have one root count as one group from then on. Sources worth 0 bits are
+// mixed in as additional input of the next reseeding, and never counted.
+//
+// Errors: Create() and readers return them; a DRBG that fails stops the pool for good.
 //
 // Thread safety: safe. Lock order: a pool's lock is innermost but for the arena's.
 #pragma once
@@ -49,30 +57,34 @@ class EntropyPool final : public Pool, public SourceSink {
   struct Member {
     std::string source;
     std::string group;
-    std::string root = {};   // SourceIdentity::root, as the configuration names it
-    double min_entropy = 0;  // bits per byte credited in this pool
+    // SourceIdentity::root, as the configuration names it.
+    std::string root = {};
+    // Bits per byte credited in this pool.
+    double min_entropy = 0;
     bool software = false;
   };
 
-  // A fresh seed is asked for after so many bytes given out, whatever the interval …
+  // The pool asks for a fresh seed after so many bytes of output, whatever the interval …
   static constexpr uint64_t kReseedBytes = uint64_t{1} << 30;
-  // … and the pool stops when none came after so many: far below what AES-256 in counter mode
-  // bears.
+  // … and stops when none came after so many. This is far below the limit of AES-256 in counter
+  // mode.
   static constexpr uint64_t kMaxBytesPerSeed = uint64_t{1} << 40;
 
   struct Options {
     std::string name;
     v1::Quality quality = v1::QUALITY_DRBG;
-    std::vector<Member> members;  // a source's member number is its index here
+    // A source's member number is its index here.
+    std::vector<Member> members;
     uint32_t min_healthy_groups = 1;
-    size_t capacity_bytes = 1 << 20;  // quality full
+    // For quality full only.
+    size_t capacity_bytes = 1 << 20;
     int64_t reseed_interval_nanos = 0;
     int64_t max_seed_age_nanos = 0;
     uint64_t max_bytes_per_seed = kMaxBytesPerSeed;
   };
 
-  // A child takes a new seed from the root after so many calls (and with each new seed of the
-  // root).
+  // A child takes a new seed from the root after so many calls, and after each new seed of the
+  // root.
   static constexpr uint32_t kCallsPerChildSeed = 4096;
 
   // The references outlive the pool. Errors: RESOURCE_EXHAUSTED, INTERNAL.
@@ -96,12 +108,13 @@ class EntropyPool final : public Pool, public SourceSink {
   void SetSourceState(int member, v1::SourceState state) override;
   void SetSourceRoot(int member, const std::string& root) override;
 
-  // Called when members should look at Wants() again. REQUIRES: set before the sources start.
+  // The pool calls it when its members should call Wants() again. REQUIRES: set before the sources
+  // start.
   void SetWakeCallback(std::function<void()> callback) { wake_callback_ = std::move(callback); }
 
-  // Lets time pass: seeds grow old. Called about every 100 ms; updates the metrics too.
+  // Lets seeds grow old, and updates the metrics. Must be called about every 100 ms.
   void Tick();
-  // Stops the pool for good: a self-test or a DRBG failed.
+  // Stops the pool for good, because a self-test or a DRBG failed.
   void Fail(absl::string_view reason);
 
   v1::Pool Snapshot() const;
@@ -113,13 +126,17 @@ class EntropyPool final : public Pool, public SourceSink {
     std::string name;
     bool credited = false;
     std::unique_ptr<Conditioner> conditioner;
-    int64_t seeded_at = -1;    // when it last seeded the root; -1 = the root does not rest on it
-    bool reseed_asked = true;  // at once, whatever the interval
+    // When it last seeded the root; -1 = the root does not rest on it.
+    int64_t seeded_at = -1;
+    // True when the group must seed the root at once, whatever the interval.
+    bool reseed_asked = true;
   };
-  // What a member is at the moment; Options has the rest.
+  // What changes of a member. Options has the rest.
   struct MemberState {
-    int home;   // index of the group of its name
-    int group;  // index of the one it counts in: another when they have one root
+    // The index of the group that its configuration names.
+    int home;
+    // The index of the group that it counts in. It is another group when both have one root.
+    int group;
     std::string root;
     v1::SourceState state = v1::SOURCE_STATE_STARTING;
   };
@@ -129,19 +146,20 @@ class EntropyPool final : public Pool, public SourceSink {
 
   bool SoftwareOnly() const;
   PoolStanding Stand(int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // What there is to tell once the lock is released.
+  // What the pool tells after it has released the lock.
   struct Change {
     PoolState before, after;
     bool bytes_arrived = false;
   };
-  // Takes over the standing of now.
+  // Takes over the pool's standing at this moment.
   Change Evaluate(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Logs, and calls back when State() changed or bytes arrived.
   void Tell(const Change& change) ABSL_LOCKS_EXCLUDED(mutex_);
   bool SeedDue(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool BlockWanted(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status UseBlock(int group, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Has members with one group or root count together; true when that changed anything.
+  // Makes members with one group or one root count together. Returns true when that changed
+  // anything.
   bool Regroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Forgets what the group gave.
   void EmptyGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -163,7 +181,7 @@ class EntropyPool final : public Pool, public SourceSink {
   std::function<void()> change_callback_;
   std::function<void()> wake_callback_;
 
-  // Kept beside the guarded state, so that readers of a drbg pool take no lock.
+  // Copies of the guarded state, so that readers of a drbg pool take no lock.
   std::atomic<int64_t> ready_until_{0};
   std::atomic<uint64_t> epoch_{0};
   std::atomic<uint64_t> generation_{0};
@@ -173,11 +191,15 @@ class EntropyPool final : public Pool, public SourceSink {
   mutable absl::Mutex mutex_;
   std::vector<MemberState> members_ ABSL_GUARDED_BY(mutex_);
   std::vector<Group> groups_ ABSL_GUARDED_BY(mutex_);
-  absl::optional<PoolRoot> root_ ABSL_GUARDED_BY(mutex_);      // since Create()
-  std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);  // quality full only
-  SecretBytes block_ ABSL_GUARDED_BY(mutex_);                  // the one in hand
+  // Set by Create(), and never empty later.
+  absl::optional<PoolRoot> root_ ABSL_GUARDED_BY(mutex_);
+  // Set for quality full only.
+  std::unique_ptr<BlockStore> store_ ABSL_GUARDED_BY(mutex_);
+  // The block that is being used.
+  SecretBytes block_ ABSL_GUARDED_BY(mutex_);
   std::string failure_ ABSL_GUARDED_BY(mutex_);
-  PoolState state_ ABSL_GUARDED_BY(mutex_);  // as last told
+  // The state that the pool told last.
+  PoolState state_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace entropyd

@@ -10,8 +10,8 @@
 namespace entropyd {
 namespace {
 
-// Bytes of getrandom(2) mixed into every generate call: the kernel learns of a restored or forked
-// virtual machine, user space does not, and a snapshot must not repeat its output.
+// So many bytes of getrandom(2) go into every generate call. The kernel learns of a restored or
+// forked virtual machine, user space does not, and a snapshot must not repeat its output.
 constexpr size_t kFreshBytes = 32;
 
 class FreshBytes {
@@ -37,7 +37,7 @@ class EntropyPool::Reader final : public PoolReader {
 
   absl::StatusOr<uint64_t> Read(absl::Span<uint8_t> out, uint64_t epoch) override {
     absl::Status status = Fill(out, epoch);
-    // Asked again at the end: the sources may have failed while the bytes were made.
+    // Ask again at the end: the sources may have failed while the bytes were made.
     if (status.ok() && pool_->epoch_ != epoch)
       status = pool_->Admit(epoch, pool_->clock_->NowNanos());
     if (!status.ok()) {

@@ -1,11 +1,13 @@
-// The root DRBG of a pool, and what sources without credit gave since its last seed.
+// The root DRBG of a pool, and the samples of sources without credit since its last seed.
 //
 //   root.Mix(samples);                  // never counted
 //   root.Seed(block);                   // 512 full-entropy bits of one group
 //   root.Generate(seed, fresh);         // a seed for a reader
 //
-// A block's first 48 bytes are the seed. The rest of it, and all that was mixed in, go in as
-// additional input, where they can help and cannot harm.
+// The first 48 bytes of a block are the seed. The rest of the block, and all that was mixed in, go
+// in as additional input, where they can help and cannot harm.
+//
+// Errors: INTERNAL; then the pool must stop.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -24,16 +26,18 @@ namespace entropyd {
 
 class PoolRoot {
  public:
-  // `pool`: its name, which tells its seeds from those of others. Errors: INTERNAL.
+  // `pool` is the pool's name. It makes its seeds different from those of other pools. Errors:
+  // INTERNAL.
   static absl::StatusOr<PoolRoot> Create(std::string pool, const SeedProvider* provider);
 
   void Mix(absl::Span<const uint8_t> samples) { mixed_.Update(samples); }
-  // A source whose samples were mixed in has failed.
+  // Drops what was mixed in, because one of its sources has failed.
   void DropMixed() { mixed_.Restart(); }
 
-  // REQUIRES: a block of Conditioner::kBlockBytes. Errors: INTERNAL; the pool must stop.
+  // Reseeds the DRBG. REQUIRES: a block of Conditioner::kBlockBytes. Errors: INTERNAL; then the
+  // pool must stop.
   absl::Status Seed(absl::Span<const uint8_t> block);
-  // Errors: INTERNAL; the pool must stop.
+  // Makes output. Errors: INTERNAL; then the pool must stop.
   absl::Status Generate(absl::Span<uint8_t> out, absl::Span<const uint8_t> additional) {
     return drbg_->Generate(out, additional);
   }

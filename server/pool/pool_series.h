@@ -1,4 +1,9 @@
-// The entropyd_pool_* series of one pool: its snapshot, and what its readers counted.
+// The metrics entropyd_pool_* of one pool: its snapshot, and what its readers counted.
+//
+//   PoolSeries series("default", v1::QUALITY_DRBG, false, metrics);
+//   series.Refresh(pool->Snapshot(), counters);
+//
+// Errors: none.
 //
 // Thread safety: Refresh() from one thread at a time; the counters of PoolCounters are atomic.
 #pragma once
@@ -14,7 +19,7 @@
 
 namespace entropyd {
 
-// What a pool and its readers count. Readers of quality drbg take no lock for it.
+// What a pool and its readers count. Readers of quality drbg count without a lock.
 struct PoolCounters {
   std::atomic<uint64_t> delivered_bytes{0};
   std::atomic<uint64_t> readers{0};
@@ -46,7 +51,8 @@ class PoolSeries {
   Counter* delivered_bytes_;
   Counter* blocks_examined_;
   Counter* blocks_passed_;
-  std::array<Counter*, BlockStatistic::kTests> blocks_failed_;  // by test
+  // Failed blocks by test.
+  std::array<Counter*, BlockStatistic::kTests> blocks_failed_;
 };
 
 }  // namespace entropyd

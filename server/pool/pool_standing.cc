@@ -39,7 +39,7 @@ PoolStanding StandingOf(const PoolFacts& facts, int64_t now_nanos) {
 
   state.reason = WhyNotReady(facts, fresh_until.size(), standing.healthy_groups);
   if (state.reason == Reason::kNone) {
-    // Ready for as long as the last of the groups needed is fresh.
+    // The pool is ready as long as the last of the needed groups is fresh.
     std::sort(fresh_until.begin(), fresh_until.end(), std::greater<>());
     standing.ready_until_nanos = fresh_until[facts.min_healthy_groups - 1];
     state.phase = group_lost || facts.software_only ? Phase::kDegraded : Phase::kServing;

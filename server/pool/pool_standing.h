@@ -1,13 +1,15 @@
-// How a pool stands: a pure function from what is known of its groups of sources.
+// Whether a pool may serve: a pure function of what is known of its groups of sources.
 //
 //   const PoolStanding standing = StandingOf(facts, now_nanos);
 //   if (standing.state.ready()) …                            // until standing.ready_until_nanos
 //
-// Ready takes fresh seeds from as many groups as the configuration asks for. What may stop a pool
-// is looked at in this order: a component that failed, too few fresh seeds, a seed that is worn
-// out, and (quality full) an empty store that no healthy group can fill.
+// A pool is ready when as many groups as the configuration asks for have given fresh seeds. The
+// function checks in this order what may stop a pool: a component that failed, too few fresh seeds,
+// a seed that is worn out, and (quality full) an empty store that no healthy group can fill.
 //
-// No I/O, no clock. Thread safety: pure.
+// Errors: none; a PoolState says why a pool may not serve.
+//
+// Thread safety: a pure function.
 #pragma once
 
 #include <cstdint>
@@ -20,28 +22,36 @@ namespace entropyd {
 
 struct PoolFacts {
   struct Group {
-    bool credited = false;         // some source of it is worth more than 0 bits
-    bool healthy = false;          // a credited source of it is healthy now
-    int64_t seeded_at_nanos = -1;  // when it gave the last seed that still counts; -1 = none
+    // True when some source of the group is worth more than 0 bits.
+    bool credited = false;
+    // True when a credited source of the group is healthy now.
+    bool healthy = false;
+    // When the group gave the last seed that still counts; -1 = none.
+    int64_t seeded_at_nanos = -1;
   };
   std::vector<Group> groups;
-  std::vector<PoolState::Missing> missing;  // credited sources that are not healthy
+  // Credited sources that are not healthy.
+  std::vector<PoolState::Missing> missing;
   uint32_t min_healthy_groups = 1;
   int64_t max_seed_age_nanos = 0;
   uint64_t bytes_since_seed = 0;
   uint64_t max_bytes_per_seed = 0;
-  bool stores = false;  // quality full
+  // True for quality full.
+  bool stores = false;
   uint64_t stored_bytes = 0;
   bool software_only = false;
-  std::string failure;  // not empty: a component failed, for good
+  // Not empty when a component has failed for good.
+  std::string failure;
   uint64_t seed_generation = 0;
   uint64_t discard_epoch = 0;
 };
 
 struct PoolStanding {
   PoolState state;
-  uint32_t healthy_groups = 0;    // credited, with a healthy source
-  int64_t ready_until_nanos = 0;  // when time alone ends it; 0 = not ready
+  // The credited groups with a healthy source.
+  uint32_t healthy_groups = 0;
+  // When time alone ends the readiness; 0 = not ready.
+  int64_t ready_until_nanos = 0;
 };
 
 PoolStanding StandingOf(const PoolFacts& facts, int64_t now_nanos);

@@ -1,11 +1,13 @@
-// What is known of a pool at one moment: whether it serves, why not or why less well, and which
-// seed it rests on. A value; whoever holds one holds a consistent picture.
+// What is known of a pool at one moment: whether it serves, why it does not or why it is degraded,
+// and which seed it rests on. It is a value: whoever holds one holds a consistent picture.
 //
 //   const PoolState state = pool->State();
 //   if (!state.ready()) return absl::UnavailableError(state.Text());
 //
 // The reason is an enumerator with its figures. Text() makes the sentence that operators, agents
-// and logs read; nothing decides by it.
+// and logs read. No code decides by the text.
+//
+// Errors: none.
 //
 // Thread safety: a value.
 #pragma once
@@ -20,20 +22,31 @@ namespace entropyd {
 
 struct PoolState {
   enum class Phase {
-    kStarting,   // no group has given a seed since the start
-    kServing,    //
-    kDegraded,   // it serves; a group of sources is lost, or there is software only
-    kSuspended,  // it has served, or could have, and may not now
-    kFailed,     // a self-test or a DRBG failed: for good
+    // No group has given a seed since the start.
+    kStarting,
+    kServing,
+    // It serves, but a group of sources is lost, or there are software sources only.
+    kDegraded,
+    // It has served, or could have served, and may not serve now.
+    kSuspended,
+    // A self-test or a DRBG has failed, and it never serves again.
+    kFailed,
   };
   enum class Reason {
-    kNone,             // kServing
-    kNoFreshSeed,      // too few groups gave a fresh seed: fresh_groups, needed_groups, missing
-    kSeedWornOut,      // too much was given out since the last seed: bytes_since_seed
-    kNothingStored,    // quality full: no byte is left, and no group could bring one: missing
-    kSourcesMissing,   // kDegraded: missing
-    kSoftwareOnly,     // kDegraded
-    kComponentFailed,  // kFailed: failure
+    // With kServing.
+    kNone,
+    // Too few groups gave a fresh seed. Figures: fresh_groups, needed_groups, missing.
+    kNoFreshSeed,
+    // The pool gave out too much since the last seed. Figure: bytes_since_seed.
+    kSeedWornOut,
+    // Quality full: no byte is left, and no group could bring one. Figure: missing.
+    kNothingStored,
+    // With kDegraded. Figure: missing.
+    kSourcesMissing,
+    // With kDegraded.
+    kSoftwareOnly,
+    // With kFailed. Figure: failure.
+    kComponentFailed,
   };
   // A credited source that is not healthy.
   struct Missing {
@@ -51,17 +64,18 @@ struct PoolState {
   std::string failure = {};
 
   uint64_t seed_generation = 0;
-  int64_t seeded_at_nanos = -1;  // when the newest seed came, by the pool's clock; -1 = never
-  // Rises when bytes drawn earlier must not be used any more: the only credited source failed.
+  // When the newest seed came, by the pool's clock; -1 = never.
+  int64_t seeded_at_nanos = -1;
+  // Rises when bytes given earlier must not be used any more: the only credited source failed.
   // Plans made under an older epoch are void, and agents are told to discard what they buffer.
   uint64_t discard_epoch = 0;
 
   // False: SUSPENDED (Attach), UNAVAILABLE (Get).
   bool ready() const { return phase == Phase::kServing || phase == Phase::kDegraded; }
   bool degraded() const { return phase == Phase::kDegraded; }
-  // Why it is not ready, or why degraded; empty otherwise.
+  // Says why it is not ready, or why it is degraded. Empty otherwise.
   std::string Text() const;
-  // Whether an operator would see no difference. Seeds do not count.
+  // True when an operator would see no difference. Seeds do not count.
   bool LooksLike(const PoolState& other) const;
 };
 

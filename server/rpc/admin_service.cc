@@ -19,9 +19,9 @@ namespace {
 
 // Long enough for an agent to attach elsewhere and let its old channels run out.
 constexpr uint32_t kDefaultDrainSeconds = 30;
-// A recording's length is a slip of the pen beyond this: the assessment wants a million.
+// A longer recording is a typing error: the assessment wants a million samples.
 constexpr uint64_t kMaxSamples = uint64_t{1} << 30;
-// A session moves by itself within the hour.
+// A longer drain makes no sense: a session moves by itself within the hour.
 constexpr uint32_t kMaxDrainSeconds = 3600;
 
 void FillClass(const std::string& pool, const ClassTree::ClassStats& stats, v1::Class* out) {
@@ -71,9 +71,9 @@ class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceR
   void OnDone() override { delete this; }
 };
 
-// Sends what a source records. It ends when the recording does, which a caller's leaving brings
-// about. The source's thread may call it at the moment when gRPC is done with it: whoever comes
-// last lets it go.
+// Sends what a source records. It ends with the recording. When the caller leaves, the recording
+// ends. The source's thread may call it at the moment when gRPC is done with it: the last of the
+// two frees it.
 class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse>,
                             public SampleReader {
  public:
@@ -357,7 +357,7 @@ class AdminService final : public v1::Admin::CallbackService {
     return reactor;
   }
 
-  // `fill` runs as the dispatcher's owner, on whatever thread that is.
+  // `fill` runs as the dispatcher's owner, on any thread.
   template <typename Fill>
   grpc::ServerUnaryReactor* AnswerAsOwner(grpc::CallbackServerContext* context,
                                           absl::string_view call, Fill fill) {

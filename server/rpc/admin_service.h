@@ -1,4 +1,5 @@
-// The gRPC face of Admin: what operators see and do. Needs the role `operator`.
+// The gRPC adapter of the Admin service: what operators see and do. Callers need the role
+// `operator`. Errors: each call answers with a gRPC status of its own.
 //
 // Thread safety: safe.
 #pragma once
@@ -18,17 +19,19 @@ class Service;
 namespace entropyd {
 
 struct AdminOptions {
-  bool allow_recording = false;  // raw samples may leave the server
+  // True when raw samples may leave the server.
+  bool allow_recording = false;
 };
 
-// All outlive the service. A call that waits for a source ends with the source at the latest: the
-// supply must stop before gRPC is waited for.
-// What the service answers from; all outlive it.
+// What the service answers from. All parts outlive it. A call that waits for a source ends with the
+// source at the latest. So the supply must stop before the server waits for gRPC.
 struct AdminParts {
   const Gate* gate;
   DispatchLoop* loop;
-  Dispatcher* dispatcher;  // touched by its owner only: through the loop
-  Protocols* protocols;    // likewise
+  // Only the dispatcher's owner touches it: go through the loop.
+  Dispatcher* dispatcher;
+  // The same holds for the protocols.
+  Protocols* protocols;
   Supply* supply;
   ClassChanges* changes;
 };

@@ -14,7 +14,7 @@ namespace {
 
 using grpc::ByteBuffer;
 
-// Hands the memory over: gRPC's last reference cleanses it.
+// Hands over the memory: gRPC's last reference cleanses it.
 ByteBuffer ToByteBuffer(MessageBuffer message) {
   uint8_t* const data = message.data();
   const size_t size = message.size();
@@ -22,7 +22,7 @@ ByteBuffer ToByteBuffer(MessageBuffer message) {
   return ByteBuffer(&slice, 1);
 }
 
-// One Attach stream. Owned by its Session, which its protocol deletes after kDead.
+// One Attach stream. Its Session owns it, and the protocol deletes the Session after kDead.
 class AttachReactor final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>,
                             public Transport {
  public:
@@ -68,7 +68,7 @@ class AttachReactor final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffe
   ByteBuffer outgoing_;
 };
 
-// One Get. Owned by its PendingGet, which its protocol deletes after kDead.
+// One Get. Its PendingGet owns it, and the protocol deletes the PendingGet after kDead.
 class GetReactor final : public grpc::ServerUnaryReactor, public Outlet {
  public:
   GetReactor(ByteBuffer* response, DispatchLoop* loop, PendingGet* get)

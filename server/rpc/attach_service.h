@@ -1,8 +1,9 @@
-// The gRPC face of Attach and Get: moves messages between reactors and the dispatcher, and decides
-// nothing but who may come in.
+// The gRPC adapter of Attach and Get. It moves messages between reactors and the dispatcher, and
+// decides only who may come in. Errors: a caller that may not come in gets the status of
+// Gate::Admit().
 //
-// Bytes that are secret never enter a protobuf message: both calls are raw, and what goes out is
-// one slice that is cleansed when gRPC lets go of it.
+// Secret bytes never enter a protobuf message. Both calls are raw: a message goes out as one slice,
+// which is cleansed when gRPC lets go of it.
 //
 // Thread safety: safe.
 #pragma once
@@ -19,7 +20,7 @@ class Service;
 
 namespace entropyd {
 
-// All outlive the service.
+// All arguments outlive the service.
 std::unique_ptr<grpc::Service> MakeAttachService(const Gate* gate, DispatchLoop* loop,
                                                  Protocols* protocols);
 

@@ -1,4 +1,11 @@
-// Who is on the other end of a call, in gRPC's terms.
+// Who is on the other end of a gRPC call, in the terms of the gate.
+//
+//   std::string storage;
+//   auto identity = gate->Admit(CallerOf(*context, "Attach", &storage), roles);
+//
+// Errors: none; a caller without a certificate has an empty `cert_pem`.
+//
+// Thread safety: a function without state.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// gRPC's half of driver `upstream`.
+// The gRPC half of driver `upstream`.
 #include "server/driver/upstream_caller.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ namespace {
 
 grpc::ChannelArguments Arguments(const config::v1::ClientTls& tls) {
   grpc::ChannelArguments arguments;
-  // A connection, and a back-off, of the source's own: the source is tried again every second.
+  // The source has a connection and a back-off of its own: it tries again every second.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Secrets do not compress.
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
@@ -90,7 +90,7 @@ class GrpcUpstreamCaller final : public UpstreamCaller {
   }
 
  private:
-  // The call that is under way from now on; nullptr = none. False: interrupted.
+  // Sets the call that is under way from now on; nullptr = none. Returns false when interrupted.
   bool Begin(grpc::ClientContext* call) {
     absl::MutexLock lock(&mutex_);
     current_ = interrupted_ ? nullptr : call;

@@ -1,10 +1,10 @@
 // Bytes of a source that have not passed their tests yet: the tail of the last block, then the open
-// block.
+// block. What leaves is wiped.
 //
 //   held.Append(bytes);                                   // at most room()
 //   if (held.closed()) { Deliver(held.passed()); held.KeepTail(); }
 //
-// What leaves is wiped.
+// Errors: none.
 //
 // Thread safety: one thread.
 #pragma once
@@ -21,13 +21,13 @@ namespace entropyd {
 
 class HeldBlock {
  public:
-  // `memory` holds block_bytes + tail_bytes. The last tail_bytes of a block are kept until the next
-  // one has passed, because a run may have begun in them.
+  // `memory` holds block_bytes + tail_bytes. The last tail_bytes of a block stay until the next
+  // block has passed, because a run may have begun in them.
   HeldBlock(SecretBytes memory, size_t block_bytes, size_t tail_bytes)
       : memory_(std::move(memory)), block_bytes_(block_bytes), tail_bytes_(tail_bytes) {}
 
   size_t bytes() const { return held_; }
-  // Until the open block closes.
+  // The bytes that still fit until the open block closes.
   size_t room() const { return tail_ + block_bytes_ - held_; }
   bool closed() const { return room() == 0; }
 
@@ -35,7 +35,7 @@ class HeldBlock {
     std::memcpy(memory_.data() + held_, bytes.data(), bytes.size());
     held_ += bytes.size();
   }
-  // All but the tail. REQUIRES: closed() without an alarm.
+  // Returns all bytes but the tail. REQUIRES: closed() without an alarm.
   absl::Span<const uint8_t> passed() {
     return memory_.span().first(held_ - std::min(tail_bytes_, held_));
   }
@@ -55,8 +55,10 @@ class HeldBlock {
   SecretBytes memory_;
   const size_t block_bytes_;
   const size_t tail_bytes_;
-  size_t tail_ = 0;  // bytes of the last block
-  size_t held_ = 0;  // with the tail
+  // The bytes of the last block that stay.
+  size_t tail_ = 0;
+  // The bytes held, including the tail.
+  size_t held_ = 0;
 };
 
 }  // namespace entropyd

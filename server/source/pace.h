@@ -1,9 +1,11 @@
-// How fast a device may be read: a ceiling over what was read since the rate was set.
+// How fast a source may read its device: a limit on the bytes read since the rate was set.
 //
 //   const absl::Duration wait = pace.UntilAllowed(rate, now);
 //   if (wait == absl::ZeroDuration()) pace.Count(Read(…));
 //
-// Time in which nothing was read is not made up for.
+// A time without reads gives no right to read faster later.
+//
+// Errors: none.
 //
 // Thread safety: one thread.
 #pragma once
@@ -18,11 +20,11 @@ namespace entropyd {
 
 class Pace {
  public:
-  // Reads run ahead of the rate by so much at most, or a fast device would wake the thread
+  // Reads may run ahead of the rate by so much. Without this a fast device would wake the thread
   // thousands of times a second.
   static constexpr int64_t kGrainNanos = 2 * kMillisecondNanos;
 
-  // How long to wait before the next read; zero = none. Another rate than last time begins anew.
+  // How long to wait before the next read; zero = read now. A new rate begins a new count.
   // REQUIRES: a rate above 0, in bytes a second.
   absl::Duration UntilAllowed(uint64_t rate, int64_t now_nanos) {
     if (rate != rate_) {
@@ -45,7 +47,8 @@ class Pace {
 
   uint64_t rate_ = 0;
   int64_t since_ = 0;
-  uint64_t bytes_ = 0;  // read since then
+  // The bytes read since then.
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace entropyd

@@ -4,13 +4,14 @@
 //   auto recording = std::make_shared<SampleRecording>(rows, row_samples, reader);
 //   source->Record(recording);          // from now on reader->OnSamples() calls Take()
 //
-// A recording is rows of consecutive samples, one byte each: one long row, or many, before each of
-// which the device is opened anew (the restart tests). The source's thread puts samples in while
-// there is room; the reader takes them out. What was recorded feeds no pool.
+// A recording consists of rows of consecutive samples, one byte each. It is one long row, or many
+// rows with a new opening of the device before each (the restart tests). The source's thread puts
+// samples in while there is room; the reader takes them out. Recorded samples feed no pool.
 //
-// The source may outlive the reader, and the reader the source. A recording does not own its
-// reader: a reader that has gone is not called any more, and the recording ends. A reader that is
-// being called stays until the call returns.
+// The source may outlive the reader, and the reader may outlive the source. A recording does not
+// own its reader. When the reader has gone, nobody calls it any more, and the recording ends.
+// During a call the reader stays until the call returns. Errors: End() passes the reason to the
+// reader.
 //
 // Thread safety: safe; one thread puts, one takes.
 #pragma once
@@ -30,14 +31,14 @@ namespace entropyd {
 class SampleReader {
  public:
   virtual ~SampleReader() = default;
-  // Take() would give something new, or the recording has ended. Called without locks held, from
-  // the source's thread. Must not block.
+  // Take() has something new, or the recording has ended. The source's thread calls it without
+  // locks held. It must not block.
   virtual void OnSamples() = 0;
 };
 
 class SampleRecording {
  public:
-  // What waits to be taken, at most: some seconds of a slow reader, and little memory.
+  // The most bytes that wait for the reader: some seconds of a slow reader, and little memory.
   static constexpr size_t kCapacity = 256 * 1024;
 
   // REQUIRES: rows and row_samples above 0.
@@ -48,14 +49,16 @@ class SampleRecording {
   uint64_t rows() const { return rows_; }
   uint64_t row_samples() const { return row_samples_; }
   size_t Room() const;
-  void Put(absl::Span<const uint8_t> samples);  // REQUIRES: at most Room()
-  void End(absl::Status status);                // once: nothing more will come
-  // Nobody will take what is recorded.
+  // REQUIRES: at most Room().
+  void Put(absl::Span<const uint8_t> samples);
+  // Called once: nothing more will come.
+  void End(absl::Status status);
+  // True when nobody will take what is recorded.
   bool cancelled() const;
 
-  // The reader's side. Everything that waits, or nothing.
+  // The reader's side. Take() returns everything that waits, or nothing.
   std::string Take();
-  // True when all was taken and nothing more will come; `status` then tells why.
+  // True when all was taken and nothing more will come. `status` then says why.
   bool Ended(absl::Status* status) const;
   // The reader wants no more; the source ends the recording soon.
   void Cancel();

@@ -8,14 +8,16 @@
 namespace entropyd {
 namespace {
 
-// A device that comes back is noticed within this; one that stays away costs one open(2) a second.
+// The source notices within this time that a device has come back. A missing device costs one
+// open(2) per second.
 constexpr int64_t kReopenNanos = kSecondNanos;
 
-// While no pool wants bytes the device is read on slowly, so that a fault or an unplugged device is
-// noticed before its bytes are needed, and every seed holds some of what came since the last one.
+// While no pool wants bytes the source still reads slowly. So it notices a fault or an unplugged
+// device before the bytes are needed, and every seed holds some bytes from after the last one.
 constexpr uint64_t kIdleBytesPerSecond = 1024;
 
-// A latched source has nothing to do; this only bounds how soon it notices an operator's reset.
+// A latched source has nothing to do. This is only the longest time until it notices an operator's
+// reset.
 constexpr absl::Duration kLatchedWait = absl::Seconds(1);
 
 }  // namespace
@@ -61,7 +63,7 @@ absl::Duration Source::OpenDevice(int64_t now) {
     GoneBecause(device.status().message(), now);
     return absl::Nanoseconds(kReopenNanos);
   }
-  // The state changes with the first byte: a FIFO without a writer opens well and gives nothing.
+  // The state changes only at the first byte: a FIFO without a writer opens but gives nothing.
   open_ = true;
   device_ = *std::move(device);
   last_byte_ = now;
@@ -71,7 +73,7 @@ absl::Duration Source::OpenDevice(int64_t now) {
   return absl::ZeroDuration();
 }
 
-// The path may lead elsewhere than when the configuration was read.
+// The path may lead to another device than when the configuration was read.
 void Source::TellRoot() {
   const std::string root = driver_->root();
   if (root.empty() || root == root_) return;
@@ -129,7 +131,7 @@ void Source::CloseBlock() {
     DropHeld();
     return;
   }
-  // Some drivers know only by now whom they ask.
+  // Some drivers know only now which server or device they ask.
   TellRoot();
   if (!held_.passed().empty()) Deliver(held_.passed());
   held_.KeepTail();
@@ -142,7 +144,7 @@ void Source::DropHeld() {
 
 void Source::Deliver(absl::Span<const uint8_t> block) {
   if (sinks_.empty()) return;
-  // To the next pool in turn that wants it, or else to the next in turn.
+  // The block goes to the next pool in turn that wants it, or else to the next in turn.
   size_t chosen = next_sink_ % sinks_.size();
   for (size_t i = 0; i < sinks_.size(); ++i) {
     const size_t candidate = (next_sink_ + i) % sinks_.size();
@@ -183,7 +185,7 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
     ConcludeTests();
     return;
   }
-  // Pools first: bytes of a failed source must be gone before anybody hears of it.
+  // Tell the pools first: bytes of a failed source must be gone before anybody else learns of it.
   for (const Attached& a : sinks_) a.sink->SetSourceState(a.member, state);
   const absl::string_view name = spec_.name;
   switch (state) {
@@ -248,7 +250,7 @@ void Source::BeginTest(SourceRecorder::TestOrder order, int64_t now) {
 }
 
 void Source::ConcludeTests() {
-  // Not yet: the start-up tests that were asked for run, or wait for their first byte.
+  // Not yet: the start-up tests of an operator still run, or wait for their first byte.
   const bool gone = state_ == v1::SOURCE_STATE_GONE;
   if (!recorder_.test_awaited() || state_ == v1::SOURCE_STATE_STARTING || (startup_due_ && !gone)) {
     return;
@@ -258,7 +260,7 @@ void Source::ConcludeTests() {
 
 void Source::BeginRecording() {
   CloseDevice();
-  // A latched source may be recorded, to find out why; it stays latched.
+  // An operator may record a latched source to find out why. It stays latched.
   if (state_ != v1::SOURCE_STATE_LATCHED) {
     SetState(v1::SOURCE_STATE_STARTING, "raw samples are being recorded for an operator");
   }

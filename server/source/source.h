@@ -1,24 +1,22 @@
-// One source: its device, its health tests and its state, as a machine that is stepped. It waits
-// for nothing itself: Step() does at most one read and says how long to wait before the next.
+// One source: its device, its health tests and its state. It is a state machine that a thread
+// steps. It never waits itself: Step() does at most one read and says how long to wait before the
+// next.
 //
-//   STARTING: bytes arrive, start-up tests run, nothing is credited.
+//   STARTING      bytes arrive, the start-up tests run, and nothing gets credit
+//   HEALTHY       blocks that passed the tests go to the pools
+//   QUARANTINED   a test failed: the pools drop what they have not delivered yet, and the source
+//                 goes through start-up again
+//   LATCHED       a permanent failure: the device stays closed until an operator acts
+//   GONE          the device is missing or silent: the source tries to open it every second
 //
-//   HEALTHY: blocks that passed go to the pools.
+// The source holds bytes until the window of every health test has closed over them, and the last
+// ones of a block until no run can have begun in them (HealthMonitor). So nothing of a block with
+// an alarm, and no part of a run, ever reaches a pool. The bytes of start-up tests are dropped.
 //
-//   QUARANTINED: a test failed; the pools drop what is not delivered yet; back through start-up.
+// A source may feed several pools. Each block goes to one of them, so no two pools share bytes.
 //
-//   LATCHED: a permanent failure; the device is closed until an operator acts.
-//
-//   GONE: the device is missing or silent; opened again every second.
-//
-// Bytes are held until the window of every health test has closed over them, and the last ones of a
-// block until no run can have begun in them (HealthMonitor), so that nothing of a block with an
-// alarm in it, and no part of a run, ever reaches a pool. The bytes of start-up tests are dropped.
-//
-// A source may feed several pools; each block goes to one of them, so no two pools share bytes.
-//
-// Operators may ask for the start-up tests, reset a latched source, and record raw samples; a
-// source that is being recorded gives nothing to pools, and goes through start-up afterwards.
+// Operators may ask for the start-up tests, reset a latched source, and record raw samples. During
+// a recording the source gives nothing to pools; afterwards it goes through start-up.
 //
 //   source->AddSink(pool, member);
 //   while (!stopping) Wait(source->Step());      // SourceThread does this
@@ -64,14 +62,15 @@ class Source {
   // REQUIRES: before the first Step().
   void AddSink(SourceSink* sink, int member) { sinks_.push_back({sink, member}); }
 
-  // Does what is due and returns how long nothing will be (0 = step again at once). A pool that
-  // begins to want bytes may step it earlier.
+  // Does what is due and returns how long nothing else is due (0 = step again at once). A pool that
+  // begins to want bytes may cause an earlier step.
   absl::Duration Step();
   // Closes the device and wipes what is held. REQUIRES: no further Step().
   void Close();
   void Interrupt() { driver_->Interrupt(); }
 
-  // Start-up tests again, from the next Step() on. `reset` forgets earlier alarms and ends LATCHED.
+  // Runs the start-up tests again, from the next Step() on. `reset` forgets earlier alarms and ends
+  // LATCHED.
   void Test(bool reset, TestDone done) { recorder_.Test(reset, std::move(done)); }
   absl::Status Record(std::shared_ptr<SampleRecording> recording) {
     return recorder_.Record(std::move(recording));
@@ -86,8 +85,8 @@ class Source {
     int member;
   };
 
-  // How long to leave a device alone that has nothing yet: /dev/hwrng answers poll(2) with "ready"
-  // always, so asking again is the only way, and asking without a pause burns a core.
+  // How long to wait when a device has nothing yet. /dev/hwrng always answers poll(2) with "ready",
+  // so asking again is the only way, and asking without a pause burns a core.
   static constexpr absl::Duration kEmptyWait = absl::Milliseconds(10);
   // The slowest device in use (virtio_rng limited to 10 kB/s) needs 7 ms for 64 bytes.
   static constexpr int64_t kSilenceNanos = 2 * kSecondNanos;
@@ -120,18 +119,25 @@ class Source {
   Log* const log_;
   std::vector<Attached> sinks_;
 
-  // The stepping thread's own.
+  // Only the stepping thread uses these.
   HealthMonitor test_;
   HeldBlock held_;
   bool block_alarmed_ = false;
-  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;  // as in status_, readable without its lock
-  size_t clean_bytes_ = 0;   // of whole blocks without an alarm, since start-up began
-  bool startup_due_ = true;  // begins with the next byte
+  // The same state as in status_, readable without its lock.
+  v1::SourceState state_ = v1::SOURCE_STATE_STARTING;
+  // The bytes of whole blocks without an alarm, since start-up began.
+  size_t clean_bytes_ = 0;
+  // True when start-up begins with the next byte.
+  bool startup_due_ = true;
   bool open_ = false;
-  std::string root_;       // as sinks know it
-  std::string device_;     // what Open() found
-  int64_t next_open_ = 0;  // nanoseconds
-  int64_t last_byte_ = 0;  // when the last byte came, or the device was opened
+  // The root that the sinks know.
+  std::string root_;
+  // The device that Open() found.
+  std::string device_;
+  // When to open the device again, in nanoseconds.
+  int64_t next_open_ = 0;
+  // When the last byte came, or the device was opened.
+  int64_t last_byte_ = 0;
   size_t next_sink_ = 0;
   Pace pace_;
 

@@ -1,4 +1,9 @@
-// The entropyd_source_* series of one source, copied from its snapshot.
+// The metrics entropyd_source_* of one source, copied from its snapshot.
+//
+//   SourceMetrics series(source, metrics);
+//   series.Refresh();                        // before each scrape, or in a regular tick
+//
+// Errors: none.
 //
 // Thread safety: one thread.
 #pragma once
@@ -12,13 +17,14 @@ namespace entropyd {
 
 class SourceMetrics {
  public:
-  // The references outlive it.
+  // The source and the metrics outlive it.
   SourceMetrics(const Source* source, Metrics* metrics);
   void Refresh();
 
  private:
   const Source* source_;
-  std::array<Gauge*, v1::SourceState_ARRAYSIZE> state_{};  // by SourceState: 1 for the current one
+  // One gauge for each SourceState: 1 for the current state, 0 for the others.
+  std::array<Gauge*, v1::SourceState_ARRAYSIZE> state_{};
   Gauge* raw_bytes_per_second_;
   Counter* raw_bytes_;
   Counter* credited_bits_;

@@ -1,6 +1,6 @@
-// What operators ask of a source: tests on demand, resets, recordings. It keeps the orders until
-// the source's thread takes them, who waits for the end of a test, and how far a recording has
-// come. The source does the work: it owns the device.
+// What operators ask of a source: tests on demand, resets and recordings. The recorder keeps the
+// orders until the source's thread takes them. It knows who waits for the end of a test, and how
+// far a recording has come. The source does the work, because it owns the device.
 //
 // Operators:  recorder->Test(reset, done);  recorder->Record(recording);
 // The source, in each step:
@@ -31,47 +31,48 @@ namespace entropyd {
 
 class SourceRecorder {
  public:
-  // How a test that an operator asked for ended. Errors: FAILED_PRECONDITION (latched, or being
-  // recorded); CANCELLED (the source is closed). Otherwise the source as it stood when its tests
-  // had passed (HEALTHY) or failed, or its device did not open.
+  // How a test that an operator asked for has ended: the source at the moment when its tests passed
+  // (HEALTHY) or failed, or when its device did not open. Errors: FAILED_PRECONDITION (latched, or
+  // being recorded); CANCELLED (the source is closed).
   using TestDone = std::function<void(absl::StatusOr<v1::Source>)>;
   struct TestOrder {
-    bool reset;  // forget earlier alarms, end LATCHED
+    // Forgets earlier alarms and ends LATCHED.
+    bool reset;
     TestDone done;
   };
   enum class Progress { kRowOpen, kRowComplete, kComplete };
 
-  // `source`: its name, for messages. `log` outlives it.
+  // `source` is the source's name, for messages. `log` outlives the recorder.
   SourceRecorder(std::string source, Log* log) : source_(std::move(source)), log_(log) {}
 
-  // `done` is called once, from the source's thread or, after Close(), at once.
+  // Calls `done` once, from the source's thread or, after Close(), at once.
   void Test(bool reset, TestDone done);
-  // Errors: FAILED_PRECONDITION when it is being recorded already; CANCELLED after Close(). What
-  // goes wrong later ends the recording.
+  // Orders a recording. Errors: FAILED_PRECONDITION when the source is being recorded already;
+  // CANCELLED after Close(). A later fault ends the recording.
   absl::Status Record(std::shared_ptr<SampleRecording> recording);
 
-  // The orders that came since the last call.
+  // Returns the orders that came since the last call.
   std::vector<TestOrder> TakeTests();
-  // The tests that `done` waits for have begun.
+  // Says that the tests that `done` waits for have begun.
   void AwaitTest(TestDone done) { waiting_.push_back(std::move(done)); }
   bool test_awaited() const { return !waiting_.empty(); }
-  // They have ended.
+  // Says that the tests have ended.
   void ConcludeTests(const v1::Source& now);
 
-  // True when a recording was ordered; it begins now.
+  // Returns true when a recording was ordered. It begins now.
   bool TakeRecording();
   bool recording() const { return recording_ != nullptr; }
-  // REQUIRES of the rest, but for Close(): recording().
+  // All functions below except Close() REQUIRE recording().
   bool cancelled() const { return recording_->cancelled(); }
-  // Samples that there is room for and that the row lacks; 0 = the reader is slow.
+  // How many samples the row still lacks, as far as there is room; 0 = the reader is slow.
   uint64_t Wanted() const;
-  // Takes samples. After kRowComplete the device must be opened anew; kComplete has ended the
+  // Takes samples. After kRowComplete the source must open the device anew. kComplete has ended the
   // recording.
   Progress Put(absl::Span<const uint8_t> samples);
-  // Ends the recording for that reason.
+  // Ends the recording and gives this reason.
   void Fail(absl::string_view why);
 
-  // Ends everything; later orders are refused.
+  // Ends everything, and refuses later orders.
   void Close();
 
  private:
@@ -81,16 +82,20 @@ class SourceRecorder {
   const std::string source_;
   Log* const log_;
 
-  // The source's thread's own.
-  std::vector<TestDone> waiting_;  // tests that have begun
+  // Only the source's thread uses the members up to the mutex.
+  // `waiting_` holds who waits for the tests that have begun.
+  std::vector<TestDone> waiting_;
   std::shared_ptr<SampleRecording> recording_;
-  uint64_t rows_ = 0;     // complete
-  uint64_t samples_ = 0;  // of the open row
+  // The complete rows.
+  uint64_t rows_ = 0;
+  // The samples of the open row.
+  uint64_t samples_ = 0;
 
   absl::Mutex mutex_;
   std::vector<TestOrder> tests_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<SampleRecording> ordered_ ABSL_GUARDED_BY(mutex_);
-  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // a recording is ordered or running
+  // A recording is ordered or running.
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

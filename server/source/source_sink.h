@@ -1,9 +1,10 @@
-// A pool, as its sources see it: where samples that passed the tests go.
+// What a source knows of a pool: the place for samples that passed the tests.
 //
 //   if (sink->Wants(member)) sink->Add(member, samples);
 //
-// A sink knows a source by its member number, which whoever connects the two has chosen. Every
-// call comes from the source's own thread, without locks held; several sources may call at a time.
+// A sink knows a source by its member number. Whoever connects the two chooses it. Every call comes
+// from the source's own thread, without locks held. Several sources may call at the same time.
+// Errors: none.
 //
 // Thread safety: implementations are safe.
 #pragma once
@@ -19,14 +20,14 @@ namespace entropyd {
 class SourceSink {
  public:
   virtual ~SourceSink() = default;
-  // Whether the member's bytes are needed now: the source reads at its full rate then.
+  // True when the pool needs the member's bytes now. The source then reads at its full rate.
   virtual bool Wants(int member) = 0;
-  // Takes samples that passed the tests; returns the min-entropy credited, in bits.
+  // Takes samples that passed the tests. Returns the min-entropy credited, in bits.
   virtual double Add(int member, absl::Span<const uint8_t> samples) = 0;
-  // QUARANTINED and LATCHED: what the member gave and is not delivered yet must be dropped.
+  // At QUARANTINED and LATCHED the sink drops what the member gave and is not delivered yet.
   virtual void SetSourceState(int member, v1::SourceState state) = 0;
-  // What the member turned out to draw from (SourceIdentity::root). Members with one root count
-  // once. Called before samples from there are added.
+  // Says what the member really draws from (SourceIdentity::root). Members with one root count
+  // once. The source calls it before it adds samples from there.
   virtual void SetSourceRoot(int member, const std::string& root) = 0;
 };
 

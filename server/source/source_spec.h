@@ -11,9 +11,11 @@ namespace entropyd {
 
 struct SourceSpec {
   std::string name;
-  std::string driver;  // as in the configuration
+  // The name of the driver in the configuration.
+  std::string driver;
   SourceIdentity identity;
-  bool explicit_min_entropy = false;  // the operator gave the figure
+  // True when the operator gave the figure.
+  bool explicit_min_entropy = false;
 };
 
 }  // namespace entropyd

@@ -8,7 +8,7 @@
 namespace entropyd {
 namespace {
 
-// Long enough for a device that gives in bursts, short enough to watch it.
+// Long enough for a device that gives in bursts, and short enough for an operator who watches.
 constexpr int64_t kRateWindowNanos = 2 * kSecondNanos;
 
 }  // namespace

@@ -1,4 +1,10 @@
-// What everybody may know of a source: its state and how it came to be, and what it has counted.
+// What everybody may know of a source: its state, the history of its states, and its counts.
+//
+//   SourceStatus status(spec, clock);
+//   status.Set(v1::SOURCE_STATE_HEALTHY, "start-up tests passed");
+//   const v1::Source now = status.Snapshot();
+//
+// Errors: none.
 //
 // Thread safety: safe; one thread writes.
 #pragma once
@@ -17,7 +23,7 @@ namespace entropyd {
 
 class SourceStatus {
  public:
-  // States that an operator can look back upon.
+  // The number of states that an operator can look back on.
   static constexpr int kHistory = 32;
 
   // `clock` outlives it.
@@ -25,20 +31,22 @@ class SourceStatus {
 
   v1::Source Snapshot() const;
 
-  // Another state than the one before enters the history.
+  // Sets the state. A state that differs from the one before enters the history.
   void Set(v1::SourceState state, absl::string_view reason);
   void AddRawBytes(uint64_t bytes);
   void AddCredit(double bits);
   void CountStartup();
   void CountReadError();
   void CountAlarm(HealthMonitor::Test test);
-  // Lets time pass: the rate is an average over the last 2 s.
+  // Computes the rate anew. It is an average over the last 2 s.
   void MeasureRate(int64_t now_nanos);
 
  private:
   const Clock* const clock_;
-  int64_t rate_since_;       // the writer's own, as the next one
-  uint64_t rate_bytes_ = 0;  // raw bytes at rate_since_
+  // Only the writer uses this and the next member.
+  int64_t rate_since_;
+  // The raw bytes at rate_since_.
+  uint64_t rate_bytes_ = 0;
 
   mutable absl::Mutex mutex_;
   v1::Source status_ ABSL_GUARDED_BY(mutex_);

@@ -1,4 +1,11 @@
-// The thread of one source: steps it, waits as long as it says, and can be stopped at any time.
+// The thread of one source. It steps the source and waits as long as the source says. It can be
+// stopped at any time.
+//
+//   SourceThread thread(std::move(source));
+//   thread.Start();
+//   thread.Stop();
+//
+// Errors: none.
 //
 // Thread safety: safe.
 #pragma once
@@ -17,9 +24,10 @@ class SourceThread {
   ~SourceThread() { Stop(); }
 
   void Start();
-  // Interrupts a blocked read, joins, closes the device. A stopped thread does not start again.
+  // Interrupts a blocked read, joins the thread and closes the device. A stopped thread does not
+  // start again.
   void Stop();
-  // Steps the source now: a pool wants bytes.
+  // Makes the thread step the source now, because a pool wants bytes.
   void Wake();
 
   Source* source() { return source_.get(); }

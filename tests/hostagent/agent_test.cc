@@ -79,14 +79,18 @@ class AgentTest : public AgentRig {
   }
   // The result of a call for a successor, when it is known at once.
   absl::Status Upgrade() {
-    absl::Status outcome = absl::UnknownError("not yet");
-    agent_->Upgrade([&](const absl::Status& status, const std::string&) { outcome = status; });
-    return outcome;
+    // It may be answered later, when this function has returned.
+    auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
+    agent_->Upgrade(
+        [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
+    return *outcome;
   }
   absl::Status Reload() {
-    absl::Status outcome = absl::UnknownError("not yet");
-    agent_->Reload([&](const absl::Status& status, const std::string&) { outcome = status; });
-    return outcome;
+    // It may be answered later, when this function has returned.
+    auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
+    agent_->Reload(
+        [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
+    return *outcome;
   }
   absl::Status Add(const std::string& name) {
     config::v1::GuestSocket socket;

@@ -1,4 +1,4 @@
-// Stand-ins for what surrounds the dispatcher: pools that count, and transports that remember.
+// Fakes of what surrounds the dispatcher: pools that count, and transports that remember.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace entropyd {
 
-// Its bytes count up, so that a test sees which were given, and to whom.
+// A pool whose bytes count up, so that a test sees which bytes went to whom.
 class FakePool final : public Pool {
  public:
   explicit FakePool(std::string name, v1::Quality quality = v1::QUALITY_DRBG)
@@ -61,7 +61,7 @@ class FakePool final : public Pool {
   const v1::Quality quality_;
 };
 
-// A message as its receiver sees it; owns the bytes that the view points into.
+// A message as its receiver sees it. It owns the bytes that the view points into.
 struct Received {
   explicit Received(MessageBuffer message) : buffer(std::move(message)) {
     const absl::Span<const uint8_t> slice(buffer.data(), buffer.size());
@@ -73,7 +73,7 @@ struct Received {
 
 class FakeTransport final : public Transport {
  public:
-  // What happened, outliving the transport.
+  // What happened. It outlives the transport.
   struct Record {
     int reads = 0;
     bool cancelled = false;
@@ -120,7 +120,7 @@ class FakeOutlet final : public Outlet {
   Record* const record_;
 };
 
-// Remembers the events only.
+// A log that only remembers the events.
 class FakeLog final : public Log {
  public:
   explicit FakeLog(const Clock* clock) : Log(clock) {}

@@ -1,5 +1,6 @@
-// Requirements of server/README.md that no single part fulfils: configuration and tests, drivers
-// and pools, a hung device and its pool's readers. The others are tested beside their part.
+// Requirements of server/README.md that no single part fulfils: configuration with tests, drivers
+// with pools, a hung device with its pool's readers. The tests of the others stand beside their
+// part.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -33,8 +34,8 @@ absl::Status CheckSource(const std::string& source) {
   return status.ok() ? Supply::Check(server, locations) : status;
 }
 
-// The rate at which a sound source would be latched once a year lies between what is accepted and
-// what is refused, whatever the claim.
+// For every claim, the rate at which a sound source would latch once a year lies between the
+// accepted and the refused rates.
 TEST(RequirementsTest, M6_RateThatWouldLatchASoundSourceByChanceIsRefused) {
   for (const double claim : {0.5, 1.0, 4.0, 7.9}) {
     // Driver rdrand: words of 64 bits at any rate.
@@ -58,7 +59,7 @@ TEST(RequirementsTest, M6_RateThatWouldLatchASoundSourceByChanceIsRefused) {
 }
 
 // virtio_rng, the kernel, SoftHSM, swtpm, an EGD daemon and another entropyd may all rest on this
-// machine's host: together they count as one.
+// machine's host: so together they count as one.
 TEST(RequirementsTest, M7_GeneratorsThatMayRestOnTheHostShareItsGroup) {
   EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "virtio_rng.0", 0).claims.group,
             "host");
@@ -75,13 +76,13 @@ TEST(RequirementsTest, M7_GeneratorsThatMayRestOnTheHostShareItsGroup) {
   EXPECT_EQ(group("pkcs11", [](auto* c) { c->set_module("/usr/lib/softhsm/libsofthsm2.so"); }),
             "host");
   EXPECT_EQ(group("tpm2", [](auto* c) { c->set_tcti("swtpm:path=/run/tpm"); }), "host");
-  // All that one processor gives is one group as well.
+  // All sources of one processor are one group as well.
   for (const char* driver : {"rdrand", "rdseed", "jitter"}) {
     EXPECT_EQ(group(driver, [](auto*) {}), "cpu");
   }
 }
 
-// Sits in its device, as one whose other end is stopped does.
+// A driver that blocks in its device, as it does when the other end is stopped.
 class HungDriver final : public SourceDriver {
  public:
   explicit HungDriver(absl::Notification* hanging) : hanging_(hanging) {}

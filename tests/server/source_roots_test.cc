@@ -1,5 +1,5 @@
-// The same generator under two names: what a configuration of two sources makes of it. Each pair
-// stands for one root, whatever `group:` says, so it can never be two groups of a pool.
+// One generator under two names, in a configuration of two sources. Each pair has one root,
+// whatever `group:` says, so it can never be two groups of a pool.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,7 +51,7 @@ class SourceRootsTest : public ::testing::Test {
   static std::string Device(const std::string& path, const char* more = "") {
     return absl::StrCat("driver: char_device, path: ", path, more);
   }
-  // A device node in the test's directory; the test is skipped where nobody may make one.
+  // Makes a device node in the test's directory. The test is skipped when it may not make one.
   bool MakeNode(const std::string& path, unsigned major_number, unsigned minor_number) {
     return mknod(path.c_str(), S_IFCHR | 0600, makedev(major_number, minor_number)) == 0;
   }

@@ -21,7 +21,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What every server.yaml of these tests begins with: three lines.
+// The first three lines of every server.yaml in these tests.
 constexpr char kHead[] =
     "tls: {cert: c, key: k, client_ca: a}\n"
     "allow_software: true\n"
@@ -172,7 +172,7 @@ TEST(SupplyConfigTest, SoundConfigurationPasses) {
           .ok());
 }
 
-// A supply with real threads on the real clock; what is awaited is told by its callbacks.
+// A supply with real threads on the real clock. Its callbacks tell when something has happened.
 class SupplyTest : public ::testing::Test {
  protected:
   void Create(const std::string& yaml) {
@@ -190,7 +190,7 @@ class SupplyTest : public ::testing::Test {
     supply_->Start();
   }
 
-  // Until `condition` holds; it is looked at whenever a pool calls back.
+  // Waits until `condition` holds. It checks the condition whenever a pool calls back.
   bool Await(const std::function<bool()>& condition) {
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
     int seen = -1;
@@ -238,7 +238,7 @@ TEST_F(SupplyTest, M11_FailedSelfTestStopsEveryPool) {
   const auto passed = supply_->SelfTest();
   ASSERT_TRUE(passed.ok()) << passed.status();
   EXPECT_TRUE(pool()->State().ready());
-  // No memory is left for it: a self-test that cannot run has not passed.
+  // No memory is left for the self-test: a self-test that cannot run has not passed.
   std::vector<SecretBytes> hoard;
   for (auto more = arena_->Allocate(64 << 10); more.ok(); more = arena_->Allocate(64 << 10)) {
     hoard.push_back(*std::move(more));
@@ -294,7 +294,7 @@ TEST_F(SupplyTest, MetricsNameEverySourceAndPool) {
   }
 }
 
-// A FIFO is a source that the test can feed, starve, break and plug in again.
+// A FIFO as a source: the test can feed it, starve it, break it and plug it in again.
 class FifoSupplyTest : public SupplyTest {
  protected:
   FifoSupplyTest() {
@@ -310,10 +310,10 @@ class FifoSupplyTest : public SupplyTest {
     rmdir(directory_.c_str());
   }
 
-  // Writes without end, as a device gives: from `next`, until StopFeeding().
+  // Writes without end, as a device does, from `next` on, until StopFeeding().
   void Feed(std::function<uint8_t()> next) {
     feeding_ = true;
-    // Both ends, so that neither open nor write depends on the reader.
+    // Opens both ends, so that neither open nor write depends on the reader.
     UniqueFd fifo(open(path_.c_str(), O_RDWR | O_CLOEXEC));
     ASSERT_TRUE(fifo);
     feeder_ = std::thread([this, next, fifo = std::move(fifo)] {

@@ -1,4 +1,4 @@
-// Get: gets that are given, wait, are given up and refused.
+// Get: pending Gets that get their bytes, wait, give up, or are refused.
 #include <string>
 
 #include "gtest/gtest.h"
@@ -46,8 +46,8 @@ TEST_F(DispatcherTest, AGetThatIsGivenUpForfeitsWhatItWasGranted) {
   ExpectBalance();
 }
 
-// What the leaves of a tree were charged is what their pool gave, but for what was given up or
-// refused, and adds up to the root.
+// The charge of a tree's leaves is what their pool gave, plus what was given back or refused, and
+// it adds up to the root.
 TEST_F(DispatcherTest, S3_TheTreesCountExactlyTheBytesThatPoolsGive) {
   const auto charged = [this](bool leaves) {
     uint64_t bytes = 0;

@@ -42,7 +42,7 @@ class SessionTest : public ::testing::Test, public Session::Owner {
     close.set_channel(number);
     EXPECT_TRUE(session_.Close(close).ok());
   }
-  // As many messages as it takes to send so much on the channel.
+  // Sends so many bytes on the channel, in as many messages as that takes.
   void Send(Channel* channel, uint32_t bytes) {
     while (bytes > 0) {
       const uint32_t taken = session_.Plan(channel, bytes, 0);

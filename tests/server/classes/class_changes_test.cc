@@ -32,7 +32,7 @@ class ClassChangesTest : public ::testing::Test {
  protected:
   void SetUp() override { Start(); }
 
-  // Starts with what is kept, as after a restart.
+  // Starts with the kept changes, as after a restart.
   void Start(const std::string& slow = "rate: 16KiB/s, ceil: 64KiB/s",
              const std::string& gold = "{name: gold, parent: root, rate: 10MiB/s}") {
     config::v1::Server config;

@@ -13,7 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// A server whose two pools hold these classes, each in YAML flow style, one a line from line 6 on.
+// A server whose two pools hold these classes in YAML flow style, one class per line from line 6
+// on.
 class ClassConfigTest : public ::testing::Test {
  protected:
   void Load(const std::vector<std::string>& classes, const std::string& pool_keys = "") {

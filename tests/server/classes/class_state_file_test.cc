@@ -128,7 +128,8 @@ TEST_F(ClassStateFileTest, WhatCannotBeWrittenLeavesTheOldFile) {
   ASSERT_TRUE(SaveClassState(dir_, OneChange()).ok());
   config::v1::ClassState other = OneChange();
   other.mutable_changes(0)->mutable_set()->set_ceil(4096);
-  // In the way of the new file: /dev/full says that there is no space, as a full disk does.
+  // /dev/full stands at the place of the new file: it says that there is no space, as a full disk
+  // does.
   std::filesystem::create_symlink("/dev/full", ClassStatePath(dir_) + ".new");
   const absl::Status full = SaveClassState(dir_, other);
   EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;

@@ -8,7 +8,7 @@ namespace {
 
 class ClaimantTest : public ::testing::Test {
  protected:
-  // What each is given when `bytes` are there for all that wait.
+  // What each claimant gets when there are `bytes` for all that wait.
   void Distribute(uint64_t bytes) {
     one_->slot->tree->Distribute(1, {.capacity_bytes = bytes},
                                  [](ClassTree::MemberId, void* cookie, uint32_t n) {

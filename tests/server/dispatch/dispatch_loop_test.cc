@@ -13,7 +13,7 @@
 namespace entropyd {
 namespace {
 
-// Real threads and time; every wait is for an event.
+// Tests with real threads and real time. Every wait is for an event.
 class DispatchLoopTest : public DispatcherFixture {
  protected:
   void SetUp() override {
@@ -21,7 +21,7 @@ class DispatchLoopTest : public DispatcherFixture {
     loop_ = DispatchLoop::Start(dispatcher_.get(), &system_clock_).value();
   }
 
-  // Answers each write at once, and says when enough has come.
+  // A transport that answers each write at once, and says when enough has come.
   class EagerTransport final : public Transport {
    public:
     EagerTransport(DispatchLoop* loop, uint64_t enough, absl::Notification* done)
@@ -30,7 +30,7 @@ class DispatchLoopTest : public DispatcherFixture {
     void Send(MessageBuffer message) override {
       const Received received(std::move(message));
       for (const GrantView& grant : received.view.grants) bytes_ += grant.bytes;
-      // Once: the test may be over, and `done` gone, right after.
+      // Only once: right after it the test may be over and `done` gone.
       if (bytes_ >= enough_ && done_ != nullptr) std::exchange(done_, nullptr)->Notify();
       loop_->Post(session_, Session::kWritten);
     }

@@ -1,4 +1,4 @@
-// Agents that come, come twice, stay too long, stop reading, or are to go.
+// Agents that come, come twice, stay too long, stop reading, or are told to go.
 #include <string>
 
 #include "gtest/gtest.h"

@@ -1,4 +1,4 @@
-// Who waits for room below max_in_flight is served as soon as there is room, however it came.
+// A waiter for room below max_in_flight is served as soon as there is room, whatever made the room.
 #include <string>
 
 #include "gtest/gtest.h"
@@ -21,19 +21,19 @@ class DispatcherBudgetTest : public DispatcherFixture {
     WriteAll(peer);
     return peer;
   }
-  // A Get that holds more than the cap, for as long as its class has no more to give.
+  // A pending Get that holds more than the cap, as long as its class has no more to give.
   PendingGet* HoldTheBudget() {
     full_.available = 24 * 1024;
     return Get(&record_, "scarce/key", 32 * 1024);
   }
-  // Somebody who waits for room.
+  // A claimant that waits for room.
   FakePeer* WaitForRoom(const std::string& name = "default/gold") {
     FakePeer* peer = OpenOn(name, "spiffe://test/waits");
     Credit(peer, 1, kAsked, 0);
     EXPECT_EQ(Granted(peer, 1), 0u) << "there was room";
     return peer;
   }
-  // What the peer's next kRead brings.
+  // The message that the peer's next kRead brings.
   static void SetCredit(FakePeer* peer, uint64_t limit) {
     v1::Line* const line = peer->session->inbox.mutable_credit()->add_line();
     line->set_channel(1);
@@ -124,9 +124,10 @@ TEST_F(DispatcherBudgetTest, AChannelThatIsClosedMakesRoomWhileAWriteIsStillUnde
   ExpectBalance();
 }
 
-// Nothing is under way and nothing is to come that could end and wake the one that waits.
+// Nothing is under way and nothing will come whose end could wake the waiter.
 TEST_F(DispatcherBudgetTest, APoolThatRefusesWhatWasPlannedMakesRoomForAnother) {
-  // Pools take turns in being the first: in one of the two rounds the refused plan is made first.
+  // The pools take turns in being first. So in one of the two rounds the refused plan is made
+  // first.
   for (const bool other_turn : {false, true}) {
     Make({.max_in_flight = kCap});
     peers_.clear();
@@ -148,8 +149,8 @@ TEST_F(DispatcherBudgetTest, APoolThatRefusesWhatWasPlannedMakesRoomForAnother) 
   }
 }
 
-// Room goes to those that waited longest, a message's worth to each. What they cannot use, since
-// their pool has nothing for them now, is for those behind them.
+// Room goes to those that waited longest, the room of one message to each. When their pool has
+// nothing for them now, the room goes to those behind them.
 TEST_F(DispatcherBudgetTest, RoomThatTheFirstCannotUseGoesToTheNext) {
   PendingGet* get = HoldTheBudget();
   FakePeer* first = OpenOn("default/gold", "spiffe://test/first");

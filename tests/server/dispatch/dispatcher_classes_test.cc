@@ -33,7 +33,7 @@ class ChangedClassesTest : public DispatcherTest {
     WriteAll(peer);
     return peer;
   }
-  // What channel 1 is granted within a second.
+  // The bytes that channel 1 is granted within a second.
   uint64_t InASecond(FakePeer* peer) {
     const uint64_t before = Granted(peer, 1);
     for (int i = 0; i < 100; ++i) {

@@ -1,4 +1,4 @@
-// A dispatcher with fake pools, peers and time, driven by hand.
+// A dispatcher with fake pools, peers and time. The test drives it by hand.
 #pragma once
 
 #include <map>
@@ -39,7 +39,7 @@ class DispatcherFixture : public ::testing::Test {
   static constexpr uint32_t kPayload = 32 * 1024;
   static constexpr Session::Limits kLimits = {.max_credit = 256 * 1024, .max_payload = kPayload};
 
-  // What a test may want otherwise.
+  // What a test may want to be different.
   struct Options {
     Session::Limits limits = kLimits;
     uint64_t max_in_flight = 64ull << 20;
@@ -98,7 +98,7 @@ class DispatcherFixture : public ::testing::Test {
     return setup;
   }
 
-  // What a loop does: steps until there is nothing to do now, and sends what came out.
+  // Does what a loop does: steps until there is nothing to do now, and sends the messages.
   void Run() {
     Dispatcher::Progress progress;
     do {
@@ -211,7 +211,7 @@ class DispatcherFixture : public ::testing::Test {
     return get;
   }
 
-  // The figures of all parts beside each other.
+  // Compares the figures of all parts.
   struct Totals : AttachProtocol::Totals {
     uint64_t denied_class;
     uint64_t charged_bytes;

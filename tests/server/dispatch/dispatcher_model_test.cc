@@ -92,7 +92,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     CloseChannel(agent->peer, channel.number);
   }
 
-  // A reader comes; or one that waits gives up, or was answered and goes.
+  // A reader comes, or a waiting one gives up, or one goes after its answer.
   void GetOrGiveUp() {
     if (gets_.size() < 4) {
       const char* const names[] = {"default/gold", "default/slow", "scarce/key"};
@@ -195,7 +195,8 @@ TEST_P(DispatcherModelTest, M12_NothingIsLostForgottenOrDeliveredTwice) {
   }
   EXPECT_EQ(totals().violations, 0u);
 
-  // With healthy pools and peers that read, every demand ends: neither side waits for the other.
+  // With healthy pools and peers that read, every demand is served: neither side waits for the
+  // other.
   drbg_.state.phase = PoolState::Phase::kServing;
   drbg_.next_error = absl::OkStatus();
   full_.available = UINT64_MAX;

@@ -56,8 +56,8 @@ TEST_F(DispatcherTest, AFailedSourceDiscardsWhatAgentsBuffer) {
   EXPECT_FALSE(Last(peer).head.state(0).discard_buffered()) << "told once";
 }
 
-// The source fails between Distribute and flush: none of its bytes leave, the demand stays, and the
-// peer hears `discard_buffered` before it gets bytes of the new epoch.
+// The source fails between the pass and the flush. None of its bytes leave, the demand stays, and
+// the peer gets `discard_buffered` before any bytes of the new epoch.
 TEST_F(DispatcherTest, AnEpochThatPassesBeforeTheFlushVoidsThePlan) {
   FakePeer* peer = Greet();
   WriteAll(peer);
@@ -109,7 +109,8 @@ TEST_F(DispatcherTest, AFullPoolGivesWhatItHasAndTheRestWhenMoreComes) {
   EXPECT_EQ(Granted(peer, 1), 1000u);
 }
 
-// Bytes that come while the pass empties the pool raise no change: the pool was not empty.
+// Bytes that come while the pass empties the pool cause no call back, because the pool was not
+// empty.
 TEST_F(DispatcherTest, BytesThatArriveDuringAPassAreNotForgotten) {
   full_.available = 0;
   FakePeer* first = Greet("spiffe://test/a");

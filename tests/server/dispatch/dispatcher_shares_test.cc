@@ -1,4 +1,4 @@
-// Ceilings, and who gets how much where there is not enough.
+// Ceilings, and who gets how much when there is not enough.
 #include <string>
 
 #include "gtest/gtest.h"
@@ -109,7 +109,8 @@ TEST_F(DispatcherTest, GuestsWeighWhereTheClassSaysSo) {
   EXPECT_NEAR(static_cast<double>(Granted(many, 1)), 6 * 1024, 1024);
 }
 
-// How long a peer's machine takes for a write decides how its messages are cut, not what it gets.
+// The time that a peer's machine takes for a write decides the size of its messages, not how much
+// it gets.
 TEST_F(DispatcherTest, ASlowWriterGetsNoLessOfAScarceClass) {
   FakePeer* slow = Greet("spiffe://test/slow");
   FakePeer* quick = Greet("spiffe://test/quick");
@@ -147,7 +148,7 @@ TEST_F(DispatcherTest, AStalledPeerHoldsABoundedPlanWhichItsEndForfeits) {
   WriteAll(other);
   EXPECT_EQ(Granted(other, 1), 1024u);
   ExpectBalance();
-  // A closed channel takes its part of the plan along; the rest goes with the stream.
+  // A closed channel gives up its part of the plan. The end of the stream gives up the rest.
   CloseChannel(stalled, 1);
   EXPECT_EQ(totals().planned_bytes, 1024u);
   EXPECT_EQ(totals().forfeited_bytes, ahead - 1024);
@@ -192,8 +193,8 @@ class ScarceClassTest : public DispatcherTest {
       WriteAll(peer);
     }
   }
-  // Renews the credit of both; returns what `many_` gets for each byte of `few_` in so many
-  // seconds.
+  // Renews the credit of both for so many seconds. Returns how many bytes `many_` gets for each
+  // byte of `few_`.
   double Ratio(uint32_t few_waiting, uint32_t many_waiting, int seconds) {
     const uint64_t few_before = Granted(few_, 1);
     const uint64_t many_before = Granted(many_, 1);

@@ -1,4 +1,4 @@
-// What is said on one Attach stream.
+// What both sides say on one Attach stream.
 
 #include <string>
 

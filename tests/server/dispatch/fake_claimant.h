@@ -1,4 +1,4 @@
-// Somebody who waits in a leaf and writes down what is done with it.
+// A claimant that waits in a leaf and remembers what is done with it.
 #pragma once
 
 #include <algorithm>

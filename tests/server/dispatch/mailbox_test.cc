@@ -74,8 +74,8 @@ TEST(MailboxTest, ANodeMayBeDeletedWhileItIsHandled) {
   EXPECT_TRUE(mailbox.TryRelease());
 }
 
-// Whatever the interleaving: there is one owner at a time (a plain counter survives, and the thread
-// sanitizer agrees), every post is absorbed, and nothing is left behind in a sleeping mailbox.
+// In every interleaving there is one owner at a time (a plain counter stays right, and the thread
+// sanitizer agrees), every post is absorbed, and nothing stays behind in a sleeping mailbox.
 TEST(MailboxTest, EveryPostIsAbsorbedByExactlyOneOwner) {
   constexpr int kThreads = 4;
   constexpr int kPosts = 250'000;  // each ends a sleep or races with one

@@ -1,5 +1,5 @@
-// What every driver has to do, tried on every driver there is: start, short read, stall, error,
-// unplug, replug, wrong data, stop while blocked. A new driver joins with one Rig.
+// What every driver must do, tested on every driver: start, short read, stall, error, unplug,
+// replug, wrong data, stop while blocked. A new driver joins with one Rig.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ constexpr RigParam kRigs[] = {
     {"upstream", "upstream_grpc", MakeRig<UpstreamRig>},
 };
 
-// A pool that tells when its source's state changes.
+// A pool that reports when its source's state changes.
 class WatchingSink final : public SourceSink {
  public:
   bool Wants(int member) override { return true; }
@@ -64,7 +64,7 @@ class WatchingSink final : public SourceSink {
     absl::MutexLock lock(&mutex_);
     state_ = state;
   }
-  // False when none of them came within 20 s.
+  // Returns false when none of them came within 20 s.
   bool Await(std::initializer_list<v1::SourceState> states) {
     absl::MutexLock lock(&mutex_);
     const auto reached = [&] {
@@ -81,7 +81,7 @@ class WatchingSink final : public SourceSink {
 
 class DriverConformance : public ::testing::TestWithParam<RigParam> {
  protected:
-  // Where the machine lacks the device, saying so properly is all that can be asked of the driver.
+  // On a machine without the device the driver must only say so in the right way.
   bool Absent() {
     if (rig_->present()) return false;
     const absl::Status status = driver_->Open().status();
@@ -94,7 +94,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
     ASSERT_TRUE(device.ok()) << device.status();
     EXPECT_FALSE(device->empty());
   }
-  // As the source does it: asks until there is something, or an error.
+  // Reads as the source does: asks until there are bytes or an error.
   absl::StatusOr<size_t> ReadSome(absl::Span<uint8_t> out) {
     const absl::Time deadline = absl::Now() + absl::Seconds(10);
     while (absl::Now() < deadline) {
@@ -114,14 +114,14 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
     bytes.resize(got.value_or(0));
     return bytes;
   }
-  // Bytes that were good when they were given may come first.
+  // Good bytes from before the fault may come first.
   absl::Status ReadUntilError() {
     std::vector<uint8_t> bytes(4096);
     absl::Status status;
     for (int i = 0; i < 100 && status.ok(); ++i) status = ReadSome(absl::MakeSpan(bytes)).status();
     return status;
   }
-  // Takes what the device has given already: until it has nothing, or fails.
+  // Takes what the device has given already, until it has nothing or fails.
   absl::Status Drain() {
     std::vector<uint8_t> bytes(4096);
     while (true) {
@@ -130,7 +130,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
       if (*got == 0) return absl::OkStatus();
     }
   }
-  // The driver at work, as the server runs it: a thread, health tests, a pool.
+  // Runs the driver as the server does: with a thread, health tests and a pool.
   std::unique_ptr<SourceThread> StartSource() {
     const DriverEntry* entry = FindDriver(GetParam().driver);
     SourceSpec spec;
@@ -215,7 +215,8 @@ TEST_P(DriverConformance, StalledDeviceGivesNothingAndComesBack) {
   if (const char* why = rig_->StallImpossible()) GTEST_SKIP() << why;
   Open();
   rig_->Stall();
-  // What was on its way may still arrive; then nothing, told at once or by an error in due time.
+  // Bytes on their way may still arrive. Then nothing comes: the driver says so at once, or by an
+  // error in time.
   const absl::Time begun = absl::Now();
   const absl::Status silent = Drain();
   EXPECT_TRUE(silent.ok() || absl::IsUnavailable(silent)) << silent;
@@ -252,7 +253,8 @@ TEST_P(DriverConformance, StopWhileBlockedIsPrompt) {
   if (const char* why = rig_->StallImpossible()) GTEST_SKIP() << why;
   rig_->Stall();
   std::unique_ptr<SourceThread> thread = StartSource();
-  // Gone = opened in vain or silent for 2 s: whichever, it has been in its device by then.
+  // GONE means that Open() failed or that the device was silent for 2 s. In both cases the driver
+  // has been in its device by then.
   EXPECT_TRUE(sink_.Await({v1::SOURCE_STATE_GONE}));
   const absl::Time begun = absl::Now();
   thread->Stop();

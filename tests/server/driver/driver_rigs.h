@@ -1,6 +1,6 @@
-// Every driver with a device that a test has in its hands: a FIFO, a daemon on a socket, real
-// SoftHSM and swtpm, a module made for the purpose. Processors cannot be had that way and are as
-// they are.
+// Every driver with a device that a test controls: a FIFO, a daemon on a socket, the real SoftHSM
+// and swtpm, a module made for the tests. A test cannot control the processor, so its drivers use
+// the real one.
 #pragma once
 
 #include <dlfcn.h>
@@ -45,8 +45,9 @@
 
 namespace entropyd {
 
-// A driver with its device, which the test can stall, break, pull out and have lie. Where a device
-// cannot do such a thing, `…Impossible()` says why, and the test is skipped with that reason.
+// A driver with its device. The test can stall the device, break it, pull it out, and make it lie.
+// When a device cannot do such a thing, `…Impossible()` says why, and the test is skipped with that
+// reason.
 class Rig {
  public:
   virtual ~Rig() = default;
@@ -54,11 +55,11 @@ class Rig {
   virtual config::v1::SourceConfig Config() = 0;
   virtual bool present() const { return true; }  // false: this machine has no such device
 
-  // Makes some bytes readable, where a device does not do that by itself.
+  // Makes some bytes readable, when the device does not do that by itself.
   virtual void Supply() {}
 
   // The device is there and says nothing; Resume() ends that. A Read() after Stall() and Drain()
-  // has nothing to give.
+  // gives nothing.
   virtual const char* StallImpossible() const = 0;
   virtual void Stall() {}
   virtual void Resume() {}
@@ -67,7 +68,7 @@ class Rig {
   virtual void Unplug() {}
   virtual void Replug() {}
 
-  // The device answers, with an error; Mend() ends that.
+  // The device answers with an error; Mend() ends that.
   virtual const char* BreakImpossible() const = 0;
   virtual void Break() {}
   virtual void Mend() {}
@@ -131,8 +132,8 @@ class FifoRig final : public Rig {
   bool stalled_ = false;
 };
 
-// An instruction of this machine's processor: always there or never, and out of the test's hands.
-// What it may do wrong is tried with a fake instruction, in the driver's own tests.
+// An instruction of this machine's processor. It is always there or never, and a test cannot
+// control it. The driver's own tests try its faults with a fake instruction.
 class ProcessorRig : public Rig {
  public:
   const char* StallImpossible() const override { return kWhy; }
@@ -168,7 +169,7 @@ class RdseedRig final : public ProcessorRig {
     config.set_driver("rdseed");
     return config;
   }
-  // What the driver finds out in another way: the flag as any shell user sees it.
+  // The flag as any shell user sees it. The driver finds it in another way.
   bool present() const override {
     std::ifstream cpuinfo("/proc/cpuinfo");
     const std::string text((std::istreambuf_iterator<char>(cpuinfo)), {});
@@ -231,8 +232,8 @@ class EgdTcpRig final : public EgdRig {
   EgdTcpRig() : EgdRig(true) {}
 };
 
-// What a test calls in a loaded module beside the driver. Both see the same module: its state is
-// the process's.
+// What a test calls in a loaded module beside the driver. Both see the same module, because its
+// state belongs to the process.
 template <typename T>
 T* Symbol(const char* module, const char* name) {
   void* library = dlopen(module, RTLD_NOW | RTLD_LOCAL);
@@ -242,7 +243,7 @@ T* Symbol(const char* module, const char* name) {
   return symbol;
 }
 
-// The real SoftHSM, with a token in a directory of the test's own.
+// The real SoftHSM, with a token in the test's own directory.
 class SoftHsmRig final : public Rig {
  public:
   static constexpr char kModule[] = "/usr/lib/softhsm/libsofthsm2.so";
@@ -277,7 +278,7 @@ class SoftHsmRig final : public Rig {
     return "SoftHSM is a library in this process and answers at once; the module that is tried "
            "below hangs when told to";
   }
-  // SoftHSM looks for tokens when it is initialised, and only then.
+  // SoftHSM looks for tokens only when it is initialised.
   const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override {
     std::filesystem::rename(directory_ / "tokens", directory_ / "away");
@@ -311,7 +312,7 @@ class SoftHsmRig final : public Rig {
   TempDir directory_;
 };
 
-// A module that does what a real one does on its worst days.
+// A module that has all the faults of real ones.
 class TestModuleRig final : public Rig {
  public:
   TestModuleRig() { Reset(); }
@@ -350,9 +351,9 @@ class TestModuleRig final : public Rig {
   }
 };
 
-// Whether somebody listens at a unix socket of that path, as /proc/net/unix tells. Its file is
-// there since bind(2), too early to connect; and a connection made to find out might be taken for
-// the user's.
+// True when a process listens at the unix socket of that path, by /proc/net/unix. The socket's file
+// exists since bind(2), which is too early to connect. A connection made only to find out might be
+// taken for the user's.
 inline bool Listening(const std::string& path) {
   constexpr absl::string_view kAcceptsConnections = "00010000";  // __SO_ACCEPTCON of the kernel
   std::ifstream table("/proc/net/unix");
@@ -416,7 +417,7 @@ class SwtpmRig final : public Rig {
       std::this_thread::yield();
     }
   }
-  // Through its control channel: the TPM is switched off, swtpm itself answers on.
+  // Uses its control channel: the TPM is off, and swtpm itself still answers.
   const char* BreakImpossible() const override { return nullptr; }
   void Break() override {
     UniqueFd control(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

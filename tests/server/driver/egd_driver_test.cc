@@ -54,7 +54,7 @@ TEST(EgdDriverTest, AnswerToAnEarlierConnectionIsNeverTakenForTheNext) {
   server.SetMode(FakeEgdServer::Mode::kHonest);
   size_t got = 0;
   while (got == 0) got = driver.Read(absl::MakeSpan(bytes, 8)).value();
-  // Were 200 bytes of the first request still to come, the next request would find them.
+  // If 200 bytes of the first request were still to come, the next request would find them.
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(driver.Read(absl::MakeSpan(bytes, 8)).ok());
   EXPECT_EQ(server.connections(), 2);
 }

@@ -1,4 +1,4 @@
-// A device that does what a test tells it, and a pool that remembers what it was told.
+// A device that does what a test tells it, and a pool that remembers its calls.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace entropyd {
 
-// Writes nothing and remembers the events.
+// A log that writes nothing and remembers the events.
 class EventLog final : public Log {
  public:
   explicit EventLog(const Clock* clock) : Log(clock, -1) {}
@@ -32,7 +32,7 @@ class EventLog final : public Log {
   absl::Mutex mutex_;
 };
 
-// The device's state, kept by the test; any number of drivers look at it.
+// The device's state. The test keeps it, and any number of drivers look at it.
 struct FakeDevice {
   absl::Status open = absl::OkStatus();      // what Open() answers
   absl::Status read = absl::OkStatus();      // an error: what Read() answers

@@ -1,4 +1,4 @@
-// An EGD daemon on a real socket, which a test can have misbehave.
+// An EGD daemon on a real socket. A test can make it misbehave.
 #pragma once
 
 #include <arpa/inet.h>
@@ -32,7 +32,7 @@ class FakeEgdServer {
     kRepeat,   // one byte over and over
   };
 
-  // `path` empty = TCP on the loopback.
+  // An empty `path` means TCP on the loopback.
   explicit FakeEgdServer(std::string path) : path_(std::move(path)) { Start(); }
   ~FakeEgdServer() { Stop(); }
 
@@ -66,7 +66,7 @@ class FakeEgdServer {
     wake_.reset(eventfd(0, EFD_CLOEXEC));
     thread_ = std::thread([this] { Run(); });
   }
-  // As a daemon that dies: its socket goes, its connections end.
+  // Acts as a daemon that dies: its socket goes, its connections end.
   void Stop() {
     if (!thread_.joinable()) return;
     stopping_ = true;
@@ -112,7 +112,7 @@ class FakeEgdServer {
       }
     }
   }
-  // False: the connection ends.
+  // Returns false when the connection ends.
   bool Serve(int fd, egd::Decoder* decoder) {
     uint8_t input[512];
     const ssize_t n = recv(fd, input, sizeof(input), MSG_DONTWAIT);

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What the inner driver does and what became of it; outlives both.
+// What the inner driver does, and what happened to it. It outlives both drivers.
 struct Inner {
   absl::Notification reading;  // a Read() that hangs has begun
   absl::Notification release;  // it may return
@@ -60,7 +60,7 @@ class GuardedDriverTest : public ::testing::Test {
     return std::make_unique<GuardedDriver>("module m", std::make_unique<InnerDriver>(inner_),
                                            patience);
   }
-  // On a busy machine even a sound call may be given up by one that waits for kShort only.
+  // On a busy machine a guard that waits only kShort may give up even a sound call.
   static void OpenAtLast(SourceDriver* driver) {
     while (!driver->Open().ok()) {
     }
@@ -69,9 +69,9 @@ class GuardedDriverTest : public ::testing::Test {
   uint8_t bytes_[128] = {};
 };
 
-// For calls that do come back: long enough for any machine.
+// For calls that return: long enough for any machine.
 constexpr absl::Duration kAmple = absl::Seconds(20);
-// For calls that are meant to be given up.
+// For calls that the guard must give up.
 constexpr absl::Duration kShort = absl::Milliseconds(20);
 
 TEST_F(GuardedDriverTest, AnswersAreTheInnerDrivers) {

@@ -37,7 +37,7 @@ TEST(JitterTest, CounterThatBecomesRegularRepeatsItsWordsSoThatTheHealthTestsSee
 }
 
 TEST(JitterTest, WordDependsOnItsOwnDeltasOnly) {
-  // Deltas 1, 2, 3 … 64: the fold, worked out by hand for two words.
+  // The fold of the deltas 1, 2, 3 … 64, computed by hand for two words.
   static uint64_t delta, now;
   delta = now = 0;
   JitterDriver driver([] { return now += delta++; });

@@ -1,5 +1,5 @@
-// The ways in which a security module goes wrong, at a test's command. pkcs11_module.cc is a
-// PKCS#11 module that obeys this; a test finds it under the name below in the loaded module.
+// The faults of a security module that a test can order. pkcs11_module.cc is a PKCS#11 module that
+// obeys these orders. A test finds them in the loaded module under the name below.
 #pragma once
 
 #include <atomic>

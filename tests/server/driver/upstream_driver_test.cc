@@ -9,7 +9,7 @@
 namespace entropyd {
 namespace {
 
-// Another server, as far as its answers go.
+// A fake of the other server: it only gives answers.
 class FakeCaller final : public UpstreamCaller {
  public:
   struct Record {

@@ -1,5 +1,5 @@
-// Driver `upstream` and a server in this process, over real TLS, that a test can have misbehave.
-// Apart from the other rigs because it brings gRPC.
+// Driver `upstream` and a server in this process, over real TLS. A test can make the server
+// misbehave. It stands apart from the other rigs because it needs gRPC.
 #pragma once
 
 #include <gtest/gtest.h>

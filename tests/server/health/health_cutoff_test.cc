@@ -182,7 +182,7 @@ TEST(HealthCutoffTest, WholeWordsHaveSmallRepetitionCutoffs) {
   EXPECT_EQ(RctCutoff(64, 60), 2u);
 }
 
-// The quantile by its definition, summed in linear space where that is still exact enough.
+// The quantile by its definition. The sum is in linear space, where that is still exact enough.
 TEST(HealthCutoffTest, QuantileSplitsTheTailAtAlpha) {
   for (const double h : {1.0, 3.0, 7.5}) {
     const uint32_t n = 100;

@@ -108,7 +108,7 @@ TEST(HealthMonitorTest, WindowThatIsMostlyOneValueLatches) {
   EXPECT_FALSE(alarms[1].second.recurrent);
 }
 
-// At 64 bits a word the cutoff of 2^-60 is 2 by the formula.
+// For words of 64 bits the formula gives a cutoff of 2 at 2^-60.
 TEST(HealthMonitorTest, OneRepeatedWordDoesNotLatchASourceThatClaimsEverything) {
   HealthMonitor test = Make(8, 8);
   std::vector<uint8_t> bytes = IdealBytes(80, 3);
@@ -193,7 +193,7 @@ TEST(HealthMonitorTest, SeveralFaultsOfOneBlockCountOnce) {
   EXPECT_EQ(Alarms(&test, bytes).size(), 1u);
 }
 
-// The replay is told with the last byte of its block.
+// The replay is reported at the last byte of its block.
 TEST(HealthMonitorTest, ReplayAtTheEndOfABlockDoesNotExcuseTheNextOne) {
   const auto arena = SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   for (const bool at_once : {false, true}) {
@@ -264,8 +264,8 @@ TEST(HealthMonitorTest, FalseAlarmsRiseWithTheRate) {
   EXPECT_GT(test.PermanentFalseAlarmsPerYear(1e8), 1);
 }
 
-// A stream with faults of every kind now and then: bytes and words that repeat, values that come
-// too often, stretches of few values.
+// A stream with some faults of every kind: bytes and words that repeat, values that come too often,
+// stretches of few values.
 std::vector<uint8_t> FaultyBytes(size_t n, uint64_t seed) {
   std::mt19937_64 generator(seed);
   std::vector<uint8_t> bytes = IdealBytes(n, seed + 1);
@@ -326,7 +326,7 @@ TEST(HealthMonitorTest, WholeWindowsAtOnceRaiseTheSameAlarmsAsByteByByte) {
   EXPECT_GT(alarms, 200);
 }
 
-// A fault of real silicon: byte-wise tests pass it, the first repeated native word gives it away.
+// A fault of real silicon. The tests of bytes pass it; the first repeated native word shows it.
 TEST(HealthMonitorTest, M1_CaptureOfAFaultyRdseedAlarmsAtTheFirstRepeatedWord) {
   std::ifstream file(ENTROPYD_VECTORS "/rdseed32-faulty-zen5.bin", std::ios::binary);
   const std::vector<uint8_t> capture{std::istreambuf_iterator<char>(file), {}};
@@ -340,7 +340,8 @@ TEST(HealthMonitorTest, M1_CaptureOfAFaultyRdseedAlarmsAtTheFirstRepeatedWord) {
   EXPECT_EQ(alarms[0].first, 4 * (repeat + 1));
   EXPECT_EQ(alarms[0].second.test, HealthMonitor::Test::kContinuous);
   EXPECT_EQ(alarms[0].second.width_bytes, 4);
-  // Three such blocks within a million samples: latched, although no run is longer than two.
+  // Three such blocks within a million samples latch the source, although no run is longer than
+  // two.
   EXPECT_TRUE(alarms.back().second.permanent);
   EXPECT_TRUE(alarms.back().second.recurrent);
 

@@ -25,7 +25,7 @@ class ReplayDetectorTest : public ::testing::Test {
     for (uint8_t& b : bytes) b = Ideal();
     return bytes;
   }
-  // How many bytes of `bytes` it took until a verdict of that kind and tier; 0 = never.
+  // How many of `bytes` it takes until a verdict of that kind and tier; 0 = never.
   static size_t Until(ReplayDetector* test, const std::vector<uint8_t>& bytes,
                       ReplayDetector::Kind kind, bool permanent) {
     for (size_t i = 0; i < bytes.size(); ++i) {
@@ -67,7 +67,7 @@ TEST_F(ReplayDetectorTest, IdealBytesRaiseNoAlarm) {
 TEST_F(ReplayDetectorTest, S1_ReplayOfAnyLengthUpToTheWindowIsToldAtItsCthByte) {
   for (const uint32_t period :
        {1u, 2u, 7u, 8u, 9u, 100u, 4095u, 4096u, 65'537u, 131'071u, 131'072u}) {
-    // Claims of 1 and 8 bits by turns; beginning at each place of the filing stride.
+    // Claims of 1 and 8 bits in turn; the replay begins at each place of the filing stride.
     for (uint32_t shift = 0; shift < 4; ++shift) {
       ReplayDetector test = Make(shift % 2 == period % 2 ? 1 : 8);
       std::vector<uint8_t> bytes = IdealBytes(ReplayDetector::kWindow + 1000 + shift);
@@ -133,7 +133,8 @@ TEST_F(ReplayDetectorTest, ForgetForgetsTheWindow) {
 }
 
 TEST_F(ReplayDetectorTest, SourceOfTheClaimedEntropyIsNotAccused) {
-  // Two values out of 256, one bit a byte, claimed as such: neighbours are alike half of the time.
+  // Two values out of 256, one bit per byte, with a claim of one bit: neighbours are equal half of
+  // the time.
   ReplayDetector test = Make(1);
   for (int i = 0; i < 8; ++i) {
     std::vector<uint8_t> bytes(1 << 16);
@@ -143,8 +144,8 @@ TEST_F(ReplayDetectorTest, SourceOfTheClaimedEntropyIsNotAccused) {
 }
 
 TEST_F(ReplayDetectorTest, S1_SourceThatFollowsItsOwnPastIsToldWithinAWindow) {
-  // Every fifth byte is the one of 3 bytes before: 2.3 bits of min-entropy where 4 are claimed; no
-  // run is long enough for a replay, no value is frequent.
+  // Every fifth byte repeats the one 3 bytes before it: 2.3 bits of min-entropy where the claim is
+  // 4. No run is long enough for a replay, and no value is frequent.
   ReplayDetector test = Make(4);
   std::vector<uint8_t> bytes(ReplayDetector::kWindow);
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -159,8 +160,8 @@ TEST_F(ReplayDetectorTest, S1_SourceThatFollowsItsOwnPastIsToldWithinAWindow) {
 TEST_F(ReplayDetectorTest, PredictionsOneFewerThanTheCutoffPass) {
   ReplayDetector test = Make(4);
   const uint32_t cutoff = test.cutoffs().prediction_intermittent;
-  // Nothing is alike by chance: neighbours within eight bytes differ but for those meant to be
-  // alike.
+  // No bytes are equal by chance: neighbours within eight bytes differ, except those that the test
+  // makes equal.
   std::vector<uint8_t> bytes(ReplayDetector::kWindow);
   uint32_t alike = 0;
   for (size_t i = 0; i < bytes.size(); ++i) {

@@ -222,7 +222,7 @@ TEST(BlockStatisticTest, ZerosFailEveryTest) {
   EXPECT_EQ(FailedTests(std::vector<uint8_t>(kBlock, 0xff)), (Failed{1, 1, 1, 1, 1}));
 }
 
-// By the definitions, bit by bit.
+// The tests by their definitions, bit by bit.
 Failed Naively(const std::vector<uint8_t>& block) {
   Failed failed{};
   int ones = 0;
@@ -308,7 +308,7 @@ TEST(BlockStatisticTest, FirstBlockIsExaminedAndThenOneInTwoHundredAndFiftySix) 
   BlockStatistic statistic;
   EXPECT_EQ(statistic.Feed(IdealBytes(kBlock - 1, 8)).examined, 0u);
   EXPECT_EQ(statistic.Feed(IdealBytes(1, 9)).examined, 1u);
-  // What is skipped may be anything.
+  // The skipped blocks may be anything.
   EXPECT_EQ(statistic.Feed(std::vector<uint8_t>(255 * kBlock)).examined, 0u);
   EXPECT_EQ(statistic.Feed(IdealBytes(kBlock - 1, 10)).examined, 0u);
   const Tally last = statistic.Feed(IdealBytes(1, 11));

@@ -81,7 +81,8 @@ TEST_F(BlockStoreTest, DroppingOneGroupAfterAnotherLeavesTheRest) {
   EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
 }
 
-// A fresh arena hands out its memory in order, so that the store's lies between two blocks of ours.
+// A fresh arena gives its memory in order, so the store's memory lies between two blocks of the
+// test.
 TEST(BlockStoreMemoryTest, WhatHasLeftOrWasDroppedIsWiped) {
   const auto arena = SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
   const SecretBytes before = arena->Allocate(64).value();

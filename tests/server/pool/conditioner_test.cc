@@ -38,8 +38,8 @@ TEST(OutputEntropyTest, NeverExceedsWhatWentIn) {
   }
 }
 
-// Full entropy is 1 - epsilon per bit with epsilon <= 2^-32 (SP 800-90C); our block rule has to
-// meet it at its least favourable: the smallest input.
+// Full entropy is 1 - epsilon per bit with epsilon <= 2^-32 (SP 800-90C); our block rule must meet
+// it in the worst case: the smallest input.
 TEST(OutputEntropyTest, BlockRuleGivesFullEntropy) {
   const double n_out = 8.0 * Conditioner::kBlockBytes;
   EXPECT_LT(OutputEntropyDeficitLog2(8.0 * Conditioner::kBlockInputBytes, n_out, n_out,

@@ -262,7 +262,7 @@ TEST_F(EntropyPoolTest, FailureOfTheOnlySourceDiscardsEverything) {
   EXPECT_TRUE(absl::IsAborted(reader_->Read(absl::MakeSpan(out), planned_under).status()));
   EXPECT_EQ(out, std::vector<uint8_t>(16, 0));
   EXPECT_TRUE(absl::IsUnavailable(Read(16)));
-  // A fresh seed, wholly from after the failure, makes it ready again.
+  // A fresh seed, made only of bytes from after the failure, makes it ready again.
   Healthy(0);
   EXPECT_FALSE(pool_->State().ready());
   Add(0, kBlockSamples - 1);
@@ -311,7 +311,7 @@ TEST_F(EntropyPoolTest, M7_SourcesOfOneRootCountOnceWhateverTheirGroups) {
   members_[0].root = members_[1].root = "device 10:183";
   Make(v1::QUALITY_FULL);
   for (const int member : {0, 1}) Healthy(member);
-  // Half a block's worth from each: together they are worth what one of them is.
+  // Each gives half a block's worth: together they are worth as much as one of them.
   for (const int member : {0, 1}) Add(member, kBlockSamples / 2);
   EXPECT_FALSE(pool_->State().ready());
   Add(0, kBlockSamples / 2);
@@ -330,7 +330,7 @@ TEST_F(EntropyPoolTest, M7_SourceThatTurnsOutToBeAnotherCountsWithItFromThenOn) 
   EXPECT_THAT(pool_->State().Text(), HasSubstr("1 of 2 groups"));
   for (const int member : {0, 1}) Add(member, kBlockSamples);
   EXPECT_FALSE(pool_->State().ready());
-  // And apart again, once each has given a seed.
+  // They count apart again once each has given a seed.
   pool_->SetSourceRoot(1, "device 188:1");
   EXPECT_FALSE(pool_->State().ready());
   for (const int member : {0, 1}) Add(member, kBlockSamples);
@@ -542,9 +542,9 @@ TEST_F(EntropyPoolTest, M9_DrbgPoolStopsAfterSoManyBytesWithoutASeed) {
   EXPECT_TRUE(Read(10'000).ok());
 }
 
-// Sources of two groups give, fail, vanish and return at random while bytes are drawn at random:
-// what was delivered and what is stored are never worth more than 512 bits for each 576 credited,
-// and the credit never more than the claim.
+// Sources of two groups give, fail, vanish and return at random, while readers read at random.
+// Delivered and stored bytes together are never worth more than 512 bits for each 576 credited, and
+// the credit is never more than the claim.
 TEST_F(EntropyPoolTest, M8_FullPoolNeverDeliversMoreThanEightNinthsOfTheCreditWhateverHappens) {
   members_.push_back({.source = "trng1", .group = "board", .min_entropy = 2.5});
   Make(v1::QUALITY_FULL, 1, 4096);
@@ -577,7 +577,7 @@ TEST_F(EntropyPoolTest, M8_FullPoolNeverDeliversMoreThanEightNinthsOfTheCreditWh
   EXPECT_GT(read, 100'000u);
 }
 
-// Readers come and go, reads are refused half way, sources fail and return: no aligned block of 16
+// Readers come and go, reads are refused half way, sources fail and return. No aligned block of 16
 // bytes is ever given twice, and a refused read gives nothing.
 TEST_F(EntropyPoolTest, M12_NoByteIsGivenTwiceUnderRandomAborts) {
   for (const v1::Quality quality : {v1::QUALITY_DRBG, v1::QUALITY_FULL}) {
@@ -614,7 +614,7 @@ TEST_F(EntropyPoolTest, M12_NoByteIsGivenTwiceUnderRandomAborts) {
   }
 }
 
-// What the child was given would be the parent's next bytes: the DRBG refuses, the pool stops.
+// The child would get the parent's next bytes. So the DRBG refuses, and the pool stops.
 TEST_F(EntropyPoolTest, M14_ForkedChildGetsNothingAndItsPoolStops) {
   for (const v1::Quality quality : {v1::QUALITY_DRBG, v1::QUALITY_FULL}) {
     Make(quality);
@@ -635,9 +635,9 @@ TEST_F(EntropyPoolTest, M14_ForkedChildGetsNothingAndItsPoolStops) {
   }
 }
 
-// What a machine restored from a snapshot is to its programs: two processes that begin with the
-// same memory and the same process id, so that nothing in user space tells them apart. Returns what
-// each of them drew, "" for one that failed, or nothing where such processes may not be made.
+// Imitates a machine restored from a snapshot: two processes begin with the same memory and the
+// same process id, so nothing in user space differs. Returns the bytes that each of them read, ""
+// for one that failed, or nothing when such processes are not allowed.
 std::vector<std::string> DrawTwiceFromASnapshot(const std::function<void()>& prepare,
                                                 const std::function<std::string()>& get) {
   constexpr int kForbidden = 77;
@@ -699,7 +699,7 @@ TEST_F(EntropyPoolTest, M15_SnapshotNeverRepeats) {
   EXPECT_NE(drawn[0].substr(32), drawn[1].substr(32)) << "a reader mixes in fresh bytes";
 }
 
-// Three readers get on threads of their own while the source fails.
+// Three readers read on threads of their own while the source fails.
 TEST_F(EntropyPoolTest, NoReadBegunAfterTheFailureWasToldSucceeds) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();

@@ -47,7 +47,7 @@ policy:
   - {identity: "spiffe://test/operator", role: operator}
 )";
 
-// Quiet: what the server logs is not what these tests are about.
+// A quiet log: these tests do not look at it.
 class NoLog final : public Log {
  public:
   explicit NoLog(const Clock* clock) : Log(clock) {}
@@ -202,7 +202,7 @@ class GrpcAttachTest : public ::testing::Test {
     return v1::Entropy::NewStub(Channel(who))->Get(&context, request, response);
   }
 
-  // What Admin says to `who`.
+  // The answer of Admin to `who`.
   grpc::Status SetCeil(const std::string& who, const std::string& name, uint64_t ceil,
                        v1::SetClassResponse* response) {
     grpc::ClientContext context;

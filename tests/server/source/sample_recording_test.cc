@@ -9,7 +9,7 @@
 namespace entropyd {
 namespace {
 
-// Does at every call what the test says, and tells of its end.
+// A reader that does at every call what the test says, and reports its end.
 class TestReader final : public SampleReader {
  public:
   TestReader(std::function<void()> on_samples, bool* alive)
@@ -62,8 +62,8 @@ TEST(SampleRecordingTest, ReaderThatHasGoneIsNotCalledAndEndsTheRecording) {
   EXPECT_EQ(calls, 0);
 }
 
-// As a gRPC reactor does: the call that it makes in answer is the last, and its owner lets it go
-// from another thread before that call has returned.
+// A reader that acts as a gRPC reactor does: the call that it makes in answer is its last, and its
+// owner frees it from another thread before that call has returned.
 TEST(SampleRecordingTest, ReaderThatEndsWhileItIsCalledStaysUntilTheCallReturns) {
   bool alive;
   std::shared_ptr<TestReader> owner;

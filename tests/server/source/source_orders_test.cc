@@ -42,7 +42,7 @@ class SourceOrdersTest : public ::testing::Test {
   }
   v1::SourceState State() { return source_->Snapshot().state(); }
 
-  // Orders a test and keeps how it ends in `ended_`.
+  // Orders a test, and keeps its result in `ended_`.
   void Order(bool reset) {
     ended_.reset();
     source_->Test(reset, [this](absl::StatusOr<v1::Source> source) { ended_ = std::move(source); });

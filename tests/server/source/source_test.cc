@@ -16,7 +16,8 @@ class SourceTest : public ::testing::Test {
  protected:
   static constexpr size_t kBlock = 2048;
   static constexpr uint64_t kRate = 1'000'000;
-  // Held back of a block until the next one: a replay is told after 14 bytes, a run after 9.
+  // The bytes of a block that stay until the next block: a replay is reported after 14 bytes, a run
+  // after 9.
   static constexpr size_t kTail = 13;
 
   SourceTest() { MakeSource(); }
@@ -39,7 +40,7 @@ class SourceTest : public ::testing::Test {
     source_->AddSink(&sink_, 0);
   }
 
-  // Steps, letting as much time pass as the source asks for, until the device gave `bytes` more
+  // Steps the source and lets as much time pass as it asks for, until the device gave `bytes` more
   // (in reads of 64).
   void RunBytes(uint64_t bytes) {
     const uint64_t end = device_.offset + bytes;
@@ -124,7 +125,7 @@ TEST_F(SourceTest, ShortReadsMakeTheSameBlocks) {
 }
 
 TEST_F(SourceTest, M2_ConstantSourceIsQuarantinedWithinCSamplesAndNoneOfTheRunLeaves) {
-  // The run begins at every place around the end of a block.
+  // The run begins in turn at every place around the end of a block.
   for (size_t before_end = 0; before_end <= 20; ++before_end) {
     MakeSource();
     sink_.blocks.clear();
@@ -232,7 +233,7 @@ TEST_F(SourceTest, QuarantineEndsOnlyThroughStartUpTests) {
 
 TEST_F(SourceTest, BiasedSourceDeliversNothingOfTheWindowThatShowsIt) {
   MakeHealthy();
-  // One value in every sixth byte: 2.6 bits of min-entropy where 4 are claimed.
+  // One value in every sixth byte: 2.6 bits of min-entropy where the claim is 4.
   device_.byte_at = [&](uint64_t offset) {
     return offset % 512 % 6 == 0 ? uint8_t{0} : static_cast<uint8_t>(device_.generator());
   };
@@ -244,7 +245,7 @@ TEST_F(SourceTest, BiasedSourceDeliversNothingOfTheWindowThatShowsIt) {
 }
 
 TEST_F(SourceTest, M3_SourceThatFailsAgainAndAgainIsLatched) {
-  // One repeated word in every second block: each alarm by itself is forgivable.
+  // One repeated word in every second block: no alarm latches by itself.
   std::vector<uint8_t> sent;
   device_.byte_at = [&](uint64_t offset) {
     const bool repeat = offset % (4 * kBlock) >= 104 && offset % (4 * kBlock) < 108;

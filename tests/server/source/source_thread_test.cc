@@ -8,7 +8,7 @@
 namespace entropyd {
 namespace {
 
-// Sits in its device until it is interrupted, as a hung security module does.
+// A driver that blocks in its device until it is interrupted, as a hung security module does.
 class BlockingDriver final : public SourceDriver {
  public:
   explicit BlockingDriver(absl::Notification* reading) : reading_(reading) {}
