@@ -61,6 +61,7 @@ if [ -z "$package" ]; then
 fi
 
 mkdir -p "$dir" || die "cannot make $dir; name a directory that you may write to"
+dir=$(cd "$dir" && pwd) || die "cannot enter $dir"
 work=$(mktemp -d "$dir/.fetch.XXXXXX") || die "cannot write to $dir"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
