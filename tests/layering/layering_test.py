@@ -46,7 +46,7 @@ class Rules:
                 targets = re.findall(r"`([^`]+)`", cells[-1])
                 for name in names:
                     self.may_include[name] = targets
-        self.tops = [name for name in self.may_include if "/" not in name and name not in ("tests", "deploy")]
+        self.tops = [name for name in self.may_include if "/" not in name and name not in ("tests", "deploy", "docs")]
         self.grpc = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.(?:h|cc))`",
                                    section(text, "### Files that may include gRPC")))
 
