@@ -40,7 +40,7 @@ class AgentMetrics {
   KernelFeedCounters kernel_feed;
 
  private:
-  void Export(Metrics* metrics);
+  void Export(Metrics* metrics) const;
 
   std::vector<std::unique_ptr<ClassCounters>> classes_;
 };
