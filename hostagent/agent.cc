@@ -160,6 +160,8 @@ absl::Status Agent::Start(StartOptions options) {
   if (link.ok()) return StartFrom(*std::move(link));
   if (!absl::IsNotFound(link.status())) return link.status();
   // There may be no predecessor because all were told to stop. Then this process was told, too.
+  // One turn reads the signal, the next one obeys it.
+  loop_->RunOnce(0);
   loop_->RunOnce(0);
   log_->Info("handover.nobody", {{"reason", link.status()}, {"remedy", "starting normally"}});
   return StartFresh();
@@ -209,11 +211,18 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer,
     if (auto status = offered(); !status.ok()) return status;
     if (upstream_->get()->connected()) {
       attached_at = std::min(attached_at, now);
-      if (host_->state()->Filled() || now - attached_at >= kFillPatience) return absl::OkStatus();
+      if (host_->state()->Filled() || now - attached_at >= kFillPatience) return StillWanted();
     } else if (now - began >= kAttachPatience) {
       return NotAttached();
     }
   }
+}
+
+// A signal that the last turn has read is obeyed by the next one.
+absl::Status Agent::StillWanted() {
+  loop_->RunOnce(0);
+  if (Ending(phase())) return absl::CancelledError("take over: this process was told to stop");
+  return absl::OkStatus();
 }
 
 absl::Status Agent::NotAttached() const {

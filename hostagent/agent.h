@@ -148,6 +148,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   absl::Status StartFresh();
   absl::Status StartFrom(std::unique_ptr<HandoverLink> predecessor);
   absl::Status Fill(const handover::v1::Offer& offer, const std::function<absl::Status()>& offered);
+  absl::Status StillWanted();
   absl::Status NotAttached() const;
   void PredecessorGone();
 

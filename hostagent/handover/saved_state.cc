@@ -128,10 +128,7 @@ void SavedState::AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass
   }
   counters->wait_sum_nanos.Add(static_cast<uint64_t>(saved.wait_sum_nanos()));
   served->GoOnFrom(saved.throttled_nanos());
-  // Until the server tells this process itself.
-  if (parts_.assignment->refused(served->index()).empty()) {
-    parts_.assignment->SetRefused(served->index(), saved.refused());
-  }
+  parts_.assignment->AdoptRefused(served->index(), saved.refused());
 }
 
 void SavedState::AdoptFeeds(const handover::v1::Numbers& numbers) {

@@ -6,7 +6,11 @@ namespace entropyd {
 
 ClassAssignment::ClassAssignment(std::vector<std::string> classes, Log* log,
                                  IdentityCounters* counters)
-    : classes_(std::move(classes)), log_(log), counters_(counters), refused_(classes_.size()) {}
+    : classes_(std::move(classes)),
+      log_(log),
+      counters_(counters),
+      refused_(classes_.size()),
+      heard_(classes_.size()) {}
 
 void ClassAssignment::Ask(IdentityQuestion question) { identifier_->Ask(std::move(question)); }
 
@@ -52,10 +56,15 @@ std::string ClassAssignment::NotGiven(const GuestIdentity& identity, size_t serv
 }
 
 bool ClassAssignment::SetRefused(size_t class_index, absl::string_view why) {
+  heard_[class_index] = true;
   std::string& refused = refused_[class_index];
   const bool moves = refused.empty() != why.empty();
   if (refused != why) refused = std::string(why);
   return moves;
+}
+
+void ClassAssignment::AdoptRefused(size_t class_index, absl::string_view why) {
+  if (!heard_[class_index]) refused_[class_index] = std::string(why);
 }
 
 void ClassAssignment::Complain(const GuestIdentity& identity, size_t of_listener) {

@@ -79,6 +79,8 @@ class ClassAssignment {
   // Upstream does not serve that class, and `why`; empty = it does. True: assign the guests that
   // ask for it anew.
   bool SetRefused(size_t class_index, absl::string_view why);
+  // What the server of another process said. It counts until a server of this process has spoken.
+  void AdoptRefused(size_t class_index, absl::string_view why);
   const std::string& refused(size_t class_index) const { return refused_[class_index]; }
   const std::string& class_name(size_t class_index) const { return classes_[class_index]; }
 
@@ -95,6 +97,8 @@ class ClassAssignment {
   Identifier* identifier_ = nullptr;
   // By class: why; empty = it is not refused.
   std::vector<std::string> refused_;
+  // By class: a server of this process has spoken.
+  std::vector<bool> heard_;
   // By guest: the class that was logged last.
   std::map<std::string, std::string> complaints_;
 };

@@ -194,6 +194,8 @@ void UpstreamImpl::Process() {
   ReapEnded(now);
   RunTimers(now);
   SendDue();
+  // Asking again for a class may have used up the stream's channels.
+  PlanReplacement(now);
   processing_ = false;
   TellStates();
 }
@@ -299,10 +301,11 @@ UpstreamState UpstreamImpl::StateOf(size_t buffer) const {
 }
 
 void UpstreamImpl::TellState(size_t buffer) {
-  UpstreamState state = StateOf(buffer);
+  const UpstreamState state = StateOf(buffer);
   if (told_states_[buffer] == state) return;
-  told_states_[buffer] = std::move(state);
-  if (told_.state) told_.state(buffer, *told_states_[buffer]);
+  told_states_[buffer] = state;
+  // A copy: who is told may call Kick(), which may tell again.
+  if (told_.state) told_.state(buffer, state);
 }
 
 void UpstreamImpl::TellStates() {

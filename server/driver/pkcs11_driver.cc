@@ -179,7 +179,8 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
     if (maker == kSoftHsmManufacturer) {
       root_ = kRootKernel;
     } else if (!serial.empty()) {
-      root_ = absl::StrCat("token '", token_, "' of ", maker, ", serial number ", serial);
+      // One device may show several tokens, under other labels.
+      root_ = absl::StrCat("token of ", maker, ", serial number ", serial);
     }
     return absl::StrCat(maker, " ", Trimmed(info.model, sizeof(info.model)));
   }

@@ -256,14 +256,21 @@ void EntropyPool::SetSourceRoot(int member, const std::string& root) {
 bool EntropyPool::Regroup() {
   std::vector<Kin> kin;
   for (size_t i = 0; i < members_.size(); ++i) {
-    kin.push_back({options_.members[i].group, members_[i].root});
+    // One without credit gives nothing that could count twice, and must move nobody.
+    const bool credited = options_.members[i].min_entropy > 0;
+    kin.push_back({options_.members[i].group, credited ? members_[i].root : ""});
   }
   const std::vector<size_t> first = CountTogether(kin);
   bool changed = false;
   for (Group& group : groups_) group.credited = false;
   for (size_t i = 0; i < members_.size(); ++i) {
     const int group = members_[first[i]].home;
-    changed |= std::exchange(members_[i].group, group) != group;
+    const int left = std::exchange(members_[i].group, group);
+    if (left != group) {
+      changed = true;
+      // What lies there may come from this member, which a failure of the group would not tell of.
+      EmptyGroup(left);
+    }
     groups_[group].credited |= options_.members[i].min_entropy > 0;
   }
   // The bytes of a group without members come from the root of another group. Nobody could drop
@@ -284,13 +291,13 @@ void EntropyPool::EmptyGroup(int group) {
 }
 
 void EntropyPool::DropGroup(int group) {
-  const bool rested_on_it = groups_[group].seeded_at >= 0;
   EmptyGroup(group);
   // The other groups give fresh seeds at once.
   for (Group& g : groups_) g.reseed_asked = true;
   const bool others =
       std::any_of(groups_.begin(), groups_.end(), [](const Group& g) { return g.seeded_at >= 0; });
-  if (!rested_on_it || others) return;
+  // A group that gave the seed may have been emptied since, by Regroup().
+  if (!root_->seeded() || others) return;
   ready_until_ = 0;
   ++epoch_;
   root_->Destroy();

@@ -103,5 +103,13 @@ TEST_F(ClassAssignmentTest, ARefusedClassIsTheListenersUntilItOpens) {
   EXPECT_EQ(complaints(), 1u) << "one that is refused now and then is complained of once";
 }
 
+TEST_F(ClassAssignmentTest, WhatAnotherProcessHeardCountsUntilThisOneHearsIt) {
+  assignment_.AdoptRefused(kBulk, "no");
+  EXPECT_EQ(assignment_.refused(kBulk), "no");
+  EXPECT_TRUE(assignment_.SetRefused(kBulk, "")) << "those who wait for it move";
+  assignment_.AdoptRefused(kBulk, "no");
+  EXPECT_EQ(assignment_.refused(kBulk), "") << "this server has opened it";
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -378,6 +378,21 @@ TEST_F(UpstreamTest, AStreamThatRanOutOfChannelsIsReplaced) {
   EXPECT_EQ(net_.wires[1]->ChannelOf("default/gold"), 1u);
 }
 
+// Nothing else happens on this stream: no other class, no more news.
+TEST_F(UpstreamTest, AStreamIsReplacedByItselfWhenItsLastChannelIsUsed) {
+  Attach();
+  for (uint32_t channel = 1; channel < 64; ++channel) {
+    net_.last().State(net_.last().ChannelOf("default/gold"), v1::PHASE_CLOSED, 7);
+    upstream_->Process();
+    Run(absl::Seconds(46));
+    ASSERT_EQ(net_.last().ChannelOf("default/gold"), channel + 1);
+  }
+  net_.last().State(64, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  Run(absl::Minutes(2));
+  EXPECT_EQ(net_.wires.size(), 2u);
+}
+
 TEST_F(UpstreamTest, DiscardWipesTheBufferAndItIsCreditedAnew) {
   Attach();
   Want(gold_.get(), 1, 0);

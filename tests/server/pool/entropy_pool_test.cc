@@ -348,6 +348,33 @@ TEST_F(EntropyPoolTest, M7_ASourceThatFailsTakesTheSeedOfWhatItWasTakenForWithIt
   EXPECT_EQ(pool_->State().discard_epoch, 1u);
 }
 
+// Two devices, and the second one has had the number of the first for a while.
+TEST_F(EntropyPoolTest, M7_NoSeedStaysBehindWithASourceThatDidNotGiveIt) {
+  members_[0].root = members_[1].root = "device 188:0";
+  Make(v1::QUALITY_DRBG, 2);
+  for (const int member : {0, 1}) Healthy(member);
+  Add(1, kBlockSamples);
+  // The first one is another device after all. What lies in its group is the second one's.
+  pool_->SetSourceRoot(0, "device 188:1");
+  Add(1, kBlockSamples);
+  EXPECT_FALSE(pool_->State().ready()) << "all of it came from one of the two";
+  Add(0, kBlockSamples);
+  EXPECT_TRUE(pool_->State().ready());
+}
+
+TEST_F(EntropyPoolTest, ASourceWithoutCreditMovesNobody) {
+  members_[0].root = "a daemon";
+  members_[0].min_entropy = 0;
+  members_[1].root = "device 10:183";
+  Make(v1::QUALITY_DRBG);
+  for (const int member : {0, 1}) Healthy(member);
+  Add(1, kBlockSamples);
+  ASSERT_TRUE(pool_->State().ready());
+  pool_->SetSourceRoot(0, "device 10:183");
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_THAT(log_.events, ::testing::Not(Contains("pool.regrouped")));
+}
+
 TEST_F(EntropyPoolTest, ARootOfItsOwnChangesNothing) {
   Make(v1::QUALITY_DRBG, 2);
   ReadyWithTwoGroups();
