@@ -257,8 +257,9 @@ bool EntropyPool::Regroup() {
   std::vector<Kin> kin;
   for (size_t i = 0; i < members_.size(); ++i) {
     // One without credit gives nothing that could count twice, and must move nobody.
-    const bool credited = options_.members[i].min_entropy > 0;
-    kin.push_back({options_.members[i].group, credited ? members_[i].root : ""});
+    absl::string_view root;
+    if (options_.members[i].min_entropy > 0) root = members_[i].root;
+    kin.push_back({options_.members[i].group, root});
   }
   const std::vector<size_t> first = CountTogether(kin);
   bool changed = false;
