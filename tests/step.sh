@@ -17,13 +17,27 @@ fi
 unset ENTROPYD_TEST_LOGS
 
 # In the background: a shell that waits for a program handles no signal before the program ends.
-timeout --kill-after=30 "$seconds" "$@" </dev/null &
+# Nothing that it leaves behind holds what ctest reads to its end.
+timeout --kill-after=30 "$seconds" "$@" </dev/null 3>&- &
 child=$!
 trap 'kill -TERM $child 2>/dev/null' INT TERM
 wait $child
 status=$?
 # A wait that a signal ended is not the end of the program.
 while kill -0 $child 2>/dev/null; do wait $child; status=$?; done
+
+# `timeout` leads a process group. What a step has started ends with it.
+left() { ps -e -o pgid=,pid=,args= | awk -v group=$child '$1 == group'; }
+for ((tries = 0; tries < 50; tries++)); do
+  [ -n "$(left)" ] || break
+  sleep 0.1
+done
+if [ -n "$(left)" ]; then
+  echo "step.sh: $name ended and left behind (process group, process, command):"
+  left
+  kill -KILL -- -$child
+  [ $status != 0 ] || status=1
+fi
 
 [ $status != 124 ] || echo "step.sh: $name did not end within $seconds s"
 if [ -n "$log" ]; then

@@ -92,6 +92,8 @@ void Succession::ReturnToServer(const absl::Status& why) {
 void Succession::Given(const std::string& version) {
   patience_.Set(kNever);
   const bool own = successor_ != nullptr && successor_->pid() == giver_->taker();
+  // Another one was faster. The one that this process has started has nothing to do any more.
+  if (successor_ != nullptr && !own) successor_->Terminate();
   if (!options_.linger || !own) successor_.reset();
   subject_->Given();
   if (const Done done = std::exchange(done_, nullptr)) done(absl::OkStatus(), version);
