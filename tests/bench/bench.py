@@ -46,6 +46,10 @@ BARS = {
     ("health", "4-byte words, with lag predictor"): (">=", 1.0),
     ("conditioning", "SHA-512 to 512 bits, 4 bits a byte"): (">=", 1.0),
     ("drbg", "requests of 4 KiB"): (">=", 0.85),
+    ("handover", "longest of the upgrades"): ("<=", 1.0),
+    ("fairness", "same, one greedy guest"): ("<=", 2.0),
+    **{("fairness", f"{crowd}, {window}"): ("<=", 2.0)
+       for crowd in ("same", "other", "class") for window in ("beside", "half", "back")},
 }
 
 rows = []
@@ -408,9 +412,39 @@ def bench_drbg(stack):
         report("drbg", f"requests of {kib} KiB", median_of(rounds, "ours"), median_of(rounds, "reference"), "MB/s")
 
 
+def run_suite(stack, name, variable):
+    """Runs an integration suite, which writes what it measured into the file that the variable names."""
+    figures, log = stack.path(f"{name}.figures"), stack.path(f"{name}.log")
+    suite = os.path.join(ROOT, "tests", "integration", "suite.sh")
+    with open(log, "w", encoding="utf-8") as file:
+        done = subprocess.run([suite, name], env={**os.environ, "BIN": BIN, variable: figures},
+                              stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench: the suite {name} failed:\n" + "".join(open(log, encoding="utf-8").readlines()[-40:]))
+    return open(figures, encoding="utf-8").read().splitlines()
+
+
+def bench_fairness(stack):
+    if ARGS.smoke:
+        return  # its suite is a step of tests/run.sh
+    title("A polite guest's wait beside greedy ones, p50", "alone")
+    for line in run_suite(stack, "fairness", "FAIRNESS_LATENCIES"):
+        wait = json.loads(line)
+        report("fairness", wait["case"], wait["beside_us"], wait["alone_us"], "us")
+
+
+def bench_handover(stack):
+    if ARGS.smoke:
+        return  # its suite is a step of tests/run.sh
+    title("The longest wait of 256 busy guests around an upgrade", "limit")
+    pauses = sorted(float(line) for line in run_suite(stack, "handover", "HANDOVER_PAUSES"))
+    report("handover", "median of the upgrades", statistics.median(pauses), 100, "ms")
+    report("handover", "longest of the upgrades", pauses[-1], 100, "ms")
+
+
 BENCHES = {"egd": bench_egd, "attach": bench_attach, "guest": bench_guest, "footprint": bench_footprint,
            "classes": bench_classes, "health": bench_health, "conditioning": bench_conditioning,
-           "drbg": bench_drbg}
+           "drbg": bench_drbg, "fairness": bench_fairness, "handover": bench_handover}
 
 
 def arguments():

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The benchmarks: each figure beside a reference measured in the same run.
 #
-#   tests/bench/run.sh [--smoke | --check] [--seconds S] [-o json] [egd|attach|guest|footprint|classes|health|conditioning|drbg …]
+#   tests/bench/run.sh [--smoke | --check] [--seconds S] [-o json] [egd|attach|guest|footprint|classes|health|conditioning|drbg|fairness|handover …]
 #
 #   --smoke      one short round of each: does it run and print its figures? (what CI does)
 #   --check      fail when a ratio misses its bar (a quiet machine is needed)

@@ -5,13 +5,16 @@
   judge.py rates A B SIMULATED CLASS=KIBS… from snapshot A to B: within 2 % of both expectations
   judge.py scarce A B [CLASS=FRACTION…]    classes that share what a source gives: their parts of the sum, the
                                            sum in KiB/s on the last line
-  judge.py polite WINDOW NAME…             p50 at most twice that of the window `alone`, or of the crowd
+  judge.py polite WINDOW NAME…             prints p50 beside that of the window `alone`, and of the crowd
                                            `control` in this window, which is alone on its host
-  judge.py one WINDOW NAME…                p50 at most twice that of the window `alone`, come what may
+  judge.py one WINDOW NAME…                prints p50 beside that of the window `alone`
   judge.py even WINDOW NAME NAME           Jain's index over the guests of two crowds
   judge.py hosts WINDOW FEW MANY RATIO     what MANY gets for each byte of FEW, within 5 %
   judge.py answered NAME…                  after `stop`: nobody waits, was closed, or got too much
 Several of them are separated by `--`.
+
+Shares are judged. Times depend on what else this machine does: they are printed and go to the file `latencies`, one
+JSON object a line, which tests/bench judges.
 """
 import json
 import re
@@ -22,7 +25,6 @@ import urllib.request
 RATE_TOLERANCE = 0.02
 HOST_TOLERANCE = 0.05
 LEAST_JAIN = 0.99
-MOST_P50 = 2.0
 misses = 0
 
 
@@ -83,26 +85,30 @@ def scarce(a, b, *expected):
     print(f"{total:.2f}")
 
 
+def told(case, beside, alone, text):
+    with open("latencies", "a", encoding="utf-8") as file:
+        print(json.dumps({"case": case, "beside_us": beside["p50_us"], "alone_us": alone["p50_us"]}), file=file)
+    print(f"   {text}; p99 {beside['p99_us']:.0f} us, {alone['p99_us']:.0f} alone")
+
+
 def polite(name, *crowds):
     # All processes here share few processors, which a server and its hosts do not: what the control
     # crowd waits for beyond what it did alone is its turn on the processor.
     control = window("control", name)
     for crowd in crowds:
         alone, beside = window(crowd, "alone"), window(crowd, name)
-        ratios = [beside["p50_us"] / of["p50_us"] for of in (alone, control)]
-        judged(min(ratios) <= MOST_P50,
-               f"polite, {crowd}: p50 {beside['p50_us']:.0f} us, {ratios[0]:.2f} of {alone['p50_us']:.0f} alone before,"
-               f" {ratios[1]:.2f} of {control['p50_us']:.0f} alone now;"
-               f" p99 {beside['p99_us']:.0f} us ({alone['p99_us']:.0f}, {control['p99_us']:.0f})")
+        before, now = (beside["p50_us"] / of["p50_us"] for of in (alone, control))
+        told(f"{crowd}, {name}", beside, alone if before < now else control,
+             f"polite, {crowd}: p50 {beside['p50_us']:.0f} us, {before:.2f} of {alone['p50_us']:.0f} alone before,"
+             f" {now:.2f} of {control['p50_us']:.0f} alone now")
 
 
 def one(name, *crowds):
     for crowd in crowds:
         alone, beside = window(crowd, "alone"), window(crowd, name)
-        ratio = beside["p50_us"] / alone["p50_us"]
-        judged(ratio <= MOST_P50,
-               f"polite beside one greedy guest, {crowd}: p50 {beside['p50_us']:.0f} us, {ratio:.2f} of"
-               f" {alone['p50_us']:.0f} alone; p99 {beside['p99_us']:.0f} us ({alone['p99_us']:.0f})")
+        told(f"{crowd}, one greedy guest", beside, alone,
+             f"polite beside one greedy guest, {crowd}: p50 {beside['p50_us']:.0f} us,"
+             f" {beside['p50_us'] / alone['p50_us']:.2f} of {alone['p50_us']:.0f} alone")
 
 
 def even(name, *crowds):
