@@ -171,7 +171,7 @@ absl::Status Server::Impl::StartSupply(const ServerPlan& plan) {
 
 absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   absl::StatusOr<std::unique_ptr<Gate>> opened =
-      Gate::Create(plan.policy, plan.material.crl_pem, log, &metrics);
+      Gate::Create(plan.policy, plan.material.crl_pem, clock, log, &metrics);
   if (!opened.ok()) return opened.status();
   gate = *std::move(opened);
 
