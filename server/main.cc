@@ -21,6 +21,7 @@
 #include "base/process/log.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
+#include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
 #include "server/server.h"
 
@@ -80,6 +81,7 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
 int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   Log log(&clock);
   ConfigureLog(plan.config.log(), &log);
+  SendGrpcLogTo(new GrpcLines(&log, &clock));
   const sigset_t signals = BlockSignals();
   const std::string listen = plan.config.listen();
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(plan), &clock, &log);
@@ -127,6 +129,7 @@ int Main(int argc, char** argv) {
   // name. This must run before any thread is made. An operator who wants the lines sets the
   // variable.
   setenv("TSS2_LOG", "all+NONE", 0);
+  ClearGrpcVariables();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   KeepFreedPages();
   Flags flags;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
+#include "base/process/descriptor_limit.h"
 #include "base/process/http_server.h"
 #include "base/process/metrics.h"
 #include "base/process/nanos.h"
@@ -25,8 +26,12 @@
 #include "server/dispatch/class_table.h"
 #include "server/dispatch/dispatch_loop.h"
 #include "server/dispatch/dispatcher.h"
+#include "server/door/door.h"
+#include "server/door/door_probe.h"
+#include "server/door_config.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/attach_service.h"
+#include "server/rpc/grpc_door.h"
 #include "server/server_metrics.h"
 #include "server/supply.h"
 
@@ -83,8 +88,9 @@ void Tune(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
   // Windows that grow by themselves only add memory: the agents' credit limits what is in flight.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  // Two servers on one port would silently share its connections.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // A handshake takes milliseconds on a network that works. TLS and HTTP/2's first frame both have
+  // to come in this time.
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
 }
 
 }  // namespace
@@ -92,6 +98,8 @@ void Tune(grpc::ServerBuilder* builder) {
 absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
                                              const Clock& clock) {
   std::vector<std::string> warnings;
+  const absl::Status door = CheckDoor(config, locations);
+  if (!door.ok()) return door;
   const absl::Status supply = Supply::Check(config, locations, &warnings);
   if (!supply.ok()) return supply;
   for (int i = 0; i < config.pools_size(); ++i) {
@@ -122,7 +130,7 @@ struct Server::Impl {
   absl::Status StartDispatcher(const ServerPlan& plan);
   absl::Status StartGrpc(const ServerPlan& plan);
   absl::Status StartHttp(const ServerPlan& plan);
-  absl::Status Healthy() const;
+  absl::Status Healthy();
   absl::Status Ready() const;
   void WaitForSessions(int64_t deadline_nanos);
 
@@ -139,9 +147,11 @@ struct Server::Impl {
   std::unique_ptr<ServerMetrics> server_metrics;
   std::unique_ptr<grpc::Service> attach_service;
   std::unique_ptr<grpc::Service> admin_service;
+  std::unique_ptr<Door> door;
+  std::unique_ptr<DoorProbe> door_probe;
+  std::unique_ptr<GrpcDoor> grpc_door;
   std::unique_ptr<grpc::Server> grpc_server;
   std::unique_ptr<HttpServer> http;
-  int grpc_port = 0;
   bool serving = false;  // as grpc.health.v1 was told
   bool stopped = false;
 };
@@ -161,7 +171,7 @@ absl::Status Server::Impl::StartSupply(const ServerPlan& plan) {
 
 absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   absl::StatusOr<std::unique_ptr<Gate>> opened =
-      Gate::Create(plan.policy, plan.material.crl_pem, log, &metrics);
+      Gate::Create(plan.policy, plan.material.crl_pem, clock, log, &metrics);
   if (!opened.ok()) return opened.status();
   gate = *std::move(opened);
 
@@ -214,18 +224,22 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
                                     .changes = class_changes.get()},
                                    {.allow_recording = plan.config.allow_recording()});
 
+  absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
+  if (!options.ok()) return options.status();
+  absl::StatusOr<std::unique_ptr<Door>> opened = Door::Open(*options, clock, log, &metrics);
+  if (!opened.ok()) return opened.status();
+  door = *std::move(opened);
+  door_probe = std::make_unique<DoorProbe>(door->address_to_probe(), clock);
+
   grpc::ServerBuilder builder;
   Tune(&builder);
-  builder.AddListeningPort(plan.config.listen(), tls::ServerCredentials(plan.material), &grpc_port);
+  grpc_door =
+      std::make_unique<GrpcDoor>(&builder, tls::ServerCredentials(plan.material), door.get());
   builder.RegisterService(attach_service.get());
   builder.RegisterService(admin_service.get());
   grpc_server = builder.BuildAndStart();
-  if (grpc_server == nullptr || grpc_port <= 0) {
-    return absl::UnavailableError(
-        absl::StrCat("listen on ", plan.config.listen(),
-                     ": the address is in use or not this machine's; "
-                     "choose another `listen` or end what listens there"));
-  }
+  if (grpc_server == nullptr) return absl::InternalError("gRPC does not start");
+  door->Start(grpc_door->receive());
   grpc_server->GetHealthCheckService()->SetServingStatus(false);  // until a pool is ready
   return absl::OkStatus();
 }
@@ -242,9 +256,9 @@ absl::Status Server::Impl::StartHttp(const ServerPlan& plan) {
   return absl::OkStatus();
 }
 
-absl::Status Server::Impl::Healthy() const {
+absl::Status Server::Impl::Healthy() {
   const int64_t silent = clock->NowNanos() - loop->last_step_nanos();
-  if (silent < kStalledNanos) return absl::OkStatus();
+  if (silent < kStalledNanos) return door_probe->Check();
   return absl::InternalError(
       absl::StrCat("the dispatcher has not run for ", silent / kSecondNanos, " s"));
 }
@@ -285,7 +299,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clo
 
 Server::~Server() { Stop(); }
 
-int Server::grpc_port() const { return impl_->grpc_port; }
+int Server::grpc_port() const { return impl_->door == nullptr ? 0 : impl_->door->port(); }
 int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http->port(); }
 
 void Server::Tick() {
@@ -306,12 +320,15 @@ void Server::Stop() {
     });
     impl.WaitForSessions(deadline + kStopGraceNanos / 2);
     impl.supply->Stop();  // ends the calls that wait for a source
+    impl.door->Stop();
     impl.grpc_server->Shutdown(std::chrono::system_clock::now() +
                                std::chrono::nanoseconds(kStopGraceNanos));
     impl.grpc_server->Wait();
   }
   impl.http.reset();
   impl.grpc_server.reset();
+  impl.grpc_door.reset();
+  impl.door.reset();
   impl.admin_service.reset();
   impl.attach_service.reset();
   if (impl.supply != nullptr) impl.supply->Stop();

@@ -9,8 +9,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/process/fd.h"
 #include "openssl/bio.h"
 #include "openssl/bn.h"
@@ -130,18 +133,45 @@ std::string SerialHex(const ASN1_INTEGER* serial) {
   return text;
 }
 
-// A name from a certificate. Refuses characters that could make it look like another name.
-absl::StatusOr<std::string> SafeName(const ASN1_STRING* string) {
+constexpr absl::string_view kSpiffe = "spiffe://";
+
+// A name from a certificate, all of whose characters `fits`.
+absl::StatusOr<std::string> SafeName(const ASN1_STRING* string, absl::string_view type,
+                                     bool (*fits)(unsigned char)) {
   unsigned char* utf8 = nullptr;
   const int length = ASN1_STRING_to_UTF8(&utf8, string);
-  if (length < 0) return absl::InvalidArgumentError("a name in the certificate is no text");
-  std::string name(reinterpret_cast<char*>(utf8), static_cast<size_t>(length));
+  std::string name(reinterpret_cast<char*>(utf8), static_cast<size_t>(std::max(length, 0)));
   OPENSSL_free(utf8);
-  if (name.empty() || std::any_of(name.begin(), name.end(), absl::ascii_iscntrl)) {
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the ", type, " in the certificate is empty or longer than ", kMaxNameBytes, " bytes"));
+  }
+  if (!std::all_of(name.begin(), name.end(), fits)) {
     return absl::InvalidArgumentError(
-        "a name in the certificate is empty or holds control characters");
+        absl::StrCat("the ", type, " in the certificate has a character that a ", type,
+                     " cannot have: '", absl::CHexEscape(name), "'"));
   }
   return name;
+}
+
+bool FitsUri(unsigned char c) { return absl::ascii_isgraph(c); }
+bool FitsDns(unsigned char c) {
+  return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == '*';
+}
+bool FitsCommonName(unsigned char c) { return absl::ascii_isprint(c) && c != ':' && c != '/'; }
+
+// A trust domain, and a path without an empty, "." or ".." segment. The source of the rules is the
+// SPIFFE ID specification, 2.1 to 2.3.
+bool IsSpiffeId(absl::string_view uri) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(absl::StripPrefix(uri, kSpiffe), '/');
+  return std::all_of(parts.begin(), parts.end(), [&parts](const absl::string_view& part) {
+    const bool in_path = &part != &parts.front();
+    return !part.empty() && part != "." && part != ".." &&
+           std::all_of(part.begin(), part.end(), [in_path](unsigned char c) {
+             return absl::ascii_isdigit(c) || absl::ascii_islower(c) || c == '.' || c == '-' ||
+                    c == '_' || (in_path && absl::ascii_isupper(c));
+           });
+  });
 }
 
 // The SPIFFE URI, else the first DNS name; NOT_FOUND when there is neither.
@@ -151,12 +181,18 @@ absl::StatusOr<std::string> AlternativeName(const X509* cert) {
   std::string spiffe, dns;
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* entry = sk_GENERAL_NAME_value(names.get(), i);
-    if (entry->type != GEN_URI && entry->type != GEN_DNS) continue;
-    absl::StatusOr<std::string> name = SafeName(entry->d.ia5);
-    if (!name.ok()) return name.status();
     if (entry->type == GEN_DNS) {
-      if (dns.empty()) dns = *std::move(name);
-    } else if (absl::StartsWith(*name, "spiffe://")) {
+      absl::StatusOr<std::string> name = SafeName(entry->d.ia5, "DNS name", FitsDns);
+      if (!name.ok()) return name.status();
+      if (dns.empty()) dns = absl::StrCat("dns:", absl::AsciiStrToLower(*name));
+    } else if (entry->type == GEN_URI) {
+      absl::StatusOr<std::string> name = SafeName(entry->d.ia5, "URI", FitsUri);
+      if (!name.ok()) return name.status();
+      if (!absl::StartsWithIgnoreCase(*name, kSpiffe)) continue;
+      if (!IsSpiffeId(*name)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("'", *name, "' in the certificate is no SPIFFE ID"));
+      }
       if (!spiffe.empty()) {
         return absl::InvalidArgumentError("the certificate has more than one SPIFFE URI");
       }
@@ -178,7 +214,10 @@ absl::StatusOr<std::string> CommonName(const X509* cert) {
   if (X509_NAME_get_index_by_NID(subject, NID_commonName, index) >= 0) {
     return absl::InvalidArgumentError("the certificate has more than one CN");
   }
-  return SafeName(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
+  const absl::StatusOr<std::string> name =
+      SafeName(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)), "CN", FitsCommonName);
+  if (!name.ok()) return name.status();
+  return absl::StrCat("cn:", *name);
 }
 
 absl::StatusOr<PeerIdentity> IdentityOf(const X509* cert) {

@@ -42,13 +42,20 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now);
 
-// Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN.
-// None of them holds a character that could make it look like another name.
+// Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN. The name says which of
+// these it is, so that one never stands in for another: whoever may choose a CN is not thereby
+// whom a DNS name or a SPIFFE ID names.
 struct PeerIdentity {
-  std::string name;        // "spiffe://dc1/agent/h7", "h7.example", "h7"
+  // "spiffe://dc1/agent/h7", "dns:h7.example" in lower case, "cn:h7".
+  std::string name;
   std::string serial_hex;  // upper case
 };
-// Errors: INVALID_ARGUMENT when there is no certificate, or none of its names can be used.
+// A longer name is refused. It is repeated in each line of the log and of every list.
+inline constexpr size_t kMaxNameBytes = 256;
+// Errors: INVALID_ARGUMENT when there is no certificate, or one of its names cannot be used: it is
+// too long, or has characters that its type does not have. A SPIFFE ID has those of the SPIFFE ID
+// specification (2.2 and 2.3); a DNS name letters, digits, '-', '_', '.' and '*'; a CN the
+// printable ones of ASCII but ':' and '/'.
 absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem);
 
 // The serials (upper-case hex) that a CRL in PEM revokes. Errors: INVALID_ARGUMENT.

@@ -7,13 +7,12 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "base/process/fd.h"
+#include "base/process/host_port.h"
 #include "httplib.h"
 
 namespace entropyd {
@@ -34,27 +33,6 @@ constexpr char kIndex[] =
     "/healthz  200 when the process works, else 503 and the reason\n"
     "/readyz   200 when it can serve, else 503 and the reason\n";
 
-struct Address {
-  std::string host;
-  int port = 0;
-};
-
-absl::StatusOr<Address> ParseAddress(absl::string_view text) {
-  const absl::Status invalid = absl::InvalidArgumentError(
-      absl::StrCat("'", text, "' is no HTTP address; write HOST:PORT or [IPV6]:PORT"));
-  const size_t colon = text.rfind(':');
-  if (colon == absl::string_view::npos) return invalid;
-  absl::string_view host = text.substr(0, colon);
-  const bool bracketed = absl::ConsumePrefix(&host, "[") && absl::ConsumeSuffix(&host, "]");
-  uint32_t port = 0;
-  if (host.empty() || !absl::SimpleAtoi(text.substr(colon + 1), &port) || port > 65535 ||
-      bracketed != (host.find(':') != absl::string_view::npos) ||
-      host.find_first_of("[]") != absl::string_view::npos) {
-    return invalid;
-  }
-  return Address{std::string(host), static_cast<int>(port)};
-}
-
 // httplib's default adds SO_REUSEPORT, which would let a second daemon share the port unnoticed.
 void SetSocketOptions(int socket) {
   const int on = 1;
@@ -71,7 +49,7 @@ struct HttpServer::Impl {
   void InstallHandlers();
   void InstallPage(const std::string& path, std::function<absl::StatusOr<std::string>()> page);
   void Answer(httplib::Response* response, const std::function<absl::Status()>& check);
-  absl::Status Bind(const Address& address);
+  absl::Status Bind(const HostPort& address);
 
   httplib::Server server;
   int port = 0;
@@ -150,7 +128,7 @@ void HttpServer::Impl::InstallHandlers() {
   });
 }
 
-absl::Status HttpServer::Impl::Bind(const Address& address) {
+absl::Status HttpServer::Impl::Bind(const HostPort& address) {
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   server.set_socket_options(SetSocketOptions);
   // Each connection has a thread, and four idle scrapers must not lock out a probe.
@@ -172,7 +150,7 @@ absl::Status HttpServer::Impl::Bind(const Address& address) {
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options,
                                                               Metrics* metrics) {
-  absl::StatusOr<Address> address = ParseAddress(options.address);
+  absl::StatusOr<HostPort> address = ParseHostPort(options.address);
   if (!address.ok()) return address.status();
   auto impl = std::make_shared<Impl>(options, metrics);
   impl->InstallHandlers();

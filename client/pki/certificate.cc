@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/crypto/tls.h"
 #include "openssl/bn.h"
 #include "openssl/ec.h"
 #include "openssl/err.h"
@@ -23,8 +24,9 @@ namespace entropyd::pki {
 namespace {
 
 constexpr size_t kMaxCommonName = 64;  // RFC 5280 appendix A, ub-common-name
-constexpr size_t kMaxSpiffeId = 2048;  // SPIFFE ID 2.3
-constexpr size_t kMaxDnsName = 253;    // RFC 1035 2.3.4, as text
+// The servers' limit. SPIFFE ID 2.3 allows 2048.
+constexpr size_t kMaxSpiffeId = tls::kMaxNameBytes;
+constexpr size_t kMaxDnsName = 253;  // RFC 1035 2.3.4, as text
 constexpr size_t kMaxDnsLabel = 63;
 // RFC 5280 4.1.2.2 asks for an unpredictable positive number of at most 20 bytes.
 constexpr int kSerialBytes = 16;
@@ -61,8 +63,9 @@ absl::Status CheckSpiffeId(absl::string_view id) {
   constexpr absl::string_view kExample = "; write e.g. spiffe://dc1/agent/h7";
   absl::string_view rest = id;
   if (!absl::ConsumePrefix(&rest, "spiffe://") || id.size() > kMaxSpiffeId) {
-    return Bad("SPIFFE ID", id,
-               absl::StrCat("not spiffe://DOMAIN/PATH of at most 2048 bytes", kExample));
+    return Bad(
+        "SPIFFE ID", id,
+        absl::StrCat("not spiffe://DOMAIN/PATH of at most ", kMaxSpiffeId, " bytes", kExample));
   }
   const std::vector<absl::string_view> parts = absl::StrSplit(rest, '/');
   const auto in_domain = [](char c) {

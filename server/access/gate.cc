@@ -13,8 +13,8 @@ Counter* AddDenialCounter(Metrics* metrics, const std::string& reason) {
 }
 
 absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Policy policy, absl::string_view crl_pem,
-                                                   Log* log, Metrics* metrics) {
-  std::unique_ptr<Gate> gate(new Gate(std::move(policy), log));
+                                                   const Clock* clock, Log* log, Metrics* metrics) {
+  std::unique_ptr<Gate> gate(new Gate(std::move(policy), clock, log));
   if (!crl_pem.empty()) {
     absl::StatusOr<std::vector<std::string>> serials = tls::RevokedSerials(crl_pem);
     if (!serials.ok()) return serials.status();
@@ -29,11 +29,15 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Policy policy, absl::string_v
 absl::Status Gate::Deny(const Caller& caller, absl::string_view identity, absl::string_view reason,
                         Counter* counter, absl::Status status) const {
   counter->Increment();
+  const uint64_t count =
+      lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", reason), clock_->NowNanos());
+  if (count == 0) return status;
   log_->Warning("agent.denied", {{"identity", identity},
                                  {"peer", caller.address},
                                  {"call", caller.call},
                                  {"reason", reason},
-                                 {"error", status}});
+                                 {"error", status},
+                                 {"count", count}});
   return status;
 }
 

@@ -1,5 +1,6 @@
 // The door of the server. It turns a certificate into an identity, refuses a revoked certificate,
-// and checks whether the identity has a role. It logs and counts every denial.
+// and checks whether the identity has a role. It counts every denial, and logs one line for each
+// identity and reason in ten seconds.
 //
 //   const absl::StatusOr<std::string> identity =
 //       gate->Admit({.cert_pem = pem, .address = peer, .call = "Attach"}, roles);
@@ -22,6 +23,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/crypto/tls.h"
+#include "base/process/clock.h"
+#include "base/process/line_limit.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
 #include "proto/server_config.pb.h"
@@ -44,9 +47,11 @@ class Gate {
   // Get.
   static constexpr size_t kMaxRemembered = 4096;
 
-  // `crl_pem` may be empty. Log and metrics outlive the gate. Errors: INVALID_ARGUMENT (CRL).
+  // `crl_pem` may be empty. Clock, log and metrics outlive the gate. Errors: INVALID_ARGUMENT
+  // (CRL).
   static absl::StatusOr<std::unique_ptr<Gate>> Create(Policy policy, absl::string_view crl_pem,
-                                                      Log* log, Metrics* metrics);
+                                                      const Clock* clock, Log* log,
+                                                      Metrics* metrics);
 
   // Returns the caller's identity when it has one of the roles. Errors: UNAUTHENTICATED (no
   // identity in the certificate, or revoked), PERMISSION_DENIED (role).
@@ -59,13 +64,16 @@ class Gate {
                           absl::string_view pool_class) const;
 
  private:
-  Gate(Policy policy, Log* log) : policy_(std::move(policy)), log_(log) {}
+  Gate(Policy policy, const Clock* clock, Log* log)
+      : policy_(std::move(policy)), clock_(clock), log_(log) {}
   absl::StatusOr<tls::PeerIdentity> IdentityOf(absl::string_view cert_pem) const;
   absl::Status Deny(const Caller& caller, absl::string_view identity, absl::string_view reason,
                     Counter* counter, absl::Status status) const;
 
   const Policy policy_;
+  const Clock* const clock_;
   Log* const log_;
+  mutable LineLimit lines_;
   // Serial numbers of revoked certificates, in upper-case hex.
   absl::flat_hash_set<std::string> revoked_;
   Counter* denied_identity_ = nullptr;

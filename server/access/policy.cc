@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/crypto/tls.h"
@@ -23,8 +24,22 @@ absl::string_view RoleName(config::v1::Role role) {
   }
 }
 
+// The names that certificates give say of what type they are (base/crypto/tls.h).
+absl::Status CheckIdentity(absl::string_view identity, const std::string& path,
+                           const config::Locations& locations) {
+  for (const absl::string_view type : {"spiffe://", "dns:", "cn:"}) {
+    if (absl::StartsWith(identity, type) && identity.size() > type.size()) return absl::OkStatus();
+  }
+  return locations.Error(absl::StrCat(path, ".identity"),
+                         absl::StrCat("'", identity, "' does not say of what type it is; write ",
+                                      "spiffe://…, dns:NAME or cn:NAME"));
+}
+
 absl::Status CheckRule(const config::v1::PolicyRule& rule, const std::vector<std::string>& leaves,
                        const std::string& path, const config::Locations& locations) {
+  if (absl::Status identity = CheckIdentity(rule.identity(), path, locations); !identity.ok()) {
+    return identity;
+  }
   if (rule.role() == config::v1::ROLE_OPERATOR) {
     if (rule.allow().empty()) return absl::OkStatus();
     return locations.Error(

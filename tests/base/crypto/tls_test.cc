@@ -141,9 +141,9 @@ TEST_F(IdentityTest, SpiffeBeatsDnsBeatsCn) {
       NameOf(
           {.uris = {"https://x", "spiffe://dc1/agent/h7"}, .dns = {"h7.example"}, .cns = {"h7"}}),
       "spiffe://dc1/agent/h7");
-  EXPECT_EQ(NameOf({.uris = {"https://x"}, .dns = {"h7.example", "other"}, .cns = {"h7"}}),
-            "h7.example");
-  EXPECT_EQ(NameOf({.cns = {"h7"}}), "h7");
+  EXPECT_EQ(NameOf({.uris = {"https://x"}, .dns = {"H7.Example", "other"}, .cns = {"h7"}}),
+            "dns:h7.example");
+  EXPECT_EQ(NameOf({.cns = {"h7 of dc1"}}), "cn:h7 of dc1");
 }
 
 TEST_F(IdentityTest, AmbiguousOrAbsentNamesAreRefused) {
@@ -154,18 +154,43 @@ TEST_F(IdentityTest, AmbiguousOrAbsentNamesAreRefused) {
             "the certificate names nobody; issue one with a SPIFFE URI, a DNS name or a CN");
 }
 
+TEST_F(IdentityTest, ANameOfOneTypeCannotLookLikeAnother) {
+  const std::string id = "spiffe://dc1/operator/x";
+  for (const TestCa::Request& request :
+       {TestCa::Request{.cns = {id}}, TestCa::Request{.dns = {id}},
+        TestCa::Request{.cns = {"dns:h7"}}, TestCa::Request{.dns = {"cn:h7"}},
+        TestCa::Request{.dns = {"a:b"}, .cns = {"fine"}}, TestCa::Request{.cns = {"a/b"}}}) {
+    EXPECT_THAT(NameOf(request), HasSubstr("has a character that a "));
+  }
+}
+
 TEST_F(IdentityTest, NamesThatCouldBeMisreadAreRefused) {
-  const std::string complaint = "a name in the certificate is empty or holds control characters";
-  EXPECT_EQ(NameOf({.uris = {std::string("spiffe://a/1\0/operator", 22)}}), complaint);
-  EXPECT_EQ(NameOf({.dns = {"a\nb"}, .cns = {"fine"}}), complaint);
-  EXPECT_EQ(NameOf({.dns = {""}, .cns = {"fine"}}), complaint);
+  EXPECT_THAT(NameOf({.uris = {std::string("spiffe://a/1\0/operator", 22)}}),
+              HasSubstr("the URI in the certificate has a character"));
+  EXPECT_THAT(NameOf({.dns = {"a\nb"}, .cns = {"fine"}}), HasSubstr("'a\\nb'"));
+  EXPECT_THAT(NameOf({.dns = {""}, .cns = {"fine"}}), HasSubstr("is empty"));
+  EXPECT_THAT(NameOf({.cns = {"a\x1b[31m"}}), HasSubstr("'a\\x1b[31m'"));
+  for (const char* uri : {"SPIFFE://dc1/x", "spiffe://", "spiffe:///x", "spiffe://dc1/",
+                          "spiffe://a//b", "spiffe://a/../b", "spiffe://a/./b", "spiffe://DC1/x",
+                          "spiffe://a/x?y", "spiffe://a/%2f", "spiffe://u@a/x", "spiffe://a:1/x"}) {
+    EXPECT_THAT(NameOf({.uris = {uri}, .cns = {"fine"}}), HasSubstr("is no SPIFFE ID")) << uri;
+  }
+  EXPECT_EQ(NameOf({.uris = {"spiffe://dc-1.example_x/a/B9._-"}}),
+            "spiffe://dc-1.example_x/a/B9._-");
+}
+
+TEST_F(IdentityTest, ANameHasABound) {
+  const std::string most = "spiffe://a/" + std::string(kMaxNameBytes - 11, 'x');
+  EXPECT_EQ(NameOf({.uris = {most}}), most);
+  EXPECT_THAT(NameOf({.uris = {most + "x"}}), HasSubstr("longer than 256 bytes"));
+  EXPECT_THAT(NameOf({.dns = {std::string(kMaxNameBytes + 1, 'x')}}), HasSubstr("longer than 256"));
 }
 
 TEST_F(IdentityTest, TheLeafIsTheFirstOfAChain) {
   TestCa::Leaf leaf = ca_.Issue({.cns = {"leaf"}, .serial = 0xabc});
   absl::StatusOr<PeerIdentity> id = IdentityOfPem(leaf.cert_pem + ca_.cert_pem());
   ASSERT_TRUE(id.ok()) << id.status();
-  EXPECT_EQ(id->name, "leaf");
+  EXPECT_EQ(id->name, "cn:leaf");
   EXPECT_EQ(id->serial_hex, "0ABC");
 }
 

@@ -185,7 +185,7 @@ TEST_F(HttpServerTest, AddressesAreChecked) {
             .status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << address;
     EXPECT_EQ(status.message(),
-              absl::StrCat("'", address, "' is no HTTP address; write HOST:PORT or [IPV6]:PORT"));
+              absl::StrCat("'", address, "' is no address; write HOST:PORT or [IPV6]:PORT"));
   }
 }
 

@@ -211,7 +211,7 @@ TEST_F(PkiTest, IssuedCertificateVerifiesForBothRolesWithinItsTime) {
   }
   const CertPtr cert = ReadCert(issued.cert_path);
   EXPECT_EQ(ShowExtension(cert.get(), NID_subject_alt_name), "absent");
-  EXPECT_EQ(tls::IdentityOfPem(ReadText(issued.cert_path))->name, "h7");
+  EXPECT_EQ(tls::IdentityOfPem(ReadText(issued.cert_path))->name, "cn:h7");
 }
 
 TEST_F(PkiTest, WhatWasIssuedLoadsAsTheDaemonsLoadIt) {
@@ -290,7 +290,7 @@ TEST_F(PkiTest, BadRequestsAreRefusedByField) {
       {{.name = "h7", .spiffe_id = "spiffe://dc1/a*"}, "the path needs segments"},
       {{.name = "h7", .spiffe_id = "spiffe://DC1/a"}, "trust domain"},
       {{.name = "h7", .spiffe_id = "spiffe:///a"}, "trust domain"},
-      {{.name = "h7", .spiffe_id = "spiffe://d/" + std::string(2048, 'a')}, "at most 2048"},
+      {{.name = "h7", .spiffe_id = "spiffe://d/" + std::string(256, 'a')}, "at most 256"},
       {{.name = "h7", .dns_names = {""}}, "DNS name ''"},
       {{.name = "h7", .dns_names = {"a..b"}}, "DNS name 'a..b'"},
       {{.name = "h7", .dns_names = {"good", "-a.b"}}, "DNS name '-a.b'"},

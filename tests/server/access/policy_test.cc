@@ -68,22 +68,43 @@ TEST(PolicyTest, ARuleGivesItsRoleAndItsClassesOnly) {
 
 TEST(PolicyTest, AnyRuleThatMatchesIsEnough) {
   const Policy policy =
-      Make({"{identity: \"*.example\", role: reader, allow: [\"vault/*\"]}",
+      Make({"{identity: \"dns:*.example\", role: reader, allow: [\"vault/*\"]}",
             "{identity: \"spiffe://dc1/agent/*\", role: agent, allow: [default/bulk]}",
             "{identity: \"spiffe://dc1/agent/h7\", role: agent, allow: [\"default/g*\"]}"})
           .value();
   EXPECT_TRUE(policy.CheckClass(kHost, ROLE_AGENT, "default/bulk").ok());
   EXPECT_TRUE(policy.CheckClass(kHost, ROLE_AGENT, "default/gold").ok());
   EXPECT_FALSE(policy.CheckClass("spiffe://dc1/agent/h8", ROLE_AGENT, "default/gold").ok());
-  EXPECT_TRUE(policy.CheckClass("h7.example", ROLE_READER, "vault/only").ok());
-  EXPECT_FALSE(policy.CheckClass("h7.example", ROLE_READER, "default/gold").ok());
+  EXPECT_TRUE(policy.CheckClass("dns:h7.example", ROLE_READER, "vault/only").ok());
+  EXPECT_FALSE(policy.CheckClass("dns:h7.example", ROLE_READER, "default/gold").ok());
+}
+
+TEST(PolicyTest, ANameOfOneTypeIsNotThatOfAnother) {
+  const Policy policy = Make({"{identity: \"cn:ops\", role: operator}",
+                              "{identity: \"dns:h7\", role: reader, allow: [\"vault/*\"]}"})
+                            .value();
+  EXPECT_TRUE(policy.CheckRole("cn:ops", ROLE_OPERATOR).ok());
+  EXPECT_FALSE(policy.CheckRole("dns:ops", ROLE_OPERATOR).ok());
+  EXPECT_FALSE(policy.CheckRole("ops", ROLE_OPERATOR).ok());
+  EXPECT_TRUE(policy.CheckRole("dns:h7", ROLE_READER).ok());
+  EXPECT_FALSE(policy.CheckRole("cn:h7", ROLE_READER).ok());
+}
+
+TEST(PolicyTest, AnIdentityWithoutItsTypeIsRefused) {
+  for (const char* identity :
+       {"ops", "*", "*.example", "dns:", "cn:", "spiffe://", "spiffe:x", "https://x", "DNS:x"}) {
+    EXPECT_THAT(
+        Complaint({absl::StrCat("{identity: \"", identity, "\", role: operator}")}),
+        AllOf(StartsWith("server.yaml:9:"), HasSubstr("policy[0].identity"), HasSubstr("dns:NAME")))
+        << identity;
+  }
 }
 
 TEST(PolicyTest, AnOperatorDrawsNothing) {
-  const Policy policy = Make({"{identity: ops, role: operator}"}).value();
-  EXPECT_TRUE(policy.CheckRole("ops", ROLE_OPERATOR).ok());
-  EXPECT_FALSE(policy.CheckClass("ops", ROLE_OPERATOR, "default/gold").ok());
-  EXPECT_FALSE(policy.CheckClass("ops", ROLE_AGENT, "default/gold").ok());
+  const Policy policy = Make({"{identity: \"cn:ops\", role: operator}"}).value();
+  EXPECT_TRUE(policy.CheckRole("cn:ops", ROLE_OPERATOR).ok());
+  EXPECT_FALSE(policy.CheckClass("cn:ops", ROLE_OPERATOR, "default/gold").ok());
+  EXPECT_FALSE(policy.CheckClass("cn:ops", ROLE_AGENT, "default/gold").ok());
 }
 
 TEST(PolicyTest, DenialsSayWhoAndWhat) {
@@ -96,25 +117,26 @@ TEST(PolicyTest, DenialsSayWhoAndWhat) {
 
 TEST(PolicyTest, APatternThatNamesNoLeafIsRefused) {
   for (const char* pattern : {"default/root", "default/silver", "gold", "default", "*"}) {
-    EXPECT_THAT(Complaint({"{identity: a, role: agent, allow: [default/gold]}",
-                           absl::StrCat("{identity: b, role: agent, allow: [default/gold, \"",
-                                        pattern, "\"]}")}),
-                AllOf(StartsWith("server.yaml:10:"), HasSubstr("policy[1].allow[1]"),
-                      HasSubstr(absl::StrCat("'", pattern, "'")), HasSubstr("default/bulk")))
+    EXPECT_THAT(
+        Complaint({"{identity: \"cn:a\", role: agent, allow: [default/gold]}",
+                   absl::StrCat("{identity: \"cn:b\", role: agent, allow: [default/gold, \"",
+                                pattern, "\"]}")}),
+        AllOf(StartsWith("server.yaml:10:"), HasSubstr("policy[1].allow[1]"),
+              HasSubstr(absl::StrCat("'", pattern, "'")), HasSubstr("default/bulk")))
         << pattern;
   }
 }
 
 TEST(PolicyTest, RulesThatCanNeverAllowAreRefused) {
   for (const char* role : {"agent", "reader"}) {
-    EXPECT_THAT(Complaint({absl::StrCat("{identity: a, role: ", role, "}")}),
+    EXPECT_THAT(Complaint({absl::StrCat("{identity: \"cn:a\", role: ", role, "}")}),
                 AllOf(StartsWith("server.yaml:9:"), HasSubstr(role), HasSubstr("default/gold")));
   }
 }
 
 TEST(PolicyTest, AnOperatorRuleWithClassesIsRefused) {
   EXPECT_THAT(
-      Complaint({"{identity: a, role: operator, allow: [default/gold]}"}),
+      Complaint({"{identity: \"cn:a\", role: operator, allow: [default/gold]}"}),
       AllOf(StartsWith("server.yaml:9:"), HasSubstr("policy[0].allow"), HasSubstr("role: reader")));
 }
 

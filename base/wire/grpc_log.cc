@@ -1,0 +1,59 @@
+#include "base/wire/grpc_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <atomic>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "grpc/support/log.h"
+
+namespace entropyd {
+namespace {
+
+std::atomic<GrpcLines*> target{nullptr};
+
+void Receive(gpr_log_func_args* line) {
+  GrpcLines* const lines = target.load();
+  if (lines == nullptr) return;
+  const char* const slash = strrchr(line->file, '/');
+  lines->Line(absl::StrCat(slash == nullptr ? line->file : slash + 1, ":", line->line),
+              line->message);
+}
+
+// "Handshake failed with fatal error SSL_ERROR_SSL: error:0A0000C7:SSL routines::peer did not ...":
+// what OpenSSL says, as in its own error strings.
+absl::string_view ReasonOf(absl::string_view message) {
+  const size_t reason = message.rfind("::");
+  if (reason != absl::string_view::npos) message.remove_prefix(reason + 2);
+  return absl::StripSuffix(message, ".");
+}
+
+}  // namespace
+
+void ClearGrpcVariables() {
+  unsetenv("GRPC_TRACE");
+  unsetenv("GRPC_VERBOSITY");
+}
+
+void GrpcLines::Line(absl::string_view place, absl::string_view message) {
+  const int64_t now_nanos = clock_->NowNanos();
+  if (absl::StartsWith(message, "Handshake failed")) {
+    const absl::string_view reason = ReasonOf(message);
+    const uint64_t count = limit_.Ask(reason, now_nanos);
+    if (count > 0) log_->Warning("tls.refused", {{"reason", reason}, {"count", count}});
+    return;
+  }
+  const uint64_t count = limit_.Ask(place, now_nanos);
+  if (count == 0) return;
+  log_->Warning("grpc.error", {{"message", message}, {"place", place}, {"count", count}});
+}
+
+void SendGrpcLogTo(GrpcLines* lines) {
+  target = lines;
+  gpr_set_log_function(&Receive);
+}
+
+}  // namespace entropyd

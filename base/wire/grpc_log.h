@@ -1,0 +1,47 @@
+// Puts what gRPC says by itself into our log. gRPC writes to stderr, in a form of its own, and once
+// for each connection that a stranger opens.
+//
+//   ClearGrpcVariables();      // first of all
+//   SendGrpcLogTo(&log);       // before gRPC is used
+//
+// A handshake that failed is an event `tls.refused` with its reason; anything else is `grpc.error`
+// with the place in gRPC's source. Each has one line in ten seconds, with a count.
+//
+// Errors: none.
+//
+// Thread safety: SendGrpcLogTo() is called once, by main(); GrpcLines is safe.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/process/clock.h"
+#include "base/process/line_limit.h"
+#include "base/process/log.h"
+
+namespace entropyd {
+
+// Unsets GRPC_TRACE and GRPC_VERBOSITY: traces write payload, which here is secret. REQUIRES: no
+// other thread.
+void ClearGrpcVariables();
+
+// One line of gRPC's to one of ours.
+class GrpcLines {
+ public:
+  // Both outlive it.
+  GrpcLines(Log* log, const Clock* clock) : log_(log), clock_(clock) {}
+
+  // `place` is FILE:LINE.
+  void Line(absl::string_view place, absl::string_view message);
+
+ private:
+  Log* const log_;
+  const Clock* const clock_;
+  LineLimit limit_;
+};
+
+// The rest of the process's life. gRPC knows one function without a context, so `lines` is never
+// deleted.
+void SendGrpcLogTo(GrpcLines* lines);
+
+}  // namespace entropyd

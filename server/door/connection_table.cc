@@ -1,0 +1,73 @@
+#include "server/door/connection_table.h"
+
+namespace entropyd {
+
+size_t ConnectionTable::StrangersOf(absl::string_view address) const {
+  const auto it = by_address_.find(address);
+  return it == by_address_.end() ? 0 : it->second.size();
+}
+
+ConnectionTable::Id ConnectionTable::Tired(absl::string_view address, int64_t now_nanos) const {
+  const Id eldest = Eldest(address);
+  const int64_t age = now_nanos - connections_.find(eldest)->second.since_nanos;
+  return age >= kPatienceNanos ? eldest : 0;
+}
+
+bool ConnectionTable::MustWait(int64_t now_nanos) const {
+  if (strangers_ == 0) return false;
+  if (strangers_ < limits_.strangers && connections_.size() < limits_.connections) return false;
+  const auto& [most, address] = *by_count_.rbegin();
+  return most == 1 && Tired(address, now_nanos) == 0;
+}
+
+ConnectionTable::Answer ConnectionTable::Ask(absl::string_view address, int64_t now_nanos) const {
+  const size_t own = StrangersOf(address);
+  if (own >= limits_.per_address) {
+    const Id tired = Tired(address, now_nanos);
+    return {tired != 0, tired, Full::kAddress};
+  }
+  Full full = Full::kNothing;
+  if (strangers_ >= limits_.strangers) full = Full::kStrangers;
+  if (connections_.size() >= limits_.connections) full = Full::kConnections;
+  if (full == Full::kNothing) return {true, 0, full};
+  if (strangers_ == 0) return {false, 0, full};
+  const auto& [most, biggest] = *by_count_.rbegin();
+  const Id give_way = most > own + 1 ? Eldest(biggest) : Tired(biggest, now_nanos);
+  return {give_way != 0, give_way, full};
+}
+
+ConnectionTable::Id ConnectionTable::Greediest() const {
+  return by_count_.empty() ? 0 : Eldest(by_count_.rbegin()->second);
+}
+
+void ConnectionTable::Add(Id id, absl::string_view address, int64_t now_nanos) {
+  connections_.emplace(id, Connection{std::string(address), now_nanos, true});
+  ++strangers_;
+  std::set<Id>& strangers = by_address_[std::string(address)];
+  if (!strangers.empty()) by_count_.erase({strangers.size(), std::string(address)});
+  strangers.insert(id);
+  by_count_.emplace(strangers.size(), address);
+}
+
+void ConnectionTable::Introduce(Id id) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end() || !it->second.stranger) return;
+  it->second.stranger = false;
+  --strangers_;
+  const std::string& address = it->second.address;
+  std::set<Id>& strangers = by_address_[address];
+  by_count_.erase({strangers.size(), address});
+  strangers.erase(id);
+  if (strangers.empty()) {
+    by_address_.erase(address);
+  } else {
+    by_count_.emplace(strangers.size(), address);
+  }
+}
+
+void ConnectionTable::Remove(Id id) {
+  Introduce(id);
+  connections_.erase(id);
+}
+
+}  // namespace entropyd

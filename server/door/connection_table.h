@@ -1,0 +1,103 @@
+// Who may connect when there are more connections than places. It holds no socket.
+//
+//   ConnectionTable table({.connections = 11'000, .strangers = 1'024, .per_address = 256});
+//   if (table.MustWait(now)) return;                     // leave it in the kernel's queue
+//   const auto answer = table.Ask("192.0.2.7", now);
+//   if (answer.give_way != 0) ...                        // end that connection first
+//   if (answer.come) table.Add(id, "192.0.2.7", now);
+//   table.Introduce(id);                                 // its first call has come
+//   table.Remove(id);                                    // its socket is closed
+//
+// A stranger is a connection on which no call has come yet. To make a call, a peer needs a
+// certificate: strangers are all that somebody without one can be. So strangers have fewer places
+// than connections have, and share them fairly by address (max-min): when no place is left, the
+// address that holds the most of them gives one up, its eldest. An honest peer comes from an
+// address with few strangers, and loses its place to nobody.
+//
+// Errors: none.
+//
+// Thread safety: none; one owner.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "base/process/nanos.h"
+
+namespace entropyd {
+
+// What has no place left.
+enum class Full { kNothing, kAddress, kStrangers, kConnections, kDescriptors };
+
+class ConnectionTable {
+ public:
+  // Rising with each connection. 0 = none.
+  using Id = uint64_t;
+
+  struct Limits {
+    // All of them, strangers too.
+    size_t connections;
+    size_t strangers;
+    // Strangers of one address.
+    size_t per_address;
+  };
+
+  // A handshake takes milliseconds. Who has been at it for so long gives way to a newcomer, even to
+  // one of the same address.
+  static constexpr int64_t kPatienceNanos = kSecondNanos;
+
+  struct Answer {
+    bool come;
+    // This stranger has to end first, or 0.
+    Id give_way;
+    // Why a newcomer may not come, or why a stranger has to end.
+    Full full;
+  };
+
+  explicit ConnectionTable(const Limits& limits) : limits_(limits) {}
+
+  // Nobody can be asked to give way before some time passes: every address has one stranger, and
+  // none has been here for long. Nothing is wrong with a newcomer then.
+  bool MustWait(int64_t now_nanos) const;
+  // What to do with a newcomer from `address`. Changes nothing.
+  Answer Ask(absl::string_view address, int64_t now_nanos) const;
+
+  // The eldest stranger of the address that has the most; 0 when there is none.
+  Id Greediest() const;
+
+  // A newcomer. REQUIRES: `id` is above all before.
+  void Add(Id id, absl::string_view address, int64_t now_nanos);
+  // A call has come on it. Has no effect on one that is no stranger.
+  void Introduce(Id id);
+  // It is gone. Has no effect on one that is not here.
+  void Remove(Id id);
+
+  size_t connections() const { return connections_.size(); }
+  size_t strangers() const { return strangers_; }
+
+ private:
+  struct Connection {
+    std::string address;
+    int64_t since_nanos;
+    bool stranger;
+  };
+  // The eldest stranger of an address that has one.
+  Id Eldest(absl::string_view address) const { return *by_address_.find(address)->second.begin(); }
+  // The eldest stranger of `address`, when it has been here for long; else 0.
+  Id Tired(absl::string_view address, int64_t now_nanos) const;
+  size_t StrangersOf(absl::string_view address) const;
+
+  const Limits limits_;
+  size_t strangers_ = 0;
+  absl::flat_hash_map<Id, Connection> connections_;
+  // The strangers of each address, the eldest first. No set is empty.
+  absl::flat_hash_map<std::string, std::set<Id>> by_address_;
+  // The same addresses, by how many strangers they have.
+  std::set<std::pair<size_t, std::string>> by_count_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,225 @@
+#include "server/door/door.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/door/peer_address.h"
+
+namespace entropyd {
+namespace {
+
+using Id = ConnectionTable::Id;
+
+// How long nobody looks whose sockets were closed. Closed ones take places until then.
+constexpr int64_t kSweepNanos = kSecondNanos;
+// How long a turn waits while newcomers have to.
+constexpr absl::Duration kCrowdedPatience = absl::Milliseconds(20);
+// How long a turn waits otherwise.
+constexpr absl::Duration kPatience = absl::Seconds(1);
+
+// A connection whose peer does not acknowledge for so long is dead: as the keepalive's timeout.
+constexpr unsigned kUnacknowledgedMillis = 10'000;
+
+void Prepare(int connection) {
+  const int on = 1;
+  setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(connection, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMillis,
+             sizeof kUnacknowledgedMillis);
+}
+
+// The peer learns it at once, and nothing of the connection stays here.
+void Reset(UniqueFd connection) {
+  const linger now = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+bool HasOne(int listener) {
+  pollfd ready = {listener, POLLIN, 0};
+  return poll(&ready, 1, 0) == 1;
+}
+
+bool LacksDescriptorOrMemory(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Door>> Door::Open(const Options& options, const Clock* clock,
+                                                 Log* log, Metrics* metrics) {
+  absl::StatusOr<ListenSockets> listening = ListenOn(options.address);
+  if (!listening.ok()) return listening.status();
+  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return ErrnoStatus(errno, "eventfd");
+  UniqueFd spare(fcntl(wake.get(), F_DUPFD_CLOEXEC, 0));
+  if (!spare) return ErrnoStatus(errno, "keep a descriptor in reserve");
+  return std::unique_ptr<Door>(new Door(options, *std::move(listening), std::move(wake),
+                                        std::move(spare), clock, log, metrics));
+}
+
+Door::Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
+           const Clock* clock, Log* log, Metrics* metrics)
+    : listening_(std::move(listening)),
+      wake_(std::move(wake)),
+      spare_(std::move(spare)),
+      clock_(clock),
+      report_(log, metrics),
+      table_(options.limits) {}
+
+Door::~Door() { Stop(); }
+
+std::string Door::address_to_probe() const { return LocalAddress(listening_); }
+
+void Door::Start(Receive receive) {
+  thread_ = std::thread([this, receive = std::move(receive)] {
+    while (!stopping_) Turn(receive, kPatience);
+  });
+}
+
+void Door::Stop() {
+  stopping_ = true;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
+  if (thread_.joinable()) thread_.join();
+}
+
+void Door::Introduce(absl::string_view peer) {
+  const std::string key = PeerKeyOfUri(peer);
+  absl::MutexLock lock(&mutex_);
+  const auto it = by_peer_.find(key);
+  if (it == by_peer_.end()) return;
+  table_.Introduce(it->second);
+  by_peer_.erase(it);
+  strangers_ = by_peer_.size();
+}
+
+void Door::Turn(const Receive& receive, absl::Duration patience) {
+  std::vector<pollfd> ready = {{wake_.get(), POLLIN, 0}};
+  {
+    absl::MutexLock lock(&mutex_);
+    const int64_t now_nanos = clock_->NowNanos();
+    if (Waits(now_nanos)) {
+      patience = std::min(patience, kCrowdedPatience);
+    } else {
+      for (const UniqueFd& socket : listening_.sockets) ready.push_back({socket.get(), POLLIN, 0});
+    }
+  }
+  poll(ready.data(), ready.size(), static_cast<int>(absl::ToInt64Milliseconds(patience)));
+  for (size_t i = 1; i < ready.size(); ++i) {
+    if (ready[i].revents == 0) continue;
+    int left = kAcceptsPerTurn;
+    // accept(2) on an empty queue would fail for want of a descriptor, too.
+    while (left-- > 0 && HasOne(ready[i].fd) && AcceptOne(ready[i].fd, receive)) {
+    }
+  }
+  const int64_t now_nanos = clock_->NowNanos();
+  {
+    absl::MutexLock lock(&mutex_);
+    Sweep(now_nanos);
+    report_.Count(table_.connections(), table_.strangers());
+  }
+  report_.Tell(now_nanos);  // a log may be slow, and calls wait for the mutex
+}
+
+bool Door::Waits(int64_t now_nanos) {
+  return now_nanos < retry_nanos_ || leaving_.size() >= kMaxLeaving || table_.MustWait(now_nanos);
+}
+
+bool Door::AcceptOne(int listener, const Receive& receive) {
+  UniqueFd connection;
+  {
+    absl::MutexLock lock(&mutex_);
+    const int64_t now_nanos = clock_->NowNanos();
+    if (Waits(now_nanos)) return false;
+    sockaddr_storage address = {};
+    socklen_t size = sizeof address;
+    connection.reset(accept4(listener, reinterpret_cast<sockaddr*>(&address), &size,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!connection) {
+      const int error = errno;
+      if (LacksDescriptorOrMemory(error)) NoDescriptor(now_nanos);
+      // Other errors are of this connection alone, which ended while it waited (accept(2)).
+      return error != EAGAIN && !LacksDescriptorOrMemory(error);
+    }
+    const std::string group = AddressGroup(address);
+    std::string peer = PeerKey(address);
+    const ConnectionTable::Answer answer = table_.Ask(group, now_nanos);
+    crowded_ = crowded_ || answer.full != Full::kNothing;
+    if (answer.give_way != 0) {
+      report_.Refused(answer.full, given_.find(answer.give_way)->second.peer);
+      AskToLeave(answer.give_way);
+    }
+    if (!answer.come) {
+      report_.Refused(answer.full, peer);
+      Reset(std::move(connection));
+      return true;
+    }
+    Prepare(connection.get());
+    const Id id = ++last_id_;
+    table_.Add(id, group, now_nanos);
+    given_.emplace(id, Given{GivenSocket::Of(connection.get()), peer});
+    by_peer_[std::move(peer)] = id;
+    strangers_ = by_peer_.size();
+    report_.Accepted();
+  }
+  receive(std::move(connection));
+  return true;
+}
+
+// It is no stranger any more, since it has given its place away. Its socket is here until whoever
+// owns it has closed it.
+void Door::AskToLeave(Id id) {
+  const Given& given = given_.find(id)->second;
+  given.socket.Shutdown(spare_.get(), wake_.get());
+  table_.Introduce(id);
+  ForgetPeer(id, given.peer);
+  leaving_.insert(id);
+}
+
+void Door::NoDescriptor(int64_t now_nanos) {
+  retry_nanos_ = now_nanos + kRetryNanos;
+  const Id id = table_.Greediest();
+  report_.Refused(Full::kDescriptors, id == 0 ? "" : given_.find(id)->second.peer);
+  if (id != 0) AskToLeave(id);
+}
+
+void Door::Sweep(int64_t now_nanos) {
+  std::vector<Id> looked_at;
+  if (now_nanos >= sweep_nanos_) {
+    sweep_nanos_ = now_nanos + kSweepNanos;
+    for (const auto& [id, given] : given_) looked_at.push_back(id);
+  } else if (crowded_ || Waits(now_nanos)) {
+    looked_at.assign(leaving_.begin(), leaving_.end());
+    for (const auto& [peer, id] : by_peer_) looked_at.push_back(id);
+  }
+  crowded_ = false;
+  for (const Id id : looked_at) {
+    if (!given_.find(id)->second.socket.IsOpen()) Forget(id);
+  }
+}
+
+void Door::Forget(Id id) {
+  const auto it = given_.find(id);
+  ForgetPeer(id, it->second.peer);
+  table_.Remove(id);
+  leaving_.erase(id);
+  given_.erase(it);
+}
+
+// Another connection may have the same peer by now, when this one was closed.
+void Door::ForgetPeer(Id id, const std::string& peer) {
+  const auto it = by_peer_.find(peer);
+  if (it != by_peer_.end() && it->second == id) by_peer_.erase(it);
+  strangers_ = by_peer_.size();
+}
+
+}  // namespace entropyd

@@ -1,0 +1,124 @@
+// The place where connections come in. It accepts them, and gives them to whoever speaks TLS
+// (gRPC). It keeps count of what it gave away, so that strangers cannot take every place
+// (server/door/connection_table.h).
+//
+//   auto door = *Door::Open({.address = "[::]:7743", .limits = limits}, clock, log, metrics);
+//   door->Start([](UniqueFd connection) { ... });      // on a thread of its own
+//   if (door->has_strangers()) door->Introduce(context->peer());   // at each call
+//   door->Stop();
+//
+// No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
+// and tries again a moment later; the connection waits in the kernel's queue.
+//
+// Errors: of ListenOn().
+//
+// Thread safety: safe. `receive` runs on the door's thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/process/clock.h"
+#include "base/process/fd.h"
+#include "base/process/listen_socket.h"
+#include "base/process/log.h"
+#include "base/process/metrics.h"
+#include "base/process/nanos.h"
+#include "server/door/connection_table.h"
+#include "server/door/door_report.h"
+#include "server/door/given_socket.h"
+
+namespace entropyd {
+
+class Door {
+ public:
+  struct Options {
+    std::string address;
+    ConnectionTable::Limits limits;
+  };
+  // Owns the connection from here on.
+  using Receive = std::function<void(UniqueFd connection)>;
+
+  // Connections accepted in one turn.
+  static constexpr int kAcceptsPerTurn = 64;
+  // Without a descriptor for a connection it does not try again before this time.
+  static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
+  // Strangers asked to give way whose sockets are still open. They are above the limit of
+  // connections for a moment, so there may not be many.
+  static constexpr size_t kMaxLeaving = 32;
+  // Listens. Connections wait until Start(). Clock, log and metrics outlive the door.
+  static absl::StatusOr<std::unique_ptr<Door>> Open(const Options& options, const Clock* clock,
+                                                    Log* log, Metrics* metrics);
+  // Calls Stop().
+  ~Door();
+
+  int port() const { return listening_.port; }
+  // Where a client of this machine reaches it.
+  std::string address_to_probe() const;
+
+  void Start(Receive receive);
+  // Accepts nothing more. Afterwards `receive` does not run.
+  void Stop();
+
+  // False when a call of Introduce() can have no effect. Costs next to nothing.
+  bool has_strangers() const { return strangers_.load(std::memory_order_relaxed) != 0; }
+  // A call came from `peer`, as ServerContext::peer() writes it.
+  void Introduce(absl::string_view peer);
+
+  // What the thread does again and again: waits for at most `patience`, accepts, and looks whose
+  // sockets were closed. For tests: REQUIRES that Start() was not called.
+  void Turn(const Receive& receive, absl::Duration patience);
+
+ private:
+  struct Given {
+    GivenSocket socket;
+    std::string peer;
+  };
+
+  Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
+       const Clock* clock, Log* log, Metrics* metrics);
+  // False when no more comes, or no more may come now.
+  bool AcceptOne(int listener, const Receive& receive);
+  bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AskToLeave(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoDescriptor(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Sweep(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetPeer(ConnectionTable::Id id, const std::string& peer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const ListenSockets listening_;
+  const UniqueFd wake_;
+  const UniqueFd spare_;  // for GivenSocket::Shutdown
+  const Clock* const clock_;
+  DoorReport report_;  // the thread's
+  std::atomic<size_t> strangers_{0};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+
+  absl::Mutex mutex_;
+  ConnectionTable table_ ABSL_GUARDED_BY(mutex_);
+  ConnectionTable::Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<ConnectionTable::Id, Given> given_ ABSL_GUARDED_BY(mutex_);
+  // Strangers, by the name of their peer.
+  absl::flat_hash_map<std::string, ConnectionTable::Id> by_peer_ ABSL_GUARDED_BY(mutex_);
+  // Were asked to leave.
+  std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
+  int64_t retry_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
+  // There was no place for a newcomer. Those that were closed may have some.
+  bool crowded_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t sweep_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,121 @@
+#include "server/door/door_probe.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/process/fd.h"
+#include "base/process/host_port.h"
+
+namespace entropyd {
+namespace {
+
+template <auto Free>
+struct Freed {
+  template <typename T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+
+// False when the deadline comes first.
+bool Await(int fd, short events, absl::Time deadline) {
+  pollfd ready = {fd, events, 0};
+  const absl::Duration left = deadline - absl::Now();
+  return poll(&ready, 1, static_cast<int>(std::max<int64_t>(0, absl::ToInt64Milliseconds(left)))) ==
+         1;
+}
+
+absl::StatusOr<UniqueFd> Connect(const std::string& address, absl::Time deadline) {
+  const absl::StatusOr<HostPort> where = ParseHostPort(address);
+  if (!where.ok()) return where.status();
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int error =
+      getaddrinfo(where->host.c_str(), absl::StrCat(where->port).c_str(), &hints, &list);
+  if (error != 0) return absl::UnavailableError(gai_strerror(error));
+  const std::unique_ptr<addrinfo, Freed<freeaddrinfo>> addresses(list);
+  UniqueFd fd(socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return ErrnoStatus(errno, "socket");
+  if (connect(fd.get(), list->ai_addr, list->ai_addrlen) != 0 && errno != EINPROGRESS) {
+    return ErrnoStatus(errno, "connect");
+  }
+  int failed = 0;
+  socklen_t size = sizeof failed;
+  if (!Await(fd.get(), POLLOUT, deadline)) return absl::UnavailableError("connect: no answer");
+  getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failed, &size);
+  if (failed != 0) return ErrnoStatus(failed, "connect");
+  return fd;
+}
+
+// The first flight of a handshake. It goes no further than that: whoever completes one without a
+// certificate is a line in the server's log.
+std::string ClientHello() {
+  const std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>> context(SSL_CTX_new(TLS_client_method()));
+  const std::unique_ptr<SSL, Freed<SSL_free>> ssl(SSL_new(context.get()));
+  BIO* const incoming = BIO_new(BIO_s_mem());
+  BIO* const outgoing = BIO_new(BIO_s_mem());
+  if (ssl == nullptr || incoming == nullptr || outgoing == nullptr) {
+    BIO_free(incoming);
+    BIO_free(outgoing);
+    return "";
+  }
+  SSL_set_bio(ssl.get(), incoming, outgoing);  // owns both
+  // gRPC answers nobody who does not offer HTTP/2 (RFC 7301).
+  constexpr unsigned char kHttp2[] = {2, 'h', '2'};
+  SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof kHttp2);
+  SSL_connect(ssl.get());  // wants an answer, which never comes
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(outgoing, &data);
+  return std::string(data, static_cast<size_t>(size));
+}
+
+absl::Status AwaitServerHello(int fd, absl::Time deadline) {
+  const std::string hello = ClientHello();
+  if (hello.empty()) return absl::UnavailableError("TLS: no memory");
+  if (send(fd, hello.data(), hello.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(hello.size())) {
+    return absl::UnavailableError("TLS: the server closed the connection");
+  }
+  constexpr uint8_t kHandshakeRecord = 22;  // RFC 8446, 5.1
+  uint8_t type = 0;
+  if (!Await(fd, POLLIN, deadline)) return absl::UnavailableError("TLS: no answer");
+  if (recv(fd, &type, 1, 0) != 1) {
+    return absl::UnavailableError("TLS: the server closed the connection");
+  }
+  if (type != kHandshakeRecord) return absl::UnavailableError("TLS: the server refused");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ProbeDoor(const std::string& address, absl::Duration patience) {
+  const absl::Time deadline = absl::Now() + patience;
+  absl::StatusOr<UniqueFd> connected = Connect(address, deadline);
+  absl::Status status = connected.status();
+  if (status.ok()) status = AwaitServerHello(connected->get(), deadline);
+  if (status.ok()) return status;
+  return absl::UnavailableError(
+      absl::StrCat("no client can connect: ", address, ": ", status.message()));
+}
+
+absl::Status DoorProbe::Check() {
+  absl::MutexLock lock(&mutex_);
+  if (clock_->NowNanos() < answered_until_nanos_) return absl::OkStatus();
+  const absl::Status status = ProbeDoor(address_, kPatience);
+  if (status.ok()) answered_until_nanos_ = clock_->NowNanos() + kHoldsNanos;
+  return status;
+}
+
+}  // namespace entropyd

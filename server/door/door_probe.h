@@ -1,0 +1,52 @@
+// Comes in by the door as any client does, to see that somebody answers there.
+//
+//   DoorProbe probe("127.0.0.1:7743", clock);
+//   if (!probe.Check().ok()) ...          // nobody answers
+//
+// It makes a TLS connection without a certificate of its own, and ends it when the server has
+// answered. So it sees more than a port that is open: the kernel accepts connections, too, for a
+// process that hangs.
+//
+// Errors: UNAVAILABLE, with the step that failed.
+//
+// Thread safety: safe; a second caller waits for the first.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/process/clock.h"
+#include "base/process/nanos.h"
+
+namespace entropyd {
+
+class DoorProbe {
+ public:
+  // A probe costs a handshake. An answer holds for so long.
+  static constexpr int64_t kHoldsNanos = 5 * kSecondNanos;
+  // A server that takes so long for a handshake serves nobody. Below the 3 s that health checks of
+  // orchestrators are given.
+  static constexpr absl::Duration kPatience = absl::Seconds(2);
+
+  // The clock outlives it.
+  DoorProbe(std::string address, const Clock* clock)
+      : address_(std::move(address)), clock_(clock) {}
+
+  absl::Status Check();
+
+ private:
+  const std::string address_;
+  const Clock* const clock_;
+  absl::Mutex mutex_;
+  int64_t answered_until_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// One probe. Errors: as DoorProbe.
+absl::Status ProbeDoor(const std::string& address, absl::Duration patience);
+
+}  // namespace entropyd

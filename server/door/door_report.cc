@@ -1,0 +1,73 @@
+#include "server/door/door_report.h"
+
+namespace entropyd {
+namespace {
+
+struct Text {
+  const char* reason;
+  const char* remedy;
+};
+
+Text Of(Full full) {
+  switch (full) {
+    case Full::kAddress:
+      return {"address",
+              "look at what connects from there without a call; max_handshakes_per_address"};
+    case Full::kStrangers:
+      return {"handshakes", "look at what connects without a certificate; max_handshakes"};
+    case Full::kConnections:
+      return {"connections", "max_connections"};
+    case Full::kDescriptors:
+      return {"descriptors", "LimitNOFILE= of the unit, or max_connections"};
+    case Full::kNothing:
+      break;
+  }
+  return {"none", ""};
+}
+
+constexpr Full kAll[] = {Full::kAddress, Full::kStrangers, Full::kConnections, Full::kDescriptors};
+
+}  // namespace
+
+DoorReport::DoorReport(Log* log, Metrics* metrics)
+    : log_(log),
+      accepted_(metrics->AddCounter("entropyd_connections_accepted_total",
+                                    "Connections that were let in.")),
+      connections_(metrics->AddGauge("entropyd_connections", "Open connections.")),
+      strangers_(metrics->AddGauge("entropyd_handshakes_open",
+                                   "Open connections on which no call has come yet.")) {
+  for (const Full full : kAll) {
+    refusals_[static_cast<size_t>(full)].counter =
+        metrics->AddCounter("entropyd_connections_refused_total",
+                            "Connections that were refused, or had to give way to another before "
+                            "their first call, by what had no place left.",
+                            {{"reason", Of(full).reason}});
+  }
+}
+
+void DoorReport::Refused(Full full, absl::string_view peer) {
+  Refusals& refusals = refusals_[static_cast<size_t>(full)];
+  refusals.counter->Increment();
+  ++refusals.untold;
+  refusals.peer = std::string(peer);
+}
+
+void DoorReport::Tell(int64_t now_nanos) {
+  for (const Full full : kAll) {
+    Refusals& refusals = refusals_[static_cast<size_t>(full)];
+    if (refusals.untold == 0 || now_nanos < refusals.next_line_nanos) continue;
+    log_->Warning("connection.refused", {{"reason", Of(full).reason},
+                                         {"count", refusals.untold},
+                                         {"peer", refusals.peer},
+                                         {"remedy", Of(full).remedy}});
+    refusals.untold = 0;
+    refusals.next_line_nanos = now_nanos + kLineEveryNanos;
+  }
+}
+
+void DoorReport::Count(size_t connections, size_t strangers) {
+  connections_->Set(static_cast<double>(connections));
+  strangers_->Set(static_cast<double>(strangers));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,39 @@
+#include "base/process/line_limit.h"
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kEvery = LineLimit::kEveryNanos;
+
+TEST(LineLimitTest, TheFirstHasALineAndTheNextOneTellsHowManyItStandsFor) {
+  LineLimit limit;
+  EXPECT_EQ(limit.Ask("a", 0), 1u);
+  EXPECT_EQ(limit.Ask("a", 1), 0u);
+  EXPECT_EQ(limit.Ask("a", kEvery - 1), 0u);
+  EXPECT_EQ(limit.Ask("a", kEvery), 3u);
+  EXPECT_EQ(limit.Ask("a", 2 * kEvery - 1), 0u);
+  EXPECT_EQ(limit.Ask("a", 10 * kEvery), 2u);
+}
+
+TEST(LineLimitTest, KeysDoNotSilenceOneAnother) {
+  LineLimit limit;
+  EXPECT_EQ(limit.Ask("a", 0), 1u);
+  EXPECT_EQ(limit.Ask("b", 0), 1u);
+  EXPECT_EQ(limit.Ask("a", 0), 0u);
+}
+
+TEST(LineLimitTest, WithTooManyKeysNewOnesShareALine) {
+  LineLimit limit;
+  for (size_t i = 0; i < LineLimit::kMaxKeys; ++i) EXPECT_EQ(limit.Ask(absl::StrCat(i), 0), 1u);
+  EXPECT_EQ(limit.Ask("one more", 0), 1u);
+  EXPECT_EQ(limit.Ask("and another", 0), 0u);
+  EXPECT_EQ(limit.Ask("0", 0), 0u) << "those that are known keep theirs";
+  EXPECT_EQ(limit.Ask("again", kEvery), 1u) << "silent ones have made room";
+  EXPECT_EQ(limit.Ask("and again", kEvery), 1u);
+}
+
+}  // namespace
+}  // namespace entropyd

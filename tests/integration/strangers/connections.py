@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Opens connections and holds them until it is told to end.
+
+  connections.py HOST PORT COUNT [--from ADDRESS] [--send silent|garbage|http|hello|close]
+
+Prints "open N" when all have been tried: N of them were accepted by the kernel. On SIGTERM it prints
+"closed N", how many the server had closed by then, and ends.
+"""
+import argparse
+import os
+import signal
+import socket
+import struct
+
+parser = argparse.ArgumentParser()
+parser.add_argument("host")
+parser.add_argument("port", type=int)
+parser.add_argument("count", type=int)
+parser.add_argument("--from", dest="source")
+parser.add_argument("--send", default="silent", choices=["silent", "garbage", "http", "hello", "close"])
+options = parser.parse_args()
+
+# The first record of a handshake (RFC 8446, 5.1) that says it is longer than what follows.
+WORDS = {
+    "garbage": lambda: os.urandom(512),
+    "http": lambda: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "hello": lambda: b"\x16\x03\x01" + struct.pack(">H", 512) + b"\x01\x00\x01\xfc\x03\x03",
+}
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+held = []
+for _ in range(options.count):
+    connection = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    connection.settimeout(30)
+    try:
+        if options.source:
+            connection.bind((options.source, 0))
+        connection.connect((options.host, options.port))
+        if options.send in WORDS:
+            connection.sendall(WORDS[options.send]())
+    except OSError:
+        connection.close()
+        continue
+    if options.send == "close":
+        connection.close()
+    else:
+        held.append(connection)
+print("open", len(held), flush=True)
+
+signal.sigwait([signal.SIGTERM])
+closed = 0
+for connection in held:
+    connection.setblocking(False)
+    try:
+        while connection.recv(4096):
+            pass
+        closed += 1
+    except BlockingIOError:
+        pass
+    except OSError:
+        closed += 1
+print("closed", closed, flush=True)

@@ -1,0 +1,140 @@
+#include "server/door/connection_table.h"
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+class ConnectionTableTest : public ::testing::Test {
+ protected:
+  using Id = ConnectionTable::Id;
+
+  // Let in as the door does it. 0 = refused.
+  Id Come(absl::string_view address) {
+    const ConnectionTable::Answer answer = table_.Ask(address, now_);
+    full_ = answer.full;
+    gave_way_ = answer.give_way;
+    if (answer.give_way != 0) table_.Remove(answer.give_way);
+    if (!answer.come) return 0;
+    table_.Add(++last_, address, now_);
+    return last_;
+  }
+  void Fill(absl::string_view address, int count) {
+    for (int i = 0; i < count; ++i) ASSERT_NE(Come(address), 0u);
+  }
+
+  ConnectionTable table_{{.connections = 10, .strangers = 6, .per_address = 4}};
+  int64_t now_ = 1'000 * kSecondNanos;
+  Id last_ = 0;
+  Id gave_way_ = 0;
+  Full full_ = Full::kNothing;
+};
+
+TEST_F(ConnectionTableTest, WhileThereAreWhoeverComesIsIn) {
+  EXPECT_EQ(Come("a"), 1u);
+  EXPECT_EQ(Come("a"), 2u);
+  EXPECT_EQ(full_, Full::kNothing);
+  EXPECT_EQ(table_.connections(), 2u);
+  EXPECT_EQ(table_.strangers(), 2u);
+  EXPECT_FALSE(table_.MustWait(now_));
+}
+
+TEST_F(ConnectionTableTest, AnAddressHasAShareOfStrangers) {
+  Fill("a", 4);
+  EXPECT_EQ(Come("a"), 0u);
+  EXPECT_EQ(full_, Full::kAddress);
+  EXPECT_NE(Come("b"), 0u) << "another address does not notice";
+  table_.Introduce(1);
+  EXPECT_NE(Come("a"), 0u) << "who has made a call takes no place of a stranger";
+}
+
+TEST_F(ConnectionTableTest, AtTheShareOfItsAddressTheEldestGivesWayOnceItHasHadItsTime) {
+  Fill("a", 4);
+  now_ += ConnectionTable::kPatienceNanos - 1;
+  EXPECT_EQ(Come("a"), 0u);
+  now_ += 1;
+  EXPECT_NE(Come("a"), 0u);
+  EXPECT_EQ(gave_way_, 1u);
+  EXPECT_EQ(table_.strangers(), 4u);
+}
+
+TEST_F(ConnectionTableTest, WhenStrangersFillTheirPlacesTheAddressWithMostOfThemGivesOneUp) {
+  Fill("a", 4);
+  Fill("b", 2);
+  EXPECT_NE(Come("c"), 0u);
+  EXPECT_EQ(full_, Full::kStrangers);
+  EXPECT_EQ(gave_way_, 1u) << "the eldest of a";
+  EXPECT_NE(Come("c"), 0u);
+  EXPECT_EQ(gave_way_, 2u) << "a has three, c would have two";
+  EXPECT_EQ(Come("c"), 0u) << "a and b have two, c would have three";
+  EXPECT_NE(Come("d"), 0u);
+}
+
+TEST_F(ConnectionTableTest, AStrangerThatHasHadItsTimeGivesWayWhateverItsAddressHas) {
+  for (const char* address : {"a", "b", "c", "d", "e", "f"}) ASSERT_NE(Come(address), 0u);
+  EXPECT_TRUE(table_.MustWait(now_));
+  now_ += ConnectionTable::kPatienceNanos;
+  EXPECT_FALSE(table_.MustWait(now_));
+  EXPECT_NE(Come("g"), 0u);
+  EXPECT_NE(gave_way_, 0u);
+}
+
+TEST_F(ConnectionTableTest, NewcomersWaitOnlyWhileNobodyCanGiveWay) {
+  for (const char* address : {"a", "b", "c", "d", "e"}) ASSERT_NE(Come(address), 0u);
+  EXPECT_FALSE(table_.MustWait(now_)) << "there is a place";
+  ASSERT_NE(Come("a"), 0u);
+  EXPECT_FALSE(table_.MustWait(now_)) << "a has two";
+  table_.Introduce(1);
+  EXPECT_FALSE(table_.MustWait(now_)) << "there is a place";
+}
+
+TEST_F(ConnectionTableTest, WhoIsKnownIsNeverAskedToGiveWay) {
+  for (int i = 0; i < 10; ++i) {
+    const Id id = Come("a");
+    ASSERT_NE(id, 0u);
+    table_.Introduce(id);
+  }
+  now_ += kHourNanos;
+  EXPECT_EQ(Come("b"), 0u);
+  EXPECT_EQ(full_, Full::kConnections);
+  EXPECT_EQ(gave_way_, 0u);
+  EXPECT_EQ(table_.Greediest(), 0u);
+  EXPECT_FALSE(table_.MustWait(now_)) << "a refusal tells a peer more than silence";
+  table_.Remove(3);
+  EXPECT_NE(Come("b"), 0u);
+}
+
+TEST_F(ConnectionTableTest, AmongAllConnectionsStrangersGiveWay) {
+  for (int i = 0; i < 8; ++i) table_.Introduce(Come("known"));
+  Fill("a", 2);
+  EXPECT_NE(Come("b"), 0u);
+  EXPECT_EQ(full_, Full::kConnections);
+  EXPECT_EQ(gave_way_, 9u);
+}
+
+TEST_F(ConnectionTableTest, TheGreediestIsTheEldestOfTheAddressWithMost) {
+  Fill("a", 1);
+  Fill("b", 2);
+  EXPECT_EQ(table_.Greediest(), 2u);
+  table_.Remove(2);
+  table_.Remove(3);
+  EXPECT_EQ(table_.Greediest(), 1u);
+}
+
+TEST_F(ConnectionTableTest, WhoIsGoneLeavesNothing) {
+  for (int i = 0; i < 1'000; ++i) {
+    const Id id = Come(absl::StrCat(i));
+    ASSERT_NE(id, 0u);
+    if (i % 2 == 0) table_.Introduce(id);
+    table_.Remove(id);
+    table_.Remove(id);
+    table_.Introduce(id);
+  }
+  EXPECT_EQ(table_.connections(), 0u);
+  EXPECT_EQ(table_.strangers(), 0u);
+  EXPECT_EQ(table_.Greediest(), 0u);
+}
+
+}  // namespace
+}  // namespace entropyd

@@ -1,0 +1,290 @@
+#include "server/door/door.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "base/process/clock.h"
+#include "gtest/gtest.h"
+#include "server/door/peer_address.h"
+#include "tests/server/fakes.h"
+
+namespace entropyd {
+namespace {
+
+// What a process that speaks TLS does with connections: it keeps them until they end.
+class Owner {
+ public:
+  Door::Receive receive() {
+    return [this](UniqueFd connection) { held.push_back(std::move(connection)); };
+  }
+  // Closes those that ended, as gRPC does.
+  void CloseEnded() {
+    held.erase(std::remove_if(held.begin(), held.end(),
+                              [](const UniqueFd& fd) {
+                                char byte;
+                                return recv(fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+                              }),
+               held.end());
+  }
+  std::vector<UniqueFd> held;
+};
+
+class DoorTest : public ::testing::Test {
+ protected:
+  void Open(const ConnectionTable::Limits& limits, const std::string& address = "127.0.0.1:0") {
+    absl::StatusOr<std::unique_ptr<Door>> door =
+        Door::Open({.address = address, .limits = limits}, &clock_, &log_, &metrics_);
+    ASSERT_TRUE(door.ok()) << door.status();
+    door_ = *std::move(door);
+  }
+  // From 127.0.0.`last`, so that each can be an address of its own.
+  UniqueFd Connect(int last = 1) {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in own = {};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(0x7f000000u + static_cast<unsigned>(last));
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
+    sockaddr_in there = own;
+    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    there.sin_port = htons(static_cast<uint16_t>(door_->port()));
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&there), sizeof there), 0);
+    return fd;
+  }
+  std::vector<UniqueFd> ConnectMany(int count, int last = 1) {
+    std::vector<UniqueFd> all;
+    for (int i = 0; i < count; ++i) all.push_back(Connect(last));
+    return all;
+  }
+  void Turn() { door_->Turn(owner_.receive(), absl::ZeroDuration()); }
+  static bool Ended(const UniqueFd& fd) {
+    char byte;
+    pollfd ready = {fd.get(), POLLIN, 0};
+    return poll(&ready, 1, 0) == 1 && recv(fd.get(), &byte, 1, MSG_DONTWAIT) <= 0;
+  }
+  static std::string Uri(const UniqueFd& fd) {
+    sockaddr_storage own = {};
+    socklen_t size = sizeof own;
+    getsockname(fd.get(), reinterpret_cast<sockaddr*>(&own), &size);
+    return absl::StrCat("ipv4:", PeerKey(own));
+  }
+  double Refused(const std::string& reason) {
+    return metrics_.AddCounter("entropyd_connections_refused_total", "", {{"reason", reason}})
+        ->Value();
+  }
+  double Connections() { return metrics_.AddGauge("entropyd_connections", "")->Value(); }
+  double Strangers() { return metrics_.AddGauge("entropyd_handshakes_open", "")->Value(); }
+
+  ManualClock clock_;
+  FakeLog log_{&clock_};
+  Metrics metrics_;
+  Owner owner_;
+  std::unique_ptr<Door> door_;
+};
+
+constexpr ConnectionTable::Limits kRoomy = {
+    .connections = 1000, .strangers = 500, .per_address = 400};
+
+TEST_F(DoorTest, GivesAwayWhatComesAndKeepsCount) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(5);
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 5u);
+  EXPECT_EQ(Connections(), 5);
+  EXPECT_EQ(Strangers(), 5);
+  EXPECT_TRUE(door_->has_strangers());
+  for (const UniqueFd& peer : peers) door_->Introduce(Uri(peer));
+  EXPECT_FALSE(door_->has_strangers());
+  Turn();
+  EXPECT_EQ(Connections(), 5);
+  EXPECT_EQ(Strangers(), 0);
+  EXPECT_TRUE(fcntl(owner_.held[0].get(), F_GETFL) & O_NONBLOCK);
+  EXPECT_TRUE(fcntl(owner_.held[0].get(), F_GETFD) & FD_CLOEXEC);
+}
+
+TEST_F(DoorTest, NoticesThatItsOwnerClosedOne) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(5);
+  Turn();
+  owner_.held.resize(2);
+  // Another file gets the number of a closed one: it is not taken for the connection.
+  const UniqueFd other(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const UniqueFd socket_of_another(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  clock_.Advance(absl::Nanoseconds(2 * kSecondNanos));
+  Turn();
+  EXPECT_EQ(Connections(), 2);
+  EXPECT_EQ(Strangers(), 2);
+}
+
+TEST_F(DoorTest, APeerThatIsUnknownIsNotIntroduced) {
+  Open(kRoomy);
+  const UniqueFd peer = Connect();
+  Turn();
+  door_->Introduce("ipv4:127.0.0.1:1");
+  door_->Introduce("");
+  EXPECT_TRUE(door_->has_strangers());
+}
+
+TEST_F(DoorTest, OneAddressCannotTakeTheHandshakesOfOthers) {
+  Open({.connections = 100, .strangers = 20, .per_address = 20});
+  const std::vector<UniqueFd> silent = ConnectMany(40, 2);
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 20u);
+  EXPECT_EQ(Refused("address"), 20);
+  EXPECT_EQ(std::count_if(silent.begin(), silent.end(), Ended), 20);
+  const UniqueFd honest = Connect(3);
+  Turn();
+  EXPECT_FALSE(Ended(honest));
+  EXPECT_TRUE(Ended(silent[0])) << "the eldest of the address with most of them has given way";
+  EXPECT_EQ(Refused("handshakes"), 1);
+  owner_.CloseEnded();
+  clock_.Advance(absl::Nanoseconds(2 * kSecondNanos));
+  Turn();
+  EXPECT_EQ(Connections(), 20);
+}
+
+TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
+  Open({.connections = 100, .strangers = 8, .per_address = 8});
+  const std::vector<UniqueFd> first = ConnectMany(50);
+  Turn();
+  const std::vector<UniqueFd> second = ConnectMany(50);
+  Turn();
+  EXPECT_EQ(log_.events, (std::vector<std::string>{"connection.refused"}));
+  EXPECT_EQ(Refused("address"), 92);
+  clock_.Advance(absl::Nanoseconds(DoorReport::kLineEveryNanos));
+  Turn();
+  EXPECT_EQ(log_.events.size(), 2u) << "those that the first line did not count";
+  clock_.Advance(absl::Nanoseconds(DoorReport::kLineEveryNanos));
+  Turn();
+  EXPECT_EQ(log_.events.size(), 2u);
+}
+
+TEST_F(DoorTest, WhoIsKnownStaysWhateverStrangersDo) {
+  Open({.connections = 30, .strangers = 10, .per_address = 10});
+  std::vector<UniqueFd> known;
+  for (int i = 0; i < 20; ++i) {
+    known.push_back(Connect(2));
+    Turn();
+    door_->Introduce(Uri(known.back()));
+  }
+  std::vector<UniqueFd> strangers;
+  for (int i = 0; i < 200; ++i) {
+    strangers.push_back(Connect(3 + i % 7));
+    Turn();
+    owner_.CloseEnded();
+    if (i % 10 == 0) clock_.Advance(absl::Nanoseconds(kSecondNanos));
+  }
+  EXPECT_EQ(std::count_if(known.begin(), known.end(), Ended), 0);
+  EXPECT_LE(owner_.held.size(), 31u);
+}
+
+TEST_F(DoorTest, NewcomersStayInTheKernelsQueueWhileNobodyCanGiveWay) {
+  Open({.connections = 100, .strangers = 4, .per_address = 4});
+  std::vector<UniqueFd> peers;
+  for (int i = 0; i < 6; ++i) peers.push_back(Connect(2 + i));
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 4u);
+  EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 0) << "nobody is turned away";
+  door_->Introduce(Uri(peers[0]));
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 5u);
+  clock_.Advance(absl::Nanoseconds(ConnectionTable::kPatienceNanos));
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 6u);
+  EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 1);
+}
+
+TEST_F(DoorTest, ThoseAskedToLeaveMayNotPileUp) {
+  Open({.connections = 1000, .strangers = 100, .per_address = 100});
+  const std::vector<UniqueFd> silent = ConnectMany(100, 2);
+  Turn();
+  Turn();
+  ASSERT_EQ(owner_.held.size(), 100u);
+  std::vector<UniqueFd> others;
+  for (int i = 0; i < 60; ++i) others.push_back(Connect(3));
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 100 + Door::kMaxLeaving) << "the owner has closed none of them";
+  owner_.CloseEnded();
+  Turn();  // looks whose sockets were closed
+  Turn();
+  EXPECT_GT(owner_.held.size(), 100u);
+}
+
+// The number of descriptors that this process may have, until the end of the test.
+class DescriptorLimit {
+ public:
+  DescriptorLimit() { getrlimit(RLIMIT_NOFILE, &before_); }
+  ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+  void Leave(int count) {
+    rlimit limit = before_;
+    limit.rlim_cur = static_cast<rlim_t>(dup(0));  // the lowest that is free
+    close(static_cast<int>(limit.rlim_cur));
+    limit.rlim_cur += static_cast<rlim_t>(count);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  }
+
+ private:
+  rlimit before_;
+};
+
+TEST_F(DoorTest, WithoutADescriptorItAsksAStrangerToLeaveAndTriesAgain) {
+  Open(kRoomy);
+  std::vector<UniqueFd> peers = ConnectMany(8);
+  DescriptorLimit limit;
+  limit.Leave(5);
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 5u);
+  EXPECT_EQ(Refused("descriptors"), 1);
+  EXPECT_TRUE(Ended(peers[0])) << "no descriptor was free to ask with, and it was asked";
+  for (int i = 0; i < 20; ++i) {
+    owner_.CloseEnded();
+    clock_.Advance(absl::Nanoseconds(Door::kRetryNanos));
+    Turn();
+  }
+  EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 3) << "five of eight have a place";
+  EXPECT_EQ(owner_.held.size(), 5u);
+}
+
+TEST_F(DoorTest, ServesOnAThreadOfItsOwnUntilItIsStopped) {
+  Open(kRoomy, "[::]:0");
+  absl::Mutex mutex;
+  int received = 0;
+  std::vector<UniqueFd> held;
+  door_->Start([&](UniqueFd connection) {
+    absl::MutexLock lock(&mutex);
+    held.push_back(std::move(connection));
+    ++received;
+  });
+  const std::vector<UniqueFd> peers = ConnectMany(100);
+  {
+    absl::MutexLock lock(&mutex);
+    const auto all = [&received] { return received == 100; };
+    EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(30)));
+  }
+  for (const UniqueFd& peer : peers) door_->Introduce(Uri(peer));
+  EXPECT_FALSE(door_->has_strangers());
+  door_->Stop();
+  const UniqueFd late = Connect();
+  absl::MutexLock lock(&mutex);
+  EXPECT_EQ(received, 100);
+}
+
+TEST_F(DoorTest, AnAddressThatCannotBeHadIsAnError) {
+  Open(kRoomy);
+  EXPECT_TRUE(absl::IsUnavailable(
+      Door::Open({.address = absl::StrCat("127.0.0.1:", door_->port()), .limits = kRoomy}, &clock_,
+                 &log_, &metrics_)
+          .status()));
+}
+
+}  // namespace
+}  // namespace entropyd
