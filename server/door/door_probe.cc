@@ -113,7 +113,7 @@ absl::Status ProbeDoor(const std::string& address, absl::Duration patience) {
 absl::Status DoorProbe::Check() {
   absl::MutexLock lock(&mutex_);
   if (clock_->NowNanos() < answered_until_nanos_) return absl::OkStatus();
-  const absl::Status status = ProbeDoor(address_, kPatience);
+  absl::Status status = ProbeDoor(address_, kPatience);
   if (status.ok()) answered_until_nanos_ = clock_->NowNanos() + kHoldsNanos;
   return status;
 }
