@@ -1,6 +1,8 @@
 #include "client/client_config.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/config/config.h"
+#include "base/process/host_port.h"
 
 namespace entropyd {
 namespace {
@@ -9,6 +11,16 @@ namespace {
 absl::Status Defaults(config::v1::Client* client) {
   config::Locations locations;
   return config::Parse("{}", "defaults", client, &locations);
+}
+
+// Names where the address stands, so that the user knows what to mend.
+absl::Status CheckServer(const std::string& address, const ClientFlags& flags, bool from_file,
+                         const config::Locations& locations) {
+  const absl::Status status = ParseRemoteHostPort(address).status();
+  if (status.ok()) return status;
+  if (from_file) return locations.Error("server", status.message());
+  return absl::InvalidArgumentError(
+      absl::StrCat(flags.server.empty() ? "ENTROPYD_SERVER" : "--server", ": ", status.message()));
 }
 
 }  // namespace
@@ -32,7 +44,10 @@ absl::StatusOr<config::v1::Client> LoadClientConfig(
   }
   if (!status.ok()) return status;
 
-  if (auto v = given(flags.server, "ENTROPYD_SERVER"); !v.empty()) client.set_server(v);
+  const std::string server = given(flags.server, "ENTROPYD_SERVER");
+  if (!server.empty()) client.set_server(server);
+  status = CheckServer(client.server(), flags, server.empty(), locations);
+  if (!status.ok()) return status;
   if (auto v = given(flags.cert, "ENTROPYD_CERT"); !v.empty()) client.mutable_tls()->set_cert(v);
   if (auto v = given(flags.key, "ENTROPYD_KEY"); !v.empty()) client.mutable_tls()->set_key(v);
   if (auto v = given(flags.ca, "ENTROPYD_CA"); !v.empty()) client.mutable_tls()->set_ca(v);

@@ -3,9 +3,11 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -16,8 +18,11 @@
 #include "absl/strings/strip.h"
 #include "base/class_tree/class_tree.h"
 #include "base/crypto/tls.h"
+#include "base/process/host_port.h"
+#include "base/process/state_dir.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/endpoint/tcp_address.h"
+#include "hostagent/handover/protocol.h"
 
 namespace entropyd {
 namespace {
@@ -34,6 +39,20 @@ constexpr size_t kMaxClasses = 64;  // channels on one Attach stream
 constexpr size_t kMaxErrors = 10;   // as the loader tells at most
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
+// The same for all spellings of one path. A link at its end stays: a socket does not follow it.
+std::string OneSpelling(const std::string& path) {
+  const std::filesystem::path whole = std::filesystem::path(path).lexically_normal();
+  std::error_code error;
+  const std::filesystem::path directory =
+      std::filesystem::weakly_canonical(whole.parent_path(), error);
+  return error ? whole.string() : (directory / whole.filename()).string();
+}
+
+// The same for all spellings of one address. No path looks like it.
+std::string OneSpelling(const TcpAddress& address) {
+  return std::string(reinterpret_cast<const char*>(&address.storage), address.length);
+}
+
 class Checker {
  public:
   Checker(const config::v1::HostAgent& config, const config::Locations& locations)
@@ -43,7 +62,9 @@ class Checker {
     settings_.max_guests = config_.max_guests();
     CheckServers();
     CheckGuestMetrics();
-    CheckPath("control", config_.control());
+    CheckMetrics();
+    CheckStateDirectory();
+    CheckControl();
     settings_.guest_socket_dir =
         absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
@@ -71,15 +92,36 @@ class Checker {
     for (int i = 0; i < config_.servers_size(); ++i) {
       const std::string& server = config_.servers(i);
       const std::string path = absl::StrCat("servers[", i, "]");
-      const size_t colon = server.rfind(':');
-      uint32_t port = 0;
-      if (colon == std::string::npos || colon == 0 ||
-          !absl::SimpleAtoi(server.substr(colon + 1), &port) || port == 0 || port > 65535) {
+      if (!ParseRemoteHostPort(server).ok()) {
         Fail(path, absl::StrCat("'", server, "' is not HOST:PORT; write e.g. entropyd-0:7743"));
       } else if (!seen.insert(server).second) {
         Fail(path, absl::StrCat("'", server, "' is listed twice; remove one"));
       }
     }
+  }
+
+  void CheckMetrics() {
+    if (config_.metrics().empty()) return;
+    if (auto address = ParseHostPort(config_.metrics()); !address.ok()) {
+      Fail("metrics", address.status().message());
+    }
+  }
+
+  void CheckStateDirectory() {
+    if (auto status = CheckStateDir(config_.state_dir()); !status.ok()) {
+      Fail("state_dir", status.message());
+    }
+  }
+
+  // The socket for successors stands beside the control socket, under a longer name.
+  void CheckControl() {
+    const std::string handover = HandoverPath(config_.control());
+    if (config_.control().size() <= kMaxSocketPath && handover.size() > kMaxSocketPath) {
+      Fail("control", absl::StrCat("a socket's path has at most ", kMaxSocketPath, " characters, '",
+                                   handover, "' beside it has ", handover.size()));
+    }
+    CheckPath("control", config_.control());
+    paths_.emplace(OneSpelling(handover), "control");
   }
 
   void CheckGuestMetrics() {
@@ -110,7 +152,7 @@ class Checker {
     } else if (socket && path.size() > kMaxSocketPath) {
       Fail(key, absl::StrCat("a socket's path has at most ", kMaxSocketPath,
                              " characters, this has ", path.size()));
-    } else if (auto [other, inserted] = paths_.emplace(path, key); !inserted) {
+    } else if (auto [other, inserted] = paths_.emplace(OneSpelling(path), key); !inserted) {
       Fail(key, absl::StrCat("'", path, "' is taken by ", other->second, " already"));
     }
   }
@@ -189,7 +231,7 @@ class Checker {
            absl::StrCat("'", address,
                         "' can be reached by others, who would read the bytes in "
                         "clear; use 127.0.0.1 or [::1], or set allow_remote: true"));
-    } else if (auto [other, inserted] = paths_.emplace(address, key); !inserted) {
+    } else if (auto [other, inserted] = paths_.emplace(OneSpelling(*parsed), key); !inserted) {
       Fail(key + ".listen",
            absl::StrCat("'", address, "' is taken by ", other->second, " already"));
     }
@@ -270,7 +312,7 @@ class Checker {
   const config::Locations& locations_;
   AgentSettings settings_;
   std::map<std::string, size_t> index_;       // class name -> settings_.classes
-  std::map<std::string, std::string> paths_;  // socket or pipe -> the key that has it
+  std::map<std::string, std::string> paths_;  // of OneSpelling() -> the key that has it
   std::vector<std::string> errors_;
 };
 

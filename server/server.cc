@@ -9,9 +9,11 @@
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/descriptor_limit.h"
+#include "base/process/host_port.h"
 #include "base/process/http_server.h"
 #include "base/process/metrics.h"
 #include "base/process/nanos.h"
+#include "base/process/state_dir.h"
 #include "base/wire/attach_limits.h"
 #include "base/wire/grpc_credentials.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -93,6 +95,17 @@ void Tune(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
 }
 
+// Where the server answers over HTTP, and where it keeps its state.
+absl::Status CheckPlaces(const config::v1::Server& config, const config::Locations& locations) {
+  if (!config.metrics().empty()) {
+    const absl::Status address = ParseHostPort(config.metrics()).status();
+    if (!address.ok()) return locations.Error("metrics", address.message());
+  }
+  if (config.state_dir().empty()) return absl::OkStatus();
+  const absl::Status directory = CheckStateDir(config.state_dir());
+  return directory.ok() ? directory : locations.Error("state_dir", directory.message());
+}
+
 }  // namespace
 
 absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
@@ -100,6 +113,8 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   std::vector<std::string> warnings;
   const absl::Status door = CheckDoor(config, locations);
   if (!door.ok()) return door;
+  const absl::Status places = CheckPlaces(config, locations);
+  if (!places.ok()) return places;
   const absl::Status supply = Supply::Check(config, locations, &warnings);
   if (!supply.ok()) return supply;
   for (int i = 0; i < config.pools_size(); ++i) {

@@ -23,5 +23,7 @@ struct HostPort {
 
 // The port is never guessed: an address without one is an error.
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text);
+// The same for somebody to connect to, who has no port 0.
+absl::StatusOr<HostPort> ParseRemoteHostPort(absl::string_view text);
 
 }  // namespace entropyd

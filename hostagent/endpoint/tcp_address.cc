@@ -5,27 +5,23 @@
 
 #include <string>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/host_port.h"
 
 namespace entropyd {
 
 absl::StatusOr<TcpAddress> ParseTcpAddress(absl::string_view text) {
   const absl::Status bad = absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is not IP:PORT; write e.g. 127.0.0.1:7744 or [::1]:7744"));
-  const size_t colon = text.rfind(':');
-  uint32_t port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) ||
-      port == 0 || port > 65535) {
-    return bad;
-  }
-  std::string host(text.substr(0, colon));
+  const absl::StatusOr<HostPort> parsed = ParseRemoteHostPort(text);
+  if (!parsed.ok()) return bad;
+  const std::string& host = parsed->host;
+  const auto port = static_cast<uint16_t>(parsed->port);
   TcpAddress address;
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
+  if (host.find(':') != std::string::npos) {
     auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
     v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(static_cast<uint16_t>(port));
+    v6->sin6_port = htons(port);
     address.length = sizeof *v6;
     if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) != 1) return bad;
     address.loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
@@ -33,7 +29,7 @@ absl::StatusOr<TcpAddress> ParseTcpAddress(absl::string_view text) {
   }
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
   v4->sin_family = AF_INET;
-  v4->sin_port = htons(static_cast<uint16_t>(port));
+  v4->sin_port = htons(port);
   address.length = sizeof *v4;
   if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) != 1) return bad;
   address.loopback = ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;

@@ -9,9 +9,9 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/process/host_port.h"
 #include "base/wire/egd.h"
 
 namespace entropyd {
@@ -30,27 +30,21 @@ constexpr uint64_t kDefaultMaxRate = 64 << 10;
 // A numeric host and a port. To resolve a name might take for ever.
 bool ParseAddress(absl::string_view text, sockaddr_storage* out, socklen_t* bytes,
                   bool* is_loopback) {
-  const size_t colon = text.rfind(':');
-  uint32_t port;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) ||
-      port == 0 || port > UINT16_MAX) {
-    return false;
-  }
-  std::string host(text.substr(0, colon));
+  const absl::StatusOr<HostPort> parsed = ParseRemoteHostPort(text);
+  if (!parsed.ok()) return false;
+  const auto port = static_cast<uint16_t>(parsed->port);
   sockaddr_in v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+  if (inet_pton(AF_INET, parsed->host.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
-    v4.sin_port = htons(static_cast<uint16_t>(port));
+    v4.sin_port = htons(port);
     std::memcpy(out, &v4, *bytes = sizeof(v4));
     *is_loopback = (ntohl(v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
     return true;
   }
-  if (host.size() < 2 || host.front() != '[' || host.back() != ']') return false;
-  host = host.substr(1, host.size() - 2);
   sockaddr_in6 v6{};
-  if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1) return false;
+  if (inet_pton(AF_INET6, parsed->host.c_str(), &v6.sin6_addr) != 1) return false;
   v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(static_cast<uint16_t>(port));
+  v6.sin6_port = htons(port);
   std::memcpy(out, &v6, *bytes = sizeof(v6));
   *is_loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) != 0;
   return true;

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "base/process/host_port.h"
 
 namespace entropyd {
 namespace {
@@ -32,10 +33,7 @@ ConfigFault UpstreamDriver::Check(const config::v1::SourceConfig& config) {
   if (address.empty()) {
     return {"address", "driver upstream needs the other server, e.g. address: entropyd-0:7743"};
   }
-  const size_t colon = address.rfind(':');
-  uint32_t port = 0;
-  if (colon == absl::string_view::npos || colon == 0 ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port == 0 || port > UINT16_MAX) {
+  if (!ParseRemoteHostPort(address).ok()) {
     return {"address", absl::StrCat("'", address,
                                     "' is no host and port; write e.g. entropyd-0.entropyd:7743")};
   }

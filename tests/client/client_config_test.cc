@@ -116,5 +116,22 @@ TEST_F(ClientConfigTest, AMistakeInTheFileIsNamedWithItsPlace) {
   EXPECT_NE(status.message().find(file_ + ":2:1"), absl::string_view::npos) << status;
 }
 
+TEST_F(ClientConfigTest, AServerWithoutAPortIsNamedWithItsPlace) {
+  Write("server: https://host:7743\n");
+  EXPECT_EQ(Load(file_).status(),
+            absl::InvalidArgumentError(file_ + ":1:9: server: 'https://host:7743' is no address; "
+                                               "write HOST:PORT or [IPV6]:PORT"));
+  environment_["ENTROPYD_SERVER"] = "host";
+  EXPECT_EQ(Load(file_).status(),
+            absl::InvalidArgumentError("ENTROPYD_SERVER: 'host' is no address; write HOST:PORT or "
+                                       "[IPV6]:PORT"));
+  flags_.server = "host:0";
+  EXPECT_EQ(Load(file_).status(),
+            absl::InvalidArgumentError("--server: 'host:0' has no port; write HOST:PORT with the "
+                                       "port of the other side"));
+  flags_.server = "host:1";
+  EXPECT_EQ(Load(file_).value().server(), "host:1") << "nobody asks for the file's";
+}
+
 }  // namespace
 }  // namespace entropyd

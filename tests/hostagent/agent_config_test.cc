@@ -1,11 +1,13 @@
 #include "hostagent/agent_config.h"
 
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/class_tree/class_tree.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/hostagent/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -216,8 +218,8 @@ TEST(AgentConfigTest, AllErrorsAreToldAtOnce) {
 }
 
 TEST(AgentConfigTest, ServersNeedAPortAndAreListedOnce) {
-  for (const char* bad :
-       {"[\"host\"]", "[\"host:0\"]", "[\"host:70000\"]", "[\":7743\"]", "[\"host:x\"]"}) {
+  for (const char* bad : {"[\"host\"]", "[\"host:0\"]", "[\"host:70000\"]", "[\":7743\"]",
+                          "[\"host:x\"]", "[\"https://host:7743\"]", "[\"::1:7743\"]"}) {
     EXPECT_THAT(ErrorOf(kOneListener, bad), HasSubstr("is not HOST:PORT")) << bad;
   }
   EXPECT_THAT(ErrorOf(kOneListener, "[\"a:1\", \"a:1\"]"), HasSubstr("listed twice"));
@@ -238,6 +240,47 @@ TEST(AgentConfigTest, ASocketsPathHasALimit) {
   EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{path: /", std::string(107, 'x'),
                                    ", class: default/gold}]\n")),
               HasSubstr("at most 107 characters"));
+}
+
+TEST(AgentConfigTest, TwoSpellingsOfOnePathAreOnePath) {
+  for (const char* other : {"/run//t/egd.sock", "/run/./t/egd.sock", "/run/u/../t/egd.sock"}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{path: /run/t/egd.sock, class: d/e}, {path: ",
+                                     other, ", class: d/e}]\n")),
+                HasSubstr("is taken by listeners[0].path already"))
+        << other;
+  }
+  TempDir dir;
+  std::filesystem::create_directory(dir / "real");
+  std::filesystem::create_directory_symlink(dir / "real", dir / "link");
+  EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{fifo: ", dir / "real/x",
+                                   ", class: d/e}, {path: ", dir / "link/x", ", class: d/e}]\n")),
+              HasSubstr("is taken by listeners[0].fifo already"));
+  EXPECT_THAT(ErrorOf("listeners: [{listen: 127.0.0.1:1, class: d/e}, {listen: 127.0.0.1:01, "
+                      "class: d/e}]\n"),
+              HasSubstr("'127.0.0.1:01' is taken by listeners[0] already"));
+}
+
+TEST(AgentConfigTest, TheSocketForSuccessorsIsTakenAndHasALimitToo) {
+  const std::string longest = absl::StrCat("/", std::string(97, 'x'));  // + ".handover" = 107
+  EXPECT_TRUE(Resolve(absl::StrCat(kOneListener, "control: ", longest, "\n")).ok());
+  EXPECT_EQ(ErrorOf(absl::StrCat(kOneListener, "control: ", longest, "x\n")),
+            absl::StrCat("agent.yaml:4:10: control: a socket's path has at most 107 characters, '",
+                         longest, "x.handover' beside it has 108"));
+  EXPECT_THAT(ErrorOf("control: /run/c\nlisteners: [{path: /run/c.handover, class: d/e}]\n"),
+              HasSubstr("is taken by control already"));
+}
+
+TEST(AgentConfigTest, AnAddressOfMetricsHasAPort) {
+  EXPECT_EQ(ErrorOf(absl::StrCat(kOneListener, "metrics: foo\n")),
+            "agent.yaml:4:10: metrics: 'foo' is no address; write HOST:PORT or [IPV6]:PORT");
+  EXPECT_TRUE(Resolve(absl::StrCat(kOneListener, "metrics: \"\"\n")).ok());
+}
+
+TEST(AgentConfigTest, AStateDirIsAnAbsoluteDirectory) {
+  EXPECT_EQ(ErrorOf(absl::StrCat(kOneListener, "state_dir: state\n")),
+            "agent.yaml:4:12: state_dir: 'state' is not an absolute path");
+  EXPECT_THAT(ErrorOf(absl::StrCat(kOneListener, "state_dir: /proc/version\n")),
+              HasSubstr("agent.yaml:4:12: state_dir: '/proc/version' is a file"));
 }
 
 TEST(AgentConfigTest, MoreClassesThanAStreamHasChannelsAreRefused) {

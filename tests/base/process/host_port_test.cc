@@ -19,13 +19,24 @@ TEST(HostPortTest, TakesNamesAndAddressesOfBothFamilies) {
 }
 
 TEST(HostPortTest, GuessesNothing) {
-  for (const char* text : {"", "localhost", "127.0.0.1", ":7743", "h:", "h:x", "h:65536", "h:-1",
-                           "::1:7743", "[::1]", "[::1:7743", "[localhost]:7743", "[]:1"}) {
+  for (const char* text :
+       {"",        "localhost",      "127.0.0.1",     ":7743",    "h:",        "h:x",
+        "h:65536", "h:-1",           "::1:7743",      "[::1]",    "[::1:7743", "[localhost]:7743",
+        "[]:1",    "https://h:7743", "dns:///h:7743", "h/x:7743", "h:+1",      "h: 1",
+        "h:1 ",    " h:1",           "h:1/"}) {
     const absl::Status status = ParseHostPort(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_EQ(status.message(),
               absl::StrCat("'", text, "' is no address; write HOST:PORT or [IPV6]:PORT"));
   }
+}
+
+TEST(HostPortTest, NobodyCanBeReachedAtPort0) {
+  EXPECT_TRUE(ParseHostPort("h:0").ok());
+  EXPECT_EQ(ParseRemoteHostPort("h:1").value().port, 1);
+  EXPECT_EQ(ParseRemoteHostPort("h:0").status().message(),
+            "'h:0' has no port; write HOST:PORT with the port of the other side");
+  EXPECT_EQ(ParseRemoteHostPort("h").status().message(), ParseHostPort("h").status().message());
 }
 
 }  // namespace

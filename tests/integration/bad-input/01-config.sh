@@ -19,6 +19,10 @@ wrong "allow_software" 's/^allow_software: true/allow_software: false/'
 wrong "kernell" 's/sources: \[kernel\]/sources: [kernell]/'
 wrong "true.*false|boolean" 's/^allow_software: true/allow_software: yes/'
 wrong "nowhere" 's|"default/\*"|"nowhere/*"|'
+wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metrics: foo/'
+wrong "state_dir: 'state' is not an absolute path" '$a state_dir: state'
+touch file
+wrong "state_dir: '$WORK/file' is a file" "\$a state_dir: $WORK/file"
 expect_failure 2 'no-such.yaml' check no-such.yaml
 sed "s|pki/server.key|pki/agent.key|" good.yaml >bad.yaml
 expect_failure 2 'key' check bad.yaml
@@ -26,7 +30,17 @@ sed "s|pki/server.crt|pki/none.crt|" good.yaml >bad.yaml
 expect_failure 2 'none.crt' check bad.yaml
 agent_yaml 7743 >agent-good.yaml
 "$BIN/entropyd-hostagent" --config agent-good.yaml --check-config
-sed 's/^servers:/severs:/' agent-good.yaml >agent-bad.yaml
-expect_failure 2 "agent-bad.yaml:1:1: unknown key 'severs'; did you mean 'servers'" "$BIN/entropyd-hostagent" --config agent-bad.yaml --check-config
-sed 's|"0600"|"0999"|' agent-good.yaml >agent-bad.yaml
-expect_failure 2 'mode' "$BIN/entropyd-hostagent" --config agent-bad.yaml --check-config
+# What --check-config refuses is refused at the start, too.
+agent_wrong() {  # pattern sed-script
+  sed "$2" agent-good.yaml >agent-bad.yaml
+  ! cmp -s agent-good.yaml agent-bad.yaml || die "the script '$2' spoils nothing"
+  expect_failure 2 "agent-bad.yaml:[0-9]+:[0-9]+: .*$1" "$BIN/entropyd-hostagent" --config agent-bad.yaml --check-config
+  expect_failure 2 "agent-bad.yaml:[0-9]+:[0-9]+: .*$1" "$BIN/entropyd-hostagent" --config agent-bad.yaml
+}
+agent_wrong "unknown key 'severs'; did you mean 'servers'" 's/^servers:/severs:/'
+agent_wrong 'mode' 's|"0600"|"0999"|'
+agent_wrong "'https://host:7743' is not HOST:PORT" 's|^servers: .*|servers: ["https://host:7743"]|'
+agent_wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metrics: foo/'
+agent_wrong "state_dir: '$WORK/file' is a file" "s|^state_dir: .*|state_dir: $WORK/file|"
+agent_wrong "is taken by listeners\[0\].path already" "s|$WORK/slow.sock|$WORK//egd.sock|"
+agent_wrong "agent.sock.handover' beside it has" "s|^control: .*|control: /$(printf 'x%.0s' {1..90})/agent.sock|"
