@@ -1,5 +1,6 @@
 // `entropyctl demo`: certificates, a server, an agent and one EGD socket, for as long as somebody
 // looks at them.
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -58,6 +59,10 @@ class Demo {
   void PrintWelcome();
   absl::Status SelfCheck();
   absl::Status Watch();
+  // Nobody reads what the demo says any more, or somebody has interrupted it.
+  bool Ended(absl::Duration patience = absl::ZeroDuration()) {
+    return !std::cout || interrupt_.Wait(patience);
+  }
   void Look();
   bool Over(absl::Time start) const;
   void PrintGuest();
@@ -108,7 +113,7 @@ absl::Status Demo::WaitUntilReady() {
       state = absl::StrCat(status.class_(), " is not open: ", status.reason(), " ",
                            now.agent->last_error());
     }
-    if (interrupt_.Wait(absl::Milliseconds(50))) return absl::CancelledError("interrupted");
+    if (Ended(absl::Milliseconds(50))) return absl::CancelledError("interrupted");
   }
   return absl::DeadlineExceededError(
       absl::StrCat("not ready after ", absl::FormatDuration(kReadyLimit), ": ", state));
@@ -205,7 +210,7 @@ absl::Status Demo::Watch() {
     if (!json_ && !live_ && tick % kQuietSeconds == 0) Say(DemoLine(last_, rate_) + "\n");
     if (Over(start_)) break;
     const absl::Duration next = start_ + kRefresh * (tick + 1) - absl::Now();
-    if (interrupt_.Wait(std::max(absl::ZeroDuration(), next))) break;
+    if (Ended(std::max(absl::ZeroDuration(), next))) break;
   }
   if (guest_ == nullptr) return absl::OkStatus();
   if (guest_->finished()) return guest_->Verdict();
@@ -221,7 +226,7 @@ absl::Status Demo::Run() {
   Say(absl::StrCat("entropyd demo in ", paths_.dir, " (the demo removes it at the end)\n\n",
                    DescribeDemoSources(sources_), "\n"));
   absl::StatusOr<std::unique_ptr<DemoStack>> stack =
-      DemoStack::Start(paths_, sources_, [this] { return interrupt_.Raised(); });
+      DemoStack::Start(paths_, sources_, [this] { return Ended(); });
   if (!stack.ok()) return stack.status();
   stack_ = *std::move(stack);
   absl::StatusOr<std::unique_ptr<DemoWatch>> watch = DemoWatch::Create(paths_);
@@ -229,6 +234,9 @@ absl::Status Demo::Run() {
   watch_ = *std::move(watch);
 
   absl::Status status = WaitUntilReady();
+  if (absl::IsDeadlineExceeded(status)) {
+    status = absl::DeadlineExceededError(absl::StrCat(status.message(), stack_->LastWords()));
+  }
   if (status.ok()) {
     PrintWelcome();
     status = SelfCheck();
@@ -247,6 +255,8 @@ absl::Status Demo::Run() {
 }  // namespace
 
 int RunDemo(const DemoOptions& options, bool json) {
+  // A demo whose output is closed shall end in order. Its daemons do not inherit this.
+  signal(SIGPIPE, SIG_IGN);
   absl::StatusOr<ScratchDir> dir =
       options.dir.empty() ? ScratchDir::Temporary("entropyd-demo") : ScratchDir::At(options.dir);
   if (!dir.ok()) return Fail(dir.status());

@@ -60,12 +60,22 @@ absl::Status WriteServerFiles(const DemoPaths& paths, const DemoSources& sources
 
 }  // namespace
 
+// The logs go with the demo's directory, so messages hold what the user has to know of them.
+std::string DemoStack::LastWordsOf(const Daemon& daemon) {
+  const std::string words = LastLines(daemon.log, kLastWords);
+  if (words.empty()) return absl::StrCat("; ", daemon.program, " has written no message");
+  return absl::StrCat("; the last messages of ", daemon.program, ":\n  ",
+                      absl::StrReplaceAll(words, {{"\n", "\n  "}}));
+}
+
+std::string DemoStack::LastWords() const {
+  return absl::StrCat(LastWordsOf(server_), LastWordsOf(agent_));
+}
+
 absl::Status DemoStack::CheckDaemon(Daemon& daemon) {
   const absl::optional<std::string> exited = daemon.child->Exited();
   if (!exited.has_value()) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat(daemon.program, " ", *exited, "; the end of ", daemon.log, ":\n  ",
-                   absl::StrReplaceAll(LastLines(daemon.log, kLastWords), {{"\n", "\n  "}})));
+  return absl::InternalError(absl::StrCat(daemon.program, " ", *exited, LastWordsOf(daemon)));
 }
 
 absl::StatusOr<std::string> DemoStack::StartDaemon(Daemon& daemon, const std::string& config,
@@ -88,9 +98,9 @@ absl::StatusOr<std::string> DemoStack::StartDaemon(Daemon& daemon, const std::st
     if (text.ok() && PortNamed(*text, "http") != 0) return text;
     absl::SleepFor(absl::Milliseconds(20));
   }
-  return absl::DeadlineExceededError(
-      absl::StrCat(daemon.program, " is not ready after ", absl::FormatDuration(kStartLimit),
-                   "; the end of ", daemon.log, ":\n  ", LastLines(daemon.log, kLastWords)));
+  return absl::DeadlineExceededError(absl::StrCat(daemon.program, " is not ready after ",
+                                                  absl::FormatDuration(kStartLimit),
+                                                  LastWordsOf(daemon)));
 }
 
 absl::StatusOr<std::unique_ptr<DemoStack>> DemoStack::Start(
@@ -129,8 +139,7 @@ absl::Status DemoStack::Stop() {
     if (!daemon->child->Succeeded() && result.ok()) {
       result = absl::InternalError(absl::StrCat(
           daemon->program, " did not end in order after SIGTERM: ", *daemon->child->Exited(),
-          "; the end of its log:\n  ",
-          absl::StrReplaceAll(LastLines(daemon->log, kLastWords), {{"\n", "\n  "}})));
+          LastWordsOf(*daemon)));
     }
   }
   return result;

@@ -30,8 +30,10 @@ class DemoStack {
   uint16_t server_http_port() const { return server_http_port_; }
   uint16_t agent_http_port() const { return agent_http_port_; }
 
-  // INTERNAL with its last words when one of the daemons has ended.
+  // INTERNAL with its last messages when one of the daemons has ended.
   absl::Status Check();
+  // The last messages of both daemons, for the end of an error.
+  std::string LastWords() const;
   // Agent first, so that it does not mourn its server. INTERNAL when one did not end as it should.
   absl::Status Stop();
 
@@ -51,6 +53,7 @@ class DemoStack {
                                           const std::string& ports,
                                           const std::function<bool()>& cancelled);
   static absl::Status CheckDaemon(Daemon& daemon);
+  static std::string LastWordsOf(const Daemon& daemon);
 
   Daemon server_;
   Daemon agent_;
