@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
@@ -73,15 +74,14 @@ class GetClientImpl final : public GetClient {
 
   absl::StatusOr<Drawn> Get(const std::string& pool_class, absl::Span<uint8_t> out,
                             v1::Quality min_quality) override {
-    if (out.empty()) return absl::InvalidArgumentError("draw entropy: 0 bytes asked for");
+    if (out.empty()) return absl::InvalidArgumentError("get: 0 bytes asked for");
     Drawn drawn;
     for (absl::Span<uint8_t> rest = out; !rest.empty();) {
       const absl::Span<uint8_t> part = rest.subspan(0, std::min(rest.size(), kMaxBytesPerCall));
       const absl::Status status = GetOnce(pool_class, part, min_quality, &drawn);
       if (!status.ok()) {
         Cleanse(out);
-        return absl::Status(status.code(), absl::StrCat("draw entropy of ", pool_class, " from ",
-                                                        server_, ": ", status.message()));
+        return absl::Status(status.code(), Named(pool_class, status.message()));
       }
       rest.remove_prefix(part.size());
     }
@@ -89,6 +89,14 @@ class GetClientImpl final : public GetClient {
   }
 
  private:
+  // Most messages of a server begin with the call, and name the class.
+  std::string Named(const std::string& pool_class, absl::string_view message) const {
+    if (!absl::ConsumePrefix(&message, absl::StrCat("get from ", pool_class, ": "))) {
+      absl::ConsumePrefix(&message, "get: ");
+    }
+    return absl::StrCat("get from ", pool_class, " at ", server_, ": ", message);
+  }
+
   absl::Status GetOnce(const std::string& pool_class, absl::Span<uint8_t> out,
                        v1::Quality min_quality, Drawn* drawn) {
     v1::GetRequest request;

@@ -14,7 +14,8 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
                                               pool_class, ": the server has no such class"));
     case ClassRefusal::Cause::kLowerQuality:
       return absl::FailedPreconditionError(
-          absl::StrCat("use ", pool_class, ": its pool gives quality drbg, full was asked for"));
+          absl::StrCat(call == Call::kAttach ? "open " : "get from ", pool_class,
+                       ": its pool gives quality drbg, full was asked for"));
   }
   return absl::InternalError("unknown refusal of a class");
 }

@@ -87,8 +87,10 @@ absl::StatusOr<size_t> UpstreamDriver::Read(absl::Span<uint8_t> out) {
   const absl::StatusOr<size_t> got =
       caller_->Get(pool_class_, out.first(std::min(out.size(), kReadBytes)), kPatience);
   if (got.ok() || absl::IsCancelled(got.status())) return got;
-  return absl::UnavailableError(absl::StrCat("get entropy of ", pool_class_, " from ", address_,
-                                             ": ", got.status().message()));
+  absl::string_view reason = got.status().message();
+  absl::ConsumePrefix(&reason, absl::StrCat("get from ", pool_class_, ": "));
+  return absl::UnavailableError(
+      absl::StrCat("get from ", pool_class_, " at ", address_, ": ", reason));
 }
 
 std::string UpstreamDriver::root() const {

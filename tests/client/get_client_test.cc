@@ -30,7 +30,7 @@ class FakeService final : public v1::Entropy::Service {
                    v1::GetResponse* reply) override {
     sizes.push_back(request->bytes());
     if (request->class_() != "default/gold") {
-      return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not yours");
+      return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, refusal);
     }
     for (uint32_t i = 0; i < request->bytes() + surplus; ++i) {
       reply->mutable_data()->push_back(static_cast<char>(next++));
@@ -41,6 +41,7 @@ class FakeService final : public v1::Entropy::Service {
   }
 
   std::vector<uint32_t> sizes;
+  std::string refusal = "not yours";
   int surplus = 0;
   uint8_t next = 1;
 };
@@ -122,8 +123,13 @@ TEST_F(GetClientTest, TheServersRefusalNamesClassAndServer) {
   uint8_t out[1];
   const absl::Status status = Client()->Get("default/bulk", absl::MakeSpan(out)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_EQ(status.message(),
-            absl::StrCat("draw entropy of default/bulk from ", address_, ": not yours"));
+  EXPECT_EQ(status.message(), absl::StrCat("get from default/bulk at ", address_, ": not yours"));
+  for (const char* begins : {"get from default/bulk: ", "get: "}) {
+    service_.refusal = absl::StrCat(begins, "not yours");
+    EXPECT_EQ(Client()->Get("default/bulk", absl::MakeSpan(out)).status().message(),
+              status.message())
+        << "said once";
+  }
   EXPECT_EQ(Client()->Get("default/gold", {}).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

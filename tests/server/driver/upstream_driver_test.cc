@@ -68,8 +68,11 @@ TEST_F(UpstreamDriverTest, ItNamesTheOtherServerAndAsksForOneCallsWorth) {
 TEST_F(UpstreamDriverTest, ACallThatFailedSaysWhomItAskedForWhat) {
   other_.answer = absl::UnavailableError("PERMISSION_DENIED: not yours");
   EXPECT_EQ(driver_.Read(absl::MakeSpan(out_)).status(),
-            absl::UnavailableError("get entropy of default/bulk from other:7743: "
+            absl::UnavailableError("get from default/bulk at other:7743: "
                                    "PERMISSION_DENIED: not yours"));
+  other_.answer = absl::UnavailableError("get from default/bulk: the pool is suspended");
+  EXPECT_EQ(driver_.Read(absl::MakeSpan(out_)).status(),
+            absl::UnavailableError("get from default/bulk at other:7743: the pool is suspended"));
   other_.answer = absl::CancelledError("interrupted");
   EXPECT_TRUE(absl::IsCancelled(driver_.Read(absl::MakeSpan(out_)).status()));
 }
