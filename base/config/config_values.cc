@@ -49,8 +49,9 @@ bool IsCanonicalDecimal(absl::string_view text) {
          std::all_of(fraction.begin(), fraction.end(), absl::ascii_isdigit);
 }
 
+// What the type cannot hold is out of the rule's range, too, and the user learns the rule's bound.
 template <typename T>
-absl::StatusOr<Value> ParseInteger(absl::string_view text) {
+absl::StatusOr<Value> ParseInteger(absl::string_view text, const v1::FieldRule& rule) {
   if (!IsCanonicalInteger(text)) {
     return Invalid(text, "is not a whole number; write plain decimal digits, e.g. 10");
   }
@@ -62,11 +63,16 @@ absl::StatusOr<Value> ParseInteger(absl::string_view text) {
       return Value(static_cast<uint64_t>(value));
     }
   }
+  const auto bound = [](const std::string& ruled, T of_type) {
+    return ruled.empty() ? absl::StrCat(of_type) : ruled;
+  };
+  using Limits = std::numeric_limits<T>;
   if (absl::StartsWith(text, "-")) {
     return Invalid(text,
-                   absl::StrCat("is too small; the least is ", std::numeric_limits<T>::min()));
+                   absl::StrCat("is too small; the least is ", bound(rule.min(), Limits::min())));
   }
-  return Invalid(text, absl::StrCat("is too large; the most is ", std::numeric_limits<T>::max()));
+  return Invalid(text,
+                 absl::StrCat("is too large; the most is ", bound(rule.max(), Limits::max())));
 }
 
 absl::StatusOr<Value> ParseDouble(absl::string_view text) {
@@ -127,13 +133,13 @@ absl::StatusOr<Value> ParseValue(const FieldDescriptor* field, absl::string_view
     case FieldDescriptor::CPPTYPE_BOOL:
       return ParseBool(text);
     case FieldDescriptor::CPPTYPE_INT32:
-      return ParseInteger<int32_t>(text);
+      return ParseInteger<int32_t>(text, RuleOf(field));
     case FieldDescriptor::CPPTYPE_INT64:
-      return ParseInteger<int64_t>(text);
+      return ParseInteger<int64_t>(text, RuleOf(field));
     case FieldDescriptor::CPPTYPE_UINT32:
-      return ParseInteger<uint32_t>(text);
+      return ParseInteger<uint32_t>(text, RuleOf(field));
     case FieldDescriptor::CPPTYPE_UINT64:
-      return ParseInteger<uint64_t>(text);
+      return ParseInteger<uint64_t>(text, RuleOf(field));
     case FieldDescriptor::CPPTYPE_FLOAT:
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return ParseDouble(text);

@@ -269,9 +269,17 @@ TEST(ConfigTest, NumbersAreCanonicalDecimal) {
         << text;
   }
   EXPECT_EQ(ServerComplaint(MinimalServer("max_agents: -1\n")),
-            "server.yaml:9:13: max_agents: '-1' is too small; the least is 0");
+            "server.yaml:9:13: max_agents: '-1' is too small; the least is 1")
+      << "the bound of the rule, not that of the type";
   EXPECT_EQ(ServerComplaint(MinimalServer("max_agents: 4294967296\n")),
-            "server.yaml:9:13: max_agents: '4294967296' is too large; the most is 4294967295");
+            "server.yaml:9:13: max_agents: '4294967296' is too large; the most is 100000");
+  EXPECT_EQ(ServerComplaint(MinimalServer("max_connections: 4294967296\n")),
+            "server.yaml:9:18: max_connections: '4294967296' is too large; the most is 4294967295")
+      << "no rule";
+  EXPECT_EQ(
+      ServerComplaint(absl::StrReplaceAll(
+          MinimalServer(), {{"    classes:\n", "    min_healthy_groups: -1\n    classes:\n"}})),
+      "server.yaml:7:25: pools[0].min_healthy_groups: '-1' is too small; the least is 1");
 }
 
 TEST(ConfigTest, BooleansAreTrueAndFalse) {
