@@ -73,6 +73,17 @@ CLI::Validator SizeText(uint64_t max) {
       "SIZE");
 }
 
+// A number between two others. Unlike CLI::Range it does not take nan, which is beside all numbers.
+CLI::Validator NumberIn(double least, double most) {
+  return CLI::Validator(
+      [least, most](std::string& text) -> std::string {
+        double value = 0;
+        if (absl::SimpleAtod(text, &value) && value >= least && value <= most) return "";
+        return absl::StrCat(text, " is not a number between ", least, " and ", most);
+      },
+      absl::StrCat("FLOAT in [", least, " - ", most, "]"));
+}
+
 uint64_t Number(const std::string& digits) {
   uint64_t bytes = 0;
   return absl::SimpleAtoi(digits, &bytes) ? bytes : 0;
@@ -153,7 +164,7 @@ void AddClasses(CLI::App& app, Arguments& args) {
   classes
       ->add_option("--seconds", args.classes.seconds,
                    "measure the column ACTUAL for so long (default 1; 0 = leave the column out)")
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(NumberIn(0.0, 3600.0));
   CLI::App* simulate = classes->add_subcommand(
       "simulate", "Show what a class tree would give to whom; needs no server");
   simulate->footer(
@@ -288,7 +299,7 @@ void AddTables(CLI::App& app, Arguments& args) {
   top->footer("\nRates are averages over some seconds. JSON: one object on each line.");
   top->add_flag("--once", args.top.once, "print once and end");
   top->add_option("--interval", args.top.seconds, "seconds between two looks (default 2)")
-      ->check(CLI::Range(0.1, 3600.0));
+      ->check(NumberIn(0.1, 3600.0));
 
   CLI::App* agent = app.add_subcommand("agent", "Upgrade or reload this host's agent");
   agent->require_subcommand(1);
@@ -367,7 +378,7 @@ void AddDemo(CLI::App& app, Arguments& args) {
   demo->add_option("--dir", args.demo.dir, "directory to use (default: a new one under /tmp)");
   demo->add_option("--seconds", args.demo.seconds,
                    "end after so many seconds; 0 = only when interrupted")
-      ->check(CLI::Range(0.0, 1e7));
+      ->check(NumberIn(0.0, 1e7));
   demo->add_flag("--guest", args.demo.guest, "boot a QEMU guest with virtio-rng and one without");
   demo->add_option("--guest-bytes", args.demo_guest_bytes,
                    "how much the guest reads (default 256KiB)")
@@ -391,11 +402,11 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
   boot->add_option("--dump", args.guest_boot.dump, "file for the bytes read");
   boot->add_option("--seed-wait", args.guest_boot.seed_wait_seconds,
                    "seconds to watch the guest's kernel for being seeded (default 25)")
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(NumberIn(0.0, 3600.0));
   boot->add_option("--initramfs", args.guest_boot.initramfs,
                    "only write what the guest boots from beside its kernel to this file");
   boot->add_option("--limit", args.guest_boot.limit_seconds, "seconds for all of it (default 180)")
-      ->check(CLI::Range(1.0, 36000.0));
+      ->check(NumberIn(1.0, 36000.0));
   AddKernel(boot, &args.guest_boot.kernel, &args.guest_boot.accel);
   boot->callback([&args] {
     args.run = [&args] {
