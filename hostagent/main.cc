@@ -29,6 +29,7 @@
 #include "base/process/ports_file.h"
 #include "hostagent/agent.h"
 #include "hostagent/agent_config.h"
+#include "hostagent/handover/last_words.h"
 #include "hostagent/service_manager.h"
 #include "proto/agent_config.pb.h"
 
@@ -45,6 +46,7 @@ struct Flags {
   bool take_over = false;
   bool linger = false;
   std::vector<std::string> successor;  // the command that starts this program to take over
+  int last_words = -1;                 // takes the reason of a failure (LastWords)
 };
 
 constexpr char kTakeOver[] = "--take-over";
@@ -67,8 +69,9 @@ std::vector<std::string> SuccessorCommand(int argc, char** argv) {
   return command;
 }
 
-ExitCode Fail(ExitCode code, const absl::Status& status) {
+ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
   std::cerr << "entropyd-hostagent: " << status.message() << "\n";
+  WriteLastWords(flags.last_words, status.message());
   return code;
 }
 
@@ -138,11 +141,11 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   Metrics metrics;
   auto agent = Agent::Create(config, locations, &clock, &log, &metrics);
   if (!agent.ok()) {
-    return Fail(absl::IsInvalidArgument(agent.status()) ? kUsage : kRuntime, agent.status());
+    return Fail(flags, absl::IsInvalidArgument(agent.status()) ? kUsage : kRuntime, agent.status());
   }
   ServiceManager manager;
   Signals signals(agent->get(), &manager);
-  if (auto status = signals.Watch(); !status.ok()) return Fail(kRuntime, status);
+  if (auto status = signals.Watch(); !status.ok()) return Fail(flags, kRuntime, status);
   Agent::StartOptions start;
   start.take_over = flags.take_over;
   start.linger = flags.linger;
@@ -166,16 +169,16 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
              {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
   };
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {
-    if (!absl::IsCancelled(status)) return Fail(kRuntime, status);
+    if (!absl::IsCancelled(status)) return Fail(flags, kRuntime, status);
     log.Info("agent.stopped", {{"reason", status}});
     return kOk;
   }
-  if (!opened.ok()) return Fail(kRuntime, opened);
+  if (!opened.ok()) return Fail(flags, kRuntime, opened);
   const absl::Status ended = (*agent)->Run();
   // systemd must know what the successor has told it before it sees this process end.
   if ((*agent)->handed_over()) manager.AwaitHeard();
   log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
-  return ended.ok() ? kOk : Fail(kRuntime, ended);
+  return ended.ok() ? kOk : Fail(flags, kRuntime, ended);
 }
 
 ExitCode Main(const Flags& flags) {
@@ -186,12 +189,12 @@ ExitCode Main(const Flags& flags) {
   config::v1::HostAgent config;
   config::Locations locations;
   if (auto status = config::Load(flags.config, &config, &locations); !status.ok()) {
-    return Fail(kUsage, status);
+    return Fail(flags, kUsage, status);
   }
   if (flags.check) {
     const SystemClock clock;
     if (auto status = CheckAgentConfig(config, locations, &clock); !status.ok()) {
-      return Fail(kUsage, status);
+      return Fail(flags, kUsage, status);
     }
     std::cout << flags.config << ": configuration OK\n";
     return kOk;
@@ -208,13 +211,15 @@ int main(int argc, char** argv) {
   prctl(PR_SET_NAME, "entropyd-hostag");
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   entropyd::KeepFreedPages();
+  entropyd::Signals::Block();
+  const entropyd::UniqueFd last_words = entropyd::TakeLastWordsFd();
+  entropyd::Flags flags;
+  flags.last_words = last_words.get();
   absl::Status hardened = entropyd::tls::RequireTls13();
   if (hardened.ok()) hardened = entropyd::HardenProcess();
-  if (!hardened.ok()) return entropyd::Fail(entropyd::kRuntime, hardened);
-  entropyd::Signals::Block();
+  if (!hardened.ok()) return entropyd::Fail(flags, entropyd::kRuntime, hardened);
   entropyd::RaiseDescriptorLimit();
 
-  entropyd::Flags flags;
   CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_AGENT_CONFIG")
@@ -232,7 +237,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? entropyd::kOk : entropyd::kUsage;
+    if (app.exit(error) == 0) return entropyd::kOk;
+    entropyd::WriteLastWords(flags.last_words, error.what());
+    return entropyd::kUsage;
   }
   flags.successor = entropyd::SuccessorCommand(argc, argv);
   return entropyd::Main(flags);

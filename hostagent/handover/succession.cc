@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace entropyd {
@@ -62,9 +63,11 @@ void Succession::Ended(const absl::Status& why) {
   patience_.Set(kNever);
   successor_.reset();
   if (given()) return subject_->SuccessorEnded(why);
-  Fail(withdrawn_.ok() ? why
-                       : absl::Status(why.code(), absl::StrCat(withdrawn_.message(), " (",
-                                                               why.message(), ")")));
+  // The new process may have told the same reason at its end.
+  const bool told = absl::StrContains(why.message(), withdrawn_.message());
+  Fail(told ? why
+            : absl::Status(why.code(),
+                           absl::StrCat(withdrawn_.message(), " (", why.message(), ")")));
 }
 
 void Succession::Fail(const absl::Status& why) {

@@ -22,8 +22,17 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
   words.push_back(nullptr);
   pid_t pid = 0;
   const std::string& file = program.empty() ? command[0] : program;
-  const int error = posix_spawn(&pid, file.c_str(), nullptr, nullptr, words.data(), environ);
+  auto last_words = LastWords::Create();
+  if (!last_words.ok()) return last_words.status();
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  // A copy of a descriptor to itself stays open in the new process.
+  posix_spawn_file_actions_adddup2(&actions, last_words->fd(), last_words->fd());
+  const int error =
+      posix_spawn(&pid, file.c_str(), &actions, nullptr, words.data(), last_words->environment());
+  posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return ErrnoStatus(error, absl::StrCat("start ", file));
+  last_words->Started();
   UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process) {
     const absl::Status status = ErrnoStatus(errno, "watch the new process");
@@ -32,7 +41,7 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
     return status;
   }
   std::unique_ptr<Successor> successor(
-      new Successor(pid, std::move(process), loop, std::move(ended)));
+      new Successor(pid, std::move(process), *std::move(last_words), loop, std::move(ended)));
   auto watch = loop->Watch(successor->process_.get(), EPOLLIN, successor.get());
   if (!watch.ok()) {
     successor->Kill();
@@ -43,9 +52,13 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
   return successor;
 }
 
-Successor::Successor(pid_t pid, UniqueFd process, EventLoop* loop,
+Successor::Successor(pid_t pid, UniqueFd process, LastWords last_words, EventLoop* loop,
                      std::function<void(const absl::Status&)> ended)
-    : pid_(pid), process_(std::move(process)), loop_(loop), ended_(std::move(ended)) {}
+    : pid_(pid),
+      process_(std::move(process)),
+      last_words_(std::move(last_words)),
+      loop_(loop),
+      ended_(std::move(ended)) {}
 
 Successor::~Successor() {
   if (watch_ != 0) loop_->Unwatch(watch_);
@@ -61,10 +74,14 @@ void Successor::OnEvents(uint32_t) {
   loop_->Unwatch(watch_);
   watch_ = 0;
   const auto ended = ended_;  // it may destroy this
-  ended(absl::AbortedError(
-      WIFSIGNALED(status) ? absl::StrCat("the new process was ended by signal ", WTERMSIG(status))
-                          : absl::StrCat("the new process ended with status ", WEXITSTATUS(status),
-                                         "; its messages tell why")));
+  std::string why = WIFSIGNALED(status)
+                        ? absl::StrCat("the new process was ended by signal ", WTERMSIG(status))
+                        : absl::StrCat("the new process ended with status ", WEXITSTATUS(status));
+  const std::string last_words = last_words_.Read();
+  absl::StrAppend(&why, last_words.empty()
+                            ? "; its messages, if any, stand where this agent's messages stand"
+                            : absl::StrCat(": ", last_words));
+  ended(absl::AbortedError(why));
 }
 
 }  // namespace entropyd

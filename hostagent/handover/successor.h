@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/process/fd.h"
+#include "hostagent/handover/last_words.h"
 #include "hostagent/loop/event_loop.h"
 
 namespace entropyd {
@@ -25,8 +26,9 @@ namespace entropyd {
 class Successor final : public EventLoop::Handler {
  public:
   // Runs `command`. The file is `program`, or the command's first word when `program` is empty.
-  // `ended(why)` is called once, when the process ends while this object lives. It may destroy this
-  // object. Errors: of posix_spawn, naming the file.
+  // `ended(why)` is called once, when the process ends while this object lives. `why` holds the
+  // reason that the process has left (LastWords), if it has. `ended` may destroy this object.
+  // Errors: of posix_spawn, naming the file; of LastWords::Create().
   static absl::StatusOr<std::unique_ptr<Successor>> Spawn(
       const std::vector<std::string>& command, EventLoop* loop,
       std::function<void(const absl::Status& why)> ended, const std::string& program = "");
@@ -42,12 +44,13 @@ class Successor final : public EventLoop::Handler {
   void OnEvents(uint32_t events) override;
 
  private:
-  Successor(pid_t pid, UniqueFd process, EventLoop* loop,
+  Successor(pid_t pid, UniqueFd process, LastWords last_words, EventLoop* loop,
             std::function<void(const absl::Status&)> ended);
 
   const pid_t pid_;
   // A pidfd.
   const UniqueFd process_;
+  const LastWords last_words_;
   EventLoop* const loop_;
   const std::function<void(const absl::Status&)> ended_;
   EventLoop::WatchId watch_ = 0;

@@ -35,6 +35,12 @@ TEST_F(SuccessorTest, ItsEndIsToldWithTheStatus) {
   EXPECT_THAT(EndOf("exit 7"), HasSubstr("ended with status 7"));
 }
 
+TEST_F(SuccessorTest, ItsReasonIsToldWithItsEnd) {
+  EXPECT_THAT(EndOf("echo 'agent.yaml:1:1: wrong' >/dev/fd/$ENTROPYD_LAST_WORDS_FD; exit 2"),
+              HasSubstr("the new process ended with status 2: agent.yaml:1:1: wrong"));
+  EXPECT_THAT(EndOf("exit 2"), HasSubstr("stand where this agent's messages stand"));
+}
+
 TEST_F(SuccessorTest, OneThatGetsNowhereIsKilled) {
   EXPECT_THAT(EndOf("read nothing </dev/zero", /*kill=*/true), HasSubstr("ended by signal 9"));
 }
