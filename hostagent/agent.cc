@@ -11,7 +11,6 @@
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
 #include "hostagent/loop/ask.h"
-#include "hostagent/reload.h"
 
 namespace entropyd {
 namespace {
@@ -41,17 +40,19 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent
   if (auto status = CheckAgentConfig(config, locations, clock); !status.ok()) return status;
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
-  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), config.control(), clock, log));
+  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), config, clock, log));
   if (auto status = agent->Open(config, metrics); !status.ok()) return status;
   return agent;
 }
 
-Agent::Agent(AgentSettings settings, std::string control_path, const Clock* clock, Log* log)
+Agent::Agent(AgentSettings settings, const config::v1::HostAgent& config, const Clock* clock,
+             Log* log)
     : settings_(std::move(settings)),
-      control_path_(std::move(control_path)),
+      control_path_(config.control()),
       clock_(clock),
       log_(log),
-      started_at_(clock->NowNanos()) {}
+      started_at_(clock->NowNanos()),
+      config_on_disk_(config) {}
 
 Agent::~Agent() {
   // Objects that other threads work in go first.
@@ -272,11 +273,12 @@ void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
 
 void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why) {
   if (purpose == Succession::Purpose::kUpgrade) {
-    log_->Error("upgrade.failed", {{"reason", why}, {"remedy", "see the new process's messages"}});
+    log_->Error("upgrade.failed",
+                {{"reason", why}, {"remedy", "none needed now: this process serves on"}});
     return;
   }
-  reload_problem_ = why;
-  agent_metrics_->reload_failed.Set(1);
+  config_on_disk_.ReloadFailed(options_.config_path, why);
+  agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
   log_->Error("config.reload_failed",
               {{"reason", why}, {"remedy", "none needed now: the old configuration stays in use"}});
 }
@@ -373,6 +375,8 @@ void Agent::Tick() {
   // Bytes that its server had promised may have come.
   if (phase() == Phase::kLingering) DiscardAll();
   upstream_->Tick();
+  config_on_disk_.Look();
+  agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
   tick_->Set(loop_->now_nanos() + kTickNanos);
 }
@@ -428,7 +432,7 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
   status->set_memory_locked(arena_->locked());
   host_->status().Fill(status);
   upstream_->FillStatus(status);
-  status->set_reload_problem(std::string(reload_problem_.message()));
+  status->set_reload_problem(std::string(config_on_disk_.problem().message()));
 }
 
 void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }

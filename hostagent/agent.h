@@ -37,6 +37,7 @@
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/phase.h"
+#include "hostagent/reload.h"
 #include "hostagent/served_host.h"
 #include "hostagent/upstream_on_loop.h"
 #include "proto/agent_config.pb.h"
@@ -137,7 +138,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void SuccessorEnded(const absl::Status& why) override;
 
  private:
-  Agent(AgentSettings settings, std::string control_path, const Clock* clock, Log* log);
+  Agent(AgentSettings settings, const config::v1::HostAgent& config, const Clock* clock, Log* log);
   absl::Status Open(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenGuests(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics);
@@ -171,8 +172,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   std::atomic<Phase> phase_{Phase::kStarting};
   // What Run() returns.
   absl::Status ended_;
-  // Why the last reload failed.
-  absl::Status reload_problem_;
+  ConfigOnDisk config_on_disk_;
 
   // In the order of construction: each may use those before it.
   std::unique_ptr<EventLoop> loop_;

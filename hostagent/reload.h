@@ -1,14 +1,22 @@
-// Tells whether the configuration on disk can replace the one that an agent runs with.
+// Tells whether the configuration on disk can replace the one that an agent runs with, and whether
+// the two differ.
 //
 //   if (absl::Status status = CheckReload(path, control, clock); !status.ok()) Tell(status);
 //
-// Thread safety: a function without state.
+//   ConfigOnDisk on_disk(config);
+//   on_disk.ReloadFailed(path, why);
+//   Show(on_disk.problem());            // OK when the file holds what is in use
+//
+// Thread safety: CheckReload() has no state; a ConfigOnDisk belongs to one thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "base/process/clock.h"
+#include "proto/agent_config.pb.h"
 
 namespace entropyd {
 
@@ -19,5 +27,35 @@ namespace entropyd {
 // CheckAgentConfig, whose messages end with the version that checked the file.
 absl::Status CheckReload(const std::string& config_path, const std::string& control,
                          const Clock* clock);
+
+// Why the configuration on disk is not in use. A file that holds what is in use is in use, even if
+// the reload of it failed for another reason.
+class ConfigOnDisk {
+ public:
+  explicit ConfigOnDisk(config::v1::HostAgent in_use) : in_use_(std::move(in_use)) {}
+
+  // The reload of the file at `path` has failed.
+  void ReloadFailed(const std::string& path, const absl::Status& why);
+  // Forgets the problem when the file holds what is in use. Reads the file after each change, and
+  // only while there is a problem.
+  void Look();
+  // OK: no problem known.
+  const absl::Status& problem() const { return problem_; }
+
+ private:
+  // Which state of the file it is: whoever writes the file changes one of them.
+  struct Version {
+    uint64_t inode = 0;
+    int64_t size = 0;
+    int64_t changed_nanos = 0;
+    bool operator==(const Version&) const = default;
+  };
+  Version Now() const;
+
+  const config::v1::HostAgent in_use_;
+  std::string path_;
+  absl::Status problem_;
+  Version looked_at_;
+};
 
 }  // namespace entropyd

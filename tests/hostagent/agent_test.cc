@@ -182,6 +182,7 @@ TEST_F(AgentTest, AReloadThatIsRefusedIsNotBegun) {
   for (const Step& step : Steps()) {
     At(step);
     told_.clear();
+    WriteConfig("max_guests: 500\n");
     const absl::Status reload = Reload();
     const bool allowed = step.phase == Phase::kServing;
     EXPECT_EQ(absl::IsAborted(reload), !allowed) << step.name << ": " << reload;
@@ -189,6 +190,7 @@ TEST_F(AgentTest, AReloadThatIsRefusedIsNotBegun) {
     v1::GetStatusResponse status;
     agent_->FillStatus(&status);
     EXPECT_EQ(status.reload_problem() != "", !allowed) << step.name;
+    WriteConfig();
   }
 }
 
@@ -198,6 +200,32 @@ TEST_F(AgentTest, AReloadOfAFileThatIsWrongIsBegunAndFails) {
   EXPECT_THAT(Reload().message(), HasSubstr("nonsense"));
   EXPECT_EQ(told_, "reloading reload_failed ");
   EXPECT_EQ(agent_->phase(), Phase::kServing);
+}
+
+// As when no server answers: the file that could not be reloaded is the one in use.
+TEST_F(AgentTest, AFailedReloadOfWhatIsInUseLeavesNoProblem) {
+  Start();
+  EXPECT_TRUE(absl::IsFailedPrecondition(Reload())) << "there is no command to start another";
+  v1::GetStatusResponse status;
+  agent_->FillStatus(&status);
+  EXPECT_EQ(status.reload_problem(), "");
+  EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_config_reload_failed 0"));
+}
+
+TEST_F(AgentTest, AFileThatIsAsBeforeAgainIsInUse) {
+  Start({.successor = {"/bin/false"}});
+  WriteConfig("nonsense: 1\n");
+  EXPECT_FALSE(Reload().ok());
+  Turn(kSecondNanos);
+  v1::GetStatusResponse status;
+  agent_->FillStatus(&status);
+  EXPECT_THAT(status.reload_problem(), HasSubstr("nonsense"));
+  EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_config_reload_failed 1"));
+  WriteConfig();
+  Turn(kSecondNanos);
+  agent_->FillStatus(&status);
+  EXPECT_EQ(status.reload_problem(), "");
+  EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_config_reload_failed 0"));
 }
 
 TEST_F(AgentTest, AnAgentThatCannotStartAnotherSaysSo) {

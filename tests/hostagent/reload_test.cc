@@ -1,6 +1,8 @@
 #include "hostagent/reload.h"
 
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -44,6 +46,54 @@ TEST_F(ReloadTest, TheControlSocketStaysWhereItIs) {
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("the running agent has " + (dir_ / "elsewhere.sock")));
+}
+
+class ConfigOnDiskTest : public ReloadTest {
+ protected:
+  void SetUp() override {
+    ReloadTest::SetUp();
+    config::v1::HostAgent config;
+    config::Locations locations;
+    ASSERT_TRUE(config::Load(ConfigPath(), &config, &locations).ok());
+    on_disk_.emplace(config);
+  }
+  void Fail() { on_disk_->ReloadFailed(ConfigPath(), absl::AbortedError("no server")); }
+  std::string Problem() {
+    on_disk_->Look();
+    return std::string(on_disk_->problem().message());
+  }
+
+  std::optional<ConfigOnDisk> on_disk_;
+};
+
+TEST_F(ConfigOnDiskTest, WhatIsInUseIsNoProblemHoweverTheReloadEnded) {
+  EXPECT_EQ(Problem(), "");
+  Fail();
+  EXPECT_EQ(Problem(), "");
+  WriteConfig("# a comment changes nothing\n");
+  Fail();
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(ConfigOnDiskTest, AProblemStaysUntilTheFileIsAsBefore) {
+  WriteConfig("max_guests: 500\n");
+  EXPECT_EQ(Problem(), "") << "nobody has asked for a reload yet";
+  Fail();
+  EXPECT_EQ(Problem(), "no server");
+  WriteConfig("max_guests: 5000\n");
+  EXPECT_EQ(Problem(), "no server");
+  WriteConfig();
+  EXPECT_EQ(Problem(), "");
+  WriteConfig("max_guests: 500\n");
+  EXPECT_EQ(Problem(), "") << "a change is no failed reload";
+}
+
+TEST_F(ConfigOnDiskTest, AFileThatCannotBeReadIsNotInUse) {
+  std::filesystem::remove(ConfigPath());
+  Fail();
+  EXPECT_EQ(Problem(), "no server");
+  WriteConfig();
+  EXPECT_EQ(Problem(), "");
 }
 
 }  // namespace
