@@ -94,6 +94,7 @@ class Signals final : public EventLoop::Handler {
     const sigset_t set = Set();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);  // it means nothing here, and would end a process that guests need
   }
 
   absl::Status Watch() {
