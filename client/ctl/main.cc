@@ -4,10 +4,13 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/config/config_values.h"
 #include "base/config/units.h"
 #include "base/crypto/tls.h"
 #include "client/ctl/commands.h"
@@ -476,6 +479,26 @@ void AddLibvirt(CLI::App& app, Arguments& args) {
       [&args] { args.run = [&args] { return RunLibvirtConvert(args.libvirt, args.json()); }; });
 }
 
+// The word that stands where a command of `app`, or of one of its commands, should stand; empty
+// when there is none. The hint goes to *hint.
+std::string UnknownCommand(const CLI::App& app, std::string* hint) {
+  const CLI::App* at = &app;
+  std::string path = app.get_name();
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    absl::StrAppend(&path, " ", at->get_name());
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  const std::vector<std::string> unread = app.remaining(/*recurse=*/true);
+  if (names.empty() || unread.empty() || absl::StartsWith(unread.front(), "-")) return "";
+  *hint = config::DidYouMean(unread.front(), names);
+  if (hint->empty()) *hint = absl::StrCat("; see ", path, " --help");
+  return unread.front();
+}
+
 int Main(int argc, char** argv) {
   // gRPC and every command that makes a TLS context come later.
   if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(status);
@@ -498,9 +521,11 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (app.get_subcommands().empty() && !app.remaining().empty()) {
-      return Fail(absl::InvalidArgumentError(
-          absl::StrCat("unknown command '", app.remaining().front(), "'; see entropyctl --help")));
+    std::string hint;
+    const std::string unknown = error.get_exit_code() == 0 ? "" : UnknownCommand(app, &hint);
+    if (!unknown.empty()) {
+      return Fail(
+          absl::InvalidArgumentError(absl::StrCat("unknown command '", unknown, "'", hint)));
     }
     return app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
   }
