@@ -326,9 +326,14 @@ void AddTables(CLI::App& app, Arguments& args) {
   drain->add_option("--identity", args.drain.identity,
                     "only this agent (default: all, and refuse new ones)");
   drain->add_option("--reason", args.drain.reason, "for the agents' logs");
-  drain->add_option("--deadline", args.drain.deadline_seconds,
-                    "seconds until streams are cut (default 30)");
+  drain
+      ->add_option("--deadline", args.drain.deadline_seconds,
+                   "seconds until streams are cut (default 30)")
+      ->check(CLI::Range(1, 3600));
 }
+
+// Days of a certificate. Zero of them would be none, and pki::Init and Issue refuse more.
+CLI::Range Days() { return CLI::Range(1, 36'500); }
 
 void AddPki(CLI::App& app, Arguments& args) {
   CLI::App* pki = app.add_subcommand("pki", "Run a small certificate authority, if you have none");
@@ -348,7 +353,7 @@ void AddPki(CLI::App& app, Arguments& args) {
   CLI::App* init = command("init", "Make an authority: ca.crt, ca.key, an empty crl.pem",
                            [&args] { return RunPkiInit(args.pki, args.json()); });
   init->add_option("--name", args.pki.name, "its name (default: entropyd)");
-  init->add_option("--days", args.pki.days, "validity in days");
+  init->add_option("--days", args.pki.days, "validity in days")->check(Days());
   CLI::App* issue = command("issue", "Issue a certificate and key: NAME.crt, NAME.key",
                             [&args] { return RunPkiIssue(args.pki, args.json()); });
   issue->add_option("--name", args.pki.name, "of the files, and the CN")->required();
@@ -357,7 +362,7 @@ void AddPki(CLI::App& app, Arguments& args) {
   issue->add_option("--ip", args.pki.ip, "address; may be given several times");
   issue->add_option("--out", args.pki.out,
                     "directory for both files (default: the directory of the authority)");
-  issue->add_option("--days", args.pki.days, "validity in days");
+  issue->add_option("--days", args.pki.days, "validity in days")->check(Days());
   CLI::App* revoke = command("revoke", "Revoke a certificate: writes crl.pem anew",
                              [&args] { return RunPkiRevoke(args.pki, args.json()); });
   revoke->add_option("--cert", args.pki.cert, "the certificate, PEM")->required();

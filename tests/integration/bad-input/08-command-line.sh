@@ -1,0 +1,25 @@
+# Command lines that mean nothing: refused at once, without a server or an agent.
+refused() { local pattern=$1; shift; expect_failure 2 "$pattern" "$BIN/entropyctl" "$@"; }
+for seconds in nan inf -1 x; do
+  refused 'is not a number between 0 and' demo --seconds $seconds
+  refused 'is not a number between 0.1 and 3600' top --interval $seconds
+  refused 'is not a number between 0 and 3600' classes --seconds $seconds
+  refused 'is not a number between 0 and 3600' guest-boot --seed-wait $seconds
+  refused 'is not a number between 1 and 36000' guest-boot --limit $seconds
+done
+refused '--days' pki init --dir days --days 0
+refused '--days' pki issue --dir pki --name days --spiffe spiffe://test/days --days 0
+[ ! -e days ] && [ ! -e pki/days.crt ] || die "a certificate of 0 days is there"
+refused '--deadline' drain --deadline 0
+
+refused "unknown command 'stauts'; did you mean 'status'?" stauts
+refused "unknown command 'agent-upgrade-now'; see entropyctl --help" agent-upgrade-now
+refused "unknown command 'upgarde'; did you mean 'upgrade'?" agent upgarde
+refused "unknown command 'isue'; did you mean 'issue'?" pki isue --dir pki --name x
+refused "unknown command 'ste'; did you mean 'set'?" classes ste default/gold ceil=1MiB/s
+refused "unknown command 'recrod'; did you mean 'record'?" sources recrod kernel
+refused "unknown command 'removee'; did you mean 'remove'?" guests removee web
+refused "unknown command 'lnt'; did you mean 'lint'?" libvirt lnt
+refused "unknown command 'zzzzzz'; see entropyctl pki --help" pki zzzzzz
+"$BIN/entropyctl" agent --help >help.txt
+grep -q upgrade help.txt
