@@ -68,20 +68,20 @@ absl::StatusOr<std::string> Gate::Admit(const Caller& caller,
                 absl::UnauthenticatedError(
                     absl::StrCat(caller.call, ": the certificate of ", peer->name, " is revoked")));
   }
-  absl::Status denied = absl::PermissionDeniedError("no role");
   for (const config::v1::Role role : roles) {
-    denied = policy_.CheckRole(peer->name, role);
-    if (denied.ok()) return peer->name;
+    if (policy_.CheckRole(peer->name, role).ok()) return peer->name;
   }
-  return Deny(caller, peer->name, "role", denied_role_, denied);
+  return Deny(caller, peer->name, "role", denied_role_, policy_.CheckRole(peer->name, roles[0]));
 }
 
 absl::Status Gate::AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
                               absl::string_view pool_class) const {
-  absl::Status denied = absl::PermissionDeniedError("no role");
+  absl::Status denied;
   for (const config::v1::Role role : roles) {
-    denied = policy_.CheckClass(identity, role, pool_class);
-    if (denied.ok()) break;
+    absl::Status status = policy_.CheckClass(identity, role, pool_class);
+    if (status.ok()) return status;
+    // Somebody who has one of the roles learns what that one lacks.
+    if (denied.ok() || policy_.CheckRole(identity, role).ok()) denied = std::move(status);
   }
   return denied;
 }

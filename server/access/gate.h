@@ -54,12 +54,14 @@ class Gate {
                                                       Metrics* metrics);
 
   // Returns the caller's identity when it has one of the roles. Errors: UNAUTHENTICATED (no
-  // identity in the certificate, or revoked), PERMISSION_DENIED (role).
+  // identity in the certificate, or revoked), PERMISSION_DENIED (names the first role, which is the
+  // usual one for the call). REQUIRES: `roles` is not empty.
   absl::StatusOr<std::string> Admit(const Caller& caller,
                                     absl::Span<const config::v1::Role> roles) const;
 
-  // OK, or PERMISSION_DENIED when none of the roles lets `identity` get from POOL/CLASS. The caller
-  // of this function logs and counts the denial, because it knows the call.
+  // OK, or PERMISSION_DENIED when none of the roles lets `identity` get from POOL/CLASS. The error
+  // names the role that `identity` has, else the first. The caller of this function logs and counts
+  // the denial, because it knows the call. REQUIRES: `roles` is not empty.
   absl::Status AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
                           absl::string_view pool_class) const;
 

@@ -339,10 +339,13 @@ TEST_F(GrpcAttachTest, GetGivesBytesToWhomThePolicyAllows) {
   EXPECT_EQ(response.quality(), v1::QUALITY_DRBG);
   EXPECT_TRUE(Get("h1", "default/gold", 1, &response).ok());
   EXPECT_EQ(response.data().size(), 1u);
-  EXPECT_EQ(Get("h1", "default/secret", 1, &response).error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
-  EXPECT_EQ(Get("operator", "default/gold", 1, &response).error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
+  const grpc::Status agent = Get("h1", "default/secret", 1, &response);
+  EXPECT_EQ(agent.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_NE(agent.error_message().find("as agent"), std::string::npos) << agent.error_message();
+  const grpc::Status neither = Get("operator", "default/gold", 1, &response);
+  EXPECT_EQ(neither.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(neither.error_message(),
+            "permission denied: no policy rule gives spiffe://test/operator the role reader");
   EXPECT_EQ(Get("reader", "default/nonsuch", 1, &response).error_code(),
             grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(Get("reader", "default/gold", 40'000, &response).error_code(),
