@@ -20,9 +20,11 @@
 #include "base/crypto/tls.h"
 #include "base/process/host_port.h"
 #include "base/process/state_dir.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/endpoint/tcp_address.h"
 #include "hostagent/handover/protocol.h"
+#include "hostagent/host_id.h"
 
 namespace entropyd {
 namespace {
@@ -327,6 +329,8 @@ absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock) {
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
+  if (auto status = CheckHostId(config.state_dir()); !status.ok()) return status;
+  if (auto sockets = LoadGuestSockets(config.state_dir()); !sockets.ok()) return sockets.status();
   return tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().ca(), "",
                            clock->WallTime())
       .status();

@@ -55,8 +55,9 @@ absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& co
                                                  const config::Locations& locations);
 
 // Finds all that can be wrong with a configuration before anything is opened: what
-// ResolveAgentConfig finds, and TLS files that cannot be used now. Errors: of ResolveAgentConfig
-// and tls::LoadMaterial.
+// ResolveAgentConfig finds, and files that cannot be used now: those of TLS, and what earlier runs
+// have left in state_dir. Errors: of ResolveAgentConfig, CheckHostId, LoadGuestSockets and
+// tls::LoadMaterial.
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock);
 

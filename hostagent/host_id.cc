@@ -47,10 +47,17 @@ absl::Status WriteNew(const std::string& path, const std::string& text) {
   return absl::OkStatus();
 }
 
+std::string PathOf(const std::string& state_dir) { return absl::StrCat(state_dir, "/host_id"); }
+
 }  // namespace
 
+absl::Status CheckHostId(const std::string& state_dir) {
+  const absl::Status status = Read(PathOf(state_dir)).status();
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
 absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir) {
-  const std::string path = absl::StrCat(state_dir, "/host_id");
+  const std::string path = PathOf(state_dir);
   auto existing = Read(path);
   if (existing.ok() || !absl::IsNotFound(existing.status())) return existing;
 

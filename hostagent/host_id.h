@@ -3,11 +3,12 @@
 //
 //   absl::StatusOr<std::string> id = LoadOrCreateHostId("/var/lib/entropyd");
 //
-// Thread safety: a function without state; several processes may call it at once.
+// Thread safety: functions without state; several processes may call them at once.
 #pragma once
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/wire/attach_limits.h"
 
@@ -20,5 +21,8 @@ namespace entropyd {
 // Errors: PERMISSION_DENIED and the like, naming the path. FAILED_PRECONDITION when the file is
 // damaged.
 absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir);
+// OK when LoadOrCreateHostId() could read the id, or there is none yet. Makes nothing. Errors: as
+// above.
+absl::Status CheckHostId(const std::string& state_dir);
 
 }  // namespace entropyd

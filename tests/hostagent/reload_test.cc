@@ -1,6 +1,7 @@
 #include "hostagent/reload.h"
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 
@@ -38,6 +39,16 @@ TEST_F(ReloadTest, AMistakeIsToldWithItsPlaceAndTheVersionThatJudges) {
 TEST_F(ReloadTest, ACertificateThatIsGoneIsAMistake) {
   std::filesystem::remove(dir_ / "ca/agent.key");
   EXPECT_THAT(std::string(Check().message()), HasSubstr("agent.key"));
+}
+
+TEST_F(ReloadTest, StateThatNoAgentCouldStartFromIsAMistake) {
+  std::filesystem::create_directory(dir_ / "state");
+  EXPECT_TRUE(Check().ok()) << "nothing is there yet: " << Check();
+  std::ofstream(dir_ / "state/host_id") << "nonsense\n";
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("host_id: not 32 hexadecimal digits"));
+  std::filesystem::remove(dir_ / "state/host_id");
+  std::ofstream(dir_ / "state/guests.yaml") << "nonsense: 1\n";
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("guests.yaml:1:1: unknown key 'nonsense'"));
 }
 
 // Successors find the running agent by this path.
