@@ -236,7 +236,8 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
                                     .dispatcher = dispatcher.get(),
                                     .protocols = protocols.get(),
                                     .supply = supply.get(),
-                                    .changes = class_changes.get()},
+                                    .changes = class_changes.get(),
+                                    .log = log},
                                    {.allow_recording = plan.config.allow_recording()});
 
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
@@ -278,8 +279,11 @@ absl::Status Server::Impl::Healthy() {
       absl::StrCat("the dispatcher has not run for ", silent / kSecondNanos, " s"));
 }
 
-// The server is healthy when one pool serves. The states of the other pools say what they lack.
+// The server is ready when one pool serves. The states of the other pools say what they lack.
 absl::Status Server::Impl::Ready() const {
+  if (protocols->draining()) {
+    return absl::UnavailableError("the server drains; entropyctl drain --end ends that");
+  }
   std::vector<std::string> reasons;
   for (const Pool* pool : supply->pools()) {
     const PoolState state = pool->State();

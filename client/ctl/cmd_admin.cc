@@ -84,12 +84,14 @@ int RunAgents(const ClientFlags& flags, bool json) {
 
 int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
   v1::DrainRequest request;
+  request.set_end(options.end);
   request.set_identity(options.identity);
   request.set_reason(options.reason);
   request.set_deadline_seconds(options.deadline_seconds);
   return AskServer(
       flags, json, [&request](AdminClient& admin) { return admin.Drain(request); },
-      [](const v1::DrainResponse& answer) {
+      [&request](const v1::DrainResponse& answer) -> std::string {
+        if (request.end()) return "the server takes agents again\n";
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
                             " told to attach to another server\n");
       });

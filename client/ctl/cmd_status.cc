@@ -61,7 +61,7 @@ Findings Find(const ClientFlags& flags, const config::v1::Client& config) {
     found.agent = AgentAdminClient::Create(config.control())->GetStatus();
   }
   if (found.server.has_value() && found.server->ok()) {
-    Append(ServerTroubles((*found.server)->pools), &found.troubles);
+    Append(ServerTroubles((*found.server)->pools, (*found.server)->agents), &found.troubles);
     Append(ServerWarnings((*found.server)->sources, (*found.server)->pools), &found.warnings);
   }
   if (found.agent.has_value() && found.agent->ok()) {

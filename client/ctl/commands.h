@@ -125,8 +125,9 @@ struct DrainOptions {
   std::string identity;  // empty = the whole server
   std::string reason;
   uint32_t deadline_seconds = 0;
+  bool end = false;  // undo it; all else is empty
 };
-// Tells agents to attach elsewhere.
+// Tells agents to attach elsewhere, or takes them again.
 int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json);
 
 struct PkiOptions {

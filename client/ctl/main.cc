@@ -322,14 +322,19 @@ void AddTables(CLI::App& app, Arguments& args) {
                           [&args] { return RunDrain(args.connection, args.drain, args.json()); });
   drain->footer(
       "\n  entropyctl drain --deadline 60 --reason 'kernel update'\n"
+      "  entropyctl drain --end\n"
       "  entropyctl drain --identity spiffe://dc1/agent/h7");
-  drain->add_option("--identity", args.drain.identity,
-                    "only this agent (default: all, and refuse new ones)");
-  drain->add_option("--reason", args.drain.reason, "for the agents' logs");
+  CLI::Option* end = drain->add_flag("--end", args.drain.end, "take agents again");
+  drain
+      ->add_option("--identity", args.drain.identity,
+                   "only this agent (default: all, and refuse new ones until --end)")
+      ->excludes(end);
+  drain->add_option("--reason", args.drain.reason, "for the agents' logs")->excludes(end);
   drain
       ->add_option("--deadline", args.drain.deadline_seconds,
                    "seconds until streams are cut (default 30)")
-      ->check(CLI::Range(1, 3600));
+      ->check(CLI::Range(1, 3600))
+      ->excludes(end);
 }
 
 // Days of a certificate. Zero of them would be none, and pki::Init and Issue refuse more.

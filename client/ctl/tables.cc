@@ -207,8 +207,14 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
   return OrNone(table);
 }
 
-std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools) {
+std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
+                                        const v1::ListAgentsResponse& agents) {
   std::vector<std::string> troubles;
+  if (agents.draining()) {
+    troubles.push_back(absl::StrCat("the server drains and serves nobody",
+                                    Because(agents.drain_reason()),
+                                    "; entropyctl drain --end ends that"));
+  }
   for (const v1::Pool& pool : pools.pool()) {
     if (!pool.ready()) {
       troubles.push_back(

@@ -33,7 +33,8 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer);
 
 // Why a server is not well: one reason for each pool that cannot serve. A source that is out is no
 // reason of its own, because its pool says when it lacks one too many.
-std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools);
+std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
+                                        const v1::ListAgentsResponse& agents);
 // Why an agent is not well: it is not attached, or a class gets no bytes.
 std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status);
 // What an operator should look at although all is served: degraded pools, pools of software only,

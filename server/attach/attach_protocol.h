@@ -77,6 +77,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   const Totals& totals() const { return totals_; }
   const SessionRegistry& registry() const { return registry_; }
   bool draining() const { return draining_; }
+  // Streams may attach again. Those that were told to leave do so all the same.
+  void EndDrain() { draining_ = false; }
 
   // From Protocol.
   int64_t Sweep(int64_t now_nanos) override;

@@ -55,6 +55,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
 
   // Refuses new calls from now on. Those that wait go on waiting.
   void Drain() { draining_ = true; }
+  // Gets are answered again.
+  void EndDrain() { draining_ = false; }
 
   const Totals& totals() const { return totals_; }
   // Counts also those that are done and whose outlet is still alive.

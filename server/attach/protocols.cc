@@ -11,8 +11,20 @@ Protocols::Protocols(Options options, Dispatcher* dispatcher, const Clock* clock
 
 uint32_t Protocols::Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                           int64_t deadline_nanos) {
-  if (identity.empty()) get_.Drain();
+  if (identity.empty()) {
+    get_.Drain();
+    draining_ = true;
+    drain_reason_ = std::string(reason);
+  }
   return attach_.Drain(identity, reason, now_nanos, deadline_nanos);
+}
+
+bool Protocols::EndDrain() {
+  const bool ended = draining_.exchange(false);
+  drain_reason_.clear();
+  attach_.EndDrain();
+  get_.EndDrain();
+  return ended;
 }
 
 }  // namespace entropyd

@@ -5,10 +5,13 @@
 //
 // Errors: each protocol tells its own peers.
 //
-// Thread safety: attach() and get() are safe; all else belongs to the dispatcher's owner.
+// Thread safety: attach(), get() and draining() are safe; all else belongs to the dispatcher's
+// owner.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
@@ -41,6 +44,12 @@ class Protocols {
   // As AttachProtocol::Drain(); an empty identity also refuses Gets from now on.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
+  // Undoes a drain of the whole server. False when there is none.
+  bool EndDrain();
+  // Why the whole server drains; "" when it does not.
+  const std::string& drain_reason() const { return drain_reason_; }
+  // The whole server drains. Safe.
+  bool draining() const { return draining_; }
   // True when nobody is attached and no call waits.
   bool idle() const { return attach_.registry().sessions().empty() && get_.waiting() == 0; }
 
@@ -48,6 +57,8 @@ class Protocols {
   ClassAccess access_;
   AttachProtocol attach_;
   GetProtocol get_;
+  std::atomic<bool> draining_{false};
+  std::string drain_reason_;
 };
 
 }  // namespace entropyd

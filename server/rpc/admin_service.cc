@@ -262,6 +262,8 @@ class AdminService final : public v1::Admin::CallbackService {
         if (session->id() == 0 || session->ended()) continue;
         FillAgent(*session, now_nanos, response->add_agent());
       }
+      response->set_draining(parts_.protocols->draining());
+      response->set_drain_reason(parts_.protocols->drain_reason());
       return absl::OkStatus();
     });
   }
@@ -269,27 +271,49 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override {
-    return AnswerAsOwner(context, "Drain", [this, request, response](int64_t now_nanos) {
-      const uint32_t seconds =
-          request->deadline_seconds() == 0 ? kDefaultDrainSeconds : request->deadline_seconds();
-      if (seconds > kMaxDrainSeconds) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("drain: deadline_seconds is ", seconds, ", at most ", kMaxDrainSeconds));
-      }
-      const std::string reason =
-          request->reason().empty() ? "an operator drains" : request->reason();
-      const uint32_t sessions = parts_.protocols->Drain(request->identity(), reason, now_nanos,
-                                                        now_nanos + seconds * kSecondNanos);
-      if (sessions == 0 && !request->identity().empty()) {
-        return absl::NotFoundError(
-            absl::StrCat("drain: no agent '", request->identity(), "' is attached"));
-      }
-      response->set_sessions(sessions);
-      return absl::OkStatus();
+    const absl::StatusOr<std::string> by = Identify(context, "Drain");
+    if (!by.ok()) return Conclude(context, by.status());
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    parts_.loop->Run([this, reactor, request, response, by = *by](int64_t now_nanos) {
+      reactor->Finish(
+          ToGrpc(request->end() ? EndDrain(by) : BeginDrain(*request, by, now_nanos, response)));
     });
+    return reactor;
   }
 
  private:
+  absl::Status BeginDrain(const v1::DrainRequest& request, const std::string& by, int64_t now_nanos,
+                          v1::DrainResponse* response) {
+    const uint32_t seconds =
+        request.deadline_seconds() == 0 ? kDefaultDrainSeconds : request.deadline_seconds();
+    if (seconds > kMaxDrainSeconds) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("drain: deadline_seconds is ", seconds, ", at most ", kMaxDrainSeconds));
+    }
+    const std::string reason = request.reason().empty() ? "an operator drains" : request.reason();
+    const uint32_t sessions = parts_.protocols->Drain(request.identity(), reason, now_nanos,
+                                                      now_nanos + seconds * kSecondNanos);
+    if (sessions == 0 && !request.identity().empty()) {
+      return absl::NotFoundError(
+          absl::StrCat("drain: no agent '", request.identity(), "' is attached"));
+    }
+    response->set_sessions(sessions);
+    parts_.log->Warning("drain.begun",
+                        {{"by", by},
+                         {"identity", request.identity().empty() ? "all" : request.identity()},
+                         {"reason", reason},
+                         {"sessions", sessions}});
+    return absl::OkStatus();
+  }
+
+  absl::Status EndDrain(const std::string& by) {
+    if (!parts_.protocols->EndDrain()) {
+      return absl::FailedPreconditionError("drain: the server does not drain");
+    }
+    parts_.log->Warning("drain.ended", {{"by", by}});
+    return absl::OkStatus();
+  }
+
   // The operator's identity.
   absl::StatusOr<std::string> Identify(grpc::CallbackServerContext* context,
                                        absl::string_view call) const {

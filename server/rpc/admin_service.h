@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "base/process/log.h"
 #include "server/access/gate.h"
 #include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
@@ -34,6 +35,7 @@ struct AdminParts {
   Protocols* protocols;
   Supply* supply;
   ClassChanges* changes;
+  Log* log;
 };
 
 std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,

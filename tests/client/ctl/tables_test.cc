@@ -113,7 +113,7 @@ TEST(TablesTest, AClassThatIsItsOwnParentStillPrints) {
 }
 
 TEST(TablesTest, AHealthySystemHasNoTroubles) {
-  EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
+  EXPECT_THAT(ServerTroubles(OnePool(true), {}), IsEmpty());
   EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_OPEN)), IsEmpty());
   EXPECT_THAT(AgentWarnings(Attached(v1::PHASE_OPEN)), IsEmpty());
 }
@@ -121,7 +121,17 @@ TEST(TablesTest, AHealthySystemHasNoTroubles) {
 TEST(TablesTest, APoolThatIsNotReadyIsATroubleWithItsReason) {
   v1::ListPoolsResponse pools = OnePool(false);
   pools.mutable_pool(0)->set_reason("no healthy group");
-  EXPECT_THAT(ServerTroubles(pools), ElementsAre("pool default is not ready: no healthy group"));
+  EXPECT_THAT(ServerTroubles(pools, {}),
+              ElementsAre("pool default is not ready: no healthy group"));
+}
+
+TEST(TablesTest, AServerThatDrainsServesNobody) {
+  v1::ListAgentsResponse agents;
+  agents.set_draining(true);
+  agents.set_drain_reason("kernel update");
+  EXPECT_THAT(ServerTroubles(OnePool(true), agents),
+              ElementsAre("the server drains and serves nobody: kernel update; entropyctl drain "
+                          "--end ends that"));
 }
 
 TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
@@ -132,7 +142,7 @@ TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
   source->set_reason("rct");
   EXPECT_THAT(ServerWarnings(sources, OnePool(true)),
               ElementsAre("source trng0 is quarantined: rct"));
-  EXPECT_THAT(ServerTroubles(OnePool(true)), IsEmpty());
+  EXPECT_THAT(ServerTroubles(OnePool(true), {}), IsEmpty());
 }
 
 TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {

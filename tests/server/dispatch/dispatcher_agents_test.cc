@@ -110,5 +110,29 @@ TEST_F(DispatcherTest, DrainTellsAllAndRefusesNewStreamsUntilTheDeadline) {
   EXPECT_TRUE(absl::IsUnavailable(a->wire.status));
 }
 
+TEST_F(DispatcherTest, ADrainThatWasEndedTakesNewStreams) {
+  EXPECT_FALSE(protocols_->draining());
+  EXPECT_FALSE(protocols_->EndDrain()) << "there is none";
+  Post(new Command(
+           [this](int64_t now) { protocols_->Drain("", "kernel update", now, now + 2 * kSecond); }),
+       1);
+  EXPECT_TRUE(protocols_->draining());
+  EXPECT_EQ(protocols_->drain_reason(), "kernel update");
+  EXPECT_TRUE(absl::IsUnavailable(Attach("spiffe://test/a")->wire.status));
+  EXPECT_TRUE(protocols_->EndDrain());
+  EXPECT_FALSE(protocols_->draining());
+  EXPECT_EQ(protocols_->drain_reason(), "");
+  EXPECT_FALSE(Attach("spiffe://test/b")->wire.finished);
+}
+
+TEST_F(DispatcherTest, ADrainOfOneAgentIsNotThatOfTheServer) {
+  WriteAll(Greet("spiffe://test/a"));
+  Post(new Command([this](int64_t now) {
+         protocols_->Drain("spiffe://test/a", "one", now, now + 5 * kSecond);
+       }),
+       1);
+  EXPECT_FALSE(protocols_->draining());
+}
+
 }  // namespace
 }  // namespace entropyd
