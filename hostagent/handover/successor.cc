@@ -77,10 +77,11 @@ void Successor::OnEvents(uint32_t) {
   std::string why = WIFSIGNALED(status)
                         ? absl::StrCat("the new process was ended by signal ", WTERMSIG(status))
                         : absl::StrCat("the new process ended with status ", WEXITSTATUS(status));
-  const std::string last_words = last_words_.Read();
-  absl::StrAppend(&why, last_words.empty()
-                            ? "; its messages, if any, stand where this agent's messages stand"
-                            : absl::StrCat(": ", last_words));
+  if (const std::string last_words = last_words_.Read(); !last_words.empty()) {
+    absl::StrAppend(&why, ": ", last_words);
+  } else if (WIFEXITED(status)) {
+    absl::StrAppend(&why, "; its messages stand where this agent's messages stand");
+  }
   ended(absl::AbortedError(why));
 }
 
