@@ -6,14 +6,14 @@ block() {
 # run_on MACHINE N [sed-script for the samples]: the block as that machine's root would run it.
 run_on() {
   local etc=$WORK/$1/etc script
-  block "$2" | sed -E "/^(cmake|systemctl) /d; s|/usr/|$WORK/usr/|g; s|/etc/entropyd|$etc|g; s|entropyd.example|localhost|g" >"$1.sh"
+  block "$2" | sed -E "/^(cmake|systemctl) /d; s|/usr/|$WORK/usr/|g; s|/etc/entropyd|$etc|g; s|entropyd\.example|localhost|g" >"$1.sh"
   [ -s "$1.sh" ] || die "README.md has no block $2 under 'For real use'"
   PATH=$BIN:$PATH ENTROPYD_CONFIG=$etc/client.yaml bash -euxo pipefail "$1.sh"
 }
 # The samples, for machines that are directories.
 sample() {  # PACKAGE FILE sed-script
   mkdir -p "usr/share/doc/$1/examples"
-  sed -E "s|/etc/entropyd|$WORK/$4/etc|g; s|entropyd.example|localhost|g; $3" "$ROOT/deploy/config/$2" >"usr/share/doc/$1/examples/$2"
+  sed -E "s|/etc/entropyd|$WORK/$4/etc|g; s|entropyd\.example|localhost|g; $3" "$ROOT/deploy/config/$2" >"usr/share/doc/$1/examples/$2"
 }
 block 1 | grep -qx 'cmake --install build/release --prefix /usr .*' || die "block 1 does not install"
 run_on anywhere 2
