@@ -219,6 +219,24 @@ TEST_F(EntropyPoolTest, M7_ASourceThatFailsTakesTheSeedOfWhatItWasTakenForWithIt
   EXPECT_EQ(pool_->State().discard_epoch, 1u);
 }
 
+// The group that gave the seed has been emptied since, and the bytes made from the seed are out.
+TEST_F(EntropyPoolTest, M7_ASeedThatNoGroupHoldsAnyMoreIsDroppedWithTheSourceThatGaveIt) {
+  Make(v1::QUALITY_DRBG);
+  for (const int member : {0, 1}) Healthy(member);
+  Add(1, kBlockSamples);
+  ASSERT_TRUE(Read(16).ok());
+  const uint64_t epoch = pool_->State().discard_epoch;
+  pool_->SetSourceRoot(0, "device 188:0");
+  pool_->SetSourceRoot(1, "device 188:0");  // it counts with the first one from now on
+  ASSERT_FALSE(pool_->State().ready());
+  pool_->SetSourceState(1, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_EQ(pool_->State().discard_epoch, epoch + 1) << "agents hold bytes of it";
+  EXPECT_THAT(log_.events, Contains("pool.discarded"));
+  Healthy(1);
+  pool_->SetSourceState(1, v1::SOURCE_STATE_QUARANTINED);
+  EXPECT_EQ(pool_->State().discard_epoch, epoch + 1) << "nothing was given out since";
+}
+
 // Two devices, and the second one has had the number of the first for a while.
 TEST_F(EntropyPoolTest, M7_NoSeedStaysBehindWithASourceThatDidNotGiveIt) {
   members_[0].root = members_[1].root = "device 188:0";
