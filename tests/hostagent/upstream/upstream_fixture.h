@@ -50,7 +50,10 @@ class UpstreamFixture : public testing::Test {
     order_ = RendezvousOrder(options.host_id, options.servers);
     Upstream::Told told;
     told.arrival = [this](size_t i) { arrivals_.push_back(i); };
-    told.state = [this](size_t i, const UpstreamState& state) { states_[i] = state; };
+    told.state = [this](size_t i, const UpstreamState& state) {
+      states_[i] = state;
+      if (on_state_) on_state_(i, state);
+    };
     upstream_ = Upstream::Create(options, {gold_.get(), bulk_.get()}, std::move(told), &clock_,
                                  &log_, &metrics_)
                     .value();
@@ -115,6 +118,7 @@ class UpstreamFixture : public testing::Test {
   std::vector<std::string> order_;
   std::vector<size_t> arrivals_;
   std::map<size_t, UpstreamState> states_;  // the last ones told
+  std::function<void(size_t i, const UpstreamState& state)> on_state_;
   std::unique_ptr<Upstream> upstream_;
 };
 

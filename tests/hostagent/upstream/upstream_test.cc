@@ -59,6 +59,18 @@ TEST_F(UpstreamTest, GrantsReachTheBufferInOrderAndAreAnnounced) {
             13);
 }
 
+TEST_F(UpstreamTest, ATurnHandlesAFewMessagesAndTheOthersWakeTheNextOne) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  for (uint64_t i = 0; i < 6; ++i) net_.last().Grant(1, 10 * i, std::string(10, 'x'));
+  upstream_->Process();
+  EXPECT_EQ(arrivals_.size(), 4u) << "guests are served in between";
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(arrivals_.size(), 6u);
+  EXPECT_FALSE(Awake());
+}
+
 TEST_F(UpstreamTest, DemandOfAnEmptyBufferIsCreditedAtOnce) {
   Attach();
   const size_t before = net_.last().CreditMessages();
@@ -268,6 +280,22 @@ TEST_F(UpstreamTest, AStateIsToldWhenItHasChangedAndNotBefore) {
   upstream_->Suspend();
   EXPECT_EQ(states_.at(0).kind, Kind::kGone);
   EXPECT_EQ(states_.at(1).kind, Kind::kGone);
+}
+
+// A class that hears of a change may want more, which changes its state again before the first call
+// has returned.
+TEST_F(UpstreamTest, AStateStaysAsItWasToldWhileAnotherOneIsTold) {
+  std::vector<int64_t> before, after;
+  on_state_ = [&](size_t i, const UpstreamState& state) {
+    if (i != 0 || state.kind != Kind::kOpen) return;
+    before.push_back(state.lost_at);
+    if (before.size() == 1) Want(gold_.get(), 1, 64);
+    after.push_back(state.lost_at);
+  };
+  Attach();
+  const int64_t silent_at = clock_.NowNanos() + Upstream::kSilencePatienceNanos;
+  EXPECT_EQ(before, (std::vector<int64_t>{kNever, silent_at}));
+  EXPECT_EQ(after, (std::vector<int64_t>{silent_at, kNever})) << "the inner one returns first";
 }
 
 TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
