@@ -69,12 +69,13 @@ absl::Duration Source::OpenDevice(int64_t now) {
   last_byte_ = now;
   startup_due_ = true;
   test_.RestartStream();
-  TellRoot(driver_->root());
+  TellRoot();
   return absl::ZeroDuration();
 }
 
 // The path may lead to another device than when the configuration was read.
-void Source::TellRoot(const std::string& root) {
+void Source::TellRoot() {
+  const std::string root = driver_->root();
   if (root.empty() || root == root_) return;
   log_->Info("source.root", {{"source", spec_.name}, {"root", root}, {"before", root_}});
   root_ = root;
@@ -131,7 +132,7 @@ void Source::CloseBlock() {
     return;
   }
   // Some drivers know only now which server or device they ask.
-  TellRoot(driver_->root());
+  TellRoot();
   if (!held_.passed().empty()) Deliver(held_.passed());
   held_.KeepTail();
 }
@@ -173,8 +174,7 @@ void Source::GoneBecause(absl::string_view reason, int64_t now) {
   open_ = false;
   next_open_ = now + kReopenNanos;
   DropHeld();
-  // Another device may have its number by now.
-  TellRoot(spec_.identity.root);
+  // Its root stays: what it gave rests on that device, which another source may open meanwhile.
   SetState(v1::SOURCE_STATE_GONE, reason);
 }
 

@@ -102,7 +102,7 @@ class Source {
   absl::Duration ReadDevice(int64_t now);
   absl::Duration UntilAllowed(int64_t now);
   void BeginStartup();
-  void TellRoot(const std::string& root);
+  void TellRoot();
   void Take(absl::Span<const uint8_t> bytes);
   void CloseBlock();
   void Deliver(absl::Span<const uint8_t> block);

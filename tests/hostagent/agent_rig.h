@@ -60,6 +60,9 @@ class AgentRig : public testing::Test {
  protected:
   using Message = handover::v1::Message;
 
+  explicit AgentRig(absl::Time wall = absl::FromUnixSeconds(1'800'000'000))
+      : clock_(kSecondNanos, wall) {}
+
   void SetUp() override {
     ASSERT_TRUE(pki::Init(dir_ / "ca", {.common_name = "TEST"}, clock_.WallTime()).ok());
     auto issued = pki::Issue(dir_ / "ca", {.name = "agent"}, clock_.WallTime());
@@ -68,9 +71,8 @@ class AgentRig : public testing::Test {
   }
   void TearDown() override { agent_.reset(); }
 
-  // Port 1 refuses: the agent never has a server.
   void WriteConfig(const std::string& more = "") {
-    std::ofstream(ConfigPath()) << "servers: [\"localhost:1\"]\n"
+    std::ofstream(ConfigPath()) << "servers: [\"" << server_ << "\"]\n"
                                 << "tls: {cert: " << dir_ / "ca/agent.crt"
                                 << ", key: " << dir_ / "ca/agent.key"
                                 << ", ca: " << dir_ / "ca/ca.crt"
@@ -191,7 +193,8 @@ class AgentRig : public testing::Test {
   }
 
   TempDir dir_;
-  ManualClock clock_{kSecondNanos, absl::FromUnixSeconds(1'800'000'000)};
+  std::string server_ = "localhost:1";  // that port refuses: the agent never has a server
+  ManualClock clock_;
   Log log_{&clock_, -1};
   std::string told_;  // what main() was told, in order
   std::vector<std::unique_ptr<Metrics>> metrics_;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/process/log.h"
 #include "base/wire/attach_wire.h"
 #include "server/dispatch/outlet.h"
@@ -78,6 +79,7 @@ class FakeTransport final : public Transport {
     int reads = 0;
     bool cancelled = false;
     bool finished = false;
+    int finishes = 0;  // calls of Finish()
     bool deleted = false;
     absl::Status status;
     std::vector<std::unique_ptr<Received>> messages;
@@ -90,6 +92,7 @@ class FakeTransport final : public Transport {
   }
   void Finish(const absl::Status& status) override {
     record_->finished = true;
+    ++record_->finishes;
     record_->status = status;
   }
   void StartRead() override { ++record_->reads; }
@@ -103,6 +106,7 @@ class FakeOutlet final : public Outlet {
  public:
   struct Record {
     bool done = false;
+    int finishes = 0;  // calls of Finish()
     absl::Status status;
     v1::GetResponse response;
   };
@@ -113,6 +117,7 @@ class FakeOutlet final : public Outlet {
   }
   void Finish(const absl::Status& status) override {
     record_->done = true;
+    ++record_->finishes;
     record_->status = status;
   }
 
@@ -120,12 +125,19 @@ class FakeOutlet final : public Outlet {
   Record* const record_;
 };
 
-// A log that only remembers the events.
+// A log that only remembers the events, and each one's line: "agent.denied reason=max_agents".
 class FakeLog final : public Log {
  public:
   explicit FakeLog(const Clock* clock) : Log(clock) {}
-  void Write(LogLevel, absl::string_view event, Fields) override { events.emplace_back(event); }
+  void Write(LogLevel, absl::string_view event, Fields fields) override {
+    events.emplace_back(event);
+    lines.emplace_back(event);
+    for (const LogField& field : fields) {
+      absl::StrAppend(&lines.back(), " ", field.key, "=", field.value);
+    }
+  }
   std::vector<std::string> events;
+  std::vector<std::string> lines;
 };
 
 }  // namespace entropyd

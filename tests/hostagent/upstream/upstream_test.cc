@@ -1,122 +1,21 @@
+// One stream of the agent: what it asks for, what it gets, what it refuses, and what its classes
+// are told.
 #include "hostagent/upstream/upstream.h"
 
-#include <fcntl.h>
-#include <poll.h>
-
-#include <map>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/process/fd.h"
 #include "gtest/gtest.h"
-#include "hostagent/upstream/rendezvous.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/fake_server.h"
+#include "tests/hostagent/upstream/upstream_fixture.h"
 
 namespace entropyd {
 namespace {
 
 using Kind = UpstreamState::Kind;
-
-constexpr size_t kSize = 64 * 1024;
-constexpr size_t kMin = ClassBuffer::kMinTarget;
-
-class UpstreamTest : public testing::Test {
- protected:
-  void SetUp() override {
-    arena_ =
-        SecretArena::Create(4 * ClassBuffer::ArenaBytes(kSize), SecretArena::Locking::kBestEffort)
-            .value();
-    gold_ = MakeBuffer("default/gold");
-    bulk_ = MakeBuffer("default/bulk");
-  }
-  std::unique_ptr<ClassBuffer> MakeBuffer(const std::string& name) {
-    ClassBuffer::Options options;
-    options.class_name = name;
-    options.size = kSize;
-    return ClassBuffer::Create(options, arena_.get(), &clock_).value();
-  }
-  // `servers` in the order in which this host prefers them.
-  void Start(size_t servers = 1) {
-    Upstream::Options options;
-    options.servers = {"a:7743", "b:7743", "c:7743"};
-    options.servers.resize(servers);
-    options.host_id = std::string(16, 'h');
-    options.dial = [this](const std::string& server, std::function<void()> wake) {
-      return net_.Dial(server, std::move(wake));
-    };
-    options.uniform = [this] { return uniform_; };
-    order_ = RendezvousOrder(options.host_id, options.servers);
-    Upstream::Told told;
-    told.arrival = [this](size_t i) { arrivals_.push_back(i); };
-    told.state = [this](size_t i, const UpstreamState& state) { states_[i] = state; };
-    upstream_ = Upstream::Create(options, {gold_.get(), bulk_.get()}, std::move(told), &clock_,
-                                 &log_, &metrics_)
-                    .value();
-    upstream_->Process();
-  }
-  // Welcomes the stream dialled last, with both channels open.
-  void Welcome() {
-    net_.last().Welcome(
-        kSize, {net_.last().ChannelOf("default/gold"), net_.last().ChannelOf("default/bulk")});
-    upstream_->Process();
-  }
-  void Attach(size_t servers = 1) {
-    Start(servers);
-    Welcome();
-    ASSERT_TRUE(upstream_->connected());
-  }
-  void Wait(absl::Duration d) {
-    clock_.Advance(d);
-    upstream_->Process();
-  }
-  // Lets time pass from deadline to deadline, as the event loop does.
-  void Run(absl::Duration d) {
-    const int64_t until = clock_.NowNanos() + absl::ToInt64Nanoseconds(d);
-    while (upstream_->next_deadline_nanos() <= until) {
-      const int64_t next = upstream_->next_deadline_nanos();
-      if (next > clock_.NowNanos()) clock_.AdvanceNanos(next - clock_.NowNanos());
-      upstream_->Process();
-      ASSERT_TRUE(upstream_->next_deadline_nanos() > clock_.NowNanos()) << "the loop would spin";
-    }
-    clock_.AdvanceNanos(until - clock_.NowNanos());
-  }
-  void Want(ClassBuffer* buffer, uint32_t guests, uint64_t owed) {
-    buffer->SetDemand({guests, owed});
-    upstream_->Kick(buffer == gold_.get() ? 0 : 1);
-  }
-  void EndStream(absl::Status status) {
-    net_.last().End(std::move(status));
-    upstream_->Process();
-  }
-  v1::GetStatusResponse Status() {
-    v1::GetStatusResponse status;
-    upstream_->FillStatus(&status);
-    return status;
-  }
-  int64_t LostAt(size_t buffer) { return states_.at(buffer).lost_at; }
-  bool Awake() {
-    pollfd p = {upstream_->wake_fd(), POLLIN, 0};
-    return poll(&p, 1, 0) == 1;
-  }
-  double MetricOf(const std::string& name, const Labels& labels = {}) {
-    return metrics_.AddCounter(name, "", labels)->Value();
-  }
-
-  ManualClock clock_{1'000'000'000'000};
-  UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
-  Log log_{&clock_, null_.get()};
-  Metrics metrics_;
-  FakeNet net_;
-  double uniform_ = 0.5;
-  std::unique_ptr<SecretArena> arena_;
-  std::unique_ptr<ClassBuffer> gold_, bulk_;
-  std::vector<std::string> order_;
-  std::vector<size_t> arrivals_;
-  std::map<size_t, UpstreamState> states_;  // the last ones told
-  std::unique_ptr<Upstream> upstream_;
-};
+using UpstreamTest = UpstreamFixture;
 
 TEST_F(UpstreamTest, HelloComesFirstThenAnOpenPerClass) {
   Start();
@@ -158,6 +57,18 @@ TEST_F(UpstreamTest, GrantsReachTheBufferInOrderAndAreAnnounced) {
   EXPECT_EQ(std::string(out, out + 13), "0123456789abc");
   EXPECT_EQ(MetricOf("entropyd_agent_upstream_received_bytes_total", {{"class", "default/gold"}}),
             13);
+}
+
+TEST_F(UpstreamTest, ATurnHandlesAFewMessagesAndTheOthersWakeTheNextOne) {
+  Attach();
+  Want(gold_.get(), 1, 0);
+  for (uint64_t i = 0; i < 6; ++i) net_.last().Grant(1, 10 * i, std::string(10, 'x'));
+  upstream_->Process();
+  EXPECT_EQ(arrivals_.size(), 4u) << "guests are served in between";
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(arrivals_.size(), 6u);
+  EXPECT_FALSE(Awake());
 }
 
 TEST_F(UpstreamTest, DemandOfAnEmptyBufferIsCreditedAtOnce) {
@@ -279,71 +190,6 @@ TEST_F(UpstreamTest, AStreamsEndVoidsItsPromisesAndOffsetsBeginAnew) {
   EXPECT_EQ(Status().reconnects(), 1u);
 }
 
-TEST_F(UpstreamTest, FailedAttemptsBackOffWithFullJitter) {
-  uniform_ = 0.999999;
-  Start();
-  int64_t last = clock_.NowNanos();
-  for (int seconds : {1, 2, 4, 8, 16, 30, 30}) {
-    const size_t dials = net_.dialled.size();
-    EndStream(absl::UnavailableError("refused"));
-    EXPECT_NEAR(Status().next_attempt_seconds(), seconds, 0.01);
-    while (net_.dialled.size() == dials) {
-      clock_.AdvanceNanos(upstream_->next_deadline_nanos() - clock_.NowNanos());
-      upstream_->Process();
-    }
-    EXPECT_NEAR(static_cast<double>(clock_.NowNanos() - last) / 1e9, seconds, 0.01);
-    last = clock_.NowNanos();
-  }
-}
-
-TEST_F(UpstreamTest, AFailureToDialIsRetriedAndTold) {
-  net_.broken["a:7743"] = absl::NotFoundError("read /etc/entropyd/tls/tls.crt: no such file");
-  Start();
-  EXPECT_FALSE(upstream_->connected());
-  EXPECT_NE(Status().last_error().find("tls.crt"), std::string::npos);
-  net_.broken.clear();
-  Run(absl::Seconds(1));
-  Welcome();
-  EXPECT_TRUE(upstream_->connected());
-  EXPECT_EQ(Status().last_error(), "");
-}
-
-TEST_F(UpstreamTest, TheStandbyIsDialledWhenThePrimaryIsUnreachable) {
-  Start(3);
-  EXPECT_EQ(net_.dialled.back(), order_[0]);
-  EndStream(absl::UnavailableError("refused"));
-  Run(absl::Seconds(1));
-  EXPECT_EQ(net_.dialled.back(), order_[1]);
-  Run(absl::Seconds(25));  // accepts, and says nothing
-  EXPECT_EQ(net_.dialled.back(), order_[2]);
-  Welcome();
-  EXPECT_EQ(Status().server(), order_[2]);
-  EndStream(absl::UnavailableError("gone"));  // it is the primary's turn again
-  Run(absl::Seconds(8));
-  EXPECT_EQ(net_.dialled.back(), order_[0]);
-}
-
-TEST_F(UpstreamTest, AServerThatRefusesUsIsLeftAloneForAMinuteWhileOthersServe) {
-  Start(2);
-  EndStream(absl::UnauthenticatedError("certificate revoked"));
-  Run(absl::Seconds(1));
-  EXPECT_EQ(net_.dialled.back(), order_[1]);
-  for (int i = 0; i < 3; ++i) {
-    EndStream(absl::UnavailableError("refused"));
-    Run(absl::Seconds(5));
-    EXPECT_EQ(net_.dialled.back(), order_[1]);
-  }
-}
-
-TEST_F(UpstreamTest, BeingSupersededIsAnAlarmAndNotAFight) {
-  Attach();
-  EndStream(absl::AbortedError("superseded"));
-  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 1);
-  const size_t dials = net_.dialled.size();
-  Run(absl::Seconds(59));
-  EXPECT_EQ(net_.dialled.size(), dials);
-}
-
 TEST_F(UpstreamTest, AClosedClassIsOpenedAgainAfterThirtySecondsGiveOrTakeHalf) {
   for (double uniform : {0.0, 0.999}) {
     uniform_ = uniform;
@@ -419,68 +265,6 @@ TEST_F(UpstreamTest, StatesApplyBeforeTheGrantsThatComeWithThem) {
   EXPECT_EQ(gold_->level(), 5u);
 }
 
-TEST_F(UpstreamTest, ASuspendedOneLeavesInGoodOrderAndStaysAwayUntilItIsResumed) {
-  Attach();
-  Want(gold_.get(), 1, 64);
-  upstream_->Suspend();
-  upstream_->Process();
-  EXPECT_FALSE(upstream_->connected());
-  EXPECT_EQ(net_.last().sent.back().close().channel(), 2u);
-  net_.last().Grant(1, 0, "promised before");
-  upstream_->Process();
-  EXPECT_EQ(gold_->level(), 15u);
-  net_.last().State(1, v1::PHASE_CLOSED);
-  net_.last().State(2, v1::PHASE_CLOSED);
-  upstream_->Process();
-  EXPECT_TRUE(net_.last().half_closed);
-  EndStream(absl::OkStatus());
-  Run(absl::Seconds(100));
-  EXPECT_EQ(net_.dialled.size(), 1u);
-  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 0);
-  upstream_->Resume();
-  EXPECT_TRUE(Awake());
-  upstream_->Process();
-  EXPECT_EQ(net_.dialled.size(), 2u);
-  Welcome();
-  EXPECT_TRUE(upstream_->connected());
-}
-
-TEST_F(UpstreamTest, ASuspendedOneThatTheServerIgnoresIsGoneAfterASecond) {
-  Attach();
-  upstream_->Suspend();
-  Run(absl::Seconds(2));
-  EXPECT_TRUE(net_.last().destroyed);
-  EXPECT_EQ(net_.dialled.size(), 1u);
-}
-
-TEST_F(UpstreamTest, AnAttachmentThatWasNotYetWelcomedIsDroppedWhenSuspended) {
-  Start();
-  upstream_->Suspend();
-  EXPECT_TRUE(net_.last().destroyed);
-  Run(absl::Seconds(100));
-  EXPECT_EQ(net_.dialled.size(), 1u);
-}
-
-TEST_F(UpstreamTest, UpstreamIsGoneTwoSecondsAfterTheStreamWasLost) {
-  Attach();
-  Want(gold_.get(), 1, 0);
-  net_.last().Grant(1, 0, std::string(kMin, 'x'));
-  upstream_->Process();
-  EXPECT_EQ(LostAt(0), INT64_MAX);
-  EndStream(absl::UnavailableError("gone"));
-  const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
-  EXPECT_EQ(LostAt(0), gone_at);
-  // Attempts that fail change nothing.
-  for (int i = 0; i < 5; ++i) {
-    Run(absl::Seconds(31));
-    EndStream(absl::UnavailableError("refused"));
-  }
-  EXPECT_EQ(LostAt(0), gone_at);
-  Run(absl::Seconds(31));
-  Welcome();
-  EXPECT_EQ(LostAt(1), INT64_MAX);
-}
-
 TEST_F(UpstreamTest, AStateIsToldWhenItHasChangedAndNotBefore) {
   Attach();
   const UpstreamState before = states_[0];
@@ -498,10 +282,20 @@ TEST_F(UpstreamTest, AStateIsToldWhenItHasChangedAndNotBefore) {
   EXPECT_EQ(states_.at(1).kind, Kind::kGone);
 }
 
-TEST_F(UpstreamTest, AServerThatNeverCameIsGoneToo) {
-  const int64_t start = clock_.NowNanos();
-  Start();
-  EXPECT_EQ(LostAt(0), start + Upstream::kGonePatienceNanos);
+// A class that hears of a change may want more, which changes its state again before the first call
+// has returned.
+TEST_F(UpstreamTest, AStateStaysAsItWasToldWhileAnotherOneIsTold) {
+  std::vector<int64_t> before, after;
+  on_state_ = [&](size_t i, const UpstreamState& state) {
+    if (i != 0 || state.kind != Kind::kOpen) return;
+    before.push_back(state.lost_at);
+    if (before.size() == 1) Want(gold_.get(), 1, 64);
+    after.push_back(state.lost_at);
+  };
+  Attach();
+  const int64_t silent_at = clock_.NowNanos() + Upstream::kSilencePatienceNanos;
+  EXPECT_EQ(before, (std::vector<int64_t>{kNever, silent_at}));
+  EXPECT_EQ(after, (std::vector<int64_t>{silent_at, kNever})) << "the inner one returns first";
 }
 
 TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
@@ -585,139 +379,6 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
   upstream_->Process();
   EXPECT_EQ(told.level(), 5u);
   EXPECT_EQ(told.full_at_level, 0);
-}
-
-TEST_F(UpstreamTest, ACertificateThatIsRenewedIsTriedAtOnceAlsoWithAServerThatRefusedTheOldOne) {
-  uniform_ = 0.999999;
-  Start();
-  for (int i = 0; i < 6; ++i) {
-    EndStream(absl::UnauthenticatedError("certificate revoked"));
-    Run(absl::Seconds(61));
-  }
-  EndStream(absl::UnauthenticatedError("certificate revoked"));
-  const size_t dials = net_.dialled.size();
-  Run(absl::Seconds(1));
-  ASSERT_EQ(net_.dialled.size(), dials);
-  upstream_->CertificateRenewed();
-  EXPECT_TRUE(Awake());
-  upstream_->Process();
-  EXPECT_EQ(net_.dialled.size(), dials + 1);
-}
-
-TEST_F(UpstreamTest, WhatIsWrongOnThisHostIsNoReasonToAvoidAServer) {
-  net_.broken["a:7743"] = absl::FailedPreconditionError("tls.crt has expired");
-  Start();
-  net_.broken.clear();
-  Run(absl::Seconds(1));
-  EXPECT_EQ(net_.dialled.size(), 2u);
-}
-
-class UpstreamDrainTest : public UpstreamTest {
- protected:
-  // Attached and drained; a second stream is being attached.
-  void Drain(size_t servers) {
-    uniform_ = 0;
-    Attach(servers);
-    Want(gold_.get(), 1, 0);
-    Wait(absl::Seconds(2));
-    net_.last().Drain(30'000);
-    upstream_->Process();
-    upstream_->Process();
-    ASSERT_EQ(net_.wires.size(), 2u);
-  }
-  FakeWire& old_wire() { return *net_.wires[0]; }
-  FakeWire& new_wire() { return *net_.wires[1]; }
-};
-
-TEST_F(UpstreamDrainTest, TheAgentAttachesElsewhereOrToTheOnlyServer) {
-  Drain(2);
-  EXPECT_EQ(old_wire().server, order_[0]);
-  EXPECT_EQ(new_wire().server, order_[1]);
-}
-
-TEST_F(UpstreamDrainTest, WithOneServerItAttachesToItAgain) {
-  Drain(1);
-  EXPECT_EQ(new_wire().server, order_[0]);
-}
-
-TEST_F(UpstreamDrainTest, TheOldStreamIsCreditedUntilTheNewOneIsWelcomed) {
-  Drain(2);
-  Want(gold_.get(), 1, 5000);
-  EXPECT_EQ(old_wire().LastLine(1)->limit(), 5000u);
-  EXPECT_TRUE(upstream_->connected());
-  EXPECT_EQ(Status().server(), order_[0]);
-}
-
-TEST_F(UpstreamDrainTest, ChannelsMoveOneByOneAsTheirClosedArrives) {
-  Drain(2);
-  Welcome();
-  EXPECT_EQ(Status().server(), order_[1]);
-  ASSERT_GE(old_wire().sent.size(), 2u);
-  EXPECT_EQ(old_wire().sent[old_wire().sent.size() - 2].close().channel(), 1u);
-  EXPECT_EQ(old_wire().sent.back().close().channel(), 2u);
-  const v1::Line* line = new_wire().LastLine(1);
-  EXPECT_TRUE(line == nullptr || line->limit() == 0);  // the old stream's promise still stands
-
-  old_wire().Grant(1, 0, std::string(100, 'x'));  // these were on their way
-  old_wire().State(1, v1::PHASE_CLOSED);
-  upstream_->Process();
-  EXPECT_EQ(gold_->level(), 100u);
-  ASSERT_NE(new_wire().LastLine(1), nullptr);
-  EXPECT_EQ(new_wire().LastLine(1)->limit(), kMin - 100);
-  EXPECT_FALSE(old_wire().half_closed);
-
-  old_wire().State(2, v1::PHASE_CLOSED);
-  upstream_->Process();
-  EXPECT_TRUE(old_wire().half_closed);
-  old_wire().End(absl::OkStatus());
-  upstream_->Process();
-  EXPECT_TRUE(old_wire().destroyed);
-  EXPECT_EQ(MetricOf("entropyd_agent_upstream_reconnects_total"), 1);
-  EXPECT_TRUE(upstream_->connected());
-}
-
-TEST_F(UpstreamDrainTest, AnOldServerThatDoesNotCloseIsCancelledAfterASecond) {
-  Drain(2);
-  Welcome();
-  Run(absl::Milliseconds(990));
-  EXPECT_FALSE(old_wire().destroyed);
-  Run(absl::Milliseconds(20));
-  EXPECT_TRUE(old_wire().destroyed);
-  ASSERT_NE(new_wire().LastLine(1), nullptr);
-  EXPECT_EQ(new_wire().LastLine(1)->limit(), kMin);
-}
-
-TEST_F(UpstreamDrainTest, TheOldStreamsEndBeforeTheNewWelcomeIsNoError) {
-  Drain(1);
-  old_wire().End(absl::AbortedError("superseded by your own next stream"));
-  upstream_->Process();
-  EXPECT_FALSE(upstream_->connected());
-  EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 0);
-  Welcome();
-  EXPECT_TRUE(upstream_->connected());
-  EXPECT_EQ(new_wire().LastLine(1)->limit(), kMin);
-}
-
-TEST_F(UpstreamDrainTest, AFailedReplacementIsTriedAgainAndTheOldStreamServesOn) {
-  Drain(2);
-  EndStream(absl::UnavailableError("refused"));
-  EXPECT_TRUE(upstream_->connected());
-  Run(absl::Seconds(3));
-  ASSERT_EQ(net_.wires.size(), 3u);
-  Welcome();
-  EXPECT_TRUE(upstream_->connected());
-  EXPECT_EQ(old_wire().sent.back().close().channel(), 2u);
-}
-
-TEST_F(UpstreamDrainTest, AgentsSpreadTheirMoveOverTime) {
-  uniform_ = 0.5;
-  Attach(2);
-  net_.last().Drain(30'000);
-  upstream_->Process();
-  Run(absl::Milliseconds(2'490));
-  EXPECT_EQ(net_.wires.size(), 1u);
-  Run(absl::Milliseconds(20));
-  EXPECT_EQ(net_.wires.size(), 2u);
 }
 
 TEST_F(UpstreamTest, BadOptionsAreRefused) {

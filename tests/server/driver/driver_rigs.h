@@ -46,10 +46,16 @@
 namespace entropyd {
 
 // A driver with its device. The test can stall the device, break it, pull it out, and make it lie.
-// When a device cannot do such a thing, `…Impossible()` says why, and the test is skipped with that
-// reason.
+// A rig whose device cannot do such a thing declares a kCannot… that says why, and the tests of
+// that fault are made without it.
 class Rig {
  public:
+  // nullptr = it can.
+  static constexpr const char* kCannotStall = nullptr;
+  static constexpr const char* kCannotUnplug = nullptr;
+  static constexpr const char* kCannotBreak = nullptr;
+  static constexpr const char* kCannotLie = nullptr;
+
   virtual ~Rig() = default;
   virtual std::unique_ptr<SourceDriver> MakeDriver() = 0;
   virtual config::v1::SourceConfig Config() = 0;
@@ -60,21 +66,17 @@ class Rig {
 
   // The device is there and says nothing; Resume() ends that. A Read() after Stall() and Drain()
   // gives nothing.
-  virtual const char* StallImpossible() const = 0;
   virtual void Stall() {}
   virtual void Resume() {}
 
-  virtual const char* UnplugImpossible() const = 0;
   virtual void Unplug() {}
   virtual void Replug() {}
 
   // The device answers with an error; Mend() ends that.
-  virtual const char* BreakImpossible() const = 0;
   virtual void Break() {}
   virtual void Mend() {}
 
   // From now on the device repeats itself.
-  virtual const char* LieImpossible() const = 0;
   virtual void Lie() {}
 };
 
@@ -101,16 +103,12 @@ class FifoRig final : public Rig {
     config.set_path(path_);
     return config;
   }
-  const char* StallImpossible() const override { return nullptr; }
   void Stall() override { stalled_ = true; }
   void Resume() override { stalled_ = false; }
-  const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override { writer_.reset(); }
   void Replug() override { writer_.reset(open(path_.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)); }
-  const char* BreakImpossible() const override {
-    return "read(2) of a FIFO fails in no other way than by its writer's end, which is Unplug()";
-  }
-  const char* LieImpossible() const override { return nullptr; }
+  static constexpr const char* kCannotBreak =
+      "read(2) of a FIFO fails in no other way than by its writer's end, which is Unplug()";
   void Lie() override { Write(std::vector<uint8_t>(32768, 0x5a)); }
   void Supply() override {
     if (stalled_) return;
@@ -135,15 +133,15 @@ class FifoRig final : public Rig {
 // An instruction of this machine's processor. It is always there or never, and a test cannot
 // control it. The driver's own tests try its faults with a fake instruction.
 class ProcessorRig : public Rig {
- public:
-  const char* StallImpossible() const override { return kWhy; }
-  const char* UnplugImpossible() const override { return kWhy; }
-  const char* BreakImpossible() const override { return kWhy; }
-  const char* LieImpossible() const override { return kWhy; }
-
  private:
   static constexpr char kWhy[] =
       "a processor cannot be told to do this; the driver's own tests do it with a fake instruction";
+
+ public:
+  static constexpr const char* kCannotStall = kWhy;
+  static constexpr const char* kCannotUnplug = kWhy;
+  static constexpr const char* kCannotBreak = kWhy;
+  static constexpr const char* kCannotLie = kWhy;
 };
 
 class RdrandRig final : public ProcessorRig {
@@ -206,16 +204,12 @@ class EgdRig : public Rig {
     }
     return config;
   }
-  const char* StallImpossible() const override { return nullptr; }
   void Stall() override { server_.SetMode(FakeEgdServer::Mode::kSilent); }
   void Resume() override { server_.SetMode(FakeEgdServer::Mode::kHonest); }
-  const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override { server_.Stop(); }
   void Replug() override { server_.Start(); }
-  const char* BreakImpossible() const override { return nullptr; }
   void Break() override { server_.SetMode(FakeEgdServer::Mode::kTooMuch); }
   void Mend() override { server_.SetMode(FakeEgdServer::Mode::kHonest); }
-  const char* LieImpossible() const override { return nullptr; }
   void Lie() override { server_.SetMode(FakeEgdServer::Mode::kRepeat); }
 
  private:
@@ -274,12 +268,10 @@ class SoftHsmRig final : public Rig {
     config.set_token("entropy");
     return config;
   }
-  const char* StallImpossible() const override {
-    return "SoftHSM is a library in this process and answers at once; the module that is tried "
-           "below hangs when told to";
-  }
+  static constexpr const char* kCannotStall =
+      "SoftHSM is a library in this process and answers at once; the module that is tried "
+      "below hangs when told to";
   // SoftHSM looks for tokens only when it is initialised.
-  const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override {
     std::filesystem::rename(directory_ / "tokens", directory_ / "away");
     Finalize();
@@ -288,7 +280,6 @@ class SoftHsmRig final : public Rig {
     std::filesystem::rename(directory_ / "away", directory_ / "tokens");
     Finalize();
   }
-  const char* BreakImpossible() const override { return nullptr; }
   void Break() override {
     CK_FUNCTION_LIST* const functions = Functions();
     CK_SLOT_ID slots[8];
@@ -296,10 +287,9 @@ class SoftHsmRig final : public Rig {
     ASSERT_EQ(functions->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
     for (CK_ULONG i = 0; i < count; ++i) functions->C_CloseAllSessions(slots[i]);
   }
-  const char* LieImpossible() const override {
-    return "SoftHSM's bytes are OpenSSL's; the module that is tried below repeats them when told "
-           "to";
-  }
+  static constexpr const char* kCannotLie =
+      "SoftHSM's bytes are OpenSSL's; the module that is tried below repeats them when told "
+      "to";
 
   void Finalize() { Functions()->C_Finalize(nullptr); }
 
@@ -327,16 +317,12 @@ class TestModuleRig final : public Rig {
     config.set_token("test token");
     return config;
   }
-  const char* StallImpossible() const override { return nullptr; }
   void Stall() override { control()->hang = true; }
   void Resume() override { control()->hang = false; }
-  const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override { control()->present = false; }
   void Replug() override { control()->present = true; }
-  const char* BreakImpossible() const override { return nullptr; }
   void Break() override { control()->answer = CKR_SESSION_HANDLE_INVALID; }
   void Mend() override { control()->answer = CKR_OK; }
-  const char* LieImpossible() const override { return nullptr; }
   void Lie() override { control()->repeat = true; }
 
   static Pkcs11ModuleControl* control() {
@@ -345,7 +331,8 @@ class TestModuleRig final : public Rig {
   static void Reset() {
     Pkcs11ModuleControl* const c = control();
     c->answer = CKR_OK;
-    c->hang = c->repeat = c->is_softhsm = false;
+    c->hang = c->repeat = c->is_softhsm = c->second_token = false;
+    c->serial = c->second_serial = 0;
     c->present = c->has_rng = true;
     c->largest = 0;
   }
@@ -378,10 +365,8 @@ class SwtpmRig final : public Rig {
     config.set_tcti("swtpm:path=" + socket());
     return config;
   }
-  const char* StallImpossible() const override { return nullptr; }
   void Stall() override { kill(pid_, SIGSTOP); }
   void Resume() override { kill(pid_, SIGCONT); }
-  const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override {
     if (pid_ <= 0) return;
     kill(pid_, SIGKILL);
@@ -418,7 +403,6 @@ class SwtpmRig final : public Rig {
     }
   }
   // Uses its control channel: the TPM is off, and swtpm itself still answers.
-  const char* BreakImpossible() const override { return nullptr; }
   void Break() override {
     UniqueFd control(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un to{};
@@ -435,10 +419,9 @@ class SwtpmRig final : public Rig {
     Unplug();
     Replug();
   }
-  const char* LieImpossible() const override {
-    return "swtpm's bytes are OpenSSL's and it has no way to be told otherwise; what the health "
-           "tests do with wrong bytes does not depend on the driver that brings them";
-  }
+  static constexpr const char* kCannotLie =
+      "swtpm's bytes are OpenSSL's and it has no way to be told otherwise; what the health "
+      "tests do with wrong bytes does not depend on the driver that brings them";
 
  private:
   std::string socket() const { return directory_ / "tpm"; }
@@ -447,11 +430,14 @@ class SwtpmRig final : public Rig {
 };
 
 class GetrandomRig final : public Rig {
+ private:
+  static constexpr char kWhy[] = "the kernel's generator never fails once it is seeded";
+
  public:
-  const char* StallImpossible() const override { return kWhy; }
-  const char* UnplugImpossible() const override { return kWhy; }
-  const char* BreakImpossible() const override { return kWhy; }
-  const char* LieImpossible() const override { return kWhy; }
+  static constexpr const char* kCannotStall = kWhy;
+  static constexpr const char* kCannotUnplug = kWhy;
+  static constexpr const char* kCannotBreak = kWhy;
+  static constexpr const char* kCannotLie = kWhy;
   std::unique_ptr<SourceDriver> MakeDriver() override {
     return GetrandomDriver::Create(Config(), GetrandomDriver::Identify(Config()));
   }
@@ -460,9 +446,6 @@ class GetrandomRig final : public Rig {
     config.set_driver("getrandom");
     return config;
   }
-
- private:
-  static constexpr char kWhy[] = "the kernel's generator never fails once it is seeded";
 };
 
 }  // namespace entropyd

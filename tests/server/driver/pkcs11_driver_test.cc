@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <utility>
 
 #include "tests/server/driver/driver_rigs.h"
@@ -72,6 +73,39 @@ TEST(Pkcs11Test, WrongTokenModuleOrGeneratorIsRefusedWithTheRemedy) {
       Pkcs11Driver(ENTROPYD_TEST_PKCS11_MODULE, "test token", false).Open().status();
   EXPECT_TRUE(absl::IsFailedPrecondition(no_rng));
   EXPECT_THAT(std::string(no_rng.message()), HasSubstr("CKF_RNG"));
+}
+
+// One device may show several tokens. What it is, its serial number says, and not the label.
+TEST(Pkcs11Test, M7_OneDeviceUnderTwoLabelsIsOneRoot) {
+  TestModuleRig rig;
+  const auto root = [](const char* label) {
+    Pkcs11Driver driver(ENTROPYD_TEST_PKCS11_MODULE, label, false);
+    EXPECT_EQ(driver.root(), "") << "nobody knows before it is open";
+    EXPECT_TRUE(driver.Open().ok()) << label;
+    return driver.root();
+  };
+  rig.control()->second_token = true;
+  EXPECT_EQ(root("test token"), "") << "without a serial number its module and label count";
+  rig.control()->serial = rig.control()->second_serial = 4711;
+  EXPECT_EQ(root("test token"), "token of Test maker, serial number 4711");
+  EXPECT_EQ(root("other token"), root("test token"));
+  rig.control()->second_serial = 4712;
+  EXPECT_NE(root("other token"), root("test token"));
+}
+
+TEST(Pkcs11Test, M7_TheGuardTellsTheRootOfWhatItGuards) {
+  TestModuleRig rig;
+  rig.control()->serial = 4711;
+  const std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
+  ASSERT_TRUE(driver->Open().ok());
+  EXPECT_EQ(driver->root(), "token of Test maker, serial number 4711");
+}
+
+TEST(Pkcs11Test, M7_TheRootOfSoftHsmIsTheKernel) {
+  SoftHsmRig rig;
+  const std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
+  ASSERT_TRUE(driver->Open().ok());
+  EXPECT_EQ(driver->root(), kRootKernel);
 }
 
 TEST(Pkcs11Test, SoftHsmIsTheHostsAndCountsForNothing) {

@@ -1,4 +1,5 @@
-// A PKCS#11 module with one slot, one token ("test token") and the functions that a source uses.
+// A PKCS#11 module with the functions that a source uses. It has one slot with one token ("test
+// token"), and a second one ("other token") when told so.
 #include "tests/server/driver/pkcs11_module.h"
 
 #include <p11-kit/pkcs11.h>
@@ -6,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <random>
+#include <string>
 #include <thread>
 
 extern "C" {
@@ -15,10 +17,11 @@ entropyd::Pkcs11ModuleControl entropyd_test_pkcs11_control;
 namespace {
 
 auto& control = entropyd_test_pkcs11_control;
+constexpr CK_SLOT_ID kSlot = 7, kSecondSlot = 8;
 
-void Pad(unsigned char* field, size_t size, const char* text) {
+void Pad(unsigned char* field, size_t size, const std::string& text) {
   std::memset(field, ' ', size);
-  std::memcpy(field, text, std::strlen(text));
+  std::memcpy(field, text.data(), text.size());
 }
 
 CK_RV Initialize(void*) {
@@ -29,14 +32,18 @@ CK_RV Initialize(void*) {
 
 CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
   const CK_ULONG room = *count;
-  *count = control.present ? 1 : 0;
-  if (slots != nullptr && room >= *count && *count == 1) slots[0] = 7;
+  *count = control.present ? (control.second_token ? 2 : 1) : 0;
+  if (slots == nullptr || room < *count) return CKR_OK;
+  if (*count > 0) slots[0] = kSlot;
+  if (*count > 1) slots[1] = kSecondSlot;
   return CKR_OK;
 }
 
-CK_RV GetTokenInfo(CK_SLOT_ID, CK_TOKEN_INFO* info) {
+CK_RV GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
   *info = {};
-  Pad(info->label, sizeof(info->label), "test token");
+  Pad(info->label, sizeof(info->label), slot == kSlot ? "test token" : "other token");
+  const int serial = slot == kSlot ? control.serial : control.second_serial;
+  Pad(info->serialNumber, sizeof(info->serialNumber), serial == 0 ? "" : std::to_string(serial));
   Pad(info->manufacturerID, sizeof(info->manufacturerID),
       control.is_softhsm ? "SoftHSM project" : "Test maker");
   Pad(info->model, sizeof(info->model), "T1");

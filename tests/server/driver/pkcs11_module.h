@@ -13,6 +13,10 @@ struct Pkcs11ModuleControl {
   std::atomic<bool> present{true};       // the token is in its slot
   std::atomic<bool> has_rng{true};
   std::atomic<bool> is_softhsm{false};    // by its manufacturer's name
+  std::atomic<bool> second_token{false};  // a second slot, with "other token"
+  // The serial numbers of the tokens; 0 = the token has none.
+  std::atomic<int> serial{0};
+  std::atomic<int> second_serial{0};
   std::atomic<int> initialised{0};        // calls of C_Initialize that were not in vain
   std::atomic<int> sessions{0};           // open now
   std::atomic<unsigned long> largest{0};  // bytes asked for at a time

@@ -54,10 +54,8 @@ class UpstreamRig final : public Rig {
     config.mutable_tls()->set_ca(directory_ / "ca.crt");
     return config;
   }
-  const char* StallImpossible() const override { return nullptr; }
   void Stall() override { service_.Set(Mode::kSilent); }
   void Resume() override { service_.Set(Mode::kHonest); }
-  const char* UnplugImpossible() const override { return nullptr; }
   void Unplug() override {
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
     server_.reset();
@@ -74,10 +72,8 @@ class UpstreamRig final : public Rig {
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
   }
-  const char* BreakImpossible() const override { return nullptr; }
   void Break() override { service_.Set(Mode::kSuspended); }
   void Mend() override { service_.Set(Mode::kHonest); }
-  const char* LieImpossible() const override { return nullptr; }
   void Lie() override { service_.Set(Mode::kRepeat); }
 
  private:

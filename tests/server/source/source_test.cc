@@ -26,6 +26,7 @@ class SourceTest : public ::testing::Test {
     SourceSpec spec;
     spec.name = "trng0";
     spec.driver = "fake";
+    spec.identity.root = configured_root_;
     spec.identity.claims = {.group = "board",
                             .min_entropy = 4,
                             .health_min_entropy = 4,
@@ -70,6 +71,7 @@ class SourceTest : public ::testing::Test {
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   FakeDevice device_;
   FakeSink sink_;
+  std::string configured_root_;  // before MakeSource()
   std::unique_ptr<Source> source_;
 };
 
@@ -370,6 +372,23 @@ TEST_F(SourceTest, PoolsHearWhatTheDeviceTurnedOutToBeBeforeTheyGetItsBytes) {
   RunFor(absl::Seconds(2));
   EXPECT_THAT(sink_.roots, ElementsAre("device 10:183", "device 188:0"));
   EXPECT_EQ(std::count(log_.events.begin(), log_.events.end(), "source.root"), 2);
+}
+
+// What it gave still rests on that device, and another source may open the device meanwhile.
+TEST_F(SourceTest, M7_ASourceThatIsGoneKeepsTheRootOfItsDevice) {
+  configured_root_ = "/dev/trng0";  // there was no device when the configuration was read
+  MakeSource();
+  device_.root = "device 188:0";
+  MakeHealthy();
+  device_.read = absl::UnavailableError("read /dev/fake: No such device");
+  device_.open = absl::NotFoundError("open /dev/fake: No such file");
+  RunFor(absl::Seconds(3));
+  ASSERT_EQ(State(), v1::SOURCE_STATE_GONE);
+  EXPECT_THAT(sink_.roots, ElementsAre("device 188:0"));
+  device_.root = "device 188:1";
+  device_.read = device_.open = absl::OkStatus();
+  RunFor(absl::Seconds(2));
+  EXPECT_THAT(sink_.roots, ElementsAre("device 188:0", "device 188:1"));
 }
 
 TEST_F(SourceTest, HistoryTellsWhatHappenedAndWhenAndKeepsToItsLength) {

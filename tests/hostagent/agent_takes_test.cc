@@ -1,0 +1,218 @@
+// What an agent that takes over does before it serves anybody: it may be told to stop, its
+// predecessor may go, and its server may not answer.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hostagent/agent.h"
+#include "hostagent/handover/protocol.h"
+#include "tests/hostagent/agent_rig.h"
+#include "tests/hostagent/attach_server.h"
+
+namespace entropyd {
+namespace {
+
+using testing::HasSubstr;
+
+class AgentTakesTest : public AgentRig {
+ protected:
+  using AgentRig::AgentRig;
+  using Script = std::function<void(HandoverLink*)>;
+
+  // A running agent that makes an offer, and then follows the script, in a thread of its own.
+  void Play(const Script& script) {
+    listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = HandoverPath(Control());
+    std::memcpy(address.sun_path, path.data(), path.size());
+    ASSERT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener_.get(), 1), 0);
+    predecessor_ = std::thread([this, script] {
+      auto link =
+          HandoverLink::Create(UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)))
+              .value();
+      EXPECT_TRUE(link->Receive(Soon())->message.has_begin());
+      Message offer;
+      offer.mutable_offer()->set_format(kHandoverFormat);
+      EXPECT_TRUE(Say(link.get(), offer).ok());
+      script(link.get());
+    });
+  }
+  // How the taker's start ends.
+  absl::Status Take(const Script& script) {
+    agent_ = Make();
+    Play(script);
+    const absl::Status status =
+        agent_->Start(Options({.take_over = true, .successor = {"/bin/false"}}));
+    predecessor_.join();
+    EXPECT_EQ(told_, "");
+    EXPECT_NE(access(Socket().c_str(), F_OK), 0) << "it has opened nothing";
+    return status;
+  }
+  static std::string Refusal(HandoverLink* link) {
+    auto received = link->Receive(Soon());
+    EXPECT_TRUE(received.ok()) << received.status();
+    return received.ok() ? received->message.refusal().reason() : "";
+  }
+
+  UniqueFd listener_;
+  std::thread predecessor_;
+};
+
+TEST_F(AgentTakesTest, AStopWhileItsBuffersFillEndsItAndIsNoFailure) {
+  std::string heard;
+  const absl::Status status = Take([&](HandoverLink* link) {
+    agent_->Stop();
+    heard = Refusal(link);
+  });
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_THAT(heard, HasSubstr("told to stop"));
+}
+
+TEST_F(AgentTakesTest, APredecessorThatTakesItsOfferBackIsNotWaitedFor) {
+  const absl::Status status = Take([&](HandoverLink* link) {
+    Message refusal;
+    refusal.mutable_refusal()->set_reason("this agent is stopping");
+    EXPECT_TRUE(Say(link, refusal).ok());
+  });
+  EXPECT_EQ(status, absl::FailedPreconditionError("this agent is stopping"));
+}
+
+TEST_F(AgentTakesTest, APredecessorThatDiesIsNotWaitedFor) {
+  const absl::Status status = Take([](HandoverLink*) {});
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+TEST_F(AgentTakesTest, WithoutAServerItTakesNobody) {
+  const absl::Status status = Take([&](HandoverLink* link) {
+    // It counts from when it has read the offer, which may be after this thread's first step.
+    std::string heard;
+    for (int i = 0; i < 100 && heard.empty(); ++i) {
+      clock_.AdvanceNanos(16 * kSecondNanos);
+      auto received = link->Receive(absl::Now() + absl::Milliseconds(50));
+      if (received.ok()) heard = received->message.refusal().reason();
+    }
+    EXPECT_THAT(heard, HasSubstr("not attached to a server after 15 s"));
+  });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
+TEST_F(AgentTakesTest, WhatIsAskedOfItMeanwhileIsRefused) {
+  absl::Status upgrade, reload, added;
+  Phase phase = Phase::kStarting;
+  Take([&](HandoverLink* link) {
+    agent_->loop()->Post([&] {
+      agent_->Upgrade([&](const absl::Status& status, const std::string&) { upgrade = status; });
+      agent_->Reload([&](const absl::Status& status, const std::string&) { reload = status; });
+      added = agent_->AddGuestSocket({}).status();
+      phase = agent_->phase();
+      agent_->Stop();
+    });
+    Refusal(link);
+  }).IgnoreError();
+  EXPECT_EQ(phase, Phase::kTakingOver);
+  for (const absl::Status& status : {upgrade, reload, added}) {
+    EXPECT_TRUE(absl::IsAborted(status)) << status;
+    EXPECT_THAT(status.message(), HasSubstr("taking over from another"));
+  }
+}
+
+TEST_F(AgentTakesTest, AStopBeforeTheStartIsHeard) {
+  agent_ = Make();
+  agent_->Stop();
+  const absl::Status status = agent_->Start(Options({.take_over = true}));
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(told_, "");
+  EXPECT_NE(access(Socket().c_str(), F_OK), 0);
+  EXPECT_NE(access(Control().c_str(), F_OK), 0);
+}
+
+// As main() does it: one turn of the loop reads the signal, and Stop() is obeyed in the next one.
+class Signal final : public EventLoop::Handler {
+ public:
+  explicit Signal(Agent* agent) : agent_(agent), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    watch_ = agent->loop()->Watch(fd_.get(), EPOLLIN, this).value();
+  }
+  ~Signal() { agent_->loop()->Unwatch(watch_); }
+  void Raise() { eventfd_write(fd_.get(), 1); }
+  void OnEvents(uint32_t) override {
+    eventfd_t ignored;
+    eventfd_read(fd_.get(), &ignored);
+    agent_->Stop();
+  }
+
+ private:
+  Agent* const agent_;
+  const UniqueFd fd_;
+  EventLoop::WatchId watch_ = 0;
+};
+
+TEST_F(AgentTakesTest, ASignalThatNobodyHasReadBeforeTheStartIsHeard) {
+  agent_ = Make();
+  Signal signal(agent_.get());
+  signal.Raise();
+  const absl::Status status = agent_->Start(Options({.take_over = true}));
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(told_, "");
+  EXPECT_NE(access(Socket().c_str(), F_OK), 0);
+  EXPECT_NE(access(Control().c_str(), F_OK), 0);
+}
+
+// With a server that welcomes it, it asks for the guests as soon as its buffers are filled. It
+// expects none here, so that is in the turn in which it is attached.
+class AgentTakesFromServerTest : public AgentTakesTest {
+ protected:
+  AgentTakesFromServerTest() : AgentTakesTest(absl::Now()) {}  // TLS asks the real clock
+
+  void SetUp() override {
+    AgentTakesTest::SetUp();
+    pki::IssueRequest request;
+    request.name = "server";
+    request.dns_names = {"localhost"};
+    ASSERT_TRUE(pki::Issue(dir_ / "ca", request, clock_.WallTime()).ok());
+    attach_ = std::make_unique<AttachServer>(dir_ / "ca/server.crt", dir_ / "ca/server.key",
+                                             dir_ / "ca/ca.crt", clock_.WallTime());
+    server_ = attach_->address();
+    WriteConfig();
+  }
+  // The agent must be gone before its server.
+  void TearDown() override {
+    AgentTakesTest::TearDown();
+    attach_.reset();
+  }
+  bool Attached() {
+    v1::GetStatusResponse status;
+    agent_->FillStatus(&status);
+    return status.connected();
+  }
+
+  std::unique_ptr<AttachServer> attach_;
+};
+
+TEST_F(AgentTakesFromServerTest, AStopInTheTurnThatFilledItsBuffersIsHeard) {
+  std::string heard;
+  std::function<void()> each_turn = [&] {
+    if (!Attached()) return agent_->loop()->Post(each_turn);
+    agent_->Stop();
+  };
+  const absl::Status status = Take([&](HandoverLink* link) {
+    agent_->loop()->Post(each_turn);
+    heard = Refusal(link);
+  });
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_THAT(heard, HasSubstr("told to stop")) << "it did not ask for the guests";
+}
+
+}  // namespace
+}  // namespace entropyd
