@@ -2,7 +2,7 @@
 touch not-a-directory
 elsewhere() { sed "s|$WORK/state|$1|; s|$WORK/egd.sock|$WORK/e2.sock|; s|$WORK/slow.sock|$WORK/s2.sock|; s|$WORK/agent.sock|$WORK/a2.sock|" agent.yaml; }
 elsewhere "$WORK/not-a-directory/state" >nostate.yaml
-expect_failure 1 'not-a-directory' timeout 20 "$BIN/entropyd-hostagent" --config nostate.yaml
+expect_failure 2 'nostate.yaml:5:12: state_dir: .*not-a-directory' timeout 20 "$BIN/entropyd-hostagent" --config nostate.yaml
 
 # A disk of one page in a mount namespace of our own, filled to the last byte.
 mkdir disk

@@ -11,7 +11,7 @@ eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
 attached() { [ "$(metric agent entropyd_agent_upstream_connected)" = 1 ]; }
 eventually 60 attached
 AS=reader ctl get --bytes 32 --class default/gold --hex >/dev/null
-expect_failure 1 'does not drain' ctl drain --end
+expect_failure 2 'does not drain' ctl drain --end
 ctl drain --reason maintenance
 stop server 5
 start_server
