@@ -82,7 +82,8 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
 int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   Log log(&clock);
   ConfigureLog(plan.config.log(), &log);
-  SendGrpcLogTo(new GrpcLines(&log, &clock));
+  GrpcLines grpc_lines(&log, &clock);
+  SendGrpcLogTo(&grpc_lines);
   const sigset_t signals = BlockSignals();
   const std::string listen = plan.config.listen();
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(plan), &clock, &log);
@@ -101,6 +102,7 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   sd_notify(0, "STOPPING=1");
   (*server)->Stop();
   log.Info("server.stopped");
+  SendGrpcLogTo(nullptr);  // threads of gRPC may outlive the log
   return 0;
 }
 

@@ -245,12 +245,15 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   absl::StatusOr<std::unique_ptr<Door>> opened = Door::Open(*options, clock, log, &metrics);
   if (!opened.ok()) return opened.status();
   door = *std::move(opened);
+  // A certificate that is revoked, or has no role, does not make a stranger known.
+  gate->SetAdmitted([raw = door.get()](absl::string_view peer) {
+    if (raw->has_strangers()) raw->Introduce(peer);
+  });
   door_probe = std::make_unique<DoorProbe>(door->address_to_probe(), clock);
 
   grpc::ServerBuilder builder;
   Tune(&builder);
-  grpc_door =
-      std::make_unique<GrpcDoor>(&builder, tls::ServerCredentials(plan.material), door.get());
+  grpc_door = std::make_unique<GrpcDoor>(&builder, tls::ServerCredentials(plan.material));
   builder.RegisterService(attach_service.get());
   builder.RegisterService(admin_service.get());
   grpc_server = builder.BuildAndStart();
@@ -339,6 +342,7 @@ void Server::Stop() {
     });
     impl.WaitForSessions(deadline + kStopGraceNanos / 2);
     impl.supply->Stop();  // ends the calls that wait for a source
+    impl.http.reset();    // its probe would wait for the door
     impl.door->Stop();
     impl.grpc_server->Shutdown(std::chrono::system_clock::now() +
                                std::chrono::nanoseconds(kStopGraceNanos));

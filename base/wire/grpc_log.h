@@ -9,7 +9,7 @@
 //
 // Errors: none.
 //
-// Thread safety: SendGrpcLogTo() is called once, by main(); GrpcLines is safe.
+// Thread safety: SendGrpcLogTo() is main()'s; GrpcLines is safe.
 #pragma once
 
 #include <string>
@@ -40,8 +40,8 @@ class GrpcLines {
   LineLimit limit_;
 };
 
-// The rest of the process's life. gRPC knows one function without a context, so `lines` is never
-// deleted.
+// From here on; nullptr = nowhere. gRPC knows one function for the whole process, and its threads
+// may outlive the server.
 void SendGrpcLogTo(GrpcLines* lines);
 
 }  // namespace entropyd

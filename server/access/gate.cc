@@ -69,7 +69,9 @@ absl::StatusOr<std::string> Gate::Admit(const Caller& caller,
                     absl::StrCat(caller.call, ": the certificate of ", peer->name, " is revoked")));
   }
   for (const config::v1::Role role : roles) {
-    if (policy_.CheckRole(peer->name, role).ok()) return peer->name;
+    if (!policy_.CheckRole(peer->name, role).ok()) continue;
+    if (admitted_) admitted_(caller.address);
+    return peer->name;
   }
   return Deny(caller, peer->name, "role", denied_role_, policy_.CheckRole(peer->name, roles[0]));
 }

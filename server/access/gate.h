@@ -11,6 +11,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -53,6 +54,11 @@ class Gate {
                                                       const Clock* clock, Log* log,
                                                       Metrics* metrics);
 
+  // `admitted` hears the address of each caller that Admit() lets in. REQUIRES: no call yet.
+  void SetAdmitted(std::function<void(absl::string_view address)> admitted) {
+    admitted_ = std::move(admitted);
+  }
+
   // Returns the caller's identity when it has one of the roles. Errors: UNAUTHENTICATED (no
   // identity in the certificate, or revoked), PERMISSION_DENIED (names the first role, which is the
   // usual one for the call). REQUIRES: `roles` is not empty.
@@ -76,6 +82,7 @@ class Gate {
   const Clock* const clock_;
   Log* const log_;
   mutable LineLimit lines_;
+  std::function<void(absl::string_view)> admitted_;
   // Serial numbers of revoked certificates, in upper-case hex.
   absl::flat_hash_set<std::string> revoked_;
   Counter* denied_identity_ = nullptr;

@@ -16,7 +16,7 @@ ConnectionTable::Id ConnectionTable::Tired(absl::string_view address, int64_t no
 bool ConnectionTable::MustWait(int64_t now_nanos) const {
   if (strangers_ == 0) return false;
   if (strangers_ < limits_.strangers && connections_.size() < limits_.connections) return false;
-  const auto& [most, address] = *by_count_.rbegin();
+  const auto& [most, eldest, address] = *ranks_.rbegin();
   return most == 1 && Tired(address, now_nanos) == 0;
 }
 
@@ -31,22 +31,23 @@ ConnectionTable::Answer ConnectionTable::Ask(absl::string_view address, int64_t 
   if (connections_.size() >= limits_.connections) full = Full::kConnections;
   if (full == Full::kNothing) return {true, 0, full};
   if (strangers_ == 0) return {false, 0, full};
-  const auto& [most, biggest] = *by_count_.rbegin();
+  const auto& [most, eldest, biggest] = *ranks_.rbegin();
   const Id give_way = most > own + 1 ? Eldest(biggest) : Tired(biggest, now_nanos);
   return {give_way != 0, give_way, full};
 }
 
 ConnectionTable::Id ConnectionTable::Greediest() const {
-  return by_count_.empty() ? 0 : Eldest(by_count_.rbegin()->second);
+  return ranks_.empty() ? 0 : Eldest(std::get<2>(*ranks_.rbegin()));
 }
 
 void ConnectionTable::Add(Id id, absl::string_view address, int64_t now_nanos) {
   connections_.emplace(id, Connection{std::string(address), now_nanos, true});
   ++strangers_;
-  std::set<Id>& strangers = by_address_[std::string(address)];
-  if (!strangers.empty()) by_count_.erase({strangers.size(), std::string(address)});
+  const std::string name(address);
+  std::set<Id>& strangers = by_address_[name];
+  if (!strangers.empty()) ranks_.erase(RankOf(name, strangers));
   strangers.insert(id);
-  by_count_.emplace(strangers.size(), address);
+  ranks_.insert(RankOf(name, strangers));
 }
 
 void ConnectionTable::Introduce(Id id) {
@@ -56,12 +57,12 @@ void ConnectionTable::Introduce(Id id) {
   --strangers_;
   const std::string& address = it->second.address;
   std::set<Id>& strangers = by_address_[address];
-  by_count_.erase({strangers.size(), address});
+  ranks_.erase(RankOf(address, strangers));
   strangers.erase(id);
   if (strangers.empty()) {
     by_address_.erase(address);
   } else {
-    by_count_.emplace(strangers.size(), address);
+    ranks_.insert(RankOf(address, strangers));
   }
 }
 

@@ -22,7 +22,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -46,9 +46,10 @@ class ConnectionTable {
     size_t per_address;
   };
 
-  // A handshake takes milliseconds. Who has been at it for so long gives way to a newcomer, even to
-  // one of the same address.
-  static constexpr int64_t kPatienceNanos = kSecondNanos;
+  // A handshake takes milliseconds, and when a thousand come at once, a second or two of a small
+  // machine. Who has been at it for so long gives way to a newcomer, even to one of the same
+  // address.
+  static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
 
   struct Answer {
     bool come;
@@ -66,7 +67,8 @@ class ConnectionTable {
   // What to do with a newcomer from `address`. Changes nothing.
   Answer Ask(absl::string_view address, int64_t now_nanos) const;
 
-  // The eldest stranger of the address that has the most; 0 when there is none.
+  // The eldest stranger of the address that has the most, and of several such addresses the eldest
+  // of all; 0 when there is none.
   Id Greediest() const;
 
   // A newcomer. REQUIRES: `id` is above all before.
@@ -85,6 +87,11 @@ class ConnectionTable {
     int64_t since_nanos;
     bool stranger;
   };
+  // Strangers of an address, the negative id of the eldest, the address.
+  using Rank = std::tuple<size_t, int64_t, std::string>;
+  static Rank RankOf(const std::string& address, const std::set<Id>& strangers) {
+    return {strangers.size(), -static_cast<int64_t>(*strangers.begin()), address};
+  }
   // The eldest stranger of an address that has one.
   Id Eldest(absl::string_view address) const { return *by_address_.find(address)->second.begin(); }
   // The eldest stranger of `address`, when it has been here for long; else 0.
@@ -96,8 +103,9 @@ class ConnectionTable {
   absl::flat_hash_map<Id, Connection> connections_;
   // The strangers of each address, the eldest first. No set is empty.
   absl::flat_hash_map<std::string, std::set<Id>> by_address_;
-  // The same addresses, by how many strangers they have.
-  std::set<std::pair<size_t, std::string>> by_count_;
+  // The same addresses. The last is the one that gives way: it has the most strangers, and of those
+  // with as many its eldest stranger is the eldest.
+  std::set<Rank> ranks_;
 };
 
 }  // namespace entropyd

@@ -58,17 +58,20 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Open(const Options& options, const C
                                                  Log* log, Metrics* metrics) {
   absl::StatusOr<ListenSockets> listening = ListenOn(options.address);
   if (!listening.ok()) return listening.status();
+  absl::StatusOr<ListenSockets> probed = ListenOn("127.0.0.1:0");
+  if (!probed.ok()) return probed.status();
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return ErrnoStatus(errno, "eventfd");
   UniqueFd spare(fcntl(wake.get(), F_DUPFD_CLOEXEC, 0));
   if (!spare) return ErrnoStatus(errno, "keep a descriptor in reserve");
-  return std::unique_ptr<Door>(new Door(options, *std::move(listening), std::move(wake),
-                                        std::move(spare), clock, log, metrics));
+  return std::unique_ptr<Door>(new Door(options, *std::move(listening), *std::move(probed),
+                                        std::move(wake), std::move(spare), clock, log, metrics));
 }
 
-Door::Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
-           const Clock* clock, Log* log, Metrics* metrics)
+Door::Door(const Options& options, ListenSockets listening, ListenSockets probed, UniqueFd wake,
+           UniqueFd spare, const Clock* clock, Log* log, Metrics* metrics)
     : listening_(std::move(listening)),
+      probed_(std::move(probed)),
       wake_(std::move(wake)),
       spare_(std::move(spare)),
       clock_(clock),
@@ -76,8 +79,6 @@ Door::Door(const Options& options, ListenSockets listening, UniqueFd wake, Uniqu
       table_(options.limits) {}
 
 Door::~Door() { Stop(); }
-
-std::string Door::address_to_probe() const { return LocalAddress(listening_); }
 
 void Door::Start(Receive receive) {
   thread_ = std::thread([this, receive = std::move(receive)] {
@@ -103,7 +104,9 @@ void Door::Introduce(absl::string_view peer) {
 }
 
 void Door::Turn(const Receive& receive, absl::Duration patience) {
-  std::vector<pollfd> ready = {{wake_.get(), POLLIN, 0}};
+  // poll(2) passes over a negative descriptor.
+  std::vector<pollfd> ready = {{wake_.get(), POLLIN, 0},
+                               {ProbesAreFull() ? -1 : probed_.sockets[0].get(), POLLIN, 0}};
   {
     absl::MutexLock lock(&mutex_);
     const int64_t now_nanos = clock_->NowNanos();
@@ -114,7 +117,8 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
     }
   }
   poll(ready.data(), ready.size(), static_cast<int>(absl::ToInt64Milliseconds(patience)));
-  for (size_t i = 1; i < ready.size(); ++i) {
+  if (ready[1].revents != 0) AcceptProbe(receive);
+  for (size_t i = 2; i < ready.size(); ++i) {
     if (ready[i].revents == 0) continue;
     int left = kAcceptsPerTurn;
     // accept(2) on an empty queue would fail for want of a descriptor, too.
@@ -128,6 +132,21 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
     report_.Count(table_.connections(), table_.strangers());
   }
   report_.Tell(now_nanos);  // a log may be slow, and calls wait for the mutex
+}
+
+bool Door::ProbesAreFull() {
+  probes_.erase(std::remove_if(probes_.begin(), probes_.end(),
+                               [](const GivenSocket& probe) { return !probe.IsOpen(); }),
+                probes_.end());
+  return probes_.size() >= kMaxProbes;
+}
+
+void Door::AcceptProbe(const Receive& receive) {
+  UniqueFd probe(accept4(probed_.sockets[0].get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!probe) return;
+  Prepare(probe.get());
+  probes_.push_back(GivenSocket::Of(probe.get()));
+  receive(std::move(probe));
 }
 
 bool Door::Waits(int64_t now_nanos) {

@@ -54,6 +54,9 @@ class Door {
   static constexpr int kAcceptsPerTurn = 64;
   // Without a descriptor for a connection it does not try again before this time.
   static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
+  // Probes of this machine that are open at the same time. They have a socket of their own and no
+  // part in the places, so that strangers cannot make a server that works look dead.
+  static constexpr size_t kMaxProbes = 8;
   // Strangers asked to give way whose sockets are still open. They are above the limit of
   // connections for a moment, so there may not be many.
   static constexpr size_t kMaxLeaving = 32;
@@ -64,8 +67,8 @@ class Door {
   ~Door();
 
   int port() const { return listening_.port; }
-  // Where a client of this machine reaches it.
-  std::string address_to_probe() const;
+  // Where a probe of this machine comes in.
+  std::string address_to_probe() const { return LocalAddress(probed_); }
 
   void Start(Receive receive);
   // Accepts nothing more. Afterwards `receive` does not run.
@@ -86,8 +89,10 @@ class Door {
     std::string peer;
   };
 
-  Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
-       const Clock* clock, Log* log, Metrics* metrics);
+  Door(const Options& options, ListenSockets listening, ListenSockets probed, UniqueFd wake,
+       UniqueFd spare, const Clock* clock, Log* log, Metrics* metrics);
+  bool ProbesAreFull();
+  void AcceptProbe(const Receive& receive);
   // False when no more comes, or no more may come now.
   bool AcceptOne(int listener, const Receive& receive);
   bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -99,10 +104,12 @@ class Door {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ListenSockets listening_;
+  const ListenSockets probed_;
   const UniqueFd wake_;
   const UniqueFd spare_;  // for GivenSocket::Shutdown
   const Clock* const clock_;
-  DoorReport report_;  // the thread's
+  DoorReport report_;                // the thread's
+  std::vector<GivenSocket> probes_;  // the thread's
   std::atomic<size_t> strangers_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -112,10 +112,10 @@ absl::Status ProbeDoor(const std::string& address, absl::Duration patience) {
 
 absl::Status DoorProbe::Check() {
   absl::MutexLock lock(&mutex_);
-  if (clock_->NowNanos() < answered_until_nanos_) return absl::OkStatus();
-  absl::Status status = ProbeDoor(address_, kPatience);
-  if (status.ok()) answered_until_nanos_ = clock_->NowNanos() + kHoldsNanos;
-  return status;
+  if (clock_->NowNanos() < holds_until_nanos_) return answer_;
+  answer_ = ProbeDoor(address_, kPatience);
+  holds_until_nanos_ = clock_->NowNanos() + (answer_.ok() ? kHoldsNanos : kFailureHoldsNanos);
+  return answer_;
 }
 
 }  // namespace entropyd

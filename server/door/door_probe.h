@@ -29,8 +29,10 @@ class DoorProbe {
  public:
   // A probe costs a handshake. An answer holds for so long.
   static constexpr int64_t kHoldsNanos = 5 * kSecondNanos;
-  // A server that takes so long for a handshake serves nobody. Below the 3 s that health checks of
-  // orchestrators are given.
+  // That there was none holds for so long: those who ask meanwhile need not wait one by one.
+  static constexpr int64_t kFailureHoldsNanos = kSecondNanos;
+  // A server that takes so long for a handshake serves nobody. deploy/kubernetes gives a health
+  // check 3 s.
   static constexpr absl::Duration kPatience = absl::Seconds(2);
 
   // The clock outlives it.
@@ -43,7 +45,8 @@ class DoorProbe {
   const std::string address_;
   const Clock* const clock_;
   absl::Mutex mutex_;
-  int64_t answered_until_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status answer_ ABSL_GUARDED_BY(mutex_);
+  int64_t holds_until_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // One probe. Errors: as DoorProbe.

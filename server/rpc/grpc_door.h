@@ -1,7 +1,6 @@
-// Brings the door and gRPC together: connections that the door accepts go to gRPC, and the calls
-// that gRPC receives introduce their peers to the door.
+// Gives gRPC the connections that a door accepts.
 //
-//   GrpcDoor grpc_door(&builder, credentials, door);     // before the server is built
+//   GrpcDoor grpc_door(&builder, credentials);           // before the server is built
 //   door->Start(grpc_door.receive());                    // after
 //
 // gRPC's own listener stops for ever when it meets EMFILE, and holds every connection that comes.
@@ -21,11 +20,10 @@ namespace entropyd {
 
 class GrpcDoor {
  public:
-  // The door outlives the server that `builder` builds.
-  GrpcDoor(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials,
-           Door* door);
+  GrpcDoor(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials);
 
-  // Valid as long as this. A server that has been shut down closes what it gets.
+  // Valid as long as this. REQUIRES: the door stops before the server is shut down, because a
+  // server that has been shut down leaves open what it gets.
   Door::Receive receive() const;
 
  private:

@@ -80,6 +80,18 @@ TEST_F(ConnectionTableTest, AStrangerThatHasHadItsTimeGivesWayWhateverItsAddress
   EXPECT_NE(gave_way_, 0u);
 }
 
+TEST_F(ConnectionTableTest, OfManyAddressesWithOneStrangerEachTheEldestGivesWay) {
+  for (const char* address : {"a", "b", "c", "d", "e"}) ASSERT_NE(Come(address), 0u);
+  now_ += ConnectionTable::kPatienceNanos;
+  ASSERT_NE(Come("z"), 0u);
+  EXPECT_FALSE(table_.MustWait(now_)) << "z is fresh, the others are not";
+  for (Id eldest = 1; eldest <= 5; ++eldest) {
+    ASSERT_NE(Come(absl::StrCat("n", eldest)), 0u);
+    EXPECT_EQ(gave_way_, eldest);
+  }
+  EXPECT_TRUE(table_.MustWait(now_));
+}
+
 TEST_F(ConnectionTableTest, NewcomersWaitOnlyWhileNobodyCanGiveWay) {
   for (const char* address : {"a", "b", "c", "d", "e"}) ASSERT_NE(Come(address), 0u);
   EXPECT_FALSE(table_.MustWait(now_)) << "there is a place";

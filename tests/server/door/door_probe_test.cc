@@ -91,5 +91,21 @@ TEST(DoorProbeTest, AnAnswerHoldsForAWhile) {
   EXPECT_FALSE(probe.Check().ok());
 }
 
+TEST(DoorProbeTest, ThatThereWasNoneHoldsForAMoment) {
+  ManualClock clock;
+  std::string address;
+  {
+    const ListenSockets gone = ListenOn("127.0.0.1:0").value();
+    address = LocalAddress(gone);
+  }
+  DoorProbe probe(address, &clock);
+  EXPECT_FALSE(probe.Check().ok());
+  const ListenSockets back = ListenOn(address).value();
+  EXPECT_THAT(probe.Check().message(), HasSubstr("refused")) << "it was not asked again";
+  clock.Advance(absl::Nanoseconds(DoorProbe::kFailureHoldsNanos));
+  // Somebody listens now, and does not answer.
+  EXPECT_THAT(probe.Check().message(), HasSubstr("no answer"));
+}
+
 }  // namespace
 }  // namespace entropyd

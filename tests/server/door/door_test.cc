@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/clock.h"
+#include "base/process/host_port.h"
 #include "gtest/gtest.h"
 #include "server/door/peer_address.h"
 #include "tests/server/fakes.h"
@@ -48,7 +49,7 @@ class DoorTest : public ::testing::Test {
     door_ = *std::move(door);
   }
   // From 127.0.0.`last`, so that each can be an address of its own.
-  UniqueFd Connect(int last = 1) {
+  UniqueFd Connect(int last = 1, int port = 0) {
     UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in own = {};
     own.sin_family = AF_INET;
@@ -56,7 +57,7 @@ class DoorTest : public ::testing::Test {
     EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
     sockaddr_in there = own;
     there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    there.sin_port = htons(static_cast<uint16_t>(door_->port()));
+    there.sin_port = htons(static_cast<uint16_t>(port != 0 ? port : door_->port()));
     EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&there), sizeof there), 0);
     return fd;
   }
@@ -150,6 +151,25 @@ TEST_F(DoorTest, OneAddressCannotTakeTheHandshakesOfOthers) {
   clock_.Advance(absl::Nanoseconds(2 * kSecondNanos));
   Turn();
   EXPECT_EQ(Connections(), 20);
+}
+
+TEST_F(DoorTest, AProbeComesInWhateverStrangersDo) {
+  Open({.connections = 100, .strangers = 4, .per_address = 4});
+  std::vector<UniqueFd> peers;
+  for (int i = 0; i < 6; ++i) peers.push_back(Connect(2 + i));
+  Turn();
+  ASSERT_EQ(owner_.held.size(), 4u) << "the others have to wait";
+  const int port = ParseHostPort(door_->address_to_probe()).value().port;
+  std::vector<UniqueFd> probes;
+  for (size_t i = 0; i < Door::kMaxProbes + 1; ++i) {
+    probes.push_back(Connect(1, port));
+    Turn();
+  }
+  EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes) << "probes have a bound, too";
+  EXPECT_EQ(Connections(), 4);
+  owner_.held.pop_back();
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes);
 }
 
 TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
