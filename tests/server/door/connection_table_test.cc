@@ -71,6 +71,17 @@ TEST_F(ConnectionTableTest, WhenStrangersFillTheirPlacesTheAddressWithMostOfThem
   EXPECT_NE(Come("d"), 0u);
 }
 
+TEST_F(ConnectionTableTest, NobodyGivesWayToAnAddressThatWouldThenHaveAsMany) {
+  Fill("a", 2);
+  Fill("b", 2);
+  Fill("c", 1);
+  Fill("d", 1);
+  EXPECT_EQ(Come("c"), 0u) << "a would have one, and c two";
+  EXPECT_EQ(full_, Full::kStrangers);
+  EXPECT_NE(Come("e"), 0u);
+  EXPECT_EQ(gave_way_, 1u);
+}
+
 TEST_F(ConnectionTableTest, AStrangerThatHasHadItsTimeGivesWayWhateverItsAddressHas) {
   for (const char* address : {"a", "b", "c", "d", "e", "f"}) ASSERT_NE(Come(address), 0u);
   EXPECT_TRUE(table_.MustWait(now_));
