@@ -16,7 +16,7 @@
 namespace entropyd {
 namespace {
 
-constexpr char kMethod[] = "/entropyd.v1.Entropy/Attach";
+constexpr char kAttachMethod[] = "/entropyd.v1.Entropy/Attach";
 
 // The gRPC side. It lives until the stream (after gRPC's last callback) and the last received
 // message are destroyed, so it dies on the owner's thread. That matters: when the last channel of a
@@ -30,7 +30,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
       : wake_(std::move(wake)), stub_(std::move(channel)) {}
 
   void Start() {
-    stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
+    stub_.PrepareBidiStreamingCall(&context_, kAttachMethod, grpc::StubOptions(), this);
     AddHold();
     {
       absl::MutexLock lock(&mutex_);

@@ -24,7 +24,7 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-constexpr char kMethod[] = "/entropyd.v1.Entropy/Get";
+constexpr char kGetMethod[] = "/entropyd.v1.Entropy/Get";
 
 // Reads a GetResponse. Its data go to `out` and nowhere else.
 absl::Status ParseReply(grpc::ByteBuffer* reply, absl::Span<uint8_t> out, GetClient::Drawn* drawn) {
@@ -108,7 +108,7 @@ class GetClientImpl final : public GetClient {
     WipedBuffer reply;
     grpc::Status status;
     absl::Notification done;
-    stub_.UnaryCall(&context, kMethod, grpc::StubOptions(), &request, reply.get(),
+    stub_.UnaryCall(&context, kGetMethod, grpc::StubOptions(), &request, reply.get(),
                     [&status, &done](grpc::Status s) {
                       status = std::move(s);
                       done.Notify();

@@ -16,8 +16,6 @@
 namespace entropyd {
 namespace {
 
-constexpr unsigned kStrengthBits = 256;
-
 // One record of the CAVP's DRBGVS response files: CTR_DRBG.rsp, section [AES-256 no df], no
 // prediction resistance, no additional input. The test instantiates, reseeds if there is a second
 // entropy input, and generates 512 bits twice; the second output is `returned`.
@@ -122,7 +120,7 @@ absl::Status CtrDrbg::Instantiate(absl::Span<const uint8_t> seed,
       OSSL_PARAM_construct_time_t(OSSL_DRBG_PARAM_RESEED_TIME_INTERVAL, &no_reseed_interval),
       OSSL_PARAM_construct_end()};
   if (seed.size() != kSeedBytes || !SeedProvider::Load(seed_, seed) ||
-      EVP_RAND_instantiate(drbg_, kStrengthBits, 0,
+      EVP_RAND_instantiate(drbg_, SeedProvider::kStrengthBits, 0,
                            reinterpret_cast<const unsigned char*>(personalization.data()),
                            personalization.size(), params) != 1) {
     return Fail("instantiate");
@@ -143,7 +141,7 @@ absl::Status CtrDrbg::Generate(absl::Span<uint8_t> out, absl::Span<const uint8_t
   absl::Span<uint8_t> rest = out;
   while (!rest.empty()) {
     const size_t n = std::min(rest.size(), kMaxRequestBytes);
-    if (!instantiated_ || EVP_RAND_generate(drbg_, rest.data(), n, kStrengthBits, 0,
+    if (!instantiated_ || EVP_RAND_generate(drbg_, rest.data(), n, SeedProvider::kStrengthBits, 0,
                                             additional.data(), additional.size()) != 1) {
       Cleanse(out);
       return Fail("generate from");

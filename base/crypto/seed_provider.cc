@@ -16,8 +16,6 @@ constexpr char kProvider[] = "entropyd";
 constexpr char kSeedRand[] = "ENTROPYD-SEED";
 constexpr char kSeedParam[] = "seed";
 constexpr size_t kMaxSeedBytes = 64;
-constexpr unsigned kStrengthBits = 256;
-
 // The algorithm's context. Its functions have the signatures of openssl/core_dispatch.h.
 struct Seed {
   unsigned char bytes[kMaxSeedBytes];
@@ -68,7 +66,7 @@ int GetParams(void* context, OSSL_PARAM params[]) {
   OSSL_PARAM* p = OSSL_PARAM_locate(params, OSSL_RAND_PARAM_STATE);
   if (p != nullptr && !OSSL_PARAM_set_int(p, static_cast<Seed*>(context)->state)) return 0;
   p = OSSL_PARAM_locate(params, OSSL_RAND_PARAM_STRENGTH);
-  if (p != nullptr && !OSSL_PARAM_set_uint(p, kStrengthBits)) return 0;
+  if (p != nullptr && !OSSL_PARAM_set_uint(p, SeedProvider::kStrengthBits)) return 0;
   p = OSSL_PARAM_locate(params, OSSL_RAND_PARAM_MAX_REQUEST);
   if (p != nullptr && !OSSL_PARAM_set_size_t(p, kMaxSeedBytes)) return 0;
   return 1;

@@ -26,6 +26,9 @@ namespace entropyd {
 
 class SeedProvider {
  public:
+  // The security strength of its seeds, and of a CTR-DRBG with AES-256 (SP 800-90A table 3).
+  static constexpr unsigned kStrengthBits = 256;
+
   // Errors: INTERNAL when OpenSSL lacks CTR-DRBG or refuses the provider.
   static absl::StatusOr<std::unique_ptr<SeedProvider>> Create();
   ~SeedProvider();

@@ -16,7 +16,6 @@
 namespace entropyd {
 namespace {
 
-std::string Bytes(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
 std::string Rate(uint64_t rate) { return rate == 0 ? "-" : FormatRate(static_cast<double>(rate)); }
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 std::string OrNone(const Table& table) { return table.empty() ? "none\n" : table.ToString(); }
@@ -63,9 +62,9 @@ std::string ClassRows(const v1::ListClassesResponse& answer,
         absl::StrCat(one.members(), one.waiting_members() > 0
                                         ? absl::StrCat(" (", one.waiting_members(), " wait)")
                                         : ""),
-        Bytes(one.waiting_bytes()),
-        Bytes(one.delivered_bytes()),
-        Bytes(one.borrowed_bytes()),
+        ByteText(one.waiting_bytes()),
+        ByteText(one.delivered_bytes()),
+        ByteText(one.borrowed_bytes()),
         FormatDuration(one.throttled_seconds())};
     if (rated) row.insert(row.begin() + 3, *actual(one));
     table.Add(std::move(row));
@@ -81,7 +80,7 @@ std::string SourcesTable(const v1::ListSourcesResponse& answer) {
   for (const v1::Source& source : answer.source()) {
     table.Add({source.name(), source.driver(), source.group(),
                absl::StrCat(StateName(source.state()), source.software() ? " (software)" : ""),
-               Bytes(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
+               ByteText(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
                absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
                absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
                absl::StrCat(source.lag_failures()), source.reason()});
@@ -115,8 +114,9 @@ std::string PoolsTable(const v1::ListPoolsResponse& answer) {
          drbg ? absl::StrCat(pool.seed_generation()) : "-",
          drbg ? FormatDuration(pool.seed_age_seconds()) : "-",
          drbg ? "-"
-              : absl::StrCat(Bytes(pool.available_bytes()), " of ", Bytes(pool.capacity_bytes())),
-         Bytes(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
+              : absl::StrCat(ByteText(pool.available_bytes()), " of ",
+                             ByteText(pool.capacity_bytes())),
+         ByteText(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
   }
   return OrNone(table);
 }
@@ -160,11 +160,13 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
     }
     table.Add({absl::StrCat(agent.identity(), agent.draining() ? " (draining)" : ""), agent.peer(),
                FormatDuration(agent.connected_seconds()), absl::StrCat(agent.guests()),
-               Bytes(agent.delivered_bytes()), Bytes(agent.unconfirmed_bytes()),
+               ByteText(agent.delivered_bytes()), ByteText(agent.unconfirmed_bytes()),
                absl::StrJoin(classes, ", ")});
   }
   return OrNone(table);
 }
+
+std::string ByteText(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
 
 std::string WaitText(double seconds) {
   if (seconds <= 0) return "-";
@@ -186,9 +188,9 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
                                 ? ""
                                 : absl::StrCat(" (refused: ", guest.class_refused(), ")")),
                FormatDuration(guest.connected_seconds()), FormatRate(guest.rate()),
-               Bytes(guest.delivered()), absl::StrCat(guest.requests()),
+               ByteText(guest.delivered()), absl::StrCat(guest.requests()),
                WaitText(guest.wait_p50_seconds()), WaitText(guest.wait_p99_seconds()),
-               WaitText(guest.throttled_seconds()), Bytes(guest.owed()), guest.listener()});
+               WaitText(guest.throttled_seconds()), ByteText(guest.owed()), guest.listener()});
   }
   return OrNone(table);
 }
@@ -200,8 +202,8 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
                one.mode().empty() ? "-" : one.mode(), std::string(QualityName(one.quality())),
-               absl::StrCat(Bytes(one.buffer_level()), " of ", Bytes(one.buffer_target())),
-               absl::StrCat(one.guests()), Bytes(one.owed()), Bytes(one.delivered()),
+               absl::StrCat(ByteText(one.buffer_level()), " of ", ByteText(one.buffer_target())),
+               absl::StrCat(one.guests()), ByteText(one.owed()), ByteText(one.delivered()),
                absl::StrCat(one.requests()), one.on_upstream_loss(), one.reason()});
   }
   return OrNone(table);

@@ -25,6 +25,7 @@ std::string ClassesTable(const v1::ListClassesResponse& answer,
 std::string DifferencesTable(
     const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences);
 std::string AgentsTable(const v1::ListAgentsResponse& answer);
+std::string ByteText(uint64_t bytes);  // "1.5 MiB"
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.
 std::string WaitText(double seconds);
 std::string GuestsTable(const v1::ListGuestsResponse& answer);

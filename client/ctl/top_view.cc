@@ -12,16 +12,14 @@
 namespace entropyd {
 namespace {
 
-std::string Bytes(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
-
 std::string ClassRows(const v1::GetStatusResponse& status) {
   Table table({"CLASS", "RATE>", "DELIVERED>", "REQUESTS>", "GUESTS>", "WAITING>", "P50>", "P99>",
                "THROTTLED>", "BUFFER>"});
   for (const auto& one : status.class_()) {
-    table.Add({one.class_(), FormatRate(one.delivered_rate()), Bytes(one.delivered()),
-               absl::StrCat(one.requests()), absl::StrCat(one.guests()), Bytes(one.owed()),
+    table.Add({one.class_(), FormatRate(one.delivered_rate()), ByteText(one.delivered()),
+               absl::StrCat(one.requests()), absl::StrCat(one.guests()), ByteText(one.owed()),
                WaitText(one.wait_p50_seconds()), WaitText(one.wait_p99_seconds()),
-               WaitText(one.throttled_seconds()), Bytes(one.buffer_level())});
+               WaitText(one.throttled_seconds()), ByteText(one.buffer_level())});
   }
   return table.ToString();
 }

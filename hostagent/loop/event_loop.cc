@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/process/nanos.h"
+
 namespace entropyd {
 namespace {
 
@@ -20,7 +22,6 @@ constexpr int kBatch = 64;
 constexpr uint64_t kWakeEvent = 0;
 constexpr uint64_t kTimerEvent = 1;
 
-constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kNanosPerMilli = 1'000'000;
 
 absl::Status Add(int epoll, int fd, uint64_t event_id) {
@@ -134,8 +135,8 @@ void EventLoop::ArmTimer() {
   itimerspec in{};  // zero disarms
   if (at != 0) {
     const int64_t nanos = std::max<int64_t>(at - clock_->NowNanos(), 1);
-    in.it_value.tv_sec = nanos / kSecond;
-    in.it_value.tv_nsec = nanos % kSecond;
+    in.it_value.tv_sec = nanos / kSecondNanos;
+    in.it_value.tv_nsec = nanos % kSecondNanos;
   }
   timerfd_settime(timer_.get(), 0, &in, nullptr);
 }

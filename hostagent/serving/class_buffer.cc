@@ -5,18 +5,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 #include "hostagent/serving/secret_ring.h"
 
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
 // Two crossings within this time double the target: what it held then lasts less than 2 s.
-constexpr int64_t kGrowWindow = 1 * kSecond;
+constexpr int64_t kGrowWindow = 1 * kSecondNanos;
 // A target whose lower half was not needed for this time halves: it would last more than 20 s.
 // There is a factor of ten between growing and shrinking, so that a steady demand does not make the
 // target swing.
-constexpr int64_t kShrinkAfter = 10 * kSecond;
+constexpr int64_t kShrinkAfter = 10 * kSecondNanos;
 // Age is kept in steps of 1/16 of max_age, so that 17 marks serve any number of arrivals. Bytes may
 // go that much too early, never too late.
 constexpr int64_t kAgeGrains = 16;

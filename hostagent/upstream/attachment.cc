@@ -4,17 +4,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
 
-constexpr int64_t kMilli = 1'000'000;
-constexpr int64_t kSecond = 1'000 * kMilli;
 // Acks that raise no limit have one use: they tell the server what to count as lost if the stream
 // breaks.
-constexpr int64_t kAckInterval = 100 * kMilli;
+constexpr int64_t kAckInterval = 100 * kMillisecondNanos;
 // A class that the server closed may be allowed, or come back, at any time. To ask costs a message.
-constexpr int64_t kReopenAfter = 30 * kSecond;
+constexpr int64_t kReopenAfter = 30 * kSecondNanos;
 // The credit rule excludes it. If it happens all the same, the message is refused like any excess.
 constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
 

@@ -60,7 +60,7 @@ class Waker {
 using ServerStream = grpc::ServerReaderWriter<v1::ServerMessage, v1::AgentMessage>;
 
 // Runs the function of the test for each Attach. Get returns how many messages were written so far.
-class FakeService final : public v1::Entropy::Service {
+class FakeAttachService final : public v1::Entropy::Service {
  public:
   using Script = std::function<grpc::Status(grpc::ServerContext*, ServerStream*)>;
   void SetScript(Script script) { script_ = std::move(script); }
@@ -96,7 +96,7 @@ std::string Data(const GrantView& grant) {
 
 class EntropyStreamTest : public testing::Test {
  protected:
-  void StartServer(FakeService::Script script) {
+  void StartServer(FakeAttachService::Script script) {
     service_.SetScript(std::move(script));
     StartServer(&service_);
   }
@@ -136,7 +136,7 @@ class EntropyStreamTest : public testing::Test {
     return reply.seed_generation();
   }
 
-  FakeService service_;
+  FakeAttachService service_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   Waker waker_;

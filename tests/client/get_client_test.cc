@@ -24,7 +24,7 @@ namespace entropyd {
 namespace {
 
 // Answers with bytes that count up: as many as asked for, and `surplus` more.
-class FakeService final : public v1::Entropy::Service {
+class FakeGetService final : public v1::Entropy::Service {
  public:
   grpc::Status Get(grpc::ServerContext*, const v1::GetRequest* request,
                    v1::GetResponse* reply) override {
@@ -87,7 +87,7 @@ class GetClientTest : public testing::Test {
 
   std::string dir_;
   config::v1::ClientTls config_;
-  FakeService service_;
+  FakeGetService service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

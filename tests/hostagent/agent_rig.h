@@ -15,13 +15,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/process/nanos.h"
 #include "client/pki/pki.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/agent.h"
 #include "hostagent/handover/handover_link.h"
+#include "tests/hostagent/soon.h"
 #include "tests/hostagent/temp_dir.h"
 
 namespace entropyd {
@@ -141,7 +141,6 @@ class AgentRig : public testing::Test {
     EXPECT_TRUE(link.ok()) << link.status();
     return link.ok() ? *std::move(link) : nullptr;
   }
-  static absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
   static absl::Status Say(HandoverLink* link, const Message& message) {
     return link->Send(message, {}, Soon());
   }

@@ -26,14 +26,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "tests/integration/control_fifo.h"
 #include "tests/integration/egd_socket.h"
 
 namespace entropyd {
 namespace {
 
-constexpr int64_t kMilli = 1'000'000;
-constexpr int64_t kPatience = 10'000 * kMilli;
+constexpr int64_t kPatience = 10'000 * kMillisecondNanos;
 
 struct Connection {
   int fd = -1;
@@ -72,7 +72,7 @@ class Guests {
     int64_t looked_at = 0;
     while (true) {
       const int64_t now = MonotonicNanos();
-      if (now - looked_at >= kMilli) {
+      if (now - looked_at >= kMillisecondNanos) {
         looked_at = now;
         if (control->Next(0, &line)) {
           if (line == "stop") break;
@@ -197,7 +197,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   Guests guests(argv[2], static_cast<size_t>(atoi(argv[3])), static_cast<size_t>(atoi(argv[4])),
-                static_cast<uint8_t>(atoi(argv[5])), atoi(argv[6]) * kMilli);
+                static_cast<uint8_t>(atoi(argv[5])), atoi(argv[6]) * kMillisecondNanos);
   ControlFifo control(argv[1]);
   return guests.Run(&control);
 }

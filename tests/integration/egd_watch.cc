@@ -14,15 +14,15 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "tests/integration/egd_socket.h"
 
 namespace entropyd {
 namespace {
 
 constexpr int kRequestBytes = 64;
-constexpr int64_t kMilli = 1'000'000;
 // How long the last replies may take.
-constexpr int64_t kPatience = 20'000 * kMilli;
+constexpr int64_t kPatience = 20'000 * kMillisecondNanos;
 
 struct Connection {
   int fd = -1;
@@ -108,7 +108,7 @@ class Watch {
       for (const Connection& c : all_) {
         if (c.fd >= 0 && c.awaited > 0) longest_ = std::max(longest_, now - c.sent_at);
       }
-      printf("longest_ms %.1f\n", double(longest_) / kMilli);
+      printf("longest_ms %.1f\n", double(longest_) / kMillisecondNanos);
       fflush(stdout);
       longest_ = 0;
     }
@@ -171,7 +171,7 @@ int Main(int argc, char** argv) {
     fprintf(stderr, "usage: it_egd_watch SOCKET CONNECTIONS OUTSTANDING ROUND_MS\n");
     return 2;
   }
-  Watch watch(argv[1], atoi(argv[2]), atoi(argv[3]), atoi(argv[4]) * kMilli);
+  Watch watch(argv[1], atoi(argv[2]), atoi(argv[3]), atoi(argv[4]) * kMillisecondNanos);
   return watch.Run();
 }
 

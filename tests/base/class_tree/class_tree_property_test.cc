@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/class_tree/steady_load.h"
+#include "base/process/nanos.h"
 #include "tests/base/class_tree/random_tree.h"
 #include "tests/base/class_tree/shaping_simulation.h"
 
@@ -19,7 +20,6 @@ using MemberId = ClassTree::MemberId;
 using Spec = ClassTree::ClassSpec;
 
 constexpr uint32_t kChunk = 256;
-constexpr int64_t kMilli = 1'000'000;
 
 class ClassTreePropertyTest : public ::testing::TestWithParam<bool> {
  protected:
@@ -32,7 +32,7 @@ class ClassTreePropertyTest : public ::testing::TestWithParam<bool> {
   int Trials(int n) { return std::max(1, static_cast<int>(n * TestScale())); }
   // Options for any tree: a turn is a chunk, or more for leaves with a large guarantee.
   ClassTree::Options RandomOptions() {
-    const auto turn = static_cast<int64_t>(random_.Below(20 * kMilli));
+    const auto turn = static_cast<int64_t>(random_.Below(20 * kMillisecondNanos));
     return {.chunk_bytes = kChunk,
             .turn_nanos = random_.Chance(0.5) ? turn : 0,
             .shed = RandomShed(&random_)};
@@ -158,7 +158,7 @@ TEST_P(ClassTreePropertyTest, EveryGrantAndEveryRefusalIsRight) {
     Crowd crowd(&random_, &sim, tree);
     const double load = random_.Uniform(0.2, 4);
     for (int step = 0; step < 250; ++step) {
-      const int64_t nanos = static_cast<int64_t>(random_.Below(5 * kMilli));
+      const int64_t nanos = static_cast<int64_t>(random_.Below(5 * kMillisecondNanos));
       sim.Advance(random_.Chance(0.2) ? 0 : nanos);
       crowd.Stir();
       ClassTree::Pass pass;
@@ -187,7 +187,7 @@ TEST_P(ClassTreePropertyTest, EveryGrantIsRightWhileClassesChange) {
     ShapingSimulation sim(RandomOptions(), tree.specs);
     Crowd crowd(&random_, &sim, tree);
     for (int step = 0; step < 400; ++step) {
-      const int64_t nanos = static_cast<int64_t>(random_.Below(5 * kMilli));
+      const int64_t nanos = static_cast<int64_t>(random_.Below(5 * kMillisecondNanos));
       sim.Advance(random_.Chance(0.2) ? 0 : nanos);
       crowd.Stir();
       if (random_.Chance(0.05)) {
@@ -232,7 +232,7 @@ TEST_P(ClassTreePropertyTest, WakingAtEventsOnlyGivesAllThatACeilingAllows) {
     for (size_t leaf : tree.leaves) {
       sim.Want(sim.AddMember(tree.specs[leaf].name, {}), ShapingSimulation::kBacklogged);
     }
-    const int64_t end = 200 * kMilli;
+    const int64_t end = 200 * kMillisecondNanos;
     while (true) {
       sim.Distribute({});
       const auto event = sim.NextEventNanos();
@@ -254,7 +254,7 @@ struct Guarantee {
 // All leaves are backlogged. The capacity is at least the sum of their guarantees, in steps of
 // 0.1 ms, for 2 s. Counts from `warm_up_nanos` on.
 Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options, int64_t warm_up_nanos) {
-  constexpr int64_t kTick = kMilli / 10;
+  constexpr int64_t kTick = kMillisecondNanos / 10;
   const RandomTree tree = MakeTree(random, {.spare_inner_rates = false});
   const double capacity = tree.rate * random->Uniform(1, 2);
   ShapingSimulation sim(options, tree.specs);
@@ -276,7 +276,7 @@ Guarantee WorstGuarantee(Random* random, const ClassTree::Options& options, int6
   const int64_t allowed = 2 * options.turn_nanos;
   Guarantee worst;
   double credit = 0;
-  while (sim.now() < 2000 * kMilli) {
+  while (sim.now() < 2000 * kMillisecondNanos) {
     sim.Advance(kTick);
     credit += capacity * kTick / 1e9;
     const auto result = sim.Distribute({.capacity_bytes = static_cast<uint64_t>(credit)});
@@ -317,7 +317,7 @@ TEST_P(ClassTreePropertyTest, BackloggedLeavesHaveTheirGuaranteesAtEveryMoment) 
 TEST_P(ClassTreePropertyTest, LongTurnsDelayGuaranteesByTheirTimeOnly) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
-    const auto turn = static_cast<int64_t>(random_.Below(20 * kMilli));
+    const auto turn = static_cast<int64_t>(random_.Below(20 * kMillisecondNanos));
     const Guarantee g = WorstGuarantee(&random_, {.chunk_bytes = kChunk, .turn_nanos = turn}, 0);
     worst = {std::max(worst.lag, g.lag), std::max(worst.gap, g.gap)};
   }
@@ -330,8 +330,9 @@ TEST_P(ClassTreePropertyTest, LongTurnsDelayGuaranteesByTheirTimeOnly) {
 TEST_P(ClassTreePropertyTest, ByPriorityGuaranteesHoldOnceTheFirstBurstsAreSpent) {
   Guarantee worst;
   for (int trial = 0; trial < Trials(100); ++trial) {
-    const Guarantee g = WorstGuarantee(
-        &random_, {.chunk_bytes = kChunk, .shed = ClassTree::Shed::kPriority}, 1000 * kMilli);
+    const Guarantee g =
+        WorstGuarantee(&random_, {.chunk_bytes = kChunk, .shed = ClassTree::Shed::kPriority},
+                       1000 * kMillisecondNanos);
     worst = {std::max(worst.lag, g.lag), std::max(worst.gap, g.gap)};
   }
   std::cout << "worst lag " << worst.lag << " chunks, gap " << worst.gap << " chunks/rate\n";
@@ -432,7 +433,7 @@ TEST_P(ClassTreePropertyTest, AnOnOffClassGainsNothingInAShortage) {
     const double capacity = static_cast<double>(2 * rate + others) * random_.Uniform(0.1, 0.9);
     const uint64_t period = 2 + random_.Below(60);
     for (uint64_t step = 0; step < 10'000; ++step) {
-      sim.Advance(kMilli);
+      sim.Advance(kMillisecondNanos);
       if (step % period == 0) sim.Want(on_off, ShapingSimulation::kBacklogged);
       if (step % period == period / 2) sim.Want(on_off, 0);
       sim.Distribute({.capacity_bytes = static_cast<uint64_t>(capacity / 1000)});

@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -15,13 +16,11 @@ using ::testing::HasSubstr;
 using Specs = std::vector<ClassTree::ClassSpec>;
 using MemberId = ClassTree::MemberId;
 
-constexpr uint64_t kMuch = uint64_t{1} << 40;
-constexpr int64_t kMilli = 1'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
-
 // A tree with chunks of 100 bytes, and the order in which its members are served.
 class ClassTreeTest : public ::testing::Test {
  protected:
+  static constexpr uint64_t kMuch = uint64_t{1} << 40;
+
   void Make(const Specs& specs, ClassTree::Options options = {.chunk_bytes = 100}) {
     auto tree = ClassTree::Create(options, specs);
     ASSERT_TRUE(tree.ok()) << tree.status();
@@ -65,13 +64,13 @@ TEST_F(ClassTreeTest, CeilLetsABurstPassAndThenAChunkAtATime) {
   AddBacklogged("root");
   EXPECT_EQ(Serve(kMuch).size(), 4u);
   EXPECT_FALSE(result_.more);
-  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMilli);
-  now_ = 100 * kMilli - 1;
+  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMillisecondNanos);
+  now_ = 100 * kMillisecondNanos - 1;
   EXPECT_EQ(Serve(kMuch).size(), 0u);
-  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMilli);
-  now_ = 100 * kMilli;
+  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMillisecondNanos);
+  now_ = 100 * kMillisecondNanos;
   EXPECT_EQ(Serve(kMuch).size(), 1u);
-  EXPECT_EQ(tree_->NextEventNanos(), 200 * kMilli);
+  EXPECT_EQ(tree_->NextEventNanos(), 200 * kMillisecondNanos);
 }
 
 TEST_F(ClassTreeTest, WithoutACeilNothingIsHeldBack) {
@@ -89,7 +88,7 @@ TEST_F(ClassTreeTest, AnAncestorsCeilBindsWhateverItsLeavesMay) {
   AddBacklogged("a");
   AddBacklogged("b");
   EXPECT_EQ(Serve(kMuch).size(), 4u);
-  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMilli);
+  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMillisecondNanos);
 }
 
 TEST_F(ClassTreeTest, EligibleWithAWholeChunkOfTokensChargedWhatIsTaken) {
@@ -101,8 +100,8 @@ TEST_F(ClassTreeTest, EligibleWithAWholeChunkOfTokensChargedWhatIsTaken) {
   EXPECT_EQ(tree_->Distribute(0, {}, small).grants, 5u);
   tree_->Want(member, 64, 0);
   EXPECT_EQ(tree_->Distribute(0, {}, small).grants, 0u);
-  EXPECT_EQ(tree_->NextEventNanos(), 20 * kMilli);
-  EXPECT_EQ(tree_->Distribute(20 * kMilli, {}, small).bytes, 64u);
+  EXPECT_EQ(tree_->NextEventNanos(), 20 * kMillisecondNanos);
+  EXPECT_EQ(tree_->Distribute(20 * kMillisecondNanos, {}, small).bytes, 64u);
 }
 
 TEST_F(ClassTreeTest, AMembersOwnCeilHoldsOnlyThatMember) {
@@ -112,8 +111,8 @@ TEST_F(ClassTreeTest, AMembersOwnCeilHoldsOnlyThatMember) {
   Serve(2000);
   EXPECT_EQ(tree_->MemberDelivered(capped), 400u);
   EXPECT_EQ(tree_->MemberDelivered(free), 1600u);
-  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMilli);
-  now_ = 100 * kMilli;
+  EXPECT_EQ(tree_->NextEventNanos(), 100 * kMillisecondNanos);
+  now_ = 100 * kMillisecondNanos;
   EXPECT_THAT(Serve(200), ElementsAre(capped, free));
 }
 
@@ -127,7 +126,7 @@ TEST_F(ClassTreeTest, ThirtyIdleDaysAtTenGibibytesOverflowNothing) {
   const uint64_t burst = result_.bytes;  // 10 ms: 102 chunks of 1 MiB and a part
   EXPECT_EQ(burst, uint64_t{102} << 20);
   tree_->Want(member, 0, now_);
-  now_ = int64_t{30} * 24 * 3600 * kSecond;
+  now_ = int64_t{30} * 24 * 3600 * kSecondNanos;
   tree_->Want(member, kMuch, now_);
   Serve(kMuch);
   EXPECT_EQ(result_.bytes, burst);
@@ -157,7 +156,7 @@ TEST_F(ClassTreeTest, ExcessGoesToTheLowestPrioFirst) {
   Serve(1200);  // the guaranteed bursts of 400 each, then 400 of excess, cut by first's cburst
   EXPECT_EQ(tree_->MemberDelivered(first), 400u);
   EXPECT_EQ(tree_->MemberDelivered(late), 800u);
-  now_ += kSecond;
+  now_ += kSecondNanos;
   Serve(400 + 400 + 100);  // both hold their guarantees again, first's ceil only 4 chunks
   EXPECT_EQ(tree_->MemberDelivered(first), 800u);
   EXPECT_EQ(tree_->MemberDelivered(late), 1300u);
@@ -265,13 +264,13 @@ TEST_F(ClassTreeTest, AParkedMemberIsNotChargedAndNotAskedAgain) {
     return 0u;
   };
   EXPECT_EQ(tree_->Distribute(0, {}, refuse).grants, 0u);
-  EXPECT_EQ(tree_->Distribute(kSecond, {}, refuse).grants, 0u);
-  tree_->Want(member, 0, kSecond);
-  tree_->Want(member, kMuch, kSecond);  // a new level does not unpark
-  EXPECT_EQ(tree_->Distribute(kSecond, {}, refuse).grants, 0u);
+  EXPECT_EQ(tree_->Distribute(kSecondNanos, {}, refuse).grants, 0u);
+  tree_->Want(member, 0, kSecondNanos);
+  tree_->Want(member, kMuch, kSecondNanos);  // a new level does not unpark
+  EXPECT_EQ(tree_->Distribute(kSecondNanos, {}, refuse).grants, 0u);
   EXPECT_EQ(asked, 1);
   EXPECT_EQ(tree_->NextEventNanos(), absl::nullopt);
-  now_ = kSecond;
+  now_ = kSecondNanos;
   tree_->Unpark(member, now_);
   EXPECT_EQ(Serve(kMuch).size(), 4u);  // the whole burst: nothing was charged
 }
@@ -353,7 +352,7 @@ TEST_F(ClassTreeTest, NobodyGoesFirstThroughACeilingOrTwoChunksAtATime) {
   EXPECT_EQ(Serve(kMuch).size(), 3u) << "its and its class's burst";
   const MemberId late = AddBacklogged("leaf");
   EXPECT_EQ(GIVEN_FIRST(late, 100), 0u) << "the class has used its ceiling up";
-  now_ += 100 * kMilli;
+  now_ += 100 * kMillisecondNanos;
   EXPECT_EQ(GIVEN_FIRST(late, 0), 0u);
   EXPECT_EQ(GIVEN_FIRST(late, 100), 100u);
   EXPECT_EQ(Stats("leaf").delivered_bytes, 500u);
@@ -469,14 +468,14 @@ TEST_F(ClassTreeTest, S3_StatisticsAddUpToTheRoot) {
   Add("b");
   tree_->Want(b, 700, 0);
   Serve(kMuch);
-  now_ = 60 * kMilli;
+  now_ = 60 * kMillisecondNanos;
   const ClassTree::ClassStats a = Stats("a");
   EXPECT_TRUE(a.leaf);
   EXPECT_EQ(a.spec.burst, 400u);
   EXPECT_EQ(a.spec.cburst, 400u);
   EXPECT_EQ(a.spec.weight, 1000);
   EXPECT_EQ(a.delivered_bytes, 400u);
-  EXPECT_EQ(a.throttled_nanos, 60 * kMilli);
+  EXPECT_EQ(a.throttled_nanos, 60 * kMillisecondNanos);
   EXPECT_EQ(Stats("b").delivered_bytes, 700u);
   EXPECT_EQ(Stats("b").borrowed_bytes, 300u);  // beyond its burst of 400
   EXPECT_EQ(Stats("b").throttled_nanos, 0);
@@ -491,21 +490,21 @@ TEST_F(ClassTreeTest, S3_StatisticsAddUpToTheRoot) {
   EXPECT_EQ(root.members, 3u);
   EXPECT_EQ(root.waiting_members, 1u);
   EXPECT_EQ(root.waiting_bytes, kMuch - 400);
-  now_ = 100 * kMilli;
+  now_ = 100 * kMillisecondNanos;
   Serve(kMuch);
-  now_ = 150 * kMilli;
-  EXPECT_EQ(Stats("a").throttled_nanos, 150 * kMilli);
+  now_ = 150 * kMillisecondNanos;
+  EXPECT_EQ(Stats("a").throttled_nanos, 150 * kMillisecondNanos);
 }
 
 TEST_F(ClassTreeTest, AThrottledClassThatWantsNothingHasNoEventAndIsNotThrottled) {
   Make({{.name = "root", .rate = 1000, .ceil = 1000}});
   const MemberId member = AddBacklogged("root");
   Serve(kMuch);
-  now_ = 10 * kMilli;
+  now_ = 10 * kMillisecondNanos;
   tree_->Want(member, 0, now_);
   EXPECT_EQ(tree_->NextEventNanos(), absl::nullopt);
-  now_ = kSecond;
-  EXPECT_EQ(Stats("root").throttled_nanos, 10 * kMilli);
+  now_ = kSecondNanos;
+  EXPECT_EQ(Stats("root").throttled_nanos, 10 * kMillisecondNanos);
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -528,7 +527,7 @@ TEST_F(ClassTreeTest, AnIdleMemberCostsAtMost400Bytes) {
   EXPECT_EQ(AllocatedBytes(), idle);
   EXPECT_EQ(tree_->NextEventNanos(), absl::nullopt);
   EXPECT_EQ(Stats("root").waiting_members, 0u);
-  now_ = kSecond;
+  now_ = kSecondNanos;
   EXPECT_EQ(Serve(kMuch).size(), 0u);
 }
 
@@ -547,7 +546,7 @@ TEST_F(ClassTreeTest, ServiceAllocatesNothing) {
       return id % 7 == 0 ? 0 : bytes;
     });
     for (MemberId member : members) tree_->Unpark(member, now_);
-    now_ += 10 * kMilli;
+    now_ += 10 * kMillisecondNanos;
   }
   EXPECT_EQ(peak, before);
   EXPECT_EQ(AllocatedBytes(), before);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "base/class_tree/class_tree.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -13,15 +14,15 @@ namespace {
 using ::testing::ElementsAre;
 using MemberId = ClassTree::MemberId;
 
-constexpr uint64_t kMuch = uint64_t{1} << 40;
-constexpr int64_t kMilli = 1'000'000;
-
 // Chunks have 100 bytes. A leaf of 10,000 bytes/s gets its guarantee of 100 ms in a turn: 10
 // chunks.
 class ClassTreeTurnTest : public ::testing::Test {
  protected:
+  static constexpr uint64_t kMuch = uint64_t{1} << 40;
+
   void Make(const std::vector<ClassTree::ClassSpec>& specs) {
-    auto tree = ClassTree::Create({.chunk_bytes = 100, .turn_nanos = 100 * kMilli}, specs);
+    auto tree =
+        ClassTree::Create({.chunk_bytes = 100, .turn_nanos = 100 * kMillisecondNanos}, specs);
     ASSERT_TRUE(tree.ok()) << tree.status();
     tree_ = *std::move(tree);
   }

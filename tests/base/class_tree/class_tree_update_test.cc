@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/class_tree/class_tree.h"
+#include "base/process/nanos.h"
 #include "tests/base/class_tree/shaping_simulation.h"
 
 namespace entropyd {
@@ -14,12 +15,11 @@ using ::testing::HasSubstr;
 using Specs = std::vector<ClassTree::ClassSpec>;
 using MemberId = ClassTree::MemberId;
 
-constexpr uint64_t kMuch = uint64_t{1} << 40;
-constexpr int64_t kMilli = 1'000'000;
-
 // A checked tree with chunks of 100 bytes.
 class ClassTreeUpdateTest : public ::testing::Test {
  protected:
+  static constexpr uint64_t kMuch = uint64_t{1} << 40;
+
   void Make(const Specs& specs) {
     sim_ = std::make_unique<ShapingSimulation>(ClassTree::Options{.chunk_bytes = 100}, specs);
   }
@@ -179,7 +179,7 @@ TEST_F(ClassTreeUpdateTest, ALargerBurstBeginsWithWhatTheOldOneHeld) {
   EXPECT_EQ(Serve(200), 200u);
   ASSERT_TRUE(Update(Capped(1000, 4000)).ok());
   EXPECT_EQ(Serve(), 300u);
-  sim_->Advance(1000 * kMilli);
+  sim_->Advance(1000 * kMillisecondNanos);
   EXPECT_EQ(Serve(), 1000u);
 }
 
@@ -187,10 +187,10 @@ TEST_F(ClassTreeUpdateTest, WhatHasFlowedInBeforeAChangeFlowedAtTheOldCeiling) {
   Make(Capped(1000, 4000));
   AddBacklogged("root");
   Serve();
-  sim_->Advance(100 * kMilli);
+  sim_->Advance(100 * kMillisecondNanos);
   ASSERT_TRUE(Update(Capped(10'000, 4000)).ok());
   EXPECT_EQ(Serve(), 100u);
-  sim_->Advance(100 * kMilli);
+  sim_->Advance(100 * kMillisecondNanos);
   EXPECT_EQ(Serve(), 1000u);
 }
 
@@ -198,9 +198,9 @@ TEST_F(ClassTreeUpdateTest, AHigherCeilingWakesItsClassSooner) {
   Make(Capped(1000, 400));
   AddBacklogged("root");
   Serve();
-  EXPECT_EQ(sim_->NextEventNanos(), 100 * kMilli);
+  EXPECT_EQ(sim_->NextEventNanos(), 100 * kMillisecondNanos);
   ASSERT_TRUE(Update(Capped(10'000, 400)).ok());
-  EXPECT_EQ(sim_->NextEventNanos(), 10 * kMilli);
+  EXPECT_EQ(sim_->NextEventNanos(), 10 * kMillisecondNanos);
   ASSERT_TRUE(Update({{.name = "root", .rate = 1000}}).ok());
   EXPECT_EQ(sim_->NextEventNanos(), absl::nullopt);
   EXPECT_EQ(Serve(5000), 5000u);
@@ -210,10 +210,10 @@ TEST_F(ClassTreeUpdateTest, TimeUnderACeilingIsCountedAcrossAChange) {
   Make(Capped(1000, 400));
   AddBacklogged("root");
   Serve();
-  sim_->Advance(30 * kMilli);
+  sim_->Advance(30 * kMillisecondNanos);
   ASSERT_TRUE(Update(Capped(2000, 400)).ok());
-  sim_->Advance(10 * kMilli);
-  EXPECT_EQ(Stats("root").throttled_nanos, 40 * kMilli);
+  sim_->Advance(10 * kMillisecondNanos);
+  EXPECT_EQ(Stats("root").throttled_nanos, 40 * kMillisecondNanos);
 }
 
 TEST_F(ClassTreeUpdateTest, AMovedClassIsHeldByItsOwnTokensAndItsNewAncestors) {
@@ -229,7 +229,7 @@ TEST_F(ClassTreeUpdateTest, AMovedClassIsHeldByItsOwnTokensAndItsNewAncestors) {
   moved.parent = "right";
   ASSERT_TRUE(Update({{.name = "root"}, left, right, moved, l1, r1}).ok());
   EXPECT_EQ(Serve(), 0u);
-  sim_->Advance(100 * kMilli);
+  sim_->Advance(100 * kMillisecondNanos);
   EXPECT_EQ(Serve(), 100u);
   EXPECT_EQ(Stats("right").delivered_bytes, 100u);
 }
@@ -244,7 +244,7 @@ TEST_F(ClassTreeUpdateTest, SharesFollowNewRates) {
   const auto shortage = [&](MemberId member) {
     uint64_t part = 0;
     for (int i = 0; i < 1000; ++i) {
-      sim_->Advance(100 * kMilli);
+      sim_->Advance(100 * kMillisecondNanos);
       part += Part(member, 100);
     }
     return part;
@@ -290,8 +290,8 @@ TEST_F(ClassTreeUpdateTest, UpdatesBetweenAllGrantsLeaveEverybodyHisTurn) {
     }
     return static_cast<double>(sim_->delivered(light) - before);
   };
-  EXPECT_NEAR(part(1000 * kMilli), 10'000, 300);  // green: the buckets of both are full
-  EXPECT_NEAR(part(0), 10'000, 600);              // yellow, after the bursts at the start
+  EXPECT_NEAR(part(1000 * kMillisecondNanos), 10'000, 300);  // green: the buckets of both are full
+  EXPECT_NEAR(part(0), 10'000, 600);  // yellow, after the bursts at the start
 }
 
 // --- Members ------------------------------------------------------------------------------------
@@ -308,8 +308,8 @@ TEST_F(ClassTreeUpdateTest, AMovedMemberTakesWantTokensAndPartsAlong) {
   EXPECT_EQ(Stats("b").waiting_bytes, 1600u);
   EXPECT_EQ(sim_->MemberDelivered(member), 400u);
   EXPECT_EQ(Serve(), 0u);
-  EXPECT_EQ(sim_->NextEventNanos(), 100 * kMilli);
-  sim_->Advance(100 * kMilli);
+  EXPECT_EQ(sim_->NextEventNanos(), 100 * kMillisecondNanos);
+  sim_->Advance(100 * kMillisecondNanos);
   EXPECT_EQ(Serve(), 100u);
 }
 

@@ -6,11 +6,10 @@
 #include <random>
 #include <set>
 
+#include "base/process/nanos.h"
+
 namespace entropyd {
 namespace {
-
-constexpr int64_t kMilli = 1'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
 
 // Timers with the times at which they are due, and the list of those that have fired.
 class TimerWheelTest : public ::testing::Test {
@@ -44,61 +43,62 @@ class TimerWheelTest : public ::testing::Test {
 using Ids = std::set<uint32_t>;
 
 TEST_F(TimerWheelTest, FiresAtItsTimeAndNotANanosecondEarlier) {
-  Set(1, 10 * kMilli);
-  Set(2, 10 * kMilli + 1);
+  Set(1, 10 * kMillisecondNanos);
+  Set(2, 10 * kMillisecondNanos + 1);
   Set(3, 100);
   EXPECT_EQ(Fire(99), Ids());
-  EXPECT_EQ(Fire(10 * kMilli - 1), Ids({3}));
-  EXPECT_EQ(Fire(10 * kMilli), Ids({1}));
-  EXPECT_EQ(Fire(10 * kMilli + 1), Ids({2}));
-  EXPECT_EQ(Fire(kSecond), Ids());
+  EXPECT_EQ(Fire(10 * kMillisecondNanos - 1), Ids({3}));
+  EXPECT_EQ(Fire(10 * kMillisecondNanos), Ids({1}));
+  EXPECT_EQ(Fire(10 * kMillisecondNanos + 1), Ids({2}));
+  EXPECT_EQ(Fire(kSecondNanos), Ids());
 }
 
 TEST_F(TimerWheelTest, WhatIsDueAfterManyTurnsFiresThen) {
-  Set(1, 3600 * kSecond);
-  for (int64_t now = 0; now < 3600 * kSecond; now += 700 * kMilli) EXPECT_EQ(Fire(now), Ids());
-  EXPECT_EQ(Fire(3600 * kSecond - 1), Ids());
-  EXPECT_EQ(Fire(3600 * kSecond), Ids({1}));
+  Set(1, 3600 * kSecondNanos);
+  for (int64_t now = 0; now < 3600 * kSecondNanos; now += 700 * kMillisecondNanos)
+    EXPECT_EQ(Fire(now), Ids());
+  EXPECT_EQ(Fire(3600 * kSecondNanos - 1), Ids());
+  EXPECT_EQ(Fire(3600 * kSecondNanos), Ids({1}));
 }
 
 TEST_F(TimerWheelTest, AMonthAtOnceMissesNothing) {
-  for (uint32_t id = 0; id < kIds; ++id) Set(id, (id + 1) * 7 * kSecond / 10);
-  EXPECT_EQ(Fire(int64_t{30} * 24 * 3600 * kSecond).size(), kIds);
+  for (uint32_t id = 0; id < kIds; ++id) Set(id, (id + 1) * 7 * kSecondNanos / 10);
+  EXPECT_EQ(Fire(int64_t{30} * 24 * 3600 * kSecondNanos).size(), kIds);
 }
 
 TEST_F(TimerWheelTest, AClearedTimerDoesNotFire) {
-  Set(1, 10 * kMilli);
+  Set(1, 10 * kMillisecondNanos);
   Set(2, 100);
   wheel_.Clear(1);
   wheel_.Clear(2);
   EXPECT_FALSE(wheel_.set(1));
-  EXPECT_EQ(Fire(kSecond), Ids());
+  EXPECT_EQ(Fire(kSecondNanos), Ids());
 }
 
 TEST_F(TimerWheelTest, ATimerClearedAndSetLaterFiresOnceAtTheLaterTime) {
-  Set(1, 10 * kMilli);
+  Set(1, 10 * kMillisecondNanos);
   wheel_.Clear(1);
-  Set(1, 25 * kMilli);
+  Set(1, 25 * kMillisecondNanos);
   EXPECT_TRUE(wheel_.set(1));
-  EXPECT_EQ(Fire(24 * kMilli), Ids());
-  EXPECT_EQ(Fire(25 * kMilli), Ids({1}));
-  EXPECT_EQ(Fire(kSecond), Ids());
+  EXPECT_EQ(Fire(24 * kMillisecondNanos), Ids());
+  EXPECT_EQ(Fire(25 * kMillisecondNanos), Ids({1}));
+  EXPECT_EQ(Fire(kSecondNanos), Ids());
 }
 
 TEST_F(TimerWheelTest, AfterAResetTimesMayBeEarlier) {
-  Set(1, 10 * kSecond);
+  Set(1, 10 * kSecondNanos);
   wheel_.Clear(1);
   wheel_.Reset();
-  Set(1, 5 * kMilli);
-  EXPECT_EQ(Fire(5 * kMilli), Ids({1}));
-  EXPECT_EQ(Fire(11 * kSecond), Ids());
+  Set(1, 5 * kMillisecondNanos);
+  EXPECT_EQ(Fire(5 * kMillisecondNanos), Ids({1}));
+  EXPECT_EQ(Fire(11 * kSecondNanos), Ids());
 }
 
 TEST_F(TimerWheelTest, ATimeThatGoesBackFiresNothing) {
-  EXPECT_EQ(Fire(kSecond), Ids());
-  Set(1, kSecond + 10 * kMilli);
+  EXPECT_EQ(Fire(kSecondNanos), Ids());
+  Set(1, kSecondNanos + 10 * kMillisecondNanos);
   EXPECT_EQ(Fire(0), Ids());
-  EXPECT_EQ(Fire(kSecond + 10 * kMilli), Ids({1}));
+  EXPECT_EQ(Fire(kSecondNanos + 10 * kMillisecondNanos), Ids({1}));
 }
 
 TEST_F(TimerWheelTest, FiresWhatASortedListFires) {

@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "base/process/nanos.h"
+
 namespace entropyd {
 namespace {
 
 constexpr int64_t kByte = TokenBucket::kNanosPerByte;
-constexpr int64_t kSecond = 1'000'000'000;
 
 TEST(TokenBucketTest, StartsFullAndIsEmptiedExactly) {
   TokenBucket bucket(1000, 400);
@@ -41,23 +42,23 @@ TEST(TokenBucketTest, HoldsWhatItSaysAtTheNanosecondItSays) {
 TEST(TokenBucketTest, NeverHoldsMoreThanItsBurst) {
   TokenBucket bucket(1000, 400);
   bucket.Take(1);
-  bucket.Fill(kSecond);
+  bucket.Fill(kSecondNanos);
   EXPECT_EQ(bucket.nano_tokens(), 400 * kByte);
 }
 
 TEST(TokenBucketTest, TimeThatGoesBackAddsNothing) {
   TokenBucket bucket(1000, 400);
-  bucket.Fill(kSecond);
+  bucket.Fill(kSecondNanos);
   bucket.Take(400);
   bucket.Fill(0);
   EXPECT_EQ(bucket.nano_tokens(), 0);
-  bucket.Fill(kSecond + 1'000'000);
+  bucket.Fill(kSecondNanos + 1'000'000);
   EXPECT_EQ(bucket.nano_tokens(), kByte);
 }
 
 TEST(TokenBucketTest, ThirtyIdleDaysAtTenGibibytesOverflowNothing) {
   constexpr uint64_t kRate = uint64_t{10} << 30;
-  constexpr int64_t kMonth = int64_t{30} * 24 * 3600 * kSecond;
+  constexpr int64_t kMonth = int64_t{30} * 24 * 3600 * kSecondNanos;
   TokenBucket bucket(kRate, kRate / 100);
   bucket.Take(static_cast<uint32_t>(kRate / 100));
   bucket.Fill(kMonth);
@@ -73,21 +74,21 @@ TEST(TokenBucketTest, TheLargestBucketFillsWithoutOverflow) {
 
 TEST(TokenBucketTest, AChangeKeepsWhatFitsAndGoesOnAtTheNewRate) {
   TokenBucket bucket(1000, 400);
-  bucket.Fill(kSecond);
+  bucket.Fill(kSecondNanos);
   bucket.Change(2000, 300);
   EXPECT_EQ(bucket.nano_tokens(), 300 * kByte);
   bucket.Change(1000, 1000);
   EXPECT_EQ(bucket.nano_tokens(), 300 * kByte);
   EXPECT_EQ(bucket.NanosUntil(301 * kByte), 1'000'000);
-  bucket.Fill(kSecond + 1'000'000);
+  bucket.Fill(kSecondNanos + 1'000'000);
   EXPECT_EQ(bucket.nano_tokens(), 301 * kByte);
-  bucket.Fill(2 * kSecond);
+  bucket.Fill(2 * kSecondNanos);
   EXPECT_EQ(bucket.nano_tokens(), 1000 * kByte);
 }
 
 TEST(TokenBucketTest, WithoutARateHoldsNothing) {
   TokenBucket bucket;
-  bucket.Fill(kSecond);
+  bucket.Fill(kSecondNanos);
   EXPECT_FALSE(bucket.Holds(1));
 }
 

@@ -30,7 +30,7 @@ v1::GetStatusResponse Agent() {
   return agent;
 }
 
-constexpr char kClass[] =
+constexpr char kGoldClass[] =
     R"(<metadata><e:backend xmlns:e="urn:entropyd:libvirt:1" model="pool" name="default" class="gold"/></metadata>)";
 
 std::string Egd(absl::string_view path, absl::string_view inside = "<reconnect enabled='yes'/>",
@@ -58,19 +58,19 @@ std::vector<std::string> Lint(absl::string_view metadata, absl::string_view devi
 const std::string kGood = Egd("/run/entropyd/egd.sock");
 
 TEST(FeedCheckTest, AFedDomainAndOneWithoutAGeneratorAreFine) {
-  EXPECT_THAT(Lint(kClass, kGood), IsEmpty());
-  EXPECT_THAT(Lint(kClass, Egd("/run/entropyd/class/bulk.sock")), IsEmpty());
+  EXPECT_THAT(Lint(kGoldClass, kGood), IsEmpty());
+  EXPECT_THAT(Lint(kGoldClass, Egd("/run/entropyd/class/bulk.sock")), IsEmpty());
   EXPECT_THAT(Lint("", kGood), IsEmpty());  // the listener's class
   EXPECT_THAT(Lint("", ""), IsEmpty());
 }
 
 TEST(FeedCheckTest, EachTroubleHasItsCode) {
-  EXPECT_THAT(Lint(kClass, Egd("/run/entropyd/egd.sock", "")), ElementsAre("no-reconnect"));
-  EXPECT_THAT(Lint(kClass, Egd("/run/entropyd/egd.sock", "<reconnect enabled='no'/>")),
+  EXPECT_THAT(Lint(kGoldClass, Egd("/run/entropyd/egd.sock", "")), ElementsAre("no-reconnect"));
+  EXPECT_THAT(Lint(kGoldClass, Egd("/run/entropyd/egd.sock", "<reconnect enabled='no'/>")),
               ElementsAre("no-reconnect"));
-  EXPECT_THAT(Lint(kClass, Egd("/run/entropyd/egd.sock", "", "bind")), ElementsAre("listens"));
-  EXPECT_THAT(Lint(kClass, absl::StrCat(kGood, kGood)), ElementsAre("device-twice"));
-  EXPECT_THAT(Lint(kClass, ""), ElementsAre("class-without-device"));
+  EXPECT_THAT(Lint(kGoldClass, Egd("/run/entropyd/egd.sock", "", "bind")), ElementsAre("listens"));
+  EXPECT_THAT(Lint(kGoldClass, absl::StrCat(kGood, kGood)), ElementsAre("device-twice"));
+  EXPECT_THAT(Lint(kGoldClass, ""), ElementsAre("class-without-device"));
   EXPECT_THAT(Lint("", Egd("/run/entropyd/old.sock")), ElementsAre("device-elsewhere"));
   EXPECT_THAT(Lint("", "<rng><backend model='random'>/dev/urandom</backend></rng>"),
               ElementsAre("kernel-device"));
@@ -80,7 +80,7 @@ TEST(FeedCheckTest, EachTroubleHasItsCode) {
   const std::string rated =
       "<rng><rate bytes='1'/><backend model='egd' type='unix'><source mode='connect' "
       "path='/run/entropyd/egd.sock'><reconnect enabled='yes'/></source></backend></rng>";
-  EXPECT_THAT(Lint(kClass, rated), ElementsAre("rate"));
+  EXPECT_THAT(Lint(kGoldClass, rated), ElementsAre("rate"));
 }
 
 TEST(FeedCheckTest, AClassMustExistAndBeAllowedAndReadable) {
@@ -102,10 +102,10 @@ TEST(FeedCheckTest, ASocketThatHeedsNoMetadataIsTold) {
   };
   auto* listener = agent.mutable_listener(0);
   listener->set_class_("default/slow");
-  EXPECT_THAT(lint(kClass), IsEmpty()) << "an agent that does not tell";
+  EXPECT_THAT(lint(kGoldClass), IsEmpty()) << "an agent that does not tell";
   for (const char* identify : {"none", "cgroup"}) {
     listener->set_identify(identify);
-    const auto found = lint(kClass);
+    const auto found = lint(kGoldClass);
     ASSERT_THAT(Codes(found), ElementsAre("class-ignored"));
     EXPECT_THAT(found[0].message, HasSubstr("serves the guest in default/slow"));
     EXPECT_EQ(found[0].remedy,
@@ -114,14 +114,14 @@ TEST(FeedCheckTest, ASocketThatHeedsNoMetadataIsTold) {
     EXPECT_THAT(lint(""), IsEmpty());
   }
   agent.mutable_listener(1)->set_identify("libvirt");
-  EXPECT_THAT(lint(kClass).at(0).remedy,
+  EXPECT_THAT(lint(kGoldClass).at(0).remedy,
               HasSubstr("; or `entropyctl libvirt set g1 --class default/gold --socket "
                         "/run/entropyd/class/bulk.sock`"));
   listener->set_class_("default/gold");
-  EXPECT_THAT(lint(kClass), IsEmpty()) << "it gets the class it names";
+  EXPECT_THAT(lint(kGoldClass), IsEmpty()) << "it gets the class it names";
   listener->set_class_("default/slow");
   listener->set_identify("libvirt");
-  EXPECT_THAT(lint(kClass), IsEmpty());
+  EXPECT_THAT(lint(kGoldClass), IsEmpty());
 }
 
 TEST(FeedCheckTest, WithoutAnAgentOnlyTheXmlIsJudged) {
@@ -141,8 +141,8 @@ TEST(FeedCheckTest, WhatIsNoDomainIsAFinding) {
 }
 
 TEST(FeedCheckTest, ARemedyIsACommandWithTheClassThatIsMeant) {
-  const auto found =
-      LintDomain("g1", "defined", Domain(kClass, Egd("/run/entropyd/egd.sock", "")), nullptr, "");
+  const auto found = LintDomain("g1", "defined",
+                                Domain(kGoldClass, Egd("/run/entropyd/egd.sock", "")), nullptr, "");
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].remedy, "entropyctl libvirt set g1 --class default/gold");
   EXPECT_EQ(found[0].domain, "g1");

@@ -13,7 +13,8 @@ namespace {
 using config::v1::GuestSocket;
 using testing::HasSubstr;
 
-GuestSocket Named(const std::string& name, const std::string& class_name, const std::string& path) {
+GuestSocket SocketOf(const std::string& name, const std::string& class_name,
+                     const std::string& path) {
   GuestSocket socket;
   socket.set_name(name);
   socket.set_class_(class_name);
@@ -26,7 +27,7 @@ TEST(GuestSocketsFileTest, WhatIsSavedIsLoaded) {
   EXPECT_EQ(LoadGuestSockets(dir.path()).value().guests_size(), 0);
   config::v1::GuestState state;
   state.set_version(1);
-  GuestSocket socket = Named("vm-1", "default/gold", "/run/a \"b\" \\c.sock");
+  GuestSocket socket = SocketOf("vm-1", "default/gold", "/run/a \"b\" \\c.sock");
   socket.set_mode("0660");
   *state.add_guests() = socket;
   socket.set_name("vm-2");

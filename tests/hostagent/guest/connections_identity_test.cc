@@ -1,4 +1,5 @@
 // Guests with identities. The test plays the thread that knows them.
+#include "base/process/nanos.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -7,7 +8,6 @@ namespace {
 using testing::IsEmpty;
 using testing::SizeIs;
 
-constexpr int64_t kMilli = 1'000'000;
 const std::vector<uint8_t> kAsk64 = {0x02, 0x40};
 
 class FakeIdentifier final : public Identifier {
@@ -104,9 +104,9 @@ TEST_F(ConnectionsIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
 TEST_F(ConnectionsIdentityTest, NobodyWaitsLongForAnAnswer) {
   Bring(&old_, 0, 1'000);
   Client client = Come(kKnown);
-  Turn(&old_, 199 * kMilli);
+  Turn(&old_, 199 * kMillisecondNanos);
   EXPECT_THAT(client.Receive(), IsEmpty());
-  Turn(&old_, 1 * kMilli);
+  Turn(&old_, 1 * kMillisecondNanos);
   EXPECT_THAT(client.Receive(), SizeIs(64));
   EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 1u);
   Answer(Domain("default/bulk"));  // late, and still true
@@ -131,7 +131,7 @@ TEST_F(ConnectionsIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
   Answer(std::nullopt);
   EXPECT_TRUE(unknown.Closed());
   Client silent = Come(kRefuse);
-  Turn(&old_, 200 * kMilli);
+  Turn(&old_, 200 * kMillisecondNanos);
   EXPECT_TRUE(silent.Closed());
   EXPECT_EQ(old_.metrics->connections.unidentified_refused.Get(), 2u);
   Client known = Come(kRefuse);
@@ -225,7 +225,7 @@ TEST_F(ConnectionsIdentityTest, OneThatCannotBeWatchedLeavesNothingBehind) {
                                    UniqueFd(open((dir_ / "file").c_str(), O_CREAT | O_RDWR, 0600)));
   EXPECT_EQ(old_.host->connections()->size(), 0u);
   Turn(&old_);
-  for (int i = 0; i < 5; ++i) Turn(&old_, 100 * kMilli);  // the agent has stopped asking
+  for (int i = 0; i < 5; ++i) Turn(&old_, 100 * kMillisecondNanos);  // the agent has stopped asking
   EXPECT_EQ(old_.metrics->connections.accept_failures.Get(), 1u);
   EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
 }

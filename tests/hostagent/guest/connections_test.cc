@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/served_host.h"
@@ -16,8 +17,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-constexpr int64_t kSecond = kSecondNanos;
 
 class ConnectionsTest : public ServedHostTest {};
 
@@ -95,7 +94,7 @@ TEST_F(ConnectionsTest, AnOpenSslStyleClientSeesNoPrimedBytes) {
   for (Door door : {kAuto, kEgd}) {
     const size_t at = 1'000 - buffer().level();
     Client client = Connect(door);
-    Turn(10 * kSecond);
+    Turn(10 * kSecondNanos);
     EXPECT_THAT(client.Receive(), IsEmpty());
     client.Send({0x01, 48});
     Turn();
@@ -129,7 +128,7 @@ TEST_F(ConnectionsTest, LastWordsThatComeTogetherWithTheEndAreAnsweredAndTheEndI
   Turn();
   EXPECT_EQ(client.Receive().size(), 20u);
   Turn();
-  Turn(2 * kSecond);
+  Turn(2 * kSecondNanos);
   EXPECT_TRUE(client.Closed());
 }
 
@@ -159,12 +158,12 @@ TEST_F(ConnectionsTest, AQemuThatReconnectsIsPrimedUntilItTakesNoMore) {
   Bytes seen = qemu.Receive();
   EXPECT_EQ(seen, StreamBytes(0, 64));
   // It was waiting for 300 bytes: it takes the first two pushes, and a part of the third.
-  Turn(kSecond);
+  Turn(kSecondNanos);
   Bytes second = qemu.Receive();
   EXPECT_EQ(second, StreamBytes(64, 128));
-  Turn(kSecond);
+  Turn(kSecondNanos);
   EXPECT_EQ(qemu.Receive(108), StreamBytes(192, 108));
-  for (int i = 0; i < 60; ++i) Turn(kSecond);
+  for (int i = 0; i < 60; ++i) Turn(kSecondNanos);
   EXPECT_EQ(OnlyGuest().primed(), 64u + 128 + 256);
   EXPECT_EQ(counters().primed_bytes.Get(), 448u);
   EXPECT_EQ(counters().delivered_bytes.Get(), 448u);
@@ -177,7 +176,7 @@ TEST_F(ConnectionsTest, AQemuThatReconnectsIsPrimedUntilItTakesNoMore) {
 TEST_F(ConnectionsTest, AQemuWithNothingPendingKeepsTheFirstBytesForLater) {
   Arrive(1'000);
   Client qemu = Connect(kQemu);
-  for (int i = 0; i < 60; ++i) Turn(kSecond);
+  for (int i = 0; i < 60; ++i) Turn(kSecondNanos);
   EXPECT_EQ(OnlyGuest().primed(), 64u);
 }
 
@@ -187,7 +186,7 @@ TEST_F(ConnectionsTest, PrimingEndsAt64KiBAStep) {
   size_t taken = 0;
   for (int i = 0; i < 100; ++i) {
     taken += qemu.Receive().size();
-    Turn(kSecond);
+    Turn(kSecondNanos);
   }
   EXPECT_EQ(taken, 2u * 64 * 1024 - 64);
 }
@@ -197,7 +196,7 @@ TEST_F(ConnectionsTest, AConnectionThatSpokeIsNeverPrimed) {
   Client first = Connect(kQemu, {0x02, 64});
   EXPECT_EQ(first.Receive(), StreamBytes(0, 64));
   Client half = Connect(kQemu, {0x02});
-  for (int i = 0; i < 20; ++i) Turn(kSecond);
+  for (int i = 0; i < 20; ++i) Turn(kSecondNanos);
   EXPECT_THAT(half.Receive(), IsEmpty());
   EXPECT_EQ(counters().primed_bytes.Get(), 0u);
 }
@@ -209,7 +208,7 @@ TEST_F(ConnectionsTest, ACommandEndsPriming) {
   qemu.Send({0x02, 10});
   Turn();
   EXPECT_EQ(qemu.Receive(), StreamBytes(64, 10));
-  for (int i = 0; i < 20; ++i) Turn(kSecond);
+  for (int i = 0; i < 20; ++i) Turn(kSecondNanos);
   EXPECT_THAT(qemu.Receive(), IsEmpty());
 }
 
@@ -227,7 +226,7 @@ TEST_F(ConnectionsTest, PrimingStaysInsideTheGuestsCeiling) {
   size_t taken = 0;
   for (int i = 0; i < 20; ++i) {
     taken += qemu.Receive().size();
-    Turn(kSecond);
+    Turn(kSecondNanos);
   }
   EXPECT_LE(taken, 20u * 1024 + 4096);
   EXPECT_GE(taken, 10u * 1024);
@@ -274,7 +273,7 @@ TEST_F(ConnectionsTest, AfterAHalfCloseTheRestIsDeliveredAndThenClosed) {
   Arrive(250);
   EXPECT_EQ(host_->connections()->size(), 1u) << "the last reply was not read yet";
   EXPECT_EQ(client.Receive(), StreamBytes(250, 50));
-  Turn(kSecond / 10);
+  Turn(kSecondNanos / 10);
   EXPECT_EQ(host_->connections()->size(), 0u);
   EXPECT_TRUE(client.Closed());
 }
@@ -284,7 +283,7 @@ TEST_F(ConnectionsTest, AHalfClosedPeerThatReadsNothingIsGivenUp) {
   Client client = Connect(kAuto, {0x02, 200});
   client.FinishSending();
   Turn();
-  Turn(2 * kSecond);
+  Turn(2 * kSecondNanos);
   EXPECT_EQ(host_->connections()->size(), 0u);
   EXPECT_EQ(client.Receive(), StreamBytes(0, 200));  // a closed unix socket keeps what was sent
 }
@@ -294,12 +293,12 @@ TEST_F(ConnectionsTest, APrimedPeerThatEndsItsSideAndHangsUpLeavesNothingBehind)
   Client qemu = Connect(kQemu);  // primed: the agent looks at its socket in a second,
   qemu.FinishSending();
   Turn();  // and from now on sooner, until it has read what it got
-  Turn(30 * kSecond / 1'000);
+  Turn(30 * kSecondNanos / 1'000);
   EXPECT_EQ(host_->connections()->size(), 1u);
   qemu.Hangup();
   Turn();
   EXPECT_EQ(host_->connections()->size(), 0u);
-  for (int i = 0; i < 20; ++i) Turn(kSecond);  // nothing looks at what is gone
+  for (int i = 0; i < 20; ++i) Turn(kSecondNanos);  // nothing looks at what is gone
   Client other = Connect(kAuto, {0x02, 8});
   EXPECT_EQ(other.Receive().size(), 8u);
 }
@@ -309,7 +308,7 @@ TEST_F(ConnectionsTest, APrimedPeerThatEndsItsSideAndReadsNothingIsGivenUp) {
   Client qemu = Connect(kQemu);
   qemu.FinishSending();
   Turn();
-  for (int i = 0; i < 120; ++i) Turn(kSecond / 100);
+  for (int i = 0; i < 120; ++i) Turn(kSecondNanos / 100);
   EXPECT_EQ(host_->connections()->size(), 0u);
 }
 
@@ -411,7 +410,7 @@ TEST_F(ConnectionsTest, AGuestAtItsCeilingIsServedWhenItsTokensAreBack) {
   size_t seen = client.Receive().size();
   EXPECT_LE(seen, 5'000u);
   for (int i = 0; i < 1'000; ++i) {
-    Turn(kSecond / 100);
+    Turn(kSecondNanos / 100);
     seen += client.Receive().size();
   }
   EXPECT_NEAR(static_cast<double>(seen), 104'000, 3'000);

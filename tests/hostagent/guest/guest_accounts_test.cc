@@ -14,8 +14,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::SizeIs;
 
-constexpr int64_t kSecond = kSecondNanos;
-
 GuestTotals Had(uint64_t delivered, std::vector<int64_t> waits = {}) {
   GuestTotals totals;
   totals.delivered = delivered;
@@ -85,19 +83,19 @@ TEST_F(AccountingTest, AGuestIsThrottledFromItsLastTokenToItsLastByte) {
   Client client = Connect(Ask(40));  // 5,120 bytes, of which 4,096 may go at once
   EXPECT_THAT(client.Receive(), SizeIs(4'096));
   EXPECT_EQ(Only(&old_).throttled_seconds(), 0);
-  Turn(&old_, kSecond / 2);
+  Turn(&old_, kSecondNanos / 2);
   EXPECT_NEAR(Only(&old_).throttled_seconds(), 0.5, 1e-9);
-  Turn(&old_, 3 * kSecond);
+  Turn(&old_, 3 * kSecondNanos);
   EXPECT_THAT(client.Receive(), SizeIs(1'024));
   EXPECT_NEAR(Only(&old_).throttled_seconds(), 3.5, 1e-9);
-  Turn(&old_, 10 * kSecond);
+  Turn(&old_, 10 * kSecondNanos);
   EXPECT_NEAR(Only(&old_).throttled_seconds(), 3.5, 1e-9);
   EXPECT_EQ(old_.counters().throttled_nanos.Get(), uint64_t{3'500'000'000});
 }
 
 TEST_F(AccountingTest, WhoWaitsForBytesIsNotThrottled) {
   Client client = Connect(Ask(1));
-  Turn(&old_, 5 * kSecond);
+  Turn(&old_, 5 * kSecondNanos);
   Arrive(&old_, 1'000);
   EXPECT_THAT(client.Receive(), SizeIs(0x80));
   const v1::Guest guest = Only(&old_);
@@ -130,14 +128,14 @@ TEST_F(FeedAccountingTest, WhatAPipeHasHadOfItsCeilingCrossesAHandover) {
   Turn(&new_);
   Arrive(&new_, 100'000);
   EXPECT_EQ(drain(), -1);  // nothing, although there is room
-  Turn(&new_, 3 * kSecond);
+  Turn(&new_, 3 * kSecondNanos);
   EXPECT_EQ(drain(), 64 + 2 * 1'024);  // of 3,072 tokens: the floor's, and whole grants
 }
 
 TEST_F(AccountingTest, WaitsAndThrottlingCrossAHandover) {
   Arrive(&old_, 100'000);
   Client client = Connect(Ask(40));
-  Turn(&old_, kSecond / 2);
+  Turn(&old_, kSecondNanos / 2);
   const v1::Guest before = Only(&old_);
   Move();
   const v1::Guest after = Only(&new_);
@@ -161,7 +159,7 @@ TEST_F(AccountingTest, AHandoverIsNoBurst) {
   Move();
   Arrive(&new_, 100'000);
   EXPECT_THAT(client.Receive(), SizeIs(0)) << "the new process began with a full bucket";
-  Turn(&new_, 2 * kSecond);
+  Turn(&new_, 2 * kSecondNanos);
   const size_t got = client.Receive().size();
   EXPECT_GE(got, 1'000u);
   EXPECT_LE(got, 2'048u);

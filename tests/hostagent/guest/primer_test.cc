@@ -1,18 +1,17 @@
 #include "hostagent/guest/primer.h"
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
 namespace {
-
-constexpr int64_t kSecond = 1'000'000'000;
 
 TEST(PrimerTest, AnInactiveOneWantsNothing) {
   Primer primer(false);
   EXPECT_EQ(primer.want(), 0u);
   primer.OnPushed(10, 0);
   EXPECT_EQ(primer.next_check_nanos(), kNever);
-  primer.OnCheck(true, kSecond);
+  primer.OnCheck(true, kSecondNanos);
   EXPECT_EQ(primer.want(), 0u);
 }
 
@@ -70,7 +69,7 @@ TEST(PrimerTest, ASlowPeerIsStillFollowed) {
   Primer primer(true);
   primer.OnPushed(64, 0);
   primer.OnCheck(false, Primer::kFirstCheckNanos);
-  primer.OnCheck(true, 3 * kSecond);
+  primer.OnCheck(true, 3 * kSecondNanos);
   EXPECT_EQ(primer.want(), 128u);
 }
 
@@ -83,29 +82,29 @@ TEST(PrimerTest, ACommandEndsItForEver) {
   pushed.OnPushed(64, 0);
   pushed.OnCommand();
   EXPECT_EQ(pushed.next_check_nanos(), kNever);
-  pushed.OnCheck(true, kSecond);
+  pushed.OnCheck(true, kSecondNanos);
   EXPECT_EQ(pushed.want(), 0u);
 }
 
 TEST(HandoverPrimerTest, APrimerGoesOnWhereItWas) {
   Primer before(true);
-  before.OnPushed(64, kSecond);
+  before.OnPushed(64, kSecondNanos);
   handover::v1::Primer saved;
-  before.Save(0, kSecond, &saved);
+  before.Save(0, kSecondNanos, &saved);
   Primer after(false);
-  after.Restore(saved, 100 * kSecond);
-  EXPECT_EQ(after.next_check_nanos(), 100 * kSecond + Primer::kFirstCheckNanos);
-  after.OnCheck(true, 101 * kSecond);
+  after.Restore(saved, 100 * kSecondNanos);
+  EXPECT_EQ(after.next_check_nanos(), 100 * kSecondNanos + Primer::kFirstCheckNanos);
+  after.OnCheck(true, 101 * kSecondNanos);
   EXPECT_EQ(after.want(), 128u);
 }
 
 TEST(HandoverPrimerTest, WhatTheSocketRefusedIsPushedAgain) {
   Primer before(true);
-  before.OnPushed(64, kSecond);
+  before.OnPushed(64, kSecondNanos);
   handover::v1::Primer saved;
-  before.Save(10, kSecond, &saved);
+  before.Save(10, kSecondNanos, &saved);
   Primer after(false);
-  after.Restore(saved, kSecond);
+  after.Restore(saved, kSecondNanos);
   EXPECT_EQ(after.want(), 10u);
   EXPECT_EQ(after.next_check_nanos(), kNever);
 }

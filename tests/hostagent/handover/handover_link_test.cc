@@ -14,14 +14,13 @@
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "tests/hostagent/soon.h"
 #include "tests/hostagent/temp_dir.h"
 
 namespace entropyd {
 namespace {
 
 using handover::v1::Message;
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
 
 class HandoverLinkTest : public testing::Test {
  protected:

@@ -8,11 +8,11 @@
 #include <string>
 #include <thread>
 
-#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "hostagent/handover/giver.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/protocol.h"
+#include "tests/hostagent/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -36,7 +36,6 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
 
   using Message = handover::v1::Message;
 
-  static absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
   static Message Begin(uint32_t from = 1, uint32_t to = 1) {
     Message message;
     message.mutable_begin()->set_format_min(from);

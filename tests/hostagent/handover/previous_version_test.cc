@@ -19,7 +19,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
@@ -27,6 +26,7 @@
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/handover/taker.h"
+#include "tests/hostagent/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -39,8 +39,6 @@ using testing::IsEmpty;
 // Where the recorded agent's sockets were.
 constexpr char kRecordedDirectory[] = "/tmp/entropyd-record.S75mcx";
 constexpr size_t kHeaderBytes = 8;
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
 
 // A frame as it was on the wire.
 std::string Frame(const std::string& name) {

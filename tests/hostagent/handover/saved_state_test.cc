@@ -26,8 +26,6 @@ namespace {
 
 using testing::IsEmpty;
 
-constexpr int64_t kSecond = kSecondNanos;
-
 class SavedStateTest : public TwoHostsTest {};
 
 TEST_F(SavedStateTest, AWaitingGuestIsAnsweredByTheSuccessor) {
@@ -57,7 +55,7 @@ TEST_F(SavedStateTest, IdentityAndAccountsCross) {
   Arrive(&old_, 1'000);
   Client client = Connect({0x02, 64, 0x04});
   client.Receive();
-  Turn(&old_, 5 * kSecond);
+  Turn(&old_, 5 * kSecondNanos);
   v1::ListGuestsResponse before, after;
   old_.host->status().FillGuests(&before);
   Move();
@@ -257,7 +255,7 @@ TEST_F(SavedStateTest, APrimedQemuIsPrimedOn) {
   EXPECT_EQ(qemu.Receive().size(), 64u);
   Move();
   Fill(&new_, 1'000);
-  Turn(&new_, kSecond);
+  Turn(&new_, kSecondNanos);
   EXPECT_EQ(qemu.Receive().size(), 128u);
 }
 
@@ -268,7 +266,7 @@ TEST_F(SavedStateTest, AHalfClosedPeerGetsTheRestAndIsClosed) {
   Move();
   Arrive(&new_, 100);
   EXPECT_EQ(client.Receive().size(), 20u);
-  Turn(&new_, kSecond / 10);
+  Turn(&new_, kSecondNanos / 10);
   EXPECT_TRUE(client.Closed());
 }
 

@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/protocol.h"
+#include "tests/hostagent/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -88,8 +88,6 @@ class SuccessionTest : public TwoHostsTest, public Succession::Subject {
     Turn(&old_);
     return link;
   }
-  static absl::Time Soon() { return absl::Now() + absl::Seconds(5); }
-
   std::unique_ptr<Succession> succession_;
   std::string calls_;
   absl::Status outcome_;

@@ -5,15 +5,13 @@
 #include <memory>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/fake_member.h"
 
 namespace entropyd {
 namespace {
-
-constexpr int64_t kMillisecond = 1'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
 
 class FairQueueTest : public testing::Test {
  protected:
@@ -52,7 +50,7 @@ TEST_F(FairQueueTest, WhatIsMissingStaysOwedUntilItArrives) {
   EXPECT_EQ(guest.delivered, 100u);
   EXPECT_EQ(tree_->owed(), 155u);
   buffer_.Fill(1'000);
-  tree_->Serve(kMillisecond);
+  tree_->Serve(kMillisecondNanos);
   EXPECT_EQ(guest.delivered, 255u);
 }
 
@@ -68,7 +66,7 @@ TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
     Ask(polite_id, &polite, 64);
     polite_asked += 64;
     buffer_.Fill(256);
-    tree_->Serve(i * kMillisecond);
+    tree_->Serve(i * kMillisecondNanos);
     // At first the bytes to be held back must come.
     EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
   }
@@ -86,7 +84,7 @@ TEST_F(FairQueueTest, BackloggedGuestsShareEqually) {
   }
   for (int i = 0; i < 500; ++i) {
     buffer_.Fill(4'000);
-    tree_->Serve(i * kMillisecond);
+    tree_->Serve(i * kMillisecondNanos);
   }
   for (const auto& guest : guests) {
     EXPECT_NEAR(static_cast<double>(guest->delivered), 100'000, FairQueue::kChunkBytes);
@@ -111,7 +109,7 @@ TEST_F(FairQueueTest, ScarcityDoesNotFavourWhoAsksOften) {
       }
     }
     buffer_.Fill(40);
-    tree_->Serve(step * 10 * kMillisecond);
+    tree_->Serve(step * 10 * kMillisecondNanos);
   }
   for (const auto& guest : guests)
     EXPECT_NEAR(static_cast<double>(guest->delivered), 13'333, 1'100);
@@ -128,7 +126,7 @@ TEST_F(FairQueueTest, AGuestsCeilingBindsAndTellsWhenItEnds) {
   const uint64_t burst = guest.delivered;
   EXPECT_GT(burst, 0u);
   EXPECT_LE(burst, 4u * FairQueue::kChunkBytes);
-  while (now < 2 * kSecond) {
+  while (now < 2 * kSecondNanos) {
     ASSERT_TRUE(tree_->NextEventNanos().has_value());
     ASSERT_GT(*tree_->NextEventNanos(), now);
     now = *tree_->NextEventNanos();
@@ -154,8 +152,8 @@ TEST_F(FairQueueTest, ABlockedGuestHoldsUpNobodyAndResumes) {
 
   stalled.blocked = false;
   stalled.block_after = 0;
-  tree_->Resume(id, kMillisecond);
-  tree_->Serve(kMillisecond);
+  tree_->Resume(id, kMillisecondNanos);
+  tree_->Serve(kMillisecondNanos);
   EXPECT_EQ(stalled.delivered, 8'000u);
 }
 
@@ -171,7 +169,7 @@ class ScarceFairQueueTest : public FairQueueTest {
   }
   void Arrive(int times, size_t bytes = 100) {
     for (int i = 0; i < times; ++i) {
-      now_ += kMillisecond;
+      now_ += kMillisecondNanos;
       buffer_.Fill(bytes);
       tree_->Serve(now_);
     }
@@ -181,7 +179,7 @@ class ScarceFairQueueTest : public FairQueueTest {
   FakeMember polite_{&buffer_};
   FairQueue::Id greedy_id_ = 0;
   FairQueue::Id polite_id_ = 0;
-  int64_t now_ = kSecond;
+  int64_t now_ = kSecondNanos;
 };
 
 TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
@@ -263,7 +261,7 @@ TEST_F(FairQueueTest, OfASmallBufferAQuarterIsHeldBack) {
   tree.Touch(id);
   for (int i = 1; i <= 10; ++i) {
     small.Fill(100);
-    tree.Serve(i * kMillisecond);
+    tree.Serve(i * kMillisecondNanos);
   }
   EXPECT_EQ(small.level(), 256u);
 }
@@ -274,11 +272,11 @@ TEST_F(FairQueueTest, WhoBeganToWaitBeforeAnArrivalIsServedFirstByIt) {
   Ask(Join(&greedy), &greedy, 1'000'000);
   const FairQueue::Id id = Join(&late);
   buffer_.Fill(100);
-  tree_->Serve(kMillisecond);
+  tree_->Serve(kMillisecondNanos);
   Ask(id, &late, 64);
-  tree_->Serve(2 * kMillisecond);
+  tree_->Serve(2 * kMillisecondNanos);
   buffer_.Fill(64);
-  tree_->Serve(3 * kMillisecond);
+  tree_->Serve(3 * kMillisecondNanos);
   EXPECT_EQ(late.delivered, 64u);
 }
 
@@ -287,22 +285,22 @@ TEST_F(FairQueueTest, CountsThoseWhoWaitOrDidAMomentAgo) {
   FakeMember waiting(&buffer_), idle(&buffer_), leaving(&buffer_);
   const FairQueue::Id id = Join(&waiting);
   Join(&idle);
-  tree_->Serve(kSecond);
+  tree_->Serve(kSecondNanos);
   EXPECT_EQ(tree_->waiting_guests(), 0u);
   Ask(id, &waiting, 64);
   const FairQueue::Id leaving_id = Join(&leaving);
   Ask(leaving_id, &leaving, 64);
-  tree_->Serve(10 * kSecond);
+  tree_->Serve(10 * kSecondNanos);
   EXPECT_EQ(tree_->waiting_guests(), 2u);
-  tree_->Remove(leaving_id, 10 * kSecond);
-  tree_->Serve(100 * kSecond);
+  tree_->Remove(leaving_id, 10 * kSecondNanos);
+  tree_->Serve(100 * kSecondNanos);
   EXPECT_EQ(tree_->waiting_guests(), 1u) << "however long it waits";
   buffer_.Fill(64);
-  tree_->Serve(100 * kSecond);
+  tree_->Serve(100 * kSecondNanos);
   EXPECT_EQ(tree_->owed(), 0u);
-  tree_->Serve(101 * kSecond);
+  tree_->Serve(101 * kSecondNanos);
   EXPECT_EQ(tree_->waiting_guests(), 1u) << "it may ask again at once";
-  tree_->Serve(102 * kSecond);
+  tree_->Serve(102 * kSecondNanos);
   EXPECT_EQ(tree_->waiting_guests(), 0u);
   EXPECT_EQ(tree_->guests(), 2u);
 }

@@ -1,6 +1,7 @@
 // Guests that are served without a pass of their class's tree.
 #include <memory>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "hostagent/serving/fair_queue.h"
 #include "tests/hostagent/fake_buffer.h"
@@ -9,7 +10,6 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
 constexpr size_t kLowWater = 500;
 
 // A class with 10,000 bytes, more than enough above its low water.
@@ -156,7 +156,7 @@ TEST_F(GuestAtOnceTest, WhatArrivesAfterwardsIsNoticed) {
   const FairQueue::Id greedy_id = tree_->Add(&greedy);
   greedy.wanted = 100'000;
   tree_->Touch(greedy_id);
-  tree_->Serve(2 * kSecond);
+  tree_->Serve(2 * kSecondNanos);
   EXPECT_EQ(tree_->held_back(), FairQueue::kHeldBack);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "hostagent/serving/fair_queue.h"
 #include "tests/hostagent/fake_buffer.h"
@@ -12,12 +13,9 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kMillisecond = 1'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
-
 TEST(GuestFloorTest, WhoHasHadNothingForLongestIsDueAfterAPeriod) {
   GuestFloor floor;
-  EXPECT_FALSE(floor.Due(kSecond));
+  EXPECT_FALSE(floor.Due(kSecondNanos));
   floor.Waits(7, 100);
   floor.Waits(3, 50);
   floor.Waits(7, 200);  // has waited all the while
@@ -29,7 +27,7 @@ TEST(GuestFloorTest, WhoHasHadNothingForLongestIsDueAfterAPeriod) {
   floor.Leaves(7);
   floor.Leaves(7);
   floor.Leaves(12);  // never waited
-  EXPECT_EQ(floor.Due(10 * kSecond), 3u);
+  EXPECT_EQ(floor.Due(10 * kSecondNanos), 3u);
 }
 
 TEST(GuestFloorTest, OneThatCannotBeServedIsInNobodysWay) {
@@ -65,7 +63,7 @@ class FloorTest : public testing::Test {
   int64_t LongestWait(int64_t nanos, size_t bytes) {
     int64_t longest = 0;
     for (const int64_t end = now_ + nanos; now_ < end;) {
-      now_ += 160 * kMillisecond;
+      now_ += 160 * kMillisecondNanos;
       buffer_.Fill(bytes);
       tree_->Serve(now_);
       for (size_t i = 0; i < kGuests; ++i) {
@@ -83,13 +81,13 @@ class FloorTest : public testing::Test {
   std::vector<std::unique_ptr<FakeMember>> guests_;
   std::vector<uint64_t> had_;    // when they last had 64 bytes more,
   std::vector<int64_t> had_at_;  // and when that was
-  int64_t now_ = kSecond;
+  int64_t now_ = kSecondNanos;
 };
 
 TEST_F(FloorTest, EveryGuestHas64BytesASecondWhereTheClassHas) {
   Start();
-  LongestWait(2 * kSecond, 2'048);
-  EXPECT_LE(LongestWait(60 * kSecond, 2'048), 1'300 * kMillisecond);
+  LongestWait(2 * kSecondNanos, 2'048);
+  EXPECT_LE(LongestWait(60 * kSecondNanos, 2'048), 1'300 * kMillisecondNanos);
   const auto [least, most] =
       std::minmax_element(guests_.begin(), guests_.end(),
                           [](const auto& a, const auto& b) { return a->delivered < b->delivered; });
@@ -100,25 +98,25 @@ TEST_F(FloorTest, EveryGuestHas64BytesASecondWhereTheClassHas) {
 
 TEST_F(FloorTest, WhereThereIsLessWhoHasWaitedLongestComesFirst) {
   Start();
-  LongestWait(8 * kSecond, 256);
+  LongestWait(8 * kSecondNanos, 256);
   // At 1,600 bytes a second, a round of 64 bytes each takes 4 s. By chunks of a KiB a round takes
   // 64 s.
-  EXPECT_LE(LongestWait(60 * kSecond, 256), 4'500 * kMillisecond);
+  EXPECT_LE(LongestWait(60 * kSecondNanos, 256), 4'500 * kMillisecondNanos);
 }
 
 TEST_F(FloorTest, ACeilingBelowAChunkIsGivenInSmallParts) {
   Start(/*guest_ceil=*/64);
-  LongestWait(20 * kSecond, 4'000);  // bursts are used up
+  LongestWait(20 * kSecondNanos, 4'000);  // bursts are used up
   const uint64_t before = guests_[0]->delivered;
-  EXPECT_LE(LongestWait(60 * kSecond, 4'000), 1'300 * kMillisecond);
+  EXPECT_LE(LongestWait(60 * kSecondNanos, 4'000), 1'300 * kMillisecondNanos);
   EXPECT_LE(guests_[0]->delivered - before, 60 * 64u + 64u);
 }
 
 TEST_F(FloorTest, NoFloorLiftsAGuestAboveItsCeiling) {
   Start(/*guest_ceil=*/16);
-  LongestWait(60 * kSecond, 4'000);
+  LongestWait(60 * kSecondNanos, 4'000);
   const uint64_t before = guests_[0]->delivered;
-  EXPECT_LE(LongestWait(60 * kSecond, 4'000), 4'300 * kMillisecond);
+  EXPECT_LE(LongestWait(60 * kSecondNanos, 4'000), 4'300 * kMillisecondNanos);
   EXPECT_LE(guests_[0]->delivered - before, 60 * 16u + 64u);
 }
 
@@ -127,7 +125,7 @@ TEST_F(FloorTest, GuestsThatLeaveWhileTheyWaitAreForgotten) {
   tree_->Remove(0, now_);
   tree_->Serve(now_);
   guests_[0] = std::make_unique<FakeMember>(&buffer_);
-  LongestWait(3 * kSecond, 2'048);
+  LongestWait(3 * kSecondNanos, 2'048);
   EXPECT_EQ(guests_[0]->delivered, 0u);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/serving/fair_queue.h"
@@ -18,7 +19,6 @@ namespace {
 using Mode = LocalFallback::Mode;
 using Bytes = std::vector<uint8_t>;
 
-constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kThere = INT64_MAX;
 constexpr size_t kSeed = CtrDrbg::kSeedBytes;
 
@@ -29,7 +29,7 @@ class LocalFallbackTest : public testing::Test {
   void Make(bool local) {
     buffer_.reset();
     auto inner =
-        ClassBuffer::Create({"default/gold", 64 * 1024, 60 * kSecond}, arena_.get(), &clock_)
+        ClassBuffer::Create({"default/gold", 64 * 1024, 60 * kSecondNanos}, arena_.get(), &clock_)
             .value();
     inner_ = inner.get();
     LocalFallback::Options options;
@@ -70,7 +70,7 @@ class LocalFallbackTest : public testing::Test {
     return out;
   }
 
-  ManualClock clock_{kSecond};
+  ManualClock clock_{kSecondNanos};
   UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
   Log log_{&clock_, null_.get()};
   std::shared_ptr<const SeedProvider> provider_ = SeedProvider::Create().value();
@@ -256,7 +256,7 @@ TEST_F(LocalFallbackTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
 // would never end. Bytes that died of age must not keep it from asking either.
 TEST_F(LocalFallbackTest, ItAsksUpstreamForBytesWhileItServesLocally) {
   Arrive(StreamBytes(0, 1000));
-  clock_.AdvanceNanos(61 * kSecond);
+  clock_.AdvanceNanos(61 * kSecondNanos);
   buffer_->Tick();
   ASSERT_EQ(buffer_->level(), 0u);
   buffer_->SetDemand({1, 64});

@@ -1,17 +1,16 @@
 #include "hostagent/upstream/backoff.h"
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
-
 TEST(BackoffTest, TheCeilingDoublesFromOneSecondToThirty) {
   Backoff backoff([] { return 0.5; });
   for (int64_t seconds : {1, 2, 4, 8, 16, 30, 30, 30}) {
-    EXPECT_EQ(backoff.ceiling_nanos(), seconds * kSecond);
-    EXPECT_EQ(backoff.NextNanos(), seconds * kSecond / 2);
+    EXPECT_EQ(backoff.ceiling_nanos(), seconds * kSecondNanos);
+    EXPECT_EQ(backoff.NextNanos(), seconds * kSecondNanos / 2);
   }
 }
 
@@ -28,13 +27,13 @@ TEST(BackoffTest, ResetBeginsAnew) {
   Backoff backoff([] { return 0.5; });
   for (int i = 0; i < 10; ++i) backoff.NextNanos();
   backoff.Reset();
-  EXPECT_EQ(backoff.ceiling_nanos(), kSecond);
+  EXPECT_EQ(backoff.ceiling_nanos(), kSecondNanos);
 }
 
 TEST(BackoffTest, DaysOfFailuresDoNotOverflow) {
   Backoff backoff([] { return 0.5; });
   for (int i = 0; i < 100'000; ++i) ASSERT_GE(backoff.NextNanos(), 0);
-  EXPECT_EQ(backoff.ceiling_nanos(), 30 * kSecond);
+  EXPECT_EQ(backoff.ceiling_nanos(), 30 * kSecondNanos);
 }
 
 }  // namespace

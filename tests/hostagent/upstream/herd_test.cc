@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/server_choice.h"
@@ -18,13 +19,12 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
 constexpr size_t kAgents = 10'000;
 // A mutual handshake costs a server 1.4 ms of one core, and Attach comes on top. So two cores take
 // a thousand a second.
-constexpr int64_t kHandshake = kSecond / 1'000;
+constexpr int64_t kHandshake = kSecondNanos / 1'000;
 // Upstream waits as long for a Welcome.
-constexpr int64_t kAttachTimeout = 22 * kSecond;
+constexpr int64_t kAttachTimeout = 22 * kSecondNanos;
 
 class Herd {
  public:
@@ -48,8 +48,8 @@ class Herd {
   void LoseAll() {
     for (size_t i = 0; i < kAgents; ++i) {
       const std::string server = agents_[i].Pick(0, "");
-      agents_[i].Ended(server, ServerChoice::Ending::kAttached, 3600 * kSecond, /*penalty=*/false,
-                       0);
+      agents_[i].Ended(server, ServerChoice::Ending::kAttached, 3600 * kSecondNanos,
+                       /*penalty=*/false, 0);
       Push(agents_[i].ready_at(), i);
     }
   }
@@ -78,7 +78,7 @@ class Herd {
                      })->second;
     int64_t ended = now;  // refused at once
     if (now >= server.up_at) {
-      const size_t second = static_cast<size_t>((now - server.up_at) / kSecond);
+      const size_t second = static_cast<size_t>((now - server.up_at) / kSecondNanos);
       if (server.attempts.size() <= second) server.attempts.resize(second + 1);
       ++server.attempts[second];
       server.free_at = std::max(server.free_at, now) + kHandshake;
@@ -117,28 +117,28 @@ TEST(HerdTest, AServerThatRestartsAtOnceHasThemAllBackInTheTimeOfTheirHandshakes
   const int64_t attached = herd.Run();
   Tell("restart at once", herd.server(0), attached);
   EXPECT_LE(Peak(herd.server(0).attempts), static_cast<int>(kAgents));
-  EXPECT_LE(attached, 12 * kSecond);
+  EXPECT_LE(attached, 12 * kSecondNanos);
 }
 
 TEST(HerdTest, AfterMinutesWithoutAServerAttemptsAreSpreadOverHalfAMinute) {
   Herd herd({"a:7743"});
-  herd.server(0).up_at = 300 * kSecond;
+  herd.server(0).up_at = 300 * kSecondNanos;
   herd.LoseAll();
   const int64_t attached = herd.Run();
   Tell("back after 5 minutes", herd.server(0), attached);
   // Delays are uniform in 0..30 s. The short ones among them make it somewhat more than 10,000 /
   // 15.
   EXPECT_LE(Peak(herd.server(0).attempts), 1'000);
-  EXPECT_LE(attached - herd.server(0).up_at, 31 * kSecond);
+  EXPECT_LE(attached - herd.server(0).up_at, 31 * kSecondNanos);
 }
 
 TEST(HerdTest, WhenThePrimaryOfHalfOfThemIsGoneTheOtherTakesThemInSeconds) {
   Herd herd({"a:7743", "b:7743"});
-  herd.server(0).up_at = 3600 * kSecond;
+  herd.server(0).up_at = 3600 * kSecondNanos;
   herd.LoseAll();  // the worst case: b restarts, too
   const int64_t attached = herd.Run();
   Tell("one of two is gone", herd.server(1), attached);
-  EXPECT_LE(attached, 15 * kSecond);
+  EXPECT_LE(attached, 15 * kSecondNanos);
   // Half of them come within the first second, the others after one more failure.
   EXPECT_LE(Peak(herd.server(1).attempts), static_cast<int>(kAgents) * 8 / 10);
 }
@@ -146,11 +146,11 @@ TEST(HerdTest, WhenThePrimaryOfHalfOfThemIsGoneTheOtherTakesThemInSeconds) {
 // A server that cannot keep up: agents that it does not answer in time come back later and later.
 TEST(HerdTest, AServerThatIsTooSlowForAllAtOnceStillGetsThemAll) {
   Herd herd({"a:7743"});
-  herd.server(0).free_at = 30 * kSecond;  // at first it is busy with something else
+  herd.server(0).free_at = 30 * kSecondNanos;  // at first it is busy with something else
   herd.LoseAll();
   const int64_t attached = herd.Run();
   Tell("a busy server", herd.server(0), attached);
-  EXPECT_LE(attached, 120 * kSecond);
+  EXPECT_LE(attached, 120 * kSecondNanos);
 }
 
 }  // namespace

@@ -2,14 +2,13 @@
 
 #include <string>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
 namespace {
 
 using Ending = ServerChoice::Ending;
-
-constexpr int64_t kSecond = 1'000'000'000;
 
 class ServerChoiceTest : public testing::Test {
  protected:
@@ -18,7 +17,7 @@ class ServerChoiceTest : public testing::Test {
     choice_.Ended(server, ending, lived, penalty, now_);
   }
 
-  int64_t now_ = 1'000 * kSecond;
+  int64_t now_ = 1'000 * kSecondNanos;
   ServerChoice choice_{{"primary", "second", "third"}, [] { return 0.5; }};
 };
 
@@ -34,12 +33,12 @@ TEST_F(ServerChoiceTest, AFailedAttemptIsTheNextServersTurn) {
 
 TEST_F(ServerChoiceTest, AfterAStreamThePrimaryIsAskedAgain) {
   Ended("primary", Ending::kNotAttached);
-  Ended("second", Ending::kAttached, 60 * kSecond);
+  Ended("second", Ending::kAttached, 60 * kSecondNanos);
   EXPECT_EQ(Next(), "primary");
 }
 
 TEST_F(ServerChoiceTest, AServerThatFellSilentIsAskedAfterTheOthers) {
-  Ended("primary", Ending::kSilent, 60 * kSecond);
+  Ended("primary", Ending::kSilent, 60 * kSecondNanos);
   EXPECT_EQ(Next(), "second");
   Ended("second", Ending::kNotAttached);
   Ended("third", Ending::kNotAttached);
@@ -49,16 +48,16 @@ TEST_F(ServerChoiceTest, AServerThatFellSilentIsAskedAfterTheOthers) {
 TEST_F(ServerChoiceTest, ALongStreamEndsTheBackOffHoweverItEnded) {
   for (const Ending ending : {Ending::kAttached, Ending::kSilent}) {
     for (int i = 0; i < 10; ++i) Ended("second", Ending::kNotAttached);
-    EXPECT_EQ(choice_.ready_at(), now_ + 15 * kSecond);
+    EXPECT_EQ(choice_.ready_at(), now_ + 15 * kSecondNanos);
     Ended("primary", ending, ServerChoice::kSuccessNanos - 1);
-    EXPECT_EQ(choice_.ready_at(), now_ + 15 * kSecond) << "it was no success";
+    EXPECT_EQ(choice_.ready_at(), now_ + 15 * kSecondNanos) << "it was no success";
     Ended("primary", ending, ServerChoice::kSuccessNanos);
-    EXPECT_EQ(choice_.ready_at(), now_ + kSecond / 2);
+    EXPECT_EQ(choice_.ready_at(), now_ + kSecondNanos / 2);
   }
 }
 
 TEST_F(ServerChoiceTest, APenaltyAndTheOneToAvoidCountWhileThereAreOthers) {
-  Ended("primary", Ending::kAttached, 60 * kSecond, /*penalty=*/true);
+  Ended("primary", Ending::kAttached, 60 * kSecondNanos, /*penalty=*/true);
   EXPECT_EQ(Next(), "second");
   EXPECT_EQ(choice_.Pick(now_, "second"), "third");
   now_ += ServerChoice::kPenaltyNanos;

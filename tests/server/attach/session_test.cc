@@ -2,12 +2,11 @@
 
 #include <string>
 
+#include "base/process/nanos.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
 namespace {
-
-constexpr int64_t kSecond = kSecondNanos;
 
 class SessionTest : public ::testing::Test, public Session::Owner {
  protected:
@@ -202,50 +201,50 @@ TEST_F(SessionTest, APlanMayBeginWhileAWriteIsOutstanding) {
 }
 
 TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {
-  session_.Start(kSecond, kNever);
-  EXPECT_EQ(session_.Expired(11 * kSecond - 1).cause, SessionEnd::Cause::kNone);
-  EXPECT_EQ(session_.Expired(11 * kSecond).cause, SessionEnd::Cause::kNoHello);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(ToStatus(session_.Expired(11 * kSecond))));
+  session_.Start(kSecondNanos, kNever);
+  EXPECT_EQ(session_.Expired(11 * kSecondNanos - 1).cause, SessionEnd::Cause::kNone);
+  EXPECT_EQ(session_.Expired(11 * kSecondNanos).cause, SessionEnd::Cause::kNoHello);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(ToStatus(session_.Expired(11 * kSecondNanos))));
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  EXPECT_EQ(session_.Expired(100 * kSecond).cause, SessionEnd::Cause::kNone);
+  EXPECT_EQ(session_.Expired(100 * kSecondNanos).cause, SessionEnd::Cause::kNone);
 }
 
 TEST_F(SessionTest, DrainIsToldOnceAndEndsAtItsDeadline) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   Say();
   session_.WriteEnded(0);
-  session_.BeginDrain("rebalance", 0, 30 * kSecond);
+  session_.BeginDrain("rebalance", 0, 30 * kSecondNanos);
   EXPECT_EQ(session_.phase(), Session::Phase::kDraining);
-  EXPECT_EQ(session_.NextHead(10 * kSecond).drain().deadline_ms(), 20'000u);
+  EXPECT_EQ(session_.NextHead(10 * kSecondNanos).drain().deadline_ms(), 20'000u);
   Say();
   EXPECT_FALSE(session_.HasNews());
-  session_.BeginDrain("again", 0, 40 * kSecond);
+  session_.BeginDrain("again", 0, 40 * kSecondNanos);
   EXPECT_FALSE(session_.HasNews()) << "a later deadline is no news";
-  session_.BeginDrain("sooner", 0, 5 * kSecond);
+  session_.BeginDrain("sooner", 0, 5 * kSecondNanos);
   EXPECT_TRUE(session_.HasNews());
-  EXPECT_EQ(session_.Expired(5 * kSecond - 1).cause, SessionEnd::Cause::kNone);
-  EXPECT_TRUE(absl::IsUnavailable(ToStatus(session_.Expired(5 * kSecond))));
-  EXPECT_EQ(session_.Expired(5 * kSecond).drain_reason, "sooner");
+  EXPECT_EQ(session_.Expired(5 * kSecondNanos - 1).cause, SessionEnd::Cause::kNone);
+  EXPECT_TRUE(absl::IsUnavailable(ToStatus(session_.Expired(5 * kSecondNanos))));
+  EXPECT_EQ(session_.Expired(5 * kSecondNanos).drain_reason, "sooner");
 }
 
 TEST_F(SessionTest, AWriteThatNobodyTakesIsStuckAfterAMinute) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  EXPECT_FALSE(session_.Stuck(1000 * kSecond));
-  Say(kSecond);
-  EXPECT_FALSE(session_.Stuck(61 * kSecond - 1));
-  EXPECT_TRUE(session_.Stuck(61 * kSecond));
+  EXPECT_FALSE(session_.Stuck(1000 * kSecondNanos));
+  Say(kSecondNanos);
+  EXPECT_FALSE(session_.Stuck(61 * kSecondNanos - 1));
+  EXPECT_TRUE(session_.Stuck(61 * kSecondNanos));
 }
 
 TEST_F(SessionTest, AnEndedSessionWaitsFiveSecondsForItsLastWrite) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   Say();
-  session_.End({.cause = SessionEnd::Cause::kSuperseded}, kSecond);
-  session_.End({.cause = SessionEnd::Cause::kPeerGone}, kSecond);
+  session_.End({.cause = SessionEnd::Cause::kSuperseded}, kSecondNanos);
+  session_.End({.cause = SessionEnd::Cause::kPeerGone}, kSecondNanos);
   EXPECT_EQ(session_.end().cause, SessionEnd::Cause::kSuperseded);
   EXPECT_FALSE(session_.TakeFinish());
-  EXPECT_FALSE(session_.Stuck(6 * kSecond - 1));
-  EXPECT_TRUE(session_.Stuck(6 * kSecond));
-  session_.WriteEnded(kSecond);
+  EXPECT_FALSE(session_.Stuck(6 * kSecondNanos - 1));
+  EXPECT_TRUE(session_.Stuck(6 * kSecondNanos));
+  session_.WriteEnded(kSecondNanos);
   EXPECT_TRUE(session_.TakeFinish());
   EXPECT_FALSE(session_.TakeFinish()) << "once";
 }
@@ -294,13 +293,13 @@ TEST_F(SessionTest, AnEndGivesBackAllThatWasPlannedAndWaitsForNothing) {
 }
 
 TEST_F(SessionTest, ItMovesWhenItsTimeHasCome) {
-  session_.Start(kSecond, 10 * kSecond);
-  EXPECT_FALSE(session_.RotationDue(10 * kSecond)) << "nobody there yet";
+  session_.Start(kSecondNanos, 10 * kSecondNanos);
+  EXPECT_FALSE(session_.RotationDue(10 * kSecondNanos)) << "nobody there yet";
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  EXPECT_FALSE(session_.RotationDue(10 * kSecond - 1));
-  EXPECT_TRUE(session_.RotationDue(10 * kSecond));
-  session_.BeginDrain("rebalance", 10 * kSecond, 40 * kSecond);
-  EXPECT_FALSE(session_.RotationDue(11 * kSecond));
+  EXPECT_FALSE(session_.RotationDue(10 * kSecondNanos - 1));
+  EXPECT_TRUE(session_.RotationDue(10 * kSecondNanos));
+  session_.BeginDrain("rebalance", 10 * kSecondNanos, 40 * kSecondNanos);
+  EXPECT_FALSE(session_.RotationDue(11 * kSecondNanos));
 }
 
 TEST_F(SessionTest, ARefusedChannelSaysWhy) {

@@ -18,7 +18,7 @@ constexpr size_t kBlock = BlockStatistic::kBlockBytes;
 constexpr size_t kBits = 8 * kBlock;
 constexpr size_t kPeriod = BlockStatistic::kBlocksPerExamined * kBlock;
 
-std::vector<uint8_t> IdealBytes(size_t n, uint64_t seed) {
+std::vector<uint8_t> RandomBytes(size_t n, uint64_t seed) {
   std::mt19937_64 generator(seed);
   std::vector<uint8_t> bytes(n);
   for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator() >> 40);
@@ -35,7 +35,7 @@ Failed FailedTests(const std::vector<uint8_t>& block) {
 
 // An ideal block that passes every test.
 std::vector<uint8_t> PassingBlock(uint64_t seed) {
-  std::vector<uint8_t> block = IdealBytes(kBlock, seed);
+  std::vector<uint8_t> block = RandomBytes(kBlock, seed);
   EXPECT_EQ(FailedTests(block), Failed{}) << seed;
   return block;
 }
@@ -261,7 +261,7 @@ TEST(BlockStatisticTest, AgreesWithTheDefinitionsHoweverTheStreamIsCut) {
   BlockStatistic statistic;
   Failed seen{};
   for (int i = 0; i < 300; ++i) {
-    std::vector<uint8_t> period = IdealBytes(kPeriod, 1000 + i);
+    std::vector<uint8_t> period = RandomBytes(kPeriod, 1000 + i);
     std::vector<uint8_t> block(period.begin(), period.begin() + kBlock);
     // Two of three blocks have a fault: a few bits too many alike, a stretch of one value, a word
     // twice.
@@ -306,16 +306,16 @@ TEST(BlockStatisticTest, AgreesWithTheDefinitionsHoweverTheStreamIsCut) {
 
 TEST(BlockStatisticTest, FirstBlockIsExaminedAndThenOneInTwoHundredAndFiftySix) {
   BlockStatistic statistic;
-  EXPECT_EQ(statistic.Feed(IdealBytes(kBlock - 1, 8)).examined, 0u);
-  EXPECT_EQ(statistic.Feed(IdealBytes(1, 9)).examined, 1u);
+  EXPECT_EQ(statistic.Feed(RandomBytes(kBlock - 1, 8)).examined, 0u);
+  EXPECT_EQ(statistic.Feed(RandomBytes(1, 9)).examined, 1u);
   // The skipped blocks may be anything.
   EXPECT_EQ(statistic.Feed(std::vector<uint8_t>(255 * kBlock)).examined, 0u);
-  EXPECT_EQ(statistic.Feed(IdealBytes(kBlock - 1, 10)).examined, 0u);
-  const Tally last = statistic.Feed(IdealBytes(1, 11));
+  EXPECT_EQ(statistic.Feed(RandomBytes(kBlock - 1, 10)).examined, 0u);
+  const Tally last = statistic.Feed(RandomBytes(1, 11));
   EXPECT_EQ(last.examined, 1u);
   EXPECT_EQ(last.passed, 1u);
   BlockStatistic at_once;
-  EXPECT_EQ(at_once.Feed(IdealBytes(3 * kPeriod + kBlock, 12)).examined, 4u);
+  EXPECT_EQ(at_once.Feed(RandomBytes(3 * kPeriod + kBlock, 12)).examined, 4u);
 }
 
 TEST(BlockStatisticTest, IdealBlocksFailAsRarelyAsTheTestsAllow) {

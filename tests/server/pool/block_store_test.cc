@@ -8,12 +8,12 @@
 namespace entropyd {
 namespace {
 
-constexpr size_t kBlock = BlockStore::kBlockBytes;
-
 class BlockStoreTest : public ::testing::Test {
  protected:
   // Every byte of a block is `fill`.
-  void Push(int group, uint8_t fill) { store_.Push(group, std::vector<uint8_t>(kBlock, fill)); }
+  void Push(int group, uint8_t fill) {
+    store_.Push(group, std::vector<uint8_t>(BlockStore::kBlockBytes, fill));
+  }
 
   std::vector<uint8_t> Take(size_t n) {
     std::vector<uint8_t> out(n, 0);
@@ -23,18 +23,19 @@ class BlockStoreTest : public ::testing::Test {
 
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
-  BlockStore store_ = BlockStore::Create(arena_.get(), 4 * kBlock + 5).value();
+  BlockStore store_ = BlockStore::Create(arena_.get(), 4 * BlockStore::kBlockBytes + 5).value();
 };
 
 TEST_F(BlockStoreTest, M12_BytesLeaveInOrderAndOnce) {
   Push(0, 1);
   Push(0, 2);
-  EXPECT_EQ(store_.bytes(), 2 * kBlock);
-  std::vector<uint8_t> expected(kBlock, 1);
+  EXPECT_EQ(store_.bytes(), 2 * BlockStore::kBlockBytes);
+  std::vector<uint8_t> expected(BlockStore::kBlockBytes, 1);
   expected.push_back(2);
-  EXPECT_EQ(Take(kBlock + 1), expected);
-  EXPECT_EQ(store_.bytes(), kBlock - 1);
-  EXPECT_EQ(Take(kBlock - 1), std::vector<uint8_t>(kBlock - 1, 2));
+  EXPECT_EQ(Take(BlockStore::kBlockBytes + 1), expected);
+  EXPECT_EQ(store_.bytes(), BlockStore::kBlockBytes - 1);
+  EXPECT_EQ(Take(BlockStore::kBlockBytes - 1),
+            std::vector<uint8_t>(BlockStore::kBlockBytes - 1, 2));
   EXPECT_EQ(store_.bytes(), 0u);
 }
 
@@ -52,23 +53,24 @@ TEST_F(BlockStoreTest, FullAtItsWholeBlocksAndRoundsTheRing) {
       Push(0, i);
     }
     EXPECT_TRUE(store_.full());
-    EXPECT_EQ(Take(kBlock)[0], 0);
+    EXPECT_EQ(Take(BlockStore::kBlockBytes)[0], 0);
     Push(0, 4);
-    for (uint8_t i = 1; i <= 4; ++i) EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, i));
+    for (uint8_t i = 1; i <= 4; ++i)
+      EXPECT_EQ(Take(BlockStore::kBlockBytes), std::vector<uint8_t>(BlockStore::kBlockBytes, i));
   }
 }
 
 TEST_F(BlockStoreTest, DroppingAGroupKeepsTheOthersInOrder) {
   Push(0, 9);
-  Take(kBlock);  // so that the rest goes round the end of the ring
+  Take(BlockStore::kBlockBytes);  // so that the rest goes round the end of the ring
   Push(0, 1);
   Push(1, 2);
   Push(0, 3);
   Push(1, 4);
   store_.DropGroup(1);
-  EXPECT_EQ(store_.bytes(), 2 * kBlock);
-  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 1));
-  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+  EXPECT_EQ(store_.bytes(), 2 * BlockStore::kBlockBytes);
+  EXPECT_EQ(Take(BlockStore::kBlockBytes), std::vector<uint8_t>(BlockStore::kBlockBytes, 1));
+  EXPECT_EQ(Take(BlockStore::kBlockBytes), std::vector<uint8_t>(BlockStore::kBlockBytes, 3));
 }
 
 TEST_F(BlockStoreTest, DroppingOneGroupAfterAnotherLeavesTheRest) {
@@ -77,8 +79,8 @@ TEST_F(BlockStoreTest, DroppingOneGroupAfterAnotherLeavesTheRest) {
   Push(2, 3);
   store_.DropGroup(0);
   store_.DropGroup(1);
-  EXPECT_EQ(store_.bytes(), kBlock);
-  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 3));
+  EXPECT_EQ(store_.bytes(), BlockStore::kBlockBytes);
+  EXPECT_EQ(Take(BlockStore::kBlockBytes), std::vector<uint8_t>(BlockStore::kBlockBytes, 3));
 }
 
 // A fresh arena gives its memory in order, so the store's memory lies between two blocks of the
@@ -86,9 +88,9 @@ TEST_F(BlockStoreTest, DroppingOneGroupAfterAnotherLeavesTheRest) {
 TEST(BlockStoreMemoryTest, WhatHasLeftOrWasDroppedIsWiped) {
   const auto arena = SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
   const SecretBytes before = arena->Allocate(64).value();
-  BlockStore store = BlockStore::Create(arena.get(), 4 * kBlock).value();
+  BlockStore store = BlockStore::Create(arena.get(), 4 * BlockStore::kBlockBytes).value();
   const SecretBytes after = arena->Allocate(64).value();
-  ASSERT_EQ(after.data() - before.data(), static_cast<ptrdiff_t>(64 + 4 * kBlock));
+  ASSERT_EQ(after.data() - before.data(), static_cast<ptrdiff_t>(64 + 4 * BlockStore::kBlockBytes));
   const auto kept = [&](uint8_t fill) {
     return static_cast<size_t>(std::count(before.data(), after.data(), fill));
   };
@@ -96,17 +98,17 @@ TEST(BlockStoreMemoryTest, WhatHasLeftOrWasDroppedIsWiped) {
     std::vector<uint8_t> out(n, 0);
     store.XorOut(absl::MakeSpan(out));
   };
-  store.Push(0, std::vector<uint8_t>(kBlock, 1));
-  store.Push(0, std::vector<uint8_t>(kBlock, 2));
-  store.Push(1, std::vector<uint8_t>(kBlock, 3));
-  ASSERT_EQ(kept(1), kBlock);
+  store.Push(0, std::vector<uint8_t>(BlockStore::kBlockBytes, 1));
+  store.Push(0, std::vector<uint8_t>(BlockStore::kBlockBytes, 2));
+  store.Push(1, std::vector<uint8_t>(BlockStore::kBlockBytes, 3));
+  ASSERT_EQ(kept(1), BlockStore::kBlockBytes);
   take(10);
-  EXPECT_EQ(kept(1), kBlock - 10);
-  take(kBlock - 10);
+  EXPECT_EQ(kept(1), BlockStore::kBlockBytes - 10);
+  take(BlockStore::kBlockBytes - 10);
   EXPECT_EQ(kept(1), 0u);
   store.DropGroup(0);
   EXPECT_EQ(kept(2), 0u);
-  EXPECT_EQ(kept(3), kBlock) << "moved up, and its old place wiped";
+  EXPECT_EQ(kept(3), BlockStore::kBlockBytes) << "moved up, and its old place wiped";
   take(10);
   store.DropGroup(0);
   EXPECT_EQ(kept(3), 0u) << "a half taken block goes whatever its group";
@@ -117,8 +119,8 @@ TEST_F(BlockStoreTest, DroppingAGroupEndsAHalfTakenBlock) {
   Push(0, 2);
   Take(10);
   store_.DropGroup(1);
-  EXPECT_EQ(store_.bytes(), kBlock);
-  EXPECT_EQ(Take(kBlock), std::vector<uint8_t>(kBlock, 2));
+  EXPECT_EQ(store_.bytes(), BlockStore::kBlockBytes);
+  EXPECT_EQ(Take(BlockStore::kBlockBytes), std::vector<uint8_t>(BlockStore::kBlockBytes, 2));
 }
 
 }  // namespace
