@@ -111,7 +111,9 @@ def main(arguments):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C, the copy goes away
     with tempfile.TemporaryDirectory(prefix="entropyd-mutation.") as folder:
         tree = copy_tree(folder)
-        configured = subprocess.run(["cmake", "--preset", "release"], cwd=tree, capture_output=True, text=True)
+        # One file a mutant is compiled, and not those that a unity source puts beside it.
+        configured = subprocess.run(["cmake", "--preset", "release", "-DCMAKE_UNITY_BUILD=OFF"], cwd=tree,
+                                    capture_output=True, text=True)
         suites = sorted({m.tests for m in mutants})
         targets = sorted({binary for binary, _ in suites})
         built = build(tree, targets) if configured.returncode == 0 else configured
