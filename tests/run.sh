@@ -15,7 +15,7 @@
 # Ends with a verdict; exit 0 when everything passed, 1 when something failed, 2 on wrong usage.
 # K8S_SCHEMAS may name a folder of strict Kubernetes API schemas (README in tests/deploy).
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 LOGS=$PWD/build/test-logs
 STEPS=build/release/tests/steps.txt  # name|label|what it proves; CMake writes it
 # One place more than there are processors, for a build that runs beside the suites and gives way to them.

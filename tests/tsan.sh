@@ -8,7 +8,8 @@
 #   tests/tsan.sh BUILD_FOLDER
 set -euo pipefail
 build=${1:?usage: tsan.sh BUILD_FOLDER}
-export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$(dirname "${BASH_SOURCE[0]}")/tsan.supp"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$here/tsan.supp"
 export ENTROPYD_TEST_SCALE=${ENTROPYD_TEST_SCALE:-0.05}
 "$build/bin/base_test" --gtest_filter='-Grpc*:Config*:Locations*:Load*:Schema*:Describe*' --gtest_brief=1 &
 base=$!

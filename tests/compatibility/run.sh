@@ -47,7 +47,7 @@ WORK=$(mktemp -d /tmp/entropyd-compat.XXXXXX)
 export WORK
 finish() {
   local status=$?
-  (. "$HERE/lib.sh"; stop_everything)
+  (. "$HERE/lib.sh"; stop_everything; ! crashed) || status=1
   if [ $status -ne 0 ]; then
     for log in "$WORK"/*.log; do
       [ -f "$log" ] && { echo "---- ${log##*/}"; tail -n 25 "$log"; }

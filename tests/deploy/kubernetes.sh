@@ -4,7 +4,9 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEPLOY_TESTS=$HERE
-export HERE=$HERE/../integration ROOT=$HERE/../..
+ROOT=$HERE/../..
+HERE=$ROOT/tests/integration
+export HERE ROOT
 BIN=${BIN:-$(cd "$ROOT" && pwd)/build/release/bin}
 WORK=$(mktemp -d /tmp/entropyd-k8s.XXXXXX)
 export BIN WORK

@@ -40,7 +40,7 @@ trap finish EXIT
 trap 'echo "FAILED: line $LINENO: $BASH_COMMAND" >&2' ERR
 set -E
 mount -t tmpfs tmpfs "$WORK"
-cd "$WORK"
+cd "$WORK" || exit
 
 make_machine() {
   mkdir "$WORK/upper" "$WORK/work" "$WORK/root"

@@ -2,7 +2,10 @@
 # The units: verify without a word, stay hardened, and start the real programs with their real flags.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export HERE=$HERE/../integration ROOT=$HERE/../.. DEPLOY_TESTS=$HERE
+DEPLOY_TESTS=$HERE
+ROOT=$HERE/../..
+HERE=$ROOT/tests/integration
+export HERE ROOT DEPLOY_TESTS
 BIN=${BIN:-$(cd "$ROOT" && pwd)/build/release/bin}
 WORK=$(mktemp -d /tmp/entropyd-sd.XXXXXX)
 export BIN WORK
@@ -33,8 +36,10 @@ port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0
 sed -i "s|^listen: .*|listen: 127.0.0.1:$port|" server.yaml
 agent_yaml "$port" >agent.yaml
 exec_start() { sed -n "s|^ExecStart=||p" "$1" | sed "s|/etc/entropyd/|$WORK/|g"; }
-/usr/bin/python3 "$DEPLOY_TESTS/notify_test.py" $(exec_start entropyd.service)
-/usr/bin/python3 "$DEPLOY_TESTS/notify_test.py" $(exec_start entropyd-hostagent.service)
+for unit in entropyd.service entropyd-hostagent.service; do
+  read -ra command <<<"$(exec_start $unit)"
+  /usr/bin/python3 "$DEPLOY_TESTS/notify_test.py" "${command[@]}"
+done
 
 # The agent to its manager: watchdog, status, reload; and what it is given: a socket that it did not make.
 rm -f server.ports

@@ -1,6 +1,9 @@
 # The vocabulary of the integration steps. Sourced; wants ROOT, BIN, WORK and HERE.
 #
 # Processes are started with `spawn NAME command…`: output to WORK/NAME.log, pid in WORK/NAME.pid.
+#
+# What a test must not swallow fails by itself: a figure that /metrics lacks (metric), a process that ends
+# otherwise than the step says (stop), or by a fault (crashed, at the end of each suite).
 
 die() { echo "FAILED: $*" >&2; exit 1; }
 
@@ -13,24 +16,48 @@ eventually() {
   done
 }
 
+# spawn NAME command…: a shell beside it waits, and writes `PID STATUS` to NAME.exit when it has ended.
 spawn() {
   local name=$1; shift
-  setsid "$@" >>"$WORK/$name.log" 2>&1 </dev/null &
-  echo $! >"$WORK/$name.pid"
+  rm -f "$WORK/$name.pid" "$WORK/$name.exit"
+  {
+    status=0
+    setsid "$@" >>"$WORK/$name.log" 2>&1 </dev/null &
+    echo $! >"$WORK/$name.spawned"
+    mv "$WORK/$name.spawned" "$WORK/$name.pid"
+    wait $! || status=$?
+    echo "$! $status" >"$WORK/$name.exit.new"
+    mv "$WORK/$name.exit.new" "$WORK/$name.exit"
+  } >/dev/null 2>&1 </dev/null 3>&- &
+  until [ -s "$WORK/$name.pid" ]; do sleep 0.01; done
+  cp "$WORK/$name.pid" "$WORK/$name.child"
 }
 pid_of() { cat "$WORK/$1.pid"; }
 is_running() { kill -0 "$(pid_of "$1")" 2>/dev/null; }
 has_ended() { ! is_running "$1"; }
 
-# stop NAME [SECONDS]: SIGTERM, and it must end within the time (default 5 s).
-stop() {
-  local pid limit=$((SECONDS + ${2:-5} + 1))
+# exit_status NAME: what NAME, which has ended, ended with: 128 + signal when one killed it. Nothing for a
+# process that took over from the one that was spawned: it is not ours to wait for.
+exit_status() {
+  local pid
   pid=$(pid_of "$1")
-  kill -TERM "$pid" 2>/dev/null || true
+  [ "$pid" = "$(cat "$WORK/$1.child" 2>/dev/null)" ] || return 0
+  eventually 10 grep -q "^$pid " "$WORK/$1.exit"
+  sed "s/^$pid //" "$WORK/$1.exit"
+}
+
+# stop NAME [SECONDS [STATUS]]: SIGTERM, and it must end within the time (default 5 s) with that status
+# (default 0: a crash on the way out is a failure; 143 is for what has no handler).
+stop() {
+  local pid limit=$((SECONDS + ${2:-5} + 1)) status
+  pid=$(pid_of "$1")
+  kill -TERM "$pid" || die "$1 had ended before it was told to"
   while kill -0 "$pid" 2>/dev/null; do
     [ $SECONDS -lt $limit ] || die "$1 did not end within ${2:-5} s of SIGTERM"
     sleep 0.05
   done
+  status=$(exit_status "$1")
+  [ "${status:-${3:-0}}" = "${3:-0}" ] || die "$1 ended with status $status instead of ${3:-0}"
   rm -f "$WORK/$1.pid"
 }
 murder() {  # kill -9
@@ -71,6 +98,23 @@ stop_everything() {
     [ -f "$file" ] && kill -KILL "$(cat "$file")" 2>/dev/null
   done
   return 0
+}
+
+# crashed: names each spawned process that a fault of its own ended, and succeeds if there was one. SIGKILL and
+# SIGTERM come from the steps.
+crashed() {
+  local file pid status found=1
+  for file in "$WORK"/*.exit; do
+    [ -f "$file" ] || continue
+    read -r pid status <"$file"
+    case $status in
+      132|133|134|135|136|139|159)
+        file=${file##*/}
+        echo "FAILED: ${file%.exit} (pid $pid) was ended by SIG$(kill -l $((status - 128)))" >&2
+        found=0 ;;
+    esac
+  done
+  return $found
 }
 
 # --- certificates ---------------------------------------------------------------------------------
@@ -147,8 +191,12 @@ start_agent() {
 }
 ctl() { "$BIN/entropyctl" --config "$WORK/${AS:-operator}.client.yaml" "$@"; }
 egd() { /usr/bin/python3 "$HERE/egd_client.py" "$@"; }
-metric() {  # server|agent PATTERN: the sum of the values of the series that match
-  curl -fsS "http://127.0.0.1:$(port_of "$1" http)/metrics" | awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'
+# metric server|agent PATTERN: the sum of the values of the series that match. There must be one.
+metric() {
+  local page
+  page=$(curl -fsS "http://127.0.0.1:$(port_of "$1" http)/metrics") || die "/metrics of $1 does not answer"
+  awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {if (!n) exit 1; printf "%.0f\n", s}' <<<"$page" ||
+    die "$1 has no series that matches /$2/"
 }
 
 # expect_failure STATUS PATTERN command… : fails as it should, and says why.

@@ -19,7 +19,7 @@ export ROOT BIN WORK HERE
 finish() {
   local status=$?
   [ ! -f "$suite/teardown.sh" ] || (cd "$WORK" && bash -euo pipefail -c '. "$HERE/lib.sh"; . "$1"' _ "$suite/teardown.sh")
-  (. "$HERE/lib.sh"; stop_everything)
+  (. "$HERE/lib.sh"; stop_everything; ! crashed) || status=1
   if [ $status -ne 0 ]; then
     for log in "$WORK"/*.log; do
       [ -f "$log" ] && { echo "---- ${log##*/}"; tail -n 25 "$log"; }

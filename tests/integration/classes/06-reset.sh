@@ -2,7 +2,8 @@
 ctl classes set default/secret ceil=2MiB/s
 ctl classes reset default/slow | grep -Eq 'default/slow +ceil +64KiB/s +32KiB/s'
 gets 40 72
-[ "$(drift slow)" = 0 ] && [ "$(drift secret)" = 1 ]
+[ "$(drift slow)" = 0 ]
+[ "$(drift secret)" = 1 ]
 grep 'event=class.reset' server.log | grep -q 'class=default/slow by=spiffe://test/operator/o1'
 ctl classes set default/slow ceil=none
 gets 2000 1000000000
@@ -10,4 +11,4 @@ ctl classes reset
 ctl classes diff | grep -q 'no difference'
 [ "$(drift '[a-z]*')" = 0 ]
 ctl classes reset | grep -q 'there was nothing to reset'
-stop load
+stop load 5 143

@@ -1,3 +1,5 @@
 stop server 5
 stop agent 5
-[ ! -e egd.sock ] && [ ! -e slow.sock ] && [ ! -e agent.sock ]
+for socket in egd.sock slow.sock agent.sock; do
+  [ ! -e $socket ] || die "$socket was left behind"
+done

@@ -9,7 +9,8 @@ for i in $(seq 12); do
   kill -KILL "$child"
   kill -CONT "$(pid_of server)"
   eventually 10 serves "$agent"
-  [ "$(grep -c 'event=upgrade.failed' agent.log)" -ge "$i" ] || eventually 5 test "$(grep -c 'event=upgrade.failed' agent.log)" -ge "$i"
+  failures() { [ "$(grep -c 'event=upgrade.failed' agent.log)" -ge "$i" ]; }
+  eventually 5 failures
 done
 eventually 30 timeout 10 /usr/bin/python3 "$HERE/egd_client.py" "$WORK/egd.sock" read 4096
 delivered_has_grown

@@ -9,7 +9,7 @@ grep -v slow.sock good.yaml >agent.yaml
 spawn idle /usr/bin/python3 "$HERE/egd_client.py" "$WORK/slow.sock" idle 1 600
 eventually 5 grep -q '^1$' idle.log
 expect_failure 1 'came in by a listener that this configuration lacks' ctl agent upgrade
-stop idle
+stop idle 5 143
 serves "$agent"
 cp good.yaml agent.yaml
 [ "$(stat -c %a agent.sock.handover)" = 600 ] || die "anybody may take over"

@@ -33,7 +33,7 @@ draws() {  # NAME N: it gets N bytes
   tell "$1" "read $2"
   eventually 20 bash -c "[ \$(grep -c 'got $2' '$WORK/$1.out') -gt $before ]"
 }
-leave() { stop "$1"; stop "$1-fifo"; rm -f "$WORK/libvirt/$1.xml"; }
+leave() { stop "$1" 5 143; stop "$1-fifo"; rm -f "$WORK/libvirt/$1.xml"; }
 # field NAME KEY: of the guest in `guests -o json`.
 field() {
   AS=agent ctl guests -o json | python3 -c '

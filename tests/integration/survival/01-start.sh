@@ -20,7 +20,8 @@ eventually 10 agent_says 'a["connected"]'
 echo "primary: $(attached_name)"
 spawn gold "$BIN/it_egd_watch" "$WORK/egd.sock" 4 1 100
 spawn slow "$BIN/it_egd_watch" "$WORK/slow.sock" 4 1 100
-eventually 10 test "$(metric agent '^entropyd_agent_local_ready.class="default/gold"')" = 1
+ready() { [ "$(metric agent '^entropyd_agent_local_ready.class="default/gold"')" = 1 ]; }
+eventually 10 ready
 mode_is default/gold upstream
 mode_is default/slow upstream
 agent_says 'c["default/gold"]["local_ready"] and not c["default/slow"]["local_ready"]'

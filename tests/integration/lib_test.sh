@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The vocabulary of the suites (lib.sh) fails where a test would be wrong to go on.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+WORK=$(mktemp -d /tmp/entropyd-lib.XXXXXX)
+export HERE WORK
+. "$HERE/lib.sh"
+trap 'stop_everything; rm -rf "$WORK"' EXIT
+cd "$WORK"
+
+# refuses PATTERN command… : it ends its shell, and says why.
+refuses() {
+  local pattern=$1 said
+  shift
+  if said=$( ("$@") 2>&1); then die "'$*' went on: $said"; fi
+  grep -q "$pattern" <<<"$said" || die "'$*' does not say '$pattern': $said"
+}
+
+# A figure that is not there is no 0.
+mkdir served
+printf '# HELP figure_total x\nfigure_total{a="1"} 3\nfigure_total{a="2"} 4\nnothing_total 0\n' >served/metrics
+cat >serve.py <<'PY'
+import functools, http.server, sys
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="served")
+with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+    print(f"http={server.server_port}", file=open(sys.argv[1] + ".new", "w"), flush=True)
+    import os; os.rename(sys.argv[1] + ".new", sys.argv[1])
+    server.serve_forever()
+PY
+spawn page /usr/bin/python3 serve.py page.ports
+eventually 20 test -s page.ports
+[ "$(metric page '^figure_total')" = 7 ]
+[ "$(metric page '^nothing_total')" = 0 ]
+refuses 'page has no series that matches /figure_tota{/' metric page 'figure_tota{'
+refuses 'ended with status 143 instead of 0' stop page
+rm page.pid
+refuses '/metrics of page does not answer' metric page figure_total
+
+# What ends is asked how.
+spawn polite bash -c 'trap "exit 0" TERM; while :; do sleep 0.05; done'
+eventually 5 is_running polite
+sleep 0.3 # until it has a handler
+stop polite
+spawn crashing bash -c 'trap "kill -SEGV \$\$" TERM; while :; do sleep 0.05; done'
+sleep 0.3
+if crashed; then die "nothing has crashed yet"; fi
+refuses 'crashing ended with status 139 instead of 0' stop crashing
+refuses 'crashing had ended before it was told to' stop crashing
+crashed 2>said || die "a crash went unnoticed"
+grep -q '^FAILED: crashing (pid [0-9]*) was ended by SIGSEGV$' said
+spawn failing bash -c 'exit 3'
+eventually 5 has_ended failing
+[ "$(exit_status failing)" = 3 ]
+rm crashing.pid crashing.exit failing.pid
+spawn deaf bash -c 'trap "" TERM; while :; do sleep 0.05; done'
+sleep 0.3
+refuses 'deaf did not end within 1 s of SIGTERM' stop deaf 1
+murder deaf
+if crashed; then die "SIGKILL comes from a step, and is no crash"; fi
+
+# Who took over from a process that was spawned is not ours to wait for.
+spawn elder bash -c 'trap "exit 7" TERM; while :; do sleep 0.05; done'
+sleep 0.3
+setsid bash -c 'trap "exit 7" TERM; while :; do sleep 0.05; done' &
+elder=$(pid_of elder)
+echo $! >elder.pid
+sleep 0.3
+stop elder
+kill "$elder"
+
+refuses 'still not so: false' eventually 1 false
+refuses 'exit 0 instead of 1' expect_failure 1 . true
+refuses "no /nothing/ in what 'false' said" expect_failure 1 nothing false
+echo "lib_test: the vocabulary swallows nothing"
