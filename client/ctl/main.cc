@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/config/config_values.h"
-#include "base/config/units.h"
 #include "base/crypto/tls.h"
 #include "client/ctl/commands.h"
+#include "client/ctl/number_arguments.h"
+#include "client/ctl/unknown_command.h"
 
 namespace entropyd {
 namespace {
@@ -56,33 +55,22 @@ struct Arguments {
   bool json() const { return output == "json"; }
 };
 
-// Accepts "65536" and "64KiB". Errors go through CLI11, which names the flag.
-CLI::Validator SizeText(uint64_t max) {
+// Leaves digits behind. Errors go through CLI11, which names the flag.
+CLI::Validator SizeText(uint64_t most) {
   return CLI::Validator(
-      [max](std::string& text) -> std::string {
-        uint64_t bytes = 0;
-        if (!absl::SimpleAtoi(text, &bytes)) {
-          const absl::StatusOr<uint64_t> parsed = ParseSize(text);
-          if (!parsed.ok()) return std::string(parsed.status().message());
-          bytes = *parsed;
-        }
-        if (bytes == 0 || bytes > max) {
-          return absl::StrCat(text, " is not between 1 B and ",
-                              FormatSize(static_cast<double>(max)));
-        }
-        text = absl::StrCat(bytes);
+      [most](std::string& text) -> std::string {
+        const absl::StatusOr<uint64_t> bytes = ParseSizeArgument(text, most);
+        if (!bytes.ok()) return std::string(bytes.status().message());
+        text = absl::StrCat(*bytes);
         return "";
       },
       "SIZE");
 }
 
-// A number between two others. Unlike CLI::Range it does not take nan, which is beside all numbers.
 CLI::Validator NumberIn(double least, double most) {
   return CLI::Validator(
-      [least, most](std::string& text) -> std::string {
-        double value = 0;
-        if (absl::SimpleAtod(text, &value) && value >= least && value <= most) return "";
-        return absl::StrCat(text, " is not a number between ", least, " and ", most);
+      [least, most](const std::string& text) {
+        return std::string(CheckNumberArgument(text, least, most).message());
       },
       absl::StrCat("FLOAT in [", least, " - ", most, "]"));
 }
@@ -489,9 +477,9 @@ void AddLibvirt(CLI::App& app, Arguments& args) {
       [&args] { args.run = [&args] { return RunLibvirtConvert(args.libvirt, args.json()); }; });
 }
 
-// The word that stands where a command of `app`, or of one of its commands, should stand; empty
-// when there is none. The hint goes to *hint.
-std::string UnknownCommand(const CLI::App& app, std::string* hint) {
+// The error of a word that stands where a command of `app`, or of one of its commands, should
+// stand; OK when there is none.
+absl::Status CheckCommands(const CLI::App& app) {
   const CLI::App* at = &app;
   std::string path = app.get_name();
   while (!at->get_subcommands().empty()) {
@@ -502,11 +490,7 @@ std::string UnknownCommand(const CLI::App& app, std::string* hint) {
   for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
     if (!command->get_group().empty()) names.push_back(command->get_name());
   }
-  const std::vector<std::string> unread = app.remaining(/*recurse=*/true);
-  if (names.empty() || unread.empty() || absl::StartsWith(unread.front(), "-")) return "";
-  *hint = config::DidYouMean(unread.front(), names);
-  if (hint->empty()) *hint = absl::StrCat("; see ", path, " --help");
-  return unread.front();
+  return UnknownCommand(path, names, app.remaining(/*recurse=*/true));
 }
 
 int Main(int argc, char** argv) {
@@ -531,11 +515,8 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::string hint;
-    const std::string unknown = error.get_exit_code() == 0 ? "" : UnknownCommand(app, &hint);
-    if (!unknown.empty()) {
-      return Fail(
-          absl::InvalidArgumentError(absl::StrCat("unknown command '", unknown, "'", hint)));
+    if (error.get_exit_code() != 0) {
+      if (absl::Status status = CheckCommands(app); !status.ok()) return Fail(status);
     }
     return app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
   }

@@ -1,0 +1,26 @@
+// What to say to somebody who wrote a word that is no command where a command should stand.
+//
+//   UnknownCommand("entropyctl agent", {"upgrade", "reload"}, {"upgarde"});
+//   // unknown command 'upgarde'; did you mean 'upgrade'?
+//
+// Errors: this is one.
+//
+// Thread safety: a function without state.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace entropyd {
+
+// `program`: the words that were understood, for "; see PROGRAM --help" when no command is near.
+// `commands`: what may stand there. `rest`: the words that nobody understood, in order.
+// OK when the first of them cannot be meant as a command: it is an option, there is none, or no
+// command may stand there.
+absl::Status UnknownCommand(absl::string_view program, const std::vector<std::string>& commands,
+                            const std::vector<std::string>& rest);
+
+}  // namespace entropyd
