@@ -12,8 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
+#include "base/crypto/spiffe_id.h"
 #include "base/process/fd.h"
 #include "openssl/bio.h"
 #include "openssl/bn.h"
@@ -133,8 +132,6 @@ std::string SerialHex(const ASN1_INTEGER* serial) {
   return text;
 }
 
-constexpr absl::string_view kSpiffe = "spiffe://";
-
 // A name from a certificate, all of whose characters `fits`.
 absl::StatusOr<std::string> SafeName(const ASN1_STRING* string, absl::string_view type,
                                      bool (*fits)(unsigned char)) {
@@ -160,20 +157,6 @@ bool FitsDns(unsigned char c) {
 }
 bool FitsCommonName(unsigned char c) { return absl::ascii_isprint(c) && c != ':' && c != '/'; }
 
-// A trust domain, and a path without an empty, "." or ".." segment. The source of the rules is the
-// SPIFFE ID specification, 2.1 to 2.3.
-bool IsSpiffeId(absl::string_view uri) {
-  const std::vector<absl::string_view> parts = absl::StrSplit(absl::StripPrefix(uri, kSpiffe), '/');
-  return std::all_of(parts.begin(), parts.end(), [&parts](const absl::string_view& part) {
-    const bool in_path = &part != &parts.front();
-    return !part.empty() && part != "." && part != ".." &&
-           std::all_of(part.begin(), part.end(), [in_path](unsigned char c) {
-             return absl::ascii_isdigit(c) || absl::ascii_islower(c) || c == '.' || c == '-' ||
-                    c == '_' || (in_path && absl::ascii_isupper(c));
-           });
-  });
-}
-
 // The SPIFFE URI, else the first DNS name; NOT_FOUND when there is neither.
 absl::StatusOr<std::string> AlternativeName(const X509* cert) {
   NamesPtr names(
@@ -188,10 +171,10 @@ absl::StatusOr<std::string> AlternativeName(const X509* cert) {
     } else if (entry->type == GEN_URI) {
       absl::StatusOr<std::string> name = SafeName(entry->d.ia5, "URI", FitsUri);
       if (!name.ok()) return name.status();
-      if (!absl::StartsWithIgnoreCase(*name, kSpiffe)) continue;
-      if (!IsSpiffeId(*name)) {
+      if (!absl::StartsWithIgnoreCase(*name, kSpiffeScheme)) continue;
+      if (absl::Status status = CheckSpiffeId(*name); !status.ok()) {
         return absl::InvalidArgumentError(
-            absl::StrCat("'", *name, "' in the certificate is no SPIFFE ID"));
+            absl::StrCat("'", *name, "' in the certificate is no SPIFFE ID: ", status.message()));
       }
       if (!spiffe.empty()) {
         return absl::InvalidArgumentError("the certificate has more than one SPIFFE URI");

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/crypto/spiffe_id.h"
 #include "base/crypto/tls.h"
 #include "openssl/bn.h"
 #include "openssl/ec.h"
@@ -58,36 +59,18 @@ absl::Status CheckDnsName(absl::string_view name) {
   return absl::OkStatus();
 }
 
-// SPIFFE ID 2.1 (trust domain) and 2.2 (path).
-absl::Status CheckSpiffeId(absl::string_view id) {
+// Each certificate is somebody's, and the ID of a trust domain names nobody.
+absl::Status CheckId(absl::string_view id) {
   constexpr absl::string_view kExample = "; write e.g. spiffe://dc1/agent/h7";
-  absl::string_view rest = id;
-  if (!absl::ConsumePrefix(&rest, "spiffe://") || id.size() > kMaxSpiffeId) {
+  if (!absl::StartsWith(id, kSpiffeScheme) || id.size() > kMaxSpiffeId) {
     return Bad(
         "SPIFFE ID", id,
         absl::StrCat("not spiffe://DOMAIN/PATH of at most ", kMaxSpiffeId, " bytes", kExample));
   }
-  const std::vector<absl::string_view> parts = absl::StrSplit(rest, '/');
-  const auto in_domain = [](char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '-' || c == '_';
-  };
-  if (parts[0].empty() || !std::all_of(parts[0].begin(), parts[0].end(), in_domain)) {
-    return Bad("SPIFFE ID", id,
-               absl::StrCat("the trust domain may have lower-case letters, digits, "
-                            "'.', '-' and '_' only",
-                            kExample));
-  }
-  const auto is_segment = [](absl::string_view segment) {
-    return !segment.empty() && segment != "." && segment != ".." &&
-           std::all_of(segment.begin(), segment.end(), [](char c) {
-             return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
-           });
-  };
-  if (parts.size() < 2 || !std::all_of(parts.begin() + 1, parts.end(), is_segment)) {
-    return Bad("SPIFFE ID", id,
-               absl::StrCat("the path needs segments of letters, digits, '.', '-' "
-                            "and '_'",
-                            kExample));
+  const absl::Status status = CheckSpiffeId(id);
+  if (!status.ok()) return Bad("SPIFFE ID", id, absl::StrCat(status.message(), kExample));
+  if (!HasSpiffePath(id)) {
+    return Bad("SPIFFE ID", id, absl::StrCat("the path needs segments and has none", kExample));
   }
   return absl::OkStatus();
 }
@@ -225,7 +208,7 @@ absl::Status CheckCommonName(absl::string_view name) {
 absl::Status CheckNames(const Names& names) {
   if (absl::Status s = CheckCommonName(names.common_name); !s.ok()) return s;
   if (!names.spiffe_id.empty()) {
-    if (absl::Status s = CheckSpiffeId(names.spiffe_id); !s.ok()) return s;
+    if (absl::Status s = CheckId(names.spiffe_id); !s.ok()) return s;
   }
   for (const std::string& name : names.dns_names) {
     if (absl::Status s = CheckDnsName(name); !s.ok()) return s;
