@@ -1,28 +1,18 @@
 #include "client/client_config.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cstdio>
 #include <fstream>
 #include <map>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
 
 class ClientConfigTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/client_config_test.XXXXXX";
-    const int fd = mkstemp(name);
-    ASSERT_GE(fd, 0);
-    close(fd);
-    file_ = name;
-  }
-  void TearDown() override { std::remove(file_.c_str()); }
+  ClientConfigTest() { Write(""); }
 
   void Write(const std::string& text) { std::ofstream(file_) << text; }
   absl::StatusOr<config::v1::Client> Load(const std::string& default_file = "/nonexistent/c.yaml") {
@@ -35,7 +25,8 @@ class ClientConfigTest : public testing::Test {
         default_file);
   }
 
-  std::string file_;
+  const TempDir dir_;
+  const std::string file_ = dir_ / "client.yaml";
   ClientFlags flags_;
   std::map<std::string, std::string> environment_;
 };

@@ -1,8 +1,5 @@
 #include "client/get_client.h"
 
-#include <stdlib.h>
-
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -19,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "proto/entropy.grpc.pb.h"
 #include "tests/base/crypto/test_certs.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -49,9 +47,6 @@ class FakeGetService final : public v1::Entropy::Service {
 class GetClientTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/get_client_test.XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    dir_ = name;
     const TestCa ca("DEV");
     const TestCa::Leaf server = ca.Issue({.dns = {"entropyd.test"}});
     const TestCa::Leaf client = ca.Issue({.uris = {"spiffe://dc1/reader/r"}});
@@ -72,10 +67,9 @@ class GetClientTest : public testing::Test {
   }
   void TearDown() override {
     if (server_ != nullptr) server_->Shutdown();
-    std::filesystem::remove_all(dir_);
   }
   std::string Write(const std::string& name, const std::string& text) {
-    const std::string path = dir_ + "/" + name;
+    const std::string path = dir_ / name;
     std::ofstream(path) << text;
     return path;
   }
@@ -85,7 +79,7 @@ class GetClientTest : public testing::Test {
     return *std::move(client);
   }
 
-  std::string dir_;
+  const TempDir dir_;
   config::v1::ClientTls config_;
   FakeGetService service_;
   std::unique_ptr<grpc::Server> server_;
@@ -158,10 +152,10 @@ TEST_F(GetClientTest, AdminCallsNameWhatFailed) {
 }
 
 TEST_F(GetClientTest, AnAgentThatIsNotThereIsUnavailable) {
-  const auto agent = AgentAdminClient::Create(dir_ + "/agent.sock");
+  const auto agent = AgentAdminClient::Create(dir_ / "agent.sock");
   const absl::Status status = agent->GetStatus().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_NE(status.message().find(dir_ + "/agent.sock"), absl::string_view::npos);
+  EXPECT_NE(status.message().find(dir_ / "agent.sock"), absl::string_view::npos);
 }
 
 }  // namespace

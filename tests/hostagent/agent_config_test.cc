@@ -7,7 +7,7 @@
 #include "base/class_tree/class_tree.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

@@ -22,7 +22,7 @@
 #include "hostagent/agent.h"
 #include "hostagent/handover/handover_link.h"
 #include "tests/hostagent/soon.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 

@@ -16,7 +16,7 @@
 #include "hostagent/served_host.h"
 #include "tests/hostagent/client.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 

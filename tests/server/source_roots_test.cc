@@ -17,7 +17,7 @@
 #include "base/config/config.h"
 #include "base/process/fd.h"
 #include "server/supply.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

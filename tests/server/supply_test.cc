@@ -15,6 +15,7 @@
 #include "absl/synchronization/notification.h"
 #include "base/process/fd.h"
 #include "tests/server/driver/fake_driver.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -297,17 +298,10 @@ TEST_F(SupplyTest, MetricsNameEverySourceAndPool) {
 // A FIFO as a source: the test can feed it, starve it, break it and plug it in again.
 class FifoSupplyTest : public SupplyTest {
  protected:
-  FifoSupplyTest() {
-    char directory[] = "/tmp/entropyd_supply_XXXXXX";
-    directory_ = mkdtemp(directory);
-    path_ = directory_ + "/device";
-    EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0);
-  }
+  FifoSupplyTest() { EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0); }
   ~FifoSupplyTest() override {
     StopFeeding();
     if (supply_ != nullptr) supply_->Stop();
-    unlink(path_.c_str());
-    rmdir(directory_.c_str());
   }
 
   // Writes without end, as a device does, from `next` on, until StopFeeding().
@@ -339,7 +333,8 @@ class FifoSupplyTest : public SupplyTest {
   }
   v1::SourceState State() { return supply_->ListSources()[0].state(); }
 
-  std::string directory_, path_;
+  const TempDir directory_;
+  const std::string path_ = directory_ / "device";
   std::atomic<bool> feeding_{false};
   std::thread feeder_;
 };

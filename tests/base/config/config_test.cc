@@ -1,8 +1,5 @@
 #include "base/config/config.h"
 
-#include <unistd.h>
-
-#include <cstdio>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +10,7 @@
 #include "proto/agent_config.pb.h"
 #include "proto/client_config.pb.h"
 #include "proto/server_config.pb.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -461,18 +459,12 @@ TEST(LocationsTest, MapKeysMayHoldDotsAndSlashes) {
 
 class TempFile {
  public:
-  explicit TempFile(const std::string& content) {
-    char name[] = "/tmp/config_test.XXXXXX";
-    const int fd = mkstemp(name);
-    path_ = name;
-    EXPECT_EQ(write(fd, content.data(), content.size()), static_cast<ssize_t>(content.size()));
-    close(fd);
-  }
-  ~TempFile() { std::remove(path_.c_str()); }
+  explicit TempFile(const std::string& content) { std::ofstream(path_) << content; }
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_;
+  const TempDir dir_;
+  const std::string path_ = dir_ / "file";
 };
 
 TEST(LoadTest, ReadsAFileAndNamesItInErrors) {

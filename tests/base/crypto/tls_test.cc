@@ -1,8 +1,5 @@
 #include "base/crypto/tls.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 
@@ -14,6 +11,7 @@
 #include "openssl/pem.h"
 #include "openssl/ssl.h"
 #include "tests/base/crypto/test_certs.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd::tls {
 namespace {
@@ -228,17 +226,14 @@ TEST_F(IdentityTest, ABrokenListIsAnErrorAndNotAnEmptyOne) {
 class MaterialTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/tls_test.XXXXXX";
-    dir_ = mkdtemp(name);
     leaf_ = ca_.Issue({.uris = {"spiffe://dc1/server"}, .cns = {"s"}});
     Write("cert", leaf_.cert_pem);
     Write("key", leaf_.key_pem);
     Write("ca", ca_.cert_pem());
     Write("crl", ca_.Crl({7}));
   }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
 
-  std::string Path(const std::string& name) { return absl::StrCat(dir_, "/", name); }
+  std::string Path(const std::string& name) { return dir_ / name; }
   void Write(const std::string& name, const std::string& text) {
     std::ofstream(Path(name), std::ios::binary) << text;
   }
@@ -249,13 +244,13 @@ class MaterialTest : public ::testing::Test {
   // "CODE: message" with the directory's name left out.
   std::string Complaint() {
     std::string text = Load().status().ToString();
-    for (size_t at; (at = text.find(dir_ + "/")) != std::string::npos;) {
-      text.erase(at, dir_.size() + 1);
+    for (size_t at; (at = text.find(dir_ / "")) != std::string::npos;) {
+      text.erase(at, dir_.path().size() + 1);
     }
     return text;
   }
 
-  std::string dir_;
+  const TempDir dir_;
   TestCa ca_{"DEV"};
   TestCa::Leaf leaf_;
 };

@@ -6,10 +6,11 @@
 #include <sys/stat.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -18,12 +19,6 @@ using ::testing::HasSubstr;
 
 class DurableFileTest : public testing::Test {
  protected:
-  DurableFileTest() {
-    char folder[] = "/tmp/entropyd-durable.XXXXXX";
-    folder_ = mkdtemp(folder);
-    path_ = folder_ + "/state";
-  }
-  ~DurableFileTest() override { std::filesystem::remove_all(folder_); }
   std::string Text() const {
     std::ostringstream text;
     text << std::ifstream(path_).rdbuf();
@@ -33,8 +28,9 @@ class DurableFileTest : public testing::Test {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
   }
 
-  std::string folder_;
-  std::string path_;
+  const TempDir dir_;
+  const std::string folder_ = dir_.path();
+  const std::string path_ = dir_ / "state";
 };
 
 TEST_F(DurableFileTest, WritesAndReplaces) {

@@ -1,34 +1,26 @@
 #include "base/process/ports_file.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
 
 #include "gtest/gtest.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
 
 class PortsFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/ports_file_test.XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override {
-    unlink((folder_ + "/ports").c_str());
-    rmdir(folder_.c_str());
-  }
   std::string Read() {
     std::ifstream in(folder_ + "/ports");
     std::stringstream text;
     text << in.rdbuf();
     return text.str();
   }
-  std::string folder_;
+  const TempDir dir_;
+  const std::string folder_ = dir_.path();
 };
 
 TEST_F(PortsFile, HoldsOneLineAPortAndLeavesOutWhatIsNotBound) {

@@ -1,11 +1,10 @@
 #include "base/process/state_dir.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
+#include <fstream>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -21,16 +20,14 @@ TEST(StateDirTest, IsAnAbsoluteDirectoryThatMayNotBeThereYet) {
 }
 
 TEST(StateDirTest, IsNoFileAndLeadsThroughNone) {
-  char file[] = "/tmp/state_dir_test.XXXXXX";
-  const int fd = mkstemp(file);
-  ASSERT_GE(fd, 0);
-  close(fd);
-  for (const std::string& path : {std::string(file), std::string(file) + "/state"}) {
+  const TempDir dir;
+  const std::string file = dir / "file";
+  ASSERT_TRUE(std::ofstream(file).good());
+  for (const std::string& path : {file, file + "/state"}) {
     const absl::Status status = CheckStateDir(path);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
     EXPECT_EQ(status.message(), "'" + path + "' is a file, or leads through one; name a directory");
   }
-  unlink(file);
 }
 
 }  // namespace

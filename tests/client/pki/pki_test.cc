@@ -26,6 +26,7 @@
 #include "openssl/ssl.h"
 #include "openssl/x509_vfy.h"
 #include "openssl/x509v3.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd::pki {
 namespace {
@@ -86,14 +87,6 @@ std::string ShowExtension(const X509* cert, int nid) {
 
 class PkiTest : public ::testing::Test {
  protected:
-  PkiTest() {
-    std::string path = (fs::temp_directory_path() / "pki_test.XXXXXX").string();
-    EXPECT_NE(mkdtemp(path.data()), nullptr);
-    root_ = path;
-    ca_ = root_ + "/ca";
-  }
-  ~PkiTest() override { fs::remove_all(root_); }
-
   absl::Status InitCa() { return Init(ca_, {.common_name = "test authority"}, now_); }
 
   Issued MustIssue(const IssueRequest& request) {
@@ -122,8 +115,9 @@ class PkiTest : public ::testing::Test {
     return X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
   }
 
-  std::string root_;
-  std::string ca_;
+  const TempDir dir_;
+  const std::string root_ = dir_.path();
+  const std::string ca_ = dir_ / "ca";
   const absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);  // 2027
 };
 

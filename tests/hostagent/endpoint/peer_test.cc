@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

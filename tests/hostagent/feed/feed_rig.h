@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/feed/feed.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 

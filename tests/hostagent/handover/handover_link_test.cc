@@ -15,7 +15,7 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/soon.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

@@ -9,7 +9,7 @@
 #include "client/pki/pki.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -18,12 +18,6 @@ using ::testing::HasSubstr;
 
 class ClassStateFileTest : public ::testing::Test {
  protected:
-  ClassStateFileTest() {
-    char name[] = "/tmp/class_state.XXXXXX";
-    dir_ = mkdtemp(name);
-  }
-  ~ClassStateFileTest() override { std::filesystem::remove_all(dir_); }
-
   static config::v1::ClassState OneChange() {
     config::v1::ClassState state;
     state.set_version(1);
@@ -42,7 +36,8 @@ class ClassStateFileTest : public ::testing::Test {
     return std::string(loaded.status().message());
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string dir_ = temp_.path();
 };
 
 TEST_F(ClassStateFileTest, WithoutAFileNothingIsKept) {

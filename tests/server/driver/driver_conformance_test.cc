@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +22,7 @@
 #include "tests/server/driver/driver_rigs.h"
 #include "tests/server/driver/fake_driver.h"
 #include "tests/server/driver/upstream_rig.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -379,8 +379,9 @@ TEST(CharDeviceTest, FifoWithoutAWriterIsGoneAtTheFirstRead) {
 }
 
 TEST(CharDeviceTest, RegularFileIsRefused) {
-  char path[] = "/tmp/entropyd_file_XXXXXX";
-  UniqueFd file(mkstemp(path));
+  const TempDir dir;
+  const std::string path = dir / "file";
+  ASSERT_TRUE(std::ofstream(path).good());
   CharDeviceDriver driver(path, "", true);
   const absl::Status status = driver.Open().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
@@ -388,7 +389,6 @@ TEST(CharDeviceTest, RegularFileIsRefused) {
   config::v1::SourceConfig config;
   config.set_path(path);
   EXPECT_STREQ(CharDeviceDriver::Check(config).key, "path");
-  unlink(path);
 }
 
 TEST(CharDeviceTest, MissingDeviceIsNotFound) {
@@ -443,12 +443,9 @@ TEST(CharDeviceTest, GeneratorBehindHwrngSetsTheClaims) {
 
 TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
   FifoRig rig;
-  char current[] = "/tmp/entropyd_current_XXXXXX";
-  UniqueFd file(mkstemp(current));
-  const auto set_current = [&](absl::string_view name) {
-    ASSERT_EQ(ftruncate(file.get(), 0), 0);
-    ASSERT_EQ(pwrite(file.get(), name.data(), name.size(), 0), static_cast<ssize_t>(name.size()));
-  };
+  const TempDir dir;
+  const std::string current = dir / "rng_current";
+  const auto set_current = [&](absl::string_view name) { std::ofstream(current) << name; };
   set_current("tpm-rng-0\n");
   CharDeviceDriver driver(rig.path(), current, true);
   EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
@@ -456,7 +453,6 @@ TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
   EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
   CharDeviceDriver claimed_less(rig.path(), current, false);
   EXPECT_EQ(claimed_less.Open().value(), "virtio_rng.0");
-  unlink(current);
 }
 
 TEST(CharDeviceTest, GeneratorOfATpmHasTheRootOfTheTpm) {

@@ -39,9 +39,9 @@
 #include "server/driver/rdrand_driver.h"
 #include "server/driver/rdseed_driver.h"
 #include "server/driver/tpm2_driver.h"
-#include "tests/hostagent/temp_dir.h"
 #include "tests/server/driver/fake_egd_server.h"
 #include "tests/server/driver/pkcs11_module.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 
@@ -84,15 +84,8 @@ class Rig {
 class FifoRig final : public Rig {
  public:
   FifoRig() {
-    char directory[] = "/tmp/entropyd_driver_XXXXXX";
-    directory_ = mkdtemp(directory);
-    path_ = directory_ + "/device";
     EXPECT_EQ(mkfifo(path_.c_str(), 0600), 0);
     Replug();
-  }
-  ~FifoRig() override {
-    unlink(path_.c_str());
-    rmdir(directory_.c_str());
   }
   std::unique_ptr<SourceDriver> MakeDriver() override {
     return CharDeviceDriver::Create(Config(), CharDeviceDriver::Identify(Config()));
@@ -124,8 +117,8 @@ class FifoRig final : public Rig {
 
  private:
   std::mt19937 generator_{3};
-  std::string directory_;
-  std::string path_;
+  const TempDir directory_;
+  const std::string path_ = directory_ / "device";
   UniqueFd writer_;
   bool stalled_ = false;
 };

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/process/fd.h"
-#include "tests/hostagent/temp_dir.h"
 #include "tests/server/driver/fake_egd_server.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

@@ -2,13 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
+
+#include <fstream>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/process/fd.h"
 #include "tests/server/driver/driver_rigs.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -21,16 +22,13 @@ int gets = 0;
 class Cpuinfo {
  public:
   explicit Cpuinfo(absl::string_view flags) {
-    UniqueFd file(mkstemp(path_));
-    const std::string text =
-        absl::StrCat("processor\t: 0\nvendor_id\t: test\nflags\t\t: ", flags, "\n");
-    EXPECT_EQ(write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    std::ofstream(path_) << "processor\t: 0\nvendor_id\t: test\nflags\t\t: " << flags << "\n";
   }
-  ~Cpuinfo() { unlink(path_); }
-  const char* path() const { return path_; }
+  const char* path() const { return path_.c_str(); }
 
  private:
-  char path_[32] = "/tmp/entropyd_cpuinfo_XXXXXX";
+  const TempDir dir_;
+  const std::string path_ = dir_ / "cpuinfo";
 };
 
 bool CountUp(uint64_t* word) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/hostagent/temp_dir.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {

@@ -18,8 +18,8 @@
 #include "grpcpp/server_builder.h"
 #include "proto/entropy.grpc.pb.h"
 #include "server/driver/upstream_driver.h"
-#include "tests/hostagent/temp_dir.h"
 #include "tests/server/driver/driver_rigs.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 
