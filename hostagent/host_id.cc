@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,19 +13,19 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/crypto/kernel_random.h"
 #include "base/process/fd.h"
+#include "base/process/read_file.h"
 
 namespace entropyd {
 namespace {
 
 absl::StatusOr<std::string> Read(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, absl::StrCat("read ", path));
-  char text[2 * kHostIdBytes + 2];  // one byte more than the digits and a newline
-  const ssize_t n = read(fd.get(), text, sizeof text);
-  if (n < 0) return ErrnoStatus(errno, absl::StrCat("read ", path));
-  const absl::string_view digits =
-      absl::StripSuffix(absl::string_view(text, static_cast<size_t>(n)), "\n");
+  // One byte more than the digits and a newline.
+  const absl::StatusOr<std::string> text =
+      ReadFileAtMost(path, absl::StrCat("read ", path), 2 * kHostIdBytes + 2);
+  if (!text.ok()) return text.status();
+  const absl::string_view digits = absl::StripSuffix(*text, "\n");
   bool good = digits.size() == 2 * kHostIdBytes;
   for (char c : digits) good = good && absl::ascii_isxdigit(c);
   if (!good) {
@@ -68,7 +67,7 @@ absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir) {
     return ErrnoStatus(errno, absl::StrCat("create state_dir ", state_dir));
   }
   uint8_t id[kHostIdBytes];
-  if (getrandom(id, sizeof id, 0) != static_cast<ssize_t>(sizeof id)) {
+  if (!FillFromKernel(absl::MakeSpan(id))) {
     return ErrnoStatus(errno, "make host_id: getrandom");
   }
   const absl::string_view bytes(reinterpret_cast<const char*>(id), sizeof id);

@@ -1,9 +1,5 @@
 #include "base/config/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <map>
 #include <utility>
 #include <vector>
@@ -12,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/config/config_values.h"
 #include "base/config/config_yaml.h"
-#include "base/process/fd.h"
+#include "base/process/read_file.h"
 #include "google/protobuf/descriptor.h"
 
 namespace entropyd::config {
@@ -263,19 +259,10 @@ absl::Status Parse(absl::string_view text, absl::string_view name, Message* mess
 }
 
 absl::Status Load(const std::string& path, Message* message, Locations* locations) {
-  const std::string what = absl::StrCat("read ", path);
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, what);
-  std::string text;
-  char buffer[16384];
-  while (text.size() <= kMaxFileBytes) {
-    const ssize_t n = read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, what);
-    if (n == 0) break;
-    text.append(buffer, static_cast<size_t>(n));
-  }
-  return Parse(text, path, message, locations);
+  const absl::StatusOr<std::string> text =
+      ReadFileAtMost(path, absl::StrCat("read ", path), kMaxFileBytes + 1);
+  if (!text.ok()) return text.status();
+  return Parse(*text, path, message, locations);
 }
 
 }  // namespace entropyd::config

@@ -52,7 +52,7 @@ class Locations {
 absl::Status Parse(absl::string_view text, absl::string_view name,
                    google::protobuf::Message* message, Locations* locations);
 
-// Reads and parses a file (at most 1 MiB). Errors: as Parse(), and those of reading the file.
+// Reads and parses a file (at most 1 MiB). Errors: as Parse() and ReadFileAtMost().
 absl::Status Load(const std::string& path, google::protobuf::Message* message,
                   Locations* locations);
 

@@ -1,9 +1,6 @@
 #include "base/crypto/tls.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,7 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/crypto/spiffe_id.h"
-#include "base/process/fd.h"
+#include "base/process/read_file.h"
 #include "openssl/bio.h"
 #include "openssl/bn.h"
 #include "openssl/conf.h"
@@ -25,7 +22,7 @@
 namespace entropyd::tls {
 namespace {
 
-// Much larger than certificates, bundles and CRLs; it stops a device file given by mistake.
+// Much larger than certificates, bundles and CRLs.
 constexpr size_t kMaxFileBytes = 16 << 20;
 
 // gRPC sets the minimum version to 1.2 but leaves the options alone, hence `Protocol`. Without
@@ -73,22 +70,13 @@ BioPtr MemoryBio(absl::string_view text) {
 // An encrypted key must fail, not ask for a password on the daemon's terminal.
 int NoPassword(char*, int, int, void*) { return 0; }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path, absl::string_view what) {
+absl::StatusOr<std::string> ReadPem(const std::string& path, absl::string_view what) {
   const std::string action = absl::StrCat("read ", what, " ", path);
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, action);
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const ssize_t n = read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, action);
-    if (n == 0) return text;
-    text.append(buffer, static_cast<size_t>(n));
-    if (text.size() > kMaxFileBytes) {
-      return absl::InvalidArgumentError(absl::StrCat(action, ": too large to be PEM"));
-    }
+  absl::StatusOr<std::string> text = ReadFileAtMost(path, action, kMaxFileBytes + 1);
+  if (text.ok() && text->size() > kMaxFileBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(action, ": too large to be PEM"));
   }
+  return text;
 }
 
 // Reads every block that `read_one` understands. Empty when there is none, or when one is broken.
@@ -300,7 +288,7 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
   for (const File& file : {File{"certificate", cert, &m.cert_pem}, File{"key", key, &m.key_pem},
                            File{"CA", ca, &m.ca_pem}, File{"CRL", crl, &m.crl_pem}}) {
     if (file.path.empty() && file.text == &m.crl_pem) continue;
-    absl::StatusOr<std::string> text = ReadFile(file.path, file.what);
+    absl::StatusOr<std::string> text = ReadPem(file.path, file.what);
     if (!text.ok()) return text.status();
     *file.text = *std::move(text);
   }

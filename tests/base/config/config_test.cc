@@ -1,5 +1,7 @@
 #include "base/config/config.h"
 
+#include <sys/stat.h>
+
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -485,6 +487,16 @@ TEST(LoadTest, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(status.message(), "read /nonexistent/client.yaml: No such file or directory");
   EXPECT_EQ(config::Load("/tmp", &client, &locations).message(), "read /tmp: Is a directory");
+}
+
+TEST(LoadTest, NeverWaitsForAFifo) {
+  const TempDir dir;
+  ASSERT_EQ(mkfifo((dir / "fifo").c_str(), 0600), 0);
+  config::v1::Client client;
+  config::Locations locations;
+  EXPECT_EQ(
+      config::Load(dir / "fifo", &client, &locations),
+      absl::InvalidArgumentError("read " + (dir / "fifo") + ": it is a FIFO; give a regular file"));
 }
 
 TEST(LoadTest, RefusesFilesThatAreNoConfiguration) {

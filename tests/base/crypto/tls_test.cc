@@ -1,5 +1,7 @@
 #include "base/crypto/tls.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -277,6 +279,12 @@ TEST_F(MaterialTest, TheRevocationListIsOptional) {
 TEST_F(MaterialTest, MissingFilesAreNamed) {
   std::filesystem::remove(Path("key"));
   EXPECT_EQ(Complaint(), "NOT_FOUND: read key key: No such file or directory");
+}
+
+TEST_F(MaterialTest, NeverWaitsForAFifo) {
+  std::filesystem::remove(Path("key"));
+  ASSERT_EQ(mkfifo(Path("key").c_str(), 0600), 0);
+  EXPECT_EQ(Complaint(), "INVALID_ARGUMENT: read key key: it is a FIFO; give a regular file");
 }
 
 TEST_F(MaterialTest, AKeyOfAnotherCertificateIsRefused) {

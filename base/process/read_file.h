@@ -1,0 +1,26 @@
+// Reads a file that a program needs, and never hangs at a FIFO that nobody writes to.
+//
+//   const auto text = ReadFileAtMost(path, absl::StrCat("read ", path), kMostBytes + 1);
+//
+// Takes regular files, and pipes that somebody has already opened: /dev/stdin of a pipeline and the
+// shell's <(COMMAND). Refuses what may never end or must not be touched: FIFOs with a name,
+// devices, sockets.
+//
+// Thread safety: a function without state.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace entropyd {
+
+// The first `most` bytes of the file. Whoever asks for one byte more than it can use learns that
+// the file is too large. `what` begins each error: "read certificate /etc/entropyd/tls/tls.crt".
+// Errors: as ErrnoStatus; INVALID_ARGUMENT when it is neither a file nor such a pipe.
+absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string_view what,
+                                           size_t most);
+
+}  // namespace entropyd
