@@ -1,5 +1,7 @@
 #include "base/config/utf8.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace entropyd {
 
 size_t Utf8Length(absl::string_view text) {
@@ -24,6 +26,26 @@ size_t Utf8Length(absl::string_view text) {
     if (at(i) < 0x80 || at(i) > 0xbf) return 0;
   }
   return length;
+}
+
+absl::string_view CutUtf8(absl::string_view text, size_t most) {
+  if (text.size() <= most) return text;
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+  // A character has at most three bytes after its first. More of them are no UTF-8, and stay.
+  size_t end = most;
+  while (end > 0 && most - end < 3 && continues(text[end])) --end;
+  return text.substr(0, continues(text[end]) ? most : end);
+}
+
+std::string ReplaceInvalidUtf8(absl::string_view text) {
+  constexpr absl::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+  std::string valid;
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    absl::StrAppend(&valid, length == 0 ? kReplacement : text.substr(0, length));
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return valid;
 }
 
 }  // namespace entropyd

@@ -1,4 +1,4 @@
-// Checks that text from outside is UTF-8.
+// Checks that text from outside is UTF-8, and makes it so.
 //
 //   while (!text.empty()) {
 //     const size_t length = Utf8Length(text);
@@ -6,10 +6,11 @@
 //     text.remove_prefix(length);
 //   }
 //
-// Thread safety: a function without state.
+// Thread safety: functions without state.
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -20,5 +21,12 @@ namespace entropyd {
 // U+10FFFF).
 // REQUIRES: text is not empty.
 size_t Utf8Length(absl::string_view text);
+
+// The beginning of `text`, at most `most` bytes. Does not end within a character of UTF-8.
+absl::string_view CutUtf8(absl::string_view text, size_t most);
+
+// `text` with U+FFFD in the place of each byte that is in no well-formed sequence. A string of a
+// proto message must be UTF-8, or nobody can read the message.
+std::string ReplaceInvalidUtf8(absl::string_view text);
 
 }  // namespace entropyd

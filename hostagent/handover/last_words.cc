@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/config/utf8.h"
 
 namespace entropyd {
 namespace {
@@ -41,7 +42,7 @@ std::string LastWords::Read() const {
   char text[kMostBytes];
   const ssize_t n = read(read_end_.get(), text, sizeof text);
   const absl::string_view words(text, n > 0 ? static_cast<size_t>(n) : 0);
-  return std::string(absl::StripTrailingAsciiWhitespace(words));
+  return ReplaceInvalidUtf8(absl::StripTrailingAsciiWhitespace(words));
 }
 
 UniqueFd TakeLastWordsFd() {
@@ -57,7 +58,7 @@ UniqueFd TakeLastWordsFd() {
 
 void WriteLastWords(int fd, absl::string_view reason) {
   if (fd < 0) return;
-  reason = reason.substr(0, LastWords::kMostBytes);
+  reason = CutUtf8(reason, LastWords::kMostBytes);
   (void)!write(fd, reason.data(), reason.size());
 }
 

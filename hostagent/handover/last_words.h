@@ -36,7 +36,8 @@ class LastWords {
   char* const* environment() { return pointers_.data(); }
   // The new process has its end now.
   void Started() { write_end_.reset(); }
-  // What has been written so far, without newlines at the end. REQUIRES: Started().
+  // What has been written so far, as UTF-8 and without newlines at the end: it goes into messages.
+  // REQUIRES: Started().
   std::string Read() const;
 
  private:

@@ -30,6 +30,22 @@ TEST(LastWordsTest, ALongReasonIsCut) {
   EXPECT_EQ(words.Read().size(), LastWords::kMostBytes);
 }
 
+TEST(LastWordsTest, ALongReasonIsNotCutWithinACharacter) {
+  LastWords words = LastWords::Create().value();
+  const UniqueFd theirs(dup(words.fd()));
+  const std::string begin(LastWords::kMostBytes - 1, 'x');
+  WriteLastWords(theirs.get(), begin + "é");
+  EXPECT_EQ(words.Read(), begin);
+}
+
+// Another version of the program may write what it likes.
+TEST(LastWordsTest, WhatIsNoUtf8IsReplaced) {
+  LastWords words = LastWords::Create().value();
+  const UniqueFd theirs(dup(words.fd()));
+  WriteLastWords(theirs.get(), "agent.yaml: '\xff'");
+  EXPECT_EQ(words.Read(), "agent.yaml: '\uFFFD'");
+}
+
 TEST(LastWordsTest, TheEnvironmentNamesThePipeOnce) {
   setenv(kVariable, "77", 1);
   LastWords words = LastWords::Create().value();
