@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/process/host_port.h"
 
 namespace entropyd {
 namespace {
@@ -64,11 +65,9 @@ std::string RootOfPath(const std::string& path) {
 }
 
 std::string RootOfAddress(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  absl::string_view host = address.substr(0, colon);
-  const absl::string_view port = colon == absl::string_view::npos ? "" : address.substr(colon + 1);
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  std::string name = absl::AsciiStrToLower(absl::StripSuffix(host, "."));
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  if (!parsed.ok()) return std::string(address);
+  std::string name = absl::AsciiStrToLower(absl::StripSuffix(parsed->host, "."));
   in_addr v4;
   in6_addr v6;
   if (inet_pton(AF_INET, name.c_str(), &v4) == 1) {
@@ -78,7 +77,7 @@ std::string RootOfAddress(absl::string_view address) {
   } else if (absl::EndsWith(name, ".localhost") || name == "ip6-localhost") {
     name = kThisMachine;
   }
-  return absl::StrCat(name, ":", port);
+  return absl::StrCat(name, ":", parsed->port);
 }
 
 bool IsHwrng(const struct stat& file) {

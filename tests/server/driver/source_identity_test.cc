@@ -44,12 +44,13 @@ TEST(SourceIdentityTest, PathIsWhatStandsAtItsEnd) {
 TEST(SourceIdentityTest, AddressIsOneWhateverItsSpelling) {
   for (const char* here : {"localhost:8888", "LOCALHOST.:8888", "127.0.0.1:8888", "127.1.2.3:8888",
                            "[::1]:8888", "[::ffff:127.0.0.1]:8888", "0.0.0.0:8888", "[::]:8888",
-                           "ip6-localhost:8888", "a.localhost:8888"}) {
+                           "ip6-localhost:8888", "a.localhost:8888", "localhost:08888"}) {
     EXPECT_EQ(RootOfAddress(here), "localhost:8888") << here;
   }
   EXPECT_EQ(RootOfAddress("[::ffff:192.0.2.1]:1"), RootOfAddress("192.0.2.1:1"));
   EXPECT_EQ(RootOfAddress("[2001:DB8:0::1]:1"), "[2001:db8::1]:1");
   EXPECT_EQ(RootOfAddress("Entropyd-0.Example.:7743"), "entropyd-0.example:7743");
+  EXPECT_EQ(RootOfAddress("no address"), "no address");
   EXPECT_NE(RootOfAddress("127.0.0.1:1"), RootOfAddress("127.0.0.1:2"));
   EXPECT_NE(RootOfAddress("192.0.2.1:1"), RootOfAddress("192.0.2.2:1"));
 }
