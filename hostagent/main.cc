@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -23,12 +22,14 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
+#include "base/process/descriptor_limit.h"
 #include "base/process/log.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/metrics.h"
 #include "base/process/ports_file.h"
 #include "hostagent/agent.h"
 #include "hostagent/agent_config.h"
+#include "hostagent/descriptor_check.h"
 #include "hostagent/handover/last_words.h"
 #include "hostagent/service_manager.h"
 #include "proto/agent_config.pb.h"
@@ -73,15 +74,6 @@ ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
   std::cerr << "entropyd-hostagent: " << status.message() << "\n";
   WriteLastWords(flags.last_words, status.message());
   return code;
-}
-
-// Every connection costs a descriptor. The usual soft limit of 1,024 is for programs that use
-// select().
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Signals as events of the loop.
@@ -139,6 +131,9 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   SystemClock clock;
   Log log(&clock);
   ConfigureLog(config.log(), &log);
+  if (auto status = CheckDescriptors(config, RaiseDescriptorLimit(), &log); !status.ok()) {
+    return Fail(flags, kRuntime, status);
+  }
   Metrics metrics;
   auto agent = Agent::Create(config, locations, &clock, &log, &metrics);
   if (!agent.ok()) {
@@ -219,7 +214,6 @@ int main(int argc, char** argv) {
   absl::Status hardened = entropyd::tls::RequireTls13();
   if (hardened.ok()) hardened = entropyd::HardenProcess();
   if (!hardened.ok()) return entropyd::Fail(flags, entropyd::kRuntime, hardened);
-  entropyd::RaiseDescriptorLimit();
 
   CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
   app.add_option("--config", flags.config, "configuration file")
