@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -27,6 +28,12 @@ absl::string_view RoleName(config::v1::Role role) {
 // The names that certificates give say of what type they are (base/crypto/tls.h).
 absl::Status CheckIdentity(absl::string_view identity, const std::string& path,
                            const config::Locations& locations) {
+  const std::string lower = absl::AsciiStrToLower(identity);
+  if (absl::StartsWith(identity, "dns:") && identity != lower) {
+    return locations.Error(absl::StrCat(path, ".identity"),
+                           absl::StrCat("'", identity, "' would match nobody: DNS names of ",
+                                        "certificates are taken in lower case; write ", lower));
+  }
   for (const absl::string_view type : {"spiffe://", "dns:", "cn:"}) {
     if (absl::StartsWith(identity, type) && identity.size() > type.size()) return absl::OkStatus();
   }

@@ -100,6 +100,14 @@ TEST(PolicyTest, AnIdentityWithoutItsTypeIsRefused) {
   }
 }
 
+TEST(PolicyTest, ADnsNameThatCouldMatchNobodyIsRefused) {
+  EXPECT_THAT(
+      Complaint({"{identity: \"dns:H7.example\", role: operator}"}),
+      AllOf(HasSubstr("'dns:H7.example' would match nobody"), HasSubstr("write dns:h7.example")));
+  EXPECT_TRUE(Make({"{identity: \"cn:Ops\", role: operator}"}).ok());
+  EXPECT_TRUE(Make({"{identity: \"spiffe://dc1/Ops\", role: operator}"}).ok());
+}
+
 TEST(PolicyTest, AnOperatorDrawsNothing) {
   const Policy policy = Make({"{identity: \"cn:ops\", role: operator}"}).value();
   EXPECT_TRUE(policy.CheckRole("cn:ops", ROLE_OPERATOR).ok());
