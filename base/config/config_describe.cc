@@ -1,4 +1,5 @@
 // config::Describe: the skeleton of a configuration file, from the schema alone.
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "base/config/config.h"
 #include "base/config/config_values.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 
 namespace entropyd::config {
 namespace {
@@ -33,12 +35,9 @@ bool IsMessage(const FieldDescriptor* field) {
   return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
 }
 
-// A value that parses, for a required key.
-std::string Placeholder(const FieldDescriptor* field) {
-  const v1::FieldRule& rule = RuleOf(field);
-  if (!rule.default_value().empty()) return rule.default_value();
-  if (!rule.min().empty()) return rule.min();
-  switch (rule.unit()) {
+// A middling value of the field's unit and type.
+std::string Example(const FieldDescriptor* field) {
+  switch (RuleOf(field).unit()) {
     case v1::UNIT_BYTES:
       return "64KiB";
     case v1::UNIT_BYTES_PER_SECOND:
@@ -55,9 +54,24 @@ std::string Placeholder(const FieldDescriptor* field) {
       return EnumNames(field->enum_type()).front();
     case FieldDescriptor::CPPTYPE_STRING:
       return "TEXT";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return "1";
     default:
       return "0";
   }
+}
+
+// A value that the field takes: its default, when it has one. The least that it takes would be a
+// bad example: whoever switches the key on would be throttled, or hold nothing.
+std::string Placeholder(const FieldDescriptor* field) {
+  const v1::FieldRule& rule = RuleOf(field);
+  if (!rule.default_value().empty()) return rule.default_value();
+  std::string example = Example(field);
+  const std::unique_ptr<google::protobuf::Message> scratch(
+      google::protobuf::MessageFactory::generated_factory()
+          ->GetPrototype(field->containing_type())
+          ->New());
+  return SetScalar(example, false, field, scratch.get()).ok() ? example : rule.min();
 }
 
 // "size, 4KiB to 4MiB, default 256KiB: credit per channel"
@@ -86,6 +100,12 @@ std::string Comment(const FieldDescriptor* field) {
 
 class Describer {
  public:
+  void Explain() {
+    out_ +=
+        "## Keys without a # have their defaults here, or are required. Keys behind a # are off:\n"
+        "## their values are examples, and their comments say what holds without them.\n";
+  }
+
   void Fields(const Descriptor* type, Style style) {
     for (int i = 0; i < type->field_count(); ++i) {
       Field(type->field(i), style);
@@ -152,6 +172,7 @@ class Describer {
 
 std::string Describe(const Descriptor* descriptor) {
   Describer describer;
+  describer.Explain();
   describer.Fields(descriptor, Style());
   return describer.Take();
 }

@@ -534,7 +534,19 @@ TEST(DescribeTest, ShowsTypeRangeDefaultAndHelp) {
                               "credit per channel\n"));
   EXPECT_THAT(text, HasSubstr("\n  - name: TEXT                          # text, required\n"));
   EXPECT_THAT(text, HasSubstr("\n    quality: drbg                       # one of drbg, full\n"));
+  EXPECT_THAT(text, StartsWith("## Keys without a #"));
   EXPECT_THAT(text, HasSubstr("\n# allow_software: false                 # true or false: accept"));
+}
+
+TEST(DescribeTest, AKeyWithoutADefaultIsNotShownWithTheLeastThatItTakes) {
+  const std::string agent = config::Describe(config::v1::HostAgent::descriptor());
+  EXPECT_THAT(agent, HasSubstr("\n#   buffer: 64KiB "));
+  EXPECT_THAT(agent, HasSubstr("\n#   max_age: 30s "));
+  EXPECT_THAT(agent, HasSubstr("\n#   guest_ceil: 64KiB/s "));
+  const std::string server = config::Describe(config::v1::Server::descriptor());
+  EXPECT_THAT(server, HasSubstr("  ceil: 64KiB/s "));
+  EXPECT_THAT(server, HasSubstr("  weight: 1 "));
+  EXPECT_THAT(server, HasSubstr("\n# max_connections: 16 ")) << "no number is in every range";
 }
 
 }  // namespace
