@@ -168,6 +168,10 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
 
 std::string ByteText(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
 
+std::string BufferText(uint64_t level, uint64_t target) {
+  return absl::StrCat(ByteText(level), " of ", ByteText(target));
+}
+
 std::string WaitText(double seconds) {
   if (seconds <= 0) return "-";
   if (seconds < 1e-3) return absl::StrFormat("%.0f us", seconds * 1e6);
@@ -202,9 +206,9 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
                one.mode().empty() ? "-" : one.mode(), std::string(QualityName(one.quality())),
-               absl::StrCat(ByteText(one.buffer_level()), " of ", ByteText(one.buffer_target())),
-               absl::StrCat(one.guests()), ByteText(one.owed()), ByteText(one.delivered()),
-               absl::StrCat(one.requests()), one.on_upstream_loss(), one.reason()});
+               BufferText(one.buffer_level(), one.buffer_target()), absl::StrCat(one.guests()),
+               ByteText(one.owed()), ByteText(one.delivered()), absl::StrCat(one.requests()),
+               one.on_upstream_loss(), one.reason()});
   }
   return OrNone(table);
 }

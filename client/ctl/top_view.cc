@@ -19,7 +19,8 @@ std::string ClassRows(const v1::GetStatusResponse& status) {
     table.Add({one.class_(), FormatRate(one.delivered_rate()), ByteText(one.delivered()),
                absl::StrCat(one.requests()), absl::StrCat(one.guests()), ByteText(one.owed()),
                WaitText(one.wait_p50_seconds()), WaitText(one.wait_p99_seconds()),
-               WaitText(one.throttled_seconds()), ByteText(one.buffer_level())});
+               WaitText(one.throttled_seconds()),
+               BufferText(one.buffer_level(), one.buffer_target())});
   }
   return table.ToString();
 }

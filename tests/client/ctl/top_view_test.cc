@@ -40,6 +40,16 @@ TEST(TopViewTest, TheBusiestComeFirst) {
   EXPECT_EQ(status.class_(2).class_(), "default/c1");
 }
 
+TEST(TopViewTest, ABufferIsShownWithItsTargetAsInTheStatus) {
+  v1::GetStatusResponse status;
+  auto* one = status.add_class_();
+  one->set_buffer_level(4096);
+  one->set_buffer_target(8192);
+  for (const std::string& text : {TopText(status, Guests(0), 10), AgentClassesTable(status)}) {
+    EXPECT_THAT(text, HasSubstr("4 KiB of 8 KiB"));
+  }
+}
+
 TEST(TopViewTest, WhatDoesNotFitIsCounted) {
   v1::GetStatusResponse status;
   EXPECT_THAT(TopText(status, Guests(50), 10), HasSubstr("\n40 more\n"));
