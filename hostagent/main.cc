@@ -223,9 +223,10 @@ int main(int argc, char** argv) {
   app.add_flag(entropyd::kTakeOver, flags.take_over,
                "take the guests over from the agent that runs, without closing a connection; start "
                "normally when none runs");
-  app.add_flag("--linger", flags.linger,
-               "after giving the guests away, wait for SIGTERM instead of ending, so that a "
-               "supervisor that restarts whatever ends does not start this one again");
+  app.add_flag(
+      "--linger", flags.linger,
+      "when another process has taken the guests over, end only on SIGTERM; for a supervisor "
+      "that starts again each process that ends, as Kubernetes does");
   app.add_flag("--check-config", flags.check, "check the configuration and exit");
   app.add_flag("--describe-config", flags.describe, "print every configuration key and exit");
   app.set_version_flag("--version", std::string("entropyd-hostagent ") + ENTROPYD_VERSION);
