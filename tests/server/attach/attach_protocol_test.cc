@@ -26,6 +26,24 @@ class AttachProtocolTest : public DispatcherFixture {
     WriteAll(peer);
     return peer;
   }
+  // The same. A message of 1,000 bytes is on its way to it, and `planned` bytes wait behind that.
+  FakePeer* Sending(uint64_t planned = 0) {
+    FakePeer* const peer = Ready();
+    Credit(peer, 1, 1000, 0);
+    if (planned > 0) Credit(peer, 1, 1000 + planned, 0);
+    EXPECT_TRUE(peer->write_pending());
+    EXPECT_EQ(totals().in_flight_bytes, 1000u);
+    EXPECT_EQ(totals().planned_bytes, planned);
+    return peer;
+  }
+  // The Hello of an agent that speaks these versions.
+  static v1::AgentMessage HelloOf(uint32_t least, uint32_t most, char host) {
+    v1::AgentMessage message;
+    message.mutable_hello()->set_version_min(least);
+    message.mutable_hello()->set_version_max(most);
+    message.mutable_hello()->set_host_id(std::string(16, host));
+    return message;
+  }
   // A message and other events that the dispatcher finds at the same time.
   void SayAnd(FakePeer* peer, const v1::AgentMessage& message, uint32_t events) {
     peer->session->inbox = message;
@@ -98,11 +116,7 @@ TEST_F(AttachProtocolTest, StreamsAreNumberedInTheOrderOfTheirHellos) {
   FakePeer* const late = Attach("spiffe://test/late");
   FakePeer* const first = Greet("spiffe://test/a");
   FakePeer* const old = Attach("spiffe://test/old");
-  v1::AgentMessage hello;
-  hello.mutable_hello()->set_version_min(2);
-  hello.mutable_hello()->set_version_max(3);
-  hello.mutable_hello()->set_host_id(std::string(16, 'o'));
-  Say(old, hello);
+  Say(old, HelloOf(2, 3, 'o'));
   EXPECT_TRUE(absl::IsFailedPrecondition(old->wire.status)) << old->wire.status;
   Hello(late);
   EXPECT_EQ(Message(first, 0).head.welcome().session_id(), 1u);
@@ -270,8 +284,7 @@ TEST_F(AttachProtocolTest, AcknowledgedBytesAreCountedLineByLine) {
 }
 
 TEST_F(AttachProtocolTest, ALineThatCrossesTheClosedMessageStillAcknowledges) {
-  FakePeer* const peer = Ready();
-  Credit(peer, 1, 1000, 0);
+  FakePeer* const peer = Sending();
   WriteAll(peer);
   CloseChannel(peer, 1);
   WriteAll(peer);
@@ -285,11 +298,7 @@ TEST_F(AttachProtocolTest, ALineThatCrossesTheClosedMessageStillAcknowledges) {
 // A channel that its peer has closed is in no class any more. Everything that may follow finds it
 // so.
 TEST_F(AttachProtocolTest, AClosedChannelGivesItsPlanBackAndLeavesItsClassOnce) {
-  FakePeer* const peer = Ready();
-  Credit(peer, 1, 1000, 0);
-  Credit(peer, 1, 5000, 0);
-  ASSERT_TRUE(peer->write_pending());
-  ASSERT_EQ(totals().planned_bytes, 4000u);
+  FakePeer* const peer = Sending(4000);
   CloseChannel(peer, 1);
   EXPECT_EQ(totals().planned_bytes, 0u);
   EXPECT_EQ(totals().forfeited_bytes, 4000u);
@@ -311,8 +320,7 @@ TEST_F(AttachProtocolTest, AClosedChannelGivesItsPlanBackAndLeavesItsClassOnce) 
 // --- streams end ---------------------------------------------------------------------------------
 
 TEST_F(AttachProtocolTest, TheLastMessageCountsBeforeTheEndThatComesWithIt) {
-  FakePeer* const peer = Ready();
-  Credit(peer, 1, 1000, 0);
+  FakePeer* const peer = Sending();
   WriteAll(peer);
   v1::AgentMessage message;
   AddLine(&message, 1, 1000, 1000);
@@ -324,8 +332,7 @@ TEST_F(AttachProtocolTest, TheLastMessageCountsBeforeTheEndThatComesWithIt) {
 }
 
 TEST_F(AttachProtocolTest, TheFirstEndCounts) {
-  FakePeer* const peer = Ready();
-  Credit(peer, 1, 1000, 0);
+  FakePeer* const peer = Sending();
   Post(peer->session, Session::kReadEnd);
   Post(peer->session, Session::kCancelled);
   EXPECT_FALSE(peer->wire.finished) << "its write is under way";
@@ -345,9 +352,7 @@ TEST_F(AttachProtocolTest, TheFirstEndCounts) {
 }
 
 TEST_F(AttachProtocolTest, AWriteThatFailsEndsTheStream) {
-  FakePeer* const peer = Ready();
-  Credit(peer, 1, 1000, 0);
-  EXPECT_EQ(totals().in_flight_bytes, 1000u);
+  FakePeer* const peer = Sending();
   Written(peer, false);
   EXPECT_TRUE(absl::IsCancelled(peer->wire.status)) << peer->wire.status;
   EXPECT_EQ(peer->wire.finishes, 1);
@@ -357,11 +362,7 @@ TEST_F(AttachProtocolTest, AWriteThatFailsEndsTheStream) {
 }
 
 TEST_F(AttachProtocolTest, ATransportThatDiesWithoutAWordLeavesNothingBehind) {
-  FakePeer* const peer = Ready();
-  Credit(peer, 1, 1000, 0);
-  Credit(peer, 1, 5000, 0);
-  ASSERT_EQ(totals().in_flight_bytes, 1000u);
-  ASSERT_EQ(totals().planned_bytes, 4000u);
+  FakePeer* const peer = Sending(4000);
   Post(peer->session, Session::kDead);
   EXPECT_TRUE(peer->wire.deleted);
   EXPECT_TRUE(registry().sessions().empty());
@@ -375,10 +376,7 @@ TEST_F(AttachProtocolTest, ATransportThatDiesWithoutAWordLeavesNothingBehind) {
 // It is deleted in the same step in which it had something to say.
 TEST_F(AttachProtocolTest, ATransportThatDiesWithNewsIsNotWrittenTo) {
   FakePeer* const peer = Attach();
-  v1::AgentMessage hello;
-  hello.mutable_hello()->set_version_max(1);
-  hello.mutable_hello()->set_host_id(std::string(16, 'h'));
-  SayAnd(peer, hello, Session::kDead);
+  SayAnd(peer, HelloOf(0, 1, 'h'), Session::kDead);
   EXPECT_TRUE(peer->wire.deleted);
   EXPECT_TRUE(peer->wire.messages.empty());
   EXPECT_EQ(totals().messages, 0u);
