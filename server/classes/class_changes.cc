@@ -41,6 +41,13 @@ std::string ConfiguredFigures(const ClassConfig& config, const ClassFigures& key
   });
 }
 
+// The same of the class as `change` makes it.
+std::string ChangedFigures(ClassConfig config, const ClassFigures& change,
+                           const ClassFigures& keys) {
+  ApplyFigures(change, &config);
+  return ConfiguredFigures(config, keys);
+}
+
 }  // namespace
 
 ClassChanges::ClassChanges(const config::v1::Server& config, ClassState state, Save save,
@@ -266,17 +273,13 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
   if (!status.ok()) return Prefixed(absl::StrCat(what, ": nothing has changed"), status);
   entries_ = std::move(entries);
 
-  ClassConfig old_config = config;
-  ApplyFigures(before, &old_config);
-  ClassConfig new_config = config;
-  ApplyFigures(after, &new_config);
   ClassFigures keys = before;
   keys.MergeFrom(after);
   keys.MergeFrom(request.set());
   log_->Info("class.changed", {{"class", name},
                                {"by", by},
-                               {"old", ConfiguredFigures(old_config, keys)},
-                               {"new", ConfiguredFigures(new_config, keys)},
+                               {"old", ChangedFigures(config, before, keys)},
+                               {"new", ChangedFigures(config, after, keys)},
                                {"kept", kept()}});
   outcome.updates.push_back(*std::move(update));
   publish(std::move(outcome));
