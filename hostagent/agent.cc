@@ -48,7 +48,6 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent
 Agent::Agent(AgentSettings settings, const config::v1::HostAgent& config, const Clock* clock,
              Log* log)
     : settings_(std::move(settings)),
-      control_path_(config.control()),
       clock_(clock),
       log_(log),
       started_at_(clock->NowNanos()),
@@ -130,7 +129,7 @@ absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* m
 
 Doors::Options Agent::DoorsOptions(const config::v1::HostAgent& config) {
   Doors::Options options;
-  options.control = control_path_;
+  options.control = settings_.control;
   options.state_dir = config.state_dir();
   options.http.address = config.metrics();
   options.http.healthy = [this] { return Healthy(); };
@@ -153,11 +152,11 @@ bool Agent::Enter(PhaseEvent event) {
 absl::Status Agent::Start(StartOptions options) {
   options_ = std::move(options);
   succession_ = std::make_unique<Succession>(
-      Succession::Options{HandoverPath(control_path_), options_.successor, options_.linger,
+      Succession::Options{HandoverPath(settings_.control), options_.successor, options_.linger,
                           options_.program},
       loop_.get(), host_->state(), this, log_);
   if (!options_.take_over) return StartFresh();
-  auto link = HandoverLink::Connect(HandoverPath(control_path_));
+  auto link = HandoverLink::Connect(HandoverPath(settings_.control));
   if (link.ok()) return StartFrom(*std::move(link));
   if (!absl::IsNotFound(link.status())) return link.status();
   // There may be no predecessor because all were told to stop. Then this process was told, too.
@@ -261,7 +260,7 @@ void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
   if (purpose == Succession::Purpose::kReload) {
     log_->Info("config.reload_begun", {{"config", options_.config_path}});
     options_.reloading();
-    status = CheckReload(options_.config_path, control_path_, clock_);
+    status = CheckReload(options_.config_path, settings_.control, clock_);
     if (!status.ok()) {
       ReplaceFailed(purpose, status);
       if (done) done(status, "");

@@ -129,7 +129,8 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   // One line for people, e.g. "attached to a:7743; 12 guests".
   std::string Summary() const;
 
-  // --- what succession tells ---
+ private:
+  // --- what succession tells, and nobody else ---
   void LeaveServer() override;
   void ReturnToServer() override;
   void Given() override;
@@ -137,7 +138,6 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) override;
   void SuccessorEnded(const absl::Status& why) override;
 
- private:
   Agent(AgentSettings settings, const config::v1::HostAgent& config, const Clock* clock, Log* log);
   absl::Status Open(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenGuests(const config::v1::HostAgent& config, Metrics* metrics);
@@ -162,7 +162,6 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void BeginStop();
 
   const AgentSettings settings_;
-  const std::string control_path_;
   const Clock* const clock_;
   Log* const log_;
   const int64_t started_at_;

@@ -67,6 +67,7 @@ class Checker {
     CheckMetrics();
     CheckStateDirectory();
     CheckControl();
+    settings_.control = config_.control();
     settings_.guest_socket_dir =
         absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);

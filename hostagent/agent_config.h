@@ -44,6 +44,8 @@ struct AgentSettings {
   std::vector<Socket> listeners;
   std::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;
+  // The control socket. Successors find the one for handovers beside it.
+  std::string control;
   // Where sockets for single guests are made.
   std::string guest_socket_dir;
   // The most guests that /metrics/guests lists; 0 = there is no such page.
