@@ -55,9 +55,9 @@ ReplayDetector::ReplayDetector(const Cutoffs& cutoffs, SecretBytes memory)
   heads_ = reinterpret_cast<uint32_t*>(filed_ + 2 * kFiledWords);
   older_ = heads_ + kHeads;
   ring_ = reinterpret_cast<uint8_t*>(older_ + kPlaces);
-  gram_ = cutoffs.replay_intermittent - (kStride - 1);
-  gram_factor_ = 1;
-  for (uint32_t i = 0; i <= gram_; ++i) gram_factor_ *= kFactor;
+  gram_.bytes = cutoffs.replay_intermittent - (kStride - 1);
+  gram_.factor = 1;
+  for (uint32_t i = 0; i <= gram_.bytes; ++i) gram_.factor *= kFactor;
   Forget();
 }
 
@@ -72,7 +72,7 @@ void ReplayDetector::Forget() {
 void ReplayDetector::RestartStream() {
   stream_ = 0;
   hash_ = 0;
-  lag_ = run_ = told_ = 0;
+  run_ = {};
   scores_.fill(0);
   best_ = 0;
   recent_ = 0;
@@ -88,7 +88,7 @@ absl::optional<ReplayDetector::Verdict> ReplayDetector::Feed(absl::Span<const ui
   for (const uint8_t byte : bytes) {
     Predict(byte, &worst);
     hash_ = (hash_ + byte + 1) * kFactor;
-    if (stream_ >= gram_) hash_ -= (uint64_t{At(position_ - gram_)} + 1) * gram_factor_;
+    if (stream_ >= gram_.bytes) hash_ -= (uint64_t{At(position_ - gram_.bytes)} + 1) * gram_.factor;
     At(position_) = byte;
     ++position_;
     stream_ += stream_ < kMaxRun;
@@ -110,7 +110,7 @@ inline void ReplayDetector::File() {
   if (position_ % kWindow == 0) {
     for (size_t i = 0; i < kFiledWords; ++i) filed[2 * i] = 0;
   }
-  if (stream_ < gram_) return;
+  if (stream_ < gram_.bytes) return;
   const uint64_t bit = hash_ >> (64 - kFiledLog2);
   filed[bit / 64 * 2] |= uint64_t{1} << (bit % 64);
   uint32_t& head = heads_[hash_ >> (64 - kHeadsLog2)];
@@ -119,17 +119,17 @@ inline void ReplayDetector::File() {
 }
 
 inline void ReplayDetector::FollowReplay(absl::optional<Verdict>* worst) {
-  if (lag_ != 0 && At(position_ - 1) == At(position_ - 1 - lag_)) {
-    ++run_;
+  if (run_.lag != 0 && At(position_ - 1) == At(position_ - 1 - run_.lag)) {
+    ++run_.bytes;
   } else {
-    lag_ = run_ = told_ = 0;
-    if (stream_ >= gram_ && MayBeFiled()) LookForReplay();
+    run_ = {};
+    if (stream_ >= gram_.bytes && MayBeFiled()) LookForReplay();
   }
   for (const bool permanent : {false, true}) {
     const uint32_t cutoff = permanent ? cutoffs_.replay_permanent : cutoffs_.replay_intermittent;
-    if (run_ < cutoff || told_ >= cutoff) continue;
-    told_ = cutoff;
-    Tell({Kind::kReplay, permanent, lag_, run_, cutoff}, worst);
+    if (run_.bytes < cutoff || run_.told >= cutoff) continue;
+    run_.told = cutoff;
+    Tell({Kind::kReplay, permanent, run_.lag, run_.bytes, cutoff}, worst);
   }
 }
 
@@ -141,9 +141,9 @@ inline void ReplayDetector::LookForReplay() {
     // A place whose slot was used again leads to younger places.
     if (lag > kWindow || lag <= last_lag) return;
     const uint32_t run = RunBehind(lag);
-    if (run >= gram_) {
-      lag_ = lag;
-      run_ = run;
+    if (run >= gram_.bytes) {
+      run_.lag = lag;
+      run_.bytes = run;
       return;
     }
     last_lag = lag;

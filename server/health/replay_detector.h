@@ -100,6 +100,22 @@ class ReplayDetector {
   static constexpr int kFiledLog2 = 19;
   static constexpr size_t kFiledWords = (size_t{1} << kFiledLog2) / 64;
 
+  struct Gram {
+    // How many bytes are hashed.
+    uint32_t bytes = 0;
+    // The weight of the byte that leaves the hash.
+    uint64_t factor = 0;
+  };
+  // The replay that it follows.
+  struct Run {
+    // 0 = none.
+    uint32_t lag = 0;
+    // The number of bytes for which this lag holds.
+    uint32_t bytes = 0;
+    // The highest cutoff that the run has reached.
+    uint32_t told = 0;
+  };
+
   ReplayDetector(const Cutoffs& cutoffs, SecretBytes memory);
   uint8_t& At(uint32_t position) { return ring_[position & kRingMask]; }
   uint32_t RunBehind(uint32_t lag);
@@ -111,10 +127,7 @@ class ReplayDetector {
   static void Tell(const Verdict& verdict, absl::optional<Verdict>* worst);
 
   Cutoffs cutoffs_;
-  // Bytes that are hashed.
-  uint32_t gram_ = 0;
-  // Weight of the byte that leaves the hash.
-  uint64_t gram_factor_ = 0;
+  Gram gram_;
 
   SecretBytes memory_;
   // The bytes of the window, by position.
@@ -134,12 +147,7 @@ class ReplayDetector {
   uint32_t history_ = 0;
   uint64_t hash_ = 0;
 
-  // The lag that it follows; 0 = none.
-  uint32_t lag_ = 0;
-  // The number of bytes for which this lag holds.
-  uint32_t run_ = 0;
-  // The highest cutoff that the run has reached.
-  uint32_t told_ = 0;
+  Run run_;
 
   std::array<uint32_t, kLags> scores_{};
   // The index of the lag that predicts.

@@ -92,20 +92,20 @@ PoolStanding EntropyPool::Stand(int64_t now) const {
   }
   facts.min_healthy_groups = options_.min_healthy_groups;
   facts.max_seed_age_nanos = options_.max_seed_age_nanos;
-  facts.bytes_since_seed = bytes_since_seed_;
+  facts.bytes_since_seed = published_.bytes_since_seed;
   facts.max_bytes_per_seed = options_.max_bytes_per_seed;
   facts.stores = store_ != nullptr;
   facts.stored_bytes = store_ == nullptr ? 0 : store_->bytes();
   facts.software_only = SoftwareOnly();
   facts.failure = failure_;
-  facts.seed_generation = generation_;
-  facts.discard_epoch = epoch_;
+  facts.seed_generation = published_.generation;
+  facts.discard_epoch = published_.epoch;
   return StandingOf(facts, now);
 }
 
 EntropyPool::Change EntropyPool::Evaluate(int64_t now) {
   const PoolStanding standing = Stand(now);
-  ready_until_ = standing.ready_until_nanos;
+  published_.ready_until = standing.ready_until_nanos;
   Change change;
   change.before = std::exchange(state_, standing.state);
   change.after = state_;
@@ -142,7 +142,7 @@ PoolState EntropyPool::State() const {
 }
 
 uint64_t EntropyPool::Available() const {
-  if (clock_->NowNanos() >= ready_until_) return 0;
+  if (clock_->NowNanos() >= published_.ready_until) return 0;
   if (quality() != v1::QUALITY_FULL) return std::numeric_limits<uint64_t>::max();
   absl::MutexLock lock(&mutex_);
   return store_->bytes();
@@ -151,7 +151,7 @@ uint64_t EntropyPool::Available() const {
 bool EntropyPool::SeedDue(const Group& group, int64_t now) const {
   return group.reseed_asked || group.seeded_at < 0 ||
          now - group.seeded_at >= options_.reseed_interval_nanos ||
-         bytes_since_seed_ >= kReseedBytes;
+         published_.bytes_since_seed >= kReseedBytes;
 }
 
 bool EntropyPool::BlockWanted(const Group& group, int64_t now) const {
@@ -201,8 +201,8 @@ absl::Status EntropyPool::UseBlock(int group, int64_t now) {
   if (status.ok()) {
     if (SeedDue(g, now)) {
       status = root_->Seed(block_.span());
-      ++generation_;
-      bytes_since_seed_ = 0;
+      ++published_.generation;
+      published_.bytes_since_seed = 0;
       g.seeded_at = now;
       g.reseed_asked = false;
     } else {
@@ -299,8 +299,8 @@ void EntropyPool::DropGroup(int group) {
       std::any_of(groups_.begin(), groups_.end(), [](const Group& g) { return g.seeded_at >= 0; });
   // A group that gave the seed may have been emptied since, by Regroup().
   if (!root_->seeded() || others) return;
-  ready_until_ = 0;
-  ++epoch_;
+  published_.ready_until = 0;
+  ++published_.epoch;
   root_->Destroy();
 }
 

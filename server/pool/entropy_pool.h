@@ -141,6 +141,14 @@ class EntropyPool final : public Pool, public SourceSink {
     v1::SourceState state = v1::SOURCE_STATE_STARTING;
   };
 
+  // Copies of the guarded state, so that readers of a drbg pool take no lock.
+  struct Published {
+    std::atomic<int64_t> ready_until{0};
+    std::atomic<uint64_t> epoch{0};
+    std::atomic<uint64_t> generation{0};
+    std::atomic<uint64_t> bytes_since_seed{0};
+  };
+
   EntropyPool(Options options, const SeedProvider* provider, const Clock* clock, Log* log);
   absl::Status Init(SecretArena* arena, Metrics* metrics);
 
@@ -181,11 +189,7 @@ class EntropyPool final : public Pool, public SourceSink {
   std::function<void()> change_callback_;
   std::function<void()> wake_callback_;
 
-  // Copies of the guarded state, so that readers of a drbg pool take no lock.
-  std::atomic<int64_t> ready_until_{0};
-  std::atomic<uint64_t> epoch_{0};
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<uint64_t> bytes_since_seed_{0};
+  Published published_;
   PoolCounters counters_;
 
   mutable absl::Mutex mutex_;

@@ -38,7 +38,7 @@ class EntropyPool::Reader final : public PoolReader {
   absl::StatusOr<uint64_t> Read(absl::Span<uint8_t> out, uint64_t epoch) override {
     absl::Status status = Fill(out, epoch);
     // Ask again at the end: the sources may have failed while the bytes were made.
-    if (status.ok() && pool_->epoch_ != epoch)
+    if (status.ok() && pool_->published_.epoch != epoch)
       status = pool_->Admit(epoch, pool_->clock_->NowNanos());
     if (!status.ok()) {
       Cleanse(out);
@@ -55,7 +55,7 @@ class EntropyPool::Reader final : public PoolReader {
     const int64_t now = pool_->clock_->NowNanos();
     if (absl::Status status = pool_->Admit(epoch, now); !status.ok()) return status;
     if (child_ == nullptr) return absl::InternalError("create DRBG: OpenSSL refused");
-    if (!child_->instantiated() || generation_ != pool_->generation_ ||
+    if (!child_->instantiated() || generation_ != pool_->published_.generation ||
         calls_ >= kCallsPerChildSeed || now - seeded_at_ >= pool_->options_.reseed_interval_nanos) {
       if (absl::Status status = pool_->SeedChild(child_.get(), number_, &generation_);
           !status.ok()) {
@@ -88,11 +88,11 @@ std::unique_ptr<PoolReader> EntropyPool::NewReader() {
 }
 
 absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
-  if (epoch_ != epoch) {
+  if (published_.epoch != epoch) {
     return absl::AbortedError(
         absl::StrCat("read pool ", name(), ": its sources failed since the bytes were planned"));
   }
-  if (now < ready_until_ && bytes_since_seed_ < options_.max_bytes_per_seed) {
+  if (now < published_.ready_until && published_.bytes_since_seed < options_.max_bytes_per_seed) {
     return absl::OkStatus();
   }
   return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", State().Text()));
@@ -109,7 +109,7 @@ absl::Status EntropyPool::SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* g
       return absl::UnavailableError(absl::StrCat("read pool ", name(), ": no seed"));
     }
     status = root_->Generate(absl::MakeSpan(seed), fresh.span());
-    *generation = generation_;
+    *generation = published_.generation;
   }
   if (status.ok()) {
     status = child->instantiated() ? child->Reseed(seed, {})
@@ -137,7 +137,7 @@ absl::Status EntropyPool::TakeStored(absl::Span<uint8_t> out) {
 
 void EntropyPool::CountDelivered(size_t bytes) {
   counters_.delivered_bytes += bytes;
-  const uint64_t before = bytes_since_seed_.fetch_add(bytes);
+  const uint64_t before = published_.bytes_since_seed.fetch_add(bytes);
   if (before < kReseedBytes && before + bytes >= kReseedBytes && wake_callback_) wake_callback_();
 }
 
