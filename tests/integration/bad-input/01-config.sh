@@ -44,3 +44,6 @@ agent_wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metr
 agent_wrong "state_dir: '$WORK/file' is a file" "s|^state_dir: .*|state_dir: $WORK/file|"
 agent_wrong "is taken by listeners\[0\].path already" "s|$WORK/slow.sock|$WORK//egd.sock|"
 agent_wrong "agent.sock.handover' beside it has" "s|^control: .*|control: /$(printf 'x%.0s' {1..90})/agent.sock|"
+mkfifo fifo.yaml
+expect_failure 2 'read fifo.yaml: it is a FIFO; give a regular file' timeout 20 "$BIN/entropyd" --config fifo.yaml --check-config
+"$BIN/entropyd" --config <(cat good.yaml) --check-config

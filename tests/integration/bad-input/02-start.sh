@@ -1,3 +1,5 @@
+expect_failure 1 'may open 50 files.*LimitNOFILE=' timeout 20 prlimit --nofile=50:50 \
+  "$BIN/entropyd-hostagent" --config agent-good.yaml
 start_server
 start_agent
 eventually 20 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
