@@ -23,10 +23,13 @@
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
 #include "base/process/descriptor_limit.h"
+#include "base/process/fd.h"
 #include "base/process/log.h"
+#include "base/process/log_writer.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/metrics.h"
 #include "base/process/ports_file.h"
+#include "base/wire/grpc_log.h"
 #include "hostagent/agent.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/descriptor_check.h"
@@ -71,7 +74,8 @@ std::vector<std::string> SuccessorCommand(int argc, char** argv) {
 }
 
 ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
-  std::cerr << "entropyd-hostagent: " << status.message() << "\n";
+  WriteWithin(STDERR_FILENO, absl::StrCat("entropyd-hostagent: ", status.message(), "\n"),
+              LogWriter::kEndPatience);
   WriteLastWords(flags.last_words, status.message());
   return code;
 }
@@ -131,17 +135,24 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   SystemClock clock;
   Log log(&clock);
   ConfigureLog(config.log(), &log);
-  if (auto status = CheckDescriptors(config, RaiseDescriptorLimit(), &log); !status.ok()) {
-    return Fail(flags, kRuntime, status);
-  }
+  GrpcLines grpc_lines(&log, &clock);
+  SendGrpcLogTo(&grpc_lines);
   Metrics metrics;
+  log.Export(&metrics);
+  const auto fail = [&](ExitCode code, const absl::Status& status) {
+    log.Flush();  // what comes before the last words
+    return Fail(flags, code, status);
+  };
+  if (auto status = CheckDescriptors(config, RaiseDescriptorLimit(), &log); !status.ok()) {
+    return fail(kRuntime, status);
+  }
   auto agent = Agent::Create(config, locations, &clock, &log, &metrics);
   if (!agent.ok()) {
-    return Fail(flags, absl::IsInvalidArgument(agent.status()) ? kUsage : kRuntime, agent.status());
+    return fail(absl::IsInvalidArgument(agent.status()) ? kUsage : kRuntime, agent.status());
   }
   ServiceManager manager;
   Signals signals(agent->get(), &manager);
-  if (auto status = signals.Watch(); !status.ok()) return Fail(flags, kRuntime, status);
+  if (auto status = signals.Watch(); !status.ok()) return fail(kRuntime, status);
   Agent::StartOptions start;
   start.take_over = flags.take_over;
   start.linger = flags.linger;
@@ -165,16 +176,16 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
              {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
   };
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {
-    if (!absl::IsCancelled(status)) return Fail(flags, kRuntime, status);
+    if (!absl::IsCancelled(status)) return fail(kRuntime, status);
     log.Info("agent.stopped", {{"reason", status}});
     return kOk;
   }
-  if (!opened.ok()) return Fail(flags, kRuntime, opened);
+  if (!opened.ok()) return fail(kRuntime, opened);
   const absl::Status ended = (*agent)->Run();
   // systemd must know what the successor has told it before it sees this process end.
   if ((*agent)->handed_over()) manager.AwaitHeard();
   log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
-  return ended.ok() ? kOk : Fail(flags, kRuntime, ended);
+  return ended.ok() ? kOk : fail(kRuntime, ended);
 }
 
 ExitCode Main(const Flags& flags) {
@@ -205,6 +216,8 @@ int main(int argc, char** argv) {
   // ps and pgrep find it by this name. A process started through /proc/self/exe, as by a reload,
   // would be called "exe". The kernel keeps 15 bytes.
   prctl(PR_SET_NAME, "entropyd-hostag");
+  entropyd::OpenStandardFds();
+  entropyd::ClearGrpcVariables();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   entropyd::KeepFreedPages();
   entropyd::Signals::Block();

@@ -18,7 +18,9 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
+#include "base/process/fd.h"
 #include "base/process/log.h"
+#include "base/process/log_writer.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
 #include "base/wire/grpc_log.h"
@@ -39,7 +41,8 @@ struct Flags {
 };
 
 int Fail(int exit_status, const absl::Status& status) {
-  fprintf(stderr, "entropyd: %s\n", std::string(status.message()).c_str());
+  WriteWithin(STDERR_FILENO, absl::StrCat("entropyd: ", status.message(), "\n"),
+              LogWriter::kEndPatience);
   return exit_status;
 }
 
@@ -87,7 +90,10 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   const sigset_t signals = BlockSignals();
   const std::string listen = plan.config.listen();
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(plan), &clock, &log);
-  if (!server.ok()) return Fail(kExitRuntime, server.status());
+  if (!server.ok()) {
+    log.Flush();  // what comes before the last words
+    return Fail(kExitRuntime, server.status());
+  }
   if (!flags.ports_file.empty()) {
     const absl::Status written = WritePortsFile(
         flags.ports_file, {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
@@ -102,7 +108,6 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   sd_notify(0, "STOPPING=1");
   (*server)->Stop();
   log.Info("server.stopped");
-  SendGrpcLogTo(nullptr);  // threads of gRPC may outlive the log
   return 0;
 }
 
@@ -128,6 +133,7 @@ int Run(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
+  OpenStandardFds();
   // The TSS would write lines of its own to stderr. Our log has the same messages with the source's
   // name. This must run before any thread is made. An operator who wants the lines sets the
   // variable.

@@ -139,7 +139,7 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
 
 // Members stand in the order of construction; Stop() undoes it.
 struct Server::Impl {
-  Impl(const Clock* c, Log* l) : clock(c), log(l) {}
+  Impl(const Clock* c, Log* l) : clock(c), log(l) { log->Export(&metrics); }
 
   absl::Status StartSupply(const ServerPlan& plan);
   absl::Status StartDispatcher(const ServerPlan& plan);

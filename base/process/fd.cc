@@ -1,6 +1,7 @@
 #include "base/process/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,6 +63,13 @@ absl::Status ErrnoStatus(int err, absl::string_view what) {
   char buffer[64];
   return absl::Status(CodeOf(err),
                       absl::StrCat(what, ": ", strerror_r(err, buffer, sizeof buffer)));
+}
+
+void OpenStandardFds() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // A new descriptor gets the lowest number that is free, which is this one.
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDWR);
+  }
 }
 
 }  // namespace entropyd

@@ -41,4 +41,8 @@ class UniqueFd {
 // ALREADY_EXISTS, RESOURCE_EXHAUSTED, UNAVAILABLE, else INTERNAL.
 absl::Status ErrnoStatus(int err, absl::string_view what);
 
+// Opens /dev/null as whichever of stdin, stdout and stderr is closed. Otherwise the next file or
+// socket would get that number, and the log would be written into it. REQUIRES: no other thread.
+void OpenStandardFds();
+
 }  // namespace entropyd

@@ -1,186 +1,168 @@
 #include "base/process/http_server.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
+#include <deque>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
-#include "base/process/fd.h"
-#include "base/process/host_port.h"
-#include "httplib.h"
+#include "base/process/listen_socket.h"
 
 namespace entropyd {
 namespace {
 
-// For a scraper, two probes and a person. httplib gives each connection a thread.
-constexpr size_t kThreads = 4;
-// How long a connection may send nothing. It also bounds how long the destructor waits for it.
-constexpr time_t kPatienceSeconds = 1;
-// A client that sends byte by byte can hold its thread for longer than kPatienceSeconds. The
-// destructor does not wait for it any longer than this.
-constexpr absl::Duration kJoinPatience = absl::Seconds(2);
+// A health check may wait for a probe of its own, and answers all who ask meanwhile.
+constexpr size_t kProbeThreads = 1;
+// A scraper, and a person.
+constexpr size_t kOtherThreads = 2;
+// Whoever asks for more at a time is no scraper. With both lanes full there is still room for new
+// connections (HttpFront::Limits).
+constexpr size_t kLaneRequests = 64;
 
-constexpr char kText[] = "text/plain; charset=utf-8";
-constexpr char kMetrics[] = "text/plain; version=0.0.4";
-constexpr char kIndex[] =
-    "/metrics  Prometheus text format\n"
-    "/healthz  200 when the process works, else 503 and the reason\n"
-    "/readyz   200 when it can serve, else 503 and the reason\n";
+HttpReply CheckReply(const std::function<absl::Status()>& check) {
+  const absl::Status status = check ? check() : absl::OkStatus();
+  if (status.ok()) return {200, kHttpText, "ok\n"};
+  return {503, kHttpText, absl::StrCat(status.message(), "\n")};
+}
 
-// httplib's default adds SO_REUSEPORT, which would let a second daemon share the port unnoticed.
-void SetSocketOptions(int socket) {
-  const int on = 1;
-  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+HttpReply PageReply(const std::function<absl::StatusOr<std::string>()>& page) {
+  const absl::StatusOr<std::string> text = page();
+  if (text.ok()) return {200, kHttpMetrics, *text};
+  return {503, kHttpText, absl::StrCat(text.status().message(), "\n")};
+}
+
+std::map<std::string, HttpPages::Page> PagesOf(const HttpServer::Options& options,
+                                               Metrics* metrics) {
+  std::string index =
+      "/metrics  Prometheus text format\n"
+      "/healthz  200 when the process works, else 503 and the reason\n"
+      "/readyz   200 when it can serve, else 503 and the reason\n";
+  std::map<std::string, HttpPages::Page> pages;
+  for (const auto& [path, page] : options.pages) {
+    absl::StrAppend(&index, path, "  Prometheus text format\n");
+    pages[path] = [page = page] { return PageReply(page); };
+  }
+  pages["/"] = [index] { return HttpReply{200, kHttpText, index}; };
+  pages["/healthz"] = [check = options.healthy] { return CheckReply(check); };
+  pages["/readyz"] = [check = options.ready] { return CheckReply(check); };
+  pages["/metrics"] = [metrics] { return HttpReply{200, kHttpMetrics, metrics->Serialize()}; };
+  return pages;
 }
 
 }  // namespace
 
-// Shared with the serving threads. One of them may outlive the HttpServer (see kJoinPatience), so
-// it may use what others own only while `open`.
-struct HttpServer::Impl {
-  Impl(const Options& o, Metrics* m) : metrics(m), options(o) {}
+class HttpServer::Lane {
+ public:
+  using Answer = std::function<std::string(const std::string& head)>;
+  using Reply = std::function<void(uint64_t id, std::string text)>;
 
-  void InstallHandlers();
-  void InstallPage(const std::string& path, std::function<absl::StatusOr<std::string>()> page);
-  void Answer(httplib::Response* response, const std::function<absl::Status()>& check);
-  absl::Status Bind(const HostPort& address);
-
-  httplib::Server server;
-  int port = 0;
-  absl::Notification finished;  // the serving thread has nothing more to do
-
-  absl::Mutex mutex;  // a request holds it while it uses what others own
-  bool open ABSL_GUARDED_BY(mutex) = true;
-  Metrics* const metrics;
-  const Options options;
-
-  static void Serve(std::shared_ptr<Impl> impl) {
-    impl->server.listen_after_bind();
-    impl->finished.Notify();
+  Lane(size_t threads, Answer answer, Reply reply)
+      : answer_(std::move(answer)), reply_(std::move(reply)) {
+    for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
   }
+  ~Lane() { End(); }
+
+  void Add(uint64_t id, std::string head) {
+    absl::string_view why = "too many requests at a time";
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!ending_ && waiting_.size() < kLaneRequests) {
+        waiting_.emplace_back(id, std::move(head));
+        return;
+      }
+      if (ending_) why = "shutting down";
+    }
+    reply_(id, HttpPages::Unavailable(why));
+  }
+
+  // Waits for the requests that are being answered. The others are told that it ends.
+  void End() {
+    {
+      absl::MutexLock lock(&mutex_);
+      ending_ = true;
+    }
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    std::deque<std::pair<uint64_t, std::string>> left;
+    {
+      absl::MutexLock lock(&mutex_);
+      left.swap(waiting_);
+    }
+    for (const auto& [id, head] : left) reply_(id, HttpPages::Unavailable("shutting down"));
+  }
+
+ private:
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return ending_ || !waiting_.empty();
+  }
+
+  void Run() {
+    while (true) {
+      std::pair<uint64_t, std::string> request;
+      {
+        absl::MutexLock lock(&mutex_);
+        mutex_.Await(absl::Condition(this, &Lane::HasWork));
+        if (ending_) return;
+        request = std::move(waiting_.front());
+        waiting_.pop_front();
+      }
+      reply_(request.first, answer_(request.second));
+    }
+  }
+
+  const Answer answer_;
+  const Reply reply_;
+  absl::Mutex mutex_;
+  std::deque<std::pair<uint64_t, std::string>> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
 };
 
-void HttpServer::Impl::Answer(httplib::Response* response,
-                              const std::function<absl::Status()>& check) {
-  absl::Status status = absl::UnavailableError("shutting down");
-  {
-    absl::ReaderMutexLock lock(&mutex);
-    if (open) status = check ? check() : absl::OkStatus();
-  }
-  response->status = status.ok() ? 200 : 503;
-  response->set_content(status.ok() ? "ok\n" : absl::StrCat(status.message(), "\n"), kText);
-}
-
-void HttpServer::Impl::InstallPage(const std::string& path,
-                                   std::function<absl::StatusOr<std::string>()> page) {
-  server.Get(path, [this, page](const httplib::Request&, httplib::Response& response) {
-    absl::StatusOr<std::string> text = absl::UnavailableError("shutting down");
-    {
-      absl::ReaderMutexLock lock(&mutex);
-      if (open) text = page();
-    }
-    response.status = text.ok() ? 200 : 503;
-    response.set_content(text.ok() ? *text : absl::StrCat(text.status().message(), "\n"),
-                         text.ok() ? kMetrics : kText);
-  });
-}
-
-void HttpServer::Impl::InstallHandlers() {
-  server.Get("/", [this](const httplib::Request&, httplib::Response& response) {
-    std::string index = kIndex;
-    for (const auto& [path, page] : options.pages) {
-      absl::StrAppend(&index, path, "  Prometheus text format\n");
-    }
-    response.set_content(index, kText);
-  });
-  for (const auto& [path, page] : options.pages) InstallPage(path, page);
-  server.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
-    Answer(&response, options.healthy);
-  });
-  server.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
-    Answer(&response, options.ready);
-  });
-  server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-    absl::ReaderMutexLock lock(&mutex);
-    if (!open) {
-      response.status = 503;
-      return;
-    }
-    response.set_content(metrics->Serialize(), kMetrics);
-  });
-  server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
-    if (request.method == "GET" || request.method == "HEAD") {
-      return httplib::Server::HandlerResponse::Unhandled;
-    }
-    response.status = 405;
-    response.set_header("Allow", "GET, HEAD");
-    response.set_content("only GET and HEAD\n", kText);
-    return httplib::Server::HandlerResponse::Handled;
-  });
-  server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
-    if (response.status == 404) response.set_content("not here; see /\n", kText);
-  });
-}
-
-absl::Status HttpServer::Impl::Bind(const HostPort& address) {
-  server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-  server.set_socket_options(SetSocketOptions);
-  // Each connection has a thread, and four idle scrapers must not lock out a probe.
-  server.set_keep_alive_max_count(1);
-  server.set_keep_alive_timeout(kPatienceSeconds);
-  server.set_read_timeout(kPatienceSeconds);
-  server.set_write_timeout(kPatienceSeconds);
-  server.set_payload_max_length(0);
-  errno = 0;
-  port = address.port;
-  const bool bound = address.port == 0 ? (port = server.bind_to_any_port(address.host)) > 0
-                                       : server.bind_to_port(address.host, address.port);
-  if (bound) return absl::OkStatus();
-  const int error = errno;
-  const std::string what = absl::StrCat("listen on ", options.address);
-  return absl::UnavailableError(error == 0 ? absl::StrCat(what, ": no such host")
-                                           : ErrnoStatus(error, what).message());
+HttpServer::HttpServer(const Options& options, Metrics* metrics)
+    : pages_(PagesOf(options, metrics)), metrics_(metrics) {
+  const auto answer = [this](const std::string& head) { return pages_.Answer(head); };
+  const auto reply = [this](uint64_t id, std::string text) { front_->Reply(id, std::move(text)); };
+  probes_ = std::make_unique<Lane>(kProbeThreads, answer, reply);
+  others_ = std::make_unique<Lane>(kOtherThreads, answer, reply);
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options,
                                                               Metrics* metrics) {
-  absl::StatusOr<HostPort> address = ParseHostPort(options.address);
-  if (!address.ok()) return address.status();
-  auto impl = std::make_shared<Impl>(options, metrics);
-  impl->InstallHandlers();
-  absl::Status bound = impl->Bind(*address);
-  if (!bound.ok()) return bound;
-  auto http = std::unique_ptr<HttpServer>(new HttpServer(impl));
-  http->thread_ = std::thread(Impl::Serve, impl);
-  // stop() does nothing to a server that does not run yet, and the destructor may come at once.
-  while (!impl->server.is_running() &&
-         !impl->finished.WaitForNotificationWithTimeout(absl::Milliseconds(1))) {
-  }
-  return http;
+  absl::StatusOr<ListenSockets> sockets = ListenOn(options.address);
+  if (!sockets.ok()) return sockets.status();
+  std::unique_ptr<HttpServer> server(new HttpServer(options, metrics));
+  HttpServer* const raw = server.get();
+  raw->port_ = sockets->port;
+  absl::StatusOr<std::unique_ptr<HttpFront>> front =
+      HttpFront::Create(*std::move(sockets), options.limits);
+  if (!front.ok()) return front.status();
+  raw->front_ = *std::move(front);
+  raw->front_->Start([raw](uint64_t id, std::string head) { raw->Requested(id, std::move(head)); },
+                     [raw](HttpFront::Refusal refusal) { raw->Refused(refusal); });
+  return server;
 }
-
-HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpServer::~HttpServer() {
-  if (!thread_.joinable()) return;
-  impl_->server.stop();
-  {
-    absl::MutexLock lock(&impl_->mutex);  // waits for requests that are being answered
-    impl_->open = false;
-  }
-  if (impl_->finished.WaitForNotificationWithTimeout(kJoinPatience)) {
-    thread_.join();
-  } else {
-    thread_.detach();  // keeps `impl_` alive
-  }
+  probes_->End();
+  others_->End();
+  if (front_ != nullptr) front_->End();
 }
 
-int HttpServer::port() const { return impl_->port; }
+void HttpServer::Requested(uint64_t id, std::string head) {
+  const absl::string_view path = HttpPages::PathOf(head);
+  const bool probe = path == "/healthz" || path == "/readyz";
+  (probe ? probes_ : others_)->Add(id, std::move(head));
+}
+
+void HttpServer::Refused(HttpFront::Refusal refusal) {
+  metrics_
+      ->AddCounter("entropyd_http_refused_total",
+                   "Connections to the HTTP port that were closed without a reply: late (no whole "
+                   "request, or a reply that was not taken, in time), full (gave way to another).",
+                   {{"reason", refusal == HttpFront::Refusal::kLate ? "late" : "full"}})
+      ->Increment();
+}
 
 }  // namespace entropyd

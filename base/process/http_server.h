@@ -3,19 +3,24 @@
 //   auto http = HttpServer::Start({.address = "[::1]:9743", .healthy = h, .ready = r}, &metrics);
 //   if (!http.ok()) return http.status();
 //
-// Only http_server.cc includes cpp-httplib.
+// Slow and hostile clients cost others nothing: see HttpFront. Health checks have a thread of their
+// own, so pages that take long do not delay them.
+//
+// Errors: of Start().
 //
 // Thread safety: safe after Start(). The callbacks run on the server's threads.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/process/http_front.h"
+#include "base/process/http_pages.h"
 #include "base/process/metrics.h"
 
 namespace entropyd {
@@ -29,24 +34,36 @@ class HttpServer {
     std::function<absl::Status()> ready;    // /readyz, the same way
     // More pages of metrics, by path. Each returns its text; an error gives 503 and the reason.
     std::map<std::string, std::function<absl::StatusOr<std::string>()>> pages = {};
+    HttpFront::Limits limits = {};
   };
 
-  // Binds the address and serves on threads of its own. `metrics` outlives the server.
+  // Binds the address and serves on threads of its own. A wildcard serves IPv4 and IPv6. `metrics`
+  // outlives the server; it counts connections that were closed for others or for slowness.
   // Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options,
                                                            Metrics* metrics);
-  // Waits for the requests that are being answered; afterwards no callback runs. A connection that
-  // sends nothing delays it by a second, one that sends byte by byte by two.
+  // Waits for the requests that are being answered; afterwards no callback runs. A client that does
+  // not take its reply delays it by a second.
   ~HttpServer();
 
   // The port that it really bound.
-  int port() const;
+  int port() const { return port_; }
 
  private:
-  struct Impl;
-  explicit HttpServer(std::shared_ptr<Impl> impl);
-  const std::shared_ptr<Impl> impl_;
-  std::thread thread_;
+  // A thread or two that answer requests of one kind, and those that wait for them.
+  class Lane;
+
+  HttpServer(const Options& options, Metrics* metrics);
+  void Requested(uint64_t id, std::string head);
+  void Refused(HttpFront::Refusal refusal);
+
+  const HttpPages pages_;
+  Metrics* const metrics_;
+  int port_ = 0;
+  std::unique_ptr<Lane> probes_;
+  std::unique_ptr<Lane> others_;
+  // The last to begin and the first to end.
+  std::unique_ptr<HttpFront> front_;
 };
 
 }  // namespace entropyd

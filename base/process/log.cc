@@ -1,12 +1,10 @@
 #include "base/process/log.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/config/utf8.h"
+#include "base/process/metrics.h"
 
 namespace entropyd {
 namespace {
@@ -135,16 +133,39 @@ std::string JsonLine(absl::string_view time, LogLevel level, absl::string_view e
 
 }  // namespace
 
+Log::~Log() { Flush(); }
+
 void Log::Write(LogLevel level, absl::string_view event, Fields fields) {
   if (level < level_.load(std::memory_order_relaxed)) return;
+  writer_.Put(Line(level, event, fields), [this](uint64_t count) { return Dropped(count); });
+}
+
+void Log::Flush() {
+  writer_.Tell([this](uint64_t count) { return Dropped(count); });
+  writer_.Flush(LogWriter::kEndPatience);
+}
+
+void Log::Export(Metrics* metrics) const {
+  Counter* const counter = metrics->AddCounter(
+      "entropyd_log_dropped_lines_total",
+      "Lines of the log that were dropped because stderr took no more, or could not be written.");
+  metrics->AddRefresher(
+      [this, counter] { Metrics::SetCounter(counter, static_cast<double>(writer_.dropped())); });
+}
+
+std::string Log::Line(LogLevel level, absl::string_view event, Fields fields) const {
   const std::string time =
       absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", clock_->WallTime(), absl::UTCTimeZone());
   std::string line = format_.load(std::memory_order_relaxed) == LogFormat::kJson
                          ? JsonLine(time, level, event, fields)
                          : LogfmtLine(time, level, event, fields);
   line += "\n";
-  while (write(fd_, line.data(), line.size()) < 0 && errno == EINTR) {
-  }  // a log that cannot be written has nowhere to say so
+  return line;
+}
+
+std::string Log::Dropped(uint64_t count) const {
+  return Line(LogLevel::kWarning, "log.dropped",
+              {{"count", count}, {"remedy", "look at what reads stderr, or at its disk"}});
 }
 
 }  // namespace entropyd

@@ -7,6 +7,13 @@
 // Events and keys are constants of the program. Values may come from strangers, so the log quotes
 // them, escapes them, and cuts them at 1.5 KiB.
 //
+// A thread of the log's own writes. A caller never waits, even when nobody reads stderr. Lines for
+// which there is no room are dropped and counted, and the next line that gets through tells them:
+//
+//   ts=… level=warning event=log.dropped count=812 remedy="…"
+//
+// Errors: none; a log that cannot be written has nowhere else to say so.
+//
 // Thread safety: safe; a line is written with one write(2).
 #pragma once
 
@@ -20,6 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
+#include "base/process/log_writer.h"
 
 namespace entropyd {
 
@@ -52,14 +60,16 @@ struct LogField {
   }
 };
 
-// A log that cannot be written stays silent: there is nowhere to say so.
+class Metrics;
+
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
 
   // Writes to `fd`, which must outlive the log.
-  explicit Log(const Clock* clock, int fd = 2) : clock_(clock), fd_(fd) {}
-  virtual ~Log() = default;
+  explicit Log(const Clock* clock, int fd = 2) : clock_(clock), writer_(fd) {}
+  // As Flush().
+  virtual ~Log();
 
   // At first the format is logfmt and the level is info.
   void SetFormat(LogFormat format) { format_ = format; }
@@ -79,11 +89,21 @@ class Log {
   // Writes nothing below the level that was set. Virtual, so that tests can look at events.
   virtual void Write(LogLevel level, absl::string_view event, Fields fields);
 
+  // Waits until every line has left. Gives up after LogWriter::kEndPatience.
+  void Flush();
+  // Lines that were dropped since the start.
+  uint64_t dropped() const { return writer_.dropped(); }
+  // Shows them as entropyd_log_dropped_lines_total. The log outlives the metrics.
+  void Export(Metrics* metrics) const;
+
  private:
+  std::string Line(LogLevel level, absl::string_view event, Fields fields) const;
+  std::string Dropped(uint64_t count) const;
+
   const Clock* const clock_;
-  const int fd_;
   std::atomic<LogFormat> format_{LogFormat::kLogfmt};
   std::atomic<LogLevel> level_{LogLevel::kInfo};
+  LogWriter writer_;
 };
 
 }  // namespace entropyd

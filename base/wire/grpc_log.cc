@@ -3,24 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <atomic>
-
+#include "absl/base/attributes.h"
+#include "absl/base/const_init.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
+#include "base/wire/connection_remedy.h"
 #include "grpc/support/log.h"
 
 namespace entropyd {
 namespace {
 
-std::atomic<GrpcLines*> target{nullptr};
+// A line that is being told keeps its target.
+ABSL_CONST_INIT absl::Mutex mutex(absl::kConstInit);
+GrpcLines* target ABSL_GUARDED_BY(mutex) = nullptr;
 
 void Receive(gpr_log_func_args* line) {
-  GrpcLines* const lines = target.load();
-  if (lines == nullptr) return;
+  absl::ReaderMutexLock lock(&mutex);
+  if (target == nullptr) return;
   const char* const slash = strrchr(line->file, '/');
-  lines->Line(absl::StrCat(slash == nullptr ? line->file : slash + 1, ":", line->line),
-              line->message);
+  target->Line(absl::StrCat(slash == nullptr ? line->file : slash + 1, ":", line->line),
+               line->message);
 }
 
 // "Handshake failed with fatal error SSL_ERROR_SSL: error:0A0000C7:SSL routines::peer did not ...":
@@ -43,7 +48,12 @@ void GrpcLines::Line(absl::string_view place, absl::string_view message) {
   if (absl::StartsWith(message, "Handshake failed")) {
     const absl::string_view reason = ReasonOf(message);
     const uint64_t count = limit_.Ask(reason, now_nanos);
-    if (count > 0) log_->Warning("tls.refused", {{"reason", reason}, {"count", count}});
+    const absl::string_view remedy = ConnectionRemedy(reason);
+    if (count > 0 && remedy.empty()) {
+      log_->Warning("tls.refused", {{"reason", reason}, {"count", count}});
+    } else if (count > 0) {
+      log_->Warning("tls.refused", {{"reason", reason}, {"remedy", remedy}, {"count", count}});
+    }
     return;
   }
   const uint64_t count = limit_.Ask(place, now_nanos);
@@ -51,8 +61,16 @@ void GrpcLines::Line(absl::string_view place, absl::string_view message) {
   log_->Warning("grpc.error", {{"message", message}, {"place", place}, {"count", count}});
 }
 
+GrpcLines::~GrpcLines() {
+  absl::MutexLock lock(&mutex);
+  if (target == this) target = nullptr;
+}
+
 void SendGrpcLogTo(GrpcLines* lines) {
-  target = lines;
+  {
+    absl::MutexLock lock(&mutex);
+    target = lines;
+  }
   gpr_set_log_function(&Receive);
 }
 

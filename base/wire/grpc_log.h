@@ -4,8 +4,9 @@
 //   ClearGrpcVariables();      // first of all
 //   SendGrpcLogTo(&log);       // before gRPC is used
 //
-// A handshake that failed is an event `tls.refused` with its reason; anything else is `grpc.error`
-// with the place in gRPC's source. Each has one line in ten seconds, with a count.
+// A handshake that failed, ours or a peer's, is an event `tls.refused` with its reason, and with a
+// remedy for the common ones. Anything else is `grpc.error` with the place in gRPC's source. Each
+// has one line in ten seconds, with a count.
 //
 // Errors: none.
 //
@@ -30,6 +31,8 @@ class GrpcLines {
  public:
   // Both outlive it.
   GrpcLines(Log* log, const Clock* clock) : log_(log), clock_(clock) {}
+  // gRPC's lines go nowhere from now on, if they came here.
+  ~GrpcLines();
 
   // `place` is FILE:LINE.
   void Line(absl::string_view place, absl::string_view message);
@@ -40,8 +43,8 @@ class GrpcLines {
   LineLimit limit_;
 };
 
-// From here on; nullptr = nowhere. gRPC knows one function for the whole process, and its threads
-// may outlive the server.
+// From here on, until `lines` ends. gRPC knows one function for the whole process, and its threads
+// may outlive the server or the agent.
 void SendGrpcLogTo(GrpcLines* lines);
 
 }  // namespace entropyd

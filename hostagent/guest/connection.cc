@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace entropyd {
@@ -178,25 +179,36 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
       return;
     case EgdSession::Input::kUnknownCommand:
       class_->counters()->closed_unknown.Add(1);
-      host_->log->Warning("guest.unknown_command",
-                          {{"guest", options_.id},
-                           {"class", class_->counters()->class_name},
-                           {"pid", options_.peer.pid},
-                           {"program", options_.peer.program},
-                           {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
-                           {"remedy", "the peer does not speak EGD; connection closed"}});
+      if (const uint64_t count = ToTell("unknown_command"); count > 0) {
+        host_->log->Warning("guest.unknown_command",
+                            {{"guest", options_.id},
+                             {"class", class_->counters()->class_name},
+                             {"pid", options_.peer.pid},
+                             {"program", options_.peer.program},
+                             {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
+                             {"remedy", "the peer does not speak EGD; connection closed"},
+                             {"count", count}});
+      }
       return Close("unknown command");
     case EgdSession::Input::kTooManyPending:
       class_->counters()->closed_pending.Add(1);
-      host_->log->Warning("guest.too_many_pending",
-                          {{"guest", options_.id},
-                           {"class", class_->counters()->class_name},
-                           {"pid", options_.peer.pid},
-                           {"program", options_.peer.program},
-                           {"runs", EgdSession::kMaxRuns},
-                           {"remedy", "read replies before sending more; connection closed"}});
+      if (const uint64_t count = ToTell("too_many_pending"); count > 0) {
+        host_->log->Warning("guest.too_many_pending",
+                            {{"guest", options_.id},
+                             {"class", class_->counters()->class_name},
+                             {"pid", options_.peer.pid},
+                             {"program", options_.peer.program},
+                             {"runs", EgdSession::kMaxRuns},
+                             {"remedy", "read replies before sending more; connection closed"},
+                             {"count", count}});
+      }
       return Close("too many pending commands");
   }
+}
+
+uint64_t Connection::ToTell(absl::string_view what) {
+  return host_->lines.Ask(absl::StrCat(what, " ", options_.endpoint, " ", identity_.name),
+                          host_->loop->now_nanos());
 }
 
 uint64_t Connection::Want() {
@@ -289,10 +301,13 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
   if (n < 0 && error != EAGAIN && error != EINTR) {
     Close(strerror(error));
   } else if (!done && !KeepUnsent(staged.subspan(sent), sent)) {
-    host_->log->Error("guest.closed",
-                      {{"guest", options_.id},
-                       {"class", class_->counters()->class_name},
-                       {"reason", "no locked memory left for replies the peer does not read"}});
+    if (const uint64_t count = ToTell("closed"); count > 0) {
+      host_->log->Error("guest.closed",
+                        {{"guest", options_.id},
+                         {"class", class_->counters()->class_name},
+                         {"reason", "no locked memory left for replies the peer does not read"},
+                         {"count", count}});
+    }
     Close("out of locked memory");
   }
   Cleanse(staged);

@@ -30,6 +30,7 @@
 #include "absl/status/status.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/fd.h"
+#include "base/process/line_limit.h"
 #include "base/process/log.h"
 #include "base/process/nanos.h"
 #include "hostagent/endpoint/peer.h"
@@ -53,6 +54,8 @@ struct ConnectionHost {
   EventLoop* loop = nullptr;
   SecretArena* arena = nullptr;
   Log* log = nullptr;
+  // Of lines that guests can cause.
+  LineLimit lines;
   // Secret; cleansed after each use.
   absl::Span<uint8_t> staging;
   // Scratch for one read.
@@ -163,6 +166,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void OnWritable();
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
+  // 0, or how many events of this kind and guest a line of the log stands for now.
+  uint64_t ToTell(absl::string_view what);
   size_t Stage();
   bool AwaitsFirstBytes() const;
   bool Write(absl::Span<uint8_t> staged);

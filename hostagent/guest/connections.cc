@@ -4,16 +4,10 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "base/process/nanos.h"
+#include "absl/strings/str_cat.h"
 #include "hostagent/endpoint/peer.h"
 
 namespace entropyd {
-namespace {
-
-// Refused connections come in crowds. One line tells as much as a thousand.
-constexpr int64_t kRefusalLogNanos = 10 * kSecondNanos;
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Connections>> Connections::Create(const Parts& parts, size_t most) {
   auto staging = parts.arena->Allocate(Connection::kStagingBytes);
@@ -22,11 +16,7 @@ absl::StatusOr<std::unique_ptr<Connections>> Connections::Create(const Parts& pa
 }
 
 Connections::Connections(const Parts& parts, size_t most, SecretBytes staging)
-    : parts_(parts),
-      most_(most),
-      staging_(std::move(staging)),
-      input_(Connection::kInputBytes),
-      refusal_logged_at_(parts.loop->now_nanos() - kRefusalLogNanos) {
+    : parts_(parts), most_(most), staging_(std::move(staging)), input_(Connection::kInputBytes) {
   host_.loop = parts.loop;
   host_.arena = parts.arena;
   host_.log = parts.log;
@@ -47,12 +37,13 @@ Connections::~Connections() {
 bool Connections::HasRoom(Endpoints::Id endpoint) {
   if (all_.size() < most_) return true;
   parts_.counters->refused.Add(1);
-  const int64_t now = parts_.loop->now_nanos();
-  if (now - refusal_logged_at_ < kRefusalLogNanos) return false;
-  refusal_logged_at_ = now;
+  const uint64_t count =
+      host_.lines.Ask(absl::StrCat("refused ", endpoint), parts_.loop->now_nanos());
+  if (count == 0) return false;
   parts_.log->Warning("guest.refused", {{"listener", parts_.endpoints->settings(endpoint).path},
                                         {"max_guests", most_},
-                                        {"remedy", "raise max_guests"}});
+                                        {"remedy", "raise max_guests"},
+                                        {"count", count}});
   return false;
 }
 
@@ -118,8 +109,11 @@ void Connections::Closed(Connection* connection) {
 
 void Connections::AcceptFailed(const absl::Status& why) {
   parts_.counters->accept_failures.Add(1);
-  parts_.log->Error("listener.paused",
-                    {{"reason", why}, {"remedy", "raise LimitNOFILE or max_guests"}});
+  const uint64_t count = host_.lines.Ask("paused", parts_.loop->now_nanos());
+  if (count == 0) return;
+  parts_.log->Error(
+      "listener.paused",
+      {{"reason", why}, {"remedy", "raise LimitNOFILE or max_guests"}, {"count", count}});
 }
 
 void Connections::CloseFrom(Endpoints::Id endpoint, absl::string_view reason) {

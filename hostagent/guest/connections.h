@@ -131,7 +131,6 @@ class Connections {
   std::map<Endpoints::Id, uint32_t> counts_;
   std::vector<std::unique_ptr<Connection>> closed_;
   uint64_t next_id_ = 1;
-  int64_t refusal_logged_at_;
 };
 
 }  // namespace entropyd

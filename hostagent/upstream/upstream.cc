@@ -10,7 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
 #include "base/wire/attach_limits.h"
+#include "base/wire/connection_remedy.h"
 #include "client/grpc_channel.h"
 #include "hostagent/upstream/attachment.h"
 #include "hostagent/upstream/rendezvous.h"
@@ -361,10 +363,21 @@ void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending,
                   "another agent uses this host's certificate and host_id; after cloning a "
                   "host remove the host_id file and issue a certificate of its own"}});
   }
-  log_->Warning("upstream.ended", {{"server", server},
-                                   {"attached", ending != ServerChoice::Ending::kNotAttached},
-                                   {"status", last_error_},
-                                   {"retry_in_ms", (choice_.ready_at() - now) / 1'000'000}});
+  const bool attached = ending != ServerChoice::Ending::kNotAttached;
+  const int64_t retry_ms = (choice_.ready_at() - now) / kMillisecondNanos;
+  const absl::string_view remedy = ConnectionRemedy(last_error_.message());
+  if (remedy.empty()) {
+    log_->Warning("upstream.ended", {{"server", server},
+                                     {"attached", attached},
+                                     {"status", last_error_},
+                                     {"retry_in_ms", retry_ms}});
+  } else {
+    log_->Warning("upstream.ended", {{"server", server},
+                                     {"attached", attached},
+                                     {"status", last_error_},
+                                     {"retry_in_ms", retry_ms},
+                                     {"remedy", remedy}});
+  }
 }
 
 void UpstreamImpl::RunTimers(int64_t now) {

@@ -80,7 +80,7 @@ void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
   }
   if (registry_.sessions().size() > options_.max_agents) {
     ++totals_.denied_capacity;
-    Deny(*session, "max_agents");
+    Deny(*session, "max_agents", now_nanos);
     EndSession(session, {.cause = SessionEnd::Cause::kTooManyAgents, .limit = options_.max_agents},
                now_nanos);
     return;
@@ -129,7 +129,7 @@ absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hell
   const absl::StatusOr<Session*> older = registry_.Register(session, now_nanos);
   if (!older.ok()) {
     ++totals_.denied_clone;
-    Deny(*session, "cloned_host");
+    Deny(*session, "cloned_host", now_nanos);
     EndSession(session, {.cause = SessionEnd::Cause::kClonedHost, .refused = older.status()},
                now_nanos);
     return absl::OkStatus();
@@ -179,10 +179,13 @@ absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& cr
   return absl::OkStatus();
 }
 
-void AttachProtocol::Deny(const Session& session, absl::string_view reason) {
+void AttachProtocol::Deny(const Session& session, absl::string_view reason, int64_t now_nanos) {
+  const uint64_t count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
+  if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", session.peer().identity},
                                  {"peer", session.peer().address},
-                                 {"reason", reason}});
+                                 {"reason", reason},
+                                 {"count", count}});
 }
 
 // The transport is finished when the session's write has ended.

@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/process/line_limit.h"
 #include "base/process/log.h"
 #include "base/process/nanos.h"
 #include "proto/entropy.pb.h"
@@ -98,7 +99,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   void SweepSession(Session* session, int64_t now_nanos);
   void FlushSession(Session* session, int64_t now_nanos);
   uint32_t SettleParts(Session* session, int64_t now_nanos);
-  void Deny(const Session& session, absl::string_view reason);
+  // Writes a line, or counts for the next one.
+  void Deny(const Session& session, absl::string_view reason, int64_t now_nanos);
   void EndSession(Session* session, SessionEnd end, int64_t now_nanos);
   static void FinishIfDue(Session* session);
 
@@ -106,6 +108,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   ClassAccess* const access_;
   Dispatcher* const dispatcher_;
   Log* const log_;
+  LineLimit lines_;
   SessionRegistry registry_;
   Totals totals_;
   bool draining_ = false;

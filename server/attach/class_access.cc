@@ -1,5 +1,7 @@
 #include "server/attach/class_access.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace entropyd {
 namespace {
 
@@ -13,10 +15,16 @@ ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
   absl::Status allowed = policy_(identity, call, pool_class);
   if (!allowed.ok()) {
     ++denied_;
-    log_->Warning("agent.denied", {{"identity", identity},
-                                   {"class", ForLog(pool_class)},
-                                   {"call", call == Call::kAttach ? "Attach" : "Get"},
-                                   {"reason", "class"}});
+    const absl::string_view name = call == Call::kAttach ? "Attach" : "Get";
+    // Not for each class: its name is the peer's choice, and may be another one each time.
+    const uint64_t count = lines_.Ask(absl::StrCat(identity, " ", name), clock_->NowNanos());
+    if (count > 0) {
+      log_->Warning("agent.denied", {{"identity", identity},
+                                     {"class", ForLog(pool_class)},
+                                     {"call", name},
+                                     {"reason", "class"},
+                                     {"count", count}});
+    }
     return {.refusal = {ClassRefusal::Cause::kForbidden, std::move(allowed)}};
   }
   Leaf* const leaf = classes_->FindLeaf(pool_class);

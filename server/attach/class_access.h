@@ -15,6 +15,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/process/clock.h"
+#include "base/process/line_limit.h"
 #include "base/process/log.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/reasons.h"
@@ -33,11 +35,12 @@ class ClassAccess {
     ClassRefusal refusal = {};
   };
 
-  // The table and the log outlive this object.
-  ClassAccess(Policy policy, const ClassTable* classes, Log* log)
-      : policy_(std::move(policy)), classes_(classes), log_(log) {}
+  // The table, the clock and the log outlive this object.
+  ClassAccess(Policy policy, const ClassTable* classes, const Clock* clock, Log* log)
+      : policy_(std::move(policy)), classes_(classes), clock_(clock), log_(log) {}
 
-  // Returns the leaf or the refusal. Logs and counts each denial by policy.
+  // Returns the leaf or the refusal. Counts each denial by policy. The log has one line in ten
+  // seconds for each identity and kind of call.
   Answer Ask(absl::string_view identity, Call call, absl::string_view pool_class,
              v1::Quality min_quality);
 
@@ -47,7 +50,9 @@ class ClassAccess {
  private:
   const Policy policy_;
   const ClassTable* const classes_;
+  const Clock* const clock_;
   Log* const log_;
+  LineLimit lines_;
   uint64_t denied_ = 0;
 };
 

@@ -5,7 +5,7 @@
 namespace entropyd {
 
 Protocols::Protocols(Options options, Dispatcher* dispatcher, const Clock* clock, Log* log)
-    : access_(std::move(options.allow), &dispatcher->classes(), log),
+    : access_(std::move(options.allow), &dispatcher->classes(), clock, log),
       attach_(options.attach, &access_, dispatcher, log),
       get_(options.get, &access_, dispatcher, clock) {}
 

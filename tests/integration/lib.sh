@@ -191,12 +191,13 @@ start_agent() {
 }
 ctl() { "$BIN/entropyctl" --config "$WORK/${AS:-operator}.client.yaml" "$@"; }
 egd() { /usr/bin/python3 "$HERE/egd_client.py" "$@"; }
-# metric server|agent PATTERN: the sum of the values of the series that match. There must be one.
+# sum_of PATTERN: of the values of the series on standard input that match. There must be one.
+sum_of() { awk -v p="$1" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {if (!n) exit 1; printf "%.0f\n", s}'; }
+# metric server|agent PATTERN: the same, of its /metrics.
 metric() {
   local page
   page=$(curl -fsS "http://127.0.0.1:$(port_of "$1" http)/metrics") || die "/metrics of $1 does not answer"
-  awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {if (!n) exit 1; printf "%.0f\n", s}' <<<"$page" ||
-    die "$1 has no series that matches /$2/"
+  sum_of "$2" <<<"$page" || die "$1 has no series that matches /$2/"
 }
 
 # expect_failure STATUS PATTERN command… : fails as it should, and says why.

@@ -64,5 +64,15 @@ TEST(ErrnoStatusTest, MessageNamesVerbAndReason) {
             "open /dev/hwrng: No such file or directory");
 }
 
+TEST(StandardFdsTest, ClosedOnesAreOpenedSoThatNoFileGetsTheirNumber) {
+  const auto program = [] {
+    close(STDIN_FILENO);
+    close(STDERR_FILENO);
+    OpenStandardFds();
+    _exit(IsOpen(STDIN_FILENO) && IsOpen(STDERR_FILENO) && OpenNull() > STDERR_FILENO ? 0 : 1);
+  };
+  EXPECT_EXIT(program(), ::testing::ExitedWithCode(0), "");
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <functional>
+#include <map>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -45,6 +48,9 @@ void Send(const UniqueFd& fd, const std::string& text) {
 std::string ReceiveAll(const UniqueFd& fd) {
   std::string all;
   char buffer[4096];
+  // A server that answers nobody fails a test and does not stop it.
+  const timeval patience = {.tv_sec = 10, .tv_usec = 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   for (ssize_t n; (n = recv(fd.get(), buffer, sizeof buffer, 0)) > 0;) {
     all.append(buffer, static_cast<size_t>(n));
   }
@@ -61,7 +67,9 @@ class HttpServerTest : public ::testing::Test {
     absl::StatusOr<std::unique_ptr<HttpServer>> server =
         HttpServer::Start({.address = address,
                            .healthy = [this] { return healthy_; },
-                           .ready = [this] { return ready_; }},
+                           .ready = [this] { return ready_; },
+                           .pages = pages_,
+                           .limits = limits_},
                           &metrics_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -78,6 +86,8 @@ class HttpServerTest : public ::testing::Test {
   }
 
   Metrics metrics_;
+  std::map<std::string, std::function<absl::StatusOr<std::string>()>> pages_;
+  HttpFront::Limits limits_;
   absl::Status healthy_, ready_;  // set between requests only
   std::unique_ptr<HttpServer> server_;
 };
@@ -173,7 +183,9 @@ TEST_F(HttpServerTest, APortInUseIsAnError) {
       HttpServer::Start({.address = address, .healthy = nullptr, .ready = nullptr}, &metrics_);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(second.status().message(),
-            absl::StrCat("listen on ", address, ": Address already in use"));
+            absl::StrCat("listen on ", address,
+                         ": bind: Address already in use; choose another address that is this "
+                         "machine's, or end what listens there"));
 }
 
 TEST_F(HttpServerTest, AddressesAreChecked) {
@@ -219,6 +231,78 @@ TEST_F(HttpServerTest, StopsSoonThoughClientsAreSilentOrSlow) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(4));
   stop.Notify();
   drip.join();
+}
+
+// Each sends a byte now and then, as long as somebody takes it.
+class SlowClients {
+ public:
+  SlowClients(int port, size_t count) {
+    for (size_t i = 0; i < count; ++i) clients_.push_back(Connect(port));
+    drip_ = std::thread([this] {
+      do {
+        for (const UniqueFd& fd : clients_) send(fd.get(), "G", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+      } while (!stop_.WaitForNotificationWithTimeout(absl::Milliseconds(50)));
+    });
+  }
+  ~SlowClients() {
+    stop_.Notify();
+    drip_.join();
+  }
+
+ private:
+  std::vector<UniqueFd> clients_;
+  absl::Notification stop_;
+  std::thread drip_;
+};
+
+TEST_F(HttpServerTest, SlowClientsKeepNobodyFromAProbe) {
+  StartAt("127.0.0.1:0");
+  for (const size_t count : {4, 300}) {
+    const SlowClients slow(server_->port(), count);
+    for (const char* path : {"/healthz", "/readyz", "/metrics"}) {
+      const absl::Time start = absl::Now();
+      EXPECT_EQ(Ask("GET", path).status, "HTTP/1.1 200 OK") << path;
+      EXPECT_LT(absl::Now() - start, absl::Seconds(2)) << path;
+    }
+  }
+}
+
+TEST_F(HttpServerTest, WhatIsClosedWithoutAReplyIsCounted) {
+  limits_.patience = absl::Milliseconds(50);
+  StartAt("127.0.0.1:0");
+  const UniqueFd silent = Connect(server_->port());
+  EXPECT_EQ(ReceiveAll(silent), "");
+  EXPECT_THAT(Ask("GET", "/metrics").body,
+              HasSubstr("\nentropyd_http_refused_total{reason=\"late\"} 1\n"));
+}
+
+TEST_F(HttpServerTest, AWildcardServesIpv4AndIpv6) {
+  StartAt("[::]:0");
+  EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
+  EXPECT_EQ(Ask("GET", "/healthz", /*v6=*/true).body, "ok\n");
+}
+
+// More of them than threads that answer, and than may wait.
+TEST_F(HttpServerTest, PagesThatTakeLongDoNotDelayAProbe) {
+  absl::Notification release;
+  pages_["/slow"] = [&]() -> absl::StatusOr<std::string> {
+    release.WaitForNotification();
+    return "slow\n";
+  };
+  StartAt("127.0.0.1:0");
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 100; ++i) {
+    slow.push_back(Connect(server_->port()));
+    Send(slow.back(), "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
+  EXPECT_EQ(Ask("GET", "/readyz").body, "ok\n");
+  Reply crowded;
+  while (crowded.status.empty()) crowded = Ask("GET", "/");
+  EXPECT_EQ(crowded.status, "HTTP/1.1 503 Service Unavailable");
+  EXPECT_EQ(crowded.body, "too many requests at a time\n");
+  release.Notify();
+  EXPECT_THAT(ReceiveAll(slow.front()), HasSubstr("\r\n\r\nslow\n"));
 }
 
 TEST_F(HttpServerTest, TheDestructorWaitsForAnswersUnderWay) {

@@ -2,12 +2,26 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <thread>
+#include <vector>
+
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "base/process/fd.h"
+#include "base/process/metrics.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
 namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 
 // A log into a pipe, at a fixed civil time.
 class LogTest : public ::testing::Test {
@@ -21,7 +35,12 @@ class LogTest : public ::testing::Test {
   }
 
   std::string Written() {
+    log_.reset();
     write_.reset();
+    return ReadAll();
+  }
+
+  std::string ReadAll() {
     std::string all;
     char buffer[8192];
     for (ssize_t n; (n = read(read_.get(), buffer, sizeof buffer)) > 0;) {
@@ -30,6 +49,25 @@ class LogTest : public ::testing::Test {
     return all;
   }
 
+  // Fills the pipe and the queue of the log; nobody reads meanwhile.
+  void Flood() {
+    const std::string text(1500, 'a');
+    for (int i = 0; i < kFlood; ++i) log_->Warning("agent.denied", {{"number", i}, {"text", text}});
+  }
+
+  // From now on somebody reads. Runs `then`, ends the log, and returns all that it wrote.
+  std::string ReadAgain(const std::function<void()>& then) {
+    std::string all;
+    std::thread reader([&] { all = ReadAll(); });
+    log_->Flush();
+    then();
+    log_.reset();
+    write_.reset();
+    reader.join();
+    return all;
+  }
+
+  static constexpr int kFlood = 1'000;  // 1.5 MB: more than pipe and queue take together
   ManualClock clock_{678'000'000, absl::FromUnixSeconds(1767323045)};
   UniqueFd read_, write_;
   std::unique_ptr<Log> log_;
@@ -109,6 +147,65 @@ TEST_F(LogTest, LongValuesAreCutBetweenCharacters) {
   log_->Info("x", {{"v", text}});
   EXPECT_EQ(Written(), "ts=2026-01-02T03:04:05.678Z level=info event=x v=\"" +
                            std::string(1535, 'a') + "...\"\n");
+}
+
+// The numbers that stand after `key`, in order.
+std::vector<uint64_t> Numbers(absl::string_view text, absl::string_view key) {
+  std::vector<uint64_t> numbers;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    const size_t at = line.find(key);
+    if (at == absl::string_view::npos) continue;
+    const absl::string_view rest = line.substr(at + key.size());
+    uint64_t number = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(rest.substr(0, rest.find_first_of(" ,")), &number)) << line;
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+TEST_F(LogTest, ACallerDoesNotWaitForAPipeThatNobodyReads) {
+  Flood();
+  const uint64_t dropped = log_->dropped();
+  EXPECT_GT(dropped, 0u);
+  EXPECT_LT(dropped, 500u);
+  const std::string all = ReadAgain([&] { log_->Info("x", {{"after", true}}); });
+  const std::vector<uint64_t> kept = Numbers(all, " number=");
+  EXPECT_EQ(kept.size() + dropped, uint64_t{kFlood});
+  EXPECT_TRUE(std::is_sorted(kept.begin(), kept.end()));
+  const std::vector<uint64_t> told = Numbers(all, " event=log.dropped count=");
+  EXPECT_EQ(std::accumulate(told.begin(), told.end(), uint64_t{0}), dropped);
+  EXPECT_THAT(all, HasSubstr("level=warning event=log.dropped count="));
+  EXPECT_THAT(all, EndsWith(" level=info event=x after=true\n"));
+}
+
+TEST_F(LogTest, TheEndTellsWhatNoLineHasTold) {
+  Flood();
+  const uint64_t dropped = log_->dropped();
+  const std::vector<uint64_t> told = Numbers(ReadAgain([] {}), " event=log.dropped count=");
+  EXPECT_EQ(std::accumulate(told.begin(), told.end(), uint64_t{0}), dropped);
+}
+
+TEST_F(LogTest, JsonTellsDroppedLinesInJson) {
+  log_->SetFormat(LogFormat::kJson);
+  Flood();
+  EXPECT_FALSE(Numbers(ReadAgain([] {}), "\"event\":\"log.dropped\",\"count\":").empty());
+}
+
+TEST_F(LogTest, TheEndDoesNotWaitForEverForAPipeThatNobodyReads) {
+  Flood();
+  const absl::Time start = absl::Now();
+  log_.reset();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(3));
+}
+
+TEST_F(LogTest, AMetricCountsDroppedLines) {
+  Metrics metrics;
+  log_->Export(&metrics);
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("\nentropyd_log_dropped_lines_total 0\n"));
+  read_.reset();
+  log_->Info("x");
+  log_->Flush();
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("\nentropyd_log_dropped_lines_total 1\n"));
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Pipe {
 class GrpcLogTest : public ::testing::Test {
  protected:
   std::string Written() {
+    log_.Flush();
     char text[4096];
     const ssize_t size = read(pipe_.reading.get(), text, sizeof text);
     return size <= 0 ? "" : std::string(text, static_cast<size_t>(size));
@@ -58,6 +59,14 @@ TEST_F(GrpcLogTest, AFloodIsOneLineForEachReason) {
   clock_.Advance(absl::Seconds(10));
   lines_.Line("x.cc:1", kNoCertificate);
   EXPECT_THAT(Written(), HasSubstr("count=1000\n"));
+}
+
+TEST_F(GrpcLogTest, ACommonCauseHasARemedy) {
+  lines_.Line("x.cc:1",
+              "Handshake failed with fatal error SSL_ERROR_SSL: error:0A00010B:SSL "
+              "routines::wrong version number.");
+  EXPECT_THAT(Written(), HasSubstr("reason=\"wrong version number\" remedy=\"the peer does not "
+                                   "speak TLS: correct host and port\" count=1\n"));
 }
 
 TEST_F(GrpcLogTest, AnythingElseTellsItsPlace) {

@@ -40,9 +40,5 @@ is_running one || die "the container has ended"
 rolls one two
 [ ! -d "/proc/$child" ] || die "the successor outlives its container"
 
-watch=$(pid_of node-watch)
-kill -TERM "$watch"
-wait "$watch" || die "$(tail -n 1 node-watch.log)"
-rm node-watch.pid
-tail -n 1 node-watch.log | grep -q '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0'
+noticed_nothing node-watch
 delete_pod two

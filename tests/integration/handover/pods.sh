@@ -58,17 +58,16 @@ start_pod() {
   spawn "$1" nsenter --target "$(pid_of "$1-pause")" --net --mount --uts --root "$BIN/entropyd-hostagent" $arguments
 }
 answers() { [ "$(in_pod "$1" curl -s -o "$WORK/answer" -w '%{http_code}' "http://127.0.0.1:9744$2")" = "$3" ]; }  # POD PATH CODE
-pod_metric() { in_pod "$1" curl -fsS http://127.0.0.1:9744/metrics | awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'; }
+pod_metric() { in_pod "$1" curl -fsS http://127.0.0.1:9744/metrics | sum_of "$2" || die "$1 has no series that matches /$2/"; }
 server_of_node() { egd "$NODE/run/egd.sock" pid; }
 is_served_by() { [ "$(server_of_node)" = "$1" ]; }
 # delete_pod NAME: SIGTERM to its container's first process, as kubelet does; which ends well within a second.
 delete_pod() {
-  local pid began=${EPOCHREALTIME/[.,]/} took status=0
-  pid=$(pid_of "$1")
-  kill -TERM "$pid"
-  wait "$pid" || status=$?
+  local began=${EPOCHREALTIME/[.,]/} took status
+  kill -TERM "$(pid_of "$1")"
+  status=$(exit_status "$1")
   took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
   rm "$1.pid"
-  [ $status = 0 ] || die "$1 ended with status $status"
+  [ "$status" = 0 ] || die "$1 ended with status $status"
   [ $took -lt 1000 ] || die "$1 took $took ms to end"
 }

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Opens connections and holds them until it is told to end.
 
-  connections.py HOST PORT COUNT [--from ADDRESS] [--send silent|garbage|http|hello|close]
+  connections.py HOST PORT COUNT [--from ADDRESS] [--send silent|garbage|http|hello|close|slow]
 
 Prints "open N" when all have been tried: N of them were accepted by the kernel. On SIGTERM it prints
-"closed N", how many the server had closed by then, and ends.
+"closed N", how many the server had closed by then, and ends. "slow" sends a byte of a request on each
+connection twice a second, and opens those anew that the server has closed.
 """
 import argparse
 import os
+import resource
 import signal
 import socket
 import struct
@@ -17,7 +19,7 @@ parser.add_argument("host")
 parser.add_argument("port", type=int)
 parser.add_argument("count", type=int)
 parser.add_argument("--from", dest="source")
-parser.add_argument("--send", default="silent", choices=["silent", "garbage", "http", "hello", "close"])
+parser.add_argument("--send", default="silent", choices=["silent", "garbage", "http", "hello", "close", "slow"])
 options = parser.parse_args()
 
 # The first record of a handshake (RFC 8446, 5.1) that says it is longer than what follows.
@@ -28,8 +30,12 @@ WORDS = {
 }
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-held = []
-for _ in range(options.count):
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connect():
+    """A connection that has said its word, or None."""
     connection = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
     connection.settimeout(30)
     try:
@@ -40,6 +46,24 @@ for _ in range(options.count):
             connection.sendall(WORDS[options.send]())
     except OSError:
         connection.close()
+        return None
+    return connection
+
+
+def drip(connection):
+    """One byte more, on a new connection if the old one is closed."""
+    try:
+        connection.sendall(b"G")
+        return connection
+    except OSError:
+        connection.close()
+        return connect() or connection
+
+
+held = []
+for _ in range(options.count):
+    connection = connect()
+    if connection is None:
         continue
     if options.send == "close":
         connection.close()
@@ -47,7 +71,9 @@ for _ in range(options.count):
         held.append(connection)
 print("open", len(held), flush=True)
 
-signal.sigwait([signal.SIGTERM])
+while signal.sigtimedwait([signal.SIGTERM], 0.5 if options.send == "slow" else 3600) is None:
+    if options.send == "slow":
+        held = [drip(connection) for connection in held]
 closed = 0
 for connection in held:
     connection.setblocking(False)

@@ -152,6 +152,25 @@ TEST_F(AttachProtocolTest, AgentsAboveTheMostAreDenied) {
   EXPECT_EQ(totals().denied_capacity, 2u);
 }
 
+TEST_F(AttachProtocolTest, AFloodOfDeniedStreamsIsOneLineForEachIdentity) {
+  Make({.max_agents = 1});
+  Greet("spiffe://test/a");
+  for (int i = 0; i < 100; ++i) {
+    FakePeer* const late = Attach("spiffe://test/b");
+    Post(late->session, Session::kDead);
+  }
+  FakePeer* const other = Attach("spiffe://test/c");
+  Post(other->session, Session::kDead);
+  EXPECT_EQ(totals().denied_capacity, 101u);
+  EXPECT_EQ(Logged("agent.denied identity=spiffe://test/b"), 1);
+  EXPECT_EQ(Logged("agent.denied identity=spiffe://test/c"), 1);
+  clock_.Advance(absl::Nanoseconds(LineLimit::kEveryNanos));
+  FakePeer* const again = Attach("spiffe://test/b");
+  Post(again->session, Session::kDead);
+  EXPECT_EQ(Logged("agent.denied identity=spiffe://test/b peer=peer reason=max_agents count=100"),
+            1);
+}
+
 TEST_F(AttachProtocolTest, AClonedHostIsDeniedAndTheOlderStreamServesOn) {
   FakePeer* older = Ready();
   for (size_t i = 0; i < SessionRegistry::kMaxSupersessions; ++i) older = Ready();

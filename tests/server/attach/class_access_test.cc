@@ -26,7 +26,7 @@ class ClassAccessTest : public ::testing::Test {
                                    ? absl::PermissionDeniedError("not for you")
                                    : absl::OkStatus();
                       },
-                      &table_, &log_};
+                      &table_, &clock_, &log_};
 };
 
 TEST_F(ClassAccessTest, WhoMayHaveAClassGetsItsLeaf) {
@@ -39,9 +39,36 @@ TEST_F(ClassAccessTest, WhoMayHaveAClassGetsItsLeaf) {
 
 TEST_F(ClassAccessTest, PolicyComesBeforeAllElseAndIsLoggedAndCounted) {
   EXPECT_EQ(Refusal("drbg/two"), Cause::kForbidden);
+  clock_.Advance(absl::Nanoseconds(LineLimit::kEveryNanos));
   EXPECT_EQ(Refusal("secret/none"), Cause::kForbidden) << "not even that there is no such class";
   EXPECT_EQ(access_.denied(), 2u);
   EXPECT_EQ(log_.events, (std::vector<std::string>{"agent.denied", "agent.denied"}));
+}
+
+TEST_F(ClassAccessTest, AFloodOfDenialsIsOneLineForEachIdentityAndCall) {
+  const auto ask = [this](absl::string_view identity, Call call, absl::string_view name) {
+    access_.Ask(identity, call, name, v1::QUALITY_UNSPECIFIED);
+  };
+  for (int i = 0; i < 500; ++i) {
+    ask("spiffe://test/a", Call::kGet, "drbg/two");
+    ask("spiffe://test/a", Call::kGet, "secret/none");
+  }
+  ask("spiffe://test/a", Call::kAttach, "drbg/two");
+  ask("spiffe://test/b", Call::kGet, "drbg/two");
+  EXPECT_EQ(access_.denied(), 1002u);
+  EXPECT_EQ(
+      log_.lines,
+      (std::vector<std::string>{
+          "agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class count=1",
+          "agent.denied identity=spiffe://test/a class=drbg/two call=Attach reason=class "
+          "count=1",
+          "agent.denied identity=spiffe://test/b class=drbg/two call=Get reason=class "
+          "count=1"}));
+  clock_.Advance(absl::Nanoseconds(LineLimit::kEveryNanos));
+  ask("spiffe://test/a", Call::kGet, "drbg/two");
+  EXPECT_EQ(
+      log_.lines.back(),
+      "agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class count=1000");
 }
 
 TEST_F(ClassAccessTest, AnUnknownClassAndALowerQualityAreToldApart) {

@@ -1,0 +1,52 @@
+#include "base/wire/connection_remedy.h"
+
+#include "absl/strings/match.h"
+
+namespace entropyd {
+namespace {
+
+struct Cause {
+  // What OpenSSL 3.0 or gRPC 1.51 says. It does not depend on the locale.
+  absl::string_view text;
+  absl::string_view remedy;
+};
+
+// The more exact text comes first. gRPC 1.51 does not tell why a certificate could not be verified.
+constexpr Cause kCauses[] = {
+    {"is not in peer certificate",
+     "the peer's certificate has another name: connect by a name that it has, or give that as "
+     "tls.server_name"},
+    {"certificate has expired", "the peer's certificate has expired: renew it there"},
+    {"certificate is not yet valid",
+     "the peer's certificate is not valid yet: compare the clocks of both machines"},
+    {"unable to get local issuer certificate",
+     "the peer's certificate is of another CA: give that one as tls.ca"},
+    {"certificate verify failed",
+     "the peer's certificate is of another CA than tls.ca, or has expired, or is not valid yet: "
+     "openssl s_client -connect HOST:PORT -CAfile CA tells which"},
+    {"wrong version number", "the peer does not speak TLS: correct host and port"},
+    {"alert unknown ca",
+     "the peer does not know the CA of our certificate: issue one by the CA that the peer trusts"},
+    {"alert certificate expired", "our certificate has expired: renew it"},
+    {"alert certificate revoked", "our certificate is revoked: issue a new one"},
+    {"alert certificate required", "the peer wants a certificate: give tls.cert and tls.key"},
+    {"alert bad certificate", "the peer refuses our certificate: its log says why"},
+    {"alert protocol version", "one of the two does not speak TLS 1.3: update it"},
+    {"Connection refused", "nothing listens there: start the server, or correct host and port"},
+    // With TLS 1.3 the client's handshake is over before the server looks at its certificate.
+    {"Socket closed",
+     "the peer ended the connection: if it does so each time, it does not accept our certificate, "
+     "and its log says why (tls.refused)"},
+    {"DNS resolution failed", "the name has no address: correct it, or look at the resolver"},
+};
+
+}  // namespace
+
+absl::string_view ConnectionRemedy(absl::string_view text) {
+  for (const Cause& cause : kCauses) {
+    if (absl::StrContains(text, cause.text)) return cause.remedy;
+  }
+  return "";
+}
+
+}  // namespace entropyd

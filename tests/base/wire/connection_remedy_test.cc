@@ -1,0 +1,38 @@
+#include "base/wire/connection_remedy.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ConnectionRemedyTest, CommonCausesHaveASentence) {
+  EXPECT_THAT(ConnectionRemedy("UNKNOWN: Peer name a.example is not in peer certificate"),
+              HasSubstr("tls.server_name"));
+  EXPECT_THAT(ConnectionRemedy("certificate verify failed"), HasSubstr("another CA than tls.ca"));
+  EXPECT_THAT(ConnectionRemedy("wrong version number"), HasSubstr("does not speak TLS"));
+  EXPECT_THAT(ConnectionRemedy("tlsv1 alert unknown ca"), HasSubstr("issue one by the CA"));
+  EXPECT_THAT(ConnectionRemedy("sslv3 alert certificate expired"), HasSubstr("renew it"));
+  EXPECT_THAT(ConnectionRemedy("ipv4:127.0.0.1:1: Failed to connect to remote host: Connection "
+                               "refused"),
+              HasSubstr("nothing listens there"));
+  EXPECT_THAT(ConnectionRemedy("last error: UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed"),
+              HasSubstr("does not accept our certificate"));
+  EXPECT_THAT(ConnectionRemedy("DNS resolution failed for a:1"), HasSubstr("the name"));
+}
+
+TEST(ConnectionRemedyTest, TheMoreExactCauseWins) {
+  EXPECT_THAT(ConnectionRemedy("certificate verify failed: certificate has expired"),
+              HasSubstr("renew it there"));
+}
+
+TEST(ConnectionRemedyTest, OtherTextsHaveNone) {
+  EXPECT_EQ(ConnectionRemedy(""), "");
+  EXPECT_EQ(ConnectionRemedy("peer did not return a certificate"), "");
+  EXPECT_EQ(ConnectionRemedy("the server ended the stream"), "");
+}
+
+}  // namespace
+}  // namespace entropyd
