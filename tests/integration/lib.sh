@@ -36,7 +36,7 @@ pid_of() { cat "$WORK/$1.pid"; }
 is_running() { kill -0 "$(pid_of "$1")" 2>/dev/null; }
 has_ended() { ! is_running "$1"; }
 
-# exit_status NAME: what NAME, which has ended, ended with: 128 + signal when one killed it. Nothing for a
+# exit_status NAME: what NAME ends with, within 10 s: 128 + signal when one killed it. Nothing for a
 # process that took over from the one that was spawned: it is not ours to wait for.
 exit_status() {
   local pid
