@@ -29,6 +29,7 @@ absl::Status ToStatus(const SessionEnd& end) {
     case Cause::kPeerGone:
       return absl::CancelledError("the peer is gone");
     case Cause::kViolation:
+    case Cause::kIdentityShare:
     case Cause::kClonedHost:
       return end.refused;
     case Cause::kServerDrains:
@@ -58,7 +59,8 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
       return absl::InvalidArgumentError(
           absl::StrCat("get: bytes is ", bytes, ", must be 1..", kGetMaxBytes));
     case Cause::kTooMany:
-      return absl::ResourceExhaustedError("get: too many calls wait; try again later");
+      return absl::ResourceExhaustedError(
+          absl::StrCat("get: ", end.limit, " calls wait (max_gets); try again later"));
     case Cause::kRefusedClass:
       return ToStatus(end.refusal, Call::kGet, pool_class);
     case Cause::kSuspended:
@@ -67,6 +69,7 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
     case Cause::kLostSources:
       return absl::UnavailableError(
           absl::StrCat("get from ", pool_class, ": the pool has lost its sources: ", end.detail));
+    case Cause::kIdentityShare:
     case Cause::kPoolRefused:
       return end.refused;
     case Cause::kTimeUp:

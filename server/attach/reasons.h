@@ -51,6 +51,8 @@ struct SessionEnd {
     kServerDrains,
     // `limit` agents are attached already.
     kTooManyAgents,
+    // The identity has its share of streams or messages: see `refused`.
+    kIdentityShare,
     // The host's stream was replaced too often: see `refused`.
     kClonedHost,
     // The same host has attached again, by a newer stream.
@@ -75,8 +77,10 @@ struct GetEnd {
     kServerDrains,
     // The request asks for a wrong number of bytes.
     kBadSize,
-    // Too many Gets wait already, of this identity or in all.
+    // `limit` Gets wait already.
     kTooMany,
+    // The identity has its share of Gets or messages: see `refused`.
+    kIdentityShare,
     // The peer may not use the class: see `refusal`.
     kRefusedClass,
     // The pool gives nothing now; `detail` says why.
@@ -92,6 +96,7 @@ struct GetEnd {
   Cause cause = Cause::kCallerGone;
   ClassRefusal refusal = {};
   absl::Status refused = {};
+  uint32_t limit = 0;
   std::string detail = {};
 };
 absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t bytes);

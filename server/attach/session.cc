@@ -20,7 +20,8 @@ Session::Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Owner
       budgets_(budgets),
       owner_(owner),
       planned_(&budgets->planned),
-      written_(&budgets->in_flight) {}
+      in_flight_(&budgets->in_flight),
+      written_(&in_flight_) {}
 
 Session::~Session() = default;
 
@@ -33,6 +34,26 @@ void Session::OnRoom(int64_t now_nanos) { Unpark(now_nanos); }
 void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
   started_nanos_ = now_nanos;
   rotate_nanos_ = rotate_nanos;
+}
+
+void Session::Hold(IdentityShares::Place place) {
+  place_ = std::move(place);
+  planned_.CountIn(place_.bytes());
+  in_flight_.CountIn(place_.bytes());
+}
+
+bool Session::Full() {
+  ByteBudget* full = nullptr;
+  if (place_ && place_.bytes()->full()) {
+    full = place_.bytes();
+  } else if (budgets_->all.full()) {
+    full = &budgets_->all;
+  }
+  if (full == nullptr) return false;
+  if (write_outstanding_) return true;  // the end of the write unparks it
+  if (full != &budgets_->all && !waiting()) place_.CountByteWait();
+  full->Await(this);
+  return true;
 }
 
 void Session::Announce() {
@@ -164,11 +185,7 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
 }
 
 uint32_t Session::Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead) {
-  if (ended()) return 0;
-  if (budgets_->all.full()) {
-    if (!write_outstanding_) budgets_->all.Await(this);  // else the end of the write unparks it
-    return 0;
-  }
+  if (ended() || Full()) return 0;
   const uint32_t most =
       write_outstanding_ ? std::min(max_ahead, limits_.max_payload) : limits_.max_payload;
   const uint64_t room = most - std::min<uint64_t>(most, planned());
