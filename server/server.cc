@@ -67,12 +67,15 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
   options.get.max_waiting = config.max_gets();
   options.shares = PlanShares(config);
   options.attach.jitter_seed = static_cast<uint64_t>(now_nanos);
-  options.allow = [gate](absl::string_view identity, Call call, absl::string_view pool_class) {
-    if (call == Call::kAttach) {
-      return gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class);
-    }
-    return gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
-                            pool_class);
+  options.allow = [gate](absl::string_view identity, Call call,
+                         absl::string_view pool_class) -> absl::StatusOr<uint32_t> {
+    const absl::Status allowed =
+        call == Call::kAttach
+            ? gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class)
+            : gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
+                               pool_class);
+    if (!allowed.ok()) return allowed;
+    return call == Call::kAttach ? gate->MaxWeight(identity, pool_class) : 1;
   };
   return options;
 }

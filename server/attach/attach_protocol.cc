@@ -177,7 +177,7 @@ absl::Status AttachProtocol::HandleOpen(Session* session, const v1::Open& open) 
   if (answer.leaf == nullptr) {
     session->Refuse(*channel, std::move(answer.refusal));
   } else {
-    session->Join(*channel, answer.leaf);
+    session->Join(*channel, answer.leaf, answer.max_weight);
   }
   return absl::OkStatus();
 }

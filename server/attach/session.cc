@@ -162,7 +162,8 @@ absl::Status Session::Close(const v1::Close& close) {
   return absl::OkStatus();
 }
 
-void Session::Join(Channel* channel, Leaf* leaf) {
+void Session::Join(Channel* channel, Leaf* leaf, uint32_t max_weight) {
+  channel->max_weight_ = max_weight;
   channel->Join(leaf);
   channel->phase_ = leaf->slot->state.ready() ? Channel::Phase::kOpen : Channel::Phase::kSuspended;
 }

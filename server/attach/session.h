@@ -119,9 +119,10 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // Returns the violation when the message comes at a wrong moment; OK = go on.
   absl::Status CheckOrder(const v1::AgentMessage& message) const;
 
-  // Join() puts the channel into the leaf, in the state of its pool. Refuse() closes it for good; a
+  // Join() puts the channel into the leaf, in the state of its pool. Where guests weigh, at most
+  // `max_weight` of those that wait count: the number is the peer's word. Refuse() closes it for good; a
   // closed channel stays so that it can answer late lines.
-  void Join(Channel* channel, Leaf* leaf);
+  void Join(Channel* channel, Leaf* leaf, uint32_t max_weight = kMaxGuests);
   void Refuse(Channel* channel, ClassRefusal refusal);
   void StateDue(Channel* channel, bool discard);
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);

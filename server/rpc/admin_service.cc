@@ -61,6 +61,8 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
     entry->set_received(channel->received());
     entry->set_limit(channel->limit());
     entry->set_guests(channel->guests());
+    entry->set_weight(std::max<uint32_t>(1, channel->waiting_guests()));
+    entry->set_max_weight(channel->max_weight());
   }
 }
 

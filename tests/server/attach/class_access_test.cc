@@ -21,10 +21,10 @@ class ClassAccessTest : public ::testing::Test {
   FakePool drbg_{"drbg"};
   FakePool full_{"full", v1::QUALITY_FULL};
   ClassTable table_{SetupsOf({&drbg_, &full_})};
-  ClassAccess access_{[](absl::string_view, Call, absl::string_view name) {
-                        return name == "drbg/two" || name == "secret/none"
-                                   ? absl::PermissionDeniedError("not for you")
-                                   : absl::OkStatus();
+  ClassAccess access_{[](absl::string_view, Call,
+                         absl::string_view name) -> absl::StatusOr<uint32_t> {
+                        if (name != "drbg/two" && name != "secret/none") return 64;
+                        return absl::PermissionDeniedError("not for you");
                       },
                       &table_, &log_};
 };
@@ -33,6 +33,7 @@ TEST_F(ClassAccessTest, WhoMayHaveAClassGetsItsLeaf) {
   const ClassAccess::Answer answer =
       access_.Ask("spiffe://test/a", Call::kAttach, "drbg/one", v1::QUALITY_DRBG);
   EXPECT_EQ(answer.leaf, table_.FindLeaf("drbg/one"));
+  EXPECT_EQ(answer.max_weight, 64u);
   EXPECT_NE(access_.Ask("a", Call::kAttach, "full/one", v1::QUALITY_FULL).leaf, nullptr);
   EXPECT_EQ(access_.denied(), 0u);
 }

@@ -74,9 +74,10 @@ class DispatcherFixture : public ::testing::Test {
                     .in_flight = options.max_in_flight_per_identity,
                     .gets = options.max_gets_per_identity,
                     .messages_per_second = options.max_messages_per_second};
-    peers.allow = [](absl::string_view, Call, absl::string_view name) {
-      return absl::EndsWith(name, "secret") ? absl::PermissionDeniedError("not for you")
-                                            : absl::OkStatus();
+    peers.allow = [this](absl::string_view, Call,
+                         absl::string_view name) -> absl::StatusOr<uint32_t> {
+      if (absl::EndsWith(name, "secret")) return absl::PermissionDeniedError("not for you");
+      return max_weight_;
     };
     protocols_ = std::make_unique<Protocols>(std::move(peers), dispatcher_.get(), &clock_, &log_);
   }
@@ -253,6 +254,7 @@ class DispatcherFixture : public ::testing::Test {
   }
 
   bool slow_weighs_guests_ = false;  // before Make()
+  uint32_t max_weight_ = kMaxGuests;  // of the policy
   ManualClock clock_{kSecond};
   FakeLog log_{&clock_};
   FakePool drbg_{"default"};
