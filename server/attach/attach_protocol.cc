@@ -172,6 +172,7 @@ absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hell
 absl::Status AttachProtocol::HandleOpen(Session* session, const v1::Open& open) {
   const absl::StatusOr<Channel*> channel = session->Open(open);
   if (!channel.ok()) return channel.status();
+  if ((*channel)->phase() == Channel::Phase::kClosed) return absl::OkStatus();  // refused
   ClassAccess::Answer answer =
       access_->Ask(session->peer().identity, Call::kAttach, (*channel)->name(), open.min_quality());
   if (answer.leaf == nullptr) {

@@ -16,6 +16,10 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
       return absl::FailedPreconditionError(
           absl::StrCat(call == Call::kAttach ? "open " : "get from ", pool_class,
                        ": its pool gives quality drbg, full was asked for"));
+    case ClassRefusal::Cause::kOpenAlready:
+      return absl::AlreadyExistsError(
+          absl::StrCat("open ", pool_class, ": channel ", refusal.channel,
+                       " of this stream has it; close that one first"));
   }
   return absl::InternalError("unknown refusal of a class");
 }

@@ -30,9 +30,12 @@ struct ClassRefusal {
     kUnknown,
     // Its pool gives a lower quality than the peer asked for.
     kLowerQuality,
+    // `channel` of the same stream has it.
+    kOpenAlready,
   };
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};
+  uint32_t channel = 0;
 };
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class);
 

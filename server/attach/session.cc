@@ -69,6 +69,15 @@ Channel* Session::Find(uint32_t number) const {
   return nullptr;
 }
 
+Channel* Session::FindOpen(absl::string_view pool_class) const {
+  for (const auto& channel : channels_) {
+    if (channel->phase() != Channel::Phase::kClosed && channel->name() == pool_class) {
+      return channel.get();
+    }
+  }
+  return nullptr;
+}
+
 absl::Status Session::CheckOrder(const v1::AgentMessage& message) const {
   if (message.body_case() == v1::AgentMessage::BODY_NOT_SET) {
     return Violation("refuse AgentMessage: it has no body; send hello, open, credit or close");
@@ -111,9 +120,13 @@ absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
     return Violation(absl::StrCat("refuse open: channel ", open.channel(),
                                   " was used on this stream; numbers are not reused"));
   }
+  const Channel* const other = FindOpen(open.class_());
   channels_.push_back(std::make_unique<Channel>(this, open.channel(), open.class_(), &planned_));
   Channel* const channel = channels_.back().get();
   StateDue(channel, false);
+  if (other != nullptr) {
+    Refuse(channel, {.cause = ClassRefusal::Cause::kOpenAlready, .channel = other->number()});
+  }
   return channel;
 }
 

@@ -109,7 +109,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // Messages of the peer. Any error is a violation that ends the stream with that status:
   // INVALID_ARGUMENT, OUT_OF_RANGE (credit), FAILED_PRECONDITION (version).
   absl::Status Hello(const v1::Hello& hello, uint64_t session_id);
-  // The new channel waits in no leaf yet.
+  // The new channel waits in no leaf yet. It is closed already when another one of this stream has
+  // the class.
   absl::StatusOr<Channel*> Open(const v1::Open& open);
   // Returns nullptr when the channel is closed here: the line crossed the CLOSED message on the
   // wire.
@@ -186,6 +187,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   void OnRoom(int64_t now_nanos) override;
   // Returns nullptr when the channel was never opened.
   Channel* Find(uint32_t number) const;
+  // Returns nullptr when no channel has the class now.
+  Channel* FindOpen(absl::string_view pool_class) const;
   // True when there is no room for a grant, in all or in the share of its identity. Then OnRoom()
   // follows, or the end of a write.
   bool Full();

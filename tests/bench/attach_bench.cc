@@ -86,7 +86,8 @@ class Session {
       channels_.push_back(ledger_.Open().value());
       v1::AgentMessage open;
       open.mutable_open()->set_channel(channels_.back());
-      open.mutable_open()->set_class_(class_name);
+      // A stream has one channel per class.
+      open.mutable_open()->set_class_(channels == 1 ? class_name : absl::StrCat(class_name, i));
       stream_->Send(open);
     }
     HandleUntilQuiet(1);

@@ -263,9 +263,30 @@ TEST_F(AttachProtocolTest, ARefusedClassLeavesTheOtherChannelsAlone) {
   EXPECT_EQ(totals().violations, 0u);
 }
 
-TEST_F(AttachProtocolTest, AcknowledgedBytesAreCountedLineByLine) {
+TEST_F(AttachProtocolTest, AStreamHasOneChannelPerClass) {
   FakePeer* const peer = Ready();
   Open(peer, 2, "default/gold");
+  EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_CLOSED);
+  EXPECT_EQ(Last(peer).head.state(0).code(),
+            static_cast<uint32_t>(absl::StatusCode::kAlreadyExists));
+  EXPECT_EQ(Last(peer).head.state(0).reason(),
+            "open default/gold: channel 1 of this stream has it; close that one first");
+  WriteAll(peer);
+  Credit(peer, 2, 100, 0);
+  EXPECT_EQ(Granted(peer, 2), 0u);
+  Credit(peer, 1, 100, 0);
+  EXPECT_EQ(Granted(peer, 1), 100u);
+  WriteAll(peer);
+  CloseChannel(peer, 1);
+  WriteAll(peer);
+  Open(peer, 3, "default/gold");
+  EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_OPEN);
+  EXPECT_EQ(totals().violations, 0u);
+}
+
+TEST_F(AttachProtocolTest, AcknowledgedBytesAreCountedLineByLine) {
+  FakePeer* const peer = Ready();
+  Open(peer, 2, "default/slow");
   WriteAll(peer);
   v1::AgentMessage message;
   AddLine(&message, 1, 300);
