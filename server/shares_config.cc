@@ -5,18 +5,18 @@
 namespace entropyd {
 namespace {
 
-// Of max_in_flight. One stream holds 320 KiB at most, so with the other defaults it is the number of
-// streams that binds. This share binds where that number was raised.
+// Of max_in_flight. One stream holds 320 KiB at most, so with the other defaults it is the number
+// of streams that binds. This share binds where that number was raised.
 constexpr uint64_t kInFlightPart = 4;
 
 }  // namespace
 
 absl::Status CheckShares(const config::v1::Server& config, const config::Locations& locations) {
   if (config.max_in_flight_per_identity() <= config.max_in_flight()) return absl::OkStatus();
-  return locations.Error("max_in_flight_per_identity",
-                         absl::StrCat(config.max_in_flight_per_identity(),
-                                      " bytes are more than max_in_flight (",
-                                      config.max_in_flight(), "); lower it, or leave it out"));
+  return locations.Error(
+      "max_in_flight_per_identity",
+      absl::StrCat(config.max_in_flight_per_identity(), " bytes are more than max_in_flight (",
+                   config.max_in_flight(), "); lower it, or leave it out"));
 }
 
 IdentityShares::Limits PlanShares(const config::v1::Server& config) {

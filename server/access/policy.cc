@@ -81,8 +81,10 @@ absl::StatusOr<Policy> Policy::Create(const config::v1::Server& config,
     const config::v1::PolicyRule& rule = config.policy(i);
     const absl::Status status = CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
     if (!status.ok()) return status;
-    policy.rules_.push_back(
-        {rule.identity(), rule.role(), {rule.allow().begin(), rule.allow().end()}, rule.max_weight()});
+    policy.rules_.push_back({rule.identity(),
+                             rule.role(),
+                             {rule.allow().begin(), rule.allow().end()},
+                             rule.max_weight()});
   }
   return policy;
 }

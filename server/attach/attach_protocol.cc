@@ -203,8 +203,7 @@ absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& cr
 }
 
 void AttachProtocol::Deny(const Session& session, absl::string_view reason, int64_t now_nanos) {
-  const uint64_t count =
-      lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
+  const uint64_t count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
   if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", session.peer().identity},
                                  {"peer", session.peer().address},

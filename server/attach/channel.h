@@ -30,7 +30,8 @@ class Channel final : public Claimant {
  public:
   enum class Phase { kOpen, kSuspended, kClosed };
 
-  // `name`: POOL/CLASS as the peer wrote it. The session outlives the channel.
+  // `name`: POOL/CLASS, or an excerpt of what the peer wrote instead. The session outlives the
+  // channel.
   Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned);
 
   // From Claimant.

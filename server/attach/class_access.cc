@@ -1,5 +1,7 @@
 #include "server/attach/class_access.h"
 
+#include "base/process/names.h"
+
 namespace entropyd {
 namespace {
 
@@ -10,6 +12,7 @@ absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
 ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
                                      absl::string_view pool_class, v1::Quality min_quality) {
+  if (!IsPoolClass(pool_class)) return {.refusal = {ClassRefusal::Cause::kNoName}};
   const absl::StatusOr<uint32_t> allowed = policy_(identity, call, pool_class);
   if (!allowed.ok()) {
     ++denied_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/process/names.h"
+
 namespace entropyd {
 
 GetProtocol::GetProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
@@ -12,6 +14,7 @@ GetProtocol::GetProtocol(const Options& options, ClassAccess* access, IdentitySh
 }
 
 std::unique_ptr<PendingGet> GetProtocol::NewGet(PendingGet::Request request) {
+  if (!IsPoolClass(request.name)) request.name = Excerpt(request.name);
   return std::make_unique<PendingGet>(std::move(request), &dispatcher_->budgets()->planned, this);
 }
 

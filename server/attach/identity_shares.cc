@@ -45,7 +45,8 @@ absl::StatusOr<IdentityShares::Place> IdentityShares::TakeStream(absl::string_vi
   if (absl::Status paid = PayStart("attach", holder, now_nanos); !paid.ok()) return paid;
   if (holder->held.streams >= limits_.streams) {
     ++totals_.denied_streams;
-    return absl::ResourceExhaustedError(absl::StrCat("attach: ", identity, " has ", holder->held.streams,
+    return absl::ResourceExhaustedError(absl::StrCat("attach: ", identity, " has ",
+                                                     holder->held.streams,
                                                      " streams (max_streams_per_identity)"));
   }
   return Place(this, holder, &Counts::streams);

@@ -7,8 +7,8 @@
 //   session->Hold(*std::move(place));           // the stream counts until the place is gone
 //   if (place.TakeMessage(now)) StartRead();
 //
-// An identity is remembered while it has a place, and until its messages are paid for. Sweep() forgets
-// the others.
+// An identity is remembered while it has a place, and until its messages are paid for. Sweep()
+// forgets the others.
 //
 // Errors: RESOURCE_EXHAUSTED names the identity, the limit and its key in server.yaml.
 //

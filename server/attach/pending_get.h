@@ -53,7 +53,7 @@ class PendingGet final : public MailNode, public Claimant {
 
   struct Request {
     std::string identity;
-    // POOL/CLASS.
+    // POOL/CLASS, or an excerpt of what the peer wrote instead.
     std::string name;
     uint32_t bytes = 0;
     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED;

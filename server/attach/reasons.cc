@@ -1,6 +1,7 @@
 #include "server/attach/reasons.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 #include "base/wire/attach_limits.h"
 
 namespace entropyd {
@@ -17,9 +18,14 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
           absl::StrCat(call == Call::kAttach ? "open " : "get from ", pool_class,
                        ": its pool gives quality drbg, full was asked for"));
     case ClassRefusal::Cause::kOpenAlready:
-      return absl::AlreadyExistsError(
-          absl::StrCat("open ", pool_class, ": channel ", refusal.channel,
-                       " of this stream has it; close that one first"));
+      return absl::AlreadyExistsError(absl::StrCat("open ", pool_class, ": channel ",
+                                                   refusal.channel,
+                                                   " of this stream has it; close that one first"));
+    case ClassRefusal::Cause::kNoName:
+      return absl::InvalidArgumentError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
+                                                     pool_class, ": no POOL/CLASS: each is 1 to ",
+                                                     kMaxPoolNameBytes,
+                                                     " letters, digits, '-', '_' and '.'"));
   }
   return absl::InternalError("unknown refusal of a class");
 }

@@ -32,6 +32,8 @@ struct ClassRefusal {
     kLowerQuality,
     // `channel` of the same stream has it.
     kOpenAlready,
+    // What the peer named is no POOL/CLASS. Only an excerpt of it is known.
+    kNoName,
   };
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 #include "server/dispatch/class_table.h"
 
 namespace entropyd {
@@ -120,11 +121,16 @@ absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
     return Violation(absl::StrCat("refuse open: channel ", open.channel(),
                                   " was used on this stream; numbers are not reused"));
   }
+  const bool named = IsPoolClass(open.class_());
   const Channel* const other = FindOpen(open.class_());
-  channels_.push_back(std::make_unique<Channel>(this, open.channel(), open.class_(), &planned_));
+  // A channel keeps its name until the stream ends, so only what may be a class is kept whole.
+  channels_.push_back(std::make_unique<Channel>(
+      this, open.channel(), named ? open.class_() : Excerpt(open.class_()), &planned_));
   Channel* const channel = channels_.back().get();
   StateDue(channel, false);
-  if (other != nullptr) {
+  if (!named) {
+    Refuse(channel, {.cause = ClassRefusal::Cause::kNoName});
+  } else if (other != nullptr) {
     Refuse(channel, {.cause = ClassRefusal::Cause::kOpenAlready, .channel = other->number()});
   }
   return channel;

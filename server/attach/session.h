@@ -121,8 +121,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   absl::Status CheckOrder(const v1::AgentMessage& message) const;
 
   // Join() puts the channel into the leaf, in the state of its pool. Where guests weigh, at most
-  // `max_weight` of those that wait count: the number is the peer's word. Refuse() closes it for good; a
-  // closed channel stays so that it can answer late lines.
+  // `max_weight` of those that wait count: the number is the peer's word. Refuse() closes it for
+  // good; a closed channel stays so that it can answer late lines.
   void Join(Channel* channel, Leaf* leaf, uint32_t max_weight = kMaxGuests);
   void Refuse(Channel* channel, ClassRefusal refusal);
   void StateDue(Channel* channel, bool discard);

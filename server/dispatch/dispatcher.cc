@@ -24,9 +24,8 @@ Dispatcher::~Dispatcher() = default;
 
 Dispatcher::Progress Dispatcher::Step(int64_t now_nanos) {
   const int64_t until = clock_->NowNanos() + kMaxAbsorbNanos;
-  mailbox_.Absorb(
-      [now_nanos](MailNode* node, uint32_t events) { node->OnMail(events, now_nanos); },
-      [this, until] { return clock_->NowNanos() < until; });
+  mailbox_.Absorb([now_nanos](MailNode* node, uint32_t events) { node->OnMail(events, now_nanos); },
+                  [this, until] { return clock_->NowNanos() < until; });
   if (pools_changed_.exchange(false, std::memory_order_acq_rel)) RefreshPools(false);
   if (now_nanos >= next_sweep_nanos_) Sweep(now_nanos);
   distributor_.Pass(now_nanos);

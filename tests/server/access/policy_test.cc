@@ -144,12 +144,13 @@ TEST(PolicyTest, RulesThatCanNeverAllowAreRefused) {
 
 TEST(PolicyTest, TheRulesThatAllowAnAgentAClassSayHowMuchItMayWeighThere) {
   const Policy policy =
-      Make({"{identity: \"spiffe://dc1/agent/*\", role: agent, allow: [\"default/*\"]}",
-            "{identity: \"spiffe://dc1/agent/h7\", role: agent, allow: [default/bulk], "
-            "max_weight: 200}",
-            "{identity: \"spiffe://dc1/agent/h8\", role: agent, allow: [vault/only], max_weight: 2}",
-            "{identity: \"spiffe://dc1/agent/*\", role: reader, allow: [default/gold], "
-            "max_weight: 4096}"})
+      Make(
+          {"{identity: \"spiffe://dc1/agent/*\", role: agent, allow: [\"default/*\"]}",
+           "{identity: \"spiffe://dc1/agent/h7\", role: agent, allow: [default/bulk], "
+           "max_weight: 200}",
+           "{identity: \"spiffe://dc1/agent/h8\", role: agent, allow: [vault/only], max_weight: 2}",
+           "{identity: \"spiffe://dc1/agent/*\", role: reader, allow: [default/gold], "
+           "max_weight: 4096}"})
           .value();
   EXPECT_EQ(policy.MaxWeight(kHost, "default/gold"), 64u);
   EXPECT_EQ(policy.MaxWeight(kHost, "default/bulk"), 200u);

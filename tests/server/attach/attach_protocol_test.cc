@@ -263,6 +263,22 @@ TEST_F(AttachProtocolTest, ARefusedClassLeavesTheOtherChannelsAlone) {
   EXPECT_EQ(totals().violations, 0u);
 }
 
+TEST_F(AttachProtocolTest, AClassOf60KilobytesIsNeitherKeptNorRepeated) {
+  FakePeer* const peer = Ready();
+  for (uint32_t channel = 2; channel <= kMaxChannels; ++channel) {
+    Open(peer, channel, std::string(60'000, 'a') + "\x1b[2J");
+    EXPECT_LT(peer->session->channels().back()->name().capacity(), 200u);
+    EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_CLOSED);
+    EXPECT_EQ(Last(peer).head.state(0).code(),
+              static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+    EXPECT_LT(Last(peer).head.state(0).reason().size(), 300u);
+    WriteAll(peer);
+  }
+  Open(peer, 1, "default/gold");  // used already
+  EXPECT_LT(peer->wire.status.message().size(), 300u);
+  for (const std::string& line : log_.lines) EXPECT_LT(line.size(), 500u) << line;
+}
+
 TEST_F(AttachProtocolTest, AStreamHasOneChannelPerClass) {
   FakePeer* const peer = Ready();
   Open(peer, 2, "default/gold");

@@ -96,6 +96,10 @@ TEST_F(GetProtocolTest, ARefusalNamesItsReason) {
   EXPECT_EQ(refusal("default/nonsuch", 1),
             absl::NotFoundError("get from default/nonsuch: the server has no such class"));
   EXPECT_TRUE(absl::IsFailedPrecondition(refusal("default/gold", 1, v1::QUALITY_FULL)));
+  EXPECT_EQ(refusal(std::string(60'000, 'a'), 1),
+            absl::InvalidArgumentError("get from '" + std::string(64, 'a') +
+                                       "…' (60000 bytes): no POOL/CLASS: each is 1 to 256 letters, "
+                                       "digits, '-', '_' and '.'"));
   drbg_.state.phase = PoolState::Phase::kSuspended;
   drbg_.state.reason = PoolState::Reason::kSeedWornOut;
   PoolsChanged();

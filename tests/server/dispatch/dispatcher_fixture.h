@@ -253,7 +253,7 @@ class DispatcherFixture : public ::testing::Test {
                                           totals().drawn_bytes);
   }
 
-  bool slow_weighs_guests_ = false;  // before Make()
+  bool slow_weighs_guests_ = false;   // before Make()
   uint32_t max_weight_ = kMaxGuests;  // of the policy
   ManualClock clock_{kSecond};
   FakeLog log_{&clock_};
