@@ -35,6 +35,7 @@
 #include "server/rpc/attach_service.h"
 #include "server/rpc/grpc_door.h"
 #include "server/server_metrics.h"
+#include "server/shares_config.h"
 #include "server/supply.h"
 
 namespace entropyd {
@@ -63,13 +64,18 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
   options.attach.limits = {.max_credit = config.max_credit(),
                            .max_payload = static_cast<uint32_t>(config.max_payload())};
   options.attach.max_agents = config.max_agents();
+  options.get.max_waiting = config.max_gets();
+  options.shares = PlanShares(config);
   options.attach.jitter_seed = static_cast<uint64_t>(now_nanos);
-  options.allow = [gate](absl::string_view identity, Call call, absl::string_view pool_class) {
-    if (call == Call::kAttach) {
-      return gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class);
-    }
-    return gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
-                            pool_class);
+  options.allow = [gate](absl::string_view identity, Call call,
+                         absl::string_view pool_class) -> absl::StatusOr<uint32_t> {
+    const absl::Status allowed =
+        call == Call::kAttach
+            ? gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class)
+            : gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
+                               pool_class);
+    if (!allowed.ok()) return allowed;
+    return call == Call::kAttach ? gate->MaxWeight(identity, pool_class) : 1;
   };
   return options;
 }
@@ -113,6 +119,8 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   std::vector<std::string> warnings;
   const absl::Status door = CheckDoor(config, locations);
   if (!door.ok()) return door;
+  const absl::Status shares = CheckShares(config, locations);
+  if (!shares.ok()) return shares;
   const absl::Status places = CheckPlaces(config, locations);
   if (!places.ok()) return places;
   const absl::Status supply = Supply::Check(config, locations, &warnings);

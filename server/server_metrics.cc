@@ -21,6 +21,7 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatc
                                  "Payload written and not yet taken by the network.");
   waiting_gets_ = metrics->AddGauge("entropyd_get_waiting", "Get calls that wait for bytes.");
   AddTotals();
+  AddShares();
   metrics->AddRefresher(
       [this, loop] { loop->RunAndWait([this](int64_t now_nanos) { Refresh(now_nanos); }); });
 }
@@ -66,6 +67,31 @@ void ServerMetrics::AddTotals() {
                      }});
   totals_.push_back({AddDenialCounter(metrics_, "cloned_host"),
                      [attach] { return attach->totals().denied_clone; }});
+}
+
+void ServerMetrics::AddShares() {
+  const IdentityShares* const shares = &protocols_->shares();
+  using Totals = IdentityShares::Totals;
+  const struct {
+    const char* reason;
+    uint64_t Totals::*value;
+  } kDenials[] = {
+      {"streams_per_identity", &Totals::denied_streams},
+      {"gets_per_identity", &Totals::denied_gets},
+      {"messages_per_identity", &Totals::denied_messages},
+  };
+  for (const auto& denial : kDenials) {
+    totals_.push_back({AddDenialCounter(metrics_, denial.reason),
+                       [shares, value = denial.value] { return shares->totals().*value; }});
+  }
+  const auto waits = [this](const std::string& reason) {
+    return metrics_->AddCounter("entropyd_identity_waits_total",
+                                "How often a stream waited because its identity held its share: of "
+                                "max_in_flight, or of messages in a second.",
+                                {{"reason", reason}});
+  };
+  totals_.push_back({waits("in_flight"), [shares] { return shares->totals().byte_waits; }});
+  totals_.push_back({waits("messages"), [shares] { return shares->totals().held_reads; }});
 }
 
 void ServerMetrics::Refresh(int64_t now_nanos) {

@@ -46,6 +46,8 @@ class ServerMetrics {
 
   ClassSeries* Series(const std::string& pool, const std::string& name);
   void AddTotals();
+  // What is denied to identities that hold their share.
+  void AddShares();
   // Runs as the dispatcher's owner.
   void Refresh(int64_t now_nanos);
   void RefreshClasses(int64_t now_nanos);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/config/units.h"
+#include "base/process/names.h"
 #include "server/driver/getrandom_driver.h"
 #include "server/health/health_monitor.h"
 
@@ -207,6 +208,9 @@ void CheckGroups(const EntropyPool::Options& options, const SupplyPlan& plan, co
 void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Faults* faults) {
   const config::v1::PoolConfig& pool = config.pools(index);
   const std::string at = absl::StrCat("pools[", index, "]");
+  if (const absl::Status name = CheckName(pool.name()); !name.ok()) {
+    faults->Add(absl::StrCat(at, ".name"), absl::StrCat("no pool name: ", name.message()));
+  }
   for (int i = 0; i < index; ++i) {
     if (config.pools(i).name() == pool.name()) {
       faults->Add(absl::StrCat(at, ".name"),

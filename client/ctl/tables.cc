@@ -154,9 +154,11 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
     std::vector<std::string> classes;
     for (const v1::Agent::Channel& channel : agent.channel()) {
       classes.push_back(
-          channel.phase() == v1::PHASE_OPEN
-              ? channel.class_()
-              : absl::StrCat(channel.class_(), " (", PhaseName(channel.phase()), ")"));
+          channel.phase() != v1::PHASE_OPEN
+              ? absl::StrCat(channel.class_(), " (", PhaseName(channel.phase()), ")")
+          : channel.guests() > channel.max_weight() && channel.weight() == channel.max_weight()
+              ? absl::StrCat(channel.class_(), " (weight ", channel.weight(), ", its most)")
+              : channel.class_());
     }
     table.Add({absl::StrCat(agent.identity(), agent.draining() ? " (draining)" : ""), agent.peer(),
                FormatDuration(agent.connected_seconds()), absl::StrCat(agent.guests()),

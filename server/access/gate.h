@@ -11,6 +11,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -70,6 +71,11 @@ class Gate {
   // the denial, because it knows the call. REQUIRES: `roles` is not empty.
   absl::Status AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
                           absl::string_view pool_class) const;
+
+  // As Policy::MaxWeight().
+  uint32_t MaxWeight(absl::string_view identity, absl::string_view pool_class) const {
+    return policy_.MaxWeight(identity, pool_class);
+  }
 
  private:
   Gate(Policy policy, const Clock* clock, Log* log)

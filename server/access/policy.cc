@@ -81,8 +81,10 @@ absl::StatusOr<Policy> Policy::Create(const config::v1::Server& config,
     const config::v1::PolicyRule& rule = config.policy(i);
     const absl::Status status = CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
     if (!status.ok()) return status;
-    policy.rules_.push_back(
-        {rule.identity(), rule.role(), {rule.allow().begin(), rule.allow().end()}});
+    policy.rules_.push_back({rule.identity(),
+                             rule.role(),
+                             {rule.allow().begin(), rule.allow().end()},
+                             rule.max_weight()});
   }
   return policy;
 }
@@ -98,14 +100,28 @@ absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role
 absl::Status Policy::CheckClass(absl::string_view identity, config::v1::Role role,
                                 absl::string_view pool_class) const {
   for (const Rule& rule : rules_) {
-    if (rule.role != role || !tls::MatchesPattern(rule.identity, identity)) continue;
-    for (const std::string& pattern : rule.allow) {
-      if (tls::MatchesPattern(pattern, pool_class)) return absl::OkStatus();
-    }
+    if (rule.Allows(identity, role, pool_class)) return absl::OkStatus();
   }
   return absl::PermissionDeniedError(absl::StrCat("permission denied: no policy rule lets ",
                                                   identity, " draw from ", pool_class, " as ",
                                                   RoleName(role)));
+}
+
+uint32_t Policy::MaxWeight(absl::string_view identity, absl::string_view pool_class) const {
+  uint32_t weight = 1;
+  for (const Rule& rule : rules_) {
+    if (rule.max_weight <= weight) continue;
+    if (rule.Allows(identity, config::v1::ROLE_AGENT, pool_class)) weight = rule.max_weight;
+  }
+  return weight;
+}
+
+bool Policy::Rule::Allows(absl::string_view who, config::v1::Role as,
+                          absl::string_view pool_class) const {
+  if (role != as || !tls::MatchesPattern(identity, who)) return false;
+  return std::any_of(allow.begin(), allow.end(), [pool_class](const std::string& pattern) {
+    return tls::MatchesPattern(pattern, pool_class);
+  });
 }
 
 }  // namespace entropyd

@@ -9,6 +9,7 @@
 // Thread safety: immutable after Create().
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,17 @@ class Policy {
   // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, get from POOL/CLASS?
   absl::Status CheckClass(absl::string_view identity, config::v1::Role role,
                           absl::string_view pool_class) const;
+  // The greatest weight that `identity` may have as agent in POOL/CLASS: the largest max_weight of
+  // the rules that allow it, at least 1.
+  uint32_t MaxWeight(absl::string_view identity, absl::string_view pool_class) const;
 
  private:
   struct Rule {
     std::string identity;
     config::v1::Role role;
     std::vector<std::string> allow;
+    uint32_t max_weight;
+    bool Allows(absl::string_view who, config::v1::Role as, absl::string_view pool_class) const;
   };
   std::vector<Rule> rules_;
 };

@@ -22,9 +22,9 @@ SessionEnd Because(SessionEnd::Cause cause) { return {.cause = cause}; }
 
 }  // namespace
 
-AttachProtocol::AttachProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
-                               Log* log)
-    : options_(options), access_(access), dispatcher_(dispatcher), log_(log) {
+AttachProtocol::AttachProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
+                               Dispatcher* dispatcher, Log* log)
+    : options_(options), access_(access), shares_(shares), dispatcher_(dispatcher), log_(log) {
   dispatcher_->Add(this);
 }
 
@@ -64,6 +64,7 @@ void AttachProtocol::OnSession(Session* session, uint32_t events, int64_t now_na
     EndSession(session, Because(SessionEnd::Cause::kPeerGone), now_nanos);
     if (session->write_outstanding()) session->WriteEnded(now_nanos);
     flush_.erase(std::remove(flush_.begin(), flush_.end(), session), flush_.end());
+    held_.erase(std::remove(held_.begin(), held_.end(), session), held_.end());
     registry_.Remove(session);
   }
 }
@@ -74,18 +75,39 @@ void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
   const uint64_t number = options_.jitter_seed + next_session_id_ + totals_.attached;
   session->Start(now_nanos, now_nanos + kRotateNanos - kRotateSpreadNanos +
                                 static_cast<int64_t>(Mix(number) % spread));
-  if (draining_) {
-    EndSession(session, Because(SessionEnd::Cause::kServerDrains), now_nanos);
-    return;
-  }
-  if (registry_.sessions().size() > options_.max_agents) {
-    ++totals_.denied_capacity;
-    Deny(*session, "max_agents", now_nanos);
-    EndSession(session, {.cause = SessionEnd::Cause::kTooManyAgents, .limit = options_.max_agents},
-               now_nanos);
+  SessionEnd refused = Admit(session, now_nanos);
+  if (refused.cause != SessionEnd::Cause::kNone) {
+    EndSession(session, std::move(refused), now_nanos);
     return;
   }
   session->transport()->StartRead();
+}
+
+SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
+  if (draining_) return Because(SessionEnd::Cause::kServerDrains);
+  absl::StatusOr<IdentityShares::Place> place =
+      shares_->TakeStream(session->peer().identity, now_nanos);
+  if (!place.ok()) {
+    Deny(*session, "identity_share", now_nanos);
+    return {.cause = SessionEnd::Cause::kIdentityShare, .refused = place.status()};
+  }
+  // Streams that were denied and are not gone yet do not count.
+  if (shares_->held().streams > options_.max_agents) {
+    ++totals_.denied_capacity;
+    Deny(*session, "max_agents", now_nanos);
+    return {.cause = SessionEnd::Cause::kTooManyAgents, .limit = options_.max_agents};
+  }
+  session->Hold(*std::move(place));
+  return {};
+}
+
+void AttachProtocol::ReadNext(Session* session, int64_t now_nanos) {
+  if (session->place().TakeMessage(now_nanos)) {
+    session->transport()->StartRead();
+    return;
+  }
+  shares_->CountHeldRead();
+  held_.push_back(session);
 }
 
 void AttachProtocol::OnWriteEnd(Session* session, bool ok, int64_t now_nanos) {
@@ -102,7 +124,7 @@ void AttachProtocol::OnMessage(Session* session, int64_t now_nanos) {
   if (!status.ok()) {
     EndSession(session, {.cause = SessionEnd::Cause::kViolation, .refused = status}, now_nanos);
   }
-  if (!session->ended()) session->transport()->StartRead();
+  if (!session->ended()) ReadNext(session, now_nanos);
 }
 
 absl::Status AttachProtocol::Handle(Session* session, const v1::AgentMessage& message,
@@ -150,12 +172,13 @@ absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hell
 absl::Status AttachProtocol::HandleOpen(Session* session, const v1::Open& open) {
   const absl::StatusOr<Channel*> channel = session->Open(open);
   if (!channel.ok()) return channel.status();
+  if ((*channel)->phase() == Channel::Phase::kClosed) return absl::OkStatus();  // refused
   ClassAccess::Answer answer =
       access_->Ask(session->peer().identity, Call::kAttach, (*channel)->name(), open.min_quality());
   if (answer.leaf == nullptr) {
     session->Refuse(*channel, std::move(answer.refusal));
   } else {
-    session->Join(*channel, answer.leaf);
+    session->Join(*channel, answer.leaf, answer.max_weight);
   }
   return absl::OkStatus();
 }
@@ -220,6 +243,12 @@ void AttachProtocol::FinishIfDue(Session* session) {
 
 int64_t AttachProtocol::Sweep(int64_t now_nanos) {
   int64_t next = kNever;
+  std::vector<Session*> held;
+  held.swap(held_);
+  for (Session* session : held) {
+    if (!session->ended()) ReadNext(session, now_nanos);
+  }
+  shares_->Sweep(now_nanos);
   for (const auto& session : registry_.sessions()) {
     SweepSession(session.get(), now_nanos);
     if (session->drain_deadline_nanos() != 0 && !session->ended()) {

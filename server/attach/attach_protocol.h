@@ -1,7 +1,7 @@
 // What agents say on their Attach streams, and what the server sends them, from the first event of
 // a stream to its last. proto/README.md is the contract.
 //
-//   AttachProtocol attach(options, &access, &dispatcher, log);
+//   AttachProtocol attach(options, &access, &shares, &dispatcher, log);
 //   std::unique_ptr<Session> session = attach.NewSession({identity, address});
 //   session->SetTransport(...);
 //   loop->Post(session.release(), Session::kStart);   // from here on the protocol owns it
@@ -26,6 +26,7 @@
 #include "base/process/nanos.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/class_access.h"
+#include "server/attach/identity_shares.h"
 #include "server/attach/session.h"
 #include "server/attach/session_registry.h"
 #include "server/dispatch/dispatcher.h"
@@ -66,7 +67,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
 
   // All arguments outlive the protocol. The protocol adds itself to the dispatcher
   // (Dispatcher::Add).
-  AttachProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher, Log* log);
+  AttachProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
+                 Dispatcher* dispatcher, Log* log);
 
   std::unique_ptr<Session> NewSession(Session::Peer peer);
 
@@ -90,6 +92,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
 
  private:
   void StartSession(Session* session, int64_t now_nanos);
+  // Why the stream may not begin; kNone = it may, and has its place.
+  SessionEnd Admit(Session* session, int64_t now_nanos);
+  // Starts the next read, or holds it while the identity has sent too many messages.
+  void ReadNext(Session* session, int64_t now_nanos);
   void OnWriteEnd(Session* session, bool ok, int64_t now_nanos);
   void OnMessage(Session* session, int64_t now_nanos);
   absl::Status Handle(Session* session, const v1::AgentMessage& message, int64_t now_nanos);
@@ -106,6 +112,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
 
   const Options options_;
   ClassAccess* const access_;
+  IdentityShares* const shares_;
   Dispatcher* const dispatcher_;
   Log* const log_;
   LineLimit lines_;
@@ -115,6 +122,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   uint64_t next_session_id_ = 1;
   // Sessions that have a plan or news.
   std::vector<Session*> flush_;
+  // Sessions whose next read waits for the sweep.
+  std::vector<Session*> held_;
   // The parts of the message that is being built.
   std::vector<Writer::Part> parts_;
 };

@@ -10,11 +10,13 @@
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/types/optional.h"
+#include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/reasons.h"
 #include "server/dispatch/byte_budget.h"
@@ -28,7 +30,8 @@ class Channel final : public Claimant {
  public:
   enum class Phase { kOpen, kSuspended, kClosed };
 
-  // `name`: POOL/CLASS as the peer wrote it. The session outlives the channel.
+  // `name`: POOL/CLASS, or an excerpt of what the peer wrote instead. The session outlives the
+  // channel.
   Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned);
 
   // From Claimant.
@@ -36,7 +39,9 @@ class Channel final : public Claimant {
   void OnPool(const PoolState& state, bool discard) override;
   void OnFigures(uint64_t rate, uint64_t ceil) override;
   absl::string_view identity() const override;
-  uint32_t waiting_guests() const override { return waiting_guests_; }
+  uint32_t waiting_guests() const override { return std::min(waiting_guests_, max_weight_); }
+  // The most of its guests that count as weight.
+  uint32_t max_weight() const { return max_weight_; }
 
   uint32_t number() const { return number_; }
   const std::string& name() const { return name_; }
@@ -71,6 +76,7 @@ class Channel final : public Claimant {
   uint64_t sent_ = 0;
   uint32_t guests_ = 0;
   uint32_t waiting_guests_ = 0;
+  uint32_t max_weight_ = kMaxGuests;
   bool state_due_ = false;
   // The peer must wipe the bytes that it buffers.
   bool discard_due_ = false;

@@ -1,6 +1,7 @@
 #include "server/attach/class_access.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 
 namespace entropyd {
 namespace {
@@ -12,7 +13,8 @@ absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
 ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
                                      absl::string_view pool_class, v1::Quality min_quality) {
-  absl::Status allowed = policy_(identity, call, pool_class);
+  if (!IsPoolClass(pool_class)) return {.refusal = {ClassRefusal::Cause::kNoName}};
+  const absl::StatusOr<uint32_t> allowed = policy_(identity, call, pool_class);
   if (!allowed.ok()) {
     ++denied_;
     const absl::string_view name = call == Call::kAttach ? "Attach" : "Get";
@@ -25,14 +27,14 @@ ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
                                      {"reason", "class"},
                                      {"count", count}});
     }
-    return {.refusal = {ClassRefusal::Cause::kForbidden, std::move(allowed)}};
+    return {.refusal = {ClassRefusal::Cause::kForbidden, allowed.status()}};
   }
   Leaf* const leaf = classes_->FindLeaf(pool_class);
   if (leaf == nullptr) return {.refusal = {ClassRefusal::Cause::kUnknown}};
   if (min_quality == v1::QUALITY_FULL && leaf->slot->pool->quality() != v1::QUALITY_FULL) {
     return {.refusal = {ClassRefusal::Cause::kLowerQuality}};
   }
-  return {.leaf = leaf};
+  return {.leaf = leaf, .max_weight = *allowed};
 }
 
 }  // namespace entropyd

@@ -13,7 +13,7 @@
 #include <functional>
 #include <utility>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
 #include "base/process/line_limit.h"
@@ -26,11 +26,14 @@ namespace entropyd {
 
 class ClassAccess {
  public:
-  // OK, or PERMISSION_DENIED: may `identity` get from POOL/CLASS?
-  using Policy = std::function<absl::Status(absl::string_view identity, Call call,
-                                            absl::string_view pool_class)>;
+  // May `identity` get from POOL/CLASS? The greatest weight that it may have there, or
+  // PERMISSION_DENIED.
+  using Policy = std::function<absl::StatusOr<uint32_t>(absl::string_view identity, Call call,
+                                                        absl::string_view pool_class)>;
   struct Answer {
     Leaf* leaf = nullptr;
+    // The most guests that count as its weight.
+    uint32_t max_weight = 1;
     // Holds only when there is no leaf.
     ClassRefusal refusal = {};
   };

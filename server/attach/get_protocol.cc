@@ -3,33 +3,31 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/process/names.h"
+
 namespace entropyd {
 
-GetProtocol::GetProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
-                         const Clock* clock)
-    : options_(options), access_(access), dispatcher_(dispatcher), clock_(clock) {
+GetProtocol::GetProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
+                         Dispatcher* dispatcher, const Clock* clock)
+    : options_(options), access_(access), shares_(shares), dispatcher_(dispatcher), clock_(clock) {
   dispatcher_->Add(this);
 }
 
 std::unique_ptr<PendingGet> GetProtocol::NewGet(PendingGet::Request request) {
+  if (!IsPoolClass(request.name)) request.name = Excerpt(request.name);
   return std::make_unique<PendingGet>(std::move(request), &dispatcher_->budgets()->planned, this);
 }
 
 void GetProtocol::OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) {
   if (events & PendingGet::kStart) {
     gets_.emplace(get, get);
-    ++waiting_by_identity_[get->request().identity];
     const absl::optional<GetEnd> refused = Start(get, now_nanos);
     if (refused.has_value()) get->End(*refused);
   }
   if (events & (PendingGet::kCancelled | PendingGet::kDead)) {
     get->End({.cause = GetEnd::Cause::kCallerGone});
   }
-  if (events & PendingGet::kDead) {
-    const auto it = waiting_by_identity_.find(get->request().identity);
-    if (--it->second == 0) waiting_by_identity_.erase(it);
-    gets_.erase(get);
-  }
+  if (events & PendingGet::kDead) gets_.erase(get);
 }
 
 absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
@@ -37,11 +35,13 @@ absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
   const PendingGet::Request& request = get->request();
   if (draining_) return GetEnd{.cause = Cause::kServerDrains};
   if (request.bytes < 1 || request.bytes > kGetMaxBytes) return GetEnd{.cause = Cause::kBadSize};
-  if (gets_.size() > options_.max_waiting ||
-      waiting_by_identity_[request.identity] > options_.max_waiting_per_identity) {
+  absl::StatusOr<IdentityShares::Place> place = shares_->TakeGet(request.identity, now_nanos);
+  if (!place.ok()) return GetEnd{.cause = Cause::kIdentityShare, .refused = place.status()};
+  if (shares_->held().gets > options_.max_waiting) {
     ++totals_.denied_capacity;
-    return GetEnd{.cause = Cause::kTooMany};
+    return GetEnd{.cause = Cause::kTooMany, .limit = options_.max_waiting};
   }
+  get->Hold(*std::move(place));
   ClassAccess::Answer answer =
       access_->Ask(request.identity, Call::kGet, request.name, request.min_quality);
   if (answer.leaf == nullptr) {

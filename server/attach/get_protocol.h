@@ -1,7 +1,7 @@
 // Get: small amounts for readers that ask once. Each call waits in its class as an agent's channel
 // does, with the same share. Both their number and the time they wait have a limit.
 //
-//   GetProtocol gets(options, &access, &dispatcher, clock);
+//   GetProtocol gets(options, &access, &shares, &dispatcher, clock);
 //   std::unique_ptr<PendingGet> get = gets.NewGet({identity, "default/gold", 100});
 //   get->SetOutlet(...);
 //   loop->Post(get.release(), PendingGet::kStart);   // from here on the protocol owns it
@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -22,6 +21,7 @@
 #include "base/process/clock.h"
 #include "base/process/nanos.h"
 #include "server/attach/class_access.h"
+#include "server/attach/identity_shares.h"
 #include "server/attach/pending_get.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/dispatch/protocol.h"
@@ -34,9 +34,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   static constexpr int64_t kTimeoutNanos = 30 * kSecondNanos;
 
   struct Options {
-    // Pending Gets at the same time, of all identities.
+    // Pending Gets at the same time, of all identities. They hold 32 MiB at most.
     uint32_t max_waiting = 1024;
-    uint32_t max_waiting_per_identity = 128;
   };
 
   // Numbers since start.
@@ -48,8 +47,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
 
   // All arguments outlive the protocol. The protocol adds itself to the dispatcher
   // (Dispatcher::Add).
-  GetProtocol(const Options& options, ClassAccess* access, Dispatcher* dispatcher,
-              const Clock* clock);
+  GetProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
+              Dispatcher* dispatcher, const Clock* clock);
 
   std::unique_ptr<PendingGet> NewGet(PendingGet::Request request);
 
@@ -75,10 +74,10 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
 
   const Options options_;
   ClassAccess* const access_;
+  IdentityShares* const shares_;
   Dispatcher* const dispatcher_;
   const Clock* const clock_;
   absl::flat_hash_map<PendingGet*, std::unique_ptr<PendingGet>> gets_;
-  absl::flat_hash_map<std::string, uint32_t> waiting_by_identity_;
   // Pending Gets that were granted bytes in this pass.
   std::vector<PendingGet*> flush_;
   Totals totals_;

@@ -21,6 +21,7 @@
 #include "base/process/nanos.h"
 #include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
+#include "server/attach/identity_shares.h"
 #include "server/attach/reasons.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/claimant.h"
@@ -52,7 +53,7 @@ class PendingGet final : public MailNode, public Claimant {
 
   struct Request {
     std::string identity;
-    // POOL/CLASS.
+    // POOL/CLASS, or an excerpt of what the peer wrote instead.
     std::string name;
     uint32_t bytes = 0;
     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED;
@@ -74,6 +75,8 @@ class PendingGet final : public MailNode, public Claimant {
   void OnFigures(uint64_t, uint64_t) override {}
   absl::string_view identity() const override { return request_.identity; }
 
+  // The place of its identity that it takes until it is destroyed.
+  void Hold(IdentityShares::Place place) { place_ = std::move(place); }
   // Begins to wait in the leaf, until `deadline_nanos` at most.
   void Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos);
   bool Expired(int64_t now_nanos) const { return !done_ && now_nanos >= deadline_nanos_; }
@@ -97,6 +100,7 @@ class PendingGet final : public MailNode, public Claimant {
   const Request request_;
   Owner* const owner_;
   std::unique_ptr<Outlet> outlet_;
+  IdentityShares::Place place_;
   // The bytes granted. `filled_` of them are in the reply.
   ByteBudget::Reservation granted_;
   uint32_t filled_ = 0;

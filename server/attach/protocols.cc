@@ -6,8 +6,9 @@ namespace entropyd {
 
 Protocols::Protocols(Options options, Dispatcher* dispatcher, const Clock* clock, Log* log)
     : access_(std::move(options.allow), &dispatcher->classes(), clock, log),
-      attach_(options.attach, &access_, dispatcher, log),
-      get_(options.get, &access_, dispatcher, clock) {}
+      shares_(options.shares, &dispatcher->budgets()->all, options.attach.limits.max_payload),
+      attach_(options.attach, &access_, &shares_, dispatcher, log),
+      get_(options.get, &access_, &shares_, dispatcher, clock) {}
 
 uint32_t Protocols::Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                           int64_t deadline_nanos) {

@@ -19,6 +19,7 @@
 #include "server/attach/attach_protocol.h"
 #include "server/attach/class_access.h"
 #include "server/attach/get_protocol.h"
+#include "server/attach/identity_shares.h"
 #include "server/dispatch/dispatcher.h"
 
 namespace entropyd {
@@ -28,6 +29,7 @@ class Protocols {
   struct Options {
     AttachProtocol::Options attach = {};
     GetProtocol::Options get = {};
+    IdentityShares::Limits shares = {};
     // REQUIRES: set.
     ClassAccess::Policy allow = nullptr;
   };
@@ -40,6 +42,7 @@ class Protocols {
   GetProtocol* get() { return &get_; }
   const GetProtocol* get() const { return &get_; }
   const ClassAccess& access() const { return access_; }
+  const IdentityShares& shares() const { return shares_; }
 
   // As AttachProtocol::Drain(); an empty identity also refuses Gets from now on.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
@@ -55,6 +58,7 @@ class Protocols {
 
  private:
   ClassAccess access_;
+  IdentityShares shares_;
   AttachProtocol attach_;
   GetProtocol get_;
   std::atomic<bool> draining_{false};

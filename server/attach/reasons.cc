@@ -1,6 +1,7 @@
 #include "server/attach/reasons.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 #include "base/wire/attach_limits.h"
 
 namespace entropyd {
@@ -16,6 +17,15 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
       return absl::FailedPreconditionError(
           absl::StrCat(call == Call::kAttach ? "open " : "get from ", pool_class,
                        ": its pool gives quality drbg, full was asked for"));
+    case ClassRefusal::Cause::kOpenAlready:
+      return absl::AlreadyExistsError(absl::StrCat("open ", pool_class, ": channel ",
+                                                   refusal.channel,
+                                                   " of this stream has it; close that one first"));
+    case ClassRefusal::Cause::kNoName:
+      return absl::InvalidArgumentError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
+                                                     pool_class, ": no POOL/CLASS: each is 1 to ",
+                                                     kMaxPoolNameBytes,
+                                                     " letters, digits, '-', '_' and '.'"));
   }
   return absl::InternalError("unknown refusal of a class");
 }
@@ -29,6 +39,7 @@ absl::Status ToStatus(const SessionEnd& end) {
     case Cause::kPeerGone:
       return absl::CancelledError("the peer is gone");
     case Cause::kViolation:
+    case Cause::kIdentityShare:
     case Cause::kClonedHost:
       return end.refused;
     case Cause::kServerDrains:
@@ -58,7 +69,8 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
       return absl::InvalidArgumentError(
           absl::StrCat("get: bytes is ", bytes, ", must be 1..", kGetMaxBytes));
     case Cause::kTooMany:
-      return absl::ResourceExhaustedError("get: too many calls wait; try again later");
+      return absl::ResourceExhaustedError(
+          absl::StrCat("get: ", end.limit, " calls wait (max_gets); try again later"));
     case Cause::kRefusedClass:
       return ToStatus(end.refusal, Call::kGet, pool_class);
     case Cause::kSuspended:
@@ -67,6 +79,7 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
     case Cause::kLostSources:
       return absl::UnavailableError(
           absl::StrCat("get from ", pool_class, ": the pool has lost its sources: ", end.detail));
+    case Cause::kIdentityShare:
     case Cause::kPoolRefused:
       return end.refused;
     case Cause::kTimeUp:

@@ -30,9 +30,14 @@ struct ClassRefusal {
     kUnknown,
     // Its pool gives a lower quality than the peer asked for.
     kLowerQuality,
+    // `channel` of the same stream has it.
+    kOpenAlready,
+    // What the peer named is no POOL/CLASS. Only an excerpt of it is known.
+    kNoName,
   };
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};
+  uint32_t channel = 0;
 };
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class);
 
@@ -51,6 +56,8 @@ struct SessionEnd {
     kServerDrains,
     // `limit` agents are attached already.
     kTooManyAgents,
+    // The identity has its share of streams or messages: see `refused`.
+    kIdentityShare,
     // The host's stream was replaced too often: see `refused`.
     kClonedHost,
     // The same host has attached again, by a newer stream.
@@ -75,8 +82,10 @@ struct GetEnd {
     kServerDrains,
     // The request asks for a wrong number of bytes.
     kBadSize,
-    // Too many Gets wait already, of this identity or in all.
+    // `limit` Gets wait already.
     kTooMany,
+    // The identity has its share of Gets or messages: see `refused`.
+    kIdentityShare,
     // The peer may not use the class: see `refusal`.
     kRefusedClass,
     // The pool gives nothing now; `detail` says why.
@@ -92,6 +101,7 @@ struct GetEnd {
   Cause cause = Cause::kCallerGone;
   ClassRefusal refusal = {};
   absl::Status refused = {};
+  uint32_t limit = 0;
   std::string detail = {};
 };
 absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t bytes);

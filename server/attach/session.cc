@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 #include "server/dispatch/class_table.h"
 
 namespace entropyd {
@@ -20,7 +21,8 @@ Session::Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Owner
       budgets_(budgets),
       owner_(owner),
       planned_(&budgets->planned),
-      written_(&budgets->in_flight) {}
+      in_flight_(&budgets->in_flight),
+      written_(&in_flight_) {}
 
 Session::~Session() = default;
 
@@ -35,6 +37,26 @@ void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
   rotate_nanos_ = rotate_nanos;
 }
 
+void Session::Hold(IdentityShares::Place place) {
+  place_ = std::move(place);
+  planned_.CountIn(place_.bytes());
+  in_flight_.CountIn(place_.bytes());
+}
+
+bool Session::Full() {
+  ByteBudget* full = nullptr;
+  if (place_ && place_.bytes()->full()) {
+    full = place_.bytes();
+  } else if (budgets_->all.full()) {
+    full = &budgets_->all;
+  }
+  if (full == nullptr) return false;
+  if (write_outstanding_) return true;  // the end of the write unparks it
+  if (full != &budgets_->all && !waiting()) place_.CountByteWait();
+  full->Await(this);
+  return true;
+}
+
 void Session::Announce() {
   if (announced_ || write_outstanding_ || ended() || (planned() == 0 && !HasNews())) return;
   announced_ = true;
@@ -44,6 +66,15 @@ void Session::Announce() {
 Channel* Session::Find(uint32_t number) const {
   for (const auto& channel : channels_) {
     if (channel->number() == number) return channel.get();
+  }
+  return nullptr;
+}
+
+Channel* Session::FindOpen(absl::string_view pool_class) const {
+  for (const auto& channel : channels_) {
+    if (channel->phase() != Channel::Phase::kClosed && channel->name() == pool_class) {
+      return channel.get();
+    }
   }
   return nullptr;
 }
@@ -90,9 +121,18 @@ absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
     return Violation(absl::StrCat("refuse open: channel ", open.channel(),
                                   " was used on this stream; numbers are not reused"));
   }
-  channels_.push_back(std::make_unique<Channel>(this, open.channel(), open.class_(), &planned_));
+  const bool named = IsPoolClass(open.class_());
+  const Channel* const other = FindOpen(open.class_());
+  // A channel keeps its name until the stream ends, so only what may be a class is kept whole.
+  channels_.push_back(std::make_unique<Channel>(
+      this, open.channel(), named ? open.class_() : Excerpt(open.class_()), &planned_));
   Channel* const channel = channels_.back().get();
   StateDue(channel, false);
+  if (!named) {
+    Refuse(channel, {.cause = ClassRefusal::Cause::kNoName});
+  } else if (other != nullptr) {
+    Refuse(channel, {.cause = ClassRefusal::Cause::kOpenAlready, .channel = other->number()});
+  }
   return channel;
 }
 
@@ -141,7 +181,8 @@ absl::Status Session::Close(const v1::Close& close) {
   return absl::OkStatus();
 }
 
-void Session::Join(Channel* channel, Leaf* leaf) {
+void Session::Join(Channel* channel, Leaf* leaf, uint32_t max_weight) {
+  channel->max_weight_ = max_weight;
   channel->Join(leaf);
   channel->phase_ = leaf->slot->state.ready() ? Channel::Phase::kOpen : Channel::Phase::kSuspended;
 }
@@ -164,11 +205,7 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
 }
 
 uint32_t Session::Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead) {
-  if (ended()) return 0;
-  if (budgets_->all.full()) {
-    if (!write_outstanding_) budgets_->all.Await(this);  // else the end of the write unparks it
-    return 0;
-  }
+  if (ended() || Full()) return 0;
   const uint32_t most =
       write_outstanding_ ? std::min(max_ahead, limits_.max_payload) : limits_.max_payload;
   const uint64_t room = most - std::min<uint64_t>(most, planned());

@@ -31,6 +31,7 @@
 #include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/channel.h"
+#include "server/attach/identity_shares.h"
 #include "server/attach/reasons.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/mailbox.h"
@@ -99,11 +100,17 @@ class Session final : public MailNode, public ByteBudget::Waiter {
 
   // The session begins now. It moves to another server at `rotate_nanos`, so that load evens out.
   void Start(int64_t now_nanos, int64_t rotate_nanos);
+  // The place of its identity that it takes until it is destroyed. Its bytes count there. REQUIRES:
+  // nothing is planned yet.
+  void Hold(IdentityShares::Place place);
+  // Without one the session was denied.
+  const IdentityShares::Place& place() const { return place_; }
 
   // Messages of the peer. Any error is a violation that ends the stream with that status:
   // INVALID_ARGUMENT, OUT_OF_RANGE (credit), FAILED_PRECONDITION (version).
   absl::Status Hello(const v1::Hello& hello, uint64_t session_id);
-  // The new channel waits in no leaf yet.
+  // The new channel waits in no leaf yet. It is closed already when another one of this stream has
+  // the class.
   absl::StatusOr<Channel*> Open(const v1::Open& open);
   // Returns nullptr when the channel is closed here: the line crossed the CLOSED message on the
   // wire.
@@ -113,16 +120,17 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // Returns the violation when the message comes at a wrong moment; OK = go on.
   absl::Status CheckOrder(const v1::AgentMessage& message) const;
 
-  // Join() puts the channel into the leaf, in the state of its pool. Refuse() closes it for good; a
-  // closed channel stays so that it can answer late lines.
-  void Join(Channel* channel, Leaf* leaf);
+  // Join() puts the channel into the leaf, in the state of its pool. Where guests weigh, at most
+  // `max_weight` of those that wait count: the number is the peer's word. Refuse() closes it for
+  // good; a closed channel stays so that it can answer late lines.
+  void Join(Channel* channel, Leaf* leaf, uint32_t max_weight = kMaxGuests);
   void Refuse(Channel* channel, ClassRefusal refusal);
   void StateDue(Channel* channel, bool discard);
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
   // Takes up to `bytes` into the plan and returns how many. It takes 0 when the message is full;
-  // when a write is outstanding and `max_ahead` bytes are planned already; or when the budget is
-  // full, and then OnRoom() follows.
+  // when a write is outstanding and `max_ahead` bytes are planned already; or when the budget, or
+  // its identity's share of it, is full, and then OnRoom() follows.
   uint32_t Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead);
   uint64_t planned() const { return planned_.used(); }
 
@@ -179,6 +187,11 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   void OnRoom(int64_t now_nanos) override;
   // Returns nullptr when the channel was never opened.
   Channel* Find(uint32_t number) const;
+  // Returns nullptr when no channel has the class now.
+  Channel* FindOpen(absl::string_view pool_class) const;
+  // True when there is no room for a grant, in all or in the share of its identity. Then OnRoom()
+  // follows, or the end of a write.
+  bool Full();
   // Tells the owner when there is something to send and the session can send it now.
   void Announce();
 
@@ -187,6 +200,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   PayloadBudgets* const budgets_;
   Owner* const owner_;
   std::unique_ptr<Transport> transport_;
+  // Before all that counts in it.
+  IdentityShares::Place place_;
 
   Phase phase_ = Phase::kNew;
   std::string host_id_;
@@ -208,6 +223,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   bool announced_ = false;
   bool write_outstanding_ = false;
   // The payload of the write that is outstanding.
+  ByteBudget in_flight_;
   ByteBudget::Reservation written_;
   int64_t write_started_nanos_ = 0;
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 
 namespace entropyd {
 namespace {
@@ -56,13 +57,9 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ClassSpecs(const config::v1::P
   const std::string path = absl::StrCat("pools[", pool_index, "]");
   std::vector<ClassTree::ClassSpec> specs;
   for (int i = 0; i < pool.classes_size(); ++i) {
-    // Names stand in POOL/CLASS and are matched by patterns, so they may not hold the special
-    // characters of either.
-    const std::string& name = pool.classes(i).name();
-    if (name.empty() || name.find_first_of("/* ") != std::string::npos) {
-      return locations.Error(
-          absl::StrCat(path, ".classes[", i, "].name"),
-          absl::StrCat("'", name, "' is no class name; use letters, digits, - and _"));
+    if (const absl::Status name = CheckName(pool.classes(i).name()); !name.ok()) {
+      return locations.Error(absl::StrCat(path, ".classes[", i, "].name"),
+                             absl::StrCat("no class name: ", name.message()));
     }
     specs.push_back(SpecOf(pool.classes(i)));
   }

@@ -66,12 +66,14 @@ void ByteBudget::Wake(int64_t now_nanos) {
 void ByteBudget::Add(uint32_t bytes) {
   for (ByteBudget* budget = this; budget != nullptr; budget = budget->parent_) {
     budget->used_ += bytes;
+    if (budget->share_ != nullptr) budget->share_->used_ += bytes;
   }
 }
 
 void ByteBudget::Remove(uint32_t bytes) {
   for (ByteBudget* budget = this; budget != nullptr; budget = budget->parent_) {
     budget->used_ -= bytes;
+    if (budget->share_ != nullptr) budget->share_->Shrink(bytes);
   }
 }
 
@@ -86,6 +88,19 @@ void ByteBudget::Unlink(Waiter* waiter) {
   (waiter->next_ == nullptr ? last_ : waiter->next_->previous_) = waiter->previous_;
   waiter->budget_ = nullptr;
   waiter->previous_ = waiter->next_ = nullptr;
+}
+
+void ByteShare::Shrink(uint32_t bytes) {
+  used_ -= bytes;
+  if (room_is_wanted()) whole_->Await(this);
+}
+
+void ByteShare::OnRoom(int64_t now_nanos) {
+  if (!room_is_wanted()) return;
+  ByteBudget::Waiter* const waiter = first_;
+  Unlink(waiter);
+  waiter->OnRoom(now_nanos);
+  if (room_is_wanted()) whole_->Await(this);
 }
 
 }  // namespace entropyd

@@ -27,6 +27,8 @@
 
 namespace entropyd {
 
+class ByteShare;
+
 class ByteBudget {
  public:
   // Whoever waits for room. Its destructor takes it out of the queue.
@@ -44,8 +46,8 @@ class ByteBudget {
 
    private:
     friend class ByteBudget;
-    // There is room, and the waiter has left the queue. It may wait again, but not from within this
-    // call.
+    friend class ByteShare;
+    // There is room, and the waiter has left the queue. It may wait again.
     virtual void OnRoom(int64_t now_nanos) = 0;
 
     ByteBudget* budget_ = nullptr;
@@ -85,6 +87,10 @@ class ByteBudget {
   ByteBudget& operator=(const ByteBudget&) = delete;
   ~ByteBudget();
 
+  // From now on what is reserved here counts in `share`, too, which outlives this budget. REQUIRES:
+  // nothing is reserved here.
+  void CountIn(ByteShare* share) { share_ = share; }
+
   uint64_t used() const { return used_; }
   bool full() const { return used_ >= limit_; }
   // The bytes that were reserved and given back, since the start.
@@ -102,13 +108,34 @@ class ByteBudget {
   void CountGivenBack(uint32_t bytes);
   void Unlink(Waiter* waiter);
 
+  friend class ByteShare;
+
   ByteBudget* const parent_ = nullptr;
+  ByteShare* share_ = nullptr;
   const uint64_t limit_ = std::numeric_limits<uint64_t>::max();
   const uint64_t wake_bytes_ = 1;
   uint64_t used_ = 0;
   uint64_t given_back_ = 0;
   Waiter* first_ = nullptr;
   Waiter* last_ = nullptr;
+};
+
+// The part of a budget that some of its users may fill at most. Its own waiters are woken in turn
+// with those of the whole, one message's worth at a time, as soon as both have room.
+class ByteShare final : public ByteBudget, private ByteBudget::Waiter {
+ public:
+  // `whole` outlives it.
+  ByteShare(uint64_t limit, uint64_t wake_bytes, ByteBudget* whole)
+      : ByteBudget(limit, wake_bytes), whole_(whole) {}
+
+ private:
+  friend class ByteBudget;
+  // From Waiter: the whole has room.
+  void OnRoom(int64_t now_nanos) override;
+  // Some of its bytes are gone.
+  void Shrink(uint32_t bytes);
+
+  ByteBudget* const whole_;
 };
 
 // What the dispatcher counts: bytes planned for messages, and bytes written that the network has

@@ -1,8 +1,8 @@
 #include "server/dispatch/claimant.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
-#include <vector>
 
 #include "server/dispatch/class_table.h"
 
@@ -10,20 +10,19 @@ namespace entropyd {
 
 uint64_t Claimant::wanted() const { return leaf_->slot->tree->MemberWant(member_); }
 
-void Claimant::Weigh(const Leaf& leaf, const std::vector<Claimant*>& members) {
-  const double streams = static_cast<double>(members.size());
-  for (const Claimant* one : members) {
-    const double weight = leaf.weigh_guests ? std::max<uint32_t>(1, one->waiting_guests()) : 1;
-    leaf.slot->tree->SetMemberWeight(one->member_, weight / streams);
-  }
+void Claimant::Weigh() {
+  const double weight = leaf_->weigh_guests ? std::max<uint32_t>(1, waiting_guests()) : 1;
+  const double streams = static_cast<double>(members_->claimants_.size());
+  leaf_->slot->tree->SetMemberWeight(member_, weight / streams);
 }
 
 void Claimant::Join(Leaf* leaf) {
   leaf_ = leaf;
   member_ = leaf->slot->tree->AddMember(leaf->id, {.cookie = this});
-  std::vector<Claimant*>& members = leaf->members[identity()];
-  members.push_back(this);
-  Weigh(*leaf, members);
+  std::unique_ptr<IdentityMembers>& members = leaf->members[identity()];
+  if (members == nullptr) members = std::make_unique<IdentityMembers>();
+  members_ = members.get();
+  members_->Add(this);
 }
 
 void Claimant::Leave() {
@@ -31,18 +30,34 @@ void Claimant::Leave() {
   if (leaf == nullptr) return;
   leaf->slot->tree->RemoveMember(member_);
   parked_ = false;
-  const auto it = leaf->members.find(identity());
-  std::vector<Claimant*>& members = it->second;
-  members.erase(std::find(members.begin(), members.end(), this));
-  if (members.empty()) {
-    leaf->members.erase(it);
-  } else {
-    Weigh(*leaf, members);
-  }
+  members_->Remove(this);
+  if (members_->claimants_.empty()) leaf->members.erase(identity());
+  members_ = nullptr;
 }
 
 void Claimant::Reweigh() {
-  if (leaf_->weigh_guests) Weigh(*leaf_, leaf_->members.find(identity())->second);
+  if (leaf_->weigh_guests) Weigh();
+}
+
+void IdentityMembers::Add(Claimant* claimant) {
+  claimant->place_ = claimants_.size();
+  claimants_.push_back(claimant);
+  claimant->Weigh();
+  WeighSome();
+}
+
+void IdentityMembers::Remove(Claimant* claimant) {
+  claimants_[claimant->place_] = claimants_.back();
+  claimants_[claimant->place_]->place_ = claimant->place_;
+  claimants_.pop_back();
+  WeighSome();
+}
+
+void IdentityMembers::WeighSome() {
+  for (size_t i = std::min(claimants_.size(), kWeighedAtOnce); i > 0; --i) {
+    if (next_ >= claimants_.size()) next_ = 0;
+    claimants_[next_++]->Weigh();
+  }
 }
 
 // A claimant that calls Want() or Unpark() after the pass is served by another pass at once.

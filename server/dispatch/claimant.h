@@ -11,6 +11,7 @@
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -20,7 +21,33 @@
 
 namespace entropyd {
 
+class Claimant;
 struct Leaf;
+
+// The claimants of one identity in one leaf. n of them weigh 1/n each of what each would alone.
+//
+// A join or a leave changes n, but weighs anew only the next few of them, in turn, so that its cost
+// does not depend on n. Who is left out is weighed when its turn comes, or when it says that its
+// guests have changed. Until then the identity's weight is a little too high or too low, and what
+// it can gain is bounded by the credit that each claimant has.
+class IdentityMembers {
+ public:
+  // More than an identity has in a leaf with the shares' usual limits: then all weights are exact.
+  static constexpr size_t kWeighedAtOnce = 16;
+
+  const std::vector<Claimant*>& claimants() const { return claimants_; }
+
+ private:
+  friend class Claimant;
+  void Add(Claimant* claimant);
+  void Remove(Claimant* claimant);
+  // Weighs the next ones.
+  void WeighSome();
+
+  std::vector<Claimant*> claimants_;
+  // Who is weighed next.
+  size_t next_ = 0;
+};
 
 class Claimant {
  public:
@@ -64,9 +91,14 @@ class Claimant {
 
  private:
   friend class Distributor;
-  static void Weigh(const Leaf& leaf, const std::vector<Claimant*>& members);
+  friend class IdentityMembers;
+  // Tells the tree its weight. REQUIRES: it is in a leaf.
+  void Weigh();
 
   Leaf* leaf_ = nullptr;
+  // Those of its identity in the leaf, and its place among them.
+  IdentityMembers* members_ = nullptr;
+  size_t place_ = 0;
   ClassTree::MemberId member_ = 0;
   bool parked_ = false;
 };

@@ -98,7 +98,8 @@ std::vector<Claimant*> ClassTable::ClaimantsOf(const PoolSlot& slot) const {
   for (const auto& [name, leaf] : leaves_) {
     if (leaf->slot != &slot) continue;
     for (const auto& [identity, members] : leaf->members) {
-      claimants.insert(claimants.end(), members.begin(), members.end());
+      const std::vector<Claimant*>& some = members->claimants();
+      claimants.insert(claimants.end(), some.begin(), some.end());
     }
   }
   return claimants;

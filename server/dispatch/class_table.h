@@ -84,7 +84,7 @@ struct Leaf {
   uint64_t ceil = ClassTree::kUnlimited;
   bool weigh_guests = false;
   // The claimants in the leaf, by identity.
-  absl::flat_hash_map<std::string, std::vector<Claimant*>> members;
+  absl::flat_hash_map<std::string, std::unique_ptr<IdentityMembers>> members;
 };
 
 class ClassTable {

@@ -12,7 +12,8 @@ void Command::OnMail(uint32_t, int64_t now_nanos) {
 
 Dispatcher::Dispatcher(const Options& options, std::vector<PoolSetup> pools, const Clock* clock,
                        Log* log)
-    : log_(log),
+    : clock_(clock),
+      log_(log),
       budgets_(options.max_in_flight, options.message_bytes),
       classes_(std::move(pools)),
       distributor_(&classes_, &budgets_.all, clock) {
@@ -22,8 +23,9 @@ Dispatcher::Dispatcher(const Options& options, std::vector<PoolSetup> pools, con
 Dispatcher::~Dispatcher() = default;
 
 Dispatcher::Progress Dispatcher::Step(int64_t now_nanos) {
-  mailbox_.Absorb(
-      [now_nanos](MailNode* node, uint32_t events) { node->OnMail(events, now_nanos); });
+  const int64_t until = clock_->NowNanos() + kMaxAbsorbNanos;
+  mailbox_.Absorb([now_nanos](MailNode* node, uint32_t events) { node->OnMail(events, now_nanos); },
+                  [this, until] { return clock_->NowNanos() < until; });
   if (pools_changed_.exchange(false, std::memory_order_acq_rel)) RefreshPools(false);
   if (now_nanos >= next_sweep_nanos_) Sweep(now_nanos);
   distributor_.Pass(now_nanos);
@@ -69,7 +71,7 @@ absl::Status Dispatcher::UpdateClasses(const ClassUpdate& update, int64_t now_na
   if (!changed.ok()) return changed.status();
   for (const Leaf* leaf : *changed) {
     for (const auto& [identity, members] : leaf->members) {
-      for (Claimant* member : members) member->OnFigures(leaf->rate, leaf->ceil);
+      for (Claimant* member : members->claimants()) member->OnFigures(leaf->rate, leaf->ceil);
     }
   }
   return absl::OkStatus();

@@ -55,6 +55,9 @@ class Dispatcher {
   // Deadlines are multiples of seconds. One look per second at all of them costs less than a timer
   // for each.
   static constexpr int64_t kSweepNanos = kSecondNanos;
+  // Mail is handled for so long, then it is the turn of deadlines and passes. As long as a pool's
+  // pass, so neither keeps the other waiting.
+  static constexpr int64_t kMaxAbsorbNanos = 2 * kMillisecondNanos;
 
   struct Options {
     // The most payload bytes that are planned, or written and not taken by the network yet.
@@ -112,6 +115,7 @@ class Dispatcher {
   void RefreshPools(bool retry);
   void Sweep(int64_t now_nanos);
 
+  const Clock* const clock_;
   Log* const log_;
   Mailbox mailbox_;
   std::atomic<bool> pools_changed_{false};

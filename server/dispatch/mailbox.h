@@ -70,33 +70,47 @@ class Mailbox {
   // Returns the number of nodes. REQUIRES: owned by the caller.
   template <typename Handle>
   int Absorb(Handle handle) {
-    MailNode* newest = head_.exchange(nullptr, std::memory_order_acq_rel);
-    MailNode* oldest = nullptr;
-    while (newest != nullptr) {
-      MailNode* next = newest->next_;
-      newest->next_ = oldest;
-      oldest = newest;
-      newest = next;
-    }
+    return Absorb(handle, [] { return true; });
+  }
+  // The same, as long as go_on() is true; it is asked after each node. What is left is absorbed
+  // first the next time, and until then TryRelease() fails.
+  template <typename Handle, typename GoOn>
+  int Absorb(Handle handle, GoOn go_on) {
+    if (oldest_ == nullptr) TakePosted();
     int count = 0;
-    while (oldest != nullptr) {
-      MailNode* node = oldest;
+    while (oldest_ != nullptr) {
+      MailNode* node = oldest_;
       // Before the exchange: from then on the node may be queued again.
-      oldest = node->next_;
+      oldest_ = node->next_;
       handle(node, node->events_.exchange(0, std::memory_order_acq_rel));
       ++count;
+      if (!go_on()) break;
     }
     return count;
   }
 
   // Gives up ownership. False: mail has come meanwhile and the caller is still the owner.
   bool TryRelease() {
+    if (oldest_ != nullptr) return false;
     MailNode* expected = nullptr;
     return head_.compare_exchange_strong(expected, &asleep_, std::memory_order_acq_rel,
                                          std::memory_order_relaxed);
   }
 
  private:
+  // Takes what was posted, oldest first.
+  void TakePosted() {
+    MailNode* newest = head_.exchange(nullptr, std::memory_order_acq_rel);
+    while (newest != nullptr) {
+      MailNode* next = newest->next_;
+      newest->next_ = oldest_;
+      oldest_ = newest;
+      newest = next;
+    }
+  }
+
+  // The owner's: what it took and has not handled yet.
+  MailNode* oldest_ = nullptr;
   // Only its address is used: the head of the list while nobody owns the mailbox.
   TickNode asleep_;
   std::atomic<MailNode*> head_;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/names.h"
 #include "base/process/nanos.h"
 #include "base/wire/grpc_status.h"
 #include "grpcpp/support/server_callback.h"
@@ -23,6 +24,9 @@ constexpr uint32_t kDefaultDrainSeconds = 30;
 constexpr uint64_t kMaxSamples = uint64_t{1} << 30;
 // A longer drain makes no sense: a session moves by itself within the hour.
 constexpr uint32_t kMaxDrainSeconds = 3600;
+
+// A list shows so much of a name that was refused: sixteen streams may have asked for 64 each.
+constexpr size_t kMaxRefusedNameBytes = 100;
 
 void FillClass(const std::string& pool, const ClassTree::ClassStats& stats, v1::Class* out) {
   out->set_pool(pool);
@@ -55,12 +59,18 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   out->set_draining(session.phase() == Session::Phase::kDraining);
   for (const auto& channel : session.channels()) {
     v1::Agent::Channel* entry = out->add_channel();
-    entry->set_class_(channel->name());
+    // Of what was refused an excerpt is enough: a peer may have asked for anything.
+    const bool lengthy = channel->name().size() > kMaxRefusedNameBytes;
+    entry->set_class_(lengthy && channel->phase() == Channel::Phase::kClosed
+                          ? Excerpt(channel->name())
+                          : channel->name());
     entry->set_phase(ToWire(channel->phase()));
     entry->set_sent(channel->sent());
     entry->set_received(channel->received());
     entry->set_limit(channel->limit());
     entry->set_guests(channel->guests());
+    entry->set_weight(std::max<uint32_t>(1, channel->waiting_guests()));
+    entry->set_max_weight(channel->max_weight());
   }
 }
 
@@ -215,7 +225,7 @@ class AdminService final : public v1::Admin::CallbackService {
     return AnswerAsOwner(context, "ListClasses", [this, request, response](int64_t now_nanos) {
       if (!request->pool().empty() && parts_.supply->FindPool(request->pool()) == nullptr) {
         return absl::NotFoundError(
-            absl::StrCat("list classes: no pool '", request->pool(), "' is configured"));
+            absl::StrCat("list classes: no pool ", Excerpt(request->pool()), " is configured"));
       }
       for (const auto& slot : parts_.dispatcher->classes().slots()) {
         if (!request->pool().empty() && request->pool() != slot->pool->name()) continue;
@@ -290,12 +300,15 @@ class AdminService final : public v1::Admin::CallbackService {
       return absl::InvalidArgumentError(
           absl::StrCat("drain: deadline_seconds is ", seconds, ", at most ", kMaxDrainSeconds));
     }
+    if (absl::Status text = CheckText(request.reason()); !text.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("drain: reason: ", text.message()));
+    }
     const std::string reason = request.reason().empty() ? "an operator drains" : request.reason();
     const uint32_t sessions = parts_.protocols->Drain(request.identity(), reason, now_nanos,
                                                       now_nanos + seconds * kSecondNanos);
     if (sessions == 0 && !request.identity().empty()) {
       return absl::NotFoundError(
-          absl::StrCat("drain: no agent '", request.identity(), "' is attached"));
+          absl::StrCat("drain: no agent ", Excerpt(request.identity()), " is attached"));
     }
     response->set_sessions(sessions);
     parts_.log->Warning("drain.begun",

@@ -8,6 +8,7 @@
 //   bench_attach tls-server  HOST:PORT CERT KEY CA PORTS_FILE MESSAGE
 //   bench_attach tls         HOST:PORT CERT KEY CA STREAMS SECONDS
 //
+// With several CHANNELS, they are in CLASS0, CLASS1 and so on: a stream has one channel per class.
 // WINDOW is the credit in bytes of each of the CHANNELS of a session. It is renewed when half of it
 // is used, as the agent's buffers do. MESSAGE is how many bytes the references write at once. A
 // client prints one JSON line: {"bytes", "messages", "seconds", "cpu_seconds"}. The CPU time is
@@ -24,6 +25,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "base/crypto/tls.h"
@@ -86,7 +88,8 @@ class Session {
       channels_.push_back(ledger_.Open().value());
       v1::AgentMessage open;
       open.mutable_open()->set_channel(channels_.back());
-      open.mutable_open()->set_class_(class_name);
+      // A stream has one channel per class.
+      open.mutable_open()->set_class_(channels == 1 ? class_name : absl::StrCat(class_name, i));
       stream_->Send(open);
     }
     HandleUntilQuiet(1);

@@ -145,13 +145,19 @@ class Stack:
     def endpoint(self, who):
         return [self.path(f"pki/{who}.crt"), self.path(f"pki/{who}.key"), self.path("pki/ca.crt")]
 
-    def write_server(self, more):
+    def write_server(self, more, classes):
         cert, key, ca = self.endpoint("server")
+        rate = 1024 // len(classes)
+        leaves = "\n".join(f"      - {{name: {name}, parent: root, rate: {rate}MiB/s}}" for name in classes)
         with open(self.path("server.yaml"), "w") as f:
             f.write(f"""listen: 127.0.0.1:0
 metrics: 127.0.0.1:0
 tls: {{cert: {cert}, key: {key}, client_ca: {ca}}}
 allow_software: true
+# All streams are of one identity.
+max_streams_per_identity: 1000
+max_in_flight_per_identity: 64MiB
+max_messages_per_identity_per_second: 1000000
 {more}
 sources:
   - {{name: kernel, driver: getrandom}}
@@ -160,7 +166,7 @@ pools:
     sources: [kernel]
     classes:
       - {{name: root, rate: 1GiB/s}}
-      - {{name: bench, parent: root, rate: 1GiB/s}}
+{leaves}
 policy:
   - {{identity: "spiffe://bench/agent", role: agent, allow: ["default/*"]}}
 """)
@@ -178,9 +184,9 @@ listeners:
 """)
 
     @contextlib.contextmanager
-    def server(self, more=""):
+    def server(self, more="", classes=("bench",)):
         """`more`: further lines of the configuration."""
-        self.write_server(more)
+        self.write_server(more, classes)
         listening = self.path("server.ports")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(listening)
@@ -254,7 +260,7 @@ GRANT = 16 * KIB
 
 def bench_attach(stack):
     """All grants are of 16 KiB. One session: one grant a message, as many bytes as the bare stream's
-    messages. Four sessions: 16 channels each, whose grants travel together."""
+    messages. Four sessions: 16 channels each, in a class each, whose grants travel together."""
     program = os.path.join(BIN, "bench_attach")
     server_end, agent_end = stack.endpoint("server"), stack.endpoint("agent")
     seconds = str(ARGS.seconds)
@@ -270,7 +276,9 @@ def bench_attach(stack):
 
     @contextlib.contextmanager
     def ours(sessions, channels, window, more):
-        with stack.server(more) as (p, port):
+        # A stream has one channel per class.
+        classes = ["bench"] if channels == 1 else [f"bench{i}" for i in range(channels)]
+        with stack.server(more, classes) as (p, port):
             yield lambda: transfer(p.pid, program, "attach", f"localhost:{port}", *agent_end,
                                    "default/bench", str(sessions), seconds, str(channels), str(window))
 

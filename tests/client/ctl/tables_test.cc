@@ -39,6 +39,19 @@ TEST(TablesTest, AGuestThatDoesNotGetItsClassIsSeen) {
   EXPECT_THAT(GuestsTable(guests), HasSubstr("default/gold (refused: default/bulk)"));
 }
 
+TEST(TablesTest, AHostThatWeighsAsMuchAsItMayIsSeen) {
+  v1::ListAgentsResponse agents;
+  v1::Agent::Channel* const channel = agents.add_agent()->add_channel();
+  channel->set_class_("default/gold");
+  channel->set_phase(v1::PHASE_OPEN);
+  channel->set_guests(64);
+  channel->set_weight(64);
+  channel->set_max_weight(64);
+  EXPECT_THAT(AgentsTable(agents), Not(HasSubstr("weight")));
+  channel->set_guests(4096);
+  EXPECT_THAT(AgentsTable(agents), HasSubstr("default/gold (weight 64, its most)"));
+}
+
 TEST(TablesTest, EmptyAnswersSayNone) {
   EXPECT_EQ(SourcesTable({}), "none\n");
   EXPECT_EQ(PoolsTable({}), "none\n");

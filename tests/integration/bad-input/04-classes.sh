@@ -1,5 +1,9 @@
 AS=reader expect_failure 1 'default/nowhere' ctl get --bytes 16 --class default/nowhere --hex
 AS=reader expect_failure 1 'root|leaf' ctl get --bytes 16 --class default/root --hex
+# A name of 60 KB is refused, and not logged.
+long=$(printf 'a%.0s' {1..60000})
+AS=reader expect_failure 2 "60007 bytes\): no POOL/CLASS" ctl get --bytes 16 --class "$long/golden" --hex
+if grep -q aaaaaaaaaa server.log; then die "a long name is in the log"; fi
 AS=nobody expect_failure 1 'denied|DENIED' ctl get --bytes 16 --class default/nowhere --hex
 AS=reader expect_failure 2 '.' ctl get --bytes -5 --class default/gold --hex
 AS=reader expect_failure 2 '.' ctl get --bytes 16 --class gold --hex

@@ -142,6 +142,27 @@ TEST(PolicyTest, RulesThatCanNeverAllowAreRefused) {
   }
 }
 
+TEST(PolicyTest, TheRulesThatAllowAnAgentAClassSayHowMuchItMayWeighThere) {
+  const Policy policy =
+      Make(
+          {"{identity: \"spiffe://dc1/agent/*\", role: agent, allow: [\"default/*\"]}",
+           "{identity: \"spiffe://dc1/agent/h7\", role: agent, allow: [default/bulk], "
+           "max_weight: 200}",
+           "{identity: \"spiffe://dc1/agent/h8\", role: agent, allow: [vault/only], max_weight: 2}",
+           "{identity: \"spiffe://dc1/agent/*\", role: reader, allow: [default/gold], "
+           "max_weight: 4096}"})
+          .value();
+  EXPECT_EQ(policy.MaxWeight(kHost, "default/gold"), 64u);
+  EXPECT_EQ(policy.MaxWeight(kHost, "default/bulk"), 200u);
+  EXPECT_EQ(policy.MaxWeight("spiffe://dc1/agent/h8", "default/bulk"), 64u);
+  EXPECT_EQ(policy.MaxWeight("spiffe://dc1/agent/h8", "vault/only"), 2u);
+  EXPECT_EQ(policy.MaxWeight("spiffe://dc2/agent/h8", "default/gold"), 1u);
+  EXPECT_THAT(Make({"{identity: \"cn:a\", role: agent, allow: [default/gold], max_weight: 4097}"})
+                  .status()
+                  .ToString(),
+              HasSubstr("max_weight: '4097' is too large"));
+}
+
 TEST(PolicyTest, AnOperatorRuleWithClassesIsRefused) {
   EXPECT_THAT(
       Complaint({"{identity: \"cn:a\", role: operator, allow: [default/gold]}"}),

@@ -282,9 +282,46 @@ TEST_F(AttachProtocolTest, ARefusedClassLeavesTheOtherChannelsAlone) {
   EXPECT_EQ(totals().violations, 0u);
 }
 
-TEST_F(AttachProtocolTest, AcknowledgedBytesAreCountedLineByLine) {
+TEST_F(AttachProtocolTest, AClassOf60KilobytesIsNeitherKeptNorRepeated) {
+  FakePeer* const peer = Ready();
+  for (uint32_t channel = 2; channel <= kMaxChannels; ++channel) {
+    Open(peer, channel, std::string(60'000, 'a') + "\x1b[2J");
+    EXPECT_LT(peer->session->channels().back()->name().capacity(), 200u);
+    EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_CLOSED);
+    EXPECT_EQ(Last(peer).head.state(0).code(),
+              static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+    EXPECT_LT(Last(peer).head.state(0).reason().size(), 300u);
+    WriteAll(peer);
+  }
+  Open(peer, 1, "default/gold");  // used already
+  EXPECT_LT(peer->wire.status.message().size(), 300u);
+  for (const std::string& line : log_.lines) EXPECT_LT(line.size(), 500u) << line;
+}
+
+TEST_F(AttachProtocolTest, AStreamHasOneChannelPerClass) {
   FakePeer* const peer = Ready();
   Open(peer, 2, "default/gold");
+  EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_CLOSED);
+  EXPECT_EQ(Last(peer).head.state(0).code(),
+            static_cast<uint32_t>(absl::StatusCode::kAlreadyExists));
+  EXPECT_EQ(Last(peer).head.state(0).reason(),
+            "open default/gold: channel 1 of this stream has it; close that one first");
+  WriteAll(peer);
+  Credit(peer, 2, 100, 0);
+  EXPECT_EQ(Granted(peer, 2), 0u);
+  Credit(peer, 1, 100, 0);
+  EXPECT_EQ(Granted(peer, 1), 100u);
+  WriteAll(peer);
+  CloseChannel(peer, 1);
+  WriteAll(peer);
+  Open(peer, 3, "default/gold");
+  EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_OPEN);
+  EXPECT_EQ(totals().violations, 0u);
+}
+
+TEST_F(AttachProtocolTest, AcknowledgedBytesAreCountedLineByLine) {
+  FakePeer* const peer = Ready();
+  Open(peer, 2, "default/slow");
   WriteAll(peer);
   v1::AgentMessage message;
   AddLine(&message, 1, 300);

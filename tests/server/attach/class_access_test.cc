@@ -1,5 +1,7 @@
 #include "server/attach/class_access.h"
 
+#include <string>
+
 #include "gtest/gtest.h"
 #include "tests/server/dispatch/fake_claimant.h"
 
@@ -21,18 +23,19 @@ class ClassAccessTest : public ::testing::Test {
   FakePool drbg_{"drbg"};
   FakePool full_{"full", v1::QUALITY_FULL};
   ClassTable table_{SetupsOf({&drbg_, &full_})};
-  ClassAccess access_{[](absl::string_view, Call, absl::string_view name) {
-                        return name == "drbg/two" || name == "secret/none"
-                                   ? absl::PermissionDeniedError("not for you")
-                                   : absl::OkStatus();
-                      },
-                      &table_, &clock_, &log_};
+  ClassAccess access_{
+      [](absl::string_view, Call, absl::string_view name) -> absl::StatusOr<uint32_t> {
+        if (name != "drbg/two" && name != "secret/none") return 64;
+        return absl::PermissionDeniedError("not for you");
+      },
+      &table_, &clock_, &log_};
 };
 
 TEST_F(ClassAccessTest, WhoMayHaveAClassGetsItsLeaf) {
   const ClassAccess::Answer answer =
       access_.Ask("spiffe://test/a", Call::kAttach, "drbg/one", v1::QUALITY_DRBG);
   EXPECT_EQ(answer.leaf, table_.FindLeaf("drbg/one"));
+  EXPECT_EQ(answer.max_weight, 64u);
   EXPECT_NE(access_.Ask("a", Call::kAttach, "full/one", v1::QUALITY_FULL).leaf, nullptr);
   EXPECT_EQ(access_.denied(), 0u);
 }
@@ -75,6 +78,16 @@ TEST_F(ClassAccessTest, AnUnknownClassAndALowerQualityAreToldApart) {
   EXPECT_EQ(Refusal("drbg/none"), Cause::kUnknown);
   EXPECT_EQ(Refusal("drbg/one", v1::QUALITY_FULL), Cause::kLowerQuality);
   EXPECT_EQ(access_.denied(), 0u);
+}
+
+// The policy is not asked, and nothing is logged: neither repeats what is no name.
+TEST_F(ClassAccessTest, WhatIsNoNameIsRefusedBeforeAllElse) {
+  for (const char* name : {"", "drbg", "drbg/two ", "drbg/two/", "größe/one", "secret\n/none"}) {
+    EXPECT_EQ(Refusal(name), Cause::kNoName) << name;
+  }
+  EXPECT_EQ(Refusal(std::string(60'000, 'a').c_str()), Cause::kNoName);
+  EXPECT_EQ(access_.denied(), 0u);
+  EXPECT_TRUE(log_.events.empty());
 }
 
 }  // namespace

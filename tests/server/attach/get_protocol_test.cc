@@ -96,6 +96,10 @@ TEST_F(GetProtocolTest, ARefusalNamesItsReason) {
   EXPECT_EQ(refusal("default/nonsuch", 1),
             absl::NotFoundError("get from default/nonsuch: the server has no such class"));
   EXPECT_TRUE(absl::IsFailedPrecondition(refusal("default/gold", 1, v1::QUALITY_FULL)));
+  EXPECT_EQ(refusal(std::string(60'000, 'a'), 1),
+            absl::InvalidArgumentError("get from '" + std::string(64, 'a') +
+                                       "…' (60000 bytes): no POOL/CLASS: each is 1 to 256 letters, "
+                                       "digits, '-', '_' and '.'"));
   drbg_.state.phase = PoolState::Phase::kSuspended;
   drbg_.state.reason = PoolState::Reason::kSeedWornOut;
   PoolsChanged();
@@ -129,11 +133,14 @@ TEST_F(GetProtocolTest, AsManyMayWaitAsTheOptionsSay) {
   Call* const two = Waiting("a");
   Call* const third_of_a = Begin("default/slow", 1, "a");
   EXPECT_EQ(third_of_a->record.status,
-            absl::ResourceExhaustedError("get: too many calls wait; try again later"));
+            absl::ResourceExhaustedError(
+                "get: 2 calls of a wait (max_gets_per_identity); try again later"));
   Die(third_of_a);
   Waiting("b");
-  EXPECT_TRUE(absl::IsResourceExhausted(Begin("default/slow", 1, "c")->record.status));
-  EXPECT_EQ(gets().totals().denied_capacity, 2u);
+  EXPECT_EQ(Begin("default/slow", 1, "c")->record.status,
+            absl::ResourceExhaustedError("get: 3 calls wait (max_gets); try again later"));
+  EXPECT_EQ(gets().totals().denied_capacity, 1u);
+  EXPECT_EQ(protocols_->shares().totals().denied_gets, 1u);
   EXPECT_FALSE(one->record.done);
   EXPECT_FALSE(two->record.done);
   EXPECT_EQ(gets().waiting(), 4u) << "the refused one's outlet is not dead";

@@ -22,7 +22,7 @@ TEST(ReasonsTest, EveryEndOfASessionHasTheCodeOfTheContract) {
       {Cause::kStuckWrite, absl::StatusCode::kDeadlineExceeded},
   };
   for (const auto& [cause, code] : codes) EXPECT_EQ(ToStatus({.cause = cause}).code(), code);
-  for (const Cause cause : {Cause::kViolation, Cause::kClonedHost}) {
+  for (const Cause cause : {Cause::kViolation, Cause::kClonedHost, Cause::kIdentityShare}) {
     EXPECT_EQ(ToStatus({.cause = cause, .refused = absl::OutOfRangeError("why")}),
               absl::OutOfRangeError("why"));
   }
@@ -66,6 +66,12 @@ TEST(ReasonsTest, ARefusedClassIsToldInTheWordsOfTheCall) {
       absl::PermissionDeniedError("no rule"));
   EXPECT_EQ(ToStatus({Cause::kLowerQuality}, Call::kGet, "a/b").code(),
             absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(
+      ToStatus({.cause = Cause::kOpenAlready, .channel = 3}, Call::kAttach, "a/b"),
+      absl::AlreadyExistsError("open a/b: channel 3 of this stream has it; close that one first"));
+  EXPECT_EQ(ToStatus({Cause::kNoName}, Call::kAttach, "'a b'"),
+            absl::InvalidArgumentError("open 'a b': no POOL/CLASS: each is 1 to 256 letters, "
+                                       "digits, '-', '_' and '.'"));
 }
 
 }  // namespace

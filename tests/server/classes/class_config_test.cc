@@ -81,10 +81,14 @@ TEST_F(ClassConfigTest, ATreeWithoutARootPointsAtTheClasses) {
 }
 
 TEST_F(ClassConfigTest, NamesThatCannotBeAddressedAreRefused) {
-  for (const char* name : {"\"a/b\"", "\"*\"", "\"a b\""}) {
+  for (const char* name : {"\"a/b\"", "\"*\"", "\"a b\"", "\"größe\"", "\"a/b *\""}) {
     Load({absl::StrCat("{name: ", name, ", rate: 1KiB/s}")});
     EXPECT_THAT(Complaint(), AllOf(StartsWith("server.yaml:7:"), HasSubstr("no class name")));
   }
+  Load({"{name: größe, rate: 1KiB/s}"});
+  EXPECT_THAT(Complaint(), HasSubstr("'größe' has the character 'ö'"));
+  Load({absl::StrCat("{name: ", std::string(257, 'a'), ", rate: 1KiB/s}")});
+  EXPECT_THAT(Complaint(), HasSubstr("(257 bytes) is longer than 256 bytes"));
 }
 
 TEST_F(ClassConfigTest, TheSmallestBurstFollowsTheQualitysChunk) {

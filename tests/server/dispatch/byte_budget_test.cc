@@ -139,5 +139,79 @@ TEST_F(ByteBudgetTest, WaitersOutliveTheirBudget) {
   EXPECT_FALSE(second_.waiting());
 }
 
+TEST_F(ByteBudgetTest, APartCountsInItsShareToo) {
+  ByteShare share(50, 30, &budget_);
+  part_.CountIn(&share);
+  ByteBudget other(&budget_);
+  other.CountIn(&share);
+  Reservation plan(&part_), written(&other);
+  plan.Grow(50);
+  EXPECT_TRUE(share.full());
+  EXPECT_FALSE(budget_.full());
+  plan.MoveTo(&written);
+  EXPECT_EQ(share.used(), 50u);
+  EXPECT_EQ(budget_.used(), 50u);
+  written.Spend();
+  EXPECT_EQ(share.used(), 0u);
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
+// A message's worth each, in turn with those that wait for the whole.
+TEST_F(ByteBudgetTest, WaitersOfAShareAreWokenInTurnWithThoseOfTheWhole) {
+  ByteShare share(60, 30, &budget_);
+  part_.CountIn(&share);
+  ByteBudget rest(&budget_);
+  Reservation mine(&part_), others(&rest);
+  mine.Grow(60);
+  others.Grow(40);
+  Waiter first(1, &woken_), second(2, &woken_), third(3, &woken_);
+  share.Await(&first);
+  share.Await(&second);
+  budget_.Await(&third);
+  budget_.Wake(0);
+  EXPECT_TRUE(woken_.empty());
+  mine.Spend();
+  EXPECT_TRUE(budget_.room_is_wanted());
+  budget_.Wake(0);  // room for two
+  EXPECT_EQ(woken_, (std::vector<int>{3, 1})) << "the third waited before the share had room";
+  EXPECT_TRUE(budget_.room_is_wanted());
+  budget_.Wake(0);
+  EXPECT_EQ(woken_, (std::vector<int>{3, 1, 2}));
+  EXPECT_FALSE(budget_.room_is_wanted());
+}
+
+TEST_F(ByteBudgetTest, AShareWhoseWholeIsFullWaitsForIt) {
+  ByteShare share(60, 30, &budget_);
+  part_.CountIn(&share);
+  ByteBudget rest(&budget_);
+  Reservation mine(&part_), others(&rest);
+  mine.Grow(60);
+  others.Grow(100);
+  Waiter waiter(1, &woken_);
+  share.Await(&waiter);
+  mine.Spend();
+  EXPECT_FALSE(budget_.room_is_wanted());
+  others.Spend();
+  EXPECT_TRUE(budget_.room_is_wanted());
+  budget_.Wake(0);
+  EXPECT_EQ(woken_, std::vector<int>{1});
+}
+
+TEST_F(ByteBudgetTest, AShareThatIsGoneLeavesNobodyInAQueue) {
+  Waiter waiter(1, &woken_);
+  {
+    ByteShare share(60, 30, &budget_);
+    ByteBudget part(&budget_);
+    part.CountIn(&share);
+    Reservation mine(&part);
+    mine.Grow(60);
+    share.Await(&waiter);
+    mine.Spend();
+    EXPECT_TRUE(budget_.room_is_wanted());
+  }
+  EXPECT_FALSE(budget_.room_is_wanted());
+  EXPECT_FALSE(waiter.waiting());
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -1,5 +1,9 @@
 #include "server/dispatch/claimant.h"
 
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "gtest/gtest.h"
 #include "tests/server/dispatch/fake_claimant.h"
 
@@ -54,6 +58,43 @@ TEST_F(ClaimantTest, ThoseOfOneIdentityShareOneWeight) {
   const uint32_t before = first.planned, others = other.planned;
   Distribute(200 << 10);
   EXPECT_NEAR(first.planned - before, other.planned - others, 4096);
+}
+
+// 1,000 claimants of one identity: each join and leave weighs a few of them anew, and they have
+// about one share together all the same.
+TEST_F(ClaimantTest, ManyOfOneIdentityShareOneWeightAndNoneOfThemCostsMoreThanAFew) {
+  std::vector<std::unique_ptr<FakeClaimant>> many;
+  FakeClaimant other("b");
+  other.Join(two_);
+  other.Want(100 << 20, 1);
+  for (int i = 0; i < 1000; ++i) {
+    many.push_back(std::make_unique<FakeClaimant>("a"));
+    many.back()->Join(two_);
+    many.back()->Want(1 << 20, 1);
+    int weighed = 0;
+    for (const auto& one : many) weighed += std::exchange(one->weighed, 0);
+    EXPECT_LE(weighed, 1 + static_cast<int>(IdentityMembers::kWeighedAtOnce));
+  }
+  EXPECT_EQ(two_->members.at("a")->claimants().size(), 1000u);
+  Distribute(1 << 20);  // the first turn of each
+  const uint32_t others = other.planned;
+  uint64_t before = 0;
+  for (const auto& one : many) before += one->planned;
+  Distribute(40 << 20);
+  uint64_t planned = 0;
+  for (const auto& one : many) planned += one->planned;
+  const auto a = static_cast<double>(planned - before);
+  EXPECT_NEAR(a / static_cast<double>(other.planned - others), 1, 0.15);
+  while (many.size() > 1) {
+    many.back()->Leave();
+    many.pop_back();
+  }
+  const uint32_t one_before = many[0]->planned, other_before = other.planned;
+  many[0]->Want(100 << 20, 1);
+  Distribute(20 << 20);
+  EXPECT_NEAR(static_cast<double>(many[0]->planned - one_before) /
+                  static_cast<double>(other.planned - other_before),
+              1, 0.05);
 }
 
 TEST_F(ClaimantTest, GuestsWeighWhereTheLeafSaysSo) {

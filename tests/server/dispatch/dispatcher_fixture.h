@@ -46,6 +46,9 @@ class DispatcherFixture : public ::testing::Test {
     uint32_t max_agents = 10'000;
     uint32_t max_gets = 1024;
     uint32_t max_gets_per_identity = 128;
+    uint32_t max_streams_per_identity = 10'000;
+    uint64_t max_in_flight_per_identity = UINT64_MAX;
+    uint32_t max_messages_per_second = 1'000'000;
   };
 
   void SetUp() override { Make({}); }
@@ -66,11 +69,15 @@ class DispatcherFixture : public ::testing::Test {
         std::move(setups), &clock_, &log_);
     Protocols::Options peers;
     peers.attach = {.limits = options.limits, .max_agents = options.max_agents};
-    peers.get = {.max_waiting = options.max_gets,
-                 .max_waiting_per_identity = options.max_gets_per_identity};
-    peers.allow = [](absl::string_view, Call, absl::string_view name) {
-      return absl::EndsWith(name, "secret") ? absl::PermissionDeniedError("not for you")
-                                            : absl::OkStatus();
+    peers.get = {.max_waiting = options.max_gets};
+    peers.shares = {.streams = options.max_streams_per_identity,
+                    .in_flight = options.max_in_flight_per_identity,
+                    .gets = options.max_gets_per_identity,
+                    .messages_per_second = options.max_messages_per_second};
+    peers.allow = [this](absl::string_view, Call,
+                         absl::string_view name) -> absl::StatusOr<uint32_t> {
+      if (absl::EndsWith(name, "secret")) return absl::PermissionDeniedError("not for you");
+      return max_weight_;
     };
     protocols_ = std::make_unique<Protocols>(std::move(peers), dispatcher_.get(), &clock_, &log_);
   }
@@ -246,7 +253,8 @@ class DispatcherFixture : public ::testing::Test {
                                           totals().drawn_bytes);
   }
 
-  bool slow_weighs_guests_ = false;  // before Make()
+  bool slow_weighs_guests_ = false;   // before Make()
+  uint32_t max_weight_ = kMaxGuests;  // of the policy
   ManualClock clock_{kSecond};
   FakeLog log_{&clock_};
   FakePool drbg_{"default"};

@@ -49,6 +49,10 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     if (agent->next_channel > 6) return;
     const uint64_t which = Random(3);
     const char* const names[] = {"default/gold", "default/slow", "scarce/key"};
+    for (const auto& channel : agent->peer->session->channels()) {
+      // A stream has one channel per class.
+      if (channel->phase() != Channel::Phase::kClosed && channel->name() == names[which]) return;
+    }
     agent->channels.push_back({agent->next_channel++, which == 1, which == 2});
     Open(agent->peer, agent->channels.back().number, names[which]);
   }

@@ -232,6 +232,14 @@ TEST_F(ScarceClassTest, HostsShareByWaitingGuests) {
   EXPECT_NEAR(Ratio(1, 10, 40), 10, 0.3);
 }
 
+// What a host tells of its guests is its own word. The policy says how much of it counts.
+TEST_F(ScarceClassTest, AHostWeighsNoMoreThanThePolicyLetsIt) {
+  max_weight_ = 5;
+  Start(true);
+  EXPECT_NEAR(Ratio(1, 4096, 20), 5, 0.2);
+  EXPECT_NEAR(Ratio(5, 4096, 10), 1, 0.05);
+}
+
 TEST_F(ScarceClassTest, HostsShareEquallyWhereGuestsDoNotWeigh) {
   Start(false);
   EXPECT_NEAR(Ratio(1, 10, 10), 1, 0.02);

@@ -183,5 +183,22 @@ TEST_F(DispatcherTest, CloseIsAnsweredAsTheChannelsLastWord) {
   EXPECT_EQ(Granted(peer, 1), kPayload) << "what was on its way, and nothing after";
 }
 
+// Deadlines and passes have their turn, however much mail there is.
+TEST_F(DispatcherTest, MailIsHandledForTwoMillisecondsAtATime) {
+  int handled = 0;
+  for (int i = 0; i < 10; ++i) {
+    dispatcher_->mailbox().Post(new Command([&](int64_t) {
+                                  ++handled;
+                                  clock_.AdvanceNanos(kMilli);
+                                }),
+                                1);
+  }
+  dispatcher_->Step(clock_.NowNanos());
+  EXPECT_EQ(handled, 2);
+  EXPECT_FALSE(dispatcher_->mailbox().TryRelease());
+  Run();
+  EXPECT_EQ(handled, 10);
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -29,12 +29,17 @@ class FakeClaimant final : public Claimant {
   }
   void OnFigures(uint64_t rate, uint64_t ceil) override { figures = {rate, ceil}; }
   absl::string_view identity() const override { return identity_; }
-  uint32_t waiting_guests() const override { return guests; }
+  // Asked whenever it is weighed.
+  uint32_t waiting_guests() const override {
+    ++weighed;
+    return guests;
+  }
 
   uint32_t room = UINT32_MAX;  // what it takes before it parks
   uint32_t planned = 0;
   uint32_t guests = 1;
   int offers = 0;
+  mutable int weighed = 0;
   std::vector<std::string> heard;
   std::pair<uint64_t, uint64_t> figures;
 

@@ -43,6 +43,30 @@ TEST(MailboxTest, MailThatCameMeanwhileKeepsTheOwner) {
   EXPECT_TRUE(mailbox.TryRelease());
 }
 
+TEST(MailboxTest, WhatIsLeftIsFirstTheNextTimeAndKeepsTheOwner) {
+  Mailbox mailbox;
+  Letter a(1), b(2), c(3), d(4);
+  std::vector<int> numbers;
+  const auto absorb = [&](size_t until) {
+    mailbox.Absorb(
+        [&](MailNode* node, uint32_t) { numbers.push_back(static_cast<Letter*>(node)->number); },
+        [&] { return numbers.size() < until; });
+  };
+  ASSERT_TRUE(mailbox.Post(&a, 1));
+  for (Letter* one : {&b, &c}) EXPECT_FALSE(mailbox.Post(one, 1));
+  absorb(2);
+  EXPECT_EQ(numbers, (std::vector<int>{1, 2}));
+  EXPECT_FALSE(mailbox.TryRelease());
+  EXPECT_FALSE(mailbox.Post(&d, 1));
+  EXPECT_FALSE(mailbox.Post(&a, 1)) << "it may come again";
+  absorb(9);
+  EXPECT_EQ(numbers, (std::vector<int>{1, 2, 3}));
+  EXPECT_FALSE(mailbox.TryRelease());
+  absorb(9);
+  EXPECT_EQ(numbers, (std::vector<int>{1, 2, 3, 4, 1}));
+  EXPECT_TRUE(mailbox.TryRelease());
+}
+
 TEST(MailboxTest, EventsOfAQueuedNodeAddUp) {
   Mailbox mailbox;
   Letter a(1);

@@ -1,0 +1,87 @@
+#include "base/process/names.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/config/utf8.h"
+
+namespace entropyd {
+namespace {
+
+// Enough to know which text it was.
+constexpr size_t kExcerptBytes = 64;
+
+bool Fits(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.'; }
+
+// Bytes of the character at the front of `text` that a terminal may show as it is; 0 = none.
+// REQUIRES: text is not empty.
+size_t Printable(absl::string_view text) {
+  const size_t length = Utf8Length(text);
+  const unsigned char c = static_cast<unsigned char>(text[0]);
+  // C1 controls.
+  if (length == 2 && c == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) return 0;
+  return length == 1 && absl::ascii_iscntrl(c) ? 0 : length;
+}
+
+// Escapes what is not printable, quotes and backslashes.
+std::string Escape(absl::string_view text) {
+  std::string escaped;
+  while (!text.empty()) {
+    const size_t length = Printable(text);
+    if (length > 1) {
+      escaped.append(text.data(), length);
+    } else {
+      escaped += absl::CHexEscape(text.substr(0, 1));
+    }
+    text.remove_prefix(std::max<size_t>(1, length));
+  }
+  return escaped;
+}
+
+absl::Status CheckLength(absl::string_view text) {
+  if (text.size() <= kMaxPoolNameBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(Excerpt(text), " is longer than ", kMaxPoolNameBytes, " bytes"));
+}
+
+}  // namespace
+
+absl::Status CheckName(absl::string_view name) {
+  if (name.empty()) return absl::InvalidArgumentError("it is empty");
+  if (absl::Status length = CheckLength(name); !length.ok()) return length;
+  absl::string_view bad = name;
+  while (!bad.empty() && Fits(bad[0])) bad.remove_prefix(1);
+  if (bad.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(Excerpt(name), " has the character '",
+                   Escape(bad.substr(0, std::max<size_t>(1, Printable(bad)))),
+                   "'; use letters, digits, '-', '_' and '.'"));
+}
+
+bool IsPoolClass(absl::string_view name) {
+  const size_t slash = name.find('/');
+  return slash != absl::string_view::npos && CheckName(name.substr(0, slash)).ok() &&
+         CheckName(name.substr(slash + 1)).ok();
+}
+
+absl::Status CheckText(absl::string_view text) {
+  if (absl::Status length = CheckLength(text); !length.ok()) return length;
+  for (absl::string_view rest = text; !rest.empty();) {
+    const size_t length = Printable(rest);
+    if (length == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Excerpt(text), " has a control character, or is no UTF-8"));
+    }
+    rest.remove_prefix(length);
+  }
+  return absl::OkStatus();
+}
+
+std::string Excerpt(absl::string_view text) {
+  if (text.size() <= kExcerptBytes) return absl::StrCat("'", Escape(text), "'");
+  return absl::StrCat("'", Escape(text.substr(0, kExcerptBytes)), "…' (", text.size(), " bytes)");
+}
+
+}  // namespace entropyd

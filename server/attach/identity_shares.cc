@@ -1,0 +1,105 @@
+#include "server/attach/identity_shares.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+
+IdentityShares::Place::Place(IdentityShares* shares, Holder* holder, uint32_t Counts::*kind)
+    : shares_(shares), holder_(holder), kind_(kind) {
+  ++(holder_->held.*kind_);
+  ++(shares_->held_.*kind_);
+}
+
+IdentityShares::Place& IdentityShares::Place::operator=(Place&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  shares_ = std::exchange(other.shares_, nullptr);
+  holder_ = std::exchange(other.holder_, nullptr);
+  kind_ = std::exchange(other.kind_, nullptr);
+  return *this;
+}
+
+ByteShare* IdentityShares::Place::bytes() const { return &holder_->bytes; }
+
+bool IdentityShares::Place::TakeMessage(int64_t now_nanos) const {
+  return shares_->TakeMessage(holder_, now_nanos);
+}
+
+void IdentityShares::Place::Release() {
+  if (holder_ == nullptr) return;
+  --(holder_->held.*kind_);
+  --(shares_->held_.*kind_);
+  if (holder_->held.streams + holder_->held.gets == 0 && !holder_->idle) {
+    holder_->idle = true;
+    shares_->idle_.push_back(holder_);
+  }
+  holder_ = nullptr;
+}
+
+absl::StatusOr<IdentityShares::Place> IdentityShares::TakeStream(absl::string_view identity,
+                                                                 int64_t now_nanos) {
+  Holder* const holder = Find(identity);
+  if (absl::Status paid = PayStart("attach", holder, now_nanos); !paid.ok()) return paid;
+  if (holder->held.streams >= limits_.streams) {
+    ++totals_.denied_streams;
+    return absl::ResourceExhaustedError(absl::StrCat("attach: ", identity, " has ",
+                                                     holder->held.streams,
+                                                     " streams (max_streams_per_identity)"));
+  }
+  return Place(this, holder, &Counts::streams);
+}
+
+absl::StatusOr<IdentityShares::Place> IdentityShares::TakeGet(absl::string_view identity,
+                                                              int64_t now_nanos) {
+  Holder* const holder = Find(identity);
+  if (absl::Status paid = PayStart("get", holder, now_nanos); !paid.ok()) return paid;
+  if (holder->held.gets >= limits_.gets) {
+    ++totals_.denied_gets;
+    return absl::ResourceExhaustedError(
+        absl::StrCat("get: ", holder->held.gets, " calls of ", identity,
+                     " wait (max_gets_per_identity); try again later"));
+  }
+  return Place(this, holder, &Counts::gets);
+}
+
+void IdentityShares::Sweep(int64_t now_nanos) {
+  const auto gone = [this, now_nanos](Holder* holder) {
+    if (holder->held.streams + holder->held.gets > 0) {
+      holder->idle = false;
+      return true;
+    }
+    if (holder->paid_nanos > now_nanos) return false;
+    holders_.erase(holder->identity);
+    return true;
+  };
+  idle_.erase(std::remove_if(idle_.begin(), idle_.end(), gone), idle_.end());
+}
+
+IdentityShares::Holder* IdentityShares::Find(absl::string_view identity) {
+  std::unique_ptr<Holder>& holder = holders_[identity];
+  if (holder == nullptr) {
+    holder = std::make_unique<Holder>(identity, limits_.in_flight, message_bytes_, all_);
+  }
+  return holder.get();
+}
+
+absl::Status IdentityShares::PayStart(const char* call, Holder* holder, int64_t now_nanos) {
+  if (TakeMessage(holder, now_nanos)) return absl::OkStatus();
+  ++totals_.denied_messages;
+  return absl::ResourceExhaustedError(
+      absl::StrCat(call, ": ", holder->identity, " has sent ", limits_.messages_per_second,
+                   " messages within a second (max_messages_per_identity_per_second)"));
+}
+
+bool IdentityShares::TakeMessage(Holder* holder, int64_t now_nanos) const {
+  const int64_t price = kSecondNanos / std::max<uint32_t>(1, limits_.messages_per_second);
+  const int64_t paid = std::max(holder->paid_nanos, now_nanos) + price;
+  if (paid > now_nanos + kSecondNanos) return false;
+  holder->paid_nanos = paid;
+  return true;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,143 @@
+// What one identity may hold of the things that all identities share: streams, bytes on their way,
+// pending Gets, and messages in a second. Whoever takes its share leaves the rest to others.
+//
+//   IdentityShares shares(limits, &budgets->all, message_bytes);
+//   absl::StatusOr<IdentityShares::Place> place = shares.TakeStream(identity, now);
+//   if (!place.ok()) return place.status();
+//   session->Hold(*std::move(place));           // the stream counts until the place is gone
+//   if (place.TakeMessage(now)) StartRead();
+//
+// An identity is remembered while it has a place, and until its messages are paid for. Sweep()
+// forgets the others.
+//
+// Errors: RESOURCE_EXHAUSTED names the identity, the limit and its key in server.yaml.
+//
+// Thread safety: belongs to the dispatcher's owner.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/process/nanos.h"
+#include "server/dispatch/byte_budget.h"
+
+namespace entropyd {
+
+class IdentityShares {
+ public:
+  struct Limits {
+    // An upgraded or moved agent has two streams for a moment, and a few hosts may share a
+    // certificate.
+    uint32_t streams = 16;
+    // Bytes planned, or written and not taken by the network yet.
+    uint64_t in_flight = std::numeric_limits<uint64_t>::max();
+    uint32_t gets = 128;
+    // A stream's start, an agent's message and a Get are one message each. An agent that takes 100
+    // MB/s sends 1,000 in a second.
+    uint32_t messages_per_second = 10'000;
+  };
+
+  // Numbers since start.
+  struct Totals {
+    uint64_t denied_streams = 0;
+    uint64_t denied_gets = 0;
+    // Streams and Gets that came beyond the messages of a second.
+    uint64_t denied_messages = 0;
+    // How often a stream waited: for its identity's share of the bytes, or with its next read.
+    uint64_t byte_waits = 0;
+    uint64_t held_reads = 0;
+  };
+
+  struct Counts {
+    uint32_t streams = 0;
+    uint32_t gets = 0;
+  };
+
+ private:
+  struct Holder;
+
+ public:
+  // One stream or pending Get of an identity. It counts until it is destroyed. The shares outlive
+  // it.
+  class Place {
+   public:
+    Place() = default;
+    Place(Place&& other) noexcept : Place() { *this = std::move(other); }
+    Place& operator=(Place&& other) noexcept;
+    ~Place() { Release(); }
+
+    explicit operator bool() const { return holder_ != nullptr; }
+    // The identity's share of the bytes. REQUIRES: it is a place.
+    ByteShare* bytes() const;
+    void CountByteWait() const { ++shares_->totals_.byte_waits; }
+    // False: the identity has sent its messages of this second. REQUIRES: it is a place.
+    bool TakeMessage(int64_t now_nanos) const;
+
+   private:
+    friend class IdentityShares;
+    // Takes it.
+    Place(IdentityShares* shares, Holder* holder, uint32_t Counts::*kind);
+    void Release();
+
+    IdentityShares* shares_ = nullptr;
+    Holder* holder_ = nullptr;
+    uint32_t Counts::*kind_ = nullptr;
+  };
+
+  // `all`, whose bytes are shared, outlives this object. `message_bytes` is the room for which one
+  // waiter is woken.
+  IdentityShares(const Limits& limits, ByteBudget* all, uint64_t message_bytes)
+      : limits_(limits), all_(all), message_bytes_(message_bytes) {}
+
+  // Errors: RESOURCE_EXHAUSTED; nothing is taken then.
+  absl::StatusOr<Place> TakeStream(absl::string_view identity, int64_t now_nanos);
+  absl::StatusOr<Place> TakeGet(absl::string_view identity, int64_t now_nanos);
+
+  // Forgets identities that hold nothing any more. Call it about once a second.
+  void Sweep(int64_t now_nanos);
+
+  const Totals& totals() const { return totals_; }
+  void CountHeldRead() { ++totals_.held_reads; }
+  // The places of all identities.
+  const Counts& held() const { return held_; }
+  // The identities that it remembers.
+  size_t identities() const { return holders_.size(); }
+
+ private:
+  // What an identity holds.
+  struct Holder {
+    Holder(absl::string_view name, uint64_t in_flight, uint64_t message_bytes, ByteBudget* all)
+        : identity(name), bytes(in_flight, message_bytes, all) {}
+    const std::string identity;
+    ByteShare bytes;
+    Counts held;
+    // When all its messages would have been sent at the rate of the limit. It may be a second
+    // ahead.
+    int64_t paid_nanos = 0;
+    // It stands in idle_.
+    bool idle = false;
+  };
+
+  // The identity's holder, made when there is none.
+  Holder* Find(absl::string_view identity);
+  // Errors: RESOURCE_EXHAUSTED.
+  absl::Status PayStart(const char* call, Holder* holder, int64_t now_nanos);
+  bool TakeMessage(Holder* holder, int64_t now_nanos) const;
+  const Limits limits_;
+  ByteBudget* const all_;
+  const uint64_t message_bytes_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Holder>> holders_;
+  // Those whose last place was given back since the last sweep, or whose messages are not paid for.
+  std::vector<Holder*> idle_;
+  Counts held_;
+  Totals totals_;
+};
+
+}  // namespace entropyd

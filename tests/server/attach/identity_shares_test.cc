@@ -1,0 +1,128 @@
+#include "server/attach/identity_shares.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+class IdentitySharesTest : public ::testing::Test {
+ protected:
+  using Place = IdentityShares::Place;
+
+  struct Waiter final : ByteBudget::Waiter {
+    void OnRoom(int64_t) override { ++woken; }
+    int woken = 0;
+  };
+
+  int64_t now_ = 5 * kSecondNanos;
+  ByteBudget all_{1000, 100};
+  IdentityShares shares_{
+      {.streams = 2, .in_flight = 300, .gets = 1, .messages_per_second = 10}, &all_, 100};
+};
+
+TEST_F(IdentitySharesTest, AnIdentityHasItsStreamsAndNoMore) {
+  Place one = shares_.TakeStream("a", now_).value();
+  std::optional<Place> two = shares_.TakeStream("a", now_).value();
+  EXPECT_EQ(shares_.TakeStream("a", now_).status(),
+            absl::ResourceExhaustedError("attach: a has 2 streams (max_streams_per_identity)"));
+  EXPECT_TRUE(shares_.TakeStream("b", now_).ok()) << "others have their own";
+  EXPECT_TRUE(shares_.TakeGet("a", now_).ok()) << "Gets are another share";
+  EXPECT_EQ(shares_.totals().denied_streams, 1u);
+  EXPECT_EQ(shares_.held().streams, 2u) << "what was denied, or is over, is not held";
+  two.reset();
+  EXPECT_TRUE(shares_.TakeStream("a", now_).ok());
+}
+
+TEST_F(IdentitySharesTest, AnIdentityHasItsGetsAndNoMore) {
+  Place one = shares_.TakeGet("a", now_).value();
+  EXPECT_EQ(shares_.TakeGet("a", now_).status(),
+            absl::ResourceExhaustedError(
+                "get: 1 calls of a wait (max_gets_per_identity); try again later"));
+  EXPECT_EQ(shares_.totals().denied_gets, 1u);
+  EXPECT_EQ(shares_.held().gets, 1u);
+  one = Place();
+  EXPECT_EQ(shares_.held().gets, 0u);
+  EXPECT_TRUE(shares_.TakeGet("a", now_).ok());
+}
+
+TEST_F(IdentitySharesTest, AMovedPlaceIsGivenBackOnce) {
+  Place one = shares_.TakeStream("a", now_).value();
+  Place other = std::move(one);
+  EXPECT_FALSE(one);
+  EXPECT_TRUE(other);
+  one = std::move(other);
+  EXPECT_EQ(shares_.held().streams, 1u);
+  one = Place();
+  EXPECT_EQ(shares_.held().streams, 0u);
+}
+
+TEST_F(IdentitySharesTest, MessagesHaveARateAndASecondsWorthAtOnce) {
+  Place place = shares_.TakeStream("a", now_).value();
+  for (int i = 1; i < 10; ++i) EXPECT_TRUE(place.TakeMessage(now_)) << i;
+  EXPECT_FALSE(place.TakeMessage(now_));
+  EXPECT_EQ(shares_.TakeGet("a", now_).status(),
+            absl::ResourceExhaustedError("get: a has sent 10 messages within a second "
+                                         "(max_messages_per_identity_per_second)"));
+  EXPECT_TRUE(absl::IsResourceExhausted(shares_.TakeStream("a", now_).status()));
+  EXPECT_EQ(shares_.totals().denied_messages, 2u);
+  EXPECT_TRUE(shares_.TakeGet("b", now_).ok()) << "others have their own";
+  now_ += kSecondNanos / 10;
+  EXPECT_TRUE(place.TakeMessage(now_));
+  EXPECT_FALSE(place.TakeMessage(now_));
+  now_ += kMinuteNanos;
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(place.TakeMessage(now_)) << i;
+  EXPECT_FALSE(place.TakeMessage(now_)) << "a minute of silence earns no more than a second";
+}
+
+// Else a stream that is opened and closed in a loop would be free.
+TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItsMessagesArePaidFor) {
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(shares_.TakeStream("a", now_).ok()) << i;
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 1u);
+  EXPECT_FALSE(shares_.TakeStream("a", now_).ok());
+  shares_.Sweep(now_ + kSecondNanos - 1);
+  EXPECT_EQ(shares_.identities(), 1u);
+  shares_.Sweep(now_ + kSecondNanos);
+  EXPECT_EQ(shares_.identities(), 0u);
+}
+
+TEST_F(IdentitySharesTest, WhoComesBackBeforeTheSweepStays) {
+  std::optional<Place> first = shares_.TakeStream("a", now_).value();
+  first.reset();
+  std::optional<Place> second = shares_.TakeStream("a", now_).value();
+  now_ += kMinuteNanos;
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 1u);
+  EXPECT_EQ(second->bytes()->used(), 0u);
+  second.reset();
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 0u);
+}
+
+TEST_F(IdentitySharesTest, BytesOfAllItsStreamsCountTogether) {
+  Place one = shares_.TakeStream("a", now_).value(), two = shares_.TakeStream("a", now_).value();
+  Place other = shares_.TakeStream("b", now_).value();
+  EXPECT_EQ(one.bytes(), two.bytes());
+  EXPECT_NE(one.bytes(), other.bytes());
+  ByteBudget planned(&all_);
+  planned.CountIn(one.bytes());
+  ByteBudget::Reservation held(&planned);
+  held.Grow(300);
+  EXPECT_TRUE(two.bytes()->full());
+  EXPECT_FALSE(other.bytes()->full());
+  EXPECT_FALSE(all_.full());
+  Waiter waiter;
+  two.bytes()->Await(&waiter);
+  EXPECT_FALSE(all_.room_is_wanted());
+  held.Spend();
+  EXPECT_TRUE(all_.room_is_wanted());
+  all_.Wake(0);
+  EXPECT_EQ(waiter.woken, 1);
+}
+
+}  // namespace
+}  // namespace entropyd
