@@ -25,7 +25,10 @@ class DescriptorCheckTest : public ::testing::Test {
     config_.add_listeners();
     config_.add_listeners();
   }
-  std::string Logged() { return ReadFileAtMost(dir_ / "log", "read log", 1 << 20).value(); }
+  std::string Logged() {
+    log_.Flush();
+    return ReadFileAtMost(dir_ / "log", "read log", 1 << 20).value();
+  }
 
   const TempDir dir_;
   const UniqueFd file_{open((dir_ / "log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};

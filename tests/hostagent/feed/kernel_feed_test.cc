@@ -61,7 +61,8 @@ class KernelFeedTest : public FeedTest {
     return Bytes(std::istreambuf_iterator<char>(in), {});
   }
   Bytes Written() const { return Contents(options_.device); }
-  std::string Logged() const {
+  std::string Logged() {
+    warnings_.Flush();
     const Bytes bytes = Contents(dir_ / "log");
     return std::string(bytes.begin(), bytes.end());
   }
