@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that the table of requirements in server/README.md tells the truth.
+"""Checks that the table of requirements in server/README.md, and the threat model, tell the truth.
 
   requirements_test.py ROOT              exit 1 and one line for each row that does not
   requirements_test.py ROOT --self-test  a table with wrong rows must be found
@@ -7,6 +7,8 @@
 Each row names a test, `Suite.Name`, and the file that must hold it, or `suite` or `step` and a path
 that must exist. Every requirement has a row; one without a test says what it comes with. A test named
 `Suite.M5_…` stands in a row of M5.
+
+Each row of the threat model in SECURITY.md names a test, `SuiteTest.Name`, or a folder of steps.
 """
 import os
 import re
@@ -14,6 +16,8 @@ import sys
 import tempfile
 
 DOCUMENT = "server/README.md"
+THREATS = "SECURITY.md"
+TEST_NAME = re.compile(r"`(\w+Test)\.(\w+)`")
 NUMBERS = [f"M{i}" for i in range(1, 22)] + [f"S{i}" for i in range(1, 4)]
 
 
@@ -46,6 +50,32 @@ def fault(root, number, test, path):
     return None
 
 
+def all_tests(root):
+    """The names of all unit tests, Suite.Name."""
+    found = set()
+    for folder, _, names in os.walk(os.path.join(root, "tests")):
+        for name in names:
+            if name.endswith("_test.cc"):
+                with open(os.path.join(folder, name), encoding="utf-8") as f:
+                    found |= {".".join(m) for m in re.findall(r"\bTEST(?:_F|_P)?\((\w+),\s*(\w+)\)", f.read())}
+    return found
+
+
+def threat_offences(root):
+    with open(os.path.join(root, THREATS), encoding="utf-8") as f:
+        text = f.read()
+    tests = all_tests(root)
+    found = [f"{THREATS}: names {suite}.{name}, which is no test"
+             for suite, name in TEST_NAME.findall(text) if f"{suite}.{name}" not in tests]
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|") or cells[0] in ("promise", "---"):
+            continue
+        if not (TEST_NAME.search(cells[-1]) or re.search(r"`tests/[\w/-]+`", cells[-1])):
+            found.append(f"{THREATS}: the promise '{cells[0]}' names no test")
+    return found
+
+
 def offences(root):
     with open(os.path.join(root, DOCUMENT), encoding="utf-8") as f:
         table = list(rows(f.read()))
@@ -72,16 +102,24 @@ def main():
             with open(os.path.join(copy, DOCUMENT), "w", encoding="utf-8") as f:
                 f.write("\n".join(table) + "\n")
             found = offences(copy)
+            os.makedirs(os.path.join(copy, "tests"))
+            os.rename(os.path.join(copy, "x_test.cc"), os.path.join(copy, "tests", "x_test.cc"))
+            with open(os.path.join(copy, THREATS), "w", encoding="utf-8") as f:
+                f.write("| promise | means | shown by |\n|---|---|---|\n| a | b | `XTest.M1_Holds` |\n"
+                        "| c | d | `tests/x` |\n| e | f | `XTest.Gone` |\n| g | h | a good feeling |\n")
+            threats = threat_offences(copy)
         if len(found) != len(wrong) + 1:
             sys.exit(f"requirements_test: expected {len(wrong) + 1} offences in the prepared table, found {found}")
+        if len(threats) != 2:
+            sys.exit(f"requirements_test: expected 2 offences in the prepared threat model, found {threats}")
         print("requirements_test: wrong rows found")
         return
-    found = offences(root)
+    found = offences(root) + threat_offences(root)
     for offence in found:
         print(offence)
     if found:
         sys.exit(1)
-    print("requirements_test: every requirement has the tests that the table names")
+    print("requirements_test: every requirement and every promise has the tests that the tables name")
 
 
 main()
