@@ -31,6 +31,7 @@
 #include "server/door/door.h"
 #include "server/door/door_probe.h"
 #include "server/door_config.h"
+#include "server/rpc/admin_audit.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/attach_service.h"
 #include "server/rpc/grpc_door.h"
@@ -169,6 +170,7 @@ struct Server::Impl {
   std::unique_ptr<DispatchLoop> loop;
   std::unique_ptr<ServerMetrics> server_metrics;
   std::unique_ptr<grpc::Service> attach_service;
+  std::unique_ptr<AdminAudit> audit;
   std::unique_ptr<grpc::Service> admin_service;
   std::unique_ptr<Door> door;
   std::unique_ptr<DoorProbe> door_probe;
@@ -238,6 +240,13 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
 absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  absl::StatusOr<std::unique_ptr<AdminAudit>> audited = AdminAudit::Open(
+      plan.config.audit_log(),
+      plan.config.log().format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
+                                                                : LogFormat::kLogfmt,
+      clock, log);
+  if (!audited.ok()) return plan.locations.Error("audit_log", audited.status().message());
+  audit = *std::move(audited);
   attach_service = MakeAttachService(gate.get(), loop.get(), protocols.get());
   admin_service = MakeAdminService({.gate = gate.get(),
                                     .loop = loop.get(),
@@ -245,7 +254,8 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
                                     .protocols = protocols.get(),
                                     .supply = supply.get(),
                                     .changes = class_changes.get(),
-                                    .log = log},
+                                    .log = log,
+                                    .audit = audit.get()},
                                    {.allow_recording = plan.config.allow_recording()});
 
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);

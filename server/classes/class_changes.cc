@@ -265,6 +265,11 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
 
   absl::StatusOr<ClassUpdate> update = UpdateOf(pool, entries);
   if (!update.ok()) return Prefixed(what, update.status());
+  ClassFigures keys = before;
+  keys.MergeFrom(after);
+  keys.MergeFrom(request.set());
+  outcome.before = ChangedFigures(config, before, keys);
+  outcome.after = request.dry_run() ? outcome.before : ChangedFigures(config, after, keys);
   if (request.dry_run() || same) {
     publish(std::move(outcome));
     return absl::OkStatus();
@@ -272,14 +277,10 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
   status = Keep(entries);
   if (!status.ok()) return Prefixed(absl::StrCat(what, ": nothing has changed"), status);
   entries_ = std::move(entries);
-
-  ClassFigures keys = before;
-  keys.MergeFrom(after);
-  keys.MergeFrom(request.set());
   log_->Info("class.changed", {{"class", name},
                                {"by", by},
-                               {"old", ChangedFigures(config, before, keys)},
-                               {"new", ChangedFigures(config, after, keys)},
+                               {"old", outcome.before},
+                               {"new", outcome.after},
                                {"kept", kept()}});
   outcome.updates.push_back(*std::move(update));
   publish(std::move(outcome));
@@ -329,12 +330,17 @@ absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std
     entries_ = std::move(entries);
     for (const Entry& entry : undone) {
       const ClassConfig* const config = FindClass(entry.change.pool(), entry.change.class_());
-      log_->Info("class.reset",
-                 {{"class", NameOf(entry.change)},
-                  {"by", by},
-                  {"old", FiguresText(entry.change.set())},
-                  {"new", config == nullptr ? "" : ConfiguredFigures(*config, entry.change.set())},
-                  {"kept", kept()}});
+      const std::string old = FiguresText(entry.change.set());
+      const std::string now =
+          config == nullptr ? "" : ConfiguredFigures(*config, entry.change.set());
+      log_->Info("class.reset", {{"class", NameOf(entry.change)},
+                                 {"by", by},
+                                 {"old", old},
+                                 {"new", now},
+                                 {"kept", kept()}});
+      const absl::string_view between = outcome.before.empty() ? "" : "; ";
+      absl::StrAppend(&outcome.before, between, NameOf(entry.change), " ", old);
+      absl::StrAppend(&outcome.after, between, NameOf(entry.change), " ", now);
     }
   }
   publish(std::move(outcome));

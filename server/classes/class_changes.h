@@ -46,6 +46,9 @@ class ClassChanges {
     std::vector<v1::ClassDifference> differences;
     // The updates for the dispatcher; empty = nothing to do.
     std::vector<ClassUpdate> updates;
+    // The figures that the change is about, for an audit: "ceil=none".
+    std::string before;
+    std::string after;
   };
   // Called once, on success, before the next change can happen. So updates that it posts arrive in
   // the order of the changes.

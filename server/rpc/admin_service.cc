@@ -81,6 +81,24 @@ class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceR
   void OnDone() override { delete this; }
 };
 
+// Tells the audit of a call when it has ended, once.
+class Told {
+ public:
+  Told(AdminAudit* audit, AdminAudit::Action action) : audit_(audit), action_(std::move(action)) {}
+
+  AdminAudit::Action* action() { return &action_; }
+  void Tell(const absl::Status& outcome) { audit_->Tell(action_, outcome); }
+  // The same. Returns what gRPC is to be told.
+  grpc::Status End(const absl::Status& outcome) {
+    Tell(outcome);
+    return ToGrpc(outcome);
+  }
+
+ private:
+  AdminAudit* audit_;
+  AdminAudit::Action action_;
+};
+
 // Sends what a source records. It ends with the recording. When the caller leaves, the recording
 // ends. The source's thread may call it at the moment when gRPC is done with it: the last of the
 // two frees it.
@@ -88,13 +106,15 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
                             public SampleReader {
  public:
   // gRPC holds it until OnDone().
-  static RecordReactor* Make(uint64_t rows, uint64_t row_samples) {
-    auto reactor = std::make_shared<RecordReactor>();
+  static RecordReactor* Make(uint64_t rows, uint64_t row_samples, Told told) {
+    auto reactor = std::make_shared<RecordReactor>(std::move(told));
     reactor->recording_ = std::make_shared<SampleRecording>(rows, row_samples, reactor);
     RecordReactor* const raw = reactor.get();
     raw->held_by_grpc_ = std::move(reactor);
     return raw;
   }
+
+  explicit RecordReactor(Told told) : told_(std::move(told)) {}
 
   const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
 
@@ -109,6 +129,12 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
   }
   void OnCancel() override { recording_->Cancel(); }
   void OnDone() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      told_.action()->after = absl::StrCat(sent_, " samples sent");
+      if (!finished_) outcome_ = absl::CancelledError("the caller has left");
+      told_.Tell(outcome_);
+    }
     const std::shared_ptr<RecordReactor> last_but_for_the_source = std::move(held_by_grpc_);
   }
 
@@ -121,10 +147,12 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
       if (writing_ || finished_) return;
       std::string samples = recording_->Take();
       if (!samples.empty() && !recording_->cancelled()) {
+        sent_ += samples.size();
         message_.set_samples(std::move(samples));
         writing_ = true;
       } else if (recording_->Ended(&status)) {
         finish = finished_ = true;
+        outcome_ = status;
       } else {
         return;
       }
@@ -142,6 +170,9 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
   absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status outcome_ ABSL_GUARDED_BY(mutex_);
+  Told told_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {
@@ -195,11 +226,15 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerWriteReactor<v1::RecordSourceResponse>* RecordSource(
       grpc::CallbackServerContext* context, const v1::RecordSourceRequest* request) override {
-    absl::Status status = Check(context, "RecordSource");
-    if (status.ok()) status = CheckRecording(*request, options_.allow_recording);
-    if (!status.ok()) return new RefusedRecording(status);
-    RecordReactor* const reactor =
-        RecordReactor::Make(std::max(1u, request->restarts()), request->samples());
+    absl::StatusOr<Told> told = Begin(context, "RecordSource", request->name());
+    if (!told.ok()) return new RefusedRecording(told.status());
+    absl::Status status = CheckRecording(*request, options_.allow_recording);
+    if (!status.ok()) {
+      told->Tell(status);
+      return new RefusedRecording(status);
+    }
+    RecordReactor* const reactor = RecordReactor::Make(std::max(1u, request->restarts()),
+                                                       request->samples(), *std::move(told));
     status = parts_.supply->RecordSource(request->name(), reactor->recording());
     if (!status.ok()) reactor->recording()->End(status);
     return reactor;
@@ -208,15 +243,15 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* SelfTest(grpc::CallbackServerContext* context,
                                      const v1::SelfTestRequest*,
                                      v1::SelfTestResponse* response) override {
-    absl::Status status = Check(context, "SelfTest");
-    if (status.ok()) {
-      absl::StatusOr<std::vector<std::string>> passed = parts_.supply->SelfTest();
-      status = passed.status();
-      if (passed.ok()) {
-        for (const std::string& name : *passed) response->add_passed(name);
-      }
+    absl::StatusOr<Told> told = Begin(context, "SelfTest", "");
+    if (!told.ok()) return Conclude(context, told.status());
+    absl::StatusOr<std::vector<std::string>> passed = parts_.supply->SelfTest();
+    if (passed.ok()) {
+      for (const std::string& name : *passed) response->add_passed(name);
     }
-    return Conclude(context, status);
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(told->End(passed.status()));
+    return reactor;
   }
 
   grpc::ServerUnaryReactor* ListClasses(grpc::CallbackServerContext* context,
@@ -281,12 +316,17 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override {
-    const absl::StatusOr<std::string> by = Identify(context, "Drain");
-    if (!by.ok()) return Conclude(context, by.status());
+    absl::StatusOr<Told> begun =
+        Begin(context, "Drain", request->identity().empty() ? "all" : request->identity());
+    if (!begun.ok()) return Conclude(context, begun.status());
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    parts_.loop->Run([this, reactor, request, response, by = *by](int64_t now_nanos) {
-      reactor->Finish(
-          ToGrpc(request->end() ? EndDrain(by) : BeginDrain(*request, by, now_nanos, response)));
+    parts_.loop->Run([this, reactor, request, response, told = *begun](int64_t now_nanos) mutable {
+      const std::string& by = told.action()->by;
+      told.action()->before = DrainState();
+      const absl::Status status =
+          request->end() ? EndDrain(by) : BeginDrain(*request, by, now_nanos, response);
+      told.action()->after = DrainState();
+      reactor->Finish(told.End(status));
     });
     return reactor;
   }
@@ -319,6 +359,8 @@ class AdminService final : public v1::Admin::CallbackService {
     return absl::OkStatus();
   }
 
+  std::string DrainState() const { return parts_.protocols->draining() ? "draining" : "serving"; }
+
   absl::Status EndDrain(const std::string& by) {
     if (!parts_.protocols->EndDrain()) {
       return absl::FailedPreconditionError("drain: the server does not drain");
@@ -327,14 +369,23 @@ class AdminService final : public v1::Admin::CallbackService {
     return absl::OkStatus();
   }
 
-  // The operator's identity.
-  absl::StatusOr<std::string> Identify(grpc::CallbackServerContext* context,
-                                       absl::string_view call) const {
-    std::string address;
-    return parts_.gate->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR});
-  }
+  // For calls that only look. Others Begin().
   absl::Status Check(grpc::CallbackServerContext* context, absl::string_view call) const {
-    return Identify(context, call).status();
+    std::string address;
+    return parts_.gate->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR})
+        .status();
+  }
+  // Lets an operator in whose call the audit is to be told of.
+  absl::StatusOr<Told> Begin(grpc::CallbackServerContext* context, const std::string& call,
+                             const std::string& target) const {
+    AdminAudit::Action action;
+    absl::StatusOr<std::string> by =
+        parts_.gate->Admit(CallerOf(*context, call, &action.peer), {config::v1::ROLE_OPERATOR});
+    if (!by.ok()) return by.status();
+    action.call = call;
+    action.by = *std::move(by);
+    action.target = target.size() > kMaxPoolNameBytes ? Excerpt(target) : target;
+    return Told(parts_.audit, std::move(action));
   }
 
   static grpc::ServerUnaryReactor* Conclude(grpc::CallbackServerContext* context,
@@ -355,14 +406,27 @@ class AdminService final : public v1::Admin::CallbackService {
   template <typename Response>
   grpc::ServerUnaryReactor* TestOne(grpc::CallbackServerContext* context, absl::string_view call,
                                     const std::string& name, bool reset, Response* response) {
-    const absl::Status allowed = Check(context, call);
-    if (!allowed.ok()) return Conclude(context, allowed);
+    absl::StatusOr<Told> begun = Begin(context, std::string(call), name);
+    if (!begun.ok()) return Conclude(context, begun.status());
+    begun->action()->before = StateOf(name);
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    parts_.supply->TestSource(name, reset, [reactor, response](absl::StatusOr<v1::Source> source) {
-      if (source.ok()) *response->mutable_source() = *source;
-      reactor->Finish(ToGrpc(source.status()));
-    });
+    parts_.supply->TestSource(
+        name, reset, [reactor, response, told = *begun](absl::StatusOr<v1::Source> source) mutable {
+          if (source.ok()) {
+            told.action()->after = std::string(SourceStateName(source->state()));
+            *response->mutable_source() = *source;
+          }
+          reactor->Finish(told.End(source.status()));
+        });
     return reactor;
+  }
+
+  // "" when no source has that name.
+  std::string StateOf(const std::string& name) const {
+    for (const v1::Source& source : parts_.supply->ListSources()) {
+      if (source.name() == name) return std::string(SourceStateName(source.state()));
+    }
+    return "";
   }
 
   // Makes a change and answers once it is kept and in force.
@@ -373,24 +437,29 @@ class AdminService final : public v1::Admin::CallbackService {
                                            ClassChanges::Publish),
       const Request& request, google::protobuf::RepeatedPtrField<v1::ClassDifference>* differences,
       Fill fill) {
-    const absl::StatusOr<std::string> by = Identify(context, call);
-    if (!by.ok()) return Conclude(context, by.status());
+    const bool all = request.pool().empty() && request.class_().empty();
+    absl::StatusOr<Told> begun =
+        Begin(context, std::string(call),
+              all ? "all" : absl::StrCat(request.pool(), "/", request.class_()));
+    if (!begun.ok()) return Conclude(context, begun.status());
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const absl::Status status =
-        (parts_.changes->*change)(request, *by, [&](ClassChanges::Outcome outcome) {
+        (parts_.changes->*change)(request, begun->action()->by, [&](ClassChanges::Outcome outcome) {
           for (v1::ClassDifference& one : outcome.differences) *differences->Add() = std::move(one);
           fill();
+          begun->action()->before = std::move(outcome.before);
+          begun->action()->after = std::move(outcome.after);
           // Request and response may be gone when this returns.
-          parts_.loop->Run([reactor, dispatcher = parts_.dispatcher,
-                            updates = std::move(outcome.updates)](int64_t now_nanos) {
+          parts_.loop->Run([reactor, dispatcher = parts_.dispatcher, told = *begun,
+                            updates = std::move(outcome.updates)](int64_t now_nanos) mutable {
             absl::Status applied;
             for (const ClassUpdate& update : updates) {
               applied.Update(dispatcher->UpdateClasses(update, now_nanos));
             }
-            reactor->Finish(ToGrpc(applied));
+            reactor->Finish(told.End(applied));
           });
         });
-    if (!status.ok()) reactor->Finish(ToGrpc(status));
+    if (!status.ok()) reactor->Finish(begun->End(status));
     return reactor;
   }
 

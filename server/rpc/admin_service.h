@@ -11,6 +11,7 @@
 #include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
 #include "server/dispatch/dispatch_loop.h"
+#include "server/rpc/admin_audit.h"
 #include "server/supply.h"
 
 namespace grpc {
@@ -36,6 +37,7 @@ struct AdminParts {
   Supply* supply;
   ClassChanges* changes;
   Log* log;
+  AdminAudit* audit;
 };
 
 std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,

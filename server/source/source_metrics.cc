@@ -3,16 +3,9 @@
 namespace entropyd {
 namespace {
 
-constexpr struct {
-  v1::SourceState state;
-  const char* label;
-} kStates[] = {
-    {v1::SOURCE_STATE_STARTING, "starting"},
-    {v1::SOURCE_STATE_HEALTHY, "healthy"},
-    {v1::SOURCE_STATE_QUARANTINED, "quarantined"},
-    {v1::SOURCE_STATE_LATCHED, "latched"},
-    {v1::SOURCE_STATE_GONE, "gone"},
-};
+constexpr v1::SourceState kStates[] = {v1::SOURCE_STATE_STARTING, v1::SOURCE_STATE_HEALTHY,
+                                       v1::SOURCE_STATE_QUARANTINED, v1::SOURCE_STATE_LATCHED,
+                                       v1::SOURCE_STATE_GONE};
 
 }  // namespace
 
@@ -20,11 +13,11 @@ SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics) : source_(s
   const Labels labels = {{"source", source->spec().name},
                          {"driver", source->spec().driver},
                          {"group", source->spec().identity.claims.group}};
-  for (const auto& entry : kStates) {
+  for (const v1::SourceState state : kStates) {
     Labels with_state = labels;
-    with_state["state"] = entry.label;
-    state_[entry.state] = metrics->AddGauge("entropyd_source_state",
-                                            "1 for the state that the source is in.", with_state);
+    with_state["state"] = std::string(SourceStateName(state));
+    state_[state] = metrics->AddGauge("entropyd_source_state",
+                                      "1 for the state that the source is in.", with_state);
   }
   raw_bytes_per_second_ = metrics->AddGauge("entropyd_source_raw_bytes_per_second",
                                             "Raw bytes read, averaged over 2 s.", labels);
@@ -47,7 +40,7 @@ SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics) : source_(s
 
 void SourceMetrics::Refresh() {
   const v1::Source now = source_->Snapshot();
-  for (const auto& entry : kStates) state_[entry.state]->Set(now.state() == entry.state);
+  for (const v1::SourceState state : kStates) state_[state]->Set(now.state() == state);
   raw_bytes_per_second_->Set(now.raw_bytes_per_second());
   Metrics::SetCounter(raw_bytes_, static_cast<double>(now.raw_bytes()));
   Metrics::SetCounter(credited_bits_, now.credited_bits());

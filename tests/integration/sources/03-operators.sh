@@ -36,3 +36,17 @@ eventually 10 has_ended record
 rm -f record.pid
 [ ! -e three.bin ] && ! compgen -G '*.part' >/dev/null || die "an interrupted recording left a file"
 eventually 40 all_healthy
+
+# Who did it: in the log and in the audit's own file. Whoever looks leaves no trace there.
+by="by=spiffe://test/operator/o1 peer=ipv4:127.0.0.1:[0-9]*"
+for line in "call=TestSource $by target=hsm before=healthy after=healthy outcome=OK" \
+  "call=ResetSource $by target=tpm before=healthy after=healthy outcome=OK" \
+  "call=RecordSource $by target=hsm before=\"\" after=\"20000 samples sent\" outcome=OK" \
+  "call=RecordSource $by target=nobody .* outcome=\"NOT_FOUND: " \
+  "call=RecordSource $by target=jitter .* outcome=\"CANCELLED: "; do
+  eventually 10 grep -q "event=admin.call $line" audit.log
+  grep -q "event=admin.call $line" server.log || die "the log lacks: $line"
+done
+[ "$(stat -c %a audit.log)" = 600 ] || die "audit.log has mode $(stat -c %a audit.log)"
+if grep -v 'event=admin.call' audit.log; then die "other lines in audit.log"; fi
+if grep -E 'call=(List|Get)' audit.log; then die "whoever looks is told of"; fi

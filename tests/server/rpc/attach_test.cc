@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/substitute.h"
 #include "absl/time/clock.h"
 #include "base/config/config.h"
@@ -16,6 +17,7 @@
 #include "base/process/log.h"
 #include "client/grpc_channel.h"
 #include "client/pki/pki.h"
+#include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "proto/admin.grpc.pb.h"
@@ -32,6 +34,7 @@ tls: {cert: $0/server.crt, key: $0/server.key, client_ca: $0/ca.crt, crl: $0/crl
 allow_software: true
 allow_recording: true
 state_dir: $0
+audit_log: $0/audit.log
 sources:
   - {name: kernel, driver: getrandom}
 pools:
@@ -109,7 +112,21 @@ class GrpcAttachTest : public ::testing::Test {
     server_ = *std::move(server);
   }
 
-  void TearDown() override { unlink(absl::StrCat(*dir_, "/classes.yaml").c_str()); }
+  void TearDown() override {
+    server_.reset();
+    for (const char* file : {"classes.yaml", "audit.log"}) {
+      unlink(absl::StrCat(*dir_, "/", file).c_str());
+    }
+  }
+  // The lines of the audit, each from its call on. The server is gone then.
+  std::vector<std::string> Audited() {
+    server_.reset();
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(Read("audit.log"), '\n', absl::SkipEmpty())) {
+      lines.emplace_back(line.substr(line.find("call=")));
+    }
+    return lines;
+  }
   void Restart() {
     server_.reset();
     SetUp();
@@ -438,6 +455,69 @@ TEST_F(GrpcAttachTest, OperatorsTestResetAndRecordSources) {
     ASSERT_TRUE(admin->SelfTest(&context, {}, &response).ok());
     EXPECT_EQ(response.passed_size(), 3);
   }
+}
+
+TEST_F(GrpcAttachTest, WhatOperatorsDoIsAudited) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  const auto reset = [&](const std::string& name) {
+    grpc::ClientContext context;
+    v1::ResetSourceRequest request;
+    request.set_name(name);
+    v1::ResetSourceResponse response;
+    return admin->ResetSource(&context, request, &response);
+  };
+  const auto drain = [&](bool end) {
+    grpc::ClientContext context;
+    v1::DrainRequest request;
+    request.set_end(end);
+    v1::DrainResponse response;
+    return admin->Drain(&context, request, &response);
+  };
+  const auto record = [&](uint64_t samples) {
+    grpc::ClientContext context;
+    v1::RecordSourceRequest request;
+    request.set_name("kernel");
+    request.set_samples(samples);
+    const auto reader = admin->RecordSource(&context, request);
+    v1::RecordSourceResponse response;
+    while (reader->Read(&response)) {
+    }
+    return reader->Finish();
+  };
+  EXPECT_TRUE(reset("kernel").ok());
+  EXPECT_FALSE(reset("nobody").ok());
+  EXPECT_TRUE(record(1000).ok());
+  EXPECT_FALSE(record(0).ok());
+  v1::SetClassResponse set;
+  EXPECT_TRUE(SetCeil("operator", "gold", 20 << 20, &set).ok());
+  EXPECT_FALSE(SetCeil("operator", "none", 20 << 20, &set).ok());
+  EXPECT_FALSE(SetCeil("h1", "gold", 30 << 20, &set).ok()) << "the gate tells of this one";
+  EXPECT_TRUE(drain(false).ok());
+  EXPECT_TRUE(drain(true).ok());
+  EXPECT_FALSE(drain(true).ok());
+  CeilOf("gold");  // looks only
+
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  using ::testing::StartsWith;
+  const auto line = [](const std::string& call, const std::string& end) {
+    return AllOf(StartsWith(absl::StrCat("call=", call, " by=spiffe://test/operator peer=ipv4:")),
+                 HasSubstr(end));
+  };
+  EXPECT_THAT(
+      Audited(),
+      ::testing::ElementsAre(
+          line("ResetSource", "target=kernel before=healthy after=healthy outcome=OK"),
+          line("ResetSource", "target=nobody before=\"\" after=\"\" outcome=\"NOT_FOUND: "),
+          line("RecordSource", "target=kernel before=\"\" after=\"1000 samples sent\" outcome=OK"),
+          line("RecordSource", "target=kernel before=\"\" after=\"\" outcome=\"INVALID_ARGUMENT: "),
+          line("SetClass",
+               "target=default/gold before=\"ceil=none\" after=\"ceil=20MiB/s\" outcome=OK"),
+          line("SetClass", "target=default/none before=\"\" after=\"\" outcome=\"NOT_FOUND: "),
+          line("Drain", "target=all before=serving after=draining outcome=OK"),
+          line("Drain", "target=all before=draining after=serving outcome=OK"),
+          line("Drain",
+               "target=all before=serving after=serving outcome=\"FAILED_PRECONDITION: ")));
 }
 
 TEST_F(GrpcAttachTest, StopEndsARecordingThatRuns) {

@@ -1,0 +1,57 @@
+// Who did what as an operator: a line for each call that changes the server or lets raw samples
+// out, whether it succeeded or not. Calls that only look are not told.
+//
+//   event=admin.call call=ResetSource by=spiffe://dc1/operator/ann peer=ipv4:10.0.0.7:40112
+//   target=trng before=latched after=healthy outcome=OK
+//
+// The line goes to the log and, if there is one, to a file of its own, which nothing but these
+// lines goes to. The file is appended to; its level does not depend on the log's.
+//
+// Errors: Open() tells why the file cannot be written. Lines that a full disk does not take are
+// dropped, and the file says how many.
+//
+// Thread safety: safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/process/clock.h"
+#include "base/process/fd.h"
+#include "base/process/log.h"
+
+namespace entropyd {
+
+class AdminAudit {
+ public:
+  struct Action {
+    std::string call;
+    // The operator's identity, and where the call came from.
+    std::string by;
+    std::string peer;
+    // What the call was about. Names are checked, or excerpts of what was asked for.
+    std::string target;
+    // "" where there is no such thing.
+    std::string before;
+    std::string after;
+  };
+
+  // `path` may be empty. Makes the file, mode 0600, when it is missing. Errors: as ErrnoStatus;
+  // FAILED_PRECONDITION when it is no regular file. Clock and log outlive the audit.
+  static absl::StatusOr<std::unique_ptr<AdminAudit>> Open(const std::string& path, LogFormat format,
+                                                          const Clock* clock, Log* log);
+
+  void Tell(const Action& action, const absl::Status& outcome);
+
+ private:
+  explicit AdminAudit(Log* log) : log_(log) {}
+
+  Log* const log_;
+  UniqueFd file_;
+  // Writes to file_; may be null.
+  std::unique_ptr<Log> own_;
+};
+
+}  // namespace entropyd

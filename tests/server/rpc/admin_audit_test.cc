@@ -1,0 +1,113 @@
+#include "server/rpc/admin_audit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/process/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/temp_dir.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class EventLog final : public Log {
+ public:
+  explicit EventLog(const Clock* clock) : Log(clock, -1) {}
+  void Write(LogLevel, absl::string_view event, Fields) override { events.emplace_back(event); }
+  std::vector<std::string> events;
+};
+
+class AdminAuditTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<AdminAudit>> Open(LogFormat format = LogFormat::kLogfmt) {
+    return AdminAudit::Open(path_, format, &clock_, &log_);
+  }
+  // The file's lines, once every audit is closed.
+  std::vector<std::string> Lines() const {
+    std::ifstream in(path_);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+
+  const TempDir dir_;
+  std::string path_ = dir_ / "audit.log";
+  ManualClock clock_;
+  EventLog log_{&clock_};
+  const AdminAudit::Action reset_ = {.call = "ResetSource",
+                                     .by = "spiffe://test/operator",
+                                     .peer = "ipv4:192.0.2.1:4",
+                                     .target = "trng",
+                                     .before = "latched",
+                                     .after = "healthy"};
+};
+
+TEST_F(AdminAuditTest, ALineTellsWhoDidWhatToWhatEnd) {
+  Open().value()->Tell(reset_, absl::OkStatus());
+  EXPECT_THAT(Lines(), ElementsAre(HasSubstr(
+                           "event=admin.call call=ResetSource by=spiffe://test/operator "
+                           "peer=ipv4:192.0.2.1:4 target=trng before=latched after=healthy "
+                           "outcome=OK")));
+  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
+}
+
+TEST_F(AdminAuditTest, AFailureIsToldWithItsReason) {
+  Open().value()->Tell(reset_, absl::NotFoundError("no source 'trng'"));
+  EXPECT_THAT(Lines(), ElementsAre(HasSubstr("outcome=\"NOT_FOUND: no source 'trng'\"")));
+}
+
+TEST_F(AdminAuditTest, TheFileIsAppendedToAndForItsOwnerOnly) {
+  Open().value()->Tell(reset_, absl::OkStatus());
+  Open().value()->Tell(reset_, absl::OkStatus());
+  EXPECT_EQ(Lines().size(), 2u);
+  struct stat info = {};
+  ASSERT_EQ(stat(path_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+}
+
+TEST_F(AdminAuditTest, WhatACallerSaysCannotForgeALine) {
+  AdminAudit::Action action = reset_;
+  action.target = "trng\nevent=admin.call by=somebody";
+  Open().value()->Tell(action, absl::OkStatus());
+  EXPECT_THAT(Lines(), ElementsAre(HasSubstr("target=\"trng\\nevent=admin.call by=somebody\"")));
+}
+
+TEST_F(AdminAuditTest, TheFileHasTheFormatOfTheLog) {
+  Open(LogFormat::kJson).value()->Tell(reset_, absl::OkStatus());
+  EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("\"by\":\"spiffe://test/operator\""),
+                                         HasSubstr("\"outcome\":\"OK\""))));
+}
+
+TEST_F(AdminAuditTest, WithoutAFileTheLogHasTheLines) {
+  path_ = "";
+  Open().value()->Tell(reset_, absl::OkStatus());
+  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
+}
+
+TEST_F(AdminAuditTest, AFileThatCannotBeWrittenIsAnError) {
+  path_ = dir_ / "none/audit.log";
+  EXPECT_THAT(std::string(Open().status().message()), HasSubstr("none/audit.log: No such file"));
+  path_ = dir_ / "fifo";
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_FALSE(Open().ok()) << "a FIFO, and it does not hang";
+  path_ = dir_ / "link";
+  ASSERT_EQ(symlink("/dev/null", path_.c_str()), 0);
+  EXPECT_FALSE(Open().ok()) << "a link";
+  path_ = dir_.path();
+  EXPECT_FALSE(Open().ok()) << "a directory";
+  path_ = "/dev/null";
+  EXPECT_TRUE(absl::IsFailedPrecondition(Open().status())) << "a device";
+}
+
+}  // namespace
+}  // namespace entropyd
