@@ -132,7 +132,6 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
     {
       absl::MutexLock lock(&mutex_);
       told_.action()->after = absl::StrCat(sent_, " samples sent");
-      if (!finished_) outcome_ = absl::CancelledError("the caller has left");
       told_.Tell(outcome_);
     }
     const std::shared_ptr<RecordReactor> last_but_for_the_source = std::move(held_by_grpc_);

@@ -43,7 +43,7 @@ for line in "call=TestSource $by target=hsm before=healthy after=healthy outcome
   "call=ResetSource $by target=tpm before=healthy after=healthy outcome=OK" \
   "call=RecordSource $by target=hsm before=\"\" after=\"20000 samples sent\" outcome=OK" \
   "call=RecordSource $by target=nobody .* outcome=\"NOT_FOUND: " \
-  "call=RecordSource $by target=jitter .* outcome=\"CANCELLED: "; do
+  "call=RecordSource $by target=jitter .* outcome=\"UNAVAILABLE: record source jitter: the reader has gone"; do
   eventually 10 grep -q "event=admin.call $line" audit.log
   grep -q "event=admin.call $line" server.log || die "the log lacks: $line"
 done
