@@ -34,7 +34,7 @@ pools:
       - {name: x, parent: all, rate: 12KiB/s, weight: 1}
       - {name: y, parent: all, rate: 6KiB/s, weight: 3}
 policy:
-  - {identity: "spiffe://test/agent/*", role: agent, allow: ["*/*"]}
+  - {identity: "spiffe://test/agent/*", role: agent, allow: ["*/*"], max_weight: 256}
   - {identity: "spiffe://test/operator/*", role: operator}
 YAML
 start_server
