@@ -102,12 +102,14 @@ void Tune(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
 }
 
-// Where the server answers over HTTP, and where it keeps its state.
+// Where the server answers over HTTP, and where it keeps its state and its audit.
 absl::Status CheckPlaces(const config::v1::Server& config, const config::Locations& locations) {
   if (!config.metrics().empty()) {
     const absl::Status address = ParseHostPort(config.metrics()).status();
     if (!address.ok()) return locations.Error("metrics", address.message());
   }
+  const absl::Status audit = AdminAudit::Check(config.audit_log());
+  if (!audit.ok()) return locations.Error("audit_log", audit.message());
   if (config.state_dir().empty()) return absl::OkStatus();
   const absl::Status directory = CheckStateDir(config.state_dir());
   return directory.ok() ? directory : locations.Error("state_dir", directory.message());

@@ -17,9 +17,10 @@ namespace {
 constexpr size_t kProbeThreads = 1;
 // A scraper, and a person.
 constexpr size_t kOtherThreads = 2;
-// Whoever asks for more at a time is no scraper. With both lanes full there is still room for new
-// connections (HttpFront::Limits).
-constexpr size_t kLaneRequests = 64;
+// Whoever asks for more at a time is no scraper. There is still room for new connections then
+// (HttpFront::Limits). Health checks wait without a bound of their own: one host that asks for many
+// must not get the others a 503, which would look as if the process were ill.
+constexpr size_t kOtherRequests = 64;
 
 HttpReply CheckReply(const std::function<absl::Status()>& check) {
   const absl::Status status = check ? check() : absl::OkStatus();
@@ -58,8 +59,9 @@ class HttpServer::Lane {
   using Answer = std::function<std::string(const std::string& head)>;
   using Reply = std::function<void(uint64_t id, std::string text)>;
 
-  Lane(size_t threads, Answer answer, Reply reply)
-      : answer_(std::move(answer)), reply_(std::move(reply)) {
+  // More than `most` requests do not wait.
+  Lane(size_t threads, size_t most, Answer answer, Reply reply)
+      : most_(most), answer_(std::move(answer)), reply_(std::move(reply)) {
     for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
   }
   ~Lane() { End(); }
@@ -68,7 +70,7 @@ class HttpServer::Lane {
     absl::string_view why = "too many requests at a time";
     {
       absl::MutexLock lock(&mutex_);
-      if (!ending_ && waiting_.size() < kLaneRequests) {
+      if (!ending_ && waiting_.size() < most_) {
         waiting_.emplace_back(id, std::move(head));
         return;
       }
@@ -112,6 +114,7 @@ class HttpServer::Lane {
     }
   }
 
+  const size_t most_;
   const Answer answer_;
   const Reply reply_;
   absl::Mutex mutex_;
@@ -124,8 +127,8 @@ HttpServer::HttpServer(const Options& options, Metrics* metrics)
     : pages_(PagesOf(options, metrics)), metrics_(metrics) {
   const auto answer = [this](const std::string& head) { return pages_.Answer(head); };
   const auto reply = [this](uint64_t id, std::string text) { front_->Reply(id, std::move(text)); };
-  probes_ = std::make_unique<Lane>(kProbeThreads, answer, reply);
-  others_ = std::make_unique<Lane>(kOtherThreads, answer, reply);
+  probes_ = std::make_unique<Lane>(kProbeThreads, options.limits.connections, answer, reply);
+  others_ = std::make_unique<Lane>(kOtherThreads, kOtherRequests, answer, reply);
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options,

@@ -14,7 +14,7 @@
 //
 // Errors: none; a log that cannot be written has nowhere else to say so.
 //
-// Thread safety: safe; a line is written with one write(2).
+// Thread safety: safe. A line of up to PIPE_BUF (4 KiB) is written with one write(2).
 #pragma once
 
 #include <atomic>

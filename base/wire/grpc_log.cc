@@ -26,6 +26,8 @@ void Receive(gpr_log_func_args* line) {
   const char* const slash = strrchr(line->file, '/');
   target->Line(absl::StrCat(slash == nullptr ? line->file : slash + 1, ":", line->line),
                line->message);
+  // abort() follows, and would not wait for the log's thread.
+  if (absl::StartsWith(line->message, "assertion failed")) target->Flush();
 }
 
 // "Handshake failed with fatal error SSL_ERROR_SSL: error:0A0000C7:SSL routines::peer did not ...":

@@ -36,6 +36,8 @@ class GrpcLines {
 
   // `place` is FILE:LINE.
   void Line(absl::string_view place, absl::string_view message);
+  // Waits until the log's lines have left; for what ends the process.
+  void Flush() { log_->Flush(); }
 
  private:
   Log* const log_;

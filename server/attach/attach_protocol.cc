@@ -221,11 +221,17 @@ void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_na
   totals_.lost_bytes += lost;
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     ++totals_.violations;
-    log_->Warning("agent.violation", {{"identity", session->peer().identity},
-                                      {"peer", session->peer().address},
-                                      {"error", status}});
+    const uint64_t count =
+        lines_.Ask(absl::StrCat(session->peer().identity, " violation"), now_nanos);
+    if (count > 0) {
+      log_->Warning("agent.violation", {{"identity", session->peer().identity},
+                                        {"peer", session->peer().address},
+                                        {"error", status},
+                                        {"count", count}});
+    }
   }
-  if (session->id() != 0) {
+  // A clone has said Hello, but was never attached.
+  if (session->id() != 0 && session->end().cause != SessionEnd::Cause::kClonedHost) {
     log_->Info("agent.detached", {{"identity", session->peer().identity},
                                   {"session", session->id()},
                                   {"status", status},

@@ -4,13 +4,17 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
 
 namespace entropyd {
 namespace {
 
 void Write(Log* log, const AdminAudit::Action& action, const std::string& outcome) {
-  log->Write(LogLevel::kInfo, "admin.call",
+  // As a change, it is worth a line on a quiet log, too.
+  log->Write(LogLevel::kWarning, "admin.call",
              {{"call", action.call},
               {"by", action.by},
               {"peer", action.peer},
@@ -21,6 +25,18 @@ void Write(Log* log, const AdminAudit::Action& action, const std::string& outcom
 }
 
 }  // namespace
+
+absl::Status AdminAudit::Check(const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  const std::filesystem::path file(path);
+  if (!file.is_absolute()) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "' is not an absolute path"));
+  }
+  std::error_code error;
+  if (std::filesystem::is_directory(file.parent_path(), error)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", file.parent_path().string(), "' is no directory; make it first"));
+}
 
 absl::StatusOr<std::unique_ptr<AdminAudit>> AdminAudit::Open(const std::string& path,
                                                              LogFormat format, const Clock* clock,

@@ -5,7 +5,7 @@
 //   target=trng before=latched after=healthy outcome=OK
 //
 // The line goes to the log and, if there is one, to a file of its own, which nothing but these
-// lines goes to. The file is appended to; its level does not depend on the log's.
+// lines goes to. The file stays open, so a rotation copies and truncates it.
 //
 // Errors: Open() tells why the file cannot be written. Lines that a full disk does not take are
 // dropped, and the file says how many.
@@ -38,6 +38,8 @@ class AdminAudit {
     std::string after;
   };
 
+  // For --check-config: makes nothing. Errors: INVALID_ARGUMENT when there can be no such file.
+  static absl::Status Check(const std::string& path);
   // `path` may be empty. Makes the file, mode 0600, when it is missing. Errors: as ErrnoStatus;
   // FAILED_PRECONDITION when it is no regular file. Clock and log outlive the audit.
   static absl::StatusOr<std::unique_ptr<AdminAudit>> Open(const std::string& path, LogFormat format,

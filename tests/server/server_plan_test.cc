@@ -51,5 +51,13 @@ TEST(ServerPlanTest, AStateDirThatCannotBeOneIsRefusedBeforeTheStart) {
   EXPECT_THAT(ErrorOf("state_dir: /nonexistent/state"), HasSubstr("/none.crt")) << "made later";
 }
 
+TEST(ServerPlanTest, AnAuditLogThatCannotBeMadeIsRefusedBeforeTheStart) {
+  EXPECT_EQ(ErrorOf("audit_log: audit.log"),
+            "server.yaml:1:12: audit_log: 'audit.log' is not an absolute path");
+  EXPECT_EQ(ErrorOf("audit_log: /nonexistent/audit.log"),
+            "server.yaml:1:12: audit_log: '/nonexistent' is no directory; make it first");
+  EXPECT_THAT(ErrorOf("audit_log: /tmp/audit.log"), HasSubstr("/none.crt"));
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -48,6 +48,18 @@ TEST_F(HttpPagesTest, WhatHasNoPageIsRefused) {
   }
 }
 
+TEST_F(HttpPagesTest, NoHeaderMakesAReplyLonger) {
+  std::string ranges = "Range: bytes=-";
+  for (int i = 0; i < 2000; ++i) ranges += ",-";
+  for (const std::string& header :
+       {ranges, std::string("Range: bytes=0-0"), std::string("Accept-Encoding: gzip, br"),
+        std::string("Content-Length: 99999999"), std::string("Expect: 100-continue")}) {
+    EXPECT_EQ(pages_.Answer("GET /healthz HTTP/1.1\r\n" + header + "\r\n\r\n"),
+              pages_.Answer("GET /healthz HTTP/1.1\r\n\r\n"))
+        << header.substr(0, 40);
+  }
+}
+
 TEST_F(HttpPagesTest, ThePathOfAHeadIsSeenWithoutTheLibrary) {
   EXPECT_EQ(HttpPages::PathOf("GET /healthz HTTP/1.1\r\n\r\n"), "/healthz");
   EXPECT_EQ(HttpPages::PathOf("HEAD /readyz?verbose HTTP/1.1\r\nHost: x\r\n\r\n"), "/readyz");

@@ -305,6 +305,27 @@ TEST_F(HttpServerTest, PagesThatTakeLongDoNotDelayAProbe) {
   EXPECT_THAT(ReceiveAll(slow.front()), HasSubstr("\r\n\r\nslow\n"));
 }
 
+// One host must not make a server that is well look ill to the others.
+TEST_F(HttpServerTest, NobodyWhoAsksForHealthIsTurnedAway) {
+  absl::Notification release;
+  auto server = HttpServer::Start({.address = "127.0.0.1:0",
+                                   .healthy =
+                                       [&] {
+                                         release.WaitForNotification();
+                                         return absl::OkStatus();
+                                       },
+                                   .ready = nullptr},
+                                  &metrics_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  std::vector<UniqueFd> askers;
+  for (int i = 0; i < 200; ++i) {
+    askers.push_back(Connect((*server)->port()));
+    Send(askers.back(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  release.Notify();
+  for (const UniqueFd& asker : askers) EXPECT_THAT(ReceiveAll(asker), HasSubstr("200 OK"));
+}
+
 TEST_F(HttpServerTest, TheDestructorWaitsForAnswersUnderWay) {
   absl::Notification asked, release, destroyed;
   absl::StatusOr<std::unique_ptr<HttpServer>> server =

@@ -182,6 +182,8 @@ TEST_F(AttachProtocolTest, AClonedHostIsDeniedAndTheOlderStreamServesOn) {
   EXPECT_EQ(Logged("agent.denied identity=spiffe://test/agent peer=peer reason=cloned_host"), 1);
   EXPECT_EQ(totals().violations, 0u);
   EXPECT_TRUE(clone->wire.messages.empty()) << "not even a Welcome";
+  EXPECT_EQ(Logged("agent.detached"), static_cast<int>(SessionRegistry::kMaxSupersessions))
+      << "the clone was never attached";
   Post(clone->session, Session::kDead);
   EXPECT_EQ(registry().registered(), 1u) << "the host is still the older one's";
   Credit(older, 1, 100, 0);
@@ -213,7 +215,8 @@ TEST_F(AttachProtocolTest, EachViolationEndsItsOwnStreamAndNoOther) {
   uint64_t violations = 0;
   char host = 'b';
   for (const auto& [what, message] : offences) {
-    FakePeer* const peer = Ready("default/gold", "spiffe://test/agent", host++);
+    const std::string identity = absl::StrCat("spiffe://test/", std::string(1, host));
+    FakePeer* const peer = Ready("default/gold", identity, host++);
     const int reads = peer->wire.reads;
     Say(peer, message);
     WriteAll(peer);
@@ -221,14 +224,24 @@ TEST_F(AttachProtocolTest, EachViolationEndsItsOwnStreamAndNoOther) {
     EXPECT_EQ(peer->wire.finishes, 1) << what;
     EXPECT_EQ(peer->wire.reads, reads) << what << ": nothing more is read";
     EXPECT_EQ(totals().violations, ++violations) << what;
-    EXPECT_EQ(Logged("agent.violation identity=spiffe://test/agent peer=peer error="),
-              static_cast<int>(violations))
+    EXPECT_EQ(Logged(absl::StrCat("agent.violation identity=", identity, " peer=peer error=")), 1)
         << what;
   }
   EXPECT_FALSE(other->wire.finished);
   Credit(other, 1, 100, 0);
   EXPECT_EQ(Granted(other, 1), 100u);
   ExpectBalance();
+}
+
+TEST_F(AttachProtocolTest, AFloodOfViolationsIsOneLineForEachIdentity) {
+  for (int i = 0; i < 5; ++i) {
+    FakePeer* const peer = Ready("default/gold", "spiffe://test/agent", 'b');
+    Say(peer, v1::AgentMessage());
+    WriteAll(peer);
+    Post(peer->session, Session::kDead);
+  }
+  EXPECT_EQ(totals().violations, 5u);
+  EXPECT_EQ(Logged("agent.violation"), 1);
 }
 
 TEST_F(AttachProtocolTest, ACreditMayHaveALineForEachChannelThatThereCanBe) {
