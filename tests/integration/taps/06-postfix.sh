@@ -53,4 +53,4 @@ sys.exit([int(n) for n in had] != [32])'
 eventually 5 drew
 [ $(($(metric agent '^entropyd_agent_delivered_bytes_total.class="default/gold"') - before)) -ge 32 ]
 if grep -E 'tlsmgr.*(EGD|entropy)|fatal|panic' "$mail/log"; then die "Postfix complains"; fi
-stop master
+stop master 5 143
