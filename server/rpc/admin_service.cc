@@ -129,11 +129,6 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
   }
   void OnCancel() override { recording_->Cancel(); }
   void OnDone() override {
-    {
-      absl::MutexLock lock(&mutex_);
-      told_.action()->after = absl::StrCat(sent_, " samples sent");
-      told_.Tell(outcome_);
-    }
     const std::shared_ptr<RecordReactor> last_but_for_the_source = std::move(held_by_grpc_);
   }
 
@@ -151,7 +146,9 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
         writing_ = true;
       } else if (recording_->Ended(&status)) {
         finish = finished_ = true;
-        outcome_ = status;
+        // Before the caller hears of it, so that its next call is told after this one.
+        told_.action()->after = absl::StrCat(sent_, " samples sent");
+        told_.Tell(status);
       } else {
         return;
       }
@@ -170,7 +167,6 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Status outcome_ ABSL_GUARDED_BY(mutex_);
   Told told_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -458,6 +458,7 @@ TEST_F(GrpcAttachTest, OperatorsTestResetAndRecordSources) {
 }
 
 TEST_F(GrpcAttachTest, WhatOperatorsDoIsAudited) {
+  AttachReady("h1");  // from now on the source is healthy
   const auto admin = v1::Admin::NewStub(Channel("operator"));
   const auto reset = [&](const std::string& name) {
     grpc::ClientContext context;
