@@ -16,7 +16,7 @@ constexpr int kMaxReceiveBytes = 64 * 1024 * 1024;
 
 class AdminClientImpl final : public AdminClient {
  public:
-  AdminClientImpl(std::string server, std::shared_ptr<grpc::Channel> channel,
+  AdminClientImpl(std::string server, const std::shared_ptr<grpc::Channel>& channel,
                   absl::Duration timeout)
       : server_(std::move(server)), timeout_(timeout), stub_(v1::Admin::NewStub(channel)) {}
 
@@ -50,7 +50,7 @@ class AdminClientImpl final : public AdminClient {
         context.TryCancel();
       }
     }
-    const absl::Status status = FromGrpc(reader->Finish());
+    absl::Status status = FromGrpc(reader->Finish());
     if (!wanted) return absl::CancelledError("ended by the caller");
     if (status.ok()) return status;
     return absl::Status(status.code(), absl::StrCat("record source ", request.name(), " of ",

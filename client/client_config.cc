@@ -16,7 +16,7 @@ absl::Status Defaults(config::v1::Client* client) {
 // Names where the address stands, so that the user knows what to mend.
 absl::Status CheckServer(const std::string& address, const ClientFlags& flags, bool from_file,
                          const config::Locations& locations) {
-  const absl::Status status = ParseRemoteHostPort(address).status();
+  absl::Status status = ParseRemoteHostPort(address).status();
   if (status.ok()) return status;
   if (from_file) return locations.Error("server", status.message());
   return absl::InvalidArgumentError(

@@ -11,6 +11,7 @@ namespace {
 
 std::vector<double> WaitBounds() {
   std::vector<double> bounds;
+  bounds.reserve(kWaitBoundsNanos.size());
   for (int64_t nanos : kWaitBoundsNanos) bounds.push_back(ToSeconds(nanos));
   return bounds;
 }

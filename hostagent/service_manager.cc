@@ -37,6 +37,7 @@ int64_t WatchdogNanos() {
 std::vector<UniqueFd> ServiceManager::TakeSockets() {
   std::vector<UniqueFd> sockets;
   const int count = sd_listen_fds(/*unset_environment=*/1);  // sets close-on-exec
+  if (count > 0) sockets.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) sockets.emplace_back(SD_LISTEN_FDS_START + i);
   return sockets;
 }

@@ -49,7 +49,7 @@ int Fail(int exit_status, const absl::Status& status) {
 absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock) {
   config::v1::Server config;
   config::Locations locations;
-  const absl::Status loaded = config::Load(path, &config, &locations);
+  absl::Status loaded = config::Load(path, &config, &locations);
   if (!loaded.ok()) return loaded;
   return ServerPlan::Check(std::move(config), std::move(locations), clock);
 }

@@ -70,7 +70,7 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
   options.attach.jitter_seed = static_cast<uint64_t>(now_nanos);
   options.allow = [gate](absl::string_view identity, Call call,
                          absl::string_view pool_class) -> absl::StatusOr<uint32_t> {
-    const absl::Status allowed =
+    absl::Status allowed =
         call == Call::kAttach
             ? gate->AllowClass(identity, {config::v1::ROLE_AGENT}, pool_class)
             : gate->AllowClass(identity, {config::v1::ROLE_READER, config::v1::ROLE_AGENT},
@@ -120,16 +120,16 @@ absl::Status CheckPlaces(const config::v1::Server& config, const config::Locatio
 absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
                                              const Clock& clock) {
   std::vector<std::string> warnings;
-  const absl::Status door = CheckDoor(config, locations);
+  absl::Status door = CheckDoor(config, locations);
   if (!door.ok()) return door;
-  const absl::Status shares = CheckShares(config, locations);
+  absl::Status shares = CheckShares(config, locations);
   if (!shares.ok()) return shares;
-  const absl::Status places = CheckPlaces(config, locations);
+  absl::Status places = CheckPlaces(config, locations);
   if (!places.ok()) return places;
-  const absl::Status supply = Supply::Check(config, locations, &warnings);
+  absl::Status supply = Supply::Check(config, locations, &warnings);
   if (!supply.ok()) return supply;
   for (int i = 0; i < config.pools_size(); ++i) {
-    const absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
+    absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
     if (!pool.ok()) return pool;
   }
   absl::StatusOr<Policy> policy = Policy::Create(config, locations);

@@ -144,6 +144,7 @@ void ShareGroups(SupplyPlan* plan, const Faults& faults) {
   }
   const std::vector<size_t> first = CountTogether(kin);
   std::vector<std::string> groups;
+  groups.reserve(first.size());
   for (const size_t f : first) groups.emplace_back(kin[f].group);
   for (size_t i = 0; i < groups.size(); ++i) {
     plan->sources[i].spec.identity.claims.group = groups[i];

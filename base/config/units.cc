@@ -90,8 +90,7 @@ absl::StatusOr<uint64_t> Scale(const Quantity& q, const Unit& unit, absl::string
   while (absl::ConsumeSuffix(&fraction, "0")) {
   }
   if (fraction.size() > kMaxFractionDigits) return WholeError(text, what);
-  const absl::Status too_large =
-      absl::InvalidArgumentError(absl::StrCat("'", text, "' is too large"));
+  absl::Status too_large = absl::InvalidArgumentError(absl::StrCat("'", text, "' is too large"));
   if (q.whole.size() > kMaxWholeDigits) return too_large;
   uint64_t denominator = 1;
   for (size_t i = 0; i < fraction.size(); ++i) denominator *= 10;

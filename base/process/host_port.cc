@@ -10,7 +10,7 @@
 namespace entropyd {
 
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text) {
-  const absl::Status invalid = absl::InvalidArgumentError(
+  absl::Status invalid = absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is no address; write HOST:PORT or [IPV6]:PORT"));
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) return invalid;

@@ -227,11 +227,10 @@ void WriteWithin(int fd, absl::string_view text, absl::Duration patience) {
     const ssize_t n = WriteFront(fd, text);
     if (n > 0) {
       text.remove_prefix(static_cast<size_t>(n));
-    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
-      return;
-    } else if (left == 0) {
-      return;
+      continue;
     }
+    const bool again = n < 0 && (errno == EINTR || errno == EAGAIN);
+    if (!again || left == 0) return;
   }
 }
 

@@ -124,7 +124,7 @@ Gauge* Metrics::AddGauge(const std::string& name, const std::string& help, const
 }
 
 Histogram* Metrics::AddHistogram(const std::string& name, const std::string& help,
-                                 std::vector<double> bounds, const Labels& labels) {
+                                 const std::vector<double>& bounds, const Labels& labels) {
   absl::MutexLock lock(&impl_->mutex);
   auto* entry = impl_->histograms.FindOrInsert(name, labels);
   if (entry->child == nullptr) {

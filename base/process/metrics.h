@@ -66,7 +66,7 @@ class Metrics {
   Counter* AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   Gauge* AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
   Histogram* AddHistogram(const std::string& name, const std::string& help,
-                          std::vector<double> bounds, const Labels& labels = {});
+                          const std::vector<double>& bounds, const Labels& labels = {});
   // Ends a series. The pointer is invalid afterwards.
   void Remove(Counter* counter);
   void Remove(Gauge* gauge);

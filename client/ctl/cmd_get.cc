@@ -48,7 +48,7 @@ absl::Status Print(absl::Span<const uint8_t> piece, GetOptions::Output output) {
   const absl::string_view bytes(reinterpret_cast<const char*>(piece.data()), piece.size());
   if (output == GetOptions::Output::kRaw) return WriteOut(bytes);
   std::string text = Encode(bytes, output);
-  const absl::Status status = WriteOut(text);
+  absl::Status status = WriteOut(text);
   Cleanse(absl::MakeSpan(reinterpret_cast<uint8_t*>(text.data()), text.size()));
   return status;
 }

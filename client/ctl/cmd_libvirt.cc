@@ -21,6 +21,7 @@ namespace {
 
 std::string JsonStrings(const std::vector<std::string>& texts) {
   std::vector<std::string> quoted;
+  quoted.reserve(texts.size());
   for (const std::string& text : texts) quoted.push_back(JsonString(text));
   return JsonArray(quoted);
 }
@@ -35,7 +36,7 @@ absl::StatusOr<v1::GetStatusResponse> AskAgent(const ClientFlags& flags) {
 // only one of this agent.
 absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
                                          const std::string& named) {
-  const std::string socket = named.empty() ? kDefaultEgdSocket : named;
+  std::string socket = named.empty() ? kDefaultEgdSocket : named;
   const absl::Status listens = CheckSocket(agent, socket);
   if (listens.ok()) return socket;
   if (named.empty() && agent.listener_size() == 1 && agent.listener(0).path().starts_with('/')) {
@@ -298,6 +299,7 @@ int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool
   }
   if (json) {
     std::vector<std::string> all;
+    all.reserve(found.size());
     for (const LintFinding& finding : found) all.push_back(FindingJson(finding));
     JsonObject answer;
     answer.Set("domains", static_cast<uint64_t>(looks->size())).Set("agent_asked", agent.ok());

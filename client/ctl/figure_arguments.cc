@@ -12,6 +12,7 @@ using google::protobuf::FieldDescriptor;
 
 std::vector<std::string> Keys() {
   std::vector<std::string> keys;
+  keys.reserve(static_cast<size_t>(ClassFigures::descriptor()->field_count()));
   for (int i = 0; i < ClassFigures::descriptor()->field_count(); ++i) {
     keys.push_back(ClassFigures::descriptor()->field(i)->name());
   }
@@ -38,7 +39,7 @@ absl::Status ParseWord(absl::string_view word, ClassFigures* figures) {
     figures->set_ceil(0);
     return absl::OkStatus();
   }
-  const absl::Status status = config::SetScalar(value, false, field, figures);
+  absl::Status status = config::SetScalar(value, false, field, figures);
   if (!status.ok()) return status;
   if (key == "ceil" && figures->ceil() == 0) {
     return absl::InvalidArgumentError(

@@ -193,7 +193,7 @@ void AddSources(CLI::App& app, Arguments& args) {
     if (!sources->get_subcommands().empty()) return;
     args.run = [&args] { return RunSources(args.connection, args.json()); };
   });
-  const auto one = [&](const char* name, const char* help, std::function<int()> run) {
+  const auto one = [&](const char* name, const char* help, const std::function<int()>& run) {
     CLI::App* command = sources->add_subcommand(name, help);
     command->add_option("NAME", args.record.source, "of the source")->required();
     command->callback([&args, run] { args.run = run; });
@@ -266,7 +266,7 @@ void AddGuests(CLI::App& app, Arguments& args) {
 }
 
 void AddTables(CLI::App& app, Arguments& args) {
-  const auto table = [&](const char* name, const char* help, std::function<int()> run) {
+  const auto table = [&](const char* name, const char* help, const std::function<int()>& run) {
     CLI::App* command = app.add_subcommand(name, help);
     command->callback([&args, run] { args.run = run; });
     return command;
@@ -337,7 +337,7 @@ void AddPki(CLI::App& app, Arguments& args) {
       "      --dns entropyd.example\n"
       "  entropyctl pki issue --dir ca --name h7 --spiffe spiffe://dc1/agent/h7\n"
       "  entropyctl pki revoke --dir ca --cert ca/h7.crt");
-  const auto command = [&](const char* name, const char* help, std::function<int()> run) {
+  const auto command = [&](const char* name, const char* help, const std::function<int()>& run) {
     CLI::App* sub = pki->add_subcommand(name, help);
     sub->add_option("--dir", args.pki.dir, "the authority's directory")->required();
     sub->callback([&args, run] { args.run = run; });

@@ -94,7 +94,7 @@ absl::StatusOr<std::string> DemoStack::StartDaemon(Daemon& daemon, const std::st
   while (absl::Now() < deadline) {
     if (absl::Status alive = CheckDaemon(daemon); !alive.ok()) return alive;
     if (cancelled()) return absl::CancelledError("start demo: interrupted");
-    const absl::StatusOr<std::string> text = ReadFile(ports);
+    absl::StatusOr<std::string> text = ReadFile(ports);
     if (text.ok() && PortNamed(*text, "http") != 0) return text;
     absl::SleepFor(absl::Milliseconds(20));
   }

@@ -138,7 +138,7 @@ absl::StatusOr<FeedReport> Change(LibvirtHost& host, const std::string& domain,
   FeedReport report;
   report.state = *state;
   if (state->persistent) {
-    const absl::Status status = EditDefinition(host, domain, options.dry_run, edit, &report);
+    absl::Status status = EditDefinition(host, domain, options.dry_run, edit, &report);
     if (!status.ok()) return status;
   }
   if (options.live) {

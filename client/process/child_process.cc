@@ -152,6 +152,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Launch(
     const std::vector<std::string>& argv, const std::string& log_path,
     const std::string& output_path, Kind kind) {
   std::vector<char*> raw;
+  raw.reserve(argv.size() + 1);
   for (const std::string& argument : argv) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);
 

@@ -81,7 +81,7 @@ class AdminService final : public v1::AgentAdmin::Service {
   grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
                        v1::UpgradeResponse* response) override {
     std::string version;
-    const grpc::Status status = Replace(context, &ControlServer::Subject::Upgrade, &version);
+    grpc::Status status = Replace(context, &ControlServer::Subject::Upgrade, &version);
     response->set_version_before(ENTROPYD_VERSION);
     response->set_version(version);
     return status;

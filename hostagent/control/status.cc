@@ -121,6 +121,7 @@ std::vector<GuestSeries> AgentStatus::Series() const {
     series.totals += feed->totals();
   }
   std::vector<GuestSeries> all;
+  all.reserve(by_key.size());
   for (auto& [key, series] : by_key) all.push_back(std::move(series));
   return all;
 }

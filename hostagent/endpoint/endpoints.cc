@@ -55,7 +55,7 @@ absl::Status Endpoints::Inherit(std::vector<UniqueFd> sockets) {
 absl::Status Endpoints::Open() {
   for (const auto& [id, endpoint] : all_) {
     if (endpoint.listener != nullptr || !endpoint.settings.fifo.empty()) continue;
-    const absl::Status status = OpenOne(id);
+    absl::Status status = OpenOne(id);
     if (status.ok()) continue;
     if (endpoint.settings.guest.empty()) return status;
     // One guest's fault must not stop the others.

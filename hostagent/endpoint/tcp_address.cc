@@ -11,7 +11,7 @@
 namespace entropyd {
 
 absl::StatusOr<TcpAddress> ParseTcpAddress(absl::string_view text) {
-  const absl::Status bad = absl::InvalidArgumentError(
+  absl::Status bad = absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is not IP:PORT; write e.g. 127.0.0.1:7744 or [::1]:7744"));
   const absl::StatusOr<HostPort> parsed = ParseRemoteHostPort(text);
   if (!parsed.ok()) return bad;

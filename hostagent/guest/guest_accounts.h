@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "hostagent/guest/guest_key.h"
@@ -29,7 +30,10 @@ class GuestAccounts {
     GuestKey guest;
     size_t class_index = 0;
 
-    friend auto operator<=>(const Key&, const Key&) = default;
+    friend bool operator==(const Key&, const Key&) = default;
+    friend bool operator<(const Key& a, const Key& b) {
+      return std::tie(a.guest, a.class_index) < std::tie(b.guest, b.class_index);
+    }
   };
   struct Account {
     uint32_t connections = 0;

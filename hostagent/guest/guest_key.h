@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 
 #include "hostagent/identity/guest_identity.h"
 
@@ -30,7 +31,10 @@ struct GuestKey {
   // goes back when one of them leaves.
   GuestKey account() const { return {name, uuid, 0}; }
 
-  friend auto operator<=>(const GuestKey&, const GuestKey&) = default;
+  friend bool operator==(const GuestKey&, const GuestKey&) = default;
+  friend bool operator<(const GuestKey& a, const GuestKey& b) {
+    return std::tie(a.name, a.uuid, a.connection) < std::tie(b.name, b.uuid, b.connection);
+  }
 };
 
 }  // namespace entropyd

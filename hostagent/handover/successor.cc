@@ -18,6 +18,7 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
     const std::vector<std::string>& command, EventLoop* loop,
     std::function<void(const absl::Status&)> ended, const std::string& program) {
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   pid_t pid = 0;
@@ -35,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
   last_words->Started();
   UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process) {
-    const absl::Status status = ErrnoStatus(errno, "watch the new process");
+    absl::Status status = ErrnoStatus(errno, "watch the new process");
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
     return status;

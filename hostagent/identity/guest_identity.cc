@@ -69,7 +69,7 @@ std::string NameOfMachine(absl::string_view machine) {
   if (!absl::ConsumePrefix(&machine, "qemu-")) return "";
   const size_t digits = machine.find_first_not_of("0123456789");
   if (digits == 0 || digits == absl::string_view::npos || machine[digits] != '-') return "";
-  const std::string name(machine.substr(digits + 1));
+  std::string name(machine.substr(digits + 1));
   for (char c : name) {
     if (absl::ascii_iscntrl(c)) return "";
   }

@@ -126,7 +126,7 @@ absl::Status LocalFallback::Instantiate() {
     return absl::UnavailableError("seed DRBG: the kernel gave no bytes");
   }
   for (size_t i = 0; i < CtrDrbg::kSeedBytes; ++i) mixed_.data()[i] ^= seed_.data()[i];
-  const absl::Status status = drbg_->Instantiate(
+  absl::Status status = drbg_->Instantiate(
       mixed_.span(), absl::StrCat("local ", class_name()).substr(0, CtrDrbg::kMaxAdditionalBytes));
   Cleanse(mixed_.span());
   ForgetSeed();  // it serves once

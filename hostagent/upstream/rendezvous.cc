@@ -31,6 +31,7 @@ std::vector<std::string> RendezvousOrder(absl::string_view host_id,
   }
   std::sort(weighed.begin(), weighed.end(), [](const auto& a, const auto& b) { return a > b; });
   std::vector<std::string> order;
+  order.reserve(weighed.size());
   for (auto& [weight, server] : weighed) order.push_back(std::move(server));
   return order;
 }

@@ -132,6 +132,7 @@ class UpstreamImpl final : public Upstream {
 
 std::vector<Counter*> ReceivedCounters(Metrics* metrics, const std::vector<ClassBuffer*>& buffers) {
   std::vector<Counter*> counters;
+  counters.reserve(buffers.size());
   for (const ClassBuffer* buffer : buffers) {
     counters.push_back(metrics->AddCounter("entropyd_agent_upstream_received_bytes_total",
                                            "Bytes that servers sent.",

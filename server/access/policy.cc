@@ -79,7 +79,7 @@ absl::StatusOr<Policy> Policy::Create(const config::v1::Server& config,
   Policy policy;
   for (int i = 0; i < config.policy_size(); ++i) {
     const config::v1::PolicyRule& rule = config.policy(i);
-    const absl::Status status = CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
+    absl::Status status = CheckRule(rule, leaves, absl::StrCat("policy[", i, "]"), locations);
     if (!status.ok()) return status;
     policy.rules_.push_back({rule.identity(),
                              rule.role(),

@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<ClassTree::ClassSpec>> ChangedClassSpecs(
     const config::v1::PoolConfig& pool) {
   std::vector<ClassTree::ClassSpec> specs;
   for (const config::v1::ClassConfig& config : pool.classes()) specs.push_back(SpecOf(config));
-  const absl::Status checked = CheckSpecs(pool, specs);
+  absl::Status checked = CheckSpecs(pool, specs);
   if (!checked.ok()) return checked;
   return specs;
 }

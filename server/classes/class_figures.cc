@@ -68,6 +68,7 @@ std::string ForPeople(absl::string_view key, const std::string& text) {
 std::vector<const FieldDescriptor*> FigureFields() {
   const Descriptor* type = ClassFigures::descriptor();
   std::vector<const FieldDescriptor*> fields;
+  fields.reserve(static_cast<size_t>(type->field_count()));
   for (int i = 0; i < type->field_count(); ++i) fields.push_back(type->field(i));
   return fields;
 }

@@ -64,7 +64,7 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& u
     return absl::NotFoundError(absl::StrCat("change classes: no pool '", update.pool, "'"));
   }
   PoolSlot* const slot = found->get();
-  const absl::Status updated = slot->tree->Update(update.specs, now_nanos);
+  absl::Status updated = slot->tree->Update(update.specs, now_nanos);
   if (!updated.ok()) return updated;
   slot->differing = {update.differing.begin(), update.differing.end()};
   std::vector<const Leaf*> changed;

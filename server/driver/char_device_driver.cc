@@ -134,7 +134,7 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
         "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
   }
   const std::string names = rng_current_.empty() && IsHwrng(st) ? kRngCurrent : rng_current_;
-  const std::string generator = names.empty() ? path_ : ReadLine(names);
+  std::string generator = names.empty() ? path_ : ReadLine(names);
   if (hardware_ && !names.empty() && !IsHardware(generator)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "open ", path_, ": the generator behind it is now '", generator,

@@ -78,13 +78,13 @@ UpstreamDriver::UpstreamDriver(std::string address, std::string pool_class,
       caller_(std::move(caller)) {}
 
 absl::StatusOr<std::string> UpstreamDriver::Open() {
-  const absl::Status opened = caller_->Open();
+  absl::Status opened = caller_->Open();
   if (!opened.ok()) return opened;
   return absl::StrCat("entropyd at ", address_);
 }
 
 absl::StatusOr<size_t> UpstreamDriver::Read(absl::Span<uint8_t> out) {
-  const absl::StatusOr<size_t> got =
+  absl::StatusOr<size_t> got =
       caller_->Get(pool_class_, out.first(std::min(out.size(), kReadBytes)), kPatience);
   if (got.ok() || absl::IsCancelled(got.status())) return got;
   absl::string_view reason = got.status().message();
