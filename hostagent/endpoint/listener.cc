@@ -235,7 +235,8 @@ void Listener::EndPause() {
 }
 
 void Listener::OnEvents(uint32_t) {
-  while (true) {
+  // The watch is level-triggered: whoever still waits makes an event of the next turn.
+  for (int turns = 0; turns < kAcceptsPerTurn; ++turns) {
     UniqueFd socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
       accept_(std::move(socket));

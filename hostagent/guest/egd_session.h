@@ -37,8 +37,9 @@ namespace entropyd {
 
 class EgdSession {
  public:
-  // 24 bytes each, so at most 384 KiB for a hostile peer. 10,000 pipelined commands of alternating
-  // kinds still fit.
+  // 24 bytes each, so at most 384 KiB for a hostile peer, and three times that after handovers: a
+  // handover turns the replies that the peer has not read into runs, too. 10,000 pipelined commands
+  // of alternating kinds still fit.
   static constexpr size_t kMaxRuns = 16384;
   // Below this number of runs, commands of different batches stay apart, so that the wait of each
   // is known. Above it, commands join the run before them.
@@ -161,7 +162,7 @@ class EgdSession {
   // The pending ones begin at head_.
   std::vector<Run> runs_;
   size_t head_ = 0;
-  // They come on top of kMaxRuns.
+  // They come on top of kMaxRuns. They are no more than kMaxRuns, however many handovers there are.
   size_t restored_runs_ = 0;
   // Over all runs.
   uint64_t blocking_bytes_ = 0;

@@ -12,7 +12,7 @@ using egd::CommandType;
 
 // The most that can be left of a reply to 0x04: a length and the digits of an int64.
 constexpr size_t kMaxLiteral = 20;
-// Far above what 2^32 commands of 255 bytes owe. Sums of runs cannot overflow.
+// Far above what 2^32 commands of 255 bytes owe. It bounds the sum of all runs, too.
 constexpr uint64_t kMaxOwed = uint64_t{1} << 48;
 
 absl::Status Refuse(absl::string_view what) {
@@ -110,14 +110,15 @@ absl::Status EgdSession::Restore(const handover::v1::Session& saved, int64_t now
     const bool known = blocking || type == CommandType::kReadNonBlocking ||
                        type == CommandType::kGetEntropyBits || type == CommandType::kGetPid;
     if (run.type() >= kCommands || !known || run.count() == 0 || run.each() > 255 ||
-        run.bytes() > kMaxOwed || (!blocking && run.bytes() > 0)) {
+        run.bytes() > kMaxOwed - blocking_bytes_ || (!blocking && run.bytes() > 0)) {
       return Refuse("a run of commands that cannot be");
     }
-    runs_.push_back({now_nanos - run.age_nanos(), run.bytes(), run.count(), type,
-                     static_cast<uint8_t>(run.each())});
+    const int64_t age_nanos = std::clamp(run.age_nanos(), int64_t{0}, now_nanos);
+    runs_.push_back(
+        {now_nanos - age_nanos, run.bytes(), run.count(), type, static_cast<uint8_t>(run.each())});
     blocking_bytes_ += run.bytes();
   }
-  restored_runs_ = runs_.size();
+  restored_runs_ = std::min(runs_.size(), kMaxRuns);
   literal_ = saved.literal();
   std::copy(saved.commands().begin(), saved.commands().end(), commands_.begin());
   taken_ = saved.taken();

@@ -40,9 +40,11 @@ void Primer::Restore(const handover::v1::Primer& saved, int64_t now_nanos) {
   if (saved.step() > kLastPush || saved.left() > saved.step()) return;
   step_ = saved.step();
   left_ = saved.left();
-  pushed_at_ = now_nanos - saved.pushed_age_nanos();
-  check_interval_ = saved.check_interval_nanos();
-  if (saved.checks()) next_check_ = now_nanos + saved.check_in_nanos();
+  pushed_at_ = now_nanos - std::clamp(saved.pushed_age_nanos(), int64_t{0}, now_nanos);
+  check_interval_ = std::clamp(saved.check_interval_nanos(), kFirstCheckNanos, kLastCheckNanos);
+  if (saved.checks()) {
+    next_check_ = now_nanos + std::clamp(saved.check_in_nanos(), int64_t{0}, kLastCheckNanos);
+  }
 }
 
 void Primer::Stop() {

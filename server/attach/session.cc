@@ -106,7 +106,9 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
   }
   host_id_ = hello.host_id();
   id_ = session_id;
-  phase_ = Phase::kReady;
+  // It may have been drained before it said anything.
+  drain_due_ = drain_deadline_nanos_ != 0;
+  phase_ = drain_due_ ? Phase::kDraining : Phase::kReady;
   welcome_due_ = true;
   Announce();
   return absl::OkStatus();
@@ -198,7 +200,7 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
   if (drain_deadline_nanos_ != 0 && drain_deadline_nanos_ <= deadline_nanos) return;
   drain_deadline_nanos_ = std::max(deadline_nanos, now_nanos);
   drain_reason_ = std::string(reason);
-  if (phase_ == Phase::kNew) return;  // has nothing to move; the deadline alone ends it
+  if (phase_ == Phase::kNew) return;  // Hello() tells it; without one, the deadline ends it
   phase_ = Phase::kDraining;
   drain_due_ = true;
   Announce();

@@ -225,6 +225,18 @@ absl::Status ClassChanges::Keep(const Entries& entries) const {
   return save_(state);
 }
 
+// The place of a class among the entries. Adds an empty entry when it has none.
+ClassChanges::Entries::iterator ClassChanges::FindOrAdd(const std::string& pool,
+                                                        const std::string& name, Entries* entries) {
+  auto entry = std::find_if(entries->begin(), entries->end(),
+                            [&](const Entry& one) { return Is(one.change, pool, name); });
+  if (entry != entries->end()) return entry;
+  entry = entries->insert(entry, Entry());
+  entry->change.set_pool(pool);
+  entry->change.set_class_(name);
+  return entry;
+}
+
 absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::string& by,
                                Publish publish) {
   const std::string name = absl::StrCat(Shown(request.pool()), "/", Shown(request.class_()));
@@ -237,14 +249,7 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
 
   absl::MutexLock lock(&mutex_);
   Entries entries = entries_;
-  auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& one) {
-    return Is(one.change, request.pool(), request.class_());
-  });
-  if (entry == entries.end()) {
-    entry = entries.insert(entry, Entry());
-    entry->change.set_pool(request.pool());
-    entry->change.set_class_(request.class_());
-  }
+  const auto entry = FindOrAdd(request.pool(), request.class_(), &entries);
   // This change does not build on an ignored one.
   if (!entry->ignored.empty()) *entry->change.mutable_set() = ClassFigures();
   const bool revived = !entry->ignored.empty();

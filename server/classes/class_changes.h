@@ -78,6 +78,8 @@ class ClassChanges {
   };
   using Entries = std::vector<Entry>;
 
+  static Entries::iterator FindOrAdd(const std::string& pool, const std::string& name,
+                                     Entries* entries);
   void Admit(Entries* entries) const;
   config::v1::PoolConfig With(const config::v1::PoolConfig& pool, const Entries& entries) const;
   const config::v1::PoolConfig* FindPool(const std::string& pool) const;

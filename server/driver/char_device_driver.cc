@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {
@@ -33,11 +34,16 @@ constexpr uint64_t kWideWordRate = 1'000'000;
 // Device numbers of the kernel's own generator (Documentation/admin-guide/devices.txt).
 constexpr unsigned kMemMajor = 1, kRandomMinor = 8, kUrandomMinor = 9;
 
-std::string ReadLine(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+UniqueFd OpenNames(const std::string& path) {
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+// The line at the front of an open file; "" when there is none. The kernel makes it anew for each
+// read at offset 0.
+std::string ReadLine(const UniqueFd& fd) {
   if (!fd) return "";
   char buffer[128];
-  const ssize_t n = read(fd.get(), buffer, sizeof(buffer));
+  const ssize_t n = pread(fd.get(), buffer, sizeof(buffer), 0);
   if (n <= 0) return "";
   return std::string(absl::StripSuffix(absl::string_view(buffer, static_cast<size_t>(n)), "\n"));
 }
@@ -106,7 +112,7 @@ SourceIdentity CharDeviceDriver::Identify(const config::v1::SourceConfig& config
   struct stat st;
   const bool there = stat(config.path().c_str(), &st) == 0;
   const bool is_hwrng = there ? IsHwrng(st) : config.path() == kHwrngPath;
-  return IdentityFor(config.path(), is_hwrng, is_hwrng ? ReadLine(kRngCurrent) : "",
+  return IdentityFor(config.path(), is_hwrng, is_hwrng ? ReadLine(OpenNames(kRngCurrent)) : "",
                      config.max_rate());
 }
 
@@ -134,23 +140,29 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
         "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
   }
   const std::string names = rng_current_.empty() && IsHwrng(st) ? kRngCurrent : rng_current_;
-  std::string generator = names.empty() ? path_ : ReadLine(names);
-  if (hardware_ && !names.empty() && !IsHardware(generator)) {
+  names_ = names.empty() ? UniqueFd() : OpenNames(names);
+  generator_ = names.empty() ? path_ : ReadLine(names_);
+  if (hardware_ && !names.empty() && !IsHardware(generator_)) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "open ", path_, ": the generator behind it is now '", generator,
+        "open ", path_, ": the generator behind it is now '", generator_,
         "', which is worth less than what was claimed at the start; restart to claim anew"));
   }
   if (isatty(opened.get())) {
     if (absl::Status raw = MakeRaw(opened.get(), path_); !raw.ok()) return raw;
   }
   fd_ = std::move(opened);
-  root_ = names.empty() ? RootOfFile(st) : RootOfHwrng(generator);
-  return generator;
+  root_ = names.empty() ? RootOfFile(st) : RootOfHwrng(generator_);
+  return generator_;
 }
 
 absl::StatusOr<size_t> CharDeviceDriver::Read(absl::Span<uint8_t> out) {
   const ssize_t n = read(fd_.get(), out.data(), std::min(out.size(), kReadBytes));
-  if (n > 0) return static_cast<size_t>(n);
+  if (n > 0) {
+    if (!names_ || ReadLine(names_) == generator_) return static_cast<size_t>(n);
+    Cleanse(out.first(static_cast<size_t>(n)));
+    return absl::UnavailableError(absl::StrCat("read ", path_, ": the generator behind it is now '",
+                                               ReadLine(names_), "', and was '", generator_, "'"));
+  }
   if (n == 0) {
     return absl::UnavailableError(absl::StrCat("read ", path_, ": end of file, nobody writes"));
   }

@@ -7,7 +7,9 @@
 // (or no generator yet) means that this machine's host gives the bytes: group `host`, 1 bit/byte.
 // Any other generator is taken for hardware: group = its path, 4 bit/byte. The driver knows the
 // device by its numbers (10:183), not by its name, so links and other nodes of it are the same
-// device. It looks again at every Open().
+// device. The kernel may put another generator behind the open device at any time. So Read() looks
+// at the name after each read: bytes of another generator are dropped, and the device is gone until
+// the next Open().
 //
 // Errors: as SourceDriver.
 //
@@ -37,7 +39,10 @@ class CharDeviceDriver final : public SourceDriver {
   absl::StatusOr<std::string> Open() override;
   absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override;
   std::string root() const override { return root_; }
-  void Close() override { fd_.reset(); }
+  void Close() override {
+    fd_.reset();
+    names_.reset();
+  }
 
   // The identity of a device whose generator is called `generator` ("" = unknown or none).
   static SourceIdentity IdentityFor(const std::string& path, bool is_hwrng,
@@ -49,6 +54,9 @@ class CharDeviceDriver final : public SourceDriver {
   // True when the claims were made for hardware.
   const bool hardware_;
   UniqueFd fd_;
+  // The file that names the generator, and what it said at Open(). None = there is no such file.
+  UniqueFd names_;
+  std::string generator_;
   // The root of what was opened last.
   std::string root_;
 };

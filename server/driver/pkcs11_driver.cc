@@ -32,6 +32,15 @@ std::string Trimmed(const unsigned char* field, size_t size) {
       absl::string_view(reinterpret_cast<const char*>(field), size)));
 }
 
+// The module of the TPM software stack calls itself "TPM2.0 Cryptoki". It gives each of its tokens
+// another serial number, and all of them are one TPM.
+bool IsTpm(CK_FUNCTION_LIST* functions) {
+  CK_INFO info{};
+  return functions->C_GetInfo != nullptr && functions->C_GetInfo(&info) == CKR_OK &&
+         absl::StrContains(Trimmed(info.libraryDescription, sizeof(info.libraryDescription)),
+                           "TPM");
+}
+
 bool IsSoftHsm(const std::string& module) {
   return absl::StrContains(absl::string_view(module).substr(module.rfind('/') + 1), "softhsm");
 }
@@ -178,6 +187,8 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
     // A token without a serial number is known only by its module.
     if (maker == kSoftHsmManufacturer) {
       root_ = kRootKernel;
+    } else if (IsTpm(f)) {
+      root_ = RootOfTpm("0");  // the module does not say which one; a second one is rare
     } else if (!serial.empty()) {
       // One device may show several tokens, under other labels.
       root_ = absl::StrCat("token of ", maker, ", serial number ", serial);

@@ -62,6 +62,21 @@ TEST_F(ListenerTest, MakesItsDirectoryAndAcceptsEverybodyWaiting) {
   EXPECT_TRUE(fcntl(accepted_[0].get(), F_GETFD) & FD_CLOEXEC);
 }
 
+// Whoever connects as fast as the loop accepts must not hold it.
+TEST_F(ListenerTest, ATurnAcceptsABoundedNumberAndTheNextTurnsTheRest) {
+  const std::string path = dir_ / "egd.sock";
+  auto listener = Listen(path);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 2 * Listener::kAcceptsPerTurn + 1; ++i) clients.push_back(Connect(path));
+  loop_->RunOnce(0);
+  EXPECT_EQ(accepted_.size(), size_t{Listener::kAcceptsPerTurn});
+  loop_->RunOnce(0);
+  EXPECT_EQ(accepted_.size(), size_t{2 * Listener::kAcceptsPerTurn});
+  loop_->RunOnce(0);
+  EXPECT_EQ(accepted_.size(), clients.size());
+}
+
 TEST_F(ListenerTest, SocketFileHasTheModeAskedForAndGoesWithTheListener) {
   const std::string path = dir_ / "egd.sock";
   {

@@ -141,6 +141,38 @@ TEST(HandoverSessionTest, AFullQueueCrossesAndTakesAsMuchAgain) {
   EXPECT_EQ(after.OnInput(Bytes{0x01, 1, 0x02, 1}, 0), EgdSession::Input::kOk);
 }
 
+// A peer that never reads must not have more with each handover.
+TEST(HandoverSessionTest, ManyHandoversLetNoQueueGrow) {
+  Bytes alternating;
+  for (size_t i = 0; i < EgdSession::kMaxRuns / 2; ++i)
+    alternating.insert(alternating.end(), {0x01, 1, 0x02, 1});
+  auto session = std::make_unique<EgdSession>(1);
+  for (int handovers = 0; handovers < 5; ++handovers) {
+    EgdSession::Input input = EgdSession::Input::kOk;
+    for (int i = 0; i < 4 && input == EgdSession::Input::kOk; ++i) {
+      input = session->OnInput(alternating, 0);
+    }
+    EXPECT_EQ(input, EgdSession::Input::kTooManyPending);
+    const handover::v1::Session saved = Saved(*session);
+    EXPECT_LE(static_cast<size_t>(saved.run_size()), 2 * EgdSession::kMaxRuns);
+    session = std::make_unique<EgdSession>(1);
+    ASSERT_TRUE(session->Restore(saved, 0).ok());
+  }
+}
+
+TEST(HandoverSessionTest, RunsThatAreTooLargeInSumAreRefused) {
+  handover::v1::Session saved = Saved(EgdSession(1));
+  for (int i = 0; i < 2; ++i) {
+    handover::v1::Run* run = saved.add_run();
+    run->set_type(static_cast<uint32_t>(egd::CommandType::kReadBlocking));
+    run->set_count(1);
+    run->set_bytes(uint64_t{1} << (i == 0 ? 48 : 0));
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument(EgdSession(1).Restore(saved, 0)));
+  saved.mutable_run(1)->set_bytes(0);
+  EXPECT_TRUE(EgdSession(1).Restore(saved, 0).ok());
+}
+
 TEST(HandoverSessionTest, WhatNoSessionSavesIsRefused) {
   const handover::v1::Session good = Saved(EgdSession(1));
   const auto refused = [&good](auto change) {

@@ -109,6 +109,24 @@ TEST(HandoverPrimerTest, WhatTheSocketRefusedIsPushedAgain) {
   EXPECT_EQ(after.next_check_nanos(), kNever);
 }
 
+TEST(HandoverPrimerTest, TimesThatCannotBeBecomeTheNearestThatCan) {
+  handover::v1::Primer saved;
+  saved.set_step(64);
+  saved.set_checks(true);
+  saved.set_check_interval_nanos(-1);
+  saved.set_check_in_nanos(INT64_MIN);
+  saved.set_pushed_age_nanos(INT64_MAX);
+  Primer after(false);
+  after.Restore(saved, kSecondNanos);
+  EXPECT_EQ(after.next_check_nanos(), kSecondNanos) << "at once, and not in the past";
+  saved.set_check_in_nanos(INT64_MAX);
+  saved.set_pushed_age_nanos(0);
+  after.Restore(saved, kSecondNanos);
+  EXPECT_EQ(after.next_check_nanos(), kSecondNanos + Primer::kLastCheckNanos);
+  after.OnCheck(false, 2 * kSecondNanos);
+  EXPECT_GT(after.next_check_nanos(), 2 * kSecondNanos) << "the next check comes later";
+}
+
 TEST(HandoverPrimerTest, NonsenseMakesAnInactivePrimer) {
   handover::v1::Primer saved;
   saved.set_step(1 << 20);

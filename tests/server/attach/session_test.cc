@@ -227,6 +227,17 @@ TEST_F(SessionTest, DrainIsToldOnceAndEndsAtItsDeadline) {
   EXPECT_EQ(session_.Expired(5 * kSecondNanos).drain_reason, "sooner");
 }
 
+TEST_F(SessionTest, WhoIsDrainedBeforeItsHelloHearsOfItWithTheWelcome) {
+  session_.BeginDrain("maintenance", 0, 30 * kSecondNanos);
+  EXPECT_EQ(session_.phase(), Session::Phase::kNew);
+  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
+  EXPECT_EQ(session_.phase(), Session::Phase::kDraining);
+  const v1::ServerMessage head = session_.NextHead(10 * kSecondNanos);
+  EXPECT_TRUE(head.has_welcome());
+  EXPECT_EQ(head.drain().reason(), "maintenance");
+  EXPECT_EQ(head.drain().deadline_ms(), 20'000u);
+}
+
 TEST_F(SessionTest, AWriteThatNobodyTakesIsStuckAfterAMinute) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   EXPECT_FALSE(session_.Stuck(1000 * kSecondNanos));

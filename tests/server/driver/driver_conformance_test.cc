@@ -455,6 +455,34 @@ TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
   EXPECT_EQ(claimed_less.Open().value(), "virtio_rng.0");
 }
 
+// The kernel chooses the generator at each read, also of a device that is open.
+TEST(CharDeviceTest, GeneratorThatIsReplacedWhileItIsOpenIsTakenForAnother) {
+  FifoRig rig;
+  const TempDir dir;
+  const std::string current = dir / "rng_current";
+  const auto set_current = [&](absl::string_view name) { std::ofstream(current) << name; };
+  set_current("intel-rng\n");
+  CharDeviceDriver driver(rig.path(), current, true);
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), RootOfHwrng("intel-rng"));
+  uint8_t bytes[64];
+  rig.Write(std::vector<uint8_t>(16, 0x11));
+  ASSERT_EQ(driver.Read(bytes).value(), 16u);
+
+  set_current("tpm-rng-0\n");
+  rig.Write(std::vector<uint8_t>(16, 0x11));
+  std::fill(std::begin(bytes), std::end(bytes), 0xee);
+  const absl::Status replaced = driver.Read(bytes).status();
+  EXPECT_EQ(replaced.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(replaced.message()), HasSubstr("now 'tpm-rng-0', and was 'intel-rng'"));
+  EXPECT_THAT(std::string(bytes, bytes + 16), ::testing::Each(0)) << "nobody uses these";
+
+  EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
+  EXPECT_EQ(driver.root(), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  rig.Write(std::vector<uint8_t>(16, 0x11));
+  EXPECT_EQ(driver.Read(bytes).value(), 16u);
+}
+
 TEST(CharDeviceTest, GeneratorOfATpmHasTheRootOfTheTpm) {
   EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).root,
             Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));

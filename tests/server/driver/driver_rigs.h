@@ -324,7 +324,7 @@ class TestModuleRig final : public Rig {
   static void Reset() {
     Pkcs11ModuleControl* const c = control();
     c->answer = CKR_OK;
-    c->hang = c->repeat = c->is_softhsm = c->second_token = false;
+    c->hang = c->repeat = c->is_softhsm = c->is_tpm = c->second_token = false;
     c->serial = c->second_serial = 0;
     c->present = c->has_rng = true;
     c->largest = 0;

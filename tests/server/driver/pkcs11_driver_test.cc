@@ -93,6 +93,16 @@ TEST(Pkcs11Test, M7_OneDeviceUnderTwoLabelsIsOneRoot) {
   EXPECT_NE(root("other token"), root("test token"));
 }
 
+// The tokens of one TPM have serial numbers of their own.
+TEST(Pkcs11Test, M7_ATpmBehindAModuleIsThatTpm) {
+  TestModuleRig rig;
+  rig.control()->serial = 4711;
+  rig.control()->is_tpm = true;
+  Pkcs11Driver driver(ENTROPYD_TEST_PKCS11_MODULE, "test token", false);
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+}
+
 TEST(Pkcs11Test, M7_TheGuardTellsTheRootOfWhatItGuards) {
   TestModuleRig rig;
   rig.control()->serial = 4711;

@@ -30,6 +30,13 @@ CK_RV Initialize(void*) {
   return CKR_OK;
 }
 
+CK_RV GetInfo(CK_INFO* info) {
+  *info = {};
+  Pad(info->libraryDescription, sizeof(info->libraryDescription),
+      control.is_tpm ? "TPM2.0 Cryptoki" : "Test module");
+  return CKR_OK;
+}
+
 CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
   const CK_ULONG room = *count;
   *count = control.present ? (control.second_token ? 2 : 1) : 0;
@@ -81,6 +88,7 @@ extern "C" CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
   static CK_FUNCTION_LIST functions = [] {
     CK_FUNCTION_LIST f{};
     f.C_Initialize = Initialize;
+    f.C_GetInfo = GetInfo;
     f.C_GetSlotList = GetSlotList;
     f.C_GetTokenInfo = GetTokenInfo;
     f.C_OpenSession = OpenSession;

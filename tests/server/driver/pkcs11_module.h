@@ -13,6 +13,7 @@ struct Pkcs11ModuleControl {
   std::atomic<bool> present{true};       // the token is in its slot
   std::atomic<bool> has_rng{true};
   std::atomic<bool> is_softhsm{false};    // by its manufacturer's name
+  std::atomic<bool> is_tpm{false};        // by what the module says of itself
   std::atomic<bool> second_token{false};  // a second slot, with "other token"
   // The serial numbers of the tokens; 0 = the token has none.
   std::atomic<int> serial{0};
