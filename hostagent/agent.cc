@@ -55,7 +55,7 @@ Agent::Agent(AgentSettings settings, const config::v1::HostAgent& config, const 
 
 Agent::~Agent() {
   // Objects that other threads work in go first.
-  doors_.reset();
+  operator_ports_.reset();
 }
 
 absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) {
@@ -71,7 +71,8 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   loop_->SetAfterBatch([this] { AfterBatch(); });
   tick_ = std::make_unique<Timer>(loop_.get(), [this] { Tick(); });
   farewell_ = std::make_unique<Farewell>(loop_.get(), host_->connections());
-  doors_ = std::make_unique<Doors>(DoorsOptions(config), loop_.get(), this, metrics, log_);
+  operator_ports_ = std::make_unique<OperatorPorts>(OperatorPortsOptions(config), loop_.get(), this,
+                                                    metrics, log_);
   Tick();
   return absl::OkStatus();
 }
@@ -127,8 +128,8 @@ absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* m
   return upstream_->Watch();
 }
 
-Doors::Options Agent::DoorsOptions(const config::v1::HostAgent& config) {
-  Doors::Options options;
+OperatorPorts::Options Agent::OperatorPortsOptions(const config::v1::HostAgent& config) {
+  OperatorPorts::Options options;
   options.control = settings_.control;
   options.state_dir = config.state_dir();
   options.http.address = config.metrics();
@@ -169,7 +170,7 @@ absl::Status Agent::Start(StartOptions options) {
 
 absl::Status Agent::StartFresh() {
   if (Ending(phase())) return absl::CancelledError("start: this process was told to stop");
-  if (auto status = doors_->Open(); !status.ok()) return status;
+  if (auto status = operator_ports_->Open(); !status.ok()) return status;
   if (auto status = succession_->Open(); !status.ok()) return status;
   if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok())
     return status;
@@ -236,8 +237,8 @@ absl::Status Agent::NotAttached() const {
 // Guests are served meanwhile. An address that cannot be opened is no reason to end.
 void Agent::PredecessorGone() {
   predecessor_.reset();
-  if (!Enter(PhaseEvent::kOpenDoors)) return;
-  doors_->OpenInTheEnd(options_.opened);
+  if (!Enter(PhaseEvent::kOpenPorts)) return;
+  operator_ports_->OpenInTheEnd(options_.opened);
 }
 
 // --- phases: succeeded ---------------------------------------------------------------------------
@@ -301,7 +302,7 @@ void Agent::Given() {
   Enter(PhaseEvent::kGo);
   // The addresses belong to the successor from now on.
   predecessor_.reset();
-  doors_->GiveUp();
+  operator_ports_->GiveUp();
 }
 
 void Agent::Released() {
@@ -320,7 +321,7 @@ void Agent::Linger() {
   identities_.reset();
   // A child listens on the same address. Another pod has an address of its own, so here the probes
   // go on.
-  succession_->has_successor() ? doors_->Close() : doors_->CloseControl();
+  succession_->has_successor() ? operator_ports_->Close() : operator_ports_->CloseControl();
   options_.lingering();
   succession_->LetGo();
 }
@@ -348,7 +349,7 @@ void Agent::BeginStop() {
   log_->Info("agent.stopping", {{"guests", host_->connections()->size()}});
   host_->StopListening();
   predecessor_.reset();
-  doors_->GiveUp();
+  operator_ports_->GiveUp();
   if (succession_ != nullptr) {
     succession_->Stop(CheckPhase(phase(), PhaseEvent::kReplace));
     // Whoever stops this process means its successor, too, and may not know of it.

@@ -28,7 +28,6 @@
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/control/control_server.h"
-#include "hostagent/doors.h"
 #include "hostagent/farewell.h"
 #include "hostagent/handover/predecessor.h"
 #include "hostagent/handover/succession.h"
@@ -36,6 +35,7 @@
 #include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
+#include "hostagent/operator_ports.h"
 #include "hostagent/phase.h"
 #include "hostagent/reload.h"
 #include "hostagent/served_host.h"
@@ -101,7 +101,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   bool handed_over() const { return GivenAway(phase()); }
   EventLoop* loop() { return loop_.get(); }
   // The port of HTTP; 0 = no HTTP.
-  int http_port() const { return doors_->http_port(); }
+  int http_port() const { return operator_ports_->http_port(); }
 
   // OK while the event loop turns.
   absl::Status Healthy() const;
@@ -143,7 +143,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   absl::Status OpenGuests(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status StartIdentities(const std::string& libvirt_dir);
-  Doors::Options DoorsOptions(const config::v1::HostAgent& config);
+  OperatorPorts::Options OperatorPortsOptions(const config::v1::HostAgent& config);
   bool Enter(PhaseEvent event);
 
   absl::Status StartFresh();
@@ -187,7 +187,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   std::unique_ptr<Succession> succession_;
   // Until it has gone.
   std::unique_ptr<Predecessor> predecessor_;
-  std::unique_ptr<Doors> doors_;
+  std::unique_ptr<OperatorPorts> operator_ports_;
 };
 
 }  // namespace entropyd

@@ -138,7 +138,7 @@ void ExportFallback(const ClassCounters& c, Series* series) {
 
 void ExportGuests(const ClassCounters& c, Series* series) {
   const Labels labels = {{"class", c.class_name}};
-  series->Gauge(&c.guests, "entropyd_agent_guests", "Connections and taps now.", labels);
+  series->Gauge(&c.guests, "entropyd_agent_guests", "Connections and feeds now.", labels);
   series->Gauge(&c.owed_bytes, "entropyd_agent_owed_bytes", "Bytes that guests wait for.", labels);
   series->Total(&c.delivered_bytes, "entropyd_agent_delivered_bytes_total",
                 "Bytes of entropy handed to guests, primed ones included.", labels);

@@ -15,20 +15,20 @@ struct Rule {
 constexpr Rule kRules[] = {
     {Phase::kStarting, PhaseEvent::kTakeOver, Phase::kTakingOver},
     {Phase::kStarting, PhaseEvent::kServe, Phase::kServing},
-    {Phase::kStarting, PhaseEvent::kOpenDoors, Phase::kStarting},
+    {Phase::kStarting, PhaseEvent::kOpenPorts, Phase::kStarting},
     {Phase::kStarting, PhaseEvent::kStop, Phase::kStopping},
 
     {Phase::kTakingOver, PhaseEvent::kServe, Phase::kServing},
     {Phase::kTakingOver, PhaseEvent::kStop, Phase::kStopping},
 
-    {Phase::kServing, PhaseEvent::kOpenDoors, Phase::kServing},
+    {Phase::kServing, PhaseEvent::kOpenPorts, Phase::kServing},
     {Phase::kServing, PhaseEvent::kChangeSockets, Phase::kServing},
     {Phase::kServing, PhaseEvent::kReplace, Phase::kServing},
     {Phase::kServing, PhaseEvent::kOffer, Phase::kGiving},
     {Phase::kServing, PhaseEvent::kSuccessorEnded, Phase::kServing},
     {Phase::kServing, PhaseEvent::kStop, Phase::kStopping},
 
-    {Phase::kGiving, PhaseEvent::kOpenDoors, Phase::kGiving},
+    {Phase::kGiving, PhaseEvent::kOpenPorts, Phase::kGiving},
     {Phase::kGiving, PhaseEvent::kChangeSockets, Phase::kGiving},
     {Phase::kGiving, PhaseEvent::kWithdraw, Phase::kServing},
     {Phase::kGiving, PhaseEvent::kGo, Phase::kGiven},
@@ -114,7 +114,7 @@ absl::string_view PhaseEventName(PhaseEvent event) {
       return "take over";
     case PhaseEvent::kServe:
       return "serve";
-    case PhaseEvent::kOpenDoors:
+    case PhaseEvent::kOpenPorts:
       return "open the control socket and HTTP";
     case PhaseEvent::kChangeSockets:
       return "add or remove a guest's socket";

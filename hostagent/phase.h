@@ -41,7 +41,7 @@ enum class PhaseEvent {
   // Everything is open, or Go has come.
   kServe,
   // The control socket and HTTP can open.
-  kOpenDoors,
+  kOpenPorts,
   // An operator adds or removes a guest's socket.
   kChangeSockets,
   // An operator asks for an upgrade or a reload.
@@ -66,7 +66,7 @@ inline constexpr std::array kPhases = {Phase::kStarting, Phase::kTakingOver, Pha
                                        Phase::kGiving,   Phase::kGiven,      Phase::kLingering,
                                        Phase::kStopping, Phase::kLeaving};
 inline constexpr std::array kPhaseEvents = {PhaseEvent::kTakeOver,       PhaseEvent::kServe,
-                                            PhaseEvent::kOpenDoors,      PhaseEvent::kChangeSockets,
+                                            PhaseEvent::kOpenPorts,      PhaseEvent::kChangeSockets,
                                             PhaseEvent::kReplace,        PhaseEvent::kOffer,
                                             PhaseEvent::kWithdraw,       PhaseEvent::kGo,
                                             PhaseEvent::kLinger,         PhaseEvent::kLeave,

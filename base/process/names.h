@@ -1,7 +1,6 @@
 // Names that outsiders say and we repeat: of pools and of classes (POOL/CLASS). They are checked
 // where they come in. After that they need no bound and no escaping.
 //
-//   if (absl::Status name = CheckName(pool.name()); !name.ok()) return Error(at, name.message());
 //   if (absl::Status bad = CheckName(pool.name()); !bad.ok()) return Error(at, bad.message());
 //
 // Errors: INVALID_ARGUMENT tells the first character that does not fit, or the length.

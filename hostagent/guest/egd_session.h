@@ -1,8 +1,8 @@
 // What one connection has asked for and not yet got: the EGD protocol without any I/O.
 //
 //   session.OnInput(bytes, now);             // commands become runs of owed replies
-//   tree.Want(member, session.Want());       // numbers go up
-//   session.Grant(n);                        // a class tree's pass gave n bytes
+//   queue->Touch(id);                        // the fair queue will ask session.Want()
+//   session.Grant(n);                        // a pass of the fair queue gave n bytes
 //   size_t staged = session.Fill(out, {.take = take, ...});  // replies, strictly in order
 //
 // It never refuses input. It keeps pending commands as runs of like commands, so that any number of

@@ -1,11 +1,11 @@
-// The side of a handover that gives: the running agent (hostagent/handover/protocol.h).
+// The giver of a handover: the agent that runs (hostagent/handover/protocol.h).
 //
 //   auto giver = HandoverGiver::Start(HandoverPath(control), &loop, guests, subject, &log).value();
-//   …                                                  // calls `subject` as successors come
+//   …                                                  // calls `subject` as takers come
 //   giver->Refuse(absl::AbortedError("the agent is stopping"));  // no handover from here on
 //
-// A successor that fails, hangs or sends nonsense does no harm: the handover ends, the subject is
-// told, and the next successor may come.
+// A taker that fails, hangs or sends nonsense does no harm: the handover ends, the subject is told,
+// and the next taker may come.
 //
 // Errors: of Start() and Adopt(). Later ones go to the subject and the log.
 //
@@ -33,7 +33,7 @@ class HandoverGiver final : public EventLoop::Handler {
  public:
   // From Offer to Request: a new TLS connection, a Welcome, and the first bytes.
   static constexpr int64_t kFillPatienceNanos = 20 * kSecondNanos;
-  // From the connection to the end of Begin. A successor sends Begin at once.
+  // From the connection to the end of Begin. A taker sends Begin at once.
   static constexpr int64_t kBeginPatienceNanos = 2 * kSecondNanos;
   // From Request to Prepared, while guests wait.
   static constexpr absl::Duration kGivePatience = absl::Seconds(2);
@@ -43,13 +43,13 @@ class HandoverGiver final : public EventLoop::Handler {
   // The rest of the agent.
   class Subject {
    public:
-    // A successor of this host is about to attach.
+    // A taker is about to attach.
     virtual void LeaveServer() = 0;
-    // The successor failed.
+    // The taker failed.
     virtual void ReturnToServer(const absl::Status& why) = 0;
     // Go was sent.
     virtual void Given(const std::string& version) = 0;
-    // The successor serves, or is gone: time to exit.
+    // The taker serves, or is gone: time to exit.
     virtual void Released() = 0;
 
    protected:
@@ -60,7 +60,7 @@ class HandoverGiver final : public EventLoop::Handler {
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Start(const std::string& path,
                                                               EventLoop* loop, SavedState* guests,
                                                               Subject* subject, Log* log);
-  // Starts with the socket that a predecessor listened on. Errors: of Listener::Adopt.
+  // Starts with the socket that this process, as a taker, has got. Errors: of Listener::Adopt.
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Adopt(const std::string& path,
                                                               UniqueFd socket, EventLoop* loop,
                                                               SavedState* guests, Subject* subject,
@@ -71,11 +71,11 @@ class HandoverGiver final : public EventLoop::Handler {
   // The process that takes over, or did; 0 = it is in another pid namespace, or there is none.
   int32_t taker() const { return link_ == nullptr ? 0 : link_->peer_pid(); }
 
-  // Gives the guests to nobody any more. Ends a handover that has begun: its successor learns
+  // Gives the guests to nobody any more. Ends a handover that has begun: its taker learns
   // `why`, and the subject is not called. After Go this does nothing: the guests are another
   // process's.
   void Refuse(const absl::Status& why);
-  // Tells the successor that this process holds nothing any more, as the end of the process would.
+  // Tells the taker that this process holds nothing any more, as the end of the process would.
   // REQUIRES: Released() was called.
   void LetGo() { link_.reset(); }
 
@@ -106,7 +106,7 @@ class HandoverGiver final : public EventLoop::Handler {
   EventLoop::WatchId watch_ = 0;
   Timer deadline_;
   Step step_ = Step::kIdle;
-  // The successor's.
+  // The taker's.
   std::string version_;
   // See Refuse().
   absl::Status refused_;

@@ -1,4 +1,4 @@
-// Messages and descriptors between an agent and its successor, over a unix stream socket.
+// Messages and descriptors between giver and taker, over a unix stream socket.
 //
 //   frame: 4 bytes length of the message, 4 bytes number of descriptors, both big endian, then the
 //   message (proto/agent_handover.proto). The descriptors travel with the first byte of the frame.

@@ -5,8 +5,8 @@
 //   ... posix_spawn(..., words.environment(), ...)     // with words.fd() open in the new one
 //   if (failed) Tell(words.Read());
 //
-//   const UniqueFd listener = TakeLastWordsFd();       // in the new process, before other threads
-//   WriteLastWords(listener.get(), status.message());
+//   const UniqueFd words_fd = TakeLastWordsFd();       // in the new process, before other threads
+//   WriteLastWords(words_fd.get(), status.message());
 //
 // Errors: of Create(). A process of a version that does not know the pipe leaves it empty.
 //

@@ -1,7 +1,7 @@
-// The process whose guests this one has taken. It exits soon. Until then it uses the addresses of
-// its control socket and of HTTP.
+// The predecessor: the giver, after this process has taken its guests. It exits soon. Until then it
+// uses the addresses of its control socket and of HTTP.
 //
-//   predecessor_.emplace(std::move(taken.link), &loop, [this] { OpenDoors(); });
+//   predecessor_.emplace(std::move(taken.link), &loop, [this] { OpenPorts(); });
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once

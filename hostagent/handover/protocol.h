@@ -1,7 +1,7 @@
-// What the two sides of a handover share: the running agent gives (hostagent/handover/giver.h), its
-// successor takes (hostagent/handover/taker.h).
+// What the two sides of a handover share. The giver is the agent that runs
+// (hostagent/handover/giver.h). The taker is a new process (hostagent/handover/taker.h).
 //
-//   successor                             running agent
+//   taker                                 giver
 //   Begin (formats, version)         ->   checks; Offer, or Refusal and all is as it was
 //                                         leaves its server, serves on from its buffers
 //   attaches, fills its buffers
@@ -12,18 +12,18 @@
 //   serves                           <-
 //   Serving                          ->   exits, or with --linger ends the link and waits
 //
-// Until it sends Go, the running agent has given up nothing but its stream. If anything fails
-// before that, it returns to its server and serves on, and the successor exits without having
-// touched a guest. After Go the running agent never touches a guest again. A successor that dies
-// then takes the guests with it, like any agent that dies.
+// Until it sends Go, the giver has given up nothing but its stream. If anything fails before that,
+// it returns to its server and serves on, and the taker exits without having touched a guest. After
+// Go the giver never touches a guest again. A taker that dies then takes the guests with it, like
+// any agent that dies.
 //
-// Go is never in doubt. A successor that gives up waiting first closes its receiving side. Then
-// either it has Go, or sending Go fails.
+// Go is never in doubt. A taker that gives up waiting first closes its receiving side. Then either
+// it has Go, or sending Go fails.
 //
 // Each side may send Refusal at any time before Go, with the reason. Then it closes the link.
 //
-// Between Request and Go the running agent's loop stands still: nobody reads or writes a guest's
-// socket. HandoverGiver::kGivePatience bounds that time.
+// Between Request and Go the giver's loop stands still: nobody reads or writes a guest's socket.
+// HandoverGiver::kGivePatience bounds that time.
 //
 // Errors: UnexpectedMessage() makes them.
 //

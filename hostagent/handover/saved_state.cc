@@ -20,7 +20,7 @@ void SavedState::SaveDemand(handover::v1::Offer* offer) const {
   for (ServedClass* served : parts_.classes) {
     handover::v1::Demand* demand = offer->add_class_();
     demand->set_class_(served->name());
-    demand->set_guests(served->queue()->guests());
+    demand->set_guests(served->queue()->members());
     demand->set_target(served->buffer()->target());
   }
 }

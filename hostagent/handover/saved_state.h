@@ -1,13 +1,13 @@
-// All that crosses a handover, but for the messages about it. It reads the objects of the running
-// agent, and builds those of its successor from what was read. No entropy crosses.
+// All that crosses a handover, but for the messages about it. It reads the objects of the giver,
+// and builds those of the taker from what was read. No entropy crosses.
 //
-//   running agent                      successor
+//   giver                              taker
 //   SaveDemand(&offer)            ->   Expect(offer), until Filled()
 //   SaveNumbers, SaveConnections  ->   AdoptNumbers, AdoptConnections
 //   GiveAway()                         Own()
 //
-// Until Own() the successor reads from nobody, writes to nobody, accepts nobody, writes to no pipe
-// and owns no socket file. Until GiveAway() the running agent has given up nothing.
+// Until Own() the taker reads from nobody, writes to nobody, accepts nobody, writes to no pipe and
+// owns no socket file. Until GiveAway() the giver has given up nothing.
 //
 // Errors: of SaveConnections(), AdoptNumbers() and AdoptConnections(); see there.
 //
@@ -53,9 +53,9 @@ class SavedState {
 
   size_t guests() const { return parts_.connections->size(); }
 
-  // What the classes need, for a successor that fills its buffers before it takes the guests.
+  // What the classes need, for a taker that fills its buffers before it takes the guests.
   void SaveDemand(handover::v1::Offer* offer) const;
-  // The successor's side: fills the buffers as if the guests were here, until they are.
+  // The taker's side: fills the buffers as if the guests were here, until they are.
   void Expect(const handover::v1::Offer& offer);
   // Every buffer is above low water for what is expected.
   bool Filled() const;

@@ -6,8 +6,9 @@
 //   if (succession.CanReplace().ok()) succession.Replace(Purpose::kUpgrade, done);
 //   succession.Stop(absl::AbortedError("this agent is stopping"));
 //
-// A successor may come although this process did not start it (`--take-over` by hand). Nobody asked
-// this process for it, and it gets the guests all the same.
+// A successor is a taker, seen from the process whose guests it takes. It may come although this
+// process did not start it (`--take-over` by hand). Nobody asked this process for it, and it gets
+// the guests all the same.
 //
 // Errors: of Open() and CanReplace(). Replace() reports to `done`.
 //

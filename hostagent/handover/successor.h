@@ -1,4 +1,4 @@
-// The next agent process, when this one starts it.
+// A successor that this process starts: the next agent process.
 //
 //   auto successor = Successor::Spawn({"entropyd-hostagent", "--take-over"}, &loop, ended).value();
 //   successor->Terminate();   // `ended` is called when the process ends

@@ -1,4 +1,4 @@
-// The side of a handover that takes: a new agent process, before it serves anybody
+// The taker of a handover: a new agent process, before it serves anybody
 // (hostagent/handover/protocol.h).
 //
 //   auto link = HandoverLink::Connect(HandoverPath(control)).value();
@@ -30,13 +30,13 @@
 
 namespace entropyd {
 
-// What a successor has after Go.
+// What a taker has after Go.
 struct Taken {
-  // Send Serving on it. It ends when the other process exits.
+  // Send Serving on it. It ends when the giver exits.
   std::unique_ptr<HandoverLink> link;
   // For HandoverGiver::Adopt.
   UniqueFd listener;
-  // Of the process that gave.
+  // Of the giver.
   std::string version;
   uint32_t connections = 0;
   // From Request to Go.
@@ -48,12 +48,12 @@ struct Taken {
 using FillBuffers = std::function<absl::Status(const handover::v1::Offer& offer,
                                                const std::function<absl::Status()>& offered)>;
 
-// Takes over from the agent at the other end of `link`, and returns after Go. After an error this
-// process must exit without turning its loop again. The other process knows the reason, if it was
-// told in time.
+// Takes over from the giver at the other end of `link`, and returns after Go. After an error this
+// process must exit without turning its loop again. The giver knows the reason, if it was told in
+// time.
 //
-// Errors: FAILED_PRECONDITION when the other one refuses, also when it takes its offer back; those
-// of `fill`; UNAVAILABLE when the other process is gone; DEADLINE_EXCEEDED.
+// Errors: FAILED_PRECONDITION when the giver refuses, also when it takes its offer back; those of
+// `fill`; UNAVAILABLE when the giver is gone; DEADLINE_EXCEEDED.
 absl::StatusOr<Taken> TakeOver(std::unique_ptr<HandoverLink> link, SavedState* guests,
                                const FillBuffers& fill);
 

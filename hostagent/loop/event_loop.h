@@ -1,5 +1,5 @@
-// One thread that owns every guest: file descriptors by epoll, timers, and a queue through which
-// other threads hand in work.
+// One thread that waits for everything: file descriptors by epoll, timers, and a queue through
+// which other threads hand in work.
 //
 //   auto loop = EventLoop::Create(&clock).value();
 //   loop->SetAfterBatch([&] { agent.ServeClasses(); });

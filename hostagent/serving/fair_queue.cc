@@ -55,7 +55,7 @@ FairQueue::Id FairQueue::AddMember(Member* member, const ClassTree::MemberSpec& 
   spec.ceil = guest_ceil_;
   spec.cookie = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
   slot.id = tree_->AddMember(leaf_, spec);
-  ++guests_;
+  ++members_;
   return id;
 }
 
@@ -68,10 +68,10 @@ void FairQueue::Remove(Id id, int64_t now_nanos) {
   // Its id may still be in fresh_.
   slot.want = 0;
   floor_.Leaves(id);
-  waiting_guests_ -= slot.counted;
+  waiting_members_ -= slot.counted;
   slot.counted = false;
   slot.member = nullptr;
-  --guests_;
+  --members_;
   removed_.push_back(id);
 }
 
@@ -108,15 +108,15 @@ bool FairQueue::ServeAtOnce(Id id, int64_t now_nanos) {
   Slot& slot = slots_[id];
   if (slot.member == nullptr) return true;
   slot.blocked = after == After::kBlocked;
-  const uint32_t waiting = waiting_guests_;
+  const uint32_t waiting = waiting_members_;
   NoteWaiting(&slot, now_nanos);
-  if (after == After::kAgain || waiting_guests_ != waiting || member->Want() > 0) Touch(id);
+  if (after == After::kAgain || waiting_members_ != waiting || member->Want() > 0) Touch(id);
   return true;
 }
 
 void FairQueue::NoteWaiting(Slot* slot, int64_t now_nanos) {
   slot->waited_at = now_nanos;
-  waiting_guests_ += !slot->counted;
+  waiting_members_ += !slot->counted;
   slot->counted = true;
 }
 
@@ -204,7 +204,7 @@ void FairQueue::CountWaiting(int64_t now_nanos) {
     if (slot.want > 0) slot.waited_at = now_nanos;
     if (now_nanos - slot.waited_at < kWaitMemoryNanos) continue;
     slot.counted = false;
-    --waiting_guests_;
+    --waiting_members_;
   }
 }
 
@@ -213,7 +213,7 @@ void FairQueue::CountWaiting(int64_t now_nanos) {
 // longer.
 void FairQueue::UpdateHeldBack(int64_t now_nanos) {
   const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
-  held_back_ = owed_ > most_held_back_ && guests_ > 1 && arrives ? most_held_back_ : 0;
+  held_back_ = owed_ > most_held_back_ && members_ > 1 && arrives ? most_held_back_ : 0;
 }
 
 // Serves those who have waited for long, from all that is here. Returns what is left.

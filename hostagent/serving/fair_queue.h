@@ -125,11 +125,11 @@ class FairQueue {
   int64_t throttled_nanos_until(int64_t now_nanos) const;
 
   ClassBuffer* buffer() const { return buffer_; }
-  uint32_t guests() const { return guests_; }
+  uint32_t members() const { return members_; }
   // The bytes that all members wait for, as of their last Touch().
   uint64_t owed() const { return owed_; }
   // Members that wait, or did within kWaitMemoryNanos, give or take a second.
-  uint32_t waiting_guests() const { return waiting_guests_; }
+  uint32_t waiting_members() const { return waiting_members_; }
   // The bytes that members who already wait do not get, as of the last Serve().
   size_t held_back() const { return held_back_; }
 
@@ -156,7 +156,7 @@ class FairQueue {
     int64_t throttled_nanos = 0;
     // It is in fresh_.
     bool fresh = false;
-    // waiting_guests_ counts it.
+    // waiting_members_ counts it.
     bool counted = false;
     int64_t waited_at = 0;
   };
@@ -190,10 +190,10 @@ class FairQueue {
   // They began to wait and have got nothing since.
   std::vector<Id> fresh_;
   GuestFloor floor_;
-  uint32_t guests_ = 0;
+  uint32_t members_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;
-  uint32_t waiting_guests_ = 0;
+  uint32_t waiting_members_ = 0;
   // The time of the last CountWaiting().
   int64_t counted_at_ = 0;
   size_t held_back_ = 0;

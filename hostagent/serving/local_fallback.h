@@ -5,7 +5,7 @@
 //           and a guest waits
 //
 // The seed of the DRBG is 48 bytes that came from upstream before the loss and were set aside,
-// XORed with 48 of the kernel's. Each output stirs in 32 more of the kernel's. The output never
+// XORed with 48 of the kernel's. Each output mixes in 32 more of the kernel's. The output never
 // enters the buffer, and ends with the first bytes from upstream. From those bytes a new seed is
 // set aside. When it is complete, the DRBG of the last loss is forgotten.
 //

@@ -63,13 +63,13 @@ bool ServedClass::Pass(int64_t now_nanos) {
   due_ = false;
   queue_.Serve(now_nanos);
   ObserveWaits();
-  const uint32_t guests = queue_.guests() + expected_guests_;
-  const uint32_t waiting = queue_.waiting_guests() + expected_guests_;
+  const uint32_t guests = queue_.members() + expected_guests_;
+  const uint32_t waiting = queue_.waiting_members() + expected_guests_;
   fallback_->SetDemand({.guests = guests,
                         .owed = queue_.owed() + expected_bytes_,
                         .waiting_guests = waiting,
                         .held_back = queue_.held_back()});
-  counters_->guests.Set(queue_.guests());
+  counters_->guests.Set(queue_.members());
   counters_->owed_bytes.Set(queue_.owed());
   counters_->buffer_level.Set(fallback_->level());
   counters_->buffer_target.Set(fallback_->target());

@@ -69,15 +69,15 @@ TEST_F(FeedsTest, OpenedTheyAreNobodyAndStartedTheyAreGuests) {
   ASSERT_TRUE(feeds_->Open(Pipe(dir_ / "pipe")).ok());
   ASSERT_THAT(feeds_->all(), SizeIs(1));
   EXPECT_EQ(feeds_->all()[0]->id(), 0u);
-  EXPECT_EQ(served_->queue()->guests(), 0u);
+  EXPECT_EQ(served_->queue()->members(), 0u);
   EXPECT_THAT(accounts_.all(), SizeIs(0));
   const uint64_t next = connections_->next_id();
   ASSERT_TRUE(feeds_->Start().ok());
   EXPECT_EQ(feeds_->all()[0]->id(), next);
-  EXPECT_EQ(served_->queue()->guests(), 1u);
+  EXPECT_EQ(served_->queue()->members(), 1u);
   EXPECT_THAT(accounts_.all(), SizeIs(1));
   feeds_->Close();
-  EXPECT_EQ(served_->queue()->guests(), 0u);
+  EXPECT_EQ(served_->queue()->members(), 0u);
   EXPECT_THAT(accounts_.all(), SizeIs(0));
   EXPECT_EQ(access((dir_ / "pipe").c_str(), F_OK), 0) << "readers hold its inode";
 }

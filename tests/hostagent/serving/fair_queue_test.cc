@@ -286,23 +286,23 @@ TEST_F(FairQueueTest, CountsThoseWhoWaitOrDidAMomentAgo) {
   const FairQueue::Id id = Join(&waiting);
   Join(&idle);
   tree_->Serve(kSecondNanos);
-  EXPECT_EQ(tree_->waiting_guests(), 0u);
+  EXPECT_EQ(tree_->waiting_members(), 0u);
   Ask(id, &waiting, 64);
   const FairQueue::Id leaving_id = Join(&leaving);
   Ask(leaving_id, &leaving, 64);
   tree_->Serve(10 * kSecondNanos);
-  EXPECT_EQ(tree_->waiting_guests(), 2u);
+  EXPECT_EQ(tree_->waiting_members(), 2u);
   tree_->Remove(leaving_id, 10 * kSecondNanos);
   tree_->Serve(100 * kSecondNanos);
-  EXPECT_EQ(tree_->waiting_guests(), 1u) << "however long it waits";
+  EXPECT_EQ(tree_->waiting_members(), 1u) << "however long it waits";
   buffer_.Fill(64);
   tree_->Serve(100 * kSecondNanos);
   EXPECT_EQ(tree_->owed(), 0u);
   tree_->Serve(101 * kSecondNanos);
-  EXPECT_EQ(tree_->waiting_guests(), 1u) << "it may ask again at once";
+  EXPECT_EQ(tree_->waiting_members(), 1u) << "it may ask again at once";
   tree_->Serve(102 * kSecondNanos);
-  EXPECT_EQ(tree_->waiting_guests(), 0u);
-  EXPECT_EQ(tree_->guests(), 2u);
+  EXPECT_EQ(tree_->waiting_members(), 0u);
+  EXPECT_EQ(tree_->members(), 2u);
 }
 
 TEST_F(FairQueueTest, AGuestThatLeavesTakesItsWantsAlong) {
@@ -314,10 +314,10 @@ TEST_F(FairQueueTest, AGuestThatLeavesTakesItsWantsAlong) {
   Ask(Join(&staying), &staying, 300);
   tree_->Serve(0);
   EXPECT_EQ(tree_->owed(), 800u);
-  EXPECT_EQ(tree_->guests(), 2u);
+  EXPECT_EQ(tree_->members(), 2u);
   tree_->Remove(id, 0);
   EXPECT_EQ(tree_->owed(), 300u);
-  EXPECT_EQ(tree_->guests(), 1u);
+  EXPECT_EQ(tree_->members(), 1u);
   EXPECT_TRUE(tree_->pending());  // the class must report its new demand
   buffer_.Fill(1'000);
   tree_->Serve(0);
@@ -338,7 +338,7 @@ TEST_F(FairQueueTest, GuestsMayLeaveWhileOthersAreServed) {
   buffer_.Fill(200);
   tree_->Serve(0);
   EXPECT_EQ(first.delivered, 100u);
-  EXPECT_EQ(tree_->guests(), 1u);
+  EXPECT_EQ(tree_->members(), 1u);
 
   FakeMember third(&buffer_);  // may get the place of the one that left
   Ask(Join(&third), &third, 50);

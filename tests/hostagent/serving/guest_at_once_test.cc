@@ -49,16 +49,16 @@ TEST_F(GuestAtOnceTest, WhoFindsPlentyHasAllItWants) {
 TEST_F(GuestAtOnceTest, ItCountsAsWaitingWhichTheOwnerIsToldOnce) {
   guest_.wanted = 64;
   ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
-  EXPECT_EQ(tree_->waiting_guests(), 1u);
+  EXPECT_EQ(tree_->waiting_members(), 1u);
   EXPECT_TRUE(tree_->pending());
   tree_->Serve(0);
   guest_.wanted = 64;
   ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
   EXPECT_FALSE(tree_->pending());
   tree_->Serve(FairQueue::kWaitMemoryNanos - 1);
-  EXPECT_EQ(tree_->waiting_guests(), 1u);
+  EXPECT_EQ(tree_->waiting_members(), 1u);
   tree_->Serve(2 * FairQueue::kWaitMemoryNanos);
-  EXPECT_EQ(tree_->waiting_guests(), 0u);
+  EXPECT_EQ(tree_->waiting_members(), 0u);
 }
 
 TEST_F(GuestAtOnceTest, LeavesTheBufferAboveItsLowWater) {
@@ -140,8 +140,8 @@ TEST_F(GuestAtOnceTest, WhoLeavesWhileItDeliversIsForgotten) {
   guest_.wanted = 64;
   guest_.on_deliver = [this] { tree_->Remove(id_, 0); };
   EXPECT_TRUE(tree_->ServeAtOnce(id_, 0));
-  EXPECT_EQ(tree_->guests(), 0u);
-  EXPECT_EQ(tree_->waiting_guests(), 0u);
+  EXPECT_EQ(tree_->members(), 0u);
+  EXPECT_EQ(tree_->waiting_members(), 0u);
   tree_->Serve(0);
 }
 

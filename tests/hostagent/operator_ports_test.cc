@@ -1,4 +1,4 @@
-#include "hostagent/doors.h"
+#include "hostagent/operator_ports.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 namespace entropyd {
 namespace {
 
-class DoorsTest : public testing::Test, public ControlServer::Subject {
+class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
  protected:
   void FillStatus(v1::GetStatusResponse*) const override {}
   void FillGuests(v1::ListGuestsResponse*) const override {}
@@ -29,8 +29,8 @@ class DoorsTest : public testing::Test, public ControlServer::Subject {
   void Reload(Upgraded) override {}
   std::string ConfigPath() const override { return ""; }
 
-  Doors::Options Options(const std::string& http) {
-    Doors::Options options;
+  OperatorPorts::Options Options(const std::string& http) {
+    OperatorPorts::Options options;
     options.control = Control();
     options.state_dir = dir_ / "state";
     options.http.address = http;
@@ -38,8 +38,8 @@ class DoorsTest : public testing::Test, public ControlServer::Subject {
     options.http.ready = [] { return absl::OkStatus(); };
     return options;
   }
-  std::unique_ptr<Doors> Make(const std::string& http = "127.0.0.1:0") {
-    return std::make_unique<Doors>(Options(http), loop_.get(), this, &metrics_, &log_);
+  std::unique_ptr<OperatorPorts> Make(const std::string& http = "127.0.0.1:0") {
+    return std::make_unique<OperatorPorts>(Options(http), loop_.get(), this, &metrics_, &log_);
   }
   std::string Control() const { return dir_ / "agent.sock"; }
   bool ControlIsOpen() const { return access(Control().c_str(), F_OK) == 0; }
@@ -55,63 +55,63 @@ class DoorsTest : public testing::Test, public ControlServer::Subject {
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
 };
 
-TEST_F(DoorsTest, BothOpenAndClose) {
-  auto doors = Make();
+TEST_F(OperatorPortsTest, BothOpenAndClose) {
+  auto ports = Make();
   EXPECT_FALSE(ControlIsOpen());
-  ASSERT_TRUE(doors->Open().ok());
+  ASSERT_TRUE(ports->Open().ok());
   EXPECT_TRUE(ControlIsOpen());
-  EXPECT_GT(doors->http_port(), 0);
-  doors->Close();
+  EXPECT_GT(ports->http_port(), 0);
+  ports->Close();
   EXPECT_FALSE(ControlIsOpen());
-  EXPECT_EQ(doors->http_port(), 0);
+  EXPECT_EQ(ports->http_port(), 0);
 }
 
-TEST_F(DoorsTest, WithoutAnAddressThereIsNoHttp) {
-  auto doors = Make("");
-  ASSERT_TRUE(doors->Open().ok());
+TEST_F(OperatorPortsTest, WithoutAnAddressThereIsNoHttp) {
+  auto ports = Make("");
+  ASSERT_TRUE(ports->Open().ok());
   EXPECT_TRUE(ControlIsOpen());
-  EXPECT_EQ(doors->http_port(), 0);
+  EXPECT_EQ(ports->http_port(), 0);
 }
 
-TEST_F(DoorsTest, WhereHttpCannotOpenTheControlSocketStaysClosed) {
+TEST_F(OperatorPortsTest, WhereHttpCannotOpenTheControlSocketStaysClosed) {
   auto other = Make();
   ASSERT_TRUE(other->Open().ok());
   const std::string taken = absl::StrCat("127.0.0.1:", other->http_port());
   other->CloseControl();
   EXPECT_FALSE(ControlIsOpen());
   EXPECT_GT(other->http_port(), 0) << "HTTP stays";
-  auto doors = Make(taken);
-  EXPECT_FALSE(doors->Open().ok());
+  auto ports = Make(taken);
+  EXPECT_FALSE(ports->Open().ok());
   EXPECT_FALSE(ControlIsOpen());
 }
 
-TEST_F(DoorsTest, AnAddressInUseIsTriedUntilItIsFree) {
+TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
   auto other = Make();
   ASSERT_TRUE(other->Open().ok());
-  auto doors = Make(absl::StrCat("127.0.0.1:", other->http_port()));
+  auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   int opened = 0;
-  doors->OpenInTheEnd([&] { ++opened; });
-  Turn(Doors::kRetryNanos);
+  ports->OpenInTheEnd([&] { ++opened; });
+  Turn(OperatorPorts::kRetryNanos);
   EXPECT_EQ(opened, 0);
   other.reset();
-  Turn(Doors::kRetryNanos - 1);
+  Turn(OperatorPorts::kRetryNanos - 1);
   EXPECT_EQ(opened, 0);
   Turn(1);
   EXPECT_EQ(opened, 1);
   EXPECT_TRUE(ControlIsOpen());
-  Turn(Doors::kRetryNanos);
+  Turn(OperatorPorts::kRetryNanos);
   EXPECT_EQ(opened, 1);
 }
 
-TEST_F(DoorsTest, WhoGivesUpTriesNoMore) {
+TEST_F(OperatorPortsTest, WhoGivesUpTriesNoMore) {
   auto other = Make();
   ASSERT_TRUE(other->Open().ok());
-  auto doors = Make(absl::StrCat("127.0.0.1:", other->http_port()));
+  auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   int opened = 0;
-  doors->OpenInTheEnd([&] { ++opened; });
-  doors->GiveUp();
+  ports->OpenInTheEnd([&] { ++opened; });
+  ports->GiveUp();
   other.reset();
-  Turn(Doors::kRetryNanos + 1);
+  Turn(OperatorPorts::kRetryNanos + 1);
   EXPECT_EQ(opened, 0);
   EXPECT_FALSE(ControlIsOpen());
 }

@@ -1,11 +1,11 @@
-#include "hostagent/doors.h"
+#include "hostagent/operator_ports.h"
 
 #include <utility>
 
 namespace entropyd {
 
-Doors::Doors(Options options, EventLoop* loop, ControlServer::Subject* subject, Metrics* metrics,
-             Log* log)
+OperatorPorts::OperatorPorts(Options options, EventLoop* loop, ControlServer::Subject* subject,
+                             Metrics* metrics, Log* log)
     : options_(std::move(options)),
       loop_(loop),
       subject_(subject),
@@ -13,9 +13,9 @@ Doors::Doors(Options options, EventLoop* loop, ControlServer::Subject* subject, 
       log_(log),
       retry_(loop, [this] { TryToOpen(); }) {}
 
-Doors::~Doors() { Close(); }
+OperatorPorts::~OperatorPorts() { Close(); }
 
-absl::Status Doors::Open() {
+absl::Status OperatorPorts::Open() {
   auto control = ControlServer::Start(options_.control, options_.state_dir, loop_, subject_);
   if (!control.ok()) return control.status();
   if (!options_.http.address.empty()) {
@@ -27,12 +27,12 @@ absl::Status Doors::Open() {
   return absl::OkStatus();
 }
 
-void Doors::OpenInTheEnd(std::function<void()> opened) {
+void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
   opened_ = std::move(opened);
   TryToOpen();
 }
 
-void Doors::TryToOpen() {
+void OperatorPorts::TryToOpen() {
   if (auto status = Open(); !status.ok()) {
     log_->Error("agent.doors_closed",
                 {{"reason", status}, {"remedy", "free the address; tried again every second"}});
@@ -41,12 +41,12 @@ void Doors::TryToOpen() {
   opened_();
 }
 
-void Doors::CloseControl() {
+void OperatorPorts::CloseControl() {
   GiveUp();
   control_.reset();
 }
 
-void Doors::Close() {
+void OperatorPorts::Close() {
   http_.reset();
   CloseControl();
 }

@@ -1,13 +1,13 @@
 // Where operators and Prometheus come in: the control socket and HTTP. Both are open, or neither.
 //
-//   Doors doors(options, &loop, subject, &metrics, &log);
-//   if (absl::Status status = doors.Open(); !status.ok()) return status;
-//   …or doors.OpenInTheEnd([] { … });   // where guests are served meanwhile
+//   OperatorPorts ports(options, &loop, subject, &metrics, &log);
+//   if (absl::Status status = ports.Open(); !status.ok()) return status;
+//   …or ports.OpenInTheEnd([] { … });   // where guests are served meanwhile
 //
 // Errors: Open() returns them. OpenInTheEnd() logs them and tries again.
 //
 // Thread safety: none; belongs to the event loop's thread. The subject is called on that thread.
-// The functions of `http` are called on HTTP's own threads until the doors are closed.
+// The functions of `http` are called on HTTP's own threads until the ports are closed.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,7 @@
 
 namespace entropyd {
 
-class Doors {
+class OperatorPorts {
  public:
   // An address in use is tried again after this time. Only an operator waits for it.
   static constexpr int64_t kRetryNanos = kSecondNanos;
@@ -39,10 +39,10 @@ class Doors {
     HttpServer::Options http;
   };
 
-  // All pointers outlive the doors.
-  Doors(Options options, EventLoop* loop, ControlServer::Subject* subject, Metrics* metrics,
-        Log* log);
-  ~Doors();
+  // All pointers outlive the ports.
+  OperatorPorts(Options options, EventLoop* loop, ControlServer::Subject* subject, Metrics* metrics,
+                Log* log);
+  ~OperatorPorts();
 
   // Errors: of ControlServer::Start and HttpServer::Start. Then both stay closed.
   absl::Status Open();
