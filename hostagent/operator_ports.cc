@@ -16,15 +16,24 @@ OperatorPorts::OperatorPorts(Options options, EventLoop* loop, ControlServer::Su
 OperatorPorts::~OperatorPorts() { Close(); }
 
 absl::Status OperatorPorts::Open() {
+  absl::Status status = OpenControl();
+  if (status.ok()) status = OpenHttp();
+  if (!status.ok()) control_.reset();
+  return status;
+}
+
+absl::Status OperatorPorts::OpenControl() {
+  if (control_ != nullptr) return absl::OkStatus();
   auto control = ControlServer::Start(options_.control, options_.state_dir, loop_, subject_);
-  if (!control.ok()) return control.status();
-  if (!options_.http.address.empty()) {
-    auto http = HttpServer::Start(options_.http, metrics_);
-    if (!http.ok()) return http.status();
-    http_ = *std::move(http);
-  }
-  control_ = *std::move(control);
-  return absl::OkStatus();
+  if (control.ok()) control_ = *std::move(control);
+  return control.status();
+}
+
+absl::Status OperatorPorts::OpenHttp() {
+  if (http_ != nullptr || options_.http.address.empty()) return absl::OkStatus();
+  auto http = HttpServer::Start(options_.http, metrics_);
+  if (http.ok()) http_ = *std::move(http);
+  return http.status();
 }
 
 void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
@@ -33,7 +42,10 @@ void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
 }
 
 void OperatorPorts::TryToOpen() {
-  if (auto status = Open(); !status.ok()) {
+  // Each for itself: whoever wants to mend the address of the one may need the other.
+  absl::Status status = OpenControl();
+  status.Update(OpenHttp());
+  if (!status.ok()) {
     log_->Error("agent.doors_closed",
                 {{"reason", status}, {"remedy", "free the address; tried again every second"}});
     return retry_.Set(loop_->now_nanos() + kRetryNanos);

@@ -1,4 +1,4 @@
-// Where operators and Prometheus come in: the control socket and HTTP. Both are open, or neither.
+// Where operators and Prometheus come in: the control socket and HTTP.
 //
 //   OperatorPorts ports(options, &loop, subject, &metrics, &log);
 //   if (absl::Status status = ports.Open(); !status.ok()) return status;
@@ -46,8 +46,8 @@ class OperatorPorts {
 
   // Errors: of ControlServer::Start and HttpServer::Start. Then both stay closed.
   absl::Status Open();
-  // Opens at once, or tries again until it works. Then it calls `opened`. The log tells of
-  // failures.
+  // Opens each of the two at once, or tries again until it works. Calls `opened` when both are open.
+  // The log tells of failures.
   void OpenInTheEnd(std::function<void()> opened);
 
   // OpenInTheEnd() tries no more. What is open stays open.
@@ -61,6 +61,8 @@ class OperatorPorts {
   int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
 
  private:
+  absl::Status OpenControl();
+  absl::Status OpenHttp();
   void TryToOpen();
 
   const Options options_;

@@ -103,6 +103,23 @@ TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
   EXPECT_EQ(opened, 1);
 }
 
+// Whoever wants to mend the address of HTTP needs the control socket.
+TEST_F(OperatorPortsTest, TheControlSocketDoesNotWaitForTheAddressOfHttp) {
+  auto other = Make();
+  ASSERT_TRUE(other->Open().ok());
+  other->CloseControl();
+  auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
+  int opened = 0;
+  ports->OpenInTheEnd([&] { ++opened; });
+  EXPECT_TRUE(ControlIsOpen());
+  EXPECT_EQ(ports->http_port(), 0);
+  EXPECT_EQ(opened, 0);
+  other.reset();
+  Turn(OperatorPorts::kRetryNanos);
+  EXPECT_GT(ports->http_port(), 0);
+  EXPECT_EQ(opened, 1);
+}
+
 TEST_F(OperatorPortsTest, WhoGivesUpTriesNoMore) {
   auto other = Make();
   ASSERT_TRUE(other->Open().ok());
