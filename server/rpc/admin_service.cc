@@ -11,6 +11,7 @@
 #include "base/process/names.h"
 #include "base/process/nanos.h"
 #include "base/wire/grpc_status.h"
+#include "base/wire/state_names.h"
 #include "grpcpp/support/server_callback.h"
 #include "proto/admin.grpc.pb.h"
 #include "server/rpc/grpc_caller.h"
