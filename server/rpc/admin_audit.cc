@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -62,6 +63,11 @@ void AdminAudit::Tell(const Action& action, const absl::Status& outcome) {
   const std::string text = outcome.ok() ? "OK" : outcome.ToString();
   Write(log_, action, text);
   if (own_ != nullptr) Write(own_.get(), action, text);
+}
+
+absl::Status AuditedCall::End(absl::Status outcome) const {
+  if (!std::exchange(state_->told, true)) state_->audit->Tell(state_->action, outcome);
+  return outcome;
 }
 
 }  // namespace entropyd

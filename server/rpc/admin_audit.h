@@ -4,17 +4,22 @@
 //   event=admin.call call=ResetSource by=spiffe://dc1/operator/ann peer=ipv4:10.0.0.7:40112
 //   target=trng before=latched after=healthy outcome=OK
 //
+//   AuditedCall call(audit, {.call = "ResetSource", ...});
+//   call.action()->after = "healthy";
+//   reactor->Finish(ToGrpc(call.End(status)));        // told before the caller hears of it
+//
 // The line goes to the log and, if there is one, to a file of its own, which nothing but these
 // lines goes to. The file stays open, so a rotation copies and truncates it.
 //
 // Errors: Open() tells why the file cannot be written. Lines that a full disk does not take are
 // dropped, and the file says how many.
 //
-// Thread safety: safe.
+// Thread safety: AdminAudit is safe; an AuditedCall belongs to one thread at a time.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,6 +59,29 @@ class AdminAudit {
   UniqueFd file_;
   // Writes to file_; may be null.
   std::unique_ptr<Log> own_;
+};
+
+// One call of an operator. It is told once, when it has ended. Copies are the same call, so that a
+// callback may hold one.
+class AuditedCall {
+ public:
+  // The audit outlives it.
+  AuditedCall(AdminAudit* audit, AdminAudit::Action action)
+      : state_(std::make_shared<State>(audit, std::move(action))) {}
+
+  // What will be told. Fill it in until the end.
+  AdminAudit::Action* action() const { return &state_->action; }
+  // Tells of the call, unless that was done before. Returns `outcome`, for the caller.
+  absl::Status End(absl::Status outcome) const;
+
+ private:
+  struct State {
+    State(AdminAudit* a, AdminAudit::Action b) : audit(a), action(std::move(b)) {}
+    AdminAudit* const audit;
+    AdminAudit::Action action;
+    bool told = false;
+  };
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace entropyd

@@ -88,6 +88,22 @@ TEST_F(AdminAuditTest, TheFileHasTheFormatOfTheLog) {
                                          HasSubstr("\"outcome\":\"OK\""))));
 }
 
+TEST_F(AdminAuditTest, ACallIsToldOnceAndAsItWasAtItsEnd) {
+  {
+    const std::unique_ptr<AdminAudit> audit = Open().value();
+    const AuditedCall call(audit.get(), reset_);
+    const AuditedCall same = call;
+    same.action()->after = "starting";
+    EXPECT_THAT(log_.events, ElementsAre()) << "it has not ended";
+    EXPECT_TRUE(absl::IsNotFound(call.End(absl::NotFoundError("no source"))));
+    EXPECT_TRUE(same.End(absl::OkStatus()).ok());
+    EXPECT_TRUE(call.End(absl::OkStatus()).ok());
+  }
+  EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("after=starting"),
+                                         HasSubstr("outcome=\"NOT_FOUND: no source\""))));
+  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
+}
+
 TEST_F(AdminAuditTest, WithoutAFileTheLogHasTheLines) {
   path_ = "";
   Open().value()->Tell(reset_, absl::OkStatus());
