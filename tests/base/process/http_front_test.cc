@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -52,6 +53,7 @@ class HttpFrontTest : public ::testing::Test {
           if (!keep_) front_->Reply(id, reply_.empty() ? head : reply_);
         },
         [this](HttpFront::Refusal refusal) {
+          absl::MutexLock lock(&mutex_);
           ++(refusal == HttpFront::Refusal::kLate ? late_ : full_);
         });
   }
@@ -120,6 +122,18 @@ class HttpFrontTest : public ::testing::Test {
     const ssize_t n = recv(fd.get(), &byte, 1, MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN);
   }
+  // Waits until the server has closed it, but not longer than so. False = it is open.
+  static bool AwaitClosed(const UniqueFd& fd, absl::Duration patience) {
+    pollfd polled = {fd.get(), POLLIN, 0};
+    poll(&polled, 1, static_cast<int>(absl::ToInt64Milliseconds(patience)));
+    return Closed(fd);
+  }
+  // Waits until a connection was too late.
+  void AwaitLate() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](std::atomic<int>* late) { return *late > 0; }, &late_));
+  }
   void AwaitRequests(size_t count) {
     absl::MutexLock lock(&mutex_);
     wanted_ = count;
@@ -167,11 +181,12 @@ TEST_F(HttpFrontTest, BytesThatDripDoNotMakeTheTimeLonger) {
   Start({.patience = absl::Milliseconds(200)});
   const UniqueFd fd = Connect();
   const absl::Time start = absl::Now();
-  while (!Closed(fd) && absl::Now() < start + absl::Seconds(10)) {
+  // The kernel tells of the end while the test waits for the moment of the next byte.
+  do {
     Send(fd, "G");
-    absl::SleepFor(absl::Milliseconds(5));
-  }
+  } while (!AwaitClosed(fd, absl::Milliseconds(5)) && absl::Now() < start + absl::Seconds(10));
   EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  AwaitLate();
 }
 
 TEST_F(HttpFrontTest, AReplyThatIsNotTakenInTimeIsGivenUp) {
@@ -179,7 +194,7 @@ TEST_F(HttpFrontTest, AReplyThatIsNotTakenInTimeIsGivenUp) {
   Start({.patience = absl::Milliseconds(50)});
   const UniqueFd fd = Connect();
   Send(fd, "GET / HTTP/1.1\r\n\r\n");
-  while (late_ == 0) absl::SleepFor(absl::Milliseconds(5));
+  AwaitLate();
   EXPECT_LT(Receive(fd).size(), reply_.size());
 }
 
