@@ -8,7 +8,7 @@
 //
 // Errors: none.
 //
-// Thread safety: safe.
+// Thread safety: LineLimit is safe; a LineBudget has one owner.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,29 @@
 
 namespace entropyd {
 
+// The lines of one key.
+class LineBudget {
+ public:
+  // From one line that is the first to the next one.
+  static constexpr int64_t kEveryNanos = 10 * kSecondNanos;
+
+  // An event. 0 = no line; else a line for so many events, this one and those since the last line
+  // that had none. `most` lines may come within kEveryNanos.
+  uint64_t Ask(int64_t now_nanos, uint32_t most = 1);
+  // True when the next event has a line, however many came before.
+  bool rested(int64_t now_nanos) const { return now_nanos >= renewed_nanos_; }
+
+ private:
+  // From when on there may be lines again.
+  int64_t renewed_nanos_ = 0;
+  // Those since then.
+  uint32_t lines_ = 0;
+  uint64_t untold_ = 0;
+};
+
 class LineLimit {
  public:
-  static constexpr int64_t kEveryNanos = 10 * kSecondNanos;
+  static constexpr int64_t kEveryNanos = LineBudget::kEveryNanos;
   // Keys come from strangers. When there are so many, those that have been silent go, and what is
   // left shares the key "".
   static constexpr size_t kMaxKeys = 1024;
@@ -34,13 +54,8 @@ class LineLimit {
   uint64_t Ask(absl::string_view key, int64_t now_nanos);
 
  private:
-  struct Key {
-    int64_t next_line_nanos = 0;
-    uint64_t untold = 0;
-  };
-
   absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, Key> keys_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, LineBudget> keys_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace entropyd

@@ -18,6 +18,19 @@ TEST(LineLimitTest, TheFirstHasALineAndTheNextOneTellsHowManyItStandsFor) {
   EXPECT_EQ(limit.Ask("a", 10 * kEvery), 2u);
 }
 
+TEST(LineBudgetTest, GivesTheMostLinesAtOnceAndThenOneThatTellsOfTheRest) {
+  LineBudget budget;
+  EXPECT_TRUE(budget.rested(0));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(budget.Ask(i, 3), 1u);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(budget.Ask(3, 3), 0u);
+  EXPECT_FALSE(budget.rested(kEvery - 1));
+  EXPECT_EQ(budget.Ask(kEvery - 1, 3), 0u);
+  EXPECT_TRUE(budget.rested(kEvery));
+  EXPECT_EQ(budget.Ask(kEvery, 3), 7u);
+  for (int i = 1; i < 3; ++i) EXPECT_EQ(budget.Ask(kEvery, 3), 1u);
+  EXPECT_EQ(budget.Ask(kEvery, 3), 0u);
+}
+
 TEST(LineLimitTest, KeysDoNotSilenceOneAnother) {
   LineLimit limit;
   EXPECT_EQ(limit.Ask("a", 0), 1u);

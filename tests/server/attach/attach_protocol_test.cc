@@ -1,7 +1,9 @@
 #include "server/attach/attach_protocol.h"
 
 #include <memory>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/attach/attach_protocol_fixture.h"
 
 namespace entropyd {
@@ -105,6 +107,27 @@ TEST_F(AttachProtocolTest, AFloodOfDeniedStreamsIsOneLineForEachIdentity) {
   Post(again->session, Session::kDead);
   EXPECT_EQ(Logged("agent.denied identity=spiffe://test/b peer=peer reason=max_agents count=100"),
             1);
+}
+
+TEST_F(AttachProtocolTest, AFloodOfStreamsThatComeAndGoIsAFewLinesForEachIdentity) {
+  const int most = 3;
+  Make({.max_streams_per_identity = most});
+  const auto come_and_go = [this](const std::string& identity, char host) {
+    FakePeer* const peer = Greet(identity, host);
+    Post(peer->session, Session::kCancelled);
+    Post(peer->session, Session::kDead);
+  };
+  for (int i = 0; i < 100; ++i) come_and_go("spiffe://test/a", static_cast<char>(1 + i));
+  come_and_go("spiffe://test/b", 'b');
+  EXPECT_EQ(totals().attached, 101u);
+  for (const char* const event : {"agent.attached", "agent.detached"}) {
+    EXPECT_EQ(Logged(absl::StrCat(event, " identity=spiffe://test/a")), most);
+    EXPECT_EQ(Logged(absl::StrCat(event, " identity=spiffe://test/b")), 1);
+  }
+  Advance(LineLimit::kEveryNanos);
+  come_and_go("spiffe://test/a", 'z');
+  EXPECT_EQ(Logged("agent.attached identity=spiffe://test/a"), most + 1);
+  EXPECT_EQ(Logged("count=98"), 2) << "one that came, and one that went";
 }
 
 TEST_F(AttachProtocolTest, AClonedHostIsDeniedAndTheOlderStreamServesOn) {
