@@ -1,5 +1,7 @@
 #include "base/process/line_limit.h"
 
+#include <iterator>
+#include <limits>
 #include <utility>
 
 namespace entropyd {
@@ -15,17 +17,37 @@ uint64_t LineBudget::Ask(int64_t now_nanos, uint32_t most) {
   return std::exchange(untold_, 0);
 }
 
-uint64_t LineLimit::Ask(absl::string_view key, int64_t now_nanos) {
+void LineBudget::Rest(int64_t now_nanos) {
+  renewed_nanos_ = now_nanos + kEveryNanos;
+  lines_ = std::numeric_limits<uint32_t>::max();
+}
+
+LineCount LineLimit::Ask(absl::string_view key, int64_t now_nanos) {
   absl::MutexLock lock(&mutex_);
-  auto it = keys_.find(key);
-  if (it == keys_.end()) {
-    if (keys_.size() >= kMaxKeys) {
-      absl::erase_if(keys_,
-                     [now_nanos](const auto& entry) { return entry.second.rested(now_nanos); });
-    }
-    it = keys_.try_emplace(keys_.size() < kMaxKeys ? std::string(key) : std::string()).first;
+  const auto known = by_name_.find(key);
+  if (known != by_name_.end()) {
+    keys_.splice(keys_.end(), keys_, known->second);
+    return {known->second->lines.Ask(now_nanos)};
   }
-  return it->second.Ask(now_nanos);
+  const bool crowded = keys_.size() >= kMaxKeys && !DropEldest(now_nanos);
+  Key& newcomer = keys_.emplace_back();
+  newcomer.name = std::string(key);
+  by_name_.emplace(newcomer.name, std::prev(keys_.end()));
+  // It has a line of its own when it is still there after ten seconds.
+  if (crowded) newcomer.lines.Rest(now_nanos);
+  if (crowded && newcomers_.Ask(now_nanos) == 0) return {newcomer.lines.Ask(now_nanos)};
+  if (!crowded) newcomer.lines.Ask(now_nanos);
+  const uint64_t others = std::exchange(others_, 0);
+  return {1 + others, others > 0};
+}
+
+bool LineLimit::DropEldest(int64_t now_nanos) {
+  const LineBudget& eldest = keys_.front().lines;
+  const bool rested = eldest.rested(now_nanos);
+  others_ += eldest.untold();
+  by_name_.erase(keys_.front().name);
+  keys_.pop_front();
+  return rested;
 }
 
 }  // namespace entropyd

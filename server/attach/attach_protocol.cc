@@ -208,12 +208,12 @@ absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& cr
 }
 
 void AttachProtocol::Deny(const Session& session, absl::string_view reason, int64_t now_nanos) {
-  const uint64_t count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
+  const LineCount count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
   if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", session.peer().identity},
                                  {"peer", session.peer().address},
                                  {"reason", reason},
-                                 {"count", count}});
+                                 {count.key(), count.events}});
 }
 
 // The transport is finished when the session's write has ended.
@@ -226,13 +226,13 @@ void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_na
   totals_.lost_bytes += lost;
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     ++totals_.violations;
-    const uint64_t count =
+    const LineCount count =
         lines_.Ask(absl::StrCat(session->peer().identity, " violation"), now_nanos);
     if (count > 0) {
       log_->Warning("agent.violation", {{"identity", session->peer().identity},
                                         {"peer", session->peer().address},
                                         {"error", status},
-                                        {"count", count}});
+                                        {count.key(), count.events}});
     }
   }
   // A clone has said Hello, but was never attached.
