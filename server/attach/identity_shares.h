@@ -38,7 +38,8 @@ class IdentityShares {
     // An upgraded or moved agent has two streams for a moment, and a few hosts may share a
     // certificate.
     uint32_t streams = 16;
-    // Bytes planned, or written and not taken by the network yet.
+    // Bytes planned, or written and not taken by the network yet. Those of pending Gets count, but
+    // only streams wait.
     uint64_t in_flight = std::numeric_limits<uint64_t>::max();
     uint32_t gets = 128;
     // A stream's start, an agent's message and a Get are one message each. An agent that takes 100
