@@ -9,10 +9,12 @@
 //   reactor->Finish(ToGrpc(call.End(status)));        // told before the caller hears of it
 //
 // The line goes to the log and, if there is one, to a file of its own, which nothing but these
-// lines goes to. The file stays open, so a rotation copies and truncates it.
+// lines goes to. A rotation may rename or remove the file: the next line goes to a new one under
+// the same name. It may copy and truncate it as well.
 //
 // Errors: Open() tells why the file cannot be written. Lines that a full disk does not take are
-// dropped, and the file says how many.
+// dropped, and the file says how many. When no new file can be opened after a rotation, the log
+// says so with each line (`audit.failed`), and the lines go to the old file.
 //
 // Thread safety: AdminAudit is safe; an AuditedCall belongs to one thread at a time.
 #pragma once
@@ -21,10 +23,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
-#include "base/process/fd.h"
 #include "base/process/log.h"
 
 namespace entropyd {
@@ -50,15 +53,28 @@ class AdminAudit {
   static absl::StatusOr<std::unique_ptr<AdminAudit>> Open(const std::string& path, LogFormat format,
                                                           const Clock* clock, Log* log);
 
+  ~AdminAudit();
+
   void Tell(const Action& action, const absl::Status& outcome);
 
  private:
-  explicit AdminAudit(Log* log) : log_(log) {}
+  struct File;
 
+  AdminAudit(const std::string& path, LogFormat format, const Clock* clock, Log* log);
+  absl::StatusOr<std::unique_ptr<File>> OpenFile() const;
+  // Opens another file when the path does not lead to this one any more.
+  void FollowRotation() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string path_;
+  const LogFormat format_;
+  const Clock* const clock_;
   Log* const log_;
-  UniqueFd file_;
-  // Writes to file_; may be null.
-  std::unique_ptr<Log> own_;
+  absl::Mutex mutex_;
+  // Null without a path.
+  std::unique_ptr<File> file_ ABSL_GUARDED_BY(mutex_);
+  // The one before the last rotation. It is closed at the next one: its lines have left by then, so
+  // that nobody waits for them.
+  std::unique_ptr<File> rotated_ ABSL_GUARDED_BY(mutex_);
 };
 
 // One call of an operator. It is told once, when it has ended. Copies are the same call, so that a
