@@ -21,6 +21,7 @@
 #include "base/config/log_config.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
+#include "base/process/bounded_write.h"
 #include "base/process/clock.h"
 #include "base/process/descriptor_limit.h"
 #include "base/process/fd.h"

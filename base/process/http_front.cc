@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -18,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
+#include "base/process/socket_address.h"
 
 namespace entropyd {
 namespace {
@@ -35,21 +35,12 @@ constexpr char kHeadEnd[] = "\r\n\r\n";
 constexpr char kNoHttp[] =
     "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-std::string AddressOf(const sockaddr_storage& peer) {
-  if (peer.ss_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
-    return std::string(reinterpret_cast<const char*>(&v6.sin6_addr), sizeof v6.sin6_addr);
-  }
-  const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
-  return std::string(reinterpret_cast<const char*>(&v4.sin_addr), sizeof v4.sin_addr);
-}
-
 // One connection, from its accept() to its end.
 struct Client {
   enum class State { kReading, kAnswering, kWriting };
 
   UniqueFd socket;
-  std::string address;
+  std::string group;  // AddressGroup() of its peer
   absl::Time deadline;
   State state = State::kReading;
   std::string head;
@@ -213,7 +204,7 @@ void HttpFront::Loop::Accept(int listener) {
     }
     Client client;
     client.socket = std::move(socket);
-    client.address = AddressOf(peer);
+    client.group = AddressGroup(peer);
     client.deadline = absl::Now() + limits.patience;
     clients.emplace(next_id++, std::move(client));
   }
@@ -223,13 +214,13 @@ void HttpFront::Loop::Accept(int listener) {
 bool HttpFront::Loop::MakeRoom() {
   std::map<absl::string_view, size_t> counts;
   for (const auto& [id, client] : clients) {
-    if (client.state != Client::State::kAnswering) ++counts[client.address];
+    if (client.state != Client::State::kAnswering) ++counts[client.group];
   }
   auto eldest = clients.end();
   size_t most = 0;
   for (auto at = clients.begin(); at != clients.end(); ++at) {
     if (at->second.state == Client::State::kAnswering) continue;
-    const size_t count = counts[at->second.address];
+    const size_t count = counts[at->second.group];
     if (count <= most) continue;
     most = count;
     eldest = at;

@@ -1,25 +1,53 @@
 #include "base/process/line_limit.h"
 
+#include <iterator>
+#include <limits>
+#include <utility>
+
 namespace entropyd {
 
-uint64_t LineLimit::Ask(absl::string_view key, int64_t now_nanos) {
-  absl::MutexLock lock(&mutex_);
-  auto it = keys_.find(key);
-  if (it == keys_.end()) {
-    if (keys_.size() >= kMaxKeys) {
-      absl::erase_if(keys_, [now_nanos](const auto& entry) {
-        return now_nanos >= entry.second.next_line_nanos;
-      });
-    }
-    it = keys_.try_emplace(keys_.size() < kMaxKeys ? std::string(key) : std::string()).first;
+uint64_t LineBudget::Ask(int64_t now_nanos, uint32_t most) {
+  ++untold_;
+  if (rested(now_nanos)) {
+    renewed_nanos_ = now_nanos + kEveryNanos;
+    lines_ = 0;
   }
-  Key& state = it->second;
-  ++state.untold;
-  if (now_nanos < state.next_line_nanos) return 0;
-  state.next_line_nanos = now_nanos + kEveryNanos;
-  const uint64_t count = state.untold;
-  state.untold = 0;
-  return count;
+  if (lines_ >= most) return 0;
+  ++lines_;
+  return std::exchange(untold_, 0);
+}
+
+void LineBudget::Rest(int64_t now_nanos) {
+  renewed_nanos_ = now_nanos + kEveryNanos;
+  lines_ = std::numeric_limits<uint32_t>::max();
+}
+
+LineCount LineLimit::Ask(absl::string_view key, int64_t now_nanos) {
+  absl::MutexLock lock(&mutex_);
+  const auto known = by_name_.find(key);
+  if (known != by_name_.end()) {
+    keys_.splice(keys_.end(), keys_, known->second);
+    return {known->second->lines.Ask(now_nanos)};
+  }
+  const bool crowded = keys_.size() >= kMaxKeys && !DropEldest(now_nanos);
+  Key& newcomer = keys_.emplace_back();
+  newcomer.name = std::string(key);
+  by_name_.emplace(newcomer.name, std::prev(keys_.end()));
+  // It has a line of its own when it is still there after ten seconds.
+  if (crowded) newcomer.lines.Rest(now_nanos);
+  if (crowded && newcomers_.Ask(now_nanos) == 0) return {newcomer.lines.Ask(now_nanos)};
+  if (!crowded) newcomer.lines.Ask(now_nanos);
+  const uint64_t others = std::exchange(others_, 0);
+  return {1 + others, others > 0};
+}
+
+bool LineLimit::DropEldest(int64_t now_nanos) {
+  const LineBudget& eldest = keys_.front().lines;
+  const bool rested = eldest.rested(now_nanos);
+  others_ += eldest.untold();
+  by_name_.erase(keys_.front().name);
+  keys_.pop_front();
+  return rested;
 }
 
 }  // namespace entropyd

@@ -1,21 +1,19 @@
 #include "base/process/log_writer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <deque>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "base/process/bounded_write.h"
 #include "base/process/fd.h"
 
 namespace entropyd {
@@ -27,24 +25,6 @@ constexpr size_t kStackBytes = 256 << 10;
 // A descriptor that does not block, and says that it has room but takes nothing, is asked again
 // after this time.
 constexpr int kAgainMillis = 10;
-
-// Waits until `fd` takes bytes, or cannot take any: then write() says why. False = the time is
-// over, or `wake` is readable. -1 means no `wake`, or no end of time.
-bool AwaitRoom(int fd, int wake, int timeout_millis) {
-  if (fd < 0) return true;
-  pollfd polled[] = {{fd, POLLOUT, 0}, {wake, POLLIN, 0}};
-  int ready = 0;
-  do {
-    ready = poll(polled, 2, timeout_millis);
-  } while (ready < 0 && errno == EINTR);
-  return ready > 0 && polled[1].revents == 0;
-}
-
-// Writes the front of `text` and returns how many bytes that were; -1 with errno = none. More than
-// PIPE_BUF at once would block in a pipe that has room for a part of it.
-ssize_t WriteFront(int fd, absl::string_view text) {
-  return write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
-}
 
 }  // namespace
 
@@ -217,21 +197,6 @@ bool LogWriter::Flush(absl::Duration patience) {
 uint64_t LogWriter::dropped() const {
   absl::MutexLock lock(&state_->mutex);
   return state_->dropped;
-}
-
-void WriteWithin(int fd, absl::string_view text, absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
-  while (!text.empty()) {
-    const int64_t left = std::max<int64_t>(0, absl::ToInt64Milliseconds(deadline - absl::Now()));
-    if (!AwaitRoom(fd, -1, static_cast<int>(left))) return;
-    const ssize_t n = WriteFront(fd, text);
-    if (n > 0) {
-      text.remove_prefix(static_cast<size_t>(n));
-      continue;
-    }
-    const bool again = n < 0 && (errno == EINTR || errno == EAGAIN);
-    if (!again || left == 0) return;
-  }
 }
 
 }  // namespace entropyd

@@ -56,7 +56,4 @@ class LogWriter {
   const std::shared_ptr<State> state_;
 };
 
-// Writes the last words of a process. Gives up when nobody has taken them after `patience`.
-void WriteWithin(int fd, absl::string_view text, absl::Duration patience);
-
 }  // namespace entropyd

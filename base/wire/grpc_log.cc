@@ -49,18 +49,20 @@ void GrpcLines::Line(absl::string_view place, absl::string_view message) {
   const int64_t now_nanos = clock_->NowNanos();
   if (absl::StartsWith(message, "Handshake failed")) {
     const absl::string_view reason = ReasonOf(message);
-    const uint64_t count = limit_.Ask(reason, now_nanos);
+    const LineCount count = limit_.Ask(reason, now_nanos);
     const absl::string_view remedy = ConnectionRemedy(reason);
     if (count > 0 && remedy.empty()) {
-      log_->Warning("tls.refused", {{"reason", reason}, {"count", count}});
+      log_->Warning("tls.refused", {{"reason", reason}, {count.key(), count.events}});
     } else if (count > 0) {
-      log_->Warning("tls.refused", {{"reason", reason}, {"remedy", remedy}, {"count", count}});
+      log_->Warning("tls.refused",
+                    {{"reason", reason}, {"remedy", remedy}, {count.key(), count.events}});
     }
     return;
   }
-  const uint64_t count = limit_.Ask(place, now_nanos);
+  const LineCount count = limit_.Ask(place, now_nanos);
   if (count == 0) return;
-  log_->Warning("grpc.error", {{"message", message}, {"place", place}, {"count", count}});
+  log_->Warning("grpc.error",
+                {{"message", message}, {"place", place}, {count.key(), count.events}});
 }
 
 GrpcLines::~GrpcLines() {

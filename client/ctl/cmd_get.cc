@@ -10,8 +10,8 @@
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/fd.h"
+#include "base/wire/state_names.h"
 #include "client/ctl/commands.h"
-#include "client/ctl/describe.h"
 #include "client/ctl/json_text.h"
 #include "client/get_client.h"
 

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "base/config/units.h"
+#include "base/wire/state_names.h"
 #include "client/ctl/describe.h"
 #include "client/ctl/table.h"
 
@@ -78,12 +79,13 @@ std::string SourcesTable(const v1::ListSourcesResponse& answer) {
   Table table({"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>",
                "LAG>", "WHY"});
   for (const v1::Source& source : answer.source()) {
-    table.Add({source.name(), source.driver(), source.group(),
-               absl::StrCat(StateName(source.state()), source.software() ? " (software)" : ""),
-               ByteText(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
-               absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
-               absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
-               absl::StrCat(source.lag_failures()), source.reason()});
+    table.Add(
+        {source.name(), source.driver(), source.group(),
+         absl::StrCat(SourceStateName(source.state()), source.software() ? " (software)" : ""),
+         ByteText(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
+         absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
+         absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
+         absl::StrCat(source.lag_failures()), source.reason()});
   }
   return OrNone(table);
 }
@@ -96,7 +98,7 @@ std::string SourceText(const v1::Source& source) {
     history.Add({absl::FormatTime("%Y-%m-%d %H:%M:%S",
                                   absl::UnixEpoch() + absl::Seconds(event.unix_seconds()),
                                   absl::LocalTimeZone()),
-                 std::string(StateName(event.state())), event.reason()});
+                 std::string(SourceStateName(event.state())), event.reason()});
   }
   return absl::StrCat(SourcesTable(one), "\n", OrNone(history));
 }
@@ -269,8 +271,8 @@ std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
   std::vector<std::string> warnings;
   for (const v1::Source& source : sources.source()) {
     if (source.state() != v1::SOURCE_STATE_HEALTHY) {
-      warnings.push_back(absl::StrCat("source ", source.name(), " is ", StateName(source.state()),
-                                      Because(source.reason())));
+      warnings.push_back(absl::StrCat("source ", source.name(), " is ",
+                                      SourceStateName(source.state()), Because(source.reason())));
     }
   }
   for (const v1::Pool& pool : pools.pool()) {

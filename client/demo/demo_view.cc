@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/config/units.h"
+#include "base/wire/state_names.h"
 #include "client/ctl/describe.h"
 #include "client/ctl/json_text.h"
 
@@ -23,7 +24,7 @@ std::string SourcesText(const DemoSnapshot& now) {
   if (!now.sources.has_value()) return "the server does not answer";
   std::vector<std::string> parts;
   for (const v1::Source& source : now.sources->source()) {
-    parts.push_back(absl::StrCat(source.name(), " ", StateName(source.state()),
+    parts.push_back(absl::StrCat(source.name(), " ", SourceStateName(source.state()),
                                  source.software() ? " (software)" : "", " ",
                                  FormatRate(source.raw_bytes_per_second())));
   }

@@ -179,7 +179,7 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
       return;
     case EgdSession::Input::kUnknownCommand:
       class_->counters()->closed_unknown.Add(1);
-      if (const uint64_t count = ToTell("unknown_command"); count > 0) {
+      if (const LineCount count = ToTell("unknown_command"); count > 0) {
         host_->log->Warning("guest.unknown_command",
                             {{"guest", options_.id},
                              {"class", class_->counters()->class_name},
@@ -187,12 +187,12 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
                              {"program", options_.peer.program},
                              {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
                              {"remedy", "the peer does not speak EGD; connection closed"},
-                             {"count", count}});
+                             {count.key(), count.events}});
       }
       return Close("unknown command");
     case EgdSession::Input::kTooManyPending:
       class_->counters()->closed_pending.Add(1);
-      if (const uint64_t count = ToTell("too_many_pending"); count > 0) {
+      if (const LineCount count = ToTell("too_many_pending"); count > 0) {
         host_->log->Warning("guest.too_many_pending",
                             {{"guest", options_.id},
                              {"class", class_->counters()->class_name},
@@ -200,13 +200,13 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
                              {"program", options_.peer.program},
                              {"runs", EgdSession::kMaxRuns},
                              {"remedy", "read replies before sending more; connection closed"},
-                             {"count", count}});
+                             {count.key(), count.events}});
       }
       return Close("too many pending commands");
   }
 }
 
-uint64_t Connection::ToTell(absl::string_view what) {
+LineCount Connection::ToTell(absl::string_view what) {
   return host_->lines.Ask(absl::StrCat(what, " ", options_.endpoint, " ", identity_.name),
                           host_->loop->now_nanos());
 }
@@ -301,12 +301,12 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
   if (n < 0 && error != EAGAIN && error != EINTR) {
     Close(strerror(error));
   } else if (!done && !KeepUnsent(staged.subspan(sent), sent)) {
-    if (const uint64_t count = ToTell("closed"); count > 0) {
+    if (const LineCount count = ToTell("closed"); count > 0) {
       host_->log->Error("guest.closed",
                         {{"guest", options_.id},
                          {"class", class_->counters()->class_name},
                          {"reason", "no locked memory left for replies the peer does not read"},
-                         {"count", count}});
+                         {count.key(), count.events}});
     }
     Close("out of locked memory");
   }

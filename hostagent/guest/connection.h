@@ -167,7 +167,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
   // 0, or how many events of this kind and guest a line of the log stands for now.
-  uint64_t ToTell(absl::string_view what);
+  LineCount ToTell(absl::string_view what);
   size_t Stage();
   bool AwaitsFirstBytes() const;
   bool Write(absl::Span<uint8_t> staged);

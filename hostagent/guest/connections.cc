@@ -37,13 +37,13 @@ Connections::~Connections() {
 bool Connections::HasRoom(Endpoints::Id endpoint) {
   if (all_.size() < most_) return true;
   parts_.counters->refused.Add(1);
-  const uint64_t count =
+  const LineCount count =
       host_.lines.Ask(absl::StrCat("refused ", endpoint), parts_.loop->now_nanos());
   if (count == 0) return false;
   parts_.log->Warning("guest.refused", {{"listener", parts_.endpoints->settings(endpoint).path},
                                         {"max_guests", most_},
                                         {"remedy", "raise max_guests"},
-                                        {"count", count}});
+                                        {count.key(), count.events}});
   return false;
 }
 
@@ -109,11 +109,11 @@ void Connections::Closed(Connection* connection) {
 
 void Connections::AcceptFailed(const absl::Status& why) {
   parts_.counters->accept_failures.Add(1);
-  const uint64_t count = host_.lines.Ask("paused", parts_.loop->now_nanos());
+  const LineCount count = host_.lines.Ask("paused", parts_.loop->now_nanos());
   if (count == 0) return;
-  parts_.log->Error(
-      "listener.paused",
-      {{"reason", why}, {"remedy", "raise LimitNOFILE or max_guests"}, {"count", count}});
+  parts_.log->Error("listener.paused", {{"reason", why},
+                                        {"remedy", "raise LimitNOFILE or max_guests"},
+                                        {count.key(), count.events}});
 }
 
 void Connections::CloseFrom(Endpoints::Id endpoint, absl::string_view reason) {

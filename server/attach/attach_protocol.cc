@@ -162,10 +162,15 @@ absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hell
     ++totals_.supersessions;
     EndSession(*older, Because(SessionEnd::Cause::kSuperseded), now_nanos);
   }
-  log_->Info("agent.attached", {{"identity", session->peer().identity},
-                                {"peer", session->peer().address},
-                                {"session", session->id()},
-                                {"host_id", absl::BytesToHexString(session->host_id())}});
+  const uint64_t count =
+      session->place().AskLine(IdentityShares::StreamEvent::kAttached, now_nanos);
+  if (count > 0) {
+    log_->Info("agent.attached", {{"identity", session->peer().identity},
+                                  {"peer", session->peer().address},
+                                  {"session", session->id()},
+                                  {"host_id", absl::BytesToHexString(session->host_id())},
+                                  {"count", count}});
+  }
   return absl::OkStatus();
 }
 
@@ -203,12 +208,12 @@ absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& cr
 }
 
 void AttachProtocol::Deny(const Session& session, absl::string_view reason, int64_t now_nanos) {
-  const uint64_t count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
+  const LineCount count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
   if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", session.peer().identity},
                                  {"peer", session.peer().address},
                                  {"reason", reason},
-                                 {"count", count}});
+                                 {count.key(), count.events}});
 }
 
 // The transport is finished when the session's write has ended.
@@ -221,24 +226,32 @@ void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_na
   totals_.lost_bytes += lost;
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     ++totals_.violations;
-    const uint64_t count =
+    const LineCount count =
         lines_.Ask(absl::StrCat(session->peer().identity, " violation"), now_nanos);
     if (count > 0) {
       log_->Warning("agent.violation", {{"identity", session->peer().identity},
                                         {"peer", session->peer().address},
                                         {"error", status},
-                                        {"count", count}});
+                                        {count.key(), count.events}});
     }
   }
   // A clone has said Hello, but was never attached.
   if (session->id() != 0 && session->end().cause != SessionEnd::Cause::kClonedHost) {
-    log_->Info("agent.detached", {{"identity", session->peer().identity},
-                                  {"session", session->id()},
-                                  {"status", status},
-                                  {"sent_bytes", session->sent_bytes()},
-                                  {"lost_bytes", lost}});
+    TellDetached(*session, status, lost, now_nanos);
   }
   FinishIfDue(session);
+}
+
+void AttachProtocol::TellDetached(const Session& session, const absl::Status& status, uint64_t lost,
+                                  int64_t now_nanos) {
+  const uint64_t count = session.place().AskLine(IdentityShares::StreamEvent::kDetached, now_nanos);
+  if (count == 0) return;
+  log_->Info("agent.detached", {{"identity", session.peer().identity},
+                                {"session", session.id()},
+                                {"status", status},
+                                {"sent_bytes", session.sent_bytes()},
+                                {"lost_bytes", lost},
+                                {"count", count}});
 }
 
 void AttachProtocol::FinishIfDue(Session* session) {

@@ -108,6 +108,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   // Writes a line, or counts for the next one.
   void Deny(const Session& session, absl::string_view reason, int64_t now_nanos);
   void EndSession(Session* session, SessionEnd end, int64_t now_nanos);
+  void TellDetached(const Session& session, const absl::Status& status, uint64_t lost,
+                    int64_t now_nanos);
   static void FinishIfDue(Session* session);
 
   const Options options_;

@@ -19,13 +19,13 @@ ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
     ++denied_;
     const absl::string_view name = call == Call::kAttach ? "Attach" : "Get";
     // Not for each class: its name is the peer's choice, and may be another one each time.
-    const uint64_t count = lines_.Ask(absl::StrCat(identity, " ", name), clock_->NowNanos());
+    const LineCount count = lines_.Ask(absl::StrCat(identity, " ", name), clock_->NowNanos());
     if (count > 0) {
       log_->Warning("agent.denied", {{"identity", identity},
                                      {"class", ForLog(pool_class)},
                                      {"call", name},
                                      {"reason", "class"},
-                                     {"count", count}});
+                                     {count.key(), count.events}});
     }
     return {.refusal = {ClassRefusal::Cause::kForbidden, allowed.status()}};
   }

@@ -34,7 +34,7 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   static constexpr int64_t kTimeoutNanos = 30 * kSecondNanos;
 
   struct Options {
-    // Pending Gets at the same time, of all identities. They hold 32 MiB at most.
+    // Pending Gets at the same time, of all identities. They hold kGetMaxBytes each at most.
     uint32_t max_waiting = 1024;
   };
 

@@ -28,6 +28,10 @@ bool IdentityShares::Place::TakeMessage(int64_t now_nanos) const {
   return shares_->TakeMessage(holder_, now_nanos);
 }
 
+uint64_t IdentityShares::Place::AskLine(StreamEvent event, int64_t now_nanos) const {
+  return holder_->lines[static_cast<size_t>(event)].Ask(now_nanos, shares_->limits_.streams);
+}
+
 void IdentityShares::Place::Release() {
   if (holder_ == nullptr) return;
   --(holder_->held.*kind_);
@@ -72,6 +76,9 @@ void IdentityShares::Sweep(int64_t now_nanos) {
       return true;
     }
     if (holder->paid_nanos > now_nanos) return false;
+    for (const LineBudget& lines : holder->lines) {
+      if (!lines.rested(now_nanos)) return false;
+    }
     holders_.erase(holder->identity);
     return true;
   };

@@ -7,14 +7,15 @@
 //   session->Hold(*std::move(place));           // the stream counts until the place is gone
 //   if (place.TakeMessage(now)) StartRead();
 //
-// An identity is remembered while it has a place, and until its messages are paid for. Sweep()
-// forgets the others.
+// An identity is remembered while it has a place, until its messages are paid for, and until ten
+// seconds after a line of the log about its streams. Sweep() forgets the others.
 //
 // Errors: RESOURCE_EXHAUSTED names the identity, the limit and its key in server.yaml.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/process/line_limit.h"
 #include "base/process/nanos.h"
 #include "server/dispatch/byte_budget.h"
 
@@ -36,7 +38,8 @@ class IdentityShares {
     // An upgraded or moved agent has two streams for a moment, and a few hosts may share a
     // certificate.
     uint32_t streams = 16;
-    // Bytes planned, or written and not taken by the network yet.
+    // Bytes planned, or written and not taken by the network yet. Those of pending Gets count, but
+    // only streams wait.
     uint64_t in_flight = std::numeric_limits<uint64_t>::max();
     uint32_t gets = 128;
     // A stream's start, an agent's message and a Get are one message each. An agent that takes 100
@@ -54,6 +57,9 @@ class IdentityShares {
     uint64_t byte_waits = 0;
     uint64_t held_reads = 0;
   };
+
+  // What the log tells of a stream.
+  enum class StreamEvent { kAttached, kDetached };
 
   struct Counts {
     uint32_t streams = 0;
@@ -79,6 +85,9 @@ class IdentityShares {
     void CountByteWait() const { ++shares_->totals_.byte_waits; }
     // False: the identity has sent its messages of this second. REQUIRES: it is a place.
     bool TakeMessage(int64_t now_nanos) const;
+    // 0 = the log gets no line of this event; else one for so many. In ten seconds an identity has
+    // a line of each kind for each stream that it may have: honest agents come one by one.
+    uint64_t AskLine(StreamEvent event, int64_t now_nanos) const;
 
    private:
     friend class IdentityShares;
@@ -121,6 +130,8 @@ class IdentityShares {
     // When all its messages would have been sent at the rate of the limit. It may be a second
     // ahead.
     int64_t paid_nanos = 0;
+    // By StreamEvent.
+    std::array<LineBudget, 2> lines;
     // It stands in idle_.
     bool idle = false;
   };
@@ -134,7 +145,7 @@ class IdentityShares {
   ByteBudget* const all_;
   const uint64_t message_bytes_;
   absl::flat_hash_map<std::string, std::unique_ptr<Holder>> holders_;
-  // Those whose last place was given back since the last sweep, or whose messages are not paid for.
+  // Those whose last place was given back since the last sweep, or who are remembered for longer.
   std::vector<Holder*> idle_;
   Counts held_;
   Totals totals_;

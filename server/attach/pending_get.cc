@@ -1,6 +1,7 @@
 #include "server/attach/pending_get.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/dispatch/class_table.h"
 
@@ -10,14 +11,20 @@ void PendingGet::OnMail(uint32_t events, int64_t now_nanos) {
   owner_->OnGet(this, events, now_nanos);
 }
 
+void PendingGet::Hold(IdentityShares::Place place) {
+  place_ = std::move(place);
+  planned_.CountIn(place_.bytes());
+}
+
 void PendingGet::Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos) {
   deadline_nanos_ = deadline_nanos;
   Join(leaf);
   Want(request_.bytes, now_nanos);
 }
 
-// The budget does not stop a Get: all Gets that may wait hold at most 32 MiB, and a Get that has
-// begun must end.
+// Neither the budget nor the share of its identity stops a Get, since one that has begun must end.
+// What it holds leaves less to streams. Gets hold at most kGetMaxBytes for each that may wait:
+// GetProtocol::Options::max_waiting in all, IdentityShares::Limits::gets of one identity.
 uint32_t PendingGet::Plan(uint32_t bytes) {
   const uint32_t taken = std::min(bytes, request_.bytes - granted_.bytes());
   if (taken > 0 && granted_.bytes() == filled_) owner_->OnGranted(this);

@@ -1,7 +1,7 @@
 // One pending Get: it waits in its class until it has all its bytes, or ends without them.
 //
-// It holds the bytes that it was given in its reply. They count as planned until the reply is
-// whole.
+// It holds the bytes that it was given in its reply. They count as planned, in all and in the share
+// of its identity, until the reply is whole.
 //
 //   PendingGet get({identity, "default/gold", 100}, &budgets->planned, owner);
 //   get.Wait(leaf, now, deadline);                 // grants follow; the owner hears OnGranted()
@@ -61,7 +61,7 @@ class PendingGet final : public MailNode, public Claimant {
 
   // The budget and the owner outlive it.
   PendingGet(Request request, ByteBudget* planned, Owner* owner)
-      : request_(std::move(request)), owner_(owner), granted_(planned) {}
+      : request_(std::move(request)), owner_(owner), planned_(planned) {}
 
   // Called once before kStart is posted. The outlet may hold a pointer back until kDead.
   void SetOutlet(std::unique_ptr<Outlet> outlet) { outlet_ = std::move(outlet); }
@@ -75,8 +75,9 @@ class PendingGet final : public MailNode, public Claimant {
   void OnFigures(uint64_t, uint64_t) override {}
   absl::string_view identity() const override { return request_.identity; }
 
-  // The place of its identity that it takes until it is destroyed.
-  void Hold(IdentityShares::Place place) { place_ = std::move(place); }
+  // The place of its identity that it takes until it is destroyed. Its bytes count there. REQUIRES:
+  // nothing is granted yet.
+  void Hold(IdentityShares::Place place);
   // Begins to wait in the leaf, until `deadline_nanos` at most.
   void Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos);
   bool Expired(int64_t now_nanos) const { return !done_ && now_nanos >= deadline_nanos_; }
@@ -100,9 +101,12 @@ class PendingGet final : public MailNode, public Claimant {
   const Request request_;
   Owner* const owner_;
   std::unique_ptr<Outlet> outlet_;
+  // Before all that counts in it.
   IdentityShares::Place place_;
+  // Its part of all that is planned.
+  ByteBudget planned_;
   // The bytes granted. `filled_` of them are in the reply.
-  ByteBudget::Reservation granted_;
+  ByteBudget::Reservation granted_{&planned_};
   uint32_t filled_ = 0;
   // The seed generation of the newest bytes in the reply.
   uint64_t seed_generation_ = 0;

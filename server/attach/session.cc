@@ -161,6 +161,7 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
                                               " promises room for ", line.limit() - line.received(),
                                               " bytes, max_credit is ", limits_.max_credit));
   }
+  unconfirmed_bytes_ -= line.received() - channel->received_;
   channel->received_ = line.received();
   channel->guests_ = std::min(line.guests(), kMaxGuests);
   channel->waiting_guests_ =
@@ -251,6 +252,7 @@ void Session::StateDue(Channel* channel, bool discard) {
 uint32_t Session::Drawn(Channel* channel) {
   const uint32_t bytes = channel->plan_.MoveTo(&written_);
   channel->sent_ += bytes;
+  unconfirmed_bytes_ += bytes;
   return bytes;
 }
 
@@ -330,12 +332,6 @@ uint32_t Session::guests() const {
 uint64_t Session::sent_bytes() const {
   uint64_t bytes = 0;
   for (const auto& channel : channels_) bytes += channel->sent();
-  return bytes;
-}
-
-uint64_t Session::unconfirmed_bytes() const {
-  uint64_t bytes = 0;
-  for (const auto& channel : channels_) bytes += channel->unconfirmed();
   return bytes;
 }
 

@@ -176,7 +176,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   const std::vector<std::unique_ptr<Channel>>& channels() const { return channels_; }
   uint32_t guests() const;
   uint64_t sent_bytes() const;
-  uint64_t unconfirmed_bytes() const;
+  // Of all channels. Asked for each credit line, so it does not walk them.
+  uint64_t unconfirmed_bytes() const { return unconfirmed_bytes_; }
 
   // The transport's landing place for one message.
   v1::AgentMessage inbox;
@@ -211,6 +212,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // What is planned for all channels together.
   ByteBudget planned_;
   std::vector<std::unique_ptr<Channel>> channels_;
+  // The sum of Channel::unconfirmed().
+  uint64_t unconfirmed_bytes_ = 0;
 
   uint64_t next_seq_ = 1;
   bool welcome_due_ = false;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/socket_address.h"
 #include "server/door/peer_address.h"
 
 namespace entropyd {

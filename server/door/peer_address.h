@@ -1,7 +1,6 @@
-// Addresses of peers: as the kernel gives them, and as gRPC writes them.
+// Names of peers: of what the kernel gives, and of what gRPC writes.
 //
 //   PeerKey(address) == PeerKeyOfUri(context->peer())      // the same connection
-//   AddressGroup(address)                                  // who shares places with whom
 //
 // Errors: none; what is no internet address has the key "".
 //
@@ -22,9 +21,5 @@ std::string PeerKey(const sockaddr_storage& address);
 
 // The same of ServerContext::peer(), "ipv4:192.0.2.7:4711" or "ipv6:%5B2001:db8::1%5D:4711".
 std::string PeerKeyOfUri(absl::string_view uri);
-
-// An IPv4 address, or the first 64 bits of an IPv6 address, because a single host may have all
-// addresses that begin so (RFC 4291, 2.5.4).
-std::string AddressGroup(const sockaddr_storage& address);
 
 }  // namespace entropyd

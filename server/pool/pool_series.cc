@@ -1,5 +1,9 @@
 #include "server/pool/pool_series.h"
 
+#include <string>
+
+#include "base/wire/state_names.h"
+
 namespace entropyd {
 
 void PoolCounters::Count(const BlockStatistic::Tally& tally) {
@@ -29,7 +33,7 @@ PoolSeries::PoolSeries(const std::string& pool, v1::Quality quality, bool softwa
   };
   metrics
       ->AddGauge("entropyd_pool_info", "1, labelled with the quality of what the pool gives.",
-                 {{"pool", pool}, {"quality", quality == v1::QUALITY_FULL ? "full" : "drbg"}})
+                 {{"pool", pool}, {"quality", std::string(QualityName(quality))}})
       ->Set(1);
   ready_ = gauge("entropyd_pool_ready", "1 while the pool gives bytes.");
   degraded_ = gauge("entropyd_pool_degraded",

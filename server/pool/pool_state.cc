@@ -2,28 +2,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/wire/state_names.h"
 
 namespace entropyd {
 namespace {
 
-const char* Name(v1::SourceState state) {
-  switch (state) {
-    case v1::SOURCE_STATE_HEALTHY:
-      return "healthy";
-    case v1::SOURCE_STATE_QUARANTINED:
-      return "quarantined";
-    case v1::SOURCE_STATE_LATCHED:
-      return "latched";
-    case v1::SOURCE_STATE_GONE:
-      return "gone";
-    default:
-      return "starting";
-  }
-}
-
 std::string List(const std::vector<PoolState::Missing>& missing) {
   return absl::StrJoin(missing, ", ", [](std::string* out, const PoolState::Missing& one) {
-    absl::StrAppend(out, one.source, " is ", Name(one.state));
+    absl::StrAppend(out, one.source, " is ", SourceStateName(one.state));
   });
 }
 

@@ -6,8 +6,10 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 namespace {
@@ -38,30 +40,77 @@ absl::Status AdminAudit::Check(const std::string& path) {
       absl::StrCat("'", file.parent_path().string(), "' is no directory; make it first"));
 }
 
+struct AdminAudit::File {
+  File(UniqueFd opened, const struct stat& info, const Clock* clock)
+      : fd(std::move(opened)), device(info.st_dev), inode(info.st_ino), log(clock, fd.get()) {}
+
+  const UniqueFd fd;
+  const dev_t device;
+  const ino_t inode;
+  Log log;
+};
+
+AdminAudit::AdminAudit(const std::string& path, LogFormat format, const Clock* clock, Log* log)
+    : path_(path), format_(format), clock_(clock), log_(log) {}
+
+AdminAudit::~AdminAudit() = default;
+
 absl::StatusOr<std::unique_ptr<AdminAudit>> AdminAudit::Open(const std::string& path,
                                                              LogFormat format, const Clock* clock,
                                                              Log* log) {
-  std::unique_ptr<AdminAudit> audit(new AdminAudit(log));
+  std::unique_ptr<AdminAudit> audit(new AdminAudit(path, format, clock, log));
   if (path.empty()) return audit;
-  const std::string what = absl::StrCat("open audit_log ", path);
+  absl::StatusOr<std::unique_ptr<File>> file = audit->OpenFile();
+  if (!file.ok()) return file.status();
+  absl::MutexLock lock(&audit->mutex_);
+  audit->file_ = *std::move(file);
+  return audit;
+}
+
+absl::StatusOr<std::unique_ptr<AdminAudit::File>> AdminAudit::OpenFile() const {
+  const std::string what = absl::StrCat("open audit_log ", path_);
   // A FIFO that nobody reads does not open at once, and a link could lead anywhere.
-  audit->file_.reset(open(
-      path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  if (!audit->file_) return ErrnoStatus(errno, what);
+  UniqueFd fd(open(path_.c_str(),
+                   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  if (!fd) return ErrnoStatus(errno, what);
   struct stat info = {};
-  if (fstat(audit->file_.get(), &info) != 0) return ErrnoStatus(errno, what);
+  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, what);
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(what, ": it is no regular file"));
   }
-  audit->own_ = std::make_unique<Log>(clock, audit->file_.get());
-  audit->own_->SetFormat(format);
-  return audit;
+  auto file = std::make_unique<File>(std::move(fd), info, clock_);
+  file->log.SetFormat(format_);
+  return file;
+}
+
+void AdminAudit::FollowRotation() {
+  struct stat info = {};
+  if (lstat(path_.c_str(), &info) == 0 && info.st_dev == file_->device &&
+      info.st_ino == file_->inode) {
+    return;
+  }
+  absl::StatusOr<std::unique_ptr<File>> file = OpenFile();
+  if (!file.ok()) {
+    log_->Error("audit.failed",
+                {{"error", file.status()},
+                 {"remedy", "mend it; until then lines go to the file that was moved or removed"}});
+    return;
+  }
+  rotated_ = std::exchange(file_, *std::move(file));
 }
 
 void AdminAudit::Tell(const Action& action, const absl::Status& outcome) {
   const std::string text = outcome.ok() ? "OK" : outcome.ToString();
   Write(log_, action, text);
-  if (own_ != nullptr) Write(own_.get(), action, text);
+  absl::MutexLock lock(&mutex_);
+  if (file_ == nullptr) return;
+  FollowRotation();
+  Write(&file_->log, action, text);
+}
+
+absl::Status AuditedCall::End(absl::Status outcome) const {
+  if (!std::exchange(state_->told, true)) state_->audit->Tell(state_->action, outcome);
+  return outcome;
 }
 
 }  // namespace entropyd

@@ -4,22 +4,30 @@
 //   event=admin.call call=ResetSource by=spiffe://dc1/operator/ann peer=ipv4:10.0.0.7:40112
 //   target=trng before=latched after=healthy outcome=OK
 //
+//   AuditedCall call(audit, {.call = "ResetSource", ...});
+//   call.action()->after = "healthy";
+//   reactor->Finish(ToGrpc(call.End(status)));        // told before the caller hears of it
+//
 // The line goes to the log and, if there is one, to a file of its own, which nothing but these
-// lines goes to. The file stays open, so a rotation copies and truncates it.
+// lines goes to. A rotation may rename or remove the file: the next line goes to a new one under
+// the same name. It may copy and truncate it as well.
 //
 // Errors: Open() tells why the file cannot be written. Lines that a full disk does not take are
-// dropped, and the file says how many.
+// dropped, and the file says how many. When no new file can be opened after a rotation, the log
+// says so with each line (`audit.failed`), and the lines go to the old file.
 //
-// Thread safety: safe.
+// Thread safety: AdminAudit is safe; an AuditedCall belongs to one thread at a time.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
-#include "base/process/fd.h"
 #include "base/process/log.h"
 
 namespace entropyd {
@@ -45,15 +53,51 @@ class AdminAudit {
   static absl::StatusOr<std::unique_ptr<AdminAudit>> Open(const std::string& path, LogFormat format,
                                                           const Clock* clock, Log* log);
 
+  ~AdminAudit();
+
   void Tell(const Action& action, const absl::Status& outcome);
 
  private:
-  explicit AdminAudit(Log* log) : log_(log) {}
+  struct File;
 
+  AdminAudit(const std::string& path, LogFormat format, const Clock* clock, Log* log);
+  absl::StatusOr<std::unique_ptr<File>> OpenFile() const;
+  // Opens another file when the path does not lead to this one any more.
+  void FollowRotation() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string path_;
+  const LogFormat format_;
+  const Clock* const clock_;
   Log* const log_;
-  UniqueFd file_;
-  // Writes to file_; may be null.
-  std::unique_ptr<Log> own_;
+  absl::Mutex mutex_;
+  // Null without a path.
+  std::unique_ptr<File> file_ ABSL_GUARDED_BY(mutex_);
+  // The one before the last rotation. It is closed at the next one: its lines have left by then, so
+  // that nobody waits for them.
+  std::unique_ptr<File> rotated_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One call of an operator. It is told once, when it has ended. Copies are the same call, so that a
+// callback may hold one.
+class AuditedCall {
+ public:
+  // The audit outlives it.
+  AuditedCall(AdminAudit* audit, AdminAudit::Action action)
+      : state_(std::make_shared<State>(audit, std::move(action))) {}
+
+  // What will be told. Fill it in until the end.
+  AdminAudit::Action* action() const { return &state_->action; }
+  // Tells of the call, unless that was done before. Returns `outcome`, for the caller.
+  absl::Status End(absl::Status outcome) const;
+
+ private:
+  struct State {
+    State(AdminAudit* a, AdminAudit::Action b) : audit(a), action(std::move(b)) {}
+    AdminAudit* const audit;
+    AdminAudit::Action action;
+    bool told = false;
+  };
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace entropyd

@@ -11,6 +11,7 @@
 #include "base/process/names.h"
 #include "base/process/nanos.h"
 #include "base/wire/grpc_status.h"
+#include "base/wire/state_names.h"
 #include "grpcpp/support/server_callback.h"
 #include "proto/admin.grpc.pb.h"
 #include "server/rpc/grpc_caller.h"
@@ -81,24 +82,6 @@ class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceR
   void OnDone() override { delete this; }
 };
 
-// Tells the audit of a call when it has ended, once.
-class Told {
- public:
-  Told(AdminAudit* audit, AdminAudit::Action action) : audit_(audit), action_(std::move(action)) {}
-
-  AdminAudit::Action* action() { return &action_; }
-  void Tell(const absl::Status& outcome) { audit_->Tell(action_, outcome); }
-  // The same. Returns what gRPC is to be told.
-  grpc::Status End(const absl::Status& outcome) {
-    Tell(outcome);
-    return ToGrpc(outcome);
-  }
-
- private:
-  AdminAudit* audit_;
-  AdminAudit::Action action_;
-};
-
 // Sends what a source records. It ends with the recording. When the caller leaves, the recording
 // ends. The source's thread may call it at the moment when gRPC is done with it: the last of the
 // two frees it.
@@ -106,15 +89,15 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
                             public SampleReader {
  public:
   // gRPC holds it until OnDone().
-  static RecordReactor* Make(uint64_t rows, uint64_t row_samples, Told told) {
-    auto reactor = std::make_shared<RecordReactor>(std::move(told));
+  static RecordReactor* Make(uint64_t rows, uint64_t row_samples, AuditedCall call) {
+    auto reactor = std::make_shared<RecordReactor>(std::move(call));
     reactor->recording_ = std::make_shared<SampleRecording>(rows, row_samples, reactor);
     RecordReactor* const raw = reactor.get();
     raw->held_by_grpc_ = std::move(reactor);
     return raw;
   }
 
-  explicit RecordReactor(Told told) : told_(std::move(told)) {}
+  explicit RecordReactor(AuditedCall call) : call_(std::move(call)) {}
 
   const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
 
@@ -147,8 +130,8 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
       } else if (recording_->Ended(&status)) {
         finish = finished_ = true;
         // Before the caller hears of it, so that its next call is told after this one.
-        told_.action()->after = absl::StrCat(sent_, " samples sent");
-        told_.Tell(status);
+        call_.action()->after = absl::StrCat(sent_, " samples sent");
+        status = call_.End(status);
       } else {
         return;
       }
@@ -167,7 +150,7 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
-  Told told_ ABSL_GUARDED_BY(mutex_);
+  AuditedCall call_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {
@@ -221,15 +204,12 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerWriteReactor<v1::RecordSourceResponse>* RecordSource(
       grpc::CallbackServerContext* context, const v1::RecordSourceRequest* request) override {
-    absl::StatusOr<Told> told = Begin(context, "RecordSource", request->name());
-    if (!told.ok()) return new RefusedRecording(told.status());
+    absl::StatusOr<AuditedCall> call = Begin(context, "RecordSource", request->name());
+    if (!call.ok()) return new RefusedRecording(call.status());
     absl::Status status = CheckRecording(*request, options_.allow_recording);
-    if (!status.ok()) {
-      told->Tell(status);
-      return new RefusedRecording(status);
-    }
+    if (!status.ok()) return new RefusedRecording(call->End(status));
     RecordReactor* const reactor = RecordReactor::Make(std::max(1u, request->restarts()),
-                                                       request->samples(), *std::move(told));
+                                                       request->samples(), *std::move(call));
     status = parts_.supply->RecordSource(request->name(), reactor->recording());
     if (!status.ok()) reactor->recording()->End(status);
     return reactor;
@@ -238,15 +218,13 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* SelfTest(grpc::CallbackServerContext* context,
                                      const v1::SelfTestRequest*,
                                      v1::SelfTestResponse* response) override {
-    absl::StatusOr<Told> told = Begin(context, "SelfTest", "");
-    if (!told.ok()) return Conclude(context, told.status());
+    absl::StatusOr<AuditedCall> call = Begin(context, "SelfTest", "");
+    if (!call.ok()) return Conclude(context, call.status());
     absl::StatusOr<std::vector<std::string>> passed = parts_.supply->SelfTest();
     if (passed.ok()) {
       for (const std::string& name : *passed) response->add_passed(name);
     }
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(told->End(passed.status()));
-    return reactor;
+    return Conclude(context, call->End(passed.status()));
   }
 
   grpc::ServerUnaryReactor* ListClasses(grpc::CallbackServerContext* context,
@@ -311,17 +289,17 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override {
-    absl::StatusOr<Told> begun =
+    absl::StatusOr<AuditedCall> begun =
         Begin(context, "Drain", request->identity().empty() ? "all" : request->identity());
     if (!begun.ok()) return Conclude(context, begun.status());
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    parts_.loop->Run([this, reactor, request, response, told = *begun](int64_t now_nanos) mutable {
-      const std::string& by = told.action()->by;
-      told.action()->before = DrainState();
+    parts_.loop->Run([this, reactor, request, response, call = *begun](int64_t now_nanos) {
+      const std::string& by = call.action()->by;
+      call.action()->before = DrainState();
       const absl::Status status =
           request->end() ? EndDrain(by) : BeginDrain(*request, by, now_nanos, response);
-      told.action()->after = DrainState();
-      reactor->Finish(told.End(status));
+      call.action()->after = DrainState();
+      reactor->Finish(ToGrpc(call.End(status)));
     });
     return reactor;
   }
@@ -371,8 +349,8 @@ class AdminService final : public v1::Admin::CallbackService {
         .status();
   }
   // Lets an operator in whose call the audit is to be told of.
-  absl::StatusOr<Told> Begin(grpc::CallbackServerContext* context, const std::string& call,
-                             const std::string& target) const {
+  absl::StatusOr<AuditedCall> Begin(grpc::CallbackServerContext* context, const std::string& call,
+                                    const std::string& target) const {
     AdminAudit::Action action;
     absl::StatusOr<std::string> by =
         parts_.gate->Admit(CallerOf(*context, call, &action.peer), {config::v1::ROLE_OPERATOR});
@@ -380,7 +358,7 @@ class AdminService final : public v1::Admin::CallbackService {
     action.call = call;
     action.by = *std::move(by);
     action.target = target.size() > kMaxPoolNameBytes ? Excerpt(target) : target;
-    return Told(parts_.audit, std::move(action));
+    return AuditedCall(parts_.audit, std::move(action));
   }
 
   static grpc::ServerUnaryReactor* Conclude(grpc::CallbackServerContext* context,
@@ -401,17 +379,17 @@ class AdminService final : public v1::Admin::CallbackService {
   template <typename Response>
   grpc::ServerUnaryReactor* TestOne(grpc::CallbackServerContext* context, absl::string_view call,
                                     const std::string& name, bool reset, Response* response) {
-    absl::StatusOr<Told> begun = Begin(context, std::string(call), name);
+    const absl::StatusOr<AuditedCall> begun = Begin(context, std::string(call), name);
     if (!begun.ok()) return Conclude(context, begun.status());
     begun->action()->before = StateOf(name);
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     parts_.supply->TestSource(
-        name, reset, [reactor, response, told = *begun](absl::StatusOr<v1::Source> source) mutable {
+        name, reset, [reactor, response, audited = *begun](absl::StatusOr<v1::Source> source) {
           if (source.ok()) {
-            told.action()->after = std::string(SourceStateName(source->state()));
+            audited.action()->after = std::string(SourceStateName(source->state()));
             *response->mutable_source() = *source;
           }
-          reactor->Finish(told.End(source.status()));
+          reactor->Finish(ToGrpc(audited.End(source.status())));
         });
     return reactor;
   }
@@ -433,7 +411,7 @@ class AdminService final : public v1::Admin::CallbackService {
       const Request& request, google::protobuf::RepeatedPtrField<v1::ClassDifference>* differences,
       Fill fill) {
     const bool all = request.pool().empty() && request.class_().empty();
-    absl::StatusOr<Told> begun =
+    const absl::StatusOr<AuditedCall> begun =
         Begin(context, std::string(call),
               all ? "all" : absl::StrCat(request.pool(), "/", request.class_()));
     if (!begun.ok()) return Conclude(context, begun.status());
@@ -445,16 +423,16 @@ class AdminService final : public v1::Admin::CallbackService {
           begun->action()->before = std::move(outcome.before);
           begun->action()->after = std::move(outcome.after);
           // Request and response may be gone when this returns.
-          parts_.loop->Run([reactor, dispatcher = parts_.dispatcher, told = *begun,
-                            updates = std::move(outcome.updates)](int64_t now_nanos) mutable {
+          parts_.loop->Run([reactor, dispatcher = parts_.dispatcher, audited = *begun,
+                            updates = std::move(outcome.updates)](int64_t now_nanos) {
             absl::Status applied;
             for (const ClassUpdate& update : updates) {
               applied.Update(dispatcher->UpdateClasses(update, now_nanos));
             }
-            reactor->Finish(told.End(applied));
+            reactor->Finish(ToGrpc(audited.End(applied)));
           });
         });
-    if (!status.ok()) reactor->Finish(begun->End(status));
+    if (!status.ok()) reactor->Finish(ToGrpc(begun->End(status)));
     return reactor;
   }
 

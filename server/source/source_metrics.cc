@@ -1,5 +1,7 @@
 #include "server/source/source_metrics.h"
 
+#include "base/wire/state_names.h"
+
 namespace entropyd {
 namespace {
 

@@ -13,23 +13,6 @@ constexpr int64_t kRateWindowNanos = 2 * kSecondNanos;
 
 }  // namespace
 
-absl::string_view SourceStateName(v1::SourceState state) {
-  switch (state) {
-    case v1::SOURCE_STATE_STARTING:
-      return "starting";
-    case v1::SOURCE_STATE_HEALTHY:
-      return "healthy";
-    case v1::SOURCE_STATE_QUARANTINED:
-      return "quarantined";
-    case v1::SOURCE_STATE_LATCHED:
-      return "latched";
-    case v1::SOURCE_STATE_GONE:
-      return "gone";
-    default:
-      return "unknown";
-  }
-}
-
 SourceStatus::SourceStatus(const SourceSpec& spec, const Clock* clock)
     : clock_(clock), rate_since_(clock->NowNanos()) {
   absl::MutexLock lock(&mutex_);

@@ -21,9 +21,6 @@
 
 namespace entropyd {
 
-// "healthy", as in metrics and in entropyctl.
-absl::string_view SourceStateName(v1::SourceState state);
-
 class SourceStatus {
  public:
   // The number of states that an operator can look back on.

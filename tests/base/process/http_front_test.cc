@@ -2,13 +2,19 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,11 +28,18 @@
 namespace entropyd {
 namespace {
 
+// The kernel's in6_ifreq (linux/ipv6.h, which does not go together with netinet/in.h).
+struct Ipv6OfInterface {
+  in6_addr address;
+  uint32_t prefix_bits;
+  int interface;
+};
+
 // A front that answers each request with its head, or keeps it.
 class HttpFrontTest : public ::testing::Test {
  protected:
-  void Start(const HttpFront::Limits& limits = {}) {
-    absl::StatusOr<ListenSockets> sockets = ListenOn("127.0.0.1:0");
+  void Start(const HttpFront::Limits& limits = {}, const char* address = "127.0.0.1:0") {
+    absl::StatusOr<ListenSockets> sockets = ListenOn(address);
     ASSERT_TRUE(sockets.ok()) << sockets.status();
     port_ = sockets->port;
     absl::StatusOr<std::unique_ptr<HttpFront>> front =
@@ -40,6 +53,7 @@ class HttpFrontTest : public ::testing::Test {
           if (!keep_) front_->Reply(id, reply_.empty() ? head : reply_);
         },
         [this](HttpFront::Refusal refusal) {
+          absl::MutexLock lock(&mutex_);
           ++(refusal == HttpFront::Refusal::kLate ? late_ : full_);
         });
   }
@@ -54,9 +68,42 @@ class HttpFrontTest : public ::testing::Test {
     address.sin_port = htons(static_cast<uint16_t>(port_));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    LimitPatience(fd);
+    return fd;
+  }
+  static void LimitPatience(const UniqueFd& fd) {
     const timeval patience = {.tv_sec = 10, .tv_usec = 0};
     setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  UniqueFd ConnectV6(const char* from) const {
+    UniqueFd fd(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 address = {};
+    address.sin6_family = AF_INET6;
+    inet_pton(AF_INET6, from, &address.sin6_addr);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << from;
+    address.sin6_port = htons(static_cast<uint16_t>(port_));
+    address.sin6_addr = in6addr_loopback;
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    LimitPatience(fd);
     return fd;
+  }
+  // A network with nothing but this thread's sockets, in which the addresses are this machine's.
+  // False = the machine does not allow it.
+  static bool EnterNetworkOf(const std::vector<const char*>& addresses) {
+    if (unshare(CLONE_NEWNET) != 0) return false;
+    const UniqueFd fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq up = {};
+    snprintf(up.ifr_name, sizeof up.ifr_name, "lo");
+    up.ifr_flags = IFF_UP;
+    if (!fd || ioctl(fd.get(), SIOCSIFFLAGS, &up) != 0) return false;
+    for (const char* const address : addresses) {
+      Ipv6OfInterface one = {};
+      inet_pton(AF_INET6, address, &one.address);
+      one.prefix_bits = 128;
+      one.interface = static_cast<int>(if_nametoindex("lo"));
+      if (ioctl(fd.get(), SIOCSIFADDR, &one) != 0) return false;
+    }
+    return true;
   }
   static void Send(const UniqueFd& fd, const std::string& text) {
     send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
@@ -74,6 +121,18 @@ class HttpFrontTest : public ::testing::Test {
     char byte = 0;
     const ssize_t n = recv(fd.get(), &byte, 1, MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN);
+  }
+  // Waits until the server has closed it, but not longer than so. False = it is open.
+  static bool AwaitClosed(const UniqueFd& fd, absl::Duration patience) {
+    pollfd polled = {fd.get(), POLLIN, 0};
+    poll(&polled, 1, static_cast<int>(absl::ToInt64Milliseconds(patience)));
+    return Closed(fd);
+  }
+  // Waits until a connection was too late.
+  void AwaitLate() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](std::atomic<int>* late) { return *late > 0; }, &late_));
   }
   void AwaitRequests(size_t count) {
     absl::MutexLock lock(&mutex_);
@@ -122,11 +181,12 @@ TEST_F(HttpFrontTest, BytesThatDripDoNotMakeTheTimeLonger) {
   Start({.patience = absl::Milliseconds(200)});
   const UniqueFd fd = Connect();
   const absl::Time start = absl::Now();
-  while (!Closed(fd) && absl::Now() < start + absl::Seconds(10)) {
+  // The kernel tells of the end while the test waits for the moment of the next byte.
+  do {
     Send(fd, "G");
-    absl::SleepFor(absl::Milliseconds(5));
-  }
+  } while (!AwaitClosed(fd, absl::Milliseconds(5)) && absl::Now() < start + absl::Seconds(10));
   EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  AwaitLate();
 }
 
 TEST_F(HttpFrontTest, AReplyThatIsNotTakenInTimeIsGivenUp) {
@@ -134,7 +194,7 @@ TEST_F(HttpFrontTest, AReplyThatIsNotTakenInTimeIsGivenUp) {
   Start({.patience = absl::Milliseconds(50)});
   const UniqueFd fd = Connect();
   Send(fd, "GET / HTTP/1.1\r\n\r\n");
-  while (late_ == 0) absl::SleepFor(absl::Milliseconds(5));
+  AwaitLate();
   EXPECT_LT(Receive(fd).size(), reply_.size());
 }
 
@@ -176,6 +236,39 @@ TEST_F(HttpFrontTest, ANewConnectionTakesThePlaceOfTheEldest) {
 
 TEST_F(HttpFrontTest, AnAddressThatHasManyMakesRoomForOneThatHasFew) {
   Start({.connections = 3});
+  const UniqueFd eldest = Connect("127.0.0.2");
+  const UniqueFd first = Connect("127.0.0.3");
+  const UniqueFd second = Connect("127.0.0.3");
+  const UniqueFd other = Connect("127.0.0.4");
+  Send(other, "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(Receive(other), "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(Receive(first), "");
+  EXPECT_FALSE(Closed(eldest));
+  EXPECT_FALSE(Closed(second));
+}
+
+TEST_F(HttpFrontTest, AddressesOfOneIpv6NetworkCountAsOne) {
+  bool allowed = false;
+  std::thread in_a_network_of_its_own([&] {
+    allowed = EnterNetworkOf({"2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:2:f::2"});
+    if (!allowed) return;
+    Start({.connections = 3}, "[::]:0");
+    const UniqueFd eldest = ConnectV6("2001:db8:0:1::1");
+    const UniqueFd first = ConnectV6("2001:db8:0:2::1");
+    const UniqueFd second = ConnectV6("2001:db8:0:2:f::2");
+    const UniqueFd other = ConnectV6("::1");
+    Send(other, "GET / HTTP/1.1\r\n\r\n");
+    EXPECT_EQ(Receive(other), "GET / HTTP/1.1\r\n\r\n");
+    EXPECT_FALSE(Closed(eldest));
+    EXPECT_TRUE(Closed(first));
+    EXPECT_FALSE(Closed(second));
+  });
+  in_a_network_of_its_own.join();
+  if (!allowed) GTEST_SKIP() << "only root can make a network";
+}
+
+TEST_F(HttpFrontTest, Ipv4AddressesAtAnIpv6SocketAreNotOneNetwork) {
+  Start({.connections = 3}, "[::]:0");
   const UniqueFd eldest = Connect("127.0.0.2");
   const UniqueFd first = Connect("127.0.0.3");
   const UniqueFd second = Connect("127.0.0.3");

@@ -211,19 +211,5 @@ TEST_F(LogWriterTest, AfterALineThatWasCutTheNextOneBeginsAnew) {
   unlink(path);
 }
 
-TEST_F(LogWriterTest, LastWordsAreWrittenWhenThereIsRoom) {
-  WriteWithin(write_.get(), "entropyd: bye\n", absl::Seconds(10));
-  write_.reset();
-  EXPECT_EQ(ReadAll(read_.get()), "entropyd: bye\n");
-}
-
-TEST_F(LogWriterTest, LastWordsDoNotWaitForEver) {
-  FillPipe();
-  const absl::Time start = absl::Now();
-  WriteWithin(write_.get(), "entropyd: bye\n", absl::Milliseconds(20));
-  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
-  EXPECT_EQ(End(), "");
-}
-
 }  // namespace
 }  // namespace entropyd

@@ -137,6 +137,30 @@ TEST_F(IdentityLimitsTest, AHeldReadOfAStreamThatIsGoneIsForgotten) {
   EXPECT_TRUE(registry().sessions().empty());
 }
 
+TEST_F(IdentityLimitsTest, WhatPendingGetsHoldCountsInTheShareOfTheirIdentity) {
+  constexpr uint64_t kPart = 1000;
+  Make({.max_in_flight_per_identity = kPart});
+  FakeOutlet::Record record;
+  PendingGet* const get = Get(&record, "default/slow", kGetMaxBytes, kGreedy);
+  for (int i = 0; i < 10 && totals().planned_bytes < kPart; ++i) Advance(kSecond / 10);
+  ASSERT_GE(totals().planned_bytes, kPart);
+  ASSERT_FALSE(record.done);
+
+  FakePeer* const peer = Ready(kGreedy, 'g');
+  Credit(peer, 1, 100, 0);
+  EXPECT_EQ(Granted(peer, 1), 0u) << "its stream waits";
+  EXPECT_EQ(denials().byte_waits, 1u);
+  EXPECT_EQ(Served(3), 3u * kPayload) << "others do not";
+  const uint64_t held = totals().planned_bytes;
+  Advance(kSecond / 10);
+  EXPECT_GT(totals().planned_bytes, held) << "nor does a Get that has begun";
+
+  Post(get, PendingGet::kCancelled);
+  EXPECT_EQ(Granted(peer, 1), 100u);
+  Post(get, PendingGet::kDead);
+  ExpectBalance();
+}
+
 TEST_F(IdentityLimitsTest, GetsBeyondTheShareLeaveThePlacesToOthers) {
   Make({.max_gets = 4, .max_gets_per_identity = 2});
   std::vector<FakeOutlet::Record> records(10);

@@ -12,6 +12,7 @@ namespace {
 class IdentitySharesTest : public ::testing::Test {
  protected:
   using Place = IdentityShares::Place;
+  using Event = IdentityShares::StreamEvent;
 
   struct Waiter final : ByteBudget::Waiter {
     void OnRoom(int64_t) override { ++woken; }
@@ -100,6 +101,27 @@ TEST_F(IdentitySharesTest, WhoComesBackBeforeTheSweepStays) {
   EXPECT_EQ(second->bytes()->used(), 0u);
   second.reset();
   shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 0u);
+}
+
+TEST_F(IdentitySharesTest, EachStreamThatThereMayBeHasALineAndTheRestIsCounted) {
+  Place place = shares_.TakeStream("a", now_).value();
+  Place other = shares_.TakeStream("b", now_).value();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(place.AskLine(Event::kAttached, now_), 1u);
+  EXPECT_EQ(place.AskLine(Event::kAttached, now_), 0u);
+  EXPECT_EQ(place.AskLine(Event::kDetached, now_), 1u) << "another kind";
+  EXPECT_EQ(other.AskLine(Event::kAttached, now_), 1u) << "another identity";
+  now_ += LineBudget::kEveryNanos;
+  EXPECT_EQ(place.AskLine(Event::kAttached, now_), 2u);
+}
+
+// Else an identity that comes and goes would have new lines after each sweep.
+TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItMayHaveLinesAgain) {
+  EXPECT_EQ(shares_.TakeStream("a", now_)->AskLine(Event::kDetached, now_), 1u);
+  now_ += LineBudget::kEveryNanos - 1;
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 1u);
+  shares_.Sweep(now_ + 1);
   EXPECT_EQ(shares_.identities(), 0u);
 }
 

@@ -1,5 +1,7 @@
 #include "server/attach/session.h"
 
+#include <algorithm>
+#include <random>
 #include <string>
 
 #include "base/process/nanos.h"
@@ -135,6 +137,41 @@ TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
   Send(channel, 1000);
   EXPECT_EQ(CreditCode(Line(1, 2000, 999)), absl::StatusCode::kOutOfRange);
   EXPECT_TRUE(session_.Credit(Line(1, 2000, 1000)).ok());
+}
+
+TEST_F(SessionTest, TheUnconfirmedBytesAreThoseOfTheChannelsWhateverHappens) {
+  std::mt19937 random(20260101);
+  const auto below = [&random](uint64_t most) { return random() % (most + 1); };
+  for (uint32_t number = 1; number <= 8; ++number) OpenChannel(number);
+  uint64_t most = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    Channel* const channel = session_.channels()[below(7)].get();
+    switch (below(9)) {
+      case 0:
+        if (below(300) == 0) CloseChannel(channel->number());
+        break;
+      case 1:  // more than was sent, or less than before
+        CreditCode(Line(channel->number(), channel->limit(), channel->sent() + 1));
+        CreditCode(Line(channel->number(), channel->limit(), channel->received() - 1));
+        break;
+      case 2:
+      case 3:
+      case 4:
+      case 5: {
+        const uint64_t received = channel->received() + below(channel->unconfirmed());
+        EXPECT_TRUE(session_.Credit(Line(channel->number(), received + 1000, received)).ok());
+        break;
+      }
+      default:
+        if (channel->phase() == Channel::Phase::kClosed) break;
+        Send(channel, static_cast<uint32_t>(below(std::min<uint64_t>(channel->want(), 200))));
+    }
+    uint64_t walked = 0;
+    for (const auto& one : session_.channels()) walked += one->unconfirmed();
+    ASSERT_EQ(session_.unconfirmed_bytes(), walked) << "after step " << i;
+    most = std::max(most, walked);
+  }
+  EXPECT_GT(most, 1000u) << "several channels had some";
 }
 
 TEST_F(SessionTest, ALineThatCrossesClosedStillAcknowledges) {

@@ -36,20 +36,9 @@ TEST(PeerAddressTest, TheKernelAndGrpcNameTheSamePeer) {
 
 TEST(PeerAddressTest, WhatIsNoPeerHasNoName) {
   EXPECT_EQ(PeerKey(sockaddr_storage{}), "");
-  EXPECT_EQ(AddressGroup(sockaddr_storage{}), "");
   EXPECT_EQ(PeerKeyOfUri(""), "");
   EXPECT_EQ(PeerKeyOfUri("unknown"), "");
   EXPECT_EQ(PeerKeyOfUri("ipv6:%5"), "%5");
-}
-
-TEST(PeerAddressTest, AHostOfIpv6IsItsNetwork) {
-  EXPECT_EQ(AddressGroup(Address("192.0.2.7", 1)), AddressGroup(Address("192.0.2.7", 2)));
-  EXPECT_NE(AddressGroup(Address("192.0.2.7", 1)), AddressGroup(Address("192.0.2.8", 1)));
-  EXPECT_EQ(AddressGroup(Address("::ffff:192.0.2.7", 1)), AddressGroup(Address("192.0.2.7", 1)));
-  EXPECT_EQ(AddressGroup(Address("2001:db8:0:1::1", 1)),
-            AddressGroup(Address("2001:db8:0:1:f::2", 1)));
-  EXPECT_NE(AddressGroup(Address("2001:db8:0:1::1", 1)),
-            AddressGroup(Address("2001:db8:0:2::1", 1)));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "server/rpc/admin_audit.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,8 +34,9 @@ class AdminAuditTest : public ::testing::Test {
     return AdminAudit::Open(path_, format, &clock_, &log_);
   }
   // The file's lines, once every audit is closed.
-  std::vector<std::string> Lines() const {
-    std::ifstream in(path_);
+  std::vector<std::string> Lines() const { return LinesOf(path_); }
+  static std::vector<std::string> LinesOf(const std::string& path) {
+    std::ifstream in(path);
     std::vector<std::string> lines;
     for (std::string line; std::getline(in, line);) lines.push_back(line);
     return lines;
@@ -75,6 +77,58 @@ TEST_F(AdminAuditTest, TheFileIsAppendedToAndForItsOwnerOnly) {
   EXPECT_EQ(info.st_mode & 07777, 0600u);
 }
 
+TEST_F(AdminAuditTest, ARotationByRenameMakesTheNextLineTheFirstOfANewFile) {
+  const std::string first = dir_ / "audit.log.1", second = dir_ / "audit.log.2";
+  {
+    const std::unique_ptr<AdminAudit> audit = Open(LogFormat::kJson).value();
+    for (int i = 0; i < 2; ++i) audit->Tell(reset_, absl::OkStatus());
+    ASSERT_EQ(rename(path_.c_str(), first.c_str()), 0);
+    audit->Tell(reset_, absl::NotFoundError("second file"));
+    audit->Tell(reset_, absl::OkStatus());
+    ASSERT_EQ(rename(path_.c_str(), second.c_str()), 0);
+    std::ofstream(path_).close();  // as logrotate's "create"
+    audit->Tell(reset_, absl::NotFoundError("third file"));
+  }
+  EXPECT_THAT(LinesOf(first), ElementsAre(HasSubstr("OK"), HasSubstr("OK")));
+  EXPECT_THAT(LinesOf(second), ElementsAre(HasSubstr("second file"), HasSubstr("OK")));
+  EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("third file"), HasSubstr("\"event\":"))))
+      << "in the same format";
+  EXPECT_EQ(log_.events.size(), 5u) << "the log tells nothing else";
+  struct stat info = {};
+  ASSERT_EQ(stat(second.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+}
+
+TEST_F(AdminAuditTest, ARotationByCopyGoesOnInTheSameFile) {
+  {
+    const std::unique_ptr<AdminAudit> audit = Open().value();
+    audit->Tell(reset_, absl::OkStatus());
+  }
+  const std::unique_ptr<AdminAudit> audit = Open().value();
+  ASSERT_EQ(truncate(path_.c_str(), 0), 0);
+  audit->Tell(reset_, absl::NotFoundError("after it"));
+  struct stat before = {}, after = {};
+  ASSERT_EQ(stat(path_.c_str(), &before), 0);
+  audit->Tell(reset_, absl::OkStatus());
+  ASSERT_EQ(stat(path_.c_str(), &after), 0);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+}
+
+TEST_F(AdminAuditTest, WithoutANewFileTheOldOneHasTheLinesAndTheLogSaysSo) {
+  const std::string old = dir_ / "old";
+  {
+    const std::unique_ptr<AdminAudit> audit = Open().value();
+    ASSERT_EQ(rename(path_.c_str(), old.c_str()), 0);
+    ASSERT_EQ(symlink("/dev/null", path_.c_str()), 0);
+    audit->Tell(reset_, absl::OkStatus());
+    EXPECT_THAT(log_.events, ElementsAre("admin.call", "audit.failed"));
+    ASSERT_EQ(unlink(path_.c_str()), 0);
+    audit->Tell(reset_, absl::NotFoundError("a new one"));
+  }
+  EXPECT_THAT(LinesOf(old), ElementsAre(HasSubstr("outcome=OK")));
+  EXPECT_THAT(Lines(), ElementsAre(HasSubstr("a new one")));
+}
+
 TEST_F(AdminAuditTest, WhatACallerSaysCannotForgeALine) {
   AdminAudit::Action action = reset_;
   action.target = "trng\nevent=admin.call by=somebody";
@@ -86,6 +140,22 @@ TEST_F(AdminAuditTest, TheFileHasTheFormatOfTheLog) {
   Open(LogFormat::kJson).value()->Tell(reset_, absl::OkStatus());
   EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("\"by\":\"spiffe://test/operator\""),
                                          HasSubstr("\"outcome\":\"OK\""))));
+}
+
+TEST_F(AdminAuditTest, ACallIsToldOnceAndAsItWasAtItsEnd) {
+  {
+    const std::unique_ptr<AdminAudit> audit = Open().value();
+    const AuditedCall call(audit.get(), reset_);
+    const AuditedCall same = call;
+    same.action()->after = "starting";
+    EXPECT_THAT(log_.events, ElementsAre()) << "it has not ended";
+    EXPECT_TRUE(absl::IsNotFound(call.End(absl::NotFoundError("no source"))));
+    EXPECT_TRUE(same.End(absl::OkStatus()).ok());
+    EXPECT_TRUE(call.End(absl::OkStatus()).ok());
+  }
+  EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("after=starting"),
+                                         HasSubstr("outcome=\"NOT_FOUND: no source\""))));
+  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
 }
 
 TEST_F(AdminAuditTest, WithoutAFileTheLogHasTheLines) {

@@ -1,0 +1,288 @@
+// What operators see and do, by calls of the assembled server.
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "tests/server/rpc/server_fixture.h"
+
+namespace entropyd {
+namespace {
+
+class AdminServiceTest : public ServerFixture {
+ protected:
+  // The lines of the audit, each from its call on. The server is gone then.
+  std::vector<std::string> Audited() {
+    server_.reset();
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(Read("audit.log"), '\n', absl::SkipEmpty())) {
+      lines.emplace_back(line.substr(line.find("call=")));
+    }
+    return lines;
+  }
+  void Restart() {
+    server_.reset();
+    SetUp();
+  }
+
+  // The answer of Admin to `who`.
+  grpc::Status SetCeil(const std::string& who, const std::string& name, uint64_t ceil,
+                       v1::SetClassResponse* response) {
+    grpc::ClientContext context;
+    v1::SetClassRequest request;
+    request.set_pool("default");
+    request.set_class_(name);
+    request.mutable_set()->set_ceil(ceil);
+    return v1::Admin::NewStub(Channel(who))->SetClass(&context, request, response);
+  }
+  grpc::Status Reset(const std::string& who, v1::ResetClassResponse* response) {
+    grpc::ClientContext context;
+    return v1::Admin::NewStub(Channel(who))->ResetClass(&context, {}, response);
+  }
+  v1::ListClassDifferencesResponse Differences() {
+    grpc::ClientContext context;
+    v1::ListClassDifferencesResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))
+                    ->ListClassDifferences(&context, {}, &response)
+                    .ok());
+    return response;
+  }
+  uint64_t CeilOf(const std::string& name) {
+    grpc::ClientContext context;
+    v1::ListClassesResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
+    for (const v1::Class& one : response.class_()) {
+      if (one.name() == name) return one.ceil();
+    }
+    ADD_FAILURE() << "no class " << name;
+    return 0;
+  }
+};
+
+TEST_F(AdminServiceTest, OperatorsListAndDrain) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  agent->Credit(1, 100, 0);
+  ASSERT_EQ(agent->ReadBytes(100).size(), 100u);
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    ASSERT_TRUE(admin->ListAgents(&context, {}, &response).ok());
+    ASSERT_EQ(response.agent_size(), 1);
+    EXPECT_EQ(response.agent(0).identity(), "spiffe://test/agent/h1");
+    EXPECT_EQ(response.agent(0).channel(0).sent(), 100u);
+    EXPECT_EQ(response.agent(0).unconfirmed_bytes(), 100u);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListClassesResponse response;
+    ASSERT_TRUE(admin->ListClasses(&context, {}, &response).ok());
+    ASSERT_EQ(response.class__size(), 3);
+    EXPECT_EQ(response.class_(0).name(), "root");
+    EXPECT_EQ(response.class_(0).delivered_bytes(), 100u);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListPoolsResponse response;
+    ASSERT_TRUE(admin->ListPools(&context, {}, &response).ok());
+    EXPECT_TRUE(response.pool(0).ready());
+  }
+  {
+    grpc::ClientContext context;
+    v1::DrainRequest request;
+    v1::DrainResponse response;
+    request.set_identity("spiffe://test/agent/h1");
+    request.set_deadline_seconds(1);
+    ASSERT_TRUE(admin->Drain(&context, request, &response).ok());
+    EXPECT_EQ(response.sessions(), 1u);
+  }
+  EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  {
+    grpc::ClientContext context;
+    v1::TestSourceRequest request;
+    request.set_name("kernel");
+    v1::TestSourceResponse response;
+    ASSERT_TRUE(admin->TestSource(&context, request, &response).ok());
+    EXPECT_EQ(response.source().state(), v1::SOURCE_STATE_HEALTHY);
+    EXPECT_GE(response.source().startups(), 2u);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ResetSourceRequest request;
+    request.set_name("nobody");
+    v1::ResetSourceResponse response;
+    EXPECT_EQ(admin->ResetSource(&context, request, &response).error_code(),
+              grpc::StatusCode::NOT_FOUND);
+  }
+  const auto record = [&](const std::string& name, uint64_t samples, uint32_t restarts,
+                          size_t* got) {
+    grpc::ClientContext context;
+    v1::RecordSourceRequest request;
+    request.set_name(name);
+    request.set_samples(samples);
+    request.set_restarts(restarts);
+    const auto reader = admin->RecordSource(&context, request);
+    v1::RecordSourceResponse response;
+    *got = 0;
+    while (reader->Read(&response)) *got += response.samples().size();
+    return reader->Finish();
+  };
+  size_t got = 0;
+  EXPECT_TRUE(record("kernel", 300'000, 0, &got).ok());
+  EXPECT_EQ(got, 300'000u);
+  EXPECT_TRUE(record("kernel", 1000, 10, &got).ok());
+  EXPECT_EQ(got, 10'000u);
+  EXPECT_EQ(record("nobody", 1, 0, &got).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(record("kernel", 0, 0, &got).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(record("kernel", 1 << 30, 2, &got).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  {
+    grpc::ClientContext context;
+    v1::SelfTestResponse response;
+    ASSERT_TRUE(admin->SelfTest(&context, {}, &response).ok());
+    EXPECT_EQ(response.passed_size(), 3);
+  }
+}
+
+TEST_F(AdminServiceTest, WhatOperatorsDoIsAudited) {
+  AttachReady("h1");  // from now on the source is healthy
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  const auto reset = [&](const std::string& name) {
+    grpc::ClientContext context;
+    v1::ResetSourceRequest request;
+    request.set_name(name);
+    v1::ResetSourceResponse response;
+    return admin->ResetSource(&context, request, &response);
+  };
+  const auto drain = [&](bool end) {
+    grpc::ClientContext context;
+    v1::DrainRequest request;
+    request.set_end(end);
+    v1::DrainResponse response;
+    return admin->Drain(&context, request, &response);
+  };
+  const auto record = [&](uint64_t samples) {
+    grpc::ClientContext context;
+    v1::RecordSourceRequest request;
+    request.set_name("kernel");
+    request.set_samples(samples);
+    const auto reader = admin->RecordSource(&context, request);
+    v1::RecordSourceResponse response;
+    while (reader->Read(&response)) {
+    }
+    return reader->Finish();
+  };
+  EXPECT_TRUE(reset("kernel").ok());
+  EXPECT_FALSE(reset("nobody").ok());
+  EXPECT_TRUE(record(1000).ok());
+  EXPECT_FALSE(record(0).ok());
+  v1::SetClassResponse set;
+  EXPECT_TRUE(SetCeil("operator", "gold", 20 << 20, &set).ok());
+  EXPECT_FALSE(SetCeil("operator", "none", 20 << 20, &set).ok());
+  EXPECT_FALSE(SetCeil("h1", "gold", 30 << 20, &set).ok()) << "the gate tells of this one";
+  EXPECT_TRUE(drain(false).ok());
+  EXPECT_TRUE(drain(true).ok());
+  EXPECT_FALSE(drain(true).ok());
+  CeilOf("gold");  // looks only
+
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  using ::testing::StartsWith;
+  const auto line = [](const std::string& call, const std::string& end) {
+    return AllOf(StartsWith(absl::StrCat("call=", call, " by=spiffe://test/operator peer=ipv4:")),
+                 HasSubstr(end));
+  };
+  EXPECT_THAT(
+      Audited(),
+      ::testing::ElementsAre(
+          line("ResetSource", "target=kernel before=healthy after=healthy outcome=OK"),
+          line("ResetSource", "target=nobody before=\"\" after=\"\" outcome=\"NOT_FOUND: "),
+          line("RecordSource", "target=kernel before=\"\" after=\"1000 samples sent\" outcome=OK"),
+          line("RecordSource", "target=kernel before=\"\" after=\"\" outcome=\"INVALID_ARGUMENT: "),
+          line("SetClass",
+               "target=default/gold before=\"ceil=none\" after=\"ceil=20MiB/s\" outcome=OK"),
+          line("SetClass", "target=default/none before=\"\" after=\"\" outcome=\"NOT_FOUND: "),
+          line("Drain", "target=all before=serving after=draining outcome=OK"),
+          line("Drain", "target=all before=draining after=serving outcome=OK"),
+          line("Drain",
+               "target=all before=serving after=serving outcome=\"FAILED_PRECONDITION: ")));
+}
+
+TEST_F(AdminServiceTest, StopEndsARecordingThatRuns) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  grpc::ClientContext context;
+  v1::RecordSourceRequest request;
+  request.set_name("kernel");
+  request.set_samples(1 << 30);
+  const auto reader = admin->RecordSource(&context, request);
+  v1::RecordSourceResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  std::thread stopper([this] { server_->Stop(); });
+  while (reader->Read(&response)) {
+  }
+  EXPECT_FALSE(reader->Finish().ok());
+  stopper.join();
+}
+
+TEST_F(AdminServiceTest, AChangedClassIsInForceAtOnceAndAfterARestartUntilItIsReset) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  v1::SetClassResponse set;
+  const grpc::Status status = SetCeil("operator", "gold", 20 << 20, &set);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(set.kept());
+  ASSERT_EQ(set.difference_size(), 1);
+  EXPECT_EQ(set.difference(0).configured(), "none");
+  EXPECT_EQ(set.difference(0).in_force(), "20MiB/s");
+  EXPECT_EQ(set.difference(0).by(), "spiffe://test/operator");
+  EXPECT_EQ(agent->WaitForState().ceil(), 20u << 20) << "agents are told";
+  EXPECT_EQ(CeilOf("gold"), 20u << 20);
+
+  Restart();
+  EXPECT_EQ(CeilOf("gold"), 20u << 20);
+  ASSERT_EQ(Differences().difference_size(), 1);
+  EXPECT_EQ(Differences().difference(0).at(), set.difference(0).at());
+  v1::ResetClassResponse reset;
+  ASSERT_TRUE(Reset("operator", &reset).ok());
+  EXPECT_EQ(reset.undone_size(), 1);
+  EXPECT_EQ(CeilOf("gold"), 0u);
+  Restart();
+  EXPECT_EQ(CeilOf("gold"), 0u);
+  EXPECT_EQ(Differences().difference_size(), 0);
+}
+
+TEST_F(AdminServiceTest, ARefusedChangeOfAClassChangesNothing) {
+  v1::SetClassResponse response;
+  const grpc::Status low = SetCeil("operator", "gold", 1024, &response);
+  EXPECT_EQ(low.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(low.error_message().find("class 'gold': ceil 1KiB/s is below the rate 10MiB/s; raise "),
+            std::string::npos)
+      << low.error_message();
+  EXPECT_EQ(SetCeil("operator", "nonsuch", 1 << 30, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  for (const char* who : {"h1", "reader"}) {
+    EXPECT_EQ(SetCeil(who, "gold", 20 << 20, &response).error_code(),
+              grpc::StatusCode::PERMISSION_DENIED);
+    v1::ResetClassResponse reset;
+    EXPECT_EQ(Reset(who, &reset).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
+  EXPECT_EQ(CeilOf("gold"), 0u);
+  EXPECT_EQ(Differences().difference_size(), 0);
+}
+
+TEST_F(AdminServiceTest, AdminNeedsAnOperator) {
+  for (const char* who : {"h1", "reader"}) {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    EXPECT_EQ(v1::Admin::NewStub(Channel(who))->ListAgents(&context, {}, &response).error_code(),
+              grpc::StatusCode::PERMISSION_DENIED);
+  }
+}
+
+}  // namespace
+}  // namespace entropyd
