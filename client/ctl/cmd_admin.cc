@@ -1,12 +1,11 @@
 // `entropyctl sources|pools|classes|agents|drain|agent upgrade`: one question each to Admin or
 // AgentAdmin, answered as a table or as the message itself in JSON.
-#include <iostream>
-
 #include "absl/time/clock.h"
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/tables.h"
 
 namespace entropyd {
@@ -23,7 +22,7 @@ int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
   if (!admin.ok()) return Fail(admin.status());
   const auto answer = ask(**admin);
   if (!answer.ok()) return FailServer(answer.status());
-  std::cout << (json ? JsonOf(*answer) + "\n" : table(*answer));
+  json ? PrintJson(JsonOf(*answer)) : Print(table(*answer));
   return kExitOk;
 }
 
@@ -103,9 +102,9 @@ int RunAgentUpgrade(const ClientFlags& flags, bool json) {
   const auto answer = AgentAdminClient::Create(config->control())->Upgrade();
   if (!answer.ok()) return FailAgent(answer.status());
   if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
-  std::cout << (json ? JsonOf(*answer) + "\n"
-                     : absl::StrCat("agent ", answer->version_before(), " handed its guests to ",
-                                    answer->version(), "\n"));
+  json ? PrintJson(JsonOf(*answer))
+       : Print(absl::StrCat("agent ", OneLine(answer->version_before()), " handed its guests to ",
+                            OneLine(answer->version()), "\n"));
   return kExitOk;
 }
 
@@ -115,8 +114,8 @@ int RunAgentReload(const ClientFlags& flags, bool json) {
   const auto answer = AgentAdminClient::Create(config->control())->Reload();
   if (!answer.ok()) return FailAgent(answer.status());
   if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
-  std::cout << (json ? JsonOf(*answer) + "\n"
-                     : absl::StrCat("the agent serves by ", answer->config(), " now\n"));
+  json ? PrintJson(JsonOf(*answer))
+       : Print(absl::StrCat("the agent serves by ", OneLine(answer->config()), " now\n"));
   return kExitOk;
 }
 

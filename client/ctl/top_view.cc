@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/config/units.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/table.h"
 #include "client/ctl/tables.h"
 
@@ -56,7 +57,7 @@ std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsRes
   }
   std::string text = absl::StrCat(
       guests.guest_size(), guests.guest_size() == 1 ? " guest, " : " guests, ", FormatRate(rate),
-      status.connected() ? absl::StrCat(" from ", status.server()) : ", no server", "\n\n",
+      status.connected() ? absl::StrCat(" from ", OneLine(status.server())) : ", no server", "\n\n",
       ClassRows(status), "\n", GuestsTable(shown));
   if (shown.guest_size() < guests.guest_size()) {
     absl::StrAppend(&text, guests.guest_size() - shown.guest_size(), " more\n");

@@ -13,6 +13,7 @@
 #include "base/config/units.h"
 #include "client/ctl/describe.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 
 namespace entropyd {
 namespace {
@@ -117,7 +118,7 @@ std::string DemoTickJson(const DemoSnapshot& now, double rate) {
 
 void LiveScreen::Draw(const std::vector<std::string>& lines) {
   std::string out = drawn_ > 0 ? absl::StrFormat("\x1b[%dA\r\x1b[J", drawn_) : "";
-  for (const std::string& line : lines) absl::StrAppend(&out, line, "\n");
+  for (const std::string& line : lines) absl::StrAppend(&out, OneLine(line), "\n");
   drawn_ = lines.size();
   std::cout << out << std::flush;
 }
