@@ -24,6 +24,12 @@ std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
 }
 
+// The agent says "upstream" as long as nobody had to wait for long. While the server serves the class
+// not, or not yet, nobody serves it.
+std::string ServedBy(const v1::GetStatusResponse::ClassStatus& one) {
+  return one.mode() == "upstream" && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
+}
+
 // How deep a class lies in the tree of its pool. The walk ends at a parent that the answer lacks,
 // and in a circle, which no server sends.
 int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
@@ -207,7 +213,7 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
   for (const auto& one : answer.class_()) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
-               one.mode().empty() ? "-" : one.mode(), std::string(QualityName(one.quality())),
+               ServedBy(one), std::string(QualityName(one.quality())),
                BufferText(one.buffer_level(), one.buffer_target()), absl::StrCat(one.guests()),
                ByteText(one.owed()), ByteText(one.delivered()), absl::StrCat(one.requests()),
                one.on_upstream_loss(), one.reason()});
