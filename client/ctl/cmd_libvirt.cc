@@ -43,7 +43,9 @@ absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
     return agent.listener(0).path();  // not a TCP address, not a pipe
   }
   return absl::FailedPreconditionError(absl::StrCat(
-      listens.message(), "; name one of them with --socket, or add it to `listeners`"));
+      listens.message(),
+      "; name one of them with --socket, or add it to `listeners` in agent.yaml and run "
+      "`entropyctl agent reload`"));
 }
 
 absl::Status Forceable(const absl::Status& status) {
