@@ -188,10 +188,15 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   return ended.ok() ? kOk : fail(kRuntime, ended);
 }
 
+ExitCode CheckOutput(const Flags& flags) {
+  if (std::cout) return kOk;
+  return Fail(flags, kRuntime, absl::DataLossError("write to standard output: it failed"));
+}
+
 ExitCode Main(const Flags& flags) {
   if (flags.describe) {
-    std::cout << config::Describe(config::v1::HostAgent::descriptor());
-    return kOk;
+    std::cout << config::Describe(config::v1::HostAgent::descriptor()) << std::flush;
+    return CheckOutput(flags);
   }
   config::v1::HostAgent config;
   config::Locations locations;
@@ -203,8 +208,8 @@ ExitCode Main(const Flags& flags) {
     if (auto status = CheckAgentConfig(config, locations, &clock); !status.ok()) {
       return Fail(flags, kUsage, status);
     }
-    std::cout << flags.config << ": configuration OK\n";
-    return kOk;
+    std::cout << flags.config << ": configuration OK" << std::endl;
+    return CheckOutput(flags);
   }
   return Serve(config, locations, flags);
 }
