@@ -17,6 +17,11 @@
 namespace entropyd {
 namespace {
 
+constexpr char kNoServer[] =
+    "  no server was asked, because no certificate is configured; to ask one: --server, --cert, "
+    "--key "
+    "and --ca, or ENTROPYD_* or client.yaml\n";
+
 struct ServerAnswers {
   v1::ListSourcesResponse sources;
   v1::ListPoolsResponse pools;
@@ -143,6 +148,7 @@ int RunStatus(const ClientFlags& flags, bool json) {
   }
   int result = found.troubles.empty() ? kExitOk : kExitUnhealthy;
   if (agent_failed) result = FailAgent(found.agent->status());
+  if (agent_failed && !found.server.has_value()) std::cerr << kNoServer;
   if (server_failed) result = FailServer(found.server->status());
   return result;
 }

@@ -28,5 +28,8 @@ for arguments in '--help' '--version' 'classes simulate plan.json' 'classes simu
   "$BIN/entropyctl" $arguments >/dev/null
   expect_failure 1 'write to standard output' bash -c "'$BIN/entropyctl' $arguments >/dev/full"
 done
+
+echo '{}' >empty.yaml
+expect_failure 69 'no server was asked' "$BIN/entropyctl" --config empty.yaml --control "$WORK/nobody.sock" status
 "$BIN/entropyctl" agent --help >help.txt
 grep -q upgrade help.txt
