@@ -137,7 +137,10 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   absl::StatusOr<tls::Material> material =
       tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
                         config.tls().crl(), clock.WallTime());
-  if (!material.ok()) return material.status();
+  if (!material.ok()) {
+    const absl::Status status = locations.Error("tls", material.status().message());
+    return absl::Status(material.status().code(), status.message());
+  }
   config::v1::ClassState class_state;
   if (!config.state_dir().empty()) {
     absl::StatusOr<config::v1::ClassState> kept = LoadClassState(config.state_dir());

@@ -1,12 +1,45 @@
 #include "base/process/state_dir.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 
 namespace entropyd {
+namespace {
+
+// The longest part of `path` that is there.
+std::string ExistingPartOf(const std::string& path) {
+  std::filesystem::path part = path;
+  std::error_code error;
+  while (part.has_relative_path() && !std::filesystem::exists(part, error)) {
+    part = part.parent_path();
+  }
+  return part.string();
+}
+
+// Makes a directory in `place` and removes it: /proc and a file system that is mounted read-only
+// take none, whatever their modes say. Who may not write there has perhaps no right to, which the
+// service has.
+absl::Status CheckWritable(const std::string& path, const std::string& place) {
+  std::string probe = absl::StrCat(place, "/.entropyd-check-XXXXXX");
+  if (mkdtemp(probe.data()) != nullptr) {
+    rmdir(probe.c_str());
+    return absl::OkStatus();
+  }
+  if (errno != EROFS && errno != ENOENT) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("'", path, "' cannot be kept in ", place, ": ",
+                                                 std::strerror(errno),
+                                                 "; name a directory that can be written"));
+}
+
+}  // namespace
 
 absl::Status CheckStateDir(const std::string& path) {
   if (path.empty() || path[0] != '/') {
@@ -14,9 +47,9 @@ absl::Status CheckStateDir(const std::string& path) {
   }
   struct stat found;
   if (stat(path.c_str(), &found) == 0) {
-    if (S_ISDIR(found.st_mode)) return absl::OkStatus();
+    if (S_ISDIR(found.st_mode)) return CheckWritable(path, path);
   } else if (errno != ENOTDIR) {
-    return absl::OkStatus();
+    return CheckWritable(path, ExistingPartOf(path));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("'", path, "' is a file, or leads through one; name a directory"));

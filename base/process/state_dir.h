@@ -16,7 +16,8 @@
 namespace entropyd {
 
 // `path` is absolute, and neither it nor what it leads through is a file. A directory that is not
-// there yet is no fault: the service makes it.
+// there yet is no fault: the service makes it. Tries whether something can be made there, and
+// removes it again.
 absl::Status CheckStateDir(const std::string& path);
 
 }  // namespace entropyd

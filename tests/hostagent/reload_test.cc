@@ -49,6 +49,7 @@ TEST_F(ReloadTest, OtherMistakesHaveNothingToDoWithTheVersion) {
 TEST_F(ReloadTest, ACertificateThatIsGoneIsAMistake) {
   std::filesystem::remove(dir_ / "ca/agent.key");
   EXPECT_THAT(std::string(Check().message()), HasSubstr("agent.key"));
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("agent.yaml:"));
 }
 
 TEST_F(ReloadTest, StateThatNoAgentCouldStartFromIsAMistake) {

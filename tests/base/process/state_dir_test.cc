@@ -1,8 +1,12 @@
 #include "base/process/state_dir.h"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"
 
@@ -28,6 +32,22 @@ TEST(StateDirTest, IsNoFileAndLeadsThroughNone) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
     EXPECT_EQ(status.message(), "'" + path + "' is a file, or leads through one; name a directory");
   }
+}
+
+TEST(StateDirTest, IsNowhereWhereNoFileCanBe) {
+  for (const char* path : {"/proc", "/proc/entropyd/state"}) {
+    const absl::Status status = CheckStateDir(path);
+    if (geteuid() != 0) continue;  // an ordinary user cannot tell
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr("cannot be kept in /proc: "));
+  }
+}
+
+TEST(StateDirTest, ALookLeavesNothingBehind) {
+  const TempDir dir;
+  EXPECT_TRUE(CheckStateDir(dir.path()).ok());
+  EXPECT_TRUE(CheckStateDir(dir / "not/yet").ok());
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
 }  // namespace
