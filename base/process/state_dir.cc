@@ -25,8 +25,8 @@ std::string ExistingPartOf(const std::string& path) {
 }
 
 // Makes a directory in `place` and removes it: /proc and a file system that is mounted read-only
-// take none, whatever their modes say. Who may not write there has perhaps no right to, which the
-// service has.
+// take none, whatever their modes say. Other faults may pass: the service may have rights that its
+// caller lacks, and a full disk is no fault of the configuration.
 absl::Status CheckWritable(const std::string& path, const std::string& place) {
   std::string probe = absl::StrCat(place, "/.entropyd-check-XXXXXX");
   if (mkdtemp(probe.data()) != nullptr) {

@@ -24,8 +24,8 @@ std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
 }
 
-// The agent says "upstream" as long as nobody had to wait for long. While the server serves the class
-// not, or not yet, nobody serves it.
+// The agent says "upstream" as long as nobody had to wait for long. Nobody serves a class that the
+// server has not opened.
 std::string ServedBy(const v1::GetStatusResponse::ClassStatus& one) {
   return one.mode() == "upstream" && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
 }
@@ -238,6 +238,16 @@ std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
   return troubles;
 }
 
+std::vector<std::string> ClassTroubles(const v1::GetStatusResponse& status) {
+  std::vector<std::string> troubles;
+  for (const auto& one : status.class_()) {
+    if (!status.connected() || one.phase() == v1::PHASE_OPEN) continue;
+    troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
+                                    Because(one.reason())));
+  }
+  return troubles;
+}
+
 std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
   std::vector<std::string> troubles;
   if (!status.certificate_problem().empty()) {
@@ -262,11 +272,8 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
       troubles.push_back(absl::StrCat("guests of class ", one.class_(), " have waited for ",
                                       FormatDuration(one.mode_seconds())));
     }
-    if (status.connected() && one.phase() != v1::PHASE_OPEN) {
-      troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
-                                      Because(one.reason())));
-    }
   }
+  for (std::string& text : ClassTroubles(status)) troubles.push_back(std::move(text));
   return troubles;
 }
 

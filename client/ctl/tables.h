@@ -38,6 +38,8 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer);
 // reason of its own, because its pool says when it lacks one too many.
 std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
                                         const v1::ListAgentsResponse& agents);
+// Which classes the server does not serve to an agent that is attached, and why.
+std::vector<std::string> ClassTroubles(const v1::GetStatusResponse& status);
 // Why an agent is not well: it is not attached, or a class gets no bytes.
 std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status);
 // What an operator should look at although all is served: degraded pools, pools of software only,
