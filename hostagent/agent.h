@@ -154,7 +154,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void PredecessorGone();
 
   void Replace(Succession::Purpose purpose, Upgraded done);
-  void NoteFailure(Succession::Purpose purpose, const absl::Status& why);
+  void NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level);
   void AfterBatch();
   void Tick();
   void Linger();

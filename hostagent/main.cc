@@ -172,19 +172,21 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
     const int port = (*agent)->http_port();
     if (!flags.ports_file.empty()) opened = WritePortsFile(flags.ports_file, {{"http", port}});
     if (!opened.ok()) log.Error("agent.ports_file", {{"reason", opened}});
-    log.Info("agent.started",
-             {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
+    log.Info("agent.started", {{"version", ENTROPYD_VERSION},
+                               {"config", flags.config},
+                               {"http_port", port},
+                               {"pid", getpid()}});
   };
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {
     if (!absl::IsCancelled(status)) return fail(kRuntime, status);
-    log.Info("agent.stopped", {{"reason", status}});
+    log.Info("agent.stopped", {{"reason", status}, {"pid", getpid()}});
     return kOk;
   }
   if (!opened.ok()) return fail(kRuntime, opened);
   const absl::Status ended = (*agent)->Run();
   // systemd must know what the successor has told it before it sees this process end.
   if ((*agent)->handed_over()) manager.AwaitHeard();
-  log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
+  log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}, {"pid", getpid()}});
   return ended.ok() ? kOk : fail(kRuntime, ended);
 }
 
