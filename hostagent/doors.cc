@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/process/state_dir.h"
+
 namespace entropyd {
 
 Doors::Doors(Options options, EventLoop* loop, ControlServer::Subject* subject, Metrics* metrics,
@@ -18,12 +20,15 @@ Doors::~Doors() { Close(); }
 absl::Status Doors::Open() {
   auto control = ControlServer::Start(options_.control, options_.state_dir, loop_, subject_);
   if (!control.ok()) return control.status();
+  auto state_dir = LockStateDir(options_.state_dir);
+  if (!state_dir.ok()) return state_dir.status();
   if (!options_.http.address.empty()) {
     auto http = HttpServer::Start(options_.http, metrics_);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
   }
   control_ = *std::move(control);
+  state_dir_ = *std::move(state_dir);
   return absl::OkStatus();
 }
 
@@ -44,6 +49,7 @@ void Doors::TryToOpen() {
 void Doors::CloseControl() {
   GiveUp();
   control_.reset();
+  state_dir_.reset();
 }
 
 void Doors::Close() {

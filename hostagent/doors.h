@@ -1,4 +1,5 @@
 // Where operators and Prometheus come in: the control socket and HTTP. Both are open, or neither.
+// While they are, state_dir belongs to this process.
 //
 //   Doors doors(options, &loop, subject, &metrics, &log);
 //   if (absl::Status status = doors.Open(); !status.ok()) return status;
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/process/fd.h"
 #include "base/process/http_server.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
@@ -44,7 +46,7 @@ class Doors {
         Log* log);
   ~Doors();
 
-  // Errors: of ControlServer::Start and HttpServer::Start. Then both stay closed.
+  // Errors: of ControlServer::Start, LockStateDir and HttpServer::Start. Then both stay closed.
   absl::Status Open();
   // Opens at once, or tries again until it works. Then it calls `opened`. The log tells of
   // failures.
@@ -72,6 +74,8 @@ class Doors {
   std::function<void()> opened_;
   Timer retry_;
   std::unique_ptr<ControlServer> control_;
+  // The lock of state_dir. The control server writes there.
+  UniqueFd state_dir_;
   std::unique_ptr<HttpServer> http_;
 };
 

@@ -1,6 +1,8 @@
 #include "base/process/state_dir.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +55,17 @@ absl::Status CheckStateDir(const std::string& path) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("'", path, "' is a file, or leads through one; name a directory"));
+}
+
+absl::StatusOr<UniqueFd> LockStateDir(const std::string& path) {
+  // The directory itself: a file in it could not be made on a full disk.
+  UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return UniqueFd();
+  if (flock(directory.get(), LOCK_EX | LOCK_NB) == 0) return directory;
+  if (errno != EWOULDBLOCK) return UniqueFd();
+  return absl::AlreadyExistsError(absl::StrCat("use state_dir ", path,
+                                               ": another process uses it; stop that one, or give "
+                                               "each its own"));
 }
 
 }  // namespace entropyd

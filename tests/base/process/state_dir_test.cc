@@ -50,5 +50,23 @@ TEST(StateDirTest, ALookLeavesNothingBehind) {
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
+TEST(StateDirTest, BelongsToOneProcessAtATime) {
+  const TempDir dir;
+  absl::StatusOr<UniqueFd> mine = LockStateDir(dir.path());
+  ASSERT_TRUE(mine.ok() && *mine);
+  const absl::Status other = LockStateDir(dir.path()).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(other.message()),
+              testing::HasSubstr("use state_dir " + dir.path() + ": another process uses it"));
+  mine->reset();
+  EXPECT_TRUE(LockStateDir(dir.path()).ok());
+}
+
+TEST(StateDirTest, ADirectoryThatCannotBeLockedIsNobodys) {
+  absl::StatusOr<UniqueFd> lock = LockStateDir("/nonexistent/state");
+  ASSERT_TRUE(lock.ok());
+  EXPECT_FALSE(*lock);
+}
+
 }  // namespace
 }  // namespace entropyd
