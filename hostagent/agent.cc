@@ -446,10 +446,10 @@ void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().F
 std::string Agent::Summary() const {
   v1::GetStatusResponse status;
   upstream_->FillStatus(&status);
-  const size_t guests = host_->connections()->size();
+  const size_t connections = host_->connections()->size();
   std::string summary =
       absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
-                   guests, guests == 1 ? " guest" : " guests");
+                   connections, connections == 1 ? " connection" : " connections");
   for (const ServedClass* served : host_->classes()) {
     const LocalFallback::Mode mode = served->fallback().mode();
     if (mode == LocalFallback::Mode::kUpstream) continue;

@@ -126,7 +126,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void Reload(Upgraded done) override;
   std::string ConfigPath() const override { return options_.config_path; }
 
-  // One line for people, e.g. "attached to a:7743; 12 guests".
+  // One line for people, e.g. "attached to a:7743; 12 connections".
   std::string Summary() const;
 
  private:

@@ -176,10 +176,6 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
 
 std::string ByteText(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
 
-std::string BufferText(uint64_t level, uint64_t target) {
-  return absl::StrCat(ByteText(level), " of ", ByteText(target));
-}
-
 std::string WaitText(double seconds) {
   if (seconds <= 0) return "-";
   if (seconds < 1e-3) return absl::StrFormat("%.0f us", seconds * 1e6);
@@ -208,15 +204,15 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
 }
 
 std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
-  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>",
-               "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
+  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "TARGET>", "CONNECTIONS>",
+               "WAITING>", "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
   for (const auto& one : answer.class_()) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
-               ServedBy(one), std::string(QualityName(one.quality())),
-               BufferText(one.buffer_level(), one.buffer_target()), absl::StrCat(one.guests()),
-               ByteText(one.owed()), ByteText(one.delivered()), absl::StrCat(one.requests()),
-               one.on_upstream_loss(), one.reason()});
+               ServedBy(one), std::string(QualityName(one.quality())), ByteText(one.buffer_level()),
+               ByteText(one.buffer_target()), absl::StrCat(one.guests()), ByteText(one.owed()),
+               ByteText(one.delivered()), absl::StrCat(one.requests()), one.on_upstream_loss(),
+               one.reason()});
   }
   return OrNone(table);
 }

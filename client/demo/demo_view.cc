@@ -46,8 +46,8 @@ std::string ClassText(const DemoSnapshot& now) {
   if (now.agent->class_().empty()) return "-";
   const v1::GetStatusResponse::ClassStatus& status = now.agent->class_(0);
   return absl::StrCat(status.class_(), " ", PhaseName(status.phase()), ", buffer ",
-                      Bytes(status.buffer_level()), " of ", Bytes(status.buffer_size()), ", ",
-                      status.guests(), status.guests() == 1 ? " guest" : " guests",
+                      Bytes(status.buffer_level()), ", target ", Bytes(status.buffer_target()),
+                      ", ", status.guests(), status.guests() == 1 ? " connection" : " connections",
                       status.owed() > 0 ? absl::StrCat(" waiting for ", Bytes(status.owed())) : "");
 }
 

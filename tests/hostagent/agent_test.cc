@@ -297,7 +297,7 @@ TEST_F(AgentTest, QuestionsAreAnsweredAtEveryStep) {
     v1::ListGuestsResponse guests;
     agent_->FillGuests(&guests);
     EXPECT_EQ(agent_->GuestSockets().guests_size(), 0) << step.name;
-    EXPECT_THAT(agent_->Summary(), HasSubstr("guest")) << step.name;
+    EXPECT_THAT(agent_->Summary(), HasSubstr("connection")) << step.name;
     EXPECT_TRUE(agent_->Healthy().ok()) << step.name;
     EXPECT_EQ(std::string(agent_->Ready().message()).find("has taken the guests over") ==
                   std::string::npos,
