@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/blocking_call.h"
 #include "client/grpc_channel.h"
 #include "grpcpp/channel.h"
@@ -30,13 +31,13 @@ class AdminClientImpl final : public AdminClient {
     v1::TestSourceRequest request;
     request.set_name(name);
     return BlockingCall(stub_.get(), &v1::Admin::Stub::TestSource, request, kTestTimeout,
-                        absl::StrCat("test source ", name, " of ", server_));
+                        absl::StrCat("test source ", name), OfServer());
   }
   absl::StatusOr<v1::ResetSourceResponse> ResetSource(const std::string& name) override {
     v1::ResetSourceRequest request;
     request.set_name(name);
     return BlockingCall(stub_.get(), &v1::Admin::Stub::ResetSource, request, kTestTimeout,
-                        absl::StrCat("reset source ", name, " of ", server_));
+                        absl::StrCat("reset source ", name), OfServer());
   }
   absl::Status RecordSource(const v1::RecordSourceRequest& request,
                             const std::function<bool(const std::string&)>& take) override {
@@ -53,8 +54,7 @@ class AdminClientImpl final : public AdminClient {
     absl::Status status = FromGrpc(reader->Finish());
     if (!wanted) return absl::CancelledError("ended by the caller");
     if (status.ok()) return status;
-    return absl::Status(status.code(), absl::StrCat("record source ", request.name(), " of ",
-                                                    server_, ": ", status.message()));
+    return CallError(absl::StrCat("record source ", request.name()), OfServer(), status);
   }
   absl::StatusOr<v1::SelfTestResponse> SelfTest() override {
     return Call(&v1::Admin::Stub::SelfTest, v1::SelfTestRequest(), "self-test");
@@ -65,10 +65,14 @@ class AdminClientImpl final : public AdminClient {
     return Call(&v1::Admin::Stub::ListClasses, request, "list classes");
   }
   absl::StatusOr<v1::SetClassResponse> SetClass(const v1::SetClassRequest& request) override {
-    return Call(&v1::Admin::Stub::SetClass, request, "change a class");
+    return Call(&v1::Admin::Stub::SetClass, request,
+                absl::StrCat("set ", request.pool(), "/", request.class_()));
   }
   absl::StatusOr<v1::ResetClassResponse> ResetClass(const v1::ResetClassRequest& request) override {
-    return Call(&v1::Admin::Stub::ResetClass, request, "reset classes");
+    const bool all = request.pool().empty() && request.class_().empty();
+    return Call(
+        &v1::Admin::Stub::ResetClass, request,
+        all ? "reset classes" : absl::StrCat("reset ", request.pool(), "/", request.class_()));
   }
   absl::StatusOr<v1::ListClassDifferencesResponse> ListClassDifferences() override {
     return Call(&v1::Admin::Stub::ListClassDifferences, v1::ListClassDifferencesRequest(),
@@ -82,12 +86,13 @@ class AdminClientImpl final : public AdminClient {
   }
 
  private:
+  std::string OfServer() const { return absl::StrCat(" of ", server_); }
+
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*,
                                                                         const Request&, Response*),
                                 const Request& request, absl::string_view verb) {
-    return BlockingCall(stub_.get(), method, request, timeout_,
-                        absl::StrCat(verb, " of ", server_));
+    return BlockingCall(stub_.get(), method, request, timeout_, verb, OfServer());
   }
 
   const std::string server_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/blocking_call.h"
 #include "client/grpc_channel.h"
 #include "grpcpp/channel.h"
@@ -19,31 +20,31 @@ class AgentAdminClientImpl final : public AgentAdminClient {
 
   absl::StatusOr<v1::GetStatusResponse> GetStatus() override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::GetStatus, v1::GetStatusRequest(),
-                        timeout_, absl::StrCat("get status of ", what_));
+                        timeout_, "get status", " of " + what_);
   }
   absl::StatusOr<v1::ListGuestsResponse> ListGuests() override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::ListGuests, v1::ListGuestsRequest(),
-                        timeout_, absl::StrCat("list guests of ", what_));
+                        timeout_, "list guests", " of " + what_);
   }
 
   absl::StatusOr<v1::AddGuestResponse> AddGuest(const v1::AddGuestRequest& request) override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::AddGuest, request, timeout_,
-                        absl::StrCat("add guest to ", what_));
+                        "add guest", " to " + what_);
   }
   absl::StatusOr<v1::RemoveGuestResponse> RemoveGuest(
       const v1::RemoveGuestRequest& request) override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::RemoveGuest, request, timeout_,
-                        absl::StrCat("remove guest from ", what_));
+                        "remove guest", " from " + what_);
   }
 
   absl::StatusOr<v1::UpgradeResponse> Upgrade() override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::Upgrade, v1::UpgradeRequest(),
-                        kUpgradeTimeout, absl::StrCat("upgrade ", what_));
+                        kUpgradeTimeout, "upgrade", " " + what_);
   }
 
   absl::StatusOr<v1::ReloadResponse> Reload() override {
     return BlockingCall(stub_.get(), &v1::AgentAdmin::Stub::Reload, v1::ReloadRequest(),
-                        kUpgradeTimeout, absl::StrCat("reload ", what_));
+                        kUpgradeTimeout, "reload", " " + what_);
   }
 
  private:

@@ -1,7 +1,7 @@
 // Makes one unary call and waits for the answer.
 //
 //   return BlockingCall(stub, &v1::Admin::Stub::ListPools, v1::ListPoolsRequest(), timeout,
-//                       "list pools of host:7743");
+//                       "list pools", " of host:7743");
 //
 // Only the .cc files of the blocking clients include it, because it includes gRPC.
 //
@@ -9,26 +9,28 @@
 #pragma once
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/wire/grpc_status.h"
+#include "client/call_error.h"
 #include "grpcpp/client_context.h"
 
 namespace entropyd {
 
-// `what` is verb and object: "list sources of host:7743". Errors: those of the server, with `what`
-// before the message; DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers.
+// Errors: those of the server, with `verb` and `whom` before the message (client/call_error.h);
+// DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers.
 template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> BlockingCall(
-    Stub* stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-    const Request& request, absl::Duration timeout, absl::string_view what) {
+absl::StatusOr<Response> BlockingCall(Stub* stub,
+                                      grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                   const Request&, Response*),
+                                      const Request& request, absl::Duration timeout,
+                                      absl::string_view verb, absl::string_view whom) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   Response response;
   const absl::Status status = FromGrpc((stub->*method)(&context, request, &response));
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
+  if (!status.ok()) return CallError(verb, whom, status);
   return response;
 }
 

@@ -1,5 +1,7 @@
 #include "hostagent/agent.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -164,7 +166,10 @@ absl::Status Agent::Start(StartOptions options) {
   // One turn reads the signal, the next one obeys it.
   loop_->RunOnce(0);
   loop_->RunOnce(0);
-  log_->Info("handover.nobody", {{"reason", link.status()}, {"remedy", "starting normally"}});
+  if (!Ending(phase())) {
+    log_->Info("handover.nobody",
+               {{"reason", link.status()}, {"remedy", "starting normally"}, {"pid", getpid()}});
+  }
   return StartFresh();
 }
 
@@ -194,7 +199,8 @@ absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
                                                [this] { PredecessorGone(); });
   log_->Info("handover.taken", {{"from_version", taken->version},
                                 {"guests", taken->connections},
-                                {"pause_ms", absl::ToInt64Milliseconds(taken->pause)}});
+                                {"pause_ms", absl::ToInt64Milliseconds(taken->pause)},
+                                {"pid", getpid()}});
   succession_->Adopt(std::move(taken->listener));
   return absl::OkStatus();
 }
@@ -254,7 +260,7 @@ void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
   absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace);
   if (status.ok()) status = succession_->CanReplace();
   if (!status.ok()) {
-    NoteFailure(purpose, status);
+    NoteFailure(purpose, status, LogLevel::kWarning);
     if (done) done(status, "");
     return;
   }
@@ -271,20 +277,20 @@ void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
   succession_->Replace(purpose, std::move(done));
 }
 
-void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why) {
+void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level) {
   if (purpose == Succession::Purpose::kUpgrade) {
-    log_->Error("upgrade.failed",
+    log_->Write(level, "upgrade.failed",
                 {{"reason", why}, {"remedy", "none needed now: this process serves on"}});
     return;
   }
   config_on_disk_.ReloadFailed(options_.config_path, why);
   agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
-  log_->Error("config.reload_failed",
+  log_->Write(level, "config.reload_failed",
               {{"reason", why}, {"remedy", "none needed now: the old configuration stays in use"}});
 }
 
 void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) {
-  NoteFailure(purpose, why);
+  NoteFailure(purpose, why, LogLevel::kError);
   if (purpose == Succession::Purpose::kReload) options_.reload_failed();
 }
 
@@ -315,7 +321,8 @@ void Agent::Released() {
 // guests back. In Kubernetes this would be the old pod, which stands beside the new one until
 // somebody deletes it. So this process stays, healthy and not ready, and holds nothing.
 void Agent::Linger() {
-  log_->Info("agent.lingering", {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}});
+  log_->Info("agent.lingering",
+             {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}, {"pid", getpid()}});
   DiscardAll();
   host_->assignment()->SetIdentifier(nullptr);
   identities_.reset();
@@ -346,7 +353,7 @@ void Agent::BeginStop() {
   if (Ending(phase())) return;
   const bool given = handed_over();
   Enter(PhaseEvent::kStop);
-  log_->Info("agent.stopping", {{"guests", host_->connections()->size()}});
+  log_->Info("agent.stopping", {{"guests", host_->connections()->size()}, {"pid", getpid()}});
   host_->StopListening();
   predecessor_.reset();
   operator_ports_->GiveUp();
@@ -440,10 +447,10 @@ void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().F
 std::string Agent::Summary() const {
   v1::GetStatusResponse status;
   upstream_->FillStatus(&status);
-  const size_t guests = host_->connections()->size();
+  const size_t connections = host_->connections()->size();
   std::string summary =
       absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
-                   guests, guests == 1 ? " guest" : " guests");
+                   connections, connections == 1 ? " connection" : " connections");
   for (const ServedClass* served : host_->classes()) {
     const LocalFallback::Mode mode = served->fallback().mode();
     if (mode == LocalFallback::Mode::kUpstream) continue;

@@ -126,7 +126,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void Reload(Upgraded done) override;
   std::string ConfigPath() const override { return options_.config_path; }
 
-  // One line for people, e.g. "attached to a:7743; 12 guests".
+  // One line for people, e.g. "attached to a:7743; 12 connections".
   std::string Summary() const;
 
  private:
@@ -154,7 +154,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void PredecessorGone();
 
   void Replace(Succession::Purpose purpose, Upgraded done);
-  void NoteFailure(Succession::Purpose purpose, const absl::Status& why);
+  void NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level);
   void AfterBatch();
   void Tick();
   void Linger();

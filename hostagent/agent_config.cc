@@ -1,8 +1,10 @@
 #include "hostagent/agent_config.h"
 
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -157,6 +159,19 @@ class Checker {
                              " characters, this has ", path.size()));
     } else if (auto [other, inserted] = paths_.emplace(OneSpelling(path), key); !inserted) {
       Fail(key, absl::StrCat("'", path, "' is taken by ", other->second, " already"));
+    } else {
+      CheckPlace(key, path, socket);
+    }
+  }
+
+  // What is there is left by an earlier process, or it is in the way.
+  void CheckPlace(const std::string& key, const std::string& path, bool socket) {
+    struct stat found;
+    if (lstat(path.c_str(), &found) != 0) {
+      if (errno == ENOTDIR) Fail(key, absl::StrCat("'", path, "' leads through a file"));
+    } else if (socket ? !S_ISSOCK(found.st_mode) : !S_ISFIFO(found.st_mode)) {
+      Fail(key, absl::StrCat("'", path, "' is there and is no ", socket ? "socket" : "pipe",
+                             "; remove it or choose another path"));
     }
   }
 
@@ -332,9 +347,11 @@ absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
   if (!settings.ok()) return settings.status();
   if (auto status = CheckHostId(config.state_dir()); !status.ok()) return status;
   if (auto sockets = LoadGuestSockets(config.state_dir()); !sockets.ok()) return sockets.status();
-  return tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().ca(), "",
-                           clock->WallTime())
-      .status();
+  const absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),
+                                                  config.tls().ca(), "", clock->WallTime())
+                                    .status();
+  if (material.ok()) return material;
+  return absl::Status(material.code(), locations.Error("tls", material.message()).message());
 }
 
 }  // namespace entropyd

@@ -173,26 +173,33 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
     const int port = (*agent)->http_port();
     if (!flags.ports_file.empty()) opened = WritePortsFile(flags.ports_file, {{"http", port}});
     if (!opened.ok()) log.Error("agent.ports_file", {{"reason", opened}});
-    log.Info("agent.started",
-             {{"version", ENTROPYD_VERSION}, {"config", flags.config}, {"http_port", port}});
+    log.Info("agent.started", {{"version", ENTROPYD_VERSION},
+                               {"config", flags.config},
+                               {"http_port", port},
+                               {"pid", getpid()}});
   };
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {
     if (!absl::IsCancelled(status)) return fail(kRuntime, status);
-    log.Info("agent.stopped", {{"reason", status}});
+    log.Info("agent.stopped", {{"reason", status}, {"pid", getpid()}});
     return kOk;
   }
   if (!opened.ok()) return fail(kRuntime, opened);
   const absl::Status ended = (*agent)->Run();
   // systemd must know what the successor has told it before it sees this process end.
   if ((*agent)->handed_over()) manager.AwaitHeard();
-  log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}});
+  log.Info("agent.stopped", {{"handed_over", (*agent)->handed_over()}, {"pid", getpid()}});
   return ended.ok() ? kOk : fail(kRuntime, ended);
+}
+
+ExitCode CheckOutput(const Flags& flags) {
+  if (std::cout) return kOk;
+  return Fail(flags, kRuntime, absl::DataLossError("write to standard output: it failed"));
 }
 
 ExitCode Main(const Flags& flags) {
   if (flags.describe) {
-    std::cout << config::Describe(config::v1::HostAgent::descriptor());
-    return kOk;
+    std::cout << config::Describe(config::v1::HostAgent::descriptor()) << std::flush;
+    return CheckOutput(flags);
   }
   config::v1::HostAgent config;
   config::Locations locations;
@@ -204,8 +211,8 @@ ExitCode Main(const Flags& flags) {
     if (auto status = CheckAgentConfig(config, locations, &clock); !status.ok()) {
       return Fail(flags, kUsage, status);
     }
-    std::cout << flags.config << ": configuration OK\n";
-    return kOk;
+    std::cout << flags.config << ": configuration OK" << std::endl;
+    return CheckOutput(flags);
   }
   return Serve(config, locations, flags);
 }

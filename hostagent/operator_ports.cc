@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/process/state_dir.h"
+
 namespace entropyd {
 
 OperatorPorts::OperatorPorts(Options options, EventLoop* loop, ControlServer::Subject* subject,
@@ -18,15 +20,19 @@ OperatorPorts::~OperatorPorts() { Close(); }
 absl::Status OperatorPorts::Open() {
   absl::Status status = OpenControl();
   if (status.ok()) status = OpenHttp();
-  if (!status.ok()) control_.reset();
+  if (!status.ok()) CloseControl();
   return status;
 }
 
 absl::Status OperatorPorts::OpenControl() {
   if (control_ != nullptr) return absl::OkStatus();
   auto control = ControlServer::Start(options_.control, options_.state_dir, loop_, subject_);
-  if (control.ok()) control_ = *std::move(control);
-  return control.status();
+  if (!control.ok()) return control.status();
+  auto state_dir = LockStateDir(options_.state_dir);
+  if (!state_dir.ok()) return state_dir.status();
+  control_ = *std::move(control);
+  state_dir_ = *std::move(state_dir);
+  return absl::OkStatus();
 }
 
 absl::Status OperatorPorts::OpenHttp() {
@@ -56,6 +62,7 @@ void OperatorPorts::TryToOpen() {
 void OperatorPorts::CloseControl() {
   GiveUp();
   control_.reset();
+  state_dir_.reset();
 }
 
 void OperatorPorts::Close() {

@@ -1,4 +1,5 @@
 // Where operators and Prometheus come in: the control socket and HTTP.
+// While the control socket is open, state_dir belongs to this process.
 //
 //   OperatorPorts ports(options, &loop, subject, &metrics, &log);
 //   if (absl::Status status = ports.Open(); !status.ok()) return status;
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/process/fd.h"
 #include "base/process/http_server.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
@@ -44,10 +46,10 @@ class OperatorPorts {
                 Log* log);
   ~OperatorPorts();
 
-  // Errors: of ControlServer::Start and HttpServer::Start. Then both stay closed.
+  // Errors: of ControlServer::Start, LockStateDir and HttpServer::Start. Then both stay closed.
   absl::Status Open();
-  // Opens each of the two at once, or tries again until it works. Calls `opened` when both are open.
-  // The log tells of failures.
+  // Opens each of the two at once, or tries again until it works. Calls `opened` when both are
+  // open. The log tells of failures.
   void OpenInTheEnd(std::function<void()> opened);
 
   // OpenInTheEnd() tries no more. What is open stays open.
@@ -74,6 +76,8 @@ class OperatorPorts {
   std::function<void()> opened_;
   Timer retry_;
   std::unique_ptr<ControlServer> control_;
+  // The lock of state_dir. The control server writes there.
+  UniqueFd state_dir_;
   std::unique_ptr<HttpServer> http_;
 };
 

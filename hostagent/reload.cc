@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/config/config.h"
 #include "base/process/nanos.h"
@@ -19,12 +20,13 @@ absl::Status CheckReload(const std::string& config_path, const std::string& cont
   config::Locations locations;
   absl::Status status = config::Load(config_path, &config, &locations);
   if (status.ok()) status = CheckAgentConfig(config, locations, clock);
-  if (!status.ok()) {
+  if (absl::StrContains(status.message(), "unknown key")) {
     return absl::Status(
         status.code(),
-        absl::StrCat(status.message(), "\n(this is version ", ENTROPYD_VERSION,
-                     "; a configuration for another one comes with `entropyctl agent upgrade`)"));
+        absl::StrCat(status.message(), "\nIf the file is meant for a newer version than ",
+                     ENTROPYD_VERSION, ", run `entropyctl agent upgrade`."));
   }
+  if (!status.ok()) return status;
   if (config.control() == control) return absl::OkStatus();
   return absl::FailedPreconditionError(
       locations

@@ -47,6 +47,11 @@ int Fail(int exit_status, const absl::Status& status) {
   return exit_status;
 }
 
+int Say(const std::string& text) {
+  if (fputs(text.c_str(), stdout) != EOF && fflush(stdout) == 0) return 0;
+  return Fail(kExitRuntime, absl::DataLossError("write to standard output: it failed"));
+}
+
 absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock) {
   config::v1::Server config;
   config::Locations locations;
@@ -114,8 +119,7 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
 
 int Run(const Flags& flags) {
   if (flags.describe_config) {
-    fputs(config::Describe(config::v1::Server::descriptor()).c_str(), stdout);
-    return 0;
+    return Say(config::Describe(config::v1::Server::descriptor()));
   }
   const SystemClock clock;
   absl::StatusOr<ServerPlan> plan = LoadPlan(flags.config, clock);
@@ -124,8 +128,7 @@ int Run(const Flags& flags) {
     for (const std::string& warning : plan->warnings) {
       fprintf(stderr, "entropyd: warning: %s\n", warning.c_str());
     }
-    puts("configuration OK");
-    return 0;
+    return Say("configuration OK\n");
   }
   absl::Status status = HardenProcess();
   if (status.ok()) status = tls::RequireTls13();

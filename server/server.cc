@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/descriptor_limit.h"
+#include "base/process/fd.h"
 #include "base/process/host_port.h"
 #include "base/process/http_server.h"
 #include "base/process/metrics.h"
@@ -137,7 +138,10 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   absl::StatusOr<tls::Material> material =
       tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
                         config.tls().crl(), clock.WallTime());
-  if (!material.ok()) return material.status();
+  if (!material.ok()) {
+    const absl::Status status = locations.Error("tls", material.status().message());
+    return absl::Status(material.status().code(), status.message());
+  }
   config::v1::ClassState class_state;
   if (!config.state_dir().empty()) {
     absl::StatusOr<config::v1::ClassState> kept = LoadClassState(config.state_dir());
@@ -205,9 +209,11 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   ClassChanges::Save save;
   if (const std::string& state_dir = plan.config.state_dir(); !state_dir.empty()) {
     if (absl::Status prepared = PrepareStateDir(state_dir); !prepared.ok()) return prepared;
-    save = [state_dir](const config::v1::ClassState& state) {
-      return SaveClassState(state_dir, state);
-    };
+    absl::StatusOr<UniqueFd> lock = LockStateDir(state_dir);
+    if (!lock.ok()) return lock.status();
+    // Held by who writes there.
+    save = [state_dir, lock = std::make_shared<UniqueFd>(*std::move(lock))](
+               const config::v1::ClassState& state) { return SaveClassState(state_dir, state); };
   }
   class_changes =
       std::make_unique<ClassChanges>(plan.config, plan.class_state, std::move(save), clock, log);

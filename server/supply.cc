@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/process/names.h"
 #include "base/process/nanos.h"
 #include "server/known_answers.h"
 #include "server/pool/entropy_pool.h"
@@ -171,7 +173,11 @@ absl::StatusOr<SourceThread*> SupplyImpl::FindSource(const std::string& name) co
   for (const auto& source : sources_) {
     if (source->source()->spec().name == name) return source.get();
   }
-  return absl::NotFoundError(absl::StrCat("no source '", name, "' is configured"));
+  return absl::NotFoundError(
+      absl::StrCat("no source ", Excerpt(name), " is configured; there are ",
+                   absl::StrJoin(sources_, ", ", [](std::string* out, const auto& source) {
+                     absl::StrAppend(out, source->source()->spec().name);
+                   })));
 }
 
 void SupplyImpl::TestSource(const std::string& name, bool reset, Source::TestDone done) {

@@ -27,8 +27,9 @@ using google::protobuf::Reflection;
 // A parsed value; an enum is its number.
 using Value = std::variant<bool, int64_t, uint64_t, double, std::string>;
 
-constexpr size_t kLongestText = 4096;  // PATH_MAX: most texts are paths
-constexpr size_t kLongestWord = 64;    // numbers, sizes, names of enumerators
+constexpr size_t kLongestText = 4096;         // PATH_MAX: most texts are paths
+constexpr size_t kLongestWord = 64;           // numbers, sizes, names of enumerators
+constexpr char kFormatVersion[] = "version";  // of a state file; no configuration has such a key
 
 absl::Status Invalid(absl::string_view text, absl::string_view complaint) {
   return absl::InvalidArgumentError(absl::StrCat("'", text, "' ", complaint));
@@ -49,9 +50,20 @@ bool IsCanonicalDecimal(absl::string_view text) {
          std::all_of(fraction.begin(), fraction.end(), absl::ascii_isdigit);
 }
 
+// A format's version is only too large when another program has written the file.
+absl::Status TooLarge(const FieldDescriptor* field, absl::string_view text,
+                      absl::string_view most) {
+  if (field->name() == kFormatVersion) {
+    return Invalid(text,
+                   absl::StrCat("was written by a newer entropyd; this one reads version ", most));
+  }
+  return Invalid(text, absl::StrCat("is too large; the most is ", most));
+}
+
 // What the type cannot hold is out of the rule's range, too, and the user learns the rule's bound.
 template <typename T>
-absl::StatusOr<Value> ParseInteger(absl::string_view text, const v1::FieldRule& rule) {
+absl::StatusOr<Value> ParseInteger(const FieldDescriptor* field, absl::string_view text) {
+  const v1::FieldRule& rule = RuleOf(field);
   if (!IsCanonicalInteger(text)) {
     return Invalid(text, "is not a whole number; write plain decimal digits, e.g. 10");
   }
@@ -71,8 +83,7 @@ absl::StatusOr<Value> ParseInteger(absl::string_view text, const v1::FieldRule& 
     return Invalid(text,
                    absl::StrCat("is too small; the least is ", bound(rule.min(), Limits::min())));
   }
-  return Invalid(text,
-                 absl::StrCat("is too large; the most is ", bound(rule.max(), Limits::max())));
+  return TooLarge(field, text, bound(rule.max(), Limits::max()));
 }
 
 absl::StatusOr<Value> ParseDouble(absl::string_view text) {
@@ -133,13 +144,13 @@ absl::StatusOr<Value> ParseValue(const FieldDescriptor* field, absl::string_view
     case FieldDescriptor::CPPTYPE_BOOL:
       return ParseBool(text);
     case FieldDescriptor::CPPTYPE_INT32:
-      return ParseInteger<int32_t>(text, RuleOf(field));
+      return ParseInteger<int32_t>(field, text);
     case FieldDescriptor::CPPTYPE_INT64:
-      return ParseInteger<int64_t>(text, RuleOf(field));
+      return ParseInteger<int64_t>(field, text);
     case FieldDescriptor::CPPTYPE_UINT32:
-      return ParseInteger<uint32_t>(text, RuleOf(field));
+      return ParseInteger<uint32_t>(field, text);
     case FieldDescriptor::CPPTYPE_UINT64:
-      return ParseInteger<uint64_t>(text, RuleOf(field));
+      return ParseInteger<uint64_t>(field, text);
     case FieldDescriptor::CPPTYPE_FLOAT:
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return ParseDouble(text);
@@ -163,7 +174,7 @@ absl::Status CheckRange(const FieldDescriptor* field, absl::string_view text, co
   if (!rule.max().empty()) {
     absl::StatusOr<Value> max = ParseValue(field, rule.max());
     if (!max.ok()) return max.status();
-    if (*max < value) return Invalid(text, absl::StrCat("is too large; the most is ", rule.max()));
+    if (*max < value) return TooLarge(field, text, rule.max());
   }
   return absl::OkStatus();
 }

@@ -199,6 +199,19 @@ absl::StatusOr<PeerIdentity> IdentityOf(const X509* cert) {
                       .serial_hex = SerialHex(X509_get0_serialNumber(cert))};
 }
 
+// A certificate that signs itself may be its own authority, also without CA:TRUE.
+absl::Status CheckAuthority(const std::string& path, absl::string_view pem) {
+  const std::vector<CertPtr> cas = ReadCerts(pem);
+  const bool usable = std::any_of(cas.begin(), cas.end(), [](const CertPtr& ca) {
+    return X509_check_ca(ca.get()) > 0 || X509_check_issued(ca.get(), ca.get()) == X509_V_OK;
+  });
+  ERR_clear_error();
+  if (usable || cas.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "check CA ", path,
+      ": no certificate in it may sign others (CA:TRUE); install that of the authority"));
+}
+
 absl::Status CheckKey(const std::string& path, absl::string_view pem, const X509* leaf,
                       const std::string& cert_path) {
   BioPtr bio = MemoryBio(pem);
@@ -292,6 +305,9 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
     if (!text.ok()) return text.status();
     *file.text = *std::move(text);
   }
+
+  const absl::Status authority = CheckAuthority(ca, m.ca_pem);
+  if (!authority.ok()) return authority;
 
   const std::vector<CertPtr> chain = ReadCerts(m.cert_pem);
   if (chain.empty()) {

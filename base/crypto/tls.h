@@ -35,7 +35,8 @@ struct Material {
 };
 
 // Reads the files. Checks that they parse, that the key fits the certificate, that the leaf is
-// valid now, and that the CRL (its path may be empty) parses and is signed by the CA.
+// valid now, that the CA file holds an authority, and that the CRL (its path may be empty) parses
+// and is signed by the CA.
 // Errors, each with the file and the remedy: NOT_FOUND or PERMISSION_DENIED (file),
 // INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet valid).
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/config/utf8.h"
 
@@ -77,6 +78,21 @@ absl::Status CheckText(absl::string_view text) {
     rest.remove_prefix(length);
   }
   return absl::OkStatus();
+}
+
+std::string EscapeControls(absl::string_view text, absl::string_view kept) {
+  std::string escaped;
+  while (!text.empty()) {
+    const bool keep = absl::StrContains(kept, text[0]);
+    const size_t length = keep ? 1 : Printable(text);
+    if (length > 0) {
+      escaped.append(text.data(), length);
+    } else {
+      escaped += absl::CHexEscape(text.substr(0, 1));
+    }
+    text.remove_prefix(std::max<size_t>(1, length));
+  }
+  return escaped;
 }
 
 std::string Excerpt(absl::string_view text) {

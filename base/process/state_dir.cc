@@ -1,12 +1,47 @@
 #include "base/process/state_dir.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 
 namespace entropyd {
+namespace {
+
+// The longest part of `path` that is there.
+std::string ExistingPartOf(const std::string& path) {
+  std::filesystem::path part = path;
+  std::error_code error;
+  while (part.has_relative_path() && !std::filesystem::exists(part, error)) {
+    part = part.parent_path();
+  }
+  return part.string();
+}
+
+// Makes a directory in `place` and removes it: /proc and a file system that is mounted read-only
+// take none, whatever their modes say. Other faults may pass: the service may have rights that its
+// caller lacks, and a full disk is no fault of the configuration.
+absl::Status CheckWritable(const std::string& path, const std::string& place) {
+  std::string probe = absl::StrCat(place, "/.entropyd-check-XXXXXX");
+  if (mkdtemp(probe.data()) != nullptr) {
+    rmdir(probe.c_str());
+    return absl::OkStatus();
+  }
+  if (errno != EROFS && errno != ENOENT) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("'", path, "' cannot be kept in ", place, ": ",
+                                                 std::strerror(errno),
+                                                 "; name a directory that can be written"));
+}
+
+}  // namespace
 
 absl::Status CheckStateDir(const std::string& path) {
   if (path.empty() || path[0] != '/') {
@@ -14,12 +49,23 @@ absl::Status CheckStateDir(const std::string& path) {
   }
   struct stat found;
   if (stat(path.c_str(), &found) == 0) {
-    if (S_ISDIR(found.st_mode)) return absl::OkStatus();
+    if (S_ISDIR(found.st_mode)) return CheckWritable(path, path);
   } else if (errno != ENOTDIR) {
-    return absl::OkStatus();
+    return CheckWritable(path, ExistingPartOf(path));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("'", path, "' is a file, or leads through one; name a directory"));
+}
+
+absl::StatusOr<UniqueFd> LockStateDir(const std::string& path) {
+  // The directory itself: a file in it could not be made on a full disk.
+  UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return UniqueFd();
+  if (flock(directory.get(), LOCK_EX | LOCK_NB) == 0) return directory;
+  if (errno != EWOULDBLOCK) return UniqueFd();
+  return absl::AlreadyExistsError(absl::StrCat("use state_dir ", path,
+                                               ": another process uses it; stop that one, or give "
+                                               "each its own"));
 }
 
 }  // namespace entropyd

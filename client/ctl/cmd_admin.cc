@@ -5,16 +5,14 @@
 #include "absl/time/clock.h"
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
+#include "client/ctl/await_agent.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/tables.h"
 
 namespace entropyd {
 namespace {
-
-// How long after a handover the control socket of the new agent may take.
-constexpr absl::Duration kDoorsPatience = absl::Seconds(15);
-constexpr absl::Duration kDoorsCheck = absl::Milliseconds(50);
 
 // Gets the answer from `ask(admin)`, and prints it with `table(answer)` or as JSON.
 template <typename Ask, typename Table>
@@ -23,18 +21,14 @@ int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
   if (!admin.ok()) return Fail(admin.status());
   const auto answer = ask(**admin);
   if (!answer.ok()) return FailServer(answer.status());
-  std::cout << (json ? JsonOf(*answer) + "\n" : table(*answer));
+  json ? PrintJson(JsonOf(*answer)) : Print(table(*answer));
   return kExitOk;
 }
 
 // The new process opens the control socket once the old one has exited.
-absl::Status AwaitDoors(const std::string& control) {
-  absl::Status up = absl::UnavailableError("");
-  for (const absl::Time limit = absl::Now() + kDoorsPatience; !up.ok() && absl::Now() < limit;) {
-    up = AgentAdminClient::Create(control)->GetStatus().status();
-    if (!up.ok()) absl::SleepFor(kDoorsCheck);
-  }
-  return up;
+absl::StatusOr<v1::GetStatusResponse> AwaitNewAgent(const std::string& control) {
+  return AwaitAgent([&control] { return AgentAdminClient::Create(control)->GetStatus(); },
+                    absl::Now, absl::SleepFor);
 }
 
 }  // namespace
@@ -102,10 +96,10 @@ int RunAgentUpgrade(const ClientFlags& flags, bool json) {
   if (!config.ok()) return Fail(config.status());
   const auto answer = AgentAdminClient::Create(config->control())->Upgrade();
   if (!answer.ok()) return FailAgent(answer.status());
-  if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
-  std::cout << (json ? JsonOf(*answer) + "\n"
-                     : absl::StrCat("agent ", answer->version_before(), " handed its guests to ",
-                                    answer->version(), "\n"));
+  if (const auto up = AwaitNewAgent(config->control()); !up.ok()) return FailAgent(up.status());
+  json ? PrintJson(JsonOf(*answer))
+       : Print(absl::StrCat("agent ", OneLine(answer->version_before()), " handed its guests to ",
+                            OneLine(answer->version()), "\n"));
   return kExitOk;
 }
 
@@ -114,10 +108,13 @@ int RunAgentReload(const ClientFlags& flags, bool json) {
   if (!config.ok()) return Fail(config.status());
   const auto answer = AgentAdminClient::Create(config->control())->Reload();
   if (!answer.ok()) return FailAgent(answer.status());
-  if (absl::Status up = AwaitDoors(config->control()); !up.ok()) return FailAgent(up);
-  std::cout << (json ? JsonOf(*answer) + "\n"
-                     : absl::StrCat("the agent serves by ", answer->config(), " now\n"));
-  return kExitOk;
+  const auto up = AwaitNewAgent(config->control());
+  if (!up.ok()) return FailAgent(up.status());
+  json ? PrintJson(JsonOf(*answer))
+       : Print(absl::StrCat("the agent serves by ", OneLine(answer->config()), " now\n"));
+  const std::vector<std::string> troubles = ClassTroubles(*up);
+  for (const std::string& text : troubles) std::cerr << OneLine("UNHEALTHY: " + text) << "\n";
+  return troubles.empty() ? kExitOk : kExitUnhealthy;
 }
 
 }  // namespace entropyd

@@ -1,11 +1,10 @@
 // `entropyctl classes set|reset|diff`: an operator changes classes while the server runs.
-#include <iostream>
-
 #include "absl/strings/str_cat.h"
 #include "client/admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/figure_arguments.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/tables.h"
 
 namespace entropyd {
@@ -31,16 +30,16 @@ int RunClassesSet(const ClientFlags& flags, const ClassChangeOptions& options, b
   const auto answer = (*admin)->SetClass(request);
   if (!answer.ok()) return FailServer(answer.status());
   if (json) {
-    std::cout << JsonOf(*answer) << "\n";
+    PrintJson(JsonOf(*answer));
     return kExitOk;
   }
-  if (options.dry_run) std::cout << "Nothing was changed; this would be in force:\n";
+  if (options.dry_run) Print("Nothing was changed; this would be in force:\n");
   if (answer->difference().empty()) {
-    std::cout << options.pool_class << " is as server.yaml says\n";
+    Print(absl::StrCat(options.pool_class, " is as server.yaml says\n"));
   } else {
-    std::cout << DifferencesTable(answer->difference());
+    Print(DifferencesTable(answer->difference()));
   }
-  if (!answer->kept()) std::cout << kForgotten;
+  if (!answer->kept()) Print(kForgotten);
   return kExitOk;
 }
 
@@ -57,11 +56,11 @@ int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options,
   const auto answer = (*admin)->ResetClass(request);
   if (!answer.ok()) return FailServer(answer.status());
   if (json) {
-    std::cout << JsonOf(*answer) << "\n";
+    PrintJson(JsonOf(*answer));
   } else if (answer->undone().empty()) {
-    std::cout << "there was nothing to reset\n";
+    Print("there was nothing to reset\n");
   } else {
-    std::cout << "No longer in force:\n" << DifferencesTable(answer->undone());
+    Print(absl::StrCat("No longer in force:\n", DifferencesTable(answer->undone())));
   }
   return kExitOk;
 }
@@ -72,15 +71,15 @@ int RunClassesDiff(const ClientFlags& flags, bool json) {
   const auto answer = (*admin)->ListClassDifferences();
   if (!answer.ok()) return FailServer(answer.status());
   if (json) {
-    std::cout << JsonOf(*answer) << "\n";
+    PrintJson(JsonOf(*answer));
     return kExitOk;
   }
   if (answer->difference().empty()) {
-    std::cout << "no difference: every class is as server.yaml says\n";
+    Print("no difference: every class is as server.yaml says\n");
     return kExitOk;
   }
-  std::cout << DifferencesTable(answer->difference());
-  if (!answer->kept()) std::cout << kForgotten;
+  Print(DifferencesTable(answer->difference()));
+  if (!answer->kept()) Print(kForgotten);
   return kExitOk;
 }
 

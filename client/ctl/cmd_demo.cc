@@ -13,6 +13,7 @@
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/demo/demo_guest.h"
 #include "client/demo/demo_plan.h"
 #include "client/demo/demo_stack.h"
@@ -48,7 +49,9 @@ class Demo {
 
  private:
   void Say(absl::string_view text) {
-    if (!json_) std::cout << text << std::flush;
+    if (json_) return;
+    Print(text);
+    std::cout << std::flush;
   }
   void SayJson(const JsonObject& object) {
     if (json_) std::cout << object.ToString() << "\n" << std::flush;

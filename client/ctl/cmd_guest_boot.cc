@@ -1,8 +1,9 @@
 #include <cstdio>
-#include <iostream>
 
+#include "absl/strings/str_cat.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
+#include "client/ctl/output.h"
 #include "client/guest_boot/guest_boot.h"
 #include "client/process/scratch_dir.h"
 
@@ -42,11 +43,12 @@ int RunGuestBoot(const GuestBootOptions& options, bool json) {
   absl::StatusOr<GuestReport> report = BootGuest(boot);
   if (!report.ok()) return Fail(report.status());
   if (json) {
-    std::cout << GuestReportJson(*report) << "\n";
+    PrintJson(GuestReportJson(*report));
   } else {
-    if (!options.socket.empty()) std::cout << "guest: " << DescribeGuestRead(*report) << "\n";
-    std::cout << "guest: kernel " << report->kernel << " (" << report->accel
-              << "): " << DescribeGuestSeeding(*report) << "\n";
+    if (!options.socket.empty()) Print(OneLine("guest: " + DescribeGuestRead(*report)) + "\n");
+    Print(OneLine(absl::StrCat("guest: kernel ", report->kernel, " (", report->accel,
+                               "): ", DescribeGuestSeeding(*report))) +
+          "\n");
   }
   const bool read_all = options.socket.empty() || report->bytes == options.bytes;
   return report->error.empty() && read_all ? kExitOk : kExitRuntime;

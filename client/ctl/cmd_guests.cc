@@ -1,10 +1,9 @@
 // `entropyctl guests`, `guests add` and `guests remove`.
-#include <iostream>
-
 #include "absl/strings/str_cat.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/tables.h"
 
 namespace entropyd {
@@ -25,7 +24,7 @@ int RunGuests(const ClientFlags& flags, bool json) {
   if (!config.ok()) return Fail(config.status());
   const auto answer = AgentAdminClient::Create(config->control())->ListGuests();
   if (!answer.ok()) return FailAgent(answer.status());
-  std::cout << (json ? JsonOf(*answer) + "\n" : GuestsTable(*answer));
+  json ? PrintJson(JsonOf(*answer)) : Print(GuestsTable(*answer));
   return kExitOk;
 }
 
@@ -45,10 +44,11 @@ int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
   if (json) {
     JsonObject out;
     out.SetRaw("socket", JsonOf(socket)).Set("qemu", QemuArguments(socket));
-    std::cout << out.ToString() << "\n";
+    PrintJson(out.ToString());
   } else {
-    std::cout << socket.path() << " serves guest " << socket.name() << " from " << socket.class_()
-              << ". Start QEMU with:\n  " << QemuArguments(socket) << "\n";
+    Print(absl::StrCat(OneLine(absl::StrCat(socket.path(), " serves guest ", socket.name(),
+                                            " from ", socket.class_())),
+                       ". Start QEMU with:\n  ", OneLine(QemuArguments(socket)), "\n"));
   }
   return kExitOk;
 }
@@ -60,8 +60,8 @@ int RunGuestsRemove(const ClientFlags& flags, const std::string& name, bool json
   request.set_name(name);
   const auto answer = AgentAdminClient::Create(config->control())->RemoveGuest(request);
   if (!answer.ok()) return FailAgent(answer.status());
-  std::cout << (json ? JsonOf(*answer) + "\n"
-                     : absl::StrCat(answer->socket().path(), " is closed\n"));
+  json ? PrintJson(JsonOf(*answer))
+       : Print(absl::StrCat(OneLine(answer->socket().path()), " is closed\n"));
   return kExitOk;
 }
 

@@ -9,6 +9,7 @@
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/table.h"
 #include "client/ctl/text_diff.h"
 #include "client/libvirt/domain_edit.h"
@@ -43,7 +44,9 @@ absl::StatusOr<std::string> ChooseSocket(const v1::GetStatusResponse& agent,
     return agent.listener(0).path();  // not a TCP address, not a pipe
   }
   return absl::FailedPreconditionError(absl::StrCat(
-      listens.message(), "; name one of them with --socket, or add it to `listeners`"));
+      listens.message(),
+      "; name one of them with --socket, or add it to `listeners` in agent.yaml and run "
+      "`entropyctl agent reload`"));
 }
 
 absl::Status Forceable(const absl::Status& status) {
@@ -75,22 +78,22 @@ int FillFeed(const ClientFlags& flags, const LibvirtOptions& options, Feed* feed
 
 void PrintList(absl::string_view head, const std::vector<std::string>& lines) {
   if (lines.empty()) return;
-  std::cout << head << "\n";
-  for (const std::string& line : lines) std::cout << "  " << line << "\n";
+  Print(absl::StrCat(head, "\n"));
+  for (const std::string& line : lines) Print(absl::StrCat("  ", OneLine(line), "\n"));
 }
 
 void PrintReport(const std::string& domain, const LibvirtOptions& options,
                  const FeedReport& report) {
   if (options.dry_run) {
-    std::cout << report.diff;
-    if (!report.defined.empty() || !report.running.empty()) std::cout << "Nothing was changed.\n";
+    Print(report.diff);
+    if (!report.defined.empty() || !report.running.empty()) Print("Nothing was changed.\n");
   }
   PrintList(absl::StrCat(domain, ", definition:"), report.defined);
   PrintList(absl::StrCat(domain, ", running:"), report.running);
   if (report.defined.empty() && report.running.empty()) {
-    std::cout << domain << " is already as you asked; nothing had to be changed\n";
+    Print(absl::StrCat(domain, " is already as you asked; nothing had to be changed\n"));
   }
-  for (const std::string& remark : report.remarks) std::cout << "note: " << remark << "\n";
+  for (const std::string& remark : report.remarks) Print(OneLine("note: " + remark) + "\n");
 }
 
 std::string ReportJson(const std::string& domain, const LibvirtOptions& options,
@@ -119,7 +122,7 @@ int Change(ChangeDomain change, const Feed& feed, const LibvirtOptions& options,
   const absl::StatusOr<FeedReport> report = change(**host, options.domain, how);
   if (!report.ok()) return Fail(report.status());
   if (json) {
-    std::cout << ReportJson(options.domain, options, *report) << "\n";
+    PrintJson(ReportJson(options.domain, options, *report));
   } else {
     PrintReport(options.domain, options, *report);
   }
@@ -272,9 +275,9 @@ int RunLibvirtShow(const LibvirtOptions& options, bool json) {
   if (json) {
     std::vector<std::string> domains;
     for (const DomainLook& look : *looks) domains.push_back(ShowJson(look));
-    std::cout << JsonArray(domains) << "\n";
+    PrintJson(JsonArray(domains));
   } else {
-    std::cout << ShowTable(*looks);
+    Print(ShowTable(*looks));
   }
   return kExitOk;
 }
@@ -303,14 +306,15 @@ int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool
     for (const LintFinding& finding : found) all.push_back(FindingJson(finding));
     JsonObject answer;
     answer.Set("domains", static_cast<uint64_t>(looks->size())).Set("agent_asked", agent.ok());
-    std::cout << answer.SetRaw("findings", JsonArray(all)).ToString() << "\n";
+    PrintJson(answer.SetRaw("findings", JsonArray(all)).ToString());
   } else {
     for (const LintFinding& finding : found) {
-      std::cout << finding.domain << " (" << finding.view << "): " << finding.code << ": "
-                << finding.message << "\n  mend: " << finding.remedy << "\n";
+      Print(absl::StrCat(OneLine(absl::StrCat(finding.domain, " (", finding.view,
+                                              "): ", finding.code, ": ", finding.message)),
+                         "\n  mend: ", OneLine(finding.remedy), "\n"));
     }
-    std::cout << looks->size() << (looks->size() == 1 ? " domain, " : " domains, ") << found.size()
-              << (found.size() == 1 ? " finding" : " findings") << "\n";
+    Print(absl::StrCat(looks->size(), looks->size() == 1 ? " domain, " : " domains, ", found.size(),
+                       found.size() == 1 ? " finding" : " findings", "\n"));
   }
   return found.empty() ? kExitOk : kExitRuntime;
 }
@@ -324,7 +328,7 @@ int RunLibvirtConvert(const LibvirtOptions& options, bool json) {
   if (json) {
     JsonObject answer;
     answer.Set("xml", edit->xml).SetRaw("changes", JsonStrings(edit->changes));
-    std::cout << answer.SetRaw("notes", JsonStrings(edit->remarks)).ToString() << "\n";
+    PrintJson(answer.SetRaw("notes", JsonStrings(edit->remarks)).ToString());
   } else if (options.dry_run) {
     std::cout << UnifiedDiff("before", edit->before, "after", edit->xml);
   } else {

@@ -14,6 +14,7 @@
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/tables.h"
 
 namespace entropyd {
@@ -129,7 +130,7 @@ int RunSource(const ClientFlags& flags, const std::string& name, SourceAction ac
   if (!admin.ok()) return Fail(admin.status());
   const absl::StatusOr<v1::Source> source = Act(**admin, name, action);
   if (!source.ok()) return FailServer(source.status());
-  std::cout << (json ? JsonOf(*source) + "\n" : SourceText(*source));
+  json ? PrintJson(JsonOf(*source)) : Print(SourceText(*source));
   return source->state() == v1::SOURCE_STATE_HEALTHY ? kExitOk : kExitUnhealthy;
 }
 
@@ -175,8 +176,8 @@ int RunSelfTest(const ClientFlags& flags, bool json) {
   if (!admin.ok()) return Fail(admin.status());
   const absl::StatusOr<v1::SelfTestResponse> answer = (*admin)->SelfTest();
   if (!answer.ok()) return FailServer(answer.status());
-  std::cout << (json ? JsonOf(*answer) + "\n"
-                     : absl::StrCat("passed: ", absl::StrJoin(answer->passed(), ", "), "\n"));
+  json ? PrintJson(JsonOf(*answer))
+       : Print(absl::StrCat("passed: ", OneLine(absl::StrJoin(answer->passed(), ", ")), "\n"));
   return kExitOk;
 }
 

@@ -11,10 +11,16 @@
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/tables.h"
 
 namespace entropyd {
 namespace {
+
+constexpr char kNoServer[] =
+    "  no server was asked, because no certificate is configured; to ask one: --server, --cert, "
+    "--key "
+    "and --ca, or ENTROPYD_* or client.yaml\n";
 
 struct ServerAnswers {
   v1::ListSourcesResponse sources;
@@ -72,20 +78,18 @@ Findings Find(const ClientFlags& flags, const config::v1::Client& config) {
 }
 
 void PrintServer(const std::string& name, const ServerAnswers& server) {
-  std::cout << "server " << name << "\n\n"
-            << SourcesTable(server.sources) << "\n"
-            << PoolsTable(server.pools) << "\n"
-            << ClassesTable(server.classes) << "\n"
-            << "agents attached: " << server.agents.agent_size() << "\n\n";
+  Print(absl::StrCat("server ", OneLine(name), "\n\n", SourcesTable(server.sources), "\n",
+                     PoolsTable(server.pools), "\n", ClassesTable(server.classes), "\n",
+                     "agents attached: ", server.agents.agent_size(), "\n\n"));
 }
 
 void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) {
-  std::cout << "agent " << control << ": version " << agent.version() << ", up "
-            << FormatDuration(agent.uptime_seconds()) << ", "
-            << (agent.connected() ? "attached to " : "NOT ATTACHED to ") << agent.server() << ", "
-            << agent.reconnects() << (agent.reconnects() == 1 ? " reconnect" : " reconnects")
-            << "\n\n"
-            << AgentClassesTable(agent) << "\n";
+  Print(absl::StrCat(OneLine(absl::StrCat("agent ", control, ": version ", agent.version(), ", up ",
+                                          FormatDuration(agent.uptime_seconds()), ", ",
+                                          agent.connected() ? "attached to " : "NOT ATTACHED to ",
+                                          agent.server(), ", ", agent.reconnects(),
+                                          agent.reconnects() == 1 ? " reconnect" : " reconnects")),
+                     "\n\n", AgentClassesTable(agent), "\n"));
   if (agent.certificate_expires() > 0) {
     std::cout << "certificate valid until "
               << absl::FormatTime("%Y-%m-%d %H:%M:%SZ",
@@ -94,13 +98,13 @@ void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) 
               << "\n";
   }
   for (const auto& listener : agent.listener()) {
-    std::cout << "listener " << listener.path() << " -> " << listener.class_();
+    std::string line = absl::StrCat("listener ", listener.path(), " -> ", listener.class_());
     // A pipe has no connections.
     if (!listener.path().starts_with("fifo:")) {
-      std::cout << ", clients: " << listener.clients() << ", identify: " << listener.identify()
-                << ", " << listener.connections() << " connected";
+      absl::StrAppend(&line, ", clients: ", listener.clients(), ", identify: ", listener.identify(),
+                      ", ", listener.connections(), " connected");
     }
-    std::cout << "\n";
+    Print(OneLine(line) + "\n");
   }
   if (agent.listener_size() > 0) std::cout << "\n";
 }
@@ -137,13 +141,14 @@ int RunStatus(const ClientFlags& flags, bool json) {
     if (found.server.has_value() && found.server->ok())
       PrintServer(config->server(), **found.server);
     if (found.agent.has_value() && found.agent->ok()) PrintAgent(config->control(), **found.agent);
-    for (const std::string& text : found.warnings) std::cout << "warning: " << text << "\n";
-    for (const std::string& text : found.troubles) std::cout << "UNHEALTHY: " << text << "\n";
+    for (const std::string& text : found.warnings) Print(OneLine("warning: " + text) + "\n");
+    for (const std::string& text : found.troubles) Print(OneLine("UNHEALTHY: " + text) + "\n");
     if (healthy) std::cout << "healthy\n";
     std::cout << std::flush;
   }
   int result = found.troubles.empty() ? kExitOk : kExitUnhealthy;
   if (agent_failed) result = FailAgent(found.agent->status());
+  if (agent_failed && !found.server.has_value()) std::cerr << kNoServer;
   if (server_failed) result = FailServer(found.server->status());
   return result;
 }

@@ -7,6 +7,7 @@
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
+#include "client/ctl/output.h"
 #include "client/ctl/top_view.h"
 
 namespace entropyd {
@@ -31,9 +32,9 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
     if (!guests.ok()) return FailAgent(guests.status());
     SortByRate(&*status);
     SortByRate(&*guests);
-    std::cout << (clear ? kClear : "")
-              << (json ? TopJson(*status, *guests) + "\n" : TopText(*status, *guests, kRows))
-              << std::flush;
+    if (clear) std::cout << kClear;
+    json ? PrintJson(TopJson(*status, *guests)) : Print(TopText(*status, *guests, kRows));
+    std::cout << std::flush;
     if (!std::cout) return kExitRuntime;  // the reader is gone
   } while (!options.once && !interrupt.Wait(absl::Seconds(options.seconds)));
   return kExitOk;

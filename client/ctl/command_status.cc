@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/ctl/commands.h"
+#include "client/ctl/output.h"
 
 namespace entropyd {
 namespace {
@@ -16,7 +17,8 @@ absl::Status WithHint(const absl::Status& status, absl::string_view hint) {
 }  // namespace
 
 int Fail(const absl::Status& status) {
-  std::cerr << "entropyctl: " << absl::StatusCodeToString(status.code()) << ": " << status.message()
+  std::cerr << IndentedLines(absl::StrCat("entropyctl: ", absl::StatusCodeToString(status.code()),
+                                          ": ", status.message()))
             << std::endl;
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:

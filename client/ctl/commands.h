@@ -118,7 +118,7 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json);
 // Starts the program of the agent anew, which takes over the guests. Returns when the new one
 // answers.
 int RunAgentUpgrade(const ClientFlags& flags, bool json);
-// The same with a new configuration.
+// The same with a new configuration. Exit 3 when the server does not serve one of its classes.
 int RunAgentReload(const ClientFlags& flags, bool json);
 
 struct DrainOptions {

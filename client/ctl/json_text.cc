@@ -26,7 +26,8 @@ std::string JsonString(absl::string_view text) {
         out += "\\t";
         break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) {
+        // DEL, too: a terminal may obey it.
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
           absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(c));
         } else {
           out += c;

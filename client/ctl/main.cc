@@ -12,6 +12,7 @@
 #include "base/crypto/tls.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
+#include "client/ctl/output.h"
 #include "client/ctl/unknown_command.h"
 
 namespace entropyd {
@@ -51,6 +52,7 @@ struct Arguments {
   std::string guest_boot_bytes = "65536";
   LibvirtOptions libvirt;
   std::function<int()> run;
+  bool output_may_close = false;  // then the command ends in order, and nothing is wrong
 
   bool json() const { return output == "json"; }
 };
@@ -386,6 +388,7 @@ void AddDemo(CLI::App& app, Arguments& args) {
       ->transform(SizeText(kMostGuest));
   AddKernel(demo, &args.demo.kernel, &args.demo.accel);
   demo->callback([&args] {
+    args.output_may_close = true;
     args.run = [&args] {
       args.demo.guest_bytes = Number(args.demo_guest_bytes);
       return RunDemo(args.demo, args.json());
@@ -493,6 +496,14 @@ absl::Status CheckCommands(const CLI::App& app) {
   return UnknownCommand(path, names, app.remaining(/*recurse=*/true));
 }
 
+// What a command says only counts when it was written.
+int CheckOutput(int result) {
+  const absl::Status written = FlushOutput(std::cout);
+  if (written.ok()) return result;
+  const int failed = Fail(written);
+  return result == kExitOk ? failed : result;
+}
+
 int Main(int argc, char** argv) {
   // gRPC and every command that makes a TLS context come later.
   if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(status);
@@ -518,9 +529,11 @@ int Main(int argc, char** argv) {
     if (error.get_exit_code() != 0) {
       if (absl::Status status = CheckCommands(app); !status.ok()) return Fail(status);
     }
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
+    const int result = app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
+    return CheckOutput(result);
   }
-  return args.run();
+  const int result = args.run();
+  return args.output_may_close ? result : CheckOutput(result);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_replace.h"
+#include "client/ctl/output.h"
 
 namespace entropyd {
 namespace {
@@ -28,7 +28,7 @@ Table::Table(std::vector<std::string> columns) {
 
 void Table::Add(std::vector<std::string> row) {
   row.resize(right_.size());
-  for (std::string& cell : row) absl::StrReplaceAll({{"\n", " "}, {"\r", " "}}, &cell);
+  for (std::string& cell : row) cell = OneLine(cell);
   rows_.push_back(std::move(row));
 }
 

@@ -25,6 +25,12 @@ std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
 }
 
+// The agent says "upstream" as long as nobody had to wait for long. Nobody serves a class that the
+// server has not opened.
+std::string ServedBy(const v1::GetStatusResponse::ClassStatus& one) {
+  return one.mode() == "upstream" && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
+}
+
 // How deep a class lies in the tree of its pool. The walk ends at a parent that the answer lacks,
 // and in a circle, which no server sends.
 int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
@@ -172,10 +178,6 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
 
 std::string ByteText(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
 
-std::string BufferText(uint64_t level, uint64_t target) {
-  return absl::StrCat(ByteText(level), " of ", ByteText(target));
-}
-
 std::string WaitText(double seconds) {
   if (seconds <= 0) return "-";
   if (seconds < 1e-3) return absl::StrFormat("%.0f us", seconds * 1e6);
@@ -204,15 +206,15 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
 }
 
 std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
-  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "GUESTS>", "WAITING>",
-               "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
+  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "TARGET>", "CONNECTIONS>",
+               "WAITING>", "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
   for (const auto& one : answer.class_()) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
-               one.mode().empty() ? "-" : one.mode(), std::string(QualityName(one.quality())),
-               BufferText(one.buffer_level(), one.buffer_target()), absl::StrCat(one.guests()),
-               ByteText(one.owed()), ByteText(one.delivered()), absl::StrCat(one.requests()),
-               one.on_upstream_loss(), one.reason()});
+               ServedBy(one), std::string(QualityName(one.quality())), ByteText(one.buffer_level()),
+               ByteText(one.buffer_target()), absl::StrCat(one.guests()), ByteText(one.owed()),
+               ByteText(one.delivered()), absl::StrCat(one.requests()), one.on_upstream_loss(),
+               one.reason()});
   }
   return OrNone(table);
 }
@@ -230,6 +232,16 @@ std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
       troubles.push_back(
           absl::StrCat("pool ", pool.name(), " is not ready", Because(pool.reason())));
     }
+  }
+  return troubles;
+}
+
+std::vector<std::string> ClassTroubles(const v1::GetStatusResponse& status) {
+  std::vector<std::string> troubles;
+  for (const auto& one : status.class_()) {
+    if (!status.connected() || one.phase() == v1::PHASE_OPEN) continue;
+    troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
+                                    Because(one.reason())));
   }
   return troubles;
 }
@@ -258,11 +270,8 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
       troubles.push_back(absl::StrCat("guests of class ", one.class_(), " have waited for ",
                                       FormatDuration(one.mode_seconds())));
     }
-    if (status.connected() && one.phase() != v1::PHASE_OPEN) {
-      troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
-                                      Because(one.reason())));
-    }
   }
+  for (std::string& text : ClassTroubles(status)) troubles.push_back(std::move(text));
   return troubles;
 }
 

@@ -26,18 +26,18 @@ std::string DifferencesTable(
     const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences);
 std::string AgentsTable(const v1::ListAgentsResponse& answer);
 std::string ByteText(uint64_t bytes);  // "1.5 MiB"
-// What a class buffer holds now, and what it is filled up to: "4 KiB of 8 KiB".
-std::string BufferText(uint64_t level, uint64_t target);
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.
 std::string WaitText(double seconds);
 std::string GuestsTable(const v1::ListGuestsResponse& answer);
-// The classes of the agent and how full their buffers are.
+// The classes of the agent. BUFFER is what a class buffer holds now, TARGET what it is filled up to.
 std::string AgentClassesTable(const v1::GetStatusResponse& answer);
 
 // Why a server is not well: one reason for each pool that cannot serve. A source that is out is no
 // reason of its own, because its pool says when it lacks one too many.
 std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
                                         const v1::ListAgentsResponse& agents);
+// Which classes the server does not serve to an agent that is attached, and why.
+std::vector<std::string> ClassTroubles(const v1::GetStatusResponse& status);
 // Why an agent is not well: it is not attached, or a class gets no bytes.
 std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status);
 // What an operator should look at although all is served: degraded pools, pools of software only,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/config/units.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 #include "client/ctl/table.h"
 #include "client/ctl/tables.h"
 
@@ -13,14 +14,14 @@ namespace entropyd {
 namespace {
 
 std::string ClassRows(const v1::GetStatusResponse& status) {
-  Table table({"CLASS", "RATE>", "DELIVERED>", "REQUESTS>", "GUESTS>", "WAITING>", "P50>", "P99>",
-               "THROTTLED>", "BUFFER>"});
+  Table table({"CLASS", "RATE>", "DELIVERED>", "REQUESTS>", "CONNECTIONS>", "WAITING>", "P50>",
+               "P99>", "THROTTLED>", "BUFFER>", "TARGET>"});
   for (const auto& one : status.class_()) {
     table.Add({one.class_(), FormatRate(one.delivered_rate()), ByteText(one.delivered()),
                absl::StrCat(one.requests()), absl::StrCat(one.guests()), ByteText(one.owed()),
                WaitText(one.wait_p50_seconds()), WaitText(one.wait_p99_seconds()),
-               WaitText(one.throttled_seconds()),
-               BufferText(one.buffer_level(), one.buffer_target())});
+               WaitText(one.throttled_seconds()), ByteText(one.buffer_level()),
+               ByteText(one.buffer_target())});
   }
   return table.ToString();
 }
@@ -55,8 +56,9 @@ std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsRes
     *shown.add_guest() = guest;
   }
   std::string text = absl::StrCat(
-      guests.guest_size(), guests.guest_size() == 1 ? " guest, " : " guests, ", FormatRate(rate),
-      status.connected() ? absl::StrCat(" from ", status.server()) : ", no server", "\n\n",
+      guests.guest_size(), guests.guest_size() == 1 ? " connection, " : " connections, ",
+      FormatRate(rate),
+      status.connected() ? absl::StrCat(" from ", OneLine(status.server())) : ", no server", "\n\n",
       ClassRows(status), "\n", GuestsTable(shown));
   if (shown.guest_size() < guests.guest_size()) {
     absl::StrAppend(&text, guests.guest_size() - shown.guest_size(), " more\n");

@@ -14,7 +14,8 @@ namespace entropyd {
 void SortByRate(v1::GetStatusResponse* status);
 void SortByRate(v1::ListGuestsResponse* guests);
 
-// A line for the host, its classes, at most `rows` of its guests, and how many are left out.
+// A line for the host, its classes, at most `rows` of its guests' connections, and how many
+// are left out.
 std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsResponse& guests,
                     size_t rows);
 // {"status":...,"guests":[...]} on one line.

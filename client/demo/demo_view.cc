@@ -14,6 +14,7 @@
 #include "base/wire/state_names.h"
 #include "client/ctl/describe.h"
 #include "client/ctl/json_text.h"
+#include "client/ctl/output.h"
 
 namespace entropyd {
 namespace {
@@ -46,8 +47,8 @@ std::string ClassText(const DemoSnapshot& now) {
   if (now.agent->class_().empty()) return "-";
   const v1::GetStatusResponse::ClassStatus& status = now.agent->class_(0);
   return absl::StrCat(status.class_(), " ", PhaseName(status.phase()), ", buffer ",
-                      Bytes(status.buffer_level()), " of ", Bytes(status.buffer_size()), ", ",
-                      status.guests(), status.guests() == 1 ? " guest" : " guests",
+                      Bytes(status.buffer_level()), ", target ", Bytes(status.buffer_target()),
+                      ", ", status.guests(), status.guests() == 1 ? " connection" : " connections",
                       status.owed() > 0 ? absl::StrCat(" waiting for ", Bytes(status.owed())) : "");
 }
 
@@ -118,7 +119,7 @@ std::string DemoTickJson(const DemoSnapshot& now, double rate) {
 
 void LiveScreen::Draw(const std::vector<std::string>& lines) {
   std::string out = drawn_ > 0 ? absl::StrFormat("\x1b[%dA\r\x1b[J", drawn_) : "";
-  for (const std::string& line : lines) absl::StrAppend(&out, line, "\n");
+  for (const std::string& line : lines) absl::StrAppend(&out, OneLine(line), "\n");
   drawn_ = lines.size();
   std::cout << out << std::flush;
 }

@@ -161,7 +161,7 @@ absl::Status CheckClass(const v1::GetStatusResponse& agent, absl::string_view po
   return absl::NotFoundError(
       absl::StrCat("class ", pool_class, " is not among this host's (",
                    names.empty() ? "it has none" : absl::StrJoin(names, ", "),
-                   "); add it to `classes` of agent.yaml"));
+                   "); add it to `classes` in agent.yaml and run `entropyctl agent reload`"));
 }
 
 absl::Status CheckSocket(const v1::GetStatusResponse& agent, absl::string_view socket) {

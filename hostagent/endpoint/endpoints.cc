@@ -101,7 +101,7 @@ absl::StatusOr<size_t> Endpoints::ClassNamed(const std::string& name) const {
   return absl::NotFoundError(absl::StrCat("class '", name, "' is not one of this agent's (",
                                           absl::StrJoin(classes_, ", "),
                                           "); choose one of these, or add it to `classes` in "
-                                          "agent.yaml and restart"));
+                                          "agent.yaml and run `entropyctl agent reload`"));
 }
 
 Endpoints::GuestSocket Endpoints::Complete(GuestSocket socket) const {

@@ -1,6 +1,7 @@
 #include "hostagent/handover/giver.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <utility>
 #include <vector>
@@ -78,7 +79,7 @@ void HandoverGiver::OnDeadline() {
 void HandoverGiver::Accepted(UniqueFd socket) {
   auto link = HandoverLink::Create(std::move(socket));
   if (!link.ok()) {
-    log_->Warning("handover.refused", {{"reason", link.status()}});
+    log_->Warning("handover.refused", {{"reason", link.status()}, {"pid", getpid()}});
     return;
   }
   absl::Status refused = refused_;
@@ -122,7 +123,8 @@ void HandoverGiver::OnBegin(const handover::v1::Begin& begin) {
         .IgnoreError();
     return Withdraw(refused);
   }
-  log_->Info("handover.begun", {{"version", version_}, {"guests", guests_->guests()}});
+  log_->Info("handover.begun",
+             {{"version", version_}, {"guests", guests_->guests()}, {"pid", getpid()}});
   Message message;
   message.mutable_offer()->set_format(kHandoverFormat);
   message.mutable_offer()->set_version(ENTROPYD_VERSION);
@@ -145,7 +147,8 @@ void HandoverGiver::OnRequest() {
   listener_.reset();
   log_->Info("handover.given", {{"version", version_},
                                 {"guests", guests},
-                                {"pause_ms", absl::ToInt64Milliseconds(absl::Now() - began)}});
+                                {"pause_ms", absl::ToInt64Milliseconds(absl::Now() - began)},
+                                {"pid", getpid()}});
   SetDeadline(kServingPatienceNanos);
   subject_->Given(version_);
 }
@@ -174,9 +177,10 @@ void HandoverGiver::Withdraw(const absl::Status& why) {
   CloseLink();
   const bool offered = step_ == Step::kOffered;
   step_ = Step::kIdle;
-  log_->Error(
-      "handover.failed",
-      {{"version", version_}, {"reason", why}, {"remedy", "none needed: this process serves on"}});
+  log_->Error("handover.failed", {{"version", version_},
+                                  {"reason", why},
+                                  {"remedy", "none needed: this process serves on"},
+                                  {"pid", getpid()}});
   if (offered) subject_->ReturnToServer(why);
 }
 
@@ -189,7 +193,8 @@ void HandoverGiver::Refuse(const absl::Status& why) {
   step_ = Step::kIdle;
   log_->Warning("handover.ended", {{"version", version_},
                                    {"reason", why},
-                                   {"remedy", "start the new process when this one has ended"}});
+                                   {"remedy", "start the new process when this one has ended"},
+                                   {"pid", getpid()}});
 }
 
 // The link stays open: its end tells the successor that this process is gone.

@@ -1,5 +1,7 @@
 #include "hostagent/handover/succession.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -31,8 +33,9 @@ void Succession::Adopt(UniqueFd listener) {
     giver_ = *std::move(giver);
     return;
   }
-  log_->Error("handover.unavailable",
-              {{"reason", giver.status()}, {"remedy", "restart before the next upgrade"}});
+  log_->Error("handover.unavailable", {{"reason", giver.status()},
+                                       {"remedy", "restart before the next upgrade"},
+                                       {"pid", getpid()}});
 }
 
 absl::Status Succession::CanReplace() const {

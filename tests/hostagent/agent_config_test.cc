@@ -1,6 +1,9 @@
 #include "hostagent/agent_config.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -258,6 +261,27 @@ TEST(AgentConfigTest, TwoSpellingsOfOnePathAreOnePath) {
   EXPECT_THAT(ErrorOf("listeners: [{listen: 127.0.0.1:1, class: d/e}, {listen: 127.0.0.1:01, "
                       "class: d/e}]\n"),
               HasSubstr("'127.0.0.1:01' is taken by listeners[0] already"));
+}
+
+TEST(AgentConfigTest, WhatIsInTheWayOfASocketIsRefusedBeforeTheStart) {
+  TempDir dir;
+  const auto listen_at = [&](const std::string& kind, const std::string& name) {
+    return absl::StrCat("listeners: [{", kind, ": ", dir / name, ", class: d/e}]\n");
+  };
+  std::filesystem::create_directory(dir / "directory");
+  ASSERT_TRUE(std::ofstream(dir / "file").good());
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  for (const char* name : {"directory", "file", "pipe"}) {
+    EXPECT_THAT(ErrorOf(listen_at("path", name)),
+                HasSubstr("is there and is no socket; remove it or choose another path"))
+        << name;
+  }
+  for (const char* name : {"directory", "file"}) {
+    EXPECT_THAT(ErrorOf(listen_at("fifo", name)), HasSubstr("is there and is no pipe")) << name;
+  }
+  EXPECT_THAT(ErrorOf(listen_at("path", "file/socket")), HasSubstr("leads through a file"));
+  EXPECT_TRUE(Resolve(listen_at("fifo", "pipe")).ok()) << "of an earlier process";
+  EXPECT_TRUE(Resolve(listen_at("path", "not/yet")).ok());
 }
 
 TEST(AgentConfigTest, TheSocketForSuccessorsIsTakenAndHasALimitToo) {

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/process/log.h"
 #include "base/process/nanos.h"
 #include "client/pki/pki.h"
 #include "gmock/gmock.h"
@@ -54,6 +56,27 @@ class RigGuest {
   UniqueFd fd_;
   bool connected_ = false;
   bool closed_ = false;
+};
+
+// A log that writes nothing and remembers "LEVEL EVENT KEY=VALUE …".
+class RigLog final : public Log {
+ public:
+  explicit RigLog(const Clock* clock) : Log(clock, -1) {}
+  void Write(LogLevel level, absl::string_view event, Fields fields) override {
+    constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
+    std::string line = absl::StrCat(kNames[static_cast<int>(level)], " ", event);
+    for (const LogField& field : fields) absl::StrAppend(&line, " ", field.key, "=", field.value);
+    absl::MutexLock lock(&mutex_);
+    lines_.push_back(std::move(line));
+  }
+  std::vector<std::string> lines() const {
+    absl::MutexLock lock(&mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);
 };
 
 class AgentRig : public testing::Test {
@@ -194,7 +217,7 @@ class AgentRig : public testing::Test {
   TempDir dir_;
   std::string server_ = "localhost:1";  // that port refuses: the agent never has a server
   ManualClock clock_;
-  Log log_{&clock_, -1};
+  RigLog log_{&clock_};
   std::string told_;  // what main() was told, in order
   std::vector<std::unique_ptr<Metrics>> metrics_;
   std::vector<UniqueFd> lent_;  // sockets that a successor got

@@ -22,7 +22,9 @@
 namespace entropyd {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 class AgentTakesTest : public AgentRig {
  protected:
@@ -136,6 +138,13 @@ TEST_F(AgentTakesTest, AStopBeforeTheStartIsHeard) {
   EXPECT_EQ(told_, "");
   EXPECT_NE(access(Socket().c_str(), F_OK), 0);
   EXPECT_NE(access(Control().c_str(), F_OK), 0);
+  EXPECT_THAT(log_.lines(), Not(Contains(HasSubstr("handover.nobody"))))
+      << "it does not start normally";
+}
+
+TEST_F(AgentTakesTest, WhereNobodyRunsItStartsNormallyAndSaysSo) {
+  Start({.take_over = true});
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("info handover.nobody")));
 }
 
 // As main() does it: one turn of the loop reads the signal, and Stop() is obeyed in the next one.

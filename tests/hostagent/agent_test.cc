@@ -21,7 +21,12 @@
 namespace entropyd {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 class AgentTest : public AgentRig {
  protected:
@@ -231,11 +236,26 @@ TEST_F(AgentTest, AnAgentThatCannotStartAnotherSaysSo) {
   EXPECT_EQ(told_, "");
 }
 
+// Two processes write to one stream.
+TEST_F(AgentTest, LinesAboutAHandoverTellWhoSpeaks) {
+  Start();
+  link_ = Taken();
+  agent_->Stop();
+  Turn();
+  for (const char* event : {"handover.begun", "handover.given", "agent.stopping"}) {
+    EXPECT_THAT(log_.lines(),
+                Contains(AllOf(HasSubstr(event), EndsWith(absl::StrCat(" pid=", getpid())))));
+  }
+}
+
 TEST_F(AgentTest, ASecondUpgradeWaitsForTheEndOfTheFirst) {
   Start({.successor = {"/bin/sh", "-c", "read forever"}});
   EXPECT_EQ(Upgrade(), absl::UnknownError("not yet"));
   EXPECT_THAT(Upgrade().message(), HasSubstr("another one is under way"));
   EXPECT_THAT(Reload().message(), HasSubstr("another one is under way"));
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("warning upgrade.failed")));
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("warning config.reload_failed")));
+  EXPECT_THAT(log_.lines(), Not(Contains(StartsWith("error")))) << "what is refused has not failed";
   EXPECT_EQ(told_, "") << "the first one may be a reload that a service manager waits for";
   agent_->Stop();
   Turn();
@@ -277,7 +297,7 @@ TEST_F(AgentTest, QuestionsAreAnsweredAtEveryStep) {
     v1::ListGuestsResponse guests;
     agent_->FillGuests(&guests);
     EXPECT_EQ(agent_->GuestSockets().guests_size(), 0) << step.name;
-    EXPECT_THAT(agent_->Summary(), HasSubstr("guest")) << step.name;
+    EXPECT_THAT(agent_->Summary(), HasSubstr("connection")) << step.name;
     EXPECT_TRUE(agent_->Healthy().ok()) << step.name;
     EXPECT_EQ(std::string(agent_->Ready().message()).find("has taken the guests over") ==
                   std::string::npos,

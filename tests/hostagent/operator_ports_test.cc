@@ -103,6 +103,21 @@ TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
   EXPECT_EQ(opened, 1);
 }
 
+// Both would write the file of the guests' sockets.
+TEST_F(OperatorPortsTest, TwoAgentsCannotShareOneStateDir) {
+  ASSERT_EQ(mkdir((dir_ / "state").c_str(), 0700), 0);
+  auto first = Make("");
+  ASSERT_TRUE(first->Open().ok());
+  OperatorPorts::Options options = Options("");
+  options.control = dir_ / "other.sock";
+  OperatorPorts second(options, loop_.get(), this, &metrics_, &log_);
+  const absl::Status refused = second.Open();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kAlreadyExists) << refused;
+  EXPECT_NE(access(options.control.c_str(), F_OK), 0) << "nothing stays open";
+  first->CloseControl();
+  EXPECT_TRUE(second.Open().ok()) << "a taker gets it when the giver leaves";
+}
+
 // Whoever wants to mend the address of HTTP needs the control socket.
 TEST_F(OperatorPortsTest, TheControlSocketDoesNotWaitForTheAddressOfHttp) {
   auto other = Make();

@@ -13,6 +13,7 @@ namespace entropyd {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class ReloadTest : public AgentRig {
  protected:
@@ -29,16 +30,26 @@ TEST_F(ReloadTest, WithoutAFileThereIsNothingToRead) {
   EXPECT_TRUE(absl::IsFailedPrecondition(CheckReload("", Control(), &clock_)));
 }
 
-TEST_F(ReloadTest, AMistakeIsToldWithItsPlaceAndTheVersionThatJudges) {
+TEST_F(ReloadTest, AnUnknownKeyIsToldWithItsPlaceAndMayBeOfANewerVersion) {
   WriteConfig("nonsense: 1\n");
   EXPECT_TRUE(absl::IsInvalidArgument(Check()));
   EXPECT_THAT(std::string(Check().message()), HasSubstr("unknown key 'nonsense'"));
   EXPECT_THAT(std::string(Check().message()), HasSubstr("entropyctl agent upgrade"));
 }
 
+TEST_F(ReloadTest, OtherMistakesHaveNothingToDoWithTheVersion) {
+  WriteConfig("max_guests: many\n");
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("many"));
+  EXPECT_THAT(std::string(Check().message()), Not(HasSubstr("version")));
+  std::filesystem::remove(ConfigPath());
+  EXPECT_FALSE(Check().ok());
+  EXPECT_THAT(std::string(Check().message()), Not(HasSubstr("version")));
+}
+
 TEST_F(ReloadTest, ACertificateThatIsGoneIsAMistake) {
   std::filesystem::remove(dir_ / "ca/agent.key");
   EXPECT_THAT(std::string(Check().message()), HasSubstr("agent.key"));
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("agent.yaml:"));
 }
 
 TEST_F(ReloadTest, StateThatNoAgentCouldStartFromIsAMistake) {

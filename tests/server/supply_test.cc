@@ -252,6 +252,14 @@ TEST_F(SupplyTest, M11_FailedSelfTestStopsEveryPool) {
   EXPECT_FALSE(pool()->State().ready()) << "a failure latches";
 }
 
+TEST_F(SupplyTest, WhoAsksForASourceThatIsNotThereLearnsWhichAre) {
+  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  absl::Status status;
+  supply_->TestSource("nope", false, [&](absl::StatusOr<v1::Source> s) { status = s.status(); });
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("no source 'nope' is configured; there are soft"));
+}
+
 TEST_F(SupplyTest, FullPoolFillsAgainAsItIsDrawn) {
   Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft], quality: full, capacity: 4KiB")));
   std::vector<uint8_t> out(1024);

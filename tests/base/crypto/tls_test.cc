@@ -336,6 +336,16 @@ TEST_F(MaterialTest, ValidityIsThatOfTheLeaf) {
   EXPECT_THAT(Complaint(), HasSubstr("; is this machine's clock right?"));
 }
 
+TEST_F(MaterialTest, TheCertificateOfAPeerIsNoAuthority) {
+  Write("ca", ca_.Issue({.cns = {"h7"}}).cert_pem);
+  EXPECT_EQ(
+      Complaint(),
+      "INVALID_ARGUMENT: check CA ca: no certificate in it may sign others (CA:TRUE); install "
+      "that of the authority");
+  Write("ca", leaf_.cert_pem + ca_.cert_pem());
+  EXPECT_TRUE(Load().ok()) << "one of a bundle is enough: " << Load().status();
+}
+
 TEST_F(MaterialTest, AListOfAnotherCaIsRefused) {
   TestCa other("OTHER");
   const std::string complaint =

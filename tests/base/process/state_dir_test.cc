@@ -1,8 +1,12 @@
 #include "base/process/state_dir.h"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"
 
@@ -28,6 +32,40 @@ TEST(StateDirTest, IsNoFileAndLeadsThroughNone) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
     EXPECT_EQ(status.message(), "'" + path + "' is a file, or leads through one; name a directory");
   }
+}
+
+TEST(StateDirTest, IsNowhereWhereNoFileCanBe) {
+  for (const char* path : {"/proc", "/proc/entropyd/state"}) {
+    const absl::Status status = CheckStateDir(path);
+    if (geteuid() != 0) continue;  // an ordinary user cannot tell
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr("cannot be kept in /proc: "));
+  }
+}
+
+TEST(StateDirTest, ALookLeavesNothingBehind) {
+  const TempDir dir;
+  EXPECT_TRUE(CheckStateDir(dir.path()).ok());
+  EXPECT_TRUE(CheckStateDir(dir / "not/yet").ok());
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
+TEST(StateDirTest, BelongsToOneProcessAtATime) {
+  const TempDir dir;
+  absl::StatusOr<UniqueFd> mine = LockStateDir(dir.path());
+  ASSERT_TRUE(mine.ok() && *mine);
+  const absl::Status other = LockStateDir(dir.path()).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(other.message()),
+              testing::HasSubstr("use state_dir " + dir.path() + ": another process uses it"));
+  mine->reset();
+  EXPECT_TRUE(LockStateDir(dir.path()).ok());
+}
+
+TEST(StateDirTest, ADirectoryThatCannotBeLockedIsNobodys) {
+  absl::StatusOr<UniqueFd> lock = LockStateDir("/nonexistent/state");
+  ASSERT_TRUE(lock.ok());
+  EXPECT_FALSE(*lock);
 }
 
 }  // namespace

@@ -187,6 +187,18 @@ TEST(TablesTest, WhoServesLocallyOrNotAtAllAndAnExpiredCertificateAreTroubles) {
   EXPECT_THAT(AgentWarnings(status), ElementsAre(HasSubstr("quality full")));
 }
 
+TEST(TablesTest, NobodyServesAClassThatIsNotOpenUnlessTheHostItselfDoes) {
+  v1::GetStatusResponse status = Attached(v1::PHASE_OPEN);
+  status.mutable_class_(0)->set_mode("upstream");
+  EXPECT_THAT(AgentClassesTable(status), ContainsRegex("open +upstream "));
+  for (const v1::Phase phase : {v1::PHASE_CLOSED, v1::PHASE_SUSPENDED, v1::PHASE_UNSPECIFIED}) {
+    status.mutable_class_(0)->set_phase(phase);
+    EXPECT_THAT(AgentClassesTable(status), Not(HasSubstr("upstream"))) << phase;
+  }
+  status.mutable_class_(0)->set_mode("local");
+  EXPECT_THAT(AgentClassesTable(status), ContainsRegex("opening +local "));
+}
+
 TEST(TablesTest, EveryPhaseButOpenIsATrouble) {
   EXPECT_THAT(AgentTroubles(Attached(v1::PHASE_SUSPENDED)),
               ElementsAre("class default/gold is suspended"));

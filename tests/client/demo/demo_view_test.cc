@@ -15,6 +15,7 @@ DemoSnapshot At(double seconds, uint64_t delivered) {
   status->set_class_("default/demo");
   status->set_buffer_level(255 * 1024);
   status->set_buffer_size(256 * 1024);
+  status->set_buffer_target(128 * 1024);
   status->set_phase(v1::PHASE_OPEN);
   status->set_delivered(delivered);
   status->set_guests(2);
@@ -49,7 +50,7 @@ TEST(DemoViewTest, ShowsSourcesPoolClassAndWhatWasServed) {
   EXPECT_THAT(all, HasSubstr("hwrng healthy"));
   EXPECT_THAT(all, HasSubstr("default drbg, seed 7"));
   EXPECT_THAT(all, HasSubstr("default/demo open"));
-  EXPECT_THAT(all, HasSubstr("buffer 255 KiB of 256 KiB, 2 guests"));
+  EXPECT_THAT(all, HasSubstr("buffer 255 KiB, target 128 KiB, 2 connections"));
   EXPECT_THAT(all, HasSubstr("served   2 KiB, now 1 KiB/s"));
 }
 

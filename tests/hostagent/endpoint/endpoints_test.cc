@@ -107,6 +107,16 @@ TEST_F(EndpointsTest, OneThatCannotBeOpenedLeavesNoTrace) {
   EXPECT_TRUE(endpoints.Add(Guest("vm-1")).ok());
 }
 
+// A restart would drop every guest, and a reload drops none.
+TEST_F(EndpointsTest, AClassThatIsMissingCanBeAddedWithoutARestart) {
+  GuestSocket asked = Guest("vm-1");
+  asked.set_class_("default/nope");
+  const std::string why(Made().Add(asked).status().message());
+  EXPECT_THAT(why,
+              HasSubstr("add it to `classes` in agent.yaml and run `entropyctl agent reload`"));
+  EXPECT_THAT(why, testing::Not(HasSubstr("restart")));
+}
+
 TEST_F(EndpointsTest, APipeIsListedAndNobodyConnectsToIt) {
   options_.configured[1].fifo = dir_ / "pipe";
   Endpoints& endpoints = Made();

@@ -55,5 +55,15 @@ TEST(GuestSocketsFileTest, AFileThatCannotBeIsRefusedWithTheRemedy) {
   }
 }
 
+TEST(GuestSocketsFileTest, AFileOfANewerVersionSaysThatItIsOne) {
+  TempDir dir;
+  for (const char* version : {"2", "99999999999"}) {
+    std::ofstream(GuestSocketsPath(dir.path())) << "version: " << version << "\n";
+    EXPECT_THAT(std::string(LoadGuestSockets(dir.path()).status().message()),
+                HasSubstr("was written by a newer entropyd; this one reads version 1"))
+        << version;
+  }
+}
+
 }  // namespace
 }  // namespace entropyd

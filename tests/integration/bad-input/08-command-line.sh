@@ -21,5 +21,15 @@ refused "unknown command 'recrod'; did you mean 'record'?" sources recrod kernel
 refused "unknown command 'removee'; did you mean 'remove'?" guests removee web
 refused "unknown command 'lnt'; did you mean 'lint'?" libvirt lnt
 refused "unknown command 'zzzzzz'; see entropyctl pki --help" pki zzzzzz
+
+# An answer that nobody gets is no answer.
+for arguments in '--help' '--version' 'classes simulate plan.json' 'classes simulate plan.json -o json'; do
+  echo '{"capacity": 1, "load": {"a": 1}, "classes": [{"name": "root"}, {"name": "a", "parent": "root", "rate": 1}]}' >plan.json
+  "$BIN/entropyctl" $arguments >/dev/null
+  expect_failure 1 'write to standard output' bash -c "'$BIN/entropyctl' $arguments >/dev/full"
+done
+
+echo '{}' >empty.yaml
+expect_failure 69 'no server was asked' "$BIN/entropyctl" --config empty.yaml --control "$WORK/nobody.sock" status
 "$BIN/entropyctl" agent --help >help.txt
 grep -q upgrade help.txt

@@ -23,3 +23,12 @@ sed -i "s|/egd.sock|/renamed.sock|" agent.yaml
 expect_failure 1 'it came in by a listener that this configuration lacks' ctl agent reload
 still_the_same
 [ "$(serving_pid)" = "$pid" ]
+# This cannot be refused, because the server may open the class later. But it is told.
+rm -f agent.ports
+sed -i "s|^defaults: |classes: {default/nope: {}}\n&|" agent.yaml
+expect_failure 3 'UNHEALTHY: class default/nope is closed: .' ctl agent reload
+adopt_pid
+rm -f agent.ports
+cp good.yaml agent.yaml
+ctl agent reload
+adopt_pid

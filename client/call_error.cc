@@ -1,0 +1,27 @@
+#include "client/call_error.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace entropyd {
+namespace {
+
+// "drain" begins "drain", and "record source" begins "record source trng0".
+bool BeginsWithWords(absl::string_view text, absl::string_view words) {
+  return absl::StartsWith(text, words) &&
+         (text.size() == words.size() || text[words.size()] == ' ');
+}
+
+}  // namespace
+
+absl::Status CallError(absl::string_view verb, absl::string_view whom, const absl::Status& error) {
+  absl::string_view message = error.message();
+  const size_t colon = message.find(": ");
+  if (colon != absl::string_view::npos && colon > 0 &&
+      BeginsWithWords(verb, message.substr(0, colon))) {
+    message.remove_prefix(colon + 2);
+  }
+  return absl::Status(error.code(), absl::StrCat(verb, whom, ": ", message));
+}
+
+}  // namespace entropyd

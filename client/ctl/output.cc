@@ -1,0 +1,40 @@
+#include "client/ctl/output.h"
+
+#include <iostream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "base/process/names.h"
+
+namespace entropyd {
+
+std::string OneLine(absl::string_view text) {
+  return EscapeControls(absl::StrReplaceAll(text, {{"\n", " "}, {"\r", " "}}), "");
+}
+
+std::string Lines(absl::string_view text) { return EscapeControls(text, "\n\t"); }
+
+std::string IndentedLines(absl::string_view text) {
+  std::string indented;
+  for (absl::string_view line : absl::StrSplit(Lines(text), '\n')) {
+    if (!indented.empty()) absl::StrAppend(&indented, absl::StartsWith(line, "  ") ? "\n" : "\n  ");
+    absl::StrAppend(&indented, line);
+  }
+  return indented;
+}
+
+void Print(absl::string_view text) { std::cout << Lines(text); }
+
+void PrintJson(absl::string_view json) { std::cout << json << "\n"; }
+
+absl::Status FlushOutput(std::ostream& stream) {
+  stream.flush();
+  if (stream) return absl::OkStatus();
+  return absl::DataLossError(
+      "write to standard output: it failed, so the answer is not complete; is the disk full, or "
+      "the reader gone?");
+}
+
+}  // namespace entropyd
