@@ -75,6 +75,15 @@ def build(tree, targets):
     return subprocess.run(command, cwd=tree, capture_output=True, text=True)
 
 
+def patterns_without_tests(tree, tests):
+    """A part of a filter that names no test kills nothing: the tests may have moved to another binary."""
+    binary, gtest_filter = tests
+    program = os.path.join(tree, "build/release/bin", binary)
+    return [pattern for pattern in gtest_filter.split(":")
+            if "\n  " not in subprocess.run([program, f"--gtest_filter={pattern}", "--gtest_list_tests"],
+                                            capture_output=True, text=True).stdout]
+
+
 def failing_test(tree, tests):
     """The first test that fails, or None."""
     binary, gtest_filter = tests
@@ -121,6 +130,11 @@ def main(arguments):
             print(f"mutation: the copy does not build: {built.stdout}{built.stderr}", file=sys.stderr)
             return 2
         for tests in suites:
+            empty = patterns_without_tests(tree, tests)
+            if empty:
+                print(f"mutation: {tests[0]} has no test of {', '.join(empty)}; mend the line % of the list",
+                      file=sys.stderr)
+                return 2
             failed = failing_test(tree, tests)
             if failed is not None:
                 print(f"mutation: the copy does not pass unbroken: {failed}", file=sys.stderr)
