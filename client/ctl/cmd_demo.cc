@@ -12,8 +12,6 @@
 #include "base/config/units.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
-#include "client/ctl/json_text.h"
-#include "client/ctl/output.h"
 #include "client/demo/demo_guest.h"
 #include "client/demo/demo_plan.h"
 #include "client/demo/demo_stack.h"
@@ -21,6 +19,8 @@
 #include "client/demo/demo_watch.h"
 #include "client/egd_client.h"
 #include "client/process/scratch_dir.h"
+#include "client/show/json_text.h"
+#include "client/show/output.h"
 
 namespace entropyd {
 namespace {

@@ -12,8 +12,8 @@
 #include "base/process/fd.h"
 #include "base/wire/state_names.h"
 #include "client/ctl/commands.h"
-#include "client/ctl/json_text.h"
 #include "client/get_client.h"
+#include "client/show/json_text.h"
 
 namespace entropyd {
 namespace {

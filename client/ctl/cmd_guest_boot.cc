@@ -3,9 +3,9 @@
 #include "absl/strings/str_cat.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
-#include "client/ctl/output.h"
 #include "client/guest_boot/guest_boot.h"
 #include "client/process/scratch_dir.h"
+#include "client/show/output.h"
 
 namespace entropyd {
 namespace {

@@ -8,14 +8,14 @@
 #include "base/libvirt/libvirt_domain.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
-#include "client/ctl/json_text.h"
-#include "client/ctl/output.h"
-#include "client/ctl/table.h"
-#include "client/ctl/text_diff.h"
 #include "client/libvirt/domain_edit.h"
 #include "client/libvirt/domain_feed.h"
 #include "client/libvirt/feed_check.h"
 #include "client/process/scratch_dir.h"
+#include "client/show/json_text.h"
+#include "client/show/output.h"
+#include "client/show/table.h"
+#include "client/show/text_diff.h"
 
 namespace entropyd {
 namespace {

@@ -4,9 +4,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/ctl/commands.h"
-#include "client/ctl/json_text.h"
 #include "client/pki/pki.h"
 #include "client/process/scratch_dir.h"
+#include "client/show/json_text.h"
 
 namespace entropyd {
 namespace {

@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/ctl/commands.h"
-#include "client/ctl/json_text.h"
-#include "client/ctl/table.h"
+#include "client/show/json_text.h"
+#include "client/show/table.h"
 #include "client/simulate/class_scenario.h"
 #include "client/simulate/class_simulation.h"
 

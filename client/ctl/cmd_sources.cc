@@ -13,9 +13,9 @@
 #include "client/admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
-#include "client/ctl/json_text.h"
-#include "client/ctl/output.h"
-#include "client/ctl/tables.h"
+#include "client/show/json_text.h"
+#include "client/show/output.h"
+#include "client/show/tables.h"
 
 namespace entropyd {
 namespace {

@@ -7,8 +7,8 @@
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
-#include "client/ctl/output.h"
-#include "client/ctl/top_view.h"
+#include "client/show/output.h"
+#include "client/show/top_view.h"
 
 namespace entropyd {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/ctl/commands.h"
-#include "client/ctl/output.h"
+#include "client/show/output.h"
 
 namespace entropyd {
 namespace {

@@ -12,8 +12,8 @@
 #include "base/crypto/tls.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
-#include "client/ctl/output.h"
 #include "client/ctl/unknown_command.h"
+#include "client/show/output.h"
 
 namespace entropyd {
 namespace {

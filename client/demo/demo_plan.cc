@@ -14,7 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
-#include "client/ctl/json_text.h"
+#include "client/show/json_text.h"
 
 namespace entropyd {
 namespace {

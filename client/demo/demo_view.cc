@@ -12,9 +12,9 @@
 #include "absl/strings/str_join.h"
 #include "base/config/units.h"
 #include "base/wire/state_names.h"
-#include "client/ctl/describe.h"
-#include "client/ctl/json_text.h"
-#include "client/ctl/output.h"
+#include "client/show/describe.h"
+#include "client/show/json_text.h"
+#include "client/show/output.h"
 
 namespace entropyd {
 namespace {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "client/ctl/json_text.h"
+#include "client/show/json_text.h"
 
 namespace entropyd {
 namespace {

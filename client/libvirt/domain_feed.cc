@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/libvirt/libvirt_domain.h"
-#include "client/ctl/text_diff.h"
+#include "client/show/text_diff.h"
 
 namespace entropyd {
 namespace {

@@ -1,6 +1,6 @@
 #include "client/ctl/await_agent.h"
 
-#include "client/ctl/tables.h"
+#include "client/show/tables.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "client/ctl/json_text.h"
+#include "client/show/json_text.h"
 #include "tests/base/class_tree/class_scenarios.h"
 #include "tests/base/class_tree/random_tree.h"
 #include "tests/base/class_tree/shaping_simulation.h"

@@ -1,4 +1,4 @@
-#include "client/ctl/json_text.h"
+#include "client/show/json_text.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "client/ctl/text_diff.h"
+#include "client/show/text_diff.h"
 
 #include <gtest/gtest.h>
 

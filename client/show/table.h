@@ -16,7 +16,7 @@ class Table {
  public:
   explicit Table(std::vector<std::string> columns);
   // Fills up missing cells with empty ones and drops surplus ones. Cells are shown as OneLine()
-  // of client/ctl/output.h shows them.
+  // of client/show/output.h shows them.
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
   // Two blanks between columns, none at the end of a line.

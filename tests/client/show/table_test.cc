@@ -1,4 +1,4 @@
-#include "client/ctl/table.h"
+#include "client/show/table.h"
 
 #include "gtest/gtest.h"
 

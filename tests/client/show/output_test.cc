@@ -1,4 +1,4 @@
-#include "client/ctl/output.h"
+#include "client/show/output.h"
 
 #include <fstream>
 #include <sstream>

@@ -29,7 +29,8 @@ std::string ByteText(uint64_t bytes);  // "1.5 MiB"
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.
 std::string WaitText(double seconds);
 std::string GuestsTable(const v1::ListGuestsResponse& answer);
-// The classes of the agent. BUFFER is what a class buffer holds now, TARGET what it is filled up to.
+// The classes of the agent. BUFFER is what a class buffer holds now, TARGET up to what it is
+// filled.
 std::string AgentClassesTable(const v1::GetStatusResponse& answer);
 
 // Why a server is not well: one reason for each pool that cannot serve. A source that is out is no

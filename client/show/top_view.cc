@@ -1,14 +1,14 @@
-#include "client/ctl/top_view.h"
+#include "client/show/top_view.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/config/units.h"
-#include "client/ctl/json_text.h"
-#include "client/ctl/output.h"
-#include "client/ctl/table.h"
-#include "client/ctl/tables.h"
+#include "client/show/json_text.h"
+#include "client/show/output.h"
+#include "client/show/table.h"
+#include "client/show/tables.h"
 
 namespace entropyd {
 namespace {

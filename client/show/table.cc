@@ -1,9 +1,9 @@
-#include "client/ctl/table.h"
+#include "client/show/table.h"
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "client/ctl/output.h"
+#include "client/show/output.h"
 
 namespace entropyd {
 namespace {

@@ -1,4 +1,4 @@
-#include "client/ctl/describe.h"
+#include "client/show/describe.h"
 
 namespace entropyd {
 

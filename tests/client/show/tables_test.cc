@@ -1,4 +1,4 @@
-#include "client/ctl/tables.h"
+#include "client/show/tables.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

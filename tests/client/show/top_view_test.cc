@@ -1,7 +1,7 @@
-#include "client/ctl/top_view.h"
+#include "client/show/top_view.h"
 
 #include "absl/strings/str_cat.h"
-#include "client/ctl/tables.h"
+#include "client/show/tables.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

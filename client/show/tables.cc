@@ -1,4 +1,4 @@
-#include "client/ctl/tables.h"
+#include "client/show/tables.h"
 
 #include <map>
 #include <utility>
@@ -11,8 +11,8 @@
 #include "absl/types/optional.h"
 #include "base/config/units.h"
 #include "base/wire/state_names.h"
-#include "client/ctl/describe.h"
-#include "client/ctl/table.h"
+#include "client/show/describe.h"
+#include "client/show/table.h"
 
 namespace entropyd {
 namespace {
