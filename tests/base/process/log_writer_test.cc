@@ -189,6 +189,29 @@ TEST_F(LogWriterTest, AFullDiskLosesLinesAndNothingElse) {
   EXPECT_EQ(writer.dropped(), 2u);
 }
 
+// Nor are they forgotten when the line that should tell them is lost, too.
+TEST_F(LogWriterTest, LostLinesAreToldByTheFirstThatGetsThrough) {
+  char path[] = "/tmp/log_writer_test.XXXXXX";
+  const UniqueFd file(mkstemp(path));
+  ASSERT_TRUE(file);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  LogWriter writer(file.get());
+  for (int i = 0; i < 3; ++i) {
+    writer.Put("lost\n", Told);
+    EXPECT_TRUE(writer.Flush(absl::Seconds(10)));
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  writer.Put("whole\n", Told);
+  EXPECT_TRUE(writer.Flush(absl::Seconds(10)));
+  lseek(file.get(), 0, SEEK_SET);
+  EXPECT_EQ(ReadAll(file.get()), "told 3\nwhole\n");
+  unlink(path);
+}
+
 // A file that may not grow stands for a disk that is full in the middle of a line.
 TEST_F(LogWriterTest, AfterALineThatWasCutTheNextOneBeginsAnew) {
   char path[] = "/tmp/log_writer_test.XXXXXX";
