@@ -249,7 +249,8 @@ int main(int argc, char** argv) {
       "when another process has taken the guests over, end only on SIGTERM; for a supervisor "
       "that starts again each process that ends, as Kubernetes does");
   app.add_flag("--check-config", flags.check, "check the configuration and exit");
-  app.add_flag("--describe-config", flags.describe, "print every configuration key and exit");
+  app.add_flag("--describe-config", flags.describe,
+               "print every configuration key with its default and exit");
   app.set_version_flag("--version", std::string("entropyd-hostagent ") + ENTROPYD_VERSION);
   try {
     app.parse(argc, argv);

@@ -77,6 +77,14 @@ CLI::Validator NumberIn(double least, double most) {
       absl::StrCat("FLOAT in [", least, " - ", most, "]"));
 }
 
+CLI::Validator WholeNumberIn(uint64_t least, uint64_t most) {
+  return CLI::Validator(
+      [least, most](const std::string& text) {
+        return std::string(CheckWholeNumberArgument(text, least, most).message());
+      },
+      absl::StrCat("[", least, " - ", most, "]"));
+}
+
 uint64_t Number(const std::string& digits) {
   uint64_t bytes = 0;
   return absl::SimpleAtoi(digits, &bytes) ? bytes : 0;
@@ -222,9 +230,9 @@ void AddSources(CLI::App& app, Arguments& args) {
       "pool.");
   record->add_option("--samples", args.record.samples, "how many (with --restarts: of each)")
       ->required()
-      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 30));
+      ->check(WholeNumberIn(1, uint64_t{1} << 30));
   record->add_option("--restarts", args.record.restarts, "open the device anew so many times")
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(WholeNumberIn(1, 1'000'000));
   record->add_option("--out", args.record.out, "the file")->required();
   record->add_flag("--force", args.record.force, "replace the file");
 }
@@ -244,7 +252,7 @@ void AddGuests(CLI::App& app, Arguments& args) {
   });
   CLI::App* add =
       guests->add_subcommand("add", "Make a socket for one guest; it stays until you remove it");
-  add->add_option("name", args.guest_socket.name, "what the guest is called")->required();
+  add->add_option("NAME", args.guest_socket.name, "what the guest is called")->required();
   add->add_option("--class", args.connection.pool_class,
                   "POOL/CLASS, one of the agent's (default: the class of its first listener)");
   add->add_option("--path", args.guest_socket.path,
@@ -259,7 +267,7 @@ void AddGuests(CLI::App& app, Arguments& args) {
     };
   });
   CLI::App* remove = guests->add_subcommand("remove", "Close a guest's socket and its connections");
-  remove->add_option("name", args.guest_socket.name, "as given to add")->required();
+  remove->add_option("NAME", args.guest_socket.name, "as given to add")->required();
   remove->callback([&args] {
     args.run = [&args] {
       return RunGuestsRemove(args.connection, args.guest_socket.name, args.json());
@@ -323,12 +331,12 @@ void AddTables(CLI::App& app, Arguments& args) {
   drain
       ->add_option("--deadline", args.drain.deadline_seconds,
                    "seconds until streams are cut (default 30)")
-      ->check(CLI::Range(1, 3600))
+      ->check(WholeNumberIn(1, 3600))
       ->excludes(end);
 }
 
 // Days of a certificate. Zero of them would be none, and pki::Init and Issue refuse more.
-CLI::Range Days() { return CLI::Range(1, 36'500); }
+CLI::Validator Days() { return WholeNumberIn(1, 36'500); }
 
 void AddPki(CLI::App& app, Arguments& args) {
   CLI::App* pki = app.add_subcommand("pki", "Run a small certificate authority, if you have none");
