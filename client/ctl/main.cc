@@ -3,13 +3,17 @@
 
 #include <functional>
 #include <iostream>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/crypto/tls.h"
+#include "base/process/wrap_text.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
 #include "client/ctl/unknown_command.h"
@@ -30,6 +34,28 @@ constexpr char kAbout[] =
     "\n"
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else\n"
     "/etc/entropyd/client.yaml.";
+
+// Breaks the texts of options and commands, so that a help fits on a terminal.
+class WrappingFormatter : public CLI::Formatter {
+ public:
+  WrappingFormatter() { column_width(kHelpColumn); }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return Wrapped(CLI::Formatter::make_option_desc(option));
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, command->get_display_name(true),
+                             Wrapped(command->get_description()), kHelpColumn);
+    return out.str();
+  }
+
+ private:
+  static std::string Wrapped(const std::string& text) {
+    return absl::StrJoin(WrapText(text, kTerminalColumns - kHelpColumn), "\n");
+  }
+
+  static constexpr size_t kHelpColumn = 28;
+};
 
 // What the command line says; each command takes its part.
 struct Arguments {
@@ -521,7 +547,7 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(1);
   app.set_version_flag("--version", "entropyctl " ENTROPYD_VERSION);
-  app.get_formatter()->column_width(28);
+  app.formatter(std::make_shared<WrappingFormatter>());
   app.add_option("-o,--output", args.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   AddConnection(app, args.connection);
