@@ -10,12 +10,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "base/config/config.h"
 #include "base/config/log_config.h"
@@ -30,6 +32,7 @@
 #include "base/process/malloc_pages.h"
 #include "base/process/metrics.h"
 #include "base/process/ports_file.h"
+#include "base/process/wrap_text.h"
 #include "base/wire/grpc_log.h"
 #include "hostagent/agent.h"
 #include "hostagent/agent_config.h"
@@ -73,6 +76,22 @@ std::vector<std::string> SuccessorCommand(int argc, char** argv) {
   command.push_back(kTakeOver);
   return command;
 }
+
+// Breaks the texts of options, so that the help fits on a terminal.
+class WrappingFormatter : public CLI::Formatter {
+ public:
+  WrappingFormatter() { column_width(kHelpColumn); }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return Wrapped(CLI::Formatter::make_option_desc(option));
+  }
+
+ private:
+  static std::string Wrapped(const std::string& text) {
+    return absl::StrJoin(WrapText(text, kTerminalColumns - kHelpColumn), "\n");
+  }
+
+  static constexpr size_t kHelpColumn = 28;
+};
 
 ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
   WriteWithin(STDERR_FILENO, absl::StrCat("entropyd-hostagent: ", status.message(), "\n"),
@@ -237,6 +256,7 @@ int main(int argc, char** argv) {
   if (!hardened.ok()) return entropyd::Fail(flags, entropyd::kRuntime, hardened);
 
   CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
+  app.formatter(std::make_shared<entropyd::WrappingFormatter>());
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_AGENT_CONFIG")
       ->capture_default_str();
@@ -249,7 +269,8 @@ int main(int argc, char** argv) {
       "when another process has taken the guests over, end only on SIGTERM; for a supervisor "
       "that starts again each process that ends, as Kubernetes does");
   app.add_flag("--check-config", flags.check, "check the configuration and exit");
-  app.add_flag("--describe-config", flags.describe, "print every configuration key and exit");
+  app.add_flag("--describe-config", flags.describe,
+               "print every configuration key with its default and exit");
   app.set_version_flag("--version", std::string("entropyd-hostagent ") + ENTROPYD_VERSION);
   try {
     app.parse(argc, argv);

@@ -146,12 +146,13 @@ int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   KeepFreedPages();
   Flags flags;
-  CLI::App app("entropyd: divides hardware entropy among the hosts of a datacenter");
+  CLI::App app("Divides hardware entropy among the hosts of a datacenter.", "entropyd");
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_CONFIG")
       ->capture_default_str();
   app.add_flag("--check-config", flags.check_config, "check the configuration and exit");
-  app.add_flag("--describe-config", flags.describe_config, "print every key with its default");
+  app.add_flag("--describe-config", flags.describe_config,
+               "print every configuration key with its default and exit");
   app.add_option("--ports-file", flags.ports_file,
                  "write grpc=PORT and http=PORT there once they are bound");
   app.set_version_flag("--version", "entropyd " ENTROPYD_VERSION);

@@ -260,6 +260,9 @@ absl::Status Parse(absl::string_view text, absl::string_view name, Message* mess
 }
 
 absl::Status Load(const std::string& path, Message* message, Locations* locations) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError("read the configuration: the name of its file is empty");
+  }
   const absl::StatusOr<std::string> text =
       ReadFileAtMost(path, absl::StrCat("read ", path), kMaxFileBytes + 1);
   if (!text.ok()) return text.status();

@@ -56,7 +56,7 @@ absl::Status Parse(absl::string_view text, absl::string_view name,
 absl::Status Load(const std::string& path, google::protobuf::Message* message,
                   Locations* locations);
 
-// A YAML skeleton of all keys. A comment gives the type, range and help of each. A key that has no
+// A YAML skeleton of all keys. A comment beside or above each gives its type, range and help. A key that has no
 // default is commented out and shown with an example.
 std::string Describe(const google::protobuf::Descriptor* descriptor);
 

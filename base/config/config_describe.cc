@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/config/config.h"
 #include "base/config/config_values.h"
+#include "base/process/wrap_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
@@ -158,11 +159,25 @@ class Describer {
     line += style.first_of_item ? absl::StrCat(std::string(indent - 2, ' '), "- ")
                                 : std::string(indent, ' ');
     absl::StrAppend(&line, key, ":", value.empty() ? "" : " ", value);
-    if (!comment.empty()) {
-      line.resize(std::max(line.size() + 2, kCommentColumn), ' ');
+    const size_t column = std::max(line.size() + 2, kCommentColumn);
+    if (!comment.empty() && column + 2 + comment.size() <= kTerminalColumns) {
+      line.resize(column, ' ');
       absl::StrAppend(&line, "# ", comment);
+    } else if (!comment.empty()) {
+      Above(style, comment);
     }
     absl::StrAppend(&out_, line, "\n");
+  }
+
+  // A comment that does not fit beside its key. "##" as in Explain(): removing "# " leaves it one.
+  void Above(const Style& style, const std::string& comment) {
+    const size_t indent =
+        static_cast<size_t>(style.first_of_item ? style.indent - 2 : style.indent);
+    const std::string start = style.commented ? absl::StrCat("## ", std::string(indent, ' '))
+                                              : absl::StrCat(std::string(indent, ' '), "## ");
+    for (const std::string& text : WrapText(comment, kTerminalColumns - start.size())) {
+      absl::StrAppend(&out_, start, text, "\n");
+    }
   }
 
   std::string out_;

@@ -273,10 +273,13 @@ std::string Errors::Report() const {
   std::stable_sort(sorted.begin(), sorted.end(), [](const Found& a, const Found& b) {
     return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
   });
-  if (sorted.size() > kMaxReported) sorted.resize(kMaxReported);
-  return absl::StrJoin(sorted, "\n", [this](std::string* out, const Found& f) {
+  const size_t left_out = sorted.size() - std::min(sorted.size(), kMaxReported);
+  sorted.resize(sorted.size() - left_out);
+  std::string report = absl::StrJoin(sorted, "\n", [this](std::string* out, const Found& f) {
     absl::StrAppend(out, Where(file_, f.at), ": ", f.message);
   });
+  if (left_out > 0) absl::StrAppend(&report, "\n", file_, ": and more; mend these first");
+  return report;
 }
 
 std::string Shown(absl::string_view key) {

@@ -33,6 +33,7 @@ class Errors {
   bool empty() const { return found_.empty(); }
   const std::string& file() const { return file_; }
   // "FILE:LINE:COLUMN: message" in the order of the file, one a line, at most ten.
+  // Says when there are more.
   std::string Report() const;
 
  private:

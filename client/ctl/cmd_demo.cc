@@ -139,14 +139,14 @@ void Demo::PrintWelcome() {
               .Set("hwrng", sources_.hwrng)
               .Set("rdrand", sources_.rdrand)
               .Set("software_only", sources_.software_only()));
-  Say(absl::StrCat("EGD socket   ", paths_.socket, "\n\n",
-                   "QEMU         add to a guest's command line:\n", QemuOptions(paths_.socket),
-                   "\n\n", "libvirt      add to a domain's <devices>:\n", LibvirtXml(paths_.socket),
-                   "             (its QEMU runs as another user: first chmod 711 ", paths_.dir,
-                   "\n", "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ",
-                   server, "/metrics\n             ", agent, "/metrics\n\n", "try          ",
-                   program, " --config ", paths_.client_yaml, " status\n", "             ", program,
-                   " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
+  Say(absl::StrCat(
+      "EGD socket   ", paths_.socket, "\n\n", "QEMU         add to a guest's command line:\n",
+      QemuOptions(paths_.socket), "\n\n", "libvirt      add to a domain's <devices>:\n",
+      LibvirtXml(paths_.socket), "             (its QEMU runs as another user: first chmod 711 ",
+      paths_.dir, "\n", "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ",
+      server, "/metrics  (entropyd)\n             ", agent, "/metrics  (entropyd-hostagent)\n\n",
+      "try          ", program, " --config ", paths_.client_yaml, " status\n", "             ",
+      program, " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
 }
 
 absl::Status Demo::SelfCheck() {

@@ -13,6 +13,9 @@ namespace {
 
 // The name of an authority when the user gives none.
 constexpr char kDefaultAuthority[] = "entropyd";
+constexpr char kCnOnly[] =
+    "entropyctl: note: without --spiffe and --dns the certificate has only a CN. The policies that "
+    "come\n  with entropyd admit no CN.\n";
 
 absl::Duration Days(uint32_t days) { return absl::Hours(24) * days; }
 
@@ -48,6 +51,7 @@ int RunPkiIssue(const PkiOptions& options, bool json) {
   if (options.days > 0) request.validity = Days(options.days);
   const absl::StatusOr<pki::Issued> issued = pki::Issue(options.dir, request, absl::Now());
   if (!issued.ok()) return Fail(issued.status());
+  if (options.spiffe.empty() && options.dns.empty()) std::cerr << kCnOnly;
   if (json) {
     std::cout << JsonObject()
                      .Set("cert", issued->cert_path)
@@ -60,7 +64,8 @@ int RunPkiIssue(const PkiOptions& options, bool json) {
   } else {
     std::cout << issued->cert_path << "  serial " << issued->serial_hex << ", valid until "
               << Day(issued->not_after) << "\n"
-              << issued->key_path << "\n";
+              << issued->key_path << "\n"
+              << "identity " << issued->identity << "\n";
   }
   return kExitOk;
 }
@@ -69,7 +74,10 @@ int RunPkiRevoke(const PkiOptions& options, bool json) {
   const absl::StatusOr<std::string> cert = ReadFile(options.cert);
   if (!cert.ok()) return Fail(cert.status());
   const absl::StatusOr<std::string> serial = pki::Revoke(options.dir, *cert, absl::Now());
-  if (!serial.ok()) return Fail(serial.status());
+  if (!serial.ok()) {
+    const absl::Status& why = serial.status();
+    return Fail(absl::Status(why.code(), absl::StrCat(options.cert, ": ", why.message())));
+  }
   const std::string crl = absl::StrCat(options.dir, "/crl.pem");
   if (json) {
     std::cout << JsonObject().Set("serial", *serial).Set("crl", crl).ToString() << "\n";

@@ -3,13 +3,17 @@
 
 #include <functional>
 #include <iostream>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/crypto/tls.h"
+#include "base/process/wrap_text.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
 #include "client/ctl/unknown_command.h"
@@ -30,6 +34,28 @@ constexpr char kAbout[] =
     "\n"
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else\n"
     "/etc/entropyd/client.yaml.";
+
+// Breaks the texts of options and commands, so that a help fits on a terminal.
+class WrappingFormatter : public CLI::Formatter {
+ public:
+  WrappingFormatter() { column_width(kHelpColumn); }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return Wrapped(CLI::Formatter::make_option_desc(option));
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, command->get_display_name(true),
+                             Wrapped(command->get_description()), kHelpColumn);
+    return out.str();
+  }
+
+ private:
+  static std::string Wrapped(const std::string& text) {
+    return absl::StrJoin(WrapText(text, kTerminalColumns - kHelpColumn), "\n");
+  }
+
+  static constexpr size_t kHelpColumn = 28;
+};
 
 // What the command line says; each command takes its part.
 struct Arguments {
@@ -75,6 +101,14 @@ CLI::Validator NumberIn(double least, double most) {
         return std::string(CheckNumberArgument(text, least, most).message());
       },
       absl::StrCat("FLOAT in [", least, " - ", most, "]"));
+}
+
+CLI::Validator WholeNumberIn(uint64_t least, uint64_t most) {
+  return CLI::Validator(
+      [least, most](const std::string& text) {
+        return std::string(CheckWholeNumberArgument(text, least, most).message());
+      },
+      absl::StrCat("[", least, " - ", most, "]"));
 }
 
 uint64_t Number(const std::string& digits) {
@@ -222,9 +256,9 @@ void AddSources(CLI::App& app, Arguments& args) {
       "pool.");
   record->add_option("--samples", args.record.samples, "how many (with --restarts: of each)")
       ->required()
-      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 30));
+      ->check(WholeNumberIn(1, uint64_t{1} << 30));
   record->add_option("--restarts", args.record.restarts, "open the device anew so many times")
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(WholeNumberIn(1, 1'000'000));
   record->add_option("--out", args.record.out, "the file")->required();
   record->add_flag("--force", args.record.force, "replace the file");
 }
@@ -244,7 +278,7 @@ void AddGuests(CLI::App& app, Arguments& args) {
   });
   CLI::App* add =
       guests->add_subcommand("add", "Make a socket for one guest; it stays until you remove it");
-  add->add_option("name", args.guest_socket.name, "what the guest is called")->required();
+  add->add_option("NAME", args.guest_socket.name, "what the guest is called")->required();
   add->add_option("--class", args.connection.pool_class,
                   "POOL/CLASS, one of the agent's (default: the class of its first listener)");
   add->add_option("--path", args.guest_socket.path,
@@ -259,7 +293,7 @@ void AddGuests(CLI::App& app, Arguments& args) {
     };
   });
   CLI::App* remove = guests->add_subcommand("remove", "Close a guest's socket and its connections");
-  remove->add_option("name", args.guest_socket.name, "as given to add")->required();
+  remove->add_option("NAME", args.guest_socket.name, "as given to add")->required();
   remove->callback([&args] {
     args.run = [&args] {
       return RunGuestsRemove(args.connection, args.guest_socket.name, args.json());
@@ -323,12 +357,12 @@ void AddTables(CLI::App& app, Arguments& args) {
   drain
       ->add_option("--deadline", args.drain.deadline_seconds,
                    "seconds until streams are cut (default 30)")
-      ->check(CLI::Range(1, 3600))
+      ->check(WholeNumberIn(1, 3600))
       ->excludes(end);
 }
 
 // Days of a certificate. Zero of them would be none, and pki::Init and Issue refuse more.
-CLI::Range Days() { return CLI::Range(1, 36'500); }
+CLI::Validator Days() { return WholeNumberIn(1, 36'500); }
 
 void AddPki(CLI::App& app, Arguments& args) {
   CLI::App* pki = app.add_subcommand("pki", "Run a small certificate authority, if you have none");
@@ -513,7 +547,7 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(1);
   app.set_version_flag("--version", "entropyctl " ENTROPYD_VERSION);
-  app.get_formatter()->column_width(28);
+  app.formatter(std::make_shared<WrappingFormatter>());
   app.add_option("-o,--output", args.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   AddConnection(app, args.connection);

@@ -50,4 +50,11 @@ absl::Status CheckNumberArgument(absl::string_view text, double least, double mo
       absl::StrCat(text, " is not a number between ", least, " and ", most));
 }
 
+absl::Status CheckWholeNumberArgument(absl::string_view text, uint64_t least, uint64_t most) {
+  uint64_t value = 0;
+  if (absl::SimpleAtoi(text, &value) && value >= least && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(text, " is not a whole number between ", least, " and ", most));
+}
+
 }  // namespace entropyd

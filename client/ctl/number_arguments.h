@@ -22,5 +22,7 @@ absl::StatusOr<uint64_t> ParseSizeArgument(absl::string_view text, uint64_t most
 
 // A number from `least` to `most`. Unlike CLI::Range it refuses nan, which compares with nothing.
 absl::Status CheckNumberArgument(absl::string_view text, double least, double most);
+// The same for numbers without a fraction.
+absl::Status CheckWholeNumberArgument(absl::string_view text, uint64_t least, uint64_t most);
 
 }  // namespace entropyd

@@ -242,6 +242,15 @@ absl::Status WriteRevoked(const std::string& dir, const std::vector<Revoked>& re
   return WriteWhole(Join(dir, "revoked.txt"), text, 0644, IfThere::kReplace);
 }
 
+// As tls::IdentityOfPem() will name the certificate.
+std::string IdentityOf(const Names& names) {
+  if (!names.spiffe_id.empty()) return names.spiffe_id;
+  if (!names.dns_names.empty()) {
+    return absl::StrCat("dns:", absl::AsciiStrToLower(names.dns_names[0]));
+  }
+  return absl::StrCat("cn:", names.common_name);
+}
+
 // Returns the serial of the certificate if this authority signed it.
 absl::StatusOr<std::string> SerialToRevoke(const Authority& authority, absl::string_view cert_pem) {
   const BioPtr bio(BIO_new_mem_buf(cert_pem.data(), static_cast<int>(cert_pem.size())));
@@ -315,6 +324,7 @@ absl::StatusOr<Issued> Issue(const std::string& dir, const IssueRequest& request
   Issued issued{.cert_path = Join(out, request.name + ".crt"),
                 .key_path = Join(out, request.name + ".key"),
                 .serial_hex = {},
+                .identity = IdentityOf(names),
                 .not_after = std::min(now + request.validity, root_ends)};
   for (const std::string& path : {issued.cert_path, issued.key_path}) {
     absl::Status s = RefuseIfThere(

@@ -52,6 +52,7 @@ struct Issued {
   std::string cert_path;   // leaf, PEM, 0644
   std::string key_path;    // PKCS #8 PEM, 0600
   std::string serial_hex;  // upper case, as tls::PeerIdentity has it
+  std::string identity;    // as tls::PeerIdentity names it: "dns:a.example"
   absl::Time not_after;
 };
 

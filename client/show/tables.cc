@@ -31,6 +31,12 @@ std::string ServedBy(const v1::GetStatusResponse::ClassStatus& one) {
   return one.mode() == "upstream" && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
 }
 
+// A class whose configuration names no weight has its rate as weight.
+std::string WeightText(const v1::Class& one) {
+  return one.weight() == static_cast<double>(one.rate()) ? "rate"
+                                                         : absl::StrFormat("%.6g", one.weight());
+}
+
 // How deep a class lies in the tree of its pool. The walk ends at a parent that the answer lacks,
 // and in a circle, which no server sends.
 int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Class& one) {
@@ -64,7 +70,7 @@ std::string ClassRows(const v1::ListClassesResponse& answer,
                      "/", one.name()),
         Rate(one.rate()),
         Rate(one.ceil()),
-        absl::StrFormat("%.6g", one.weight()),
+        WeightText(one),
         absl::StrCat(one.prio()),
         absl::StrCat(one.members(), one.waiting_members() > 0
                                         ? absl::StrCat(" (", one.waiting_members(), " wait)")

@@ -428,9 +428,22 @@ TEST(ConfigTest, AtMostTenErrorsAreReported) {
   std::string text;
   for (int i = 0; i < 40; ++i) absl::StrAppend(&text, "bad", i, ": x\n");
   std::vector<std::string> lines = absl::StrSplit(ClientComplaint(text), '\n');
-  ASSERT_EQ(lines.size(), 10u);
+  ASSERT_EQ(lines.size(), 11u);
+  EXPECT_EQ(lines[10], "client.yaml: and more; mend these first");
   EXPECT_THAT(lines[0], StartsWith("client.yaml:1:1: "));
   EXPECT_THAT(lines[9], StartsWith("client.yaml:10:1: "));
+}
+
+TEST(ConfigTest, ExactlyTenErrorsAreAll) {
+  std::string text;
+  for (int i = 0; i < 10; ++i) absl::StrAppend(&text, "bad", i, ": x\n");
+  EXPECT_THAT(ClientComplaint(text), Not(HasSubstr("and more")));
+}
+
+TEST(ConfigTest, AFileWithoutANameIsToldSo) {
+  config::v1::Client client;
+  EXPECT_EQ(config::Load("", &client, nullptr),
+            absl::InvalidArgumentError("read the configuration: the name of its file is empty"));
 }
 
 TEST(LocationsTest, LaterChecksPointAtTheKey) {
@@ -535,18 +548,27 @@ TEST(DescribeTest, ShowsTypeRangeDefaultAndHelp) {
   EXPECT_THAT(text, HasSubstr("\n  - name: TEXT                          # text, required\n"));
   EXPECT_THAT(text, HasSubstr("\n    quality: drbg                       # one of drbg, full\n"));
   EXPECT_THAT(text, StartsWith("## Keys without a #"));
-  EXPECT_THAT(text, HasSubstr("\n# allow_software: false                 # true or false: accept"));
+  EXPECT_THAT(text, HasSubstr("\n## true or false: accept"));
+  EXPECT_THAT(text, HasSubstr("\n# allow_software: false\n"));
+}
+
+TEST(DescribeTest, NoLineIsLongerThanATerminalIsWide) {
+  for (const auto* type : {config::v1::Server::descriptor(), config::v1::HostAgent::descriptor(),
+                           config::v1::Client::descriptor()}) {
+    const std::string text = config::Describe(type);
+    for (absl::string_view line : absl::StrSplit(text, '\n')) EXPECT_LE(line.size(), 82u) << line;
+  }
 }
 
 TEST(DescribeTest, AKeyWithoutADefaultIsNotShownWithTheLeastThatItTakes) {
   const std::string agent = config::Describe(config::v1::HostAgent::descriptor());
   EXPECT_THAT(agent, HasSubstr("\n#   buffer: 64KiB "));
   EXPECT_THAT(agent, HasSubstr("\n#   max_age: 30s "));
-  EXPECT_THAT(agent, HasSubstr("\n#   guest_ceil: 64KiB/s "));
+  EXPECT_THAT(agent, HasSubstr("\n#   guest_ceil: 64KiB/s\n"));
   const std::string server = config::Describe(config::v1::Server::descriptor());
-  EXPECT_THAT(server, HasSubstr("  ceil: 64KiB/s "));
-  EXPECT_THAT(server, HasSubstr("  weight: 1 "));
-  EXPECT_THAT(server, HasSubstr("\n# max_connections: 16 ")) << "no number is in every range";
+  EXPECT_THAT(server, HasSubstr("  ceil: 64KiB/s\n"));
+  EXPECT_THAT(server, HasSubstr("  weight: 1\n"));
+  EXPECT_THAT(server, HasSubstr("\n# max_connections: 16\n")) << "no number is in every range";
 }
 
 }  // namespace

@@ -62,5 +62,17 @@ TEST(NumberArgumentsTest, ANumberBesideTheBoundsOrBesideAllNumbersIsRefused) {
   }
 }
 
+TEST(NumberArgumentsTest, AWholeNumberHasNoFraction) {
+  for (const char* text : {"1", "77", "3600"}) {
+    EXPECT_TRUE(CheckWholeNumberArgument(text, 1, 3600).ok()) << text;
+  }
+  for (const char* text : {"0", "3601", "-1", "1.5", "x", "", "99999999999999999999"}) {
+    EXPECT_EQ(
+        CheckWholeNumberArgument(text, 1, 3600),
+        absl::InvalidArgumentError(std::string(text) + " is not a whole number between 1 and 3600"))
+        << text;
+  }
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -190,6 +190,19 @@ TEST_F(PkiTest, IssuedCertificateHasTheProfile) {
   EXPECT_EQ(identity->serial_hex, issued.serial_hex);
 }
 
+TEST_F(PkiTest, WhoeverIssuesLearnsTheIdentityThatAPolicyWillSee) {
+  ASSERT_TRUE(InitCa().ok());
+  for (const IssueRequest& request :
+       {IssueRequest{.name = "a", .spiffe_id = "spiffe://dc1/agent/a", .dns_names = {"a.example"}},
+        IssueRequest{.name = "b", .dns_names = {"B.Example", "c.example"}},
+        IssueRequest{.name = "c"}, IssueRequest{.name = "d", .common_name = "other"}}) {
+    const Issued issued = MustIssue(request);
+    const auto seen = tls::IdentityOfPem(ReadText(issued.cert_path));
+    ASSERT_TRUE(seen.ok()) << seen.status();
+    EXPECT_EQ(issued.identity, seen->name) << request.name;
+  }
+}
+
 TEST_F(PkiTest, IssuedCertificateVerifiesForBothRolesWithinItsTime) {
   ASSERT_TRUE(InitCa().ok());
   const Issued issued = MustIssue({.name = "h7", .validity = kDay});

@@ -77,6 +77,16 @@ TEST(TablesTest, ClassesSayWhatWaitsWasBorrowedAndThrottled) {
                             "+5(.0)? KiB +6(.0)? MiB +7(.0)? MiB +8(.0)? s"));
 }
 
+TEST(TablesTest, AWeightThatIsTheRateIsToldAsThat) {
+  v1::ListClassesResponse answer;
+  v1::Class* one = answer.add_class_();
+  one->set_rate(1 << 30);
+  one->set_weight(1 << 30);
+  EXPECT_THAT(ClassesTable(answer), ContainsRegex("1 GiB/s +- +rate "));
+  one->set_weight(2.5);
+  EXPECT_THAT(ClassesTable(answer), ContainsRegex("1 GiB/s +- +2.5 "));
+}
+
 TEST(TablesTest, ClassesAreIndentedAsTheirTree) {
   v1::ListClassesResponse answer;
   const auto add = [&](const char* name, const char* parent) {

@@ -7,10 +7,17 @@ for seconds in nan inf -1 x; do
   refused 'is not a number between 0 and 3600' guest-boot --seed-wait $seconds
   refused 'is not a number between 1 and 36000' guest-boot --limit $seconds
 done
-refused '--days' pki init --dir days --days 0
+refused '--days: 0 is not a whole number between 1 and 36500' pki init --dir days --days 0
 refused '--days' pki issue --dir pki --name days --spiffe spiffe://test/days --days 0
 [ ! -e days ] && [ ! -e pki/days.crt ] || die "a certificate of 0 days is there"
-refused '--deadline' drain --deadline 0
+refused '--deadline: 0 is not a whole number between 1 and 3600' drain --deadline 0
+refused 'NAME is required' guests add
+refused 'NAME is required' guests remove
+echo no certificate >not.pem
+refused 'not.pem: .*not a certificate in PEM' pki revoke --dir pki --cert not.pem
+"$BIN/entropyctl" pki issue --dir pki --name nameless >nameless.txt 2>&1
+grep -q '^identity cn:nameless$' nameless.txt
+grep -q 'note: .*only a CN' nameless.txt
 
 refused "unknown command 'stauts'; did you mean 'status'?" stauts
 refused "unknown command 'agent-upgrade-now'; see entropyctl --help" agent-upgrade-now

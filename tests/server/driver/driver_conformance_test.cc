@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "proto/config_options.pb.h"
 #include "server/driver/registry.h"
 #include "server/health/health_monitor.h"
 #include "server/source/source_thread.h"
@@ -183,6 +184,12 @@ using DriverUnplugConformance = DriverConformance;
 using DriverStallConformance = DriverConformance;
 using DriverBreakConformance = DriverConformance;
 using DriverLieConformance = DriverConformance;
+
+TEST(RegistryTest, TheHelpOfTheConfigurationListsEveryDriver) {
+  const auto* driver = config::v1::SourceConfig::descriptor()->FindFieldByName("driver");
+  const std::string help = driver->options().GetExtension(config::v1::rule).help();
+  for (const DriverEntry& entry : BuiltIns()) EXPECT_THAT(help, HasSubstr(std::string(entry.name)));
+}
 
 TEST_P(DriverConformance, GivesFreshBytesAtEveryRead) {
   if (Absent()) return;
