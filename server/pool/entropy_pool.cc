@@ -274,14 +274,6 @@ bool EntropyPool::Regroup() {
     }
     groups_[group].credited |= options_.members[i].min_entropy > 0;
   }
-  // The bytes of a group without members come from the root of another group. Nobody could drop
-  // them later if that root fails.
-  for (size_t g = 0; g < groups_.size(); ++g) {
-    const bool in_use = std::any_of(members_.begin(), members_.end(), [g](const MemberState& m) {
-      return m.group == static_cast<int>(g);
-    });
-    if (!in_use) EmptyGroup(static_cast<int>(g));
-  }
   return changed;
 }
 
