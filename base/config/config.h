@@ -56,8 +56,8 @@ absl::Status Parse(absl::string_view text, absl::string_view name,
 absl::Status Load(const std::string& path, google::protobuf::Message* message,
                   Locations* locations);
 
-// A YAML skeleton of all keys. A comment beside or above each gives its type, range and help. A key that has no
-// default is commented out and shown with an example.
+// A YAML skeleton of all keys. A comment beside or above each gives its type, range and help. A key
+// that has no default is commented out and shown with an example.
 std::string Describe(const google::protobuf::Descriptor* descriptor);
 
 }  // namespace entropyd::config

@@ -163,4 +163,5 @@ def main(arguments):
     return 1 if alive else 2 if unbuilt else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
