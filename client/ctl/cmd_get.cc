@@ -44,7 +44,7 @@ std::string Encode(absl::string_view bytes, GetOptions::Output output) {
 }
 
 // Writes one piece in the format that was asked for, and wipes the text of it.
-absl::Status Print(absl::Span<const uint8_t> piece, GetOptions::Output output) {
+absl::Status PrintPiece(absl::Span<const uint8_t> piece, GetOptions::Output output) {
   const absl::string_view bytes(reinterpret_cast<const char*>(piece.data()), piece.size());
   if (output == GetOptions::Output::kRaw) return WriteOut(bytes);
   std::string text = Encode(bytes, output);
@@ -80,7 +80,7 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
       if (absl::Status head = PrintJsonHead(pool_class, options.bytes); !head.ok()) return head;
     }
     drawn = *got;
-    if (absl::Status printed = Print(piece, output); !printed.ok()) return printed;
+    if (absl::Status printed = PrintPiece(piece, output); !printed.ok()) return printed;
     done += piece.size();
   }
   if (options.json) {
