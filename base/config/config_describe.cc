@@ -103,8 +103,9 @@ class Describer {
  public:
   void Explain() {
     out_ +=
-        "## Keys without a # have their defaults here, or are required. Keys behind a # are off:\n"
-        "## their values are examples, and their comments say what holds without them.\n";
+        "## Keys without a # have their defaults here, or are required. Keys behind a\n"
+        "## # are off: their values are examples, and their comments say what holds\n"
+        "## without them.\n";
   }
 
   void Fields(const Descriptor* type, Style style) {

@@ -77,7 +77,8 @@ void IdentityShares::Sweep(int64_t now_nanos) {
     }
     if (holder->paid_nanos > now_nanos) return false;
     for (const LineBudget& lines : holder->lines) {
-      if (!lines.rested(now_nanos)) return false;
+      // What had no line is told when the identity comes again.
+      if (!lines.rested(now_nanos) || lines.untold() > 0) return false;
     }
     holders_.erase(holder->identity);
     return true;

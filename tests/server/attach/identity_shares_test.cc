@@ -125,6 +125,19 @@ TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItMayHaveLinesAgain) {
   EXPECT_EQ(shares_.identities(), 0u);
 }
 
+TEST_F(IdentitySharesTest, AnIdentityIsRememberedWhileSomeOfItsEventsAreUntold) {
+  for (int i = 0; i < 5; ++i) {
+    shares_.TakeStream("a", now_)->AskLine(Event::kDetached, now_);
+    now_ += kSecondNanos;
+  }
+  now_ += LineBudget::kEveryNanos;
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 1u);
+  EXPECT_EQ(shares_.TakeStream("a", now_)->AskLine(Event::kDetached, now_), 4u);
+  shares_.Sweep(now_ + LineBudget::kEveryNanos);
+  EXPECT_EQ(shares_.identities(), 0u);
+}
+
 TEST_F(IdentitySharesTest, BytesOfAllItsStreamsCountTogether) {
   Place one = shares_.TakeStream("a", now_).value(), two = shares_.TakeStream("a", now_).value();
   Place other = shares_.TakeStream("b", now_).value();

@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "gtest/gtest.h"
 
@@ -142,7 +143,11 @@ TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
 TEST_F(SessionTest, TheUnconfirmedBytesAreThoseOfTheChannelsWhateverHappens) {
   std::mt19937 random(20260101);
   const auto below = [&random](uint64_t most) { return random() % (most + 1); };
-  for (uint32_t number = 1; number <= 8; ++number) OpenChannel(number);
+  for (uint32_t number = 1; number <= 8; ++number) {
+    v1::Open open = OpenOf(number);
+    open.set_class_(absl::StrCat("default/c", number));
+    ASSERT_TRUE(session_.Open(open).ok());
+  }
   uint64_t most = 0;
   for (int i = 0; i < 20'000; ++i) {
     Channel* const channel = session_.channels()[below(7)].get();
