@@ -84,6 +84,9 @@ class AdminClientImpl final : public AdminClient {
   absl::StatusOr<v1::DrainResponse> Drain(const v1::DrainRequest& request) override {
     return Call(&v1::Admin::Stub::Drain, request, "drain");
   }
+  absl::StatusOr<v1::ReloadServerResponse> Reload() override {
+    return Call(&v1::Admin::Stub::Reload, v1::ReloadServerRequest(), "reload");
+  }
 
  private:
   std::string OfServer() const { return absl::StrCat(" of ", server_); }

@@ -53,6 +53,7 @@ class AdminClient {
   virtual absl::StatusOr<v1::ListClassDifferencesResponse> ListClassDifferences() = 0;
   virtual absl::StatusOr<v1::ListAgentsResponse> ListAgents() = 0;
   virtual absl::StatusOr<v1::DrainResponse> Drain(const v1::DrainRequest& request) = 0;
+  virtual absl::StatusOr<v1::ReloadServerResponse> Reload() = 0;
 };
 
 }  // namespace entropyd

@@ -71,9 +71,19 @@ sigset_t BlockSignals() {
   return set;
 }
 
+// systemctl reload waits until READY=1 follows.
+void NotifyReloading() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
+}
+
 // Returns when the server must end.
 void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
-  const timespec tick = {.tv_sec = 1, .tv_nsec = 0};  // how stale grpc.health.v1 may be
+  // How stale grpc.health.v1 may be, and how late a changed file is noticed: a peer who is revoked
+  // has to be gone within two seconds.
+  const timespec tick = {.tv_sec = 0, .tv_nsec = 500'000'000};
   while (true) {
     const int signal = sigtimedwait(&signals, nullptr, &tick);
     if (signal == SIGTERM || signal == SIGINT) {
@@ -81,8 +91,9 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
       return;
     }
     if (signal == SIGHUP) {
-      log->Warning("server.reload_unavailable",
-                   {{"remedy", "restart the server to read a changed configuration"}});
+      NotifyReloading();
+      server->Reload("SIGHUP");
+      sd_notify(0, "READY=1");
     }
     server->Tick();
   }
@@ -95,7 +106,10 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   SendGrpcLogTo(&grpc_lines);
   const sigset_t signals = BlockSignals();
   const std::string listen = plan.config.listen();
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(plan), &clock, &log);
+  Reloading reloading = {.load = [&flags, &clock] { return LoadPlan(flags.config, clock); },
+                         .config_path = flags.config};
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start(std::move(plan), &clock, &log, std::move(reloading));
   if (!server.ok()) {
     log.Flush();  // what comes before the last words
     return Fail(kExitRuntime, server.status());

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -16,12 +17,13 @@
 #include "base/process/nanos.h"
 #include "base/process/state_dir.h"
 #include "base/wire/attach_limits.h"
-#include "base/wire/grpc_credentials.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
+#include "proto/admin.pb.h"
+#include "proto/entropy.pb.h"
 #include "server/access/gate.h"
 #include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
@@ -32,10 +34,14 @@
 #include "server/door/door.h"
 #include "server/door/door_probe.h"
 #include "server/door_config.h"
+#include "server/reloader.h"
 #include "server/rpc/admin_audit.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/attach_service.h"
+#include "server/rpc/foreign_calls.h"
 #include "server/rpc/grpc_door.h"
+#include "server/rpc/open_calls.h"
+#include "server/rpc/serving_credentials.h"
 #include "server/server_metrics.h"
 #include "server/shares_config.h"
 #include "server/supply.h"
@@ -79,7 +85,28 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
     if (!allowed.ok()) return allowed;
     return call == Call::kAttach ? gate->MaxWeight(identity, pool_class) : 1;
   };
+  options.attach.standing = [gate](const PeerCertificate& certificate) {
+    return gate->Recheck(certificate, "Attach", {config::v1::ROLE_AGENT});
+  };
+  options.get.standing = [gate](const PeerCertificate& certificate) {
+    return gate->Recheck(certificate, "Get", {config::v1::ROLE_READER, config::v1::ROLE_AGENT});
+  };
   return options;
+}
+
+// The methods whose services ask the gate themselves.
+ServingCredentials::Methods OwnMethods() {
+  ServingCredentials::Methods methods;
+  for (const google::protobuf::FileDescriptor* file :
+       {v1::AgentMessage::descriptor()->file(), v1::ListAgentsRequest::descriptor()->file()}) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      const google::protobuf::ServiceDescriptor* const service = file->service(i);
+      for (int j = 0; j < service->method_count(); ++j) {
+        methods.insert(absl::StrCat("/", service->full_name(), "/", service->method(j)->name()));
+      }
+    }
+  }
+  return methods;
 }
 
 // Measured settings, each with its reason beside it.
@@ -160,6 +187,10 @@ struct Server::Impl {
   absl::Status StartDispatcher(const ServerPlan& plan);
   absl::Status StartGrpc(const ServerPlan& plan);
   absl::Status StartHttp(const ServerPlan& plan);
+  void StartReloading(const ServerPlan& plan, Reloading reloading);
+  // For operators, who may come before the reloader does.
+  void Ask(Reloader::Done done);
+  std::string ReloadProblem();
   absl::Status Healthy();
   absl::Status Ready() const;
   void WaitForSessions(int64_t deadline_nanos);
@@ -177,9 +208,14 @@ struct Server::Impl {
   std::unique_ptr<ServerMetrics> server_metrics;
   std::unique_ptr<grpc::Service> attach_service;
   std::unique_ptr<AdminAudit> audit;
+  OpenCalls open_calls;
+  // Null when the server learns of no new configuration, and at first.
+  std::unique_ptr<Reloader> reloader_owned;
+  std::atomic<Reloader*> reloader{nullptr};
   std::unique_ptr<grpc::Service> admin_service;
   std::unique_ptr<Door> door;
   std::unique_ptr<DoorProbe> door_probe;
+  std::unique_ptr<ServingCredentials> credentials;
   std::unique_ptr<GrpcDoor> grpc_door;
   std::unique_ptr<grpc::Server> grpc_server;
   std::unique_ptr<HttpServer> http;
@@ -201,10 +237,7 @@ absl::Status Server::Impl::StartSupply(const ServerPlan& plan) {
 }
 
 absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
-  absl::StatusOr<std::unique_ptr<Gate>> opened =
-      Gate::Create(plan.policy, plan.material.crl_pem, clock, log, &metrics);
-  if (!opened.ok()) return opened.status();
-  gate = *std::move(opened);
+  gate = std::make_unique<Gate>(plan.policy, plan.material.trust, clock, log, &metrics);
 
   ClassChanges::Save save;
   if (const std::string& state_dir = plan.config.state_dir(); !state_dir.empty()) {
@@ -263,7 +296,10 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
                                     .supply = supply.get(),
                                     .changes = class_changes.get(),
                                     .log = log,
-                                    .audit = audit.get()},
+                                    .audit = audit.get(),
+                                    .open_calls = &open_calls,
+                                    .reload = [this](Reloader::Done done) { Ask(std::move(done)); },
+                                    .reload_problem = [this] { return ReloadProblem(); }},
                                    {.allow_recording = plan.config.allow_recording()});
 
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
@@ -279,7 +315,10 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
 
   grpc::ServerBuilder builder;
   Tune(&builder);
-  grpc_door = std::make_unique<GrpcDoor>(&builder, tls::ServerCredentials(plan.material));
+  credentials = std::make_unique<ServingCredentials>(plan.material, gate.get(), OwnMethods());
+  grpc_door = std::make_unique<GrpcDoor>(&builder, credentials->grpc());
+  builder.experimental().SetInterceptorCreators(
+      WatchForeignCalls(gate.get(), &open_calls, OwnMethods()));
   builder.RegisterService(attach_service.get());
   builder.RegisterService(admin_service.get());
   grpc_server = builder.BuildAndStart();
@@ -299,6 +338,34 @@ absl::Status Server::Impl::StartHttp(const ServerPlan& plan) {
   if (!started.ok()) return started.status();
   http = *std::move(started);
   return absl::OkStatus();
+}
+
+void Server::Impl::StartReloading(const ServerPlan& plan, Reloading reloading) {
+  if (!reloading.load) return;
+  const auto certificate_end = [raw = server_metrics.get()](absl::Time not_after) {
+    raw->SetCertificateEnd(not_after);
+  };
+  reloader_owned =
+      std::make_unique<Reloader>(std::move(reloading.load), std::move(reloading.config_path), plan,
+                                 Reloader::Parts{.gate = gate.get(),
+                                                 .loop = loop.get(),
+                                                 .protocols = protocols.get(),
+                                                 .open_calls = &open_calls,
+                                                 .credentials = credentials.get(),
+                                                 .certificate_end = certificate_end,
+                                                 .log = log},
+                                 clock, &metrics);
+  reloader = reloader_owned.get();
+}
+
+void Server::Impl::Ask(Reloader::Done done) {
+  if (Reloader* const one = reloader) return one->Ask(std::move(done));
+  done(absl::UnavailableError("reload: the server learns of no new configuration now"));
+}
+
+std::string Server::Impl::ReloadProblem() {
+  const Reloader* const one = reloader;
+  return one == nullptr ? "" : one->problem();
 }
 
 absl::Status Server::Impl::Healthy() {
@@ -332,8 +399,8 @@ void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clock* clock,
-                                                      Log* log) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clock* clock, Log* log,
+                                                      Reloading reloading) {
   std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(clock, log)));
   Impl& impl = *server->impl_;
   absl::Status status = impl.StartSupply(plan);
@@ -341,6 +408,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clo
   if (status.ok()) status = impl.StartGrpc(plan);
   if (status.ok()) status = impl.StartHttp(plan);
   if (!status.ok()) return status;
+  impl.StartReloading(plan, std::move(reloading));
   server->Tick();
   return server;
 }
@@ -350,7 +418,12 @@ Server::~Server() { Stop(); }
 int Server::grpc_port() const { return impl_->door == nullptr ? 0 : impl_->door->port(); }
 int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http->port(); }
 
+void Server::Reload(absl::string_view cause) {
+  if (impl_->reloader_owned != nullptr) impl_->reloader_owned->Reload(cause).IgnoreError();
+}
+
 void Server::Tick() {
+  if (impl_->reloader_owned != nullptr) impl_->reloader_owned->Tick();
   const bool ready = impl_->Ready().ok();
   if (ready == impl_->serving) return;
   impl_->serving = ready;
@@ -360,6 +433,7 @@ void Server::Tick() {
 void Server::Stop() {
   Impl& impl = *impl_;
   if (std::exchange(impl.stopped, true)) return;
+  if (impl.reloader_owned != nullptr) impl.reloader_owned->Stop();
   if (impl.grpc_server != nullptr) {
     impl.grpc_server->GetHealthCheckService()->Shutdown();
     const int64_t deadline = impl.clock->NowNanos() + kStopDrainNanos;
@@ -377,6 +451,7 @@ void Server::Stop() {
   impl.http.reset();
   impl.grpc_server.reset();
   impl.grpc_door.reset();
+  impl.credentials.reset();
   impl.door.reset();
   impl.admin_service.reset();
   impl.attach_service.reset();

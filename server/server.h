@@ -3,18 +3,20 @@
 //
 //   auto plan = ServerPlan::Check(config, locations, clock).value();  // as --check-config
 //   auto server = Server::Start(std::move(plan), clock, log).value();
-//   ... wait for a signal, calling server->Tick() about once a second ...
+//   ... wait for a signal, calling server->Tick() twice a second ...
 //   server->Stop();
 //
 // Thread safety: one owner thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/config/config.h"
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
@@ -42,6 +44,13 @@ struct ServerPlan {
                                           const Clock& clock);
 };
 
+// How a running server learns of a new configuration. With an empty `load` it learns of none.
+struct Reloading {
+  std::function<absl::StatusOr<ServerPlan>()> load = nullptr;
+  // The file that `load` reads.
+  std::string config_path = {};
+};
+
 class Server {
  public:
   // After SIGTERM agents have so long to attach elsewhere. The whole stop takes 5 s at most.
@@ -52,7 +61,7 @@ class Server {
   // Opens devices and sockets. Clock and log outlive the server. Errors: INVALID_ARGUMENT
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
-                                                       Log* log);
+                                                       Log* log, Reloading reloading = {});
   // Calls Stop().
   ~Server();
 
@@ -60,8 +69,10 @@ class Server {
   // 0 = off.
   int http_port() const;
 
-  // Brings grpc.health.v1 up to date with the pools.
+  // Brings grpc.health.v1 up to date with the pools, and takes files that have changed.
   void Tick();
+  // Takes what is on disk now, or nothing of it; the log tells what came of it.
+  void Reload(absl::string_view cause);
   // Drains the sessions, ends what is left, and joins all threads.
   void Stop();
 

@@ -6,15 +6,16 @@ namespace entropyd {
 
 ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatcher* dispatcher,
                              const Protocols* protocols, absl::Time not_after)
-    : metrics_(metrics), dispatcher_(dispatcher), protocols_(protocols) {
+    : metrics_(metrics),
+      dispatcher_(dispatcher),
+      protocols_(protocols),
+      certificate_end_(metrics->AddGauge("entropyd_certificate_expiry_timestamp_seconds",
+                                         "When the server's certificate expires, in Unix time.")) {
   metrics
       ->AddGauge("entropyd_build_info", "1, labelled with the version that runs.",
                  {{"version", ENTROPYD_VERSION}})
       ->Set(1);
-  metrics
-      ->AddGauge("entropyd_certificate_expiry_timestamp_seconds",
-                 "When the server's certificate expires, in Unix time.")
-      ->Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
+  SetCertificateEnd(not_after);
   agents_ = metrics->AddGauge("entropyd_agents", "Attached agents.");
   draining_ = metrics->AddGauge("entropyd_draining", "1 when new streams are refused.");
   in_flight_ = metrics->AddGauge("entropyd_attach_in_flight_bytes",
@@ -24,6 +25,10 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatc
   AddShares();
   metrics->AddRefresher(
       [this, loop] { loop->RunAndWait([this](int64_t now_nanos) { Refresh(now_nanos); }); });
+}
+
+void ServerMetrics::SetCertificateEnd(absl::Time not_after) {
+  certificate_end_->Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
 }
 
 void ServerMetrics::AddTotals() {
@@ -60,6 +65,10 @@ void ServerMetrics::AddTotals() {
   const GetProtocol* const get = protocols_->get();
   totals_.push_back({metrics_->AddCounter("entropyd_get_bytes_total", "Bytes answered to Get."),
                      [get] { return get->totals().given_bytes; }});
+  totals_.push_back({metrics_->AddCounter("entropyd_shut_out_total",
+                                          "Streams and Gets that ended because new rules do not "
+                                          "let their peer in any more."),
+                     [attach, get] { return attach->totals().shut_out + get->totals().shut_out; }});
   totals_.push_back(
       {AddDenialCounter(metrics_, "class"), [this] { return protocols_->access().denied(); }});
   totals_.push_back({AddDenialCounter(metrics_, "capacity"), [attach, get] {

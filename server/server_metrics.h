@@ -28,6 +28,9 @@ class ServerMetrics {
   ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatcher* dispatcher,
                 const Protocols* protocols, absl::Time not_after);
 
+  // The server has another certificate now. Safe.
+  void SetCertificateEnd(absl::Time not_after);
+
  private:
   struct ClassSeries {
     Counter* delivered;
@@ -57,6 +60,7 @@ class ServerMetrics {
   const Protocols* const protocols_;
   std::map<std::pair<std::string, std::string>, ClassSeries> classes_;
   std::vector<TotalSeries> totals_;
+  Gauge* const certificate_end_;
   Gauge* agents_;
   Gauge* draining_;
   Gauge* in_flight_;

@@ -9,9 +9,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/crypto/pem.h"
 #include "base/crypto/spiffe_id.h"
 #include "base/process/read_file.h"
-#include "openssl/bio.h"
 #include "openssl/bn.h"
 #include "openssl/conf.h"
 #include "openssl/err.h"
@@ -40,35 +40,10 @@ constexpr char kTlsConfiguration[] =
     "Groups = X25519:P-256\n"
     "NumTickets = 0\n";
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 using ConfPtr = std::unique_ptr<CONF, Deleter<NCONF_free>>;
 using ContextPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
-using CertPtr = std::unique_ptr<X509, Deleter<X509_free>>;
-using CrlPtr = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
-
-// Returns the newest reason in OpenSSL's queue and empties the queue.
-std::string OpenSslReason() {
-  const unsigned long code = ERR_peek_last_error();
-  ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason == nullptr ? "unknown reason" : reason;
-}
-
-BioPtr MemoryBio(absl::string_view text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-// An encrypted key must fail, not ask for a password on the daemon's terminal.
-int NoPassword(char*, int, int, void*) { return 0; }
 
 absl::StatusOr<std::string> ReadPem(const std::string& path, absl::string_view what) {
   const std::string action = absl::StrCat("read ", what, " ", path);
@@ -77,34 +52,6 @@ absl::StatusOr<std::string> ReadPem(const std::string& path, absl::string_view w
     return absl::InvalidArgumentError(absl::StrCat(action, ": too large to be PEM"));
   }
   return text;
-}
-
-// Reads every block that `read_one` understands. Empty when there is none, or when one is broken.
-template <typename Ptr, typename Reader>
-std::vector<Ptr> ReadAll(absl::string_view pem, Reader read_one) {
-  std::vector<Ptr> all;
-  BioPtr bio = MemoryBio(pem);
-  ERR_clear_error();
-  while (auto* one = read_one(bio.get(), nullptr, NoPassword, nullptr)) all.emplace_back(one);
-  const unsigned long error = ERR_peek_last_error();
-  const bool at_end =
-      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-  if (!at_end) all.clear();
-  return all;
-}
-
-std::vector<CertPtr> ReadCerts(absl::string_view pem) {
-  return ReadAll<CertPtr>(pem, PEM_read_bio_X509);
-}
-
-std::vector<CrlPtr> ReadCrls(absl::string_view pem) {
-  return ReadAll<CrlPtr>(pem, PEM_read_bio_X509_CRL);
-}
-
-absl::Time ToTime(const ASN1_TIME* time) {
-  tm parts = {};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
-  return absl::FromTimeT(timegm(&parts));
 }
 
 std::string ShowTime(absl::Time time) {
@@ -244,33 +191,6 @@ absl::Status CheckValidity(const std::string& path, const X509* leaf, absl::Time
   return absl::OkStatus();
 }
 
-bool SignedByOneOf(X509_CRL* crl, const std::vector<CertPtr>& cas) {
-  const bool found = std::any_of(cas.begin(), cas.end(), [crl](const CertPtr& ca) {
-    return X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca.get())) == 0 &&
-           X509_CRL_verify(crl, X509_get0_pubkey(ca.get())) == 1;
-  });
-  ERR_clear_error();
-  return found;
-}
-
-// A CRL past its nextUpdate still revokes what it lists, so its age is no reason to refuse it.
-absl::Status CheckCrl(const std::string& path, absl::string_view pem,
-                      const std::vector<CertPtr>& cas, const std::string& ca_path) {
-  const std::vector<CrlPtr> crls = ReadCrls(pem);
-  if (crls.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("parse CRL ", path, ": no revocation list in PEM; leave `crl` out for none"));
-  }
-  for (const CrlPtr& crl : crls) {
-    if (!SignedByOneOf(crl.get(), cas)) {
-      return absl::InvalidArgumentError(absl::StrCat("check CRL ", path,
-                                                     ": not signed by a certificate of ", ca_path,
-                                                     "; install the list that this CA issued"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status RequireTls13() {
@@ -319,13 +239,10 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
   if (!status.ok()) return status;
   status = CheckValidity(cert, leaf, now);
   if (!status.ok()) return status;
-  const std::vector<CertPtr> cas = ReadCerts(m.ca_pem);
-  if (cas.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("parse CA ", ca, ": no certificate in PEM, or a broken one"));
-  }
-  if (!crl.empty()) status = CheckCrl(crl, m.crl_pem, cas, ca);
-  if (!status.ok()) return status;
+  absl::StatusOr<std::shared_ptr<const Trust>> trust =
+      Trust::Create({ca, m.ca_pem}, {crl, m.crl_pem});
+  if (!trust.ok()) return trust.status();
+  m.trust = *std::move(trust);
   absl::StatusOr<PeerIdentity> identity = IdentityOf(leaf);
   if (!identity.ok()) {
     return absl::InvalidArgumentError(

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/crypto/trust.h"
 
 namespace entropyd::tls {
 
@@ -29,14 +30,16 @@ struct Material {
   std::string cert_pem;  // leaf first
   std::string key_pem;
   std::string ca_pem;
-  std::string crl_pem;   // empty = none
+  std::string crl_pem;  // empty = none
+  // What ca_pem and crl_pem say of other certificates.
+  std::shared_ptr<const Trust> trust;
   absl::Time not_after;  // the leaf's
   std::string identity;  // the leaf's name, as PeerIdentity::name
 };
 
 // Reads the files. Checks that they parse, that the key fits the certificate, that the leaf is
-// valid now, that the CA file holds an authority, and that the CRL (its path may be empty) parses
-// and is signed by the CA.
+// valid now, that the CA file holds an authority, and that the CRLs (their path may be empty) parse
+// and are signed by CAs of the bundle.
 // Errors, each with the file and the remedy: NOT_FOUND or PERMISSION_DENIED (file),
 // INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet valid).
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,

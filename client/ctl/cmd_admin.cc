@@ -1,5 +1,5 @@
-// `entropyctl sources|pools|classes|agents|drain|agent upgrade`: one question each to Admin or
-// AgentAdmin, answered as a table or as the message itself in JSON.
+// `entropyctl sources|pools|classes|agents|drain|reload|agent upgrade`: one question each to Admin
+// or AgentAdmin, answered as a table or as the message itself in JSON.
 #include <iostream>
 
 #include "absl/time/clock.h"
@@ -88,6 +88,18 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
         if (request.end()) return "the server takes agents again\n";
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
                             " told to attach to another server\n");
+      });
+}
+
+int RunReload(const ClientFlags& flags, bool json) {
+  return AskServer(
+      flags, json, [](AdminClient& admin) { return admin.Reload(); },
+      [](const v1::ReloadServerResponse& answer) -> std::string {
+        std::string text = "the server uses what is on disk now\n";
+        for (const std::string& key : answer.needs_restart()) {
+          absl::StrAppend(&text, key, " has changed and needs a restart\n");
+        }
+        return text;
       });
 }
 

@@ -82,7 +82,8 @@ int RunPkiRevoke(const PkiOptions& options, bool json) {
   if (json) {
     std::cout << JsonObject().Set("serial", *serial).Set("crl", crl).ToString() << "\n";
   } else {
-    std::cout << "revoked " << *serial << "; copy " << crl << " to the servers and restart them\n";
+    std::cout << "revoked " << *serial << "; copy " << crl
+              << " to the servers, which see it at once\n";
   }
   return kExitOk;
 }

@@ -130,6 +130,9 @@ struct DrainOptions {
 // Tells agents to attach elsewhere, or takes them again.
 int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json);
 
+// Has the server take its changed files, or tell which one is bad.
+int RunReload(const ClientFlags& flags, bool json);
+
 struct PkiOptions {
   std::string dir;               // of the authority
   std::string name;              // init: of the authority; issue: of the files, and the CN

@@ -342,6 +342,10 @@ void AddTables(CLI::App& app, Arguments& args) {
   reload->callback(
       [&args] { args.run = [&args] { return RunAgentReload(args.connection, args.json()); }; });
 
+  table("reload",
+        "Have the server take its changed certificates, CRLs, policy and log, or nothing of them",
+        [&args] { return RunReload(args.connection, args.json()); });
+
   CLI::App* drain = table("drain", "Send agents to other servers, before maintenance",
                           [&args] { return RunDrain(args.connection, args.drain, args.json()); });
   drain->footer(

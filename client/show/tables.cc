@@ -233,6 +233,10 @@ std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
                                     Because(agents.drain_reason()),
                                     "; entropyctl drain --end ends that"));
   }
+  if (!agents.reload_problem().empty()) {
+    troubles.push_back(absl::StrCat("the server's configuration on disk is not in use: ",
+                                    agents.reload_problem()));
+  }
   for (const v1::Pool& pool : pools.pool()) {
     if (!pool.ready()) {
       troubles.push_back(

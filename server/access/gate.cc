@@ -1,5 +1,6 @@
 #include "server/access/gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,78 +13,110 @@ Counter* AddDenialCounter(Metrics* metrics, const std::string& reason) {
                              {{"reason", reason}});
 }
 
-absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Policy policy, absl::string_view crl_pem,
-                                                   const Clock* clock, Log* log, Metrics* metrics) {
-  std::unique_ptr<Gate> gate(new Gate(std::move(policy), clock, log));
-  if (!crl_pem.empty()) {
-    absl::StatusOr<std::vector<std::string>> serials = tls::RevokedSerials(crl_pem);
-    if (!serials.ok()) return serials.status();
-    gate->revoked_.insert(serials->begin(), serials->end());
+Gate::Gate(Policy policy, std::shared_ptr<const tls::Trust> trust, const Clock* clock, Log* log,
+           Metrics* metrics)
+    : clock_(clock),
+      log_(log),
+      denied_identity_(AddDenialCounter(metrics, "identity")),
+      denied_revoked_(AddDenialCounter(metrics, "revoked")),
+      denied_role_(AddDenialCounter(metrics, "role")),
+      rules_(new Rules{std::move(policy), std::move(trust), 1}) {}
+
+void Gate::SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust) {
+  std::vector<std::shared_ptr<const PeerCertificate>> used;
+  std::shared_ptr<const Rules> rules;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [pem, certificate] : remembered_) {
+      if (certificate.use_count() > 1) used.push_back(certificate);
+    }
+    rules.reset(new Rules{std::move(policy), std::move(trust), rules_->number + 1});
+    rules_ = rules;
   }
-  gate->denied_identity_ = AddDenialCounter(metrics, "identity");
-  gate->denied_revoked_ = AddDenialCounter(metrics, "revoked");
-  gate->denied_role_ = AddDenialCounter(metrics, "role");
-  return gate;
+  for (const auto& certificate : used) {
+    certificate->Check(*rules->trust, rules->number).IgnoreError();
+  }
 }
 
-absl::Status Gate::Deny(const Caller& caller, absl::string_view identity, absl::string_view reason,
-                        Counter* counter, absl::Status status) const {
-  counter->Increment();
+std::shared_ptr<const PeerCertificate> Gate::Certificate(const Caller& caller) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = remembered_.find(caller.cert_pem);
+    if (it != remembered_.end() && it->second->chain_pem() == caller.chain_pem) return it->second;
+  }
+  auto certificate = std::make_shared<const PeerCertificate>(caller.cert_pem, caller.chain_pem);
+  absl::MutexLock lock(&mutex_);
+  if (remembered_.size() >= forget_at_) {
+    absl::erase_if(remembered_, [](const auto& entry) { return entry.second.use_count() == 1; });
+    forget_at_ = std::max(kMaxRemembered, 2 * remembered_.size());
+  }
+  remembered_[caller.cert_pem] = certificate;
+  return certificate;
+}
+
+Gate::Refusal Gate::Judge(const PeerCertificate& certificate, const Rules& rules,
+                          absl::string_view call, Roles roles) const {
+  const absl::StatusOr<std::string>& identity = certificate.identity();
+  if (!identity.ok()) {
+    return {absl::UnauthenticatedError(absl::StrCat(
+                call, ": the certificate names nobody: ", identity.status().message())),
+            "identity", denied_identity_};
+  }
+  const absl::Status trusted = certificate.Check(*rules.trust, rules.number);
+  if (!trusted.ok()) {
+    return {absl::Status(trusted.code(), absl::StrCat(call, ": the certificate of ", *identity, " ",
+                                                      trusted.message())),
+            "revoked", denied_revoked_};
+  }
+  for (const config::v1::Role role : roles) {
+    if (rules.policy.CheckRole(*identity, role).ok()) return {};
+  }
+  return {rules.policy.CheckRole(*identity, roles[0]), "role", denied_role_};
+}
+
+void Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
+                const Refusal& refusal) const {
+  refusal.counter->Increment();
+  const std::string identity = certificate.identity().value_or("");
   const uint64_t count =
-      lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", reason), clock_->NowNanos());
-  if (count == 0) return status;
+      lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", refusal.reason), clock_->NowNanos());
+  if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", identity},
                                  {"peer", caller.address},
                                  {"call", caller.call},
-                                 {"reason", reason},
-                                 {"error", status},
+                                 {"reason", refusal.reason},
+                                 {"error", refusal.status},
                                  {"count", count}});
-  return status;
 }
 
-absl::StatusOr<tls::PeerIdentity> Gate::IdentityOf(absl::string_view cert_pem) const {
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto it = remembered_.find(cert_pem);
-    if (it != remembered_.end()) return it->second;
+absl::StatusOr<Gate::Admission> Gate::Admit(const Caller& caller, Roles roles) const {
+  std::shared_ptr<const PeerCertificate> certificate = Certificate(caller);
+  // After the certificate is remembered: SetRules() looks at it, or these are the new rules.
+  const std::shared_ptr<const Rules> rules = this->rules();
+  const Refusal refusal = Judge(*certificate, *rules, caller.call, roles);
+  if (!refusal.status.ok()) {
+    Tell(caller, *certificate, refusal);
+    return refusal.status;
   }
-  absl::StatusOr<tls::PeerIdentity> peer = tls::IdentityOfPem(cert_pem);
-  if (!peer.ok()) return peer;
-  absl::MutexLock lock(&mutex_);
-  if (remembered_.size() >= kMaxRemembered) remembered_.clear();
-  remembered_.emplace(cert_pem, *peer);
-  return peer;
+  if (admitted_ && !caller.address.empty()) admitted_(caller.address);
+  const std::string& identity = *certificate->identity();
+  return Admission{identity, std::move(certificate)};
 }
 
-absl::StatusOr<std::string> Gate::Admit(const Caller& caller,
-                                        absl::Span<const config::v1::Role> roles) const {
-  const absl::StatusOr<tls::PeerIdentity> peer = IdentityOf(caller.cert_pem);
-  if (!peer.ok()) {
-    return Deny(caller, "", "identity", denied_identity_,
-                absl::UnauthenticatedError(absl::StrCat(
-                    caller.call, ": the certificate names nobody: ", peer.status().message())));
-  }
-  if (revoked_.contains(peer->serial_hex)) {
-    return Deny(caller, peer->name, "revoked", denied_revoked_,
-                absl::UnauthenticatedError(
-                    absl::StrCat(caller.call, ": the certificate of ", peer->name, " is revoked")));
-  }
-  for (const config::v1::Role role : roles) {
-    if (!policy_.CheckRole(peer->name, role).ok()) continue;
-    if (admitted_) admitted_(caller.address);
-    return peer->name;
-  }
-  return Deny(caller, peer->name, "role", denied_role_, policy_.CheckRole(peer->name, roles[0]));
+absl::Status Gate::Recheck(const PeerCertificate& certificate, absl::string_view call,
+                           Roles roles) const {
+  return Judge(certificate, *rules(), call, roles).status;
 }
 
-absl::Status Gate::AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
+absl::Status Gate::AllowClass(absl::string_view identity, Roles roles,
                               absl::string_view pool_class) const {
+  const std::shared_ptr<const Rules> rules = this->rules();
   absl::Status denied;
   for (const config::v1::Role role : roles) {
-    absl::Status status = policy_.CheckClass(identity, role, pool_class);
+    absl::Status status = rules->policy.CheckClass(identity, role, pool_class);
     if (status.ok()) return status;
     // Somebody who has one of the roles learns what that one lacks.
-    if (denied.ok() || policy_.CheckRole(identity, role).ok()) denied = std::move(status);
+    if (denied.ok() || rules->policy.CheckRole(identity, role).ok()) denied = std::move(status);
   }
   return denied;
 }

@@ -1,10 +1,15 @@
-// The door of the server. It turns a certificate into an identity, refuses a revoked certificate,
-// and checks whether the identity has a role. It counts every denial, and logs one line for each
-// identity and reason in ten seconds.
+// The door of the server. It turns a certificate into an identity, refuses who is revoked or whom
+// no CA vouches for any more, and checks whether the identity has a role. It counts every denial,
+// and logs one line for each identity and reason in ten seconds.
 //
-//   const absl::StatusOr<std::string> identity =
-//       gate->Admit({.cert_pem = pem, .address = peer, .call = "Attach"}, roles);
-//   if (!identity.ok()) return identity.status();
+//   const absl::StatusOr<Gate::Admission> peer = gate->Admit(
+//       {.cert_pem = pem, .chain_pem = chain, .address = address, .call = "Attach"}, roles);
+//   if (!peer.ok()) return peer.status();
+//
+// The rules may change while the server runs. Who was let in by the old ones is asked about again:
+//
+//   gate->SetRules(std::move(policy), trust);
+//   absl::Status status = gate->Recheck(*peer->certificate, "Attach", roles);
 //
 // Errors: UNAUTHENTICATED for a bad certificate, PERMISSION_DENIED for a missing role.
 //
@@ -15,89 +20,126 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
-#include "base/crypto/tls.h"
+#include "base/crypto/trust.h"
 #include "base/process/clock.h"
 #include "base/process/line_limit.h"
 #include "base/process/log.h"
 #include "base/process/metrics.h"
 #include "proto/server_config.pb.h"
+#include "server/access/peer_certificate.h"
 #include "server/access/policy.h"
 
 namespace entropyd {
 
 class Gate {
  public:
+  using Roles = absl::Span<const config::v1::Role>;
+
   // What the transport knows of a caller. The views outlive the call of Admit().
   struct Caller {
     // The TLS handshake has verified it.
     absl::string_view cert_pem;
+    // What the peer sent besides it. May be empty.
+    absl::string_view chain_pem;
+    // May be empty when the transport does not know it.
     absl::string_view address;
     // The name of the call, for example "Attach".
     absl::string_view call;
   };
 
-  // The gate remembers the identities of so many certificates: parsing one costs more than a whole
-  // Get.
+  // Who may come in. A call that may take long keeps the certificate for Recheck().
+  struct Admission {
+    std::string identity;
+    std::shared_ptr<const PeerCertificate> certificate;
+  };
+
+  // The gate remembers so many certificates that nobody uses now, and all that somebody uses:
+  // parsing and verifying one costs more than a whole Get.
   static constexpr size_t kMaxRemembered = 4096;
 
-  // `crl_pem` may be empty. Clock, log and metrics outlive the gate. Errors: INVALID_ARGUMENT
-  // (CRL).
-  static absl::StatusOr<std::unique_ptr<Gate>> Create(Policy policy, absl::string_view crl_pem,
-                                                      const Clock* clock, Log* log,
-                                                      Metrics* metrics);
+  // Clock, log and metrics outlive the gate.
+  Gate(Policy policy, std::shared_ptr<const tls::Trust> trust, const Clock* clock, Log* log,
+       Metrics* metrics);
 
   // `admitted` hears the address of each caller that Admit() lets in. REQUIRES: no call yet.
   void SetAdmitted(std::function<void(absl::string_view address)> admitted) {
     admitted_ = std::move(admitted);
   }
 
-  // Returns the caller's identity when it has one of the roles. Errors: UNAUTHENTICATED (no
-  // identity in the certificate, or revoked), PERMISSION_DENIED (names the first role, which is the
-  // usual one for the call). REQUIRES: `roles` is not empty.
-  absl::StatusOr<std::string> Admit(const Caller& caller,
-                                    absl::Span<const config::v1::Role> roles) const;
+  // From now on these rules hold. Looks at every certificate that somebody uses before it returns,
+  // so that Recheck() costs little afterwards.
+  void SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust);
+
+  // Lets the caller in when it has one of the roles. Errors: UNAUTHENTICATED (no identity in the
+  // certificate, revoked, or no CA vouches for it), PERMISSION_DENIED (names the first role, which
+  // is the usual one for the call). REQUIRES: `roles` is not empty.
+  absl::StatusOr<Admission> Admit(const Caller& caller, Roles roles) const;
+
+  // What the caller came with, whether it may come in or not.
+  std::shared_ptr<const PeerCertificate> Certificate(const Caller& caller) const;
+
+  // Whether Admit() would let it in now. Tells nobody. Errors: as Admit().
+  absl::Status Recheck(const PeerCertificate& certificate, absl::string_view call,
+                       Roles roles) const;
 
   // OK, or PERMISSION_DENIED when none of the roles lets `identity` get from POOL/CLASS. The error
   // names the role that `identity` has, else the first. The caller of this function logs and counts
   // the denial, because it knows the call. REQUIRES: `roles` is not empty.
-  absl::Status AllowClass(absl::string_view identity, absl::Span<const config::v1::Role> roles,
+  absl::Status AllowClass(absl::string_view identity, Roles roles,
                           absl::string_view pool_class) const;
 
   // As Policy::MaxWeight().
   uint32_t MaxWeight(absl::string_view identity, absl::string_view pool_class) const {
-    return policy_.MaxWeight(identity, pool_class);
+    return rules()->policy.MaxWeight(identity, pool_class);
   }
 
  private:
-  Gate(Policy policy, const Clock* clock, Log* log)
-      : policy_(std::move(policy)), clock_(clock), log_(log) {}
-  absl::StatusOr<tls::PeerIdentity> IdentityOf(absl::string_view cert_pem) const;
-  absl::Status Deny(const Caller& caller, absl::string_view identity, absl::string_view reason,
-                    Counter* counter, absl::Status status) const;
+  struct Rules {
+    const Policy policy;
+    const std::shared_ptr<const tls::Trust> trust;
+    // Counts the rules. Certificates remember by which they were judged.
+    const uint64_t number;
+  };
+  // How a caller is refused.
+  struct Refusal {
+    absl::Status status;
+    const char* reason = "";
+    Counter* counter = nullptr;
+  };
 
-  const Policy policy_;
+  std::shared_ptr<const Rules> rules() const {
+    absl::MutexLock lock(&mutex_);
+    return rules_;
+  }
+  // OK, or why the certificate may not make the call.
+  Refusal Judge(const PeerCertificate& certificate, const Rules& rules, absl::string_view call,
+                Roles roles) const;
+  void Tell(const Caller& caller, const PeerCertificate& certificate, const Refusal& refusal) const;
+
   const Clock* const clock_;
   Log* const log_;
   mutable LineLimit lines_;
   std::function<void(absl::string_view)> admitted_;
-  // Serial numbers of revoked certificates, in upper-case hex.
-  absl::flat_hash_set<std::string> revoked_;
-  Counter* denied_identity_ = nullptr;
-  Counter* denied_revoked_ = nullptr;
-  Counter* denied_role_ = nullptr;
+  Counter* const denied_identity_;
+  Counter* const denied_revoked_;
+  Counter* const denied_role_;
 
   mutable absl::Mutex mutex_;
-  // Identities by the PEM text of the certificate.
-  mutable absl::flat_hash_map<std::string, tls::PeerIdentity> remembered_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Rules> rules_ ABSL_GUARDED_BY(mutex_);
+  // By the PEM text of the leaf.
+  mutable absl::flat_hash_map<std::string, std::shared_ptr<const PeerCertificate>> remembered_
+      ABSL_GUARDED_BY(mutex_);
+  // When there are so many, those that nobody uses are forgotten.
+  mutable size_t forget_at_ ABSL_GUARDED_BY(mutex_) = kMaxRemembered;
 };
 
 // Makes the series of one reason. Every part of the server that denies uses this metric family.

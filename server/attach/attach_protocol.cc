@@ -45,6 +45,40 @@ uint32_t AttachProtocol::Drain(absl::string_view identity, absl::string_view rea
   return sessions;
 }
 
+absl::Status AttachProtocol::Standing(const Session& session) const {
+  const PeerCertificate* const certificate = session.peer().certificate.get();
+  if (certificate == nullptr || options_.standing == nullptr) return absl::OkStatus();
+  return options_.standing(*certificate);
+}
+
+void AttachProtocol::Recheck(int64_t now_nanos) {
+  for (const auto& session : registry_.sessions()) {
+    if (session->ended()) continue;
+    absl::Status standing = Standing(*session);
+    if (standing.ok()) {
+      RecheckChannels(session.get());
+      continue;
+    }
+    ++totals_.shut_out;
+    EndSession(session.get(),
+               {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(standing)}, now_nanos);
+    if (session->write_outstanding()) dispatcher_->SweepBy(session->end_deadline_nanos());
+  }
+}
+
+void AttachProtocol::RecheckChannels(Session* session) {
+  for (const auto& channel : session->channels()) {
+    if (channel->phase() == Channel::Phase::kClosed) continue;
+    ClassAccess::Answer answer = access_->Ask(session->peer().identity, Call::kAttach,
+                                              channel->name(), v1::QUALITY_UNSPECIFIED);
+    if (answer.leaf == nullptr) {
+      session->Expel(channel.get(), std::move(answer.refusal));
+    } else {
+      session->Reweigh(channel.get(), answer.max_weight);
+    }
+  }
+}
+
 // Events --------------------------------------------------------------------------------------
 
 void AttachProtocol::OnSession(Session* session, uint32_t events, int64_t now_nanos) {
@@ -85,6 +119,11 @@ void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
 
 SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
   if (draining_) return Because(SessionEnd::Cause::kServerDrains);
+  // The rules may have changed since the gate let it in.
+  absl::Status standing = Standing(*session);
+  if (!standing.ok()) {
+    return {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(standing)};
+  }
   absl::StatusOr<IdentityShares::Place> place =
       shares_->TakeStream(session->peer().identity, now_nanos);
   if (!place.ok()) {

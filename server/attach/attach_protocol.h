@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -46,6 +47,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     uint32_t max_agents = 10'000;
     // Spreads the rotation over time. It is no secret.
     uint64_t jitter_seed = 0;
+    // Whether the peer may attach by the rules of this moment. Empty = everybody may.
+    std::function<absl::Status(const PeerCertificate&)> standing = nullptr;
   };
 
   // Numbers since start.
@@ -63,6 +66,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     uint64_t denied_clone = 0;
     uint64_t supersessions = 0;
     uint64_t stuck_writes = 0;
+    // Streams that new rules ended.
+    uint64_t shut_out = 0;
   };
 
   // All arguments outlive the protocol. The protocol adds itself to the dispatcher
@@ -76,6 +81,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   // sessions, and refuses new streams from now on.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
+
+  // The rules have changed: ends the streams whose peer may not attach any more, and closes the
+  // channels of classes that the peer may not use any more. The others notice nothing.
+  void Recheck(int64_t now_nanos);
 
   const Totals& totals() const { return totals_; }
   const SessionRegistry& registry() const { return registry_; }
@@ -94,6 +103,9 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   void StartSession(Session* session, int64_t now_nanos);
   // Why the stream may not begin; kNone = it may, and has its place.
   SessionEnd Admit(Session* session, int64_t now_nanos);
+  // As options.standing. OK for a peer without a certificate.
+  absl::Status Standing(const Session& session) const;
+  void RecheckChannels(Session* session);
   // Starts the next read, or holds it while the identity has sent too many messages.
   void ReadNext(Session* session, int64_t now_nanos);
   void OnWriteEnd(Session* session, bool ok, int64_t now_nanos);

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   struct Options {
     // Pending Gets at the same time, of all identities. They hold kGetMaxBytes each at most.
     uint32_t max_waiting = 1024;
+    // Whether the peer may ask by the rules of this moment. Empty = everybody may.
+    std::function<absl::Status(const PeerCertificate&)> standing = nullptr;
   };
 
   // Numbers since start.
@@ -43,6 +46,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
     uint64_t given_bytes = 0;
     // Calls refused because too many waited.
     uint64_t denied_capacity = 0;
+    // Calls that new rules ended.
+    uint64_t shut_out = 0;
   };
 
   // All arguments outlive the protocol. The protocol adds itself to the dispatcher
@@ -57,6 +62,9 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   // Gets are answered again.
   void EndDrain() { draining_ = false; }
 
+  // The rules have changed: ends the calls whose peer may not ask any more, or not for this class.
+  void Recheck();
+
   const Totals& totals() const { return totals_; }
   // Counts also those that are done and whose outlet is still alive.
   size_t waiting() const { return gets_.size(); }
@@ -69,6 +77,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   void OnGranted(PendingGet* get) override { flush_.push_back(get); }
 
  private:
+  // As options.standing. OK for a peer without a certificate.
+  absl::Status Standing(const PendingGet& get) const;
   absl::optional<GetEnd> Start(PendingGet* get, int64_t now_nanos);
   void FlushGet(PendingGet* get);
 

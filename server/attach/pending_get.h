@@ -31,6 +31,8 @@
 
 namespace entropyd {
 
+class PeerCertificate;  // what the gate knows a peer by; opaque in this room
+
 class PendingGet final : public MailNode, public Claimant {
  public:
   // What the transport posts.
@@ -57,6 +59,7 @@ class PendingGet final : public MailNode, public Claimant {
     std::string name;
     uint32_t bytes = 0;
     v1::Quality min_quality = v1::QUALITY_UNSPECIFIED;
+    std::shared_ptr<const PeerCertificate> certificate = nullptr;
   };
 
   // The budget and the owner outlive it.

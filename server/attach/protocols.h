@@ -53,6 +53,11 @@ class Protocols {
   const std::string& drain_reason() const { return drain_reason_; }
   // The whole server drains. Safe.
   bool draining() const { return draining_; }
+  // The rules have changed: ends what the peers may not do any more.
+  void Recheck(int64_t now_nanos) {
+    attach_.Recheck(now_nanos);
+    get_.Recheck();
+  }
   // True when nobody is attached and no call waits.
   bool idle() const { return attach_.registry().sessions().empty() && get_.waiting() == 0; }
 

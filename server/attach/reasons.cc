@@ -41,6 +41,7 @@ absl::Status ToStatus(const SessionEnd& end) {
     case Cause::kViolation:
     case Cause::kIdentityShare:
     case Cause::kClonedHost:
+    case Cause::kShutOut:
       return end.refused;
     case Cause::kServerDrains:
       return absl::UnavailableError("attach: the server drains; attach elsewhere");
@@ -81,6 +82,7 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
           absl::StrCat("get from ", pool_class, ": the pool has lost its sources: ", end.detail));
     case Cause::kIdentityShare:
     case Cause::kPoolRefused:
+    case Cause::kShutOut:
       return end.refused;
     case Cause::kTimeUp:
       return absl::DeadlineExceededError(absl::StrCat(

@@ -68,6 +68,8 @@ struct SessionEnd {
     kDrained,
     // The peer has stopped reading.
     kStuckWrite,
+    // The rules have changed, and the peer may not come in any more: see `refused`.
+    kShutOut,
   };
   Cause cause = Cause::kNone;
   absl::Status refused = {};
@@ -96,6 +98,8 @@ struct GetEnd {
     kPoolRefused,
     // The class could not give the bytes in time.
     kTimeUp,
+    // As SessionEnd::Cause::kShutOut.
+    kShutOut,
     kCallerGone,
   };
   Cause cause = Cause::kCallerGone;

@@ -196,6 +196,18 @@ void Session::Refuse(Channel* channel, ClassRefusal refusal) {
   StateDue(channel, false);
 }
 
+void Session::Reweigh(Channel* channel, uint32_t max_weight) {
+  if (channel->max_weight_ == max_weight) return;
+  channel->max_weight_ = max_weight;
+  channel->Reweigh();
+}
+
+void Session::Expel(Channel* channel, ClassRefusal refusal) {
+  channel->plan_.GiveBack();
+  channel->Leave();
+  Refuse(channel, std::move(refusal));
+}
+
 void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos) {
   if (phase_ == Phase::kDone) return;
   if (drain_deadline_nanos_ != 0 && drain_deadline_nanos_ <= deadline_nanos) return;
@@ -300,7 +312,12 @@ bool Session::RotationDue(int64_t now_nanos) const {
 bool Session::Stuck(int64_t now_nanos) const {
   if (!write_outstanding_) return false;
   return now_nanos - write_started_nanos_ >= kWriteTimeoutNanos ||
-         (phase_ == Phase::kDone && now_nanos - ended_nanos_ >= kEndTimeoutNanos);
+         (phase_ == Phase::kDone && now_nanos >= end_deadline_nanos());
+}
+
+int64_t Session::end_deadline_nanos() const {
+  const bool shut_out = end_.cause == SessionEnd::Cause::kShutOut;
+  return ended_nanos_ + (shut_out ? kShutOutTimeoutNanos : kEndTimeoutNanos);
 }
 
 void Session::End(SessionEnd end, int64_t now_nanos) {

@@ -39,6 +39,8 @@
 
 namespace entropyd {
 
+class PeerCertificate;  // what the gate knows a peer by; opaque in this room
+
 class Session final : public MailNode, public ByteBudget::Waiter {
  public:
   // Whoever looks after sessions.
@@ -59,6 +61,9 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   static constexpr int64_t kWriteTimeoutNanos = kMinuteNanos;
   // How long the end of a session waits for its last write before it is cancelled.
   static constexpr int64_t kEndTimeoutNanos = 5 * kSecondNanos;
+  // The same, of a peer that is shut out: it must be gone within two seconds of the new rules, and
+  // these may have been noticed half a second late.
+  static constexpr int64_t kShutOutTimeoutNanos = 500 * kMillisecondNanos;
 
   // What the transport posts.
   enum Event : uint32_t {
@@ -86,6 +91,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   struct Peer {
     std::string identity;
     std::string address;
+    std::shared_ptr<const PeerCertificate> certificate = nullptr;
   };
 
   // The budgets and the owner outlive it.
@@ -125,6 +131,9 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // good; a closed channel stays so that it can answer late lines.
   void Join(Channel* channel, Leaf* leaf, uint32_t max_weight = kMaxGuests);
   void Refuse(Channel* channel, ClassRefusal refusal);
+  // The policy has changed: what Join() was told holds no more. Expel() gives the plan back.
+  void Reweigh(Channel* channel, uint32_t max_weight);
+  void Expel(Channel* channel, ClassRefusal refusal);
   void StateDue(Channel* channel, bool discard);
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
@@ -157,6 +166,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   bool RotationDue(int64_t now_nanos) const;
   // True when the peer has stopped reading, or does not take the last message of an ended session.
   bool Stuck(int64_t now_nanos) const;
+  // When an ended session is stuck.
+  int64_t end_deadline_nanos() const;
 
   // Ends the session: all channels leave, and give back what was planned. Only the first end
   // counts.

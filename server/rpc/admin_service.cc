@@ -83,23 +83,43 @@ class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceR
 };
 
 // Sends what a source records. It ends with the recording. When the caller leaves, the recording
-// ends. The source's thread may call it at the moment when gRPC is done with it: the last of the
-// two frees it.
+// ends. The source's thread, or whoever shuts the caller out, may call it at the moment when gRPC
+// is done with it: the last of them frees it.
 class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse>,
-                            public SampleReader {
+                            public SampleReader,
+                            public OpenCall {
  public:
   // gRPC holds it until OnDone().
-  static RecordReactor* Make(uint64_t rows, uint64_t row_samples, AuditedCall call) {
-    auto reactor = std::make_shared<RecordReactor>(std::move(call));
+  static std::shared_ptr<RecordReactor> Make(grpc::CallbackServerContext* context, uint64_t rows,
+                                             uint64_t row_samples, AuditedCall call) {
+    auto reactor = std::make_shared<RecordReactor>(context, std::move(call));
     reactor->recording_ = std::make_shared<SampleRecording>(rows, row_samples, reactor);
-    RecordReactor* const raw = reactor.get();
-    raw->held_by_grpc_ = std::move(reactor);
-    return raw;
+    reactor->held_by_grpc_ = reactor;
+    return reactor;
   }
 
-  explicit RecordReactor(AuditedCall call) : call_(std::move(call)) {}
+  RecordReactor(grpc::CallbackServerContext* context, AuditedCall call)
+      : context_(context), call_(std::move(call)) {}
 
   const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
+
+  // The caller may be one who does not read: the second time the call is cancelled.
+  void ShutOut(const absl::Status& status) override {
+    recording_->Cancel();
+    bool cancel = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      cancel = writing_ && !finished_ && !shut_out_.ok();
+      cancelling_ = cancelling_ || cancel;
+      if (shut_out_.ok()) shut_out_ = status;
+    }
+    if (cancel) {
+      context_->TryCancel();  // as long as cancelling_ holds, the call is not finished
+      absl::MutexLock lock(&mutex_);
+      cancelling_ = false;
+    }
+    Next();
+  }
 
   void OnSamples() override { Next(); }
   void OnWriteDone(bool ok) override {
@@ -121,19 +141,25 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
     bool finish = false;
     {
       absl::MutexLock lock(&mutex_);
-      if (writing_ || finished_) return;
+      if (writing_ || finished_ || cancelling_) return;
       std::string samples = recording_->Take();
-      if (!samples.empty() && !recording_->cancelled()) {
+      if (!shut_out_.ok()) {
+        status = shut_out_;
+        finish = true;
+      } else if (!samples.empty() && !recording_->cancelled()) {
         sent_ += samples.size();
         message_.set_samples(std::move(samples));
         writing_ = true;
       } else if (recording_->Ended(&status)) {
-        finish = finished_ = true;
+        finish = true;
+      } else {
+        return;
+      }
+      if (finish) {
+        finished_ = true;
         // Before the caller hears of it, so that its next call is told after this one.
         call_.action()->after = absl::StrCat(sent_, " samples sent");
         status = call_.End(status);
-      } else {
-        return;
       }
     }
     if (finish) {
@@ -143,12 +169,16 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
     }
   }
 
+  grpc::CallbackServerContext* const context_;  // until it is finished
   std::shared_ptr<SampleRecording> recording_;  // since Make()
   std::shared_ptr<RecordReactor> held_by_grpc_;
   v1::RecordSourceResponse message_;  // the write's while there is one
   absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelling_ ABSL_GUARDED_BY(mutex_) = false;
+  // Why the caller may not go on.
+  absl::Status shut_out_ ABSL_GUARDED_BY(mutex_);
   uint64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
   AuditedCall call_ ABSL_GUARDED_BY(mutex_);
 };
@@ -204,15 +234,20 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerWriteReactor<v1::RecordSourceResponse>* RecordSource(
       grpc::CallbackServerContext* context, const v1::RecordSourceRequest* request) override {
-    absl::StatusOr<AuditedCall> call = Begin(context, "RecordSource", request->name());
+    std::shared_ptr<const PeerCertificate> certificate;
+    absl::StatusOr<AuditedCall> call =
+        Begin(context, "RecordSource", request->name(), &certificate);
     if (!call.ok()) return new RefusedRecording(call.status());
     absl::Status status = CheckRecording(*request, options_.allow_recording);
     if (!status.ok()) return new RefusedRecording(call->End(status));
-    RecordReactor* const reactor = RecordReactor::Make(std::max(1u, request->restarts()),
-                                                       request->samples(), *std::move(call));
+    const std::shared_ptr<RecordReactor> reactor = RecordReactor::Make(
+        context, std::max(1u, request->restarts()), request->samples(), *std::move(call));
+    parts_.open_calls->Add(*parts_.gate,
+                           {std::move(certificate), "RecordSource", {config::v1::ROLE_OPERATOR}},
+                           reactor);
     status = parts_.supply->RecordSource(request->name(), reactor->recording());
     if (!status.ok()) reactor->recording()->End(status);
-    return reactor;
+    return reactor.get();
   }
 
   grpc::ServerUnaryReactor* SelfTest(grpc::CallbackServerContext* context,
@@ -282,8 +317,25 @@ class AdminService final : public v1::Admin::CallbackService {
       }
       response->set_draining(parts_.protocols->draining());
       response->set_drain_reason(parts_.protocols->drain_reason());
+      response->set_reload_problem(parts_.reload_problem());
       return absl::OkStatus();
     });
+  }
+
+  grpc::ServerUnaryReactor* Reload(grpc::CallbackServerContext* context,
+                                   const v1::ReloadServerRequest*,
+                                   v1::ReloadServerResponse* response) override {
+    absl::StatusOr<AuditedCall> call = Begin(context, "Reload", "");
+    if (!call.ok()) return Conclude(context, call.status());
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    parts_.reload([reactor, response,
+                   call = *call](const absl::StatusOr<std::vector<std::string>>& needs_restart) {
+      if (needs_restart.ok()) {
+        for (const std::string& key : *needs_restart) response->add_needs_restart(key);
+      }
+      reactor->Finish(ToGrpc(call.End(needs_restart.status())));
+    });
+    return reactor;
   }
 
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
@@ -348,15 +400,17 @@ class AdminService final : public v1::Admin::CallbackService {
     return parts_.gate->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR})
         .status();
   }
-  // Lets an operator in whose call the audit is to be told of.
-  absl::StatusOr<AuditedCall> Begin(grpc::CallbackServerContext* context, const std::string& call,
-                                    const std::string& target) const {
+  // Lets an operator in whose call the audit is to be told of. `certificate` may be null.
+  absl::StatusOr<AuditedCall> Begin(
+      grpc::CallbackServerContext* context, const std::string& call, const std::string& target,
+      std::shared_ptr<const PeerCertificate>* certificate = nullptr) const {
     AdminAudit::Action action;
-    absl::StatusOr<std::string> by =
+    absl::StatusOr<Gate::Admission> by =
         parts_.gate->Admit(CallerOf(*context, call, &action.peer), {config::v1::ROLE_OPERATOR});
     if (!by.ok()) return by.status();
     action.call = call;
-    action.by = *std::move(by);
+    action.by = std::move(by->identity);
+    if (certificate != nullptr) *certificate = std::move(by->certificate);
     action.target = target.size() > kMaxPoolNameBytes ? Excerpt(target) : target;
     return AuditedCall(parts_.audit, std::move(action));
   }

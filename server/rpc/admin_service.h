@@ -4,14 +4,19 @@
 // Thread safety: safe.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "base/process/log.h"
 #include "server/access/gate.h"
 #include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
 #include "server/dispatch/dispatch_loop.h"
 #include "server/rpc/admin_audit.h"
+#include "server/rpc/open_calls.h"
 #include "server/supply.h"
 
 namespace grpc {
@@ -38,6 +43,12 @@ struct AdminParts {
   ClassChanges* changes;
   Log* log;
   AdminAudit* audit;
+  // Where calls that may last are kept, so that new rules can end them.
+  OpenCalls* open_calls;
+  // Reloads soon, and tells which keys need a restart, or why nothing has changed.
+  std::function<void(std::function<void(const absl::StatusOr<std::vector<std::string>>&)>)> reload;
+  // Why what is on disk is not in use; "" when it is.
+  std::function<std::string()> reload_problem;
 };
 
 std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,

@@ -108,10 +108,13 @@ class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
   grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* Attach(
       grpc::CallbackServerContext* context) override {
     std::string address;
-    const absl::StatusOr<std::string> identity =
+    absl::StatusOr<Gate::Admission> peer =
         gate_->Admit(CallerOf(*context, "Attach", &address), {config::v1::ROLE_AGENT});
-    if (!identity.ok()) return new Refusal<AttachReactor::Reactor>(identity.status());
-    Session* const session = protocols_->attach()->NewSession({*identity, address}).release();
+    if (!peer.ok()) return new Refusal<AttachReactor::Reactor>(peer.status());
+    Session* const session = protocols_->attach()
+                                 ->NewSession({std::move(peer->identity), std::move(address),
+                                               std::move(peer->certificate)})
+                                 .release();
     auto* reactor = new AttachReactor(context, loop_, session);
     session->SetTransport(std::unique_ptr<Transport>(reactor));
     loop_->Post(session, Session::kStart);  // the protocol's from here on
@@ -121,19 +124,19 @@ class AttachService final : public v1::Entropy::WithRawCallbackMethod_Attach<
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context, const ByteBuffer* request,
                                 ByteBuffer* response) override {
     std::string address;
-    const absl::StatusOr<std::string> identity = gate_->Admit(
+    absl::StatusOr<Gate::Admission> peer = gate_->Admit(
         CallerOf(*context, "Get", &address), {config::v1::ROLE_READER, config::v1::ROLE_AGENT});
-    if (!identity.ok()) return new Refusal<grpc::ServerUnaryReactor>(identity.status());
+    if (!peer.ok()) return new Refusal<grpc::ServerUnaryReactor>(peer.status());
     v1::GetRequest asked;
     ByteBuffer bytes(*request);  // parsing consumes its input
     if (!grpc::SerializationTraits<v1::GetRequest>::Deserialize(&bytes, &asked).ok()) {
       return new Refusal<grpc::ServerUnaryReactor>(
           absl::InvalidArgumentError("get: the request does not parse"));
     }
-    PendingGet* const get =
-        protocols_->get()
-            ->NewGet({*identity, asked.class_(), asked.bytes(), asked.min_quality()})
-            .release();
+    PendingGet* const get = protocols_->get()
+                                ->NewGet({std::move(peer->identity), asked.class_(), asked.bytes(),
+                                          asked.min_quality(), std::move(peer->certificate)})
+                                .release();
     auto* reactor = new GetReactor(response, loop_, get);
     get->SetOutlet(std::unique_ptr<Outlet>(reactor));
     loop_->Post(get, PendingGet::kStart);  // the protocol's from here on

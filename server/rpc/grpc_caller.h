@@ -8,9 +8,11 @@
 // Thread safety: a function without state.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "grpc/grpc_security_constants.h"
 #include "grpcpp/server_context.h"
 #include "server/access/gate.h"
 
@@ -20,10 +22,15 @@ namespace entropyd {
 inline Gate::Caller CallerOf(const grpc::ServerContextBase& context, absl::string_view call,
                              std::string* storage) {
   *storage = context.peer();
-  Gate::Caller caller = {.cert_pem = {}, .address = *storage, .call = call};
-  const std::vector<grpc::string_ref> pem =
-      context.auth_context()->FindPropertyValues("x509_pem_cert");
-  if (!pem.empty()) caller.cert_pem = absl::string_view(pem[0].data(), pem[0].size());
+  Gate::Caller caller = {.cert_pem = {}, .chain_pem = {}, .address = *storage, .call = call};
+  const std::shared_ptr<const grpc::AuthContext> peer = context.auth_context();
+  const auto property = [&peer](const char* name) {
+    const std::vector<grpc::string_ref> values = peer->FindPropertyValues(name);
+    return values.empty() ? absl::string_view()
+                          : absl::string_view(values[0].data(), values[0].size());
+  };
+  caller.cert_pem = property(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  caller.chain_pem = property(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
   return caller;
 }
 

@@ -56,16 +56,17 @@ X509* NewCert(EVP_PKEY* key, uint64_t serial, absl::Time not_before, absl::Time 
 
 }  // namespace
 
-TestCa::TestCa(const std::string& name) : key_(EVP_EC_gen("P-256")) {
+TestCa::TestCa(const std::string& name, const TestCa* issuer, uint64_t serial)
+    : key_(EVP_EC_gen("P-256")) {
   const absl::Time now = absl::Now();
-  cert_ = NewCert(key_, 1, now - absl::Hours(1), now + absl::Hours(24));
+  cert_ = NewCert(key_, serial, now - absl::Hours(1), now + absl::Hours(24));
   AddCn(X509_get_subject_name(cert_), name);
-  X509_set_issuer_name(cert_, X509_get_subject_name(cert_));
+  X509_set_issuer_name(cert_, X509_get_subject_name(issuer == nullptr ? cert_ : issuer->cert_));
   X509_EXTENSION* ca =
       X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
   X509_add_ext(cert_, ca, -1);
   X509_EXTENSION_free(ca);
-  X509_sign(cert_, key_, EVP_sha256());
+  X509_sign(cert_, issuer == nullptr ? key_ : issuer->key_, EVP_sha256());
 }
 
 TestCa::~TestCa() {
@@ -94,13 +95,16 @@ TestCa::Leaf TestCa::Issue(const Request& request) const {
   return leaf;
 }
 
-std::string TestCa::Crl(const std::vector<uint64_t>& revoked_serials) const {
+std::string TestCa::Crl(const std::vector<uint64_t>& revoked_serials,
+                        absl::Time next_update) const {
   X509_CRL* crl = X509_CRL_new();
   X509_CRL_set_version(crl, X509_CRL_VERSION_2);
   X509_CRL_set_issuer_name(crl, X509_get_subject_name(cert_));
   ASN1_TIME* now = ASN1_TIME_set(nullptr, absl::ToTimeT(absl::Now()));
   X509_CRL_set1_lastUpdate(crl, now);
-  X509_CRL_set1_nextUpdate(crl, now);
+  ASN1_TIME* due = ASN1_TIME_set(nullptr, absl::ToTimeT(next_update));
+  X509_CRL_set1_nextUpdate(crl, due);
+  ASN1_TIME_free(due);
   for (uint64_t serial : revoked_serials) {
     X509_REVOKED* revoked = X509_REVOKED_new();
     ASN1_INTEGER* number = ASN1_INTEGER_new();

@@ -30,14 +30,17 @@ class TestCa {
     std::string key_pem;
   };
 
-  explicit TestCa(const std::string& name);
+  // A root, or a CA that `issuer` has signed.
+  explicit TestCa(const std::string& name, const TestCa* issuer = nullptr, uint64_t serial = 1);
   ~TestCa();
   TestCa(const TestCa&) = delete;
   TestCa& operator=(const TestCa&) = delete;
 
   std::string cert_pem() const;
   Leaf Issue(const Request& request) const;
-  std::string Crl(const std::vector<uint64_t>& revoked_serials) const;
+  // Due at once, unless said otherwise.
+  std::string Crl(const std::vector<uint64_t>& revoked_serials,
+                  absl::Time next_update = absl::Now()) const;
 
  private:
   EVP_PKEY* key_ = nullptr;

@@ -348,13 +348,17 @@ TEST_F(MaterialTest, TheCertificateOfAPeerIsNoAuthority) {
 
 TEST_F(MaterialTest, AListOfAnotherCaIsRefused) {
   TestCa other("OTHER");
-  const std::string complaint =
-      "INVALID_ARGUMENT: check CRL crl: not signed by a certificate of ca; install the list that "
-      "this CA issued";
+  const auto complaint = [](const std::string& issuer) {
+    return absl::StrCat("INVALID_ARGUMENT: check CRL crl: the list of CN=", issuer,
+                        " is not signed by a certificate of ca; install the list that this CA "
+                        "issued");
+  };
   Write("crl", other.Crl({7}));
-  EXPECT_EQ(Complaint(), complaint);
+  EXPECT_EQ(Complaint(), complaint("OTHER"));
   Write("crl", TestCa("DEV").Crl({7}));  // the same name, another key
-  EXPECT_EQ(Complaint(), complaint);
+  EXPECT_EQ(Complaint(), complaint("DEV"));
+  Write("crl", ca_.Crl({7}) + other.Crl({8}));  // one of them
+  EXPECT_EQ(Complaint(), complaint("OTHER"));
   Write("crl", other.Crl({7}) + ca_.Crl({8}));
   Write("ca", ca_.cert_pem() + other.cert_pem());
   EXPECT_TRUE(Load().ok()) << Load().status();

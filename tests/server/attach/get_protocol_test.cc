@@ -78,6 +78,22 @@ TEST_F(GetProtocolTest, OneByteAndTheMostAreBothGiven) {
   ExpectBalance();
 }
 
+TEST_F(GetProtocolTest, NewRulesEndTheCallsOfWhoeverIsShutOutAndNobodyElses) {
+  Call* const good = Waiting("spiffe://test/good");
+  Call* const bad = Waiting("spiffe://test/bad");
+  SetRules("spiffe://test/bad");
+  EXPECT_EQ(bad->record.status, absl::UnauthenticatedError("revoked"));
+  EXPECT_FALSE(good->record.done);
+  EXPECT_EQ(gets().totals().shut_out, 1u);
+  Call* const late = Begin("default/gold", 1, "spiffe://test/bad");
+  EXPECT_EQ(late->record.status, absl::UnauthenticatedError("revoked")) << "the gate was too early";
+  SetRules("", "default/slow");
+  EXPECT_EQ(good->record.status, absl::PermissionDeniedError("not for you"));
+  EXPECT_EQ(bad->record.finishes, 1);
+  EXPECT_TRUE(NobodyWaits());
+  ExpectBalance();
+}
+
 TEST_F(GetProtocolTest, ARefusalNamesItsReason) {
   const auto refusal = [this](const std::string& name, uint32_t bytes,
                               v1::Quality quality = v1::QUALITY_UNSPECIFIED) {

@@ -12,6 +12,7 @@
 #include "base/process/clock.h"
 #include "base/process/nanos.h"
 #include "gtest/gtest.h"
+#include "server/access/peer_certificate.h"
 #include "server/attach/protocols.h"
 #include "server/dispatch/dispatcher.h"
 #include "tests/server/fakes.h"
@@ -76,8 +77,14 @@ class DispatcherFixture : public ::testing::Test {
                     .messages_per_second = options.max_messages_per_second};
     peers.allow = [this](absl::string_view, Call,
                          absl::string_view name) -> absl::StatusOr<uint32_t> {
-      if (absl::EndsWith(name, "secret")) return absl::PermissionDeniedError("not for you");
+      if (absl::EndsWith(name, "secret") || name == taken_away_) {
+        return absl::PermissionDeniedError("not for you");
+      }
       return max_weight_;
+    };
+    peers.attach.standing = peers.get.standing = [this](const PeerCertificate& certificate) {
+      if (&certificate != shut_out_.get()) return absl::OkStatus();
+      return absl::UnauthenticatedError("revoked");
     };
     protocols_ = std::make_unique<Protocols>(std::move(peers), dispatcher_.get(), &clock_, &log_);
   }
@@ -124,6 +131,17 @@ class DispatcherFixture : public ::testing::Test {
     clock_.AdvanceNanos(nanos);
     Tick();
   }
+  std::shared_ptr<const PeerCertificate> CertificateOf(const std::string& identity) {
+    std::shared_ptr<const PeerCertificate>& certificate = certificates_[identity];
+    if (certificate == nullptr) certificate = std::make_shared<PeerCertificate>("", "");
+    return certificate;
+  }
+  // New rules: that identity may not come in, and nobody may use that class.
+  void SetRules(const std::string& shut_out, const std::string& taken_away = "") {
+    shut_out_ = CertificateOf(shut_out);
+    taken_away_ = taken_away;
+    Post(new Command([this](int64_t now) { protocols_->Recheck(now); }), 1);
+  }
   void PoolsChanged() {
     dispatcher_->PoolsChanged();
     Tick();
@@ -132,7 +150,8 @@ class DispatcherFixture : public ::testing::Test {
   FakePeer* Attach(const std::string& identity = "spiffe://test/agent") {
     peers_.push_back(std::make_unique<FakePeer>());
     FakePeer* peer = peers_.back().get();
-    peer->session = protocols_->attach()->NewSession({identity, "peer"}).release();
+    peer->session =
+        protocols_->attach()->NewSession({identity, "peer", CertificateOf(identity)}).release();
     peer->session->SetTransport(std::make_unique<FakeTransport>(&peer->wire));
     Post(peer->session, Session::kStart);
     return peer;
@@ -212,7 +231,9 @@ class DispatcherFixture : public ::testing::Test {
   PendingGet* Get(FakeOutlet::Record* record, const std::string& name, uint32_t bytes,
                   const std::string& identity = "spiffe://test/reader",
                   v1::Quality quality = v1::QUALITY_UNSPECIFIED) {
-    PendingGet* const get = protocols_->get()->NewGet({identity, name, bytes, quality}).release();
+    PendingGet* const get = protocols_->get()
+                                ->NewGet({identity, name, bytes, quality, CertificateOf(identity)})
+                                .release();
     get->SetOutlet(std::make_unique<FakeOutlet>(record));
     Post(get, PendingGet::kStart);
     return get;
@@ -255,6 +276,9 @@ class DispatcherFixture : public ::testing::Test {
 
   bool slow_weighs_guests_ = false;   // before Make()
   uint32_t max_weight_ = kMaxGuests;  // of the policy
+  std::map<std::string, std::shared_ptr<const PeerCertificate>> certificates_;
+  std::shared_ptr<const PeerCertificate> shut_out_;
+  std::string taken_away_;
   ManualClock clock_{kSecond};
   FakeLog log_{&clock_};
   FakePool drbg_{"default"};

@@ -97,17 +97,22 @@ class ServerFixture : public ::testing::Test {
     return text;
   }
 
-  void SetUp() override {
+  virtual std::string ConfigText() const { return absl::Substitute(kConfigOfTests, *dir_); }
+  // Unless said otherwise, the server learns of no new configuration.
+  virtual Reloading HowToReload() { return {}; }
+  absl::StatusOr<ServerPlan> Plan(const std::string& text) const {
     config::v1::Server config;
     config::Locations locations;
-    absl::Status parsed =
-        config::Parse(absl::Substitute(kConfigOfTests, *dir_), "server.yaml", &config, &locations);
-    ASSERT_TRUE(parsed.ok()) << parsed;
-    absl::StatusOr<ServerPlan> plan =
-        ServerPlan::Check(std::move(config), std::move(locations), clock_);
+    const absl::Status parsed = config::Parse(text, "server.yaml", &config, &locations);
+    if (!parsed.ok()) return parsed;
+    return ServerPlan::Check(std::move(config), std::move(locations), clock_);
+  }
+
+  void SetUp() override {
+    absl::StatusOr<ServerPlan> plan = Plan(ConfigText());
     ASSERT_TRUE(plan.ok()) << plan.status();
     absl::StatusOr<std::unique_ptr<Server>> server =
-        Server::Start(*std::move(plan), &clock_, &log_);
+        Server::Start(*std::move(plan), &clock_, &log_, HowToReload());
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }

@@ -1,0 +1,36 @@
+#include "server/rpc/open_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace entropyd {
+
+void OpenCalls::Add(const Gate& gate, Caller caller, const std::shared_ptr<OpenCall>& call) {
+  {
+    absl::MutexLock lock(&mutex_);
+    // A call that has ended leaves with the next one that begins.
+    entries_.erase(std::remove_if(entries_.begin(), entries_.end(),
+                                  [](const Entry& entry) { return entry.call.expired(); }),
+                   entries_.end());
+    entries_.push_back({caller, call});
+  }
+  const absl::Status status = gate.Recheck(*caller.certificate, caller.call, caller.roles);
+  if (!status.ok()) call->ShutOut(status);
+}
+
+void OpenCalls::Recheck(const Gate& gate) {
+  std::vector<Entry> entries;
+  {
+    absl::MutexLock lock(&mutex_);
+    entries = entries_;
+  }
+  for (const Entry& entry : entries) {
+    const absl::Status status =
+        gate.Recheck(*entry.caller.certificate, entry.caller.call, entry.caller.roles);
+    if (status.ok()) continue;
+    const std::shared_ptr<OpenCall> call = entry.call.lock();
+    if (call != nullptr) call->ShutOut(status);
+  }
+}
+
+}  // namespace entropyd

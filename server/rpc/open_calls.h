@@ -1,0 +1,61 @@
+// Calls that may last, so that those of a peer who may not come in any more can be ended.
+//
+//   open_calls.Add(gate, {certificate, "RecordSource", {config::v1::ROLE_OPERATOR}}, reactor);
+//   ... the rules have changed ...
+//   open_calls.Recheck(gate);            // reactor->ShutOut(status)
+//
+// Attach streams and Gets are not here: their protocols know them.
+//
+// Errors: none.
+//
+// Thread safety: safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/server_config.pb.h"
+#include "server/access/gate.h"
+
+namespace entropyd {
+
+// A call that can be ended from outside.
+class OpenCall {
+ public:
+  virtual ~OpenCall() = default;
+  // Its peer may not go on; `status` says why. Comes again until the call has ended, and then it
+  // need not be polite. Comes without locks held.
+  virtual void ShutOut(const absl::Status& status) = 0;
+};
+
+class OpenCalls {
+ public:
+  struct Caller {
+    std::shared_ptr<const PeerCertificate> certificate;
+    std::string call;
+    // One of them is enough.
+    std::vector<config::v1::Role> roles;
+  };
+
+  // The call ends with its last owner. Shuts it out at once when the rules have changed since the
+  // gate let it in.
+  void Add(const Gate& gate, Caller caller, const std::shared_ptr<OpenCall>& call);
+
+  // Shuts out whoever may not come in by the rules of this moment.
+  void Recheck(const Gate& gate);
+
+ private:
+  struct Entry {
+    Caller caller;
+    std::weak_ptr<OpenCall> call;
+  };
+
+  absl::Mutex mutex_;
+  std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace entropyd

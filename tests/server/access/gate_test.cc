@@ -1,0 +1,134 @@
+#include "server/access/gate.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/base/crypto/test_certs.h"
+#include "tests/server/fakes.h"
+
+namespace entropyd {
+namespace {
+
+using config::v1::ROLE_AGENT;
+using config::v1::ROLE_OPERATOR;
+using config::v1::ROLE_READER;
+using ::testing::HasSubstr;
+
+constexpr char kAgents[] = "{identity: \"spiffe://t/agent/*\", role: agent, allow: [\"p/*\"]}";
+
+class GateTest : public ::testing::Test {
+ protected:
+  static Policy MakePolicy(const std::string& rules) {
+    config::v1::Server config;
+    config::Locations locations;
+    const absl::Status parsed = config::Parse(
+        absl::StrCat("tls: {cert: c, key: k, client_ca: a}\n"
+                     "sources: [{name: s, driver: getrandom}]\n"
+                     "pools: [{name: p, sources: [s], classes: [{name: leaf, rate: 1MiB/s}]}]\n"
+                     "policy: [",
+                     rules, "]\n"),
+        "server.yaml", &config, &locations);
+    EXPECT_TRUE(parsed.ok()) << parsed;
+    return Policy::Create(config, locations).value();
+  }
+  std::shared_ptr<const tls::Trust> MakeTrust(const std::string& ca_pem,
+                                              const std::string& crl_pem) const {
+    const std::string ca = "ca", crl = crl_pem.empty() ? "" : "crl";
+    return tls::Trust::Create({ca, ca_pem}, {crl, crl_pem}).value();
+  }
+  std::string Leaf(const TestCa& ca, const std::string& name, uint64_t serial) const {
+    return ca.Issue({.uris = {absl::StrCat("spiffe://t/", name)}, .serial = serial}).cert_pem;
+  }
+  absl::StatusOr<Gate::Admission> Admit(const std::string& leaf, Gate::Roles roles,
+                                        const std::string& chain = "") {
+    return gate_.Admit({.cert_pem = leaf, .chain_pem = chain, .address = "peer", .call = "Attach"},
+                       roles);
+  }
+  int Denials(const std::string& reason) {
+    return static_cast<int>(AddDenialCounter(&metrics_, reason)->Value());
+  }
+
+  const TestCa root_{"ROOT"};
+  const TestCa middle_{"MIDDLE", &root_, 5};
+  ManualClock clock_;
+  FakeLog log_{&clock_};
+  Metrics metrics_;
+  Gate gate_{MakePolicy(kAgents), MakeTrust(root_.cert_pem(), ""), &clock_, &log_, &metrics_};
+};
+
+TEST_F(GateTest, WhoHasTheRoleComesInUnderItsName) {
+  std::vector<std::string> addresses;
+  gate_.SetAdmitted([&](absl::string_view address) { addresses.emplace_back(address); });
+  const auto peer = Admit(Leaf(root_, "agent/h1", 7), {ROLE_READER, ROLE_AGENT});
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->identity, "spiffe://t/agent/h1");
+  EXPECT_TRUE(absl::IsPermissionDenied(Admit(Leaf(root_, "agent/h1", 7), {ROLE_READER}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(Admit(Leaf(root_, "other", 8), {ROLE_AGENT}).status()));
+  EXPECT_TRUE(absl::IsUnauthenticated(Admit("", {ROLE_AGENT}).status()));
+  EXPECT_EQ(addresses, std::vector<std::string>{"peer"});
+  EXPECT_EQ(Denials("role"), 2);
+  EXPECT_EQ(Denials("identity"), 1);
+}
+
+TEST_F(GateTest, WhoIsRevokedStaysOutAndSoDoWhomARevokedCaSigned) {
+  gate_.SetRules(MakePolicy(kAgents), MakeTrust(root_.cert_pem(), root_.Crl({7, 5})));
+  const absl::Status leaf = Admit(Leaf(root_, "agent/h1", 7), {ROLE_AGENT}).status();
+  EXPECT_EQ(leaf, absl::UnauthenticatedError(
+                      "Attach: the certificate of spiffe://t/agent/h1 is revoked"));
+  const std::string below = Leaf(middle_, "agent/h2", 9);
+  EXPECT_EQ(Admit(below, {ROLE_AGENT}, middle_.cert_pem()).status().message(),
+            "Attach: the certificate of spiffe://t/agent/h2 is signed by CN=MIDDLE, whose own "
+            "certificate is revoked");
+  EXPECT_TRUE(Admit(Leaf(root_, "agent/h3", 9), {ROLE_AGENT}).ok());
+  EXPECT_EQ(Denials("revoked"), 2);
+}
+
+TEST_F(GateTest, NewRulesHoldForWhoIsAlreadyIn) {
+  const auto first = Admit(Leaf(root_, "agent/h1", 7), {ROLE_AGENT});
+  const auto second = Admit(Leaf(root_, "agent/h2", 8), {ROLE_AGENT});
+  EXPECT_TRUE(gate_.Recheck(*first->certificate, "Attach", {ROLE_AGENT}).ok());
+  gate_.SetRules(MakePolicy(kAgents), MakeTrust(root_.cert_pem(), root_.Crl({7})));
+  EXPECT_TRUE(absl::IsUnauthenticated(gate_.Recheck(*first->certificate, "Attach", {ROLE_AGENT})));
+  EXPECT_TRUE(gate_.Recheck(*second->certificate, "Attach", {ROLE_AGENT}).ok());
+  // A list that does not name it any more lets it in again.
+  gate_.SetRules(MakePolicy(kAgents), MakeTrust(root_.cert_pem(), root_.Crl({})));
+  EXPECT_TRUE(gate_.Recheck(*first->certificate, "Attach", {ROLE_AGENT}).ok());
+  gate_.SetRules(MakePolicy("{identity: \"spiffe://t/agent/h1\", role: operator}"),
+                 MakeTrust(root_.cert_pem(), ""));
+  EXPECT_TRUE(absl::IsPermissionDenied(gate_.Recheck(*first->certificate, "Attach", {ROLE_AGENT})));
+  EXPECT_TRUE(gate_.Recheck(*first->certificate, "Drain", {ROLE_OPERATOR}).ok());
+  EXPECT_FALSE(gate_.AllowClass("spiffe://t/agent/h1", {ROLE_AGENT}, "p/leaf").ok());
+  EXPECT_EQ(Denials("revoked") + Denials("role"), 0) << "it tells nobody";
+}
+
+TEST_F(GateTest, WhoseCaIsTakenAwayIsOut) {
+  const auto peer = Admit(Leaf(root_, "agent/h1", 7), {ROLE_AGENT});
+  gate_.SetRules(MakePolicy(kAgents), MakeTrust(TestCa("OTHER").cert_pem(), ""));
+  const absl::Status status = gate_.Recheck(*peer->certificate, "Attach", {ROLE_AGENT});
+  EXPECT_TRUE(absl::IsUnauthenticated(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("leads to no CA that is trusted here"));
+}
+
+TEST_F(GateTest, ACertificateIsRememberedTogetherWithWhatWasSentBesidesIt) {
+  const std::string leaf = Leaf(middle_, "agent/h1", 7);
+  EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());
+  const auto first = Admit(leaf, {ROLE_AGENT}, middle_.cert_pem());
+  const auto second = Admit(leaf, {ROLE_AGENT}, middle_.cert_pem());
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->certificate, second->certificate);
+  EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());
+}
+
+TEST_F(GateTest, FloodsOfDenialsAreALine) {
+  const std::string leaf = Leaf(root_, "other", 7);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());
+  EXPECT_EQ(log_.events, std::vector<std::string>{"agent.denied"});
+  EXPECT_EQ(Denials("role"), 100);
+}
+
+}  // namespace
+}  // namespace entropyd

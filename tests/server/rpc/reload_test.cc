@@ -1,0 +1,393 @@
+// The assembled server takes new rules and certificates while it runs.
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/unknown_field_set.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "tests/server/rpc/server_fixture.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The paths of what gRPC adds by itself.
+constexpr absl::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
+constexpr absl::string_view kHealthWatch = "/grpc.health.v1.Health/Watch";
+constexpr absl::string_view kReflection =
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+
+class GrpcReloadTest : public ServerFixture {
+ protected:
+  // Each test begins with a fresh authority: what one revokes must not be revoked for the next.
+  void SetUp() override {
+    TearDownTestSuite();
+    SetUpTestSuite();
+    WriteFile("server.yaml", ConfigText());
+    ServerFixture::SetUp();
+    server_->Tick();
+  }
+  std::string ConfigText() const override {
+    return absl::StrReplaceAll(absl::Substitute(kConfigOfTests, *dir_),
+                               {{"      - {name: secret,",
+                                 "      - {name: slow, parent: root, rate: 1KiB/s, ceil: 1KiB/s}\n"
+                                 "      - {name: secret,"},
+                                {"[\"default/gold\"]", "[default/gold, default/slow]"}});
+  }
+  Reloading HowToReload() override {
+    return {.load = [this] { return Plan(Read("server.yaml")); },
+            .config_path = Path("server.yaml")};
+  }
+  static std::string Path(const std::string& name) { return absl::StrCat(*dir_, "/", name); }
+  static void WriteFile(const std::string& name, const std::string& text) {
+    std::ofstream(Path(name)) << text;
+  }
+  static void Change(const std::string& name, const std::string& from, const std::string& to) {
+    const std::string text = Read(name);
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    WriteFile(name, absl::StrReplaceAll(text, {{from, to}}));
+  }
+  static void Revoke(const std::string& who) {
+    ASSERT_TRUE(pki::Revoke(*dir_, Read(absl::StrCat(who, ".crt")), absl::Now()).ok());
+  }
+  // The lines of the audit, each from its call on. The server is gone then.
+  std::vector<std::string> Audited() {
+    server_.reset();
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(Read("audit.log"), '\n', absl::SkipEmpty())) {
+      lines.emplace_back(line.substr(line.find("call=")));
+    }
+    return lines;
+  }
+  // An operator reloads. The owner of the server is this thread.
+  grpc::Status Reload(v1::ReloadServerResponse* response, const std::string& who = "operator") {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    const auto stub = v1::Admin::NewStub(Channel(who));
+    grpc::CompletionQueue queue;
+    grpc::Status status;
+    const auto call = stub->AsyncReload(&context, {}, &queue);
+    call->Finish(response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue.AsyncNext(&tag, &ok,
+                           std::chrono::system_clock::now() + std::chrono::milliseconds(20)) ==
+           grpc::CompletionQueue::TIMEOUT) {
+      server_->Tick();
+    }
+    return status;
+  }
+  std::string Problem() {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &response).ok());
+    return response.reload_problem();
+  }
+  // Any method, with a message as the wire has it.
+  grpc::Status Call(const std::string& who, absl::string_view path, const std::string& message,
+                    std::string* answer = nullptr) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    grpc::GenericStub stub(Channel(who));
+    grpc::CompletionQueue queue;
+    const grpc::Slice slice(message);
+    const grpc::ByteBuffer request(&slice, 1);
+    const auto call = stub.PrepareUnaryCall(&context, std::string(path), request, &queue);
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    call->StartCall();
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    grpc::Slice whole;
+    if (answer != nullptr && response.Valid() && response.DumpToSingleSlice(&whole).ok()) {
+      answer->assign(reinterpret_cast<const char*>(whole.begin()), whole.size());
+    }
+    return status;
+  }
+};
+
+// What every peer of the server may try.
+std::vector<std::string> MethodsOf(const std::string& service) {
+  std::vector<std::string> methods;
+  const google::protobuf::ServiceDescriptor* const known =
+      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(service);
+  for (int i = 0; known != nullptr && i < known->method_count(); ++i) {
+    methods.push_back(absl::StrCat("/", service, "/", known->method(i)->name()));
+  }
+  if (service == "grpc.health.v1.Health") {
+    methods.emplace_back(kHealthCheck);
+    methods.emplace_back(kHealthWatch);
+  }
+  if (service == "grpc.reflection.v1alpha.ServerReflection") methods.emplace_back(kReflection);
+  return methods;
+}
+
+// The services in an answer to list_services.
+std::set<std::string> ServicesIn(const std::string& answer) {
+  std::set<std::string> services;
+  google::protobuf::UnknownFieldSet fields, list, service;
+  EXPECT_TRUE(fields.ParseFromString(answer));
+  for (int i = 0; i < fields.field_count(); ++i) {
+    if (fields.field(i).number() != 6) continue;  // list_services_response
+    EXPECT_TRUE(list.ParseFromString(fields.field(i).length_delimited()));
+  }
+  for (int i = 0; i < list.field_count(); ++i) {
+    EXPECT_TRUE(service.ParseFromString(list.field(i).length_delimited()));
+    services.insert(service.field(0).length_delimited());
+  }
+  return services;
+}
+
+TEST_F(GrpcReloadTest, EveryMethodOfEveryServiceAsksTheGate) {
+  Issue("nobody", "spiffe://test/nobody");
+  std::string answer;
+  const grpc::Status listed = Call("reader", kReflection, std::string("\x3a\0", 2), &answer);
+  ASSERT_TRUE(listed.ok()) << listed.error_message();
+  std::set<std::string> services = ServicesIn(answer);
+  EXPECT_THAT(services, ::testing::IsSupersetOf({"entropyd.v1.Admin", "entropyd.v1.Entropy",
+                                                 "grpc.health.v1.Health",
+                                                 "grpc.reflection.v1alpha.ServerReflection"}));
+  std::vector<std::string> methods = {"/entropyd.v1.Admin/Nonsuch", "/nobody.Knows/This"};
+  for (const std::string& service : services) {
+    const std::vector<std::string> more = MethodsOf(service);
+    EXPECT_FALSE(more.empty()) << "what can be called of " << service << "?";
+    methods.insert(methods.end(), more.begin(), more.end());
+  }
+  EXPECT_GE(methods.size(), 20u);
+  for (const std::string& method : methods) {
+    const grpc::Status revoked = Call("revoked", method, "");
+    EXPECT_EQ(revoked.error_code(), grpc::StatusCode::UNAUTHENTICATED) << method;
+    EXPECT_THAT(revoked.error_message(), HasSubstr("is revoked")) << method;
+    const grpc::Status roleless = Call("nobody", method, "");
+    EXPECT_EQ(roleless.error_code(), grpc::StatusCode::PERMISSION_DENIED) << method;
+    EXPECT_THAT(roleless.error_message(), HasSubstr("spiffe://test/nobody")) << method;
+  }
+  for (const char* who : {"h1", "reader", "operator"}) {
+    EXPECT_TRUE(Call(who, kHealthCheck, "").ok()) << who;
+    EXPECT_EQ(Call(who, "/nobody.Knows/This", "").error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+}
+
+TEST_F(GrpcReloadTest, ARevokedAgentsStreamEndsAndTheOthersGoOn) {
+  std::unique_ptr<Agent> good = AttachReady("h1");
+  std::unique_ptr<Agent> bad = AttachReady("h2");
+  bad->Credit(1, 64, 0);
+  EXPECT_EQ(bad->ReadBytes(64).size(), 64u);
+  Revoke("h2");
+  server_->Tick();
+  const grpc::Status status = bad->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(status.error_message(), "Attach: the certificate of spiffe://test/agent/h2 is revoked");
+  EXPECT_EQ(Attach("h2")->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  good->Credit(1, 200'000, 0);
+  EXPECT_EQ(good->ReadBytes(200'000).size(), 200'000u);
+  good->stream->WritesDone();
+  EXPECT_TRUE(good->Finish().ok());
+}
+
+TEST_F(GrpcReloadTest, ARevokedReadersCallEndsWhileItWaits) {
+  AttachReady("h1");  // the pool is ready
+  grpc::Status status;
+  v1::GetResponse response;
+  std::thread reader([&] { status = Get("reader", "default/slow", 32 * 1024, &response); });
+  absl::SleepFor(absl::Milliseconds(300));
+  Revoke("reader");
+  const absl::Time revoked = absl::Now();
+  server_->Tick();
+  reader.join();
+  EXPECT_LT(absl::Now() - revoked, absl::Seconds(2));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_THAT(status.error_message(), HasSubstr("is revoked"));
+}
+
+TEST_F(GrpcReloadTest, ARevokedOperatorsRecordingEnds) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  grpc::ClientContext context;
+  v1::RecordSourceRequest request;
+  request.set_name("kernel");
+  request.set_samples(1 << 30);
+  const auto reader = admin->RecordSource(&context, request);
+  v1::RecordSourceResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  Revoke("operator");
+  server_->Tick();
+  while (reader->Read(&response)) {
+  }
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED) << status.error_message();
+  EXPECT_THAT(Audited(), ElementsAre(AllOf(HasSubstr("call=RecordSource"),
+                                           HasSubstr("outcome=\"UNAUTHENTICATED: "))));
+}
+
+TEST_F(GrpcReloadTest, ARecordingThatNobodyReadsIsCancelled) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  grpc::ClientContext context;
+  v1::RecordSourceRequest request;
+  request.set_name("kernel");
+  request.set_samples(1 << 30);
+  const auto reader = admin->RecordSource(&context, request);
+  v1::RecordSourceResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  absl::SleepFor(absl::Milliseconds(300));  // all windows are full
+  Revoke("operator");
+  server_->Tick();
+  absl::SleepFor(absl::Milliseconds(100));
+  server_->Tick();
+  EXPECT_EQ(Audited().size(), 1u) << "the server could end";
+  while (reader->Read(&response)) {
+  }
+  EXPECT_FALSE(reader->Finish().ok());
+}
+
+TEST_F(GrpcReloadTest, WhatGrpcAnswersByItselfEndsForTheRevoked) {
+  Issue("watcher", "spiffe://test/agent/watcher");
+  for (const absl::string_view path : {kHealthWatch, kReflection}) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    grpc::GenericStub stub(Channel(path == kHealthWatch ? "watcher" : "reader"));
+    grpc::CompletionQueue queue;
+    const auto stream = stub.PrepareCall(&context, std::string(path), &queue);
+    void* tag = nullptr;
+    bool ok = false;
+    stream->StartCall(nullptr);
+    queue.Next(&tag, &ok);
+    const std::string message = path == kHealthWatch ? "" : std::string("\x3a\0", 2);
+    const grpc::Slice slice(message);
+    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    queue.Next(&tag, &ok);
+    grpc::ByteBuffer answer;
+    stream->Read(&answer, nullptr);
+    queue.Next(&tag, &ok);
+    ASSERT_TRUE(ok) << path;
+    const absl::Time revoked = absl::Now();
+    Revoke(path == kHealthWatch ? "watcher" : "reader");
+    server_->Tick();
+    do {
+      stream->Read(&answer, nullptr);
+      queue.Next(&tag, &ok);
+    } while (ok);
+    grpc::Status status;
+    stream->Finish(&status, nullptr);
+    queue.Next(&tag, &ok);
+    EXPECT_FALSE(status.ok()) << path;
+    EXPECT_LT(absl::Now() - revoked, absl::Seconds(2)) << path;
+  }
+}
+
+TEST_F(GrpcReloadTest, ANewPolicyEndsWhomItDoesNotLetIn) {
+  std::unique_ptr<Agent> good = AttachReady("h1");
+  std::unique_ptr<Agent> bad = AttachReady("h2");
+  Change("server.yaml", "spiffe://test/agent/*", "spiffe://test/agent/h1");
+  server_->Tick();
+  const grpc::Status status = bad->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("no policy rule gives spiffe://test/agent/h2 the role agent"));
+  good->Credit(1, 64, 0);
+  EXPECT_EQ(good->ReadBytes(64).size(), 64u);
+  // A class that it may not use any more is closed, and its stream goes on.
+  good->Open(2, "default/slow");
+  EXPECT_EQ(good->WaitForState().phase(), v1::PHASE_OPEN);
+  Change("server.yaml", "[default/gold, default/slow]", "[default/gold]");
+  server_->Tick();
+  const v1::ChannelState state = good->WaitForState();
+  EXPECT_EQ(state.channel(), 2u);
+  EXPECT_EQ(state.phase(), v1::PHASE_CLOSED);
+  good->stream->WritesDone();
+  EXPECT_TRUE(good->Finish().ok());
+}
+
+TEST_F(GrpcReloadTest, ABadFileChangesNothingAndIsTold) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  const std::string list = Read("crl.pem");
+  WriteFile("crl.pem", "nonsense");
+  v1::ReloadServerResponse response;
+  const grpc::Status status = Reload(&response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("crl.pem: no revocation list in PEM"));
+  EXPECT_THAT(Problem(), HasSubstr("crl.pem"));
+  EXPECT_EQ(Attach("revoked")->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  agent->Credit(1, 64, 0);
+  EXPECT_EQ(agent->ReadBytes(64).size(), 64u);
+  WriteFile("crl.pem", list);
+  server_->Tick();
+  EXPECT_EQ(Problem(), "");
+  Change("server.yaml", "listen:", "listn:");
+  EXPECT_THAT(Reload(&response).error_message(), HasSubstr("server.yaml:2:1: unknown key 'listn'"));
+  EXPECT_THAT(Problem(), HasSubstr("listn"));
+  Revoke("h1");
+  server_->Tick();
+  EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED)
+      << "a typing error keeps no revoked peer in";
+  EXPECT_THAT(Problem(), HasSubstr("listn"));
+}
+
+TEST_F(GrpcReloadTest, ANewCertificateIsServedAndOldStreamsGoOn) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  const auto served = [this] {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &response).ok());
+    const auto names = context.auth_context()->FindPropertyValues("x509_common_name");
+    return names.empty() ? "" : std::string(names[0].data(), names[0].size());
+  };
+  EXPECT_EQ(served(), "server");
+  Issue("renewed", "spiffe://test/server");
+  std::filesystem::rename(Path("renewed.crt"), Path("server.crt"));
+  server_->Tick();
+  EXPECT_EQ(served(), "server") << "the key does not fit yet";
+  EXPECT_THAT(Problem(), HasSubstr("it does not belong to the certificate"));
+  std::filesystem::rename(Path("renewed.key"), Path("server.key"));
+  server_->Tick();
+  EXPECT_EQ(served(), "renewed");
+  EXPECT_EQ(Problem(), "");
+  agent->Credit(1, 64, 0);
+  EXPECT_EQ(agent->ReadBytes(64).size(), 64u);
+}
+
+TEST_F(GrpcReloadTest, OperatorsReloadAndAreTold) {
+  v1::ReloadServerResponse response;
+  for (const char* who : {"h1", "reader"}) {
+    EXPECT_EQ(Reload(&response, who).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
+  EXPECT_TRUE(Reload(&response).ok());
+  EXPECT_EQ(response.needs_restart_size(), 0);
+  Change("server.yaml", "rate: 10MiB/s", "rate: 11MiB/s");
+  Change("server.yaml", "allow_recording: true", "allow_recording: false");
+  EXPECT_TRUE(Reload(&response).ok());
+  EXPECT_THAT(response.needs_restart(),
+              ::testing::UnorderedElementsAre("pools", "allow_recording"));
+  Change("server.yaml", "rate: 11MiB/s", "rate: none");
+  EXPECT_FALSE(Reload(&response).ok());
+  EXPECT_THAT(Audited(), ElementsAre(AllOf(HasSubstr("call=Reload"), HasSubstr("outcome=OK")),
+                                     HasSubstr("outcome=OK"), HasSubstr("INVALID_ARGUMENT")));
+}
+
+TEST_F(GrpcReloadTest, AReloadThatWaitsEndsWithTheServer) {
+  grpc::ClientContext context;
+  const auto stub = v1::Admin::NewStub(Channel("operator"));
+  grpc::Status status;
+  v1::ReloadServerResponse response;
+  std::thread operator_thread([&] { status = stub->Reload(&context, {}, &response); });
+  absl::SleepFor(absl::Milliseconds(300));
+  server_.reset();
+  operator_thread.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace entropyd
