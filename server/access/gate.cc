@@ -78,7 +78,7 @@ void Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
                 const Refusal& refusal) const {
   refusal.counter->Increment();
   const std::string identity = certificate.identity().value_or("");
-  const uint64_t count =
+  const LineCount count =
       lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", refusal.reason), clock_->NowNanos());
   if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", identity},
@@ -86,7 +86,7 @@ void Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
                                  {"call", caller.call},
                                  {"reason", refusal.reason},
                                  {"error", refusal.status},
-                                 {"count", count}});
+                                 {count.key(), count.events}});
 }
 
 absl::StatusOr<Gate::Admission> Gate::Admit(const Caller& caller, Roles roles) const {
