@@ -16,6 +16,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "absl/types/span.h"
 #include "base/process/fd.h"
 #include "client/pki/certificate.h"
@@ -104,12 +105,25 @@ absl::Status MakeDirectory(const std::string& dir) {
   return absl::OkStatus();
 }
 
+// Another command holds the lock for some milliseconds.
+constexpr absl::Duration kLockPatience = absl::Seconds(5);
+
 // Locks the directory of an authority; the caller holds the lock while it changes the directory.
 absl::StatusOr<UniqueFd> LockDirectory(const std::string& dir) {
   UniqueFd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, absl::StrCat("open directory ", dir));
-  while (flock(fd.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return ErrnoStatus(errno, absl::StrCat("lock directory ", dir));
+  const absl::Time deadline = absl::Now() + kLockPatience;
+  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR && errno != EWOULDBLOCK) {
+      return ErrnoStatus(errno, absl::StrCat("lock directory ", dir));
+    }
+    if (absl::Now() > deadline) {
+      return absl::UnavailableError(
+          absl::StrCat("lock directory ", dir,
+                       ": another process has it: another `entropyctl pki`, or a server or an "
+                       "agent whose state_dir it is; give the authority a directory of its own"));
+    }
+    absl::SleepFor(absl::Milliseconds(10));
   }
   return fd;
 }

@@ -1,6 +1,7 @@
 #include "client/pki/pki.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/crypto/tls.h"
+#include "base/process/fd.h"
 #include "client/pki/certificate.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -238,6 +240,18 @@ TEST_F(PkiTest, CertificateNeverOutlivesItsRoot) {
   const auto late = Issue(ca_, {.name = "h8"}, now_ + absl::Hours(1));
   EXPECT_EQ(late.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(late.status().message(), HasSubstr("expired"));
+}
+
+// A server whose state_dir is the authority's directory holds its lock for as long as it runs.
+TEST_F(PkiTest, ADirectoryThatAnotherProcessHoldsIsToldAndNotWaitedForForEver) {
+  ASSERT_TRUE(InitCa().ok());
+  UniqueFd held(open(ca_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(flock(held.get(), LOCK_EX), 0);
+  const auto refused = Issue(ca_, {.name = "h7"}, now_);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("whose state_dir it is"));
+  held.reset();
+  EXPECT_TRUE(Issue(ca_, {.name = "h7"}, now_).ok());
 }
 
 TEST_F(PkiTest, IssuedFilesAreNeverOverwritten) {
