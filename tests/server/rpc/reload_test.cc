@@ -40,11 +40,14 @@ class GrpcReloadTest : public ServerFixture {
     server_->Tick();
   }
   std::string ConfigText() const override {
-    return absl::StrReplaceAll(absl::Substitute(kConfigOfTests, *dir_),
-                               {{"      - {name: secret,",
-                                 "      - {name: slow, parent: root, rate: 1KiB/s, ceil: 1KiB/s}\n"
-                                 "      - {name: secret,"},
-                                {"[\"default/gold\"]", "[default/gold, default/slow]"}});
+    return absl::StrReplaceAll(
+        absl::Substitute(kConfigOfTests, *dir_),
+        // The authority locks its directory, and the server its state's.
+        {{absl::StrCat("state_dir: ", *dir_), absl::StrCat("state_dir: ", *dir_, "/state")},
+         {"      - {name: secret,",
+          "      - {name: slow, parent: root, rate: 1KiB/s, ceil: 1KiB/s}\n"
+          "      - {name: secret,"},
+         {"[\"default/gold\"]", "[default/gold, default/slow]"}});
   }
   Reloading HowToReload() override {
     return {.load = [this] { return Plan(Read("server.yaml")); },
