@@ -56,13 +56,13 @@ absl::StatusOr<tls::Material> Reloader::LoadFiles() const {
 }
 
 void Reloader::Tick() {
+  // Those who were told to go at an earlier tick, and do not read that, are cancelled now.
+  parts_.open_calls->Recheck(*parts_.gate);
   const uint64_t changed = watch_.Look();
   if (changed != 0 && !Reload("file").ok() && (changed & ~kConfigChanged) != 0) {
     TakeFiles();
   }
   AnswerWhoAsked();
-  // Those who do not read what they are told are cancelled now.
-  parts_.open_calls->Recheck(*parts_.gate);
   TellStaleLists();
 }
 
