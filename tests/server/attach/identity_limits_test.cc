@@ -101,10 +101,10 @@ TEST_F(IdentityLimitsTest, AStreamThatSendsTooMuchIsReadMoreSlowly) {
   FakePeer* const greedy = Ready(kGreedy, 'g');
   const int before = greedy->wire.reads;
   int said = 0;
-  // The transport hands over a message for each read.
+  // The transport hands over a message for each read, and one read waits now.
+  int handed_over = before - 1;
   const auto flood = [&] {
-    for (int reads = 0; reads != greedy->wire.reads;) {
-      reads = greedy->wire.reads;
+    for (; handed_over < greedy->wire.reads; ++handed_over) {
       Credit(greedy, 1, kPayload, Granted(greedy, 1));
       WriteAll(greedy);
       ++said;

@@ -48,6 +48,16 @@ TEST_F(PoolRootTest, SeedPoolAndWhatIsMixedInAllChangeTheOutput) {
   for (PoolRoot* root : {&other_pool, &mixed, &rest}) EXPECT_NE(Output(root), expected);
 }
 
+TEST_F(PoolRootTest, WhatIsMixedInBetweenTwoSeedsChangesTheOutput) {
+  PoolRoot one = Make(), same = Make(), mixed = Make();
+  for (PoolRoot* root : {&one, &same, &mixed}) ASSERT_TRUE(root->Seed(block_).ok());
+  mixed.Mix(samples_);
+  for (PoolRoot* root : {&one, &same, &mixed}) ASSERT_TRUE(root->Seed(block_).ok());
+  const std::vector<uint8_t> expected = Output(&one);
+  EXPECT_EQ(Output(&same), expected);
+  EXPECT_NE(Output(&mixed), expected);
+}
+
 TEST_F(PoolRootTest, WhatAFailedSourceGaveIsLeftOut) {
   PoolRoot clean = Make(), dropped = Make();
   dropped.Mix(samples_);
