@@ -32,7 +32,8 @@ class Errors {
   void Add(Position at, absl::string_view message);
   bool empty() const { return found_.empty(); }
   const std::string& file() const { return file_; }
-  // "FILE:LINE:COLUMN: message" in the order of the file, one a line, at most ten.
+  // "FILE:LINE:COLUMN: message" in the order of the file, one a line, at most ten, and a line that
+  // says so when there are more.
   // Says when there are more.
   std::string Report() const;
 
