@@ -303,8 +303,12 @@ TEST_F(HttpFrontTest, ARequestThatIsBeingAnsweredKeepsItsPlace) {
   const UniqueFd silent = Connect();
   const UniqueFd late = Connect();
   EXPECT_EQ(Receive(silent), "");
-  absl::MutexLock lock(&mutex_);
-  front_->Reply(ids_[0], "done");
+  uint64_t id = 0;
+  {
+    absl::MutexLock lock(&mutex_);  // the port's thread takes it, too
+    id = ids_[0];
+  }
+  front_->Reply(id, "done");
   EXPECT_EQ(Receive(working), "done");
 }
 
