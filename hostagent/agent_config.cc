@@ -347,9 +347,9 @@ absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
   if (!settings.ok()) return settings.status();
   if (auto status = CheckHostId(config.state_dir()); !status.ok()) return status;
   if (auto sockets = LoadGuestSockets(config.state_dir()); !sockets.ok()) return sockets.status();
-  const absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),
-                                                  config.tls().ca(), "", clock->WallTime())
-                                    .status();
+  absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),
+                                            config.tls().ca(), "", clock->WallTime())
+                              .status();
   if (material.ok()) return material;
   return absl::Status(material.code(), locations.Error("tls", material.message()).message());
 }

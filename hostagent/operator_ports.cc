@@ -38,8 +38,9 @@ absl::Status OperatorPorts::OpenControl() {
 absl::Status OperatorPorts::OpenHttp() {
   if (http_ != nullptr || options_.http.address.empty()) return absl::OkStatus();
   auto http = HttpServer::Start(options_.http, metrics_);
-  if (http.ok()) http_ = *std::move(http);
-  return http.status();
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+  return absl::OkStatus();
 }
 
 void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {

@@ -88,7 +88,7 @@ Reloader::Outcome Reloader::Reload(absl::string_view cause) {
     taken.push_back("log");
   }
   const bool new_policy = !SamePolicy(plan->config, config_);
-  const std::vector<std::string> restart = RestartKeys(plan->config);
+  std::vector<std::string> restart = RestartKeys(plan->config);
   config_ = std::move(plan->config);
   WatchFiles();
   policy_ = std::move(plan->policy);

@@ -226,7 +226,7 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
     *file.text = *std::move(text);
   }
 
-  const absl::Status authority = CheckAuthority(ca, m.ca_pem);
+  absl::Status authority = CheckAuthority(ca, m.ca_pem);
   if (!authority.ok()) return authority;
 
   const std::vector<CertPtr> chain = ReadCerts(m.cert_pem);

@@ -74,7 +74,7 @@ absl::StatusOr<std::shared_ptr<const Trust>> Trust::Create(const File& ca, const
   auto parts = std::make_unique<Parts>();
   if (!crl.path.empty()) {
     parts->lists = ReadCrls(crl.pem);
-    const absl::Status status = CheckLists(crl, parts->lists, ca, cas);
+    absl::Status status = CheckLists(crl, parts->lists, ca, cas);
     if (!status.ok()) return status;
   }
   parts->store.reset(X509_STORE_new());

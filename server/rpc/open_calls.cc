@@ -5,7 +5,7 @@
 
 namespace entropyd {
 
-void OpenCalls::Add(const Gate& gate, Caller caller, const std::shared_ptr<OpenCall>& call) {
+void OpenCalls::Add(const Gate& gate, const Caller& caller, const std::shared_ptr<OpenCall>& call) {
   {
     absl::MutexLock lock(&mutex_);
     // A call that has ended leaves with the next one that begins.

@@ -43,7 +43,7 @@ class OpenCalls {
 
   // The call ends with its last owner. Shuts it out at once when the rules have changed since the
   // gate let it in.
-  void Add(const Gate& gate, Caller caller, const std::shared_ptr<OpenCall>& call);
+  void Add(const Gate& gate, const Caller& caller, const std::shared_ptr<OpenCall>& call);
 
   // Shuts out whoever may not come in by the rules of this moment.
   void Recheck(const Gate& gate);
