@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "hostagent/feed/kernel_feed.h"
 #include "hostagent/guest/connections.h"
 #include "hostagent/identity/class_assignment.h"

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {

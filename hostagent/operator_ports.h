@@ -17,10 +17,10 @@
 
 #include "absl/status/status.h"
 #include "base/process/fd.h"
-#include "base/process/http_server.h"
-#include "base/process/log.h"
-#include "base/process/metrics.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/http_server.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "hostagent/control/control_server.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"

@@ -19,7 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/crypto/secret_bytes.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
 #include "hostagent/control/status.h"

@@ -17,8 +17,8 @@
 
 #include "absl/status/status.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/upstream/certificate_watch.h"

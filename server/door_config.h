@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/config/config.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "proto/server_config.pb.h"
 #include "server/door/door.h"
 

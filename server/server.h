@@ -20,7 +20,7 @@
 #include "base/config/config.h"
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "proto/class_state.pb.h"
 #include "proto/server_config.pb.h"
 #include "server/access/policy.h"

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "server/attach/protocols.h"
 #include "server/dispatch/dispatch_loop.h"
 

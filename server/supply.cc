@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/process/names.h"
 #include "base/process/nanos.h"
+#include "base/text/names.h"
 #include "server/known_answers.h"
 #include "server/pool/entropy_pool.h"
 #include "server/source/source_metrics.h"

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/config/units.h"
-#include "base/process/names.h"
+#include "base/text/names.h"
 #include "server/driver/getrandom_driver.h"
 #include "server/health/health_monitor.h"
 

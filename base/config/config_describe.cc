@@ -8,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/config/config.h"
 #include "base/config/config_values.h"
-#include "base/process/wrap_text.h"
+#include "base/text/wrap_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 

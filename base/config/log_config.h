@@ -3,7 +3,7 @@
 // Thread safety: a function without state; a Log may change its format and level at any time.
 #pragma once
 
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "proto/server_config.pb.h"
 
 namespace entropyd {

@@ -17,8 +17,8 @@
 
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
-#include "base/process/line_limit.h"
-#include "base/process/log.h"
+#include "base/telemetry/line_limit.h"
+#include "base/telemetry/log.h"
 
 namespace entropyd {
 

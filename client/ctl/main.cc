@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/crypto/tls.h"
-#include "base/process/wrap_text.h"
+#include "base/text/wrap_text.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
 #include "client/ctl/unknown_command.h"

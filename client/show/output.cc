@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "base/process/names.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 

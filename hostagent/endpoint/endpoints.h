@@ -27,7 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "base/process/fd.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "hostagent/endpoint/endpoint_settings.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/loop/event_loop.h"

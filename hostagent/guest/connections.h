@@ -23,7 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/fd.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "hostagent/endpoint/endpoints.h"
 #include "hostagent/guest/connection.h"
 #include "hostagent/guest/guest_accounts.h"

@@ -12,7 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/config/utf8.h"
+#include "base/text/utf8.h"
 
 namespace entropyd {
 namespace {

@@ -22,8 +22,8 @@
 
 #include "absl/status/status.h"
 #include "base/process/fd.h"
-#include "base/process/log.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/log.h"
 #include "hostagent/handover/giver.h"
 #include "hostagent/handover/saved_state.h"
 #include "hostagent/handover/successor.h"

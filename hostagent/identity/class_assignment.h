@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/loop_number.h"

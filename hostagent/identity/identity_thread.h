@@ -25,7 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/process/fd.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "hostagent/identity/guest_identity.h"
 
 namespace entropyd {

@@ -30,7 +30,7 @@
 
 #include "base/libvirt/libvirt_domain.h"
 #include "base/process/fd.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 
 namespace entropyd {
 

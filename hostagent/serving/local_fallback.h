@@ -34,7 +34,7 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/seed_provider.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "hostagent/serving/class_buffer.h"
 
 namespace entropyd {

@@ -18,8 +18,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/agent_config.pb.h"
 

@@ -25,9 +25,9 @@
 
 #include "absl/status/statusor.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
-#include "base/process/metrics.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "client/entropy_stream.h"
 #include "hostagent/serving/class_buffer.h"
 #include "hostagent/serving/upstream_state.h"

@@ -22,9 +22,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "base/process/line_limit.h"
-#include "base/process/log.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/line_limit.h"
+#include "base/telemetry/log.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/class_access.h"
 #include "server/attach/identity_shares.h"

@@ -1,7 +1,7 @@
 #include "server/attach/class_access.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/process/names.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/process/names.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 

@@ -26,8 +26,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/process/line_limit.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/line_limit.h"
 #include "server/dispatch/byte_budget.h"
 
 namespace entropyd {

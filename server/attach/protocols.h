@@ -15,7 +15,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "server/attach/attach_protocol.h"
 #include "server/attach/class_access.h"
 #include "server/attach/get_protocol.h"

@@ -1,7 +1,7 @@
 #include "server/attach/reasons.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/process/names.h"
+#include "base/text/names.h"
 #include "base/wire/attach_limits.h"
 
 namespace entropyd {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/process/names.h"
+#include "base/text/names.h"
 #include "server/dispatch/class_table.h"
 
 namespace entropyd {

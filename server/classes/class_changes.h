@@ -28,7 +28,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "proto/admin.pb.h"
 #include "proto/class_state.pb.h"
 #include "proto/server_config.pb.h"

@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/process/names.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 namespace {

@@ -12,9 +12,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/config/config.h"
-#include "base/config/utf8.h"
 #include "base/process/durable_file.h"
 #include "base/process/fd.h"
+#include "base/text/utf8.h"
 #include "server/classes/class_figures.h"
 
 namespace entropyd {

@@ -27,8 +27,8 @@
 
 #include "absl/status/status.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/log.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/class_table.h"
 #include "server/dispatch/distributor.h"

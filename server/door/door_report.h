@@ -17,9 +17,9 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "base/process/log.h"
-#include "base/process/metrics.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "server/door/connection_table.h"
 
 namespace entropyd {

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <string>
 
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "proto/admin.pb.h"
 #include "server/pool/block_statistic.h"
 

@@ -16,8 +16,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 
 namespace entropyd {
 

@@ -8,8 +8,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/process/names.h"
 #include "base/process/nanos.h"
+#include "base/text/names.h"
 #include "base/wire/grpc_status.h"
 #include "base/wire/state_names.h"
 #include "grpcpp/support/server_callback.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "server/access/gate.h"
 #include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"

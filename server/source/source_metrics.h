@@ -10,7 +10,7 @@
 
 #include <array>
 
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "server/source/source.h"
 
 namespace entropyd {

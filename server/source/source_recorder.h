@@ -23,7 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "proto/admin.pb.h"
 #include "server/source/sample_recording.h"
 

@@ -16,8 +16,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "base/process/log.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/log.h"
 #include "client/pki/pki.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -6,8 +6,8 @@
 
 #include "base/process/clock.h"
 #include "base/process/fd.h"
-#include "base/process/log.h"
 #include "base/process/read_file.h"
+#include "base/telemetry/log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"

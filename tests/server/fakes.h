@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "base/wire/attach_wire.h"
 #include "server/dispatch/outlet.h"
 #include "server/pool/pool.h"

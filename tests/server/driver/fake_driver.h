@@ -12,7 +12,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "server/driver/source_driver.h"
 #include "server/source/source.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/process/clock.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "server/pool/entropy_pool.h"
 #include "tests/server/driver/fake_driver.h"
 

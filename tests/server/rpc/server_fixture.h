@@ -16,7 +16,7 @@
 #include "base/config/config.h"
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 #include "client/grpc_channel.h"
 #include "client/pki/pki.h"
 #include "grpcpp/grpcpp.h"

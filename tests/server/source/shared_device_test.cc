@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "server/pool/entropy_pool.h"
 #include "server/source/source.h"
 #include "tests/server/driver/fake_driver.h"

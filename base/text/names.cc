@@ -1,4 +1,4 @@
-#include "base/process/names.h"
+#include "base/text/names.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/config/utf8.h"
+#include "base/text/utf8.h"
 
 namespace entropyd {
 namespace {

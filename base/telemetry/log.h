@@ -27,7 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
-#include "base/process/log_writer.h"
+#include "base/telemetry/log_writer.h"
 
 namespace entropyd {
 

@@ -1,4 +1,4 @@
-#include "base/process/log_writer.h"
+#include "base/telemetry/log_writer.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 
 #include <unistd.h>
 
@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -1,4 +1,4 @@
-#include "base/process/http_server.h"
+#include "base/telemetry/http_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

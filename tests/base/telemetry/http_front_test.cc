@@ -1,4 +1,4 @@
-#include "base/process/http_front.h"
+#include "base/telemetry/http_front.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
-#include "base/process/log.h"
+#include "base/telemetry/log.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
-#include "base/config/utf8.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
+#include "base/text/utf8.h"
 
 namespace entropyd {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/process/http_pages.h"
+#include "base/telemetry/http_pages.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,4 +1,4 @@
-#include "base/process/line_limit.h"
+#include "base/telemetry/line_limit.h"
 
 #include <iterator>
 #include <limits>

@@ -19,9 +19,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/process/http_front.h"
-#include "base/process/http_pages.h"
-#include "base/process/metrics.h"
+#include "base/telemetry/http_front.h"
+#include "base/telemetry/http_pages.h"
+#include "base/telemetry/metrics.h"
 
 namespace entropyd {
 

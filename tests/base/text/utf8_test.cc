@@ -1,4 +1,4 @@
-#include "base/config/utf8.h"
+#include "base/text/utf8.h"
 
 #include <gtest/gtest.h>
 

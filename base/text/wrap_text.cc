@@ -1,4 +1,4 @@
-#include "base/process/wrap_text.h"
+#include "base/text/wrap_text.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "base/process/metrics.h"
+#include "base/telemetry/metrics.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,4 +1,4 @@
-#include "base/process/line_limit.h"
+#include "base/telemetry/line_limit.h"
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"

@@ -1,4 +1,4 @@
-#include "base/process/names.h"
+#include "base/text/names.h"
 
 #include <string>
 
