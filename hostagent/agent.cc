@@ -145,11 +145,20 @@ OperatorPorts::Options Agent::OperatorPortsOptions(const config::v1::HostAgent& 
 
 // --- phases: started, alone or as a successor ----------------------------------------------------
 
-bool Agent::Enter(PhaseEvent event) {
-  const absl::optional<Phase> next = NextPhase(phase(), event);
-  if (!next.has_value()) return false;
-  phase_.store(*next, std::memory_order_relaxed);
-  return true;
+absl::Status Agent::Enter(PhaseEvent event) {
+  const absl::Status status = CheckPhase(phase(), event);
+  if (!status.ok()) {
+    log_->Error("agent.refused",
+                {{"reason", status}, {"remedy", "report this fault"}, {"pid", getpid()}});
+    return status;
+  }
+  phase_.store(*NextPhase(phase(), event), std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+absl::Status Agent::CheckNotStopped(absl::string_view asked) const {
+  if (!Ending(phase())) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat(asked, ": this process was told to stop"));
 }
 
 absl::Status Agent::Start(StartOptions options) {
@@ -174,13 +183,14 @@ absl::Status Agent::Start(StartOptions options) {
 }
 
 absl::Status Agent::StartFresh() {
-  if (Ending(phase())) return absl::CancelledError("start: this process was told to stop");
+  if (auto status = CheckNotStopped("start"); !status.ok()) return status;
+  if (auto status = Enter(PhaseEvent::kOpenPorts); !status.ok()) return status;
   if (auto status = operator_ports_->Open(); !status.ok()) return status;
   if (auto status = succession_->Open(); !status.ok()) return status;
   if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok())
     return status;
   if (auto status = host_->Listen(); !status.ok()) return status;
-  Enter(PhaseEvent::kServe);
+  if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
   upstream_->Resume();
   options_.serving();
   options_.opened();
@@ -188,12 +198,13 @@ absl::Status Agent::StartFresh() {
 }
 
 absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
-  Enter(PhaseEvent::kTakeOver);
+  if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
+  if (auto status = Enter(PhaseEvent::kTakeOver); !status.ok()) return status;
   auto taken =
       TakeOver(std::move(predecessor), host_->state(),
                [this](const auto& offer, const auto& offered) { return Fill(offer, offered); });
   if (!taken.ok()) return taken.status();
-  Enter(PhaseEvent::kServe);
+  if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
   options_.serving();
   predecessor_ = std::make_unique<Predecessor>(std::move(taken->link), loop_.get(),
                                                [this] { PredecessorGone(); });
@@ -214,7 +225,7 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer,
   while (true) {
     loop_->RunOnce(kFillTurn);
     const int64_t now = clock_->NowNanos();
-    if (Ending(phase())) return absl::CancelledError("take over: this process was told to stop");
+    if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
     if (auto status = offered(); !status.ok()) return status;
     if (upstream_->get()->connected()) {
       attached_at = std::min(attached_at, now);
@@ -228,8 +239,7 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer,
 // A signal that the last turn has read is obeyed by the next one.
 absl::Status Agent::StillWanted() {
   loop_->RunOnce(0);
-  if (Ending(phase())) return absl::CancelledError("take over: this process was told to stop");
-  return absl::OkStatus();
+  return CheckNotStopped("take over");
 }
 
 absl::Status Agent::NotAttached() const {
@@ -243,7 +253,7 @@ absl::Status Agent::NotAttached() const {
 // Guests are served meanwhile. An address that cannot be opened is no reason to end.
 void Agent::PredecessorGone() {
   predecessor_.reset();
-  if (!Enter(PhaseEvent::kOpenPorts)) return;
+  if (!Enter(PhaseEvent::kOpenPorts).ok()) return;
   operator_ports_->OpenInTheEnd(options_.opened);
 }
 
@@ -294,27 +304,31 @@ void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) 
   if (purpose == Succession::Purpose::kReload) options_.reload_failed();
 }
 
-void Agent::LeaveServer() {
-  Enter(PhaseEvent::kOffer);
+absl::Status Agent::LeaveServer() {
+  if (auto status = Enter(PhaseEvent::kOffer); !status.ok()) return status;
   upstream_->Suspend();
+  return absl::OkStatus();
 }
 
 void Agent::ReturnToServer() {
-  Enter(PhaseEvent::kWithdraw);
-  upstream_->Resume();
+  if (Enter(PhaseEvent::kWithdraw).ok()) upstream_->Resume();
 }
 
 void Agent::Given() {
-  Enter(PhaseEvent::kGo);
+  if (auto status = Enter(PhaseEvent::kGo); !status.ok()) {
+    // They are another process's all the same: this one cannot serve on.
+    ended_ = status;
+    return loop_->Stop();
+  }
   // The addresses belong to the successor from now on.
   predecessor_.reset();
   operator_ports_->GiveUp();
 }
 
 void Agent::Released() {
-  if (options_.linger && Enter(PhaseEvent::kLinger)) return Linger();
-  if (Enter(PhaseEvent::kLeave)) return loop_->Stop();
-  succession_->LetGo();  // it ends already
+  if (Ending(phase())) return succession_->LetGo();
+  if (!Enter(options_.linger ? PhaseEvent::kLinger : PhaseEvent::kLeave).ok()) return;
+  options_.linger ? Linger() : loop_->Stop();
 }
 
 // A supervisor that restarts whatever ends would start this program again, and it would take the
@@ -335,7 +349,7 @@ void Agent::Linger() {
 
 void Agent::SuccessorEnded(const absl::Status& why) {
   const bool asked = Ending(phase());
-  Enter(PhaseEvent::kSuccessorEnded);
+  if (!Enter(PhaseEvent::kSuccessorEnded).ok()) return;
   if (!asked) {
     ended_ = why;
     log_->Error("linger.ended", {{"reason", why}, {"remedy", "start the agent again"}});
@@ -350,9 +364,9 @@ void Agent::Stop() {
 }
 
 void Agent::BeginStop() {
-  if (Ending(phase())) return;
+  const bool again = Ending(phase());
   const bool given = handed_over();
-  Enter(PhaseEvent::kStop);
+  if (!Enter(PhaseEvent::kStop).ok() || again) return;
   log_->Info("agent.stopping", {{"guests", host_->connections()->size()}, {"pid", getpid()}});
   host_->StopListening();
   predecessor_.reset();

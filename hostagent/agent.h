@@ -90,7 +90,8 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   absl::Status Start(StartOptions options);
 
   // Returns after Stop(), or when a successor has taken over; with `linger` after Stop() only.
-  // Error: this process lingered, and the successor that it had started has ended unasked.
+  // Errors: this process lingered, and the successor that it had started has ended unasked; the
+  // guests were given away where the phase did not allow it.
   absl::Status Run();
   // Stops listening, gives guests at most a second to take the replies written to them, and makes
   // Run() return. Before Go it ends a handover: this process keeps its guests to its end, and the
@@ -131,7 +132,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
 
  private:
   // --- what succession tells, and nobody else ---
-  void LeaveServer() override;
+  absl::Status LeaveServer() override;
   void ReturnToServer() override;
   void Given() override;
   void Released() override;
@@ -144,12 +145,15 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   absl::Status OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status StartIdentities(const std::string& libvirt_dir);
   OperatorPorts::Options OperatorPortsOptions(const config::v1::HostAgent& config);
-  bool Enter(PhaseEvent event);
+  // Errors: of CheckPhase. Then the phase is as before. The log says so, because nobody asks for an
+  // event where it cannot be, unless this program is wrong.
+  [[nodiscard]] absl::Status Enter(PhaseEvent event);
 
   absl::Status StartFresh();
   absl::Status StartFrom(std::unique_ptr<HandoverLink> predecessor);
   absl::Status Fill(const handover::v1::Offer& offer, const std::function<absl::Status()>& offered);
   absl::Status StillWanted();
+  absl::Status CheckNotStopped(absl::string_view asked) const;
   absl::Status NotAttached() const;
   void PredecessorGone();
 

@@ -11,7 +11,7 @@ struct Rule {
   Phase next;
 };
 
-// What is not in this table is refused.
+// Each rule is something that happens. What is not in this table is refused.
 constexpr Rule kRules[] = {
     {Phase::kStarting, PhaseEvent::kTakeOver, Phase::kTakingOver},
     {Phase::kStarting, PhaseEvent::kServe, Phase::kServing},
@@ -25,15 +25,12 @@ constexpr Rule kRules[] = {
     {Phase::kServing, PhaseEvent::kChangeSockets, Phase::kServing},
     {Phase::kServing, PhaseEvent::kReplace, Phase::kServing},
     {Phase::kServing, PhaseEvent::kOffer, Phase::kGiving},
-    {Phase::kServing, PhaseEvent::kSuccessorEnded, Phase::kServing},
     {Phase::kServing, PhaseEvent::kStop, Phase::kStopping},
 
     {Phase::kGiving, PhaseEvent::kOpenPorts, Phase::kGiving},
     {Phase::kGiving, PhaseEvent::kChangeSockets, Phase::kGiving},
     {Phase::kGiving, PhaseEvent::kWithdraw, Phase::kServing},
     {Phase::kGiving, PhaseEvent::kGo, Phase::kGiven},
-    // The link to it ends, too, and the giver withdraws then.
-    {Phase::kGiving, PhaseEvent::kSuccessorEnded, Phase::kGiving},
     {Phase::kGiving, PhaseEvent::kStop, Phase::kStopping},
 
     {Phase::kGiven, PhaseEvent::kLinger, Phase::kLingering},
@@ -44,9 +41,9 @@ constexpr Rule kRules[] = {
     {Phase::kLingering, PhaseEvent::kSuccessorEnded, Phase::kLeaving},
     {Phase::kLingering, PhaseEvent::kStop, Phase::kLeaving},
 
-    // A second signal changes nothing, nor does a successor that ends as it was told.
-    {Phase::kStopping, PhaseEvent::kSuccessorEnded, Phase::kStopping},
+    // A second signal changes nothing.
     {Phase::kStopping, PhaseEvent::kStop, Phase::kStopping},
+    // A stop ended the successor, too. This process waits for that.
     {Phase::kLeaving, PhaseEvent::kSuccessorEnded, Phase::kLeaving},
     {Phase::kLeaving, PhaseEvent::kStop, Phase::kLeaving},
 };

@@ -40,7 +40,7 @@ enum class PhaseEvent {
   kTakeOver,
   // Everything is open, or Go has come.
   kServe,
-  // The control socket and HTTP can open.
+  // The control socket and HTTP can open: at the start, or when the predecessor has gone.
   kOpenPorts,
   // An operator adds or removes a guest's socket.
   kChangeSockets,
@@ -56,7 +56,7 @@ enum class PhaseEvent {
   kLinger,
   // The successor serves. This process ends.
   kLeave,
-  // A successor that this process started has ended.
+  // With `linger`: the successor that this process started and gave its guests to has ended.
   kSuccessorEnded,
   // SIGTERM or SIGINT.
   kStop,

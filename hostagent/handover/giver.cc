@@ -115,13 +115,10 @@ void HandoverGiver::Handle(const Message& message) {
 void HandoverGiver::OnBegin(const handover::v1::Begin& begin) {
   version_ = begin.version();
   if (begin.format_min() > kHandoverFormat || begin.format_max() < kHandoverFormat) {
-    const absl::Status refused = absl::FailedPreconditionError(
+    return RefuseTaker(absl::FailedPreconditionError(
         absl::StrCat("version ", ENTROPYD_VERSION, " hands over in format ", kHandoverFormat,
                      ", version ", version_, " takes ", begin.format_min(), " to ",
-                     begin.format_max(), "; restart the agent instead"));
-    link_->Send(Refusal(refused.message()), {}, absl::Now() + kHandoverAnswerPatience)
-        .IgnoreError();
-    return Withdraw(refused);
+                     begin.format_max(), "; restart the agent instead")));
   }
   log_->Info("handover.begun",
              {{"version", version_}, {"guests", guests_->guests()}, {"pid", getpid()}});
@@ -129,11 +126,16 @@ void HandoverGiver::OnBegin(const handover::v1::Begin& begin) {
   message.mutable_offer()->set_format(kHandoverFormat);
   message.mutable_offer()->set_version(ENTROPYD_VERSION);
   guests_->SaveDemand(message.mutable_offer());
+  if (auto status = subject_->LeaveServer(); !status.ok()) return RefuseTaker(status);
   step_ = Step::kOffered;
-  subject_->LeaveServer();
   SetDeadline(kFillPatienceNanos);
   auto status = link_->Send(message, {}, absl::Now() + kHandoverAnswerPatience);
   if (!status.ok()) Withdraw(status);
+}
+
+void HandoverGiver::RefuseTaker(const absl::Status& why) {
+  link_->Send(Refusal(why.message()), {}, absl::Now() + kHandoverAnswerPatience).IgnoreError();
+  Withdraw(why);
 }
 
 void HandoverGiver::OnRequest() {

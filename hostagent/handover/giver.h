@@ -43,9 +43,10 @@ class HandoverGiver final : public EventLoop::Handler {
   // The rest of the agent.
   class Subject {
    public:
-    // A taker is about to attach.
-    virtual void LeaveServer() = 0;
-    // The taker failed.
+    // A taker is about to attach. Errors: it cannot be now. Then the taker is refused, and gets no
+    // offer.
+    virtual absl::Status LeaveServer() = 0;
+    // The taker failed. LeaveServer() was OK.
     virtual void ReturnToServer(const absl::Status& why) = 0;
     // Go was sent.
     virtual void Given(const std::string& version) = 0;
@@ -89,6 +90,7 @@ class HandoverGiver final : public EventLoop::Handler {
   void Accepted(UniqueFd socket);
   void Handle(const handover::v1::Message& message);
   void OnBegin(const handover::v1::Begin& begin);
+  void RefuseTaker(const absl::Status& why);
   void OnRequest();
   void OnDeadline();
   absl::Status Give();

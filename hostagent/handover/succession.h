@@ -47,9 +47,10 @@ class Succession final : public HandoverGiver::Subject {
   // The rest of the agent.
   class Subject {
    public:
-    // A successor of this host is about to attach.
-    virtual void LeaveServer() = 0;
-    // The successor failed.
+    // A successor of this host is about to attach. Errors: it cannot be now. Then the successor is
+    // refused.
+    virtual absl::Status LeaveServer() = 0;
+    // The successor failed. LeaveServer() was OK.
     virtual void ReturnToServer() = 0;
     // The successor has the guests.
     virtual void Given() = 0;
@@ -101,7 +102,7 @@ class Succession final : public HandoverGiver::Subject {
   void LetGo() { giver_->LetGo(); }
 
   // --- of the giver ---
-  void LeaveServer() override { subject_->LeaveServer(); }
+  absl::Status LeaveServer() override { return subject_->LeaveServer(); }
   void ReturnToServer(const absl::Status& why) override;
   void Given(const std::string& version) override;
   void Released() override { subject_->Released(); }

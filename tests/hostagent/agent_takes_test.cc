@@ -31,8 +31,8 @@ class AgentTakesTest : public AgentRig {
   using AgentRig::AgentRig;
   using Script = std::function<void(HandoverLink*)>;
 
-  // A running agent that makes an offer, and then follows the script, in a thread of its own.
-  void Play(const Script& script) {
+  // Where a running agent is reached.
+  void Listen() {
     listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -40,6 +40,10 @@ class AgentTakesTest : public AgentRig {
     std::memcpy(address.sun_path, path.data(), path.size());
     ASSERT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(listen(listener_.get(), 1), 0);
+  }
+  // A running agent that makes an offer, and then follows the script, in a thread of its own.
+  void Play(const Script& script) {
+    Listen();
     predecessor_ = std::thread([this, script] {
       auto link =
           HandoverLink::Create(UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)))
@@ -140,6 +144,17 @@ TEST_F(AgentTakesTest, AStopBeforeTheStartIsHeard) {
   EXPECT_NE(access(Control().c_str(), F_OK), 0);
   EXPECT_THAT(log_.lines(), Not(Contains(HasSubstr("handover.nobody"))))
       << "it does not start normally";
+}
+
+TEST_F(AgentTakesTest, AStopThatWasObeyedBeforeTheStartTakesNobody) {
+  agent_ = Make();
+  agent_->Stop();
+  agent_->loop()->RunOnce(0);
+  Listen();
+  const absl::Status status = agent_->Start(Options({.take_over = true}));
+  EXPECT_EQ(status, absl::CancelledError("take over: this process was told to stop"));
+  EXPECT_EQ(agent_->phase(), Phase::kStopping);
+  EXPECT_THAT(log_.lines(), Not(Contains(HasSubstr("agent.refused"))));
 }
 
 TEST_F(AgentTakesTest, WhereNobodyRunsItStartsNormallyAndSaysSo) {

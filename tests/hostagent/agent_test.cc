@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -101,9 +102,75 @@ class AgentTest : public AgentRig {
     return agent_->AddGuestSocket(socket).status();
   }
 
+  // What succession may tell the agent, and the event that it is.
+  struct Call {
+    PhaseEvent event;
+    std::function<void(Succession::Subject*)> make;
+  };
+  static std::vector<Call> Calls() {
+    const absl::Status why = absl::UnknownError("test");
+    return {{PhaseEvent::kOffer, [](auto* agent) { agent->LeaveServer().IgnoreError(); }},
+            {PhaseEvent::kWithdraw, [](auto* agent) { agent->ReturnToServer(); }},
+            {PhaseEvent::kGo, [](auto* agent) { agent->Given(); }},
+            {PhaseEvent::kLinger, [](auto* agent) { agent->Released(); }},
+            {PhaseEvent::kSuccessorEnded, [why](auto* agent) { agent->SuccessorEnded(why); }}};
+  }
+  size_t Refusals() const {
+    const auto lines = log_.lines();
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.starts_with("error agent.refused ");
+    });
+  }
+
   std::unique_ptr<HandoverLink> link_;
   std::unique_ptr<RigGuest> guest_;
 };
+
+// --- what cannot happen --------------------------------------------------------------------------
+
+TEST_F(AgentTest, WhatCannotHappenAtAStepChangesNothingAndTheLogSaysSo) {
+  for (const Step& step : Steps()) {
+    for (const Call& call : Calls()) {
+      if (NextPhase(step.phase, call.event).has_value()) continue;
+      // It ends already.
+      const bool heard = call.event == PhaseEvent::kLinger && Ending(step.phase);
+      At(step);
+      told_.clear();
+      const size_t before = Refusals();
+      call.make(agent_.get());
+      EXPECT_EQ(agent_->phase(), step.phase) << step.name << ": " << PhaseEventName(call.event);
+      EXPECT_EQ(Refusals() - before, heard ? 0 : 1)
+          << step.name << ": " << PhaseEventName(call.event);
+      EXPECT_EQ(told_, "") << step.name << ": " << PhaseEventName(call.event);
+    }
+  }
+}
+
+TEST_F(AgentTest, ASuccessorIsToldWhyTheAgentCannotLeaveItsServer) {
+  Start();
+  StopWithAGuest();
+  Succession::Subject* const agent = agent_.get();
+  EXPECT_THAT(agent->LeaveServer().message(),
+              HasSubstr("offer the guests: not now: this agent is stopping"));
+}
+
+TEST_F(AgentTest, ASuccessorThatEndsWhileTheGuestsAreHereEndsNobody) {
+  Start();
+  Succession::Subject* const agent = agent_.get();
+  agent->SuccessorEnded(absl::UnknownError("test"));
+  Turn();
+  EXPECT_TRUE(RigGuest(Socket()).connected());
+  agent_->Stop();
+  EXPECT_TRUE(RunToTheEnd().ok());
+}
+
+// Another process has them, so this one must not go on as if they were here.
+TEST_F(AgentTest, GuestsThatWereGivenAwayUnaskedEndTheAgentWithAnError) {
+  Start();
+  Succession::Subject* const agent = agent_.get();
+  agent->Given();
+  EXPECT_THAT(RunToTheEnd().message(), HasSubstr("give the guests away: not now"));
+}
 
 // --- the side that gives -------------------------------------------------------------------------
 

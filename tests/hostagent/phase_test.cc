@@ -108,6 +108,14 @@ TEST(PhaseTest, GuestsAreGivenAwayByGoAlone) {
   }
 }
 
+// Before Go a successor that ends is a failed upgrade, which is no event of a phase.
+TEST(PhaseTest, TheEndOfASuccessorMattersWhereTheGuestsAreGivenAway) {
+  for (Phase phase : kPhases) {
+    EXPECT_EQ(NextPhase(phase, PhaseEvent::kSuccessorEnded).has_value(), GivenAway(phase))
+        << PhaseName(phase);
+  }
+}
+
 TEST(PhaseTest, SocketsChangeOnlyWhereTheGuestsAre) {
   for (Phase phase : kPhases) {
     EXPECT_EQ(NextPhase(phase, PhaseEvent::kChangeSockets).has_value(),

@@ -41,6 +41,22 @@ TEST_F(HandoverGiverTest, AnotherFormatIsRefusedBeforeAnythingIsGivenUp) {
   ExpectServesOn(&client);
 }
 
+TEST_F(HandoverGiverTest, ASuccessorThatComesWhenTheAgentCannotLeaveItsServerLearnsWhy) {
+  Client client = Connect(Bytes{0x02, 8});
+  may_leave_ = absl::AbortedError("not now");
+  auto link = Reach();
+  Say(link.get(), Begin());
+  Turn(&old_);
+  Turn(&old_);
+  auto answer = link->Receive(Soon());
+  ASSERT_TRUE(answer.ok() && answer->message.has_refusal());
+  EXPECT_EQ(answer->message.refusal().reason(), "not now");
+  EXPECT_EQ(calls_, "leave ") << "it has not left, so it need not return";
+  ExpectServesOn(&client);
+  may_leave_ = absl::OkStatus();
+  Offered();
+}
+
 TEST_F(HandoverGiverTest, ASecondSuccessorIsRefusedAndTheFirstGoesOn) {
   auto first = Offered();
   auto second = Reach();

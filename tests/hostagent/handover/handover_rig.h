@@ -29,7 +29,10 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
   }
   std::string path() const { return dir_ / "agent.sock.handover"; }
 
-  void LeaveServer() override { calls_ += "leave "; }
+  absl::Status LeaveServer() override {
+    calls_ += "leave ";
+    return may_leave_;
+  }
   void ReturnToServer(const absl::Status& why) override { calls_ += "return ", why_ = why; }
   void Given(const std::string& version) override { calls_ += "given "; }
   void Released() override { calls_ += "released "; }
@@ -90,6 +93,7 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
   std::unique_ptr<HandoverGiver> giver_;
   std::string calls_;
   absl::Status why_;
+  absl::Status may_leave_;  // the agent's answer to an offer
 };
 
 }  // namespace entropyd

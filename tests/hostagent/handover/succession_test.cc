@@ -46,7 +46,10 @@ class SuccessionTest : public TwoHostsTest, public Succession::Subject {
   }
   std::string Path() const { return dir_ / "agent.sock.handover"; }
 
-  void LeaveServer() override { calls_ += "leave "; }
+  absl::Status LeaveServer() override {
+    calls_ += "leave ";
+    return may_leave_;
+  }
   void ReturnToServer() override { calls_ += "return "; }
   void Given() override { calls_ += "given "; }
   void Released() override { calls_ += "released "; }
@@ -90,6 +93,7 @@ class SuccessionTest : public TwoHostsTest, public Succession::Subject {
   }
   std::unique_ptr<Succession> succession_;
   std::string calls_;
+  absl::Status may_leave_;  // the agent's answer to an offer
   absl::Status outcome_;
   std::string version_;
 };
@@ -149,6 +153,19 @@ TEST_F(SuccessionTest, WhoeverTakesTheGuestsTheUpgradeIsDone) {
   EXPECT_FALSE(succession_->has_successor()) << "the one that took them is not the one started";
   Turn(&old_, Succession::kReplacePatienceNanos + 1);
   EXPECT_EQ(calls_, "leave given released ");
+}
+
+TEST_F(SuccessionTest, WhoComesWhenTheAgentCannotLeaveItsServerGetsNothing) {
+  may_leave_ = absl::AbortedError("not now");
+  auto link = HandoverLink::Connect(Path()).value();
+  Message begin;
+  begin.mutable_begin()->set_format_min(kHandoverFormat);
+  begin.mutable_begin()->set_format_max(kHandoverFormat);
+  EXPECT_TRUE(link->Send(begin, {}, Soon()).ok());
+  Turn(&old_);
+  Turn(&old_);
+  EXPECT_EQ(link->Receive(Soon())->message.refusal().reason(), "not now");
+  EXPECT_EQ(calls_, "leave ");
 }
 
 TEST_F(SuccessionTest, AStopEndsTheSuccessorAndAnswersWhoWaits) {
