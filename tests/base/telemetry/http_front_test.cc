@@ -2,12 +2,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,16 +20,10 @@
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
 #include "gtest/gtest.h"
+#include "tests/own_network.h"
 
 namespace entropyd {
 namespace {
-
-// The kernel's in6_ifreq (linux/ipv6.h, which does not go together with netinet/in.h).
-struct Ipv6OfInterface {
-  in6_addr address;
-  uint32_t prefix_bits;
-  int interface;
-};
 
 // A front that answers each request with its head, or keeps it.
 class HttpFrontTest : public ::testing::Test {
@@ -86,38 +76,6 @@ class HttpFrontTest : public ::testing::Test {
     EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     LimitPatience(fd);
     return fd;
-  }
-  // A network with nothing but this thread's sockets, in which the addresses are this machine's.
-  // False = the machine does not allow it.
-  static bool EnterNetworkOf(const std::vector<const char*>& addresses) {
-    if (unshare(CLONE_NEWNET) != 0) return false;
-    const UniqueFd fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq up = {};
-    snprintf(up.ifr_name, sizeof up.ifr_name, "lo");
-    up.ifr_flags = IFF_UP;
-    if (!fd || ioctl(fd.get(), SIOCSIFFLAGS, &up) != 0) return false;
-    for (const char* const address : addresses) {
-      Ipv6OfInterface one = {};
-      inet_pton(AF_INET6, address, &one.address);
-      one.prefix_bits = 128;
-      one.interface = static_cast<int>(if_nametoindex("lo"));
-      if (ioctl(fd.get(), SIOCSIFADDR, &one) != 0) return false;
-      AwaitAddress(one.address);
-    }
-    return true;
-  }
-  // The kernel takes an address into use a moment after it was added, and tells of it by netlink
-  // only.
-  static void AwaitAddress(const in6_addr& added) {
-    sockaddr_in6 address = {};
-    address.sin6_family = AF_INET6;
-    address.sin6_addr = added;
-    const absl::Time deadline = absl::Now() + absl::Seconds(10);
-    while (absl::Now() < deadline) {
-      const UniqueFd fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-      if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return;
-      std::this_thread::yield();
-    }
   }
   static void Send(const UniqueFd& fd, const std::string& text) {
     send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
@@ -262,10 +220,7 @@ TEST_F(HttpFrontTest, AnAddressThatHasManyMakesRoomForOneThatHasFew) {
 }
 
 TEST_F(HttpFrontTest, AddressesOfOneIpv6NetworkCountAsOne) {
-  bool allowed = false;
-  std::thread in_a_network_of_its_own([&] {
-    allowed = EnterNetworkOf({"2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:2:f::2"});
-    if (!allowed) return;
+  InNetworkOf({"2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:2:f::2"}, [&] {
     Start({.connections = 3}, "[::]:0");
     const UniqueFd eldest = ConnectV6("2001:db8:0:1::1");
     const UniqueFd first = ConnectV6("2001:db8:0:2::1");
@@ -277,8 +232,6 @@ TEST_F(HttpFrontTest, AddressesOfOneIpv6NetworkCountAsOne) {
     EXPECT_TRUE(Closed(first));
     EXPECT_FALSE(Closed(second));
   });
-  in_a_network_of_its_own.join();
-  if (!allowed) GTEST_SKIP() << "only root can make a network";
 }
 
 TEST_F(HttpFrontTest, Ipv4AddressesAtAnIpv6SocketAreNotOneNetwork) {

@@ -17,6 +17,7 @@
 #include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/own_network.h"
 
 namespace entropyd {
 namespace {
@@ -165,15 +166,10 @@ TEST_F(HttpServerTest, GarbageDoesNotHarmOthers) {
 }
 
 TEST_F(HttpServerTest, ServesIpv6) {
-  UniqueFd probe(socket(AF_INET6, SOCK_STREAM, 0));
-  sockaddr_in6 loopback = {};
-  loopback.sin6_family = AF_INET6;
-  loopback.sin6_addr = in6addr_loopback;
-  if (bind(probe.get(), reinterpret_cast<sockaddr*>(&loopback), sizeof loopback) != 0) {
-    GTEST_SKIP() << "this machine has no IPv6 loopback";
-  }
-  StartAt("[::1]:0");
-  EXPECT_EQ(Ask("GET", "/healthz", /*v6=*/true).body, "ok\n");
+  InNetworkOf({}, [&] {
+    StartAt("[::1]:0");
+    EXPECT_EQ(Ask("GET", "/healthz", /*v6=*/true).body, "ok\n");
+  });
 }
 
 TEST_F(HttpServerTest, APortInUseIsAnError) {
