@@ -141,8 +141,8 @@ TEST_F(LibvirtDirectoryTest, RubbishIsIgnoredAndMended) {
   EXPECT_THAT(Refresh(), ElementsAre(10));
 }
 
-// Root gives the file away. Nobody else can, but in a user namespace of its own a process is another
-// user than before, and a stranger to its own file.
+// Root gives the file away. Nobody else can, but in a user namespace of its own a process is
+// another user than before, and a stranger to its own file.
 TEST_F(LibvirtDirectoryTest, AFileOfAnotherUserCountsForHisPeersOnly) {
   const bool root = geteuid() == 0;
   const uid_t owner = root ? 1000 : geteuid();
