@@ -64,6 +64,7 @@ class Checker {
 
   absl::StatusOr<AgentSettings> Check() {
     settings_.max_guests = config_.max_guests();
+    settings_.max_connections_per_guest = config_.max_connections_per_guest();
     CheckServers();
     CheckGuestMetrics();
     CheckMetrics();

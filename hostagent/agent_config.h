@@ -44,6 +44,7 @@ struct AgentSettings {
   std::vector<Socket> listeners;
   std::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;
+  uint32_t max_connections_per_guest = 0;
   // The control socket. Successors find the one for handovers beside it.
   std::string control;
   // Where sockets for single guests are made.

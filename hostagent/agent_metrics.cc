@@ -83,6 +83,8 @@ void ExportConnections(const ConnectionCounters& c, Series* series) {
                 "Guests that were not identified in time, and served or refused unknown.");
   series->Total(&c.unidentified_refused, "entropyd_agent_unidentified_refused_total",
                 "Connections closed because nobody knows the peer.");
+  series->Total(&c.crowded, "entropyd_agent_guest_connections_refused_total",
+                "Connections closed because their guest had max_connections_per_guest.");
 }
 
 void ExportIdentity(const IdentityCounters& c, Series* series) {

@@ -65,7 +65,8 @@ absl::StatusOr<std::unique_ptr<ServedHost>> ServedHost::Create(const AgentSettin
   parts.loop = loop;
   parts.arena = arena;
   parts.log = log;
-  auto connections = Connections::Create(parts, settings.max_guests);
+  auto connections =
+      Connections::Create(parts, settings.max_guests, settings.max_connections_per_guest);
   if (!connections.ok()) return connections.status();
   host->connections_ = *std::move(connections);
   host->PutTogether(settings, metrics);
@@ -177,6 +178,8 @@ void ServedHost::Tick() {
   const double seconds = ToSeconds(now - rated_at_);
   rated_at_ = now;
   connections_->MeasureRates(seconds);
+  connections_->ForgetGuests(now);
+  accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
 }
 

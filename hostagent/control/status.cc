@@ -35,7 +35,7 @@ void AgentStatus::FillClass(const ServedClass& served,
   out->set_buffer_level(fallback.level());
   out->set_buffer_target(fallback.target());
   out->set_buffer_size(fallback.size());
-  out->set_guests(served.queue().members());
+  out->set_guests(served.queue().connections());
   out->set_owed(served.queue().owed());
   out->set_delivered(counters.delivered_bytes.Get());
   out->set_requests(requests);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/process/fd.h"
+#include "base/process/socket_address.h"
 
 namespace entropyd {
 namespace {
@@ -35,6 +36,13 @@ bool IsQemuProgram(absl::string_view program) {
   return absl::StartsWith(program, "qemu-") || program == "kvm";
 }
 
+std::string PeerAddress(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "";
+  return AddressGroup(address);
+}
+
 absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc) {
   ucred credentials{};
   socklen_t length = sizeof credentials;
@@ -44,6 +52,7 @@ absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc) {
   Peer peer;
   peer.pid = credentials.pid;
   peer.uid = credentials.uid;
+  if (peer.pid == 0) peer.address = PeerAddress(socket);
   if (peer.pid > 0) peer.program = ProgramOf(absl::StrCat(proc, "/", peer.pid));
   peer.qemu = IsQemuProgram(peer.program);
   return peer;

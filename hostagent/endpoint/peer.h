@@ -1,4 +1,4 @@
-// Tells who is at the other end of a unix socket.
+// Tells who is at the other end of a socket.
 //
 //   absl::StatusOr<Peer> peer = IdentifyPeer(socket);
 //   const bool prime = peer.ok() && peer->qemu;
@@ -18,6 +18,10 @@ struct Peer {
   // 0 = the peer is in another pid namespace.
   int32_t pid = 0;
   uint32_t uid = 0;
+  // When its process started, since boot; 0 = nobody has looked.
+  uint64_t start_ticks = 0;
+  // Of a peer that came by TCP (base/process/socket_address.h, AddressGroup); else empty.
+  std::string address;
   // The file name of its executable, or its comm; empty = cannot be seen.
   std::string program;
   bool qemu = false;
@@ -27,6 +31,9 @@ struct Peer {
 // read. The program is what the pid is *now*: a hint that decides about unasked bytes, not an
 // identity. Errors: of getsockopt.
 absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc = "/proc");
+
+// Where a peer comes from that came by TCP; empty = it did not.
+std::string PeerAddress(int socket);
 
 // True for qemu-system-x86_64, qemu-kvm, kvm and the like.
 bool IsQemuProgram(absl::string_view program);

@@ -50,7 +50,9 @@ void Feeds::StartWhatCan() {
 
 void Feeds::Close() {
   for (const std::unique_ptr<Feed>& feed : all_) {
-    if (feed->id() != 0) accounts_->Leave(feed->account(), feed->totals());
+    if (feed->id() != 0) {
+      accounts_->Leave(feed->account(), feed->totals(), connections_->host()->loop->now_nanos());
+    }
   }
   all_.clear();
 }

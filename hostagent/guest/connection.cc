@@ -33,9 +33,10 @@ Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
       class_(served_class),
       connected_at_(host->loop->now_nanos() - options_.age_nanos),
       hold_timer_(host->loop, [this] { host_->unidentified(this); }),
-      first_bytes_timer_(host->loop, [this] { class_->queue()->Touch(member_); }),
+      first_bytes_timer_(host->loop, [this] { share_->Touch(part_); }),
       prime_timer_(host->loop, [this] { CheckPrime(); }),
       linger_timer_(host->loop, [this] { Linger(); }),
+      start_ticks_(options_.peer.start_ticks),
       session_(getpid()),
       primer_(options_.prime) {}
 
@@ -48,11 +49,26 @@ absl::Status Connection::Join(uint32_t events, const handover::v1::Connection& s
     return watch.status();
   }
   watch_ = *watch;
-  member_ = saved.has_ceil_tokens()
-                ? class_->queue()->Add(this, saved.ceil_tokens(), host_->loop->now_nanos())
-                : class_->queue()->Add(this);
-  class_->queue()->Touch(member_);
+  absl::optional<int64_t> tokens;
+  if (saved.has_ceil_tokens()) tokens = saved.ceil_tokens();
+  if (saved.has_guest_tokens()) tokens = saved.guest_tokens();
+  JoinShare(tokens);
   return absl::OkStatus();
+}
+
+void Connection::JoinShare(absl::optional<int64_t> nano_tokens) {
+  joined_as_ = guest();
+  share_ = host_->guests->Join(joined_as_, class_, nano_tokens, host_->loop->now_nanos());
+  part_ = share_->Add(this);
+  share_->Touch(part_);
+}
+
+void Connection::LeaveShare() {
+  const int64_t now = host_->loop->now_nanos();
+  throttled_nanos_ += share_->throttled_nanos(part_, now);
+  share_->Remove(part_, now);
+  share_ = nullptr;
+  host_->guests->Leave(joined_as_, now);
 }
 
 absl::Status Connection::Start() {
@@ -72,8 +88,8 @@ GuestTotals Connection::totals() const {
   totals.primed = primed_;
   totals.requests = session_.commands_total();
   totals.throttled_nanos = throttled_nanos_;
-  if (!closed()) {
-    totals.throttled_nanos += class_->queue()->throttled_nanos(member_, host_->loop->now_nanos());
+  if (share_ != nullptr) {
+    totals.throttled_nanos += share_->throttled_nanos(part_, host_->loop->now_nanos());
   }
   std::copy(waits_.counts.begin(), waits_.counts.end(), totals.waits.begin());
   totals.wait_sum_nanos = waits_.sum_nanos;
@@ -88,9 +104,7 @@ GuestTotals Connection::totals_here() const {
 
 void Connection::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
 
-GuestAccounts::Key Connection::account() const {
-  return {GuestKey::Of(identity_, options_.id).account(), class_->index()};
-}
+GuestAccounts::Key Connection::account() const { return {guest().account(), class_->index()}; }
 
 void Connection::Hold() {
   held_ = true;
@@ -104,20 +118,22 @@ void Connection::Release() {
   for (size_t i = 0; i < EgdSession::kCommands; ++i) {
     class_->counters()->requests[i].Add(session_.commands()[i]);
   }
-  class_->queue()->Touch(member_);
+  share_->Touch(part_);
 }
 
 void Connection::Identify(GuestIdentity identity, uint64_t start_ticks) {
   identity_ = std::move(identity);
-  start_ticks_ = start_ticks;
+  // A process that is gone keeps its time. So nobody takes another one for it that has its pid.
+  if (start_ticks != 0) start_ticks_ = start_ticks;
+  if (share_ == nullptr || guest() == joined_as_) return;
+  LeaveShare();
+  JoinShare(absl::nullopt);
 }
 
 void Connection::MoveTo(ServedClass* served_class) {
-  throttled_nanos_ += class_->queue()->throttled_nanos(member_, host_->loop->now_nanos());
-  class_->queue()->Remove(member_, host_->loop->now_nanos());
+  LeaveShare();
   class_ = served_class;
-  member_ = class_->queue()->Add(this);
-  class_->queue()->Touch(member_);
+  JoinShare(absl::nullopt);
 }
 
 void Connection::Close(absl::string_view reason) {
@@ -127,8 +143,7 @@ void Connection::Close(absl::string_view reason) {
     timer->Set(kNever);
   }
   host_->loop->Unwatch(watch_);
-  throttled_nanos_ += class_->queue()->throttled_nanos(member_, host_->loop->now_nanos());
-  class_->queue()->Remove(member_, host_->loop->now_nanos());
+  if (share_ != nullptr) LeaveShare();
   unsent_ = SecretBytes();
   unsent_replies_.clear();
   socket_.reset();
@@ -158,7 +173,7 @@ void Connection::OnReadable(uint32_t events) {
   }
   input_over_ = true;
   UpdateInterest();
-  class_->queue()->Touch(member_);
+  share_->Touch(part_);
 }
 
 void Connection::OnInput(absl::Span<const uint8_t> bytes) {
@@ -174,8 +189,7 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
   }
   switch (input) {
     case EgdSession::Input::kOk:
-      if (!class_->queue()->ServeAtOnce(member_, host_->loop->now_nanos()))
-        class_->queue()->Touch(member_);
+      if (!share_->ServeAtOnce(part_, host_->loop->now_nanos())) share_->Touch(part_);
       return;
     case EgdSession::Input::kUnknownCommand:
       class_->counters()->closed_unknown.Add(1);
@@ -352,7 +366,7 @@ void Connection::OnWritable() {
   std::vector<EgdSession::Reply>().swap(unsent_replies_);
   unsent_replies_sent_ = 0;
   UpdateInterest();
-  class_->queue()->Resume(member_, host_->loop->now_nanos());
+  share_->Resume(part_);
 }
 
 bool Connection::Drained() const {
@@ -372,7 +386,7 @@ void Connection::SchedulePrimeCheck() {
 
 void Connection::CheckPrime() {
   primer_.OnCheck(Drained(), host_->loop->now_nanos());
-  if (primer_.want() > 0) class_->queue()->Touch(member_);
+  if (primer_.want() > 0) share_->Touch(part_);
   SchedulePrimeCheck();
 }
 
@@ -389,8 +403,12 @@ void Connection::Save(handover::v1::Connection* saved) const {
   saved->set_held(held_);
   totals().Save(saved->mutable_totals());
   if (before_ != nullptr) before_->Save(saved->mutable_before());
-  if (class_->queue()->has_ceil())
-    saved->set_ceil_tokens(class_->queue()->nano_tokens(member_, now));
+  if (class_->queue()->has_ceil()) {
+    const int64_t tokens = share_->nano_tokens(now);
+    saved->set_guest_tokens(tokens);
+    // For programs in which each connection has a ceiling of its own.
+    saved->set_ceil_tokens(tokens / share_->connections());
+  }
   saved->set_start_ticks(start_ticks_);
   if (identity_.source != IdentitySource::kNone) {
     handover::v1::Identity* identity = saved->mutable_identity();
@@ -431,7 +449,6 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   primed_ = saved.primed();
   input_over_ = saved.input_over();
   wrote_at_ = now;
-  start_ticks_ = saved.start_ticks();
   const GuestTotals totals = GuestTotals::Restore(saved.totals());
   std::copy(totals.waits.begin(), totals.waits.end(), waits_.counts.begin());
   waits_.sum_nanos = totals.wait_sum_nanos;

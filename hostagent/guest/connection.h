@@ -36,12 +36,15 @@
 #include "hostagent/endpoint/peer.h"
 #include "hostagent/guest/egd_session.h"
 #include "hostagent/guest/guest_accounts.h"
+#include "hostagent/guest/guest_key.h"
 #include "hostagent/guest/guest_totals.h"
+#include "hostagent/guest/guests.h"
 #include "hostagent/guest/primer.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/guest_share.h"
 #include "hostagent/serving/rate_meter.h"
 #include "hostagent/serving/served_class.h"
 
@@ -54,6 +57,7 @@ struct ConnectionHost {
   EventLoop* loop = nullptr;
   SecretArena* arena = nullptr;
   Log* log = nullptr;
+  Guests* guests = nullptr;
   // Of lines that guests can cause.
   LineLimit lines;
   // Secret; cleansed after each use.
@@ -104,10 +108,13 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // long does not lack entropy. Postfix gives up on a server that answers with nothing.
   static constexpr int64_t kFirstBytesNanos = 200 * kMillisecondNanos;
 
-  // Sets who the guest is from now on. This is true of the process that started at `start_ticks`.
+  // Sets who the guest is from now on; the connection then belongs to that guest's share. This is
+  // true of the process that started at `start_ticks`; 0 = that process is gone. REQUIRES: not
+  // within a pass of FairQueue.
   void Identify(GuestIdentity identity, uint64_t start_ticks);
   const GuestIdentity& identity() const { return identity_; }
   uint64_t start_ticks() const { return start_ticks_; }
+  GuestKey guest() const { return GuestKey::Of(identity_, options_.peer); }
   // The key of its figures, with its present identity and class.
   GuestAccounts::Key account() const;
 
@@ -162,6 +169,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   static constexpr int64_t kLingerCheckNanos = 10 * kMillisecondNanos;
 
   absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
+  void JoinShare(absl::optional<int64_t> nano_tokens);
+  void LeaveShare();
   void OnReadable(uint32_t events);
   void OnWritable();
   void UpdateInterest();
@@ -185,7 +194,10 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   ServedClass* class_;
   const int64_t connected_at_;
 
-  FairQueue::Id member_ = 0;
+  // Of the guest that joined_as_ says; nullptr = it has not joined, or has left.
+  GuestShare* share_ = nullptr;
+  GuestShare::Id part_ = 0;
+  GuestKey joined_as_;
   EventLoop::WatchId watch_ = 0;
   Timer hold_timer_;
   Timer first_bytes_timer_;
@@ -201,7 +213,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;
   WaitCounts waits_;
-  // Before it was a member of this queue.
+  // Before it joined this share.
   int64_t throttled_nanos_ = 0;
   // The totals at the last Settle(). Most connections never move.
   std::unique_ptr<GuestTotals> before_;

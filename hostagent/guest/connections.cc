@@ -9,17 +9,25 @@
 
 namespace entropyd {
 
-absl::StatusOr<std::unique_ptr<Connections>> Connections::Create(const Parts& parts, size_t most) {
+absl::StatusOr<std::unique_ptr<Connections>> Connections::Create(const Parts& parts, size_t most,
+                                                                 size_t most_of_guest) {
   auto staging = parts.arena->Allocate(Connection::kStagingBytes);
   if (!staging.ok()) return staging.status();
-  return std::unique_ptr<Connections>(new Connections(parts, most, *std::move(staging)));
+  return std::unique_ptr<Connections>(
+      new Connections(parts, most, most_of_guest, *std::move(staging)));
 }
 
-Connections::Connections(const Parts& parts, size_t most, SecretBytes staging)
-    : parts_(parts), most_(most), staging_(std::move(staging)), input_(Connection::kInputBytes) {
+Connections::Connections(const Parts& parts, size_t most, size_t most_of_guest, SecretBytes staging)
+    : parts_(parts),
+      most_(most),
+      staging_(std::move(staging)),
+      input_(Connection::kInputBytes),
+      // Whom nobody can tell apart leave room for the others.
+      guests_(most_of_guest, std::max<size_t>(most_of_guest, most / 2)) {
   host_.loop = parts.loop;
   host_.arena = parts.arena;
   host_.log = parts.log;
+  host_.guests = &guests_;
   host_.staging = staging_.span();
   host_.input = absl::MakeSpan(input_);
   host_.replies = &replies_;
@@ -47,6 +55,21 @@ bool Connections::HasRoom(Endpoints::Id endpoint) {
   return false;
 }
 
+bool Connections::HasRoomFor(const GuestKey& guest, Endpoints::Id endpoint) {
+  if (guests_.HasRoom(guest)) return true;
+  parts_.counters->crowded.Add(1);
+  const LineCount count =
+      host_.lines.Ask(absl::StrCat("crowded ", guest.text()), parts_.loop->now_nanos());
+  if (count == 0) return false;
+  parts_.log->Warning("guest.crowded",
+                      {{"listener", parts_.endpoints->settings(endpoint).path},
+                       {"guest", guest.text()},
+                       {"most", guests_.Most(guest)},
+                       {"remedy", "raise max_connections_per_guest if the guest needs more"},
+                       {count.key(), count.events}});
+  return false;
+}
+
 void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   if (!HasRoom(endpoint)) return;
   const EndpointSettings& from = parts_.endpoints->settings(endpoint);
@@ -55,15 +78,19 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   options.id = TakeId();
   options.endpoint = endpoint;
   if (peer.ok()) options.peer = *peer;
+  options.peer.start_ticks = StartTicks(options.peer.pid);
   options.prime = from.clients == config::v1::CLIENTS_QEMU ||
                   (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
+  GuestIdentity known;
+  if (!from.guest.empty()) known = {IdentitySource::kSocket, from.guest, "", "", ""};
+  if (!HasRoomFor(GuestKey::Of(known, options.peer), endpoint)) return;
   const bool ask = parts_.assignment->Asks(from.identify);
   PeerPin pin;
   if (ask) pin = PinPeer(socket.get());
   auto owned = std::make_unique<Connection>(options, std::move(socket), &host_,
                                             parts_.classes[from.class_index]);
   if (ask) owned->Hold();
-  if (!from.guest.empty()) owned->Identify({IdentitySource::kSocket, from.guest, "", "", ""}, 0);
+  if (!from.guest.empty()) owned->Identify(std::move(known), 0);
   Connection* const connection = Add(std::move(owned));
   // Start() may close it already; then it waits in closed_ to be destroyed.
   if (auto status = connection->Start(); !status.ok()) {
@@ -79,7 +106,13 @@ absl::Status Connections::Adopt(const handover::v1::Connection& saved, Endpoints
   Connection::Options options;
   options.id = saved.id();
   options.endpoint = endpoint;
-  options.peer = {saved.pid(), saved.uid(), saved.program(), saved.qemu()};
+  options.peer.pid = saved.pid();
+  options.peer.uid = saved.uid();
+  options.peer.program = saved.program();
+  options.peer.qemu = saved.qemu();
+  options.peer.start_ticks =
+      saved.start_ticks() != 0 ? saved.start_ticks() : StartTicks(saved.pid());
+  if (saved.pid() == 0) options.peer.address = PeerAddress(socket.get());
   options.age_nanos = saved.age_nanos();
   const size_t served_in = parts_.assignment->ClassAt(saved.identity().class_(), ClassOf(endpoint));
   auto connection =
@@ -102,7 +135,8 @@ void Connections::Closed(Connection* connection) {
   if (found == all_.end()) return;
   const auto count = counts_.find(connection->options().endpoint);
   if (--count->second == 0) counts_.erase(count);
-  parts_.accounts->Leave(connection->account(), connection->totals_here());
+  parts_.accounts->Leave(connection->account(), connection->totals_here(),
+                         parts_.loop->now_nanos());
   closed_.push_back(std::move(found->second));
   all_.erase(found);
 }
@@ -180,9 +214,14 @@ void Connections::OnAnswer(const IdentityNews& answer) {
 
 void Connections::Identify(Connection* connection, const IdentityNews& answer) {
   const GuestIdentity& identity = *answer.identity;
+  const GuestKey guest = GuestKey::Of(identity, connection->options().peer);
+  if (guest != connection->guest() && !HasRoomFor(guest, connection->options().endpoint)) {
+    return connection->Close("its guest has too many connections");
+  }
   const size_t target =
       parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint));
-  parts_.accounts->Leave(connection->account(), connection->totals_here());
+  parts_.accounts->Leave(connection->account(), connection->totals_here(),
+                         parts_.loop->now_nanos());
   connection->Settle();
   connection->Identify(identity, answer.start_ticks);
   parts_.accounts->Join(connection->account());
@@ -204,7 +243,8 @@ void Connections::PutInClass(Connection* connection, size_t target) {
                                      {"from", connection->served_class()->name()},
                                      {"to", to->name()}});
   }
-  parts_.accounts->Leave(connection->account(), connection->totals_here());
+  parts_.accounts->Leave(connection->account(), connection->totals_here(),
+                         parts_.loop->now_nanos());
   connection->Settle();
   connection->MoveTo(to);
   parts_.accounts->Join(connection->account());

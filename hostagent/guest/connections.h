@@ -2,7 +2,7 @@
 // identified and moves them to the class that follows. It destroys closed connections when nobody
 // refers to them any more.
 //
-//   auto connections = Connections::Create(parts, /*most=*/10'000).value();
+//   auto connections = Connections::Create(parts, /*most=*/10'000, /*most_of_guest=*/16).value();
 //   connections->Accept(endpoint, std::move(socket));
 //   connections->OnIdentities(news);
 //   connections->DestroyClosed();   // after each batch of events, when the classes were served
@@ -27,6 +27,8 @@
 #include "hostagent/endpoint/endpoints.h"
 #include "hostagent/guest/connection.h"
 #include "hostagent/guest/guest_accounts.h"
+#include "hostagent/guest/guest_key.h"
+#include "hostagent/guest/guests.h"
 #include "hostagent/identity/class_assignment.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/loop_number.h"
@@ -44,6 +46,8 @@ struct ConnectionCounters {
   LoopNumber identity_timeouts;
   // Closed because nobody knows the peer.
   LoopNumber unidentified_refused;
+  // Closed because their guest had as many connections as a guest may have.
+  LoopNumber crowded;
 };
 
 class Connections {
@@ -60,13 +64,15 @@ class Connections {
     Log* log = nullptr;
   };
   // Errors: RESOURCE_EXHAUSTED (arena).
-  static absl::StatusOr<std::unique_ptr<Connections>> Create(const Parts& parts, size_t most);
+  // `most`: connections of all guests; `most_of_guest`: of one.
+  static absl::StatusOr<std::unique_ptr<Connections>> Create(const Parts& parts, size_t most,
+                                                             size_t most_of_guest);
   // What it uses of an arena: the staging area, and for each connection what a full socket may
   // leave behind.
   static size_t ArenaBytes(size_t most) { return (most + 1) * Connection::kStagingBytes; }
   ~Connections();
 
-  // Takes a new connection. Closes it when there are `most` already.
+  // Takes a new connection. Closes it when there are `most` already, or its guest has its most.
   void Accept(Endpoints::Id endpoint, UniqueFd socket);
   // Counts and logs it: connections wait in the backlog, or one could not be served.
   void AcceptFailed(const absl::Status& why);
@@ -96,6 +102,9 @@ class Connections {
   // Some peer has not read its replies yet.
   bool undelivered() const;
   void MeasureRates(double seconds);
+  // Call it about once a second: guests that left a while ago are forgotten.
+  void ForgetGuests(int64_t now_nanos) { guests_.Tick(now_nanos); }
+  Guests* guests() { return &guests_; }
 
   // An id for a feed, which is listed among connections.
   uint64_t TakeId() { return next_id_++; }
@@ -107,9 +116,11 @@ class Connections {
   ConnectionHost* host() { return &host_; }
 
  private:
-  Connections(const Parts& parts, size_t most, SecretBytes staging);
+  Connections(const Parts& parts, size_t most, size_t most_of_guest, SecretBytes staging);
   // False when there are `most`. Logs that from time to time.
   bool HasRoom(Endpoints::Id endpoint);
+  // False when the guest has too many for one more. Logs that from time to time.
+  bool HasRoomFor(const GuestKey& guest, Endpoints::Id endpoint);
   Connection* Add(std::unique_ptr<Connection> connection);
   void Closed(Connection* connection);
   void Ask(const Connection& connection);
@@ -127,6 +138,7 @@ class Connections {
   std::vector<uint8_t> input_;
   std::vector<EgdSession::Reply> replies_;
   ConnectionHost host_;
+  Guests guests_;
   std::map<uint64_t, std::unique_ptr<Connection>> all_;
   std::map<Endpoints::Id, uint32_t> counts_;
   std::vector<std::unique_ptr<Connection>> closed_;

@@ -71,20 +71,48 @@ class Text {
 
 }  // namespace
 
-void GuestAccounts::Leave(const Key& key, const GuestTotals& had) {
+void GuestAccounts::Leave(const Key& key, const GuestTotals& had, int64_t now_nanos) {
   const auto found = accounts_.find(key);
   if (found == accounts_.end()) return;
-  if (--found->second.connections == 0) {
-    accounts_.erase(found);
+  Account& account = found->second;
+  account.departed += had;
+  if (--account.connections > 0) return;
+  if (account.departed == GuestTotals()) {
+    accounts_.erase(found);  // it has had nothing, perhaps because its name was not known yet
   } else {
-    found->second.departed += had;
+    Keep(key, &account, now_nanos);
   }
 }
 
-void GuestAccounts::EndRestore() {
-  for (const auto& [key, departed] : restored_) {
+void GuestAccounts::Keep(const Key& key, Account* account, int64_t now_nanos) {
+  account->left_at = now_nanos;
+  left_.emplace_back(now_nanos, key);
+}
+
+void GuestAccounts::Forget(int64_t now_nanos) {
+  while (!left_.empty()) {
+    const auto& [left_at, key] = left_.front();
+    if (now_nanos - left_at < kKeepNanos && left_.size() <= kMostKept) return;
     const auto found = accounts_.find(key);
-    if (found != accounts_.end()) found->second.departed += departed;
+    // The guest may have come and left again since.
+    if (found != accounts_.end() && found->second.connections == 0 &&
+        found->second.left_at == left_at) {
+      accounts_.erase(found);
+    }
+    left_.pop_front();
+  }
+}
+
+void GuestAccounts::Clear() {
+  accounts_.clear();
+  left_.clear();
+}
+
+void GuestAccounts::EndRestore(int64_t now_nanos) {
+  for (const auto& [key, departed] : restored_) {
+    Account& account = accounts_[key];
+    account.departed += departed;
+    if (account.connections == 0) Keep(key, &account, now_nanos);
   }
   restored_.clear();
 }

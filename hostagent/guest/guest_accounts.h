@@ -1,23 +1,26 @@
-// What guests have had by name and class, as long as at least one of their connections is there. A
-// guest with two devices is one guest. So is one that has reconnected while its old connection
-// lingers.
+// What guests have had by name and class. A guest with two devices is one guest. So is one that
+// connects again.
 //
 //   accounts.Join(connection.account());
-//   accounts.Leave(connection.account(), connection.totals_here());
+//   accounts.Leave(connection.account(), connection.totals_here(), now);
+//   accounts.Forget(now);    // about once a second
 //
-// Each connection counts for itself. What it leaves behind is kept here as long as the guest has
-// another connection. So a guest's figures never go back while it is listed.
+// Each connection counts for itself. What it leaves behind is kept here until the guest has had no
+// connection for kKeepNanos. So a guest's figures never go back while it is listed.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
+#include "base/process/nanos.h"
 #include "hostagent/guest/guest_key.h"
 #include "hostagent/guest/guest_totals.h"
 
@@ -38,21 +41,34 @@ class GuestAccounts {
   struct Account {
     uint32_t connections = 0;
     GuestTotals departed;
+    // When the last connection left.
+    int64_t left_at = 0;
   };
+  // Prometheus looks back so long: a guest that restarts goes on in the same series.
+  static constexpr int64_t kKeepNanos = 300 * kSecondNanos;
+  // Beyond so many guests without a connection, the agent forgets those that left first.
+  static constexpr size_t kMostKept = 10'000;
 
   // A connection or a feed begins to count under this key.
   void Join(const Key& key) { ++accounts_[key].connections; }
   // `had`: what the connection got under this key. REQUIRES: it has joined.
-  void Leave(const Key& key, const GuestTotals& had);
+  void Leave(const Key& key, const GuestTotals& had, int64_t now_nanos);
+  void Forget(int64_t now_nanos);
+  // Another process counts from now on. What joins and leaves later is counted as before.
+  void Clear();
   // What an earlier process kept of connections that had left.
   void Restore(const Key& key, const GuestTotals& departed) { restored_[key] = departed; }
   // The connections of a handover have joined.
-  void EndRestore();
+  void EndRestore(int64_t now_nanos);
 
   const std::map<Key, Account>& all() const { return accounts_; }
 
  private:
+  void Keep(const Key& key, Account* account, int64_t now_nanos);
+
   std::map<Key, Account> accounts_;
+  // Each time that a last connection left, in order.
+  std::deque<std::pair<int64_t, Key>> left_;
   std::map<Key, GuestTotals> restored_;
 };
 

@@ -1,17 +1,20 @@
-// Who a guest is: what accounts belong to, however many connections it has.
+// Who a guest is. Shares, ceiling, floor, vote and the number of connections belong to it, however
+// many connections it opens and however often it connects.
 //
-//   GuestKey::Of(connection.identity(), connection.id())
+//   GuestKey::Of(connection.identity(), connection.options().peer)
 //
-// A guest that somebody knows has a name, and a UUID where libvirt told it. A connection whose
-// guest nobody knows is its own guest.
+// A guest that somebody knows has a name, and a UUID where libvirt told it. A guest with a socket
+// of its own has a name, too. Whom nobody knows is its process: the pid with the time when the
+// process started, since pids are used again. A peer in another pid namespace is its user. A peer
+// that came by TCP is its address.
 //
 // Thread safety: a value.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <tuple>
 
+#include "hostagent/endpoint/peer.h"
 #include "hostagent/identity/guest_identity.h"
 
 namespace entropyd {
@@ -21,20 +24,26 @@ struct GuestKey {
   std::string name;
   // libvirt's domains only.
   std::string uuid;
-  // The connection of a guest that nobody knows; else 0.
-  uint64_t connection = 0;
+  // Of guests that nobody knows: one of these; else all are empty.
+  int32_t pid = 0;
+  uint64_t start_ticks = 0;
+  uint32_t uid = 0;
+  std::string address;
 
-  static GuestKey Of(const GuestIdentity& identity, uint64_t connection);
+  static GuestKey Of(const GuestIdentity& identity, const Peer& peer);
+  static GuestKey Named(std::string name, std::string uuid = "");
 
   bool known() const { return !name.empty(); }
+  // Several guests may have this key: all of a user, or of an address.
+  bool group() const { return !known() && pid == 0; }
   // The key of its figures. All guests that nobody knows share one key, so that their counter never
   // goes back when one of them leaves.
-  GuestKey account() const { return {name, uuid, 0}; }
+  GuestKey account() const { return Named(name, uuid); }
+  // For people: "web-1", "pid 4711", "user 107", "192.0.2.7".
+  std::string text() const;
 
   friend bool operator==(const GuestKey&, const GuestKey&) = default;
-  friend bool operator<(const GuestKey& a, const GuestKey& b) {
-    return std::tie(a.name, a.uuid, a.connection) < std::tie(b.name, b.uuid, b.connection);
-  }
+  friend auto operator<=>(const GuestKey&, const GuestKey&) = default;
 };
 
 }  // namespace entropyd

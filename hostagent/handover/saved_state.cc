@@ -67,6 +67,39 @@ void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
   }
 }
 
+void SavedState::SaveGuests(handover::v1::Numbers* numbers) const {
+  const int64_t now = parts_.loop->now_nanos();
+  parts_.connections->guests()->ForEachRemembered(
+      [&](const GuestKey& key, size_t class_index, const GuestShare& share) {
+        if (!parts_.classes[class_index]->queue()->has_ceil()) return;
+        handover::v1::GuestTokens* saved = numbers->add_guest();
+        saved->set_name(key.name);
+        saved->set_uuid(key.uuid);
+        saved->set_pid(key.pid);
+        saved->set_start_ticks(key.start_ticks);
+        saved->set_uid(key.uid);
+        saved->set_address(key.address);
+        saved->set_class_(parts_.classes[class_index]->name());
+        saved->set_ceil_tokens(share.nano_tokens(now));
+      });
+}
+
+void SavedState::AdoptGuests(const handover::v1::Numbers& numbers) {
+  // In the order in which they left, so that those that left first are forgotten first.
+  for (int i = numbers.guest_size() - 1; i >= 0; --i) {
+    const handover::v1::GuestTokens& saved = numbers.guest(i);
+    ServedClass* const served = Named(saved.class_());
+    if (served == nullptr) continue;
+    GuestKey key = GuestKey::Named(saved.name(), saved.uuid());
+    key.pid = saved.pid();
+    key.start_ticks = saved.start_ticks();
+    key.uid = saved.uid();
+    key.address = saved.address();
+    parts_.connections->guests()->Remember(key, served, saved.ceil_tokens(),
+                                           parts_.loop->now_nanos());
+  }
+}
+
 void SavedState::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const {
   for (const Endpoints::Opened& opened : parts_.endpoints->opened()) {
     numbers->add_listener(opened.path);
@@ -75,6 +108,7 @@ void SavedState::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* l
   for (ServedClass* served : parts_.classes) SaveClass(served, numbers->add_class_());
   *numbers->mutable_guest_sockets() = parts_.endpoints->guest_sockets();
   SaveAccounts(numbers);
+  SaveGuests(numbers);
   for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
     const absl::optional<int64_t> tokens = feed->nano_tokens();
     if (!tokens.has_value()) continue;
@@ -162,7 +196,7 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
   for (const handover::v1::Departed& saved : numbers.departed()) {
     const ServedClass* const served = Named(saved.class_());
     if (served == nullptr) continue;
-    parts_.accounts->Restore({{saved.name(), saved.uuid()}, served->index()},
+    parts_.accounts->Restore({GuestKey::Named(saved.name(), saved.uuid()), served->index()},
                              GuestTotals::Restore(saved.totals()));
   }
   parts_.counters->refused.Add(numbers.refused_guests());
@@ -171,6 +205,7 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
   if (auto status = parts_.endpoints->Open(); !status.ok()) return status;
   if (auto status = parts_.feeds->Open(parts_.feeds_wanted); !status.ok()) return status;
   AdoptFeeds(numbers);
+  AdoptGuests(numbers);
   return absl::OkStatus();
 }
 
@@ -205,7 +240,7 @@ void SavedState::Own() {
   parts_.endpoints->Own();
   for (ServedClass* served : parts_.classes) served->Expect(0, 0);  // they are here
   parts_.feeds->StartWhatCan();
-  parts_.accounts->EndRestore();
+  parts_.accounts->EndRestore(parts_.loop->now_nanos());
   parts_.connections->AskAgain();
 }
 
@@ -215,6 +250,8 @@ void SavedState::GiveAway() {
   parts_.feeds->Close();
   // Requests answered in this batch are not counted yet. So connections are destroyed after it.
   parts_.connections->CloseAll("handed over");
+  // They go on in the taker's figures.
+  parts_.accounts->Clear();
 }
 
 }  // namespace entropyd

@@ -85,6 +85,8 @@ class SavedState {
   void SaveClass(ServedClass* served, handover::v1::ClassNumbers* saved) const;
   void AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass* served);
   void SaveAccounts(handover::v1::Numbers* numbers) const;
+  void SaveGuests(handover::v1::Numbers* numbers) const;
+  void AdoptGuests(const handover::v1::Numbers& numbers);
   void AdoptFeeds(const handover::v1::Numbers& numbers);
   // nullptr = not one of this process's.
   ServedClass* Named(const std::string& class_name) const;

@@ -55,7 +55,7 @@ FairQueue::Id FairQueue::AddMember(Member* member, const ClassTree::MemberSpec& 
   spec.ceil = guest_ceil_;
   spec.cookie = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
   slot.id = tree_->AddMember(leaf_, spec);
-  ++members_;
+  SetConnections(id, 1);
   return id;
 }
 
@@ -68,11 +68,19 @@ void FairQueue::Remove(Id id, int64_t now_nanos) {
   // Its id may still be in fresh_.
   slot.want = 0;
   floor_.Leaves(id);
+  SetConnections(id, 0);
+  slot.member = nullptr;
+  removed_.push_back(id);
+}
+
+void FairQueue::SetConnections(Id id, uint32_t connections) {
+  Slot& slot = slots_[id];
+  members_ += (connections > 0) - (slot.connections > 0);
+  connections_ += connections - slot.connections;
+  slot.connections = connections;
+  if (connections > 0) return;
   waiting_members_ -= slot.counted;
   slot.counted = false;
-  slot.member = nullptr;
-  --members_;
-  removed_.push_back(id);
 }
 
 void FairQueue::Touch(Id id) {

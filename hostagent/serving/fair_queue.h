@@ -63,7 +63,7 @@ class FairQueue {
     kBlocked,
   };
 
-  // What the queue serves: a connection or a feed.
+  // What the queue serves: a guest (hostagent/serving/guest_share.h) or a feed.
   class Member {
    public:
     // The bytes that it could use now, without those in its plan.
@@ -92,6 +92,9 @@ class FairQueue {
   // With the tokens that it had in another process.
   Id Add(Member* member, int64_t nano_tokens, int64_t now_nanos);
   void Remove(Id id, int64_t now_nanos);
+  // How many connections the member has; a new member has one. Without any it wants nothing and is
+  // not counted. It keeps its tokens, and what it has had more or less than the others.
+  void SetConnections(Id id, uint32_t connections);
   // The member's wants or its pending replies have changed: the next Serve() asks it.
   void Touch(Id id);
   // Has the member deliver now, if nobody waits, nobody has a ceiling, and the buffer stays above
@@ -125,7 +128,10 @@ class FairQueue {
   int64_t throttled_nanos_until(int64_t now_nanos) const;
 
   ClassBuffer* buffer() const { return buffer_; }
+  // Those with a connection.
   uint32_t members() const { return members_; }
+  // Of all members.
+  uint32_t connections() const { return connections_; }
   // The bytes that all members wait for, as of their last Touch().
   uint64_t owed() const { return owed_; }
   // Members that wait, or did within kWaitMemoryNanos, give or take a second.
@@ -138,6 +144,7 @@ class FairQueue {
     // nullptr = the slot is free.
     Member* member = nullptr;
     ClassTree::MemberId id = 0;
+    uint32_t connections = 0;
     // What the tree knows.
     uint64_t want = 0;
     // Plan() said 0.
@@ -191,6 +198,7 @@ class FairQueue {
   std::vector<Id> fresh_;
   GuestFloor floor_;
   uint32_t members_ = 0;
+  uint32_t connections_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;
   uint32_t waiting_members_ = 0;

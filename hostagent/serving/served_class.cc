@@ -69,7 +69,7 @@ bool ServedClass::Pass(int64_t now_nanos) {
                         .owed = queue_.owed() + expected_bytes_,
                         .waiting_guests = waiting,
                         .held_back = queue_.held_back()});
-  counters_->guests.Set(queue_.members());
+  counters_->guests.Set(queue_.connections());
   counters_->owed_bytes.Set(queue_.owed());
   counters_->buffer_level.Set(fallback_->level());
   counters_->buffer_target.Set(fallback_->target());

@@ -50,7 +50,7 @@ int Main(int argc, char** argv) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   std::vector<Connection> all(connections);
   for (int i = 0; i < connections; ++i) {
-    all[i].fd = ConnectEgd(argv[1]);
+    ConnectEgdAsGuest(argv[1], 1, &all[i].fd);
     epoll_event event = {};
     event.events = EPOLLIN;
     event.data.u32 = static_cast<uint32_t>(i);

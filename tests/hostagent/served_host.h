@@ -30,6 +30,7 @@ class ServedHostTest : public testing::Test {
     host_.reset();
     settings_ = AgentSettings();
     settings_.max_guests = max_guests;
+    settings_.max_connections_per_guest = max_guests;
     settings_.classes.push_back({"default/gold", 4 << 20, 60 * kSecondNanos, guest_ceil, "block"});
     const config::v1::Clients clients[] = {config::v1::CLIENTS_AUTO, config::v1::CLIENTS_QEMU,
                                            config::v1::CLIENTS_EGD};

@@ -47,6 +47,7 @@ class TwoHostsTest : public testing::Test {
 
   void SetUp() override {
     settings_.max_guests = 3'000;
+    settings_.max_connections_per_guest = 3'000;
     settings_.classes.push_back(
         {"default/gold", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited, "block"});
     settings_.listeners.push_back({dir_ / "0.sock", 0600, "", 0, config::v1::CLIENTS_AUTO, "auto"});

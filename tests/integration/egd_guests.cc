@@ -1,20 +1,21 @@
-// Runs greedy or polite guests, and measures what each gets: N connections that ask for BYTES by
+// Runs greedy or polite guests, and measures what each gets: connections that ask for BYTES by
 // 0x02.
 //
-//   it_egd_guests CONTROL SOCKET CONNECTIONS OUTSTANDING BYTES INTERVAL_MS
+//   it_egd_guests CONTROL SOCKET GUESTS[xCONNECTIONS] OUTSTANDING BYTES INTERVAL_MS
 //
+// Each guest is a process of its own, with CONNECTIONS connections (default 1).
 // INTERVAL_MS = 0: greedy; OUTSTANDING requests wait on each connection all the time. Otherwise
 // polite: each connection asks OUTSTANDING times every INTERVAL_MS, whether it gets answers or not.
 // The program makes the FIFO CONTROL. A line NAME in it ends an interval of that name; the answer
 // is a line of JSON:
 //
-//   {"name", "seconds", "connections", "requests", "bytes", "bytes_squared", "bytes_per_second",
-//    "p50_us", "p99_us", "longest_us", "waiting", "closed", "surplus"}
+//   {"name", "seconds", "guests", "connections", "requests", "bytes", "bytes_squared",
+//    "bytes_per_second", "p50_us", "p99_us", "longest_us", "waiting", "closed", "surplus"}
 //
 // Latency is the time of each request from its write to its last byte. `longest_us` includes the
 // age of requests that still wait; `waiting` is their number. `bytes_squared` is the sum of the
-// squares of the connections' bytes: Jain's index is bytes^2 / (connections x bytes_squared), also
-// for several groups together. `closed` connections and `surplus` bytes count from the start.
+// squares of the guests' bytes: Jain's index is bytes^2 / (guests x bytes_squared), also for
+// several groups together. `closed` connections and `surplus` bytes count from the start.
 // The line `stop` is the last: no connection asks any more, and the answer comes when all requests
 // are answered or 10 s have passed. Exit 0 when no connection closed and no byte was too much or
 // missing.
@@ -37,6 +38,7 @@ constexpr int64_t kPatience = 10'000 * kMillisecondNanos;
 
 struct Connection {
   int fd = -1;
+  size_t guest = 0;
   std::deque<int64_t> asked_at;  // of the requests that wait, oldest first
   uint32_t of_first = 0;         // bytes that have come of the oldest
   int64_t next_at = 0;           // polite: when it asks again
@@ -45,17 +47,24 @@ struct Connection {
 
 class Guests {
  public:
-  Guests(const char* path, size_t connections, size_t outstanding, uint8_t bytes, int64_t interval)
-      : outstanding_(outstanding),
+  Guests(const char* path, size_t guests, size_t each, size_t outstanding, uint8_t bytes,
+         int64_t interval)
+      : guests_(guests),
+        outstanding_(outstanding),
         bytes_(bytes),
         interval_(interval),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
-        all_(connections) {
+        all_(guests * each) {
+    std::vector<int> fds(all_.size());
+    for (size_t i = 0; i < guests; ++i) {
+      ConnectEgdAsGuest(path, static_cast<int>(each), &fds[i * each]);
+    }
     const int64_t now = MonotonicNanos();
-    for (size_t i = 0; i < connections; ++i) {
-      all_[i].fd = ConnectEgd(path);
+    for (size_t i = 0; i < all_.size(); ++i) {
+      all_[i].fd = fds[i];
+      all_[i].guest = i / each;
       all_[i].next_at =
-          now + interval * static_cast<int64_t>(i) / static_cast<int64_t>(connections);
+          now + interval * static_cast<int64_t>(i) / static_cast<int64_t>(all_.size());
       epoll_event event = {};
       event.events = EPOLLIN;
       event.data.u64 = i;
@@ -156,18 +165,22 @@ class Guests {
     const double seconds = static_cast<double>(now - began_) / 1e9;
     double sum = 0, squares = 0;
     int64_t longest = 0;
+    std::vector<double> of_guest(guests_);
     for (const Connection& c : all_) {
       sum += static_cast<double>(c.bytes);
-      squares += static_cast<double>(c.bytes) * static_cast<double>(c.bytes);
+      of_guest[c.guest] += static_cast<double>(c.bytes);
       if (!c.asked_at.empty()) longest = std::max(longest, now - c.asked_at.front());
     }
+    for (const double bytes : of_guest) squares += bytes * bytes;
     for (const int64_t latency : latencies_) longest = std::max(longest, latency);
     printf(
-        "{\"name\": \"%s\", \"seconds\": %.3f, \"connections\": %zu, \"requests\": %zu, "
+        "{\"name\": \"%s\", \"seconds\": %.3f, \"guests\": %zu, \"connections\": %zu, "
+        "\"requests\": "
+        "%zu, "
         "\"bytes\": %.0f, \"bytes_squared\": %.0f, \"bytes_per_second\": %.0f, \"p50_us\": %.1f, "
         "\"p99_us\": %.1f, \"longest_us\": %.1f, \"waiting\": %zu, \"closed\": %zu, "
         "\"surplus\": %llu}\n",
-        name.c_str(), seconds, all_.size(), latencies_.size(), sum, squares, sum / seconds,
+        name.c_str(), seconds, guests_, all_.size(), latencies_.size(), sum, squares, sum / seconds,
         Percentile(50), Percentile(99), static_cast<double>(longest) / 1e3, Waiting(), closed_,
         static_cast<unsigned long long>(surplus_));
     fflush(stdout);
@@ -176,6 +189,7 @@ class Guests {
     began_ = MonotonicNanos();
   }
 
+  const size_t guests_;
   const size_t outstanding_;
   const uint8_t bytes_;
   const int64_t interval_;
@@ -190,16 +204,19 @@ class Guests {
 };
 
 int Main(int argc, char** argv) {
-  if (argc != 7 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1 || atoi(argv[5]) < 1 ||
-      atoi(argv[5]) > 255 || atoi(argv[6]) < 0) {
+  int guests = 0, each = 1;
+  if (argc != 7 || sscanf(argv[3], "%dx%d", &guests, &each) < 1 || guests < 1 || each < 1 ||
+      atoi(argv[4]) < 1 || atoi(argv[5]) < 1 || atoi(argv[5]) > 255 || atoi(argv[6]) < 0) {
     fprintf(stderr,
-            "usage: it_egd_guests CONTROL SOCKET CONNECTIONS OUTSTANDING BYTES INTERVAL_MS\n");
+            "usage: it_egd_guests CONTROL SOCKET GUESTS[xCONNECTIONS] OUTSTANDING BYTES "
+            "INTERVAL_MS\n");
     return 2;
   }
-  Guests guests(argv[2], static_cast<size_t>(atoi(argv[3])), static_cast<size_t>(atoi(argv[4])),
-                static_cast<uint8_t>(atoi(argv[5])), atoi(argv[6]) * kMillisecondNanos);
+  Guests all(argv[2], static_cast<size_t>(guests), static_cast<size_t>(each),
+             static_cast<size_t>(atoi(argv[4])), static_cast<uint8_t>(atoi(argv[5])),
+             atoi(argv[6]) * kMillisecondNanos);
   ControlFifo control(argv[1]);
-  return guests.Run(&control);
+  return all.Run(&control);
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ constexpr int kRequestBytes = 64;
 // How long the last replies may take.
 constexpr int64_t kPatience = 20'000 * kMillisecondNanos;
 
+// As many as an agent allows where nobody has configured it.
+constexpr int kOfOneGuest = 16;
+
 struct Connection {
   int fd = -1;
   uint64_t awaited = 0;
@@ -39,9 +42,13 @@ class Watch {
       : round_(round), epoll_(epoll_create1(EPOLL_CLOEXEC)), all_(connections) {
     for (int i = 0; i < outstanding; ++i) batch_.insert(batch_.end(), {0x02, kRequestBytes});
     const int64_t now = MonotonicNanos();
+    std::vector<int> fds(connections);
+    for (int i = 0; i < connections; i += kOfOneGuest) {
+      ConnectEgdAsGuest(path, std::min(kOfOneGuest, connections - i), &fds[i]);
+    }
     for (int i = 0; i < connections; ++i) {
       Connection& c = all_[i];
-      c.fd = ConnectEgd(path);
+      c.fd = fds[i];
       c.next_at = now + round * i / connections;
       epoll_event event = {};
       event.events = EPOLLIN;

@@ -33,7 +33,7 @@ class FeedsTest : public testing::Test {
     parts.loop = loop_.get();
     parts.arena = arena_.get();
     parts.log = &log_;
-    connections_ = Connections::Create(parts, 10).value();
+    connections_ = Connections::Create(parts, 10, 10).value();
     feeds_.emplace(connections_.get(), parts.classes, &accounts_);
   }
   static Endpoints::Options Nowhere() {

@@ -298,7 +298,9 @@ TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
   EXPECT_EQ(series[0].name, "fifo:" + path_);
   EXPECT_EQ(series[0].totals.delivered, 4196u);
   new_.host->StopListening();
-  EXPECT_THAT(new_.host->status().Series(), IsEmpty());
+  ASSERT_EQ(new_.host->status().Series().size(), 1u);
+  EXPECT_EQ(new_.host->status().Series()[0].connections, 0u);
+  EXPECT_THAT(old_.host->status().Series(), IsEmpty());
   EXPECT_EQ(access(path_.c_str(), F_OK), 0);
 }
 

@@ -24,16 +24,66 @@ GuestTotals Had(uint64_t delivered, std::vector<int64_t> waits = {}) {
   return totals;
 }
 
-TEST(GuestAccountsTest, WhatAConnectionHadStaysWhileTheGuestHasAnother) {
+const GuestAccounts::Key kWeb{GuestKey::Named("web", "u"), 0};
+
+TEST(GuestAccountsTest, WhatAConnectionHadStays) {
   GuestAccounts accounts;
-  const GuestAccounts::Key web{{"web", "u"}, 0};
-  accounts.Join(web);
-  accounts.Join(web);
-  accounts.Leave(web, Had(100));
-  ASSERT_EQ(accounts.all().count(web), 1u);
-  EXPECT_EQ(accounts.all().at(web).connections, 1u);
-  EXPECT_EQ(accounts.all().at(web).departed.delivered, 100u);
-  accounts.Leave(web, Had(50));
+  accounts.Join(kWeb);
+  accounts.Join(kWeb);
+  accounts.Leave(kWeb, Had(100), 0);
+  ASSERT_EQ(accounts.all().count(kWeb), 1u);
+  EXPECT_EQ(accounts.all().at(kWeb).connections, 1u);
+  EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 100u);
+  accounts.Leave(kWeb, Had(50), 0);
+  accounts.Forget(GuestAccounts::kKeepNanos - 1);
+  ASSERT_EQ(accounts.all().count(kWeb), 1u);
+  EXPECT_EQ(accounts.all().at(kWeb).connections, 0u);
+  EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 150u);
+  accounts.Forget(GuestAccounts::kKeepNanos);
+  EXPECT_THAT(accounts.all(), testing::IsEmpty());
+}
+
+TEST(GuestAccountsTest, AGuestThatCameAgainIsForgottenAfterItsLastTime) {
+  GuestAccounts accounts;
+  for (int64_t left_at : {0, 100}) {
+    accounts.Join(kWeb);
+    accounts.Leave(kWeb, Had(1), left_at * kSecondNanos);
+  }
+  accounts.Forget(GuestAccounts::kKeepNanos + 99 * kSecondNanos);
+  EXPECT_THAT(accounts.all(), SizeIs(1));
+  accounts.Join(kWeb);
+  accounts.Forget(10 * GuestAccounts::kKeepNanos);
+  EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 2u) << "it was forgotten while it was here";
+}
+
+TEST(GuestAccountsTest, AGuestThatHadNothingLeavesNothing) {
+  GuestAccounts accounts;
+  accounts.Join(kWeb);
+  accounts.Leave(kWeb, Had(0), 0);
+  EXPECT_THAT(accounts.all(), testing::IsEmpty());
+}
+
+TEST(GuestAccountsTest, ThoseThatLeftFirstGoWhenThereAreTooMany) {
+  GuestAccounts accounts;
+  for (size_t i = 0; i <= GuestAccounts::kMostKept; ++i) {
+    const GuestAccounts::Key key{GuestKey::Named(absl::StrCat("g", i)), 0};
+    accounts.Join(key);
+    accounts.Leave(key, Had(1), 0);
+  }
+  accounts.Forget(1);
+  EXPECT_THAT(accounts.all(), SizeIs(GuestAccounts::kMostKept));
+  EXPECT_EQ(accounts.all().count({GuestKey::Named("g0"), 0}), 0u);
+}
+
+TEST(GuestAccountsTest, WhatAnEarlierProcessKeptIsKeptAsLongAsEver) {
+  GuestAccounts accounts;
+  accounts.Restore(kWeb, Had(70));
+  accounts.EndRestore(5);
+  ASSERT_EQ(accounts.all().count(kWeb), 1u);
+  EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 70u);
+  accounts.Forget(4 + GuestAccounts::kKeepNanos);
+  EXPECT_THAT(accounts.all(), SizeIs(1));
+  accounts.Forget(5 + GuestAccounts::kKeepNanos);
   EXPECT_THAT(accounts.all(), testing::IsEmpty());
 }
 
@@ -181,19 +231,31 @@ TEST_F(AccountingTest, AGuestWithTwoConnectionsIsOneSeries) {
   EXPECT_EQ(new_.host->status().Series()[0].totals.delivered, 3u * 0x80);
   second.Hangup();
   Turn(&new_);
+  ASSERT_THAT(new_.host->status().Series(), SizeIs(1));
+  EXPECT_EQ(new_.host->status().Series()[0].connections, 0u);
+  EXPECT_EQ(new_.host->status().Series()[0].totals.delivered, 3u * 0x80);
+  Turn(&new_, GuestAccounts::kKeepNanos);
+  new_.host->Tick();
   EXPECT_THAT(new_.host->status().Series(), SizeIs(0));
 }
 
-TEST_F(AccountingTest, GuestsThatComeAndGoLeaveNothing) {
+TEST_F(AccountingTest, AGuestThatComesAgainGoesOnInItsSeries) {
   Arrive(&old_, 4'000'000);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 20; ++i) {
     Client client = Connect(Ask(1));
     EXPECT_THAT(client.Receive(), SizeIs(0x80));
     client.Hangup();
-    Turn(&old_);
+    Turn(&old_, kSecondNanos);
+    old_.host->Tick();
   }
   EXPECT_EQ(old_.host->connections()->size(), 0u);
+  ASSERT_THAT(old_.host->status().Series(), SizeIs(1));
+  EXPECT_EQ(old_.host->status().Series()[0].totals.delivered, 20u * 0x80);
+  EXPECT_EQ(old_.host->connections()->guests()->size(), 1u);
+  Turn(&old_, GuestAccounts::kKeepNanos);
+  old_.host->Tick();
   EXPECT_THAT(old_.host->status().Series(), SizeIs(0));
+  EXPECT_EQ(old_.host->connections()->guests()->size(), 0u);
 }
 
 }  // namespace

@@ -9,9 +9,10 @@ judge one one same
 greedy bulk h2.bulk 32 16
 greedy x h3.x 4 4
 greedy y h3.y 4 4
+# The many guests have four connections each, which must change nothing.
 for kind in weighed even; do
   greedy $kind.few h2.$kind 64 1
-  greedy $kind.many h3.$kind 192 1
+  greedy $kind.many h3.$kind 192x4 1
 done
 sleep 2
 over beside

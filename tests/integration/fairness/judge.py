@@ -113,7 +113,7 @@ def one(name, *crowds):
 
 def even(name, *crowds):
     of = [window(crowd, name) for crowd in crowds]
-    guests, total, squares = (sum(one[k] for one in of) for k in ("connections", "bytes", "bytes_squared"))
+    guests, total, squares = (sum(one[k] for one in of) for k in ("guests", "bytes", "bytes_squared"))
     jain = total * total / (guests * squares)
     judged(jain >= LEAST_JAIN and guests == 256, f"Jain's index over {guests} guests: {jain:.5f}")
 

@@ -25,12 +25,12 @@ start_host() {  # N
   eventually 20 test -s "h$1.ports"
 }
 
-guests() {  # NAME SOCKET CONNECTIONS OUTSTANDING BYTES INTERVAL_MS
+guests() {  # NAME SOCKET GUESTS[xCONNECTIONS] OUTSTANDING BYTES INTERVAL_MS
   spawn "$1" "${@:7}" "$BIN/it_egd_guests" "$1.control" "${@:2:5}"
   eventually 5 test -p "$1.control"
 }
 # What is measured is not how the processor is shared: guests have machines of their own.
-greedy() { guests "$1" "$2" "$3" "$4" 255 0 nice -n 19; }  # NAME SOCKET CONNECTIONS OUTSTANDING
+greedy() { guests "$1" "$2" "$3" "$4" 255 0 nice -n 19; }  # NAME SOCKET GUESTS[xCONNECTIONS] OUTSTANDING
 polite() { guests "$1" "$2" 8 1 64 50; }        # NAME SOCKET: 8 guests, 20 requests of 64 bytes a second each
 
 have_answered() {  # LINE NAME…

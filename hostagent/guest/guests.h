@@ -1,0 +1,87 @@
+// The guests of an agent: how many connections each has, and its share of each class that it uses.
+//
+//   GuestShare* const share = guests.Join(key, served_class);
+//   guests.Leave(key);
+//   guests.Tick(now);      // about once a second
+//
+// A guest whose last connection has closed is remembered for kKeepNanos. So a guest that connects
+// again finds its shares as it has left them.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/types/optional.h"
+#include "base/process/nanos.h"
+#include "hostagent/guest/guest_key.h"
+#include "hostagent/serving/guest_share.h"
+#include "hostagent/serving/served_class.h"
+
+namespace entropyd {
+
+class Guests {
+ public:
+  // The bucket of a ceiling holds four grants, 256 bytes at least. After a minute it is full again
+  // where the ceiling is 5 bytes/s or more, and nobody owes the others more than a grant.
+  static constexpr int64_t kKeepNanos = 60 * kSecondNanos;
+  // Beyond so many the agent forgets those that left first, at the next Tick(). A process is a
+  // guest of its own, and may start many.
+  static constexpr size_t kMostKept = 10'000;
+
+  // So many guests without a connection cross a handover, those that left last.
+  static constexpr size_t kMostCarried = 1'000;
+
+  // `most`: connections of one guest. `most_of_group`: of a key that may stand for several guests.
+  Guests(size_t most, size_t most_of_group) : most_(most), most_of_group_(most_of_group) {}
+  Guests(const Guests&) = delete;
+  Guests& operator=(const Guests&) = delete;
+
+  // How many connections the guest may have.
+  size_t Most(const GuestKey& key) const { return key.group() ? most_of_group_ : most_; }
+  // It may have one more.
+  bool HasRoom(const GuestKey& key) const { return connections(key) < Most(key); }
+  size_t connections(const GuestKey& key) const;
+
+  // One more connection of the guest is served in this class. `nano_tokens`: what the guest's
+  // ceiling allowed at once in another process; it counts if the share is new here. The share lives
+  // at least until the Tick() after the guest's last Leave().
+  GuestShare* Join(const GuestKey& key, ServedClass* served_class,
+                   absl::optional<int64_t> nano_tokens, int64_t now_nanos);
+  // The connection has left its share. REQUIRES: it has joined.
+  void Leave(const GuestKey& key, int64_t now_nanos);
+  // Forgets guests. REQUIRES: no class is being served.
+  void Tick(int64_t now_nanos);
+
+  // For a handover: calls `each` for the shares of guests without a connection.
+  void ForEachRemembered(
+      absl::FunctionRef<void(const GuestKey&, size_t class_index, const GuestShare&)> each) const;
+  // A guest without a connection that another process remembered.
+  void Remember(const GuestKey& key, ServedClass* served_class, int64_t nano_tokens,
+                int64_t now_nanos);
+
+  // Those with a connection, and those remembered.
+  size_t size() const { return guests_.size(); }
+
+ private:
+  struct Guest {
+    size_t connections = 0;
+    int64_t left_at = 0;
+    // By ServedClass::index().
+    std::map<size_t, std::unique_ptr<GuestShare>> shares;
+  };
+
+  const size_t most_;
+  const size_t most_of_group_;
+  std::map<GuestKey, Guest> guests_;
+  // Each time that a last connection left, in order.
+  std::deque<std::pair<int64_t, GuestKey>> left_;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,152 @@
+#include "hostagent/serving/guest_share.h"
+
+#include <algorithm>
+
+namespace entropyd {
+
+GuestShare::GuestShare(FairQueue* queue, absl::optional<int64_t> nano_tokens, int64_t now_nanos)
+    : queue_(queue),
+      id_(nano_tokens.has_value() ? queue->Add(this, *nano_tokens, now_nanos) : queue->Add(this)) {
+  queue_->SetConnections(id_, 0);
+}
+
+GuestShare::Id GuestShare::Add(FairQueue::Member* connection) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<Id>(parts_.size()));
+    parts_.emplace_back();
+  }
+  const Id id = free_.back();
+  free_.pop_back();
+  const uint32_t user = parts_[id].user + 1;
+  parts_[id] = Part();
+  parts_[id].user = user;
+  parts_[id].connection = connection;
+  if (connections_++ == 0) stand_in_ = id;
+  queue_->SetConnections(id_, connections_);
+  return id;
+}
+
+void GuestShare::Remove(Id id, int64_t now_nanos) {
+  Part& part = parts_[id];
+  want_ -= part.want;
+  part.want = 0;
+  part.connection = nullptr;
+  free_.push_back(id);
+  --connections_;
+  if (id == stand_in_) {
+    counted_nanos_ += UncountedNanos(now_nanos);
+    ChooseStandIn();
+  }
+  // The queue has to learn what is wanted now.
+  queue_->Touch(id_);
+  queue_->SetConnections(id_, connections_);
+}
+
+void GuestShare::ChooseStandIn() {
+  const auto found = std::find_if(parts_.begin(), parts_.end(),
+                                  [](const Part& part) { return part.connection != nullptr; });
+  if (found != parts_.end()) stand_in_ = static_cast<Id>(found - parts_.begin());
+}
+
+int64_t GuestShare::throttled_nanos(Id id, int64_t now_nanos) const {
+  return id == stand_in_ ? UncountedNanos(now_nanos) : 0;
+}
+
+GuestShare::Part* GuestShare::Find(const Ref& ref) {
+  Part& part = parts_[ref.id];
+  return part.user == ref.user && part.connection != nullptr ? &part : nullptr;
+}
+
+void GuestShare::NoteTouched(Id id) {
+  if (parts_[id].touched) return;
+  parts_[id].touched = true;
+  touched_.push_back(RefTo(id));
+}
+
+void GuestShare::Touch(Id id) {
+  NoteTouched(id);
+  queue_->Touch(id_);
+}
+
+bool GuestShare::ServeAtOnce(Id id, int64_t now_nanos) {
+  NoteTouched(id);
+  return queue_->ServeAtOnce(id_, now_nanos);
+}
+
+void GuestShare::Resume(Id id) {
+  parts_[id].blocked = false;
+  Touch(id);
+}
+
+void GuestShare::Visit(Id id) {
+  if (parts_[id].visiting) return;
+  parts_[id].visiting = true;
+  visit_.push_back(RefTo(id));
+}
+
+void GuestShare::Measure(Id id) {
+  Part& part = parts_[id];
+  const uint64_t want = part.blocked ? 0 : part.connection->Want();
+  want_ += want - part.want;
+  part.want = want;
+  if (want == 0 || part.in_turns) return;
+  part.in_turns = true;
+  turns_.push_back(RefTo(id));
+}
+
+uint64_t GuestShare::Want() {
+  for (const Ref& ref : touched_) {
+    Part* const part = Find(ref);
+    if (part == nullptr) continue;
+    part->touched = false;
+    Measure(ref.id);
+    Visit(ref.id);
+  }
+  touched_.clear();
+  return want_;
+}
+
+uint32_t GuestShare::Plan(uint32_t bytes) {
+  uint32_t given = 0;
+  while (given < bytes && !turns_.empty()) {
+    const Ref ref = turns_.front();
+    turns_.pop_front();
+    Part* const part = Find(ref);
+    if (part == nullptr) continue;
+    part->in_turns = false;
+    if (part->want == 0) continue;
+    const uint32_t offered = static_cast<uint32_t>(std::min<uint64_t>(part->want, bytes - given));
+    const uint32_t taken = part->connection->Plan(offered);
+    Visit(ref.id);
+    given += taken;
+    want_ -= taken;
+    part->want -= taken;
+    // Its plan is full. Deliver() gives it a turn again.
+    if (taken == 0 || part->want == 0) continue;
+    part->in_turns = true;
+    turns_.push_back(ref);
+  }
+  return given;
+}
+
+FairQueue::After GuestShare::Deliver() {
+  bool again = false;
+  delivering_.swap(visit_);
+  for (const Ref& ref : delivering_) {
+    Part* const before = Find(ref);
+    if (before == nullptr) continue;
+    before->visiting = false;
+    const FairQueue::After after = before->connection->Deliver();
+    Part* const part = Find(ref);
+    if (part == nullptr) continue;
+    part->blocked = after == FairQueue::After::kBlocked;
+    Measure(ref.id);
+    if (after != FairQueue::After::kAgain) continue;
+    NoteTouched(ref.id);
+    again = true;
+  }
+  delivering_.clear();
+  return again ? FairQueue::After::kAgain : FairQueue::After::kDone;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,109 @@
+// A guest as a member of a fair queue, however many connections it has. Its connections together
+// have one share, one ceiling, one floor and one vote. Among themselves they take turns.
+//
+//   GuestShare share(queue);
+//   auto id = share.Add(&connection);        // the guest counts while it has a connection
+//   if (!share.ServeAtOnce(id, now)) share.Touch(id);   // its wants or pending replies changed
+//   share.Remove(id, now);
+//
+// A share outlives its last connection for as long as its owner keeps it. Then it keeps its place,
+// its tokens and what it owes to the others. So nobody gets more by connecting again and again.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "absl/types/optional.h"
+#include "hostagent/serving/fair_queue.h"
+
+namespace entropyd {
+
+class GuestShare final : public FairQueue::Member {
+ public:
+  // A connection of the guest. Reused after Remove().
+  using Id = uint32_t;
+
+  // Joins the queue, with a full bucket of its ceiling or with the tokens that it had in another
+  // process. The guest does not count until Add(). The queue outlives the share, unless it is never
+  // served again.
+  explicit GuestShare(FairQueue* queue) : GuestShare(queue, absl::nullopt, 0) {}
+  GuestShare(FairQueue* queue, absl::optional<int64_t> nano_tokens, int64_t now_nanos);
+  GuestShare(const GuestShare&) = delete;
+  GuestShare& operator=(const GuestShare&) = delete;
+  // Leaves the queue. REQUIRES: no connection is left; not within a pass of the queue. Nothing else
+  // is called afterwards.
+  void LeaveQueue(int64_t now_nanos) { queue_->Remove(id_, now_nanos); }
+
+  // As in FairQueue, for one connection.
+  Id Add(FairQueue::Member* connection);
+  void Remove(Id id, int64_t now_nanos);
+  void Touch(Id id);
+  bool ServeAtOnce(Id id, int64_t now_nanos);
+  void Resume(Id id);
+
+  // How long the guest waited for nothing but its own ceiling while the connection was here. The
+  // time is one connection's, the eldest place's, so that the sum over all is the guest's.
+  int64_t throttled_nanos(Id id, int64_t now_nanos) const;
+  // What the guest's ceiling allows at once now.
+  int64_t nano_tokens(int64_t now_nanos) const { return queue_->nano_tokens(id_, now_nanos); }
+  uint32_t connections() const { return connections_; }
+
+  uint64_t Want() override;
+  uint32_t Plan(uint32_t bytes) override;
+  FairQueue::After Deliver() override;
+
+ private:
+  struct Part {
+    // nullptr = the place is free.
+    FairQueue::Member* connection = nullptr;
+    // Tells its users apart; see Ref.
+    uint32_t user = 0;
+    // As of its last Measure(), less what it has planned since.
+    uint64_t want = 0;
+    // It can take nothing until Resume().
+    bool blocked = false;
+    // It is in turns_, touched_, visit_.
+    bool in_turns = false;
+    bool touched = false;
+    bool visiting = false;
+  };
+  // A place and its user. When the user has left, it refers to nobody.
+  struct Ref {
+    Id id = 0;
+    uint32_t user = 0;
+  };
+
+  Part* Find(const Ref& ref);
+  Ref RefTo(Id id) const { return {id, parts_[id].user}; }
+  void NoteTouched(Id id);
+  void Visit(Id id);
+  void Measure(Id id);
+  // The time since the one that stands for the guest was chosen.
+  int64_t UncountedNanos(int64_t now_nanos) const {
+    return queue_->throttled_nanos(id_, now_nanos) - counted_nanos_;
+  }
+  void ChooseStandIn();
+
+  FairQueue* const queue_;
+  const FairQueue::Id id_;
+  std::vector<Part> parts_;
+  std::vector<Id> free_;
+  uint32_t connections_ = 0;
+  // Of all parts.
+  uint64_t want_ = 0;
+  // Those that want something, in the order of their turns.
+  std::deque<Ref> turns_;
+  std::vector<Ref> touched_;
+  // Touched, or planned something since the last Deliver().
+  std::vector<Ref> visit_;
+  // Scratch of Deliver().
+  std::vector<Ref> delivering_;
+  // The place that the guest's throttled time is counted for.
+  Id stand_in_ = 0;
+  int64_t counted_nanos_ = 0;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,180 @@
+#include "hostagent/guest/guests.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/hostagent/two_hosts.h"
+
+namespace entropyd {
+namespace {
+
+using testing::SizeIs;
+
+GuestKey OfProcess(int32_t pid) {
+  GuestKey key;
+  key.pid = pid;
+  return key;
+}
+
+// A class with a ceiling for each guest of 1,024 B/s, which lets 4 KiB through at once. All
+// connections of this process are one guest, which may have 20.
+class GuestsTest : public TwoHostsTest {
+ protected:
+  void Configure() override {
+    settings_.classes[0].guest_ceil = 1'024;
+    settings_.max_connections_per_guest = 20;
+  }
+  static Bytes Ask(int count) {
+    Bytes ask;
+    for (int i = 0; i < count; ++i) ask.insert(ask.end(), {0x02, 0x80});
+    return ask;
+  }
+  Guests* guests() { return old_.host->connections()->guests(); }
+  ServedClass* served() { return old_.host->of_class(0); }
+};
+
+TEST_F(GuestsTest, TwentyConnectionsHaveOneCeiling) {
+  Fill(&old_, 400'000);
+  std::vector<Client> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(Connect(Ask(100)));
+  const auto received = [&clients] {
+    size_t sum = 0;
+    for (Client& client : clients) sum += client.Receive().size();
+    return sum;
+  };
+  EXPECT_EQ(received(), 4'096u);
+  size_t later = 0;
+  for (int i = 0; i < 30; ++i) {
+    Turn(&old_, kSecondNanos);
+    later += received();
+  }
+  EXPECT_NEAR(static_cast<double>(later), 30 * 1'024, 300);
+}
+
+TEST_F(GuestsTest, WhoConnectsInALoopHasOneCeiling) {
+  Fill(&old_, 400'000);
+  size_t got = 0;
+  for (int i = 0; i < 300; ++i) {
+    Client client = Connect(Ask(100));
+    Turn(&old_, 100 * kMillisecondNanos);
+    got += client.Receive().size();
+    client.Hangup();
+    Turn(&old_);
+    if (i % 10 == 0) old_.host->Tick();
+  }
+  EXPECT_NEAR(static_cast<double>(got), 4'096 + 30 * 1'024, 400);
+}
+
+TEST_F(GuestsTest, AGuestThatLeftIsForgottenAfterAMinute) {
+  Client client = Connect();
+  EXPECT_EQ(guests()->size(), 1u);
+  client.Hangup();
+  Turn(&old_);
+  Turn(&old_, Guests::kKeepNanos - 1);
+  old_.host->Tick();
+  EXPECT_EQ(guests()->size(), 1u);
+  Turn(&old_, 1);
+  old_.host->Tick();
+  EXPECT_EQ(guests()->size(), 0u);
+  EXPECT_EQ(served()->queue()->members(), 0u);
+}
+
+TEST_F(GuestsTest, AGuestThatCameAgainIsNotForgotten) {
+  Connect().Hangup();
+  Turn(&old_);
+  clock_.AdvanceNanos(Guests::kKeepNanos - 1);
+  Client client = Connect(Ask(1));
+  old_.host->Tick();
+  Turn(&old_, 1);
+  old_.host->Tick();
+  Arrive(&old_, 1'000);
+  EXPECT_THAT(client.Receive(), SizeIs(0x80));
+}
+
+TEST_F(GuestsTest, OneConnectionTooManyIsClosedAndCounted) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(Connect());
+  Client refused = Connect();
+  EXPECT_TRUE(refused.Closed());
+  EXPECT_FALSE(clients[0].Closed());
+  EXPECT_EQ(old_.metrics->connections.crowded.Get(), 1u);
+  clients[3].Hangup();
+  Turn(&old_);
+  Client next = Connect();
+  EXPECT_FALSE(next.Closed());
+}
+
+TEST_F(GuestsTest, ThoseThatLeftFirstAreForgottenWhenThereAreTooMany) {
+  Guests many(16, 16);
+  for (int32_t pid = 1; pid <= 10'001; ++pid) {
+    many.Join(OfProcess(pid), served(), absl::nullopt, 0);
+    many.Leave(OfProcess(pid), 0);
+  }
+  ASSERT_EQ(Guests::kMostKept, 10'000u);
+  EXPECT_EQ(many.size(), 10'001u);
+  many.Tick(1);
+  EXPECT_EQ(many.size(), 10'000u);
+  many.Tick(Guests::kKeepNanos);
+  EXPECT_EQ(many.size(), 0u);
+}
+
+TEST_F(GuestsTest, AKeyOfManyGuestsMayHaveMoreConnections) {
+  Guests many(2, 3);
+  GuestKey user;
+  user.uid = 107;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(many.HasRoom(user));
+    EXPECT_TRUE(many.HasRoom(OfProcess(1)));
+    many.Join(user, served(), absl::nullopt, 0);
+    many.Join(OfProcess(1), served(), absl::nullopt, 0);
+  }
+  EXPECT_TRUE(many.HasRoom(user));
+  EXPECT_FALSE(many.HasRoom(OfProcess(1)));
+  many.Join(user, served(), absl::nullopt, 0);
+  EXPECT_FALSE(many.HasRoom(user));
+  for (int i = 0; i < 3; ++i) many.Leave(user, 0);
+  for (int i = 0; i < 2; ++i) many.Leave(OfProcess(1), 0);
+  many.Tick(Guests::kKeepNanos);
+}
+
+TEST_F(GuestsTest, WhatAGuestHasHadOfItsCeilingCrossesAHandover) {
+  Fill(&old_, 400'000);
+  Client one = Connect(Ask(80));
+  Client two = Connect(Ask(80));
+  EXPECT_EQ(one.Receive().size() + two.Receive().size(), 4'096u);
+  Move();
+  Arrive(&new_, 400'000);
+  EXPECT_EQ(one.Receive().size() + two.Receive().size(), 0u) << "the new process began anew";
+  Turn(&new_, 4 * kSecondNanos);
+  // Of 4,096 tokens: the floor's, and whole grants.
+  EXPECT_EQ(one.Receive().size() + two.Receive().size(), 64u + 3 * 1'024);
+}
+
+TEST_F(GuestsTest, AGuestThatIsAwayCrossesAHandover) {
+  Fill(&old_, 400'000);
+  Client client = Connect(Ask(80));
+  EXPECT_THAT(client.Receive(), SizeIs(4'096));
+  client.Hangup();
+  Turn(&old_);
+  Move();
+  EXPECT_EQ(new_.host->connections()->guests()->size(), 1u);
+  Fill(&new_, 400'000);
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+  Client again{UniqueFd(fds[1])};
+  again.Send(Ask(80));
+  new_.host->connections()->Accept(kAuto, UniqueFd(fds[0]));
+  Turn(&new_);
+  EXPECT_LE(again.Receive().size(), 0x80u) << "the new process began with a full bucket";
+}
+
+TEST_F(GuestsTest, ConnectionsThatCrossAreKeptWhateverTheirNumber) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(Connect());
+  settings_.max_connections_per_guest = 2;
+  Make(&new_);
+  Move();
+  for (Client& client : clients) EXPECT_FALSE(client.Closed());
+}
+
+}  // namespace
+}  // namespace entropyd
