@@ -122,8 +122,8 @@ def hosts(name, few, many, ratio):
     few, many = window(few, name), window(many, name)
     measured = many["bytes_per_second"] / few["bytes_per_second"]
     judged(abs(measured / float(ratio) - 1) <= HOST_TOLERANCE,
-           f"a host with {many['connections']} guests gets {measured:.3f} times what one with"
-           f" {few['connections']} gets; ideal {ratio}")
+           f"a host with {many['guests']} guests gets {measured:.3f} times what one with"
+           f" {few['guests']} gets; ideal {ratio}")
 
 
 def answered(*crowds):
