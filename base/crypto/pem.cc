@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "absl/strings/str_cat.h"
 #include "openssl/err.h"
 #include "openssl/pem.h"
 
@@ -29,6 +30,20 @@ std::string OpenSslReason() {
   ERR_clear_error();
   const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "unknown reason" : reason;
+}
+
+std::string OpenSslReasons() {
+  std::string reasons;
+  const char* data = nullptr;
+  int flags = 0;
+  while (const unsigned long code = ERR_get_error_all(nullptr, nullptr, nullptr, &data, &flags)) {
+    const char* const reason = ERR_reason_error_string(code);
+    const bool has_text = (flags & ERR_TXT_STRING) != 0 && data != nullptr && *data != '\0';
+    absl::StrAppend(&reasons, reasons.empty() ? "" : "; ",
+                    reason == nullptr ? absl::StrCat("error ", absl::Hex(code)) : reason,
+                    has_text ? absl::StrCat(" (", data, ")") : "");
+  }
+  return reasons.empty() ? "unknown reason" : reasons;
 }
 
 BioPtr MemoryBio(absl::string_view text) {

@@ -33,6 +33,9 @@ using CrlPtr = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
 
 // Returns the newest reason in OpenSSL's queue and empties the queue.
 std::string OpenSslReason();
+// Returns the whole queue with OpenSSL's own words for each error, and empties the queue:
+// "unsupported (Algorithm (SHA512 : 97), Properties ()); initialization error".
+std::string OpenSslReasons();
 
 // The text outlives the result.
 BioPtr MemoryBio(absl::string_view text);

@@ -40,10 +40,37 @@ constexpr char kTlsConfiguration[] =
     "Groups = X25519:P-256\n"
     "NumTickets = 0\n";
 
+constexpr char kOpenSslRemedy[] =
+    "look into OpenSSL's configuration (openssl.cnf, or what OPENSSL_CONF names): fips = yes needs "
+    "a FIPS provider that is active";
+
 using ConfPtr = std::unique_ptr<CONF, Deleter<NCONF_free>>;
 using ContextPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
+using CipherPtr = std::unique_ptr<EVP_CIPHER, Deleter<EVP_CIPHER_free>>;
+using MdPtr = std::unique_ptr<EVP_MD, Deleter<EVP_MD_free>>;
+using RandPtr = std::unique_ptr<EVP_RAND, Deleter<EVP_RAND_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
+
+// What TLS 1.3 and the generators need. Without it each later error would blame a file or a peer.
+absl::Status CheckAlgorithms() {
+  // Its configuration may come late otherwise, and then take away what was there.
+  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, nullptr);
+  ERR_clear_error();
+  const auto lacks = [](const char* name) {
+    return absl::FailedPreconditionError(absl::StrCat("configure OpenSSL: it gives no ", name, ": ",
+                                                      OpenSslReasons(), "; ", kOpenSslRemedy));
+  };
+  for (const char* const name : {"SHA256", "SHA512"}) {
+    const MdPtr digest(EVP_MD_fetch(nullptr, name, nullptr));
+    if (digest == nullptr) return lacks(name);
+  }
+  const CipherPtr cipher(EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr));
+  if (cipher == nullptr) return lacks("AES-256-GCM");
+  const RandPtr drbg(EVP_RAND_fetch(nullptr, "CTR-DRBG", nullptr));
+  if (drbg == nullptr) return lacks("CTR-DRBG");
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::string> ReadPem(const std::string& path, absl::string_view what) {
   const std::string action = absl::StrCat("read ", what, " ", path);
@@ -167,13 +194,22 @@ absl::Status CheckKey(const std::string& path, absl::string_view pem, const X509
     return absl::InvalidArgumentError(absl::StrCat("parse key ", path, ": ", OpenSslReason(),
                                                    "; expected an unencrypted private key in PEM"));
   }
-  if (X509_check_private_key(leaf, key.get()) != 1) {
-    ERR_clear_error();
-    return absl::InvalidArgumentError(
-        absl::StrCat("check key ", path, ": it does not belong to the certificate ", cert_path,
-                     "; install the two that were issued together"));
+  ERR_clear_error();
+  if (X509_check_private_key(leaf, key.get()) == 1) return absl::OkStatus();
+  // Only these two say that the keys were compared and differ.
+  const unsigned long error = ERR_peek_last_error();
+  const bool differ =
+      ERR_GET_LIB(error) == ERR_LIB_X509 && (ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH ||
+                                             ERR_GET_REASON(error) == X509_R_KEY_TYPE_MISMATCH);
+  if (!differ) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("check key ", path, ": OpenSSL cannot compare it with the certificate ",
+                     cert_path, ": ", OpenSslReasons(), "; ", kOpenSslRemedy));
   }
-  return absl::OkStatus();
+  ERR_clear_error();
+  return absl::InvalidArgumentError(
+      absl::StrCat("check key ", path, ": it does not belong to the certificate ", cert_path,
+                   "; install the two that were issued together"));
 }
 
 absl::Status CheckValidity(const std::string& path, const X509* leaf, absl::Time now) {
@@ -195,15 +231,18 @@ absl::Status CheckValidity(const std::string& path, const X509* leaf, absl::Time
 
 absl::Status RequireTls13() {
   // Loads the system's own configuration now: if it came later, it would replace ours.
-  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, nullptr);
+  if (absl::Status algorithms = CheckAlgorithms(); !algorithms.ok()) return algorithms;
   ConfPtr conf(NCONF_new(nullptr));
   BioPtr bio = MemoryBio(kTlsConfiguration);
   if (conf == nullptr || NCONF_load_bio(conf.get(), bio.get(), nullptr) != 1 ||
       CONF_modules_load(conf.get(), "entropyd", 0) != 1) {
-    return absl::InternalError(absl::StrCat("configure OpenSSL: ", OpenSslReason()));
+    return absl::InternalError(absl::StrCat("configure OpenSSL: ", OpenSslReasons()));
   }
   ContextPtr probe(SSL_CTX_new(TLS_method()));
-  if (probe == nullptr || (SSL_CTX_get_options(probe.get()) & SSL_OP_NO_TLSv1_2) == 0) {
+  if (probe == nullptr) {
+    return absl::InternalError(absl::StrCat("configure OpenSSL: ", OpenSslReasons()));
+  }
+  if ((SSL_CTX_get_options(probe.get()) & SSL_OP_NO_TLSv1_2) == 0) {
     return absl::InternalError("configure OpenSSL: TLS 1.2 is still on");
   }
   return absl::OkStatus();
@@ -212,6 +251,7 @@ absl::Status RequireTls13() {
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now) {
+  if (absl::Status algorithms = CheckAlgorithms(); !algorithms.ok()) return algorithms;
   Material m;
   struct File {
     const char* what;

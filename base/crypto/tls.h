@@ -41,7 +41,8 @@ struct Material {
 // valid now, that the CA file holds an authority, and that the CRLs (their path may be empty) parse
 // and are signed by CAs of the bundle.
 // Errors, each with the file and the remedy: NOT_FOUND or PERMISSION_DENIED (file),
-// INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet valid).
+// INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet valid; OpenSSL's configuration
+// takes away what TLS 1.3 needs, in OpenSSL's own words).
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now);

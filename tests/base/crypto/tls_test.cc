@@ -294,6 +294,20 @@ TEST_F(MaterialTest, AKeyOfAnotherCertificateIsRefused) {
             "the two that were issued together");
 }
 
+// As fips = yes in openssl.cnf without a provider for it.
+TEST_F(MaterialTest, AnOpenSslThatIsConfiguredWithoutItsAlgorithmsIsBlamedItself) {
+  ASSERT_EQ(EVP_set_default_properties(nullptr, "fips=yes"), 1);
+  const absl::Status status = Load().status();
+  ASSERT_EQ(EVP_set_default_properties(nullptr, ""), 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  const std::string message(status.message());
+  EXPECT_THAT(message, HasSubstr("configure OpenSSL: it gives no SHA256: unsupported (Global "
+                                 "default library context, Algorithm (SHA256 : "));
+  EXPECT_THAT(message, HasSubstr("fips = yes needs a FIPS provider"));
+  EXPECT_EQ(message.find("does not belong"), std::string::npos) << "nobody has compared anything";
+  EXPECT_TRUE(Load().ok()) << Load().status();
+}
+
 TEST_F(MaterialTest, BrokenFilesAreNamed) {
   Write("cert", "hello");
   EXPECT_EQ(Complaint(),

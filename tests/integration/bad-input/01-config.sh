@@ -31,6 +31,12 @@ sed "s|pki/server.key|pki/agent.key|" good.yaml >bad.yaml
 expect_failure 2 'key' check bad.yaml
 sed "s|pki/server.crt|pki/none.crt|" good.yaml >bad.yaml
 expect_failure 2 'none.crt' check bad.yaml
+# An OpenSSL that lacks what it needs is named as such, with OpenSSL's own words.
+printf 'openssl_conf = init\n[init]\nalg_section = algorithms\n[algorithms]\ndefault_properties = fips=yes\n' >fips.cnf
+for program in "$BIN/entropyd --config good.yaml --check-config" "$BIN/entropyd --config good.yaml"; do
+  # shellcheck disable=SC2086
+  expect_failure 2 'configure OpenSSL: it gives no SHA256: unsupported .*fips' env OPENSSL_CONF="$WORK/fips.cnf" $program
+done
 agent_yaml 7743 >agent-good.yaml
 "$BIN/entropyd-hostagent" --config agent-good.yaml --check-config
 # What --check-config refuses is refused at the start, too.
