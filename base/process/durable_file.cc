@@ -43,8 +43,9 @@ absl::Status WriteDurably(const std::string& path, absl::string_view text) {
     unlink(temporary.c_str());
     return status;
   }
-  return fsync(holder.get()) == 0 ? absl::OkStatus()
-                                  : ErrnoStatus(errno, absl::StrCat("sync ", directory));
+  if (fsync(holder.get()) == 0) return absl::OkStatus();
+  const absl::Status sync = ErrnoStatus(errno, absl::StrCat("sync ", directory));
+  return absl::DataLossError(absl::StrCat("a power cut may undo this: ", sync.message()));
 }
 
 }  // namespace entropyd

@@ -139,6 +139,9 @@ class AdminService final : public v1::AgentAdmin::Service {
     const Outcome& outcome = *asked;
     if (!outcome.socket.ok()) return outcome.socket;
     if (auto saved = SaveGuestSockets(state_dir_, outcome.state); !saved.ok()) {
+      if (absl::IsDataLoss(saved)) {
+        return absl::DataLossError(absl::StrCat("done, and written: ", saved.message()));
+      }
       return absl::InternalError(
           absl::StrCat("done, but not kept for a restart: ", saved.message()));
     }

@@ -225,6 +225,23 @@ absl::Status ClassChanges::Keep(const Entries& entries) const {
   return save_(state);
 }
 
+// Fails when the entries are not kept. When they are, and a power cut may undo that, the outcome
+// says so.
+absl::Status ClassChanges::KeepAll(absl::string_view what, const Entries& entries,
+                                   Outcome* outcome) {
+  const absl::Status status = Keep(entries);
+  unsure_ = absl::IsDataLoss(status);
+  if (unsure_) {
+    outcome->durable =
+        Prefixed(absl::StrCat(what,
+                              ": the change is in force and written; repeat it when the disk "
+                              "is sound"),
+                 status);
+    return absl::OkStatus();
+  }
+  return status.ok() ? status : Prefixed(absl::StrCat(what, ": nothing has changed"), status);
+}
+
 // The place of a class among the entries. Adds an empty entry when it has none.
 ClassChanges::Entries::iterator ClassChanges::FindOrAdd(const std::string& pool,
                                                         const std::string& name, Entries* entries) {
@@ -275,12 +292,12 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
   keys.MergeFrom(request.set());
   outcome.before = ChangedFigures(config, before, keys);
   outcome.after = request.dry_run() ? outcome.before : ChangedFigures(config, after, keys);
-  if (request.dry_run() || same) {
+  if (request.dry_run() || (same && !unsure_)) {
     publish(std::move(outcome));
     return absl::OkStatus();
   }
-  status = Keep(entries);
-  if (!status.ok()) return Prefixed(absl::StrCat(what, ": nothing has changed"), status);
+  status = KeepAll(what, entries, &outcome);
+  if (!status.ok()) return status;
   entries_ = std::move(entries);
   log_->Info("class.changed", {{"class", name},
                                {"by", by},
@@ -317,7 +334,7 @@ absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std
       outcome.differences.push_back(std::move(one));
     }
   }
-  if (!undone.empty()) {
+  if (!undone.empty() || unsure_) {
     for (const PoolConfig& pool : pools_) {
       const bool touched = std::any_of(undone.begin(), undone.end(), [&](const Entry& entry) {
         return entry.change.pool() == pool.name() && entry.ignored.empty();
@@ -330,8 +347,8 @@ absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std
       }
       outcome.updates.push_back(*std::move(update));
     }
-    const absl::Status status = Keep(entries);
-    if (!status.ok()) return Prefixed(absl::StrCat(what, ": nothing has changed"), status);
+    const absl::Status status = KeepAll(what, entries, &outcome);
+    if (!status.ok()) return status;
     entries_ = std::move(entries);
     for (const Entry& entry : undone) {
       const ClassConfig* const config = FindClass(entry.change.pool(), entry.change.class_());

@@ -38,7 +38,8 @@ namespace entropyd {
 
 class ClassChanges {
  public:
-  // Keeps the state beyond a restart. When it fails, what was kept before stays.
+  // Keeps the state beyond a restart. When it fails, what was kept before stays. After DATA_LOSS
+  // the new state is kept, and a power cut may undo that.
   using Save = std::function<absl::Status(const config::v1::ClassState& state)>;
 
   struct Outcome {
@@ -46,6 +47,8 @@ class ClassChanges {
     std::vector<v1::ClassDifference> differences;
     // The updates for the dispatcher; empty = nothing to do.
     std::vector<ClassUpdate> updates;
+    // DATA_LOSS when a power cut may undo what was kept. The change is in force all the same.
+    absl::Status durable;
     // The figures that the change is about, for an audit: "ceil=none".
     std::string before;
     std::string after;
@@ -90,6 +93,8 @@ class ClassChanges {
   bool Differs(const Entry& entry) const;
   std::vector<v1::ClassDifference> DifferencesOf(const Entry& entry) const;
   absl::Status Keep(const Entries& entries) const;
+  absl::Status KeepAll(absl::string_view what, const Entries& entries, Outcome* outcome)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::vector<config::v1::PoolConfig> pools_;
   const Save save_;
@@ -98,6 +103,9 @@ class ClassChanges {
 
   mutable absl::Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
+  // A power cut may undo what was kept last. The next change saves again, even if it changes
+  // nothing.
+  bool unsure_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace entropyd

@@ -478,8 +478,9 @@ class AdminService final : public v1::Admin::CallbackService {
           begun->action()->after = std::move(outcome.after);
           // Request and response may be gone when this returns.
           parts_.loop->Run([reactor, dispatcher = parts_.dispatcher, audited = *begun,
-                            updates = std::move(outcome.updates)](int64_t now_nanos) {
-            absl::Status applied;
+                            updates = std::move(outcome.updates),
+                            durable = outcome.durable](int64_t now_nanos) {
+            absl::Status applied = durable;
             for (const ClassUpdate& update : updates) {
               applied.Update(dispatcher->UpdateClasses(update, now_nanos));
             }

@@ -4,13 +4,34 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "tests/temp_dir.h"
+
+namespace {
+
+// The disk under a directory is broken: what happened to the directory does not reach it.
+std::atomic<bool> directories_fail{false};
+
+}  // namespace
+
+// Stands before the C library's.
+extern "C" int fsync(int fd) {
+  struct stat st;
+  if (directories_fail && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_fsync, fd));
+}
 
 namespace entropyd {
 namespace {
@@ -68,6 +89,18 @@ TEST_F(DurableFileTest, AFailureLeavesTheOldFileAndNothingElse) {
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(status.message(), HasSubstr("write " + path_ + ".new"));
   EXPECT_EQ(Text(), "old");
+  EXPECT_EQ(Files(), 1u);
+}
+
+// The file is there for all who look. Whoever is told that nothing has changed would be wrong.
+TEST_F(DurableFileTest, ADirectoryThatIsNotSyncedHasTheNewFileAndTheErrorSaysSo) {
+  ASSERT_TRUE(WriteDurably(path_, "old").ok());
+  directories_fail = true;
+  const absl::Status status = WriteDurably(path_, "new");
+  directories_fail = false;
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("a power cut may undo this: sync " + folder_));
+  EXPECT_EQ(Text(), "new");
   EXPECT_EQ(Files(), 1u);
 }
 

@@ -51,7 +51,8 @@ class ClassChangesTest : public ::testing::Test {
     changes_ = std::make_unique<ClassChanges>(
         config, kept_,
         [this](const config::v1::ClassState& state) {
-          if (save_status_.ok()) kept_ = state;
+          ++saves_;
+          if (save_status_.ok() || absl::IsDataLoss(save_status_)) kept_ = state;
           return save_status_;
         },
         &clock_, &log_);
@@ -79,6 +80,7 @@ class ClassChangesTest : public ::testing::Test {
       ++published_;
       updates_ = std::move(outcome.updates);
       told_ = std::move(outcome.differences);
+      durable_ = std::move(outcome.durable);
     };
   }
   uint64_t Ceil(const std::string& name) {
@@ -106,7 +108,9 @@ class ClassChangesTest : public ::testing::Test {
   std::unique_ptr<ClassChanges> changes_;
   std::vector<ClassUpdate> updates_;
   std::vector<v1::ClassDifference> told_;
+  absl::Status durable_;
   int published_ = 0;
+  int saves_ = 0;
 };
 
 TEST_F(ClassChangesTest, OnlyTheGivenKeysChange) {
@@ -195,6 +199,38 @@ TEST_F(ClassChangesTest, WhatCannotBeKeptIsNotInForceEither) {
   save_status_ = absl::ResourceExhaustedError("write classes.yaml.new: No space left on device");
   EXPECT_FALSE(Reset().ok());
   EXPECT_THAT(Diff(), ElementsAre("slow ceil 64KiB/s->32KiB/s"));
+}
+
+// The file has the change, so the next start would bring it. Then it is in force now, too.
+TEST_F(ClassChangesTest, WhatIsKeptButMayBeUndoneByAPowerCutIsInForceAndToldAsSuch) {
+  save_status_ = absl::DataLossError("a power cut may undo this: sync /state: Input/output error");
+  EXPECT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  EXPECT_TRUE(absl::IsDataLoss(durable_)) << durable_;
+  EXPECT_THAT(std::string(durable_.message()),
+              AllOf(HasSubstr("set default/slow: the change is in force and written"),
+                    HasSubstr("a power cut may undo this"), Not(HasSubstr("nothing has changed"))));
+  EXPECT_EQ(updates_.size(), 1u);
+  EXPECT_THAT(Diff(), ElementsAre("slow ceil 64KiB/s->32KiB/s"));
+  save_status_ = absl::OkStatus();
+  const int before = saves_;
+  EXPECT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  EXPECT_EQ(saves_, before + 1) << "the same once more makes sure";
+  EXPECT_TRUE(durable_.ok()) << durable_;
+  EXPECT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  EXPECT_EQ(saves_, before + 1) << "and then there is nothing to do";
+}
+
+TEST_F(ClassChangesTest, AResetThatAPowerCutMayUndoCanBeRepeated) {
+  ASSERT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  save_status_ = absl::DataLossError("a power cut may undo this: sync /state: Input/output error");
+  EXPECT_TRUE(Reset().ok());
+  EXPECT_TRUE(absl::IsDataLoss(durable_));
+  EXPECT_THAT(Diff(), IsEmpty());
+  save_status_ = absl::OkStatus();
+  const int before = saves_;
+  EXPECT_TRUE(Reset().ok());
+  EXPECT_EQ(saves_, before + 1);
+  EXPECT_TRUE(durable_.ok());
 }
 
 TEST_F(ClassChangesTest, ADryRunOnlyChecks) {
