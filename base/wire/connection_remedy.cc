@@ -37,7 +37,8 @@ constexpr Cause kCauses[] = {
     {"Socket closed",
      "the peer ended the connection: if it does so each time, it does not accept our certificate, "
      "and its log says why (tls.refused)"},
-    {"DNS resolution failed", "the name has no address: correct it, or look at the resolver"},
+    {"DNS resolution failed",
+     "the name could not be resolved: correct it, or look at the resolver"},
 };
 
 }  // namespace

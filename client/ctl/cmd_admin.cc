@@ -95,7 +95,9 @@ int RunReload(const ClientFlags& flags, bool json) {
   return AskServer(
       flags, json, [](AdminClient& admin) { return admin.Reload(); },
       [](const v1::ReloadServerResponse& answer) -> std::string {
-        std::string text = "the server uses what is on disk now\n";
+        std::string text = answer.needs_restart().empty()
+                               ? "the server uses what is on disk now\n"
+                               : "the server uses what is on disk now, but for these keys:\n";
         for (const std::string& key : answer.needs_restart()) {
           absl::StrAppend(&text, key, " has changed and needs a restart\n");
         }

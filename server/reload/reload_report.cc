@@ -6,7 +6,7 @@ ReloadReport::ReloadReport(const Clock* clock, Log* log, Metrics* metrics)
     : clock_(clock),
       log_(log),
       failures_(metrics->AddCounter("entropyd_reload_failures_total",
-                                    "Reloads that changed nothing because a file was bad.")),
+                                    "Reloads that found a bad file and did not use it.")),
       failed_(metrics->AddGauge("entropyd_reload_failed",
                                 "1 when what is on disk is not in use because a file is bad.")),
       last_success_(
@@ -21,7 +21,9 @@ void ReloadReport::Failed(absl::string_view cause, const absl::Status& why) {
   log_->Error("server.reload_failed",
               {{"cause", cause},
                {"error", why},
-               {"remedy", "nothing has changed; mend the file, and the server reads it again"}});
+               {"remedy",
+                "mend the file, and the server reads it again; until then what it says is not in "
+                "use"}});
   absl::MutexLock lock(&mutex_);
   problem_ = std::string(why.message());
 }
