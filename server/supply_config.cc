@@ -1,6 +1,8 @@
 #include "server/supply_config.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -9,9 +11,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/config/units.h"
+#include "base/process/nanos.h"
 #include "base/text/names.h"
 #include "server/driver/getrandom_driver.h"
 #include "server/health/health_monitor.h"
+#include "server/pool/conditioner.h"
 
 namespace entropyd {
 namespace {
@@ -206,6 +210,51 @@ void CheckGroups(const EntropyPool::Options& options, const SupplyPlan& plan, co
   }
 }
 
+// The shortest time between two seeds that a source can give. Its bytes come in whole blocks of the
+// health tests, a seed takes a conditioned block, and a new seed is made only after
+// reseed_interval.
+double SecondsPerSeed(const SourceClaims& claims, double min_entropy, double reseed_interval) {
+  const absl::StatusOr<HealthMonitor> test = HealthMonitor::Create(
+      {.min_entropy = claims.health_min_entropy, .word_bytes = claims.word_bytes});
+  if (!test.ok() || claims.max_rate == 0) return 0;
+  const auto rate = static_cast<double>(claims.max_rate);
+  const double bytes = std::max(Conditioner::kBlockEntropyBits / min_entropy,
+                                static_cast<double>(Conditioner::kBlockInputBytes));
+  const double block_seconds = static_cast<double>(test->block_bytes()) / rate;
+  return block_seconds * std::ceil(std::max(bytes / rate, reseed_interval) / block_seconds);
+}
+
+// Refuses a pool whose seeds cannot come as often as it needs them, even when every source gives
+// all that its max_rate allows.
+void CheckSeedAge(const EntropyPool::Options& options, const SupplyPlan& plan,
+                  const std::string& at, Faults* faults) {
+  // By group, because the sources of a group are worth as much as the best of them.
+  std::map<std::string, double> seconds;
+  for (const EntropyPool::Member& member : options.members) {
+    if (member.min_entropy <= 0) continue;
+    const auto source =
+        std::find_if(plan.sources.begin(), plan.sources.end(),
+                     [&](const SourcePlan& s) { return s.spec.name == member.source; });
+    const double own = SecondsPerSeed(source->spec.identity.claims, member.min_entropy,
+                                      ToSeconds(options.reseed_interval_nanos));
+    const auto group = seconds.emplace(member.group, own).first;
+    group->second = std::min(group->second, own);
+  }
+  // The pool needs a fresh seed of so many groups, so the fastest ones decide.
+  std::vector<std::pair<double, std::string>> order;
+  for (const auto& [group, own] : seconds) order.emplace_back(own, group);
+  if (order.size() < options.min_healthy_groups) return;
+  std::sort(order.begin(), order.end());
+  const auto& [slowest, group] = order[options.min_healthy_groups - 1];
+  if (slowest <= ToSeconds(options.max_seed_age_nanos)) return;
+  faults->Add(absl::StrCat(at, ".max_seed_age"),
+              absl::StrCat("group ", group, " gives a seed at best every ", FormatDuration(slowest),
+                           " (by max_rate and "
+                           "min_entropy_bits_per_byte of its sources), so the pool would be "
+                           "suspended in between; make max_seed_age longer, or raise max_rate if "
+                           "the device gives more"));
+}
+
 void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Faults* faults) {
   const config::v1::PoolConfig& pool = config.pools(index);
   const std::string at = absl::StrCat("pools[", index, "]");
@@ -234,7 +283,12 @@ void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Fau
   const size_t faults_before = faults->size();
   PlanMembers(config, pool, at, *plan, &options, faults);
   const bool sources_sound = plan->sources.size() == static_cast<size_t>(config.sources_size());
-  if (faults->size() == faults_before && sources_sound) CheckGroups(options, *plan, at, faults);
+  if (faults->size() == faults_before && sources_sound) {
+    CheckGroups(options, *plan, at, faults);
+    if (options.max_seed_age_nanos > options.reseed_interval_nanos) {
+      CheckSeedAge(options, *plan, at, faults);
+    }
+  }
   plan->pools.push_back(std::move(options));
 }
 

@@ -133,7 +133,40 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"  - {name: cpu, driver: rdrand, max_rate: 1GiB/s}\n", "sources: [cpu]",
                   "sources[0].max_rate: at 1 GiB/s a sound source would be latched by chance"},
         BadConfig{kSoft, "sources: [soft], reseed_interval: 60s, max_seed_age: 60s",
-                  "pools[0].max_seed_age: the pool would be suspended before it is reseeded"}));
+                  "pools[0].max_seed_age: the pool would be suspended before it is reseeded"},
+        // 576 bits at half a bit per second.
+        BadConfig{"  - {name: slow, driver: rdrand, max_rate: 1B/s, min_entropy_bits_per_byte: "
+                  "0.5}\n",
+                  "sources: [slow], max_seed_age: 1h",
+                  "pools[0].max_seed_age: group cpu gives a seed at best every 1h 8m"},
+        // A second group that is fast enough does not help a pool that needs two.
+        BadConfig{
+            "  - {name: slow, driver: rdrand, max_rate: 1B/s}\n"
+            "  - {name: fast, driver: getrandom, group: soft, min_entropy_bits_per_byte: 4}\n",
+            "sources: [slow, fast], min_healthy_groups: 2",
+            "pools[0].max_seed_age: group cpu gives a seed at best every"}));
+
+// What is slow but fast enough is accepted, and so is a slow source beside a fast one.
+TEST(SupplySeedAgeTest, ASourceThatJustManagesIsAccepted) {
+  const auto check = [](absl::string_view sources, absl::string_view pool) {
+    return Check(absl::StrCat(kHead, sources, Pool(pool)));
+  };
+  // A block of the health tests has 4096 bytes here: 68 minutes at 1 byte per second.
+  const std::string slow =
+      "  - {name: slow, driver: rdrand, max_rate: 1B/s, min_entropy_bits_per_byte: 4}\n";
+  EXPECT_FALSE(check(slow, "sources: [slow], max_seed_age: 68m").ok());
+  const absl::Status enough = check(slow, "sources: [slow], max_seed_age: 69m");
+  EXPECT_TRUE(enough.ok()) << enough;
+  const absl::Status beside =
+      check(absl::StrCat(slow, kSoft), "sources: [slow, soft], max_seed_age: 69m");
+  EXPECT_TRUE(beside.ok()) << beside;
+  const absl::Status one_of_two =
+      check(absl::StrCat(slow,
+                         "  - {name: fast, driver: getrandom, group: soft, "
+                         "min_entropy_bits_per_byte: 4}\n"),
+            "sources: [slow, fast]");
+  EXPECT_TRUE(one_of_two.ok()) << one_of_two;
+}
 
 TEST(SupplyConfigTest, SoftwareSourceNeedsPermission) {
   const absl::Status status = Check(absl::StrCat("tls: {cert: c, key: k, client_ca: a}\nsources:\n",
