@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 
@@ -40,6 +41,10 @@ class SampleRecording {
  public:
   // The most bytes that wait for the reader: some seconds of a slow reader, and little memory.
   static constexpr size_t kCapacity = 256 * 1024;
+
+  // The longest time that a recording may take. The server ends each connection at an age of two
+  // hours, give or take a tenth, and the recording that runs on it.
+  static constexpr int64_t kLongestNanos = 100 * kMinuteNanos;
 
   // REQUIRES: rows and row_samples above 0.
   SampleRecording(uint64_t rows, uint64_t row_samples, std::weak_ptr<SampleReader> reader)

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/config/units.h"
 
 namespace entropyd {
 namespace {
@@ -220,9 +221,26 @@ void Source::Close() {
   recorder_.Close();
 }
 
+absl::Status Source::Record(std::shared_ptr<SampleRecording> recording) {
+  const uint64_t rate = spec_.identity.claims.max_rate;
+  const double samples =
+      static_cast<double>(recording->rows()) * static_cast<double>(recording->row_samples());
+  const double longest = ToSeconds(SampleRecording::kLongestNanos);
+  if (samples > longest * static_cast<double>(rate)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("record source ", spec_.name, ": at its max_rate of ",
+                     FormatRate(static_cast<double>(rate)), " this takes ",
+                     FormatDuration(samples / static_cast<double>(rate)),
+                     ", and a recording ends after ", FormatDuration(longest),
+                     ", because no connection lives much longer; record fewer samples "
+                     "at a time"));
+  }
+  return recorder_.Record(std::move(recording));
+}
+
 void Source::TakeOrders(int64_t now) {
   for (SourceRecorder::TestOrder& order : recorder_.TakeTests()) BeginTest(std::move(order), now);
-  if (recorder_.TakeRecording()) BeginRecording();
+  if (recorder_.TakeRecording(now)) BeginRecording();
 }
 
 void Source::BeginTest(SourceRecorder::TestOrder order, int64_t now) {
@@ -276,6 +294,12 @@ absl::Duration Source::StopRecording(absl::string_view why, int64_t now) {
 
 absl::Duration Source::RecordDevice(int64_t now) {
   if (recorder_.cancelled()) return StopRecording("the reader has gone", now);
+  if (recorder_.overdue(now)) {
+    return StopRecording(
+        absl::StrCat("it has taken ", FormatDuration(ToSeconds(SampleRecording::kLongestNanos)),
+                     ", and no connection lives much longer; record fewer samples at a time"),
+        now);
+  }
   if (!open_) {
     const absl::StatusOr<std::string> device = driver_->Open();
     if (!device.ok()) return StopRecording(device.status().message(), now);

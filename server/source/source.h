@@ -72,9 +72,9 @@ class Source {
   // Runs the start-up tests again, from the next Step() on. `reset` forgets earlier alarms and ends
   // LATCHED.
   void Test(bool reset, TestDone done) { recorder_.Test(reset, std::move(done)); }
-  absl::Status Record(std::shared_ptr<SampleRecording> recording) {
-    return recorder_.Record(std::move(recording));
-  }
+  // Errors: INVALID_ARGUMENT when it would take longer than a connection lives even at the source's
+  // max_rate; those of SourceRecorder::Record().
+  absl::Status Record(std::shared_ptr<SampleRecording> recording);
 
   const SourceSpec& spec() const { return spec_; }
   v1::Source Snapshot() const { return status_.Snapshot(); }

@@ -43,12 +43,13 @@ void SourceRecorder::ConcludeTests(const v1::Source& now) {
   for (const TestDone& done : std::exchange(waiting_, {})) done(now);
 }
 
-bool SourceRecorder::TakeRecording() {
+bool SourceRecorder::TakeRecording(int64_t now_nanos) {
   {
     absl::MutexLock lock(&mutex_);
     if (ordered_ == nullptr) return false;
     recording_ = std::move(ordered_);
   }
+  begun_nanos_ = now_nanos;
   rows_ = samples_ = 0;
   log_->Warning("source.recording", {{"source", source_},
                                      {"rows", recording_->rows()},

@@ -60,10 +60,14 @@ class SourceRecorder {
   void ConcludeTests(const v1::Source& now);
 
   // Returns true when a recording was ordered. It begins now.
-  bool TakeRecording();
+  bool TakeRecording(int64_t now_nanos);
   bool recording() const { return recording_ != nullptr; }
   // All functions below except Close() REQUIRE recording().
   bool cancelled() const { return recording_->cancelled(); }
+  // The recording takes longer than its connection may live.
+  bool overdue(int64_t now_nanos) const {
+    return now_nanos - begun_nanos_ >= SampleRecording::kLongestNanos;
+  }
   // How many samples the row still lacks, as far as there is room; 0 = the reader is slow.
   uint64_t Wanted() const;
   // Takes samples. After kRowComplete the source must open the device anew. kComplete has ended the
@@ -86,6 +90,7 @@ class SourceRecorder {
   // `waiting_` holds who waits for the tests that have begun.
   std::vector<TestDone> waiting_;
   std::shared_ptr<SampleRecording> recording_;
+  int64_t begun_nanos_ = 0;
   // The complete rows.
   uint64_t rows_ = 0;
   // The samples of the open row.

@@ -287,5 +287,34 @@ TEST_F(SourceOrdersTest, StopEndsARecording) {
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(SourceOrdersTest, ARecordingThatOutlivesItsConnectionIsRefusedWithTheRemedy) {
+  // At 1 MB/s, 100 minutes are 6000 million samples.
+  const absl::Status refused = source_->Record(Recording(6001, 1'000'000));
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("record fewer samples at a time"));
+  EXPECT_TRUE(source_->Record(Recording(6000, 1'000'000)).ok());
+}
+
+// The device may give less than its max_rate.
+TEST_F(SourceOrdersTest, ARecordingThatTakesTooLongEndsWithTheReason) {
+  const auto recording = Recording(1, 1'000'000);
+  device_.max_read = 1;
+  ASSERT_TRUE(source_->Record(recording).ok());
+  for (int i = 0; i < 100; ++i) {
+    clock_.AdvanceNanos(59 * kSecondNanos);
+    source_->Step();
+    recording->Take();
+  }
+  absl::Status end;
+  EXPECT_FALSE(recording->Ended(&end)) << end;
+  clock_.AdvanceNanos(3 * kMinuteNanos);
+  source_->Step();
+  recording->Take();
+  ASSERT_TRUE(recording->Ended(&end));
+  EXPECT_TRUE(absl::IsUnavailable(end)) << end;
+  EXPECT_THAT(std::string(end.message()), HasSubstr("it has taken 1h 40m"));
+  EXPECT_THAT(std::string(end.message()), HasSubstr("record fewer samples at a time"));
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -41,7 +41,7 @@ TEST_F(SourceRecorderTest, OrdersAreTakenOnceInTheirOrder) {
   EXPECT_FALSE(orders[0].reset);
   EXPECT_TRUE(orders[1].reset);
   EXPECT_TRUE(recorder_.TakeTests().empty());
-  EXPECT_FALSE(recorder_.TakeRecording());
+  EXPECT_FALSE(recorder_.TakeRecording(0));
 }
 
 TEST_F(SourceRecorderTest, WhoAwaitsATestHearsOnceHowItEnded) {
@@ -58,7 +58,7 @@ TEST_F(SourceRecorderTest, WhoAwaitsATestHearsOnceHowItEnded) {
 TEST_F(SourceRecorderTest, RecordingGoesRowByRow) {
   const auto recording = Recording(2, 3);
   ASSERT_TRUE(recorder_.Record(recording).ok());
-  ASSERT_TRUE(recorder_.TakeRecording());
+  ASSERT_TRUE(recorder_.TakeRecording(0));
   EXPECT_EQ(recorder_.Wanted(), 3u);
   const std::vector<uint8_t> bytes = {1, 2, 3};
   EXPECT_EQ(recorder_.Put({bytes.data(), 2}), Progress::kRowOpen);
@@ -76,7 +76,7 @@ TEST_F(SourceRecorderTest, RecordingGoesRowByRow) {
 TEST_F(SourceRecorderTest, OneRecordingAtATime) {
   ASSERT_TRUE(recorder_.Record(Recording(1, 1)).ok());
   EXPECT_EQ(recorder_.Record(Recording(1, 1)).code(), absl::StatusCode::kFailedPrecondition);
-  ASSERT_TRUE(recorder_.TakeRecording());
+  ASSERT_TRUE(recorder_.TakeRecording(0));
   EXPECT_EQ(recorder_.Record(Recording(1, 1)).code(), absl::StatusCode::kFailedPrecondition);
   recorder_.Fail("the device is gone");
   EXPECT_TRUE(recorder_.Record(Recording(1, 1)).ok());
@@ -85,7 +85,7 @@ TEST_F(SourceRecorderTest, OneRecordingAtATime) {
 TEST_F(SourceRecorderTest, FailureSaysHowFarItCame) {
   const auto recording = Recording(2, 3);
   ASSERT_TRUE(recorder_.Record(recording).ok());
-  ASSERT_TRUE(recorder_.TakeRecording());
+  ASSERT_TRUE(recorder_.TakeRecording(0));
   recorder_.Put(std::vector<uint8_t>{1, 2, 3});
   recorder_.Put(std::vector<uint8_t>{4});
   recorder_.Fail("no byte for 2 s");
@@ -97,7 +97,7 @@ TEST_F(SourceRecorderTest, FailureSaysHowFarItCame) {
 
 TEST_F(SourceRecorderTest, RecordingWhoseReaderHasGoneIsCancelled) {
   ASSERT_TRUE(recorder_.Record(Recording(1, 3)).ok());
-  ASSERT_TRUE(recorder_.TakeRecording());
+  ASSERT_TRUE(recorder_.TakeRecording(0));
   EXPECT_FALSE(recorder_.cancelled());
   reader_.reset();
   EXPECT_TRUE(recorder_.cancelled());
@@ -106,7 +106,7 @@ TEST_F(SourceRecorderTest, RecordingWhoseReaderHasGoneIsCancelled) {
 TEST_F(SourceRecorderTest, CloseEndsWhatRunsAndWhatWaits) {
   const auto recording = Recording(1, 3);
   ASSERT_TRUE(recorder_.Record(recording).ok());
-  ASSERT_TRUE(recorder_.TakeRecording());
+  ASSERT_TRUE(recorder_.TakeRecording(0));
   recorder_.AwaitTest(Done());
   recorder_.Close();
   absl::Status status;
