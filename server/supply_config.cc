@@ -53,6 +53,9 @@ SourceSpec MakeSpec(const config::v1::SourceConfig& config, const DriverEntry& d
   spec.identity = driver.identify(config);
   spec.explicit_min_entropy = config.has_min_entropy_bits_per_byte();
   if (!config.group().empty()) spec.identity.claims.group = config.group();
+  if (config.silence() > 0) {
+    spec.identity.claims.silence_nanos = static_cast<int64_t>(config.silence());
+  }
   if (spec.explicit_min_entropy)
     spec.identity.claims.min_entropy = config.min_entropy_bits_per_byte();
   if (config.has_health_min_entropy_bits_per_byte()) {
@@ -125,8 +128,34 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
   plan->sources.push_back(std::move(planned));
 }
 
+// Two tokens of one module may be one device. Only their serial numbers tell, when they are open.
+void WarnOfModules(SupplyPlan* plan, const config::v1::Server& config, const Faults& faults) {
+  const auto module_of = [&](const SourcePlan& source) {
+    const std::string& module = config.sources(source.index).module();
+    return module.empty() ? "" : RootOfPath(module);
+  };
+  for (size_t i = 0; i < plan->sources.size(); ++i) {
+    const SourceSpec& other = plan->sources[i].spec;
+    const std::string module = module_of(plan->sources[i]);
+    for (size_t j = 0; j < i && !module.empty(); ++j) {
+      const SourceSpec& one = plan->sources[j].spec;
+      if (module_of(plan->sources[j]) != module || one.identity.root == other.identity.root ||
+          one.identity.claims.group == other.identity.claims.group) {
+        continue;
+      }
+      plan->warnings.push_back(faults.Line(
+          absl::StrCat("sources[", plan->sources[i].index, "].token"),
+          absl::StrCat("'", other.name, "' and '", one.name,
+                       "' are tokens of one module. If they are one device, its serial number "
+                       "tells when they are open, and they count once from then on; give both the "
+                       "same group if the device has several serial numbers")));
+      break;
+    }
+  }
+}
+
 // Names the sources that have one root, and puts them into one group.
-void ShareGroups(SupplyPlan* plan, const Faults& faults) {
+void ShareGroups(SupplyPlan* plan, const config::v1::Server& config, const Faults& faults) {
   std::vector<Kin> kin;
   for (const SourcePlan& source : plan->sources) {
     kin.push_back({source.spec.identity.claims.group, source.spec.identity.root});
@@ -146,6 +175,7 @@ void ShareGroups(SupplyPlan* plan, const Faults& faults) {
       break;
     }
   }
+  WarnOfModules(plan, config, faults);
   const std::vector<size_t> first = CountTogether(kin);
   std::vector<std::string> groups;
   groups.reserve(first.size());
@@ -299,7 +329,7 @@ absl::StatusOr<SupplyPlan> PlanSupply(const config::v1::Server& config,
   SupplyPlan plan;
   Faults faults(locations);
   for (int i = 0; i < config.sources_size(); ++i) PlanSource(config, i, &plan, &faults);
-  ShareGroups(&plan, faults);
+  ShareGroups(&plan, config, faults);
   for (int i = 0; i < config.pools_size(); ++i) PlanPool(config, i, &plan, &faults);
   if (absl::Status status = faults.status(); !status.ok()) return status;
   return plan;

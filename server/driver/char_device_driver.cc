@@ -2,17 +2,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/crypto/secret_bytes.h"
+#include "server/driver/file_rights.h"
 
 namespace entropyd {
 namespace {
@@ -23,6 +29,12 @@ constexpr char kRngCurrent[] = "/sys/class/misc/hw_random/rng_current";
 // hwrng gives one cache line at a time. Larger reads of slow devices only return less than asked
 // for.
 constexpr size_t kReadBytes = 64;
+
+// Commands of generators are a few bytes. This much fits into the buffer of any device.
+constexpr size_t kMaxInitBytes = 256;
+
+// A serial line of 9600 bit/s takes so many bytes within 270 ms.
+constexpr int kInitPatienceMillis = 500;
 
 // Enough for every pool. At this rate, without a break, an ideal device fails the continuous test
 // of 32-bit words by chance every five hours.
@@ -48,14 +60,32 @@ std::string ReadLine(const UniqueFd& fd) {
   return std::string(absl::StripSuffix(absl::string_view(buffer, static_cast<size_t>(n)), "\n"));
 }
 
+// Of the generators that a hypervisor may give: virtio_rng; smccc_trng, which in a guest of KVM is
+// the host's kernel, and else the firmware; pseries-rng, which is the hypercall H_RANDOM.
+constexpr absl::string_view kBorrowedGenerators[] = {"virtio", "smccc_trng", "pseries"};
+
 bool IsHardware(const std::string& generator) {
-  return !generator.empty() && generator != "none" && !absl::StartsWith(generator, "virtio");
+  if (generator.empty() || generator == "none") return false;
+  return std::none_of(
+      std::begin(kBorrowedGenerators), std::end(kBorrowedGenerators),
+      [&](absl::string_view borrowed) { return absl::StartsWith(generator, borrowed); });
 }
 
 bool IsKernelGenerator(const struct stat& file) {
   return S_ISCHR(file.st_mode) && major(file.st_rdev) == kMemMajor &&
          (minor(file.st_rdev) == kRandomMinor || minor(file.st_rdev) == kUrandomMinor);
 }
+
+// Why the rights to a file make it unfit for a source; "" = they do not. Whoever writes a FIFO
+// chooses the samples. What is written to a device is a command, and goes to no reader; groups that
+// may do so (dialout, tty) are the system's.
+std::string WhoMaySpoil(const struct stat& file) {
+  if (S_ISFIFO(file.st_mode)) return WhoElseMayWrite(file);
+  return (file.st_mode & S_IWOTH) != 0 ? "everybody" : "";
+}
+
+constexpr char kRightsRemedy[] =
+    "let it belong to root or the server's user, and let nobody else write it (chmod 600)";
 
 // A terminal line would swallow and translate bytes.
 absl::Status MakeRaw(int fd, const std::string& path) {
@@ -83,12 +113,67 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
     return {"path", absl::StrCat(config.path(),
                                  " is the kernel's software generator; write driver: getrandom")};
   }
+  const std::string node = config.path().substr(config.path().rfind('/') + 1);
+  if (!TpmNumber(node).empty()) {
+    return {"path", absl::StrCat(config.path(),
+                                 " is a TPM, which gives no bytes by itself; write "
+                                 "driver: tpm2 and tcti: device:",
+                                 config.path())};
+  }
   if (there && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
     return {"path", absl::StrCat("'", config.path(),
                                  "' is neither a character device nor a FIFO; bytes of a file "
                                  "would be given out again at every start")};
   }
+  // Who runs the check may not be who runs the server. So this looks only at what is wrong for all.
+  if (there && (st.st_mode & S_IWOTH) != 0) {
+    return {"path", absl::StrCat("everybody may write ", config.path(), "; ", kRightsRemedy)};
+  }
+  if (config.init().empty()) return {};
+  if (const auto init = ParseInit(config.init()); !init.ok()) {
+    return {"init", std::string(init.status().message())};
+  }
+  if (there && S_ISFIFO(st.st_mode)) {
+    return {"init", absl::StrCat(config.path(),
+                                 " is a FIFO, which would give these bytes back as samples; "
+                                 "remove the key")};
+  }
+  if (there && IsHwrng(st)) {
+    return {"init", absl::StrCat(config.path(), " takes no bytes; remove the key")};
+  }
   return {};
+}
+
+absl::StatusOr<std::string> CharDeviceDriver::ParseInit(absl::string_view text) {
+  std::string bytes;
+  if (absl::ConsumePrefix(&text, "text:")) {
+    bytes = std::string(text);
+  } else if (absl::ConsumePrefix(&text, "hex:")) {
+    std::string digits;
+    for (const char c : text) {
+      if (absl::ascii_isxdigit(static_cast<unsigned char>(c))) {
+        digits.push_back(c);
+      } else if (c != ' ') {
+        return absl::InvalidArgumentError(
+            absl::StrCat("'", absl::CHexEscape(std::string(1, c)),
+                         "' is no hex digit; write e.g. hex:02 00 ff"));
+      }
+    }
+    if (digits.size() % 2 != 0) {
+      return absl::InvalidArgumentError(
+          "an odd number of hex digits; write two for each byte, e.g. hex:02 00 ff");
+    }
+    bytes = absl::HexStringToBytes(digits);
+  } else {
+    return absl::InvalidArgumentError(
+        "write hex: and the bytes, e.g. \"hex:02 00 ff\", or text: and the characters, e.g. "
+        "\"text:START\\r\\n\"");
+  }
+  if (bytes.empty() || bytes.size() > kMaxInitBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(bytes.size(), " bytes; write 1 to ", kMaxInitBytes));
+  }
+  return bytes;
 }
 
 SourceIdentity CharDeviceDriver::IdentityFor(const std::string& path, bool is_hwrng,
@@ -118,27 +203,67 @@ SourceIdentity CharDeviceDriver::Identify(const config::v1::SourceConfig& config
 
 std::unique_ptr<SourceDriver> CharDeviceDriver::Create(const config::v1::SourceConfig& config,
                                                        const SourceIdentity& identity) {
-  return std::make_unique<CharDeviceDriver>(config.path(), "",
-                                            identity.nature == SourceIdentity::Nature::kHardware);
+  return std::make_unique<CharDeviceDriver>(
+      config.path(), "", identity.nature == SourceIdentity::Nature::kHardware,
+      Habits{.pauses = config.silence() > 0, .init = ParseInit(config.init()).value_or("")});
 }
 
-CharDeviceDriver::CharDeviceDriver(std::string path, std::string rng_current, bool hardware)
-    : path_(std::move(path)), rng_current_(std::move(rng_current)), hardware_(hardware) {}
+CharDeviceDriver::CharDeviceDriver(std::string path, std::string rng_current, bool hardware,
+                                   Habits habits)
+    : path_(std::move(path)),
+      rng_current_(std::move(rng_current)),
+      hardware_(hardware),
+      habits_(std::move(habits)) {}
+
+// What the path leads to now, which Check() may not have seen.
+absl::Status CharDeviceDriver::CheckOpened(const struct stat& file) const {
+  if (!S_ISCHR(file.st_mode) && !S_ISFIFO(file.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path_, ": neither a character device nor a FIFO"));
+  }
+  if (IsKernelGenerator(file)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
+  }
+  if (const std::string others = WhoMaySpoil(file); !others.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path_, ": ", others, " may write it; ", kRightsRemedy));
+  }
+  if (S_ISFIFO(file.st_mode) && !habits_.init.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "open ", path_, ": a FIFO would give the bytes of init: back; remove the key"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CharDeviceDriver::SendInit(int fd) const {
+  absl::string_view rest = habits_.init;
+  while (!rest.empty()) {
+    const ssize_t n = write(fd, rest.data(), rest.size());
+    if (n >= 0) {
+      rest.remove_prefix(static_cast<size_t>(n));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return ErrnoStatus(errno, absl::StrCat("write the init bytes to ", path_));
+    pollfd ready = {.fd = fd, .events = POLLOUT, .revents = 0};
+    if (poll(&ready, 1, kInitPatienceMillis) == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("write the init bytes to ", path_, ": the device took ",
+                       habits_.init.size() - rest.size(), " of ", habits_.init.size(), " bytes"));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::string> CharDeviceDriver::Open() {
-  fd_.reset(open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const int direction = habits_.init.empty() ? O_RDONLY : O_RDWR;
+  fd_.reset(open(path_.c_str(), direction | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd_) return ErrnoStatus(errno, absl::StrCat("open ", path_));
   UniqueFd opened = std::move(fd_);
   struct stat st;
   if (fstat(opened.get(), &st) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path_));
-  if (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("open ", path_, ": neither a character device nor a FIFO"));
-  }
-  if (IsKernelGenerator(st)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
-  }
+  if (absl::Status fit = CheckOpened(st); !fit.ok()) return fit;
   const std::string names = rng_current_.empty() && IsHwrng(st) ? kRngCurrent : rng_current_;
   names_ = names.empty() ? UniqueFd() : OpenNames(names);
   generator_ = names.empty() ? path_ : ReadLine(names_);
@@ -150,6 +275,8 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
   if (isatty(opened.get())) {
     if (absl::Status raw = MakeRaw(opened.get(), path_); !raw.ok()) return raw;
   }
+  if (absl::Status sent = SendInit(opened.get()); !sent.ok()) return sent;
+  is_fifo_ = S_ISFIFO(st.st_mode);
   fd_ = std::move(opened);
   root_ = names.empty() ? RootOfFile(st) : RootOfHwrng(generator_);
   return generator_;
@@ -164,7 +291,9 @@ absl::StatusOr<size_t> CharDeviceDriver::Read(absl::Span<uint8_t> out) {
                                                ReadLine(names_), "', and was '", generator_, "'"));
   }
   if (n == 0) {
-    return absl::UnavailableError(absl::StrCat("read ", path_, ": end of file, nobody writes"));
+    if (is_fifo_ && habits_.pauses) return size_t{0};
+    return absl::UnavailableError(
+        absl::StrCat("read ", path_, ": end of file", is_fifo_ ? ", nobody writes" : ""));
   }
   if (errno == EAGAIN || errno == EINTR) return size_t{0};
   const int error = errno;

@@ -7,8 +7,8 @@
 // loopback, so such bytes never get credit.
 //
 // Nothing blocks. EGD has no framing. A byte that the driver did not ask for means that both ends
-// disagree, and it closes the connection. The source gives up a daemon that is silent for 2 s, so a
-// late answer is never taken for the next one.
+// disagree, and it closes the connection. The source gives up a daemon that is silent for longer
+// than it may be, so a late answer is never taken for the next one.
 //
 // Errors: as SourceDriver.
 //

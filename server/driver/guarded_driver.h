@@ -4,10 +4,10 @@
 //
 // The library of a security module or a TPM may stay in a call for ever, and nobody can interrupt
 // such a call. So the inner driver has a thread of its own. The source's thread asks it and waits
-// for kPatience at most. Then it gives the call up. It wipes the bytes if they still come, and
-// closes the inner driver as soon as the call returns. Until then Open() says that the device
-// hangs. If the call still hangs when the guard is destroyed, the thread and the inner driver are
-// left behind, because nothing can end them.
+// for as long as the source may be silent, at most. Then it gives the call up. It wipes the bytes
+// if they still come, and closes the inner driver as soon as the call returns. Until then Open()
+// says that the device hangs. If the call still hangs when the guard is destroyed, the thread and
+// the inner driver are left behind, because nothing can end them.
 //
 // Errors: those of the inner driver, and UNAVAILABLE for a call that hangs.
 //
@@ -25,13 +25,9 @@ namespace entropyd {
 
 class GuardedDriver final : public SourceDriver {
  public:
-  // The same time for which a source lets a device be silent. A TPM in its self-test needs about 1
-  // s.
-  static constexpr absl::Duration kPatience = absl::Seconds(2);
-
-  // Messages call the device `name`.
-  GuardedDriver(std::string name, std::unique_ptr<SourceDriver> inner,
-                absl::Duration patience = kPatience);
+  // Messages call the device `name`. `patience` is how long the source may be silent: 2 s unless
+  // the configuration says otherwise. A TPM in its self-test needs about 1 s.
+  GuardedDriver(std::string name, std::unique_ptr<SourceDriver> inner, absl::Duration patience);
   ~GuardedDriver() override;
 
   absl::StatusOr<std::string> Open() override;

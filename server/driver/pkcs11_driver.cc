@@ -1,7 +1,10 @@
 #include "server/driver/pkcs11_driver.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <p11-kit/pkcs11.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -10,10 +13,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "base/crypto/secret_bytes.h"
+#include "base/process/fd.h"
+#include "base/process/nanos.h"
+#include "server/driver/file_rights.h"
 #include "server/driver/guarded_driver.h"
+#include "server/driver/pkcs11_codes.h"
 
 namespace entropyd {
 namespace {
@@ -23,6 +30,12 @@ constexpr size_t kMaxPerCall = 32;
 
 // 512 calls per second. A module on a network has other work to do.
 constexpr uint64_t kDefaultMaxRate = 16 << 10;
+
+// Tokens take at most some tens of characters.
+constexpr size_t kMaxPinBytes = 255;
+
+constexpr char kPinRights[] =
+    "let it belong to root or the server's user, and let nobody else read it (chmod 400)";
 
 constexpr char kSoftHsmManufacturer[] = "SoftHSM project";
 
@@ -41,13 +54,14 @@ bool IsTpm(CK_FUNCTION_LIST* functions) {
                            "TPM");
 }
 
-bool IsSoftHsm(const std::string& module) {
-  return absl::StrContains(absl::string_view(module).substr(module.rfind('/') + 1), "softhsm");
+absl::string_view FileName(const std::string& module) {
+  return absl::string_view(module).substr(module.rfind('/') + 1);
 }
 
-// The codes that an operator meets. Messages name all others by number, as the module's manual
-// does.
-std::string CodeName(CK_RV code) {
+bool IsSoftHsm(const std::string& module) { return absl::StrContains(FileName(module), "softhsm"); }
+
+// The codes that an operator meets, in words. The name helps to find a code in the module's manual.
+absl::string_view Meaning(CK_RV code) {
   switch (code) {
     case CKR_SESSION_HANDLE_INVALID:
     case CKR_SESSION_CLOSED:
@@ -60,14 +74,53 @@ std::string CodeName(CK_RV code) {
       return "the token is not present";
     case CKR_RANDOM_NO_RNG:
       return "the token has no generator";
+    case CKR_USER_NOT_LOGGED_IN:
+      return "the token wants its user's PIN, so write pin_file: in the source";
     default:
-      return absl::StrFormat("the module answers 0x%x", code);
+      return "";
   }
 }
 
 absl::Status Failed(absl::string_view what, CK_RV code) {
-  return absl::UnavailableError(absl::StrCat(what, ": ", CodeName(code)));
+  const absl::string_view meaning = Meaning(code);
+  return absl::UnavailableError(absl::StrCat(what, ": ", meaning, meaning.empty() ? "" : ": ",
+                                             "the module answers ", Pkcs11CodeText(code)));
 }
+
+// The codes with which a token refuses a PIN. Some of them count towards its lock.
+bool RefusesPin(CK_RV code) {
+  return code == CKR_PIN_INCORRECT || code == CKR_PIN_INVALID || code == CKR_PIN_LEN_RANGE ||
+         code == CKR_PIN_LOCKED || code == CKR_PIN_EXPIRED || code == CKR_USER_PIN_NOT_INITIALIZED;
+}
+
+// A PIN, wiped when it goes.
+class Pin {
+ public:
+  Pin() = default;
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+  ~Pin() { Cleanse(absl::MakeSpan(bytes_)); }
+
+  // Reads the first line of the file. No error holds any of it.
+  absl::Status Read(int fd, const std::string& path) {
+    ssize_t n = read(fd, bytes_, sizeof(bytes_));
+    if (n < 0) return ErrnoStatus(errno, absl::StrCat("read PIN file ", path));
+    size_ = 0;
+    while (size_ < static_cast<size_t>(n) && bytes_[size_] != '\n' && bytes_[size_] != '\r') {
+      ++size_;
+    }
+    if (size_ > 0 && size_ <= kMaxPinBytes) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        absl::StrCat("read PIN file ", path, ": its first line must have 1 to ", kMaxPinBytes,
+                     " characters, the PIN and nothing else"));
+  }
+  unsigned char* data() { return bytes_; }
+  size_t size() const { return size_; }
+
+ private:
+  unsigned char bytes_[kMaxPinBytes + 1] = {};
+  size_t size_ = 0;
+};
 
 }  // namespace
 
@@ -91,6 +144,11 @@ ConfigFault Pkcs11Driver::Check(const config::v1::SourceConfig& config) {
     return {"token", absl::StrCat("a token's label has ", sizeof(CK_TOKEN_INFO::label),
                                   " bytes at most; write the label that the module shows")};
   }
+  struct stat st;
+  if (!config.pin_file().empty() && stat(config.pin_file().c_str(), &st) == 0 &&
+      (st.st_mode & S_IROTH) != 0) {
+    return {"pin_file", absl::StrCat("everybody may read ", config.pin_file(), "; ", kPinRights)};
+  }
   return {};
 }
 
@@ -98,7 +156,9 @@ SourceIdentity Pkcs11Driver::Identify(const config::v1::SourceConfig& config) {
   const bool software = IsSoftHsm(config.module());
   SourceIdentity identity;
   SourceClaims& claims = identity.claims;
-  claims.group = software ? "host" : absl::StrCat("pkcs11:", config.token());
+  // The module of the TPM software stack has this name in every distribution.
+  const bool tpm = absl::StrContains(FileName(config.module()), "tpm2_pkcs11");
+  claims.group = software ? "host" : tpm ? "tpm" : absl::StrCat("pkcs11:", config.token());
   claims.min_entropy = software ? 0 : 4;
   claims.health_min_entropy = 4;
   claims.word_bytes = 8;
@@ -106,28 +166,41 @@ SourceIdentity Pkcs11Driver::Identify(const config::v1::SourceConfig& config) {
   claims.read_bytes = kMaxPerCall;
   identity.root =
       software ? kRootKernel
+      : tpm    ? RootOfTpm("0")
                : absl::StrCat("token '", config.token(), "' of ", RootOfPath(config.module()));
   if (software) identity.nature = SourceIdentity::Nature::kBorrowed;
   return identity;
 }
 
 std::unique_ptr<SourceDriver> Pkcs11Driver::Create(const config::v1::SourceConfig& config,
-                                                   const SourceIdentity&) {
+                                                   const SourceIdentity& identity) {
   const bool believed = IsSoftHsm(config.module()) ||
                         (config.group() == "host" && config.has_min_entropy_bits_per_byte());
   return std::make_unique<GuardedDriver>(
       absl::StrCat("token '", config.token(), "' of ", config.module()),
-      std::make_unique<Pkcs11Driver>(config.module(), config.token(), believed));
+      std::make_unique<Pkcs11Driver>(config.module(), config.token(), believed, config.pin_file()),
+      absl::Nanoseconds(identity.claims.silence_nanos));
 }
 
-Pkcs11Driver::Pkcs11Driver(std::string module, std::string token, bool believed)
-    : module_(std::move(module)), token_(std::move(token)), believed_(believed) {}
+Pkcs11Driver::Pkcs11Driver(std::string module, std::string token, bool believed,
+                           std::string pin_file)
+    : module_(std::move(module)),
+      token_(std::move(token)),
+      believed_(believed),
+      pin_file_(std::move(pin_file)) {}
 
 Pkcs11Driver::~Pkcs11Driver() { Close(); }
 
 // A loaded module stays loaded, whether or not it can be used.
 absl::Status Pkcs11Driver::Load() {
   if (loaded_ == nullptr) {
+    struct stat st;
+    const bool there = stat(module_.c_str(), &st) == 0;
+    if (const std::string others = there ? WhoElseMayWrite(st) : ""; !others.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("load module ", module_, ": ", others,
+                       " may write it; let it belong to root, and let nobody else write it"));
+    }
     void* library = dlopen(module_.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
       return absl::NotFoundError(absl::StrCat("load module ", module_, ": ", dlerror(),
@@ -136,9 +209,16 @@ absl::Status Pkcs11Driver::Load() {
     const auto get_functions =
         reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
     CK_FUNCTION_LIST* functions = nullptr;
-    if (get_functions == nullptr || get_functions(&functions) != CKR_OK || functions == nullptr) {
+    if (get_functions == nullptr) {
       return absl::FailedPreconditionError(
           absl::StrCat("load module ", module_, ": it is no PKCS#11 module; mend its path"));
+    }
+    if (const CK_RV code = get_functions(&functions); code != CKR_OK) {
+      return Failed(absl::StrCat("load module ", module_), code);
+    }
+    if (functions == nullptr) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("load module ", module_, ": it gives no list of functions"));
     }
     loaded_ = std::make_unique<Module>();
     loaded_->functions = functions;
@@ -183,6 +263,10 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
     }
     code = f->C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &loaded_->session);
     if (code != CKR_OK) return Failed(what, code);
+    if (absl::Status in = LogIn(what); !in.ok()) {
+      Close();
+      return in;
+    }
     const std::string serial = Trimmed(info.serialNumber, sizeof(info.serialNumber));
     // A token without a serial number is known only by its module.
     if (maker == kSoftHsmManufacturer) {
@@ -198,6 +282,39 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
   return absl::NotFoundError(absl::StrCat(
       "open token '", token_, "' of ", module_, ": no such token; there are ",
       labels.empty() ? "none" : absl::StrJoin(labels, ", "), "; plug it in or mend its label"));
+}
+
+// The login belongs to the module, not to the session: another source may have logged in already.
+absl::Status Pkcs11Driver::LogIn(absl::string_view what) {
+  if (pin_file_.empty()) return absl::OkStatus();
+  const std::string reading = absl::StrCat("read PIN file ", pin_file_);
+  UniqueFd fd(open(pin_file_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat st;
+  if (!fd || fstat(fd.get(), &st) != 0) return ErrnoStatus(errno, reading);
+  if (!S_ISREG(st.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(reading, ": it is no file"));
+  }
+  if (const std::string others = WhoElseMayRead(st); !others.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(reading, ": ", others, " may read it; ", kPinRights));
+  }
+  const PinVersion version = {
+      .inode = st.st_ino, .changed_nanos = st.st_ctim.tv_sec * kSecondNanos + st.st_ctim.tv_nsec};
+  if (refused_pin_ == version) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(what, ": the token refused the PIN in ", pin_file_,
+                     "; write the right one into it; until then there is no other try, because a "
+                     "token locks itself after some wrong PINs"));
+  }
+  refused_pin_.reset();
+  Pin pin;
+  if (absl::Status status = pin.Read(fd.get(), pin_file_); !status.ok()) return status;
+  const auto log_in = loaded_->functions->C_Login;
+  const CK_RV code = log_in == nullptr ? CKR_FUNCTION_NOT_SUPPORTED
+                                       : log_in(loaded_->session, CKU_USER, pin.data(), pin.size());
+  if (code == CKR_OK || code == CKR_USER_ALREADY_LOGGED_IN) return absl::OkStatus();
+  if (RefusesPin(code)) refused_pin_ = version;
+  return Failed(absl::StrCat("log in: ", what), code);
 }
 
 absl::StatusOr<size_t> Pkcs11Driver::Read(absl::Span<uint8_t> out) {

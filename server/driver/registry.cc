@@ -27,19 +27,21 @@ constexpr int kCommonKeys[] = {
     config::v1::SourceConfig::kMinEntropyBitsPerByteFieldNumber,
     config::v1::SourceConfig::kHealthMinEntropyBitsPerByteFieldNumber,
     config::v1::SourceConfig::kMaxRateFieldNumber,
+    config::v1::SourceConfig::kSilenceFieldNumber,
 };
 
 }  // namespace
 
 absl::Span<const DriverEntry> BuiltIns() {
   static constexpr DriverEntry kBuiltIns[] = {
-      {"char_device", "path", CharDeviceDriver::Check, CharDeviceDriver::Identify,
+      {"char_device", "path init", CharDeviceDriver::Check, CharDeviceDriver::Identify,
        CharDeviceDriver::Create},
       {"rdrand", "", nullptr, RdrandDriver::Identify, RdrandDriver::Create},
       {"getrandom", "", nullptr, GetrandomDriver::Identify, GetrandomDriver::Create},
       {"rdseed", "", nullptr, RdseedDriver::Identify, RdseedDriver::Create},
       {"egd", "path address", EgdDriver::Check, EgdDriver::Identify, EgdDriver::Create},
-      {"pkcs11", "module token", Pkcs11Driver::Check, Pkcs11Driver::Identify, Pkcs11Driver::Create},
+      {"pkcs11", "module token pin_file", Pkcs11Driver::Check, Pkcs11Driver::Identify,
+       Pkcs11Driver::Create},
       {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Identify, Tpm2Driver::Create},
       {"jitter", "", nullptr, JitterDriver::Identify, JitterDriver::Create},
       {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Identify,

@@ -46,8 +46,20 @@ std::string HostOf(const in6_addr& v6) {
 
 std::string RootOfTpm(absl::string_view number) { return absl::StrCat("TPM ", number); }
 
+absl::string_view TpmNumber(absl::string_view node) {
+  if (!absl::ConsumePrefix(&node, "tpm")) return "";
+  absl::ConsumePrefix(&node, "rm");
+  return std::all_of(node.begin(), node.end(), absl::ascii_isdigit) ? node : "";
+}
+
 std::string RootOfFile(const struct stat& file) {
   if (S_ISCHR(file.st_mode)) {
+    // The node may have any name. The kernel knows the TPM's own name.
+    std::error_code error;
+    const std::filesystem::path device = std::filesystem::read_symlink(
+        absl::StrCat("/sys/dev/char/", major(file.st_rdev), ":", minor(file.st_rdev)), error);
+    const std::string name = error ? "" : device.filename().string();
+    if (const absl::string_view number = TpmNumber(name); !number.empty()) return RootOfTpm(number);
     return absl::StrCat("device ", major(file.st_rdev), ":", minor(file.st_rdev));
   }
   const char* const kind = S_ISFIFO(file.st_mode)   ? "FIFO "
@@ -87,6 +99,7 @@ bool IsHwrng(const struct stat& file) {
 
 std::string RootOfHwrng(absl::string_view generator) {
   if (absl::ConsumePrefix(&generator, "tpm-rng-")) return RootOfTpm(generator);
+  if (absl::StartsWith(generator, "ccp-")) return kRootCpu;
   return absl::StrCat("device ", kMiscMajor, ":", kHwrngMinor);
 }
 

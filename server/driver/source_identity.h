@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 
@@ -42,6 +43,9 @@ struct SourceClaims {
   uint64_t max_rate = 0;
   // The largest useful Read(), in bytes.
   size_t read_bytes = 64;
+  // How long the device may give nothing before it counts as gone. The slowest device in use
+  // without pauses (virtio_rng limited to 10 kB/s) needs 7 ms for 64 bytes.
+  int64_t silence_nanos = 2 * kSecondNanos;
 };
 
 struct SourceIdentity {
@@ -68,7 +72,11 @@ inline constexpr char kRootCpu[] = "this processor";
 inline constexpr char kRootKernel[] = "this host's kernel";
 
 std::string RootOfTpm(absl::string_view number);
-// The root of a file: a character device by its numbers, anything else by file system and inode.
+// The number of the TPM that a node of this name belongs to; "" = it is no TPM's node. /dev/tpm0
+// and /dev/tpmrm0 are one chip.
+absl::string_view TpmNumber(absl::string_view node);
+// The root of a file: a node of a TPM is that TPM, another character device is known by its
+// numbers, anything else by file system and inode.
 std::string RootOfFile(const struct stat& file);
 // The root of the file at the end of all links; of the path itself when no file is there.
 std::string RootOfPath(const std::string& path);
@@ -79,7 +87,8 @@ std::string RootOfAddress(absl::string_view address);
 // Whether a device is /dev/hwrng, whatever its node is called.
 bool IsHwrng(const struct stat& file);
 // `generator` is the kernel's name for the generator behind it. The generator of a TPM has that
-// TPM's root.
+// TPM's root. AMD's cryptographic co-processor (ccp-1-rng) is what RDRAND and RDSEED of its
+// processors draw from (AMD Secure Random Number Generator Library, white paper).
 std::string RootOfHwrng(absl::string_view generator);
 
 // Which sources count together. The result gives for each index the first source that has the same

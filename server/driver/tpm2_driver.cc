@@ -1,25 +1,23 @@
 #include "server/driver/tpm2_driver.h"
 
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/crypto/secret_bytes.h"
 #include "server/driver/guarded_driver.h"
+#include "server/driver/tpm2_codes.h"
 
 namespace entropyd {
 namespace {
@@ -38,35 +36,22 @@ bool IsSoftware(absl::string_view tcti) {
   return absl::StartsWith(tcti, "swtpm") || absl::StartsWith(tcti, "mssim");
 }
 
-// The number of the TPM that this node belongs to; "" = it is no TPM's node. /dev/tpm0 and
-// /dev/tpmrm0 are one chip.
-absl::string_view TpmNumber(absl::string_view node) {
-  if (!absl::ConsumePrefix(&node, "tpm")) return "";
-  absl::ConsumePrefix(&node, "rm");
-  return node;
-}
-
 std::string RootOfTpmNode(const std::string& path) {
   struct stat st;
-  std::string name = path;
-  if (stat(path.c_str(), &st) == 0 && S_ISCHR(st.st_mode)) {
-    // The node may have any name. The kernel knows the TPM's own name.
-    std::error_code error;
-    const std::filesystem::path device = std::filesystem::read_symlink(
-        absl::StrCat("/sys/dev/char/", major(st.st_rdev), ":", minor(st.st_rdev)), error);
-    if (!error) name = device.string();
-  }
-  const std::string node = std::filesystem::path(name).filename().string();
+  if (stat(path.c_str(), &st) == 0 && S_ISCHR(st.st_mode)) return RootOfFile(st);
+  // It is not there yet, so its name must do.
+  const std::string node = std::filesystem::path(path).filename().string();
   const absl::string_view number = TpmNumber(node);
   return number.empty() ? RootOfPath(path) : RootOfTpm(number);
 }
 
 absl::Status Failed(absl::string_view what, TSS2_RC code) {
   absl::string_view meaning;
-  if (code == TSS2_TCTI_RC_IO_ERROR) meaning = " (the connection is broken or refused)";
-  if (code == TPM2_RC_INITIALIZE) meaning = " (the TPM has had no TPM2_Startup)";
-  if (code == TPM2_RC_FAILURE) meaning = " (the TPM is in failure mode: reset it)";
-  return absl::UnavailableError(absl::StrFormat("%s: the TSS answers 0x%x%s", what, code, meaning));
+  if (code == TSS2_TCTI_RC_IO_ERROR) meaning = ": the connection is broken or refused";
+  if (code == TPM2_RC_INITIALIZE) meaning = ": the TPM has had no TPM2_Startup";
+  if (code == TPM2_RC_FAILURE) meaning = ": the TPM is in failure mode; reset it";
+  return absl::UnavailableError(
+      absl::StrCat(what, ": the TSS answers ", Tpm2CodeText(code), meaning));
 }
 
 }  // namespace
@@ -119,11 +104,12 @@ SourceIdentity Tpm2Driver::Identify(const config::v1::SourceConfig& config) {
 }
 
 std::unique_ptr<SourceDriver> Tpm2Driver::Create(const config::v1::SourceConfig& config,
-                                                 const SourceIdentity&) {
+                                                 const SourceIdentity& identity) {
   const bool believed = IsSoftware(config.tcti()) ||
                         (config.group() == "host" && config.has_min_entropy_bits_per_byte());
   return std::make_unique<GuardedDriver>(absl::StrCat("TPM ", config.tcti()),
-                                         std::make_unique<Tpm2Driver>(config.tcti(), believed));
+                                         std::make_unique<Tpm2Driver>(config.tcti(), believed),
+                                         absl::Nanoseconds(identity.claims.silence_nanos));
 }
 
 Tpm2Driver::Tpm2Driver(std::string tcti, bool believed)

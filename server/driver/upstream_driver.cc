@@ -18,9 +18,6 @@ constexpr size_t kReadBytes = 1024;
 // class.
 constexpr uint64_t kDefaultMaxRate = 16 << 10;
 
-// The same time for which a source lets a device be silent.
-constexpr absl::Duration kPatience = absl::Seconds(2);
-
 // The root of what an entropyd gives: its host:port.
 std::string RootOf(absl::string_view address) {
   return absl::StrCat("entropyd ", RootOfAddress(address));
@@ -66,15 +63,17 @@ SourceIdentity UpstreamDriver::Identify(const config::v1::SourceConfig& config) 
 }
 
 std::unique_ptr<SourceDriver> UpstreamDriver::Create(const config::v1::SourceConfig& config,
-                                                     const SourceIdentity&) {
+                                                     const SourceIdentity& identity) {
   return std::make_unique<UpstreamDriver>(config.address(), config.class_(),
-                                          NewUpstreamCaller(config.address(), config.tls()));
+                                          NewUpstreamCaller(config.address(), config.tls()),
+                                          absl::Nanoseconds(identity.claims.silence_nanos));
 }
 
 UpstreamDriver::UpstreamDriver(std::string address, std::string pool_class,
-                               std::unique_ptr<UpstreamCaller> caller)
+                               std::unique_ptr<UpstreamCaller> caller, absl::Duration patience)
     : address_(std::move(address)),
       pool_class_(std::move(pool_class)),
+      patience_(patience),
       caller_(std::move(caller)) {}
 
 absl::StatusOr<std::string> UpstreamDriver::Open() {
@@ -85,7 +84,7 @@ absl::StatusOr<std::string> UpstreamDriver::Open() {
 
 absl::StatusOr<size_t> UpstreamDriver::Read(absl::Span<uint8_t> out) {
   absl::StatusOr<size_t> got =
-      caller_->Get(pool_class_, out.first(std::min(out.size(), kReadBytes)), kPatience);
+      caller_->Get(pool_class_, out.first(std::min(out.size(), kReadBytes)), patience_);
   if (got.ok() || absl::IsCancelled(got.status())) return got;
   absl::string_view reason = got.status().message();
   absl::ConsumePrefix(&reason, absl::StrCat("get from ", pool_class_, ": "));

@@ -5,8 +5,8 @@
 // The bytes are output of the other server's pool. That pool may rest on the same root as this one:
 // group `host`, no credit unless the operator states one.
 //
-// The driver gives up a call without an answer after 2 s. It reads certificate and key again at
-// every Open(), so it takes a renewed one without a restart.
+// The driver gives up a call without an answer after as long as the source may be silent. It reads
+// certificate and key again at every Open(), so it takes a renewed one without a restart.
 //
 // Errors: as SourceDriver.
 //
@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "proto/server_config.pb.h"
 #include "server/driver/registry.h"
 #include "server/driver/upstream_caller.h"
@@ -29,9 +30,9 @@ class UpstreamDriver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // Messages call the other server `address`.
+  // Messages call the other server `address`. `patience` is how long a call may take.
   UpstreamDriver(std::string address, std::string pool_class,
-                 std::unique_ptr<UpstreamCaller> caller);
+                 std::unique_ptr<UpstreamCaller> caller, absl::Duration patience);
 
   // Does not dial yet. The first Read() dials, and says why when it cannot.
   absl::StatusOr<std::string> Open() override;
@@ -43,6 +44,7 @@ class UpstreamDriver final : public SourceDriver {
  private:
   const std::string address_;
   const std::string pool_class_;
+  const absl::Duration patience_;
   const std::unique_ptr<UpstreamCaller> caller_;
 };
 

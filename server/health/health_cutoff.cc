@@ -8,14 +8,14 @@
 namespace entropyd {
 namespace {
 
-constexpr long double kLn2 = 0.693147180559945309417232121458176568L;
+constexpr long double kLogOf2 = 0.693147180559945309417232121458176568L;
 
 // Below this share of the sum so far, further terms cannot change a comparison of long doubles.
 constexpr long double kNegligible = 1e-21L;
 
 // ln P(X > k), X ~ Binomial(n, 2^-H), k < n.
 long double LogUpperTail(uint32_t n, uint32_t k, double min_entropy) {
-  const long double log_p = -static_cast<long double>(min_entropy) * kLn2;
+  const long double log_p = -static_cast<long double>(min_entropy) * kLogOf2;
   const long double log_q = std::log(-std::expm1(log_p));
   const auto log_term = [&](uint32_t j) {
     return std::lgamma(n + 1.0L) - std::lgamma(j + 1.0L) - std::lgamma(n - j + 1.0L) + j * log_p +
@@ -40,7 +40,7 @@ uint32_t RctCutoff(double min_entropy, int alpha_log2) {
 }
 
 uint32_t BinomialQuantile(uint32_t n, double min_entropy, int alpha_log2) {
-  const long double log_alpha = -alpha_log2 * kLn2;
+  const long double log_alpha = -alpha_log2 * kLogOf2;
   // P(X > k) falls with k, and P(X > n) = 0. Below the mean it is about a half or more, and the sum
   // there would be long.
   uint32_t low = static_cast<uint32_t>(std::max(0.0, n * std::exp2(-min_entropy) - 1)), high = n;

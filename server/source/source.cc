@@ -28,11 +28,11 @@ Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMoni
     : spec_(std::move(spec)),
       driver_(std::move(driver)),
       clock_(clock),
-      log_(log),
       test_(std::move(test)),
       held_(std::move(held), test_.block_bytes(), test_.tail_bytes()),
       root_(spec_.identity.root),
       status_(spec_, clock),
+      log_(spec_.name, log),
       recorder_(spec_.name, log) {}
 
 bool Source::Wanted() const {
@@ -43,6 +43,7 @@ bool Source::Wanted() const {
 absl::Duration Source::Step() {
   const int64_t now = clock_->NowNanos();
   status_.MeasureRate(now);
+  log_.Tick(now);
   TakeOrders(now);
   if (recorder_.recording()) return RecordDevice(now);
   if (state_ == v1::SOURCE_STATE_LATCHED) return kLatchedWait;
@@ -78,7 +79,7 @@ absl::Duration Source::OpenDevice(int64_t now) {
 void Source::TellRoot() {
   const std::string root = driver_->root();
   if (root.empty() || root == root_) return;
-  log_->Info("source.root", {{"source", spec_.name}, {"root", root}, {"before", root_}});
+  log_.Root(root, root_);
   root_ = root;
   for (const Attached& a : sinks_) a.sink->SetSourceRoot(a.member, root_);
 }
@@ -94,8 +95,8 @@ absl::Duration Source::ReadDevice(int64_t now) {
     return absl::Nanoseconds(kReopenNanos);
   }
   if (*n == 0) {
-    if (now - last_byte_ < kSilenceNanos) return kEmptyWait;
-    GoneBecause("no byte for 2 s", now);
+    if (!SilentTooLong(now)) return kEmptyWait;
+    GoneBecause(SilenceText(), now);
     return absl::Nanoseconds(kReopenNanos);
   }
   last_byte_ = now;
@@ -103,6 +104,11 @@ absl::Duration Source::ReadDevice(int64_t now) {
   Take(absl::MakeConstSpan(buffer, *n));
   Cleanse(absl::MakeSpan(buffer, *n));
   return absl::ZeroDuration();
+}
+
+std::string Source::SilenceText() const {
+  return absl::StrCat("no byte for ",
+                      FormatDuration(ToSeconds(spec_.identity.claims.silence_nanos)));
 }
 
 void Source::BeginStartup() {
@@ -189,24 +195,7 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
   }
   // Tell the pools first: bytes of a failed source must be gone before anybody else learns of it.
   for (const Attached& a : sinks_) a.sink->SetSourceState(a.member, state);
-  const absl::string_view name = spec_.name;
-  switch (state) {
-    case v1::SOURCE_STATE_HEALTHY:
-      log_->Info("source.healthy", {{"source", name}, {"device", reason}});
-      break;
-    case v1::SOURCE_STATE_QUARANTINED:
-      log_->Warning("source.quarantined", {{"source", name}, {"reason", reason}});
-      break;
-    case v1::SOURCE_STATE_LATCHED:
-      log_->Error("source.latched", {{"source", name}, {"reason", reason}});
-      break;
-    case v1::SOURCE_STATE_GONE:
-      log_->Warning("source.gone", {{"source", name}, {"reason", reason}});
-      break;
-    default:
-      log_->Info("source.starting", {{"source", name}, {"device", device_}});
-      break;
-  }
+  log_.State(state, reason, device_, clock_->NowNanos());
   ConcludeTests();
 }
 
@@ -255,7 +244,7 @@ void Source::BeginTest(SourceRecorder::TestOrder order, int64_t now) {
     return refuse(
         absl::StrCat("it is latched (", Snapshot().reason(), "); find out why, then reset it"));
   }
-  log_->Info(order.reset ? "source.reset" : "source.tested", {{"source", spec_.name}});
+  log_.Test(order.reset);
   if (order.reset) {
     test_.Forget();
   } else {
@@ -315,7 +304,7 @@ absl::Duration Source::RecordDevice(int64_t now) {
   const absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
   if (!n.ok()) return StopRecording(n.status().message(), now);
   if (*n == 0) {
-    return now - last_byte_ < kSilenceNanos ? kEmptyWait : StopRecording("no byte for 2 s", now);
+    return SilentTooLong(now) ? StopRecording(SilenceText(), now) : kEmptyWait;
   }
   last_byte_ = now;
   pace_.Count(*n);

@@ -7,7 +7,8 @@
 //   QUARANTINED   a test failed: the pools drop what they have not delivered yet, and the source
 //                 goes through start-up again
 //   LATCHED       a permanent failure: the device stays closed until an operator acts
-//   GONE          the device is missing or silent: the source tries to open it every second
+//   GONE          the device is missing, or was silent for longer than it may be: the source tries
+//                 to open it every second
 //
 // The source holds bytes until the window of every health test has closed over them, and the last
 // ones of a block until no run can have begun in them (HealthMonitor). So nothing of a block with
@@ -41,6 +42,7 @@
 #include "server/source/held_block.h"
 #include "server/source/pace.h"
 #include "server/source/sample_recording.h"
+#include "server/source/source_log.h"
 #include "server/source/source_recorder.h"
 #include "server/source/source_sink.h"
 #include "server/source/source_spec.h"
@@ -88,8 +90,6 @@ class Source {
   // How long to wait when a device has nothing yet. /dev/hwrng always answers poll(2) with "ready",
   // so asking again is the only way, and asking without a pause burns a core.
   static constexpr absl::Duration kEmptyWait = absl::Milliseconds(10);
-  // The slowest device in use (virtio_rng limited to 10 kB/s) needs 7 ms for 64 bytes.
-  static constexpr int64_t kSilenceNanos = 2 * kSecondNanos;
 
   void TakeOrders(int64_t now);
   void BeginTest(SourceRecorder::TestOrder order, int64_t now);
@@ -101,6 +101,11 @@ class Source {
   absl::Duration OpenDevice(int64_t now);
   absl::Duration ReadDevice(int64_t now);
   absl::Duration UntilAllowed(int64_t now);
+  // True when the device has given nothing for as long as it may.
+  bool SilentTooLong(int64_t now) const {
+    return now - last_byte_ >= spec_.identity.claims.silence_nanos;
+  }
+  std::string SilenceText() const;
   void BeginStartup();
   void TellRoot();
   void Take(absl::Span<const uint8_t> bytes);
@@ -116,7 +121,6 @@ class Source {
   const SourceSpec spec_;
   const std::unique_ptr<SourceDriver> driver_;
   const Clock* const clock_;
-  Log* const log_;
   std::vector<Attached> sinks_;
 
   // Only the stepping thread uses these.
@@ -142,6 +146,7 @@ class Source {
   Pace pace_;
 
   SourceStatus status_;
+  SourceLog log_;
   SourceRecorder recorder_;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -90,6 +91,8 @@ TEST_F(SourceRootsTest, M7_LinkToADeviceIsTheDevice) {
 }
 
 TEST_F(SourceRootsTest, M7_SecondNodeOfADeviceIsTheDevice) {
+  const UniqueFd terminal(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(terminal && grantpt(terminal.get()) == 0);
   for (const dev_t number : MayMake()) {
     const std::string one = Fresh("one"), two = Fresh("two");
     ASSERT_TRUE(MakeNode(one, number));
@@ -97,7 +100,7 @@ TEST_F(SourceRootsTest, M7_SecondNodeOfADeviceIsTheDevice) {
     ExpectOneRoot(Device(one), Device(two));
     ExpectOneRoot(Device(one, ", group: x, min_entropy_bits_per_byte: 1"),
                   Device(two, ", group: y, min_entropy_bits_per_byte: 1"));
-    ExpectTwoRoots(Device(one), Device("/dev/null"));
+    ExpectTwoRoots(Device(one), Device(ptsname(terminal.get())));
   }
 }
 
@@ -132,6 +135,13 @@ TEST_F(SourceRootsTest, M7_TpmIsOneByEveryTcti) {
   ExpectOneRoot(tpm("device:/dev/tpmrm0", "x"),
                 tpm("libtss2-tcti-tabrmd.so.0:bus_type=system", "y"));
   ExpectTwoRoots(tpm("device:/dev/tpmrm0", "x"), tpm("device:/dev/tpmrm1", "y"));
+}
+
+TEST_F(SourceRootsTest, M7_TpmIsOneByItsPkcs11Module) {
+  ExpectOneRoot("driver: tpm2, tcti: \"device:/dev/tpmrm0\", group: x",
+                "driver: pkcs11, module: /usr/lib/libtpm2_pkcs11.so.1, token: t, group: y");
+  ExpectOneRoot("driver: pkcs11, module: /usr/lib/libtpm2_pkcs11.so.1, token: t, group: x",
+                "driver: pkcs11, module: /usr/lib/libtpm2_pkcs11.so.1, token: u, group: y");
 }
 
 TEST_F(SourceRootsTest, M7_EgdDaemonIsOneByEveryAddress) {
@@ -180,6 +190,36 @@ TEST_F(SourceRootsTest, M7_UpstreamIsOneByEverySpelling) {
   ExpectOneRoot(far("localhost:7743", "x"), far("[::1]:7743", "y"));
   ExpectOneRoot(far("Entropyd-0.example.:7743", "x"), far("entropyd-0.example:7743", "y"));
   ExpectTwoRoots(far("entropyd-0:7743", "x"), far("entropyd-1:7743", "y"));
+}
+
+// Only the serial numbers tell whether these are one device, and only when they are open.
+TEST(SourceRootsWarningTest, TwoTokensOfOneModuleAreToldOf) {
+  const auto warnings = [](const std::string& a, const std::string& b) {
+    config::v1::Server server;
+    config::Locations locations;
+    const absl::Status parsed = config::Parse(
+        absl::StrCat(
+            "tls: {cert: c, key: k, client_ca: a}\nsources:\n  - {name: a, driver: pkcs11, ", a,
+            "}\n  - {name: b, driver: pkcs11, ", b,
+            "}\npools:\n  - {name: default, sources: [a, b], classes: [{name: root, "
+            "rate: 1MiB/s}]}\n"),
+        "server.yaml", &server, &locations);
+    EXPECT_TRUE(parsed.ok()) << parsed;
+    std::vector<std::string> lines;
+    EXPECT_TRUE(Supply::Check(server, locations, &lines).ok());
+    return lines;
+  };
+  const std::vector<std::string> told =
+      warnings("module: /no/hsm.so, token: t", "module: /no/../no/hsm.so, token: u");
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_THAT(told[0], HasSubstr("server.yaml:4:"));
+  EXPECT_THAT(told[0], HasSubstr("'b' and 'a' are tokens of one module"));
+  EXPECT_THAT(warnings("module: /no/hsm.so, token: t", "module: /no/other.so, token: u"),
+              ::testing::IsEmpty());
+  EXPECT_THAT(warnings("module: /no/hsm.so, token: t, group: hsm",
+                       "module: /no/hsm.so, token: u, group: hsm"),
+              ::testing::IsEmpty())
+      << "it is known";
 }
 
 }  // namespace

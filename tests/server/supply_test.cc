@@ -144,7 +144,9 @@ INSTANTIATE_TEST_SUITE_P(
             "  - {name: slow, driver: rdrand, max_rate: 1B/s}\n"
             "  - {name: fast, driver: getrandom, group: soft, min_entropy_bits_per_byte: 4}\n",
             "sources: [slow, fast], min_healthy_groups: 2",
-            "pools[0].max_seed_age: group cpu gives a seed at best every"}));
+            "pools[0].max_seed_age: group cpu gives a seed at best every"},
+        BadConfig{"  - {name: slow, driver: rdrand, silence: 2h}\n", "sources: [slow]",
+                  "sources[0].silence: "}));
 
 // What is slow but fast enough is accepted, and so is a slow source beside a fast one.
 TEST(SupplySeedAgeTest, ASourceThatJustManagesIsAccepted) {

@@ -325,7 +325,8 @@ class TestModuleRig final : public Rig {
     Pkcs11ModuleControl* const c = control();
     c->answer = CKR_OK;
     c->hang = c->repeat = c->is_softhsm = c->is_tpm = c->second_token = false;
-    c->serial = c->second_serial = 0;
+    c->serial = c->second_serial = c->logins = 0;
+    c->wants_login = c->logged_in = false;
     c->present = c->has_rng = true;
     c->largest = 0;
   }

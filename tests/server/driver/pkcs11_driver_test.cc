@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/driver/driver_rigs.h"
 
 namespace entropyd {
@@ -46,7 +47,11 @@ TEST(Pkcs11Test, ReplugCasesAreNamedForWhatTheyAre) {
       {CKR_SESSION_HANDLE_INVALID, "the session is lost"},
       {CKR_CRYPTOKI_NOT_INITIALIZED, "the module is not initialised any more"},
       {CKR_DEVICE_REMOVED, "the device is removed"},
-      {CKR_GENERAL_ERROR, "the module answers 0x5"}};
+      {CKR_GENERAL_ERROR, "the module answers 0x5 (CKR_GENERAL_ERROR)"},
+      {CKR_USER_NOT_LOGGED_IN, "so write pin_file: in the source"},
+      {CKR_DEVICE_ERROR, "the module answers 0x30 (CKR_DEVICE_ERROR)"},
+      {0x80000007, "the module answers 0x80000007 (the vendor's own code)"},
+      {0x70000007, "the module answers 0x70000007"}};
   for (const auto& [code, words] : cases) {
     rig.control()->answer = CKR_OK;
     ASSERT_TRUE(driver.Open().ok());
@@ -56,6 +61,133 @@ TEST(Pkcs11Test, ReplugCasesAreNamedForWhatTheyAre) {
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(words));
   }
+}
+
+// A token that wants a PIN, and a file with a PIN.
+class Pkcs11PinTest : public ::testing::Test {
+ protected:
+  Pkcs11PinTest() { rig_.control()->wants_login = true; }
+
+  void WritePin(absl::string_view text, mode_t mode = 0400) {
+    // A new file, as an operator or an orchestrator would put it there.
+    std::ofstream(path_ + ".new") << text;
+    ASSERT_EQ(chmod((path_ + ".new").c_str(), mode), 0);
+    ASSERT_EQ(rename((path_ + ".new").c_str(), path_.c_str()), 0);
+  }
+  absl::Status OpenAndRead() {
+    const absl::StatusOr<std::string> opened = driver_.Open();
+    if (!opened.ok()) return opened.status();
+    uint8_t bytes[32];
+    return driver_.Read(absl::MakeSpan(bytes)).status();
+  }
+  std::string Refusal(absl::StatusCode code = absl::StatusCode::kFailedPrecondition) {
+    const absl::Status status = OpenAndRead();
+    EXPECT_EQ(status.code(), code) << status;
+    return std::string(status.message());
+  }
+
+  TestModuleRig rig_;
+  const TempDir dir_;
+  const std::string path_ = dir_ / "pin";
+  Pkcs11Driver driver_{ENTROPYD_TEST_PKCS11_MODULE, "test token", false, path_};
+};
+
+TEST_F(Pkcs11PinTest, TheFirstLineOfTheFileIsThePin) {
+  for (const char* end : {"", "\n", "\r\n", "\nnot this\n"}) {
+    WritePin(absl::StrCat(kPkcs11ModulePin, end));
+    EXPECT_TRUE(OpenAndRead().ok()) << OpenAndRead();
+    driver_.Close();
+  }
+}
+
+TEST_F(Pkcs11PinTest, WithoutAFileTheMessageNamesTheKey) {
+  Pkcs11Driver driver(ENTROPYD_TEST_PKCS11_MODULE, "test token", false);
+  ASSERT_TRUE(driver.Open().ok());
+  uint8_t byte;
+  EXPECT_THAT(std::string(driver.Read({&byte, 1}).status().message()),
+              HasSubstr("write pin_file: in the source"));
+  EXPECT_EQ(rig_.control()->logins, 0);
+}
+
+TEST_F(Pkcs11PinTest, AnotherSourceMayHaveLoggedInAlready) {
+  WritePin(kPkcs11ModulePin);
+  rig_.control()->logged_in = true;
+  EXPECT_TRUE(OpenAndRead().ok());
+}
+
+// A token locks itself after a few wrong PINs, and the source opens its device every second.
+TEST_F(Pkcs11PinTest, AWrongPinIsTriedOnceUntilTheFileChanges) {
+  WritePin("wrong");
+  const int sessions = rig_.control()->sessions;
+  const std::string refused = Refusal(absl::StatusCode::kUnavailable);
+  EXPECT_THAT(refused, HasSubstr("CKR_PIN_INCORRECT"));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(Refusal(), HasSubstr("the token refused the PIN in " + path_));
+  }
+  EXPECT_EQ(rig_.control()->logins, 1);
+  EXPECT_EQ(rig_.control()->sessions, sessions) << "none is left open";
+  WritePin("wrong again");
+  Refusal(absl::StatusCode::kUnavailable);
+  EXPECT_EQ(rig_.control()->logins, 2);
+  WritePin(kPkcs11ModulePin);
+  EXPECT_TRUE(OpenAndRead().ok());
+}
+
+TEST_F(Pkcs11PinTest, NoMessageHoldsThePin) {
+  WritePin("wr0ng-s3cret");
+  EXPECT_THAT(Refusal(absl::StatusCode::kUnavailable), ::testing::Not(HasSubstr("s3cret")));
+  EXPECT_THAT(Refusal(), ::testing::Not(HasSubstr("s3cret")));
+  WritePin("s3cret" + std::string(300, 'x'));
+  EXPECT_THAT(Refusal(), ::testing::Not(HasSubstr("s3cret")));
+}
+
+TEST_F(Pkcs11PinTest, AFileThatOthersMayReadIsRefusedAndNotUsed) {
+  WritePin(kPkcs11ModulePin, 0404);
+  EXPECT_THAT(Refusal(), HasSubstr("everybody may read it; let it belong to root"));
+  config::v1::SourceConfig config = rig_.Config();
+  config.set_pin_file(path_);
+  EXPECT_STREQ(Pkcs11Driver::Check(config).key, "pin_file");
+  WritePin(kPkcs11ModulePin, 0440);
+  EXPECT_EQ(Pkcs11Driver::Check(config).key, nullptr);
+  EXPECT_TRUE(OpenAndRead().ok()) << "its group is the server's own";
+  if (geteuid() != 0) return;
+  ASSERT_EQ(chown(path_.c_str(), 0, 4711), 0);
+  EXPECT_THAT(Refusal(), HasSubstr("group 4711 may read it"));
+}
+
+TEST_F(Pkcs11PinTest, AFileWithoutAPinIsRefused) {
+  EXPECT_THAT(Refusal(absl::StatusCode::kNotFound), HasSubstr("read PIN file " + path_));
+  for (const std::string& text : {std::string(), std::string("\n1234"), std::string(256, '1')}) {
+    WritePin(text);
+    EXPECT_THAT(Refusal(), HasSubstr("1 to 255 characters"));
+  }
+  EXPECT_EQ(rig_.control()->logins, 0);
+  unlink(path_.c_str());
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(Refusal(), HasSubstr("it is no file"));
+}
+
+TEST_F(Pkcs11PinTest, SoftHsmTakesThePinOfItsUser) {
+  SoftHsmRig rig;
+  config::v1::SourceConfig config = rig.Config();
+  config.set_pin_file(path_);
+  const std::unique_ptr<SourceDriver> driver =
+      Pkcs11Driver::Create(config, Pkcs11Driver::Identify(config));
+  WritePin("00000000\n");
+  EXPECT_THAT(std::string(driver->Open().status().message()), HasSubstr("CKR_PIN_INCORRECT"));
+  WritePin("12345678\n");
+  EXPECT_TRUE(driver->Open().ok()) << driver->Open().status();
+}
+
+// Whoever may write the module may become the server.
+TEST(Pkcs11Test, AModuleThatEverybodyMayWriteIsNotLoaded) {
+  const TempDir dir;
+  const std::string module = dir / "module.so";
+  std::filesystem::copy_file(ENTROPYD_TEST_PKCS11_MODULE, module);
+  ASSERT_EQ(chmod(module.c_str(), 0757), 0);
+  const absl::Status refused = Pkcs11Driver(module, "test token", false).Open().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("everybody may write it"));
 }
 
 TEST(Pkcs11Test, WrongTokenModuleOrGeneratorIsRefusedWithTheRemedy) {

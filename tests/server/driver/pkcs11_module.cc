@@ -65,8 +65,18 @@ CK_RV OpenSession(CK_SLOT_ID, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE* ses
   return CKR_OK;
 }
 
+CK_RV Login(CK_SESSION_HANDLE, CK_USER_TYPE user, unsigned char* pin, CK_ULONG size) {
+  ++control.logins;
+  if (control.logged_in) return CKR_USER_ALREADY_LOGGED_IN;
+  if (user != CKU_USER) return CKR_USER_TYPE_INVALID;
+  const std::string given(reinterpret_cast<const char*>(pin), size);
+  if (given != entropyd::kPkcs11ModulePin) return CKR_PIN_INCORRECT;
+  control.logged_in = true;
+  return CKR_OK;
+}
+
 CK_RV CloseSession(CK_SESSION_HANDLE) {
-  --control.sessions;
+  if (--control.sessions == 0) control.logged_in = false;
   return CKR_OK;
 }
 
@@ -75,6 +85,7 @@ CK_RV GenerateRandom(CK_SESSION_HANDLE, unsigned char* out, CK_ULONG size) {
   if (size > control.largest) control.largest = size;
   if (!control.present) return CKR_DEVICE_REMOVED;
   if (control.answer != CKR_OK) return control.answer;
+  if (control.wants_login && !control.logged_in) return CKR_USER_NOT_LOGGED_IN;
   static std::mt19937 generator(5);
   for (CK_ULONG i = 0; i < size; ++i) {
     out[i] = control.repeat ? 0x5a : static_cast<unsigned char>(generator());
@@ -92,6 +103,7 @@ extern "C" CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
     f.C_GetSlotList = GetSlotList;
     f.C_GetTokenInfo = GetTokenInfo;
     f.C_OpenSession = OpenSession;
+    f.C_Login = Login;
     f.C_CloseSession = CloseSession;
     f.C_GenerateRandom = GenerateRandom;
     return f;

@@ -12,7 +12,11 @@ struct Pkcs11ModuleControl {
   std::atomic<bool> repeat{false};       // the same bytes at every call
   std::atomic<bool> present{true};       // the token is in its slot
   std::atomic<bool> has_rng{true};
-  std::atomic<bool> is_softhsm{false};    // by its manufacturer's name
+  std::atomic<bool> is_softhsm{false};  // by its manufacturer's name
+  // C_GenerateRandom wants the user's PIN, kPkcs11ModulePin.
+  std::atomic<bool> wants_login{false};
+  std::atomic<bool> logged_in{false};
+  std::atomic<int> logins{0};             // calls of C_Login, also those in vain
   std::atomic<bool> is_tpm{false};        // by what the module says of itself
   std::atomic<bool> second_token{false};  // a second slot, with "other token"
   // The serial numbers of the tokens; 0 = the token has none.
@@ -22,6 +26,8 @@ struct Pkcs11ModuleControl {
   std::atomic<int> sessions{0};           // open now
   std::atomic<unsigned long> largest{0};  // bytes asked for at a time
 };
+
+inline constexpr char kPkcs11ModulePin[] = "open sesame";
 
 inline constexpr char kPkcs11ModuleControl[] = "entropyd_test_pkcs11_control";
 

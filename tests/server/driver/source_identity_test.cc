@@ -59,6 +59,7 @@ TEST(SourceIdentityTest, HwrngOfATpmIsThatTpm) {
   EXPECT_EQ(RootOfHwrng("tpm-rng-0"), RootOfTpm("0"));
   EXPECT_EQ(RootOfHwrng("virtio_rng.0"), "device 10:183");
   EXPECT_EQ(RootOfHwrng(""), "device 10:183");
+  EXPECT_EQ(RootOfHwrng("ccp-1-rng"), kRootCpu) << "what RDSEED draws from";
 }
 
 TEST(SourceIdentityTest, GroupOrRootMakesSourcesCountTogether) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/driver/tpm2_codes.h"
 #include "tests/server/driver/driver_rigs.h"
 
 namespace entropyd {
@@ -17,6 +18,21 @@ TEST(Tpm2Test, BusyIsToldFromBroken) {
   for (const uint32_t broken : {0u, 0xa000au, 0x100u, 0x101u, 0xa0922u, 0x921u}) {
     EXPECT_FALSE(Tpm2Driver::IsBusy(broken)) << broken;
   }
+}
+
+TEST(Tpm2Test, CodesHaveTheNamesOfTheirManuals) {
+  EXPECT_EQ(Tpm2CodeText(0x100), "0x100 (TPM2_RC_INITIALIZE)");
+  EXPECT_EQ(Tpm2CodeText(0x101), "0x101 (TPM2_RC_FAILURE)");
+  EXPECT_EQ(Tpm2CodeText(0x922), "0x922 (TPM2_RC_RETRY)");
+  EXPECT_EQ(Tpm2CodeText(0x921), "0x921 (TPM2_RC_LOCKOUT)");
+  EXPECT_EQ(Tpm2CodeText(0x121), "0x121 (TPM2_RC_EXCLUSIVE)");
+  EXPECT_EQ(Tpm2CodeText(0x1d5), "0x1d5 (TPM2_RC_SIZE)") << "of parameter 1";
+  EXPECT_EQ(Tpm2CodeText(0x98e), "0x98e (TPM2_RC_AUTH_FAIL)") << "of session 1";
+  EXPECT_EQ(Tpm2CodeText(0xa000a), "0xa000a (TSS2_BASE_RC_IO_ERROR of the TCTI)");
+  EXPECT_EQ(Tpm2CodeText(0x70008), "0x70008 (TSS2_BASE_RC_NO_CONNECTION of the ESAPI)");
+  EXPECT_EQ(Tpm2CodeText(0xaffff), "0xaffff (the TCTI)");
+  EXPECT_EQ(Tpm2CodeText(0xb0922), "0xb0922 (TPM2_RC_RETRY)") << "by the resource manager";
+  EXPECT_EQ(Tpm2CodeText(0x17f), "0x17f") << "nobody knows it";
 }
 
 TEST(Tpm2Test, SoftwareTpmIsTheHostsAndCountsForNothing) {
@@ -45,6 +61,8 @@ TEST(Tpm2Test, MissingTpmIsUnavailableAndSaysWhatTheTssSays) {
   const absl::Status status = Tpm2Driver("swtpm:path=/no/such/tpm", true).Open().status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("open TPM swtpm:path=/no/such/tpm: "));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("0xa000a (TSS2_BASE_RC_IO_ERROR of the TCTI"));
 }
 
 }  // namespace

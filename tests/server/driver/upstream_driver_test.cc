@@ -40,7 +40,8 @@ class FakeCaller final : public UpstreamCaller {
 class UpstreamDriverTest : public ::testing::Test {
  protected:
   FakeCaller::Record other_;
-  UpstreamDriver driver_{"other:7743", "default/bulk", std::make_unique<FakeCaller>(&other_)};
+  UpstreamDriver driver_{"other:7743", "default/bulk", std::make_unique<FakeCaller>(&other_),
+                         absl::Seconds(2)};
   std::vector<uint8_t> out_ = std::vector<uint8_t>(4096);
 };
 
@@ -48,7 +49,8 @@ TEST_F(UpstreamDriverTest, TheRootIsWhoHasAnsweredWhateverItIsCalled) {
   EXPECT_EQ(driver_.root(), "") << "nobody has answered yet";
   other_.peer = "10.0.0.1:7743";
   const std::string by_this_name = driver_.root();
-  UpstreamDriver another{"alias:7743", "default/bulk", std::make_unique<FakeCaller>(&other_)};
+  UpstreamDriver another{"alias:7743", "default/bulk", std::make_unique<FakeCaller>(&other_),
+                         absl::Seconds(2)};
   EXPECT_NE(by_this_name, "");
   EXPECT_EQ(another.root(), by_this_name);
   other_.peer = "10.0.0.2:7743";

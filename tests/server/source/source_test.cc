@@ -32,7 +32,8 @@ class SourceTest : public ::testing::Test {
                             .health_min_entropy = 4,
                             .word_bytes = 4,
                             .max_rate = kRate,
-                            .read_bytes = 64};
+                            .read_bytes = 64,
+                            .silence_nanos = silence_nanos_};
     HealthMonitor test =
         HealthMonitor::Create({.min_entropy = 4, .word_bytes = 4}, arena_.get()).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
@@ -71,7 +72,8 @@ class SourceTest : public ::testing::Test {
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   FakeDevice device_;
   FakeSink sink_;
-  std::string configured_root_;  // before MakeSource()
+  std::string configured_root_;               // before MakeSource()
+  int64_t silence_nanos_ = 2 * kSecondNanos;  // before MakeSource()
   std::unique_ptr<Source> source_;
 };
 
@@ -303,6 +305,53 @@ TEST_F(SourceTest, M17_SilentDeviceIsGivenUpAfterTwoSeconds) {
   RunFor(absl::Milliseconds(20));
   EXPECT_EQ(State(), v1::SOURCE_STATE_GONE);
   EXPECT_THAT(Reason(), HasSubstr("no byte for 2 s"));
+}
+
+TEST_F(SourceTest, ADeviceMayBeSilentForAsLongAsItsConfigurationSays) {
+  silence_nanos_ = 30 * kSecondNanos;
+  MakeSource();
+  MakeHealthy();
+  device_.silent = true;
+  RunFor(absl::Milliseconds(29'980));
+  EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
+  RunFor(absl::Milliseconds(40));
+  EXPECT_EQ(State(), v1::SOURCE_STATE_GONE);
+  EXPECT_THAT(Reason(), HasSubstr("no byte for 30 s"));
+}
+
+// 16 bytes every three seconds: 4096 of them take 13 minutes.
+TEST_F(SourceTest, StartUpTestsCollectTheirSamplesAcrossPauses) {
+  silence_nanos_ = 30 * kSecondNanos;
+  MakeSource();
+  device_.max_read = 16;
+  for (size_t bytes = 0; bytes < 2 * kBlock; bytes += 16) {
+    EXPECT_EQ(State(), v1::SOURCE_STATE_STARTING) << bytes;
+    device_.silent = false;
+    RunBytes(16);
+    device_.silent = true;
+    RunFor(absl::Seconds(3));
+  }
+  EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
+  EXPECT_EQ(source_->Snapshot().startups(), 1u);
+  EXPECT_EQ(device_.opens, 1);
+}
+
+TEST_F(SourceTest, AFlappingDeviceIsToldOnce) {
+  for (int i = 0; i < 30; ++i) {
+    device_.read = absl::OkStatus();
+    RunBytes(16);
+    device_.read = absl::UnavailableError("read fifo: end of file, nobody writes");
+    RunFor(absl::Seconds(1));
+  }
+  const auto told = [&](const char* event) {
+    return std::count(log_.events.begin(), log_.events.end(), event);
+  };
+  EXPECT_EQ(told("source.gone"), 2);
+  EXPECT_EQ(told("source.flapping"), 1);
+  device_.read = absl::OkStatus();
+  sink_.wants = false;  // few reads
+  RunFor(absl::Seconds(70));
+  EXPECT_EQ(told("source.settled"), 1);
 }
 
 TEST_F(SourceTest, EmptyDeviceIsAskedEveryTenMilliseconds) {
