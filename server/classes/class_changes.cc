@@ -230,8 +230,10 @@ absl::Status ClassChanges::Keep(const Entries& entries) const {
 absl::Status ClassChanges::KeepAll(absl::string_view what, const Entries& entries,
                                    Outcome* outcome) {
   const absl::Status status = Keep(entries);
-  unsure_ = absl::IsDataLoss(status);
-  if (unsure_) {
+  const bool undoable = absl::IsDataLoss(status);
+  // After another error what was kept last is still there, and as unsure as before.
+  if (status.ok() || undoable) unsure_ = undoable;
+  if (undoable) {
     outcome->durable =
         Prefixed(absl::StrCat(what,
                               ": the change is in force and written; repeat it when the disk "

@@ -240,14 +240,16 @@ absl::Status CharDeviceDriver::SendInit(int fd) const {
   absl::string_view rest = habits_.init;
   while (!rest.empty()) {
     const ssize_t n = write(fd, rest.data(), rest.size());
-    if (n >= 0) {
+    if (n > 0) {
       rest.remove_prefix(static_cast<size_t>(n));
       continue;
     }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN) return ErrnoStatus(errno, absl::StrCat("write the init bytes to ", path_));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno != EAGAIN)
+      return ErrnoStatus(errno, absl::StrCat("write the init bytes to ", path_));
     pollfd ready = {.fd = fd, .events = POLLOUT, .revents = 0};
-    if (poll(&ready, 1, kInitPatienceMillis) == 0) {
+    // A device that says that it is ready, and takes nothing, would keep us here.
+    if (poll(&ready, 1, kInitPatienceMillis) == 0 || n == 0) {
       return absl::UnavailableError(
           absl::StrCat("write the init bytes to ", path_, ": the device took ",
                        habits_.init.size() - rest.size(), " of ", habits_.init.size(), " bytes"));

@@ -220,6 +220,17 @@ TEST_F(ClassChangesTest, WhatIsKeptButMayBeUndoneByAPowerCutIsInForceAndToldAsSu
   EXPECT_EQ(saves_, before + 1) << "and then there is nothing to do";
 }
 
+TEST_F(ClassChangesTest, ASaveThatFailsMakesAnEarlierOneNoSurer) {
+  save_status_ = absl::DataLossError("a power cut may undo this: sync /state: Input/output error");
+  ASSERT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  save_status_ = absl::ResourceExhaustedError("write /state/classes.yaml.new: disk full");
+  EXPECT_FALSE(Set("slow", {"ceil=16KiB/s"}).ok());
+  save_status_ = absl::OkStatus();
+  const int before = saves_;
+  EXPECT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  EXPECT_EQ(saves_, before + 1);
+}
+
 TEST_F(ClassChangesTest, AResetThatAPowerCutMayUndoCanBeRepeated) {
   ASSERT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
   save_status_ = absl::DataLossError("a power cut may undo this: sync /state: Input/output error");
