@@ -272,6 +272,7 @@ void CheckSeedAge(const EntropyPool::Options& options, const SupplyPlan& plan,
   }
   // The pool needs a fresh seed of so many groups, so the fastest ones decide.
   std::vector<std::pair<double, std::string>> order;
+  order.reserve(seconds.size());
   for (const auto& [group, own] : seconds) order.emplace_back(own, group);
   if (order.size() < options.min_healthy_groups) return;
   std::sort(order.begin(), order.end());

@@ -349,7 +349,7 @@ absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std
       }
       outcome.updates.push_back(*std::move(update));
     }
-    const absl::Status status = KeepAll(what, entries, &outcome);
+    absl::Status status = KeepAll(what, entries, &outcome);
     if (!status.ok()) return status;
     entries_ = std::move(entries);
     for (const Entry& entry : undone) {
