@@ -248,49 +248,58 @@ absl::Status RequireTls13() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Authorities> LoadAuthorities(const std::string& ca, const std::string& crl) {
+  if (absl::Status algorithms = CheckAlgorithms(); !algorithms.ok()) return algorithms;
+  Authorities authorities;
+  absl::StatusOr<std::string> text = ReadPem(ca, "CA");
+  if (!text.ok()) return text.status();
+  authorities.ca_pem = *std::move(text);
+  if (!crl.empty()) {
+    text = ReadPem(crl, "CRL");
+    if (!text.ok()) return text.status();
+    authorities.crl_pem = *std::move(text);
+  }
+  absl::Status status = CheckAuthority(ca, authorities.ca_pem);
+  if (!status.ok()) return status;
+  absl::StatusOr<std::shared_ptr<const Trust>> trust =
+      Trust::Create({ca, authorities.ca_pem}, {crl, authorities.crl_pem});
+  if (!trust.ok()) return trust.status();
+  authorities.trust = *std::move(trust);
+  return authorities;
+}
+
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now) {
-  if (absl::Status algorithms = CheckAlgorithms(); !algorithms.ok()) return algorithms;
-  Material m;
-  struct File {
-    const char* what;
-    const std::string& path;
-    std::string* text;
-  };
-  for (const File& file : {File{"certificate", cert, &m.cert_pem}, File{"key", key, &m.key_pem},
-                           File{"CA", ca, &m.ca_pem}, File{"CRL", crl, &m.crl_pem}}) {
-    if (file.path.empty() && file.text == &m.crl_pem) continue;
-    absl::StatusOr<std::string> text = ReadPem(file.path, file.what);
-    if (!text.ok()) return text.status();
-    *file.text = *std::move(text);
-  }
+  absl::StatusOr<std::string> cert_pem = ReadPem(cert, "certificate");
+  if (!cert_pem.ok()) return cert_pem.status();
+  absl::StatusOr<std::string> key_pem = ReadPem(key, "key");
+  if (!key_pem.ok()) return key_pem.status();
+  absl::StatusOr<Authorities> authorities = LoadAuthorities(ca, crl);
+  if (!authorities.ok()) return authorities.status();
 
-  absl::Status authority = CheckAuthority(ca, m.ca_pem);
-  if (!authority.ok()) return authority;
-
-  const std::vector<CertPtr> chain = ReadCerts(m.cert_pem);
+  const std::vector<CertPtr> chain = ReadCerts(*cert_pem);
   if (chain.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("parse certificate ", cert, ": no certificate in PEM, or a broken one"));
   }
   const X509* leaf = chain.front().get();
-  absl::Status status = CheckKey(key, m.key_pem, leaf, cert);
+  absl::Status status = CheckKey(key, *key_pem, leaf, cert);
   if (!status.ok()) return status;
   status = CheckValidity(cert, leaf, now);
   if (!status.ok()) return status;
-  absl::StatusOr<std::shared_ptr<const Trust>> trust =
-      Trust::Create({ca, m.ca_pem}, {crl, m.crl_pem});
-  if (!trust.ok()) return trust.status();
-  m.trust = *std::move(trust);
   absl::StatusOr<PeerIdentity> identity = IdentityOf(leaf);
   if (!identity.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("check certificate ", cert, ": ", identity.status().message()));
   }
-  m.identity = std::move(identity->name);
-  m.not_after = ToTime(X509_get0_notAfter(leaf));
-  return m;
+  return Material{.cert_pem = *std::move(cert_pem),
+                  .key_pem = *std::move(key_pem),
+                  .ca_pem = std::move(authorities->ca_pem),
+                  .crl_pem = std::move(authorities->crl_pem),
+                  .trust = std::move(authorities->trust),
+                  .not_after = ToTime(X509_get0_notAfter(leaf)),
+                  .identity = std::move(identity->name)};
 }
 
 absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem) {

@@ -47,6 +47,17 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now);
 
+// The part of Material that says who is trusted.
+struct Authorities {
+  std::string ca_pem;
+  std::string crl_pem;  // empty = none
+  std::shared_ptr<const Trust> trust;
+};
+
+// As LoadMaterial(), without a certificate of one's own. So a server whose own certificate is
+// broken still learns who is revoked.
+absl::StatusOr<Authorities> LoadAuthorities(const std::string& ca, const std::string& crl);
+
 // Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN. The name says which of
 // these it is, so that one never stands in for another: whoever may choose a CN is not thereby
 // whom a DNS name or a SPIFFE ID names.

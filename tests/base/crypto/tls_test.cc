@@ -276,6 +276,21 @@ TEST_F(MaterialTest, TheRevocationListIsOptional) {
   EXPECT_EQ(Complaint(), "NOT_FOUND: read CRL crl: No such file or directory");
 }
 
+TEST_F(MaterialTest, WhoIsTrustedIsKnownWithoutACertificateOfOnesOwn) {
+  std::filesystem::remove(Path("cert"));
+  Write("key", "broken");
+  const absl::StatusOr<Authorities> authorities = LoadAuthorities(Path("ca"), Path("crl"));
+  ASSERT_TRUE(authorities.ok()) << authorities.status();
+  EXPECT_EQ(authorities->ca_pem, ca_.cert_pem());
+  EXPECT_FALSE(authorities->crl_pem.empty());
+  EXPECT_FALSE(authorities->trust->Check(ca_.Issue({.cns = {"s"}, .serial = 7}).cert_pem, "").ok());
+  EXPECT_TRUE(authorities->trust->Check(leaf_.cert_pem, "").ok());
+  Write("crl", "broken");
+  EXPECT_EQ(LoadAuthorities(Path("ca"), Path("crl")).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(LoadAuthorities(Path("ca"), "").ok());
+}
+
 TEST_F(MaterialTest, MissingFilesAreNamed) {
   std::filesystem::remove(Path("key"));
   EXPECT_EQ(Complaint(), "NOT_FOUND: read key key: No such file or directory");
