@@ -6,7 +6,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -17,7 +16,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "base/config/config.h"
 #include "base/config/log_config.h"
@@ -32,7 +30,7 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
 #include "base/telemetry/metrics.h"
-#include "base/text/wrap_text.h"
+#include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "hostagent/agent.h"
 #include "hostagent/agent_config.h"
@@ -76,22 +74,6 @@ std::vector<std::string> SuccessorCommand(int argc, char** argv) {
   command.push_back(kTakeOver);
   return command;
 }
-
-// Breaks the texts of options, so that the help fits on a terminal.
-class WrappingFormatter : public CLI::Formatter {
- public:
-  WrappingFormatter() { column_width(kHelpColumn); }
-  std::string make_option_desc(const CLI::Option* option) const override {
-    return Wrapped(CLI::Formatter::make_option_desc(option));
-  }
-
- private:
-  static std::string Wrapped(const std::string& text) {
-    return absl::StrJoin(WrapText(text, kTerminalColumns - kHelpColumn), "\n");
-  }
-
-  static constexpr size_t kHelpColumn = 28;
-};
 
 ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
   WriteWithin(STDERR_FILENO, absl::StrCat("entropyd-hostagent: ", status.message(), "\n"),
@@ -256,7 +238,7 @@ int main(int argc, char** argv) {
   if (!hardened.ok()) return entropyd::Fail(flags, entropyd::kRuntime, hardened);
 
   CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
-  app.formatter(std::make_shared<entropyd::WrappingFormatter>());
+  app.formatter(std::make_shared<entropyd::HelpFormatter>());
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_AGENT_CONFIG")
       ->capture_default_str();

@@ -7,10 +7,10 @@
 
 #include <cerrno>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <utility>
 
-#include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/config/config.h"
@@ -24,6 +24,7 @@
 #include "base/process/ports_file.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
+#include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
 #include "server/server.h"
@@ -161,6 +162,7 @@ int Main(int argc, char** argv) {
   KeepFreedPages();
   Flags flags;
   CLI::App app("Divides hardware entropy among the hosts of a datacenter.", "entropyd");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_CONFIG")
       ->capture_default_str();

@@ -14,14 +14,14 @@
 namespace entropyd {
 namespace {
 
-// Gets the answer from `ask(admin)`, and prints it with `table(answer)` or as JSON.
+// Gets the answer from `ask(admin)`, and prints it with `table(answer, columns)` or as JSON.
 template <typename Ask, typename Table>
 int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
   const auto admin = DialAdmin(flags);
   if (!admin.ok()) return Fail(admin.status());
   const auto answer = ask(**admin);
   if (!answer.ok()) return FailServer(answer.status());
-  json ? PrintJson(JsonOf(*answer)) : Print(table(*answer));
+  json ? PrintJson(JsonOf(*answer)) : Print(table(*answer, ScreenColumns()));
   return kExitOk;
 }
 
@@ -65,9 +65,10 @@ int RunClasses(const ClientFlags& flags, const ClassesOptions& options, bool jso
         }
         return admin.ListClasses(options.pool);
       },
-      [&](const v1::ListClassesResponse& answer) {
-        return rated ? ClassesTable(answer, before, absl::ToDoubleSeconds(absl::Now() - asked))
-                     : ClassesTable(answer);
+      [&](const v1::ListClassesResponse& answer, size_t columns) {
+        return rated ? ClassesTable(answer, before, absl::ToDoubleSeconds(absl::Now() - asked),
+                                    columns)
+                     : ClassesTable(answer, columns);
       });
 }
 
@@ -84,7 +85,7 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
   request.set_deadline_seconds(options.deadline_seconds);
   return AskServer(
       flags, json, [&request](AdminClient& admin) { return admin.Drain(request); },
-      [&request](const v1::DrainResponse& answer) -> std::string {
+      [&request](const v1::DrainResponse& answer, size_t) -> std::string {
         if (request.end()) return "the server takes agents again\n";
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
                             " told to attach to another server\n");
@@ -94,7 +95,7 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
 int RunReload(const ClientFlags& flags, bool json) {
   return AskServer(
       flags, json, [](AdminClient& admin) { return admin.Reload(); },
-      [](const v1::ReloadServerResponse& answer) -> std::string {
+      [](const v1::ReloadServerResponse& answer, size_t) -> std::string {
         std::string text = answer.needs_restart().empty()
                                ? "the server uses what is on disk now\n"
                                : "the server uses what is on disk now, but for these keys:\n";

@@ -37,7 +37,7 @@ int RunClassesSet(const ClientFlags& flags, const ClassChangeOptions& options, b
   if (answer->difference().empty()) {
     Print(absl::StrCat(options.pool_class, " is as server.yaml says\n"));
   } else {
-    Print(DifferencesTable(answer->difference()));
+    Print(DifferencesTable(answer->difference(), ScreenColumns()));
   }
   if (!answer->kept()) Print(kForgotten);
   return kExitOk;
@@ -60,7 +60,8 @@ int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options,
   } else if (answer->undone().empty()) {
     Print("there was nothing to reset\n");
   } else {
-    Print(absl::StrCat("No longer in force:\n", DifferencesTable(answer->undone())));
+    Print(
+        absl::StrCat("No longer in force:\n", DifferencesTable(answer->undone(), ScreenColumns())));
   }
   return kExitOk;
 }
@@ -78,7 +79,7 @@ int RunClassesDiff(const ClientFlags& flags, bool json) {
     Print("no difference: every class is as server.yaml says\n");
     return kExitOk;
   }
-  Print(DifferencesTable(answer->difference()));
+  Print(DifferencesTable(answer->difference(), ScreenColumns()));
   if (!answer->kept()) Print(kForgotten);
   return kExitOk;
 }

@@ -24,7 +24,7 @@ int RunGuests(const ClientFlags& flags, bool json) {
   if (!config.ok()) return Fail(config.status());
   const auto answer = AgentAdminClient::Create(config->control())->ListGuests();
   if (!answer.ok()) return FailAgent(answer.status());
-  json ? PrintJson(JsonOf(*answer)) : Print(GuestsTable(*answer));
+  json ? PrintJson(JsonOf(*answer)) : Print(GuestsTable(*answer, ScreenColumns()));
   return kExitOk;
 }
 

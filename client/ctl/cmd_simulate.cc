@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "client/ctl/commands.h"
 #include "client/show/json_text.h"
+#include "client/show/output.h"
 #include "client/show/table.h"
 #include "client/simulate/class_scenario.h"
 #include "client/simulate/class_simulation.h"
@@ -25,7 +26,7 @@ std::string SharesJson(const SimulatedShares& shares) {
 }
 
 std::string SharesTable(const ClassScenario& scenario, const SimulatedShares& shares) {
-  Table table({"CLASS", "RATE>", "CEIL>", "LOAD>", "SHARE>"});
+  Table table({"CLASS~", "RATE>", "CEIL>", "LOAD>", "SHARE>"});
   for (const ClassScenario::Class& c : scenario.classes) {
     if (!c.leaf) continue;
     const auto load = scenario.load.find(c.name);
@@ -33,7 +34,7 @@ std::string SharesTable(const ClassScenario& scenario, const SimulatedShares& sh
                load == scenario.load.end() ? "backlogged" : Figure(load->second),
                Figure(shares.leaf.at(c.name))});
   }
-  return table.ToString();
+  return table.ToString(ScreenColumns());
 }
 
 }  // namespace

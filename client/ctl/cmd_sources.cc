@@ -130,7 +130,7 @@ int RunSource(const ClientFlags& flags, const std::string& name, SourceAction ac
   if (!admin.ok()) return Fail(admin.status());
   const absl::StatusOr<v1::Source> source = Act(**admin, name, action);
   if (!source.ok()) return FailServer(source.status());
-  json ? PrintJson(JsonOf(*source)) : Print(SourceText(*source));
+  json ? PrintJson(JsonOf(*source)) : Print(SourceText(*source, ScreenColumns()));
   return source->state() == v1::SOURCE_STATE_HEALTHY ? kExitOk : kExitUnhealthy;
 }
 

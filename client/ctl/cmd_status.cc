@@ -78,18 +78,21 @@ Findings Find(const ClientFlags& flags, const config::v1::Client& config) {
 }
 
 void PrintServer(const std::string& name, const ServerAnswers& server) {
-  Print(absl::StrCat("server ", OneLine(name), "\n\n", SourcesTable(server.sources), "\n",
-                     PoolsTable(server.pools), "\n", ClassesTable(server.classes), "\n",
-                     "agents attached: ", server.agents.agent_size(), "\n\n"));
+  const size_t columns = ScreenColumns();
+  Print(absl::StrCat("server ", OneLine(name), "\n\n", SourcesTable(server.sources, columns), "\n",
+                     PoolsTable(server.pools, columns), "\n", ClassesTable(server.classes, columns),
+                     "\n", "agents attached: ", server.agents.agent_size(), "\n\n"));
 }
 
 void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) {
-  Print(absl::StrCat(OneLine(absl::StrCat("agent ", control, ": version ", agent.version(), ", up ",
-                                          FormatDuration(agent.uptime_seconds()), ", ",
-                                          agent.connected() ? "attached to " : "NOT ATTACHED to ",
-                                          agent.server(), ", ", agent.reconnects(),
-                                          agent.reconnects() == 1 ? " reconnect" : " reconnects")),
-                     "\n\n", AgentClassesTable(agent), "\n"));
+  const size_t columns = ScreenColumns();
+  Print(absl::StrCat(Sentence(absl::StrCat("agent ", control, ": version ", agent.version(),
+                                           ", up ", FormatDuration(agent.uptime_seconds()), ", ",
+                                           agent.connected() ? "attached to " : "NOT ATTACHED to ",
+                                           agent.server(), ", ", agent.reconnects(),
+                                           agent.reconnects() == 1 ? " reconnect" : " reconnects"),
+                              columns),
+                     "\n\n", AgentClassesTable(agent, columns), "\n"));
   if (agent.certificate_expires() > 0) {
     std::cout << "certificate valid until "
               << absl::FormatTime("%Y-%m-%d %H:%M:%SZ",
@@ -104,9 +107,15 @@ void PrintAgent(const std::string& control, const v1::GetStatusResponse& agent) 
       absl::StrAppend(&line, ", clients: ", listener.clients(), ", identify: ", listener.identify(),
                       ", ", listener.connections(), " connected");
     }
-    Print(OneLine(line) + "\n");
+    Print(Sentence(line, columns) + "\n");
   }
   if (agent.listener_size() > 0) std::cout << "\n";
+}
+
+void PrintEach(absl::string_view kind, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    Print(Sentence(absl::StrCat(kind, text), ScreenColumns()) + "\n");
+  }
 }
 
 std::string Json(const Findings& found, bool healthy) {
@@ -141,8 +150,8 @@ int RunStatus(const ClientFlags& flags, bool json) {
     if (found.server.has_value() && found.server->ok())
       PrintServer(config->server(), **found.server);
     if (found.agent.has_value() && found.agent->ok()) PrintAgent(config->control(), **found.agent);
-    for (const std::string& text : found.warnings) Print(OneLine("warning: " + text) + "\n");
-    for (const std::string& text : found.troubles) Print(OneLine("UNHEALTHY: " + text) + "\n");
+    PrintEach("warning: ", found.warnings);
+    PrintEach("UNHEALTHY: ", found.troubles);
     if (healthy) std::cout << "healthy\n";
     std::cout << std::flush;
   }

@@ -33,7 +33,8 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
     SortByRate(&*status);
     SortByRate(&*guests);
     if (clear) std::cout << kClear;
-    json ? PrintJson(TopJson(*status, *guests)) : Print(TopText(*status, *guests, kRows));
+    json ? PrintJson(TopJson(*status, *guests))
+         : Print(TopText(*status, *guests, kRows, ScreenColumns()));
     std::cout << std::flush;
     if (!std::cout) return kExitRuntime;  // the reader is gone
   } while (!options.once && !interrupt.Wait(absl::Seconds(options.seconds)));

@@ -4,16 +4,13 @@
 #include <functional>
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/crypto/tls.h"
-#include "base/text/wrap_text.h"
+#include "base/text/command_line.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
 #include "client/ctl/unknown_command.h"
@@ -25,37 +22,13 @@ namespace {
 constexpr char kAbout[] =
     "Looks after entropyd: draws bytes, shows servers and agents, makes certificates.\n"
     "\n"
-    "  entropyctl demo                        a whole entropyd on this machine, thrown away "
-    "afterwards\n"
-    "  entropyctl get --bytes 32 --hex        32 bytes of the class in client.yaml\n"
-    "  entropyctl status                      is all well? exit 3 when not, 69 when nobody "
-    "answers\n"
-    "  entropyctl classes -o json             every table is there as JSON too\n"
+    "  entropyctl demo                  a whole entropyd here, thrown away at the end\n"
+    "  entropyctl get --bytes 32 --hex  32 bytes of the class in client.yaml\n"
+    "  entropyctl status                exit 3 when unhealthy, 69 when nobody answers\n"
+    "  entropyctl classes -o json       every table is there as JSON too\n"
     "\n"
-    "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else\n"
+    "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else "
     "/etc/entropyd/client.yaml.";
-
-// Breaks the texts of options and commands, so that a help fits on a terminal.
-class WrappingFormatter : public CLI::Formatter {
- public:
-  WrappingFormatter() { column_width(kHelpColumn); }
-  std::string make_option_desc(const CLI::Option* option) const override {
-    return Wrapped(CLI::Formatter::make_option_desc(option));
-  }
-  std::string make_subcommand(const CLI::App* command) const override {
-    std::stringstream out;
-    CLI::detail::format_help(out, command->get_display_name(true),
-                             Wrapped(command->get_description()), kHelpColumn);
-    return out.str();
-  }
-
- private:
-  static std::string Wrapped(const std::string& text) {
-    return absl::StrJoin(WrapText(text, kTerminalColumns - kHelpColumn), "\n");
-  }
-
-  static constexpr size_t kHelpColumn = 28;
-};
 
 // What the command line says; each command takes its part.
 struct Arguments {
@@ -164,7 +137,7 @@ void AddClassChanges(CLI::App& classes, Arguments& args) {
   set->footer(
       "\n  entropyctl classes set default/bulk ceil=8MiB/s\n"
       "  entropyctl classes set default/gold rate=20MiB/s ceil=none prio=0\n"
-      "\nKeys, units and rules are server.yaml's: rate, ceil, burst, cburst, weight, prio. Where\n"
+      "\nKeys, units and rules are server.yaml's: rate, ceil, burst, cburst, weight, prio. Where "
       "the server has a state_dir the change outlives a restart, until `classes reset`.");
   set->add_option("CLASS", args.class_change.pool_class, "POOL/CLASS")->required();
   set->add_option("FIGURE", args.class_change.figures, "KEY=VALUE, one or more")->required();
@@ -199,13 +172,12 @@ void AddClasses(CLI::App& app, Arguments& args) {
       "  echo '{\"capacity\": 100, \"load\": {\"www\": 90, \"bulk\": null},\n"
       "         \"classes\": [{\"name\": \"root\"},\n"
       "           {\"name\": \"www\", \"parent\": \"root\", \"rate\": 30, \"ceil\": 60},\n"
-      "           {\"name\": \"bulk\", \"parent\": \"root\", \"rate\": 10, \"weight\": 1, "
-      "\"prio\": 1}]}' |\n"
+      "           {\"name\": \"bulk\", \"parent\": \"root\", \"rate\": 10, \"weight\": 1,\n"
+      "            \"prio\": 1}]}' |\n"
       "    entropyctl classes simulate -\n"
       "\nFigures are bytes per second. A load of null is a leaf that always waits, a capacity of "
-      "null "
-      "no\nlimit; \"shed\": \"priority\" meets guarantees prio by prio when they cannot all be "
-      "met.");
+      "null no limit; \"shed\": \"priority\" meets guarantees prio by prio when they cannot all "
+      "be met.");
   simulate->add_option("FILE", args.scenario, "the scenario, JSON; - is the standard input")
       ->required();
   simulate->callback(
@@ -251,7 +223,8 @@ void AddSources(CLI::App& app, Arguments& args) {
           [&args] { return RunRecord(args.connection, args.record, args.json()); });
   record->footer(
       "\n  entropyctl sources record hwrng --samples 1000000 --out hwrng.bin\n"
-      "  entropyctl sources record hwrng --restarts 1000 --samples 1000 --out restarts.bin\n"
+      "  entropyctl sources record hwrng --restarts 1000 --samples 1000 \\\n"
+      "      --out restarts.bin\n"
       "\nOne sample is one byte. The server needs allow_recording: true; what is recorded feeds no "
       "pool.");
   record->add_option("--samples", args.record.samples, "how many (with --restarts: of each)")
@@ -267,10 +240,10 @@ void AddGuests(CLI::App& app, Arguments& args) {
   CLI::App* guests = app.add_subcommand(
       "guests", "Show the guests of this host's agent; make and remove their sockets");
   guests->footer(
-      "\n  entropyctl guests                                    who is connected\n"
-      "  entropyctl guests add web --class default/gold       a socket for one guest; prints the\n"
-      "                                                       arguments for QEMU\n"
-      "  entropyctl guests remove web                         closes it");
+      "\n  entropyctl guests                               who is connected\n"
+      "  entropyctl guests add web --class default/gold  a socket for one guest; prints\n"
+      "                                                  the arguments for QEMU\n"
+      "  entropyctl guests remove web                    closes it");
   guests->require_subcommand(0, 1);
   guests->callback([&args, guests] {
     if (!guests->get_subcommands().empty()) return;
@@ -413,8 +386,8 @@ void AddDemo(CLI::App& app, Arguments& args) {
   CLI::App* demo = app.add_subcommand(
       "demo", "Run all of entropyd on this machine: CA, server, agent, one EGD socket");
   demo->footer(
-      "\n  entropyctl demo                        until Ctrl-C\n"
-      "  entropyctl demo --guest --seconds 60   boots a guest with and without the device\n"
+      "\n  entropyctl demo                       until Ctrl-C\n"
+      "  entropyctl demo --guest --seconds 60  a guest with the device, and one without\n"
       "\nAll files are in one directory, which the demo removes at the end.");
   demo->add_option("--dir", args.demo.dir, "directory to use (default: a new one under /tmp)");
   demo->add_option("--seconds", args.demo.seconds,
@@ -465,10 +438,9 @@ void AddLibvirtChanges(CLI::App& libvirt, Arguments& args) {
       "\n  entropyctl libvirt set web1 --class default/gold --dry-run\n"
       "  entropyctl libvirt set web1 --class default/gold --live\n"
       "\nWhat <backend model='pool' name='default' class='gold'/> would say, if libvirt had it: "
-      "an\n"
-      "egd backend on the agent's socket that reconnects, and the class in the domain's metadata.\n"
-      "Everything else in the domain stays. The agent is asked whether this host may use the "
-      "class.");
+      "an egd backend on the agent's socket that reconnects, and the class in the domain's "
+      "metadata. Everything else in the domain stays. The agent is asked whether this host may use "
+      "the class.");
   set->add_option("DOMAIN", options.domain, "name, UUID or id")->required();
   set->add_option("--class", args.connection.pool_class, "POOL/CLASS")->required();
   set->add_flag("--only", options.only, "remove the domain's other generators");
@@ -551,7 +523,7 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(1);
   app.set_version_flag("--version", "entropyctl " ENTROPYD_VERSION);
-  app.formatter(std::make_shared<WrappingFormatter>());
+  app.formatter(std::make_shared<HelpFormatter>());
   app.add_option("-o,--output", args.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   AddConnection(app, args.connection);

@@ -1,12 +1,19 @@
 #include "client/show/output.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <iostream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/text/names.h"
+#include "base/text/wrap_text.h"
+#include "client/show/table.h"
 
 namespace entropyd {
 
@@ -23,6 +30,19 @@ std::string IndentedLines(absl::string_view text) {
     absl::StrAppend(&indented, line);
   }
   return indented;
+}
+
+size_t ScreenColumns() {
+  if (isatty(STDOUT_FILENO) == 0) return kAnyWidth;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kTerminalColumns;
+  return size.ws_col;
+}
+
+std::string Sentence(absl::string_view text, size_t columns) {
+  std::string line = OneLine(text);
+  if (line.size() <= columns) return line;
+  return absl::StrJoin(WrapText(line, columns - std::min<size_t>(2, columns)), "\n  ");
 }
 
 void Print(absl::string_view text) { std::cout << Lines(text); }

@@ -11,6 +11,7 @@
 // Thread safety: main's thread prints; the functions that return text are safe.
 #pragma once
 
+#include <cstddef>
 #include <ostream>
 #include <string>
 
@@ -26,6 +27,12 @@ std::string Lines(absl::string_view text);
 // For an error, which may repeat several lines of a server: all lines but the first are indented,
 // so that none of them looks like a line of entropyctl.
 std::string IndentedLines(absl::string_view text);
+
+// How wide a text may be: what the terminal has, 80 when it does not say, and any width when the
+// standard output is no terminal.
+size_t ScreenColumns();
+// One field of text on as many lines as `columns` need, all but the first indented. No line end.
+std::string Sentence(absl::string_view text, size_t columns);
 
 // Writes Lines(text) to the standard output.
 void Print(absl::string_view text);

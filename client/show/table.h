@@ -1,16 +1,27 @@
 // Writes plain text tables for terminals.
 //
-//   Table table({"NAME", "RATE>"});      // '>' aligns a column to the right
-//   table.Add({"trng0", "12 KiB/s"});
-//   std::cout << table.ToString();
+//   Table table({"NAME~", "PID>?", "RATE>", "WHY|"});
+//   table.Add({"trng0", "17", "12 KiB/s", ""});
+//   std::cout << table.ToString(ScreenColumns());
+//
+// Marks behind the name of a column:
+//   >  aligned to the right
+//   ?  may be left out where the terminal is too narrow: the table says so
+//   ~  may lose the beginning of its cells there, for "…": an identity, a path
+//   |  the last column: goes on in the next line there, because no word of it may be lost
 //
 // Thread safety: a Table belongs to one thread at a time.
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace entropyd {
+
+// For what is no terminal: scripts read whole cells.
+inline constexpr size_t kAnyWidth = std::numeric_limits<size_t>::max();
 
 class Table {
  public:
@@ -19,11 +30,27 @@ class Table {
   // of client/show/output.h shows them.
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
-  // Two blanks between columns, none at the end of a line.
-  std::string ToString() const;
+  // Two blanks between columns, none at the end of a line. A table that is wider than `columns`
+  // becomes narrower by the first of these that are enough: it loses columns without a cell, one of
+  // the two blanks, columns that may be left out, beginnings of cells that may be cut; its last
+  // column goes on below. It stays wider when all that is not enough.
+  std::string ToString(size_t columns = kAnyWidth) const;
 
  private:
-  std::vector<bool> right_;
+  struct Column {
+    bool right = false;
+    bool may_go = false;
+    bool may_be_cut = false;
+    bool may_go_on = false;
+  };
+  struct Layout;
+
+  Layout Fit(size_t columns) const;
+  void LeaveOut(size_t column, Layout* layout) const;
+  void Cut(size_t columns, Layout* layout) const;
+  void AppendRow(const std::vector<std::string>& row, const Layout& layout, std::string* out) const;
+
+  std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
 

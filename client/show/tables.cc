@@ -19,7 +19,9 @@ namespace {
 
 std::string Rate(uint64_t rate) { return rate == 0 ? "-" : FormatRate(static_cast<double>(rate)); }
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
-std::string OrNone(const Table& table) { return table.empty() ? "none\n" : table.ToString(); }
+std::string OrNone(const Table& table, size_t columns) {
+  return table.empty() ? "none\n" : table.ToString(columns);
+}
 
 std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
@@ -53,17 +55,18 @@ int Depth(const std::map<std::string, const v1::Class*>& by_name, const v1::Clas
 
 // `actual(class)` fills the column ACTUAL. When it gives nullopt, the table has no such column.
 std::string ClassRows(const v1::ListClassesResponse& answer,
-                      absl::FunctionRef<absl::optional<std::string>(const v1::Class&)> actual) {
+                      absl::FunctionRef<absl::optional<std::string>(const v1::Class&)> actual,
+                      size_t columns) {
   std::map<std::string, const v1::Class*> by_name;
   for (const v1::Class& one : answer.class_()) {
     by_name[absl::StrCat(one.pool(), "/", one.name())] = &one;
   }
-  std::vector<std::string> columns = {"CLASS",     "RATE>",     "CEIL>",    "WEIGHT>",
-                                      "PRIO>",     "MEMBERS>",  "WAITING>", "DELIVERED>",
-                                      "BORROWED>", "THROTTLED>"};
+  std::vector<std::string> names = {"CLASS",      "RATE>",      "CEIL>",    "WEIGHT>?",
+                                    "PRIO>?",     "MEMBERS>",   "WAITING>", "DELIVERED>",
+                                    "BORROWED>?", "THROTTLED>?"};
   const bool rated = answer.class__size() > 0 && actual(answer.class_(0)).has_value();
-  if (rated) columns.insert(columns.begin() + 3, "ACTUAL>");
-  Table table(columns);
+  if (rated) names.insert(names.begin() + 3, "ACTUAL>");
+  Table table(std::move(names));
   for (const v1::Class& one : answer.class_()) {
     std::vector<std::string> row = {
         absl::StrCat(std::string(2 * static_cast<size_t>(Depth(by_name, one)), ' '), one.pool(),
@@ -82,14 +85,14 @@ std::string ClassRows(const v1::ListClassesResponse& answer,
     if (rated) row.insert(row.begin() + 3, *actual(one));
     table.Add(std::move(row));
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
 }  // namespace
 
-std::string SourcesTable(const v1::ListSourcesResponse& answer) {
-  Table table({"SOURCE", "DRIVER", "GROUP", "STATE", "RAW>", "RATE>", "H/BYTE>", "RCT>", "APT>",
-               "LAG>", "WHY"});
+std::string SourcesTable(const v1::ListSourcesResponse& answer, size_t columns) {
+  Table table({"SOURCE", "DRIVER?", "GROUP?", "STATE", "RAW>?", "RATE>", "H/BYTE>", "RCT>", "APT>",
+               "LAG>", "WHY|"});
   for (const v1::Source& source : answer.source()) {
     table.Add(
         {source.name(), source.driver(), source.group(),
@@ -99,25 +102,25 @@ std::string SourcesTable(const v1::ListSourcesResponse& answer) {
          absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
          absl::StrCat(source.lag_failures()), source.reason()});
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
-std::string SourceText(const v1::Source& source) {
+std::string SourceText(const v1::Source& source, size_t columns) {
   v1::ListSourcesResponse one;
   *one.add_source() = source;
-  Table history({"SINCE", "STATE", "WHY"});
+  Table history({"SINCE", "STATE", "WHY|"});
   for (const v1::Source::Event& event : source.history()) {
     history.Add({absl::FormatTime("%Y-%m-%d %H:%M:%S",
                                   absl::UnixEpoch() + absl::Seconds(event.unix_seconds()),
                                   absl::LocalTimeZone()),
                  std::string(SourceStateName(event.state())), event.reason()});
   }
-  return absl::StrCat(SourcesTable(one), "\n", OrNone(history));
+  return absl::StrCat(SourcesTable(one, columns), "\n", OrNone(history, columns));
 }
 
-std::string PoolsTable(const v1::ListPoolsResponse& answer) {
+std::string PoolsTable(const v1::ListPoolsResponse& answer, size_t columns) {
   Table table({"POOL", "QUALITY", "STATE", "GROUPS>", "SEED>", "AGE>", "STORED>", "DELIVERED>",
-               "SOURCES", "WHY"});
+               "SOURCES~", "WHY|"});
   for (const v1::Pool& pool : answer.pool()) {
     const bool drbg = pool.quality() == v1::QUALITY_DRBG;
     table.Add(
@@ -132,38 +135,40 @@ std::string PoolsTable(const v1::ListPoolsResponse& answer) {
                              ByteText(pool.capacity_bytes())),
          ByteText(pool.delivered_bytes()), absl::StrJoin(pool.sources(), ","), pool.reason()});
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
-std::string ClassesTable(const v1::ListClassesResponse& answer) {
-  return ClassRows(answer, [](const v1::Class&) { return absl::nullopt; });
+std::string ClassesTable(const v1::ListClassesResponse& answer, size_t columns) {
+  return ClassRows(
+      answer, [](const v1::Class&) { return absl::nullopt; }, columns);
 }
 
 std::string ClassesTable(const v1::ListClassesResponse& answer,
-                         const v1::ListClassesResponse& before, double seconds) {
+                         const v1::ListClassesResponse& before, double seconds, size_t columns) {
   std::map<std::string, uint64_t> earlier;
   for (const v1::Class& one : before.class_()) {
     earlier[absl::StrCat(one.pool(), "/", one.name())] = one.delivered_bytes();
   }
-  return ClassRows(answer, [&](const v1::Class& one) -> absl::optional<std::string> {
+  const auto actual = [&](const v1::Class& one) -> absl::optional<std::string> {
     const auto found = earlier.find(absl::StrCat(one.pool(), "/", one.name()));
     if (found == earlier.end() || found->second > one.delivered_bytes()) return "-";
     return FormatRate(static_cast<double>(one.delivered_bytes() - found->second) / seconds);
-  });
+  };
+  return ClassRows(answer, actual, columns);
 }
 
 std::string DifferencesTable(
-    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences) {
-  Table table({"CLASS", "KEY", "CONFIGURED>", "IN FORCE>", "SINCE", "BY", "NOTE"});
+    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences, size_t columns) {
+  Table table({"CLASS", "KEY", "CONFIGURED>", "IN FORCE>", "SINCE", "BY~", "NOTE|"});
   for (const v1::ClassDifference& one : differences) {
     table.Add({absl::StrCat(one.pool(), "/", one.class_()), one.key(), OrDash(one.configured()),
                OrDash(one.in_force()), one.at(), one.by(), one.ignored()});
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
-std::string AgentsTable(const v1::ListAgentsResponse& answer) {
-  Table table({"AGENT", "PEER", "SINCE>", "GUESTS>", "DELIVERED>", "UNCONFIRMED>", "CLASSES"});
+std::string AgentsTable(const v1::ListAgentsResponse& answer, size_t columns) {
+  Table table({"AGENT~", "PEER~", "SINCE>", "GUESTS>", "DELIVERED>", "UNCONFIRMED>?", "CLASSES|"});
   for (const v1::Agent& agent : answer.agent()) {
     std::vector<std::string> classes;
     for (const v1::Agent::Channel& channel : agent.channel()) {
@@ -179,7 +184,7 @@ std::string AgentsTable(const v1::ListAgentsResponse& answer) {
                ByteText(agent.delivered_bytes()), ByteText(agent.unconfirmed_bytes()),
                absl::StrJoin(classes, ", ")});
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
 std::string ByteText(uint64_t bytes) { return FormatSize(static_cast<double>(bytes)); }
@@ -191,9 +196,9 @@ std::string WaitText(double seconds) {
   return absl::StrFormat("%.1f s", seconds);
 }
 
-std::string GuestsTable(const v1::ListGuestsResponse& answer) {
-  Table table({"ID>", "GUEST", "UUID", "PID>", "CLASS", "SINCE>", "RATE>", "DELIVERED>",
-               "REQUESTS>", "P50>", "P99>", "THROTTLED>", "WAITING>", "LISTENER"});
+std::string GuestsTable(const v1::ListGuestsResponse& answer, size_t columns) {
+  Table table({"ID>", "GUEST~", "UUID?", "PID>?", "CLASS~", "SINCE>?", "RATE>", "DELIVERED>",
+               "REQUESTS>?", "P50>", "P99>", "THROTTLED>?", "WAITING>", "LISTENER~?"});
   for (const v1::Guest& guest : answer.guest()) {
     const bool unknown = guest.identified_by().empty() || guest.identified_by() == "none";
     table.Add({absl::StrCat(guest.id()),
@@ -208,12 +213,12 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer) {
                WaitText(guest.wait_p50_seconds()), WaitText(guest.wait_p99_seconds()),
                WaitText(guest.throttled_seconds()), ByteText(guest.owed()), guest.listener()});
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
-std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
-  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY", "BUFFER>", "TARGET>", "CONNECTIONS>",
-               "WAITING>", "DELIVERED>", "REQUESTS>", "ON LOSS", "WHY"});
+std::string AgentClassesTable(const v1::GetStatusResponse& answer, size_t columns) {
+  Table table({"CLASS", "STATE", "SERVED BY", "QUALITY?", "BUFFER>", "TARGET>", "CONNECTIONS>",
+               "WAITING>", "DELIVERED>", "REQUESTS>?", "ON LOSS?", "WHY|"});
   for (const auto& one : answer.class_()) {
     table.Add({one.class_(),
                absl::StrCat(PhaseName(one.phase()), one.degraded() ? ", degraded" : ""),
@@ -222,7 +227,7 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer) {
                ByteText(one.delivered()), absl::StrCat(one.requests()), one.on_upstream_loss(),
                one.reason()});
   }
-  return OrNone(table);
+  return OrNone(table, columns);
 }
 
 std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,

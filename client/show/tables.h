@@ -3,35 +3,41 @@
 // Thread safety: functions without state.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
+#include "client/show/table.h"
 #include "proto/admin.pb.h"
 #include "proto/agent_admin.pb.h"
 
 namespace entropyd {
 
-// Each table ends with a line end. An empty answer gives "none".
-std::string SourcesTable(const v1::ListSourcesResponse& answer);
+// Each table ends with a line end. An empty answer gives "none". `columns`: what the terminal has
+// (Table::ToString).
+std::string SourcesTable(const v1::ListSourcesResponse& answer, size_t columns = kAnyWidth);
 // One source: its figures and its past states.
-std::string SourceText(const v1::Source& source);
-std::string PoolsTable(const v1::ListPoolsResponse& answer);
-std::string ClassesTable(const v1::ListClassesResponse& answer);  // indented as the tree
+std::string SourceText(const v1::Source& source, size_t columns = kAnyWidth);
+std::string PoolsTable(const v1::ListPoolsResponse& answer, size_t columns = kAnyWidth);
+std::string ClassesTable(const v1::ListClassesResponse& answer,
+                         size_t columns = kAnyWidth);  // indented as the tree
 // The same, with the rate at which each class was served since `before`, which is `seconds` older.
 // "-" for a class that `before` lacks, or that has begun to count from 0 since.
 std::string ClassesTable(const v1::ListClassesResponse& answer,
-                         const v1::ListClassesResponse& before, double seconds);
+                         const v1::ListClassesResponse& before, double seconds,
+                         size_t columns = kAnyWidth);
 // One figure a line: what differs from the configuration.
 std::string DifferencesTable(
-    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences);
-std::string AgentsTable(const v1::ListAgentsResponse& answer);
+    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences,
+    size_t columns = kAnyWidth);
+std::string AgentsTable(const v1::ListAgentsResponse& answer, size_t columns = kAnyWidth);
 std::string ByteText(uint64_t bytes);  // "1.5 MiB"
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.
 std::string WaitText(double seconds);
-std::string GuestsTable(const v1::ListGuestsResponse& answer);
+std::string GuestsTable(const v1::ListGuestsResponse& answer, size_t columns = kAnyWidth);
 // The classes of the agent. BUFFER is what a class buffer holds now, TARGET up to what it is
 // filled.
-std::string AgentClassesTable(const v1::GetStatusResponse& answer);
+std::string AgentClassesTable(const v1::GetStatusResponse& answer, size_t columns = kAnyWidth);
 
 // Why a server is not well: one reason for each pool that cannot serve. A source that is out is no
 // reason of its own, because its pool says when it lacks one too many.

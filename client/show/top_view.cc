@@ -13,9 +13,9 @@
 namespace entropyd {
 namespace {
 
-std::string ClassRows(const v1::GetStatusResponse& status) {
-  Table table({"CLASS", "RATE>", "DELIVERED>", "REQUESTS>", "CONNECTIONS>", "WAITING>", "P50>",
-               "P99>", "THROTTLED>", "BUFFER>", "TARGET>"});
+std::string ClassRows(const v1::GetStatusResponse& status, size_t columns) {
+  Table table({"CLASS~", "RATE>", "DELIVERED>", "REQUESTS>?", "CONNECTIONS>", "WAITING>", "P50>",
+               "P99>", "THROTTLED>?", "BUFFER>", "TARGET>"});
   for (const auto& one : status.class_()) {
     table.Add({one.class_(), FormatRate(one.delivered_rate()), ByteText(one.delivered()),
                absl::StrCat(one.requests()), absl::StrCat(one.guests()), ByteText(one.owed()),
@@ -23,7 +23,7 @@ std::string ClassRows(const v1::GetStatusResponse& status) {
                WaitText(one.throttled_seconds()), ByteText(one.buffer_level()),
                ByteText(one.buffer_target())});
   }
-  return table.ToString();
+  return table.ToString(columns);
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ void SortByRate(v1::ListGuestsResponse* guests) {
 }
 
 std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsResponse& guests,
-                    size_t rows) {
+                    size_t rows, size_t columns) {
   double rate = 0;
   for (const auto& one : status.class_()) rate += one.delivered_rate();
   v1::ListGuestsResponse shown;
@@ -59,7 +59,7 @@ std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsRes
       guests.guest_size(), guests.guest_size() == 1 ? " connection, " : " connections, ",
       FormatRate(rate),
       status.connected() ? absl::StrCat(" from ", OneLine(status.server())) : ", no server", "\n\n",
-      ClassRows(status), "\n", GuestsTable(shown));
+      ClassRows(status, columns), "\n", GuestsTable(shown, columns));
   if (shown.guest_size() < guests.guest_size()) {
     absl::StrAppend(&text, guests.guest_size() - shown.guest_size(), " more\n");
   }

@@ -30,6 +30,11 @@ TEST(OutputTest, OrdinaryTextStaysAsItIs) {
   EXPECT_EQ(OneLine(""), "");
 }
 
+TEST(OutputTest, ASentenceGoesOnInTheNextLineWhereATerminalEnds) {
+  EXPECT_EQ(Sentence("agent /run/control.sock is\nwell", 100), "agent /run/control.sock is well");
+  EXPECT_EQ(Sentence("agent /run/control.sock is\nwell", 26), "agent /run/control.sock\n  is well");
+}
+
 TEST(OutputTest, AnOutputThatCannotBeWrittenIsAnError) {
   std::ostringstream fine;
   fine << "all";

@@ -1,5 +1,7 @@
 #include "client/show/tables.h"
 
+#include <algorithm>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -50,6 +52,91 @@ TEST(TablesTest, AHostThatWeighsAsMuchAsItMayIsSeen) {
   EXPECT_THAT(AgentsTable(agents), Not(HasSubstr("weight")));
   channel->set_guests(4096);
   EXPECT_THAT(AgentsTable(agents), HasSubstr("default/gold (weight 64, its most)"));
+}
+
+size_t Widest(const std::string& text) {
+  size_t widest = 0;
+  size_t at = 0;
+  for (const char c : text) {
+    at = c == '\n' ? 0 : at + ((static_cast<unsigned char>(c) & 0xC0) != 0x80);
+    widest = std::max(widest, at);
+  }
+  return widest;
+}
+
+v1::ListSourcesResponse ABadSource() {
+  v1::ListSourcesResponse sources;
+  v1::Source* source = sources.add_source();
+  source->set_name("kernel");
+  source->set_driver("kernel-random");
+  source->set_group("software");
+  source->set_state(v1::SOURCE_STATE_QUARANTINED);
+  source->set_software(true);
+  source->set_raw_bytes(123'456'789);
+  source->set_raw_bytes_per_second(123'456);
+  source->set_reason("the repetition count test has failed: 41 equal samples, at most 40 may be");
+  return sources;
+}
+
+TEST(TablesTest, TheTablesOfAServerFitOnATerminal) {
+  EXPECT_LE(Widest(SourcesTable(ABadSource(), 80)), 80u);
+  EXPECT_THAT(SourcesTable(ABadSource(), 80), HasSubstr("test has"));
+  v1::ListClassesResponse classes;
+  v1::Class* one = classes.add_class_();
+  one->set_pool("default");
+  one->set_name("gold");
+  one->set_rate(123'456'789);
+  one->set_ceil(123'456'789);
+  one->set_members(100);
+  one->set_waiting_members(100);
+  one->set_waiting_bytes(123'456'789);
+  one->set_delivered_bytes(123'456'789);
+  one->set_borrowed_bytes(123'456'789);
+  one->set_throttled_seconds(1e6);
+  EXPECT_LE(Widest(ClassesTable(classes, 80)), 80u);
+  EXPECT_LE(Widest(ClassesTable(classes, classes, 1, 80)), 80u);
+  v1::ListAgentsResponse agents;
+  v1::Agent* agent = agents.add_agent();
+  agent->set_identity("spiffe://datacenter.example/agent/rack-17/host-42");
+  agent->set_peer("ipv6:[2001:db8:1234:5678:9abc:def0:1234:5678]:54321");
+  for (const char* name : {"default/gold", "default/bulk", "full/keys"}) {
+    agent->add_channel()->set_class_(name);
+  }
+  const std::string text = AgentsTable(agents, 80);
+  EXPECT_LE(Widest(text), 80u) << text;
+  EXPECT_THAT(text, HasSubstr("host-42"));
+  EXPECT_THAT(AgentsTable(agents), HasSubstr(agent->identity()));
+  EXPECT_LE(Widest(PoolsTable(OnePool(true), 80)), 80u);
+}
+
+TEST(TablesTest, TheTablesOfAnAgentFitOnATerminal) {
+  v1::GetStatusResponse status = Attached(v1::PHASE_OPEN);
+  auto* one = status.mutable_class_(0);
+  one->set_mode("upstream");
+  one->set_buffer_level(123'456'789);
+  one->set_buffer_target(123'456'789);
+  one->set_owed(123'456'789);
+  one->set_delivered(123'456'789);
+  one->set_requests(123'456'789);
+  one->set_on_upstream_loss("local");
+  EXPECT_LE(Widest(AgentClassesTable(status, 80)), 80u);
+  v1::ListGuestsResponse guests;
+  v1::Guest* guest = guests.add_guest();
+  guest->set_id(1234);
+  guest->set_name("instance-00000123-of-the-shop");
+  guest->set_uuid("00000000-0000-4000-8000-000000000001");
+  guest->set_pid(123'456);
+  guest->set_class_("default/gold");
+  guest->set_rate(123'456'789);
+  guest->set_delivered(123'456'789);
+  guest->set_requests(123'456'789);
+  guest->set_wait_p50_seconds(0.0123);
+  guest->set_wait_p99_seconds(0.123);
+  guest->set_listener("/run/entropyd/egd.sock");
+  const std::string text = GuestsTable(guests, 80);
+  EXPECT_LE(Widest(text), 80u) << text;
+  EXPECT_THAT(text, HasSubstr("left out on this terminal: UUID, "));
+  EXPECT_THAT(GuestsTable(guests), HasSubstr(guest->uuid()));
 }
 
 TEST(TablesTest, EmptyAnswersSayNone) {

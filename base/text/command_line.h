@@ -1,0 +1,62 @@
+// How the command lines of our programs answer. Only a main.cc includes this: CLI11 throws.
+//
+//   CLI::App app("Divides hardware entropy.", "entropyd");
+//   app.formatter(std::make_shared<HelpFormatter>());
+//
+// Thread safety: a HelpFormatter has no state.
+#pragma once
+
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/text/wrap_text.h"
+
+namespace entropyd {
+
+// Breaks every text of a help at the last column of a terminal. A line of a description or of a
+// footer that begins with a blank is an example to copy, and stays whole.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kTextColumn); }
+
+  std::string make_description(const CLI::App* app) const override {
+    return WrappedLines(CLI::Formatter::make_description(app));
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    return WrappedLines(CLI::Formatter::make_footer(app));
+  }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return BesideNames(CLI::Formatter::make_option_desc(option));
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, command->get_display_name(true),
+                             BesideNames(command->get_description()), kTextColumn);
+    return out.str();
+  }
+
+ private:
+  static std::string BesideNames(const std::string& text) {
+    return absl::StrJoin(WrapText(text, kTerminalColumns - kTextColumn), "\n");
+  }
+
+  static std::string WrappedLines(const std::string& text) {
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      if (absl::StartsWith(line, " ")) {
+        lines.emplace_back(line);
+        continue;
+      }
+      for (std::string& piece : WrapText(line, kTerminalColumns)) lines.push_back(std::move(piece));
+    }
+    return absl::StrJoin(lines, "\n");
+  }
+
+  // Names of options end before it; longer ones have a line of their own.
+  static constexpr size_t kTextColumn = 28;
+};
+
+}  // namespace entropyd
