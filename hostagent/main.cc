@@ -8,7 +8,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -27,6 +26,7 @@
 #include "base/process/fd.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
+#include "base/process/standard_output.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
 #include "base/telemetry/metrics.h"
@@ -192,15 +192,14 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   return ended.ok() ? kOk : fail(kRuntime, ended);
 }
 
-ExitCode CheckOutput(const Flags& flags) {
-  if (std::cout) return kOk;
-  return Fail(flags, kRuntime, absl::DataLossError("write to standard output: it failed"));
+ExitCode Say(const Flags& flags, absl::string_view text) {
+  const absl::Status written = WriteToStandardOutput(text);
+  return written.ok() ? kOk : Fail(flags, kRuntime, written);
 }
 
 ExitCode Main(const Flags& flags) {
   if (flags.describe) {
-    std::cout << config::Describe(config::v1::HostAgent::descriptor()) << std::flush;
-    return CheckOutput(flags);
+    return Say(flags, config::Describe(config::v1::HostAgent::descriptor()));
   }
   config::v1::HostAgent config;
   config::Locations locations;
@@ -212,8 +211,7 @@ ExitCode Main(const Flags& flags) {
     if (auto status = CheckAgentConfig(config, locations, &clock); !status.ok()) {
       return Fail(flags, kUsage, status);
     }
-    std::cout << flags.config << ": configuration OK" << std::endl;
-    return CheckOutput(flags);
+    return Say(flags, absl::StrCat(flags.config, ": configuration OK\n"));
   }
   return Serve(config, locations, flags);
 }
@@ -257,7 +255,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (app.exit(error) == 0) return entropyd::kOk;
+    const entropyd::LastAnswer answer = entropyd::AnswerTo(app, error);
+    if (!answer.wrong_usage) return entropyd::Say(flags, answer.text);
+    fputs(answer.text.c_str(), stderr);
     entropyd::WriteLastWords(flags.last_words, error.what());
     return entropyd::kUsage;
   }

@@ -22,6 +22,7 @@
 #include "base/process/fd.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
+#include "base/process/standard_output.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
 #include "base/text/command_line.h"
@@ -49,8 +50,8 @@ int Fail(int exit_status, const absl::Status& status) {
 }
 
 int Say(const std::string& text) {
-  if (fputs(text.c_str(), stdout) != EOF && fflush(stdout) == 0) return 0;
-  return Fail(kExitRuntime, absl::DataLossError("write to standard output: it failed"));
+  const absl::Status written = WriteToStandardOutput(text);
+  return written.ok() ? 0 : Fail(kExitRuntime, written);
 }
 
 absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock) {
@@ -143,7 +144,7 @@ int Run(const Flags& flags) {
     for (const std::string& warning : plan->warnings) {
       fprintf(stderr, "entropyd: warning: %s\n", warning.c_str());
     }
-    return Say("configuration OK\n");
+    return Say(absl::StrCat(flags.config, ": configuration OK\n"));
   }
   absl::Status status = HardenProcess();
   if (status.ok()) status = tls::RequireTls13();
@@ -175,7 +176,10 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitConfig;
+    const LastAnswer answer = AnswerTo(app, error);
+    if (!answer.wrong_usage) return Say(answer.text);
+    fputs(answer.text.c_str(), stderr);
+    return kExitConfig;
   }
   return Run(flags);
 }

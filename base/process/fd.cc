@@ -68,7 +68,7 @@ absl::Status ErrnoStatus(int err, absl::string_view what) {
 void OpenStandardFds() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     // A new descriptor gets the lowest number that is free, which is this one.
-    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDWR);
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
   }
 }
 

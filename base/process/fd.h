@@ -42,7 +42,8 @@ class UniqueFd {
 absl::Status ErrnoStatus(int err, absl::string_view what);
 
 // Opens /dev/null as whichever of stdin, stdout and stderr is closed. Otherwise the next file or
-// socket would get that number, and the log would be written into it. REQUIRES: no other thread.
+// socket would get that number, and the log would be written into it. A closed stdout is opened for
+// reading only, so that an answer that nobody gets is an error. REQUIRES: no other thread.
 void OpenStandardFds();
 
 }  // namespace entropyd

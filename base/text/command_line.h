@@ -2,11 +2,18 @@
 //
 //   CLI::App app("Divides hardware entropy.", "entropyd");
 //   app.formatter(std::make_shared<HelpFormatter>());
+//   try {
+//     app.parse(argc, argv);
+//   } catch (const CLI::ParseError& error) {
+//     const LastAnswer answer = AnswerTo(app, error);
+//   }
 //
-// Thread safety: a HelpFormatter has no state.
+// Thread safety: a HelpFormatter has no state; the function has none.
 #pragma once
 
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
@@ -58,5 +65,17 @@ class HelpFormatter : public CLI::Formatter {
   // Names of options end before it; longer ones have a line of their own.
   static constexpr size_t kTextColumn = 28;
 };
+
+// What a program says instead of running.
+struct LastAnswer {
+  bool wrong_usage = false;  // else it was asked for a help or its version
+  std::string text;          // for the standard error, or the standard output
+};
+
+inline LastAnswer AnswerTo(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream out, err;
+  const bool wrong_usage = app.exit(error, out, err) != 0;
+  return {wrong_usage, wrong_usage ? err.str() : out.str()};
+}
 
 }  // namespace entropyd

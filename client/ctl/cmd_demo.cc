@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/config/units.h"
+#include "base/process/standard_output.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/demo/demo_guest.h"
@@ -46,15 +48,24 @@ class Demo {
   // The whole demo but its directory. OK when everything it promised happened.
   absl::Status Run();
   uint64_t served() const { return last_.delivered(); }
+  // `status`, unless the demo ended because nobody could hear it. A reader that goes when it has
+  // seen enough is no error.
+  absl::Status Judge(const absl::Status& status) const {
+    if (!deaf_.has_value() || !(status.ok() || absl::IsCancelled(status))) return status;
+    return status.ok() && *deaf_ == EPIPE ? status : StandardOutputError(*deaf_);
+  }
 
  private:
   void Say(absl::string_view text) {
-    if (json_) return;
-    Print(text);
-    std::cout << std::flush;
+    if (!json_) Write(Lines(text));
   }
   void SayJson(const JsonObject& object) {
-    if (json_) std::cout << object.ToString() << "\n" << std::flush;
+    if (json_) Write(object.ToString() + "\n");
+  }
+  void Write(absl::string_view text) {
+    errno = 0;
+    std::cout << text << std::flush;
+    if (!std::cout && !deaf_.has_value()) deaf_ = errno;
   }
 
   absl::Status PrepareGuest();
@@ -74,7 +85,8 @@ class Demo {
   const bool json_;
   const bool live_;
   const DemoPaths paths_;
-  Interrupt interrupt_;  // before anything that starts a thread
+  absl::optional<int> deaf_;  // why the standard output takes no more
+  Interrupt interrupt_;       // before anything that starts a thread
   DemoSources sources_;
   absl::optional<GuestBoot> boot_;
   std::unique_ptr<DemoStack> stack_;
@@ -209,7 +221,7 @@ absl::Status Demo::Watch() {
     Look();
     PrintGuest();
     if (live_) screen_.Draw(DemoLines(last_, rate_, TerminalColumns()));
-    if (json_) std::cout << DemoTickJson(last_, rate_) << "\n" << std::flush;
+    if (json_) Write(DemoTickJson(last_, rate_) + "\n");
     if (!json_ && !live_ && tick % kQuietSeconds == 0) Say(DemoLine(last_, rate_) + "\n");
     if (Over(start_)) break;
     const absl::Duration next = start_ + kRefresh * (tick + 1) - absl::Now();
@@ -269,7 +281,7 @@ int RunDemo(const DemoOptions& options, bool json) {
   uint64_t served = 0;
   if (status.ok()) {
     Demo demo(options, json, std::move(paths));
-    status = demo.Run();
+    status = demo.Judge(demo.Run());
     served = demo.served();
   }
   const absl::Status removed = dir->Remove();

@@ -2,14 +2,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <iostream>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
-#include "base/process/fd.h"
+#include "base/process/standard_output.h"
 #include "base/wire/state_names.h"
 #include "client/ctl/commands.h"
 #include "client/get_client.h"
@@ -24,16 +23,6 @@ constexpr size_t kPiece = 24 * 1024;
 constexpr size_t kHexLine = 32;
 static_assert(kPiece % 3 == 0 && kPiece % kHexLine == 0 && kPiece <= GetClient::kMaxBytesPerCall);
 
-absl::Status WriteOut(absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, "write to standard output");
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return absl::OkStatus();
-}
-
 std::string Encode(absl::string_view bytes, GetOptions::Output output) {
   if (output == GetOptions::Output::kBase64) return absl::Base64Escape(bytes);
   std::string text;
@@ -46,15 +35,15 @@ std::string Encode(absl::string_view bytes, GetOptions::Output output) {
 // Writes one piece in the format that was asked for, and wipes the text of it.
 absl::Status PrintPiece(absl::Span<const uint8_t> piece, GetOptions::Output output) {
   const absl::string_view bytes(reinterpret_cast<const char*>(piece.data()), piece.size());
-  if (output == GetOptions::Output::kRaw) return WriteOut(bytes);
+  if (output == GetOptions::Output::kRaw) return WriteToStandardOutput(bytes);
   std::string text = Encode(bytes, output);
-  absl::Status status = WriteOut(text);
+  absl::Status status = WriteToStandardOutput(text);
   Cleanse(absl::MakeSpan(reinterpret_cast<uint8_t*>(text.data()), text.size()));
   return status;
 }
 
 absl::Status PrintJsonHead(const std::string& pool_class, uint64_t bytes) {
-  return WriteOut(
+  return WriteToStandardOutput(
       absl::StrCat("{\"class\":", JsonString(pool_class), ",\"bytes\":", bytes, ",\"base64\":\""));
 }
 
@@ -84,11 +73,11 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
     done += piece.size();
   }
   if (options.json) {
-    return WriteOut(absl::StrCat("\",\"quality\":", JsonString(QualityName(drawn.quality)),
-                                 ",\"seed_generation\":", drawn.seed_generation,
-                                 ",\"seed_age_ms\":", drawn.seed_age_ms, "}\n"));
+    return WriteToStandardOutput(absl::StrCat(
+        "\",\"quality\":", JsonString(QualityName(drawn.quality)), ",\"seed_generation\":",
+        drawn.seed_generation, ",\"seed_age_ms\":", drawn.seed_age_ms, "}\n"));
   }
-  return output == GetOptions::Output::kBase64 ? WriteOut("\n") : absl::OkStatus();
+  return output == GetOptions::Output::kBase64 ? WriteToStandardOutput("\n") : absl::OkStatus();
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/crypto/tls.h"
+#include "base/process/fd.h"
 #include "base/text/command_line.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
@@ -515,6 +516,7 @@ int CheckOutput(int result) {
 }
 
 int Main(int argc, char** argv) {
+  OpenStandardFds();
   // gRPC and every command that makes a TLS context come later.
   if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(status);
 
@@ -539,8 +541,9 @@ int Main(int argc, char** argv) {
     if (error.get_exit_code() != 0) {
       if (absl::Status status = CheckCommands(app); !status.ok()) return Fail(status);
     }
-    const int result = app.exit(error) == 0 ? kExitOk : kExitUsage;  // 0: --help and --version
-    return CheckOutput(result);
+    const LastAnswer answer = AnswerTo(app, error);
+    (answer.wrong_usage ? std::cerr : std::cout) << answer.text;
+    return CheckOutput(answer.wrong_usage ? kExitUsage : kExitOk);
   }
   const int result = args.run();
   return args.output_may_close ? result : CheckOutput(result);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iostream>
 
 #include "absl/strings/match.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/process/standard_output.h"
 #include "base/text/names.h"
 #include "base/text/wrap_text.h"
 #include "client/show/table.h"
@@ -50,11 +52,9 @@ void Print(absl::string_view text) { std::cout << Lines(text); }
 void PrintJson(absl::string_view json) { std::cout << json << "\n"; }
 
 absl::Status FlushOutput(std::ostream& stream) {
+  errno = 0;
   stream.flush();
-  if (stream) return absl::OkStatus();
-  return absl::DataLossError(
-      "write to standard output: it failed, so the answer is not complete; is the disk full, or "
-      "the reader gone?");
+  return stream ? absl::OkStatus() : StandardOutputError(errno);
 }
 
 }  // namespace entropyd

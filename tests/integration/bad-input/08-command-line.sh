@@ -36,6 +36,19 @@ for arguments in '--help' '--version' 'classes simulate plan.json' 'classes simu
   expect_failure 1 'write to standard output' bash -c "'$BIN/entropyctl' $arguments >/dev/full"
 done
 
+for program in entropyd entropyd-hostagent; do
+  yaml=server.yaml
+  [ $program = entropyd ] || yaml=agent.yaml
+  for arguments in --help --version --describe-config "--config $yaml --check-config"; do
+    "$BIN/$program" $arguments >/dev/null
+    expect_failure 1 'write to standard output: No space left on device, .*; make room' \
+      bash -c "'$BIN/$program' $arguments >/dev/full"
+    expect_failure 1 'write to standard output: it is closed, .*; give it a file' bash -c "'$BIN/$program' $arguments >&-"
+  done
+done
+expect_failure 1 'write to standard output: it is closed' bash -c "'$BIN/entropyctl' --help >&-"
+expect_failure 1 'write to standard output: No space left' bash -c "'$BIN/entropyctl' demo --seconds 1 >/dev/full"
+
 echo '{}' >empty.yaml
 expect_failure 69 'no server was asked' "$BIN/entropyctl" --config empty.yaml --control "$WORK/nobody.sock" status
 "$BIN/entropyctl" agent --help >help.txt
