@@ -72,7 +72,13 @@ struct LastAnswer {
   std::string text;          // for the standard error, or the standard output
 };
 
+// A word that nobody understood is an error, also when a help was asked for: that help would be
+// another one than the person expects.
 inline LastAnswer AnswerTo(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  if (error.get_exit_code() == 0 && !unknown.empty()) {
+    return AnswerTo(app, CLI::ExtrasError({unknown.front()}));
+  }
   std::ostringstream out, err;
   const bool wrong_usage = app.exit(error, out, err) != 0;
   return {wrong_usage, wrong_usage ? err.str() : out.str()};

@@ -491,6 +491,20 @@ void AddLibvirt(CLI::App& app, Arguments& args) {
       [&args] { args.run = [&args] { return RunLibvirtConvert(args.libvirt, args.json()); }; });
 }
 
+std::vector<const CLI::App*> ListedCommands(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
+}
+
+// "entropyctl classes set" and so on, of all commands below `app`.
+std::vector<std::string> AllCommands(const CLI::App& app, const std::string& path) {
+  std::vector<std::string> all;
+  for (const CLI::App* command : ListedCommands(app)) {
+    all.push_back(absl::StrCat(path, " ", command->get_name()));
+    for (std::string& below : AllCommands(*command, all.back())) all.push_back(std::move(below));
+  }
+  return all;
+}
+
 // The error of a word that stands where a command of `app`, or of one of its commands, should
 // stand; OK when there is none.
 absl::Status CheckCommands(const CLI::App& app) {
@@ -501,10 +515,9 @@ absl::Status CheckCommands(const CLI::App& app) {
     absl::StrAppend(&path, " ", at->get_name());
   }
   std::vector<std::string> names;
-  for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
-    if (!command->get_group().empty()) names.push_back(command->get_name());
-  }
-  return UnknownCommand(path, names, app.remaining(/*recurse=*/true));
+  for (const CLI::App* command : ListedCommands(*at)) names.push_back(command->get_name());
+  return UnknownCommand(path, names, app.remaining(/*recurse=*/true),
+                        AllCommands(app, app.get_name()));
 }
 
 // What a command says only counts when it was written.
@@ -538,9 +551,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) {
-      if (absl::Status status = CheckCommands(app); !status.ok()) return Fail(status);
-    }
+    if (absl::Status status = CheckCommands(app); !status.ok()) return Fail(status);
     const LastAnswer answer = AnswerTo(app, error);
     (answer.wrong_usage ? std::cerr : std::cout) << answer.text;
     return CheckOutput(answer.wrong_usage ? kExitUsage : kExitOk);

@@ -1,5 +1,6 @@
 #include "base/text/command_line.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "gmock/gmock.h"
@@ -40,6 +41,41 @@ TEST(CommandLineTest, AnExampleIsNotBroken) {
   const std::string example = std::string("  ") + kLong;
   app.footer("\n" + example + "\n\nThe end.");
   EXPECT_THAT(HelpOf(app), HasSubstr("\n" + example + "\n\nThe end.\n"));
+}
+
+LastAnswer Ask(std::vector<std::string> words) {
+  CLI::App app("Does it.", "program");
+  app.set_version_flag("--version", "program 1");
+  app.add_subcommand("run", "Run");
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    return AnswerTo(app, error);
+  }
+  return {};
+}
+
+TEST(CommandLineTest, AHelpAndAVersionAreAnswers) {
+  EXPECT_FALSE(Ask({"--help"}).wrong_usage);
+  EXPECT_THAT(Ask({"--help"}).text, HasSubstr("Does it."));
+  EXPECT_FALSE(Ask({"run", "--help"}).wrong_usage);
+  EXPECT_THAT(Ask({"run", "--help"}).text, HasSubstr("Run"));
+  EXPECT_FALSE(Ask({"--version"}).wrong_usage);
+  EXPECT_EQ(Ask({"--version"}).text, "program 1\n");
+}
+
+TEST(CommandLineTest, AnUnknownWordIsAnErrorAlsoBesideAHelp) {
+  const std::vector<std::vector<std::string>> asked = {{"walk"},
+                                                       {"walk", "--help"},
+                                                       {"--help", "walk"},
+                                                       {"run", "walk", "--help"},
+                                                       {"walk", "--version"}};
+  for (const std::vector<std::string>& words : asked) {
+    const LastAnswer answer = Ask(words);
+    EXPECT_TRUE(answer.wrong_usage) << words.front();
+    EXPECT_THAT(answer.text, HasSubstr("not expected: walk"));
+  }
 }
 
 }  // namespace

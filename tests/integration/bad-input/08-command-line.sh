@@ -28,6 +28,12 @@ refused "unknown command 'recrod'; did you mean 'record'?" sources recrod kernel
 refused "unknown command 'removee'; did you mean 'remove'?" guests removee web
 refused "unknown command 'lnt'; did you mean 'lint'?" libvirt lnt
 refused "unknown command 'zzzzzz'; see entropyctl pki --help" pki zzzzzz
+refused "unknown command 'simulate'; did you mean 'entropyctl classes simulate'?" simulate --help
+refused "unknown command 'list'; see entropyctl sources --help" sources list --help
+refused 'not expected: now' status now --help
+for program in entropyd entropyd-hostagent; do
+  expect_failure 2 'not expected: now' "$BIN/$program" now --help
+done
 
 # An answer that nobody gets is no answer.
 for arguments in '--help' '--version' 'classes simulate plan.json' 'classes simulate plan.json -o json'; do
