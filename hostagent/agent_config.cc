@@ -352,7 +352,9 @@ absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                                             config.tls().ca(), "", clock->WallTime())
                               .status();
   if (material.ok()) return material;
-  return absl::Status(material.code(), locations.Error("tls", material.message()).message());
+  const absl::string_view key = tls::MaterialKey(material);
+  const std::string path = absl::StrCat("tls", key.empty() ? "" : ".", key);
+  return absl::Status(material.code(), locations.Error(path, material.message()).message());
 }
 
 }  // namespace entropyd

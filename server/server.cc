@@ -171,7 +171,11 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
       tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
                         config.tls().crl(), clock.WallTime());
   if (!material.ok()) {
-    const absl::Status status = locations.Error("tls", material.status().message());
+    const absl::string_view key = tls::MaterialKey(material.status());
+    const std::string path = key.empty()   ? "tls"
+                             : key == "ca" ? "tls.client_ca"
+                                           : absl::StrCat("tls.", key);
+    const absl::Status status = locations.Error(path, material.status().message());
     return absl::Status(material.status().code(), status.message());
   }
   config::v1::ClassState class_state;

@@ -188,7 +188,7 @@ class Loader {
                   const FieldDescriptor* field, Message* message) {
     if (!Expect(node, Node::Kind::kScalar, at, path, TypeName(field))) return;
     if (node.text.empty() && (RuleOf(field).required() || field->is_repeated())) {
-      errors_.Add(at, At(path, "must not be empty"));
+      errors_.Add(at, At(path, "must not be empty; write a value"));
       return;
     }
     Report(SetScalar(node.text, node.quoted, field, message), at, path);
@@ -215,7 +215,9 @@ class Loader {
   void CheckNotEmpty(const Node& node, Position at, const std::string& path,
                      const FieldDescriptor* field) {
     if (node.children.empty() && RuleOf(field).required()) {
-      errors_.Add(at, At(path, "must not be empty"));
+      errors_.Add(at, At(path, absl::StrCat("must not be empty; write at least one",
+                                            RuleOf(field).help().empty() ? "" : ": ",
+                                            RuleOf(field).help())));
     }
   }
 
@@ -265,6 +267,10 @@ absl::Status Load(const std::string& path, Message* message, Locations* location
   }
   const absl::StatusOr<std::string> text =
       ReadFileAtMost(path, absl::StrCat("read ", path), kMaxFileBytes + 1);
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(
+        absl::StrCat(text.status().message(), ", or give the right one by --config"));
+  }
   if (!text.ok()) return text.status();
   return Parse(*text, path, message, locations);
 }

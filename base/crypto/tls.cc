@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/crypto/pem.h"
 #include "base/crypto/spiffe_id.h"
 #include "base/process/read_file.h"
@@ -300,6 +301,18 @@ absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string
                   .trust = std::move(authorities->trust),
                   .not_after = ToTime(X509_get0_notAfter(leaf)),
                   .identity = std::move(identity->name)};
+}
+
+absl::string_view MaterialKey(const absl::Status& error) {
+  // Each of those messages begins with a verb and the file's kind: "read certificate PATH".
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(error.message(), absl::MaxSplits(' ', 2));
+  if (words.size() < 3) return "";
+  if (words[1] == "certificate") return "cert";
+  if (words[1] == "key") return "key";
+  if (words[1] == "CA") return "ca";
+  if (words[1] == "CRL") return "crl";
+  return "";
 }
 
 absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem) {

@@ -58,6 +58,10 @@ struct Authorities {
 // broken still learns who is revoked.
 absl::StatusOr<Authorities> LoadAuthorities(const std::string& ca, const std::string& crl);
 
+// Which file an error of LoadMaterial() is about: "cert", "key", "ca", "crl"; "" when it is about
+// none of them alone. With it a configuration's error names the place of that key.
+absl::string_view MaterialKey(const absl::Status& error);
+
 // Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN. The name says which of
 // these it is, so that one never stands in for another: whoever may choose a CN is not thereby
 // whom a DNS name or a SPIFFE ID names.

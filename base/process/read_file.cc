@@ -38,11 +38,20 @@ absl::Status CheckKind(int fd, absl::string_view what) {
 
 }  // namespace
 
+absl::Status CannotOpen(int err, absl::string_view what) {
+  const absl::Status status = ErrnoStatus(err, what);
+  const absl::string_view remedy = absl::IsNotFound(status) ? "; correct the path"
+                                   : absl::IsPermissionDenied(status)
+                                       ? "; let the user who runs this program read it"
+                                       : "";
+  return absl::Status(status.code(), absl::StrCat(status.message(), remedy));
+}
+
 absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string_view what,
                                            size_t most) {
   // Non-blocking until its kind is known: open(2) of a FIFO would wait for a writer.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, what);
+  if (!fd) return CannotOpen(errno, what);
   if (absl::Status status = CheckKind(fd.get(), what); !status.ok()) return status;
   fcntl(fd.get(), F_SETFL, 0);
   std::string text;

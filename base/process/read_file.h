@@ -19,8 +19,12 @@ namespace entropyd {
 
 // The first `most` bytes of the file. Whoever asks for one byte more than it can use learns that
 // the file is too large. `what` begins each error: "read certificate /etc/entropyd/tls/tls.crt".
-// Errors: as ErrnoStatus; INVALID_ARGUMENT when it is neither a file nor such a pipe.
+// Errors: as CannotOpen() and ErrnoStatus; INVALID_ARGUMENT when it is neither a file nor such a
+// pipe.
 absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string_view what,
                                            size_t most);
+
+// As ErrnoStatus, with what to do about a file that cannot be opened.
+absl::Status CannotOpen(int err, absl::string_view what);
 
 }  // namespace entropyd

@@ -14,8 +14,8 @@ struct Cause {
 // The more exact text comes first. gRPC 1.51 does not tell why a certificate could not be verified.
 constexpr Cause kCauses[] = {
     {"is not in peer certificate",
-     "the peer's certificate has another name: connect by a name that it has, or give that as "
-     "tls.server_name"},
+     "the peer's certificate has another name: connect by a name that it has, or give such a name "
+     "as tls.server_name (entropyctl: --server-name)"},
     {"certificate has expired", "the peer's certificate has expired: renew it there"},
     {"certificate is not yet valid",
      "the peer's certificate is not valid yet: compare the clocks of both machines"},

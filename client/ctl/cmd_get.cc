@@ -60,6 +60,7 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
     const absl::Span<uint8_t> piece =
         buffer->span().first(std::min<uint64_t>(kPiece, options.bytes - done));
     absl::StatusOr<GetClient::Drawn> got = client.Get(pool_class, piece);
+    if (!got.ok() && done == 0) return got.status();
     if (!got.ok()) {
       return absl::Status(
           got.status().code(),

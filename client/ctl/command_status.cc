@@ -3,15 +3,23 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "base/wire/connection_remedy.h"
 #include "client/ctl/commands.h"
 #include "client/show/output.h"
 
 namespace entropyd {
 namespace {
 
+constexpr char kOtherCertificate[] =
+    "\n  the policy of the server decides what a certificate is good for: that of a reader draws, "
+    "that of an operator does all else; give it by --cert and --key, ENTROPYD_CERT and "
+    "ENTROPYD_KEY, or `tls` in client.yaml";
+
 absl::Status WithHint(const absl::Status& status, absl::string_view hint) {
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  return absl::UnavailableError(absl::StrCat(status.message(), "\n  check ", hint));
+  const absl::string_view remedy = ConnectionRemedy(status.message());
+  return absl::UnavailableError(
+      absl::StrCat(status.message(), remedy.empty() ? "" : "\n  ", remedy, "\n  check ", hint));
 }
 
 }  // namespace
@@ -32,6 +40,9 @@ int Fail(const absl::Status& status) {
 }
 
 int FailServer(const absl::Status& status) {
+  if (absl::IsPermissionDenied(status)) {
+    return Fail(absl::PermissionDeniedError(absl::StrCat(status.message(), kOtherCertificate)));
+  }
   return Fail(
       WithHint(status,
                "that entropyd runs there, that HOST:PORT is right (--server, "

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "base/process/read_file.h"
 
 namespace entropyd {
 
@@ -80,7 +81,7 @@ absl::Status WriteFile(const std::string& path, absl::string_view contents, int 
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  if (!fd) return CannotOpen(errno, absl::StrCat("read ", path));
   std::string contents;
   char piece[65536];
   for (;;) {

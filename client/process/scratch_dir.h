@@ -43,7 +43,7 @@ class ScratchDir {
 
 // Writes a whole file with `mode`; replaces an existing one. Errors: as ErrnoStatus.
 absl::Status WriteFile(const std::string& path, absl::string_view contents, int mode);
-// Reads a whole file. Errors: as ErrnoStatus.
+// Reads a whole file. Errors: as CannotOpen() and ErrnoStatus.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 }  // namespace entropyd

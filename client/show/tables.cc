@@ -23,6 +23,12 @@ std::string OrNone(const Table& table, size_t columns) {
   return table.empty() ? "none\n" : table.ToString(columns);
 }
 
+// Little entropy is not none: rdrand gives 256 bits in 64 KiB.
+std::string EntropyText(double bits_per_byte) {
+  if (bits_per_byte > 0 && bits_per_byte < 0.01) return absl::StrFormat("%.1g", bits_per_byte);
+  return absl::StrFormat("%.2f", bits_per_byte);
+}
+
 std::string Because(const std::string& reason) {
   return reason.empty() ? "" : absl::StrCat(": ", reason);
 }
@@ -98,9 +104,9 @@ std::string SourcesTable(const v1::ListSourcesResponse& answer, size_t columns) 
         {source.name(), source.driver(), source.group(),
          absl::StrCat(SourceStateName(source.state()), source.software() ? " (software)" : ""),
          ByteText(source.raw_bytes()), FormatRate(source.raw_bytes_per_second()),
-         absl::StrFormat("%.2f", source.min_entropy_bits_per_byte()),
-         absl::StrCat(source.rct_failures()), absl::StrCat(source.apt_failures()),
-         absl::StrCat(source.lag_failures()), source.reason()});
+         EntropyText(source.min_entropy_bits_per_byte()), absl::StrCat(source.rct_failures()),
+         absl::StrCat(source.apt_failures()), absl::StrCat(source.lag_failures()),
+         source.reason()});
   }
   return OrNone(table, columns);
 }

@@ -59,7 +59,8 @@ std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsRes
       guests.guest_size(), guests.guest_size() == 1 ? " connection, " : " connections, ",
       FormatRate(rate),
       status.connected() ? absl::StrCat(" from ", OneLine(status.server())) : ", no server", "\n\n",
-      ClassRows(status, columns), "\n", GuestsTable(shown, columns));
+      ClassRows(status, columns));
+  if (shown.guest_size() > 0) absl::StrAppend(&text, "\n", GuestsTable(shown, columns));
   if (shown.guest_size() < guests.guest_size()) {
     absl::StrAppend(&text, guests.guest_size() - shown.guest_size(), " more\n");
   }

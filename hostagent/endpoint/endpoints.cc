@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -115,6 +117,18 @@ Endpoints::GuestSocket Endpoints::Complete(GuestSocket socket) const {
   return socket;
 }
 
+// Only its own directory is made for a guest: another one that is missing is a mistyped path.
+absl::Status Endpoints::CheckDirectory(const std::string& path) const {
+  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (directory == guest_socket_dir_ || std::filesystem::is_directory(directory, error)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("listen on ", path, ": there is no directory ",
+                                                 directory.string(),
+                                                 "; make it, correct the path, or leave it out"));
+}
+
 Endpoints::Id Endpoints::Place(const GuestSocket& socket, size_t class_index) {
   EndpointSettings settings;
   settings.path = socket.path();
@@ -148,6 +162,7 @@ void Endpoints::Restore(const config::v1::GuestState& state) {
 absl::StatusOr<Endpoints::GuestSocket> Endpoints::Add(const GuestSocket& asked) {
   const GuestSocket socket = Complete(asked);
   if (auto status = CheckGuestSocket(socket); !status.ok()) return status;
+  if (auto status = CheckDirectory(socket.path()); !status.ok()) return status;
   if (const auto there = of_guests_.find(socket.name()); there != of_guests_.end()) {
     return absl::AlreadyExistsError(
         absl::StrCat("guest '", socket.name(), "' has a socket already, ",

@@ -73,7 +73,8 @@ class Endpoints {
   // Opens the socket of a single guest. It fills in what `asked` leaves out: the first endpoint's
   // class and group, mode 0660, guest_socket_dir/NAME.sock.
   //
-  // Errors: INVALID_ARGUMENT, ALREADY_EXISTS (name or path), NOT_FOUND (class, group),
+  // Errors: INVALID_ARGUMENT (also a path in a directory that does not exist, and is not
+  // guest_socket_dir), ALREADY_EXISTS (name or path), NOT_FOUND (class, group),
   // RESOURCE_EXHAUSTED, those of Listener.
   absl::StatusOr<GuestSocket> Add(const GuestSocket& asked);
   struct Removed {
@@ -124,6 +125,7 @@ class Endpoints {
   absl::Status OpenOne(Id id);
   absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
   GuestSocket Complete(GuestSocket socket) const;
+  absl::Status CheckDirectory(const std::string& path) const;
   Id Place(const GuestSocket& socket, size_t class_index);
   absl::optional<Id> Find(const std::string& path) const;
 

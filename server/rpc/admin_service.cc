@@ -373,7 +373,8 @@ class AdminService final : public v1::Admin::CallbackService {
                                                       now_nanos + seconds * kSecondNanos);
     if (sessions == 0 && !request.identity().empty()) {
       return absl::NotFoundError(
-          absl::StrCat("drain: no agent ", Excerpt(request.identity()), " is attached"));
+          absl::StrCat("drain: no agent ", Excerpt(request.identity()),
+                       " is attached; entropyctl agents lists those that are"));
     }
     response->set_sessions(sessions);
     parts_.log->Warning("drain.begun",

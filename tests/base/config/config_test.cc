@@ -189,11 +189,12 @@ TEST(ConfigTest, MissingKeysAreAllNamed) {
 
 TEST(ConfigTest, RequiredKeysMustHaveContent) {
   EXPECT_EQ(AgentComplaint(absl::StrReplaceAll(MinimalAgent(), {{"[\"localhost:7743\"]", "[]"}})),
-            "agent.yaml:1:1: servers: must not be empty");
+            "agent.yaml:1:1: servers: must not be empty; write at least one: HOST:PORT of each "
+            "entropyd");
   EXPECT_EQ(AgentComplaint(absl::StrReplaceAll(MinimalAgent(), {{"cert: c", "cert: \"\""}})),
-            "agent.yaml:2:13: tls.cert: must not be empty");
+            "agent.yaml:2:13: tls.cert: must not be empty; write a value");
   EXPECT_EQ(AgentComplaint(absl::StrReplaceAll(MinimalAgent(), {{"localhost:7743", ""}})),
-            "agent.yaml:1:11: servers[0]: must not be empty");
+            "agent.yaml:1:11: servers[0]: must not be empty; write a value");
 }
 
 TEST(ConfigTest, ValuesWithAUnitSayWhatToWrite) {
@@ -498,7 +499,9 @@ TEST(LoadTest, SaysWhyAFileCannotBeRead) {
   config::Locations locations;
   absl::Status status = config::Load("/nonexistent/client.yaml", &client, &locations);
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(status.message(), "read /nonexistent/client.yaml: No such file or directory");
+  EXPECT_EQ(status.message(),
+            "read /nonexistent/client.yaml: No such file or directory; correct the path, or give "
+            "the right one by --config");
   EXPECT_EQ(config::Load("/tmp", &client, &locations).message(), "read /tmp: Is a directory");
 }
 

@@ -273,7 +273,16 @@ TEST_F(MaterialTest, TheRevocationListIsOptional) {
   absl::StatusOr<Material> m = Load(/*with_crl=*/false);
   ASSERT_TRUE(m.ok()) << m.status();
   EXPECT_EQ(m->crl_pem, "");
-  EXPECT_EQ(Complaint(), "NOT_FOUND: read CRL crl: No such file or directory");
+  EXPECT_EQ(Complaint(), "NOT_FOUND: read CRL crl: No such file or directory; correct the path");
+}
+
+TEST(MaterialKeyTest, AnErrorTellsTheKeyWhoseFileItIsAbout) {
+  EXPECT_EQ(MaterialKey(absl::NotFoundError("read certificate /a b: gone")), "cert");
+  EXPECT_EQ(MaterialKey(absl::NotFoundError("check key /CA: gone")), "key");
+  EXPECT_EQ(MaterialKey(absl::NotFoundError("parse CA /a: gone")), "ca");
+  EXPECT_EQ(MaterialKey(absl::NotFoundError("read CRL /a: gone")), "crl");
+  EXPECT_EQ(MaterialKey(absl::InternalError("configure OpenSSL: no")), "");
+  EXPECT_EQ(MaterialKey(absl::InternalError("no")), "");
 }
 
 TEST_F(MaterialTest, WhoIsTrustedIsKnownWithoutACertificateOfOnesOwn) {
@@ -293,7 +302,7 @@ TEST_F(MaterialTest, WhoIsTrustedIsKnownWithoutACertificateOfOnesOwn) {
 
 TEST_F(MaterialTest, MissingFilesAreNamed) {
   std::filesystem::remove(Path("key"));
-  EXPECT_EQ(Complaint(), "NOT_FOUND: read key key: No such file or directory");
+  EXPECT_EQ(Complaint(), "NOT_FOUND: read key key: No such file or directory; correct the path");
 }
 
 TEST_F(MaterialTest, NeverWaitsForAFifo) {

@@ -43,7 +43,9 @@ TEST_F(ReadFileTest, NoMoreIsReadThanTheCallerCanUse) {
 
 TEST_F(ReadFileTest, AFileThatIsNotThereOrADirectoryIsNamedWithTheReason) {
   EXPECT_EQ(ReadFileAtMost(dir_ / "none", "read key /k", 10).status(),
-            absl::NotFoundError("read key /k: No such file or directory"));
+            absl::NotFoundError("read key /k: No such file or directory; correct the path"));
+  EXPECT_EQ(CannotOpen(EACCES, "read key /k").message(),
+            "read key /k: Permission denied; let the user who runs this program read it");
   EXPECT_EQ(ReadFileAtMost(dir_.path(), "read key /k", 10).status().message(),
             "read key /k: Is a directory");
 }

@@ -54,6 +54,16 @@ TEST(TablesTest, AHostThatWeighsAsMuchAsItMayIsSeen) {
   EXPECT_THAT(AgentsTable(agents), HasSubstr("default/gold (weight 64, its most)"));
 }
 
+TEST(TablesTest, LittleEntropyIsNotShownAsNone) {
+  v1::ListSourcesResponse sources;
+  v1::Source* source = sources.add_source();
+  for (const auto& [entropy, text] : std::vector<std::pair<double, std::string>>{
+           {0, " 0.00 "}, {256.0 / 65536, " 0.004 "}, {0.01, " 0.01 "}, {7.5, " 7.50 "}}) {
+    source->set_min_entropy_bits_per_byte(entropy);
+    EXPECT_THAT(SourcesTable(sources), HasSubstr(text));
+  }
+}
+
 size_t Widest(const std::string& text) {
   size_t widest = 0;
   size_t at = 0;

@@ -52,6 +52,11 @@ TEST(TopViewTest, ABufferIsShownWithItsTargetAsInTheStatus) {
   }
 }
 
+TEST(TopViewTest, WithoutConnectionsNoTableOfThemIsShown) {
+  EXPECT_THAT(TopText(v1::GetStatusResponse(), Guests(0), 10), Not(HasSubstr("none")));
+  EXPECT_THAT(TopText(v1::GetStatusResponse(), Guests(0), 10), HasSubstr("0 connections"));
+}
+
 TEST(TopViewTest, WhatDoesNotFitIsCounted) {
   v1::GetStatusResponse status;
   EXPECT_THAT(TopText(status, Guests(50), 10), HasSubstr("\n40 more\n"));

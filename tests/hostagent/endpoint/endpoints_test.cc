@@ -222,6 +222,16 @@ TEST_F(GuestSocketsTest, ComingAndGoingNeedsNoMorePlaces) {
   EXPECT_EQ(status.listener_size(), 2);
 }
 
+TEST_F(GuestSocketsTest, ADirectoryThatTheOperatorMistypedIsNotMade) {
+  const absl::Status refused = Refusal(Named("vm-1", "", dir_ / "none/vm-1.sock"));
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("there is no directory " + (dir_ / "none") + "; make it"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "none"));
+  EXPECT_TRUE(Refusal(Named("vm-1", "", dir_ / "vm-1.sock")).ok());
+  EXPECT_TRUE(Refusal(Named("vm-2", "", dir_ / "guest/other-name.sock")).ok());
+}
+
 TEST_F(GuestSocketsTest, RefusalsNameTheRemedy) {
   ASSERT_TRUE(old_.host->endpoints()->Add(Named("vm-1")).ok());
   EXPECT_THAT(std::string(Refusal(Named("vm-1")).message()), HasSubstr("guests remove vm-1"));

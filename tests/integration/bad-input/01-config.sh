@@ -56,7 +56,7 @@ agent_wrong "agent.sock.handover' beside it has" "s|^control: .*|control: /$(pri
 mkdir directory
 agent_wrong "'$WORK/directory' is there and is no socket" "s|$WORK/slow.sock|$WORK/directory|"
 agent_wrong "state_dir: '/proc/entropyd' cannot be kept in /proc" "s|^state_dir: .*|state_dir: /proc/entropyd|"
-agent_wrong "tls: check CA $WORK/pki/agent.crt: no certificate in it may sign others" "s|$WORK/pki/ca.crt|$WORK/pki/agent.crt|"
+agent_wrong "tls.ca: check CA $WORK/pki/agent.crt: no certificate in it may sign others" "s|$WORK/pki/ca.crt|$WORK/pki/agent.crt|"
 mkfifo fifo.yaml
 expect_failure 2 'read fifo.yaml: it is a FIFO; give a regular file' timeout 20 "$BIN/entropyd" --config fifo.yaml --check-config
 "$BIN/entropyd" --config <(cat good.yaml) --check-config

@@ -59,3 +59,13 @@ echo '{}' >empty.yaml
 expect_failure 69 'no server was asked' "$BIN/entropyctl" --config empty.yaml --control "$WORK/nobody.sock" status
 "$BIN/entropyctl" agent --help >help.txt
 grep -q upgrade help.txt
+
+# Whoever is refused learns what to give instead.
+operator="$BIN/entropyctl --config $WORK/operator.client.yaml"
+expect_failure 69 'another name: .*--server-name' $operator --server-name wrong pools
+expect_failure 1 'that of a reader draws' $operator get --bytes 10 --class default/gold
+! $operator get --bytes 10 --class default/gold 2>&1 | grep 'after 0 of' || die "it tells of nothing that was drawn"
+expect_failure 1 'no agent .*; entropyctl agents lists' $operator drain --identity spiffe://test/agent/nobody
+expect_failure 1 'read none.crt: No such file or directory; correct the path' "$BIN/entropyctl" pki revoke --dir pki --cert none.crt
+expect_failure 2 "there is no directory $WORK/none; make it" $operator guests add web --path "$WORK/none/web.sock"
+[ ! -e "$WORK/none" ] || die "it made a directory that was mistyped"
