@@ -47,7 +47,7 @@ class ConnectionTable {
   };
 
   // A handshake takes milliseconds, and when a thousand come at once, a second or two of a small
-  // machine. Who has been at it for so long gives way to a newcomer, even to one of the same
+  // machine. Who has been at it for so long gives way to a new connection, even to one of the same
   // address.
   static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
 
@@ -55,23 +55,23 @@ class ConnectionTable {
     bool come;
     // This stranger has to end first, or 0.
     Id give_way;
-    // Why a newcomer may not come, or why a stranger has to end.
+    // Why a new connection may not come, or why a stranger has to end.
     Full full;
   };
 
   explicit ConnectionTable(const Limits& limits) : limits_(limits) {}
 
   // Nobody can be asked to give way before some time passes: every address has one stranger, and
-  // none has been here for long. Nothing is wrong with a newcomer then.
+  // none has been here for long. Nothing is wrong with a new connection then.
   bool MustWait(int64_t now_nanos) const;
-  // What to do with a newcomer from `address`. Changes nothing.
+  // What to do with a new connection from `address`. Changes nothing.
   Answer Ask(absl::string_view address, int64_t now_nanos) const;
 
   // The eldest stranger of the address that has the most, and of several such addresses the eldest
   // of all; 0 when there is none.
   Id Greediest() const;
 
-  // A newcomer. REQUIRES: `id` is above all before.
+  // A new connection. REQUIRES: `id` is above all before.
   void Add(Id id, absl::string_view address, int64_t now_nanos);
   // A call has come on it. Has no effect on one that is no stranger.
   void Introduce(Id id);

@@ -23,7 +23,7 @@ using Id = ConnectionTable::Id;
 
 // How long nobody looks whose sockets were closed. Closed ones take places until then.
 constexpr int64_t kSweepNanos = kSecondNanos;
-// How long a turn waits while newcomers have to.
+// How long a turn waits while new connections have to.
 constexpr absl::Duration kCrowdedPatience = absl::Milliseconds(20);
 // How long a turn waits otherwise.
 constexpr absl::Duration kPatience = absl::Seconds(1);

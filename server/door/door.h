@@ -123,7 +123,7 @@ class Door {
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
   int64_t retry_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
-  // There was no place for a newcomer. Those that were closed may have some.
+  // There was no place for a new connection. Those that were closed may have some.
   bool crowded_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t sweep_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-TEST(SelfTestTest, M11_AllPassAndAreNamed) {
+TEST(KnownAnswersTest, M11_AllPassAndAreNamed) {
   const auto provider = SeedProvider::Create().value();
   const auto arena = SecretArena::Create(2 << 20, SecretArena::Locking::kBestEffort).value();
   const auto passed = RunSelfTests(provider.get(), arena.get());
@@ -17,7 +17,7 @@ TEST(SelfTestTest, M11_AllPassAndAreNamed) {
   EXPECT_EQ(arena->used_bytes(), 0u);
 }
 
-TEST(SelfTestTest, M11_TestThatCannotRunIsAFailure) {
+TEST(KnownAnswersTest, M11_TestThatCannotRunIsAFailure) {
   const auto provider = SeedProvider::Create().value();
   const auto arena = SecretArena::Create(64 << 10, SecretArena::Locking::kBestEffort).value();
   EXPECT_FALSE(RunSelfTests(provider.get(), arena.get()).ok());

@@ -103,7 +103,7 @@ TEST_F(ConnectionTableTest, OfManyAddressesWithOneStrangerEachTheEldestGivesWay)
   EXPECT_TRUE(table_.MustWait(now_));
 }
 
-TEST_F(ConnectionTableTest, NewcomersWaitOnlyWhileNobodyCanGiveWay) {
+TEST_F(ConnectionTableTest, NewConnectionsWaitOnlyWhileNobodyCanGiveWay) {
   for (const char* address : {"a", "b", "c", "d", "e"}) ASSERT_NE(Come(address), 0u);
   EXPECT_FALSE(table_.MustWait(now_)) << "there is a place";
   ASSERT_NE(Come("a"), 0u);

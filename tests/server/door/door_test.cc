@@ -207,7 +207,7 @@ TEST_F(DoorTest, WhoIsKnownStaysWhateverStrangersDo) {
   EXPECT_LE(owner_.held.size(), 31u);
 }
 
-TEST_F(DoorTest, NewcomersStayInTheKernelsQueueWhileNobodyCanGiveWay) {
+TEST_F(DoorTest, NewConnectionsStayInTheKernelsQueueWhileNobodyCanGiveWay) {
   Open({.connections = 100, .strangers = 4, .per_address = 4});
   std::vector<UniqueFd> peers;
   for (int i = 0; i < 6; ++i) peers.push_back(Connect(2 + i));

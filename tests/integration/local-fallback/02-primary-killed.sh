@@ -1,4 +1,4 @@
-. "$HERE/survival/vocabulary.sh"
+. "$HERE/local-fallback/vocabulary.sh"
 primary=$(attached_name)
 murder "$primary"
 eventually 10 attached_to "$(other "$primary")"

@@ -1,4 +1,4 @@
-. "$HERE/guest-survival/vocabulary.sh"
+. "$HERE/guests-read-on/vocabulary.sh"
 begin
 GRPC_PORT=$(port_of server grpc)
 export GRPC_PORT

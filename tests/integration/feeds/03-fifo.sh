@@ -1,6 +1,6 @@
 . "$HERE/handover/upgrades.sh"
 fifo=$WORK/fifo/bulk
-pipe() { /usr/bin/python3 "$HERE/taps/pipe.py" "$@"; }
+pipe() { /usr/bin/python3 "$HERE/feeds/pipe.py" "$@"; }
 holds() { [ "$(stat -c %s "$1")" -ge "$2" ]; }
 grows() { local size; size=$(stat -c %s "$1"); eventually 10 holds "$1" $((size + 4096)); }
 restart_with() { cp "$1" agent.yaml; rm -f agent.ports; ctl agent reload; adopt_pid; }
@@ -48,7 +48,7 @@ delivered=$("$BIN/entropyctl" --control "$WORK/agent.sock" guests -o json |
 [ "$delivered" -ge 202000 ] || die "the pipe is said to have had $delivered bytes"
 
 # A reader across handovers sees neither an end nor a byte twice.
-spawn held /usr/bin/python3 "$HERE/taps/pipe.py" hold "$fifo" "$WORK/held.pipe" "$WORK/held.stop"
+spawn held /usr/bin/python3 "$HERE/feeds/pipe.py" hold "$fifo" "$WORK/held.pipe" "$WORK/held.stop"
 eventually 10 holds held.pipe 4096
 for how in upgrade reload upgrade; do
   rm -f agent.ports
@@ -62,7 +62,7 @@ grep -q '^read on, 0 ends' held.log || die "$(cat held.log)"
 rm held.pid
 
 # One that has the pipe open goes on reading after a crash, whoever was killed.
-spawn waiting /usr/bin/python3 "$HERE/taps/pipe.py" wait "$fifo" "$WORK/waiting.pipe" "$WORK/waiting.stop"
+spawn waiting /usr/bin/python3 "$HERE/feeds/pipe.py" wait "$fifo" "$WORK/waiting.pipe" "$WORK/waiting.stop"
 eventually 10 holds waiting.pipe 4096
 murder agent
 start_agent

@@ -1,4 +1,4 @@
-. "$HERE/guest-survival/vocabulary.sh"
+. "$HERE/guests-read-on/vocabulary.sh"
 ENTROPYD_GUEST_KERNEL=${ENTROPYD_GUEST_KERNEL:-$ROOT/build/guest-kernel}
 "$ROOT/deploy/fetch-guest-kernel.sh" "$ENTROPYD_GUEST_KERNEL"
 "$BIN/entropyctl" guest-boot --kernel "$ENTROPYD_GUEST_KERNEL" --initramfs initramfs.cpio

@@ -1,4 +1,4 @@
-. "$HERE/guest-survival/vocabulary.sh"
+. "$HERE/guests-read-on/vocabulary.sh"
 # The third one stays away for longer than QEMU takes to try again.
 for i in 1 2 3; do
   begin

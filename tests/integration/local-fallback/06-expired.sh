@@ -1,4 +1,4 @@
-. "$HERE/survival/vocabulary.sh"
+. "$HERE/local-fallback/vocabulary.sh"
 # An agent certificate that lives for six seconds.
 mkdir short
 touch short/index

@@ -11,11 +11,11 @@ namespace {
 using ::testing::HasSubstr;
 
 // A source of bytes at 4 bits each: blocks of 512 bytes, start-up after two of them.
-class SourceOrdersTest : public ::testing::Test {
+class SourceWithRecorderTest : public ::testing::Test {
  protected:
   static constexpr size_t kBlock = 512;
 
-  SourceOrdersTest() {
+  SourceWithRecorderTest() {
     SourceSpec spec;
     spec.name = "trng0";
     spec.driver = "fake";
@@ -66,7 +66,7 @@ class SourceOrdersTest : public ::testing::Test {
   const std::shared_ptr<CountingReader> reader_ = std::make_shared<CountingReader>();
 };
 
-TEST_F(SourceOrdersTest, TestOnDemandIsStartUpAgainAndTellsWhenItHasPassed) {
+TEST_F(SourceWithRecorderTest, TestOnDemandIsStartUpAgainAndTellsWhenItHasPassed) {
   RunFor(absl::Milliseconds(10));
   ASSERT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
   const size_t blocks = sink_.blocks.size();
@@ -85,7 +85,7 @@ TEST_F(SourceOrdersTest, TestOnDemandIsStartUpAgainAndTellsWhenItHasPassed) {
   EXPECT_EQ(device_.opens, 1);
 }
 
-TEST_F(SourceOrdersTest, TestOnDemandTellsThatItFailed) {
+TEST_F(SourceWithRecorderTest, TestOnDemandTellsThatItFailed) {
   RunFor(absl::Milliseconds(10));
   device_.byte_at = [](uint64_t) { return 7; };
   Order(false);
@@ -95,7 +95,7 @@ TEST_F(SourceOrdersTest, TestOnDemandTellsThatItFailed) {
   EXPECT_THAT((*ended_)->reason(), HasSubstr("rct"));
 }
 
-TEST_F(SourceOrdersTest, TestOfAMissingDeviceTellsThatItIsGone) {
+TEST_F(SourceWithRecorderTest, TestOfAMissingDeviceTellsThatItIsGone) {
   device_.open = absl::NotFoundError("open /dev/fake: no such device");
   RunFor(absl::Milliseconds(10));
   Order(false);
@@ -104,7 +104,7 @@ TEST_F(SourceOrdersTest, TestOfAMissingDeviceTellsThatItIsGone) {
   EXPECT_EQ((*ended_)->state(), v1::SOURCE_STATE_GONE);
 }
 
-TEST_F(SourceOrdersTest, LatchedSourceIsNotTestedButReset) {
+TEST_F(SourceWithRecorderTest, LatchedSourceIsNotTestedButReset) {
   device_.byte_at = [](uint64_t) { return 7; };
   RunFor(absl::Milliseconds(10));
   ASSERT_EQ(State(), v1::SOURCE_STATE_LATCHED);
@@ -129,7 +129,7 @@ TEST_F(SourceOrdersTest, LatchedSourceIsNotTestedButReset) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
 }
 
-TEST_F(SourceOrdersTest, M3_AlarmsOfThePastSurviveATestAndNotAReset) {
+TEST_F(SourceWithRecorderTest, M3_AlarmsOfThePastSurviveATestAndNotAReset) {
   // Two alarms; a third within a million samples latches, unless an operator has reset the source.
   for (const bool reset : {false, true}) {
     const auto stumble = [&] {
@@ -151,7 +151,7 @@ TEST_F(SourceOrdersTest, M3_AlarmsOfThePastSurviveATestAndNotAReset) {
   }
 }
 
-TEST_F(SourceOrdersTest, OrderThatComesAfterTheEndIsCancelled) {
+TEST_F(SourceWithRecorderTest, OrderThatComesAfterTheEndIsCancelled) {
   Order(false);
   source_->Close();
   ASSERT_TRUE(ended_.has_value());
@@ -161,7 +161,7 @@ TEST_F(SourceOrdersTest, OrderThatComesAfterTheEndIsCancelled) {
   EXPECT_EQ(source_->Record(Recording(1, 1)).code(), absl::StatusCode::kCancelled);
 }
 
-TEST_F(SourceOrdersTest, S2_RecordingHoldsRawSamplesInOrderAndFeedsNoPool) {
+TEST_F(SourceWithRecorderTest, S2_RecordingHoldsRawSamplesInOrderAndFeedsNoPool) {
   RunFor(absl::Milliseconds(10));
   std::string sent;
   device_.byte_at = [&](uint64_t) {
@@ -190,7 +190,7 @@ TEST_F(SourceOrdersTest, S2_RecordingHoldsRawSamplesInOrderAndFeedsNoPool) {
   EXPECT_TRUE(source_->Record(Recording(1, 1)).ok());
 }
 
-TEST_F(SourceOrdersTest, S2_RestartRecordingOpensTheDeviceBeforeEachRow) {
+TEST_F(SourceWithRecorderTest, S2_RestartRecordingOpensTheDeviceBeforeEachRow) {
   const auto recording = Recording(1000, 1000);
   ASSERT_TRUE(source_->Record(recording).ok());
   std::string got;
@@ -205,7 +205,7 @@ TEST_F(SourceOrdersTest, S2_RestartRecordingOpensTheDeviceBeforeEachRow) {
   EXPECT_EQ(device_.offset, 1'000'000u) << "nothing read is left out";
 }
 
-TEST_F(SourceOrdersTest, SlowReaderOfARecordingStopsTheDeviceAndLosesNothing) {
+TEST_F(SourceWithRecorderTest, SlowReaderOfARecordingStopsTheDeviceAndLosesNothing) {
   const auto recording = Recording(1, 2 * SampleRecording::kCapacity);
   ASSERT_TRUE(source_->Record(recording).ok());
   RunFor(absl::Seconds(2));
@@ -219,7 +219,7 @@ TEST_F(SourceOrdersTest, SlowReaderOfARecordingStopsTheDeviceAndLosesNothing) {
   EXPECT_TRUE(status.ok());
 }
 
-TEST_F(SourceOrdersTest, RecordingEndsWithTheDevicesErrorAndSaysHowFarItCame) {
+TEST_F(SourceWithRecorderTest, RecordingEndsWithTheDevicesErrorAndSaysHowFarItCame) {
   device_.byte_at = [&](uint64_t offset) {
     if (offset == 127) device_.read = absl::UnavailableError("read /dev/fake: No such device");
     return static_cast<uint8_t>(offset);
@@ -234,7 +234,7 @@ TEST_F(SourceOrdersTest, RecordingEndsWithTheDevicesErrorAndSaysHowFarItCame) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("No such device (after 128 samples)"));
 }
 
-TEST_F(SourceOrdersTest, RecordingOfASilentDeviceEnds) {
+TEST_F(SourceWithRecorderTest, RecordingOfASilentDeviceEnds) {
   device_.silent = true;
   const auto recording = Recording(1, 1000);
   ASSERT_TRUE(source_->Record(recording).ok());
@@ -244,7 +244,7 @@ TEST_F(SourceOrdersTest, RecordingOfASilentDeviceEnds) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("no byte for 2 s"));
 }
 
-TEST_F(SourceOrdersTest, RecordingEndsSoonAfterItsReaderHasGone) {
+TEST_F(SourceWithRecorderTest, RecordingEndsSoonAfterItsReaderHasGone) {
   RunFor(absl::Milliseconds(10));
   const auto recording = Recording(1, 1 << 30);
   ASSERT_TRUE(source_->Record(recording).ok());
@@ -258,7 +258,7 @@ TEST_F(SourceOrdersTest, RecordingEndsSoonAfterItsReaderHasGone) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
 }
 
-TEST_F(SourceOrdersTest, LatchedSourceCanBeRecordedAndStaysLatched) {
+TEST_F(SourceWithRecorderTest, LatchedSourceCanBeRecordedAndStaysLatched) {
   device_.byte_at = [](uint64_t) { return 7; };
   RunFor(absl::Milliseconds(10));
   ASSERT_EQ(State(), v1::SOURCE_STATE_LATCHED);
@@ -269,7 +269,7 @@ TEST_F(SourceOrdersTest, LatchedSourceCanBeRecordedAndStaysLatched) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_LATCHED);
 }
 
-TEST_F(SourceOrdersTest, TestDuringARecordingIsRefused) {
+TEST_F(SourceWithRecorderTest, TestDuringARecordingIsRefused) {
   ASSERT_TRUE(source_->Record(Recording(1, 1 << 30)).ok());
   RunFor(absl::Milliseconds(10));
   Order(false);
@@ -278,7 +278,7 @@ TEST_F(SourceOrdersTest, TestDuringARecordingIsRefused) {
   EXPECT_EQ(ended_->status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(SourceOrdersTest, StopEndsARecording) {
+TEST_F(SourceWithRecorderTest, StopEndsARecording) {
   const auto recording = Recording(1, 1000);
   ASSERT_TRUE(source_->Record(recording).ok());
   source_->Close();
@@ -287,7 +287,7 @@ TEST_F(SourceOrdersTest, StopEndsARecording) {
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
 }
 
-TEST_F(SourceOrdersTest, ARecordingThatOutlivesItsConnectionIsRefusedWithTheRemedy) {
+TEST_F(SourceWithRecorderTest, ARecordingThatOutlivesItsConnectionIsRefusedWithTheRemedy) {
   // At 1 MB/s, 100 minutes are 6000 million samples.
   const absl::Status refused = source_->Record(Recording(6001, 1'000'000));
   EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
@@ -296,7 +296,7 @@ TEST_F(SourceOrdersTest, ARecordingThatOutlivesItsConnectionIsRefusedWithTheReme
 }
 
 // The device may give less than its max_rate.
-TEST_F(SourceOrdersTest, ARecordingThatTakesTooLongEndsWithTheReason) {
+TEST_F(SourceWithRecorderTest, ARecordingThatTakesTooLongEndsWithTheReason) {
   const auto recording = Recording(1, 1'000'000);
   device_.max_read = 1;
   ASSERT_TRUE(source_->Record(recording).ok());

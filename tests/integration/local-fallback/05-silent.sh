@@ -1,4 +1,4 @@
-. "$HERE/survival/vocabulary.sh"
+. "$HERE/local-fallback/vocabulary.sh"
 primary=$(attached_name)
 longest slow >/dev/null
 kill -STOP "$(pid_of "$primary")"

@@ -1,4 +1,4 @@
-. "$HERE/survival/vocabulary.sh"
+. "$HERE/local-fallback/vocabulary.sh"
 before=$(metric agent '^entropyd_agent_local_bytes_total.*gold')
 murder one
 murder two

@@ -1,4 +1,4 @@
-. "$HERE/survival/vocabulary.sh"
+. "$HERE/local-fallback/vocabulary.sh"
 from=$(attached_name)
 client_yaml "$(port_of "$from" grpc)" operator >operator.client.yaml
 ctl drain --reason maintenance >/dev/null

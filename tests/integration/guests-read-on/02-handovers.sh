@@ -1,4 +1,4 @@
-. "$HERE/guest-survival/vocabulary.sh"
+. "$HERE/guests-read-on/vocabulary.sh"
 for i in $(seq 5); do
   before=$(pid_of agent)
   begin

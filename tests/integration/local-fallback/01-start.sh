@@ -1,4 +1,4 @@
-. "$HERE/survival/vocabulary.sh"
+. "$HERE/local-fallback/vocabulary.sh"
 make_pki
 for name in one two; do
   server_yaml | sed "s|^listen: .*|listen: 127.0.0.1:$(free_port)|; s|\"default/slow\"|\"default/slow\", \"keys/all\"|" >"$name.yaml"
