@@ -59,4 +59,10 @@ std::string AddressGroup(const sockaddr_storage& address) {
   return absl::StrCat(TextOf(peer), "/64");
 }
 
+bool IsLoopback(const sockaddr_storage& address) {
+  const Internet peer = Normalized(address);
+  if (peer.family == AF_INET) return ntohl(peer.v4.s_addr) >> 24 == IN_LOOPBACKNET;
+  return peer.family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&peer.v6);
+}
+
 }  // namespace entropyd

@@ -26,4 +26,7 @@ int AddressPort(const sockaddr_storage& address);
 // addresses that begin so (RFC 4291, 2.5.4).
 std::string AddressGroup(const sockaddr_storage& address);
 
+// 127.0.0.0/8 and ::1: a peer on this machine, which may come from any of them.
+bool IsLoopback(const sockaddr_storage& address);
+
 }  // namespace entropyd

@@ -40,7 +40,8 @@ std::string PeerAddress(int socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "";
-  return AddressGroup(address);
+  // A peer on this host chooses among 16 million addresses.
+  return IsLoopback(address) ? "this host" : AddressGroup(address);
 }
 
 absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc) {

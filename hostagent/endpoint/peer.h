@@ -20,7 +20,8 @@ struct Peer {
   uint32_t uid = 0;
   // When its process started, since boot; 0 = nobody has looked.
   uint64_t start_ticks = 0;
-  // Of a peer that came by TCP (base/process/socket_address.h, AddressGroup); else empty.
+  // Of a peer that came by TCP: "this host", or its AddressGroup (base/process/socket_address.h).
+  // Else empty.
   std::string address;
   // The file name of its executable, or its comm; empty = cannot be seen.
   std::string program;

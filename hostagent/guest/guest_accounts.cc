@@ -71,6 +71,11 @@ class Text {
 
 }  // namespace
 
+void GuestAccounts::Join(const Key& key) {
+  Account& account = accounts_[key];
+  if (account.connections++ == 0) left_.erase({account.left_at, key});
+}
+
 void GuestAccounts::Leave(const Key& key, const GuestTotals& had, int64_t now_nanos) {
   const auto found = accounts_.find(key);
   if (found == accounts_.end()) return;
@@ -86,20 +91,15 @@ void GuestAccounts::Leave(const Key& key, const GuestTotals& had, int64_t now_na
 
 void GuestAccounts::Keep(const Key& key, Account* account, int64_t now_nanos) {
   account->left_at = now_nanos;
-  left_.emplace_back(now_nanos, key);
+  left_.emplace(now_nanos, key);
 }
 
 void GuestAccounts::Forget(int64_t now_nanos) {
   while (!left_.empty()) {
-    const auto& [left_at, key] = left_.front();
-    if (now_nanos - left_at < kKeepNanos && left_.size() <= kMostKept) return;
-    const auto found = accounts_.find(key);
-    // The guest may have come and left again since.
-    if (found != accounts_.end() && found->second.connections == 0 &&
-        found->second.left_at == left_at) {
-      accounts_.erase(found);
-    }
-    left_.pop_front();
+    const auto first = left_.begin();
+    if (now_nanos - first->first < kKeepNanos && left_.size() <= kMostKept) return;
+    accounts_.erase(first->second);
+    left_.erase(first);
   }
 }
 

@@ -13,8 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -50,7 +50,7 @@ class GuestAccounts {
   static constexpr size_t kMostKept = 10'000;
 
   // A connection or a feed begins to count under this key.
-  void Join(const Key& key) { ++accounts_[key].connections; }
+  void Join(const Key& key);
   // `had`: what the connection got under this key. REQUIRES: it has joined.
   void Leave(const Key& key, const GuestTotals& had, int64_t now_nanos);
   void Forget(int64_t now_nanos);
@@ -67,8 +67,8 @@ class GuestAccounts {
   void Keep(const Key& key, Account* account, int64_t now_nanos);
 
   std::map<Key, Account> accounts_;
-  // Each time that a last connection left, in order.
-  std::deque<std::pair<int64_t, Key>> left_;
+  // Those without a connection. Those that left first come first.
+  std::set<std::pair<int64_t, Key>> left_;
   std::map<Key, GuestTotals> restored_;
 };
 

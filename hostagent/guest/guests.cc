@@ -10,7 +10,7 @@ size_t Guests::connections(const GuestKey& key) const {
 GuestShare* Guests::Join(const GuestKey& key, ServedClass* served_class,
                          absl::optional<int64_t> nano_tokens, int64_t now_nanos) {
   Guest& guest = guests_[key];
-  ++guest.connections;
+  if (guest.connections++ == 0) LeftLike(key).erase({guest.left_at, key});
   std::unique_ptr<GuestShare>& share = guest.shares[served_class->index()];
   if (share == nullptr) {
     share = std::make_unique<GuestShare>(served_class->queue(), nano_tokens, now_nanos);
@@ -22,20 +22,18 @@ void Guests::Leave(const GuestKey& key, int64_t now_nanos) {
   Guest& guest = guests_.find(key)->second;
   if (--guest.connections > 0) return;
   guest.left_at = now_nanos;
-  left_.emplace_back(now_nanos, key);
+  LeftLike(key).emplace(now_nanos, key);
 }
 
 void Guests::ForEachRemembered(
     absl::FunctionRef<void(const GuestKey&, size_t, const GuestShare&)> each) const {
-  size_t left = kMostCarried;
-  for (auto it = left_.rbegin(); it != left_.rend() && left > 0; ++it) {
-    const auto found = guests_.find(it->second);
-    if (found == guests_.end() || found->second.connections > 0 ||
-        found->second.left_at != it->first) {
-      continue;
+  for (const Left* left : {&left_known_, &left_unknown_}) {
+    size_t more = kMostCarried;
+    for (auto it = left->rbegin(); it != left->rend() && more > 0; ++it, --more) {
+      for (const auto& [index, share] : guests_.at(it->second).shares) {
+        each(it->second, index, *share);
+      }
     }
-    --left;
-    for (const auto& [index, share] : found->second.shares) each(found->first, index, *share);
   }
 }
 
@@ -46,17 +44,18 @@ void Guests::Remember(const GuestKey& key, ServedClass* served_class, int64_t na
 }
 
 void Guests::Tick(int64_t now_nanos) {
-  while (!left_.empty()) {
-    const auto& [left_at, key] = left_.front();
-    if (now_nanos - left_at < kKeepNanos && left_.size() <= kMostKept) return;
-    const auto found = guests_.find(key);
-    // It may have come and left again since.
-    if (found != guests_.end() && found->second.connections == 0 &&
-        found->second.left_at == left_at) {
-      for (const auto& [index, share] : found->second.shares) share->LeaveQueue(now_nanos);
-      guests_.erase(found);
-    }
-    left_.pop_front();
+  Forget(&left_known_, now_nanos);
+  Forget(&left_unknown_, now_nanos);
+}
+
+void Guests::Forget(Left* left, int64_t now_nanos) {
+  while (!left->empty()) {
+    const auto first = left->begin();
+    if (now_nanos - first->first < kKeepNanos && left->size() <= kMostKept) return;
+    const auto found = guests_.find(first->second);
+    for (const auto& [index, share] : found->second.shares) share->LeaveQueue(now_nanos);
+    guests_.erase(found);
+    left->erase(first);
   }
 }
 

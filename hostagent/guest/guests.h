@@ -12,9 +12,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -31,11 +31,12 @@ class Guests {
   // The bucket of a ceiling holds four grants, 256 bytes at least. After a minute it is full again
   // where the ceiling is 5 bytes/s or more, and nobody owes the others more than a grant.
   static constexpr int64_t kKeepNanos = 60 * kSecondNanos;
-  // Beyond so many the agent forgets those that left first, at the next Tick(). A process is a
-  // guest of its own, and may start many.
+  // Beyond so many without a connection the agent forgets those that left first, at the next
+  // Tick(). It counts guests with a name for themselves: whoever starts many processes is many
+  // guests, and must not make the agent forget others.
   static constexpr size_t kMostKept = 10'000;
 
-  // So many guests without a connection cross a handover, those that left last.
+  // So many guests of either kind without a connection cross a handover, those that left last.
   static constexpr size_t kMostCarried = 1'000;
 
   // `most`: connections of one guest. `most_of_group`: of a key that may stand for several guests.
@@ -77,11 +78,19 @@ class Guests {
     std::map<size_t, std::unique_ptr<GuestShare>> shares;
   };
 
+  // When the last connection left, and whose it was. Those that left first come first.
+  using Left = std::set<std::pair<int64_t, GuestKey>>;
+
+  // Those like this one.
+  Left& LeftLike(const GuestKey& key) { return key.known() ? left_known_ : left_unknown_; }
+  void Forget(Left* left, int64_t now_nanos);
+
   const size_t most_;
   const size_t most_of_group_;
   std::map<GuestKey, Guest> guests_;
-  // Each time that a last connection left, in order.
-  std::deque<std::pair<int64_t, GuestKey>> left_;
+  // Those without a connection.
+  Left left_known_;
+  Left left_unknown_;
 };
 
 }  // namespace entropyd

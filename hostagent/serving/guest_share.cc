@@ -92,6 +92,14 @@ void GuestShare::Measure(Id id) {
   if (want == 0 || part.in_turns) return;
   part.in_turns = true;
   turns_.push_back(RefTo(id));
+  DropLeavers();
+}
+
+void GuestShare::DropLeavers() {
+  if (turns_.size() <= 2 * parts_.size()) return;
+  turns_.erase(std::remove_if(turns_.begin(), turns_.end(),
+                              [this](const Ref& ref) { return Find(ref) == nullptr; }),
+               turns_.end());
 }
 
 uint64_t GuestShare::Want() {
@@ -107,6 +115,9 @@ uint64_t GuestShare::Want() {
 }
 
 uint32_t GuestShare::Plan(uint32_t bytes) {
+  if (turns_.empty()) return 0;
+  // One that wants everything must not take all that there is: another may want 32 bytes at once.
+  const uint64_t turn = std::max<uint64_t>(bytes / turns_.size(), kLeastTurnBytes);
   uint32_t given = 0;
   while (given < bytes && !turns_.empty()) {
     const Ref ref = turns_.front();
@@ -115,7 +126,8 @@ uint32_t GuestShare::Plan(uint32_t bytes) {
     if (part == nullptr) continue;
     part->in_turns = false;
     if (part->want == 0) continue;
-    const uint32_t offered = static_cast<uint32_t>(std::min<uint64_t>(part->want, bytes - given));
+    const uint32_t offered =
+        static_cast<uint32_t>(std::min({part->want, turn, uint64_t{bytes - given}}));
     const uint32_t taken = part->connection->Plan(offered);
     Visit(ref.id);
     given += taken;

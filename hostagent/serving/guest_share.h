@@ -37,6 +37,9 @@ class GuestShare final : public FairQueue::Member {
   // is called afterwards.
   void LeaveQueue(int64_t now_nanos) { queue_->Remove(id_, now_nanos); }
 
+  // What a connection may have before the next one has its turn, at least.
+  static constexpr uint32_t kLeastTurnBytes = 64;
+
   // As in FairQueue, for one connection.
   Id Add(FairQueue::Member* connection);
   void Remove(Id id, int64_t now_nanos);
@@ -50,6 +53,8 @@ class GuestShare final : public FairQueue::Member {
   // What the guest's ceiling allows at once now.
   int64_t nano_tokens(int64_t now_nanos) const { return queue_->nano_tokens(id_, now_nanos); }
   uint32_t connections() const { return connections_; }
+  // For tests: who waits for a turn, with some that have left.
+  size_t turns() const { return turns_.size(); }
 
   uint64_t Want() override;
   uint32_t Plan(uint32_t bytes) override;
@@ -81,6 +86,8 @@ class GuestShare final : public FairQueue::Member {
   void NoteTouched(Id id);
   void Visit(Id id);
   void Measure(Id id);
+  // Those that left wait for their turn until there is something to give, which may be never.
+  void DropLeavers();
   // The time since the one that stands for the guest was chosen.
   int64_t UncountedNanos(int64_t now_nanos) const {
     return queue_->throttled_nanos(id_, now_nanos) - counted_nanos_;

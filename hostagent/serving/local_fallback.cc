@@ -85,19 +85,26 @@ bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
     return mode_ == Mode::kLocal;
   }
   const Mode mode = lost ? Mode::kBlocked : Mode::kUpstream;
-  if (mode == mode_) return false;
-  mode_ = mode;
-  since_ = now;
-  if (lost) {
-    log_->Warning("class.blocked", {{"class", class_name()},
-                                    {"waiting_bytes", demand_.owed},
-                                    {"reason", local_refused()  ? "the pool is of quality full"
-                                               : options_.local ? "no seed was set aside"
-                                                                : "on_upstream_loss is block"}});
-  } else {
-    log_->Info("class.unblocked", {{"class", class_name()}});
+  if (mode != mode_) {
+    mode_ = mode;
+    since_ = now;
+    if (!lost && blocked_told_) log_->Info("class.unblocked", {{"class", class_name()}});
+    blocked_told_ = false;
   }
+  if (lost && !blocked_told_) TellBlocked(now);
   return false;
+}
+
+// A guest that comes, waits and goes blocks and unblocks its class as often as it likes.
+void LocalFallback::TellBlocked(int64_t now) {
+  if (!blocked_lines_.rested(now)) return;
+  blocked_lines_.Rest(now);
+  blocked_told_ = true;
+  log_->Warning("class.blocked", {{"class", class_name()},
+                                  {"waiting_bytes", demand_.owed},
+                                  {"reason", local_refused()  ? "the pool is of quality full"
+                                             : options_.local ? "no seed was set aside"
+                                                              : "on_upstream_loss is block"}});
 }
 
 void LocalFallback::EnterLocal() {

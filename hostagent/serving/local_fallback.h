@@ -34,6 +34,7 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/seed_provider.h"
 #include "base/process/clock.h"
+#include "base/telemetry/line_limit.h"
 #include "base/telemetry/log.h"
 #include "hostagent/serving/class_buffer.h"
 
@@ -118,6 +119,7 @@ class LocalFallback final : public ClassBuffer {
   void ForgetSeed();
   void ForgetDrbg();
   void EnterLocal();
+  void TellBlocked(int64_t now);
   void TellDemand();
 
   const std::unique_ptr<ClassBuffer> inner_;
@@ -131,6 +133,9 @@ class LocalFallback final : public ClassBuffer {
   uint64_t local_bytes_ = 0;
   // Since when mode_ is as it is.
   int64_t since_ = 0;
+  LineBudget blocked_lines_;
+  // The log knows that the class is blocked.
+  bool blocked_told_ = false;
   // local_bytes_ when kLocal began.
   uint64_t bytes_before_ = 0;
 

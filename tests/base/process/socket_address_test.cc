@@ -56,5 +56,17 @@ TEST(SocketAddressTest, AHostOfIpv6IsItsNetwork) {
             AddressGroup(AddressOf("2001:db8:0:2::1", 1)));
 }
 
+TEST(SocketAddressTest, LoopbackIsThisMachine) {
+  for (const char* here : {"127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.2"}) {
+    EXPECT_TRUE(IsLoopback(AddressOf(here, 1))) << here;
+  }
+  for (const char* elsewhere : {"128.0.0.1", "126.255.255.255", "::2", "::ffff:192.0.2.7"}) {
+    EXPECT_FALSE(IsLoopback(AddressOf(elsewhere, 1))) << elsewhere;
+  }
+  sockaddr_storage local = {};
+  local.ss_family = AF_UNIX;
+  EXPECT_FALSE(IsLoopback(local));
+}
+
 }  // namespace
 }  // namespace entropyd

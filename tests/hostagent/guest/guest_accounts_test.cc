@@ -75,6 +75,19 @@ TEST(GuestAccountsTest, ThoseThatLeftFirstGoWhenThereAreTooMany) {
   EXPECT_EQ(accounts.all().count({GuestKey::Named("g0"), 0}), 0u);
 }
 
+TEST(GuestAccountsTest, WhoComesAndGoesOftenMakesNobodyForgotten) {
+  GuestAccounts accounts;
+  const GuestAccounts::Key other{GuestKey::Named("db"), 0};
+  accounts.Join(kWeb);
+  accounts.Leave(kWeb, Had(1), 0);
+  for (int i = 0; i < 20'000; ++i) {
+    accounts.Join(other);
+    accounts.Leave(other, Had(1), i);
+  }
+  accounts.Forget(20'000);
+  EXPECT_THAT(accounts.all(), SizeIs(2));
+}
+
 TEST(GuestAccountsTest, WhatAnEarlierProcessKeptIsKeptAsLongAsEver) {
   GuestAccounts accounts;
   accounts.Restore(kWeb, Had(70));

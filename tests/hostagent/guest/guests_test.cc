@@ -117,6 +117,38 @@ TEST_F(GuestsTest, ThoseThatLeftFirstAreForgottenWhenThereAreTooMany) {
   EXPECT_EQ(many.size(), 0u);
 }
 
+TEST_F(GuestsTest, WhoComesAndGoesOftenMakesTheAgentForgetNobody) {
+  Guests many(16, 16);
+  many.Join(OfProcess(1), served(), absl::nullopt, 0);
+  many.Leave(OfProcess(1), 0);
+  for (int i = 0; i < 20'000; ++i) {
+    many.Join(OfProcess(2), served(), absl::nullopt, i);
+    many.Leave(OfProcess(2), i);
+  }
+  many.Tick(20'000);
+  EXPECT_EQ(many.size(), 2u);
+  many.Tick(Guests::kKeepNanos);
+  EXPECT_EQ(many.size(), 1u);
+  many.Tick(Guests::kKeepNanos + 20'000);
+  EXPECT_EQ(many.size(), 0u);
+}
+
+TEST_F(GuestsTest, ManyProcessesMakeTheAgentForgetNobodyWithAName) {
+  Guests many(16, 16);
+  many.Join(GuestKey::Named("web"), served(), absl::nullopt, 0);
+  many.Leave(GuestKey::Named("web"), 0);
+  for (int32_t pid = 1; pid <= 15'000; ++pid) {
+    many.Join(OfProcess(pid), served(), absl::nullopt, 1);
+    many.Leave(OfProcess(pid), 1);
+  }
+  many.Tick(1);
+  EXPECT_EQ(many.size(), 1 + Guests::kMostKept);
+  EXPECT_TRUE(many.HasRoom(GuestKey::Named("web")));
+  many.Tick(Guests::kKeepNanos);
+  EXPECT_EQ(many.size(), Guests::kMostKept) << "web was forgotten before its time";
+  many.Tick(Guests::kKeepNanos + 1);
+}
+
 TEST_F(GuestsTest, AKeyOfManyGuestsMayHaveMoreConnections) {
   Guests many(2, 3);
   GuestKey user;

@@ -95,6 +95,35 @@ TEST_F(GuestShareTest, ConnectionsOfAGuestTakeTurns) {
   }
 }
 
+TEST_F(GuestShareTest, AnEagerConnectionLeavesEachGrantToTheOthers) {
+  Make(10'000);
+  buffer_.Fill(1'000'000);
+  const auto guest = Join(2);
+  guest->Ask(guest->all[0].get(), 1'000'000);
+  queue_->Serve(0);
+  for (int i = 1; i <= 100; ++i) {
+    guest->Ask(guest->all[1].get(), 32);
+    queue_->Serve(i * kSecondNanos);
+    EXPECT_EQ(guest->member(1).delivered, 32u * static_cast<uint64_t>(i));
+  }
+}
+
+// While nothing is there, nobody has a turn.
+TEST_F(GuestShareTest, ThoseThatComeAskAndGoLeaveNoTurns) {
+  Make();
+  const auto guest = Join(1);
+  FakeMember other(&buffer_);
+  for (int i = 0; i < 1'000; ++i) {
+    const GuestShare::Id id = guest->share.Add(&other);
+    other.wanted = 64;
+    guest->share.Touch(id);
+    queue_->Serve(i);
+    guest->share.Remove(id, i);
+    queue_->Serve(i);
+  }
+  EXPECT_LE(guest->share.turns(), 5u);
+}
+
 TEST_F(GuestShareTest, AGuestHasOneCeilingAndOneBurst) {
   Make(10'000);
   buffer_.Fill(1'000'000);

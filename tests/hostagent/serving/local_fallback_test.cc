@@ -1,12 +1,9 @@
 #include "hostagent/serving/local_fallback.h"
 
-#include <fcntl.h>
-
 #include <set>
 #include <string>
 #include <vector>
 
-#include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -21,6 +18,13 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr int64_t kThere = INT64_MAX;
 constexpr size_t kSeed = CtrDrbg::kSeedBytes;
+
+class EventLog final : public Log {
+ public:
+  explicit EventLog(const Clock* clock) : Log(clock) {}
+  void Write(LogLevel, absl::string_view event, Fields) override { events.emplace_back(event); }
+  std::vector<std::string> events;
+};
 
 class LocalFallbackTest : public testing::Test {
  protected:
@@ -71,8 +75,7 @@ class LocalFallbackTest : public testing::Test {
   }
 
   ManualClock clock_{kSecondNanos};
-  UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
-  Log log_{&clock_, null_.get()};
+  EventLog log_{&clock_};
   std::shared_ptr<const SeedProvider> provider_ = SeedProvider::Create().value();
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
@@ -300,6 +303,40 @@ TEST_F(LocalFallbackTest, AFairQueueSharesOutWhatTheDrbgGives) {
   EXPECT_EQ(polite.wanted(), 0u);
   EXPECT_EQ(greedy.wanted(), 0u);
   EXPECT_EQ(buffer_->local_bytes(), 1'000'064u);
+}
+
+// One guest that comes, waits and goes.
+TEST_F(LocalFallbackTest, AClassThatIsBlockedAgainAndAgainIsToldFromTimeToTime) {
+  Make(/*local=*/false);
+  const auto flap = [this] {
+    buffer_->SetDemand({1, 64});
+    Lose();
+    EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
+    buffer_->SetDemand({1, 0});
+    Lose();
+    EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  };
+  for (int i = 0; i < 1'000; ++i) flap();
+  EXPECT_THAT(log_.events, testing::ElementsAre("class.blocked", "class.unblocked"));
+  clock_.AdvanceNanos(LineBudget::kEveryNanos);
+  flap();
+  EXPECT_EQ(log_.events.size(), 4u);
+}
+
+TEST_F(LocalFallbackTest, AClassThatStaysBlockedIsToldInTheEnd) {
+  Make(/*local=*/false);
+  buffer_->SetDemand({1, 64});
+  Lose();
+  buffer_->SetDemand({1, 0});
+  Lose();
+  clock_.AdvanceNanos(kSecondNanos);
+  buffer_->SetDemand({1, 64});
+  Lose();
+  EXPECT_EQ(log_.events.size(), 2u);
+  clock_.AdvanceNanos(LineBudget::kEveryNanos);
+  Lose();
+  EXPECT_EQ(log_.events.back(), "class.blocked");
+  EXPECT_EQ(log_.events.size(), 3u);
 }
 
 }  // namespace
