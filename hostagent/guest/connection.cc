@@ -302,7 +302,7 @@ size_t Connection::Stage() {
 bool Connection::AwaitsFirstBytes() const {
   const int64_t since = session_.non_blocking_since();
   return since != kNever && host_->loop->now_nanos() - since < kFirstBytesNanos &&
-         class_->buffer()->available() == 0;
+         (class_->buffer()->available() == 0 || share_->OthersWait(part_));
 }
 
 // False when the socket did not take it all, or is closed now.

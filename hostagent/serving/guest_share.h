@@ -53,6 +53,8 @@ class GuestShare final : public FairQueue::Member {
   // What the guest's ceiling allows at once now.
   int64_t nano_tokens(int64_t now_nanos) const { return queue_->nano_tokens(id_, now_nanos); }
   uint32_t connections() const { return connections_; }
+  // Other connections of the guest want bytes, and have not got them yet.
+  bool OthersWait(Id id) const { return want_ > parts_[id].want; }
   // For tests: who waits for a turn, with some that have left.
   size_t turns() const { return turns_.size(); }
 

@@ -64,6 +64,25 @@ TEST_F(GuestsTest, WhoConnectsInALoopHasOneCeiling) {
   EXPECT_NEAR(static_cast<double>(got), 4'096 + 30 * 1'024, 400);
 }
 
+// Postfix gives up on a server that answers with nothing.
+TEST_F(GuestsTest, WhatIsAskedAtOnceIsAnsweredBesideAnEagerConnection) {
+  Fill(&old_, 400'000);
+  Client eager = Connect(Ask(4'000));
+  Client other = Connect();
+  for (int i = 0; i < 10; ++i) {
+    other.Send({0x01, 0x20});
+    Bytes answer;
+    for (int turn = 0; turn < 30 && answer.empty(); ++turn) {
+      Turn(&old_, 10 * kMillisecondNanos);
+      answer = other.Receive();
+    }
+    ASSERT_GT(answer.size(), 1u) << "answer " << i;
+    EXPECT_GT(answer[0], 0) << "answer " << i;
+    eager.Receive();
+    Turn(&old_, kSecondNanos);
+  }
+}
+
 TEST_F(GuestsTest, AGuestThatLeftIsForgottenAfterAMinute) {
   Client client = Connect();
   EXPECT_EQ(guests()->size(), 1u);
