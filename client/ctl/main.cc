@@ -9,6 +9,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/crypto/openssl_memory.h"
+#include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
 #include "base/process/fd.h"
 #include "base/text/command_line.h"
@@ -530,8 +532,12 @@ int CheckOutput(int result) {
 
 int Main(int argc, char** argv) {
   OpenStandardFds();
+  // A command may read a private key, or make one. Programs that it starts may be dumped again.
+  absl::Status guarded = ForbidDumps();
+  if (guarded.ok()) guarded = GuardOpenSslMemory();
   // gRPC and every command that makes a TLS context come later.
-  if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(status);
+  if (guarded.ok()) guarded = tls::RequireTls13();
+  if (!guarded.ok()) return Fail(guarded);
 
   Arguments args;
   CLI::App app(kAbout, "entropyctl");
