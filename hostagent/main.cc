@@ -18,18 +18,21 @@
 #include "absl/synchronization/mutex.h"
 #include "base/config/config.h"
 #include "base/config/log_config.h"
+#include "base/crypto/openssl_memory.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
 #include "base/process/bounded_write.h"
 #include "base/process/clock.h"
 #include "base/process/descriptor_limit.h"
 #include "base/process/fd.h"
+#include "base/process/lock_memory.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
 #include "base/process/standard_output.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
 #include "base/telemetry/metrics.h"
+#include "base/telemetry/process_metrics.h"
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "hostagent/agent.h"
@@ -53,6 +56,12 @@ struct Flags {
   bool linger = false;
   std::vector<std::string> successor;  // the command that starts this program to take over
   int last_words = -1;                 // takes the reason of a failure (LastWords)
+};
+
+// What main() has done before there was a log.
+struct Prepared {
+  std::vector<std::string> cleared;  // the names of environment variables
+  absl::Status locked;               // whether all memory of the process is, or why not
 };
 
 constexpr char kTakeOver[] = "--take-over";
@@ -133,14 +142,17 @@ class Signals final : public EventLoop::Handler {
 };
 
 ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& locations,
-               const Flags& flags) {
+               const Flags& flags, const Prepared& prepared) {
   SystemClock clock;
   Log log(&clock);
   ConfigureLog(config.log(), &log);
+  TellCleared(prepared.cleared, &log);
+  if (!prepared.locked.ok()) log.Warning("memory.unlocked", {{"reason", prepared.locked}});
   GrpcLines grpc_lines(&log, &clock);
   SendGrpcLogTo(&grpc_lines);
   Metrics metrics;
   log.Export(&metrics);
+  ExportMemoryLocked(prepared.locked.ok(), &metrics);
   const auto fail = [&](ExitCode code, const absl::Status& status) {
     log.Flush();  // what comes before the last words
     return Fail(flags, code, status);
@@ -197,7 +209,7 @@ ExitCode Say(const Flags& flags, absl::string_view text) {
   return written.ok() ? kOk : Fail(flags, kRuntime, written);
 }
 
-ExitCode Main(const Flags& flags) {
+ExitCode Main(const Flags& flags, Prepared prepared) {
   if (flags.describe) {
     return Say(flags, config::Describe(config::v1::HostAgent::descriptor()));
   }
@@ -213,7 +225,12 @@ ExitCode Main(const Flags& flags) {
     }
     return Say(flags, absl::StrCat(flags.config, ": configuration OK\n"));
   }
-  return Serve(config, locations, flags);
+  // Serve() reads the private key.
+  prepared.locked = LockMemory();
+  if (!prepared.locked.ok() && config.strict_memory()) {
+    return Fail(flags, kRuntime, prepared.locked);
+  }
+  return Serve(config, locations, flags, prepared);
 }
 
 }  // namespace
@@ -224,15 +241,17 @@ int main(int argc, char** argv) {
   // would be called "exe". The kernel keeps 15 bytes.
   prctl(PR_SET_NAME, "entropyd-hostag");
   entropyd::OpenStandardFds();
-  entropyd::ClearGrpcVariables();
+  entropyd::Prepared prepared;
+  prepared.cleared = entropyd::ClearGrpcVariables();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   entropyd::KeepFreedPages();
   entropyd::Signals::Block();
   const entropyd::UniqueFd last_words = entropyd::TakeLastWordsFd();
   entropyd::Flags flags;
   flags.last_words = last_words.get();
-  absl::Status hardened = entropyd::tls::RequireTls13();
-  if (hardened.ok()) hardened = entropyd::HardenProcess();
+  absl::Status hardened = entropyd::HardenProcess();
+  if (hardened.ok()) hardened = entropyd::GuardOpenSslMemory();
+  if (hardened.ok()) hardened = entropyd::tls::RequireTls13();
   if (!hardened.ok()) return entropyd::Fail(flags, entropyd::kRuntime, hardened);
 
   CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
@@ -262,5 +281,5 @@ int main(int argc, char** argv) {
     return entropyd::kUsage;
   }
   flags.successor = entropyd::SuccessorCommand(argc, argv);
-  return entropyd::Main(flags);
+  return entropyd::Main(flags, std::move(prepared));
 }

@@ -10,21 +10,25 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/config/config.h"
 #include "base/config/log_config.h"
+#include "base/crypto/openssl_memory.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
 #include "base/process/bounded_write.h"
 #include "base/process/clock.h"
 #include "base/process/fd.h"
+#include "base/process/lock_memory.h"
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
 #include "base/process/standard_output.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
+#include "base/telemetry/process_metrics.h"
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
@@ -41,6 +45,14 @@ struct Flags {
   std::string ports_file;
   bool check_config = false;
   bool describe_config = false;
+};
+
+// What main() has done before there was a log.
+struct Prepared {
+  // The names of environment variables.
+  std::vector<std::string> cleared;
+  // Whether all memory of the process is locked, or why not.
+  absl::Status locked;
 };
 
 int Fail(int exit_status, const absl::Status& status) {
@@ -101,9 +113,11 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
   }
 }
 
-int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
+int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const Clock& clock) {
   Log log(&clock);
   ConfigureLog(plan.config.log(), &log);
+  TellCleared(prepared.cleared, &log);
+  if (!prepared.locked.ok()) log.Warning("memory.unlocked", {{"reason", prepared.locked}});
   GrpcLines grpc_lines(&log, &clock);
   SendGrpcLogTo(&grpc_lines);
   const sigset_t signals = BlockSignals();
@@ -116,6 +130,7 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
     log.Flush();  // what comes before the last words
     return Fail(kExitRuntime, server.status());
   }
+  ExportMemoryLocked(prepared.locked.ok(), (*server)->metrics());
   if (!flags.ports_file.empty()) {
     const absl::Status written = WritePortsFile(
         flags.ports_file, {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
@@ -133,12 +148,22 @@ int Serve(const Flags& flags, ServerPlan plan, const Clock& clock) {
   return 0;
 }
 
-int Run(const Flags& flags) {
+int Run(const Flags& flags, Prepared prepared) {
   if (flags.describe_config) {
     return Say(config::Describe(config::v1::Server::descriptor()));
   }
   const SystemClock clock;
-  absl::StatusOr<ServerPlan> plan = LoadPlan(flags.config, clock);
+  config::v1::Server config;
+  config::Locations locations;
+  absl::Status loaded = config::Load(flags.config, &config, &locations);
+  if (!loaded.ok()) return Fail(kExitConfig, loaded);
+  // Check() reads the private key.
+  prepared.locked = LockMemory();
+  if (!prepared.locked.ok() && config.strict_memory() && !flags.check_config) {
+    return Fail(kExitRuntime, prepared.locked);
+  }
+  absl::StatusOr<ServerPlan> plan =
+      ServerPlan::Check(std::move(config), std::move(locations), clock);
   if (!plan.ok()) return Fail(kExitConfig, plan.status());
   if (flags.check_config) {
     for (const std::string& warning : plan->warnings) {
@@ -146,10 +171,8 @@ int Run(const Flags& flags) {
     }
     return Say(absl::StrCat(flags.config, ": configuration OK\n"));
   }
-  absl::Status status = HardenProcess();
-  if (status.ok()) status = tls::RequireTls13();
-  if (!status.ok()) return Fail(kExitRuntime, status);
-  return Serve(flags, *std::move(plan), clock);
+  if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(kExitRuntime, status);
+  return Serve(flags, prepared, *std::move(plan), clock);
 }
 
 int Main(int argc, char** argv) {
@@ -158,9 +181,13 @@ int Main(int argc, char** argv) {
   // name. This must run before any thread is made. An operator who wants the lines sets the
   // variable.
   setenv("TSS2_LOG", "all+NONE", 0);
-  ClearGrpcVariables();
+  Prepared prepared;
+  prepared.cleared = ClearGrpcVariables();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   KeepFreedPages();
+  absl::Status guarded = HardenProcess();
+  if (guarded.ok()) guarded = GuardOpenSslMemory();
+  if (!guarded.ok()) return Fail(kExitRuntime, guarded);
   Flags flags;
   CLI::App app("Divides hardware entropy among the hosts of a datacenter.", "entropyd");
   app.formatter(std::make_shared<HelpFormatter>());
@@ -181,7 +208,7 @@ int Main(int argc, char** argv) {
     fputs(answer.text.c_str(), stderr);
     return kExitConfig;
   }
-  return Run(flags);
+  return Run(flags, std::move(prepared));
 }
 
 }  // namespace

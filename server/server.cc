@@ -425,6 +425,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clo
 Server::~Server() { Stop(); }
 
 int Server::grpc_port() const { return impl_->door == nullptr ? 0 : impl_->door->port(); }
+Metrics* Server::metrics() { return &impl_->metrics; }
 int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http->port(); }
 
 void Server::Reload(absl::string_view cause) {

@@ -21,6 +21,7 @@
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "proto/class_state.pb.h"
 #include "proto/server_config.pb.h"
 #include "server/access/policy.h"
@@ -68,6 +69,8 @@ class Server {
   int grpc_port() const;
   // 0 = off.
   int http_port() const;
+  // For what only main() knows.
+  Metrics* metrics();
 
   // Brings grpc.health.v1 up to date with the pools, and takes files that have changed.
   void Tick();

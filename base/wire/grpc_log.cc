@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "base/wire/connection_remedy.h"
@@ -40,9 +41,23 @@ absl::string_view ReasonOf(absl::string_view message) {
 
 }  // namespace
 
-void ClearGrpcVariables() {
-  unsetenv("GRPC_TRACE");
-  unsetenv("GRPC_VERBOSITY");
+std::vector<std::string> ClearGrpcVariables() {
+  std::vector<std::string> cleared;
+  for (const char* const name :
+       {"GRPC_TRACE", "GRPC_VERBOSITY", "GRPC_STACKTRACE_MINLOGLEVEL", "SSLKEYLOGFILE"}) {
+    if (getenv(name) == nullptr) continue;
+    unsetenv(name);
+    cleared.emplace_back(name);
+  }
+  return cleared;
+}
+
+void TellCleared(const std::vector<std::string>& names, Log* log) {
+  if (names.empty()) return;
+  log->Warning("environment.cleared",
+               {{"variables", absl::StrJoin(names, ",")},
+                {"reason", "what they ask for would write secrets"},
+                {"remedy", "none needed; unset them to be rid of this line"}});
 }
 
 void GrpcLines::Line(absl::string_view place, absl::string_view message) {

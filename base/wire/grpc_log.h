@@ -1,8 +1,9 @@
 // Puts what gRPC says by itself into our log. gRPC writes to stderr, in a form of its own, and once
 // for each connection that a stranger opens.
 //
-//   ClearGrpcVariables();      // first of all
-//   SendGrpcLogTo(&log);       // before gRPC is used
+//   const std::vector<std::string> cleared = ClearGrpcVariables();  // first of all
+//   SendGrpcLogTo(&lines);                                          // before gRPC is used
+//   TellCleared(cleared, &log);
 //
 // A handshake that failed, ours or a peer's, is an event `tls.refused` with its reason, and with a
 // remedy for the common ones. Anything else is `grpc.error` with the place in gRPC's source. Each
@@ -14,6 +15,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
@@ -22,9 +24,14 @@
 
 namespace entropyd {
 
-// Unsets GRPC_TRACE and GRPC_VERBOSITY: traces write payload, which here is secret. REQUIRES: no
-// other thread.
-void ClearGrpcVariables();
+// Unsets the variables by which gRPC and TLS libraries write secrets: GRPC_TRACE and GRPC_VERBOSITY
+// (traces hold payload), GRPC_STACKTRACE_MINLOGLEVEL, and SSLKEYLOGFILE (session keys; neither gRPC
+// 1.51 nor OpenSSL 3.0 heeds it, a later one may). Returns the names of those that were set.
+// REQUIRES: no other thread.
+std::vector<std::string> ClearGrpcVariables();
+
+// A line for the operator who set them and waits for what they ask for. Nothing if there are none.
+void TellCleared(const std::vector<std::string>& names, Log* log);
 
 // One line of gRPC's to one of ours.
 class GrpcLines {

@@ -14,6 +14,7 @@
 #include "base/crypto/tls.h"
 #include "base/process/fd.h"
 #include "base/text/command_line.h"
+#include "base/wire/grpc_log.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/number_arguments.h"
 #include "client/ctl/unknown_command.h"
@@ -532,6 +533,7 @@ int CheckOutput(int result) {
 
 int Main(int argc, char** argv) {
   OpenStandardFds();
+  ClearGrpcVariables();
   // A command may read a private key, or make one. Programs that it starts may be dumped again.
   absl::Status guarded = ForbidDumps();
   if (guarded.ok()) guarded = GuardOpenSslMemory();

@@ -78,9 +78,19 @@ TEST_F(GrpcLogTest, AnythingElseTellsItsPlace) {
 TEST_F(GrpcLogTest, TracesCannotBeAskedFor) {
   setenv("GRPC_TRACE", "all", 1);
   setenv("GRPC_VERBOSITY", "DEBUG", 1);
-  ClearGrpcVariables();
+  setenv("SSLKEYLOGFILE", "/tmp/keys", 1);
+  const std::vector<std::string> cleared = ClearGrpcVariables();
   EXPECT_EQ(getenv("GRPC_TRACE"), nullptr);
   EXPECT_EQ(getenv("GRPC_VERBOSITY"), nullptr);
+  EXPECT_EQ(getenv("SSLKEYLOGFILE"), nullptr);
+  TellCleared(cleared, &log_);
+  EXPECT_THAT(Written(), HasSubstr("event=environment.cleared "
+                                   "variables=GRPC_TRACE,GRPC_VERBOSITY,SSLKEYLOGFILE "));
+}
+
+TEST_F(GrpcLogTest, NothingIsToldWhenNobodyAskedForTraces) {
+  TellCleared(ClearGrpcVariables(), &log_);
+  EXPECT_EQ(Written(), "");
 }
 
 }  // namespace

@@ -1,0 +1,99 @@
+#include "base/process/lock_memory.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// What `body` returns in a child, whose limits and locks are its own.
+std::string InLockingChild(const std::function<std::string()>& body) {
+  int fds[2];
+  EXPECT_EQ(pipe(fds), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string said = body();
+    const ssize_t written = write(fds[1], said.data(), said.size());
+    _exit(written == static_cast<ssize_t>(said.size()) ? 0 : 1);
+  }
+  close(fds[1]);
+  std::string said;
+  char buffer[512];
+  for (ssize_t n; (n = read(fds[0], buffer, sizeof(buffer))) > 0;) {
+    said.append(buffer, static_cast<size_t>(n));
+  }
+  close(fds[0]);
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child ended with " << status;
+  return said;
+}
+
+void LimitLocking(rlim_t bytes) {
+  const rlimit limit = {bytes, bytes};
+  if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) _exit(2);
+  constexpr uid_t kNobody = 65534;
+  if (geteuid() == 0 && setresuid(kNobody, kNobody, kNobody) != 0) _exit(3);
+}
+
+std::string VmFlagsOfPage(const void* page) {
+  std::ifstream smaps("/proc/self/smaps");
+  bool here = false;
+  for (std::string line; std::getline(smaps, line);) {
+    uintptr_t start = 0, end = 0;
+    if (sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) == 2) {
+      here = start <= reinterpret_cast<uintptr_t>(page) && reinterpret_cast<uintptr_t>(page) < end;
+    }
+    if (here && absl::StartsWith(line, "VmFlags:")) return absl::StrCat(line, " ");
+  }
+  return "no such mapping";
+}
+
+TEST(LockMemoryTest, WhatIsMappedLaterIsLockedTooAndTakesNoMemoryBeforeItIsUsed) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs CAP_IPC_LOCK";
+  const std::string said = InLockingChild([] {
+    const absl::Status status = LockMemory();
+    constexpr size_t kBytes = size_t{1} << 30;
+    auto* const later = static_cast<unsigned char*>(
+        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    unsigned char resident = 0;
+    mincore(later, 1, &resident);
+    return absl::StrCat(status.ToString(), " resident ", int{resident} & 1, VmFlagsOfPage(later));
+  });
+  EXPECT_THAT(said, AllOf(HasSubstr("OK resident 0"), HasSubstr(" lo ")));
+}
+
+TEST(LockMemoryTest, ALimitInBytesIsRefusedWithTheRemedyAndNothingIsLocked) {
+  const std::string said = InLockingChild([] {
+    LimitLocking(64 << 10);
+    const absl::Status status = LockMemory();
+    std::ifstream lines("/proc/self/status");
+    for (std::string line; std::getline(lines, line);) {
+      if (absl::StartsWith(line, "VmLck:")) return absl::StrCat(status.ToString(), line);
+    }
+    return status.ToString();
+  });
+  EXPECT_THAT(said,
+              AllOf(HasSubstr("RESOURCE_EXHAUSTED"), HasSubstr("RLIMIT_MEMLOCK is 65536 bytes"),
+                    HasSubstr("LimitMEMLOCK=infinity"), HasSubstr(" 0 kB")));
+}
+
+}  // namespace
+}  // namespace entropyd
