@@ -2,7 +2,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,6 +32,7 @@
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
 #include "server/server.h"
+#include "server/service_report.h"
 
 namespace entropyd {
 namespace {
@@ -85,16 +85,8 @@ sigset_t BlockSignals() {
   return set;
 }
 
-// systemctl reload waits until READY=1 follows.
-void NotifyReloading() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-             static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
-}
-
 // Returns when the server must end.
-void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
+void ServeUntilSignal(Server* server, const sigset_t& signals, ServiceReport* report, Log* log) {
   // How stale grpc.health.v1 may be, and how late a changed file is noticed: a peer who is revoked
   // has to be gone within two seconds.
   const timespec tick = {.tv_sec = 0, .tv_nsec = 500'000'000};
@@ -105,11 +97,12 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, Log* log) {
       return;
     }
     if (signal == SIGHUP) {
-      NotifyReloading();
+      report->Reloading();
       server->Reload("SIGHUP");
-      sd_notify(0, "READY=1");
+      report->Reloaded();
     }
     server->Tick();
+    report->Tick(server->Alive().ok(), [server] { return server->Summary(); });
   }
 }
 
@@ -140,9 +133,10 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
                                 {"grpc_port", (*server)->grpc_port()},
                                 {"http_port", (*server)->http_port()},
                                 {"version", ENTROPYD_VERSION}});
-  sd_notify(0, "READY=1");
-  ServeUntilSignal(server->get(), signals, &log);
-  sd_notify(0, "STOPPING=1");
+  ServiceReport report(&clock);
+  report.Serving();
+  ServeUntilSignal(server->get(), signals, &report, &log);
+  report.Stopping();
   (*server)->Stop();
   log.Info("server.stopped");
   return 0;

@@ -199,7 +199,9 @@ struct Server::Impl {
   void StartReloading(const ServerPlan& plan, Reloading reloading);
   // For operators, who may come before the reloader does.
   void Ask(Reloader::Done done);
-  std::string ReloadProblem();
+  std::string ReloadProblem() const;
+  std::string Summary() const;
+  absl::Status Alive() const;
   absl::Status Healthy();
   absl::Status Ready() const;
   void WaitForSessions(int64_t deadline_nanos);
@@ -372,16 +374,21 @@ void Server::Impl::Ask(Reloader::Done done) {
   done(absl::UnavailableError("reload: the server learns of no new configuration now"));
 }
 
-std::string Server::Impl::ReloadProblem() {
+std::string Server::Impl::ReloadProblem() const {
   const Reloader* const one = reloader;
   return one == nullptr ? "" : one->problem();
 }
 
-absl::Status Server::Impl::Healthy() {
+absl::Status Server::Impl::Alive() const {
   const int64_t silent = clock->NowNanos() - loop->last_step_nanos();
-  if (silent < kStalledNanos) return door_probe->Check();
+  if (silent < kStalledNanos) return absl::OkStatus();
   return absl::InternalError(
       absl::StrCat("the dispatcher has not run for ", silent / kSecondNanos, " s"));
+}
+
+absl::Status Server::Impl::Healthy() {
+  absl::Status alive = Alive();
+  return alive.ok() ? door_probe->Check() : alive;
 }
 
 // The server is ready when one pool serves. The states of the other pools say what they lack.
@@ -396,6 +403,28 @@ absl::Status Server::Impl::Ready() const {
     reasons.push_back(absl::StrCat(pool->name(), ": ", state.Text()));
   }
   return absl::UnavailableError(absl::StrCat("no pool is ready: ", absl::StrJoin(reasons, "; ")));
+}
+
+std::string Server::Impl::Summary() const {
+  if (absl::Status alive = Alive(); !alive.ok()) return std::string(alive.message());
+  std::vector<std::string> parts;
+  if (protocols->draining()) parts.emplace_back("drains, until entropyctl drain --end");
+  size_t ready = 0;
+  std::string lacks;
+  for (const Pool* pool : supply->pools()) {
+    const PoolState state = pool->State();
+    if (state.ready()) {
+      ++ready;
+    } else {
+      absl::StrAppend(&lacks, "; ", pool->name(), ": ", state.Text());
+    }
+  }
+  parts.push_back(absl::StrCat(ready, " of ", supply->pools().size(),
+                               ready == 1 ? " pools is ready" : " pools are ready", lacks));
+  if (const std::string problem = ReloadProblem(); !problem.empty()) {
+    parts.push_back(absl::StrCat("not in use, as a file is bad: ", problem));
+  }
+  return absl::StrJoin(parts, "; ");
 }
 
 void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
@@ -427,6 +456,9 @@ Server::~Server() { Stop(); }
 int Server::grpc_port() const { return impl_->door == nullptr ? 0 : impl_->door->port(); }
 Metrics* Server::metrics() { return &impl_->metrics; }
 int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http->port(); }
+
+absl::Status Server::Alive() const { return impl_->Alive(); }
+std::string Server::Summary() const { return impl_->Summary(); }
 
 void Server::Reload(absl::string_view cause) {
   if (impl_->reloader_owned != nullptr) impl_->reloader_owned->Reload(cause).IgnoreError();

@@ -72,6 +72,11 @@ class Server {
   // For what only main() knows.
   Metrics* metrics();
 
+  // Whether the dispatcher still runs; nothing else here can hang for long.
+  absl::Status Alive() const;
+  // One line on how the server is: the pools, a drain, a reload that failed.
+  std::string Summary() const;
+
   // Brings grpc.health.v1 up to date with the pools, and takes files that have changed.
   void Tick();
   // Takes what is on disk now, or nothing of it; the log tells what came of it.
