@@ -1,5 +1,7 @@
 #include "server/server_metrics.h"
 
+#include <iterator>
+
 #include "server/access/gate.h"
 
 namespace entropyd {
@@ -114,37 +116,47 @@ void ServerMetrics::Refresh(int64_t now_nanos) {
   RefreshClasses(now_nanos);
 }
 
-ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
-                                                  const std::string& name) {
-  const auto [it, added] = classes_.try_emplace({pool, name});
-  ClassSeries& series = it->second;
-  if (!added) return &series;
-  const Labels labels = {{"pool", pool}, {"class", name}};
-  series.delivered = metrics_->AddCounter("entropyd_class_delivered_bytes_total",
-                                          "Bytes given to the class and all below it.", labels);
-  series.borrowed = metrics_->AddCounter("entropyd_class_borrowed_bytes_total",
-                                         "Bytes given beyond the class's guarantee.", labels);
-  series.throttled = metrics_->AddCounter(
+ServerMetrics::ClassSeries::ClassSeries(const Labels& labels, Metrics* metrics) : owned(metrics) {
+  delivered = owned.AddCounter("entropyd_class_delivered_bytes_total",
+                               "Bytes given to the class and all below it.", labels);
+  borrowed = owned.AddCounter("entropyd_class_borrowed_bytes_total",
+                              "Bytes given beyond the class's guarantee.", labels);
+  throttled = owned.AddCounter(
       "entropyd_class_throttled_seconds_total",
       "How long somebody in the class waited because of the class's own ceiling.", labels);
-  series.waiting = metrics_->AddGauge("entropyd_class_waiting_bytes",
-                                      "Bytes that agents have room for and wait for.", labels);
-  series.members = metrics_->AddGauge("entropyd_class_members",
-                                      "Streams and calls that draw from the class.", labels);
-  series.rate =
-      metrics_->AddGauge("entropyd_class_rate_bytes_per_second", "The class's guarantee.", labels);
-  series.ceil = metrics_->AddGauge("entropyd_class_ceil_bytes_per_second",
-                                   "The class's ceiling; 0 = none.", labels);
-  series.drift = metrics_->AddGauge(
+  waiting = owned.AddGauge("entropyd_class_waiting_bytes",
+                           "Bytes that agents have room for and wait for.", labels);
+  members = owned.AddGauge("entropyd_class_members", "Streams and calls that draw from the class.",
+                           labels);
+  rate = owned.AddGauge("entropyd_class_rate_bytes_per_second", "The class's guarantee.", labels);
+  ceil = owned.AddGauge("entropyd_class_ceil_bytes_per_second", "The class's ceiling; 0 = none.",
+                        labels);
+  drift = owned.AddGauge(
       "entropyd_class_drift",
       "1 when an operator changed the class and its figures are not the configuration's.", labels);
-  return &series;
+}
+
+ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
+                                                  const ClassTree::ClassStats& stats) {
+  std::unique_ptr<ClassSeries>& series = classes_[{pool, stats.spec.name}];
+  // A class that was removed and added again begins anew, as after a restart.
+  if (series != nullptr &&
+      static_cast<double>(stats.delivered_bytes) < series->delivered->Value()) {
+    series.reset();
+  }
+  if (series == nullptr) {
+    series =
+        std::make_unique<ClassSeries>(Labels{{"pool", pool}, {"class", stats.spec.name}}, metrics_);
+  }
+  return series.get();
 }
 
 void ServerMetrics::RefreshClasses(int64_t now_nanos) {
+  ++refresh_;
   for (const auto& slot : dispatcher_->classes().slots()) {
     for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
-      ClassSeries* const series = Series(slot->pool->name(), stats.spec.name);
+      ClassSeries* const series = Series(slot->pool->name(), stats);
+      series->seen = refresh_;
       Metrics::SetCounter(series->delivered, static_cast<double>(stats.delivered_bytes));
       Metrics::SetCounter(series->borrowed, static_cast<double>(stats.borrowed_bytes));
       Metrics::SetCounter(series->throttled, static_cast<double>(stats.throttled_nanos) / 1e9);
@@ -155,6 +167,9 @@ void ServerMetrics::RefreshClasses(int64_t now_nanos) {
       series->ceil->Set(
           stats.spec.ceil == ClassTree::kUnlimited ? 0 : static_cast<double>(stats.spec.ceil));
     }
+  }
+  for (auto it = classes_.begin(); it != classes_.end();) {
+    it = it->second->seen == refresh_ ? std::next(it) : classes_.erase(it);
   }
 }
 

@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "base/telemetry/metrics.h"
+#include "base/telemetry/owned_series.h"
 #include "server/attach/protocols.h"
 #include "server/dispatch/dispatch_loop.h"
 
@@ -33,6 +35,10 @@ class ServerMetrics {
 
  private:
   struct ClassSeries {
+    ClassSeries(const Labels& labels, Metrics* metrics);
+    OwnedSeries owned;
+    // The refresh that saw the class last.
+    uint64_t seen = 0;
     Counter* delivered;
     Counter* borrowed;
     Counter* throttled;
@@ -47,7 +53,7 @@ class ServerMetrics {
     std::function<uint64_t()> value;
   };
 
-  ClassSeries* Series(const std::string& pool, const std::string& name);
+  ClassSeries* Series(const std::string& pool, const ClassTree::ClassStats& stats);
   void AddTotals();
   // What is denied to identities that hold their share.
   void AddShares();
@@ -58,7 +64,8 @@ class ServerMetrics {
   Metrics* const metrics_;
   const Dispatcher* const dispatcher_;
   const Protocols* const protocols_;
-  std::map<std::pair<std::string, std::string>, ClassSeries> classes_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<ClassSeries>> classes_;
+  uint64_t refresh_ = 0;
   std::vector<TotalSeries> totals_;
   Gauge* const certificate_end_;
   Gauge* agents_;

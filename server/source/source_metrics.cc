@@ -11,32 +11,32 @@ constexpr v1::SourceState kStates[] = {v1::SOURCE_STATE_STARTING, v1::SOURCE_STA
 
 }  // namespace
 
-SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics) : source_(source) {
+SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics)
+    : source_(source), series_(metrics) {
   const Labels labels = {{"source", source->spec().name},
                          {"driver", source->spec().driver},
                          {"group", source->spec().identity.claims.group}};
   for (const v1::SourceState state : kStates) {
     Labels with_state = labels;
     with_state["state"] = std::string(SourceStateName(state));
-    state_[state] = metrics->AddGauge("entropyd_source_state",
-                                      "1 for the state that the source is in.", with_state);
+    state_[state] = series_.AddGauge("entropyd_source_state",
+                                     "1 for the state that the source is in.", with_state);
   }
-  raw_bytes_per_second_ = metrics->AddGauge("entropyd_source_raw_bytes_per_second",
-                                            "Raw bytes read, averaged over 2 s.", labels);
-  raw_bytes_ = metrics->AddCounter("entropyd_source_raw_bytes_total",
-                                   "Raw bytes read from the device.", labels);
-  credited_bits_ = metrics->AddCounter("entropyd_source_credited_bits_total",
-                                       "Min-entropy credited to the source, bits.", labels);
-  rct_failures_ = metrics->AddCounter("entropyd_source_rct_failures_total",
-                                      "Alarms of the repetition count test.", labels);
-  apt_failures_ = metrics->AddCounter("entropyd_source_apt_failures_total",
-                                      "Alarms of the adaptive proportion test.", labels);
-  lag_failures_ = metrics->AddCounter("entropyd_source_lag_failures_total",
-                                      "Alarms of the lag predictor.", labels);
-  startups_ =
-      metrics->AddCounter("entropyd_source_startups_total", "Start-up tests begun.", labels);
+  raw_bytes_per_second_ = series_.AddGauge("entropyd_source_raw_bytes_per_second",
+                                           "Raw bytes read, averaged over 2 s.", labels);
+  raw_bytes_ = series_.AddCounter("entropyd_source_raw_bytes_total",
+                                  "Raw bytes read from the device.", labels);
+  credited_bits_ = series_.AddCounter("entropyd_source_credited_bits_total",
+                                      "Min-entropy credited to the source, bits.", labels);
+  rct_failures_ = series_.AddCounter("entropyd_source_rct_failures_total",
+                                     "Alarms of the repetition count test.", labels);
+  apt_failures_ = series_.AddCounter("entropyd_source_apt_failures_total",
+                                     "Alarms of the adaptive proportion test.", labels);
+  lag_failures_ = series_.AddCounter("entropyd_source_lag_failures_total",
+                                     "Alarms of the lag predictor.", labels);
+  startups_ = series_.AddCounter("entropyd_source_startups_total", "Start-up tests begun.", labels);
   read_errors_ =
-      metrics->AddCounter("entropyd_source_read_errors_total", "Reads that failed.", labels);
+      series_.AddCounter("entropyd_source_read_errors_total", "Reads that failed.", labels);
   Refresh();
 }
 

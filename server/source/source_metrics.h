@@ -11,18 +11,20 @@
 #include <array>
 
 #include "base/telemetry/metrics.h"
+#include "base/telemetry/owned_series.h"
 #include "server/source/source.h"
 
 namespace entropyd {
 
 class SourceMetrics {
  public:
-  // The source and the metrics outlive it.
+  // The series end with this object. The source and the metrics outlive it.
   SourceMetrics(const Source* source, Metrics* metrics);
   void Refresh();
 
  private:
-  const Source* source_;
+  const Source* const source_;
+  OwnedSeries series_;
   // One gauge for each SourceState: 1 for the current state, 0 for the others.
   std::array<Gauge*, v1::SourceState_ARRAYSIZE> state_{};
   Gauge* raw_bytes_per_second_;
