@@ -123,6 +123,8 @@ class ClassTree {
   // be removed or get children: move or remove its members first. After an error nothing has
   // changed.
   virtual absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) = 0;
+  // Replaces Options::shed, from the next Update() on.
+  virtual void SetShed(Shed shed) = 0;
 
   // The leaf of that name. Errors: NOT_FOUND; FAILED_PRECONDITION when the class has children.
   virtual absl::StatusOr<ClassId> FindLeaf(const std::string& name) const = 0;

@@ -148,6 +148,7 @@ class ClassTreeImpl final : public ClassTree {
   ClassTreeImpl(const Options& options, const std::vector<ResolvedClass>& classes);
 
   absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) override;
+  void SetShed(Shed shed) override { options_.shed = shed; }
   absl::StatusOr<ClassId> FindLeaf(const std::string& name) const override;
   MemberId AddMember(ClassId leaf, const MemberSpec& spec) override;
   void RemoveMember(MemberId id) override;
@@ -232,7 +233,7 @@ class ClassTreeImpl final : public ClassTree {
 
   static constexpr size_t kWalks = 6;  // one for each level; trees are seldom deeper
 
-  const Options options_;
+  Options options_;  // only `shed` changes
   const uint32_t chunk_bytes_;
   const uint32_t max_turn_bytes_;
   const int64_t chunk_tokens_;  // nano-bytes

@@ -24,12 +24,26 @@ SessionEnd Because(SessionEnd::Cause cause) { return {.cause = cause}; }
 
 AttachProtocol::AttachProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
                                Dispatcher* dispatcher, Log* log)
-    : options_(options), access_(access), shares_(shares), dispatcher_(dispatcher), log_(log) {
+    : options_(options),
+      max_credit_(options.limits.max_credit),
+      max_payload_(options.limits.max_payload),
+      max_agents_(options.max_agents),
+      access_(access),
+      shares_(shares),
+      dispatcher_(dispatcher),
+      log_(log) {
   dispatcher_->Add(this);
 }
 
 std::unique_ptr<Session> AttachProtocol::NewSession(Session::Peer peer) {
-  return std::make_unique<Session>(std::move(peer), options_.limits, dispatcher_->budgets(), this);
+  const Session::Limits limits = {.max_credit = max_credit_, .max_payload = max_payload_};
+  return std::make_unique<Session>(std::move(peer), limits, dispatcher_->budgets(), this);
+}
+
+void AttachProtocol::SetLimits(const Session::Limits& limits, uint32_t max_agents) {
+  max_credit_ = limits.max_credit;
+  max_payload_ = limits.max_payload;
+  max_agents_ = max_agents;
 }
 
 uint32_t AttachProtocol::Drain(absl::string_view identity, absl::string_view reason,
@@ -131,10 +145,10 @@ SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
     return {.cause = SessionEnd::Cause::kIdentityShare, .refused = place.status()};
   }
   // Streams that were denied and are not gone yet do not count.
-  if (shares_->held().streams > options_.max_agents) {
+  if (shares_->held().streams > max_agents_) {
     ++totals_.denied_capacity;
     Deny(*session, "max_agents", now_nanos);
-    return {.cause = SessionEnd::Cause::kTooManyAgents, .limit = options_.max_agents};
+    return {.cause = SessionEnd::Cause::kTooManyAgents, .limit = max_agents_};
   }
   session->Hold(*std::move(place));
   return {};

@@ -15,6 +15,7 @@
 // Thread safety: NewSession() is safe; all else belongs to the dispatcher's owner.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -77,6 +78,9 @@ class AttachProtocol final : public Protocol, public Session::Owner {
 
   std::unique_ptr<Session> NewSession(Session::Peer peer);
 
+  // New limits. A stream that runs keeps the session limits that its Welcome told, and its place.
+  void SetLimits(const Session::Limits& limits, uint32_t max_agents);
+
   // Drains the sessions of `identity` and returns how many there are. An empty identity means all
   // sessions, and refuses new streams from now on.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
@@ -125,6 +129,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   static void FinishIfDue(Session* session);
 
   const Options options_;
+  // Those of new streams. Apart from one another, because NewSession() may run meanwhile.
+  std::atomic<uint64_t> max_credit_;
+  std::atomic<uint32_t> max_payload_;
+  uint32_t max_agents_;
   ClassAccess* const access_;
   IdentityShares* const shares_;
   Dispatcher* const dispatcher_;

@@ -21,6 +21,8 @@ void Channel::OnPool(const PoolState& state, bool discard) {
 
 void Channel::OnFigures(uint64_t, uint64_t) { session_->StateDue(this, false); }
 
+void Channel::OnRemoval() { session_->Expel(this, {.cause = ClassRefusal::Cause::kRemoved}); }
+
 absl::string_view Channel::identity() const { return session_->peer().identity; }
 
 void Channel::Describe(v1::ChannelState* state) const {

@@ -38,6 +38,7 @@ class Channel final : public Claimant {
   uint32_t Plan(uint32_t bytes) override;
   void OnPool(const PoolState& state, bool discard) override;
   void OnFigures(uint64_t rate, uint64_t ceil) override;
+  void OnRemoval() override;
   absl::string_view identity() const override;
   uint32_t waiting_guests() const override { return std::min(waiting_guests_, max_weight_); }
   // The most of its guests that count as weight.

@@ -9,7 +9,12 @@ namespace entropyd {
 
 GetProtocol::GetProtocol(const Options& options, ClassAccess* access, IdentityShares* shares,
                          Dispatcher* dispatcher, const Clock* clock)
-    : options_(options), access_(access), shares_(shares), dispatcher_(dispatcher), clock_(clock) {
+    : options_(options),
+      max_waiting_(options.max_waiting),
+      access_(access),
+      shares_(shares),
+      dispatcher_(dispatcher),
+      clock_(clock) {
   dispatcher_->Add(this);
 }
 
@@ -63,9 +68,9 @@ absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
   if (request.bytes < 1 || request.bytes > kGetMaxBytes) return GetEnd{.cause = Cause::kBadSize};
   absl::StatusOr<IdentityShares::Place> place = shares_->TakeGet(request.identity, now_nanos);
   if (!place.ok()) return GetEnd{.cause = Cause::kIdentityShare, .refused = place.status()};
-  if (shares_->held().gets > options_.max_waiting) {
+  if (shares_->held().gets > max_waiting_) {
     ++totals_.denied_capacity;
-    return GetEnd{.cause = Cause::kTooMany, .limit = options_.max_waiting};
+    return GetEnd{.cause = Cause::kTooMany, .limit = max_waiting_};
   }
   get->Hold(*std::move(place));
   ClassAccess::Answer answer =

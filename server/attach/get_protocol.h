@@ -57,6 +57,9 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
 
   std::unique_ptr<PendingGet> NewGet(PendingGet::Request request);
 
+  // So many may wait from now on. Those that wait already go on.
+  void SetMaxWaiting(uint32_t max_waiting) { max_waiting_ = max_waiting; }
+
   // Refuses new calls from now on. Those that wait go on waiting.
   void Drain() { draining_ = true; }
   // Gets are answered again.
@@ -83,6 +86,7 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   void FlushGet(PendingGet* get);
 
   const Options options_;
+  uint32_t max_waiting_;
   ClassAccess* const access_;
   IdentityShares* const shares_;
   Dispatcher* const dispatcher_;

@@ -43,6 +43,14 @@ void IdentityShares::Place::Release() {
   holder_ = nullptr;
 }
 
+void IdentityShares::SetLimits(const Limits& limits, uint64_t message_bytes) {
+  limits_ = limits;
+  message_bytes_ = message_bytes;
+  for (const auto& [identity, holder] : holders_) {
+    holder->bytes.SetLimit(limits.in_flight, message_bytes);
+  }
+}
+
 absl::StatusOr<IdentityShares::Place> IdentityShares::TakeStream(absl::string_view identity,
                                                                  int64_t now_nanos) {
   Holder* const holder = Find(identity);

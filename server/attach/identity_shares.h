@@ -105,6 +105,9 @@ class IdentityShares {
   IdentityShares(const Limits& limits, ByteBudget* all, uint64_t message_bytes)
       : limits_(limits), all_(all), message_bytes_(message_bytes) {}
 
+  // New limits from now on, also for those who hold something. Who holds more than that keeps it.
+  void SetLimits(const Limits& limits, uint64_t message_bytes);
+
   // Errors: RESOURCE_EXHAUSTED; nothing is taken then.
   absl::StatusOr<Place> TakeStream(absl::string_view identity, int64_t now_nanos);
   absl::StatusOr<Place> TakeGet(absl::string_view identity, int64_t now_nanos);
@@ -141,9 +144,9 @@ class IdentityShares {
   // Errors: RESOURCE_EXHAUSTED.
   absl::Status PayStart(const char* call, Holder* holder, int64_t now_nanos);
   bool TakeMessage(Holder* holder, int64_t now_nanos) const;
-  const Limits limits_;
+  Limits limits_;
   ByteBudget* const all_;
-  const uint64_t message_bytes_;
+  uint64_t message_bytes_;
   absl::flat_hash_map<std::string, std::unique_ptr<Holder>> holders_;
   // Those whose last place was given back since the last sweep, or who are remembered for longer.
   std::vector<Holder*> idle_;

@@ -37,6 +37,10 @@ void PendingGet::OnPool(const PoolState& state, bool discard) {
   End({.cause = GetEnd::Cause::kLostSources, .detail = state.Text()});
 }
 
+void PendingGet::OnRemoval() {
+  End({.cause = GetEnd::Cause::kRefusedClass, .refusal = {.cause = ClassRefusal::Cause::kRemoved}});
+}
+
 absl::Status PendingGet::Fill(Writer* writer) {
   const PoolSlot& slot = *leaf()->slot;
   if (filled_ == 0) reply_ = Writer::NewReply(request_.bytes);

@@ -76,6 +76,7 @@ class PendingGet final : public MailNode, public Claimant {
   void OnPool(const PoolState& state, bool discard) override;
   // Other figures only change how long it waits.
   void OnFigures(uint64_t, uint64_t) override {}
+  void OnRemoval() override;
   absl::string_view identity() const override { return request_.identity; }
 
   // The place of its identity that it takes until it is destroyed. Its bytes count there. REQUIRES:

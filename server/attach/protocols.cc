@@ -20,6 +20,12 @@ uint32_t Protocols::Drain(absl::string_view identity, absl::string_view reason, 
   return attach_.Drain(identity, reason, now_nanos, deadline_nanos);
 }
 
+void Protocols::SetLimits(const Limits& limits) {
+  shares_.SetLimits(limits.shares, limits.session.max_payload);
+  attach_.SetLimits(limits.session, limits.max_agents);
+  get_.SetMaxWaiting(limits.max_gets);
+}
+
 bool Protocols::EndDrain() {
   const bool ended = draining_.exchange(false);
   drain_reason_.clear();

@@ -34,6 +34,14 @@ class Protocols {
     ClassAccess::Policy allow = nullptr;
   };
 
+  // What may change while peers are there.
+  struct Limits {
+    Session::Limits session = {};
+    uint32_t max_agents = 10'000;
+    uint32_t max_gets = 1024;
+    IdentityShares::Limits shares = {};
+  };
+
   // Dispatcher, clock and log outlive the protocols.
   Protocols(Options options, Dispatcher* dispatcher, const Clock* clock, Log* log);
 
@@ -58,6 +66,8 @@ class Protocols {
     attach_.Recheck(now_nanos);
     get_.Recheck();
   }
+  // New limits from now on. Nobody who is there has to go.
+  void SetLimits(const Limits& limits);
   // True when nobody is attached and no call waits.
   bool idle() const { return attach_.registry().sessions().empty() && get_.waiting() == 0; }
 

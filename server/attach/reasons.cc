@@ -13,6 +13,10 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
     case ClassRefusal::Cause::kUnknown:
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
                                               pool_class, ": the server has no such class"));
+    case ClassRefusal::Cause::kRemoved:
+      return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
+                                              pool_class,
+                                              ": a new configuration has no such leaf class"));
     case ClassRefusal::Cause::kLowerQuality:
       return absl::FailedPreconditionError(
           absl::StrCat(call == Call::kAttach ? "open " : "get from ", pool_class,

@@ -26,6 +26,8 @@ struct ClassRefusal {
   enum class Cause {
     // The policy forbids it. `policy` says which rule is missing.
     kForbidden,
+    // A new configuration has it no more, or has classes below it. Before, it was a leaf.
+    kRemoved,
     // There is no such class. Only a peer whom the policy would allow the class learns this.
     kUnknown,
     // Its pool gives a lower quality than the peer asked for.

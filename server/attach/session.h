@@ -131,7 +131,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // good; a closed channel stays so that it can answer late lines.
   void Join(Channel* channel, Leaf* leaf, uint32_t max_weight = kMaxGuests);
   void Refuse(Channel* channel, ClassRefusal refusal);
-  // The policy has changed: what Join() was told holds no more. Expel() gives the plan back.
+  // The rules have changed: what Join() was told holds no more. Expel() gives the plan back.
   void Reweigh(Channel* channel, uint32_t max_weight);
   void Expel(Channel* channel, ClassRefusal refusal);
   void StateDue(Channel* channel, bool discard);

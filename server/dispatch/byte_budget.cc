@@ -90,6 +90,11 @@ void ByteBudget::Unlink(Waiter* waiter) {
   waiter->previous_ = waiter->next_ = nullptr;
 }
 
+void ByteShare::SetLimit(uint64_t limit, uint64_t wake_bytes) {
+  ByteBudget::SetLimit(limit, wake_bytes);
+  if (room_is_wanted()) whole_->Await(this);
+}
+
 void ByteShare::Shrink(uint32_t bytes) {
   used_ -= bytes;
   if (room_is_wanted()) whole_->Await(this);

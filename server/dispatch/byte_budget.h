@@ -91,6 +91,12 @@ class ByteBudget {
   // nothing is reserved here.
   void CountIn(ByteShare* share) { share_ = share; }
 
+  // Another limit from now on. What is reserved stays reserved.
+  void SetLimit(uint64_t limit, uint64_t wake_bytes) {
+    limit_ = limit;
+    wake_bytes_ = wake_bytes;
+  }
+
   uint64_t used() const { return used_; }
   bool full() const { return used_ >= limit_; }
   // The bytes that were reserved and given back, since the start.
@@ -112,8 +118,8 @@ class ByteBudget {
 
   ByteBudget* const parent_ = nullptr;
   ByteShare* share_ = nullptr;
-  const uint64_t limit_ = std::numeric_limits<uint64_t>::max();
-  const uint64_t wake_bytes_ = 1;
+  uint64_t limit_ = std::numeric_limits<uint64_t>::max();
+  uint64_t wake_bytes_ = 1;
   uint64_t used_ = 0;
   uint64_t given_back_ = 0;
   Waiter* first_ = nullptr;
@@ -127,6 +133,9 @@ class ByteShare final : public ByteBudget, private ByteBudget::Waiter {
   // `whole` outlives it.
   ByteShare(uint64_t limit, uint64_t wake_bytes, ByteBudget* whole)
       : ByteBudget(limit, wake_bytes), whole_(whole) {}
+
+  // As ByteBudget::SetLimit(). Its waiters are woken when there is room now.
+  void SetLimit(uint64_t limit, uint64_t wake_bytes);
 
  private:
   friend class ByteBudget;

@@ -53,6 +53,10 @@ void IdentityMembers::Remove(Claimant* claimant) {
   WeighSome();
 }
 
+void IdentityMembers::WeighAll() {
+  for (Claimant* claimant : claimants_) claimant->Weigh();
+}
+
 void IdentityMembers::WeighSome() {
   for (size_t i = std::min(claimants_.size(), kWeighedAtOnce); i > 0; --i) {
     if (next_ >= claimants_.size()) next_ = 0;

@@ -36,6 +36,8 @@ class IdentityMembers {
   static constexpr size_t kWeighedAtOnce = 16;
 
   const std::vector<Claimant*>& claimants() const { return claimants_; }
+  // The leaf weighs otherwise than before.
+  void WeighAll();
 
  private:
   friend class Claimant;
@@ -62,6 +64,8 @@ class Claimant {
   virtual void OnPool(const PoolState& state, bool discard) = 0;
   // Its class has new figures, in bytes/s.
   virtual void OnFigures(uint64_t rate, uint64_t ceil) = 0;
+  // Its class is about to be removed. It must leave from within this call.
+  virtual void OnRemoval() = 0;
   // Who the claimant works for. n claimants of one identity weigh 1/n each, so that more streams
   // give no larger share.
   virtual absl::string_view identity() const = 0;

@@ -30,24 +30,51 @@ absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, in
 }
 
 ClassTable::ClassTable(std::vector<PoolSetup> pools) {
-  for (PoolSetup& setup : pools) {
-    slots_.push_back(std::make_unique<PoolSlot>());
-    PoolSlot* slot = slots_.back().get();
-    slot->pool = setup.pool;
-    slot->tree = std::move(setup.tree);
-    slot->state = setup.pool->State();
-    slot->differing = {setup.differing.begin(), setup.differing.end()};
-    for (const PoolSetup::LeafSetup& leaf : setup.leaves) {
-      auto entry = std::make_unique<Leaf>();
-      entry->name = leaf.name;
-      entry->slot = slot;
-      entry->id = leaf.id;
-      entry->rate = leaf.rate;
-      entry->ceil = leaf.ceil;
-      entry->weigh_guests = leaf.weigh_guests;
-      leaves_.emplace(leaf.name, std::move(entry));
-    }
-  }
+  for (PoolSetup& setup : pools) AddPool(std::move(setup));
+}
+
+PoolSlot* ClassTable::AddPool(PoolSetup setup) {
+  slots_.push_back(std::make_unique<PoolSlot>());
+  PoolSlot* const slot = slots_.back().get();
+  slot->pool = setup.pool;
+  slot->tree = std::move(setup.tree);
+  slot->state = setup.pool->State();
+  slot->differing = {setup.differing.begin(), setup.differing.end()};
+  for (const PoolSetup::LeafSetup& leaf : setup.leaves) AddLeaf(slot, leaf);
+  return slot;
+}
+
+void ClassTable::AddLeaf(PoolSlot* slot, const PoolSetup::LeafSetup& setup) {
+  auto leaf = std::make_unique<Leaf>();
+  leaf->name = setup.name;
+  leaf->slot = slot;
+  leaf->id = setup.id;
+  leaf->rate = setup.rate;
+  leaf->ceil = setup.ceil;
+  leaf->weigh_guests = setup.weigh_guests;
+  leaves_.emplace(setup.name, std::move(leaf));
+}
+
+void ClassTable::RemovePool(absl::string_view name) {
+  PoolSlot* const slot = FindSlot(name);
+  if (slot == nullptr) return;
+  absl::erase_if(leaves_, [slot](const auto& entry) { return entry.second->slot == slot; });
+  slots_.erase(std::find_if(slots_.begin(), slots_.end(),
+                            [slot](const auto& one) { return one.get() == slot; }));
+}
+
+PoolSlot* ClassTable::FindSlot(absl::string_view name) const {
+  const auto found = std::find_if(slots_.begin(), slots_.end(),
+                                  [name](const auto& slot) { return slot->pool->name() == name; });
+  return found == slots_.end() ? nullptr : found->get();
+}
+
+void ClassTable::Sort(absl::Span<const std::string> order) {
+  const auto place = [order](const std::unique_ptr<PoolSlot>& slot) {
+    return std::find(order.begin(), order.end(), slot->pool->name()) - order.begin();
+  };
+  std::stable_sort(slots_.begin(), slots_.end(),
+                   [&place](const auto& a, const auto& b) { return place(a) < place(b); });
 }
 
 Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
@@ -55,17 +82,24 @@ Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
   return it == leaves_.end() ? nullptr : it->second.get();
 }
 
+namespace {
+
+absl::Status NoSuchPool(const std::string& pool) {
+  return absl::NotFoundError(absl::StrCat("change classes: no pool '", pool, "'"));
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& update,
                                                             int64_t now_nanos) {
-  const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
-    return slot->pool->name() == update.pool;
-  });
-  if (found == slots_.end()) {
-    return absl::NotFoundError(absl::StrCat("change classes: no pool '", update.pool, "'"));
-  }
-  PoolSlot* const slot = found->get();
+  PoolSlot* const slot = FindSlot(update.pool);
+  if (slot == nullptr) return NoSuchPool(update.pool);
   absl::Status updated = slot->tree->Update(update.specs, now_nanos);
   if (!updated.ok()) return updated;
+  return TakeFigures(slot, update);
+}
+
+std::vector<const Leaf*> ClassTable::TakeFigures(PoolSlot* slot, const ClassUpdate& update) {
   slot->differing = {update.differing.begin(), update.differing.end()};
   std::vector<const Leaf*> changed;
   for (const ClassTree::ClassSpec& spec : update.specs) {
@@ -78,8 +112,54 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& u
   return changed;
 }
 
-std::vector<ClassTable::Change> ClassTable::Refresh(bool retry) {
-  std::vector<Change> changes;
+std::vector<Leaf*> ClassTable::Leaving(absl::string_view name,
+                                       absl::Span<const ClassTree::ClassSpec> specs) const {
+  absl::flat_hash_set<std::string> stay;
+  for (const ClassTree::ClassSpec& spec : specs) stay.insert(absl::StrCat(name, "/", spec.name));
+  // What has children is no leaf.
+  for (const ClassTree::ClassSpec& spec : specs) stay.erase(absl::StrCat(name, "/", spec.parent));
+  std::vector<Leaf*> leaving;
+  for (const auto& [leaf_name, leaf] : leaves_) {
+    if (leaf->slot->pool->name() == name && !stay.contains(leaf_name)) {
+      leaving.push_back(leaf.get());
+    }
+  }
+  return leaving;
+}
+
+absl::StatusOr<std::vector<const Leaf*>> ClassTable::Change(const ClassesChange& change,
+                                                            int64_t now_nanos) {
+  const ClassUpdate& update = change.update;
+  PoolSlot* const slot = FindSlot(update.pool);
+  if (slot == nullptr) return NoSuchPool(update.pool);
+  slot->tree->SetShed(change.shed);
+  absl::Status updated = slot->tree->Update(update.specs, now_nanos);
+  if (!updated.ok()) return updated;
+  for (const Leaf* leaf : Leaving(update.pool, update.specs)) {
+    const std::string name = leaf->name;
+    leaves_.erase(name);
+  }
+  std::vector<const Leaf*> changed = TakeFigures(slot, update);
+  const absl::flat_hash_set<std::string> weigh_guests(change.weigh_guests.begin(),
+                                                      change.weigh_guests.end());
+  for (const ClassTree::ClassSpec& spec : update.specs) {
+    const absl::StatusOr<ClassTree::ClassId> id = slot->tree->FindLeaf(spec.name);
+    if (!id.ok()) continue;  // an inner class
+    const std::string name = absl::StrCat(update.pool, "/", spec.name);
+    const bool weigh = weigh_guests.contains(spec.name);
+    Leaf* const leaf = FindLeaf(name);
+    if (leaf == nullptr) {
+      AddLeaf(slot, {name, *id, spec.rate, spec.ceil, weigh});
+    } else if (leaf->weigh_guests != weigh) {
+      leaf->weigh_guests = weigh;
+      for (const auto& [identity, members] : leaf->members) members->WeighAll();
+    }
+  }
+  return changed;
+}
+
+std::vector<ClassTable::StateChange> ClassTable::Refresh(bool retry) {
+  std::vector<StateChange> changes;
   for (const auto& slot : slots_) {
     PoolState state = slot->pool->State();
     const bool discard = state.discard_epoch != slot->state.discard_epoch;

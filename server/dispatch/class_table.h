@@ -2,7 +2,10 @@
 //
 //   ClassTable table(std::move(setups));
 //   if (Leaf* leaf = table.FindLeaf("default/gold")) claimant->Join(leaf);
-//   for (const ClassTable::Change& change : table.Refresh(false)) …   // tell its claimants
+//   for (const ClassTable::StateChange& change : table.Refresh(false)) …   // tell its claimants
+//
+// A new configuration adds and removes pools and classes (PoolsChange). Claimants in a leaf that
+// goes leave it first; the others keep their places, also when their class moves.
 //
 // Errors: those of the configuration and of ClassTree::Update(); a failed update changes nothing.
 //
@@ -18,6 +21,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/class_tree/class_tree.h"
 #include "base/config/config.h"
 #include "proto/server_config.pb.h"
@@ -26,7 +30,7 @@
 
 namespace entropyd {
 
-// What the dispatcher needs to know of a pool at the start.
+// What the dispatcher needs to know of a new pool.
 struct PoolSetup {
   struct LeafSetup {
     // POOL/CLASS.
@@ -37,7 +41,7 @@ struct PoolSetup {
     // True for `member_weight: guests`.
     bool weigh_guests = false;
   };
-  // The pool outlives the table.
+  // The pool outlives the table, or stays until it is removed there.
   Pool* pool = nullptr;
   std::unique_ptr<ClassTree> tree;
   std::vector<LeafSetup> leaves;
@@ -51,6 +55,25 @@ struct ClassUpdate {
   // The specs of all classes of the pool.
   std::vector<ClassTree::ClassSpec> specs;
   std::vector<std::string> differing;
+};
+
+// The classes of a pool that serves, as a new configuration has them. They are matched by name.
+struct ClassesChange {
+  ClassUpdate update;
+  // Those with `member_weight: guests`.
+  std::vector<std::string> weigh_guests;
+  ClassTree::Shed shed = ClassTree::Shed::kProportional;
+};
+
+// What a new configuration makes of all pools and classes. REQUIRES: a tree can be built of each
+// pool's classes.
+struct PoolsChange {
+  // Names of pools.
+  std::vector<std::string> removed;
+  std::vector<ClassesChange> changed;
+  std::vector<PoolSetup> added;
+  // All that are there afterwards, in the order of the configuration.
+  std::vector<std::string> order;
 };
 
 // Makes the setup from the configuration. `pool` may be nullptr when the setup is only checked.
@@ -99,19 +122,37 @@ class ClassTable {
   // leaves with a new rate or ceiling; the caller tells their claimants. NOT_FOUND: no such pool.
   absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 
-  struct Change {
+  // The leaves of pool `name` that are not among the leaves of `specs` (all, without specs).
+  // Whoever changes the classes must make their claimants leave before.
+  std::vector<Leaf*> Leaving(absl::string_view name,
+                             absl::Span<const ClassTree::ClassSpec> specs) const;
+  // As Update(), and adds and removes leaves. REQUIRES: no claimant is in a leaf that goes.
+  absl::StatusOr<std::vector<const Leaf*>> Change(const ClassesChange& change, int64_t now_nanos);
+  PoolSlot* AddPool(PoolSetup setup);
+  // REQUIRES: no claimant is in its leaves.
+  void RemovePool(absl::string_view name);
+  // Returns nullptr when the pool is unknown.
+  PoolSlot* FindSlot(absl::string_view name) const;
+  // Puts the slots into this order of names. Others come last.
+  void Sort(absl::Span<const std::string> order);
+
+  struct StateChange {
     PoolSlot* slot;
     // Bytes from before must not be used any more.
     bool discard;
   };
   // Asks every pool for its state. Returns the slots whose claimants must hear of a change. A
   // stopped slot is tried again when its state has changed, or when `retry` is true.
-  std::vector<Change> Refresh(bool retry);
+  std::vector<StateChange> Refresh(bool retry);
 
   // The claimants that wait for bytes of that pool now.
   std::vector<Claimant*> ClaimantsOf(const PoolSlot& slot) const;
 
  private:
+  // Returns the leaves with a new rate or ceiling.
+  std::vector<const Leaf*> TakeFigures(PoolSlot* slot, const ClassUpdate& update);
+  void AddLeaf(PoolSlot* slot, const PoolSetup::LeafSetup& setup);
+
   std::vector<std::unique_ptr<PoolSlot>> slots_;
   absl::flat_hash_map<std::string, std::unique_ptr<Leaf>> leaves_;
 };

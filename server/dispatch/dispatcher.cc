@@ -45,7 +45,7 @@ void Dispatcher::Send(Outlet* outlet, MessageBuffer message) {
 }
 
 void Dispatcher::RefreshPools(bool retry) {
-  for (const ClassTable::Change& change : classes_.Refresh(retry)) {
+  for (const ClassTable::StateChange& change : classes_.Refresh(retry)) {
     const PoolState& state = change.slot->state;
     log_->Debug("pool.state", {{"pool", change.slot->pool->name()},
                                {"ready", state.ready()},
@@ -69,12 +69,49 @@ void Dispatcher::SweepBy(int64_t nanos) { next_sweep_nanos_ = std::min(next_swee
 absl::Status Dispatcher::UpdateClasses(const ClassUpdate& update, int64_t now_nanos) {
   const absl::StatusOr<std::vector<const Leaf*>> changed = classes_.Update(update, now_nanos);
   if (!changed.ok()) return changed.status();
-  for (const Leaf* leaf : *changed) {
+  TellFigures(*changed);
+  return absl::OkStatus();
+}
+
+void Dispatcher::TellFigures(const std::vector<const Leaf*>& leaves) {
+  for (const Leaf* leaf : leaves) {
     for (const auto& [identity, members] : leaf->members) {
       for (Claimant* member : members->claimants()) member->OnFigures(leaf->rate, leaf->ceil);
     }
   }
-  return absl::OkStatus();
+}
+
+absl::Status Dispatcher::ChangePools(PoolsChange change, int64_t now_nanos) {
+  for (const std::string& name : change.removed) {
+    const PoolSlot* const slot = classes_.FindSlot(name);
+    if (slot == nullptr) continue;
+    Empty(classes_.Leaving(name, {}));
+    writer_.RemovePool(slot->writer_index);
+    classes_.RemovePool(name);
+  }
+  absl::Status status;
+  for (const ClassesChange& classes : change.changed) {
+    Empty(classes_.Leaving(classes.update.pool, classes.update.specs));
+    const absl::StatusOr<std::vector<const Leaf*>> changed = classes_.Change(classes, now_nanos);
+    status.Update(changed.status());
+    if (changed.ok()) TellFigures(*changed);
+  }
+  for (PoolSetup& setup : change.added) {
+    PoolSlot* const slot = classes_.AddPool(std::move(setup));
+    slot->writer_index = writer_.AddPool(slot->pool);
+  }
+  classes_.Sort(change.order);
+  return status;
+}
+
+void Dispatcher::Empty(const std::vector<Leaf*>& leaves) {
+  for (Leaf* leaf : leaves) {
+    std::vector<Claimant*> claimants;
+    for (const auto& [identity, members] : leaf->members) {
+      claimants.insert(claimants.end(), members->claimants().begin(), members->claimants().end());
+    }
+    for (Claimant* claimant : claimants) claimant->OnRemoval();
+  }
 }
 
 void Dispatcher::OnRefusal(PoolSlot* slot, const absl::Status& status) {

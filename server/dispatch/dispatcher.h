@@ -98,6 +98,16 @@ class Dispatcher {
   // on an error nothing has changed.
   absl::Status UpdateClasses(const ClassUpdate& update, int64_t now_nanos);
 
+  // Takes over the pools and classes of a new configuration. Claimants of what goes leave
+  // (Claimant::OnRemoval); those of what stays go on waiting, with the new figures. Afterwards the
+  // dispatcher does not touch pools that were removed. Errors: as ClassTable::Change(), of which
+  // none can come when the change keeps its promise; the other pools are changed all the same.
+  absl::Status ChangePools(PoolsChange change, int64_t now_nanos);
+  // New limits, as Options has them. What is on its way stays.
+  void SetBudget(const Options& options) {
+    budgets_.all.SetLimit(options.max_in_flight, options.message_bytes);
+  }
+
   const ClassTable& classes() const { return classes_; }
   uint64_t charged_bytes() const { return distributor_.charged_bytes(); }
 
@@ -112,6 +122,9 @@ class Dispatcher {
   void SweepBy(int64_t nanos);
 
  private:
+  // Makes the claimants of these leaves leave.
+  void Empty(const std::vector<Leaf*>& leaves);
+  static void TellFigures(const std::vector<const Leaf*>& leaves);
   void RefreshPools(bool retry);
   void Sweep(int64_t now_nanos);
 

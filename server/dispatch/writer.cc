@@ -63,6 +63,11 @@ void MessageBuffer::Destroy(void* released) {
 }
 
 int Writer::AddPool(Pool* pool) {
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    if (sources_[i].pool != nullptr) continue;
+    sources_[i].pool = pool;
+    return static_cast<int>(i);
+  }
   sources_.push_back({pool, nullptr});
   return static_cast<int>(sources_.size()) - 1;
 }

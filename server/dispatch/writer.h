@@ -69,8 +69,10 @@ class Writer {
     absl::Status status;
   };
 
-  // Returns the pool's index. `pool` outlives the writer.
+  // Returns the pool's index. `pool` stays until RemovePool(), or outlives the writer.
   int AddPool(Pool* pool);
+  // Nothing is read from it any more. Its index may be given to another pool.
+  void RemovePool(int index) { sources_[index] = {nullptr, nullptr}; }
 
   // Builds a message of `head` and the parts whose pools gave bytes. Part::status tells of the
   // others.

@@ -60,6 +60,8 @@ class ConnectionTable {
   };
 
   explicit ConnectionTable(const Limits& limits) : limits_(limits) {}
+  // Those that are here stay, also when they are more now than may come.
+  void SetLimits(const Limits& limits) { limits_ = limits; }
 
   // Nobody can be asked to give way before some time passes: every address has one stranger, and
   // none has been here for long. Nothing is wrong with a new connection then.
@@ -98,7 +100,7 @@ class ConnectionTable {
   Id Tired(absl::string_view address, int64_t now_nanos) const;
   size_t StrangersOf(absl::string_view address) const;
 
-  const Limits limits_;
+  Limits limits_;
   size_t strangers_ = 0;
   absl::flat_hash_map<Id, Connection> connections_;
   // The strangers of each address, the eldest first. No set is empty.

@@ -104,6 +104,11 @@ void Door::Introduce(absl::string_view peer) {
   strangers_ = by_peer_.size();
 }
 
+void Door::SetLimits(const ConnectionTable::Limits& limits) {
+  absl::MutexLock lock(&mutex_);
+  table_.SetLimits(limits);
+}
+
 void Door::Turn(const Receive& receive, absl::Duration patience) {
   // poll(2) passes over a negative descriptor.
   std::vector<pollfd> ready = {{wake_.get(), POLLIN, 0},

@@ -74,6 +74,9 @@ class Door {
   // Accepts nothing more. Afterwards `receive` does not run.
   void Stop();
 
+  // New limits from now on. No connection ends for them.
+  void SetLimits(const ConnectionTable::Limits& limits);
+
   // False when a call of Introduce() can have no effect. Costs next to nothing.
   bool has_strangers() const { return strangers_.load(std::memory_order_relaxed) != 0; }
   // A call came from `peer`, as ServerContext::peer() writes it.

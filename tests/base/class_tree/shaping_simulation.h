@@ -72,6 +72,7 @@ class ShapingSimulation final : public ClassTree {
   uint32_t GrantFloor(MemberId member, uint32_t bytes, const Appetite& appetite);
 
   absl::Status Update(absl::Span<const ClassSpec> classes, int64_t now_nanos) override;
+  void SetShed(Shed shed) override { tree_->SetShed(shed); }
   absl::StatusOr<ClassId> FindLeaf(const std::string& name) const override;
   MemberId AddMember(ClassId leaf, const MemberSpec& spec) override;
   void RemoveMember(MemberId member) override;

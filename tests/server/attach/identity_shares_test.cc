@@ -159,5 +159,26 @@ TEST_F(IdentitySharesTest, BytesOfAllItsStreamsCountTogether) {
   EXPECT_EQ(waiter.woken, 1);
 }
 
+TEST_F(IdentitySharesTest, NewLimitsHoldForThoseWhoHoldSomethingToo) {
+  Place one = shares_.TakeStream("a", now_).value();
+  Place two = shares_.TakeStream("a", now_).value();
+  ByteBudget part(&all_);
+  part.CountIn(one.bytes());
+  ByteBudget::Reservation held(&part);
+  held.Grow(300);
+  ASSERT_TRUE(one.bytes()->full());
+  Waiter waiter;
+  one.bytes()->Await(&waiter);
+  shares_.SetLimits({.streams = 3, .in_flight = 500, .gets = 2, .messages_per_second = 10}, 100);
+  EXPECT_FALSE(one.bytes()->full());
+  all_.Wake(now_);
+  EXPECT_EQ(waiter.woken, 1);
+  EXPECT_TRUE(shares_.TakeStream("a", now_).ok());
+  shares_.SetLimits({.streams = 1, .in_flight = 100, .gets = 2, .messages_per_second = 10}, 100);
+  EXPECT_FALSE(shares_.TakeStream("a", now_).ok());
+  EXPECT_TRUE(one.bytes()->full());
+  EXPECT_EQ(shares_.held().streams, 2u) << "nobody has to go";
+}
+
 }  // namespace
 }  // namespace entropyd

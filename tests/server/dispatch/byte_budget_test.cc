@@ -213,5 +213,36 @@ TEST_F(ByteBudgetTest, AShareThatIsGoneLeavesNobodyInAQueue) {
   EXPECT_FALSE(waiter.waiting());
 }
 
+TEST_F(ByteBudgetTest, AHigherLimitOfAShareWakesWhoWaitsThere) {
+  ByteBudget whole(1000, 100);
+  ByteShare share(100, 100, &whole);
+  ByteBudget part(&whole);
+  part.CountIn(&share);
+  ByteBudget::Reservation held(&part);
+  held.Grow(100);
+  struct Woken final : ByteBudget::Waiter {
+    void OnRoom(int64_t) override { ++count; }
+    int count = 0;
+  } waiter;
+  share.Await(&waiter);
+  whole.Wake(0);
+  EXPECT_EQ(waiter.count, 0);
+  share.SetLimit(300, 100);
+  EXPECT_TRUE(whole.room_is_wanted());
+  whole.Wake(0);
+  EXPECT_EQ(waiter.count, 1);
+}
+
+TEST_F(ByteBudgetTest, ALowerLimitTakesNothingAwayAndStopsWhatComes) {
+  ByteBudget whole(1000, 100);
+  ByteBudget::Reservation held(&whole);
+  held.Grow(500);
+  whole.SetLimit(400, 100);
+  EXPECT_EQ(whole.used(), 500u);
+  EXPECT_TRUE(whole.full());
+  held.Spend();
+  EXPECT_FALSE(whole.full());
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -28,6 +28,10 @@ class FakeClaimant final : public Claimant {
     if (discard) heard.push_back("discard");
   }
   void OnFigures(uint64_t rate, uint64_t ceil) override { figures = {rate, ceil}; }
+  void OnRemoval() override {
+    heard.push_back("removed");
+    Leave();
+  }
   absl::string_view identity() const override { return identity_; }
   // Asked whenever it is weighed.
   uint32_t waiting_guests() const override {

@@ -159,5 +159,16 @@ TEST_F(ConnectionTableTest, WhoIsGoneLeavesNothing) {
   EXPECT_EQ(table_.Greediest(), 0u);
 }
 
+TEST(ConnectionTableLimitsTest, NewLimitsDecideAboutNewcomersAndEndNobody) {
+  ConnectionTable table({.connections = 4, .strangers = 4, .per_address = 4});
+  for (ConnectionTable::Id id = 1; id <= 4; ++id) table.Add(id, "a", 0);
+  EXPECT_FALSE(table.Ask("a", 0).come);
+  table.SetLimits({.connections = 5, .strangers = 5, .per_address = 5});
+  EXPECT_TRUE(table.Ask("a", 0).come);
+  table.SetLimits({.connections = 2, .strangers = 2, .per_address = 2});
+  EXPECT_EQ(table.connections(), 4u);
+  EXPECT_FALSE(table.Ask("a", 0).come);
+}
+
 }  // namespace
 }  // namespace entropyd
