@@ -5,9 +5,20 @@
 //   for (Pool* pool : supply->pools()) pool->SetChangeCallback(wake);
 //   supply->Start();
 //
+// A new configuration is taken in two steps. The first makes and checks all that is new, and may
+// fail; the second cannot. In between, nobody may begin to use a pool that goes:
+//
+//   absl::StatusOr<std::unique_ptr<SupplyChange>> change = supply->Prepare(config, locations);
+//   ... the dispatcher lets go of (*change)->pools.removed ...
+//   supply->Apply(*std::move(change));
+//
+// A source that is not configured any more ends: its thread, its recording, its series. A source
+// with other keys is another source, which goes through start-up tests. All others go on.
+//
 // Errors: INVALID_ARGUMENT for a configuration, INTERNAL for a failed self-test.
 //
-// Thread safety: safe after Start().
+// Thread safety: safe after Start(), but for Prepare(), Apply(), pools() and FindPool(), which are
+// the owner's.
 #pragma once
 
 #include <memory>
@@ -23,14 +34,35 @@
 #include "base/telemetry/metrics.h"
 #include "proto/admin.pb.h"
 #include "proto/server_config.pb.h"
+#include "server/health/replay_detector.h"
 #include "server/pool/pool.h"
 #include "server/source/sample_recording.h"
 #include "server/source/source.h"
 
 namespace entropyd {
 
+// What Supply::Apply() will do. Whoever drops it has changed nothing.
+class SupplyChange {
+ public:
+  struct Names {
+    std::vector<std::string> added, removed, changed;
+  };
+  virtual ~SupplyChange() = default;
+  // A pool that is to be added. Returns nullptr when there is none of that name. It may be used at
+  // once, and is not ready before its sources have given a seed.
+  virtual Pool* NewPool(const std::string& name) const = 0;
+
+  Names sources;
+  // Those that change are not here. A pool of another quality is another pool: it is removed and
+  // added.
+  Names pools;
+};
+
 class Supply {
  public:
+  // The memory of a source: the window of its lag predictor, and the samples that it holds.
+  static constexpr size_t kSourceBytes = ReplayDetector::kMemoryBytes + (size_t{64} << 10);
+
   // Checks sources and pools of the configuration (references, driver's own keys, software sources
   // against allow_software, entropy claims) without opening a device. Errors: INVALID_ARGUMENT with
   // file:line:column. `warnings`, if given, gets what is allowed but should be mended: two sources
@@ -52,6 +84,14 @@ class Supply {
   // Joins the threads. It interrupts a source that is blocked in its device.
   virtual void Stop() = 0;
 
+  // Errors: as Create(); RESOURCE_EXHAUSTED when there is no memory. Nothing has changed then.
+  virtual absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(
+      const config::v1::Server& config, const config::Locations& locations) = 0;
+  // REQUIRES: `change` is the last one that was prepared, and nobody but the sources uses the pools
+  // that go. It waits until the threads of sources that go have ended.
+  virtual void Apply(std::unique_ptr<SupplyChange> change) = 0;
+
+  // They stay until Apply() removes them.
   virtual std::vector<Pool*> pools() const = 0;
   // Returns nullptr when the pool is unknown.
   virtual Pool* FindPool(const std::string& name) const = 0;

@@ -46,6 +46,7 @@ struct SourceClaims {
   // How long the device may give nothing before it counts as gone. The slowest device in use
   // without pauses (virtio_rng limited to 10 kB/s) needs 7 ms for 64 bytes.
   int64_t silence_nanos = 2 * kSecondNanos;
+  bool operator==(const SourceClaims&) const = default;
 };
 
 struct SourceIdentity {

@@ -37,6 +37,15 @@ void BlockStore::XorOut(absl::Span<uint8_t> out) {
   }
 }
 
+void BlockStore::TakeFrom(BlockStore* other) {
+  if (other->consumed_ > 0)
+    other->PopFront();  // it is half gone; its memory is wiped with the rest
+  for (; other->blocks_ > 0 && !full(); other->PopFront()) {
+    Push(other->Group(0), {other->Block(0), kBlockBytes});
+    Cleanse({other->Block(0), kBlockBytes});
+  }
+}
+
 void BlockStore::DropGroup(int group) {
   // A block that is half gone cannot move to a whole slot, so the rest of it goes too.
   if (consumed_ > 0) {

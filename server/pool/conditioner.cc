@@ -90,6 +90,7 @@ size_t Conditioner::BytesToBlockEnd(int source, double bits_per_byte) const {
 
 size_t Conditioner::Add(int source, absl::Span<const uint8_t> samples, double bits_per_byte,
                         bool fill) {
+  if (static_cast<size_t>(source) >= bits_.size()) bits_.resize(source + 1, 0.0);
   if (fill && Ready()) return 0;
   const size_t taken =
       fill ? std::min(samples.size(), BytesToBlockEnd(source, bits_per_byte)) : samples.size();

@@ -63,7 +63,7 @@ class Conditioner {
   // … in an input of at least n_out + 128 bits.
   static constexpr uint64_t kBlockInputBytes = kBlockBytes + 128 / 8;
 
-  // Makes a conditioner for the sources 0 .. sources-1.
+  // Makes a conditioner for the sources 0 .. sources-1. Add() makes room for those above.
   static absl::StatusOr<std::unique_ptr<Conditioner>> Create(int sources);
 
   // Takes samples of one source, each byte worth `bits_per_byte`, up to the end of the open block,

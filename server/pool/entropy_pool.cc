@@ -14,11 +14,35 @@ namespace {
 // claimant that found too little waits for this report.
 constexpr size_t kNearlyEmptyBytes = 1024;
 
+absl::Status MakeConditioners(size_t groups, std::vector<std::unique_ptr<Conditioner>>* out) {
+  for (size_t i = 0; i < groups; ++i) {
+    absl::StatusOr<std::unique_ptr<Conditioner>> one =
+        Conditioner::Create(static_cast<int>(groups));
+    if (!one.ok()) return one.status();
+    out->push_back(*std::move(one));
+  }
+  return absl::OkStatus();
+}
+
+void WarnOfSoftware(const std::string& pool, Log* log) {
+  log->Warning("pool.software_only",
+               {{"pool", pool},
+                {"reason",
+                 "no hardware source: its bytes are worth what the kernel's are, "
+                 "no more; for tests and demonstrations"}});
+}
+
 }  // namespace
 
 EntropyPool::EntropyPool(Options options, const SeedProvider* provider, const Clock* clock,
                          Log* log)
-    : options_(std::move(options)), provider_(provider), clock_(clock), log_(log) {}
+    : name_(options.name),
+      quality_(options.quality),
+      max_bytes_per_seed_(options.max_bytes_per_seed),
+      provider_(provider),
+      clock_(clock),
+      log_(log),
+      options_(std::move(options)) {}
 
 EntropyPool::~EntropyPool() = default;
 
@@ -34,19 +58,11 @@ absl::StatusOr<std::unique_ptr<EntropyPool>> EntropyPool::Create(Options options
 
 absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
   absl::MutexLock lock(&mutex_);
-  const int members = static_cast<int>(options_.members.size());
-  for (const Member& member : options_.members) {
-    auto group = std::find_if(groups_.begin(), groups_.end(),
-                              [&](const Group& g) { return g.name == member.group; });
-    if (group == groups_.end()) {
-      absl::StatusOr<std::unique_ptr<Conditioner>> conditioner = Conditioner::Create(members);
-      if (!conditioner.ok()) return conditioner.status();
-      groups_.push_back({.name = member.group, .conditioner = *std::move(conditioner)});
-      group = groups_.end() - 1;
-    }
-    const int home = static_cast<int>(group - groups_.begin());
-    members_.push_back({.home = home, .group = home, .root = member.root});
-  }
+  std::vector<std::unique_ptr<Conditioner>> spare;
+  const std::vector<Member> members = std::exchange(options_.members, {});
+  if (absl::Status status = MakeConditioners(members.size(), &spare); !status.ok()) return status;
+  published_.reseed_interval = options_.reseed_interval_nanos;
+  Enrol(members, &spare);
   Regroup();
   absl::StatusOr<PoolRoot> root = PoolRoot::Create(name(), provider_);
   if (!root.ok()) return root.status();
@@ -60,21 +76,121 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
     store_ = std::make_unique<BlockStore>(*std::move(store));
   }
 
-  series_ = std::make_unique<PoolSeries>(name(), quality(), SoftwareOnly(), metrics);
+  if (metrics != nullptr) ShowIn(metrics);
   state_ = Stand(clock_->NowNanos()).state;
-  if (SoftwareOnly()) {
-    log_->Warning("pool.software_only",
-                  {{"pool", name()},
-                   {"reason",
-                    "no hardware source: its bytes are worth what the kernel's are, "
-                    "no more; for tests and demonstrations"}});
-  }
+  if (SoftwareOnly()) WarnOfSoftware(name(), log_);
   return absl::OkStatus();
 }
 
+void EntropyPool::ShowIn(Metrics* metrics) {
+  series_ = std::make_unique<PoolSeries>(name(), quality(), metrics);
+}
+
 bool EntropyPool::SoftwareOnly() const {
-  return std::all_of(options_.members.begin(), options_.members.end(),
-                     [](const Member& m) { return m.software; });
+  return std::all_of(members_.begin(), members_.end(),
+                     [](const MemberState& m) { return !m.present || m.config.software; });
+}
+
+absl::StatusOr<EntropyPool::Change> EntropyPool::Prepare(Options options,
+                                                         SecretArena* arena) const {
+  Change change{std::move(options)};
+  absl::Status made = MakeConditioners(change.options.members.size(), &change.conditioners);
+  if (!made.ok()) return made;
+  if (quality() == v1::QUALITY_FULL) {
+    absl::MutexLock lock(&mutex_);
+    if (change.options.capacity_bytes != options_.capacity_bytes) {
+      absl::StatusOr<BlockStore> store = BlockStore::Create(arena, change.options.capacity_bytes);
+      if (!store.ok()) return store.status();
+      change.store = std::make_unique<BlockStore>(*std::move(store));
+    }
+  }
+  return change;
+}
+
+std::vector<int> EntropyPool::Apply(Change change) {
+  std::vector<int> numbers;
+  Told told;
+  bool software_only_now;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool software_only = SoftwareOnly();
+    const std::vector<Member> members = std::exchange(change.options.members, {});
+    options_ = std::move(change.options);
+    published_.reseed_interval = options_.reseed_interval_nanos;
+    std::vector<bool> credited;
+    for (const Group& group : groups_) credited.push_back(group.credited);
+    numbers = Enrol(members, &change.conditioners);
+    Regroup();
+    for (size_t g = 0; g < credited.size(); ++g) {
+      if (!credited[g] || groups_[g].credited) continue;
+      EmptyGroup(static_cast<int>(g));
+      // The others give fresh seeds at once.
+      for (Group& other : groups_) other.reseed_asked = true;
+    }
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const auto is_in = [g](const MemberState& m) {
+        return m.present && (m.home == static_cast<int>(g) || m.group == static_cast<int>(g));
+      };
+      if (!std::any_of(members_.begin(), members_.end(), is_in)) groups_[g].name.clear();
+    }
+    if (change.store != nullptr) {
+      change.store->TakeFrom(store_.get());
+      std::swap(store_, change.store);
+    }
+    software_only_now = SoftwareOnly() && !software_only;
+    told = Evaluate(clock_->NowNanos());
+  }
+  if (software_only_now) WarnOfSoftware(name(), log_);
+  Tell(told);
+  if (wake_callback_) wake_callback_();
+  return numbers;
+}
+
+int EntropyPool::GroupOf(const std::string& group,
+                         std::vector<std::unique_ptr<Conditioner>>* spare) {
+  auto found = std::find_if(groups_.begin(), groups_.end(),
+                            [&group](const Group& g) { return g.name == group; });
+  if (found == groups_.end()) {
+    found =
+        std::find_if(groups_.begin(), groups_.end(), [](const Group& g) { return g.name.empty(); });
+    if (found == groups_.end()) found = groups_.insert(found, Group());
+    *found = {.name = group, .conditioner = std::move(spare->back())};
+    spare->pop_back();
+  }
+  return static_cast<int>(found - groups_.begin());
+}
+
+std::vector<int> EntropyPool::Enrol(const std::vector<Member>& members,
+                                    std::vector<std::unique_ptr<Conditioner>>* spare) {
+  std::vector<int> numbers(members.size(), -1);
+  std::vector<bool> stays(members_.size(), false);
+  for (size_t i = 0; i < members.size(); ++i) {
+    for (size_t j = 0; j < members_.size() && !members[i].is_new; ++j) {
+      if (!members_[j].present || members_[j].config.source != members[i].source) continue;
+      numbers[i] = static_cast<int>(j);
+      stays[j] = true;
+    }
+  }
+  for (size_t j = 0; j < members_.size(); ++j) {
+    if (stays[j] || !members_[j].present) continue;
+    members_[j].present = false;
+    // Its number may be another member's soon, and must not bring bits along.
+    groups_[members_[j].group].conditioner->Reset();
+  }
+  for (size_t i = 0; i < members.size(); ++i) {
+    const int home = GroupOf(members[i].group, spare);
+    if (numbers[i] >= 0) {
+      members_[numbers[i]].config = members[i];
+      members_[numbers[i]].home = home;
+      continue;
+    }
+    auto place = std::find_if(members_.begin(), members_.end(),
+                              [](const MemberState& m) { return !m.present; });
+    if (place == members_.end()) place = members_.insert(place, MemberState());
+    *place = {.config = members[i], .home = home, .group = home, .root = members[i].root};
+    numbers[i] = static_cast<int>(place - members_.begin());
+  }
+  return numbers;
 }
 
 PoolStanding EntropyPool::Stand(int64_t now) const {
@@ -83,17 +199,17 @@ PoolStanding EntropyPool::Stand(int64_t now) const {
     facts.groups.push_back({.credited = group.credited, .seeded_at_nanos = group.seeded_at});
   }
   for (size_t i = 0; i < members_.size(); ++i) {
-    if (options_.members[i].min_entropy == 0) continue;
+    if (!Credited(static_cast<int>(i))) continue;
     if (members_[i].state == v1::SOURCE_STATE_HEALTHY) {
       facts.groups[members_[i].group].healthy = true;
     } else {
-      facts.missing.push_back({options_.members[i].source, members_[i].state});
+      facts.missing.push_back({members_[i].config.source, members_[i].state});
     }
   }
   facts.min_healthy_groups = options_.min_healthy_groups;
   facts.max_seed_age_nanos = options_.max_seed_age_nanos;
   facts.bytes_since_seed = published_.bytes_since_seed;
-  facts.max_bytes_per_seed = options_.max_bytes_per_seed;
+  facts.max_bytes_per_seed = max_bytes_per_seed_;
   facts.stores = store_ != nullptr;
   facts.stored_bytes = store_ == nullptr ? 0 : store_->bytes();
   facts.software_only = SoftwareOnly();
@@ -103,16 +219,16 @@ PoolStanding EntropyPool::Stand(int64_t now) const {
   return StandingOf(facts, now);
 }
 
-EntropyPool::Change EntropyPool::Evaluate(int64_t now) {
+EntropyPool::Told EntropyPool::Evaluate(int64_t now) {
   const PoolStanding standing = Stand(now);
   published_.ready_until = standing.ready_until_nanos;
-  Change change;
+  Told change;
   change.before = std::exchange(state_, standing.state);
   change.after = state_;
   return change;
 }
 
-void EntropyPool::Tell(const Change& change) {
+void EntropyPool::Tell(const Told& change) {
   const PoolState& before = change.before;
   const PoolState& after = change.after;
   if (before.discard_epoch != after.discard_epoch) {
@@ -160,17 +276,18 @@ bool EntropyPool::BlockWanted(const Group& group, int64_t now) const {
 
 bool EntropyPool::Wants(int member) {
   absl::MutexLock lock(&mutex_);
-  return options_.members[member].min_entropy > 0 && failure_.empty() &&
+  return Credited(member) && failure_.empty() &&
          BlockWanted(groups_[members_[member].group], clock_->NowNanos());
 }
 
 double EntropyPool::Add(int member, absl::Span<const uint8_t> samples) {
   const int64_t now = clock_->NowNanos();
-  const double bits_per_byte = options_.members[member].min_entropy;
-  const double credited = static_cast<double>(samples.size()) * bits_per_byte;
-  Change change;
+  double credited;
+  Told change;
   {
     absl::MutexLock lock(&mutex_);
+    const double bits_per_byte = members_[member].config.min_entropy;
+    credited = static_cast<double>(samples.size()) * bits_per_byte;
     if (members_[member].state != v1::SOURCE_STATE_HEALTHY || !failure_.empty()) return 0;
     if (bits_per_byte == 0) {
       root_->Mix(samples);
@@ -215,12 +332,12 @@ absl::Status EntropyPool::UseBlock(int group, int64_t now) {
 
 void EntropyPool::SetSourceState(int member, v1::SourceState state) {
   const bool failed = state == v1::SOURCE_STATE_QUARANTINED || state == v1::SOURCE_STATE_LATCHED;
-  Change change;
+  Told change;
   {
     absl::MutexLock lock(&mutex_);
     members_[member].state = state;
     if (failed) {
-      if (options_.members[member].min_entropy > 0) {
+      if (Credited(member)) {
         DropGroup(members_[member].group);
       } else {
         root_->DropMixed();
@@ -234,45 +351,49 @@ void EntropyPool::SetSourceState(int member, v1::SourceState state) {
 
 void EntropyPool::SetSourceRoot(int member, const std::string& root) {
   bool regrouped;
+  std::string source;
   std::string counts_with;
-  Change change;
+  Told change;
   {
     absl::MutexLock lock(&mutex_);
     members_[member].root = root;
+    source = members_[member].config.source;
     regrouped = Regroup();
     counts_with = groups_[members_[member].group].name;
     change = Evaluate(clock_->NowNanos());
   }
   if (regrouped) {
-    log_->Warning("pool.regrouped", {{"pool", name()},
-                                     {"source", options_.members[member].source},
-                                     {"root", root},
-                                     {"counts_with_group", counts_with}});
+    log_->Warning(
+        "pool.regrouped",
+        {{"pool", name()}, {"source", source}, {"root", root}, {"counts_with_group", counts_with}});
   }
   Tell(change);
   if (regrouped && wake_callback_) wake_callback_();
 }
 
 bool EntropyPool::Regroup() {
+  std::vector<int> present;
   std::vector<Kin> kin;
   for (size_t i = 0; i < members_.size(); ++i) {
+    if (!members_[i].present) continue;
     // One without credit gives nothing that could count twice, and must move nobody.
     absl::string_view root;
-    if (options_.members[i].min_entropy > 0) root = members_[i].root;
-    kin.push_back({options_.members[i].group, root});
+    if (Credited(static_cast<int>(i))) root = members_[i].root;
+    present.push_back(static_cast<int>(i));
+    kin.push_back({members_[i].config.group, root});
   }
   const std::vector<size_t> first = CountTogether(kin);
   bool changed = false;
   for (Group& group : groups_) group.credited = false;
-  for (size_t i = 0; i < members_.size(); ++i) {
-    const int group = members_[first[i]].home;
-    const int left = std::exchange(members_[i].group, group);
+  for (size_t i = 0; i < present.size(); ++i) {
+    const int group = members_[present[first[i]]].home;
+    const int left = std::exchange(members_[present[i]].group, group);
     if (left != group) {
       changed = true;
       // What lies there may come from this member, which a failure of the group would not tell of.
       EmptyGroup(left);
     }
-    groups_[group].credited |= options_.members[i].min_entropy > 0;
+    groups_[group].credited |= Credited(present[i]);
   }
   return changed;
 }
@@ -303,7 +424,7 @@ void EntropyPool::FailLocked(absl::string_view reason) {
 }
 
 void EntropyPool::Fail(absl::string_view reason) {
-  Change change;
+  Told change;
   {
     absl::MutexLock lock(&mutex_);
     FailLocked(reason);
@@ -313,13 +434,13 @@ void EntropyPool::Fail(absl::string_view reason) {
 }
 
 void EntropyPool::Tick() {
-  Change change;
+  Told change;
   {
     absl::MutexLock lock(&mutex_);
     change = Evaluate(clock_->NowNanos());
   }
   Tell(change);
-  series_->Refresh(Snapshot(), counters_);
+  if (series_ != nullptr) series_->Refresh(Snapshot(), counters_);
 }
 
 v1::Pool EntropyPool::Snapshot() const {
@@ -332,7 +453,9 @@ v1::Pool EntropyPool::Snapshot() const {
   pool.set_ready(standing.state.ready());
   pool.set_degraded(standing.state.degraded());
   pool.set_reason(standing.state.Text());
-  for (const Member& member : options_.members) pool.add_sources(member.source);
+  for (const MemberState& member : members_) {
+    if (member.present) pool.add_sources(member.config.source);
+  }
   pool.set_healthy_groups(standing.healthy_groups);
   pool.set_min_healthy_groups(options_.min_healthy_groups);
   if (store_ != nullptr) {

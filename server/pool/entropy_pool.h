@@ -20,6 +20,9 @@
 //   failed source   Its group's open block, stored blocks and claim on the root are dropped. When
 //                   the root rests on no other group, it is destroyed and discard_epoch rises.
 //   missing source  What it gave stays good until max_seed_age passes.
+// A new configuration changes a pool while it gives bytes: sources come and go, and with the last
+// credited source of a group the group goes, its seed and its stored blocks too. Nothing has failed
+// then, so what was delivered stays good.
 // Sources that turn out to have one root count as one group from then on. Sources worth 0 bits are
 // mixed in as additional input of the next reseeding, and never counted.
 //
@@ -62,6 +65,8 @@ class EntropyPool final : public Pool, public SourceSink {
     // Bits per byte credited in this pool.
     double min_entropy = 0;
     bool software = false;
+    // In a change: not the source that had this name before.
+    bool is_new = false;
   };
 
   // The pool asks for a fresh seed after so many bytes of output, whatever the interval …
@@ -73,7 +78,7 @@ class EntropyPool final : public Pool, public SourceSink {
   struct Options {
     std::string name;
     v1::Quality quality = v1::QUALITY_DRBG;
-    // A source's member number is its index here.
+    // A source's member number is its index here. A change says which numbers it gives (Apply).
     std::vector<Member> members;
     uint32_t min_healthy_groups = 1;
     // For quality full only.
@@ -83,19 +88,41 @@ class EntropyPool final : public Pool, public SourceSink {
     uint64_t max_bytes_per_seed = kMaxBytesPerSeed;
   };
 
+  // Options that a pool is about to take, with all that it needs for them.
+  struct Change {
+    Options options = {};
+    // As many as there may be new groups.
+    std::vector<std::unique_ptr<Conditioner>> conditioners = {};
+    // For another capacity.
+    std::unique_ptr<BlockStore> store = nullptr;
+  };
+
   // A child takes a new seed from the root after so many calls, and after each new seed of the
   // root.
   static constexpr uint32_t kCallsPerChildSeed = 4096;
 
-  // The references outlive the pool. Errors: RESOURCE_EXHAUSTED, INTERNAL.
+  // The references outlive the pool. Without `metrics` it has no series before ShowIn(). Errors:
+  // RESOURCE_EXHAUSTED, INTERNAL.
   static absl::StatusOr<std::unique_ptr<EntropyPool>> Create(Options options,
                                                              const SeedProvider* provider,
                                                              SecretArena* arena, const Clock* clock,
                                                              Log* log, Metrics* metrics);
   ~EntropyPool() override;
 
-  const std::string& name() const override { return options_.name; }
-  v1::Quality quality() const override { return options_.quality; }
+  // Makes the series of its metrics. The pool with the same name must be gone.
+  void ShowIn(Metrics* metrics);
+
+  // Makes ready what Apply() needs, and changes nothing. `arena` is for another capacity only; it
+  // outlives the store that is made from it. REQUIRES: name and quality are those of the pool, and
+  // one thread makes all changes. Errors: RESOURCE_EXHAUSTED, INTERNAL.
+  absl::StatusOr<Change> Prepare(Options options, SecretArena* arena) const;
+  // Returns the number of each member, in the order of the options. A source that was a member
+  // before keeps its number, its state and its root. REQUIRES: a source that is no member any more
+  // does not call this pool any more.
+  std::vector<int> Apply(Change change);
+
+  const std::string& name() const override { return name_; }
+  v1::Quality quality() const override { return quality_; }
   PoolState State() const override;
   uint64_t Available() const override;
   std::unique_ptr<PoolReader> NewReader() override;
@@ -123,6 +150,7 @@ class EntropyPool final : public Pool, public SourceSink {
   class Reader;
 
   struct Group {
+    // Empty = nobody is in it, and its place is free.
     std::string name;
     bool credited = false;
     std::unique_ptr<Conditioner> conditioner;
@@ -131,8 +159,11 @@ class EntropyPool final : public Pool, public SourceSink {
     // True when the group must seed the root at once, whatever the interval.
     bool reseed_asked = true;
   };
-  // What changes of a member. Options has the rest.
+  // Its number is its place in members_, as long as it is a member.
   struct MemberState {
+    Member config;
+    // False: its place is free.
+    bool present = true;
     // The index of the group that its configuration names.
     int home;
     // The index of the group that it counts in. It is another group when both have one root.
@@ -147,22 +178,33 @@ class EntropyPool final : public Pool, public SourceSink {
     std::atomic<uint64_t> epoch{0};
     std::atomic<uint64_t> generation{0};
     std::atomic<uint64_t> bytes_since_seed{0};
+    std::atomic<int64_t> reseed_interval{0};
   };
 
   EntropyPool(Options options, const SeedProvider* provider, const Clock* clock, Log* log);
   absl::Status Init(SecretArena* arena, Metrics* metrics);
 
-  bool SoftwareOnly() const;
+  bool SoftwareOnly() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Credited(int member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return members_[member].present && members_[member].config.min_entropy > 0;
+  }
+  // The group of that name; made from one of `spare` when there is none.
+  int GroupOf(const std::string& group, std::vector<std::unique_ptr<Conditioner>>* spare)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The number of each of these members, who are there afterwards; nobody else is.
+  std::vector<int> Enrol(const std::vector<Member>& members,
+                         std::vector<std::unique_ptr<Conditioner>>* spare)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PoolStanding Stand(int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the pool tells after it has released the lock.
-  struct Change {
+  struct Told {
     PoolState before, after;
     bool bytes_arrived = false;
   };
   // Takes over the pool's standing at this moment.
-  Change Evaluate(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Told Evaluate(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Logs, and calls back when State() changed or bytes arrived.
-  void Tell(const Change& change) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Tell(const Told& change) ABSL_LOCKS_EXCLUDED(mutex_);
   bool SeedDue(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool BlockWanted(const Group& group, int64_t now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status UseBlock(int group, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -181,7 +223,9 @@ class EntropyPool final : public Pool, public SourceSink {
   void CountDelivered(size_t bytes);
 
   // Constant after Create().
-  const Options options_;
+  const std::string name_;
+  const v1::Quality quality_;
+  const uint64_t max_bytes_per_seed_;
   const SeedProvider* const provider_;
   const Clock* const clock_;
   Log* const log_;
@@ -193,6 +237,8 @@ class EntropyPool final : public Pool, public SourceSink {
   PoolCounters counters_;
 
   mutable absl::Mutex mutex_;
+  // Without the members.
+  Options options_ ABSL_GUARDED_BY(mutex_);
   std::vector<MemberState> members_ ABSL_GUARDED_BY(mutex_);
   std::vector<Group> groups_ ABSL_GUARDED_BY(mutex_);
   // Set by Create(), and never empty later.

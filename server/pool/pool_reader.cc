@@ -56,7 +56,7 @@ class EntropyPool::Reader final : public PoolReader {
     if (absl::Status status = pool_->Admit(epoch, now); !status.ok()) return status;
     if (child_ == nullptr) return absl::InternalError("create DRBG: OpenSSL refused");
     if (!child_->instantiated() || generation_ != pool_->published_.generation ||
-        calls_ >= kCallsPerChildSeed || now - seeded_at_ >= pool_->options_.reseed_interval_nanos) {
+        calls_ >= kCallsPerChildSeed || now - seeded_at_ >= pool_->published_.reseed_interval) {
       if (absl::Status status = pool_->SeedChild(child_.get(), number_, &generation_);
           !status.ok()) {
         return status;
@@ -92,7 +92,7 @@ absl::Status EntropyPool::Admit(uint64_t epoch, int64_t now) const {
     return absl::AbortedError(
         absl::StrCat("read pool ", name(), ": its sources failed since the bytes were planned"));
   }
-  if (now < published_.ready_until && published_.bytes_since_seed < options_.max_bytes_per_seed) {
+  if (now < published_.ready_until && published_.bytes_since_seed < max_bytes_per_seed_) {
     return absl::OkStatus();
   }
   return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", State().Text()));

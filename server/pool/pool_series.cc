@@ -15,30 +15,30 @@ void PoolCounters::Count(const BlockStatistic::Tally& tally) {
   }
 }
 
-PoolSeries::PoolSeries(const std::string& pool, v1::Quality quality, bool software_only,
-                       Metrics* metrics) {
+PoolSeries::PoolSeries(const std::string& pool, v1::Quality quality, Metrics* metrics)
+    : series_(metrics) {
   const Labels labels = {{"pool", pool}};
   const auto gauge = [&](const char* name, const char* help) {
-    return metrics->AddGauge(name, help, labels);
+    return series_.AddGauge(name, help, labels);
   };
   const auto counter = [&](const char* name, const char* help) {
-    return metrics->AddCounter(name, help, labels);
+    return series_.AddCounter(name, help, labels);
   };
   const auto blocks = [&](const char* result) {
-    return metrics->AddCounter("entropyd_pool_output_blocks_total",
-                               "Output blocks examined, by result of the FIPS 140-2 statistics: "
-                               "passed (all), or each test that failed; of ideal output 0.094 % "
-                               "fail.",
-                               {{"pool", pool}, {"result", result}});
+    return series_.AddCounter("entropyd_pool_output_blocks_total",
+                              "Output blocks examined, by result of the FIPS 140-2 statistics: "
+                              "passed (all), or each test that failed; of ideal output 0.094 % "
+                              "fail.",
+                              {{"pool", pool}, {"result", result}});
   };
-  metrics
-      ->AddGauge("entropyd_pool_info", "1, labelled with the quality of what the pool gives.",
-                 {{"pool", pool}, {"quality", std::string(QualityName(quality))}})
+  series_
+      .AddGauge("entropyd_pool_info", "1, labelled with the quality of what the pool gives.",
+                {{"pool", pool}, {"quality", std::string(QualityName(quality))}})
       ->Set(1);
   ready_ = gauge("entropyd_pool_ready", "1 while the pool gives bytes.");
   degraded_ = gauge("entropyd_pool_degraded",
                     "1 while a group of sources is lost or all sources are software.");
-  gauge("entropyd_pool_software_only", "1 when no source is hardware.")->Set(software_only);
+  software_only_ = gauge("entropyd_pool_software_only", "1 when no source is hardware.");
   healthy_groups_ =
       gauge("entropyd_pool_healthy_groups", "Credited groups that have a healthy source.");
   available_bytes_ =
@@ -63,6 +63,7 @@ void PoolSeries::Refresh(const v1::Pool& now, const PoolCounters& counters) {
   const auto count = [](Counter* counter, uint64_t value) {
     Metrics::SetCounter(counter, static_cast<double>(value));
   };
+  software_only_->Set(now.software_only());
   ready_->Set(now.ready());
   degraded_->Set(now.degraded());
   healthy_groups_->Set(now.healthy_groups());

@@ -1,6 +1,6 @@
 // The metrics entropyd_pool_* of one pool: its snapshot, and what its readers counted.
 //
-//   PoolSeries series("default", v1::QUALITY_DRBG, false, metrics);
+//   PoolSeries series("default", v1::QUALITY_DRBG, metrics);
 //   series.Refresh(pool->Snapshot(), counters);
 //
 // Errors: none.
@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/telemetry/metrics.h"
+#include "base/telemetry/owned_series.h"
 #include "proto/admin.pb.h"
 #include "server/pool/block_statistic.h"
 
@@ -34,12 +35,14 @@ struct PoolCounters {
 
 class PoolSeries {
  public:
-  // `metrics` outlives it.
-  PoolSeries(const std::string& pool, v1::Quality quality, bool software_only, Metrics* metrics);
+  // The series end with this object. `metrics` outlives it.
+  PoolSeries(const std::string& pool, v1::Quality quality, Metrics* metrics);
 
   void Refresh(const v1::Pool& now, const PoolCounters& counters);
 
  private:
+  OwnedSeries series_;
+  Gauge* software_only_;
   Gauge* ready_;
   Gauge* degraded_;
   Gauge* healthy_groups_;

@@ -35,15 +35,38 @@ Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMoni
       log_(spec_.name, log),
       recorder_(spec_.name, log) {}
 
-bool Source::Wanted() const {
+void Source::SetSinks(const std::vector<Sink>& sinks) {
+  absl::MutexLock lock(&sinks_mutex_);
+  std::vector<Attached> attached;
+  for (const Sink& sink : sinks) {
+    const auto before = std::find_if(sinks_.begin(), sinks_.end(),
+                                     [&sink](const Attached& a) { return a.to == sink; });
+    attached.push_back({sink, before != sinks_.end() && before->told});
+  }
+  sinks_ = std::move(attached);
+}
+
+void Source::TellNewSinks() {
+  absl::MutexLock lock(&sinks_mutex_);
+  for (Attached& a : sinks_) {
+    if (a.told) continue;
+    a.told = true;
+    if (!root_.empty()) a.to.sink->SetSourceRoot(a.to.member, root_);
+    a.to.sink->SetSourceState(a.to.member, state_);
+  }
+}
+
+bool Source::Wanted() {
+  absl::MutexLock lock(&sinks_mutex_);
   return std::any_of(sinks_.begin(), sinks_.end(),
-                     [](const Attached& a) { return a.sink->Wants(a.member); });
+                     [](const Attached& a) { return a.to.sink->Wants(a.to.member); });
 }
 
 absl::Duration Source::Step() {
   const int64_t now = clock_->NowNanos();
   status_.MeasureRate(now);
   log_.Tick(now);
+  TellNewSinks();
   TakeOrders(now);
   if (recorder_.recording()) return RecordDevice(now);
   if (state_ == v1::SOURCE_STATE_LATCHED) return kLatchedWait;
@@ -81,7 +104,8 @@ void Source::TellRoot() {
   if (root.empty() || root == root_) return;
   log_.Root(root, root_);
   root_ = root;
-  for (const Attached& a : sinks_) a.sink->SetSourceRoot(a.member, root_);
+  absl::MutexLock lock(&sinks_mutex_);
+  for (const Attached& a : sinks_) a.to.sink->SetSourceRoot(a.to.member, root_);
 }
 
 absl::Duration Source::ReadDevice(int64_t now) {
@@ -150,18 +174,21 @@ void Source::DropHeld() {
 }
 
 void Source::Deliver(absl::Span<const uint8_t> block) {
+  absl::MutexLock lock(&sinks_mutex_);
   if (sinks_.empty()) return;
   // The block goes to the next pool in turn that wants it, or else to the next in turn.
   size_t chosen = next_sink_ % sinks_.size();
   for (size_t i = 0; i < sinks_.size(); ++i) {
     const size_t candidate = (next_sink_ + i) % sinks_.size();
-    if (sinks_[candidate].sink->Wants(sinks_[candidate].member)) {
+    const Attached& a = sinks_[candidate];
+    if (a.told && a.to.sink->Wants(a.to.member)) {
       chosen = candidate;
       break;
     }
   }
   next_sink_ = chosen + 1;
-  status_.AddCredit(sinks_[chosen].sink->Add(sinks_[chosen].member, block));
+  const Sink& to = sinks_[chosen].to;
+  status_.AddCredit(to.sink->Add(to.member, block));
 }
 
 void Source::OnAlarm(const HealthMonitor::Alarm& alarm) {
@@ -194,7 +221,10 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
     return;
   }
   // Tell the pools first: bytes of a failed source must be gone before anybody else learns of it.
-  for (const Attached& a : sinks_) a.sink->SetSourceState(a.member, state);
+  {
+    absl::MutexLock lock(&sinks_mutex_);
+    for (const Attached& a : sinks_) a.to.sink->SetSourceState(a.to.member, state);
+  }
   log_.State(state, reason, device_, clock_->NowNanos());
   ConcludeTests();
 }

@@ -23,7 +23,8 @@
 //   while (!stopping) Wait(source->Step());      // SourceThread does this
 //   source->Close();
 //
-// Thread safety: Step() and Close() from one thread; the rest from any.
+// Thread safety: Step() and Close() from one thread; the rest from any. The locks of sinks come
+// after that of the source.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/clock.h"
@@ -61,8 +64,20 @@ class Source {
   Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMonitor test,
          SecretBytes held, const Clock* clock, Log* log);
 
+  // A sink, and the member number by which it knows this source.
+  struct Sink {
+    SourceSink* sink;
+    int member;
+    bool operator==(const Sink&) const = default;
+  };
   // REQUIRES: before the first Step().
-  void AddSink(SourceSink* sink, int member) { sinks_.push_back({sink, member}); }
+  void AddSink(SourceSink* sink, int member) {
+    absl::MutexLock lock(&sinks_mutex_);
+    sinks_.push_back({{sink, member}, true});
+  }
+  // From now on these are its sinks. Those that were not before hear the state and the root in the
+  // next Step(). Safe at any time; when it returns, the source calls no other sink any more.
+  void SetSinks(const std::vector<Sink>& sinks);
 
   // Does what is due and returns how long nothing else is due (0 = step again at once). A pool that
   // begins to want bytes may cause an earlier step.
@@ -83,8 +98,9 @@ class Source {
 
  private:
   struct Attached {
-    SourceSink* sink;
-    int member;
+    Sink to;
+    // The sink knows the state of this source.
+    bool told;
   };
 
   // How long to wait when a device has nothing yet. /dev/hwrng always answers poll(2) with "ready",
@@ -114,14 +130,18 @@ class Source {
   void OnAlarm(const HealthMonitor::Alarm& alarm);
   void GoneBecause(absl::string_view reason, int64_t now);
   void SetState(v1::SourceState state, absl::string_view reason);
-  bool Wanted() const;
+  bool Wanted();
+  void TellNewSinks();
   void DropHeld();
   void CloseDevice();
 
   const SourceSpec spec_;
   const std::unique_ptr<SourceDriver> driver_;
   const Clock* const clock_;
-  std::vector<Attached> sinks_;
+
+  // Held while a sink is called, so that none is called that was taken away.
+  absl::Mutex sinks_mutex_;
+  std::vector<Attached> sinks_ ABSL_GUARDED_BY(sinks_mutex_);
 
   // Only the stepping thread uses these.
   HealthMonitor test_;

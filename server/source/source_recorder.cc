@@ -8,7 +8,9 @@
 namespace entropyd {
 
 absl::Status SourceRecorder::Closed() const {
-  return absl::CancelledError(absl::StrCat("source ", source_, ": the server stops"));
+  return absl::CancelledError(
+      absl::StrCat("source ", source_,
+                   ": it has ended; the server stops, or a new configuration has taken it away"));
 }
 
 void SourceRecorder::Test(bool reset, TestDone done) {

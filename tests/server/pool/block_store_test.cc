@@ -123,5 +123,19 @@ TEST_F(BlockStoreTest, DroppingAGroupEndsAHalfTakenBlock) {
   EXPECT_EQ(Take(BlockStore::kBlockBytes), std::vector<uint8_t>(BlockStore::kBlockBytes, 2));
 }
 
+TEST_F(BlockStoreTest, AnotherStoreTakesWholeBlocksInOrderAsFarAsThereIsRoom) {
+  for (uint8_t fill : {1, 2, 3, 4}) Push(fill == 3 ? 1 : 0, fill);
+  Take(1);
+  BlockStore small = BlockStore::Create(arena_.get(), 2 * BlockStore::kBlockBytes).value();
+  small.TakeFrom(&store_);
+  EXPECT_EQ(small.bytes(), 2 * BlockStore::kBlockBytes) << "the first is half gone";
+  small.DropGroup(1);
+  std::vector<uint8_t> out(BlockStore::kBlockBytes, 0);
+  small.XorOut(absl::MakeSpan(out));
+  EXPECT_EQ(out, std::vector<uint8_t>(BlockStore::kBlockBytes, 2));
+  EXPECT_EQ(small.bytes(), 0u);
+  EXPECT_EQ(store_.bytes(), BlockStore::kBlockBytes) << "there was no room for the last";
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -10,9 +10,10 @@ using ::testing::HasSubstr;
 
 TEST(PoolSeriesTest, SeriesSayWhatTheSnapshotAndTheCountersDo) {
   Metrics metrics;
-  PoolSeries series("default", v1::QUALITY_FULL, true, &metrics);
+  PoolSeries series("default", v1::QUALITY_FULL, &metrics);
   v1::Pool now;
   now.set_ready(true);
+  now.set_software_only(true);
   now.set_healthy_groups(2);
   now.set_available_bytes(640);
   now.set_seed_generation(5);

@@ -470,5 +470,36 @@ TEST_F(SourceTest, SnapshotTellsTheRate) {
   EXPECT_NEAR(source_->Snapshot().raw_bytes_per_second(), kRate, kRate / 50.0);
 }
 
+TEST_F(SourceTest, ANewSinkHearsTheStateAndTheRootAtOnceAndOneThatGoesHearsNothing) {
+  device_.root = "device 1:2";
+  MakeHealthy();
+  FakeSink other;
+  source_->SetSinks({{&other, 3}});
+  const size_t told = sink_.states.size();
+  source_->Step();
+  EXPECT_THAT(other.states, ElementsAre(v1::SOURCE_STATE_HEALTHY));
+  EXPECT_THAT(other.roots, ElementsAre("device 1:2"));
+  RunBytes(2 * kBlock);
+  EXPECT_FALSE(other.blocks.empty());
+  EXPECT_TRUE(sink_.blocks.empty());
+  device_.read = absl::UnavailableError("unplugged");
+  RunFor(absl::Seconds(1));
+  EXPECT_EQ(other.states.back(), v1::SOURCE_STATE_GONE);
+  EXPECT_EQ(sink_.states.size(), told);
+}
+
+TEST_F(SourceTest, ASinkThatStaysIsNotToldAgain) {
+  MakeHealthy();
+  FakeSink other;
+  const size_t told = sink_.states.size();
+  source_->SetSinks({{&sink_, 0}, {&other, 0}});
+  source_->Step();
+  EXPECT_EQ(sink_.states.size(), told);
+  EXPECT_EQ(other.states.size(), 1u);
+  source_->SetSinks({});
+  RunBytes(3 * kBlock);  // gives to nobody
+  EXPECT_TRUE(sink_.blocks.empty());
+}
+
 }  // namespace
 }  // namespace entropyd
