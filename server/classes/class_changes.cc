@@ -52,31 +52,47 @@ std::string ChangedFigures(ClassConfig config, const ClassFigures& change,
 
 ClassChanges::ClassChanges(const config::v1::Server& config, ClassState state, Save save,
                            const Clock* clock, Log* log)
-    : pools_(config.pools().begin(), config.pools().end()),
-      save_(std::move(save)),
-      clock_(clock),
-      log_(log) {
-  Entries entries;
-  for (ClassChange& change : *state.mutable_changes()) entries.push_back({std::move(change), ""});
-  Admit(&entries);
-  for (const Entry& entry : entries) {
-    if (entry.ignored.empty()) {
-      log_->Info("class.change_kept", {{"class", NameOf(entry.change)},
-                                       {"figures", FiguresText(entry.change.set())},
-                                       {"by", entry.change.by()},
-                                       {"at", entry.change.at()}});
-    } else {
-      log_->Warning("class.change_ignored",
-                    {{"class", NameOf(entry.change)},
-                     {"figures", FiguresText(entry.change.set())},
-                     {"by", entry.change.by()},
-                     {"at", entry.change.at()},
-                     {"reason", entry.ignored},
-                     {"remedy", "entropyctl classes reset POOL/CLASS forgets it"}});
-    }
-  }
+    : save_(std::move(save)), clock_(clock), log_(log) {
   absl::MutexLock lock(&mutex_);
-  entries_ = std::move(entries);
+  pools_.assign(config.pools().begin(), config.pools().end());
+  for (ClassChange& change : *state.mutable_changes()) entries_.push_back({std::move(change), ""});
+  Admit(&entries_);
+  for (const Entry& entry : entries_) entry.ignored.empty() ? TellKept(entry) : TellIgnored(entry);
+}
+
+void ClassChanges::TellKept(const Entry& entry) const {
+  log_->Info("class.change_kept", {{"class", NameOf(entry.change)},
+                                   {"figures", FiguresText(entry.change.set())},
+                                   {"by", entry.change.by()},
+                                   {"at", entry.change.at()}});
+}
+
+void ClassChanges::TellIgnored(const Entry& entry) const {
+  log_->Warning("class.change_ignored",
+                {{"class", NameOf(entry.change)},
+                 {"figures", FiguresText(entry.change.set())},
+                 {"by", entry.change.by()},
+                 {"at", entry.change.at()},
+                 {"reason", entry.ignored},
+                 {"remedy", "entropyctl classes reset POOL/CLASS forgets it"}});
+}
+
+void ClassChanges::Reload(const config::v1::Server& config,
+                          absl::FunctionRef<void(std::vector<EffectivePool> pools)> publish) {
+  absl::MutexLock lock(&mutex_);
+  pools_.assign(config.pools().begin(), config.pools().end());
+  const Entries before = entries_;
+  for (Entry& entry : entries_) entry.ignored.clear();
+  Admit(&entries_);
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].ignored == before[i].ignored) continue;
+    entries_[i].ignored.empty() ? TellKept(entries_[i]) : TellIgnored(entries_[i]);
+  }
+  std::vector<EffectivePool> effective;
+  for (const PoolConfig& pool : pools_) {
+    effective.push_back({With(pool, entries_), DifferingIn(pool.name(), entries_)});
+  }
+  publish(std::move(effective));
 }
 
 // Decides for each entry whether it is in force. Two entries may fit together where one alone does
@@ -156,11 +172,7 @@ absl::StatusOr<ClassUpdate> ClassChanges::UpdateOf(const PoolConfig& pool,
   ClassUpdate update;
   update.pool = pool.name();
   update.specs = *std::move(specs);
-  for (const Entry& entry : entries) {
-    if (entry.change.pool() == pool.name() && Differs(entry)) {
-      update.differing.push_back(entry.change.class_());
-    }
-  }
+  update.differing = DifferingIn(pool.name(), entries);
   return update;
 }
 
@@ -171,8 +183,13 @@ PoolConfig ClassChanges::Effective(const PoolConfig& pool) const {
 
 std::vector<std::string> ClassChanges::Differing(const std::string& pool) const {
   absl::MutexLock lock(&mutex_);
+  return DifferingIn(pool, entries_);
+}
+
+std::vector<std::string> ClassChanges::DifferingIn(const std::string& pool,
+                                                   const Entries& entries) const {
   std::vector<std::string> names;
-  for (const Entry& entry : entries_) {
+  for (const Entry& entry : entries) {
     if (entry.change.pool() == pool && Differs(entry)) names.push_back(entry.change.class_());
   }
   return names;
@@ -260,13 +277,13 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
                                Publish publish) {
   const std::string name = absl::StrCat(Shown(request.pool()), "/", Shown(request.class_()));
   const std::string what = absl::StrCat("set ", name);
+  absl::MutexLock lock(&mutex_);
   absl::Status status = CheckNamed(request.pool(), request.class_());
   if (status.ok()) status = CheckFigures(request.set());
   if (!status.ok()) return Prefixed(what, status);
   const PoolConfig& pool = *FindPool(request.pool());
   const ClassConfig& config = *FindClass(request.pool(), request.class_());
 
-  absl::MutexLock lock(&mutex_);
   Entries entries = entries_;
   const auto entry = FindOrAdd(request.pool(), request.class_(), &entries);
   // This change does not build on an ignored one.

@@ -8,9 +8,10 @@
 //     });
 //   });
 //
-// A kept change wins over the configuration. A kept change whose class is gone from the
-// configuration, or whose figures do not fit it any more, is ignored and stays kept: the next start
-// tries it again.
+// A kept change wins over the configuration, at a start and at each reload. A kept change whose
+// class is gone from the configuration, or whose figures do not fit it any more, is ignored and
+// stays kept: the next start or reload tries it again. So a class that comes back has what the
+// operator gave it; only an operator's reset forgets a change.
 //
 // Errors: on any error nothing has changed.
 //
@@ -63,6 +64,18 @@ class ClassChanges {
                const Clock* clock, Log* log);
 
   bool kept() const { return save_ != nullptr; }
+
+  // A pool as it is to serve: configured, with the changes that are in force.
+  struct EffectivePool {
+    config::v1::PoolConfig config;
+    // The classes whose figures differ from the configuration.
+    std::vector<std::string> differing;
+  };
+  // From now on `config` is the configuration; it has passed its checks. `publish` gets its pools,
+  // in its order, before an operator's next change can happen. The log tells which kept changes are
+  // ignored now, and which are in force again.
+  void Reload(const config::v1::Server& config,
+              absl::FunctionRef<void(std::vector<EffectivePool> pools)> publish);
   // Returns the configured pool with the changes that are in force.
   config::v1::PoolConfig Effective(const config::v1::PoolConfig& pool) const;
   std::vector<std::string> Differing(const std::string& pool) const;
@@ -81,27 +94,37 @@ class ClassChanges {
   };
   using Entries = std::vector<Entry>;
 
+  void TellIgnored(const Entry& entry) const;
+  void TellKept(const Entry& entry) const;
+  std::vector<std::string> DifferingIn(const std::string& pool, const Entries& entries) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static Entries::iterator FindOrAdd(const std::string& pool, const std::string& name,
                                      Entries* entries);
-  void Admit(Entries* entries) const;
+  void Admit(Entries* entries) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   config::v1::PoolConfig With(const config::v1::PoolConfig& pool, const Entries& entries) const;
-  const config::v1::PoolConfig* FindPool(const std::string& pool) const;
-  const config::v1::ClassConfig* FindClass(const std::string& pool, const std::string& name) const;
-  absl::Status CheckNamed(const std::string& pool, const std::string& name) const;
+  const config::v1::PoolConfig* FindPool(const std::string& pool) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const config::v1::ClassConfig* FindClass(const std::string& pool, const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckNamed(const std::string& pool, const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ClassUpdate> UpdateOf(const config::v1::PoolConfig& pool,
-                                       const Entries& entries) const;
-  bool Differs(const Entry& entry) const;
-  std::vector<v1::ClassDifference> DifferencesOf(const Entry& entry) const;
+                                       const Entries& entries) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Differs(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<v1::ClassDifference> DifferencesOf(const Entry& entry) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Keep(const Entries& entries) const;
   absl::Status KeepAll(absl::string_view what, const Entries& entries, Outcome* outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::vector<config::v1::PoolConfig> pools_;
   const Save save_;
   const Clock* const clock_;
   Log* const log_;
 
   mutable absl::Mutex mutex_;
+  // As configured.
+  std::vector<config::v1::PoolConfig> pools_ ABSL_GUARDED_BY(mutex_);
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   // A power cut may undo what was kept last. The next change saves again, even if it changes
   // nothing.

@@ -51,7 +51,7 @@ struct AdminAudit::File {
 };
 
 AdminAudit::AdminAudit(const std::string& path, LogFormat format, const Clock* clock, Log* log)
-    : path_(path), format_(format), clock_(clock), log_(log) {}
+    : clock_(clock), log_(log), path_(path), format_(format) {}
 
 AdminAudit::~AdminAudit() = default;
 
@@ -60,9 +60,9 @@ absl::StatusOr<std::unique_ptr<AdminAudit>> AdminAudit::Open(const std::string& 
                                                              Log* log) {
   std::unique_ptr<AdminAudit> audit(new AdminAudit(path, format, clock, log));
   if (path.empty()) return audit;
+  absl::MutexLock lock(&audit->mutex_);
   absl::StatusOr<std::unique_ptr<File>> file = audit->OpenFile();
   if (!file.ok()) return file.status();
-  absl::MutexLock lock(&audit->mutex_);
   audit->file_ = *std::move(file);
   return audit;
 }
@@ -97,6 +97,14 @@ void AdminAudit::FollowRotation() {
     return;
   }
   rotated_ = std::exchange(file_, *std::move(file));
+}
+
+void AdminAudit::Become(std::unique_ptr<AdminAudit> other) {
+  absl::MutexLock lock(&mutex_);
+  absl::MutexLock other_lock(&other->mutex_);
+  path_ = other->path_;
+  format_ = other->format_;
+  rotated_ = std::exchange(file_, std::move(other->file_));
 }
 
 void AdminAudit::Tell(const Action& action, const absl::Status& outcome) {

@@ -57,19 +57,22 @@ class AdminAudit {
 
   void Tell(const Action& action, const absl::Status& outcome);
 
+  // From now on the lines go where `other` would write them.
+  void Become(std::unique_ptr<AdminAudit> other);
+
  private:
   struct File;
 
   AdminAudit(const std::string& path, LogFormat format, const Clock* clock, Log* log);
-  absl::StatusOr<std::unique_ptr<File>> OpenFile() const;
+  absl::StatusOr<std::unique_ptr<File>> OpenFile() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Opens another file when the path does not lead to this one any more.
   void FollowRotation() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::string path_;
-  const LogFormat format_;
   const Clock* const clock_;
   Log* const log_;
   absl::Mutex mutex_;
+  std::string path_ ABSL_GUARDED_BY(mutex_);
+  LogFormat format_ ABSL_GUARDED_BY(mutex_);
   // Null without a path.
   std::unique_ptr<File> file_ ABSL_GUARDED_BY(mutex_);
   // The one before the last rotation. It is closed at the next one: its lines have left by then, so

@@ -35,17 +35,7 @@ class ClassChangesTest : public ::testing::Test {
   // Starts with the kept changes, as after a restart.
   void Start(const std::string& slow = "rate: 16KiB/s, ceil: 64KiB/s",
              const std::string& gold = "{name: gold, parent: root, rate: 10MiB/s}") {
-    config::v1::Server config;
-    config::Locations locations;
-    const absl::Status parsed = config::Parse(
-        absl::StrCat("tls: {cert: c, key: k, client_ca: a}\n"
-                     "sources: [{name: trng0, driver: char_device, path: /dev/hwrng}]\n"
-                     "pools:\n  - name: default\n    sources: [trng0]\n    classes:\n"
-                     "      - {name: root, rate: 100MiB/s}\n"
-                     "      - {name: slow, parent: root, ",
-                     slow, "}\n      - ", gold, "\n"),
-        "server.yaml", &config, &locations);
-    ASSERT_TRUE(parsed.ok()) << parsed;
+    const config::v1::Server config = Config(slow, gold);
     log_.events.clear();
     pool_ = config.pools(0);
     changes_ = std::make_unique<ClassChanges>(
@@ -56,6 +46,32 @@ class ClassChangesTest : public ::testing::Test {
           return save_status_;
         },
         &clock_, &log_);
+  }
+  void Reload(const std::string& slow = "rate: 16KiB/s, ceil: 64KiB/s",
+              const std::string& gold = "{name: gold, parent: root, rate: 10MiB/s}") {
+    changes_->Reload(Config(slow, gold), [this](std::vector<ClassChanges::EffectivePool> pools) {
+      reloaded_ = std::move(pools);
+    });
+  }
+  uint64_t EffectiveCeil(const std::string& name) const {
+    for (const config::v1::ClassConfig& config : reloaded_[0].config.classes()) {
+      if (config.name() == name) return config.ceil();
+    }
+    return 1;
+  }
+  static config::v1::Server Config(const std::string& slow, const std::string& gold) {
+    config::v1::Server config;
+    config::Locations locations;
+    const absl::Status parsed = config::Parse(
+        absl::StrCat("tls: {cert: c, key: k, client_ca: a}\n"
+                     "sources: [{name: trng0, driver: char_device, path: /dev/hwrng}]\n"
+                     "pools:\n  - name: default\n    sources: [trng0]\n    classes:\n"
+                     "      - {name: root, rate: 100MiB/s}\n"
+                     "      - {name: slow, parent: root, ",
+                     slow, "}\n      - ", gold, "\n"),
+        "server.yaml", &config, &locations);
+    EXPECT_TRUE(parsed.ok()) << parsed;
+    return config;
   }
 
   absl::Status Set(const std::string& name, const std::vector<std::string>& figures,
@@ -107,6 +123,7 @@ class ClassChangesTest : public ::testing::Test {
   config::v1::PoolConfig pool_;
   std::unique_ptr<ClassChanges> changes_;
   std::vector<ClassUpdate> updates_;
+  std::vector<ClassChanges::EffectivePool> reloaded_;
   std::vector<v1::ClassDifference> told_;
   absl::Status durable_;
   int published_ = 0;
@@ -337,6 +354,41 @@ TEST_F(ClassChangesTest, ChangesThatOnlyFitTogetherHoldInWhateverOrderTheyAreKep
   kept_.mutable_changes()->SwapElements(0, 1);
   Start("rate: 48KiB/s, ceil: 64KiB/s");
   EXPECT_THAT(changes_->Differing("default"), ElementsAre("gold", "root"));
+}
+
+TEST_F(ClassChangesTest, AKeptChangeWinsOverANewConfigurationAsOverTheFirst) {
+  ASSERT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  Reload("rate: 16KiB/s, ceil: 48KiB/s");
+  EXPECT_EQ(EffectiveCeil("slow"), 32u << 10);
+  EXPECT_THAT(reloaded_[0].differing, ElementsAre("slow"));
+  EXPECT_THAT(Diff(), ElementsAre("slow ceil 48KiB/s->32KiB/s"));
+  ASSERT_TRUE(Reset("default", "slow").ok());
+  ASSERT_EQ(updates_.size(), 1u);
+  EXPECT_EQ(updates_[0].specs[1].ceil, 48u << 10) << "what the new configuration says";
+}
+
+TEST_F(ClassChangesTest, AKeptChangeOfAClassThatGoesIsIgnoredAndIsInForceWhenItComesBack) {
+  ASSERT_TRUE(Set("gold", {"rate=12MiB/s"}).ok());
+  log_.events.clear();
+  Reload("rate: 16KiB/s", "{name: silver, parent: root, rate: 1MiB/s}");
+  EXPECT_THAT(log_.events, ElementsAre("class.change_ignored"));
+  EXPECT_THAT(reloaded_[0].differing, IsEmpty());
+  EXPECT_EQ(kept_.changes_size(), 1) << "it stays kept";
+  Reload("rate: 16KiB/s", "{name: silver, parent: root, rate: 1MiB/s}");
+  EXPECT_EQ(log_.events.size(), 1u) << "told once";
+  EXPECT_EQ(Set("gold", {"rate=1MiB/s"}).code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(Set("silver", {"rate=2MiB/s"}).ok()) << "a class that the start did not know";
+  Reload("rate: 16KiB/s");
+  EXPECT_THAT(log_.events, Contains("class.change_kept"));
+  EXPECT_THAT(reloaded_[0].differing, ElementsAre("gold"));
+  EXPECT_EQ(reloaded_[0].config.classes(2).rate(), 12u << 20);
+}
+
+TEST_F(ClassChangesTest, AKeptChangeThatDoesNotFitTheNewConfigurationIsIgnored) {
+  ASSERT_TRUE(Set("slow", {"ceil=32KiB/s"}).ok());
+  Reload("rate: 40KiB/s, ceil: 64KiB/s");  // a ceiling below the guarantee
+  EXPECT_EQ(EffectiveCeil("slow"), 64u << 10);
+  EXPECT_THAT(Diff(), ElementsAre("slow ceil 64KiB/s->64KiB/s ignored"));
 }
 
 }  // namespace
