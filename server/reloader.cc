@@ -1,19 +1,28 @@
 #include "server/reloader.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
-#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/config/log_config.h"
+#include "base/process/nanos.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "server/config_changes.h"
 
 namespace entropyd {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-// The keys that a reload takes.
-constexpr absl::string_view kReloadedKeys[] = {"tls", "policy", "log"};
+// A line for each change would fill the log when a file with thousands of classes is new.
+constexpr size_t kMaxLines = 200;
+// The watch is often quicker than an operator who changes a file and asks for a reload. So the
+// answer also tells what it took in this time.
+constexpr int64_t kUntoldNanos = kMinuteNanos;
+// Who changes files without a pause must not fill the memory.
+constexpr size_t kMaxUntold = 1000;
 // Bit 0 of the watch is server.yaml.
 constexpr uint64_t kConfigChanged = 1;
 
@@ -59,88 +68,140 @@ void Reloader::Tick() {
   // Those who were told to go at an earlier tick, and do not read that, are cancelled now.
   parts_.open_calls->Recheck(*parts_.gate);
   const uint64_t changed = watch_.Look();
-  if (changed != 0 && !Reload("file").ok() && (changed & ~kConfigChanged) != 0) {
-    TakeFiles();
+  const std::vector<Done> asked = TakeAsked();
+  if (changed != 0 || !asked.empty()) {
+    const Outcome outcome = Take(asked.empty() ? "file" : "operator", changed);
+    for (const Done& done : asked) done(outcome);
   }
-  AnswerWhoAsked();
   TellStaleLists();
 }
 
 void Reloader::TakeFiles() {
   absl::StatusOr<tls::Material> material = LoadFiles();
   if (!material.ok()) return;  // the reload has told of it
-  std::vector<std::string> taken;
-  if (TakeMaterial(*std::move(material), &taken)) TakeRules();
-  TellTaken("file", taken);
+  std::vector<ConfigChange> changes;
+  if (TakeMaterial(*std::move(material), &changes)) TakeRules();
+  TellTaken("file", changes);
 }
 
-Reloader::Outcome Reloader::Reload(absl::string_view cause) {
+Reloader::Outcome Reloader::Reload(absl::string_view cause) { return Take(cause, watch_.Look()); }
+
+Reloader::Outcome Reloader::Take(absl::string_view cause, uint64_t changed) {
+  Outcome outcome = TakeAll(cause);
+  if (!outcome.ok() && (changed & ~kConfigChanged) != 0) TakeFiles();
+  if (outcome.ok()) cause == "operator" ? TellUntold(&*outcome) : KeepUntold(*outcome);
+  return outcome;
+}
+
+void Reloader::KeepUntold(const ReloadOutcome& outcome) {
+  DropOld();
+  for (const ConfigChange& change : outcome.changes) {
+    if (untold_.size() >= kMaxUntold) untold_.pop_front();
+    untold_.push_back({clock_->NowNanos(), change});
+  }
+}
+
+void Reloader::TellUntold(ReloadOutcome* outcome) {
+  DropOld();
+  std::vector<ConfigChange> all;
+  for (Untold& one : untold_) all.push_back(std::move(one.change));
+  untold_.clear();
+  all.insert(all.end(), outcome->changes.begin(), outcome->changes.end());
+  outcome->changes = std::move(all);
+}
+
+void Reloader::DropOld() {
+  while (!untold_.empty() && untold_.front().at_nanos < clock_->NowNanos() - kUntoldNanos) {
+    untold_.pop_front();
+  }
+}
+
+Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   watch_.Look();  // what changes from here on, the next look finds
   absl::StatusOr<ServerPlan> plan = load_();
   if (!plan.ok()) {
     report_.Failed(cause, plan.status());
     return plan.status();
   }
+  absl::StatusOr<Reconfigurer::Prepared> prepared = parts_.reconfigurer->Prepare(config_, *plan);
+  if (!prepared.ok()) {
+    report_.Failed(cause, prepared.status());
+    return prepared.status();
+  }
   report_.Succeeded();
-  std::vector<std::string> taken;
+  ReloadOutcome outcome;
+  outcome.changes = std::move(prepared->changes);
   if (!MessageDifferencer::Equals(plan->config.log(), config_.log())) {
     ConfigureLog(plan->config.log(), parts_.log);
-    taken.push_back("log");
+    outcome.changes.push_back({.kind = "log"});
   }
   const bool new_policy = !SamePolicy(plan->config, config_);
-  std::vector<std::string> restart = RestartKeys(plan->config);
+  if (new_policy) outcome.changes.push_back({.kind = "policy"});
+  policy_ = plan->policy;
+  const bool new_trust = TakeMaterial(plan->material, &outcome.changes);
+  const bool new_rules = new_policy || new_trust;
+  if (new_rules) parts_.gate->SetRules(policy_, material_.trust);
+  parts_.reconfigurer->Apply(*std::move(prepared), *plan, [this, new_rules](int64_t now_nanos) {
+    if (new_rules) parts_.protocols->Recheck(now_nanos);
+  });
+  if (new_rules) parts_.open_calls->Recheck(*parts_.gate);
+  outcome.needs_restart = RestartKeys(started_, plan->config);
   config_ = std::move(plan->config);
   WatchFiles();
-  policy_ = std::move(plan->policy);
-  if (new_policy) taken.push_back("policy");
-  const bool new_trust = TakeMaterial(std::move(plan->material), &taken);
-  if (new_policy || new_trust) TakeRules();
-  TellTaken(cause, taken);
-  for (const std::string& key : restart) {
+  TellTaken(cause, outcome.changes);
+  for (const std::string& key : outcome.needs_restart) {
     parts_.log->Warning("server.needs_restart",
                         {{"key", key}, {"remedy", "restart the server to use its new value"}});
   }
-  return restart;
+  return outcome;
 }
 
-bool Reloader::TakeMaterial(tls::Material material, std::vector<std::string>* taken) {
+bool Reloader::TakeMaterial(tls::Material material, std::vector<ConfigChange>* changes) {
   const bool identity =
       material.cert_pem != material_.cert_pem || material.key_pem != material_.key_pem;
   const bool ca = material.ca_pem != material_.ca_pem;
   const bool crl = material.crl_pem != material_.crl_pem;
   material_ = std::move(material);
-  if (identity) taken->push_back("cert");
-  if (ca) taken->push_back("client_ca");
-  if (crl) taken->push_back("crl");
+  if (identity) changes->push_back({.kind = "cert"});
+  if (ca) changes->push_back({.kind = "client_ca"});
+  if (crl) changes->push_back({.kind = "crl"});
   if (identity || ca) parts_.credentials->SetMaterial(material_);
   if (identity) parts_.certificate_end(material_.not_after);
   if (crl) stale_told_ = 0;
   return ca || crl;
 }
 
-void Reloader::TellTaken(absl::string_view cause, const std::vector<std::string>& taken) const {
-  if (taken.empty()) return;
-  parts_.log->Info("server.reloaded", {{"cause", cause}, {"taken", absl::StrJoin(taken, ",")}});
+void Reloader::TellTaken(absl::string_view cause, const std::vector<ConfigChange>& changes) const {
+  if (changes.empty()) return;
+  std::map<std::string, size_t> kinds;
+  for (const ConfigChange& change : changes) ++kinds[change.kind];
+  const std::string taken = absl::StrJoin(
+      kinds, ",", [](std::string* out, const std::pair<const std::string, size_t>& k) {
+        absl::StrAppend(out, k.first);
+      });
+  parts_.log->Info("server.reloaded", {{"cause", cause},
+                                       {"taken", taken},
+                                       {"changes", changes.size()},
+                                       {"sources", kinds["source"]},
+                                       {"pools", kinds["pool"]},
+                                       {"classes", kinds["class"]},
+                                       {"limits", kinds["limit"]}});
+  for (size_t i = 0; i < std::min(changes.size(), kMaxLines); ++i) {
+    const ConfigChange& change = changes[i];
+    parts_.log->Info("config.changed", {{"kind", change.kind},
+                                        {"change", change.WhatText()},
+                                        {"name", change.name},
+                                        {"detail", change.detail}});
+  }
+  if (changes.size() > kMaxLines) {
+    parts_.log->Info("config.changed", {{"more", changes.size() - kMaxLines}});
+  }
 }
 
 void Reloader::TakeRules() {
   parts_.gate->SetRules(policy_, material_.trust);
   parts_.loop->RunAndWait([this](int64_t now_nanos) { parts_.protocols->Recheck(now_nanos); });
   parts_.open_calls->Recheck(*parts_.gate);
-}
-
-std::vector<std::string> Reloader::RestartKeys(const config::v1::Server& config) const {
-  std::vector<std::string> keys;
-  const google::protobuf::Descriptor* const descriptor = config.GetDescriptor();
-  for (int i = 0; i < descriptor->field_count(); ++i) {
-    const google::protobuf::FieldDescriptor* const field = descriptor->field(i);
-    if (absl::c_linear_search(kReloadedKeys, absl::string_view(field->name()))) continue;
-    MessageDifferencer differ;
-    if (!differ.CompareWithFields(started_, config, {field}, {field})) {
-      keys.push_back(field->name());
-    }
-  }
-  return keys;
 }
 
 void Reloader::Ask(Done done) {
@@ -154,25 +215,17 @@ void Reloader::Ask(Done done) {
   done(absl::UnavailableError("reload: the server stops"));
 }
 
-void Reloader::AnswerWhoAsked() {
-  std::vector<Done> asked;
-  {
-    absl::MutexLock lock(&mutex_);
-    asked.swap(asked_);
-  }
-  if (asked.empty()) return;
-  const Outcome outcome = Reload("operator");
-  for (const Done& done : asked) done(outcome);
+std::vector<Reloader::Done> Reloader::TakeAsked() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(asked_, {});
 }
 
 void Reloader::Stop() {
-  std::vector<Done> asked;
   {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;
-    asked.swap(asked_);
   }
-  for (const Done& done : asked) done(absl::UnavailableError("reload: the server stops"));
+  for (const Done& done : TakeAsked()) done(absl::UnavailableError("reload: the server stops"));
 }
 
 void Reloader::TellStaleLists() {

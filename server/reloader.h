@@ -1,6 +1,6 @@
 // Takes a changed configuration and changed certificates while the server runs: the server's own
-// certificate and key, the CAs, the CRLs, the policy and the log. All or nothing: a file that is
-// bad changes nothing.
+// certificate and key, the CAs, the CRLs, the policy, the log, and by the Reconfigurer sources,
+// pools, classes and limits. All or nothing: a file that is bad changes nothing.
 //
 //   Reloader reloader(load, "server.yaml", plan, parts, clock, metrics);
 //   ... twice a second, and at SIGHUP ...
@@ -16,6 +16,7 @@
 // Thread safety: one owner; Ask(), problem() and Stop() are safe.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@
 #include "server/access/gate.h"
 #include "server/attach/protocols.h"
 #include "server/dispatch/dispatch_loop.h"
+#include "server/reconfigurer.h"
+#include "server/reload/config_change.h"
 #include "server/reload/file_watch.h"
 #include "server/reload/reload_report.h"
 #include "server/rpc/open_calls.h"
@@ -43,13 +46,14 @@ class Reloader {
  public:
   // What is on disk now, checked as for --check-config.
   using Load = std::function<absl::StatusOr<ServerPlan>()>;
-  // The keys of server.yaml that have changed and need a restart, or why nothing has changed.
-  using Outcome = absl::StatusOr<std::vector<std::string>>;
+  // What has changed, or why nothing has.
+  using Outcome = absl::StatusOr<ReloadOutcome>;
   using Done = std::function<void(const Outcome&)>;
 
   // What a reload changes. All of it outlives the reloader.
   struct Parts {
     Gate* gate;
+    Reconfigurer* reconfigurer;
     DispatchLoop* loop;
     Protocols* protocols;
     OpenCalls* open_calls;
@@ -67,8 +71,8 @@ class Reloader {
   void Tick();
   Outcome Reload(absl::string_view cause);
 
-  // Asks for a reload at the next Tick(). `done` hears of it on the owner's thread; after Stop() it
-  // hears UNAVAILABLE at once.
+  // Asks for a reload at the next Tick(). `done` hears of it on the owner's thread, and of what was
+  // taken shortly before without being asked for; after Stop() it hears UNAVAILABLE at once.
   void Ask(Done done);
   std::string problem() const { return report_.problem(); }
   void Stop();
@@ -76,16 +80,23 @@ class Reloader {
  private:
   absl::StatusOr<tls::Material> LoadFiles() const;
   void WatchFiles();
+  // Takes all; or the files alone if some of them are among the `changed` ones of the watch.
+  Outcome Take(absl::string_view cause, uint64_t changed);
+  Outcome TakeAll(absl::string_view cause);
   // Takes the files of the configuration in force, if they are good.
   void TakeFiles();
-  // Adds what has changed to `taken`. Returns whether others are trusted than before.
-  bool TakeMaterial(tls::Material material, std::vector<std::string>* taken);
+  // Adds what has changed to `changes`. Returns whether others are trusted than before.
+  bool TakeMaterial(tls::Material material, std::vector<ConfigChange>* changes);
   // Policy and trust have changed.
   void TakeRules();
-  void TellTaken(absl::string_view cause, const std::vector<std::string>& taken) const;
-  std::vector<std::string> RestartKeys(const config::v1::Server& config) const;
-  void AnswerWhoAsked();
+  void TellTaken(absl::string_view cause, const std::vector<ConfigChange>& changes) const;
+  // Those who wait for a reload. They wait no more in the list.
+  std::vector<Done> TakeAsked();
   void TellStaleLists();
+  // What nobody asked for, and an operator may ask for soon.
+  void KeepUntold(const ReloadOutcome& outcome);
+  void TellUntold(ReloadOutcome* outcome);
+  void DropOld();
 
   const Load load_;
   const std::string config_path_;
@@ -100,6 +111,12 @@ class Reloader {
   config::v1::Server config_;
   Policy policy_;
   tls::Material material_;
+  struct Untold {
+    int64_t at_nanos;
+    ConfigChange change;
+  };
+  // The eldest first.
+  std::deque<Untold> untold_;
   // So many stale lists have been told.
   size_t stale_told_ = 0;
 

@@ -34,6 +34,7 @@
 #include "server/door/door.h"
 #include "server/door/door_probe.h"
 #include "server/door_config.h"
+#include "server/reconfigurer.h"
 #include "server/reloader.h"
 #include "server/rpc/admin_audit.h"
 #include "server/rpc/admin_service.h"
@@ -52,8 +53,6 @@ namespace {
 // The memory of conditioners, generators and self-tests, besides the pools' stored bytes. It is
 // address space; a page counts only when it is used.
 constexpr size_t kArenaBytes = 8 << 20;
-// Memory for the window of a source's lag predictor and for the samples that it holds.
-constexpr size_t kSourceBytes = ReplayDetector::kMemoryBytes + (64 << 10);
 
 // A process whose dispatcher has not run for so long is stuck: an idle dispatcher runs once a
 // second.
@@ -62,18 +61,18 @@ constexpr int64_t kStalledNanos = 10 * kSecondNanos;
 size_t ArenaBytes(const config::v1::Server& config) {
   size_t bytes = kArenaBytes;
   for (const config::v1::PoolConfig& pool : config.pools()) bytes += 2 * pool.capacity();
-  bytes += static_cast<size_t>(config.sources_size()) * kSourceBytes;
+  bytes += static_cast<size_t>(config.sources_size()) * Supply::kSourceBytes;
   return bytes;
 }
 
 Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate* gate,
                                    int64_t now_nanos) {
   Protocols::Options options;
-  options.attach.limits = {.max_credit = config.max_credit(),
-                           .max_payload = static_cast<uint32_t>(config.max_payload())};
-  options.attach.max_agents = config.max_agents();
-  options.get.max_waiting = config.max_gets();
-  options.shares = PlanShares(config);
+  const Protocols::Limits limits = PlanLimits(config);
+  options.attach.limits = limits.session;
+  options.attach.max_agents = limits.max_agents;
+  options.get.max_waiting = limits.max_gets;
+  options.shares = limits.shares;
   options.attach.jitter_seed = static_cast<uint64_t>(now_nanos);
   options.allow = [gate](absl::string_view identity, Call call,
                          absl::string_view pool_class) -> absl::StatusOr<uint32_t> {
@@ -219,7 +218,9 @@ struct Server::Impl {
   std::unique_ptr<ServerMetrics> server_metrics;
   std::unique_ptr<grpc::Service> attach_service;
   std::unique_ptr<AdminAudit> audit;
+  std::atomic<bool> allow_recording{false};
   OpenCalls open_calls;
+  std::unique_ptr<Reconfigurer> reconfigurer;
   // Null when the server learns of no new configuration, and at first.
   std::unique_ptr<Reloader> reloader_owned;
   std::atomic<Reloader*> reloader{nullptr};
@@ -270,10 +271,7 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
     setup->differing = class_changes->Differing(pool.name());
     setups.push_back(*std::move(setup));
   }
-  const Dispatcher::Options options = {
-      .max_in_flight = plan.config.max_in_flight(),
-      .message_bytes = static_cast<uint32_t>(plan.config.max_payload())};
-  dispatcher = std::make_unique<Dispatcher>(options, std::move(setups), clock, log);
+  dispatcher = std::make_unique<Dispatcher>(PlanBudget(plan.config), std::move(setups), clock, log);
   protocols = std::make_unique<Protocols>(
       ProtocolOptions(plan.config, gate.get(), clock->NowNanos()), dispatcher.get(), clock, log);
   absl::StatusOr<std::unique_ptr<DispatchLoop>> started =
@@ -299,6 +297,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
       clock, log);
   if (!audited.ok()) return plan.locations.Error("audit_log", audited.status().message());
   audit = *std::move(audited);
+  allow_recording = plan.config.allow_recording();
   attach_service = MakeAttachService(gate.get(), loop.get(), protocols.get());
   admin_service = MakeAdminService({.gate = gate.get(),
                                     .loop = loop.get(),
@@ -310,8 +309,8 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
                                     .audit = audit.get(),
                                     .open_calls = &open_calls,
                                     .reload = [this](Reloader::Done done) { Ask(std::move(done)); },
-                                    .reload_problem = [this] { return ReloadProblem(); }},
-                                   {.allow_recording = plan.config.allow_recording()});
+                                    .reload_problem = [this] { return ReloadProblem(); },
+                                    .allow_recording = &allow_recording});
 
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
   if (!options.ok()) return options.status();
@@ -356,9 +355,21 @@ void Server::Impl::StartReloading(const ServerPlan& plan, Reloading reloading) {
   const auto certificate_end = [raw = server_metrics.get()](absl::Time not_after) {
     raw->SetCertificateEnd(not_after);
   };
+  reconfigurer =
+      std::make_unique<Reconfigurer>(Reconfigurer::Parts{.loop = loop.get(),
+                                                         .dispatcher = dispatcher.get(),
+                                                         .protocols = protocols.get(),
+                                                         .supply = supply.get(),
+                                                         .classes = class_changes.get(),
+                                                         .door = door.get(),
+                                                         .audit = audit.get(),
+                                                         .allow_recording = &allow_recording,
+                                                         .clock = clock,
+                                                         .log = log});
   reloader_owned =
       std::make_unique<Reloader>(std::move(reloading.load), std::move(reloading.config_path), plan,
                                  Reloader::Parts{.gate = gate.get(),
+                                                 .reconfigurer = reconfigurer.get(),
                                                  .loop = loop.get(),
                                                  .protocols = protocols.get(),
                                                  .open_calls = &open_calls,
@@ -397,10 +408,9 @@ absl::Status Server::Impl::Ready() const {
     return absl::UnavailableError("the server drains; entropyctl drain --end ends that");
   }
   std::vector<std::string> reasons;
-  for (const Pool* pool : supply->pools()) {
-    const PoolState state = pool->State();
-    if (state.ready()) return absl::OkStatus();
-    reasons.push_back(absl::StrCat(pool->name(), ": ", state.Text()));
+  for (const v1::Pool& pool : supply->ListPools()) {
+    if (pool.ready()) return absl::OkStatus();
+    reasons.push_back(absl::StrCat(pool.name(), ": ", pool.reason()));
   }
   return absl::UnavailableError(absl::StrCat("no pool is ready: ", absl::StrJoin(reasons, "; ")));
 }

@@ -93,17 +93,16 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
 }
 
 int RunReload(const ClientFlags& flags, bool json) {
-  return AskServer(
-      flags, json, [](AdminClient& admin) { return admin.Reload(); },
-      [](const v1::ReloadServerResponse& answer, size_t) -> std::string {
-        std::string text = answer.needs_restart().empty()
-                               ? "the server uses what is on disk now\n"
-                               : "the server uses what is on disk now, but for these keys:\n";
-        for (const std::string& key : answer.needs_restart()) {
-          absl::StrAppend(&text, key, " has changed and needs a restart\n");
-        }
-        return text;
-      });
+  bool whole = true;
+  const int status = AskServer(
+      flags, json,
+      [&whole](AdminClient& admin) {
+        auto answer = admin.Reload();
+        whole = !answer.ok() || answer->needs_restart().empty();
+        return answer;
+      },
+      [](const v1::ReloadServerResponse& answer, size_t) { return ReloadText(answer); });
+  return status == kExitOk && !whole ? kExitUnhealthy : status;
 }
 
 int RunAgentUpgrade(const ClientFlags& flags, bool json) {

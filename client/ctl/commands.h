@@ -130,7 +130,8 @@ struct DrainOptions {
 // Tells agents to attach elsewhere, or takes them again.
 int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json);
 
-// Has the server take its changed files, or tell which one is bad.
+// Has the server take its changed files, or tell which one is bad. Exit 3 when it took them, but
+// some keys need a restart.
 int RunReload(const ClientFlags& flags, bool json);
 
 struct PkiOptions {

@@ -320,8 +320,11 @@ void AddTables(CLI::App& app, Arguments& args) {
       [&args] { args.run = [&args] { return RunAgentReload(args.connection, args.json()); }; });
 
   table("reload",
-        "Have the server take its changed certificates, CRLs, policy and log, or nothing of them",
-        [&args] { return RunReload(args.connection, args.json()); });
+        "Have the server take its changed configuration and certificates, or nothing of them",
+        [&args] { return RunReload(args.connection, args.json()); })
+      ->footer(
+          "\nIt tells what has changed. No connection closes. Exit status 3: all was taken\n"
+          "but keys that need a restart (listen, metrics, strict_memory, state_dir).");
 
   CLI::App* drain = table("drain", "Send agents to other servers, before maintenance",
                           [&args] { return RunDrain(args.connection, args.drain, args.json()); });

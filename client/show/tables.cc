@@ -12,6 +12,7 @@
 #include "base/config/units.h"
 #include "base/wire/state_names.h"
 #include "client/show/describe.h"
+#include "client/show/output.h"
 #include "client/show/table.h"
 
 namespace entropyd {
@@ -171,6 +172,18 @@ std::string DifferencesTable(
                OrDash(one.in_force()), one.at(), one.by(), one.ignored()});
   }
   return OrNone(table, columns);
+}
+
+std::string ReloadText(const v1::ReloadServerResponse& answer) {
+  std::string text = "the server uses what is on disk now";
+  if (!answer.needs_restart().empty()) {
+    absl::StrAppend(&text, ", except for these keys, which need a restart: ",
+                    OneLine(absl::StrJoin(answer.needs_restart(), ", ")));
+  } else if (answer.change().empty()) {
+    absl::StrAppend(&text, ", and used it before");
+  }
+  for (const std::string& change : answer.change()) absl::StrAppend(&text, "\n", OneLine(change));
+  return text + "\n";
 }
 
 std::string AgentsTable(const v1::ListAgentsResponse& answer, size_t columns) {

@@ -30,6 +30,8 @@ std::string ClassesTable(const v1::ListClassesResponse& answer,
 std::string DifferencesTable(
     const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences,
     size_t columns = kAnyWidth);
+// What a reload has changed, a line each, and which keys need a restart.
+std::string ReloadText(const v1::ReloadServerResponse& answer);
 std::string AgentsTable(const v1::ListAgentsResponse& answer, size_t columns = kAnyWidth);
 std::string ByteText(uint64_t bytes);  // "1.5 MiB"
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.

@@ -187,7 +187,7 @@ absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed
   if (!allowed) {
     return absl::FailedPreconditionError(
         "record source: raw samples do not leave this server; write allow_recording: true in "
-        "server.yaml and restart it");
+        "server.yaml and reload it");
   }
   const uint64_t rows = std::max(1u, request.restarts());
   if (request.samples() == 0 || request.samples() > kMaxSamples / rows) {
@@ -200,8 +200,7 @@ absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed
 
 class AdminService final : public v1::Admin::CallbackService {
  public:
-  AdminService(const AdminParts& parts, const AdminOptions& options)
-      : parts_(parts), options_(options) {}
+  explicit AdminService(const AdminParts& parts) : parts_(parts) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest*,
@@ -238,7 +237,7 @@ class AdminService final : public v1::Admin::CallbackService {
     absl::StatusOr<AuditedCall> call =
         Begin(context, "RecordSource", request->name(), &certificate);
     if (!call.ok()) return new RefusedRecording(call.status());
-    absl::Status status = CheckRecording(*request, options_.allow_recording);
+    absl::Status status = CheckRecording(*request, *parts_.allow_recording);
     if (!status.ok()) return new RefusedRecording(call->End(status));
     const std::shared_ptr<RecordReactor> reactor = RecordReactor::Make(
         context, std::max(1u, request->restarts()), request->samples(), *std::move(call));
@@ -266,11 +265,12 @@ class AdminService final : public v1::Admin::CallbackService {
                                         const v1::ListClassesRequest* request,
                                         v1::ListClassesResponse* response) override {
     return AnswerAsOwner(context, "ListClasses", [this, request, response](int64_t now_nanos) {
-      if (!request->pool().empty() && parts_.supply->FindPool(request->pool()) == nullptr) {
+      const ClassTable& classes = parts_.dispatcher->classes();
+      if (!request->pool().empty() && classes.FindSlot(request->pool()) == nullptr) {
         return absl::NotFoundError(
             absl::StrCat("list classes: no pool ", Excerpt(request->pool()), " is configured"));
       }
-      for (const auto& slot : parts_.dispatcher->classes().slots()) {
+      for (const auto& slot : classes.slots()) {
         if (!request->pool().empty() && request->pool() != slot->pool->name()) continue;
         for (const ClassTree::ClassStats& stats : slot->tree->Stats(now_nanos)) {
           FillClass(slot->pool->name(), stats, response->add_class_());
@@ -328,12 +328,13 @@ class AdminService final : public v1::Admin::CallbackService {
     absl::StatusOr<AuditedCall> call = Begin(context, "Reload", "");
     if (!call.ok()) return Conclude(context, call.status());
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    parts_.reload([reactor, response,
-                   call = *call](const absl::StatusOr<std::vector<std::string>>& needs_restart) {
-      if (needs_restart.ok()) {
-        for (const std::string& key : *needs_restart) response->add_needs_restart(key);
+    parts_.reload([reactor, response, call = *call](const absl::StatusOr<ReloadOutcome>& outcome) {
+      if (outcome.ok()) {
+        for (const ConfigChange& change : outcome->changes) response->add_change(change.Text());
+        for (const std::string& key : outcome->needs_restart) response->add_needs_restart(key);
+        call.action()->after = absl::StrCat(outcome->changes.size(), " changes");
       }
-      reactor->Finish(ToGrpc(call.End(needs_restart.status())));
+      reactor->Finish(ToGrpc(call.End(outcome.status())));
     });
     return reactor;
   }
@@ -505,14 +506,12 @@ class AdminService final : public v1::Admin::CallbackService {
   }
 
   const AdminParts parts_;
-  const AdminOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,
-                                                const AdminOptions& options) {
-  return std::make_unique<AdminService>(parts, options);
+std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts) {
+  return std::make_unique<AdminService>(parts);
 }
 
 }  // namespace entropyd

@@ -4,6 +4,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "server/attach/protocols.h"
 #include "server/classes/class_changes.h"
 #include "server/dispatch/dispatch_loop.h"
+#include "server/reload/config_change.h"
 #include "server/rpc/admin_audit.h"
 #include "server/rpc/open_calls.h"
 #include "server/supply.h"
@@ -24,11 +26,6 @@ class Service;
 }
 
 namespace entropyd {
-
-struct AdminOptions {
-  // True when raw samples may leave the server.
-  bool allow_recording = false;
-};
 
 // What the service answers from. All parts outlive it. A call that waits for a source ends with the
 // source at the latest. So the supply must stop before the server waits for gRPC.
@@ -45,13 +42,14 @@ struct AdminParts {
   AdminAudit* audit;
   // Where calls that may last are kept, so that new rules can end them.
   OpenCalls* open_calls;
-  // Reloads soon, and tells which keys need a restart, or why nothing has changed.
-  std::function<void(std::function<void(const absl::StatusOr<std::vector<std::string>>&)>)> reload;
+  // Reloads soon, and tells what has changed, or why nothing has.
+  std::function<void(std::function<void(const absl::StatusOr<ReloadOutcome>&)>)> reload;
   // Why what is on disk is not in use; "" when it is.
   std::function<std::string()> reload_problem;
+  // True when raw samples may leave the server. It may change.
+  const std::atomic<bool>* allow_recording;
 };
 
-std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts,
-                                                const AdminOptions& options);
+std::unique_ptr<grpc::Service> MakeAdminService(const AdminParts& parts);
 
 }  // namespace entropyd

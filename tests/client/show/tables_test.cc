@@ -326,5 +326,22 @@ TEST(TablesTest, AFullPoolShowsItsStoreAndADrbgPoolItsSeed) {
   EXPECT_THAT(PoolsTable(pools), HasSubstr("4 KiB"));
 }
 
+TEST(ReloadTextTest, WhatChangedIsListedAndKeysThatNeedARestartAreAnException) {
+  v1::ReloadServerResponse answer;
+  EXPECT_EQ(ReloadText(answer), "the server uses what is on disk now, and used it before\n");
+  answer.add_change("class added default/gold");
+  answer.add_change("policy changed\x1b[2J");
+  EXPECT_EQ(ReloadText(answer),
+            "the server uses what is on disk now\n"
+            "class added default/gold\n"
+            "policy changed\\x1b[2J\n");
+  answer.clear_change();
+  answer.add_needs_restart("listen");
+  answer.add_needs_restart("metrics");
+  EXPECT_EQ(ReloadText(answer),
+            "the server uses what is on disk now, except for these keys, which need a restart: "
+            "listen, metrics\n");
+}
+
 }  // namespace
 }  // namespace entropyd

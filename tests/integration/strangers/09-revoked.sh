@@ -35,12 +35,12 @@ eventually 5 grep -q 'UNAUTHENTICATED: Attach: the certificate of spiffe://test/
 [ "$(metric server '^entropyd_shut_out_total')" = 1 ] || die "the metric does not count who was shut out"
 
 # A new policy, and what a reload does not take.
-sed "s|spiffe://test/agent/\*|spiffe://test/agent/h1|; s|^sources:|max_agents: 77\nsources:|" server.yaml >server.new
+sed "s|spiffe://test/agent/\*|spiffe://test/agent/h1|; s|^sources:|state_dir: $WORK/server-state\nsources:|" server.yaml >server.new
 mv server.new server.yaml
 gone_in_time 1
 eventually 5 grep -q 'PERMISSION_DENIED: .*no policy rule gives spiffe://test/agent/moved the role agent' moved.log
-eventually 5 grep -q 'event=server.needs_restart key=max_agents' server.log
-ctl reload | grep -q 'max_agents has changed and needs a restart'
+eventually 5 grep -q 'event=server.needs_restart key=state_dir' server.log
+expect_failure 3 'except for these keys, which need a restart: state_dir$' ctl reload
 stop stolen
 stop moved
 

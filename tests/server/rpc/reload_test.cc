@@ -2,19 +2,16 @@
 #include <sys/stat.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <set>
 #include <thread>
 #include <vector>
 
-#include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "grpcpp/generic/generic_stub.h"
-#include "tests/server/rpc/server_fixture.h"
+#include "tests/server/rpc/reload_fixture.h"
 
 namespace entropyd {
 namespace {
@@ -29,75 +26,8 @@ constexpr absl::string_view kHealthWatch = "/grpc.health.v1.Health/Watch";
 constexpr absl::string_view kReflection =
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
-class GrpcReloadTest : public ServerFixture {
+class GrpcReloadTest : public ReloadFixture {
  protected:
-  // Each test begins with a fresh authority: what one revokes must not be revoked for the next.
-  void SetUp() override {
-    TearDownTestSuite();
-    SetUpTestSuite();
-    WriteFile("server.yaml", ConfigText());
-    ServerFixture::SetUp();
-    server_->Tick();
-  }
-  std::string ConfigText() const override {
-    return absl::StrReplaceAll(
-        absl::Substitute(kConfigOfTests, *dir_),
-        // The authority locks its directory, and the server its state's.
-        {{absl::StrCat("state_dir: ", *dir_), absl::StrCat("state_dir: ", *dir_, "/state")},
-         {"      - {name: secret,",
-          "      - {name: slow, parent: root, rate: 1KiB/s, ceil: 1KiB/s}\n"
-          "      - {name: secret,"},
-         {"[\"default/gold\"]", "[default/gold, default/slow]"}});
-  }
-  Reloading HowToReload() override {
-    return {.load = [this] { return Plan(Read("server.yaml")); },
-            .config_path = Path("server.yaml")};
-  }
-  static std::string Path(const std::string& name) { return absl::StrCat(*dir_, "/", name); }
-  static void WriteFile(const std::string& name, const std::string& text) {
-    std::ofstream(Path(name)) << text;
-  }
-  static void Change(const std::string& name, const std::string& from, const std::string& to) {
-    const std::string text = Read(name);
-    ASSERT_NE(text.find(from), std::string::npos) << from;
-    WriteFile(name, absl::StrReplaceAll(text, {{from, to}}));
-  }
-  static void Revoke(const std::string& who) {
-    ASSERT_TRUE(pki::Revoke(*dir_, Read(absl::StrCat(who, ".crt")), absl::Now()).ok());
-  }
-  // The lines of the audit, each from its call on. The server is gone then.
-  std::vector<std::string> Audited() {
-    server_.reset();
-    std::vector<std::string> lines;
-    for (absl::string_view line : absl::StrSplit(Read("audit.log"), '\n', absl::SkipEmpty())) {
-      lines.emplace_back(line.substr(line.find("call=")));
-    }
-    return lines;
-  }
-  // An operator reloads. The owner of the server is this thread.
-  grpc::Status Reload(v1::ReloadServerResponse* response, const std::string& who = "operator") {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-    const auto stub = v1::Admin::NewStub(Channel(who));
-    grpc::CompletionQueue queue;
-    grpc::Status status;
-    const auto call = stub->AsyncReload(&context, {}, &queue);
-    call->Finish(response, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue.AsyncNext(&tag, &ok,
-                           std::chrono::system_clock::now() + std::chrono::milliseconds(20)) ==
-           grpc::CompletionQueue::TIMEOUT) {
-      server_->Tick();
-    }
-    return status;
-  }
-  std::string Problem() {
-    grpc::ClientContext context;
-    v1::ListAgentsResponse response;
-    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &response).ok());
-    return response.reload_problem();
-  }
   // Any method, with a message as the wire has it.
   grpc::Status Call(const std::string& who, absl::string_view path, const std::string& message,
                     std::string* answer = nullptr) {
@@ -368,15 +298,22 @@ TEST_F(GrpcReloadTest, OperatorsReloadAndAreTold) {
     EXPECT_EQ(Reload(&response, who).error_code(), grpc::StatusCode::PERMISSION_DENIED);
   }
   EXPECT_TRUE(Reload(&response).ok());
+  EXPECT_EQ(response.change_size(), 0);
   EXPECT_EQ(response.needs_restart_size(), 0);
   Change("server.yaml", "rate: 10MiB/s", "rate: 11MiB/s");
   Change("server.yaml", "allow_recording: true", "allow_recording: false");
+  Change("server.yaml", "listen: 127.0.0.1:0", "listen: 127.0.0.1:1");
   EXPECT_TRUE(Reload(&response).ok());
-  EXPECT_THAT(response.needs_restart(),
-              ::testing::UnorderedElementsAre("pools", "allow_recording"));
+  EXPECT_THAT(response.change(), ElementsAre("class changed default/gold: rate 10MiB/s -> 11MiB/s",
+                                             "setting changed allow_recording: true -> false"));
+  EXPECT_THAT(response.needs_restart(), ElementsAre("listen"));
+  EXPECT_TRUE(Reload(&response).ok());
+  EXPECT_EQ(response.change_size(), 0);
+  EXPECT_THAT(response.needs_restart(), ElementsAre("listen")) << "until it is restarted";
   Change("server.yaml", "rate: 11MiB/s", "rate: none");
   EXPECT_FALSE(Reload(&response).ok());
   EXPECT_THAT(Audited(), ElementsAre(AllOf(HasSubstr("call=Reload"), HasSubstr("outcome=OK")),
+                                     HasSubstr("after=\"2 changes\" outcome=OK"),
                                      HasSubstr("outcome=OK"), HasSubstr("INVALID_ARGUMENT")));
 }
 

@@ -1,0 +1,1 @@
+. "$HERE/server-reload/01-start.sh"

@@ -1,0 +1,2 @@
+. "$HERE/server-reload/vocabulary.sh"
+storm 1000

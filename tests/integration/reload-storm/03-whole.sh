@@ -1,0 +1,1 @@
+. "$HERE/server-reload/05-whole.sh"

@@ -1,0 +1,88 @@
+// A server that reloads: the test writes its files, has it look, and asks as an operator.
+#pragma once
+
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/substitute.h"
+#include "tests/server/rpc/server_fixture.h"
+
+namespace entropyd {
+
+class ReloadFixture : public ServerFixture {
+ protected:
+  // Each test begins with a fresh authority: what one revokes must not be revoked for the next.
+  void SetUp() override {
+    TearDownTestSuite();
+    SetUpTestSuite();
+    WriteFile("server.yaml", ConfigText());
+    ServerFixture::SetUp();
+    server_->Tick();
+  }
+  std::string ConfigText() const override {
+    return absl::StrReplaceAll(
+        absl::Substitute(kConfigOfTests, *dir_),
+        // The authority locks its directory, and the server its state's.
+        {{absl::StrCat("state_dir: ", *dir_), absl::StrCat("state_dir: ", *dir_, "/state")},
+         {"      - {name: secret,",
+          "      - {name: slow, parent: root, rate: 1KiB/s, ceil: 1KiB/s}\n"
+          "      - {name: secret,"},
+         {"[\"default/gold\"]", "[default/gold, default/slow]"}});
+  }
+  Reloading HowToReload() override {
+    return {.load = [this] { return Plan(Read("server.yaml")); },
+            .config_path = Path("server.yaml")};
+  }
+  static std::string Path(const std::string& name) { return absl::StrCat(*dir_, "/", name); }
+  static void WriteFile(const std::string& name, const std::string& text) {
+    std::ofstream(Path(name)) << text;
+  }
+  static void Change(const std::string& name, const std::string& from, const std::string& to) {
+    const std::string text = Read(name);
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    WriteFile(name, absl::StrReplaceAll(text, {{from, to}}));
+  }
+  static void Revoke(const std::string& who) {
+    ASSERT_TRUE(pki::Revoke(*dir_, Read(absl::StrCat(who, ".crt")), absl::Now()).ok());
+  }
+  // The lines of the audit, each from its call on. The server is gone then.
+  std::vector<std::string> Audited() {
+    server_.reset();
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(Read("audit.log"), '\n', absl::SkipEmpty())) {
+      lines.emplace_back(line.substr(line.find("call=")));
+    }
+    return lines;
+  }
+  // An operator reloads. The owner of the server is this thread.
+  grpc::Status Reload(v1::ReloadServerResponse* response, const std::string& who = "operator") {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    const auto stub = v1::Admin::NewStub(Channel(who));
+    grpc::CompletionQueue queue;
+    grpc::Status status;
+    const auto call = stub->AsyncReload(&context, {}, &queue);
+    call->Finish(response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue.AsyncNext(&tag, &ok,
+                           std::chrono::system_clock::now() + std::chrono::milliseconds(20)) ==
+           grpc::CompletionQueue::TIMEOUT) {
+      server_->Tick();
+    }
+    return status;
+  }
+  std::string Problem() {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &response).ok());
+    return response.reload_problem();
+  }
+};
+
+}  // namespace entropyd
