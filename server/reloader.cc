@@ -23,8 +23,8 @@ constexpr size_t kMaxLines = 200;
 constexpr int64_t kUntoldNanos = kMinuteNanos;
 // Who changes files without a pause must not fill the memory.
 constexpr size_t kMaxUntold = 1000;
-// Bit 0 of the watch is server.yaml.
-constexpr uint64_t kConfigChanged = 1;
+constexpr absl::string_view kRetry = "retry";
+constexpr int64_t kRetryNanos = 10 * kSecondNanos;
 
 bool SamePolicy(const config::v1::Server& a, const config::v1::Server& b) {
   config::v1::Server left, right;
@@ -67,29 +67,52 @@ absl::StatusOr<tls::Material> Reloader::LoadFiles() const {
 void Reloader::Tick() {
   // Those who were told to go at an earlier tick, and do not read that, are cancelled now.
   parts_.open_calls->Recheck(*parts_.gate);
-  const uint64_t changed = watch_.Look();
+  const bool changed = watch_.Look() != 0;
   const std::vector<Done> asked = TakeAsked();
-  if (changed != 0 || !asked.empty()) {
-    const Outcome outcome = Take(asked.empty() ? "file" : "operator", changed);
+  if (changed || !asked.empty()) {
+    const Outcome outcome = Take(asked.empty() ? "file" : "operator");
     for (const Done& done : asked) done(outcome);
+  } else if (clock_->NowNanos() >= retry_at_nanos_) {
+    Take(kRetry).IgnoreError();
   }
   TellStaleLists();
 }
 
+absl::StatusOr<tls::Material> Reloader::LoadTrust() const {
+  absl::StatusOr<tls::Authorities> authorities =
+      tls::LoadAuthorities(config_.tls().client_ca(), config_.tls().crl());
+  if (!authorities.ok()) return authorities.status();
+  tls::Material material = material_;
+  material.ca_pem = std::move(authorities->ca_pem);
+  material.crl_pem = std::move(authorities->crl_pem);
+  material.trust = std::move(authorities->trust);
+  return material;
+}
+
 void Reloader::TakeFiles() {
   absl::StatusOr<tls::Material> material = LoadFiles();
-  if (!material.ok()) return;  // the reload has told of it
+  if (!material.ok()) material = LoadTrust();
+  if (!material.ok()) return;
   std::vector<ConfigChange> changes;
   if (TakeMaterial(*std::move(material), &changes)) TakeRules();
   TellTaken("file", changes);
 }
 
-Reloader::Outcome Reloader::Reload(absl::string_view cause) { return Take(cause, watch_.Look()); }
+Reloader::Outcome Reloader::Reload(absl::string_view cause) { return Take(cause); }
 
-Reloader::Outcome Reloader::Take(absl::string_view cause, uint64_t changed) {
+Reloader::Outcome Reloader::Take(absl::string_view cause) {
   Outcome outcome = TakeAll(cause);
-  if (!outcome.ok() && (changed & ~kConfigChanged) != 0) TakeFiles();
-  if (outcome.ok()) cause == "operator" ? TellUntold(&*outcome) : KeepUntold(*outcome);
+  if (!outcome.ok()) {
+    TakeFiles();
+    // A retry that finds the same is no news.
+    if (cause != kRetry || outcome.status().message() != report_.problem()) {
+      report_.Failed(cause, outcome.status());
+    }
+    retry_at_nanos_ = clock_->NowNanos() + kRetryNanos;
+    return outcome;
+  }
+  retry_at_nanos_ = kNever;
+  cause == "operator" ? TellUntold(&*outcome) : KeepUntold(*outcome);
   return outcome;
 }
 
@@ -119,15 +142,9 @@ void Reloader::DropOld() {
 Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   watch_.Look();  // what changes from here on, the next look finds
   absl::StatusOr<ServerPlan> plan = load_();
-  if (!plan.ok()) {
-    report_.Failed(cause, plan.status());
-    return plan.status();
-  }
+  if (!plan.ok()) return plan.status();
   absl::StatusOr<Reconfigurer::Prepared> prepared = parts_.reconfigurer->Prepare(config_, *plan);
-  if (!prepared.ok()) {
-    report_.Failed(cause, prepared.status());
-    return prepared.status();
-  }
+  if (!prepared.ok()) return prepared.status();
   report_.Succeeded();
   ReloadOutcome outcome;
   outcome.changes = std::move(prepared->changes);
@@ -167,7 +184,7 @@ bool Reloader::TakeMaterial(tls::Material material, std::vector<ConfigChange>* c
   if (crl) changes->push_back({.kind = "crl"});
   if (identity || ca) parts_.credentials->SetMaterial(material_);
   if (identity) parts_.certificate_end(material_.not_after);
-  if (crl) stale_told_ = 0;
+  if (crl) stale_told_.clear();
   return ca || crl;
 }
 
@@ -231,10 +248,10 @@ void Reloader::Stop() {
 void Reloader::TellStaleLists() {
   const absl::Time due = material_.trust->next_update();
   next_crl_->Set(due == absl::InfiniteFuture() ? 0 : static_cast<double>(absl::ToUnixSeconds(due)));
-  const std::vector<std::string> stale = material_.trust->StaleLists(clock_->WallTime());
-  for (; stale_told_ < stale.size(); ++stale_told_) {
-    parts_.log->Warning("crl.stale", {{"list", stale[stale_told_]},
-                                      {"remedy", "install a newer list; this one still counts"}});
+  for (const std::string& list : material_.trust->StaleLists(clock_->WallTime())) {
+    if (!stale_told_.insert(list).second) continue;
+    parts_.log->Warning(
+        "crl.stale", {{"list", list}, {"remedy", "install a newer list; this one still counts"}});
   }
 }
 

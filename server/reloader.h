@@ -7,8 +7,10 @@
 //   reloader.Tick();
 //   reloader.Reload("SIGHUP");
 //
-// Tick() looks whether a file has changed. When server.yaml is bad, changed certificates and CRLs
-// are taken all the same, by the configuration in force: no typing error keeps a revoked peer in.
+// Tick() looks whether a file has changed. When server.yaml is bad, the files that the configuration
+// in force names are taken all the same, and when the server's own certificate is bad, CAs and CRLs
+// are: no typing error keeps a revoked peer in. What has failed is tried again every ten seconds,
+// because time may mend it: a certificate becomes valid.
 // Peers that the new rules do not let in any more are ended at once; nobody else notices anything.
 //
 // Errors: a reload that failed tells a ReloadReport.
@@ -19,6 +21,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "server/access/gate.h"
@@ -80,11 +84,13 @@ class Reloader {
  private:
   absl::StatusOr<tls::Material> LoadFiles() const;
   void WatchFiles();
-  // Takes all; or the files alone if some of them are among the `changed` ones of the watch.
-  Outcome Take(absl::string_view cause, uint64_t changed);
+  // Takes all; or of the files what is good, and tells of the rest.
+  Outcome Take(absl::string_view cause);
+  // Errors are not told yet.
   Outcome TakeAll(absl::string_view cause);
-  // Takes the files of the configuration in force, if they are good.
+  // Takes what the files of the configuration in force say, or of them who is trusted.
   void TakeFiles();
+  absl::StatusOr<tls::Material> LoadTrust() const;
   // Adds what has changed to `changes`. Returns whether others are trusted than before.
   bool TakeMaterial(tls::Material material, std::vector<ConfigChange>* changes);
   // Policy and trust have changed.
@@ -117,8 +123,10 @@ class Reloader {
   };
   // The eldest first.
   std::deque<Untold> untold_;
-  // So many stale lists have been told.
-  size_t stale_told_ = 0;
+  // These have been told.
+  std::set<std::string> stale_told_;
+  // When what has failed is tried again; kNever = nothing has.
+  int64_t retry_at_nanos_ = kNever;
 
   mutable absl::Mutex mutex_;
   std::vector<Done> asked_ ABSL_GUARDED_BY(mutex_);

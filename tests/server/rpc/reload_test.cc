@@ -269,6 +269,41 @@ TEST_F(GrpcReloadTest, ABadFileChangesNothingAndIsTold) {
   EXPECT_THAT(Problem(), HasSubstr("listn"));
 }
 
+TEST_F(GrpcReloadTest, ASignalThatFindsABadConfigurationForgetsNoList) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  Change("server.yaml", "listen:", "listn:");
+  Revoke("h1");
+  server_->Reload("SIGHUP");
+  EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(GrpcReloadTest, ABadCertificateOfTheServersOwnKeepsNoRevokedPeerIn) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  std::unique_ptr<Agent> other = AttachReady("h2");
+  Issue("renewed", "spiffe://test/server");
+  std::filesystem::rename(Path("renewed.crt"), Path("server.crt"));
+  Revoke("h1");
+  server_->Tick();
+  EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_THAT(Problem(), HasSubstr("it does not belong to the certificate"));
+  other->Credit(1, 64, 0);
+  EXPECT_EQ(other->ReadBytes(64).size(), 64u);
+}
+
+TEST_F(GrpcReloadTest, WhatTimeMendsIsTakenWithoutAChange) {
+  Issue("renewed", "spiffe://test/server", absl::Now() + absl::Hours(2));
+  std::filesystem::rename(Path("renewed.crt"), Path("server.crt"));
+  std::filesystem::rename(Path("renewed.key"), Path("server.key"));
+  server_->Tick();
+  EXPECT_THAT(Problem(), HasSubstr("not valid before"));
+  clock_.Advance(absl::Seconds(20));
+  server_->Tick();
+  EXPECT_THAT(Problem(), HasSubstr("not valid before"));
+  clock_.Advance(absl::Hours(2));
+  server_->Tick();
+  EXPECT_EQ(Problem(), "");
+}
+
 TEST_F(GrpcReloadTest, ANewCertificateIsServedAndOldStreamsGoOn) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   const auto served = [this] {

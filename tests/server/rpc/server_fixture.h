@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -57,6 +58,18 @@ class NoLog final : public Log {
   void Write(LogLevel, absl::string_view, Fields) override {}
 };
 
+// The time, or a later one.
+class AheadClock final : public Clock {
+ public:
+  int64_t NowNanos() const override { return clock_.NowNanos() + ahead_; }
+  absl::Time WallTime() const override { return clock_.WallTime() + absl::Nanoseconds(ahead_); }
+  void Advance(absl::Duration by) { ahead_ += absl::ToInt64Nanoseconds(by); }
+
+ private:
+  const SystemClock clock_;
+  std::atomic<int64_t> ahead_{0};
+};
+
 class ServerFixture : public ::testing::Test {
  protected:
   using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ServerMessage>;
@@ -79,13 +92,14 @@ class ServerFixture : public ::testing::Test {
     EXPECT_EQ(system(absl::StrCat("rm -rf ", *dir_).c_str()), 0);
     delete dir_;
   }
-  static void Issue(const std::string& name, const std::string& spiffe_id) {
+  static void Issue(const std::string& name, const std::string& spiffe_id,
+                    absl::Time now = absl::Now()) {
     pki::IssueRequest request;
     request.name = name;
     request.spiffe_id = spiffe_id;
     request.dns_names = {"localhost"};
     request.ip_addresses = {"127.0.0.1"};
-    const absl::StatusOr<pki::Issued> issued = pki::Issue(*dir_, request, absl::Now());
+    const absl::StatusOr<pki::Issued> issued = pki::Issue(*dir_, request, now);
     ASSERT_TRUE(issued.ok()) << issued.status();
   }
   static std::string Read(const std::string& file) {
@@ -212,7 +226,7 @@ class ServerFixture : public ::testing::Test {
   }
 
   static inline std::string* dir_ = nullptr;
-  SystemClock clock_;
+  AheadClock clock_;
   NoLog log_{&clock_};
   std::unique_ptr<Server> server_;
 };
