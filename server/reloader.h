@@ -7,10 +7,10 @@
 //   reloader.Tick();
 //   reloader.Reload("SIGHUP");
 //
-// Tick() looks whether a file has changed. When server.yaml is bad, the files that the configuration
-// in force names are taken all the same, and when the server's own certificate is bad, CAs and CRLs
-// are: no typing error keeps a revoked peer in. What has failed is tried again every ten seconds,
-// because time may mend it: a certificate becomes valid.
+// Tick() looks whether a file has changed. When server.yaml is bad, the files that the
+// configuration in force names are taken all the same, and when the server's own certificate is
+// bad, CAs and CRLs are: no typing error keeps a revoked peer in. What has failed is tried again
+// every ten seconds, because time may mend it: a certificate becomes valid.
 // Peers that the new rules do not let in any more are ended at once; nobody else notices anything.
 //
 // Errors: a reload that failed tells a ReloadReport.
