@@ -88,6 +88,8 @@ Listener::Accept Endpoints::AcceptOn(Id id, bool tcp) {
       // Replies are whole. To delay one until the next gains nothing.
       const int on = 1;
       setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      // A host that dies says nothing.
+      setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     }
     accepted_(id, std::move(socket));
   };

@@ -173,7 +173,14 @@ void Connection::OnReadable(uint32_t events) {
   }
   input_over_ = true;
   UpdateInterest();
+  BoundHalfClose();
   share_->Touch(part_);
+}
+
+void Connection::BoundHalfClose() {
+  if (!input_over_ || options_.peer.address.empty()) return;
+  linger_until_ = host_->loop->now_nanos() + kHalfClosedNanos;
+  linger_timer_.Set(linger_until_);
 }
 
 void Connection::OnInput(absl::Span<const uint8_t> bytes) {
@@ -448,6 +455,7 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   if (saved.has_primer() && !session_.started()) primer_.Restore(saved.primer(), now);
   primed_ = saved.primed();
   input_over_ = saved.input_over();
+  BoundHalfClose();
   wrote_at_ = now;
   const GuestTotals totals = GuestTotals::Restore(saved.totals());
   std::copy(totals.waits.begin(), totals.waits.end(), waits_.counts.begin());

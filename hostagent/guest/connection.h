@@ -167,12 +167,16 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // before unread data.
   static constexpr int64_t kLingerNanos = kSecondNanos;
   static constexpr int64_t kLingerCheckNanos = 10 * kMillisecondNanos;
+  // By TCP a peer that has closed looks like one that has only finished sending, until bytes for it
+  // come. So it waits for its replies no longer than this.
+  static constexpr int64_t kHalfClosedNanos = 30 * kSecondNanos;
 
   absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
   void JoinShare(absl::optional<int64_t> nano_tokens);
   void LeaveShare();
   void OnReadable(uint32_t events);
   void OnWritable();
+  void BoundHalfClose();
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
   // 0, or how many events of this kind and guest a line of the log stands for now.

@@ -119,6 +119,7 @@ void SavedState::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* l
   }
   for (const std::string& path : parts_.endpoints->activated()) numbers->add_activated(path);
   numbers->set_refused_guests(parts_.counters->refused.Get());
+  numbers->set_crowded(parts_.counters->crowded.Get());
   numbers->set_accept_failures(parts_.counters->accept_failures.Get());
   numbers->set_next_guest(parts_.connections->next_id());
   numbers->set_connections(static_cast<uint32_t>(guests()));
@@ -200,6 +201,7 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
                              GuestTotals::Restore(saved.totals()));
   }
   parts_.counters->refused.Add(numbers.refused_guests());
+  parts_.counters->crowded.Add(numbers.crowded());
   parts_.counters->accept_failures.Add(numbers.accept_failures());
   parts_.connections->SkipIdsTo(numbers.next_guest());
   if (auto status = parts_.endpoints->Open(); !status.ok()) return status;

@@ -1,5 +1,8 @@
 #include "hostagent/guest/guests.h"
 
+#include <netinet/in.h>
+
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/two_hosts.h"
@@ -120,6 +123,46 @@ TEST_F(GuestsTest, OneConnectionTooManyIsClosedAndCounted) {
   Turn(&old_);
   Client next = Connect();
   EXPECT_FALSE(next.Closed());
+  Move();
+  EXPECT_EQ(new_.metrics->connections.crowded.Get(), 1u);
+}
+
+// Both ends of a connection by TCP: the client's, and the one that was accepted.
+std::pair<UniqueFd, UniqueFd> TcpPair() {
+  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  sockaddr* const any = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(bind(listener.get(), any, length), 0);
+  EXPECT_EQ(listen(listener.get(), 1), 0);
+  EXPECT_EQ(getsockname(listener.get(), any, &length), 0);
+  UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(connect(client.get(), any, length), 0);
+  UniqueFd accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  return {std::move(client), std::move(accepted)};
+}
+
+TEST_F(GuestsTest, ATcpPeerThatClosedIsNotServedForEver) {
+  auto [client, accepted] = TcpPair();
+  ASSERT_EQ(send(client.get(), "\x02\xff", 2, 0), 2);
+  old_.host->connections()->Accept(kAuto, std::move(accepted));
+  client.reset();
+  for (int i = 0; i < 100 && served()->queue()->owed() == 0; ++i) {
+    Turn(&old_);
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(old_.host->connections()->size(), 1u);
+  Turn(&old_, 29 * kSecondNanos);
+  EXPECT_EQ(old_.host->connections()->size(), 1u);
+  Turn(&old_, 2 * kSecondNanos);
+  EXPECT_EQ(old_.host->connections()->size(), 0u);
+}
+
+TEST_F(GuestsTest, PeersOfThisHostThatComeByTcpAreOneGuest) {
+  auto [client, accepted] = TcpPair();
+  EXPECT_EQ(PeerAddress(accepted.get()), "this host");
 }
 
 TEST_F(GuestsTest, ThoseThatLeftFirstAreForgottenWhenThereAreTooMany) {
