@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 
 #include "hostagent/endpoint/peer.h"
 #include "hostagent/identity/guest_identity.h"
@@ -43,7 +44,10 @@ struct GuestKey {
   std::string text() const;
 
   friend bool operator==(const GuestKey&, const GuestKey&) = default;
-  friend auto operator<=>(const GuestKey&, const GuestKey&) = default;
+  friend bool operator<(const GuestKey& a, const GuestKey& b) {
+    return std::tie(a.name, a.uuid, a.pid, a.start_ticks, a.uid, a.address) <
+           std::tie(b.name, b.uuid, b.pid, b.start_ticks, b.uid, b.address);
+  }
 };
 
 }  // namespace entropyd
