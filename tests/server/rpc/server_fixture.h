@@ -61,12 +61,14 @@ class NoLog final : public Log {
 // The time, or a later one.
 class AheadClock final : public Clock {
  public:
-  int64_t NowNanos() const override { return clock_.NowNanos() + ahead_; }
-  absl::Time WallTime() const override { return clock_.WallTime() + absl::Nanoseconds(ahead_); }
+  int64_t NowNanos() const override { return clock_.NowNanos() + ahead_.load(); }
+  absl::Time WallTime() const override {
+    return clock_.WallTime() + absl::Nanoseconds(ahead_.load());
+  }
   void Advance(absl::Duration by) { ahead_ += absl::ToInt64Nanoseconds(by); }
 
  private:
-  const SystemClock clock_;
+  SystemClock clock_;
   std::atomic<int64_t> ahead_{0};
 };
 
