@@ -31,6 +31,12 @@ absl::Status CheckDoor(const config::v1::Server& config, const config::Locations
   if (const absl::Status address = ParseHostPort(config.listen()).status(); !address.ok()) {
     return locations.Error("listen", address.message());
   }
+  if (MaxConnections(config) > kMostConnections) {
+    return locations.Error("max_connections",
+                           absl::StrCat("above ", kMostConnections,
+                                        ", for which there is locked memory; lower it, and run "
+                                        "more servers"));
+  }
   if (MaxConnections(config) < config.max_agents()) {
     return locations.Error("max_connections",
                            absl::StrCat("below max_agents (", config.max_agents(),

@@ -9,16 +9,24 @@
 // Thread safety: functions without state.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/config/config.h"
+#include "base/crypto/openssl_memory.h"
 #include "base/telemetry/log.h"
 #include "proto/server_config.pb.h"
 #include "server/door/door.h"
 
 namespace entropyd {
+
+// OpenSSL's secure heap in the server (base/crypto/openssl_memory.h): enough for all agents that
+// may be configured.
+inline constexpr size_t kServerSecureHeapBytes = 8 << 20;
+inline constexpr uint64_t kMostConnections =
+    (kServerSecureHeapBytes - kSecureHeapBytes) / kSecureBytesOfAConnection;
 
 absl::Status CheckDoor(const config::v1::Server& config, const config::Locations& locations);
 

@@ -31,6 +31,7 @@
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
+#include "server/door_config.h"
 #include "server/server.h"
 #include "server/service_report.h"
 
@@ -180,7 +181,7 @@ int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   KeepFreedPages();
   absl::Status guarded = HardenProcess();
-  if (guarded.ok()) guarded = GuardOpenSslMemory();
+  if (guarded.ok()) guarded = GuardOpenSslMemory(kServerSecureHeapBytes);
   if (!guarded.ok()) return Fail(kExitRuntime, guarded);
   Flags flags;
   CLI::App app("Divides hardware entropy among the hosts of a datacenter.", "entropyd");

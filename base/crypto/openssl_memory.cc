@@ -10,11 +10,6 @@
 namespace entropyd {
 namespace {
 
-// A generator takes 256 bytes, an elliptic key 64, an RSA key of 4096 bits 8 KiB. A server has two
-// generators for each pool and three for each thread. When this heap is full, OpenSSL does not fall
-// back to the ordinary one: handshakes fail. So it is many times what is needed, and still leaves
-// most of the usual limit of 8 MiB to our arena.
-constexpr size_t kSecureHeapBytes = 1 << 20;
 // The smallest block: a cache line, which holds an X25519 key.
 constexpr size_t kSmallestBlock = 64;
 
@@ -54,14 +49,14 @@ void Install(int, char**, char**) { CRYPTO_set_mem_functions(Allocate, Reallocat
 
 }  // namespace
 
-absl::Status GuardOpenSslMemory() {
+absl::Status GuardOpenSslMemory(size_t heap_bytes) {
   CRYPTO_free_fn release = nullptr;
   CRYPTO_get_mem_functions(nullptr, nullptr, &release);
   if (release != Release) {
     return absl::InternalError("guard the memory of OpenSSL: it was in use before the program");
   }
   // 2: it is there but not locked, as the limit has it.
-  if (CRYPTO_secure_malloc_init(kSecureHeapBytes, kSmallestBlock) == 0) {
+  if (CRYPTO_secure_malloc_init(heap_bytes, kSmallestBlock) == 0) {
     return absl::InternalError("guard the memory of OpenSSL: it made no secure heap");
   }
   return absl::OkStatus();

@@ -14,10 +14,21 @@
 // Thread safety: main() calls it once, before keys are read and other threads start.
 #pragma once
 
+#include <cstddef>
+
 #include "absl/status/status.h"
 
 namespace entropyd {
 
-absl::Status GuardOpenSslMemory();
+// A generator takes 256 bytes, an elliptic key 64, an RSA key of 4096 bits 8 KiB. A server has two
+// generators for each pool and three for each thread. This is many times what they need, and still
+// leaves most of the usual limit of 8 MiB to our arena.
+inline constexpr size_t kSecureHeapBytes = 1 << 20;
+// OpenSSL keeps the ephemeral key of a TLS connection in that heap, until the connection ends.
+inline constexpr size_t kSecureBytesOfAConnection = 64;
+
+// `heap_bytes`: a power of two. When the heap is full, OpenSSL does not fall back to the ordinary
+// one: handshakes fail, and so do new generators.
+absl::Status GuardOpenSslMemory(size_t heap_bytes = kSecureHeapBytes);
 
 }  // namespace entropyd

@@ -55,6 +55,16 @@ TEST_F(DoorConfigTest, WithTooFewDescriptorsItDoesNotStart) {
   EXPECT_THAT(status.message(), HasSubstr("LimitNOFILE="));
 }
 
+TEST_F(DoorConfigTest, EachConnectionHasItsPlaceInTheSecureHeap) {
+  const config::Locations locations;
+  config_.set_max_agents(100'000);
+  EXPECT_TRUE(CheckDoor(config_, locations).ok()) << "as many as may be configured";
+  config_.set_max_connections(114'688);
+  EXPECT_TRUE(CheckDoor(config_, locations).ok());
+  config_.set_max_connections(114'689);
+  EXPECT_THAT(CheckDoor(config_, locations).message(), HasSubstr("above 114688"));
+}
+
 TEST_F(DoorConfigTest, WhatCannotServeItsAgentsIsRefused) {
   const config::Locations locations;
   EXPECT_TRUE(CheckDoor(config_, locations).ok());

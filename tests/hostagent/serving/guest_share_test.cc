@@ -108,6 +108,20 @@ TEST_F(GuestShareTest, AnEagerConnectionLeavesEachGrantToTheOthers) {
   }
 }
 
+TEST_F(GuestShareTest, AConnectionKnowsWhetherOthersOfItsGuestWait) {
+  Make();
+  const auto guest = Join(2);
+  const auto other = Join(1);
+  other->Ask(100);
+  guest->Ask(guest->all[0].get(), 100);
+  queue_->Serve(0);
+  EXPECT_FALSE(guest->share.OthersWait(guest->all[0]->id));
+  EXPECT_TRUE(guest->share.OthersWait(guest->all[1]->id));
+  buffer_.Fill(10'000);
+  queue_->Serve(1);
+  EXPECT_FALSE(guest->share.OthersWait(guest->all[1]->id));
+}
+
 // While nothing is there, nobody has a turn.
 TEST_F(GuestShareTest, ThoseThatComeAskAndGoLeaveNoTurns) {
   Make();
