@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/synchronization/notification.h"
 #include "base/process/descriptor_limit.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "server/classes/class_config.h"
@@ -130,23 +131,32 @@ PoolsChange Reconfigurer::PlanPools(const ServerPlan& next, const SupplyChange& 
 
 void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next,
                          absl::FunctionRef<void(int64_t now_nanos)> also) {
-  const auto run = [&](PoolsChange change, bool classes) {
-    absl::Status changed;
-    parts_.loop->RunAndWait([&](int64_t now_nanos) {
-      if (classes) changed = parts_.dispatcher->ChangePools(std::move(change), now_nanos);
+  PoolsChange change;
+  absl::Status changed;
+  absl::Notification done;
+  const auto post = [&] {
+    parts_.loop->RunElsewhere([&](int64_t now_nanos) {
+      if (prepared.new_classes) {
+        changed = parts_.dispatcher->ChangePools(std::move(change), now_nanos);
+      }
       parts_.dispatcher->SetBudget(PlanBudget(next.config));
       parts_.protocols->SetLimits(PlanLimits(next.config));
       also(now_nanos);
+      done.Notify();
     });
-    if (!changed.ok()) TellFault(changed);
   };
   if (prepared.new_classes) {
+    // Posted under the lock of the class changes, so that a later change comes later. The wait is
+    // not: whoever runs the dispatcher may want that lock.
     parts_.classes->Reload(next.config, [&](std::vector<ClassChanges::EffectivePool> pools) {
-      run(PlanPools(next, *prepared.supply, std::move(pools)), true);
+      change = PlanPools(next, *prepared.supply, std::move(pools));
+      post();
     });
   } else {
-    run({}, false);
+    post();
   }
+  done.WaitForNotification();
+  if (!changed.ok()) TellFault(changed);
   parts_.supply->Apply(std::move(prepared.supply));
   if (prepared.door.has_value()) parts_.door->SetLimits(*prepared.door);
   if (prepared.audit != nullptr) parts_.audit->Become(std::move(prepared.audit));

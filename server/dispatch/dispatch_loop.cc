@@ -46,6 +46,12 @@ void DispatchLoop::RunAndWait(Command::Run run) {
   done.WaitForNotification();
 }
 
+void DispatchLoop::RunElsewhere(Command::Run run) {
+  if (!dispatcher_->mailbox().Post(new Command(std::move(run)), 1)) return;
+  handed_over_.store(true, std::memory_order_release);
+  Signal();
+}
+
 void DispatchLoop::PoolsChanged() {
   dispatcher_->PoolsChanged();
   WakeAt(std::numeric_limits<int64_t>::min());

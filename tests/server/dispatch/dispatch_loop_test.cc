@@ -94,6 +94,20 @@ TEST_F(DispatchLoopTest, CommandsOfManyThreadsRunOneAtATimeAndAllOfThem) {
   EXPECT_EQ(seen, uint64_t{kThreads} * kCommands);
 }
 
+// Whoever holds a lock that a service's method wants must not take a turn.
+TEST_F(DispatchLoopTest, WhatRunsElsewhereDoesNotRunOnTheCallersThread) {
+  for (int i = 0; i < 1'000; ++i) {
+    absl::Notification ran;
+    std::thread::id thread;
+    loop_->RunElsewhere([&](int64_t) {
+      thread = std::this_thread::get_id();
+      ran.Notify();
+    });
+    ran.WaitForNotification();
+    EXPECT_NE(thread, std::this_thread::get_id());
+  }
+}
+
 TEST_F(DispatchLoopTest, ACreditIsServedWithoutWaitingForATimer) {
   absl::Notification done;
   Session* session = AttachEager(64, &done);
