@@ -17,4 +17,7 @@ rates = [g["rate"] for g in top["guests"]]
 assert rates == sorted(rates, reverse=True), rates
 assert any(c["class"] == "default/gold" for c in top["status"]["class"]), top'
 leave shop
-eventually 5 bash -c "! curl -fsS http://127.0.0.1:$(port_of agent http)/metrics/guests | grep -q shop"
+# Its series stays for five minutes, so that one that comes again goes on in it.
+shop_is_away() { [ "$(guest_metric 'connections.*guest="shop"')" = "0 1" ]; }
+eventually 5 shop_is_away
+[ "$(guest_metric 'delivered_bytes_total.*guest="shop"')" = "5000 1" ]
