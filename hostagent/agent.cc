@@ -146,7 +146,7 @@ OperatorPorts::Options Agent::OperatorPortsOptions(const config::v1::HostAgent& 
 // --- phases: started, alone or as a successor ----------------------------------------------------
 
 absl::Status Agent::Enter(PhaseEvent event) {
-  const absl::Status status = CheckPhase(phase(), event);
+  absl::Status status = CheckPhase(phase(), event);
   if (!status.ok()) {
     log_->Error("agent.refused",
                 {{"reason", status}, {"remedy", "report this fault"}, {"pid", getpid()}});
