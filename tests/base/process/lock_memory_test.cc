@@ -67,7 +67,7 @@ std::string VmFlagsOfPage(const void* page) {
 }
 
 TEST(LockMemoryTest, WhatIsMappedLaterIsLockedTooAndTakesNoMemoryBeforeItIsUsed) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs CAP_IPC_LOCK";
+  ASSERT_EQ(geteuid(), 0u) << "it needs CAP_IPC_LOCK; run the test as root";
   const std::string said = InLockingChild([] {
     const absl::Status status = LockMemory();
     constexpr size_t kBytes = size_t{1} << 30;
