@@ -16,6 +16,9 @@ eventually() {
   done
 }
 
+# put PIPE WORD…: a line into a named pipe, whose reader may have ended, which must not be waited for.
+put() { timeout 10 bash -c 'echo "${*:2}" >"$1"' _ "$@" || die "nobody reads $1"; }
+
 # spawn NAME command…: a shell beside it waits, and writes `PID STATUS` to NAME.exit when it has ended.
 spawn() {
   local name=$1; shift

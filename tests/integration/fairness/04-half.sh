@@ -1,9 +1,9 @@
 . "$HERE/fairness/vocabulary.sh"
 ctl classes set default/root ceil=512KiB/s >/dev/null
-echo gone >left.control
+put left.control gone
 eventually 5 device_is left gone
 sleep 1
-over half
+over half 20.1
 holds half
 # 512: of the 44 beyond the guarantees `tenant` borrows 29 1/3 and `bulk` 14 2/3; `tenant` lends 93 1/3 on.
 simulated 512

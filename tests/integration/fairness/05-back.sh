@@ -1,6 +1,6 @@
 . "$HERE/fairness/vocabulary.sh"
 ctl classes reset default/root >/dev/null
-echo good >left.control
+put left.control good
 eventually 10 device_is left healthy
 sleep 1.5
 over back

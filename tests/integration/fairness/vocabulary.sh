@@ -41,7 +41,7 @@ have_answered() {  # LINE NAME…
 tell() {
   local line=$1 name
   shift
-  for name; do echo "$line" >"$name.control"; done
+  for name; do put "$name.control" "$line"; done
   eventually 15 have_answered "$line" "$@"
 }
 
@@ -50,11 +50,11 @@ device_is() { ctl sources | awk -v name="$1" -v state="$2" '$1 == name && $4 == 
 # A bar that is missed fails the suite at its end, when all figures have been shown.
 judge() { /usr/bin/python3 "$HERE/fairness/judge.py" "$@" || echo "judge $*" >>missed; }
 
-# over NAME: 10 s of everything that runs, to be judged by that name.
+# over NAME [SECONDS]: 10 s of everything that runs, to be judged by that name.
 over() {
   tell "before-$1" $CROWDS
   judge snapshot "$(port_of server http)" "before-$1.snapshot"
-  sleep 10.1
+  sleep "${2:-10.1}"
   judge snapshot "$(port_of server http)" "$1.snapshot"
   tell "$1" $CROWDS
 }

@@ -5,15 +5,15 @@ for request in no yes; do
   old=$(pid_of agent)
   rm -f say offered.log agent.status
   mkfifo say
-  sleep 600 >say &
-  holder=$!
+  # Open for both: a successor that has already been refused reads no more, and `echo` must not wait for it.
+  exec {say}<>say
   /usr/bin/python3 "$HERE/handover/offered.py" "$WORK/agent.sock.handover" <say >offered.log 2>&1 &
   eventually 5 grep -q '^offered' offered.log
   kill -TERM "$old"
-  [ $request = no ] || echo go >say
+  [ $request = no ] || echo go >&$say
   eventually 3 test ! -d "/proc/$old"
   eventually 3 grep -Eq '^(refused: .*this agent is stopping|closed)' offered.log
-  kill "$holder"
+  exec {say}>&-
   [ ! -e egd.sock ] || die "the old one left its socket behind"
   tail -n 1 agent.log | grep -q 'event=agent.stopped handed_over=false' || die "the old one did not end in order"
   start_agent

@@ -26,7 +26,7 @@ guest() {
   : >"$WORK/$1.go"
   eventually 10 grep -q connected "$WORK/$1.out"
 }
-tell() { local name=$1; shift; echo "$*" >"$WORK/$name.fifo"; }
+tell() { local name=$1; shift; put "$WORK/$name.fifo" "$@"; }
 draws() {  # NAME N: it gets N bytes
   local before
   before=$(grep -c "got $2" "$WORK/$1.out" || true)

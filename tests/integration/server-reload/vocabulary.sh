@@ -16,7 +16,7 @@ streams_are() { [ "$(metric server '^entropyd_attach_streams_total')" = "$1" ]; 
 answered() {
   local lines
   lines=$(wc -l <streams.log)
-  echo "$1" >streams.control
+  put streams.control "$1"
   eventually 10 longer_than streams.log "$lines"
   tail -n 1 streams.log
   tail -n 1 streams.log | grep -q "^$1: .* answers=[1-9]" || die "the streams got nothing"

@@ -10,7 +10,7 @@ STARTUP=4096        # bytes of start-up tests: 1024 samples of 32 bits
 tell() {  # NAME LINE: has it done, and prints the answer
   local before limit=$((SECONDS + 5))
   before=$(wc -l <"$1.log")
-  echo "$2" >"$1.control"
+  put "$1.control" "$2"
   until [ "$(wc -l <"$1.log")" -gt "$before" ]; do
     [ $SECONDS -lt $limit ] || die "$1 does not answer '$2'"
     sleep 0.01
