@@ -28,6 +28,7 @@ GuestShare::Id GuestShare::Add(FairQueue::Member* connection) {
 
 void GuestShare::Remove(Id id, int64_t now_nanos) {
   Part& part = parts_[id];
+  if (part.in_turns) LeaveTurns(id);
   want_ -= part.want;
   part.want = 0;
   part.connection = nullptr;
@@ -84,22 +85,30 @@ void GuestShare::Visit(Id id) {
   visit_.push_back(RefTo(id));
 }
 
+void GuestShare::JoinTurns(Id id) {
+  Part& part = parts_[id];
+  part.in_turns = true;
+  part.before = last_turn_;
+  part.after = kNobody;
+  (last_turn_ == kNobody ? first_turn_ : parts_[last_turn_].after) = id;
+  last_turn_ = id;
+  ++turns_;
+}
+
+void GuestShare::LeaveTurns(Id id) {
+  Part& part = parts_[id];
+  part.in_turns = false;
+  (part.before == kNobody ? first_turn_ : parts_[part.before].after) = part.after;
+  (part.after == kNobody ? last_turn_ : parts_[part.after].before) = part.before;
+  --turns_;
+}
+
 void GuestShare::Measure(Id id) {
   Part& part = parts_[id];
   const uint64_t want = part.blocked ? 0 : part.connection->Want();
   want_ += want - part.want;
   part.want = want;
-  if (want == 0 || part.in_turns) return;
-  part.in_turns = true;
-  turns_.push_back(RefTo(id));
-  DropLeavers();
-}
-
-void GuestShare::DropLeavers() {
-  if (turns_.size() <= 2 * parts_.size()) return;
-  turns_.erase(std::remove_if(turns_.begin(), turns_.end(),
-                              [this](const Ref& ref) { return Find(ref) == nullptr; }),
-               turns_.end());
+  if (want > 0 && !part.in_turns) JoinTurns(id);
 }
 
 uint64_t GuestShare::Want() {
@@ -115,28 +124,24 @@ uint64_t GuestShare::Want() {
 }
 
 uint32_t GuestShare::Plan(uint32_t bytes) {
-  if (turns_.empty()) return 0;
+  if (turns_ == 0) return 0;
   // One that wants everything must not take all that there is: another may want 32 bytes at once.
-  const uint64_t turn = std::max<uint64_t>(bytes / turns_.size(), kLeastTurnBytes);
+  const uint64_t turn = std::max<uint64_t>(bytes / turns_, kLeastTurnBytes);
   uint32_t given = 0;
-  while (given < bytes && !turns_.empty()) {
-    const Ref ref = turns_.front();
-    turns_.pop_front();
-    Part* const part = Find(ref);
-    if (part == nullptr) continue;
-    part->in_turns = false;
-    if (part->want == 0) continue;
+  while (given < bytes && turns_ > 0) {
+    const Id id = first_turn_;
+    LeaveTurns(id);
+    Part& part = parts_[id];
+    if (part.want == 0) continue;
     const uint32_t offered =
-        static_cast<uint32_t>(std::min({part->want, turn, uint64_t{bytes - given}}));
-    const uint32_t taken = part->connection->Plan(offered);
-    Visit(ref.id);
+        static_cast<uint32_t>(std::min({part.want, turn, uint64_t{bytes - given}}));
+    const uint32_t taken = part.connection->Plan(offered);
+    Visit(id);
     given += taken;
     want_ -= taken;
-    part->want -= taken;
+    part.want -= taken;
     // Its plan is full. Deliver() gives it a turn again.
-    if (taken == 0 || part->want == 0) continue;
-    part->in_turns = true;
-    turns_.push_back(ref);
+    if (taken > 0 && part.want > 0) JoinTurns(id);
   }
   return given;
 }

@@ -12,10 +12,10 @@
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/types/optional.h"
 #include "hostagent/serving/fair_queue.h"
 
@@ -55,14 +55,15 @@ class GuestShare final : public FairQueue::Member {
   uint32_t connections() const { return connections_; }
   // Other connections of the guest want bytes, and have not got them yet.
   bool OthersWait(Id id) const { return want_ > parts_[id].want; }
-  // For tests: who waits for a turn, with some that have left.
-  size_t turns() const { return turns_.size(); }
+  // For tests: how many connections wait for a turn.
+  size_t turns() const { return turns_; }
 
   uint64_t Want() override;
   uint32_t Plan(uint32_t bytes) override;
   FairQueue::After Deliver() override;
 
  private:
+  static constexpr Id kNobody = ~Id{0};
   struct Part {
     // nullptr = the place is free.
     FairQueue::Member* connection = nullptr;
@@ -72,8 +73,11 @@ class GuestShare final : public FairQueue::Member {
     uint64_t want = 0;
     // It can take nothing until Resume().
     bool blocked = false;
-    // It is in turns_, touched_, visit_.
+    // Its neighbours among those that wait for a turn, while it does.
     bool in_turns = false;
+    Id before = kNobody;
+    Id after = kNobody;
+    // It is in touched_, visit_.
     bool touched = false;
     bool visiting = false;
   };
@@ -82,14 +86,17 @@ class GuestShare final : public FairQueue::Member {
     Id id = 0;
     uint32_t user = 0;
   };
+  // Most guests have one connection. They have no memory of their own on the heap.
+  using Refs = absl::InlinedVector<Ref, 1>;
 
   Part* Find(const Ref& ref);
   Ref RefTo(Id id) const { return {id, parts_[id].user}; }
   void NoteTouched(Id id);
   void Visit(Id id);
   void Measure(Id id);
-  // Those that left wait for their turn until there is something to give, which may be never.
-  void DropLeavers();
+  // At the end of those that wait for a turn, and out of them.
+  void JoinTurns(Id id);
+  void LeaveTurns(Id id);
   // The time since the one that stands for the guest was chosen.
   int64_t UncountedNanos(int64_t now_nanos) const {
     return queue_->throttled_nanos(id_, now_nanos) - counted_nanos_;
@@ -98,18 +105,20 @@ class GuestShare final : public FairQueue::Member {
 
   FairQueue* const queue_;
   const FairQueue::Id id_;
-  std::vector<Part> parts_;
-  std::vector<Id> free_;
+  absl::InlinedVector<Part, 1> parts_;
+  absl::InlinedVector<Id, 1> free_;
   uint32_t connections_ = 0;
   // Of all parts.
   uint64_t want_ = 0;
-  // Those that want something, in the order of their turns.
-  std::deque<Ref> turns_;
-  std::vector<Ref> touched_;
+  // How many want something; the first and the last of them in the order of their turns.
+  size_t turns_ = 0;
+  Id first_turn_ = kNobody;
+  Id last_turn_ = kNobody;
+  Refs touched_;
   // Touched, or planned something since the last Deliver().
-  std::vector<Ref> visit_;
+  Refs visit_;
   // Scratch of Deliver().
-  std::vector<Ref> delivering_;
+  Refs delivering_;
   // The place that the guest's throttled time is counted for.
   Id stand_in_ = 0;
   int64_t counted_nanos_ = 0;
