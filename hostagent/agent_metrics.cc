@@ -132,7 +132,7 @@ void ExportFallback(const ClassCounters& c, Series* series) {
   series->Total(&c.local_bytes, "entropyd_agent_local_bytes_total",
                 "Bytes made by a DRBG of this host; part of those delivered.", labels);
   series->Gauge(&c.local_ready, "entropyd_agent_local_ready",
-                "1 while the class would survive the loss of upstream.", labels);
+                "1 while the local fallback could serve the class at once.", labels);
   series->Gauge(&c.local_refused, "entropyd_agent_local_refused",
                 "1 while on_upstream_loss: local is refused because the pool is of quality full.",
                 labels);

@@ -141,6 +141,33 @@ class Signals final : public EventLoop::Handler {
   UniqueFd fd_;
 };
 
+// How the agent starts, and whom it tells. What is pointed to outlives the start. `opened` gets
+// what hindered the file of ports.
+Agent::StartOptions StartOptionsOf(const Flags& flags, Agent* agent, ServiceManager* manager,
+                                   Log* log, absl::Status* opened) {
+  Agent::StartOptions start;
+  start.take_over = flags.take_over;
+  start.linger = flags.linger;
+  start.successor = flags.successor;
+  start.config_path = flags.config;
+  start.inherited = ServiceManager::TakeSockets();
+  // Before a predecessor exits: systemd must not take its exit for the service's.
+  start.serving = [manager] { manager->Serving(); };
+  start.reloading = [manager] { manager->Reloading(); };
+  start.reload_failed = [manager] { manager->Ready(); };
+  start.lingering = [manager] { manager->Succeeded(); };
+  start.opened = [agent, log, opened, &flags] {
+    const int port = agent->http_port();
+    if (!flags.ports_file.empty()) *opened = WritePortsFile(flags.ports_file, {{"http", port}});
+    if (!opened->ok()) log->Error("agent.ports_file", {{"reason", *opened}});
+    log->Info("agent.started", {{"version", ENTROPYD_VERSION},
+                                {"config", flags.config},
+                                {"http_port", port},
+                                {"pid", getpid()}});
+  };
+  return start;
+}
+
 ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& locations,
                const Flags& flags, const Prepared& prepared) {
   SystemClock clock;
@@ -167,30 +194,11 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   ServiceManager manager;
   Signals signals(agent->get(), &manager);
   if (auto status = signals.Watch(); !status.ok()) return fail(kRuntime, status);
-  Agent::StartOptions start;
-  start.take_over = flags.take_over;
-  start.linger = flags.linger;
-  start.successor = flags.successor;
-  start.config_path = flags.config;
-  start.inherited = ServiceManager::TakeSockets();
-  // Before a predecessor exits: systemd must not take its exit for the service's.
-  start.serving = [&] { manager.Serving(); };
-  start.reloading = [&] { manager.Reloading(); };
-  start.reload_failed = [&] { manager.Ready(); };
-  start.lingering = [&] { manager.Succeeded(); };
   // Also while a predecessor still serves. It feeds the watchdog until Serving(), and this process
   // from then on.
   manager.Watch((*agent)->loop(), [&] { return (*agent)->Summary(); });
   absl::Status opened;
-  start.opened = [&] {
-    const int port = (*agent)->http_port();
-    if (!flags.ports_file.empty()) opened = WritePortsFile(flags.ports_file, {{"http", port}});
-    if (!opened.ok()) log.Error("agent.ports_file", {{"reason", opened}});
-    log.Info("agent.started", {{"version", ENTROPYD_VERSION},
-                               {"config", flags.config},
-                               {"http_port", port},
-                               {"pid", getpid()}});
-  };
+  Agent::StartOptions start = StartOptionsOf(flags, agent->get(), &manager, &log, &opened);
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {
     if (!absl::IsCancelled(status)) return fail(kRuntime, status);
     log.Info("agent.stopped", {{"reason", status}, {"pid", getpid()}});

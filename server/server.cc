@@ -84,10 +84,10 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
     if (!allowed.ok()) return allowed;
     return call == Call::kAttach ? gate->MaxWeight(identity, pool_class) : 1;
   };
-  options.attach.standing = [gate](const PeerCertificate& certificate) {
+  options.attach.admission = [gate](const PeerCertificate& certificate) {
     return gate->Recheck(certificate, "Attach", {config::v1::ROLE_AGENT});
   };
-  options.get.standing = [gate](const PeerCertificate& certificate) {
+  options.get.admission = [gate](const PeerCertificate& certificate) {
     return gate->Recheck(certificate, "Get", {config::v1::ROLE_READER, config::v1::ROLE_AGENT});
   };
   return options;

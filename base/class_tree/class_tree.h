@@ -1,10 +1,10 @@
 // Decides who gets how many bytes: a tree of shaped classes, with members that wait in its leaves.
 //
 //   auto tree = ClassTree::Create({.chunk_bytes = 1024}, classes).value();
-//   ClassTree::MemberId m = tree->AddMember(*tree->FindLeaf("gold"), {.cookie = session});
+//   ClassTree::MemberId m = tree->AddMember(*tree->FindLeaf("gold"), {.cookie = claimant});
 //   tree->Want(m, 64 * 1024);                       // a level, not an increment
 //   auto offer = [&](ClassTree::MemberId m, void* cookie, uint32_t n) {
-//     return static_cast<Session*>(cookie)->Plan(n) ? n : 0;   // 0 parks the member
+//     return static_cast<Claimant*>(cookie)->Plan(n) ? n : 0;   // 0 parks the member
 //   };
 //   tree->Distribute(now, {.capacity_bytes = pool}, offer);
 //

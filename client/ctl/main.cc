@@ -278,33 +278,38 @@ void AddGuests(CLI::App& app, Arguments& args) {
   });
 }
 
+// A command that takes no words of its own.
+CLI::App* AddTable(CLI::App& app, Arguments& args, const char* name, const char* help,
+                   const std::function<int()>& run) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->callback([&args, run] { args.run = run; });
+  return command;
+}
+
 void AddTables(CLI::App& app, Arguments& args) {
-  const auto table = [&](const char* name, const char* help, const std::function<int()>& run) {
-    CLI::App* command = app.add_subcommand(name, help);
-    command->callback([&args, run] { args.run = run; });
-    return command;
-  };
-  table("status",
-        "Show server and agent at a glance; exit 3 when unhealthy, 69 when nobody answers",
-        [&args] { return RunStatus(args.connection, args.json()); });
+  AddTable(app, args, "status",
+           "Show server and agent at a glance; exit 3 when unhealthy, 69 when nobody answers",
+           [&args] { return RunStatus(args.connection, args.json()); });
   AddSources(app, args);
-  table("self-test", "Run the server's self-tests now",
-        [&args] { return RunSelfTest(args.connection, args.json()); });
-  table("pools", "Show the server's pools",
-        [&args] { return RunPools(args.connection, args.json()); });
+  AddTable(app, args, "self-test", "Run the server's self-tests now",
+           [&args] { return RunSelfTest(args.connection, args.json()); });
+  AddTable(app, args, "pools", "Show the server's pools",
+           [&args] { return RunPools(args.connection, args.json()); });
   AddClasses(app, args);
-  table("agents", "Show the agents that are attached to the server",
-        [&args] { return RunAgents(args.connection, args.json()); });
+  AddTable(app, args, "agents", "Show the agents that are attached to the server",
+           [&args] { return RunAgents(args.connection, args.json()); });
   AddGuests(app, args);
 
-  CLI::App* top =
-      table("top", "Show classes and guests of this host's agent by rate, again and again",
-            [&args] { return RunTop(args.connection, args.top, args.json()); });
+  CLI::App* top = AddTable(app, args, "top",
+                           "Show classes and guests of this host's agent by rate, again and again",
+                           [&args] { return RunTop(args.connection, args.top, args.json()); });
   top->footer("\nRates are averages over some seconds. JSON: one object on each line.");
   top->add_flag("--once", args.top.once, "print once and end");
   top->add_option("--interval", args.top.seconds, "seconds between two looks (default 2)")
       ->check(NumberIn(0.1, 3600.0));
+}
 
+void AddAgent(CLI::App& app, Arguments& args) {
   CLI::App* agent = app.add_subcommand("agent", "Upgrade or reload this host's agent");
   agent->require_subcommand(1);
   CLI::App* upgrade = agent->add_subcommand(
@@ -318,16 +323,21 @@ void AddTables(CLI::App& app, Arguments& args) {
       "Have the agent take its changed configuration, or refuse it; no guest's connection closes");
   reload->callback(
       [&args] { args.run = [&args] { return RunAgentReload(args.connection, args.json()); }; });
+}
 
-  table("reload",
-        "Have the server take its changed configuration and certificates, or nothing of them",
-        [&args] { return RunReload(args.connection, args.json()); })
+void AddReload(CLI::App& app, Arguments& args) {
+  AddTable(app, args, "reload",
+           "Have the server take its changed configuration and certificates, or nothing of them",
+           [&args] { return RunReload(args.connection, args.json()); })
       ->footer(
           "\nIt tells what has changed. No connection closes. Exit status 3: all was taken\n"
           "but keys that need a restart (listen, metrics, strict_memory, state_dir).");
+}
 
-  CLI::App* drain = table("drain", "Send agents to other servers, before maintenance",
-                          [&args] { return RunDrain(args.connection, args.drain, args.json()); });
+void AddDrain(CLI::App& app, Arguments& args) {
+  CLI::App* drain =
+      AddTable(app, args, "drain", "Send agents to other servers, before maintenance",
+               [&args] { return RunDrain(args.connection, args.drain, args.json()); });
   drain->footer(
       "\n  entropyctl drain --deadline 60 --reason 'kernel update'\n"
       "  entropyctl drain --end\n"
@@ -556,6 +566,9 @@ int Main(int argc, char** argv) {
   AddDemo(app, args);
   AddGet(app, args);
   AddTables(app, args);
+  AddAgent(app, args);
+  AddReload(app, args);
+  AddDrain(app, args);
   AddLibvirt(app, args);
   AddPki(app, args);
   AddGuestBoot(app, args);

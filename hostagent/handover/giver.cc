@@ -121,7 +121,7 @@ void HandoverGiver::OnBegin(const handover::v1::Begin& begin) {
                      begin.format_max(), "; restart the agent instead")));
   }
   log_->Info("handover.begun",
-             {{"version", version_}, {"guests", guests_->guests()}, {"pid", getpid()}});
+             {{"version", version_}, {"guests", guests_->connections()}, {"pid", getpid()}});
   Message message;
   message.mutable_offer()->set_format(kHandoverFormat);
   message.mutable_offer()->set_version(ENTROPYD_VERSION);
@@ -140,7 +140,7 @@ void HandoverGiver::RefuseTaker(const absl::Status& why) {
 
 void HandoverGiver::OnRequest() {
   const absl::Time began = absl::Now();
-  const size_t guests = guests_->guests();
+  const size_t guests = guests_->connections();
   if (absl::Status status = Give(); !status.ok()) return Withdraw(status);
   // Go was sent: these guests are another process's.
   step_ = Step::kGiven;

@@ -122,7 +122,7 @@ void SavedState::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* l
   numbers->set_crowded(parts_.counters->crowded.Get());
   numbers->set_accept_failures(parts_.counters->accept_failures.Get());
   numbers->set_next_guest(parts_.connections->next_id());
-  numbers->set_connections(static_cast<uint32_t>(guests()));
+  numbers->set_connections(static_cast<uint32_t>(connections()));
 }
 
 absl::Status SavedState::SaveConnections(

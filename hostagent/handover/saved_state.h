@@ -51,7 +51,7 @@ class SavedState {
   };
   explicit SavedState(Parts parts) : parts_(std::move(parts)) {}
 
-  size_t guests() const { return parts_.connections->size(); }
+  size_t connections() const { return parts_.connections->size(); }
 
   // What the classes need, for a taker that fills its buffers before it takes the guests.
   void SaveDemand(handover::v1::Offer* offer) const;

@@ -59,23 +59,23 @@ uint32_t AttachProtocol::Drain(absl::string_view identity, absl::string_view rea
   return sessions;
 }
 
-absl::Status AttachProtocol::Standing(const Session& session) const {
+absl::Status AttachProtocol::Admission(const Session& session) const {
   const PeerCertificate* const certificate = session.peer().certificate.get();
-  if (certificate == nullptr || options_.standing == nullptr) return absl::OkStatus();
-  return options_.standing(*certificate);
+  if (certificate == nullptr || options_.admission == nullptr) return absl::OkStatus();
+  return options_.admission(*certificate);
 }
 
 void AttachProtocol::Recheck(int64_t now_nanos) {
   for (const auto& session : registry_.sessions()) {
     if (session->ended()) continue;
-    absl::Status standing = Standing(*session);
-    if (standing.ok()) {
+    absl::Status admission = Admission(*session);
+    if (admission.ok()) {
       RecheckChannels(session.get());
       continue;
     }
     ++totals_.shut_out;
     EndSession(session.get(),
-               {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(standing)}, now_nanos);
+               {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(admission)}, now_nanos);
     if (session->write_outstanding()) dispatcher_->SweepBy(session->end_deadline_nanos());
   }
 }
@@ -134,9 +134,9 @@ void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
 SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
   if (draining_) return Because(SessionEnd::Cause::kServerDrains);
   // The rules may have changed since the gate let it in.
-  absl::Status standing = Standing(*session);
-  if (!standing.ok()) {
-    return {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(standing)};
+  absl::Status admission = Admission(*session);
+  if (!admission.ok()) {
+    return {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(admission)};
   }
   absl::StatusOr<IdentityShares::Place> place =
       shares_->TakeStream(session->peer().identity, now_nanos);

@@ -49,7 +49,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     // Spreads the rotation over time. It is no secret.
     uint64_t jitter_seed = 0;
     // Whether the peer may attach by the rules of this moment. Empty = everybody may.
-    std::function<absl::Status(const PeerCertificate&)> standing = nullptr;
+    std::function<absl::Status(const PeerCertificate&)> admission = nullptr;
   };
 
   // Numbers since start.
@@ -107,8 +107,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   void StartSession(Session* session, int64_t now_nanos);
   // Why the stream may not begin; kNone = it may, and has its place.
   SessionEnd Admit(Session* session, int64_t now_nanos);
-  // As options.standing. OK for a peer without a certificate.
-  absl::Status Standing(const Session& session) const;
+  // As options.admission. OK for a peer without a certificate.
+  absl::Status Admission(const Session& session) const;
   void RecheckChannels(Session* session);
   // Starts the next read, or holds it while the identity has sent too many messages.
   void ReadNext(Session* session, int64_t now_nanos);

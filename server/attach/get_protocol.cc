@@ -35,19 +35,19 @@ void GetProtocol::OnGet(PendingGet* get, uint32_t events, int64_t now_nanos) {
   if (events & PendingGet::kDead) gets_.erase(get);
 }
 
-absl::Status GetProtocol::Standing(const PendingGet& get) const {
+absl::Status GetProtocol::Admission(const PendingGet& get) const {
   const PeerCertificate* const certificate = get.request().certificate.get();
-  if (certificate == nullptr || options_.standing == nullptr) return absl::OkStatus();
-  return options_.standing(*certificate);
+  if (certificate == nullptr || options_.admission == nullptr) return absl::OkStatus();
+  return options_.admission(*certificate);
 }
 
 void GetProtocol::Recheck() {
   for (const auto& [get, owned] : gets_) {
     if (get->done()) continue;
-    absl::Status standing = Standing(*get);
-    if (!standing.ok()) {
+    absl::Status admission = Admission(*get);
+    if (!admission.ok()) {
       ++totals_.shut_out;
-      get->End({.cause = GetEnd::Cause::kShutOut, .refused = std::move(standing)});
+      get->End({.cause = GetEnd::Cause::kShutOut, .refused = std::move(admission)});
       continue;
     }
     const PendingGet::Request& request = get->request();
@@ -63,8 +63,8 @@ absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
   const PendingGet::Request& request = get->request();
   if (draining_) return GetEnd{.cause = Cause::kServerDrains};
   // The rules may have changed since the gate let it in.
-  absl::Status standing = Standing(*get);
-  if (!standing.ok()) return GetEnd{.cause = Cause::kShutOut, .refused = std::move(standing)};
+  absl::Status admission = Admission(*get);
+  if (!admission.ok()) return GetEnd{.cause = Cause::kShutOut, .refused = std::move(admission)};
   if (request.bytes < 1 || request.bytes > kGetMaxBytes) return GetEnd{.cause = Cause::kBadSize};
   absl::StatusOr<IdentityShares::Place> place = shares_->TakeGet(request.identity, now_nanos);
   if (!place.ok()) return GetEnd{.cause = Cause::kIdentityShare, .refused = place.status()};

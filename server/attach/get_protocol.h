@@ -38,7 +38,7 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
     // Pending Gets at the same time, of all identities. They hold kGetMaxBytes each at most.
     uint32_t max_waiting = 1024;
     // Whether the peer may ask by the rules of this moment. Empty = everybody may.
-    std::function<absl::Status(const PeerCertificate&)> standing = nullptr;
+    std::function<absl::Status(const PeerCertificate&)> admission = nullptr;
   };
 
   // Numbers since start.
@@ -80,8 +80,8 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   void OnGranted(PendingGet* get) override { flush_.push_back(get); }
 
  private:
-  // As options.standing. OK for a peer without a certificate.
-  absl::Status Standing(const PendingGet& get) const;
+  // As options.admission. OK for a peer without a certificate.
+  absl::Status Admission(const PendingGet& get) const;
   absl::optional<GetEnd> Start(PendingGet* get, int64_t now_nanos);
   void FlushGet(PendingGet* get);
 

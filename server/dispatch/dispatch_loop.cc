@@ -48,7 +48,7 @@ void DispatchLoop::RunAndWait(Command::Run run) {
 
 void DispatchLoop::RunElsewhere(Command::Run run) {
   if (!dispatcher_->mailbox().Post(new Command(std::move(run)), 1)) return;
-  handed_over_.store(true, std::memory_order_release);
+  passed_on_.store(true, std::memory_order_release);
   Signal();
 }
 
@@ -74,7 +74,7 @@ void DispatchLoop::TakeTurn(Overtime overtime) {
     if (overtime == Overtime::kGoOn) {
       if (outgoing.size() >= kMaxGathered) send();
     } else if (outgoing.size() >= kMaxGathered || now - started >= kMaxTurnNanos) {
-      handed_over_.store(true, std::memory_order_release);
+      passed_on_.store(true, std::memory_order_release);
       Signal();
       break;
     }
@@ -102,7 +102,7 @@ void DispatchLoop::Signal() {
 
 void DispatchLoop::ThreadMain() {
   while (!stop_.load(std::memory_order_acquire)) {
-    if (handed_over_.exchange(false, std::memory_order_acq_rel)) TakeTurn(Overtime::kGoOn);
+    if (passed_on_.exchange(false, std::memory_order_acq_rel)) TakeTurn(Overtime::kGoOn);
     const int64_t wake = wake_nanos_.load(std::memory_order_acquire);
     if (clock_->NowNanos() < wake) {
       SleepUntil(wake);
@@ -113,7 +113,7 @@ void DispatchLoop::ThreadMain() {
     wake_nanos_.store(kNever, std::memory_order_release);
     if (dispatcher_->mailbox().Post(&tick_, 1)) TakeTurn(Overtime::kGoOn);
   }
-  if (handed_over_.exchange(false, std::memory_order_acq_rel)) TakeTurn(Overtime::kGoOn);
+  if (passed_on_.exchange(false, std::memory_order_acq_rel)) TakeTurn(Overtime::kGoOn);
 }
 
 void DispatchLoop::SleepUntil(int64_t nanos) {

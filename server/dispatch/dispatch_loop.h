@@ -71,7 +71,7 @@ class DispatchLoop {
   // When the thread must look again.
   std::atomic<int64_t> wake_nanos_{0};
   // True while the mailbox belongs to the loop's thread.
-  std::atomic<bool> handed_over_{false};
+  std::atomic<bool> passed_on_{false};
   std::atomic<bool> stop_{false};
   std::atomic<int64_t> last_step_nanos_{0};
   TickNode tick_;

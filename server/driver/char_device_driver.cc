@@ -84,8 +84,14 @@ std::string WhoMaySpoil(const struct stat& file) {
   return (file.st_mode & S_IWOTH) != 0 ? "everybody" : "";
 }
 
-constexpr char kRightsRemedy[] =
-    "let it belong to root or the server's user, and let nobody else write it (chmod 600)";
+// A device node that everybody may write is no generator but e.g. /dev/null, whose rights nobody
+// should change.
+std::string RightsRemedy(const struct stat& file) {
+  return S_ISFIFO(file.st_mode)
+             ? "let it belong to root or the server's user, and let nobody else write it (chmod "
+               "600)"
+             : "name the generator's own device, which only root may write";
+}
 
 // A terminal line would swallow and translate bytes.
 absl::Status MakeRaw(int fd, const std::string& path) {
@@ -127,7 +133,7 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
   }
   // Who runs the check may not be who runs the server. So this looks only at what is wrong for all.
   if (there && (st.st_mode & S_IWOTH) != 0) {
-    return {"path", absl::StrCat("everybody may write ", config.path(), "; ", kRightsRemedy)};
+    return {"path", absl::StrCat("everybody may write ", config.path(), "; ", RightsRemedy(st))};
   }
   if (config.init().empty()) return {};
   if (const auto init = ParseInit(config.init()); !init.ok()) {
@@ -227,7 +233,7 @@ absl::Status CharDeviceDriver::CheckOpened(const struct stat& file) const {
   }
   if (const std::string others = WhoMaySpoil(file); !others.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("open ", path_, ": ", others, " may write it; ", kRightsRemedy));
+        absl::StrCat("open ", path_, ": ", others, " may write it; ", RightsRemedy(file)));
   }
   if (S_ISFIFO(file.st_mode) && !habits_.init.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(

@@ -52,9 +52,13 @@ class Rules:
 
     def allows(self, room, target):
         """Whether a file in this folder may include this header, by its own folder's row."""
-        return any(target.startswith(entry) if entry.endswith("/") else
-                   fnmatch.fnmatchcase(target, entry) and target.count("/") == entry.count("/")
-                   for entry in self.may_include.get(room, []))
+        return any(matches(entry, target) for entry in self.may_include.get(room, []))
+
+
+def matches(entry, target):
+    if entry.endswith("/"):
+        return target.startswith(entry)
+    return fnmatch.fnmatchcase(target, entry) and target.count("/") == entry.count("/")
 
 
 def section(text, heading):
@@ -102,12 +106,13 @@ def fault_of_edge(rules, top, path, target):
 
 def offences(root, standing, standing_readmes):
     rules = Rules(root)
-    found, seen, pairs = [], set(), {}
+    found, seen, pairs, used = [], set(), {}, {}
     for top, path in sources(root, rules.tops + ["tests"]):
         pairs.setdefault(os.path.dirname(path), set()).add(os.path.splitext(path)[0])
         if top != "tests" and os.path.splitext(path)[0].endswith("_test"):
             found.append(f"{path}: ends in _test, and is no test")
         for number, target in includes(root, path):
+            used.setdefault(os.path.dirname(path), set()).add(target)
             fault = fault_of_edge(rules, top, path, target)
             if fault and (path, target) in standing:
                 seen.add((path, target))
@@ -118,6 +123,7 @@ def offences(root, standing, standing_readmes):
     found += [f"{folder}/: {len(stems)} file pairs, more than {MOST_FILE_PAIRS}: another room moved in"
               for folder, stems in pairs.items() if len(stems) > MOST_FILE_PAIRS]
     found += undescribed_rooms(root, rules, pairs, standing_readmes)
+    found += unused_arrows(rules, used)
     if sum(len(stems) for stems in pairs.values()) < 20:
         found.append(f"{root}: few source files seen; is this the project's root?")
     found += [f"CONTRIBUTING.md: lists {path}, which does not exist"
@@ -125,6 +131,13 @@ def offences(root, standing, standing_readmes):
     found += [f"CONTRIBUTING.md: has a row for {room}/, which does not exist"
               for room in rules.may_include if not os.path.isdir(os.path.join(root, room))]
     return found
+
+
+def unused_arrows(rules, used):
+    """What the row of a room allows, and no file of the room includes: the table says what is so."""
+    return [f"CONTRIBUTING.md: {room}/ may include {entry}, and does not"
+            for room, entries in rules.may_include.items() if "/" in room
+            for entry in entries if not any(matches(entry, target) for target in used.get(room, []))]
 
 
 def undescribed_rooms(root, rules, pairs, standing_readmes):
@@ -228,10 +241,19 @@ def self_test(root):
         for number in range(MOST_FILE_PAIRS + 1):
             open(os.path.join(copy, f"server/access/injected{number}.h"), "w", encoding="utf-8").close()
         expect("too large a room", "server/access/: ", "server/access/injected.h", "")
-    print(f"layering_test: {len(INJECTIONS) + 5} injected offences found")
+        table = os.path.join(copy, "CONTRIBUTING.md")
+        with open(table, encoding="utf-8") as f:
+            text = f.read()
+        with open(table, "w", encoding="utf-8") as f:
+            f.write(text.replace("| `base/text/` | nothing |", "| `base/text/` | `base/wire/` |"))
+        expect("an arrow that nobody uses", "base/text/ may include base/wire/, and does not",
+               "server/health/injected.h", "")
+    print(f"layering_test: {len(INJECTIONS) + 6} injected offences found")
 
 
 def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     root = sys.argv[1]
     if "--self-test" in sys.argv:
         self_test(root)
@@ -242,7 +264,7 @@ def main():
     if found:
         sys.exit(1)
     standing = f"; {len(STANDING)} includes still to be mended" if STANDING else ""
-    print(f"layering_test: every include points down{standing}")
+    print(f"layering_test: every include is in the table, and everything in the table is used{standing}")
 
 
 main()

@@ -1,5 +1,6 @@
 #include "base/crypto/openssl_memory.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sys/wait.h>
@@ -30,6 +31,9 @@ bool SecureHeapHoldsKeys() {
 
 bool FreedBlocksAreZero() {
   if (!GuardOpenSslMemory().ok()) return false;
+  // What is freed must stay where it can be read: malloc gives no page back in this process.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   // Larger than what malloc writes its own marks into.
   constexpr size_t kBytes = 4096;
   auto* const block = static_cast<unsigned char*>(OPENSSL_malloc(kBytes));

@@ -82,7 +82,7 @@ class DispatcherFixture : public ::testing::Test {
       }
       return max_weight_;
     };
-    peers.attach.standing = peers.get.standing = [this](const PeerCertificate& certificate) {
+    peers.attach.admission = peers.get.admission = [this](const PeerCertificate& certificate) {
       if (&certificate != shut_out_.get()) return absl::OkStatus();
       return absl::UnauthenticatedError("revoked");
     };

@@ -8,7 +8,9 @@
 namespace entropyd {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A pseudo-terminal stands for a serial line: the test is the device at its other end.
 class SerialLine {
@@ -155,6 +157,9 @@ TEST(CharDeviceDriverTest, ADeviceThatEverybodyMayWriteIsRefused) {
   ASSERT_EQ(chmod(line.path().c_str(), 0622), 0);
   EXPECT_THAT(CharDeviceDriver::Check(ConfigOf(line.path())).message,
               HasSubstr("everybody may write"));
+  // Whoever took the write right from it would break every program of the machine.
+  EXPECT_THAT(CharDeviceDriver::Check(ConfigOf("/dev/null")).message,
+              AllOf(HasSubstr("name the generator's own device"), Not(HasSubstr("chmod"))));
   CharDeviceDriver driver(line.path(), "", true);
   EXPECT_TRUE(absl::IsFailedPrecondition(driver.Open().status()));
 }
