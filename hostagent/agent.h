@@ -106,7 +106,8 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
 
   // OK while the event loop turns.
   absl::Status Healthy() const;
-  // OK when the agent was attached once or has bytes to give, and has not given its guests away.
+  // OK when the agent was attached once or has bytes to give, has not given its guests away, and no
+  // class is refused by the server that spoke of it last.
   absl::Status Ready() const;
   // The page /metrics/guests. Asks the loop and waits.
   absl::StatusOr<std::string> GuestMetrics() const;

@@ -108,6 +108,12 @@ void ExportKernelFeed(const KernelFeedCounters& c, Series* series) {
       "Times that the kernel took no bytes (write), or took them but not the claim (credit).";
   series->Total(&c.failed_writes, failures, help, {{"what", "write"}});
   series->Total(&c.credit_refused, failures, help, {{"what", "credit"}});
+  const char* failing = "entropyd_agent_kernel_feed_failing";
+  const char* failing_help =
+      "1 after a round in which the kernel took no bytes (write), or in which the claim was not "
+      "made or not taken (credit).";
+  series->Gauge(&c.failing, failing, failing_help, {{"what", "write"}});
+  series->Gauge(&c.uncredited, failing, failing_help, {{"what", "credit"}});
 }
 
 void ExportBuffer(const ClassCounters& c, Series* series) {
@@ -123,10 +129,11 @@ void ExportBuffer(const ClassCounters& c, Series* series) {
 void ExportFallback(const ClassCounters& c, Series* series) {
   const Labels labels = {{"class", c.class_name}};
   using Mode = LocalFallback::Mode;
-  for (Mode mode : {Mode::kUpstream, Mode::kLocal, Mode::kBlocked}) {
+  for (Mode mode : {Mode::kUpstream, Mode::kLocal, Mode::kBlocked, Mode::kClosed}) {
     series->Gauge(&c.modes[static_cast<size_t>(mode)], "entropyd_agent_class_mode",
                   "1 for who serves the class's guests: upstream, local (a DRBG of this host, "
-                  "upstream being gone), blocked (nobody, for the same reason).",
+                  "upstream being gone), blocked (nobody, for the same reason), closed (nobody, as "
+                  "the server refuses the class).",
                   {{"class", c.class_name}, {"mode", LocalFallback::ModeName(mode)}});
   }
   series->Total(&c.local_bytes, "entropyd_agent_local_bytes_total",
@@ -136,6 +143,20 @@ void ExportFallback(const ClassCounters& c, Series* series) {
   series->Gauge(&c.local_refused, "entropyd_agent_local_refused",
                 "1 while on_upstream_loss: local is refused because the pool is of quality full.",
                 labels);
+}
+
+// By UpstreamState::Kind.
+constexpr const char* kPhaseNames[UpstreamState::kKinds] = {"detached", "opening", "suspended",
+                                                            "open", "closed"};
+
+void ExportPhases(const ClassCounters& c, Series* series) {
+  for (size_t kind = 0; kind < UpstreamState::kKinds; ++kind) {
+    series->Gauge(&c.phases[kind], "entropyd_agent_class_phase",
+                  "1 for what the class is to the server: open, suspended (it has nothing now), "
+                  "closed (it refuses the class), opening (it has not answered yet), detached (no "
+                  "server is attached).",
+                  {{"class", c.class_name}, {"phase", kPhaseNames[kind]}});
+  }
 }
 
 void ExportGuests(const ClassCounters& c, Series* series) {
@@ -185,6 +206,7 @@ void AgentMetrics::Export(Metrics* metrics) const {
   for (const std::unique_ptr<ClassCounters>& c : classes_) {
     ExportBuffer(*c, &series);
     ExportFallback(*c, &series);
+    ExportPhases(*c, &series);
     ExportGuests(*c, &series);
   }
   metrics->AddRefresher([series = std::move(series)] { series.Refresh(); });

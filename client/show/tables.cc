@@ -40,6 +40,11 @@ std::string ServedBy(const v1::GetStatusResponse::ClassStatus& one) {
   return one.mode() == "upstream" && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
 }
 
+// What is to be said of a guest's class that no server serves.
+std::string Unserved(const std::string& mode) {
+  return mode.empty() || mode == "upstream" ? "" : absl::StrCat(" (", mode, ")");
+}
+
 // A class whose configuration names no weight has its rate as weight.
 std::string WeightText(const v1::Class& one) {
   return one.weight() == static_cast<double>(one.rate()) ? "rate"
@@ -223,7 +228,7 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer, size_t columns) {
     table.Add({absl::StrCat(guest.id()),
                absl::StrCat(OrDash(guest.name()), unknown && guest.qemu() ? " (QEMU)" : ""),
                OrDash(guest.uuid()), absl::StrCat(guest.pid()),
-               absl::StrCat(guest.class_(),
+               absl::StrCat(guest.class_(), Unserved(guest.class_mode()),
                             guest.class_refused().empty()
                                 ? ""
                                 : absl::StrCat(" (refused: ", guest.class_refused(), ")")),

@@ -72,6 +72,7 @@ void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) c
   out->set_program(options.peer.program);
   out->set_pid(options.peer.pid);
   out->set_class_(served.name());
+  out->set_class_mode(LocalFallback::ModeName(served.fallback().mode()));
   out->set_listener(parts_.endpoints->settings(options.endpoint).path);
   out->set_connected_seconds(ToSeconds(parts_.loop->now_nanos() - connection.connected_at_nanos()));
   out->set_delivered(totals.delivered);
@@ -91,6 +92,7 @@ void AgentStatus::FillFeed(const Feed& feed, v1::Guest* out) const {
   out->set_id(feed.id());
   out->set_name(feed.name());
   out->set_class_(feed.served_class()->name());
+  out->set_class_mode(LocalFallback::ModeName(feed.served_class()->fallback().mode()));
   out->set_listener(feed.name());
   out->set_connected_seconds(ToSeconds(parts_.loop->now_nanos() - feed.started_at_nanos()));
   out->set_delivered(totals.delivered);

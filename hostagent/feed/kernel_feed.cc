@@ -67,6 +67,7 @@ void KernelFeed::Put(absl::Span<uint8_t> bytes) {
     credited_ += bits;
     counters_->bytes.Add(bytes.size());
     counters_->credited_bits.Add(bits);
+    counters_->uncredited.Set(0);
     withheld_ = Withheld::kNothing;
     return;
   }
@@ -101,10 +102,12 @@ void KernelFeed::Write(absl::Span<const uint8_t> bytes) {
     }
   }
   failing_ = failed;
+  counters_->failing.Set(failed ? 1 : 0);
 }
 
 // Logged when it begins, not each time.
 void KernelFeed::Withhold(Withheld why, const absl::Status& reason) {
+  counters_->uncredited.Set(1);
   if (withheld_ == why) return;
   withheld_ = why;
   host()->log->Warning("kernel_feed.not_credited",

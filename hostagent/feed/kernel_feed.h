@@ -42,6 +42,10 @@ struct KernelFeedCounters {
   LoopNumber credited_bits;
   LoopNumber failed_writes;
   LoopNumber credit_refused;
+  // 1 when the last write failed, else 0.
+  LoopNumber failing;
+  // 1 when the last bytes that should be credited were not, whoever withheld it, else 0.
+  LoopNumber uncredited;
 };
 
 class KernelFeed final : public Feed {

@@ -13,6 +13,8 @@
 
 #include "base/wire/egd.h"
 #include "hostagent/loop/loop_number.h"
+#include "hostagent/serving/local_fallback.h"
+#include "hostagent/serving/upstream_state.h"
 #include "hostagent/serving/waits.h"
 
 namespace entropyd {
@@ -42,7 +44,12 @@ struct ClassCounters {
   // The time of all guests together in which they waited for their ceilings only.
   LoopNumber throttled_nanos;
   // Who serves: 1 for the one that does, by LocalFallback::Mode.
-  std::array<LoopNumber, 3> modes;
+  std::array<LoopNumber, LocalFallback::kModes> modes;
+  // What the attached server last said of the class: 1 for that, by UpstreamState::Kind.
+  std::array<LoopNumber, UpstreamState::kKinds> phases;
+  // 1 when the last server that said anything of the class refuses it, else 0. It stays while no
+  // server is attached.
+  LoopNumber refused;
   // Bytes that a DRBG of this host made.
   LoopNumber local_bytes;
   // 1 when the local fallback can serve after a loss of upstream, else 0.

@@ -27,6 +27,8 @@ const char* LocalFallback::ModeName(Mode mode) {
       return "local";
     case Mode::kBlocked:
       return "blocked";
+    case Mode::kClosed:
+      return "closed";
   }
   return "";
 }
@@ -72,7 +74,7 @@ bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
   if (mode_ == Mode::kLocal) {
     // The server is back and refuses this class. That is no loss.
     if (!closed) return false;
-    mode_ = Mode::kUpstream;
+    mode_ = Mode::kClosed;
     since_ = now;
     log_->Warning("class.local_ended",
                   {{"class", class_name()}, {"reason", "the server has closed the class"}});
@@ -84,11 +86,12 @@ bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
     EnterLocal();
     return mode_ == Mode::kLocal;
   }
-  const Mode mode = lost ? Mode::kBlocked : Mode::kUpstream;
+  const Mode mode = lost ? Mode::kBlocked : closed ? Mode::kClosed : Mode::kUpstream;
   if (mode != mode_) {
     mode_ = mode;
     since_ = now;
-    if (!lost && blocked_told_) log_->Info("class.unblocked", {{"class", class_name()}});
+    if (mode == Mode::kUpstream && blocked_told_)
+      log_->Info("class.unblocked", {{"class", class_name()}});
     blocked_told_ = false;
   }
   if (lost && !blocked_told_) TellBlocked(now);

@@ -49,7 +49,10 @@ class LocalFallback final : public ClassBuffer {
     kLocal,
     // Guests wait for an upstream that is gone.
     kBlocked,
+    // A server that is there refuses the class, and nobody serves it.
+    kClosed,
   };
+  static constexpr size_t kModes = 4;
   // The names in metrics and in `entropyctl status`.
   static const char* ModeName(Mode mode);
 

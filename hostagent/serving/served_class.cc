@@ -41,8 +41,14 @@ void ServedClass::OnArrival() {
 }
 
 void ServedClass::OnUpstream(const UpstreamState& state) {
+  using Kind = UpstreamState::Kind;
   upstream_ = state;
   judge_ = true;
+  for (size_t kind = 0; kind < counters_->phases.size(); ++kind) {
+    counters_->phases[kind].Set(kind == static_cast<size_t>(state.kind) ? 1 : 0);
+  }
+  if (state.kind == Kind::kGone || state.kind == Kind::kAsked) return;
+  counters_->refused.Set(state.kind == Kind::kRefused ? 1 : 0);
 }
 
 bool ServedClass::Serve(int64_t now_nanos) {

@@ -6,6 +6,7 @@
 // Thread safety: a value.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -26,6 +27,7 @@ struct UpstreamState {
     // A server that is there refuses the class. That is no loss.
     kRefused,
   };
+  static constexpr size_t kKinds = 5;
 
   Kind kind = Kind::kGone;
   // From this time on its guests count as left alone, if nothing changes; kNever = they are served.

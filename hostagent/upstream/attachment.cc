@@ -17,6 +17,20 @@ constexpr int64_t kReopenAfter = 30 * kSecondNanos;
 // The credit rule excludes it. If it happens all the same, the message is refused like any excess.
 constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
 
+// The reason says which classes there are, if the server tells it.
+absl::string_view ClosedRemedy(uint32_t code) {
+  switch (static_cast<absl::StatusCode>(code)) {
+    case absl::StatusCode::kNotFound:
+      return "name a class of the server in this agent's configuration and reload it, or add the "
+             "class to `pools` of the server; until then its guests wait";
+    case absl::StatusCode::kPermissionDenied:
+      return "allow the class to this host in `policy` of the server, or name another one in this "
+             "agent's configuration; until then its guests wait";
+    default:
+      return "none needed if the class opens again; it is asked for every half a minute";
+  }
+}
+
 }  // namespace
 
 Attachment::Attachment(const Context* context, std::string server,
@@ -100,11 +114,7 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
     to->Discard();
   }
   if (lane.state.phase() != state.phase() || lane.state.code() != state.code()) {
-    context_.log->Info("class.phase", {{"class", to->class_name()},
-                                       {"server", server_},
-                                       {"phase", v1::Phase_Name(state.phase())},
-                                       {"code", state.code()},
-                                       {"reason", state.reason()}});
+    LogPhase(to->class_name(), state);
   }
   if (state.phase() != v1::PHASE_SUSPENDED) {
     lane.suspended_since = INT64_MAX;
@@ -119,6 +129,26 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
   if (state.phase() != v1::PHASE_CLOSED || leaving_) return;
   const double spread = 0.5 + context_.uniform();
   lane.reopen_at = context_.clock->NowNanos() + static_cast<int64_t>(spread * kReopenAfter);
+}
+
+// A class that the server refuses starves its guests until somebody acts. CLOSED is also the answer
+// to our own Close.
+void Attachment::LogPhase(const std::string& class_name, const v1::ChannelState& state) {
+  const std::string& phase = v1::Phase_Name(state.phase());
+  if (state.phase() != v1::PHASE_CLOSED || leaving_) {
+    context_.log->Info("class.phase", {{"class", class_name},
+                                       {"server", server_},
+                                       {"phase", phase},
+                                       {"code", state.code()},
+                                       {"reason", state.reason()}});
+    return;
+  }
+  context_.log->Warning("class.phase", {{"class", class_name},
+                                        {"server", server_},
+                                        {"phase", phase},
+                                        {"code", state.code()},
+                                        {"reason", state.reason()},
+                                        {"remedy", ClosedRemedy(state.code())}});
 }
 
 void Attachment::Refuse(absl::Status why) {

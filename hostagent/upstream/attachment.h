@@ -128,6 +128,7 @@ class Attachment {
   void Reopen(int64_t now);
   absl::Status Accept(const ServerMessageView& message, std::vector<size_t>* brought);
   void ApplyState(const v1::ChannelState& state);
+  void LogPhase(const std::string& class_name, const v1::ChannelState& state);
   void Refuse(absl::Status why);
   absl::optional<size_t> BufferOf(uint32_t channel) const;
   bool CanSend() const;

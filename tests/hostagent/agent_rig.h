@@ -15,14 +15,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "base/process/nanos.h"
-#include "base/telemetry/log.h"
 #include "client/pki/pki.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/agent.h"
 #include "hostagent/handover/handover_link.h"
+#include "tests/hostagent/rig_log.h"
 #include "tests/hostagent/soon.h"
 #include "tests/temp_dir.h"
 
@@ -56,27 +55,6 @@ class RigGuest {
   UniqueFd fd_;
   bool connected_ = false;
   bool closed_ = false;
-};
-
-// A log that writes nothing and remembers "LEVEL EVENT KEY=VALUE …".
-class RigLog final : public Log {
- public:
-  explicit RigLog(const Clock* clock) : Log(clock, -1) {}
-  void Write(LogLevel level, absl::string_view event, Fields fields) override {
-    constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
-    std::string line = absl::StrCat(kNames[static_cast<int>(level)], " ", event);
-    for (const LogField& field : fields) absl::StrAppend(&line, " ", field.key, "=", field.value);
-    absl::MutexLock lock(&mutex_);
-    lines_.push_back(std::move(line));
-  }
-  std::vector<std::string> lines() const {
-    absl::MutexLock lock(&mutex_);
-    return lines_;
-  }
-
- private:
-  mutable absl::Mutex mutex_;
-  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);
 };
 
 class AgentRig : public testing::Test {

@@ -238,5 +238,27 @@ TEST_F(AgentTakesFromServerTest, AStopInTheTurnThatFilledItsBuffersIsHeard) {
   EXPECT_THAT(heard, HasSubstr("told to stop")) << "it did not ask for the guests";
 }
 
+TEST_F(AgentTakesFromServerTest, AnAgentWithAClassThatItsServerRefusesIsNotReadyAndNamesIt) {
+  WriteConfig("classes: {default/typo: {}}\n");
+  Start();
+  EXPECT_THAT(agent_->Ready().message(), HasSubstr("not yet attached"));
+  v1::GetStatusResponse status;
+  const auto closed = [&status] {
+    return status.class__size() == 2 && status.class_(1).phase() == v1::PHASE_CLOSED;
+  };
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  while (!closed() && absl::Now() < end) {
+    agent_->loop()->RunOnce(10 * kMillisecondNanos);
+    status.Clear();
+    agent_->FillStatus(&status);
+  }
+  ASSERT_TRUE(closed());
+  EXPECT_EQ(status.class_(0).mode(), "upstream");
+  EXPECT_EQ(status.class_(1).mode(), "closed");
+  EXPECT_TRUE(absl::IsUnavailable(agent_->Ready()));
+  EXPECT_THAT(agent_->Ready().message(), HasSubstr("refuses class default/typo,"));
+  EXPECT_THAT(agent_->Summary(), HasSubstr("default/typo closed"));
+}
+
 }  // namespace
 }  // namespace entropyd

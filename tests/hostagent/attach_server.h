@@ -1,4 +1,5 @@
-// A server over real TLS that welcomes an agent, opens its classes, and gives it nothing. It is for
+// A server over real TLS that welcomes an agent, opens its classes, and gives it nothing. It knows
+// no class default/typo. It is for
 // tests that need an agent with a server; FakeNet (fake_server.h) is for all others.
 #pragma once
 
@@ -53,7 +54,9 @@ class AttachServer {
           answer.mutable_welcome()->set_max_payload(256 * 1024);
         } else if (said.has_open()) {
           answer.add_state()->set_channel(said.open().channel());
-          answer.mutable_state(0)->set_phase(v1::PHASE_OPEN);
+          const bool known = said.open().class_() != "default/typo";
+          answer.mutable_state(0)->set_phase(known ? v1::PHASE_OPEN : v1::PHASE_CLOSED);
+          answer.mutable_state(0)->set_code(known ? 0 : 5);
         } else if (said.has_close()) {
           answer.add_state()->set_channel(said.close().channel());
           answer.mutable_state(0)->set_phase(v1::PHASE_CLOSED);

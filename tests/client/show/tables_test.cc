@@ -41,6 +41,15 @@ TEST(TablesTest, AGuestThatDoesNotGetItsClassIsSeen) {
   EXPECT_THAT(GuestsTable(guests), HasSubstr("default/gold (refused: default/bulk)"));
 }
 
+TEST(TablesTest, AGuestWhoseClassNoServerServesIsSeen) {
+  v1::ListGuestsResponse guests;
+  guests.add_guest()->set_class_("default/gold");
+  guests.mutable_guest(0)->set_class_mode("upstream");
+  EXPECT_THAT(GuestsTable(guests), Not(HasSubstr("(")));
+  guests.mutable_guest(0)->set_class_mode("closed");
+  EXPECT_THAT(GuestsTable(guests), HasSubstr("default/gold (closed)"));
+}
+
 TEST(TablesTest, AHostThatWeighsAsMuchAsItMayIsSeen) {
   v1::ListAgentsResponse agents;
   v1::Agent::Channel* const channel = agents.add_agent()->add_channel();

@@ -38,8 +38,24 @@ TEST_F(AgentStatusTest, MetricsShowWhatWasServed) {
         "entropyd_agent_buffer_fill_bytes{class=\"default/gold\"} 400",
         "entropyd_agent_requests_total{class=\"default/gold\",command=\"read_blocking\"} 1",
         "entropyd_agent_guests{class=\"default/gold\"} 1",
+        "entropyd_agent_class_phase{class=\"default/gold\",phase=\"open\"} 0",
         "entropyd_agent_wait_seconds_count{class=\"default/gold\"} 2"}) {
     EXPECT_THAT(text, testing::HasSubstr(line));
+  }
+}
+
+TEST_F(AgentStatusTest, AGuestOfAClassThatTheServerRefusesIsSeen) {
+  Client client = Connect(kAuto, {0x02, 100});
+  host_->OnUpstream(0, {UpstreamState::Kind::kRefused, kNever, "no such class"});
+  Turn();
+  v1::ListGuestsResponse guests;
+  host_->status().FillGuests(&guests);
+  ASSERT_EQ(guests.guest_size(), 1);
+  EXPECT_EQ(guests.guest(0).class_mode(), "closed");
+  for (const char* line : {"entropyd_agent_class_phase{class=\"default/gold\",phase=\"closed\"} 1",
+                           "entropyd_agent_class_phase{class=\"default/gold\",phase=\"open\"} 0",
+                           "entropyd_agent_class_mode{class=\"default/gold\",mode=\"closed\"} 1"}) {
+    EXPECT_THAT(registry_->Serialize(), testing::HasSubstr(line));
   }
 }
 

@@ -132,11 +132,13 @@ TEST_F(KernelFeedTest, OnlyBytesOfQualityFullAreCredited) {
   EXPECT_EQ(Written(), StreamBytes(0, 128));
   EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 0u);
   EXPECT_EQ(metrics_.kernel_feed.credit_refused.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.uncredited.Get(), 1u);
   EXPECT_THAT(Logged(), HasSubstr("not of quality full"));
   const size_t told = Logged().size();
   full_ = true;
   Turn(60 * kSecond);
   EXPECT_THAT(credits_, ElementsAre(Credit{512, StreamBytes(128, 64)}));
+  EXPECT_EQ(metrics_.kernel_feed.uncredited.Get(), 0u);
   EXPECT_EQ(Logged().size(), told) << "each reason is told once";
 }
 
@@ -150,6 +152,8 @@ TEST_F(KernelFeedTest, CreditThatTheKernelRefusesLeavesTheBytesWritten) {
   Turn(60 * kSecond);
   EXPECT_EQ(Written(), StreamBytes(0, 128));
   EXPECT_EQ(metrics_.kernel_feed.credit_refused.Get(), 2u);
+  EXPECT_EQ(metrics_.kernel_feed.uncredited.Get(), 1u);
+  EXPECT_EQ(metrics_.kernel_feed.failing.Get(), 0u);
   EXPECT_EQ(metrics_.kernel_feed.credited_bits.Get(), 0u);
   EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 128u);
   EXPECT_EQ(Logged().size(), told);
@@ -161,6 +165,7 @@ TEST_F(KernelFeedTest, AWriteThatFailsIsCountedAndTriedAgain) {
   auto feed = Started();
   Turn(60 * kSecond);
   EXPECT_EQ(metrics_.kernel_feed.failed_writes.Get(), 2u);
+  EXPECT_EQ(metrics_.kernel_feed.failing.Get(), 1u);
   EXPECT_EQ(metrics_.kernel_feed.bytes.Get(), 0u);
   EXPECT_THAT(Logged(), HasSubstr("kernel_feed.failed"));
   EXPECT_THAT(registry_.Serialize(),

@@ -250,9 +250,33 @@ TEST_F(LocalFallbackTest, AKernelThatGivesNothingStopsItAloud) {
 TEST_F(LocalFallbackTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
   LoseWithSeed();
   EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
-  EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+  EXPECT_EQ(buffer_->mode(), Mode::kClosed);
   EXPECT_FALSE(buffer_->Judge(now(), now(), /*closed=*/true));
+  EXPECT_EQ(buffer_->mode(), Mode::kClosed);
+  EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/false));
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
+}
+
+TEST_F(LocalFallbackTest, AClassIsClosedFromTheRefusalOnWhetherOrNotAGuestWaits) {
+  EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
+  EXPECT_EQ(buffer_->mode(), Mode::kClosed);
+  EXPECT_EQ(buffer_->mode_since_nanos(), now());
+  EXPECT_STREQ(LocalFallback::ModeName(buffer_->mode()), "closed");
+  clock_.AdvanceNanos(kSecondNanos);
+  buffer_->SetDemand({1, 64});
+  EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
+  EXPECT_EQ(buffer_->mode_since_nanos(), now() - kSecondNanos);
+  EXPECT_EQ(buffer_->available(), 0u);
+}
+
+TEST_F(LocalFallbackTest, ABlockedClassThatIsClosedIsNotUnblocked) {
+  buffer_->SetDemand({1, 64});
+  Lose();
+  ASSERT_EQ(buffer_->mode(), Mode::kBlocked);
+  buffer_->Judge(now(), kThere, /*closed=*/true);
+  EXPECT_EQ(log_.events.back(), "class.blocked");
+  Lose();
+  EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
 }
 
 // While the DRBG serves, nobody is owed anything. The class asks upstream all the same, or this

@@ -140,14 +140,33 @@ TEST_F(ServedClassTest, ARefusalIsNoLoss) {
   Ask(64);
   served_->OnUpstream({Kind::kRefused, now(), "not in the policy"});
   Serve(kSecondNanos);
-  EXPECT_EQ(mode(), Mode::kUpstream);
+  EXPECT_EQ(mode(), Mode::kClosed);
+  EXPECT_EQ(told_mode(Mode::kClosed), 1u);
   EXPECT_EQ(guest_->delivered, 0u);
   Lose();  // and now it is one
   Serve();
   EXPECT_EQ(mode(), Mode::kLocal);
   served_->OnUpstream({Kind::kRefused, kNever, "not in the policy"});
   Serve();
-  EXPECT_EQ(mode(), Mode::kUpstream) << "a server that is there has refused the class";
+  EXPECT_EQ(mode(), Mode::kClosed) << "a server that is there has refused the class";
+}
+
+TEST_F(ServedClassTest, ItsPhaseIsToldAndARefusalCountsUntilAServerSaysOtherwise) {
+  const auto told = [this](Kind kind) {
+    served_->OnUpstream({kind, kNever});
+    for (size_t other = 0; other < counters_.phases.size(); ++other) {
+      EXPECT_EQ(counters_.phases[other].Get(), other == static_cast<size_t>(kind) ? 1u : 0u);
+    }
+    return counters_.refused.Get();
+  };
+  EXPECT_EQ(told(Kind::kGone), 0u);
+  EXPECT_EQ(told(Kind::kAsked), 0u);
+  EXPECT_EQ(told(Kind::kRefused), 1u);
+  EXPECT_EQ(told(Kind::kGone), 1u);
+  EXPECT_EQ(told(Kind::kAsked), 1u);
+  EXPECT_EQ(told(Kind::kSuspended), 0u);
+  EXPECT_EQ(told(Kind::kRefused), 1u);
+  EXPECT_EQ(told(Kind::kOpen), 0u);
 }
 
 TEST_F(ServedClassTest, AGuestAtItsCeilingIsServedWhenItsTokensAreBack) {

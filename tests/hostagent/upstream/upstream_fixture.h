@@ -1,7 +1,6 @@
 // An upstream with two classes, and servers that the test plays. The test moves the clock.
 #pragma once
 
-#include <fcntl.h>
 #include <poll.h>
 
 #include <functional>
@@ -11,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/process/fd.h"
 #include "gtest/gtest.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/upstream.h"
 #include "tests/hostagent/fake_server.h"
+#include "tests/hostagent/rig_log.h"
 
 namespace entropyd {
 
@@ -108,8 +107,7 @@ class UpstreamFixture : public testing::Test {
   }
 
   ManualClock clock_{1'000'000'000'000};
-  UniqueFd null_{open("/dev/null", O_WRONLY | O_CLOEXEC)};
-  Log log_{&clock_, null_.get()};
+  RigLog log_{&clock_};
   Metrics metrics_;
   FakeNet net_;
   double uniform_ = 0.5;

@@ -3,10 +3,12 @@
 #include "hostagent/upstream/upstream.h"
 
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/upstream/upstream_fixture.h"
@@ -14,6 +16,11 @@
 namespace entropyd {
 namespace {
 
+using testing::Contains;
+using testing::Each;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 using Kind = UpstreamState::Kind;
 using UpstreamTest = UpstreamFixture;
 
@@ -210,6 +217,46 @@ TEST_F(UpstreamTest, AClosedClassIsOpenedAgainAfterThirtySecondsGiveOrTakeHalf) 
     EXPECT_EQ(net_.last().LastLine(3)->received(), 0u);
     upstream_.reset();
   }
+}
+
+TEST_F(UpstreamTest, AClassThatTheServerRefusesIsAWarningThatSaysWhatToDo) {
+  Attach();
+  const std::map<uint32_t, std::string> remedies = {
+      {5, "name a class of the server in this agent's configuration"},
+      {7, "allow the class to this host in `policy` of the server"},
+      {9, "asked for every half a minute"}};
+  for (const auto& [code, remedy] : remedies) {
+    const uint32_t channel = net_.last().ChannelOf("default/gold");
+    net_.last().State(channel, v1::PHASE_OPEN);
+    net_.last().State(channel, v1::PHASE_CLOSED, code);
+    upstream_->Process();
+    const std::string line = log_.lines().back();
+    EXPECT_THAT(line, StartsWith("warning class.phase class=default/gold server=a:7743 "
+                                 "phase=PHASE_CLOSED"));
+    EXPECT_THAT(line, HasSubstr(remedy));
+    Run(absl::Seconds(31));  // it asks again
+  }
+}
+
+TEST_F(UpstreamTest, AClassThatIsRefusedAgainIsNotToldAgain) {
+  Attach();
+  net_.last().State(1, v1::PHASE_CLOSED, 5);
+  upstream_->Process();
+  const size_t told = log_.lines().size();
+  Run(absl::Seconds(31));
+  ASSERT_EQ(net_.last().ChannelOf("default/gold"), 3u);
+  net_.last().State(3, v1::PHASE_CLOSED, 5);
+  upstream_->Process();
+  EXPECT_EQ(log_.lines().size(), told);
+}
+
+TEST_F(UpstreamTest, AClassThatIsClosedBecauseTheAgentLeavesIsNoWarning) {
+  Attach();
+  upstream_->Suspend();
+  net_.last().State(1, v1::PHASE_CLOSED);
+  upstream_->Process();
+  EXPECT_THAT(log_.lines(), Contains(StartsWith("info class.phase class=default/gold")));
+  EXPECT_THAT(log_.lines(), Each(Not(StartsWith("warning"))));
 }
 
 TEST_F(UpstreamTest, AStreamThatRanOutOfChannelsIsReplaced) {
