@@ -1,6 +1,11 @@
 #include "server/attach/class_access.h"
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/text/names.h"
 
 namespace entropyd {
@@ -9,7 +14,27 @@ namespace {
 // Names come from peers, so a log line repeats only so many characters of them.
 absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
+// So many names fit on a line. Who has more classes than that does not look for a typo among them.
+constexpr size_t kMostNames = 8;
+// The policy is asked of so many classes at most, because a peer can cause this 64 times in a
+// stream.
+constexpr size_t kMostAsked = 256;
+
 }  // namespace
+
+std::string ClassAccess::KnownTo(absl::string_view identity, Call call,
+                                 absl::string_view refused) const {
+  if (call == Call::kGet) return "";  // it may come ten thousand times a second
+  std::vector<std::string> known;
+  size_t asked = 0;
+  for (std::string& name : classes_->LeafNames()) {
+    if (known.size() > kMostNames || ++asked > kMostAsked) break;
+    if (name != refused && policy_(identity, call, name).ok()) known.push_back(std::move(name));
+  }
+  if (known.size() <= kMostNames) return absl::StrJoin(known, ", ");
+  known.resize(kMostNames);
+  return absl::StrCat(absl::StrJoin(known, ", "), " and more");
+}
 
 ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
                                      absl::string_view pool_class, v1::Quality min_quality) {
@@ -27,10 +52,15 @@ ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
                                      {"reason", "class"},
                                      {count.key(), count.events}});
     }
-    return {.refusal = {ClassRefusal::Cause::kForbidden, allowed.status()}};
+    return {.refusal = {.cause = ClassRefusal::Cause::kForbidden,
+                        .policy = allowed.status(),
+                        .known = KnownTo(identity, call, pool_class)}};
   }
   Leaf* const leaf = classes_->FindLeaf(pool_class);
-  if (leaf == nullptr) return {.refusal = {ClassRefusal::Cause::kUnknown}};
+  if (leaf == nullptr) {
+    return {.refusal = {.cause = ClassRefusal::Cause::kUnknown,
+                        .known = KnownTo(identity, call, pool_class)}};
+  }
   if (min_quality == v1::QUALITY_FULL && leaf->slot->pool->quality() != v1::QUALITY_FULL) {
     return {.refusal = {ClassRefusal::Cause::kLowerQuality}};
   }

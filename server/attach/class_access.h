@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -51,6 +52,10 @@ class ClassAccess {
   uint64_t denied() const { return denied_; }
 
  private:
+  // The classes other than `refused` that the identity may attach to, as a text of limited length;
+  // empty for a Get.
+  std::string KnownTo(absl::string_view identity, Call call, absl::string_view refused) const;
+
   const Policy policy_;
   const ClassTable* const classes_;
   const Clock* const clock_;

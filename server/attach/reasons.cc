@@ -9,10 +9,14 @@ namespace entropyd {
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class) {
   switch (refusal.cause) {
     case ClassRefusal::Cause::kForbidden:
-      return refusal.policy;
+      if (refusal.known.empty()) return refusal.policy;
+      return absl::Status(refusal.policy.code(),
+                          absl::StrCat(refusal.policy.message(), "; there are ", refusal.known));
     case ClassRefusal::Cause::kUnknown:
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
-                                              pool_class, ": the server has no such class"));
+                                              pool_class, ": the server has no such class",
+                                              refusal.known.empty() ? "" : "; there are ",
+                                              refusal.known));
     case ClassRefusal::Cause::kRemoved:
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
                                               pool_class,

@@ -40,6 +40,9 @@ struct ClassRefusal {
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};
   uint32_t channel = 0;
+  // With kForbidden and kUnknown: classes that the peer may have, for people; empty = there are
+  // none, or the peer is not told.
+  std::string known = {};
 };
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class);
 

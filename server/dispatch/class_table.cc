@@ -82,6 +82,14 @@ Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
   return it == leaves_.end() ? nullptr : it->second.get();
 }
 
+std::vector<std::string> ClassTable::LeafNames() const {
+  std::vector<std::string> names;
+  names.reserve(leaves_.size());
+  for (const auto& [name, leaf] : leaves_) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 namespace {
 
 absl::Status NoSuchPool(const std::string& pool) {

@@ -116,6 +116,8 @@ class ClassTable {
 
   // Returns nullptr when the class is unknown.
   Leaf* FindLeaf(absl::string_view pool_class) const;
+  // In the order of their names.
+  std::vector<std::string> LeafNames() const;
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
   // Takes over all of the update or, on an error of ClassTree::Update(), nothing. Returns the

@@ -26,9 +26,14 @@ still_the_same
 # This cannot be refused, because the server may open the class later. But it is told.
 rm -f agent.ports
 sed -i "s|^defaults: |classes: {default/nope: {}}\n&|" agent.yaml
-expect_failure 3 'UNHEALTHY: class default/nope is closed: .' ctl agent reload
+expect_failure 3 'UNHEALTHY: class default/nope is closed: .*there are default/gold, default/slow' ctl agent reload
 adopt_pid
+grep -q '"level":"warning","event":"class.phase","class":"default/nope".*there are default/gold, default/slow.*"remedy":' agent.log
+curl -s "http://127.0.0.1:$(port_of agent http)/readyz" | grep -q 'the server refuses class default/nope' || die "/readyz does not name the class"
+[ "$(metric agent '^entropyd_agent_class_phase.class="default/nope",phase="closed"')" = 1 ]
+[ "$(metric agent '^entropyd_agent_class_mode.class="default/nope",mode="closed"')" = 1 ]
 rm -f agent.ports
 cp good.yaml agent.yaml
 ctl agent reload
 adopt_pid
+eventually 10 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"

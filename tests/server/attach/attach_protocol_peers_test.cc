@@ -102,7 +102,8 @@ TEST_F(AttachProtocolTest, ARefusedClassLeavesTheOtherChannelsAlone) {
   Open(peer, 2, "default/nonsuch");
   EXPECT_EQ(Last(peer).head.state(0).phase(), v1::PHASE_CLOSED);
   EXPECT_EQ(Last(peer).head.state(0).reason(),
-            "open default/nonsuch: the server has no such class");
+            "open default/nonsuch: the server has no such class; there are default/gold, "
+            "default/slow, scarce/key");
   WriteAll(peer);
   v1::AgentMessage message;
   AddLine(&message, 2, 100);

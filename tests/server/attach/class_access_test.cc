@@ -80,6 +80,31 @@ TEST_F(ClassAccessTest, AnUnknownClassAndALowerQualityAreToldApart) {
   EXPECT_EQ(access_.denied(), 0u);
 }
 
+TEST_F(ClassAccessTest, WhoAttachesToAWrongClassIsToldThoseItMayHaveAndWhoGetsIsNot) {
+  const auto known = [this](Call call, absl::string_view name) {
+    return access_.Ask("spiffe://test/a", call, name, v1::QUALITY_UNSPECIFIED).refusal.known;
+  };
+  for (const char* wrong : {"drbg/none", "drbg/two", "secret/none"}) {
+    EXPECT_EQ(known(Call::kAttach, wrong), "drbg/one, full/one, full/two") << wrong;
+    EXPECT_EQ(known(Call::kGet, wrong), "") << wrong;
+  }
+  EXPECT_EQ(access_.denied(), 4u) << "those that were only looked up are no denials";
+}
+
+TEST_F(ClassAccessTest, NotMoreThanEightClassesAreNamed) {
+  std::vector<std::unique_ptr<FakePool>> pools;
+  std::vector<FakePool*> all;
+  for (int i = 1; i <= 5; ++i) {
+    pools.push_back(std::make_unique<FakePool>(absl::StrCat("p", i)));
+    all.push_back(pools.back().get());
+  }
+  ClassTable table(SetupsOf(all));
+  ClassAccess access([](absl::string_view, Call, absl::string_view) { return 64u; }, &table,
+                     &clock_, &log_);
+  EXPECT_EQ(access.Ask("a", Call::kAttach, "p1/none", v1::QUALITY_UNSPECIFIED).refusal.known,
+            "p1/one, p1/two, p2/one, p2/two, p3/one, p3/two, p4/one, p4/two and more");
+}
+
 // The policy is not asked, and nothing is logged: neither repeats what is no name.
 TEST_F(ClassAccessTest, WhatIsNoNameIsRefusedBeforeAllElse) {
   for (const char* name : {"", "drbg", "drbg/two ", "drbg/two/", "größe/one", "secret\n/none"}) {

@@ -59,11 +59,18 @@ TEST(ReasonsTest, ARefusedClassIsToldInTheWordsOfTheCall) {
   using Cause = ClassRefusal::Cause;
   EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kAttach, "a/b"),
             absl::NotFoundError("open a/b: the server has no such class"));
+  EXPECT_EQ(ToStatus({.cause = Cause::kUnknown, .known = "a/c, a/d"}, Call::kAttach, "a/b"),
+            absl::NotFoundError("open a/b: the server has no such class; there are a/c, a/d"));
   EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kGet, "a/b"),
             absl::NotFoundError("get from a/b: the server has no such class"));
   EXPECT_EQ(
       ToStatus({Cause::kForbidden, absl::PermissionDeniedError("no rule")}, Call::kGet, "a/b"),
       absl::PermissionDeniedError("no rule"));
+  EXPECT_EQ(ToStatus({.cause = Cause::kForbidden,
+                      .policy = absl::PermissionDeniedError("no rule"),
+                      .known = "a/c"},
+                     Call::kAttach, "a/b"),
+            absl::PermissionDeniedError("no rule; there are a/c"));
   EXPECT_EQ(ToStatus({Cause::kLowerQuality}, Call::kGet, "a/b").code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(
