@@ -1,6 +1,14 @@
 #include "base/wire/grpc_credentials.h"
 
+#include "base/wire/grpc_resolver.h"
+
 namespace entropyd::tls {
+namespace {
+
+// Before main(): gRPC has not been used yet, and there is no other thread.
+[[maybe_unused]] const bool kPlatformResolver = UsePlatformResolver();
+
+}  // namespace
 
 std::shared_ptr<grpc::ServerCredentials> ServerCredentials(const Material& material) {
   grpc::SslServerCredentialsOptions options(
