@@ -261,8 +261,9 @@ void AddGuests(CLI::App& app, Arguments& args) {
   add->add_option("--path", args.guest_socket.path,
                   "the socket (default: guest/NAME.sock beside the control socket)");
   add->add_option("--mode", args.guest_socket.mode, "octal file mode (default 0660)");
-  add->add_option("--group", args.guest_socket.group,
-                  "the socket's group (default: the group of its first listener)");
+  add->add_option(
+      "--group", args.guest_socket.group,
+      "the socket's group, a name or a number (default: the group of its first listener)");
   add->callback([&args] {
     args.run = [&args] {
       return RunGuestsAdd(args.connection, args.connection.pool_class, args.guest_socket,

@@ -16,11 +16,17 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "hostagent/endpoint/tcp_address.h"
 
 namespace entropyd {
 namespace {
+
+// chown(2) takes it as "leave the group".
+constexpr gid_t kNoGroup = static_cast<gid_t>(-1);
 
 absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   sockaddr_un address{};
@@ -59,15 +65,19 @@ absl::Status SetFileAccess(const std::string& path, const Listener::Options& opt
 }  // namespace
 
 absl::StatusOr<gid_t> FindGroup(const std::string& name) {
-  errno = 0;
-  const group* entry = getgrnam(name.c_str());
-  if (entry == nullptr) {
-    return absl::NotFoundError(absl::StrCat("group '", name,
-                                            "' does not exist on this host; create it "
-                                            "(groupadd --system ",
-                                            name, ") or name another"));
+  // As chown(1): a number may be a name.
+  if (const group* entry = getgrnam(name.c_str()); entry != nullptr) return entry->gr_gid;
+  const bool number = !name.empty() && absl::c_all_of(name, absl::ascii_isdigit);
+  gid_t id = kNoGroup;
+  if (number && absl::SimpleAtoi(name, &id) && id != kNoGroup) return id;
+  if (number) {
+    return absl::NotFoundError(
+        absl::StrCat("group '", name, "': a group's number is 0 to ", kNoGroup - 1));
   }
-  return entry->gr_gid;
+  return absl::NotFoundError(absl::StrCat("group '", name,
+                                          "' does not exist on this host; create it "
+                                          "(groupadd --system ",
+                                          name, "), name another, or give a group's number"));
 }
 
 absl::StatusOr<std::string> SocketPath(int socket) {

@@ -112,7 +112,8 @@ absl::Status ClearSocketPath(const std::string& path);
 // has no path.
 absl::StatusOr<std::string> SocketPath(int socket);
 
-// The id of a group. Errors: NOT_FOUND with the remedy.
+// The id of a group, which is a name or a number. A number needs no entry: the groups of a host and
+// of a container on it differ. Errors: NOT_FOUND with the remedy.
 absl::StatusOr<gid_t> FindGroup(const std::string& name);
 
 }  // namespace entropyd

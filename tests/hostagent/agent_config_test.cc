@@ -195,6 +195,16 @@ TEST(AgentConfigTest, NobodyIsIdentifiedUnlessAskedFor) {
               testing::AllOf(HasSubstr("listeners[0].unknown"), HasSubstr("identify: libvirt")));
 }
 
+TEST(AgentConfigTest, AGroupMayBeANumber) {
+  for (const char* group : {"107", "\"107\"", "4294967294"}) {
+    const auto settings = Resolve(absl::StrCat(
+        "listeners: [{path: /run/e.sock, class: default/gold, group: ", group, "}]\n"));
+    EXPECT_TRUE(settings.ok()) << settings.status();
+  }
+  EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: d/e, group: \"4294967295\"}]\n"),
+              HasSubstr("a group's number is 0 to"));
+}
+
 TEST(AgentConfigTest, EveryErrorSaysWhere) {
   EXPECT_THAT(ErrorOf("listeners: [{path: egd.sock, class: default/gold}]\n"),
               testing::AllOf(HasSubstr("agent.yaml:3:"), HasSubstr("listeners[0].path"),

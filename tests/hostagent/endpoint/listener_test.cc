@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"
@@ -21,6 +22,7 @@
 namespace entropyd {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 UniqueFd Connect(const std::string& path) {
@@ -123,12 +125,38 @@ TEST_F(ListenerTest, AFileThatIsNoSocketIsNotRemoved) {
   EXPECT_EQ(access(path.c_str(), F_OK), 0);
 }
 
+TEST_F(ListenerTest, AGroupMayBeANumber) {
+  const std::string path = dir_ / "egd.sock";
+  auto listener = Listen(path, 0660, absl::StrCat(getegid()));
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  struct stat found;
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_gid, getegid());
+}
+
+TEST_F(ListenerTest, ANumberNeedsNoEntryAmongTheGroups) {
+  EXPECT_EQ(FindGroup("0").value(), 0u);
+  EXPECT_EQ(FindGroup("root").value(), 0u);
+  EXPECT_EQ(FindGroup("4123456789").value(), 4'123'456'789u);
+  EXPECT_EQ(FindGroup("4294967294").value(), 4'294'967'294u);
+  for (const char* bad : {"4294967295", "4294967296", "99999999999999999999"}) {
+    EXPECT_THAT(std::string(FindGroup(bad).status().message()),
+                HasSubstr("number is 0 to 4294967294"));
+  }
+  for (const char* bad : {"-1", "+1", " 1", "0x1", "1.0"}) {
+    EXPECT_THAT(std::string(FindGroup(bad).status().message()),
+                HasSubstr("does not exist on this host"))
+        << bad;
+  }
+}
+
 TEST_F(ListenerTest, MissingGroupIsNamedAndLeavesNoSocketBehind) {
   const std::string path = dir_ / "egd.sock";
   auto listener = Listen(path, 0660, "no-such-group");
   EXPECT_EQ(listener.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(listener.status().message()),
-              HasSubstr("group 'no-such-group' does not exist"));
+              AllOf(HasSubstr("group 'no-such-group' does not exist"),
+                    HasSubstr("or give a group's number")));
   EXPECT_NE(access(path.c_str(), F_OK), 0);
 }
 
