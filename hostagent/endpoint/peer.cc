@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "base/process/fd.h"
 #include "base/process/socket_address.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 namespace {
@@ -54,7 +55,10 @@ absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc) {
   peer.pid = credentials.pid;
   peer.uid = credentials.uid;
   if (peer.pid == 0) peer.address = PeerAddress(socket);
-  if (peer.pid > 0) peer.program = ProgramOf(absl::StrCat(proc, "/", peer.pid));
+  if (peer.pid > 0) {
+    // Whoever runs a program names it, and tables, handovers and terminals get the name.
+    peer.program = EscapeControls(ProgramOf(absl::StrCat(proc, "/", peer.pid)), "");
+  }
   peer.qemu = IsQemuProgram(peer.program);
   return peer;
 }

@@ -23,7 +23,8 @@ struct Peer {
   // Of a peer that came by TCP: "this host", or its AddressGroup (base/process/socket_address.h).
   // Else empty.
   std::string address;
-  // The file name of its executable, or its comm; empty = cannot be seen.
+  // The file name of its executable, or its comm, through EscapeControls (base/text/names.h);
+  // empty = cannot be seen.
   std::string program;
   bool qemu = false;
 };

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/text/names.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77  // Linux 6.5; not yet in every libc
@@ -69,11 +70,11 @@ std::string NameOfMachine(absl::string_view machine) {
   if (!absl::ConsumePrefix(&machine, "qemu-")) return "";
   const size_t digits = machine.find_first_not_of("0123456789");
   if (digits == 0 || digits == absl::string_view::npos || machine[digits] != '-') return "";
-  std::string name(machine.substr(digits + 1));
+  const absl::string_view name = machine.substr(digits + 1);
   for (char c : name) {
     if (absl::ascii_iscntrl(c)) return "";
   }
-  return name;
+  return EscapeControls(name, "");
 }
 
 }  // namespace
@@ -125,8 +126,8 @@ uint64_t StartTicks(int32_t pid, const std::string& proc) {
 }
 
 GuestIdentity IdentityOf(const LibvirtDomain& domain) {
-  return {IdentitySource::kLibvirt, domain.name, domain.uuid, domain.class_name,
-          domain.class_error};
+  return {IdentitySource::kLibvirt, EscapeControls(domain.name, ""), domain.uuid, domain.class_name,
+          EscapeControls(domain.class_error, "")};
 }
 
 std::string DomainOfCgroup(absl::string_view cgroups) {

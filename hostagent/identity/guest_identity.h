@@ -32,6 +32,8 @@ enum class IdentitySource : uint8_t {
 };
 absl::string_view IdentitySourceName(IdentitySource source);
 
+// All texts are UTF-8 without control characters: what they came from went through EscapeControls
+// (base/text/names.h), or could not have any.
 struct GuestIdentity {
   IdentitySource source = IdentitySource::kNone;
   std::string name;

@@ -61,6 +61,14 @@ TEST_F(PeerTest, CommServesWhereTheExecutableMayNotBeRead) {
   EXPECT_TRUE(Identify().qemu);
 }
 
+TEST_F(PeerTest, ANameThatIsNoUtf8OrHasEscapeCodesIsMadePlain) {
+  std::ofstream(self_ + "/comm") << "q\xff\x1b[31m\xc2\x9b\n";
+  EXPECT_EQ(Identify().program, "q\\xff\\x1b[31m\\xc2\\x9b");
+  Executable("/tmp/qemu-\xc3\xbc\xe2\x82\n");
+  EXPECT_EQ(Identify().program, "qemu-\xc3\xbc\\xe2\\x82\\n");
+  EXPECT_TRUE(Identify().qemu);
+}
+
 TEST_F(PeerTest, UnknownProgramIsNotQemu) {
   EXPECT_EQ(Identify().program, "");
   EXPECT_FALSE(Identify().qemu);

@@ -107,6 +107,21 @@ TEST(DomainOfCgroupTest, KnowsTheFormsThatLibvirtUses) {
             "x");
 }
 
+TEST(DomainOfCgroupTest, ANameThatIsNoUtf8IsMadeSo) {
+  EXPECT_EQ(DomainOfCgroup("0::/machine.slice/machine-qemu\\x2d1\\x2da\\xffb.scope"), "a\\xffb");
+  EXPECT_EQ(DomainOfCgroup("0::/machine/qemu-1-a\xff\xc2\x9b.libvirt-qemu"), "a\\xff\\xc2\\x9b");
+  EXPECT_EQ(DomainOfCgroup("0::/machine/qemu-1-gr\xc3\xbcn.libvirt-qemu"), "gr\xc3\xbcn");
+}
+
+TEST(IdentityOfDomainTest, WhatItsXmlSaysReachesNoTerminalAsItIs) {
+  LibvirtDomain domain;
+  domain.name = "gr\xc3\xbcn\xc2\x9b";
+  domain.class_error = "class='\x1b[31m' is not the name of a class";
+  const GuestIdentity identity = IdentityOf(domain);
+  EXPECT_EQ(identity.name, "gr\xc3\xbcn\\xc2\\x9b");
+  EXPECT_EQ(identity.class_error, "class='\\x1b[31m' is not the name of a class");
+}
+
 TEST(DomainOfCgroupTest, AUsersOwnCgroupsAreNoMachines) {
   EXPECT_EQ(DomainOfCgroup("0::/user.slice/user-1000.slice/machine-qemu\\x2d1\\x2dvictim.scope"),
             "");
