@@ -20,6 +20,7 @@
 #include "client/demo/demo_view.h"
 #include "client/demo/demo_watch.h"
 #include "client/egd_client.h"
+#include "client/guest_boot/qemu_reconnect.h"
 #include "client/process/scratch_dir.h"
 #include "client/show/json_text.h"
 #include "client/show/output.h"
@@ -138,6 +139,7 @@ void Demo::PrintWelcome() {
   const std::string server = absl::StrCat("http://127.0.0.1:", stack_->server_http_port());
   const std::string agent = absl::StrCat("http://127.0.0.1:", stack_->agent_http_port());
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const QemuReconnect reconnect = ReconnectOfInstalledQemu();
   SayJson(JsonObject()
               .Set("event", "ready")
               .Set("dir", paths_.dir)
@@ -147,16 +149,17 @@ void Demo::PrintWelcome() {
               .Set("server", absl::StrCat("127.0.0.1:", stack_->server_grpc_port()))
               .Set("server_metrics", server + "/metrics")
               .Set("agent_metrics", agent + "/metrics")
-              .Set("qemu", QemuOptions(paths_.socket))
+              .Set("qemu", QemuOptions(paths_.socket, reconnect.option))
               .Set("hwrng", sources_.hwrng)
               .Set("rdrand", sources_.rdrand)
               .Set("software_only", sources_.software_only()));
   Say(absl::StrCat(
       "EGD socket   ", paths_.socket, "\n\n", "QEMU         add to a guest's command line:\n",
-      QemuOptions(paths_.socket), "\n\n", "libvirt      add to a domain's <devices>:\n",
-      LibvirtXml(paths_.socket), "             (its QEMU runs as another user: first chmod 711 ",
-      paths_.dir, "\n", "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ",
-      server, "/metrics  (entropyd)\n             ", agent, "/metrics  (entropyd-hostagent)\n\n",
+      QemuOptions(paths_.socket, reconnect.option), "\n             (", reconnect.note, ")\n\n",
+      "libvirt      add to a domain's <devices>:\n", LibvirtXml(paths_.socket),
+      "             (its QEMU runs as another user: first chmod 711 ", paths_.dir, "\n",
+      "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ", server,
+      "/metrics  (entropyd)\n             ", agent, "/metrics  (entropyd-hostagent)\n\n",
       "try          ", program, " --config ", paths_.client_yaml, " status\n", "             ",
       program, " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
 }

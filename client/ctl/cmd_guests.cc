@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
+#include "client/guest_boot/qemu_reconnect.h"
 #include "client/show/json_text.h"
 #include "client/show/output.h"
 #include "client/show/tables.h"
@@ -9,11 +10,10 @@
 namespace entropyd {
 namespace {
 
-// The arguments for QEMU. Without reconnect=1, QEMU never connects again after it lost a
-// connection.
-std::string QemuArguments(const config::v1::GuestSocket& socket) {
-  return absl::StrCat("-chardev socket,id=entropyd0,path=", socket.path(),
-                      ",reconnect=1 -object rng-egd,id=entropyd-rng0,chardev=entropyd0 "
+// The arguments for QEMU. Without `reconnect`, QEMU never connects again after a lost connection.
+std::string QemuArguments(const config::v1::GuestSocket& socket, const std::string& reconnect) {
+  return absl::StrCat("-chardev socket,id=entropyd0,path=", socket.path(), ",", reconnect,
+                      " -object rng-egd,id=entropyd-rng0,chardev=entropyd0 "
                       "-device virtio-rng-pci,rng=entropyd-rng0");
 }
 
@@ -41,14 +41,16 @@ int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
   const auto answer = AgentAdminClient::Create(config->control())->AddGuest(request);
   if (!answer.ok()) return FailAgent(answer.status());
   const config::v1::GuestSocket& socket = answer->socket();
+  const QemuReconnect reconnect = ReconnectOfInstalledQemu();
+  const std::string arguments = QemuArguments(socket, reconnect.option);
   if (json) {
     JsonObject out;
-    out.SetRaw("socket", JsonOf(socket)).Set("qemu", QemuArguments(socket));
+    out.SetRaw("socket", JsonOf(socket)).Set("qemu", arguments);
     PrintJson(out.ToString());
   } else {
     Print(absl::StrCat(OneLine(absl::StrCat(socket.path(), " serves guest ", socket.name(),
                                             " from ", socket.class_())),
-                       ". Start QEMU with:\n  ", OneLine(QemuArguments(socket)), "\n"));
+                       ". Start QEMU with:\n  ", OneLine(arguments), "\n(", reconnect.note, ")\n"));
   }
   return kExitOk;
 }

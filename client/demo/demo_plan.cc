@@ -180,9 +180,9 @@ std::string DemoClientYaml(const DemoPaths& paths, uint16_t server_port) {
       kDemoClass, "\n");
 }
 
-std::string QemuOptions(absl::string_view socket) {
-  return absl::StrCat("-chardev socket,id=egd,path=", socket,
-                      ",reconnect=1 -object rng-egd,id=rng0,chardev=egd "
+std::string QemuOptions(absl::string_view socket, absl::string_view reconnect) {
+  return absl::StrCat("-chardev socket,id=egd,path=", socket, ",", reconnect,
+                      " -object rng-egd,id=rng0,chardev=egd "
                       "-device virtio-rng-pci,rng=rng0");
 }
 

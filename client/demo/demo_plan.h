@@ -54,8 +54,9 @@ std::string DemoServerYaml(const DemoPaths& paths, const DemoSources& sources);
 std::string DemoAgentYaml(const DemoPaths& paths, uint16_t server_port, uint16_t http_port);
 std::string DemoClientYaml(const DemoPaths& paths, uint16_t server_port);
 
-// One line that boots nothing by itself but can be added to any QEMU command line.
-std::string QemuOptions(absl::string_view socket);
+// One line that boots nothing by itself but can be added to any QEMU command line. `reconnect` is
+// QemuReconnect::option (client/guest_boot/qemu_reconnect.h).
+std::string QemuOptions(absl::string_view socket, absl::string_view reconnect);
 // The <rng> element for a domain.
 std::string LibvirtXml(absl::string_view socket);
 

@@ -15,11 +15,14 @@
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
 #include "client/guest_boot/initramfs.h"
+#include "client/guest_boot/qemu_reconnect.h"
 #include "client/process/child_process.h"
 #include "client/process/scratch_dir.h"
 
 namespace entropyd {
 namespace {
+
+constexpr char kGuestQemu[] = "qemu-system-x86_64";
 
 // A guest under KVM reaches init in about a second. After this time without a word, KVM counts as
 // broken; nested KVM may be.
@@ -161,7 +164,7 @@ std::vector<std::string> QemuCommand(const GuestBoot& boot, absl::string_view ac
       boot.socket.empty() ? 0 : boot.bytes,
       " entropyd.wait=", absl::ToInt64Seconds(boot.seed_wait));
   if (!boot.dump.empty()) absl::StrAppend(&append, " entropyd.dump=1");
-  std::vector<std::string> argv = {"qemu-system-x86_64",
+  std::vector<std::string> argv = {kGuestQemu,
                                    "-accel",
                                    std::string(accel),
                                    "-cpu",
@@ -188,15 +191,17 @@ std::vector<std::string> QemuCommand(const GuestBoot& boot, absl::string_view ac
                              "-serial", "chardev:dump"});
   }
   if (!boot.socket.empty()) {
-    argv.insert(
-        argv.end(),
-        {"-chardev", absl::StrCat("socket,id=egd,path=", QemuValue(boot.socket), ",reconnect=1"),
-         "-object", "rng-egd,id=rng0,chardev=egd", "-device", "virtio-rng-pci,rng=rng0"});
+    argv.insert(argv.end(),
+                {"-chardev",
+                 absl::StrCat("socket,id=egd,path=", QemuValue(boot.socket), ",", boot.reconnect),
+                 "-object", "rng-egd,id=rng0,chardev=egd", "-device", "virtio-rng-pci,rng=rng0"});
   }
   return argv;
 }
 
-absl::StatusOr<GuestReport> BootGuest(const GuestBoot& boot) {
+absl::StatusOr<GuestReport> BootGuest(const GuestBoot& asked) {
+  GuestBoot boot = asked;
+  if (!boot.socket.empty()) boot.reconnect = ReconnectOfInstalledQemu({kGuestQemu}).option;
   absl::StatusOr<ScratchDir> dir = ScratchDir::Temporary("entropyd-guest");
   if (!dir.ok()) return dir.status();
   absl::StatusOr<std::string> initramfs = BuildInitramfs(boot.kernel, boot.init);

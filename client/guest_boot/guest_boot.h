@@ -55,7 +55,10 @@ struct GuestBoot {
   std::string init;    // path of the guest's init program
   std::string socket;  // EGD socket; empty: a guest without any generator
   uint64_t bytes = 0;  // to read from /dev/hwrng, at most 64 MiB; needs a socket
-  std::string dump;    // file for the bytes read; empty = none
+  // QemuReconnect::option (client/guest_boot/qemu_reconnect.h). BootGuest() asks the QEMU that is
+  // installed.
+  std::string reconnect;
+  std::string dump;  // file for the bytes read; empty = none
   GuestAccel accel = GuestAccel::kAuto;
   // How long the guest waits for its generator to be seeded before it goes on.
   absl::Duration seed_wait = absl::Seconds(25);

@@ -106,7 +106,8 @@ TEST(DemoPlanTest, PortsAreReadByName) {
 }
 
 TEST(DemoPlanTest, PastedLinesCarryTheSocketAndReconnect) {
-  EXPECT_THAT(QemuOptions("/run/e.sock"), HasSubstr("path=/run/e.sock,reconnect=1"));
+  EXPECT_THAT(QemuOptions("/run/e.sock", "reconnect=1"),
+              HasSubstr("path=/run/e.sock,reconnect=1 -object"));
   EXPECT_THAT(LibvirtXml("/run/e.sock"), HasSubstr("path='/run/e.sock'"));
   EXPECT_THAT(LibvirtXml("/run/e.sock"), HasSubstr("<reconnect enabled='yes' timeout='1'/>"));
 }
