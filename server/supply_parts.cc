@@ -1,0 +1,247 @@
+#include "server/supply_parts.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace entropyd {
+namespace {
+
+// The memory of a pool, besides its stored bytes: the block that it works on.
+constexpr size_t kPoolBytes = 16 << 10;
+
+// Whether a source that runs may go on under the new configuration. Its root does not matter: the
+// path of a device that is away leads to no root, and the source tells which one it has opened.
+bool SameSource(const SourceEntry& running, const config::v1::SourceConfig& config,
+                const SourceSpec& spec) {
+  return google::protobuf::util::MessageDifferencer::Equals(running.config, config) &&
+         running.spec.identity.nature == spec.identity.nature &&
+         running.spec.identity.claims == spec.identity.claims;
+}
+
+std::vector<std::string> SourcesOf(const EntropyPool::Options& options) {
+  std::vector<std::string> names;
+  for (const EntropyPool::Member& member : options.members) names.push_back(member.source);
+  return names;
+}
+
+}  // namespace
+
+Pool* PreparedChange::NewPool(const std::string& name) const {
+  for (const PreparedPool& one : made_pools) {
+    if (one.name == name) return one.made.pool.get();
+  }
+  return nullptr;
+}
+
+absl::Status SupplyParts::Build(const config::v1::Server& config, SupplyPlan plan) {
+  for (size_t i = 0; i < plan.sources.size(); ++i) {
+    absl::StatusOr<SourceEntry> entry =
+        maker_->MakeSource(config.sources(static_cast<int>(i)), plan.sources[i], nullptr);
+    if (!entry.ok()) return entry.status();
+    sources_.push_back(*std::move(entry));
+  }
+  std::vector<PreparedPool> pools;
+  for (EntropyPool::Options& options : plan.pools) {
+    PreparedPool one{.name = options.name, .sources = SourcesOf(options)};
+    absl::StatusOr<PoolEntry> entry = maker_->MakePool(std::move(options), nullptr);
+    if (!entry.ok()) return entry.status();
+    one.made = *std::move(entry);
+    pools.push_back(std::move(one));
+  }
+  TakePools(std::move(pools));
+  for (SourceEntry& entry : sources_) {
+    for (const Source::Sink& sink : SinksOf(entry.spec.name)) {
+      entry.thread->source()->AddSink(sink.sink, sink.member);
+    }
+    entry.metrics = std::make_unique<SourceMetrics>(entry.thread->source(), metrics_);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<PreparedChange>> SupplyParts::Prepare(
+    const config::v1::Server& config, SupplyPlan plan) const {
+  auto change = std::make_unique<PreparedChange>();
+  change->warnings = plan.warnings;
+  absl::Status prepared = PrepareSources(config, plan, change.get());
+  if (prepared.ok()) prepared = PreparePools(std::move(plan), change.get());
+  if (!prepared.ok()) return prepared;
+  return change;
+}
+
+absl::Status SupplyParts::PrepareSources(const config::v1::Server& config, const SupplyPlan& plan,
+                                         PreparedChange* change) const {
+  for (const SourcePlan& source : plan.sources) {
+    const config::v1::SourceConfig& wanted = config.sources(source.index);
+    const SourceEntry* const running = FindSource(wanted.name());
+    if (running != nullptr && SameSource(*running, wanted, source.spec)) {
+      change->made_sources.push_back({wanted, source.spec});
+      continue;
+    }
+    absl::StatusOr<std::shared_ptr<SecretArena>> arena = maker_->MoreMemory(Supply::kSourceBytes);
+    if (!arena.ok()) return arena.status();
+    absl::StatusOr<SourceEntry> made = maker_->MakeSource(wanted, source, *arena);
+    if (!made.ok()) return made.status();
+    change->made_sources.push_back(*std::move(made));
+    (running == nullptr ? change->sources.added : change->sources.changed).push_back(wanted.name());
+  }
+  for (const SourceEntry& running : sources_) {
+    const bool stays = absl::c_any_of(change->made_sources, [&running](const SourceEntry& one) {
+      return one.spec.name == running.spec.name;
+    });
+    if (!stays) change->sources.removed.push_back(running.spec.name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SupplyParts::PreparePools(SupplyPlan plan, PreparedChange* change) const {
+  for (EntropyPool::Options& options : plan.pools) {
+    PreparedPool one{.name = options.name, .sources = SourcesOf(options)};
+    for (EntropyPool::Member& member : options.members) {
+      member.is_new = absl::c_linear_search(change->sources.changed, member.source);
+    }
+    absl::Status prepared = PreparePool(std::move(options), &one);
+    if (!prepared.ok()) return prepared;
+    if (one.is_new) change->pools.added.push_back(one.name);
+    change->made_pools.push_back(std::move(one));
+  }
+  for (const PoolEntry& running : pools_) {
+    const std::string& name = running.pool->name();
+    const bool stays = absl::c_any_of(change->made_pools, [&name](const PreparedPool& one) {
+      return one.name == name && !one.is_new;
+    });
+    if (!stays) change->pools.removed.push_back(name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SupplyParts::PreparePool(EntropyPool::Options options, PreparedPool* one) const {
+  const bool stores = options.quality == v1::QUALITY_FULL;
+  const size_t bytes = 2 * (stores ? options.capacity_bytes : 0) + kPoolBytes;
+  const PoolEntry* const running = FindPool(options.name);
+  one->is_new = running == nullptr || running->pool->quality() != options.quality;
+  if (one->is_new) {
+    absl::StatusOr<std::shared_ptr<SecretArena>> arena = maker_->MoreMemory(bytes);
+    if (!arena.ok()) return arena.status();
+    absl::StatusOr<PoolEntry> made = maker_->MakePool(std::move(options), *std::move(arena));
+    if (!made.ok()) return made.status();
+    one->made = *std::move(made);
+    return absl::OkStatus();
+  }
+  if (stores && running->pool->Snapshot().capacity_bytes() != options.capacity_bytes) {
+    absl::StatusOr<std::shared_ptr<SecretArena>> arena = maker_->MoreMemory(bytes);
+    if (!arena.ok()) return arena.status();
+    one->store_arena = *std::move(arena);
+  }
+  absl::StatusOr<EntropyPool::Change> taken =
+      running->pool->Prepare(std::move(options), one->store_arena.get());
+  if (!taken.ok()) return taken.status();
+  one->change = *std::move(taken);
+  return absl::OkStatus();
+}
+
+std::vector<SourceThread*> SupplyParts::Take(PreparedChange* change) {
+  std::vector<SourceEntry> sources;
+  std::vector<SourceThread*> begin;
+  for (SourceEntry& made : change->made_sources) {
+    if (made.thread == nullptr) {
+      const auto running = absl::c_find_if(sources_, [&made](const SourceEntry& entry) {
+        return entry.spec.name == made.spec.name;
+      });
+      made.thread = std::move(running->thread);
+      made.metrics = std::move(running->metrics);
+    } else {
+      begin.push_back(made.thread.get());
+    }
+    sources.push_back(std::move(made));
+  }
+  sources_ = std::move(sources);  // ends the series of those that go
+  TakePools(std::move(change->made_pools));
+  for (SourceEntry& entry : sources_) {
+    entry.thread->source()->SetSinks(SinksOf(entry.spec.name));
+    if (entry.metrics != nullptr) {
+      entry.thread->Wake();  // to tell new sinks
+      continue;
+    }
+    entry.metrics = std::make_unique<SourceMetrics>(entry.thread->source(), metrics_);
+  }
+  return begin;
+}
+
+void SupplyParts::TakePools(std::vector<PreparedPool> pools) {
+  std::vector<PoolEntry> before = std::move(pools_);
+  pools_.clear();
+  std::vector<PoolEntry> taken;
+  for (PreparedPool& one : pools) {
+    if (one.is_new) {
+      taken.push_back(std::move(one.made));
+      continue;
+    }
+    const auto running = absl::c_find_if(before, [&one](const PoolEntry& entry) {
+      return entry.pool != nullptr && entry.pool->name() == one.name;
+    });
+    taken.push_back(std::move(*running));
+    // A source that is no member any more stops to call it.
+    std::map<std::string, int>& members = taken.back().members;
+    for (auto it = members.begin(); it != members.end();) {
+      it = absl::c_linear_search(one.sources, it->first) ? std::next(it) : members.erase(it);
+    }
+  }
+  pools_ = std::move(taken);
+  for (const SourceEntry& entry : sources_) {
+    entry.thread->source()->SetSinks(SinksOf(entry.spec.name));
+  }
+  before.clear();  // and with them their series
+  for (size_t i = 0; i < pools.size(); ++i) {
+    PoolEntry& entry = pools_[i];
+    std::vector<int> numbers(pools[i].sources.size());
+    std::iota(numbers.begin(), numbers.end(), 0);
+    if (pools[i].is_new) {
+      entry.pool->ShowIn(metrics_);
+    } else {
+      const bool new_store = pools[i].change.store != nullptr;
+      numbers = entry.pool->Apply(std::move(pools[i].change));
+      if (new_store) entry.store_arena = std::move(pools[i].store_arena);
+    }
+    Connect(&entry, pools[i].sources, numbers);
+  }
+}
+
+void SupplyParts::Connect(PoolEntry* pool, const std::vector<std::string>& sources,
+                          const std::vector<int>& numbers) {
+  std::vector<std::shared_ptr<SourceThread>> threads;
+  pool->members.clear();
+  for (size_t i = 0; i < sources.size(); ++i) {
+    pool->members[sources[i]] = numbers[i];
+    threads.push_back(FindSource(sources[i])->thread);
+  }
+  pool->wakes->Set(std::move(threads));
+}
+
+std::vector<Source::Sink> SupplyParts::SinksOf(const std::string& source) const {
+  std::vector<Source::Sink> sinks;
+  for (const PoolEntry& entry : pools_) {
+    const auto member = entry.members.find(source);
+    if (member != entry.members.end()) sinks.push_back({entry.pool.get(), member->second});
+  }
+  return sinks;
+}
+
+const SourceEntry* SupplyParts::FindSource(absl::string_view name) const {
+  const auto found = absl::c_find_if(
+      sources_, [name](const SourceEntry& entry) { return entry.spec.name == name; });
+  return found == sources_.end() ? nullptr : &*found;
+}
+
+const PoolEntry* SupplyParts::FindPool(absl::string_view name) const {
+  const auto found = absl::c_find_if(
+      pools_, [name](const PoolEntry& entry) { return entry.pool->name() == name; });
+  return found == pools_.end() ? nullptr : &*found;
+}
+
+}  // namespace entropyd

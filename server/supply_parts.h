@@ -1,0 +1,89 @@
+// The sources and pools that a supply has, and how a change puts others in their places. The supply
+// (server/supply.h) has the lock and runs the threads.
+//
+//   SupplyParts parts(&maker, metrics);
+//   absl::Status built = parts.Build(config, std::move(plan));
+//   absl::StatusOr<std::unique_ptr<PreparedChange>> change = parts.Prepare(config, next_plan);
+//   parts.Take(change->get());
+//
+// Errors: of Build() and Prepare(): those of SupplyMaker.
+//
+// Thread safety: one thread at a time. Sources and pools run meanwhile.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/telemetry/metrics.h"
+#include "server/supply.h"
+#include "server/supply_maker.h"
+
+namespace entropyd {
+
+struct PreparedPool {
+  std::string name;
+  // False: the one that runs stays, and takes `change`.
+  bool is_new = true;
+  PoolEntry made = {};
+  // For another capacity. It outlives what is made from it.
+  std::shared_ptr<SecretArena> store_arena = nullptr;
+  EntropyPool::Change change = {};
+  // The sources that feed it, in the order of their members.
+  std::vector<std::string> sources = {};
+};
+
+class PreparedChange final : public SupplyChange {
+ public:
+  Pool* NewPool(const std::string& name) const override;
+
+  // In the order of the configuration. Without a thread: the one that runs stays.
+  std::vector<SourceEntry> made_sources;
+  std::vector<PreparedPool> made_pools;
+  std::vector<std::string> warnings;
+};
+
+class SupplyParts {
+ public:
+  // The references outlive the parts.
+  SupplyParts(const SupplyMaker* maker, Metrics* metrics) : maker_(maker), metrics_(metrics) {}
+
+  // The first ones. No thread runs yet.
+  absl::Status Build(const config::v1::Server& config, SupplyPlan plan);
+  // Makes all that is new. Nothing has changed then.
+  absl::StatusOr<std::unique_ptr<PreparedChange>> Prepare(const config::v1::Server& config,
+                                                          SupplyPlan plan) const;
+  // Returns the sources that are to be started. REQUIRES: those that go have stopped.
+  std::vector<SourceThread*> Take(PreparedChange* change);
+
+  const std::vector<SourceEntry>& sources() const { return sources_; }
+  const std::vector<PoolEntry>& pools() const { return pools_; }
+  // Null when there is none of that name.
+  const SourceEntry* FindSource(absl::string_view name) const;
+  const PoolEntry* FindPool(absl::string_view name) const;
+
+ private:
+  absl::Status PrepareSources(const config::v1::Server& config, const SupplyPlan& plan,
+                              PreparedChange* change) const;
+  absl::Status PreparePools(SupplyPlan plan, PreparedChange* change) const;
+  // Makes `one` for these options: a new pool, or what a pool that stays has to change.
+  absl::Status PreparePool(EntropyPool::Options options, PreparedPool* one) const;
+  // The source's sinks among the pools as they are now.
+  std::vector<Source::Sink> SinksOf(const std::string& source) const;
+  // Puts the pools in their places. Sources do not call those that go any more, nor yet those that
+  // come.
+  void TakePools(std::vector<PreparedPool> pools);
+  // The pool gets bytes from these sources, which have the member numbers of their order.
+  void Connect(PoolEntry* pool, const std::vector<std::string>& sources,
+               const std::vector<int>& numbers);
+
+  const SupplyMaker* const maker_;
+  Metrics* const metrics_;
+  std::vector<PoolEntry> pools_;
+  std::vector<SourceEntry> sources_;  // they stop before the pools go
+};
+
+}  // namespace entropyd
