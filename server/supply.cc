@@ -9,6 +9,7 @@
 #include "base/process/nanos.h"
 #include "base/text/names.h"
 #include "server/known_answers.h"
+#include "server/source/leaving_sources.h"
 #include "server/supply_config.h"
 #include "server/supply_maker.h"
 #include "server/supply_parts.h"
@@ -32,6 +33,7 @@ class SupplyImpl final : public Supply {
         clock_(clock),
         log_(log),
         maker_({provider_.get(), arena, locking, clock, log}),
+        leaving_(clock, log),
         next_self_test_(clock->NowNanos() + kSelfTestNanos),
         parts_(&maker_, metrics) {}
   ~SupplyImpl() override { Stop(); }
@@ -53,7 +55,6 @@ class SupplyImpl final : public Supply {
   std::vector<v1::Pool> ListPools() const override;
 
  private:
-  void StopSources(const std::vector<std::string>& names);
   absl::StatusOr<std::shared_ptr<SourceThread>> FindSource(const std::string& name) const;
   void RunTicks();
   void Tick();
@@ -63,6 +64,7 @@ class SupplyImpl final : public Supply {
   const Clock* const clock_;
   Log* const log_;
   const SupplyMaker maker_;
+  LeavingSources leaving_;
   int64_t next_self_test_;
   absl::Mutex self_test_mutex_;  // one at a time: the arena has room for one
   std::thread ticker_;
@@ -96,8 +98,10 @@ void SupplyImpl::Stop() {
     stopping_ = true;
     for (const SourceEntry& source : parts_.sources()) threads.push_back(source.thread);
   }
+  for (const auto& thread : threads) thread->BeginStop();
   for (const auto& thread : threads) thread->Stop();
   if (ticker_.joinable()) ticker_.join();
+  leaving_.Stop();
 }
 
 void SupplyImpl::RunTicks() {
@@ -113,6 +117,7 @@ void SupplyImpl::Tick() {
     next_self_test_ = clock_->NowNanos() + kSelfTestNanos;
     (void)SelfTest();  // a failure stops the pools, which say so
   }
+  leaving_.Reap();
   absl::MutexLock lock(&mutex_);
   for (const PoolEntry& entry : parts_.pools()) entry.pool->Tick();
   for (const SourceEntry& entry : parts_.sources()) entry.metrics->Refresh();
@@ -137,28 +142,22 @@ absl::StatusOr<std::unique_ptr<SupplyChange>> SupplyImpl::Prepare(
   return std::unique_ptr<SupplyChange>(*std::move(change));
 }
 
-void SupplyImpl::StopSources(const std::vector<std::string>& names) {
-  std::vector<std::shared_ptr<SourceThread>> threads;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const std::string& name : names) threads.push_back(parts_.FindSource(name)->thread);
-  }
-  for (const auto& thread : threads) thread->Stop();
-}
-
 void SupplyImpl::Apply(std::unique_ptr<SupplyChange> prepared) {
   auto* const change = static_cast<PreparedChange*>(prepared.get());
-  StopSources(change->sources.removed);
-  StopSources(change->sources.changed);
-  absl::MutexLock lock(&mutex_);
-  for (const std::string& warning : change->warnings) {
-    if (absl::c_linear_search(warnings_, warning)) continue;
-    log_->Warning("config.warning", {{"reason", warning}});
+  SupplyParts::Taken taken;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const std::string& warning : change->warnings) {
+      if (absl::c_linear_search(warnings_, warning)) continue;
+      log_->Warning("config.warning", {{"reason", warning}});
+    }
+    warnings_ = std::move(change->warnings);
+    taken = parts_.Take(change);
   }
-  warnings_ = std::move(change->warnings);
-  const std::vector<SourceThread*> begin = parts_.Take(change);
+  leaving_.Add(std::move(taken.leaving));
+  absl::MutexLock lock(&mutex_);
   if (!started_) return;
-  for (SourceThread* thread : begin) thread->Start();
+  for (SourceThread* thread : taken.begin) thread->Start();
 }
 
 // Questions -----------------------------------------------------------------------------------

@@ -15,6 +15,11 @@
 // A source that is not configured any more ends: its thread, its recording, its series. A source
 // with other keys is another source, which goes through start-up tests. All others go on.
 //
+// A device may keep the thread of a source that goes in a call, for ever. Nobody waits for it, and
+// the pools get nothing from it (server/source/leaving_sources.h). If its successor needs the same
+// device, and that opens only once, the successor finds it busy, and tries again every second as
+// every source does.
+//
 // Errors: INVALID_ARGUMENT for a configuration, INTERNAL for a failed self-test.
 //
 // Thread safety: safe after Start(), but for Prepare(), Apply(), pools() and FindPool(), which are
@@ -88,7 +93,7 @@ class Supply {
   virtual absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(
       const config::v1::Server& config, const config::Locations& locations) = 0;
   // REQUIRES: `change` is the last one that was prepared, and nobody but the sources uses the pools
-  // that go. It waits until the threads of sources that go have ended.
+  // that go. It waits for threads of sources that go, but only for LeavingSources::kGrace.
   virtual void Apply(std::unique_ptr<SupplyChange> change) = 0;
 
   // They stay until Apply() removes them.

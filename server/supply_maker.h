@@ -1,4 +1,4 @@
-// Makes the sources and the pools of a supply, each with what belongs to it: memory, thread, waking.
+// Makes the sources and the pools of a supply, each with its memory, its thread, and what wakes it.
 //
 //   const SupplyMaker maker({.provider = provider, .arena = arena, .clock = clock, .log = log});
 //   absl::StatusOr<SourceEntry> source = maker.MakeSource(config, plan, nullptr);

@@ -145,9 +145,21 @@ absl::Status SupplyParts::PreparePool(EntropyPool::Options options, PreparedPool
   return absl::OkStatus();
 }
 
-std::vector<SourceThread*> SupplyParts::Take(PreparedChange* change) {
+std::vector<std::shared_ptr<SourceThread>> SupplyParts::Dismiss(const SupplyChange::Names& names) {
+  std::vector<std::shared_ptr<SourceThread>> leaving;
+  for (const std::vector<std::string>* const some : {&names.removed, &names.changed}) {
+    for (const std::string& name : *some) {
+      leaving.push_back(FindSource(name)->thread);
+      leaving.back()->source()->SetSinks({});
+    }
+  }
+  return leaving;
+}
+
+SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
+  Taken taken;
+  taken.leaving = Dismiss(change->sources);
   std::vector<SourceEntry> sources;
-  std::vector<SourceThread*> begin;
   for (SourceEntry& made : change->made_sources) {
     if (made.thread == nullptr) {
       const auto running = absl::c_find_if(sources_, [&made](const SourceEntry& entry) {
@@ -156,7 +168,7 @@ std::vector<SourceThread*> SupplyParts::Take(PreparedChange* change) {
       made.thread = std::move(running->thread);
       made.metrics = std::move(running->metrics);
     } else {
-      begin.push_back(made.thread.get());
+      taken.begin.push_back(made.thread.get());
     }
     sources.push_back(std::move(made));
   }
@@ -170,7 +182,7 @@ std::vector<SourceThread*> SupplyParts::Take(PreparedChange* change) {
     }
     entry.metrics = std::make_unique<SourceMetrics>(entry.thread->source(), metrics_);
   }
-  return begin;
+  return taken;
 }
 
 void SupplyParts::TakePools(std::vector<PreparedPool> pools) {

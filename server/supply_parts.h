@@ -4,7 +4,11 @@
 //   SupplyParts parts(&maker, metrics);
 //   absl::Status built = parts.Build(config, std::move(plan));
 //   absl::StatusOr<std::unique_ptr<PreparedChange>> change = parts.Prepare(config, next_plan);
-//   parts.Take(change->get());
+//   SupplyParts::Taken taken = parts.Take(change->get());
+//   for (SourceThread* thread : taken.begin) thread->Start();
+//
+// A source that goes loses its sinks first. So nobody has to wait for its thread: from then on it
+// gives nothing to anybody.
 //
 // Errors: of Build() and Prepare(): those of SupplyMaker.
 //
@@ -56,8 +60,14 @@ class SupplyParts {
   // Makes all that is new. Nothing has changed then.
   absl::StatusOr<std::unique_ptr<PreparedChange>> Prepare(const config::v1::Server& config,
                                                           SupplyPlan plan) const;
-  // Returns the sources that are to be started. REQUIRES: those that go have stopped.
-  std::vector<SourceThread*> Take(PreparedChange* change);
+  struct Taken {
+    // To be started.
+    std::vector<SourceThread*> begin;
+    // To be stopped. They have no sinks and no series any more.
+    std::vector<std::shared_ptr<SourceThread>> leaving;
+  };
+  // Waits for no thread.
+  Taken Take(PreparedChange* change);
 
   const std::vector<SourceEntry>& sources() const { return sources_; }
   const std::vector<PoolEntry>& pools() const { return pools_; }
@@ -71,6 +81,8 @@ class SupplyParts {
   absl::Status PreparePools(SupplyPlan plan, PreparedChange* change) const;
   // Makes `one` for these options: a new pool, or what a pool that stays has to change.
   absl::Status PreparePool(EntropyPool::Options options, PreparedPool* one) const;
+  // Takes the sinks of these away, and returns them.
+  std::vector<std::shared_ptr<SourceThread>> Dismiss(const SupplyChange::Names& names);
   // The source's sinks among the pools as they are now.
   std::vector<Source::Sink> SinksOf(const std::string& source) const;
   // Puts the pools in their places. Sources do not call those that go any more, nor yet those that
@@ -83,7 +95,7 @@ class SupplyParts {
   const SupplyMaker* const maker_;
   Metrics* const metrics_;
   std::vector<PoolEntry> pools_;
-  std::vector<SourceEntry> sources_;  // they stop before the pools go
+  std::vector<SourceEntry> sources_;
 };
 
 }  // namespace entropyd

@@ -1,20 +1,50 @@
 #include "server/source/source_thread.h"
 
+#include <utility>
+
 namespace entropyd {
 
 void SourceThread::Start() {
+  {
+    absl::MutexLock lock(&mutex_);
+    running_ = true;
+  }
   thread_ = std::thread([this] { Run(); });
 }
 
-void SourceThread::Stop() {
+void SourceThread::BeginStop() {
   {
     absl::MutexLock lock(&mutex_);
-    if (stopping_) return;
-    stopping_ = true;
+    if (std::exchange(stopping_, true)) return;
   }
   source_->Interrupt();
-  if (thread_.joinable()) thread_.join();
-  source_->Close();
+}
+
+void SourceThread::Stop() {
+  BeginStop();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(stopped_, true)) return;
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+  } else {
+    source_->Close();
+  }
+}
+
+bool SourceThread::ended() const {
+  absl::MutexLock lock(&mutex_);
+  return !running_;
+}
+
+bool SourceThread::AwaitEnd(absl::Time deadline) const {
+  absl::MutexLock lock(&mutex_);
+  const auto ended = [this] {
+    mutex_.AssertReaderHeld();
+    return !running_;
+  };
+  return mutex_.AwaitWithDeadline(absl::Condition(&ended), deadline);
 }
 
 void SourceThread::Wake() {
@@ -31,9 +61,12 @@ void SourceThread::Run() {
     const absl::Duration wait = source_->Step();
     absl::MutexLock lock(&mutex_);
     if (!due()) mutex_.AwaitWithTimeout(absl::Condition(&due), wait);
-    if (stopping_) return;
+    if (stopping_) break;
     woken_ = false;
   }
+  source_->Close();
+  absl::MutexLock lock(&mutex_);
+  running_ = false;
 }
 
 }  // namespace entropyd

@@ -1,9 +1,12 @@
 // The thread of one source. It steps the source and waits as long as the source says. It can be
-// stopped at any time.
+// stopped at any time, and then closes the device.
 //
 //   SourceThread thread(std::move(source));
 //   thread.Start();
 //   thread.Stop();
+//
+// A device may keep the thread in a call that nobody can interrupt. Whoever must not wait for that
+// calls BeginStop(), and Stop() only when ended() says so.
 //
 // Errors: none.
 //
@@ -13,7 +16,9 @@
 #include <memory>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "server/source/source.h"
 
 namespace entropyd {
@@ -23,10 +28,17 @@ class SourceThread {
   explicit SourceThread(std::unique_ptr<Source> source) : source_(std::move(source)) {}
   ~SourceThread() { Stop(); }
 
+  // REQUIRES: only once, and not after BeginStop().
   void Start();
-  // Interrupts a blocked read, joins the thread and closes the device. A stopped thread does not
+  // Tells the thread to end, and interrupts a blocked read. Does not wait. The thread does not
   // start again.
+  void BeginStop();
+  // BeginStop(), and waits until the thread has closed the device and ended.
   void Stop();
+  // Nothing runs: Stop() does not wait.
+  bool ended() const;
+  // Returns ended(), at the deadline at the latest.
+  bool AwaitEnd(absl::Time deadline) const;
   // Makes the thread step the source now, because a pool wants bytes.
   void Wake();
 
@@ -38,8 +50,11 @@ class SourceThread {
 
   const std::unique_ptr<Source> source_;
   std::thread thread_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  // From Start() until the device is closed.
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

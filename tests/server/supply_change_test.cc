@@ -177,8 +177,11 @@ TEST_F(SupplyChangeTest, WhoWaitsForASourceThatGoesIsAnswered) {
     answered = true;
   });
   Take(kMore, Pool("default", "sources: [more]"));
+  EXPECT_TRUE(Await([&] {
+    absl::MutexLock lock(&mutex);
+    return answered;
+  }));
   absl::MutexLock lock(&mutex);
-  EXPECT_TRUE(answered);
   if (!answer.ok()) {
     EXPECT_THAT(std::string(answer.status().message()), HasSubstr("it has ended"));
   }

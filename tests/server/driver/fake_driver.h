@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
 #include "server/driver/source_driver.h"
@@ -70,6 +71,35 @@ class FakeDriver final : public SourceDriver {
 
  private:
   FakeDevice* const device_;
+};
+
+// A device that keeps the source's thread in a call.
+struct StuckDevice {
+  bool heeds = false;              // Interrupt() ends the call
+  absl::Notification reading;      // the call has begun
+  absl::Notification interrupted;  // Interrupt() was called
+  absl::Notification release;      // the call may end
+};
+
+class StuckDriver final : public SourceDriver {
+ public:
+  explicit StuckDriver(StuckDevice* device) : device_(device) {}
+  absl::StatusOr<std::string> Open() override { return std::string("stuck"); }
+  absl::StatusOr<size_t> Read(absl::Span<uint8_t> out) override {
+    if (!device_->reading.HasBeenNotified()) device_->reading.Notify();
+    device_->release.WaitForNotification();
+    // What comes so late looks like any other byte.
+    std::fill(out.begin(), out.end(), 0x5a);
+    return out.size();
+  }
+  void Close() override {}
+  void Interrupt() override {
+    if (!device_->interrupted.HasBeenNotified()) device_->interrupted.Notify();
+    if (device_->heeds && !device_->release.HasBeenNotified()) device_->release.Notify();
+  }
+
+ private:
+  StuckDevice* const device_;
 };
 
 struct FakeSink final : public SourceSink {

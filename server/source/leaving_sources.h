@@ -1,0 +1,72 @@
+// Sources that the configuration does not name any more, until their threads have ended.
+//
+//   LeavingSources leaving(clock, log);
+//   leaving.Add(std::move(threads));          // they are told to stop, all at once
+//   leaving.Reap();                           // about every 100 ms
+//   leaving.Stop();
+//
+// Most drivers let a thread go at once. A few devices keep it in a call that nobody can interrupt:
+// a hardware generator whose hypervisor is stuck, a serial line that does not take its last bytes.
+// Nobody waits for such a thread. Its memory stays, and its device may stay open, until the call
+// returns. After kPatienceNanos one line of the log says so (source.hangs), and another one when
+// the thread has ended after all (source.ended).
+//
+// Errors: none.
+//
+// Thread safety: safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/process/clock.h"
+#include "base/process/nanos.h"
+#include "base/telemetry/log.h"
+#include "server/source/source_thread.h"
+
+namespace entropyd {
+
+class LeavingSources {
+ public:
+  // A serial line or a slow TPM may need a second for its last call.
+  static constexpr int64_t kPatienceNanos = 5 * kSecondNanos;
+  // Add() waits so long. Nearly every thread ends within it, so a successor that opens the same
+  // device finds it closed. The caller can spare the time.
+  static constexpr absl::Duration kGrace = absl::Milliseconds(250);
+
+  // The references outlive it.
+  LeavingSources(const Clock* clock, Log* log) : clock_(clock), log_(log) {}
+  ~LeavingSources() { Stop(); }
+
+  // Tells them to stop. Waits kGrace at most. REQUIRES: they have no sinks any more.
+  void Add(std::vector<std::shared_ptr<SourceThread>> threads) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lets go of one source whose thread has ended, and tells of those that hang. It is one at a
+  // time, because the end of a library that hangs takes half a second.
+  void Reap() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until all have ended.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  size_t size() const;
+
+ private:
+  struct Leaving {
+    std::shared_ptr<SourceThread> thread;
+    int64_t since_nanos;
+    bool told = false;
+  };
+
+  void Tell(Leaving* one) const;
+
+  const Clock* const clock_;
+  Log* const log_;
+  mutable absl::Mutex mutex_;
+  std::list<Leaving> leaving_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace entropyd

@@ -1,0 +1,113 @@
+#include "server/source/leaving_sources.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/synchronization/notification.h"
+#include "tests/server/driver/fake_driver.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class LeavingSourcesTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<SourceThread> Make(const std::string& name,
+                                     std::unique_ptr<SourceDriver> driver) {
+    SourceSpec spec;
+    spec.name = name;
+    spec.identity.claims.min_entropy = 4;
+    spec.identity.claims.health_min_entropy = 4;
+    spec.identity.claims.max_rate = 1'000'000;
+    HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}).value();
+    SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
+    return std::make_shared<SourceThread>(std::make_unique<Source>(
+        spec, std::move(driver), std::move(test), std::move(held), &clock_, &quiet_));
+  }
+  // A source whose device keeps its thread until `device` lets it go.
+  std::shared_ptr<SourceThread> Stuck(const std::string& name, StuckDevice* device) {
+    std::shared_ptr<SourceThread> thread = Make(name, std::make_unique<StuckDriver>(device));
+    thread->Start();
+    device->reading.WaitForNotification();
+    return thread;
+  }
+  std::shared_ptr<SourceThread> Quick(const std::string& name) {
+    std::shared_ptr<SourceThread> thread = Make(name, std::make_unique<FakeDriver>(&silent_));
+    thread->Start();
+    return thread;
+  }
+  // Until the thread has ended.
+  static void Await(const SourceThread& thread) {
+    ASSERT_TRUE(thread.AwaitEnd(absl::Now() + absl::Seconds(20)));
+  }
+
+  ManualClock clock_{kSecondNanos};
+  EventLog quiet_{&clock_};  // of the sources
+  EventLog log_{&clock_};
+  FakeDevice silent_ = [] {
+    FakeDevice device;
+    device.open = absl::NotFoundError("open /dev/fake: no such device");
+    return device;
+  }();
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
+  StuckDevice stuck_, other_;
+  LeavingSources leaving_{&clock_, &log_};
+};
+
+TEST_F(LeavingSourcesTest, AllAreToldToStopAlthoughTheFirstHangs) {
+  other_.heeds = true;
+  std::shared_ptr<SourceThread> first = Stuck("first", &stuck_), second = Stuck("second", &other_);
+  leaving_.Add({first, second});
+  EXPECT_FALSE(first->ended());
+  EXPECT_TRUE(stuck_.interrupted.HasBeenNotified());
+  Await(*second);
+  stuck_.release.Notify();
+}
+
+TEST_F(LeavingSourcesTest, OneThatHasEndedGoesAlthoughAnotherHangs) {
+  std::shared_ptr<SourceThread> quick = Quick("quick");
+  const std::weak_ptr<SourceThread> seen = quick;
+  leaving_.Add({Stuck("stuck", &stuck_), quick});
+  Await(*quick);
+  quick.reset();
+  EXPECT_FALSE(seen.expired());
+  leaving_.Reap();
+  EXPECT_TRUE(seen.expired());
+  EXPECT_EQ(leaving_.size(), 1u);
+  EXPECT_THAT(log_.events, IsEmpty());
+  stuck_.release.Notify();
+}
+
+TEST_F(LeavingSourcesTest, OneThatHangsIsToldOnceAndAgainWhenItHasEnded) {
+  std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_);
+  leaving_.Add({stuck});
+  clock_.AdvanceNanos(LeavingSources::kPatienceNanos - 1);
+  leaving_.Reap();
+  EXPECT_THAT(log_.events, IsEmpty());
+  clock_.AdvanceNanos(1);
+  leaving_.Reap();
+  leaving_.Reap();
+  EXPECT_THAT(log_.events, ElementsAre("source.hangs"));
+  stuck_.release.Notify();
+  Await(*stuck);
+  leaving_.Reap();
+  EXPECT_THAT(log_.events, ElementsAre("source.hangs", "source.ended"));
+  EXPECT_EQ(leaving_.size(), 0u);
+}
+
+TEST_F(LeavingSourcesTest, StopWaitsForAll) {
+  std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_);
+  leaving_.Add({stuck});
+  stuck_.release.Notify();
+  leaving_.Stop();
+  EXPECT_TRUE(stuck->ended());
+  EXPECT_EQ(leaving_.size(), 0u);
+}
+
+}  // namespace
+}  // namespace entropyd

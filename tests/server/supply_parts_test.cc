@@ -1,0 +1,142 @@
+#include "server/supply_parts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/process/nanos.h"
+#include "tests/server/driver/fake_driver.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Sources whose devices the test plays: `stuck` never returns from its device, `fake` is silent.
+class SupplyPartsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    stuck_device_ = &stuck_;
+    fake_device_ = &fake_;
+    ASSERT_TRUE(parts_.Build(Config({"stuck", "fake"}), Plan({"stuck", "fake"})).ok());
+  }
+  void TearDown() override {
+    if (!stuck_.release.HasBeenNotified()) stuck_.release.Notify();
+    for (const SourceEntry& source : parts_.sources()) source.thread->Stop();
+  }
+
+  static config::v1::Server Config(const std::vector<std::string>& sources,
+                                   uint64_t max_rate = 1'000'000) {
+    config::v1::Server config;
+    for (const std::string& name : sources) {
+      config.add_sources()->set_name(name);
+      config.mutable_sources()->rbegin()->set_max_rate(max_rate);
+    }
+    return config;
+  }
+  // One pool of all sources.
+  static SupplyPlan Plan(const std::vector<std::string>& sources) {
+    SupplyPlan plan;
+    EntropyPool::Options pool;
+    pool.name = "default";
+    pool.reseed_interval_nanos = kMinuteNanos;
+    pool.max_seed_age_nanos = 10 * kMinuteNanos;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      SourcePlan source;
+      source.spec.name = sources[i];
+      source.spec.driver = "test";
+      source.spec.identity.claims = {
+          .group = sources[i], .min_entropy = 4, .health_min_entropy = 4, .max_rate = 1'000'000};
+      source.driver = sources[i] == "stuck" ? &kStuck : &kFake;
+      source.index = static_cast<int>(i);
+      plan.sources.push_back(source);
+      pool.members.push_back({.source = sources[i], .group = sources[i], .min_entropy = 4});
+    }
+    plan.pools.push_back(pool);
+    return plan;
+  }
+  SupplyParts::Taken Take(const config::v1::Server& config, SupplyPlan plan) {
+    absl::StatusOr<std::unique_ptr<PreparedChange>> change =
+        parts_.Prepare(config, std::move(plan));
+    EXPECT_TRUE(change.ok()) << change.status();
+    return parts_.Take(change->get());
+  }
+  v1::SourceState StateOf(const std::string& name) {
+    return parts_.FindSource(name)->thread->source()->Snapshot().state();
+  }
+
+  static inline StuckDevice* stuck_device_ = nullptr;
+  static inline FakeDevice* fake_device_ = nullptr;
+  static constexpr DriverEntry kStuck = {
+      "test", "", nullptr, nullptr,
+      [](const config::v1::SourceConfig&, const SourceIdentity&) -> std::unique_ptr<SourceDriver> {
+        return std::make_unique<StuckDriver>(stuck_device_);
+      }};
+  static constexpr DriverEntry kFake = {
+      "test", "", nullptr, nullptr,
+      [](const config::v1::SourceConfig&, const SourceIdentity&) -> std::unique_ptr<SourceDriver> {
+        return std::make_unique<FakeDriver>(fake_device_);
+      }};
+
+  ManualClock clock_{kSecondNanos};
+  EventLog log_{&clock_};
+  Metrics metrics_;
+  const std::unique_ptr<SeedProvider> provider_ = SeedProvider::Create().value();
+  std::unique_ptr<SecretArena> arena_ =
+      SecretArena::Create(8 << 20, SecretArena::Locking::kBestEffort).value();
+  StuckDevice stuck_;
+  FakeDevice fake_;
+  const SupplyMaker maker_{{.provider = provider_.get(),
+                            .arena = arena_.get(),
+                            .locking = SecretArena::Locking::kBestEffort,
+                            .clock = &clock_,
+                            .log = &log_}};
+  SupplyParts parts_{&maker_, &metrics_};
+};
+
+TEST_F(SupplyPartsTest, ASourceThatHangsHoldsUpNoChangeAndGivesNothingAfterwards) {
+  const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
+  stuck->Start();
+  stuck_.reading.WaitForNotification();
+  SupplyParts::Taken taken = Take(Config({"fake"}), Plan({"fake"}));
+  EXPECT_THAT(taken.leaving, ElementsAre(stuck));
+  EXPECT_FALSE(stuck->ended());
+  EXPECT_EQ(parts_.FindSource("stuck"), nullptr);
+  EXPECT_THAT(metrics_.Serialize(), Not(HasSubstr("source=\"stuck\"")));
+  // Its pool is no more when its device lets it go.
+  taken = Take(Config({"fake"}), [] {
+    SupplyPlan plan = Plan({"fake"});
+    plan.pools[0].name = "other";
+    return plan;
+  }());
+  EXPECT_EQ(parts_.FindPool("default"), nullptr);
+  stuck_.release.Notify();
+  stuck->Stop();
+  EXPECT_GT(stuck->source()->Snapshot().raw_bytes(), 0u);
+  EXPECT_EQ(stuck->source()->Snapshot().credited_bits(), 0);
+}
+
+TEST_F(SupplyPartsTest, AChangedSourceHasASuccessorOfItsNameAtOnce) {
+  const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
+  const std::shared_ptr<SourceThread> fake = parts_.FindSource("fake")->thread;
+  config::v1::Server config = Config({"stuck", "fake"});
+  config.mutable_sources(0)->set_max_rate(1000);
+  const SupplyParts::Taken taken = Take(config, Plan({"stuck", "fake"}));
+  EXPECT_THAT(taken.leaving, ElementsAre(stuck));
+  EXPECT_EQ(parts_.FindSource("fake")->thread, fake) << "it stays";
+  ASSERT_EQ(taken.begin.size(), 1u);
+  EXPECT_EQ(taken.begin[0], parts_.FindSource("stuck")->thread.get());
+  EXPECT_NE(parts_.FindSource("stuck")->thread, stuck);
+}
+
+TEST_F(SupplyPartsTest, ADroppedChangeHasChangedNothing) {
+  ASSERT_TRUE(parts_.Prepare(Config({"fake"}), Plan({"fake"})).ok());
+  EXPECT_NE(parts_.FindSource("stuck"), nullptr);
+  EXPECT_EQ(parts_.pools().size(), 1u);
+}
+
+}  // namespace
+}  // namespace entropyd
