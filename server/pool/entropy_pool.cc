@@ -124,6 +124,7 @@ std::vector<int> EntropyPool::Apply(Change change) {
     for (size_t g = 0; g < credited.size(); ++g) {
       if (!credited[g] || groups_[g].credited) continue;
       EmptyGroup(static_cast<int>(g));
+      groups_[g].in_root = false;  // nothing has failed, and nobody is left who might
       // The others give fresh seeds at once.
       for (Group& other : groups_) other.reseed_asked = true;
     }
@@ -293,6 +294,7 @@ double EntropyPool::Add(int member, absl::Span<const uint8_t> samples) {
       root_->Mix(samples);
       return 0;
     }
+    members_[member].gave = true;
     const size_t stored = store_ == nullptr ? 0 : store_->bytes();
     const int index = members_[member].group;
     Group& group = groups_[index];
@@ -322,6 +324,7 @@ absl::Status EntropyPool::UseBlock(int group, int64_t now) {
       published_.bytes_since_seed = 0;
       g.seeded_at = now;
       g.reseed_asked = false;
+      g.in_root = true;
     } else {
       store_->Push(group, block_.span());
     }
@@ -336,13 +339,8 @@ void EntropyPool::SetSourceState(int member, v1::SourceState state) {
   {
     absl::MutexLock lock(&mutex_);
     members_[member].state = state;
-    if (failed) {
-      if (Credited(member)) {
-        DropGroup(members_[member].group);
-      } else {
-        root_->DropMixed();
-      }
-    }
+    if (failed && !Credited(member)) root_->DropMixed();
+    if (failed && members_[member].gave) DropGroup(members_[member].group);
     change = Evaluate(clock_->NowNanos());
   }
   Tell(change);
@@ -392,6 +390,7 @@ bool EntropyPool::Regroup() {
       changed = true;
       // What lies there may come from this member, which a failure of the group would not tell of.
       EmptyGroup(left);
+      groups_[group].in_root |= groups_[left].in_root;
     }
     groups_[group].credited |= Credited(present[i]);
   }
@@ -406,15 +405,16 @@ void EntropyPool::EmptyGroup(int group) {
 
 void EntropyPool::DropGroup(int group) {
   EmptyGroup(group);
+  for (MemberState& member : members_) member.gave &= member.group != group;
   // The other groups give fresh seeds at once.
   for (Group& g : groups_) g.reseed_asked = true;
   const bool others =
       std::any_of(groups_.begin(), groups_.end(), [](const Group& g) { return g.seeded_at >= 0; });
-  // A group that gave the seed may have been emptied since, by Regroup().
-  if (!root_->seeded() || others) return;
+  if (!std::exchange(groups_[group].in_root, false) || others) return;
   published_.ready_until = 0;
   ++published_.epoch;
   root_->Destroy();
+  for (Group& g : groups_) g.in_root = false;
 }
 
 void EntropyPool::FailLocked(absl::string_view reason) {

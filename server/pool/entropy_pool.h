@@ -19,6 +19,7 @@
 //             sources.
 //   failed source   Its group's open block, stored blocks and claim on the root are dropped. When
 //                   the root rests on no other group, it is destroyed and discard_epoch rises.
+//                   A source that has given nothing yet takes nothing along.
 //   missing source  What it gave stays good until max_seed_age passes.
 // A new configuration changes a pool while it gives bytes: sources come and go, and with the last
 // credited source of a group the group goes, its seed and its stored blocks too. Nothing has failed
@@ -158,6 +159,8 @@ class EntropyPool final : public Pool, public SourceSink {
     int64_t seeded_at = -1;
     // True when the group must seed the root at once, whatever the interval.
     bool reseed_asked = true;
+    // The state of the root holds bytes of the group, also when that seed counts no more.
+    bool in_root = false;
   };
   // Its number is its place in members_, as long as it is a member.
   struct MemberState {
@@ -170,6 +173,9 @@ class EntropyPool final : public Pool, public SourceSink {
     int group;
     std::string root;
     v1::SourceState state = v1::SOURCE_STATE_STARTING;
+    // It has given bytes with credit since its group failed last. Without that nothing of the pool
+    // can rest on it, so its failure voids nothing.
+    bool gave = false;
   };
 
   // Copies of the guarded state, so that readers of a drbg pool take no lock.

@@ -31,9 +31,13 @@ class EntropyPoolChangeTest : public EntropyPoolFixture {
     return pool_->Apply(*std::move(change));
   }
   v1::Pool Now() const { return pool_->Snapshot(); }
+  void Fails(int member) { pool_->SetSourceState(member, v1::SOURCE_STATE_QUARANTINED); }
+  uint64_t Epoch() const { return pool_->State().discard_epoch; }
 
   const EntropyPool::Member board_ = {.source = "trng0", .group = "board", .min_entropy = 4};
   const EntropyPool::Member cpu_ = {.source = "cpu", .group = "cpu", .min_entropy = 4};
+  // Another source of the same group.
+  const EntropyPool::Member twin_ = {.source = "twin", .group = "board", .min_entropy = 4};
   const EntropyPool::Member usb_ = {.source = "usb", .group = "usb", .min_entropy = 4};
 };
 
@@ -107,6 +111,65 @@ TEST_F(EntropyPoolChangeTest, WhatAMemberGaveToAnOpenBlockIsNotItsSuccessors) {
   EXPECT_EQ(pool_->State().seed_generation, 0u);
   Add(numbers[0], kBlockSamples / 2);
   EXPECT_EQ(pool_->State().seed_generation, 1u);
+}
+
+TEST_F(EntropyPoolChangeTest, AMemberThatHasGivenNothingVoidsNothingWhenItFails) {
+  members_ = {board_};
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  Add(0, 20 * kBlockSamples);
+  const uint64_t stored = Now().available_bytes();
+  ASSERT_GT(stored, 0u);
+  const int twin = Apply(With({board_, twin_}, v1::QUALITY_FULL))[1];
+  pool_->SetSourceState(twin, v1::SOURCE_STATE_LATCHED);
+  EXPECT_EQ(Epoch(), 0u);
+  EXPECT_EQ(Now().available_bytes(), stored);
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_TRUE(Read(64).ok());
+}
+
+TEST_F(EntropyPoolChangeTest, AMemberThatHasGivenToAGroupTakesItsBytesAlongWhenItFails) {
+  members_ = {board_};
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  const int twin = Apply(With({board_, twin_}))[1];
+  Healthy(twin);
+  Add(twin, kBlockSamples);
+  Fails(twin);
+  EXPECT_EQ(Epoch(), 1u);
+  EXPECT_FALSE(pool_->State().ready());
+}
+
+TEST_F(EntropyPoolChangeTest, ANewSourceThatFailsDoesNotVoidWhatASoundOneGaveThatIsGone) {
+  members_ = {board_};
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  const int cpu = Apply(With({cpu_}))[0];
+  Fails(cpu);
+  EXPECT_EQ(Epoch(), 0u);
+  // Nor when it has given half a block, which is dropped.
+  Healthy(cpu);
+  Add(cpu, kBlockSamples / 2);
+  Fails(cpu);
+  EXPECT_EQ(Epoch(), 0u);
+  Healthy(cpu);
+  Add(cpu, kBlockSamples / 2);
+  EXPECT_FALSE(pool_->State().ready());
+  // A seed that it gave goes with it.
+  Add(cpu, kBlockSamples / 2);
+  ASSERT_TRUE(pool_->State().ready());
+  Fails(cpu);
+  EXPECT_EQ(Epoch(), 1u);
+}
+
+TEST_F(EntropyPoolChangeTest, ASecondFailureDoesNotVoidWhatRestedOnOthersMeanwhile) {
+  Make(v1::QUALITY_DRBG);
+  ReadyWithTwoGroups();
+  Fails(0);
+  Add(1, kBlockSamples);
+  Apply(With({board_}));
+  pool_->SetSourceState(0, v1::SOURCE_STATE_LATCHED);
+  EXPECT_EQ(Epoch(), 0u);
 }
 
 TEST_F(EntropyPoolChangeTest, MoreGroupsMayBeAskedForThanHaveGivenASeed) {
