@@ -131,6 +131,7 @@ PoolsChange Reconfigurer::PlanPools(const ServerPlan& next, const SupplyChange& 
 
 void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next,
                          absl::FunctionRef<void(int64_t now_nanos)> also) {
+  *parts_.allow_recording = next.config.allow_recording();
   PoolsChange change;
   absl::Status changed;
   absl::Notification done;
@@ -160,7 +161,6 @@ void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next,
   parts_.supply->Apply(std::move(prepared.supply));
   if (prepared.door.has_value()) parts_.door->SetLimits(*prepared.door);
   if (prepared.audit != nullptr) parts_.audit->Become(std::move(prepared.audit));
-  *parts_.allow_recording = next.config.allow_recording();
 }
 
 void Reconfigurer::TellFault(const absl::Status& fault) const {

@@ -161,7 +161,7 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   parts_.reconfigurer->Apply(*std::move(prepared), *plan, [this, new_rules](int64_t now_nanos) {
     if (new_rules) parts_.protocols->Recheck(now_nanos);
   });
-  if (new_rules) parts_.open_calls->Recheck(*parts_.gate);
+  parts_.open_calls->Recheck(*parts_.gate);
   outcome.needs_restart = RestartKeys(started_, plan->config);
   config_ = std::move(plan->config);
   WatchFiles();

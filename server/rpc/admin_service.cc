@@ -183,12 +183,15 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
   AuditedCall call_ ABSL_GUARDED_BY(mutex_);
 };
 
+absl::Status MayRecord(bool allowed) {
+  if (allowed) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "record source: raw samples do not leave this server; write allow_recording: true in "
+      "server.yaml and reload it");
+}
+
 absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {
-  if (!allowed) {
-    return absl::FailedPreconditionError(
-        "record source: raw samples do not leave this server; write allow_recording: true in "
-        "server.yaml and reload it");
-  }
+  if (absl::Status may = MayRecord(allowed); !may.ok()) return may;
   const uint64_t rows = std::max(1u, request.restarts());
   if (request.samples() == 0 || request.samples() > kMaxSamples / rows) {
     return absl::InvalidArgumentError(absl::StrCat("record source: ", rows, " rows of ",
@@ -241,9 +244,13 @@ class AdminService final : public v1::Admin::CallbackService {
     if (!status.ok()) return new RefusedRecording(call->End(status));
     const std::shared_ptr<RecordReactor> reactor = RecordReactor::Make(
         context, std::max(1u, request->restarts()), request->samples(), *std::move(call));
-    parts_.open_calls->Add(*parts_.gate,
-                           {std::move(certificate), "RecordSource", {config::v1::ROLE_OPERATOR}},
-                           reactor);
+    parts_.open_calls->Add(
+        *parts_.gate,
+        {.certificate = std::move(certificate),
+         .call = "RecordSource",
+         .roles = {config::v1::ROLE_OPERATOR},
+         .also = [allowed = parts_.allow_recording] { return MayRecord(*allowed); }},
+        reactor);
     status = parts_.supply->RecordSource(request->name(), reactor->recording());
     if (!status.ok()) reactor->recording()->End(status);
     return reactor.get();

@@ -4,6 +4,15 @@
 #include <utility>
 
 namespace entropyd {
+namespace {
+
+absl::Status MayGoOn(const Gate& gate, const OpenCalls::Caller& caller) {
+  absl::Status status = gate.Recheck(*caller.certificate, caller.call, caller.roles);
+  if (status.ok() && caller.also != nullptr) status = caller.also();
+  return status;
+}
+
+}  // namespace
 
 void OpenCalls::Add(const Gate& gate, const Caller& caller, const std::shared_ptr<OpenCall>& call) {
   {
@@ -14,7 +23,7 @@ void OpenCalls::Add(const Gate& gate, const Caller& caller, const std::shared_pt
                    entries_.end());
     entries_.push_back({caller, call});
   }
-  const absl::Status status = gate.Recheck(*caller.certificate, caller.call, caller.roles);
+  const absl::Status status = MayGoOn(gate, caller);
   if (!status.ok()) call->ShutOut(status);
 }
 
@@ -25,8 +34,7 @@ void OpenCalls::Recheck(const Gate& gate) {
     entries = entries_;
   }
   for (const Entry& entry : entries) {
-    const absl::Status status =
-        gate.Recheck(*entry.caller.certificate, entry.caller.call, entry.caller.roles);
+    const absl::Status status = MayGoOn(gate, entry.caller);
     if (status.ok()) continue;
     const std::shared_ptr<OpenCall> call = entry.call.lock();
     if (call != nullptr) call->ShutOut(status);

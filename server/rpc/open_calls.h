@@ -11,6 +11,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,13 +40,16 @@ class OpenCalls {
     std::string call;
     // One of them is enough.
     std::vector<config::v1::Role> roles;
+    // What else must hold, by the configuration. Empty = nothing. Comes without locks held.
+    std::function<absl::Status()> also = nullptr;
   };
 
   // The call ends with its last owner. Shuts it out at once when the rules have changed since the
   // gate let it in.
   void Add(const Gate& gate, const Caller& caller, const std::shared_ptr<OpenCall>& call);
 
-  // Shuts out whoever may not come in by the rules of this moment.
+  // Shuts out whoever may not come in by the rules of this moment, or may not go on by the
+  // configuration.
   void Recheck(const Gate& gate);
 
  private:

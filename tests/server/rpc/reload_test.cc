@@ -166,6 +166,25 @@ TEST_F(GrpcReloadTest, ARevokedOperatorsRecordingEnds) {
                                            HasSubstr("outcome=\"UNAUTHENTICATED: "))));
 }
 
+TEST_F(GrpcReloadTest, ARecordingEndsWhenRawSamplesMayNotLeaveTheServerAnyMore) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::RecordSourceRequest request;
+  request.set_name("kernel");
+  request.set_samples(1 << 30);
+  const auto reader = admin->RecordSource(&context, request);
+  v1::RecordSourceResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  Change("server.yaml", "allow_recording: true", "allow_recording: false");
+  server_->Tick();
+  while (reader->Read(&response)) {
+  }
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr("raw samples do not leave this server"));
+}
+
 TEST_F(GrpcReloadTest, ARecordingThatNobodyReadsIsCancelled) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
   grpc::ClientContext context;
