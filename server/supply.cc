@@ -127,7 +127,12 @@ void SupplyImpl::Tick() {
 
 absl::StatusOr<std::unique_ptr<SupplyChange>> SupplyImpl::Prepare(
     const config::v1::Server& config, const config::Locations& locations) {
-  absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations);
+  std::vector<RunningSource> running;
+  {
+    absl::MutexLock lock(&mutex_);
+    running = parts_.running();
+  }
+  absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations, running);
   if (!plan.ok()) return plan.status();
   absl::StatusOr<std::unique_ptr<PreparedChange>> change;
   {

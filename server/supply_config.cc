@@ -13,6 +13,7 @@
 #include "base/config/units.h"
 #include "base/process/nanos.h"
 #include "base/text/names.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "server/driver/getrandom_driver.h"
 #include "server/health/health_monitor.h"
 #include "server/pool/conditioner.h"
@@ -64,7 +65,20 @@ SourceSpec MakeSpec(const config::v1::SourceConfig& config, const DriverEntry& d
     spec.identity.claims.health_min_entropy =
         std::max(spec.identity.claims.health_min_entropy, spec.identity.claims.min_entropy);
   }
+  spec.own_group = spec.identity.claims.group;
   return spec;
+}
+
+// A source that goes on is what it was as long as its device does not say what it is.
+void KeepRunning(const config::v1::SourceConfig& config, const std::vector<RunningSource>& running,
+                 SourcePlan* planned) {
+  for (const RunningSource& one : running) {
+    if (one.spec.name != config.name() || !GoesOn(one, config, planned->spec)) continue;
+    planned->stays = true;
+    if (planned->spec.identity.known) return;
+    planned->spec = one.spec;
+    planned->spec.identity.claims.group = one.spec.own_group;
+  }
 }
 
 void CheckClaims(const SourceSpec& spec, const std::string& at, Faults* faults) {
@@ -96,7 +110,8 @@ void CheckClaims(const SourceSpec& spec, const std::string& at, Faults* faults) 
   }
 }
 
-void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, Faults* faults) {
+void PlanSource(const config::v1::Server& config, int index,
+                const std::vector<RunningSource>& running, SupplyPlan* plan, Faults* faults) {
   const config::v1::SourceConfig& source = config.sources(index);
   const std::string at = absl::StrCat("sources[", index, "]");
   for (int i = 0; i < index; ++i) {
@@ -118,6 +133,7 @@ void PlanSource(const config::v1::Server& config, int index, SupplyPlan* plan, F
     return;
   }
   SourcePlan planned{MakeSpec(source, *driver), driver, index};
+  KeepRunning(source, running, &planned);
   if (planned.spec.identity.software() && !config.allow_software()) {
     faults->Add(absl::StrCat(at, ".driver"),
                 absl::StrCat("driver ", driver->name,
@@ -325,11 +341,22 @@ void PlanPool(const config::v1::Server& config, int index, SupplyPlan* plan, Fau
 
 }  // namespace
 
+bool GoesOn(const RunningSource& running, const config::v1::SourceConfig& config,
+            const SourceSpec& found) {
+  if (!google::protobuf::util::MessageDifferencer::Equals(running.config, config)) return false;
+  if (!found.identity.known) return true;
+  // Others may have given it their group.
+  SourceClaims claims = running.spec.identity.claims;
+  claims.group = running.spec.own_group;
+  return running.spec.identity.nature == found.identity.nature && claims == found.identity.claims;
+}
+
 absl::StatusOr<SupplyPlan> PlanSupply(const config::v1::Server& config,
-                                      const config::Locations& locations) {
+                                      const config::Locations& locations,
+                                      const std::vector<RunningSource>& running) {
   SupplyPlan plan;
   Faults faults(locations);
-  for (int i = 0; i < config.sources_size(); ++i) PlanSource(config, i, &plan, &faults);
+  for (int i = 0; i < config.sources_size(); ++i) PlanSource(config, i, running, &plan, &faults);
   ShareGroups(&plan, config, faults);
   for (int i = 0; i < config.pools_size(); ++i) PlanPool(config, i, &plan, &faults);
   if (absl::Status status = faults.status(); !status.ok()) return status;

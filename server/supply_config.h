@@ -28,6 +28,14 @@ struct SourcePlan {
   const DriverEntry* driver = nullptr;
   // The index in the configuration.
   int index = 0;
+  // The source that runs under this name goes on.
+  bool stays = false;
+};
+
+// A source as it was configured, and what it turned out to be.
+struct RunningSource {
+  config::v1::SourceConfig config;
+  SourceSpec spec;
 };
 
 struct SupplyPlan {
@@ -43,8 +51,16 @@ struct SupplyPlan {
 // the fault is in the configuration and not in the source.
 inline constexpr double kMaxPermanentFalseAlarmsPerYear = 1;
 
-// Errors: INVALID_ARGUMENT with file:line:column, one line for each fault found.
+// Whether a source that runs may go on under this configuration, for which `found` was found out
+// now. Only a device that is certainly another one ends it: a device that is away for a moment says
+// nothing. Its root does not matter, because the source tells which one it has opened.
+bool GoesOn(const RunningSource& running, const config::v1::SourceConfig& config,
+            const SourceSpec& found);
+
+// `running` are the sources that run now. Errors: INVALID_ARGUMENT with file:line:column, one line
+// for each fault found.
 absl::StatusOr<SupplyPlan> PlanSupply(const config::v1::Server& config,
-                                      const config::Locations& locations);
+                                      const config::Locations& locations,
+                                      const std::vector<RunningSource>& running = {});
 
 }  // namespace entropyd

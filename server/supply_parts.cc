@@ -7,22 +7,12 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
-#include "google/protobuf/util/message_differencer.h"
 
 namespace entropyd {
 namespace {
 
 // The memory of a pool, besides its stored bytes: the block that it works on.
 constexpr size_t kPoolBytes = 16 << 10;
-
-// Whether a source that runs may go on under the new configuration. Its root does not matter: the
-// path of a device that is away leads to no root, and the source tells which one it has opened.
-bool SameSource(const SourceEntry& running, const config::v1::SourceConfig& config,
-                const SourceSpec& spec) {
-  return google::protobuf::util::MessageDifferencer::Equals(running.config, config) &&
-         running.spec.identity.nature == spec.identity.nature &&
-         running.spec.identity.claims == spec.identity.claims;
-}
 
 std::vector<std::string> SourcesOf(const EntropyPool::Options& options) {
   std::vector<std::string> names;
@@ -79,7 +69,7 @@ absl::Status SupplyParts::PrepareSources(const config::v1::Server& config, const
   for (const SourcePlan& source : plan.sources) {
     const config::v1::SourceConfig& wanted = config.sources(source.index);
     const SourceEntry* const running = FindSource(wanted.name());
-    if (running != nullptr && SameSource(*running, wanted, source.spec)) {
+    if (running != nullptr && source.stays) {
       change->made_sources.push_back({wanted, source.spec});
       continue;
     }
@@ -166,7 +156,12 @@ SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
         return entry.spec.name == made.spec.name;
       });
       made.thread = std::move(running->thread);
-      made.metrics = std::move(running->metrics);
+      const std::string& group = made.spec.identity.claims.group;
+      if (group == running->spec.identity.claims.group) {
+        made.metrics = std::move(running->metrics);
+      } else {
+        made.thread->source()->SetGroup(group);  // and series with this label
+      }
     } else {
       taken.begin.push_back(made.thread.get());
     }
@@ -242,6 +237,12 @@ std::vector<Source::Sink> SupplyParts::SinksOf(const std::string& source) const 
     if (member != entry.members.end()) sinks.push_back({entry.pool.get(), member->second});
   }
   return sinks;
+}
+
+std::vector<RunningSource> SupplyParts::running() const {
+  std::vector<RunningSource> running;
+  for (const SourceEntry& entry : sources_) running.push_back({entry.config, entry.spec});
+  return running;
 }
 
 const SourceEntry* SupplyParts::FindSource(absl::string_view name) const {

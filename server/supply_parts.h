@@ -69,6 +69,7 @@ class SupplyParts {
   // Waits for no thread.
   Taken Take(PreparedChange* change);
 
+  std::vector<RunningSource> running() const;
   const std::vector<SourceEntry>& sources() const { return sources_; }
   const std::vector<PoolEntry>& pools() const { return pools_; }
   // Null when there is none of that name.

@@ -187,6 +187,7 @@ SourceIdentity CharDeviceDriver::IdentityFor(const std::string& path, bool is_hw
   const bool hardware = !is_hwrng || IsHardware(generator);
   SourceIdentity identity;
   identity.root = is_hwrng ? RootOfHwrng(generator) : RootOfPath(path);
+  identity.known = !is_hwrng || (!generator.empty() && generator != "none");
   identity.nature =
       hardware ? SourceIdentity::Nature::kHardware : SourceIdentity::Nature::kBorrowed;
   SourceClaims& claims = identity.claims;
@@ -203,8 +204,10 @@ SourceIdentity CharDeviceDriver::Identify(const config::v1::SourceConfig& config
   struct stat st;
   const bool there = stat(config.path().c_str(), &st) == 0;
   const bool is_hwrng = there ? IsHwrng(st) : config.path() == kHwrngPath;
-  return IdentityFor(config.path(), is_hwrng, is_hwrng ? ReadLine(OpenNames(kRngCurrent)) : "",
-                     config.max_rate());
+  SourceIdentity identity = IdentityFor(
+      config.path(), is_hwrng, is_hwrng ? ReadLine(OpenNames(kRngCurrent)) : "", config.max_rate());
+  identity.known &= there;
+  return identity;
 }
 
 std::unique_ptr<SourceDriver> CharDeviceDriver::Create(const config::v1::SourceConfig& config,
@@ -278,7 +281,7 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
   if (hardware_ && !names.empty() && !IsHardware(generator_)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "open ", path_, ": the generator behind it is now '", generator_,
-        "', which is worth less than what was claimed at the start; restart to claim anew"));
+        "', which is worth less than what the source claims; reload the server to claim anew"));
   }
   if (isatty(opened.get())) {
     if (absl::Status raw = MakeRaw(opened.get(), path_); !raw.ok()) return raw;

@@ -63,6 +63,9 @@ struct SourceIdentity {
   std::string root;
   Nature nature = Nature::kHardware;
   SourceClaims claims;
+  // False: no device is there at the moment that could say what it is, and the claims are careful.
+  // A source that runs and whose configuration is the same keeps its claims then.
+  bool known = true;
 
   bool software() const { return nature == Nature::kSoftware; }
 };

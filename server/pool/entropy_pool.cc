@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "base/process/nanos.h"
@@ -161,6 +162,20 @@ int EntropyPool::GroupOf(const std::string& group,
   return static_cast<int>(found - groups_.begin());
 }
 
+void EntropyPool::RenameGroups(const std::vector<Member>& members,
+                               const std::vector<int>& numbers) {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    std::set<std::string> names;
+    for (size_t i = 0; i < members.size(); ++i) {
+      const bool is_in = numbers[i] >= 0 && members_[numbers[i]].home == static_cast<int>(g);
+      if (is_in) names.insert(members[i].group);
+    }
+    const auto taken = [&names](const Group& group) { return names.count(group.name) > 0; };
+    if (names.size() != 1 || std::any_of(groups_.begin(), groups_.end(), taken)) continue;
+    groups_[g].name = *names.begin();
+  }
+}
+
 std::vector<int> EntropyPool::Enrol(const std::vector<Member>& members,
                                     std::vector<std::unique_ptr<Conditioner>>* spare) {
   std::vector<int> numbers(members.size(), -1);
@@ -178,6 +193,7 @@ std::vector<int> EntropyPool::Enrol(const std::vector<Member>& members,
     // Its number may be another member's soon, and must not bring bits along.
     groups_[members_[j].group].conditioner->Reset();
   }
+  RenameGroups(members, numbers);
   for (size_t i = 0; i < members.size(); ++i) {
     const int home = GroupOf(members[i].group, spare);
     if (numbers[i] >= 0) {

@@ -197,6 +197,9 @@ class EntropyPool final : public Pool, public SourceSink {
   // The group of that name; made from one of `spare` when there is none.
   int GroupOf(const std::string& group, std::vector<std::unique_ptr<Conditioner>>* spare)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A group whose members all call it otherwise now gets that name, and keeps what it has.
+  void RenameGroups(const std::vector<Member>& members, const std::vector<int>& numbers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The number of each of these members, who are there afterwards; nobody else is.
   std::vector<int> Enrol(const std::vector<Member>& members,
                          std::vector<std::unique_ptr<Conditioner>>* spare)

@@ -93,6 +93,9 @@ class Source {
   // max_rate; those of SourceRecorder::Record().
   absl::Status Record(std::shared_ptr<SampleRecording> recording);
 
+  // Others have put it into this group, or left it alone.
+  void SetGroup(absl::string_view group) { status_.SetGroup(group); }
+
   const SourceSpec& spec() const { return spec_; }
   v1::Source Snapshot() const { return status_.Snapshot(); }
 

@@ -15,7 +15,7 @@ SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics)
     : source_(source), series_(metrics) {
   const Labels labels = {{"source", source->spec().name},
                          {"driver", source->spec().driver},
-                         {"group", source->spec().identity.claims.group}};
+                         {"group", source->Snapshot().group()}};
   for (const v1::SourceState state : kStates) {
     Labels with_state = labels;
     with_state["state"] = std::string(SourceStateName(state));

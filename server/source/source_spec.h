@@ -14,6 +14,8 @@ struct SourceSpec {
   // The name of the driver in the configuration.
   std::string driver;
   SourceIdentity identity;
+  // The group of its claims, before sources with one root were put into one group.
+  std::string own_group;
   // True when the operator gave the figure.
   bool explicit_min_entropy = false;
 };

@@ -44,6 +44,11 @@ void SourceStatus::Set(v1::SourceState state, absl::string_view reason) {
   event->set_reason(status_.reason());
 }
 
+void SourceStatus::SetGroup(absl::string_view group) {
+  absl::MutexLock lock(&mutex_);
+  status_.set_group(std::string(group));
+}
+
 void SourceStatus::AddRawBytes(uint64_t bytes) {
   absl::MutexLock lock(&mutex_);
   status_.set_raw_bytes(status_.raw_bytes() + bytes);

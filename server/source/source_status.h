@@ -6,7 +6,7 @@
 //
 // Errors: none.
 //
-// Thread safety: safe; one thread writes.
+// Thread safety: safe. One thread writes; SetGroup() comes from any.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,8 @@ class SourceStatus {
 
   // Sets the state. A state that differs from the one before enters the history.
   void Set(v1::SourceState state, absl::string_view reason);
+  // The group that it counts in.
+  void SetGroup(absl::string_view group);
   void AddRawBytes(uint64_t bytes);
   void AddCredit(double bits);
   void CountStartup();

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/algorithm/container.h"
 #include "base/process/nanos.h"
 #include "tests/server/driver/fake_driver.h"
 
@@ -38,7 +39,8 @@ class SupplyPartsTest : public ::testing::Test {
     return config;
   }
   // One pool of all sources.
-  static SupplyPlan Plan(const std::vector<std::string>& sources) {
+  static SupplyPlan Plan(const std::vector<std::string>& sources,
+                         const std::vector<std::string>& staying = {}) {
     SupplyPlan plan;
     EntropyPool::Options pool;
     pool.name = "default";
@@ -52,6 +54,7 @@ class SupplyPartsTest : public ::testing::Test {
           .group = sources[i], .min_entropy = 4, .health_min_entropy = 4, .max_rate = 1'000'000};
       source.driver = sources[i] == "stuck" ? &kStuck : &kFake;
       source.index = static_cast<int>(i);
+      source.stays = absl::c_linear_search(staying, sources[i]);
       plan.sources.push_back(source);
       pool.members.push_back({.source = sources[i], .group = sources[i], .min_entropy = 4});
     }
@@ -101,14 +104,14 @@ TEST_F(SupplyPartsTest, ASourceThatHangsHoldsUpNoChangeAndGivesNothingAfterwards
   const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
   stuck->Start();
   stuck_.reading.WaitForNotification();
-  SupplyParts::Taken taken = Take(Config({"fake"}), Plan({"fake"}));
+  SupplyParts::Taken taken = Take(Config({"fake"}), Plan({"fake"}, {"fake"}));
   EXPECT_THAT(taken.leaving, ElementsAre(stuck));
   EXPECT_FALSE(stuck->ended());
   EXPECT_EQ(parts_.FindSource("stuck"), nullptr);
   EXPECT_THAT(metrics_.Serialize(), Not(HasSubstr("source=\"stuck\"")));
   // Its pool is no more when its device lets it go.
   taken = Take(Config({"fake"}), [] {
-    SupplyPlan plan = Plan({"fake"});
+    SupplyPlan plan = Plan({"fake"}, {"fake"});
     plan.pools[0].name = "other";
     return plan;
   }());
@@ -122,14 +125,24 @@ TEST_F(SupplyPartsTest, ASourceThatHangsHoldsUpNoChangeAndGivesNothingAfterwards
 TEST_F(SupplyPartsTest, AChangedSourceHasASuccessorOfItsNameAtOnce) {
   const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
   const std::shared_ptr<SourceThread> fake = parts_.FindSource("fake")->thread;
-  config::v1::Server config = Config({"stuck", "fake"});
-  config.mutable_sources(0)->set_max_rate(1000);
-  const SupplyParts::Taken taken = Take(config, Plan({"stuck", "fake"}));
+  const SupplyParts::Taken taken =
+      Take(Config({"stuck", "fake"}), Plan({"stuck", "fake"}, {"fake"}));
   EXPECT_THAT(taken.leaving, ElementsAre(stuck));
   EXPECT_EQ(parts_.FindSource("fake")->thread, fake) << "it stays";
   ASSERT_EQ(taken.begin.size(), 1u);
   EXPECT_EQ(taken.begin[0], parts_.FindSource("stuck")->thread.get());
   EXPECT_NE(parts_.FindSource("stuck")->thread, stuck);
+}
+
+TEST_F(SupplyPartsTest, ASourceThatGoesOnInAnotherGroupShowsIt) {
+  const std::shared_ptr<SourceThread> fake = parts_.FindSource("fake")->thread;
+  SupplyPlan plan = Plan({"fake"}, {"fake"});
+  plan.sources[0].spec.identity.claims.group = plan.pools[0].members[0].group = "other";
+  Take(Config({"fake"}), std::move(plan));
+  EXPECT_EQ(parts_.FindSource("fake")->thread, fake);
+  EXPECT_EQ(fake->source()->Snapshot().group(), "other");
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr("group=\"other\""));
+  EXPECT_THAT(metrics_.Serialize(), Not(HasSubstr("group=\"fake\"")));
 }
 
 TEST_F(SupplyPartsTest, ADroppedChangeHasChangedNothing) {

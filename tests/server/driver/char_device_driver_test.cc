@@ -183,5 +183,16 @@ TEST(CharDeviceDriverTest, AGeneratorThatAHypervisorGivesIsTheHosts) {
   EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "ccp-1-rng", 0).root, kRootCpu);
 }
 
+TEST(CharDeviceDriverTest, ADeviceThatIsAwayDoesNotSayWhatItIs) {
+  for (const char* generator : {"", "none"}) {
+    EXPECT_FALSE(CharDeviceDriver::IdentityFor("/dev/hwrng", true, generator, 0).known);
+  }
+  EXPECT_TRUE(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "virtio_rng.0", 0).known);
+  EXPECT_FALSE(CharDeviceDriver::Identify(ConfigOf("/dev/no-such")).known);
+  const TempDir dir;
+  ASSERT_EQ(mkfifo((dir / "fifo").c_str(), 0600), 0);
+  EXPECT_TRUE(CharDeviceDriver::Identify(ConfigOf(dir / "fifo")).known);
+}
+
 }  // namespace
 }  // namespace entropyd

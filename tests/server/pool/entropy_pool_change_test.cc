@@ -172,6 +172,38 @@ TEST_F(EntropyPoolChangeTest, ASecondFailureDoesNotVoidWhatRestedOnOthersMeanwhi
   EXPECT_EQ(Epoch(), 0u);
 }
 
+TEST_F(EntropyPoolChangeTest, AGroupOfAnotherNameKeepsItsSeedAndItsBlocks) {
+  members_ = {board_};
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  Add(0, 20 * kBlockSamples);
+  const uint64_t stored = Now().available_bytes();
+  EntropyPool::Member renamed = board_;
+  renamed.group = "device";
+  EXPECT_THAT(Apply(With({cpu_, renamed}, v1::QUALITY_FULL)), ElementsAre(1, 0));
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_EQ(Now().available_bytes(), stored);
+  // Also when the one that gave the name has gone, and when one comes that gives another.
+  Apply(With({board_, twin_}, v1::QUALITY_FULL));
+  EntropyPool::Member other = twin_;
+  other.group = "device";
+  renamed.group = "device";
+  Apply(With({renamed, other}, v1::QUALITY_FULL));
+  Apply(With({twin_, board_}, v1::QUALITY_FULL));
+  EXPECT_TRUE(pool_->State().ready());
+  EXPECT_EQ(Now().available_bytes(), stored);
+}
+
+TEST_F(EntropyPoolChangeTest, ASourceThatLeavesItsGroupTakesNoSeedAlong) {
+  EntropyPool::Member twin = twin_;
+  members_ = {board_, twin_};
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  twin.group = "device";
+  Apply(With({board_, twin}));
+  EXPECT_FALSE(pool_->State().ready()) << "nobody knows who of the two gave it";
+}
+
 TEST_F(EntropyPoolChangeTest, MoreGroupsMayBeAskedForThanHaveGivenASeed) {
   Make(v1::QUALITY_DRBG);
   ReadyWithOneGroup();
