@@ -146,6 +146,12 @@ std::vector<std::shared_ptr<SourceThread>> SupplyParts::Dismiss(const SupplyChan
   return leaving;
 }
 
+void SupplyParts::KeepLatched(const SourceEntry& before, const SourceEntry& made) {
+  const v1::Source last = before.thread->source()->Snapshot();
+  if (last.state() != v1::SOURCE_STATE_LATCHED || before.spec.driver != made.spec.driver) return;
+  made.thread->source()->BeginLatched(last.reason());
+}
+
 SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
   Taken taken;
   taken.leaving = Dismiss(change->sources);
@@ -164,6 +170,7 @@ SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
       }
     } else {
       taken.begin.push_back(made.thread.get());
+      if (const SourceEntry* const before = FindSource(made.spec.name)) KeepLatched(*before, made);
     }
     sources.push_back(std::move(made));
   }

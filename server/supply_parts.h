@@ -84,6 +84,8 @@ class SupplyParts {
   absl::Status PreparePool(EntropyPool::Options options, PreparedPool* one) const;
   // Takes the sinks of these away, and returns them.
   std::vector<std::shared_ptr<SourceThread>> Dismiss(const SupplyChange::Names& names);
+  // `made` comes in the place of `before`. What an operator has to look into stays so.
+  static void KeepLatched(const SourceEntry& before, const SourceEntry& made);
   // The source's sinks among the pools as they are now.
   std::vector<Source::Sink> SinksOf(const std::string& source) const;
   // Puts the pools in their places. Sources do not call those that go any more, nor yet those that

@@ -46,6 +46,8 @@ void Source::SetSinks(const std::vector<Sink>& sinks) {
   sinks_ = std::move(attached);
 }
 
+void Source::BeginLatched(absl::string_view reason) { SetState(v1::SOURCE_STATE_LATCHED, reason); }
+
 void Source::TellNewSinks() {
   absl::MutexLock lock(&sinks_mutex_);
   for (Attached& a : sinks_) {

@@ -75,6 +75,9 @@ class Source {
     absl::MutexLock lock(&sinks_mutex_);
     sinks_.push_back({{sink, member}, true});
   }
+  // It begins LATCHED, as the source in whose place it comes: a new configuration is no operator's
+  // act. REQUIRES: before the first Step().
+  void BeginLatched(absl::string_view reason);
   // From now on these are its sinks. Those that were not before hear the state and the root in the
   // next Step(). Safe at any time; when it returns, the source calls no other sink any more.
   void SetSinks(const std::vector<Sink>& sinks);

@@ -71,6 +71,15 @@ class SupplyPartsTest : public ::testing::Test {
     return parts_.FindSource(name)->thread->source()->Snapshot().state();
   }
 
+  // Steps the source, whose thread does not run, over a device that gives one byte for ever.
+  void Latch(const std::string& name) {
+    fake_.byte_at = [](uint64_t) { return 0x5a; };
+    for (int i = 0; i < 100 && StateOf(name) != v1::SOURCE_STATE_LATCHED; ++i) {
+      clock_.Advance(parts_.FindSource(name)->thread->source()->Step());
+    }
+    ASSERT_EQ(StateOf(name), v1::SOURCE_STATE_LATCHED);
+  }
+
   static inline StuckDevice* stuck_device_ = nullptr;
   static inline FakeDevice* fake_device_ = nullptr;
   static constexpr DriverEntry kStuck = {
@@ -104,17 +113,26 @@ TEST_F(SupplyPartsTest, ASourceThatHangsHoldsUpNoChangeAndGivesNothingAfterwards
   const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
   stuck->Start();
   stuck_.reading.WaitForNotification();
-  SupplyParts::Taken taken = Take(Config({"fake"}), Plan({"fake"}, {"fake"}));
+  const SupplyParts::Taken taken = Take(Config({"fake"}), Plan({"fake"}, {"fake"}));
   EXPECT_THAT(taken.leaving, ElementsAre(stuck));
   EXPECT_FALSE(stuck->ended());
   EXPECT_EQ(parts_.FindSource("stuck"), nullptr);
   EXPECT_THAT(metrics_.Serialize(), Not(HasSubstr("source=\"stuck\"")));
-  // Its pool is no more when its device lets it go.
-  taken = Take(Config({"fake"}), [] {
-    SupplyPlan plan = Plan({"fake"}, {"fake"});
-    plan.pools[0].name = "other";
-    return plan;
-  }());
+  // Another one has its place in the pool when its device lets it go. The pool hears nothing.
+  Take(Config({"fake", "more"}), Plan({"fake", "more"}, {"fake"}));
+  stuck_.release.Notify();
+  stuck->Stop();
+  EXPECT_EQ(stuck->source()->Snapshot().state(), v1::SOURCE_STATE_LATCHED);
+  EXPECT_THAT(parts_.FindPool("default")->pool->Snapshot().reason(), HasSubstr("more is starting"));
+}
+
+TEST_F(SupplyPartsTest, ASourceThatHangsMayOutliveItsPool) {
+  const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
+  stuck->Start();
+  stuck_.reading.WaitForNotification();
+  SupplyPlan plan = Plan({"fake"}, {"fake"});
+  plan.pools[0].name = "other";
+  Take(Config({"fake"}), std::move(plan));
   EXPECT_EQ(parts_.FindPool("default"), nullptr);
   stuck_.release.Notify();
   stuck->Stop();
@@ -143,6 +161,26 @@ TEST_F(SupplyPartsTest, ASourceThatGoesOnInAnotherGroupShowsIt) {
   EXPECT_EQ(fake->source()->Snapshot().group(), "other");
   EXPECT_THAT(metrics_.Serialize(), HasSubstr("group=\"other\""));
   EXPECT_THAT(metrics_.Serialize(), Not(HasSubstr("group=\"fake\"")));
+}
+
+TEST_F(SupplyPartsTest, OtherKeysDoNotResetALatchedSourceAndAnotherDriverDoes) {
+  Latch("fake");
+  const std::string reason = parts_.FindSource("fake")->thread->source()->Snapshot().reason();
+  Take(Config({"stuck", "fake"}), Plan({"stuck", "fake"}, {"stuck"}));
+  EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_LATCHED);
+  EXPECT_EQ(parts_.FindSource("fake")->thread->source()->Snapshot().reason(), reason);
+  SupplyPlan plan = Plan({"stuck", "fake"}, {"stuck"});
+  plan.sources[1].spec.driver = "another";
+  Take(Config({"stuck", "fake"}), std::move(plan));
+  EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_STARTING);
+}
+
+TEST_F(SupplyPartsTest, OneThatIsNotLatchedBeginsAtTheStart) {
+  fake_.open = absl::NotFoundError("open /dev/fake: no such device");
+  parts_.FindSource("fake")->thread->source()->Step();
+  ASSERT_EQ(StateOf("fake"), v1::SOURCE_STATE_GONE);
+  Take(Config({"stuck", "fake"}), Plan({"stuck", "fake"}, {"stuck"}));
+  EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_STARTING);
 }
 
 TEST_F(SupplyPartsTest, ADroppedChangeHasChangedNothing) {

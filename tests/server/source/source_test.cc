@@ -212,6 +212,18 @@ TEST_F(SourceTest, LatchedSourceReadsNoMore) {
   EXPECT_GE(device_.closes, 1);
 }
 
+TEST_F(SourceTest, OneThatBeginsLatchedOpensNothingUntilAnOperatorResetsIt) {
+  source_->BeginLatched("rct at bytes: 16 in a row, cutoff 16");
+  RunFor(absl::Seconds(10));
+  EXPECT_EQ(device_.opens, 0);
+  EXPECT_EQ(State(), v1::SOURCE_STATE_LATCHED);
+  EXPECT_THAT(Reason(), HasSubstr("16 in a row"));
+  EXPECT_THAT(sink_.states, ElementsAre(v1::SOURCE_STATE_LATCHED));
+  source_->Test(true, [](absl::StatusOr<v1::Source>) {});
+  RunFor(absl::Seconds(2));
+  EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
+}
+
 TEST_F(SourceTest, QuarantineEndsOnlyThroughStartUpTests) {
   MakeHealthy();
   const uint64_t repeat_at = device_.offset + 100;
