@@ -162,7 +162,10 @@ void SupplyImpl::Apply(std::unique_ptr<SupplyChange> prepared) {
   leaving_.Add(std::move(taken.leaving));
   absl::MutexLock lock(&mutex_);
   if (!started_) return;
-  for (SourceThread* thread : taken.begin) thread->Start();
+  for (const SupplyParts::Newcomer& one : taken.begin) {
+    SupplyParts::Remember(one);
+    one.thread->Start();
+  }
 }
 
 // Questions -----------------------------------------------------------------------------------

@@ -146,10 +146,12 @@ std::vector<std::shared_ptr<SourceThread>> SupplyParts::Dismiss(const SupplyChan
   return leaving;
 }
 
-void SupplyParts::KeepLatched(const SourceEntry& before, const SourceEntry& made) {
-  const v1::Source last = before.thread->source()->Snapshot();
-  if (last.state() != v1::SOURCE_STATE_LATCHED || before.spec.driver != made.spec.driver) return;
-  made.thread->source()->BeginLatched(last.reason());
+SupplyParts::Newcomer SupplyParts::Succeed(const SourceEntry& made) const {
+  const SourceEntry* const before = FindSource(made.spec.name);
+  if (before == nullptr || before->spec.driver != made.spec.driver) return {made.thread.get()};
+  const v1::Source last = before->thread->source()->Snapshot();
+  if (last.state() == v1::SOURCE_STATE_LATCHED) made.thread->source()->BeginLatched(last.reason());
+  return {made.thread.get(), before->thread};
 }
 
 SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
@@ -169,8 +171,7 @@ SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
         made.thread->source()->SetGroup(group);  // and series with this label
       }
     } else {
-      taken.begin.push_back(made.thread.get());
-      if (const SourceEntry* const before = FindSource(made.spec.name)) KeepLatched(*before, made);
+      taken.begin.push_back(Succeed(made));
     }
     sources.push_back(std::move(made));
   }
@@ -244,6 +245,11 @@ std::vector<Source::Sink> SupplyParts::SinksOf(const std::string& source) const 
     if (member != entry.members.end()) sinks.push_back({entry.pool.get(), member->second});
   }
   return sinks;
+}
+
+void SupplyParts::Remember(const Newcomer& newcomer) {
+  if (newcomer.before == nullptr || !newcomer.before->ended()) return;
+  newcomer.thread->source()->RememberAlarmsOf(*newcomer.before->source());
 }
 
 std::vector<RunningSource> SupplyParts::running() const {

@@ -5,7 +5,7 @@
 //   absl::Status built = parts.Build(config, std::move(plan));
 //   absl::StatusOr<std::unique_ptr<PreparedChange>> change = parts.Prepare(config, next_plan);
 //   SupplyParts::Taken taken = parts.Take(change->get());
-//   for (SourceThread* thread : taken.begin) thread->Start();
+//   for (const SupplyParts::Newcomer& one : taken.begin) one.thread->Start();
 //
 // A source that goes loses its sinks first. So nobody has to wait for its thread: from then on it
 // gives nothing to anybody.
@@ -60,9 +60,14 @@ class SupplyParts {
   // Makes all that is new. Nothing has changed then.
   absl::StatusOr<std::unique_ptr<PreparedChange>> Prepare(const config::v1::Server& config,
                                                           SupplyPlan plan) const;
+  // A source that is to be started.
+  struct Newcomer {
+    SourceThread* thread;
+    // The one in whose place it comes, if it has the same driver.
+    std::shared_ptr<SourceThread> before = nullptr;
+  };
   struct Taken {
-    // To be started.
-    std::vector<SourceThread*> begin;
+    std::vector<Newcomer> begin;
     // To be stopped. They have no sinks and no series any more.
     std::vector<std::shared_ptr<SourceThread>> leaving;
   };
@@ -70,6 +75,10 @@ class SupplyParts {
   Taken Take(PreparedChange* change);
 
   std::vector<RunningSource> running() const;
+  // The newcomer remembers the alarms of its predecessor, if that has ended: one that hangs keeps
+  // them to itself. REQUIRES: the newcomer has not started.
+  static void Remember(const Newcomer& newcomer);
+
   const std::vector<SourceEntry>& sources() const { return sources_; }
   const std::vector<PoolEntry>& pools() const { return pools_; }
   // Null when there is none of that name.
@@ -84,8 +93,8 @@ class SupplyParts {
   absl::Status PreparePool(EntropyPool::Options options, PreparedPool* one) const;
   // Takes the sinks of these away, and returns them.
   std::vector<std::shared_ptr<SourceThread>> Dismiss(const SupplyChange::Names& names);
-  // `made` comes in the place of `before`. What an operator has to look into stays so.
-  static void KeepLatched(const SourceEntry& before, const SourceEntry& made);
+  // Looks for the source in whose place `made` comes. What an operator has to look into stays so.
+  Newcomer Succeed(const SourceEntry& made) const;
   // The source's sinks among the pools as they are now.
   std::vector<Source::Sink> SinksOf(const std::string& source) const;
   // Puts the pools in their places. Sources do not call those that go any more, nor yet those that

@@ -319,6 +319,12 @@ void HealthMonitor::RestartStream() {
   if (lag_.has_value()) lag_->RestartStream();
 }
 
+void HealthMonitor::RememberAlarmsOf(const HealthMonitor& before) {
+  if (options_ != before.options_) return;
+  native_samples_ = before.native_samples_;
+  recent_alarms_ = before.recent_alarms_;
+}
+
 void HealthMonitor::Forget() {
   RestartStream();
   if (lag_.has_value()) lag_->Forget();

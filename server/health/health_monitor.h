@@ -41,6 +41,7 @@ class HealthMonitor {
     double min_entropy = 0;
     // Native sample: 1, 4 or 8.
     int word_bytes = 1;
+    bool operator==(const Options&) const = default;
   };
 
   enum class Test { kRct, kApt, kContinuous, kReplay, kPrediction };
@@ -83,6 +84,10 @@ class HealthMonitor {
   // Forgets runs and open windows, for a device that was opened anew. It remembers the alarms of
   // the past million samples.
   void RestartStream();
+
+  // Remembers the alarms of the monitor in whose place it comes, when both make the same claims.
+  // REQUIRES: before the first Feed().
+  void RememberAlarmsOf(const HealthMonitor& before);
 
   // Forgets the alarms too: an operator's reset.
   void Forget();

@@ -78,6 +78,8 @@ class Source {
   // It begins LATCHED, as the source in whose place it comes: a new configuration is no operator's
   // act. REQUIRES: before the first Step().
   void BeginLatched(absl::string_view reason);
+  // The alarms of the source in whose place it comes count on. REQUIRES: neither is stepped.
+  void RememberAlarmsOf(const Source& before) { test_.RememberAlarmsOf(before.test_); }
   // From now on these are its sinks. Those that were not before hear the state and the root in the
   // next Step(). Safe at any time; when it returns, the source calls no other sink any more.
   void SetSinks(const std::vector<Sink>& sinks);

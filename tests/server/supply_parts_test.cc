@@ -148,7 +148,8 @@ TEST_F(SupplyPartsTest, AChangedSourceHasASuccessorOfItsNameAtOnce) {
   EXPECT_THAT(taken.leaving, ElementsAre(stuck));
   EXPECT_EQ(parts_.FindSource("fake")->thread, fake) << "it stays";
   ASSERT_EQ(taken.begin.size(), 1u);
-  EXPECT_EQ(taken.begin[0], parts_.FindSource("stuck")->thread.get());
+  EXPECT_EQ(taken.begin[0].thread, parts_.FindSource("stuck")->thread.get());
+  EXPECT_EQ(taken.begin[0].before, stuck);
   EXPECT_NE(parts_.FindSource("stuck")->thread, stuck);
 }
 
@@ -173,6 +174,29 @@ TEST_F(SupplyPartsTest, OtherKeysDoNotResetALatchedSourceAndAnotherDriverDoes) {
   plan.sources[1].spec.driver = "another";
   Take(Config({"stuck", "fake"}), std::move(plan));
   EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_STARTING);
+}
+
+TEST_F(SupplyPartsTest, AlarmsCountOnInTheSuccessor) {
+  // Ten equal bytes, now and then: a third alarm latches.
+  fake_.byte_at = [this](uint64_t offset) {
+    const bool run = offset % 4096 >= 100 && offset % 4096 < 110;
+    return static_cast<uint8_t>(run ? 0x5a : fake_.generator());
+  };
+  const auto run_until_alarms = [this](uint64_t alarms) {
+    Source* const source = parts_.FindSource("fake")->thread->source();
+    for (int i = 0; i < 10'000 && source->Snapshot().rct_failures() < alarms; ++i) {
+      clock_.Advance(source->Step());
+    }
+    EXPECT_EQ(source->Snapshot().rct_failures(), alarms);
+  };
+  run_until_alarms(2);
+  ASSERT_EQ(StateOf("fake"), v1::SOURCE_STATE_QUARANTINED);
+  const SupplyParts::Taken taken =
+      Take(Config({"stuck", "fake"}), Plan({"stuck", "fake"}, {"stuck"}));
+  ASSERT_EQ(StateOf("fake"), v1::SOURCE_STATE_STARTING);
+  SupplyParts::Remember(taken.begin[0]);
+  run_until_alarms(1);
+  EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_LATCHED);
 }
 
 TEST_F(SupplyPartsTest, OneThatIsNotLatchedBeginsAtTheStart) {

@@ -229,6 +229,18 @@ TEST(HealthMonitorTest, M3_AlarmsSurviveARestartOfTheStreamAndNotAnOperatorsRese
   }
 }
 
+TEST(HealthMonitorTest, AlarmsOfAMonitorWithTheSameClaimsCountOn) {
+  std::vector<uint8_t> bad = IdealBytes(2048, 7);
+  std::memcpy(&bad[404], &bad[400], 4);
+  HealthMonitor before = Make(4, 4);
+  for (int i = 0; i < 2; ++i) ASSERT_FALSE(before.Feed(bad)->permanent);
+  for (const double claim : {4., 3.5}) {
+    HealthMonitor test = Make(claim, 4);
+    test.RememberAlarmsOf(before);
+    EXPECT_EQ(test.Feed(bad)->permanent, claim == 4);
+  }
+}
+
 TEST(HealthMonitorTest, RestartForgetsTheOpenRun) {
   for (const uint8_t value : {0x5a, 0}) {
     HealthMonitor test = Make(4, 1);
