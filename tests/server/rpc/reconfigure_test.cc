@@ -64,7 +64,7 @@ TEST_F(GrpcReconfigureTest, ARemovedClassLetsItsPeersGoAndTheOthersNoticeNothing
   EXPECT_EQ(agent->WaitForState().phase(), v1::PHASE_OPEN);
   grpc::Status status;
   std::thread reader([&] { status = GetFrom("default/slow", 32 * 1024); });
-  absl::SleepFor(absl::Milliseconds(300));
+  EXPECT_TRUE(AwaitWaiting("default", "slow"));
   Change("server.yaml", "      - {name: slow, parent: root, rate: 1KiB/s, ceil: 1KiB/s}\n", "");
   Change("server.yaml", "[default/gold, default/slow]", "[\"default/*\"]");
   EXPECT_THAT(Reloaded(), ElementsAre("class removed default/slow", "policy changed"));
@@ -166,11 +166,11 @@ TEST_F(GrpcReconfigureTest, APoolComesAndChangesItsQualityAndGoes) {
                         "{name: x, parent: top, rate: 1MiB/s}]}\n");
   };
   const auto get = [this] {  // its sources seed it soon
-    grpc::Status status = GetFrom("other/x");
-    for (int i = 0; i < 100 && status.error_code() == grpc::StatusCode::UNAVAILABLE; ++i) {
-      absl::SleepFor(absl::Milliseconds(50));
+    grpc::Status status;
+    EXPECT_TRUE(Await([&] {
       status = GetFrom("other/x");
-    }
+      return status.error_code() != grpc::StatusCode::UNAVAILABLE;
+    }));
     return status;
   };
   Change("server.yaml", "pools:\n", pool(""));
@@ -191,7 +191,7 @@ TEST_F(GrpcReconfigureTest, APoolComesAndChangesItsQualityAndGoes) {
       waits = GetFrom("other/x", 32 * 1024);
     } while (waits.ok());
   });
-  absl::SleepFor(absl::Milliseconds(300));
+  EXPECT_TRUE(AwaitWaiting("other", "x"));
   Change("server.yaml", pool("quality: full, capacity: 8KiB, "), "pools:\n");
   EXPECT_THAT(Reloaded(), ElementsAre("pool removed other", "class removed other/top",
                                       "class removed other/x"));

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,37 @@ class ReloadFixture : public ServerFixture {
       server_->Tick();
     }
     return status;
+  }
+  v1::Class ClassNow(const std::string& pool, const std::string& name) {
+    grpc::ClientContext context;
+    v1::ListClassesResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
+    for (const v1::Class& one : response.class_()) {
+      if (one.pool() == pool && one.name() == name) return one;
+    }
+    return {};
+  }
+  uint64_t RawBytes(const std::string& source) {
+    grpc::ClientContext context;
+    v1::ListSourcesResponse response;
+    EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListSources(&context, {}, &response).ok());
+    for (const v1::Source& one : response.source()) {
+      if (one.name() == source) return one.raw_bytes();
+    }
+    return 0;
+  }
+  // Looks again and again until it holds.
+  static bool Await(const std::function<bool()>& condition) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (!condition()) {
+      if (absl::Now() > deadline) return false;
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return true;
+  }
+  // Until somebody waits for bytes of the class.
+  bool AwaitWaiting(const std::string& pool, const std::string& name) {
+    return Await([&] { return ClassNow(pool, name).waiting_members() > 0; });
   }
   std::string Problem() {
     grpc::ClientContext context;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -137,7 +138,7 @@ TEST_F(GrpcReloadTest, ARevokedReadersCallEndsWhileItWaits) {
   grpc::Status status;
   v1::GetResponse response;
   std::thread reader([&] { status = Get("reader", "default/slow", 32 * 1024, &response); });
-  absl::SleepFor(absl::Milliseconds(300));
+  EXPECT_TRUE(AwaitWaiting("default", "slow"));
   Revoke("reader");
   const absl::Time revoked = absl::Now();
   server_->Tick();
@@ -194,7 +195,13 @@ TEST_F(GrpcReloadTest, ARecordingThatNobodyReadsIsCancelled) {
   const auto reader = admin->RecordSource(&context, request);
   v1::RecordSourceResponse response;
   ASSERT_TRUE(reader->Read(&response));
-  absl::SleepFor(absl::Milliseconds(300));  // all windows are full
+  // All windows are full: the source reads no more.
+  uint64_t read = 0;
+  EXPECT_TRUE(Await([&] {
+    const uint64_t before = std::exchange(read, RawBytes("kernel"));
+    absl::SleepFor(absl::Milliseconds(50));  // a source that may read does within 10
+    return read == before;
+  }));
   Revoke("operator");
   server_->Tick();
   absl::SleepFor(absl::Milliseconds(100));
