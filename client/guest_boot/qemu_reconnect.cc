@@ -42,6 +42,7 @@ std::pair<int, int> VersionNumbers(absl::string_view version) {
 // Empty = it cannot be asked.
 std::string SaidVersion(const std::string& program, const ScratchDir& dir) {
   const std::string output = dir.File("version");
+  if (!WriteFile(output, "", 0600).ok()) return "";  // not what another program has said
   auto child = ChildProcess::Start({program, "--version"}, dir.File("errors"), output);
   if (!child.ok()) return "";
   const absl::Time deadline = absl::Now() + kVersionPatience;
