@@ -431,7 +431,9 @@ absl::Status Agent::Ready() const {
   bool buffered = false;
   for (size_t i = 0; i < settings_.classes.size(); ++i) {
     const ClassCounters& counters = *agent_metrics_->of_class(i);
-    if (counters.refused.Get() != 0) refused.push_back(counters.class_name);
+    // Guests that only metadata would bring to a class are served in their listener's.
+    const bool needed = i < settings_.named_classes || counters.guests.Get() > 0;
+    if (needed && counters.refused.Get() != 0) refused.push_back(counters.class_name);
     buffered |= counters.buffer_level.Get() > 0;
   }
   if (!refused.empty()) return RefusedClasses(refused);

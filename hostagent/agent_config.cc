@@ -75,6 +75,7 @@ class Checker {
         absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
     CheckKernelFeed();
+    settings_.named_classes = settings_.classes.size();
     CheckClasses();
     if (settings_.classes.size() > kMaxClasses) {
       Fail("listeners", absl::StrCat("and classes name ", settings_.classes.size(),

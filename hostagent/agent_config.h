@@ -41,6 +41,8 @@ struct AgentSettings {
   // First the classes that listeners name, in their order, each once. Then the class of
   // feed_kernel. Then the other configured classes, by name: guests come to them by their metadata.
   std::vector<Class> classes;
+  // The first so many of them have guests or feeds whatever metadata says.
+  size_t named_classes = 0;
   std::vector<Socket> listeners;
   std::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;

@@ -67,12 +67,14 @@ int Say(const std::string& text) {
   return written.ok() ? 0 : Fail(kExitRuntime, written);
 }
 
+// For a server that runs.
 absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock) {
   config::v1::Server config;
   config::Locations locations;
   absl::Status loaded = config::Load(path, &config, &locations);
   if (!loaded.ok()) return loaded;
-  return ServerPlan::Check(std::move(config), std::move(locations), clock);
+  return ServerPlan::Check(std::move(config), std::move(locations), clock,
+                           ServerPlan::Supplied::kRunning);
 }
 
 // Only main() waits for signals. Every thread made later inherits the mask.

@@ -150,7 +150,7 @@ absl::Status CheckPlaces(const config::v1::Server& config, const config::Locatio
 }  // namespace
 
 absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
-                                             const Clock& clock) {
+                                             const Clock& clock, Supplied supplied) {
   std::vector<std::string> warnings;
   absl::Status door = CheckDoor(config, locations);
   if (!door.ok()) return door;
@@ -158,8 +158,10 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   if (!shares.ok()) return shares;
   absl::Status places = CheckPlaces(config, locations);
   if (!places.ok()) return places;
-  absl::Status supply = Supply::Check(config, locations, &warnings);
-  if (!supply.ok()) return supply;
+  if (supplied == Supplied::kFromNothing) {
+    absl::Status supply = Supply::Check(config, locations, &warnings);
+    if (!supply.ok()) return supply;
+  }
   for (int i = 0; i < config.pools_size(); ++i) {
     absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
     if (!pool.ok()) return pool;

@@ -41,8 +41,12 @@ struct ServerPlan {
 
   // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
   // LoadClassState().
+  // A server that runs judges sources and pools by Supply::Prepare(), which knows its sources: a
+  // device that is away now is what it was (kRunning).
+  enum class Supplied { kFromNothing, kRunning };
   static absl::StatusOr<ServerPlan> Check(config::v1::Server config, config::Locations locations,
-                                          const Clock& clock);
+                                          const Clock& clock,
+                                          Supplied supplied = Supplied::kFromNothing);
 };
 
 // How a running server learns of a new configuration. With an empty `load` it learns of none.

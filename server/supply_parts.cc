@@ -179,10 +179,8 @@ SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
   TakePools(std::move(change->made_pools));
   for (SourceEntry& entry : sources_) {
     entry.thread->source()->SetSinks(SinksOf(entry.spec.name));
-    if (entry.metrics != nullptr) {
-      entry.thread->Wake();  // to tell new sinks
-      continue;
-    }
+    entry.thread->Wake();  // to tell new sinks
+    if (entry.metrics != nullptr) continue;
     entry.metrics = std::make_unique<SourceMetrics>(entry.thread->source(), metrics_);
   }
   return taken;

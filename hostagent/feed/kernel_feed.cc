@@ -69,6 +69,8 @@ void KernelFeed::Put(absl::Span<uint8_t> bytes) {
     counters_->credited_bits.Add(bits);
     counters_->uncredited.Set(0);
     withheld_ = Withheld::kNothing;
+    failing_ = false;
+    counters_->failing.Set(0);
     return;
   }
   const absl::Status reason =

@@ -2,10 +2,8 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/text/names.h"
 
 namespace entropyd {
@@ -14,8 +12,10 @@ namespace {
 // Names come from peers, so a log line repeats only so many characters of them.
 absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
-// So many names fit on a line. Who has more classes than that does not look for a typo among them.
+// So many names, of so many characters together, fit on a line. Who has more classes than that does
+// not look for a typo among them. 64 such texts must fit beside the bytes of a message.
 constexpr size_t kMostNames = 8;
+constexpr size_t kMostCharacters = 256;
 // The policy is asked of so many classes at most, because a peer can cause this 64 times in a
 // stream.
 constexpr size_t kMostAsked = 256;
@@ -25,15 +25,18 @@ constexpr size_t kMostAsked = 256;
 std::string ClassAccess::KnownTo(absl::string_view identity, Call call,
                                  absl::string_view refused) const {
   if (call == Call::kGet) return "";  // it may come ten thousand times a second
-  std::vector<std::string> known;
+  std::string known;
+  size_t names = 0;
   size_t asked = 0;
-  for (std::string& name : classes_->LeafNames()) {
-    if (known.size() > kMostNames || ++asked > kMostAsked) break;
-    if (name != refused && policy_(identity, call, name).ok()) known.push_back(std::move(name));
+  for (const std::string& name : classes_->LeafNames()) {
+    if (++asked > kMostAsked) return known.empty() ? known : absl::StrCat(known, " and more");
+    if (name == refused || !policy_(identity, call, name).ok()) continue;
+    if (names == kMostNames || known.size() + name.size() > kMostCharacters) {
+      return known.empty() ? known : absl::StrCat(known, " and more");
+    }
+    absl::StrAppend(&known, names++ == 0 ? "" : ", ", name);
   }
-  if (known.size() <= kMostNames) return absl::StrJoin(known, ", ");
-  known.resize(kMostNames);
-  return absl::StrCat(absl::StrJoin(known, ", "), " and more");
+  return known;
 }
 
 ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,

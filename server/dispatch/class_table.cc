@@ -53,12 +53,14 @@ void ClassTable::AddLeaf(PoolSlot* slot, const PoolSetup::LeafSetup& setup) {
   leaf->ceil = setup.ceil;
   leaf->weigh_guests = setup.weigh_guests;
   leaves_.emplace(setup.name, std::move(leaf));
+  leaf_names_.clear();
 }
 
 void ClassTable::RemovePool(absl::string_view name) {
   PoolSlot* const slot = FindSlot(name);
   if (slot == nullptr) return;
   absl::erase_if(leaves_, [slot](const auto& entry) { return entry.second->slot == slot; });
+  leaf_names_.clear();
   slots_.erase(std::find_if(slots_.begin(), slots_.end(),
                             [slot](const auto& one) { return one.get() == slot; }));
 }
@@ -82,12 +84,12 @@ Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
   return it == leaves_.end() ? nullptr : it->second.get();
 }
 
-std::vector<std::string> ClassTable::LeafNames() const {
-  std::vector<std::string> names;
-  names.reserve(leaves_.size());
-  for (const auto& [name, leaf] : leaves_) names.push_back(name);
-  std::sort(names.begin(), names.end());
-  return names;
+const std::vector<std::string>& ClassTable::LeafNames() const {
+  if (!leaf_names_.empty()) return leaf_names_;
+  leaf_names_.reserve(leaves_.size());
+  for (const auto& [name, leaf] : leaves_) leaf_names_.push_back(name);
+  std::sort(leaf_names_.begin(), leaf_names_.end());
+  return leaf_names_;
 }
 
 namespace {
@@ -146,6 +148,7 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Change(const ClassesChange&
   for (const Leaf* leaf : Leaving(update.pool, update.specs)) {
     const std::string name = leaf->name;
     leaves_.erase(name);
+    leaf_names_.clear();
   }
   std::vector<const Leaf*> changed = TakeFigures(slot, update);
   const absl::flat_hash_set<std::string> weigh_guests(change.weigh_guests.begin(),

@@ -117,7 +117,7 @@ class ClassTable {
   // Returns nullptr when the class is unknown.
   Leaf* FindLeaf(absl::string_view pool_class) const;
   // In the order of their names.
-  std::vector<std::string> LeafNames() const;
+  const std::vector<std::string>& LeafNames() const;
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
   // Takes over all of the update or, on an error of ClassTree::Update(), nothing. Returns the
@@ -157,6 +157,8 @@ class ClassTable {
 
   std::vector<std::unique_ptr<PoolSlot>> slots_;
   absl::flat_hash_map<std::string, std::unique_ptr<Leaf>> leaves_;
+  // The answer of LeafNames(), made when somebody asks; empty after each change.
+  mutable std::vector<std::string> leaf_names_;
 };
 
 }  // namespace entropyd

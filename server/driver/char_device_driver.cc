@@ -84,13 +84,14 @@ std::string WhoMaySpoil(const struct stat& file) {
   return (file.st_mode & S_IWOTH) != 0 ? "everybody" : "";
 }
 
-// A device node that everybody may write is no generator but e.g. /dev/null, whose rights nobody
-// should change.
+// /dev/null and its like are no generators, and nobody should change their rights.
 std::string RightsRemedy(const struct stat& file) {
   return S_ISFIFO(file.st_mode)
-             ? "let it belong to root or the server's user, and let nobody else write it (chmod "
-               "600)"
-             : "name the generator's own device, which only root may write";
+             ? "let it belong to root or the server's user, and let nobody else write it "
+               "(chmod 600)"
+         : major(file.st_rdev) == kMemMajor
+             ? "name the generator's own device"
+             : "take the right from everybody else (by a rule of udev, or chmod o-w)";
 }
 
 // A terminal line would swallow and translate bytes.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -187,8 +188,11 @@ std::vector<int> EntropyPool::Enrol(const std::vector<Member>& members,
       stays[j] = true;
     }
   }
+  // A source with other keys reads the same device: if it fails, what it gave before is void.
+  std::map<std::string, MemberState> before;
   for (size_t j = 0; j < members_.size(); ++j) {
     if (stays[j] || !members_[j].present) continue;
+    before.emplace(members_[j].config.source, members_[j]);
     members_[j].present = false;
     // Its number may be another member's soon, and must not bring bits along.
     groups_[members_[j].group].conditioner->Reset();
@@ -205,6 +209,8 @@ std::vector<int> EntropyPool::Enrol(const std::vector<Member>& members,
                               [](const MemberState& m) { return !m.present; });
     if (place == members_.end()) place = members_.insert(place, MemberState());
     *place = {.config = members[i], .home = home, .group = home, .root = members[i].root};
+    const auto same = before.find(members[i].source);
+    place->gave = same != before.end() && same->second.gave && same->second.home == home;
     numbers[i] = static_cast<int>(place - members_.begin());
   }
   return numbers;

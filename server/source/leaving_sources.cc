@@ -14,6 +14,12 @@ void LeavingSources::Add(std::vector<std::shared_ptr<SourceThread>> threads) {
 }
 
 void LeavingSources::Reap() {
+  const absl::Time end = absl::Now() + kReapTime;
+  while (ReapOne() && absl::Now() < end) {
+  }
+}
+
+bool LeavingSources::ReapOne() {
   std::list<Leaving> ended;  // goes after the lock: that may take time
   absl::MutexLock lock(&mutex_);
   for (auto it = leaving_.begin(); it != leaving_.end();) {
@@ -27,6 +33,7 @@ void LeavingSources::Reap() {
   if (!ended.empty() && ended.front().told) {
     log_->Info("source.ended", {{"source", ended.front().thread->source()->spec().name}});
   }
+  return !ended.empty();
 }
 
 void LeavingSources::Tell(Leaving* one) const {
@@ -35,7 +42,7 @@ void LeavingSources::Tell(Leaving* one) const {
   log_->Warning("source.hangs",
                 {{"source", one->thread->source()->spec().name},
                  {"reason",
-                  "it was taken out of the configuration, and its device keeps its "
+                  "it was changed or taken out of the configuration, and its device keeps its "
                   "thread in a call"},
                  {"remedy",
                   "reset or unplug the device; until the call returns, the device may "

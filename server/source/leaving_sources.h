@@ -40,14 +40,17 @@ class LeavingSources {
   // device finds it closed. The caller can spare the time.
   static constexpr absl::Duration kGrace = absl::Milliseconds(250);
 
+  // The caller has other work every 100 ms.
+  static constexpr absl::Duration kReapTime = absl::Milliseconds(20);
+
   // The references outlive it.
   LeavingSources(const Clock* clock, Log* log) : clock_(clock), log_(log) {}
   ~LeavingSources() { Stop(); }
 
   // Tells them to stop. Waits kGrace at most. REQUIRES: they have no sinks any more.
   void Add(std::vector<std::shared_ptr<SourceThread>> threads) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Lets go of one source whose thread has ended, and tells of those that hang. It is one at a
-  // time, because the end of a library that hangs takes half a second.
+  // Lets go of sources whose threads have ended, and tells of those that hang. When it takes longer
+  // than kReapTime, because a library that hangs takes half a second, the rest waits.
   void Reap() ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until all have ended.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -61,6 +64,8 @@ class LeavingSources {
     bool told = false;
   };
 
+  // Returns false when there is none.
+  bool ReapOne() ABSL_LOCKS_EXCLUDED(mutex_);
   void Tell(Leaving* one) const;
 
   const Clock* const clock_;

@@ -34,7 +34,7 @@ def queries_of(deploy):
     for group in rules["groups"]:
         for rule in group["rules"]:
             # An alert's condition is false on a healthy demo: what it compares must be there.
-            for side in re.split(r"\s(?:==|>|<)\s|\sand\s", rule["expr"]):
+            for side in re.split(r"\s(?:==|>|<)\s|\sand\s(?:on\s*\([^)]*\)\s)?", rule["expr"]):
                 if re.search("[a-z]", side):
                     selector = re.sub(r',?state=~"[^"]*"', "", side)
                     yield f"alert {rule['alert']}", selector

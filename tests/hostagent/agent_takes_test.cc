@@ -239,7 +239,7 @@ TEST_F(AgentTakesFromServerTest, AStopInTheTurnThatFilledItsBuffersIsHeard) {
 }
 
 TEST_F(AgentTakesFromServerTest, AnAgentWithAClassThatItsServerRefusesIsNotReadyAndNamesIt) {
-  WriteConfig("classes: {default/typo: {}}\n");
+  WriteConfig(absl::StrCat("  - {path: ", dir_ / "typo.sock", ", class: default/typo}\n"));
   Start();
   EXPECT_THAT(agent_->Ready().message(), HasSubstr("not yet attached"));
   v1::GetStatusResponse status;
@@ -258,6 +258,23 @@ TEST_F(AgentTakesFromServerTest, AnAgentWithAClassThatItsServerRefusesIsNotReady
   EXPECT_TRUE(absl::IsUnavailable(agent_->Ready()));
   EXPECT_THAT(agent_->Ready().message(), HasSubstr("refuses class default/typo,"));
   EXPECT_THAT(agent_->Summary(), HasSubstr("default/typo closed"));
+}
+
+TEST_F(AgentTakesFromServerTest, ARefusedClassThatOnlyMetadataAsksForLeavesTheAgentReady) {
+  WriteConfig("classes: {default/typo: {}}\n");
+  Start();
+  v1::GetStatusResponse status;
+  const auto closed = [&status] {
+    return status.class__size() == 2 && status.class_(1).phase() == v1::PHASE_CLOSED;
+  };
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  while (!closed() && absl::Now() < end) {
+    agent_->loop()->RunOnce(10 * kMillisecondNanos);
+    status.Clear();
+    agent_->FillStatus(&status);
+  }
+  ASSERT_TRUE(closed());
+  EXPECT_TRUE(agent_->Ready().ok()) << agent_->Ready();
 }
 
 }  // namespace

@@ -172,6 +172,19 @@ TEST_F(KernelFeedTest, AWriteThatFailsIsCountedAndTriedAgain) {
               HasSubstr("entropyd_agent_kernel_feed_failures_total{what=\"write\"} 2"));
 }
 
+TEST_F(KernelFeedTest, ARoundThatTheKernelCreditsEndsAFailure) {
+  options_.device = "/dev/full";
+  options_.credit_bits = 512;
+  full_ = false;
+  Fill(10'000);
+  auto feed = Started();
+  ASSERT_EQ(metrics_.kernel_feed.failing.Get(), 1u);
+  full_ = true;
+  Turn(60 * kSecond);
+  EXPECT_GT(metrics_.kernel_feed.credited_bits.Get(), 0u);
+  EXPECT_EQ(metrics_.kernel_feed.failing.Get(), 0u);
+}
+
 TEST_F(KernelFeedTest, ADeviceThatIsNotThereIsToldWithTheRemedy) {
   options_.device = dir_ / "none";
   auto feed = KernelFeed::Open(options_, &host_, served_.get(), &metrics_.kernel_feed);

@@ -105,6 +105,16 @@ TEST_F(ClassAccessTest, NotMoreThanEightClassesAreNamed) {
             "p1/one, p1/two, p2/one, p2/two, p3/one, p3/two, p4/one, p4/two and more");
 }
 
+// 64 such texts must fit into one message.
+TEST_F(ClassAccessTest, LongNamesOfClassesAreNotAllNamed) {
+  FakePool a(std::string(200, 'a')), b(std::string(200, 'b'));
+  ClassTable table(SetupsOf({&a, &b}));
+  ClassAccess access([](absl::string_view, Call, absl::string_view) { return 64u; }, &table,
+                     &clock_, &log_);
+  EXPECT_EQ(access.Ask("a", Call::kAttach, "p1/none", v1::QUALITY_UNSPECIFIED).refusal.known,
+            absl::StrCat(std::string(200, 'a'), "/one and more"));
+}
+
 // The policy is not asked, and nothing is logged: neither repeats what is no name.
 TEST_F(ClassAccessTest, WhatIsNoNameIsRefusedBeforeAllElse) {
   for (const char* name : {"", "drbg", "drbg/two ", "drbg/two/", "größe/one", "secret\n/none"}) {

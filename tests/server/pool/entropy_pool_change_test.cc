@@ -128,6 +128,21 @@ TEST_F(EntropyPoolChangeTest, AMemberThatHasGivenNothingVoidsNothingWhenItFails)
   EXPECT_TRUE(Read(64).ok());
 }
 
+TEST_F(EntropyPoolChangeTest, ASourceWithOtherKeysThatFailsVoidsWhatItGaveBefore) {
+  members_ = {board_};
+  Make(v1::QUALITY_FULL);
+  ReadyWithOneGroup();
+  Add(0, 20 * kBlockSamples);
+  ASSERT_GT(Now().available_bytes(), 0u);
+  EntropyPool::Member changed = board_;
+  changed.is_new = true;
+  const int board = Apply(With({changed}, v1::QUALITY_FULL))[0];
+  Fails(board);
+  EXPECT_EQ(Epoch(), 1u);
+  EXPECT_EQ(Now().available_bytes(), 0u);
+  EXPECT_FALSE(pool_->State().ready());
+}
+
 TEST_F(EntropyPoolChangeTest, AMemberThatHasGivenToAGroupTakesItsBytesAlongWhenItFails) {
   members_ = {board_};
   Make(v1::QUALITY_DRBG);
@@ -160,6 +175,20 @@ TEST_F(EntropyPoolChangeTest, ANewSourceThatFailsDoesNotVoidWhatASoundOneGaveTha
   ASSERT_TRUE(pool_->State().ready());
   Fails(cpu);
   EXPECT_EQ(Epoch(), 1u);
+}
+
+TEST_F(EntropyPoolChangeTest, AGroupThatLosesItsLastCreditBeginsAnew) {
+  EntropyPool::Member twin = twin_;
+  twin.min_entropy = 0;
+  members_ = {board_, twin};
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  Apply(With({twin, cpu_}));
+  const int number = Apply(With({twin_, cpu_}))[0];
+  Healthy(number);
+  Add(number, kBlockSamples / 2);
+  Fails(number);
+  EXPECT_EQ(Epoch(), 0u) << "it has given no seed";
 }
 
 TEST_F(EntropyPoolChangeTest, ASecondFailureDoesNotVoidWhatRestedOnOthersMeanwhile) {

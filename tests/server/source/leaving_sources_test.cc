@@ -83,6 +83,15 @@ TEST_F(LeavingSourcesTest, OneThatHasEndedGoesAlthoughAnotherHangs) {
   stuck_.release.Notify();
 }
 
+TEST_F(LeavingSourcesTest, AllThatHaveEndedGoTogether) {
+  std::vector<std::shared_ptr<SourceThread>> threads = {Quick("one"), Quick("two"), Quick("three")};
+  leaving_.Add(threads);
+  for (const auto& thread : threads) Await(*thread);
+  threads.clear();
+  leaving_.Reap();
+  EXPECT_EQ(leaving_.size(), 0u);
+}
+
 TEST_F(LeavingSourcesTest, OneThatHangsIsToldOnceAndAgainWhenItHasEnded) {
   std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_);
   leaving_.Add({stuck});
