@@ -25,7 +25,7 @@ still_the_same
 [ "$(serving_pid)" = "$pid" ]
 # This cannot be refused, because the server may open the class later. But it is told.
 rm -f agent.ports
-echo "  - {path: $WORK/nope.sock, class: default/nope}" >>agent.yaml
+sed -i "s|^listeners:.*|&\n  - {path: $WORK/nope.sock, class: default/nope}|" agent.yaml
 expect_failure 3 'UNHEALTHY: class default/nope is closed: .*there are default/gold, default/slow' ctl agent reload
 adopt_pid
 grep -q '"level":"warning","event":"class.phase","class":"default/nope".*there are default/gold, default/slow.*"remedy":' agent.log
