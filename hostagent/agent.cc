@@ -304,7 +304,10 @@ void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why, Lo
   config_on_disk_.ReloadFailed(options_.config_path, why);
   agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
   log_->Write(level, "config.reload_failed",
-              {{"reason", why}, {"remedy", "none needed now: the old configuration stays in use"}});
+              {{"reason", why},
+               {"remedy",
+                "mend what the reason names; the old configuration stays in use until then, but a "
+                "restart would fail"}});
 }
 
 void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) {

@@ -84,14 +84,13 @@ std::string WhoMaySpoil(const struct stat& file) {
   return (file.st_mode & S_IWOTH) != 0 ? "everybody" : "";
 }
 
-// /dev/null and its like are no generators, and nobody should change their rights.
+// /dev/null, /dev/tty and their like are no generators, and nobody should change their rights.
 std::string RightsRemedy(const struct stat& file) {
   return S_ISFIFO(file.st_mode)
              ? "let it belong to root or the server's user, and let nobody else write it "
                "(chmod 600)"
-         : major(file.st_rdev) == kMemMajor
-             ? "name the generator's own device"
-             : "take the right from everybody else (by a rule of udev, or chmod o-w)";
+             : "name a generator's own device; if this is one, let a rule of udev take the right "
+               "from everybody else";
 }
 
 // A terminal line would swallow and translate bytes.

@@ -159,7 +159,7 @@ TEST(CharDeviceDriverTest, ADeviceThatEverybodyMayWriteIsRefused) {
               HasSubstr("everybody may write"));
   // Whoever took the write right from it would break every program of the machine.
   EXPECT_THAT(CharDeviceDriver::Check(ConfigOf("/dev/null")).message,
-              AllOf(HasSubstr("name the generator's own device"), Not(HasSubstr("chmod"))));
+              AllOf(HasSubstr("name a generator's own device"), Not(HasSubstr("chmod"))));
   CharDeviceDriver driver(line.path(), "", true);
   EXPECT_TRUE(absl::IsFailedPrecondition(driver.Open().status()));
 }
