@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <list>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "tests/server/driver/fake_driver.h"
@@ -36,7 +39,9 @@ class LeavingSourcesTest : public ::testing::Test {
     return thread;
   }
   std::shared_ptr<SourceThread> Quick(const std::string& name) {
-    std::shared_ptr<SourceThread> thread = Make(name, std::make_unique<FakeDriver>(&silent_));
+    FakeDevice& device = away_.emplace_back();  // each thread has one of its own
+    device.open = absl::NotFoundError("open /dev/fake: no such device");
+    std::shared_ptr<SourceThread> thread = Make(name, std::make_unique<FakeDriver>(&device));
     thread->Start();
     return thread;
   }
@@ -48,11 +53,7 @@ class LeavingSourcesTest : public ::testing::Test {
   ManualClock clock_{kSecondNanos};
   EventLog quiet_{&clock_};  // of the sources
   EventLog log_{&clock_};
-  FakeDevice silent_ = [] {
-    FakeDevice device;
-    device.open = absl::NotFoundError("open /dev/fake: no such device");
-    return device;
-  }();
+  std::list<FakeDevice> away_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   StuckDevice stuck_, other_;
