@@ -71,6 +71,20 @@ class ClassBufferTest : public testing::Test {
   uint64_t arrived_ = 0;
 };
 
+TEST_F(ClassBufferTest, SparesWhatIsAboveLowWaterAndAboveWhatIsHeldBack) {
+  ClassBuffer::Demand demand;
+  demand.guests = 2;
+  buffer_->SetDemand(demand);
+  Fill();
+  ASSERT_EQ(buffer_->level(), kMin);
+  EXPECT_TRUE(buffer_->Spares(kMin / 2 - 1));
+  EXPECT_FALSE(buffer_->Spares(kMin / 2)) << "low water is half of the target";
+  demand.held_back = 100;
+  buffer_->SetDemand(demand);
+  EXPECT_TRUE(buffer_->Spares(kMin / 2 - 101));
+  EXPECT_FALSE(buffer_->Spares(kMin / 2 - 100));
+}
+
 TEST_F(ClassBufferTest, WantsNothingWithoutGuestsAndOneKiBWithThem) {
   EXPECT_EQ(buffer_->target(), 0u);
   EXPECT_EQ(buffer_->WantMore(0), 0u);

@@ -75,6 +75,22 @@ TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
   EXPECT_EQ(polite.delivered + greedy.delivered + buffer_.level(), 256'000u);
 }
 
+TEST_F(FairQueueTest, WhoWaitsGetsWhatIsHeldBackWhenNothingArrives) {
+  Make();
+  FakeMember one(&buffer_), two(&buffer_);
+  Ask(Join(&one), &one, 100'000);
+  Ask(Join(&two), &two, 100'000);
+  tree_->Serve(0);
+  buffer_.Fill(8'192);
+  tree_->Serve(kMillisecondNanos);
+  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
+  tree_->Serve(kMillisecondNanos + FairQueue::kArrivalPatienceNanos - 1);
+  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
+  tree_->Serve(kMillisecondNanos + FairQueue::kArrivalPatienceNanos);
+  EXPECT_EQ(buffer_.level(), 0u);
+  EXPECT_EQ(one.delivered + two.delivered, 8'192u);
+}
+
 TEST_F(FairQueueTest, BackloggedGuestsShareEqually) {
   Make();
   std::vector<std::unique_ptr<FakeMember>> guests;

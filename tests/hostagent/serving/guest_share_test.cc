@@ -95,6 +95,17 @@ TEST_F(GuestShareTest, ConnectionsOfAGuestTakeTurns) {
   }
 }
 
+TEST_F(GuestShareTest, OneGrantIsDividedAmongTheConnectionsThatWant) {
+  Make();
+  const auto guest = Join(2);
+  guest->Ask(guest->all[0].get(), 1'000'000);
+  guest->Ask(guest->all[1].get(), FairQueue::kChunkBytes / 2);
+  buffer_.Fill(FairQueue::kChunkBytes);
+  queue_->Serve(0);
+  EXPECT_EQ(guest->member(0).delivered, FairQueue::kChunkBytes / 2);
+  EXPECT_EQ(guest->member(1).delivered, FairQueue::kChunkBytes / 2);
+}
+
 TEST_F(GuestShareTest, AnEagerConnectionLeavesEachGrantToTheOthers) {
   Make(10'000);
   buffer_.Fill(1'000'000);
