@@ -197,6 +197,8 @@ TEST_F(EntropyPoolChangeTest, ASecondFailureDoesNotVoidWhatRestedOnOthersMeanwhi
   Fails(0);
   Add(1, kBlockSamples);
   Apply(With({board_}));
+  Healthy(0);
+  Add(0, kBlockSamples / 2);
   pool_->SetSourceState(0, v1::SOURCE_STATE_LATCHED);
   EXPECT_EQ(Epoch(), 0u);
 }
@@ -231,6 +233,17 @@ TEST_F(EntropyPoolChangeTest, ASourceThatLeavesItsGroupTakesNoSeedAlong) {
   twin.group = "device";
   Apply(With({board_, twin}));
   EXPECT_FALSE(pool_->State().ready()) << "nobody knows who of the two gave it";
+}
+
+TEST_F(EntropyPoolChangeTest, SourcesThatGoSeparateWaysTakeNoSeedAlong) {
+  EntropyPool::Member board = board_, twin = twin_;
+  members_ = {board_, twin_};
+  Make(v1::QUALITY_DRBG);
+  ReadyWithOneGroup();
+  board.group = "one";
+  twin.group = "two";
+  Apply(With({board, twin}));
+  EXPECT_FALSE(pool_->State().ready());
 }
 
 TEST_F(EntropyPoolChangeTest, MoreGroupsMayBeAskedForThanHaveGivenASeed) {
