@@ -220,6 +220,19 @@ class AgentTakesFromServerTest : public AgentTakesTest {
     agent_->FillStatus(&status);
     return status.connected();
   }
+  // Until the server has refused the second class of the configuration.
+  void AwaitSecondClassClosed(v1::GetStatusResponse* status) {
+    const auto closed = [status] {
+      return status->class__size() == 2 && status->class_(1).phase() == v1::PHASE_CLOSED;
+    };
+    const absl::Time end = absl::Now() + absl::Seconds(30);
+    while (!closed() && absl::Now() < end) {
+      agent_->loop()->RunOnce(10 * kMillisecondNanos);
+      status->Clear();
+      agent_->FillStatus(status);
+    }
+    ASSERT_TRUE(closed());
+  }
 
   std::unique_ptr<AttachServer> attach_;
 };
@@ -243,16 +256,7 @@ TEST_F(AgentTakesFromServerTest, AnAgentWithAClassThatItsServerRefusesIsNotReady
   Start();
   EXPECT_THAT(agent_->Ready().message(), HasSubstr("not yet attached"));
   v1::GetStatusResponse status;
-  const auto closed = [&status] {
-    return status.class__size() == 2 && status.class_(1).phase() == v1::PHASE_CLOSED;
-  };
-  const absl::Time end = absl::Now() + absl::Seconds(30);
-  while (!closed() && absl::Now() < end) {
-    agent_->loop()->RunOnce(10 * kMillisecondNanos);
-    status.Clear();
-    agent_->FillStatus(&status);
-  }
-  ASSERT_TRUE(closed());
+  ASSERT_NO_FATAL_FAILURE(AwaitSecondClassClosed(&status));
   EXPECT_EQ(status.class_(0).mode(), "upstream");
   EXPECT_EQ(status.class_(1).mode(), "closed");
   EXPECT_TRUE(absl::IsUnavailable(agent_->Ready()));
@@ -264,16 +268,7 @@ TEST_F(AgentTakesFromServerTest, ARefusedClassThatOnlyMetadataAsksForLeavesTheAg
   WriteConfig("classes: {default/typo: {}}\n");
   Start();
   v1::GetStatusResponse status;
-  const auto closed = [&status] {
-    return status.class__size() == 2 && status.class_(1).phase() == v1::PHASE_CLOSED;
-  };
-  const absl::Time end = absl::Now() + absl::Seconds(30);
-  while (!closed() && absl::Now() < end) {
-    agent_->loop()->RunOnce(10 * kMillisecondNanos);
-    status.Clear();
-    agent_->FillStatus(&status);
-  }
-  ASSERT_TRUE(closed());
+  ASSERT_NO_FATAL_FAILURE(AwaitSecondClassClosed(&status));
   EXPECT_TRUE(agent_->Ready().ok()) << agent_->Ready();
 }
 
