@@ -1,4 +1,5 @@
-// How the command lines of our programs answer. Only a main.cc includes this: CLI11 throws.
+// How the command lines of our programs answer. CLI11 throws: only files that a main() catches for
+// include this.
 //
 //   CLI::App app("Divides hardware entropy.", "entropyd");
 //   app.formatter(std::make_shared<HelpFormatter>());

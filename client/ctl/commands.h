@@ -1,6 +1,6 @@
-// The commands of entropyctl, one function each (cmd_NAME.cc). Only main.cc parses the command
-// line. A command prints its answer on standard output and its errors on standard error, and
-// returns the exit status. `json` asks for one JSON object instead of text.
+// The commands of entropyctl, one function each (cmd_NAME.cc); arguments.h has the command line. A
+// command prints its answer on standard output and its errors on standard error, and returns the
+// exit status. `json` asks for one JSON object instead of text.
 //
 // Exit status: 0 ok, 1 failed at run time, 2 wrong usage or configuration, 3 unhealthy,
 // 69 the server or agent does not answer.
