@@ -29,7 +29,8 @@ absl::StatusOr<Response> BlockingCall(Stub* stub,
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   Response response;
-  const absl::Status status = FromGrpc((stub->*method)(&context, request, &response));
+  const absl::Status status =
+      WithPatience(FromGrpc((stub->*method)(&context, request, &response)), timeout);
   if (!status.ok()) return CallError(verb, whom, status);
   return response;
 }

@@ -6,6 +6,9 @@
 namespace entropyd {
 namespace {
 
+// What gRPC says of its caller's deadline. A server's own message says more.
+constexpr char kClientDeadline[] = "Deadline Exceeded";
+
 // "drain" begins "drain", and "record source" begins "record source trng0".
 bool BeginsWithWords(absl::string_view text, absl::string_view words) {
   return absl::StartsWith(text, words) &&
@@ -22,6 +25,12 @@ absl::Status CallError(absl::string_view verb, absl::string_view whom, const abs
     message.remove_prefix(colon + 2);
   }
   return absl::Status(error.code(), absl::StrCat(verb, whom, ": ", message));
+}
+
+absl::Status WithPatience(const absl::Status& status, absl::Duration timeout) {
+  if (!absl::IsDeadlineExceeded(status) || status.message() != kClientDeadline) return status;
+  return absl::DeadlineExceededError(
+      absl::StrCat("no answer within ", absl::FormatDuration(timeout)));
 }
 
 }  // namespace entropyd

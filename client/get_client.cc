@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/wire/grpc_status.h"
+#include "client/call_error.h"
 #include "client/grpc_channel.h"
 #include "client/wipe.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -114,7 +115,7 @@ class GetClientImpl final : public GetClient {
                       done.Notify();
                     });
     done.WaitForNotification();
-    if (!status.ok()) return FromGrpc(status);
+    if (!status.ok()) return WithPatience(FromGrpc(status), timeout_);
     return ParseReply(reply.get(), out, drawn);
   }
 

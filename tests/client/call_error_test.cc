@@ -25,5 +25,15 @@ TEST(CallErrorTest, OtherMessagesStayWhole) {
   }
 }
 
+TEST(CallErrorTest, PassedDeadlineSaysHowLongTheCallerWaited) {
+  EXPECT_EQ(WithPatience(absl::DeadlineExceededError("Deadline Exceeded"), absl::Seconds(10)),
+            absl::DeadlineExceededError("no answer within 10s"));
+  for (const absl::Status& other :
+       {absl::DeadlineExceededError("get: the class gave nothing"), absl::OkStatus(),
+        absl::UnavailableError("Deadline Exceeded")}) {
+    EXPECT_EQ(WithPatience(other, absl::Seconds(10)), other);
+  }
+}
+
 }  // namespace
 }  // namespace entropyd
