@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Checks who includes whom, and that rooms stay small and are described.
+"""Checks who includes whom, that rooms stay small and are described, and that tests mirror them.
 
   layering_test.py ROOT              exit 1 and one line per offence
   layering_test.py ROOT --self-test  copies the tree, injects offences, expects each to be found
 
 The rules are those of CONTRIBUTING.md: the two tables under "Directory layout" say what a folder and a
 room may include, a list says which files may include gRPC. A room is a folder below a top folder. The
-files of a top folder itself put its rooms together and may include all of them.
+files of a top folder itself put its rooms together and may include all of them. x_test.cc lies in the
+room of x.h or x.cc below tests/; any other test of a top folder lies in one of its rooms, or in none.
 """
 import fnmatch
 import os
@@ -124,6 +125,7 @@ def offences(root, standing, standing_readmes):
               for folder, stems in pairs.items() if len(stems) > MOST_FILE_PAIRS]
     found += undescribed_rooms(root, rules, pairs, standing_readmes)
     found += unused_arrows(rules, used)
+    found += misplaced_tests(root, rules)
     if sum(len(stems) for stems in pairs.values()) < 20:
         found.append(f"{root}: few source files seen; is this the project's root?")
     found += [f"CONTRIBUTING.md: lists {path}, which does not exist"
@@ -138,6 +140,26 @@ def unused_arrows(rules, used):
     return [f"CONTRIBUTING.md: {room}/ may include {entry}, and does not"
             for room, entries in rules.may_include.items() if "/" in room
             for entry in entries if not any(matches(entry, target) for target in used.get(room, []))]
+
+
+def misplaced_tests(root, rules):
+    """Tests that a reader would not look for where they are."""
+    homes, rooms, found = {}, set(rules.tops), []
+    for _, path in sources(root, rules.tops):
+        rooms.add(os.path.dirname(path))
+        stem, ending = os.path.splitext(os.path.basename(path))
+        if ending != ".proto":
+            homes.setdefault(stem, set()).add(os.path.dirname(path))
+    for _, path in sources(root, [os.path.join("tests", top) for top in rules.tops]):
+        if not path.endswith("_test.cc"):
+            continue
+        room, stem = os.path.dirname(path)[len("tests/"):], os.path.basename(path)[:-len("_test.cc")]
+        if room not in rooms:
+            found.append(f"{path}: there is no {room}/; a test lies in the room of what it tests")
+        elif room not in homes.get(stem, {room}):
+            found.append(f"{path}: has the name of a file in {'/, '.join(sorted(homes[stem]))}/; "
+                         "move it to that room, or give it another name")
+    return found
 
 
 def undescribed_rooms(root, rules, pairs, standing_readmes):
@@ -212,6 +234,21 @@ INJECTIONS = [
 ]
 
 
+# Tests by their path, and what must be said of them; None: nothing.
+MISPLACED = {
+    "tests/server/new_room/injected_test.cc": "there is no server/new_room/",
+    "tests/server/pool/gate_test.cc": "has the name of a file in server/access/",
+    "tests/server/gate_test.cc": "has the name of a file in server/access/",
+    "tests/server/pool/server_test.cc": "has the name of a file in server/;",
+    "tests/client/fair_queue_test.cc": "has the name of a file in hostagent/serving/",
+    "tests/server/access/gate_test.cc": None,
+    "tests/server/pool/injected_test.cc": None,
+    "tests/server/injected_test.cc": None,
+    "tests/server/pool/fake_gate.h": None,
+    "tests/fuzz/gate_test.cc": None,
+}
+
+
 def self_test(root):
     rules = Rules(root)
     with tempfile.TemporaryDirectory() as copy:
@@ -238,6 +275,8 @@ def self_test(root):
                STANDING + [("base/config/injected.h", "server/server.h")])
         expect("a room that no README names", "says nothing of `server/new_room/`", "server/new_room/x.h", "",
                STANDING, [])
+        for path, said in MISPLACED.items():
+            expect(f"the test {path}", said, path, "")
         for number in range(MOST_FILE_PAIRS + 1):
             open(os.path.join(copy, f"server/access/injected{number}.h"), "w", encoding="utf-8").close()
         expect("too large a room", "server/access/: ", "server/access/injected.h", "")
@@ -248,7 +287,7 @@ def self_test(root):
             f.write(text.replace("| `base/text/` | nothing |", "| `base/text/` | `base/wire/` |"))
         expect("an arrow that nobody uses", "base/text/ may include base/wire/, and does not",
                "server/health/injected.h", "")
-    print(f"layering_test: {len(INJECTIONS) + 6} injected offences found")
+    print(f"layering_test: {len(INJECTIONS) + len(MISPLACED) + 6} injected offences found")
 
 
 def main():
@@ -264,7 +303,7 @@ def main():
     if found:
         sys.exit(1)
     standing = f"; {len(STANDING)} includes still to be mended" if STANDING else ""
-    print(f"layering_test: every include is in the table, and everything in the table is used{standing}")
+    print(f"layering_test: every include is in the table, everything in it is used, tests mirror rooms{standing}")
 
 
 main()
