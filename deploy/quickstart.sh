@@ -32,7 +32,8 @@ echo "packages: all there"
 
 step "2/3 build (a few minutes the first time)"
 mkdir -p build
-cmake --preset release -DENTROPYD_TESTS=OFF -DENTROPYD_BENCH=OFF -DENTROPYD_WERROR=OFF >build/quickstart-configure.log 2>&1 ||
+cmake --preset release -DENTROPYD_TESTS=OFF -DENTROPYD_BENCH=OFF -DENTROPYD_WERROR=OFF \
+  >build/quickstart-configure.log 2>&1 ||
   { tail -n 30 build/quickstart-configure.log >&2; fail "cmake; the whole log is build/quickstart-configure.log"; }
 cmake --build --preset release --target entropyd entropyd-hostagent entropyctl entropyd-guest-init ||
   fail "the build; the errors are above"

@@ -53,7 +53,11 @@ echo "== packages"
 deploy/install-packages.sh "${purposes[@]}" || { echo "run.sh: FAILED: packages"; exit 1; }
 configure
 
-case $group in quick) chosen=(-L '^quick$') ;; full) chosen=(-LE '^(long|changed)$') ;; long) chosen=(-LE '^changed$') ;; esac
+case $group in
+  quick) chosen=(-L '^quick$') ;;
+  full) chosen=(-LE '^(long|changed)$') ;;
+  long) chosen=(-LE '^changed$') ;;
+esac
 if [ ${#wanted[@]} -gt 0 ]; then
   for want in "${wanted[@]}"; do
     cut -d'|' -f1 "$STEPS" | awk -v want="$want" '$0 == want || index($0, want "/") == 1 {hit = 1} END {exit !hit}' ||
@@ -64,7 +68,8 @@ fi
 
 find "$LOGS" -name '*.log' ! -name configure.log -delete
 rm -f "$LOGS/results.xml"
-ENTROPYD_TEST_LOGS=$LOGS ctest --preset release "${chosen[@]}" -j "$JOBS" --no-tests=error --output-junit "$LOGS/results.xml" &
+ENTROPYD_TEST_LOGS=$LOGS ctest --preset release "${chosen[@]}" -j "$JOBS" \
+  --no-tests=error --output-junit "$LOGS/results.xml" &
 # Passed on, so that what runs cleans up behind itself.
 trap 'kill -TERM $! 2>/dev/null' INT TERM
 wait $!

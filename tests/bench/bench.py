@@ -405,7 +405,8 @@ def bench_health(stack):
         report("health", f"{word_bytes}-byte words", max(r["mb_per_second"] for r in rounds), 300, "MB/s")
     for word_bytes in (8, 4):
         rounds = [run_json(program, "lag", str(word_bytes), str(ARGS.seconds)) for _ in range(ARGS.rounds)]
-        report("health", f"{word_bytes}-byte words, with lag predictor", max(r["mb_per_second"] for r in rounds), 50, "MB/s")
+        report("health", f"{word_bytes}-byte words, with lag predictor", max(r["mb_per_second"] for r in rounds), 50,
+               "MB/s")
 
 
 def bench_conditioning(stack):

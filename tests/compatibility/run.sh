@@ -29,7 +29,8 @@ build_previous() {
     mkdir -p "$source"
     git -C "$ROOT" archive "$commit" | tar -x -C "$source" || fail "git archive $commit"
   fi
-  (cd "$source" && cmake --preset release -DENTROPYD_TESTS=OFF -DENTROPYD_BENCH=OFF -DENTROPYD_WERROR=OFF >configure.log 2>&1 &&
+  (cd "$source" &&
+    cmake --preset release -DENTROPYD_TESTS=OFF -DENTROPYD_BENCH=OFF -DENTROPYD_WERROR=OFF >configure.log 2>&1 &&
     cmake --build --preset release --target entropyd entropyd-hostagent) ||
     fail "commit $commit does not build; see above, and $source/configure.log"
   echo "$commit" >"$ROOT/build/previous/commit"

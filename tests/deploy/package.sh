@@ -64,7 +64,8 @@ grep -q 'entropyd: nothing was started' said
 grep -q 'agent.yaml' said
 has_version entropyd-hostagent "$version"
 for unit in entropyd.service entropyd-hostagent.service entropyd-hostagent.socket; do
-  [ "$(property_of $unit LoadState),$(property_of $unit ActiveState)" = loaded,inactive ] || die "$unit is not there, or started"
+  [ "$(property_of $unit LoadState),$(property_of $unit ActiveState)" = loaded,inactive ] ||
+    die "$unit is not there, or started"
 done
 
 # --- server and agent on it, and a guest ----------------------------------------------------------------------

@@ -17,7 +17,9 @@ is_served_by_another() { [ "$(main_pid)" != "$1" ] && [ "$(egd "$socket" pid)" =
 has_status() { [ -n "$(property_of $agent StatusText)" ]; }
 restarts() { property_of $agent NRestarts; }
 has_restarted() { [ "$(restarts)" = "$1" ] && egd "$socket" read 64; }
-says() { on_machine journalctl --no-pager --output=cat --unit="$1" | grep -q "$2" || die "the journal of $1 has no '$2'"; }
+says() {
+  on_machine journalctl --no-pager --output=cat --unit="$1" | grep -q "$2" || die "the journal of $1 has no '$2'"
+}
 socket=$(at_machine /run/entropyd/egd.sock)
 
 # Type=notify: a unit has started when it serves.
@@ -35,7 +37,8 @@ echo 'defaults: {buffer: 128KiB}' >>$config
 on_machine systemctl reload $agent
 eventually 5 is_served_by_another "$first"
 second=$(main_pid)
-[ "$(on_machine ps -o comm= -p "$second")" = entropyd-hostag ] || die "it calls itself $(on_machine ps -o comm= -p "$second")"
+[ "$(on_machine ps -o comm= -p "$second")" = entropyd-hostag ] ||
+  die "it calls itself $(on_machine ps -o comm= -p "$second")"
 cp $config good.yaml
 echo 'nonsense: 1' >>$config
 if on_machine systemctl reload $agent 2>refused; then die "a wrong configuration was taken"; fi

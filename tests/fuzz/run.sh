@@ -23,7 +23,8 @@ mkdir -p "$build/fuzz-findings"
 pids=()
 for corpus in "$HERE"/corpus/*/; do
   name=$(basename "$corpus")
-  [ -x "$build/bin/fuzz_$name" ] || { echo "run.sh: $build/bin/fuzz_$name is missing: not every corpus has its target" >&2; exit 1; }
+  [ -x "$build/bin/fuzz_$name" ] ||
+    { echo "run.sh: $build/bin/fuzz_$name is missing: not every corpus has its target" >&2; exit 1; }
   search "$name" "$corpus" &
   pids+=($!)
   found=$((found + 1))

@@ -18,7 +18,8 @@ WORK=$(mktemp -d /tmp/entropyd-it.XXXXXX)
 export ROOT BIN WORK HERE
 finish() {
   local status=$?
-  [ ! -f "$suite/teardown.sh" ] || (cd "$WORK" && bash -euo pipefail -c '. "$HERE/lib.sh"; . "$1"' _ "$suite/teardown.sh")
+  [ ! -f "$suite/teardown.sh" ] ||
+    (cd "$WORK" && bash -euo pipefail -c '. "$HERE/lib.sh"; . "$1"' _ "$suite/teardown.sh")
   (. "$HERE/lib.sh"; stop_everything; ! crashed) || status=1
   if [ $status -ne 0 ]; then
     for log in "$WORK"/*.log; do
@@ -35,6 +36,10 @@ steps=("$suite"/[0-9][0-9]-*.sh)
 [ -f "${steps[0]}" ] || { echo "suite.sh: $name has no steps" >&2; exit 2; }
 for step in "${steps[@]}"; do
   echo "-- $name: $(basename "$step" .sh)"
-  (cd "$WORK" && bash -euo pipefail -c 'trap '\''echo "FAILED: ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND" >&2'\'' ERR; set -E; . "$HERE/lib.sh"; . "$1"' _ "$step") || exit 1
+  (cd "$WORK" && bash -euo pipefail -c '
+    trap '\''echo "FAILED: ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND" >&2'\'' ERR
+    set -E
+    . "$HERE/lib.sh"
+    . "$1"' _ "$step") || exit 1
 done
 echo "$name: ${#steps[@]} steps passed"

@@ -12,7 +12,8 @@ die() { echo "FAILED: $*" >&2; exit 1; }
 mkdir -p "$WORK/server/driver" "$WORK/bin"
 cp "$HERE"/counter_driver.{h,cc} "$WORK/server/driver/"
 sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/driver/counter_driver.h"|' \
-  -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\n      {"counter", "path", CounterDriver::Check, CounterDriver::Identify, CounterDriver::Create},|' \
+  -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\
+      {"counter", "path", CounterDriver::Check, CounterDriver::Identify, CounterDriver::Create},|' \
   "$ROOT/server/driver/registry.cc" >"$WORK/server/driver/registry.cc"
 [ "$(diff "$ROOT/server/driver/registry.cc" "$WORK/server/driver/registry.cc" | grep -c '^>')" = 2 ] ||
   die "registry.cc has no list that a line could be added to"
@@ -68,7 +69,8 @@ config counter down >"$WORK/key.yaml"
 config conuter up >"$WORK/name.yaml"
 "$WORK/bin/entropyd" --config "$WORK/good.yaml" --check-config
 said 'counts up only; write path: up' "$WORK/bin/entropyd" --config "$WORK/key.yaml" --check-config
-said "'conuter' is no driver; there are counter, char_device" "$WORK/bin/entropyd" --config "$WORK/name.yaml" --check-config
+said "'conuter' is no driver; there are counter, char_device" \
+  "$WORK/bin/entropyd" --config "$WORK/name.yaml" --check-config
 said "'counter' is no driver" "$BUILD/bin/entropyd" --config "$WORK/good.yaml" --check-config
 
 "$WORK/bin/entropyd" --config "$WORK/good.yaml" --ports-file "$WORK/ports" >"$WORK/server.log" 2>&1 &
@@ -76,10 +78,11 @@ server=$!
 for _ in $(seq 100); do [ -s "$WORK/ports" ] && break; sleep 0.1; done
 port=$(sed -n 's/^grpc=//p' "$WORK/ports")
 draw() {
-  ctl get --server "localhost:$port" --cert "$WORK/pki/reader.crt" --key "$WORK/pki/reader.key" --ca "$WORK/pki/ca.crt" \
-    --class default/root --bytes 1000 --raw
+  ctl get --server "localhost:$port" --cert "$WORK/pki/reader.crt" \
+    --key "$WORK/pki/reader.key" --ca "$WORK/pki/ca.crt" --class default/root --bytes 1000 --raw
 }
 for _ in $(seq 50); do draw >"$WORK/bytes" 2>"$WORK/error" && break; sleep 0.2; done
-[ "$(stat -c %s "$WORK/bytes")" = 1000 ] || { cat "$WORK/error" "$WORK/server.log"; die "no bytes from the new driver"; }
+[ "$(stat -c %s "$WORK/bytes")" = 1000 ] ||
+  { cat "$WORK/error" "$WORK/server.log"; die "no bytes from the new driver"; }
 grep -q 'event=source.healthy source=new device="a counter"' "$WORK/server.log" || die "the new source is not healthy"
 echo "new driver: OK, 1000 bytes served"

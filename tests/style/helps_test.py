@@ -46,7 +46,8 @@ def self_test():
     fits, wide = "x" * COLUMNS, "x" * (COLUMNS + 1)
     if too_wide([("a", fits)]) or len(too_wide([("a", f"{fits}\n{wide}\n")])) != 1:
         sys.exit("helps_test: a line that is too wide is not found, or another one is")
-    if commands("Usage:\n\nSubcommands:\n  get   Draw\n        bytes\n  self-test  Run\n\nend\n") != ["get", "self-test"]:
+    help_text = "Usage:\n\nSubcommands:\n  get   Draw\n        bytes\n  self-test  Run\n\nend\n"
+    if commands(help_text) != ["get", "self-test"]:
         sys.exit("helps_test: the commands of a help are not found")
     print("helps_test: what is wrong is found")
 

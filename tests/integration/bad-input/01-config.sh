@@ -35,7 +35,8 @@ expect_failure 2 'none.crt' check bad.yaml
 printf 'openssl_conf = init\n[init]\nalg_section = algorithms\n[algorithms]\ndefault_properties = fips=yes\n' >fips.cnf
 for program in "$BIN/entropyd --config good.yaml --check-config" "$BIN/entropyd --config good.yaml"; do
   # shellcheck disable=SC2086
-  expect_failure 2 'configure OpenSSL: it gives no SHA256: unsupported .*fips' env OPENSSL_CONF="$WORK/fips.cnf" $program
+  expect_failure 2 'configure OpenSSL: it gives no SHA256: unsupported .*fips' \
+    env OPENSSL_CONF="$WORK/fips.cnf" $program
 done
 agent_yaml 7743 >agent-good.yaml
 "$BIN/entropyd-hostagent" --config agent-good.yaml --check-config
@@ -56,7 +57,9 @@ agent_wrong "agent.sock.handover' beside it has" "s|^control: .*|control: /$(pri
 mkdir directory
 agent_wrong "'$WORK/directory' is there and is no socket" "s|$WORK/slow.sock|$WORK/directory|"
 agent_wrong "state_dir: '/proc/entropyd' cannot be kept in /proc" "s|^state_dir: .*|state_dir: /proc/entropyd|"
-agent_wrong "tls.ca: check CA $WORK/pki/agent.crt: no certificate in it may sign others" "s|$WORK/pki/ca.crt|$WORK/pki/agent.crt|"
+agent_wrong "tls.ca: check CA $WORK/pki/agent.crt: no certificate in it may sign others" \
+  "s|$WORK/pki/ca.crt|$WORK/pki/agent.crt|"
 mkfifo fifo.yaml
-expect_failure 2 'read fifo.yaml: it is a FIFO; give a regular file' timeout 20 "$BIN/entropyd" --config fifo.yaml --check-config
+expect_failure 2 'read fifo.yaml: it is a FIFO; give a regular file' \
+  timeout 20 "$BIN/entropyd" --config fifo.yaml --check-config
 "$BIN/entropyd" --config <(cat good.yaml) --check-config

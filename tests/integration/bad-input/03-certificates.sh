@@ -10,7 +10,8 @@ grep -Eqi 'alert|protocol' tls12.txt || die "TLS 1.2: $(tail -n 3 tls12.txt)"
 "$BIN/entropyctl" pki init --dir "$WORK/stranger" --name STRANGER
 "$BIN/entropyctl" pki issue --dir "$WORK/stranger" --name reader --spiffe spiffe://test/reader/r1
 sed "s|$WORK/pki/reader|$WORK/stranger/reader|g" reader.client.yaml >stranger.client.yaml
-AS=stranger expect_failure 69 'certificate|UNAVAILABLE|unavailable|handshake' ctl get --bytes 16 --class default/gold --hex
+AS=stranger expect_failure 69 'certificate|UNAVAILABLE|unavailable|handshake' \
+  ctl get --bytes 16 --class default/gold --hex
 
 issue nobody --spiffe spiffe://test/nobody
 client_yaml "$port" nobody >nobody.client.yaml

@@ -8,7 +8,9 @@ AS=nobody expect_failure 1 'denied|DENIED' ctl get --bytes 16 --class default/no
 AS=reader expect_failure 2 '.' ctl get --bytes -5 --class default/gold --hex
 AS=reader expect_failure 2 '.' ctl get --bytes 16 --class gold --hex
 # An agent with a class that it may not use keeps its other classes.
-sed "s|class: default/slow|class: default/secret|; s|$WORK/agent.sock|$WORK/agent2.sock|; s|$WORK/state|$WORK/state2|; s|$WORK/egd.sock|$WORK/egd2.sock|; s|$WORK/slow.sock|$WORK/secret.sock|" agent.yaml >agent2.yaml
+sed -e "s|class: default/slow|class: default/secret|; s|$WORK/agent.sock|$WORK/agent2.sock|" \
+  -e "s|$WORK/state|$WORK/state2|; s|$WORK/egd.sock|$WORK/egd2.sock|; s|$WORK/slow.sock|$WORK/secret.sock|" \
+  agent.yaml >agent2.yaml
 spawn agent2 "$BIN/entropyd-hostagent" --config agent2.yaml --ports-file "$WORK/agent2.ports"
 eventually 20 test -s agent2.ports
 egd egd2.sock read 4096

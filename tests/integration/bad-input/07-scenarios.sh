@@ -19,7 +19,8 @@ spoilt "has no capacity; add" 's/"capacity": 100, //'
 spoilt "class 2 of 3: has no name; add" 's/"name": "www", //'
 spoilt "class 'www': ceil 60 is below the rate 70; raise" 's/"rate": 30/"rate": 70/'
 spoilt "class 'bulk': rate -10 is negative; write" 's/"rate": 10/"rate": -10/'
-spoilt "class 'bulk': its parent 'trunk' does not exist; add" 's/"parent": "root", "rate": 10/"parent": "trunk", "rate": 10/'
+spoilt "class 'bulk': its parent 'trunk' does not exist; add" \
+  's/"parent": "root", "rate": 10/"parent": "trunk", "rate": 10/'
 spoilt "load of 'wwww'.*no such class; name" 's/"www": 90/"wwww": 90/'
 expect_failure 2 'no-such.json' simulate no-such.json
 # A leaf without a guarantee is simulated, with a warning that does not mix with the answer.

@@ -37,7 +37,8 @@ done
 
 # An answer that nobody gets is no answer.
 for arguments in '--help' '--version' 'classes simulate plan.json' 'classes simulate plan.json -o json'; do
-  echo '{"capacity": 1, "load": {"a": 1}, "classes": [{"name": "root"}, {"name": "a", "parent": "root", "rate": 1}]}' >plan.json
+  echo '{"capacity": 1, "load": {"a": 1},
+    "classes": [{"name": "root"}, {"name": "a", "parent": "root", "rate": 1}]}' >plan.json
   "$BIN/entropyctl" $arguments >/dev/null
   expect_failure 1 'write to standard output' bash -c "'$BIN/entropyctl' $arguments >/dev/full"
 done
@@ -49,7 +50,8 @@ for program in entropyd entropyd-hostagent; do
     "$BIN/$program" $arguments >/dev/null
     expect_failure 1 'write to standard output: No space left on device, .*; make room' \
       bash -c "'$BIN/$program' $arguments >/dev/full"
-    expect_failure 1 'write to standard output: it is closed, .*; give it a file' bash -c "'$BIN/$program' $arguments >&-"
+    expect_failure 1 'write to standard output: it is closed, .*; give it a file' \
+      bash -c "'$BIN/$program' $arguments >&-"
   done
 done
 expect_failure 1 'write to standard output: it is closed' bash -c "'$BIN/entropyctl' --help >&-"
@@ -66,6 +68,7 @@ expect_failure 69 'another name: .*--server-name' $operator --server-name wrong 
 expect_failure 1 'that of a reader draws' $operator get --bytes 10 --class default/gold
 ! $operator get --bytes 10 --class default/gold 2>&1 | grep 'after 0 of' || die "it tells of nothing that was drawn"
 expect_failure 1 'no agent .*; entropyctl agents lists' $operator drain --identity spiffe://test/agent/nobody
-expect_failure 1 'read none.crt: No such file or directory; correct the path' "$BIN/entropyctl" pki revoke --dir pki --cert none.crt
+expect_failure 1 'read none.crt: No such file or directory; correct the path' \
+  "$BIN/entropyctl" pki revoke --dir pki --cert none.crt
 expect_failure 2 "there is no directory $WORK/none; make it" $operator guests add web --path "$WORK/none/web.sock"
 [ ! -e "$WORK/none" ] || die "it made a directory that was mistyped"

@@ -12,7 +12,8 @@ for i in 1 2; do
 done
 wait_for_both() { [ "$(metric server '^entropyd_get_waiting')" = 2 ]; }
 eventually 20 wait_for_both
-AS=reader expect_failure 1 '2 calls of spiffe://test/reader/r1 wait \(max_gets_per_identity\)' ctl get --bytes 32 --class default/gold --hex
+AS=reader expect_failure 1 '2 calls of spiffe://test/reader/r1 wait \(max_gets_per_identity\)' \
+  ctl get --bytes 32 --class default/gold --hex
 [ "$(metric server '^entropyd_denials_total.*gets_per_identity')" = 1 ] || die "the denial is not counted"
 AS=agent ctl get --bytes 32 --class default/gold --hex >/dev/null
 egd egd.sock read 65536

@@ -1,8 +1,10 @@
 . "$HERE/classes/vocabulary.sh"
 cp kept/classes.yaml before.yaml
 ctl classes diff >before.diff
-expect_failure 2 "class 'slow': ceil 8KiB/s is below the rate 16KiB/s; raise the ceil" ctl classes set default/slow ceil=8KiB/s
-expect_failure 2 "class 'root': rate 100MiB/s is below the sum of its children's.*raise it" ctl classes set default/gold rate=1GiB/s
+expect_failure 2 "class 'slow': ceil 8KiB/s is below the rate 16KiB/s; raise the ceil" \
+  ctl classes set default/slow ceil=8KiB/s
+expect_failure 2 "class 'root': rate 100MiB/s is below the sum of its children's.*raise it" \
+  ctl classes set default/gold rate=1GiB/s
 expect_failure 2 "burst 2KiB is below 4KiB.*raise it" ctl classes set default/slow burst=2KiB
 expect_failure 2 'ceil=8KB/s: .*write e.g. 8KiB/s' ctl classes set default/slow ceil=8KB/s
 expect_failure 2 'the most is 7' ctl classes set default/slow prio=8

@@ -17,7 +17,8 @@ if grep -q secret kept/classes.yaml; then die "a change that was reset is kept";
 stop server
 cp good.yaml server.yaml
 start_server
-ctl classes diff | grep -Eq '^default/slow +ceil +64KiB/s +32KiB/s +[^ ]+ +[^ ]+$' || die "what fits again is not in force again"
+ctl classes diff | grep -Eq '^default/slow +ceil +64KiB/s +32KiB/s +[^ ]+ +[^ ]+$' ||
+  die "what fits again is not in force again"
 stop server
 for spoil in 's/ceil:/ciel:/' 's/^version: 1/version: 2/' 's/set: {.*/set: {/'; do
   sed "$spoil" kept/classes.yaml >spoilt && cp kept/classes.yaml sound && cp spoilt kept/classes.yaml

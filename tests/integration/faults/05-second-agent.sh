@@ -1,5 +1,6 @@
 sed "s|$WORK/agent.sock|$WORK/other.sock|; s|$WORK/state|$WORK/other-state|" agent.yaml >second.yaml
 expect_failure 1 'egd.sock' "$BIN/entropyd-hostagent" --config second.yaml
-sed "s|$WORK/agent.sock|$WORK/other.sock|; s|/egd.sock|/other-egd.sock|; s|/slow.sock|/other-slow.sock|" agent.yaml >third.yaml
+sed "s|$WORK/agent.sock|$WORK/other.sock|; s|/egd.sock|/other-egd.sock|; s|/slow.sock|/other-slow.sock|" \
+  agent.yaml >third.yaml
 expect_failure 1 "use state_dir $WORK/state: another process uses it" "$BIN/entropyd-hostagent" --config third.yaml
 egd egd.sock read 4096

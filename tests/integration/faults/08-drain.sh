@@ -1,10 +1,13 @@
 ctl drain --reason maintenance
 eventually 20 grep -q 'drain' agent.log
 # Whoever looks learns of it, and who it was.
-not_ready() { curl -sS "http://127.0.0.1:$(port_of server http)/readyz" | grep -q '^the server drains; entropyctl drain --end'; }
+not_ready() {
+  curl -sS "http://127.0.0.1:$(port_of server http)/readyz" | grep -q '^the server drains; entropyctl drain --end'
+}
 eventually 5 not_ready
 expect_failure 3 'UNHEALTHY: the server drains and serves nobody: maintenance; entropyctl drain --end' ctl status
-grep -q 'event=drain.begun by=spiffe://test/operator/o1 identity=all reason=maintenance' server.log || die "the log does not tell who drains"
+grep -q 'event=drain.begun by=spiffe://test/operator/o1 identity=all reason=maintenance' server.log ||
+  die "the log does not tell who drains"
 AS=reader expect_failure 69 'the server drains' ctl get --bytes 32 --class default/gold --hex
 ctl drain --end
 eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"

@@ -20,15 +20,20 @@ spawn names unshare --mount --propagation private bash -euc '
 eventually 5 test -e names-made
 by_name() { nsenter --target "$(pid_of names)" --mount timeout 8 "$@"; }
 sed "s|localhost:$PORT|entropy.test:$PORT|; s|^tls: {|&server_name: localhost, |" reader.client.yaml >byname.client.yaml
-get() { by_name env "$@" "$BIN/entropyctl" --config "$WORK/byname.client.yaml" get --bytes 32 --class default/gold --hex; }
+get() {
+  by_name env "$@" "$BIN/entropyctl" --config "$WORK/byname.client.yaml" get --bytes 32 --class default/gold --hex
+}
 get X=
 [ "$(grep -c asked silent-dns.log)" = 0 ] || die "DNS was asked for a name that is in /etc/hosts"
 # Who sets gRPC's variable has what it says. And this shows that the DNS server is there, and silent.
 expect_failure 124 '' get GRPC_DNS_RESOLVER=ares
 grep -q asked silent-dns.log || die "c-ares did not ask DNS: this step tests nothing"
 
-agent_yaml "$PORT" | sed "s|localhost:$PORT|entropy.test:$PORT|; s|^tls: {|&server_name: localhost, |; s|\.sock|-byname.sock|; s|/state$|/state-byname|" >byname.yaml
-spawn byname nsenter --target "$(pid_of names)" --mount "$BIN/entropyd-hostagent" --config "$WORK/byname.yaml" --ports-file "$WORK/byname.ports"
+agent_yaml "$PORT" |
+  sed -e "s|localhost:$PORT|entropy.test:$PORT|; s|^tls: {|&server_name: localhost, |" \
+    -e "s|\.sock|-byname.sock|; s|/state$|/state-byname|" >byname.yaml
+spawn byname nsenter --target "$(pid_of names)" --mount \
+  "$BIN/entropyd-hostagent" --config "$WORK/byname.yaml" --ports-file "$WORK/byname.ports"
 eventually 10 grep -q upstream.attached byname.log
 egd egd-byname.sock read 1000
 stop byname

@@ -5,7 +5,8 @@ echo "$port" >tcp.port
 agent_yaml "$(port_of server grpc)" >agent.yaml
 echo "  - {listen: 127.0.0.1:$port, class: default/slow}" >>agent.yaml
 sed "s|listen: 127.0.0.1|listen: 0.0.0.0|" agent.yaml >open.yaml
-expect_failure 2 'open.yaml:[0-9]+:.*can be reached by others.*allow_remote: true' "$BIN/entropyd-hostagent" --config open.yaml --check-config
+expect_failure 2 'open.yaml:[0-9]+:.*can be reached by others.*allow_remote: true' \
+  "$BIN/entropyd-hostagent" --config open.yaml --check-config
 sed "s|listen: 127.0.0.1:$port|&, allow_remote: true|; s|listen: 127.0.0.1|listen: 0.0.0.0|" agent.yaml >open.yaml
 "$BIN/entropyd-hostagent" --config open.yaml --check-config
 start_agent

@@ -9,7 +9,8 @@ cp agent.yaml sockets.yaml
 { cat sockets.yaml; echo "  - {fifo: $fifo, class: default/gold}"; } >pipe.yaml
 # Whoever may write into it would be taken for us.
 sed "s|fifo: $fifo|&, mode: \"0660\"|" pipe.yaml >open.yaml
-expect_failure 2 'open.yaml:[0-9]+:.*lets others write into the pipe' "$BIN/entropyd-hostagent" --config open.yaml --check-config
+expect_failure 2 'open.yaml:[0-9]+:.*lets others write into the pipe' \
+  "$BIN/entropyd-hostagent" --config open.yaml --check-config
 mkdir fifo
 mkfifo "$fifo"
 chown nobody "$fifo"
@@ -44,7 +45,9 @@ for file in one:100000 two:50000 three:50000 short1:100 short20:100; do
 done
 pipe whole ./*.pipe
 delivered=$("$BIN/entropyctl" --control "$WORK/agent.sock" guests -o json |
-  /usr/bin/python3 -c 'import json, sys; print([g["delivered"] for g in json.load(sys.stdin).get("guest", []) if g["name"].startswith("fifo:")][0])')
+  /usr/bin/python3 -c '
+import json, sys
+print([g["delivered"] for g in json.load(sys.stdin).get("guest", []) if g["name"].startswith("fifo:")][0])')
 [ "$delivered" -ge 202000 ] || die "the pipe is said to have had $delivered bytes"
 
 # A reader across handovers sees neither an end nor a byte twice.

@@ -13,7 +13,9 @@ for i in $(seq 20); do
   mark >>pauses
 done
 [ "$(grep -c 'event=handover.taken' agent.log)" = 20 ] || die "not every upgrade was a handover"
-sort -n pauses | awk '{v[NR] = $1} END {printf "longest wait around an upgrade: median %.1f ms, worst of %d %.1f ms\n", v[int((NR + 1) / 2)], NR, v[NR]}'
+sort -n pauses | awk '{v[NR] = $1} END {
+  printf "longest wait around an upgrade: median %.1f ms, worst of %d %.1f ms\n", v[int((NR + 1) / 2)], NR, v[NR]}'
 # For tests/bench.
 [ -z "${HANDOVER_PAUSES:-}" ] || cp pauses "$HANDOVER_PAUSES"
-sed -n 's/.*event=handover.taken.*pause_ms=\([0-9]*\).*/\1/p' agent.log | sort -n | awk '{v[NR] = $1} END {printf "of it without a process: median %d ms, worst %d ms\n", v[int((NR + 1) / 2)], v[NR]}'
+sed -n 's/.*event=handover.taken.*pause_ms=\([0-9]*\).*/\1/p' agent.log | sort -n |
+  awk '{v[NR] = $1} END {printf "of it without a process: median %d ms, worst %d ms\n", v[int((NR + 1) / 2)], v[NR]}'

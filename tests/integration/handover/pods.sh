@@ -17,7 +17,8 @@ start_world() {
   eventually 5 test -e "$NODE/made"
   issue world --spiffe spiffe://test/server --ip 10.9.0.1
   server_yaml | sed -e 's/^listen: .*/listen: 10.9.0.1:0/' -e "s|pki/server\.|pki/world.|g" >world.yaml
-  spawn world-server nsenter --target "$(pid_of world)" --net "$BIN/entropyd" --config "$WORK/world.yaml" --ports-file "$WORK/world.ports"
+  spawn world-server nsenter --target "$(pid_of world)" --net \
+    "$BIN/entropyd" --config "$WORK/world.yaml" --ports-file "$WORK/world.ports"
   eventually 20 test -s world.ports
   cat >pod.yaml <<YAML
 servers: ["10.9.0.1:$(port_of world grpc)"]
@@ -57,8 +58,12 @@ start_pod() {
   # shellcheck disable=SC2086
   spawn "$1" nsenter --target "$(pid_of "$1-pause")" --net --mount --uts --root "$BIN/entropyd-hostagent" $arguments
 }
-answers() { [ "$(in_pod "$1" curl -s -o "$WORK/answer" -w '%{http_code}' "http://127.0.0.1:9744$2")" = "$3" ]; }  # POD PATH CODE
-pod_metric() { in_pod "$1" curl -fsS http://127.0.0.1:9744/metrics | sum_of "$2" || die "$1 has no series that matches /$2/"; }
+answers() {  # POD PATH CODE
+  [ "$(in_pod "$1" curl -s -o "$WORK/answer" -w '%{http_code}' "http://127.0.0.1:9744$2")" = "$3" ]
+}
+pod_metric() {
+  in_pod "$1" curl -fsS http://127.0.0.1:9744/metrics | sum_of "$2" || die "$1 has no series that matches /$2/"
+}
 server_of_node() { egd "$NODE/run/egd.sock" pid; }
 is_served_by() { [ "$(server_of_node)" = "$1" ]; }
 # delete_pod NAME: SIGTERM to its container's first process, as kubelet does; which ends well within a second.

@@ -1,6 +1,7 @@
 . "$HERE/identity/guests.sh"
 tell web read 20000   # more than its class lets through at once: it waits
-eventually 10 bash -c "[ \$(curl -fsS http://127.0.0.1:$(port_of agent http)/metrics | awk '/^entropyd_agent_owed_bytes.*slow/ {print \$NF}') -gt 0 ]"
+waits() { [ "$(metric agent '^entropyd_agent_owed_bytes.*slow')" -gt 0 ]; }
+eventually 10 waits
 id=$(field web id)
 domain web "$(pid_of web)" gold
 eventually 5 is web class default/gold

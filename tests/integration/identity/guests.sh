@@ -2,8 +2,9 @@
 
 # domain NAME PID [CLASS]: NAME.xml as libvirt writes it, by rename.
 domain() {
-  local file=$WORK/libvirt/$1.xml metadata=
-  [ -z "${3:-}" ] || metadata="<metadata><entropyd:backend xmlns:entropyd='urn:entropyd:libvirt:1' model='pool' name='default' class='$3'/></metadata>"
+  local file=$WORK/libvirt/$1.xml backend metadata=
+  backend="<entropyd:backend xmlns:entropyd='urn:entropyd:libvirt:1' model='pool' name='default' class='${3:-}'/>"
+  [ -z "${3:-}" ] || metadata="<metadata>$backend</metadata>"
   cat >"$file.new" <<XML
 <domstatus state='running' reason='booted' pid='$2'>
   <domain type='kvm' id='1'><name>$1</name><uuid>$(uuid_of "$1")</uuid>$metadata</domain>
@@ -43,5 +44,6 @@ print(found[0][sys.argv[2]] if found else "absent")' "$1" "$2"
 }
 is() { [ "$(field "$1" "$2")" = "$3" ]; }
 guest_metric() {  # PATTERN
-  curl -fsS "http://127.0.0.1:$(port_of agent http)/metrics/guests" | awk -v p="$1" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {printf "%.0f %d\n", s, n}'
+  curl -fsS "http://127.0.0.1:$(port_of agent http)/metrics/guests" |
+    awk -v p="$1" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {printf "%.0f %d\n", s, n}'
 }

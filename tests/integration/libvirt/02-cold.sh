@@ -28,4 +28,5 @@ virsh_on hosta start cold
 eventually 60 has_read hosta cold 5
 # The listener's class is gold; the metadata's counts.
 eventually 5 is_served_in hosta cold default/slow
-[ "$(agent_metric hosta '^entropyd_agent_delivered_bytes_total.*slow')" -ge 256 ] || die "the class of the metadata was not charged"
+[ "$(agent_metric hosta '^entropyd_agent_delivered_bytes_total.*slow')" -ge 256 ] ||
+  die "the class of the metadata was not charged"

@@ -19,5 +19,6 @@ for domain in json.load(open("show.json")):
     assert [view["view"] for view in domain["views"]] == ["defined", "running"], domain
     for view in domain["views"]:
         assert view["class"] == "default/slow" and not view["trouble"], domain
-        assert view["devices"] == [{"backend": "egd", "path": "/run/entropyd/egd.sock", "reconnect": True, "rate": False}], domain'
+        device = {"backend": "egd", "path": "/run/entropyd/egd.sock", "reconnect": True, "rate": False}
+        assert view["devices"] == [device], domain'
 libvirt_on hosta lint

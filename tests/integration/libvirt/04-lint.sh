@@ -21,14 +21,16 @@ finds class-closed 's|class=.slow.|class="secret"|'
 finds kernel-device "s|<rng model=.*|<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>&|"
 # A listener that heeds no metadata; the second half of the remedy is a command again.
 finds class-ignored 's|/run/entropyd/egd.sock|/run/entropyd/plain.sock|'
-remedy=$({ libvirt_on hosta lint broken || true; } | sed -n 's/^  mend: set identify: libvirt .*; or `entropyctl libvirt \(.*\)`$/\1/p')
+remedy=$({ libvirt_on hosta lint broken || true; } |
+  sed -n 's/^  mend: set identify: libvirt .*; or `entropyctl libvirt \(.*\)`$/\1/p')
 libvirt_on hosta $remedy
 libvirt_on hosta lint broken
 virsh_on hosta undefine broken
 
 # The element as the idea was first written down: libvirt refuses it, and takes what `convert` makes.
 sed -e 's|<name>cold|<name>converted|; /<uuid>/d; /<entropyd:/d' -e '/<rng/,/<\/rng>/d' \
-  -e "s|</devices>|<rng model='virtio'><backend model='pool' name='default' class='gold'/></rng></devices>|" after >pool.xml
+  -e "s|</devices>|<rng model='virtio'><backend model='pool' name='default' class='gold'/></rng></devices>|" \
+  after >pool.xml
 expect_failure 1 "unknown RNG backend model 'pool'" virsh_on hosta define "$WORK/pool.xml"
 "$BIN/entropyctl" libvirt convert <pool.xml >converted.xml
 virsh_on hosta define --validate "$WORK/converted.xml"

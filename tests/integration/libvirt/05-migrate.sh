@@ -10,7 +10,8 @@ echo "migration: reads on the destination seen $(($(now_ms) - moved)) ms after i
 eventually 10 has_read hostb cold 20
 virsh_on hosta list --name | grep -qx cold && die "the guest runs on the source, too"
 # The read that was under way, by the guest's own clock, which stands still while it has no processor.
-longest=$(sed -n 's/.*event=read .*waited=\([0-9]*\)\.\([0-9]*\).*/\1\2/p' "$(console hostb cold)" | sort -n | tail -n 1)
+longest=$(sed -n 's/.*event=read .*waited=\([0-9]*\)\.\([0-9]*\).*/\1\2/p' "$(console hostb cold)" |
+  sort -n | tail -n 1)
 echo "migration: longest read on the destination $((10#$longest)) ms"
 [ "$((10#$longest))" -le 1500 ] || die "the guest read again only after $longest ms"
 [ "$(agent_metric hostb '^entropyd_agent_delivered_bytes_total')" -ge 1000 ] || die "the destination's agent fed nobody"

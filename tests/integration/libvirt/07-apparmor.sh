@@ -1,7 +1,8 @@
 # The rule for QEMU compiles within the profile that libvirt makes for a domain. No kernel is asked.
 cp -r /etc/apparmor.d apparmor.d
 cat "$ROOT/deploy/apparmor/libvirt-qemu" >>apparmor.d/local/abstractions/libvirt-qemu
-sed 's/LIBVIRT_TEMPLATE/libvirt-6f6fb5ee-4a4c-4f44-9d0a-4e2a3a2c1b01/' apparmor.d/libvirt/TEMPLATE.qemu >apparmor.d/libvirt/one
+sed 's/LIBVIRT_TEMPLATE/libvirt-6f6fb5ee-4a4c-4f44-9d0a-4e2a3a2c1b01/' \
+  apparmor.d/libvirt/TEMPLATE.qemu >apparmor.d/libvirt/one
 parser() { apparmor_parser --quiet --base apparmor.d --skip-kernel-load --skip-cache "$@" apparmor.d/libvirt/one; }
 parser
 [ "$(parser --preprocess | grep -c '^ */run/entropyd/.*sock rw,$')" -ge 2 ] || die "the profile does not have the rule"

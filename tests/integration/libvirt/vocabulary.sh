@@ -51,7 +51,8 @@ print(*(guest["class"] for guest in json.load(sys.stdin)["guest"] if guest["name
 }
 is_served_in() { [ "$(class_of "$1" "$2")" = "$3" ]; }         # HOST DOMAIN POOL/CLASS
 agent_metric() {  # HOST PATTERN
-  curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/metrics" | awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'
+  curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/metrics" |
+    awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'
 }
 
 domain_xml() {  # NAME: as somebody has it who never heard of entropyd

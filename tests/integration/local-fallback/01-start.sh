@@ -1,14 +1,19 @@
 . "$HERE/local-fallback/vocabulary.sh"
 make_pki
 for name in one two; do
-  server_yaml | sed "s|^listen: .*|listen: 127.0.0.1:$(free_port)|; s|\"default/slow\"|\"default/slow\", \"keys/all\"|" >"$name.yaml"
-  sed -i 's|^policy:|  - {name: keys, quality: full, sources: [kernel], classes: [{name: all, rate: 1KiB/s}]}\n&|' "$name.yaml"
+  server_yaml |
+    sed -e "s|^listen: .*|listen: 127.0.0.1:$(free_port)|" \
+      -e 's|"default/slow"|"default/slow", "keys/all"|' >"$name.yaml"
+  sed -i 's|^policy:|  - {name: keys, quality: full, sources: [kernel], classes: [{name: all, rate: 1KiB/s}]}\n&|' \
+    "$name.yaml"
   run_server "$name"
 done
 mkdir tls
 cp pki/agent.crt tls/tls.crt
 cp pki/agent.key tls/tls.key
-agent_yaml 0 | sed "s|^servers: .*|servers: [\"localhost:$(port_of one grpc)\", \"localhost:$(port_of two grpc)\"]|; s|pki/agent|tls/tls|" >agent.yaml
+agent_yaml 0 |
+  sed -e "s|^servers: .*|servers: [\"localhost:$(port_of one grpc)\", \"localhost:$(port_of two grpc)\"]|" \
+    -e "s|pki/agent|tls/tls|" >agent.yaml
 cat >>agent.yaml <<YAML
   - {path: $WORK/keys.sock, mode: "0600", class: keys/all}
 defaults: {on_upstream_loss: local, buffer: 4KiB}  # lasts for less than two seconds

@@ -5,7 +5,8 @@ murder two
 eventually 8 mode_is default/gold local
 eventually 8 mode_is default/slow blocked
 sleep 1
-expect_failure 3 "default/gold has been served by this host's own DRBG" "$BIN/entropyctl" --control "$WORK/agent.sock" status
+expect_failure 3 "default/gold has been served by this host's own DRBG" \
+  "$BIN/entropyctl" --control "$WORK/agent.sock" status
 expect_failure 3 'guests of class default/slow have waited' "$BIN/entropyctl" --control "$WORK/agent.sock" status
 [ "$(metric agent '^entropyd_agent_local_bytes_total.*gold')" -gt "$before" ]
 grep -q 'event=class.local class=default/gold' agent.log

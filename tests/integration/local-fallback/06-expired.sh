@@ -21,7 +21,8 @@ subjectAltName = URI:spiffe://test/agent/h1
 CNF
 openssl req -new -key tls/tls.key -subj /CN=agent -out short/agent.csr
 end=$(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)
-openssl ca -batch -notext -config short/ca.cnf -cert pki/ca.crt -keyfile pki/ca.key -in short/agent.csr -out short/agent.crt \
+openssl ca -batch -notext -config short/ca.cnf -cert pki/ca.crt -keyfile pki/ca.key \
+  -in short/agent.csr -out short/agent.crt \
   -startdate "$(date -u -d '-1 hour' +%Y%m%d%H%M%SZ)" -enddate "$end" >short/log 2>&1 || die "$(cat short/log)"
 cp short/agent.crt tls/new && mv tls/new tls/tls.crt
 eventually 5 grep -q 'event=certificate.renewed' agent.log
@@ -32,7 +33,8 @@ murder "$primary"
 eventually 10 agent_says '"expired" in a["last_error"] and not a["connected"]'
 agent_says '"tls.crt expired at" in a["certificate_problem"]'
 eventually 10 mode_is default/gold local
-expect_failure 3 "the agent's certificate cannot be used: .*tls.crt expired at" "$BIN/entropyctl" --control "$WORK/agent.sock" status
+expect_failure 3 "the agent's certificate cannot be used: .*tls.crt expired at" \
+  "$BIN/entropyctl" --control "$WORK/agent.sock" status
 began=$(date +%s%N)
 cp pki/agent.crt tls/new && mv tls/new tls/tls.crt
 eventually 10 agent_says 'a["connected"]'

@@ -1,6 +1,9 @@
 # Both programs lock their memory, and clear what would make gRPC write payload.
 make_pki
-{ server_yaml | sed 's/rate: 10MiB/rate: 500MiB/; s/rate: 100MiB/rate: 1GiB/'; echo "strict_memory: true"; } >server.yaml
+{
+  server_yaml | sed 's/rate: 10MiB/rate: 500MiB/; s/rate: 100MiB/rate: 1GiB/'
+  echo "strict_memory: true"
+} >server.yaml
 export GRPC_TRACE=all GRPC_VERBOSITY=DEBUG SSLKEYLOGFILE=$WORK/keys
 start_server
 { agent_yaml "$(port_of server grpc)"; echo "strict_memory: true"; } >agent.yaml
@@ -16,5 +19,7 @@ for name in server agent; do
 done
 # curl makes the file when it starts; it has no TLS connection to write of.
 [ ! -s keys ] || die "session keys were written"
-[ "$(metric server entropyd_process_memory_locked)" = 1 ] || die "the metric of the server says that its memory is not locked"
-[ "$(metric agent entropyd_process_memory_locked)" = 1 ] || die "the metric of the agent says that its memory is not locked"
+[ "$(metric server entropyd_process_memory_locked)" = 1 ] ||
+  die "the metric of the server says that its memory is not locked"
+[ "$(metric agent entropyd_process_memory_locked)" = 1 ] ||
+  die "the metric of the agent says that its memory is not locked"

@@ -16,7 +16,8 @@ spawn agent "${without_locks[@]}" "$BIN/entropyd-hostagent" --config agent.yaml 
 eventually 20 test -s agent.ports
 egd egd.sock read 4096
 for name in server agent; do
-  grep -q "level=warning event=memory.unlocked reason=.*LimitMEMLOCK" $name.log || die "$name does not tell that its memory may be swapped"
+  grep -q "level=warning event=memory.unlocked reason=.*LimitMEMLOCK" $name.log ||
+    die "$name does not tell that its memory may be swapped"
 done
 [ "$(metric server entropyd_process_memory_locked)" = 0 ] || die "the metric of the server does not tell"
 [ "$(metric agent entropyd_process_memory_locked)" = 0 ] || die "the metric of the agent does not tell"

@@ -1,25 +1,31 @@
 # block N: the Nth block of commands between "For real use" and the QEMU guest.
 block() {
-  awk -v n="$1" '/^For real use/ {on = 1} /^A QEMU guest/ {on = 0} on && /^```sh/ {k++; take = 1; next} /^```/ {take = 0}
+  awk -v n="$1" '/^For real use/ {on = 1} /^A QEMU guest/ {on = 0}
+                 on && /^```sh/ {k++; take = 1; next} /^```/ {take = 0}
                  on && take && k == n' "$ROOT/README.md"
 }
 # run_on MACHINE N [sed-script for the samples]: the block as that machine's root would run it.
 run_on() {
   local etc=$WORK/$1/etc script
-  block "$2" | sed -E "/^(cmake|systemctl) /d; s|/usr/|$WORK/usr/|g; s|/etc/entropyd|$etc|g; s|entropyd\.example|localhost|g" >"$1.sh"
+  block "$2" |
+    sed -E -e "/^(cmake|systemctl) /d; s|/usr/|$WORK/usr/|g; s|/etc/entropyd|$etc|g" \
+      -e 's|entropyd\.example|localhost|g' >"$1.sh"
   [ -s "$1.sh" ] || die "README.md has no block $2 under 'For real use'"
   PATH=$BIN:$PATH ENTROPYD_CONFIG=$etc/client.yaml bash -euxo pipefail "$1.sh"
 }
 # The samples, for machines that are directories.
 sample() {  # PACKAGE FILE sed-script
   mkdir -p "usr/share/doc/$1/examples"
-  sed -E "s|/etc/entropyd|$WORK/$4/etc|g; s|entropyd\.example|localhost|g; $3" "$ROOT/deploy/config/$2" >"usr/share/doc/$1/examples/$2"
+  sed -E "s|/etc/entropyd|$WORK/$4/etc|g; s|entropyd\.example|localhost|g; $3" \
+    "$ROOT/deploy/config/$2" >"usr/share/doc/$1/examples/$2"
 }
 block 1 | grep -qx 'cmake --install build/release --prefix /usr .*' || die "block 1 does not install"
 run_on anywhere 2
 
-sample entropyd server.yaml "s|^listen: .*|listen: 127.0.0.1:0|; s|^metrics: .*|metrics: 127.0.0.1:0\nallow_software: true|
-  s|^state_dir: .*|state_dir: $WORK/server-state|; s|name: trng0, .*|name: trng0, driver: getrandom}|; /name: cpu, driver/d
+sample entropyd server.yaml "s|^listen: .*|listen: 127.0.0.1:0|
+  s|^metrics: .*|metrics: 127.0.0.1:0\nallow_software: true|
+  s|^state_dir: .*|state_dir: $WORK/server-state|
+  s|name: trng0, .*|name: trng0, driver: getrandom}|; /name: cpu, driver/d
   s|sources: .trng0, cpu.|sources: [trng0]|" server
 run_on server 3
 spawn server "$BIN/entropyd" --config "$WORK/server/etc/server.yaml" --ports-file "$WORK/server.ports"

@@ -2,7 +2,11 @@
 first=$(serving_pid)
 [ "$(stat -c %a egd.sock)" = 600 ]
 cp agent.yaml old.yaml
-sed -i "s|egd.sock, mode: \"0600\"|egd.sock, mode: \"0640\"|; s|slow.sock, mode: \"0600\", class: default/slow|slow.sock, mode: \"0600\", class: default/gold|; /leaving.sock/d; s|^defaults: .*|  - {path: $WORK/coming.sock, mode: \"0600\", class: default/slow}\ndefaults: {buffer: 128KiB, guest_ceil: 1MiB/s, on_upstream_loss: local}\nmax_guests: 500\nlog: {format: json}|" agent.yaml
+defaults='defaults: {buffer: 128KiB, guest_ceil: 1MiB/s, on_upstream_loss: local}'
+sed -i -e 's|egd.sock, mode: "0600"|egd.sock, mode: "0640"|; /leaving.sock/d' \
+  -e 's|slow.sock, mode: "0600", class: default/slow|slow.sock, mode: "0600", class: default/gold|' \
+  -e "s|^defaults: .*|$defaults\nmax_guests: 500\nlog: {format: json}|" \
+  -e "s|^defaults: |  - {path: $WORK/coming.sock, mode: \"0600\", class: default/slow}\n&|" agent.yaml
 rm -f agent.ports
 mark >/dev/null
 ctl agent reload | tee reload.log

@@ -16,7 +16,8 @@ expect_failure 1 "ended with status 2: .*agent.yaml:[0-9]+:1: unknown key 'nonse
 expect_failure 3 'configuration on disk is not in use: .*nonsense' "$BIN/entropyctl" --control "$WORK/agent.sock" status
 still_the_same
 sed -i 's|^control: .*|control: /tmp/elsewhere.sock|' agent.yaml
-expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: control: the running agent has $WORK/agent.sock.*entropyctl agent upgrade" ctl agent reload
+expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: control: the running agent has $WORK/agent.sock.*entropyctl agent upgrade" \
+  ctl agent reload
 still_the_same
 # The load's own listener.
 sed -i "s|/egd.sock|/renamed.sock|" agent.yaml
@@ -28,8 +29,10 @@ rm -f agent.ports
 sed -i "s|^listeners:.*|&\n  - {path: $WORK/nope.sock, class: default/nope}|" agent.yaml
 expect_failure 3 'UNHEALTHY: class default/nope is closed: .*there are default/gold, default/slow' ctl agent reload
 adopt_pid
-grep -q '"level":"warning","event":"class.phase","class":"default/nope".*there are default/gold, default/slow.*"remedy":' agent.log
-curl -s "http://127.0.0.1:$(port_of agent http)/readyz" | grep -q 'the server refuses class default/nope' || die "/readyz does not name the class"
+warning='"level":"warning","event":"class.phase","class":"default/nope"'
+grep -q "$warning.*there are default/gold, default/slow.*\"remedy\":" agent.log
+curl -s "http://127.0.0.1:$(port_of agent http)/readyz" | grep -q 'the server refuses class default/nope' ||
+  die "/readyz does not name the class"
 [ "$(metric agent '^entropyd_agent_class_phase.class="default/nope",phase="closed"')" = 1 ]
 [ "$(metric agent '^entropyd_agent_class_mode.class="default/nope",mode="closed"')" = 1 ]
 rm -f agent.ports

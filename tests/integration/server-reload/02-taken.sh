@@ -2,8 +2,10 @@
 cp server.yaml first.yaml
 sed -i 's|^sources:|max_agents: 9\nsources:\n  - {name: other, driver: getrandom}|
         s|^    sources: .*|    sources: [kernel, other]|
-        s|^pools:|pools:\n  - {name: scarce, quality: full, capacity: 4KiB, sources: [other], classes: [{name: top, rate: 1MiB/s}, {name: x, parent: top, rate: 1MiB/s}]}|
-        s|^      - {name: gold, .*|      - {name: metals, parent: root, rate: 20MiB/s}\n      - {name: gold, parent: metals, rate: 12MiB/s}|
+        s|^pools:|pools:\n  - {name: scarce, quality: full, capacity: 4KiB, sources: [other], classes: [TOP, X]}|
+        s|TOP, X|{name: top, rate: 1MiB/s}, {name: x, parent: top, rate: 1MiB/s}|
+        s|^      - {name: gold, .*|      - {name: metals, parent: root, rate: 20MiB/s}\
+      - {name: gold, parent: metals, rate: 12MiB/s}|
         /{name: slow,/d
         s|"default/\*"|"default/*", "scarce/*"|' server.yaml
 ctl reload | tee reload.log

@@ -14,7 +14,8 @@ cat >source.lines <<YAML
   - {name: flapping, driver: char_device, path: $WORK/flapping}
   - {name: hsm, driver: pkcs11, module: /usr/lib/softhsm/libsofthsm2.so, token: entropy, pin_file: $WORK/pin}
 YAML
-server_yaml | sed -e '/^sources:/r source.lines' -e '/^pools:/a\  - {name: shy, sources: [slow, flapping, hsm], classes: [{name: all, rate: 1MiB/s}]}' \
+server_yaml | sed -e '/^sources:/r source.lines' \
+  -e '/^pools:/a\  - {name: shy, sources: [slow, flapping, hsm], classes: [{name: all, rate: 1MiB/s}]}' \
   -e 's|allow: \["default/\*"\]|allow: ["*/*"]|' >server.yaml
 refused() {  # PATTERN SED-EXPRESSION…: server.yaml changed like this
   local pattern=$1; shift

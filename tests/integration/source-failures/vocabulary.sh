@@ -43,7 +43,8 @@ start_everything() {
 }
 start_clients() {
   local credentials=(pki/agent.crt pki/agent.key pki/ca.crt)
-  spawn watch "$BIN/it_stall_watch" watch.control "localhost:$(port_of server grpc)" "${credentials[@]}" default/gold 8 4096 20
+  spawn watch \
+    "$BIN/it_stall_watch" watch.control "localhost:$(port_of server grpc)" "${credentials[@]}" default/gold 8 4096 20
   spawn lone "$BIN/it_stall_watch" lone.control "localhost:$(port_of server grpc)" "${credentials[@]}" lone/key 2 256 50
   eventually 10 test -p watch.control
   eventually 10 test -p lone.control
@@ -87,7 +88,8 @@ credited_good_ones_only() {
   good=$(tell device count | figure good)  # afterwards: it may go on
   bytes=$((good - $(cat base.good) - STARTUP * $(cat passed) + ${1:-0}))
   echo "   $((credited - $(cat base.credited))) bits credited, $((MIN_ENTROPY * bytes)) allowed"
-  [ $((credited - $(cat base.credited))) -le $((MIN_ENTROPY * bytes)) ] || die "more was credited than good bytes were taken"
+  [ $((credited - $(cat base.credited))) -le $((MIN_ENTROPY * bytes)) ] ||
+    die "more was credited than good bytes were taken"
   echo "$credited" >base.credited.now
   echo "$good" >base.good.now
 }

@@ -39,7 +39,8 @@ else
 fi
 names=$(printf '%s\n' "${sources[@]}" | sed 's/^{name: \([a-z0-9]*\),.*/\1/' | paste -sd, -)
 printf '  - %s\n' "${sources[@]}" >source.lines
-server_yaml | sed -e '/^allow_software/d' -e '/driver: getrandom/d' -e '1i allow_recording: true' -e "1i audit_log: $WORK/audit.log" -e "s/sources: \[kernel\]/sources: [$names]/" \
-  -e '/^sources:/r source.lines' >server.yaml
+server_yaml | sed -e '/^allow_software/d' -e '/driver: getrandom/d' \
+  -e '1i allow_recording: true' -e "1i audit_log: $WORK/audit.log" \
+  -e "s/sources: \[kernel\]/sources: [$names]/" -e '/^sources:/r source.lines' >server.yaml
 start_server
 eventually 40 all_healthy

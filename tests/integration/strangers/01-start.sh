@@ -1,7 +1,8 @@
 make_pki
 server_yaml >server.yaml
 # Few enough to be used up by one peer; too few to serve anybody.
-expect_failure 1 'may open 100 files.*LimitNOFILE=' timeout 20 prlimit --nofile=100:100 "$BIN/entropyd" --config server.yaml
+expect_failure 1 'may open 100 files.*LimitNOFILE=' \
+  timeout 20 prlimit --nofile=100:100 "$BIN/entropyd" --config server.yaml
 rm -f server.ports
 spawn server prlimit --nofile=200:200 "$BIN/entropyd" --config server.yaml --ports-file server.ports
 eventually 20 test -s server.ports

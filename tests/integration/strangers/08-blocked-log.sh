@@ -24,7 +24,8 @@ egd egd.sock read 4096
 # Denied calls, and guests that speak no EGD.
 for i in $(seq 20); do
   ! AS=reader ctl drain >/dev/null 2>&1 || die "a reader may drain the server"
-  /usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect("egd.sock"); s.send(b"\xff"); s.recv(9)'
+  /usr/bin/python3 -c '
+import socket; s = socket.socket(socket.AF_UNIX); s.connect("egd.sock"); s.send(b"\xff"); s.recv(9)'
 done
 reader_is_served
 healthy

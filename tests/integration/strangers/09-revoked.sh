@@ -3,7 +3,8 @@
 agent_of() {
   issue "$1" --spiffe "spiffe://test/agent/$1"
   agent_yaml "$(port_of server grpc)" |
-    sed "s|pki/agent\.|pki/$1.|g; s|agent\.sock|$1.sock|; s|/state|/$1-state|; s|egd\.sock|$1-egd.sock|; s|slow\.sock|$1-slow.sock|" >"$1.yaml"
+    sed -e "s|pki/agent\.|pki/$1.|g; s|agent\.sock|$1.sock|; s|/state|/$1-state|" \
+      -e "s|egd\.sock|$1-egd.sock|; s|slow\.sock|$1-slow.sock|" >"$1.yaml"
   spawn "$1" "$BIN/entropyd-hostagent" --config "$1.yaml" --ports-file "$1.ports"
   eventually 20 test -s "$1.ports"
   egd "$1-egd.sock" read 4096
@@ -35,7 +36,8 @@ eventually 5 grep -q 'UNAUTHENTICATED: Attach: the certificate of spiffe://test/
 [ "$(metric server '^entropyd_shut_out_total')" = 1 ] || die "the metric does not count who was shut out"
 
 # A new policy, and what a reload does not take.
-sed "s|spiffe://test/agent/\*|spiffe://test/agent/h1|; s|^sources:|state_dir: $WORK/server-state\nsources:|" server.yaml >server.new
+sed "s|spiffe://test/agent/\*|spiffe://test/agent/h1|; s|^sources:|state_dir: $WORK/server-state\nsources:|" \
+  server.yaml >server.new
 mv server.new server.yaml
 gone_in_time 1
 eventually 5 grep -q 'PERMISSION_DENIED: .*no policy rule gives spiffe://test/agent/moved the role agent' moved.log
@@ -61,7 +63,9 @@ issue renewed --spiffe spiffe://test/server --dns localhost --ip 127.0.0.1 --day
 mv pki/renewed.key pki/server.key
 mv pki/renewed.crt pki/server.crt
 kill -HUP "$(pid_of server)"
-ends_soon() { [ "$(metric server '^entropyd_certificate_expiry_timestamp_seconds')" -lt $(($(date +%s) + 8 * 86400)) ]; }
+ends_soon() {
+  [ "$(metric server '^entropyd_certificate_expiry_timestamp_seconds')" -lt $(($(date +%s) + 8 * 86400)) ]
+}
 eventually 5 ends_soon
 eventually 5 failed_is 0
 reader_is_served

@@ -2,7 +2,8 @@
 
 # strangers NAME COUNT ADDRESS KIND: opens connections, and waits until all were tried. To the door, or to PORT.
 strangers() {
-  spawn "$1" /usr/bin/python3 "$HERE/strangers/connections.py" 127.0.0.1 "${PORT:-$(port_of server grpc)}" "$2" --from "$3" --send "$4"
+  spawn "$1" /usr/bin/python3 "$HERE/strangers/connections.py" 127.0.0.1 "${PORT:-$(port_of server grpc)}" "$2" \
+    --from "$3" --send "$4"
   eventually 60 grep -q '^open ' "$WORK/$1.log"
 }
 # gone NAME: ends them; prints how many were still open.
