@@ -33,12 +33,29 @@ constexpr Cause kCauses[] = {
     {"alert bad certificate", "the peer refuses our certificate: its log says why"},
     {"alert protocol version", "one of the two does not speak TLS 1.3: update it"},
     {"Connection refused", "nothing listens there: start the server, or correct host and port"},
+    {"Network is unreachable",
+     "this machine has no route there: look at its interfaces and routes (ip route get HOST)"},
+    {"No route to host",
+     "no machine answers at this address, or a router says so: correct host, or start that "
+     "machine"},
+    {"Permission denied", "a firewall of this machine forbids the connection: allow it there"},
+    {"Connection timed out",
+     "nothing comes back: a firewall drops it, or the machine is down; correct host and port"},
+    {"Connection reset by peer",
+     "the peer, or a firewall, cuts connections: it may have too many of them; its log says why"},
     // With TLS 1.3 the client's handshake is over before the server looks at its certificate.
     {"Socket closed",
      "the peer ended the connection: if it does so each time, it does not accept our certificate, "
      "and its log says why (tls.refused)"},
     {"DNS resolution failed",
      "the name could not be resolved: correct it, or look at the resolver"},
+    // Ours: of an agent that attaches, and of a call.
+    {"no Welcome within",
+     "either nothing comes back from there (a firewall, a resolver), or the server hangs: "
+     "openssl s_client -connect HOST:PORT tells which"},
+    {"no answer within",
+     "either nothing comes back from there (a firewall, a resolver), or the server hangs: "
+     "openssl s_client -connect HOST:PORT tells which"},
 };
 
 }  // namespace

@@ -21,6 +21,17 @@ TEST(ConnectionRemedyTest, CommonCausesHaveASentence) {
   EXPECT_THAT(ConnectionRemedy("last error: UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed"),
               HasSubstr("does not accept our certificate"));
   EXPECT_THAT(ConnectionRemedy("DNS resolution failed for a:1"), HasSubstr("the name"));
+  EXPECT_THAT(ConnectionRemedy("ipv4:192.0.2.1:7743: Network is unreachable"),
+              HasSubstr("no route there"));
+  EXPECT_THAT(ConnectionRemedy("ipv4:192.0.2.1:7743: No route to host"),
+              HasSubstr("no machine answers"));
+  EXPECT_THAT(ConnectionRemedy("ipv4:192.0.2.1:7743: Permission denied"),
+              HasSubstr("firewall of this machine"));
+  EXPECT_THAT(ConnectionRemedy("ipv4:192.0.2.1:7743: Connection timed out"),
+              HasSubstr("a firewall drops it"));
+  EXPECT_THAT(ConnectionRemedy("recvmsg: Connection reset by peer"), HasSubstr("too many"));
+  EXPECT_THAT(ConnectionRemedy("attach to a:1: no Welcome within 22 s"), HasSubstr("hangs"));
+  EXPECT_THAT(ConnectionRemedy("list pools of a:1: no answer within 10s"), HasSubstr("hangs"));
 }
 
 TEST(ConnectionRemedyTest, TheMoreExactCauseWins) {
