@@ -8,12 +8,12 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/process/nanos.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
 #include "hostagent/loop/ask.h"
+#include "hostagent/readiness.h"
 
 namespace entropyd {
 namespace {
@@ -31,13 +31,6 @@ constexpr int64_t kAttachPatience = 15 * kSecondNanos;
 constexpr int64_t kFillPatience = kSecondNanos;
 // A stop, or the predecessor's end, is noticed this late at most.
 constexpr int64_t kFillTurn = 10 * kMillisecondNanos;
-
-absl::Status RefusedClasses(const std::vector<std::string>& names) {
-  return absl::UnavailableError(absl::StrCat(
-      "the server refuses ", names.size() == 1 ? "class " : "classes ", absl::StrJoin(names, ", "),
-      ", so nobody serves the guests there; entropyctl "
-      "status says why"));
-}
 
 }  // namespace
 
@@ -430,18 +423,7 @@ absl::Status Agent::Ready() const {
   if (handed_over()) {
     return absl::UnavailableError("another process has taken the guests over");
   }
-  std::vector<std::string> refused;
-  bool buffered = false;
-  for (size_t i = 0; i < settings_.classes.size(); ++i) {
-    const ClassCounters& counters = *agent_metrics_->of_class(i);
-    // Guests that only metadata would bring to a class are served in their listener's.
-    const bool needed = i < settings_.named_classes || counters.guests.Get() > 0;
-    if (needed && counters.refused.Get() != 0) refused.push_back(counters.class_name);
-    buffered |= counters.buffer_level.Get() > 0;
-  }
-  if (!refused.empty()) return RefusedClasses(refused);
-  if (upstream_->was_attached() || buffered) return absl::OkStatus();
-  return absl::UnavailableError("not yet attached to a server, and nothing buffered");
+  return Readiness(*agent_metrics_, settings_.named_classes, upstream_->was_attached());
 }
 
 absl::StatusOr<std::string> Agent::GuestMetrics() const {

@@ -106,8 +106,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
 
   // OK while the event loop turns.
   absl::Status Healthy() const;
-  // OK when the agent was attached once or has bytes to give, has not given its guests away, and no
-  // class is refused by the server that spoke of it last.
+  // OK when it has not given its guests away and can serve them (hostagent/readiness.h).
   absl::Status Ready() const;
   // The page /metrics/guests. Asks the loop and waits.
   absl::StatusOr<std::string> GuestMetrics() const;

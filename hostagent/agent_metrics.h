@@ -30,6 +30,8 @@ class AgentMetrics {
 
   // The counters of one class of the agent.
   ClassCounters* of_class(size_t index) { return classes_[index].get(); }
+  const ClassCounters& of_class(size_t index) const { return *classes_[index]; }
+  size_t classes() const { return classes_.size(); }
 
   // 1 when secrets are in locked memory, else 0.
   LoopNumber memory_locked;

@@ -1,0 +1,65 @@
+#include "hostagent/readiness.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/telemetry/metrics.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ReadinessTest : public ::testing::Test {
+ protected:
+  // A listener names the first class; only metadata of guests names the second.
+  absl::Status Ready(bool was_attached = true) const {
+    return Readiness(metrics_, 1, was_attached);
+  }
+  std::string Why() const { return std::string(Ready().message()); }
+  void SetMode(size_t class_index, LocalFallback::Mode mode) {
+    auto& modes = metrics_.of_class(class_index)->modes;
+    for (size_t i = 0; i < modes.size(); ++i) modes[i].Set(i == static_cast<size_t>(mode) ? 1 : 0);
+  }
+
+  Metrics registry_;
+  AgentMetrics metrics_{&registry_, {"default/gold", "default/bulk"}};
+};
+
+TEST_F(ReadinessTest, BeforeTheFirstServerOnlyABufferMakesItReady) {
+  EXPECT_EQ(Ready(false).code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(Ready(false).message()), HasSubstr("not yet attached"));
+  metrics_.of_class(1)->buffer_level.Set(1);
+  EXPECT_TRUE(Ready(false).ok());
+  EXPECT_TRUE(Ready(true).ok());
+}
+
+TEST_F(ReadinessTest, GuestsThatWaitForAServerThatIsGoneMakeItUnready) {
+  metrics_.of_class(1)->buffer_level.Set(1);  // of another class: it helps them nothing
+  SetMode(0, LocalFallback::Mode::kBlocked);
+  EXPECT_EQ(Ready().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Why(), HasSubstr("guests of class default/gold wait, and the server is gone"));
+  SetMode(1, LocalFallback::Mode::kBlocked);
+  EXPECT_THAT(Why(), HasSubstr("classes default/gold, default/bulk"));
+}
+
+TEST_F(ReadinessTest, WhoeverIsServedIsReadyWhoeverServes) {
+  for (const auto mode : {LocalFallback::Mode::kUpstream, LocalFallback::Mode::kLocal}) {
+    SetMode(0, mode);
+    EXPECT_TRUE(Ready().ok()) << LocalFallback::ModeName(mode);
+  }
+}
+
+TEST_F(ReadinessTest, ARefusedClassCountsWhereSomebodyNeedsIt) {
+  metrics_.of_class(1)->refused.Set(1);
+  EXPECT_TRUE(Ready().ok()) << "only metadata names it, and no guest is there";
+  metrics_.of_class(1)->guests.Set(1);
+  EXPECT_THAT(Why(), HasSubstr("the server refuses class default/bulk,"));
+  metrics_.of_class(0)->refused.Set(1);
+  EXPECT_THAT(Why(), HasSubstr("the server refuses classes default/gold, default/bulk,"));
+}
+
+}  // namespace
+}  // namespace entropyd
