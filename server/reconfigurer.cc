@@ -158,7 +158,7 @@ void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next,
   }
   done.WaitForNotification();
   if (!changed.ok()) TellFault(changed);
-  parts_.supply->Apply(std::move(prepared.supply));
+  prepared.supply->Apply();
   if (prepared.door.has_value()) parts_.door->SetLimits(*prepared.door);
   if (prepared.audit != nullptr) parts_.audit->Become(std::move(prepared.audit));
 }

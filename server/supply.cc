@@ -39,12 +39,13 @@ class SupplyImpl final : public Supply {
   ~SupplyImpl() override { Stop(); }
 
   absl::Status Build(const config::v1::Server& config, SupplyPlan plan);
+  // As SupplyChange::Apply().
+  void Take(PreparedChange change);
 
   void Start() override;
   void Stop() override;
   absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(
       const config::v1::Server& config, const config::Locations& locations) override;
-  void Apply(std::unique_ptr<SupplyChange> change) override;
   std::vector<Pool*> pools() const override;
   Pool* FindPool(const std::string& name) const override;
   void TestSource(const std::string& name, bool reset, Source::TestDone done) override;
@@ -75,6 +76,21 @@ class SupplyImpl final : public Supply {
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   SupplyParts parts_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> warnings_ ABSL_GUARDED_BY(mutex_);
+};
+
+class SupplyChangeImpl final : public SupplyChange {
+ public:
+  SupplyChangeImpl(SupplyImpl* supply, PreparedChange prepared)
+      : supply_(supply), prepared_(std::move(prepared)) {
+    sources = prepared_.sources;
+    pools = prepared_.pools;
+  }
+  void Apply() override { supply_->Take(std::move(prepared_)); }
+  Pool* NewPool(const std::string& name) const override { return prepared_.NewPool(name); }
+
+ private:
+  SupplyImpl* const supply_;
+  PreparedChange prepared_;
 };
 
 absl::Status SupplyImpl::Build(const config::v1::Server& config, SupplyPlan plan) {
@@ -134,30 +150,29 @@ absl::StatusOr<std::unique_ptr<SupplyChange>> SupplyImpl::Prepare(
   }
   absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations, running);
   if (!plan.ok()) return plan.status();
-  absl::StatusOr<std::unique_ptr<PreparedChange>> change;
+  absl::StatusOr<PreparedChange> change;
   {
     absl::MutexLock lock(&mutex_);
     change = parts_.Prepare(config, *std::move(plan));
   }
   if (!change.ok()) return change.status();
   // As at a start, a pool begins with a generator that works.
-  if (!(*change)->pools.added.empty()) {
+  if (!change->pools.added.empty()) {
     if (const auto passed = SelfTest(); !passed.ok()) return passed.status();
   }
-  return std::unique_ptr<SupplyChange>(*std::move(change));
+  return std::make_unique<SupplyChangeImpl>(this, *std::move(change));
 }
 
-void SupplyImpl::Apply(std::unique_ptr<SupplyChange> prepared) {
-  auto* const change = static_cast<PreparedChange*>(prepared.get());
+void SupplyImpl::Take(PreparedChange change) {
   SupplyParts::Taken taken;
   {
     absl::MutexLock lock(&mutex_);
-    for (const std::string& warning : change->warnings) {
+    for (const std::string& warning : change.warnings) {
       if (absl::c_linear_search(warnings_, warning)) continue;
       log_->Warning("config.warning", {{"reason", warning}});
     }
-    warnings_ = std::move(change->warnings);
-    taken = parts_.Take(change);
+    warnings_ = std::move(change.warnings);
+    taken = parts_.Take(std::move(change));
   }
   leaving_.Add(std::move(taken.leaving));
   absl::MutexLock lock(&mutex_);

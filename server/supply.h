@@ -10,7 +10,7 @@
 //
 //   absl::StatusOr<std::unique_ptr<SupplyChange>> change = supply->Prepare(config, locations);
 //   ... the dispatcher lets go of (*change)->pools.removed ...
-//   supply->Apply(*std::move(change));
+//   (*change)->Apply();
 //
 // A source that is not configured any more ends: its thread, its recording, its series. A source
 // with other keys is another source, which goes through start-up tests; a LATCHED one stays LATCHED
@@ -24,8 +24,8 @@
 //
 // Errors: INVALID_ARGUMENT for a configuration, INTERNAL for a failed self-test.
 //
-// Thread safety: safe after Start(), but for Prepare(), Apply(), pools() and FindPool(), which are
-// the owner's.
+// Thread safety: safe after Start(), but for Prepare(), SupplyChange, pools() and FindPool(), which
+// are the owner's.
 #pragma once
 
 #include <memory>
@@ -48,13 +48,17 @@
 
 namespace entropyd {
 
-// What Supply::Apply() will do. Whoever drops it has changed nothing.
+// What a supply is ready to do. Whoever drops it before Apply() has changed nothing. The supply
+// outlives it.
 class SupplyChange {
  public:
   struct Names {
     std::vector<std::string> added, removed, changed;
   };
   virtual ~SupplyChange() = default;
+  // Once. REQUIRES: this is the last change that was prepared, and nobody but the sources uses the
+  // pools that go. It waits for threads of sources that go, but only for LeavingSources::kGrace.
+  virtual void Apply() = 0;
   // A pool that is to be added. Returns nullptr when there is none of that name. It may be used at
   // once, and is not ready before its sources have given a seed.
   virtual Pool* NewPool(const std::string& name) const = 0;
@@ -94,11 +98,8 @@ class Supply {
   // Errors: as Create(); RESOURCE_EXHAUSTED when there is no memory. Nothing has changed then.
   virtual absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(
       const config::v1::Server& config, const config::Locations& locations) = 0;
-  // REQUIRES: `change` is the last one that was prepared, and nobody but the sources uses the pools
-  // that go. It waits for threads of sources that go, but only for LeavingSources::kGrace.
-  virtual void Apply(std::unique_ptr<SupplyChange> change) = 0;
 
-  // They stay until Apply() removes them.
+  // They stay until a change removes them.
   virtual std::vector<Pool*> pools() const = 0;
   // Returns nullptr when the pool is unknown.
   virtual Pool* FindPool(const std::string& name) const = 0;

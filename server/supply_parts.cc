@@ -54,12 +54,12 @@ absl::Status SupplyParts::Build(const config::v1::Server& config, SupplyPlan pla
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<PreparedChange>> SupplyParts::Prepare(
-    const config::v1::Server& config, SupplyPlan plan) const {
-  auto change = std::make_unique<PreparedChange>();
-  change->warnings = plan.warnings;
-  absl::Status prepared = PrepareSources(config, plan, change.get());
-  if (prepared.ok()) prepared = PreparePools(std::move(plan), change.get());
+absl::StatusOr<PreparedChange> SupplyParts::Prepare(const config::v1::Server& config,
+                                                    SupplyPlan plan) const {
+  PreparedChange change;
+  change.warnings = plan.warnings;
+  absl::Status prepared = PrepareSources(config, plan, &change);
+  if (prepared.ok()) prepared = PreparePools(std::move(plan), &change);
   if (!prepared.ok()) return prepared;
   return change;
 }
@@ -154,11 +154,11 @@ SupplyParts::Newcomer SupplyParts::Succeed(const SourceEntry& made) const {
   return {made.thread.get(), before->thread};
 }
 
-SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
+SupplyParts::Taken SupplyParts::Take(PreparedChange change) {
   Taken taken;
-  taken.leaving = Dismiss(change->sources);
+  taken.leaving = Dismiss(change.sources);
   std::vector<SourceEntry> sources;
-  for (SourceEntry& made : change->made_sources) {
+  for (SourceEntry& made : change.made_sources) {
     if (made.thread == nullptr) {
       const auto running = absl::c_find_if(sources_, [&made](const SourceEntry& entry) {
         return entry.spec.name == made.spec.name;
@@ -176,7 +176,7 @@ SupplyParts::Taken SupplyParts::Take(PreparedChange* change) {
     sources.push_back(std::move(made));
   }
   sources_ = std::move(sources);  // ends the series of those that go
-  TakePools(std::move(change->made_pools));
+  TakePools(std::move(change.made_pools));
   for (SourceEntry& entry : sources_) {
     entry.thread->source()->SetSinks(SinksOf(entry.spec.name));
     entry.thread->Wake();  // to tell new sinks

@@ -3,8 +3,8 @@
 //
 //   SupplyParts parts(&maker, metrics);
 //   absl::Status built = parts.Build(config, std::move(plan));
-//   absl::StatusOr<std::unique_ptr<PreparedChange>> change = parts.Prepare(config, next_plan);
-//   SupplyParts::Taken taken = parts.Take(change->get());
+//   absl::StatusOr<PreparedChange> change = parts.Prepare(config, next_plan);
+//   SupplyParts::Taken taken = parts.Take(*std::move(change));
 //   for (const SupplyParts::Newcomer& one : taken.begin) one.thread->Start();
 //
 // A source that goes loses its sinks first. So nobody has to wait for its thread: from then on it
@@ -40,10 +40,12 @@ struct PreparedPool {
   std::vector<std::string> sources = {};
 };
 
-class PreparedChange final : public SupplyChange {
- public:
-  Pool* NewPool(const std::string& name) const override;
+struct PreparedChange {
+  // As SupplyChange::NewPool().
+  Pool* NewPool(const std::string& name) const;
 
+  // As in SupplyChange.
+  SupplyChange::Names sources, pools;
   // In the order of the configuration. Without a thread: the one that runs stays.
   std::vector<SourceEntry> made_sources;
   std::vector<PreparedPool> made_pools;
@@ -58,8 +60,7 @@ class SupplyParts {
   // The first ones. No thread runs yet.
   absl::Status Build(const config::v1::Server& config, SupplyPlan plan);
   // Makes all that is new. Nothing has changed then.
-  absl::StatusOr<std::unique_ptr<PreparedChange>> Prepare(const config::v1::Server& config,
-                                                          SupplyPlan plan) const;
+  absl::StatusOr<PreparedChange> Prepare(const config::v1::Server& config, SupplyPlan plan) const;
   // A source that is to be started.
   struct Newcomer {
     SourceThread* thread;
@@ -72,7 +73,7 @@ class SupplyParts {
     std::vector<std::shared_ptr<SourceThread>> leaving;
   };
   // Waits for no thread.
-  Taken Take(PreparedChange* change);
+  Taken Take(PreparedChange change);
 
   std::vector<RunningSource> running() const;
   // The newcomer remembers the alarms of its predecessor, if that has ended: one that hangs keeps

@@ -78,7 +78,7 @@ class SupplyChangeTest : public ::testing::Test {
     absl::StatusOr<std::unique_ptr<SupplyChange>> change = Prepare(sources, pools);
     ASSERT_TRUE(change.ok()) << change.status();
     for (const std::string& name : (*change)->pools.added) Listen((*change)->NewPool(name));
-    supply_->Apply(*std::move(change));
+    (*change)->Apply();
   }
   v1::Source SourceNow(const std::string& name) {
     for (const v1::Source& source : supply_->ListSources()) {

@@ -62,10 +62,9 @@ class SupplyPartsTest : public ::testing::Test {
     return plan;
   }
   SupplyParts::Taken Take(const config::v1::Server& config, SupplyPlan plan) {
-    absl::StatusOr<std::unique_ptr<PreparedChange>> change =
-        parts_.Prepare(config, std::move(plan));
+    absl::StatusOr<PreparedChange> change = parts_.Prepare(config, std::move(plan));
     EXPECT_TRUE(change.ok()) << change.status();
-    return parts_.Take(change->get());
+    return parts_.Take(*std::move(change));
   }
   v1::SourceState StateOf(const std::string& name) {
     return parts_.FindSource(name)->thread->source()->Snapshot().state();
