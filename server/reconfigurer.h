@@ -35,7 +35,7 @@
 #include "server/reload/config_change.h"
 #include "server/rpc/admin_audit.h"
 #include "server/server.h"
-#include "server/supply.h"
+#include "server/supply/supply.h"
 
 namespace entropyd {
 

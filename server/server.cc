@@ -45,7 +45,7 @@
 #include "server/rpc/serving_credentials.h"
 #include "server/server_metrics.h"
 #include "server/shares_config.h"
-#include "server/supply.h"
+#include "server/supply/supply.h"
 
 namespace entropyd {
 namespace {

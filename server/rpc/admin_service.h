@@ -19,7 +19,7 @@
 #include "server/reload/config_change.h"
 #include "server/rpc/admin_audit.h"
 #include "server/rpc/open_calls.h"
-#include "server/supply.h"
+#include "server/supply/supply.h"
 
 namespace grpc {
 class Service;

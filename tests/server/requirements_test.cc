@@ -16,8 +16,8 @@
 #include "server/health/health_monitor.h"
 #include "server/pool/entropy_pool.h"
 #include "server/source/source_thread.h"
-#include "server/supply.h"
-#include "server/supply_config.h"
+#include "server/supply/supply.h"
+#include "server/supply/supply_config.h"
 #include "tests/server/driver/fake_driver.h"
 
 namespace entropyd {

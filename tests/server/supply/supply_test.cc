@@ -1,4 +1,4 @@
-#include "server/supply.h"
+#include "server/supply/supply.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -28,7 +28,7 @@ constexpr char kHead[] =
     "allow_software: true\n"
     "sources:\n";
 
-std::string Pool(absl::string_view keys) {
+std::string PoolWith(absl::string_view keys) {
   return absl::StrCat("pools:\n  - {name: default, ", keys,
                       ", classes: [{name: root, rate: 1MiB/s}]}\n");
 }
@@ -49,7 +49,8 @@ struct BadConfig {
 class SupplyCheckTest : public ::testing::TestWithParam<BadConfig> {};
 
 TEST_P(SupplyCheckTest, FaultIsNamedWithItsPlaceAndRemedy) {
-  const absl::Status status = Check(absl::StrCat(kHead, GetParam().sources, Pool(GetParam().pool)));
+  const absl::Status status =
+      Check(absl::StrCat(kHead, GetParam().sources, PoolWith(GetParam().pool)));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr(GetParam().error));
 }
@@ -151,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(
 // What is slow but fast enough is accepted, and so is a slow source beside a fast one.
 TEST(SupplySeedAgeTest, ASourceThatJustManagesIsAccepted) {
   const auto check = [](absl::string_view sources, absl::string_view pool) {
-    return Check(absl::StrCat(kHead, sources, Pool(pool)));
+    return Check(absl::StrCat(kHead, sources, PoolWith(pool)));
   };
   // A block of the health tests has 4096 bytes here: 68 minutes at 1 byte per second.
   const std::string slow =
@@ -172,7 +173,7 @@ TEST(SupplySeedAgeTest, ASourceThatJustManagesIsAccepted) {
 
 TEST(SupplyConfigTest, SoftwareSourceNeedsPermission) {
   const absl::Status status = Check(absl::StrCat("tls: {cert: c, key: k, client_ca: a}\nsources:\n",
-                                                 kSoft, Pool("sources: [soft]")));
+                                                 kSoft, PoolWith("sources: [soft]")));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("server.yaml:3:26: sources[0].driver: driver getrandom is software; name a "
                         "hardware source, or write allow_software: true"));
@@ -181,7 +182,7 @@ TEST(SupplyConfigTest, SoftwareSourceNeedsPermission) {
 TEST(SupplyConfigTest, AllFaultsAreToldAtOnce) {
   const absl::Status status =
       Check(absl::StrCat(kHead, "  - {name: a, driver: rdrand, path: /x}\n",
-                         "  - {name: b, driver: char_device}\n", Pool("sources: [a, b, c]")));
+                         "  - {name: b, driver: char_device}\n", PoolWith("sources: [a, b, c]")));
   EXPECT_THAT(std::string(status.message()), ::testing::Not(HasSubstr("called 'a'")))
       << "a source with a fault of its own is not missing too";
   for (const char* part : {"sources[0].path", "sources[1].path", "no source is called 'c'"}) {
@@ -203,8 +204,8 @@ TEST(SupplyConfigTest, SoundConfigurationPasses) {
                          "  - {name: j, driver: jitter}\n",
                          "  - {name: up, driver: upstream, address: \"e:7743\", class: d/b, "
                          "tls: {cert: c, key: k, ca: a}}\n",
-                         Pool("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
-                              "tpm, j, up], min_healthy_groups: 5")))
+                         PoolWith("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
+                                  "tpm, j, up], min_healthy_groups: 5")))
           .ok());
 }
 
@@ -254,7 +255,7 @@ class SupplyTest : public ::testing::Test {
 };
 
 TEST_F(SupplyTest, SoftwarePoolBecomesReadyAndSaysWhatItIs) {
-  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  Create(absl::StrCat(kHead, kSoft, PoolWith("sources: [soft]")));
   ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
   EXPECT_TRUE(pool()->State().degraded());
   std::vector<uint8_t> out(16384);
@@ -269,7 +270,7 @@ TEST_F(SupplyTest, SoftwarePoolBecomesReadyAndSaysWhatItIs) {
 }
 
 TEST_F(SupplyTest, M11_FailedSelfTestStopsEveryPool) {
-  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  Create(absl::StrCat(kHead, kSoft, PoolWith("sources: [soft]")));
   ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
   const auto passed = supply_->SelfTest();
   ASSERT_TRUE(passed.ok()) << passed.status();
@@ -288,7 +289,7 @@ TEST_F(SupplyTest, M11_FailedSelfTestStopsEveryPool) {
 }
 
 TEST_F(SupplyTest, WhoAsksForASourceThatIsNotThereLearnsWhichAre) {
-  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  Create(absl::StrCat(kHead, kSoft, PoolWith("sources: [soft]")));
   absl::Status status;
   supply_->TestSource("nope", false, [&](absl::StatusOr<v1::Source> s) { status = s.status(); });
   EXPECT_THAT(std::string(status.message()),
@@ -296,7 +297,7 @@ TEST_F(SupplyTest, WhoAsksForASourceThatIsNotThereLearnsWhichAre) {
 }
 
 TEST_F(SupplyTest, FullPoolFillsAgainAsItIsDrawn) {
-  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft], quality: full, capacity: 4KiB")));
+  Create(absl::StrCat(kHead, kSoft, PoolWith("sources: [soft], quality: full, capacity: 4KiB")));
   std::vector<uint8_t> out(1024);
   std::unique_ptr<PoolReader> reader = pool()->NewReader();
   for (int i = 0; i < 16; ++i) {
@@ -306,7 +307,7 @@ TEST_F(SupplyTest, FullPoolFillsAgainAsItIsDrawn) {
 
 TEST_F(SupplyTest, SoftwareBesideHardwareIsNotCounted) {
   Create(absl::StrCat(kHead, kSoft, "  - {name: trng0, driver: char_device, path: /dev/no-such}\n",
-                      Pool("sources: [soft, trng0]")));
+                      PoolWith("sources: [soft, trng0]")));
   EXPECT_FALSE(supply_->ListPools()[0].software_only());
   EXPECT_THAT(pool()->State().Text(), HasSubstr("0 of 1 groups gave a fresh seed: trng0"));
   EXPECT_THAT(pool()->State().Text(), ::testing::Not(HasSubstr("soft")));
@@ -314,7 +315,7 @@ TEST_F(SupplyTest, SoftwareBesideHardwareIsNotCounted) {
 
 TEST_F(SupplyTest, StopEndsEveryThreadAtOnceAndTwiceIsFine) {
   Create(absl::StrCat(kHead, kSoft, "  - {name: trng0, driver: char_device, path: /dev/no-such}\n",
-                      Pool("sources: [soft, trng0]")));
+                      PoolWith("sources: [soft, trng0]")));
   const int64_t start = clock_.NowNanos();
   supply_->Stop();
   EXPECT_LT(clock_.NowNanos() - start, 1'000'000'000);
@@ -322,7 +323,7 @@ TEST_F(SupplyTest, StopEndsEveryThreadAtOnceAndTwiceIsFine) {
 }
 
 TEST_F(SupplyTest, MetricsNameEverySourceAndPool) {
-  Create(absl::StrCat(kHead, kSoft, Pool("sources: [soft]")));
+  Create(absl::StrCat(kHead, kSoft, PoolWith("sources: [soft]")));
   ASSERT_TRUE(Await([&] { return pool()->State().ready(); }));
   supply_->Stop();
   const std::string text = metrics_.Serialize();
@@ -372,7 +373,7 @@ class FifoSupplyTest : public SupplyTest {
   }
   void CreateWithFifo() {
     Create(absl::StrCat(kHead, "  - {name: trng0, driver: char_device, path: ", path_, "}\n",
-                        Pool("sources: [trng0]")));
+                        PoolWith("sources: [trng0]")));
   }
   v1::SourceState State() { return supply_->ListSources()[0].state(); }
 

@@ -27,7 +27,7 @@
 #include "server/pool/entropy_pool.h"
 #include "server/source/source_metrics.h"
 #include "server/source/source_thread.h"
-#include "server/supply_config.h"
+#include "server/supply/supply_config.h"
 
 namespace entropyd {
 

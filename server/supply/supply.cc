@@ -1,4 +1,4 @@
-#include "server/supply.h"
+#include "server/supply/supply.h"
 
 #include <thread>
 #include <utility>
@@ -8,11 +8,11 @@
 #include "absl/strings/str_join.h"
 #include "base/process/nanos.h"
 #include "base/text/names.h"
-#include "server/known_answers.h"
 #include "server/source/leaving_sources.h"
-#include "server/supply_config.h"
-#include "server/supply_maker.h"
-#include "server/supply_parts.h"
+#include "server/supply/known_answers.h"
+#include "server/supply/supply_config.h"
+#include "server/supply/supply_maker.h"
+#include "server/supply/supply_parts.h"
 
 namespace entropyd {
 namespace {

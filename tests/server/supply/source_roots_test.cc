@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/config/config.h"
 #include "base/process/fd.h"
-#include "server/supply.h"
+#include "server/supply/supply.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {

@@ -1,4 +1,4 @@
-#include "server/supply_parts.h"
+#include "server/supply/supply_parts.h"
 
 #include <algorithm>
 #include <iterator>

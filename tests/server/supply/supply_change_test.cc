@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "server/supply.h"
+#include "server/supply/supply.h"
 #include "tests/server/driver/fake_driver.h"
 
 namespace entropyd {

@@ -1,4 +1,4 @@
-#include "server/supply_maker.h"
+#include "server/supply/supply_maker.h"
 
 #include <utility>
 

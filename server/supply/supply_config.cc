@@ -1,4 +1,4 @@
-#include "server/supply_config.h"
+#include "server/supply/supply_config.h"
 
 #include <algorithm>
 #include <cmath>

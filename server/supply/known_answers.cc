@@ -1,4 +1,4 @@
-#include "server/known_answers.h"
+#include "server/supply/known_answers.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // The sources and pools that a supply has, and how a change puts others in their places. The supply
-// (server/supply.h) has the lock and runs the threads.
+// (server/supply/supply.h) has the lock and runs the threads.
 //
 //   SupplyParts parts(&maker, metrics);
 //   absl::Status built = parts.Build(config, std::move(plan));
@@ -23,8 +23,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/telemetry/metrics.h"
-#include "server/supply.h"
-#include "server/supply_maker.h"
+#include "server/supply/supply.h"
+#include "server/supply/supply_maker.h"
 
 namespace entropyd {
 
