@@ -67,6 +67,15 @@ bool IsPoolClass(absl::string_view name) {
          CheckName(name.substr(slash + 1)).ok();
 }
 
+absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == absl::string_view::npos || slash == 0 || slash + 1 == name.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", name, "' is no POOL/CLASS; write e.g. default/gold"));
+  }
+  return std::make_pair(std::string(name.substr(0, slash)), std::string(name.substr(slash + 1)));
+}
+
 absl::Status CheckText(absl::string_view text) {
   if (absl::Status length = CheckLength(text); !length.ok()) return length;
   for (absl::string_view rest = text; !rest.empty();) {

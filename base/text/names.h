@@ -10,8 +10,10 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace entropyd {
@@ -26,6 +28,10 @@ absl::Status CheckName(absl::string_view name);
 
 // True for two such names with a '/' between.
 bool IsPoolClass(absl::string_view name);
+
+// Splits POOL/CLASS, as an operator writes it, into its two parts, which need not be valid names.
+// Errors: INVALID_ARGUMENT with an example.
+absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name);
 
 // OK for 0 to 256 bytes of UTF-8 without control characters: what an operator may say to others.
 absl::Status CheckText(absl::string_view text);

@@ -1,5 +1,6 @@
 // `entropyctl classes set|reset|diff`: an operator changes classes while the server runs.
 #include "absl/strings/str_cat.h"
+#include "base/text/names.h"
 #include "client/admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/figure_arguments.h"

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/standard_output.h"
+#include "base/text/names.h"
 #include "base/wire/state_names.h"
 #include "client/ctl/commands.h"
 #include "client/get_client.h"
@@ -96,10 +97,8 @@ int RunGet(const ClientFlags& flags, const GetOptions& options) {
     return Fail(absl::InvalidArgumentError(
         "get: which class? give --class POOL/CLASS, ENTROPYD_CLASS or `class` in client.yaml"));
   }
-  const size_t slash = config->class_().find('/');
-  if (slash == 0 || slash == std::string::npos || slash + 1 == config->class_().size()) {
-    return Fail(absl::InvalidArgumentError(absl::StrCat(
-        "get: class '", config->class_(), "' is not POOL/CLASS; write e.g. default/gold")));
+  if (const auto name = SplitPoolClass(config->class_()); !name.ok()) {
+    return Fail(absl::InvalidArgumentError(absl::StrCat("get: class ", name.status().message())));
   }
   absl::StatusOr<std::unique_ptr<GetClient>> client =
       GetClient::Create(config->server(), config->tls(), absl::Now());

@@ -61,13 +61,4 @@ absl::StatusOr<ClassFigures> ParseFigureArguments(const std::vector<std::string>
   return figures;
 }
 
-absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name) {
-  const size_t slash = name.find('/');
-  if (slash == absl::string_view::npos || slash == 0 || slash + 1 == name.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", name, "' is no POOL/CLASS; write e.g. default/gold"));
-  }
-  return std::make_pair(std::string(name.substr(0, slash)), std::string(name.substr(slash + 1)));
-}
-
 }  // namespace entropyd

@@ -6,11 +6,9 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "proto/class_state.pb.h"
 
 namespace entropyd {
@@ -19,8 +17,5 @@ namespace entropyd {
 // and what to write.
 absl::StatusOr<config::v1::ClassFigures> ParseFigureArguments(
     const std::vector<std::string>& words);
-
-// Splits "POOL/CLASS" into its two parts. Errors: INVALID_ARGUMENT.
-absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name);
 
 }  // namespace entropyd

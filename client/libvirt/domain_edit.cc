@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "base/libvirt/libvirt_domain.h"
-#include "client/ctl/figure_arguments.h"
+#include "base/text/names.h"
 #include "client/libvirt/xml_document.h"
 
 namespace entropyd {

@@ -33,7 +33,7 @@
 #include "proto/admin.pb.h"
 #include "proto/class_state.pb.h"
 #include "proto/server_config.pb.h"
-#include "server/dispatch/class_table.h"
+#include "server/classes/class_update.h"
 
 namespace entropyd {
 

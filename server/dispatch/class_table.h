@@ -25,6 +25,7 @@
 #include "base/class_tree/class_tree.h"
 #include "base/config/config.h"
 #include "proto/server_config.pb.h"
+#include "server/classes/class_update.h"
 #include "server/dispatch/claimant.h"
 #include "server/pool/pool.h"
 
@@ -46,14 +47,6 @@ struct PoolSetup {
   std::unique_ptr<ClassTree> tree;
   std::vector<LeafSetup> leaves;
   // The classes whose figures differ from the configuration.
-  std::vector<std::string> differing;
-};
-
-// New figures for the classes of a pool that serves. The classes themselves stay.
-struct ClassUpdate {
-  std::string pool;
-  // The specs of all classes of the pool.
-  std::vector<ClassTree::ClassSpec> specs;
   std::vector<std::string> differing;
 };
 

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/process/host_port.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 namespace {
@@ -34,9 +35,7 @@ ConfigFault UpstreamDriver::Check(const config::v1::SourceConfig& config) {
     return {"address", absl::StrCat("'", address,
                                     "' is no host and port; write e.g. entropyd-0.entropyd:7743")};
   }
-  const absl::string_view pool_class = config.class_();
-  const size_t slash = pool_class.find('/');
-  if (slash == absl::string_view::npos || slash == 0 || slash + 1 == pool_class.size()) {
+  if (!SplitPoolClass(config.class_()).ok()) {
     return {"class", absl::StrCat("driver upstream needs a class of the other server as "
                                   "POOL/CLASS, e.g. class: default/bulk")};
   }

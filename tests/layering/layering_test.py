@@ -5,9 +5,10 @@
   layering_test.py ROOT --self-test  copies the tree, injects offences, expects each to be found
 
 The rules are those of CONTRIBUTING.md: the two tables under "Directory layout" say what a folder and a
-room may include, a list says which files may include gRPC. A room is a folder below a top folder. The
-files of a top folder itself put its rooms together and may include all of them. x_test.cc lies in the
-room of x.h or x.cc below tests/; any other test of a top folder lies in one of its rooms, or in none.
+room may include, and rooms must not include each other in a circle; a list says which files may include
+gRPC. A room is a folder below a top folder. The files of a top folder itself put its rooms together and may
+include all of them. x_test.cc lies in the room of x.h or x.cc below tests/; any other test of a top folder
+lies in one of its rooms, or in none.
 """
 import fnmatch
 import os
@@ -126,6 +127,7 @@ def offences(root, standing, standing_readmes):
     found += undescribed_rooms(root, rules, pairs, standing_readmes)
     found += unused_arrows(rules, used)
     found += misplaced_tests(root, rules)
+    found += circles(rules)
     if sum(len(stems) for stems in pairs.values()) < 20:
         found.append(f"{root}: few source files seen; is this the project's root?")
     found += [f"CONTRIBUTING.md: lists {path}, which does not exist"
@@ -160,6 +162,42 @@ def misplaced_tests(root, rules):
             found.append(f"{path}: has the name of a file in {'/, '.join(sorted(homes[stem]))}/; "
                          "move it to that room, or give it another name")
     return found
+
+
+def rooms_of(rules, room, entry):
+    """The other rooms that this entry of the room's row leads to."""
+    folder = entry[:-1] if entry.endswith("/") else os.path.dirname(entry)
+    if entry.endswith("/") and folder in rules.tops:
+        return {other for other in rules.may_include if other.startswith(entry) and other != room}
+    return {folder} if "/" in folder and folder in rules.may_include else set()
+
+
+def circles(rules):
+    """Rooms that may include each other, by whatever way round: none of them can be read or used alone."""
+    leads = {room: set().union(*(rooms_of(rules, room, entry) for entry in entries))
+             for room, entries in rules.may_include.items() if "/" in room}
+    found, told = [], set()
+    for start in sorted(leads):
+        way = way_back(leads, start)
+        if way and not told.intersection(way):
+            told.update(way)
+            found.append("CONTRIBUTING.md: a circle: " + " -> ".join(f"{room}/" for room in way))
+    return found
+
+
+def way_back(leads, start):
+    """The shortest way from a room to itself, or None."""
+    ways = [[start]]
+    seen = set()
+    while ways:
+        way = ways.pop(0)
+        for room in sorted(leads[way[-1]]):
+            if room == start:
+                return way + [start]
+            if room not in seen:
+                seen.add(room)
+                ways.append(way + [room])
+    return None
 
 
 def undescribed_rooms(root, rules, pairs, standing_readmes):
@@ -233,6 +271,22 @@ INJECTIONS = [
     ("server/new_room", '#include "base/process/clock.h"', "has no row in CONTRIBUTING.md"),
 ]
 
+# (what, what must be said, new file, its line, a row of the table, what stands there instead)
+TABLES = [
+    ("an arrow that nobody uses", "base/text/ may include base/wire/, and does not", "server/health/injected.h", "",
+     "| `base/text/` | nothing |", "| `base/text/` | `base/wire/` |"),
+    ("two rooms that include each other", "a circle: base/telemetry/ -> base/text/ -> base/telemetry/",
+     "base/text/injected.h", '#include "base/telemetry/log.h"', "| `base/text/` | nothing |",
+     "| `base/text/` | `base/telemetry/` |"),
+    ("three rooms in a circle, by one header",
+     "a circle: server/attach/ -> server/dispatch/ -> server/classes/ -> server/attach/", "server/classes/injected.h",
+     '#include "server/attach/session.h"', "| `server/classes/` | `proto/` `base/` |",
+     "| `server/classes/` | `proto/` `base/` `server/attach/session.h` |"),
+    ("a room that may include the whole folder, and one of that folder", "a circle: client/ctl/ -> client/show/",
+     "client/show/injected.h", '#include "client/ctl/commands.h"', "| `client/show/` | `proto/` `base/` |",
+     "| `client/show/` | `proto/` `base/` `client/ctl/commands.h` |"),
+]
+
 
 # Tests by their path, and what must be said of them; None: nothing.
 MISPLACED = {
@@ -283,11 +337,13 @@ def self_test(root):
         table = os.path.join(copy, "CONTRIBUTING.md")
         with open(table, encoding="utf-8") as f:
             text = f.read()
-        with open(table, "w", encoding="utf-8") as f:
-            f.write(text.replace("| `base/text/` | nothing |", "| `base/text/` | `base/wire/` |"))
-        expect("an arrow that nobody uses", "base/text/ may include base/wire/, and does not",
-               "server/health/injected.h", "")
-    print(f"layering_test: {len(INJECTIONS) + len(MISPLACED) + 6} injected offences found")
+        for what, said, path, line, row, other in TABLES:
+            if text.count(row) != 1:
+                sys.exit(f"layering_test: {what}: CONTRIBUTING.md has not the row {row!r}")
+            with open(table, "w", encoding="utf-8") as f:
+                f.write(text.replace(row, other))
+            expect(what, said, path, line)
+    print(f"layering_test: {len(INJECTIONS) + len(MISPLACED) + 5 + len(TABLES)} injected offences found")
 
 
 def main():

@@ -44,6 +44,16 @@ TEST(NamesTest, APoolClassIsTwoNames) {
   EXPECT_FALSE(IsPoolClass(absl::string_view("a/b\0c", 5)));
 }
 
+TEST(NamesTest, APoolClassHasTwoParts) {
+  ASSERT_TRUE(SplitPoolClass("default/gold").ok());
+  EXPECT_EQ(SplitPoolClass("default/gold")->first, "default");
+  EXPECT_EQ(SplitPoolClass("default/gold")->second, "gold");
+  for (const char* name : {"gold", "/gold", "default/", ""}) {
+    EXPECT_EQ(SplitPoolClass(name).status().message(),
+              "'" + std::string(name) + "' is no POOL/CLASS; write e.g. default/gold");
+  }
+}
+
 TEST(NamesTest, TextMayHoldWhatAPersonWrites) {
   EXPECT_TRUE(CheckText("").ok());
   EXPECT_TRUE(CheckText("Umzug nach Köln, 12:30 (\"rack 7\")").ok());

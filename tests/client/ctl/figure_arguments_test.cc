@@ -48,14 +48,5 @@ TEST(FigureArgumentsTest, AWrongWordIsNamedWithItsRemedy) {
   EXPECT_THAT(Complaint({"prio=1", "prio=2"}), HasSubstr("given twice"));
 }
 
-TEST(FigureArgumentsTest, ANameHasAPoolAndAClass) {
-  ASSERT_TRUE(SplitPoolClass("default/gold").ok());
-  EXPECT_EQ(SplitPoolClass("default/gold")->first, "default");
-  EXPECT_EQ(SplitPoolClass("default/gold")->second, "gold");
-  for (const char* name : {"gold", "/gold", "default/", ""}) {
-    EXPECT_THAT(std::string(SplitPoolClass(name).status().message()), HasSubstr("POOL/CLASS"));
-  }
-}
-
 }  // namespace
 }  // namespace entropyd

@@ -1,0 +1,25 @@
+// New figures for the classes of a pool that serves: what a change of classes hands to whoever has
+// their tree.
+//
+//   dispatcher.UpdateClasses({"default", specs, {"gold"}}, now_nanos);
+//
+// Thread safety: a value.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/class_tree/class_tree.h"
+
+namespace entropyd {
+
+// The classes themselves stay.
+struct ClassUpdate {
+  std::string pool;
+  // The specs of all classes of the pool.
+  std::vector<ClassTree::ClassSpec> specs;
+  // The classes whose figures differ from the configuration.
+  std::vector<std::string> differing;
+};
+
+}  // namespace entropyd
