@@ -22,21 +22,20 @@ constexpr size_t kMostAsked = 256;
 
 }  // namespace
 
-std::string ClassAccess::KnownTo(absl::string_view identity, Call call,
-                                 absl::string_view refused) const {
-  if (call == Call::kGet) return "";  // it may come ten thousand times a second
-  std::string known;
-  size_t names = 0;
+void ClassAccess::TellOthers(absl::string_view identity, Call call, absl::string_view refused,
+                             ClassRefusal* refusal) const {
+  if (call == Call::kGet) return;  // it may come ten thousand times a second
+  size_t characters = 0;
   size_t asked = 0;
   for (const std::string& name : classes_->LeafNames()) {
-    if (++asked > kMostAsked) return known.empty() ? known : absl::StrCat(known, " and more");
+    refusal->more_known = ++asked > kMostAsked;
+    if (refusal->more_known) return;
     if (name == refused || !policy_(identity, call, name).ok()) continue;
-    if (names == kMostNames || known.size() + name.size() > kMostCharacters) {
-      return known.empty() ? known : absl::StrCat(known, " and more");
-    }
-    absl::StrAppend(&known, names++ == 0 ? "" : ", ", name);
+    characters += name.size() + 2;  // a comma and a blank
+    refusal->more_known = refusal->known.size() == kMostNames || characters > kMostCharacters;
+    if (refusal->more_known) return;
+    refusal->known.push_back(name);
   }
-  return known;
 }
 
 ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
@@ -55,14 +54,15 @@ ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
                                      {"reason", "class"},
                                      {count.key(), count.events}});
     }
-    return {.refusal = {.cause = ClassRefusal::Cause::kForbidden,
-                        .policy = allowed.status(),
-                        .known = KnownTo(identity, call, pool_class)}};
+    ClassRefusal refusal = {.cause = ClassRefusal::Cause::kForbidden, .policy = allowed.status()};
+    TellOthers(identity, call, pool_class, &refusal);
+    return {.refusal = std::move(refusal)};
   }
   Leaf* const leaf = classes_->FindLeaf(pool_class);
   if (leaf == nullptr) {
-    return {.refusal = {.cause = ClassRefusal::Cause::kUnknown,
-                        .known = KnownTo(identity, call, pool_class)}};
+    ClassRefusal refusal = {.cause = ClassRefusal::Cause::kUnknown};
+    TellOthers(identity, call, pool_class, &refusal);
+    return {.refusal = std::move(refusal)};
   }
   if (min_quality == v1::QUALITY_FULL && leaf->slot->pool->quality() != v1::QUALITY_FULL) {
     return {.refusal = {ClassRefusal::Cause::kLowerQuality}};

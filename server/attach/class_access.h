@@ -52,9 +52,10 @@ class ClassAccess {
   uint64_t denied() const { return denied_; }
 
  private:
-  // The classes other than `refused` that the identity may attach to, as a text of limited length;
-  // empty for a Get.
-  std::string KnownTo(absl::string_view identity, Call call, absl::string_view refused) const;
+  // Adds to the refusal the classes other than `refused` that the identity may attach to, as many
+  // as fit into a line. Adds none for a Get.
+  void TellOthers(absl::string_view identity, Call call, absl::string_view refused,
+                  ClassRefusal* refusal) const;
 
   const Policy policy_;
   const ClassTable* const classes_;

@@ -79,7 +79,7 @@ absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
     return GetEnd{.cause = Cause::kRefusedClass, .refusal = std::move(answer.refusal)};
   }
   const PoolState& pool = answer.leaf->slot->state;
-  if (!pool.ready()) return GetEnd{.cause = Cause::kSuspended, .detail = pool.Text()};
+  if (!pool.ready()) return GetEnd{.cause = Cause::kSuspended, .pool = pool};
   get->Wait(answer.leaf, now_nanos, now_nanos + kTimeoutNanos);
   return absl::nullopt;
 }

@@ -34,7 +34,7 @@ uint32_t PendingGet::Plan(uint32_t bytes) {
 
 void PendingGet::OnPool(const PoolState& state, bool discard) {
   if (state.ready() && !discard) return;
-  End({.cause = GetEnd::Cause::kLostSources, .detail = state.Text()});
+  End({.cause = GetEnd::Cause::kLostSources, .pool = state});
 }
 
 void PendingGet::OnRemoval() {

@@ -1,22 +1,31 @@
 #include "server/attach/reasons.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/text/names.h"
 #include "base/wire/attach_limits.h"
 
 namespace entropyd {
+namespace {
+
+// What a refusal says of other classes.
+std::string OtherClasses(const ClassRefusal& refusal) {
+  if (refusal.known.empty()) return "";
+  return absl::StrCat("; there are ", absl::StrJoin(refusal.known, ", "),
+                      refusal.more_known ? " and more" : "");
+}
+
+}  // namespace
 
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class) {
   switch (refusal.cause) {
     case ClassRefusal::Cause::kForbidden:
-      if (refusal.known.empty()) return refusal.policy;
       return absl::Status(refusal.policy.code(),
-                          absl::StrCat(refusal.policy.message(), "; there are ", refusal.known));
+                          absl::StrCat(refusal.policy.message(), OtherClasses(refusal)));
     case ClassRefusal::Cause::kUnknown:
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
                                               pool_class, ": the server has no such class",
-                                              refusal.known.empty() ? "" : "; there are ",
-                                              refusal.known));
+                                              OtherClasses(refusal)));
     case ClassRefusal::Cause::kRemoved:
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
                                               pool_class,
@@ -84,10 +93,10 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
       return ToStatus(end.refusal, Call::kGet, pool_class);
     case Cause::kSuspended:
       return absl::UnavailableError(
-          absl::StrCat("get from ", pool_class, ": the pool is suspended: ", end.detail));
+          absl::StrCat("get from ", pool_class, ": the pool is suspended: ", end.pool.Text()));
     case Cause::kLostSources:
-      return absl::UnavailableError(
-          absl::StrCat("get from ", pool_class, ": the pool has lost its sources: ", end.detail));
+      return absl::UnavailableError(absl::StrCat(
+          "get from ", pool_class, ": the pool has lost its sources: ", end.pool.Text()));
     case Cause::kIdentityShare:
     case Cause::kPoolRefused:
     case Cause::kShutOut:

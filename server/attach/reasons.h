@@ -12,9 +12,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "server/pool/pool_state.h"
 
 namespace entropyd {
 
@@ -40,9 +42,10 @@ struct ClassRefusal {
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};
   uint32_t channel = 0;
-  // With kForbidden and kUnknown: classes that the peer may have, for people; empty = there are
-  // none, or the peer is not told.
-  std::string known = {};
+  // With kForbidden and kUnknown: classes that the peer may have, and whether there are more.
+  // Empty: there are none, or the peer is not told.
+  std::vector<std::string> known = {};
+  bool more_known = false;
 };
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class);
 
@@ -95,9 +98,9 @@ struct GetEnd {
     kIdentityShare,
     // The peer may not use the class: see `refusal`.
     kRefusedClass,
-    // The pool gives nothing now; `detail` says why.
+    // The pool gives nothing now; `pool` says why.
     kSuspended,
-    // The pool has lost its sources while the Get waited; `detail` says how.
+    // The pool has lost its sources while the Get waited; `pool` says how.
     kLostSources,
     // A read from the pool failed: see `refused`.
     kPoolRefused,
@@ -111,7 +114,7 @@ struct GetEnd {
   ClassRefusal refusal = {};
   absl::Status refused = {};
   uint32_t limit = 0;
-  std::string detail = {};
+  PoolState pool = {};
 };
 absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t bytes);
 

@@ -49,8 +49,13 @@ TEST(ReasonsTest, EveryEndOfAGetHasTheCodeOfTheContract) {
   }
   const GetEnd refused = {.cause = Cause::kPoolRefused, .refused = absl::InternalError("DRBG")};
   EXPECT_EQ(ToStatus(refused, "default/gold", 10), absl::InternalError("DRBG"));
-  EXPECT_EQ(ToStatus({.cause = Cause::kSuspended, .detail = "no seed"}, "a/b", 10).message(),
-            "get from a/b: the pool is suspended: no seed");
+  const PoolState pool = {.phase = PoolState::Phase::kSuspended,
+                          .reason = PoolState::Reason::kSeedWornOut,
+                          .bytes_since_seed = 5};
+  EXPECT_EQ(ToStatus({.cause = Cause::kSuspended, .pool = pool}, "a/b", 10).message(),
+            "get from a/b: the pool is suspended: no seed since 5 bytes");
+  EXPECT_EQ(ToStatus({.cause = Cause::kLostSources, .pool = pool}, "a/b", 10).message(),
+            "get from a/b: the pool has lost its sources: no seed since 5 bytes");
   EXPECT_EQ(ToStatus(GetEnd{.cause = Cause::kTimeUp}, "a/b", 10).message(),
             "get from a/b: the class could not give 10 bytes within 30 s");
 }
@@ -59,8 +64,12 @@ TEST(ReasonsTest, ARefusedClassIsToldInTheWordsOfTheCall) {
   using Cause = ClassRefusal::Cause;
   EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kAttach, "a/b"),
             absl::NotFoundError("open a/b: the server has no such class"));
-  EXPECT_EQ(ToStatus({.cause = Cause::kUnknown, .known = "a/c, a/d"}, Call::kAttach, "a/b"),
+  EXPECT_EQ(ToStatus({.cause = Cause::kUnknown, .known = {"a/c", "a/d"}}, Call::kAttach, "a/b"),
             absl::NotFoundError("open a/b: the server has no such class; there are a/c, a/d"));
+  EXPECT_EQ(ToStatus({.cause = Cause::kUnknown, .known = {"a/c"}, .more_known = true},
+                     Call::kAttach, "a/b")
+                .message(),
+            "open a/b: the server has no such class; there are a/c and more");
   EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kGet, "a/b"),
             absl::NotFoundError("get from a/b: the server has no such class"));
   EXPECT_EQ(
@@ -68,7 +77,7 @@ TEST(ReasonsTest, ARefusedClassIsToldInTheWordsOfTheCall) {
       absl::PermissionDeniedError("no rule"));
   EXPECT_EQ(ToStatus({.cause = Cause::kForbidden,
                       .policy = absl::PermissionDeniedError("no rule"),
-                      .known = "a/c"},
+                      .known = {"a/c"}},
                      Call::kAttach, "a/b"),
             absl::PermissionDeniedError("no rule; there are a/c"));
   EXPECT_EQ(ToStatus({Cause::kLowerQuality}, Call::kGet, "a/b").code(),
