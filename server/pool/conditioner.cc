@@ -77,6 +77,15 @@ absl::StatusOr<std::unique_ptr<Conditioner>> Conditioner::Create(int sources) {
   return std::unique_ptr<Conditioner>(new Conditioner(*std::move(hash), sources));
 }
 
+absl::Status Conditioner::CreateSome(size_t count, std::vector<std::unique_ptr<Conditioner>>* out) {
+  for (size_t i = 0; i < count; ++i) {
+    absl::StatusOr<std::unique_ptr<Conditioner>> one = Create(static_cast<int>(count));
+    if (!one.ok()) return one.status();
+    out->push_back(*std::move(one));
+  }
+  return absl::OkStatus();
+}
+
 Conditioner::Conditioner(Sha512 hash, int sources) : hash_(std::move(hash)), bits_(sources, 0.0) {}
 
 size_t Conditioner::BytesToBlockEnd(int source, double bits_per_byte) const {

@@ -65,6 +65,8 @@ class Conditioner {
 
   // Makes a conditioner for the sources 0 .. sources-1. Add() makes room for those above.
   static absl::StatusOr<std::unique_ptr<Conditioner>> Create(int sources);
+  // Appends `count` of them, each for as many sources.
+  static absl::Status CreateSome(size_t count, std::vector<std::unique_ptr<Conditioner>>* out);
 
   // Takes samples of one source, each byte worth `bits_per_byte`, up to the end of the open block,
   // and returns how many bytes it took. When `fill` is true it takes no more than the block needs.

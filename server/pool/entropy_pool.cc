@@ -6,8 +6,10 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "server/driver/source_identity.h"
+#include "server/pool/pool_log.h"
 
 namespace entropyd {
 namespace {
@@ -16,35 +18,18 @@ namespace {
 // claimant that found too little waits for this report.
 constexpr size_t kNearlyEmptyBytes = 1024;
 
-absl::Status MakeConditioners(size_t groups, std::vector<std::unique_ptr<Conditioner>>* out) {
-  for (size_t i = 0; i < groups; ++i) {
-    absl::StatusOr<std::unique_ptr<Conditioner>> one =
-        Conditioner::Create(static_cast<int>(groups));
-    if (!one.ok()) return one.status();
-    out->push_back(*std::move(one));
-  }
-  return absl::OkStatus();
-}
-
-void WarnOfSoftware(const std::string& pool, Log* log) {
-  log->Warning("pool.software_only",
-               {{"pool", pool},
-                {"reason",
-                 "no hardware source: its bytes are worth what the kernel's are, "
-                 "no more; for tests and demonstrations"}});
-}
-
 }  // namespace
 
 EntropyPool::EntropyPool(Options options, const SeedProvider* provider, const Clock* clock,
                          Log* log)
     : name_(options.name),
       quality_(options.quality),
-      max_bytes_per_seed_(options.max_bytes_per_seed),
       provider_(provider),
       clock_(clock),
       log_(log),
-      options_(std::move(options)) {}
+      options_(std::move(options)) {
+  published_.max_bytes_per_seed = options_.max_bytes_per_seed;
+}
 
 EntropyPool::~EntropyPool() = default;
 
@@ -62,7 +47,8 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
   absl::MutexLock lock(&mutex_);
   std::vector<std::unique_ptr<Conditioner>> spare;
   const std::vector<Member> members = std::exchange(options_.members, {});
-  if (absl::Status status = MakeConditioners(members.size(), &spare); !status.ok()) return status;
+  if (absl::Status status = Conditioner::CreateSome(members.size(), &spare); !status.ok())
+    return status;
   published_.reseed_interval = options_.reseed_interval_nanos;
   Enrol(members, &spare);
   Regroup();
@@ -80,7 +66,7 @@ absl::Status EntropyPool::Init(SecretArena* arena, Metrics* metrics) {
 
   if (metrics != nullptr) ShowIn(metrics);
   state_ = Stand(clock_->NowNanos()).state;
-  if (SoftwareOnly()) WarnOfSoftware(name(), log_);
+  if (SoftwareOnly()) LogSoftwareOnly(name(), log_);
   return absl::OkStatus();
 }
 
@@ -96,7 +82,7 @@ bool EntropyPool::SoftwareOnly() const {
 absl::StatusOr<EntropyPool::Change> EntropyPool::Prepare(Options options,
                                                          SecretArena* arena) const {
   Change change{std::move(options)};
-  absl::Status made = MakeConditioners(change.options.members.size(), &change.conditioners);
+  absl::Status made = Conditioner::CreateSome(change.options.members.size(), &change.conditioners);
   if (!made.ok()) return made;
   if (quality() == v1::QUALITY_FULL) {
     absl::MutexLock lock(&mutex_);
@@ -143,7 +129,7 @@ std::vector<int> EntropyPool::Apply(Change change) {
     software_only_now = SoftwareOnly() && !software_only;
     told = Evaluate(clock_->NowNanos());
   }
-  if (software_only_now) WarnOfSoftware(name(), log_);
+  if (software_only_now) LogSoftwareOnly(name(), log_);
   Tell(told);
   if (wake_callback_) wake_callback_();
   return numbers;
@@ -232,7 +218,7 @@ PoolStanding EntropyPool::Stand(int64_t now) const {
   facts.min_healthy_groups = options_.min_healthy_groups;
   facts.max_seed_age_nanos = options_.max_seed_age_nanos;
   facts.bytes_since_seed = published_.bytes_since_seed;
-  facts.max_bytes_per_seed = max_bytes_per_seed_;
+  facts.max_bytes_per_seed = published_.max_bytes_per_seed;
   facts.stores = store_ != nullptr;
   facts.stored_bytes = store_ == nullptr ? 0 : store_->bytes();
   facts.software_only = SoftwareOnly();
@@ -252,26 +238,9 @@ EntropyPool::Told EntropyPool::Evaluate(int64_t now) {
 }
 
 void EntropyPool::Tell(const Told& change) {
-  const PoolState& before = change.before;
-  const PoolState& after = change.after;
-  if (before.discard_epoch != after.discard_epoch) {
-    log_->Error("pool.discarded", {{"pool", name()},
-                                   {"epoch", after.discard_epoch},
-                                   {"reason", "the sources that its bytes rested on failed"}});
-  }
-  if (before.ready() && !after.ready()) {
-    log_->Error("pool.suspended", {{"pool", name()}, {"reason", after.Text()}});
-  } else if (!before.ready() && after.ready()) {
-    log_->Info("pool.ready",
-               {{"pool", name()}, {"degraded", after.degraded()}, {"reason", after.Text()}});
-  } else if (before.degraded() != after.degraded()) {
-    if (after.degraded()) {
-      log_->Warning("pool.degraded", {{"pool", name()}, {"reason", after.Text()}});
-    } else {
-      log_->Info("pool.restored", {{"pool", name()}});
-    }
-  }
-  const bool changed = before.discard_epoch != after.discard_epoch || !before.LooksLike(after);
+  LogPoolChange(name(), change.before, change.after, log_);
+  const bool changed = change.before.discard_epoch != change.after.discard_epoch ||
+                       !change.before.LooksLike(change.after);
   if ((changed || change.bytes_arrived) && change_callback_) change_callback_();
 }
 
@@ -383,9 +352,7 @@ void EntropyPool::SetSourceRoot(int member, const std::string& root) {
     change = Evaluate(clock_->NowNanos());
   }
   if (regrouped) {
-    log_->Warning(
-        "pool.regrouped",
-        {{"pool", name()}, {"source", source}, {"root", root}, {"counts_with_group", counts_with}});
+    LogRegrouped(name(), source, root, counts_with, log_);
   }
   Tell(change);
   if (regrouped && wake_callback_) wake_callback_();
@@ -439,6 +406,46 @@ void EntropyPool::DropGroup(int group) {
   for (Group& g : groups_) g.in_root = false;
 }
 
+std::unique_ptr<PoolReader> EntropyPool::NewReader() {
+  absl::StatusOr<std::unique_ptr<CtrDrbg>> child = CtrDrbg::Create(provider_);
+  DrbgReader::Host* const host = this;
+  return std::make_unique<DrbgReader>(this, host, clock_, child.ok() ? *std::move(child) : nullptr,
+                                      ++counters_.readers);
+}
+
+absl::StatusOr<uint64_t> EntropyPool::DrawSeed(absl::Span<uint8_t> seed,
+                                               absl::Span<const uint8_t> fresh) {
+  ++counters_.reader_seeds;
+  absl::MutexLock lock(&mutex_);
+  if (!root_->seeded()) {
+    return absl::UnavailableError(absl::StrCat("read pool ", name(), ": no seed"));
+  }
+  if (absl::Status drawn = root_->Generate(seed, fresh); !drawn.ok()) return drawn;
+  return published_.generation;
+}
+
+absl::Status EntropyPool::TakeStored(absl::Span<uint8_t> out) {
+  bool was_full;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (store_->bytes() < out.size()) {
+      return absl::UnavailableError(absl::StrCat("read pool ", name(), ": ", store_->bytes(),
+                                                 " bytes stored, ", out.size(), " asked for"));
+    }
+    was_full = store_->full();
+    store_->XorOut(out);
+  }
+  if (was_full && wake_callback_) wake_callback_();
+  return absl::OkStatus();
+}
+
+void EntropyPool::CountDelivered(size_t bytes, const BlockStatistic::Tally& examined) {
+  counters_.Count(examined);
+  counters_.delivered_bytes += bytes;
+  const uint64_t before = published_.bytes_since_seed.fetch_add(bytes);
+  if (before < kReseedBytes && before + bytes >= kReseedBytes && wake_callback_) wake_callback_();
+}
+
 void EntropyPool::FailLocked(absl::string_view reason) {
   if (!failure_.empty()) return;
   failure_ = reason.empty() ? "unknown" : std::string(reason);
@@ -472,19 +479,15 @@ v1::Pool EntropyPool::Snapshot() const {
   v1::Pool pool;
   pool.set_name(name());
   pool.set_quality(quality());
-  pool.set_ready(standing.state.ready());
-  pool.set_degraded(standing.state.degraded());
-  pool.set_reason(standing.state.Text());
+  Describe(standing, &pool);
   for (const MemberState& member : members_) {
     if (member.present) pool.add_sources(member.config.source);
   }
-  pool.set_healthy_groups(standing.healthy_groups);
   pool.set_min_healthy_groups(options_.min_healthy_groups);
   if (store_ != nullptr) {
     pool.set_available_bytes(store_->bytes());
     pool.set_capacity_bytes(options_.capacity_bytes);
   }
-  pool.set_seed_generation(standing.state.seed_generation);
   const int64_t newest = standing.state.seeded_at_nanos;
   pool.set_seed_age_seconds(newest < 0 ? std::numeric_limits<double>::infinity()
                                        : ToSeconds(now - newest));

@@ -32,7 +32,6 @@
 // Thread safety: safe. Lock order: a pool's lock is innermost but for the arena's.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -48,6 +47,7 @@
 #include "base/telemetry/metrics.h"
 #include "server/pool/block_store.h"
 #include "server/pool/conditioner.h"
+#include "server/pool/drbg_reader.h"
 #include "server/pool/pool.h"
 #include "server/pool/pool_root.h"
 #include "server/pool/pool_series.h"
@@ -56,7 +56,7 @@
 
 namespace entropyd {
 
-class EntropyPool final : public Pool, public SourceSink {
+class EntropyPool final : public Pool, public SourceSink, private DrbgReader::Host {
  public:
   struct Member {
     std::string source;
@@ -97,10 +97,6 @@ class EntropyPool final : public Pool, public SourceSink {
     // For another capacity.
     std::unique_ptr<BlockStore> store = nullptr;
   };
-
-  // A child takes a new seed from the root after so many calls, and after each new seed of the
-  // root.
-  static constexpr uint32_t kCallsPerChildSeed = 4096;
 
   // The references outlive the pool. Without `metrics` it has no series before ShowIn(). Errors:
   // RESOURCE_EXHAUSTED, INTERNAL.
@@ -143,13 +139,11 @@ class EntropyPool final : public Pool, public SourceSink {
   // Lets seeds grow old, and updates the metrics. Must be called about every 100 ms.
   void Tick();
   // Stops the pool for good, because a self-test or a DRBG failed.
-  void Fail(absl::string_view reason);
+  void Fail(absl::string_view reason) override;
 
   v1::Pool Snapshot() const;
 
  private:
-  class Reader;
-
   struct Group {
     // Empty = nobody is in it, and its place is free.
     std::string name;
@@ -176,15 +170,6 @@ class EntropyPool final : public Pool, public SourceSink {
     // It has given bytes with credit since its group failed last. Without that nothing of the pool
     // can rest on it, so its failure voids nothing.
     bool gave = false;
-  };
-
-  // Copies of the guarded state, so that readers of a drbg pool take no lock.
-  struct Published {
-    std::atomic<int64_t> ready_until{0};
-    std::atomic<uint64_t> epoch{0};
-    std::atomic<uint64_t> generation{0};
-    std::atomic<uint64_t> bytes_since_seed{0};
-    std::atomic<int64_t> reseed_interval{0};
   };
 
   EntropyPool(Options options, const SeedProvider* provider, const Clock* clock, Log* log);
@@ -225,16 +210,16 @@ class EntropyPool final : public Pool, public SourceSink {
   void DropGroup(int group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailLocked(absl::string_view reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // For readers.
-  absl::Status Admit(uint64_t epoch, int64_t now) const;
-  absl::Status SeedChild(CtrDrbg* child, uint64_t reader, uint64_t* generation);
-  absl::Status TakeStored(absl::Span<uint8_t> out);
-  void CountDelivered(size_t bytes);
+  // From DrbgReader::Host.
+  const PublishedState& published() const override { return published_; }
+  absl::StatusOr<uint64_t> DrawSeed(absl::Span<uint8_t> seed,
+                                    absl::Span<const uint8_t> fresh) override;
+  absl::Status TakeStored(absl::Span<uint8_t> out) override;
+  void CountDelivered(size_t bytes, const BlockStatistic::Tally& examined) override;
 
   // Constant after Create().
   const std::string name_;
   const v1::Quality quality_;
-  const uint64_t max_bytes_per_seed_;
   const SeedProvider* const provider_;
   const Clock* const clock_;
   Log* const log_;
@@ -242,7 +227,7 @@ class EntropyPool final : public Pool, public SourceSink {
   std::function<void()> change_callback_;
   std::function<void()> wake_callback_;
 
-  Published published_;
+  PublishedState published_;
   PoolCounters counters_;
 
   mutable absl::Mutex mutex_;

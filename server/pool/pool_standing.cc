@@ -74,4 +74,12 @@ PoolStanding StandingOf(const PoolFacts& facts, int64_t now_nanos) {
   return standing;
 }
 
+void Describe(const PoolStanding& standing, v1::Pool* pool) {
+  pool->set_ready(standing.state.ready());
+  pool->set_degraded(standing.state.degraded());
+  pool->set_reason(standing.state.Text());
+  pool->set_healthy_groups(standing.healthy_groups);
+  pool->set_seed_generation(standing.state.seed_generation);
+}
+
 }  // namespace entropyd

@@ -56,4 +56,7 @@ struct PoolStanding {
 
 PoolStanding StandingOf(const PoolFacts& facts, int64_t now_nanos);
 
+// Fills in what operators are told of it: ready, degraded, reason, healthy_groups, seed_generation.
+void Describe(const PoolStanding& standing, v1::Pool* pool);
+
 }  // namespace entropyd

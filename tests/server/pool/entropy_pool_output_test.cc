@@ -58,7 +58,7 @@ TEST_F(EntropyPoolTest, ReaderTakesANewSeedAfterManyCallsOrMuchTime) {
     const std::string name = "entropyd_pool_reader_seeds_total{pool=\"default\"} ";
     return std::stoi(text.substr(text.find("\n" + name) + 1 + name.size()));
   };
-  for (uint32_t i = 0; i < EntropyPool::kCallsPerChildSeed; ++i) ASSERT_TRUE(Read(16).ok());
+  for (uint32_t i = 0; i < DrbgReader::kCallsPerSeed; ++i) ASSERT_TRUE(Read(16).ok());
   EXPECT_EQ(seeds(), 1);
   ASSERT_TRUE(Read(16).ok());
   EXPECT_EQ(seeds(), 2);
