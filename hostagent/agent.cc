@@ -120,11 +120,7 @@ absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* m
   options.servers.assign(config.servers().begin(), config.servers().end());
   options.tls = config.tls();
   options.host_id = host_id_;
-  Upstream::Told told;
-  told.arrival = [this](size_t i) { host_->of_class(i)->OnArrival(); };
-  told.state = [this](size_t i, const UpstreamState& state) { host_->OnUpstream(i, state); };
-  auto upstream =
-      Upstream::Create(options, host_->buffers(), std::move(told), clock_, log_, metrics);
+  auto upstream = Upstream::Create(options, host_->filled(), clock_, log_, metrics);
   if (!upstream.ok()) return upstream.status();
   upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config.tls(), clock_,
                                                loop_.get(), log_, metrics);
@@ -192,7 +188,7 @@ absl::Status Agent::StartFresh() {
     return status;
   if (auto status = host_->Listen(); !status.ok()) return status;
   if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
-  upstream_->Resume();
+  upstream_->get()->Resume();
   options_.serving();
   options_.opened();
   return absl::OkStatus();
@@ -220,7 +216,7 @@ absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
 absl::Status Agent::Fill(const handover::v1::Offer& offer,
                          const std::function<absl::Status()>& offered) {
   host_->state()->Expect(offer);
-  upstream_->Resume();
+  upstream_->get()->Resume();
   const int64_t began = clock_->NowNanos();
   int64_t attached_at = kNever;
   while (true) {
@@ -310,12 +306,12 @@ void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) 
 
 absl::Status Agent::LeaveServer() {
   if (auto status = Enter(PhaseEvent::kOffer); !status.ok()) return status;
-  upstream_->Suspend();
+  upstream_->get()->Suspend();
   return absl::OkStatus();
 }
 
 void Agent::ReturnToServer() {
-  if (Enter(PhaseEvent::kWithdraw).ok()) upstream_->Resume();
+  if (Enter(PhaseEvent::kWithdraw).ok()) upstream_->get()->Resume();
 }
 
 void Agent::Given() {
@@ -391,7 +387,7 @@ absl::Status Agent::Run() {
 // --- turning -------------------------------------------------------------------------------------
 
 void Agent::AfterBatch() {
-  host_->Serve([this](size_t i) { upstream_->Kick(i); });
+  host_->Serve();
   upstream_->AfterBatch();
 }
 
@@ -407,7 +403,7 @@ void Agent::Tick() {
 }
 
 void Agent::DiscardAll() {
-  for (ClassBuffer* buffer : host_->buffers()) buffer->Discard();
+  for (ServedClass* served : host_->classes()) served->buffer()->Discard();
 }
 
 // --- asked ---------------------------------------------------------------------------------------

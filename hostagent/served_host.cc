@@ -141,10 +141,10 @@ std::vector<ServedClass*> ServedHost::classes() const {
   return classes;
 }
 
-std::vector<ClassBuffer*> ServedHost::buffers() const {
-  std::vector<ClassBuffer*> buffers;
-  for (const std::unique_ptr<ServedClass>& served : classes_) buffers.push_back(served->buffer());
-  return buffers;
+std::vector<FilledClass*> ServedHost::filled() const {
+  std::vector<FilledClass*> filled;
+  for (const std::unique_ptr<ServedClass>& served : classes_) filled.push_back(served.get());
+  return filled;
 }
 
 absl::Status ServedHost::Listen() {
@@ -160,10 +160,8 @@ void ServedHost::StopListening() {
   feeds_->Close();
 }
 
-void ServedHost::Serve(absl::FunctionRef<void(size_t)> credit_due) {
-  for (const std::unique_ptr<ServedClass>& served : classes_) {
-    if (served->Serve(loop_->now_nanos())) credit_due(served->index());
-  }
+void ServedHost::Serve() {
+  for (const std::unique_ptr<ServedClass>& served : classes_) served->Serve(loop_->now_nanos());
   connections_->DestroyClosed();
   int64_t next = kNever;
   for (const std::unique_ptr<ServedClass>& served : classes_) {
@@ -181,19 +179,6 @@ void ServedHost::Tick() {
   connections_->ForgetGuests(now);
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
-}
-
-void ServedHost::OnUpstream(size_t class_index, const UpstreamState& state) {
-  classes_[class_index]->OnUpstream(state);
-  switch (state.kind) {
-    case UpstreamState::Kind::kGone:
-    case UpstreamState::Kind::kAsked:
-      return;  // what a server said before still counts
-    case UpstreamState::Kind::kSuspended:
-    case UpstreamState::Kind::kOpen:
-    case UpstreamState::Kind::kRefused:
-      if (assignment_.SetRefused(class_index, state.reason)) connections_->AssignAnew(class_index);
-  }
 }
 
 absl::StatusOr<config::v1::GuestSocket> ServedHost::RemoveGuestSocket(const std::string& name) {

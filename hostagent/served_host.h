@@ -2,7 +2,7 @@
 // construction, and how they are joined. Each object's own header says what it does.
 //
 //   auto host = ServedHost::Create(settings, &loop, &arena, &log, &metrics).value();
-//   loop.SetAfterBatch([&] { host->Serve([&](size_t i) { upstream->Kick(i); }); });
+//   loop.SetAfterBatch([&] { host->Serve(); });
 //   if (auto status = host->Listen(); !status.ok()) return status;
 //
 // Errors: of Create() and Listen(); see there.
@@ -15,7 +15,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/crypto/secret_bytes.h"
@@ -31,7 +30,6 @@
 #include "hostagent/identity/class_assignment.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/serving/served_class.h"
-#include "hostagent/serving/upstream_state.h"
 
 namespace entropyd {
 
@@ -50,21 +48,17 @@ class ServedHost {
   // Removes the socket files. Pipes stay.
   void StopListening();
 
-  // Call it after each batch of events. It calls `credit_due(i)` when the buffer of that class may
-  // want more, or the number of its guests has changed.
-  void Serve(absl::FunctionRef<void(size_t class_index)> credit_due);
+  // Call it after each batch of events.
+  void Serve();
   // Call it about once a second: bytes age, and rates are measured.
   void Tick();
 
-  // What upstream is to a class has changed. This also concerns guests that ask for the class.
-  void OnUpstream(size_t class_index, const UpstreamState& state);
   // Closes the socket and its connections. Errors: NOT_FOUND.
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name);
 
-  ServedClass* of_class(size_t index) { return classes_[index].get(); }
   std::vector<ServedClass*> classes() const;
-  // The buffers of the classes, in their order.
-  std::vector<ClassBuffer*> buffers() const;
+  // The same classes as upstream sees them, in the same order.
+  std::vector<FilledClass*> filled() const;
   Endpoints* endpoints() const { return endpoints_.get(); }
   Connections* connections() const { return connections_.get(); }
   ClassAssignment* assignment() { return &assignment_; }

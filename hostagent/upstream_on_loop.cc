@@ -2,8 +2,6 @@
 
 #include <sys/epoll.h>
 
-#include <utility>
-
 namespace entropyd {
 
 UpstreamOnLoop::UpstreamOnLoop(std::unique_ptr<Upstream> upstream, const config::v1::ClientTls& tls,
@@ -26,34 +24,18 @@ absl::Status UpstreamOnLoop::Watch() {
   return absl::OkStatus();
 }
 
-void UpstreamOnLoop::Suspend() {
-  upstream_->Suspend();
-  moved_ = true;
-}
-
-void UpstreamOnLoop::Resume() {
-  upstream_->Resume();
-  moved_ = true;
-}
-
-void UpstreamOnLoop::Kick(size_t class_index) {
-  upstream_->Kick(class_index);
-  moved_ = true;
-}
-
 void UpstreamOnLoop::Process() {
   upstream_->Process();
-  moved_ = true;
   if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
 }
 
 void UpstreamOnLoop::AfterBatch() {
-  if (std::exchange(moved_, false)) deadline_.Set(upstream_->next_deadline_nanos());
+  if (upstream_->DeadlineMoved()) deadline_.Set(upstream_->next_deadline_nanos());
 }
 
 void UpstreamOnLoop::Tick() {
-  moved_ = true;
   if (certificate_.Renewed()) upstream_->CertificateRenewed();
+  deadline_.Set(upstream_->next_deadline_nanos());
 }
 
 void UpstreamOnLoop::FillStatus(v1::GetStatusResponse* status) const {

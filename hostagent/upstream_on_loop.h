@@ -40,17 +40,7 @@ class UpstreamOnLoop final : public EventLoop::Handler {
   absl::Status Watch();
 
   Upstream* get() { return upstream_.get(); }
-  const Upstream* get() const { return upstream_.get(); }
 
-  // Leaves its server, and stays away until Resume().
-  void Suspend();
-  // Comes back to a server.
-  void Resume();
-  // The demand of a class has changed.
-  void Kick(size_t class_index);
-
-  // Something happened that may change upstream's deadline. True until AfterBatch().
-  bool moved() const { return moved_; }
   // Call it after each batch of events.
   void AfterBatch();
   // Call it about once a second.
@@ -71,8 +61,6 @@ class UpstreamOnLoop final : public EventLoop::Handler {
   EventLoop* const loop_;
   EventLoop::WatchId watch_ = 0;
   Timer deadline_;
-  // See moved().
-  bool moved_ = true;
   std::atomic<bool> was_attached_{false};
 };
 

@@ -36,9 +36,11 @@ Connections::Connections(const Parts& parts, size_t most, size_t most_of_guest, 
     parts_.counters->identity_timeouts.Add(1);
     Unidentified(connection);
   };
+  for (ServedClass* served : parts_.classes) served->SetRefusalWatcher(this);
 }
 
 Connections::~Connections() {
+  for (ServedClass* served : parts_.classes) served->SetRefusalWatcher(nullptr);
   host_.closed = [](Connection*) {};
 }
 
@@ -250,10 +252,11 @@ void Connections::PutInClass(Connection* connection, size_t target) {
   parts_.accounts->Join(connection->account());
 }
 
-void Connections::AssignAnew(size_t class_index) {
+void Connections::OnServerSaid(const ServedClass& served, const std::string& why) {
+  if (!parts_.assignment->SetRefused(served.index(), why)) return;
   for (const auto& [id, connection] : all_) {
     const GuestIdentity& identity = connection->identity();
-    if (connection->held() || identity.class_name != parts_.classes[class_index]->name()) continue;
+    if (connection->held() || identity.class_name != served.name()) continue;
     PutInClass(connection.get(),
                parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint)));
   }

@@ -1,6 +1,6 @@
 // The connections of an agent. It accepts them up to a limit, gives them ids, has their guests
-// identified and moves them to the class that follows. It destroys closed connections when nobody
-// refers to them any more.
+// identified and moves them to the class that follows, anew when a server refuses that class or
+// serves it again. It destroys closed connections when nobody refers to them any more.
 //
 //   auto connections = Connections::Create(parts, /*most=*/10'000, /*most_of_guest=*/16).value();
 //   connections->Accept(endpoint, std::move(socket));
@@ -50,7 +50,7 @@ struct ConnectionCounters {
   LoopNumber crowded;
 };
 
-class Connections {
+class Connections final : public RefusalWatcher {
  public:
   // All outlive the connections.
   struct Parts {
@@ -70,7 +70,7 @@ class Connections {
   // What it uses of an arena: the staging area, and for each connection what a full socket may
   // leave behind.
   static size_t ArenaBytes(size_t most) { return (most + 1) * Connection::kStagingBytes; }
-  ~Connections();
+  ~Connections() override;
 
   // Takes a new connection. Closes it when there are `most` already, or its guest has its most.
   void Accept(Endpoints::Id endpoint, UniqueFd socket);
@@ -91,8 +91,8 @@ class Connections {
   void OnIdentities(const std::vector<IdentityNews>& news);
   // Asks for all guests again: something may have changed while nobody watched.
   void AskAgain();
-  // Call it when ClassAssignment::SetRefused() says so.
-  void AssignAnew(size_t class_index);
+  // Guests that ask for the class are assigned anew.
+  void OnServerSaid(const ServedClass& served, const std::string& why) override;
 
   // By id.
   const std::map<uint64_t, std::unique_ptr<Connection>>& all() const { return all_; }

@@ -11,7 +11,7 @@ GuestShare* Guests::Join(const GuestKey& key, ServedClass* served_class,
                          absl::optional<int64_t> nano_tokens, int64_t now_nanos) {
   Guest& guest = guests_[key];
   if (guest.connections++ == 0) LeftLike(key).erase({guest.left_at, key});
-  std::unique_ptr<GuestShare>& share = guest.shares[served_class->index()];
+  std::unique_ptr<GuestShare>& share = guest.shares[served_class];
   if (share == nullptr) {
     share = std::make_unique<GuestShare>(served_class->queue(), nano_tokens, now_nanos);
   }
@@ -26,12 +26,12 @@ void Guests::Leave(const GuestKey& key, int64_t now_nanos) {
 }
 
 void Guests::ForEachRemembered(
-    absl::FunctionRef<void(const GuestKey&, size_t, const GuestShare&)> each) const {
+    absl::FunctionRef<void(const GuestKey&, const ServedClass&, const GuestShare&)> each) const {
   for (const Left* left : {&left_known_, &left_unknown_}) {
     size_t more = kMostCarried;
     for (auto it = left->rbegin(); it != left->rend() && more > 0; ++it, --more) {
-      for (const auto& [index, share] : guests_.at(it->second).shares) {
-        each(it->second, index, *share);
+      for (const auto& [served, share] : guests_.at(it->second).shares) {
+        each(it->second, *served, *share);
       }
     }
   }
@@ -53,7 +53,7 @@ void Guests::Forget(Left* left, int64_t now_nanos) {
     const auto first = left->begin();
     if (now_nanos - first->first < kKeepNanos && left->size() <= kMostKept) return;
     const auto found = guests_.find(first->second);
-    for (const auto& [index, share] : found->second.shares) share->LeaveQueue(now_nanos);
+    for (const auto& [served, share] : found->second.shares) share->LeaveQueue(now_nanos);
     guests_.erase(found);
     left->erase(first);
   }

@@ -62,7 +62,7 @@ class Guests {
 
   // For a handover: calls `each` for the shares of guests without a connection.
   void ForEachRemembered(
-      absl::FunctionRef<void(const GuestKey&, size_t class_index, const GuestShare&)> each) const;
+      absl::FunctionRef<void(const GuestKey&, const ServedClass&, const GuestShare&)> each) const;
   // A guest without a connection that another process remembered.
   void Remember(const GuestKey& key, ServedClass* served_class, int64_t nano_tokens,
                 int64_t now_nanos);
@@ -71,11 +71,16 @@ class Guests {
   size_t size() const { return guests_.size(); }
 
  private:
+  struct ByIndex {
+    bool operator()(const ServedClass* a, const ServedClass* b) const {
+      return a->index() < b->index();
+    }
+  };
   struct Guest {
     size_t connections = 0;
     int64_t left_at = 0;
-    // By ServedClass::index().
-    std::map<size_t, std::unique_ptr<GuestShare>> shares;
+    // By class, in the agent's order.
+    std::map<const ServedClass*, std::unique_ptr<GuestShare>, ByIndex> shares;
   };
 
   // When the last connection left, and whose it was. Those that left first come first.

@@ -70,8 +70,8 @@ void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
 void SavedState::SaveGuests(handover::v1::Numbers* numbers) const {
   const int64_t now = parts_.loop->now_nanos();
   parts_.connections->guests()->ForEachRemembered(
-      [&](const GuestKey& key, size_t class_index, const GuestShare& share) {
-        if (!parts_.classes[class_index]->queue()->has_ceil()) return;
+      [&](const GuestKey& key, const ServedClass& served, const GuestShare& share) {
+        if (!served.queue().has_ceil()) return;
         handover::v1::GuestTokens* saved = numbers->add_guest();
         saved->set_name(key.name);
         saved->set_uuid(key.uuid);
@@ -79,7 +79,7 @@ void SavedState::SaveGuests(handover::v1::Numbers* numbers) const {
         saved->set_start_ticks(key.start_ticks);
         saved->set_uid(key.uid);
         saved->set_address(key.address);
-        saved->set_class_(parts_.classes[class_index]->name());
+        saved->set_class_(served.name());
         saved->set_ceil_tokens(share.nano_tokens(now));
       });
 }

@@ -48,10 +48,12 @@ void ServedClass::OnUpstream(const UpstreamState& state) {
     counters_->phases[kind].Set(kind == static_cast<size_t>(state.kind) ? 1 : 0);
   }
   if (state.kind == Kind::kGone || state.kind == Kind::kAsked) return;
+  // What a server said before counts until one speaks.
   counters_->refused.Set(state.kind == Kind::kRefused ? 1 : 0);
+  if (refusal_watcher_ != nullptr) refusal_watcher_->OnServerSaid(*this, state.reason);
 }
 
-bool ServedClass::Serve(int64_t now_nanos) {
+void ServedClass::Serve(int64_t now_nanos) {
   served_at_ = now_nanos;
   bool tell = false;
   if (due_ || queue_.pending() || now_nanos >= ceiling_at_) {
@@ -62,7 +64,7 @@ bool ServedClass::Serve(int64_t now_nanos) {
   }
   // Most batches answer a guest from a full buffer. Such a batch ends here.
   if (judge_ || Concerned()) tell |= Judge(now_nanos);
-  return tell;
+  if (tell && filler_ != nullptr) filler_->OnDemand();
 }
 
 bool ServedClass::Pass(int64_t now_nanos) {

@@ -6,7 +6,7 @@
 //   gold->buffer()->Append(bytes);         // upstream; then
 //   gold->OnArrival();
 //   gold->OnUpstream(state);               // whenever it has changed
-//   if (gold->Serve(now)) upstream->Kick(0);   // after each batch of events
+//   gold->Serve(now);                      // after each batch of events
 //   timer.Set(gold->next_nanos());
 //
 // Errors: of Create() only.
@@ -30,12 +30,15 @@
 #include "base/telemetry/log.h"
 #include "hostagent/serving/class_buffer.h"
 #include "hostagent/serving/class_counters.h"
+#include "hostagent/serving/class_filler.h"
 #include "hostagent/serving/fair_queue.h"
 #include "hostagent/serving/local_fallback.h"
 #include "hostagent/serving/rate_meter.h"
 #include "hostagent/serving/upstream_state.h"
 
 namespace entropyd {
+
+class ServedClass;
 
 struct ClassSettings {
   // POOL/CLASS.
@@ -48,7 +51,17 @@ struct ClassSettings {
   std::string on_upstream_loss;
 };
 
-class ServedClass {
+// Wants to know which classes a server refuses. The guests of these may be served elsewhere.
+class RefusalWatcher {
+ public:
+  virtual ~RefusalWatcher() = default;
+
+  // A server has spoken of the class. `why`: it refuses it; empty = it does not. It may be what the
+  // server had said before. REQUIRES: not within a pass of FairQueue.
+  virtual void OnServerSaid(const ServedClass& served, const std::string& why) = 0;
+};
+
+class ServedClass final : public FilledClass {
  public:
   // `index`: among the classes of the agent. on_upstream_loss: local needs `provider`. All pointers
   // outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
@@ -65,20 +78,22 @@ class ServedClass {
   size_t index() const { return index_; }
   FairQueue* queue() { return &queue_; }
   const FairQueue& queue() const { return queue_; }
-  ClassBuffer* buffer() { return fallback_.get(); }
+  ClassBuffer* buffer() override { return fallback_.get(); }
   const LocalFallback& fallback() const { return *fallback_; }
   ClassCounters* counters() const { return counters_; }
   // Bytes/s delivered, over a few seconds.
   double rate() const { return rate_.rate(); }
 
-  // Bytes were appended to the buffer.
-  void OnArrival();
-  // Upstream's state has changed.
-  void OnUpstream(const UpstreamState& state);
+  // Down, from upstream; see FilledClass.
+  void OnArrival() override;
+  void OnUpstream(const UpstreamState& state) override;
+  void SetFiller(ClassFiller* filler) override { filler_ = filler; }
+  // Sets who is told which servers refuse the class; nullptr = nobody. OnUpstream() tells it last.
+  void SetRefusalWatcher(RefusalWatcher* watcher) { refusal_watcher_ = watcher; }
 
-  // Serves every member that can be served. True: tell upstream, because the buffer may want more
+  // Serves every member that can be served. Then it tells its filler, if the buffer may want more
   // or the number of guests has changed.
-  bool Serve(int64_t now_nanos);
+  void Serve(int64_t now_nanos);
   // When to call Serve() although no event came: a guest's ceiling allows the next bytes, or
   // upstream counts as lost. kNever = at no time.
   int64_t next_nanos() const;
@@ -114,6 +129,8 @@ class ServedClass {
   const Clock* const clock_;
   const std::unique_ptr<LocalFallback> fallback_;
   FairQueue queue_;
+  ClassFiller* filler_ = nullptr;
+  RefusalWatcher* refusal_watcher_ = nullptr;
   // Arrival times of requests answered in this batch.
   std::vector<int64_t> completed_;
   // Whose requests these are.

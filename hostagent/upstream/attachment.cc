@@ -39,7 +39,7 @@ Attachment::Attachment(const Context* context, std::string server,
       server_(std::move(server)),
       started_(context->clock->NowNanos()),
       stream_(std::move(stream)),
-      lanes_(context->buffers.size()),
+      lanes_(context->classes.size()),
       heard_at_(started_) {
   v1::AgentMessage message;
   v1::Hello* hello = message.mutable_hello();
@@ -52,8 +52,8 @@ Attachment::Attachment(const Context* context, std::string server,
 
 Attachment::~Attachment() = default;
 
-void Attachment::OpenLane(size_t buffer) {
-  Lane& lane = lanes_[buffer];
+void Attachment::OpenLane(size_t of_class) {
+  Lane& lane = lanes_[of_class];
   lane.reopen_at = INT64_MAX;
   absl::StatusOr<uint32_t> channel = ledger_.Open();
   if (!channel.ok()) {
@@ -65,11 +65,11 @@ void Attachment::OpenLane(size_t buffer) {
   lane.answered = false;
   v1::AgentMessage message;
   message.mutable_open()->set_channel(*channel);
-  message.mutable_open()->set_class_(context_.buffers[buffer]->class_name());
+  message.mutable_open()->set_class_(context_.classes[of_class].buffer->class_name());
   stream_->Send(message);
 }
 
-bool Attachment::Receive(int max_messages, absl::FunctionRef<void(size_t)> arrived) {
+bool Attachment::Receive(int max_messages) {
   std::vector<size_t> brought;
   for (int i = 0; i < max_messages; ++i) {
     std::unique_ptr<ReceivedMessage> message = stream_->TryNext();
@@ -81,7 +81,7 @@ bool Attachment::Receive(int max_messages, absl::FunctionRef<void(size_t)> arriv
         message->view().ok() ? Accept(*message->view(), &brought) : message->view().status();
     message.reset();
     if (!status.ok()) Refuse(status);
-    for (size_t buffer : brought) arrived(buffer);
+    for (size_t of_class : brought) context_.classes[of_class].filled->OnArrival();
   }
   return true;
 }
@@ -91,21 +91,21 @@ absl::Status Attachment::Accept(const ServerMessageView& message, std::vector<si
   for (const v1::ChannelState& state : message.head.state()) ApplyState(state);
   if (message.head.has_drain()) drain_ = message.head.drain();
   for (const GrantView& grant : message.grants) {
-    const size_t buffer = *BufferOf(grant.channel);
-    ClassBuffer* to = context_.buffers[buffer];
+    const size_t of_class = *ClassOf(grant.channel);
+    ClassBuffer* to = context_.classes[of_class].buffer;
     if (grant.bytes > to->size() - to->level()) return absl::OutOfRangeError(kOverflow);
     for (absl::Span<const uint8_t> piece : grant.pieces) to->Append(piece);
-    context_.received_bytes[buffer]->Increment(static_cast<double>(grant.bytes));
-    if (brought->empty() || brought->back() != buffer) brought->push_back(buffer);
+    context_.classes[of_class].received_bytes->Increment(static_cast<double>(grant.bytes));
+    if (brought->empty() || brought->back() != of_class) brought->push_back(of_class);
   }
   return absl::OkStatus();
 }
 
 void Attachment::ApplyState(const v1::ChannelState& state) {
-  const absl::optional<size_t> buffer = BufferOf(state.channel());
-  if (!buffer.has_value()) return;  // of a channel that was closed and replaced
-  Lane& lane = lanes_[*buffer];
-  ClassBuffer* to = context_.buffers[*buffer];
+  const absl::optional<size_t> of_class = ClassOf(state.channel());
+  if (!of_class.has_value()) return;  // of a channel that was closed and replaced
+  Lane& lane = lanes_[*of_class];
+  ClassBuffer* to = context_.classes[*of_class].buffer;
   if (state.discard_buffered()) {
     context_.log->Warning("class.discarded", {{"class", to->class_name()},
                                               {"server", server_},
@@ -167,15 +167,15 @@ absl::optional<absl::Status> Attachment::ended() const {
   return finished;
 }
 
-absl::optional<size_t> Attachment::BufferOf(uint32_t channel) const {
+absl::optional<size_t> Attachment::ClassOf(uint32_t channel) const {
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (lanes_[i].channel == channel) return i;
   }
   return absl::nullopt;
 }
 
-bool Attachment::HoldsRoom(size_t buffer) const {
-  const AttachLedger::Channel* channel = ledger_.Find(lanes_[buffer].channel);
+bool Attachment::HoldsRoom(size_t of_class) const {
+  const AttachLedger::Channel* channel = ledger_.Find(lanes_[of_class].channel);
   return channel != nullptr && !channel->closed;
 }
 
@@ -186,13 +186,13 @@ bool Attachment::HoldsAnyRoom() const {
   return false;
 }
 
-uint64_t Attachment::promised(size_t buffer) const {
-  const AttachLedger::Channel* channel = ledger_.Find(lanes_[buffer].channel);
+uint64_t Attachment::promised(size_t of_class) const {
+  const AttachLedger::Channel* channel = ledger_.Find(lanes_[of_class].channel);
   return channel == nullptr ? 0 : channel->promised();
 }
 
-int64_t Attachment::promised_since(size_t buffer) const {
-  return promised(buffer) == 0 ? INT64_MAX : lanes_[buffer].promised_since;
+int64_t Attachment::promised_since(size_t of_class) const {
+  return promised(of_class) == 0 ? INT64_MAX : lanes_[of_class].promised_since;
 }
 
 // Only one Credit is on its way at a time. While it waits, more wants come together, and the next
@@ -201,21 +201,21 @@ bool Attachment::CanSend() const {
   return welcomed() && refusal_.ok() && !leaving_ && stream_->unsent() == 0;
 }
 
-bool Attachment::RaiseLimit(size_t buffer) {
-  Lane& lane = lanes_[buffer];
-  if (!lane.may_credit || !lane.answered || !HoldsRoom(buffer)) return false;
+bool Attachment::RaiseLimit(size_t of_class) {
+  Lane& lane = lanes_[of_class];
+  if (!lane.may_credit || !lane.answered || !HoldsRoom(of_class)) return false;
   const uint64_t promised = ledger_.Find(lane.channel)->promised();
   if (promised == 0) lane.promised_since = context_.clock->NowNanos();
-  context_.buffers[buffer]->Tick();
-  const uint64_t more = context_.buffers[buffer]->WantMore(promised);
+  context_.classes[of_class].buffer->Tick();
+  const uint64_t more = context_.classes[of_class].buffer->WantMore(promised);
   return more > 0 && ledger_.Promise(lane.channel, promised + more);
 }
 
-bool Attachment::OwesAck(size_t buffer) const {
-  const Lane& lane = lanes_[buffer];
-  if (!lane.answered || !HoldsRoom(buffer)) return false;
+bool Attachment::OwesAck(size_t of_class) const {
+  const Lane& lane = lanes_[of_class];
+  if (!lane.answered || !HoldsRoom(of_class)) return false;
   const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
-  const ClassBuffer& of = *context_.buffers[buffer];
+  const ClassBuffer& of = *context_.classes[of_class].buffer;
   return channel->received != channel->acked || lane.guests_told != of.guests() ||
          lane.waiting_told != of.waiting_guests();
 }
@@ -227,20 +227,18 @@ void Attachment::SendDue() {
     half_closed_ = true;
     stream_->HalfClose();
   }
-  SendCredit([this](size_t buffer) { return RaiseLimit(buffer); });
-}
-
-void Attachment::SendDue(size_t only) {
-  SendCredit([this, only](size_t buffer) { return buffer == only && RaiseLimit(buffer); });
-}
-
-void Attachment::SendCredit(absl::FunctionRef<bool(size_t)> raised) {
   if (!CanSend()) return;
-  const int64_t now = context_.clock->NowNanos();
-  bool urgent = false;
-  for (size_t i = 0; i < lanes_.size(); ++i) urgent |= raised(i);
-  if (!urgent && now < next_ack_at_) return;
-  SendLines();
+  bool raised = false;
+  for (size_t i = 0; i < lanes_.size(); ++i) raised |= RaiseLimit(i);
+  SendLinesIfDue(raised);
+}
+
+void Attachment::SendDue(size_t of_class) {
+  if (CanSend()) SendLinesIfDue(RaiseLimit(of_class));
+}
+
+void Attachment::SendLinesIfDue(bool raised) {
+  if (raised || context_.clock->NowNanos() >= next_ack_at_) SendLines();
 }
 
 // Sends all that the server does not know yet, in one message. One buffer has a reason to send, and
@@ -252,8 +250,8 @@ void Attachment::SendLines() {
     const AttachLedger::Channel* channel = ledger_.Find(lanes_[i].channel);
     if (!OwesAck(i) && channel->limit == channel->limit_told) continue;
     Lane& lane = lanes_[i];
-    lane.guests_told = context_.buffers[i]->guests();
-    lane.waiting_told = context_.buffers[i]->waiting_guests();
+    lane.guests_told = context_.classes[i].buffer->guests();
+    lane.waiting_told = context_.classes[i].buffer->waiting_guests();
     v1::Line* const line = message.mutable_credit()->add_line();
     *line = ledger_.TakeLine(lane.channel, lane.guests_told);
     line->set_waiting_guests(lane.waiting_told);

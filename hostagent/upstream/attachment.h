@@ -1,4 +1,4 @@
-// One attached stream of the agent. It has a channel per buffer, puts arriving grants into buffers,
+// One attached stream of the agent. It has a channel per class, puts arriving grants into buffers,
 // and turns what buffers want into credit (proto/README.md). It has no policy about servers and
 // does no I/O itself: Upstream decides which attachments there are, and the stream moves the
 // messages.
@@ -7,7 +7,7 @@
 // the old one's channel for it is closed, so that level + promised <= size holds for their sum.
 //
 //   Attachment attachment(&context, "a:7743", std::move(stream));   // sends Hello and Opens
-//   while (attachment.Receive(kTurn, arrived)) ServeGuests();
+//   while (attachment.Receive(kTurn)) ServeGuests();
 //   attachment.SendDue();
 //   if (auto end = attachment.ended(); end.has_value()) Redial(*end);
 //
@@ -22,7 +22,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "base/process/clock.h"
@@ -30,24 +29,28 @@
 #include "base/telemetry/metrics.h"
 #include "client/attach_ledger.h"
 #include "client/entropy_stream.h"
-#include "hostagent/serving/class_buffer.h"
+#include "hostagent/serving/class_filler.h"
 #include "proto/entropy.pb.h"
 
 namespace entropyd {
 
 class Attachment {
  public:
+  // One of the classes, and what of it is always at hand.
+  struct Class {
+    FilledClass* filled = nullptr;
+    ClassBuffer* buffer = nullptr;
+    Counter* received_bytes = nullptr;
+  };
   // What all attachments of an upstream share. References outlive the attachment.
   struct Context {
     // 16 bytes.
     std::string host_id;
-    std::vector<ClassBuffer*> buffers;
+    std::vector<Class> classes;
     // Gives numbers in [0, 1).
     std::function<double()> uniform;
     const Clock* clock = nullptr;
     Log* log = nullptr;
-    // By buffer.
-    std::vector<Counter*> received_bytes;
     Counter* credit_lines = nullptr;
     // Messages refused because of a gap or a repeat.
     Counter* refused_gap = nullptr;
@@ -57,22 +60,21 @@ class Attachment {
     Counter* refused_malformed = nullptr;
   };
 
-  // Sends Hello and an Open per buffer at once.
+  // Sends Hello and an Open per class at once.
   Attachment(const Context* context, std::string server, std::unique_ptr<EntropyStream> stream);
   // Cancels. What was promised is void.
   ~Attachment();
 
-  // Handles at most `max_messages` messages. It calls `arrived(i)` after a message that brought
-  // bytes for buffers[i] has been handled and wiped. Returns whether it stopped because of the
-  // maximum.
-  bool Receive(int max_messages, absl::FunctionRef<void(size_t)> arrived);
+  // Handles at most `max_messages` messages. After a message that brought bytes for a class has
+  // been handled and wiped, it tells the class. Returns whether it stopped because of the maximum.
+  bool Receive(int max_messages);
 
   // Opens again what the server closed a while ago, and sends the credit and acks that are due.
   void SendDue();
-  // Sends the credit of one buffer only, whose demand has changed.
-  void SendDue(size_t buffer);
-  // Whether this attachment may credit that buffer. At first it may credit all.
-  void AllowCredit(size_t buffer, bool allow) { lanes_[buffer].may_credit = allow; }
+  // Sends the credit of one class only, whose demand has changed.
+  void SendDue(size_t of_class);
+  // Whether this attachment may credit that class. At first it may credit all.
+  void AllowCredit(size_t of_class, bool allow) { lanes_[of_class].may_credit = allow; }
 
   // Asks the server to close every channel, and sends no credit after that. Half-closes when all
   // are closed.
@@ -90,25 +92,25 @@ class Attachment {
   // Set by the server's Drain, or when the stream has used its 64 channels: attach a new one.
   bool wants_replacement() const { return drain_.has_value() || exhausted_; }
   const absl::optional<v1::Drain>& drain() const { return drain_; }
-  // True while the server may still send bytes for that buffer.
-  bool HoldsRoom(size_t buffer) const;
+  // True while the server may still send bytes for that class.
+  bool HoldsRoom(size_t of_class) const;
   bool HoldsAnyRoom() const;
-  uint64_t promised(size_t buffer) const;
+  uint64_t promised(size_t of_class) const;
   // When the server last said anything, or the stream was started.
   int64_t heard_nanos() const { return heard_at_; }
   // Since when the class is SUSPENDED; INT64_MAX = it is not.
-  int64_t suspended_since(size_t buffer) const { return lanes_[buffer].suspended_since; }
+  int64_t suspended_since(size_t of_class) const { return lanes_[of_class].suspended_since; }
   // Since when bytes have been promised without a break; INT64_MAX = none are.
-  int64_t promised_since(size_t buffer) const;
-  // The server's last word on the buffer's channel.
-  const v1::ChannelState& state(size_t buffer) const { return lanes_[buffer].state; }
+  int64_t promised_since(size_t of_class) const;
+  // The server's last word on the class's channel.
+  const v1::ChannelState& state(size_t of_class) const { return lanes_[of_class].state; }
 
   // When SendDue() next has something to do, unless the stream wakes its owner before; INT64_MAX =
   // never.
   int64_t next_deadline_nanos() const;
 
  private:
-  // The path of one buffer through this stream. Its channel changes when it is opened again.
+  // The path of one class through this stream. Its channel changes when it is opened again.
   struct Lane {
     // 0 = none yet.
     uint32_t channel = 0;
@@ -124,17 +126,17 @@ class Attachment {
     v1::ChannelState state;
   };
 
-  void OpenLane(size_t buffer);
+  void OpenLane(size_t of_class);
   void Reopen(int64_t now);
   absl::Status Accept(const ServerMessageView& message, std::vector<size_t>* brought);
   void ApplyState(const v1::ChannelState& state);
   void LogPhase(const std::string& class_name, const v1::ChannelState& state);
   void Refuse(absl::Status why);
-  absl::optional<size_t> BufferOf(uint32_t channel) const;
+  absl::optional<size_t> ClassOf(uint32_t channel) const;
   bool CanSend() const;
-  bool RaiseLimit(size_t buffer);
-  bool OwesAck(size_t buffer) const;
-  void SendCredit(absl::FunctionRef<bool(size_t)> raised);
+  bool RaiseLimit(size_t of_class);
+  bool OwesAck(size_t of_class) const;
+  void SendLinesIfDue(bool raised);
   void SendLines();
 
   const Context& context_;
@@ -142,7 +144,7 @@ class Attachment {
   const int64_t started_;
   const std::unique_ptr<EntropyStream> stream_;
   AttachLedger ledger_;
-  // In the order of context_.buffers.
+  // In the order of context_.classes.
   std::vector<Lane> lanes_;
   // Why a message was refused. The stream is cancelled then.
   absl::Status refusal_;

@@ -12,11 +12,10 @@
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "base/wire/attach_limits.h"
-#include "base/wire/connection_remedy.h"
-#include "client/grpc_channel.h"
 #include "hostagent/upstream/attachment.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/server_choice.h"
+#include "hostagent/upstream/stream_ends.h"
 
 namespace entropyd {
 namespace {
@@ -34,39 +33,16 @@ constexpr int64_t kDrainSpread = 5 * kSecondNanos;
 // Servers that all drain without a deadline must not pass an agent around in a circle.
 constexpr int64_t kShortestStay = 1 * kSecondNanos;
 
-// Reasons for which it is useless to try again soon.
-bool DeservesPenalty(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kInvalidArgument:  // we, or the server, broke the protocol
-    case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kFailedPrecondition:  // version
-    case absl::StatusCode::kDeadlineExceeded:    // it saw no Hello
-    case absl::StatusCode::kUnauthenticated:     // certificate revoked
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnimplemented:  // no entropyd
-    case absl::StatusCode::kAborted:        // superseded by our double
-    case absl::StatusCode::kAlreadyExists:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Another stream has our identity and host_id: from a cloned host, or a second agent.
-bool IsSuperseded(absl::StatusCode code) {
-  return code == absl::StatusCode::kAborted || code == absl::StatusCode::kAlreadyExists;
-}
-
 class UpstreamImpl final : public Upstream {
  public:
-  UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers, Told told,
-               const Clock* clock, Log* log, Metrics* metrics, UniqueFd wake_fd);
+  UpstreamImpl(const Options& options, const std::vector<FilledClass*>& classes, const Clock* clock,
+               Log* log, Metrics* metrics, UniqueFd wake_fd);
+  ~UpstreamImpl() override;
 
   int wake_fd() const override { return wake_fd_.get(); }
   void Process() override;
-  void Kick(size_t buffer) override;
   int64_t next_deadline_nanos() const override;
+  bool DeadlineMoved() override { return std::exchange(deadline_moved_, false); }
   void Suspend() override;
   void Resume() override;
   void CertificateRenewed() override;
@@ -74,6 +50,22 @@ class UpstreamImpl final : public Upstream {
   void FillStatus(v1::GetStatusResponse* status) const override;
 
  private:
+  // What upstream is to one of the classes, whose filler it is.
+  class Part final : public ClassFiller {
+   public:
+    Part(UpstreamImpl* upstream, size_t index) : upstream_(upstream), index_(index) {}
+    void OnDemand() override { upstream_->OnDemand(index_); }
+
+    // What the last attachment said of the class.
+    v1::ChannelState last_state;
+    absl::optional<UpstreamState> told;
+
+   private:
+    UpstreamImpl* const upstream_;
+    const size_t index_;
+  };
+
+  void OnDemand(size_t i);
   void Wake();
   void ClearWake();
   void Receive();
@@ -91,20 +83,21 @@ class UpstreamImpl final : public Upstream {
   void EndNext(const absl::Status& why, int64_t now);
   void SendDue();
   bool DialIsDue(int64_t now) const;
-  int64_t LostAt(size_t buffer) const;
-  UpstreamState StateOf(size_t buffer) const;
-  void TellState(size_t buffer);
+  int64_t LostAt(size_t i) const;
+  UpstreamState StateOf(size_t i) const;
+  void TellState(size_t i);
   void TellStates();
 
   const UniqueFd wake_fd_;  // outlives the streams: their threads write to it
   const Clock* const clock_;
   Log* const log_;
-  Metrics* const metrics_;
-  const Dial dial_;
-  const Told told_;
+  const StreamDial dial_;
   const size_t server_count_;
+  // Its classes and parts_ have the same order.
   Attachment::Context context_;
+  std::vector<Part> parts_;
   ServerChoice choice_;
+  StreamEnds ends_;
 
   // current_ serves (or is being attached when there is nothing to serve from); next_ is being
   // attached to replace it; leaving_ was replaced and closes its channels.
@@ -114,6 +107,7 @@ class UpstreamImpl final : public Upstream {
 
   bool processing_ = false;
   bool suspended_ = false;
+  bool deadline_moved_ = true;
   bool announced_ = false;       // current_'s Welcome was noted
   int64_t replace_at_ = kNever;  // kNever = current_ stays
   size_t replace_attempts_ = 0;
@@ -122,23 +116,23 @@ class UpstreamImpl final : public Upstream {
   int64_t lost_at_;        // when there last was a welcomed stream, or could have been
   std::string server_;     // dialled last
   absl::Status last_error_;
-  std::vector<v1::ChannelState> last_states_;               // of the last attachment, per buffer
-  std::vector<absl::optional<UpstreamState>> told_states_;  // per buffer
 
   Gauge* const connected_gauge_;
   Counter* const reconnects_;
-  Counter* const superseded_;
 };
 
-std::vector<Counter*> ReceivedCounters(Metrics* metrics, const std::vector<ClassBuffer*>& buffers) {
-  std::vector<Counter*> counters;
-  counters.reserve(buffers.size());
-  for (const ClassBuffer* buffer : buffers) {
-    counters.push_back(metrics->AddCounter("entropyd_agent_upstream_received_bytes_total",
-                                           "Bytes that servers sent.",
-                                           {{"class", buffer->class_name()}}));
+std::vector<Attachment::Class> ClassesOf(const std::vector<FilledClass*>& filled,
+                                         Metrics* metrics) {
+  std::vector<Attachment::Class> classes;
+  classes.reserve(filled.size());
+  for (FilledClass* one : filled) {
+    ClassBuffer* const buffer = one->buffer();
+    classes.push_back(
+        {one, buffer,
+         metrics->AddCounter("entropyd_agent_upstream_received_bytes_total",
+                             "Bytes that servers sent.", {{"class", buffer->class_name()}})});
   }
-  return counters;
+  return classes;
 }
 
 Counter* RefusedCounter(Metrics* metrics, const char* reason) {
@@ -147,38 +141,40 @@ Counter* RefusedCounter(Metrics* metrics, const char* reason) {
                              {{"reason", reason}});
 }
 
-UpstreamImpl::UpstreamImpl(const Options& options, std::vector<ClassBuffer*> buffers, Told told,
+UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass*>& classes,
                            const Clock* clock, Log* log, Metrics* metrics, UniqueFd wake_fd)
     : wake_fd_(std::move(wake_fd)),
       clock_(clock),
       log_(log),
-      metrics_(metrics),
       dial_(options.dial),
-      told_(std::move(told)),
       server_count_(options.servers.size()),
       choice_(RendezvousOrder(options.host_id, options.servers), options.uniform),
+      ends_(log, metrics),
       lost_at_(clock->NowNanos()),
-      last_states_(buffers.size()),
-      told_states_(buffers.size()),
       connected_gauge_(metrics->AddGauge("entropyd_agent_upstream_connected",
                                          "1 while the agent is attached to a server.")),
       reconnects_(metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
-                                      "Streams attached after the first.")),
-      superseded_(metrics->AddCounter(
-          "entropyd_agent_upstream_superseded_total",
-          "Streams ended because another agent attached with this host's identity and host_id.")) {
+                                      "Streams attached after the first.")) {
   context_.host_id = options.host_id;
   context_.uniform = options.uniform;
   context_.clock = clock;
   context_.log = log;
-  context_.received_bytes = ReceivedCounters(metrics, buffers);
+  context_.classes = ClassesOf(classes, metrics);
   context_.credit_lines = metrics->AddCounter("entropyd_agent_upstream_credit_lines_total",
                                               "Credit lines sent, bare acks included.");
   context_.refused_gap = RefusedCounter(metrics, "gap");
   context_.refused_excess = RefusedCounter(metrics, "excess");
   context_.refused_malformed = RefusedCounter(metrics, "malformed");
-  context_.buffers = std::move(buffers);
   server_ = choice_.Pick(clock->NowNanos(), "");
+  parts_.reserve(classes.size());
+  for (size_t i = 0; i < classes.size(); ++i) {
+    parts_.emplace_back(this, i);
+    classes[i]->SetFiller(&parts_[i]);
+  }
+}
+
+UpstreamImpl::~UpstreamImpl() {
+  for (const Attachment::Class& of : context_.classes) of.filled->SetFiller(nullptr);
 }
 
 void UpstreamImpl::Wake() { eventfd_write(wake_fd_.get(), 1); }
@@ -191,6 +187,7 @@ void UpstreamImpl::ClearWake() {
 void UpstreamImpl::Process() {
   if (processing_) return;
   processing_ = true;
+  deadline_moved_ = true;
   ClearWake();
   Receive();
   const int64_t now = clock_->NowNanos();
@@ -204,27 +201,25 @@ void UpstreamImpl::Process() {
 }
 
 void UpstreamImpl::Receive() {
-  const auto arrived = [this](size_t buffer) {
-    if (told_.arrival) told_.arrival(buffer);
-  };
   bool more = false;
   for (Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
-    if (attachment != nullptr) more |= attachment->Receive(kMessagesPerTurn, arrived);
+    if (attachment != nullptr) more |= attachment->Receive(kMessagesPerTurn);
   }
   if (more) Wake();
 }
 
 // Within Process(), SendDue() and TellStates() follow anyway.
-void UpstreamImpl::Kick(size_t buffer) {
+void UpstreamImpl::OnDemand(size_t i) {
+  deadline_moved_ = true;
   if (processing_ || current_ == nullptr) return;
-  current_->SendDue(buffer);
-  TellState(buffer);
+  current_->SendDue(i);
+  TellState(i);
 }
 
 void UpstreamImpl::SendDue() {
   for (Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
     if (attachment == nullptr) continue;
-    for (size_t i = 0; i < context_.buffers.size(); ++i) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
       attachment->AllowCredit(
           i, attachment == current_.get() && (leaving_ == nullptr || !leaving_->HoldsRoom(i)));
     }
@@ -256,8 +251,8 @@ void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
 }
 
 std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
-  for (size_t i = 0; current_->welcomed() && i < last_states_.size(); ++i) {
-    last_states_[i] = current_->state(i);
+  for (size_t i = 0; current_->welcomed() && i < parts_.size(); ++i) {
+    parts_[i].last_state = current_->state(i);
   }
   if (current_->welcomed()) lost_at_ = clock_->NowNanos();
   connected_gauge_->Set(0);
@@ -268,24 +263,25 @@ std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
 
 void UpstreamImpl::CertificateRenewed() {
   choice_.Forgive();
+  deadline_moved_ = true;
   Wake();
 }
 
-int64_t UpstreamImpl::LostAt(size_t buffer) const {
+int64_t UpstreamImpl::LostAt(size_t i) const {
   if (!connected()) return lost_at_ + kGonePatienceNanos;
-  if (const int64_t since = current_->suspended_since(buffer); since != kNever) {
+  if (const int64_t since = current_->suspended_since(i); since != kNever) {
     return since + kGonePatienceNanos;
   }
-  const int64_t promised = current_->promised_since(buffer);
+  const int64_t promised = current_->promised_since(i);
   if (promised == kNever || leaving_ != nullptr) return kNever;
   return std::max(promised, current_->heard_nanos()) + kSilencePatienceNanos;
 }
 
-UpstreamState UpstreamImpl::StateOf(size_t buffer) const {
+UpstreamState UpstreamImpl::StateOf(size_t i) const {
   UpstreamState state;
-  state.lost_at = LostAt(buffer);
+  state.lost_at = LostAt(i);
   if (!connected()) return state;
-  const v1::ChannelState& said = current_->state(buffer);
+  const v1::ChannelState& said = current_->state(i);
   switch (said.phase()) {
     case v1::PHASE_OPEN:
       state.kind = UpstreamState::Kind::kOpen;
@@ -303,20 +299,21 @@ UpstreamState UpstreamImpl::StateOf(size_t buffer) const {
   return state;
 }
 
-void UpstreamImpl::TellState(size_t buffer) {
-  const UpstreamState state = StateOf(buffer);
-  if (told_states_[buffer] == state) return;
-  told_states_[buffer] = state;
-  // A copy: who is told may call Kick(), which may tell again.
-  if (told_.state) told_.state(buffer, state);
+void UpstreamImpl::TellState(size_t i) {
+  const UpstreamState state = StateOf(i);
+  if (parts_[i].told == state) return;
+  parts_[i].told = state;
+  // A copy: who is told may call OnDemand(), which may tell again.
+  context_.classes[i].filled->OnUpstream(state);
 }
 
 void UpstreamImpl::TellStates() {
-  for (size_t i = 0; i < told_states_.size(); ++i) TellState(i);
+  for (size_t i = 0; i < parts_.size(); ++i) TellState(i);
 }
 
 void UpstreamImpl::Suspend() {
   suspended_ = true;
+  deadline_moved_ = true;
   next_.reset();
   if (current_ != nullptr) {
     leaving_ = ParkCurrent();
@@ -332,6 +329,7 @@ void UpstreamImpl::Suspend() {
 
 void UpstreamImpl::Resume() {
   suspended_ = false;
+  deadline_moved_ = true;
   Wake();
 }
 
@@ -349,36 +347,9 @@ void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_
 void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
                          const absl::Status& why, bool penalty, int64_t now) {
   last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
-  const absl::StatusCode code = last_error_.code();
-  metrics_
-      ->AddCounter("entropyd_agent_upstream_stream_errors_total",
-                   "Streams that ended or could not be attached, by gRPC status code.",
-                   {{"code", absl::StatusCodeToString(code)}})
-      ->Increment();
   choice_.Ended(server, ending, now - started, penalty, now);
-  if (IsSuperseded(code)) {
-    superseded_->Increment();
-    log_->Error("upstream.superseded",
-                {{"server", server},
-                 {"reason",
-                  "another agent uses this host's certificate and host_id; after cloning a "
-                  "host remove the host_id file and issue a certificate of its own"}});
-  }
-  const bool attached = ending != ServerChoice::Ending::kNotAttached;
-  const int64_t retry_ms = (choice_.ready_at() - now) / kMillisecondNanos;
-  const absl::string_view remedy = ConnectionRemedy(last_error_.message());
-  if (remedy.empty()) {
-    log_->Warning("upstream.ended", {{"server", server},
-                                     {"attached", attached},
-                                     {"status", last_error_},
-                                     {"retry_in_ms", retry_ms}});
-  } else {
-    log_->Warning("upstream.ended", {{"server", server},
-                                     {"attached", attached},
-                                     {"status", last_error_},
-                                     {"retry_in_ms", retry_ms},
-                                     {"remedy", remedy}});
-  }
+  ends_.Tell(server, ending != ServerChoice::Ending::kNotAttached, last_error_,
+             choice_.ready_at() - now);
 }
 
 void UpstreamImpl::RunTimers(int64_t now) {
@@ -478,16 +449,16 @@ void UpstreamImpl::FillStatus(v1::GetStatusResponse* status) const {
   const int64_t wait = current_ == nullptr ? choice_.ready_at() - clock_->NowNanos() : 0;
   status->set_next_attempt_seconds(static_cast<double>(std::max<int64_t>(0, wait)) / kSecondNanos);
   status->set_reconnects(attached_ > 0 ? attached_ - 1 : 0);
-  for (size_t i = 0; i < context_.buffers.size(); ++i) {
+  for (size_t i = 0; i < parts_.size(); ++i) {
     const bool live = connected();
-    const v1::ChannelState& state = live ? current_->state(i) : last_states_[i];
+    const v1::ChannelState& state = live ? current_->state(i) : parts_[i].last_state;
     while (static_cast<size_t>(status->class__size()) <= i) status->add_class_();
     v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(static_cast<int>(i));
     of->set_phase(live ? state.phase() : v1::PHASE_UNSPECIFIED);
     of->set_reason(live ? state.reason() : "not attached");
     of->set_quality(state.quality());
     of->set_degraded(live && state.degraded());
-    of->set_received(static_cast<uint64_t>(context_.received_bytes[i]->Value()));
+    of->set_received(static_cast<uint64_t>(context_.classes[i].received_bytes->Value()));
     of->set_rate(state.rate());
     of->set_ceil(state.ceil());
   }
@@ -499,21 +470,11 @@ std::function<double()> RandomUniform() {
   return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
 }
 
-Upstream::Dial GrpcDial(const config::v1::ClientTls& tls, const Clock* clock) {
-  return
-      [tls, clock](const std::string& server,
-                   std::function<void()> wake) -> absl::StatusOr<std::unique_ptr<EntropyStream>> {
-        auto channel = MakeChannel(server, tls, clock->WallTime());
-        if (!channel.ok()) return channel.status();
-        return EntropyStream::Start(*std::move(channel), std::move(wake));
-      };
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& options,
-                                                           std::vector<ClassBuffer*> buffers,
-                                                           Told told, const Clock* clock, Log* log,
+                                                           const std::vector<FilledClass*>& classes,
+                                                           const Clock* clock, Log* log,
                                                            Metrics* metrics) {
   if (options.servers.empty()) {
     return absl::InvalidArgumentError("create upstream: no server; name one HOST:PORT at least");
@@ -522,8 +483,8 @@ absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& option
     return absl::InvalidArgumentError(absl::StrCat(
         "create upstream: host_id has ", options.host_id.size(), " bytes, not ", kHostIdBytes));
   }
-  if (buffers.size() > kMaxChannels) {
-    return absl::InvalidArgumentError(absl::StrCat("create upstream: ", buffers.size(),
+  if (classes.size() > kMaxChannels) {
+    return absl::InvalidArgumentError(absl::StrCat("create upstream: ", classes.size(),
                                                    " classes; one stream carries ", kMaxChannels,
                                                    ", so name fewer classes on this host"));
   }
@@ -532,8 +493,7 @@ absl::StatusOr<std::unique_ptr<Upstream>> Upstream::Create(const Options& option
   Options complete = options;
   if (!complete.dial) complete.dial = GrpcDial(options.tls, clock);
   if (!complete.uniform) complete.uniform = RandomUniform();
-  return std::make_unique<UpstreamImpl>(complete, std::move(buffers), std::move(told), clock, log,
-                                        metrics, std::move(wake_fd));
+  return std::make_unique<UpstreamImpl>(complete, classes, clock, log, metrics, std::move(wake_fd));
 }
 
 }  // namespace entropyd

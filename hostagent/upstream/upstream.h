@@ -2,10 +2,15 @@
 // turns what buffers want into credit and arriving grants into buffered bytes. It runs on the event
 // loop's thread; gRPC's threads only wake it.
 //
-//   auto upstream = Upstream::Create(options, buffers, told, &clock, &log, &metrics).value();
+//   auto upstream = Upstream::Create(options, classes, &clock, &log, &metrics).value();
 //   // wake_fd() is readable, or next_deadline_nanos() has passed:
 //   upstream->Process();
-//   upstream->Kick(0);   // after guests' demand changed
+//
+// Between upstream and the classes are the calls of hostagent/serving/class_filler.h: upstream
+// fills each class and tells its state, and a class says when its demand has changed. They are
+// called from Process(), Suspend() and OnDemand(). In the state that a class is told, lost_at is
+//   kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
+//   kSilencePatienceNanos after the whole stream fell silent while its guests get nothing.
 //
 // It tries servers in the host's rendezvous order, with full-jitter back-off. It makes a new stream
 // with a new connection and the certificate as it is on disk by then. When a server drains, it
@@ -28,9 +33,8 @@
 #include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
-#include "client/entropy_stream.h"
-#include "hostagent/serving/class_buffer.h"
-#include "hostagent/serving/upstream_state.h"
+#include "hostagent/serving/class_filler.h"
+#include "hostagent/upstream/dial.h"
 #include "proto/agent_admin.pb.h"
 #include "proto/agent_config.pb.h"
 
@@ -38,37 +42,22 @@ namespace entropyd {
 
 class Upstream {
  public:
-  // Starts a stream to a server (HOST:PORT). After an error Upstream tries again, as after a stream
-  // that ended.
-  using Dial = std::function<absl::StatusOr<std::unique_ptr<EntropyStream>>(
-      const std::string& server, std::function<void()> wake)>;
-
   struct Options {
     // HOST:PORT.
     std::vector<std::string> servers;
     config::v1::ClientTls tls;
     // 16 bytes.
     std::string host_id;
-    // Absent = gRPC over mTLS as `tls` says.
-    Dial dial;
+    // Absent = GrpcDial. After an error Upstream tries again, as after a stream that ended.
+    StreamDial dial;
     // Gives numbers in [0, 1), for all delays. Absent = a generator of its own.
     std::function<double()> uniform;
   };
-  // What classes are told. Either function may be absent. They may call Kick() and nothing else
-  // here.
-  struct Told {
-    // Bytes were appended to buffers[i]. Called from Process().
-    std::function<void(size_t i)> arrival;
-    // What upstream is to the class of buffers[i] has changed. Called from Process(), Kick() and
-    // Suspend(). UpstreamState::lost_at is
-    //   kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
-    //   kSilencePatienceNanos after the whole stream fell silent while its guests get nothing.
-    std::function<void(size_t i, const UpstreamState& state)> state;
-  };
-  // Errors: INVALID_ARGUMENT (no server, host_id not 16 bytes). Buffers outlive the upstream.
+  // Is the filler of `classes` until it ends. Errors: INVALID_ARGUMENT (no server, host_id not 16
+  // bytes). Classes outlive the upstream.
   static absl::StatusOr<std::unique_ptr<Upstream>> Create(const Options& options,
-                                                          std::vector<ClassBuffer*> buffers,
-                                                          Told told, const Clock* clock, Log* log,
+                                                          const std::vector<FilledClass*>& classes,
+                                                          const Clock* clock, Log* log,
                                                           Metrics* metrics);
   virtual ~Upstream() = default;
 
@@ -76,10 +65,10 @@ class Upstream {
   // Handles what has arrived, but only a few messages, so that guests are served in between. When
   // more wait, wake_fd() stays readable.
   virtual void Process() = 0;
-  // The demand of buffers[i] changed.
-  virtual void Kick(size_t buffer) = 0;
   // When to call Process(); kNever = no deadline.
   virtual int64_t next_deadline_nanos() const = 0;
+  // Whether the deadline may be another one than at the last call of this.
+  virtual bool DeadlineMoved() = 0;
 
   // Longer than a change of servers takes. Short enough that with `local` no guest waits longer
   // than QEMU's reconnect timer makes it wait for a new agent.
@@ -99,7 +88,7 @@ class Upstream {
 
   virtual bool connected() const = 0;
   // Fills in server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the
-  // order of the buffers), phase, reason, quality, degraded, received, rate, ceil.
+  // order of the classes), phase, reason, quality, degraded, received, rate, ceil.
   virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
 };
 

@@ -16,6 +16,7 @@
 #include "hostagent/served_host.h"
 #include "tests/hostagent/client.h"
 #include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_filled_class.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -45,7 +46,8 @@ class ServedHostTest : public testing::Test {
     metrics_ =
         std::make_unique<AgentMetrics>(registry_.get(), std::vector<std::string>{"default/gold"});
     host_ = ServedHost::Create(settings_, loop_.get(), arena_.get(), &log_, metrics_.get()).value();
-    loop_->SetAfterBatch([this] { host_->Serve([this](size_t) { ++demand_changes_; }); });
+    host_->classes()[0]->SetFiller(&upstream_);
+    loop_->SetAfterBatch([this] { host_->Serve(); });
     appended_ = 0;
   }
   void TearDown() override { host_.reset(); }
@@ -56,9 +58,9 @@ class ServedHostTest : public testing::Test {
     Turn();
   }
   void Arrive(size_t bytes) {
-    host_->buffers()[0]->Append(StreamBytes(appended_, bytes));
+    buffer().Append(StreamBytes(appended_, bytes));
     appended_ += bytes;
-    host_->of_class(0)->OnArrival();
+    host_->classes()[0]->OnArrival();
     Turn();
   }
   // Connects and sends `first` before the agent looks.
@@ -78,7 +80,7 @@ class ServedHostTest : public testing::Test {
     return guests.guest_size() == 1 ? guests.guest(0) : v1::Guest();
   }
   ClassCounters& counters() { return *metrics_->of_class(0); }
-  ClassBuffer& buffer() { return *host_->buffers()[0]; }
+  ClassBuffer& buffer() { return *host_->classes()[0]->buffer(); }
 
   TempDir dir_;
   ManualClock clock_{kSecondNanos};
@@ -88,9 +90,9 @@ class ServedHostTest : public testing::Test {
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<Metrics> registry_;
   std::unique_ptr<AgentMetrics> metrics_;
+  FakeFiller upstream_;
   std::unique_ptr<ServedHost> host_;
   uint64_t appended_ = 0;
-  int demand_changes_ = 0;
 };
 
 }  // namespace entropyd

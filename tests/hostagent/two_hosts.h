@@ -34,7 +34,7 @@ class TwoHostsTest : public testing::Test {
     uint64_t appended = 0;
 
     ClassCounters& counters() { return *metrics->of_class(0); }
-    ClassBuffer& buffer() { return *host->buffers()[0]; }
+    ClassBuffer& buffer() { return *host->classes()[0]->buffer(); }
   };
 
   // What crossed: messages, and descriptors duplicated as SCM_RIGHTS does.
@@ -77,7 +77,7 @@ class TwoHostsTest : public testing::Test {
     side->host = ServedHost::Create(settings_, side->loop.get(), side->arena.get(), &log_,
                                     side->metrics.get())
                      .value();
-    side->loop->SetAfterBatch([side] { side->host->Serve([](size_t) {}); });
+    side->loop->SetAfterBatch([side] { side->host->Serve(); });
   }
 
   void Turn(Side* side, int64_t nanos = 0) {
@@ -90,12 +90,12 @@ class TwoHostsTest : public testing::Test {
     if (side->appended == 0) side->appended = first;
     side->buffer().Append(StreamBytes(side->appended, bytes));
     side->appended += bytes;
-    side->host->of_class(0)->OnArrival();
+    side->host->classes()[0]->OnArrival();
   }
   // What the server says of a class; empty = it serves it.
   void Refuse(Side* side, size_t class_index, const std::string& why) {
     const auto kind = why.empty() ? UpstreamState::Kind::kOpen : UpstreamState::Kind::kRefused;
-    side->host->OnUpstream(class_index, {kind, kNever, why});
+    side->host->classes()[class_index]->OnUpstream({kind, kNever, why});
   }
   void Arrive(Side* side, size_t bytes, uint64_t first = 0) {
     Fill(side, bytes, first);

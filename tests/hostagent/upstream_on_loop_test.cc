@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/fake_server.h"
 
 namespace entropyd {
@@ -21,10 +22,7 @@ class UpstreamOnLoopTest : public testing::Test {
       return net_.Dial(server, std::move(wake));
     };
     options.uniform = [] { return 0.5; };
-    auto upstream = Upstream::Create(
-        options, {&gold_},
-        {.arrival = {}, .state = [this](size_t, const UpstreamState&) { ++told_; }}, &clock_, &log_,
-        &metrics_);
+    auto upstream = Upstream::Create(options, {&gold_class_}, &clock_, &log_, &metrics_);
     ASSERT_TRUE(upstream.ok()) << upstream.status();
     upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config::v1::ClientTls(),
                                                  &clock_, loop_.get(), &log_, &metrics_);
@@ -36,7 +34,7 @@ class UpstreamOnLoopTest : public testing::Test {
     for (int i = 0; i < 4; ++i) loop_->RunOnce(0);
   }
   void Attach() {
-    upstream_->Resume();
+    upstream_->get()->Resume();
     Turn();
     ASSERT_EQ(net_.wires.size(), 1u);
     net_.last().Welcome(1 << 20, {net_.last().ChannelOf("default/gold")});
@@ -48,8 +46,8 @@ class UpstreamOnLoopTest : public testing::Test {
   Metrics metrics_;
   FakeNet net_;
   FakeBuffer gold_;
+  FakeFilledClass gold_class_{&gold_};
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
-  int told_ = 0;
   std::unique_ptr<UpstreamOnLoop> upstream_;
 };
 
@@ -63,8 +61,8 @@ TEST_F(UpstreamOnLoopTest, ItStaysAwayUntilItMayCome) {
 TEST_F(UpstreamOnLoopTest, WhatComesFromAServerIsProcessedAndTold) {
   Attach();
   EXPECT_TRUE(upstream_->get()->connected());
-  EXPECT_GT(told_, 0);
-  EXPECT_FALSE(upstream_->moved()) << "this batch has seen it";
+  EXPECT_GT(gold_class_.tellings, 0);
+  EXPECT_FALSE(upstream_->get()->DeadlineMoved()) << "this batch has seen it";
 }
 
 TEST_F(UpstreamOnLoopTest, WhoWasAttachedStaysSo) {
@@ -84,14 +82,23 @@ TEST_F(UpstreamOnLoopTest, ItsDeadlinesAreKept) {
   EXPECT_GT(net_.dialled.size(), before) << "it dials again by itself";
 }
 
-TEST_F(UpstreamOnLoopTest, ASecondThatPassesMayHaveMovedSomething) {
+TEST_F(UpstreamOnLoopTest, ADemandMovesTheDeadline) {
   Turn();
-  EXPECT_FALSE(upstream_->moved());
-  upstream_->Tick();
-  EXPECT_TRUE(upstream_->moved());
+  EXPECT_FALSE(upstream_->get()->DeadlineMoved());
+  gold_class_.Want({1, 64});
+  EXPECT_TRUE(upstream_->get()->DeadlineMoved());
+  EXPECT_FALSE(upstream_->get()->DeadlineMoved()) << "asked again";
+}
+
+// A number of guests alone goes out 100 ms after the last credit.
+TEST_F(UpstreamOnLoopTest, WhatADemandMovedIsDoneInTimeByItself) {
+  Attach();
+  const size_t before = net_.last().CreditMessages();
+  gold_class_.Want({1, 64});
   Turn();
-  upstream_->Kick(0);
-  EXPECT_TRUE(upstream_->moved());
+  ASSERT_EQ(net_.last().CreditMessages(), before);
+  Turn(100 * kMillisecondNanos);
+  EXPECT_EQ(net_.last().CreditMessages(), before + 1) << "nothing but the deadline woke the loop";
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ TEST_F(AgentStatusTest, MetricsShowWhatWasServed) {
 
 TEST_F(AgentStatusTest, AGuestOfAClassThatTheServerRefusesIsSeen) {
   Client client = Connect(kAuto, {0x02, 100});
-  host_->OnUpstream(0, {UpstreamState::Kind::kRefused, kNever, "no such class"});
+  host_->classes()[0]->OnUpstream({UpstreamState::Kind::kRefused, kNever, "no such class"});
   Turn();
   v1::ListGuestsResponse guests;
   host_->status().FillGuests(&guests);

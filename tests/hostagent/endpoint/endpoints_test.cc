@@ -178,8 +178,8 @@ TEST_F(GuestSocketsTest, ASocketIsItsGuestsIdentityAndClass) {
   EXPECT_EQ(Only(&old_).name(), "vm-1");
   EXPECT_EQ(Only(&old_).identified_by(), "socket");
   EXPECT_EQ(Only(&old_).class_(), "default/bulk");
-  old_.host->buffers()[1]->Append(StreamBytes(0, 1'000));
-  old_.host->of_class(1)->OnArrival();
+  old_.host->classes()[1]->buffer()->Append(StreamBytes(0, 1'000));
+  old_.host->classes()[1]->OnArrival();
   Turn(&old_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
 }
@@ -270,8 +270,8 @@ TEST_F(GuestSocketsTest, SocketsAndTheirGuestsCrossAHandover) {
   EXPECT_EQ(Only(&new_).name(), "vm-1");
   EXPECT_EQ(Only(&new_).class_(), "default/bulk");
   EXPECT_EQ(new_.host->endpoints()->guest_sockets().guests_size(), 1);
-  new_.host->buffers()[1]->Append(StreamBytes(0, 1'000));
-  new_.host->of_class(1)->OnArrival();
+  new_.host->classes()[1]->buffer()->Append(StreamBytes(0, 1'000));
+  new_.host->classes()[1]->OnArrival();
   Turn(&new_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
   Client another = Dial(socket.path());

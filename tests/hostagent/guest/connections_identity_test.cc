@@ -44,8 +44,8 @@ class ConnectionsIdentityTest : public TwoHostsTest {
     return Connect(first, static_cast<Door>(door));
   }
   void Bring(Side* side, size_t class_index, size_t bytes) {
-    side->host->buffers()[class_index]->Append(StreamBytes(0, bytes));
-    side->host->of_class(class_index)->OnArrival();
+    side->host->classes()[class_index]->buffer()->Append(StreamBytes(0, bytes));
+    side->host->classes()[class_index]->OnArrival();
     Turn(side);
   }
   static GuestIdentity Domain(const std::string& class_name, const std::string& error = "") {
@@ -90,8 +90,8 @@ TEST_F(ConnectionsIdentityTest, AGuestIsServedInTheClassOfItsMetadata) {
   EXPECT_THAT(client.Receive(), IsEmpty()) << "served before anybody knew its class";
   Answer(Domain("default/bulk"));
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.host->buffers()[0]->level(), 1'000u);
-  EXPECT_EQ(old_.host->buffers()[1]->level(), 1'000u - 64);
+  EXPECT_EQ(old_.host->classes()[0]->buffer()->level(), 1'000u);
+  EXPECT_EQ(old_.host->classes()[1]->buffer()->level(), 1'000u - 64);
   EXPECT_EQ(Requests(0), 0u);
   EXPECT_EQ(Requests(1), 1u);
   const v1::Guest guest = OnlyGuest();
@@ -172,7 +172,7 @@ TEST_F(ConnectionsIdentityTest, AClassThatTheServerRefusesFreezesNobody) {
   Client after = Come(kKnown);
   Answer(Domain("default/bulk"));
   EXPECT_THAT(after.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.host->buffers()[0]->level(), 1'000u - 2 * 64);
+  EXPECT_EQ(old_.host->classes()[0]->buffer()->level(), 1'000u - 2 * 64);
 }
 
 TEST_F(ConnectionsIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
@@ -196,7 +196,7 @@ TEST_F(ConnectionsIdentityTest, GuestsGoToTheirClassWhenTheServerOpensIt) {
   client.Send(kAsk64);
   Turn(&old_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(old_.host->buffers()[1]->level(), 1'000u - 64);
+  EXPECT_EQ(old_.host->classes()[1]->buffer()->level(), 1'000u - 64);
 }
 
 TEST_F(ConnectionsIdentityTest, ARefusedClassIsToldOnceForEachGuest) {

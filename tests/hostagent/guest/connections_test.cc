@@ -35,11 +35,11 @@ TEST_F(ConnectionsTest, ARequestThatFindsPlentyIsCountedLikeAnyOther) {
   Client client = Connect(kAuto);
   client.Send({0x02, 64});
   Turn();
-  const int changes = demand_changes_;
+  const int changes = upstream_.demands;
   client.Send({0x02, 64, 0x01, 10});
   Turn();
   EXPECT_EQ(client.Receive().size(), 64u + 64 + 11);
-  EXPECT_EQ(demand_changes_, changes);  // served at once, and no news for upstream
+  EXPECT_EQ(upstream_.demands, changes);  // served at once, and no news for upstream
   EXPECT_EQ(counters().delivered_bytes.Get(), 138u);
   EXPECT_EQ(counters().buffer_level.Get(), 100'000u - 138);
   uint64_t waits = 0;
@@ -75,12 +75,12 @@ TEST_F(ConnectionsTest, MixedReadsInOnePipelineDoNotWaitForEachOthersBytes) {
 
 TEST_F(ConnectionsTest, DemandIsToldWhenGuestsComeAskAndGo) {
   Client client = Connect(kAuto);
-  EXPECT_GE(demand_changes_, 1);
+  EXPECT_GE(upstream_.demands, 1);
   EXPECT_EQ(buffer().guests(), 1u);
-  const int before = demand_changes_;
+  const int before = upstream_.demands;
   client.Send({0x02, 8});
   Turn();
-  EXPECT_GT(demand_changes_, before);
+  EXPECT_GT(upstream_.demands, before);
   EXPECT_EQ(buffer().owed(), 8u);
   client.Hangup();
   Turn();

@@ -32,7 +32,7 @@ class GuestsTest : public TwoHostsTest {
     return ask;
   }
   Guests* guests() { return old_.host->connections()->guests(); }
-  ServedClass* served() { return old_.host->of_class(0); }
+  ServedClass* served() { return old_.host->classes()[0]; }
 };
 
 TEST_F(GuestsTest, TwentyConnectionsHaveOneCeiling) {

@@ -226,8 +226,8 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
   }
 
   void Arrive(size_t class_index, size_t bytes) {
-    new_.host->buffers()[class_index]->Append(StreamBytes(0, bytes));
-    new_.host->of_class(class_index)->OnArrival();
+    new_.host->classes()[class_index]->buffer()->Append(StreamBytes(0, bytes));
+    new_.host->classes()[class_index]->OnArrival();
     for (int i = 0; i < 5; ++i) Turn(&new_);
   }
 

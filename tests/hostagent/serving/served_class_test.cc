@@ -10,6 +10,7 @@
 #include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/fake_member.h"
 
 namespace entropyd {
@@ -29,12 +30,18 @@ class ServedClassTest : public testing::Test {
                                  on_upstream_loss};
     served_ = ServedClass::Create(settings, 3, provider_, &counters_, arena_.get(), &clock_, &log_)
                   .value();
+    served_->SetFiller(&filler_);
     guest_ = std::make_unique<FakeMember>(served_->buffer());
     guest_->plan_size = 1 << 20;
     id_ = served_->queue()->Add(guest_.get());
     Serve();
   }
-  bool Serve() { return served_->Serve(now()); }
+  // Whether it told its filler.
+  bool Serve() {
+    const int before = filler_.demands;
+    served_->Serve(now());
+    return filler_.demands > before;
+  }
   bool Serve(int64_t nanos_later) {
     clock_.AdvanceNanos(nanos_later);
     return Serve();
@@ -61,6 +68,7 @@ class ServedClassTest : public testing::Test {
   std::shared_ptr<const SeedProvider> provider_ = SeedProvider::Create().value();
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
+  FakeFiller filler_;
   std::unique_ptr<ServedClass> served_;
   std::unique_ptr<FakeMember> guest_;
   FairQueue::Id id_ = 0;
@@ -167,6 +175,26 @@ TEST_F(ServedClassTest, ItsPhaseIsToldAndARefusalCountsUntilAServerSaysOtherwise
   EXPECT_EQ(told(Kind::kSuspended), 0u);
   EXPECT_EQ(told(Kind::kRefused), 1u);
   EXPECT_EQ(told(Kind::kOpen), 0u);
+}
+
+TEST_F(ServedClassTest, WhoWatchesForRefusalsHearsWhatAServerSaysAndNothingElse) {
+  struct Watcher final : RefusalWatcher {
+    void OnServerSaid(const ServedClass& served, const std::string& why) override {
+      EXPECT_EQ(served.index(), 3u);
+      said.push_back(why);
+    }
+    std::vector<std::string> said;
+  } watcher;
+  served_->SetRefusalWatcher(&watcher);
+  served_->OnUpstream({Kind::kAsked, kNever});
+  served_->OnUpstream({Kind::kRefused, kNever, "not in the policy"});
+  served_->OnUpstream({Kind::kGone, now()});  // what it has said counts on
+  served_->OnUpstream({Kind::kSuspended, now()});
+  served_->OnUpstream({Kind::kOpen, kNever});
+  EXPECT_EQ(watcher.said, (std::vector<std::string>{"not in the policy", "", ""}));
+  served_->SetRefusalWatcher(nullptr);
+  served_->OnUpstream({Kind::kRefused, kNever, "not in the policy"});
+  EXPECT_EQ(watcher.said.size(), 3u);
 }
 
 TEST_F(ServedClassTest, AGuestAtItsCeilingIsServedWhenItsTokensAreBack) {

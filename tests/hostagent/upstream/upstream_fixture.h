@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/upstream.h"
+#include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/fake_server.h"
 #include "tests/hostagent/rig_log.h"
 
@@ -47,16 +48,22 @@ class UpstreamFixture : public testing::Test {
     };
     options.uniform = [this] { return uniform_; };
     order_ = RendezvousOrder(options.host_id, options.servers);
-    Upstream::Told told;
-    told.arrival = [this](size_t i) { arrivals_.push_back(i); };
-    told.state = [this](size_t i, const UpstreamState& state) {
+    upstream_ = Upstream::Create(
+                    options, {Filled(&gold_class_, gold_.get()), Filled(&bulk_class_, bulk_.get())},
+                    &clock_, &log_, &metrics_)
+                    .value();
+    upstream_->Process();
+  }
+  // The class of this buffer, whose states and arrivals are noted.
+  FilledClass* Filled(std::unique_ptr<FakeFilledClass>* one, ClassBuffer* buffer) {
+    const size_t i = one == &gold_class_ ? 0 : 1;
+    *one = std::make_unique<FakeFilledClass>(buffer);
+    (*one)->on_arrival = [this, i] { arrivals_.push_back(i); };
+    (*one)->on_upstream = [this, i](const UpstreamState& state) {
       states_[i] = state;
       if (on_state_) on_state_(i, state);
     };
-    upstream_ = Upstream::Create(options, {gold_.get(), bulk_.get()}, std::move(told), &clock_,
-                                 &log_, &metrics_)
-                    .value();
-    upstream_->Process();
+    return one->get();
   }
   // Welcomes the stream dialled last, with both channels open.
   void Welcome() {
@@ -85,8 +92,7 @@ class UpstreamFixture : public testing::Test {
     clock_.AdvanceNanos(until - clock_.NowNanos());
   }
   void Want(ClassBuffer* buffer, uint32_t guests, uint64_t owed) {
-    buffer->SetDemand({guests, owed});
-    upstream_->Kick(buffer == gold_.get() ? 0 : 1);
+    (buffer == gold_.get() ? gold_class_ : bulk_class_)->Want({guests, owed});
   }
   void EndStream(absl::Status status) {
     net_.last().End(std::move(status));
@@ -113,6 +119,7 @@ class UpstreamFixture : public testing::Test {
   double uniform_ = 0.5;
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<ClassBuffer> gold_, bulk_;
+  std::unique_ptr<FakeFilledClass> gold_class_, bulk_class_;
   std::vector<std::string> order_;
   std::vector<size_t> arrivals_;
   std::map<size_t, UpstreamState> states_;  // the last ones told

@@ -15,6 +15,7 @@
 #include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "hostagent/upstream/upstream.h"
+#include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/fake_server.h"
 
 namespace entropyd {
@@ -64,12 +65,13 @@ class Model {
       return stream;
     };
     options.uniform = [this] { return std::uniform_real_distribution<double>(0, 1)(random_); };
-    std::vector<ClassBuffer*> pointers;
-    for (auto& buffer : buffers_) pointers.push_back(buffer.get());
-    Upstream::Told told;
-    told.arrival = [this](size_t i) { Serve(i); };
-    upstream_ =
-        Upstream::Create(options, pointers, std::move(told), &clock_, &log_, &metrics_).value();
+    std::vector<FilledClass*> pointers;
+    for (size_t i = 0; i < buffers_.size(); ++i) {
+      classes_.push_back(std::make_unique<FakeFilledClass>(buffers_[i].get()));
+      classes_.back()->on_arrival = [this, i] { Serve(i); };
+      pointers.push_back(classes_.back().get());
+    }
+    upstream_ = Upstream::Create(options, pointers, &clock_, &log_, &metrics_).value();
   }
 
   void Step() {
@@ -169,8 +171,7 @@ class Model {
 
   void Ask(size_t i) {
     owed_[i] += kWord * Below(Below(8) == 0 ? 4096 : 32);
-    buffers_[i]->SetDemand({1, owed_[i]});
-    upstream_->Kick(i);
+    classes_[i]->Want({1, owed_[i]});
   }
 
   // Guests take the bytes that are there and that they wait for. No number may come twice.
@@ -184,8 +185,7 @@ class Model {
       ASSERT_TRUE(taken_.insert(number).second) << number << " was delivered twice";
     }
     owed_[i] -= n;
-    buffers_[i]->SetDemand({1, owed_[i]});
-    upstream_->Kick(i);
+    classes_[i]->Want({1, owed_[i]});
   }
 
   std::string Numbers(size_t bytes) {
@@ -363,6 +363,7 @@ class Model {
   std::deque<ServerSide> servers_;
   std::unique_ptr<SecretArena> arena_;
   std::vector<std::unique_ptr<ClassBuffer>> buffers_;
+  std::vector<std::unique_ptr<FakeFilledClass>> classes_;
   std::vector<uint64_t> owed_;
   std::set<uint64_t> taken_;
   uint64_t next_number_ = 1;

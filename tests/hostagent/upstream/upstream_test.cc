@@ -406,6 +406,7 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
     }
     int full_at_level = -1;
   } told;
+  FakeFilledClass filled(&told);
   Upstream::Options options;
   options.servers = {"a:7743"};
   options.host_id = std::string(16, 'h');
@@ -413,12 +414,11 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
     return net_.Dial(server, std::move(wake));
   };
   options.uniform = [] { return 0.5; };
-  upstream_ = Upstream::Create(options, {&told}, {}, &clock_, &log_, &metrics_).value();
+  upstream_ = Upstream::Create(options, {&filled}, &clock_, &log_, &metrics_).value();
   upstream_->Process();
   net_.last().Welcome(kSize, {1});
   upstream_->Process();
-  told.SetDemand({1, 64});
-  upstream_->Kick(0);
+  filled.Want({1, 64});
   ServerMessageView message = net_.last().NewMessage();
   FakeWire::AddState(&message, 1, v1::PHASE_OPEN)->set_quality(v1::QUALITY_FULL);
   message.grants.push_back({1, 0, 0, 5, {}});
@@ -426,16 +426,18 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
   upstream_->Process();
   EXPECT_EQ(told.level(), 5u);
   EXPECT_EQ(told.full_at_level, 0);
+  upstream_.reset();
+  EXPECT_EQ(filled.filler, nullptr) << "nobody fills it any more";
 }
 
 TEST_F(UpstreamTest, BadOptionsAreRefused) {
   Upstream::Options options;
   options.host_id = std::string(16, 'h');
-  EXPECT_EQ(Upstream::Create(options, {}, {}, &clock_, &log_, &metrics_).status().code(),
+  EXPECT_EQ(Upstream::Create(options, {}, &clock_, &log_, &metrics_).status().code(),
             absl::StatusCode::kInvalidArgument);
   options.servers = {"a:7743"};
   options.host_id = "short";
-  EXPECT_EQ(Upstream::Create(options, {}, {}, &clock_, &log_, &metrics_).status().code(),
+  EXPECT_EQ(Upstream::Create(options, {}, &clock_, &log_, &metrics_).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 

@@ -1,0 +1,72 @@
+#include "hostagent/upstream/stream_ends.h"
+
+#include "absl/strings/string_view.h"
+#include "base/process/nanos.h"
+#include "base/wire/connection_remedy.h"
+
+namespace entropyd {
+namespace {
+
+// Another stream has our identity and host_id: from a cloned host, or a second agent.
+bool IsSuperseded(absl::StatusCode code) {
+  return code == absl::StatusCode::kAborted || code == absl::StatusCode::kAlreadyExists;
+}
+
+}  // namespace
+
+bool DeservesPenalty(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:  // we, or the server, broke the protocol
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kFailedPrecondition:  // version
+    case absl::StatusCode::kDeadlineExceeded:    // it saw no Hello
+    case absl::StatusCode::kUnauthenticated:     // certificate revoked
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnimplemented:  // no entropyd
+    case absl::StatusCode::kAborted:        // superseded by our double
+    case absl::StatusCode::kAlreadyExists:
+      return true;
+    default:
+      return false;
+  }
+}
+
+StreamEnds::StreamEnds(Log* log, Metrics* metrics)
+    : log_(log),
+      metrics_(metrics),
+      superseded_(metrics->AddCounter(
+          "entropyd_agent_upstream_superseded_total",
+          "Streams ended because another agent attached with this host's identity and host_id.")) {}
+
+void StreamEnds::Tell(const std::string& server, bool attached, const absl::Status& why,
+                      int64_t retry_in_nanos) {
+  metrics_
+      ->AddCounter("entropyd_agent_upstream_stream_errors_total",
+                   "Streams that ended or could not be attached, by gRPC status code.",
+                   {{"code", absl::StatusCodeToString(why.code())}})
+      ->Increment();
+  if (IsSuperseded(why.code())) {
+    superseded_->Increment();
+    log_->Error("upstream.superseded",
+                {{"server", server},
+                 {"reason",
+                  "another agent uses this host's certificate and host_id; after cloning a "
+                  "host remove the host_id file and issue a certificate of its own"}});
+  }
+  const int64_t retry_ms = retry_in_nanos / kMillisecondNanos;
+  const absl::string_view remedy = ConnectionRemedy(why.message());
+  if (remedy.empty()) {
+    log_->Warning(
+        "upstream.ended",
+        {{"server", server}, {"attached", attached}, {"status", why}, {"retry_in_ms", retry_ms}});
+  } else {
+    log_->Warning("upstream.ended", {{"server", server},
+                                     {"attached", attached},
+                                     {"status", why},
+                                     {"retry_in_ms", retry_ms},
+                                     {"remedy", remedy}});
+  }
+}
+
+}  // namespace entropyd
