@@ -370,7 +370,7 @@ void Connection::OnWritable() {
   if (unsent_at_ < unsent_.size()) return;
   unsent_ = SecretBytes();
   unsent_at_ = 0;
-  std::vector<EgdSession::Reply>().swap(unsent_replies_);
+  std::vector<StagedReply>().swap(unsent_replies_);
   unsent_replies_sent_ = 0;
   UpdateInterest();
   share_->Resume(part_);
@@ -424,7 +424,7 @@ void Connection::Save(handover::v1::Connection* saved) const {
     identity->set_uuid(identity_.uuid);
     identity->set_class_(identity_.class_name);
   }
-  EgdSession::Unsent unsent;
+  Unsent unsent;
   unsent.bytes = unsent_.span().subspan(unsent_at_);
   if (!session_.started()) {
     // The next process pushes unasked bytes again that the socket refused, in the step they belong

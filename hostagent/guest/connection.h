@@ -65,7 +65,7 @@ struct ConnectionHost {
   // Scratch for one read.
   absl::Span<uint8_t> input;
   // Scratch: describes what is in `staging`.
-  std::vector<EgdSession::Reply>* replies = nullptr;
+  std::vector<StagedReply>* replies = nullptr;
   // The connection has left its class and its socket is closed. Destroy it after the batch.
   std::function<void(Connection*)> closed;
   // Nobody has told in time who the guest is. The connection is still held.
@@ -233,7 +233,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   SecretBytes unsent_;
   size_t unsent_at_ = 0;
   // The replies that unsent_ belongs to. A part of the first may have left.
-  std::vector<EgdSession::Reply> unsent_replies_;
+  std::vector<StagedReply> unsent_replies_;
   // The bytes of the first reply that left before unsent_ began.
   uint32_t unsent_replies_sent_ = 0;
 };

@@ -136,7 +136,7 @@ class Connections final : public RefusalWatcher {
   const size_t most_;
   SecretBytes staging_;
   std::vector<uint8_t> input_;
-  std::vector<EgdSession::Reply> replies_;
+  std::vector<StagedReply> replies_;
   ConnectionHost host_;
   Guests guests_;
   std::map<uint64_t, std::unique_ptr<Connection>> all_;

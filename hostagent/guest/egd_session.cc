@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace entropyd {
 namespace {
@@ -103,7 +104,7 @@ uint64_t EgdSession::commands_total() const {
 }
 
 size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
-                        std::vector<int64_t>* completed, std::vector<Reply>* replies) {
+                        std::vector<int64_t>* completed, std::vector<StagedReply>* replies) {
   size_t used = 0;
   if (!literal_.empty()) {
     std::memcpy(out.data(), literal_.data(), literal_.size());
@@ -146,7 +147,7 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
 }
 
 void EgdSession::TellReplies(egd::CommandType type, absl::Span<const uint8_t> staged,
-                             std::vector<Reply>* replies) const {
+                             std::vector<StagedReply>* replies) const {
   while (!staged.empty()) {
     size_t bytes = staged.size();  // kReadBlocking
     if (type == egd::CommandType::kReadNonBlocking) bytes = size_t{1} + staged.front();
@@ -205,6 +206,32 @@ size_t EgdSession::FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> 
   }
   *done = run.count == 0;
   return used;
+}
+
+void EgdSession::Save(const Unsent& unsent, int64_t now_nanos, handover::v1::Session* saved) const {
+  SessionState state;
+  state.half = decoder_.Save();
+  state.started = started_;
+  state.runs.assign(runs_.begin() + static_cast<ptrdiff_t>(head_), runs_.end());
+  state.commands = commands_;
+  state.taken = taken_;
+  OweUnsent(unsent, now_nanos, &state);
+  if (!literal_.empty()) state.literal = literal_;  // then nothing has been staged since
+  SaveSession(state, now_nanos, saved);
+}
+
+absl::Status EgdSession::Restore(const handover::v1::Session& saved, int64_t now_nanos) {
+  auto state = RestoreSession(saved, now_nanos);
+  if (!state.ok()) return state.status();
+  decoder_ = egd::Decoder::Restore(state->half);
+  started_ = state->started;
+  literal_ = std::move(state->literal);
+  runs_ = std::move(state->runs);
+  restored_runs_ = std::min(runs_.size(), kMaxRuns);
+  for (const Run& run : runs_) blocking_bytes_ += run.bytes;
+  commands_ = state->commands;
+  taken_ = state->taken;
+  return absl::OkStatus();
 }
 
 }  // namespace entropyd

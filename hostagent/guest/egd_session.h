@@ -31,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "base/wire/egd.h"
+#include "hostagent/guest/session_state.h"
 #include "proto/agent_handover.pb.h"
 
 namespace entropyd {
@@ -67,20 +68,6 @@ class EgdSession {
     bool settle = true;
   };
 
-  // A reply that Fill() staged, or consecutive replies to 0x02.
-  struct Reply {
-    egd::CommandType type;
-    uint32_t bytes;
-  };
-  // Staged replies that did not leave.
-  struct Unsent {
-    // A part of the first may have left.
-    absl::Span<const Reply> replies;
-    uint32_t sent_of_first = 0;
-    // What is left of them; secret.
-    absl::Span<const uint8_t> bytes;
-  };
-
   explicit EgdSession(int64_t pid) : pid_reply_(egd::EncodePid(pid)) {}
 
   // Takes what the peer sent.
@@ -100,13 +87,12 @@ class EgdSession {
   // *replies, if given, what the replies are. Returns the bytes staged. REQUIRES: out.size() >=
   // kMinRoom.
   size_t Fill(absl::Span<uint8_t> out, const Supply& supply, std::vector<int64_t>* completed,
-              std::vector<Reply>* replies = nullptr);
+              std::vector<StagedReply>* replies = nullptr);
 
-  // For a handover. It saves no entropy: if a part of a reply left, the rest is owed as a number. A
-  // reply of which nothing left becomes its command again (a 0x01 for as many bytes as it was to
-  // get). It saves no grants.
+  // For a handover. `unsent`: staged replies that the peer has not got; OweUnsent() says what
+  // becomes of them. It saves no entropy, and no grants.
   void Save(const Unsent& unsent, int64_t now_nanos, handover::v1::Session* saved) const;
-  // Into a fresh session. Errors: INVALID_ARGUMENT when no session can have saved that.
+  // Into a fresh session. Errors: of RestoreSession.
   absl::Status Restore(const handover::v1::Session& saved, int64_t now_nanos);
 
   // A 0x01 waits at the front that the last Want() did not include, or one took what was granted
@@ -129,17 +115,7 @@ class EgdSession {
   uint64_t taken() const { return taken_; }
 
  private:
-  struct Run {
-    // When the oldest of its commands arrived.
-    int64_t since_nanos;
-    // kReadBlocking: still owed, all commands together.
-    uint64_t bytes;
-    // Commands not yet answered; kReadBlocking: since the run began.
-    uint32_t count;
-    egd::CommandType type;
-    // kReadNonBlocking: the NN they have in common.
-    uint8_t each;
-  };
+  using Run = SessionState::Run;
 
   bool has_run() const { return head_ < runs_.size(); }
   bool Append(const egd::Command& command, int64_t now_nanos);
@@ -153,7 +129,7 @@ class EgdSession {
   size_t FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> reply, bool* done);
   uint32_t Take(absl::Span<uint8_t> out, const Supply& supply);
   void TellReplies(egd::CommandType type, absl::Span<const uint8_t> staged,
-                   std::vector<Reply>* replies) const;
+                   std::vector<StagedReply>* replies) const;
 
   const std::string pid_reply_;
   egd::Decoder decoder_;
