@@ -31,11 +31,6 @@
 namespace entropyd {
 namespace {
 
-// The configuration's name of an enum value: CLIENTS_AUTO is `auto`.
-std::string Word(absl::string_view value, absl::string_view prefix) {
-  return absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
-}
-
 constexpr uint64_t kDefaultBuffer = 256 * 1024;  // a second's worth at 256 KiB/s
 // a host keeps no byte for longer than a minute
 constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;
@@ -198,7 +193,6 @@ class Checker {
     socket.path = listener.path();
     socket.group = listener.group();
     socket.clients = listener.clients();
-    socket.clients_name = Word(config::v1::Clients_Name(listener.clients()), "CLIENTS_");
     if (!listener.path().empty() + !listener.listen().empty() + !listener.fifo().empty() != 1) {
       Fail(key,
            "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
@@ -214,7 +208,6 @@ class Checker {
       CheckTcp(key, listener);
     }
     socket.identify = listener.identify();
-    socket.identify_name = Word(config::v1::Identify_Name(listener.identify()), "IDENTIFY_");
     socket.refuse_unknown = listener.unknown() == config::v1::UNKNOWN_PEER_REFUSE;
     if (socket.refuse_unknown && socket.identify == config::v1::IDENTIFY_NONE) {
       Fail(key + ".unknown", "refuse needs identify: libvirt or cgroup, or nobody would be known");
@@ -323,7 +316,8 @@ class Checker {
         special.on_upstream_loss() != config::v1::ON_UPSTREAM_LOSS_UNSPECIFIED
             ? special.on_upstream_loss()
             : general.on_upstream_loss();
-    c.on_upstream_loss = loss == config::v1::ON_UPSTREAM_LOSS_LOCAL ? "local" : "block";
+    c.on_upstream_loss = loss == config::v1::ON_UPSTREAM_LOSS_LOCAL ? OnUpstreamLoss::kLocal
+                                                                    : OnUpstreamLoss::kBlock;
     settings_.classes.push_back(std::move(c));
     return found->second;
   }

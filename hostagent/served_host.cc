@@ -97,7 +97,7 @@ absl::Status ServedHost::MakeClasses(const AgentSettings& settings, SecretArena*
   std::shared_ptr<const SeedProvider> provider;
   for (size_t i = 0; i < settings.classes.size(); ++i) {
     const ClassSettings& wanted = settings.classes[i];
-    if (wanted.on_upstream_loss == "local" && provider == nullptr) {
+    if (wanted.on_upstream_loss == OnUpstreamLoss::kLocal && provider == nullptr) {
       auto tested = TestedProvider();
       if (!tested.ok()) return tested.status();
       provider = *std::move(tested);

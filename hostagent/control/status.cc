@@ -16,10 +16,10 @@ void AgentStatus::Fill(v1::GetStatusResponse* status) const {
     v1::GetStatusResponse::ListenerStatus* out = status->add_listener();
     out->set_path(endpoint.path);
     out->set_class_(parts_.classes[endpoint.class_index]->name());
-    out->set_clients(endpoint.clients_name);
+    out->set_clients(ClientsWord(endpoint.clients));
     out->set_connections(parts_.connections->count(id));
     out->set_guest(endpoint.guest);
-    out->set_identify(endpoint.identify_name);
+    out->set_identify(IdentifyWord(endpoint.identify));
   }
 }
 
@@ -43,7 +43,7 @@ void AgentStatus::FillClass(const ServedClass& served,
   out->set_wait_p50_seconds(WaitQuantile(waits, 0.5));
   out->set_wait_p99_seconds(WaitQuantile(waits, 0.99));
   out->set_throttled_seconds(ToSeconds(static_cast<int64_t>(counters.throttled_nanos.Get())));
-  out->set_on_upstream_loss(served.settings().on_upstream_loss);
+  out->set_on_upstream_loss(OnUpstreamLossWord(served.settings().on_upstream_loss));
   out->set_mode(LocalFallback::ModeName(fallback.mode()));
   out->set_mode_seconds(ToSeconds(parts_.loop->clock()->NowNanos() - fallback.mode_since_nanos()));
   out->set_local_bytes(fallback.local_bytes());

@@ -3,7 +3,7 @@
 //
 //   EndpointSettings socket{.path = "/run/entropyd/egd.sock", .mode = 0660};
 //
-// Thread safety: a value.
+// Thread safety: a value, and functions without state.
 #pragma once
 
 #include <sys/types.h>
@@ -24,8 +24,6 @@ struct EndpointSettings {
   // Index into the agent's classes.
   size_t class_index = 0;
   config::v1::Clients clients = config::v1::CLIENTS_AUTO;
-  // `clients` as in the configuration, e.g. "auto".
-  std::string clients_name;
   // `path` is IP:PORT; there is no mode and no group.
   bool tcp = false;
   config::v1::Identify identify = config::v1::IDENTIFY_NONE;
@@ -35,8 +33,10 @@ struct EndpointSettings {
   std::string fifo = "";
   // The guest for which this socket was made. Empty = it is one of the configuration.
   std::string guest = "";
-  // `identify` as in the configuration.
-  std::string identify_name = "none";
 };
+
+// The words of the configuration, e.g. "auto" and "libvirt".
+std::string ClientsWord(config::v1::Clients clients);
+std::string IdentifyWord(config::v1::Identify identify);
 
 }  // namespace entropyd

@@ -78,7 +78,7 @@ absl::Status Endpoints::OpenOne(Id id) {
   endpoint.listener = *std::move(listener);
   log_->Info("listener.opened", {{"path", wanted.path},
                                  {"class", classes_[wanted.class_index]},
-                                 {"clients", wanted.clients_name}});
+                                 {"clients", ClientsWord(wanted.clients)}});
   return absl::OkStatus();
 }
 
@@ -138,7 +138,6 @@ Endpoints::Id Endpoints::Place(const GuestSocket& socket, size_t class_index) {
   settings.group = socket.group();
   settings.class_index = class_index;
   settings.clients = config::v1::CLIENTS_AUTO;
-  settings.clients_name = "auto";
   settings.guest = socket.name();
   const Id id = next_id_++;
   all_[id].settings = std::move(settings);

@@ -19,6 +19,10 @@ bool Getrandom(absl::Span<uint8_t> out) {
 
 }  // namespace
 
+const char* OnUpstreamLossWord(OnUpstreamLoss on_loss) {
+  return on_loss == OnUpstreamLoss::kLocal ? "local" : "block";
+}
+
 const char* LocalFallback::ModeName(Mode mode) {
   switch (mode) {
     case Mode::kUpstream:
@@ -39,7 +43,7 @@ absl::StatusOr<std::unique_ptr<LocalFallback>> LocalFallback::Create(
   if (!options.kernel) options.kernel = Getrandom;
   std::unique_ptr<LocalFallback> buffer(
       new LocalFallback(std::move(inner), std::move(options), clock, log));
-  if (!buffer->options_.local) return buffer;
+  if (!buffer->local_wanted()) return buffer;
   for (SecretBytes* bytes : {&buffer->seed_, &buffer->mixed_}) {
     auto allocated = arena->Allocate(CtrDrbg::kSeedBytes);
     if (!allocated.ok()) return allocated.status();
@@ -62,7 +66,7 @@ LocalFallback::LocalFallback(std::unique_ptr<ClassBuffer> inner, Options options
 LocalFallback::~LocalFallback() = default;
 
 bool LocalFallback::local_ready() const {
-  return options_.local && !full_entropy_ &&
+  return local_wanted() && !full_entropy_ &&
          (drbg_->instantiated() || seed_fill_ == CtrDrbg::kSeedBytes);
 }
 
@@ -106,7 +110,7 @@ void LocalFallback::TellBlocked(int64_t now) {
   log_->Warning("class.blocked", {{"class", class_name()},
                                   {"waiting_bytes", demand_.owed},
                                   {"reason", local_refused()  ? "the pool is of quality full"
-                                             : options_.local ? "no seed was set aside"
+                                             : local_wanted() ? "no seed was set aside"
                                                               : "on_upstream_loss is block"}});
 }
 
@@ -173,7 +177,7 @@ void LocalFallback::ForgetDrbg() {
 
 // Returns how many bytes it took.
 size_t LocalFallback::SetAside(absl::Span<const uint8_t> bytes) {
-  if (!options_.local || full_entropy_) return 0;
+  if (!local_wanted() || full_entropy_) return 0;
   const int64_t now = clock_->NowNanos();
   if (seed_fill_ == CtrDrbg::kSeedBytes) {
     // Replaced in one step, so that there is always a seed.
@@ -213,7 +217,7 @@ size_t LocalFallback::Take(absl::Span<uint8_t> out) {
 
 void LocalFallback::Discard() {
   inner_->Discard();
-  if (!options_.local) return;
+  if (!local_wanted()) return;
   ForgetSeed();
   ForgetDrbg();
   if (mode_ != Mode::kLocal) return;
@@ -225,7 +229,7 @@ void LocalFallback::Discard() {
 void LocalFallback::SetFullEntropy(bool full) {
   if (full == full_entropy_) return;
   full_entropy_ = full;
-  if (!full || !options_.local) return;
+  if (!full || !local_wanted()) return;
   log_->Error("class.local_refused",
               {{"class", class_name()},
                {"reason", "its pool is of quality full, and local bytes are not"},

@@ -40,6 +40,11 @@
 
 namespace entropyd {
 
+// What a class does for guests that wait while upstream is gone; see above.
+enum class OnUpstreamLoss { kBlock, kLocal };
+// The word of the configuration: "block" or "local".
+const char* OnUpstreamLossWord(OnUpstreamLoss on_loss);
+
 class LocalFallback final : public ClassBuffer {
  public:
   enum class Mode {
@@ -66,8 +71,8 @@ class LocalFallback final : public ClassBuffer {
   static constexpr int64_t kSeedAgeNanos = int64_t{3600} * 1'000'000'000;
 
   struct Options {
-    bool local = false;
-    // Required when `local`.
+    OnUpstreamLoss on_loss = OnUpstreamLoss::kBlock;
+    // Required when kLocal.
     std::shared_ptr<const SeedProvider> provider;
     // Fills all of the span with the kernel's bytes; absent = getrandom(2).
     std::function<bool(absl::Span<uint8_t>)> kernel;
@@ -86,12 +91,12 @@ class LocalFallback final : public ClassBuffer {
 
   Mode mode() const { return mode_; }
   int64_t mode_since_nanos() const { return since_; }
-  bool local_wanted() const { return options_.local; }
+  bool local_wanted() const { return options_.on_loss == OnUpstreamLoss::kLocal; }
   // The local fallback can serve after a loss.
   bool local_ready() const;
   // Upstream has said that the pool is of quality `full`.
   bool full_entropy() const { return full_entropy_; }
-  bool local_refused() const { return options_.local && full_entropy_; }
+  bool local_refused() const { return local_wanted() && full_entropy_; }
   // Bytes that the DRBG has made, ever.
   uint64_t local_bytes() const { return local_bytes_; }
 

@@ -11,7 +11,7 @@ absl::StatusOr<std::unique_ptr<ServedClass>> ServedClass::Create(
                                     arena, clock);
   if (!buffer.ok()) return buffer.status();
   LocalFallback::Options options;
-  options.local = settings.on_upstream_loss == "local";
+  options.on_loss = settings.on_upstream_loss;
   options.provider = std::move(provider);
   auto fallback = LocalFallback::Create(*std::move(buffer), std::move(options), arena, clock, log);
   if (!fallback.ok()) return fallback.status();

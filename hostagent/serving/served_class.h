@@ -47,8 +47,7 @@ struct ClassSettings {
   int64_t max_age_nanos = 0;
   // In bytes/s; ClassTree::kUnlimited = none.
   uint64_t guest_ceil = 0;
-  // As in the configuration: "block" or "local".
-  std::string on_upstream_loss;
+  OnUpstreamLoss on_upstream_loss = OnUpstreamLoss::kBlock;
 };
 
 // Wants to know which classes a server refuses. The guests of these may be served elsewhere.
@@ -63,7 +62,7 @@ class RefusalWatcher {
 
 class ServedClass final : public FilledClass {
  public:
-  // `index`: among the classes of the agent. on_upstream_loss: local needs `provider`. All pointers
+  // `index`: among the classes of the agent. OnUpstreamLoss::kLocal needs `provider`. All pointers
   // outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
   static absl::StatusOr<std::unique_ptr<ServedClass>> Create(
       const ClassSettings& settings, size_t index, std::shared_ptr<const SeedProvider> provider,

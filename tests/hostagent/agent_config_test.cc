@@ -44,11 +44,11 @@ TEST(AgentConfigTest, DefaultsAreFilledIn) {
   EXPECT_EQ(settings.classes[0].buffer_bytes, 256u * 1024);
   EXPECT_EQ(settings.classes[0].max_age_nanos, 60'000'000'000);
   EXPECT_EQ(settings.classes[0].guest_ceil, ClassTree::kUnlimited);
-  EXPECT_EQ(settings.classes[0].on_upstream_loss, "block");
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, OnUpstreamLoss::kBlock);
   ASSERT_EQ(settings.listeners.size(), 1u);
   EXPECT_EQ(settings.listeners[0].mode, 0660u);
   EXPECT_EQ(settings.listeners[0].clients, config::v1::CLIENTS_AUTO);
-  EXPECT_EQ(settings.listeners[0].clients_name, "auto");
+  EXPECT_EQ(ClientsWord(settings.listeners[0].clients), "auto");
   EXPECT_EQ(settings.max_guests, 10'000u);
 }
 
@@ -140,14 +140,14 @@ TEST(AgentConfigTest, WhatBecomesOfALossIsToldPerClassOrForAll) {
       "listeners: [{path: /run/a.sock, class: default/gold}, {path: /run/b.sock, class: d/e}]\n";
   AgentSettings settings =
       Resolve(std::string(kTwo) + "classes: {default/gold: {on_upstream_loss: local}}\n").value();
-  EXPECT_EQ(settings.classes[0].on_upstream_loss, "local");
-  EXPECT_EQ(settings.classes[1].on_upstream_loss, "block");
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, OnUpstreamLoss::kLocal);
+  EXPECT_EQ(settings.classes[1].on_upstream_loss, OnUpstreamLoss::kBlock);
   settings = Resolve(std::string(kTwo) +
                      "classes: {default/gold: {on_upstream_loss: block}}\n"
                      "defaults: {on_upstream_loss: local}\n")
                  .value();
-  EXPECT_EQ(settings.classes[0].on_upstream_loss, "block");
-  EXPECT_EQ(settings.classes[1].on_upstream_loss, "local");
+  EXPECT_EQ(settings.classes[0].on_upstream_loss, OnUpstreamLoss::kBlock);
+  EXPECT_EQ(settings.classes[1].on_upstream_loss, OnUpstreamLoss::kLocal);
 }
 
 TEST(AgentConfigTest, AClassOverridesTheDefaultsOneByOne) {
@@ -169,7 +169,7 @@ defaults: {buffer: 1MiB, guest_ceil: 1MiB/s}
   EXPECT_EQ(settings.classes[1].buffer_bytes, 1u << 20);
   EXPECT_EQ(settings.classes[1].max_age_nanos, 5'000'000'000);
   EXPECT_EQ(settings.listeners[0].mode, 0600u);
-  EXPECT_EQ(settings.listeners[0].clients_name, "egd");
+  EXPECT_EQ(ClientsWord(settings.listeners[0].clients), "egd");
   EXPECT_EQ(settings.listeners[1].class_index, 1u);
   EXPECT_EQ(settings.listeners[2].class_index, 0u);
   EXPECT_EQ(settings.classes[2].name, "default/idle");
@@ -183,13 +183,13 @@ TEST(AgentConfigTest, NobodyIsIdentifiedUnlessAskedFor) {
 )")
                                      .value();
   EXPECT_EQ(settings.listeners[0].identify, config::v1::IDENTIFY_NONE);
-  EXPECT_EQ(settings.listeners[0].identify_name, "none");
+  EXPECT_EQ(IdentifyWord(settings.listeners[0].identify), "none");
   EXPECT_FALSE(settings.listeners[0].refuse_unknown);
   EXPECT_EQ(settings.listeners[1].identify, config::v1::IDENTIFY_LIBVIRT);
-  EXPECT_EQ(settings.listeners[1].identify_name, "libvirt");
+  EXPECT_EQ(IdentifyWord(settings.listeners[1].identify), "libvirt");
   EXPECT_FALSE(settings.listeners[1].refuse_unknown);
   EXPECT_EQ(settings.listeners[2].identify, config::v1::IDENTIFY_CGROUP);
-  EXPECT_EQ(settings.listeners[2].identify_name, "cgroup");
+  EXPECT_EQ(IdentifyWord(settings.listeners[2].identify), "cgroup");
   EXPECT_TRUE(settings.listeners[2].refuse_unknown);
   EXPECT_THAT(ErrorOf("listeners: [{path: /run/e.sock, class: default/gold, unknown: refuse}]\n"),
               testing::AllOf(HasSubstr("listeners[0].unknown"), HasSubstr("identify: libvirt")));

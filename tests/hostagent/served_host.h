@@ -32,12 +32,11 @@ class ServedHostTest : public testing::Test {
     settings_ = AgentSettings();
     settings_.max_guests = max_guests;
     settings_.max_connections_per_guest = max_guests;
-    settings_.classes.push_back({"default/gold", 4 << 20, 60 * kSecondNanos, guest_ceil, "block"});
+    settings_.classes.push_back({"default/gold", 4 << 20, 60 * kSecondNanos, guest_ceil});
     const config::v1::Clients clients[] = {config::v1::CLIENTS_AUTO, config::v1::CLIENTS_QEMU,
                                            config::v1::CLIENTS_EGD};
     for (int i = 0; i < 3; ++i) {
-      settings_.listeners.push_back(
-          {dir_ / absl::StrCat(i, ".sock"), 0600, "", 0, clients[i], "name"});
+      settings_.listeners.push_back({dir_ / absl::StrCat(i, ".sock"), 0600, "", 0, clients[i]});
     }
     arena_ =
         SecretArena::Create(ServedHost::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)

@@ -49,9 +49,9 @@ class TwoHostsTest : public testing::Test {
     settings_.max_guests = 3'000;
     settings_.max_connections_per_guest = 3'000;
     settings_.classes.push_back(
-        {"default/gold", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited, "block"});
-    settings_.listeners.push_back({dir_ / "0.sock", 0600, "", 0, config::v1::CLIENTS_AUTO, "auto"});
-    settings_.listeners.push_back({dir_ / "1.sock", 0600, "", 0, config::v1::CLIENTS_QEMU, "qemu"});
+        {"default/gold", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited});
+    settings_.listeners.push_back({dir_ / "0.sock", 0600, "", 0, config::v1::CLIENTS_AUTO});
+    settings_.listeners.push_back({dir_ / "1.sock", 0600, "", 0, config::v1::CLIENTS_QEMU});
     Configure();
     Make(&old_);
     Make(&new_);

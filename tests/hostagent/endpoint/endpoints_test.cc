@@ -153,7 +153,7 @@ class GuestSocketsTest : public TwoHostsTest {
   void Configure() override {
     settings_.guest_socket_dir = dir_ / "guest";
     settings_.classes.push_back(
-        {"default/bulk", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited, "block"});
+        {"default/bulk", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited});
   }
   absl::Status Refusal(const GuestSocket& asked) {
     return old_.host->endpoints()->Add(asked).status();

@@ -28,7 +28,7 @@ class FeedTest : public testing::Test {
 
   // Makes the class anew, with another guest_ceil.
   void Limit(uint64_t guest_ceil) {
-    const ClassSettings settings{"default/gold", 1 << 20, 3600 * kSecondNanos, guest_ceil, "block"};
+    const ClassSettings settings{"default/gold", 1 << 20, 3600 * kSecondNanos, guest_ceil};
     served_.reset();
     served_ =
         ServedClass::Create(settings, 0, nullptr, &counters_, arena_.get(), &clock_, &log_).value();

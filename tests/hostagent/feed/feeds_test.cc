@@ -20,7 +20,7 @@ class FeedsTest : public testing::Test {
  protected:
   FeedsTest() {
     const ClassSettings settings{"default/gold", 64 * 1024, 60 * kSecondNanos,
-                                 ClassTree::kUnlimited, "block"};
+                                 ClassTree::kUnlimited};
     served_ = ServedClass::Create(settings, 0, nullptr, metrics_.of_class(0), arena_.get(), &clock_,
                                   &log_)
                   .value();

@@ -22,14 +22,13 @@ class ConnectionsIdentityTest : public TwoHostsTest {
 
   void Configure() override {
     settings_.classes.push_back(
-        {"default/bulk", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited, "block"});
+        {"default/bulk", 4 << 20, int64_t{60'000'000'000}, ClassTree::kUnlimited});
     for (const char* name : {"2.sock", "3.sock"}) {
       AgentSettings::Socket socket;
       socket.path = dir_ / name;
       socket.mode = 0600;
       socket.clients = config::v1::CLIENTS_EGD;
       socket.identify = config::v1::IDENTIFY_LIBVIRT;
-      socket.identify_name = "libvirt";
       socket.refuse_unknown = settings_.listeners.size() == kRefuse;
       settings_.listeners.push_back(socket);
     }

@@ -173,7 +173,7 @@ class FeedAccountingTest : public AccountingTest {
   void Configure() override {
     AccountingTest::Configure();
     const std::string path = dir_ / "pipe";
-    settings_.listeners.push_back({"fifo:" + path, 0600, "", 0, config::v1::CLIENTS_AUTO, "auto"});
+    settings_.listeners.push_back({"fifo:" + path, 0600, "", 0, config::v1::CLIENTS_AUTO});
     settings_.listeners.back().fifo = path;
   }
 };

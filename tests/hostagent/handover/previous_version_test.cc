@@ -82,14 +82,13 @@ class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
     socket.mode = 0600;
     socket.class_index = class_index;
     socket.clients = config::v1::CLIENTS_AUTO;
-    socket.clients_name = "auto";
     return socket;
   }
   // The recorded agent's configuration, in this test's directory.
   void Configure() override {
-    settings_.classes = {{"default/gold", 1 << 20, kAge, ClassTree::kUnlimited, "block"},
-                         {"default/secret", 1 << 20, kAge, ClassTree::kUnlimited, "block"},
-                         {"default/slow", 1 << 20, kAge, 4096, "block"}};
+    settings_.classes = {{"default/gold", 1 << 20, kAge, ClassTree::kUnlimited},
+                         {"default/secret", 1 << 20, kAge, ClassTree::kUnlimited},
+                         {"default/slow", 1 << 20, kAge, 4096}};
     settings_.listeners = {Listener("gold.sock", 0), Listener("secret.sock", 1),
                            Listener("qemu.sock", 0), Listener("known.sock", 0)};
     settings_.listeners[2].clients = config::v1::CLIENTS_QEMU;

@@ -37,7 +37,7 @@ class LocalFallbackTest : public testing::Test {
             .value();
     inner_ = inner.get();
     LocalFallback::Options options;
-    options.local = local;
+    options.on_loss = local ? OnUpstreamLoss::kLocal : OnUpstreamLoss::kBlock;
     options.provider = provider_;
     options.kernel = [this](absl::Span<uint8_t> out) {
       for (uint8_t& byte : out) byte = kernel_byte_;

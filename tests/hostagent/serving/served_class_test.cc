@@ -21,9 +21,9 @@ using Mode = LocalFallback::Mode;
 
 class ServedClassTest : public testing::Test {
  protected:
-  void SetUp() override { Make("local"); }
+  void SetUp() override { Make(OnUpstreamLoss::kLocal); }
 
-  void Make(const std::string& on_upstream_loss, uint64_t guest_ceil = ClassTree::kUnlimited) {
+  void Make(OnUpstreamLoss on_upstream_loss, uint64_t guest_ceil = ClassTree::kUnlimited) {
     guest_.reset();
     served_.reset();
     const ClassSettings settings{"default/gold", 64 * 1024, 60 * kSecondNanos, guest_ceil,
@@ -129,7 +129,7 @@ TEST_F(ServedClassTest, ALossIsNoticedInTimeAndSurvivedAndTold) {
 }
 
 TEST_F(ServedClassTest, WithBlockAGuestWaitsAndIsToldToBeBlocked) {
-  Make("block");
+  Make(OnUpstreamLoss::kBlock);
   Ask(64);
   Lose();
   Serve();
@@ -198,7 +198,7 @@ TEST_F(ServedClassTest, WhoWatchesForRefusalsHearsWhatAServerSaysAndNothingElse)
 }
 
 TEST_F(ServedClassTest, AGuestAtItsCeilingIsServedWhenItsTokensAreBack) {
-  Make("block", /*guest_ceil=*/1'024);
+  Make(OnUpstreamLoss::kBlock, /*guest_ceil=*/1'024);
   Arrive(60'000);
   Ask(20'000);
   Serve();
@@ -214,7 +214,7 @@ TEST_F(ServedClassTest, AGuestAtItsCeilingIsServedWhenItsTokensAreBack) {
 }
 
 TEST_F(ServedClassTest, BytesAgeByItsTickOnly) {
-  Make("block");
+  Make(OnUpstreamLoss::kBlock);
   Arrive(1'000);
   Serve(61 * kSecondNanos);
   EXPECT_EQ(served_->buffer()->level(), 1'000u);
@@ -225,7 +225,7 @@ TEST_F(ServedClassTest, BytesAgeByItsTickOnly) {
 }
 
 TEST_F(ServedClassTest, RequestsServedAtOnceAreCountedInTheirBatch) {
-  Make("block");
+  Make(OnUpstreamLoss::kBlock);
   Arrive(10'000);
   Serve();
   WaitCounts waits;
@@ -242,7 +242,7 @@ TEST_F(ServedClassTest, RequestsServedAtOnceAreCountedInTheirBatch) {
 }
 
 TEST_F(ServedClassTest, TheBufferIsFilledForGuestsThatAreExpected) {
-  Make("block");
+  Make(OnUpstreamLoss::kBlock);
   EXPECT_TRUE(served_->filled());
   served_->Expect(10, 2'000);
   EXPECT_FALSE(served_->filled());
