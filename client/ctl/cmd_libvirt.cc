@@ -8,6 +8,7 @@
 #include "base/libvirt/libvirt_domain.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
+#include "client/libvirt/domain_choice.h"
 #include "client/libvirt/domain_edit.h"
 #include "client/libvirt/domain_feed.h"
 #include "client/libvirt/feed_check.h"
@@ -108,23 +109,27 @@ std::string ReportJson(const std::string& domain, const LibvirtOptions& options,
   return json.ToString();
 }
 
-using ChangeDomain = absl::StatusOr<FeedReport> (*)(LibvirtHost&, const std::string&,
+using ChangeDomain = absl::StatusOr<FeedReport> (*)(LibvirtHost&, const LibvirtName&,
                                                     const FeedOptions&);
 
 int Change(ChangeDomain change, const Feed& feed, const LibvirtOptions& options, bool json) {
   const auto host = ConnectVirsh(options.connect);
   if (!host.ok()) return Fail(host.status());
+  const absl::StatusOr<std::vector<LibvirtName>> all = (*host)->Domains();
+  if (!all.ok()) return Fail(all.status());
+  const absl::StatusOr<LibvirtName> domain = ChooseDomain(*all, options.domain);
+  if (!domain.ok()) return Fail(domain.status());
   FeedOptions how;
   how.feed = feed;
   how.live = options.live;
   how.dry_run = options.dry_run;
   how.rest = [] { absl::SleepFor(absl::Milliseconds(100)); };
-  const absl::StatusOr<FeedReport> report = change(**host, options.domain, how);
+  const absl::StatusOr<FeedReport> report = change(**host, *domain, how);
   if (!report.ok()) return Fail(report.status());
   if (json) {
-    PrintJson(ReportJson(options.domain, options, *report));
+    PrintJson(ReportJson(domain->name, options, *report));
   } else {
-    PrintReport(options.domain, options, *report);
+    PrintReport(domain->name, options, *report);
   }
   return kExitOk;
 }
@@ -140,21 +145,33 @@ struct DomainLook {
   std::vector<DomainView> views;
 };
 
-absl::StatusOr<std::vector<DomainLook>> Look(LibvirtHost& host, std::vector<std::string> domains) {
-  if (domains.empty()) {
-    absl::StatusOr<std::vector<std::string>> all = host.Domains();
-    if (!all.ok()) return all.status();
-    domains = *std::move(all);
+// Those that the words mean; all when there is none.
+absl::StatusOr<std::vector<LibvirtName>> Choose(LibvirtHost& host,
+                                                const std::vector<std::string>& words) {
+  absl::StatusOr<std::vector<LibvirtName>> all = host.Domains();
+  if (!all.ok() || words.empty()) return all;
+  std::vector<LibvirtName> chosen;
+  for (const std::string& word : words) {
+    absl::StatusOr<LibvirtName> domain = ChooseDomain(*all, word);
+    if (!domain.ok()) return domain.status();
+    chosen.push_back(*std::move(domain));
   }
+  return chosen;
+}
+
+absl::StatusOr<std::vector<DomainLook>> Look(LibvirtHost& host,
+                                             const std::vector<std::string>& words) {
+  const absl::StatusOr<std::vector<LibvirtName>> domains = Choose(host, words);
+  if (!domains.ok()) return domains.status();
   std::vector<DomainLook> looks;
-  for (const std::string& domain : domains) {
-    const absl::StatusOr<LibvirtState> state = host.State(domain);
+  for (const LibvirtName& domain : *domains) {
+    const absl::StatusOr<LibvirtState> state = host.State(domain.uuid);
     if (!state.ok()) return state.status();
-    DomainLook look{domain, {}};
+    DomainLook look{domain.name, {}};
     for (const LibvirtView view : {LibvirtView::kDefined, LibvirtView::kRunning}) {
       const bool defined = view == LibvirtView::kDefined;
       if (defined ? !state->persistent : !state->running) continue;
-      absl::StatusOr<std::string> xml = host.DumpXml(domain, view);
+      absl::StatusOr<std::string> xml = host.DumpXml(domain.uuid, view);
       if (!xml.ok()) return xml.status();
       look.views.push_back({defined ? "defined" : "running", *std::move(xml)});
     }

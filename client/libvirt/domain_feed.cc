@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/libvirt/libvirt_domain.h"
+#include "client/libvirt/domain_choice.h"
 #include "client/show/text_diff.h"
 
 namespace entropyd {
@@ -28,23 +29,24 @@ absl::Status CheckState(const std::string& domain, const LibvirtState& state, bo
   return absl::OkStatus();
 }
 
-absl::Status EditDefinition(LibvirtHost& host, const std::string& domain, bool dry_run, Edit edit,
+absl::Status EditDefinition(LibvirtHost& host, const LibvirtName& domain, bool dry_run, Edit edit,
                             FeedReport* report) {
-  const absl::StatusOr<std::string> xml = host.DumpXml(domain, LibvirtView::kDefined);
+  const absl::StatusOr<std::string> xml = host.DumpXml(domain.uuid, LibvirtView::kDefined);
   if (!xml.ok()) return xml.status();
+  if (absl::Status same = CheckDomain(domain, *xml); !same.ok()) return same;
   absl::StatusOr<DomainEdit> edited = edit(*xml);
   if (!edited.ok()) return edited.status();
   report->remarks = edited->remarks;
   if (edited->changes.empty()) return absl::OkStatus();
-  report->diff = UnifiedDiff(absl::StrCat(domain, " (defined)"), edited->before,
-                             absl::StrCat(domain, " (new)"), edited->xml);
+  report->diff = UnifiedDiff(absl::StrCat(domain.name, " (defined)"), edited->before,
+                             absl::StrCat(domain.name, " (new)"), edited->xml);
   report->defined = std::move(edited->changes);
   if (dry_run) return absl::OkStatus();
-  const absl::StatusOr<std::string> again = host.DumpXml(domain, LibvirtView::kDefined);
+  const absl::StatusOr<std::string> again = host.DumpXml(domain.uuid, LibvirtView::kDefined);
   if (!again.ok()) return again.status();
   if (*again != *xml) {
     return absl::AbortedError(absl::StrCat(
-        domain, ": somebody else is changing its definition; nothing was done, try again"));
+        domain.name, ": somebody else is changing its definition; nothing was done, try again"));
   }
   return host.Define(edited->xml);
 }
@@ -61,10 +63,11 @@ absl::Status BesideDefinition(const absl::Status& status, const FeedReport& repo
                                            : ""));
 }
 
-absl::Status FeedRunning(LibvirtHost& host, const std::string& domain, const FeedOptions& options,
+absl::Status FeedRunning(LibvirtHost& host, const LibvirtName& domain, const FeedOptions& options,
                          FeedReport* report) {
-  const absl::StatusOr<std::string> xml = host.DumpXml(domain, LibvirtView::kRunning);
+  const absl::StatusOr<std::string> xml = host.DumpXml(domain.uuid, LibvirtView::kRunning);
   if (!xml.ok()) return xml.status();
+  if (absl::Status same = CheckDomain(domain, *xml); !same.ok()) return same;
   const auto read = ParseLibvirtDomain(*xml);
   if (!read.ok()) return read.status();
   const std::string& wanted = options.feed.pool_class;
@@ -74,7 +77,7 @@ absl::Status FeedRunning(LibvirtHost& host, const std::string& domain, const Fee
         "metadata: class ", wanted,
         read->class_name.empty() ? "" : absl::StrCat(" (was ", read->class_name, ")")));
     if (!options.dry_run) {
-      const absl::Status set = host.SetMetadata(domain, ClassElementXml(wanted));
+      const absl::Status set = host.SetMetadata(domain.uuid, ClassElementXml(wanted));
       if (!set.ok()) return BesideDefinition(set, *report);
     }
   }
@@ -83,7 +86,7 @@ absl::Status FeedRunning(LibvirtHost& host, const std::string& domain, const Fee
     report->running.push_back(
         absl::StrCat("rng: added, fed from ", options.feed.socket, " (hot-plugged)"));
     if (options.dry_run) return absl::OkStatus();
-    const absl::Status attached = host.AttachDevice(domain, FedRngXml(options.feed.socket));
+    const absl::Status attached = host.AttachDevice(domain.uuid, FedRngXml(options.feed.socket));
     return BesideDefinition(attached, *report,
                             absl::StrContains(attached.message(), "PCI slots")
                                 ? "\n  a q35 machine needs a free pcie-root-port to plug into"
@@ -99,25 +102,26 @@ absl::Status FeedRunning(LibvirtHost& host, const std::string& domain, const Fee
   return absl::OkStatus();
 }
 
-absl::Status UnfeedRunning(LibvirtHost& host, const std::string& domain, const FeedOptions& options,
+absl::Status UnfeedRunning(LibvirtHost& host, const LibvirtName& domain, const FeedOptions& options,
                            FeedReport* report) {
-  const absl::StatusOr<std::string> xml = host.DumpXml(domain, LibvirtView::kRunning);
+  const absl::StatusOr<std::string> xml = host.DumpXml(domain.uuid, LibvirtView::kRunning);
   if (!xml.ok()) return xml.status();
+  if (absl::Status same = CheckDomain(domain, *xml); !same.ok()) return same;
   const auto edit = RemoveFeed(*xml, options.feed.socket);
   if (!edit.ok()) return edit.status();
   report->running = edit->changes;
   if (options.dry_run || edit->changes.empty()) return absl::OkStatus();
   for (const std::string& device : FedRngXmls(*xml, options.feed.socket)) {
-    const absl::Status detached = host.DetachDevice(domain, device);
+    const absl::Status detached = host.DetachDevice(domain.uuid, device);
     if (!detached.ok()) return BesideDefinition(detached, *report);
   }
   for (int i = 0;; ++i) {
-    const absl::StatusOr<std::string> now = host.DumpXml(domain, LibvirtView::kRunning);
+    const absl::StatusOr<std::string> now = host.DumpXml(domain.uuid, LibvirtView::kRunning);
     if (!now.ok()) return now.status();
     if (FedRngXmls(*now, options.feed.socket).empty()) break;
     if (i == kRests) {
       return BesideDefinition(
-          absl::DeadlineExceededError(absl::StrCat(domain,
+          absl::DeadlineExceededError(absl::StrCat(domain.name,
                                                    ": the guest did not release the device; look "
                                                    "whether it is still booting, or stuck")),
           *report);
@@ -126,15 +130,16 @@ absl::Status UnfeedRunning(LibvirtHost& host, const std::string& domain, const F
   }
   const bool had_class = absl::StartsWith(edit->changes.front(), "metadata: ");
   if (!had_class) return absl::OkStatus();
-  return BesideDefinition(host.SetMetadata(domain, ""), *report);
+  return BesideDefinition(host.SetMetadata(domain.uuid, ""), *report);
 }
 
-absl::StatusOr<FeedReport> Change(LibvirtHost& host, const std::string& domain,
+absl::StatusOr<FeedReport> Change(LibvirtHost& host, const LibvirtName& domain,
                                   const FeedOptions& options, Edit edit,
                                   absl::FunctionRef<absl::Status(FeedReport*)> change_running) {
-  const absl::StatusOr<LibvirtState> state = host.State(domain);
+  const absl::StatusOr<LibvirtState> state = host.State(domain.uuid);
   if (!state.ok()) return state.status();
-  if (absl::Status status = CheckState(domain, *state, options.live); !status.ok()) return status;
+  if (absl::Status status = CheckState(domain.name, *state, options.live); !status.ok())
+    return status;
   FeedReport report;
   report.state = *state;
   if (state->persistent) {
@@ -145,7 +150,7 @@ absl::StatusOr<FeedReport> Change(LibvirtHost& host, const std::string& domain,
     if (absl::Status status = change_running(&report); !status.ok()) return status;
   } else if (state->running && !report.defined.empty()) {
     report.remarks.push_back(
-        absl::StrCat(domain,
+        absl::StrCat(domain.name,
                      " runs, and stays as it is until it is shut down and started; --live "
                      "changes it now"));
   }
@@ -154,14 +159,14 @@ absl::StatusOr<FeedReport> Change(LibvirtHost& host, const std::string& domain,
 
 }  // namespace
 
-absl::StatusOr<FeedReport> FeedDomain(LibvirtHost& host, const std::string& domain,
+absl::StatusOr<FeedReport> FeedDomain(LibvirtHost& host, const LibvirtName& domain,
                                       const FeedOptions& options) {
   return Change(
       host, domain, options, [&](const std::string& xml) { return SetFeed(xml, options.feed); },
       [&](FeedReport* report) { return FeedRunning(host, domain, options, report); });
 }
 
-absl::StatusOr<FeedReport> UnfeedDomain(LibvirtHost& host, const std::string& domain,
+absl::StatusOr<FeedReport> UnfeedDomain(LibvirtHost& host, const LibvirtName& domain,
                                         const FeedOptions& options) {
   return Change(
       host, domain, options,

@@ -1,7 +1,8 @@
 // Lets the agent feed a domain, or ends that. Changes the definition of the domain, and the running
 // domain when asked.
 //
-//   FeedReport report = FeedDomain(*host, "g1", {.feed = {.pool_class = "default/gold"}}).value();
+//   FeedOptions options = {.feed = {.pool_class = "default/gold"}};
+//   FeedReport report = FeedDomain(*host, domain, options).value();
 //
 // Thread safety: functions without state.
 #pragma once
@@ -35,12 +36,12 @@ struct FeedReport {
 
 // Both change the definition first. So a change that fails in the running domain is in force after
 // its next start. Errors: those of LibvirtHost and of SetFeed; FAILED_PRECONDITION (`live`, and the
-// domain does not run; or it is transient and not `live`); ABORTED (somebody else changed the
-// definition meanwhile).
-absl::StatusOr<FeedReport> FeedDomain(LibvirtHost& host, const std::string& domain,
+// domain does not run; or it is transient and not `live`); ABORTED (somebody else changes the
+// definition meanwhile, or the XML is another domain's).
+absl::StatusOr<FeedReport> FeedDomain(LibvirtHost& host, const LibvirtName& domain,
                                       const FeedOptions& options);
 // feed.socket empty = any socket of entropyd.
-absl::StatusOr<FeedReport> UnfeedDomain(LibvirtHost& host, const std::string& domain,
+absl::StatusOr<FeedReport> UnfeedDomain(LibvirtHost& host, const LibvirtName& domain,
                                         const FeedOptions& options);
 
 }  // namespace entropyd

@@ -1,7 +1,10 @@
 // Reads and changes the domains of one libvirt, for `entropyctl libvirt`.
 //
 //   std::unique_ptr<LibvirtHost> host = ConnectVirsh("qemu:///system", "virsh").value();
-//   std::string xml = host->DumpXml("g1", LibvirtView::kDefined).value();
+//   LibvirtName domain = ChooseDomain(host->Domains().value(), "g1").value();
+//   std::string xml = host->DumpXml(domain.uuid, LibvirtView::kDefined).value();
+//
+// A domain is named by its UUID in every call: libvirt's names and ids may be the same words.
 //
 // Errors of every call: NOT_FOUND (no such domain, no virsh), UNAVAILABLE (libvirt does not
 // answer), else INTERNAL with libvirt's own words.
@@ -18,6 +21,12 @@
 
 namespace entropyd {
 
+struct LibvirtName {
+  std::string uuid;  // lower case
+  std::string name;
+  std::string id;  // empty = it does not run
+};
+
 struct LibvirtState {
   bool running = false;     // or paused: it has a QEMU
   bool persistent = false;  // it has a definition that stays when it stops
@@ -32,20 +41,20 @@ class LibvirtHost {
  public:
   virtual ~LibvirtHost() = default;
 
-  // All names, running or not.
-  virtual absl::StatusOr<std::vector<std::string>> Domains() = 0;
-  virtual absl::StatusOr<LibvirtState> State(const std::string& domain) = 0;
+  // All of them, running or not.
+  virtual absl::StatusOr<std::vector<LibvirtName>> Domains() = 0;
+  virtual absl::StatusOr<LibvirtState> State(const std::string& uuid) = 0;
   // Includes the secrets: Define() without them would lose them.
-  virtual absl::StatusOr<std::string> DumpXml(const std::string& domain, LibvirtView view) = 0;
+  virtual absl::StatusOr<std::string> DumpXml(const std::string& uuid, LibvirtView view) = 0;
   // Replaces the definition of the domain that the XML names.
   virtual absl::Status Define(const std::string& xml) = 0;
   // Changes the running domain.
-  virtual absl::Status AttachDevice(const std::string& domain, const std::string& xml) = 0;
+  virtual absl::Status AttachDevice(const std::string& uuid, const std::string& xml) = 0;
   // Asks the guest to release the device. It is gone when the running domain's XML lacks it.
-  virtual absl::Status DetachDevice(const std::string& domain, const std::string& xml) = 0;
+  virtual absl::Status DetachDevice(const std::string& uuid, const std::string& xml) = 0;
   // Sets our element in the running domain's metadata, without a name space; `element` empty
   // removes it.
-  virtual absl::Status SetMetadata(const std::string& domain, const std::string& element) = 0;
+  virtual absl::Status SetMetadata(const std::string& uuid, const std::string& element) = 0;
 };
 
 // Uses the program `virsh` (a path or a name in PATH), and starts it once for each call. `uri`

@@ -23,14 +23,25 @@ class Virsh final : public LibvirtHost {
   Virsh(std::string uri, std::string program, ScratchDir dir)
       : uri_(std::move(uri)), program_(std::move(program)), dir_(std::move(dir)) {}
 
-  absl::StatusOr<std::vector<std::string>> Domains() override {
-    const absl::StatusOr<std::string> names = Run({"list", "--all", "--name"});
-    if (!names.ok()) return names.status();
-    return std::vector<std::string>(absl::StrSplit(*names, '\n', absl::SkipEmpty()));
+  absl::StatusOr<std::vector<LibvirtName>> Domains() override {
+    const absl::StatusOr<std::string> lines = Run({"list", "--all", "--uuid", "--id", "--name"});
+    if (!lines.ok()) return lines.status();
+    std::vector<LibvirtName> domains;
+    for (absl::string_view line : absl::StrSplit(*lines, '\n', absl::SkipEmpty())) {
+      // UUID ID NAME; a name may have blanks, and the id of one that does not run is "-".
+      const std::vector<std::string> words = absl::StrSplit(line, absl::MaxSplits(' ', 2));
+      if (words.size() < 3) {
+        return absl::InternalError(
+            absl::StrCat("virsh list: '", line, "' is no UUID, id and name"));
+      }
+      domains.push_back(
+          {absl::AsciiStrToLower(words[0]), words[2], words[1] == "-" ? "" : words[1]});
+    }
+    return domains;
   }
 
-  absl::StatusOr<LibvirtState> State(const std::string& domain) override {
-    const absl::StatusOr<std::string> info = Run({"dominfo", "--domain", domain});
+  absl::StatusOr<LibvirtState> State(const std::string& uuid) override {
+    const absl::StatusOr<std::string> info = Run({"dominfo", "--domain", uuid});
     if (!info.ok()) return info.status();
     LibvirtState state;
     for (absl::string_view line : absl::StrSplit(*info, '\n')) {
@@ -43,8 +54,8 @@ class Virsh final : public LibvirtHost {
     return state;
   }
 
-  absl::StatusOr<std::string> DumpXml(const std::string& domain, LibvirtView view) override {
-    std::vector<std::string> words = {"dumpxml", "--domain", domain, "--security-info"};
+  absl::StatusOr<std::string> DumpXml(const std::string& uuid, LibvirtView view) override {
+    std::vector<std::string> words = {"dumpxml", "--domain", uuid, "--security-info"};
     if (view == LibvirtView::kDefined) words.push_back("--inactive");
     return Run(words);
   }
@@ -54,15 +65,15 @@ class Virsh final : public LibvirtHost {
       return Run({"define", "--file", file}).status();
     });
   }
-  absl::Status AttachDevice(const std::string& domain, const std::string& xml) override {
-    return OnDevice("attach-device", domain, xml);
+  absl::Status AttachDevice(const std::string& uuid, const std::string& xml) override {
+    return OnDevice("attach-device", uuid, xml);
   }
-  absl::Status DetachDevice(const std::string& domain, const std::string& xml) override {
-    return OnDevice("detach-device", domain, xml);
+  absl::Status DetachDevice(const std::string& uuid, const std::string& xml) override {
+    return OnDevice("detach-device", uuid, xml);
   }
 
-  absl::Status SetMetadata(const std::string& domain, const std::string& element) override {
-    std::vector<std::string> words = {"metadata", "--domain",          domain,
+  absl::Status SetMetadata(const std::string& uuid, const std::string& element) override {
+    std::vector<std::string> words = {"metadata", "--domain",          uuid,
                                       "--uri",    kLibvirtMetadataUri, "--live"};
     if (element.empty()) {
       words.push_back("--remove");
@@ -73,9 +84,9 @@ class Virsh final : public LibvirtHost {
   }
 
  private:
-  absl::Status OnDevice(const char* command, const std::string& domain, const std::string& xml) {
+  absl::Status OnDevice(const char* command, const std::string& uuid, const std::string& xml) {
     return WithFile(xml, [&](const std::string& file) {
-      return Run({command, "--domain", domain, "--file", file, "--live"}).status();
+      return Run({command, "--domain", uuid, "--file", file, "--live"}).status();
     });
   }
 

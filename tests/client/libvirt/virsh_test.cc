@@ -10,7 +10,6 @@ namespace entropyd {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class VirshTest : public testing::Test {
@@ -29,10 +28,18 @@ class VirshTest : public testing::Test {
   std::string Words() { return ReadFile(dir_.File("words")).value_or(""); }
 };
 
-TEST_F(VirshTest, NamesOfDomainsMayHaveBlanks) {
-  auto host = Host("printf 'web 1\\n-x\\n\\n'");
-  EXPECT_THAT(host->Domains().value(), ElementsAre("web 1", "-x"));
-  EXPECT_EQ(Words(), "C\n--quiet\nlist\n--all\n--name\n");
+TEST_F(VirshTest, DomainsHaveUuidIdAndANameThatMayHaveBlanks) {
+  auto host = Host("printf 'AB-1 7 web 1\\nab-2 - -x\\nab-3 - 7\\n\\n'");
+  const std::vector<LibvirtName> domains = host->Domains().value();
+  ASSERT_EQ(domains.size(), 3u);
+  EXPECT_EQ(domains[0].uuid, "ab-1");
+  EXPECT_EQ(domains[0].id, "7");
+  EXPECT_EQ(domains[0].name, "web 1");
+  EXPECT_EQ(domains[1].id, "");
+  EXPECT_EQ(domains[1].name, "-x");
+  EXPECT_EQ(domains[2].name, "7");
+  EXPECT_EQ(Words(), "C\n--quiet\nlist\n--all\n--uuid\n--id\n--name\n");
+  EXPECT_EQ(Host("echo what")->Domains().status().code(), absl::StatusCode::kInternal);
 }
 
 TEST_F(VirshTest, TheUriComesBeforeTheCommandAndIsOneWord) {

@@ -22,7 +22,19 @@ expect_failure 2 'class default/nope is not among this host.s \(default/gold, .*
 expect_failure 2 'class default/secret is closed to this host' libvirt_on hosta set cold --class default/secret
 expect_failure 2 'does not listen on /run/x.sock' libvirt_on hosta set cold --class default/gold --socket /run/x.sock
 expect_failure 2 'does not run' libvirt_on hosta set cold --class default/gold --live
-expect_failure 1 'failed to get domain' libvirt_on hosta set nobody --class default/gold
+expect_failure 1 "libvirt has no domain 'nobody'" libvirt_on hosta set nobody --class default/gold
+
+# A domain whose name is the id of another one: virsh would take the word for the id.
+id=$(virsh_on hosta domid hot)
+domain_xml "$id" >named.xml
+on hosta virsh --quiet --connect "$(uri_of hosta)" define "$WORK/named.xml"
+virsh_on hosta dumpxml hot --inactive >hot.before
+expect_failure 2 "'$id' means more than one domain" libvirt_on hosta set "$id" --class default/gold
+uuid=$(virsh_on hosta list --all --name --uuid | sed -n "s/ $id\$//p")
+libvirt_on hosta set "$uuid" --class default/gold
+virsh_on hosta dumpxml hot --inactive | cmp - hot.before || die "another domain was changed"
+virsh_on hosta dumpxml "$uuid" --inactive | grep -q 'class="gold"' || die "the domain has no class"
+virsh_on hosta undefine "$uuid"
 
 virsh_on hosta start cold
 eventually 60 has_read hosta cold 5
