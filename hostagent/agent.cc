@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
+#include "base/process/state_dir.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
@@ -62,8 +63,13 @@ Agent::~Agent() {
 }
 
 absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) {
-  auto host_id = LoadOrCreateHostId(config.state_dir());
+  bool was_empty = false;
+  auto host_id = LoadOrCreateHostId(config.state_dir(), &was_empty);
   if (!host_id.ok()) return host_id.status();
+  if (was_empty) {
+    log_->Warning("state.empty", {{"path", absl::StrCat(config.state_dir(), "/host_id")},
+                                  {"remedy", "none needed: this host has a new identity"}});
+  }
   host_id_ = *std::move(host_id);
   auto loop = EventLoop::Create(clock_);
   if (!loop.ok()) return loop.status();
@@ -94,6 +100,12 @@ absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* met
   host_ = *std::move(host);
   auto sockets = LoadGuestSockets(config.state_dir());
   if (!sockets.ok()) return sockets.status();
+  if (const std::string path = GuestSocketsPath(config.state_dir()); IsEmptyFile(path)) {
+    log_->Warning("state.empty", {{"path", path},
+                                  {"remedy",
+                                   "make the sockets of single guests anew: entropyctl "
+                                   "guests add"}});
+  }
   host_->endpoints()->Restore(*sockets);
   return absl::OkStatus();
 }

@@ -68,4 +68,9 @@ absl::StatusOr<UniqueFd> LockStateDir(const std::string& path) {
                                                "each its own"));
 }
 
+bool IsEmptyFile(const std::string& path) {
+  struct stat file;
+  return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
+}
+
 }  // namespace entropyd

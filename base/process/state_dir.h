@@ -28,4 +28,8 @@ absl::Status CheckStateDir(const std::string& path);
 // Errors: ALREADY_EXISTS when another process has it.
 absl::StatusOr<UniqueFd> LockStateDir(const std::string& path);
 
+// Whether the file is there and has no byte, as a crash or a full disk leaves one. What it kept is
+// lost, so a service does without, and says so.
+bool IsEmptyFile(const std::string& path);
+
 }  // namespace entropyd

@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/config/config.h"
 #include "base/process/durable_file.h"
+#include "base/process/state_dir.h"
 
 namespace entropyd {
 namespace {
@@ -78,7 +79,7 @@ absl::StatusOr<GuestState> LoadGuestSockets(const std::string& state_dir) {
   GuestState state;
   config::Locations locations;
   absl::Status loaded = config::Load(path, &state, &locations);
-  if (absl::IsNotFound(loaded)) {
+  if (absl::IsNotFound(loaded) || IsEmptyFile(path)) {
     state.Clear();
     state.set_version(1);
     return state;

@@ -26,8 +26,8 @@ absl::Status CheckGuestSocket(const config::v1::GuestSocket& socket);
 // "0660" -> 0660. Errors: INVALID_ARGUMENT.
 absl::StatusOr<uint32_t> ParseMode(const std::string& text);
 
-// What the file keeps; nothing when there is no file yet. Errors: those of reading, and
-// INVALID_ARGUMENT naming file and place; each with the remedy.
+// What the file keeps; nothing when there is no file yet, or nothing in it. Errors: those of
+// reading, and INVALID_ARGUMENT naming file and place; each with the remedy.
 absl::StatusOr<config::v1::GuestState> LoadGuestSockets(const std::string& state_dir);
 
 // Replaces the file, at once or not at all, and returns when the new file would survive a power

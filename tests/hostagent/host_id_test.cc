@@ -38,11 +38,39 @@ TEST(HostIdTest, TwoHostsDiffer) {
 TEST(HostIdTest, ADamagedFileIsRefusedWithTheRemedy) {
   TempDir dir;
   for (const char* text :
-       {"", "00", "zz00112233445566778899aabbccddee", "00112233445566778899aabbccddeeff00\n"}) {
+       {"\n", "00", "zz00112233445566778899aabbccddee", "00112233445566778899aabbccddeeff00\n"}) {
     std::ofstream(dir / "host_id", std::ios::trunc) << text;
     auto id = LoadOrCreateHostId(dir.path());
     EXPECT_EQ(id.status().code(), absl::StatusCode::kFailedPrecondition) << text;
     EXPECT_THAT(std::string(id.status().message()), HasSubstr("remove the file"));
+  }
+}
+
+TEST(HostIdTest, AnEmptyFileIsAsGoodAsNoneAndIsTold) {
+  TempDir dir;
+  std::ofstream(dir / "host_id", std::ios::trunc).flush();
+  EXPECT_TRUE(CheckHostId(dir.path()).ok());
+  bool was_empty = false;
+  const auto id = LoadOrCreateHostId(dir.path(), &was_empty);
+  ASSERT_TRUE(id.ok()) << id.status();
+  EXPECT_TRUE(was_empty);
+  was_empty = false;
+  EXPECT_EQ(LoadOrCreateHostId(dir.path(), &was_empty).value(), *id) << "it is kept";
+  EXPECT_FALSE(was_empty);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
+}
+
+TEST(HostIdTest, WhoeverFindsItEmptyAtOnceGetsTheSame) {
+  for (int round = 0; round < 20; ++round) {
+    TempDir dir;
+    std::ofstream(dir / "host_id", std::ios::trunc).flush();
+    std::vector<std::string> ids(8);
+    std::vector<std::thread> threads;
+    for (std::string& id : ids) {
+      threads.emplace_back([&] { id = LoadOrCreateHostId(dir.path()).value(); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1u);
   }
 }
 

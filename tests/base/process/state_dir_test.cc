@@ -65,5 +65,16 @@ TEST(StateDirTest, ADirectoryThatCannotBeLockedIsNobodys) {
   EXPECT_FALSE(*lock);
 }
 
+TEST(StateDirTest, OnlyAFileWithoutAByteIsEmpty) {
+  TempDir dir;
+  EXPECT_FALSE(IsEmptyFile(dir / "none"));
+  EXPECT_FALSE(IsEmptyFile(dir.path()));
+  std::ofstream file(dir / "file");
+  file.flush();
+  EXPECT_TRUE(IsEmptyFile(dir / "file"));
+  file << "\n" << std::flush;
+  EXPECT_FALSE(IsEmptyFile(dir / "file"));
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -40,6 +40,15 @@ TEST(GuestSocketsFileTest, WhatIsSavedIsLoaded) {
   EXPECT_EQ(LoadGuestSockets(dir.path()).value().guests_size(), 0);
 }
 
+TEST(GuestSocketsFileTest, AnEmptyFileKeepsNothing) {
+  TempDir dir;
+  std::ofstream(GuestSocketsPath(dir.path())).flush();
+  const auto state = LoadGuestSockets(dir.path());
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->guests_size(), 0);
+  EXPECT_EQ(state->version(), 1u);
+}
+
 TEST(GuestSocketsFileTest, AFileThatCannotBeIsRefusedWithTheRemedy) {
   TempDir dir;
   const std::string entry =
