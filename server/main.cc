@@ -93,16 +93,17 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, ServiceReport* re
   // How stale grpc.health.v1 may be, and how late a changed file is noticed: a peer who is revoked
   // has to be gone within two seconds.
   const timespec tick = {.tv_sec = 0, .tv_nsec = 500'000'000};
+  // Who asks for a reload has written the configuration: a shorter rest is enough.
+  const timespec soon = {.tv_sec = 0, .tv_nsec = 100'000'000};
   while (true) {
-    const int signal = sigtimedwait(&signals, nullptr, &tick);
+    const int signal = sigtimedwait(&signals, nullptr, server->reload_awaited() ? &soon : &tick);
     if (signal == SIGTERM || signal == SIGINT) {
       log->Info("server.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
       return;
     }
     if (signal == SIGHUP) {
       report->Reloading();
-      server->Reload("SIGHUP");
-      report->Reloaded();
+      server->Reload("SIGHUP", [report] { report->Reloaded(); });
     }
     server->Tick();
     report->Tick(server->Alive().ok(), [server] { return server->Summary(); });

@@ -25,6 +25,8 @@ constexpr int64_t kUntoldNanos = kMinuteNanos;
 constexpr size_t kMaxUntold = 1000;
 constexpr absl::string_view kRetry = "retry";
 constexpr int64_t kRetryNanos = 10 * kSecondNanos;
+// The place of server.yaml among the files that are watched.
+constexpr uint64_t kConfigBit = 1;
 
 bool SamePolicy(const config::v1::Server& a, const config::v1::Server& b) {
   config::v1::Server left, right;
@@ -67,15 +69,35 @@ absl::StatusOr<tls::Material> Reloader::LoadFiles() const {
 void Reloader::Tick() {
   // Those who were told to go at an earlier tick, and do not read that, are cancelled now.
   parts_.open_calls->Recheck(*parts_.gate);
-  const bool changed = watch_.Look() != 0;
-  const std::vector<Done> asked = TakeAsked();
-  if (changed || !asked.empty()) {
-    const Outcome outcome = Take(asked.empty() ? "file" : "operator");
-    for (const Done& done : asked) done(outcome);
-  } else if (clock_->NowNanos() >= retry_at_nanos_) {
-    Take(kRetry).IgnoreError();
+  const uint64_t changed = watch_.Look() | std::exchange(unread_, 0);
+  if ((changed & kConfigBit) != 0) {
+    AwaitRest(changed);
+  } else {
+    const bool rests_now = std::exchange(restless_since_nanos_, kNever) != kNever;
+    const std::vector<Asked> asked = TakeAsked();
+    if (!asked.empty()) {
+      const Outcome outcome = Take(asked.front().cause);
+      for (const Asked& one : asked) one.done(outcome);
+    } else if (rests_now || changed != 0) {
+      Take("file").IgnoreError();
+    } else if (clock_->NowNanos() >= retry_at_nanos_) {
+      Take(kRetry).IgnoreError();
+    }
   }
   TellStaleLists();
+}
+
+void Reloader::AwaitRest(uint64_t changed) {
+  const int64_t now = clock_->NowNanos();
+  restless_since_nanos_ = std::min(restless_since_nanos_, now);
+  if ((changed & ~kConfigBit) != 0) TakeFiles();
+  if (now - restless_since_nanos_ < kLongestUnrestNanos) return;
+  restless_since_nanos_ = now;
+  const absl::Status fault = absl::UnavailableError(absl::StrCat(
+      "read ", config_path_, ": it has been changing for ", kLongestUnrestNanos / kSecondNanos,
+      " s; write the new one beside it, and rename it"));
+  report_.Failed("file", fault);
+  for (const Asked& one : TakeAsked()) one.done(fault);
 }
 
 absl::StatusOr<tls::Material> Reloader::LoadTrust() const {
@@ -98,8 +120,6 @@ void Reloader::TakeFiles() {
   TellTaken("file", changes);
 }
 
-Reloader::Outcome Reloader::Reload(absl::string_view cause) { return Take(cause); }
-
 Reloader::Outcome Reloader::Take(absl::string_view cause) {
   Outcome outcome = TakeAll(cause);
   if (!outcome.ok()) {
@@ -112,7 +132,7 @@ Reloader::Outcome Reloader::Take(absl::string_view cause) {
     return outcome;
   }
   retry_at_nanos_ = kNever;
-  cause == "operator" ? TellUntold(&*outcome) : KeepUntold(*outcome);
+  cause == kOperator ? TellUntold(&*outcome) : KeepUntold(*outcome);
   return outcome;
 }
 
@@ -140,9 +160,21 @@ void Reloader::DropOld() {
 }
 
 Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
-  watch_.Look();  // what changes from here on, the next look finds
   absl::StatusOr<ServerPlan> plan = load_();
+  const uint64_t meanwhile = watch_.Look();
+  unread_ |= meanwhile & ~kConfigBit;
+  if ((meanwhile & kConfigBit) != 0) {
+    restless_since_nanos_ = clock_->NowNanos();
+    return absl::UnavailableError(absl::StrCat(
+        "read ", config_path_, ": it changed meanwhile; it is read again when it rests"));
+  }
   if (!plan.ok()) return plan.status();
+  if (policy_.knows_agents() && !plan->policy.knows_agents()) {
+    return plan->locations.Error(
+        "policy",
+        "no rule has role: agent any more, so every agent would be shut out; is the file "
+        "whole? restart the server if this is meant");
+  }
   absl::StatusOr<Reconfigurer::Prepared> prepared = parts_.reconfigurer->Prepare(config_, *plan);
   if (!prepared.ok()) return prepared.status();
   report_.Succeeded();
@@ -221,18 +253,23 @@ void Reloader::TakeRules() {
   parts_.open_calls->Recheck(*parts_.gate);
 }
 
-void Reloader::Ask(Done done) {
+void Reloader::Ask(std::string cause, Done done) {
   {
     absl::MutexLock lock(&mutex_);
     if (!stopped_) {
-      asked_.push_back(std::move(done));
+      asked_.push_back({std::move(cause), std::move(done)});
       return;
     }
   }
   done(absl::UnavailableError("reload: the server stops"));
 }
 
-std::vector<Reloader::Done> Reloader::TakeAsked() {
+bool Reloader::awaited() const {
+  absl::MutexLock lock(&mutex_);
+  return restless_since_nanos_ != kNever && !asked_.empty();
+}
+
+std::vector<Reloader::Asked> Reloader::TakeAsked() {
   absl::MutexLock lock(&mutex_);
   return std::exchange(asked_, {});
 }
@@ -242,7 +279,9 @@ void Reloader::Stop() {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;
   }
-  for (const Done& done : TakeAsked()) done(absl::UnavailableError("reload: the server stops"));
+  for (const Asked& one : TakeAsked()) {
+    one.done(absl::UnavailableError("reload: the server stops"));
+  }
 }
 
 void Reloader::TellStaleLists() {

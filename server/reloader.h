@@ -3,14 +3,20 @@
 // pools, classes and limits. All or nothing: a file that is bad changes nothing.
 //
 //   Reloader reloader(load, "server.yaml", plan, parts, clock, metrics);
-//   ... twice a second, and at SIGHUP ...
+//   ... twice a second ...
 //   reloader.Tick();
-//   reloader.Reload("SIGHUP");
+//   ... at SIGHUP ...
+//   reloader.Ask("SIGHUP", done);
 //
-// Tick() looks whether a file has changed. When server.yaml is bad, the files that the
-// configuration in force names are taken all the same, and when the server's own certificate is
-// bad, CAs and CRLs are: no typing error keeps a revoked peer in. What has failed is tried again
-// every ten seconds, because time may mend it: a certificate becomes valid.
+// Tick() looks whether a file has changed. A server.yaml that has changed is read when it has
+// rested from one tick to the next, whoever asks: an editor may have emptied it, and not have
+// written it yet. One that ends too early may be valid, and shut everybody out. For the same reason
+// a reload refuses a policy without any rule for agents where there were some. The other files need
+// not rest: half a certificate is none.
+// When server.yaml is bad, the files that the configuration in force names are taken all the same,
+// and when the server's own certificate is bad, CAs and CRLs are: no typing error keeps a revoked
+// peer in. What has failed is tried again every ten seconds, because time may mend it: a
+// certificate becomes valid.
 // Peers that the new rules do not let in any more are ended at once; nobody else notices anything.
 //
 // Errors: a reload that failed tells a ReloadReport.
@@ -71,13 +77,20 @@ class Reloader {
   Reloader(Load load, std::string config_path, const ServerPlan& running, Parts parts,
            const Clock* clock, Metrics* metrics);
 
-  // Takes what has changed since the last Tick(), and answers who asked.
-  void Tick();
-  Outcome Reload(absl::string_view cause);
+  // A server.yaml that has not rested for so long is told.
+  static constexpr int64_t kLongestUnrestNanos = 10 * kSecondNanos;
 
-  // Asks for a reload at the next Tick(). `done` hears of it on the owner's thread, and of what was
-  // taken shortly before without being asked for; after Stop() it hears UNAVAILABLE at once.
-  void Ask(Done done);
+  // Takes what has changed before the last Tick() and rests, and answers who asked.
+  void Tick();
+
+  // Asks for a reload at the next Tick() that finds server.yaml at rest. `cause` is for the log.
+  // `done` hears of it on the owner's thread; UNAVAILABLE when the file does not come to rest, and
+  // at once after Stop(). One who asks as kOperator also hears of what was taken shortly before
+  // without being asked for.
+  static constexpr char kOperator[] = "operator";
+  void Ask(std::string cause, Done done);
+  // Somebody waits until server.yaml rests: the next Tick() may come sooner.
+  bool awaited() const;
   std::string problem() const { return report_.problem(); }
   void Stop();
 
@@ -96,8 +109,14 @@ class Reloader {
   // Policy and trust have changed.
   void TakeRules();
   void TellTaken(absl::string_view cause, const std::vector<ConfigChange>& changes) const;
+  // server.yaml has changed since the last look.
+  void AwaitRest(uint64_t changed);
+  struct Asked {
+    std::string cause;
+    Done done;
+  };
   // Those who wait for a reload. They wait no more in the list.
-  std::vector<Done> TakeAsked();
+  std::vector<Asked> TakeAsked();
   void TellStaleLists();
   // What nobody asked for, and an operator may ask for soon.
   void KeepUntold(const ReloadOutcome& outcome);
@@ -127,9 +146,13 @@ class Reloader {
   std::set<std::string> stale_told_;
   // When what has failed is tried again; kNever = nothing has.
   int64_t retry_at_nanos_ = kNever;
+  // Files, but for server.yaml, that changed while they were read. Bits as of FileWatch.
+  uint64_t unread_ = 0;
+  // Since when each look has found another server.yaml; kNever = it rests.
+  int64_t restless_since_nanos_ = kNever;
 
   mutable absl::Mutex mutex_;
-  std::vector<Done> asked_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Asked> asked_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -168,6 +168,7 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   }
   absl::StatusOr<Policy> policy = Policy::Create(config, locations);
   if (!policy.ok()) return policy.status();
+  if (absl::Status draws = Policy::CheckDraws(config, locations); !draws.ok()) return draws;
   absl::StatusOr<tls::Material> material =
       tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
                         config.tls().crl(), clock.WallTime());
@@ -199,7 +200,7 @@ struct Server::Impl {
   absl::Status StartHttp(const ServerPlan& plan);
   void StartReloading(const ServerPlan& plan, Reloading reloading);
   // For operators, who may come before the reloader does.
-  void Ask(Reloader::Done done);
+  void Ask(std::string cause, Reloader::Done done);
   std::string ReloadProblem() const;
   std::string Summary() const;
   absl::Status Alive() const;
@@ -301,18 +302,19 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   audit = *std::move(audited);
   allow_recording = plan.config.allow_recording();
   attach_service = MakeAttachService(gate.get(), loop.get(), protocols.get());
-  admin_service = MakeAdminService({.gate = gate.get(),
-                                    .loop = loop.get(),
-                                    .dispatcher = dispatcher.get(),
-                                    .protocols = protocols.get(),
-                                    .supply = supply.get(),
-                                    .changes = class_changes.get(),
-                                    .log = log,
-                                    .audit = audit.get(),
-                                    .open_calls = &open_calls,
-                                    .reload = [this](Reloader::Done done) { Ask(std::move(done)); },
-                                    .reload_problem = [this] { return ReloadProblem(); },
-                                    .allow_recording = &allow_recording});
+  admin_service = MakeAdminService(
+      {.gate = gate.get(),
+       .loop = loop.get(),
+       .dispatcher = dispatcher.get(),
+       .protocols = protocols.get(),
+       .supply = supply.get(),
+       .changes = class_changes.get(),
+       .log = log,
+       .audit = audit.get(),
+       .open_calls = &open_calls,
+       .reload = [this](Reloader::Done done) { Ask(Reloader::kOperator, std::move(done)); },
+       .reload_problem = [this] { return ReloadProblem(); },
+       .allow_recording = &allow_recording});
 
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
   if (!options.ok()) return options.status();
@@ -382,8 +384,8 @@ void Server::Impl::StartReloading(const ServerPlan& plan, Reloading reloading) {
   reloader = reloader_owned.get();
 }
 
-void Server::Impl::Ask(Reloader::Done done) {
-  if (Reloader* const one = reloader) return one->Ask(std::move(done));
+void Server::Impl::Ask(std::string cause, Reloader::Done done) {
+  if (Reloader* const one = reloader) return one->Ask(std::move(cause), std::move(done));
   done(absl::UnavailableError("reload: the server learns of no new configuration now"));
 }
 
@@ -472,8 +474,12 @@ int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http-
 absl::Status Server::Alive() const { return impl_->Alive(); }
 std::string Server::Summary() const { return impl_->Summary(); }
 
-void Server::Reload(absl::string_view cause) {
-  if (impl_->reloader_owned != nullptr) impl_->reloader_owned->Reload(cause).IgnoreError();
+void Server::Reload(std::string cause, std::function<void()> done) {
+  impl_->Ask(std::move(cause), [done = std::move(done)](const Reloader::Outcome&) { done(); });
+}
+
+bool Server::reload_awaited() const {
+  return impl_->reloader_owned != nullptr && impl_->reloader_owned->awaited();
 }
 
 void Server::Tick() {

@@ -36,6 +36,33 @@ absl::Status CheckKind(int fd, absl::string_view what) {
       absl::StrCat(what, ": it is ", KindOf(file.st_mode), "; give a regular file"));
 }
 
+// Writing a file of this size takes less than a reading and a half, unless somebody writes on.
+constexpr int kReadings = 3;
+
+// Whether the file is the one that it was. Only of regular files this says anything.
+bool IsUnchanged(int fd, const struct stat& before) {
+  struct stat now;
+  if (!S_ISREG(before.st_mode) || fstat(fd, &now) != 0) return true;
+  const auto same = [](const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  return now.st_size == before.st_size && same(now.st_mtim, before.st_mtim) &&
+         same(now.st_ctim, before.st_ctim);
+}
+
+absl::Status ReadOnce(int fd, absl::string_view what, size_t most, std::string* text) {
+  text->clear();
+  char buffer[16384];
+  while (text->size() < most) {
+    const ssize_t n = read(fd, buffer, std::min(sizeof buffer, most - text->size()));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, what);
+    if (n == 0) break;
+    text->append(buffer, static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CannotOpen(int err, absl::string_view what) {
@@ -55,15 +82,16 @@ absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string
   if (absl::Status status = CheckKind(fd.get(), what); !status.ok()) return status;
   fcntl(fd.get(), F_SETFL, 0);
   std::string text;
-  char buffer[16384];
-  while (text.size() < most) {
-    const ssize_t n = read(fd.get(), buffer, std::min(sizeof buffer, most - text.size()));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, what);
-    if (n == 0) break;
-    text.append(buffer, static_cast<size_t>(n));
+  for (int i = 0; i < kReadings; ++i) {
+    struct stat before = {};
+    if (fstat(fd.get(), &before) != 0) return ErrnoStatus(errno, what);
+    if (S_ISREG(before.st_mode)) lseek(fd.get(), 0, SEEK_SET);
+    absl::Status status = ReadOnce(fd.get(), what, most, &text);
+    if (!status.ok()) return status;
+    if (IsUnchanged(fd.get(), before)) return text;
   }
-  return text;
+  return absl::UnavailableError(
+      absl::StrCat(what, ": somebody writes it; try again when it is whole"));
 }
 
 }  // namespace entropyd

@@ -4,7 +4,8 @@
 //
 // Takes regular files, and pipes that somebody has already opened: /dev/stdin of a pipeline and the
 // shell's <(COMMAND). Refuses what may never end or must not be touched: FIFOs with a name,
-// devices, sockets.
+// devices, sockets. A file that somebody writes meanwhile is read anew, so that nobody gets half of
+// it; what an editor has not begun to write yet, no reader can know.
 //
 // Thread safety: a function without state.
 #pragma once
@@ -20,7 +21,7 @@ namespace entropyd {
 // The first `most` bytes of the file. Whoever asks for one byte more than it can use learns that
 // the file is too large. `what` begins each error: "read certificate /etc/entropyd/tls/tls.crt".
 // Errors: as CannotOpen() and ErrnoStatus; INVALID_ARGUMENT when it is neither a file nor such a
-// pipe.
+// pipe; UNAVAILABLE when it changed during each of several readings.
 absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string_view what,
                                            size_t most);
 

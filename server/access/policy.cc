@@ -89,6 +89,26 @@ absl::StatusOr<Policy> Policy::Create(const config::v1::Server& config,
   return policy;
 }
 
+absl::Status Policy::CheckDraws(const config::v1::Server& config,
+                                const config::Locations& locations) {
+  const auto draws = [](const config::v1::PolicyRule& rule) {
+    return rule.role() == config::v1::ROLE_AGENT || rule.role() == config::v1::ROLE_READER;
+  };
+  if (std::any_of(config.policy().begin(), config.policy().end(), draws)) return absl::OkStatus();
+  const std::vector<std::string> leaves = LeafNames(config);
+  return locations.Error(
+      "policy",
+      absl::StrCat(config.policy().empty() ? "there is no rule" : "no rule lets anybody draw",
+                   ", so the server would shut everybody out; is the file whole? add "
+                   "e.g. - {identity: \"spiffe://dc1/agent/*\", role: agent, allow: [\"",
+                   leaves.empty() ? "default/gold" : leaves[0], "\"]}"));
+}
+
+bool Policy::knows_agents() const {
+  return std::any_of(rules_.begin(), rules_.end(),
+                     [](const Rule& rule) { return rule.role == config::v1::ROLE_AGENT; });
+}
+
 absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role) const {
   for (const Rule& rule : rules_) {
     if (rule.role == role && tls::MatchesPattern(rule.identity, identity)) return absl::OkStatus();

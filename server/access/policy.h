@@ -29,6 +29,13 @@ class Policy {
   static absl::StatusOr<Policy> Create(const config::v1::Server& config,
                                        const config::Locations& locations);
 
+  // Refuses a configuration whose policy lets nobody draw: a file that ends too early looks like
+  // this, and everybody would be shut out. Errors: INVALID_ARGUMENT with file:line:column.
+  static absl::Status CheckDraws(const config::v1::Server& config,
+                                 const config::Locations& locations);
+  // Whether some rule is for agents.
+  bool knows_agents() const;
+
   // OK, or PERMISSION_DENIED naming identity and role. One rule that matches is enough.
   absl::Status CheckRole(absl::string_view identity, config::v1::Role role) const;
   // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, get from POOL/CLASS?

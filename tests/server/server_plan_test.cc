@@ -13,7 +13,9 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 // A server.yaml whose faults come before its certificates, which are not there.
-std::string ErrorOf(const std::string& line) {
+std::string ErrorOf(const std::string& line,
+                    const std::string& policy =
+                        "policy: [{identity: \"spiffe://t/*\", role: agent, allow: [p/root]}]\n") {
   const std::string text =
       absl::StrCat(line,
                    "\n"
@@ -21,8 +23,8 @@ std::string ErrorOf(const std::string& line) {
                    "tls: {cert: /none.crt, key: /none.key, client_ca: /none-ca.crt}\n"
                    "allow_software: true\n"
                    "sources: [{name: kernel, driver: getrandom}]\n"
-                   "pools: [{name: p, sources: [kernel], classes: [{name: root, rate: 1MiB/s}]}]\n"
-                   "policy: [{identity: \"spiffe://t/*\", role: operator}]\n");
+                   "pools: [{name: p, sources: [kernel], classes: [{name: root, rate: 1MiB/s}]}]\n",
+                   policy);
   config::v1::Server config;
   config::Locations locations;
   const absl::Status parsed = config::Parse(text, "server.yaml", &config, &locations);
@@ -57,6 +59,13 @@ TEST(ServerPlanTest, AnAuditLogThatCannotBeMadeIsRefusedBeforeTheStart) {
   EXPECT_EQ(ErrorOf("audit_log: /nonexistent/audit.log"),
             "server.yaml:1:12: audit_log: '/nonexistent' is no directory; make it first");
   EXPECT_THAT(ErrorOf("audit_log: /tmp/audit.log"), HasSubstr("/none.crt"));
+}
+
+TEST(ServerPlanTest, AFileThatEndsBeforeItsPolicyIsRefused) {
+  EXPECT_THAT(ErrorOf("", ""), StartsWith("server.yaml:1:1: policy: there is no rule"));
+  EXPECT_THAT(ErrorOf("", "policy: []\n"), HasSubstr("policy: there is no rule"));
+  EXPECT_THAT(ErrorOf("", "policy: [{identity: \"spiffe://t/*\", role: operator}]\n"),
+              HasSubstr("policy: no rule lets anybody draw"));
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
@@ -63,6 +65,23 @@ TEST_F(ReadFileTest, AFifoIsRefusedAtOnce) {
 TEST_F(ReadFileTest, ADeviceIsRefused) {
   EXPECT_EQ(ReadFileAtMost("/dev/zero", "read x", 10).status(),
             absl::InvalidArgumentError("read x: it is a device; give a regular file"));
+}
+
+TEST_F(ReadFileTest, WhatSomebodyWritesMeanwhileIsNotTakenByHalves) {
+  const std::string path = Written(std::string(1 << 20, 'x'));
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    const UniqueFd file(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+    while (!stop) EXPECT_EQ(write(file.get(), "x", 1), 1);
+  });
+  // The writer may pause for the time of a reading, and not for ever.
+  absl::Status status;
+  while (status.ok()) status = ReadFileAtMost(path, "read x", 8 << 20).status();
+  stop = true;
+  writer.join();
+  EXPECT_EQ(status,
+            absl::UnavailableError("read x: somebody writes it; try again when it is whole"));
+  EXPECT_TRUE(ReadFileAtMost(path, "read x", 8 << 20).ok());
 }
 
 // As of `entropyd --check-config --config <(COMMAND)`. What was in the pipe when its reader came,

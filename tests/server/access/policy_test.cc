@@ -17,7 +17,8 @@ using ::testing::StartsWith;
 
 // A server with the leaves default/gold, default/bulk and vault/only; the policy's first rule
 // stands in line 9.
-absl::StatusOr<Policy> Make(const std::vector<std::string>& rules) {
+absl::Status Load(const std::vector<std::string>& rules, config::v1::Server* config,
+                  config::Locations* locations) {
   std::string text =
       "tls: {cert: c, key: k, client_ca: a}\n"
       "sources: [{name: trng0, driver: char_device, path: /dev/hwrng}]\n"
@@ -29,9 +30,13 @@ absl::StatusOr<Policy> Make(const std::vector<std::string>& rules) {
       "  - {name: vault, sources: [trng0], classes: [{name: only, rate: 1KiB/s}]}\n";
   if (!rules.empty()) absl::StrAppend(&text, "policy:\n");
   for (const std::string& rule : rules) absl::StrAppend(&text, "  - ", rule, "\n");
+  return config::Parse(text, "server.yaml", config, locations);
+}
+
+absl::StatusOr<Policy> Make(const std::vector<std::string>& rules) {
   config::v1::Server config;
   config::Locations locations;
-  const absl::Status status = config::Parse(text, "server.yaml", &config, &locations);
+  const absl::Status status = Load(rules, &config, &locations);
   if (!status.ok()) return absl::InternalError(status.ToString());
   return Policy::Create(config, locations);
 }
@@ -161,6 +166,23 @@ TEST(PolicyTest, TheRulesThatAllowAnAgentAClassSayHowMuchItMayWeighThere) {
                   .status()
                   .ToString(),
               HasSubstr("max_weight: '4097' is too large"));
+}
+
+TEST(PolicyTest, APolicyThatLetsNobodyDrawIsRefused) {
+  const auto complaint = [](const std::vector<std::string>& rules) {
+    config::v1::Server config;
+    config::Locations locations;
+    EXPECT_TRUE(Load(rules, &config, &locations).ok());
+    return std::string(Policy::CheckDraws(config, locations).message());
+  };
+  EXPECT_EQ(complaint({}),
+            "server.yaml:1:1: policy: there is no rule, so the server would shut everybody out; is "
+            "the file whole? add e.g. - {identity: \"spiffe://dc1/agent/*\", role: agent, allow: "
+            "[\"default/gold\"]}");
+  EXPECT_THAT(complaint({"{identity: \"cn:a\", role: operator}"}),
+              StartsWith("server.yaml:8:1: policy: no rule lets anybody draw"));
+  EXPECT_EQ(complaint({"{identity: \"cn:a\", role: reader, allow: [default/gold]}"}), "");
+  EXPECT_EQ(complaint({"{identity: \"cn:a\", role: agent, allow: [default/gold]}"}), "");
 }
 
 TEST(PolicyTest, AnOperatorRuleWithClassesIsRefused) {

@@ -251,7 +251,7 @@ TEST_F(GrpcReloadTest, ANewPolicyEndsWhomItDoesNotLetIn) {
   std::unique_ptr<Agent> good = AttachReady("h1");
   std::unique_ptr<Agent> bad = AttachReady("h2");
   Change("server.yaml", "spiffe://test/agent/*", "spiffe://test/agent/h1");
-  server_->Tick();
+  TakeConfig();
   const grpc::Status status = bad->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_THAT(status.error_message(),
@@ -262,7 +262,7 @@ TEST_F(GrpcReloadTest, ANewPolicyEndsWhomItDoesNotLetIn) {
   good->Open(2, "default/slow");
   EXPECT_EQ(good->WaitForState().phase(), v1::PHASE_OPEN);
   Change("server.yaml", "[default/gold, default/slow]", "[default/gold]");
-  server_->Tick();
+  TakeConfig();
   const v1::ChannelState state = good->WaitForState();
   EXPECT_EQ(state.channel(), 2u);
   EXPECT_EQ(state.phase(), v1::PHASE_CLOSED);
@@ -295,11 +295,74 @@ TEST_F(GrpcReloadTest, ABadFileChangesNothingAndIsTold) {
   EXPECT_THAT(Problem(), HasSubstr("listn"));
 }
 
+// What an editor leaves that has emptied the file and is not ready.
+TEST_F(GrpcReloadTest, AConfigurationThatEndsTooEarlyShutsNobodyOut) {
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  const std::string whole = Read("server.yaml");
+  v1::ReloadServerResponse response;
+  for (const char* end : {"policy:", "  - {identity: \"spiffe://test/agent/*\""}) {
+    WriteFile("server.yaml", whole.substr(0, whole.find(end)));
+    EXPECT_FALSE(Reload(&response).ok()) << end;
+    EXPECT_THAT(Problem(), HasSubstr("policy"));
+  }
+  // No agent, but others.
+  WriteFile("server.yaml", whole);
+  Change("server.yaml",
+         "  - {identity: \"spiffe://test/agent/*\", role: agent, allow: [default/gold, "
+         "default/slow]}\n",
+         "");
+  TakeConfig();
+  EXPECT_THAT(Problem(), HasSubstr("no rule has role: agent any more"));
+  agent->Credit(1, 64, 0);
+  EXPECT_EQ(agent->ReadBytes(64).size(), 64u);
+  WriteFile("server.yaml", whole);
+  TakeConfig();
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(GrpcReloadTest, AConfigurationIsReadWhenItRests) {
+  std::unique_ptr<Agent> agent = AttachReady("h2");
+  std::unique_ptr<Agent> revoked = AttachReady("h1");
+  const std::string whole = Read("server.yaml");
+  Change("server.yaml", "spiffe://test/agent/*", "spiffe://test/agent/h1");  // h2 would have to go
+  Revoke("h1");
+  server_->Tick();
+  EXPECT_EQ(revoked->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED)
+      << "a list of revoked certificates does not wait";
+  WriteFile("server.yaml", absl::StrReplaceAll(whole, {{"rate: 10MiB/s", "rate: 11MiB/s"}}));
+  server_->Tick();
+  EXPECT_EQ(ClassNow("default", "gold").rate(), 10u << 20) << "it has not rested yet";
+  server_->Tick();
+  EXPECT_EQ(ClassNow("default", "gold").rate(), 11u << 20);
+  agent->Credit(1, 64, 0);
+  EXPECT_EQ(agent->ReadBytes(64).size(), 64u);
+}
+
+TEST_F(GrpcReloadTest, AConfigurationThatNeverRestsIsTold) {
+  const std::string whole = Read("server.yaml");
+  bool done = false;
+  server_->Reload("SIGHUP", [&done] { done = true; });
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_EQ(Problem(), "");
+    EXPECT_FALSE(done);
+    WriteFile("server.yaml", absl::StrCat(whole, std::string(i, '\n')));
+    server_->Tick();
+    if (i < 3) clock_.Advance(absl::Seconds(5));
+  }
+  EXPECT_THAT(Problem(), HasSubstr("it has been changing for 10 s"));
+  EXPECT_TRUE(done);
+  server_->Tick();
+  EXPECT_EQ(Problem(), "") << "it rests";
+}
+
 TEST_F(GrpcReloadTest, ASignalThatFindsABadConfigurationForgetsNoList) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   Change("server.yaml", "listen:", "listn:");
   Revoke("h1");
-  server_->Reload("SIGHUP");
+  bool done = false;
+  server_->Reload("SIGHUP", [&done] { done = true; });
+  TakeConfig();
+  EXPECT_TRUE(done);
   EXPECT_EQ(agent->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
