@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/process/nanos.h"
 #include "base/text/names.h"
 #include "base/wire/grpc_status.h"
@@ -75,6 +76,8 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   }
 }
 
+constexpr absl::string_view kRecordSource = "record source: ";
+
 // A call that was refused before it began.
 class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
  public:
@@ -105,7 +108,6 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
 
   // The caller may be one who does not read: the second time the call is cancelled.
   void ShutOut(const absl::Status& status) override {
-    recording_->Cancel();
     bool cancel = false;
     {
       absl::MutexLock lock(&mutex_);
@@ -113,6 +115,8 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
       cancelling_ = cancelling_ || cancel;
       if (shut_out_.ok()) shut_out_ = status;
     }
+    // After that, so that the source's last word does not come before this one.
+    recording_->Cancel(absl::StripPrefix(status.message(), kRecordSource));
     if (cancel) {
       context_->TryCancel();  // as long as cancelling_ holds, the call is not finished
       absl::MutexLock lock(&mutex_);
@@ -146,7 +150,7 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
       if (!shut_out_.ok()) {
         status = shut_out_;
         finish = true;
-      } else if (!samples.empty() && !recording_->cancelled()) {
+      } else if (!samples.empty() && recording_->cancelled().empty()) {
         sent_ += samples.size();
         message_.set_samples(std::move(samples));
         writing_ = true;
@@ -186,8 +190,9 @@ class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResp
 absl::Status MayRecord(bool allowed) {
   if (allowed) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "record source: raw samples do not leave this server; write allow_recording: true in "
-      "server.yaml and reload it");
+      absl::StrCat(kRecordSource,
+                   "raw samples do not leave this server; write allow_recording: true in "
+                   "server.yaml and reload it"));
 }
 
 absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {

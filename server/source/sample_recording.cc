@@ -33,10 +33,9 @@ void SampleRecording::End(absl::Status status) {
   CallReader();
 }
 
-bool SampleRecording::cancelled() const {
-  if (reader_.expired()) return true;
+std::string SampleRecording::cancelled() const {
   absl::MutexLock lock(&mutex_);
-  return cancelled_;
+  return cancelled_.empty() && reader_.expired() ? kReaderGone : cancelled_;
 }
 
 std::string SampleRecording::Take() {
@@ -51,9 +50,9 @@ bool SampleRecording::Ended(absl::Status* status) const {
   return true;
 }
 
-void SampleRecording::Cancel() {
+void SampleRecording::Cancel(absl::string_view why) {
   absl::MutexLock lock(&mutex_);
-  cancelled_ = true;
+  if (cancelled_.empty()) cancelled_ = std::string(why);
 }
 
 }  // namespace entropyd

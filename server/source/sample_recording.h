@@ -22,6 +22,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/process/nanos.h"
@@ -58,15 +59,17 @@ class SampleRecording {
   void Put(absl::Span<const uint8_t> samples);
   // Called once: nothing more will come.
   void End(absl::Status status);
-  // True when nobody will take what is recorded.
-  bool cancelled() const;
+  // Why nobody will take what is recorded; "" = somebody will.
+  std::string cancelled() const;
 
   // The reader's side. Take() returns everything that waits, or nothing.
   std::string Take();
   // True when all was taken and nothing more will come. `status` then says why.
   bool Ended(absl::Status* status) const;
-  // The reader wants no more; the source ends the recording soon.
-  void Cancel();
+  // The reader takes no more, and this is why; the source ends the recording soon. Only the first
+  // reason counts.
+  static constexpr char kReaderGone[] = "the reader has gone";
+  void Cancel(absl::string_view why = kReaderGone);
 
  private:
   void CallReader() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -78,7 +81,7 @@ class SampleRecording {
   mutable absl::Mutex mutex_;
   std::string waiting_ ABSL_GUARDED_BY(mutex_);
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string cancelled_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -314,7 +314,7 @@ absl::Duration Source::StopRecording(absl::string_view why, int64_t now) {
 }
 
 absl::Duration Source::RecordDevice(int64_t now) {
-  if (recorder_.cancelled()) return StopRecording("the reader has gone", now);
+  if (const std::string why = recorder_.cancelled(); !why.empty()) return StopRecording(why, now);
   if (recorder_.overdue(now)) {
     return StopRecording(
         absl::StrCat("it has taken ", FormatDuration(ToSeconds(SampleRecording::kLongestNanos)),

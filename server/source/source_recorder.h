@@ -63,7 +63,8 @@ class SourceRecorder {
   bool TakeRecording(int64_t now_nanos);
   bool recording() const { return recording_ != nullptr; }
   // All functions below except Close() REQUIRE recording().
-  bool cancelled() const { return recording_->cancelled(); }
+  // As SampleRecording::cancelled().
+  std::string cancelled() const { return recording_->cancelled(); }
   // The recording takes longer than its connection may live.
   bool overdue(int64_t now_nanos) const {
     return now_nanos - begun_nanos_ >= SampleRecording::kLongestNanos;

@@ -53,10 +53,10 @@ TEST(SampleRecordingTest, ReaderThatHasGoneIsNotCalledAndEndsTheRecording) {
   int calls = 0;
   auto reader = std::make_shared<TestReader>([&] { ++calls; }, &alive);
   SampleRecording recording(1, 6, reader);
-  EXPECT_FALSE(recording.cancelled());
+  EXPECT_EQ(recording.cancelled(), "");
   reader.reset();
   EXPECT_FALSE(alive) << "the recording does not own it";
-  EXPECT_TRUE(recording.cancelled());
+  EXPECT_EQ(recording.cancelled(), "the reader has gone");
   recording.Put(kSamples);
   recording.End(absl::OkStatus());
   EXPECT_EQ(calls, 0);

@@ -98,9 +98,9 @@ TEST_F(SourceRecorderTest, FailureSaysHowFarItCame) {
 TEST_F(SourceRecorderTest, RecordingWhoseReaderHasGoneIsCancelled) {
   ASSERT_TRUE(recorder_.Record(Recording(1, 3)).ok());
   ASSERT_TRUE(recorder_.TakeRecording(0));
-  EXPECT_FALSE(recorder_.cancelled());
+  EXPECT_EQ(recorder_.cancelled(), "");
   reader_.reset();
-  EXPECT_TRUE(recorder_.cancelled());
+  EXPECT_EQ(recorder_.cancelled(), "the reader has gone");
 }
 
 TEST_F(SourceRecorderTest, CloseEndsWhatRunsAndWhatWaits) {

@@ -258,6 +258,21 @@ TEST_F(SourceWithRecorderTest, RecordingEndsSoonAfterItsReaderHasGone) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
 }
 
+TEST_F(SourceWithRecorderTest, ARecordingThatIsTakenAwayEndsWithTheReasonForThat) {
+  RunFor(absl::Milliseconds(10));
+  const auto recording = Recording(1, 1 << 30);
+  ASSERT_TRUE(source_->Record(recording).ok());
+  RunFor(absl::Milliseconds(10));
+  recording->Cancel("raw samples do not leave this server");
+  recording->Cancel();  // and then the reader goes
+  RunFor(absl::Milliseconds(20));
+  absl::Status status;
+  recording->Take();
+  ASSERT_TRUE(recording->Ended(&status));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("record source trng0: raw samples do not leave this server (after "));
+}
+
 TEST_F(SourceWithRecorderTest, LatchedSourceCanBeRecordedAndStaysLatched) {
   device_.byte_at = [](uint64_t) { return 7; };
   RunFor(absl::Milliseconds(10));
