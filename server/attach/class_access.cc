@@ -60,7 +60,8 @@ ClassAccess::Answer ClassAccess::Ask(absl::string_view identity, Call call,
   }
   Leaf* const leaf = classes_->FindLeaf(pool_class);
   if (leaf == nullptr) {
-    ClassRefusal refusal = {.cause = ClassRefusal::Cause::kUnknown};
+    ClassRefusal refusal = {.cause = classes_->IsInner(pool_class) ? ClassRefusal::Cause::kInner
+                                                                   : ClassRefusal::Cause::kUnknown};
     TellOthers(identity, call, pool_class, &refusal);
     return {.refusal = std::move(refusal)};
   }

@@ -26,6 +26,11 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
                                               pool_class, ": the server has no such class",
                                               OtherClasses(refusal)));
+    case ClassRefusal::Cause::kInner:
+      return absl::NotFoundError(absl::StrCat(
+          call == Call::kAttach ? "open " : "get from ", pool_class,
+          ": it is an inner class, which has no members; name a class without children",
+          OtherClasses(refusal)));
     case ClassRefusal::Cause::kRemoved:
       return absl::NotFoundError(absl::StrCat(call == Call::kAttach ? "open " : "get from ",
                                               pool_class,

@@ -32,6 +32,8 @@ struct ClassRefusal {
     kRemoved,
     // There is no such class. Only a peer whom the policy would allow the class learns this.
     kUnknown,
+    // It has classes below it, and only these give bytes. Learnt as kUnknown is.
+    kInner,
     // Its pool gives a lower quality than the peer asked for.
     kLowerQuality,
     // `channel` of the same stream has it.
@@ -42,8 +44,8 @@ struct ClassRefusal {
   Cause cause = Cause::kUnknown;
   absl::Status policy = {};
   uint32_t channel = 0;
-  // With kForbidden and kUnknown: classes that the peer may have, and whether there are more.
-  // Empty: there are none, or the peer is not told.
+  // With kForbidden, kUnknown and kInner: classes that the peer may have, and whether there are
+  // more. Empty: there are none, or the peer is not told.
   std::vector<std::string> known = {};
   bool more_known = false;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "server/classes/class_config.h"
 
 namespace entropyd {
@@ -82,6 +83,14 @@ void ClassTable::Sort(absl::Span<const std::string> order) {
 Leaf* ClassTable::FindLeaf(absl::string_view pool_class) const {
   const auto it = leaves_.find(pool_class);
   return it == leaves_.end() ? nullptr : it->second.get();
+}
+
+bool ClassTable::IsInner(absl::string_view pool_class) const {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(pool_class, absl::MaxSplits('/', 1));
+  const PoolSlot* const slot = FindSlot(parts.first);
+  return slot != nullptr &&
+         absl::IsFailedPrecondition(slot->tree->FindLeaf(std::string(parts.second)).status());
 }
 
 const std::vector<std::string>& ClassTable::LeafNames() const {

@@ -109,6 +109,8 @@ class ClassTable {
 
   // Returns nullptr when the class is unknown.
   Leaf* FindLeaf(absl::string_view pool_class) const;
+  // Whether it is a class that has others below it.
+  bool IsInner(absl::string_view pool_class) const;
   // In the order of their names.
   const std::vector<std::string>& LeafNames() const;
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }

@@ -78,8 +78,10 @@ TEST_F(ClassAccessTest, AFloodOfDenialsIsOneLineForEachIdentityAndCall) {
       "agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class count=1000");
 }
 
-TEST_F(ClassAccessTest, AnUnknownClassAndALowerQualityAreToldApart) {
+TEST_F(ClassAccessTest, AnUnknownClassAnInnerOneAndALowerQualityAreToldApart) {
   EXPECT_EQ(Refusal("drbg/none"), Cause::kUnknown);
+  EXPECT_EQ(Refusal("none/root"), Cause::kUnknown);
+  EXPECT_EQ(Refusal("drbg/root"), Cause::kInner);
   EXPECT_EQ(Refusal("drbg/one", v1::QUALITY_FULL), Cause::kLowerQuality);
   EXPECT_EQ(access_.denied(), 0u);
 }

@@ -70,6 +70,10 @@ TEST(ReasonsTest, ARefusedClassIsToldInTheWordsOfTheCall) {
                      Call::kAttach, "a/b")
                 .message(),
             "open a/b: the server has no such class; there are a/c and more");
+  EXPECT_EQ(
+      ToStatus({.cause = Cause::kInner, .known = {"a/c"}}, Call::kAttach, "a/b"),
+      absl::NotFoundError("open a/b: it is an inner class, which has no members; name a class "
+                          "without children; there are a/c"));
   EXPECT_EQ(ToStatus({Cause::kUnknown}, Call::kGet, "a/b"),
             absl::NotFoundError("get from a/b: the server has no such class"));
   EXPECT_EQ(
