@@ -76,6 +76,12 @@ bool IsKernelGenerator(const struct stat& file) {
          (minor(file.st_rdev) == kRandomMinor || minor(file.st_rdev) == kUrandomMinor);
 }
 
+// null, zero, mem, kmsg and their like: whatever their rights, none is a generator.
+bool IsMemoryDevice(const struct stat& file) {
+  return S_ISCHR(file.st_mode) && major(file.st_rdev) == kMemMajor && !IsKernelGenerator(file);
+}
+constexpr char kMemoryDevice[] = "this is one of the kernel's memory devices, and no generator";
+
 // Why the rights to a file make it unfit for a source; "" = they do not. Whoever writes a FIFO
 // chooses the samples. What is written to a device is a command, and goes to no reader; groups that
 // may do so (dialout, tty) are the system's.
@@ -91,6 +97,31 @@ std::string RightsRemedy(const struct stat& file) {
                "(chmod 600)"
              : "name a generator's own device; if this is one, let a rule of udev take the right "
                "from everybody else";
+}
+
+// What the path leads to now, which Check() may not have seen.
+absl::Status CheckFile(const std::string& path, bool has_init, const struct stat& file) {
+  if (!S_ISCHR(file.st_mode) && !S_ISFIFO(file.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path, ": neither a character device nor a FIFO"));
+  }
+  if (IsKernelGenerator(file)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "open ", path, ": this is the kernel's software generator; use driver getrandom"));
+  }
+  if (IsMemoryDevice(file)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path, ": ", kMemoryDevice, "; name a generator's own device"));
+  }
+  if (const std::string others = WhoMaySpoil(file); !others.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path, ": ", others, " may write it; ", RightsRemedy(file)));
+  }
+  if (S_ISFIFO(file.st_mode) && has_init) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("open ", path, ": a FIFO would give the bytes of init: back; remove the key"));
+  }
+  return absl::OkStatus();
 }
 
 // A terminal line would swallow and translate bytes.
@@ -131,6 +162,10 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
                                  "' is neither a character device nor a FIFO; bytes of a file "
                                  "would be given out again at every start")};
   }
+  if (there && IsMemoryDevice(st)) {
+    return {"path",
+            absl::StrCat(config.path(), ": ", kMemoryDevice, "; name a generator's own device")};
+  }
   // Who runs the check may not be who runs the server. So this looks only at what is wrong for all.
   if (there && (st.st_mode & S_IWOTH) != 0) {
     return {"path", absl::StrCat("everybody may write ", config.path(), "; ", RightsRemedy(st))};
@@ -148,6 +183,16 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
     return {"init", absl::StrCat(config.path(), " takes no bytes; remove the key")};
   }
   return {};
+}
+
+ConfigFault CharDeviceDriver::Look(const config::v1::SourceConfig& config) {
+  const std::string& path = config.path();
+  struct stat st;
+  if (stat(path.c_str(), &st) != 0) {
+    return {"path", std::string(ErrnoStatus(errno, absl::StrCat("open ", path)).message())};
+  }
+  const absl::Status fit = CheckFile(path, !config.init().empty(), st);
+  return fit.ok() ? ConfigFault{} : ConfigFault{"path", std::string(fit.message())};
 }
 
 absl::StatusOr<std::string> CharDeviceDriver::ParseInit(absl::string_view text) {
@@ -224,27 +269,6 @@ CharDeviceDriver::CharDeviceDriver(std::string path, std::string rng_current, bo
       hardware_(hardware),
       habits_(std::move(habits)) {}
 
-// What the path leads to now, which Check() may not have seen.
-absl::Status CharDeviceDriver::CheckOpened(const struct stat& file) const {
-  if (!S_ISCHR(file.st_mode) && !S_ISFIFO(file.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("open ", path_, ": neither a character device nor a FIFO"));
-  }
-  if (IsKernelGenerator(file)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "open ", path_, ": this is the kernel's software generator; use driver getrandom"));
-  }
-  if (const std::string others = WhoMaySpoil(file); !others.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("open ", path_, ": ", others, " may write it; ", RightsRemedy(file)));
-  }
-  if (S_ISFIFO(file.st_mode) && !habits_.init.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "open ", path_, ": a FIFO would give the bytes of init: back; remove the key"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CharDeviceDriver::SendInit(int fd) const {
   absl::string_view rest = habits_.init;
   while (!rest.empty()) {
@@ -274,7 +298,7 @@ absl::StatusOr<std::string> CharDeviceDriver::Open() {
   UniqueFd opened = std::move(fd_);
   struct stat st;
   if (fstat(opened.get(), &st) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path_));
-  if (absl::Status fit = CheckOpened(st); !fit.ok()) return fit;
+  if (absl::Status fit = CheckFile(path_, !habits_.init.empty(), st); !fit.ok()) return fit;
   const std::string names = rng_current_.empty() && IsHwrng(st) ? kRngCurrent : rng_current_;
   names_ = names.empty() ? UniqueFd() : OpenNames(names);
   generator_ = names.empty() ? path_ : ReadLine(names_);

@@ -42,6 +42,7 @@ namespace entropyd {
 class CharDeviceDriver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
+  static ConfigFault Look(const config::v1::SourceConfig& config);
   static SourceIdentity Identify(const config::v1::SourceConfig& config);
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
@@ -77,7 +78,6 @@ class CharDeviceDriver final : public SourceDriver {
   static absl::StatusOr<std::string> ParseInit(absl::string_view text);
 
  private:
-  absl::Status CheckOpened(const struct stat& file) const;
   absl::Status SendInit(int fd) const;
 
   const std::string path_;

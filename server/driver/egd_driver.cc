@@ -88,6 +88,14 @@ ConfigFault EgdDriver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
+ConfigFault EgdDriver::Look(const config::v1::SourceConfig& config) {
+  struct stat st;
+  if (config.path().empty() || stat(config.path().c_str(), &st) == 0) return {};
+  return {"path",
+          std::string(
+              ErrnoStatus(errno, absl::StrCat("connect to EGD daemon ", config.path())).message())};
+}
+
 SourceIdentity EgdDriver::Identify(const config::v1::SourceConfig& config) {
   SourceIdentity identity;
   SourceClaims& claims = identity.claims;

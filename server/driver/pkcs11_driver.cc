@@ -93,6 +93,15 @@ bool RefusesPin(CK_RV code) {
          code == CKR_PIN_LOCKED || code == CKR_PIN_EXPIRED || code == CKR_USER_PIN_NOT_INITIALIZED;
 }
 
+// Whoever may write the module may do what the server may.
+absl::Status CheckModule(const std::string& module, const struct stat& file) {
+  const std::string others = WhoElseMayWrite(file);
+  if (others.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("load module ", module, ": ", others,
+                   " may write it; let it belong to root, and let nobody else write it"));
+}
+
 // A PIN, wiped when it goes.
 class Pin {
  public:
@@ -152,6 +161,15 @@ ConfigFault Pkcs11Driver::Check(const config::v1::SourceConfig& config) {
   return {};
 }
 
+ConfigFault Pkcs11Driver::Look(const config::v1::SourceConfig& config) {
+  struct stat st;
+  const absl::Status module =
+      stat(config.module().c_str(), &st) == 0
+          ? CheckModule(config.module(), st)
+          : ErrnoStatus(errno, absl::StrCat("load module ", config.module()));
+  return module.ok() ? ConfigFault{} : ConfigFault{"module", std::string(module.message())};
+}
+
 SourceIdentity Pkcs11Driver::Identify(const config::v1::SourceConfig& config) {
   const bool software = IsSoftHsm(config.module());
   SourceIdentity identity;
@@ -196,11 +214,8 @@ absl::Status Pkcs11Driver::Load() {
   if (loaded_ == nullptr) {
     struct stat st;
     const bool there = stat(module_.c_str(), &st) == 0;
-    if (const std::string others = there ? WhoElseMayWrite(st) : ""; !others.empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("load module ", module_, ": ", others,
-                       " may write it; let it belong to root, and let nobody else write it"));
-    }
+    absl::Status module = there ? CheckModule(module_, st) : absl::OkStatus();
+    if (!module.ok()) return module;
     void* library = dlopen(module_.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
       return absl::NotFoundError(absl::StrCat("load module ", module_, ": ", dlerror(),

@@ -35,13 +35,14 @@ constexpr int kCommonKeys[] = {
 absl::Span<const DriverEntry> BuiltIns() {
   static constexpr DriverEntry kBuiltIns[] = {
       {"char_device", "path init", CharDeviceDriver::Check, CharDeviceDriver::Identify,
-       CharDeviceDriver::Create},
+       CharDeviceDriver::Create, CharDeviceDriver::Look},
       {"rdrand", "", nullptr, RdrandDriver::Identify, RdrandDriver::Create},
       {"getrandom", "", nullptr, GetrandomDriver::Identify, GetrandomDriver::Create},
       {"rdseed", "", nullptr, RdseedDriver::Identify, RdseedDriver::Create},
-      {"egd", "path address", EgdDriver::Check, EgdDriver::Identify, EgdDriver::Create},
+      {"egd", "path address", EgdDriver::Check, EgdDriver::Identify, EgdDriver::Create,
+       EgdDriver::Look},
       {"pkcs11", "module token pin_file", Pkcs11Driver::Check, Pkcs11Driver::Identify,
-       Pkcs11Driver::Create},
+       Pkcs11Driver::Create, Pkcs11Driver::Look},
       {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Identify, Tpm2Driver::Create},
       {"jitter", "", nullptr, JitterDriver::Identify, JitterDriver::Create},
       {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Identify,

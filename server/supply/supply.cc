@@ -262,8 +262,19 @@ std::vector<v1::Pool> SupplyImpl::ListPools() const {
 absl::Status Supply::Check(const config::v1::Server& config, const config::Locations& locations,
                            std::vector<std::string>* warnings) {
   absl::StatusOr<SupplyPlan> plan = PlanSupply(config, locations);
-  if (plan.ok() && warnings != nullptr) *warnings = std::move(plan->warnings);
-  return plan.status();
+  if (!plan.ok() || warnings == nullptr) return plan.status();
+  *warnings = std::move(plan->warnings);
+  for (const SourcePlan& source : plan->sources) {
+    const DriverEntry& driver = *source.driver;
+    if (driver.look == nullptr) continue;
+    const ConfigFault found = driver.look(config.sources(source.index));
+    if (found.key == nullptr) continue;
+    const std::string at = absl::StrCat("sources[", source.index, "].", found.key);
+    const std::string text =
+        absl::StrCat("now, and for this user, the source would be gone: ", found.message);
+    warnings->push_back(std::string(locations.Error(at, text).message()));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Supply>> Supply::Create(const config::v1::Server& config,

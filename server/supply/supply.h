@@ -77,7 +77,7 @@ class Supply {
   // Checks sources and pools of the configuration (references, driver's own keys, software sources
   // against allow_software, entropy claims) without opening a device. Errors: INVALID_ARGUMENT with
   // file:line:column. `warnings`, if given, gets what is allowed but should be mended: two sources
-  // that are one generator.
+  // that are one generator; a device that this process could not use now (DriverEntry::look).
   static absl::Status Check(const config::v1::Server& config, const config::Locations& locations,
                             std::vector<std::string>* warnings = nullptr);
 

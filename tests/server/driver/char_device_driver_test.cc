@@ -164,6 +164,18 @@ TEST(CharDeviceDriverTest, ADeviceThatEverybodyMayWriteIsRefused) {
   EXPECT_TRUE(absl::IsFailedPrecondition(driver.Open().status()));
 }
 
+// Whatever its rights are: that everybody may write it is no matter of chance, and for some of them
+// not so.
+TEST(CharDeviceDriverTest, AMemoryDeviceOfTheKernelIsNoGenerator) {
+  for (const char* path : {"/dev/null", "/dev/zero", "/dev/full"}) {
+    EXPECT_THAT(CharDeviceDriver::Check(ConfigOf(path)).message,
+                HasSubstr("one of the kernel's memory devices"));
+    CharDeviceDriver driver(path, "", true);
+    EXPECT_THAT(std::string(driver.Open().status().message()),
+                HasSubstr("one of the kernel's memory devices, and no generator"));
+  }
+}
+
 // With `init:` a TPM would answer one command, as a second generator beside itself.
 TEST(CharDeviceDriverTest, ATpmIsRefusedWithTheDriverThatTakesIt) {
   for (const char* node : {"/dev/tpm0", "/dev/tpmrm0", "/dev/tpmrm12"}) {

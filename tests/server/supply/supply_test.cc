@@ -14,13 +14,18 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "base/process/fd.h"
+#include "server/driver/char_device_driver.h"
 #include "tests/server/driver/fake_driver.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // The first three lines of every server.yaml in these tests.
 constexpr char kHead[] =
@@ -207,6 +212,42 @@ TEST(SupplyConfigTest, SoundConfigurationPasses) {
                          PoolWith("sources: [soft, cpu, trng0, seed, near, far, tunnel, hsm, "
                                   "tpm, j, up], min_healthy_groups: 5")))
           .ok());
+}
+
+// What the server would say of its source when it opens it.
+TEST(SupplyConfigTest, ADeviceThatCannotBeUsedNowIsAWarningInTheWordsOfItsOpening) {
+  const TempDir dir;
+  const std::string fifo = dir / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const auto warnings = [](const std::string& keys) {
+    const std::string yaml =
+        absl::StrCat(kHead, kSoft, "  - {name: x, ", keys, "}\n", PoolWith("sources: [soft, x]"));
+    config::v1::Server config;
+    config::Locations locations;
+    EXPECT_TRUE(config::Parse(yaml, "server.yaml", &config, &locations).ok());
+    std::vector<std::string> warnings;
+    const absl::Status status = Supply::Check(config, locations, &warnings);
+    EXPECT_TRUE(status.ok()) << keys << ": " << status;
+    return warnings;
+  };
+  const auto opening = [](const std::string& path) {
+    return std::string(CharDeviceDriver(path, "", true).Open().status().message());
+  };
+  const std::string device = "driver: char_device, path: ";
+  EXPECT_THAT(warnings(device + fifo), IsEmpty());
+  const std::string none = dir / "none";
+  EXPECT_THAT(warnings(device + none),
+              ElementsAre(AllOf(HasSubstr("sources[1].path: now, and for this user, the source "
+                                          "would be gone: "),
+                                EndsWith(opening(none)))));
+  ASSERT_EQ(chmod(fifo.c_str(), 0620), 0);
+  if (chown(fifo.c_str(), 4711, 4711) == 0) {  // root may
+    EXPECT_THAT(warnings(device + fifo), ElementsAre(EndsWith(opening(fifo))));
+    EXPECT_THAT(opening(fifo), HasSubstr("its owner, user 4711, may write it"));
+  }
+  EXPECT_THAT(warnings("driver: egd, path: " + none), ElementsAre(HasSubstr("EGD daemon")));
+  EXPECT_THAT(warnings("driver: pkcs11, token: t, module: " + none),
+              ElementsAre(HasSubstr("sources[1].module: ")));
 }
 
 // A supply with real threads on the real clock. Its callbacks tell when something has happened.
