@@ -41,9 +41,9 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent
                                                      const config::Locations& locations,
                                                      const Clock* clock, Log* log,
                                                      Metrics* metrics) {
-  if (auto status = CheckAgentConfig(config, locations, clock); !status.ok()) return status;
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
+  if (auto status = CheckAgentState(config); !status.ok()) return status;
   std::unique_ptr<Agent> agent(new Agent(*std::move(settings), config, clock, log));
   if (auto status = agent->Open(config, metrics); !status.ok()) return status;
   return agent;
@@ -208,6 +208,8 @@ absl::Status Agent::StartFresh() {
 
 absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
   if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
+  // Whoever has the guests may still be attached, and this process could not attach.
+  if (auto status = upstream_->certificate_problem(); !status.ok()) return status;
   if (auto status = Enter(PhaseEvent::kTakeOver); !status.ok()) return status;
   auto taken =
       TakeOver(std::move(predecessor), host_->state(),
@@ -235,6 +237,8 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer,
     loop_->RunOnce(kFillTurn);
     const int64_t now = clock_->NowNanos();
     if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
+    // Whoever has the guests may still be attached, and this process could not attach.
+    if (auto status = upstream_->certificate_problem(); !status.ok()) return status;
     if (auto status = offered(); !status.ok()) return status;
     if (upstream_->get()->connected()) {
       attached_at = std::min(attached_at, now);

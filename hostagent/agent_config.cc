@@ -337,12 +337,16 @@ absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& co
   return Checker(config, locations).Check();
 }
 
+absl::Status CheckAgentState(const config::v1::HostAgent& config) {
+  if (auto status = CheckHostId(config.state_dir()); !status.ok()) return status;
+  return LoadGuestSockets(config.state_dir()).status();
+}
+
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock) {
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
-  if (auto status = CheckHostId(config.state_dir()); !status.ok()) return status;
-  if (auto sockets = LoadGuestSockets(config.state_dir()); !sockets.ok()) return sockets.status();
+  if (auto status = CheckAgentState(config); !status.ok()) return status;
   absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),
                                             config.tls().ca(), "", clock->WallTime())
                               .status();

@@ -59,10 +59,13 @@ struct AgentSettings {
 absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
                                                  const config::Locations& locations);
 
-// Finds all that can be wrong with a configuration before anything is opened: what
-// ResolveAgentConfig finds, and files that cannot be used now: those of TLS, and what earlier runs
-// have left in state_dir. Errors: of ResolveAgentConfig, CheckHostId, LoadGuestSockets and
-// tls::LoadMaterial.
+// Whether what earlier runs have left in state_dir can be used. Errors: of CheckHostId and
+// LoadGuestSockets.
+absl::Status CheckAgentState(const config::v1::HostAgent& config);
+
+// Finds all that can be wrong with a configuration before anything is opened: what the two above
+// find, and files of TLS that cannot be used now. An agent starts without these and waits for them;
+// a reload gives up nothing that works. Errors: of the two above and tls::LoadMaterial.
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock);
 

@@ -46,6 +46,8 @@ class UpstreamOnLoop final : public EventLoop::Handler {
   // Call it about once a second.
   void Tick();
 
+  // OK, or why nobody can attach with the certificate that is on disk, with the remedy.
+  absl::Status certificate_problem() const { return certificate_.problem(); }
   // Upstream was attached at least once.
   bool was_attached() const { return was_attached_.load(std::memory_order_relaxed); }
   // Fills in what Upstream and CertificateWatch know.

@@ -22,6 +22,7 @@ CertificateWatch::CertificateWatch(const config::v1::ClientTls& tls, const Clock
                                 "could be used.")),
       seen_(Look()) {
   Load();
+  if (!unusable_.ok()) Tell();
 }
 
 CertificateWatch::Stamps CertificateWatch::Look() const {
@@ -41,6 +42,7 @@ void CertificateWatch::Load() {
   auto material =
       tls::LoadMaterial(tls_.cert(), tls_.key(), tls_.ca(), /*crl=*/"", clock_->WallTime());
   unusable_ = material.status();
+  judged_at_ = clock_->NowNanos();
   expiry_told_ = false;
   if (material.ok()) not_after_ = material->not_after;
   expiry_->Set(material.ok() ? static_cast<double>(absl::ToUnixSeconds(not_after_)) : 0);
@@ -52,16 +54,25 @@ bool CertificateWatch::Renewed() {
     log_->Error("certificate.expired", {{"reason", problem()}});
   }
   const Stamps now = Look();
-  if (now == seen_) return false;
+  const bool changed = now != seen_;
+  const bool judge_again = !unusable_.ok() && clock_->NowNanos() >= judged_at_ + kJudgeAgainNanos;
+  if (!changed && !judge_again) return false;
   seen_ = now;
+  const absl::Status before = unusable_;
   Load();
   if (!unusable_.ok()) {
-    log_->Error("certificate.unusable", {{"reason", unusable_}});
+    if (changed || unusable_.code() != before.code()) Tell();
     return false;
   }
   log_->Info("certificate.renewed",
              {{"expires", absl::FormatTime(not_after_, absl::UTCTimeZone())}});
   return true;
+}
+
+void CertificateWatch::Tell() {
+  log_->Error("certificate.unusable",
+              {{"reason", unusable_},
+               {"remedy", "put a good one there: the agent takes it as soon as it can be used"}});
 }
 
 absl::Status CertificateWatch::problem() const {

@@ -13,11 +13,13 @@
 #include <time.h>
 
 #include <array>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "proto/agent_admin.pb.h"
@@ -27,12 +29,16 @@ namespace entropyd {
 
 class CertificateWatch {
  public:
-  // All but `tls` outlive it. Looks at once.
+  // Files that cannot be used are judged again after this, because time may mend them: a
+  // certificate becomes valid.
+  static constexpr int64_t kJudgeAgainNanos = 2 * kSecondNanos;
+
+  // All but `tls` outlive it. Looks at once, and tells what is wrong.
   CertificateWatch(const config::v1::ClientTls& tls, const Clock* clock, Log* log,
                    Metrics* metrics);
 
-  // Looks at the files' names, sizes and times. Call it about once a second. True when they have
-  // changed since the last look and can be used now.
+  // Looks at the files' names, sizes and times. Call it about once a second. True when they can be
+  // used now, and could not before or have changed.
   bool Renewed();
 
   // OK, or why nobody can attach with these files, with the remedy.
@@ -54,6 +60,7 @@ class CertificateWatch {
 
   Stamps Look() const;
   void Load();
+  void Tell();
 
   const config::v1::ClientTls tls_;
   const Clock* const clock_;
@@ -61,6 +68,7 @@ class CertificateWatch {
   Gauge* const expiry_;
   Stamps seen_;
   absl::Status unusable_;
+  int64_t judged_at_ = 0;
   absl::Time not_after_ = absl::InfinitePast();
   bool expiry_told_ = false;
 };

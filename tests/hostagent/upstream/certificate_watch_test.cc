@@ -92,5 +92,30 @@ TEST_F(CertificateWatchTest, AMissingFileIsAProblem) {
   EXPECT_THAT(Status().certificate_problem(), testing::HasSubstr("tls.key"));
 }
 
+TEST_F(CertificateWatchTest, OneThatIsNotValidYetIsUsedAsSoonAsItIs) {
+  auto issued = pki::Issue(dir_ / "ca", {.name = "later", .validity = absl::Hours(1)},
+                           clock_.WallTime() + absl::Minutes(10));
+  ASSERT_TRUE(issued.ok()) << issued.status();
+  Use("later");
+  EXPECT_FALSE(watch_->Renewed());
+  EXPECT_NE(Status().certificate_problem(), "");
+  clock_.Advance(absl::Minutes(4));
+  EXPECT_FALSE(watch_->Renewed()) << Status().certificate_problem();
+  clock_.Advance(absl::Minutes(7));
+  EXPECT_TRUE(watch_->Renewed()) << Status().certificate_problem();
+  EXPECT_EQ(Status().certificate_problem(), "");
+  EXPECT_FALSE(watch_->Renewed());
+}
+
+TEST_F(CertificateWatchTest, AStartWithoutFilesIsAProblemUntilTheyAreThere) {
+  for (const char* file : {"tls.key", "tls.crt"}) std::filesystem::remove(dir_ / file);
+  watch_ = std::make_unique<CertificateWatch>(tls_, &clock_, &log_, &metrics_);
+  EXPECT_FALSE(watch_->Renewed());
+  EXPECT_THAT(std::string(watch_->problem().message()), testing::HasSubstr("tls.crt"));
+  Use("first");
+  EXPECT_TRUE(watch_->Renewed());
+  EXPECT_TRUE(watch_->problem().ok()) << watch_->problem();
+}
+
 }  // namespace
 }  // namespace entropyd
