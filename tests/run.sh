@@ -19,7 +19,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 LOGS=$PWD/build/test-logs
 STEPS=build/release/tests/steps.txt  # name|label|what it proves; CMake writes it
 # One place more than there are processors, for a build that runs beside the suites and gives way to them.
-JOBS=$(($(nproc) + 1))
+processors=$(nproc)
+JOBS=$((processors + 1))
 
 group=full list=0 wanted=()
 while [ $# -gt 0 ]; do

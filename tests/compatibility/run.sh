@@ -24,7 +24,8 @@ build_previous() {
     fail "the previous version is commit $commit, and git has no such commit in $ROOT." \
       "Run this in a clone with its history (git fetch --unshallow), or set OLD_BIN to a folder with its programs."
   source=$ROOT/build/previous/source
-  if [ "$(cat "$ROOT/build/previous/commit" 2>/dev/null)" != "$commit" ]; then
+  built=$(cat "$ROOT/build/previous/commit" 2>/dev/null || true)
+  if [ "$built" != "$commit" ]; then
     rm -rf "$ROOT/build/previous"
     mkdir -p "$source"
     git -C "$ROOT" archive "$commit" | tar -x -C "$source" || fail "git archive $commit"

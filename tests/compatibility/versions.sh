@@ -24,7 +24,7 @@ hands_over_to() {
   before=$(pid_of agent)
   agent_of "$1" --take-over
   eventually 10 test ! -d "/proc/$before"
-  [ "$(serving_pid)" = "$(pid_of agent)" ] || die "the agent that took over does not serve"
-  [ "$(readlink "/proc/$(pid_of agent)/exe")" = "$(realpath "$(bin_of "$1")/entropyd-hostagent")" ] ||
+  alike "$(serving_pid)" "$(pid_of agent)" || die "the agent that took over does not serve"
+  alike "$(readlink "/proc/$(pid_of agent)/exe")" "$(realpath "$(bin_of "$1")/entropyd-hostagent")" ||
     die "the agent that serves is not of the $1 version"
 }

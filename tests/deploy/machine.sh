@@ -33,7 +33,8 @@ finish() {
   [ -z "${MACHINE:-}" ] || kill -KILL "$MACHINE"
   stop_everything
   cd /
-  umount -R "$WORK" && rm -rf "$WORK"
+  # Nothing is removed through a mount that is still there.
+  if umount -R "$WORK"; then rm -rf "$WORK"; fi
   exit $status
 }
 trap finish EXIT
@@ -59,8 +60,10 @@ boot_machine() {
   command -v systemd-nspawn >/dev/null || die "no systemd-nspawn here; run deploy/install-packages.sh test"
   spawn machine systemd-nspawn --directory="$WORK/root" --boot --register=no --keep-unit --console=pipe \
     --capability=CAP_IPC_LOCK --rlimit=RLIMIT_MEMLOCK=infinity systemd.unit=test.target
-  eventually 20 pgrep --parent "$(pid_of machine)" --exact systemd
-  MACHINE=$(pgrep --parent "$(pid_of machine)" --exact systemd)
+  local nspawn
+  nspawn=$(pid_of machine)
+  eventually 20 pgrep --parent "$nspawn" --exact systemd
+  MACHINE=$(pgrep --parent "$nspawn" --exact systemd)
   eventually 20 on_machine systemctl is-active test.target
 }
 

@@ -17,8 +17,10 @@ promtool check rules "$ROOT/deploy/prometheus/rules.yaml"
 promtool check config "$ROOT/deploy/prometheus/prometheus.yaml"
 promtool test rules "$ROOT/deploy/prometheus/rules_test.yaml"
 # The unit tests can fail: a threshold moved must be noticed.
-mkdir spoilt && cp "$ROOT"/deploy/prometheus/rules*.yaml spoilt/
+mkdir spoilt
+cp "$ROOT"/deploy/prometheus/rules*.yaml spoilt/
 sed -i 's/upstream_connected == 0/upstream_connected == 2/' spoilt/rules.yaml
+! cmp -s "$ROOT/deploy/prometheus/rules.yaml" spoilt/rules.yaml || die "no rule has the threshold that is moved here"
 if promtool test rules spoilt/rules_test.yaml >/dev/null 2>&1; then die "the rules' tests accept a spoilt rule"; fi
 
 spawn demo "$BIN/entropyctl" demo --dir "$WORK/demo" --seconds 300

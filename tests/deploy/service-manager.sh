@@ -13,7 +13,7 @@ config=root/etc/entropyd/agent.yaml
 boot_machine
 agent=entropyd-hostagent.service
 main_pid() { property_of $agent MainPID; }
-is_served_by_another() { [ "$(main_pid)" != "$1" ] && [ "$(egd "$socket" pid)" = "$(main_pid)" ]; }
+is_served_by_another() { differ "$(main_pid)" "$1" && alike "$(egd "$socket" pid)" "$(main_pid)"; }
 has_status() { [ -n "$(property_of $agent StatusText)" ]; }
 restarts() { property_of $agent NRestarts; }
 has_restarted() { [ "$(restarts)" = "$1" ] && egd "$socket" read 64; }
@@ -25,7 +25,7 @@ socket=$(at_machine /run/entropyd/egd.sock)
 # Type=notify: a unit has started when it serves.
 on_machine systemctl start entropyd entropyd-hostagent.socket $agent
 egd "$socket" read 64
-[ "$(egd "$socket" pid)" = "$(main_pid)" ]
+alike "$(egd "$socket" pid)" "$(main_pid)"
 [ "$(on_machine ps -o comm= -p "$(main_pid)")" = entropyd-hostag ]
 eventually 5 has_status
 echo "started: $(property_of $agent StatusText)"

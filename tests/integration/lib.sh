@@ -16,6 +16,27 @@ eventually() {
   done
 }
 
+# from_here NAME: what NAME has logged so far does not count for `logged` any more.
+from_here() { wc -l <"$WORK/$1.log" >"$WORK/$1.from"; }
+# logged NAME PATTERN: whether NAME has logged such a line (grep -E) since then, or at all if nobody said.
+logged() {
+  local from=0
+  [ ! -f "$WORK/$1.from" ] || from=$(cat "$WORK/$1.from")
+  grep -Eq -- "$2" < <(tail -n "+$((from + 1))" "$WORK/$1.log")
+}
+# lacks FILE PATTERN: whether a file that is there has no such line (grep -E). It shows the lines that it has.
+lacks() {
+  local status=0
+  grep -E -- "$2" "$1" || status=$?
+  [ $status = 1 ]
+}
+# Whether both are there, and are the same or not: what failed and said nothing is neither.
+alike() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" = "$2" ]; }
+differ() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
+is_empty() { [ "$(find "$1" | wc -l)" = 1 ]; }  # DIRECTORY
+# is_ready NAME: its /readyz says so.
+is_ready() { curl -fsS "http://127.0.0.1:$(port_of "$1" http)/readyz"; }
+
 # put PIPE WORD…: a line into a named pipe, whose reader may have ended, which must not be waited for.
 put() { timeout 10 bash -c 'echo "${*:2}" >"$1"' _ "$@" || die "nobody reads $1"; }
 
@@ -40,7 +61,7 @@ is_running() { kill -0 "$(pid_of "$1")" 2>/dev/null; }
 has_ended() { ! is_running "$1"; }
 
 # exit_status NAME: what NAME ends with, within 10 s: 128 + signal when one killed it. Nothing for a
-# process that took over from the one that was spawned: it is not ours to wait for.
+# process that took over from the one that was spawned: it is not ours to wait for (`stop` reads its last word).
 exit_status() {
   local pid
   pid=$(pid_of "$1")
@@ -60,7 +81,12 @@ stop() {
     sleep 0.05
   done
   status=$(exit_status "$1")
-  [ "${status:-${3:-0}}" = "${3:-0}" ] || die "$1 ended with status $status instead of ${3:-0}"
+  if [ -n "$status" ]; then
+    [ "$status" = "${3:-0}" ] || die "$1 ended with status $status instead of ${3:-0}"
+  else
+    tail -n 1 "$WORK/$1.log" | grep -Eq 'agent\.stopped"?[ ,].*handed_over' ||
+      die "$1 took over from another process, and its last word is not that it stopped: $(tail -n 1 "$WORK/$1.log")"
+  fi
   rm -f "$WORK/$1.pid"
 }
 murder() {  # kill -9
@@ -184,7 +210,7 @@ start_server() {
   for who in agent reader operator; do
     client_yaml "$(port_of server grpc)" $who >"$WORK/$who.client.yaml"
   done
-  eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
+  eventually 20 is_ready server
 }
 start_agent() {
   [ -f "$WORK/agent.yaml" ] || agent_yaml "$(port_of server grpc)" >"$WORK/agent.yaml"

@@ -58,17 +58,47 @@ refuses 'deaf did not end within 1 s of SIGTERM' stop deaf 1
 murder deaf
 if crashed; then die "SIGKILL comes from a step, and is no crash"; fi
 
-# Who took over from a process that was spawned is not ours to wait for.
-spawn elder bash -c 'trap "exit 7" TERM; while :; do sleep 0.05; done'
-sleep 0.3
-setsid bash -c 'trap "exit 7" TERM; while :; do sleep 0.05; done' &
-elder=$(pid_of elder)
-echo $! >elder.pid
-sleep 0.3
-stop elder
-kill "$elder"
+# Who took over from a process that was spawned is not ours to wait for: its last word tells.
+for last_word in 'event=agent.stopped handed_over=false' '"event":"agent.stopped","handed_over":true' \
+  'event=agent.stopped reason="x"' 'event=agent.stopping'; do
+  spawn elder bash -c 'trap "exit 7" TERM; while :; do sleep 0.05; done'
+  sleep 0.3
+  setsid bash -c 'trap "echo \"\$1\"; exit 7" TERM; while :; do sleep 0.05; done' _ "$last_word" >>elder.log &
+  elder=$(pid_of elder)
+  echo $! >elder.pid
+  sleep 0.3
+  case $last_word in
+    *handed_over*) stop elder ;;
+    *) refuses 'its last word is not that it stopped' stop elder ;;
+  esac
+  kill "$elder"
+done
+
+# What was logged before does not count, nor what is not there.
+echo 'event=one' >some.log
+logged some event=one
+from_here some
+if logged some event=one; then die "an old line counts"; fi
+echo 'event=two' >>some.log
+logged some 'event=(two|three)'
+lacks some.log three
+if lacks some.log two >/dev/null; then die "it has that line"; fi
+if lacks none.log two 2>/dev/null; then die "a file that is not there lacks nothing"; fi
+alike 1 1
+differ 1 2
+for pair in '1 2' ' 1' '1 ' ' '; do
+  if alike "${pair% *}" "${pair#* }"; then die "'$pair' are alike"; fi
+done
+for pair in '1 1' ' 1' '1 ' ' '; do
+  if differ "${pair% *}" "${pair#* }"; then die "'$pair' do not differ"; fi
+done
+mkdir empty
+is_empty empty
+touch empty/file
+if is_empty empty; then die "there is a file"; fi
+if is_empty none 2>/dev/null; then die "what is not there is not empty"; fi
 
 refuses 'still not so: false' eventually 1 false
-refuses 'exit 0 instead of 1' expect_failure 1 . true
+refuses 'exit 0 instead of 1' expect_failure 1 anything true
 refuses "no /nothing/ in what 'false' said" expect_failure 1 nothing false
 echo "lib_test: the vocabulary swallows nothing"

@@ -61,7 +61,7 @@ YAML
 said() {  # PATTERN command… : fails and says so
   local pattern=$1 output
   shift
-  output=$("$@" 2>&1) && die "passed: $*"
+  if output=$("$@" 2>&1); then die "passed: $*"; fi
   grep -q -- "$pattern" <<<"$output" || die "no '$pattern' in: $output"
 }
 config counter up >"$WORK/good.yaml"

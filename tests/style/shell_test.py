@@ -6,10 +6,17 @@
 
 shellcheck's warnings are offences, and so is what looks like a check under `set -e` and cannot fail:
 
-  and-list      [ a ] && [ b ]         a list ends the script only when its last command fails
+  and-list      [ a ] && [ b ], a && b  a list ends the script only when its last command fails
+  and-die       a && die "why"         as a last statement it fails when all is well
   not           ! grep -q x file       `set -e` does not look at a command that `!` turns round
+  lacks         ! grep -q x file || die  a file that is not there has no such line
   negated-test  [ ! "$(f)" -gt 3 ]     true when f fails and prints nothing
+  unequal       [ "$(f)" != 3 ]        likewise, [ -z "$(f)" ], and [ "$(f)" = "$(g)" ] when both fail
+  arithmetic    $(($(f) - 3))          -3 when f fails and prints nothing
+  two-asked     a=$(f) b=$(g)          the status is that of g
+  count         grep -c x file || true   no count when there is no file
   early         eventually 5 test "$(f)" = 1   the shell runs f once, before it waits
+  no-pattern    expect_failure 2 .     any failure will do
 """
 import os
 import re
@@ -20,12 +27,38 @@ import tempfile
 # A statement: the line's beginning, or what follows `then`, `do`, `else`, `{` or `;`.
 BEGIN = r"^\s*(?:(?:then|do|else|\{)\s+)?"
 TEST = r"\[\[? [^|]* \]\]?"
+# A command whose output the shell puts in, not arithmetic. `date` always prints a number.
+ASKED = r"\$\((?!\()(?!date )"
 RULES = (
     ("and-list", re.compile(BEGIN + TEST + r"\s*&&\s*" + TEST + r"\s*$"), "write two statements"),
+    ("and-die", re.compile(r"&& die\b"), "turn it round, with `|| die`, or write `if`"),
     ("not", re.compile(BEGIN + r"! (?!.*\|\|)(?!.*; then$)(?!.*\\$)"), "add `|| die \"why\"`"),
+    ("lacks", re.compile(r"(?:\bif|" + BEGIN + r"!) (?:.*\| )?grep .*(?:; then die\b|\|\| (?:die\b|\{))"),
+     "write `lacks FILE PATTERN || die`"),
     ("negated-test", re.compile(r"(?:! \[ |\[ ! )[^]]*\$\([^]]* -(?:gt|ge|lt|le|eq|ne) "), "turn the comparison round"),
-    ("early", re.compile(r"\beventually [0-9]+ (?:test|\[) .*\"\$\("), "give the condition a function"),
+    ("unequal", re.compile(r"\[\[? (?:-z )?\"?" + ASKED + r"(?!id -u\)).*(?: != |(?<=-z ).*\]|\)\" \])"),
+     "write `alike A B`, `differ A B`, or `is_empty DIRECTORY`"),
+    ("arithmetic", re.compile(r"\$\(\((?:(?!\)\)).)*?" + ASKED), "ask first, and count then"),
+    ("two-asked", re.compile(r"^\s*\w+=" + ASKED + r".*\) \w+=\"?\$\((?!\()"), "write two statements"),
+    ("count", re.compile(r"\bgrep -[a-zA-Z]*c[a-zA-Z]* .*\|\| true\b"), "write `|| [ $? = 1 ]`"),
+    ("early", re.compile(r"\beventually [0-9]+ (?:[^\\$]|\$\(\(|\$[^(]|\\.)*\$\((?!\()"),
+     "give the condition a function, or ask first"),
+    ("no-pattern", re.compile(r"\bexpect_failure (?!124)[0-9]+ (?:['\"]\.?['\"]|\.) "), "say what the error says"),
 )
+# Of a line without its strings and substitutions: `a && b` as a statement, where a is no test.
+AND_LIST = re.compile(r"^(?!if |elif |while |until |case |for |&&|\[|\(|!|.*[{}]|.*\|\||.*\w\) )"
+                      r".*[^&]&&(?! (?:return|break|continue|exit)\b)(?! *$)(?!.*\\$)")
+
+
+def bare(line):
+    """A statement with its strings and what the shell puts in left out."""
+    line = re.sub(r"^(?:then|do|else) +", "", line.strip())
+    line = re.sub(r"'[^']*'", "''", line)
+    for _ in range(4):
+        line = re.sub(r"\$\([^()]*\)", "$", line)
+    return re.sub(r'"(?:[^"\\]|\\.)*"', '""', line)
+
+
 # What other files of the vocabulary use, or set for it.
 EXCLUDED = "SC1090,SC1091,SC2034"
 
@@ -65,6 +98,9 @@ def swallowed(path, text):
         for name, pattern, remedy in RULES:
             if pattern.search(line):
                 yield f"{path}:{number}: {name}: {line.strip()}: cannot fail as it should; {remedy}"
+        # A line with half a pair of quotes holds a string of several lines, e.g. awk's.
+        if line.count("'") % 2 == 0 and AND_LIST.search(bare(line)):
+            yield f"{path}:{number}: and-list: {line.strip()}: cannot fail as it should; write two statements"
 
 
 def check(root):
@@ -80,20 +116,53 @@ def check(root):
     return paths, offences + done.stdout.splitlines()
 
 
-BAD = {
-    "and-list": '[ "$a" = 1 ] && [ "$b" = 2 ]',
-    "not": "! grep -q secret server.log",
-    "negated-test": '[ ! "$(metric server x)" -gt 1000 ]',
-    "early": 'eventually 5 test "$(metric server x)" = 1',
-    "SC2155": 'f() { local x=$(false); echo "$x"; }\nf',
-}
+BAD = (
+    ("and-list", '[ "$a" = 1 ] && [ "$b" = 2 ]'),
+    ("and-list", 'mkdir x && cp "$a" x'),
+    ("and-list", "if true; then\n  mkdir x && touch x/y\nfi"),
+    ("and-die", 'grep -q STOPPING server.log && die "it says that it stops"'),
+    ("not", "! grep -q secret server.log"),
+    ("lacks", '! grep -q secret server.log || die "the log has it"'),
+    ("lacks", 'if grep -q secret server.log; then die "the log has it"; fi'),
+    ("lacks", 'if curl -s x | grep -q secret; then die "the page has it"; fi'),
+    ("negated-test", '[ ! "$(metric server x)" -gt 1000 ]'),
+    ("unequal", '[ "$(pid_of agent)" != "$a" ] || die "the same"'),
+    ("unequal", '[ -z "$(ls scratch)" ] || die "left behind"'),
+    ("unequal", '[ "$(serving_pid)" = "$(pid_of agent)" ]'),
+    ("arithmetic", 'b=$(($(ticks) - a))'),
+    ("arithmetic", '[ $(($(metric server x) - a)) -ge 32 ]'),
+    ("arithmetic", 'echo $((a - (2 * $(cat passed))))'),
+    ("two-asked", 'a=$(rss) b=$(fds)'),
+    ("count", 'a=$(grep -c x server.log || true)'),
+    ("early", 'eventually 5 test "$(metric server x)" = 1'),
+    ("early", 'eventually 5 attached_to "$(other one)"'),
+    ("early", 'eventually 5 has_read $(($(reads) + 5))'),
+    ("no-pattern", "expect_failure 69 '.' ctl get"),
+    ("no-pattern", 'expect_failure 1 "" ctl get'),
+    ("SC2155", 'f() { local x=$(false); echo "$x"; }\nf'),
+)
 GOOD = """
 [ "$a" = 1 ] && [ "$b" = 2 ] || die "neither"
-! grep -q secret server.log || die "the log has it"
+lacks server.log secret || die "the log has it"
 if ! grep -q secret server.log; then echo; fi
+grep -q public server.log || die "the log lacks it"
 [ "$(metric server x)" -le 1000 ]
 eventually 5 connected
+eventually 5 has_read $((a + 5))
+eventually 5 bash -c "[ \\$(cat x) = 1 ]"
 [ $found = 1 ] && return 0
+connected && return 0
+both() { connected && [ "$(metric server x)" = 1 ]; }
+a=$(cd / && pwd)
+(cd / && pwd)
+a=$((b + 3))
+a=$((($(date +%s%N) - b) / 1000000))
+a=$(grep -c x server.log || [ $? = 1 ])
+if [ "$(id -u)" != 0 ]; then echo; fi
+[ -z "${a:-}" ] || echo
+echo "a && b"
+awk '/a/ && /b/ {print}' server.log
+expect_failure 124 '' get
 cat <<TEXT
 ! a text
 TEXT
@@ -102,10 +171,10 @@ TEXT
 
 def self_test():
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in BAD.items():
+        for name, text in BAD:
             path = os.path.join(folder, "bad.sh")
             with open(path, "w", encoding="utf-8") as f:
-                f.write("#!/usr/bin/env bash\na=1 b=2\n" + text.replace("\\n", "\n") + "\n")
+                f.write(f"#!/usr/bin/env bash\na=1 b=2\n{text}\n")
             if not any(name in offence for offence in check(folder)[1]):
                 sys.exit(f"shell_test: an offence was not found: {name}: {text}")
             os.remove(path)

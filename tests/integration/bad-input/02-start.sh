@@ -4,5 +4,5 @@ start_server
 # One process stands for many guests here.
 { agent_yaml "$(port_of server grpc)"; echo "max_connections_per_guest: 64"; } >agent.yaml
 start_agent
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
+eventually 20 is_ready agent
 spawn neighbour /usr/bin/python3 "$HERE/egd_client.py" "$WORK/egd.sock" read 4000000

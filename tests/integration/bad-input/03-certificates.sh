@@ -1,26 +1,72 @@
 port=$(port_of server grpc)
-tls="-connect 127.0.0.1:$port -alpn h2 -CAfile pki/ca.crt"
-with="-cert pki/reader.crt -key pki/reader.key"
-# TLS 1.3 with a certificate works; TLS 1.2 is refused; without a certificate nothing can be drawn.
-openssl s_client $tls $with -tls1_3 </dev/null >tls13.txt 2>&1 || true
-grep -q 'Verify return code: 0' tls13.txt || die "TLS 1.3 refused: $(tail -n 5 tls13.txt)"
-if openssl s_client $tls $with -tls1_2 </dev/null >tls12.txt 2>&1; then die "TLS 1.2 accepted"; fi
-grep -Eqi 'alert|protocol' tls12.txt || die "TLS 1.2: $(tail -n 3 tls12.txt)"
+# knock [CERTIFICATE [VERSION]]: what the server says to a peer with that certificate of pki/ (none: without one)
+# that begins to speak HTTP/2: "heard", "closed", or an alert.
+knock() {
+  /usr/bin/python3 - "$port" "$@" <<'PY'
+import socket, ssl, sys
+port, certificate, version = int(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "TLSv1_3"
+context = ssl.create_default_context(cafile="pki/ca.crt")
+context.set_alpn_protocols(["h2"])
+context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+if certificate:
+    context.load_cert_chain(f"pki/{certificate}.crt", f"pki/{certificate}.key")
+try:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        with context.wrap_socket(raw, server_hostname="localhost") as tls:
+            # The preface of HTTP/2, and empty settings. Theirs come first.
+            tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            print("heard" if tls.recv(9)[3:4] == b"\4" else "closed")
+except ssl.SSLError as error:
+    print(error.reason or error)
+PY
+}
+# refused REASON CERTIFICATE [VERSION]: such a peer is not heard, and the log tells why.
+refused() {
+  local said
+  from_here server
+  said=$(knock "${@:2}")
+  differ "$said" heard || die "the server hears: ${*:2}"
+  eventually 5 logged server "event=tls\.refused reason=\"$1"
+}
+[ "$(knock reader)" = heard ] || die "TLS 1.3 with a certificate is refused: $(knock reader)"
+refused 'unsupported protocol' reader TLSv1_2
+refused 'peer did not return a certificate' ""
+# A certificate that is valid for 0 days is expired a second later.
+openssl req -new -key pki/reader.key -subj /CN=expired -out expired.csr
+openssl x509 -req -in expired.csr -CA pki/ca.crt -CAkey pki/ca.key -CAcreateserial -days 0 \
+  -out pki/expired.crt 2>/dev/null
+cp pki/reader.key pki/expired.key
+is_expired() { ! openssl x509 -in pki/expired.crt -noout -checkend 0 >/dev/null || return 1; }
+eventually 5 is_expired
+refused 'certificate verify failed' expired
 
 "$BIN/entropyctl" pki init --dir "$WORK/stranger" --name STRANGER
 "$BIN/entropyctl" pki issue --dir "$WORK/stranger" --name reader --spiffe spiffe://test/reader/r1
-sed "s|$WORK/pki/reader|$WORK/stranger/reader|g" reader.client.yaml >stranger.client.yaml
-AS=stranger expect_failure 69 'certificate|UNAVAILABLE|unavailable|handshake' \
-  ctl get --bytes 16 --class default/gold --hex
+cp stranger/reader.crt pki/stranger.crt
+cp stranger/reader.key pki/stranger.key
+differ "$(knock stranger)" heard || die "the server hears whoever has a certificate of an unknown CA"
+# And the other way round: an authority that the client does not know.
+sed "s|$WORK/pki/reader|$WORK/stranger/reader|g; s|$WORK/pki/ca.crt|$WORK/stranger/ca.crt|" reader.client.yaml \
+  >stranger.client.yaml
+AS=stranger expect_failure 69 'certificate' ctl get --bytes 16 --class default/gold --hex
 
 issue nobody --spiffe spiffe://test/nobody
 client_yaml "$port" nobody >nobody.client.yaml
-AS=nobody expect_failure 1 'denied|DENIED' ctl get --bytes 16 --class default/gold --hex
+AS=nobody expect_failure 1 'PERMISSION_DENIED|permission denied' ctl get --bytes 16 --class default/gold --hex
 
-# An agent that nobody knows is refused on the record, and tries again by itself.
+# Who is refused is counted and named.
 [ "$(metric server 'entropyd_denials_total')" -ge 1 ] || die "denials are not counted"
 grep -q 'spiffe://test/nobody' server.log || die "a denial is not in the log"
 
-# A server that calls itself otherwise than dialled.
-sed "s|server: localhost|server: 127.0.0.2|" reader.client.yaml >elsewhere.client.yaml
-AS=elsewhere expect_failure 69 '.' ctl get --bytes 16 --class default/gold --hex
+# A server that is called otherwise than dialled.
+issue elsewhere --spiffe spiffe://test/server --dns elsewhere.test
+sed "s|pki/server\.|pki/elsewhere.|g" server.yaml >elsewhere.yaml
+spawn elsewhere "$BIN/entropyd" --config elsewhere.yaml --ports-file "$WORK/elsewhere.ports"
+eventually 20 test -s elsewhere.ports
+elsewhere=$(port_of elsewhere grpc)
+client_yaml "$elsewhere" reader >elsewhere.client.yaml
+AS=elsewhere expect_failure 69 'another name: .*--server-name' ctl get --bytes 16 --class default/gold --hex
+sed "s|^tls: {|&server_name: elsewhere.test, |" elsewhere.client.yaml >called.client.yaml
+gives() { AS=called ctl get --bytes 16 --class default/gold --hex; }
+eventually 20 gives
+stop elsewhere

@@ -1,10 +1,11 @@
 . "$HERE/classes/vocabulary.sh"
 ctl classes set default/secret ceil=2MiB/s
+from_here server
 ctl classes reset default/slow | grep -Eq 'default/slow +ceil +64KiB/s +32KiB/s'
 gets 40 72
 [ "$(drift slow)" = 0 ]
 [ "$(drift secret)" = 1 ]
-grep 'event=class.reset' server.log | grep -q 'class=default/slow by=spiffe://test/operator/o1'
+logged server 'event=class\.reset .*class=default/slow by=spiffe://test/operator/o1'
 ctl classes set default/slow ceil=none
 gets 2000 1000000000
 ctl classes reset

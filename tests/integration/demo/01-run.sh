@@ -5,4 +5,8 @@ grep -q "<rng model='virtio'>" demo.txt || die "no libvirt XML"
 grep -q "/metrics" demo.txt || die "no metrics URL"
 [ ! -e demo ] || die "left behind: $(find demo)"
 "$BIN/entropyctl" demo --seconds 2 -o json >demo.json
-/usr/bin/python3 -c 'import json; [json.loads(line) for line in open("demo.json") if line.strip()]'
+/usr/bin/python3 -c '
+import json
+lines = [json.loads(line) for line in open("demo.json")]
+assert any(line.get("event") == "tick" and line["delivered_bytes"] > 0 for line in lines), lines
+assert lines[-1]["ok"] is True, lines[-1]'

@@ -4,7 +4,7 @@ for output in text json; do
   TMPDIR=$WORK/scratch bash -c 'timeout 60 "$BIN/entropyctl" demo -o "$1" 2>demo.err; echo $? >demo.status' _ $output |
     head -n 3 >/dev/null
   [ "$(cat demo.status)" = 0 ] || { cat demo.err; die "$output: exit $(cat demo.status)"; }
-  [ -z "$(ls scratch)" ] || die "$output: left behind: $(find scratch)"
+  is_empty scratch || die "$output: left behind: $(find scratch)"
 done
 
 # A demo that fails removes its logs, so its message holds what they said.
@@ -21,5 +21,5 @@ TMPDIR=$WORK/scratch programs/entropyctl demo >demo.txt 2>&1 || status=$?
 [ "$status" = 1 ] || { cat demo.txt; die "exit $status"; }
 grep -q 'entropyd exited with status 7; the last messages of entropyd:' demo.txt || { cat demo.txt; die "no reason"; }
 grep -q '^  the reason of the failure' demo.txt || { cat demo.txt; die "no reason"; }
-! grep -q "$WORK/scratch.*\.log" demo.txt || { cat demo.txt; die "it names a log that is gone"; }
-[ -z "$(ls scratch)" ] || die "left behind: $(find scratch)"
+lacks demo.txt "$WORK/scratch.*\.log" || die "it names a log that is gone"
+is_empty scratch || die "left behind: $(find scratch)"

@@ -1,5 +1,6 @@
+from_here agent
 ctl drain --reason maintenance
-eventually 20 grep -q 'drain' agent.log
+eventually 20 logged agent 'event=upstream\.drain .*reason=maintenance'
 # Whoever looks learns of it, and who it was.
 not_ready() {
   curl -sS "http://127.0.0.1:$(port_of server http)/readyz" | grep -q '^the server drains; entropyctl drain --end'
@@ -10,7 +11,7 @@ grep -q 'event=drain.begun by=spiffe://test/operator/o1 identity=all reason=main
   die "the log does not tell who drains"
 AS=reader expect_failure 69 'the server drains' ctl get --bytes 32 --class default/gold --hex
 ctl drain --end
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
+eventually 20 is_ready server
 attached() { [ "$(metric agent entropyd_agent_upstream_connected)" = 1 ]; }
 eventually 60 attached
 AS=reader ctl get --bytes 32 --class default/gold --hex >/dev/null

@@ -6,7 +6,7 @@ before=$(serving_pid)
 rm -f agent.ports
 ctl agent reload
 adopt_pid
-[ "$(pid_of agent)" != "$before" ] || die "nothing was reloaded"
+differ "$(pid_of agent)" "$before" || die "nothing was reloaded"
 touch go
 eventually 10 grep -q whole held.log
 eventually 5 has_ended held

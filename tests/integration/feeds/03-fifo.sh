@@ -30,7 +30,8 @@ restart_with pipe.yaml
 ticks() { awk '{print $14 + $15}' "/proc/$(pid_of agent)/stat"; }
 before=$(ticks)
 sleep 2
-used=$(($(ticks) - before))
+used=$(ticks)
+used=$((used - before))
 [ $used -le 4 ] || die "an agent with a full pipe used $used ticks of the processor in 2 s"
 
 # A reader, and two at once, and one that comes and goes.

@@ -51,6 +51,7 @@ had = [g["delivered"] for g in json.load(sys.stdin).get("guest", []) if g["progr
 sys.exit([int(n) for n in had] != [32])'
 }
 eventually 5 drew
-[ $(($(metric agent '^entropyd_agent_delivered_bytes_total.class="default/gold"') - before)) -ge 32 ]
-if grep -E 'tlsmgr.*(EGD|entropy)|fatal|panic' "$mail/log"; then die "Postfix complains"; fi
+after=$(metric agent '^entropyd_agent_delivered_bytes_total.class="default/gold"')
+[ $((after - before)) -ge 32 ]
+lacks "$mail/log" 'tlsmgr.*(EGD|entropy)|fatal|panic' || die "Postfix complains"
 stop master 5 143

@@ -5,4 +5,4 @@ start_server
 { agent_yaml "$(port_of server grpc)"; echo 'log: {level: debug}'; } >agent.yaml
 "$BIN/entropyd-hostagent" --config agent.yaml --check-config | grep -q 'configuration OK'
 start_agent
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
+eventually 20 is_ready agent

@@ -1,6 +1,6 @@
 egd egd.sock read 65536
 egd egd.sock read 4096 --size 1
-[ "$(egd egd.sock pid)" = "$(pid_of agent)" ]
+alike "$(egd egd.sock pid)" "$(pid_of agent)"
 [ "$(egd egd.sock bits)" -ge 0 ]
 [ "$(egd egd.sock nonblock 64)" -le 64 ]
 egd egd.sock write 200

@@ -4,7 +4,7 @@
 # /dev/hwrng without end and says for each read how long it waited, by its own clock.
 GUESTS=(plain rated)
 
-reads_of() { grep -c 'event=read ' "$1.console" || true; }
+reads_of() { grep -c 'event=read ' "$1.console" || [ $? = 1 ]; }
 has_read() { [ "$(reads_of "$1")" -ge "$2" ]; }  # GUEST COUNT
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
@@ -20,12 +20,14 @@ begin() {
 # resumed WHAT AWAY_MS: the event is over, and whoever serves was away for so long. Each guest must
 # read again; its longest wait goes to the table, and may outlast the absence by 1.5 s.
 resumed() {
-  local guest longest count
+  local guest longest count mark
   for guest in "${GUESTS[@]}"; do
     count=$(reads_of "$guest")
     eventually 10 has_read "$guest" $((count + 3))
-    longest=$(tail -n "+$(($(cat "$guest.mark") + 1))" "$guest.console" |
+    mark=$(cat "$guest.mark")
+    longest=$(tail -n "+$((mark + 1))" "$guest.console" |
       sed -n 's/.*event=read .*waited=\([0-9]*\)\.\([0-9]*\).*/\1\2/p' | sort -n | tail -n 1)
+    [ -n "$longest" ] || die "$guest does not say how long its reads waited"
     longest=$((10#$longest))
     echo "$1: away $2 ms, $guest waited $longest ms" | tee -a waits
     [ "$longest" -le $(($2 + 1500)) ] || die "$guest read again only $((longest - $2)) ms after $1"

@@ -6,7 +6,7 @@ for i in $(seq 20); do
   rm -f agent.ports
   if [ $((i % 2)) = 0 ]; then kill -USR2 "$before"; else ctl agent upgrade >>upgrades.log; fi
   adopt_pid
-  [ "$(pid_of agent)" != "$before" ] || die "upgrade $i: the old process still serves"
+  differ "$(pid_of agent)" "$before" || die "upgrade $i: the old process still serves"
   eventually 5 test ! -d "/proc/$before"
   delivered_has_grown
   sleep 0.3

@@ -15,7 +15,8 @@ cp good.yaml agent.yaml
 [ "$(stat -c %a agent.sock.handover)" = 600 ] || die "anybody may take over"
 # No server, no handover; the guests have what the old one's buffers hold.
 sed 's|^servers: .*|servers: ["localhost:1"]|' good.yaml >agent.yaml
+from_here agent
 expect_failure 1 'ended with status 1' ctl agent upgrade
-grep -q 'not attached to a server' agent.log
+logged agent 'not attached to a server'
 cp good.yaml agent.yaml
 eventually 10 serves "$agent"

@@ -35,7 +35,7 @@ rolls two one
 in_pod one "$BIN/entropyctl" --control /run/entropyd/agent.sock agent reload
 eventually 10 answers one /readyz 200
 child=$(server_of_node)
-[ "$child" != "$(pid_of one)" ] || die "no successor serves"
+differ "$child" "$(pid_of one)" || die "no successor serves"
 is_running one || die "the container has ended"
 rolls one two
 [ ! -d "/proc/$child" ] || die "the successor outlives its container"

@@ -14,7 +14,7 @@ for _ in 1 2 3; do
   rm -f agent.ports
   ctl agent upgrade
   adopt_pid
-  [ "$(pid_of agent)" != "$before" ] || die "the old process still serves"
+  differ "$(pid_of agent)" "$before" || die "the old process still serves"
   echo "longest wait around an upgrade with 10,000 connections: $(mark) ms"
 done
 agent_guests_are 10000

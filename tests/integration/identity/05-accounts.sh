@@ -5,7 +5,7 @@ draws shop 5000
 [ "$(guest_metric 'requests_total.*guest="shop"')" = "20 1" ]
 [ "$(guest_metric 'wait_seconds_count.*guest="shop"')" = "20 1" ]
 # web drew 20,000 B at 4 KiB/s until it was moved: it was throttled, and shop never.
-[ "$(field web throttled_seconds)" != 0 ]
+differ "$(field web throttled_seconds)" 0
 [ "$(field shop throttled_seconds)" = 0 ]
 AS=agent ctl guests | grep -q "shop .*$(uuid_of shop)"
 AS=agent ctl top --once | grep -q 'default/gold'

@@ -14,5 +14,15 @@ is mail uuid "$(uuid_of mail)"
 domain mail "$(pid_of mail)" gold
 eventually 5 is mail class default/gold
 draws mail 500
+# Whichever process sees the change: the one that serves in the end knows it.
+before=$(serving_pid)
+rm -f agent.ports
+AS=agent ctl agent upgrade >upgrade.log &
+upgrade=$!
+domain mail "$(pid_of mail)" slow
+wait $upgrade
+adopt_pid
+differ "$(serving_pid)" "$before" || die "nothing was handed over"
+eventually 5 is mail class default/slow
 egd "$WORK/guest/vm-1.sock" read 100
 leave mail

@@ -7,14 +7,13 @@ shown='bad\xff\x1b[31m'
 cp "$(readlink -f /usr/bin/python3)" "$odd"
 mkfifo strange.fifo
 spawn strange "$odd" "$HERE/identity/guest.py" "$WORK/known.sock" "$WORK/strange.fifo" "$WORK/strange.out"
-sleep infinity >strange.fifo &
-echo $! >strange-fifo.pid
+held_open strange
 eventually 10 grep -q connected strange.out
 draws strange 1000
 listed() {
   AS=agent ctl guests >strange.guests
   grep -qF "$shown" strange.guests || die "no $shown in $(cat -v strange.guests)"
-  ! grep -q "$escape" strange.guests || die "an escape code reaches the terminal"
+  lacks strange.guests "$escape" || die "an escape code reaches the terminal"
   is "$shown" program "$shown" || die "it is $(field "$shown" program) in JSON"
 }
 listed

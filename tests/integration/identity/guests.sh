@@ -21,8 +21,7 @@ guest() {
   # The shell below becomes the guest: its pid is known before it connects.
   spawn "$1" bash -c 'until [ -e "$0.go" ]; do sleep 0.02; done; exec /usr/bin/python3 "$@"' \
     "$WORK/$1" "$HERE/identity/guest.py" "$2" "$WORK/$1.fifo" "$WORK/$1.out"
-  sleep infinity >"$WORK/$1.fifo" &
-  echo $! >"$WORK/$1-fifo.pid"
+  held_open "$1"
   [ "${3:-}" = - ] || domain "$1" "$(pid_of "$1")" "${3:-}"
   : >"$WORK/$1.go"
   eventually 10 grep -q connected "$WORK/$1.out"
@@ -30,11 +29,14 @@ guest() {
 tell() { local name=$1; shift; put "$WORK/$name.fifo" "$@"; }
 draws() {  # NAME N: it gets N bytes
   local before
-  before=$(grep -c "got $2" "$WORK/$1.out" || true)
+  before=$(grep -c "got $2" "$WORK/$1.out" || [ $? = 1 ])
   tell "$1" "read $2"
-  eventually 20 bash -c "[ \$(grep -c 'got $2' '$WORK/$1.out') -gt $before ]"
+  eventually 20 has_drawn "$1" "$2" "$before"
 }
-leave() { stop "$1" 5 143; stop "$1-fifo"; rm -f "$WORK/libvirt/$1.xml"; }
+has_drawn() { [ "$(grep -c "got $2" "$WORK/$1.out")" -gt "$3" ]; }  # NAME N TIMES: more often than so
+# held_open NAME: its pipe has a writer, so that it sees no end between two lines.
+held_open() { spawn "$1-fifo" bash -c 'exec sleep infinity >"$1"' _ "$WORK/$1.fifo"; }
+leave() { stop "$1" 5 143; stop "$1-fifo" 5 143; rm -f "$WORK/libvirt/$1.xml"; }
 # field NAME KEY: of the guest in `guests -o json`.
 field() {
   AS=agent ctl guests -o json | python3 -c '
@@ -43,7 +45,10 @@ found = [g for g in json.load(sys.stdin).get("guest", []) if g["name"] == sys.ar
 print(found[0][sys.argv[2]] if found else "absent")' "$1" "$2"
 }
 is() { [ "$(field "$1" "$2")" = "$3" ]; }
-guest_metric() {  # PATTERN
-  curl -fsS "http://127.0.0.1:$(port_of agent http)/metrics/guests" |
-    awk -v p="$1" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {printf "%.0f %d\n", s, n}'
+# guest_metric PATTERN: the sum of the series that match, and how many there are. There must be one.
+guest_metric() {
+  local page
+  page=$(curl -fsS "http://127.0.0.1:$(port_of agent http)/metrics/guests") || die "/metrics/guests does not answer"
+  awk -v p="$1" '$0 !~ /^#/ && $0 ~ p {s += $NF; n++} END {if (!n) exit 1; printf "%.0f %d\n", s, n}' <<<"$page" ||
+    die "/metrics/guests has no series that matches /$1/"
 }

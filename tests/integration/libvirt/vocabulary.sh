@@ -42,7 +42,7 @@ start_host_agent() {
   spawn "agent-$1" nsenter --target "$(init_of "$1")" --mount --uts --pid --root \
     "$BIN/entropyd-hostagent" --config "$WORK/$1.agent.yaml" --ports-file "$WORK/agent-$1.ports"
   eventually 20 test -s "agent-$1.ports"
-  eventually 20 curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/readyz"
+  eventually 20 is_ready "agent-$1"
 }
 class_of() {  # HOST DOMAIN: in which the host's agent serves it
   on "$1" "$BIN/entropyctl" --control /run/entropyd/agent.sock guests -o json | /usr/bin/python3 -c '
@@ -50,10 +50,7 @@ import json, sys
 print(*(guest["class"] for guest in json.load(sys.stdin)["guest"] if guest["name"] == sys.argv[1]))' "$2"
 }
 is_served_in() { [ "$(class_of "$1" "$2")" = "$3" ]; }         # HOST DOMAIN POOL/CLASS
-agent_metric() {  # HOST PATTERN
-  curl -fsS "http://127.0.0.1:$(port_of "agent-$1" http)/metrics" |
-    awk -v p="$2" '$0 !~ /^#/ && $0 ~ p {s += $NF} END {printf "%.0f\n", s}'
-}
+agent_metric() { metric "agent-$1" "$2"; }                     # HOST PATTERN
 
 domain_xml() {  # NAME: as somebody has it who never heard of entropyd
   cat <<XML
@@ -83,10 +80,12 @@ domain_xml() {  # NAME: as somebody has it who never heard of entropyd
 XML
 }
 console() { echo "/proc/$(init_of "$1")/root/var/lib/libvirt/images/$2.console"; }  # HOST DOMAIN
-reads_of() { grep -c 'event=read ' "$(console "$@")" || true; }
+reads_of() { grep -c 'event=read ' "$(console "$@")" || [ $? = 1 ]; }
 has_read() { [ "$(reads_of "$1" "$2")" -ge "$3" ]; }           # HOST DOMAIN COUNT
 reads_on() {  # HOST DOMAIN: goes on reading
-  eventually 10 has_read "$1" "$2" $(($(reads_of "$1" "$2") + 5))
+  local reads
+  reads=$(reads_of "$1" "$2")
+  eventually 10 has_read "$1" "$2" $((reads + 5))
 }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 says() { grep -q "$3" "$(console "$1" "$2")"; }                # HOST DOMAIN PATTERN

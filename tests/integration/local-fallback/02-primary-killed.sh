@@ -1,7 +1,8 @@
 . "$HERE/local-fallback/vocabulary.sh"
 primary=$(attached_name)
 murder "$primary"
-eventually 10 attached_to "$(other "$primary")"
+standby=$(other "$primary")
+eventually 10 attached_to "$standby"
 sleep 0.5
 bar "gold when the primary is killed" gold 3000
 bar "slow when the primary is killed" slow 4000

@@ -8,7 +8,8 @@ bar "gold when the server is silent" gold 7000
 sleep 1
 bar "gold in silence" gold 500
 # Pings are not answered either, so the other one has its turn.
-eventually 20 attached_to "$(other "$primary")"
+standby=$(other "$primary")
+eventually 20 attached_to "$standby"
 eventually 10 mode_is default/gold upstream
 eventually 10 mode_is default/slow upstream
 bar "gold when the other one speaks" gold 1000

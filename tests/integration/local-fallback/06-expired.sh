@@ -24,9 +24,11 @@ end=$(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)
 openssl ca -batch -notext -config short/ca.cnf -cert pki/ca.crt -keyfile pki/ca.key \
   -in short/agent.csr -out short/agent.crt \
   -startdate "$(date -u -d '-1 hour' +%Y%m%d%H%M%SZ)" -enddate "$end" >short/log 2>&1 || die "$(cat short/log)"
-cp short/agent.crt tls/new && mv tls/new tls/tls.crt
-eventually 5 grep -q 'event=certificate.renewed' agent.log
-eventually 10 grep -q 'event=certificate.expired' agent.log
+from_here agent
+cp short/agent.crt tls/new
+mv tls/new tls/tls.crt
+eventually 5 logged agent 'event=certificate\.renewed'
+eventually 10 logged agent 'event=certificate\.expired'
 agent_says 'a["connected"]'  # a stream outlives its certificate
 primary=$(attached_name)
 murder "$primary"
@@ -36,7 +38,8 @@ eventually 10 mode_is default/gold local
 expect_failure 3 "the agent's certificate cannot be used: .*tls.crt expired at" \
   "$BIN/entropyctl" --control "$WORK/agent.sock" status
 began=$(date +%s%N)
-cp pki/agent.crt tls/new && mv tls/new tls/tls.crt
+cp pki/agent.crt tls/new
+mv tls/new tls/tls.crt
 eventually 10 agent_says 'a["connected"]'
 echo "attached $((($(date +%s%N) - began) / 1000000)) ms after the certificate was renewed"
 eventually 10 mode_is default/gold upstream

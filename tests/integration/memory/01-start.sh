@@ -9,11 +9,11 @@ start_server
 { agent_yaml "$(port_of server grpc)"; echo "strict_memory: true"; } >agent.yaml
 start_agent
 unset GRPC_TRACE GRPC_VERBOSITY SSLKEYLOGFILE
-eventually 10 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
+eventually 10 is_ready agent
 for name in server agent; do
   grep -q "event=environment.cleared variables=GRPC_TRACE,GRPC_VERBOSITY,SSLKEYLOGFILE " $name.log ||
     die "$name does not tell which variables it has cleared"
-  ! grep -q "transport\|call.cc" $name.log || die "gRPC's traces are in the log of $name"
+  lacks $name.log 'transport|call\.cc' || die "gRPC's traces are in the log of $name"
   [ "$(sed -n 's/^VmLck:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(pid_of $name)/status")" -gt 20000 ] ||
     die "$name has not locked its memory"
 done

@@ -30,7 +30,7 @@ sample entropyd server.yaml "s|^listen: .*|listen: 127.0.0.1:0|
 run_on server 3
 spawn server "$BIN/entropyd" --config "$WORK/server/etc/server.yaml" --ports-file "$WORK/server.ports"
 eventually 20 test -s server.ports
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
+eventually 20 is_ready server
 port=$(port_of server grpc)
 
 sample entropyd-hostagent agent.yaml "s|^servers: .*|servers: [\"localhost:$port\"]|; s|/run/entropyd|$WORK|
@@ -38,7 +38,7 @@ sample entropyd-hostagent agent.yaml "s|^servers: .*|servers: [\"localhost:$port
 run_on hypervisor 4
 spawn agent "$BIN/entropyd-hostagent" --config "$WORK/hypervisor/etc/agent.yaml" --ports-file "$WORK/agent.ports"
 eventually 20 test -s agent.ports
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
+eventually 20 is_ready agent
 egd egd.sock read 1000
 
 sample entropyctl client.yaml "s|^server: .*|server: localhost:$port\ncontrol: $WORK/agent.sock|" desk

@@ -12,7 +12,7 @@ mark >/dev/null
 ctl agent reload | tee reload.log
 grep -q "serves by $WORK/agent.yaml now" reload.log
 adopt_pid
-[ "$(pid_of agent)" != "$first" ] || die "nothing was reloaded"
+differ "$(pid_of agent)" "$first" || die "nothing was reloaded"
 eventually 5 test ! -d "/proc/$first"
 echo "longest wait of a guest around a reload: $(mark) ms"
 egd coming.sock read 1000
@@ -22,3 +22,12 @@ egd slow.sock read 1000
 [ "$(metric agent '^entropyd_agent_buffer_size_bytes.class="default/gold"')" = 131072 ]
 grep -q '"event":"handover.taken"' agent.log || die "the log is not JSON now"
 [ "$(metric agent '^entropyd_agent_class_mode.class="default/gold",mode="upstream"')" = 1 ]
+"$BIN/entropyctl" --control "$WORK/agent.sock" status >status
+grep -q "^listener $WORK/slow.sock -> default/gold," status || die "slow.sock has its old class: $(cat status)"
+seed_is_kept() { [ "$(metric agent '^entropyd_agent_local_ready.class="default/gold"')" = 1 ]; }
+eventually 10 seed_is_kept  # on_upstream_loss: local
+# guest_ceil: 3 MiB at 1 MiB/s and its burst take 1.5 s or more, on however slow a machine.
+began=$(date +%s%N)
+egd slow.sock read 3145728
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -ge 1500 ] || die "3 MiB in $took ms through a ceiling of 1 MiB/s"

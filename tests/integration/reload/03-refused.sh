@@ -39,4 +39,4 @@ rm -f agent.ports
 cp good.yaml agent.yaml
 ctl agent reload
 adopt_pid
-eventually 10 curl -fsS "http://127.0.0.1:$(port_of agent http)/readyz"
+eventually 10 is_ready agent

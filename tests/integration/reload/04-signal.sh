@@ -5,7 +5,7 @@ sed -i 's|128KiB|32KiB|; s|^log: .*||' agent.yaml
 mark >/dev/null
 kill -HUP "$first"
 adopt_pid
-[ "$(pid_of agent)" != "$first" ] || die "nothing was reloaded"
+differ "$(pid_of agent)" "$first" || die "nothing was reloaded"
 eventually 5 test ! -d "/proc/$first"
 echo "longest wait of a guest around SIGHUP: $(mark) ms"
 [ "$(metric agent '^entropyd_agent_buffer_size_bytes.class="default/gold"')" = 32768 ]

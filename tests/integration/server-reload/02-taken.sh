@@ -43,7 +43,10 @@ rm -f tenth.control
 # And back, by SIGHUP.
 cp first.yaml server.yaml
 kill -HUP "$(pid_of server)"
-gone() { ! curl -fsS "http://127.0.0.1:$(port_of server http)/metrics" | grep -q 'scarce\|metals\|source="other"'; }
+gone() {
+  curl -fsS "http://127.0.0.1:$(port_of server http)/metrics" >metrics.page || return 1
+  lacks metrics.page 'scarce|metals|source="other"'
+}
 eventually 5 gone
 [ "$(metric server '^entropyd_class_rate_bytes_per_second.class="gold"')" = 10485760 ]
 AS=reader ctl get --bytes 64 --class default/slow --hex >/dev/null

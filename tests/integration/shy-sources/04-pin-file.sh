@@ -10,5 +10,5 @@ mv pin.new pin
 eventually 20 is hsm HEALTHY
 ctl sources show hsm >shown
 for file in server.log shown server.yaml; do
-  if grep -E '4711-(right|wrong)' $file; then die "a PIN is in $file"; fi
+  lacks $file '4711-(right|wrong)' || die "a PIN is in $file"
 done

@@ -4,7 +4,8 @@ kill -STOP "$(pid_of device)"
 stopped=$(date +%s%N)
 eventually 5 device_is GONE
 echo "   GONE after $((($(date +%s%N) - stopped) / 1000000)) ms"
-raw=$(of sources device raw_bytes) credited=$(of sources device credited_bits)
+raw=$(of sources device raw_bytes)
+credited=$(of sources device credited_bits)
 lone_stands_still
 [ "$(of sources device raw_bytes)" = "$raw" ] && [ "$(of sources device credited_bits)" = "$credited" ] ||
   die "bytes of a stopped device were counted"

@@ -17,7 +17,8 @@ tell() {  # NAME LINE: has it done, and prints the answer
   done
   tail -n 1 "$1.log"
 }
-figure() { sed -n "s/.* $1=\([0-9]*\).*/\1/p"; }  # KEY, of an answer on standard input
+# figure KEY: of an answer on standard input. It must be there.
+figure() { sed -n "s/.* $1=\([0-9][0-9]*\).*/\1/p" | grep .; }
 
 of() {  # sources|pools NAME FIELD: as entropyctl says
   ctl "$1" -o json | /usr/bin/python3 -c '
@@ -64,32 +65,38 @@ nobody_waited() {
   local answer longest bar
   answer=$(tell watch "$1")
   longest=$(figure longest_ms <<<"$answer")
-  bar=$((2 * $(cat baseline)))
+  bar=$(cat baseline)
+  bar=$((2 * bar))
   [ $bar -ge 100 ] || bar=100
   echo "   $answer (bar $bar ms)"
   [ "$longest" -le $bar ] || die "a client waited $longest ms"
   [ "$(figure answers <<<"$answer")" -gt 0 ] || die "nobody drew anything"
-  ! grep -q 'event=pool.suspended pool=default' server.log || die "the pool with another source was suspended"
+  lacks server.log 'event=pool.suspended pool=default' || die "the pool with another source was suspended"
 }
 
 # At most so many bad bytes were taken when the device was left alone.
 taken_bad() {
-  local bad
-  bad=$(($(tell device count | figure bad) - $(cat bad)))
+  local bad before
+  before=$(cat bad)
+  bad=$(tell device count | figure bad)
+  bad=$((bad - before))
   echo "   $bad bad bytes taken, $1 allowed"
   [ $bad -le "$1" ] || die "the device was read on for $bad bad bytes"
 }
 
 # No byte was credited but good ones after a passed start-up (4 bits each), and ALLOWED more.
 credited_good_ones_only() {
-  local credited good bytes
+  local credited good bits bytes credited_before good_before starts
+  credited_before=$(cat base.credited)
+  good_before=$(cat base.good)
+  starts=$(cat passed)
   credited=$(of sources device credited_bits)
   credited=${credited%.*}
   good=$(tell device count | figure good)  # afterwards: it may go on
-  bytes=$((good - $(cat base.good) - STARTUP * $(cat passed) + ${1:-0}))
-  echo "   $((credited - $(cat base.credited))) bits credited, $((MIN_ENTROPY * bytes)) allowed"
-  [ $((credited - $(cat base.credited))) -le $((MIN_ENTROPY * bytes)) ] ||
-    die "more was credited than good bytes were taken"
+  bits=$((credited - credited_before))
+  bytes=$((good - good_before - STARTUP * starts + ${1:-0}))
+  echo "   $bits bits credited, $((MIN_ENTROPY * bytes)) allowed"
+  [ $bits -le $((MIN_ENTROPY * bytes)) ] || die "more was credited than good bytes were taken"
   echo "$credited" >base.credited.now
   echo "$good" >base.good.now
 }
@@ -119,8 +126,10 @@ lone_stands_still() {
 
 # The device is sound again: both pools are themselves again, after one more start-up.
 recovers() {
+  local starts
   eventually 10 device_is HEALTHY
-  echo $(($(cat passed) + 1)) >passed
+  starts=$(cat passed)
+  echo $((starts + 1)) >passed
   eventually 5 lone_is_ready
   eventually 5 lone_gives
 }

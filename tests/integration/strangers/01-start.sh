@@ -9,7 +9,7 @@ eventually 20 test -s server.ports
 for who in agent reader operator; do
   client_yaml "$(port_of server grpc)" $who >"$who.client.yaml"
 done
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
+eventually 20 is_ready server
 grep -q 'event=server.few_descriptors limit=200 ' server.log || die "the log does not tell that descriptors are few"
 start_agent
 egd egd.sock read 65536

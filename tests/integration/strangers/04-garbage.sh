@@ -17,7 +17,7 @@ healthy
 egd egd.sock read 4096
 for kind in silent garbage http hello; do gone $kind >/dev/null; done
 # Hundreds of handshakes failed: a line for each reason in ten seconds, and none of gRPC's own.
-! grep '^[EWI][0-9]\{4\} ' server.log || die "gRPC wrote to stderr by itself"
+lacks server.log '^[EWI][0-9]{4} ' || die "gRPC wrote to stderr by itself"
 lines=$(grep -c 'event=tls.refused' server.log)
 [ "$lines" -ge 1 ] || die "no failed handshake was told"
 [ "$lines" -le 30 ] || die "$lines lines about failed handshakes"

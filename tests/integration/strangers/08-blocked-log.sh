@@ -12,7 +12,7 @@ rm -f server.ports agent.ports
 server_yaml >server.yaml
 with_stderr server server.stuck "$BIN/entropyd" --config server.yaml --ports-file server.ports
 eventually 20 test -s server.ports
-eventually 20 curl -fsS "http://127.0.0.1:$(port_of server http)/readyz"
+eventually 20 is_ready server
 for who in reader operator; do client_yaml "$(port_of server grpc)" $who >"$who.client.yaml"; done
 exec 9<&-
 stuck agent.stuck
@@ -40,7 +40,7 @@ grep -q 'event=agent.started ' agent.read || die "the agent's first lines are lo
 # few FILE PATTERN: there is such a line, and not one for each event.
 few() {
   local lines
-  lines=$(grep -c "$2" "$1" || true)
+  lines=$(grep -c "$2" "$1" || [ $? = 1 ])
   { [ "$lines" -ge 1 ] && [ "$lines" -le 3 ]; } || die "$lines lines of 20 events in $1: $2"
 }
 few server.read 'event=agent.denied .*reason=role'

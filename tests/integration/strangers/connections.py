@@ -4,7 +4,7 @@
   connections.py HOST PORT COUNT [--from ADDRESS] [--send silent|garbage|http|hello|close|slow]
 
 Prints "open N" when all have been tried: N of them were accepted by the kernel. On SIGTERM it prints
-"closed N", how many the server had closed by then, and ends. "slow" sends a byte of a request on each
+"closed N", how many were closed by then, and ends. "slow" sends a byte of a request on each
 connection twice a second, and opens those anew that the server has closed.
 """
 import argparse
@@ -61,20 +61,22 @@ def drip(connection):
 
 
 held = []
+opened = closed = 0
 for _ in range(options.count):
     connection = connect()
     if connection is None:
         continue
+    opened += 1
     if options.send == "close":
         connection.close()
+        closed += 1
     else:
         held.append(connection)
-print("open", len(held), flush=True)
+print("open", opened, flush=True)
 
 while signal.sigtimedwait([signal.SIGTERM], 0.5 if options.send == "slow" else 3600) is None:
     if options.send == "slow":
         held = [drip(connection) for connection in held]
-closed = 0
 for connection in held:
     connection.setblocking(False)
     try:

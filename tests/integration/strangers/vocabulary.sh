@@ -4,7 +4,7 @@
 strangers() {
   spawn "$1" /usr/bin/python3 "$HERE/strangers/connections.py" 127.0.0.1 "${PORT:-$(port_of server grpc)}" "$2" \
     --from "$3" --send "$4"
-  eventually 60 grep -q '^open ' "$WORK/$1.log"
+  eventually 60 grep -q '^open [1-9]' "$WORK/$1.log"
 }
 # gone NAME: ends them; prints how many were still open.
 gone() {
@@ -13,7 +13,9 @@ gone() {
   kill -TERM "$pid"
   eventually 30 test ! -d "/proc/$pid"
   rm "$WORK/$1.pid"
-  awk '$1 == "open" {open = $2} $1 == "closed" {closed = $2} END {print open - closed}' "$WORK/$1.log"
+  awk '$1 == "open" {open = $2; n++} $1 == "closed" {closed = $2; n++}
+    END {if (n != 2) exit 1; print open - closed}' "$WORK/$1.log" ||
+    die "$1 does not say how many connections were open and closed"
   rm "$WORK/$1.log"
 }
 reader_is_served() {
