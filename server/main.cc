@@ -31,6 +31,7 @@
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
+#include "server/await_plan.h"
 #include "server/door_config.h"
 #include "server/server.h"
 #include "server/service_report.h"
@@ -67,14 +68,13 @@ int Say(const std::string& text) {
   return written.ok() ? 0 : Fail(kExitRuntime, written);
 }
 
-// For a server that runs.
-absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock) {
+absl::StatusOr<ServerPlan> LoadPlan(const std::string& path, const Clock& clock,
+                                    ServerPlan::Supplied supplied) {
   config::v1::Server config;
   config::Locations locations;
   absl::Status loaded = config::Load(path, &config, &locations);
   if (!loaded.ok()) return loaded;
-  return ServerPlan::Check(std::move(config), std::move(locations), clock,
-                           ServerPlan::Supplied::kRunning);
+  return ServerPlan::Check(std::move(config), std::move(locations), clock, supplied);
 }
 
 // Only main() waits for signals. Every thread made later inherits the mask.
@@ -110,21 +110,42 @@ void ServeUntilSignal(Server* server, const sigset_t& signals, ServiceReport* re
   }
 }
 
-int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const Clock& clock) {
-  Log log(&clock);
-  ConfigureLog(plan.config.log(), &log);
-  TellCleared(prepared.cleared, &log);
-  if (!prepared.locked.ok()) log.Warning("memory.unlocked", {{"reason", prepared.locked}});
-  GrpcLines grpc_lines(&log, &clock);
+// A start whose certificate cannot be used yet waits for it. Errors: CANCELLED after SIGTERM.
+absl::StatusOr<ServerPlan> Await(const absl::Status& why, const Flags& flags, const Clock& clock,
+                                 const sigset_t& signals, Log* log) {
+  ServiceReport report(&clock);
+  std::string reason;
+  const auto load = [&] {
+    return LoadPlan(flags.config, clock, ServerPlan::Supplied::kFromNothing);
+  };
+  const auto rest = [&] {
+    report.Waiting(reason);
+    const timespec second = {.tv_sec = 1, .tv_nsec = 0};
+    const int signal = sigtimedwait(&signals, nullptr, &second);
+    return signal != SIGTERM && signal != SIGINT;
+  };
+  const auto tell = [&](const absl::Status& fault) {
+    reason = std::string(fault.message());
+    log->Error("server.waiting",
+               {{"reason", fault}, {"remedy", "mend it: the server starts as soon as it can"}});
+  };
+  return AwaitPlan(why, load, rest, tell);
+}
+
+int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const Clock& clock,
+          const sigset_t& signals, Log* log) {
+  ConfigureLog(plan.config.log(), log);
+  GrpcLines grpc_lines(log, &clock);
   SendGrpcLogTo(&grpc_lines);
-  const sigset_t signals = BlockSignals();
   const std::string listen = plan.config.listen();
-  Reloading reloading = {.load = [&flags, &clock] { return LoadPlan(flags.config, clock); },
-                         .config_path = flags.config};
+  Reloading reloading = {
+      .load = [&flags,
+               &clock] { return LoadPlan(flags.config, clock, ServerPlan::Supplied::kRunning); },
+      .config_path = flags.config};
   absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start(std::move(plan), &clock, &log, std::move(reloading));
+      Server::Start(std::move(plan), &clock, log, std::move(reloading));
   if (!server.ok()) {
-    log.Flush();  // what comes before the last words
+    log->Flush();  // what comes before the last words
     return Fail(kExitRuntime, server.status());
   }
   ExportMemoryLocked(prepared.locked.ok(), (*server)->metrics());
@@ -133,16 +154,16 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
         flags.ports_file, {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
     if (!written.ok()) return Fail(kExitRuntime, written);
   }
-  log.Info("server.listening", {{"grpc", listen},
-                                {"grpc_port", (*server)->grpc_port()},
-                                {"http_port", (*server)->http_port()},
-                                {"version", ENTROPYD_VERSION}});
+  log->Info("server.listening", {{"grpc", listen},
+                                 {"grpc_port", (*server)->grpc_port()},
+                                 {"http_port", (*server)->http_port()},
+                                 {"version", ENTROPYD_VERSION}});
   ServiceReport report(&clock);
   report.Serving();
-  ServeUntilSignal(server->get(), signals, &report, &log);
+  ServeUntilSignal(server->get(), signals, &report, log);
   report.Stopping();
   (*server)->Stop();
-  log.Info("server.stopped");
+  log->Info("server.stopped");
   return 0;
 }
 
@@ -160,9 +181,12 @@ int Run(const Flags& flags, Prepared prepared) {
   if (!prepared.locked.ok() && config.strict_memory() && !flags.check_config) {
     return Fail(kExitRuntime, prepared.locked);
   }
+  const config::v1::LogConfig log_config = config.log();
   absl::StatusOr<ServerPlan> plan =
       ServerPlan::Check(std::move(config), std::move(locations), clock);
-  if (!plan.ok()) return Fail(kExitConfig, plan.status());
+  if (!plan.ok() && (flags.check_config || !ServerPlan::TimeMayMend(plan.status()))) {
+    return Fail(kExitConfig, plan.status());
+  }
   if (flags.check_config) {
     for (const std::string& warning : plan->warnings) {
       fprintf(stderr, "entropyd: warning: %s\n", warning.c_str());
@@ -170,7 +194,15 @@ int Run(const Flags& flags, Prepared prepared) {
     return Say(absl::StrCat(flags.config, ": configuration OK\n"));
   }
   if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(kExitRuntime, status);
-  return Serve(flags, prepared, *std::move(plan), clock);
+  const sigset_t signals = BlockSignals();
+  Log log(&clock);
+  ConfigureLog(log_config, &log);
+  TellCleared(prepared.cleared, &log);
+  if (!prepared.locked.ok()) log.Warning("memory.unlocked", {{"reason", prepared.locked}});
+  if (!plan.ok()) plan = Await(plan.status(), flags, clock, signals, &log);
+  if (plan.ok()) return Serve(flags, prepared, *std::move(plan), clock, signals, &log);
+  log.Info("server.stopped", {{"reason", plan.status()}});
+  return 0;
 }
 
 int Main(int argc, char** argv) {

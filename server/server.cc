@@ -52,6 +52,8 @@ namespace {
 
 // The memory of conditioners, generators and self-tests, besides the pools' stored bytes. It is
 // address space; a page counts only when it is used.
+// Marks a fault that TimeMayMend().
+constexpr char kTimeMayMend[] = "entropyd/time-may-mend";
 constexpr size_t kArenaBytes = 8 << 20;
 
 // A process whose dispatcher has not run for so long is stuck: an idle dispatcher runs once a
@@ -177,8 +179,10 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
     const std::string path = key.empty()   ? "tls"
                              : key == "ca" ? "tls.client_ca"
                                            : absl::StrCat("tls.", key);
-    const absl::Status status = locations.Error(path, material.status().message());
-    return absl::Status(material.status().code(), status.message());
+    absl::Status fault(material.status().code(),
+                       locations.Error(path, material.status().message()).message());
+    fault.SetPayload(kTimeMayMend, absl::Cord());
+    return fault;
   }
   config::v1::ClassState class_state;
   if (!config.state_dir().empty()) {
@@ -188,6 +192,10 @@ absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::
   }
   return ServerPlan{std::move(config),    std::move(locations),   *std::move(policy),
                     *std::move(material), std::move(class_state), std::move(warnings)};
+}
+
+bool ServerPlan::TimeMayMend(const absl::Status& fault) {
+  return fault.GetPayload(kTimeMayMend).has_value();
 }
 
 // Members stand in the order of construction; Stop() undoes it.

@@ -47,6 +47,9 @@ struct ServerPlan {
   static absl::StatusOr<ServerPlan> Check(config::v1::Server config, config::Locations locations,
                                           const Clock& clock,
                                           Supplied supplied = Supplied::kFromNothing);
+  // Whether Check() may succeed later without a change of the configuration, because the fault is
+  // in the files of TLS.
+  static bool TimeMayMend(const absl::Status& fault);
 };
 
 // How a running server learns of a new configuration. With an empty `load` it learns of none.

@@ -21,6 +21,13 @@ ServiceReport::ServiceReport(const Clock* clock) : clock_(clock) {
       static_cast<int64_t>(std::min(micros, kLongestMicros)) * kMicrosecondNanos / 2;
 }
 
+void ServiceReport::Waiting(const std::string& why) {
+  constexpr int64_t kPatienceNanos = 30 * kSecondNanos;
+  const std::string text = absl::StrReplaceAll(why, {{"\n", " "}});
+  sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=waits: %s",
+             static_cast<long long>(kPatienceNanos / kMicrosecondNanos), text.c_str());
+}
+
 void ServiceReport::Serving() { sd_notify(0, "READY=1\nWATCHDOG=1"); }
 
 void ServiceReport::Reloading() {

@@ -28,5 +28,23 @@ alike "$(pid_of unlucky)" "$(pgrep -f "^$BIN/entropyd-hostagent --config $WORK/u
 cp pki/agent.key unlucky/tls.key
 eventually 30 grep -q upstream.attached unlucky.log
 egd egd-unlucky.sock read 1000
-curl -fsS "http://127.0.0.1:$(port_of unlucky http)/readyz"
+is_ready unlucky
 stop unlucky
+
+# The server waits likewise; nobody would be let in without its certificate.
+mkdir late
+server_yaml | sed "s|^listen: .*|listen: 127.0.0.1:0|; s|$WORK/pki/server|$WORK/late/tls|g" >late.yaml
+expect_failure 2 'late/tls.crt' "$BIN/entropyd" --config late.yaml --check-config
+spawn late "$BIN/entropyd" --config "$WORK/late.yaml" --ports-file "$WORK/late.ports"
+eventually 10 grep -q 'event=server.waiting reason=.*late/tls.crt' late.log
+cp pki/server.crt late/tls.crt
+eventually 10 grep -q 'event=server.waiting reason=.*late/tls.key' late.log
+cp pki/server.key late/tls.key
+eventually 10 test -s late.ports
+eventually 20 is_ready late
+stop late
+# Who waits can be told to end.
+rm late/tls.key
+spawn later "$BIN/entropyd" --config "$WORK/late.yaml"
+eventually 10 grep -q 'event=server.waiting reason=.*late/tls.key' later.log
+stop later

@@ -1,0 +1,31 @@
+// An unlucky start. Time may mend why the server cannot start, or somebody who renews a file: a
+// certificate that is missing, cut off, expired or not valid yet. Then the server waits and says
+// why, and does not end.
+//
+//   absl::StatusOr<ServerPlan> plan = load();
+//   if (ServerPlan::TimeMayMend(plan.status())) plan = AwaitPlan(plan.status(), load, rest, told);
+//
+// Thread safety: a function without state.
+#pragma once
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/server.h"
+
+namespace entropyd {
+
+// How often the reason is told although it is the same, in looks.
+inline constexpr int kLooksUntilToldAgain = 60;
+
+// `why`: the fault at the first look. `load` looks again; `rest` waits in between, for about a
+// second, and returns false when the process was told to end; `tell` gets the reason at once,
+// whenever it is another one, and every kLooksUntilToldAgain looks. While it waits, any fault is
+// waited for: somebody may be writing the configuration. Errors: CANCELLED after `rest` said so.
+absl::StatusOr<ServerPlan> AwaitPlan(absl::Status why,
+                                     const std::function<absl::StatusOr<ServerPlan>()>& load,
+                                     const std::function<bool()>& rest,
+                                     const std::function<void(const absl::Status&)>& tell);
+
+}  // namespace entropyd
