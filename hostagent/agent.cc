@@ -229,6 +229,13 @@ absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
 
 absl::Status Agent::Fill(const handover::v1::Offer& offer,
                          const std::function<absl::Status()>& offered) {
+  // Once this process has the guests, it is too late to refuse. A giver of an older version does
+  // not say which port it will free.
+  if (offer.has_http_port()) {
+    const absl::Status status = operator_ports_->CheckHttp(static_cast<int>(offer.http_port()));
+    if (!status.ok())
+      return absl::Status(status.code(), absl::StrCat("take over: ", status.message()));
+  }
   host_->state()->Expect(offer);
   upstream_->get()->Resume();
   const int64_t began = clock_->NowNanos();

@@ -102,7 +102,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   bool handed_over() const { return GivenAway(phase()); }
   EventLoop* loop() { return loop_.get(); }
   // The port of HTTP; 0 = no HTTP.
-  int http_port() const { return operator_ports_->http_port(); }
+  int http_port() const override { return operator_ports_->http_port(); }
 
   // OK while the event loop turns.
   absl::Status Healthy() const;

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/process/host_port.h"
+#include "base/process/listen_socket.h"
 #include "base/process/state_dir.h"
 
 namespace entropyd {
@@ -43,6 +46,18 @@ absl::Status OperatorPorts::OpenHttp() {
   return absl::OkStatus();
 }
 
+absl::Status OperatorPorts::CheckHttp(int freed_port) const {
+  const std::string& address = options_.http.address;
+  if (http_ != nullptr || address.empty()) return absl::OkStatus();
+  if (auto sockets = ListenOn(address); !sockets.ok()) {
+    auto parsed = ParseHostPort(address);
+    if (parsed.ok() && parsed->port != 0 && parsed->port == freed_port) return absl::OkStatus();
+    return absl::Status(sockets.status().code(),
+                        absl::StrCat("open `metrics`: ", sockets.status().message()));
+  }
+  return absl::OkStatus();
+}
+
 void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
   opened_ = std::move(opened);
   TryToOpen();
@@ -52,11 +67,18 @@ void OperatorPorts::TryToOpen() {
   // Each for itself: whoever wants to mend the address of the one may need the other.
   absl::Status status = OpenControl();
   status.Update(OpenHttp());
+  const int64_t now = loop_->now_nanos();
   if (!status.ok()) {
-    log_->Error("agent.doors_closed",
-                {{"reason", status}, {"remedy", "free the address; tried again every second"}});
-    return retry_.Set(loop_->now_nanos() + kRetryNanos);
+    if (told_.ok()) told_at_ = now;
+    if (status != told_) {
+      log_->Error("agent.doors_closed",
+                  {{"reason", status}, {"remedy", "free the address; tried again every second"}});
+    }
+    told_ = status;
+    return retry_.Set(now + kRetryNanos);
   }
+  if (!told_.ok()) log_->Info("agent.doors_opened", {{"seconds", (now - told_at_) / kSecondNanos}});
+  told_ = absl::OkStatus();
   opened_();
 }
 

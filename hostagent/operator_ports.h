@@ -5,7 +5,7 @@
 //   if (absl::Status status = ports.Open(); !status.ok()) return status;
 //   …or ports.OpenInTheEnd([] { … });   // where guests are served meanwhile
 //
-// Errors: Open() returns them. OpenInTheEnd() logs them and tries again.
+// Errors: Open() and CheckHttp() return them. OpenInTheEnd() logs each once and tries again.
 //
 // Thread safety: none; belongs to the event loop's thread. The subject is called on that thread.
 // The functions of `http` are called on HTTP's own threads until the ports are closed.
@@ -49,8 +49,13 @@ class OperatorPorts {
   // Errors: of ControlServer::Start, LockStateDir and HttpServer::Start. Then both stay closed.
   absl::Status Open();
   // Opens each of the two at once, or tries again until it works. Calls `opened` when both are
-  // open. The log tells of failures.
+  // open. The log tells of failures, of each new reason once, and of their end.
   void OpenInTheEnd(std::function<void()> opened);
+
+  // Whether HTTP could open its address now, except that a process that is about to end has that
+  // port (0 = it has none). Errors: INVALID_ARGUMENT (address), UNAVAILABLE (in use, or not this
+  // machine's).
+  absl::Status CheckHttp(int freed_port) const;
 
   // OpenInTheEnd() tries no more. What is open stays open.
   void GiveUp() { retry_.Set(kNever); }
@@ -74,6 +79,9 @@ class OperatorPorts {
   Log* const log_;
   // What OpenInTheEnd() will call.
   std::function<void()> opened_;
+  // What the log was told last; OK = nothing.
+  absl::Status told_;
+  int64_t told_at_ = 0;
   Timer retry_;
   std::unique_ptr<ControlServer> control_;
   // The lock of state_dir. The control server writes there.

@@ -125,6 +125,7 @@ void HandoverGiver::OnBegin(const handover::v1::Begin& begin) {
   Message message;
   message.mutable_offer()->set_format(kHandoverFormat);
   message.mutable_offer()->set_version(ENTROPYD_VERSION);
+  message.mutable_offer()->set_http_port(static_cast<uint32_t>(subject_->http_port()));
   guests_->SaveDemand(message.mutable_offer());
   if (auto status = subject_->LeaveServer(); !status.ok()) return RefuseTaker(status);
   step_ = Step::kOffered;

@@ -46,6 +46,8 @@ class HandoverGiver final : public EventLoop::Handler {
     // A taker is about to attach. Errors: it cannot be now. Then the taker is refused, and gets no
     // offer.
     virtual absl::Status LeaveServer() = 0;
+    // Where this process answers HTTP until Given(); 0 = nowhere.
+    virtual int http_port() const = 0;
     // The taker failed. LeaveServer() was OK.
     virtual void ReturnToServer(const absl::Status& why) = 0;
     // Go was sent.

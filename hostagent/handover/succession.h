@@ -50,6 +50,8 @@ class Succession final : public HandoverGiver::Subject {
     // A successor of this host is about to attach. Errors: it cannot be now. Then the successor is
     // refused.
     virtual absl::Status LeaveServer() = 0;
+    // See HandoverGiver::Subject.
+    virtual int http_port() const = 0;
     // The successor failed. LeaveServer() was OK.
     virtual void ReturnToServer() = 0;
     // The successor has the guests.
@@ -103,6 +105,7 @@ class Succession final : public HandoverGiver::Subject {
 
   // --- of the giver ---
   absl::Status LeaveServer() override { return subject_->LeaveServer(); }
+  int http_port() const override { return subject_->http_port(); }
   void ReturnToServer(const absl::Status& why) override;
   void Given(const std::string& version) override;
   void Released() override { subject_->Released(); }

@@ -78,7 +78,7 @@ class AgentRig : public testing::Test {
                                 << ", key: " << dir_ / "ca/agent.key"
                                 << ", ca: " << dir_ / "ca/ca.crt"
                                 << "}\n"
-                                << "metrics: \"\"\n"
+                                << "metrics: \"" << http_ << "\"\n"
                                 << "control: " << dir_ / "agent.sock"
                                 << "\n"
                                 << "state_dir: " << dir_ / "state"
@@ -194,6 +194,7 @@ class AgentRig : public testing::Test {
 
   TempDir dir_;
   std::string server_ = "localhost:1";  // that port refuses: the agent never has a server
+  std::string http_;                    // where the agent is to answer HTTP; "" = nowhere
   ManualClock clock_;
   RigLog log_{&clock_};
   std::string told_;  // what main() was told, in order

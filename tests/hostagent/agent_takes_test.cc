@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "base/process/listen_socket.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/agent.h"
@@ -22,6 +23,7 @@
 namespace entropyd {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
@@ -51,6 +53,9 @@ class AgentTakesTest : public AgentRig {
       EXPECT_TRUE(link->Receive(Soon())->message.has_begin());
       Message offer;
       offer.mutable_offer()->set_format(kHandoverFormat);
+      if (offered_http_port_.has_value()) {
+        offer.mutable_offer()->set_http_port(static_cast<uint32_t>(*offered_http_port_));
+      }
       EXPECT_TRUE(Say(link.get(), offer).ok());
       script(link.get());
     });
@@ -73,6 +78,7 @@ class AgentTakesTest : public AgentRig {
   }
 
   UniqueFd listener_;
+  absl::optional<int> offered_http_port_;
   std::thread predecessor_;
 };
 
@@ -112,6 +118,35 @@ TEST_F(AgentTakesTest, WithoutAServerItTakesNobody) {
     EXPECT_THAT(heard, HasSubstr("not attached to a server after 15 s"));
   });
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
+// After it has the guests nobody could refuse any more, and there would be no /metrics.
+TEST_F(AgentTakesTest, AnAddressOfHttpThatAnotherProcessHasIsARefusal) {
+  auto other = ListenOn("127.0.0.1:0").value();
+  http_ = absl::StrCat("127.0.0.1:", other.port);
+  WriteConfig();
+  std::string heard;
+  offered_http_port_ = 1;
+  const absl::Status status = Take([&](HandoverLink* link) { heard = Refusal(link); });
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(heard, AllOf(HasSubstr("take over: open `metrics`"), HasSubstr(http_)));
+}
+
+TEST_F(AgentTakesTest, TheAddressOfHttpThatItsPredecessorHasIsNone) {
+  auto predecessors = ListenOn("127.0.0.1:0").value();
+  http_ = absl::StrCat("127.0.0.1:", predecessors.port);
+  WriteConfig();
+  for (const absl::optional<int>& offered : {absl::optional<int>(predecessors.port), {}}) {
+    offered_http_port_ = offered;  // an older version does not say
+    std::string heard;
+    Take([&](HandoverLink* link) {
+      agent_->Stop();
+      heard = Refusal(link);
+    }).IgnoreError();
+    EXPECT_THAT(heard, HasSubstr("told to stop"));
+    agent_.reset();
+    unlink(HandoverPath(Control()).c_str());
+  }
 }
 
 TEST_F(AgentTakesTest, WhatIsAskedOfItMeanwhileIsRefused) {

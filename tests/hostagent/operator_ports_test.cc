@@ -8,11 +8,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/clock.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
  protected:
@@ -50,7 +57,7 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
 
   TempDir dir_;
   ManualClock clock_{kSecondNanos};
-  Log log_{&clock_, -1};
+  RigLog log_{&clock_};
   Metrics metrics_;
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
 };
@@ -101,6 +108,37 @@ TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
   EXPECT_TRUE(ControlIsOpen());
   Turn(OperatorPorts::kRetryNanos);
   EXPECT_EQ(opened, 1);
+}
+
+TEST_F(OperatorPortsTest, AnAddressInUseIsToldOnceAndSoIsItsEnd) {
+  auto other = Make();
+  ASSERT_TRUE(other->Open().ok());
+  auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
+  other->CloseControl();
+  ports->OpenInTheEnd([] {});
+  for (int i = 0; i < 20; ++i) Turn(OperatorPorts::kRetryNanos);
+  EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error agent.doors_closed")));
+  other.reset();
+  Turn(OperatorPorts::kRetryNanos);
+  EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error agent.doors_closed"),
+                                        "info agent.doors_opened seconds=21"));
+}
+
+TEST_F(OperatorPortsTest, WhetherHttpCouldOpenIsKnownBefore) {
+  auto other = Make();
+  ASSERT_TRUE(other->Open().ok());
+  const std::string taken = absl::StrCat("127.0.0.1:", other->http_port());
+  auto ports = Make(taken);
+  EXPECT_TRUE(absl::IsUnavailable(ports->CheckHttp(0)));
+  EXPECT_THAT(ports->CheckHttp(0).message(), AllOf(HasSubstr("`metrics`"), HasSubstr(taken)));
+  EXPECT_TRUE(absl::IsUnavailable(ports->CheckHttp(other->http_port() + 1)));
+  EXPECT_TRUE(ports->CheckHttp(other->http_port()).ok()) << "the other one is about to end";
+  EXPECT_EQ(ports->http_port(), 0) << "nothing is open";
+  EXPECT_TRUE(Make("")->CheckHttp(0).ok());
+  other.reset();
+  EXPECT_TRUE(ports->CheckHttp(0).ok());
+  other = Make(taken);
+  EXPECT_TRUE(other->Open().ok()) << "the check keeps nothing open";
 }
 
 // Both would write the file of the guests' sockets.

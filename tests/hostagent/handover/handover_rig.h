@@ -29,6 +29,7 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
   }
   std::string path() const { return dir_ / "agent.sock.handover"; }
 
+  int http_port() const override { return 9744; }
   absl::Status LeaveServer() override {
     calls_ += "leave ";
     return may_leave_;
@@ -54,6 +55,7 @@ class HandoverRig : public TwoHostsTest, public HandoverGiver::Subject {
     Turn(&old_);
     auto offer = link->Receive(Soon());
     EXPECT_TRUE(offer.ok() && offer->message.has_offer());
+    EXPECT_EQ(offer->message.offer().http_port(), 9744u);
     return link;
   }
   static void Say(HandoverLink* link, const Message& message) {

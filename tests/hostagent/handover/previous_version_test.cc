@@ -71,6 +71,7 @@ class Identifiers final : public Identifier {
 
 class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {
  protected:
+  int http_port() const override { return 0; }
   absl::Status LeaveServer() override { return absl::OkStatus(); }
   void ReturnToServer(const absl::Status& why) override { failed_ = why; }
   void Given(const std::string&) override { given_ = true; }

@@ -46,6 +46,7 @@ class SuccessionTest : public TwoHostsTest, public Succession::Subject {
   }
   std::string Path() const { return dir_ / "agent.sock.handover"; }
 
+  int http_port() const override { return 0; }
   absl::Status LeaveServer() override {
     calls_ += "leave ";
     return may_leave_;
