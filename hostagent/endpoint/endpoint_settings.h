@@ -19,7 +19,7 @@ struct EndpointSettings {
   // The path of the socket; see `tcp` and `fifo`.
   std::string path;
   mode_t mode = 0;
-  // Empty = the process's own group.
+  // Empty = see Listener::Options.
   std::string group;
   // Index into the agent's classes.
   size_t class_index = 0;

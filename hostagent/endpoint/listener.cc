@@ -18,8 +18,10 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/text/names.h"
 #include "hostagent/endpoint/tcp_address.h"
 
 namespace entropyd {
@@ -49,17 +51,39 @@ bool IsLive(const sockaddr_un& address) {
 }
 
 absl::Status SetFileAccess(const std::string& path, const Listener::Options& options) {
-  if (!options.group.empty()) {
-    auto group = FindGroup(options.group);
-    if (!group.ok()) return group.status();
-    if (chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("give ", path, " to group ", options.group,
-                                             " (run as root or as a member of it)"));
-    }
+  auto group = GroupAt(path, options.group);
+  if (!group.ok()) return group.status();
+  struct stat found;
+  if (lstat(path.c_str(), &found) != 0) return ErrnoStatus(errno, absl::StrCat("look at ", path));
+  if ((found.st_uid != geteuid() || found.st_gid != *group) &&
+      chown(path.c_str(), geteuid(), *group) != 0) {
+    return ErrnoStatus(errno,
+                       absl::StrCat("give ", path, " to user ", geteuid(), " and group ",
+                                    options.group.empty() ? absl::StrCat(*group) : options.group,
+                                    " (run as root or as a member of it)"));
   }
   if (chmod(path.c_str(), options.mode) != 0)
     return ErrnoStatus(errno, absl::StrCat("chmod ", path));
   return absl::OkStatus();
+}
+
+// Errors: INVALID_ARGUMENT when no group of any host is called so.
+absl::Status CheckGroupText(const std::string& name) {
+  if (name.empty()) {
+    return absl::InvalidArgumentError(
+        "group '' is empty; name one, give a number, or leave it out for the process's own group");
+  }
+  const auto fits = [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.' || c == '$';
+  };
+  const auto bad = absl::c_find_if_not(name, fits);
+  if (bad == name.end() && name.front() != '-') return absl::OkStatus();
+  const char c = bad == name.end() ? '-' : *bad;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "group ", Excerpt(name), bad == name.end() ? " begins with '" : " has the character '",
+      absl::CHexEscape(absl::string_view(&c, 1)),
+      "', which no group's name or number does; correct it, or leave it out for the process's own "
+      "group"));
 }
 
 }  // namespace
@@ -74,10 +98,21 @@ absl::StatusOr<gid_t> FindGroup(const std::string& name) {
     return absl::NotFoundError(
         absl::StrCat("group '", name, "': a group's number is 0 to ", kNoGroup - 1));
   }
+  if (auto status = CheckGroupText(name); !status.ok()) return status;
   return absl::NotFoundError(absl::StrCat("group '", name,
                                           "' does not exist on this host; create it "
                                           "(groupadd --system ",
                                           name, "), name another, or give a group's number"));
+}
+
+absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group) {
+  if (!group.empty()) return FindGroup(group);
+  struct stat directory;
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (stat(parent.c_str(), &directory) == 0 && (directory.st_mode & S_ISGID) != 0) {
+    return directory.st_gid;
+  }
+  return getegid();
 }
 
 absl::StatusOr<std::string> SocketPath(int socket) {

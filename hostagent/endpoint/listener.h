@@ -41,7 +41,7 @@ class Listener final : public EventLoop::Handler {
   struct Options {
     std::string path;
     mode_t mode = 0660;
-    // Empty = the process's own group.
+    // Empty = the group that a new file gets there (GroupAt).
     std::string group;
   };
   // Gets each new socket, non-blocking and close-on-exec.
@@ -69,7 +69,8 @@ class Listener final : public EventLoop::Handler {
   // Removes the socket file, if it is still this listener's.
   ~Listener();
 
-  // Gives the socket file another mode and group. Errors: NOT_FOUND (group), of the file.
+  // Gives the socket file this mode and group, and this process's user. Errors: NOT_FOUND (group),
+  // of the file.
   absl::Status SetAccess(mode_t mode, const std::string& group);
 
   // The socket file is this listener's from now on.
@@ -112,8 +113,14 @@ absl::Status ClearSocketPath(const std::string& path);
 // has no path.
 absl::StatusOr<std::string> SocketPath(int socket);
 
+// The id of the group that a file at `path` is to have: the one that FindGroup says, or, if `group`
+// is empty, the one that the kernel gives a new file there, which is the process's own, or the
+// directory's where that has the set-group-ID bit. Errors: of FindGroup.
+absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group);
+
 // The id of a group, which is a name or a number. A number needs no entry: the groups of a host and
-// of a container on it differ. Errors: NOT_FOUND with the remedy.
+// of a container on it differ. Errors, with the remedy: NOT_FOUND; INVALID_ARGUMENT when it can be
+// neither.
 absl::StatusOr<gid_t> FindGroup(const std::string& name);
 
 }  // namespace entropyd

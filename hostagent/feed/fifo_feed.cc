@@ -18,12 +18,8 @@ static_assert(FifoFeed::kFillBytes <= Feed::kMaxPut);
 absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, ConnectionHost* host,
                                                          ServedClass* served_class) {
   const std::string what = absl::StrCat("open pipe ", options.path);
-  gid_t group = static_cast<gid_t>(-1);  // as it is
-  if (!options.group.empty()) {
-    auto found = FindGroup(options.group);
-    if (!found.ok()) return found.status();
-    group = *found;
-  }
+  auto group = GroupAt(options.path, options.group);
+  if (!group.ok()) return group.status();
   if (auto status = MakeDirectoryOf(options.path); !status.ok()) return status;
   const bool made = mkfifo(options.path.c_str(), 0600) == 0;
   if (!made && errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
@@ -48,7 +44,7 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, Connec
     return absl::AbortedError(absl::StrCat(what, ": it was replaced meanwhile; start again"));
   }
   return std::unique_ptr<FifoFeed>(
-      new FifoFeed(std::move(options), group, made, std::move(fd), host, served_class));
+      new FifoFeed(std::move(options), *group, made, std::move(fd), host, served_class));
 }
 
 FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
@@ -65,9 +61,16 @@ FifoFeed::~FifoFeed() {
 }
 
 absl::Status FifoFeed::Start() {
-  if (group_ != static_cast<gid_t>(-1) && fchown(fd_.get(), static_cast<uid_t>(-1), group_) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("give ", options_.path, " to group ", options_.group,
-                                           " (run as root or as a member of it)"));
+  struct stat found;
+  if (fstat(fd_.get(), &found) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("look at ", options_.path));
+  }
+  // Its user is this process's: Open() has looked.
+  if (found.st_gid != group_ && fchown(fd_.get(), static_cast<uid_t>(-1), group_) != 0) {
+    return ErrnoStatus(errno,
+                       absl::StrCat("give ", options_.path, " to group ",
+                                    options_.group.empty() ? absl::StrCat(group_) : options_.group,
+                                    " (run as root or as a member of it)"));
   }
   if (fchmod(fd_.get(), options_.mode) != 0) {
     return ErrnoStatus(errno, absl::StrCat("chmod ", options_.path));

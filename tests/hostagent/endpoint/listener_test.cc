@@ -24,6 +24,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 UniqueFd Connect(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -143,11 +144,66 @@ TEST_F(ListenerTest, ANumberNeedsNoEntryAmongTheGroups) {
     EXPECT_THAT(std::string(FindGroup(bad).status().message()),
                 HasSubstr("number is 0 to 4294967294"));
   }
-  for (const char* bad : {"-1", "+1", " 1", "0x1", "1.0"}) {
-    EXPECT_THAT(std::string(FindGroup(bad).status().message()),
+  for (const char* unknown : {"0x1", "1.0", "no-such"}) {
+    EXPECT_THAT(std::string(FindGroup(unknown).status().message()),
                 HasSubstr("does not exist on this host"))
-        << bad;
+        << unknown;
   }
+}
+
+TEST_F(ListenerTest, WhatCannotBeAGroupIsToldByItsCharacter) {
+  const std::pair<const char*, const char*> bad[] = {{"-1", "'-1' begins with '-'"},
+                                                     {"+1", "the character '+'"},
+                                                     {"107 ", "'107 ' has the character ' '"},
+                                                     {"a\tb", "the character '\\t'"},
+                                                     {"", "is empty"}};
+  for (const auto& [name, why] : bad) {
+    const absl::Status status = FindGroup(name).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << name;
+    EXPECT_THAT(status.message(),
+                AllOf(HasSubstr(why), Not(HasSubstr("groupadd")), HasSubstr("leave it out")));
+  }
+}
+
+// Another group than this process's, which it may give to its files; nullopt = there is none.
+absl::optional<gid_t> OtherGroup() {
+  if (geteuid() == 0) return getegid() + 1;
+  gid_t groups[64];
+  const int n = getgroups(64, groups);
+  for (int i = 0; i < n; ++i) {
+    if (groups[i] != getegid()) return groups[i];
+  }
+  return absl::nullopt;
+}
+
+TEST_F(ListenerTest, WithoutAGroupTheFileHasTheProcesssOwn) {
+  const absl::optional<gid_t> other = OtherGroup();
+  if (!other.has_value()) GTEST_SKIP() << "this user has one group only";
+  const std::string path = dir_ / "egd.sock";
+  auto listener = Listen(path, 0660, absl::StrCat(*other)).value();
+  struct stat found;
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  ASSERT_EQ(found.st_gid, *other);
+  ASSERT_TRUE(listener->SetAccess(0600, "").ok());
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_gid, getegid());
+  EXPECT_EQ(found.st_uid, geteuid());
+  EXPECT_EQ(found.st_mode & 0777, 0600u);
+}
+
+TEST_F(ListenerTest, WithoutAGroupTheFileHasTheDirectorysWhereThatSetsIt) {
+  const absl::optional<gid_t> other = OtherGroup();
+  if (!other.has_value()) GTEST_SKIP() << "this user has one group only";
+  const std::string directory = dir_ / "shared";
+  ASSERT_EQ(mkdir(directory.c_str(), 0755), 0);
+  ASSERT_EQ(chown(directory.c_str(), static_cast<uid_t>(-1), *other), 0);
+  ASSERT_EQ(chmod(directory.c_str(), 02755), 0);
+  EXPECT_EQ(GroupAt(directory + "/egd.sock", "").value(), *other);
+  EXPECT_EQ(GroupAt(dir_ / "egd.sock", "").value(), getegid());
+  auto listener = Listen(directory + "/egd.sock", 0660).value();
+  struct stat found;
+  ASSERT_EQ(stat(listener->path().c_str(), &found), 0);
+  EXPECT_EQ(found.st_gid, *other);
 }
 
 TEST_F(ListenerTest, MissingGroupIsNamedAndLeavesNoSocketBehind) {

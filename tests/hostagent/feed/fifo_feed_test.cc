@@ -195,6 +195,16 @@ TEST_F(FifoFeedTest, ModeAndGroupAreGivenAtStartToWhateverPipeIsThere) {
   EXPECT_EQ(TryOpen(0640, "no-such-group").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(FifoFeedTest, APipeWithoutAGroupOfItsOwnGetsTheProcesssGroupBack) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give any group";
+  auto before = TryOpen(0640, absl::StrCat(getegid() + 1)).value();
+  ASSERT_TRUE(before->Start().ok());
+  ASSERT_EQ(Look().st_gid, getegid() + 1);
+  auto after = TryOpen(0640).value();
+  ASSERT_TRUE(after->Start().ok());
+  EXPECT_EQ(Look().st_gid, getegid());
+}
+
 TEST_F(FifoFeedTest, WhatIsNoPipeIsLeftAlone) {
   ASSERT_TRUE(MakeDirectoryOf(path_).ok());
   const UniqueFd file(open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
