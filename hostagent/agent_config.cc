@@ -22,6 +22,7 @@
 #include "base/crypto/tls.h"
 #include "base/process/host_port.h"
 #include "base/process/state_dir.h"
+#include "base/text/names.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/endpoint/tcp_address.h"
@@ -161,6 +162,23 @@ class Checker {
     }
   }
 
+  // The agent makes the directory of its control socket, and those below. Another one that is
+  // missing is a mistyped path.
+  void CheckDirectory(const std::string& key, const std::string& path) {
+    const std::filesystem::path whole = std::filesystem::path(path).lexically_normal();
+    const std::string directory = whole.parent_path().string();
+    const std::string own =
+        std::filesystem::path(config_.control()).lexically_normal().parent_path();
+    std::error_code error;
+    if (path.empty() || path[0] != '/' || directory == own ||
+        absl::StartsWith(directory, absl::StrCat(own, "/")) ||
+        std::filesystem::exists(directory, error) || error) {
+      return;
+    }
+    Fail(key, absl::StrCat("'", path, "': there is no directory ", directory,
+                           "; make it, or correct the path"));
+  }
+
   // What is there is left by an earlier process, or it is in the way.
   void CheckPlace(const std::string& key, const std::string& path, bool socket) {
     struct stat found;
@@ -174,16 +192,19 @@ class Checker {
 
   bool CheckClassName(const std::string& key, const std::string& name) {
     const std::vector<std::string> parts = absl::StrSplit(name, '/');
-    const bool good =
-        parts.size() == 2 && std::all_of(parts.begin(), parts.end(), [](const auto& part) {
-          return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
-            return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-          });
-        });
-    if (!good) {
-      Fail(key, absl::StrCat("'", name, "' is not a class; write POOL/CLASS, e.g. default/gold"));
+    if (parts.size() != 2) {
+      Fail(key,
+           absl::StrCat(Excerpt(name), " is not a class; write POOL/CLASS, e.g. default/gold"));
+      return false;
     }
-    return good;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const absl::Status status = CheckName(parts[i]);
+      if (status.ok()) continue;
+      Fail(key, absl::StrCat(Excerpt(name), " is not a class: ", i == 0 ? "POOL" : "CLASS", ": ",
+                             status.message()));
+      return false;
+    }
+    return true;
   }
 
   void CheckListener(int i) {
@@ -198,6 +219,7 @@ class Checker {
            "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
     } else if (!listener.path().empty()) {
       CheckPath(key + ".path", listener.path());
+      CheckDirectory(key + ".path", listener.path());
     } else if (!listener.fifo().empty()) {
       socket.path = absl::StrCat("fifo:", listener.fifo());
       socket.fifo = listener.fifo();
@@ -223,7 +245,7 @@ class Checker {
                                        "everybody may read"));
     }
     socket.mode = static_cast<mode_t>(mode);
-    if (!socket.group.empty()) {
+    if (!socket.group.empty() || locations_.Has(key + ".group")) {
       if (auto group = FindGroup(socket.group); !group.ok()) {
         Fail(key + ".group", group.status().message());
       }
@@ -254,6 +276,7 @@ class Checker {
   // Nobody connects to a pipe, so there is no peer to identify.
   void CheckFifo(const std::string& key, const config::v1::ListenerConfig& listener) {
     CheckPath(key + ".fifo", listener.fifo(), /*socket=*/false);
+    CheckDirectory(key + ".fifo", listener.fifo());
     const std::pair<const char*, bool> senseless[] = {
         {"clients", listener.clients() != config::v1::CLIENTS_AUTO},
         {"identify", listener.identify() != config::v1::IDENTIFY_NONE},

@@ -98,6 +98,10 @@ std::string Locations::Where(absl::string_view path) const {
   return config::Where(impl_->file, Position());
 }
 
+bool Locations::Has(absl::string_view path) const {
+  return impl_->positions.count(std::string(path)) > 0;
+}
+
 absl::Status Locations::Error(absl::string_view path, absl::string_view message) const {
   return absl::InvalidArgumentError(
       absl::StrCat(Where(path), ": ", path, path.empty() ? "" : ": ", message));

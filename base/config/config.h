@@ -38,6 +38,8 @@ class Locations {
   // "server.yaml:14:13" for a path such as "pools[0].classes[1].ceil" or
   // "classes[default/gold].buffer". When the key is absent: the place of the nearest key around it.
   std::string Where(absl::string_view path) const;
+  // The file has that key, or that element, whatever its value.
+  bool Has(absl::string_view path) const;
   // INVALID_ARGUMENT "WHERE: PATH: MESSAGE".
   absl::Status Error(absl::string_view path, absl::string_view message) const;
 

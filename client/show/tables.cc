@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "base/config/units.h"
+#include "base/wire/connection_remedy.h"
 #include "base/wire/state_names.h"
 #include "client/show/describe.h"
 #include "client/show/output.h"
@@ -98,6 +99,16 @@ std::string ClassRows(const v1::ListClassesResponse& answer,
     table.Add(std::move(row));
   }
   return OrNone(table, columns);
+}
+
+// What becomes of an agent that is not attached, and what a person can do.
+std::string NextAttempt(const v1::GetStatusResponse& status) {
+  std::string text = "; it tries now";
+  if (status.next_attempt_seconds() > 0) {
+    text = absl::StrCat("; it tries again in ", FormatDuration(status.next_attempt_seconds()));
+  }
+  const absl::string_view remedy = ConnectionRemedy(status.last_error());
+  return remedy.empty() ? text : absl::StrCat(text, "; ", remedy);
 }
 
 }  // namespace
@@ -293,12 +304,12 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
   }
   if (!status.reload_problem().empty()) {
     troubles.push_back(
-        absl::StrCat("the agent's configuration on disk is not in use: ", status.reload_problem()));
+        absl::StrCat("the agent's configuration on disk is not in use: ", status.reload_problem(),
+                     "; mend it and run `entropyctl agent reload`"));
   }
   if (!status.connected()) {
     troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),
-                                    Because(status.last_error()), "; it tries again in ",
-                                    FormatDuration(status.next_attempt_seconds())));
+                                    Because(status.last_error()), NextAttempt(status)));
   }
   for (const auto& one : status.class_()) {
     if (one.mode() == "local") {

@@ -57,7 +57,7 @@ bool Connections::HasRoom(Endpoints::Id endpoint) {
   return false;
 }
 
-bool Connections::HasRoomFor(const GuestKey& guest, Endpoints::Id endpoint) {
+bool Connections::HasRoomFor(const GuestKey& guest, const Peer& peer, Endpoints::Id endpoint) {
   if (guests_.HasRoom(guest)) return true;
   parts_.counters->crowded.Add(1);
   const LineCount count =
@@ -66,6 +66,8 @@ bool Connections::HasRoomFor(const GuestKey& guest, Endpoints::Id endpoint) {
   parts_.log->Warning("guest.crowded",
                       {{"listener", parts_.endpoints->settings(endpoint).path},
                        {"guest", guest.text()},
+                       {"program", peer.program},
+                       {"pid", peer.pid},
                        {"most", guests_.Most(guest)},
                        {"remedy", "raise max_connections_per_guest if the guest needs more"},
                        {count.key(), count.events}});
@@ -85,7 +87,7 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
                   (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
   GuestIdentity known;
   if (!from.guest.empty()) known = {IdentitySource::kSocket, from.guest, "", "", ""};
-  if (!HasRoomFor(GuestKey::Of(known, options.peer), endpoint)) return;
+  if (!HasRoomFor(GuestKey::Of(known, options.peer), options.peer, endpoint)) return;
   const bool ask = parts_.assignment->Asks(from.identify);
   PeerPin pin;
   if (ask) pin = PinPeer(socket.get());
@@ -217,7 +219,8 @@ void Connections::OnAnswer(const IdentityNews& answer) {
 void Connections::Identify(Connection* connection, const IdentityNews& answer) {
   const GuestIdentity& identity = *answer.identity;
   const GuestKey guest = GuestKey::Of(identity, connection->options().peer);
-  if (guest != connection->guest() && !HasRoomFor(guest, connection->options().endpoint)) {
+  if (guest != connection->guest() &&
+      !HasRoomFor(guest, connection->options().peer, connection->options().endpoint)) {
     return connection->Close("its guest has too many connections");
   }
   const size_t target =

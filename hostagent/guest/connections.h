@@ -120,7 +120,7 @@ class Connections final : public RefusalWatcher {
   // False when there are `most`. Logs that from time to time.
   bool HasRoom(Endpoints::Id endpoint);
   // False when the guest has too many for one more. Logs that from time to time.
-  bool HasRoomFor(const GuestKey& guest, Endpoints::Id endpoint);
+  bool HasRoomFor(const GuestKey& guest, const Peer& peer, Endpoints::Id endpoint);
   Connection* Add(std::unique_ptr<Connection> connection);
   void Closed(Connection* connection);
   void Ask(const Connection& connection);

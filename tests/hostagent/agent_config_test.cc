@@ -81,13 +81,13 @@ TEST(AgentConfigTest, EgdOverTcpIsForThisHostUnlessSaidOtherwise) {
 }
 
 TEST(AgentConfigTest, APipeIsForReadersWhomNobodyKnows) {
-  const AgentSettings settings =
-      Resolve(
-          "listeners: [{fifo: /run/f/bulk, class: d/e}, {fifo: /run/f/all, class: d/e, mode: "
-          "\"0644\"}]\n")
-          .value();
-  EXPECT_EQ(settings.listeners[0].path, "fifo:/run/f/bulk");
-  EXPECT_EQ(settings.listeners[0].fifo, "/run/f/bulk");
+  const AgentSettings settings = Resolve(
+                                     "listeners: [{fifo: /run/entropyd/f/bulk, class: d/e}, {fifo: "
+                                     "/run/entropyd/f/all, class: d/e, mode: "
+                                     "\"0644\"}]\n")
+                                     .value();
+  EXPECT_EQ(settings.listeners[0].path, "fifo:/run/entropyd/f/bulk");
+  EXPECT_EQ(settings.listeners[0].fifo, "/run/entropyd/f/bulk");
   EXPECT_EQ(settings.listeners[0].mode, 0640u);
   EXPECT_EQ(settings.listeners[1].mode, 0644u);
   const std::string longest(2'000, 'x');
@@ -205,6 +205,45 @@ TEST(AgentConfigTest, AGroupMayBeANumber) {
               HasSubstr("a group's number is 0 to"));
 }
 
+TEST(AgentConfigTest, AGroupThatCannotBeSaysWhy) {
+  const auto error = [](const std::string& group) {
+    return ErrorOf(
+        absl::StrCat("listeners: [{path: /run/e.sock, class: d/e, group: ", group, "}]\n"));
+  };
+  EXPECT_THAT(error("\"-1\""), HasSubstr("begins with '-'"));
+  EXPECT_THAT(error("\"107 \""), HasSubstr("has the character ' '"));
+  EXPECT_THAT(error("\"\""),
+              testing::AllOf(HasSubstr("listeners[0].group"), HasSubstr("is empty")));
+}
+
+TEST(AgentConfigTest, ADirectoryThatIsMissingIsAMistypedPath) {
+  TempDir dir;
+  const auto listen = [&](const std::string& path, const std::string& key = "path") {
+    return Resolve(absl::StrCat("control: ", dir / "run/agent.sock", "\nlisteners: [{", key, ": ",
+                                path, ", class: d/e}]\n"))
+        .status();
+  };
+  for (const char* key : {"path", "fifo"}) {
+    EXPECT_THAT(listen(dir / "rnu/egd.sock", key).message(),
+                testing::AllOf(HasSubstr(absl::StrCat("listeners[0].", key)),
+                               HasSubstr(absl::StrCat("there is no directory ", dir / "rnu"))));
+  }
+  EXPECT_TRUE(listen(dir / "egd.sock").ok());
+  EXPECT_TRUE(listen(dir / "run/egd.sock").ok()) << "the agent makes it";
+  EXPECT_TRUE(listen(dir / "run/vhost/egd.sock").ok());
+  EXPECT_FALSE(listen(dir / "run2/egd.sock").ok());
+}
+
+TEST(AgentConfigTest, AClassNameThatCannotBeSaysByWhichCharacter) {
+  const auto error = [](const std::string& name) {
+    return ErrorOf(absl::StrCat("listeners: [{path: /run/e.sock, class: ", name, "}]\n"));
+  };
+  EXPECT_THAT(error("\"default/go ld\""), HasSubstr("CLASS: 'go ld' has the character ' '"));
+  EXPECT_THAT(error("\"def:ault/gold\""), HasSubstr("POOL: 'def:ault' has the character ':'"));
+  EXPECT_THAT(error("default/"), HasSubstr("CLASS: it is empty"));
+  EXPECT_THAT(error("a/b/c"), HasSubstr("write POOL/CLASS"));
+}
+
 TEST(AgentConfigTest, EveryErrorSaysWhere) {
   EXPECT_THAT(ErrorOf("listeners: [{path: egd.sock, class: default/gold}]\n"),
               testing::AllOf(HasSubstr("agent.yaml:3:"), HasSubstr("listeners[0].path"),
@@ -291,7 +330,7 @@ TEST(AgentConfigTest, WhatIsInTheWayOfASocketIsRefusedBeforeTheStart) {
   }
   EXPECT_THAT(ErrorOf(listen_at("path", "file/socket")), HasSubstr("leads through a file"));
   EXPECT_TRUE(Resolve(listen_at("fifo", "pipe")).ok()) << "of an earlier process";
-  EXPECT_TRUE(Resolve(listen_at("path", "not/yet")).ok());
+  EXPECT_TRUE(Resolve(listen_at("path", "not-yet")).ok());
 }
 
 TEST(AgentConfigTest, TheSocketForSuccessorsIsTakenAndHasALimitToo) {

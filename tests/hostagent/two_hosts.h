@@ -16,6 +16,7 @@
 #include "hostagent/served_host.h"
 #include "tests/hostagent/client.h"
 #include "tests/hostagent/fake_buffer.h"
+#include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -165,7 +166,7 @@ class TwoHostsTest : public testing::Test {
 
   TempDir dir_;
   ManualClock clock_{1'000'000'000};
-  Log log_{&clock_, -1};
+  RigLog log_{&clock_};
   AgentSettings settings_;
   Side old_;
   Side new_;

@@ -8,6 +8,7 @@
 namespace entropyd {
 namespace {
 
+using testing::AllOf;
 using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -283,6 +284,11 @@ TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {
   ASSERT_EQ(troubles.size(), 1u);
   EXPECT_THAT(troubles[0], HasSubstr("not attached to a:7743: connection refused"));
   EXPECT_THAT(troubles[0], HasSubstr("3 s"));
+  status.set_last_error("UNAVAILABLE: last error: Connection refused");
+  status.set_next_attempt_seconds(0);
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(AllOf(HasSubstr("; it tries now; nothing listens there"),
+                                Not(HasSubstr("0 s")))));
 }
 
 TEST(TablesTest, WhoServesLocallyOrNotAtAllAndAnExpiredCertificateAreTroubles) {

@@ -1,6 +1,7 @@
 #include "hostagent/guest/guests.h"
 
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -10,6 +11,9 @@
 namespace entropyd {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
 using testing::SizeIs;
 
 GuestKey OfProcess(int32_t pid) {
@@ -125,6 +129,9 @@ TEST_F(GuestsTest, OneConnectionTooManyIsClosedAndCounted) {
   EXPECT_TRUE(refused.Closed());
   EXPECT_FALSE(clients[0].Closed());
   EXPECT_EQ(old_.metrics->connections.crowded.Get(), 1u);
+  EXPECT_THAT(log_.lines(), Contains(AllOf(HasSubstr("warning guest.crowded"),
+                                           HasSubstr("program=hostagent_test"),
+                                           HasSubstr(absl::StrCat("pid=", getpid())))));
   clients[3].Hangup();
   Turn(&old_);
   Client next = Connect();
