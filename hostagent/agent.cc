@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "base/process/state_dir.h"
+#include "hostagent/config_changes.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
@@ -297,7 +298,9 @@ void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
   if (purpose == Succession::Purpose::kReload) {
     log_->Info("config.reload_begun", {{"config", options_.config_path}});
     options_.reloading();
-    status = CheckReload(options_.config_path, settings_.control, clock_);
+    auto fresh = CheckReload(options_.config_path, settings_.control, clock_);
+    status = fresh.status();
+    if (status.ok()) reload_changes_ = ConfigChanges(config_on_disk_.in_use(), *fresh);
     if (!status.ok()) {
       ReplaceFailed(purpose, status);
       if (done) done(status, "");

@@ -126,6 +126,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   // anything is wrong, this process serves on as before.
   void Reload(Upgraded done) override;
   std::string ConfigPath() const override { return options_.config_path; }
+  std::vector<std::string> ReloadChanges() const override { return reload_changes_; }
 
   // One line for people, e.g. "attached to a:7743; 12 connections".
   std::string Summary() const;
@@ -176,6 +177,8 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   // What Run() returns.
   absl::Status ended_;
   ConfigOnDisk config_on_disk_;
+  // See ReloadChanges().
+  std::vector<std::string> reload_changes_;
 
   // In the order of construction: each may use those before it.
   std::unique_ptr<EventLoop> loop_;

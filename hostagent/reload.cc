@@ -11,8 +11,8 @@
 
 namespace entropyd {
 
-absl::Status CheckReload(const std::string& config_path, const std::string& control,
-                         const Clock* clock) {
+absl::StatusOr<config::v1::HostAgent> CheckReload(const std::string& config_path,
+                                                  const std::string& control, const Clock* clock) {
   if (config_path.empty()) {
     return absl::FailedPreconditionError("reload: this agent was not started from a file");
   }
@@ -27,7 +27,7 @@ absl::Status CheckReload(const std::string& config_path, const std::string& cont
                      ENTROPYD_VERSION, ", run `entropyctl agent upgrade`."));
   }
   if (!status.ok()) return status;
-  if (config.control() == control) return absl::OkStatus();
+  if (config.control() == control) return config;
   return absl::FailedPreconditionError(
       locations
           .Error("control", absl::StrCat("the running agent has ", control,

@@ -1,7 +1,7 @@
 // Tells whether the configuration on disk can replace the one that an agent runs with, and whether
 // the two differ.
 //
-//   if (absl::Status status = CheckReload(path, control, clock); !status.ok()) Tell(status);
+//   if (auto config = CheckReload(path, control, clock); !config.ok()) Tell(config.status());
 //
 //   ConfigOnDisk on_disk(config);
 //   on_disk.ReloadFailed(path, why);
@@ -15,18 +15,19 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/process/clock.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
 
 // Reads and checks the file as --check-config does. `control` is the path of the running agent's
-// control socket, which no reload can change.
+// control socket, which no reload can change. Returns what the file says.
 //
 // Errors: FAILED_PRECONDITION (no file, or another control socket); of config::Load and
 // CheckAgentConfig, whose messages end with the version that checked the file.
-absl::Status CheckReload(const std::string& config_path, const std::string& control,
-                         const Clock* clock);
+absl::StatusOr<config::v1::HostAgent> CheckReload(const std::string& config_path,
+                                                  const std::string& control, const Clock* clock);
 
 // Why the configuration on disk is not in use. A file that holds what is in use is in use, even if
 // the reload of it failed for another reason.
@@ -41,6 +42,7 @@ class ConfigOnDisk {
   void Look();
   // OK: no problem known.
   const absl::Status& problem() const { return problem_; }
+  const config::v1::HostAgent& in_use() const { return in_use_; }
 
  private:
   // Which state of the file it is: whoever writes the file changes one of them.

@@ -124,8 +124,7 @@ int RunAgentReload(const ClientFlags& flags, bool json) {
   if (!answer.ok()) return FailAgent(answer.status());
   const auto up = AwaitNewAgent(config->control());
   if (!up.ok()) return FailAgent(up.status());
-  json ? PrintJson(JsonOf(*answer))
-       : Print(absl::StrCat("the agent serves by ", OneLine(answer->config()), " now\n"));
+  json ? PrintJson(JsonOf(*answer)) : Print(AgentReloadText(*answer));
   const std::vector<std::string> troubles = ClassTroubles(*up);
   for (const std::string& text : troubles) std::cerr << OneLine("UNHEALTHY: " + text) << "\n";
   return troubles.empty() ? kExitOk : kExitUnhealthy;

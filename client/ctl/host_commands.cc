@@ -67,7 +67,8 @@ void AddAgent(CLI::App& app, Arguments& args) {
       "reload",
       "Have the agent take its changed configuration, or refuse it; no guest's connection closes");
   reload->footer(
-      "\nWhen it is refused, the old process serves on as before. Exit status 3: it was\n"
+      "\nPrints what differs from before, a line each. Only `control` needs a restart.\n"
+      "When it is refused, the old process serves on as before. Exit status 3: it was\n"
       "taken, but the server refuses a class to this host.");
   reload->callback(
       [&args] { args.run = [&args] { return RunAgentReload(args.connection, args.json()); }; });

@@ -202,6 +202,14 @@ std::string ReloadText(const v1::ReloadServerResponse& answer) {
   return text + "\n";
 }
 
+std::string AgentReloadText(const v1::ReloadResponse& answer) {
+  std::string text = absl::StrCat("the agent serves by ", OneLine(answer.config()), " now");
+  if (answer.compared() && answer.change().empty())
+    absl::StrAppend(&text, "; nothing has changed in it");
+  for (const std::string& change : answer.change()) absl::StrAppend(&text, "\n", OneLine(change));
+  return text + "\n";
+}
+
 std::string AgentsTable(const v1::ListAgentsResponse& answer, size_t columns) {
   Table table({"AGENT~", "PEER~", "SINCE>", "GUESTS>", "DELIVERED>", "UNCONFIRMED>?", "CLASSES|"});
   for (const v1::Agent& agent : answer.agent()) {

@@ -32,6 +32,8 @@ std::string DifferencesTable(
     size_t columns = kAnyWidth);
 // What a reload has changed, a line each, and which keys need a restart.
 std::string ReloadText(const v1::ReloadServerResponse& answer);
+// Which file an agent serves by now, and what differs from before, a line each.
+std::string AgentReloadText(const v1::ReloadResponse& answer);
 std::string AgentsTable(const v1::ListAgentsResponse& answer, size_t columns = kAnyWidth);
 std::string ByteText(uint64_t bytes);  // "1.5 MiB"
 // "250 us", "1.2 ms", "3.4 s"; "-" for none.

@@ -81,7 +81,8 @@ class AdminService final : public v1::AgentAdmin::Service {
   grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
                        v1::UpgradeResponse* response) override {
     std::string version;
-    grpc::Status status = Replace(context, &ControlServer::Subject::Upgrade, &version);
+    std::vector<std::string> changes;  // of the file: not asked for
+    grpc::Status status = Replace(context, &ControlServer::Subject::Upgrade, &version, &changes);
     response->set_version_before(ENTROPYD_VERSION);
     response->set_version(version);
     return status;
@@ -90,25 +91,32 @@ class AdminService final : public v1::AgentAdmin::Service {
   grpc::Status Reload(grpc::ServerContext* context, const v1::ReloadRequest*,
                       v1::ReloadResponse* response) override {
     std::string version;
+    std::vector<std::string> changes;
     response->set_config(subject_->ConfigPath());
-    return Replace(context, &ControlServer::Subject::Reload, &version);
+    response->set_compared(true);
+    const grpc::Status status =
+        Replace(context, &ControlServer::Subject::Reload, &version, &changes);
+    for (std::string& change : changes) response->add_change(std::move(change));
+    return status;
   }
 
  private:
   // Waits until a successor has the guests, or does not get them.
   grpc::Status Replace(grpc::ServerContext* context,
                        void (ControlServer::Subject::*start)(ControlServer::Subject::Upgraded),
-                       std::string* version) {
+                       std::string* version, std::vector<std::string>* changes) {
     struct Outcome {
       absl::Status status;
       std::string version;
+      std::vector<std::string> changes;
       absl::Notification known;
     };
     auto outcome = std::make_shared<Outcome>();
     loop_->Post([outcome, start, subject = subject_] {
-      (subject->*start)([outcome](const absl::Status& status, const std::string& version) {
+      (subject->*start)([outcome, subject](const absl::Status& status, const std::string& version) {
         outcome->status = status;
         outcome->version = version;
+        outcome->changes = subject->ReloadChanges();
         outcome->known.Notify();
       });
     });
@@ -116,6 +124,7 @@ class AdminService final : public v1::AgentAdmin::Service {
       if (context->IsCancelled()) return grpc::Status::CANCELLED;
     }
     *version = outcome->version;
+    *changes = outcome->changes;
     return ToGrpc(outcome->status);
   }
 

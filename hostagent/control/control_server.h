@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,6 +39,8 @@ class ControlServer {
     virtual void Upgrade(Upgraded done) = 0;
     virtual void Reload(Upgraded done) = 0;
     virtual std::string ConfigPath() const = 0;
+    // What the last Reload() has changed, if it succeeded.
+    virtual std::vector<std::string> ReloadChanges() const = 0;
 
    protected:
     ~Subject() = default;

@@ -35,6 +35,7 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
   void Upgrade(Upgraded) override {}
   void Reload(Upgraded) override {}
   std::string ConfigPath() const override { return ""; }
+  std::vector<std::string> ReloadChanges() const override { return {}; }
 
   OperatorPorts::Options Options(const std::string& http) {
     OperatorPorts::Options options;

@@ -17,7 +17,7 @@ using testing::Not;
 
 class ReloadTest : public AgentRig {
  protected:
-  absl::Status Check() { return CheckReload(ConfigPath(), Control(), &clock_); }
+  absl::Status Check() { return CheckReload(ConfigPath(), Control(), &clock_).status(); }
 };
 
 TEST_F(ReloadTest, WhatCouldBeStartedCanBeReloaded) {
@@ -27,7 +27,7 @@ TEST_F(ReloadTest, WhatCouldBeStartedCanBeReloaded) {
 }
 
 TEST_F(ReloadTest, WithoutAFileThereIsNothingToRead) {
-  EXPECT_TRUE(absl::IsFailedPrecondition(CheckReload("", Control(), &clock_)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(CheckReload("", Control(), &clock_).status()));
 }
 
 TEST_F(ReloadTest, AnUnknownKeyIsToldWithItsPlaceAndMayBeOfANewerVersion) {
@@ -64,7 +64,7 @@ TEST_F(ReloadTest, StateThatNoAgentCouldStartFromIsAMistake) {
 
 // Successors find the running agent by this path.
 TEST_F(ReloadTest, TheControlSocketStaysWhereItIs) {
-  const absl::Status status = CheckReload(ConfigPath(), dir_ / "elsewhere.sock", &clock_);
+  const absl::Status status = CheckReload(ConfigPath(), dir_ / "elsewhere.sock", &clock_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("the running agent has " + (dir_ / "elsewhere.sock")));

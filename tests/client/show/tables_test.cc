@@ -341,6 +341,21 @@ TEST(TablesTest, AFullPoolShowsItsStoreAndADrbgPoolItsSeed) {
   EXPECT_THAT(PoolsTable(pools), HasSubstr("4 KiB"));
 }
 
+TEST(ReloadTextTest, AnAgentSaysWhatChangedALineEach) {
+  v1::ReloadResponse answer;
+  answer.set_config("/etc/entropyd/agent.yaml");
+  EXPECT_EQ(AgentReloadText(answer), "the agent serves by /etc/entropyd/agent.yaml now\n")
+      << "an older agent does not say";
+  answer.set_compared(true);
+  EXPECT_EQ(AgentReloadText(answer),
+            "the agent serves by /etc/entropyd/agent.yaml now; nothing has changed in it\n");
+  answer.add_change("max_guests changed");
+  answer.add_change("classes[default/x] added");
+  EXPECT_EQ(AgentReloadText(answer),
+            "the agent serves by /etc/entropyd/agent.yaml now\n"
+            "max_guests changed\nclasses[default/x] added\n");
+}
+
 TEST(ReloadTextTest, WhatChangedIsListedAndKeysThatNeedARestartAreAnException) {
   v1::ReloadServerResponse answer;
   EXPECT_EQ(ReloadText(answer), "the server uses what is on disk now, and used it before\n");

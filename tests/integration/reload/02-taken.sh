@@ -11,6 +11,10 @@ rm -f agent.ports
 mark >/dev/null
 ctl agent reload | tee reload.log
 grep -q "serves by $WORK/agent.yaml now" reload.log
+for change in "listeners.$WORK/egd.sock..mode changed" "listeners.$WORK/leaving.sock. removed" \
+  "listeners.$WORK/coming.sock. added" 'max_guests changed' 'defaults.buffer changed'; do
+  grep -qx "$change" reload.log || die "the reload does not say: $change"
+done
 adopt_pid
 differ "$(pid_of agent)" "$first" || die "nothing was reloaded"
 eventually 5 test ! -d "/proc/$first"

@@ -19,6 +19,10 @@ sed -i 's|^control: .*|control: /tmp/elsewhere.sock|' agent.yaml
 expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: control: the running agent has $WORK/agent.sock.*entropyctl agent upgrade" \
   ctl agent reload
 still_the_same
+# Where the server answers HTTP, the agent cannot. It must be found before guests cross.
+sed -i "s|^metrics: .*|metrics: \"127.0.0.1:$(port_of server http)\"|" agent.yaml
+expect_failure 1 'open .metrics.: listen on 127.0.0.1:[0-9]*: ' ctl agent reload
+still_the_same
 # The load's own listener.
 sed -i "s|/egd.sock|/renamed.sock|" agent.yaml
 expect_failure 1 'it came in by a listener that this configuration lacks' ctl agent reload
