@@ -288,41 +288,36 @@ void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std:
 void Agent::Reload(Upgraded done) { Replace(Succession::Purpose::kReload, std::move(done)); }
 
 void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
+  const Upgraded answer = [purpose, done](const absl::Status& status, const std::string& version) {
+    if (done) done(WithRemedy(purpose, status), version);
+  };
   absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace);
   if (status.ok()) status = succession_->CanReplace();
   if (!status.ok()) {
     NoteFailure(purpose, status, LogLevel::kWarning);
-    if (done) done(status, "");
-    return;
+    return answer(status, "");
   }
   if (purpose == Succession::Purpose::kReload) {
     log_->Info("config.reload_begun", {{"config", options_.config_path}});
     options_.reloading();
     auto fresh = CheckReload(options_.config_path, settings_.control, clock_);
-    status = fresh.status();
-    if (status.ok()) reload_changes_ = ConfigChanges(config_on_disk_.in_use(), *fresh);
-    if (!status.ok()) {
-      ReplaceFailed(purpose, status);
-      if (done) done(status, "");
-      return;
+    if (!fresh.ok()) {
+      ReplaceFailed(purpose, fresh.status());
+      return answer(fresh.status(), "");
     }
+    reload_changes_ = ConfigChanges(config_on_disk_.in_use(), *fresh);
   }
-  succession_->Replace(purpose, std::move(done));
+  succession_->Replace(purpose, answer);
 }
 
 void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level) {
-  if (purpose == Succession::Purpose::kUpgrade) {
-    log_->Write(level, "upgrade.failed",
-                {{"reason", why}, {"remedy", "none needed now: this process serves on"}});
-    return;
+  const bool upgrade = purpose == Succession::Purpose::kUpgrade;
+  if (!upgrade) {
+    config_on_disk_.ReloadFailed(options_.config_path, why);
+    agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
   }
-  config_on_disk_.ReloadFailed(options_.config_path, why);
-  agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
-  log_->Write(level, "config.reload_failed",
-              {{"reason", why},
-               {"remedy",
-                "mend what the reason names; the old configuration stays in use until then, but a "
-                "restart would fail"}});
+  log_->Write(level, upgrade ? "upgrade.failed" : "config.reload_failed",
+              {{"reason", why}, {"remedy", FailureRemedy(purpose, why)}});
 }
 
 void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) {
@@ -476,6 +471,9 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
   host_->status().Fill(status);
   upstream_->FillStatus(status);
   status->set_reload_problem(std::string(config_on_disk_.problem().message()));
+  if (succession_ != nullptr) {
+    status->set_handover_problem(std::string(succession_->problem().message()));
+  }
 }
 
 void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }

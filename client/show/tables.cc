@@ -299,7 +299,8 @@ std::vector<std::string> ClassTroubles(const v1::GetStatusResponse& status) {
   for (const auto& one : status.class_()) {
     if (!status.connected() || one.phase() == v1::PHASE_OPEN) continue;
     troubles.push_back(absl::StrCat("class ", one.class_(), " is ", PhaseName(one.phase()),
-                                    Because(one.reason())));
+                                    Because(one.reason()), one.remedy().empty() ? "" : "; ",
+                                    one.remedy()));
   }
   return troubles;
 }
@@ -314,6 +315,11 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
     troubles.push_back(
         absl::StrCat("the agent's configuration on disk is not in use: ", status.reload_problem(),
                      "; mend it and run `entropyctl agent reload`"));
+  }
+  if (!status.handover_problem().empty()) {
+    troubles.push_back(
+        absl::StrCat("no other process can take over from this agent: ", status.handover_problem(),
+                     "; restart it before the next upgrade or reload"));
   }
   if (!status.connected()) {
     troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),

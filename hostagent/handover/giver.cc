@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "hostagent/handover/failure_remedy.h"
 #include "hostagent/handover/protocol.h"
 
 namespace entropyd {
@@ -182,7 +183,7 @@ void HandoverGiver::Withdraw(const absl::Status& why) {
   step_ = Step::kIdle;
   log_->Error("handover.failed", {{"version", version_},
                                   {"reason", why},
-                                  {"remedy", "none needed: this process serves on"},
+                                  {"remedy", FailureRemedy(HandoverPurpose::kUpgrade, why)},
                                   {"pid", getpid()}});
   if (offered) subject_->ReturnToServer(why);
 }

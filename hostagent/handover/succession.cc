@@ -33,14 +33,20 @@ void Succession::Adopt(UniqueFd listener) {
     giver_ = *std::move(giver);
     return;
   }
-  log_->Error("handover.unavailable", {{"reason", giver.status()},
-                                       {"remedy", "restart before the next upgrade"},
-                                       {"pid", getpid()}});
+  problem_ = giver.status();
+  log_->Error(
+      "handover.unavailable",
+      {{"reason", problem_}, {"remedy", "restart before the next upgrade"}, {"pid", getpid()}});
 }
 
 absl::Status Succession::CanReplace() const {
   if (options_.command.empty()) {
     return absl::FailedPreconditionError("upgrade or reload: this agent cannot start another");
+  }
+  if (!problem_.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "upgrade or reload: no other process can take over from this one: ", problem_.message(),
+        "; restart the agent"));
   }
   if (successor_ != nullptr) {
     return absl::AbortedError(

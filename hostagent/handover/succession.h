@@ -24,6 +24,7 @@
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "base/telemetry/log.h"
+#include "hostagent/handover/failure_remedy.h"
 #include "hostagent/handover/giver.h"
 #include "hostagent/handover/saved_state.h"
 #include "hostagent/handover/successor.h"
@@ -34,7 +35,7 @@ namespace entropyd {
 
 class Succession final : public HandoverGiver::Subject {
  public:
-  enum class Purpose { kUpgrade, kReload };
+  using Purpose = HandoverPurpose;
 
   // A successor that has neither taken over nor ended by then never will. It has 15 s to attach,
   // and it may have waited for another one that came first.
@@ -88,7 +89,10 @@ class Succession final : public HandoverGiver::Subject {
   // and the log says so.
   void Adopt(UniqueFd listener);
 
-  // Errors: FAILED_PRECONDITION (no command), ABORTED (one was started and has not ended).
+  // OK: successors may come. Else why not, since Adopt(); only a restart can mend that.
+  const absl::Status& problem() const { return problem_; }
+  // Errors: FAILED_PRECONDITION (no command, or problem()), ABORTED (one was started and has not
+  // ended).
   absl::Status CanReplace() const;
   // Starts a successor: of the file that the command names as it is now, or, for a reload, of the
   // program that runs now. REQUIRES: CanReplace().
@@ -121,6 +125,7 @@ class Succession final : public HandoverGiver::Subject {
   Subject* const subject_;
   Log* const log_;
   std::unique_ptr<HandoverGiver> giver_;
+  absl::Status problem_;
   std::unique_ptr<Successor> successor_;
   Timer patience_;  // with `successor_`
   Purpose purpose_ = Purpose::kUpgrade;

@@ -151,6 +151,11 @@ void Attachment::LogPhase(const std::string& class_name, const v1::ChannelState&
                                         {"remedy", ClosedRemedy(state.code())}});
 }
 
+std::string Attachment::remedy(size_t of_class) const {
+  const v1::ChannelState& said = lanes_[of_class].state;
+  return said.phase() == v1::PHASE_CLOSED ? std::string(ClosedRemedy(said.code())) : "";
+}
+
 void Attachment::Refuse(absl::Status why) {
   Counter* counter = context_.refused_malformed;
   if (absl::IsDataLoss(why)) counter = context_.refused_gap;

@@ -102,6 +102,8 @@ class Attachment {
   int64_t suspended_since(size_t of_class) const { return lanes_[of_class].suspended_since; }
   // Since when bytes have been promised without a break; INT64_MAX = none are.
   int64_t promised_since(size_t of_class) const;
+  // What a person can do about a class that is CLOSED; else empty.
+  std::string remedy(size_t of_class) const;
   // The server's last word on the class's channel.
   const v1::ChannelState& state(size_t of_class) const { return lanes_[of_class].state; }
 

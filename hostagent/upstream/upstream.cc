@@ -456,6 +456,7 @@ void UpstreamImpl::FillStatus(v1::GetStatusResponse* status) const {
     v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(static_cast<int>(i));
     of->set_phase(live ? state.phase() : v1::PHASE_UNSPECIFIED);
     of->set_reason(live ? state.reason() : "not attached");
+    if (live) of->set_remedy(current_->remedy(i));
     of->set_quality(state.quality());
     of->set_degraded(live && state.degraded());
     of->set_received(static_cast<uint64_t>(context_.classes[i].received_bytes->Value()));

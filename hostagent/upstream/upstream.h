@@ -88,7 +88,7 @@ class Upstream {
 
   virtual bool connected() const = 0;
   // Fills in server, connected, last_error, next_attempt_seconds, reconnects and, per class (in the
-  // order of the classes), phase, reason, quality, degraded, received, rate, ceil.
+  // order of the classes), phase, reason, remedy, quality, degraded, received, rate, ceil.
   virtual void FillStatus(v1::GetStatusResponse* status) const = 0;
 };
 

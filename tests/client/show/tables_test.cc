@@ -291,6 +291,18 @@ TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {
                                 Not(HasSubstr("0 s")))));
 }
 
+TEST(TablesTest, WhatAPersonMustDoStandsBesideTheReason) {
+  v1::GetStatusResponse status = Attached(v1::PHASE_CLOSED);
+  status.mutable_class_(0)->set_reason("no such class");
+  status.mutable_class_(0)->set_remedy("name another");
+  status.set_reload_problem("agent.yaml:1:1: unknown key 'x'");
+  status.set_handover_problem("the socket is gone");
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(HasSubstr("unknown key 'x'; mend it and run `entropyctl agent reload`"),
+                          HasSubstr("the socket is gone; restart it before the next upgrade"),
+                          HasSubstr("is closed: no such class; name another")));
+}
+
 TEST(TablesTest, WhoServesLocallyOrNotAtAllAndAnExpiredCertificateAreTroubles) {
   v1::GetStatusResponse status = Attached(v1::PHASE_OPEN);
   status.mutable_class_(0)->set_mode("upstream");

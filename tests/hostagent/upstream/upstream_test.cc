@@ -238,6 +238,18 @@ TEST_F(UpstreamTest, AClassThatTheServerRefusesIsAWarningThatSaysWhatToDo) {
   }
 }
 
+TEST_F(UpstreamTest, AClassThatIsRefusedHasItsRemedyInTheStatus) {
+  Attach();
+  EXPECT_EQ(Status().class_(0).remedy(), "");
+  net_.last().State(1, v1::PHASE_CLOSED, 5);
+  upstream_->Process();
+  EXPECT_THAT(Status().class_(0).remedy(), HasSubstr("name a class of the server"));
+  EXPECT_EQ(Status().class_(1).remedy(), "");
+  net_.last().End(absl::UnavailableError("gone"));
+  upstream_->Process();
+  EXPECT_EQ(Status().class_(0).remedy(), "") << "nobody says so now";
+}
+
 TEST_F(UpstreamTest, AClassThatIsRefusedAgainIsNotToldAgain) {
   Attach();
   net_.last().State(1, v1::PHASE_CLOSED, 5);

@@ -1,0 +1,28 @@
+#include "hostagent/handover/failure_remedy.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/wire/connection_remedy.h"
+
+namespace entropyd {
+
+std::string FailureRemedy(HandoverPurpose purpose, const absl::Status& why) {
+  // The new process attaches to a server before it takes over.
+  const absl::string_view server = ConnectionRemedy(why.message());
+  const absl::string_view mend = server.empty() ? "mend what the reason names" : server;
+  if (purpose == HandoverPurpose::kUpgrade) {
+    return absl::StrCat(mend, "; then upgrade again; until then this process serves on");
+  }
+  return absl::StrCat(mend, "; then reload again; the old configuration stays in use until then",
+                      server.empty() ? ", but a restart would fail" : "");
+}
+
+absl::Status WithRemedy(HandoverPurpose purpose, const absl::Status& why) {
+  if (why.ok()) return why;
+  // Errors of a file are a line each.
+  const bool lines = why.message().find('\n') != absl::string_view::npos;
+  return absl::Status(
+      why.code(), absl::StrCat(why.message(), lines ? "\n" : "; ", FailureRemedy(purpose, why)));
+}
+
+}  // namespace entropyd

@@ -1,0 +1,41 @@
+#include "hostagent/handover/failure_remedy.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(FailureRemedyTest, ItSaysWhatToMendAndWhoServesMeanwhile) {
+  const absl::Status why = absl::AbortedError("the new process ended with status 1");
+  EXPECT_EQ(FailureRemedy(HandoverPurpose::kUpgrade, why),
+            "mend what the reason names; then upgrade again; until then this process serves on");
+  EXPECT_THAT(
+      FailureRemedy(HandoverPurpose::kReload, why),
+      AllOf(HasSubstr("the old configuration stays in use"), HasSubstr("restart would fail")));
+}
+
+TEST(FailureRemedyTest, AServerThatIsNotReachedHasItsOwn) {
+  const absl::Status why = absl::FailedPreconditionError(
+      "take over: not attached to a server after 15 s: UNAVAILABLE: Connection refused");
+  EXPECT_THAT(FailureRemedy(HandoverPurpose::kUpgrade, why),
+              testing::StartsWith("nothing listens there: start the server"));
+  EXPECT_THAT(FailureRemedy(HandoverPurpose::kReload, why),
+              AllOf(HasSubstr("start the server"), Not(HasSubstr("restart would fail"))));
+}
+
+TEST(FailureRemedyTest, WhoAskedGetsItWithTheReason) {
+  EXPECT_TRUE(WithRemedy(HandoverPurpose::kReload, absl::OkStatus()).ok());
+  const absl::Status one = WithRemedy(HandoverPurpose::kUpgrade, absl::AbortedError("a reason"));
+  EXPECT_TRUE(absl::IsAborted(one));
+  EXPECT_THAT(one.message(), testing::StartsWith("a reason; mend"));
+  EXPECT_THAT(WithRemedy(HandoverPurpose::kReload, absl::InvalidArgumentError("a\nb")).message(),
+              testing::StartsWith("a\nb\nmend"));
+}
+
+}  // namespace
+}  // namespace entropyd
