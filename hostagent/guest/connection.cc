@@ -144,8 +144,7 @@ void Connection::Close(absl::string_view reason) {
   }
   host_->loop->Unwatch(watch_);
   if (share_ != nullptr) LeaveShare();
-  unsent_ = SecretBytes();
-  unsent_replies_.clear();
+  unsent_.Drop();
   socket_.reset();
   host_->closed(this);
 }
@@ -234,12 +233,12 @@ LineCount Connection::ToTell(absl::string_view what) {
 
 uint64_t Connection::Want() {
   // A peer that does not read must not make the class buffer grow.
-  if (unsent_.size() > 0 || lingering_ || held_) return 0;
+  if (!unsent_.empty() || lingering_ || held_) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
 
 uint32_t Connection::Plan(uint32_t bytes) {
-  if (unsent_.size() > 0 || lingering_) return 0;
+  if (!unsent_.empty() || lingering_) return 0;
   const uint32_t planned = session_.granted() + prime_granted_;
   const uint32_t taken = std::min<uint32_t>(bytes, kStagingBytes - planned);
   if (taken == 0) {
@@ -254,7 +253,7 @@ uint32_t Connection::Plan(uint32_t bytes) {
 
 FairQueue::After Connection::Deliver() {
   if (held_) return FairQueue::After::kDone;
-  while (unsent_.size() == 0) {
+  while (unsent_.empty()) {
     const size_t staged = Stage();
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
     if (session_.idle()) break;
@@ -264,7 +263,7 @@ FairQueue::After Connection::Deliver() {
   session_.Forfeit();
   prime_granted_ = 0;
   plan_full_ = false;
-  if (unsent_.size() > 0) return FairQueue::After::kBlocked;
+  if (!unsent_.empty()) return FairQueue::After::kBlocked;
   SchedulePrimeCheck();
   if (AwaitsFirstBytes() && !first_bytes_timer_.set()) {
     first_bytes_timer_.Set(session_.non_blocking_since() + kFirstBytesNanos);
@@ -321,7 +320,9 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
   bool done = sent == staged.size();
   if (n < 0 && error != EAGAIN && error != EINTR) {
     Close(strerror(error));
-  } else if (!done && !KeepUnsent(staged.subspan(sent), sent)) {
+  } else if (!done && unsent_.Keep(staged.subspan(sent), *host_->replies, sent, host_->arena)) {
+    UpdateInterest();
+  } else if (!done) {
     if (const LineCount count = ToTell("closed"); count > 0) {
       host_->log->Error("guest.closed",
                         {{"guest", options_.id},
@@ -335,43 +336,25 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
   return done;
 }
 
-bool Connection::KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent) {
-  auto kept = host_->arena->Allocate(unsent.size());
-  if (!kept.ok()) return false;
-  unsent_ = *std::move(kept);
-  unsent_at_ = 0;
-  std::copy(unsent.begin(), unsent.end(), unsent_.data());
-  auto first = host_->replies->begin();
-  while (sent >= first->bytes) sent -= (first++)->bytes;
-  unsent_replies_.assign(first, host_->replies->end());
-  unsent_replies_sent_ = static_cast<uint32_t>(sent);
-  UpdateInterest();
-  return true;
-}
-
 void Connection::UpdateInterest() {
   // The kernel reports hang-ups and errors in any case.
   uint32_t events = 0;
   if (!input_over_) events |= kReadEvents;
-  if (unsent_.size() > 0) events |= EPOLLOUT;
+  if (!unsent_.empty()) events |= EPOLLOUT;
   host_->loop->Modify(watch_, events);
 }
 
 void Connection::OnWritable() {
-  if (unsent_.size() == 0) return;
-  const absl::Span<uint8_t> rest = unsent_.span().subspan(unsent_at_);
-  const ssize_t n = send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (unsent_.empty()) return;
+  const absl::Span<const uint8_t> left = unsent_.left();
+  const ssize_t n = send(socket_.get(), left.data(), left.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (n < 0) {
     if (errno != EAGAIN && errno != EINTR) Close(strerror(errno));
     return;
   }
   wrote_at_ = host_->loop->now_nanos();
-  unsent_at_ += static_cast<size_t>(n);
-  if (unsent_at_ < unsent_.size()) return;
-  unsent_ = SecretBytes();
-  unsent_at_ = 0;
-  std::vector<StagedReply>().swap(unsent_replies_);
-  unsent_replies_sent_ = 0;
+  unsent_.Took(static_cast<size_t>(n));
+  if (!unsent_.empty()) return;
   UpdateInterest();
   share_->Resume(part_);
 }
@@ -382,7 +365,7 @@ bool Connection::Drained() const {
 }
 
 bool Connection::undelivered() const {
-  if (unsent_.size() > 0) return true;
+  if (!unsent_.empty()) return true;
   // Bytes that stay unread for longer are primed ones, for which nobody waits, or a stalled peer's.
   return session_.started() && host_->loop->now_nanos() - wrote_at_ < kLingerNanos && !Drained();
 }
@@ -424,23 +407,14 @@ void Connection::Save(handover::v1::Connection* saved) const {
     identity->set_uuid(identity_.uuid);
     identity->set_class_(identity_.class_name);
   }
-  Unsent unsent;
-  unsent.bytes = unsent_.span().subspan(unsent_at_);
+  Unsent unsent = unsent_.owed();
   if (!session_.started()) {
     // The next process pushes unasked bytes again that the socket refused, in the step they belong
     // to.
     if (primer_.active()) {
       primer_.Save(static_cast<uint32_t>(unsent.bytes.size()), now, saved->mutable_primer());
     }
-    unsent.bytes = {};
-  } else {
-    unsent.replies = unsent_replies_;
-    size_t sent = unsent_replies_sent_ + unsent_at_;
-    while (!unsent.replies.empty() && sent >= unsent.replies.front().bytes) {
-      sent -= unsent.replies.front().bytes;
-      unsent.replies.remove_prefix(1);
-    }
-    unsent.sent_of_first = static_cast<uint32_t>(sent);
+    unsent = {};
   }
   session_.Save(unsent, now, saved->mutable_session());
 }

@@ -40,6 +40,7 @@
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/guests.h"
 #include "hostagent/guest/primer.h"
+#include "hostagent/guest/unsent_replies.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
@@ -184,8 +185,6 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   size_t Stage();
   bool AwaitsFirstBytes() const;
   bool Write(absl::Span<uint8_t> staged);
-  // `sent`: bytes of the staging area before `unsent`, which did leave.
-  bool KeepUnsent(absl::Span<const uint8_t> unsent, size_t sent);
   bool Drained() const;
   void SchedulePrimeCheck();
   void CheckPrime();
@@ -229,13 +228,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   bool lingering_ = false;
   int64_t linger_until_ = 0;
   int64_t wrote_at_ = 0;
-  // What a full socket did not take.
-  SecretBytes unsent_;
-  size_t unsent_at_ = 0;
-  // The replies that unsent_ belongs to. A part of the first may have left.
-  std::vector<StagedReply> unsent_replies_;
-  // The bytes of the first reply that left before unsent_ began.
-  uint32_t unsent_replies_sent_ = 0;
+  UnsentReplies unsent_;
 };
 
 }  // namespace entropyd
