@@ -69,7 +69,10 @@ for last_word in 'event=agent.stopped handed_over=false' '"event":"agent.stopped
   sleep 0.3
   case $last_word in
     *handed_over*) stop elder ;;
-    *) refuses 'its last word is not that it stopped' stop elder ;;
+    *)
+      refuses 'its last word is not that it stopped' stop elder
+      rm elder.pid
+      ;;
   esac
   kill "$elder"
 done
