@@ -56,7 +56,8 @@ rows = []
 
 
 def report(bench, case, ours, reference, unit):
-    ratio = ours / reference if reference else 0
+    # Nothing to compare with meets no bar, in either direction.
+    ratio = ours / reference if reference else float("nan")
     bar = BARS.get((bench, case))
     met = None
     if bar:
@@ -81,6 +82,9 @@ def process(*command, log):
         p = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
     try:
         yield p
+        if p.poll() is not None:
+            sys.exit(f"bench: {os.path.basename(command[0])} ended with status {p.returncode} while it was measured:\n" +
+                     "".join(open(log, encoding="utf-8", errors="replace").readlines()[-20:]))
     finally:
         if p.poll() is None:
             p.send_signal(signal.SIGTERM)
@@ -121,7 +125,8 @@ def rss_kib(pid):
     for line in open(f"/proc/{pid}/status"):
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
-    return 0
+    # A process that has ended holds nothing, which would look like the best figure of all.
+    sys.exit(f"bench: process {pid} has ended before it was measured")
 
 
 class Stack:
@@ -492,14 +497,19 @@ def main():
                 if os.path.exists(stack.path(log)):
                     sys.stderr.write(f"---- {log}\n" + "".join(open(stack.path(log)).readlines()[-20:]))
             raise
-    missed = [r for r in rows if r["_met"] is False]
+    missed = [f'{r["bench"]}: {r["case"]}' for r in rows if r["_met"] is False]
+    if not ARGS.smoke:  # which measures less
+        reported = {(r["bench"], r["case"]) for r in rows}
+        for bench, case in BARS:
+            if bench in (ARGS.bench or BENCHES) and (bench, case) not in reported:
+                missed.append(f"{bench}: {case} (was not measured)")
     if ARGS.output != "json":
         print(f"\nbench: {len(rows)} figures, {len(missed)} bars missed" +
               ("" if ARGS.check else " (not enforced; --check does)"))
     if not rows:
         sys.exit("bench: nothing was measured")
     if ARGS.check and missed:
-        sys.exit(1)
+        sys.exit("bench: missed: " + "; ".join(missed))
 
 
 ARGS = arguments()
