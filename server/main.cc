@@ -162,8 +162,13 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
   report.Serving();
   ServeUntilSignal(server->get(), signals, &report, log);
   report.Stopping();
-  (*server)->Stop();
+  const bool ended = (*server)->Stop();
   log->Info("server.stopped");
+  if (!ended) {
+    // A thread that its device keeps would find nothing here any more, or keep us.
+    log->Flush();
+    _exit(0);
+  }
   return 0;
 }
 

@@ -498,9 +498,9 @@ void Server::Tick() {
   impl_->grpc_server->GetHealthCheckService()->SetServingStatus(ready);
 }
 
-void Server::Stop() {
+bool Server::Stop() {
   Impl& impl = *impl_;
-  if (std::exchange(impl.stopped, true)) return;
+  if (std::exchange(impl.stopped, true)) return impl.supply == nullptr || impl.supply->Stop();
   if (impl.reloader_owned != nullptr) impl.reloader_owned->Stop();
   if (impl.grpc_server != nullptr) {
     impl.grpc_server->GetHealthCheckService()->Shutdown();
@@ -523,10 +523,11 @@ void Server::Stop() {
   impl.door.reset();
   impl.admin_service.reset();
   impl.attach_service.reset();
-  if (impl.supply != nullptr) impl.supply->Stop();
+  const bool ended = impl.supply == nullptr || impl.supply->Stop();
   impl.loop.reset();
   impl.protocols.reset();
   impl.dispatcher.reset();
+  return ended;
 }
 
 }  // namespace entropyd

@@ -70,7 +70,7 @@ class Server {
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
                                                        Log* log, Reloading reloading = {});
-  // Calls Stop().
+  // Calls Stop(). Waits for all threads.
   ~Server();
 
   int grpc_port() const;
@@ -92,8 +92,9 @@ class Server {
   // Somebody has asked for a reload, and waits for server.yaml to rest: the next Tick() may come
   // sooner.
   bool reload_awaited() const;
-  // Drains the sessions, ends what is left, and joins all threads.
-  void Stop();
+  // Drains the sessions, ends what is left, and joins all threads. Returns false when a device
+  // keeps the thread of its source in a call: see Supply::Stop().
+  bool Stop();
 
  private:
   struct Impl;

@@ -7,7 +7,9 @@ namespace entropyd {
 void LeavingSources::Add(std::vector<std::shared_ptr<SourceThread>> threads) {
   for (const auto& thread : threads) thread->BeginStop();
   const absl::Time deadline = absl::Now() + kGrace;
-  for (const auto& thread : threads) thread->AwaitEnd(deadline);
+  for (const auto& thread : threads) {
+    if (!thread->AwaitEnd(deadline)) thread->source()->Abandon();
+  }
   const int64_t now = clock_->NowNanos();
   absl::MutexLock lock(&mutex_);
   for (auto& thread : threads) leaving_.push_back({std::move(thread), now});
@@ -50,13 +52,33 @@ void LeavingSources::Tell(Leaving* one) const {
                   "returns, restart the server"}});
 }
 
-void LeavingSources::Stop() {
+bool LeavingSources::Stop(std::vector<std::shared_ptr<SourceThread>> others, absl::Time deadline) {
   std::list<Leaving> all;
   {
     absl::MutexLock lock(&mutex_);
     all.swap(leaving_);
   }
-  for (const Leaving& one : all) one.thread->Stop();
+  for (auto& thread : others) all.push_back({std::move(thread), clock_->NowNanos()});
+  for (const Leaving& one : all) one.thread->source()->SetSinks({});
+  for (const Leaving& one : all) one.thread->BeginStop();
+  for (auto it = all.begin(); it != all.end();) {
+    SourceThread* const thread = it->thread.get();
+    if (thread->AwaitEnd(deadline)) {
+      thread->Stop();
+      it = all.erase(it);
+      continue;
+    }
+    thread->source()->Abandon();
+    log_->Warning("source.hangs",
+                  {{"source", thread->source()->spec().name},
+                   {"reason", "its device keeps its thread in a call; the server stops without it"},
+                   {"remedy", "reset or unplug the device"}});
+    ++it;
+  }
+  const bool ended = all.empty();
+  absl::MutexLock lock(&mutex_);
+  leaving_.splice(leaving_.end(), all);
+  return ended;
 }
 
 size_t LeavingSources::size() const {

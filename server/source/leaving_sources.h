@@ -3,13 +3,17 @@
 //   LeavingSources leaving(clock, log);
 //   leaving.Add(std::move(threads));          // they are told to stop, all at once
 //   leaving.Reap();                           // about every 100 ms
-//   leaving.Stop();
+//   const bool ended = leaving.Stop(all_others, absl::Now() + LeavingSources::kStopPatience);
 //
 // Most drivers let a thread go at once. A few devices keep it in a call that nobody can interrupt:
 // a hardware generator whose hypervisor is stuck, a serial line that does not take its last bytes.
 // Nobody waits for such a thread. Its memory stays, and its device may stay open, until the call
-// returns. After kPatienceNanos one line of the log says so (source.hangs), and another one when
-// the thread has ended after all (source.ended).
+// returns. Whoever waits for it, for a test or a recording, is told so at once. After
+// kPatienceNanos one line of the log says so (source.hangs), and another one when the thread has
+// ended after all (source.ended).
+//
+// A thread that comes back touches its source, with its memory, its clock and its log, and nothing
+// else. So these must stay until the process ends, or until the destructor has joined the thread.
 //
 // Errors: none.
 //
@@ -43,17 +47,23 @@ class LeavingSources {
   // The caller has other work every 100 ms.
   static constexpr absl::Duration kReapTime = absl::Milliseconds(20);
 
+  // So long a server that stops waits for the threads of its sources, all together.
+  static constexpr absl::Duration kStopPatience = absl::Seconds(1);
+
   // The references outlive it.
   LeavingSources(const Clock* clock, Log* log) : clock_(clock), log_(log) {}
-  ~LeavingSources() { Stop(); }
+  // Waits until all have ended.
+  ~LeavingSources() = default;
 
   // Tells them to stop. Waits kGrace at most. REQUIRES: they have no sinks any more.
   void Add(std::vector<std::shared_ptr<SourceThread>> threads) ABSL_LOCKS_EXCLUDED(mutex_);
   // Lets go of sources whose threads have ended, and tells of those that hang. When it takes longer
   // than kReapTime, because a library that hangs takes half a second, the rest waits.
   void Reap() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits until all have ended.
-  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends these sources, too, and takes their sinks away. Waits for all until the deadline. Returns
+  // false when some hang: the log names them.
+  bool Stop(std::vector<std::shared_ptr<SourceThread>> others, absl::Time deadline)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   size_t size() const;
 

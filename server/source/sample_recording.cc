@@ -17,6 +17,7 @@ void SampleRecording::Put(absl::Span<const uint8_t> samples) {
   bool was_empty;
   {
     absl::MutexLock lock(&mutex_);
+    if (ended_) return;
     was_empty = waiting_.empty();
     waiting_.append(reinterpret_cast<const char*>(samples.data()), samples.size());
   }

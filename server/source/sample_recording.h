@@ -55,7 +55,7 @@ class SampleRecording {
   uint64_t rows() const { return rows_; }
   uint64_t row_samples() const { return row_samples_; }
   size_t Room() const;
-  // REQUIRES: at most Room().
+  // After End() it does nothing. REQUIRES: at most Room().
   void Put(absl::Span<const uint8_t> samples);
   // Called once: nothing more will come.
   void End(absl::Status status);

@@ -94,6 +94,8 @@ class Source {
   // Runs the start-up tests again, from the next Step() on. `reset` forgets earlier alarms and ends
   // LATCHED.
   void Test(bool reset, TestDone done) { recorder_.Test(reset, std::move(done)); }
+  // The source ends, and its device keeps its thread in a call: nobody waits for it any more.
+  void Abandon() { recorder_.Abandon(); }
   // Errors: INVALID_ARGUMENT when it would take longer than a connection lives even at the source's
   // max_rate; those of SourceRecorder::Record().
   absl::Status Record(std::shared_ptr<SampleRecording> recording);

@@ -9,19 +9,22 @@ namespace entropyd {
 
 absl::Status SourceRecorder::Closed() const {
   return absl::CancelledError(
-      absl::StrCat("source ", source_,
-                   ": it has ended; the server stops, or a new configuration has taken it away"));
+      absl::StrCat("source ", source_, ": ", abandoned_ ? "it ends" : "it has ended",
+                   "; the server stops, or a new configuration has taken it away",
+                   abandoned_ ? ", and its device keeps its thread in a call" : ""));
 }
 
 void SourceRecorder::Test(bool reset, TestDone done) {
+  absl::Status closed;
   {
     absl::MutexLock lock(&mutex_);
     if (!closed_) {
       tests_.push_back({reset, std::move(done)});
       return;
     }
+    closed = Closed();
   }
-  done(Closed());
+  done(closed);
 }
 
 absl::Status SourceRecorder::Record(std::shared_ptr<SampleRecording> recording) {
@@ -41,8 +44,31 @@ std::vector<SourceRecorder::TestOrder> SourceRecorder::TakeTests() {
   return std::exchange(tests_, {});
 }
 
+void SourceRecorder::AwaitTest(TestDone done) {
+  absl::Status closed;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!closed_) {
+      waiting_.push_back(std::move(done));
+      return;
+    }
+    closed = Closed();
+  }
+  done(closed);
+}
+
+bool SourceRecorder::test_awaited() const {
+  absl::MutexLock lock(&mutex_);
+  return !waiting_.empty();
+}
+
 void SourceRecorder::ConcludeTests(const v1::Source& now) {
-  for (const TestDone& done : std::exchange(waiting_, {})) done(now);
+  std::vector<TestDone> waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting.swap(waiting_);
+  }
+  for (const TestDone& done : waiting) done(now);
 }
 
 bool SourceRecorder::TakeRecording(int64_t now_nanos) {
@@ -50,6 +76,7 @@ bool SourceRecorder::TakeRecording(int64_t now_nanos) {
     absl::MutexLock lock(&mutex_);
     if (ordered_ == nullptr) return false;
     recording_ = std::move(ordered_);
+    running_ = recording_;
   }
   begun_nanos_ = now_nanos;
   rows_ = samples_ = 0;
@@ -86,23 +113,36 @@ void SourceRecorder::End(absl::Status status) {
   {
     absl::MutexLock lock(&mutex_);
     busy_ = false;
+    running_ = nullptr;
   }
   std::exchange(recording_, nullptr)->End(std::move(status));
 }
 
 void SourceRecorder::Close() {
+  Refuse(/*abandoned=*/false);
+  recording_ = nullptr;
+}
+
+void SourceRecorder::Abandon() { Refuse(/*abandoned=*/true); }
+
+void SourceRecorder::Refuse(bool abandoned) {
   std::vector<TestOrder> orders;
-  std::shared_ptr<SampleRecording> ordered;
+  std::vector<TestDone> waiting;
+  std::shared_ptr<SampleRecording> ordered, running;
+  absl::Status closed;
   {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
+    abandoned_ = abandoned;
     orders.swap(tests_);
+    waiting.swap(waiting_);
     ordered.swap(ordered_);
+    running.swap(running_);
+    closed = Closed();
   }
-  const absl::Status closed = Closed();
   for (const TestOrder& order : orders) order.done(closed);
-  for (const TestDone& done : std::exchange(waiting_, {})) done(closed);
-  for (const auto& recording : {ordered, std::exchange(recording_, nullptr)}) {
+  for (const TestDone& done : waiting) done(closed);
+  for (const auto& recording : {ordered, running}) {
     if (recording != nullptr) recording->End(closed);
   }
 }

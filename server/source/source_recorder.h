@@ -8,7 +8,7 @@
 //   if (recorder->TakeRecording()) …                 // read Wanted() bytes, Put() them, until
 //                                                    // kComplete or Fail()
 //
-// Thread safety: Test() and Record() from any thread; the rest from the source's.
+// Thread safety: Test(), Record() and Abandon() from any thread; the rest from the source's.
 #pragma once
 
 #include <cstdint>
@@ -51,11 +51,15 @@ class SourceRecorder {
   // CANCELLED after Close(). A later fault ends the recording.
   absl::Status Record(std::shared_ptr<SampleRecording> recording);
 
+  // The source ends, and its device keeps its thread in a call. Answers whoever waits, and refuses
+  // later orders.
+  void Abandon();
+
   // Returns the orders that came since the last call.
   std::vector<TestOrder> TakeTests();
   // Says that the tests that `done` waits for have begun.
-  void AwaitTest(TestDone done) { waiting_.push_back(std::move(done)); }
-  bool test_awaited() const { return !waiting_.empty(); }
+  void AwaitTest(TestDone done);
+  bool test_awaited() const;
   // Says that the tests have ended.
   void ConcludeTests(const v1::Source& now);
 
@@ -82,14 +86,14 @@ class SourceRecorder {
 
  private:
   void End(absl::Status status);
-  absl::Status Closed() const;
+  // Answers whoever waits, and refuses later orders.
+  void Refuse(bool abandoned);
+  absl::Status Closed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string source_;
   Log* const log_;
 
   // Only the source's thread uses the members up to the mutex.
-  // `waiting_` holds who waits for the tests that have begun.
-  std::vector<TestDone> waiting_;
   std::shared_ptr<SampleRecording> recording_;
   int64_t begun_nanos_ = 0;
   // The complete rows.
@@ -97,12 +101,17 @@ class SourceRecorder {
   // The samples of the open row.
   uint64_t samples_ = 0;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::vector<TestOrder> tests_ ABSL_GUARDED_BY(mutex_);
+  // Who waits for the tests that have begun.
+  std::vector<TestDone> waiting_ ABSL_GUARDED_BY(mutex_);
+  // `recording_`, for Abandon().
+  std::shared_ptr<SampleRecording> running_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<SampleRecording> ordered_ ABSL_GUARDED_BY(mutex_);
   // A recording is ordered or running.
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace entropyd

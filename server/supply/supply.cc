@@ -43,7 +43,7 @@ class SupplyImpl final : public Supply {
   void Take(PreparedChange change);
 
   void Start() override;
-  void Stop() override;
+  bool Stop() override;
   absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(
       const config::v1::Server& config, const config::Locations& locations) override;
   std::vector<Pool*> pools() const override;
@@ -69,6 +69,7 @@ class SupplyImpl final : public Supply {
   int64_t next_self_test_;
   absl::Mutex self_test_mutex_;  // one at a time: the arena has room for one
   std::thread ticker_;
+  bool all_ended_ = false;  // as Stop() found
 
   // Taken before the locks of sources and pools. No callback of theirs takes it.
   mutable absl::Mutex mutex_;
@@ -106,18 +107,17 @@ void SupplyImpl::Start() {
   ticker_ = std::thread([this] { RunTicks(); });
 }
 
-void SupplyImpl::Stop() {
+bool SupplyImpl::Stop() {
   std::vector<std::shared_ptr<SourceThread>> threads;
   {
     absl::MutexLock lock(&mutex_);
-    if (stopping_) return;
+    if (stopping_) return all_ended_;
     stopping_ = true;
     for (const SourceEntry& source : parts_.sources()) threads.push_back(source.thread);
   }
-  for (const auto& thread : threads) thread->BeginStop();
-  for (const auto& thread : threads) thread->Stop();
   if (ticker_.joinable()) ticker_.join();
-  leaving_.Stop();
+  all_ended_ = leaving_.Stop(std::move(threads), absl::Now() + LeavingSources::kStopPatience);
+  return all_ended_;
 }
 
 void SupplyImpl::RunTicks() {

@@ -87,13 +87,16 @@ class Supply {
                                                         const config::Locations& locations,
                                                         SecretArena* arena, const Clock* clock,
                                                         Log* log, Metrics* metrics);
-  // Calls Stop().
+  // Calls Stop(), and joins all threads.
   virtual ~Supply() = default;
 
   // Starts one thread per source.
   virtual void Start() = 0;
-  // Joins the threads. It interrupts a source that is blocked in its device.
-  virtual void Stop() = 0;
+  // Ends the threads, and interrupts a source that is blocked in its device. Returns false when a
+  // device keeps its source's thread in a call, after LeavingSources::kStopPatience: the destructor
+  // would wait for it. Whoever must not wait ends the process then, and destroys nothing: neither
+  // the supply, nor its arena, clock and log.
+  virtual bool Stop() = 0;
 
   // Errors: as Create(); RESOURCE_EXHAUSTED when there is no memory. Nothing has changed then.
   virtual absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(

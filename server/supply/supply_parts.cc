@@ -20,6 +20,13 @@ std::vector<std::string> SourcesOf(const EntropyPool::Options& options) {
   return names;
 }
 
+// What an operator has to look into stays so.
+void StayLatched(const Source& before, Source* after) {
+  const v1::Source last = before.Snapshot();
+  if (last.state() != v1::SOURCE_STATE_LATCHED) return;
+  if (after->Snapshot().state() != v1::SOURCE_STATE_LATCHED) after->BeginLatched(last.reason());
+}
+
 }  // namespace
 
 Pool* PreparedChange::NewPool(const std::string& name) const {
@@ -149,8 +156,7 @@ std::vector<std::shared_ptr<SourceThread>> SupplyParts::Dismiss(const SupplyChan
 SupplyParts::Newcomer SupplyParts::Succeed(const SourceEntry& made) const {
   const SourceEntry* const before = FindSource(made.spec.name);
   if (before == nullptr || before->spec.driver != made.spec.driver) return {made.thread.get()};
-  const v1::Source last = before->thread->source()->Snapshot();
-  if (last.state() == v1::SOURCE_STATE_LATCHED) made.thread->source()->BeginLatched(last.reason());
+  StayLatched(*before->thread->source(), made.thread->source());
   return {made.thread.get(), before->thread};
 }
 
@@ -246,8 +252,11 @@ std::vector<Source::Sink> SupplyParts::SinksOf(const std::string& source) const 
 }
 
 void SupplyParts::Remember(const Newcomer& newcomer) {
-  if (newcomer.before == nullptr || !newcomer.before->ended()) return;
-  newcomer.thread->source()->RememberAlarmsOf(*newcomer.before->source());
+  if (newcomer.before == nullptr) return;
+  const bool ended = newcomer.before->ended();
+  // It ran on after its place was taken.
+  StayLatched(*newcomer.before->source(), newcomer.thread->source());
+  if (ended) newcomer.thread->source()->RememberAlarmsOf(*newcomer.before->source());
 }
 
 std::vector<RunningSource> SupplyParts::running() const {

@@ -76,8 +76,8 @@ class SupplyParts {
   Taken Take(PreparedChange change);
 
   std::vector<RunningSource> running() const;
-  // The newcomer remembers the alarms of its predecessor, if that has ended: one that hangs keeps
-  // them to itself. REQUIRES: the newcomer has not started.
+  // The newcomer is LATCHED when its predecessor was at its end, and remembers its alarms, if it
+  // has ended: one that hangs keeps them to itself. REQUIRES: the newcomer has not started.
   static void Remember(const Newcomer& newcomer);
 
   const std::vector<SourceEntry>& sources() const { return sources_; }
@@ -94,7 +94,7 @@ class SupplyParts {
   absl::Status PreparePool(EntropyPool::Options options, PreparedPool* one) const;
   // Takes the sinks of these away, and returns them.
   std::vector<std::shared_ptr<SourceThread>> Dismiss(const SupplyChange::Names& names);
-  // Looks for the source in whose place `made` comes. What an operator has to look into stays so.
+  // Looks for the source in whose place `made` comes.
   Newcomer Succeed(const SourceEntry& made) const;
   // The source's sinks among the pools as they are now.
   std::vector<Source::Sink> SinksOf(const std::string& source) const;

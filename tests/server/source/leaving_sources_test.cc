@@ -15,6 +15,7 @@ namespace entropyd {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class LeavingSourcesTest : public ::testing::Test {
@@ -111,12 +112,51 @@ TEST_F(LeavingSourcesTest, OneThatHangsIsToldOnceAndAgainWhenItHasEnded) {
 }
 
 TEST_F(LeavingSourcesTest, StopWaitsForAll) {
-  std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_);
+  other_.heeds = true;
+  std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_), other = Stuck("other", &other_);
   leaving_.Add({stuck});
   stuck_.release.Notify();
-  leaving_.Stop();
+  EXPECT_TRUE(leaving_.Stop({other}, absl::InfiniteFuture()));
   EXPECT_TRUE(stuck->ended());
+  EXPECT_TRUE(other->ended());
   EXPECT_EQ(leaving_.size(), 0u);
+  EXPECT_THAT(log_.events, IsEmpty());
+}
+
+TEST_F(LeavingSourcesTest, StopLeavesWithoutThoseThatHang) {
+  std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_), other = Stuck("other", &other_);
+  FakeSink sink;
+  other->source()->SetSinks({{&sink, 0}});
+  leaving_.Add({stuck});
+  EXPECT_FALSE(leaving_.Stop({other}, absl::Now()));
+  EXPECT_THAT(log_.events, ElementsAre("source.hangs", "source.hangs"));
+  EXPECT_EQ(leaving_.size(), 2u);
+  stuck_.release.Notify();
+  other_.release.Notify();
+  Await(*stuck);
+  Await(*other);
+  EXPECT_THAT(sink.states, IsEmpty()) << "a thread that comes back touches no pool";
+  EXPECT_THAT(sink.blocks, IsEmpty());
+}
+
+TEST_F(LeavingSourcesTest, WhoWaitsForOneThatHangsIsToldSo) {
+  std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_);
+  absl::StatusOr<v1::Source> tested = absl::UnknownError("not yet");
+  stuck->source()->Test(false, [&tested](absl::StatusOr<v1::Source> end) { tested = end; });
+  struct NoReader final : SampleReader {
+    void OnSamples() override {}
+  };
+  const auto reader = std::make_shared<NoReader>();
+  const auto recording = std::make_shared<SampleRecording>(1, 1000, reader);
+  ASSERT_TRUE(stuck->source()->Record(recording).ok());
+  leaving_.Add({stuck});
+  const char* const why = "and its device keeps its thread in a call";
+  EXPECT_TRUE(absl::IsCancelled(tested.status()));
+  EXPECT_THAT(std::string(tested.status().message()), HasSubstr(why));
+  absl::Status recorded;
+  ASSERT_TRUE(recording->Ended(&recorded));
+  EXPECT_THAT(std::string(recorded.message()), HasSubstr(why));
+  stuck_.release.Notify();
 }
 
 }  // namespace

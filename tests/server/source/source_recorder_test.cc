@@ -120,5 +120,26 @@ TEST_F(SourceRecorderTest, CloseEndsWhatRunsAndWhatWaits) {
   EXPECT_EQ(recorder_.Record(Recording(1, 1)).code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(SourceRecorderTest, AbandonAnswersWhoWaitsWhileTheThreadIsAway) {
+  const auto recording = Recording(1, 3);
+  ASSERT_TRUE(recorder_.Record(recording).ok());
+  ASSERT_TRUE(recorder_.TakeRecording(0));
+  recorder_.AwaitTest(Done());
+  recorder_.Abandon();
+  absl::Status status;
+  ASSERT_TRUE(recording->Ended(&status));
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  ASSERT_TRUE(ended_.has_value());
+  EXPECT_THAT(std::string(ended_->status().message()), HasSubstr("keeps its thread in a call"));
+  // The thread comes back.
+  ASSERT_TRUE(recorder_.recording());
+  recorder_.Put(std::vector<uint8_t>{4});
+  EXPECT_EQ(recording->Take(), "");
+  ended_.reset();
+  recorder_.AwaitTest(Done());
+  EXPECT_TRUE(ended_.has_value()) << "one that it had taken out before";
+  recorder_.Close();
+}
+
 }  // namespace
 }  // namespace entropyd

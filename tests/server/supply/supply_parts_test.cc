@@ -71,13 +71,14 @@ class SupplyPartsTest : public ::testing::Test {
   }
 
   // Steps the source, whose thread does not run, over a device that gives one byte for ever.
-  void Latch(const std::string& name) {
+  void Latch(Source* source) {
     fake_.byte_at = [](uint64_t) { return 0x5a; };
-    for (int i = 0; i < 100 && StateOf(name) != v1::SOURCE_STATE_LATCHED; ++i) {
-      clock_.Advance(parts_.FindSource(name)->thread->source()->Step());
+    for (int i = 0; i < 100 && source->Snapshot().state() != v1::SOURCE_STATE_LATCHED; ++i) {
+      clock_.Advance(source->Step());
     }
-    ASSERT_EQ(StateOf(name), v1::SOURCE_STATE_LATCHED);
+    ASSERT_EQ(source->Snapshot().state(), v1::SOURCE_STATE_LATCHED);
   }
+  void Latch(const std::string& name) { Latch(parts_.FindSource(name)->thread->source()); }
 
   static inline StuckDevice* stuck_device_ = nullptr;
   static inline FakeDevice* fake_device_ = nullptr;
@@ -210,6 +211,21 @@ TEST_F(SupplyPartsTest, ADroppedChangeHasChangedNothing) {
   ASSERT_TRUE(parts_.Prepare(Config({"fake"}), Plan({"fake"})).ok());
   EXPECT_NE(parts_.FindSource("stuck"), nullptr);
   EXPECT_EQ(parts_.pools().size(), 1u);
+}
+
+// Its thread runs on for a moment after its place was taken.
+TEST_F(SupplyPartsTest, WhatLatchesASourceThatGoesLatchesItsSuccessor) {
+  const SupplyParts::Taken taken =
+      Take(Config({"stuck", "fake"}, 2'000'000), Plan({"stuck", "fake"}));
+  const auto newcomer = absl::c_find_if(taken.begin, [](const SupplyParts::Newcomer& one) {
+    return one.thread->source()->spec().name == "fake";
+  });
+  ASSERT_NE(newcomer, taken.begin.end());
+  EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_STARTING);
+  Latch(newcomer->before->source());
+  SupplyParts::Remember(*newcomer);
+  EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_LATCHED);
+  EXPECT_THAT(newcomer->thread->source()->Snapshot().reason(), HasSubstr("rct"));
 }
 
 }  // namespace
