@@ -24,6 +24,12 @@ wrong "no pool name: 'größe' has the character 'ö'" 's/name: default/name: gr
 wrong "nowhere" 's|"default/\*"|"nowhere/*"|'
 wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metrics: foo/'
 wrong "state_dir: 'state' is not an absolute path" '$a state_dir: state'
+# A file that ends too early, as an editor leaves it for a moment.
+wrong "policy: there is no rule, so the server would shut everybody out" '/^policy:/,$d'
+# What may be different for the server's user, or later, is a warning.
+sed "s|^sources:|sources:\n  - {name: away, driver: char_device, path: $WORK/none}|" good.yaml >away.yaml
+check away.yaml 2>&1 | grep -q "warning: away.yaml:.*the source would be gone: open $WORK/none: No such file" ||
+  die "a device that is not there is no warning"
 touch file
 wrong "state_dir: '$WORK/file' is a file" "\$a state_dir: $WORK/file"
 expect_failure 2 'no-such.yaml' check no-such.yaml
