@@ -178,7 +178,7 @@ TEST_F(GrpcReloadTest, ARecordingEndsWhenRawSamplesMayNotLeaveTheServerAnyMore) 
   v1::RecordSourceResponse response;
   ASSERT_TRUE(reader->Read(&response));
   Change("server.yaml", "allow_recording: true", "allow_recording: false");
-  server_->Tick();
+  TakeConfig();
   while (reader->Read(&response)) {
   }
   const grpc::Status status = reader->Finish();

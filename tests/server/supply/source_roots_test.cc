@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -209,15 +210,19 @@ TEST(SourceRootsWarningTest, TwoTokensOfOneModuleAreToldOf) {
     EXPECT_TRUE(Supply::Check(server, locations, &lines).ok());
     return lines;
   };
-  const std::vector<std::string> told =
-      warnings("module: /no/hsm.so, token: t", "module: /no/../no/hsm.so, token: u");
+  const TempDir dir;
+  for (const char* name : {"hsm.so", "other.so"}) std::ofstream(dir / name) << "x";
+  const std::string hsm = absl::StrCat("module: ", dir / "hsm.so");
+  const std::string other = absl::StrCat("module: ", dir / "other.so");
+  const std::vector<std::string> told = warnings(
+      absl::StrCat(hsm, ", token: t"), absl::StrCat("module: ", dir / "./hsm.so", ", token: u"));
   ASSERT_EQ(told.size(), 1u);
   EXPECT_THAT(told[0], HasSubstr("server.yaml:4:"));
   EXPECT_THAT(told[0], HasSubstr("'b' and 'a' are tokens of one module"));
-  EXPECT_THAT(warnings("module: /no/hsm.so, token: t", "module: /no/other.so, token: u"),
+  EXPECT_THAT(warnings(absl::StrCat(hsm, ", token: t"), absl::StrCat(other, ", token: u")),
               ::testing::IsEmpty());
-  EXPECT_THAT(warnings("module: /no/hsm.so, token: t, group: hsm",
-                       "module: /no/hsm.so, token: u, group: hsm"),
+  EXPECT_THAT(warnings(absl::StrCat(hsm, ", token: t, group: hsm"),
+                       absl::StrCat(hsm, ", token: u, group: hsm")),
               ::testing::IsEmpty())
       << "it is known";
 }

@@ -245,7 +245,8 @@ TEST(SupplyConfigTest, ADeviceThatCannotBeUsedNowIsAWarningInTheWordsOfItsOpenin
     EXPECT_THAT(warnings(device + fifo), ElementsAre(EndsWith(opening(fifo))));
     EXPECT_THAT(opening(fifo), HasSubstr("its owner, user 4711, may write it"));
   }
-  EXPECT_THAT(warnings("driver: egd, path: " + none), ElementsAre(HasSubstr("EGD daemon")));
+  EXPECT_THAT(warnings("driver: egd, min_entropy_bits_per_byte: 1, path: " + none),
+              ElementsAre(HasSubstr("EGD daemon")));
   EXPECT_THAT(warnings("driver: pkcs11, token: t, module: " + none),
               ElementsAre(HasSubstr("sources[1].module: ")));
 }
