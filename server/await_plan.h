@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/server.h"
+#include "server/server_plan.h"
 
 namespace entropyd {
 

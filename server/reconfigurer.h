@@ -34,7 +34,7 @@
 #include "server/door/door.h"
 #include "server/reload/config_change.h"
 #include "server/rpc/admin_audit.h"
-#include "server/server.h"
+#include "server/server_plan.h"
 #include "server/supply/supply.h"
 
 namespace entropyd {

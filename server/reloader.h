@@ -48,7 +48,7 @@
 #include "server/reload/reload_report.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/serving_credentials.h"
-#include "server/server.h"
+#include "server/server_plan.h"
 
 namespace entropyd {
 

@@ -12,45 +12,16 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/config/config.h"
-#include "base/crypto/tls.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
-#include "proto/class_state.pb.h"
-#include "proto/server_config.pb.h"
-#include "server/access/policy.h"
+#include "server/server_plan.h"
 
 namespace entropyd {
-
-// A configuration that has passed every check that needs no device and no socket.
-struct ServerPlan {
-  config::v1::Server config;
-  config::Locations locations;
-  Policy policy;
-  tls::Material material;
-  // The changes of operators that state_dir has kept.
-  config::v1::ClassState class_state;
-  // What an operator should mend, with file:line:column.
-  std::vector<std::string> warnings;
-
-  // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
-  // LoadClassState().
-  // A server that runs judges sources and pools by Supply::Prepare(), which knows its sources: a
-  // device that is away now is what it was (kRunning).
-  enum class Supplied { kFromNothing, kRunning };
-  static absl::StatusOr<ServerPlan> Check(config::v1::Server config, config::Locations locations,
-                                          const Clock& clock,
-                                          Supplied supplied = Supplied::kFromNothing);
-  // Whether Check() may succeed later without a change of the configuration, because the fault is
-  // in the files of TLS.
-  static bool TimeMayMend(const absl::Status& fault);
-};
 
 // How a running server learns of a new configuration. With an empty `load` it learns of none.
 struct Reloading {

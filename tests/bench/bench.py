@@ -83,8 +83,9 @@ def process(*command, log):
     try:
         yield p
         if p.poll() is not None:
-            sys.exit(f"bench: {os.path.basename(command[0])} ended with status {p.returncode} while it was measured:\n" +
-                     "".join(open(log, encoding="utf-8", errors="replace").readlines()[-20:]))
+            last = "".join(open(log, encoding="utf-8", errors="replace").readlines()[-20:])
+            sys.exit(f"bench: {os.path.basename(command[0])} ended with status {p.returncode} while it was "
+                     f"measured:\n{last}")
     finally:
         if p.poll() is None:
             p.send_signal(signal.SIGTERM)

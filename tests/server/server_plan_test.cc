@@ -1,10 +1,11 @@
+#include "server/server_plan.h"
+
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/process/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/server.h"
 
 namespace entropyd {
 namespace {

@@ -1,0 +1,84 @@
+#include "server/server_plan.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "base/process/host_port.h"
+#include "base/process/state_dir.h"
+#include "server/classes/class_state_file.h"
+#include "server/dispatch/class_table.h"
+#include "server/door_config.h"
+#include "server/rpc/admin_audit.h"
+#include "server/shares_config.h"
+#include "server/supply/supply.h"
+
+namespace entropyd {
+namespace {
+
+// Marks a fault that TimeMayMend().
+constexpr char kTimeMayMend[] = "entropyd/time-may-mend";
+
+// Where the server answers over HTTP, and where it keeps its state and its audit.
+absl::Status CheckPlaces(const config::v1::Server& config, const config::Locations& locations) {
+  if (!config.metrics().empty()) {
+    const absl::Status address = ParseHostPort(config.metrics()).status();
+    if (!address.ok()) return locations.Error("metrics", address.message());
+  }
+  const absl::Status audit = AdminAudit::Check(config.audit_log());
+  if (!audit.ok()) return locations.Error("audit_log", audit.message());
+  if (config.state_dir().empty()) return absl::OkStatus();
+  const absl::Status directory = CheckStateDir(config.state_dir());
+  return directory.ok() ? directory : locations.Error("state_dir", directory.message());
+}
+
+}  // namespace
+
+absl::StatusOr<ServerPlan> ServerPlan::Check(config::v1::Server config, config::Locations locations,
+                                             const Clock& clock, Supplied supplied) {
+  std::vector<std::string> warnings;
+  absl::Status door = CheckDoor(config, locations);
+  if (!door.ok()) return door;
+  absl::Status shares = CheckShares(config, locations);
+  if (!shares.ok()) return shares;
+  absl::Status places = CheckPlaces(config, locations);
+  if (!places.ok()) return places;
+  if (supplied == Supplied::kFromNothing) {
+    absl::Status supply = Supply::Check(config, locations, &warnings);
+    if (!supply.ok()) return supply;
+  }
+  for (int i = 0; i < config.pools_size(); ++i) {
+    absl::Status pool = MakePoolSetup(config.pools(i), i, locations, nullptr).status();
+    if (!pool.ok()) return pool;
+  }
+  absl::StatusOr<Policy> policy = Policy::Create(config, locations);
+  if (!policy.ok()) return policy.status();
+  if (absl::Status draws = Policy::CheckDraws(config, locations); !draws.ok()) return draws;
+  absl::StatusOr<tls::Material> material =
+      tls::LoadMaterial(config.tls().cert(), config.tls().key(), config.tls().client_ca(),
+                        config.tls().crl(), clock.WallTime());
+  if (!material.ok()) {
+    const absl::string_view key = tls::MaterialKey(material.status());
+    const std::string path = key.empty()   ? "tls"
+                             : key == "ca" ? "tls.client_ca"
+                                           : absl::StrCat("tls.", key);
+    absl::Status fault(material.status().code(),
+                       locations.Error(path, material.status().message()).message());
+    fault.SetPayload(kTimeMayMend, absl::Cord());
+    return fault;
+  }
+  config::v1::ClassState class_state;
+  if (!config.state_dir().empty()) {
+    absl::StatusOr<config::v1::ClassState> kept = LoadClassState(config.state_dir());
+    if (!kept.ok()) return kept.status();
+    class_state = *std::move(kept);
+  }
+  return ServerPlan{std::move(config),    std::move(locations),   *std::move(policy),
+                    *std::move(material), std::move(class_state), std::move(warnings)};
+}
+
+bool ServerPlan::TimeMayMend(const absl::Status& fault) {
+  return fault.GetPayload(kTimeMayMend).has_value();
+}
+
+}  // namespace entropyd
