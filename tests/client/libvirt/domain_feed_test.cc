@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-const LibvirtName kDomain = {"6695eb01-f6a4-8304-79aa-97f2502e193f", "g1", "1"};
+const LibvirtName kOneGuest = {"6695eb01-f6a4-8304-79aa-97f2502e193f", "g1", "1"};
 
 std::string Bare(const LibvirtName& domain) {
   return absl::StrCat("<domain>\n  <name>", domain.name, "</name>\n  <uuid>", domain.uuid,
@@ -28,18 +28,18 @@ std::string Bare(const LibvirtName& domain) {
 class FakeLibvirt final : public LibvirtHost {
  public:
   LibvirtState state{.running = true, .persistent = true};
-  std::string defined = Bare(kDomain);
-  std::string running = Bare(kDomain);
+  std::string defined = Bare(kOneGuest);
+  std::string running = Bare(kOneGuest);
   std::vector<std::string> calls;
   absl::Status attach_status;
   int stubborn = 0;  // after a detach, the device is still there in so many dumps
   std::function<void()> on_defined_dump;
 
   absl::StatusOr<std::vector<LibvirtName>> Domains() override {
-    return std::vector<LibvirtName>{kDomain};
+    return std::vector<LibvirtName>{kOneGuest};
   }
   absl::StatusOr<LibvirtState> State(const std::string& uuid) override {
-    if (uuid != kDomain.uuid) return absl::NotFoundError("no domain");
+    if (uuid != kOneGuest.uuid) return absl::NotFoundError("no domain");
     return state;
   }
   absl::StatusOr<std::string> DumpXml(const std::string&, LibvirtView view) override {
@@ -84,7 +84,7 @@ class FakeLibvirt final : public LibvirtHost {
 
  private:
   void Render() {
-    running = absl::StrCat("<domain><name>g1</name><uuid>", kDomain.uuid, "</uuid><metadata>",
+    running = absl::StrCat("<domain><name>g1</name><uuid>", kOneGuest.uuid, "</uuid><metadata>",
                            metadata_, "</metadata><devices>", devices_, "</devices></domain>");
   }
 
@@ -103,7 +103,7 @@ FeedOptions Gold(bool live) {
 
 TEST(DomainFeedTest, TheDefinitionIsChangedAndTheRunningDomainOnlyOnDemand) {
   FakeLibvirt host;
-  const auto report = FeedDomain(host, kDomain, Gold(false));
+  const auto report = FeedDomain(host, kOneGuest, Gold(false));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(host.calls, ElementsAre("define"));
   EXPECT_EQ(ParseLibvirtDomain(host.defined)->class_name, "default/gold");
@@ -114,7 +114,7 @@ TEST(DomainFeedTest, TheDefinitionIsChangedAndTheRunningDomainOnlyOnDemand) {
 
 TEST(DomainFeedTest, LiveNamesTheClassBeforeQemuConnects) {
   FakeLibvirt host;
-  const auto report = FeedDomain(host, kDomain, Gold(true));
+  const auto report = FeedDomain(host, kOneGuest, Gold(true));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(host.calls, ElementsAre("define", "metadata", "attach"));
   EXPECT_THAT(report->running, SizeIs(2));
@@ -123,9 +123,9 @@ TEST(DomainFeedTest, LiveNamesTheClassBeforeQemuConnects) {
 
 TEST(DomainFeedTest, TwiceIsOnce) {
   FakeLibvirt host;
-  ASSERT_TRUE(FeedDomain(host, kDomain, Gold(true)).ok());
+  ASSERT_TRUE(FeedDomain(host, kOneGuest, Gold(true)).ok());
   host.calls.clear();
-  const auto again = FeedDomain(host, kDomain, Gold(true));
+  const auto again = FeedDomain(host, kOneGuest, Gold(true));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_THAT(host.calls, IsEmpty());
   EXPECT_THAT(again->defined, IsEmpty());
@@ -134,11 +134,11 @@ TEST(DomainFeedTest, TwiceIsOnce) {
 
 TEST(DomainFeedTest, AnotherClassOfARunningDomainPlugsNothing) {
   FakeLibvirt host;
-  ASSERT_TRUE(FeedDomain(host, kDomain, Gold(true)).ok());
+  ASSERT_TRUE(FeedDomain(host, kOneGuest, Gold(true)).ok());
   host.calls.clear();
   FeedOptions bulk = Gold(true);
   bulk.feed.pool_class = "default/bulk";
-  ASSERT_TRUE(FeedDomain(host, kDomain, bulk).ok());
+  ASSERT_TRUE(FeedDomain(host, kOneGuest, bulk).ok());
   EXPECT_THAT(host.calls, ElementsAre("define", "metadata"));
   EXPECT_EQ(host.RunningClass(), "default/bulk");
 }
@@ -147,7 +147,7 @@ TEST(DomainFeedTest, ADryRunTouchesNothingAndShowsTheDifference) {
   FakeLibvirt host;
   FeedOptions options = Gold(true);
   options.dry_run = true;
-  const auto report = FeedDomain(host, kDomain, options);
+  const auto report = FeedDomain(host, kOneGuest, options);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(host.calls, IsEmpty());
   EXPECT_THAT(report->defined, SizeIs(2));
@@ -157,10 +157,10 @@ TEST(DomainFeedTest, ADryRunTouchesNothingAndShowsTheDifference) {
 
 TEST(DomainFeedTest, ARunningDeviceThatDoesNotReconnectIsLeftForTheNextStart) {
   FakeLibvirt host;
-  ASSERT_TRUE(FeedDomain(host, kDomain, Gold(true)).ok());
+  ASSERT_TRUE(FeedDomain(host, kOneGuest, Gold(true)).ok());
   host.running = absl::StrReplaceAll(host.running, {{"enabled=\"yes\"", "enabled=\"no\""}});
   host.calls.clear();
-  const auto report = FeedDomain(host, kDomain, Gold(true));
+  const auto report = FeedDomain(host, kOneGuest, Gold(true));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(host.calls, IsEmpty());
   EXPECT_THAT(report->remarks, ElementsAre(HasSubstr("reconnects")));
@@ -169,7 +169,7 @@ TEST(DomainFeedTest, ARunningDeviceThatDoesNotReconnectIsLeftForTheNextStart) {
 TEST(DomainFeedTest, WhatCannotBePluggedIsInForceAtTheNextStart) {
   FakeLibvirt host;
   host.attach_status = absl::InternalError("No more available PCI slots");
-  const absl::Status status = FeedDomain(host, kDomain, Gold(true)).status();
+  const absl::Status status = FeedDomain(host, kOneGuest, Gold(true)).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("pcie-root-port"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("next start"));
   EXPECT_EQ(ParseLibvirtDomain(host.defined)->class_name, "default/gold");
@@ -178,12 +178,12 @@ TEST(DomainFeedTest, WhatCannotBePluggedIsInForceAtTheNextStart) {
 TEST(DomainFeedTest, ATransientOrStoppedDomainSaysWhatWouldHelp) {
   FakeLibvirt host;
   host.state = {.running = true, .persistent = false};
-  EXPECT_THAT(std::string(FeedDomain(host, kDomain, Gold(false)).status().message()),
+  EXPECT_THAT(std::string(FeedDomain(host, kOneGuest, Gold(false)).status().message()),
               HasSubstr("transient"));
-  EXPECT_TRUE(FeedDomain(host, kDomain, Gold(true)).ok());
+  EXPECT_TRUE(FeedDomain(host, kOneGuest, Gold(true)).ok());
   EXPECT_THAT(host.calls, ElementsAre("metadata", "attach"));
   host.state = {.running = false, .persistent = true};
-  EXPECT_EQ(FeedDomain(host, kDomain, Gold(true)).status().code(),
+  EXPECT_EQ(FeedDomain(host, kOneGuest, Gold(true)).status().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(FeedDomain(host, {"6695eb01-f6a4-8304-79aa-97f2502e1930", "g2", ""}, Gold(true))
                 .status()
@@ -194,13 +194,13 @@ TEST(DomainFeedTest, ATransientOrStoppedDomainSaysWhatWouldHelp) {
 TEST(DomainFeedTest, ADefinitionThatChangesMeanwhileIsNotOverwritten) {
   FakeLibvirt host;
   host.on_defined_dump = [&] { host.defined += "<!-- somebody else -->\n"; };
-  EXPECT_EQ(FeedDomain(host, kDomain, Gold(false)).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(FeedDomain(host, kOneGuest, Gold(false)).status().code(), absl::StatusCode::kAborted);
   EXPECT_THAT(host.calls, IsEmpty());
 }
 
 TEST(DomainFeedTest, UnfeedingWaitsForTheGuestAndTakesTheClassLast) {
   FakeLibvirt host;
-  ASSERT_TRUE(FeedDomain(host, kDomain, Gold(true)).ok());
+  ASSERT_TRUE(FeedDomain(host, kOneGuest, Gold(true)).ok());
   host.calls.clear();
   host.stubborn = 3;
   int rests = 0;
@@ -208,35 +208,36 @@ TEST(DomainFeedTest, UnfeedingWaitsForTheGuestAndTakesTheClassLast) {
   options.feed.socket = "";
   options.live = true;
   options.rest = [&] { ++rests; };
-  const auto report = UnfeedDomain(host, kDomain, options);
+  const auto report = UnfeedDomain(host, kOneGuest, options);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(host.calls, ElementsAre("define", "detach", "no metadata"));
   EXPECT_EQ(rests, 3);
   EXPECT_EQ(host.RunningClass(), "");
-  EXPECT_EQ(host.defined, Bare(kDomain));
+  EXPECT_EQ(host.defined, Bare(kOneGuest));
 }
 
 TEST(DomainFeedTest, AGuestThatKeepsItsDeviceIsReported) {
   FakeLibvirt host;
-  ASSERT_TRUE(FeedDomain(host, kDomain, Gold(true)).ok());
+  ASSERT_TRUE(FeedDomain(host, kOneGuest, Gold(true)).ok());
   host.stubborn = 1'000'000;
   FeedOptions options = Gold(true);
-  EXPECT_EQ(UnfeedDomain(host, kDomain, options).status().code(),
+  EXPECT_EQ(UnfeedDomain(host, kOneGuest, options).status().code(),
             absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST(DomainFeedTest, TheXmlOfAnotherDomainIsNeverEdited) {
   FakeLibvirt host;
-  const LibvirtName others[] = {{kDomain.uuid, "g2", "1"},
+  const LibvirtName others[] = {{kOneGuest.uuid, "g2", "1"},
                                 {"6695eb01-f6a4-8304-79aa-97f2502e1930", "g1", "1"}};
   for (const LibvirtName& other : others) {
     host.defined = Bare(other);
-    EXPECT_EQ(FeedDomain(host, kDomain, Gold(true)).status().code(), absl::StatusCode::kAborted);
-    EXPECT_EQ(UnfeedDomain(host, kDomain, Gold(true)).status().code(), absl::StatusCode::kAborted);
+    EXPECT_EQ(FeedDomain(host, kOneGuest, Gold(true)).status().code(), absl::StatusCode::kAborted);
+    EXPECT_EQ(UnfeedDomain(host, kOneGuest, Gold(true)).status().code(),
+              absl::StatusCode::kAborted);
     EXPECT_EQ(host.defined, Bare(other));
-    host.defined = Bare(kDomain);
+    host.defined = Bare(kOneGuest);
     host.running = Bare(other);
-    EXPECT_EQ(FeedDomain(host, kDomain, Gold(true)).status().code(), absl::StatusCode::kAborted);
+    EXPECT_EQ(FeedDomain(host, kOneGuest, Gold(true)).status().code(), absl::StatusCode::kAborted);
     EXPECT_EQ(host.running, Bare(other));
   }
 }
