@@ -504,7 +504,7 @@ TEST_F(AgentSuccessorTest, OneThatGetsNowhereIsKilledAndTheNextUpgradeMayCome) {
   };
   upgrade();
   AwaitStart();
-  Turn(Succession::kReplacePatienceNanos + 1);
+  Turn(60 * kSecondNanos + 1);
   while (said.empty()) agent_->loop()->RunOnce(kSecondNanos);
   EXPECT_THAT(said, HasSubstr("ended by signal 9"));
   EXPECT_TRUE(Ends());

@@ -74,6 +74,18 @@ TEST_F(OperatorPortsTest, BothOpenAndClose) {
   EXPECT_EQ(ports->http_port(), 0);
 }
 
+// The mode is all that keeps other users out.
+TEST_F(OperatorPortsTest, NobodyElseMayUseTheControlSocket) {
+  const mode_t before = umask(0);
+  auto ports = Make("");
+  const absl::Status opened = ports->Open();
+  EXPECT_EQ(umask(before), 0u) << "it is as it was";
+  ASSERT_TRUE(opened.ok()) << opened;
+  struct stat socket;
+  ASSERT_EQ(stat(Control().c_str(), &socket), 0);
+  EXPECT_EQ(socket.st_mode & 0777, 0600u);
+}
+
 TEST_F(OperatorPortsTest, WithoutAnAddressThereIsNoHttp) {
   auto ports = Make("");
   ASSERT_TRUE(ports->Open().ok());
@@ -99,15 +111,15 @@ TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
   auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   int opened = 0;
   ports->OpenInTheEnd([&] { ++opened; });
-  Turn(OperatorPorts::kRetryNanos);
+  Turn(kSecondNanos);
   EXPECT_EQ(opened, 0);
   other.reset();
-  Turn(OperatorPorts::kRetryNanos - 1);
+  Turn(kSecondNanos - 1);
   EXPECT_EQ(opened, 0);
   Turn(1);
   EXPECT_EQ(opened, 1);
   EXPECT_TRUE(ControlIsOpen());
-  Turn(OperatorPorts::kRetryNanos);
+  Turn(kSecondNanos);
   EXPECT_EQ(opened, 1);
 }
 
@@ -169,7 +181,7 @@ TEST_F(OperatorPortsTest, TheControlSocketDoesNotWaitForTheAddressOfHttp) {
   EXPECT_EQ(ports->http_port(), 0);
   EXPECT_EQ(opened, 0);
   other.reset();
-  Turn(OperatorPorts::kRetryNanos);
+  Turn(kSecondNanos);
   EXPECT_GT(ports->http_port(), 0);
   EXPECT_EQ(opened, 1);
 }
@@ -182,7 +194,7 @@ TEST_F(OperatorPortsTest, WhoGivesUpTriesNoMore) {
   ports->OpenInTheEnd([&] { ++opened; });
   ports->GiveUp();
   other.reset();
-  Turn(OperatorPorts::kRetryNanos + 1);
+  Turn(kSecondNanos + 1);
   EXPECT_EQ(opened, 0);
   EXPECT_FALSE(ControlIsOpen());
 }

@@ -16,7 +16,8 @@
 
 namespace entropyd {
 
-// A pool whose bytes count up, so that a test sees which bytes went to whom.
+// A pool whose bytes count up, so that a test sees which bytes went to whom. With `salt` no eight
+// bytes of it come again, nor those of a pool with another salt.
 class FakePool final : public Pool {
  public:
   explicit FakePool(std::string name, v1::Quality quality = v1::QUALITY_DRBG)
@@ -38,8 +39,22 @@ class FakePool final : public Pool {
   std::function<void()> on_read;  // runs before each Read()
   uint64_t given = 0;
   int reads = 0;
+  uint64_t salt = 0;
+
+  // The byte at that place of all that it gives.
+  uint8_t ByteAt(uint64_t place) const {
+    if (salt == 0) return static_cast<uint8_t>(place);
+    return static_cast<uint8_t>(WordAt(place / 8) >> (8 * (place % 8)));
+  }
+  // Eight bytes of it, lowest first, and where such a word stands.
+  uint64_t WordAt(uint64_t number) const { return (number + 1) * kOdd ^ salt; }
+  uint64_t NumberOf(uint64_t word) const { return (word ^ salt) * kInverse - 1; }
 
  private:
+  static constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+  static constexpr uint64_t kInverse = 0xf1de83e19937733d;
+  static_assert(kOdd * kInverse == 1);
+
   class Reader final : public PoolReader {
    public:
     explicit Reader(FakePool* pool) : pool_(pool) {}
@@ -50,7 +65,7 @@ class FakePool final : public Pool {
       if (epoch != pool_->state.discard_epoch) return absl::AbortedError("epoch has passed");
       if (pool_->Available() < out.size()) return absl::UnavailableError("fewer bytes stored");
       if (pool_->available != UINT64_MAX) pool_->available -= out.size();
-      for (uint8_t& byte : out) byte = static_cast<uint8_t>(pool_->given++);
+      for (uint8_t& byte : out) byte = pool_->ByteAt(pool_->given++);
       return pool_->state.seed_generation;
     }
 

@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "tests/temp_dir.h"
 
@@ -20,6 +22,9 @@ namespace {
 
 // The disk under a directory is broken: what happened to the directory does not reach it.
 std::atomic<bool> directories_fail{false};
+
+// The files that were synced, and under which name they were to be found then.
+std::vector<std::string> synced;
 
 }  // namespace
 
@@ -30,12 +35,17 @@ extern "C" int fsync(int fd) {
     errno = EIO;
     return -1;
   }
+  char name[4096];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t n = readlink(link.c_str(), name, sizeof name);
+  if (n > 0) synced.emplace_back(name, static_cast<size_t>(n));
   return static_cast<int>(syscall(SYS_fsync, fd));
 }
 
 namespace entropyd {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class DurableFileTest : public testing::Test {
@@ -66,6 +76,13 @@ TEST_F(DurableFileTest, WritesAndReplaces) {
   ASSERT_TRUE(WriteDurably(path_, "").ok());
   EXPECT_EQ(Text(), "");
   EXPECT_EQ(Files(), 1u);
+}
+
+// Else a power cut may leave the new name with an empty file, or the old name.
+TEST_F(DurableFileTest, TheTextIsOnTheDiskBeforeItsNameAndTheNameBeforeTheAnswer) {
+  synced.clear();
+  ASSERT_TRUE(WriteDurably(path_, "one").ok());
+  EXPECT_THAT(synced, ElementsAre(path_ + ".new", folder_));
 }
 
 TEST_F(DurableFileTest, WhatAnEarlierCrashLeftIsOverwritten) {

@@ -134,12 +134,12 @@ TEST_F(ConnectionsTest, LastWordsThatComeTogetherWithTheEndAreAnsweredAndTheEndI
 
 TEST_F(ConnectionsTest, AnEmptyBufferIsGivenARoundTripBeforeANonBlockingReadGetsNothing) {
   Client first = Connect(kAuto, {0x01, 32, 0x01, 0});
-  Turn(Connection::kFirstBytesNanos - 1);
+  Turn(200 * kMillisecondNanos - 1);
   EXPECT_THAT(first.Receive(), IsEmpty());
   Arrive(20);
   EXPECT_EQ(first.Receive().size(), 1 + 20 + 1u) << "what has come is an answer";
   Client none = Connect(kAuto, {0x01, 255, 0x01, 255, 0x04});
-  Turn(Connection::kFirstBytesNanos - 1);
+  Turn(200 * kMillisecondNanos - 1);
   EXPECT_THAT(none.Receive(), IsEmpty());
   Turn(1);
   const Bytes answers = none.Receive();

@@ -35,11 +35,11 @@ TEST(GuestAccountsTest, WhatAConnectionHadStays) {
   EXPECT_EQ(accounts.all().at(kWeb).connections, 1u);
   EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 100u);
   accounts.Leave(kWeb, Had(50), 0);
-  accounts.Forget(GuestAccounts::kKeepNanos - 1);
+  accounts.Forget(300 * kSecondNanos - 1);
   ASSERT_EQ(accounts.all().count(kWeb), 1u);
   EXPECT_EQ(accounts.all().at(kWeb).connections, 0u);
   EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 150u);
-  accounts.Forget(GuestAccounts::kKeepNanos);
+  accounts.Forget(300 * kSecondNanos);
   EXPECT_THAT(accounts.all(), testing::IsEmpty());
 }
 
@@ -49,10 +49,10 @@ TEST(GuestAccountsTest, AGuestThatCameAgainIsForgottenAfterItsLastTime) {
     accounts.Join(kWeb);
     accounts.Leave(kWeb, Had(1), left_at * kSecondNanos);
   }
-  accounts.Forget(GuestAccounts::kKeepNanos + 99 * kSecondNanos);
+  accounts.Forget(300 * kSecondNanos + 99 * kSecondNanos);
   EXPECT_THAT(accounts.all(), SizeIs(1));
   accounts.Join(kWeb);
-  accounts.Forget(10 * GuestAccounts::kKeepNanos);
+  accounts.Forget(3000 * kSecondNanos);
   EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 2u) << "it was forgotten while it was here";
 }
 
@@ -94,9 +94,9 @@ TEST(GuestAccountsTest, WhatAnEarlierProcessKeptIsKeptAsLongAsEver) {
   accounts.EndRestore(5);
   ASSERT_EQ(accounts.all().count(kWeb), 1u);
   EXPECT_EQ(accounts.all().at(kWeb).departed.delivered, 70u);
-  accounts.Forget(4 + GuestAccounts::kKeepNanos);
+  accounts.Forget(4 + 300 * kSecondNanos);
   EXPECT_THAT(accounts.all(), SizeIs(1));
-  accounts.Forget(5 + GuestAccounts::kKeepNanos);
+  accounts.Forget(5 + 300 * kSecondNanos);
   EXPECT_THAT(accounts.all(), testing::IsEmpty());
 }
 
@@ -247,7 +247,7 @@ TEST_F(AccountingTest, AGuestWithTwoConnectionsIsOneSeries) {
   ASSERT_THAT(new_.host->status().Series(), SizeIs(1));
   EXPECT_EQ(new_.host->status().Series()[0].connections, 0u);
   EXPECT_EQ(new_.host->status().Series()[0].totals.delivered, 3u * 0x80);
-  Turn(&new_, GuestAccounts::kKeepNanos);
+  Turn(&new_, 300 * kSecondNanos);
   new_.host->Tick();
   EXPECT_THAT(new_.host->status().Series(), SizeIs(0));
 }
@@ -265,7 +265,7 @@ TEST_F(AccountingTest, AGuestThatComesAgainGoesOnInItsSeries) {
   ASSERT_THAT(old_.host->status().Series(), SizeIs(1));
   EXPECT_EQ(old_.host->status().Series()[0].totals.delivered, 20u * 0x80);
   EXPECT_EQ(old_.host->connections()->guests()->size(), 1u);
-  Turn(&old_, GuestAccounts::kKeepNanos);
+  Turn(&old_, 300 * kSecondNanos);
   old_.host->Tick();
   EXPECT_THAT(old_.host->status().Series(), SizeIs(0));
   EXPECT_EQ(old_.host->connections()->guests()->size(), 0u);

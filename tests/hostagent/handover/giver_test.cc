@@ -114,18 +114,17 @@ TEST_F(HandoverGiverTest, ASuccessorThatHangsIsGivenUpAtEveryStep) {
   Client client = Connect(Bytes{0x02, 8});
   auto silent = Reach();
   Turn(&old_);
-  Turn(&old_, HandoverGiver::kBeginPatienceNanos + 1);
+  Turn(&old_, 2 * kSecondNanos + 1);
   EXPECT_EQ(calls_, "");
   auto offered = Offered();
-  Turn(&old_, HandoverGiver::kFillPatienceNanos + 1);
+  Turn(&old_, 20 * kSecondNanos + 1);
   EXPECT_EQ(calls_, "leave return ");
   EXPECT_TRUE(absl::IsDeadlineExceeded(why_));
   calls_.clear();
   auto never_prepared = Offered();
   Say(never_prepared.get(), Request());
-  const absl::Time began = absl::Now();
+  EXPECT_LE(HandoverGiver::kGivePatience, absl::Seconds(2)) << "the guests wait meanwhile";
   Turn(&old_);
-  EXPECT_LT(absl::Now() - began, HandoverGiver::kGivePatience + absl::Seconds(1));
   EXPECT_EQ(calls_, "leave return ");
   ExpectServesOn(&client);
 }
@@ -177,7 +176,7 @@ TEST_F(HandoverGiverTest, AnOfferIsTakenBackAndTheServerIsNotReturnedTo) {
   giver_->Refuse(Stopping());
   EXPECT_EQ(successor->Receive(Soon())->message.refusal().reason(), "this agent is stopping");
   EXPECT_TRUE(absl::IsUnavailable(successor->Receive(Soon()).status()));
-  Turn(&old_, HandoverGiver::kFillPatienceNanos + 1);
+  Turn(&old_, 20 * kSecondNanos + 1);
   EXPECT_EQ(calls_, "leave ");
   EXPECT_FALSE(giver_->given());
 }
@@ -187,7 +186,7 @@ TEST_F(HandoverGiverTest, ASuccessorThatHasNotBegunIsRefusedToo) {
   Turn(&old_);
   giver_->Refuse(Stopping());
   EXPECT_EQ(successor->Receive(Soon())->message.refusal().reason(), "this agent is stopping");
-  Turn(&old_, HandoverGiver::kBeginPatienceNanos + 1);
+  Turn(&old_, 2 * kSecondNanos + 1);
   EXPECT_EQ(calls_, "");
 }
 

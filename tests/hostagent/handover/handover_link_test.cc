@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -112,6 +113,23 @@ TEST_F(HandoverLinkTest, WhenReceivingHasStoppedASendHasArrivedOrFails) {
   EXPECT_TRUE(absl::IsUnavailable(near_->Send(Named("after"), {}, Soon())));
   EXPECT_EQ(far_->Receive(Soon())->message.refusal().reason(), "before");
   EXPECT_TRUE(absl::IsUnavailable(far_->Receive(Soon()).status()));
+}
+
+// Whoever takes over has the guests, and the listeners with their rights.
+TEST(HandoverPeerTest, AProcessOfAnotherUserIsRefused) {
+  ASSERT_EQ(geteuid(), 0u) << "only root can be somebody else; run the test as root";
+  constexpr uid_t kNobody = 65534;
+  constexpr uid_t kSame = static_cast<uid_t>(-1);
+  int fds[2];
+  // Of this thread alone, and back.
+  ASSERT_EQ(syscall(SYS_setresuid, kSame, kNobody, kSame), 0);
+  const int made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+  ASSERT_EQ(syscall(SYS_setresuid, kSame, 0, kSame), 0);
+  ASSERT_EQ(made, 0);
+  const UniqueFd other(fds[1]);
+  const absl::Status refused = HandoverLink::Create(UniqueFd(fds[0])).status();
+  EXPECT_TRUE(absl::IsPermissionDenied(refused)) << refused;
+  EXPECT_NE(refused.message().find("of user 65534, this one of 0"), std::string::npos) << refused;
 }
 
 TEST(HandoverConnectTest, NobodyIsNotFound) {

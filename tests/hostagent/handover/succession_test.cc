@@ -139,7 +139,7 @@ TEST_F(SuccessionTest, WhyTheHandoverFailedIsToldBesideTheExitStatus) {
   refusal.mutable_refusal()->set_reason("no server");
   EXPECT_TRUE(link->Send(refusal, {}, Soon()).ok());
   Turn(&old_);
-  Turn(&old_, Succession::kReplacePatienceNanos + 1);
+  Turn(&old_, 60 * kSecondNanos + 1);
   AwaitOutcome();
   EXPECT_THAT(outcome_.message(), HasSubstr("no server (the new process was ended by signal 9)"));
   EXPECT_EQ(calls_, "leave return upgrade_failed ");
@@ -152,7 +152,7 @@ TEST_F(SuccessionTest, WhoeverTakesTheGuestsTheUpgradeIsDone) {
   EXPECT_EQ(version_, "9.9");
   EXPECT_EQ(calls_, "leave given ");
   EXPECT_FALSE(succession_->has_successor()) << "the one that took them is not the one started";
-  Turn(&old_, Succession::kReplacePatienceNanos + 1);
+  Turn(&old_, 60 * kSecondNanos + 1);
   EXPECT_EQ(calls_, "leave given released ");
 }
 
@@ -176,7 +176,7 @@ TEST_F(SuccessionTest, AStopEndsTheSuccessorAndAnswersWhoWaits) {
   EXPECT_EQ(outcome_, absl::AbortedError("this agent is stopping"));
   EXPECT_FALSE(succession_->has_successor());
   EXPECT_EQ(link->Receive(Soon())->message.refusal().reason(), "this agent is stopping");
-  Turn(&old_, Succession::kReplacePatienceNanos + 1);
+  Turn(&old_, 60 * kSecondNanos + 1);
   EXPECT_EQ(calls_, "leave ");
 }
 

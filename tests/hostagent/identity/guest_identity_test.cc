@@ -156,9 +156,19 @@ TEST_F(PinPeerTest, APinHoldsAProcessAndTellsItFromTheNext) {
   PeerPin pin = PinPeer(own_.get());
   EXPECT_EQ(pin.pid, getpid());
   EXPECT_EQ(pin.uid, geteuid());
-  EXPECT_TRUE(pin.pidfd || pin.start_ticks > 0);
   EXPECT_GT(StartTicks(getpid()), 0u);
-  EXPECT_EQ(StartTicks(getpid()), StartTicks(getpid()));
+  EXPECT_TRUE(pin.pidfd || pin.start_ticks == StartTicks(getpid()));
+}
+
+TEST_F(PinPeerTest, TheStartTimeIsTheFieldWithNumber22WhateverTheNameHolds) {
+  const TempDir proc;
+  std::filesystem::create_directory(proc / "77");
+  std::ofstream stat(proc / "77/stat");
+  stat << "77 (a) (b c) S";
+  for (int field = 4; field <= 52; ++field) stat << ' ' << field;
+  stat << '\n';
+  stat.close();
+  EXPECT_EQ(StartTicks(77, proc.path()), 22u);
 }
 
 TEST_F(PinPeerTest, AProcessThatIsGoneHasNoStartTime) {

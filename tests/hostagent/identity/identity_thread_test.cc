@@ -112,6 +112,10 @@ TEST_F(IdentityThreadTest, EndsWithQuestionsLeft) {
   Start();
   for (uint64_t guest = 1; guest <= 1'000; ++guest) Ask(guest);
   thread_.reset();
+  // Those that it had not come to have no answer, and the others have one.
+  absl::MutexLock lock(&mutex_);
+  EXPECT_LE(news_.size(), 1'000u);
+  for (size_t i = 0; i < news_.size(); ++i) EXPECT_EQ(news_[i].guest, i + 1);
 }
 
 }  // namespace

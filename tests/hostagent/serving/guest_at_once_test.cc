@@ -55,9 +55,9 @@ TEST_F(GuestAtOnceTest, ItCountsAsWaitingWhichTheOwnerIsToldOnce) {
   guest_.wanted = 64;
   ASSERT_TRUE(tree_->ServeAtOnce(id_, 0));
   EXPECT_FALSE(tree_->pending());
-  tree_->Serve(FairQueue::kWaitMemoryNanos - 1);
+  tree_->Serve(2 * kSecondNanos - 1);
   EXPECT_EQ(tree_->waiting_members(), 1u);
-  tree_->Serve(2 * FairQueue::kWaitMemoryNanos);
+  tree_->Serve(4 * kSecondNanos);
   EXPECT_EQ(tree_->waiting_members(), 0u);
 }
 

@@ -228,7 +228,7 @@ TEST_F(LocalFallbackTest, AReturnForLessThanASeedDoesNotEndInABlockedClass) {
 TEST_F(LocalFallbackTest, AnOldSeedIsRenewedAtOneGo) {
   Arrive(StreamBytes(0, 100));
   Drain();
-  clock_.AdvanceNanos(LocalFallback::kSeedAgeNanos);
+  clock_.AdvanceNanos(kHourNanos);
   Arrive(StreamBytes(100, kSeed - 1));
   EXPECT_TRUE(buffer_->local_ready());
   EXPECT_EQ(Take(200).size(), kSeed - 1);

@@ -352,7 +352,7 @@ TEST_F(UpstreamTest, AStateStaysAsItWasToldWhileAnotherOneIsTold) {
     after.push_back(state.lost_at);
   };
   Attach();
-  const int64_t silent_at = clock_.NowNanos() + Upstream::kSilencePatienceNanos;
+  const int64_t silent_at = clock_.NowNanos() + 5 * kSecondNanos;
   EXPECT_EQ(before, (std::vector<int64_t>{kNever, silent_at}));
   EXPECT_EQ(after, (std::vector<int64_t>{silent_at, kNever})) << "the inner one returns first";
 }
@@ -362,7 +362,7 @@ TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
   net_.last().State(1, v1::PHASE_SUSPENDED);
   upstream_->Process();
   EXPECT_EQ(states_[0].kind, Kind::kSuspended);
-  const int64_t gone_at = clock_.NowNanos() + Upstream::kGonePatienceNanos;
+  const int64_t gone_at = clock_.NowNanos() + kSecondNanos;
   Wait(absl::Milliseconds(1'500));
   net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // the server says it again, for another reason
   upstream_->Process();
@@ -401,13 +401,13 @@ TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) 
   EXPECT_EQ(LostAt(0), INT64_MAX) << "nobody asked for anything";
   Want(gold_.get(), 1, 64);
   const int64_t asked = clock_.NowNanos();
-  EXPECT_EQ(LostAt(0), asked + Upstream::kSilencePatienceNanos);
+  EXPECT_EQ(LostAt(0), asked + 5 * kSecondNanos);
   Wait(absl::Seconds(2));
   Want(gold_.get(), 2, 5000);  // the agent asks for more: the silence goes on
-  EXPECT_EQ(LostAt(0), asked + Upstream::kSilencePatienceNanos);
+  EXPECT_EQ(LostAt(0), asked + 5 * kSecondNanos);
   net_.last().State(2, v1::PHASE_OPEN);  // about another class: the server lives
   upstream_->Process();
-  EXPECT_EQ(LostAt(0), clock_.NowNanos() + Upstream::kSilencePatienceNanos);
+  EXPECT_EQ(LostAt(0), clock_.NowNanos() + 5 * kSecondNanos);
 }
 
 TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {

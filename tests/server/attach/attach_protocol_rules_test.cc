@@ -35,8 +35,8 @@ TEST_F(AttachProtocolTest, WhoIsShutOutAndDoesNotReadIsCancelledAfterHalfASecond
   SetRules("spiffe://test/agent");
   EXPECT_FALSE(bad->wire.finished) << "a message is on its way";
   EXPECT_EQ(totals().planned_bytes, 0u);
-  EXPECT_EQ(wake_nanos_, clock_.NowNanos() + Session::kShutOutTimeoutNanos);
-  Advance(Session::kShutOutTimeoutNanos - 1);
+  EXPECT_EQ(wake_nanos_, clock_.NowNanos() + 500 * kMillisecondNanos);
+  Advance(500 * kMillisecondNanos - 1);
   EXPECT_FALSE(bad->wire.cancelled);
   Advance(1);
   EXPECT_TRUE(bad->wire.cancelled);

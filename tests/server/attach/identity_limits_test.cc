@@ -58,7 +58,7 @@ TEST_F(IdentityLimitsTest, StreamsThatNeverReadFillTheirIdentitysPartOfWhatIsInF
   };
   const auto before = with_bytes();
   EXPECT_LT(before, 256);
-  Advance(Session::kWriteTimeoutNanos);
+  Advance(kMinuteNanos);
   for (FakePeer* peer : greedy) {
     if (peer->wire.cancelled) Die(peer);
   }

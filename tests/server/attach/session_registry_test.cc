@@ -45,7 +45,7 @@ TEST_F(SessionRegistryTest, ReplacementsAreForgottenAfterAMinute) {
   for (size_t i = 0; i < SessionRegistry::kMaxSupersessions; ++i) {
     ASSERT_TRUE(registry_.Register(Add("a", 'x'), kSecondNanos).ok());
   }
-  const int64_t minute = kSecondNanos + SessionRegistry::kSupersessionWindowNanos;
+  const int64_t minute = kSecondNanos + kMinuteNanos;
   EXPECT_TRUE(absl::IsAlreadyExists(registry_.Register(Add("a", 'x'), minute - 1).status()));
   EXPECT_TRUE(registry_.Register(Add("a", 'x'), minute).ok());
 }

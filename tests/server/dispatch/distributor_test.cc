@@ -104,6 +104,23 @@ TEST_F(DistributorTest, WhileThereIsRoomThatSomebodyWaitsForThereIsMoreToDo) {
   EXPECT_FALSE(distributor_.more());
 }
 
+// Both want what is left of a common limit, and only the first can have it.
+TEST_F(DistributorTest, PoolsTakeTurnsToBeFirst) {
+  FakeClaimant a, b;
+  Join(&a, "first/one", 1 << 20);
+  Join(&b, "second/one", 1 << 20);
+  std::string firsts;
+  for (int pass = 0; pass < 6; ++pass) {
+    for (FakeClaimant* claimant : {&a, &b}) {
+      claimant->room = 1;
+      claimant->Unpark(clock_.NowNanos());
+    }
+    Pass();
+    firsts += a.offered_at < b.offered_at ? 'a' : 'b';
+  }
+  EXPECT_TRUE(firsts == "ababab" || firsts == "bababa") << firsts;
+}
+
 TEST_F(DistributorTest, TimersLieOnTheGridAndNeverInThePast) {
   FakeClaimant claimant;
   ClassUpdate update;

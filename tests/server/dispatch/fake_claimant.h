@@ -18,6 +18,7 @@ class FakeClaimant final : public Claimant {
 
   uint32_t Plan(uint32_t bytes) override {
     ++offers;
+    offered_at = ++last_offer;
     const uint32_t taken = std::min(bytes, room);
     room -= taken;
     planned += taken;
@@ -43,6 +44,9 @@ class FakeClaimant final : public Claimant {
   uint32_t planned = 0;
   uint32_t guests = 1;
   int offers = 0;
+  // When it was offered bytes last, as the number of the offer among those to all.
+  int offered_at = 0;
+  inline static int last_offer = 0;
   mutable int weighed = 0;
   std::vector<std::string> heard;
   std::pair<uint64_t, uint64_t> figures;

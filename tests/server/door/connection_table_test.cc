@@ -51,7 +51,7 @@ TEST_F(ConnectionTableTest, AnAddressHasAShareOfStrangers) {
 
 TEST_F(ConnectionTableTest, AtTheShareOfItsAddressTheEldestGivesWayOnceItHasHadItsTime) {
   Fill("a", 4);
-  now_ += ConnectionTable::kPatienceNanos - 1;
+  now_ += 3 * kSecondNanos - 1;
   EXPECT_EQ(Come("a"), 0u);
   now_ += 1;
   EXPECT_NE(Come("a"), 0u);
@@ -85,7 +85,7 @@ TEST_F(ConnectionTableTest, NobodyGivesWayToAnAddressThatWouldThenHaveAsMany) {
 TEST_F(ConnectionTableTest, AStrangerThatHasHadItsTimeGivesWayWhateverItsAddressHas) {
   for (const char* address : {"a", "b", "c", "d", "e", "f"}) ASSERT_NE(Come(address), 0u);
   EXPECT_TRUE(table_.MustWait(now_));
-  now_ += ConnectionTable::kPatienceNanos;
+  now_ += 3 * kSecondNanos;
   EXPECT_FALSE(table_.MustWait(now_));
   EXPECT_NE(Come("g"), 0u);
   EXPECT_NE(gave_way_, 0u);
@@ -93,7 +93,7 @@ TEST_F(ConnectionTableTest, AStrangerThatHasHadItsTimeGivesWayWhateverItsAddress
 
 TEST_F(ConnectionTableTest, OfManyAddressesWithOneStrangerEachTheEldestGivesWay) {
   for (const char* address : {"a", "b", "c", "d", "e"}) ASSERT_NE(Come(address), 0u);
-  now_ += ConnectionTable::kPatienceNanos;
+  now_ += 3 * kSecondNanos;
   ASSERT_NE(Come("z"), 0u);
   EXPECT_FALSE(table_.MustWait(now_)) << "z is fresh, the others are not";
   for (Id eldest = 1; eldest <= 5; ++eldest) {

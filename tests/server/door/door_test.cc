@@ -217,7 +217,7 @@ TEST_F(DoorTest, NewConnectionsStayInTheKernelsQueueWhileNobodyCanGiveWay) {
   door_->Introduce(Uri(peers[0]));
   Turn();
   EXPECT_EQ(owner_.held.size(), 5u);
-  clock_.Advance(absl::Nanoseconds(ConnectionTable::kPatienceNanos));
+  clock_.Advance(absl::Nanoseconds(3 * kSecondNanos));
   Turn();
   EXPECT_EQ(owner_.held.size(), 6u);
   EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 1);

@@ -135,6 +135,14 @@ class ProcessorRig : public Rig {
   static constexpr const char* kCannotUnplug = kWhy;
   static constexpr const char* kCannotBreak = kWhy;
   static constexpr const char* kCannotLie = kWhy;
+
+ protected:
+  // As any shell user sees it. The drivers find it in another way.
+  static bool HasFlag(const std::string& name) {
+    std::ifstream cpuinfo("/proc/cpuinfo");
+    const std::string text((std::istreambuf_iterator<char>(cpuinfo)), {});
+    return text.find(" " + name + " ") != std::string::npos;
+  }
 };
 
 class RdrandRig final : public ProcessorRig {
@@ -147,7 +155,7 @@ class RdrandRig final : public ProcessorRig {
     config.set_driver("rdrand");
     return config;
   }
-  bool present() const override { return RdrandDriver::ProcessorDraw() != nullptr; }
+  bool present() const override { return HasFlag("rdrand"); }
 };
 
 class RdseedRig final : public ProcessorRig {
@@ -160,12 +168,7 @@ class RdseedRig final : public ProcessorRig {
     config.set_driver("rdseed");
     return config;
   }
-  // The flag as any shell user sees it. The driver finds it in another way.
-  bool present() const override {
-    std::ifstream cpuinfo("/proc/cpuinfo");
-    const std::string text((std::istreambuf_iterator<char>(cpuinfo)), {});
-    return text.find(" rdseed ") != std::string::npos;
-  }
+  bool present() const override { return HasFlag("rdseed"); }
 };
 
 class JitterRig final : public ProcessorRig {

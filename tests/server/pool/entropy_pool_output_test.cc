@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -230,6 +231,21 @@ TEST_F(EntropyPoolTest, M8_FullPoolNeverDeliversMoreThanEightNinthsOfTheCreditWh
     ASSERT_LE(8.0 * static_cast<double>(read + now.available_bytes()), credited * 512 / 576);
   }
   EXPECT_GT(read, 100'000u);
+}
+
+// A source fails when the bytes are made and not given yet. The pool's wake callback comes then.
+TEST_F(EntropyPoolTest, AFailureWhileBytesAreMadeKeepsThemBack) {
+  Make(v1::QUALITY_FULL, 1, 64);
+  ReadyWithOneGroup();
+  while (pool_->Wants(0)) Add(0, kBlockSamples);
+  bool failed = false;
+  pool_->SetWakeCallback([&] {
+    if (std::exchange(failed, true)) return;  // a failure wakes, too
+    pool_->SetSourceState(0, v1::SOURCE_STATE_QUARANTINED);
+  });
+  EXPECT_TRUE(absl::IsAborted(Read(16)));
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(pool_->Snapshot().delivered_bytes(), 0u);
 }
 
 // Readers come and go, reads are refused half way, sources fail and return. No aligned block of 16

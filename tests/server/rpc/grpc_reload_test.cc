@@ -116,6 +116,36 @@ TEST_F(GrpcReloadTest, EveryMethodOfEveryServiceAsksTheGate) {
   }
 }
 
+// The gate lets them in, so that each method of Admin has to ask for the role.
+TEST_F(GrpcReloadTest, EveryMethodOfAdminIsForOperators) {
+  const std::vector<std::string> methods = MethodsOf("entropyd.v1.Admin");
+  EXPECT_GE(methods.size(), 10u);
+  for (const std::string& method : methods) {
+    for (const char* who : {"h1", "reader"}) {
+      const grpc::Status status = Call(who, method, "");
+      EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << who << ": " << method;
+      EXPECT_THAT(status.error_message(), HasSubstr("operator")) << who << ": " << method;
+    }
+  }
+}
+
+// The handshake fails: nothing that such a peer says comes to a gate.
+TEST_F(GrpcReloadTest, WhoHasNoCertificateIsNotHeard) {
+  grpc::SslCredentialsOptions no_certificate;
+  no_certificate.pem_root_certs = Read("ca.crt");
+  const auto channel = grpc::CreateChannel(absl::StrCat("localhost:", server_->grpc_port()),
+                                           grpc::SslCredentials(no_certificate));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::GetRequest request;
+  request.set_class_("default/gold");
+  request.set_bytes(16);
+  v1::GetResponse response;
+  const grpc::Status status = v1::Entropy::NewStub(channel)->Get(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_TRUE(Get("reader", "default/gold", 16, &response).ok()) << "others are heard";
+}
+
 TEST_F(GrpcReloadTest, ARevokedAgentsStreamEndsAndTheOthersGoOn) {
   std::unique_ptr<Agent> good = AttachReady("h1");
   std::unique_ptr<Agent> bad = AttachReady("h2");

@@ -97,7 +97,7 @@ TEST_F(LeavingSourcesTest, AllThatHaveEndedGoTogether) {
 TEST_F(LeavingSourcesTest, OneThatHangsIsToldOnceAndAgainWhenItHasEnded) {
   std::shared_ptr<SourceThread> stuck = Stuck("stuck", &stuck_);
   leaving_.Add({stuck});
-  clock_.AdvanceNanos(LeavingSources::kPatienceNanos - 1);
+  clock_.AdvanceNanos(5 * kSecondNanos - 1);
   leaving_.Reap();
   EXPECT_THAT(log_.events, IsEmpty());
   clock_.AdvanceNanos(1);

@@ -8,7 +8,9 @@
 namespace entropyd {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A source of bytes at 4 bits each: blocks of 512 bytes, start-up after two of them.
 class SourceWithRecorderTest : public ::testing::Test {
@@ -329,6 +331,37 @@ TEST_F(SourceWithRecorderTest, ARecordingThatTakesTooLongEndsWithTheReason) {
   EXPECT_TRUE(absl::IsUnavailable(end)) << end;
   EXPECT_THAT(std::string(end.message()), HasSubstr("it has taken 1h 40m"));
   EXPECT_THAT(std::string(end.message()), HasSubstr("record fewer samples at a time"));
+}
+
+// Nine equal bytes in a row are an alarm. Six at the end of one stream and six at the beginning
+// of the next are none. A stream ends when its device is gone, and when an operator orders a test.
+TEST_F(SourceWithRecorderTest, ARunDoesNotGoOnInTheNextStream) {
+  uint64_t seam = UINT64_MAX;
+  device_.byte_at = [&](uint64_t offset) {
+    const bool at_seam = seam != UINT64_MAX && offset >= seam - 6 && offset < seam + 6;
+    return static_cast<uint8_t>(at_seam ? 0x5a : device_.generator());
+  };
+  const auto run_to_seam = [&] {
+    RunFor(absl::Milliseconds(10));
+    ASSERT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
+    seam = device_.offset + 64;
+    while (device_.offset < seam) clock_.Advance(source_->Step());
+  };
+  run_to_seam();
+  device_.read = absl::UnavailableError("pulled out");
+  RunFor(absl::Milliseconds(10));
+  ASSERT_EQ(State(), v1::SOURCE_STATE_GONE);
+  device_.read = absl::OkStatus();
+  RunFor(absl::Seconds(2));
+  run_to_seam();
+  Order(/*reset=*/false);
+  RunFor(absl::Seconds(2));
+  ASSERT_TRUE(ended_.has_value() && ended_->ok());
+  EXPECT_THAT(sink_.states, Not(Contains(v1::SOURCE_STATE_QUARANTINED)));
+  // One stream does have a run.
+  run_to_seam();
+  RunFor(absl::Milliseconds(10));
+  EXPECT_THAT(sink_.states, Contains(v1::SOURCE_STATE_QUARANTINED));
 }
 
 }  // namespace
