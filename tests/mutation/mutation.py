@@ -11,15 +11,19 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-# (ENTROPYD_TEST_SCALE, seconds): a short run kills most, and only who survives it gets the long one. A
-# mutant may make the scheduler run for ever, which is being found out, too; unbroken the runs take some
-# seconds and half a minute.
+# (ENTROPYD_TEST_SCALE, seconds): a short run kills most, and only who survives it gets the long one. Unbroken the
+# runs take some seconds and half a minute.
 RUNS = (("0.05", 60), ("1", 300))
+# Tests that do not end have not said what is wrong: a machine that is too slow looks the same. Only a mutant whose
+# entry has a line MAY_HANG is killed by that.
+MAY_HANG = "! may hang"
+HANGS = "the tests do not end"
 
 
 class Mutant:
     def __init__(self, area, tests, path, what):
         self.area, self.tests, self.path, self.what, self.old, self.new = area, tests, path, what, [], []
+        self.may_hang = False
 
     def __str__(self):
         return f"{self.area}: {self.path}: {self.what}"
@@ -40,9 +44,11 @@ def read_list(list_path):
             mutants[-1].old.append(line[1:])
         elif line.startswith("+") and mutants:
             mutants[-1].new.append(line[1:])
+        elif line == MAY_HANG and mutants:
+            mutants[-1].may_hang = True
         elif line and not line.startswith("#"):
             sys.exit(f"{area}.txt:{number}: neither '% TEST FILTER', nor '@ FILE: WHAT' below one, nor a line "
-                     "with - or +")
+                     f"with - or +, nor '{MAY_HANG}'")
     return mutants
 
 
@@ -85,7 +91,7 @@ def patterns_without_tests(tree, tests):
 
 
 def failing_test(tree, tests):
-    """The first test that fails, or None."""
+    """The first test that fails, HANGS, or None."""
     binary, gtest_filter = tests
     for scale, seconds in RUNS:
         command = [os.path.join(tree, "build/release/bin", binary), f"--gtest_filter={gtest_filter}",
@@ -94,12 +100,21 @@ def failing_test(tree, tests):
             done = subprocess.run(command, capture_output=True, text=True, errors="replace",
                                   timeout=seconds, env={**os.environ, "ENTROPYD_TEST_SCALE": scale})
         except subprocess.TimeoutExpired:
-            return f"(the tests do not end within {seconds} s)"
+            return HANGS
         if done.returncode != 0:
             failed = [line.split()[3].rstrip(",") for line in done.stdout.splitlines()
                       if line.startswith("[  FAILED  ]")]
             return failed[0] if failed else f"(exit {done.returncode})"
     return None
+
+
+def judge(mutant, killer):
+    """(what to print, whether the mutant was killed)."""
+    if killer is None:
+        return "ALIVE", False
+    if killer != HANGS:
+        return f"killed by {killer}", True
+    return (f"killed: {HANGS}", True) if mutant.may_hang else (f"HANGS, and its entry has no line '{MAY_HANG}'", False)
 
 
 def main(arguments):
@@ -139,7 +154,7 @@ def main(arguments):
             if failed is not None:
                 print(f"mutation: the copy does not pass unbroken: {failed}", file=sys.stderr)
                 return 2
-        alive, unbuilt = [], []
+        alive, hanging, unbuilt = [], [], []
         for m in mutants:
             path = os.path.join(tree, m.path)
             text = applied(m, tree)
@@ -153,14 +168,14 @@ def main(arguments):
                 verdict = "does not build\n" + built.stdout[-2000:]
             else:
                 killer = failing_test(tree, m.tests)
-                verdict = f"killed by {killer}" if killer else "ALIVE"
-                if killer is None:
-                    alive.append(m)
+                verdict, killed = judge(m, killer)
+                if not killed:
+                    (hanging if killer == HANGS else alive).append(m)
             with open(path, "w") as f:
                 f.write(original)
             print(f"{m}: {verdict}", flush=True)
-    print(f"mutation: {len(mutants)} mutants, {len(alive)} alive, {len(unbuilt)} did not build")
-    return 1 if alive else 2 if unbuilt else 0
+    print(f"mutation: {len(mutants)} mutants, {len(alive)} alive, {len(hanging)} hang, {len(unbuilt)} did not build")
+    return 1 if alive or hanging else 2 if unbuilt else 0
 
 
 if __name__ == "__main__":
