@@ -22,9 +22,12 @@ def unhealthy(source):
 def main():
     question, arguments = sys.argv[1], sys.argv[2:]
     sources = read(sys.stdin)
+    if not sources:
+        sys.exit("sources.py: the server has no source: this proves nothing")
     bad = []
     if question == "all-healthy":
         before = read(open(arguments[0], encoding="utf-8")) if arguments else {}
+        bad += [f"{name}: is not there any more" for name in before if name not in sources]
         for name, s in sources.items():
             given = int(s["raw_bytes"]) - int(before.get(name, {}).get("raw_bytes", 0))
             alarms = int(s["rct_failures"]) + int(s["apt_failures"])
