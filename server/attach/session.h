@@ -33,9 +33,9 @@
 #include "server/attach/channel.h"
 #include "server/attach/identity_shares.h"
 #include "server/attach/reasons.h"
+#include "server/attach/transport.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/mailbox.h"
-#include "server/dispatch/outlet.h"
 
 namespace entropyd {
 

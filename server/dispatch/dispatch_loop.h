@@ -4,7 +4,7 @@
 // a posting thread gets long, so that no thread of a transport is kept.
 //
 //   auto loop = DispatchLoop::Start(&dispatcher, clock).value();
-//   loop->Post(session, Session::kStart);
+//   loop->Post(call, event);                          // of a protocol
 //   loop->RunAndWait([&](int64_t now_nanos) { … });   // as the dispatcher's owner
 //
 // Errors: RESOURCE_EXHAUSTED at the start; none later.

@@ -1,9 +1,9 @@
 // What the server needs of a transport. It keeps everything but the adapters free of gRPC.
 //
 //   outlet->Send(std::move(message));       // answered by an event
-//   outlet->Finish(ToStatus(session->end()));
+//   outlet->Finish(status);
 //
-// Errors: a failed write is an event (Session::kWriteFailed), not a status.
+// Errors: a failed write is an event of the protocol, not a status.
 //
 // Thread safety: the thread that ran the dispatcher calls Send(), after it has let go of it. It
 // calls the others while it holds it. Calls for one outlet never overlap with its own Finish().
@@ -20,20 +20,11 @@ namespace entropyd {
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  // Takes a finished message. For Attach, Session::kWritten or kWriteFailed answers it. For Get, it
-  // is the reply, which ends the call.
+  // Takes a finished message. An event of the protocol answers it, unless the message is a reply,
+  // which ends the call.
   virtual void Send(MessageBuffer message) = 0;
   // Ends the call. Must not be called while a Send() is unanswered.
   virtual void Finish(const absl::Status& status) = 0;
-};
-
-// The stream of an Attach.
-class Transport : public Outlet {
- public:
-  // Reads one message into Session::inbox; answered by kRead or kReadEnd.
-  virtual void StartRead() = 0;
-  // Gives the peer up: outstanding reads and writes fail soon, and kCancelled comes.
-  virtual void Cancel() = 0;
 };
 
 }  // namespace entropyd

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/telemetry/log.h"
 #include "base/wire/attach_wire.h"
+#include "server/attach/transport.h"
 #include "server/dispatch/outlet.h"
 #include "server/pool/pool.h"
 
