@@ -46,10 +46,6 @@ class EventLoop {
 
   // Never reused, never 0.
   using WatchId = uint64_t;
-  // When it runs, and which one it is.
-  using TimerId = std::pair<int64_t, uint64_t>;
-  static constexpr TimerId kNoTimer = {0, 0};
-
   // Errors: RESOURCE_EXHAUSTED (descriptors).
   static absl::StatusOr<std::unique_ptr<EventLoop>> Create(const Clock* clock);
 
@@ -59,11 +55,6 @@ class EventLoop {
   // Watches for other events from now on.
   void Modify(WatchId id, uint32_t events);
   void Unwatch(WatchId id);
-
-  // Runs once, not before `at_nanos`, and without delay while the loop is idle.
-  TimerId AddTimer(int64_t at_nanos, std::function<void()> run);
-  // Does nothing to a timer that has run.
-  void CancelTimer(TimerId id);
 
   // `run` is called after the events, timers and posts of each batch.
   void SetAfterBatch(std::function<void()> run) { after_batch_ = std::move(run); }
@@ -83,6 +74,13 @@ class EventLoop {
   int64_t heartbeat_nanos() const { return heartbeat_.load(std::memory_order_relaxed); }
 
  private:
+  // Nobody else keeps a timer, so that each one ends with its owner.
+  friend class Timer;
+
+  // When it runs, and which one it is.
+  using TimerId = std::pair<int64_t, uint64_t>;
+  static constexpr TimerId kNoTimer = {0, 0};
+
   struct Slot {
     int fd = -1;
     Handler* handler = nullptr;
@@ -90,6 +88,10 @@ class EventLoop {
   };
 
   EventLoop(const Clock* clock, UniqueFd epoll, UniqueFd wake, UniqueFd timer);
+  // Runs once, not before `at_nanos`, and without delay while the loop is idle.
+  TimerId AddTimer(int64_t at_nanos, std::function<void()> run);
+  // Does nothing to a timer that has run.
+  void CancelTimer(TimerId id);
   // nullptr = the watch has ended.
   Slot* Find(WatchId id);
   void ArmTimer();

@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hostagent/loop/timer.h"
 
 namespace entropyd {
 namespace {
@@ -97,10 +98,13 @@ TEST_F(EventLoopTest, AnEventAlreadyFetchedIsNotDeliveredAfterUnwatch) {
 
 TEST_F(EventLoopTest, TimersRunInOrderOnceTheyAreDue) {
   std::vector<int> ran;
-  loop_->AddTimer(3'000, [&] { ran.push_back(3); });
-  loop_->AddTimer(2'000, [&] { ran.push_back(2); });
-  const EventLoop::TimerId cancelled = loop_->AddTimer(2'500, [&] { ran.push_back(25); });
-  loop_->CancelTimer(cancelled);
+  Timer third(loop_.get(), [&] { ran.push_back(3); });
+  Timer second(loop_.get(), [&] { ran.push_back(2); });
+  Timer cancelled(loop_.get(), [&] { ran.push_back(25); });
+  third.Set(3'000);
+  second.Set(2'000);
+  cancelled.Set(2'500);
+  cancelled.Set(kNever);
   loop_->RunOnce(0);
   EXPECT_TRUE(ran.empty());
   clock_.AdvanceNanos(1'000);
@@ -110,7 +114,7 @@ TEST_F(EventLoopTest, TimersRunInOrderOnceTheyAreDue) {
   loop_->RunOnce(0);
   loop_->RunOnce(0);
   EXPECT_THAT(ran, ElementsAre(2, 3));
-  loop_->CancelTimer(cancelled);  // does nothing to one that is gone
+  third.Set(kNever);  // does nothing to one that has run
 }
 
 TEST_F(EventLoopTest, TheTimeIsThatOfTheBatch) {
@@ -128,7 +132,8 @@ TEST_F(EventLoopTest, AfterBatchComesAfterEventsTimersAndPosts) {
   handler.then = [&] { order.push_back("event"); };
   ASSERT_TRUE(loop_->Watch(pair.own.get(), EPOLLIN, &handler).ok());
   loop_->SetAfterBatch([&] { order.push_back("after"); });
-  loop_->AddTimer(0, [&] { order.push_back("timer"); });
+  Timer timer(loop_.get(), [&] { order.push_back("timer"); });
+  timer.Set(0);
   loop_->Post([&] { order.push_back("post"); });
   pair.Speak();
   loop_->RunOnce(0);
