@@ -143,17 +143,24 @@ def version():
     return int(re.search(r"version (\d+)", run(["clang-tidy", "--version"]).stdout).group(1))
 
 
+INJECTED = "struct Injected {\n  Injected(int value);\n};\nint* nothing = 0;\n"
+
+
 def self_test(root):
     commands = configure(root)
     entry = commands["base/process/fd.cc"]
     with tempfile.TemporaryDirectory() as scratch:
-        path = os.path.join(scratch, "injected.cc")
-        with open(path, "w", encoding="utf-8") as f:
-            f.write("struct Injected {\n  Injected(int value);\n};\nint* nothing = 0;\n")
-        said, bad = tidy(root, entry, path, [])
-    if not bad or "google-explicit-constructor" not in said or "modernize-use-nullptr" not in said:
-        sys.exit(f"tidy: the injected offences were not found: {said}")
-    print("tidy: 2 injected offences found")
+        os.mkdir(os.path.join(scratch, "base"))
+        # Once alone, and once as a part of a room, where it is a header to clang-tidy.
+        path, unit = os.path.join(scratch, "base", "injected2.cc"), os.path.join(scratch, "room.cc")
+        for name, text in ((path, INJECTED), (unit, f'#include "{path}"\n')):
+            with open(name, "w", encoding="utf-8") as f:
+                f.write(text)
+        for read, extra in ((path, []), (unit, ["--checks=" + UNIT_CHECKS])):
+            said, bad = tidy(root, entry, read, extra)
+            if not bad or "google-explicit-constructor" not in said or "modernize-use-nullptr" not in said:
+                sys.exit(f"tidy: the offences injected into {os.path.basename(read)} were not found: {said}")
+    print("tidy: 4 injected offences found")
 
 
 def main():
