@@ -8,12 +8,13 @@
 namespace entropyd {
 namespace {
 
-using Ending = ServerChoice::Ending;
+using StreamEnding = ServerChoice::Ending;
 
 class ServerChoiceTest : public testing::Test {
  protected:
   std::string Next() const { return choice_.Pick(now_, ""); }
-  void Ended(const std::string& server, Ending ending, int64_t lived = 0, bool penalty = false) {
+  void Ended(const std::string& server, StreamEnding ending, int64_t lived = 0,
+             bool penalty = false) {
     choice_.Ended(server, ending, lived, penalty, now_);
   }
 
@@ -23,31 +24,31 @@ class ServerChoiceTest : public testing::Test {
 
 TEST_F(ServerChoiceTest, AFailedAttemptIsTheNextServersTurn) {
   EXPECT_EQ(Next(), "primary");
-  Ended("primary", Ending::kNotAttached);
+  Ended("primary", StreamEnding::kNotAttached);
   EXPECT_EQ(Next(), "second");
-  Ended("second", Ending::kNotAttached);
+  Ended("second", StreamEnding::kNotAttached);
   EXPECT_EQ(Next(), "third");
-  Ended("third", Ending::kNotAttached);
+  Ended("third", StreamEnding::kNotAttached);
   EXPECT_EQ(Next(), "primary");
 }
 
 TEST_F(ServerChoiceTest, AfterAStreamThePrimaryIsAskedAgain) {
-  Ended("primary", Ending::kNotAttached);
-  Ended("second", Ending::kAttached, 60 * kSecondNanos);
+  Ended("primary", StreamEnding::kNotAttached);
+  Ended("second", StreamEnding::kAttached, 60 * kSecondNanos);
   EXPECT_EQ(Next(), "primary");
 }
 
 TEST_F(ServerChoiceTest, AServerThatFellSilentIsAskedAfterTheOthers) {
-  Ended("primary", Ending::kSilent, 60 * kSecondNanos);
+  Ended("primary", StreamEnding::kSilent, 60 * kSecondNanos);
   EXPECT_EQ(Next(), "second");
-  Ended("second", Ending::kNotAttached);
-  Ended("third", Ending::kNotAttached);
+  Ended("second", StreamEnding::kNotAttached);
+  Ended("third", StreamEnding::kNotAttached);
   EXPECT_EQ(Next(), "primary") << "it is under no penalty";
 }
 
 TEST_F(ServerChoiceTest, ALongStreamEndsTheBackOffHoweverItEnded) {
-  for (const Ending ending : {Ending::kAttached, Ending::kSilent}) {
-    for (int i = 0; i < 10; ++i) Ended("second", Ending::kNotAttached);
+  for (const StreamEnding ending : {StreamEnding::kAttached, StreamEnding::kSilent}) {
+    for (int i = 0; i < 10; ++i) Ended("second", StreamEnding::kNotAttached);
     EXPECT_EQ(choice_.ready_at(), now_ + 15 * kSecondNanos);
     Ended("primary", ending, ServerChoice::kSuccessNanos - 1);
     EXPECT_EQ(choice_.ready_at(), now_ + 15 * kSecondNanos) << "it was no success";
@@ -57,7 +58,7 @@ TEST_F(ServerChoiceTest, ALongStreamEndsTheBackOffHoweverItEnded) {
 }
 
 TEST_F(ServerChoiceTest, APenaltyAndTheOneToAvoidCountWhileThereAreOthers) {
-  Ended("primary", Ending::kAttached, 60 * kSecondNanos, /*penalty=*/true);
+  Ended("primary", StreamEnding::kAttached, 60 * kSecondNanos, /*penalty=*/true);
   EXPECT_EQ(Next(), "second");
   EXPECT_EQ(choice_.Pick(now_, "second"), "third");
   now_ += ServerChoice::kPenaltyNanos;
