@@ -33,8 +33,10 @@ TEST(FailureRemedyTest, WhoAskedGetsItWithTheReason) {
   const absl::Status one = WithRemedy(HandoverPurpose::kUpgrade, absl::AbortedError("a reason"));
   EXPECT_TRUE(absl::IsAborted(one));
   EXPECT_THAT(one.message(), testing::HasSubstr("a reason; mend"));
-  EXPECT_THAT(WithRemedy(HandoverPurpose::kReload, absl::InvalidArgumentError("a\nb")).message(),
-              testing::StartsWith("a\nb\nmend"));
+  EXPECT_THAT(
+      std::string(
+          WithRemedy(HandoverPurpose::kReload, absl::InvalidArgumentError("a\nb")).message()),
+      testing::StartsWith("a\nb\nmend"));
 }
 
 }  // namespace
