@@ -169,6 +169,7 @@ TEST(SecretArenaTest, ReleasedBytesAreCleansedBeforeAnybodyElseGetsThem) {
     Fill(&secret, 0xcc);
     address = secret.data();
   }
+  EXPECT_TRUE(AllZero({address, 1000})) << "when they are given back, not when the next one comes";
   SecretBytes all = arena->Allocate(arena->capacity_bytes()).value();
   EXPECT_EQ(all.data(), address);  // the very same memory
   EXPECT_TRUE(AllZero(all.span()));
