@@ -283,8 +283,8 @@ void Agent::PredecessorGone() {
 void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std::move(done)); }
 
 // The settings of this process are spread over connections, buffers, streams and metrics. To change
-// them one by one would need a way back for each. So a new process with the new settings replaces
-// this one. The handover closes no connection, and it succeeds or fails as a whole.
+// them one by one would need a way back for each. So a successor with the new settings replaces
+// this process. The handover closes no connection, and it succeeds or fails as a whole.
 void Agent::Reload(Upgraded done) { Replace(Succession::Purpose::kReload, std::move(done)); }
 
 void Agent::Replace(Succession::Purpose purpose, Upgraded done) {

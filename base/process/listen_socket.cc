@@ -67,7 +67,7 @@ absl::Status Add(sockaddr_storage address, ListenSockets* result) {
   UniqueFd fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return ErrnoStatus(errno, "socket");
   const int on = 1;
-  // A restarted server need not wait for connections that its predecessor closed.
+  // A restarted server need not wait for connections that the server before it closed.
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   socklen_t size = sizeof(sockaddr_in);
   if (address.ss_family == AF_INET6) {

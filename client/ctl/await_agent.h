@@ -1,4 +1,4 @@
-// Waits until a new process of the agent answers and its classes are as they should be.
+// Waits until the taker of a handover answers and its classes are as they should be.
 //
 //   auto status = AwaitAgent([&] { return agent->GetStatus(); }, absl::Now, absl::SleepFor);
 //   if (!status.ok()) return FailAgent(status.status());
@@ -14,10 +14,10 @@
 
 namespace entropyd {
 
-// How long after a handover the control socket of the new process may take.
+// How long after a handover the control socket of the taker may take.
 inline constexpr absl::Duration kAnswerPatience = absl::Seconds(15);
-// How long after that the server may take to open the classes. The new process is attached
-// already, so the server's answers are under way.
+// How long after that the server may take to open the classes. The taker is attached already, so
+// the server's answers are under way.
 inline constexpr absl::Duration kClassesPatience = absl::Seconds(2);
 inline constexpr absl::Duration kAgentCheck = absl::Milliseconds(50);  // unnoticed by a person
 

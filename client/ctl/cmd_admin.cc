@@ -25,7 +25,7 @@ int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
   return kExitOk;
 }
 
-// The new process opens the control socket once the old one has exited.
+// The taker opens the control socket once the giver has exited.
 absl::StatusOr<v1::GetStatusResponse> AwaitNewAgent(const std::string& control) {
   return AwaitAgent([&control] { return AgentAdminClient::Create(control)->GetStatus(); },
                     absl::Now, absl::SleepFor);

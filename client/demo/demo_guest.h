@@ -47,8 +47,9 @@ class DemoGuest {
 
 // What the guest with the device read, or why it did not; one line, ended.
 std::string DescribeDemoGuestRead(const absl::StatusOr<GuestReport>& with_device);
-// The thesis's question on one screen: how long the guest's kernel took to be seeded with the
-// device and without. Several lines, each ended; empty when there was no guest to speak of.
+// The question that the demo answers, on one screen: how long the guest's kernel took to be seeded
+// with the device and without. Several lines, each ended; empty when there was no guest to speak
+// of.
 std::string DescribeDemoGuestSeeding(const DemoGuest& guest);
 
 }  // namespace entropyd

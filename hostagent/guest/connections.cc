@@ -183,7 +183,7 @@ void Connections::AskAgain() {
 void Connections::OnIdentities(const std::vector<IdentityNews>& news) {
   absl::flat_hash_set<int32_t> changed;
   for (const IdentityNews& one : news) {
-    if (one.guest == 0) {
+    if (one.connection == 0) {
       changed.insert(one.pid);
     } else {
       OnAnswer(one);
@@ -196,7 +196,7 @@ void Connections::OnIdentities(const std::vector<IdentityNews>& news) {
 }
 
 void Connections::OnAnswer(const IdentityNews& answer) {
-  const auto found = all_.find(answer.guest);
+  const auto found = all_.find(answer.connection);
   if (found == all_.end()) return;  // it has gone meanwhile
   Connection* const connection = found->second.get();
   const bool first = connection->held();

@@ -7,7 +7,7 @@
 namespace entropyd {
 
 std::string FailureRemedy(HandoverPurpose purpose, const absl::Status& why) {
-  // The new process attaches to a server before it takes over.
+  // The taker attaches to a server before it takes over.
   const absl::string_view server = ConnectionRemedy(why.message());
   const absl::string_view mend = server.empty() ? "mend what the reason names" : server;
   if (purpose == HandoverPurpose::kUpgrade) {

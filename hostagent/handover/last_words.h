@@ -5,7 +5,7 @@
 //   ... posix_spawn(..., words.environment(), ...)     // with words.fd() open in the new one
 //   if (failed) Tell(words.Read());
 //
-//   const UniqueFd words_fd = TakeLastWordsFd();       // in the new process, before other threads
+//   const UniqueFd words_fd = TakeLastWordsFd();       // in the taker, before other threads
 //   WriteLastWords(words_fd.get(), status.message());
 //
 // Errors: of Create(). A process of a version that does not know the pipe leaves it empty.
@@ -30,11 +30,11 @@ class LastWords {
   // Errors: as ErrnoStatus.
   static absl::StatusOr<LastWords> Create();
 
-  // The end for the new process. It closes at exec, unless the starter arranges otherwise.
+  // The end for the taker. It closes at exec, unless the starter arranges otherwise.
   int fd() const { return write_end_.get(); }
   // This process's environment with the number of fd(). Valid while this object lives.
   char* const* environment() { return pointers_.data(); }
-  // The new process has its end now.
+  // The taker has its end now.
   void Started() { write_end_.reset(); }
   // What has been written so far, as UTF-8 and without newlines at the end: it goes into messages.
   // REQUIRES: Started().

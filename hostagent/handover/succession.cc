@@ -72,7 +72,7 @@ void Succession::Ended(const absl::Status& why) {
   patience_.Set(kNever);
   successor_.reset();
   if (given()) return subject_->SuccessorEnded(why);
-  // The new process may have told the same reason at its end.
+  // The taker may have told the same reason at its end.
   const bool told = absl::StrContains(why.message(), withdrawn_.message());
   Fail(told ? why
             : absl::Status(why.code(),

@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
   if (!last_words.ok()) return last_words.status();
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  // A copy of a descriptor to itself stays open in the new process.
+  // A copy of a descriptor to itself stays open in the taker.
   posix_spawn_file_actions_adddup2(&actions, last_words->fd(), last_words->fd());
   const int error =
       posix_spawn(&pid, file.c_str(), &actions, nullptr, words.data(), last_words->environment());

@@ -72,7 +72,7 @@ void IdentityThread::Turn() {
   std::vector<IdentityNews> news;
   for (IdentityQuestion& question : questions) {
     IdentityNews answer;
-    answer.guest = question.guest;
+    answer.connection = question.connection;
     answer.pid = question.pin.pid;
     answer.identity = FindIdentity(&question.pin, question.how, directory_);
     answer.start_ticks = question.pin.start_ticks;

@@ -2,7 +2,8 @@
 // own, so that no guest waits for them.
 //
 //   auto identities = IdentityThread::Start("/run/libvirt/qemu", deliver, &log).value();
-//   identities->Ask({.guest = 7, .pin = PinPeer(socket), .how = config::v1::IDENTIFY_LIBVIRT});
+//   identities->Ask(
+//       {.connection = 7, .pin = PinPeer(socket), .how = config::v1::IDENTIFY_LIBVIRT});
 //
 // It answers each question once. It also reports a pid, asked for or not, when the name, uuid or
 // class of its domain changes or its status file appears. Then ask again for the guests that have
@@ -31,15 +32,15 @@
 namespace entropyd {
 
 struct IdentityQuestion {
-  // The id that comes back with the answer.
-  uint64_t guest = 0;
+  // The id of the connection. It comes back with the answer.
+  uint64_t connection = 0;
   PeerPin pin;
   config::v1::Identify how = config::v1::IDENTIFY_NONE;
 };
 
 struct IdentityNews {
-  // Who was asked for; 0 = the domain of this pid has changed.
-  uint64_t guest = 0;
+  // The connection that was asked for; 0 = the domain of this pid has changed.
+  uint64_t connection = 0;
   int32_t pid = 0;
   // Of an answer: when the peer's process started; 0 = it is gone.
   uint64_t start_ticks = 0;

@@ -133,14 +133,15 @@ absl::StatusOr<HealthMonitor> HealthMonitor::Create(const Options& options, Secr
   if (!width.ok()) return width.status();
   test.word_ = *width;
   if (arena != nullptr) {
-    absl::StatusOr<ReplayDetector> lag = ReplayDetector::Create(options.min_entropy, arena);
-    if (!lag.ok()) return lag.status();
-    test.lag_ = *std::move(lag);
+    absl::StatusOr<ReplayDetector> detector = ReplayDetector::Create(options.min_entropy, arena);
+    if (!detector.ok()) return detector.status();
+    test.replay_detector_ = *std::move(detector);
   }
   const size_t word_run = test.word_.rct_intermittent * static_cast<size_t>(test.word_.bytes);
   test.tail_bytes_ = std::max<size_t>(test.byte_.rct_intermittent, word_run);
   if (arena != nullptr) {
-    test.tail_bytes_ = std::max<size_t>(test.tail_bytes_, test.lag_->cutoffs().replay_intermittent);
+    test.tail_bytes_ =
+        std::max<size_t>(test.tail_bytes_, test.replay_detector_->cutoffs().replay_intermittent);
   }
   --test.tail_bytes_;
   return test;
@@ -230,7 +231,7 @@ absl::optional<HealthMonitor::Alarm> HealthMonitor::Feed(absl::Span<const uint8_
     // A piece ends where a window of bytes ends, so it lies within one block.
     const size_t piece = std::min<size_t>(kPiece - byte_.position, bytes.size());
     absl::optional<ReplayDetector::Verdict> verdict;
-    if (lag_.has_value()) verdict = lag_->Feed(bytes.first(piece));
+    if (replay_detector_.has_value()) verdict = replay_detector_->Feed(bytes.first(piece));
     if (piece < kPiece || partial_bytes_ > 0 || !FeedQuietly(bytes.data())) {
       go_on = keep(FeedOneByOne(bytes.first(piece)));
     }
@@ -316,7 +317,7 @@ void HealthMonitor::RestartStream() {
   partial_ = 0;
   partial_bytes_ = 0;
   CloseBlock();
-  if (lag_.has_value()) lag_->RestartStream();
+  if (replay_detector_.has_value()) replay_detector_->RestartStream();
 }
 
 void HealthMonitor::RememberAlarmsOf(const HealthMonitor& before) {
@@ -327,7 +328,7 @@ void HealthMonitor::RememberAlarmsOf(const HealthMonitor& before) {
 
 void HealthMonitor::Forget() {
   RestartStream();
-  if (lag_.has_value()) lag_->Forget();
+  if (replay_detector_.has_value()) replay_detector_->Forget();
   recent_alarms_ = {};
 }
 
@@ -349,7 +350,7 @@ double HealthMonitor::PermanentFalseAlarmsPerYear(double bytes_per_second) const
   }
   double direct =
       words * samples_per_word * (1 + 1.0 / kAptWindow) * std::exp2(-kPermanentAlphaLog2);
-  // The two tests of the lag predictor, with their chances per window.
+  // The two tests of the replay detector, with their chances per window.
   const double windows_per_word =
       static_cast<double>(options_.word_bytes) / ReplayDetector::kWindow;
   per_word += 2 * windows_per_word * std::exp2(-ReplayDetector::kIntermittentAlphaLog2);

@@ -1,6 +1,6 @@
 // Continuous health tests of SP 800-90B on raw samples, before conditioning: repetition count (RCT)
 // and adaptive proportion (APT), at byte width and at the width of the source's native words, a
-// claim-independent test that two neighbouring native words differ, and a lag predictor.
+// claim-independent test that two neighbouring native words differ, and a replay detector.
 //
 //   HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
 //   if (auto alarm = test.Feed(bytes)) …
@@ -71,7 +71,8 @@ class HealthMonitor {
   // Start-up: at least max(1024, 2 W) consecutive samples (SP 800-90B 4.3, 10.).
   static constexpr uint32_t kStartupSamples = 2 * kAptWindow;
 
-  // The window of the lag predictor lives in `arena`. Without an arena there is no lag predictor.
+  // The window of the replay detector lives in `arena`. Without an arena there is no replay
+  // detector.
   // Errors: INVALID_ARGUMENT for H outside (0, 8] or another word size; OUT_OF_RANGE when a cutoff
   // cannot be reached; RESOURCE_EXHAUSTED when the arena is full.
   static absl::StatusOr<HealthMonitor> Create(const Options& options, SecretArena* arena = nullptr);
@@ -100,7 +101,7 @@ class HealthMonitor {
 
   // The expected number of permanent alarms per year of a source that is exactly as good as
   // claimed, whose words repeat no more often than ideal ones, and that is read at this rate
-  // without a break. It includes those of the lag predictor, whether there is one or not.
+  // without a break. It includes those of the replay detector, whether there is one or not.
   double PermanentFalseAlarmsPerYear(double bytes_per_second) const;
 
  private:
@@ -158,7 +159,7 @@ class HealthMonitor {
   Width byte_;
   // Unused when word_bytes is 1.
   Width word_;
-  absl::optional<ReplayDetector> lag_;
+  absl::optional<ReplayDetector> replay_detector_;
   size_t tail_bytes_ = 0;
   // The bytes of a native word that is not complete yet.
   uint64_t partial_ = 0;

@@ -1,7 +1,7 @@
-// Lag predictor: detects whether a source repeats what it gave before.
+// Replay detector: detects whether a source repeats what it gave before.
 //
-//   ReplayDetector lag = ReplayDetector::Create(4, arena).value();
-//   if (auto verdict = lag.Feed(bytes)) …
+//   ReplayDetector detector = ReplayDetector::Create(4, arena).value();
+//   if (auto verdict = detector.Feed(bytes)) …
 //
 // It runs two tests over bytes, with a window of W = 2^17 bytes:
 //   replay      The last C bytes equal those of some d <= W bytes earlier: a device plays a record

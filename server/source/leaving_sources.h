@@ -40,7 +40,7 @@ class LeavingSources {
  public:
   // A serial line or a slow TPM may need a second for its last call.
   static constexpr int64_t kPatienceNanos = 5 * kSecondNanos;
-  // Add() waits so long. Nearly every thread ends within it, so a successor that opens the same
+  // Add() waits so long. Nearly every thread ends within it, so a new source that opens the same
   // device finds it closed. The caller can spare the time.
   static constexpr absl::Duration kGrace = absl::Milliseconds(250);
 

@@ -33,7 +33,7 @@ SourceMetrics::SourceMetrics(const Source* source, Metrics* metrics)
   apt_failures_ = series_.AddCounter("entropyd_source_apt_failures_total",
                                      "Alarms of the adaptive proportion test.", labels);
   lag_failures_ = series_.AddCounter("entropyd_source_lag_failures_total",
-                                     "Alarms of the lag predictor.", labels);
+                                     "Alarms of the replay detector.", labels);
   startups_ = series_.AddCounter("entropyd_source_startups_total", "Start-up tests begun.", labels);
   read_errors_ =
       series_.AddCounter("entropyd_source_read_errors_total", "Reads that failed.", labels);

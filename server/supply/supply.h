@@ -18,8 +18,8 @@
 // on.
 //
 // A device may keep the thread of a source that goes in a call, for ever. Nobody waits for it, and
-// the pools get nothing from it (server/source/leaving_sources.h). If its successor needs the same
-// device, and that opens only once, the successor finds it busy, and tries again every second as
+// the pools get nothing from it (server/source/leaving_sources.h). If the new source needs the same
+// device, and that opens only once, the new source finds it busy, and tries again every second as
 // every source does.
 //
 // Errors: INVALID_ARGUMENT for a configuration, INTERNAL for a failed self-test.
@@ -71,7 +71,7 @@ class SupplyChange {
 
 class Supply {
  public:
-  // The memory of a source: the window of its lag predictor, and the samples that it holds.
+  // The memory of a source: the window of its replay detector, and the samples that it holds.
   static constexpr size_t kSourceBytes = ReplayDetector::kMemoryBytes + (size_t{64} << 10);
 
   // Checks sources and pools of the configuration (references, driver's own keys, software sources

@@ -76,8 +76,9 @@ class SupplyParts {
   Taken Take(PreparedChange change);
 
   std::vector<RunningSource> running() const;
-  // The newcomer is LATCHED when its predecessor was at its end, and remembers its alarms, if it
-  // has ended: one that hangs keeps them to itself. REQUIRES: the newcomer has not started.
+  // The newcomer is LATCHED when the old source was LATCHED at its end. It remembers the alarms of
+  // the old source, if that has ended: one that hangs keeps them to itself. REQUIRES: the newcomer
+  // has not started.
   static void Remember(const Newcomer& newcomer);
 
   const std::vector<SourceEntry>& sources() const { return sources_; }

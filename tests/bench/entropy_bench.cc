@@ -2,7 +2,7 @@
 // conditioning, DRBG. Prints one JSON line. MB/s are per second of the thread's CPU time.
 //
 //   bench_entropy health WORD_BYTES SECONDS        {"mb_per_second"}: raw bytes examined
-//   bench_entropy lag WORD_BYTES SECONDS           the same with the lag predictor
+//   bench_entropy lag WORD_BYTES SECONDS           the same with the replay detector
 //   bench_entropy conditioning BITS SECONDS        {"mb_per_second", "function", "block_bits"}:
 //                                                  samples in, each byte worth BITS
 //   bench_entropy drbg REQUEST_BYTES SECONDS       {"ours", "reference"}: MB/s out, 32 bytes of

@@ -260,7 +260,7 @@ TEST_F(GuestSocketsTest, SocketsAndTheirGuestsCrossAHandover) {
   Client client = Dial(socket.path());
   client.Send({0x02, 0x40});
   Turn(&old_);
-  // What the file said at the new process's start is out of date.
+  // What the file said at the taker's start is out of date.
   new_.host->endpoints()->Restore([] {
     config::v1::GuestState state;
     *state.add_guests() = Named("gone", "default/gold", "/nowhere/gone.sock");

@@ -55,7 +55,7 @@ class ConnectionsIdentityTest : public TwoHostsTest {
     if (side == nullptr) side = &old_;
     ASSERT_FALSE(identifier_.questions.empty());
     IdentityNews news;
-    news.guest = identifier_.questions.back().guest;
+    news.connection = identifier_.questions.back().connection;
     news.pid = identifier_.questions.back().pin.pid;
     news.start_ticks = 5;
     news.identity = std::move(identity);

@@ -221,7 +221,7 @@ TEST_F(AccountingTest, AHandoverIsNoBurst) {
   EXPECT_THAT(client.Receive(), SizeIs(4'096));
   Move();
   Arrive(&new_, 100'000);
-  EXPECT_THAT(client.Receive(), SizeIs(0)) << "the new process began with a full bucket";
+  EXPECT_THAT(client.Receive(), SizeIs(0)) << "the taker began with a full bucket";
   Turn(&new_, 2 * kSecondNanos);
   const size_t got = client.Receive().size();
   EXPECT_GE(got, 1'000u);

@@ -250,7 +250,7 @@ TEST_F(GuestsTest, WhatAGuestHasHadOfItsCeilingCrossesAHandover) {
   EXPECT_EQ(one.Receive().size() + two.Receive().size(), 4'096u);
   Move();
   Arrive(&new_, 400'000);
-  EXPECT_EQ(one.Receive().size() + two.Receive().size(), 0u) << "the new process began anew";
+  EXPECT_EQ(one.Receive().size() + two.Receive().size(), 0u) << "the taker began anew";
   Turn(&new_, 4 * kSecondNanos);
   // Of 4,096 tokens: the floor's, and whole grants.
   EXPECT_EQ(one.Receive().size() + two.Receive().size(), 64u + 3 * 1'024);
@@ -271,7 +271,7 @@ TEST_F(GuestsTest, AGuestThatIsAwayCrossesAHandover) {
   again.Send(Ask(80));
   new_.host->connections()->Accept(kAuto, UniqueFd(fds[0]));
   Turn(&new_);
-  EXPECT_LE(again.Receive().size(), 0x80u) << "the new process began with a full bucket";
+  EXPECT_LE(again.Receive().size(), 0x80u) << "the taker began with a full bucket";
 }
 
 TEST_F(GuestsTest, ConnectionsThatCrossAreKeptWhateverTheirNumber) {

@@ -76,7 +76,7 @@ TEST_F(TakeOverTest, ASuccessorTakesEverythingAndTheOldOneGoes) {
   Say(taken->link.get(), serving);
   Turn(&old_);
   EXPECT_EQ(calls_, "leave given released ");
-  EXPECT_TRUE(taken->link->TryReceive().ok()) << "open until the old process ends";
+  EXPECT_TRUE(taken->link->TryReceive().ok()) << "open until the giver ends";
   giver_.reset();
   EXPECT_FALSE(taken->link->TryReceive().ok());
   EXPECT_EQ(access(path().c_str(), F_OK), 0) << "the socket is the successor's";

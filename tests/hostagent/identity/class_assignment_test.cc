@@ -41,7 +41,7 @@ TEST_F(ClassAssignmentTest, NobodyIsAskedWithoutAnIdentifierOrWhereNoneIsWanted)
   EXPECT_FALSE(assignment_.Asks(config::v1::IDENTIFY_NONE));
   assignment_.Ask({7, {}, config::v1::IDENTIFY_LIBVIRT});
   ASSERT_EQ(identifier.questions.size(), 1u);
-  EXPECT_EQ(identifier.questions[0].guest, 7u);
+  EXPECT_EQ(identifier.questions[0].connection, 7u);
   assignment_.SetIdentifier(nullptr);
   EXPECT_FALSE(assignment_.Asks(config::v1::IDENTIFY_LIBVIRT));
 }

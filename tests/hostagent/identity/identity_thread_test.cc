@@ -42,20 +42,20 @@ class IdentityThreadTest : public testing::Test {
                                  << "</name></domain></domstatus>";
     std::filesystem::rename(file + ".new", file);
   }
-  void Ask(uint64_t guest) {
-    thread_->Ask({guest, PinPeer(own_.get()), config::v1::IDENTIFY_LIBVIRT});
+  void Ask(uint64_t connection) {
+    thread_->Ask({connection, PinPeer(own_.get()), config::v1::IDENTIFY_LIBVIRT});
   }
-  // The next news of this guest (0 = a change). Drops all news before it.
-  IdentityNews Next(uint64_t guest) {
+  // The next news of this connection (0 = a change). Drops all news before it.
+  IdentityNews Next(uint64_t connection) {
     absl::MutexLock lock(&mutex_);
-    wanted_ = guest;
+    wanted_ = connection;
     EXPECT_TRUE(
         mutex_.AwaitWithTimeout(absl::Condition(this, &IdentityThreadTest::Has), kPatience));
     IdentityNews found;
     while (!news_.empty()) {
       found = std::move(news_.front());
       news_.erase(news_.begin());
-      if (found.guest == guest) break;
+      if (found.connection == connection) break;
     }
     return found;
   }
@@ -73,7 +73,7 @@ class IdentityThreadTest : public testing::Test {
  private:
   bool Has() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const IdentityNews& one : news_) {
-      if (one.guest == wanted_) return true;
+      if (one.connection == wanted_) return true;
     }
     return false;
   }
@@ -82,9 +82,9 @@ class IdentityThreadTest : public testing::Test {
 TEST_F(IdentityThreadTest, EveryQuestionIsAnswered) {
   Write("web");
   Start();
-  for (uint64_t guest : {1, 2, 3}) Ask(guest);
-  for (uint64_t guest : {1, 2, 3}) {
-    const IdentityNews news = Next(guest);
+  for (uint64_t connection : {1, 2, 3}) Ask(connection);
+  for (uint64_t connection : {1, 2, 3}) {
+    const IdentityNews news = Next(connection);
     ASSERT_TRUE(news.identity.has_value());
     EXPECT_EQ(news.identity->name, "web");
     EXPECT_EQ(news.start_ticks, StartTicks(getpid()));
@@ -110,12 +110,12 @@ TEST_F(IdentityThreadTest, ChangesAreToldUnasked) {
 
 TEST_F(IdentityThreadTest, EndsWithQuestionsLeft) {
   Start();
-  for (uint64_t guest = 1; guest <= 1'000; ++guest) Ask(guest);
+  for (uint64_t connection = 1; connection <= 1'000; ++connection) Ask(connection);
   thread_.reset();
   // Those that it had not come to have no answer, and the others have one.
   absl::MutexLock lock(&mutex_);
   EXPECT_LE(news_.size(), 1'000u);
-  for (size_t i = 0; i < news_.size(); ++i) EXPECT_EQ(news_[i].guest, i + 1);
+  for (size_t i = 0; i < news_.size(); ++i) EXPECT_EQ(news_[i].connection, i + 1);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 . "$HERE/handover/upgrades.sh"
-# A server that stands still keeps every new process from the guests, and the old one from refilling.
+# A server that stands still keeps every taker from the guests, and the giver from refilling.
 agent=$(pid_of agent)
 for i in $(seq 12); do
   kill -STOP "$(pid_of server)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A successor that stops after Offer: offered.py SOCKET.
+"""A taker that stops after Offer: offered.py SOCKET.
 
 Says Begin, prints "offered", and waits. Then it prints "refused: REASON" or "closed". When a line comes on
 standard input it sends Request first, as one that does not know better.

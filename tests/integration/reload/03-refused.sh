@@ -11,7 +11,7 @@ echo 'nonsense: 1' >>agent.yaml
 expect_failure 2 "agent.yaml:[0-9]+:1: unknown key 'nonsense'" ctl agent reload
 expect_failure 2 'entropyctl agent upgrade' ctl agent reload
 grep -q 'config.reload_failed' agent.log
-# An upgrade does not check the file first, but it tells why the new process ended.
+# An upgrade does not check the file first, but it tells why the taker ended.
 expect_failure 1 "ended with status 2: .*agent.yaml:[0-9]+:1: unknown key 'nonsense'" ctl agent upgrade
 expect_failure 3 'configuration on disk is not in use: .*nonsense' "$BIN/entropyctl" --control "$WORK/agent.sock" status
 still_the_same

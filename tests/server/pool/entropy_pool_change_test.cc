@@ -98,7 +98,7 @@ TEST_F(EntropyPoolChangeTest, AnotherSourceUnderTheSameNameBeginsAtTheStart) {
 }
 
 // The number of one that goes is given to another: its half block must not be theirs.
-TEST_F(EntropyPoolChangeTest, WhatAMemberGaveToAnOpenBlockIsNotItsSuccessors) {
+TEST_F(EntropyPoolChangeTest, WhatAMemberGaveToAnOpenBlockIsNotTheNewMembers) {
   members_ = {board_};
   Make(v1::QUALITY_DRBG);
   Healthy(0);

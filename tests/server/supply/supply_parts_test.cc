@@ -140,7 +140,7 @@ TEST_F(SupplyPartsTest, ASourceThatHangsMayOutliveItsPool) {
   EXPECT_EQ(stuck->source()->Snapshot().credited_bits(), 0);
 }
 
-TEST_F(SupplyPartsTest, AChangedSourceHasASuccessorOfItsNameAtOnce) {
+TEST_F(SupplyPartsTest, AChangedSourceIsReplacedByOneOfItsNameAtOnce) {
   const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
   const std::shared_ptr<SourceThread> fake = parts_.FindSource("fake")->thread;
   const SupplyParts::Taken taken =
@@ -176,7 +176,7 @@ TEST_F(SupplyPartsTest, OtherKeysDoNotResetALatchedSourceAndAnotherDriverDoes) {
   EXPECT_EQ(StateOf("fake"), v1::SOURCE_STATE_STARTING);
 }
 
-TEST_F(SupplyPartsTest, AlarmsCountOnInTheSuccessor) {
+TEST_F(SupplyPartsTest, AlarmsCountOnInTheNewSource) {
   // Ten equal bytes, now and then: a third alarm latches.
   fake_.byte_at = [this](uint64_t offset) {
     const bool run = offset % 4096 >= 100 && offset % 4096 < 110;
@@ -214,7 +214,7 @@ TEST_F(SupplyPartsTest, ADroppedChangeHasChangedNothing) {
 }
 
 // Its thread runs on for a moment after its place was taken.
-TEST_F(SupplyPartsTest, WhatLatchesASourceThatGoesLatchesItsSuccessor) {
+TEST_F(SupplyPartsTest, WhatLatchesASourceThatGoesLatchesTheNewSource) {
   const SupplyParts::Taken taken =
       Take(Config({"stuck", "fake"}, 2'000'000), Plan({"stuck", "fake"}));
   const auto newcomer = absl::c_find_if(taken.begin, [](const SupplyParts::Newcomer& one) {
