@@ -16,8 +16,8 @@ namespace entropyd {
 
 // Reads state_dir/host_id (32 hexadecimal digits), or makes it. It makes the directory with mode
 // 0700 if it is missing. It makes the file with mode 0600, complete or not at all. When several
-// processes make it at once, all get the same id. A file with nothing in it is as good as none;
-// then `was_empty` becomes true, if given.
+// processes make it at once, all get the same id. An empty file counts as missing; then `was_empty`
+// becomes true, if given.
 //
 // Errors: PERMISSION_DENIED and the like, naming the path. FAILED_PRECONDITION when the file is
 // damaged.

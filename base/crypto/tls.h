@@ -63,8 +63,7 @@ absl::StatusOr<Authorities> LoadAuthorities(const std::string& ca, const std::st
 absl::string_view MaterialKey(const absl::Status& error);
 
 // Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN. The name says which of
-// these it is, so that one never stands in for another: whoever may choose a CN is not thereby
-// whom a DNS name or a SPIFFE ID names.
+// these it is, so a chosen CN cannot pass for a DNS name or a SPIFFE ID.
 struct PeerIdentity {
   // "spiffe://dc1/agent/h7", "dns:h7.example" in lower case, "cn:h7".
   std::string name;
@@ -74,8 +73,8 @@ struct PeerIdentity {
 inline constexpr size_t kMaxNameBytes = 256;
 // Errors: INVALID_ARGUMENT when there is no certificate, or one of its names cannot be used: it is
 // too long, or has characters that its type does not have. A SPIFFE ID has those of the SPIFFE ID
-// specification (2.2 and 2.3); a DNS name letters, digits, '-', '_', '.' and '*'; a CN the
-// printable ones of ASCII but ':' and '/'.
+// specification (2.2 and 2.3); a DNS name letters, digits, '-', '_', '.' and '*'; a CN may have
+// printable ASCII except ':' and '/'.
 absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem);
 
 // The serials (upper-case hex) that a CRL in PEM revokes. Errors: INVALID_ARGUMENT.

@@ -1,5 +1,5 @@
-// Which peers a bundle of CAs and its revocation lists (CRLs) let through: those whose certificate
-// leads to a CA of the bundle, when nobody on the way is revoked.
+// Accepts peers whose certificate chain ends at a CA of the bundle and has no revoked certificate.
+// Revocation lists (CRLs) say what is revoked.
 //
 //   auto trust = tls::Trust::Create({ca_path, ca_pem}, {crl_path, crl_pem});
 //   if (!trust.ok()) return trust.status();

@@ -18,8 +18,8 @@
 
 namespace entropyd {
 
-// The first `most` bytes of the file. Whoever asks for one byte more than it can use learns that
-// the file is too large. `what` begins each error: "read certificate /etc/entropyd/tls/tls.crt".
+// The first `most` bytes of the file. To notice a file that is too large, ask for one byte more
+// than you can use. `what` begins each error: "read certificate /etc/entropyd/tls/tls.crt".
 // Errors: as CannotOpen() and ErrnoStatus; INVALID_ARGUMENT when it is neither a file nor such a
 // pipe; UNAVAILABLE when it changed during each of several readings.
 absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string_view what,

@@ -73,8 +73,8 @@ struct LastAnswer {
   std::string text;          // for the standard error, or the standard output
 };
 
-// A word that nobody understood is an error, also when a help was asked for: that help would be
-// another one than the person expects.
+// A word that nobody understood is an error, also when a help was asked for: otherwise the wrong
+// help would be printed.
 inline LastAnswer AnswerTo(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
   if (error.get_exit_code() == 0 && !unknown.empty()) {

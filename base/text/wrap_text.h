@@ -14,7 +14,7 @@
 
 namespace entropyd {
 
-// A terminal has at least so many columns.
+// The narrowest terminal that we support, in columns.
 inline constexpr size_t kTerminalColumns = 80;
 
 // Lines of at most `columns` characters, broken at blanks. A longer word has a line of its own.

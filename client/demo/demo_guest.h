@@ -23,7 +23,7 @@ class DemoGuest {
   explicit DemoGuest(GuestBoot boot);
   ~DemoGuest();  // cancels, and waits for QEMU's end
 
-  // What it is at, in a few words.
+  // Its current step, in a few words.
   std::string Progress() const;
   bool finished() const;
   // Each as soon as it is there.

@@ -42,8 +42,8 @@ std::string DescribeRng(const RngDevice& rng);
 
 // A new device that is fed from `socket`. The caller puts it into its place.
 XmlElement* NewFedRng(const XmlDocument& document, const std::string& socket);
-// Changes a device into such a one: its backend becomes egd on `socket` with reconnection, and a
-// rate is removed. Returns what was changed, in words; empty = nothing.
+// Changes a device so that `socket` feeds it: its backend becomes egd on `socket` with
+// reconnection, and a rate is removed. Returns what was changed, in words; empty = nothing.
 std::vector<std::string> MendFedRng(const XmlDocument& document, const RngDevice& rng,
                                     const std::string& socket);
 

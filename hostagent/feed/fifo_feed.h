@@ -12,7 +12,8 @@
 // pipe of one page is writable when it is empty and not before.
 //
 // The file stays when the agent ends. Readers hold its inode, not its name. A QEMU that has it open
-// goes on reading when the next agent opens it. It would be at the end of a removed file for ever.
+// goes on reading when the next agent opens it. If the file were removed, it would read end of file
+// for ever.
 //
 // Each byte goes to one reader, whichever comes first. The feed does not know who the readers are.
 //

@@ -133,7 +133,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // The guest stays as it is.
   void Save(handover::v1::Connection* saved) const;
   // Replaces Start() after a handover. Reads and writes nothing before the loop turns. Errors:
-  // INVALID_ARGUMENT (no agent can have saved that); of the watch; then destroy it.
+  // INVALID_ARGUMENT (the saved state is impossible); of the watch; then destroy it.
   absl::Status Resume(const handover::v1::Connection& saved);
   int fd() const { return socket_.get(); }
 

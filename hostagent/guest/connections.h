@@ -72,12 +72,12 @@ class Connections final : public RefusalWatcher {
   static size_t ArenaBytes(size_t most) { return (most + 1) * Connection::kStagingBytes; }
   ~Connections() override;
 
-  // Takes a new connection. Closes it when there are `most` already, or its guest has its most.
+  // Takes a new connection. Closes it when there are `most` already, or its guest is at its limit.
   void Accept(Endpoints::Id endpoint, UniqueFd socket);
   // Counts and logs it: connections wait in the backlog, or one could not be served.
   void AcceptFailed(const absl::Status& why);
-  // Takes a connection that another process had. Errors: INVALID_ARGUMENT (no agent can have saved
-  // that), of the loop's watches.
+  // Takes a connection that another process had. Errors: INVALID_ARGUMENT (the saved state is
+  // impossible), of the loop's watches.
   absl::Status Adopt(const handover::v1::Connection& saved, Endpoints::Id endpoint,
                      UniqueFd socket);
 

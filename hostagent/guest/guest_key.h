@@ -4,9 +4,9 @@
 //   GuestKey::Of(connection.identity(), connection.options().peer)
 //
 // A guest that somebody knows has a name, and a UUID where libvirt told it. A guest with a socket
-// of its own has a name, too. Whom nobody knows is its process: the pid with the time when the
-// process started, since pids are used again. A peer in another pid namespace is its user. A peer
-// that came by TCP is its address.
+// of its own has a name, too. An unknown guest is identified by its process: the pid with the time
+// when the process started, since pids are used again; in another pid namespace by its user; over
+// TCP by its address.
 //
 // Thread safety: a value.
 #pragma once

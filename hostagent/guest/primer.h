@@ -53,8 +53,8 @@ class Primer {
 
   // For a handover. `unsent` bytes of the last push did not leave and must be pushed again.
   void Save(uint32_t unsent, int64_t now_nanos, handover::v1::Primer* saved) const;
-  // Takes only what Save() gives. From other steps it makes an inactive primer, and of other times
-  // the nearest that can be.
+  // Takes only what Save() gives. An impossible step gives an inactive primer; an impossible time
+  // becomes the nearest possible one.
   void Restore(const handover::v1::Primer& saved, int64_t now_nanos);
   bool active() const { return step_ > 0; }
 

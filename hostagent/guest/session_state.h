@@ -73,7 +73,7 @@ void OweUnsent(const Unsent& unsent, int64_t now_nanos, SessionState* state);
 
 // Writes ages, not times, because the next process has another clock.
 void SaveSession(const SessionState& state, int64_t now_nanos, handover::v1::Session* saved);
-// Errors: INVALID_ARGUMENT when no session can have saved that.
+// Errors: INVALID_ARGUMENT when the saved state is impossible.
 absl::StatusOr<SessionState> RestoreSession(const handover::v1::Session& saved, int64_t now_nanos);
 
 }  // namespace entropyd

@@ -101,7 +101,7 @@ class Succession final : public HandoverGiver::Subject {
   // Gives the guests to nobody any more. Ends the successor that this process has started, because
   // it would start afresh where nobody is to serve. Whoever waits for Replace() learns `why`.
   void Stop(const absl::Status& why);
-  // A successor that this process started is there. When it has the guests, this is so only with
+  // A successor that this process started is there. After it has taken the guests: only with
   // `linger`.
   bool has_successor() const { return successor_ != nullptr; }
   // This process holds nothing any more. REQUIRES: Released() was called.

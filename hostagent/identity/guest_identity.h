@@ -25,7 +25,7 @@ enum class IdentitySource : uint8_t {
   kNone = 0,
   // Name, UUID and class from the domain's status file.
   kLibvirt = 1,
-  // A name, as far as systemd's rules for unit names left it whole.
+  // A name; systemd's unit-name rules may have changed some characters.
   kCgroup = 2,
   // The name of the socket that was made for this guest.
   kSocket = 3,
