@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds, and runs everything or what is named.
+# Installs what the tests need, builds, and runs all that every change must pass, or what is named.
 #
 #   tests/run.sh [--quick] [--long] [--list] [NAME…]
 #

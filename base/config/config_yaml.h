@@ -34,7 +34,6 @@ class Errors {
   const std::string& file() const { return file_; }
   // "FILE:LINE:COLUMN: message" in the order of the file, one a line, at most ten, and a line that
   // says so when there are more.
-  // Says when there are more.
   std::string Report() const;
 
  private:
