@@ -39,6 +39,7 @@ class UpstreamFixture : public testing::Test {
   }
   // `servers` in the order in which this host prefers them.
   void Start(size_t servers = 1) {
+    upstream_.reset();
     Upstream::Options options;
     options.servers = {"a:7743", "b:7743", "c:7743"};
     options.servers.resize(servers);
