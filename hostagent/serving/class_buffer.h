@@ -75,6 +75,9 @@ class ClassBuffer {
   virtual void Discard() = 0;
   // Tells, before bytes come, whether the class's pool has full-entropy bytes.
   virtual void SetFullEntropy(bool) {}
+  // Tells the ceiling of the class in bytes/s, as its server says; 0 = none. It holds until another
+  // one is told.
+  virtual void SetCeil(uint64_t) {}
 
   // Up: what the members of this class want now. The target counts on top of what is held back.
   struct Demand {

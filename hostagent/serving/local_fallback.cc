@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -71,7 +72,32 @@ bool LocalFallback::local_ready() const {
 }
 
 size_t LocalFallback::available() const {
-  return inner_->level() + (mode_ == Mode::kLocal ? kLocalPassBytes : 0);
+  return inner_->level() + (mode_ == Mode::kLocal ? LocalRoom() : 0);
+}
+
+size_t LocalFallback::LocalRoom() const {
+  if (ceil_ == 0) return kLocalPassBytes;
+  TokenBucket now = tokens_;
+  now.Fill(clock_->NowNanos());
+  const auto bytes = static_cast<size_t>(now.nano_tokens() / TokenBucket::kNanosPerByte);
+  return std::min(kLocalPassBytes, bytes);
+}
+
+void LocalFallback::SetCeil(uint64_t ceil) {
+  const uint64_t changed = std::min(ceil, TokenBucket::kMaxRate);
+  if (changed == ceil_) return;
+  ceil_ = changed;
+  tokens_.Fill(clock_->NowNanos());
+  tokens_.Change(ceil_, std::min(ceil_, TokenBucket::kMaxBurst));
+}
+
+int64_t LocalFallback::next_local_nanos() const {
+  if (mode_ != Mode::kLocal || demand_.owed == 0) return kNever;
+  const int64_t pause_over = generated_at_ + kLocalPauseNanos;
+  if (ceil_ == 0) return pause_over;
+  const uint64_t grant = std::min({uint64_t{kLocalGrantBytes}, demand_.owed, tokens_.burst()});
+  const auto needed = static_cast<int64_t>(grant) * TokenBucket::kNanosPerByte;
+  return std::max(pause_over, tokens_.TimeOf(needed));
 }
 
 bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
@@ -126,6 +152,7 @@ void LocalFallback::EnterLocal() {
   }
   mode_ = Mode::kLocal;
   since_ = now;
+  tokens_.Restore(0, now);
   bytes_before_ = local_bytes_;
   log_->Warning("class.local", {{"class", class_name()},
                                 {"waiting_bytes", demand_.owed},
@@ -157,6 +184,8 @@ size_t LocalFallback::Generate(absl::Span<uint8_t> out) {
   Cleanse(absl::MakeSpan(stir));
   if (status.ok()) {
     local_bytes_ += out.size();
+    generated_at_ = clock_->NowNanos();
+    if (ceil_ > 0) tokens_.Take(static_cast<uint32_t>(out.size()));
     return out.size();
   }
   ForgetDrbg();
@@ -212,7 +241,9 @@ void LocalFallback::Append(absl::Span<const uint8_t> bytes) {
 size_t LocalFallback::Take(absl::Span<uint8_t> out) {
   const size_t n = inner_->Take(out);
   if (mode_ != Mode::kLocal || n == out.size()) return n;
-  return n + Generate(out.subspan(n));
+  tokens_.Fill(clock_->NowNanos());
+  const size_t local = std::min(out.size() - n, ceil_ == 0 ? out.size() : LocalRoom());
+  return local == 0 ? n : n + Generate(out.subspan(n, local));
 }
 
 void LocalFallback::Discard() {

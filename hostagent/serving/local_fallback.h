@@ -9,6 +9,9 @@
 // enters the buffer, and ends with the first bytes from upstream. From those bytes a new seed is
 // set aside. When it is complete, the DRBG of the last loss is forgotten.
 //
+// The DRBG gives no more than the ceiling that the class had on its server when it was last heard:
+// a loss must not be worth more than a purchase. Tokens flow in from the moment of the loss.
+//
 // `local` is refused, with an error in the log, for a class of a pool of quality `full`: who pays
 // for full-entropy bytes must not get others. A class without a seed blocks, too: no byte ever
 // came, or what came had to be discarded. Whoever fills the buffer uses level(). Whoever empties it
@@ -30,6 +33,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/class_tree/token_bucket.h"
 #include "base/crypto/drbg.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/seed_provider.h"
@@ -63,6 +67,10 @@ class LocalFallback final : public ClassBuffer {
 
   // The most that one pass takes from the DRBG: as much as a guest's socket takes at once.
   static constexpr size_t kLocalPassBytes = 64 * 1024;
+  // Whoever waits for the ceiling gets so much at once, if that much is wanted: a request of a
+  // Linux guest. A fast class gives more at once, because it pauses between two passes.
+  static constexpr size_t kLocalGrantBytes = 64;
+  static constexpr int64_t kLocalPauseNanos = 10'000'000;
   static constexpr size_t kStirBytes = 32;
   // Used of an arena, beside the buffer's bytes: the seed, and the seed that it is mixed into.
   static constexpr size_t kArenaBytes = 2 * 64;
@@ -97,6 +105,9 @@ class LocalFallback final : public ClassBuffer {
   // Upstream has said that the pool is of quality `full`.
   bool full_entropy() const { return full_entropy_; }
   bool local_refused() const { return local_wanted() && full_entropy_; }
+  // When the DRBG may give the next bytes to those who still wait; kNever = nobody does. It may be
+  // a time that has passed: then those who wait cannot take bytes now.
+  int64_t next_local_nanos() const;
   // Bytes that the DRBG has made, ever.
   uint64_t local_bytes() const { return local_bytes_; }
 
@@ -110,6 +121,7 @@ class LocalFallback final : public ClassBuffer {
   // Wipes also the seed, and the DRBG that came from it.
   void Discard() override;
   void SetFullEntropy(bool full) override;
+  void SetCeil(uint64_t ceil) override;
   void SetDemand(const Demand& demand) override;
   uint32_t guests() const override { return inner_->guests(); }
   uint32_t waiting_guests() const override { return inner_->waiting_guests(); }
@@ -124,6 +136,8 @@ class LocalFallback final : public ClassBuffer {
   size_t SetAside(absl::Span<const uint8_t> bytes);
   absl::Status Instantiate();
   size_t Generate(absl::Span<uint8_t> out);
+  // What the DRBG may give now.
+  size_t LocalRoom() const;
   void ForgetSeed();
   void ForgetDrbg();
   void EnterLocal();
@@ -139,6 +153,12 @@ class LocalFallback final : public ClassBuffer {
   bool full_entropy_ = false;
   Demand demand_;
   uint64_t local_bytes_ = 0;
+  // In bytes/s, as the server said last; 0 = none.
+  uint64_t ceil_ = 0;
+  // Its depth is a second of ceil_. Filled while the DRBG serves.
+  TokenBucket tokens_;
+  // When the DRBG last gave bytes.
+  int64_t generated_at_ = 0;
   // Since when mode_ is as it is.
   int64_t since_ = 0;
   LineBudget blocked_lines_;

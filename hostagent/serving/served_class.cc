@@ -83,10 +83,11 @@ bool ServedClass::Pass(int64_t now_nanos) {
   counters_->buffer_target.Set(fallback_->target());
   counters_->throttled_nanos.Set(throttled_before_ +
                                  static_cast<uint64_t>(queue_.throttled_nanos()));
+  // A ceiling that is due already waits for bytes, not for tokens. An arrival serves it.
+  const auto later = [now_nanos](int64_t at) { return at > now_nanos ? at : kNever; };
+  ceiling_at_ = later(fallback_->next_local_nanos());
   if (queue_.has_ceil()) {
-    // A ceiling that is due already waits for bytes, not for tokens. An arrival serves it.
-    const int64_t next = queue_.NextEventNanos().value_or(kNever);
-    ceiling_at_ = next > now_nanos ? next : kNever;
+    ceiling_at_ = std::min(ceiling_at_, later(queue_.NextEventNanos().value_or(kNever)));
   }
   const bool tell = !fallback_->Spares(0) || guests != guests_told_ || waiting != waiting_told_;
   guests_told_ = guests;

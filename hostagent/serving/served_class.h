@@ -93,8 +93,8 @@ class ServedClass final : public FilledClass {
   // Serves every member that can be served. Then it tells its filler, if the buffer may want more
   // or the number of guests has changed.
   void Serve(int64_t now_nanos);
-  // When to call Serve() although no event came: a guest's ceiling allows the next bytes, or
-  // upstream counts as lost. kNever = at no time.
+  // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
+  // counts as lost. kNever = at no time.
   int64_t next_nanos() const;
   // Call it about once a second: bytes age, and the buffer's target shrinks.
   void Tick(int64_t now_nanos);
@@ -140,7 +140,7 @@ class ServedClass final : public FilledClass {
   // Upstream's state has changed, or upstream has sent bytes.
   bool judge_ = true;
   int64_t served_at_ = 0;
-  // When a ceiling allows the next bytes.
+  // When a ceiling allows the next bytes: a guest's, or in a loss that of the class.
   int64_t ceiling_at_ = kNever;
   // The number that Serve() last reported.
   uint32_t guests_told_ = 0;

@@ -124,6 +124,8 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
   if (state.quality() != v1::QUALITY_UNSPECIFIED) {
     to->SetFullEntropy(state.quality() == v1::QUALITY_FULL);
   }
+  // CLOSED bears no figures: the last ones hold.
+  if (state.phase() != v1::PHASE_CLOSED) to->SetCeil(state.ceil());
   lane.state = state;
   lane.answered = true;
   if (state.phase() != v1::PHASE_CLOSED || leaving_) return;

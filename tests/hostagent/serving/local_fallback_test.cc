@@ -329,6 +329,74 @@ TEST_F(LocalFallbackTest, AFairQueueSharesOutWhatTheDrbgGives) {
   EXPECT_EQ(buffer_->local_bytes(), 1'000'064u);
 }
 
+// The same bound as upstream's: a loss must not be worth more than a purchase.
+class LocalCeilingTest : public LocalFallbackTest {
+ protected:
+  // Takes all that there is whenever the class says so, as a loop with guests that always wait.
+  uint64_t TakeFor(int64_t nanos) {
+    const uint64_t before = buffer_->local_bytes();
+    const int64_t until = now() + nanos;
+    buffer_->SetDemand({1, 1 << 20});
+    while (true) {
+      Take(buffer_->available());
+      const int64_t next = std::max(buffer_->next_local_nanos(), now() + 1);
+      if (next >= until) break;
+      clock_.AdvanceNanos(next - now());
+    }
+    clock_.AdvanceNanos(until - now());
+    Take(buffer_->available());
+    return buffer_->local_bytes() - before;
+  }
+};
+
+TEST_F(LocalCeilingTest, TheDrbgGivesWhatTheClassHadOnItsServer) {
+  for (const uint64_t ceil : {1u, 10u, 100u, 1'000u, 12'345u, 1'000'000u}) {
+    Make(/*local=*/true);
+    buffer_->SetCeil(ceil);
+    LoseWithSeed();
+    EXPECT_EQ(buffer_->available(), 0u) << "tokens flow in from now on";
+    EXPECT_EQ(TakeFor(100 * kSecondNanos), 100 * ceil);
+  }
+}
+
+TEST_F(LocalCeilingTest, ItsGuestsWaitForARequestAndNotForAByte) {
+  buffer_->SetCeil(100);
+  LoseWithSeed();
+  buffer_->SetDemand({1, 1000});
+  EXPECT_EQ(buffer_->next_local_nanos(), now() + 640 * kMillisecondNanos);
+  buffer_->SetDemand({1, 5});
+  EXPECT_EQ(buffer_->next_local_nanos(), now() + 50 * kMillisecondNanos);
+  buffer_->SetDemand({1, 0});
+  EXPECT_EQ(buffer_->next_local_nanos(), kNever);
+  clock_.AdvanceNanos(3600 * kSecondNanos);
+  EXPECT_EQ(buffer_->available(), 100u) << "an idle hour is worth a second";
+}
+
+TEST_F(LocalCeilingTest, TheCeilingOutlivesTheLossAndChangesWithTheServersWord) {
+  buffer_->SetCeil(100);
+  LoseWithSeed();
+  TakeFor(10 * kSecondNanos);
+  Arrive(StreamBytes(0, 1000));
+  Drain();
+  ASSERT_EQ(buffer_->mode(), Mode::kUpstream);
+  EXPECT_EQ(buffer_->next_local_nanos(), kNever);
+  clock_.AdvanceNanos(60 * kSecondNanos);
+  buffer_->SetDemand({1, 64});
+  ASSERT_TRUE(Lose());
+  EXPECT_EQ(TakeFor(10 * kSecondNanos), 1'000u) << "what was not used before is not saved";
+  buffer_->SetCeil(300);
+  EXPECT_EQ(TakeFor(10 * kSecondNanos), 3'000u);
+  buffer_->SetCeil(0);
+  EXPECT_EQ(buffer_->available(), LocalFallback::kLocalPassBytes) << "the class has none";
+}
+
+TEST_F(LocalCeilingTest, WithoutACeilingItGoesOnAfterAShortPause) {
+  LoseWithSeed();
+  buffer_->SetDemand({1, 1 << 20});
+  Take(buffer_->available());
+  EXPECT_EQ(buffer_->next_local_nanos(), now() + LocalFallback::kLocalPauseNanos);
+}
+
 // One guest that comes, waits and goes.
 TEST_F(LocalFallbackTest, AClassThatIsBlockedAgainAndAgainIsToldFromTimeToTime) {
   Make(/*local=*/false);

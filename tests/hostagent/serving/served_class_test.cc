@@ -128,6 +128,29 @@ TEST_F(ServedClassTest, ALossIsNoticedInTimeAndSurvivedAndTold) {
   EXPECT_EQ(told_mode(Mode::kLocal), 0u);
 }
 
+TEST_F(ServedClassTest, InALossGuestsShareTheCeilingOfTheClass) {
+  FakeMember other(served_->buffer());
+  other.plan_size = 1 << 20;
+  const FairQueue::Id id = served_->queue()->Add(&other);
+  served_->buffer()->SetCeil(1000);
+  Arrive(48);
+  Serve();
+  other.wanted = 1 << 20;
+  served_->queue()->Touch(id);
+  Ask(1 << 20);
+  Lose();
+  Serve();
+  const int64_t until = now() + 100 * kSecondNanos;
+  while (served_->next_nanos() < until) {
+    ASSERT_GT(served_->next_nanos(), now()) << "the loop would spin";
+    Serve(served_->next_nanos() - now());
+  }
+  EXPECT_NEAR(static_cast<double>(guest_->delivered + other.delivered), 100'000, 100);
+  EXPECT_NEAR(static_cast<double>(guest_->delivered), 50'000, 1'100);
+  EXPECT_EQ(mode(), Mode::kLocal);
+  served_->queue()->Remove(id, now());
+}
+
 TEST_F(ServedClassTest, WithBlockAGuestWaitsAndIsToldToBeBlocked) {
   Make(OnUpstreamLoss::kBlock);
   Ask(64);

@@ -410,13 +410,15 @@ TEST_F(UpstreamTest, AStreamThatIsSilentWhileCreditIsOutIsGoneAfterFiveSeconds) 
   EXPECT_EQ(LostAt(0), clock_.NowNanos() + 5 * kSecondNanos);
 }
 
-TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
+TEST_F(UpstreamTest, QualityAndCeilingAreToldToTheBufferBeforeItsBytes) {
   class Told final : public FakeBuffer {
    public:
     void SetFullEntropy(bool full) override {
       full_at_level = full ? static_cast<int>(level()) : -1;
     }
+    void SetCeil(uint64_t to) override { ceil = to; }
     int full_at_level = -1;
+    uint64_t ceil = UINT64_MAX;
   } told;
   FakeFilledClass filled(&told);
   Upstream::Options options;
@@ -432,12 +434,18 @@ TEST_F(UpstreamTest, TheQualityIsToldToTheBufferBeforeItsBytes) {
   upstream_->Process();
   filled.Want({1, 64});
   ServerMessageView message = net_.last().NewMessage();
-  FakeWire::AddState(&message, 1, v1::PHASE_OPEN)->set_quality(v1::QUALITY_FULL);
+  v1::ChannelState* const state = FakeWire::AddState(&message, 1, v1::PHASE_OPEN);
+  state->set_quality(v1::QUALITY_FULL);
+  state->set_ceil(100);
   message.grants.push_back({1, 0, 0, 5, {}});
   net_.last().Push(std::move(message), "fresh");
   upstream_->Process();
   EXPECT_EQ(told.level(), 5u);
   EXPECT_EQ(told.full_at_level, 0);
+  EXPECT_EQ(told.ceil, 100u);
+  net_.last().State(1, v1::PHASE_CLOSED);
+  upstream_->Process();
+  EXPECT_EQ(told.ceil, 100u) << "CLOSED bears no figures";
   upstream_.reset();
   EXPECT_EQ(filled.filler, nullptr) << "nobody fills it any more";
 }
