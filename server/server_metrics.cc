@@ -54,6 +54,9 @@ void ServerMetrics::AddTotals() {
        &Totals::supersessions},
       {"entropyd_attach_stuck_writes_total", "Streams cancelled because the peer did not read.",
        &Totals::stuck_writes},
+      {"entropyd_attach_silent_agents_total",
+       "Streams ended because the agent sent nothing, not even heartbeats.",
+       &Totals::silent_agents},
   };
   const AttachProtocol* const attach = protocols_->attach();
   for (const auto& total : kOfAttach) {

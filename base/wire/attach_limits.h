@@ -20,6 +20,13 @@ inline constexpr size_t kHostIdBytes = 16;
 // The server gives up a stream that has not said Hello for so long.
 inline constexpr int64_t kHelloTimeoutNanos = 10 * kSecondNanos;
 
+// Heartbeats: how often each side sends something at least, so that the other can tell a peer that
+// is gone from one that has nothing to say. Hello and Welcome promise it. The server's is short,
+// because guests wait for what replaces it. The agent's costs the server a message, and only its
+// places and plans wait for it.
+inline constexpr int64_t kServerHeartbeatNanos = 3 * kSecondNanos;
+inline constexpr int64_t kAgentHeartbeatNanos = 5 * kSecondNanos;
+
 // Channels of one stream, over its whole life: Open.channel is 1..64 and never reused. A host's
 // guests are in a handful of classes.
 inline constexpr uint32_t kMaxChannels = 64;

@@ -31,7 +31,7 @@ struct UpstreamState {
 
   Kind kind = Kind::kGone;
   // From this time on its guests count as left alone, if nothing changes; kNever = they are served.
-  // It may be set while the class is open, because a server may be silent.
+  // It may be set while the class is open, when the server is silent.
   int64_t lost_at = kNever;
   // Why it is kRefused.
   std::string reason = "";

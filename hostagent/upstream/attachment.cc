@@ -40,13 +40,15 @@ Attachment::Attachment(const Context* context, std::string server,
       started_(context->clock->NowNanos()),
       stream_(std::move(stream)),
       lanes_(context->classes.size()),
+      sent_at_(started_),
       heard_at_(started_) {
   v1::AgentMessage message;
   v1::Hello* hello = message.mutable_hello();
   hello->set_version_min(kAttachVersion);
   hello->set_version_max(kAttachVersion);
   hello->set_host_id(context_.host_id);
-  stream_->Send(message);
+  hello->set_heartbeat_ms(kAgentHeartbeatNanos / kMillisecondNanos);
+  Send(message);
   for (size_t i = 0; i < lanes_.size(); ++i) OpenLane(i);
 }
 
@@ -66,7 +68,7 @@ void Attachment::OpenLane(size_t of_class) {
   v1::AgentMessage message;
   message.mutable_open()->set_channel(*channel);
   message.mutable_open()->set_class_(context_.classes[of_class].buffer->class_name());
-  stream_->Send(message);
+  Send(message);
 }
 
 bool Attachment::Receive(int max_messages) {
@@ -75,7 +77,7 @@ bool Attachment::Receive(int max_messages) {
     std::unique_ptr<ReceivedMessage> message = stream_->TryNext();
     if (message == nullptr) return false;
     heard_at_ = context_.clock->NowNanos();
-    if (!refusal_.ok()) continue;  // cancelled: what still comes is wiped unread
+    if (!given_up_.ok()) continue;  // cancelled: what still comes is wiped unread
     brought.clear();
     const absl::Status status =
         message->view().ok() ? Accept(*message->view(), &brought) : message->view().status();
@@ -164,13 +166,41 @@ void Attachment::Refuse(absl::Status why) {
   if (absl::IsOutOfRange(why)) counter = context_.refused_excess;
   counter->Increment();
   context_.log->Error("upstream.message.refused", {{"server", server_}, {"reason", why}});
-  refusal_ = std::move(why);
+  GiveUp(std::move(why));
+}
+
+void Attachment::GiveUp(absl::Status why) {
+  given_up_ = std::move(why);
   stream_->Cancel();
+}
+
+int64_t Attachment::patience() const {
+  const int64_t promised = ledger_.welcome().heartbeat_ms() * kMillisecondNanos;
+  return promised == 0 ? kNever : std::max(kSilencePatienceNanos, promised + kLatenessNanos);
+}
+
+void Attachment::NoteSilence(int64_t now) {
+  const int64_t may_last = patience();
+  if (may_last == kNever || now < heard_at_ + may_last) {
+    silent_since_ = kNever;
+    return;
+  }
+  const int64_t silent_at = heard_at_ + may_last;
+  if (silent_since_ == kNever && now >= silent_at + kSecondNanos) {
+    // This process did not run in time, and what came meanwhile may not have been read yet.
+    heard_at_ = now;
+    return;
+  }
+  silent_since_ = silent_at;
+  if (now < silent_at + kGiveUpNanos || !given_up_.ok()) return;
+  GiveUp(absl::UnavailableError(
+      absl::StrCat("attach to ", server_, ": the server promised heartbeats and said nothing for ",
+                   (now - heard_at_) / kSecondNanos, " s")));
 }
 
 absl::optional<absl::Status> Attachment::ended() const {
   absl::optional<absl::Status> finished = stream_->finished();
-  if (finished.has_value() && !refusal_.ok()) return refusal_;
+  if (finished.has_value() && !given_up_.ok()) return given_up_;
   return finished;
 }
 
@@ -193,26 +223,16 @@ bool Attachment::HoldsAnyRoom() const {
   return false;
 }
 
-uint64_t Attachment::promised(size_t of_class) const {
-  const AttachLedger::Channel* channel = ledger_.Find(lanes_[of_class].channel);
-  return channel == nullptr ? 0 : channel->promised();
-}
-
-int64_t Attachment::promised_since(size_t of_class) const {
-  return promised(of_class) == 0 ? INT64_MAX : lanes_[of_class].promised_since;
-}
-
 // Only one Credit is on its way at a time. While it waits, more wants come together, and the next
 // Credit carries the newest numbers. The stream wakes us when the Credit has left.
 bool Attachment::CanSend() const {
-  return welcomed() && refusal_.ok() && !leaving_ && stream_->unsent() == 0;
+  return welcomed() && given_up_.ok() && !leaving_ && stream_->unsent() == 0;
 }
 
 bool Attachment::RaiseLimit(size_t of_class) {
   Lane& lane = lanes_[of_class];
   if (!lane.may_credit || !lane.answered || !HoldsRoom(of_class)) return false;
   const uint64_t promised = ledger_.Find(lane.channel)->promised();
-  if (promised == 0) lane.promised_since = context_.clock->NowNanos();
   context_.classes[of_class].buffer->Tick();
   const uint64_t more = context_.classes[of_class].buffer->WantMore(promised);
   return more > 0 && ledger_.Promise(lane.channel, promised + more);
@@ -238,6 +258,10 @@ void Attachment::SendDue() {
   bool raised = false;
   for (size_t i = 0; i < lanes_.size(); ++i) raised |= RaiseLimit(i);
   SendLinesIfDue(raised);
+  if (now < heartbeat_at()) return;
+  v1::AgentMessage heartbeat;
+  heartbeat.mutable_credit();
+  Send(heartbeat);
 }
 
 void Attachment::SendDue(size_t of_class) {
@@ -246,6 +270,15 @@ void Attachment::SendDue(size_t of_class) {
 
 void Attachment::SendLinesIfDue(bool raised) {
   if (raised || context_.clock->NowNanos() >= next_ack_at_) SendLines();
+}
+
+void Attachment::Send(const v1::AgentMessage& message) {
+  sent_at_ = context_.clock->NowNanos();
+  stream_->Send(message);
+}
+
+int64_t Attachment::heartbeat_at() const {
+  return ledger_.welcome().heartbeat_ms() == 0 ? kNever : sent_at_ + kAgentHeartbeatNanos;
 }
 
 // Sends all that the server does not know yet, in one message. One buffer has a reason to send, and
@@ -266,11 +299,11 @@ void Attachment::SendLines() {
   if (!message.has_credit()) return;
   context_.credit_lines->Increment(message.credit().line_size());
   next_ack_at_ = context_.clock->NowNanos() + kAckInterval;
-  stream_->Send(message);
+  Send(message);
 }
 
 void Attachment::Reopen(int64_t now) {
-  if (leaving_ || drain_.has_value() || !refusal_.ok()) return;
+  if (leaving_ || drain_.has_value() || !given_up_.ok()) return;
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (now >= lanes_[i].reopen_at) OpenLane(i);
   }
@@ -285,13 +318,19 @@ void Attachment::Leave() {
     if (!HoldsRoom(i)) continue;
     v1::AgentMessage message;
     message.mutable_close()->set_channel(lanes_[i].channel);
-    stream_->Send(message);
+    Send(message);
   }
 }
 
 int64_t Attachment::next_deadline_nanos() const {
   int64_t next = INT64_MAX;
-  if (leaving_ || !refusal_.ok()) return next;
+  if (leaving_ || !given_up_.ok()) return next;
+  if (silent_since_ != kNever) {
+    next = silent_since_ + kGiveUpNanos;
+  } else if (patience() != kNever) {
+    next = heard_at_ + patience();
+  }
+  if (CanSend()) next = std::min(next, heartbeat_at());
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (!drain_.has_value()) next = std::min(next, lanes_[i].reopen_at);
     if (OwesAck(i) && CanSend()) next = std::min(next, next_ack_at_);

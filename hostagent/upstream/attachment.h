@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "client/attach_ledger.h"
@@ -60,6 +61,14 @@ class Attachment {
     Counter* refused_malformed = nullptr;
   };
 
+  // A server that promised heartbeats and says nothing for so long counts as silent: its own
+  // promise (3 s), and two seconds more for the way.
+  static constexpr int64_t kSilencePatienceNanos = 5 * kSecondNanos;
+  static constexpr int64_t kLatenessNanos = 2 * kSecondNanos;
+  // From then on the stream has so long before it is given up. gRPC's pings end it before when
+  // nobody is there at all. They do not notice a server whose work has stopped.
+  static constexpr int64_t kGiveUpNanos = 10 * kSecondNanos;
+
   // Sends Hello and an Open per class at once.
   Attachment(const Context* context, std::string server, std::unique_ptr<EntropyStream> stream);
   // Cancels. What was promised is void.
@@ -73,6 +82,8 @@ class Attachment {
   void SendDue();
   // Sends the credit of one class only, whose demand has changed.
   void SendDue(size_t of_class);
+  // Notices that the server is silent. When that lasts, gives the stream up.
+  void NoteSilence(int64_t now);
   // Whether this attachment may credit that class. At first it may credit all.
   void AllowCredit(size_t of_class, bool allow) { lanes_[of_class].may_credit = allow; }
 
@@ -81,10 +92,9 @@ class Attachment {
   void Leave();
   void Cancel() { stream_->Cancel(); }
 
-  // Why the stream is over, once everything it brought was handled: the server's status, or the
-  // refusal that made us cancel it (then violated() is true).
+  // Why the stream is over, once everything it brought was handled: the server's status, or what
+  // made us cancel it.
   absl::optional<absl::Status> ended() const;
-  bool violated() const { return !refusal_.ok(); }
 
   bool welcomed() const { return ledger_.welcomed(); }
   const std::string& server() const { return server_; }
@@ -95,15 +105,15 @@ class Attachment {
   // True while the server may still send bytes for that class.
   bool HoldsRoom(size_t of_class) const;
   bool HoldsAnyRoom() const;
-  uint64_t promised(size_t of_class) const;
   // When the server last said anything, or the stream was started.
   int64_t heard_nanos() const { return heard_at_; }
   // Since when the class is SUSPENDED; INT64_MAX = it is not.
   int64_t suspended_since(size_t of_class) const { return lanes_[of_class].suspended_since; }
-  // Since when bytes have been promised without a break; INT64_MAX = none are.
-  int64_t promised_since(size_t of_class) const;
   // What a person can do about a class that is CLOSED; else empty.
   std::string remedy(size_t of_class) const;
+  // From when on the server counts as silent, as of the last NoteSilence(); kNever = it does not,
+  // or it has promised no heartbeats. What classes wait for plays no part.
+  int64_t silent_since() const { return silent_since_; }
   // The server's last word on the class's channel.
   const v1::ChannelState& state(size_t of_class) const { return lanes_[of_class].state; }
 
@@ -123,8 +133,6 @@ class Attachment {
     uint32_t waiting_told = 0;
     int64_t reopen_at = INT64_MAX;
     int64_t suspended_since = INT64_MAX;
-    // Read only while something is promised.
-    int64_t promised_since = 0;
     v1::ChannelState state;
   };
 
@@ -134,6 +142,12 @@ class Attachment {
   void ApplyState(const v1::ChannelState& state);
   void LogPhase(const std::string& class_name, const v1::ChannelState& state);
   void Refuse(absl::Status why);
+  void GiveUp(absl::Status why);
+  void Send(const v1::AgentMessage& message);
+  // How long the server may say nothing; kNever = it has promised no heartbeats.
+  int64_t patience() const;
+  // When a heartbeat is due, if nothing else is sent; kNever = the server expects none.
+  int64_t heartbeat_at() const;
   absl::optional<size_t> ClassOf(uint32_t channel) const;
   bool CanSend() const;
   bool RaiseLimit(size_t of_class);
@@ -148,14 +162,17 @@ class Attachment {
   AttachLedger ledger_;
   // In the order of context_.classes.
   std::vector<Lane> lanes_;
-  // Why a message was refused. The stream is cancelled then.
-  absl::Status refusal_;
+  // Why a message was refused, or the server was given up. The stream is cancelled then.
+  absl::Status given_up_;
   absl::optional<v1::Drain> drain_;
   bool exhausted_ = false;
   bool leaving_ = false;
   bool half_closed_ = false;
   int64_t next_ack_at_ = 0;
+  // When the last message was sent.
+  int64_t sent_at_;
   int64_t heard_at_;
+  int64_t silent_since_ = kNever;
 };
 
 }  // namespace entropyd

@@ -208,12 +208,11 @@ void UpstreamImpl::Receive() {
   if (more) Wake();
 }
 
-// Within Process(), SendDue() and TellStates() follow anyway.
+// Within Process(), SendDue() follows anyway.
 void UpstreamImpl::OnDemand(size_t i) {
   deadline_moved_ = true;
   if (processing_ || current_ == nullptr) return;
   current_->SendDue(i);
-  TellState(i);
 }
 
 void UpstreamImpl::SendDue() {
@@ -272,9 +271,7 @@ int64_t UpstreamImpl::LostAt(size_t i) const {
   if (const int64_t since = current_->suspended_since(i); since != kNever) {
     return since + kGonePatienceNanos;
   }
-  const int64_t promised = current_->promised_since(i);
-  if (promised == kNever || leaving_ != nullptr) return kNever;
-  return std::max(promised, current_->heard_nanos()) + kSilencePatienceNanos;
+  return current_->silent_since();
 }
 
 UpstreamState UpstreamImpl::StateOf(size_t i) const {
@@ -303,7 +300,6 @@ void UpstreamImpl::TellState(size_t i) {
   const UpstreamState state = StateOf(i);
   if (parts_[i].told == state) return;
   parts_[i].told = state;
-  // A copy: who is told may call OnDemand(), which may tell again.
   context_.classes[i].filled->OnUpstream(state);
 }
 
@@ -338,7 +334,7 @@ void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_
   if (dead.welcomed()) {
     // gRPC ends the streams of a peer that does not answer its pings. An idle stream says nothing.
     const bool silent = why.code() == absl::StatusCode::kUnavailable &&
-                        now - dead.heard_nanos() >= kSilencePatienceNanos;
+                        now - dead.heard_nanos() >= Attachment::kSilencePatienceNanos;
     ending = silent ? ServerChoice::Ending::kSilent : ServerChoice::Ending::kAttached;
   }
   Ended(dead.server(), ending, dead.started_nanos(), why, DeservesPenalty(why.code()), now);
@@ -366,6 +362,7 @@ void UpstreamImpl::RunTimers(int64_t now) {
       now >= current_->started_nanos() + kAttachTimeout) {
     EndCurrent(silent, now);
   }
+  if (current_ != nullptr) current_->NoteSilence(now);
   PlanReplacement(now);
   PromoteNext(now);
   if (DialIsDue(now)) DialOne(now);

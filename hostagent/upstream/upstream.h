@@ -10,7 +10,10 @@
 // fills each class and tells its state, and a class says when its demand has changed. They are
 // called from Process(), Suspend() and OnDemand(). In the state that a class is told, lost_at is
 //   kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
-//   kSilencePatienceNanos after the whole stream fell silent while its guests get nothing.
+//   Attachment::kSilencePatienceNanos after the last message of a server that promised heartbeats.
+// It is kNever before. A class that gets nothing for any time is not lost: it waits for its rate. A
+// server that promises no heartbeats is lost only with its stream, which gRPC ends when pings are
+// not answered.
 //
 // It tries servers in the host's rendezvous order, with full-jitter back-off. It makes a new stream
 // with a new connection and the certificate as it is on disk by then. When a server drains, it
@@ -73,9 +76,6 @@ class Upstream {
   // Longer than a change of servers takes. Short enough that with `local` no guest waits longer
   // than QEMU's reconnect timer makes it wait for a new agent.
   static constexpr int64_t kGonePatienceNanos = kSecondNanos;
-  // A server answers credit within a round trip and a pass of its scheduler, unless the class's
-  // rate is used up. Any message shows that it lives.
-  static constexpr int64_t kSilencePatienceNanos = 5 * kSecondNanos;
 
   // Leaves the server in good order and stays away. It still takes promised bytes for a second.
   // Another process of this host attaches meanwhile.

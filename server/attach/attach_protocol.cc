@@ -155,6 +155,8 @@ SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
 }
 
 void AttachProtocol::ReadNext(Session* session, int64_t now_nanos) {
+  // Also while the read is held: then it is not the peer that is silent.
+  session->Heard(now_nanos);
   if (session->place().TakeMessage(now_nanos)) {
     session->transport()->StartRead();
     return;
@@ -321,12 +323,17 @@ int64_t AttachProtocol::Sweep(int64_t now_nanos) {
     if (!session->ended()) ReadNext(session, now_nanos);
   }
   shares_->Sweep(now_nanos);
+  const bool was_stopped = swept_nanos_ != kNever && now_nanos - swept_nanos_ >= kStoppedNanos;
+  swept_nanos_ = now_nanos;
+  heartbeats_left_ = kHeartbeatsPerSweep;
   for (const auto& session : registry_.sessions()) {
+    if (was_stopped) session->Heard(now_nanos);
     SweepSession(session.get(), now_nanos);
     if (session->drain_deadline_nanos() != 0 && !session->ended()) {
       next = std::min(next, session->drain_deadline_nanos());
     }
   }
+  if (heartbeats_left_ == 0) next = std::min(next, now_nanos + kMoreHeartbeatsNanos);
   return next;
 }
 
@@ -339,10 +346,19 @@ void AttachProtocol::SweepSession(Session* session, int64_t now_nanos) {
   }
   SessionEnd expired = session->Expired(now_nanos);
   if (expired.cause != SessionEnd::Cause::kNone) {
+    if (expired.cause == SessionEnd::Cause::kSilent) ++totals_.silent_agents;
     EndSession(session, std::move(expired), now_nanos);
   } else if (session->RotationDue(now_nanos)) {
     session->BeginDrain("rebalance", now_nanos, now_nanos + kDrainNanos);
+  } else {
+    SweepHeartbeat(session, now_nanos);
   }
+}
+
+void AttachProtocol::SweepHeartbeat(Session* session, int64_t now_nanos) {
+  if (heartbeats_left_ == 0 || !session->HeartbeatDue(now_nanos)) return;
+  --heartbeats_left_;
+  session->OweHeartbeat();
 }
 
 // Messages ------------------------------------------------------------------------------------

@@ -42,6 +42,13 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   static constexpr int64_t kRotateNanos = 45 * kMinuteNanos;
   static constexpr int64_t kRotateSpreadNanos = 5 * kMinuteNanos;
   static constexpr int64_t kDrainNanos = 30 * kSecondNanos;
+  // Heartbeats of one sweep, a millisecond of the dispatcher, and when the others follow. So
+  // thousands of idle streams delay nobody's bytes.
+  static constexpr int kHeartbeatsPerSweep = 500;
+  static constexpr int64_t kMoreHeartbeatsNanos = 20 * kMillisecondNanos;
+  // A sweep is due each second. When none has come for so long, the process was stopped, and what
+  // peers sent meanwhile may not have been read yet.
+  static constexpr int64_t kStoppedNanos = 3 * kSecondNanos;
 
   struct Options {
     Session::Limits limits = {};
@@ -67,6 +74,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     uint64_t denied_clone = 0;
     uint64_t supersessions = 0;
     uint64_t stuck_writes = 0;
+    // Streams ended because their agents sent nothing, not even heartbeats.
+    uint64_t silent_agents = 0;
     // Streams that new rules ended.
     uint64_t shut_out = 0;
   };
@@ -119,6 +128,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   absl::Status HandleOpen(Session* session, const v1::Open& open);
   absl::Status HandleCredit(Session* session, const v1::Credit& credit, int64_t now_nanos);
   void SweepSession(Session* session, int64_t now_nanos);
+  // As long as this sweep has heartbeats left.
+  void SweepHeartbeat(Session* session, int64_t now_nanos);
   void FlushSession(Session* session, int64_t now_nanos);
   uint32_t SettleParts(Session* session, int64_t now_nanos);
   // Writes a line, or counts for the next one.
@@ -141,6 +152,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   SessionRegistry registry_;
   Totals totals_;
   bool draining_ = false;
+  int64_t swept_nanos_ = kNever;
+  int heartbeats_left_ = 0;
   uint64_t next_session_id_ = 1;
   // Sessions that have a plan or news.
   std::vector<Session*> flush_;

@@ -79,6 +79,9 @@ absl::Status ToStatus(const SessionEnd& end) {
       return absl::UnavailableError(absl::StrCat("drained: ", end.drain_reason));
     case Cause::kStuckWrite:
       return absl::DeadlineExceededError("the peer does not read: a write is outstanding");
+    case Cause::kSilent:
+      // An agent that was stopped for a while has nothing to mend, and may come back at once.
+      return absl::UnavailableError("the peer is silent: it promised heartbeats and sent none");
   }
   return absl::InternalError("unknown end of a session");
 }

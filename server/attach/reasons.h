@@ -78,6 +78,8 @@ struct SessionEnd {
     kDrained,
     // The peer has stopped reading.
     kStuckWrite,
+    // The peer promised heartbeats, and nothing has come for too long.
+    kSilent,
     // The rules have changed, and the peer may not come in any more: see `refused`.
     kShutOut,
   };

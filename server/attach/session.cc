@@ -33,7 +33,7 @@ void Session::OnMail(uint32_t events, int64_t now_nanos) {
 void Session::OnRoom(int64_t now_nanos) { Unpark(now_nanos); }
 
 void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
-  started_nanos_ = now_nanos;
+  started_nanos_ = heard_nanos_ = now_nanos;
   rotate_nanos_ = rotate_nanos;
 }
 
@@ -106,6 +106,9 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
   }
   host_id_ = hello.host_id();
   id_ = session_id;
+  if (hello.heartbeat_ms() > 0) {
+    patience_nanos_ = std::max(kSilenceTimeoutNanos, 3 * kMillisecondNanos * hello.heartbeat_ms());
+  }
   // It may have been drained before it said anything.
   drain_due_ = drain_deadline_nanos_ != 0;
   phase_ = drain_due_ ? Phase::kDraining : Phase::kReady;
@@ -240,6 +243,7 @@ v1::ServerMessage Session::NextHead(int64_t now_nanos) const {
     welcome->set_session_id(id_);
     welcome->set_max_credit(limits_.max_credit);
     welcome->set_max_payload(limits_.max_payload);
+    welcome->set_heartbeat_ms(kServerHeartbeatNanos / kMillisecondNanos);
   }
   for (const auto& channel : channels_) {
     if (channel->state_due_) channel->Describe(head.add_state());
@@ -275,7 +279,7 @@ void Session::Refused(Channel* channel, int64_t now_nanos) {
 
 void Session::Sent(int64_t now_nanos) {
   ++next_seq_;
-  welcome_due_ = drain_due_ = false;
+  welcome_due_ = drain_due_ = heartbeat_due_ = false;
   for (const auto& channel : channels_) channel->state_due_ = channel->discard_due_ = false;
   states_due_ = 0;
   write_outstanding_ = true;
@@ -299,6 +303,9 @@ SessionEnd Session::Expired(int64_t now_nanos) const {
   if (phase_ == Phase::kNew && now_nanos - started_nanos_ >= kHelloTimeoutNanos) {
     return {.cause = SessionEnd::Cause::kNoHello};
   }
+  if (patience_nanos_ != kNever && now_nanos - heard_nanos_ >= patience_nanos_) {
+    return {.cause = SessionEnd::Cause::kSilent};
+  }
   if (drain_deadline_nanos_ != 0 && now_nanos >= drain_deadline_nanos_) {
     return {.cause = SessionEnd::Cause::kDrained, .drain_reason = drain_reason_};
   }
@@ -307,6 +314,16 @@ SessionEnd Session::Expired(int64_t now_nanos) const {
 
 bool Session::RotationDue(int64_t now_nanos) const {
   return phase_ == Phase::kReady && now_nanos >= rotate_nanos_;
+}
+
+bool Session::HeartbeatDue(int64_t now_nanos) const {
+  return (phase_ == Phase::kReady || phase_ == Phase::kDraining) && !write_outstanding_ &&
+         !announced_ && now_nanos - write_started_nanos_ >= kHeartbeatAfterNanos;
+}
+
+void Session::OweHeartbeat() {
+  heartbeat_due_ = true;
+  Announce();
 }
 
 bool Session::Stuck(int64_t now_nanos) const {

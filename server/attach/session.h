@@ -59,6 +59,12 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   static constexpr uint32_t kMaxAhead = 64 * 1024;
   // A peer that does not take a write for so long has stopped reading.
   static constexpr int64_t kWriteTimeoutNanos = kMinuteNanos;
+  // A peer that promised heartbeats and sends nothing for so long is gone: three of an agent's
+  // intervals. For one that promised longer ones it is three of those.
+  static constexpr int64_t kSilenceTimeoutNanos = 3 * kAgentHeartbeatNanos;
+  // A session that has sent nothing for so long owes a heartbeat. The sweep notices it within a
+  // second, so kServerHeartbeatNanos is kept.
+  static constexpr int64_t kHeartbeatAfterNanos = kServerHeartbeatNanos - kSecondNanos;
   // How long the end of a session waits for its last write before it is cancelled.
   static constexpr int64_t kEndTimeoutNanos = 5 * kSecondNanos;
   // The same, of a peer that is shut out: it must be gone within two seconds of the new rules, and
@@ -112,6 +118,9 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // Without one the session was denied.
   const IdentityShares::Place& place() const { return place_; }
 
+  // The peer has said something, or was not listened to until now.
+  void Heard(int64_t now_nanos) { heard_nanos_ = now_nanos; }
+
   // Messages of the peer. Any error is a violation that ends the stream with that status:
   // INVALID_ARGUMENT, OUT_OF_RANGE (credit), FAILED_PRECONDITION (version).
   absl::Status Hello(const v1::Hello& hello, uint64_t session_id);
@@ -147,8 +156,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // Refused(), then Sent() if there is something to send.
   void StartFlush() { announced_ = false; }
   // Whether a message must go out even without grants.
-  bool HasNews() const { return welcome_due_ || drain_due_ || states_due_ > 0; }
-  // seq, welcome, states, drain.
+  bool HasNews() const { return welcome_due_ || drain_due_ || states_due_ > 0 || heartbeat_due_; }
+  // seq, welcome, states, drain. A heartbeat bears the seq only.
   v1::ServerMessage NextHead(int64_t now_nanos) const;
   // The message now holds the channel's planned bytes. Returns how many these are.
   uint32_t Drawn(Channel* channel);
@@ -164,6 +173,9 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // Says why the session's time is up; kNone = it is not.
   SessionEnd Expired(int64_t now_nanos) const;
   bool RotationDue(int64_t now_nanos) const;
+  // Nothing was sent for long, and nothing else is to be sent now.
+  bool HeartbeatDue(int64_t now_nanos) const;
+  void OweHeartbeat();
   // True when the peer has stopped reading, or does not take the last message of an ended session.
   bool Stuck(int64_t now_nanos) const;
   // When an ended session is stuck.
@@ -220,6 +232,9 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   uint64_t id_ = 0;
   int64_t started_nanos_ = 0;
   int64_t rotate_nanos_ = kNever;
+  int64_t heard_nanos_ = 0;
+  // How long the peer may be silent; kNever = it has promised no heartbeats.
+  int64_t patience_nanos_ = kNever;
   // What is planned for all channels together.
   ByteBudget planned_;
   std::vector<std::unique_ptr<Channel>> channels_;
@@ -229,6 +244,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   uint64_t next_seq_ = 1;
   bool welcome_due_ = false;
   bool drain_due_ = false;
+  bool heartbeat_due_ = false;
   int states_due_ = 0;
   std::string drain_reason_;
   // 0 = not draining.
@@ -239,6 +255,7 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   // The payload of the write that is outstanding.
   ByteBudget in_flight_;
   ByteBudget::Reservation written_;
+  // When the last message was sent.
   int64_t write_started_nanos_ = 0;
 
   SessionEnd end_;

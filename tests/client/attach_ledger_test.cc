@@ -66,6 +66,15 @@ TEST_F(AttachLedgerTest, TheFirstMessageMustBearAWelcome) {
   EXPECT_EQ(ledger_.Accept(Message(1)).code(), absl::StatusCode::kInvalidArgument);
 }
 
+// So did 0.1.0, and a server may send heartbeats to every agent.
+TEST_F(AttachLedgerTest, AMessageWithNothingButItsSeqIsTakenAndCounted) {
+  const uint32_t channel = Credited(100);
+  EXPECT_TRUE(ledger_.Accept(Message(2)).ok());
+  EXPECT_TRUE(ledger_.Accept(Message(3)).ok());
+  EXPECT_EQ(ledger_.Find(channel)->received, 0u);
+  EXPECT_EQ(ledger_.Accept(Message(3)).code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_F(AttachLedgerTest, ASecondWelcomeIsRefused) {
   ASSERT_TRUE(ledger_.Accept(WelcomeMessage(1)).ok());
   EXPECT_EQ(ledger_.Accept(WelcomeMessage(2)).code(), absl::StatusCode::kInvalidArgument);

@@ -69,6 +69,8 @@ ATTACH_WIRE = {
     "empty": b"",
     "seq_only": SEQ,
     "welcome": SEQ + WELCOME,
+    "welcome_with_heartbeats": SEQ + blob(2, number(1, 1) + number(3, 262144) + number(4, 32768) + number(5, 3000)),
+    "heartbeat": number(1, 300),
     "states": number(1, 2) + STATE + STATE,
     "drain": number(1, 3) + DRAIN,
     "grants": number(1, 4) + GRANTS,

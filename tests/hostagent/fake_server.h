@@ -52,14 +52,18 @@ struct FakeWire {
     inbox.emplace_back(std::move(message), std::move(bytes));
     wake();
   }
-  void Welcome(uint64_t max_credit = 1 << 20, const std::vector<uint32_t>& open = {}) {
+  // A server of 0.1.0 promises no heartbeats.
+  void Welcome(uint64_t max_credit = 1 << 20, const std::vector<uint32_t>& open = {},
+               uint32_t heartbeat_ms = 0) {
     ServerMessageView message = NewMessage();
     message.head.mutable_welcome()->set_version(1);
     message.head.mutable_welcome()->set_max_credit(max_credit);
     message.head.mutable_welcome()->set_max_payload(32 * 1024);
+    message.head.mutable_welcome()->set_heartbeat_ms(heartbeat_ms);
     for (uint32_t channel : open) AddState(&message, channel, v1::PHASE_OPEN);
     Push(std::move(message));
   }
+  void Heartbeat() { Push(NewMessage()); }
   static v1::ChannelState* AddState(ServerMessageView* message, uint32_t channel, v1::Phase phase) {
     v1::ChannelState* state = message->head.add_state();
     state->set_channel(channel);
@@ -102,6 +106,14 @@ struct FakeWire {
   size_t CreditMessages() const {
     size_t count = 0;
     for (const v1::AgentMessage& message : sent) count += message.has_credit();
+    return count;
+  }
+  // Credits without lines.
+  size_t Heartbeats() const {
+    size_t count = 0;
+    for (const v1::AgentMessage& message : sent) {
+      count += message.has_credit() && message.credit().line().empty();
+    }
     return count;
   }
   // The channel that the last Open of a class used; 0 = none.

@@ -69,7 +69,8 @@ class UpstreamFixture : public testing::Test {
   // Welcomes the stream dialled last, with both channels open.
   void Welcome() {
     net_.last().Welcome(
-        kSize, {net_.last().ChannelOf("default/gold"), net_.last().ChannelOf("default/bulk")});
+        kSize, {net_.last().ChannelOf("default/gold"), net_.last().ChannelOf("default/bulk")},
+        heartbeat_ms_);
     upstream_->Process();
   }
   void Attach(size_t servers = 1) {
@@ -118,6 +119,7 @@ class UpstreamFixture : public testing::Test {
   Metrics metrics_;
   FakeNet net_;
   double uniform_ = 0.5;
+  uint32_t heartbeat_ms_ = 0;  // what each Welcome promises
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<ClassBuffer> gold_, bulk_;
   std::unique_ptr<FakeFilledClass> gold_class_, bulk_class_;

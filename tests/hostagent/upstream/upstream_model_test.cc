@@ -38,7 +38,9 @@ struct ServerSide {
   std::map<uint32_t, std::string> classes;
   bool welcomed = false;
   bool draining = false;
-  bool cheated = false;  // from here on nothing from it may be used
+  bool cheated = false;   // from here on nothing from it may be used
+  bool promises = false;  // heartbeats
+  int64_t beat_at = 0;    // the last one
 };
 
 class Model {
@@ -125,7 +127,9 @@ class Model {
       }
       if (!Awake()) {
         const int64_t next = upstream_->next_deadline_nanos();
-        ASSERT_NE(next, kNever) << "guests wait, and nothing will wake the agent";
+        ASSERT_TRUE(next != kNever || !Waiting() || OnItsWay())
+            << "guests wait, and nothing will wake the agent";
+        if (next == kNever) continue;
         if (next > clock_.NowNanos()) clock_.AdvanceNanos(next - clock_.NowNanos());
       }
       Process();
@@ -159,6 +163,13 @@ class Model {
 
   bool Waiting() const {
     return std::any_of(owed_.begin(), owed_.end(), [](uint64_t owed) { return owed > 0; });
+  }
+
+  // A server has not read yet what the agent sent.
+  bool OnItsWay() const {
+    return std::any_of(servers_.begin(), servers_.end(), [](const ServerSide& s) {
+      return s.wire->alive() && s.wire->read < s.wire->sent.size();
+    });
   }
 
   ServerSide* AnyAlive() {
@@ -201,8 +212,17 @@ class Model {
       if (!s.wire->alive() || s.cheated) continue;
       ReadSome(&s);
       for (auto& [number, channel] : s.channels) SendSome(&s, number, &channel);
+      Beat(&s);
       if (s.wire->half_closed) s.wire->End(absl::OkStatus());
     }
+  }
+
+  // Now and then a heartbeat comes too late.
+  void Beat(ServerSide* s) {
+    if (!s->promises || !s->wire->alive() || (hostile_ && Below(4) == 0)) return;
+    if (clock_.NowNanos() - s->beat_at < 2 * kSecondNanos) return;
+    s->beat_at = clock_.NowNanos();
+    s->wire->Heartbeat();
   }
 
   // Messages that are still unsent have not reached the server.
@@ -213,7 +233,8 @@ class Model {
       if (!s->welcomed) {
         ASSERT_TRUE(message.has_hello());
         s->welcomed = true;
-        s->wire->Welcome(Below(4) == 0 ? 4096 : 1 << 20);
+        s->promises = Below(2) == 0;
+        s->wire->Welcome(Below(4) == 0 ? 4096 : 1 << 20, {}, s->promises ? 3000 : 0);
       } else if (message.has_open()) {
         const uint32_t number = message.open().channel();
         ASSERT_TRUE(s->channels.emplace(number, ServerSide::Channel()).second);

@@ -3,7 +3,8 @@ make_pki
 for name in one two; do
   server_yaml |
     sed -e "s|^listen: .*|listen: 127.0.0.1:$(free_port)|" \
-      -e 's|"default/slow"|"default/slow", "keys/all"|' >"$name.yaml"
+      -e 's|"default/slow"|"default/slow", "default/thin", "keys/all"|' \
+      -e 's|^      - {name: slow.*|&\n      - {name: thin, parent: root, rate: 100B/s, ceil: 100B/s}|' >"$name.yaml"
   sed -i 's|^policy:|  - {name: keys, quality: full, sources: [kernel], classes: [{name: all, rate: 1KiB/s}]}\n&|' \
     "$name.yaml"
   run_server "$name"
@@ -16,6 +17,7 @@ agent_yaml 0 |
     -e "s|pki/agent|tls/tls|" >agent.yaml
 cat >>agent.yaml <<YAML
   - {path: $WORK/keys.sock, mode: "0600", class: keys/all}
+  - {path: $WORK/thin.sock, mode: "0600", class: default/thin}
 defaults: {on_upstream_loss: local, buffer: 4KiB}  # lasts for less than two seconds
 classes:
   default/slow: {on_upstream_loss: block}

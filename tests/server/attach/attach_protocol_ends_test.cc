@@ -176,6 +176,7 @@ TEST_F(AttachProtocolTest, ASessionThatMovesHasHalfAMinute) {
   EXPECT_EQ(Last(peer).head.drain().deadline_ms(), 30'000u);
   WriteAll(peer);
   Advance(30 * kSecond - 1);
+  WriteAll(peer);  // a heartbeat
   EXPECT_FALSE(peer->wire.finished);
   Advance(1);
   EXPECT_EQ(peer->wire.status, absl::UnavailableError("drained: rebalance"));

@@ -64,6 +64,7 @@ TEST_F(AttachProtocolTest, AClassThatNewRulesTakeAwayIsClosedAndTheOthersGoOn) {
             static_cast<uint32_t>(absl::StatusCode::kPermissionDenied));
   WriteAll(peer);
   Advance(10 * kSecond);
+  WriteAll(peer);  // a heartbeat
   EXPECT_EQ(Granted(peer, 1), granted);
   Credit(peer, 2, 1000, 0);
   EXPECT_EQ(Granted(peer, 2), 1000u);

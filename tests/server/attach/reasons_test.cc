@@ -20,6 +20,7 @@ TEST(ReasonsTest, EveryEndOfASessionHasTheCodeOfTheContract) {
       {Cause::kNoHello, absl::StatusCode::kDeadlineExceeded},
       {Cause::kDrained, absl::StatusCode::kUnavailable},
       {Cause::kStuckWrite, absl::StatusCode::kDeadlineExceeded},
+      {Cause::kSilent, absl::StatusCode::kUnavailable},
   };
   for (const auto& [cause, code] : codes) EXPECT_EQ(ToStatus({.cause = cause}).code(), code);
   for (const Cause cause : {Cause::kViolation, Cause::kClonedHost, Cause::kIdentityShare}) {
