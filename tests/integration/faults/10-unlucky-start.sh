@@ -1,5 +1,5 @@
 # Without a certificate that can be used the agent opens its sockets, says why it waits, and attaches when the files are
-# there: first none, then half of one, then a whole one without its key.
+# there: first none, then one without its key, then half of one.
 mkdir unlucky
 agent_yaml "$(port_of server grpc)" |
   sed -e "s|\.sock|-unlucky.sock|; s|/state$|/state-unlucky|; s|$WORK/pki/agent|$WORK/unlucky/tls|g" >unlucky.yaml
@@ -18,14 +18,15 @@ says "certificate cannot be used: .*unlucky/tls.crt" || die "status does not say
 [ "$(curl -s -o unlucky.ready -w '%{http_code}' "http://127.0.0.1:$(port_of unlucky http)/readyz")" = 503 ] ||
   die "it counts as ready"
 # A reload gives up nothing that works, so it wants a certificate that can be used.
-expect_failure 2 'unlucky/tls.crt' "$BIN/entropyctl" --control "$WORK/agent-unlucky.sock" agent reload
-head -c 300 pki/agent.crt >unlucky/tls.crt
-eventually 10 says "certificate cannot be used: .*unlucky/tls.crt.*PEM"
+expect_failure 1 'unlucky/tls.crt' "$BIN/entropyctl" --control "$WORK/agent-unlucky.sock" agent reload
 cp pki/agent.crt unlucky/tls.crt
 eventually 10 says "certificate cannot be used: .*unlucky/tls.key"
+head -c 300 pki/agent.crt >unlucky/tls.crt
+cp pki/agent.key unlucky/tls.key
+eventually 10 says "certificate cannot be used: .*unlucky/tls.crt.*PEM"
 alike "$(pid_of unlucky)" "$(pgrep -f "^$BIN/entropyd-hostagent --config $WORK/unlucky.yaml")" ||
   die "it was restarted"
-cp pki/agent.key unlucky/tls.key
+cp pki/agent.crt unlucky/tls.crt
 eventually 30 grep -q upstream.attached unlucky.log
 egd egd-unlucky.sock read 1000
 is_ready unlucky
