@@ -159,6 +159,22 @@ void Reloader::DropOld() {
   }
 }
 
+// A file that ends within its policy is valid, and shuts out all who stood below.
+absl::Status Reloader::CheckNoRoleIsLost(const ServerPlan& plan) const {
+  const std::pair<config::v1::Role, const char*> roles[] = {
+      {config::v1::ROLE_AGENT, "agent"},
+      {config::v1::ROLE_READER, "reader"},
+      {config::v1::ROLE_OPERATOR, "operator"}};
+  for (const auto& [role, name] : roles) {
+    if (!policy_.knows(role) || plan.policy.knows(role)) continue;
+    return plan.locations.Error(
+        "policy", absl::StrCat("no rule has role: ", name, " any more, so every ", name,
+                               " would be shut out; is the file whole? restart the server if "
+                               "this is meant"));
+  }
+  return absl::OkStatus();
+}
+
 Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   absl::StatusOr<ServerPlan> plan = load_();
   const uint64_t meanwhile = watch_.Look();
@@ -169,12 +185,7 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
         "read ", config_path_, ": it changed meanwhile; it is read again when it rests"));
   }
   if (!plan.ok()) return plan.status();
-  if (policy_.knows_agents() && !plan->policy.knows_agents()) {
-    return plan->locations.Error(
-        "policy",
-        "no rule has role: agent any more, so every agent would be shut out; is the file "
-        "whole? restart the server if this is meant");
-  }
+  if (absl::Status lost = CheckNoRoleIsLost(*plan); !lost.ok()) return lost;
   absl::StatusOr<Reconfigurer::Prepared> prepared = parts_.reconfigurer->Prepare(config_, *plan);
   if (!prepared.ok()) return prepared.status();
   report_.Succeeded();

@@ -111,6 +111,8 @@ class Reloader {
   void TellTaken(absl::string_view cause, const std::vector<ConfigChange>& changes) const;
   // server.yaml has changed since the last look.
   void AwaitRest(uint64_t changed);
+  // Errors: INVALID_ARGUMENT.
+  absl::Status CheckNoRoleIsLost(const ServerPlan& plan) const;
   struct Asked {
     std::string cause;
     Done done;

@@ -104,9 +104,9 @@ absl::Status Policy::CheckDraws(const config::v1::Server& config,
                    leaves.empty() ? "default/gold" : leaves[0], "\"]}"));
 }
 
-bool Policy::knows_agents() const {
+bool Policy::knows(config::v1::Role role) const {
   return std::any_of(rules_.begin(), rules_.end(),
-                     [](const Rule& rule) { return rule.role == config::v1::ROLE_AGENT; });
+                     [role](const Rule& rule) { return rule.role == role; });
 }
 
 absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role) const {

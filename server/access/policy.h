@@ -33,8 +33,8 @@ class Policy {
   // this, and everybody would be shut out. Errors: INVALID_ARGUMENT with file:line:column.
   static absl::Status CheckDraws(const config::v1::Server& config,
                                  const config::Locations& locations);
-  // Whether some rule is for agents.
-  bool knows_agents() const;
+  // Whether some rule is for this role.
+  bool knows(config::v1::Role role) const;
 
   // OK, or PERMISSION_DENIED naming identity and role. One rule that matches is enough.
   absl::Status CheckRole(absl::string_view identity, config::v1::Role role) const;
