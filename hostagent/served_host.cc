@@ -179,6 +179,7 @@ void ServedHost::Tick() {
   connections_->ForgetGuests(now);
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
+  endpoints_->MakeLostAnew();
 }
 
 absl::StatusOr<config::v1::GuestSocket> ServedHost::RemoveGuestSocket(const std::string& name) {

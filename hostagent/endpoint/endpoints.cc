@@ -82,6 +82,23 @@ absl::Status Endpoints::OpenOne(Id id) {
   return absl::OkStatus();
 }
 
+void Endpoints::MakeLostAnew() {
+  for (auto& [id, endpoint] : all_) {
+    if (endpoint.listener == nullptr || !endpoint.listener->FileIsLost()) continue;
+    const absl::Status made = OpenOne(id);
+    if (!made.ok() && std::exchange(endpoint.lost_told, true)) continue;
+    if (made.ok()) endpoint.lost_told = false;
+    const absl::string_view remedy =
+        made.ok() ? "none needed: it was made anew; let nobody else write in its directory"
+                  : "mend what the reason names; tried again every second";
+    log_->Warning("listener.lost",
+                  {{"path", endpoint.settings.path},
+                   {"reason", made.ok() ? "somebody has removed or replaced its file"
+                                        : std::string(made.message())},
+                   {"remedy", remedy}});
+  }
+}
+
 Listener::Accept Endpoints::AcceptOn(Id id, bool tcp) {
   return [this, id, tcp](UniqueFd socket) {
     if (tcp) {

@@ -66,6 +66,10 @@ class Endpoints {
   absl::Status Open();
   // Closes all and removes their files.
   void Close();
+  // Makes those socket files anew that somebody has removed or replaced: nobody could connect any
+  // more. Connections stay. What cannot be made is logged once and tried again. Call it about once
+  // a second.
+  void MakeLostAnew();
 
   // Replaces the sockets of single guests by those of an earlier process. A socket whose class is
   // gone is served in the first endpoint's class. REQUIRES: before Open().
@@ -115,6 +119,8 @@ class Endpoints {
     EndpointSettings settings;
     // nullptr = closed.
     std::unique_ptr<Listener> listener;
+    // The log has said that the socket file is lost.
+    bool lost_told = false;
   };
   struct OfGuest {
     Id id;

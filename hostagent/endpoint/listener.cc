@@ -50,20 +50,35 @@ bool IsLive(const sockaddr_un& address) {
          errno == EAGAIN;
 }
 
-absl::Status SetFileAccess(const std::string& path, const Listener::Options& options) {
+// Whoever may write in the socket's directory may put a link in its place at any moment. So nothing
+// is done by name: the descriptor is of this very socket, or of nothing.
+absl::Status SetFileAccess(const std::string& path, dev_t device, ino_t inode,
+                           const Listener::Options& options) {
   auto group = GroupAt(path, options.group);
   if (!group.ok()) return group.status();
+  UniqueFd file(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat found;
-  if (lstat(path.c_str(), &found) != 0) return ErrnoStatus(errno, absl::StrCat("look at ", path));
+  if (!file || fstat(file.get(), &found) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("look at ", path));
+  }
+  if (!S_ISSOCK(found.st_mode) || found.st_dev != device || found.st_ino != inode) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("look at ", path,
+                     ": somebody has put something else in the socket's place; let nobody but "
+                     "this program write in its directory"));
+  }
   if ((found.st_uid != geteuid() || found.st_gid != *group) &&
-      chown(path.c_str(), geteuid(), *group) != 0) {
+      fchownat(file.get(), "", geteuid(), *group, AT_EMPTY_PATH) != 0) {
     return ErrnoStatus(errno,
                        absl::StrCat("give ", path, " to user ", geteuid(), " and group ",
                                     options.group.empty() ? absl::StrCat(*group) : options.group,
                                     " (run as root or as a member of it)"));
   }
-  if (chmod(path.c_str(), options.mode) != 0)
+  // There is no fchmod(2) for such a descriptor.
+  const std::string itself = absl::StrCat("/proc/self/fd/", file.get());
+  if (chmod(itself.c_str(), options.mode) != 0) {
     return ErrnoStatus(errno, absl::StrCat("chmod ", path));
+  }
   return absl::OkStatus();
 }
 
@@ -181,7 +196,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& option
   std::unique_ptr<Listener> listener(
       new Listener(options.path, std::move(fd), loop, std::move(accept), std::move(failed)));
   listener->Own();
-  if (auto status = SetFileAccess(options.path, options); !status.ok()) return status;
+  if (auto status = listener->SetAccess(options.mode, options.group); !status.ok()) return status;
   if (listen(listener->socket_.get(), kBacklog) != 0) return ErrnoStatus(errno, what);
   if (auto status = listener->Resume(); !status.ok()) return status;
   return listener;
@@ -240,17 +255,27 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& pat
 }
 
 absl::Status Listener::SetAccess(mode_t mode, const std::string& group) {
-  return SetFileAccess(path_, {path_, mode, group});
+  return SetFileAccess(path_, device_, inode_, {path_, mode, group});
 }
 
 void Listener::Own() {
+  owns_ = true;
   struct stat own;
-  if (lstat(path_.c_str(), &own) != 0) return;
+  if (lstat(path_.c_str(), &own) != 0 || !S_ISSOCK(own.st_mode)) return;
   device_ = own.st_dev;
   inode_ = own.st_ino;
 }
 
-void Listener::Disown() { inode_ = 0; }
+void Listener::Disown() {
+  owns_ = false;
+  inode_ = 0;
+}
+
+bool Listener::FileIsLost() const {
+  if (!owns_) return false;
+  struct stat found;
+  return lstat(path_.c_str(), &found) != 0 || found.st_dev != device_ || found.st_ino != inode_;
+}
 
 Listener::~Listener() {
   if (watch_ != 0) loop_->Unwatch(watch_);

@@ -77,6 +77,8 @@ class Listener final : public EventLoop::Handler {
   void Own();
   // The socket file is another process's from now on.
   void Disown();
+  // The socket file should be this listener's, and is gone or is another one: nobody can connect.
+  bool FileIsLost() const;
   int fd() const { return socket_.get(); }
   const std::string& path() const { return path_; }
 
@@ -90,9 +92,11 @@ class Listener final : public EventLoop::Handler {
 
   const std::string path_;
   UniqueFd socket_;
-  // Of the socket file.
+  // The socket file is this listener's.
+  bool owns_ = false;
+  // Of the file that it owns; 0 = there was none. While the socket is open, no other file gets
+  // these numbers.
   dev_t device_ = 0;
-  // 0 = the file is another process's.
   ino_t inode_ = 0;
   EventLoop* const loop_;
   const Accept accept_;

@@ -2,8 +2,12 @@
 #include "hostagent/endpoint/endpoints.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -21,6 +25,14 @@ using config::v1::GuestSocket;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
+
+bool TryToConnect(const std::string& path) {
+  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
 
 GuestSocket Named(const std::string& name, const std::string& class_name = "",
                   const std::string& path = "") {
@@ -66,6 +78,49 @@ class EndpointsTest : public testing::Test {
   std::vector<Endpoints::Id> accepted_;
   std::unique_ptr<Endpoints> endpoints_;
 };
+
+TEST_F(EndpointsTest, ASocketFileThatSomebodyRemovesIsMadeAnew) {
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Open().ok());
+  const std::string path = dir_ / "1.sock";
+  endpoints.MakeLostAnew();
+  EXPECT_TRUE(TryToConnect(dir_ / "0.sock")) << "nothing is lost";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  EXPECT_FALSE(TryToConnect(path));
+  endpoints.MakeLostAnew();
+  EXPECT_TRUE(TryToConnect(path));
+  loop_->RunOnce(0);
+  EXPECT_THAT(accepted_, testing::UnorderedElementsAre(0, 1));
+  // Something else in its place is not removed, and what is there again is not made twice.
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  endpoints.MakeLostAnew();
+  EXPECT_TRUE(std::filesystem::is_directory(path));
+  ASSERT_EQ(rmdir(path.c_str()), 0);
+  endpoints.MakeLostAnew();
+  EXPECT_TRUE(TryToConnect(path));
+  const auto inode = [&path] {
+    struct stat found;
+    return stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+  };
+  const ino_t made = inode();
+  endpoints.MakeLostAnew();
+  EXPECT_EQ(inode(), made);
+}
+
+TEST_F(EndpointsTest, TheFileOfAnotherProcessIsNotMade) {
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Open().ok());
+  endpoints.Disown();
+  const std::string path = dir_ / "0.sock";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  endpoints.MakeLostAnew();
+  EXPECT_FALSE(std::filesystem::exists(path));
+  // Its successor finds it lost, too.
+  endpoints.Own();
+  endpoints.MakeLostAnew();
+  EXPECT_TRUE(TryToConnect(path));
+}
 
 TEST_F(EndpointsTest, WhoConnectsIsHandedOverWithTheIdOfWhereItCameIn) {
   Endpoints& endpoints = Made();

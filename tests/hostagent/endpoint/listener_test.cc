@@ -206,6 +206,31 @@ TEST_F(ListenerTest, WithoutAGroupTheFileHasTheDirectorysWhereThatSetsIt) {
   EXPECT_EQ(found.st_gid, *other);
 }
 
+// Whoever may write in the directory may put a link there, and would be given what it leads to.
+TEST_F(ListenerTest, NothingButItsOwnSocketGetsModeAndGroup) {
+  const std::string path = dir_ / "egd.sock", secret = dir_ / "secret";
+  auto listener = Listen(path, 0600).value();
+  UniqueFd file(open(secret.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  ASSERT_TRUE(file);
+  const auto mode_of_secret = [&] {
+    struct stat found;
+    return stat(secret.c_str(), &found) == 0 ? found.st_mode & 0777 : 0;
+  };
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  EXPECT_TRUE(absl::IsNotFound(listener->SetAccess(0666, "")));
+  ASSERT_EQ(symlink(secret.c_str(), path.c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(listener->SetAccess(0666, "")));
+  EXPECT_EQ(mode_of_secret(), 0600u);
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  ASSERT_EQ(link(secret.c_str(), path.c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(listener->SetAccess(0666, "")));
+  EXPECT_EQ(mode_of_secret(), 0600u);
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  auto other = Listen(path, 0600).value();
+  EXPECT_TRUE(absl::IsFailedPrecondition(listener->SetAccess(0666, ""))) << "another socket";
+  EXPECT_TRUE(other->SetAccess(0666, "").ok());
+}
+
 TEST_F(ListenerTest, MissingGroupIsNamedAndLeavesNoSocketBehind) {
   const std::string path = dir_ / "egd.sock";
   auto listener = Listen(path, 0660, "no-such-group");
