@@ -55,8 +55,9 @@ std::string OneSpelling(const TcpAddress& address) {
 
 class Checker {
  public:
-  Checker(const config::v1::HostAgent& config, const config::Locations& locations)
-      : config_(config), locations_(locations) {}
+  // `strict`: also refuse what a start would mend, but is more likely a mistake.
+  Checker(const config::v1::HostAgent& config, const config::Locations& locations, bool strict)
+      : config_(config), locations_(locations), strict_(strict) {}
 
   absl::StatusOr<AgentSettings> Check() {
     settings_.max_guests = config_.max_guests();
@@ -163,7 +164,7 @@ class Checker {
   }
 
   // The agent makes the directory of its control socket, and those below. Another one that is
-  // missing is a mistyped path.
+  // missing is a mistyped path, or was on a file system that a boot empties; a start makes it.
   void CheckDirectory(const std::string& key, const std::string& path) {
     const std::filesystem::path whole = std::filesystem::path(path).lexically_normal();
     const std::string directory = whole.parent_path().string();
@@ -219,7 +220,7 @@ class Checker {
            "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
     } else if (!listener.path().empty()) {
       CheckPath(key + ".path", listener.path());
-      CheckDirectory(key + ".path", listener.path());
+      if (strict_) CheckDirectory(key + ".path", listener.path());
     } else if (!listener.fifo().empty()) {
       socket.path = absl::StrCat("fifo:", listener.fifo());
       socket.fifo = listener.fifo();
@@ -276,7 +277,7 @@ class Checker {
   // Nobody connects to a pipe, so there is no peer to identify.
   void CheckFifo(const std::string& key, const config::v1::ListenerConfig& listener) {
     CheckPath(key + ".fifo", listener.fifo(), /*socket=*/false);
-    CheckDirectory(key + ".fifo", listener.fifo());
+    if (strict_) CheckDirectory(key + ".fifo", listener.fifo());
     const std::pair<const char*, bool> senseless[] = {
         {"clients", listener.clients() != config::v1::CLIENTS_AUTO},
         {"identify", listener.identify() != config::v1::IDENTIFY_NONE},
@@ -347,6 +348,7 @@ class Checker {
 
   const config::v1::HostAgent& config_;
   const config::Locations& locations_;
+  const bool strict_;
   AgentSettings settings_;
   std::map<std::string, size_t> index_;       // class name -> settings_.classes
   std::map<std::string, std::string> paths_;  // of OneSpelling() -> the key that has it
@@ -357,7 +359,7 @@ class Checker {
 
 absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& config,
                                                  const config::Locations& locations) {
-  return Checker(config, locations).Check();
+  return Checker(config, locations, /*strict=*/false).Check();
 }
 
 absl::Status CheckAgentState(const config::v1::HostAgent& config) {
@@ -367,7 +369,7 @@ absl::Status CheckAgentState(const config::v1::HostAgent& config) {
 
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock) {
-  auto settings = ResolveAgentConfig(config, locations);
+  auto settings = Checker(config, locations, /*strict=*/true).Check();
   if (!settings.ok()) return settings.status();
   if (auto status = CheckAgentState(config); !status.ok()) return status;
   absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),

@@ -134,6 +134,10 @@ absl::StatusOr<ServerPlan> Await(const absl::Status& why, const Flags& flags, co
 
 int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const Clock& clock,
           const sigset_t& signals, Log* log) {
+  // The configuration that was waited for may ask for more than the one that was read first.
+  if (!prepared.locked.ok() && plan.config.strict_memory()) {
+    return Fail(kExitRuntime, prepared.locked);
+  }
   ConfigureLog(plan.config.log(), log);
   GrpcLines grpc_lines(log, &clock);
   SendGrpcLogTo(&grpc_lines);

@@ -22,10 +22,8 @@ ServiceReport::ServiceReport(const Clock* clock) : clock_(clock) {
 }
 
 void ServiceReport::Waiting(const std::string& why) {
-  constexpr int64_t kPatienceNanos = 30 * kSecondNanos;
   const std::string text = absl::StrReplaceAll(why, {{"\n", " "}});
-  sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=waits: %s",
-             static_cast<long long>(kPatienceNanos / kMicrosecondNanos), text.c_str());
+  sd_notifyf(0, "STATUS=waits: %s", text.c_str());
 }
 
 void ServiceReport::Serving() { sd_notify(0, "READY=1\nWATCHDOG=1"); }

@@ -7,7 +7,6 @@
 //
 //   READY             the server serves, or a reload has ended
 //   RELOADING, READY  a reload has begun; `systemctl reload` waits until it has ended
-//   EXTEND_TIMEOUT    the start waits, and is not to be given up
 //   STATUS            one line that `systemctl status` shows
 //   WATCHDOG          the server is alive. When it says so no longer, the manager ends it and
 //                     starts it again (WatchdogSec=)
@@ -34,7 +33,8 @@ class ServiceReport {
   // The clock outlives it.
   explicit ServiceReport(const Clock* clock);
 
-  // The start waits for something. Call it every few seconds, so that the manager waits, too.
+  // The start waits for something. When the manager's patience ends (TimeoutStartSec=), it starts
+  // the server anew: whoever asked for the start hears of it.
   void Waiting(const std::string& why);
   void Serving();
   void Reloading();

@@ -49,7 +49,9 @@ constexpr Cause kCauses[] = {
      "and its log says why (tls.refused)"},
     {"DNS resolution failed",
      "the name could not be resolved: correct it, or look at the resolver"},
-    // Ours: of an agent that attaches, and of a call.
+    // Ours: of a policy, of an agent that attaches, and of a call.
+    {"no policy rule gives",
+     "add a rule to `policy` of the server, or use a certificate that one of its rules names"},
     {"no Welcome within",
      "either nothing comes back from there (a firewall, a resolver), or the server hangs: "
      "openssl s_client -connect HOST:PORT tells which"},

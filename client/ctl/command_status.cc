@@ -15,9 +15,10 @@ constexpr char kOtherCertificate[] =
     "that of an operator does all else; give it by --cert and --key, ENTROPYD_CERT and "
     "ENTROPYD_KEY, or `tls` in client.yaml";
 
-absl::Status WithHint(const absl::Status& status, absl::string_view hint) {
+// `remedy`: what the reason asks for; empty = nothing.
+absl::Status WithHint(const absl::Status& status, absl::string_view remedy,
+                      absl::string_view hint) {
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  const absl::string_view remedy = ConnectionRemedy(status.message());
   return absl::UnavailableError(
       absl::StrCat(status.message(), remedy.empty() ? "" : "\n  ", remedy, "\n  check ", hint));
 }
@@ -44,7 +45,7 @@ int FailServer(const absl::Status& status) {
     return Fail(absl::PermissionDeniedError(absl::StrCat(status.message(), kOtherCertificate)));
   }
   return Fail(
-      WithHint(status,
+      WithHint(status, ConnectionRemedy(status.message()),
                "that entropyd runs there, that HOST:PORT is right (--server, "
                "ENTROPYD_SERVER or `server` in client.yaml), that your certificate is signed "
                "by its client_ca and its own by your ca"));
@@ -52,7 +53,7 @@ int FailServer(const absl::Status& status) {
 
 int FailAgent(const absl::Status& status) {
   return Fail(
-      WithHint(status,
+      WithHint(status, /*remedy=*/"",
                "that entropyd-hostagent runs on this host, that the socket is its own "
                "(--control, ENTROPYD_CONTROL or `control` in client.yaml), and that you are "
                "root"));

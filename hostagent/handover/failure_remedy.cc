@@ -1,5 +1,6 @@
 #include "hostagent/handover/failure_remedy.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/wire/connection_remedy.h"
@@ -8,13 +9,14 @@ namespace entropyd {
 
 std::string FailureRemedy(HandoverPurpose purpose, const absl::Status& why) {
   // The taker attaches to a server before it takes over.
-  const absl::string_view server = ConnectionRemedy(why.message());
+  const absl::string_view server = absl::StrContains(why.message(), "not attached")
+                                       ? ConnectionRemedy(why.message())
+                                       : absl::string_view();
   const absl::string_view mend = server.empty() ? "mend what the reason names" : server;
   if (purpose == HandoverPurpose::kUpgrade) {
     return absl::StrCat(mend, "; then upgrade again; until then this process serves on");
   }
-  return absl::StrCat(mend, "; then reload again; the old configuration stays in use until then",
-                      server.empty() ? ", but a restart would fail" : "");
+  return absl::StrCat(mend, "; then reload again; the old configuration stays in use until then");
 }
 
 absl::Status WithRemedy(HandoverPurpose purpose, const absl::Status& why) {
