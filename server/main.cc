@@ -25,6 +25,7 @@
 #include "base/process/malloc_pages.h"
 #include "base/process/ports_file.h"
 #include "base/process/standard_output.h"
+#include "base/process/state_dir.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/log_writer.h"
 #include "base/telemetry/process_metrics.h"
@@ -32,6 +33,7 @@
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
 #include "server/await_plan.h"
+#include "server/classes/class_state_file.h"
 #include "server/door_config.h"
 #include "server/server.h"
 #include "server/service_report.h"
@@ -139,6 +141,12 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
     return Fail(kExitRuntime, prepared.locked);
   }
   ConfigureLog(plan.config.log(), log);
+  const std::string state = ClassStatePath(plan.config.state_dir());
+  if (!plan.config.state_dir().empty() && IsEmptyFile(state)) {
+    log->Warning(
+        "state.empty",
+        {{"path", state}, {"remedy", "none needed: the classes have the figures of server.yaml"}});
+  }
   GrpcLines grpc_lines(log, &clock);
   SendGrpcLogTo(&grpc_lines);
   const std::string listen = plan.config.listen();

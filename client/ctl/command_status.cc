@@ -46,7 +46,8 @@ int FailServer(const absl::Status& status) {
   }
   return Fail(
       WithHint(status, ConnectionRemedy(status.message()),
-               "that entropyd runs there, that HOST:PORT is right (--server, "
+               "that entropyd runs there and does not wait for something (its log says so), that "
+               "HOST:PORT is right (--server, "
                "ENTROPYD_SERVER or `server` in client.yaml), that your certificate is signed "
                "by its client_ca and its own by your ca"));
 }

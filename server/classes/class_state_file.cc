@@ -14,6 +14,7 @@
 #include "base/config/config.h"
 #include "base/process/durable_file.h"
 #include "base/process/fd.h"
+#include "base/process/state_dir.h"
 #include "base/text/utf8.h"
 #include "server/classes/class_figures.h"
 
@@ -104,7 +105,7 @@ absl::StatusOr<ClassState> LoadClassState(const std::string& state_dir) {
   ClassState state;
   config::Locations locations;
   absl::Status loaded = config::Load(path, &state, &locations);
-  if (absl::IsNotFound(loaded)) {
+  if (absl::IsNotFound(loaded) || IsEmptyFile(path)) {
     state.Clear();
     state.set_version(1);
     return state;

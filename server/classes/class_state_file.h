@@ -24,8 +24,8 @@ std::string ClassStatePath(const std::string& state_dir);
 // nothing can be made in it.
 absl::Status PrepareStateDir(const std::string& state_dir);
 
-// Returns what is kept there; an empty state when there is no file yet. Errors: those of reading,
-// and INVALID_ARGUMENT naming file and place; each with the remedy.
+// Returns what is kept there; an empty state when there is no file yet, or nothing in it. Errors:
+// those of reading, and INVALID_ARGUMENT naming file and place; each with the remedy.
 absl::StatusOr<config::v1::ClassState> LoadClassState(const std::string& state_dir);
 
 // Replaces the file at once or not at all, and returns when the new file would survive a power cut.

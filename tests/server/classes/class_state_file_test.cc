@@ -77,6 +77,14 @@ TEST_F(ClassStateFileTest, AStrangeIdentityCannotBreakTheFile) {
   EXPECT_EQ(back->changes(0).by(), "a\"b\\c?d: {?#");
 }
 
+TEST_F(ClassStateFileTest, AFileWithoutAByteKeepsNothing) {
+  std::ofstream(ClassStatePath(dir_)).flush();
+  const auto state = LoadClassState(dir_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->version(), 1u);
+  EXPECT_EQ(state->changes_size(), 0);
+}
+
 TEST_F(ClassStateFileTest, ACorruptFileIsNamedWithPlaceAndRemedy) {
   Write("version: 1\nchanges:\n  - {pool: default, class: slow, set: {ciel: 8KiB/s}}\n");
   EXPECT_THAT(Complaint(), AllOf(HasSubstr("classes.yaml:3:"), HasSubstr("did you mean 'ceil'"),
