@@ -53,7 +53,7 @@ Reloader::Reloader(Load load, std::string config_path, const ServerPlan& running
       material_(running.material) {
   WatchFiles();
   // What changed between the reading and now is noticed, because the watch knows nothing yet.
-  TellStaleLists();
+  TellWhatIsOld();
 }
 
 void Reloader::WatchFiles() {
@@ -84,7 +84,7 @@ void Reloader::Tick() {
       Take(kRetry).IgnoreError();
     }
   }
-  TellStaleLists();
+  TellWhatIsOld();
 }
 
 void Reloader::AwaitRest(uint64_t changed) {
@@ -295,7 +295,18 @@ void Reloader::Stop() {
   }
 }
 
-void Reloader::TellStaleLists() {
+void Reloader::TellWhatIsOld() {
+  const bool expired = clock_->WallTime() >= material_.not_after;
+  if (expired && !expiry_told_) {
+    parts_.log->Error(
+        "certificate.expired",
+        {{"path", config_.tls().cert()},
+         {"reason",
+          absl::StrCat("it expired at ", absl::FormatTime(material_.not_after, absl::UTCTimeZone()),
+                       "; nobody new gets in")},
+         {"remedy", "put a new one in its place: the server takes it at once"}});
+  }
+  expiry_told_ = expired;
   const absl::Time due = material_.trust->next_update();
   next_crl_->Set(due == absl::InfiniteFuture() ? 0 : static_cast<double>(absl::ToUnixSeconds(due)));
   for (const std::string& list : material_.trust->StaleLists(clock_->WallTime())) {

@@ -119,7 +119,7 @@ class Reloader {
   };
   // Those who wait for a reload. They wait no more in the list.
   std::vector<Asked> TakeAsked();
-  void TellStaleLists();
+  void TellWhatIsOld();
   // What nobody asked for, and an operator may ask for soon.
   void KeepUntold(const ReloadOutcome& outcome);
   void TellUntold(ReloadOutcome* outcome);
@@ -146,6 +146,8 @@ class Reloader {
   std::deque<Untold> untold_;
   // These have been told.
   std::set<std::string> stale_told_;
+  // The log has said that the server's certificate has expired.
+  bool expiry_told_ = false;
   // When what has failed is tried again; kNever = nothing has.
   int64_t retry_at_nanos_ = kNever;
   // Files, but for server.yaml, that changed while they were read. Bits as of FileWatch.

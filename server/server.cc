@@ -356,6 +356,12 @@ absl::Status Server::Impl::Ready() const {
   if (protocols->draining()) {
     return absl::UnavailableError("the server drains; entropyctl drain --end ends that");
   }
+  if (clock->WallTime() >= server_metrics->certificate_end()) {
+    return absl::UnavailableError(absl::StrCat(
+        "the server's certificate expired at ",
+        absl::FormatTime(server_metrics->certificate_end(), absl::UTCTimeZone()),
+        ", so nobody new gets in; put a new one in its place: the server takes it at once"));
+  }
   std::vector<std::string> reasons;
   for (const v1::Pool& pool : supply->ListPools()) {
     if (pool.ready()) return absl::OkStatus();

@@ -29,6 +29,10 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatc
       [this, loop] { loop->RunAndWait([this](int64_t now_nanos) { Refresh(now_nanos); }); });
 }
 
+absl::Time ServerMetrics::certificate_end() const {
+  return absl::FromUnixSeconds(static_cast<int64_t>(certificate_end_->Value()));
+}
+
 void ServerMetrics::SetCertificateEnd(absl::Time not_after) {
   certificate_end_->Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
 }

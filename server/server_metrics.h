@@ -32,6 +32,8 @@ class ServerMetrics {
 
   // The server has another certificate now. Safe.
   void SetCertificateEnd(absl::Time not_after);
+  // Safe.
+  absl::Time certificate_end() const;
 
  private:
   struct ClassSeries {

@@ -50,6 +50,12 @@ TEST_F(GrpcServerTest, ItIsIllWhileItsDispatcherHangs) {
   EXPECT_TRUE(Await("/healthz", "HTTP/1.1 200 ")) << "until it runs";
 }
 
+TEST_F(GrpcServerTest, ItIsNotReadyOnceItsCertificateHasExpired) {
+  EXPECT_TRUE(Await("/readyz", "HTTP/1.1 200 ")) << Answer("/readyz");
+  EXPECT_TRUE(Await("/readyz", "HTTP/1.1 503 ", absl::Hours(24 * 30)));
+  EXPECT_THAT(Answer("/readyz"), HasSubstr("the server's certificate expired at "));
+}
+
 TEST_F(GrpcServerTest, WithStrictMemoryItDoesNotStartWhereNothingCanBeLocked) {
   server_.reset();
   for (const bool strict : {false, true}) {
