@@ -107,6 +107,7 @@ for unit in entropyd $agent; do
   name=server.yaml
   if [ "$unit" = $agent ]; then name=agent.yaml; fi
   cp root/etc/entropyd/$name good.yaml
+  on_machine systemctl stop "$unit"
   echo 'nonsense: 1' >>root/etc/entropyd/$name
   if on_machine systemctl start "$unit" 2>>failed.log; then die "$unit starts with a wrong configuration"; fi
   tried() { [ "$(property_of "$unit" NRestarts)" -ge 7 ]; }
