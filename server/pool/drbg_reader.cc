@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/crypto/kernel_random.h"
+#include "base/crypto/secret_bytes.h"
 
 namespace entropyd {
 namespace {

@@ -28,7 +28,8 @@ wrong "state_dir: 'state' is not an absolute path" '$a state_dir: state'
 wrong "policy: there is no rule, so the server would shut everybody out" '/^policy:/,$d'
 # What may be different for the server's user, or later, is a warning.
 sed "s|^sources:|sources:\n  - {name: away, driver: char_device, path: $WORK/none}|" good.yaml >away.yaml
-check away.yaml 2>&1 | grep -q "warning: away.yaml:.*the source would be gone: open $WORK/none: No such file" ||
+check away.yaml >away.said 2>&1
+grep -q "warning: away.yaml:.*the source would be gone: open $WORK/none: No such file" away.said ||
   die "a device that is not there is no warning"
 touch file
 wrong "state_dir: '$WORK/file' is a file" "\$a state_dir: $WORK/file"
