@@ -128,8 +128,8 @@ absl::StatusOr<ServerPlan> Await(const absl::Status& why, const Flags& flags, co
   };
   const auto tell = [&](const absl::Status& fault) {
     reason = std::string(fault.message());
-    log->Error("server.waiting",
-               {{"reason", fault}, {"remedy", "mend it: the server starts as soon as it can"}});
+    log->Error("server.waiting", {{"reason", absl::Status(fault.code(), fault.message())},
+                                  {"remedy", "mend it: the server starts as soon as it can"}});
   };
   return AwaitPlan(why, load, rest, tell);
 }

@@ -184,7 +184,8 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
     return absl::UnavailableError(absl::StrCat(
         "read ", config_path_, ": it changed meanwhile; it is read again when it rests"));
   }
-  if (!plan.ok()) return plan.status();
+  // Without the mark of ServerPlan::TimeMayMend(), which is for the start.
+  if (!plan.ok()) return absl::Status(plan.status().code(), plan.status().message());
   if (absl::Status lost = CheckNoRoleIsLost(*plan); !lost.ok()) return lost;
   absl::StatusOr<Reconfigurer::Prepared> prepared = parts_.reconfigurer->Prepare(config_, *plan);
   if (!prepared.ok()) return prepared.status();

@@ -45,10 +45,7 @@ struct LogField {
   requires std::is_arithmetic_v<T> LogField(absl::string_view k, T v)
       : key(k), value(Text(v)), literal(true) {}
   // "CODE: message".
-  LogField(absl::string_view k, const absl::Status& v)
-      : key(k),
-        value(v.ok() ? "OK" : absl::StrCat(absl::StatusCodeToString(v.code()), ": ", v.message())) {
-  }
+  LogField(absl::string_view k, const absl::Status& v) : key(k), value(v.ToString()) {}
   // absl::Hex and what else absl::StrCat takes.
   LogField(absl::string_view k, absl::AlphaNum v) : key(k), value(v.Piece()) {}
   std::string key;
