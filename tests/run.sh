@@ -3,10 +3,11 @@
 #
 #   tests/run.sh [--quick] [--long] [--list] [NAME…]
 #
-#   --quick   only the g++ release build, its unit tests, and the checks of the tree
-#   --long    everything, and what takes too long for every change: clang-tidy of all files (else of those
-#             that differ from where the branch left main, on main from the commit before, committed or not),
-#             all mutants, the version before, hours of reloads
+#   --quick   only the g++ release build, its unit tests, and the checks of the tree; clang-tidy looks at
+#             changed files only: those that differ from where the branch left main (on main: from the
+#             commit before), committed or not
+#   --long    everything, and what takes too long for every change: clang-tidy of all files, all mutants,
+#             the version before, hours of reloads
 #   --list    the names, one a line, and what each proves
 #   NAME…     only these (and the builds they need); a prefix such as `integration/` names all below it
 #
@@ -28,7 +29,7 @@ while [ $# -gt 0 ]; do
     --quick) group=quick ;;
     --long) group=long ;;
     --list) list=1 ;;
-    -h|--help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "run.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
     *) wanted+=("${1%/}") ;;
   esac
@@ -56,7 +57,7 @@ configure
 
 case $group in
   quick) chosen=(-L '^quick$') ;;
-  full) chosen=(-LE '^long$') ;;
+  full) chosen=(-LE '^(long|changed)$') ;;
   long) chosen=(-LE '^changed$') ;;
 esac
 if [ ${#wanted[@]} -gt 0 ]; then
