@@ -210,7 +210,7 @@ int Run(const Flags& flags, Prepared prepared) {
     }
     return Say(absl::StrCat(flags.config, ": configuration OK\n"));
   }
-  if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(kExitRuntime, status);
+  if (absl::Status status = tls::RequireTls13(); !status.ok()) return Fail(kExitConfig, status);
   const sigset_t signals = BlockSignals();
   Log log(&clock);
   ConfigureLog(log_config, &log);

@@ -45,8 +45,12 @@ void* operator new(size_t bytes) {
   if (memory == nullptr) abort();
   return memory;
 }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return std::malloc(std::max<size_t>(bytes, 1));
+}
 void operator delete(void* memory) noexcept { LookAndFree(memory); }
 void operator delete(void* memory, size_t) noexcept { LookAndFree(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { LookAndFree(memory); }
 
 namespace entropyd {
 namespace {
