@@ -6,7 +6,7 @@ AS=reader expect_failure 2 "60007 bytes\): no POOL/CLASS" ctl get --bytes 16 --c
 lacks server.log aaaaaaaaaa || die "a long name is in the log"
 AS=nobody expect_failure 1 'denied|DENIED' ctl get --bytes 16 --class default/nowhere --hex
 AS=reader expect_failure 2 "--bytes: '-5' is not a size" ctl get --bytes -5 --class default/gold --hex
-AS=reader expect_failure 2 "class 'gold' is not POOL/CLASS" ctl get --bytes 16 --class gold --hex
+AS=reader expect_failure 2 "class 'gold' is no POOL/CLASS" ctl get --bytes 16 --class gold --hex
 # An agent with a class that it may not use keeps its other classes.
 sed -e "s|class: default/slow|class: default/secret|; s|$WORK/agent.sock|$WORK/agent2.sock|" \
   -e "s|$WORK/state|$WORK/state2|; s|$WORK/egd.sock|$WORK/egd2.sock|; s|$WORK/slow.sock|$WORK/secret.sock|" \
