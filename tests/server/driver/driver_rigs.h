@@ -59,7 +59,7 @@ class Rig {
   virtual ~Rig() = default;
   virtual std::unique_ptr<SourceDriver> MakeDriver() = 0;
   virtual config::v1::SourceConfig Config() = 0;
-  virtual bool present() const { return true; }  // false: this machine has no such device
+  static bool present() { return true; }  // false: this machine has no such device
 
   // Makes some bytes readable, when the device does not do that by itself.
   virtual void Supply() {}
@@ -155,7 +155,7 @@ class RdrandRig final : public ProcessorRig {
     config.set_driver("rdrand");
     return config;
   }
-  bool present() const override { return HasFlag("rdrand"); }
+  static bool present() { return HasFlag("rdrand"); }
 };
 
 class RdseedRig final : public ProcessorRig {
@@ -168,7 +168,7 @@ class RdseedRig final : public ProcessorRig {
     config.set_driver("rdseed");
     return config;
   }
-  bool present() const override { return HasFlag("rdseed"); }
+  static bool present() { return HasFlag("rdseed"); }
 };
 
 class JitterRig final : public ProcessorRig {

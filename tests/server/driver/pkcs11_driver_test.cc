@@ -150,7 +150,11 @@ TEST_F(Pkcs11PinTest, AFileThatOthersMayReadIsRefusedAndNotUsed) {
   WritePin(kPkcs11ModulePin, 0440);
   EXPECT_EQ(Pkcs11Driver::Check(config).key, nullptr);
   EXPECT_TRUE(OpenAndRead().ok()) << "its group is the server's own";
-  if (geteuid() != 0) return;
+}
+
+TEST_F(Pkcs11PinTest, AFileThatAForeignGroupMayReadIsRefused) {
+  ASSERT_EQ(geteuid(), 0u) << "only root can give a file to another group; run the test as root";
+  WritePin(kPkcs11ModulePin, 0440);
   ASSERT_EQ(chown(path_.c_str(), 0, 4711), 0);
   EXPECT_THAT(Refusal(), HasSubstr("group 4711 may read it"));
 }
