@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/telemetry/journal_stream.h"
 #include "base/telemetry/metrics.h"
 #include "base/text/utf8.h"
 
@@ -27,6 +28,21 @@ const char* LevelName(LogLevel level) {
       return "error";
   }
   return "info";
+}
+
+// As syslog(3) numbers them.
+absl::string_view JournalPriority(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "<7>";
+    case LogLevel::kInfo:
+      return "<6>";
+    case LogLevel::kWarning:
+      return "<4>";
+    case LogLevel::kError:
+      return "<3>";
+  }
+  return "<6>";
 }
 
 // Appends a JSON string; logfmt quotes the same way. Nothing in it can end the line or control a
@@ -133,6 +149,9 @@ std::string JsonLine(absl::string_view time, LogLevel level, absl::string_view e
 
 }  // namespace
 
+Log::Log(const Clock* clock, int fd)
+    : clock_(clock), to_journal_(LeadsToJournal(fd)), writer_(fd) {}
+
 Log::~Log() { Flush(); }
 
 void Log::Write(LogLevel level, absl::string_view event, Fields fields) {
@@ -156,11 +175,10 @@ void Log::Export(Metrics* metrics) const {
 std::string Log::Line(LogLevel level, absl::string_view event, Fields fields) const {
   const std::string time =
       absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", clock_->WallTime(), absl::UTCTimeZone());
-  std::string line = format_.load(std::memory_order_relaxed) == LogFormat::kJson
-                         ? JsonLine(time, level, event, fields)
-                         : LogfmtLine(time, level, event, fields);
-  line += "\n";
-  return line;
+  const std::string line = format_.load(std::memory_order_relaxed) == LogFormat::kJson
+                               ? JsonLine(time, level, event, fields)
+                               : LogfmtLine(time, level, event, fields);
+  return absl::StrCat(to_journal_ ? JournalPriority(level) : "", line, "\n");
 }
 
 std::string Log::Dropped(uint64_t count) const {

@@ -12,6 +12,9 @@
 //
 //   ts=… level=warning event=log.dropped count=812 remedy="…"
 //
+// Where stderr leads to systemd's journal, a line begins with its priority, which the journal takes
+// off again: journalctl -p warning shows warnings and errors.
+//
 // Errors: none; a log that cannot be written has nowhere else to say so.
 //
 // Thread safety: safe. A line of up to PIPE_BUF (4 KiB) is written with one write(2).
@@ -67,7 +70,7 @@ class Log {
   using Fields = std::initializer_list<LogField>;
 
   // Writes to `fd`, which must outlive the log.
-  explicit Log(const Clock* clock, int fd = 2) : clock_(clock), writer_(fd) {}
+  explicit Log(const Clock* clock, int fd = 2);
   // As Flush().
   virtual ~Log();
 
@@ -101,6 +104,7 @@ class Log {
   std::string Dropped(uint64_t count) const;
 
   const Clock* const clock_;
+  const bool to_journal_;
   std::atomic<LogFormat> format_{LogFormat::kLogfmt};
   std::atomic<LogLevel> level_{LogLevel::kInfo};
   LogWriter writer_;

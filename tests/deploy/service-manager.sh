@@ -49,6 +49,11 @@ on_machine systemctl reload $agent
 eventually 5 is_served_by_another "$second"
 echo "reloaded, refused, reloaded"
 
+# The journal knows which lines are warnings, and which are not; those of a process that took over, too.
+on_machine journalctl --no-pager --output=cat --unit=$agent --priority=warning >warnings
+grep -Eq 'level=(warning|error)' warnings || die "the journal takes no line of the agent for a warning"
+lacks warnings 'level=info' || die "the journal takes each line for a warning"
+
 # SIGUSR2: the program is taken from the disk anew.
 third=$(main_pid)
 on_machine systemctl kill --kill-whom=main --signal=USR2 $agent

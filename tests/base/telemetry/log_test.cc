@@ -1,8 +1,10 @@
 #include "base/telemetry/log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -72,6 +74,26 @@ class LogTest : public ::testing::Test {
   UniqueFd read_, write_;
   std::unique_ptr<Log> log_;
 };
+
+TEST_F(LogTest, TheJournalLearnsThePriorityOfEachLine) {
+  struct stat file;
+  ASSERT_EQ(fstat(write_.get(), &file), 0);
+  setenv("JOURNAL_STREAM", absl::StrCat(file.st_dev, ":", file.st_ino).c_str(), 1);
+  log_ = std::make_unique<Log>(&clock_, write_.get());
+  unsetenv("JOURNAL_STREAM");
+  log_->SetLevel(LogLevel::kDebug);
+  log_->Debug("a.b");
+  log_->Info("a.b");
+  log_->Warning("a.b");
+  log_->SetFormat(LogFormat::kJson);
+  log_->Error("a.b");
+  const std::vector<std::string> lines = absl::StrSplit(Written(), '\n');
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_EQ(lines[0].substr(0, 6), "<7>ts=");
+  EXPECT_EQ(lines[1].substr(0, 6), "<6>ts=");
+  EXPECT_EQ(lines[2].substr(0, 6), "<4>ts=");
+  EXPECT_EQ(lines[3].substr(0, 8), "<3>{\"ts\"");
+}
 
 TEST_F(LogTest, OneLinePerEvent) {
   log_->Info("source.quarantined", {{"source", std::string("trng0")}, {"test", "rct"}, {"run", 9}});
