@@ -1,5 +1,4 @@
-# Where `cmake --install` puts things. The units expect --prefix /usr. Each component is a Debian package
-# (deploy/package.cmake).
+# Where `cmake --install` puts things. Each component is a Debian package (deploy/package.cmake).
 include(GNUInstallDirs)
 install(TARGETS entropyd RUNTIME COMPONENT server)
 install(TARGETS entropyd-hostagent RUNTIME COMPONENT hostagent)
@@ -7,9 +6,25 @@ install(TARGETS entropyctl RUNTIME COMPONENT client)
 if(TARGET entropyd-guest-init)
   install(TARGETS entropyd-guest-init RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT client)
 endif()
-install(FILES deploy/systemd/entropyd.service DESTINATION lib/systemd/system COMPONENT server)
-install(FILES deploy/systemd/entropyd-hostagent.service deploy/systemd/entropyd-hostagent.socket
-  DESTINATION lib/systemd/system COMPONENT hostagent)
+# The units run the programs where they are installed. Which prefix that is, only the installation knows: --prefix
+# chooses another one than the build, and cpack installs into a folder of its own what a package then has in /usr.
+function(entropyd_install_units component)
+  foreach(unit IN LISTS ARGN)
+    set(source ${CMAKE_SOURCE_DIR}/deploy/systemd/${unit})
+    set(made ${CMAKE_BINARY_DIR}/systemd/${unit})
+    install(CODE "
+      set(prefix \"\${CMAKE_INSTALL_PREFIX}\")
+      if(prefix MATCHES \"/_CPack_Packages/\")
+        set(prefix /usr)
+      endif()
+      file(READ \"${source}\" text)
+      string(REPLACE \"/usr/bin/\" \"\${prefix}/${CMAKE_INSTALL_BINDIR}/\" text \"\${text}\")
+      file(WRITE \"${made}\" \"\${text}\")" COMPONENT ${component})
+    install(FILES ${made} DESTINATION lib/systemd/system COMPONENT ${component})
+  endforeach()
+endfunction()
+entropyd_install_units(server entropyd.service)
+entropyd_install_units(hostagent entropyd-hostagent.service entropyd-hostagent.socket)
 foreach(sample IN ITEMS "server;entropyd" "hostagent;entropyd-hostagent" "client;entropyctl")
   list(POP_FRONT sample component package)
   set(file ${component})

@@ -32,6 +32,16 @@ for package in entropyd entropyd-hostagent entropyctl; do
 done
 field_of entropyd-hostagent Depends | grep -q "entropyctl (>= $version)"
 
+# --- under another prefix the units run what is there ----------------------------------------------------
+DESTDIR=$WORK/elsewhere cmake --install "$BIN/.." --prefix /usr/local >install.log
+units=elsewhere/usr/local/lib/systemd/system
+for program in entropyd entropyd-hostagent; do
+  grep -q "^ExecStart=/usr/local/bin/$program " $units/$program.service || die "$program.service runs another program"
+  dpkg-deb --fsys-tarfile "$(file_of $program)" | tar -xO "./usr/lib/systemd/system/$program.service" >packaged.service
+  grep -q "^ExecStart=/usr/bin/$program " packaged.service || die "the package's $program.service runs another program"
+done
+grep -q '^ExecReload=/usr/local/bin/entropyctl ' $units/entropyd-hostagent.service
+
 # --- other versions of them ---------------------------------------------------------------------------
 # remade PACKAGE VERSION [PROGRAM]: the same with another version, and PROGRAM in the place of its own.
 remade() {
@@ -68,11 +78,17 @@ for unit in entropyd.service entropyd-hostagent.service entropyd-hostagent.socke
     die "$unit is not there, or started"
 done
 
+for folder in /etc/entropyd /etc/entropyd/tls; do
+  alike "$(on_machine stat -c '%a %U:%G' $folder)" '750 root:root'
+done
+
 # --- server and agent on it, and a guest ----------------------------------------------------------------------
 make_pki
 configure_machine
 sed -i 's|^control: .*||; $acontrol: "/run/entropyd/control.sock"   # not the usual one' root/etc/entropyd/agent.yaml
+on_machine systemctl enable entropyd entropyd-hostagent entropyd-hostagent.socket
 on_machine systemctl start entropyd entropyd-hostagent
+alike "$(on_machine stat -c %U /etc/entropyd)" root   # whoever runs the server: the configuration is not his
 socket=$(at_machine /run/entropyd/egd.sock)
 eventually 10 egd "$socket" read 64
 first=$(egd "$socket" pid)
@@ -139,5 +155,14 @@ on_machine dpkg --purge entropyd-hostagent entropyd entropyctl >said 2>&1
 [ "$(property_of entropyd ActiveState)" = inactive ]
 [ ! -e root/var/lib/entropyd-hostagent ]
 [ -e root/etc/entropyd/agent.yaml ]
+# Installed again, nothing is enabled by what somebody once wished.
+links_left() { find root/etc/systemd -name 'entropyd*' | grep .; }
+if links_left; then die "links to units are left"; fi
+installs /opt/made/{entropyd,entropyd-hostagent,entropyctl}_"${version}_$architecture.deb"
+for unit in entropyd.service entropyd-hostagent.service entropyd-hostagent.socket; do
+  alike "$(property_of $unit UnitFileState)" disabled
+done
+on_machine dpkg --purge entropyd-hostagent entropyd entropyctl >said 2>&1
+if links_left; then die "links to units are left"; fi
 [ "$(md5sum /var/lib/dpkg/status)" = "$host_database" ] || die "this machine's own package database changed"
 echo "packages: installed, upgraded, upgraded to one that does not start, mended, removed, purged"
