@@ -23,8 +23,11 @@ struct Unit {
   uint64_t factor;
 };
 
-constexpr Unit kSizeUnits[] = {
-    {"B", 1}, {"KiB", uint64_t{1} << 10}, {"MiB", uint64_t{1} << 20}, {"GiB", uint64_t{1} << 30}};
+constexpr Unit kSizeUnits[] = {{"B", 1},
+                               {"KiB", uint64_t{1} << 10},
+                               {"MiB", uint64_t{1} << 20},
+                               {"GiB", uint64_t{1} << 30},
+                               {"TiB", uint64_t{1} << 40}};
 constexpr Unit kDurationUnits[] = {
     {"ms", kMillisecondNanos}, {"s", kSecondNanos}, {"m", kMinuteNanos}, {"h", kHourNanos}};
 
@@ -112,6 +115,8 @@ absl::string_view GuessSizeUnit(absl::string_view unit) {
       return "MiB";
     case 'g':
       return "GiB";
+    case 't':
+      return "TiB";
     default:
       return "";
   }

@@ -14,7 +14,7 @@
 
 namespace entropyd {
 
-// A decimal number and a unit: B, KiB, MiB or GiB. A plain 0 needs no unit. The result must be
+// A decimal number and a unit: B, KiB, MiB, GiB or TiB. A plain 0 needs no unit. The result must be
 // whole: "1.5MiB" is, "0.3B" is not.
 // Errors: INVALID_ARGUMENT with an example of what to write.
 absl::StatusOr<uint64_t> ParseSize(absl::string_view text);      // bytes

@@ -16,6 +16,7 @@ namespace entropyd {
 namespace {
 
 const char* KindOf(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
   if (S_ISFIFO(mode)) return "a FIFO";
   if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
   return "something else";
@@ -30,8 +31,7 @@ bool IsOpenedPipe(int fd) {
 absl::Status CheckKind(int fd, absl::string_view what) {
   struct stat file;
   if (fstat(fd, &file) != 0) return ErrnoStatus(errno, what);
-  // read(2) says what is wrong with a directory.
-  if (S_ISREG(file.st_mode) || S_ISDIR(file.st_mode) || IsOpenedPipe(fd)) return absl::OkStatus();
+  if (S_ISREG(file.st_mode) || IsOpenedPipe(fd)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(what, ": it is ", KindOf(file.st_mode), "; give a regular file"));
 }

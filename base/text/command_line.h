@@ -73,16 +73,46 @@ struct LastAnswer {
   std::string text;          // for the standard error, or the standard output
 };
 
+// "entropyctl classes set": the command that was named, down to the last word that was understood.
+inline std::string NamedCommand(const CLI::App& app) {
+  std::string name = app.get_name();
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    name += " " + at->get_name();
+  }
+  return name;
+}
+
+// What is wrong, in words that need no knowledge of CLI11.
+inline std::string WrongUsage(const CLI::ParseError& error,
+                              const std::vector<std::string>& unknown) {
+  if (!unknown.empty()) {
+    // CLI11 lists options after words; whichever was written first, each is one too many.
+    const std::string& word = unknown.front();
+    const bool option = word.size() > 1 && word[0] == '-';
+    return (option ? "there is no option '" : "not expected: '") + word + "'";
+  }
+  const std::string said = error.what();
+  const std::string name = said.substr(0, said.find(':'));
+  if (error.get_name() == "ArgumentMismatch") {
+    if (absl::StrContains(said, " missing")) return name + ": its value is missing";
+    if (absl::StrContains(said, "At Most 1 required")) return name + ": it may be given only once";
+  }
+  return said;
+}
+
 // A word that nobody understood is an error, also when a help was asked for: otherwise the wrong
 // help would be printed.
 inline LastAnswer AnswerTo(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
-  if (error.get_exit_code() == 0 && !unknown.empty()) {
-    return AnswerTo(app, CLI::ExtrasError({unknown.front()}));
+  if (error.get_exit_code() == 0 && unknown.empty()) {
+    std::ostringstream out, err;
+    app.exit(error, out, err);
+    return {false, out.str()};
   }
-  std::ostringstream out, err;
-  const bool wrong_usage = app.exit(error, out, err) != 0;
-  return {wrong_usage, wrong_usage ? err.str() : out.str()};
+  const std::string command = NamedCommand(app);
+  return {true, command + ": " + WrongUsage(error, unknown) + "; see " + command + " --help\n"};
 }
 
 }  // namespace entropyd

@@ -52,8 +52,9 @@ class GrpcLines {
   LineLimit limit_;
 };
 
-// From here on, until `lines` ends. gRPC knows one function for the whole process, and its threads
-// may outlive the server or the agent.
+// From here on, until `lines` ends; nullptr = nowhere, for a program whose own errors say the same.
+// gRPC knows one function for the whole process, and its threads may outlive the server or the
+// agent.
 void SendGrpcLogTo(GrpcLines* lines);
 
 }  // namespace entropyd

@@ -7,7 +7,7 @@
 #include "client/agent_admin_client.h"
 #include "client/ctl/await_agent.h"
 #include "client/ctl/commands.h"
-#include "client/show/json_text.h"
+#include "client/show/message_json.h"
 #include "client/show/output.h"
 #include "client/show/tables.h"
 
@@ -36,7 +36,9 @@ absl::StatusOr<v1::GetStatusResponse> AwaitNewAgent(const std::string& control) 
 absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return config.status();
-  return AdminClient::Create(config->server(), config->tls(), absl::Now());
+  auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now());
+  if (!admin.ok()) return Misconfigured(admin.status());
+  return admin;
 }
 
 int RunSources(const ClientFlags& flags, bool json) {

@@ -4,7 +4,7 @@
 #include "client/admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/figure_arguments.h"
-#include "client/show/json_text.h"
+#include "client/show/message_json.h"
 #include "client/show/output.h"
 #include "client/show/tables.h"
 

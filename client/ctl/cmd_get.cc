@@ -102,7 +102,7 @@ int RunGet(const ClientFlags& flags, const GetOptions& options) {
   }
   absl::StatusOr<std::unique_ptr<GetClient>> client =
       GetClient::Create(config->server(), config->tls(), absl::Now());
-  if (!client.ok()) return Fail(client.status());
+  if (!client.ok()) return Fail(Misconfigured(client.status()));
   const absl::Status drawn = Draw(**client, config->class_(), options);
   return drawn.ok() ? kExitOk : FailServer(drawn);
 }

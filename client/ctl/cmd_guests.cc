@@ -4,6 +4,7 @@
 #include "client/ctl/commands.h"
 #include "client/guest_boot/qemu_reconnect.h"
 #include "client/show/json_text.h"
+#include "client/show/message_json.h"
 #include "client/show/output.h"
 #include "client/show/tables.h"
 

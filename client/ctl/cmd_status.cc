@@ -11,6 +11,7 @@
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
 #include "client/show/json_text.h"
+#include "client/show/message_json.h"
 #include "client/show/output.h"
 #include "client/show/tables.h"
 
@@ -123,12 +124,24 @@ std::string Json(const Findings& found, bool healthy) {
   json.Set("healthy", healthy);
   std::vector<std::string> troubles, warnings;
   for (const std::string& text : found.troubles) troubles.push_back(JsonString(text));
+  const auto add_failure = [&troubles](absl::string_view who, const absl::Status& status) {
+    troubles.push_back(JsonString(absl::StrCat(who, " does not answer: ", status.message())));
+  };
+  if (found.server.has_value() && !found.server->ok()) {
+    add_failure("the server", found.server->status());
+  }
+  if (found.agent.has_value() && !found.agent->ok()) {
+    add_failure("the agent", found.agent->status());
+  }
   for (const std::string& text : found.warnings) warnings.push_back(JsonString(text));
   json.SetRaw("troubles", JsonArray(troubles)).SetRaw("warnings", JsonArray(warnings));
   if (found.server.has_value() && found.server->ok()) {
     const ServerAnswers& server = **found.server;
-    json.SetRaw("sources", JsonOf(server.sources)).SetRaw("pools", JsonOf(server.pools));
-    json.SetRaw("classes", JsonOf(server.classes)).SetRaw("agents", JsonOf(server.agents));
+    json.SetRaw("sources", JsonListOf(server.sources)).SetRaw("pools", JsonListOf(server.pools));
+    json.SetRaw("classes", JsonListOf(server.classes)).SetRaw("agents", JsonListOf(server.agents));
+    json.Set("draining", server.agents.draining());
+    json.Set("drain_reason", server.agents.drain_reason());
+    json.Set("reload_problem", server.agents.reload_problem());
   }
   if (found.agent.has_value() && found.agent->ok()) json.SetRaw("agent", JsonOf(**found.agent));
   return json.ToString();
@@ -145,7 +158,7 @@ int RunStatus(const ClientFlags& flags, bool json) {
   const bool healthy = found.troubles.empty() && !server_failed && !agent_failed;
 
   if (json) {
-    std::cout << Json(found, healthy) << std::endl;
+    PrintJson(Json(found, healthy));
   } else {
     if (found.server.has_value() && found.server->ok())
       PrintServer(config->server(), **found.server);
@@ -157,7 +170,7 @@ int RunStatus(const ClientFlags& flags, bool json) {
   }
   int result = found.troubles.empty() ? kExitOk : kExitUnhealthy;
   if (agent_failed) result = FailAgent(found.agent->status());
-  if (agent_failed && !found.server.has_value()) std::cerr << kNoServer;
+  if (agent_failed && !found.server.has_value() && !json) std::cerr << kNoServer;
   if (server_failed) result = FailServer(found.server->status());
   return result;
 }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/wire/connection_remedy.h"
 #include "client/ctl/commands.h"
+#include "client/show/json_text.h"
 #include "client/show/output.h"
 
 namespace entropyd {
@@ -15,20 +16,16 @@ constexpr char kOtherCertificate[] =
     "that of an operator does all else; give it by --cert and --key, ENTROPYD_CERT and "
     "ENTROPYD_KEY, or `tls` in client.yaml";
 
-// `remedy`: what the reason asks for; empty = nothing.
+// `remedy`: what the reason asks for; where that is empty, `checks` says where to look.
 absl::Status WithHint(const absl::Status& status, absl::string_view remedy,
-                      absl::string_view hint) {
+                      absl::string_view checks) {
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  return absl::UnavailableError(
-      absl::StrCat(status.message(), remedy.empty() ? "" : "\n  ", remedy, "\n  check ", hint));
+  return absl::UnavailableError(remedy.empty()
+                                    ? absl::StrCat(status.message(), "\n  check ", checks)
+                                    : absl::StrCat(status.message(), "\n  ", remedy));
 }
 
-}  // namespace
-
-int Fail(const absl::Status& status) {
-  std::cerr << IndentedLines(absl::StrCat("entropyctl: ", absl::StatusCodeToString(status.code()),
-                                          ": ", status.message()))
-            << std::endl;
+ExitStatus ExitStatusOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       return kExitUnreachable;
@@ -38,6 +35,28 @@ int Fail(const absl::Status& status) {
     default:
       return kExitRuntime;
   }
+}
+
+bool errors_are_json = false;  // for the one command of this process
+
+}  // namespace
+
+void ReportErrorsAsJson() { errors_are_json = true; }
+
+int Fail(const absl::Status& status) {
+  const ExitStatus exit = ExitStatusOf(status);
+  const std::string code = absl::StatusCodeToString(status.code());
+  if (errors_are_json) {
+    JsonObject error;
+    error.Set("code", code)
+        .Set("message", status.message())
+        .Set("exit_status", static_cast<uint64_t>(exit));
+    std::cerr << JsonObject().SetRaw("error", error.ToString()).ToString() << std::endl;
+  } else {
+    std::cerr << IndentedLines(absl::StrCat("entropyctl: ", code, ": ", status.message()))
+              << std::endl;
+  }
+  return exit;
 }
 
 int FailServer(const absl::Status& status) {
@@ -60,8 +79,15 @@ int FailAgent(const absl::Status& status) {
                "root"));
 }
 
+absl::Status Misconfigured(const absl::Status& status) {
+  return status.ok() ? status : absl::InvalidArgumentError(status.message());
+}
+
 absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags) {
-  return LoadClientConfig(flags, [](const char* name) -> const char* { return std::getenv(name); });
+  absl::StatusOr<config::v1::Client> config =
+      LoadClientConfig(flags, [](const char* name) -> const char* { return std::getenv(name); });
+  if (!config.ok()) return Misconfigured(config.status());
+  return config;
 }
 
 }  // namespace entropyd

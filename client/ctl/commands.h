@@ -28,13 +28,20 @@ enum ExitStatus : int {
   kExitUnreachable = 69,  // EX_UNAVAILABLE of sysexits.h
 };
 
-// Prints "entropyctl: MESSAGE" on standard error and returns the exit status for its code.
+// From now on errors are JSON, too: {"error":{"code":…,"message":…,"exit_status":…}}.
+void ReportErrorsAsJson();
+// Prints "entropyctl: CODE: MESSAGE" on standard error and returns the exit status for its code.
 int Fail(const absl::Status& status);
 // The same after a call to a server or agent. Adds what to check when it does not answer.
 int FailServer(const absl::Status& status);
 int FailAgent(const absl::Status& status);
 
-// The client's configuration: flags win over the environment, and that over client.yaml.
+// The same error as one of the configuration, whatever its reason: a file that is missing is as
+// wrong as one that is broken.
+absl::Status Misconfigured(const absl::Status& status);
+
+// The client's configuration: flags win over the environment, and that over client.yaml. Its
+// errors are Misconfigured().
 absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags);
 
 // A client for the Admin of the configured server.

@@ -19,6 +19,7 @@
 #include "client/ctl/server_commands.h"
 #include "client/ctl/standalone_commands.h"
 #include "client/ctl/unknown_command.h"
+#include "client/show/json_text.h"
 #include "client/show/output.h"
 
 namespace entropyd {
@@ -34,6 +35,16 @@ constexpr char kAbout[] =
     "\n"
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else "
     "/etc/entropyd/client.yaml.";
+
+constexpr char kVersion[] = "entropyctl " ENTROPYD_VERSION;
+
+constexpr char kExits[] =
+    "\nExit status:\n"
+    "  0   done\n"
+    "  1   failed\n"
+    "  2   the command line or a configuration is wrong\n"
+    "  3   what was asked about is not healthy\n"
+    "  69  the server or the agent does not answer";
 
 void AddConnection(CLI::App& app, ClientFlags& flags) {
   app.add_option("--config", flags.config, "client.yaml (default: /etc/entropyd/client.yaml)");
@@ -86,6 +97,7 @@ int CheckOutput(int result) {
 int Main(int argc, char** argv) {
   OpenStandardFds();
   ClearGrpcVariables();
+  SendGrpcLogTo(nullptr);  // the error of a call tells why it failed
   // A command may read a private key, or make one. Programs that it starts may be dumped again.
   absl::Status guarded = ForbidDumps();
   if (guarded.ok()) guarded = GuardOpenSslMemory();
@@ -97,14 +109,21 @@ int Main(int argc, char** argv) {
   CLI::App app(kAbout, "entropyctl");
   app.fallthrough();
   app.require_subcommand(1);
-  app.set_version_flag("--version", "entropyctl " ENTROPYD_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(kExits);
   app.add_option("-o,--output", args.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   AddConnection(app, args.connection);
   AddServerCommands(app, args);
   AddHostCommands(app, args);
   AddStandaloneCommands(app, args);
+  // As people type it.
+  AddTable(app, args, "version", "Show this program's version", [&args] {
+    args.json() ? PrintJson(JsonObject().Set("version", ENTROPYD_VERSION).ToString())
+                : Print(absl::StrCat(kVersion, "\n"));
+    return kExitOk;
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -113,6 +132,7 @@ int Main(int argc, char** argv) {
     (answer.wrong_usage ? std::cerr : std::cout) << answer.text;
     return CheckOutput(answer.wrong_usage ? kExitUsage : kExitOk);
   }
+  if (args.json()) ReportErrorsAsJson();
   const int result = args.run();
   return args.output_may_close ? result : CheckOutput(result);
 }

@@ -14,6 +14,7 @@
 #include "base/wire/state_names.h"
 #include "client/show/describe.h"
 #include "client/show/json_text.h"
+#include "client/show/message_json.h"
 #include "client/show/output.h"
 
 namespace entropyd {
@@ -111,8 +112,8 @@ std::string DemoTickJson(const DemoSnapshot& now, double rate) {
   JsonObject json;
   json.Set("event", "tick").Set("seconds", now.seconds).Set("delivered_bytes", now.delivered());
   json.Set("bytes_per_second", rate).Set("guests", uint64_t{now.guests()});
-  if (now.sources.has_value()) json.SetRaw("sources", JsonOf(*now.sources));
-  if (now.pools.has_value()) json.SetRaw("pools", JsonOf(*now.pools));
+  if (now.sources.has_value()) json.SetRaw("sources", JsonListOf(*now.sources));
+  if (now.pools.has_value()) json.SetRaw("pools", JsonListOf(*now.pools));
   if (now.agent.has_value()) json.SetRaw("agent", JsonOf(*now.agent));
   return json.ToString();
 }

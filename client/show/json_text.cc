@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace entropyd {
 
@@ -64,16 +63,6 @@ std::string JsonObject::ToString() const { return absl::StrCat("{", body_, "}");
 
 std::string JsonArray(const std::vector<std::string>& elements) {
   return absl::StrCat("[", absl::StrJoin(elements, ","), "]");
-}
-
-std::string JsonOf(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  std::string json;
-  // Fails only for Any and for strings that are not UTF-8. These messages have neither.
-  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "null";
-  return json;
 }
 
 }  // namespace entropyd

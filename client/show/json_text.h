@@ -1,4 +1,4 @@
-// Writes JSON: objects key by key, and protobuf messages.
+// Writes JSON: objects key by key.
 //
 //   JsonObject json;
 //   json.Set("bytes", uint64_t{64}).Set("name", "demo");
@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "google/protobuf/message.h"
 
 namespace entropyd {
 
@@ -37,9 +36,5 @@ class JsonObject {
 
 // Each element is JSON already.
 std::string JsonArray(const std::vector<std::string>& elements);
-
-// A message by protobuf's JSON mapping, with the field names of the .proto and every field present.
-// In that mapping 64-bit integers are strings.
-std::string JsonOf(const google::protobuf::Message& message);
 
 }  // namespace entropyd

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/config/units.h"
 #include "client/show/json_text.h"
+#include "client/show/message_json.h"
 #include "client/show/output.h"
 #include "client/show/table.h"
 #include "client/show/tables.h"

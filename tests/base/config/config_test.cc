@@ -502,7 +502,8 @@ TEST(LoadTest, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(status.message(),
             "read /nonexistent/client.yaml: No such file or directory; correct the path, or give "
             "the right one by --config");
-  EXPECT_EQ(config::Load("/tmp", &client, &locations).message(), "read /tmp: Is a directory");
+  EXPECT_EQ(config::Load("/tmp", &client, &locations).message(),
+            "read /tmp: it is a directory; give a regular file");
 }
 
 TEST(LoadTest, NeverWaitsForAFifo) {

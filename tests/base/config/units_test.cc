@@ -19,6 +19,7 @@ TEST(ParseSizeTest, UnitsArePowersOf1024) {
   EXPECT_EQ(*ParseSize("1.5MiB"), 1572864u);
   EXPECT_EQ(*ParseSize("0.5KiB"), 512u);
   EXPECT_EQ(*ParseSize("3GiB"), uint64_t{3} << 30);
+  EXPECT_EQ(*ParseSize("2.25TiB"), uint64_t{9} << 38);
   EXPECT_EQ(*ParseSize("1.50KiB"), 1536u);
 }
 
@@ -28,7 +29,8 @@ TEST(ParseSizeTest, RefusalsSayWhatToWrite) {
   EXPECT_EQ(Complaint(ParseSize("64 KiB")), "'64 KiB' is not a size; write e.g. 64KiB");
   EXPECT_EQ(Complaint(ParseSize("1.5mb")), "'1.5mb' is not a size; write e.g. 1.5MiB");
   EXPECT_EQ(Complaint(ParseSize("2G")), "'2G' is not a size; write e.g. 2GiB");
-  EXPECT_EQ(Complaint(ParseSize("64TiB")), "'64TiB' is not a size; write e.g. 64KiB");
+  EXPECT_EQ(Complaint(ParseSize("2tb")), "'2tb' is not a size; write e.g. 2TiB");
+  EXPECT_EQ(Complaint(ParseSize("64PiB")), "'64PiB' is not a size; write e.g. 64KiB");
   EXPECT_EQ(Complaint(ParseSize("64KiB/s")), "'64KiB/s' is not a size; write e.g. 64KiB");
   EXPECT_EQ(Complaint(ParseSize("")), "'' is not a size; write e.g. 64KiB");
 }
@@ -104,7 +106,8 @@ TEST(FormatTest, DurationsPickTheUnitThatReads) {
 }
 
 TEST(FormatTest, WhatIsWrittenByPeopleComesBack) {
-  for (uint64_t bytes : {uint64_t{1}, uint64_t{1023}, uint64_t{1} << 10, uint64_t{3} << 20}) {
+  for (uint64_t bytes : {uint64_t{1}, uint64_t{1023}, uint64_t{1} << 10, uint64_t{3} << 20,
+                         uint64_t{3} << 30, uint64_t{3} << 40}) {
     std::string text = FormatSize(static_cast<double>(bytes));
     text.erase(text.find(' '), 1);
     EXPECT_EQ(*ParseSize(text), bytes) << text;

@@ -49,7 +49,7 @@ TEST_F(ReadFileTest, AFileThatIsNotThereOrADirectoryIsNamedWithTheReason) {
   EXPECT_EQ(CannotOpen(EACCES, "read key /k").message(),
             "read key /k: Permission denied; let the user who runs this program read it");
   EXPECT_EQ(ReadFileAtMost(dir_.path(), "read key /k", 10).status().message(),
-            "read key /k: Is a directory");
+            "read key /k: it is a directory; give a regular file");
 }
 
 // Whoever opens it for reading waits for a writer, who may never come.

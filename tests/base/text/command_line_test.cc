@@ -46,7 +46,10 @@ TEST(CommandLineTest, AnExampleIsNotBroken) {
 LastAnswer Ask(std::vector<std::string> words) {
   CLI::App app("Does it.", "program");
   app.set_version_flag("--version", "program 1");
-  app.add_subcommand("run", "Run");
+  CLI::App* const run = app.add_subcommand("run", "Run");
+  run->add_option("--speed", "How fast")->check(CLI::Range(1, 9));
+  run->add_flag("--slow")->excludes(run->get_option("--speed"));
+  app.require_subcommand(1);
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
     app.parse(words);
@@ -74,8 +77,22 @@ TEST(CommandLineTest, AnUnknownWordIsAnErrorAlsoBesideAHelp) {
   for (const std::vector<std::string>& words : asked) {
     const LastAnswer answer = Ask(words);
     EXPECT_TRUE(answer.wrong_usage) << words.front();
-    EXPECT_THAT(answer.text, HasSubstr("not expected: walk"));
+    EXPECT_THAT(answer.text, HasSubstr("not expected: 'walk'; see program"));
   }
+}
+
+TEST(CommandLineTest, AnErrorNamesTheCommandWhatIsWrongAndItsHelp) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{}, "program: A subcommand is required; see program --help\n"},
+      {{"--fast"}, "program: there is no option '--fast'; see program --help\n"},
+      {{"run", "--fast"}, "program run: there is no option '--fast'; see program run --help\n"},
+      {{"run", "--speed"}, "program run: --speed: its value is missing; see program run --help\n"},
+      {{"run", "--speed", "1", "--speed", "2"},
+       "program run: --speed: it may be given only once; see program run --help\n"},
+      {{"run", "--speed", "1", "--slow"},
+       "program run: --speed excludes --slow; see program run --help\n"},
+  };
+  for (const auto& [words, text] : wrong) EXPECT_EQ(Ask(words).text, text);
 }
 
 }  // namespace

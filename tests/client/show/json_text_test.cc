@@ -2,9 +2,7 @@
 
 #include <limits>
 
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "proto/admin.pb.h"
 
 namespace entropyd {
 namespace {
@@ -23,14 +21,6 @@ TEST(JsonTextTest, WhatIsNoNumberIsNull) {
   JsonObject json;
   json.Set("x", std::numeric_limits<double>::infinity());
   EXPECT_EQ(json.ToString(), "{\"x\":null}");
-}
-
-TEST(JsonTextTest, MessagesShowEveryFieldUnderItsProtoName) {
-  v1::Source source;
-  source.set_name("trng0");
-  const std::string json = JsonOf(source);
-  EXPECT_THAT(json, testing::HasSubstr("\"name\":\"trng0\""));
-  EXPECT_THAT(json, testing::HasSubstr("\"rct_failures\":\"0\""));
 }
 
 }  // namespace

@@ -30,9 +30,23 @@ refused "unknown command 'lnt'; did you mean 'lint'?" libvirt lnt
 refused "unknown command 'zzzzzz'; see entropyctl pki --help" pki zzzzzz
 refused "unknown command 'simulate'; did you mean 'entropyctl classes simulate'?" simulate --help
 refused "unknown command 'list'; see entropyctl sources --help" sources list --help
-refused 'not expected: now' status now --help
+refused "entropyctl status: not expected: 'now'; see entropyctl status --help" status now --help
+refused "entropyctl status: there is no option '--bogus'; see entropyctl status --help" status --bogus
+refused 'entropyctl get: --bytes: its value is missing; see entropyctl get --help' get --bytes
+refused '--control: it may be given only once' status --control a --control b
 for program in entropyd entropyd-hostagent; do
-  expect_failure 2 'not expected: now' "$BIN/$program" now --help
+  expect_failure 2 "$program: not expected: 'now'; see $program --help" "$BIN/$program" now --help
+done
+
+alike "$("$BIN/entropyctl" version)" "$("$BIN/entropyctl" --version)"
+
+# A configuration that is missing is as wrong as one that is broken, and so is one of its files.
+printf 'server: [\n' >broken.yaml
+printf 'server: "localhost:1"\ntls: {cert: none.crt, key: none.key, ca: none.ca}\n' >astray.yaml
+for config in none.yaml broken.yaml . astray.yaml; do
+  for command in pools classes 'get --bytes 1 --class a/b'; do
+    expect_failure 2 'none.yaml|broken.yaml|a directory|none.crt' "$BIN/entropyctl" --config $config $command
+  done
 done
 
 # An answer that nobody gets is no answer.
@@ -65,6 +79,20 @@ grep -q upgrade help.txt
 # Whoever is refused learns what to give instead.
 operator="$BIN/entropyctl --config $WORK/operator.client.yaml"
 expect_failure 69 'another name: .*--server-name' $operator --server-name wrong pools
+# The error is all that it says: none of gRPC's own lines stand before it. As JSON it is one object.
+"$BIN/entropyctl" pki init --dir foreign --name foreign >foreign.txt
+expect_failure 69 'another CA' $operator --ca foreign/ca.crt pools
+if $operator --ca foreign/ca.crt pools >pools.out 2>pools.err; then die "a server of another CA was believed"; fi
+[ ! -s pools.out ] && [ "$(grep -cv '^  ' pools.err)" = 1 ] || die "it says: $(cat pools.err)"
+if $operator --ca foreign/ca.crt pools -o json >pools.out 2>pools.err; then die "it was believed"; fi
+[ ! -s pools.out ] || die "an error has an answer: $(cat pools.out)"
+/usr/bin/python3 -c 'import json
+error = json.load(open("pools.err"))["error"]
+assert error["code"] == "UNAVAILABLE" and error["exit_status"] == 69 and "another CA" in error["message"], error'
+if $operator --ca foreign/ca.crt status -o json >status.out 2>status.err; then die "it is called healthy"; fi
+/usr/bin/python3 -c 'import json
+status = json.load(open("status.out"))
+assert not status["healthy"] and any("the server does not answer" in t for t in status["troubles"]), status'
 expect_failure 1 'that of a reader draws' $operator get --bytes 10 --class default/gold
 if $operator get --bytes 10 --class default/gold >said 2>&1; then die "an operator draws bytes"; fi
 lacks said 'after 0 of' || die "it tells of nothing that was drawn"

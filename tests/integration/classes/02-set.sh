@@ -18,7 +18,7 @@ gets 16 44
 ctl classes diff >said
 [ "$(grep -c '^default/slow ' said)" = 3 ] || die "$(cat said)"
 ctl classes diff -o json | /usr/bin/python3 -c 'import json, sys
-d = {one["key"]: one for one in json.load(sys.stdin)["difference"]}
+d = {one["key"]: one for one in json.load(sys.stdin)["differences"]}
 assert d["ceil"]["configured"] == "64KiB/s" and d["ceil"]["in_force"] == "32KiB/s", d
 assert d["prio"]["in_force"] == "2" and d["weight"]["configured"] == "default", d
 assert d["ceil"]["by"] == "spiffe://test/operator/o1" and d["ceil"]["at"].endswith("Z"), d'

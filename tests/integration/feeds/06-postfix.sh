@@ -47,7 +47,7 @@ grep -q 'Verify return code: 0 (ok)' session.log
 drew() {
   "$BIN/entropyctl" --control "$WORK/agent.sock" guests -o json | /usr/bin/python3 -c '
 import json, sys
-had = [g["delivered"] for g in json.load(sys.stdin).get("guest", []) if g["program"] == "tlsmgr"]
+had = [g["delivered"] for g in json.load(sys.stdin)["guests"] if g["program"] == "tlsmgr"]
 sys.exit([int(n) for n in had] != [32])'
 }
 eventually 5 drew

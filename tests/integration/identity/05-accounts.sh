@@ -15,7 +15,7 @@ top = json.load(sys.stdin)
 assert {"shop", "web"} <= {g["name"] for g in top["guests"]}, top
 rates = [g["rate"] for g in top["guests"]]
 assert rates == sorted(rates, reverse=True), rates
-assert any(c["class"] == "default/gold" for c in top["status"]["class"]), top'
+assert any(c["class"] == "default/gold" for c in top["status"]["classes"]), top'
 leave shop
 # Its series stays for five minutes, so that one that comes again goes on in it.
 shop_is_away() { [ "$(guest_metric 'connections.*guest="shop"')" = "0 1" ]; }

@@ -41,7 +41,7 @@ leave() { stop "$1" 5 143; stop "$1-fifo" 5 143; rm -f "$WORK/libvirt/$1.xml"; }
 field() {
   AS=agent ctl guests -o json | python3 -c '
 import json, sys
-found = [g for g in json.load(sys.stdin).get("guest", []) if g["name"] == sys.argv[1]]
+found = [g for g in json.load(sys.stdin)["guests"] if g["name"] == sys.argv[1]]
 print(found[0][sys.argv[2]] if found else "absent")' "$1" "$2"
 }
 is() { [ "$(field "$1" "$2")" = "$3" ]; }

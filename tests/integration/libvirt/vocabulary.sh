@@ -47,7 +47,7 @@ start_host_agent() {
 class_of() {  # HOST DOMAIN: in which the host's agent serves it
   on "$1" "$BIN/entropyctl" --control /run/entropyd/agent.sock guests -o json | /usr/bin/python3 -c '
 import json, sys
-print(*(guest["class"] for guest in json.load(sys.stdin)["guest"] if guest["name"] == sys.argv[1]))' "$2"
+print(*(guest["class"] for guest in json.load(sys.stdin)["guests"] if guest["name"] == sys.argv[1]))' "$2"
 }
 is_served_in() { [ "$(class_of "$1" "$2")" = "$3" ]; }         # HOST DOMAIN POOL/CLASS
 agent_metric() { metric "agent-$1" "$2"; }                     # HOST PATTERN

@@ -16,7 +16,7 @@ agent_says() {
   agent_json | /usr/bin/python3 -c '
 import json, sys
 a = json.load(sys.stdin)["agent"]
-c = {one["class"]: one for one in a["class"]}
+c = {one["class"]: one for one in a["classes"]}
 value = eval(sys.argv[1])
 if not isinstance(value, bool):
     print(value)

@@ -12,7 +12,7 @@ import sys
 
 
 def read(file):
-    return {s["name"]: s for s in json.load(file)["source"]}
+    return {s["name"]: s for s in json.load(file)["sources"]}
 
 
 def unhealthy(source):
@@ -29,8 +29,8 @@ def main():
         before = read(open(arguments[0], encoding="utf-8")) if arguments else {}
         bad += [f"{name}: is not there any more" for name in before if name not in sources]
         for name, s in sources.items():
-            given = int(s["raw_bytes"]) - int(before.get(name, {}).get("raw_bytes", 0))
-            alarms = int(s["rct_failures"]) + int(s["apt_failures"])
+            given = s["raw_bytes"] - before.get(name, {}).get("raw_bytes", 0)
+            alarms = s["rct_failures"] + s["apt_failures"]
             if unhealthy(s) or given == 0 or alarms:
                 bad.append(f"{name}: {s['state']} ({s['reason']}), {given} bytes, {alarms} alarms")
     elif question == "state":
