@@ -49,6 +49,21 @@ class SupplyPlanTest : public ::testing::Test {
   config::v1::Server config_;
 };
 
+TEST_F(SupplyPlanTest, TheOperatorsFiguresReplaceTheClaimsOfTheDriver) {
+  const SourceClaims usual = Plan({Fifo("a")}).sources[0].spec.identity.claims;
+  const SourceClaims set =
+      Plan({Fifo("a",
+                 ", silence: 30s, group: board, min_entropy_bits_per_byte: 1.5, "
+                 "health_min_entropy_bits_per_byte: 3")})
+          .sources[0]
+          .spec.identity.claims;
+  EXPECT_EQ(set.silence_nanos, 30 * kSecondNanos);
+  EXPECT_NE(usual.silence_nanos, set.silence_nanos);
+  EXPECT_EQ(set.group, "board");
+  EXPECT_EQ(set.min_entropy, 1.5);
+  EXPECT_EQ(set.health_min_entropy, 3);
+}
+
 constexpr char kAway[] = "name: a, path: /dev/no-such";
 
 TEST_F(SupplyPlanTest, ASourceWhoseDeviceIsAwayGoesOnWithItsClaims) {
