@@ -77,8 +77,8 @@ property_of() { on_machine systemctl show --property="$2" --value "$1"; }
 configure_machine() {
   local etc=$WORK/root/etc/entropyd port
   port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  mkdir -p "$etc"
-  cp -r "$WORK/pki" "$etc/tls"
+  mkdir -p "$etc/tls"
+  cp -r "$WORK/pki/." "$etc/tls"
   GRPC_PORT=$port server_yaml | sed "s|$WORK/pki|/etc/entropyd/tls|g" >"$etc/server.yaml"
   cat >"$etc/agent.yaml" <<YAML
 servers: ["localhost:$port"]
