@@ -46,9 +46,6 @@ void ServerMetrics::AddTotals() {
   } kOfAttach[] = {
       {"entropyd_attach_streams_total", "Streams that said a valid Hello.", &Totals::attached},
       {"entropyd_attach_messages_total", "Messages written to agents.", &Totals::messages},
-      {"entropyd_attach_sent_bytes_total", "Payload written to agents.", &Totals::sent_bytes},
-      {"entropyd_attach_received_bytes_total", "Payload that agents acknowledged.",
-       &Totals::received_bytes},
       {"entropyd_attach_lost_unconfirmed_bytes_total",
        "Payload that was not acknowledged when its stream ended; never sent again.",
        &Totals::lost_bytes},
@@ -67,6 +64,13 @@ void ServerMetrics::AddTotals() {
     totals_.push_back({metrics_->AddCounter(total.name, total.help),
                        [attach, value = total.value] { return attach->totals().*value; }});
   }
+  const Deliveries* const deliveries = &attach->deliveries();
+  totals_.push_back(
+      {metrics_->AddCounter("entropyd_attach_sent_bytes_total", "Payload written to agents."),
+       [deliveries] { return deliveries->sent(); }});
+  totals_.push_back({metrics_->AddCounter("entropyd_attach_received_bytes_total",
+                                          "Payload that agents acknowledged."),
+                     [deliveries] { return deliveries->received(); }});
   totals_.push_back({metrics_->AddCounter("entropyd_forfeited_bytes_total",
                                           "Charged to a class and then not delivered: the pool "
                                           "refused, or the caller went away."),

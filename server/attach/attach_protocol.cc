@@ -37,7 +37,8 @@ AttachProtocol::AttachProtocol(const Options& options, ClassAccess* access, Iden
 
 std::unique_ptr<Session> AttachProtocol::NewSession(Session::Peer peer) {
   const Session::Limits limits = {.max_credit = max_credit_, .max_payload = max_payload_};
-  return std::make_unique<Session>(std::move(peer), limits, dispatcher_->budgets(), this);
+  return std::make_unique<Session>(std::move(peer), limits, dispatcher_->budgets(), &deliveries_,
+                                   this);
 }
 
 void AttachProtocol::SetLimits(const Session::Limits& limits, uint32_t max_agents) {
@@ -250,10 +251,8 @@ absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& cr
         "refuse credit: ", credit.line_size(), " lines for at most ", kMaxChannels, " channels"));
   }
   for (const v1::Line& line : credit.line()) {
-    const uint64_t unconfirmed = session->unconfirmed_bytes();
     const absl::StatusOr<Channel*> credited = session->Credit(line);
     if (!credited.ok()) return credited.status();
-    totals_.received_bytes += unconfirmed - session->unconfirmed_bytes();
     Channel* const channel = *credited;
     if (channel == nullptr) continue;
     channel->Reweigh();
@@ -277,7 +276,7 @@ void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_na
   session->End(std::move(end), now_nanos);
   registry_.Unregister(session);
   const absl::Status status = ToStatus(session->end());
-  const uint64_t lost = session->unconfirmed_bytes();
+  const uint64_t lost = session->deliveries().unconfirmed();
   totals_.lost_bytes += lost;
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     ++totals_.violations;
@@ -304,7 +303,7 @@ void AttachProtocol::TellDetached(const Session& session, const absl::Status& st
   log_->Info("agent.detached", {{"identity", session.peer().identity},
                                 {"session", session.id()},
                                 {"status", status},
-                                {"sent_bytes", session.sent_bytes()},
+                                {"sent_bytes", session.deliveries().sent()},
                                 {"lost_bytes", lost},
                                 {"count", count}});
 }
@@ -413,7 +412,6 @@ uint32_t AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
     session->Refused(channel.get(), now_nanos);
     dispatcher_->OnRefusal(channel->leaf()->slot, status);
   }
-  totals_.sent_bytes += payload;
   return payload;
 }
 

@@ -28,6 +28,7 @@
 #include "base/telemetry/log.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/class_access.h"
+#include "server/attach/deliveries.h"
 #include "server/attach/identity_shares.h"
 #include "server/attach/session.h"
 #include "server/attach/session_registry.h"
@@ -63,9 +64,6 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   struct Totals {
     uint64_t attached = 0;
     uint64_t messages = 0;
-    uint64_t sent_bytes = 0;
-    // Bytes that agents have acknowledged.
-    uint64_t received_bytes = 0;
     // Bytes without acknowledgement when their session ended.
     uint64_t lost_bytes = 0;
     uint64_t violations = 0;
@@ -100,6 +98,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   void Recheck(int64_t now_nanos);
 
   const Totals& totals() const { return totals_; }
+  // Of all sessions since the start.
+  const Deliveries& deliveries() const { return deliveries_; }
   const SessionRegistry& registry() const { return registry_; }
   bool draining() const { return draining_; }
   // Streams may attach again. Those that were told to leave do so all the same.
@@ -149,6 +149,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   Dispatcher* const dispatcher_;
   Log* const log_;
   LineLimit lines_;
+  Deliveries deliveries_;
   SessionRegistry registry_;
   Totals totals_;
   bool draining_ = false;

@@ -5,8 +5,13 @@
 
 namespace entropyd {
 
-Channel::Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned)
-    : session_(session), number_(number), name_(std::move(name)), plan_(planned) {}
+Channel::Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned,
+                 Deliveries* deliveries)
+    : session_(session),
+      number_(number),
+      name_(std::move(name)),
+      plan_(planned),
+      delivered_(deliveries) {}
 
 uint32_t Channel::Plan(uint32_t bytes) {
   // A full pool keeps its stored bytes for sessions that can take them now.

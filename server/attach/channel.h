@@ -18,6 +18,7 @@
 #include "absl/types/optional.h"
 #include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
+#include "server/attach/deliveries.h"
 #include "server/attach/reasons.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/claimant.h"
@@ -32,7 +33,8 @@ class Channel final : public Claimant {
 
   // `name`: POOL/CLASS, or an excerpt of what the peer wrote instead. The session outlives the
   // channel.
-  Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned);
+  Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned,
+          Deliveries* deliveries);
 
   // From Claimant.
   uint32_t Plan(uint32_t bytes) override;
@@ -48,12 +50,12 @@ class Channel final : public Claimant {
   const std::string& name() const { return name_; }
   Phase phase() const { return phase_; }
   uint64_t limit() const { return limit_; }
-  uint64_t received() const { return received_; }
-  uint64_t sent() const { return sent_; }
+  uint64_t received() const { return delivered_.received(); }
+  uint64_t sent() const { return delivered_.sent(); }
   uint32_t guests() const { return guests_; }
   uint32_t planned() const { return plan_.bytes(); }
-  uint64_t want() const { return limit_ - sent_ - planned(); }
-  uint64_t unconfirmed() const { return sent_ - received_; }
+  uint64_t want() const { return limit_ - sent() - planned(); }
+  uint64_t unconfirmed() const { return delivered_.unconfirmed(); }
 
   // True while the peer has not been told the newest state.
   bool state_due() const { return state_due_; }
@@ -73,8 +75,7 @@ class Channel final : public Claimant {
   // Why it is closed. Empty when the peer closed it.
   absl::optional<ClassRefusal> refusal_;
   uint64_t limit_ = 0;
-  uint64_t received_ = 0;
-  uint64_t sent_ = 0;
+  Deliveries::Count delivered_;
   uint32_t guests_ = 0;
   uint32_t waiting_guests_ = 0;
   uint32_t max_weight_ = kMaxGuests;

@@ -15,12 +15,14 @@ absl::Status Violation(absl::string_view what) { return absl::InvalidArgumentErr
 
 }  // namespace
 
-Session::Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Owner* owner)
+Session::Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Deliveries* all,
+                 Owner* owner)
     : peer_(std::move(peer)),
       limits_(limits),
       budgets_(budgets),
       owner_(owner),
       planned_(&budgets->planned),
+      deliveries_(all),
       in_flight_(&budgets->in_flight),
       written_(&in_flight_) {}
 
@@ -129,8 +131,9 @@ absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
   const bool named = IsPoolClass(open.class_());
   const Channel* const other = FindOpen(open.class_());
   // A channel keeps its name until the stream ends, so only what may be a class is kept whole.
-  channels_.push_back(std::make_unique<Channel>(
-      this, open.channel(), named ? open.class_() : Excerpt(open.class_()), &planned_));
+  channels_.push_back(std::make_unique<Channel>(this, open.channel(),
+                                                named ? open.class_() : Excerpt(open.class_()),
+                                                &planned_, &deliveries_));
   Channel* const channel = channels_.back().get();
   StateDue(channel, false);
   if (!named) {
@@ -146,14 +149,14 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
   if (channel == nullptr) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " was never opened"));
   }
-  if (line.received() < channel->received_ || line.limit() < channel->limit_) {
+  if (line.received() < channel->received() || line.limit() < channel->limit_) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " goes back to limit ",
                                   line.limit(), ", received ", line.received(), " from ",
-                                  channel->limit_, ", ", channel->received_));
+                                  channel->limit_, ", ", channel->received()));
   }
-  if (line.received() > channel->sent_) {
+  if (line.received() > channel->sent()) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " received ",
-                                  line.received(), " bytes of ", channel->sent_, " sent"));
+                                  line.received(), " bytes of ", channel->sent(), " sent"));
   }
   if (line.limit() < line.received()) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " has limit ",
@@ -164,8 +167,7 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
                                               " promises room for ", line.limit() - line.received(),
                                               " bytes, max_credit is ", limits_.max_credit));
   }
-  unconfirmed_bytes_ -= line.received() - channel->received_;
-  channel->received_ = line.received();
+  channel->delivered_.Acknowledge(line.received() - channel->received());
   channel->guests_ = std::min(line.guests(), kMaxGuests);
   channel->waiting_guests_ =
       line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : channel->guests_;
@@ -267,8 +269,7 @@ void Session::StateDue(Channel* channel, bool discard) {
 
 uint32_t Session::Drawn(Channel* channel) {
   const uint32_t bytes = channel->plan_.MoveTo(&written_);
-  channel->sent_ += bytes;
-  unconfirmed_bytes_ += bytes;
+  channel->delivered_.Send(bytes);
   return bytes;
 }
 
@@ -361,12 +362,6 @@ uint32_t Session::guests() const {
     if (channel->phase() != Channel::Phase::kClosed) guests = std::max(guests, channel->guests());
   }
   return guests;
-}
-
-uint64_t Session::sent_bytes() const {
-  uint64_t bytes = 0;
-  for (const auto& channel : channels_) bytes += channel->sent();
-  return bytes;
 }
 
 }  // namespace entropyd

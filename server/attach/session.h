@@ -31,6 +31,7 @@
 #include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/channel.h"
+#include "server/attach/deliveries.h"
 #include "server/attach/identity_shares.h"
 #include "server/attach/reasons.h"
 #include "server/attach/transport.h"
@@ -100,8 +101,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
     std::shared_ptr<const PeerCertificate> certificate = nullptr;
   };
 
-  // The budgets and the owner outlive it.
-  Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Owner* owner);
+  // The budgets, the deliveries of all sessions, and the owner outlive it.
+  Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Deliveries* all, Owner* owner);
   ~Session();
 
   void OnMail(uint32_t events, int64_t now_nanos) override;
@@ -198,9 +199,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   int64_t drain_deadline_nanos() const { return drain_deadline_nanos_; }
   const std::vector<std::unique_ptr<Channel>>& channels() const { return channels_; }
   uint32_t guests() const;
-  uint64_t sent_bytes() const;
-  // Of all channels. Asked for each credit line, so it does not walk them.
-  uint64_t unconfirmed_bytes() const { return unconfirmed_bytes_; }
+  // Of all channels.
+  const Deliveries& deliveries() const { return deliveries_; }
 
   // The transport's landing place for one message.
   v1::AgentMessage inbox;
@@ -237,9 +237,8 @@ class Session final : public MailNode, public ByteBudget::Waiter {
   int64_t patience_nanos_ = kNever;
   // What is planned for all channels together.
   ByteBudget planned_;
+  Deliveries deliveries_;
   std::vector<std::unique_ptr<Channel>> channels_;
-  // The sum of Channel::unconfirmed().
-  uint64_t unconfirmed_bytes_ = 0;
 
   uint64_t next_seq_ = 1;
   bool welcome_due_ = false;

@@ -56,8 +56,8 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   out->set_peer(session.peer().address);
   out->set_connected_seconds(ToSeconds(now_nanos - session.started_nanos()));
   out->set_guests(session.guests());
-  out->set_delivered_bytes(session.sent_bytes());
-  out->set_unconfirmed_bytes(session.unconfirmed_bytes());
+  out->set_delivered_bytes(session.deliveries().sent());
+  out->set_unconfirmed_bytes(session.deliveries().unconfirmed());
   out->set_draining(session.phase() == Session::Phase::kDraining);
   for (const auto& channel : session.channels()) {
     v1::Agent::Channel* entry = out->add_channel();

@@ -133,7 +133,7 @@ TEST_F(AttachProtocolHeartbeatTest,
   }
   EXPECT_FALSE(peer->wire.finished);
   EXPECT_EQ(Granted(peer, 1), 5000u);
-  EXPECT_EQ(peer->session->unconfirmed_bytes(), 5000u);
+  EXPECT_EQ(peer->session->deliveries().unconfirmed(), 5000u);
   EXPECT_EQ(totals().violations, 0u);
 }
 

@@ -12,7 +12,7 @@ class SessionRegistryTest : public ::testing::Test, public Session::Owner {
  protected:
   Session* Add(const std::string& identity, char host) {
     Session* const session = registry_.Add(std::make_unique<Session>(
-        Session::Peer{identity, "peer"}, Session::Limits{}, &budgets_, this));
+        Session::Peer{identity, "peer"}, Session::Limits{}, &budgets_, &all_, this));
     v1::Hello hello;
     hello.set_version_max(1);
     hello.set_host_id(std::string(kHostIdBytes, host));
@@ -23,6 +23,7 @@ class SessionRegistryTest : public ::testing::Test, public Session::Owner {
   void OnSomethingToSend(Session*) override {}
 
   PayloadBudgets budgets_{1 << 20, 1 << 10};
+  Deliveries all_;
   SessionRegistry registry_;
 };
 

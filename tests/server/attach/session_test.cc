@@ -66,8 +66,12 @@ class SessionTest : public ::testing::Test, public Session::Owner {
 
   int announced_ = 0;
   PayloadBudgets budgets_{10'000, 300};
-  Session session_{
-      {"spiffe://test/agent", "peer"}, {.max_credit = 1000, .max_payload = 300}, &budgets_, this};
+  Deliveries all_;
+  Session session_{{"spiffe://test/agent", "peer"},
+                   {.max_credit = 1000, .max_payload = 300},
+                   &budgets_,
+                   &all_,
+                   this};
 };
 
 TEST_F(SessionTest, OnlyHelloMayComeFirstAndOnlyOnce) {
@@ -173,7 +177,7 @@ TEST_F(SessionTest, TheUnconfirmedBytesAreThoseOfTheChannelsWhateverHappens) {
     }
     uint64_t walked = 0;
     for (const auto& one : session_.channels()) walked += one->unconfirmed();
-    ASSERT_EQ(session_.unconfirmed_bytes(), walked) << "after step " << i;
+    ASSERT_EQ(session_.deliveries().unconfirmed(), walked) << "after step " << i;
     most = std::max(most, walked);
   }
   EXPECT_GT(most, 1000u) << "several channels had some";
@@ -187,7 +191,7 @@ TEST_F(SessionTest, ALineThatCrossesClosedStillAcknowledges) {
   const absl::StatusOr<Channel*> credited = session_.Credit(Line(1, 700, 200));
   ASSERT_TRUE(credited.ok());
   EXPECT_EQ(*credited, nullptr);
-  EXPECT_EQ(session_.unconfirmed_bytes(), 0u);
+  EXPECT_EQ(session_.deliveries().unconfirmed(), 0u);
   Say();
   CloseChannel(1);
   EXPECT_FALSE(channel->state_due()) << "its last word was said";

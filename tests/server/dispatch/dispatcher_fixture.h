@@ -241,6 +241,8 @@ class DispatcherFixture : public ::testing::Test {
 
   // Compares the figures of all parts.
   struct Totals : AttachProtocol::Totals {
+    uint64_t sent_bytes;
+    uint64_t received_bytes;
     uint64_t denied_class;
     uint64_t charged_bytes;
     uint64_t planned_bytes;
@@ -250,6 +252,8 @@ class DispatcherFixture : public ::testing::Test {
   };
   Totals totals() const {
     return {protocols_->attach()->totals(),
+            protocols_->attach()->deliveries().sent(),
+            protocols_->attach()->deliveries().received(),
             protocols_->access().denied(),
             dispatcher_->charged_bytes(),
             dispatcher_->budgets()->planned.used(),
@@ -263,7 +267,7 @@ class DispatcherFixture : public ::testing::Test {
     uint64_t unconfirmed = totals().lost_bytes;
     uint64_t planned_by_sessions = 0;
     for (const auto& session : registry().sessions()) {
-      if (!session->ended()) unconfirmed += session->unconfirmed_bytes();
+      if (!session->ended()) unconfirmed += session->deliveries().unconfirmed();
       planned_by_sessions += session->planned();
     }
     EXPECT_LE(planned_by_sessions, totals().planned_bytes);
