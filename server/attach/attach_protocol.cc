@@ -139,19 +139,16 @@ SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
   if (!admission.ok()) {
     return {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(admission)};
   }
-  absl::StatusOr<IdentityShares::Place> place =
-      shares_->TakeStream(session->peer().identity, now_nanos);
-  if (!place.ok()) {
-    Deny(*session, "identity_share", now_nanos);
-    return {.cause = SessionEnd::Cause::kIdentityShare, .refused = place.status()};
+  IdentityShares::Answer answer = shares_->TakeStream(session->peer().identity, now_nanos);
+  if (!answer.place) {
+    return {.cause = SessionEnd::Cause::kIdentityShare, .share = answer.refusal};
   }
   // Streams that were denied and are not gone yet do not count.
   if (shares_->held().streams > max_agents_) {
     ++totals_.denied_capacity;
-    Deny(*session, "max_agents", now_nanos);
     return {.cause = SessionEnd::Cause::kTooManyAgents, .limit = max_agents_};
   }
-  session->Hold(*std::move(place));
+  session->Hold(std::move(answer.place));
   return {};
 }
 
@@ -204,19 +201,20 @@ absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hell
                                          int64_t now_nanos) {
   absl::Status status = session->Hello(hello, next_session_id_);
   if (!status.ok()) return status;
-  const absl::StatusOr<Session*> older = registry_.Register(session, now_nanos);
-  if (!older.ok()) {
+  const SessionRegistry::Answer answer = registry_.Register(session, now_nanos);
+  if (answer.cloned) {
     ++totals_.denied_clone;
-    Deny(*session, "cloned_host", now_nanos);
-    EndSession(session, {.cause = SessionEnd::Cause::kClonedHost, .refused = older.status()},
-               now_nanos);
+    EndSession(
+        session,
+        {.cause = SessionEnd::Cause::kClonedHost, .limit = SessionRegistry::kMaxSupersessions},
+        now_nanos);
     return absl::OkStatus();
   }
   ++next_session_id_;
   ++totals_.attached;
-  if (*older != nullptr) {
+  if (answer.replaced != nullptr) {
     ++totals_.supersessions;
-    EndSession(*older, Because(SessionEnd::Cause::kSuperseded), now_nanos);
+    EndSession(answer.replaced, Because(SessionEnd::Cause::kSuperseded), now_nanos);
   }
   const uint64_t count =
       session->place().AskLine(IdentityShares::StreamEvent::kAttached, now_nanos);
@@ -261,7 +259,8 @@ absl::Status AttachProtocol::HandleCredit(Session* session, const v1::Credit& cr
   return absl::OkStatus();
 }
 
-void AttachProtocol::Deny(const Session& session, absl::string_view reason, int64_t now_nanos) {
+void AttachProtocol::TellDenied(const Session& session, absl::string_view reason,
+                                int64_t now_nanos) {
   const LineCount count = lines_.Ask(absl::StrCat(session.peer().identity, " ", reason), now_nanos);
   if (count == 0) return;
   log_->Warning("agent.denied", {{"identity", session.peer().identity},
@@ -275,25 +274,31 @@ void AttachProtocol::EndSession(Session* session, SessionEnd end, int64_t now_na
   if (session->ended()) return;
   session->End(std::move(end), now_nanos);
   registry_.Unregister(session);
-  const absl::Status status = ToStatus(session->end());
+  const absl::string_view denial = DenialName(session->end().cause);
+  if (!denial.empty()) TellDenied(*session, denial, now_nanos);
+  const absl::Status status = ToStatus(session->end(), session->peer().identity);
   const uint64_t lost = session->deliveries().unconfirmed();
   totals_.lost_bytes += lost;
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     ++totals_.violations;
-    const LineCount count =
-        lines_.Ask(absl::StrCat(session->peer().identity, " violation"), now_nanos);
-    if (count > 0) {
-      log_->Warning("agent.violation", {{"identity", session->peer().identity},
-                                        {"peer", session->peer().address},
-                                        {"error", status},
-                                        {count.key(), count.events}});
-    }
+    TellViolation(*session, status, now_nanos);
   }
   // A clone has said Hello, but was never attached.
   if (session->id() != 0 && session->end().cause != SessionEnd::Cause::kClonedHost) {
     TellDetached(*session, status, lost, now_nanos);
   }
   FinishIfDue(session);
+}
+
+void AttachProtocol::TellViolation(const Session& session, const absl::Status& error,
+                                   int64_t now_nanos) {
+  const LineCount count =
+      lines_.Ask(absl::StrCat(session.peer().identity, " violation"), now_nanos);
+  if (count == 0) return;
+  log_->Warning("agent.violation", {{"identity", session.peer().identity},
+                                    {"peer", session.peer().address},
+                                    {"error", error},
+                                    {count.key(), count.events}});
 }
 
 void AttachProtocol::TellDetached(const Session& session, const absl::Status& status, uint64_t lost,
@@ -309,7 +314,8 @@ void AttachProtocol::TellDetached(const Session& session, const absl::Status& st
 }
 
 void AttachProtocol::FinishIfDue(Session* session) {
-  if (session->TakeFinish()) session->transport()->Finish(ToStatus(session->end()));
+  if (session->TakeFinish())
+    session->transport()->Finish(ToStatus(session->end(), session->peer().identity));
 }
 
 // Deadlines -----------------------------------------------------------------------------------

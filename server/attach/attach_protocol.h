@@ -132,9 +132,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   void SweepHeartbeat(Session* session, int64_t now_nanos);
   void FlushSession(Session* session, int64_t now_nanos);
   uint32_t SettleParts(Session* session, int64_t now_nanos);
-  // Writes a line, or counts for the next one.
-  void Deny(const Session& session, absl::string_view reason, int64_t now_nanos);
   void EndSession(Session* session, SessionEnd end, int64_t now_nanos);
+  // Each writes a line, or counts for the next one.
+  void TellDenied(const Session& session, absl::string_view reason, int64_t now_nanos);
+  void TellViolation(const Session& session, const absl::Status& error, int64_t now_nanos);
   void TellDetached(const Session& session, const absl::Status& status, uint64_t lost,
                     int64_t now_nanos);
   static void FinishIfDue(Session* session);

@@ -66,13 +66,13 @@ absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
   absl::Status admission = Admission(*get);
   if (!admission.ok()) return GetEnd{.cause = Cause::kShutOut, .refused = std::move(admission)};
   if (request.bytes < 1 || request.bytes > kGetMaxBytes) return GetEnd{.cause = Cause::kBadSize};
-  absl::StatusOr<IdentityShares::Place> place = shares_->TakeGet(request.identity, now_nanos);
-  if (!place.ok()) return GetEnd{.cause = Cause::kIdentityShare, .refused = place.status()};
+  IdentityShares::Answer taken = shares_->TakeGet(request.identity, now_nanos);
+  if (!taken.place) return GetEnd{.cause = Cause::kIdentityShare, .share = taken.refusal};
   if (shares_->held().gets > max_waiting_) {
     ++totals_.denied_capacity;
     return GetEnd{.cause = Cause::kTooMany, .limit = max_waiting_};
   }
-  get->Hold(*std::move(place));
+  get->Hold(std::move(taken.place));
   ClassAccess::Answer answer =
       access_->Ask(request.identity, Call::kGet, request.name, request.min_quality);
   if (answer.leaf == nullptr) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
 namespace entropyd {
 
 IdentityShares::Place::Place(IdentityShares* shares, Holder* holder, uint32_t Counts::*kind)
@@ -51,30 +49,24 @@ void IdentityShares::SetLimits(const Limits& limits, uint64_t message_bytes) {
   }
 }
 
-absl::StatusOr<IdentityShares::Place> IdentityShares::TakeStream(absl::string_view identity,
-                                                                 int64_t now_nanos) {
+IdentityShares::Answer IdentityShares::TakeStream(absl::string_view identity, int64_t now_nanos) {
   Holder* const holder = Find(identity);
-  if (absl::Status paid = PayStart("attach", holder, now_nanos); !paid.ok()) return paid;
+  if (!TakeMessage(holder, now_nanos)) return TooManyMessages();
   if (holder->held.streams >= limits_.streams) {
     ++totals_.denied_streams;
-    return absl::ResourceExhaustedError(absl::StrCat("attach: ", identity, " has ",
-                                                     holder->held.streams,
-                                                     " streams (max_streams_per_identity)"));
+    return {.refusal = {ShareRefusal::Cause::kStreams, holder->held.streams}};
   }
-  return Place(this, holder, &Counts::streams);
+  return {.place = Place(this, holder, &Counts::streams)};
 }
 
-absl::StatusOr<IdentityShares::Place> IdentityShares::TakeGet(absl::string_view identity,
-                                                              int64_t now_nanos) {
+IdentityShares::Answer IdentityShares::TakeGet(absl::string_view identity, int64_t now_nanos) {
   Holder* const holder = Find(identity);
-  if (absl::Status paid = PayStart("get", holder, now_nanos); !paid.ok()) return paid;
+  if (!TakeMessage(holder, now_nanos)) return TooManyMessages();
   if (holder->held.gets >= limits_.gets) {
     ++totals_.denied_gets;
-    return absl::ResourceExhaustedError(
-        absl::StrCat("get: ", holder->held.gets, " calls of ", identity,
-                     " wait (max_gets_per_identity); try again later"));
+    return {.refusal = {ShareRefusal::Cause::kGets, holder->held.gets}};
   }
-  return Place(this, holder, &Counts::gets);
+  return {.place = Place(this, holder, &Counts::gets)};
 }
 
 void IdentityShares::Sweep(int64_t now_nanos) {
@@ -102,12 +94,9 @@ IdentityShares::Holder* IdentityShares::Find(absl::string_view identity) {
   return holder.get();
 }
 
-absl::Status IdentityShares::PayStart(const char* call, Holder* holder, int64_t now_nanos) {
-  if (TakeMessage(holder, now_nanos)) return absl::OkStatus();
+IdentityShares::Answer IdentityShares::TooManyMessages() {
   ++totals_.denied_messages;
-  return absl::ResourceExhaustedError(
-      absl::StrCat(call, ": ", holder->identity, " has sent ", limits_.messages_per_second,
-                   " messages within a second (max_messages_per_identity_per_second)"));
+  return {.refusal = {ShareRefusal::Cause::kMessages, limits_.messages_per_second}};
 }
 
 bool IdentityShares::TakeMessage(Holder* holder, int64_t now_nanos) const {

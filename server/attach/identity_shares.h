@@ -2,15 +2,15 @@
 // pending Gets, and messages in a second. Whoever takes its share leaves the rest to others.
 //
 //   IdentityShares shares(limits, &budgets->all, message_bytes);
-//   absl::StatusOr<IdentityShares::Place> place = shares.TakeStream(identity, now);
-//   if (!place.ok()) return place.status();
-//   session->Hold(*std::move(place));           // the stream counts until the place is gone
-//   if (place.TakeMessage(now)) StartRead();
+//   IdentityShares::Answer answer = shares.TakeStream(identity, now);
+//   if (!answer.place) return answer.refusal;
+//   session->Hold(std::move(answer.place));     // the stream counts until the place is gone
+//   if (session->place().TakeMessage(now)) StartRead();
 //
 // An identity is remembered while it has a place, until its messages are paid for, and until ten
 // seconds after a line of the log about its streams. Sweep() forgets the others.
 //
-// Errors: RESOURCE_EXHAUSTED names the identity, the limit and its key in server.yaml.
+// Errors: a refusal is a ShareRefusal, which names the limit.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -23,11 +23,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/process/nanos.h"
 #include "base/telemetry/line_limit.h"
+#include "server/attach/reasons.h"
 #include "server/dispatch/byte_budget.h"
 
 namespace entropyd {
@@ -108,9 +107,14 @@ class IdentityShares {
   // New limits from now on, also for those who hold something. Who holds more than that keeps it.
   void SetLimits(const Limits& limits, uint64_t message_bytes);
 
-  // Errors: RESOURCE_EXHAUSTED; nothing is taken then.
-  absl::StatusOr<Place> TakeStream(absl::string_view identity, int64_t now_nanos);
-  absl::StatusOr<Place> TakeGet(absl::string_view identity, int64_t now_nanos);
+  struct Answer {
+    // Empty when the identity is refused.
+    Place place = {};
+    // Holds only then.
+    ShareRefusal refusal = {};
+  };
+  Answer TakeStream(absl::string_view identity, int64_t now_nanos);
+  Answer TakeGet(absl::string_view identity, int64_t now_nanos);
 
   // Forgets identities that hold nothing any more. Call it about once a second.
   void Sweep(int64_t now_nanos);
@@ -141,8 +145,8 @@ class IdentityShares {
 
   // The identity's holder, made when there is none.
   Holder* Find(absl::string_view identity);
-  // Errors: RESOURCE_EXHAUSTED.
-  absl::Status PayStart(const char* call, Holder* holder, int64_t now_nanos);
+  // Counts the denial.
+  Answer TooManyMessages();
   bool TakeMessage(Holder* holder, int64_t now_nanos) const;
   Limits limits_;
   ByteBudget* const all_;

@@ -67,7 +67,7 @@ void PendingGet::End(const GetEnd& end) {
   granted_.GiveBack();
   reply_ = MessageBuffer();  // wiped
   Leave();
-  outlet_->Finish(ToStatus(end, request_.name, request_.bytes));
+  outlet_->Finish(ToStatus(end, request_.identity, request_.name, request_.bytes));
 }
 
 }  // namespace entropyd

@@ -52,7 +52,25 @@ absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view 
   return absl::InternalError("unknown refusal of a class");
 }
 
-absl::Status ToStatus(const SessionEnd& end) {
+absl::Status ToStatus(const ShareRefusal& refusal, Call call, absl::string_view identity) {
+  using Cause = ShareRefusal::Cause;
+  switch (refusal.cause) {
+    case Cause::kStreams:
+      return absl::ResourceExhaustedError(absl::StrCat("attach: ", identity, " has ", refusal.count,
+                                                       " streams (max_streams_per_identity)"));
+    case Cause::kGets:
+      return absl::ResourceExhaustedError(
+          absl::StrCat("get: ", refusal.count, " calls of ", identity,
+                       " wait (max_gets_per_identity); try again later"));
+    case Cause::kMessages:
+      return absl::ResourceExhaustedError(absl::StrCat(
+          call == Call::kAttach ? "attach: " : "get: ", identity, " has sent ", refusal.count,
+          " messages within a second (max_messages_per_identity_per_second)"));
+  }
+  return absl::InternalError("unknown refusal of a share");
+}
+
+absl::Status ToStatus(const SessionEnd& end, absl::string_view identity) {
   using Cause = SessionEnd::Cause;
   switch (end.cause) {
     case Cause::kNone:
@@ -61,10 +79,14 @@ absl::Status ToStatus(const SessionEnd& end) {
     case Cause::kPeerGone:
       return absl::CancelledError("the peer is gone");
     case Cause::kViolation:
-    case Cause::kIdentityShare:
-    case Cause::kClonedHost:
     case Cause::kShutOut:
       return end.refused;
+    case Cause::kIdentityShare:
+      return ToStatus(end.share, Call::kAttach, identity);
+    case Cause::kClonedHost:
+      return absl::AlreadyExistsError(absl::StrCat(
+          "attach ", identity, ": its stream was replaced more than ", end.limit,
+          " times within a minute; is the host cloned? give each host a host_id of its own"));
     case Cause::kServerDrains:
       return absl::UnavailableError("attach: the server drains; attach elsewhere");
     case Cause::kTooManyAgents:
@@ -86,7 +108,21 @@ absl::Status ToStatus(const SessionEnd& end) {
   return absl::InternalError("unknown end of a session");
 }
 
-absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t bytes) {
+absl::string_view DenialName(SessionEnd::Cause cause) {
+  switch (cause) {
+    case SessionEnd::Cause::kTooManyAgents:
+      return "max_agents";
+    case SessionEnd::Cause::kIdentityShare:
+      return "identity_share";
+    case SessionEnd::Cause::kClonedHost:
+      return "cloned_host";
+    default:
+      return "";
+  }
+}
+
+absl::Status ToStatus(const GetEnd& end, absl::string_view identity, absl::string_view pool_class,
+                      uint32_t bytes) {
   using Cause = GetEnd::Cause;
   switch (end.cause) {
     case Cause::kServerDrains:
@@ -106,6 +142,7 @@ absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t 
       return absl::UnavailableError(absl::StrCat(
           "get from ", pool_class, ": the pool has lost its sources: ", end.pool.Text()));
     case Cause::kIdentityShare:
+      return ToStatus(end.share, Call::kGet, identity);
     case Cause::kPoolRefused:
     case Cause::kShutOut:
       return end.refused;

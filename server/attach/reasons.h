@@ -2,10 +2,11 @@
 // a status code where they leave the server, and only there.
 //
 //   session->End({.cause = SessionEnd::Cause::kSuperseded}, now);
-//   transport->Finish(ToStatus(session->end()));
+//   transport->Finish(ToStatus(session->end(), session->peer().identity));
 //
-// A message that breaks the protocol has an absl::Status of its own, which names the field and the
-// figures. It goes to the wire unchanged (SessionEnd::kViolation).
+// Two things have an absl::Status of their own, which goes to the wire unchanged: a message that
+// breaks the protocol (SessionEnd::kViolation), because it names the field and the figures; and
+// what the rules of server/access/ or a pool say, because those rooms know the words for it.
 //
 // Thread safety: values.
 #pragma once
@@ -51,6 +52,22 @@ struct ClassRefusal {
 };
 absl::Status ToStatus(const ClassRefusal& refusal, Call call, absl::string_view pool_class);
 
+// Why an identity may not begin another stream or Get.
+struct ShareRefusal {
+  enum class Cause {
+    // It has `count` streams.
+    kStreams,
+    // `count` of its Gets wait.
+    kGets,
+    // It has sent `count` messages within a second.
+    kMessages,
+  };
+  Cause cause = Cause::kStreams;
+  uint32_t count = 0;
+};
+// Names the key of server.yaml.
+absl::Status ToStatus(const ShareRefusal& refusal, Call call, absl::string_view identity);
+
 // Why a stream is over.
 struct SessionEnd {
   enum class Cause {
@@ -66,9 +83,9 @@ struct SessionEnd {
     kServerDrains,
     // `limit` agents are attached already.
     kTooManyAgents,
-    // The identity has its share of streams or messages: see `refused`.
+    // The identity has its share of streams or messages: see `share`.
     kIdentityShare,
-    // The host's stream was replaced too often: see `refused`.
+    // The host's stream was replaced more than `limit` times within a minute.
     kClonedHost,
     // The same host has attached again, by a newer stream.
     kSuperseded,
@@ -85,10 +102,13 @@ struct SessionEnd {
   };
   Cause cause = Cause::kNone;
   absl::Status refused = {};
+  ShareRefusal share = {};
   uint32_t limit = 0;
   std::string drain_reason = {};
 };
-absl::Status ToStatus(const SessionEnd& end);
+absl::Status ToStatus(const SessionEnd& end, absl::string_view identity);
+// What the log calls it when the server does not let a stream in; "" for all other ends.
+absl::string_view DenialName(SessionEnd::Cause cause);
 
 // Why a Get ends without its bytes.
 struct GetEnd {
@@ -98,7 +118,7 @@ struct GetEnd {
     kBadSize,
     // `limit` Gets wait already.
     kTooMany,
-    // The identity has its share of Gets or messages: see `refused`.
+    // The identity has its share of Gets or messages: see `share`.
     kIdentityShare,
     // The peer may not use the class: see `refusal`.
     kRefusedClass,
@@ -117,9 +137,12 @@ struct GetEnd {
   Cause cause = Cause::kCallerGone;
   ClassRefusal refusal = {};
   absl::Status refused = {};
+  ShareRefusal share = {};
   uint32_t limit = 0;
   PoolState pool = {};
 };
-absl::Status ToStatus(const GetEnd& end, absl::string_view pool_class, uint32_t bytes);
+// `bytes` of POOL/CLASS were asked for.
+absl::Status ToStatus(const GetEnd& end, absl::string_view identity, absl::string_view pool_class,
+                      uint32_t bytes);
 
 }  // namespace entropyd

@@ -29,26 +29,20 @@ void SessionRegistry::Remove(Session* session) {
   sessions_.pop_back();
 }
 
-absl::StatusOr<Session*> SessionRegistry::Register(Session* session, int64_t now_nanos) {
+SessionRegistry::Answer SessionRegistry::Register(Session* session, int64_t now_nanos) {
   Host& host = by_host_[Key(*session)];
   if (host.current == nullptr) {
     host.current = session;
-    return static_cast<Session*>(nullptr);
+    return {};
   }
   std::vector<int64_t>& times = host.supersessions;
   times.erase(
       std::remove_if(times.begin(), times.end(),
                      [now_nanos](int64_t t) { return now_nanos - t >= kSupersessionWindowNanos; }),
       times.end());
-  if (times.size() >= kMaxSupersessions) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("attach ", session->peer().identity, ": its stream was replaced more than ",
-                     kMaxSupersessions,
-                     " times within a minute; is the host cloned? give each host a host_id "
-                     "of its own"));
-  }
+  if (times.size() >= kMaxSupersessions) return {.cloned = true};
   times.push_back(now_nanos);
-  return std::exchange(host.current, session);
+  return {.replaced = std::exchange(host.current, session)};
 }
 
 void SessionRegistry::Unregister(Session* session) {

@@ -3,10 +3,10 @@
 // identity and one host_id: then the older stream stays.
 //
 //   Session* session = registry.Add(std::move(owned));
-//   absl::StatusOr<Session*> older = registry.Register(session, now);   // after Hello
-//   if (older.ok() && *older != nullptr) End(*older);
+//   const SessionRegistry::Answer answer = registry.Register(session, now);   // after Hello
+//   if (answer.replaced != nullptr) End(answer.replaced);
 //
-// Errors: ALREADY_EXISTS for a host that was replaced too often.
+// Errors: none. A host that was replaced too often is told as cloned.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/statusor.h"
 #include "base/process/nanos.h"
 #include "server/attach/session.h"
 
@@ -35,9 +34,14 @@ class SessionRegistry {
   // Forgets a session and deletes it together with its transport.
   void Remove(Session* session);
 
-  // Call it after Hello. Returns the session that this one replaces, which the caller must end, or
-  // nullptr. Errors: ALREADY_EXISTS (replaced too often: the older one stays).
-  absl::StatusOr<Session*> Register(Session* session, int64_t now_nanos);
+  struct Answer {
+    // Replaced too often: the older stream stays, and this one is not registered.
+    bool cloned = false;
+    // The session that this one replaces, which the caller must end. nullptr = none.
+    Session* replaced = nullptr;
+  };
+  // Call it after Hello.
+  Answer Register(Session* session, int64_t now_nanos);
   // Call it when a session has ended, before Remove().
   void Unregister(Session* session);
 

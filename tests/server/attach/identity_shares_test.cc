@@ -13,6 +13,7 @@ class IdentitySharesTest : public ::testing::Test {
  protected:
   using Place = IdentityShares::Place;
   using Event = IdentityShares::StreamEvent;
+  using Cause = ShareRefusal::Cause;
 
   struct Waiter final : ByteBudget::Waiter {
     void OnRoom(int64_t) override { ++woken; }
@@ -26,32 +27,35 @@ class IdentitySharesTest : public ::testing::Test {
 };
 
 TEST_F(IdentitySharesTest, AnIdentityHasItsStreamsAndNoMore) {
-  Place one = shares_.TakeStream("a", now_).value();
-  std::optional<Place> two = shares_.TakeStream("a", now_).value();
-  EXPECT_EQ(shares_.TakeStream("a", now_).status(),
-            absl::ResourceExhaustedError("attach: a has 2 streams (max_streams_per_identity)"));
-  EXPECT_TRUE(shares_.TakeStream("b", now_).ok()) << "others have their own";
-  EXPECT_TRUE(shares_.TakeGet("a", now_).ok()) << "Gets are another share";
+  Place one = shares_.TakeStream("a", now_).place;
+  std::optional<Place> two = shares_.TakeStream("a", now_).place;
+  const IdentityShares::Answer refused = shares_.TakeStream("a", now_);
+  EXPECT_FALSE(refused.place);
+  EXPECT_EQ(refused.refusal.cause, Cause::kStreams);
+  EXPECT_EQ(refused.refusal.count, 2u);
+  EXPECT_TRUE(shares_.TakeStream("b", now_).place) << "others have their own";
+  EXPECT_TRUE(shares_.TakeGet("a", now_).place) << "Gets are another share";
   EXPECT_EQ(shares_.totals().denied_streams, 1u);
   EXPECT_EQ(shares_.held().streams, 2u) << "what was denied, or is over, is not held";
   two.reset();
-  EXPECT_TRUE(shares_.TakeStream("a", now_).ok());
+  EXPECT_TRUE(shares_.TakeStream("a", now_).place);
 }
 
 TEST_F(IdentitySharesTest, AnIdentityHasItsGetsAndNoMore) {
-  Place one = shares_.TakeGet("a", now_).value();
-  EXPECT_EQ(shares_.TakeGet("a", now_).status(),
-            absl::ResourceExhaustedError(
-                "get: 1 calls of a wait (max_gets_per_identity); try again later"));
+  Place one = shares_.TakeGet("a", now_).place;
+  const IdentityShares::Answer refused = shares_.TakeGet("a", now_);
+  EXPECT_FALSE(refused.place);
+  EXPECT_EQ(refused.refusal.cause, Cause::kGets);
+  EXPECT_EQ(refused.refusal.count, 1u);
   EXPECT_EQ(shares_.totals().denied_gets, 1u);
   EXPECT_EQ(shares_.held().gets, 1u);
   one = Place();
   EXPECT_EQ(shares_.held().gets, 0u);
-  EXPECT_TRUE(shares_.TakeGet("a", now_).ok());
+  EXPECT_TRUE(shares_.TakeGet("a", now_).place);
 }
 
 TEST_F(IdentitySharesTest, AMovedPlaceIsGivenBackOnce) {
-  Place one = shares_.TakeStream("a", now_).value();
+  Place one = shares_.TakeStream("a", now_).place;
   Place other = std::move(one);
   EXPECT_FALSE(one);
   EXPECT_TRUE(other);
@@ -62,15 +66,16 @@ TEST_F(IdentitySharesTest, AMovedPlaceIsGivenBackOnce) {
 }
 
 TEST_F(IdentitySharesTest, MessagesHaveARateAndASecondsWorthAtOnce) {
-  Place place = shares_.TakeStream("a", now_).value();
+  Place place = shares_.TakeStream("a", now_).place;
   for (int i = 1; i < 10; ++i) EXPECT_TRUE(place.TakeMessage(now_)) << i;
   EXPECT_FALSE(place.TakeMessage(now_));
-  EXPECT_EQ(shares_.TakeGet("a", now_).status(),
-            absl::ResourceExhaustedError("get: a has sent 10 messages within a second "
-                                         "(max_messages_per_identity_per_second)"));
-  EXPECT_TRUE(absl::IsResourceExhausted(shares_.TakeStream("a", now_).status()));
+  const IdentityShares::Answer refused = shares_.TakeGet("a", now_);
+  EXPECT_FALSE(refused.place);
+  EXPECT_EQ(refused.refusal.cause, Cause::kMessages);
+  EXPECT_EQ(refused.refusal.count, 10u);
+  EXPECT_EQ(shares_.TakeStream("a", now_).refusal.cause, Cause::kMessages);
   EXPECT_EQ(shares_.totals().denied_messages, 2u);
-  EXPECT_TRUE(shares_.TakeGet("b", now_).ok()) << "others have their own";
+  EXPECT_TRUE(shares_.TakeGet("b", now_).place) << "others have their own";
   now_ += kSecondNanos / 10;
   EXPECT_TRUE(place.TakeMessage(now_));
   EXPECT_FALSE(place.TakeMessage(now_));
@@ -81,10 +86,10 @@ TEST_F(IdentitySharesTest, MessagesHaveARateAndASecondsWorthAtOnce) {
 
 // Else a stream that is opened and closed in a loop would be free.
 TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItsMessagesArePaidFor) {
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(shares_.TakeStream("a", now_).ok()) << i;
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(shares_.TakeStream("a", now_).place) << i;
   shares_.Sweep(now_);
   EXPECT_EQ(shares_.identities(), 1u);
-  EXPECT_FALSE(shares_.TakeStream("a", now_).ok());
+  EXPECT_FALSE(shares_.TakeStream("a", now_).place);
   shares_.Sweep(now_ + kSecondNanos - 1);
   EXPECT_EQ(shares_.identities(), 1u);
   shares_.Sweep(now_ + kSecondNanos);
@@ -92,9 +97,9 @@ TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItsMessagesArePaidFor) {
 }
 
 TEST_F(IdentitySharesTest, WhoComesBackBeforeTheSweepStays) {
-  std::optional<Place> first = shares_.TakeStream("a", now_).value();
+  std::optional<Place> first = shares_.TakeStream("a", now_).place;
   first.reset();
-  std::optional<Place> second = shares_.TakeStream("a", now_).value();
+  std::optional<Place> second = shares_.TakeStream("a", now_).place;
   now_ += kMinuteNanos;
   shares_.Sweep(now_);
   EXPECT_EQ(shares_.identities(), 1u);
@@ -105,8 +110,8 @@ TEST_F(IdentitySharesTest, WhoComesBackBeforeTheSweepStays) {
 }
 
 TEST_F(IdentitySharesTest, EachStreamThatThereMayBeHasALineAndTheRestIsCounted) {
-  Place place = shares_.TakeStream("a", now_).value();
-  Place other = shares_.TakeStream("b", now_).value();
+  Place place = shares_.TakeStream("a", now_).place;
+  Place other = shares_.TakeStream("b", now_).place;
   for (int i = 0; i < 2; ++i) EXPECT_EQ(place.AskLine(Event::kAttached, now_), 1u);
   EXPECT_EQ(place.AskLine(Event::kAttached, now_), 0u);
   EXPECT_EQ(place.AskLine(Event::kDetached, now_), 1u) << "another kind";
@@ -117,7 +122,7 @@ TEST_F(IdentitySharesTest, EachStreamThatThereMayBeHasALineAndTheRestIsCounted) 
 
 // Else an identity that comes and goes would have new lines after each sweep.
 TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItMayHaveLinesAgain) {
-  EXPECT_EQ(shares_.TakeStream("a", now_)->AskLine(Event::kDetached, now_), 1u);
+  EXPECT_EQ(shares_.TakeStream("a", now_).place.AskLine(Event::kDetached, now_), 1u);
   now_ += LineBudget::kEveryNanos - 1;
   shares_.Sweep(now_);
   EXPECT_EQ(shares_.identities(), 1u);
@@ -127,20 +132,20 @@ TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItMayHaveLinesAgain) {
 
 TEST_F(IdentitySharesTest, AnIdentityIsRememberedWhileSomeOfItsEventsAreUntold) {
   for (int i = 0; i < 5; ++i) {
-    shares_.TakeStream("a", now_)->AskLine(Event::kDetached, now_);
+    shares_.TakeStream("a", now_).place.AskLine(Event::kDetached, now_);
     now_ += kSecondNanos;
   }
   now_ += LineBudget::kEveryNanos;
   shares_.Sweep(now_);
   EXPECT_EQ(shares_.identities(), 1u);
-  EXPECT_EQ(shares_.TakeStream("a", now_)->AskLine(Event::kDetached, now_), 4u);
+  EXPECT_EQ(shares_.TakeStream("a", now_).place.AskLine(Event::kDetached, now_), 4u);
   shares_.Sweep(now_ + LineBudget::kEveryNanos);
   EXPECT_EQ(shares_.identities(), 0u);
 }
 
 TEST_F(IdentitySharesTest, BytesOfAllItsStreamsCountTogether) {
-  Place one = shares_.TakeStream("a", now_).value(), two = shares_.TakeStream("a", now_).value();
-  Place other = shares_.TakeStream("b", now_).value();
+  Place one = shares_.TakeStream("a", now_).place, two = shares_.TakeStream("a", now_).place;
+  Place other = shares_.TakeStream("b", now_).place;
   EXPECT_EQ(one.bytes(), two.bytes());
   EXPECT_NE(one.bytes(), other.bytes());
   ByteBudget planned(&all_);
@@ -160,8 +165,8 @@ TEST_F(IdentitySharesTest, BytesOfAllItsStreamsCountTogether) {
 }
 
 TEST_F(IdentitySharesTest, NewLimitsHoldForThoseWhoHoldSomethingToo) {
-  Place one = shares_.TakeStream("a", now_).value();
-  Place two = shares_.TakeStream("a", now_).value();
+  Place one = shares_.TakeStream("a", now_).place;
+  Place two = shares_.TakeStream("a", now_).place;
   ByteBudget part(&all_);
   part.CountIn(one.bytes());
   ByteBudget::Reservation held(&part);
@@ -173,9 +178,9 @@ TEST_F(IdentitySharesTest, NewLimitsHoldForThoseWhoHoldSomethingToo) {
   EXPECT_FALSE(one.bytes()->full());
   all_.Wake(now_);
   EXPECT_EQ(waiter.woken, 1);
-  EXPECT_TRUE(shares_.TakeStream("a", now_).ok());
+  EXPECT_TRUE(shares_.TakeStream("a", now_).place);
   shares_.SetLimits({.streams = 1, .in_flight = 100, .gets = 2, .messages_per_second = 10}, 100);
-  EXPECT_FALSE(shares_.TakeStream("a", now_).ok());
+  EXPECT_FALSE(shares_.TakeStream("a", now_).place);
   EXPECT_TRUE(one.bytes()->full());
   EXPECT_EQ(shares_.held().streams, 2u) << "nobody has to go";
 }

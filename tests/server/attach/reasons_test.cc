@@ -22,15 +22,45 @@ TEST(ReasonsTest, EveryEndOfASessionHasTheCodeOfTheContract) {
       {Cause::kStuckWrite, absl::StatusCode::kDeadlineExceeded},
       {Cause::kSilent, absl::StatusCode::kUnavailable},
   };
-  for (const auto& [cause, code] : codes) EXPECT_EQ(ToStatus({.cause = cause}).code(), code);
-  for (const Cause cause : {Cause::kViolation, Cause::kClonedHost, Cause::kIdentityShare}) {
-    EXPECT_EQ(ToStatus({.cause = cause, .refused = absl::OutOfRangeError("why")}),
+  for (const auto& [cause, code] : codes) EXPECT_EQ(ToStatus({.cause = cause}, "a").code(), code);
+  for (const Cause cause : {Cause::kViolation, Cause::kShutOut}) {
+    EXPECT_EQ(ToStatus({.cause = cause, .refused = absl::OutOfRangeError("why")}, "a"),
               absl::OutOfRangeError("why"));
   }
-  EXPECT_EQ(ToStatus({.cause = Cause::kDrained, .drain_reason = "upgrade"}).message(),
+  EXPECT_EQ(ToStatus({.cause = Cause::kDrained, .drain_reason = "upgrade"}, "a").message(),
             "drained: upgrade");
-  EXPECT_EQ(ToStatus({.cause = Cause::kTooManyAgents, .limit = 7}).message(),
+  EXPECT_EQ(ToStatus({.cause = Cause::kClonedHost, .limit = 3}, "a"),
+            absl::AlreadyExistsError("attach a: its stream was replaced more than 3 times within a "
+                                     "minute; is the host cloned? give each host a host_id of its "
+                                     "own"));
+  EXPECT_EQ(ToStatus({.cause = Cause::kTooManyAgents, .limit = 7}, "a").message(),
             "attach: 7 agents are attached (max_agents)");
+}
+
+TEST(ReasonsTest, AFullShareNamesWhatIsHeldAndTheKeyOfItsLimit) {
+  using Cause = ShareRefusal::Cause;
+  EXPECT_EQ(ToStatus({Cause::kStreams, 2}, Call::kAttach, "a"),
+            absl::ResourceExhaustedError("attach: a has 2 streams (max_streams_per_identity)"));
+  EXPECT_EQ(ToStatus({Cause::kGets, 1}, Call::kGet, "a"),
+            absl::ResourceExhaustedError(
+                "get: 1 calls of a wait (max_gets_per_identity); try again later"));
+  EXPECT_EQ(ToStatus({Cause::kMessages, 10}, Call::kAttach, "a"),
+            absl::ResourceExhaustedError("attach: a has sent 10 messages within a second "
+                                         "(max_messages_per_identity_per_second)"));
+  const GetEnd end = {.cause = GetEnd::Cause::kIdentityShare, .share = {Cause::kMessages, 10}};
+  EXPECT_EQ(ToStatus(end, "a", "default/gold", 100),
+            absl::ResourceExhaustedError("get: a has sent 10 messages within a second "
+                                         "(max_messages_per_identity_per_second)"));
+}
+
+TEST(ReasonsTest, OnlyWhoIsNotLetInIsDenied) {
+  using Cause = SessionEnd::Cause;
+  EXPECT_EQ(DenialName(Cause::kTooManyAgents), "max_agents");
+  EXPECT_EQ(DenialName(Cause::kIdentityShare), "identity_share");
+  EXPECT_EQ(DenialName(Cause::kClonedHost), "cloned_host");
+  for (const Cause cause : {Cause::kPeerGone, Cause::kServerDrains, Cause::kSuperseded}) {
+    EXPECT_EQ(DenialName(cause), "");
+  }
 }
 
 TEST(ReasonsTest, EveryEndOfAGetHasTheCodeOfTheContract) {
@@ -46,18 +76,18 @@ TEST(ReasonsTest, EveryEndOfAGetHasTheCodeOfTheContract) {
       {Cause::kCallerGone, absl::StatusCode::kCancelled},
   };
   for (const auto& [cause, code] : codes) {
-    EXPECT_EQ(ToStatus(GetEnd{.cause = cause}, "default/gold", 10).code(), code);
+    EXPECT_EQ(ToStatus(GetEnd{.cause = cause}, "a", "default/gold", 10).code(), code);
   }
   const GetEnd refused = {.cause = Cause::kPoolRefused, .refused = absl::InternalError("DRBG")};
-  EXPECT_EQ(ToStatus(refused, "default/gold", 10), absl::InternalError("DRBG"));
+  EXPECT_EQ(ToStatus(refused, "a", "default/gold", 10), absl::InternalError("DRBG"));
   const PoolState pool = {.phase = PoolState::Phase::kSuspended,
                           .reason = PoolState::Reason::kSeedWornOut,
                           .bytes_since_seed = 5};
-  EXPECT_EQ(ToStatus({.cause = Cause::kSuspended, .pool = pool}, "a/b", 10).message(),
+  EXPECT_EQ(ToStatus({.cause = Cause::kSuspended, .pool = pool}, "a", "a/b", 10).message(),
             "get from a/b: the pool is suspended: no seed since 5 bytes");
-  EXPECT_EQ(ToStatus({.cause = Cause::kLostSources, .pool = pool}, "a/b", 10).message(),
+  EXPECT_EQ(ToStatus({.cause = Cause::kLostSources, .pool = pool}, "a", "a/b", 10).message(),
             "get from a/b: the pool has lost its sources: no seed since 5 bytes");
-  EXPECT_EQ(ToStatus(GetEnd{.cause = Cause::kTimeUp}, "a/b", 10).message(),
+  EXPECT_EQ(ToStatus(GetEnd{.cause = Cause::kTimeUp}, "a", "a/b", 10).message(),
             "get from a/b: the class could not give 10 bytes within 30 s");
 }
 

@@ -31,9 +31,9 @@ TEST_F(SessionRegistryTest, TheNewestOfAHostReplacesTheOneBefore) {
   Session* const first = Add("a", 'x');
   Session* const second = Add("a", 'x');
   Session* const other = Add("a", 'y');
-  EXPECT_EQ(registry_.Register(first, 0).value(), nullptr);
-  EXPECT_EQ(registry_.Register(other, 0).value(), nullptr);
-  EXPECT_EQ(registry_.Register(second, 0).value(), first);
+  EXPECT_EQ(registry_.Register(first, 0).replaced, nullptr);
+  EXPECT_EQ(registry_.Register(other, 0).replaced, nullptr);
+  EXPECT_EQ(registry_.Register(second, 0).replaced, first);
   EXPECT_EQ(registry_.registered(), 2u);
   registry_.Unregister(first);
   EXPECT_EQ(registry_.registered(), 2u) << "the host is the second's by now";
@@ -42,18 +42,18 @@ TEST_F(SessionRegistryTest, TheNewestOfAHostReplacesTheOneBefore) {
 }
 
 TEST_F(SessionRegistryTest, ReplacementsAreForgottenAfterAMinute) {
-  ASSERT_TRUE(registry_.Register(Add("a", 'x'), 0).ok());
+  ASSERT_FALSE(registry_.Register(Add("a", 'x'), 0).cloned);
   for (size_t i = 0; i < SessionRegistry::kMaxSupersessions; ++i) {
-    ASSERT_TRUE(registry_.Register(Add("a", 'x'), kSecondNanos).ok());
+    ASSERT_FALSE(registry_.Register(Add("a", 'x'), kSecondNanos).cloned);
   }
   const int64_t minute = kSecondNanos + kMinuteNanos;
-  EXPECT_TRUE(absl::IsAlreadyExists(registry_.Register(Add("a", 'x'), minute - 1).status()));
-  EXPECT_TRUE(registry_.Register(Add("a", 'x'), minute).ok());
+  EXPECT_TRUE(registry_.Register(Add("a", 'x'), minute - 1).cloned);
+  EXPECT_FALSE(registry_.Register(Add("a", 'x'), minute).cloned);
 }
 
 TEST_F(SessionRegistryTest, WhoeverIsRemovedTheOthersStay) {
   Session* const sessions[] = {Add("a", '1'), Add("b", '2'), Add("c", '3'), Add("d", '4')};
-  for (Session* session : sessions) ASSERT_TRUE(registry_.Register(session, 0).ok());
+  for (Session* session : sessions) ASSERT_FALSE(registry_.Register(session, 0).cloned);
   registry_.Remove(sessions[1]);
   registry_.Remove(sessions[3]);
   registry_.Remove(sessions[0]);

@@ -250,7 +250,7 @@ TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {
   session_.Start(kSecondNanos, kNever);
   EXPECT_EQ(session_.Expired(11 * kSecondNanos - 1).cause, SessionEnd::Cause::kNone);
   EXPECT_EQ(session_.Expired(11 * kSecondNanos).cause, SessionEnd::Cause::kNoHello);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(ToStatus(session_.Expired(11 * kSecondNanos))));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(ToStatus(session_.Expired(11 * kSecondNanos), "a")));
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   EXPECT_EQ(session_.Expired(100 * kSecondNanos).cause, SessionEnd::Cause::kNone);
 }
@@ -269,7 +269,7 @@ TEST_F(SessionTest, DrainIsToldOnceAndEndsAtItsDeadline) {
   session_.BeginDrain("sooner", 0, 5 * kSecondNanos);
   EXPECT_TRUE(session_.HasNews());
   EXPECT_EQ(session_.Expired(5 * kSecondNanos - 1).cause, SessionEnd::Cause::kNone);
-  EXPECT_TRUE(absl::IsUnavailable(ToStatus(session_.Expired(5 * kSecondNanos))));
+  EXPECT_TRUE(absl::IsUnavailable(ToStatus(session_.Expired(5 * kSecondNanos), "a")));
   EXPECT_EQ(session_.Expired(5 * kSecondNanos).drain_reason, "sooner");
 }
 
