@@ -77,7 +77,9 @@ void AttachProtocol::Recheck(int64_t now_nanos) {
     ++totals_.shut_out;
     EndSession(session.get(),
                {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(admission)}, now_nanos);
-    if (session->write_outstanding()) dispatcher_->SweepBy(session->end_deadline_nanos());
+    if (session->outbox()->outstanding()) {
+      dispatcher_->SweepBy(session->outbox()->end_deadline_nanos());
+    }
   }
 }
 
@@ -87,9 +89,9 @@ void AttachProtocol::RecheckChannels(Session* session) {
     ClassAccess::Answer answer = access_->Ask(session->peer().identity, Call::kAttach,
                                               channel->name(), v1::QUALITY_UNSPECIFIED);
     if (answer.leaf == nullptr) {
-      session->Expel(channel.get(), std::move(answer.refusal));
+      channel->Expel(std::move(answer.refusal));
     } else {
-      session->Reweigh(channel.get(), answer.max_weight);
+      channel->SetMaxWeight(answer.max_weight);
     }
   }
 }
@@ -111,7 +113,7 @@ void AttachProtocol::OnSession(Session* session, uint32_t events, int64_t now_na
   FinishIfDue(session);
   if (events & Session::kDead) {
     EndSession(session, Because(SessionEnd::Cause::kPeerGone), now_nanos);
-    if (session->write_outstanding()) session->WriteEnded(now_nanos);
+    if (session->outbox()->outstanding()) session->outbox()->WriteEnded(now_nanos);
     flush_.erase(std::remove(flush_.begin(), flush_.end(), session), flush_.end());
     held_.erase(std::remove(held_.begin(), held_.end(), session), held_.end());
     registry_.Remove(session);
@@ -165,7 +167,7 @@ void AttachProtocol::ReadNext(Session* session, int64_t now_nanos) {
 
 void AttachProtocol::OnWriteEnd(Session* session, bool ok, int64_t now_nanos) {
   if (!ok) EndSession(session, Because(SessionEnd::Cause::kPeerGone), now_nanos);
-  session->WriteEnded(now_nanos);
+  session->outbox()->WriteEnded(now_nanos);
 }
 
 void AttachProtocol::OnMessage(Session* session, int64_t now_nanos) {
@@ -235,9 +237,9 @@ absl::Status AttachProtocol::HandleOpen(Session* session, const v1::Open& open) 
   ClassAccess::Answer answer =
       access_->Ask(session->peer().identity, Call::kAttach, (*channel)->name(), open.min_quality());
   if (answer.leaf == nullptr) {
-    session->Refuse(*channel, std::move(answer.refusal));
+    (*channel)->Refuse(std::move(answer.refusal));
   } else {
-    session->Join(*channel, answer.leaf, answer.max_weight);
+    (*channel)->Join(answer.leaf, answer.max_weight);
   }
   return absl::OkStatus();
 }
@@ -314,7 +316,7 @@ void AttachProtocol::TellDetached(const Session& session, const absl::Status& st
 }
 
 void AttachProtocol::FinishIfDue(Session* session) {
-  if (session->TakeFinish())
+  if (session->outbox()->TakeFinish())
     session->transport()->Finish(ToStatus(session->end(), session->peer().identity));
 }
 
@@ -343,7 +345,7 @@ int64_t AttachProtocol::Sweep(int64_t now_nanos) {
 }
 
 void AttachProtocol::SweepSession(Session* session, int64_t now_nanos) {
-  if (session->Stuck(now_nanos)) {
+  if (session->outbox()->Stuck(now_nanos)) {
     if (!session->ended()) ++totals_.stuck_writes;
     EndSession(session, Because(SessionEnd::Cause::kStuckWrite), now_nanos);
     session->transport()->Cancel();
@@ -361,9 +363,11 @@ void AttachProtocol::SweepSession(Session* session, int64_t now_nanos) {
 }
 
 void AttachProtocol::SweepHeartbeat(Session* session, int64_t now_nanos) {
-  if (heartbeats_left_ == 0 || !session->HeartbeatDue(now_nanos)) return;
+  // Before Hello the peer is sent nothing.
+  if (heartbeats_left_ == 0 || session->phase() == Session::Phase::kNew) return;
+  if (!session->outbox()->HeartbeatDue(now_nanos)) return;
   --heartbeats_left_;
-  session->OweHeartbeat();
+  session->outbox()->Tell(Outbox::kHeartbeat);
 }
 
 // Messages ------------------------------------------------------------------------------------
@@ -374,12 +378,8 @@ void AttachProtocol::Flush(int64_t now_nanos) {
 }
 
 void AttachProtocol::FlushSession(Session* session, int64_t now_nanos) {
-  session->StartFlush();
-  const bool news = session->HasNews();
-  if (session->ended() || session->write_outstanding()) return;  // the write that ends tells again
-  if (session->planned() == 0 && !news) return;
-
-  const v1::ServerMessage head = session->NextHead(now_nanos);
+  if (!session->outbox()->StartMessage()) return;
+  const v1::ServerMessage head = session->TakeHead(now_nanos);
   parts_.clear();
   for (const auto& channel : session->channels()) {
     if (channel->planned() == 0) continue;
@@ -392,19 +392,14 @@ void AttachProtocol::FlushSession(Session* session, int64_t now_nanos) {
   std::stable_sort(parts_.begin(), parts_.end(),
                    [](const Writer::Part& a, const Writer::Part& b) { return a.pool < b.pool; });
   MessageBuffer message = dispatcher_->writer()->Build(head, absl::MakeSpan(parts_));
-  const uint32_t payload = SettleParts(session, now_nanos);
-  if (payload == 0 && !news) {
-    session->Unpark(now_nanos);
-    return;
-  }
-  session->Sent(now_nanos);
+  SettleParts(session, now_nanos);
+  if (!session->outbox()->Seal(now_nanos)) return;
   ++totals_.messages;
   dispatcher_->Send(session->transport(), std::move(message));
 }
 
 // Counts what the message holds as sent and gives back what a pool refused; no plan is left.
-uint32_t AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
-  uint32_t payload = 0;
+void AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
   for (const auto& channel : session->channels()) {
     if (channel->planned() == 0) continue;
     // There are few parts, nearly always one, in the order of the channels within a pool.
@@ -412,13 +407,12 @@ uint32_t AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
     while (parts_[part].grant.channel != channel->number()) ++part;
     const absl::Status& status = parts_[part].status;
     if (status.ok()) {
-      payload += session->Drawn(channel.get());
+      channel->Drawn();
       continue;
     }
-    session->Refused(channel.get(), now_nanos);
+    channel->DrawFailed(now_nanos);
     dispatcher_->OnRefusal(channel->leaf()->slot, status);
   }
-  return payload;
 }
 
 }  // namespace entropyd

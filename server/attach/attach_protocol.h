@@ -131,7 +131,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   // As long as this sweep has heartbeats left.
   void SweepHeartbeat(Session* session, int64_t now_nanos);
   void FlushSession(Session* session, int64_t now_nanos);
-  uint32_t SettleParts(Session* session, int64_t now_nanos);
+  void SettleParts(Session* session, int64_t now_nanos);
   void EndSession(Session* session, SessionEnd end, int64_t now_nanos);
   // Each writes a line, or counts for the next one.
   void TellDenied(const Session& session, absl::string_view reason, int64_t now_nanos);

@@ -1,34 +1,120 @@
 #include "server/attach/channel.h"
 
-#include "server/attach/session.h"
+#include "absl/strings/str_cat.h"
 #include "server/dispatch/class_table.h"
 
 namespace entropyd {
 
-Channel::Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned,
-                 Deliveries* deliveries)
-    : session_(session),
-      number_(number),
+Channel::Channel(uint32_t number, std::string name, const std::string& identity, Outbox* outbox,
+                 Deliveries* sum)
+    : number_(number),
       name_(std::move(name)),
-      plan_(planned),
-      delivered_(deliveries) {}
+      identity_(identity),
+      outbox_(outbox),
+      plan_(outbox->NewPlan()),
+      delivered_(sum) {
+  StateDue(false);
+}
 
 uint32_t Channel::Plan(uint32_t bytes) {
   // A full pool keeps its stored bytes for sessions that can take them now.
   const bool ahead = leaf()->slot->pool->quality() == v1::QUALITY_DRBG;
-  return session_->Plan(this, bytes, ahead ? Session::kMaxAhead : 0);
+  return outbox_->Plan(&plan_, bytes, ahead ? Outbox::kMaxAhead : 0);
 }
 
 void Channel::OnPool(const PoolState& state, bool discard) {
   phase_ = state.ready() ? Phase::kOpen : Phase::kSuspended;
-  session_->StateDue(this, discard);
+  StateDue(discard);
 }
 
-void Channel::OnFigures(uint64_t, uint64_t) { session_->StateDue(this, false); }
+void Channel::OnFigures(uint64_t, uint64_t) { StateDue(false); }
 
-void Channel::OnRemoval() { session_->Expel(this, {.cause = ClassRefusal::Cause::kRemoved}); }
+void Channel::OnRemoval() { Expel({.cause = ClassRefusal::Cause::kRemoved}); }
 
-absl::string_view Channel::identity() const { return session_->peer().identity; }
+void Channel::Join(Leaf* leaf, uint32_t max_weight) {
+  max_weight_ = max_weight;
+  Claimant::Join(leaf);
+  phase_ = leaf->slot->state.ready() ? Phase::kOpen : Phase::kSuspended;
+}
+
+void Channel::Refuse(ClassRefusal refusal) {
+  phase_ = Phase::kClosed;
+  refusal_ = std::move(refusal);
+  StateDue(false);
+}
+
+void Channel::Expel(ClassRefusal refusal) {
+  End();
+  Refuse(std::move(refusal));
+}
+
+void Channel::Close() {
+  if (phase_ == Phase::kClosed) return;
+  End();
+  phase_ = Phase::kClosed;
+  StateDue(false);
+}
+
+void Channel::End() {
+  plan_.GiveBack();
+  Leave();
+}
+
+void Channel::SetMaxWeight(uint32_t max_weight) {
+  if (max_weight_ == max_weight) return;
+  max_weight_ = max_weight;
+  Reweigh();
+}
+
+absl::Status Channel::Credit(const v1::Line& line, uint64_t max_credit) {
+  if (line.received() < received() || line.limit() < limit_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("refuse credit: channel ", number_, " goes back to limit ", line.limit(),
+                     ", received ", line.received(), " from ", limit_, ", ", received()));
+  }
+  if (line.received() > sent()) {
+    return absl::InvalidArgumentError(absl::StrCat("refuse credit: channel ", number_, " received ",
+                                                   line.received(), " bytes of ", sent(), " sent"));
+  }
+  if (line.limit() < line.received()) {
+    return absl::InvalidArgumentError(absl::StrCat("refuse credit: channel ", number_,
+                                                   " has limit ", line.limit(), " below received ",
+                                                   line.received()));
+  }
+  if (line.limit() - line.received() > max_credit) {
+    return absl::OutOfRangeError(absl::StrCat("refuse credit: channel ", number_,
+                                              " promises room for ", line.limit() - line.received(),
+                                              " bytes, max_credit is ", max_credit));
+  }
+  delivered_.Acknowledge(line.received() - received());
+  guests_ = std::min(line.guests(), kMaxGuests);
+  waiting_guests_ =
+      line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : guests_;
+  if (phase_ != Phase::kClosed) limit_ = line.limit();
+  return absl::OkStatus();
+}
+
+uint32_t Channel::Drawn() {
+  const uint32_t bytes = outbox_->Draw(&plan_);
+  delivered_.Send(bytes);
+  return bytes;
+}
+
+void Channel::DrawFailed(int64_t now_nanos) {
+  plan_.GiveBack();
+  Want(want(), now_nanos);
+}
+
+void Channel::StateDue(bool discard) {
+  discard_due_ = discard_due_ || discard;
+  state_due_ = true;
+  outbox_->Tell(Outbox::kStates);
+}
+
+void Channel::TellState(v1::ChannelState* state) {
+  Describe(state);
+  state_due_ = discard_due_ = false;
+}
 
 void Channel::Describe(v1::ChannelState* state) const {
   state->set_channel(number_);

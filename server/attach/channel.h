@@ -5,7 +5,12 @@
 //
 //   want = limit - sent - planned    unconfirmed = sent - received    received <= sent <= limit
 //
-// Errors: none of its own; Session checks what the peer says.
+//   channel->Join(leaf);
+//   channel->Credit(line, max_credit);
+//   channel->Want(channel->want(), now);   // Plan() follows, and the outbox announces it
+//   channel->Drawn();                      // or DrawFailed(now)
+//
+// Errors: a line that breaks the rules is a status, which the owner ends the stream with.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
@@ -15,33 +20,34 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
 #include "server/attach/deliveries.h"
+#include "server/attach/outbox.h"
 #include "server/attach/reasons.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/claimant.h"
 
 namespace entropyd {
 
-class Session;
-
 class Channel final : public Claimant {
  public:
   enum class Phase { kOpen, kSuspended, kClosed };
 
-  // `name`: POOL/CLASS, or an excerpt of what the peer wrote instead. The session outlives the
-  // channel.
-  Channel(Session* session, uint32_t number, std::string name, ByteBudget* planned,
-          Deliveries* deliveries);
+  // `name`: POOL/CLASS, or an excerpt of what the peer wrote instead. Identity, outbox and sum are
+  // those of its session, and outlive the channel. It waits in no leaf yet, and the peer is to be
+  // told its state.
+  Channel(uint32_t number, std::string name, const std::string& identity, Outbox* outbox,
+          Deliveries* sum);
 
   // From Claimant.
   uint32_t Plan(uint32_t bytes) override;
   void OnPool(const PoolState& state, bool discard) override;
   void OnFigures(uint64_t rate, uint64_t ceil) override;
   void OnRemoval() override;
-  absl::string_view identity() const override;
+  absl::string_view identity() const override { return identity_; }
   uint32_t waiting_guests() const override { return std::min(waiting_guests_, max_weight_); }
   // The most of its guests that count as weight.
   uint32_t max_weight() const { return max_weight_; }
@@ -57,18 +63,44 @@ class Channel final : public Claimant {
   uint64_t want() const { return limit_ - sent() - planned(); }
   uint64_t unconfirmed() const { return delivered_.unconfirmed(); }
 
+  // Puts it into the leaf, in the state of its pool. Where guests weigh, at most `max_weight` of
+  // those that wait count: the number is the peer's word.
+  void Join(Leaf* leaf, uint32_t max_weight = kMaxGuests);
+  // Closes it for good; it stays, so that it can answer late lines. Refuse() is for one that never
+  // joined, Expel() gives the plan back.
+  void Refuse(ClassRefusal refusal);
+  void Expel(ClassRefusal refusal);
+  // The peer closes it. A second Close changes nothing.
+  void Close();
+  // Its session has ended: gives the plan back and leaves.
+  void End();
+  // The rules have changed: what Join() was told holds no more.
+  void SetMaxWeight(uint32_t max_weight);
+
+  // What the peer has received, and how much more it can take. A closed channel counts what was
+  // received: the line crossed the CLOSED message on the wire. Errors: INVALID_ARGUMENT;
+  // OUT_OF_RANGE when limit - received is above `max_credit`.
+  absl::Status Credit(const v1::Line& line, uint64_t max_credit);
+
+  // The message that is built holds the planned bytes. Returns how many these are.
+  uint32_t Drawn();
+  // The pool gave nothing: the channel loses its plan and keeps its demand.
+  void DrawFailed(int64_t now_nanos);
+
   // True while the peer has not been told the newest state.
   bool state_due() const { return state_due_; }
-  // Fills in what the peer is told of the channel. REQUIRES: it waits in a leaf, or it is closed.
-  void Describe(v1::ChannelState* state) const;
+  // Fills in what the peer is told of the channel; then it is told. REQUIRES: it waits in a leaf,
+  // or it is closed.
+  void TellState(v1::ChannelState* state);
 
  private:
-  // Session changes it by what the peer says and by what was written.
-  friend class Session;
+  void StateDue(bool discard);
+  void Describe(v1::ChannelState* state) const;
 
-  Session* const session_;
   const uint32_t number_;
   const std::string name_;
+  const std::string& identity_;
+  Outbox* const outbox_;
   // Bytes that the tree has granted and that are not written yet.
   ByteBudget::Reservation plan_;
   Phase phase_ = Phase::kOpen;

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/text/names.h"
-#include "server/dispatch/class_table.h"
 
 namespace entropyd {
 namespace {
@@ -19,20 +18,17 @@ Session::Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Deliv
                  Owner* owner)
     : peer_(std::move(peer)),
       limits_(limits),
-      budgets_(budgets),
       owner_(owner),
-      planned_(&budgets->planned),
-      deliveries_(all),
-      in_flight_(&budgets->in_flight),
-      written_(&in_flight_) {}
-
-Session::~Session() = default;
+      outbox_(limits.max_payload, budgets, this),
+      deliveries_(all) {}
 
 void Session::OnMail(uint32_t events, int64_t now_nanos) {
   owner_->OnSession(this, events, now_nanos);
 }
 
-void Session::OnRoom(int64_t now_nanos) { Unpark(now_nanos); }
+void Session::OnRoom(int64_t now_nanos) {
+  for (const auto& channel : channels_) channel->Unpark(now_nanos);
+}
 
 void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
   started_nanos_ = heard_nanos_ = now_nanos;
@@ -41,28 +37,7 @@ void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
 
 void Session::Hold(IdentityShares::Place place) {
   place_ = std::move(place);
-  planned_.CountIn(place_.bytes());
-  in_flight_.CountIn(place_.bytes());
-}
-
-bool Session::Full() {
-  ByteBudget* full = nullptr;
-  if (place_ && place_.bytes()->full()) {
-    full = place_.bytes();
-  } else if (budgets_->all.full()) {
-    full = &budgets_->all;
-  }
-  if (full == nullptr) return false;
-  if (write_outstanding_) return true;  // the end of the write unparks it
-  if (full != &budgets_->all && !waiting()) place_.CountByteWait();
-  full->Await(this);
-  return true;
-}
-
-void Session::Announce() {
-  if (announced_ || write_outstanding_ || ended() || (planned() == 0 && !HasNews())) return;
-  announced_ = true;
-  owner_->OnSomethingToSend(this);
+  outbox_.CountIn(&place_);
 }
 
 Channel* Session::Find(uint32_t number) const {
@@ -112,10 +87,10 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
     patience_nanos_ = std::max(kSilenceTimeoutNanos, 3 * kMillisecondNanos * hello.heartbeat_ms());
   }
   // It may have been drained before it said anything.
-  drain_due_ = drain_deadline_nanos_ != 0;
-  phase_ = drain_due_ ? Phase::kDraining : Phase::kReady;
-  welcome_due_ = true;
-  Announce();
+  const bool drained = drain_deadline_nanos_ != 0;
+  phase_ = drained ? Phase::kDraining : Phase::kReady;
+  outbox_.Tell(Outbox::kWelcome);
+  if (drained) outbox_.Tell(Outbox::kDrain);
   return absl::OkStatus();
 }
 
@@ -131,15 +106,14 @@ absl::StatusOr<Channel*> Session::Open(const v1::Open& open) {
   const bool named = IsPoolClass(open.class_());
   const Channel* const other = FindOpen(open.class_());
   // A channel keeps its name until the stream ends, so only what may be a class is kept whole.
-  channels_.push_back(std::make_unique<Channel>(this, open.channel(),
+  channels_.push_back(std::make_unique<Channel>(open.channel(),
                                                 named ? open.class_() : Excerpt(open.class_()),
-                                                &planned_, &deliveries_));
+                                                peer_.identity, &outbox_, &deliveries_));
   Channel* const channel = channels_.back().get();
-  StateDue(channel, false);
   if (!named) {
-    Refuse(channel, {.cause = ClassRefusal::Cause::kNoName});
+    channel->Refuse({.cause = ClassRefusal::Cause::kNoName});
   } else if (other != nullptr) {
-    Refuse(channel, {.cause = ClassRefusal::Cause::kOpenAlready, .channel = other->number()});
+    channel->Refuse({.cause = ClassRefusal::Cause::kOpenAlready, .channel = other->number()});
   }
   return channel;
 }
@@ -149,31 +123,9 @@ absl::StatusOr<Channel*> Session::Credit(const v1::Line& line) {
   if (channel == nullptr) {
     return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " was never opened"));
   }
-  if (line.received() < channel->received() || line.limit() < channel->limit_) {
-    return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " goes back to limit ",
-                                  line.limit(), ", received ", line.received(), " from ",
-                                  channel->limit_, ", ", channel->received()));
-  }
-  if (line.received() > channel->sent()) {
-    return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " received ",
-                                  line.received(), " bytes of ", channel->sent(), " sent"));
-  }
-  if (line.limit() < line.received()) {
-    return Violation(absl::StrCat("refuse credit: channel ", line.channel(), " has limit ",
-                                  line.limit(), " below received ", line.received()));
-  }
-  if (line.limit() - line.received() > limits_.max_credit) {
-    return absl::OutOfRangeError(absl::StrCat("refuse credit: channel ", line.channel(),
-                                              " promises room for ", line.limit() - line.received(),
-                                              " bytes, max_credit is ", limits_.max_credit));
-  }
-  channel->delivered_.Acknowledge(line.received() - channel->received());
-  channel->guests_ = std::min(line.guests(), kMaxGuests);
-  channel->waiting_guests_ =
-      line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : channel->guests_;
-  if (channel->phase_ == Channel::Phase::kClosed) return static_cast<Channel*>(nullptr);
-  channel->limit_ = line.limit();
-  return channel;
+  absl::Status credited = channel->Credit(line, limits_.max_credit);
+  if (!credited.ok()) return credited;
+  return channel->phase() == Channel::Phase::kClosed ? nullptr : channel;
 }
 
 absl::Status Session::Close(const v1::Close& close) {
@@ -181,36 +133,8 @@ absl::Status Session::Close(const v1::Close& close) {
   if (channel == nullptr) {
     return Violation(absl::StrCat("refuse close: channel ", close.channel(), " was never opened"));
   }
-  if (channel->phase_ == Channel::Phase::kClosed) return absl::OkStatus();
-  channel->plan_.GiveBack();
-  channel->Leave();
-  channel->phase_ = Channel::Phase::kClosed;
-  StateDue(channel, false);
+  channel->Close();
   return absl::OkStatus();
-}
-
-void Session::Join(Channel* channel, Leaf* leaf, uint32_t max_weight) {
-  channel->max_weight_ = max_weight;
-  channel->Join(leaf);
-  channel->phase_ = leaf->slot->state.ready() ? Channel::Phase::kOpen : Channel::Phase::kSuspended;
-}
-
-void Session::Refuse(Channel* channel, ClassRefusal refusal) {
-  channel->phase_ = Channel::Phase::kClosed;
-  channel->refusal_ = std::move(refusal);
-  StateDue(channel, false);
-}
-
-void Session::Reweigh(Channel* channel, uint32_t max_weight) {
-  if (channel->max_weight_ == max_weight) return;
-  channel->max_weight_ = max_weight;
-  channel->Reweigh();
-}
-
-void Session::Expel(Channel* channel, ClassRefusal refusal) {
-  channel->plan_.GiveBack();
-  channel->Leave();
-  Refuse(channel, std::move(refusal));
 }
 
 void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos) {
@@ -220,26 +144,13 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
   drain_reason_ = std::string(reason);
   if (phase_ == Phase::kNew) return;  // Hello() tells it; without one, the deadline ends it
   phase_ = Phase::kDraining;
-  drain_due_ = true;
-  Announce();
+  outbox_.Tell(Outbox::kDrain);
 }
 
-uint32_t Session::Plan(Channel* channel, uint32_t bytes, uint32_t max_ahead) {
-  if (ended() || Full()) return 0;
-  const uint32_t most =
-      write_outstanding_ ? std::min(max_ahead, limits_.max_payload) : limits_.max_payload;
-  const uint64_t room = most - std::min<uint64_t>(most, planned());
-  const uint32_t taken = static_cast<uint32_t>(std::min<uint64_t>(bytes, room));
-  if (taken == 0) return 0;
-  channel->plan_.Grow(taken);
-  Announce();
-  return taken;
-}
-
-v1::ServerMessage Session::NextHead(int64_t now_nanos) const {
+v1::ServerMessage Session::TakeHead(int64_t now_nanos) {
   v1::ServerMessage head;
-  head.set_seq(next_seq_);
-  if (welcome_due_) {
+  head.set_seq(outbox_.seq());
+  if (outbox_.telling(Outbox::kWelcome)) {
     v1::Welcome* welcome = head.mutable_welcome();
     welcome->set_version(kAttachVersion);
     welcome->set_session_id(id_);
@@ -247,56 +158,17 @@ v1::ServerMessage Session::NextHead(int64_t now_nanos) const {
     welcome->set_max_payload(limits_.max_payload);
     welcome->set_heartbeat_ms(kServerHeartbeatNanos / kMillisecondNanos);
   }
-  for (const auto& channel : channels_) {
-    if (channel->state_due_) channel->Describe(head.add_state());
+  if (outbox_.telling(Outbox::kStates)) {
+    for (const auto& channel : channels_) {
+      if (channel->state_due()) channel->TellState(head.add_state());
+    }
   }
-  if (drain_due_) {
+  if (outbox_.telling(Outbox::kDrain)) {
     head.mutable_drain()->set_reason(drain_reason_);
     const int64_t left = std::max<int64_t>(0, drain_deadline_nanos_ - now_nanos);
-    head.mutable_drain()->set_deadline_ms(static_cast<uint64_t>(left / 1'000'000));
+    head.mutable_drain()->set_deadline_ms(static_cast<uint64_t>(left / kMillisecondNanos));
   }
   return head;
-}
-
-void Session::StateDue(Channel* channel, bool discard) {
-  channel->discard_due_ = channel->discard_due_ || discard;
-  if (!channel->state_due_) {
-    channel->state_due_ = true;
-    ++states_due_;
-  }
-  Announce();
-}
-
-uint32_t Session::Drawn(Channel* channel) {
-  const uint32_t bytes = channel->plan_.MoveTo(&written_);
-  channel->delivered_.Send(bytes);
-  return bytes;
-}
-
-void Session::Refused(Channel* channel, int64_t now_nanos) {
-  channel->plan_.GiveBack();
-  channel->Want(channel->want(), now_nanos);
-}
-
-void Session::Sent(int64_t now_nanos) {
-  ++next_seq_;
-  welcome_due_ = drain_due_ = heartbeat_due_ = false;
-  for (const auto& channel : channels_) channel->state_due_ = channel->discard_due_ = false;
-  states_due_ = 0;
-  write_outstanding_ = true;
-  write_started_nanos_ = now_nanos;
-}
-
-void Session::WriteEnded(int64_t now_nanos) {
-  write_outstanding_ = false;
-  written_.Spend();
-  if (ended()) return;
-  Unpark(now_nanos);
-  Announce();
-}
-
-void Session::Unpark(int64_t now_nanos) {
-  for (const auto& channel : channels_) channel->Unpark(now_nanos);
 }
 
 SessionEnd Session::Expired(int64_t now_nanos) const {
@@ -317,43 +189,13 @@ bool Session::RotationDue(int64_t now_nanos) const {
   return phase_ == Phase::kReady && now_nanos >= rotate_nanos_;
 }
 
-bool Session::HeartbeatDue(int64_t now_nanos) const {
-  return (phase_ == Phase::kReady || phase_ == Phase::kDraining) && !write_outstanding_ &&
-         !announced_ && now_nanos - write_started_nanos_ >= kHeartbeatAfterNanos;
-}
-
-void Session::OweHeartbeat() {
-  heartbeat_due_ = true;
-  Announce();
-}
-
-bool Session::Stuck(int64_t now_nanos) const {
-  if (!write_outstanding_) return false;
-  return now_nanos - write_started_nanos_ >= kWriteTimeoutNanos ||
-         (phase_ == Phase::kDone && now_nanos >= end_deadline_nanos());
-}
-
-int64_t Session::end_deadline_nanos() const {
-  const bool shut_out = end_.cause == SessionEnd::Cause::kShutOut;
-  return ended_nanos_ + (shut_out ? kShutOutTimeoutNanos : kEndTimeoutNanos);
-}
-
 void Session::End(SessionEnd end, int64_t now_nanos) {
   if (ended()) return;
   phase_ = Phase::kDone;
   end_ = std::move(end);
-  ended_nanos_ = now_nanos;
-  StopWaiting();
-  for (const auto& channel : channels_) {
-    channel->plan_.GiveBack();
-    channel->Leave();
-  }
-}
-
-bool Session::TakeFinish() {
-  if (!ended() || finished_ || write_outstanding_) return false;
-  finished_ = true;
-  return true;
+  const bool shut_out = end_.cause == SessionEnd::Cause::kShutOut;
+  outbox_.Close(now_nanos + (shut_out ? kShutOutTimeoutNanos : kEndTimeoutNanos));
+  for (const auto& channel : channels_) channel->End();
 }
 
 uint32_t Session::guests() const {

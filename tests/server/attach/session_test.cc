@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "gtest/gtest.h"
+#include "tests/server/dispatch/fake_claimant.h"
 
 namespace entropyd {
 namespace {
@@ -34,7 +35,14 @@ class SessionTest : public ::testing::Test, public Session::Owner {
     line.set_guests(guests);
     return line;
   }
-  Channel* OpenChannel(uint32_t number) { return session_.Open(OpenOf(number)).value(); }
+  // One that is open and waits in a leaf.
+  Channel* OpenChannel(uint32_t number, const std::string& name = "default/gold") {
+    v1::Open open = OpenOf(number);
+    open.set_class_(name);
+    Channel* const channel = session_.Open(open).value();
+    if (channel->phase() != Channel::Phase::kClosed) channel->Join(table_.FindLeaf("pool/one"));
+    return channel;
+  }
   absl::StatusCode CreditCode(const v1::Line& line) {
     return session_.Credit(line).status().code();
   }
@@ -47,24 +55,28 @@ class SessionTest : public ::testing::Test, public Session::Owner {
   // Sends so many bytes on the channel, in as many messages as that takes.
   void Send(Channel* channel, uint32_t bytes) {
     while (bytes > 0) {
-      const uint32_t taken = session_.Plan(channel, bytes, 0);
+      const uint32_t taken = channel->Plan(bytes);
       ASSERT_GT(taken, 0u);
       bytes -= taken;
-      session_.Drawn(channel);
       Say();
-      session_.WriteEnded(0);
+      session_.outbox()->WriteEnded(0);
     }
   }
-  // A message goes out.
-  void Say(int64_t now_nanos = 0) {
-    session_.StartFlush();
-    session_.Sent(now_nanos);
+  // What there is goes out: a message with this head, which is sent at `now_nanos`.
+  v1::ServerMessage Say(int64_t now_nanos = 0) {
+    EXPECT_TRUE(session_.outbox()->StartMessage());
+    v1::ServerMessage head = session_.TakeHead(now_nanos);
+    for (const auto& channel : session_.channels()) channel->Drawn();
+    EXPECT_TRUE(session_.outbox()->Seal(now_nanos));
+    return head;
   }
 
   void OnSession(Session*, uint32_t, int64_t) override {}
   void OnSomethingToSend(Session*) override { ++announced_; }
 
   int announced_ = 0;
+  FakePool pool_{"pool"};
+  ClassTable table_{SetupsOf({&pool_})};
   PayloadBudgets budgets_{10'000, 300};
   Deliveries all_;
   Session session_{{"spiffe://test/agent", "peer"},
@@ -98,16 +110,16 @@ TEST_F(SessionTest, HelloMustShareAVersionAndNameTheHost) {
 
 TEST_F(SessionTest, WelcomeStatesTheLimitsInTheFirstMessage) {
   ASSERT_TRUE(session_.Hello(Hello(), 5).ok());
-  ASSERT_TRUE(session_.HasNews());
-  const v1::ServerMessage head = session_.NextHead(0);
+  const v1::ServerMessage head = Say();
   EXPECT_EQ(head.seq(), 1u);
   EXPECT_EQ(head.welcome().session_id(), 5u);
   EXPECT_EQ(head.welcome().max_credit(), 1000u);
   EXPECT_EQ(head.welcome().max_payload(), 300u);
-  Say();
-  EXPECT_FALSE(session_.HasNews());
-  EXPECT_EQ(session_.NextHead(0).seq(), 2u);
-  EXPECT_FALSE(session_.NextHead(0).has_welcome());
+  session_.outbox()->WriteEnded(0);
+  session_.outbox()->Tell(Outbox::kHeartbeat);
+  const v1::ServerMessage next = Say();
+  EXPECT_EQ(next.seq(), 2u);
+  EXPECT_FALSE(next.has_welcome());
 }
 
 TEST_F(SessionTest, ChannelNumbersAreInRangeAndNeverReused) {
@@ -115,7 +127,7 @@ TEST_F(SessionTest, ChannelNumbersAreInRangeAndNeverReused) {
   EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(65)).status()));
   Channel* const channel = OpenChannel(64);
   EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(64)).status()));
-  session_.Refuse(channel, {ClassRefusal::Cause::kUnknown});
+  channel->Expel({ClassRefusal::Cause::kUnknown});
   EXPECT_TRUE(absl::IsInvalidArgument(session_.Open(OpenOf(64)).status()));
 }
 
@@ -148,9 +160,7 @@ TEST_F(SessionTest, TheUnconfirmedBytesAreThoseOfTheChannelsWhateverHappens) {
   std::mt19937 random(20260101);
   const auto below = [&random](uint64_t most) { return random() % (most + 1); };
   for (uint32_t number = 1; number <= 8; ++number) {
-    v1::Open open = OpenOf(number);
-    open.set_class_(absl::StrCat("default/c", number));
-    ASSERT_TRUE(session_.Open(open).ok());
+    OpenChannel(number, absl::StrCat("default/c", number));
   }
   uint64_t most = 0;
   for (int i = 0; i < 20'000; ++i) {
@@ -216,34 +226,31 @@ TEST_F(SessionTest, WaitingGuestsAreWhatWeighs) {
   EXPECT_EQ(channel->waiting_guests(), kMaxGuests);
 }
 
-TEST_F(SessionTest, APlanFillsOneMessageAndWaitsForTheWrite) {
-  Channel* const channel = OpenChannel(1);
-  EXPECT_EQ(session_.Plan(channel, 200, 0), 200u);
-  EXPECT_EQ(session_.Plan(channel, 200, 0), 100u);
-  EXPECT_EQ(session_.Plan(channel, 200, 0), 0u);
-  EXPECT_EQ(session_.Drawn(channel), 300u);
-  Say();
-  EXPECT_EQ(session_.Plan(channel, 1, 0), 0u);
-  EXPECT_EQ(budgets_.in_flight.used(), 300u);
-  session_.WriteEnded(0);
-  EXPECT_EQ(budgets_.all.used(), 0u);
-  EXPECT_EQ(session_.Plan(channel, 1, 0), 1u);
-}
-
-TEST_F(SessionTest, APlanMayBeginWhileAWriteIsOutstanding) {
+TEST_F(SessionTest, APlanIsWantedNoMoreAndIsSentWithTheNextMessage) {
   Channel* const channel = OpenChannel(1);
   ASSERT_TRUE(session_.Credit(Line(1, 1000, 0)).ok());
-  Say();
-  EXPECT_EQ(session_.Plan(channel, 150, 200), 150u);
+  EXPECT_EQ(channel->Plan(150), 150u);
   EXPECT_EQ(channel->want(), 850u);
-  EXPECT_EQ(session_.Plan(channel, 150, 200), 50u);
-  EXPECT_EQ(session_.Plan(channel, 150, 200), 0u);
-  session_.WriteEnded(0);
-  EXPECT_EQ(session_.Plan(channel, 150, 200), 100u) << "the message is full";
-  EXPECT_EQ(session_.Drawn(channel), 300u);
-  EXPECT_EQ(session_.planned(), 0u);
+  EXPECT_EQ(channel->Plan(1000), 150u) << "the message is full";
   Say();
-  EXPECT_EQ(session_.Plan(channel, 1000, 1000), 300u) << "no more than a message";
+  EXPECT_EQ(channel->sent(), 300u);
+  EXPECT_EQ(channel->planned(), 0u);
+  EXPECT_EQ(channel->want(), 700u);
+}
+
+TEST_F(SessionTest, OnlyADrbgPlansAheadOfTheWrite) {
+  FakePool full{"full", v1::QUALITY_FULL};
+  ClassTable table(SetupsOf({&full}));
+  Channel* const drbg = OpenChannel(1);
+  Channel* const stored = OpenChannel(2, "default/full");
+  stored->Leave();
+  stored->Join(table.FindLeaf("full/one"));
+  Say();
+  EXPECT_EQ(stored->Plan(10), 0u) << "its bytes are for those that can take them now";
+  EXPECT_EQ(drbg->Plan(10), 10u);
+  session_.outbox()->WriteEnded(0);
+  EXPECT_EQ(stored->Plan(10), 10u);
+  stored->End();
 }
 
 TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {
@@ -258,16 +265,14 @@ TEST_F(SessionTest, HelloIsDueWithinTenSeconds) {
 TEST_F(SessionTest, DrainIsToldOnceAndEndsAtItsDeadline) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   Say();
-  session_.WriteEnded(0);
+  session_.outbox()->WriteEnded(0);
   session_.BeginDrain("rebalance", 0, 30 * kSecondNanos);
   EXPECT_EQ(session_.phase(), Session::Phase::kDraining);
-  EXPECT_EQ(session_.NextHead(10 * kSecondNanos).drain().deadline_ms(), 20'000u);
-  Say();
-  EXPECT_FALSE(session_.HasNews());
+  EXPECT_EQ(Say(10 * kSecondNanos).drain().deadline_ms(), 20'000u);
   session_.BeginDrain("again", 0, 40 * kSecondNanos);
-  EXPECT_FALSE(session_.HasNews()) << "a later deadline is no news";
+  EXPECT_EQ(session_.outbox()->news(), 0u) << "a later deadline is no news";
   session_.BeginDrain("sooner", 0, 5 * kSecondNanos);
-  EXPECT_TRUE(session_.HasNews());
+  EXPECT_EQ(session_.outbox()->news(), Outbox::kDrain);
   EXPECT_EQ(session_.Expired(5 * kSecondNanos - 1).cause, SessionEnd::Cause::kNone);
   EXPECT_TRUE(absl::IsUnavailable(ToStatus(session_.Expired(5 * kSecondNanos), "a")));
   EXPECT_EQ(session_.Expired(5 * kSecondNanos).drain_reason, "sooner");
@@ -278,75 +283,44 @@ TEST_F(SessionTest, WhoIsDrainedBeforeItsHelloHearsOfItWithTheWelcome) {
   EXPECT_EQ(session_.phase(), Session::Phase::kNew);
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   EXPECT_EQ(session_.phase(), Session::Phase::kDraining);
-  const v1::ServerMessage head = session_.NextHead(10 * kSecondNanos);
+  const v1::ServerMessage head = Say(10 * kSecondNanos);
   EXPECT_TRUE(head.has_welcome());
   EXPECT_EQ(head.drain().reason(), "maintenance");
   EXPECT_EQ(head.drain().deadline_ms(), 20'000u);
 }
 
-TEST_F(SessionTest, AWriteThatNobodyTakesIsStuckAfterAMinute) {
-  ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  EXPECT_FALSE(session_.Stuck(1000 * kSecondNanos));
-  Say(kSecondNanos);
-  EXPECT_FALSE(session_.Stuck(61 * kSecondNanos - 1));
-  EXPECT_TRUE(session_.Stuck(61 * kSecondNanos));
-}
-
-TEST_F(SessionTest, AnEndedSessionWaitsFiveSecondsForItsLastWrite) {
+TEST_F(SessionTest, OnlyTheFirstEndCountsAndItWaitsFiveSecondsForItsLastWrite) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   Say();
   session_.End({.cause = SessionEnd::Cause::kSuperseded}, kSecondNanos);
-  session_.End({.cause = SessionEnd::Cause::kPeerGone}, kSecondNanos);
+  session_.End({.cause = SessionEnd::Cause::kPeerGone}, 2 * kSecondNanos);
   EXPECT_EQ(session_.end().cause, SessionEnd::Cause::kSuperseded);
-  EXPECT_FALSE(session_.TakeFinish());
-  EXPECT_FALSE(session_.Stuck(6 * kSecondNanos - 1));
-  EXPECT_TRUE(session_.Stuck(6 * kSecondNanos));
-  session_.WriteEnded(kSecondNanos);
-  EXPECT_TRUE(session_.TakeFinish());
-  EXPECT_FALSE(session_.TakeFinish()) << "once";
+  EXPECT_EQ(session_.outbox()->end_deadline_nanos(), 6 * kSecondNanos);
 }
 
-TEST_F(SessionTest, WhatThereIsToSendIsAnnouncedOnceUntilItIsFlushed) {
+TEST_F(SessionTest, WhoIsShutOutHasHalfASecond) {
+  session_.End({.cause = SessionEnd::Cause::kShutOut}, kSecondNanos);
+  EXPECT_EQ(session_.outbox()->end_deadline_nanos(), kSecondNanos + 500 * kMillisecondNanos);
+}
+
+TEST_F(SessionTest, ItsOwnerHearsThatThereIsSomethingToSend) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   Channel* const channel = OpenChannel(1);
-  session_.Plan(channel, 10, 0);
+  channel->Plan(10);
   EXPECT_EQ(announced_, 1);
-  session_.Drawn(channel);
-  Say();
-  session_.Plan(channel, 10, 100);
-  session_.StateDue(channel, true);
-  EXPECT_EQ(announced_, 1) << "nothing can be sent before the write has ended";
-  session_.WriteEnded(0);
-  EXPECT_EQ(announced_, 2);
 }
 
-TEST_F(SessionTest, AFullBudgetIsWaitedForUnlessAWriteWillEnd) {
-  ByteBudget::Reservation others(&budgets_.planned);
-  others.Grow(10'000);
+TEST_F(SessionTest, AnEndGivesBackAllThatWasPlannedAndLeaves) {
   Channel* const channel = OpenChannel(1);
-  EXPECT_EQ(session_.Plan(channel, 10, 0), 0u);
-  EXPECT_TRUE(session_.waiting());
-  session_.StopWaiting();
-  Say();
-  EXPECT_EQ(session_.Plan(channel, 10, 100), 0u);
-  EXPECT_FALSE(session_.waiting());
-}
-
-TEST_F(SessionTest, AnEndGivesBackAllThatWasPlannedAndWaitsForNothing) {
-  Channel* const channel = OpenChannel(1);
-  Channel* const other = OpenChannel(2);
-  session_.Plan(channel, 100, 0);
-  session_.Plan(other, 50, 0);
-  {
-    ByteBudget::Reservation others(&budgets_.planned);
-    others.Grow(10'000);
-    session_.Plan(channel, 10, 0);
-  }
-  ASSERT_TRUE(session_.waiting());
+  Channel* const other = OpenChannel(2, "default/silver");
+  channel->Plan(100);
+  other->Plan(50);
   session_.End({.cause = SessionEnd::Cause::kPeerGone}, 0);
-  EXPECT_FALSE(session_.waiting());
   EXPECT_EQ(budgets_.all.used(), 0u);
-  EXPECT_EQ(session_.Plan(channel, 10, 0), 0u);
+  EXPECT_EQ(budgets_.planned.given_back(), 150u);
+  EXPECT_EQ(channel->leaf(), nullptr);
+  EXPECT_EQ(other->leaf(), nullptr);
+  EXPECT_TRUE(session_.outbox()->TakeFinish());
 }
 
 TEST_F(SessionTest, ItMovesWhenItsTimeHasCome) {
@@ -360,15 +334,15 @@ TEST_F(SessionTest, ItMovesWhenItsTimeHasCome) {
 }
 
 TEST_F(SessionTest, ARefusedChannelSaysWhy) {
-  Channel* const channel = OpenChannel(1);
-  session_.Refuse(channel, {ClassRefusal::Cause::kUnknown});
-  const v1::ServerMessage head = session_.NextHead(0);
+  Channel* const channel = session_.Open(OpenOf(1)).value();
+  channel->Refuse({ClassRefusal::Cause::kUnknown});
+  const v1::ServerMessage head = Say();
   ASSERT_EQ(head.state_size(), 1);
   EXPECT_EQ(head.state(0).phase(), v1::PHASE_CLOSED);
   EXPECT_EQ(head.state(0).code(), static_cast<uint32_t>(absl::StatusCode::kNotFound));
   EXPECT_EQ(head.state(0).reason(), "open default/gold: the server has no such class");
   CloseChannel(1);
-  EXPECT_EQ(session_.NextHead(0).state(0).code(), head.state(0).code()) << "closed already";
+  EXPECT_FALSE(channel->state_due()) << "closed already";
 }
 
 }  // namespace

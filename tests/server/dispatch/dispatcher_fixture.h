@@ -268,7 +268,7 @@ class DispatcherFixture : public ::testing::Test {
     uint64_t planned_by_sessions = 0;
     for (const auto& session : registry().sessions()) {
       if (!session->ended()) unconfirmed += session->deliveries().unconfirmed();
-      planned_by_sessions += session->planned();
+      planned_by_sessions += session->outbox()->planned();
     }
     EXPECT_LE(planned_by_sessions, totals().planned_bytes);
     EXPECT_EQ(dispatcher_->budgets()->all.used(),

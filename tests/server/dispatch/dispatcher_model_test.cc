@@ -159,7 +159,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
           view.head.state_size() > 0) {
         continue;
       }
-      ASSERT_LE(++agent->heartbeats * Session::kHeartbeatAfterNanos,
+      ASSERT_LE(++agent->heartbeats * Outbox::kHeartbeatAfterNanos,
                 clock_.NowNanos() - agent->started)
           << "a message that says nothing, and is no heartbeat";
     }
@@ -262,10 +262,11 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
         if (channel->leaf() == nullptr) continue;
         const PoolSlot& slot = *channel->leaf()->slot;
         ASSERT_EQ(channel->wanted(), channel->want());
-        ASSERT_TRUE(!channel->parked() || session->write_outstanding() || session->waiting());
+        ASSERT_TRUE(!channel->parked() || session->outbox()->outstanding() ||
+                    session->outbox()->waiting());
         const bool held = channel->want() == 0 || !slot.state.ready() || slot.stopped ||
-                          slot.pool->Available() == 0 || session->write_outstanding() ||
-                          session->waiting() || slot.tree->NextEventNanos().has_value();
+                          slot.pool->Available() == 0 || session->outbox()->outstanding() ||
+                          session->outbox()->waiting() || slot.tree->NextEventNanos().has_value();
         ASSERT_TRUE(held) << channel->name() << " wants " << channel->want();
       }
     }

@@ -142,7 +142,7 @@ TEST_F(DispatcherTest, AStalledPeerHoldsABoundedPlanWhichItsEndForfeits) {
   Credit(stalled, 1, 1024, 0);  // is being written from now on
   Credit(stalled, 2, 1024, 0);
   Credit(stalled, 1, 256 * 1024, 0);
-  const uint32_t ahead = std::min(Session::kMaxAhead, kPayload);
+  const uint32_t ahead = std::min(Outbox::kMaxAhead, kPayload);
   EXPECT_EQ(totals().planned_bytes, ahead);
   Credit(other, 1, 1024, 0);
   WriteAll(other);
