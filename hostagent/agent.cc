@@ -96,6 +96,7 @@ absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* met
   std::vector<std::string> classes;
   for (const AgentSettings::Class& c : settings_.classes) classes.push_back(c.name);
   agent_metrics_ = std::make_unique<AgentMetrics>(metrics, classes);
+  loop_->CountTurns(&agent_metrics_->turns);
   auto host = ServedHost::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
   if (!host.ok()) return host.status();
   host_ = *std::move(host);

@@ -50,6 +50,9 @@ class Series {
   void Seconds(const LoopNumber* number, const char* name, const char* help, const Labels& labels) {
     seconds_.emplace_back(number, metrics_->AddCounter(name, help, labels));
   }
+  void SecondsNow(const LoopNumber* number, const char* name, const char* help) {
+    seconds_now_.emplace_back(number, metrics_->AddGauge(name, help));
+  }
   void Waits(const ClassCounters* counters, const char* name, const char* help,
              const Labels& labels) {
     waits_.emplace_back(counters, metrics_->AddHistogram(name, help, WaitBounds(), labels));
@@ -63,6 +66,9 @@ class Series {
     for (const CopyTotal& copy : seconds_) {
       Metrics::SetCounter(copy.second, ToSeconds(static_cast<int64_t>(copy.first->Get())));
     }
+    for (const Copy& copy : seconds_now_) {
+      copy.second->Set(ToSeconds(static_cast<int64_t>(copy.first->Get())));
+    }
     for (const auto& [counters, histogram] : waits_) CopyWaits(*counters, histogram);
   }
 
@@ -71,8 +77,17 @@ class Series {
   std::vector<Copy> gauges_;
   std::vector<CopyTotal> totals_;
   std::vector<CopyTotal> seconds_;
+  std::vector<Copy> seconds_now_;
   std::vector<std::pair<const ClassCounters*, Histogram*>> waits_;
 };
+
+void ExportTurns(const TurnCounters& c, Series* series) {
+  series->Total(&c.slow, "entropyd_agent_slow_turns_total",
+                "Turns of the event loop that took longer than 10 ms: so long guests waited for "
+                "others' work.");
+  series->SecondsNow(&c.longest_nanos, "entropyd_agent_longest_turn_seconds",
+                     "How long the longest turn of the event loop took, since the start.");
+}
 
 void ExportConnections(const ConnectionCounters& c, Series* series) {
   series->Total(&c.refused, "entropyd_agent_refused_guests_total",
@@ -200,6 +215,7 @@ void AgentMetrics::Export(Metrics* metrics) const {
                "1 while all secrets are locked in memory.");
   series.Gauge(&reload_failed, "entropyd_agent_config_reload_failed",
                "1 after a reload that failed: the configuration on disk is not the one in use.");
+  ExportTurns(turns, &series);
   ExportConnections(connections, &series);
   ExportIdentity(identity, &series);
   ExportKernelFeed(kernel_feed, &series);

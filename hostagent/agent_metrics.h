@@ -17,6 +17,7 @@
 #include "hostagent/feed/kernel_feed.h"
 #include "hostagent/guest/connections.h"
 #include "hostagent/identity/class_assignment.h"
+#include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/loop_number.h"
 #include "hostagent/serving/class_counters.h"
 
@@ -37,6 +38,7 @@ class AgentMetrics {
   LoopNumber memory_locked;
   // 1 when the last reload failed, else 0.
   LoopNumber reload_failed;
+  TurnCounters turns;
   ConnectionCounters connections;
   IdentityCounters identity;
   KernelFeedCounters kernel_feed;

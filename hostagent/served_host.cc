@@ -166,6 +166,7 @@ void ServedHost::Serve() {
   int64_t next = kNever;
   for (const std::unique_ptr<ServedClass>& served : classes_) {
     next = std::min(next, served->next_nanos());
+    if (served->queue()->unfinished()) loop_->TurnAgain();
   }
   next_.Set(next);
 }

@@ -253,13 +253,18 @@ uint32_t Connection::Plan(uint32_t bytes) {
 
 FairQueue::After Connection::Deliver() {
   if (held_) return FairQueue::After::kDone;
-  while (unsent_.empty()) {
+  // Replies without entropy, such as those to 0x00, may be as many as the peer likes to read. So
+  // they take turns with others' replies, too.
+  bool more = false;
+  for (size_t written = 0; unsent_.empty() && !more;) {
     const size_t staged = Stage();
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
     if (session_.idle()) break;
+    written += staged;
+    more = written >= kStagingBytes;
   }
   if (closed()) return FairQueue::After::kDone;
-  const bool again = plan_full_ || session_.needs_pass();
+  const bool again = more || plan_full_ || session_.needs_pass();
   session_.Forfeit();
   prime_granted_ = 0;
   plan_full_ = false;

@@ -139,6 +139,7 @@ void Connections::Closed(Connection* connection) {
   if (found == all_.end()) return;
   const auto count = counts_.find(connection->options().endpoint);
   if (--count->second == 0) counts_.erase(count);
+  parts_.assignment->Withdraw(connection->options().id);
   parts_.accounts->Leave(connection->account(), connection->totals_here(),
                          parts_.loop->now_nanos());
   closed_.push_back(std::move(found->second));

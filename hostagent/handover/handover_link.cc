@@ -18,8 +18,9 @@ namespace entropyd {
 namespace {
 
 constexpr size_t kHeaderBytes = 8;
-// One read; a frame is seldom longer.
+// One read; a frame is seldom longer. So one call reads a header, and one piece.
 constexpr size_t kPieceBytes = 64 * 1024;
+constexpr int kReadsPerCall = 2;
 // More descriptors are on their way than this user's limit allows. Wait until the peer has taken
 // some.
 constexpr absl::Duration kTooManyInFlight = absl::Milliseconds(1);
@@ -161,7 +162,7 @@ absl::StatusOr<bool> HandoverLink::Read(size_t want) {
 }
 
 absl::StatusOr<absl::optional<HandoverLink::Received>> HandoverLink::TryReceive() {
-  while (true) {
+  for (int reads = 0; reads <= kReadsPerCall; ++reads) {
     size_t want = kHeaderBytes;
     if (buffer_.size() >= kHeaderBytes) {
       const size_t bytes = GetBig(buffer_.data());
@@ -183,10 +184,12 @@ absl::StatusOr<absl::optional<HandoverLink::Received>> HandoverLink::TryReceive(
         return received;
       }
     }
+    if (reads == kReadsPerCall) break;
     auto more = Read(want - buffer_.size());
     if (!more.ok()) return more.status();
-    if (!*more) return absl::nullopt;
+    if (!*more) break;
   }
+  return absl::nullopt;
 }
 
 absl::StatusOr<HandoverLink::Received> HandoverLink::Receive(absl::Time deadline) {

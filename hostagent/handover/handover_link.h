@@ -56,8 +56,9 @@ class HandoverLink {
   absl::Status Send(const handover::v1::Message& message, absl::Span<const int> fds,
                     absl::Time deadline);
 
-  // The next message, if all of it has come. Errors: UNAVAILABLE when the peer is gone, DATA_LOSS
-  // when what comes is no frame.
+  // The next message, if all of it has come and two reads suffice for it. Otherwise the next call
+  // goes on: a long message does not keep the caller. Errors: UNAVAILABLE when the peer is gone,
+  // DATA_LOSS when what comes is no frame.
   absl::StatusOr<absl::optional<Received>> TryReceive();
   // Waits for the next message. Errors: as TryReceive(), DEADLINE_EXCEEDED.
   absl::StatusOr<Received> Receive(absl::Time deadline);

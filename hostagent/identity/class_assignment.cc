@@ -14,6 +14,10 @@ ClassAssignment::ClassAssignment(std::vector<std::string> classes, Log* log,
 
 void ClassAssignment::Ask(IdentityQuestion question) { identifier_->Ask(std::move(question)); }
 
+void ClassAssignment::Withdraw(uint64_t connection) {
+  if (identifier_ != nullptr) identifier_->Withdraw(connection);
+}
+
 ClassAssignment::Answer ClassAssignment::Take(const GuestIdentity* known,
                                               const std::optional<GuestIdentity>& answer) {
   if (known == nullptr) {

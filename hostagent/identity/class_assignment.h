@@ -52,6 +52,8 @@ class ClassAssignment {
   }
   // REQUIRES: Asks(question.how).
   void Ask(IdentityQuestion question);
+  // The connection has gone: nobody needs to find out who it was.
+  void Withdraw(uint64_t connection);
 
   enum class Answer {
     // Nobody knows the peer. What was known before, if anything, stays.

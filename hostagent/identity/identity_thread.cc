@@ -36,9 +36,15 @@ void IdentityThread::Ask(IdentityQuestion question) {
   {
     absl::MutexLock lock(&mutex_);
     first = questions_.empty();
-    questions_.push_back(std::move(question));
+    const uint64_t connection = question.connection;
+    questions_.insert_or_assign(connection, std::move(question));
   }
   if (first) eventfd_write(wake_.get(), 1);
+}
+
+void IdentityThread::Withdraw(uint64_t connection) {
+  absl::MutexLock lock(&mutex_);
+  questions_.erase(connection);
 }
 
 void IdentityThread::Run() {
@@ -60,12 +66,21 @@ void IdentityThread::Wait() {
   eventfd_read(wake_.get(), &ignored);
 }
 
-void IdentityThread::Turn() {
-  std::vector<IdentityQuestion> questions;
-  {
-    absl::MutexLock lock(&mutex_);
-    questions.swap(questions_);
+std::vector<IdentityQuestion> IdentityThread::TakeQuestions() {
+  std::vector<IdentityQuestion> taken;
+  absl::MutexLock lock(&mutex_);
+  while (taken.size() < kQuestionsPerTurn && !questions_.empty()) {
+    auto next = questions_.upper_bound(last_taken_);
+    if (next == questions_.end()) next = questions_.begin();
+    last_taken_ = next->first;
+    taken.push_back(std::move(next->second));
+    questions_.erase(next);
   }
+  return taken;
+}
+
+void IdentityThread::Turn() {
+  std::vector<IdentityQuestion> questions = TakeQuestions();
   // After taking the questions: so it knows all that libvirt wrote before those peers connected.
   std::vector<int32_t> changed;
   directory_.Refresh(&changed);

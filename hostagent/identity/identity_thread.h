@@ -5,17 +5,20 @@
 //   identities->Ask(
 //       {.connection = 7, .pin = PinPeer(socket), .how = config::v1::IDENTIFY_LIBVIRT});
 //
-// It answers each question once. It also reports a pid, asked for or not, when the name, uuid or
+// It answers each question once, unless that is withdrawn before. There is at most one question of
+// a connection. So questions that wait are no more than there are connections, however fast peers
+// come and go. It also reports a pid, asked for or not, when the name, uuid or
 // class of its domain changes or its status file appears. Then ask again for the guests that have
 // this pid.
 //
 // Errors: of Start() only. An answer without identity is no error.
 //
-// Thread safety: Ask() is safe.
+// Thread safety: Ask() and Withdraw() are safe.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,7 +54,10 @@ struct IdentityNews {
 // Answers questions; a fake in unit tests.
 class Identifier {
  public:
+  // Replaces the connection's question that waits, if there is one.
   virtual void Ask(IdentityQuestion question) = 0;
+  // Nobody waits for an answer to this connection's question any more. It may come all the same.
+  virtual void Withdraw(uint64_t connection) = 0;
 
  protected:
   ~Identifier() = default;
@@ -59,6 +65,10 @@ class Identifier {
 
 class IdentityThread final : public Identifier {
  public:
+  // So many questions are answered before their answers go out: an answer takes some 100 us, and a
+  // guest is held for no more than 200 ms.
+  static constexpr size_t kQuestionsPerTurn = 64;
+
   // Called on this thread, with at least one.
   using Deliver = std::function<void(std::vector<IdentityNews>)>;
 
@@ -69,6 +79,7 @@ class IdentityThread final : public Identifier {
   ~IdentityThread();
 
   void Ask(IdentityQuestion question) override;
+  void Withdraw(uint64_t connection) override;
 
  private:
   // The time between two looks while the directory is not there or cannot be watched.
@@ -78,6 +89,7 @@ class IdentityThread final : public Identifier {
   void Run();
   void Wait();
   void Turn();
+  std::vector<IdentityQuestion> TakeQuestions();
 
   const UniqueFd wake_;
   const Deliver deliver_;
@@ -85,7 +97,10 @@ class IdentityThread final : public Identifier {
   LibvirtDirectory directory_;
 
   absl::Mutex mutex_;
-  std::vector<IdentityQuestion> questions_ ABSL_GUARDED_BY(mutex_);
+  // By connection: in the order in which they came.
+  std::map<uint64_t, IdentityQuestion> questions_ ABSL_GUARDED_BY(mutex_);
+  // Connections above it have their turn first, so that each has one.
+  uint64_t last_taken_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,10 +76,17 @@ void LibvirtDirectory::Refresh(std::vector<int32_t>* changed) {
     Scan(changed);
     return;
   }
-  alignas(inotify_event) char buffer[16 * (sizeof(inotify_event) + NAME_MAX + 1)];
-  while (true) {
+  // What is told from now on is left for the next call: whoever goes on writing keeps nobody here.
+  int left = 0;
+  if (ioctl(inotify_.get(), FIONREAD, &left) != 0) left = 0;
+  // However often a file has changed, it is read once.
+  std::set<std::string> names;
+  bool missed = false;
+  while (left > 0) {
+    alignas(inotify_event) char buffer[16 * (sizeof(inotify_event) + NAME_MAX + 1)];
     const ssize_t n = read(inotify_.get(), buffer, sizeof buffer);
-    if (n <= 0) return;
+    if (n <= 0) break;
+    left -= static_cast<int>(n);
     for (ssize_t at = 0; at < n;) {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
@@ -87,13 +95,12 @@ void LibvirtDirectory::Refresh(std::vector<int32_t>* changed) {
         Watch();
         return Scan(changed);
       }
-      if (event->mask & IN_Q_OVERFLOW) {
-        Scan(changed);
-      } else if (event->len > 0 && absl::EndsWith(event->name, kSuffix)) {
-        Read(event->name, changed);
-      }
+      missed |= (event->mask & IN_Q_OVERFLOW) != 0;
+      if (event->len > 0 && absl::EndsWith(event->name, kSuffix)) names.insert(event->name);
     }
   }
+  if (missed) return Scan(changed);
+  for (const std::string& name : names) Read(name, changed);
 }
 
 void LibvirtDirectory::Scan(std::vector<int32_t>* changed) {

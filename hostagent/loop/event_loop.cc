@@ -7,16 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <utility>
 
 #include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
-
-// Many enough to make the pass over the class trees cheap per event. Few enough that the first
-// guest of a batch has its reply while the others' commands still arrive.
-constexpr int kBatch = 64;
 
 // The loop's own descriptors: no watch has these ids, because generations start at 1.
 constexpr uint64_t kWakeEvent = 0;
@@ -143,11 +141,12 @@ void EventLoop::ArmTimer() {
 
 void EventLoop::RunOnce(int64_t max_wait_nanos) {
   ArmTimer();
+  if (std::exchange(again_, false)) max_wait_nanos = 0;
   const int millis = max_wait_nanos == std::numeric_limits<int64_t>::max()
                          ? -1
                          : static_cast<int>((max_wait_nanos + kNanosPerMilli - 1) / kNanosPerMilli);
-  epoll_event events[kBatch];
-  const int n = epoll_wait(epoll_.get(), events, kBatch, millis);
+  epoll_event events[kEventsPerTurn];
+  const int n = epoll_wait(epoll_.get(), events, kEventsPerTurn, millis);
   now_ = clock_->NowNanos();
   heartbeat_.store(now_, std::memory_order_relaxed);
   bool woken = false;
@@ -164,10 +163,20 @@ void EventLoop::RunOnce(int64_t max_wait_nanos) {
   RunTimers();
   if (woken) RunPosted();
   if (after_batch_) after_batch_();
+  if (counters_ != nullptr) CountTurn();
+}
+
+void EventLoop::CountTurn() {
+  const int64_t nanos = clock_->NowNanos() - now_;
+  if (nanos > kSlowTurnNanos) counters_->slow.Add(1);
+  if (static_cast<uint64_t>(nanos) > counters_->longest_nanos.Get()) {
+    counters_->longest_nanos.Set(static_cast<uint64_t>(nanos));
+  }
 }
 
 void EventLoop::RunTimers() {
-  while (!timers_.empty() && timers_.begin()->first.first <= now_) {
+  for (int left = kTimersPerTurn; !timers_.empty() && timers_.begin()->first.first <= now_;) {
+    if (left-- == 0) return TurnAgain();
     std::function<void()> run = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
     run();
@@ -180,7 +189,12 @@ void EventLoop::RunPosted() {
   std::vector<std::function<void()>> posted;
   {
     absl::MutexLock lock(&mutex_);
-    posted.swap(posted_);
+    const size_t n = std::min<size_t>(posted_.size(), kPostsPerTurn);
+    std::move(posted_.begin(), posted_.begin() + static_cast<ptrdiff_t>(n),
+              std::back_inserter(posted));
+    posted_.erase(posted_.begin(), posted_.begin() + static_cast<ptrdiff_t>(n));
+    // The others' turn wakes the loop as they did.
+    if (!posted_.empty()) eventfd_write(wake_.get(), 1);
   }
   for (std::function<void()>& run : posted) run();
 }

@@ -8,6 +8,10 @@
 //
 // The loop reads the clock once per batch: now_nanos() is the time at which the batch began.
 //
+// What can be driven from outside has a budget for each batch, also called a turn: so many events,
+// timers and posts. The rest waits for the next turn, which begins at once, after the others'
+// events. Whoever has work left at the end of a turn does the same by TurnAgain().
+//
 // Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of Watch().
 //
 // Thread safety: Post(), Stop() and heartbeat_nanos() are safe. Everything else belongs to the
@@ -16,6 +20,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,11 +33,32 @@
 #include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
+#include "hostagent/loop/loop_number.h"
 
 namespace entropyd {
 
+// How long the turns of a loop take.
+struct TurnCounters {
+  // Turns that took longer than EventLoop::kSlowTurnNanos.
+  LoopNumber slow;
+  LoopNumber longest_nanos;
+};
+
 class EventLoop {
  public:
+  // Enough to make the pass over the class trees cheap per event. Few enough that the first guest
+  // of a batch has its reply while the others' commands still arrive.
+  static constexpr int kEventsPerTurn = 64;
+  // A timer takes a few microseconds, and a guest's connection has several. All of a host's guests
+  // may connect in the same moment.
+  static constexpr int kTimersPerTurn = 256;
+  // A post may be a question for all guests, which takes milliseconds where there are thousands.
+  static constexpr int kPostsPerTurn = 4;
+  // Whoever asks in a slow turn waits so long for nothing but others' work. A turn within its
+  // budgets takes a tenth of it.
+  static constexpr int64_t kSlowTurnNanos = 10 * kMillisecondNanos;
+
   class Handler {
    public:
     // `events` are EPOLL* bits. They are level-triggered, unless watched with EPOLLET; then
@@ -59,7 +85,12 @@ class EventLoop {
   // `run` is called after the events, timers and posts of each batch.
   void SetAfterBatch(std::function<void()> run) { after_batch_ = std::move(run); }
 
-  // Runs on the loop's thread. Any thread may call.
+  // Some work is left for the next turn, which does not wait for events then.
+  void TurnAgain() { again_ = true; }
+  // Counts turns there from now on; nullptr = nowhere. It outlives the turns.
+  void CountTurns(TurnCounters* counters) { counters_ = counters; }
+
+  // Runs on the loop's thread, in the order of the calls. Any thread may call.
   void Post(std::function<void()> run);
   void Run();
   // Any thread may call. Run() returns after the batch.
@@ -97,6 +128,7 @@ class EventLoop {
   void ArmTimer();
   void RunPosted() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunTimers();
+  void CountTurn();
 
   const Clock* const clock_;
   const UniqueFd epoll_;
@@ -107,6 +139,9 @@ class EventLoop {
   // 0 = not armed.
   int64_t armed_for_ = 0;
   std::function<void()> after_batch_;
+  // The next turn does not wait.
+  bool again_ = false;
+  TurnCounters* counters_ = nullptr;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   std::map<TimerId, std::function<void()>> timers_;
@@ -116,7 +151,7 @@ class EventLoop {
   std::atomic<bool> stop_{false};
 
   absl::Mutex mutex_;
-  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace entropyd

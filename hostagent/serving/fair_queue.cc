@@ -1,7 +1,6 @@
 #include "hostagent/serving/fair_queue.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -159,6 +158,8 @@ uint32_t FairQueue::Offer(void* cookie, uint32_t bytes) {
   slot.want -= taken;
   slot.granted += taken;
   owed_ -= taken;
+  budget_.bytes -= taken;
+  --budget_.grants;
   Visit(id);
   return taken;
 }
@@ -226,12 +227,13 @@ void FairQueue::UpdateHeldBack(int64_t now_nanos) {
 
 // Serves those who have waited for long, from all that is here. Returns what is left.
 uint64_t FairQueue::ServeFloor(int64_t now_nanos, uint64_t level) {
-  while (level > 0) {
+  while (level > 0 && !budget_.spent()) {
     const absl::optional<Id> due = floor_.Due(now_nanos);
     if (!due.has_value()) break;
     Slot& slot = slots_[*due];
+    const uint64_t most = std::min({level, uint64_t{GuestFloor::kBytes}, budget_.bytes});
     const uint32_t given = tree_->GrantFloor(
-        slot.id, static_cast<uint32_t>(std::min<uint64_t>(level, GuestFloor::kBytes)), now_nanos,
+        slot.id, static_cast<uint32_t>(most), now_nanos,
         [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
     level -= given;
     if (slot.want == 0) {
@@ -251,15 +253,16 @@ uint64_t FairQueue::ServeFresh(int64_t now_nanos, uint64_t level) {
   size_t kept = 0;
   for (Id id : fresh_) {
     Slot& slot = slots_[id];
-    if (level == 0 && slot.want > 0) {
-      // It is first when something comes.
+    if ((level == 0 || budget_.spent()) && slot.want > 0) {
+      // It is first when something comes, or in the next turn.
       fresh_[kept++] = id;
       continue;
     }
     slot.fresh = false;
     if (slot.want == 0) continue;
+    const uint64_t most = std::min({level, uint64_t{kChunkBytes}, budget_.bytes});
     level -= tree_->GrantFirst(
-        slot.id, static_cast<uint32_t>(std::min<uint64_t>(level, kChunkBytes)), now_nanos,
+        slot.id, static_cast<uint32_t>(most), now_nanos,
         [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
   }
   fresh_.resize(kept);
@@ -273,36 +276,44 @@ bool FairQueue::Distribute(int64_t now_nanos) {
   level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
   // The same answer as when there is enough for all.
   if (owed_ == 0) return true;
-  if (level <= held_back_) return false;
+  if (level <= held_back_ || budget_.spent()) return false;
   ClassTree::Pass pass;
-  pass.capacity_bytes = level - held_back_;
-  // What has arrived is the limit of the pass.
-  pass.max_grants = std::numeric_limits<uint32_t>::max();
+  pass.capacity_bytes = std::min(level - held_back_, budget_.bytes);
+  pass.max_grants = budget_.grants;
   const ClassTree::PassResult result = tree_->Distribute(
       now_nanos, pass,
       [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
   return !result.more;
 }
 
+// Those who were touched first. Members that want another pass are touched anew, behind the others.
+void FairQueue::AskTouched(int64_t now_nanos) {
+  const size_t n = std::min<size_t>(touched_.size(), budget_.visits);
+  budget_.visits -= static_cast<uint32_t>(n);
+  for (size_t i = 0; i < n; ++i) {
+    Slot& slot = slots_[touched_[i]];
+    slot.touched = false;
+    if (slot.member == nullptr) continue;
+    SetWant(&slot, now_nanos);
+    Visit(touched_[i]);
+  }
+  touched_.erase(touched_.begin(), touched_.begin() + static_cast<ptrdiff_t>(n));
+}
+
 void FairQueue::Serve(int64_t now_nanos) {
   if (buffer_->level() > level_left_) arrived_at_ = now_nanos;
   UpdateHeldBack(now_nanos);
+  budget_ = Budget();
   do {
-    for (Id id : touched_) {
-      Slot& slot = slots_[id];
-      slot.touched = false;
-      if (slot.member == nullptr) continue;
-      SetWant(&slot, now_nanos);
-      Visit(id);
-    }
-    touched_.clear();
+    AskTouched(now_nanos);
     const bool all_served = Distribute(now_nanos);
     // Delivering may touch members, but nothing leaves visit_ during a pass.
     for (Id id : visit_) DeliverTo(id, now_nanos, all_served);
     visit_.clear();
-  } while (!touched_.empty());
+  } while (!touched_.empty() && budget_.visits > 0 && !budget_.spent());
   level_left_ = buffer_->level();
   UpdateHeldBack(now_nanos);
+  unserved_ = budget_.spent() && owed_ > 0 && buffer_->available() > held_back_;
   CountWaiting(now_nanos);
   free_.insert(free_.end(), removed_.begin(), removed_.end());
   removed_.clear();

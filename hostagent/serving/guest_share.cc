@@ -1,6 +1,7 @@
 #include "hostagent/serving/guest_share.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace entropyd {
 
@@ -136,6 +137,7 @@ uint32_t GuestShare::Plan(uint32_t bytes) {
     const uint32_t offered =
         static_cast<uint32_t>(std::min({part.want, turn, uint64_t{bytes - given}}));
     const uint32_t taken = part.connection->Plan(offered);
+    part.planned |= taken > 0;
     Visit(id);
     given += taken;
     want_ -= taken;
@@ -147,22 +149,32 @@ uint32_t GuestShare::Plan(uint32_t bytes) {
 }
 
 FairQueue::After GuestShare::Deliver() {
+  uint32_t ungranted = 0;
   bool again = false;
   delivering_.swap(visit_);
   for (const Ref& ref : delivering_) {
     Part* const before = Find(ref);
     if (before == nullptr) continue;
     before->visiting = false;
+    if (!std::exchange(before->planned, false) && ungranted++ >= kUngrantedPerPass) {
+      NoteTouched(ref.id);
+      again = true;
+      continue;
+    }
     const FairQueue::After after = before->connection->Deliver();
     Part* const part = Find(ref);
     if (part == nullptr) continue;
     part->blocked = after == FairQueue::After::kBlocked;
     Measure(ref.id);
-    if (after != FairQueue::After::kAgain) continue;
-    NoteTouched(ref.id);
-    again = true;
+    if (after == FairQueue::After::kAgain) again_.push_back(ref);
   }
   delivering_.clear();
+  // Behind those who had no turn.
+  for (const Ref& ref : again_) {
+    if (Find(ref) != nullptr) NoteTouched(ref.id);
+  }
+  again |= !again_.empty();
+  again_.clear();
   return again ? FairQueue::After::kAgain : FairQueue::After::kDone;
 }
 

@@ -40,6 +40,10 @@ class GuestShare final : public FairQueue::Member {
   // What a connection may have before the next one has its turn, at least.
   static constexpr uint32_t kLeastTurnBytes = 64;
 
+  // So many connections without a grant deliver in one pass. Their replies have no entropy, which
+  // nothing else bounds. Those that are left come first in the next pass.
+  static constexpr uint32_t kUngrantedPerPass = 8;
+
   // As in FairQueue, for one connection.
   Id Add(FairQueue::Member* connection);
   void Remove(Id id, int64_t now_nanos);
@@ -80,6 +84,8 @@ class GuestShare final : public FairQueue::Member {
     // It is in touched_, visit_.
     bool touched = false;
     bool visiting = false;
+    // It has planned something since the last Deliver().
+    bool planned = false;
   };
   // A place and its user. When the user has left, it refers to nobody.
   struct Ref {
@@ -119,6 +125,7 @@ class GuestShare final : public FairQueue::Member {
   Refs visit_;
   // Scratch of Deliver().
   Refs delivering_;
+  Refs again_;
   // The place that the guest's throttled time is counted for.
   Id stand_in_ = 0;
   int64_t counted_nanos_ = 0;

@@ -36,7 +36,8 @@ class FakeMember final : public FairQueue::Member {
     planned = 0;
     if (block_after && delivered >= block_after) blocked = true;
     if (blocked) return FairQueue::After::kBlocked;
-    return std::exchange(full, false) ? FairQueue::After::kAgain : FairQueue::After::kDone;
+    return std::exchange(full, false) || endless ? FairQueue::After::kAgain
+                                                 : FairQueue::After::kDone;
   }
 
   uint64_t wanted = 0;
@@ -44,6 +45,8 @@ class FakeMember final : public FairQueue::Member {
   uint64_t block_after = 0;
   uint32_t plan_size = 4096;
   bool blocked = false;
+  // Says each time that another pass would serve it, as one that is sent replies without entropy.
+  bool endless = false;
   int deliveries = 0;
   std::function<void()> on_deliver;
 

@@ -27,12 +27,13 @@ class ServedHostTest : public testing::Test {
 
   void SetUp() override { Make(100); }
 
-  void Make(uint32_t max_guests, uint64_t guest_ceil = ClassTree::kUnlimited) {
+  void Make(uint32_t max_guests, uint64_t guest_ceil = ClassTree::kUnlimited,
+            OnUpstreamLoss on_loss = OnUpstreamLoss::kBlock) {
     host_.reset();
     settings_ = AgentSettings();
     settings_.max_guests = max_guests;
     settings_.max_connections_per_guest = max_guests;
-    settings_.classes.push_back({"default/gold", 4 << 20, 60 * kSecondNanos, guest_ceil});
+    settings_.classes.push_back({"default/gold", 4 << 20, 60 * kSecondNanos, guest_ceil, on_loss});
     const config::v1::Clients clients[] = {config::v1::CLIENTS_AUTO, config::v1::CLIENTS_QEMU,
                                            config::v1::CLIENTS_EGD};
     for (int i = 0; i < 3; ++i) {

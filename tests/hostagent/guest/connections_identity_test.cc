@@ -13,7 +13,9 @@ const std::vector<uint8_t> kAsk64 = {0x02, 0x40};
 class FakeIdentifier final : public Identifier {
  public:
   void Ask(IdentityQuestion question) override { questions.push_back(std::move(question)); }
+  void Withdraw(uint64_t connection) override { withdrawn.push_back(connection); }
   std::vector<IdentityQuestion> questions;
+  std::vector<uint64_t> withdrawn;
 };
 
 class ConnectionsIdentityTest : public TwoHostsTest {
@@ -304,6 +306,14 @@ TEST_F(ConnectionsIdentityTest, AnAnswerForOneWhoHasLeftIsIgnored) {
   Turn(&old_);
   Answer(Domain("default/bulk"));
   EXPECT_EQ(old_.host->connections()->size(), 0u);
+}
+
+TEST_F(ConnectionsIdentityTest, NobodyIsAskedAnyMoreForOneWhoHasLeft) {
+  Client client = Come(kKnown);
+  EXPECT_THAT(identifier_.withdrawn, IsEmpty());
+  client.Hangup();
+  Turn(&old_);
+  EXPECT_EQ(identifier_.withdrawn, std::vector<uint64_t>{identifier_.questions.at(0).connection});
 }
 
 TEST_F(ConnectionsIdentityTest, ListenersWithoutIdentifyAskNobody) {

@@ -75,6 +75,17 @@ TEST_F(HandoverLinkTest, AMessageLargerThanTheSocketCrosses) {
   EXPECT_EQ(received->fds.size(), 1u);
 }
 
+TEST_F(HandoverLinkTest, ALongMessageIsReadInSeveralCalls) {
+  ASSERT_TRUE(near_->Send(Named(std::string(100'000, 'x')), {}, Soon()).ok());
+  auto first = far_->TryReceive();
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_FALSE(first->has_value());
+  auto second = far_->TryReceive();
+  ASSERT_TRUE(second.ok()) << second.status();
+  ASSERT_TRUE(second->has_value());
+  EXPECT_EQ((*second)->message.refusal().reason().size(), 100'000u);
+}
+
 TEST_F(HandoverLinkTest, NothingYetIsNoError) {
   auto nothing = far_->TryReceive();
   ASSERT_TRUE(nothing.ok());

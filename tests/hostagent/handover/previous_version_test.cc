@@ -67,6 +67,7 @@ void DropAges(handover::v1::Connection* connection) {
 class Identifiers final : public Identifier {
  public:
   void Ask(IdentityQuestion) override {}
+  void Withdraw(uint64_t) override {}
 };
 
 class PreviousVersionTest : public TwoHostsTest, public HandoverGiver::Subject {

@@ -16,7 +16,9 @@ enum Class : size_t { kGold = 0, kBulk = 1 };
 class FakeIdentifier final : public Identifier {
  public:
   void Ask(IdentityQuestion question) override { questions.push_back(std::move(question)); }
+  void Withdraw(uint64_t connection) override { withdrawn.push_back(connection); }
   std::vector<IdentityQuestion> questions;
+  std::vector<uint64_t> withdrawn;
 };
 
 GuestIdentity Web(const std::string& class_name, const std::string& error = "") {

@@ -4,10 +4,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"
@@ -106,6 +108,61 @@ TEST_F(IdentityThreadTest, ChangesAreToldUnasked) {
   EXPECT_FALSE(Next(1).identity.has_value());
   Write("late");
   EXPECT_EQ(Next(0).pid, getpid());
+}
+
+// Keeps the thread in its first delivery until Go().
+class HeldIdentityThreadTest : public IdentityThreadTest {
+ protected:
+  HeldIdentityThreadTest() {
+    thread_ = IdentityThread::Start(
+                  dir_.path(),
+                  [this](std::vector<IdentityNews> news) {
+                    if (!begun_.HasBeenNotified()) begun_.Notify();
+                    go_.WaitForNotification();
+                    absl::MutexLock lock(&mutex_);
+                    most_at_once_ = std::max(most_at_once_, news.size());
+                    for (IdentityNews& one : news) news_.push_back(std::move(one));
+                  },
+                  &log_)
+                  .value();
+    Ask(1);
+    begun_.WaitForNotification();
+  }
+  ~HeldIdentityThreadTest() override {
+    if (!go_.HasBeenNotified()) go_.Notify();
+    thread_.reset();
+  }
+
+  absl::Notification begun_, go_;
+  size_t most_at_once_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+TEST_F(HeldIdentityThreadTest, NobodyIsLookedForWhoHasGone) {
+  for (uint64_t connection = 2; connection <= 1'000; ++connection) Ask(connection);
+  for (uint64_t connection = 2; connection < 1'000; ++connection) thread_->Withdraw(connection);
+  go_.Notify();
+  Next(1'000);
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(most_at_once_, 1u);
+  EXPECT_TRUE(news_.empty());
+}
+
+TEST_F(HeldIdentityThreadTest, AConnectionHasOneQuestion) {
+  for (int i = 0; i < 1'000; ++i) Ask(2);
+  Ask(3);
+  go_.Notify();
+  Next(2);
+  EXPECT_EQ(Next(3).connection, 3u);
+  absl::MutexLock lock(&mutex_);
+  EXPECT_LE(most_at_once_, 2u);
+}
+
+TEST_F(HeldIdentityThreadTest, AnswersDoNotWaitForAllThatAreAsked) {
+  for (uint64_t connection = 2; connection <= 1'000; ++connection) Ask(connection);
+  go_.Notify();
+  Next(1'000);
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(most_at_once_, IdentityThread::kQuestionsPerTurn);
 }
 
 TEST_F(IdentityThreadTest, EndsWithQuestionsLeft) {

@@ -111,6 +111,15 @@ TEST_F(LibvirtDirectoryTest, OnlyWhatChangedIsReadAgain) {
   EXPECT_EQ(directory().files_read(), 101u);
 }
 
+TEST_F(LibvirtDirectoryTest, AFileIsReadOnceHoweverOftenItHasChanged) {
+  Write("g", 7);
+  Refresh();
+  for (int i = 0; i < 1'000; ++i) Write("g", 7, Backend(i % 2 == 0 ? "gold" : "bulk"));
+  EXPECT_THAT(Refresh(), ElementsAre(7));
+  EXPECT_EQ(directory().files_read(), 2u);
+  EXPECT_EQ(directory().Find(7, geteuid())->class_name, "default/bulk");
+}
+
 TEST_F(LibvirtDirectoryTest, TheDirectoryMayComeLaterAndComeBack) {
   std::filesystem::remove_all(path_);
   EXPECT_THAT(Refresh(), IsEmpty());

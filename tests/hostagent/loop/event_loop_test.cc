@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -138,6 +139,74 @@ TEST_F(EventLoopTest, AfterBatchComesAfterEventsTimersAndPosts) {
   pair.Speak();
   loop_->RunOnce(0);
   EXPECT_THAT(order, ElementsAre("event", "timer", "post", "after"));
+}
+
+TEST_F(EventLoopTest, AFloodOfPostsLeavesEachTurnToOthers) {
+  int ran = 0;
+  for (int i = 0; i < 100; ++i) loop_->Post([&] { ++ran; });
+  Pair pair;
+  Recorder handler;
+  ASSERT_TRUE(loop_->Watch(pair.own.get(), EPOLLIN, &handler).ok());
+  pair.Speak();
+  loop_->RunOnce(0);
+  EXPECT_EQ(ran, EventLoop::kPostsPerTurn);
+  EXPECT_EQ(handler.seen.size(), 1u);
+  for (int turn = 2; turn <= 100 / EventLoop::kPostsPerTurn; ++turn) loop_->RunOnce(0);
+  EXPECT_EQ(ran, 100);
+}
+
+TEST_F(EventLoopTest, AFloodOfTimersLeavesEachTurnToOthers) {
+  int ran = 0;
+  std::vector<std::unique_ptr<Timer>> timers;
+  for (int i = 0; i < 1'000; ++i) {
+    timers.push_back(std::make_unique<Timer>(loop_.get(), [&] { ++ran; }));
+    timers.back()->Set(1'500);
+  }
+  clock_.AdvanceNanos(1'000);
+  loop_->RunOnce(0);
+  EXPECT_EQ(ran, EventLoop::kTimersPerTurn);
+  // No turn waits while timers are due.
+  for (int turn = 1; turn <= 1'000 / EventLoop::kTimersPerTurn; ++turn) {
+    loop_->RunOnce(std::numeric_limits<int64_t>::max());
+  }
+  EXPECT_EQ(ran, 1'000);
+}
+
+TEST_F(EventLoopTest, ATimerThatSetsItselfLeavesTheTurnToOthers) {
+  int ran = 0;
+  Timer* self = nullptr;
+  Timer timer(loop_.get(), [&] {
+    ++ran;
+    self->Set(1);
+  });
+  self = &timer;
+  timer.Set(1);
+  loop_->RunOnce(0);
+  EXPECT_EQ(ran, EventLoop::kTimersPerTurn);
+}
+
+TEST_F(EventLoopTest, WorkThatIsLeftBeginsTheNextTurnAtOnce) {
+  int turns = 0;
+  loop_->SetAfterBatch([&] {
+    if (++turns < 3) loop_->TurnAgain();
+  });
+  // Nothing else would end the waits of the second turn and the third.
+  loop_->RunOnce(0);
+  loop_->RunOnce(std::numeric_limits<int64_t>::max());
+  loop_->RunOnce(std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(turns, 3);
+}
+
+TEST_F(EventLoopTest, SlowTurnsAreCountedAndTheLongestIsKept) {
+  TurnCounters counters;
+  loop_->CountTurns(&counters);
+  for (int64_t millis : {1, 30, 10, 20}) {
+    loop_->SetAfterBatch([&] { clock_.AdvanceNanos(millis * kMillisecondNanos); });
+    loop_->RunOnce(0);
+    clock_.AdvanceNanos(kSecondNanos);  // between two turns
+  }
+  EXPECT_EQ(counters.slow.Get(), 2u);
+  EXPECT_EQ(counters.longest_nanos.Get(), uint64_t{30 * kMillisecondNanos});
 }
 
 TEST_F(EventLoopTest, PostFromAnotherThreadWakesTheLoopAndStopEndsIt) {

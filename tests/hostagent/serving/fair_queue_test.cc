@@ -41,6 +41,87 @@ TEST_F(FairQueueTest, GivesWhatIsWantedAndNoMore) {
   EXPECT_FALSE(tree_->pending());
 }
 
+TEST_F(FairQueueTest, ATurnGivesNoMoreThanItsBudgetWhateverIsThere) {
+  Make();
+  buffer_.Fill(1 << 20);
+  FakeMember greedy(&buffer_), late(&buffer_);
+  const FairQueue::Id late_id = Join(&late);
+  Ask(Join(&greedy), &greedy, 1'000'000);
+  for (uint64_t turn = 1; turn <= 3; ++turn) {
+    tree_->Serve(0);
+    EXPECT_EQ(greedy.delivered, turn * FairQueue::kTurnBytes);
+    EXPECT_TRUE(tree_->unfinished());
+  }
+  Ask(late_id, &late, 64);
+  tree_->Serve(0);
+  EXPECT_EQ(late.delivered, 64u) << "waits for a greedy one beyond the turn";
+  int turns = 4;
+  for (; tree_->unfinished(); ++turns) tree_->Serve(0);
+  EXPECT_EQ(greedy.delivered, 1'000'000u);
+  EXPECT_EQ(turns, 16);
+}
+
+TEST_F(FairQueueTest, PoliteMembersWaitNoTurnBesideAGreedyOne) {
+  Make();
+  buffer_.Fill(1 << 20);
+  FakeMember greedy(&buffer_);
+  Ask(Join(&greedy), &greedy, 1'000'000);
+  std::vector<std::unique_ptr<FakeMember>> polite;
+  for (int i = 0; i < 50; ++i) polite.push_back(std::make_unique<FakeMember>(&buffer_));
+  std::vector<FairQueue::Id> ids;
+  for (const auto& member : polite) ids.push_back(Join(member.get()));
+  tree_->Serve(0);
+  for (size_t i = 0; i < polite.size(); ++i) Ask(ids[i], polite[i].get(), 16);
+  tree_->Serve(0);
+  for (const auto& member : polite) EXPECT_EQ(member->delivered, 16u);
+}
+
+TEST_F(FairQueueTest, AMemberThatAlwaysWantsAnotherPassEndsNoTurnOfOthers) {
+  Make();
+  FakeMember endless(&buffer_), polite(&buffer_);
+  const FairQueue::Id endless_id = Join(&endless);
+  const FairQueue::Id polite_id = Join(&polite);
+  endless.endless = true;
+  tree_->Touch(endless_id);
+  tree_->Serve(0);
+  EXPECT_LE(endless.deliveries, static_cast<int>(FairQueue::kTurnVisits));
+  EXPECT_TRUE(tree_->unfinished());
+  tree_->Touch(polite_id);
+  tree_->Serve(0);
+  EXPECT_EQ(polite.deliveries, 1);
+}
+
+TEST_F(FairQueueTest, AFloodOfMembersIsVisitedInTurns) {
+  Make();
+  constexpr int kMembers = 1'000;
+  std::vector<std::unique_ptr<FakeMember>> members;
+  for (int i = 0; i < kMembers; ++i) members.push_back(std::make_unique<FakeMember>(&buffer_));
+  for (const auto& member : members) Ask(Join(member.get()), member.get(), 1);
+  buffer_.Fill(1 << 20);
+  const auto served = [&] {
+    return std::count_if(members.begin(), members.end(),
+                         [](const auto& member) { return member->delivered == 1; });
+  };
+  tree_->Serve(0);
+  EXPECT_EQ(served(), int64_t{FairQueue::kTurnVisits});
+  int turns = 1;
+  for (; tree_->unfinished(); ++turns) tree_->Serve(0);
+  EXPECT_EQ(served(), kMembers);
+  EXPECT_EQ(turns, 8);
+}
+
+TEST_F(FairQueueTest, WhoMayHaveNothingMakesNoTurn) {
+  constexpr uint64_t kCeil = 1024;
+  Make(kCeil);
+  buffer_.Fill(1 << 20);
+  FakeMember guest(&buffer_);
+  Ask(Join(&guest), &guest, 1 << 20);
+  tree_->Serve(0);
+  tree_->Serve(0);
+  EXPECT_GT(tree_->owed(), 0u);
+  EXPECT_FALSE(tree_->unfinished());
+}
+
 TEST_F(FairQueueTest, WhatIsMissingStaysOwedUntilItArrives) {
   Make();
   buffer_.Fill(100);

@@ -55,6 +55,24 @@ class GuestShareTest : public testing::Test {
   std::unique_ptr<FairQueue> queue_;
 };
 
+TEST_F(GuestShareTest, ConnectionsThatAlwaysWantAnotherPassTakeTurns) {
+  Make();
+  constexpr size_t kConnections = 3 * GuestShare::kUngrantedPerPass;
+  auto guest = Join(kConnections);
+  for (size_t i = 0; i < kConnections; ++i) guest->member(i).endless = true;
+  guest->Ask(0);
+  for (int round = 1; round <= 3; ++round) {
+    for (int pass = 1; pass <= 3; ++pass) {
+      guest->share.Want();
+      EXPECT_EQ(guest->share.Deliver(), FairQueue::After::kAgain);
+      uint32_t deliveries = 0;
+      for (size_t i = 0; i < kConnections; ++i) deliveries += guest->member(i).deliveries;
+      EXPECT_EQ(deliveries, (round - 1) * kConnections + pass * GuestShare::kUngrantedPerPass);
+    }
+    for (size_t i = 0; i < kConnections; ++i) EXPECT_EQ(guest->member(i).deliveries, round);
+  }
+}
+
 TEST_F(GuestShareTest, AGuestGetsAllThatItsConnectionsWant) {
   Make();
   buffer_.Fill(100'000);

@@ -1,0 +1,85 @@
+// How much of one turn of the event loop a guest can have, whatever it asks for. Turns are counted,
+// not timed.
+#include <memory>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/hostagent/served_host.h"
+
+namespace entropyd {
+namespace {
+
+class TurnBudgetTest : public ServedHostTest {
+ protected:
+  // A connection that has asked for so many times 255 bytes, and reads nothing so far.
+  Client Greedy(size_t requests) {
+    Bytes ask;
+    for (size_t i = 0; i < requests; ++i) ask.insert(ask.end(), {0x02, 0xff});
+    return Connect(kAuto, ask);
+  }
+  // Upstream has left a seed, and is gone.
+  void Lose() {
+    Arrive(48);
+    host_->classes()[0]->OnUpstream({UpstreamState::Kind::kGone, 0});
+  }
+  uint64_t delivered() { return counters().delivered_bytes.Get(); }
+};
+
+TEST_F(TurnBudgetTest, ALossGivesAGreedyGuestNoMoreThanATurnsBudget) {
+  Make(100, ClassTree::kUnlimited, OnUpstreamLoss::kLocal);
+  Lose();
+  Client greedy = Greedy(8'000);  // 2 MB
+  for (int turn = 1; turn <= 10; ++turn) {
+    const uint64_t before = delivered();
+    Turn();
+    EXPECT_LE(delivered() - before, FairQueue::kTurnBytes);
+    greedy.Receive();
+  }
+  EXPECT_GT(delivered(), 8 * FairQueue::kTurnBytes);
+}
+
+TEST_F(TurnBudgetTest, PoliteGuestsHaveTheirBytesInTheTurnBesideAGreedyOne) {
+  Make(100, ClassTree::kUnlimited, OnUpstreamLoss::kLocal);
+  Lose();
+  Client greedy = Greedy(8'000);
+  std::vector<Client> polite;
+  for (int i = 0; i < 20; ++i) polite.push_back(Connect(kAuto));
+  for (int round = 0; round < 5; ++round) {
+    greedy.Receive();
+    for (Client& client : polite) client.Send({0x02, 16});
+    Turn();
+    for (Client& client : polite) EXPECT_EQ(client.Receive().size(), 16u);
+  }
+}
+
+TEST_F(TurnBudgetTest, AFullBufferIsNoReasonForALongTurn) {
+  Arrive(4 << 20);
+  const uint64_t before = delivered();
+  Client greedy = Greedy(8'000);  // asks, and is served in the turn of its connection
+  EXPECT_LE(delivered() - before, FairQueue::kTurnBytes);
+  Turn();
+  EXPECT_LE(delivered() - before, 2 * FairQueue::kTurnBytes);
+}
+
+TEST_F(TurnBudgetTest, WorkThatIsLeftNeedsNoEventToGoOn) {
+  Arrive(4 << 20);
+  Client greedy = Greedy(600);  // 153,000 bytes: three turns
+  for (int turn = 0; turn < 2; ++turn) loop_->RunOnce(kSecondNanos);
+  EXPECT_EQ(greedy.Receive().size(), 600u * 255);
+}
+
+TEST_F(TurnBudgetTest, RepliesWithoutEntropyTakeTurnsToo) {
+  Client greedy = Connect(kAuto, Bytes(16'000, 0x00));
+  for (int i = 0; i < 20; ++i) {
+    greedy.Send(Bytes(16'000, 0x00));
+    Turn();
+  }
+  Arrive(1'000);
+  Client polite = Connect(kAuto);
+  polite.Send({0x02, 16});
+  Turn();
+  EXPECT_EQ(polite.Receive().size(), 16u);
+}
+
+}  // namespace
+}  // namespace entropyd
