@@ -9,6 +9,27 @@
 
 namespace entropyd {
 
+namespace {
+
+// By the name of the class: the smallest ceil from there to the root. REQUIRES: a tree can be built
+// of the classes.
+absl::flat_hash_map<std::string, uint64_t> CeilsToRoot(
+    absl::Span<const ClassTree::ClassSpec> specs) {
+  absl::flat_hash_map<std::string, const ClassTree::ClassSpec*> by_name;
+  for (const ClassTree::ClassSpec& spec : specs) by_name[spec.name] = &spec;
+  absl::flat_hash_map<std::string, uint64_t> ceils;
+  for (const ClassTree::ClassSpec& spec : specs) {
+    uint64_t ceil = spec.ceil;
+    for (std::string parent = spec.parent; !parent.empty(); parent = by_name[parent]->parent) {
+      ceil = std::min(ceil, by_name[parent]->ceil);
+    }
+    ceils[spec.name] = ceil;
+  }
+  return ceils;
+}
+
+}  // namespace
+
 absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, int pool_index,
                                         const config::Locations& locations, Pool* pool) {
   absl::StatusOr<std::vector<ClassTree::ClassSpec>> specs =
@@ -20,11 +41,12 @@ absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, in
   PoolSetup setup;
   setup.pool = pool;
   setup.tree = *std::move(tree);
+  const absl::flat_hash_map<std::string, uint64_t> ceils = CeilsToRoot(*specs);
   for (const config::v1::ClassConfig& entry : config.classes()) {
     const absl::StatusOr<ClassTree::ClassId> id = setup.tree->FindLeaf(entry.name());
     if (!id.ok()) continue;  // an inner class
     setup.leaves.push_back({absl::StrCat(config.name(), "/", entry.name()), *id, entry.rate(),
-                            entry.ceil() == 0 ? ClassTree::kUnlimited : entry.ceil(),
+                            ceils.at(entry.name()),
                             entry.member_weight() == config::v1::MEMBER_WEIGHT_GUESTS});
   }
   return setup;
@@ -120,12 +142,14 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& u
 
 std::vector<const Leaf*> ClassTable::TakeFigures(PoolSlot* slot, const ClassUpdate& update) {
   slot->differing = {update.differing.begin(), update.differing.end()};
+  const absl::flat_hash_map<std::string, uint64_t> ceils = CeilsToRoot(update.specs);
   std::vector<const Leaf*> changed;
   for (const ClassTree::ClassSpec& spec : update.specs) {
     Leaf* const leaf = FindLeaf(absl::StrCat(update.pool, "/", spec.name));
-    if (leaf == nullptr || (leaf->rate == spec.rate && leaf->ceil == spec.ceil)) continue;
+    const uint64_t ceil = ceils.at(spec.name);
+    if (leaf == nullptr || (leaf->rate == spec.rate && leaf->ceil == ceil)) continue;
     leaf->rate = spec.rate;
-    leaf->ceil = spec.ceil;
+    leaf->ceil = ceil;
     changed.push_back(leaf);
   }
   return changed;
@@ -160,6 +184,7 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Change(const ClassesChange&
     leaf_names_.clear();
   }
   std::vector<const Leaf*> changed = TakeFigures(slot, update);
+  const absl::flat_hash_map<std::string, uint64_t> ceils = CeilsToRoot(update.specs);
   const absl::flat_hash_set<std::string> weigh_guests(change.weigh_guests.begin(),
                                                       change.weigh_guests.end());
   for (const ClassTree::ClassSpec& spec : update.specs) {
@@ -169,7 +194,7 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Change(const ClassesChange&
     const bool weigh = weigh_guests.contains(spec.name);
     Leaf* const leaf = FindLeaf(name);
     if (leaf == nullptr) {
-      AddLeaf(slot, {name, *id, spec.rate, spec.ceil, weigh});
+      AddLeaf(slot, {name, *id, spec.rate, ceils.at(spec.name), weigh});
     } else if (leaf->weigh_guests != weigh) {
       leaf->weigh_guests = weigh;
       for (const auto& [identity, members] : leaf->members) members->WeighAll();

@@ -38,6 +38,7 @@ struct PoolSetup {
     std::string name;
     ClassTree::ClassId id = 0;
     uint64_t rate = 0;
+    // As Leaf::ceil.
     uint64_t ceil = ClassTree::kUnlimited;
     // True for `member_weight: guests`.
     bool weigh_guests = false;
@@ -97,6 +98,8 @@ struct Leaf {
   PoolSlot* slot = nullptr;
   ClassTree::ClassId id = 0;
   uint64_t rate = 0;
+  // The smallest ceil on the way from the class to the root: more than this no byte of it can have,
+  // whatever its own ceil is.
   uint64_t ceil = ClassTree::kUnlimited;
   bool weigh_guests = false;
   // The claimants in the leaf, by identity.
@@ -116,7 +119,8 @@ class ClassTable {
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
   // Takes over all of the update or, on an error of ClassTree::Update(), nothing. Returns the
-  // leaves with a new rate or ceiling; the caller tells their claimants. NOT_FOUND: no such pool.
+  // leaves with a new rate or ceiling, also those below a class with a new one; the caller tells
+  // their claimants. NOT_FOUND: no such pool.
   absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 
   // The leaves of pool `name` that are not among the leaves of `specs` (all, without specs).

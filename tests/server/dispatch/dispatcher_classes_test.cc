@@ -24,11 +24,35 @@ class ChangedClassesTest : public DispatcherTest {
          1);
     return status;
   }
+  // The root, above `slow` and `gold`, has this ceiling from now on.
+  absl::Status Cap(uint64_t ceil) {
+    ClassUpdate update;
+    update.pool = "default";
+    update.specs = {Class("root", "", 10 << 20, ceil), Class("slow", "root", 16 << 10, 64 << 10),
+                    Class("gold", "root", 1 << 20)};
+    absl::Status status;
+    Post(new Command(
+             [&](int64_t now_nanos) { status = dispatcher_->UpdateClasses(update, now_nanos); }),
+         1);
+    return status;
+  }
+  FakePeer* Ready(const std::string& name, const std::string& identity) {
+    FakePeer* const peer = Greet(identity);
+    WriteAll(peer);
+    Open(peer, 1, name);
+    WriteAll(peer);
+    return peer;
+  }
+  // What the peer was told last of its channel, and takes now.
+  v1::ChannelState LastState(FakePeer* peer) {
+    const v1::ServerMessage& head = Last(peer).head;
+    EXPECT_EQ(head.state_size(), 1);
+    const v1::ChannelState state = head.state_size() == 1 ? head.state(0) : v1::ChannelState();
+    WriteAll(peer);
+    return state;
+  }
   FakePeer* OpenSlow(uint64_t limit) {
-    FakePeer* peer = Greet();
-    WriteAll(peer);
-    Open(peer, 1, "default/slow");
-    WriteAll(peer);
+    FakePeer* const peer = Ready("default/slow", "spiffe://test/agent");
     Credit(peer, 1, limit, 0);
     WriteAll(peer);
     return peer;
@@ -74,6 +98,23 @@ TEST_F(ChangedClassesTest, ChannelsAreToldBeforeTheNextGrant) {
   const size_t told = peer->wire.messages.size();
   ASSERT_TRUE(Change(ClassTree::kUnlimited).ok());
   EXPECT_EQ(peer->wire.messages.size(), told) << "no news";
+}
+
+TEST_F(ChangedClassesTest, ANewCeilingOfAClassAboveReachesAllThatAreOpenBelow) {
+  FakePeer* const one = Ready("default/gold", "a");
+  FakePeer* const two = Ready("default/gold", "b");
+  FakePeer* const slow = Ready("default/slow", "c");
+  EXPECT_EQ(LastState(one).ceil(), 0u) << "there is none from there to the root";
+  ASSERT_TRUE(Cap(20 << 20).ok());
+  EXPECT_EQ(LastState(one).ceil(), 20u << 20);
+  EXPECT_EQ(LastState(two).ceil(), 20u << 20);
+  WriteAll(slow);
+  const size_t told = slow->wire.messages.size();
+  ASSERT_TRUE(Cap(32 << 20).ok());
+  EXPECT_EQ(LastState(one).ceil(), 32u << 20);
+  EXPECT_EQ(slow->wire.messages.size(), told) << "its own ceiling is smaller";
+  ASSERT_TRUE(Cap(ClassTree::kUnlimited).ok());
+  EXPECT_EQ(LastState(one).ceil(), 0u);
 }
 
 TEST_F(ChangedClassesTest, AGetThatWaitsIsServedAtTheNewFigures) {
