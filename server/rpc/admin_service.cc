@@ -8,7 +8,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/process/nanos.h"
 #include "base/text/names.h"
 #include "base/wire/grpc_status.h"
@@ -16,14 +15,13 @@
 #include "grpcpp/support/server_callback.h"
 #include "proto/admin.grpc.pb.h"
 #include "server/rpc/grpc_caller.h"
+#include "server/rpc/record_reactor.h"
 
 namespace entropyd {
 namespace {
 
 // Long enough for an agent to attach elsewhere and let its old channels run out.
 constexpr uint32_t kDefaultDrainSeconds = 30;
-// A longer recording is a typing error: the assessment wants a million samples.
-constexpr uint64_t kMaxSamples = uint64_t{1} << 30;
 // A longer drain makes no sense: a session moves by itself within the hour.
 constexpr uint32_t kMaxDrainSeconds = 3600;
 
@@ -76,136 +74,6 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   }
 }
 
-constexpr absl::string_view kRecordSource = "record source: ";
-
-// A call that was refused before it began.
-class RefusedRecording final : public grpc::ServerWriteReactor<v1::RecordSourceResponse> {
- public:
-  explicit RefusedRecording(const absl::Status& status) { Finish(ToGrpc(status)); }
-  void OnDone() override { delete this; }
-};
-
-// Sends what a source records. It ends with the recording. When the caller leaves, the recording
-// ends. The source's thread, or whoever shuts the caller out, may call it at the moment when gRPC
-// is done with it: the last of them frees it.
-class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse>,
-                            public SampleReader,
-                            public OpenCall {
- public:
-  // gRPC holds it until OnDone().
-  static std::shared_ptr<RecordReactor> Make(grpc::CallbackServerContext* context, uint64_t rows,
-                                             uint64_t row_samples, AuditedCall call) {
-    auto reactor = std::make_shared<RecordReactor>(context, std::move(call));
-    reactor->recording_ = std::make_shared<SampleRecording>(rows, row_samples, reactor);
-    reactor->held_by_grpc_ = reactor;
-    return reactor;
-  }
-
-  RecordReactor(grpc::CallbackServerContext* context, AuditedCall call)
-      : context_(context), call_(std::move(call)) {}
-
-  const std::shared_ptr<SampleRecording>& recording() const { return recording_; }
-
-  // The caller may be one who does not read: the second time the call is cancelled.
-  void ShutOut(const absl::Status& status) override {
-    bool cancel = false;
-    {
-      absl::MutexLock lock(&mutex_);
-      cancel = writing_ && !finished_ && !shut_out_.ok();
-      cancelling_ = cancelling_ || cancel;
-      if (shut_out_.ok()) shut_out_ = status;
-    }
-    // After that, so that the source's last word does not come before this one.
-    recording_->Cancel(absl::StripPrefix(status.message(), kRecordSource));
-    if (cancel) {
-      context_->TryCancel();  // as long as cancelling_ holds, the call is not finished
-      absl::MutexLock lock(&mutex_);
-      cancelling_ = false;
-    }
-    Next();
-  }
-
-  void OnSamples() override { Next(); }
-  void OnWriteDone(bool ok) override {
-    if (!ok) recording_->Cancel();
-    {
-      absl::MutexLock lock(&mutex_);
-      writing_ = false;
-    }
-    Next();
-  }
-  void OnCancel() override { recording_->Cancel(); }
-  void OnDone() override {
-    const std::shared_ptr<RecordReactor> last_but_for_the_source = std::move(held_by_grpc_);
-  }
-
- private:
-  void Next() {
-    absl::Status status;
-    bool finish = false;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (writing_ || finished_ || cancelling_) return;
-      std::string samples = recording_->Take();
-      if (!shut_out_.ok()) {
-        status = shut_out_;
-        finish = true;
-      } else if (!samples.empty() && recording_->cancelled().empty()) {
-        sent_ += samples.size();
-        message_.set_samples(std::move(samples));
-        writing_ = true;
-      } else if (recording_->Ended(&status)) {
-        finish = true;
-      } else {
-        return;
-      }
-      if (finish) {
-        finished_ = true;
-        // Before the caller hears of it, so that its next call is told after this one.
-        call_.action()->after = absl::StrCat(sent_, " samples sent");
-        status = call_.End(status);
-      }
-    }
-    if (finish) {
-      Finish(ToGrpc(status));
-    } else {
-      StartWrite(&message_);
-    }
-  }
-
-  grpc::CallbackServerContext* const context_;  // until it is finished
-  std::shared_ptr<SampleRecording> recording_;  // since Make()
-  std::shared_ptr<RecordReactor> held_by_grpc_;
-  v1::RecordSourceResponse message_;  // the write's while there is one
-  absl::Mutex mutex_;
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  bool cancelling_ ABSL_GUARDED_BY(mutex_) = false;
-  // Why the caller may not go on.
-  absl::Status shut_out_ ABSL_GUARDED_BY(mutex_);
-  uint64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
-  AuditedCall call_ ABSL_GUARDED_BY(mutex_);
-};
-
-absl::Status MayRecord(bool allowed) {
-  if (allowed) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(kRecordSource,
-                   "raw samples do not leave this server; write allow_recording: true in "
-                   "server.yaml and reload it"));
-}
-
-absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed) {
-  if (absl::Status may = MayRecord(allowed); !may.ok()) return may;
-  const uint64_t rows = std::max(1u, request.restarts());
-  if (request.samples() == 0 || request.samples() > kMaxSamples / rows) {
-    return absl::InvalidArgumentError(absl::StrCat("record source: ", rows, " rows of ",
-                                                   request.samples(), " samples; 1 to ",
-                                                   kMaxSamples, " in all"));
-  }
-  return absl::OkStatus();
-}
-
 class AdminService final : public v1::Admin::CallbackService {
  public:
   explicit AdminService(const AdminParts& parts) : parts_(parts) {}
@@ -244,9 +112,9 @@ class AdminService final : public v1::Admin::CallbackService {
     std::shared_ptr<const PeerCertificate> certificate;
     absl::StatusOr<AuditedCall> call =
         Begin(context, "RecordSource", request->name(), &certificate);
-    if (!call.ok()) return new RefusedRecording(call.status());
+    if (!call.ok()) return RefuseRecording(call.status());
     absl::Status status = CheckRecording(*request, *parts_.allow_recording);
-    if (!status.ok()) return new RefusedRecording(call->End(status));
+    if (!status.ok()) return RefuseRecording(call->End(status));
     const std::shared_ptr<RecordReactor> reactor = RecordReactor::Make(
         context, std::max(1u, request->restarts()), request->samples(), *std::move(call));
     parts_.open_calls->Add(
