@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/process/nanos.h"
 #include "base/text/names.h"
 #include "base/wire/grpc_status.h"
@@ -147,8 +148,10 @@ class AdminService final : public v1::Admin::CallbackService {
     return AnswerAsOwner(context, "ListClasses", [this, request, response](int64_t now_nanos) {
       const ClassTable& classes = parts_.dispatcher->classes();
       if (!request->pool().empty() && classes.FindSlot(request->pool()) == nullptr) {
-        return absl::NotFoundError(
-            absl::StrCat("list classes: no pool ", Excerpt(request->pool()), " is configured"));
+        const auto name = [](std::string* out, const auto& slot) { *out += slot->pool->name(); };
+        return absl::NotFoundError(absl::StrCat("list classes: no pool ", Excerpt(request->pool()),
+                                                " is configured; there are ",
+                                                absl::StrJoin(classes.slots(), ", ", name)));
       }
       for (const auto& slot : classes.slots()) {
         if (!request->pool().empty() && request->pool() != slot->pool->name()) continue;

@@ -13,6 +13,7 @@ expect_failure 2 'POOL/CLASS' ctl classes set slow ceil=1MiB/s
 expect_failure 2 'FIGURE' ctl classes set default/slow
 expect_failure 1 "no class 'slwo' is configured.*root, gold, slow, secret" ctl classes set default/slwo ceil=1MiB/s
 expect_failure 1 "no pool 'nowhere'" ctl classes reset nowhere/slow
+expect_failure 1 'no pool .?nowhere.? is configured; there are default' ctl classes --pool nowhere
 for who in reader agent; do
   AS=$who expect_failure 1 'PERMISSION_DENIED' ctl classes set default/slow ceil=1MiB/s
   AS=$who expect_failure 1 'PERMISSION_DENIED' ctl classes reset
