@@ -1,6 +1,7 @@
 #include "base/wire/connection_remedy.h"
 
 #include "absl/strings/match.h"
+#include "absl/types/span.h"
 
 namespace entropyd {
 namespace {
@@ -11,7 +12,8 @@ struct Cause {
   absl::string_view remedy;
 };
 
-// The more exact text comes first. gRPC 1.51 does not tell why a certificate could not be verified.
+// The more exact text comes first. gRPC 1.51 does not always tell why a certificate could not be
+// verified.
 constexpr Cause kCauses[] = {
     {"is not in peer certificate",
      "the peer's certificate has another name: connect by a name that it has, or give such a name "
@@ -21,10 +23,18 @@ constexpr Cause kCauses[] = {
      "the peer's certificate is not valid yet: compare the clocks of both machines"},
     {"unable to get local issuer certificate",
      "the peer's certificate is of another CA: give that one as tls.ca"},
+    {"self-signed certificate", "the peer's certificate is of another CA: give that one as tls.ca"},
     {"certificate verify failed",
      "the peer's certificate is of another CA than tls.ca, or has expired, or is not valid yet: "
      "openssl s_client -connect HOST:PORT -CAfile CA tells which"},
     {"wrong version number", "the peer does not speak TLS: correct host and port"},
+    // Only servers hear these two.
+    {"peer did not return a certificate",
+     "the peer has no certificate: give it one (an agent: tls.cert and tls.key, entropyctl: --cert "
+     "and --key); a stranger needs none"},
+    {"http request",
+     "the peer speaks HTTP without TLS, as to a web server: metrics and health have a port of "
+     "their own (metrics)"},
     {"alert unknown ca",
      "the peer does not know the CA of our certificate: issue one by the CA that the peer trusts"},
     {"alert certificate expired", "our certificate has expired: renew it"},
@@ -60,13 +70,43 @@ constexpr Cause kCauses[] = {
      "openssl s_client -connect HOST:PORT tells which"},
 };
 
-}  // namespace
+// Where a server has to act otherwise than one who connects.
+constexpr Cause kCausesOfServers[] = {
+    {"unable to get local issuer certificate",
+     "the peer's certificate is of a CA that is not in tls.client_ca: give the peer one of a CA "
+     "that is, or add its CA"},
+    {"self-signed certificate",
+     "the peer's certificate is of a CA that is not in tls.client_ca: give the peer one of a CA "
+     "that is, or add its CA"},
+    {"unsuitable certificate purpose",
+     "the peer's certificate is not for clients: issue one with the extended key usage clientAuth"},
+    {"certificate has expired", "the peer's certificate has expired: renew it there"},
+    {"certificate is not yet valid",
+     "the peer's certificate is not valid yet: compare the clocks of both machines"},
+    {"certificate verify failed",
+     "the peer's certificate is not accepted: openssl verify -CAfile CLIENT_CA CERT tells why"},
+    {"wrong version number",
+     "the peer does not speak TLS: correct what connects from there; a port scan needs no remedy"},
+    {"unsupported protocol", "the peer speaks an older TLS than 1.3: update it"},
+    {"alert unknown ca",
+     "the peer does not know the CA of our certificate: give it that CA as tls.ca, or issue our "
+     "certificate by the CA that it trusts"},
+};
 
-absl::string_view ConnectionRemedy(absl::string_view text) {
-  for (const Cause& cause : kCauses) {
+absl::string_view RemedyOf(absl::string_view text, absl::Span<const Cause> causes) {
+  for (const Cause& cause : causes) {
     if (absl::StrContains(text, cause.text)) return cause.remedy;
   }
   return "";
+}
+
+}  // namespace
+
+absl::string_view ConnectionRemedy(absl::string_view text) { return RemedyOf(text, kCauses); }
+
+absl::string_view ServerRemedy(absl::string_view text) {
+  const absl::string_view remedy = RemedyOf(text, kCausesOfServers);
+  return remedy.empty() ? ConnectionRemedy(text) : remedy;
 }
 
 }  // namespace entropyd

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "base/crypto/handshake_watch.h"
 #include "base/wire/connection_remedy.h"
 #include "grpc/support/log.h"
 
@@ -60,21 +61,37 @@ void TellCleared(const std::vector<std::string>& names, Log* log) {
                 {"remedy", "none needed; unset them to be rid of this line"}});
 }
 
-void GrpcLines::Line(absl::string_view place, absl::string_view message) {
-  const int64_t now_nanos = clock_->NowNanos();
-  if (absl::StartsWith(message, "Handshake failed")) {
-    const absl::string_view reason = ReasonOf(message);
-    const LineCount count = limit_.Ask(reason, now_nanos);
-    const absl::string_view remedy = ConnectionRemedy(reason);
-    if (count > 0 && remedy.empty()) {
-      log_->Warning("tls.refused", {{"reason", reason}, {count.key(), count.events}});
-    } else if (count > 0) {
-      log_->Warning("tls.refused",
-                    {{"reason", reason}, {"remedy", remedy}, {count.key(), count.events}});
-    }
+void GrpcLines::Refused(absl::string_view message) {
+  const tls::Handshake handshake = tls::TakeHandshake();
+  std::string reason(ReasonOf(message));
+  if (!handshake.problem.empty()) absl::StrAppend(&reason, ": ", handshake.problem);
+  // Not for each name that a certificate bears: these are the peer's choice.
+  const LineCount count = limit_.Ask(reason, clock_->NowNanos());
+  if (count == 0) return;
+  if (!handshake.at_fault.empty()) absl::StrAppend(&reason, " (that of ", handshake.at_fault, ")");
+  const absl::string_view remedy =
+      handshake.server ? ServerRemedy(reason) : ConnectionRemedy(reason);
+  if (handshake.problem.empty()) {
+    log_->Warning("tls.refused", {{"reason", reason},
+                                  {"peer", handshake.peer},
+                                  {"remedy", remedy},
+                                  {count.key(), count.events}});
     return;
   }
-  const LineCount count = limit_.Ask(place, now_nanos);
+  log_->Warning("tls.refused", {{"reason", reason},
+                                {"peer", handshake.peer},
+                                {"subject", handshake.subject},
+                                {"issuer", handshake.issuer},
+                                {"remedy", remedy},
+                                {count.key(), count.events}});
+}
+
+void GrpcLines::Line(absl::string_view place, absl::string_view message) {
+  if (absl::StartsWith(message, "Handshake failed")) {
+    Refused(message);
+    return;
+  }
+  const LineCount count = limit_.Ask(place, clock_->NowNanos());
   if (count == 0) return;
   log_->Warning("grpc.error",
                 {{"message", message}, {"place", place}, {count.key(), count.events}});
@@ -90,6 +107,7 @@ void SendGrpcLogTo(GrpcLines* lines) {
     absl::MutexLock lock(&mutex);
     target = lines;
   }
+  tls::WatchHandshakes();
   gpr_set_log_function(&Receive);
 }
 

@@ -5,9 +5,10 @@
 //   SendGrpcLogTo(&lines);                                          // before gRPC is used
 //   TellCleared(cleared, &log);
 //
-// A handshake that failed, ours or a peer's, is an event `tls.refused` with its reason, and with a
-// remedy for the common ones. Anything else is `grpc.error` with the place in gRPC's source. Each
-// has one line in ten seconds, with a count.
+// A handshake that failed, ours or a peer's, is an event `tls.refused` with its reason; with the
+// peer's address and what its certificate says, as far as they are known (handshake_watch.h); and
+// with a remedy for the common reasons. Anything else is `grpc.error` with the place in gRPC's
+// source. Each has one line in ten seconds, with a count.
 //
 // Errors: none.
 //
@@ -47,6 +48,9 @@ class GrpcLines {
   void Flush() { log_->Flush(); }
 
  private:
+  // A handshake failed, the one that this thread has worked on last.
+  void Refused(absl::string_view message);
+
   Log* const log_;
   const Clock* const clock_;
   LineLimit limit_;

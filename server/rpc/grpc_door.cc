@@ -1,6 +1,12 @@
 #include "server/rpc/grpc_door.h"
 
+#include <sys/socket.h>
+
+#include <string>
 #include <utility>
+
+#include "base/crypto/handshake_watch.h"
+#include "server/door/peer_address.h"
 
 namespace entropyd {
 namespace {
@@ -15,6 +21,13 @@ std::unique_ptr<Connections> Accepting(grpc::ServerBuilder* builder,
       std::move(credentials));
 }
 
+std::string PeerOf(int connection) {
+  sockaddr_storage address = {};
+  socklen_t size = sizeof address;
+  if (getpeername(connection, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
+  return PeerKey(address);
+}
+
 }  // namespace
 
 GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
@@ -23,6 +36,8 @@ GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
 
 Door::Receive GrpcDoor::receive() const {
   return [acceptor = acceptor_.get()](UniqueFd connection) {
+    // gRPC begins the handshake before it returns.
+    const tls::NextPeer next(PeerOf(connection.get()));
     Connection given;
     given.fd = connection.release();
     acceptor->HandleNewConnection(&given);

@@ -34,6 +34,24 @@ TEST(ConnectionRemedyTest, CommonCausesHaveASentence) {
   EXPECT_THAT(ConnectionRemedy("list pools of a:1: no answer within 10s"), HasSubstr("hangs"));
 }
 
+TEST(ConnectionRemedyTest, AServerHasKeysAndPeersOfItsOwn) {
+  for (const char* text : {"certificate verify failed: unable to get local issuer certificate",
+                           "certificate verify failed: self-signed certificate"}) {
+    EXPECT_THAT(ServerRemedy(text), HasSubstr("not in tls.client_ca")) << text;
+    EXPECT_THAT(ConnectionRemedy(text), HasSubstr("as tls.ca")) << text;
+  }
+  EXPECT_THAT(ServerRemedy("certificate verify failed: certificate has expired"),
+              HasSubstr("renew it there"));
+  EXPECT_THAT(ServerRemedy("certificate verify failed: certificate is not yet valid"),
+              HasSubstr("clocks"));
+  EXPECT_THAT(ServerRemedy("certificate verify failed"), HasSubstr("tells why"));
+  EXPECT_THAT(ServerRemedy("peer did not return a certificate"), HasSubstr("has no certificate"));
+  EXPECT_THAT(ServerRemedy("http request"), HasSubstr("HTTP without TLS"));
+  EXPECT_THAT(ServerRemedy("wrong version number"), HasSubstr("does not speak TLS"));
+  EXPECT_THAT(ServerRemedy("tlsv1 alert unknown ca"), HasSubstr("as tls.ca, or issue our"));
+  EXPECT_THAT(ServerRemedy("sslv3 alert certificate revoked"), HasSubstr("issue a new one"));
+}
+
 TEST(ConnectionRemedyTest, TheMoreExactCauseWins) {
   EXPECT_THAT(ConnectionRemedy("certificate verify failed: certificate has expired"),
               HasSubstr("renew it there"));
@@ -41,7 +59,7 @@ TEST(ConnectionRemedyTest, TheMoreExactCauseWins) {
 
 TEST(ConnectionRemedyTest, OtherTextsHaveNone) {
   EXPECT_EQ(ConnectionRemedy(""), "");
-  EXPECT_EQ(ConnectionRemedy("peer did not return a certificate"), "");
+  EXPECT_EQ(ConnectionRemedy("unexpected message"), "");
   EXPECT_EQ(ConnectionRemedy("the server ended the stream"), "");
 }
 

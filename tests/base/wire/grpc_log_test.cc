@@ -14,6 +14,7 @@ namespace entropyd {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 struct Pipe {
   Pipe() {
@@ -47,15 +48,16 @@ constexpr char kNoCertificate[] =
 
 TEST_F(GrpcLogTest, AHandshakeThatFailsIsALineWithItsReason) {
   lines_.Line("ssl_transport_security.cc:1501", kNoCertificate);
-  EXPECT_THAT(Written(), HasSubstr("level=warning event=tls.refused reason=\"peer did not return a "
-                                   "certificate\" count=1\n"));
+  EXPECT_THAT(Written(), MatchesRegex(".*level=warning event=tls.refused reason=\"peer did not "
+                                      "return a certificate\" peer=\"\" remedy=\"the peer has no "
+                                      "certificate: .*\" count=1\n"));
 }
 
 TEST_F(GrpcLogTest, AFloodIsOneLineForEachReason) {
   for (int i = 0; i < 1'000; ++i) lines_.Line("x.cc:1", kNoCertificate);
   Written();
   lines_.Line("x.cc:1", "Handshake failed with fatal error SSL_ERROR_SSL: e:lib::http request.");
-  EXPECT_THAT(Written(), HasSubstr("reason=\"http request\" count=1\n"));
+  EXPECT_THAT(Written(), MatchesRegex(".*reason=\"http request\" .* count=1\n"));
   clock_.Advance(absl::Seconds(10));
   lines_.Line("x.cc:1", kNoCertificate);
   EXPECT_THAT(Written(), HasSubstr("count=1000\n"));
@@ -65,8 +67,9 @@ TEST_F(GrpcLogTest, ACommonCauseHasARemedy) {
   lines_.Line("x.cc:1",
               "Handshake failed with fatal error SSL_ERROR_SSL: error:0A00010B:SSL "
               "routines::wrong version number.");
-  EXPECT_THAT(Written(), HasSubstr("reason=\"wrong version number\" remedy=\"the peer does not "
-                                   "speak TLS: correct host and port\" count=1\n"));
+  EXPECT_THAT(Written(),
+              HasSubstr("reason=\"wrong version number\" peer=\"\" remedy=\"the peer does not "
+                        "speak TLS: correct host and port\" count=1\n"));
 }
 
 TEST_F(GrpcLogTest, AnythingElseTellsItsPlace) {

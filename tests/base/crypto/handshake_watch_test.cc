@@ -1,0 +1,190 @@
+#include "base/crypto/handshake_watch.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/crypto/pem.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "openssl/pem.h"
+#include "openssl/ssl.h"
+#include "tests/base/crypto/test_certs.h"
+
+namespace entropyd::tls {
+namespace {
+
+using ::testing::HasSubstr;
+
+using ContextPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
+using SslPtr = std::unique_ptr<SSL, Deleter<SSL_free>>;
+
+// A server that wants certificates of `ca`, and a client, both in this thread.
+class HandshakeWatchTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { WatchHandshakes(); }
+
+  ContextPtr Context(const TestCa::Leaf* own, const TestCa* trusted) {
+    ContextPtr context(SSL_CTX_new(TLS_method()));
+    SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
+    if (own != nullptr) {
+      SSL_CTX_use_certificate(context.get(), ReadCerts(own->cert_pem).front().get());
+      const BioPtr key_pem = MemoryBio(own->key_pem);
+      EVP_PKEY* const key = PEM_read_bio_PrivateKey(key_pem.get(), nullptr, &NoPassword, nullptr);
+      SSL_CTX_use_PrivateKey(context.get(), key);
+      EVP_PKEY_free(key);
+    }
+    if (trusted != nullptr) {
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()),
+                          ReadCerts(trusted->cert_pem()).front().get());
+      SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    }
+    return context;
+  }
+  // The server's end of a connection from that peer.
+  void Accept(SSL_CTX* context, const std::string& peer) {
+    const NextPeer next(peer);
+    server_.reset(SSL_new(context));
+    SSL_set_accept_state(server_.get());
+    SSL_set_bio(server_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+  }
+  void Connect(SSL_CTX* context) {
+    client_.reset(SSL_new(context));
+    SSL_set_connect_state(client_.get());
+    BIO* const to_server = SSL_get_rbio(server_.get());
+    BIO* const to_client = SSL_get_wbio(server_.get());
+    BIO_up_ref(to_server);
+    BIO_up_ref(to_client);
+    SSL_set_bio(client_.get(), to_client, to_server);
+  }
+  // Each end does what it can, a few times. The answer of the server's last turn.
+  int Shake() {
+    int accepted = -1;
+    for (int i = 0; i < 4 && accepted != 1; ++i) {
+      SSL_do_handshake(client_.get());
+      accepted = SSL_do_handshake(server_.get());
+      if (accepted != 1 && SSL_get_error(server_.get(), accepted) == SSL_ERROR_SSL) break;
+    }
+    return accepted;
+  }
+  // A client with this certificate comes; nullptr = with none.
+  int Come(const TestCa::Leaf* certificate, const std::string& peer = "192.0.2.7:4711") {
+    const ContextPtr serving = Context(&own_, &ca_);
+    Accept(serving.get(), peer);
+    const ContextPtr dialling = Context(certificate, nullptr);
+    Connect(dialling.get());
+    return Shake();
+  }
+
+  TestCa ca_{"DEV"};
+  TestCa::Leaf own_ = ca_.Issue({.cns = {"server"}});
+  SslPtr server_;
+  SslPtr client_;
+};
+
+TEST_F(HandshakeWatchTest, ACertificateOfAnotherCaIsToldWithItsNamesAndThePeer) {
+  const TestCa other("ELSEWHERE");
+  const TestCa::Leaf leaf = other.Issue({.cns = {"h7"}});
+  ASSERT_NE(Come(&leaf), 1);
+  const Handshake failed = TakeHandshake();
+  EXPECT_TRUE(failed.server);
+  EXPECT_EQ(failed.peer, "192.0.2.7:4711");
+  EXPECT_EQ(failed.problem, "unable to get local issuer certificate");
+  EXPECT_THAT(failed.subject, HasSubstr("CN=h7"));
+  EXPECT_THAT(failed.issuer, HasSubstr("CN=ELSEWHERE"));
+  EXPECT_EQ(failed.at_fault, "");
+  EXPECT_EQ(TakeHandshake().peer, "") << "it is told once";
+}
+
+TEST_F(HandshakeWatchTest, AnExpiredCertificateIsToldAsSuch) {
+  const TestCa::Leaf leaf = ca_.Issue({.cns = {"h7"}, .not_after = absl::Now() - absl::Minutes(1)});
+  ASSERT_NE(Come(&leaf), 1);
+  const Handshake failed = TakeHandshake();
+  EXPECT_EQ(failed.problem, "certificate has expired");
+  EXPECT_THAT(failed.subject, HasSubstr("CN=h7"));
+  EXPECT_THAT(failed.issuer, HasSubstr("CN=DEV"));
+}
+
+TEST_F(HandshakeWatchTest, ACaThatIsAtFaultIsToldApartFromTheProblem) {
+  const TestCa other("ELSEWHERE");
+  const TestCa::Leaf leaf = other.Issue({.cns = {"h7"}});
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "192.0.2.7:4711");
+  const ContextPtr dialling = Context(&leaf, nullptr);
+  SSL_CTX_add1_chain_cert(dialling.get(), ReadCerts(other.cert_pem()).front().get());
+  Connect(dialling.get());
+  ASSERT_NE(Shake(), 1);
+  const Handshake failed = TakeHandshake();
+  EXPECT_EQ(failed.problem, "self-signed certificate in certificate chain");
+  EXPECT_THAT(failed.subject, HasSubstr("CN=h7"));
+  EXPECT_THAT(failed.at_fault, HasSubstr("CN=ELSEWHERE"));
+}
+
+TEST_F(HandshakeWatchTest, WhoShowsNoCertificateIsKnownByItsAddress) {
+  ASSERT_NE(Come(nullptr), 1);
+  const Handshake failed = TakeHandshake();
+  EXPECT_EQ(failed.peer, "192.0.2.7:4711");
+  EXPECT_EQ(failed.problem, "");
+  EXPECT_EQ(failed.subject, "");
+}
+
+TEST_F(HandshakeWatchTest, WhoSpeaksNoTlsIsKnownByItsAddress) {
+  const ContextPtr serving = Context(&own_, &ca_);
+  for (const std::string words : {"GET / HTTP/1.0\r\n\r\n", "\x80\x01\x01garbage", "garbage!!!"}) {
+    Accept(serving.get(), "192.0.2.8:1");
+    BIO_write(SSL_get_rbio(server_.get()), words.data(), static_cast<int>(words.size()));
+    ASSERT_NE(SSL_do_handshake(server_.get()), 1);
+    EXPECT_EQ(TakeHandshake().peer, "192.0.2.8:1") << words;
+  }
+}
+
+TEST_F(HandshakeWatchTest, WhatTheNamesSayIsBoundedAndPrintable) {
+  const TestCa other("ELSEWHERE");
+  const std::vector<std::string> names(4, absl::StrCat("h\n\xc3\xa4", std::string(50, 'x')));
+  const TestCa::Leaf leaf = other.Issue({.cns = names});
+  ASSERT_NE(Come(&leaf), 1);
+  const std::string subject = TakeHandshake().subject;
+  EXPECT_EQ(subject.size(), kMaxShownName);
+  for (const char c : subject) EXPECT_TRUE(c >= ' ' && c <= '~') << static_cast<int>(c);
+}
+
+TEST_F(HandshakeWatchTest, AHandshakeThatEndsWellIsForgotten) {
+  const TestCa::Leaf leaf = ca_.Issue({.cns = {"h7"}});
+  ASSERT_EQ(Come(&leaf), 1);
+  char byte = 'x';
+  ASSERT_EQ(SSL_write(client_.get(), &byte, 1), 1);
+  ASSERT_EQ(SSL_read(server_.get(), &byte, 1), 1);
+  EXPECT_EQ(TakeHandshake().peer, "");
+}
+
+TEST_F(HandshakeWatchTest, TheVerdictStaysThatOfWhoeverWouldHaveBeenAsked) {
+  const TestCa other("ELSEWHERE");
+  const TestCa::Leaf leaf = other.Issue({.cns = {"h7"}});
+  const ContextPtr serving = Context(&own_, &ca_);
+  SSL_CTX_set_verify(serving.get(), SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
+  Accept(serving.get(), "");
+  const ContextPtr dialling = Context(&leaf, nullptr);
+  Connect(dialling.get());
+  EXPECT_EQ(Shake(), 1);
+}
+
+TEST_F(HandshakeWatchTest, ThePeerIsThatOfTheThreadThatBeganAndNotOfTheNextOne) {
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "192.0.2.7:4711");
+  const SslPtr first = std::move(server_);
+  Accept(serving.get(), "192.0.2.8:1");
+  std::thread([&first] {
+    BIO_write(SSL_get_rbio(first.get()), "GET / HTTP/1.0\r\n\r\n", 18);
+    SSL_do_handshake(first.get());
+    EXPECT_EQ(TakeHandshake().peer, "192.0.2.7:4711");
+  }).join();
+  EXPECT_EQ(TakeHandshake().peer, "") << "this thread has worked on none";
+}
+
+}  // namespace
+}  // namespace entropyd::tls

@@ -1,0 +1,108 @@
+// What the log tells of peers whose handshake fails, with gRPC's own handshakes.
+#include "server/rpc/grpc_door.h"
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "base/wire/grpc_log.h"
+#include "gmock/gmock.h"
+#include "tests/http_get.h"
+#include "tests/server/rpc/server_fixture.h"
+
+namespace entropyd {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+// gRPC's threads write it.
+class AwaitedLog final : public Log {
+ public:
+  explicit AwaitedLog(const Clock* clock) : Log(clock) {}
+  void Write(LogLevel, absl::string_view event, Fields fields) override {
+    std::string line(event);
+    for (const LogField& field : fields) absl::StrAppend(&line, " ", field.key, "=", field.value);
+    absl::MutexLock lock(&mutex_);
+    lines_.push_back(std::move(line));
+  }
+  // Waits for a line with these words; "" when none comes.
+  std::string Await(const std::string& words) {
+    std::string found;
+    const auto is_there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      for (const std::string& line : lines_) {
+        if (absl::StrContains(line, words)) found = line;
+      }
+      return !found.empty();
+    };
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(absl::Condition(&is_there), absl::Seconds(20));
+    return found;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);
+};
+
+class GrpcDoorTest : public ServerFixture {
+ protected:
+  void SetUp() override {
+    SendGrpcLogTo(&lines_);
+    ServerFixture::SetUp();
+  }
+  // Somebody who trusts the server makes a call, with what these files hold, or nothing.
+  void Call(const std::string& cert_pem, const std::string& key_pem) {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = Read("ca.crt");
+    options.pem_cert_chain = cert_pem;
+    options.pem_private_key = key_pem;
+    const auto channel = grpc::CreateChannel(absl::StrCat("localhost:", server_->grpc_port()),
+                                             grpc::SslCredentials(options));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    v1::GetRequest request;
+    v1::GetResponse response;
+    EXPECT_FALSE(v1::Entropy::NewStub(channel)->Get(&context, request, &response).ok());
+  }
+
+  AwaitedLog refusals_{&clock_};
+  GrpcLines lines_{&refusals_, &clock_};
+};
+
+TEST_F(GrpcDoorTest, WhoseCertificateIsOfAnotherCaIsNamedWithAddressAndIssuer) {
+  const std::string ours = *dir_;
+  *dir_ = ours + "/elsewhere";
+  EXPECT_EQ(mkdir(dir_->c_str(), 0700), 0);
+  EXPECT_TRUE(pki::Init(*dir_, {.common_name = "ELSEWHERE"}, absl::Now()).ok());
+  Issue("stranger", "spiffe://test/agent/h1");
+  const std::string cert = Read("stranger.crt"), key = Read("stranger.key");
+  *dir_ = ours;
+  Call(cert, key);
+  const std::string line = refusals_.Await("certificate verify failed: ");
+  EXPECT_THAT(line, MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ subject=.* "
+                                 "issuer=.* remedy=.* count=1"));
+  EXPECT_THAT(line, AllOf(HasSubstr("CN=ELSEWHERE"), HasSubstr("tls.client_ca")));
+}
+
+TEST_F(GrpcDoorTest, WhoShowsNoCertificateIsNamedByItsAddress) {
+  Call("", "");
+  EXPECT_THAT(refusals_.Await("peer did not return a certificate"),
+              MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ remedy=the peer has "
+                           "no certificate: .* count=1"));
+}
+
+TEST_F(GrpcDoorTest, WhoSpeaksNoTlsIsNamedByItsAddress) {
+  HttpGet(server_->grpc_port(), "/");
+  EXPECT_THAT(refusals_.Await("http request"),
+              MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ remedy=the peer "
+                           "speaks HTTP without TLS, .* count=1"));
+}
+
+}  // namespace
+}  // namespace entropyd
