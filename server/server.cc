@@ -353,8 +353,13 @@ absl::Status Server::Impl::Healthy() {
 
 // The server is ready when one pool serves. The states of the other pools say what they lack.
 absl::Status Server::Impl::Ready() const {
-  if (protocols->draining()) {
-    return absl::UnavailableError("the server drains; entropyctl drain --end ends that");
+  switch (protocols->standing()) {
+    case Protocols::Standing::kServing:
+      break;
+    case Protocols::Standing::kDraining:
+      return absl::UnavailableError("the server drains; entropyctl drain --end ends that");
+    case Protocols::Standing::kStopping:
+      return absl::UnavailableError("the server stops");
   }
   if (clock->WallTime() >= server_metrics->certificate_end()) {
     return absl::UnavailableError(absl::StrCat(
@@ -373,7 +378,10 @@ absl::Status Server::Impl::Ready() const {
 std::string Server::Impl::Summary() const {
   if (absl::Status alive = Alive(); !alive.ok()) return std::string(alive.message());
   std::vector<std::string> parts;
-  if (protocols->draining()) parts.emplace_back("drains, until entropyctl drain --end");
+  if (protocols->standing() == Protocols::Standing::kDraining) {
+    parts.emplace_back("drains, until entropyctl drain --end");
+  }
+  if (protocols->standing() == Protocols::Standing::kStopping) parts.emplace_back("stops");
   size_t ready = 0;
   std::string lacks;
   for (const Pool* pool : supply->pools()) {
@@ -448,9 +456,8 @@ bool Server::Stop() {
   if (impl.grpc_server != nullptr) {
     impl.grpc_server->GetHealthCheckService()->Shutdown();
     const int64_t deadline = impl.clock->NowNanos() + kStopDrainNanos;
-    impl.loop->RunAndWait([&impl, deadline](int64_t now_nanos) {
-      impl.protocols->Drain("", "the server shuts down", now_nanos, deadline);
-    });
+    impl.loop->RunAndWait(
+        [&impl, deadline](int64_t now_nanos) { impl.protocols->Stop(now_nanos, deadline); });
     impl.WaitForSessions(deadline + kStopGraceNanos / 2);
     impl.supply->Stop();  // ends the calls that wait for a source
     impl.http.reset();    // its probe would wait for the door

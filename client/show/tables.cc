@@ -276,7 +276,9 @@ std::string AgentClassesTable(const v1::GetStatusResponse& answer, size_t column
 std::vector<std::string> ServerTroubles(const v1::ListPoolsResponse& pools,
                                         const v1::ListAgentsResponse& agents) {
   std::vector<std::string> troubles;
-  if (agents.draining()) {
+  if (agents.stopping()) {
+    troubles.emplace_back("the server stops and serves nobody");
+  } else if (agents.draining()) {
     troubles.push_back(absl::StrCat("the server drains and serves nobody",
                                     Because(agents.drain_reason()),
                                     "; entropyctl drain --end ends that"));

@@ -14,8 +14,10 @@ uint32_t Protocols::Drain(absl::string_view identity, absl::string_view reason, 
                           int64_t deadline_nanos) {
   if (identity.empty()) {
     get_.Drain();
-    draining_ = true;
-    drain_reason_ = std::string(reason);
+    if (standing_ != Standing::kStopping) {
+      standing_ = Standing::kDraining;
+      drain_reason_ = std::string(reason);
+    }
   }
   return attach_.Drain(identity, reason, now_nanos, deadline_nanos);
 }
@@ -26,12 +28,21 @@ void Protocols::SetLimits(const Limits& limits) {
   get_.SetMaxWaiting(limits.max_gets);
 }
 
-bool Protocols::EndDrain() {
-  const bool ended = draining_.exchange(false);
+void Protocols::Stop(int64_t now_nanos, int64_t deadline_nanos) {
+  constexpr absl::string_view kReason = "the server shuts down";
+  Drain("", kReason, now_nanos, deadline_nanos);
+  standing_ = Standing::kStopping;
+  drain_reason_ = std::string(kReason);
+}
+
+Protocols::Standing Protocols::EndDrain() {
+  const Standing before = standing_;
+  if (before != Standing::kDraining) return before;
+  standing_ = Standing::kServing;
   drain_reason_.clear();
   attach_.EndDrain();
   get_.EndDrain();
-  return ended;
+  return before;
 }
 
 }  // namespace entropyd

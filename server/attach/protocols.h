@@ -5,7 +5,7 @@
 //
 // Errors: each protocol tells its own peers.
 //
-// Thread safety: attach(), get() and draining() are safe; all else belongs to the dispatcher's
+// Thread safety: attach(), get() and standing() are safe; all else belongs to the dispatcher's
 // owner.
 #pragma once
 
@@ -52,15 +52,27 @@ class Protocols {
   const ClassAccess& access() const { return access_; }
   const IdentityShares& shares() const { return shares_; }
 
-  // As AttachProtocol::Drain(); an empty identity also refuses Gets from now on.
+  // What the server as a whole does.
+  enum class Standing {
+    kServing,
+    // It refuses streams and Gets until somebody ends the drain.
+    kDraining,
+    // It refuses them because it ends. Nothing undoes that.
+    kStopping,
+  };
+
+  // As AttachProtocol::Drain(); an empty identity also refuses Gets from now on. A server that
+  // stops goes on stopping.
   uint32_t Drain(absl::string_view identity, absl::string_view reason, int64_t now_nanos,
                  int64_t deadline_nanos);
-  // Undoes a drain of the whole server. False when there is none.
-  bool EndDrain();
-  // Why the whole server drains; "" when it does not.
+  // The same for all, because the server ends.
+  void Stop(int64_t now_nanos, int64_t deadline_nanos);
+  // Undoes a drain of the whole server. Returns what it was before; only kDraining is undone.
+  Standing EndDrain();
+  // Why the whole server drains or stops; "" when it serves.
   const std::string& drain_reason() const { return drain_reason_; }
-  // The whole server drains. Safe.
-  bool draining() const { return draining_; }
+  // Safe.
+  Standing standing() const { return standing_; }
   // The rules have changed: ends what the peers may not do any more.
   void Recheck(int64_t now_nanos) {
     attach_.Recheck(now_nanos);
@@ -76,7 +88,7 @@ class Protocols {
   IdentityShares shares_;
   AttachProtocol attach_;
   GetProtocol get_;
-  std::atomic<bool> draining_{false};
+  std::atomic<Standing> standing_{Standing::kServing};
   std::string drain_reason_;
 };
 

@@ -198,7 +198,9 @@ class AdminService final : public v1::Admin::CallbackService {
         if (session->id() == 0 || session->ended()) continue;
         FillAgent(*session, now_nanos, response->add_agent());
       }
-      response->set_draining(parts_.protocols->draining());
+      const Protocols::Standing standing = parts_.protocols->standing();
+      response->set_draining(standing != Protocols::Standing::kServing);
+      response->set_stopping(standing == Protocols::Standing::kStopping);
       response->set_drain_reason(parts_.protocols->drain_reason());
       response->set_reload_problem(parts_.reload_problem());
       return absl::OkStatus();
@@ -269,11 +271,27 @@ class AdminService final : public v1::Admin::CallbackService {
     return absl::OkStatus();
   }
 
-  std::string DrainState() const { return parts_.protocols->draining() ? "draining" : "serving"; }
+  std::string DrainState() const {
+    switch (parts_.protocols->standing()) {
+      case Protocols::Standing::kServing:
+        return "serving";
+      case Protocols::Standing::kDraining:
+        return "draining";
+      case Protocols::Standing::kStopping:
+        return "stopping";
+    }
+    return "";
+  }
 
   absl::Status EndDrain(const std::string& by) {
-    if (!parts_.protocols->EndDrain()) {
-      return absl::FailedPreconditionError("drain: the server does not drain");
+    switch (parts_.protocols->EndDrain()) {
+      case Protocols::Standing::kServing:
+        return absl::FailedPreconditionError("drain: the server does not drain");
+      case Protocols::Standing::kStopping:
+        return absl::FailedPreconditionError(
+            "drain: the server stops, and that cannot be undone; start it again");
+      case Protocols::Standing::kDraining:
+        break;
     }
     parts_.log->Warning("drain.ended", {{"by", by}});
     return absl::OkStatus();

@@ -264,6 +264,15 @@ TEST(TablesTest, AServerThatDrainsServesNobody) {
                           "--end ends that"));
 }
 
+TEST(TablesTest, AServerThatStopsIsNotOneThatDrains) {
+  v1::ListAgentsResponse agents;
+  agents.set_draining(true);
+  agents.set_stopping(true);
+  agents.set_drain_reason("the server shuts down");
+  EXPECT_THAT(ServerTroubles(OnePool(true), agents),
+              ElementsAre("the server stops and serves nobody"));
+}
+
 TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
   v1::ListSourcesResponse sources;
   auto* source = sources.add_source();

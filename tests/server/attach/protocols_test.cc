@@ -42,6 +42,8 @@ class ProtocolsTest : public DispatcherFixture {
     return sessions;
   }
 
+  using Standing = Protocols::Standing;
+
   FakeOutlet::Record record_;
 };
 
@@ -106,18 +108,36 @@ TEST_F(ProtocolsTest, ADrainOfAllCountsStreamsAndRefusesBoth) {
 TEST_F(ProtocolsTest, ADrainOfAllIsEndedForBoth) {
   Ready("default/gold");
   Drain(kIdentity, kSecond);
-  EXPECT_FALSE(protocols_->draining());
-  EXPECT_FALSE(protocols_->EndDrain()) << "the server did not drain";
+  EXPECT_EQ(protocols_->standing(), Standing::kServing);
+  EXPECT_EQ(protocols_->EndDrain(), Standing::kServing) << "the server did not drain";
   Drain("", kSecond);
-  EXPECT_TRUE(protocols_->draining());
+  EXPECT_EQ(protocols_->standing(), Standing::kDraining);
   EXPECT_EQ(protocols_->drain_reason(), "test");
-  EXPECT_TRUE(protocols_->EndDrain());
+  EXPECT_EQ(protocols_->EndDrain(), Standing::kDraining);
   EXPECT_EQ(protocols_->drain_reason(), "");
-  EXPECT_FALSE(protocols_->EndDrain());
+  EXPECT_EQ(protocols_->EndDrain(), Standing::kServing);
   PendingGet* const get = Get(&record_, "default/gold", 10);
   EXPECT_EQ(record_.response.data().size(), 10u) << record_.status;
   EXPECT_FALSE(Greet("spiffe://test/late")->wire.finished);
   Post(get, PendingGet::kDead);
+}
+
+TEST_F(ProtocolsTest, AStopIsToldAsADrainAndNothingUndoesIt) {
+  FakePeer* const peer = Ready("default/gold");
+  Drain("", 30 * kSecond);
+  WriteAll(peer);
+  Post(new Command([&](int64_t now) { protocols_->Stop(now, now + kSecond); }), 1);
+  EXPECT_EQ(protocols_->standing(), Standing::kStopping);
+  EXPECT_EQ(protocols_->drain_reason(), "the server shuts down");
+  EXPECT_EQ(Last(peer).head.drain().deadline_ms(), 1000u) << "sooner than the operator's";
+  WriteAll(peer);
+  EXPECT_EQ(protocols_->EndDrain(), Standing::kStopping);
+  Drain("", kSecond);
+  EXPECT_EQ(protocols_->standing(), Standing::kStopping) << "an operator's drain changes nothing";
+  EXPECT_EQ(protocols_->drain_reason(), "the server shuts down");
+  EXPECT_TRUE(absl::IsUnavailable(Attach()->wire.status)) << "nobody new gets in";
+  Advance(kSecond);
+  EXPECT_TRUE(peer->session->ended());
 }
 
 // A drained server waits for the calls that it has begun.

@@ -114,16 +114,16 @@ TEST_F(DispatcherTest, DrainTellsAllAndRefusesNewStreamsUntilTheDeadline) {
 }
 
 TEST_F(DispatcherTest, ADrainThatWasEndedTakesNewStreams) {
-  EXPECT_FALSE(protocols_->draining());
-  EXPECT_FALSE(protocols_->EndDrain()) << "there is none";
+  EXPECT_EQ(protocols_->standing(), Protocols::Standing::kServing);
+  EXPECT_EQ(protocols_->EndDrain(), Protocols::Standing::kServing) << "there is none";
   Post(new Command(
            [this](int64_t now) { protocols_->Drain("", "kernel update", now, now + 2 * kSecond); }),
        1);
-  EXPECT_TRUE(protocols_->draining());
+  EXPECT_EQ(protocols_->standing(), Protocols::Standing::kDraining);
   EXPECT_EQ(protocols_->drain_reason(), "kernel update");
   EXPECT_TRUE(absl::IsUnavailable(Attach("spiffe://test/a")->wire.status));
-  EXPECT_TRUE(protocols_->EndDrain());
-  EXPECT_FALSE(protocols_->draining());
+  EXPECT_EQ(protocols_->EndDrain(), Protocols::Standing::kDraining);
+  EXPECT_EQ(protocols_->standing(), Protocols::Standing::kServing);
   EXPECT_EQ(protocols_->drain_reason(), "");
   EXPECT_FALSE(Attach("spiffe://test/b")->wire.finished);
 }
@@ -134,7 +134,7 @@ TEST_F(DispatcherTest, ADrainOfOneAgentIsNotThatOfTheServer) {
          protocols_->Drain("spiffe://test/a", "one", now, now + 5 * kSecond);
        }),
        1);
-  EXPECT_FALSE(protocols_->draining());
+  EXPECT_EQ(protocols_->standing(), Protocols::Standing::kServing);
 }
 
 }  // namespace

@@ -150,6 +150,37 @@ TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
   }
 }
 
+TEST_F(AdminServiceTest, NobodyEndsAStop) {
+  const auto admin = v1::Admin::NewStub(Channel("operator"));
+  const auto list = [&](v1::ListAgentsResponse* response) {
+    grpc::ClientContext context;
+    return admin->ListAgents(&context, {}, response).ok();
+  };
+  std::unique_ptr<Agent> agent = AttachReady("h1");
+  v1::ListAgentsResponse serving;
+  ASSERT_TRUE(list(&serving));
+  EXPECT_FALSE(serving.draining());
+  EXPECT_FALSE(serving.stopping());
+  std::thread stop([this] { server_->Stop(); });
+  v1::ServerMessage message;
+  EXPECT_TRUE(agent->stream->Read(&message));
+  EXPECT_TRUE(message.has_drain());
+  grpc::ClientContext context;
+  v1::DrainRequest end;
+  end.set_end(true);
+  v1::DrainResponse response;
+  const grpc::Status ended = admin->Drain(&context, end, &response);
+  EXPECT_EQ(ended.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ended.error_message(),
+            "drain: the server stops, and that cannot be undone; start it again");
+  v1::ListAgentsResponse stopping;
+  EXPECT_TRUE(list(&stopping));
+  EXPECT_TRUE(stopping.draining());
+  EXPECT_TRUE(stopping.stopping());
+  agent->Finish();
+  stop.join();
+}
+
 TEST_F(AdminServiceTest, WhatOperatorsDoIsAudited) {
   AttachReady("h1");  // from now on the source is healthy
   const auto admin = v1::Admin::NewStub(Channel("operator"));
