@@ -91,29 +91,18 @@ absl::Status HandoverLink::Send(const handover::v1::Message& message, absl::Span
                                 absl::Time deadline) {
   std::string frame(kHeaderBytes, '\0');
   message.AppendToString(&frame);
-  if (frame.size() - kHeaderBytes > kMaxMessage || fds.size() > kMaxFds) {
+  if (frame.size() - kHeaderBytes > kMaxMessage || fds.size() > kMaxFds ||
+      fds.size() > frame.size() * kFdsAtOnce) {
     return absl::InvalidArgumentError("hand over: a message is too large");
   }
   PutBig(static_cast<uint32_t>(frame.size() - kHeaderBytes), frame.data());
   PutBig(static_cast<uint32_t>(fds.size()), frame.data() + 4);
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
-  for (size_t at = 0; at < frame.size();) {
-    iovec piece{frame.data() + at, frame.size() - at};
-    msghdr header{};
-    header.msg_iov = &piece;
-    header.msg_iovlen = 1;
-    if (at == 0 && !fds.empty()) {
-      header.msg_control = control;
-      header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-      cmsghdr* rights = CMSG_FIRSTHDR(&header);
-      rights->cmsg_level = SOL_SOCKET;
-      rights->cmsg_type = SCM_RIGHTS;
-      rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-      std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
-    }
-    const ssize_t n = sendmsg(socket_.get(), &header, MSG_NOSIGNAL);
+  for (absl::string_view left = frame; !left.empty();) {
+    const absl::Span<const int> now = fds.first(std::min(fds.size(), kFdsAtOnce));
+    const ssize_t n = SendPiece(left.substr(0, now.size() < fds.size() ? 1 : left.size()), now);
     if (n > 0) {
-      at += static_cast<size_t>(n);
+      left.remove_prefix(static_cast<size_t>(n));
+      fds.remove_prefix(now.size());
     } else if (errno == EAGAIN) {
       if (auto status = Await(POLLOUT, deadline); !status.ok()) return status;
     } else if (errno == ETOOMANYREFS) {
@@ -128,10 +117,29 @@ absl::Status HandoverLink::Send(const handover::v1::Message& message, absl::Span
   return absl::OkStatus();
 }
 
+// As sendmsg(2). The descriptors have gone with the first byte that has.
+ssize_t HandoverLink::SendPiece(absl::string_view bytes, absl::Span<const int> fds) const {
+  alignas(cmsghdr) char control[CMSG_SPACE(kFdsAtOnce * sizeof(int))] = {};
+  iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  msghdr header{};
+  header.msg_iov = &piece;
+  header.msg_iovlen = 1;
+  if (!fds.empty()) {
+    header.msg_control = control;
+    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
+  }
+  return sendmsg(socket_.get(), &header, MSG_NOSIGNAL);
+}
+
 absl::StatusOr<bool> HandoverLink::Read(size_t want) {
   const size_t before = buffer_.size();
   buffer_.resize(before + std::min(want, kPieceBytes));
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))];
+  alignas(cmsghdr) char control[CMSG_SPACE(kFdsAtOnce * sizeof(int))];
   iovec piece{buffer_.data() + before, buffer_.size() - before};
   msghdr header{};
   header.msg_iov = &piece;

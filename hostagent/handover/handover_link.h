@@ -1,7 +1,8 @@
 // Messages and descriptors between giver and taker, over a unix stream socket.
 //
 //   frame: 4 bytes length of the message, 4 bytes number of descriptors, both big endian, then the
-//   message (proto/agent_handover.proto). The descriptors travel with the first byte of the frame.
+//   message (proto/agent_handover.proto). The descriptors travel with the first bytes of the frame,
+//   with each byte as many as the kernel passes at once.
 //
 //   auto link = HandoverLink::Connect("/run/entropyd/agent.sock.handover").value();
 //   link->Send(message, {}, absl::Now() + absl::Seconds(2));
@@ -13,6 +14,8 @@
 // Thread safety: none; belongs to one thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
@@ -30,9 +34,11 @@ namespace entropyd {
 
 class HandoverLink {
  public:
-  // The kernel passes at most SCM_MAX_FD = 253 with one message.
-  static constexpr size_t kMaxFds = 253;
-  // 200 connections of peers with as many pending commands as they may have are 50 MB.
+  // The kernel passes at most SCM_MAX_FD = 253 at once.
+  static constexpr size_t kFdsAtOnce = 253;
+  // The sockets of as many single guests as `max_guests` may ever allow, and listeners.
+  static constexpr size_t kMaxFds = 128 * 1024;
+  // SavedState::kBatchBytes and one connection more are some 10 MB; 100,000 sockets' names are 20.
   static constexpr size_t kMaxMessage = 64 * 1024 * 1024;
 
   struct Received {
@@ -51,7 +57,8 @@ class HandoverLink {
   // 0 = the peer is in another pid namespace.
   int32_t peer_pid() const { return peer_pid_; }
 
-  // Waits until the kernel has taken it all. Errors: UNAVAILABLE when the peer is gone,
+  // Waits until the kernel has taken it all. REQUIRES: the message has a byte for each kFdsAtOnce
+  // descriptors. Errors: UNAVAILABLE when the peer is gone,
   // DEADLINE_EXCEEDED. After either, the link cannot be used any more.
   absl::Status Send(const handover::v1::Message& message, absl::Span<const int> fds,
                     absl::Time deadline);
@@ -70,6 +77,7 @@ class HandoverLink {
  private:
   HandoverLink(UniqueFd socket, int32_t peer_pid)
       : socket_(std::move(socket)), peer_pid_(peer_pid) {}
+  ssize_t SendPiece(absl::string_view bytes, absl::Span<const int> fds) const;
   absl::Status Await(short events, absl::Time deadline) const;
   // Reads up to `want` bytes to the end of `buffer_`; false = there is nothing now.
   absl::StatusOr<bool> Read(size_t want);

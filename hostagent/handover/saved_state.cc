@@ -135,16 +135,20 @@ absl::Status SavedState::SaveConnections(
   const auto& all = parts_.connections->all();
   handover::v1::Connections batch;
   std::vector<int> sockets;
+  size_t bytes = 0;
   for (auto it = all.begin(); it != all.end();) {
     const Connection& connection = *it->second;
     handover::v1::Connection* saved = batch.add_connection();
     connection.Save(saved);
     saved->set_listener(places[connection.options().endpoint]);
     sockets.push_back(connection.fd());
-    if (++it != all.end() && batch.connection_size() < kBatch) continue;
+    bytes += saved->ByteSizeLong();
+    const bool full = batch.connection_size() == kBatch || bytes >= kBatchBytes;
+    if (++it != all.end() && !full) continue;
     if (auto status = send(batch, sockets); !status.ok()) return status;
     batch.Clear();
     sockets.clear();
+    bytes = 0;
   }
   return absl::OkStatus();
 }

@@ -47,7 +47,7 @@ TEST_F(HandoverLinkTest, MessagesArriveWholeInOrderWithTheirDescriptors) {
   int pipes[2];
   ASSERT_EQ(pipe2(pipes, O_CLOEXEC), 0);
   const UniqueFd out(pipes[1]);
-  const std::vector<int> many(HandoverLink::kMaxFds, pipes[0]);
+  const std::vector<int> many(HandoverLink::kFdsAtOnce, pipes[0]);
   ASSERT_TRUE(near_->Send(Named("one"), {}, Soon()).ok());
   ASSERT_TRUE(near_->Send(Named("two"), many, Soon()).ok());
   ASSERT_TRUE(near_->Send(Named(""), {pipes[0]}, Soon()).ok());
@@ -63,6 +63,21 @@ TEST_F(HandoverLinkTest, MessagesArriveWholeInOrderWithTheirDescriptors) {
   char byte = 0;
   EXPECT_EQ(read(three->fds[0].get(), &byte, 1), 1);
   EXPECT_EQ(byte, 'x');
+}
+
+TEST_F(HandoverLinkTest, MoreDescriptorsCrossThanTheKernelPassesAtOnce) {
+  const size_t at_once = HandoverLink::kFdsAtOnce;
+  for (const size_t count : {at_once + 1, 2 * at_once, 3 * at_once + 7}) {
+    const std::vector<int> many(count, raw_);
+    std::thread sender([&] { EXPECT_TRUE(near_->Send(Named("many"), many, Soon()).ok()); });
+    auto received = far_->Receive(Soon());
+    sender.join();
+    ASSERT_TRUE(received.ok()) << received.status();
+    EXPECT_EQ(received->message.refusal().reason(), "many");
+    EXPECT_EQ(received->fds.size(), count);
+  }
+  ASSERT_TRUE(near_->Send(Named("next"), {}, Soon()).ok());
+  EXPECT_EQ(far_->Receive(Soon())->message.refusal().reason(), "next");
 }
 
 TEST_F(HandoverLinkTest, AMessageLargerThanTheSocketCrosses) {

@@ -306,6 +306,25 @@ TEST_F(SavedStateTest, TwoThousandConnectionsCross) {
   for (Client& client : clients) ASSERT_EQ(client.Receive().size(), 8u);
 }
 
+TEST_F(SavedStateTest, MessagesStaySmallWhateverConnectionsAreOwed) {
+  constexpr int kConnections = 150;
+  Bytes alternating;
+  for (int i = 0; i < 5'400; ++i) alternating.insert(alternating.end(), {0x02, 1, 0x04});
+  std::vector<Client> clients;
+  for (int i = 0; i < kConnections; ++i) clients.push_back(Connect(alternating));
+  const Cargo cargo = Save();
+  size_t most = 0, bytes = 0;
+  for (const handover::v1::Connections& batch : cargo.connections) {
+    most = std::max(most, batch.ByteSizeLong());
+    bytes += batch.ByteSizeLong();
+  }
+  EXPECT_GT(bytes, SavedState::kBatchBytes);
+  EXPECT_LT(most, SavedState::kBatchBytes + bytes / kConnections + 1'000);
+  Adopt(cargo);
+  Commit();
+  EXPECT_EQ(new_.host->connections()->size(), size_t{kConnections});
+}
+
 TEST_F(SavedStateTest, BuffersAreFilledBeforeTheGuestsCome) {
   Client client = Connect({0x02, 255});
   handover::v1::Offer offer;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -118,6 +119,33 @@ TEST_F(TakeOverTest, ATakerOfAnotherConfigurationTakesNothing) {
   EXPECT_THAT(why_.message(), HasSubstr("keep the listener")) << "the old one's people are told";
   new_.host.reset();
   ExpectServesOn(&client);
+}
+
+// More than the kernel passes at once, and after an attempt that failed.
+TEST_F(TakeOverTest, SixHundredSocketsOfGuestsAreTakenOver) {
+  constexpr int kSockets = 600;
+  for (int i = 0; i < kSockets; ++i) {
+    config::v1::GuestSocket socket;
+    socket.set_name(absl::StrCat("vm-", i));
+    socket.set_path(dir_ / absl::StrCat("vm-", i, ".sock"));
+    ASSERT_TRUE(old_.host->endpoints()->Add(socket).ok());
+  }
+  Client client = Connect(Bytes{0x02, 8});
+  absl::StatusOr<Taken> taken = absl::UnknownError("");
+  bool can_fill = false;
+  const auto fill = [&](const handover::v1::Offer&, const auto&) {
+    return can_fill ? absl::OkStatus() : absl::UnavailableError("no server");
+  };
+  While([&] { taken = TakeOver(Reach(), new_.host->state(), fill); });
+  EXPECT_FALSE(taken.ok());
+  can_fill = true;
+  While([&] { taken = TakeOver(Reach(), new_.host->state(), fill); });
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(new_.host->endpoints()->guest_sockets().guests_size(), kSockets);
+  EXPECT_EQ(new_.host->endpoints()->opened().size(), kSockets + settings_.listeners.size());
+  Client guest = Dial(dir_ / "vm-599.sock");
+  Turn(&new_);
+  EXPECT_EQ(new_.host->connections()->size(), 2u);
 }
 
 TEST_F(TakeOverTest, TwoThousandConnectionsAreTakenOver) {
