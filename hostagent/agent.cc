@@ -100,6 +100,9 @@ absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* met
   auto host = ServedHost::Create(settings_, loop_.get(), arena_.get(), log_, agent_metrics_.get());
   if (!host.ok()) return host.status();
   host_ = *std::move(host);
+  auto guard = CloneGuard::Create({});
+  if (!guard.ok()) return guard.status();
+  host_->SetCloneGuard(*std::move(guard));
   auto sockets = LoadGuestSockets(config.state_dir());
   if (!sockets.ok()) return sockets.status();
   if (const std::string path = GuestSocketsPath(config.state_dir()); IsEmptyFile(path)) {

@@ -160,6 +160,11 @@ void ServedHost::StopListening() {
   feeds_->Close();
 }
 
+void ServedHost::SetCloneGuard(std::unique_ptr<CloneGuard> guard) {
+  for (const std::unique_ptr<ServedClass>& served : classes_) served->SetCloneGuard(guard.get());
+  guard_ = std::move(guard);
+}
+
 void ServedHost::Serve() {
   for (const std::unique_ptr<ServedClass>& served : classes_) served->Serve(loop_->now_nanos());
   connections_->DestroyClosed();
@@ -169,6 +174,7 @@ void ServedHost::Serve() {
     if (served->queue()->unfinished()) loop_->TurnAgain();
   }
   next_.Set(next);
+  if (guard_ != nullptr) guard_->EndTurn();
 }
 
 void ServedHost::Tick() {

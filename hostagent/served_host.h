@@ -29,6 +29,7 @@
 #include "hostagent/handover/saved_state.h"
 #include "hostagent/identity/class_assignment.h"
 #include "hostagent/loop/timer.h"
+#include "hostagent/serving/clone_guard.h"
 #include "hostagent/serving/served_class.h"
 
 namespace entropyd {
@@ -47,6 +48,9 @@ class ServedHost {
   absl::Status Listen();
   // Removes the socket files. Pipes stay.
   void StopListening();
+
+  // From now on all bytes leave through `guard`.
+  void SetCloneGuard(std::unique_ptr<CloneGuard> guard);
 
   // Call it after each batch of events.
   void Serve();
@@ -72,6 +76,8 @@ class ServedHost {
   void PutTogether(const AgentSettings& settings, AgentMetrics* metrics);
 
   EventLoop* const loop_;
+  // nullptr = bytes leave as they came.
+  std::unique_ptr<CloneGuard> guard_;
   // In the order of construction: each may use those before it.
   std::vector<std::unique_ptr<ServedClass>> classes_;
   GuestAccounts accounts_;

@@ -35,7 +35,7 @@ FairQueue::After Feed::Deliver() {
   const uint32_t planned = std::exchange(planned_, 0);
   if (planned == 0) return FairQueue::After::kDone;
   const absl::Span<uint8_t> staged = host_->staging.subspan(kHeadroom, planned);
-  const size_t taken = class_->buffer()->Take(staged);
+  const size_t taken = class_->Take(staged);
   class_->counters()->delivered_bytes.Add(taken);
   delivered_ += taken;
   if (taken > 0) Put(staged.first(taken));

@@ -283,7 +283,7 @@ FairQueue::After Connection::Deliver() {
 }
 
 size_t Connection::TakeFromBuffer(absl::Span<uint8_t> out) {
-  const size_t taken = class_->buffer()->Take(out);
+  const size_t taken = class_->Take(out);
   class_->counters()->delivered_bytes.Add(taken);
   return taken;
 }

@@ -17,7 +17,7 @@ absl::StatusOr<std::unique_ptr<ServedClass>> ServedClass::Create(
   if (!fallback.ok()) return fallback.status();
   counters->buffer_size.Set((*fallback)->size());
   return std::unique_ptr<ServedClass>(
-      new ServedClass(settings, index, *std::move(fallback), counters, clock));
+      new ServedClass(settings, index, *std::move(fallback), counters, clock, log));
 }
 
 size_t ServedClass::ArenaBytes(const ClassSettings& settings) {
@@ -26,11 +26,12 @@ size_t ServedClass::ArenaBytes(const ClassSettings& settings) {
 
 ServedClass::ServedClass(const ClassSettings& settings, size_t index,
                          std::unique_ptr<LocalFallback> fallback, ClassCounters* counters,
-                         const Clock* clock)
+                         const Clock* clock, Log* log)
     : settings_(settings),
       index_(index),
       counters_(counters),
       clock_(clock),
+      log_(log),
       fallback_(std::move(fallback)),
       queue_(fallback_.get(), settings.guest_ceil),
       rated_at_(clock->NowNanos()) {}
@@ -51,6 +52,46 @@ void ServedClass::OnUpstream(const UpstreamState& state) {
   // What a server said before counts until one speaks.
   counters_->refused.Set(state.kind == Kind::kRefused ? 1 : 0);
   if (refusal_watcher_ != nullptr) refusal_watcher_->OnServerSaid(*this, state.reason);
+}
+
+void ServedClass::SetCloneGuard(CloneGuard* guard) {
+  guard_ = guard;
+  if (guard_ != nullptr) resumes_ = guard_->resumes();
+}
+
+size_t ServedClass::Take(absl::Span<uint8_t> out) {
+  if (guard_ == nullptr) return fallback_->Take(out);
+  LookForResume();
+  const size_t taken = fallback_->Take(out);
+  if (taken == 0 || guard_->Mix(out.first(taken))) return taken;
+  // Guests wait. What upstream sends next is the next attempt.
+  fallback_->Discard();
+  const int64_t now = clock_->NowNanos();
+  if (mix_failed_lines_.rested(now)) {
+    mix_failed_lines_.Rest(now);
+    log_->Error("class.not_mixed", {{"class", name()},
+                                    {"reason", "the kernel gave no bytes by getrandom(2)"},
+                                    {"remedy",
+                                     "let the agent call it; tried again with each "
+                                     "arrival from the server"}});
+  }
+  return 0;
+}
+
+// Each byte of a pool of quality full is given once, and another copy of this process may have the
+// same ones here. Those of other pools stay: Mix() makes them differ.
+void ServedClass::LookForResume() {
+  if (!fallback_->full_entropy() || resumes_ == guard_->resumes()) return;
+  resumes_ = guard_->resumes();
+  const size_t bytes = fallback_->level();
+  fallback_->Discard();
+  due_ = true;
+  log_->Warning("class.resumed", {{"class", name()},
+                                  {"discarded_bytes", bytes},
+                                  {"reason", guard_->resumed_because()},
+                                  {"remedy",
+                                   "none needed: another copy of this machine may have "
+                                   "the same bytes"}});
 }
 
 void ServedClass::Serve(int64_t now_nanos) {
@@ -134,6 +175,7 @@ void ServedClass::ObserveWaits() {
 }
 
 void ServedClass::Tick(int64_t now_nanos) {
+  if (guard_ != nullptr) LookForResume();
   fallback_->Tick();
   due_ = true;
   judge_ = true;

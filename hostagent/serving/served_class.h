@@ -31,6 +31,7 @@
 #include "hostagent/serving/class_buffer.h"
 #include "hostagent/serving/class_counters.h"
 #include "hostagent/serving/class_filler.h"
+#include "hostagent/serving/clone_guard.h"
 #include "hostagent/serving/fair_queue.h"
 #include "hostagent/serving/local_fallback.h"
 #include "hostagent/serving/rate_meter.h"
@@ -77,7 +78,11 @@ class ServedClass final : public FilledClass {
   size_t index() const { return index_; }
   FairQueue* queue() { return &queue_; }
   const FairQueue& queue() const { return queue_; }
+  // What fills and judges the buffer uses it. Members take by Take().
   ClassBuffer* buffer() override { return fallback_.get(); }
+  // Moves out up to out.size() bytes for a member, and returns how many. Two copies of this process
+  // move out different bytes (CloneGuard).
+  size_t Take(absl::Span<uint8_t> out);
   const LocalFallback& fallback() const { return *fallback_; }
   ClassCounters* counters() const { return counters_; }
   // Bytes/s delivered, over a few seconds.
@@ -89,6 +94,10 @@ class ServedClass final : public FilledClass {
   void SetFiller(ClassFiller* filler) override { filler_ = filler; }
   // Sets who is told which servers refuse the class; nullptr = nobody. OnUpstream() tells it last.
   void SetRefusalWatcher(RefusalWatcher* watcher) { refusal_watcher_ = watcher; }
+
+  // From now on the class's bytes leave through `guard`, which outlives the class; nullptr = as
+  // they came.
+  void SetCloneGuard(CloneGuard* guard);
 
   // Serves every member that can be served. Then it tells its filler, if the buffer may want more
   // or the number of guests has changed.
@@ -116,20 +125,26 @@ class ServedClass final : public FilledClass {
 
  private:
   ServedClass(const ClassSettings& settings, size_t index, std::unique_ptr<LocalFallback> fallback,
-              ClassCounters* counters, const Clock* clock);
+              ClassCounters* counters, const Clock* clock, Log* log);
   bool Pass(int64_t now_nanos);
   bool Judge(int64_t now_nanos);
   bool Concerned() const;
+  void LookForResume();
   void ObserveWaits();
 
   const ClassSettings settings_;
   const size_t index_;
   ClassCounters* const counters_;
   const Clock* const clock_;
+  Log* const log_;
   const std::unique_ptr<LocalFallback> fallback_;
   FairQueue queue_;
   ClassFiller* filler_ = nullptr;
   RefusalWatcher* refusal_watcher_ = nullptr;
+  CloneGuard* guard_ = nullptr;
+  // What the guard said last.
+  uint64_t resumes_ = 0;
+  LineBudget mix_failed_lines_;
   // Arrival times of requests answered in this batch.
   std::vector<int64_t> completed_;
   // Whose requests these are.

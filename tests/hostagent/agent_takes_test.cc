@@ -286,6 +286,27 @@ TEST_F(AgentTakesFromServerTest, AStopInTheTurnThatFilledItsBuffersIsHeard) {
   EXPECT_THAT(heard, HasSubstr("told to stop")) << "it did not ask for the guests";
 }
 
+// What a snapshot of this machine had in its memory would be the server's bytes.
+TEST_F(AgentTakesFromServerTest, BytesDoNotLeaveAsTheServerSentThem) {
+  Start();
+  UniqueFd guest(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, Socket().data(), Socket().size());
+  ASSERT_EQ(connect(guest.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(send(guest.get(), "\x02\x40", 2, 0), 2);
+  std::string bytes;
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  while (bytes.size() < 64 && absl::Now() < end) {
+    agent_->loop()->RunOnce(10 * kMillisecondNanos);
+    char some[64];
+    const ssize_t n = recv(guest.get(), some, sizeof some, MSG_DONTWAIT);
+    if (n > 0) bytes.append(some, static_cast<size_t>(n));
+  }
+  ASSERT_EQ(bytes.size(), 64u);
+  EXPECT_NE(bytes, std::string(64, '\0'));
+}
+
 TEST_F(AgentTakesFromServerTest, AnAgentWithAClassThatItsServerRefusesIsNotReadyAndNamesIt) {
   WriteConfig(absl::StrCat("  - {path: ", dir_ / "typo.sock", ", class: default/typo}\n"));
   Start();

@@ -1,9 +1,10 @@
-// A server over real TLS that welcomes an agent, opens its classes, and gives it nothing. It knows
-// no class default/typo. It is for
-// tests that need an agent with a server; FakeNet (fake_server.h) is for all others.
+// A server over real TLS that welcomes an agent, opens its classes, and gives it zeros. It knows no
+// class default/typo. It is for tests that need an agent with a server; FakeNet (fake_server.h) is
+// for all others.
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -44,6 +45,7 @@ class AttachServer {
 
     grpc::Status Attach(grpc::ServerContext*, Stream* stream) override {
       uint64_t seq = 0;
+      std::map<uint32_t, uint64_t> sent;
       v1::AgentMessage said;
       while (stream->Read(&said)) {
         v1::ServerMessage answer;
@@ -60,6 +62,18 @@ class AttachServer {
         } else if (said.has_close()) {
           answer.add_state()->set_channel(said.close().channel());
           answer.mutable_state(0)->set_phase(v1::PHASE_CLOSED);
+        } else if (said.has_credit()) {
+          for (const v1::Line& line : said.credit().line()) {
+            uint64_t& at = sent[line.channel()];
+            if (line.limit() <= at) continue;
+            v1::Grant* const grant = answer.add_grant();
+            grant->set_channel(line.channel());
+            grant->set_offset(at);
+            grant->set_seed_generation(1);
+            grant->set_data(std::string(line.limit() - at, '\0'));
+            at = line.limit();
+          }
+          if (answer.grant_size() == 0) continue;
         } else {
           continue;
         }

@@ -1,0 +1,69 @@
+// Keeps two copies of this process's memory, as after a snapshot of its machine that was started
+// twice, from handing out the same bytes.
+//
+//   guard.resumes();           // has changed: drop what nobody but one may have
+//   guard.Mix(bytes);          // on their way out
+//   guard.EndTurn();           // before the loop sleeps
+//
+// Bytes leave XORed with a key stream, AES-256-CTR, whose key is 32 bytes of getrandom(2). A key
+// serves one turn of the loop: it comes from the kernel when the first bytes of the turn leave, and
+// no bytes of a later turn leave with it. The kernel learns of a restored machine, and gives each
+// copy other bytes. Bytes that nobody can guess stay so, whatever they are mixed with; and whoever
+// learns an old key learns nothing, because the bytes that it was mixed with are wiped.
+//
+// Errors: INTERNAL (OpenSSL) of Create(); Mix() says when the kernel gives nothing.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "hostagent/serving/resume_watch.h"
+
+typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
+
+namespace entropyd {
+
+class CloneGuard {
+ public:
+  static constexpr size_t kKeyBytes = 32;
+
+  struct Options {
+    // Fills all of the span with the kernel's bytes; absent = FillFromKernel().
+    std::function<bool(absl::Span<uint8_t>)> kernel = nullptr;
+    ResumeWatch::Machine machine = {};
+  };
+  static absl::StatusOr<std::unique_ptr<CloneGuard>> Create(Options options);
+  CloneGuard(const CloneGuard&) = delete;
+  CloneGuard& operator=(const CloneGuard&) = delete;
+  ~CloneGuard();
+
+  // How often the machine was resumed since the start. Looks once a turn.
+  uint64_t resumes();
+  // The last time, by what sign it was known.
+  const std::string& resumed_because() const { return watch_.reason(); }
+
+  // False: the kernel or OpenSSL refuses, and `bytes` are wiped. The next call tries again.
+  bool Mix(absl::Span<uint8_t> bytes);
+  void EndTurn();
+
+ private:
+  CloneGuard(Options options, EVP_CIPHER_CTX* cipher);
+  bool TakeKey();
+
+  const std::function<bool(absl::Span<uint8_t>)> kernel_;
+  EVP_CIPHER_CTX* const cipher_;
+  ResumeWatch watch_;
+  uint64_t resumes_ = 0;
+  bool looked_ = false;
+  bool keyed_ = false;
+};
+
+}  // namespace entropyd

@@ -1,0 +1,115 @@
+#include "hostagent/serving/clone_guard.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+Bytes MixZeros(CloneGuard* guard, size_t bytes) {
+  Bytes out(bytes);
+  EXPECT_TRUE(guard->Mix(absl::MakeSpan(out)));
+  return out;
+}
+
+// One whose kernel always gives the same.
+std::unique_ptr<CloneGuard> Made(uint8_t byte) {
+  CloneGuard::Options options;
+  options.kernel = [byte](absl::Span<uint8_t> out) {
+    EXPECT_EQ(out.size(), CloneGuard::kKeyBytes);
+    std::fill(out.begin(), out.end(), byte);
+    return true;
+  };
+  return CloneGuard::Create(std::move(options)).value();
+}
+
+TEST(CloneGuardTest, AnyKeyMakesOtherBytesAndTheSameKeyTheSame) {
+  EXPECT_EQ(MixZeros(Made(1).get(), 64), MixZeros(Made(1).get(), 64));
+  EXPECT_NE(MixZeros(Made(1).get(), 64), MixZeros(Made(2).get(), 64));
+  EXPECT_NE(MixZeros(Made(1).get(), 64), Bytes(64));
+}
+
+TEST(CloneGuardTest, MixingIsXorSoThatNothingIsLost) {
+  Bytes bytes(100, 0x5a);
+  ASSERT_TRUE(Made(1)->Mix(absl::MakeSpan(bytes)));
+  const Bytes stream = MixZeros(Made(1).get(), 100);
+  for (size_t i = 0; i < bytes.size(); ++i) EXPECT_EQ(bytes[i] ^ stream[i], 0x5a);
+}
+
+TEST(CloneGuardTest, ATurnAsksTheKernelOnceAndNeverRepeatsItsStream) {
+  int asked = 0;
+  auto guard = CloneGuard::Create({.kernel = [&](absl::Span<uint8_t>) {
+                 ++asked;
+                 return true;
+               }}).value();
+  guard->EndTurn();
+  EXPECT_EQ(asked, 0) << "nobody took anything";
+  const Bytes first = MixZeros(guard.get(), 64);
+  EXPECT_NE(first, MixZeros(guard.get(), 64));
+  EXPECT_EQ(asked, 1);
+  guard->EndTurn();
+  MixZeros(guard.get(), 64);
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(CloneGuardTest, ARefusalWipesTheBytesAndIsNoEnd) {
+  bool gives = false;
+  auto guard = CloneGuard::Create({.kernel = [&](absl::Span<uint8_t>) { return gives; }}).value();
+  Bytes bytes(64, 0x5a);
+  EXPECT_FALSE(guard->Mix(absl::MakeSpan(bytes)));
+  EXPECT_EQ(bytes, Bytes(64));
+  gives = true;
+  EXPECT_TRUE(guard->Mix(absl::MakeSpan(bytes)));
+}
+
+TEST(CloneGuardTest, ResumesAreLookedForOnceATurn) {
+  int64_t boot = 0;
+  CloneGuard::Options options;
+  options.machine.monotonic_nanos = [] { return 0; };
+  options.machine.boot_nanos = [&] { return boot; };
+  options.machine.vmclock = "/nowhere";
+  auto guard = CloneGuard::Create(std::move(options)).value();
+  EXPECT_EQ(guard->resumes(), 0u);
+  boot = 1'000'000'000;
+  EXPECT_EQ(guard->resumes(), 0u);
+  guard->EndTurn();
+  EXPECT_EQ(guard->resumes(), 1u);
+  guard->EndTurn();
+  EXPECT_EQ(guard->resumes(), 1u);
+}
+
+// A fork copies all that the guard remembers, as a snapshot does.
+TEST(CloneGuardTest, ACopyOfThisProcessMixesOtherBytes) {
+  auto guard = CloneGuard::Create({}).value();
+  MixZeros(guard.get(), 64);
+  guard->EndTurn();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    uint8_t bytes[64] = {};
+    const bool mixed = guard->Mix(absl::MakeSpan(bytes));
+    _exit(mixed && write(ends[1], bytes, sizeof bytes) == sizeof bytes ? 0 : 1);
+  }
+  close(ends[1]);
+  Bytes others(64);
+  EXPECT_EQ(read(ends[0], others.data(), others.size()), 64);
+  close(ends[0]);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_NE(MixZeros(guard.get(), 64), others);
+}
+
+}  // namespace
+}  // namespace entropyd
