@@ -199,7 +199,7 @@ absl::Status Agent::Start(StartOptions options) {
 absl::Status Agent::StartFresh() {
   if (auto status = CheckNotStopped("start"); !status.ok()) return status;
   if (auto status = Enter(PhaseEvent::kOpenPorts); !status.ok()) return status;
-  if (auto status = operator_ports_->Open(); !status.ok()) return status;
+  if (auto status = operator_ports_->OpenControl(); !status.ok()) return status;
   if (auto status = succession_->Open(); !status.ok()) return status;
   if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok())
     return status;
@@ -207,7 +207,8 @@ absl::Status Agent::StartFresh() {
   if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
   upstream_->get()->Resume();
   options_.serving();
-  options_.opened();
+  // Guests do not wait for an address that only operators need.
+  operator_ports_->OpenInTheEnd(options_.opened);
   return absl::OkStatus();
 }
 
@@ -474,6 +475,7 @@ void Agent::FillStatus(v1::GetStatusResponse* status) const {
   status->set_memory_locked(arena_->locked());
   host_->status().Fill(status);
   upstream_->FillStatus(status);
+  status->set_http_problem(std::string(operator_ports_->problem().message()));
   status->set_reload_problem(std::string(config_on_disk_.problem().message()));
   if (succession_ != nullptr) {
     status->set_handover_problem(std::string(succession_->problem().message()));
@@ -486,15 +488,10 @@ std::string Agent::Summary() const {
   v1::GetStatusResponse status;
   upstream_->FillStatus(&status);
   const size_t connections = host_->connections()->size();
-  std::string summary =
-      absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(), "; ",
-                   connections, connections == 1 ? " connection" : " connections");
-  for (const ServedClass* served : host_->classes()) {
-    const LocalFallback::Mode mode = served->fallback().mode();
-    if (mode == LocalFallback::Mode::kUpstream) continue;
-    absl::StrAppend(&summary, "; ", served->name(), " ", LocalFallback::ModeName(mode));
-  }
-  return summary;
+  const bool http = operator_ports_->problem().ok();
+  return absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(),
+                      "; ", connections, connections == 1 ? " connection" : " connections",
+                      host_->status().Modes(), http ? "" : "; HTTP not open");
 }
 
 }  // namespace entropyd

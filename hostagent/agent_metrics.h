@@ -38,6 +38,8 @@ class AgentMetrics {
   LoopNumber memory_locked;
   // 1 when the last reload failed, else 0.
   LoopNumber reload_failed;
+  // Configured listeners that are not open yet.
+  LoopNumber waiting_listeners;
   TurnCounters turns;
   ConnectionCounters connections;
   IdentityCounters identity;

@@ -1,13 +1,37 @@
 #include "hostagent/operator_ports.h"
 
+#include <arpa/inet.h>
+
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "base/process/host_port.h"
 #include "base/process/listen_socket.h"
 #include "base/process/state_dir.h"
 
 namespace entropyd {
+namespace {
+
+// Names of this host are in a file: then the answer is there at once.
+constexpr absl::Duration kNamePatience = absl::Milliseconds(100);
+
+bool IsNumeric(const std::string& address) {
+  const auto parsed = ParseHostPort(address);
+  if (!parsed.ok()) return true;  // it is refused without a question
+  in6_addr number;
+  return inet_pton(AF_INET, parsed->host.c_str(), &number) == 1 ||
+         inet_pton(AF_INET6, parsed->host.c_str(), &number) == 1;
+}
+
+}  // namespace
+
+struct OperatorPorts::Attempt {
+  absl::StatusOr<ListenSockets> sockets = absl::UnavailableError("");
+  absl::Notification known;
+};
 
 OperatorPorts::OperatorPorts(Options options, EventLoop* loop, ControlServer::Subject* subject,
                              Metrics* metrics, Log* log)
@@ -19,13 +43,6 @@ OperatorPorts::OperatorPorts(Options options, EventLoop* loop, ControlServer::Su
       retry_(loop, [this] { TryToOpen(); }) {}
 
 OperatorPorts::~OperatorPorts() { Close(); }
-
-absl::Status OperatorPorts::Open() {
-  absl::Status status = OpenControl();
-  if (status.ok()) status = OpenHttp();
-  if (!status.ok()) CloseControl();
-  return status;
-}
 
 absl::Status OperatorPorts::OpenControl() {
   if (control_ != nullptr) return absl::OkStatus();
@@ -40,10 +57,32 @@ absl::Status OperatorPorts::OpenControl() {
 
 absl::Status OperatorPorts::OpenHttp() {
   if (http_ != nullptr || options_.http.address.empty()) return absl::OkStatus();
-  auto http = HttpServer::Start(options_.http, metrics_);
+  auto sockets = ListenForHttp();
+  if (!sockets.ok()) return sockets.status();
+  auto http = HttpServer::StartOn(*std::move(sockets), options_.http, metrics_);
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
   return absl::OkStatus();
+}
+
+// Guests do not wait for a name service.
+absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
+  const std::string& address = options_.http.address;
+  if (IsNumeric(address)) return options_.listen_on(address);
+  const bool begins = attempt_ == nullptr;
+  if (begins) {
+    attempt_ = std::make_shared<Attempt>();
+    std::thread([attempt = attempt_, listen_on = options_.listen_on, address] {
+      attempt->sockets = listen_on(address);
+      attempt->known.Notify();
+    }).detach();
+  }
+  if (!attempt_->known.WaitForNotificationWithTimeout(begins ? kNamePatience
+                                                             : absl::ZeroDuration())) {
+    return absl::UnavailableError(
+        absl::StrCat("listen on ", address, ": the name service has not answered yet"));
+  }
+  return std::move(std::exchange(attempt_, nullptr)->sockets);
 }
 
 absl::Status OperatorPorts::CheckHttp(int freed_port) const {
@@ -71,8 +110,10 @@ void OperatorPorts::TryToOpen() {
   if (!status.ok()) {
     if (told_.ok()) told_at_ = now;
     if (status != told_) {
-      log_->Error("agent.doors_closed",
-                  {{"reason", status}, {"remedy", "free the address; tried again every second"}});
+      log_->Error(
+          "agent.doors_closed",
+          {{"reason", status},
+           {"remedy", "give this machine the address, or free it; tried again every second"}});
     }
     told_ = status;
     return retry_.Set(now + kRetryNanos);
@@ -80,6 +121,11 @@ void OperatorPorts::TryToOpen() {
   if (!told_.ok()) log_->Info("agent.doors_opened", {{"seconds", (now - told_at_) / kSecondNanos}});
   told_ = absl::OkStatus();
   opened_();
+}
+
+void OperatorPorts::GiveUp() {
+  retry_.Set(kNever);
+  told_ = absl::OkStatus();
 }
 
 void OperatorPorts::CloseControl() {

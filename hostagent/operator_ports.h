@@ -2,10 +2,10 @@
 // While the control socket is open, state_dir belongs to this process.
 //
 //   OperatorPorts ports(options, &loop, subject, &metrics, &log);
-//   if (absl::Status status = ports.Open(); !status.ok()) return status;
-//   …or ports.OpenInTheEnd([] { … });   // where guests are served meanwhile
+//   if (absl::Status status = ports.OpenControl(); !status.ok()) return status;
+//   ports.OpenInTheEnd([] { … });   // where guests are served meanwhile
 //
-// Errors: Open() and CheckHttp() return them. OpenInTheEnd() logs each once and tries again.
+// Errors: OpenControl() and CheckHttp() return them. OpenInTheEnd() logs each once and tries again.
 //
 // Thread safety: none; belongs to the event loop's thread. The subject is called on that thread.
 // The functions of `http` are called on HTTP's own threads until the ports are closed.
@@ -16,7 +16,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/process/fd.h"
+#include "base/process/listen_socket.h"
 #include "base/process/nanos.h"
 #include "base/telemetry/http_server.h"
 #include "base/telemetry/log.h"
@@ -39,6 +41,8 @@ class OperatorPorts {
     std::string state_dir;
     // An empty address = no HTTP.
     HttpServer::Options http;
+    // Opens the sockets of HTTP. It may take long where the address has a name.
+    std::function<absl::StatusOr<ListenSockets>(const std::string& address)> listen_on = ListenOn;
   };
 
   // All pointers outlive the ports.
@@ -46,11 +50,15 @@ class OperatorPorts {
                 Log* log);
   ~OperatorPorts();
 
-  // Errors: of ControlServer::Start, LockStateDir and HttpServer::Start. Then both stay closed.
-  absl::Status Open();
-  // Opens each of the two at once, or tries again until it works. Calls `opened` when both are
-  // open. The log tells of failures, of each new reason once, and of their end.
+  // Opens the control socket, of which there is one on a host: another agent that runs is an
+  // error. Errors: of ControlServer::Start and LockStateDir.
+  absl::Status OpenControl();
+  // Opens each of the two that is closed at once, or tries again until it works: at boot the
+  // address of HTTP may come later than the agent. Calls `opened` when both are open. The log tells
+  // of failures, of each new reason once, and of their end.
   void OpenInTheEnd(std::function<void()> opened);
+  // Why OpenInTheEnd() still tries; OK = it does not.
+  const absl::Status& problem() const { return told_; }
 
   // Whether HTTP could open its address now, except that a process that is about to end has that
   // port (0 = it has none). Errors: INVALID_ARGUMENT (address), UNAVAILABLE (in use, or not this
@@ -58,7 +66,7 @@ class OperatorPorts {
   absl::Status CheckHttp(int freed_port) const;
 
   // OpenInTheEnd() tries no more. What is open stays open.
-  void GiveUp() { retry_.Set(kNever); }
+  void GiveUp();
   // Gives up, and closes what is open. Waits for calls that are being answered.
   void Close();
   // As Close(), but HTTP stays open.
@@ -68,8 +76,11 @@ class OperatorPorts {
   int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
 
  private:
-  absl::Status OpenControl();
+  // An attempt to open the sockets of HTTP, on a thread of its own.
+  struct Attempt;
+
   absl::Status OpenHttp();
+  absl::StatusOr<ListenSockets> ListenForHttp();
   void TryToOpen();
 
   const Options options_;
@@ -87,6 +98,8 @@ class OperatorPorts {
   // The lock of state_dir. The control server writes there.
   UniqueFd state_dir_;
   std::unique_ptr<HttpServer> http_;
+  // Under way, or not looked at yet; its thread may outlive the ports.
+  std::shared_ptr<Attempt> attempt_;
 };
 
 }  // namespace entropyd

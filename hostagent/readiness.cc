@@ -37,6 +37,11 @@ absl::Status Readiness(const AgentMetrics& metrics, size_t named_classes, bool w
         absl::StrCat("the server refuses ", Named(refused),
                      ", so nobody serves the guests there; entropyctl status says why"));
   }
+  if (metrics.waiting_listeners.Get() > 0) {
+    return absl::UnavailableError(
+        "a listener is not open, because this machine does not have its address; entropyctl "
+        "status says which");
+  }
   if (!was_attached && !buffered) {
     return absl::UnavailableError("not yet attached to a server, and nothing buffered");
   }

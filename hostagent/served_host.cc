@@ -76,6 +76,7 @@ absl::StatusOr<std::unique_ptr<ServedHost>> ServedHost::Create(const AgentSettin
 ServedHost::ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log,
                        AgentMetrics* metrics)
     : loop_(loop),
+      metrics_(metrics),
       assignment_(ClassNames(settings), log, &metrics->identity),
       next_(loop, [] {}),
       rated_at_(loop->now_nanos()) {
@@ -148,7 +149,8 @@ std::vector<FilledClass*> ServedHost::filled() const {
 }
 
 absl::Status ServedHost::Listen() {
-  absl::Status status = endpoints_->Open();
+  absl::Status status = endpoints_->OpenOrWait();
+  metrics_->waiting_listeners.Set(endpoints_->waiting());
   if (status.ok()) status = feeds_->Open(feeds_wanted_);
   if (status.ok()) status = feeds_->Start();
   if (!status.ok()) StopListening();
@@ -187,6 +189,8 @@ void ServedHost::Tick() {
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
   endpoints_->MakeLostAnew();
+  endpoints_->OpenWaiting();
+  metrics_->waiting_listeners.Set(endpoints_->waiting());
 }
 
 absl::StatusOr<config::v1::GuestSocket> ServedHost::RemoveGuestSocket(const std::string& name) {

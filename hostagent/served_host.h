@@ -44,7 +44,8 @@ class ServedHost {
   // The address space of an arena that holds all that these settings may ever need.
   static size_t ArenaBytes(const AgentSettings& settings);
 
-  // Opens every endpoint and feed, or none.
+  // Opens every endpoint and feed, or none. An endpoint whose address this machine does not have
+  // yet is tried again by Tick().
   absl::Status Listen();
   // Removes the socket files. Pipes stay.
   void StopListening();
@@ -76,6 +77,7 @@ class ServedHost {
   void PutTogether(const AgentSettings& settings, AgentMetrics* metrics);
 
   EventLoop* const loop_;
+  AgentMetrics* const metrics_;
   // nullptr = bytes leave as they came.
   std::unique_ptr<CloneGuard> guard_;
   // In the order of construction: each may use those before it.

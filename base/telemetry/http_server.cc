@@ -135,11 +135,17 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& opt
                                                               Metrics* metrics) {
   absl::StatusOr<ListenSockets> sockets = ListenOn(options.address);
   if (!sockets.ok()) return sockets.status();
+  return StartOn(*std::move(sockets), options, metrics);
+}
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::StartOn(ListenSockets sockets,
+                                                                const Options& options,
+                                                                Metrics* metrics) {
   std::unique_ptr<HttpServer> server(new HttpServer(options, metrics));
   HttpServer* const raw = server.get();
-  raw->port_ = sockets->port;
+  raw->port_ = sockets.port;
   absl::StatusOr<std::unique_ptr<HttpFront>> front =
-      HttpFront::Create(*std::move(sockets), options.limits);
+      HttpFront::Create(std::move(sockets), options.limits);
   if (!front.ok()) return front.status();
   raw->front_ = *std::move(front);
   raw->front_->Start([raw](uint64_t id, std::string head) { raw->Requested(id, std::move(head)); },

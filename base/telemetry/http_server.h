@@ -42,6 +42,10 @@ class HttpServer {
   // Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options,
                                                            Metrics* metrics);
+  // The same on sockets that somebody has opened. Errors: RESOURCE_EXHAUSTED (descriptors).
+  static absl::StatusOr<std::unique_ptr<HttpServer>> StartOn(ListenSockets sockets,
+                                                             const Options& options,
+                                                             Metrics* metrics);
   // Waits for the requests that are being answered; afterwards no callback runs. A client that does
   // not take its reply delays it by a second.
   ~HttpServer();

@@ -323,6 +323,15 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
         absl::StrCat("no other process can take over from this agent: ", status.handover_problem(),
                      "; restart it before the next upgrade or reload"));
   }
+  if (!status.http_problem().empty()) {
+    troubles.push_back(absl::StrCat("the agent does not answer HTTP: ", status.http_problem(),
+                                    "; tried again every second"));
+  }
+  for (const auto& one : status.listener()) {
+    if (one.problem().empty()) continue;
+    troubles.push_back(absl::StrCat("no guest can connect at ", one.path(), ": ", one.problem(),
+                                    "; tried again every second"));
+  }
   if (!status.connected()) {
     troubles.push_back(absl::StrCat("the agent is not attached to ", OrDash(status.server()),
                                     Because(status.last_error()), NextAttempt(status)));

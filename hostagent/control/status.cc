@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 
 namespace entropyd {
@@ -20,6 +21,7 @@ void AgentStatus::Fill(v1::GetStatusResponse* status) const {
     out->set_connections(parts_.connections->count(id));
     out->set_guest(endpoint.guest);
     out->set_identify(IdentifyWord(endpoint.identify));
+    out->set_problem(std::string(parts_.endpoints->problem(id).message()));
   }
 }
 
@@ -99,6 +101,16 @@ void AgentStatus::FillFeed(const Feed& feed, v1::Guest* out) const {
   out->set_owed(feed.owed());
   out->set_rate(feed.rate());
   out->set_throttled_seconds(ToSeconds(totals.throttled_nanos));
+}
+
+std::string AgentStatus::Modes() const {
+  std::string text;
+  for (const ServedClass* served : parts_.classes) {
+    const LocalFallback::Mode mode = served->fallback().mode();
+    if (mode == LocalFallback::Mode::kUpstream) continue;
+    absl::StrAppend(&text, "; ", served->name(), " ", LocalFallback::ModeName(mode));
+  }
+  return text;
 }
 
 std::vector<GuestSeries> AgentStatus::Series() const {

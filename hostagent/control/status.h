@@ -39,6 +39,8 @@ class AgentStatus {
   void Fill(v1::GetStatusResponse* status) const;
   // Connections, then feeds.
   void FillGuests(v1::ListGuestsResponse* response) const;
+  // For people: "; CLASS MODE" for each class that upstream does not serve.
+  std::string Modes() const;
   // Every guest once, however many connections it has.
   std::vector<GuestSeries> Series() const;
 

@@ -54,18 +54,49 @@ absl::Status Endpoints::Inherit(std::vector<UniqueFd> sockets) {
   return absl::OkStatus();
 }
 
-absl::Status Endpoints::Open() {
-  for (const auto& [id, endpoint] : all_) {
+absl::Status Endpoints::OpenAll(bool may_wait) {
+  for (auto& [id, endpoint] : all_) {
     if (endpoint.listener != nullptr || !endpoint.settings.fifo.empty()) continue;
     absl::Status status = OpenOne(id);
     if (status.ok()) continue;
-    if (endpoint.settings.guest.empty()) return status;
     // One guest's fault must not stop the others.
-    log_->Error("guest_socket.closed", {{"guest", endpoint.settings.guest},
-                                        {"reason", status},
-                                        {"remedy", "remove it and add it anew"}});
+    const bool of_guest = !endpoint.settings.guest.empty();
+    const bool not_yet = may_wait && endpoint.settings.tcp && absl::IsUnavailable(status);
+    if (!of_guest && !not_yet) return status;
+    Wait(&endpoint, status);
   }
   return absl::OkStatus();
+}
+
+void Endpoints::Wait(Endpoint* endpoint, const absl::Status& why) {
+  if (std::exchange(endpoint->problem, why) == why) return;
+  if (endpoint->settings.guest.empty()) {
+    log_->Error("listener.waiting", {{"path", endpoint->settings.path},
+                                     {"reason", why},
+                                     {"remedy",
+                                      "give this machine the address, or correct "
+                                      "`listen`; tried again every second"}});
+    return;
+  }
+  log_->Error("guest_socket.closed",
+              {{"guest", endpoint->settings.guest},
+               {"reason", why},
+               {"remedy",
+                "mend what the reason names, or remove it and add it anew; tried again "
+                "every second"}});
+}
+
+void Endpoints::OpenWaiting() {
+  for (auto& [id, endpoint] : all_) {
+    if (endpoint.problem.ok()) continue;
+    if (const absl::Status status = OpenOne(id); !status.ok()) Wait(&endpoint, status);
+  }
+}
+
+size_t Endpoints::waiting() const {
+  return static_cast<size_t>(std::count_if(all_.begin(), all_.end(), [](const auto& entry) {
+    return entry.second.settings.guest.empty() && !entry.second.problem.ok();
+  }));
 }
 
 absl::Status Endpoints::OpenOne(Id id) {
@@ -76,6 +107,7 @@ absl::Status Endpoints::OpenOne(Id id) {
                                                 AcceptOn(id, false), failed_);
   if (!listener.ok()) return listener.status();
   endpoint.listener = *std::move(listener);
+  endpoint.problem = absl::OkStatus();
   log_->Info("listener.opened", {{"path", wanted.path},
                                  {"class", classes_[wanted.class_index]},
                                  {"clients", ClientsWord(wanted.clients)}});
@@ -113,7 +145,10 @@ Listener::Accept Endpoints::AcceptOn(Id id, bool tcp) {
 }
 
 void Endpoints::Close() {
-  for (auto& [id, endpoint] : all_) endpoint.listener = nullptr;
+  for (auto& [id, endpoint] : all_) {
+    endpoint.listener = nullptr;
+    endpoint.problem = absl::OkStatus();
+  }
 }
 
 absl::StatusOr<size_t> Endpoints::ClassNamed(const std::string& name) const {

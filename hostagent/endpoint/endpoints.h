@@ -62,8 +62,18 @@ class Endpoints {
   // Listener::Adopt. REQUIRES: before Open().
   absl::Status Inherit(std::vector<UniqueFd> sockets);
   // Opens those that are not open, and stops at the first that cannot be opened. A socket of a
-  // single guest that cannot be opened is logged and left closed. Errors: of Listener.
-  absl::Status Open();
+  // single guest that cannot be opened is logged, and tried again by OpenWaiting(). Errors: of
+  // Listener.
+  absl::Status Open() { return OpenAll(/*may_wait=*/false); }
+  // The same, but a TCP address that this machine does not have waits, too: at boot it may come
+  // later than the agent.
+  absl::Status OpenOrWait() { return OpenAll(/*may_wait=*/true); }
+  // Tries those that wait. The log tells each new reason once. Call it about once a second.
+  void OpenWaiting();
+  // Why the endpoint waits; OK = it does not.
+  const absl::Status& problem(Id id) const { return all_.at(id).problem; }
+  // How many of the configured ones wait.
+  size_t waiting() const;
   // Closes all and removes their files.
   void Close();
   // Makes those socket files anew that somebody has removed or replaced: nobody could connect any
@@ -119,6 +129,8 @@ class Endpoints {
     EndpointSettings settings;
     // nullptr = closed.
     std::unique_ptr<Listener> listener;
+    // Why it waits. The log has said so.
+    absl::Status problem;
     // The log has said that the socket file is lost.
     bool lost_told = false;
   };
@@ -128,7 +140,9 @@ class Endpoints {
   };
 
   Listener::Accept AcceptOn(Id id, bool tcp);
+  absl::Status OpenAll(bool may_wait);
   absl::Status OpenOne(Id id);
+  void Wait(Endpoint* endpoint, const absl::Status& why);
   absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
   GuestSocket Complete(GuestSocket socket) const;
   absl::Status CheckDirectory(const std::string& path) const;

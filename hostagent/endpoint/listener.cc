@@ -217,7 +217,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::CreateTcp(const std::string&
   const std::string what = absl::StrCat("listen on ", address);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&parsed->storage), parsed->length) != 0 ||
       listen(fd.get(), kBacklog) != 0) {
-    return ErrnoStatus(errno, what);
+    if (errno != EADDRNOTAVAIL) return ErrnoStatus(errno, what);
+    return absl::UnavailableError(absl::StrCat(what, ": this machine has no such address now"));
   }
   std::unique_ptr<Listener> listener(
       new Listener(address, std::move(fd), loop, std::move(accept), std::move(failed)));

@@ -57,7 +57,8 @@ class Listener final : public EventLoop::Handler {
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
   // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then. There is
-  // no file. Errors: INVALID_ARGUMENT (address), of the socket.
+  // no file. Errors: INVALID_ARGUMENT (address), UNAVAILABLE (this machine does not have the
+  // address now), of the socket.
   static absl::StatusOr<std::unique_ptr<Listener>> CreateTcp(const std::string& address,
                                                              EventLoop* loop, Accept accept,
                                                              AcceptFailed failed);

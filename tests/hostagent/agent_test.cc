@@ -128,6 +128,32 @@ class AgentTest : public AgentRig {
 
 // --- what cannot happen --------------------------------------------------------------------------
 
+TEST_F(AgentTest, GuestsAreServedThoughHttpCannotOpenYet) {
+  http_ = "192.0.2.1:9744";  // for documentation: nobody has it
+  WriteConfig();
+  Start();
+  RigGuest guest(Socket());
+  EXPECT_TRUE(guest.connected());
+  guest.AskPid();
+  Turn();
+  EXPECT_EQ(guest.Pid(), absl::StrCat(getpid()));
+  v1::GetStatusResponse status;
+  agent_->FillStatus(&status);
+  EXPECT_THAT(status.http_problem(), HasSubstr("192.0.2.1:9744"));
+}
+
+TEST_F(AgentTest, AListenerWithoutItsAddressKeepsNoOtherFromServing) {
+  WriteConfig("  - {listen: \"192.0.2.1:7744\", allow_remote: true, class: default/gold}\n");
+  Start();
+  EXPECT_TRUE(RigGuest(Socket()).connected());
+  EXPECT_THAT(agent_->Ready().message(), HasSubstr("a listener is not open"));
+  v1::GetStatusResponse status;
+  agent_->FillStatus(&status);
+  ASSERT_EQ(status.listener_size(), 2);
+  EXPECT_EQ(status.listener(0).problem(), "");
+  EXPECT_THAT(status.listener(1).problem(), HasSubstr("192.0.2.1:7744"));
+}
+
 TEST_F(AgentTest, WhatCannotHappenAtAStepChangesNothingAndTheLogSaysSo) {
   for (const Step& step : Steps()) {
     for (const Call& call : Calls()) {

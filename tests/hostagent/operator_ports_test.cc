@@ -7,6 +7,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "base/process/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -49,6 +51,12 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
   std::unique_ptr<OperatorPorts> Make(const std::string& http = "127.0.0.1:0") {
     return std::make_unique<OperatorPorts>(Options(http), loop_.get(), this, &metrics_, &log_);
   }
+  // As an agent does that starts.
+  static absl::Status Open(OperatorPorts* ports) {
+    absl::Status status = ports->OpenControl();
+    if (status.ok()) ports->OpenInTheEnd([] {});
+    return status;
+  }
   std::string Control() const { return dir_ / "agent.sock"; }
   bool ControlIsOpen() const { return access(Control().c_str(), F_OK) == 0; }
   void Turn(int64_t nanos = 0) {
@@ -66,7 +74,7 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
 TEST_F(OperatorPortsTest, BothOpenAndClose) {
   auto ports = Make();
   EXPECT_FALSE(ControlIsOpen());
-  ASSERT_TRUE(ports->Open().ok());
+  ASSERT_TRUE(Open(ports.get()).ok());
   EXPECT_TRUE(ControlIsOpen());
   EXPECT_GT(ports->http_port(), 0);
   ports->Close();
@@ -78,7 +86,7 @@ TEST_F(OperatorPortsTest, BothOpenAndClose) {
 TEST_F(OperatorPortsTest, NobodyElseMayUseTheControlSocket) {
   const mode_t before = umask(0);
   auto ports = Make("");
-  const absl::Status opened = ports->Open();
+  const absl::Status opened = Open(ports.get());
   EXPECT_EQ(umask(before), 0u) << "it is as it was";
   ASSERT_TRUE(opened.ok()) << opened;
   struct stat socket;
@@ -88,26 +96,61 @@ TEST_F(OperatorPortsTest, NobodyElseMayUseTheControlSocket) {
 
 TEST_F(OperatorPortsTest, WithoutAnAddressThereIsNoHttp) {
   auto ports = Make("");
-  ASSERT_TRUE(ports->Open().ok());
+  ASSERT_TRUE(Open(ports.get()).ok());
   EXPECT_TRUE(ControlIsOpen());
   EXPECT_EQ(ports->http_port(), 0);
 }
 
-TEST_F(OperatorPortsTest, WhereHttpCannotOpenTheControlSocketStaysClosed) {
-  auto other = Make();
-  ASSERT_TRUE(other->Open().ok());
-  const std::string taken = absl::StrCat("127.0.0.1:", other->http_port());
-  other->CloseControl();
-  EXPECT_FALSE(ControlIsOpen());
-  EXPECT_GT(other->http_port(), 0) << "HTTP stays";
-  auto ports = Make(taken);
-  EXPECT_FALSE(ports->Open().ok());
-  EXPECT_FALSE(ControlIsOpen());
+TEST_F(OperatorPortsTest, AnAddressThatThisMachineDoesNotHaveIsTriedOnAndOn) {
+  auto ports = Make("192.0.2.1:9744");  // for documentation: nobody has it
+  ASSERT_TRUE(Open(ports.get()).ok());
+  EXPECT_TRUE(ControlIsOpen());
+  EXPECT_EQ(ports->http_port(), 0);
+  EXPECT_THAT(ports->problem().message(), HasSubstr("192.0.2.1:9744"));
+  EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error agent.doors_closed")));
+  Turn(OperatorPorts::kRetryNanos);
+  EXPECT_FALSE(ports->problem().ok());
+  ports->GiveUp();
+  EXPECT_TRUE(ports->problem().ok());
+}
+
+TEST_F(OperatorPortsTest, ANameServiceThatHangsKeepsNobodyWaiting) {
+  absl::Notification asked, answer;
+  OperatorPorts::Options options = Options("name.test:0");
+  options.listen_on = [&](const std::string&) {
+    asked.Notify();
+    answer.WaitForNotification();
+    return ListenOn("127.0.0.1:0");
+  };
+  OperatorPorts ports(options, loop_.get(), this, &metrics_, &log_);
+  int opened = 0;
+  ports.OpenInTheEnd([&] { ++opened; });
+  asked.WaitForNotification();
+  Turn(OperatorPorts::kRetryNanos);
+  EXPECT_THAT(ports.problem().message(), HasSubstr("the name service has not answered yet"));
+  EXPECT_EQ(opened, 0);
+  answer.Notify();
+  for (int i = 0; opened == 0 && i < 10'000; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));  // the thread that asks has its own pace
+    Turn(OperatorPorts::kRetryNanos);
+  }
+  EXPECT_EQ(opened, 1);
+  EXPECT_GT(ports.http_port(), 0);
+}
+
+TEST_F(OperatorPortsTest, AnAddressMayBeAName) {
+  auto ports = Make("localhost:0");
+  ASSERT_TRUE(Open(ports.get()).ok());
+  for (int i = 0; ports->http_port() == 0 && i < 10'000; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+    Turn(OperatorPorts::kRetryNanos);
+  }
+  EXPECT_GT(ports->http_port(), 0);
 }
 
 TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
   auto other = Make();
-  ASSERT_TRUE(other->Open().ok());
+  ASSERT_TRUE(Open(other.get()).ok());
   auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   int opened = 0;
   ports->OpenInTheEnd([&] { ++opened; });
@@ -125,7 +168,7 @@ TEST_F(OperatorPortsTest, AnAddressInUseIsTriedUntilItIsFree) {
 
 TEST_F(OperatorPortsTest, AnAddressInUseIsToldOnceAndSoIsItsEnd) {
   auto other = Make();
-  ASSERT_TRUE(other->Open().ok());
+  ASSERT_TRUE(Open(other.get()).ok());
   auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   other->CloseControl();
   ports->OpenInTheEnd([] {});
@@ -139,7 +182,7 @@ TEST_F(OperatorPortsTest, AnAddressInUseIsToldOnceAndSoIsItsEnd) {
 
 TEST_F(OperatorPortsTest, WhetherHttpCouldOpenIsKnownBefore) {
   auto other = Make();
-  ASSERT_TRUE(other->Open().ok());
+  ASSERT_TRUE(Open(other.get()).ok());
   const std::string taken = absl::StrCat("127.0.0.1:", other->http_port());
   auto ports = Make(taken);
   EXPECT_TRUE(absl::IsUnavailable(ports->CheckHttp(0)));
@@ -151,28 +194,28 @@ TEST_F(OperatorPortsTest, WhetherHttpCouldOpenIsKnownBefore) {
   other.reset();
   EXPECT_TRUE(ports->CheckHttp(0).ok());
   other = Make(taken);
-  EXPECT_TRUE(other->Open().ok()) << "the check keeps nothing open";
+  EXPECT_TRUE(Open(other.get()).ok()) << "the check keeps nothing open";
 }
 
 // Both would write the file of the guests' sockets.
 TEST_F(OperatorPortsTest, TwoAgentsCannotShareOneStateDir) {
   ASSERT_EQ(mkdir((dir_ / "state").c_str(), 0700), 0);
   auto first = Make("");
-  ASSERT_TRUE(first->Open().ok());
+  ASSERT_TRUE(Open(first.get()).ok());
   OperatorPorts::Options options = Options("");
   options.control = dir_ / "other.sock";
   OperatorPorts second(options, loop_.get(), this, &metrics_, &log_);
-  const absl::Status refused = second.Open();
+  const absl::Status refused = Open(&second);
   EXPECT_EQ(refused.code(), absl::StatusCode::kAlreadyExists) << refused;
   EXPECT_NE(access(options.control.c_str(), F_OK), 0) << "nothing stays open";
   first->CloseControl();
-  EXPECT_TRUE(second.Open().ok()) << "a taker gets it when the giver leaves";
+  EXPECT_TRUE(Open(&second).ok()) << "a taker gets it when the giver leaves";
 }
 
 // Whoever wants to mend the address of HTTP needs the control socket.
 TEST_F(OperatorPortsTest, TheControlSocketDoesNotWaitForTheAddressOfHttp) {
   auto other = Make();
-  ASSERT_TRUE(other->Open().ok());
+  ASSERT_TRUE(Open(other.get()).ok());
   other->CloseControl();
   auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   int opened = 0;
@@ -188,7 +231,7 @@ TEST_F(OperatorPortsTest, TheControlSocketDoesNotWaitForTheAddressOfHttp) {
 
 TEST_F(OperatorPortsTest, WhoGivesUpTriesNoMore) {
   auto other = Make();
-  ASSERT_TRUE(other->Open().ok());
+  ASSERT_TRUE(Open(other.get()).ok());
   auto ports = Make(absl::StrCat("127.0.0.1:", other->http_port()));
   int opened = 0;
   ports->OpenInTheEnd([&] { ++opened; });

@@ -36,6 +36,13 @@ TEST_F(ReadinessTest, BeforeTheFirstServerOnlyABufferMakesItReady) {
   EXPECT_TRUE(Ready(true).ok());
 }
 
+TEST_F(ReadinessTest, AListenerThatIsNotOpenMakesItUnready) {
+  metrics_.waiting_listeners.Set(1);
+  EXPECT_THAT(Why(), HasSubstr("a listener is not open"));
+  metrics_.waiting_listeners.Set(0);
+  EXPECT_TRUE(Ready().ok());
+}
+
 TEST_F(ReadinessTest, GuestsThatWaitForAServerThatIsGoneMakeItUnready) {
   metrics_.of_class(1)->buffer_level.Set(1);  // of another class: it helps them nothing
   SetMode(0, LocalFallback::Mode::kBlocked);

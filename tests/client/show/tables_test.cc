@@ -312,6 +312,18 @@ TEST(TablesTest, WhatAPersonMustDoStandsBesideTheReason) {
                           HasSubstr("is closed: no such class; name another")));
 }
 
+TEST(TablesTest, WhatIsNotOpenIsATrouble) {
+  v1::GetStatusResponse status = Attached(v1::PHASE_OPEN);
+  status.set_http_problem("listen on 192.0.2.1:9744: bind: Cannot assign requested address");
+  status.add_listener()->set_path("/run/entropyd/egd.sock");
+  status.add_listener()->set_path("192.0.2.1:7744");
+  status.mutable_listener(1)->set_problem("this machine has no such address now");
+  EXPECT_THAT(AgentTroubles(status),
+              ElementsAre(HasSubstr("does not answer HTTP: listen on 192.0.2.1:9744"),
+                          AllOf(HasSubstr("no guest can connect at 192.0.2.1:7744"),
+                                HasSubstr("tried again every second"))));
+}
+
 TEST(TablesTest, WhoServesLocallyOrNotAtAllAndAnExpiredCertificateAreTroubles) {
   v1::GetStatusResponse status = Attached(v1::PHASE_OPEN);
   status.mutable_class_(0)->set_mode("upstream");

@@ -9,11 +9,13 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/process/listen_socket.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/two_hosts.h"
@@ -133,6 +135,51 @@ TEST_F(EndpointsTest, WhoConnectsIsHandedOverWithTheIdOfWhereItCameIn) {
   const Client second = Dial(dir_ / "1.sock");
   loop_->RunOnce(0);
   EXPECT_THAT(accepted_, ElementsAre(2, 1));
+}
+
+TEST_F(EndpointsTest, AnAddressThatThisMachineDoesNotHaveYetStopsNoOther) {
+  EndpointSettings tcp;
+  tcp.path = "192.0.2.1:7744";  // for documentation: nobody has it
+  tcp.tcp = true;
+  options_.configured.insert(options_.configured.begin(), tcp);
+  EXPECT_TRUE(absl::IsUnavailable(Made().Open())) << "whoever may refuse does";
+  EXPECT_EQ(endpoints_->waiting(), 0u);
+  ASSERT_TRUE(Made().OpenOrWait().ok());
+  EXPECT_TRUE(TryToConnect(dir_ / "0.sock"));
+  EXPECT_TRUE(TryToConnect(dir_ / "1.sock"));
+  EXPECT_EQ(endpoints_->waiting(), 1u);
+  EXPECT_THAT(endpoints_->problem(0).message(),
+              HasSubstr("192.0.2.1:7744: this machine has no such address now"));
+  EXPECT_TRUE(endpoints_->problem(1).ok());
+  endpoints_->OpenWaiting();
+  EXPECT_EQ(endpoints_->waiting(), 1u);
+  endpoints_->Close();
+  EXPECT_EQ(endpoints_->waiting(), 0u) << "nobody opens it afterwards";
+}
+
+TEST_F(EndpointsTest, AnAddressInUseIsNoAddressToWaitFor) {
+  EndpointSettings tcp;
+  tcp.tcp = true;
+  auto taken = ListenOn("127.0.0.1:0").value();
+  tcp.path = absl::StrCat("127.0.0.1:", taken.port);
+  options_.configured.push_back(tcp);
+  EXPECT_FALSE(Made().OpenOrWait().ok());
+}
+
+TEST_F(EndpointsTest, AGuestsSocketThatCouldNotBeOpenedIsOpenedWhenItCan) {
+  config::v1::GuestState state;
+  *state.add_guests() = Named("vm-1", "default/bulk", dir_ / "blocked/vm-1.sock");
+  state.mutable_guests(0)->set_mode("0600");
+  // No directory can be made there.
+  { std::ofstream(dir_ / "blocked") << "x"; }
+  Made().Restore(state);
+  ASSERT_TRUE(endpoints_->Open().ok());
+  EXPECT_FALSE(endpoints_->problem(2).ok());
+  EXPECT_EQ(endpoints_->waiting(), 0u) << "one guest's fault is not the host's";
+  std::filesystem::remove(dir_ / "blocked");
+  endpoints_->OpenWaiting();
+  EXPECT_TRUE(endpoints_->problem(2).ok());
+  EXPECT_TRUE(TryToConnect(dir_ / "blocked/vm-1.sock"));
 }
 
 TEST_F(EndpointsTest, NoIdIsUsedTwice) {

@@ -32,6 +32,20 @@ egd egd-unlucky.sock read 1000
 is_ready unlucky
 stop unlucky
 
+# Addresses that this machine does not have yet keep no guest from a socket. 192.0.2.1 is for documentation.
+agent_yaml "$(port_of server grpc)" |
+  sed -e "s|\.sock|-early.sock|; s|/state$|/state-early|; s|^metrics: .*|metrics: 192.0.2.1:9744|" >early.yaml
+echo '  - {listen: "192.0.2.1:7744", allow_remote: true, class: default/gold}' >>early.yaml
+spawn early "$BIN/entropyd-hostagent" --config "$WORK/early.yaml"
+eventually 30 grep -q upstream.attached early.log
+egd egd-early.sock read 1000
+eventually 10 grep -q 'event=agent.doors_closed .*192.0.2.1:9744' early.log
+grep -q 'event=listener.waiting path=192.0.2.1:7744 .*remedy=' early.log || die "the log does not name the listener"
+early() { "$BIN/entropyctl" --control "$WORK/agent-early.sock" status; }
+expect_failure 3 'does not answer HTTP: listen on 192.0.2.1:9744' early
+expect_failure 3 'no guest can connect at 192.0.2.1:7744: .*no such address' early
+stop early
+
 # The server waits likewise; nobody would be let in without its certificate.
 mkdir late
 server_yaml | sed "s|^listen: .*|listen: 127.0.0.1:0|; s|$WORK/pki/server|$WORK/late/tls|g" >late.yaml
