@@ -34,6 +34,10 @@ constexpr int64_t kFillPatience = kSecondNanos;
 // A stop, or the predecessor's end, is noticed this late at most.
 constexpr int64_t kFillTurn = 10 * kMillisecondNanos;
 
+void TellEmpty(const std::string& path, absl::string_view remedy, Log* log) {
+  log->Warning("state.empty", {{"path", path}, {"remedy", remedy}});
+}
+
 }  // namespace
 
 // --- made ----------------------------------------------------------------------------------------
@@ -68,8 +72,8 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   auto host_id = LoadOrCreateHostId(config.state_dir(), &was_empty);
   if (!host_id.ok()) return host_id.status();
   if (was_empty) {
-    log_->Warning("state.empty", {{"path", absl::StrCat(config.state_dir(), "/host_id")},
-                                  {"remedy", "none needed: this host has a new identity"}});
+    TellEmpty(absl::StrCat(config.state_dir(), "/host_id"),
+              "none needed: this host has a new identity", log_);
   }
   host_id_ = *std::move(host_id);
   auto loop = EventLoop::Create(clock_);
@@ -105,12 +109,6 @@ absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* met
   host_->SetCloneGuard(*std::move(guard));
   auto sockets = LoadGuestSockets(config.state_dir());
   if (!sockets.ok()) return sockets.status();
-  if (const std::string path = GuestSocketsPath(config.state_dir()); IsEmptyFile(path)) {
-    log_->Warning("state.empty", {{"path", path},
-                                  {"remedy",
-                                   "make the sockets of single guests anew: entropyctl "
-                                   "guests add"}});
-  }
   host_->endpoints()->Restore(*sockets);
   return absl::OkStatus();
 }
@@ -198,6 +196,11 @@ absl::Status Agent::Start(StartOptions options) {
 
 absl::Status Agent::StartFresh() {
   if (auto status = CheckNotStopped("start"); !status.ok()) return status;
+  // A predecessor would have them, and the file would be written anew.
+  const std::string path = GuestSocketsPath(config_on_disk_.in_use().state_dir());
+  if (IsEmptyFile(path)) {
+    TellEmpty(path, "make the sockets of single guests anew: entropyctl guests add", log_);
+  }
   if (auto status = Enter(PhaseEvent::kOpenPorts); !status.ok()) return status;
   if (auto status = operator_ports_->OpenControl(); !status.ok()) return status;
   if (auto status = succession_->Open(); !status.ok()) return status;

@@ -11,6 +11,7 @@
 #include "base/process/host_port.h"
 #include "base/process/listen_socket.h"
 #include "base/process/state_dir.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
 
 namespace entropyd {
 namespace {
@@ -104,7 +105,9 @@ void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
 
 void OperatorPorts::TryToOpen() {
   // Each for itself: whoever wants to mend the address of the one may need the other.
+  const bool had_control = control_ != nullptr;
   absl::Status status = OpenControl();
+  if (!had_control && control_ != nullptr) KeepGuestSockets();
   status.Update(OpenHttp());
   const int64_t now = loop_->now_nanos();
   if (!status.ok()) {
@@ -121,6 +124,26 @@ void OperatorPorts::TryToOpen() {
   if (!told_.ok()) log_->Info("agent.doors_opened", {{"seconds", (now - told_at_) / kSecondNanos}});
   told_ = absl::OkStatus();
   opened_();
+}
+
+// The predecessor may have failed to write the file, or somebody may have emptied it since.
+void OperatorPorts::KeepGuestSockets() {
+  control_->KeepGuestSockets([log = log_, path = GuestSocketsPath(options_.state_dir)](
+                                 const absl::StatusOr<bool>& written) {
+    if (!written.ok()) {
+      log->Error("state.not_written",
+                 {{"path", path},
+                  {"reason", written.status()},
+                  {"remedy",
+                   "mend what the reason names; the next entropyctl guests add or remove, "
+                   "or the next upgrade, writes it"}});
+    } else if (*written) {
+      log->Warning("state.written_anew",
+                   {{"path", path},
+                    {"reason", "it did not hold the sockets of single guests that are open"},
+                    {"remedy", "none needed"}});
+    }
+  });
 }
 
 void OperatorPorts::GiveUp() {

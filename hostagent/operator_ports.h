@@ -82,6 +82,7 @@ class OperatorPorts {
   absl::Status OpenHttp();
   absl::StatusOr<ListenSockets> ListenForHttp();
   void TryToOpen();
+  void KeepGuestSockets();
 
   const Options options_;
   EventLoop* const loop_;

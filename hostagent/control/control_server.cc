@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -76,6 +77,18 @@ class AdminService final : public v1::AgentAdmin::Service {
     if (!socket.ok()) return ToGrpc(socket.status());
     *response->mutable_socket() = *std::move(socket);
     return grpc::Status::OK;
+  }
+
+  // Whether it had to write.
+  absl::StatusOr<bool> KeepGuestSockets() {
+    absl::MutexLock lock(&file_mutex_);
+    auto state = Ask<config::v1::GuestState>(
+        loop_, [subject = subject_] { return subject->GuestSockets(); });
+    if (!state.ok()) return state.status();
+    const auto kept = LoadGuestSockets(state_dir_);
+    if (kept.ok() && kept->SerializeAsString() == state->SerializeAsString()) return false;
+    if (auto saved = SaveGuestSockets(state_dir_, *state); !saved.ok()) return saved;
+    return true;
   }
 
   grpc::Status Upgrade(grpc::ServerContext* context, const v1::UpgradeRequest*,
@@ -171,6 +184,7 @@ struct ControlServer::Impl {
   AdminService service;
   std::unique_ptr<grpc::Server> server;
   std::string path;
+  std::thread keeper;
 };
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
@@ -203,7 +217,14 @@ ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 ControlServer::~ControlServer() {
   impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
   impl_->server->Wait();
+  if (impl_->keeper.joinable()) impl_->keeper.join();
   unlink(impl_->path.c_str());
+}
+
+void ControlServer::KeepGuestSockets(
+    std::function<void(const absl::StatusOr<bool>& written)> done) {
+  impl_->keeper = std::thread(
+      [service = &impl_->service, done = std::move(done)] { done(service->KeepGuestSockets()); });
 }
 
 }  // namespace entropyd

@@ -55,6 +55,11 @@ class ControlServer {
   // Ends calls, and removes the socket.
   ~ControlServer();
 
+  // Writes the file of the guests' sockets when it does not hold those that the loop has, as after
+  // a handover from a process that could not write it. A thread of its own does so, and then calls
+  // `done`: whether it has written, or why it could not. REQUIRES: called once at most.
+  void KeepGuestSockets(std::function<void(const absl::StatusOr<bool>& written)> done);
+
  private:
   struct Impl;
   explicit ControlServer(std::unique_ptr<Impl> impl);

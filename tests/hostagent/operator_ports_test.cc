@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "base/process/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hostagent/endpoint/guest_sockets_file.h"
 #include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
@@ -25,6 +27,8 @@ using testing::StartsWith;
 
 class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
  protected:
+  OperatorPortsTest() { sockets_.set_version(1); }
+
   void FillStatus(v1::GetStatusResponse*) const override {}
   void FillGuests(v1::ListGuestsResponse*) const override {}
   absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(const config::v1::GuestSocket&) override {
@@ -33,7 +37,10 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string&) override {
     return absl::UnimplementedError("");
   }
-  config::v1::GuestState GuestSockets() const override { return {}; }
+  config::v1::GuestState GuestSockets() const override {
+    sockets_asked_ = true;
+    return sockets_;
+  }
   void Upgrade(Upgraded) override {}
   void Reload(Upgraded) override {}
   std::string ConfigPath() const override { return ""; }
@@ -64,6 +71,9 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
     loop_->RunOnce(0);
   }
 
+  // The sockets of single guests that are open.
+  config::v1::GuestState sockets_;
+  mutable bool sockets_asked_ = false;
   TempDir dir_;
   ManualClock clock_{kSecondNanos};
   RigLog log_{&clock_};
@@ -240,6 +250,63 @@ TEST_F(OperatorPortsTest, WhoGivesUpTriesNoMore) {
   Turn(kSecondNanos + 1);
   EXPECT_EQ(opened, 0);
   EXPECT_FALSE(ControlIsOpen());
+}
+
+// STATE_DIR/guests.yaml after a handover.
+class KeptSocketsTest : public OperatorPortsTest {
+ protected:
+  KeptSocketsTest() {
+    config::v1::GuestSocket* const socket = sockets_.add_guests();
+    socket->set_name("vm-1");
+    socket->set_class_("default/gold");
+    socket->set_path("/run/vm-1.sock");
+    socket->set_mode("0660");
+    EXPECT_EQ(mkdir(State().c_str(), 0700), 0);
+  }
+  std::string State() const { return dir_ / "state"; }
+  // As a process does that has taken its guests over, until the file was looked at.
+  void TakeOver() {
+    auto ports = Make("");
+    ports->OpenInTheEnd([] {});
+    EXPECT_TRUE(ControlIsOpen());
+    for (int i = 0; i < 30 && !sockets_asked_; ++i) loop_->RunOnce(kSecondNanos);
+    EXPECT_TRUE(sockets_asked_);
+    ports.reset();  // waits for the thread that looks
+    sockets_asked_ = false;
+  }
+  std::string Kept() const {
+    const auto kept = LoadGuestSockets(State());
+    return kept.ok() && kept->guests_size() == 1 ? kept->guests(0).name() : "";
+  }
+};
+
+TEST_F(KeptSocketsTest, AFileThatSomebodyEmptiedIsWrittenAnew) {
+  { std::ofstream(GuestSocketsPath(State())); }
+  TakeOver();
+  EXPECT_EQ(Kept(), "vm-1");
+  EXPECT_THAT(log_.lines(), ElementsAre(AllOf(StartsWith("warning state.written_anew"),
+                                              HasSubstr("remedy=none needed"))));
+}
+
+TEST_F(KeptSocketsTest, AFileThatSomebodyRemovedIsWrittenAnew) {
+  TakeOver();
+  EXPECT_EQ(Kept(), "vm-1");
+}
+
+TEST_F(KeptSocketsTest, AFileThatHoldsThemIsLeftAlone) {
+  ASSERT_TRUE(SaveGuestSockets(State(), sockets_).ok());
+  struct stat before, after;
+  ASSERT_EQ(stat(GuestSocketsPath(State()).c_str(), &before), 0);
+  TakeOver();
+  ASSERT_EQ(stat(GuestSocketsPath(State()).c_str(), &after), 0);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  EXPECT_THAT(log_.lines(), ElementsAre());
+}
+
+TEST_F(KeptSocketsTest, AFileThatCannotBeWrittenIsTold) {
+  ASSERT_EQ(mkdir(GuestSocketsPath(State()).c_str(), 0700), 0);
+  TakeOver();
+  EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error state.not_written")));
 }
 
 }  // namespace
