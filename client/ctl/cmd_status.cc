@@ -139,7 +139,7 @@ std::string Json(const Findings& found, bool healthy) {
     const ServerAnswers& server = **found.server;
     json.SetRaw("sources", JsonListOf(server.sources)).SetRaw("pools", JsonListOf(server.pools));
     json.SetRaw("classes", JsonListOf(server.classes)).SetRaw("agents", JsonListOf(server.agents));
-    json.Set("draining", server.agents.draining());
+    json.Set("draining", server.agents.draining()).Set("stopping", server.agents.stopping());
     json.Set("drain_reason", server.agents.drain_reason());
     json.Set("reload_problem", server.agents.reload_problem());
   }
