@@ -194,7 +194,10 @@ void FairQueue::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
     floor_.Waits(id, now_nanos);
   }
   if (has_ceil()) SetThrottled(&slot, all_served && slot.want > 0 && !slot.blocked, now_nanos);
-  if (after == After::kAgain) Touch(id);
+  if (after == After::kAgain) {
+    budget_.visits -= std::min(budget_.visits, kAgainVisits);
+    Touch(id);
+  }
 }
 
 int64_t FairQueue::throttled_nanos_until(int64_t now_nanos) const {
@@ -240,7 +243,7 @@ uint64_t FairQueue::ServeFloor(int64_t now_nanos, uint64_t level) {
       floor_.Leaves(*due);
     } else if (given >= GuestFloor::kBytes) {
       floor_.Served(*due, now_nanos);
-    } else if (level > 0) {
+    } else if (level > 0 && !budget_.spent()) {
       floor_.Retry(*due, now_nanos);
     }
   }

@@ -60,6 +60,10 @@ class FairQueue {
   // that takes about a tenth of a millisecond.
   static constexpr uint64_t kTurnBytes = 64 * 1024;
   static constexpr uint32_t kTurnVisits = 128;
+  // A member that wants another pass counts as so many more: it has written as much as it may, be
+  // it bytes of the class or replies without entropy, which nothing else counts. So a turn has 16
+  // passes for it.
+  static constexpr uint32_t kAgainVisits = 7;
 
   enum class After {
     // Nothing more to do until somebody touches it.
