@@ -78,8 +78,10 @@ absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
       attempt->known.Notify();
     }).detach();
   }
-  if (!attempt_->known.WaitForNotificationWithTimeout(begins ? kNamePatience
-                                                             : absl::ZeroDuration())) {
+  // Once: whoever starts the agent may be told at once, and later nobody waits.
+  const bool first = begins && told_.ok();
+  if (!attempt_->known.WaitForNotificationWithTimeout(first ? kNamePatience
+                                                            : absl::ZeroDuration())) {
     return absl::UnavailableError(
         absl::StrCat("listen on ", address, ": the name service has not answered yet"));
   }
@@ -147,6 +149,7 @@ void OperatorPorts::KeepGuestSockets() {
 }
 
 void OperatorPorts::GiveUp() {
+  attempt_ = nullptr;  // if it is under way, its thread closes what it opens
   retry_.Set(kNever);
   told_ = absl::OkStatus();
 }

@@ -82,13 +82,23 @@ void Endpoints::Wait(Endpoint* endpoint, const absl::Status& why) {
               {{"guest", endpoint->settings.guest},
                {"reason", why},
                {"remedy",
-                "mend what the reason names, or remove it and add it anew; tried again "
-                "every second"}});
+                "mend what the reason names, or remove it and add it anew; tried again, "
+                "after a minute at the latest"}});
 }
 
 void Endpoints::OpenWaiting() {
+  bool tried_file = false;
   for (auto& [id, endpoint] : all_) {
     if (endpoint.problem.ok()) continue;
+    if (!endpoint.settings.tcp) {
+      if (endpoint.rests > 0) {
+        --endpoint.rests;
+        continue;
+      }
+      if (std::exchange(tried_file, true)) continue;
+      endpoint.last_rests = std::min(2 * endpoint.last_rests + 1, kMostRests);
+      endpoint.rests = endpoint.last_rests;
+    }
     if (const absl::Status status = OpenOne(id); !status.ok()) Wait(&endpoint, status);
   }
 }

@@ -68,7 +68,9 @@ class Endpoints {
   // The same, but a TCP address that this machine does not have waits, too: at boot it may come
   // later than the agent.
   absl::Status OpenOrWait() { return OpenAll(/*may_wait=*/true); }
-  // Tries those that wait. The log tells each new reason once. Call it about once a second.
+  // Tries those that wait: TCP addresses each time; sockets of guests, whose group a name service
+  // may have to tell, one in a call, and each more and more seldom. The log tells each new reason
+  // once. Call it about once a second.
   void OpenWaiting();
   // Why the endpoint waits; OK = it does not.
   const absl::Status& problem(Id id) const { return all_.at(id).problem; }
@@ -125,12 +127,17 @@ class Endpoints {
   void Disown();
 
  private:
+  // About a minute.
+  static constexpr uint32_t kMostRests = 59;
+
   struct Endpoint {
     EndpointSettings settings;
     // nullptr = closed.
     std::unique_ptr<Listener> listener;
     // Why it waits. The log has said so.
     absl::Status problem;
+    // So many calls of OpenWaiting() do not try it, and so many did not before the last try.
+    uint32_t rests = 0, last_rests = 0;
     // The log has said that the socket file is lost.
     bool lost_told = false;
   };

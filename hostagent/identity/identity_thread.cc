@@ -71,7 +71,10 @@ std::vector<IdentityQuestion> IdentityThread::TakeQuestions() {
   absl::MutexLock lock(&mutex_);
   while (taken.size() < kQuestionsPerTurn && !questions_.empty()) {
     auto next = questions_.upper_bound(last_taken_);
-    if (next == questions_.end()) next = questions_.begin();
+    if (next == questions_.end() || next->first > round_end_) {
+      next = questions_.begin();
+      round_end_ = questions_.rbegin()->first;
+    }
     last_taken_ = next->first;
     taken.push_back(std::move(next->second));
     questions_.erase(next);

@@ -99,8 +99,10 @@ class IdentityThread final : public Identifier {
   absl::Mutex mutex_;
   // By connection: in the order in which they came.
   std::map<uint64_t, IdentityQuestion> questions_ ABSL_GUARDED_BY(mutex_);
-  // Connections above it have their turn first, so that each has one.
+  // Connections above it, up to the last of those that asked when the round began, have their turn
+  // first, so that each has one, however many connect meanwhile.
   uint64_t last_taken_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t round_end_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -182,6 +182,28 @@ TEST_F(EndpointsTest, AGuestsSocketThatCouldNotBeOpenedIsOpenedWhenItCan) {
   EXPECT_TRUE(TryToConnect(dir_ / "blocked/vm-1.sock"));
 }
 
+TEST_F(EndpointsTest, SocketsOfGuestsAreTriedMoreAndMoreSeldomAndOneAtATime) {
+  config::v1::GuestState state;
+  for (const char* name : {"vm-1", "vm-2"}) {
+    *state.add_guests() = Named(name, "default/bulk", absl::StrCat(dir_ / "blocked/", name));
+  }
+  state.mutable_guests(0)->set_mode("0600");
+  state.mutable_guests(1)->set_mode("0600");
+  { std::ofstream(dir_ / "blocked") << "x"; }
+  Made().Restore(state);
+  ASSERT_TRUE(endpoints_->Open().ok());
+  const auto opened = [&] { return endpoints_->problem(2).ok() + endpoints_->problem(3).ok(); };
+  // vm-1 is tried by the first, third and seventh call, vm-2 by the second, fourth and eighth.
+  for (int call = 1; call <= 4; ++call) endpoints_->OpenWaiting();
+  std::filesystem::remove(dir_ / "blocked");
+  for (int call = 5; call <= 6; ++call) endpoints_->OpenWaiting();
+  EXPECT_EQ(opened(), 0);
+  endpoints_->OpenWaiting();
+  EXPECT_EQ(opened(), 1);
+  endpoints_->OpenWaiting();
+  EXPECT_EQ(opened(), 2);
+}
+
 TEST_F(EndpointsTest, NoIdIsUsedTwice) {
   Endpoints& endpoints = Made();
   ASSERT_TRUE(endpoints.Open().ok());
