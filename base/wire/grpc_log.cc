@@ -68,9 +68,10 @@ void GrpcLines::Refused(absl::string_view message) {
   // Not for each name that a certificate bears: these are the peer's choice.
   const LineCount count = limit_.Ask(reason, clock_->NowNanos());
   if (count == 0) return;
-  if (!handshake.at_fault.empty()) absl::StrAppend(&reason, " (that of ", handshake.at_fault, ")");
+  // Before a name of the peer's choice stands in it.
   const absl::string_view remedy =
       handshake.server ? ServerRemedy(reason) : ConnectionRemedy(reason);
+  if (!handshake.at_fault.empty()) absl::StrAppend(&reason, " (that of ", handshake.at_fault, ")");
   if (handshake.problem.empty()) {
     log_->Warning("tls.refused", {{"reason", reason},
                                   {"peer", handshake.peer},

@@ -5,12 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/text/utf8.h"
 
 namespace entropyd {
 
 std::string JsonString(absl::string_view text) {
   std::string out = "\"";
-  for (char c : text) {
+  const std::string valid = ReplaceInvalidUtf8(text);
+  for (char c : valid) {
     switch (c) {
       case '"':
         out += "\\\"";

@@ -15,7 +15,7 @@
 
 namespace entropyd {
 
-// A JSON string with quotes and escapes. Bytes that are not UTF-8 stay as they are.
+// A JSON string with quotes and escapes. Each byte that is not UTF-8 becomes U+FFFD.
 std::string JsonString(absl::string_view text);
 
 // Keys come out in the order of the calls. The caller sets each key once.

@@ -1,5 +1,8 @@
 #include "client/client_config.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <map>
 #include <string>
@@ -98,6 +101,26 @@ TEST_F(ClientConfigTest, AFileThatWasAskedForMustExist) {
   flags_.config.clear();
   environment_["ENTROPYD_CONFIG"] = "/nonexistent/client.yaml";
   EXPECT_EQ(Load().status().code(), absl::StatusCode::kNotFound);
+}
+
+// The packages make its folder for root alone.
+TEST_F(ClientConfigTest, WhoSaysWhomToAskNeedNotReadTheDefaultFile) {
+  ASSERT_EQ(geteuid(), 0u) << "only root can become somebody else; run the test as root";
+  Write(kFile);
+  ASSERT_EQ(chmod(file_.c_str(), 0600), 0);
+  constexpr uid_t kNobody = 65534;
+  ASSERT_EQ(seteuid(kNobody), 0);
+  const auto refused = Load(file_);
+  flags_.server = "flag:3";
+  const auto told = Load(file_);
+  flags_.config = file_;
+  const auto asked_for = Load(file_);
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_TRUE(absl::IsPermissionDenied(refused.status())) << refused.status();
+  ASSERT_TRUE(told.ok()) << told.status();
+  EXPECT_EQ(told->server(), "flag:3");
+  EXPECT_FALSE(told->has_tls());
+  EXPECT_TRUE(absl::IsPermissionDenied(asked_for.status())) << asked_for.status();
 }
 
 TEST_F(ClientConfigTest, AMistakeInTheFileIsNamedWithItsPlace) {

@@ -11,6 +11,10 @@ TEST(JsonTextTest, StringsAreEscaped) {
   EXPECT_EQ(JsonString("a\"b\\c\n\t\x01"), "\"a\\\"b\\\\c\\n\\t\\u0001\"");
 }
 
+TEST(JsonTextTest, WhatIsNoUtf8IsReplaced) {
+  EXPECT_EQ(JsonString("a\xff\xc3\xb6"), "\"a\xef\xbf\xbd\xc3\xb6\"");
+}
+
 TEST(JsonTextTest, ObjectsKeepTheOrderOfTheirKeys) {
   JsonObject json;
   json.Set("n", uint64_t{7}).Set("s", "x").Set("b", true).SetRaw("a", JsonArray({"1", "2"}));
