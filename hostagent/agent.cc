@@ -296,7 +296,8 @@ void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std:
 void Agent::Reload(Upgraded done) { Replace(Succession::Purpose::kReload, std::move(done)); }
 
 void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
-  const Upgraded answer = [purpose, done](const absl::Status& status, const std::string& version) {
+  const Upgraded answer = [purpose, done = std::move(done)](const absl::Status& status,
+                                                            const std::string& version) {
     if (done) done(WithRemedy(purpose, status), version);
   };
   absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace);

@@ -91,13 +91,14 @@ absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
 absl::Status OperatorPorts::CheckHttp(int freed_port) const {
   const std::string& address = options_.http.address;
   if (http_ != nullptr || address.empty()) return absl::OkStatus();
-  if (auto sockets = ListenOn(address); !sockets.ok()) {
-    auto parsed = ParseHostPort(address);
-    if (parsed.ok() && parsed->port != 0 && parsed->port == freed_port) return absl::OkStatus();
-    return absl::Status(sockets.status().code(),
-                        absl::StrCat("open `metrics`: ", sockets.status().message()));
+  absl::Status status = ListenOn(address).status();
+  const auto parsed = ParseHostPort(address);
+  if (!status.ok() && parsed.ok() && parsed->port != 0 && parsed->port == freed_port) {
+    // The port is in use until it is freed; whether this machine has the address, any port tells.
+    status = ListenOn(absl::StrCat(address.substr(0, address.rfind(':')), ":0")).status();
   }
-  return absl::OkStatus();
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("open `metrics`: ", status.message()));
 }
 
 void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {

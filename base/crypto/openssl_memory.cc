@@ -40,11 +40,14 @@ void* Reallocate(void* block, size_t bytes, const char*, int) {
   return moved;
 }
 
-void Install(int, char**, char**) { CRYPTO_set_mem_functions(Allocate, Reallocate, Release); }
+void Install(int, char**, char**) {
+  CRYPTO_set_mem_functions(Allocate, Reallocate, Release);
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+}
 
-// OpenSSL takes memory functions only before its first allocation, and the constructors of
-// libraries (cpp-httplib) already make some. The loader runs this array of the program before
-// them.
+// OpenSSL takes memory functions only before its first allocation, and its wish for no clean-up
+// only with its first initialisation. The constructors of libraries (cpp-httplib) already make
+// both. The loader runs this array of the program before them.
 [[gnu::used, gnu::section(".preinit_array")]] void (*const kInstall)(int, char**, char**) = Install;
 
 }  // namespace

@@ -5,6 +5,9 @@
 // A program that calls it wipes each block that OpenSSL frees, from before main() on: hash states,
 // key schedules, records. So what a closed connection leaves behind is zeros.
 //
+// Such a program does not take OpenSSL apart when it ends: threads of gRPC still work with it then,
+// and would crash. The kernel takes all of the memory.
+//
 // The call gives private keys and the state of generators a heap of their own (OpenSSL's secure
 // heap): locked where the limit allows, not dumped, between guard pages. All the rest stays in the
 // ordinary heap, because OpenSSL does not let us choose.

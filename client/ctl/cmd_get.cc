@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/standard_output.h"
@@ -76,8 +77,9 @@ absl::Status Draw(GetClient& client, const std::string& pool_class, const GetOpt
   }
   if (options.json) {
     return WriteToStandardOutput(absl::StrCat(
-        "\",\"quality\":", JsonString(QualityName(drawn.quality)), ",\"seed_generation\":",
-        drawn.seed_generation, ",\"seed_age_ms\":", drawn.seed_age_ms, "}\n"));
+        "\",\"quality\":", JsonString(v1::Quality_Name(drawn.quality)),
+        ",\"seed_generation\":", drawn.seed_generation, ",\"seed_age_seconds\":",
+        absl::StrFormat("%.3f", static_cast<double>(drawn.seed_age_ms) / 1000), "}\n"));
   }
   return output == GetOptions::Output::kBase64 ? WriteToStandardOutput("\n") : absl::OkStatus();
 }

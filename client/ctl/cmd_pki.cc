@@ -83,7 +83,7 @@ int RunPkiRevoke(const PkiOptions& options, bool json) {
     std::cout << JsonObject().Set("serial", *serial).Set("crl", crl).ToString() << "\n";
   } else {
     std::cout << "revoked " << *serial << "; copy " << crl
-              << " to the servers, which see it at once\n";
+              << " to the servers, to where `tls.crl` in server.yaml says; they see it at once\n";
   }
   return kExitOk;
 }

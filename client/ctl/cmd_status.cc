@@ -119,20 +119,25 @@ void PrintEach(absl::string_view kind, const std::vector<std::string>& texts) {
   }
 }
 
+// Who was asked and has given no answer.
+std::vector<std::string> Failures(const Findings& found) {
+  std::vector<std::string> failures;
+  const auto add = [&failures](absl::string_view who, const absl::Status& status) {
+    const bool silent = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+    failures.push_back(
+        absl::StrCat(who, silent ? " does not answer: " : " refuses: ", status.message()));
+  };
+  if (found.server.has_value() && !found.server->ok()) add("the server", found.server->status());
+  if (found.agent.has_value() && !found.agent->ok()) add("the agent", found.agent->status());
+  return failures;
+}
+
 std::string Json(const Findings& found, bool healthy) {
   JsonObject json;
   json.Set("healthy", healthy);
   std::vector<std::string> troubles, warnings;
   for (const std::string& text : found.troubles) troubles.push_back(JsonString(text));
-  const auto add_failure = [&troubles](absl::string_view who, const absl::Status& status) {
-    troubles.push_back(JsonString(absl::StrCat(who, " does not answer: ", status.message())));
-  };
-  if (found.server.has_value() && !found.server->ok()) {
-    add_failure("the server", found.server->status());
-  }
-  if (found.agent.has_value() && !found.agent->ok()) {
-    add_failure("the agent", found.agent->status());
-  }
+  for (const std::string& text : Failures(found)) troubles.push_back(JsonString(text));
   for (const std::string& text : found.warnings) warnings.push_back(JsonString(text));
   json.SetRaw("troubles", JsonArray(troubles)).SetRaw("warnings", JsonArray(warnings));
   if (found.server.has_value() && found.server->ok()) {
@@ -165,6 +170,7 @@ int RunStatus(const ClientFlags& flags, bool json) {
     if (found.agent.has_value() && found.agent->ok()) PrintAgent(config->control(), **found.agent);
     PrintEach("warning: ", found.warnings);
     PrintEach("UNHEALTHY: ", found.troubles);
+    PrintEach("UNKNOWN: ", Failures(found));
     if (healthy) std::cout << "healthy\n";
     std::cout << std::flush;
   }

@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/commands.h"
@@ -15,6 +16,8 @@ namespace {
 
 // Enough for a large screen; JSON has all rows.
 constexpr size_t kRows = 40;
+// How long an agent may not answer.
+constexpr absl::Duration kPatience = absl::Seconds(15);
 constexpr char kClear[] = "\x1b[H\x1b[2J";
 
 }  // namespace
@@ -25,11 +28,17 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
   Interrupt interrupt;  // before gRPC starts threads
   const auto agent = AgentAdminClient::Create(config->control());
   const bool clear = !json && !options.once && isatty(STDOUT_FILENO) != 0;
+  absl::Time answered = options.once ? absl::InfinitePast() : absl::Now();
   do {
     auto status = agent->GetStatus();
-    if (!status.ok()) return FailAgent(status.status());
-    auto guests = agent->ListGuests();
-    if (!guests.ok()) return FailAgent(guests.status());
+    auto guests =
+        status.ok() ? agent->ListGuests() : absl::StatusOr<v1::ListGuestsResponse>(status.status());
+    if (!guests.ok()) {
+      // An agent that is upgraded or restarted is back soon.
+      if (absl::IsUnavailable(guests.status()) && absl::Now() - answered < kPatience) continue;
+      return FailAgent(guests.status());
+    }
+    answered = absl::Now();
     SortByRate(&*status);
     SortByRate(&*guests);
     if (clear) std::cout << kClear;

@@ -1,5 +1,6 @@
 #include "client/show/tables.h"
 
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -133,9 +134,9 @@ std::string SourceText(const v1::Source& source, size_t columns) {
   *one.add_source() = source;
   Table history({"SINCE", "STATE", "WHY|"});
   for (const v1::Source::Event& event : source.history()) {
-    history.Add({absl::FormatTime("%Y-%m-%d %H:%M:%S",
+    history.Add({absl::FormatTime("%Y-%m-%d %H:%M:%SZ",
                                   absl::UnixEpoch() + absl::Seconds(event.unix_seconds()),
-                                  absl::LocalTimeZone()),
+                                  absl::UTCTimeZone()),
                  std::string(SourceStateName(event.state())), event.reason()});
   }
   return absl::StrCat(SourcesTable(one, columns), "\n", OrNone(history, columns));
@@ -152,7 +153,8 @@ std::string PoolsTable(const v1::ListPoolsResponse& answer, size_t columns) {
                       pool.software_only() ? ", software only" : ""),
          absl::StrCat(pool.healthy_groups(), "/", pool.min_healthy_groups()),
          drbg ? absl::StrCat(pool.seed_generation()) : "-",
-         drbg ? FormatDuration(pool.seed_age_seconds()) : "-",
+         drbg && std::isfinite(pool.seed_age_seconds()) ? FormatDuration(pool.seed_age_seconds())
+                                                        : "-",
          drbg ? "-"
               : absl::StrCat(ByteText(pool.available_bytes()), " of ",
                              ByteText(pool.capacity_bytes())),

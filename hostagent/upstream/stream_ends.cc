@@ -1,5 +1,6 @@
 #include "hostagent/upstream/stream_ends.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "base/process/nanos.h"
 #include "base/wire/connection_remedy.h"
@@ -32,6 +33,18 @@ bool DeservesPenalty(absl::StatusCode code) {
   }
 }
 
+namespace {
+
+// Where the server has accepted us already, a connection that ends says nothing about certificates.
+absl::string_view Remedy(bool attached, const absl::Status& why) {
+  if (attached && absl::StrContains(why.message(), "Socket closed")) {
+    return "the server has ended, or the network between was cut: its log says which";
+  }
+  return ConnectionRemedy(why.message());
+}
+
+}  // namespace
+
 StreamEnds::StreamEnds(Log* log, Metrics* metrics)
     : log_(log),
       metrics_(metrics),
@@ -55,7 +68,7 @@ void StreamEnds::Tell(const std::string& server, bool attached, const absl::Stat
                   "host remove the host_id file and issue a certificate of its own"}});
   }
   const int64_t retry_ms = retry_in_nanos / kMillisecondNanos;
-  const absl::string_view remedy = ConnectionRemedy(why.message());
+  const absl::string_view remedy = Remedy(attached, why);
   if (remedy.empty()) {
     log_->Warning(
         "upstream.ended",

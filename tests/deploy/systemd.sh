@@ -40,6 +40,11 @@ for unit in entropyd.service entropyd-hostagent.service; do
   read -ra command <<<"$(exec_start $unit)"
   /usr/bin/python3 "$DEPLOY_TESTS/notify_test.py" "${command[@]}"
 done
+# Whoever ends it in its first moments meets threads that begin to work: no crash on the way out.
+for _ in {1..30}; do
+  /usr/bin/python3 "$DEPLOY_TESTS/notify_test.py" "$BIN/entropyd-hostagent" --config agent.yaml >ended.log 2>&1 ||
+    die "$(cat ended.log)"
+done
 
 # The agent to its manager: watchdog, status, reload; and what it is given: a socket that it did not make.
 rm -f server.ports
@@ -72,7 +77,7 @@ rm stray.pid
 # The sample configurations are checked by the programs they are for.
 mkdir -p sample
 for name in server agent; do
-  sed -e "s|/etc/entropyd/tls/tls|$WORK/pki/$name|; s|/etc/entropyd/tls/ca|$WORK/pki/ca|" \
+  sed -e "s|/etc/entropyd/tls/tls|$WORK/pki/$name|; s|/etc/entropyd/tls/c|$WORK/pki/c|" \
     "$ROOT/deploy/config/$name.yaml" >"sample/$name.yaml"
 done
 "$BIN/entropyd" --config sample/server.yaml --check-config

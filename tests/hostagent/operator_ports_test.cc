@@ -200,6 +200,8 @@ TEST_F(OperatorPortsTest, WhetherHttpCouldOpenIsKnownBefore) {
   EXPECT_TRUE(absl::IsUnavailable(ports->CheckHttp(other->http_port() + 1)));
   EXPECT_TRUE(ports->CheckHttp(other->http_port()).ok()) << "the other one is about to end";
   EXPECT_EQ(ports->http_port(), 0) << "nothing is open";
+  const auto lost = Make("192.0.2.1:9744");  // for documentation: nobody has it
+  EXPECT_TRUE(absl::IsUnavailable(lost->CheckHttp(9744))) << "nobody can free what is not here";
   EXPECT_TRUE(Make("")->CheckHttp(0).ok());
   other.reset();
   EXPECT_TRUE(ports->CheckHttp(0).ok());

@@ -43,6 +43,15 @@ TEST_F(StreamEndsTest, AReasonThatIsKnownHasItsRemedy) {
               ElementsAre(AllOf(HasSubstr("attached=false"), HasSubstr("remedy=nothing listens"))));
 }
 
+TEST_F(StreamEndsTest, AServerThatHadAcceptedUsDoesNotRefuseOurCertificate) {
+  const absl::Status cut = absl::UnavailableError("Socket closed");
+  ends_.Tell("a:7743", /*attached=*/true, cut, 0);
+  ends_.Tell("a:7743", /*attached=*/false, cut, 0);
+  EXPECT_THAT(log_.lines(), ElementsAre(AllOf(HasSubstr("remedy=the server has ended"),
+                                              Not(HasSubstr("certificate"))),
+                                        HasSubstr("certificate")));
+}
+
 TEST_F(StreamEndsTest, ADoubleOfThisHostIsAnErrorOfItsOwn) {
   ends_.Tell("a:7743", true, absl::AbortedError("superseded"), 0);
   ends_.Tell("a:7743", true, absl::AlreadyExistsError("superseded"), 0);

@@ -8,6 +8,8 @@ sed -i -e 's|egd.sock, mode: "0600"|egd.sock, mode: "0640"|; /leaving.sock/d' \
   -e "s|^defaults: .*|$defaults\nmax_guests: 500\nlog: {format: json}|" \
   -e "s|^defaults: |  - {path: $WORK/coming.sock, mode: \"0600\", class: default/slow}\n&|" agent.yaml
 rm -f agent.ports
+spawn top "$BIN/entropyctl" --control "$WORK/agent.sock" top --interval 0.2 -o json
+eventually 5 test -s top.log
 mark >/dev/null
 ctl agent reload | tee reload.log
 grep -q "serves by $WORK/agent.yaml now" reload.log
@@ -18,6 +20,12 @@ done
 adopt_pid
 differ "$(pid_of agent)" "$first" || die "nothing was reloaded"
 eventually 5 test ! -d "/proc/$first"
+# Whoever looks at the agent goes on looking at its successor.
+lines_of_top() { wc -l <top.log; }
+had=$(lines_of_top)
+top_goes_on() { [ "$(lines_of_top)" -gt $((had + 3)) ]; }
+eventually 15 top_goes_on
+stop top
 echo "longest wait of a guest around a reload: $(mark) ms"
 egd coming.sock read 1000
 egd slow.sock read 1000
