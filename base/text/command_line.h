@@ -93,7 +93,7 @@ inline std::string WrongUsage(const CLI::ParseError& error,
     const bool option = word.size() > 1 && word[0] == '-';
     return (option ? "there is no option '" : "not expected: '") + word + "'";
   }
-  const std::string said = error.what();
+  std::string said = error.what();
   const std::string name = said.substr(0, said.find(':'));
   if (error.get_name() == "ArgumentMismatch") {
     if (absl::StrContains(said, " missing")) return name + ": its value is missing";

@@ -107,8 +107,7 @@ class AdminService final : public v1::AgentAdmin::Service {
     std::vector<std::string> changes;
     response->set_config(subject_->ConfigPath());
     response->set_compared(true);
-    const grpc::Status status =
-        Replace(context, &ControlServer::Subject::Reload, &version, &changes);
+    grpc::Status status = Replace(context, &ControlServer::Subject::Reload, &version, &changes);
     for (std::string& change : changes) response->add_change(std::move(change));
     return status;
   }
