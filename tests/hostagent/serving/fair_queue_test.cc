@@ -45,6 +45,7 @@ TEST_F(FairQueueTest, ATurnGivesNoMoreThanItsBudgetWhateverIsThere) {
   Make();
   buffer_.Fill(1 << 20);
   FakeMember greedy(&buffer_), late(&buffer_);
+  greedy.plan_size = 16 * 1024;  // the bytes end the turn before the passes do
   const FairQueue::Id late_id = Join(&late);
   Ask(Join(&greedy), &greedy, 1'000'000);
   for (uint64_t turn = 1; turn <= 3; ++turn) {

@@ -25,7 +25,10 @@ class ResumeWatchTest : public testing::Test {
       monotonic_ += between_readings_;
       return monotonic_;
     };
-    machine.boot_nanos = [this] { return monotonic_ + slept_; };
+    machine.boot_nanos = [this] {
+      monotonic_ += between_readings_;
+      return monotonic_ + slept_;
+    };
     machine.vmclock = dir_ / "vmclock0";
     return machine;
   }
