@@ -20,6 +20,11 @@ constexpr size_t kRows = 40;
 constexpr absl::Duration kPatience = absl::Seconds(15);
 constexpr char kClear[] = "\x1b[H\x1b[2J";
 
+// An agent that ends cancels the calls that it has not answered.
+bool IsAway(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsCancelled(status);
+}
+
 }  // namespace
 
 int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
@@ -35,7 +40,7 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
         status.ok() ? agent->ListGuests() : absl::StatusOr<v1::ListGuestsResponse>(status.status());
     if (!guests.ok()) {
       // An agent that is upgraded or restarted is back soon.
-      if (absl::IsUnavailable(guests.status()) && absl::Now() - answered < kPatience) continue;
+      if (IsAway(guests.status()) && absl::Now() - answered < kPatience) continue;
       return FailAgent(guests.status());
     }
     answered = absl::Now();
