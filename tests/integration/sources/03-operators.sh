@@ -3,7 +3,7 @@
 ctl sources test hsm >test.out
 grep -Eq '^hsm .* healthy ' test.out || die "the tested source is not healthy: $(cat test.out)"
 ctl sources reset tpm >/dev/null
-ctl sources show jitter | grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} +healthy' || die "no history"
+ctl sources show jitter | grep -Eq '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}Z +healthy' || die "no history"
 expect_failure 1 "no source 'nobody' is configured; there are tpm, hsm" ctl sources show nobody
 ctl self-test | grep -q 'passed: CTR_DRBG, SHA-512, health' || die "self-tests"
 
