@@ -5,17 +5,19 @@
 //   guard.Mix(bytes);          // on their way out
 //   guard.EndTurn();           // before the loop sleeps
 //
-// Bytes leave XORed with a key stream, AES-256-CTR, whose key is 32 bytes of getrandom(2). A key
-// serves one turn of the loop: it comes from the kernel when the first bytes of the turn leave, and
-// no bytes of a later turn leave with it. The kernel learns of a restored machine, and gives each
-// copy other bytes. Bytes that nobody can guess stay so, whatever they are mixed with; and whoever
-// learns an old key learns nothing, because the bytes that it was mixed with are wiped.
+// Bytes leave XORed with a pad, AES-256 in counter mode (NIST SP 800-38A, 6.5). Its key is 32 bytes
+// of getrandom(2) and serves one turn of the loop: it comes from the kernel when the first bytes of
+// the turn leave, and no bytes of a later turn leave with it. The kernel learns of a restored
+// machine, and gives each copy other bytes. Bytes that nobody can guess stay so, whatever they are
+// mixed with; and whoever learns an old key learns nothing, because the bytes that it was mixed
+// with are wiped.
 //
 // Errors: INTERNAL (OpenSSL) of Create(); Mix() says when the kernel gives nothing.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -50,13 +52,21 @@ class CloneGuard {
   // The last time, by what sign it was known.
   const std::string& resumed_because() const { return watch_.reason(); }
 
-  // False: the kernel or OpenSSL refuses, and `bytes` are wiped. The next call tries again.
+  // False: the kernel or OpenSSL refuses, and `bytes` are wiped. The next call tries again. Costs
+  // one call of the kernel a turn.
   bool Mix(absl::Span<uint8_t> bytes);
   void EndTurn();
 
  private:
+  using Block = std::array<uint64_t, 2>;
+  static constexpr size_t kPadBlocks = 64;
+
   CloneGuard(Options options, EVP_CIPHER_CTX* cipher);
   bool TakeKey();
+  // Makes the turn's next part of the pad: the first as long as the first bytes need, because most
+  // turns answer one small request, all others as long as they can be.
+  bool MakePad(size_t bytes);
+  void EndPad();
 
   const std::function<bool(absl::Span<uint8_t>)> kernel_;
   EVP_CIPHER_CTX* const cipher_;
@@ -64,6 +74,12 @@ class CloneGuard {
   uint64_t resumes_ = 0;
   bool looked_ = false;
   bool keyed_ = false;
+  // How many blocks the turn's key has encrypted.
+  uint64_t counter_ = 0;
+  // Of its first `made_` bytes the first `used_` are used.
+  std::array<Block, kPadBlocks> pad_ = {};
+  size_t made_ = 0;
+  size_t used_ = 0;
 };
 
 }  // namespace entropyd

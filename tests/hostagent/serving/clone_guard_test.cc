@@ -1,5 +1,6 @@
 #include "hostagent/serving/clone_guard.h"
 
+#include <openssl/evp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,30 @@ TEST(CloneGuardTest, MixingIsXorSoThatNothingIsLost) {
   ASSERT_TRUE(Made(1)->Mix(absl::MakeSpan(bytes)));
   const Bytes stream = MixZeros(Made(1).get(), 100);
   for (size_t i = 0; i < bytes.size(); ++i) EXPECT_EQ(bytes[i] ^ stream[i], 0x5a);
+}
+
+// What OpenSSL's own counter mode makes of zeros.
+Bytes CounterMode(uint8_t key_byte, size_t bytes) {
+  const Bytes key(CloneGuard::kKeyBytes, key_byte), from_zero(16);
+  Bytes out(bytes);
+  EVP_CIPHER_CTX* const cipher = EVP_CIPHER_CTX_new();
+  int done = 0;
+  EXPECT_EQ(EVP_EncryptInit_ex(cipher, EVP_aes_256_ctr(), nullptr, key.data(), from_zero.data()),
+            1);
+  EXPECT_EQ(EVP_EncryptUpdate(cipher, out.data(), &done, out.data(), static_cast<int>(bytes)), 1);
+  EVP_CIPHER_CTX_free(cipher);
+  return out;
+}
+
+TEST(CloneGuardTest, ThePadIsAesInCounterModeWhateverPiecesItLeavesIn) {
+  auto guard = Made(1);
+  Bytes pad;
+  for (size_t next : {1, 16, 47, 64, 1'000, 1'024, 2'848}) {
+    const Bytes piece = MixZeros(guard.get(), next);
+    pad.insert(pad.end(), piece.begin(), piece.end());
+  }
+  EXPECT_EQ(pad, CounterMode(1, 5'000));
+  EXPECT_EQ(MixZeros(Made(1).get(), 5'000), pad);
 }
 
 TEST(CloneGuardTest, ATurnAsksTheKernelOnceAndNeverRepeatsItsStream) {
