@@ -105,7 +105,12 @@ void ServedClass::Serve(int64_t now_nanos) {
   }
   // Most batches answer a guest from a full buffer. Such a batch ends here.
   if (judge_ || Concerned()) tell |= Judge(now_nanos);
-  if (tell && filler_ != nullptr) filler_->OnDemand();
+  untold_ |= tell;
+  // The next turn takes more. One question for all of it costs less than one for each turn. But a
+  // guest that leaves no turn finished does not keep the class from asking.
+  if (!untold_ || (queue_.unfinished() && fallback_->level() > fallback_->target() / 4)) return;
+  untold_ = false;
+  if (filler_ != nullptr) filler_->OnDemand();
 }
 
 bool ServedClass::Pass(int64_t now_nanos) {

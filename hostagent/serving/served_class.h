@@ -100,7 +100,8 @@ class ServedClass final : public FilledClass {
   void SetCloneGuard(CloneGuard* guard);
 
   // Serves every member that can be served. Then it tells its filler, if the buffer may want more
-  // or the number of guests has changed.
+  // or the number of guests has changed. While members wait for the next turn only, it tells it
+  // when the buffer is down to a quarter.
   void Serve(int64_t now_nanos);
   // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
   // counts as lost. kNever = at no time.
@@ -157,6 +158,8 @@ class ServedClass final : public FilledClass {
   int64_t served_at_ = 0;
   // When a ceiling allows the next bytes: a guest's, or in a loss that of the class.
   int64_t ceiling_at_ = kNever;
+  // The filler is to be told of the demand, in this turn or a later one.
+  bool untold_ = false;
   // The number that Serve() last reported.
   uint32_t guests_told_ = 0;
   uint32_t waiting_told_ = 0;

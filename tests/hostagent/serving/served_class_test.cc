@@ -100,6 +100,29 @@ TEST_F(ServedClassTest, ABatchWithoutNewsTellsUpstreamNothing) {
   EXPECT_EQ(served_->next_nanos(), kNever);
 }
 
+TEST_F(ServedClassTest, OneQuestionIsEnoughForTurnsThatFollowEachOther) {
+  Arrive(1'048);
+  Serve();
+  guest_->endless = true;
+  Ask(600);  // leaves less than half of what the buffer aims at
+  EXPECT_FALSE(Serve()) << "the next turn may take more";
+  Ask(100);
+  EXPECT_FALSE(Serve());
+  guest_->endless = false;
+  EXPECT_TRUE(Serve()) << "nothing is left for a next turn";
+}
+
+TEST_F(ServedClassTest, AGuestThatLeavesNoTurnFinishedDoesNotKeepTheBufferEmpty) {
+  Arrive(1'048);
+  Serve();
+  guest_->endless = true;
+  Ask(700);
+  EXPECT_FALSE(Serve());
+  Ask(100);
+  EXPECT_TRUE(Serve()) << "less than a quarter is left";
+  EXPECT_TRUE(served_->queue()->unfinished());
+}
+
 TEST_F(ServedClassTest, ALossIsNoticedInTimeAndSurvivedAndTold) {
   Arrive(48);  // the seed, and nothing else
   Serve();
