@@ -112,6 +112,19 @@ TEST_F(ServedClassTest, OneQuestionIsEnoughForTurnsThatFollowEachOther) {
   EXPECT_TRUE(Serve()) << "nothing is left for a next turn";
 }
 
+TEST_F(ServedClassTest, WhatAnUnfinishedTurnDidNotTellIsToldAfterIt) {
+  Arrive(1'048);
+  Serve();
+  guest_->endless = true;
+  served_->queue()->Touch(id_);
+  FakeMember second(served_->buffer());
+  const FairQueue::Id second_id = served_->queue()->Add(&second);
+  EXPECT_FALSE(Serve());
+  guest_->endless = false;
+  EXPECT_TRUE(Serve()) << "there is one more guest";
+  served_->queue()->Remove(second_id, now());
+}
+
 TEST_F(ServedClassTest, AGuestThatLeavesNoTurnFinishedDoesNotKeepTheBufferEmpty) {
   Arrive(1'048);
   Serve();
