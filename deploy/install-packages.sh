@@ -18,7 +18,8 @@ packages_for() {
     libvirt) echo libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients apparmor ;;
     test) echo git python3 python3-yaml python3-jsonschema libgtest-dev libgmock-dev libbenchmark-dev clang \
       libclang-rt-14-dev clang-format clang-tidy ccache mold openssl rng-tools5 ent curl prometheus systemd \
-      kubernetes-client procps iproute2 shellcheck softhsm2 swtpm dpkg-dev file postfix systemd-container ;;
+      kubernetes-client procps iproute2 shellcheck softhsm2 swtpm dpkg-dev file postfix systemd-container \
+      checkpolicy semodule-utils ;;
     *) echo "install-packages.sh: unknown purpose '$1'; use build, guest, libvirt or test" >&2; exit 1 ;;
   esac
 }

@@ -37,4 +37,6 @@ endforeach()
 # Not into /etc/apparmor.d: the file there belongs to the host, which appends this one.
 install(FILES deploy/apparmor/libvirt-qemu DESTINATION ${CMAKE_INSTALL_DATADIR}/entropyd/apparmor
   COMPONENT hostagent)
+install(FILES deploy/selinux/entropyd_hostagent.te deploy/selinux/entropyd_hostagent.fc
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/entropyd/selinux COMPONENT hostagent)
 include(deploy/package.cmake)

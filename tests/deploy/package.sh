@@ -20,6 +20,8 @@ has entropyd-hostagent usr/bin/entropyd-hostagent
 has entropyd-hostagent usr/lib/systemd/system/entropyd-hostagent.service
 has entropyd-hostagent usr/lib/systemd/system/entropyd-hostagent.socket
 has entropyd-hostagent usr/share/entropyd/apparmor/libvirt-qemu
+has entropyd-hostagent usr/share/entropyd/selinux/entropyd_hostagent.te
+has entropyd-hostagent usr/share/entropyd/selinux/entropyd_hostagent.fc
 has entropyctl usr/bin/entropyctl
 for example in entropyd/examples/server entropyd-hostagent/examples/agent entropyctl/examples/client; do
   has "${example%%/*}" "usr/share/doc/$example.yaml"
