@@ -47,8 +47,22 @@ def check_sums(queries):
             sys.exit(f"{where}: {query} counts inner classes twice; sum entropyd_pool_* instead")
 
 
+def check_tests(folder):
+    """Each alert has a unit test in which it fires, and one in which it does not."""
+    with open(os.path.join(folder, "rules.yaml"), encoding="utf-8") as f:
+        alerts = [rule["alert"] for group in yaml.safe_load(f)["groups"] for rule in group["rules"]]
+    with open(os.path.join(folder, "rules_test.yaml"), encoding="utf-8") as f:
+        tests = [one for test in yaml.safe_load(f)["tests"] for one in test["alert_rule_test"]]
+    seen = {(one["alertname"], bool(one["exp_alerts"])) for one in tests}
+    for alert in alerts:
+        for fires in (True, False):
+            if (alert, fires) not in seen:
+                sys.exit(f"alert {alert}: rules_test.yaml has no test in which it {'fires' if fires else 'is quiet'}")
+
+
 def main():
     deploy, work, *urls = sys.argv[1:]
+    check_tests(os.path.join(deploy, "prometheus"))
     check_sums(queries_of(deploy))
     targets = {}
     for url in urls:
