@@ -10,11 +10,13 @@ namespace entropyd {
 absl::StatusOr<LibvirtName> ChooseDomain(const std::vector<LibvirtName>& all,
                                          const std::string& word) {
   std::vector<LibvirtName> meant;
+  // Nobody shares a UUID, and a person who was asked for one means it, whatever others are called.
+  for (const LibvirtName& domain : all) {
+    if (absl::EqualsIgnoreCase(word, domain.uuid)) return domain;
+  }
   for (const LibvirtName& domain : all) {
     const bool by_id = !domain.id.empty() && word == domain.id;
-    if (by_id || word == domain.name || absl::EqualsIgnoreCase(word, domain.uuid)) {
-      meant.push_back(domain);
-    }
+    if (by_id || word == domain.name) meant.push_back(domain);
   }
   if (meant.empty()) {
     return absl::NotFoundError(absl::StrCat("libvirt has no domain '", word,

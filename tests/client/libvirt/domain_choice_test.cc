@@ -42,6 +42,13 @@ TEST(DomainChoiceTest, AWordThatMeansTwoDomainsChangesNeither) {
                     HasSubstr(std::string(kC) + " (name '7', not running)")));
 }
 
+TEST(DomainChoiceTest, AUuidMeansItsDomainThoughAnotherIsCalledSo) {
+  const std::vector<LibvirtName> host = {{kB, kA, "3"}, {kA, "web1", ""}};
+  const auto domain = ChooseDomain(host, kA);
+  ASSERT_TRUE(domain.ok()) << domain.status();
+  EXPECT_EQ(domain->name, "web1");
+}
+
 TEST(DomainChoiceTest, OtherWordsMeanNothing) {
   for (const char* word : {"", "-", "web", "WEB1", "8", "6695eb01"}) {
     EXPECT_EQ(ChooseDomain(Host(), word).status().code(), absl::StatusCode::kNotFound) << word;
