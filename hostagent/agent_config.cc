@@ -68,8 +68,7 @@ class Checker {
     CheckStateDirectory();
     CheckControl();
     settings_.control = config_.control();
-    settings_.guest_socket_dir =
-        absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
+    settings_.guest_socket_dir = GuestSocketDir();
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
     CheckKernelFeed();
     settings_.named_classes = settings_.classes.size();
@@ -117,6 +116,10 @@ class Checker {
     }
   }
 
+  std::string GuestSocketDir() const {
+    return absl::StrCat(config_.control().substr(0, config_.control().rfind('/')), "/guest");
+  }
+
   // The socket for successors stands beside the control socket, under a longer name.
   void CheckControl() {
     const std::string handover = HandoverPath(config_.control());
@@ -126,6 +129,13 @@ class Checker {
     }
     CheckPath("control", config_.control());
     paths_.emplace(OneSpelling(handover), "control");
+    // One for a guest whose name is short has to fit, or `guests add` would never work.
+    const std::string of_guest = absl::StrCat(GuestSocketDir(), "/x.sock");
+    if (strict_ && handover.size() <= kMaxSocketPath && of_guest.size() > kMaxSocketPath) {
+      Fail("control", absl::StrCat("a socket's path has at most ", kMaxSocketPath, " characters, '",
+                                   of_guest, "', of a guest with the shortest name, has ",
+                                   of_guest.size(), "; choose a shorter directory"));
+    }
   }
 
   void CheckGuestMetrics() {

@@ -141,6 +141,26 @@ after=$(property_of entropyd MainPID)
 [ "$(property_of entropyd ActiveState)" = active ]
 noticed_nothing watch
 
+# An agent that hangs is there, too: it serves again when it goes on.
+hung=$(property_of entropyd-hostagent MainPID)
+on_machine kill -STOP "$hung"
+installs "/opt/made/entropyd-hostagent_$version+2.deb"
+on_machine kill -CONT "$hung"
+grep -q 'the agent runs, but nobody answers at /run/entropyd/control.sock' said
+is_main_of "$hung" entropyd-hostagent || die "an agent that hung for a while is gone"
+egd "$socket" read 64
+
+# What somebody has disabled stays so when it is upgraded, and runs on.
+on_machine systemctl disable entropyd-hostagent entropyd-hostagent.socket
+installs "/opt/made/entropyd-hostagent_$version+4.deb"
+for unit in entropyd-hostagent.service entropyd-hostagent.socket; do
+  alike "$(property_of $unit UnitFileState)" disabled
+done
+fourth=$(egd "$socket" pid)
+eventually 5 is_main_of "$fourth" entropyd-hostagent
+[ "$(property_of entropyd-hostagent ActiveState)" = active ]
+on_machine systemctl enable entropyd-hostagent entropyd-hostagent.socket
+
 # --- and it goes ---------------------------------------------------------------------------------------------
 on_machine systemctl stop entropyd-hostagent
 installs "/opt/made/entropyd-hostagent_$version+2.deb"   # nobody runs: nothing to hand over, nothing to complain of
@@ -153,6 +173,16 @@ for unit in entropyd-hostagent.service entropyd-hostagent.socket; do
 done
 [ ! -e root/usr/bin/entropyd-hostagent ]
 [ -e root/var/lib/entropyd-hostagent/host_id ] || die "removal took the host's identity"
+# Installed again after a mere removal, it is the same host, and nothing starts by itself.
+identity=$(cat root/var/lib/entropyd-hostagent/host_id)
+installs "/opt/made/entropyd-hostagent_$version+4.deb"
+lacks said 'serves on' || die "nobody served, and it says that somebody serves on"
+[ "$(property_of entropyd-hostagent ActiveState)" = inactive ] || die "an installation starts the agent"
+on_machine systemctl start entropyd-hostagent
+eventually 10 egd "$socket" read 64
+alike "$(cat root/var/lib/entropyd-hostagent/host_id)" "$identity"
+on_machine dpkg --remove entropyd-hostagent >said 2>&1
+[ "$(property_of entropyd-hostagent ActiveState)" = inactive ]
 on_machine dpkg --purge entropyd-hostagent entropyd entropyctl >said 2>&1
 [ "$(property_of entropyd ActiveState)" = inactive ]
 [ ! -e root/var/lib/entropyd-hostagent ]
@@ -167,4 +197,4 @@ done
 on_machine dpkg --purge entropyd-hostagent entropyd entropyctl >said 2>&1
 if links_left; then die "links to units are left"; fi
 [ "$(md5sum /var/lib/dpkg/status)" = "$host_database" ] || die "this machine's own package database changed"
-echo "packages: installed, upgraded, upgraded to one that does not start, mended, removed, purged"
+echo "packages: installed, upgraded, upgraded to one that does not start, mended, disabled, removed, purged, again"

@@ -35,6 +35,16 @@ std::string ErrorOf(const std::string& rest, const std::string& servers = "[\"en
   return std::string(settings.status().message());
 }
 
+// What --check-config and a reload say; there are no files of TLS.
+std::string CheckErrorOf(const std::string& rest) {
+  config::v1::HostAgent config;
+  config::Locations locations;
+  const std::string text = absl::StrCat("servers: [a:1]\ntls: {cert: /c, key: /k, ca: /a}\n", rest);
+  EXPECT_TRUE(config::Parse(text, "agent.yaml", &config, &locations).ok());
+  const ManualClock clock;
+  return std::string(CheckAgentConfig(config, locations, &clock).message());
+}
+
 constexpr char kOneListener[] = "listeners: [{path: /run/e.sock, class: default/gold}]\n";
 
 TEST(AgentConfigTest, DefaultsAreFilledIn) {
@@ -222,24 +232,14 @@ TEST(AgentConfigTest, ADirectoryThatIsMissingIsAMistypedPathUnlessTheAgentStarts
     return absl::StrCat("control: ", dir / "run/agent.sock", "\nlisteners: [{", key, ": ", path,
                         ", class: d/e}]\n");
   };
-  // What --check-config and a reload say; there are no files of TLS.
-  const auto check = [](const std::string& rest) {
-    config::v1::HostAgent config;
-    config::Locations locations;
-    const std::string text =
-        absl::StrCat("servers: [a:1]\ntls: {cert: /c, key: /k, ca: /a}\n", rest);
-    EXPECT_TRUE(config::Parse(text, "agent.yaml", &config, &locations).ok());
-    const ManualClock clock;
-    return std::string(CheckAgentConfig(config, locations, &clock).message());
-  };
   for (const char* key : {"path", "fifo"}) {
-    EXPECT_THAT(check(listen(dir / "rnu/egd.sock", key)),
+    EXPECT_THAT(CheckErrorOf(listen(dir / "rnu/egd.sock", key)),
                 testing::AllOf(HasSubstr(absl::StrCat("listeners[0].", key)),
                                HasSubstr(absl::StrCat("there is no directory ", dir / "rnu"))));
   }
-  EXPECT_THAT(check(listen(dir / "run2/egd.sock")), HasSubstr("there is no directory"));
+  EXPECT_THAT(CheckErrorOf(listen(dir / "run2/egd.sock")), HasSubstr("there is no directory"));
   for (const char* path : {"egd.sock", "run/egd.sock", "run/vhost/egd.sock"}) {
-    EXPECT_THAT(check(listen(dir / path)), testing::Not(HasSubstr("there is no directory")))
+    EXPECT_THAT(CheckErrorOf(listen(dir / path)), testing::Not(HasSubstr("there is no directory")))
         << path;
   }
   EXPECT_TRUE(Resolve(listen(dir / "rnu/egd.sock")).ok()) << "a boot may have emptied it";
@@ -352,6 +352,19 @@ TEST(AgentConfigTest, TheSocketForSuccessorsIsTakenAndHasALimitToo) {
                          longest, "x.handover' beside it has 108"));
   EXPECT_THAT(ErrorOf("control: /run/c\nlisteners: [{path: /run/c.handover, class: d/e}]\n"),
               HasSubstr("is taken by control already"));
+}
+
+TEST(AgentConfigTest, ASocketOfAGuestFitsBelowTheControlSocketsDirectory) {
+  // + "/guest/x.sock" = 107
+  const std::string directory = absl::StrCat("/", std::string(93, 'x'));
+  const auto control = [](const std::string& in) {
+    return absl::StrCat("listeners: [{path: ", in, "/e.sock, class: d/e}]\ncontrol: ", in, "/c\n");
+  };
+  EXPECT_THAT(CheckErrorOf(control(directory)), testing::Not(HasSubstr("shortest name")));
+  EXPECT_THAT(CheckErrorOf(control(directory + "x")),
+              testing::AllOf(HasSubstr("control: a socket's path has at most 107 characters"),
+                             HasSubstr("x/guest/x.sock'"), HasSubstr("has 108")));
+  EXPECT_TRUE(Resolve(control(directory + "x")).ok()) << "it serves without such sockets";
 }
 
 TEST(AgentConfigTest, AnAddressOfMetricsHasAPort) {
