@@ -150,6 +150,7 @@ void Demo::PrintWelcome() {
               .Set("server_metrics", server + "/metrics")
               .Set("agent_metrics", agent + "/metrics")
               .Set("qemu", QemuOptions(paths_.socket, reconnect.option))
+              .Set("qemu_note", reconnect.note)
               .Set("hwrng", sources_.hwrng)
               .Set("rdrand", sources_.rdrand)
               .Set("software_only", sources_.software_only()));

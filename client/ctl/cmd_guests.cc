@@ -46,7 +46,7 @@ int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
   const std::string arguments = QemuArguments(socket, reconnect.option);
   if (json) {
     JsonObject out;
-    out.SetRaw("socket", JsonOf(socket)).Set("qemu", arguments);
+    out.SetRaw("socket", JsonOf(socket)).Set("qemu", arguments).Set("qemu_note", reconnect.note);
     PrintJson(out.ToString());
   } else {
     Print(absl::StrCat(OneLine(absl::StrCat(socket.path(), " serves guest ", socket.name(),

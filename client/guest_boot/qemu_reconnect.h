@@ -28,7 +28,8 @@ QemuReconnect ReconnectOf(absl::string_view version);
 
 // For the first of these programs that answers.
 QemuReconnect ReconnectOfInstalledQemu(const std::vector<std::string>& programs = {
-                                           "qemu-system-x86_64", "qemu-system-aarch64", "qemu-kvm",
+                                           "qemu-system-x86_64", "qemu-system-aarch64",
+                                           "qemu-system-s390x", "qemu-system-ppc64", "qemu-kvm",
                                            "/usr/libexec/qemu-kvm"});
 
 }  // namespace entropyd

@@ -248,7 +248,7 @@ std::string GuestsTable(const v1::ListGuestsResponse& answer, size_t columns) {
     const bool unknown = guest.identified_by().empty() || guest.identified_by() == "none";
     table.Add({absl::StrCat(guest.id()),
                absl::StrCat(OrDash(guest.name()), unknown && guest.qemu() ? " (QEMU)" : ""),
-               OrDash(guest.uuid()), absl::StrCat(guest.pid()),
+               OrDash(guest.uuid()), guest.pid() == 0 ? "-" : absl::StrCat(guest.pid()),
                absl::StrCat(guest.class_(), Unserved(guest.class_mode()),
                             guest.class_refused().empty()
                                 ? ""

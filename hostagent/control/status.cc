@@ -7,8 +7,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
+#include "hostagent/guest/guest_key.h"
 
 namespace entropyd {
+
+namespace {
+
+// Whoever came by TCP, or is in another pid namespace, has no program that can be seen.
+std::string NameOf(const GuestIdentity& identity, const Peer& peer) {
+  if (identity.name.empty() && !peer.program.empty()) return peer.program;
+  return GuestKey::Of(identity, peer).text();
+}
+
+}  // namespace
 
 void AgentStatus::Fill(v1::GetStatusResponse* status) const {
   for (const ServedClass* served : parts_.classes) FillClass(*served, status->add_class_());
@@ -68,7 +79,7 @@ void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) c
   const GuestTotals totals = connection.totals();
   const ServedClass& served = *connection.served_class();
   out->set_id(options.id);
-  out->set_name(identity.name.empty() ? options.peer.program : identity.name);
+  out->set_name(NameOf(identity, options.peer));
   out->set_uuid(identity.uuid);
   out->set_identified_by(std::string(IdentitySourceName(identity.source)));
   out->set_program(options.peer.program);

@@ -74,6 +74,25 @@ bool Connections::HasRoomFor(const GuestKey& guest, const Peer& peer, Endpoints:
   return false;
 }
 
+// Where its process cannot be seen, nobody can tell whether it is QEMU, or which guest it is.
+void Connections::TellUnseen(Endpoints::Id endpoint, const Peer& peer) {
+  const EndpointSettings& from = parts_.endpoints->settings(endpoint);
+  const bool looks =
+      from.clients == config::v1::CLIENTS_AUTO || from.identify != config::v1::IDENTIFY_NONE;
+  if (peer.pid != 0 || from.tcp || !from.guest.empty() || !looks) return;
+  if (!unseen_told_.insert(endpoint).second) return;
+  parts_.log->Warning(
+      "guest.unseen",
+      {{"listener", from.path},
+       {"uid", peer.uid},
+       {"reason",
+        "its process is in another pid namespace: it is not primed, nor identified, and counts "
+        "as its user"},
+       {"remedy",
+        "run the agent in the host's pid namespace (hostPID: true), or set clients: qemu for a "
+        "listener that only QEMU uses, or clients: egd without identify"}});
+}
+
 void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   if (!HasRoom(endpoint)) return;
   const EndpointSettings& from = parts_.endpoints->settings(endpoint);
@@ -88,6 +107,7 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   GuestIdentity known;
   if (!from.guest.empty()) known = {IdentitySource::kSocket, from.guest, "", "", ""};
   if (!HasRoomFor(GuestKey::Of(known, options.peer), options.peer, endpoint)) return;
+  if (peer.ok()) TellUnseen(endpoint, *peer);
   const bool ask = parts_.assignment->Asks(from.identify);
   PeerPin pin;
   if (ask) pin = PinPeer(socket.get());

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -121,6 +122,8 @@ class Connections final : public RefusalWatcher {
   bool HasRoom(Endpoints::Id endpoint);
   // False when the guest has too many for one more. Logs that from time to time.
   bool HasRoomFor(const GuestKey& guest, const Peer& peer, Endpoints::Id endpoint);
+  // Logs once for each endpoint that its peers cannot be seen.
+  void TellUnseen(Endpoints::Id endpoint, const Peer& peer);
   Connection* Add(std::unique_ptr<Connection> connection);
   void Closed(Connection* connection);
   void Ask(const Connection& connection);
@@ -142,6 +145,7 @@ class Connections final : public RefusalWatcher {
   std::map<uint64_t, std::unique_ptr<Connection>> all_;
   std::map<Endpoints::Id, uint32_t> counts_;
   std::vector<std::unique_ptr<Connection>> closed_;
+  std::set<Endpoints::Id> unseen_told_;
   uint64_t next_id_ = 1;
 };
 

@@ -51,6 +51,14 @@ TEST(TablesTest, AGuestWhoseClassNoServerServesIsSeen) {
   EXPECT_THAT(GuestsTable(guests), HasSubstr("default/gold (closed)"));
 }
 
+TEST(TablesTest, APeerInAnotherPidNamespaceHasNoPid) {
+  v1::ListGuestsResponse guests;
+  guests.add_guest()->set_name("user 107");
+  EXPECT_THAT(GuestsTable(guests), ContainsRegex("user 107 +- +- "));
+  guests.mutable_guest(0)->set_pid(4711);
+  EXPECT_THAT(GuestsTable(guests), HasSubstr(" 4711 "));
+}
+
 TEST(TablesTest, AHostThatWeighsAsMuchAsItMayIsSeen) {
   v1::ListAgentsResponse agents;
   v1::Agent::Channel* const channel = agents.add_agent()->add_channel();

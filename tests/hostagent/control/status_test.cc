@@ -1,7 +1,11 @@
 #include "hostagent/control/status.h"
 
+#include <sys/socket.h>
+
 #include <string>
 
+#include "base/process/fd.h"
+#include "base/wire/egd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/served_host.h"
@@ -57,6 +61,22 @@ TEST_F(AgentStatusTest, AGuestOfAClassThatTheServerRefusesIsSeen) {
                            "entropyd_agent_class_mode{class=\"default/gold\",mode=\"closed\"} 1"}) {
     EXPECT_THAT(registry_->Serialize(), testing::HasSubstr(line));
   }
+}
+
+TEST_F(AgentStatusTest, APeerInAnotherPidNamespaceIsKnownByItsUser) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd peer(ends[0]);
+  handover::v1::Connection saved;
+  saved.set_id(9);
+  saved.set_uid(107);
+  for (size_t i = 0; i < egd::kCommandTypes; ++i) saved.mutable_session()->add_commands(0);
+  ASSERT_TRUE(host_->connections()->Adopt(saved, kAuto, UniqueFd(ends[1])).ok());
+  v1::ListGuestsResponse guests;
+  host_->status().FillGuests(&guests);
+  ASSERT_EQ(guests.guest_size(), 1);
+  EXPECT_EQ(guests.guest(0).name(), "user 107");
+  EXPECT_EQ(guests.guest(0).pid(), 0);
 }
 
 }  // namespace

@@ -14,7 +14,11 @@ is vm-1 identified_by socket
 is vm-1 class default/slow
 leave vm-peer
 AS=agent ctl guests add vm-2 -o json |
-  python3 -c 'import json, sys; assert json.load(sys.stdin)["socket"]["path"].endswith("vm-2.sock")'
+  python3 -c '
+import json, sys
+said = json.load(sys.stdin)
+assert said["socket"]["path"].endswith("vm-2.sock")
+assert "9.2" in said["qemu_note"]'
 AS=agent ctl guests remove vm-2
 [ ! -e "$WORK/guest/vm-2.sock" ]
 leave web
