@@ -31,13 +31,13 @@ class AdminClientImpl final : public AdminClient {
     v1::TestSourceRequest request;
     request.set_name(name);
     return BlockingCall(stub_.get(), &v1::Admin::Stub::TestSource, request, kTestTimeout,
-                        absl::StrCat("test source ", name), OfServer());
+                        absl::StrCat("test source ", name), OfServer(), server_);
   }
   absl::StatusOr<v1::ResetSourceResponse> ResetSource(const std::string& name) override {
     v1::ResetSourceRequest request;
     request.set_name(name);
     return BlockingCall(stub_.get(), &v1::Admin::Stub::ResetSource, request, kTestTimeout,
-                        absl::StrCat("reset source ", name), OfServer());
+                        absl::StrCat("reset source ", name), OfServer(), server_);
   }
   absl::Status RecordSource(const v1::RecordSourceRequest& request,
                             const std::function<bool(const std::string&)>& take) override {
@@ -51,7 +51,7 @@ class AdminClientImpl final : public AdminClient {
         context.TryCancel();
       }
     }
-    absl::Status status = FromGrpc(reader->Finish());
+    absl::Status status = TellStep(FromGrpc(reader->Finish()), server_, context.peer());
     if (!wanted) return absl::CancelledError("ended by the caller");
     if (status.ok()) return status;
     return CallError(absl::StrCat("record source ", request.name()), OfServer(), status);
@@ -95,7 +95,7 @@ class AdminClientImpl final : public AdminClient {
   absl::StatusOr<Response> Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*,
                                                                         const Request&, Response*),
                                 const Request& request, absl::string_view verb) {
-    return BlockingCall(stub_.get(), method, request, timeout_, verb, OfServer());
+    return BlockingCall(stub_.get(), method, request, timeout_, verb, OfServer(), server_);
   }
 
   const std::string server_;

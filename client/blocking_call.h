@@ -8,29 +8,33 @@
 // Thread safety: a function without state; stubs of gRPC are safe.
 #pragma once
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/wire/grpc_status.h"
 #include "client/call_error.h"
+#include "client/failed_step.h"
 #include "grpcpp/client_context.h"
 
 namespace entropyd {
 
 // Errors: those of the server, with `verb` and `whom` before the message (client/call_error.h);
-// DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers.
+// DEADLINE_EXCEEDED after `timeout`; UNAVAILABLE when nobody answers. Both say which step failed if
+// `server` is HOST:PORT (client/failed_step.h).
 template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> BlockingCall(Stub* stub,
-                                      grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                   const Request&, Response*),
-                                      const Request& request, absl::Duration timeout,
-                                      absl::string_view verb, absl::string_view whom) {
+absl::StatusOr<Response> BlockingCall(
+    Stub* stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    const Request& request, absl::Duration timeout, absl::string_view verb, absl::string_view whom,
+    const std::string& server = "") {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   Response response;
-  const absl::Status status =
+  absl::Status status =
       WithPatience(FromGrpc((stub->*method)(&context, request, &response)), timeout);
+  if (!server.empty()) status = TellStep(status, server, context.peer());
   if (!status.ok()) return CallError(verb, whom, status);
   return response;
 }

@@ -29,8 +29,7 @@ absl::Status CallError(absl::string_view verb, absl::string_view whom, const abs
 
 absl::Status WithPatience(const absl::Status& status, absl::Duration timeout) {
   if (!absl::IsDeadlineExceeded(status) || status.message() != kClientDeadline) return status;
-  return absl::DeadlineExceededError(
-      absl::StrCat("no answer within ", absl::FormatDuration(timeout)));
+  return absl::DeadlineExceededError(absl::StrCat(kNoAnswer, absl::FormatDuration(timeout)));
 }
 
 }  // namespace entropyd

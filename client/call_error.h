@@ -17,6 +17,9 @@ namespace entropyd {
 // words are not repeated.
 absl::Status CallError(absl::string_view verb, absl::string_view whom, const absl::Status& error);
 
+// What the message of WithPatience() begins with.
+inline constexpr char kNoAnswer[] = "no answer within ";
+
 // What a call with this deadline ended with. gRPC says no more than "Deadline Exceeded" when the
 // deadline has passed; this says how long the caller waited. Every other status stays as it is.
 absl::Status WithPatience(const absl::Status& status, absl::Duration timeout);

@@ -27,7 +27,7 @@ constexpr char kAttachMethod[] = "/entropyd.v1.Entropy/Attach";
 class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBuffer> {
  public:
   Core(std::shared_ptr<grpc::Channel> channel, std::function<void()> wake)
-      : wake_(std::move(wake)), stub_(std::move(channel)) {}
+      : wake_(std::move(wake)), channel_(channel), stub_(std::move(channel)) {}
 
   void Start() {
     stub_.PrepareBidiStreamingCall(&context_, kAttachMethod, grpc::StubOptions(), this);
@@ -51,6 +51,10 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
     absl::MutexLock lock(&mutex_);
     owner_waits_ = !sends_.empty();
     return sends_.size();
+  }
+
+  bool connected() const {
+    return channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
   }
 
   std::unique_ptr<WipedBuffer> TakeNext() {
@@ -173,6 +177,7 @@ class Core final : public grpc::ClientBidiReactor<v1::AgentMessage, grpc::ByteBu
   }
 
   const std::function<void()> wake_;
+  const std::shared_ptr<grpc::Channel> channel_;
   grpc::ClientContext context_;
   grpc::TemplatedGenericStub<v1::AgentMessage, grpc::ByteBuffer> stub_;
 
@@ -230,6 +235,7 @@ class EntropyStreamImpl final : public EntropyStream {
     if (buffer == nullptr) return nullptr;
     return std::make_unique<ReceivedMessageImpl>(core_, std::move(buffer));
   }
+  bool connected() const override { return core_->connected(); }
   absl::optional<absl::Status> finished() const override { return core_->finished(); }
   void HalfClose() override { core_->HalfClose(); }
   void Cancel() override { core_->Cancel(); }

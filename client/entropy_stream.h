@@ -62,6 +62,8 @@ class EntropyStream {
   // newest numbers.
   virtual size_t unsent() const = 0;
   virtual std::unique_ptr<ReceivedMessage> TryNext() = 0;  // nullptr: nothing there now
+  // Whether the connection stands: the server can hear what is sent.
+  virtual bool connected() const = 0;
   // How the stream ended; set after the owner has taken the last message.
   virtual absl::optional<absl::Status> finished() const = 0;
   // Ends our side after the queued messages.

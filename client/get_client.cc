@@ -10,6 +10,7 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/wire/grpc_status.h"
 #include "client/call_error.h"
+#include "client/failed_step.h"
 #include "client/grpc_channel.h"
 #include "client/wipe.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -115,7 +116,9 @@ class GetClientImpl final : public GetClient {
                       done.Notify();
                     });
     done.WaitForNotification();
-    if (!status.ok()) return WithPatience(FromGrpc(status), timeout_);
+    if (!status.ok()) {
+      return TellStep(WithPatience(FromGrpc(status), timeout_), server_, context.peer());
+    }
     return ParseReply(reply.get(), out, drawn);
   }
 

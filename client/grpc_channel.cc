@@ -1,7 +1,10 @@
 #include "client/grpc_channel.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/crypto/tls.h"
+#include "base/process/host_port.h"
 #include "base/wire/grpc_credentials.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -35,11 +38,13 @@ grpc::ChannelArguments ServerChannelArguments(int max_receive_bytes) {
   return arguments;
 }
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& server,
-                                                           const config::v1::ClientTls& tls,
-                                                           absl::Time now, int max_receive_bytes) {
+// `target` is what gRPC resolves; empty = the server. `host` is whom the server has to prove to be;
+// empty = as the target says.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Make(const std::string& server,
+                                                    const std::string& target,
+                                                    const std::string& host,
+                                                    const config::v1::ClientTls& tls,
+                                                    absl::Time now, int max_receive_bytes) {
   if (tls.cert().empty() || tls.key().empty() || tls.ca().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "connect to ", server, ": no ",
@@ -53,8 +58,37 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& se
       tls::LoadMaterial(tls.cert(), tls.key(), tls.ca(), /*crl=*/"", now);
   if (!material.ok()) return material.status();
   grpc::ChannelArguments arguments = ServerChannelArguments(max_receive_bytes);
-  if (!tls.server_name().empty()) arguments.SetSslTargetNameOverride(tls.server_name());
-  return grpc::CreateCustomChannel(server, tls::ChannelCredentials(*material), arguments);
+  const std::string& name = tls.server_name().empty() ? host : tls.server_name();
+  if (!name.empty()) arguments.SetSslTargetNameOverride(name);
+  return grpc::CreateCustomChannel(target.empty() ? server : target,
+                                   tls::ChannelCredentials(*material), arguments);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& server,
+                                                           const config::v1::ClientTls& tls,
+                                                           absl::Time now, int max_receive_bytes) {
+  return Make(server, /*target=*/"", /*host=*/"", tls, now, max_receive_bytes);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelTo(
+    const std::vector<std::string>& addresses, const std::string& server,
+    const config::v1::ClientTls& tls, absl::Time now) {
+  const absl::StatusOr<HostPort> named = ParseRemoteHostPort(server);
+  if (!named.ok()) return named.status();
+  std::vector<std::string> family;
+  for (const std::string& address : addresses) {
+    if (absl::StartsWith(address, "[") == absl::StartsWith(addresses.front(), "[")) {
+      family.push_back(address);
+    }
+  }
+  if (family.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("connect to ", server, ": no address is known"));
+  }
+  const std::string target = absl::StrCat(absl::StartsWith(family.front(), "[") ? "ipv6:" : "ipv4:",
+                                          absl::StrJoin(family, ","));
+  return Make(server, target, named->host, tls, now, kAttachMaxServerMessage);
 }
 
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path) {

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -28,6 +29,14 @@ namespace entropyd {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
     int max_receive_bytes = kAttachMaxServerMessage);
+
+// The same, but asks nobody where the server is: it is at one of these addresses (IP:PORT or
+// [IPV6]:PORT). Who answers there has to prove that he is `server`. gRPC takes addresses
+// of one family only: those of the first one's count.
+// Errors: the same; INVALID_ARGUMENT when there is no address.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelTo(
+    const std::vector<std::string>& addresses, const std::string& server,
+    const config::v1::ClientTls& tls, absl::Time now);
 
 // A channel to the control socket of a daemon. The mode of the file decides who may connect.
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path);

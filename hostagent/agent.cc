@@ -135,6 +135,7 @@ absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* m
   options.servers.assign(config.servers().begin(), config.servers().end());
   options.tls = config.tls();
   options.host_id = host_id_;
+  options.dial = NamedDial({config.tls(), clock_, log_, config.state_dir(), options.servers});
   auto upstream = Upstream::Create(options, host_->filled(), clock_, log_, metrics);
   if (!upstream.ok()) return upstream.status();
   upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config.tls(), clock_,

@@ -58,13 +58,30 @@ constexpr Cause kCauses[] = {
      "the peer ended the connection: if it does so each time, it does not accept our certificate, "
      "and its log says why (tls.refused)"},
     {"DNS resolution failed",
-     "the name could not be resolved: correct it, or look at the resolver"},
+     "the name could not be resolved: correct it, or look at the resolver (getent ahosts NAME)"},
+    {kLookUp,
+     "the name could not be resolved: correct it, or look at the resolver (getent ahosts NAME)"},
+    {kNoConnection,
+     "nothing comes back from there: a firewall drops it, or the machine is down; correct host and "
+     "port"},
+    {"Handshake read failed",
+     "somebody takes the connection there and does not speak TLS: correct host and port, or look "
+     "whether that server hangs"},
+    {"connected, but no ",
+     "the server, or a proxy before it, takes the connection and says nothing: look at its log"},
+    {"keepalive watchdog timeout",
+     "the server, or a proxy before it, takes the connection and says nothing: look at its log"},
+    {"missing selected ALPN property",
+     "the peer speaks TLS, but is no entropyd, or a proxy stands between: correct host and port"},
     // Ours: of a policy, of an agent that attaches, and of a call.
     {"no policy rule gives",
      "add a rule to `policy` of the server, or use a certificate that one of its rules names"},
-    {"no Welcome within",
-     "either nothing comes back from there (a firewall, a resolver), or the server hangs: "
-     "openssl s_client -connect HOST:PORT tells which"},
+    {"TCP: no answer within",
+     "nothing comes back from there: a firewall drops it, or the machine is down; correct host and "
+     "port"},
+    {"TLS: no answer within",
+     "somebody takes the connection there and does not speak TLS: correct host and port, or look "
+     "whether that server hangs"},
     {"no answer within",
      "either nothing comes back from there (a firewall, a resolver), or the server hangs: "
      "openssl s_client -connect HOST:PORT tells which"},
@@ -101,6 +118,36 @@ absl::string_view RemedyOf(absl::string_view text, absl::Span<const Cause> cause
 }
 
 }  // namespace
+
+absl::string_view StepWord(ConnectionStep step) {
+  switch (step) {
+    case ConnectionStep::kName:
+      return "name";
+    case ConnectionStep::kTcp:
+      return "TCP";
+    case ConnectionStep::kTls:
+      return "TLS";
+    case ConnectionStep::kHello:
+      return "Hello";
+  }
+  return "";
+}
+
+ConnectionStep StepOf(absl::string_view text) {
+  if (absl::StrContains(text, "DNS resolution failed") || absl::StrContains(text, kLookUp)) {
+    return ConnectionStep::kName;
+  }
+  if (absl::StrContains(text, "Failed to connect to remote host") ||
+      absl::StrContains(text, kNoConnection)) {
+    return ConnectionStep::kTcp;
+  }
+  // After the handshake gRPC waits for the peer's HTTP/2, and calls that "to connect", too.
+  if (absl::StrContains(text, "failed to connect to all addresses") &&
+      !absl::StrContains(text, "keepalive watchdog timeout")) {
+    return ConnectionStep::kTls;
+  }
+  return ConnectionStep::kHello;
+}
 
 absl::string_view ConnectionRemedy(absl::string_view text) { return RemedyOf(text, kCauses); }
 

@@ -97,6 +97,8 @@ class Attachment {
   absl::optional<absl::Status> ended() const;
 
   bool welcomed() const { return ledger_.welcomed(); }
+  // Whether the connection stands.
+  bool connected() const { return stream_->connected(); }
   const std::string& server() const { return server_; }
   int64_t started_nanos() const { return started_; }
   // Set by the server's Drain, or when the stream has used its 64 channels: attach a new one.

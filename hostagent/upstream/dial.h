@@ -3,8 +3,10 @@
 //   StreamDial dial = GrpcDial(tls, &clock);
 //   auto stream = dial("a:7743", [&] { Wake(); });
 //
+//   StreamDial dial = NamedDial({tls, &clock, &log, state_dir, servers});
+//
 // Errors: of the call; of a certificate or key that cannot be read, from the function of
-// GrpcDial(). That a server does not answer is no error here: the stream ends then.
+// GrpcDial() and NamedDial(). That a server does not answer is no error here: the stream ends then.
 //
 // Thread safety: the function may be called by one thread at a time.
 #pragma once
@@ -12,9 +14,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/process/clock.h"
+#include "base/telemetry/log.h"
 #include "client/entropy_stream.h"
 #include "proto/agent_config.pb.h"
 
@@ -28,5 +32,20 @@ using StreamDial = std::function<absl::StatusOr<std::unique_ptr<EntropyStream>>(
 // gRPC over mTLS, each stream with a connection of its own and the certificate as it is on disk
 // then. The clock outlives the function.
 StreamDial GrpcDial(const config::v1::ClientTls& tls, const Clock* clock);
+
+struct NamedDialOptions {
+  config::v1::ClientTls tls;
+  // Both outlive the function.
+  const Clock* clock = nullptr;
+  Log* log = nullptr;
+  // Keeps addresses of these servers.
+  std::string state_dir;
+  std::vector<std::string> servers;
+};
+
+// The same, for an agent: looks the name up first, with a deadline of its own, keeps the addresses
+// of a server that has answered (hostagent/upstream/address_book.h), and tries those of then when
+// the name cannot be looked up. The log tells that (upstream.by_address).
+StreamDial NamedDial(const NamedDialOptions& options);
 
 }  // namespace entropyd

@@ -12,6 +12,7 @@
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "base/wire/attach_limits.h"
+#include "base/wire/connection_remedy.h"
 #include "hostagent/upstream/attachment.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/server_choice.h"
@@ -32,6 +33,24 @@ constexpr int64_t kLeaveTimeout = 1 * kSecondNanos;
 constexpr int64_t kDrainSpread = 5 * kSecondNanos;
 // Servers that all drain without a deadline must not pass an agent around in a circle.
 constexpr int64_t kShortestStay = 1 * kSecondNanos;
+
+bool IsTooLate(const Attachment& attachment, int64_t now) {
+  return !attachment.welcomed() && now >= attachment.started_nanos() + kAttachTimeout;
+}
+
+absl::Status TooLate(const Attachment& attachment) {
+  return absl::UnavailableError(
+      absl::StrCat("attach to ", attachment.server(), ": ",
+                   attachment.connected() ? "connected, but no Welcome within " : kNoConnection,
+                   kAttachTimeout / kSecondNanos, " s"));
+}
+
+// Of a server that did not accept us: says how far we came.
+absl::Status WithStep(const absl::Status& why) {
+  if (why.ok()) return why;
+  return absl::Status(why.code(),
+                      absl::StrCat(StepWord(StepOf(why.message())), ": ", why.message()));
+}
 
 class UpstreamImpl final : public Upstream {
  public:
@@ -337,7 +356,8 @@ void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_
                         now - dead.heard_nanos() >= Attachment::kSilencePatienceNanos;
     ending = silent ? ServerChoice::Ending::kSilent : ServerChoice::Ending::kAttached;
   }
-  Ended(dead.server(), ending, dead.started_nanos(), why, DeservesPenalty(why.code()), now);
+  Ended(dead.server(), ending, dead.started_nanos(), dead.welcomed() ? why : WithStep(why),
+        DeservesPenalty(why.code()), now);
 }
 
 void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
@@ -353,15 +373,8 @@ void UpstreamImpl::RunTimers(int64_t now) {
     leaving_.reset();
     leave_deadline_ = kNever;
   }
-  const absl::Status silent = absl::UnavailableError(absl::StrCat(
-      "attach to ", server_, ": no Welcome within ", kAttachTimeout / kSecondNanos, " s"));
-  if (next_ != nullptr && !next_->welcomed() && now >= next_->started_nanos() + kAttachTimeout) {
-    EndNext(silent, now);
-  }
-  if (current_ != nullptr && !current_->welcomed() &&
-      now >= current_->started_nanos() + kAttachTimeout) {
-    EndCurrent(silent, now);
-  }
+  if (next_ != nullptr && IsTooLate(*next_, now)) EndNext(TooLate(*next_), now);
+  if (current_ != nullptr && IsTooLate(*current_, now)) EndCurrent(TooLate(*current_), now);
   if (current_ != nullptr) current_->NoteSilence(now);
   PlanReplacement(now);
   PromoteNext(now);

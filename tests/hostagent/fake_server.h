@@ -28,6 +28,7 @@ struct FakeWire {
   bool half_closed = false;
   bool cancelled = false;
   bool destroyed = false;
+  bool connected = true;
   bool malformed = false;  // the next message is no ServerMessage
   uint64_t next_seq = 1;
   std::function<void()> wake;
@@ -145,6 +146,7 @@ class FakeStream final : public EntropyStream {
     wire_->inbox.pop_front();
     return message;
   }
+  bool connected() const override { return wire_->connected; }
   absl::optional<absl::Status> finished() const override {
     if (!wire_->inbox.empty()) return absl::nullopt;
     return wire_->end;

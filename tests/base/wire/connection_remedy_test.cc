@@ -1,5 +1,8 @@
 #include "base/wire/connection_remedy.h"
 
+#include <string>
+#include <utility>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -30,8 +33,41 @@ TEST(ConnectionRemedyTest, CommonCausesHaveASentence) {
   EXPECT_THAT(ConnectionRemedy("ipv4:192.0.2.1:7743: Connection timed out"),
               HasSubstr("a firewall drops it"));
   EXPECT_THAT(ConnectionRemedy("recvmsg: Connection reset by peer"), HasSubstr("too many"));
-  EXPECT_THAT(ConnectionRemedy("attach to a:1: no Welcome within 22 s"), HasSubstr("hangs"));
+  EXPECT_THAT(ConnectionRemedy("attach to a:1: connected, but no Welcome within 22 s"),
+              HasSubstr("says nothing"));
+  EXPECT_THAT(ConnectionRemedy("attach to a:1: no connection within 22 s"),
+              HasSubstr("nothing comes back"));
+  EXPECT_THAT(ConnectionRemedy("look up the name a: Name or service not known"),
+              HasSubstr("getent ahosts"));
   EXPECT_THAT(ConnectionRemedy("list pools of a:1: no answer within 10s"), HasSubstr("hangs"));
+}
+
+// The texts are those of gRPC 1.51, as it says them of such a peer.
+TEST(ConnectionStepTest, EachFailureTellsItsStep) {
+  const std::string all = "failed to connect to all addresses; last error: ";
+  const std::pair<std::string, const char*> failures[] = {
+      {"DNS resolution failed for a:1: UNKNOWN: Name or service not known", "name"},
+      {"look up the name a: the resolver has not answered within 8s", "name"},
+      {all + "UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: Connection refused",
+       "TCP"},
+      {all + "UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: Connection timed out",
+       "TCP"},
+      {"attach to a:1: no connection within 22 s", "TCP"},
+      {all + "UNKNOWN: ipv4:127.0.0.1:1: Handshake read failed", "TLS"},
+      {all + "UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", "TLS"},
+      {all + "UNAVAILABLE: ipv4:127.0.0.1:1: recvmsg:Connection reset by peer", "TLS"},
+      {all + "UNKNOWN: ipv4:127.0.0.1:1: Ssl handshake failed: SSL_ERROR_SSL: "
+             "error:0A000086:SSL routines::certificate verify failed",
+       "TLS"},
+      {all + "UNKNOWN: ipv4:127.0.0.1:1: Peer name a is not in peer certificate", "TLS"},
+      {all + "UNKNOWN: ipv4:127.0.0.1:1: Cannot check peer: missing selected ALPN property.",
+       "TLS"},
+      {all + "UNAVAILABLE: ipv4:127.0.0.1:1: keepalive watchdog timeout", "Hello"},
+      {"keepalive watchdog timeout", "Hello"},
+      {"Socket closed", "Hello"},
+      {"attach to a:1: connected, but no Welcome within 22 s", "Hello"},
+      {"no policy rule gives 'x' the role agent", "Hello"}};
+  for (const auto& [text, step] : failures) EXPECT_EQ(StepWord(StepOf(text)), step) << text;
 }
 
 TEST(ConnectionRemedyTest, AServerHasKeysAndPeersOfItsOwn) {

@@ -2,6 +2,7 @@
 // it stays away when it is suspended.
 #include <string>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/upstream/upstream.h"
 #include "tests/hostagent/upstream/upstream_fixture.h"
@@ -38,6 +39,21 @@ TEST_F(UpstreamTest, AFailureToDialIsRetriedAndTold) {
   Welcome();
   EXPECT_TRUE(upstream_->connected());
   EXPECT_EQ(Status().last_error(), "");
+}
+
+TEST_F(UpstreamTest, AServerThatDoesNotAcceptUsTellsHowFarWeCame) {
+  Start();
+  net_.last().connected = false;
+  Run(absl::Seconds(22));
+  EXPECT_EQ(Status().last_error(), "UNAVAILABLE: TCP: attach to a:7743: no connection within 22 s");
+  Run(absl::Seconds(2));
+  Run(absl::Seconds(22));
+  EXPECT_EQ(Status().last_error(),
+            "UNAVAILABLE: Hello: attach to a:7743: connected, but no Welcome within 22 s");
+  Run(absl::Seconds(4));
+  EndStream(absl::UnavailableError("look up the name a: no"));
+  EXPECT_EQ(Status().last_error(), "UNAVAILABLE: name: look up the name a: no");
+  EXPECT_THAT(log_.lines(), testing::Contains(testing::HasSubstr("UNAVAILABLE: name: look up")));
 }
 
 TEST_F(UpstreamTest, TheStandbyIsDialledWhenThePrimaryIsUnreachable) {

@@ -36,6 +36,36 @@ spawn byname nsenter --target "$(pid_of names)" --mount \
   "$BIN/entropyd-hostagent" --config "$WORK/byname.yaml" --ports-file "$WORK/byname.ports"
 eventually 10 grep -q upstream.attached byname.log
 egd egd-byname.sock read 1000
+eventually 5 grep -q "127.0.0.1:$PORT" state-byname/addresses.yaml
 stop byname
+
+# The name is gone, and DNS is silent: the agent goes where it was, whoever answers there has to prove the name.
+asked() { grep -c asked silent-dns.log || [ $? = 1 ]; }
+before=$(asked)
+by_name bash -c 'echo "127.0.0.1 localhost" >/etc/hosts'
+spawn byaddress nsenter --target "$(pid_of names)" --mount \
+  "$BIN/entropyd-hostagent" --config "$WORK/byname.yaml" --ports-file "$WORK/byname.ports"
+eventually 30 grep -q upstream.attached byaddress.log
+grep -q "upstream.by_address server=entropy.test:$PORT addresses=127.0.0.1:$PORT" byaddress.log
+grep -q 'look up the name entropy.test: the resolver has not answered within 8s' byaddress.log
+egd egd-byname.sock read 1000
+[ "$(asked)" -gt "$before" ] || die "nobody asked DNS: this step tests nothing"
+stop byaddress
+# The server has no certificate for the name itself.
+sed 's|server_name: localhost, ||' byname.yaml >unproven.yaml
+spawn unproven nsenter --target "$(pid_of names)" --mount \
+  "$BIN/entropyd-hostagent" --config "$WORK/unproven.yaml" --ports-file "$WORK/byname.ports"
+eventually 20 grep -q 'upstream.ended.*TLS: .*Peer name entropy.test is not in peer certificate' unproven.log
+stop unproven
+# Where it was is not known: status, log and entropyctl say that it is the name.
+rm state-byname/addresses.yaml
+spawn nameless nsenter --target "$(pid_of names)" --mount \
+  "$BIN/entropyd-hostagent" --config "$WORK/byname.yaml" --ports-file "$WORK/byname.ports"
+eventually 20 grep -q 'upstream.ended.*UNAVAILABLE: name: look up the name entropy.test: ' nameless.log
+expect_failure 3 'name: look up the name entropy.test: .*getent ahosts' \
+  "$BIN/entropyctl" --control "$WORK/agent-byname.sock" status
+stop nameless
+expect_failure 69 'name: look up the name entropy.test: ' nsenter --target "$(pid_of names)" --mount \
+  "$BIN/entropyctl" --config "$WORK/byname.client.yaml" pools
 stop names 5 143
 stop silent-dns 5 143
