@@ -6,6 +6,7 @@
 //   filled->OnArrival();
 //   filled->OnUpstream(state);              // down, whenever it has changed
 //   filler->OnDemand();                     // up, whenever it may have changed
+//   filler->OnResume();                     // up, when another process may have the same bytes
 //
 // Thread safety: none; both belong to the event loop's thread.
 #pragma once
@@ -22,6 +23,9 @@ class ClassFiller {
 
   // The buffer may want more, or the number of the class's guests has changed.
   virtual void OnDemand() = 0;
+  // The machine was resumed, and the class has dropped its buffer: what is on its way to it now is
+  // on its way to another copy of this process, too, and must not come in.
+  virtual void OnResume() = 0;
 };
 
 // A class as its filler sees it.

@@ -91,7 +91,9 @@ void ServedClass::LookForResume() {
                                   {"reason", guard_->resumed_because()},
                                   {"remedy",
                                    "none needed: another copy of this machine may have "
-                                   "the same bytes"}});
+                                   "the same bytes, and those on their way, which are lost "
+                                   "with the stream"}});
+  if (filler_ != nullptr) filler_->OnResume();
 }
 
 void ServedClass::Serve(int64_t now_nanos) {

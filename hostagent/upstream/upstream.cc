@@ -74,6 +74,7 @@ class UpstreamImpl final : public Upstream {
    public:
     Part(UpstreamImpl* upstream, size_t index) : upstream_(upstream), index_(index) {}
     void OnDemand() override { upstream_->OnDemand(index_); }
+    void OnResume() override { upstream_->OnResume(); }
 
     // What the last attachment said of the class.
     v1::ChannelState last_state;
@@ -85,6 +86,8 @@ class UpstreamImpl final : public Upstream {
   };
 
   void OnDemand(size_t i);
+  void OnResume();
+  void DropStreams();
   void Wake();
   void ClearWake();
   void Receive();
@@ -126,6 +129,8 @@ class UpstreamImpl final : public Upstream {
 
   bool processing_ = false;
   bool suspended_ = false;
+  // The streams have to go.
+  bool resumed_ = false;
   bool deadline_moved_ = true;
   bool announced_ = false;       // current_'s Welcome was noted
   int64_t replace_at_ = kNever;  // kNever = current_ stays
@@ -208,6 +213,7 @@ void UpstreamImpl::Process() {
   processing_ = true;
   deadline_moved_ = true;
   ClearWake();
+  if (std::exchange(resumed_, false)) DropStreams();
   Receive();
   const int64_t now = clock_->NowNanos();
   ReapEnded(now);
@@ -225,6 +231,31 @@ void UpstreamImpl::Receive() {
     if (attachment != nullptr) more |= attachment->Receive(kMessagesPerTurn);
   }
   if (more) Wake();
+}
+
+// The next Process() handles it before it receives anything.
+void UpstreamImpl::OnResume() {
+  resumed_ = true;
+  deadline_moved_ = true;
+  Wake();
+}
+
+// What the server has sent, and nobody has read yet, may be in another copy of this process, too,
+// and so is the key of the connection. The server counts as lost what we have not acknowledged. A
+// new stream has nothing in common with that of the copy.
+void UpstreamImpl::DropStreams() {
+  leaving_.reset();
+  leave_deadline_ = kNever;
+  next_.reset();
+  if (current_ == nullptr) return;
+  const std::unique_ptr<Attachment> dropped = ParkCurrent();
+  last_error_ = absl::UnavailableError("the machine was resumed: the stream was given up");
+  log_->Warning("upstream.dropped",
+                {{"server", dropped->server()},
+                 {"reason",
+                  "the machine was resumed: another copy of it may get the same bytes from this "
+                  "stream"},
+                 {"remedy", "none needed: a new stream begins at once"}});
 }
 
 // Within Process(), SendDue() follows anyway.

@@ -7,8 +7,9 @@
 //   upstream->Process();
 //
 // Between upstream and the classes are the calls of hostagent/serving/class_filler.h: upstream
-// fills each class and tells its state, and a class says when its demand has changed. They are
-// called from Process(), Suspend() and OnDemand(). In the state that a class is told, lost_at is
+// fills each class and tells its state, and a class says when its demand has changed, or that the
+// machine was resumed. They are called from Process(), Suspend() and OnDemand(). In the state that
+// a class is told, lost_at is
 //   kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
 //   Attachment::kSilencePatienceNanos after the last message of a server that promised heartbeats.
 // It is kNever before. A class that gets nothing for any time is not lost: it waits for its rate. A

@@ -45,7 +45,9 @@ class FakeFilledClass final : public FilledClass {
 
 struct FakeFiller final : ClassFiller {
   void OnDemand() override { ++demands; }
+  void OnResume() override { ++resumes; }
   int demands = 0;
+  int resumes = 0;
 };
 
 }  // namespace entropyd

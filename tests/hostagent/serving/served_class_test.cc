@@ -419,6 +419,25 @@ TEST_F(ClonedClassTest, AResumeDropsWhatIsGivenOnce) {
   EXPECT_EQ(Take(copy.get(), 64).size(), 64u);
 }
 
+TEST_F(ClonedClassTest, WhatIsOnItsWayAtAResumeIsTheFillersToDrop) {
+  auto copy = Make(1'000, 1);
+  FakeFiller filler;
+  copy->served->SetFiller(&filler);
+  copy->served->buffer()->SetFullEntropy(true);
+  Take(copy.get(), 64);
+  EXPECT_EQ(filler.resumes, 0);
+  copy->machine.boot += kSecondNanos;
+  Take(copy.get(), 64);
+  Take(copy.get(), 64);
+  copy->served->Tick(clock_.NowNanos());
+  EXPECT_EQ(filler.resumes, 1);
+  copy->served->buffer()->SetFullEntropy(false);
+  copy->machine.boot += kSecondNanos;
+  Take(copy.get(), 64);
+  EXPECT_EQ(filler.resumes, 1) << "bytes of a DRBG leave mixed";
+  copy->served->SetFiller(nullptr);
+}
+
 TEST_F(ClonedClassTest, AnIdleClassDropsItWithinASecond) {
   auto copy = Make(1'000, 1);
   copy->served->buffer()->SetFullEntropy(true);

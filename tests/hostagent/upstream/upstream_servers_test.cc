@@ -41,6 +41,31 @@ TEST_F(UpstreamTest, AFailureToDialIsRetriedAndTold) {
   EXPECT_EQ(Status().last_error(), "");
 }
 
+TEST_F(UpstreamTest, WhatWasOnItsWayWhenTheMachineWasResumedComesInNowhere) {
+  Attach();
+  Want(gold_.get(), 1, 1'000);
+  const std::shared_ptr<FakeWire> old = net_.wires.back();
+  const uint32_t channel = old->ChannelOf("default/gold");
+  ASSERT_NE(old->LastLine(channel), nullptr);
+  old->Grant(channel, 0, std::string(100, 'a'));
+  upstream_->Process();
+  ASSERT_EQ(gold_->level(), 100u);
+  old->Grant(channel, 100, std::string(100, 'b'));  // not read yet
+  gold_->Discard();
+  gold_class_->filler->OnResume();
+  EXPECT_TRUE(Awake());
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 0u);
+  EXPECT_TRUE(old->destroyed);
+  EXPECT_EQ(net_.wires.size(), 2u) << "it dials at once";
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
+  const uint32_t anew = net_.last().ChannelOf("default/gold");
+  net_.last().Grant(anew, 0, std::string(50, 'c'));
+  upstream_->Process();
+  EXPECT_EQ(gold_->level(), 50u);
+}
+
 TEST_F(UpstreamTest, AServerThatDoesNotAcceptUsTellsHowFarWeCame) {
   Start();
   net_.last().connected = false;
@@ -206,6 +231,17 @@ TEST_F(UpstreamDrainTest, TheAgentAttachesElsewhereOrToTheOnlyServer) {
   Drain(2);
   EXPECT_EQ(old_wire().server, order_[0]);
   EXPECT_EQ(new_wire().server, order_[1]);
+}
+
+TEST_F(UpstreamDrainTest, AResumeDropsTheNewStreamToo) {
+  Drain(2);
+  gold_class_->filler->OnResume();
+  upstream_->Process();
+  EXPECT_TRUE(old_wire().destroyed);
+  EXPECT_TRUE(new_wire().destroyed);
+  ASSERT_EQ(net_.wires.size(), 3u);
+  Welcome();
+  EXPECT_TRUE(upstream_->connected());
 }
 
 TEST_F(UpstreamDrainTest, WithOneServerItAttachesToItAgain) {
