@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +10,7 @@
 #include "base/process/host_port.h"
 #include "base/process/listen_socket.h"
 #include "base/process/state_dir.h"
+#include "base/process/thread.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 
 namespace entropyd {
@@ -72,11 +72,14 @@ absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
   if (IsNumeric(address)) return options_.listen_on(address);
   const bool begins = attempt_ == nullptr;
   if (begins) {
-    attempt_ = std::make_shared<Attempt>();
-    std::thread([attempt = attempt_, listen_on = options_.listen_on, address] {
+    auto attempt = std::make_shared<Attempt>();
+    auto thread = StartThread([attempt, listen_on = options_.listen_on, address] {
       attempt->sockets = listen_on(address);
       attempt->known.Notify();
-    }).detach();
+    });
+    if (!thread.ok()) return thread.status();
+    thread->detach();
+    attempt_ = std::move(attempt);
   }
   // Once: whoever starts the agent may be told at once, and later nobody waits.
   const bool first = begins && told_.ok();

@@ -231,8 +231,7 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   }
   server_metrics = std::make_unique<ServerMetrics>(&metrics, loop.get(), dispatcher.get(),
                                                    protocols.get(), plan.material.not_after);
-  supply->Start();
-  return absl::OkStatus();
+  return supply->Start();
 }
 
 absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
@@ -282,7 +281,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   builder.RegisterService(admin_service.get());
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr) return absl::InternalError("gRPC does not start");
-  door->Start(grpc_door->receive());
+  if (absl::Status status = door->Start(grpc_door->receive()); !status.ok()) return status;
   grpc_server->GetHealthCheckService()->SetServingStatus(false);  // until a pool is ready
   return absl::OkStatus();
 }

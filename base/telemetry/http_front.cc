@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
 #include "base/process/socket_address.h"
+#include "base/process/thread.h"
 
 namespace entropyd {
 namespace {
@@ -299,10 +300,13 @@ absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Create(ListenSockets socke
   return std::unique_ptr<HttpFront>(new HttpFront(std::move(loop)));
 }
 
-void HttpFront::Start(Requested requested, Refused refused) {
+absl::Status HttpFront::Start(Requested requested, Refused refused) {
   loop_->requested = std::move(requested);
   loop_->refused = std::move(refused);
-  thread_ = std::thread([loop = loop_.get()] { loop->Run(); });
+  absl::StatusOr<std::thread> thread = StartThread([loop = loop_.get()] { loop->Run(); });
+  if (!thread.ok()) return thread.status();
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
 }
 
 HttpFront::HttpFront(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}

@@ -23,6 +23,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/process/listen_socket.h"
@@ -53,8 +54,8 @@ class HttpFront {
                                                            const Limits& limits);
   ~HttpFront();
 
-  // Accepts from now on.
-  void Start(Requested requested, Refused refused);
+  // Accepts from now on. Errors: of StartThread().
+  absl::Status Start(Requested requested, Refused refused);
   // Closes the port and every connection but those whose request is complete. They get a second to
   // be replied to and to take the reply. Afterwards no callback runs.
   void End();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/process/listen_socket.h"
+#include "base/process/thread.h"
 
 namespace entropyd {
 namespace {
@@ -60,11 +61,19 @@ class HttpServer::Lane {
   using Reply = std::function<void(uint64_t id, std::string text)>;
 
   // More than `most` requests do not wait.
-  Lane(size_t threads, size_t most, Answer answer, Reply reply)
-      : most_(most), answer_(std::move(answer)), reply_(std::move(reply)) {
-    for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
-  }
+  Lane(size_t most, Answer answer, Reply reply)
+      : most_(most), answer_(std::move(answer)), reply_(std::move(reply)) {}
   ~Lane() { End(); }
+
+  // Errors: of StartThread().
+  absl::Status Start(size_t threads) {
+    for (size_t i = 0; i < threads; ++i) {
+      absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+      if (!thread.ok()) return thread.status();
+      threads_.push_back(*std::move(thread));
+    }
+    return absl::OkStatus();
+  }
 
   void Add(uint64_t id, std::string head) {
     absl::string_view why = "too many requests at a time";
@@ -127,8 +136,8 @@ HttpServer::HttpServer(const Options& options, Metrics* metrics)
     : pages_(PagesOf(options, metrics)), metrics_(metrics) {
   const auto answer = [this](const std::string& head) { return pages_.Answer(head); };
   const auto reply = [this](uint64_t id, std::string text) { front_->Reply(id, std::move(text)); };
-  probes_ = std::make_unique<Lane>(kProbeThreads, options.limits.connections, answer, reply);
-  others_ = std::make_unique<Lane>(kOtherThreads, kOtherRequests, answer, reply);
+  probes_ = std::make_unique<Lane>(options.limits.connections, answer, reply);
+  others_ = std::make_unique<Lane>(kOtherRequests, answer, reply);
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options,
@@ -148,8 +157,14 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::StartOn(ListenSockets so
       HttpFront::Create(std::move(sockets), options.limits);
   if (!front.ok()) return front.status();
   raw->front_ = *std::move(front);
-  raw->front_->Start([raw](uint64_t id, std::string head) { raw->Requested(id, std::move(head)); },
-                     [raw](HttpFront::Refusal refusal) { raw->Refused(refusal); });
+  absl::Status started = raw->probes_->Start(kProbeThreads);
+  if (started.ok()) started = raw->others_->Start(kOtherThreads);
+  if (started.ok()) {
+    started = raw->front_->Start(
+        [raw](uint64_t id, std::string head) { raw->Requested(id, std::move(head)); },
+        [raw](HttpFront::Refusal refusal) { raw->Refused(refusal); });
+  }
+  if (!started.ok()) return started;
   return server;
 }
 

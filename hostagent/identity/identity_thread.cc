@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "base/process/thread.h"
+
 namespace entropyd {
 
 absl::StatusOr<std::unique_ptr<IdentityThread>> IdentityThread::Start(
@@ -14,7 +16,9 @@ absl::StatusOr<std::unique_ptr<IdentityThread>> IdentityThread::Start(
   if (!wake) return ErrnoStatus(errno, "create eventfd");
   std::unique_ptr<IdentityThread> made(
       new IdentityThread(libvirt_dir, std::move(wake), std::move(deliver), log));
-  made->thread_ = std::thread([raw = made.get()] { raw->Run(); });
+  auto thread = StartThread([raw = made.get()] { raw->Run(); });
+  if (!thread.ok()) return thread.status();
+  made->thread_ = *std::move(thread);
   return made;
 }
 

@@ -72,7 +72,8 @@ class IdentityThread final : public Identifier {
   // Called on this thread, with at least one.
   using Deliver = std::function<void(std::vector<IdentityNews>)>;
 
-  // `log` outlives the thread. Errors: RESOURCE_EXHAUSTED (descriptors).
+  // `log` outlives the thread. Errors: RESOURCE_EXHAUSTED (descriptors,
+  // threads).
   static absl::StatusOr<std::unique_ptr<IdentityThread>> Start(const std::string& libvirt_dir,
                                                                Deliver deliver, Log* log);
   // Delivers nothing more.

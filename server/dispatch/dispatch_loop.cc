@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "base/process/thread.h"
 
 namespace entropyd {
 
@@ -18,7 +19,9 @@ absl::StatusOr<std::unique_ptr<DispatchLoop>> DispatchLoop::Start(Dispatcher* di
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return ErrnoStatus(errno, "create the dispatcher's eventfd");
   std::unique_ptr<DispatchLoop> loop(new DispatchLoop(dispatcher, clock, std::move(wake)));
-  loop->thread_ = std::thread([raw = loop.get()] { raw->ThreadMain(); });
+  absl::StatusOr<std::thread> thread = StartThread([raw = loop.get()] { raw->ThreadMain(); });
+  if (!thread.ok()) return thread.status();
+  loop->thread_ = *std::move(thread);
   return loop;
 }
 
@@ -28,7 +31,7 @@ DispatchLoop::DispatchLoop(Dispatcher* dispatcher, const Clock* clock, UniqueFd 
 DispatchLoop::~DispatchLoop() {
   stop_.store(true, std::memory_order_release);
   Signal();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void DispatchLoop::Post(MailNode* node, uint32_t events) {

@@ -33,7 +33,8 @@ class DispatchLoop {
   // The turn of a posting thread may take so long. Then the loop's thread continues it.
   static constexpr int64_t kMaxTurnNanos = 500 * kMicrosecondNanos;
 
-  // Starts the thread. Dispatcher and clock outlive the loop. Errors: RESOURCE_EXHAUSTED (eventfd).
+  // Starts the thread. Dispatcher and clock outlive the loop. Errors: RESOURCE_EXHAUSTED
+  // (eventfd, thread).
   static absl::StatusOr<std::unique_ptr<DispatchLoop>> Start(Dispatcher* dispatcher,
                                                              const Clock* clock);
   // Joins the thread. REQUIRES: nobody posts any more.

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/socket_address.h"
+#include "base/process/thread.h"
 #include "server/door/peer_address.h"
 
 namespace entropyd {
@@ -81,10 +82,13 @@ Door::Door(const Options& options, ListenSockets listening, ListenSockets probed
 
 Door::~Door() { Stop(); }
 
-void Door::Start(Receive receive) {
-  thread_ = std::thread([this, receive = std::move(receive)] {
+absl::Status Door::Start(Receive receive) {
+  absl::StatusOr<std::thread> thread = StartThread([this, receive = std::move(receive)] {
     while (!stopping_) Turn(receive, kPatience);
   });
+  if (!thread.ok()) return thread.status();
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
 }
 
 void Door::Stop() {

@@ -70,7 +70,8 @@ class Door {
   // Where a probe of this machine comes in.
   std::string address_to_probe() const { return LocalAddress(probed_); }
 
-  void Start(Receive receive);
+  // Errors: of StartThread().
+  absl::Status Start(Receive receive);
   // Accepts nothing more. Afterwards `receive` does not run.
   void Stop();
 

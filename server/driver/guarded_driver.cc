@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/crypto/secret_bytes.h"
+#include "base/process/thread.h"
 
 namespace entropyd {
 namespace {
@@ -155,10 +156,10 @@ GuardedDriver::GuardedDriver(std::string name, std::unique_ptr<SourceDriver> inn
                              absl::Duration patience)
     : name_(std::move(name)),
       patience_(patience),
-      worker_(std::make_shared<Worker>(std::move(inner))),
-      thread_([worker = worker_] { worker->Run(); }) {}
+      worker_(std::make_shared<Worker>(std::move(inner))) {}
 
 GuardedDriver::~GuardedDriver() {
+  if (!thread_.joinable()) return;
   Worker& worker = *worker_;
   bool ended;
   {
@@ -180,6 +181,13 @@ GuardedDriver::~GuardedDriver() {
 
 absl::StatusOr<std::string> GuardedDriver::Open() {
   Worker& worker = *worker_;
+  if (!thread_.joinable()) {
+    absl::StatusOr<std::thread> thread = StartThread([worker = worker_] { worker->Run(); });
+    if (!thread.ok()) {
+      return absl::UnavailableError(absl::StrCat("open ", name_, ": ", thread.status().message()));
+    }
+    thread_ = *std::move(thread);
+  }
   absl::MutexLock lock(&worker.mutex);
   absl::Status status = worker.Ask(Request::kOpen, absl::StrCat("open ", name_), patience_);
   if (!status.ok()) return status;
@@ -199,6 +207,7 @@ absl::StatusOr<size_t> GuardedDriver::Read(absl::Span<uint8_t> out) {
 }
 
 void GuardedDriver::Close() {
+  if (!thread_.joinable()) return;  // it was never opened
   Worker& worker = *worker_;
   absl::MutexLock lock(&worker.mutex);
   // The call under way is given up. The inner driver is closed when the call returns.

@@ -2,14 +2,23 @@
 
 #include <utility>
 
+#include "base/process/thread.h"
+
 namespace entropyd {
 
-void SourceThread::Start() {
+absl::Status SourceThread::Start() {
   {
     absl::MutexLock lock(&mutex_);
     running_ = true;
   }
-  thread_ = std::thread([this] { Run(); });
+  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  if (thread.ok()) {
+    thread_ = *std::move(thread);
+    return absl::OkStatus();
+  }
+  absl::MutexLock lock(&mutex_);
+  running_ = false;
+  return thread.status();
 }
 
 void SourceThread::BeginStop() {

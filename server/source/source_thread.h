@@ -8,7 +8,7 @@
 // A device may keep the thread in a call that nobody can interrupt. Whoever must not wait for that
 // calls BeginStop(), and Stop() only when ended() says so.
 //
-// Errors: none.
+// Errors: of Start().
 //
 // Thread safety: safe.
 #pragma once
@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/source/source.h"
@@ -28,8 +29,9 @@ class SourceThread {
   explicit SourceThread(std::unique_ptr<Source> source) : source_(std::move(source)) {}
   ~SourceThread() { Stop(); }
 
-  // REQUIRES: only once, and not after BeginStop().
-  void Start();
+  // Errors: of StartThread(); then it may be called again. REQUIRES: it has not succeeded yet, and
+  // BeginStop() was not called.
+  absl::Status Start();
   // Tells the thread to end, and interrupts a blocked read. Does not wait. The thread does not
   // start again.
   void BeginStop();

@@ -1,12 +1,12 @@
 #include "server/supply/supply.h"
 
-#include <thread>
 #include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/process/nanos.h"
+#include "base/process/thread.h"
 #include "base/text/names.h"
 #include "server/source/leaving_sources.h"
 #include "server/supply/known_answers.h"
@@ -42,7 +42,7 @@ class SupplyImpl final : public Supply {
   // As SupplyChange::Apply().
   void Take(PreparedChange change);
 
-  void Start() override;
+  absl::Status Start() override;
   bool Stop() override;
   absl::StatusOr<std::unique_ptr<SupplyChange>> Prepare(
       const config::v1::Server& config, const config::Locations& locations) override;
@@ -59,6 +59,7 @@ class SupplyImpl final : public Supply {
   absl::StatusOr<std::shared_ptr<SourceThread>> FindSource(const std::string& name) const;
   void RunTicks();
   void Tick();
+  void Begin(SourceThread* source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<SeedProvider> provider_;
   SecretArena* const arena_;
@@ -75,6 +76,8 @@ class SupplyImpl final : public Supply {
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  // The log has said that a source has no thread.
+  bool threadless_told_ ABSL_GUARDED_BY(mutex_) = false;
   SupplyParts parts_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> warnings_ ABSL_GUARDED_BY(mutex_);
 };
@@ -100,11 +103,23 @@ absl::Status SupplyImpl::Build(const config::v1::Server& config, SupplyPlan plan
   return parts_.Build(config, std::move(plan));
 }
 
-void SupplyImpl::Start() {
+absl::Status SupplyImpl::Start() {
   absl::MutexLock lock(&mutex_);
+  absl::StatusOr<std::thread> ticker = StartThread([this] { RunTicks(); });
+  if (!ticker.ok()) return ticker.status();
+  ticker_ = *std::move(ticker);
   started_ = true;
-  for (const SourceEntry& source : parts_.sources()) source.thread->Start();
-  ticker_ = std::thread([this] { RunTicks(); });
+  for (const SourceEntry& source : parts_.sources()) Begin(source.thread.get());
+  return absl::OkStatus();
+}
+
+// One that the system refuses a thread now is tried again at each tick.
+void SupplyImpl::Begin(SourceThread* source) {
+  const absl::Status begun = source->Start();
+  if (begun.ok() || std::exchange(threadless_told_, true)) return;
+  log_->Error("source.not_started", {{"source", source->source()->Snapshot().name()},
+                                     {"reason", begun},
+                                     {"remedy", "raise that limit; tried again all the time"}});
 }
 
 bool SupplyImpl::Stop() {
@@ -136,7 +151,10 @@ void SupplyImpl::Tick() {
   leaving_.Reap();
   absl::MutexLock lock(&mutex_);
   for (const PoolEntry& entry : parts_.pools()) entry.pool->Tick();
-  for (const SourceEntry& entry : parts_.sources()) entry.metrics->Refresh();
+  for (const SourceEntry& entry : parts_.sources()) {
+    entry.metrics->Refresh();
+    if (started_ && !stopping_ && entry.thread->ended()) Begin(entry.thread.get());
+  }
 }
 
 // A new configuration -------------------------------------------------------------------------
@@ -179,7 +197,7 @@ void SupplyImpl::Take(PreparedChange change) {
   if (!started_) return;
   for (const SupplyParts::Newcomer& one : taken.begin) {
     SupplyParts::Remember(one);
-    one.thread->Start();
+    Begin(one.thread);
   }
 }
 

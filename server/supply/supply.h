@@ -3,7 +3,7 @@
 //
 //   auto supply = Supply::Create(config, locations, arena, clock, log, metrics).value();
 //   for (Pool* pool : supply->pools()) pool->SetChangeCallback(wake);
-//   supply->Start();
+//   if (absl::Status status = supply->Start(); !status.ok()) return status;
 //
 // A new configuration is taken in two steps. The first makes and checks all that is new, and may
 // fail; the second cannot. In between, nobody may begin to use a pool that goes:
@@ -91,7 +91,9 @@ class Supply {
   virtual ~Supply() = default;
 
   // Starts one thread per source.
-  virtual void Start() = 0;
+  // A source that cannot have a thread now is told in the log, and tried again. Errors: of
+  // StartThread(), for the supply's own.
+  virtual absl::Status Start() = 0;
   // Ends the threads, and interrupts a source that is blocked in its device. Returns false when a
   // device keeps its source's thread in a call, after LeavingSources::kStopPatience: the destructor
   // would wait for it. Whoever must not wait ends the process then, and destroys nothing: neither

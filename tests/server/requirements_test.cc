@@ -125,7 +125,7 @@ TEST(RequirementsTest, M17_SourceThatHangsInItsDeviceDelaysNoReader) {
   SourceThread thread(std::make_unique<Source>(spec, std::make_unique<HungDriver>(&hanging),
                                                std::move(test), std::move(held), &clock, &log));
   thread.source()->AddSink(pool.get(), 0);
-  thread.Start();
+  ASSERT_TRUE(thread.Start().ok());
   hanging.WaitForNotification();
 
   pool->SetSourceState(1, v1::SOURCE_STATE_HEALTHY);

@@ -36,7 +36,7 @@ class HttpFrontTest : public ::testing::Test {
         HttpFront::Create(*std::move(sockets), limits);
     ASSERT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
-    front_->Start(
+    const absl::Status started = front_->Start(
         [this](uint64_t id, std::string head) {
           absl::MutexLock lock(&mutex_);
           ids_.push_back(id);
@@ -46,6 +46,7 @@ class HttpFrontTest : public ::testing::Test {
           absl::MutexLock lock(&mutex_);
           ++(refusal == HttpFront::Refusal::kLate ? late_ : full_);
         });
+    ASSERT_TRUE(started.ok()) << started;
   }
   void TearDown() override { front_.reset(); }
 

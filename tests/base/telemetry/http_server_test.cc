@@ -17,6 +17,7 @@
 #include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/process/no_more_threads.h"
 #include "tests/own_network.h"
 
 namespace entropyd {
@@ -347,6 +348,18 @@ TEST_F(HttpServerTest, TheDestructorWaitsForAnswersUnderWay) {
   release.Notify();
   destroyer.join();
   EXPECT_THAT(ReceiveAll(fd), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, WhereNoThreadCanBeStartedItIsAnErrorAndLaterItServes) {
+  HttpServer::Options options;
+  options.address = "127.0.0.1:0";
+  {
+    const NoMoreThreads full;
+    const auto server = HttpServer::Start(options, &metrics_);
+    EXPECT_TRUE(absl::IsResourceExhausted(server.status())) << server.status();
+  }
+  StartAt("127.0.0.1:0");
+  EXPECT_THAT(Ask("GET", "/healthz").body, HasSubstr("ok"));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "tests/base/process/no_more_threads.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -173,6 +174,13 @@ TEST_F(IdentityThreadTest, EndsWithQuestionsLeft) {
   absl::MutexLock lock(&mutex_);
   EXPECT_LE(news_.size(), 1'000u);
   for (size_t i = 0; i < news_.size(); ++i) EXPECT_EQ(news_[i].connection, i + 1);
+}
+
+TEST_F(IdentityThreadTest, WhereNoThreadCanBeStartedItIsAnError) {
+  const NoMoreThreads full;
+  const auto thread = IdentityThread::Start(
+      dir_.path(), [](std::vector<IdentityNews>) {}, &log_);
+  EXPECT_TRUE(absl::IsResourceExhausted(thread.status())) << thread.status();
 }
 
 }  // namespace

@@ -279,11 +279,12 @@ TEST_F(DoorTest, ServesOnAThreadOfItsOwnUntilItIsStopped) {
   absl::Mutex mutex;
   int received = 0;
   std::vector<UniqueFd> held;
-  door_->Start([&](UniqueFd connection) {
+  const absl::Status started = door_->Start([&](UniqueFd connection) {
     absl::MutexLock lock(&mutex);
     held.push_back(std::move(connection));
     ++received;
   });
+  ASSERT_TRUE(started.ok()) << started;
   const std::vector<UniqueFd> peers = ConnectMany(100);
   {
     absl::MutexLock lock(&mutex);

@@ -167,7 +167,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
                                            std::move(held), &clock_, &log_);
     source->AddSink(&sink_, 0);
     auto thread = std::make_unique<SourceThread>(std::move(source));
-    thread->Start();
+    EXPECT_TRUE(thread->Start().ok());
     return thread;
   }
 

@@ -27,10 +27,14 @@ class EventLog final : public Log {
     absl::MutexLock lock(&mutex_);
     events.push_back(std::string(event));
   }
+  int Count(absl::string_view event) const {
+    absl::MutexLock lock(&mutex_);
+    return static_cast<int>(std::count(events.begin(), events.end(), event));
+  }
   std::vector<std::string> events;  // looked at when nothing else runs
 
  private:
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
 };
 
 // The device's state. The test keeps it, and any number of drivers look at it.

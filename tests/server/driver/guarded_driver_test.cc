@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "tests/base/process/no_more_threads.h"
 
 namespace entropyd {
 namespace {
@@ -131,6 +132,17 @@ TEST_F(GuardedDriverTest, GuardOfAHungDriverGoesAndLeavesItBehind) {
   EXPECT_FALSE(inner_->destroyed.HasBeenNotified());
   inner_->release.Notify();
   inner_->destroyed.WaitForNotification();
+}
+
+TEST_F(GuardedDriverTest, WithoutAThreadItDoesNotOpenAndTriesAgain) {
+  std::unique_ptr<SourceDriver> driver = Make(kAmple);
+  {
+    const NoMoreThreads full;
+    EXPECT_TRUE(absl::IsUnavailable(driver->Open().status()));
+    driver->Close();
+  }
+  EXPECT_EQ(driver->Open().value(), "inner");
+  EXPECT_EQ(driver->Read({bytes_, 10}).value(), 10u);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class LeavingSourcesTest : public ::testing::Test {
   // A source whose device keeps its thread until `device` lets it go.
   std::shared_ptr<SourceThread> Stuck(const std::string& name, StuckDevice* device) {
     std::shared_ptr<SourceThread> thread = Make(name, std::make_unique<StuckDriver>(device));
-    thread->Start();
+    EXPECT_TRUE(thread->Start().ok());
     device->reading.WaitForNotification();
     return thread;
   }
@@ -43,7 +43,7 @@ class LeavingSourcesTest : public ::testing::Test {
     FakeDevice& device = away_.emplace_back();  // each thread has one of its own
     device.open = absl::NotFoundError("open /dev/fake: no such device");
     std::shared_ptr<SourceThread> thread = Make(name, std::make_unique<FakeDriver>(&device));
-    thread->Start();
+    EXPECT_TRUE(thread->Start().ok());
     return thread;
   }
   // Until the thread has ended.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
+#include "tests/base/process/no_more_threads.h"
 #include "tests/server/driver/fake_driver.h"
 
 namespace entropyd {
@@ -50,7 +51,7 @@ class SourceThreadTest : public ::testing::Test {
 TEST_F(SourceThreadTest, StopInterruptsASourceThatIsBlockedInItsDevice) {
   absl::Notification reading;
   std::unique_ptr<SourceThread> thread = Make(std::make_unique<BlockingDriver>(&reading));
-  thread->Start();
+  ASSERT_TRUE(thread->Start().ok());
   reading.WaitForNotification();
   thread->Stop();
   EXPECT_EQ(thread->source()->Snapshot().raw_bytes(), 0u);
@@ -67,10 +68,24 @@ TEST_F(SourceThreadTest, StopEndsAWaitForAMissingDevice) {
   FakeDevice device;
   device.open = absl::NotFoundError("open /dev/fake: no such device");
   std::unique_ptr<SourceThread> thread = Make(std::make_unique<FakeDriver>(&device));
-  thread->Start();
+  ASSERT_TRUE(thread->Start().ok());
   thread->Wake();
   thread->Stop();
   EXPECT_LE(device.opens, 1);
+}
+
+TEST_F(SourceThreadTest, WhereNoThreadCanBeStartedItIsAnErrorAndItMayStartLater) {
+  FakeDevice device;
+  std::unique_ptr<SourceThread> thread = Make(std::make_unique<FakeDriver>(&device));
+  {
+    const NoMoreThreads full;
+    EXPECT_TRUE(absl::IsResourceExhausted(thread->Start()));
+    EXPECT_TRUE(thread->ended());
+  }
+  ASSERT_TRUE(thread->Start().ok());
+  EXPECT_FALSE(thread->ended());
+  thread->Stop();
+  EXPECT_TRUE(thread->ended());
 }
 
 }  // namespace

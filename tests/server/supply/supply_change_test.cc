@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/supply/supply.h"
+#include "tests/base/process/no_more_threads.h"
 #include "tests/server/driver/fake_driver.h"
 
 namespace entropyd {
@@ -40,7 +41,7 @@ class SupplyChangeTest : public ::testing::Test {
     ASSERT_TRUE(config::Parse(yaml, "server.yaml", &config_, &locations_).ok());
     supply_ = Supply::Create(config_, locations_, arena_.get(), &clock_, &log_, &metrics_).value();
     Listen(supply_->FindPool("default"));
-    supply_->Start();
+    ASSERT_TRUE(supply_->Start().ok());
     ASSERT_TRUE(Await([&] { return supply_->FindPool("default")->State().ready(); }));
   }
   void TearDown() override { supply_->Stop(); }
@@ -227,6 +228,24 @@ TEST_F(SupplyChangeTest, HundredChangesLeaveNothingBehind) {
   EXPECT_EQ(supply_->FindPool("default")->State().discard_epoch, 0u);
   std::vector<uint8_t> out(16384);
   EXPECT_TRUE(supply_->FindPool("default")->NewReader()->Read(absl::MakeSpan(out), 0).ok());
+}
+
+TEST_F(SupplyChangeTest, ASourceThatGetsNoThreadIsToldOnceAndStartsWhenItCan) {
+  {
+    const NoMoreThreads full;
+    Take(absl::StrCat(kSoft, kMore), Pool("default", "sources: [soft, more]"));
+    EXPECT_EQ(log_.Count("source.not_started"), 1);
+    EXPECT_TRUE(IsReady("default"));
+  }
+  EXPECT_TRUE(Await([&] { return SourceNow("more").raw_bytes() > 0; }));
+  EXPECT_EQ(log_.Count("source.not_started"), 1);
+}
+
+TEST_F(SupplyChangeTest, ASupplyWithoutAThreadOfItsOwnDoesNotStart) {
+  const auto other =
+      Supply::Create(config_, locations_, arena_.get(), &clock_, &log_, &metrics_).value();
+  const NoMoreThreads full;
+  EXPECT_TRUE(absl::IsResourceExhausted(other->Start()));
 }
 
 }  // namespace

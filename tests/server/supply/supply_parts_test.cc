@@ -111,7 +111,7 @@ class SupplyPartsTest : public ::testing::Test {
 
 TEST_F(SupplyPartsTest, ASourceThatHangsHoldsUpNoChangeAndGivesNothingAfterwards) {
   const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
-  stuck->Start();
+  ASSERT_TRUE(stuck->Start().ok());
   stuck_.reading.WaitForNotification();
   const SupplyParts::Taken taken = Take(Config({"fake"}), Plan({"fake"}, {"fake"}));
   EXPECT_THAT(taken.leaving, ElementsAre(stuck));
@@ -128,7 +128,7 @@ TEST_F(SupplyPartsTest, ASourceThatHangsHoldsUpNoChangeAndGivesNothingAfterwards
 
 TEST_F(SupplyPartsTest, ASourceThatHangsMayOutliveItsPool) {
   const std::shared_ptr<SourceThread> stuck = parts_.FindSource("stuck")->thread;
-  stuck->Start();
+  ASSERT_TRUE(stuck->Start().ok());
   stuck_.reading.WaitForNotification();
   SupplyPlan plan = Plan({"fake"}, {"fake"});
   plan.pools[0].name = "other";

@@ -266,7 +266,7 @@ class SupplyTest : public ::testing::Test {
         ++changes_;
       });
     }
-    supply_->Start();
+    ASSERT_TRUE(supply_->Start().ok());
   }
 
   // Waits until `condition` holds. It checks the condition whenever a pool calls back.

@@ -1,0 +1,22 @@
+// Starts a thread, or says why not. std::thread throws where the system refuses one, and nobody
+// here catches: the process would end.
+//
+//   absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+//   if (!thread.ok()) return thread.status();
+//
+// Errors: RESOURCE_EXHAUSTED, with the reason and the limits to look at. The condition may pass, so
+// whoever can try again does.
+//
+// Thread safety: a function without state.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "absl/status/statusor.h"
+
+namespace entropyd {
+
+absl::StatusOr<std::thread> StartThread(std::function<void()> run);
+
+}  // namespace entropyd
