@@ -34,6 +34,7 @@
 #include "base/telemetry/metrics.h"
 #include "base/telemetry/process_metrics.h"
 #include "base/text/command_line.h"
+#include "base/text/names.h"
 #include "base/wire/grpc_log.h"
 #include "hostagent/agent.h"
 #include "hostagent/agent_config.h"
@@ -85,7 +86,9 @@ std::vector<std::string> SuccessorCommand(int argc, char** argv) {
 }
 
 ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
-  WriteWithin(STDERR_FILENO, absl::StrCat("entropyd-hostagent: ", status.message(), "\n"),
+  // It may repeat what stands in a file, or in a certificate.
+  const std::string told = EscapeControls(status.message(), "\n\t");
+  WriteWithin(STDERR_FILENO, absl::StrCat("entropyd-hostagent: ", told, "\n"),
               LogWriter::kEndPatience);
   WriteLastWords(flags.last_words, status.message());
   return code;

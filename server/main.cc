@@ -30,6 +30,7 @@
 #include "base/telemetry/log_writer.h"
 #include "base/telemetry/process_metrics.h"
 #include "base/text/command_line.h"
+#include "base/text/names.h"
 #include "base/wire/grpc_log.h"
 #include "proto/server_config.pb.h"
 #include "server/await_plan.h"
@@ -60,8 +61,9 @@ struct Prepared {
 };
 
 int Fail(int exit_status, const absl::Status& status) {
-  WriteWithin(STDERR_FILENO, absl::StrCat("entropyd: ", status.message(), "\n"),
-              LogWriter::kEndPatience);
+  // It may repeat what stands in a file, or in a certificate.
+  const std::string told = EscapeControls(status.message(), "\n\t");
+  WriteWithin(STDERR_FILENO, absl::StrCat("entropyd: ", told, "\n"), LogWriter::kEndPatience);
   return exit_status;
 }
 
@@ -206,7 +208,7 @@ int Run(const Flags& flags, Prepared prepared) {
   }
   if (flags.check_config) {
     for (const std::string& warning : plan->warnings) {
-      fprintf(stderr, "entropyd: warning: %s\n", warning.c_str());
+      fprintf(stderr, "entropyd: warning: %s\n", EscapeControls(warning, "\n\t").c_str());
     }
     return Say(absl::StrCat(flags.config, ": configuration OK\n"));
   }

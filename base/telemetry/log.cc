@@ -70,10 +70,8 @@ void AppendQuoted(absl::string_view text, std::string* out) {
       out->append("\\n");
     } else if (c == '\t') {
       out->append("\\t");
-    } else if (c < 0x20 || c == 0x7f) {
-      absl::StrAppendFormat(out, "\\u%04x", c);
-    } else if (c == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) {  // C1 controls
-      absl::StrAppendFormat(out, "\\u%04x", static_cast<unsigned char>(text[1]));
+    } else if (PrintableLength(text) == 0) {
+      *out += JsonEscape(FirstCharacter(text));
     } else {
       out->append(text.data(), length);
     }

@@ -16,21 +16,11 @@ constexpr size_t kExcerptBytes = 64;
 
 bool Fits(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.'; }
 
-// Bytes of the character at the front of `text` that a terminal may show as it is; 0 = none.
-// REQUIRES: text is not empty.
-size_t Printable(absl::string_view text) {
-  const size_t length = Utf8Length(text);
-  const unsigned char c = static_cast<unsigned char>(text[0]);
-  // C1 controls.
-  if (length == 2 && c == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) return 0;
-  return length == 1 && absl::ascii_iscntrl(c) ? 0 : length;
-}
-
 // Escapes what is not printable, quotes and backslashes.
 std::string Escape(absl::string_view text) {
   std::string escaped;
   while (!text.empty()) {
-    const size_t length = Printable(text);
+    const size_t length = PrintableLength(text);
     if (length > 1) {
       escaped.append(text.data(), length);
     } else {
@@ -57,7 +47,7 @@ absl::Status CheckName(absl::string_view name) {
   if (bad.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(Excerpt(name), " has the character '",
-                   Escape(bad.substr(0, std::max<size_t>(1, Printable(bad)))),
+                   Escape(bad.substr(0, std::max<size_t>(1, PrintableLength(bad)))),
                    "'; use letters, digits, '-', '_' and '.'"));
 }
 
@@ -79,7 +69,7 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_
 absl::Status CheckText(absl::string_view text) {
   if (absl::Status length = CheckLength(text); !length.ok()) return length;
   for (absl::string_view rest = text; !rest.empty();) {
-    const size_t length = Printable(rest);
+    const size_t length = PrintableLength(rest);
     if (length == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat(Excerpt(text), " has a control character, or is no UTF-8"));
@@ -93,7 +83,7 @@ std::string EscapeControls(absl::string_view text, absl::string_view kept) {
   std::string escaped;
   while (!text.empty()) {
     const bool keep = absl::StrContains(kept, text[0]);
-    const size_t length = keep ? 1 : Printable(text);
+    const size_t length = keep ? 1 : PrintableLength(text);
     if (length > 0) {
       escaped.append(text.data(), length);
     } else {

@@ -33,12 +33,13 @@ bool IsPoolClass(absl::string_view name);
 // Errors: INVALID_ARGUMENT with an example.
 absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_view name);
 
-// OK for 0 to 256 bytes of UTF-8 without control characters: what an operator may say to others.
+// OK for 0 to 256 bytes of UTF-8 that can be shown (PrintableLength() in base/text/utf8.h): what an
+// operator may say to others.
 absl::Status CheckText(absl::string_view text);
 
-// `text` with "\x1b" in the place of each control character that is not in `kept`, and of each byte
-// that is no UTF-8. All else stays, also quotes and backslashes: this is for people, and nothing
-// reads it back.
+// `text` with "\x1b" in the place of each byte that is not of a character that can be shown
+// (PrintableLength() in base/text/utf8.h), unless it is in `kept`. All else stays, also quotes and
+// backslashes: this is for people, and nothing reads it back.
 std::string EscapeControls(absl::string_view text, absl::string_view kept);
 
 // What may be repeated of any text: quoted and escaped, and when it is longer than 64 bytes, its

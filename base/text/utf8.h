@@ -1,4 +1,4 @@
-// Checks that text from outside is UTF-8, and makes it so.
+// Checks that text from outside is UTF-8 and can be shown, and makes it UTF-8.
 //
 //   while (!text.empty()) {
 //     const size_t length = Utf8Length(text);
@@ -21,6 +21,19 @@ namespace entropyd {
 // U+10FFFF).
 // REQUIRES: text is not empty.
 size_t Utf8Length(absl::string_view text);
+
+// The same for a character that a terminal and a log may show as it is. 0 also for control
+// characters (C0, DEL, C1), for line ends, and for what nobody sees and what turns the direction of
+// the text around (Unicode's Bidi_Control and most of Default_Ignorable_Code_Point): with them a
+// name can look like another one. Joiners stay, because some scripts need them.
+// REQUIRES: text is not empty.
+size_t PrintableLength(absl::string_view text);
+
+// The character of a well-formed sequence. REQUIRES: Utf8Length(text) is not 0.
+char32_t FirstCharacter(absl::string_view text);
+
+// "\\u202e": the character as JSON escapes it. Beyond 16 bits these are two halves (surrogates).
+std::string JsonEscape(char32_t c);
 
 // The beginning of `text`, at most `most` bytes. Does not end within a character of UTF-8.
 absl::string_view CutUtf8(absl::string_view text, size_t most);

@@ -347,7 +347,7 @@ int RunLibvirtConvert(const LibvirtOptions& options, bool json) {
     answer.Set("xml", edit->xml).SetRaw("changes", JsonStrings(edit->changes));
     PrintJson(answer.SetRaw("notes", JsonStrings(edit->remarks)).ToString());
   } else if (options.dry_run) {
-    std::cout << UnifiedDiff("before", edit->before, "after", edit->xml);
+    Print(UnifiedDiff("before", edit->before, "after", edit->xml));
   } else {
     std::cout << edit->xml;
   }

@@ -12,28 +12,22 @@ namespace entropyd {
 std::string JsonString(absl::string_view text) {
   std::string out = "\"";
   const std::string valid = ReplaceInvalidUtf8(text);
-  for (char c : valid) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        // DEL, too: a terminal may obey it.
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
+  for (absl::string_view left = valid; !left.empty();) {
+    const size_t length = Utf8Length(left);
+    const char c = left[0];
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (PrintableLength(left) == 0) {
+      out += JsonEscape(FirstCharacter(left));  // a terminal may obey it
+    } else {
+      absl::StrAppend(&out, left.substr(0, length));
     }
+    left.remove_prefix(length);
   }
   out += '"';
   return out;

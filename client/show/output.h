@@ -5,8 +5,8 @@
 //   Print(absl::StrCat("agent: version ", OneLine(status.version()), "\n"));
 //   if (absl::Status written = FlushOutput(std::cout); !written.ok()) return Fail(written);
 //
-// Control characters and bytes that are no UTF-8 are shown as "\x1b". JSON is not meant for
-// terminals and escapes by its own rules.
+// What cannot be shown (PrintableLength() in base/text/utf8.h) becomes "\x1b". JSON escapes the
+// same characters by its own rules.
 //
 // Thread safety: main's thread prints; the functions that return text are safe.
 #pragma once

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
+#include "base/text/names.h"
+#include "base/text/utf8.h"
 
 namespace entropyd {
 namespace {
@@ -16,6 +18,15 @@ constexpr int64_t kAckInterval = 100 * kMillisecondNanos;
 constexpr int64_t kReopenAfter = 30 * kSecondNanos;
 // The credit rule excludes it. If it happens all the same, the message is refused like any excess.
 constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
+
+// A server may list its classes in a reason.
+constexpr size_t kMostReasonBytes = 4096;
+
+// What a server says, as it is repeated to people from here on.
+std::string Said(absl::string_view text) {
+  const std::string escaped = EscapeControls(CutUtf8(text, kMostReasonBytes), "");
+  return std::string(CutUtf8(escaped, kMostReasonBytes));
+}
 
 // The reason says which classes there are, if the server tells it.
 absl::string_view ClosedRemedy(uint32_t code) {
@@ -90,8 +101,14 @@ bool Attachment::Receive(int max_messages) {
 
 absl::Status Attachment::Accept(const ServerMessageView& message, std::vector<size_t>* brought) {
   if (absl::Status status = ledger_.Accept(message); !status.ok()) return status;
-  for (const v1::ChannelState& state : message.head.state()) ApplyState(state);
-  if (message.head.has_drain()) drain_ = message.head.drain();
+  for (v1::ChannelState state : message.head.state()) {
+    state.set_reason(Said(state.reason()));
+    ApplyState(state);
+  }
+  if (message.head.has_drain()) {
+    drain_ = message.head.drain();
+    drain_->set_reason(Said(drain_->reason()));
+  }
   for (const GrantView& grant : message.grants) {
     const size_t of_class = *ClassOf(grant.channel);
     ClassBuffer* to = context_.classes[of_class].buffer;
@@ -199,9 +216,10 @@ void Attachment::NoteSilence(int64_t now) {
 }
 
 absl::optional<absl::Status> Attachment::ended() const {
-  absl::optional<absl::Status> finished = stream_->finished();
-  if (finished.has_value() && !given_up_.ok()) return given_up_;
-  return finished;
+  const absl::optional<absl::Status> finished = stream_->finished();
+  if (!finished.has_value()) return absl::nullopt;
+  if (!given_up_.ok()) return given_up_;
+  return absl::Status(finished->code(), Said(finished->message()));
 }
 
 absl::optional<size_t> Attachment::ClassOf(uint32_t channel) const {

@@ -71,11 +71,13 @@ struct FakeWire {
     state->set_phase(phase);
     return state;
   }
-  void State(uint32_t channel, v1::Phase phase, uint32_t code = 0, bool discard = false) {
+  void State(uint32_t channel, v1::Phase phase, uint32_t code = 0, bool discard = false,
+             const std::string& reason = "") {
     ServerMessageView message = NewMessage();
     v1::ChannelState* state = AddState(&message, channel, phase);
     state->set_code(code);
     state->set_discard_buffered(discard);
+    state->set_reason(reason);
     Push(std::move(message));
   }
   void Grant(uint32_t channel, uint64_t offset, std::string bytes) {

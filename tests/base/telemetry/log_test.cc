@@ -127,11 +127,12 @@ TEST_F(LogTest, AValueCannotForgeALineOrSteerATerminal) {
                     {"c", "\xc2\x9b"},
                     {"d", "\xff"},
                     {"e", "\xed\xa0\x80"},
-                    {"f", "\xc3\xa4"}});
+                    {"f", "\xc3\xa4"},
+                    {"g", "\u202e\u2028"}});
   EXPECT_EQ(Written(),
             "ts=2026-01-02T03:04:05.678Z level=error event=x a=\"1\\nlevel=info event=forged\" "
             "b=\"\\u001b[2J\" c=\"\\u009b\" d=\"\\ufffd\" e=\"\\ufffd\\ufffd\\ufffd\" "
-            "f=\"\xc3\xa4\"\n");
+            "f=\"\xc3\xa4\" g=\"\\u202e\\u2028\"\n");
 }
 
 TEST_F(LogTest, JsonKeepsNumbersBareAndTextQuoted) {

@@ -74,5 +74,13 @@ TEST(NamesTest, AnExcerptIsShortAndHasNothingThatControlsATerminal) {
             "'" + std::string(63, 'a') + "\\xc3…' (67 bytes)");
 }
 
+TEST(NamesTest, WhatIsEscapedNeitherSteersATerminalNorTurnsItsLine) {
+  EXPECT_EQ(EscapeControls("a\x1b[31m\xc2\x9b\u202eb\xff\n", ""),
+            "a\\x1b[31m\\xc2\\x9b\\xe2\\x80\\xaeb\\xff\\n");
+  EXPECT_EQ(EscapeControls("a\nb\u2028c", "\n"), "a\nb\\xe2\\x80\\xa8c");
+  EXPECT_EQ(EscapeControls("Köln \"7\" \\", ""), "Köln \"7\" \\");
+  EXPECT_FALSE(CheckText("vm\u202e1").ok());
+}
+
 }  // namespace
 }  // namespace entropyd

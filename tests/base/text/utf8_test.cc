@@ -49,5 +49,27 @@ TEST(Utf8Test, EachByteThatIsNoUtf8IsReplaced) {
   EXPECT_EQ(ReplaceInvalidUtf8(""), "");
 }
 
+TEST(Utf8Test, WhatATerminalMayShowHasALength) {
+  for (const char* text : {" ", "x", "~", "é", "€", "😀", "\u200d", "\u0600", "\uff9f"}) {
+    EXPECT_EQ(PrintableLength(text), Utf8Length(text)) << text;
+  }
+}
+
+TEST(Utf8Test, WhatSteersTurnsOrHidesHasNone) {
+  for (const char* text : {"\x1b", "\n", "\x7f", "\xc2\x80", "\xc2\x9f", "\u061c", "\u200b",
+                           "\u200e", "\u2028", "\u2029", "\u202a", "\u202e", "\u2066", "\u2069",
+                           "\ufeff", "\ufff9", "\U000e0041", "\xff"}) {
+    EXPECT_EQ(PrintableLength(text), 0u) << text;
+  }
+  EXPECT_EQ(PrintableLength(absl::string_view("\0", 1)), 0u);
+}
+
+TEST(Utf8Test, ACharacterIsReadAndWrittenAsJsonEscapesIt) {
+  EXPECT_EQ(JsonEscape(FirstCharacter("\x1b[")), "\\u001b");
+  EXPECT_EQ(JsonEscape(FirstCharacter("é")), "\\u00e9");
+  EXPECT_EQ(JsonEscape(FirstCharacter("\u202e")), "\\u202e");
+  EXPECT_EQ(JsonEscape(FirstCharacter("\U000e0041")), "\\udb40\\udc41");
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -11,6 +11,10 @@ TEST(JsonTextTest, StringsAreEscaped) {
   EXPECT_EQ(JsonString("a\"b\\c\n\t\x01"), "\"a\\\"b\\\\c\\n\\t\\u0001\"");
 }
 
+TEST(JsonTextTest, WhatATerminalWouldObeyIsEscaped) {
+  EXPECT_EQ(JsonString("\x7f\xc2\x9bö\u202e"), "\"\\u007f\\u009bö\\u202e\"");
+}
+
 TEST(JsonTextTest, WhatIsNoUtf8IsReplaced) {
   EXPECT_EQ(JsonString("a\xff\xc3\xb6"), "\"a\xef\xbf\xbd\xc3\xb6\"");
 }

@@ -371,6 +371,15 @@ TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
   EXPECT_EQ(LostAt(0), INT64_MAX);
 }
 
+// It stays in memory, and goes to terminals, the log and a successor.
+TEST_F(UpstreamTest, AServersReasonIsBoundedAndSteersNoTerminal) {
+  Attach();
+  net_.last().State(1, v1::PHASE_CLOSED, 7, false, "no\x1b[31m\u202e" + std::string(100'000, '\n'));
+  upstream_->Process();
+  EXPECT_THAT(states_[0].reason, StartsWith("no\\x1b[31m\\xe2\\x80\\xae\\n\\n"));
+  EXPECT_LE(states_[0].reason.size(), 4096u);
+}
+
 TEST_F(UpstreamTest, WhatTheServerSaidOfAClassIsNotForgottenByAnotherThatHasSaidNothing) {
   Start();
   EXPECT_EQ(states_[0].kind, Kind::kGone);
