@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 namespace {
@@ -95,7 +96,7 @@ std::string AttributeOf(const xmlNode* node, const char* name) {
   return Owned(xmlGetNoNsProp(node, BAD_CAST name));
 }
 
-absl::Status CheckName(absl::string_view name) {
+absl::Status CheckDomainName(absl::string_view name) {
   if (name.empty()) return Refuse("the domain has no <name>");
   if (name.size() > kMaxNameBytes) return Refuse("the domain's name is longer than a file name");
   if (std::any_of(name.begin(), name.end(), [](char c) { return absl::ascii_iscntrl(c); })) {
@@ -113,23 +114,17 @@ bool IsUuid(absl::string_view text) {
   return true;
 }
 
-bool IsNamePart(absl::string_view part) {
-  return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-  });
-}
-
 // Sets the class that our element names, or the reason why it names none.
 void ReadBackend(const xmlNode* backend, LibvirtDomain* domain) {
   const std::string model = AttributeOf(backend, "model");
   const std::string pool = AttributeOf(backend, "name");
   const std::string leaf = AttributeOf(backend, "class");
   if (model != "pool") {
-    domain->class_error = absl::StrCat("model is '", model, "', not 'pool'");
-  } else if (!IsNamePart(pool)) {
-    domain->class_error = absl::StrCat("name='", pool, "' is not the name of a pool");
-  } else if (!IsNamePart(leaf)) {
-    domain->class_error = absl::StrCat("class='", leaf, "' is not the name of a class");
+    domain->class_error = absl::StrCat("model is ", Excerpt(model), ", not 'pool'");
+  } else if (!CheckName(pool).ok()) {
+    domain->class_error = absl::StrCat("name=", Excerpt(pool), " is not the name of a pool");
+  } else if (!CheckName(leaf).ok()) {
+    domain->class_error = absl::StrCat("class=", Excerpt(leaf), " is not the name of a class");
   } else {
     domain->class_name = absl::StrCat(pool, "/", leaf);
   }
@@ -137,7 +132,7 @@ void ReadBackend(const xmlNode* backend, LibvirtDomain* domain) {
 
 absl::Status ReadDomain(const xmlNode* element, LibvirtDomain* domain) {
   domain->name = TextOf(Child(element, "name"));
-  if (auto status = CheckName(domain->name); !status.ok()) return status;
+  if (auto status = CheckDomainName(domain->name); !status.ok()) return status;
   if (const xmlNode* uuid = Child(element, "uuid")) {
     domain->uuid = absl::AsciiStrToLower(absl::StripAsciiWhitespace(TextOf(uuid)));
     if (!IsUuid(domain->uuid)) return Refuse("the domain's <uuid> is none");
@@ -159,7 +154,7 @@ absl::StatusOr<LibvirtDomain> ParseLibvirtDomain(absl::string_view xml) {
   if (element != nullptr && Is(element, "domstatus", nullptr)) {
     const std::string pid = AttributeOf(element, "pid");
     if (!absl::SimpleAtoi(pid, &domain.pid) || domain.pid <= 0) {
-      return Refuse(absl::StrCat("pid='", pid, "' of <domstatus> is none"));
+      return Refuse(absl::StrCat("pid=", Excerpt(pid), " of <domstatus> is none"));
     }
     element = Child(element, "domain");
   }

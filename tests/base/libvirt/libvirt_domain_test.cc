@@ -136,5 +136,25 @@ TEST(LibvirtDomainTest, RefusesWhatIsTooLongOrTooDeep) {
   EXPECT_THAT(Error(deep), HasSubstr("malformed"));
 }
 
+// Each connection of the guest repeats it to whoever asks, and across a handover.
+TEST(LibvirtDomainTest, WhatOurElementSaysIsBounded) {
+  const std::string huge(1'000'000, 'x');
+  for (const std::string& element :
+       {absl::StrCat("model=\"", huge, "\" name=\"a\" class=\"b\""),
+        absl::StrCat("model=\"pool\" name=\"", huge, "\" class=\"b\""),
+        absl::StrCat("model=\"pool\" name=\"a\" class=\"", huge, "\"")}) {
+    const auto domain =
+        ParseLibvirtDomain(absl::StrCat("<domain><name>vm</name><metadata><e:backend "
+                                        "xmlns:e=\"urn:entropyd:libvirt:1\" ",
+                                        element, "/></metadata></domain>"));
+    ASSERT_TRUE(domain.ok()) << domain.status();
+    EXPECT_EQ(domain->class_name, "");
+    EXPECT_LT(domain->class_error.size(), 200u);
+    EXPECT_NE(domain->class_error, "");
+  }
+  const auto pid = ParseLibvirtDomain(absl::StrCat("<domstatus pid='", huge, "'/>"));
+  EXPECT_LT(pid.status().message().size(), 200u);
+}
+
 }  // namespace
 }  // namespace entropyd
