@@ -15,7 +15,9 @@ namespace {
 
 absl::Status WriteAndSync(const std::string& path, absl::string_view text) {
   const std::string what = absl::StrCat("write ", path);
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  // A crash has left it; or it is somebody's link to a file of this user's, or a FIFO.
+  unlink(path.c_str());
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd) return ErrnoStatus(errno, what);
   while (!text.empty()) {
     const ssize_t n = write(fd.get(), text.data(), text.size());

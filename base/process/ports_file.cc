@@ -23,7 +23,10 @@ absl::Status WritePortsFile(const std::string& path,
     if (port != 0) absl::StrAppend(&text, name, "=", port, "\n");
   }
   const std::string temporary = absl::StrCat(path, ".new");
-  UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  // Neither written through, as somebody's link to a file of this user's, nor waited for, as a
+  // FIFO.
+  unlink(temporary.c_str());
+  UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!fd) return ErrnoStatus(errno, absl::StrCat("write ", temporary));
   const ssize_t wrote = write(fd.get(), text.data(), text.size());
   if (wrote != static_cast<ssize_t>(text.size())) {

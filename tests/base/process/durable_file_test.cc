@@ -130,5 +130,28 @@ TEST_F(DurableFileTest, AFolderInTheWayIsAnErrorThatNamesIt) {
               HasSubstr("open " + folder_ + "/missing"));
 }
 
+TEST_F(DurableFileTest, NothingIsWrittenThroughALinkOrIntoAFifo) {
+  const std::string other = folder_ + "/other";
+  std::ofstream(other) << "somebody's";
+  const auto other_is_whole = [&other] {
+    std::ostringstream text;
+    text << std::ifstream(other).rdbuf();
+    return text.str() == "somebody's";
+  };
+  std::filesystem::create_symlink(other, path_ + ".new");
+  std::filesystem::create_symlink(other, path_);
+  ASSERT_TRUE(WriteDurably(path_, "one").ok());
+  EXPECT_EQ(Text(), "one");
+  EXPECT_TRUE(other_is_whole());
+  std::filesystem::create_hard_link(other, path_ + ".new");
+  ASSERT_TRUE(WriteDurably(path_, "two").ok());
+  EXPECT_EQ(Text(), "two");
+  EXPECT_TRUE(other_is_whole());
+  ASSERT_EQ(mkfifo((path_ + ".new").c_str(), 0600), 0);
+  ASSERT_TRUE(WriteDurably(path_, "three").ok());
+  EXPECT_EQ(Text(), "three");
+  EXPECT_EQ(Files(), 2u);
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -13,8 +14,8 @@ namespace {
 
 class PortsFile : public ::testing::Test {
  protected:
-  std::string Read() {
-    std::ifstream in(folder_ + "/ports");
+  std::string Read(const std::string& name = "/ports") {
+    std::ifstream in(folder_ + name);
     std::stringstream text;
     text << in.rdbuf();
     return text.str();
@@ -47,6 +48,19 @@ TEST_F(PortsFile, NamesTheFolderThatIsMissing) {
   const absl::Status status = WritePortsFile(folder_ + "/none/ports", {{"http", 3}});
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_NE(std::string(status.message()).find(folder_ + "/none/ports"), std::string::npos);
+}
+
+TEST_F(PortsFile, NothingIsWrittenThroughALinkOrIntoAFifo) {
+  const std::string other = folder_ + "/other";
+  ASSERT_TRUE(WritePortsFile(other, {{"http", 1}}).ok());
+  std::filesystem::create_symlink(other, folder_ + "/ports.new");
+  std::filesystem::create_symlink(other, folder_ + "/ports");
+  ASSERT_TRUE(WritePortsFile(folder_ + "/ports", {{"http", 2}}).ok());
+  EXPECT_EQ(Read(), "http=2\n");
+  EXPECT_EQ(Read("/other"), "http=1\n");
+  ASSERT_EQ(mkfifo((folder_ + "/ports.new").c_str(), 0600), 0);
+  ASSERT_TRUE(WritePortsFile(folder_ + "/ports", {{"http", 3}}).ok());
+  EXPECT_EQ(Read(), "http=3\n");
 }
 
 }  // namespace
