@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "base/process/host_port.h"
+#include "base/process/thread.h"
 #include "base/wire/connection_remedy.h"
 
 namespace entropyd {
@@ -68,11 +69,18 @@ std::shared_ptr<Question> NameLookup::State::QuestionAbout(const std::string& se
   std::shared_ptr<Question>& question = open[server];
   if (question != nullptr) return question;
   question = std::make_shared<Question>();
-  std::thread([question = question, resolve = resolve, server] {
-    Answer answer = resolve(server);
-    absl::MutexLock lock(&question->mutex);
-    question->answer = std::move(answer);
-  }).detach();
+  absl::StatusOr<std::thread> thread =
+      StartThread([question = question, resolve = resolve, server] {
+        Answer answer = resolve(server);
+        absl::MutexLock lock(&question->mutex);
+        question->answer = std::move(answer);
+      });
+  if (thread.ok()) {
+    thread->detach();
+  } else {
+    absl::MutexLock of_question(&question->mutex);
+    question->answer = NotFound(server, thread.status().message());
+  }
   return question;
 }
 
@@ -105,9 +113,10 @@ NameLookup::NameLookup(Resolve resolve, absl::Duration patience)
 NameLookup::Answer NameLookup::Find(const std::string& server) { return state_->Find(server); }
 
 void NameLookup::Begin(const std::string& server, std::function<void(Answer answer)> done) {
-  std::thread([state = state_, server, done = std::move(done)] {
-    done(state->Find(server));
-  }).detach();
+  absl::StatusOr<std::thread> thread =
+      StartThread([state = state_, server, done] { done(state->Find(server)); });
+  if (!thread.ok()) return done(NotFound(server, thread.status().message()));
+  thread->detach();
 }
 
 NameLookup::Answer PlatformAddresses(const std::string& server) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process/thread.h"
 
 namespace entropyd {
 namespace {
@@ -17,12 +18,19 @@ std::string SeedingText(const absl::optional<absl::StatusOr<GuestReport>>& repor
 
 DemoGuest::DemoGuest(GuestBoot boot) : bytes_(boot.bytes) {
   boot.cancelled = [this] { return cancelled_.load(); };
-  thread_ = std::thread([this, boot = std::move(boot)]() mutable { Run(std::move(boot)); });
+  absl::StatusOr<std::thread> thread = StartThread([this, boot = std::move(boot)] { Run(boot); });
+  if (thread.ok()) {
+    thread_ = *std::move(thread);
+  } else {
+    absl::MutexLock lock(&mutex_);
+    with_ = thread.status();
+    finished_ = true;
+  }
 }
 
 DemoGuest::~DemoGuest() {
   cancelled_ = true;
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void DemoGuest::Run(GuestBoot boot) {

@@ -11,6 +11,7 @@
 #include "base/config/config.h"
 #include "base/process/durable_file.h"
 #include "base/process/host_port.h"
+#include "base/process/thread.h"
 #include "client/name_lookup.h"
 #include "proto/server_addresses.pb.h"
 
@@ -57,6 +58,7 @@ struct AddressBook::State {
 
   void Load();
   void Write();
+  void TellUnwritten(const absl::Status& why);
 
   const std::string path;
   const std::vector<std::string> servers;
@@ -95,14 +97,17 @@ void AddressBook::State::Write() {
       text = BookText(book);
     }
     if (const absl::Status written = WriteDurably(path, text); !written.ok()) {
-      log->Warning("addresses.unwritten",
-                   {{"path", path},
-                    {"reason", written},
-                    {"remedy",
-                     "mend what the reason names; until then a restart without a name "
-                     "service finds no server"}});
+      TellUnwritten(written);
     }
   }
+}
+
+void AddressBook::State::TellUnwritten(const absl::Status& why) {
+  log->Warning("addresses.unwritten", {{"path", path},
+                                       {"reason", why},
+                                       {"remedy",
+                                        "mend what the reason names; until then a restart "
+                                        "without a name service finds no server"}});
 }
 
 AddressBook::AddressBook(const std::string& state_dir, const std::vector<std::string>& servers,
@@ -125,13 +130,16 @@ void AddressBook::Keep(const std::string& server, const std::vector<std::string>
   absl::MutexLock lock(&state_->mutex);
   Addresses& kept = state_->book[server];
   // Name servers turn the order round to spread the load.
-  if (absl::c_is_permutation(kept, addresses)) return;
+  if (absl::c_is_permutation(kept, addresses) && !state_->changed) return;
   kept = addresses;
   state_->changed = true;
-  if (std::exchange(state_->writing, true)) return;
+  if (state_->writing) return;
   // The one before has nothing left to do.
   if (writer_.joinable()) writer_.join();
-  writer_ = std::thread([state = state_.get()] { state->Write(); });
+  absl::StatusOr<std::thread> writer = StartThread([state = state_.get()] { state->Write(); });
+  if (!writer.ok()) return state_->TellUnwritten(writer.status());
+  writer_ = *std::move(writer);
+  state_->writing = true;
 }
 
 std::string AddressBookPath(const std::string& state_dir) {

@@ -7,6 +7,7 @@
 #include "base/wire/connection_remedy.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/process/no_more_threads.h"
 
 namespace entropyd {
 namespace {
@@ -85,6 +86,27 @@ TEST(NameLookupTest, WhoBeginsDoesNotWaitAndMayGo) {
   told.WaitForNotification();
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_THAT(*answer, ElementsAre("192.0.2.7:7743"));
+}
+
+TEST(NameLookupTest, WithoutAThreadItIsAnErrorAndTheNextAttemptAsksAgain) {
+  int asked = 0;
+  NameLookup lookup(
+      [&asked](const std::string&) -> NameLookup::Answer {
+        ++asked;
+        return NameLookup::Addresses{"192.0.2.7:7743"};
+      },
+      kLong);
+  absl::optional<NameLookup::Answer> told;
+  {
+    const NoMoreThreads none;
+    lookup.Begin("a:7743", [&](NameLookup::Answer found) { told = std::move(found); });
+    ASSERT_TRUE(told.has_value());
+    EXPECT_EQ(StepOf(told->status().message()), ConnectionStep::kName) << told->status();
+    EXPECT_FALSE(lookup.Find("a:7743").ok());
+  }
+  EXPECT_EQ(asked, 0);
+  EXPECT_TRUE(lookup.Find("a:7743").ok());
+  EXPECT_EQ(asked, 1);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/process/no_more_threads.h"
 #include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
@@ -88,6 +89,18 @@ TEST_F(AddressBookTest, AFileThatCannotBeWrittenIsToldAndNobodyWaits) {
   AddressBook book(dir_.path() + "/gone", {"a:7743"}, &log_);
   book.Keep("a:7743", {"192.0.2.7:7743"});
   EXPECT_THAT(book.Find("a:7743"), ElementsAre("192.0.2.7:7743"));
+}
+
+TEST_F(AddressBookTest, WithoutAThreadItIsToldAndWrittenTheNextTime) {
+  Open();
+  {
+    const NoMoreThreads none;
+    book_->Keep("a:7743", {"192.0.2.7:7743"});
+  }
+  EXPECT_THAT(log_.lines(), ElementsAre(HasSubstr("warning addresses.unwritten")));
+  EXPECT_THAT(book_->Find("a:7743"), ElementsAre("192.0.2.7:7743"));
+  book_->Keep("a:7743", {"192.0.2.7:7743"});
+  EXPECT_THAT(Open()->Find("a:7743"), ElementsAre("192.0.2.7:7743"));
 }
 
 }  // namespace
