@@ -97,6 +97,7 @@ const char* KindOf(const FieldDescriptor& field) {
 
 std::string ValuesOf(const google::protobuf::EnumDescriptor& values) {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(values.value_count()));
   for (int i = 0; i < values.value_count(); ++i) names.push_back(values.value(i)->name());
   return absl::StrJoin(names, ", ");
 }

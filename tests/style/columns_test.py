@@ -21,7 +21,7 @@ CODE_ENDINGS, SCRIPT_ENDINGS = (".cc", ".h", ".c", ".proto"), (".sh", ".py", ".c
 INTERPRETER = re.compile(rb"#!.*\b(ba)?sh\b|#!.*\bpython3?\b")
 ADDRESS = re.compile(r"[a-z]+://\S{20}")
 # To be emptied: files that still have lines that are too long. One that has none any more is an offence, too.
-STANDING = ["server/CMakeLists.txt"]
+STANDING = []
 # What a new line must not begin with: Markdown would make a list, a heading, a table or a quotation of it.
 BLOCK = re.compile(r"([-*+]|#+|\d+[.)]|>|\|.*|=+|-+)$")
 ITEM = re.compile(r"(\s*)([-*+]|\d+[.)])(\s+)")

@@ -4,6 +4,7 @@
   tidy.py ROOT              all files of base, client, server and hostagent
   tidy.py ROOT changed      those that differ from where the branch left main (on main: from the commit
                             before), committed or not, and those whose headers do
+  tidy.py ROOT sample       those of some rooms, which the commit chooses: other ones for each change
   tidy.py ROOT --self-test  a file with an offence must be found
 
 Most of the time goes into the headers of libraries, which every file includes. So the files of a room are
@@ -12,6 +13,7 @@ read as one, and as single files only where two of them use one name for two thi
 Configures build/tidy for clang, and builds no more there than precompiled headers and what protoc writes.
 """
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -23,6 +25,8 @@ import tempfile
 TOPS = ("base", "client", "server", "hostagent")
 # Each version has more checks than the one before: what counts is that of Debian 12.
 VERSION = 14
+# So many files, or a few more, make a sample.
+SAMPLE = 30
 # A unit of files includes .cc files on purpose.
 UNIT_CHECKS = "-bugprone-suspicious-include"
 
@@ -115,6 +119,19 @@ def affected(root, paths, changed):
             yield path
 
 
+def sample(root, paths):
+    """The files of rooms until there are SAMPLE files."""
+    commit = run(["git", "-C", root, "rev-parse", "HEAD"]).stdout.strip()
+    rooms = sorted({os.path.dirname(path) for path in paths},
+                   key=lambda room: hashlib.sha256(f"{commit} {room}".encode()).digest())
+    chosen = []
+    for room in rooms:
+        if len(chosen) < SAMPLE:
+            chosen += [path for path in paths if os.path.dirname(path) == room]
+    print(f"tidy: the rooms {' '.join(sorted({os.path.dirname(path) for path in chosen}))}", flush=True)
+    return chosen
+
+
 def check(root, paths, commands):
     rooms = {}
     for path in paths:
@@ -174,6 +191,8 @@ def main():
         changed = changed_files(root)
         if changed is not None:
             paths = list(affected(root, paths, changed))
+    elif "sample" in sys.argv:
+        paths = sample(root, paths)
     found = check(root, paths, commands)
     if found and version() != VERSION:
         print(f"NOTE: clang-tidy {version()} finds {found} offences; what counts is version {VERSION}")
