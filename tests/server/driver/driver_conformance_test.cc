@@ -508,6 +508,8 @@ TEST(CharDeviceTest, GeneratorOfATpmHasTheRootOfTheTpm) {
             Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
   EXPECT_NE(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-1", 0).root,
             Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  EXPECT_EQ(Tpm2Driver::RootOfTcti("cmd:tpm2_send"), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"))
+      << "nobody knows where it leads";
   EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/other", true, "intel", 0).root, "device 10:183");
 }
 
