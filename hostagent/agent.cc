@@ -82,7 +82,7 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   if (auto status = OpenGuests(config, metrics); !status.ok()) return status;
   if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
   if (auto status = OpenUpstream(config, metrics); !status.ok()) return status;
-  loop_->SetAfterBatch([this] { AfterBatch(); });
+  loop_->SetAfterTurn([this] { AfterTurn(); });
   tick_ = std::make_unique<Timer>(loop_.get(), [this] { Tick(); });
   farewell_ = std::make_unique<Farewell>(loop_.get(), host_->connections());
   operator_ports_ = std::make_unique<OperatorPorts>(OperatorPortsOptions(config), loop_.get(), this,
@@ -362,8 +362,8 @@ void Agent::Released() {
   options_.linger ? Linger() : loop_->Stop();
 }
 
-// A supervisor that restarts whatever ends would start this program again, and it would take the
-// guests back. In Kubernetes this would be the old pod, which stands beside the new one until
+// A service manager that restarts whatever ends would start this program again, and it would take
+// the guests back. In Kubernetes this would be the old pod, which stands beside the new one until
 // somebody deletes it. So this process stays, healthy and not ready, and holds nothing.
 void Agent::Linger() {
   log_->Info("agent.lingering",
@@ -417,9 +417,9 @@ absl::Status Agent::Run() {
 
 // --- turning -------------------------------------------------------------------------------------
 
-void Agent::AfterBatch() {
+void Agent::AfterTurn() {
   host_->Serve();
-  upstream_->AfterBatch();
+  upstream_->AfterTurn();
 }
 
 void Agent::Tick() {

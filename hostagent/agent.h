@@ -59,7 +59,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
     std::string program = "/proc/self/exe";
     // The file that this configuration came from. A successor reads it anew.
     std::string config_path = {};
-    // Listening sockets that a process manager made (Endpoints::Inherit).
+    // Listening sockets that a service manager made (Endpoints::Inherit).
     std::vector<UniqueFd> inherited = {};
     // A reload has begun.
     std::function<void()> reloading = [] {};
@@ -160,7 +160,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
 
   void Replace(Succession::Purpose purpose, Upgraded done);
   void NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level);
-  void AfterBatch();
+  void AfterTurn();
   void Tick();
   void Linger();
   void DiscardAll();

@@ -83,8 +83,8 @@ class Series {
 
 void ExportTurns(const TurnCounters& c, Series* series) {
   series->Total(&c.slow, "entropyd_agent_slow_turns_total",
-                "Turns of the event loop that took longer than 10 ms: so long guests waited for "
-                "others' work.");
+                "Turns of the event loop that took longer than 10 ms. Guests waited that long "
+                "for the work of others.");
   series->SecondsNow(&c.longest_nanos, "entropyd_agent_longest_turn_seconds",
                      "How long the longest turn of the event loop took, since the start.");
 }
@@ -93,7 +93,7 @@ void ExportConnections(const ConnectionCounters& c, Series* series) {
   series->Total(&c.refused, "entropyd_agent_refused_guests_total",
                 "Connections closed at once for max_guests.");
   series->Total(&c.accept_failures, "entropyd_agent_accept_failures_total",
-                "Times a listener paused for want of descriptors or memory.");
+                "Times a listener paused because descriptors or memory ran out or memory.");
   series->Total(&c.identity_timeouts, "entropyd_agent_identity_timeouts_total",
                 "Guests that were not identified in time, and served or refused unknown.");
   series->Total(&c.unidentified_refused, "entropyd_agent_unidentified_refused_total",

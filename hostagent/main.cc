@@ -145,7 +145,7 @@ class Signals final : public EventLoop::Handler {
 };
 
 // How the agent starts, and whom it tells. What is pointed to outlives the start. `opened` gets
-// what hindered the file of ports.
+// why the ports file could not be written.
 Agent::StartOptions StartOptionsOf(const Flags& flags, Agent* agent, ServiceManager* manager,
                                    Log* log, absl::Status* opened) {
   Agent::StartOptions start;
@@ -276,7 +276,7 @@ int main(int argc, char** argv) {
                "normally when none runs");
   app.add_flag(
       "--linger", flags.linger,
-      "when another process has taken the guests over, end only on SIGTERM; for a supervisor "
+      "when another process has taken the guests over, end only on SIGTERM; for a service manager "
       "that starts again each process that ends, as Kubernetes does");
   app.add_flag("--check-config", flags.check, "check the configuration and exit");
   app.add_flag("--describe-config", flags.describe,

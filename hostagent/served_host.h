@@ -2,7 +2,7 @@
 // construction, and how they are joined. Each object's own header says what it does.
 //
 //   auto host = ServedHost::Create(settings, &loop, &arena, &log, &metrics).value();
-//   loop.SetAfterBatch([&] { host->Serve(); });
+//   loop.SetAfterTurn([&] { host->Serve(); });
 //   if (auto status = host->Listen(); !status.ok()) return status;
 //
 // Errors: of Create() and Listen(); see there.
@@ -53,7 +53,7 @@ class ServedHost {
   // From now on all bytes leave through `guard`.
   void SetCloneGuard(std::unique_ptr<CloneGuard> guard);
 
-  // Call it after each batch of events.
+  // Call it after each turn's events.
   void Serve();
   // Call it about once a second: bytes age, and rates are measured.
   void Tick();
@@ -90,7 +90,7 @@ class ServedHost {
   Feeds::Options feeds_wanted_;
   absl::optional<SavedState> state_;
   absl::optional<AgentStatus> status_;
-  // Starts a batch, which serves.
+  // Starts a turn, which serves.
   Timer next_;
   int64_t rated_at_;
 };

@@ -29,7 +29,7 @@ void UpstreamOnLoop::Process() {
   if (upstream_->connected()) was_attached_.store(true, std::memory_order_relaxed);
 }
 
-void UpstreamOnLoop::AfterBatch() {
+void UpstreamOnLoop::AfterTurn() {
   if (upstream_->DeadlineMoved()) deadline_.Set(upstream_->next_deadline_nanos());
 }
 

@@ -3,7 +3,7 @@
 //
 //   UpstreamOnLoop upstream(std::move(made), tls, clock, &loop, &log, &metrics);
 //   upstream.Watch();
-//   loop.SetAfterBatch([&] { Serve(); upstream.AfterBatch(); });
+//   loop.SetAfterTurn([&] { Serve(); upstream.AfterTurn(); });
 //
 // Errors: of EventLoop::Watch, from Watch().
 //
@@ -41,8 +41,8 @@ class UpstreamOnLoop final : public EventLoop::Handler {
 
   Upstream* get() { return upstream_.get(); }
 
-  // Call it after each batch of events.
-  void AfterBatch();
+  // Call it after each turn's events.
+  void AfterTurn();
   // Call it about once a second.
   void Tick();
 

@@ -182,7 +182,7 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   if ((meanwhile & kConfigBit) != 0) {
     restless_since_nanos_ = clock_->NowNanos();
     return absl::UnavailableError(absl::StrCat(
-        "read ", config_path_, ": it changed meanwhile; it is read again when it rests"));
+        "read ", config_path_, ": it changed meanwhile; it is read again when it stops changing"));
   }
   // Without the mark of ServerPlan::TimeMayMend(), which is for the start.
   if (!plan.ok()) return absl::Status(plan.status().code(), plan.status().message());

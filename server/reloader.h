@@ -142,7 +142,7 @@ class Reloader {
     int64_t at_nanos;
     ConfigChange change;
   };
-  // The eldest first.
+  // The oldest first.
   std::deque<Untold> untold_;
   // These have been told.
   std::set<std::string> stale_told_;

@@ -330,7 +330,7 @@ void Server::Impl::StartReloading(const ServerPlan& plan, Reloading reloading) {
 
 void Server::Impl::Ask(std::string cause, Reloader::Done done) {
   if (Reloader* const one = reloader) return one->Ask(std::move(cause), std::move(done));
-  done(absl::UnavailableError("reload: the server learns of no new configuration now"));
+  done(absl::UnavailableError("reload: the server cannot take a new configuration now"));
 }
 
 std::string Server::Impl::ReloadProblem() const {

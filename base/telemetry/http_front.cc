@@ -56,7 +56,7 @@ bool OutOfDescriptors(int error) {
 }  // namespace
 
 struct HttpFront::Loop {
-  using Clients = std::map<uint64_t, Client>;  // the eldest first
+  using Clients = std::map<uint64_t, Client>;  // the oldest first
 
   Loop(ListenSockets s, const Limits& l)
       : sockets(std::move(s)),
@@ -217,17 +217,17 @@ bool HttpFront::Loop::MakeRoom() {
   for (const auto& [id, client] : clients) {
     if (client.state != Client::State::kAnswering) ++counts[client.group];
   }
-  auto eldest = clients.end();
+  auto oldest = clients.end();
   size_t most = 0;
   for (auto at = clients.begin(); at != clients.end(); ++at) {
     if (at->second.state == Client::State::kAnswering) continue;
     const size_t count = counts[at->second.group];
     if (count <= most) continue;
     most = count;
-    eldest = at;
+    oldest = at;
   }
-  if (eldest == clients.end()) return false;
-  clients.erase(eldest);
+  if (oldest == clients.end()) return false;
+  clients.erase(oldest);
   refused(Refusal::kFull);
   return true;
 }

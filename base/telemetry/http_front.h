@@ -7,7 +7,7 @@
 //   front->Reply(id, text);
 //
 // A request must be there within `patience` of its connection, and a reply must be taken within
-// the same time. At most `connections` are open. A new one takes the place of another: the eldest
+// the same time. At most `connections` are open. A new one takes the place of another: the oldest
 // one from the address that has most of them, where an IPv6 network of 64 bits is one address. So a
 // probe, which is done within milliseconds, has its answer while a thousand slow clients are there.
 //

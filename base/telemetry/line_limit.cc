@@ -29,7 +29,7 @@ LineCount LineLimit::Ask(absl::string_view key, int64_t now_nanos) {
     keys_.splice(keys_.end(), keys_, known->second);
     return {known->second->lines.Ask(now_nanos)};
   }
-  const bool crowded = keys_.size() >= kMaxKeys && !DropEldest(now_nanos);
+  const bool crowded = keys_.size() >= kMaxKeys && !DropOldest(now_nanos);
   Key& newcomer = keys_.emplace_back();
   newcomer.name = std::string(key);
   by_name_.emplace(newcomer.name, std::prev(keys_.end()));
@@ -41,10 +41,10 @@ LineCount LineLimit::Ask(absl::string_view key, int64_t now_nanos) {
   return {1 + others, others > 0};
 }
 
-bool LineLimit::DropEldest(int64_t now_nanos) {
-  const LineBudget& eldest = keys_.front().lines;
-  const bool rested = eldest.rested(now_nanos);
-  others_ += eldest.untold();
+bool LineLimit::DropOldest(int64_t now_nanos) {
+  const LineBudget& oldest = keys_.front().lines;
+  const bool rested = oldest.rested(now_nanos);
+  others_ += oldest.untold();
   by_name_.erase(keys_.front().name);
   keys_.pop_front();
   return rested;

@@ -82,7 +82,7 @@ class LineLimit {
   using Keys = std::list<Key>;
 
   // Makes room for a key. Returns whether the one that went had its line long ago.
-  bool DropEldest(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool DropOldest(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
   // The one that was heard last is the last.

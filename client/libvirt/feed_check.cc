@@ -77,7 +77,7 @@ class Linter {
            Set());
     } else if (!rng.reconnects) {
       Find("no-reconnect",
-           "without <reconnect> the guest has no generator any more after a restart of the agent, "
+           "without <reconnect> the guest gets no more entropy after a restart of the agent, "
            "and "
            "it does not start while the agent does not run",
            Set());

@@ -116,7 +116,7 @@ std::string NextAttempt(const v1::GetStatusResponse& status) {
 
 std::string SourcesTable(const v1::ListSourcesResponse& answer, size_t columns) {
   Table table({"SOURCE", "DRIVER?", "GROUP?", "STATE", "RAW>?", "RATE>", "H/BYTE>", "RCT>", "APT>",
-               "LAG>", "WHY|"});
+               "REPLAY>", "WHY|"});
   for (const v1::Source& source : answer.source()) {
     table.Add(
         {source.name(), source.driver(), source.group(),

@@ -1,4 +1,4 @@
-// Where guests come in: the configured listeners, sockets that a process manager or an earlier
+// Where guests come in: the configured listeners, sockets that a service manager or an earlier
 // process opened for them, and the sockets of single guests, which come and go. One callback gets
 // each socket that connects, with the id of the endpoint.
 //
@@ -57,7 +57,7 @@ class Endpoints {
   Endpoints(const Endpoints&) = delete;
   Endpoints& operator=(const Endpoints&) = delete;
 
-  // Takes listening sockets that a process manager made. Each serves the endpoint of its path, and
+  // Takes listening sockets that a service manager made. Each serves the endpoint of its path, and
   // its file stays the manager's. Errors: INVALID_ARGUMENT when no endpoint has that path; of
   // Listener::Adopt. REQUIRES: before Open().
   absl::Status Inherit(std::vector<UniqueFd> sockets);
@@ -114,7 +114,7 @@ class Endpoints {
     int fd;
   };
   std::vector<Opened> opened() const;
-  // Paths whose files are a process manager's.
+  // Paths whose files are a service manager's.
   const std::set<std::string>& activated() const { return activated_; }
   void AddActivated(const std::string& path) { activated_.insert(path); }
   // Listens on the socket of another process. Its file stays the other's until Own(). nullopt: no

@@ -244,7 +244,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& pat
     return absl::InvalidArgumentError(
         absl::StrCat("adopt ", path, ": what was handed over is no listening socket"));
   }
-  // A process manager's socket may block, and the loop must not.
+  // A service manager's socket may block, and the loop must not.
   const int flags = fcntl(socket.get(), F_GETFL);
   if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoStatus(errno, absl::StrCat("adopt ", path));

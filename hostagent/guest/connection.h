@@ -67,7 +67,7 @@ struct ConnectionHost {
   absl::Span<uint8_t> input;
   // Scratch: describes what is in `staging`.
   std::vector<StagedReply>* replies = nullptr;
-  // The connection has left its class and its socket is closed. Destroy it after the batch.
+  // The connection has left its class and its socket is closed. Destroy it after the turn.
   std::function<void(Connection*)> closed;
   // Nobody has told in time who the guest is. The connection is still held.
   std::function<void(Connection*)> unidentified;

@@ -5,7 +5,7 @@
 //   auto connections = Connections::Create(parts, /*most=*/10'000, /*most_of_guest=*/16).value();
 //   connections->Accept(endpoint, std::move(socket));
 //   connections->OnIdentities(news);
-//   connections->DestroyClosed();   // after each batch of events, when the classes were served
+//   connections->DestroyClosed();   // after each turn's events, when the classes were served
 //
 // Errors: of Create() and Adopt(). What goes wrong with one connection is counted and logged.
 //

@@ -31,7 +31,7 @@ void AddCommand(CommandType type, uint8_t each, uint64_t bytes, int64_t now_nano
 }
 
 absl::StatusOr<egd::Decoder::State> RestoreHalf(const handover::v1::Session& saved) {
-  constexpr char kImpossible[] = "half a command that no command begins with";
+  constexpr char kImpossible[] = "a part of a command that no command begins with";
   egd::Decoder::State half;
   if (saved.half_command().size() >= sizeof half.header || saved.skip() > 255) {
     return Refuse(kImpossible);

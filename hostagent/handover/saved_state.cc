@@ -254,7 +254,7 @@ void SavedState::GiveAway() {
   parts_.endpoints->Disown();
   parts_.endpoints->Close();
   parts_.feeds->Close();
-  // Requests answered in this batch are not counted yet. So connections are destroyed after it.
+  // Requests answered in this turn are not counted yet. So connections are destroyed after it.
   parts_.connections->CloseAll("handed over");
   // They go on in the taker's figures.
   parts_.accounts->Clear();

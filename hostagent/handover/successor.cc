@@ -81,7 +81,7 @@ void Successor::OnEvents(uint32_t) {
   if (const std::string last_words = last_words_.Read(); !last_words.empty()) {
     absl::StrAppend(&why, ": ", last_words);
   } else if (WIFEXITED(status)) {
-    absl::StrAppend(&why, "; its messages stand where this agent's messages stand");
+    absl::StrAppend(&why, "; look for its messages in this agent's log");
   }
   ended(absl::AbortedError(why));
 }

@@ -162,7 +162,7 @@ void EventLoop::RunOnce(int64_t max_wait_nanos) {
   }
   RunTimers();
   if (woken) RunPosted();
-  if (after_batch_) after_batch_();
+  if (after_turn_) after_turn_();
   if (counters_ != nullptr) CountTurn();
 }
 

@@ -2,15 +2,15 @@
 // which other threads hand in work.
 //
 //   auto loop = EventLoop::Create(&clock).value();
-//   loop->SetAfterBatch([&] { agent.ServeClasses(); });
+//   loop->SetAfterTurn([&] { agent.ServeClasses(); });
 //   auto watch = loop->Watch(fd, EPOLLIN, &handler);
 //   loop->Run();  // until Stop()
 //
-// The loop reads the clock once per batch: now_nanos() is the time at which the batch began.
+// The loop reads the clock once per turn: now_nanos() is the time at which the turn began.
 //
-// What can be driven from outside has a budget for each batch, also called a turn: so many events,
-// timers and posts. The rest waits for the next turn, which begins at once, after the others'
-// events. Whoever has work left at the end of a turn does the same by TurnAgain().
+// What can be driven from outside has a budget for each turn: so many events, timers and posts. The
+// rest waits for the next turn, which begins at once, after the others' events. Whoever has work
+// left at the end of a turn does the same by TurnAgain().
 //
 // Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of Watch().
 //
@@ -48,7 +48,7 @@ struct TurnCounters {
 class EventLoop {
  public:
   // Enough to make the pass over the class trees cheap per event. Few enough that the first guest
-  // of a batch has its reply while the others' commands still arrive.
+  // of a turn has its reply while the others' commands still arrive.
   static constexpr int kEventsPerTurn = 64;
   // A timer takes a few microseconds, and a guest's connection has several. All of a host's guests
   // may connect in the same moment.
@@ -82,8 +82,8 @@ class EventLoop {
   void Modify(WatchId id, uint32_t events);
   void Unwatch(WatchId id);
 
-  // `run` is called after the events, timers and posts of each batch.
-  void SetAfterBatch(std::function<void()> run) { after_batch_ = std::move(run); }
+  // `run` is called after the events, timers and posts of each turn.
+  void SetAfterTurn(std::function<void()> run) { after_turn_ = std::move(run); }
 
   // Some work is left for the next turn, which does not wait for events then.
   void TurnAgain() { again_ = true; }
@@ -93,15 +93,15 @@ class EventLoop {
   // Runs on the loop's thread, in the order of the calls. Any thread may call.
   void Post(std::function<void()> run);
   void Run();
-  // Any thread may call. Run() returns after the batch.
+  // Any thread may call. Run() returns after the turn.
   void Stop();
 
-  // Runs one batch, and waits for it no longer than `max_wait_nanos`.
+  // Runs one turn, and waits for it no longer than `max_wait_nanos`.
   void RunOnce(int64_t max_wait_nanos);
 
   int64_t now_nanos() const { return now_; }
   const Clock* clock() const { return clock_; }
-  // When the last batch began. It stands still when the loop hangs.
+  // When the last turn began. It stands still when the loop hangs.
   int64_t heartbeat_nanos() const { return heartbeat_.load(std::memory_order_relaxed); }
 
  private:
@@ -138,7 +138,7 @@ class EventLoop {
   const UniqueFd timer_;
   // 0 = not armed.
   int64_t armed_for_ = 0;
-  std::function<void()> after_batch_;
+  std::function<void()> after_turn_;
   // The next turn does not wait.
   bool again_ = false;
   TurnCounters* counters_ = nullptr;

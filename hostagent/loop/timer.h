@@ -25,7 +25,7 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
   ~Timer();
 
-  // Runs once, in the first batch that begins at `at_nanos` or later. Replaces what was set before;
+  // Runs once, in the first turn that begins at `at_nanos` or later. Replaces what was set before;
   // kNever cancels.
   void Set(int64_t at_nanos);
   // The timer will run.

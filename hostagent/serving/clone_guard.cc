@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<CloneGuard>> CloneGuard::Create(Options options) 
       EVP_EncryptInit_ex(cipher, EVP_aes_256_ecb(), nullptr, nullptr, nullptr) != 1 ||
       EVP_CIPHER_CTX_set_padding(cipher, 0) != 1) {
     EVP_CIPHER_CTX_free(cipher);
-    return absl::InternalError("make a pad: OpenSSL refuses AES-256");
+    return absl::InternalError("mix bytes on their way out: OpenSSL refuses AES-256");
   }
   return std::unique_ptr<CloneGuard>(new CloneGuard(std::move(options), cipher));
 }

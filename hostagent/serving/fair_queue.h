@@ -13,7 +13,7 @@
 //
 //   auto id = queue->Add(&member);
 //   if (!queue->ServeAtOnce(id, now)) queue->Touch(id);  // its wants or pending replies changed
-//   queue->Serve(now);     // once after each batch of events, and after bytes have arrived
+//   queue->Serve(now);     // once after each turn's events, and after bytes have arrived
 //
 // Where nobody waits and there is more than enough, there is nothing to share. Then ServeAtOnce()
 // lets the member deliver without a pass. It does not charge the member, because the pass would

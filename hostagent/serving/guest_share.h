@@ -52,7 +52,7 @@ class GuestShare final : public FairQueue::Member {
   void Resume(Id id);
 
   // How long the guest waited for nothing but its own ceiling while the connection was here. The
-  // time is one connection's, the eldest place's, so that the sum over all is the guest's.
+  // time is one connection's, the oldest place's, so that the sum over all is the guest's.
   int64_t throttled_nanos(Id id, int64_t now_nanos) const;
   // What the guest's ceiling allows at once now.
   int64_t nano_tokens(int64_t now_nanos) const { return queue_->nano_tokens(id_, now_nanos); }

@@ -100,7 +100,7 @@ int64_t LocalFallback::next_local_nanos() const {
   return std::max(pause_over, tokens_.TimeOf(needed));
 }
 
-bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
+bool LocalFallback::Judge(int64_t now, int64_t lost_at, bool closed) {
   if (mode_ == Mode::kLocal) {
     // The server is back and refuses this class. That is no loss.
     if (!closed) return false;
@@ -111,7 +111,7 @@ bool LocalFallback::Judge(int64_t now, int64_t gone_at, bool closed) {
     TellDemand();
     return false;
   }
-  const bool lost = !closed && now >= gone_at && demand_.owed > 0 && inner_->level() == 0;
+  const bool lost = !closed && now >= lost_at && demand_.owed > 0 && inner_->level() == 0;
   if (lost && local_ready()) {
     EnterLocal();
     return mode_ == Mode::kLocal;

@@ -18,7 +18,7 @@
 // uses available().
 //
 //   auto fallback = LocalFallback::Create(std::move(buffer), options, &arena, &clock, &log);
-//   if ((*fallback)->Judge(now, gone_at, /*closed=*/false)) ServeGuests();
+//   if ((*fallback)->Judge(now, lost_at, /*closed=*/false)) ServeGuests();
 //
 // Errors: of Create() only.
 //
@@ -91,11 +91,11 @@ class LocalFallback final : public ClassBuffer {
                                                                const Clock* clock, Log* log);
   ~LocalFallback() override;
 
-  // Decides who serves. Upstream is gone from `gone_at` on (INT64_MAX = it is there), or `closed`
-  // by a server that is there, which is no loss. Call it when either may have changed, after guests
-  // were served, and when `gone_at` has come. Returns whether guests can be served now that could
-  // not be served before.
-  bool Judge(int64_t now, int64_t gone_at, bool closed);
+  // Decides who serves. Upstream counts as lost from `lost_at` on (INT64_MAX = it is there), or the
+  // class is `closed` by a server that is there, which is no loss. Call it when either may have
+  // changed, after guests were served, and when `lost_at` has come. Returns whether guests can be
+  // served now that could not be served before.
+  bool Judge(int64_t now, int64_t lost_at, bool closed);
 
   Mode mode() const { return mode_; }
   int64_t mode_since_nanos() const { return since_; }

@@ -105,7 +105,7 @@ void ServedClass::Serve(int64_t now_nanos) {
     ObserveWaits();
     counters_->buffer_level.Set(fallback_->level());
   }
-  // Most batches answer a guest from a full buffer. Such a batch ends here.
+  // Most turns answer a guest from a full buffer. Such a turn ends here.
   if (judge_ || Concerned()) tell |= Judge(now_nanos);
   untold_ |= tell;
   // The next turn takes more. One question for all of it costs less than one for each turn. But a

@@ -2,11 +2,11 @@
 // the counters. Bytes age here and nowhere else.
 //
 //   auto gold = ServedClass::Create(settings, 0, nullptr, &counters, &arena, &clock, &log).value();
-//   gold->queue()->Add(&member);           // connections and feeds
+//   gold->queue()->Add(&member);           // guests and feeds
 //   gold->buffer()->Append(bytes);         // upstream; then
 //   gold->OnArrival();
 //   gold->OnUpstream(state);               // whenever it has changed
-//   gold->Serve(now);                      // after each batch of events
+//   gold->Serve(now);                      // after each turn's events
 //   timer.Set(gold->next_nanos());
 //
 // Errors: of Create() only.
@@ -146,7 +146,7 @@ class ServedClass final : public FilledClass {
   // What the guard said last.
   uint64_t resumes_ = 0;
   LineBudget mix_failed_lines_;
-  // Arrival times of requests answered in this batch.
+  // Arrival times of requests answered in this turn.
   std::vector<int64_t> completed_;
   // Whose requests these are.
   std::vector<WaitCounts*> completed_by_;

@@ -8,15 +8,15 @@ size_t ConnectionTable::StrangersOf(absl::string_view address) const {
 }
 
 ConnectionTable::Id ConnectionTable::Tired(absl::string_view address, int64_t now_nanos) const {
-  const Id eldest = Eldest(address);
-  const int64_t age = now_nanos - connections_.find(eldest)->second.since_nanos;
-  return age >= kPatienceNanos ? eldest : 0;
+  const Id oldest = Oldest(address);
+  const int64_t age = now_nanos - connections_.find(oldest)->second.since_nanos;
+  return age >= kPatienceNanos ? oldest : 0;
 }
 
 bool ConnectionTable::MustWait(int64_t now_nanos) const {
   if (strangers_ == 0) return false;
   if (strangers_ < limits_.strangers && connections_.size() < limits_.connections) return false;
-  const auto& [most, eldest, address] = *ranks_.rbegin();
+  const auto& [most, oldest, address] = *ranks_.rbegin();
   return most == 1 && Tired(address, now_nanos) == 0;
 }
 
@@ -31,13 +31,13 @@ ConnectionTable::Answer ConnectionTable::Ask(absl::string_view address, int64_t 
   if (connections_.size() >= limits_.connections) full = Full::kConnections;
   if (full == Full::kNothing) return {true, 0, full};
   if (strangers_ == 0) return {false, 0, full};
-  const auto& [most, eldest, biggest] = *ranks_.rbegin();
-  const Id give_way = most > own + 1 ? Eldest(biggest) : Tired(biggest, now_nanos);
+  const auto& [most, oldest, biggest] = *ranks_.rbegin();
+  const Id give_way = most > own + 1 ? Oldest(biggest) : Tired(biggest, now_nanos);
   return {give_way != 0, give_way, full};
 }
 
 ConnectionTable::Id ConnectionTable::Greediest() const {
-  return ranks_.empty() ? 0 : Eldest(std::get<2>(*ranks_.rbegin()));
+  return ranks_.empty() ? 0 : Oldest(std::get<2>(*ranks_.rbegin()));
 }
 
 void ConnectionTable::Add(Id id, absl::string_view address, int64_t now_nanos) {

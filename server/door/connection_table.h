@@ -11,7 +11,7 @@
 // A stranger is a connection on which no call has come yet. To make a call, a peer needs a
 // certificate: strangers are all that somebody without one can be. So strangers have fewer places
 // than connections have, and share them fairly by address (max-min): when no place is left, the
-// address that holds the most of them gives one up, its eldest. An honest peer comes from an
+// address that holds the most of them gives one up, its oldest. An honest peer comes from an
 // address with few strangers, and loses its place to nobody.
 //
 // Errors: none.
@@ -69,7 +69,7 @@ class ConnectionTable {
   // What to do with a new connection from `address`. Changes nothing.
   Answer Ask(absl::string_view address, int64_t now_nanos) const;
 
-  // The eldest stranger of the address that has the most, and of several such addresses the eldest
+  // The oldest stranger of the address that has the most, and of several such addresses the oldest
   // of all; 0 when there is none.
   Id Greediest() const;
 
@@ -89,24 +89,24 @@ class ConnectionTable {
     int64_t since_nanos;
     bool stranger;
   };
-  // Strangers of an address, the negative id of the eldest, the address.
+  // Strangers of an address, the negative id of the oldest, the address.
   using Rank = std::tuple<size_t, int64_t, std::string>;
   static Rank RankOf(const std::string& address, const std::set<Id>& strangers) {
     return {strangers.size(), -static_cast<int64_t>(*strangers.begin()), address};
   }
-  // The eldest stranger of an address that has one.
-  Id Eldest(absl::string_view address) const { return *by_address_.find(address)->second.begin(); }
-  // The eldest stranger of `address`, when it has been here for long; else 0.
+  // The oldest stranger of an address that has one.
+  Id Oldest(absl::string_view address) const { return *by_address_.find(address)->second.begin(); }
+  // The oldest stranger of `address`, when it has been here for long; else 0.
   Id Tired(absl::string_view address, int64_t now_nanos) const;
   size_t StrangersOf(absl::string_view address) const;
 
   Limits limits_;
   size_t strangers_ = 0;
   absl::flat_hash_map<Id, Connection> connections_;
-  // The strangers of each address, the eldest first. No set is empty.
+  // The strangers of each address, the oldest first. No set is empty.
   absl::flat_hash_map<std::string, std::set<Id>> by_address_;
   // The same addresses. The last is the one that gives way: it has the most strangers, and of those
-  // with as many its eldest stranger is the eldest.
+  // with as many its oldest stranger is the oldest.
   std::set<Rank> ranks_;
 };
 

@@ -79,12 +79,13 @@ std::string HealthMonitor::Alarm::ToString() const {
       text = absl::StrCat("rct at ", samples, ": two neighbours alike");
       break;
     case Test::kReplay:
-      text = absl::StrCat("lag: ", value, " ", samples, " in a row as ", lag,
+      text = absl::StrCat("replay: ", value, " ", samples, " in a row as ", lag,
                           " bytes before, cutoff ", cutoff);
       break;
     case Test::kPrediction:
-      text = absl::StrCat("lag: ", value, " ", samples, " of a window of ", ReplayDetector::kWindow,
-                          " predicted, lately from ", lag, " before, cutoff ", cutoff);
+      text =
+          absl::StrCat("replay: ", value, " ", samples, " of a window of ", ReplayDetector::kWindow,
+                       " predicted, lately from ", lag, " bytes before, cutoff ", cutoff);
       break;
   }
   if (recurrent) {

@@ -7,7 +7,7 @@ void LogPoolChange(const std::string& pool, const PoolState& before, const PoolS
   if (before.discard_epoch != after.discard_epoch) {
     log->Error("pool.discarded", {{"pool", pool},
                                   {"epoch", after.discard_epoch},
-                                  {"reason", "the sources that its bytes rested on failed"}});
+                                  {"reason", "all sources of its bytes have failed"}});
   }
   if (before.ready() && !after.ready()) {
     log->Error("pool.suspended", {{"pool", pool}, {"reason", after.Text()}});

@@ -1,5 +1,5 @@
 // Who did what as an operator: a line for each call that changes the server or lets raw samples
-// out, whether it succeeded or not. Calls that only look are not told.
+// out, whether it succeeded or not. Calls that only read are not logged.
 //
 //   event=admin.call call=ResetSource by=spiffe://dc1/operator/ann peer=ipv4:10.0.0.7:40112
 //   target=trng before=latched after=healthy outcome=OK

@@ -69,10 +69,11 @@ bool LeavingSources::Stop(std::vector<std::shared_ptr<SourceThread>> others, abs
       continue;
     }
     thread->source()->Abandon();
-    log_->Warning("source.hangs",
-                  {{"source", thread->source()->spec().name},
-                   {"reason", "its device keeps its thread in a call; the server stops without it"},
-                   {"remedy", "reset or unplug the device"}});
+    log_->Warning(
+        "source.hangs",
+        {{"source", thread->source()->spec().name},
+         {"reason", "a call into its device does not return; the server stops without it"},
+         {"remedy", "reset or unplug the device"}});
     ++it;
   }
   const bool ended = all.empty();

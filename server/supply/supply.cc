@@ -119,7 +119,7 @@ void SupplyImpl::Begin(SourceThread* source) {
   if (begun.ok() || std::exchange(threadless_told_, true)) return;
   log_->Error("source.not_started", {{"source", source->source()->Snapshot().name()},
                                      {"reason", begun},
-                                     {"remedy", "raise that limit; tried again all the time"}});
+                                     {"remedy", "raise that limit; the server keeps trying"}});
 }
 
 bool SupplyImpl::Stop() {

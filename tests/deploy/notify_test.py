@@ -3,7 +3,7 @@
 
   notify_test.py PROGRAM ARGUMENT…
 
-A process manager may be missing where tests run; this stands in for it.
+A service manager may be missing where tests run; this stands in for it.
 """
 import os
 import signal

@@ -1,4 +1,4 @@
-// What an agent tells its supervisors: over HTTP, by refusing to start, and by how it ends.
+// What an agent tells its service manager: over HTTP, by refusing to start, and by how it ends.
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -52,7 +52,7 @@ TEST_F(AgentHealthTest, WithStrictMemoryItDoesNotStartWhereNothingCanBeLocked) {
   }
 }
 
-// A supervisor that looks at the status must see that nobody serves any more.
+// A service manager that looks at the status must see that nobody serves any more.
 TEST_F(AgentHealthTest, WhoLingersEndsWithAnErrorWhenItsSuccessorEnds) {
   Start({.linger = true});
   const auto link = Taken();

@@ -47,7 +47,7 @@ class ServedHostTest : public testing::Test {
         std::make_unique<AgentMetrics>(registry_.get(), std::vector<std::string>{"default/gold"});
     host_ = ServedHost::Create(settings_, loop_.get(), arena_.get(), &log_, metrics_.get()).value();
     host_->classes()[0]->SetFiller(&upstream_);
-    loop_->SetAfterBatch([this] { host_->Serve(); });
+    loop_->SetAfterTurn([this] { host_->Serve(); });
     appended_ = 0;
   }
   void TearDown() override { host_.reset(); }

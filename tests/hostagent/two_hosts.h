@@ -78,7 +78,7 @@ class TwoHostsTest : public testing::Test {
     side->host = ServedHost::Create(settings_, side->loop.get(), side->arena.get(), &log_,
                                     side->metrics.get())
                      .value();
-    side->loop->SetAfterBatch([side] { side->host->Serve(); });
+    side->loop->SetAfterTurn([side] { side->host->Serve(); });
   }
 
   void Turn(Side* side, int64_t nanos = 0) {

@@ -27,7 +27,7 @@ class UpstreamOnLoopTest : public testing::Test {
     upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config::v1::ClientTls(),
                                                  &clock_, loop_.get(), &log_, &metrics_);
     ASSERT_TRUE(upstream_->Watch().ok());
-    loop_->SetAfterBatch([this] { upstream_->AfterBatch(); });
+    loop_->SetAfterTurn([this] { upstream_->AfterTurn(); });
   }
   void Turn(int64_t nanos = 0) {
     clock_.AdvanceNanos(nanos);

@@ -194,7 +194,7 @@ TEST_F(HttpFrontTest, WhatIsNoHttpIsToldSoAtOnce) {
   EXPECT_EQ(Receive(fd).substr(0, 24), "HTTP/1.1 400 Bad Request");
 }
 
-TEST_F(HttpFrontTest, ANewConnectionTakesThePlaceOfTheEldest) {
+TEST_F(HttpFrontTest, ANewConnectionTakesThePlaceOfTheOldest) {
   Start({.connections = 3});
   std::vector<UniqueFd> open;
   for (int i = 0; i < 3; ++i) open.push_back(Connect());
@@ -209,27 +209,27 @@ TEST_F(HttpFrontTest, ANewConnectionTakesThePlaceOfTheEldest) {
 
 TEST_F(HttpFrontTest, AnAddressThatHasManyMakesRoomForOneThatHasFew) {
   Start({.connections = 3});
-  const UniqueFd eldest = Connect("127.0.0.2");
+  const UniqueFd oldest = Connect("127.0.0.2");
   const UniqueFd first = Connect("127.0.0.3");
   const UniqueFd second = Connect("127.0.0.3");
   const UniqueFd other = Connect("127.0.0.4");
   Send(other, "GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(Receive(other), "GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(Receive(first), "");
-  EXPECT_FALSE(Closed(eldest));
+  EXPECT_FALSE(Closed(oldest));
   EXPECT_FALSE(Closed(second));
 }
 
 TEST_F(HttpFrontTest, AddressesOfOneIpv6NetworkCountAsOne) {
   InNetworkOf({"2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:2:f::2"}, [&] {
     Start({.connections = 3}, "[::]:0");
-    const UniqueFd eldest = ConnectV6("2001:db8:0:1::1");
+    const UniqueFd oldest = ConnectV6("2001:db8:0:1::1");
     const UniqueFd first = ConnectV6("2001:db8:0:2::1");
     const UniqueFd second = ConnectV6("2001:db8:0:2:f::2");
     const UniqueFd other = ConnectV6("::1");
     Send(other, "GET / HTTP/1.1\r\n\r\n");
     EXPECT_EQ(Receive(other), "GET / HTTP/1.1\r\n\r\n");
-    EXPECT_FALSE(Closed(eldest));
+    EXPECT_FALSE(Closed(oldest));
     EXPECT_TRUE(Closed(first));
     EXPECT_FALSE(Closed(second));
   });
@@ -237,14 +237,14 @@ TEST_F(HttpFrontTest, AddressesOfOneIpv6NetworkCountAsOne) {
 
 TEST_F(HttpFrontTest, Ipv4AddressesAtAnIpv6SocketAreNotOneNetwork) {
   Start({.connections = 3}, "[::]:0");
-  const UniqueFd eldest = Connect("127.0.0.2");
+  const UniqueFd oldest = Connect("127.0.0.2");
   const UniqueFd first = Connect("127.0.0.3");
   const UniqueFd second = Connect("127.0.0.3");
   const UniqueFd other = Connect("127.0.0.4");
   Send(other, "GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(Receive(other), "GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(Receive(first), "");
-  EXPECT_FALSE(Closed(eldest));
+  EXPECT_FALSE(Closed(oldest));
   EXPECT_FALSE(Closed(second));
 }
 

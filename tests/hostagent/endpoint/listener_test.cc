@@ -281,7 +281,7 @@ TEST_F(ListenerTest, OutOfDescriptorsPausesAndServesTheRestLater) {
   EXPECT_EQ(accepted_.size(), 2u);
 }
 
-// A process manager keeps a socket that it passed on, and may shut it down.
+// A service manager keeps a socket that it passed on, and may shut it down.
 TEST_F(ListenerTest, ASocketThatIsShutDownIsTriedNowAndThenAndLeavesNothingBehind) {
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(listen(socket.get(), 1), 0);  // on a port of the kernel's choice

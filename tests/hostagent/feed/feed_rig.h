@@ -32,7 +32,7 @@ class FeedTest : public testing::Test {
     served_.reset();
     served_ =
         ServedClass::Create(settings, 0, nullptr, &counters_, arena_.get(), &clock_, &log_).value();
-    loop_->SetAfterBatch([this] { served_->Serve(loop_->now_nanos()); });
+    loop_->SetAfterTurn([this] { served_->Serve(loop_->now_nanos()); });
   }
   void Turn(int64_t nanos = 0) {
     clock_.AdvanceNanos(nanos);

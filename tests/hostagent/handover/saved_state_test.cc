@@ -195,7 +195,7 @@ TEST_F(SavedStateTest, ModesAreThoseOfTheNewConfiguration) {
   EXPECT_EQ(found.st_mode & 0777, 0640u);
 }
 
-// A socket that the process manager made, with the path of the first listener.
+// A socket that the service manager made, with the path of the first listener.
 UniqueFd Bind(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};

@@ -126,13 +126,13 @@ TEST_F(EventLoopTest, TheTimeIsThatOfTheBatch) {
   EXPECT_EQ(loop_->heartbeat_nanos(), 1'500);
 }
 
-TEST_F(EventLoopTest, AfterBatchComesAfterEventsTimersAndPosts) {
+TEST_F(EventLoopTest, AfterTurnComesAfterEventsTimersAndPosts) {
   std::vector<std::string> order;
   Pair pair;
   Recorder handler;
   handler.then = [&] { order.push_back("event"); };
   ASSERT_TRUE(loop_->Watch(pair.own.get(), EPOLLIN, &handler).ok());
-  loop_->SetAfterBatch([&] { order.push_back("after"); });
+  loop_->SetAfterTurn([&] { order.push_back("after"); });
   Timer timer(loop_.get(), [&] { order.push_back("timer"); });
   timer.Set(0);
   loop_->Post([&] { order.push_back("post"); });
@@ -187,7 +187,7 @@ TEST_F(EventLoopTest, ATimerThatSetsItselfLeavesTheTurnToOthers) {
 
 TEST_F(EventLoopTest, WorkThatIsLeftBeginsTheNextTurnAtOnce) {
   int turns = 0;
-  loop_->SetAfterBatch([&] {
+  loop_->SetAfterTurn([&] {
     if (++turns < 3) loop_->TurnAgain();
   });
   // Nothing else would end the waits of the second turn and the third.
@@ -201,7 +201,7 @@ TEST_F(EventLoopTest, SlowTurnsAreCountedAndTheLongestIsKept) {
   TurnCounters counters;
   loop_->CountTurns(&counters);
   for (int64_t millis : {1, 30, 10, 20}) {
-    loop_->SetAfterBatch([&] { clock_.AdvanceNanos(millis * kMillisecondNanos); });
+    loop_->SetAfterTurn([&] { clock_.AdvanceNanos(millis * kMillisecondNanos); });
     loop_->RunOnce(0);
     clock_.AdvanceNanos(kSecondNanos);  // between two turns
   }

@@ -166,14 +166,14 @@ TEST_F(UpstreamTest, UpstreamIsGoneASecondAfterTheStreamWasLost) {
   upstream_->Process();
   EXPECT_EQ(LostAt(0), INT64_MAX);
   EndStream(absl::UnavailableError("gone"));
-  const int64_t gone_at = clock_.NowNanos() + kSecondNanos;
-  EXPECT_EQ(LostAt(0), gone_at);
+  const int64_t lost_at = clock_.NowNanos() + kSecondNanos;
+  EXPECT_EQ(LostAt(0), lost_at);
   // Attempts that fail change nothing.
   for (int i = 0; i < 5; ++i) {
     Run(absl::Seconds(31));
     EndStream(absl::UnavailableError("refused"));
   }
-  EXPECT_EQ(LostAt(0), gone_at);
+  EXPECT_EQ(LostAt(0), lost_at);
   Run(absl::Seconds(31));
   Welcome();
   EXPECT_EQ(LostAt(1), INT64_MAX);

@@ -354,11 +354,11 @@ TEST_F(UpstreamTest, ASuspendedClassIsGoneAndAClosedOneIsRefused) {
   net_.last().State(1, v1::PHASE_SUSPENDED);
   upstream_->Process();
   EXPECT_EQ(states_[0].kind, Kind::kSuspended);
-  const int64_t gone_at = clock_.NowNanos() + kSecondNanos;
+  const int64_t lost_at = clock_.NowNanos() + kSecondNanos;
   Wait(absl::Milliseconds(1'500));
   net_.last().State(1, v1::PHASE_SUSPENDED, 14);  // the server says it again, for another reason
   upstream_->Process();
-  EXPECT_EQ(LostAt(0), gone_at);
+  EXPECT_EQ(LostAt(0), lost_at);
   EXPECT_EQ(LostAt(1), INT64_MAX);
   net_.last().State(1, v1::PHASE_OPEN);
   upstream_->Process();

@@ -49,7 +49,7 @@ TEST_F(ConnectionTableTest, AnAddressHasAShareOfStrangers) {
   EXPECT_NE(Come("a"), 0u) << "who has made a call takes no place of a stranger";
 }
 
-TEST_F(ConnectionTableTest, AtTheShareOfItsAddressTheEldestGivesWayOnceItHasHadItsTime) {
+TEST_F(ConnectionTableTest, AtTheShareOfItsAddressTheOldestGivesWayOnceItHasHadItsTime) {
   Fill("a", 4);
   now_ += 3 * kSecondNanos - 1;
   EXPECT_EQ(Come("a"), 0u);
@@ -64,7 +64,7 @@ TEST_F(ConnectionTableTest, WhenStrangersFillTheirPlacesTheAddressWithMostOfThem
   Fill("b", 2);
   EXPECT_NE(Come("c"), 0u);
   EXPECT_EQ(full_, Full::kStrangers);
-  EXPECT_EQ(gave_way_, 1u) << "the eldest of a";
+  EXPECT_EQ(gave_way_, 1u) << "the oldest of a";
   EXPECT_NE(Come("c"), 0u);
   EXPECT_EQ(gave_way_, 2u) << "a has three, c would have two";
   EXPECT_EQ(Come("c"), 0u) << "a and b have two, c would have three";
@@ -91,14 +91,14 @@ TEST_F(ConnectionTableTest, AStrangerThatHasHadItsTimeGivesWayWhateverItsAddress
   EXPECT_NE(gave_way_, 0u);
 }
 
-TEST_F(ConnectionTableTest, OfManyAddressesWithOneStrangerEachTheEldestGivesWay) {
+TEST_F(ConnectionTableTest, OfManyAddressesWithOneStrangerEachTheOldestGivesWay) {
   for (const char* address : {"a", "b", "c", "d", "e"}) ASSERT_NE(Come(address), 0u);
   now_ += 3 * kSecondNanos;
   ASSERT_NE(Come("z"), 0u);
   EXPECT_FALSE(table_.MustWait(now_)) << "z is fresh, the others are not";
-  for (Id eldest = 1; eldest <= 5; ++eldest) {
-    ASSERT_NE(Come(absl::StrCat("n", eldest)), 0u);
-    EXPECT_EQ(gave_way_, eldest);
+  for (Id oldest = 1; oldest <= 5; ++oldest) {
+    ASSERT_NE(Come(absl::StrCat("n", oldest)), 0u);
+    EXPECT_EQ(gave_way_, oldest);
   }
   EXPECT_TRUE(table_.MustWait(now_));
 }
@@ -136,7 +136,7 @@ TEST_F(ConnectionTableTest, AmongAllConnectionsStrangersGiveWay) {
   EXPECT_EQ(gave_way_, 9u);
 }
 
-TEST_F(ConnectionTableTest, TheGreediestIsTheEldestOfTheAddressWithMost) {
+TEST_F(ConnectionTableTest, TheGreediestIsTheOldestOfTheAddressWithMost) {
   Fill("a", 1);
   Fill("b", 2);
   EXPECT_EQ(table_.Greediest(), 2u);

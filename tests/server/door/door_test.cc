@@ -145,7 +145,7 @@ TEST_F(DoorTest, OneAddressCannotTakeTheHandshakesOfOthers) {
   const UniqueFd honest = Connect(3);
   Turn();
   EXPECT_FALSE(Ended(honest));
-  EXPECT_TRUE(Ended(silent[0])) << "the eldest of the address with most of them has given way";
+  EXPECT_TRUE(Ended(silent[0])) << "the oldest of the address with most of them has given way";
   EXPECT_EQ(Refused("handshakes"), 1);
   owner_.CloseEnded();
   clock_.Advance(absl::Nanoseconds(2 * kSecondNanos));

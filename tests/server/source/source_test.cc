@@ -177,7 +177,7 @@ TEST_F(SourceTest, ReplayedRecordIsQuarantinedAtItsFourteenthByteAndNoneOfItLeav
   EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
   RunBytes(1);
   EXPECT_EQ(State(), v1::SOURCE_STATE_QUARANTINED);
-  EXPECT_THAT(Reason(), HasSubstr("lag: 14 bytes in a row as 100000 bytes before, cutoff 14"));
+  EXPECT_THAT(Reason(), HasSubstr("replay: 14 bytes in a row as 100000 bytes before, cutoff 14"));
   RunBytes(10);
   EXPECT_EQ(State(), v1::SOURCE_STATE_LATCHED);
   EXPECT_EQ(source_->Snapshot().lag_failures(), 2u);
