@@ -101,7 +101,10 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   options.id = TakeId();
   options.endpoint = endpoint;
   if (peer.ok()) options.peer = *peer;
-  options.peer.start_ticks = StartTicks(options.peer.pid);
+  PeerPin pin = PinPeer(socket.get());
+  if (options.peer.pid > 0) {
+    options.peer.start_ticks = pin.pid > 0 ? pin.start_ticks : kProcessIsGone;
+  }
   options.prime = from.clients == config::v1::CLIENTS_QEMU ||
                   (from.clients == config::v1::CLIENTS_AUTO && options.peer.qemu);
   GuestIdentity known;
@@ -109,8 +112,6 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   if (!HasRoomFor(GuestKey::Of(known, options.peer), options.peer, endpoint)) return;
   if (peer.ok()) TellUnseen(endpoint, *peer);
   const bool ask = parts_.assignment->Asks(from.identify);
-  PeerPin pin;
-  if (ask) pin = PinPeer(socket.get());
   auto owned = std::make_unique<Connection>(options, std::move(socket), &host_,
                                             parts_.classes[from.class_index]);
   if (ask) owned->Hold();
@@ -190,6 +191,7 @@ void Connections::CloseAll(absl::string_view reason) {
 void Connections::Ask(const Connection& connection) {
   const EndpointSettings& from = parts_.endpoints->settings(connection.options().endpoint);
   if (!parts_.assignment->Asks(from.identify)) return;
+  if (connection.start_ticks() == kProcessIsGone) return;  // its pid may be another's
   PeerPin pin;
   pin.pid = connection.options().peer.pid;
   pin.uid = connection.options().peer.uid;

@@ -1,5 +1,6 @@
 #include "hostagent/identity/guest_identity.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -100,14 +101,20 @@ PeerPin PinPeer(int socket, const std::string& proc) {
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return pin;
   pin.pid = credentials.pid;
   pin.uid = credentials.uid;
+  if (pin.pid <= 0) return pin;
   int pidfd = -1;
   length = sizeof pidfd;
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0) {
-    pin.pidfd.reset(pidfd);
-  } else if (pin.pid > 0) {
-    pin.start_ticks = StartTicks(pin.pid, proc);
-    if (pin.start_ticks == 0) pin.pid = 0;  // gone already: the pid's next owner is another
-  }
+  const bool has_pidfd = getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0;
+  const bool old_kernel = !has_pidfd && errno == ENOPROTOOPT;
+  if (has_pidfd) pin.pidfd.reset(pidfd);
+  pin.start_ticks = StartTicks(pin.pid, proc);
+  // After the look: what was seen is the process's own, unless it is gone. Then the pid may have
+  // its next owner already.
+  const bool gone = has_pidfd ? HasEnded(pin.pidfd) : !old_kernel;
+  if (!gone && pin.start_ticks != 0) return pin;
+  pin.pid = 0;
+  pin.start_ticks = 0;
+  pin.pidfd.reset();
   return pin;
 }
 

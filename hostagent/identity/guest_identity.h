@@ -48,16 +48,21 @@ struct GuestIdentity {
 };
 
 struct PeerPin {
-  // 0 = in another pid namespace.
+  // 0 = gone, or in another pid namespace.
   int32_t pid = 0;
   uint32_t uid = 0;
-  // When the process started, since boot; 0 = not known yet.
+  // When the process started, since boot.
   uint64_t start_ticks = 0;
   // None on kernels before 6.5.
   UniqueFd pidfd;
 };
 
-// Pins the process at the other end of `socket`. If it cannot be pinned, the pin has pid 0.
+// In the place of a start time: the process had gone when its connection was accepted. Successors
+// are told, too; what 0.1.0 does not know it calls 0.
+inline constexpr uint64_t kProcessIsGone = UINT64_MAX;
+
+// Pins the process at the other end of `socket`. If it cannot be pinned, or is gone, the pin has
+// pid 0 and no start time.
 PeerPin PinPeer(int socket, const std::string& proc = "/proc");
 
 // When a process started; 0 = it is gone. From /proc/PID/stat, field 22.

@@ -1,4 +1,11 @@
 // Guests with identities. The test plays the thread that knows them.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
 #include "base/process/nanos.h"
 #include "tests/hostagent/two_hosts.h"
 
@@ -356,6 +363,38 @@ TEST_F(ConnectionsIdentityTest, OneWhoIsNotKnownYetIsHeldByTheSuccessorToo) {
   Answer(Domain("default/bulk"), &new_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
   EXPECT_EQ(new_.metrics->of_class(1)->requests[2].Get(), 1u);
+}
+
+// A process that has connected may give the socket to another and end. Whoever gets its pid then,
+// such as another guest's QEMU, is not the peer.
+TEST_F(ConnectionsIdentityTest, NobodyInheritsTheConnectionOfAProcessThatIsGone) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir_ / "2.sock";
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const UniqueFd kept(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    _exit(connect(kept.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : 1);
+  }
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  Turn(&old_);
+  ASSERT_THAT(identifier_.questions, SizeIs(1));
+  EXPECT_EQ(identifier_.questions[0].pin.pid, 0);
+  IdentityNews nobody;
+  nobody.connection = identifier_.questions[0].connection;
+  old_.host->connections()->OnIdentities({nobody});
+  Turn(&old_);
+  identifier_.questions.clear();
+  Change(child);
+  EXPECT_THAT(identifier_.questions, IsEmpty());
+  Move();
+  new_.host->connections()->AskAgain();
+  Change(child, &new_);
+  EXPECT_THAT(identifier_.questions, IsEmpty()) << "nor after a handover";
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -180,6 +182,38 @@ TEST_F(PinPeerTest, AProcessThatIsGoneHasNoStartTime) {
 }
 
 TEST_F(PinPeerTest, WhatIsNoSocketPinsNobody) { EXPECT_EQ(PinPeer(-1).pid, 0); }
+
+// The socket stays, and the process that connected it has gone: as when it gives it to a child.
+TEST_F(PinPeerTest, AProcessThatIsGonePinsNobodyWhoeverHasItsPidNow) {
+  const TempDir dir, proc;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir / "s";
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const UniqueFd kept(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    _exit(connect(kept.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : 1);
+  }
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  // The next owner of the pid.
+  std::filesystem::create_directory(proc / absl::StrCat(child));
+  std::ofstream stat(proc / absl::StrCat(child, "/stat"));
+  stat << child << " (qemu) S";
+  for (int field = 4; field <= 52; ++field) stat << ' ' << field;
+  stat.close();
+  const UniqueFd accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  ASSERT_TRUE(accepted);
+  const PeerPin pin = PinPeer(accepted.get(), proc.path());
+  EXPECT_EQ(pin.pid, 0);
+  EXPECT_EQ(pin.start_ticks, 0u);
+}
 
 }  // namespace
 }  // namespace entropyd
