@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "base/process/state_dir.h"
@@ -14,16 +13,12 @@
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
-#include "hostagent/loop/ask.h"
-#include "hostagent/readiness.h"
 
 namespace entropyd {
 namespace {
 
-// A timer runs once a second: buffers age, gauges are refreshed. So a heartbeat that is several
-// seconds old is no delay but a fault.
+// Buffers age, gauges are refreshed, files are looked at.
 constexpr int64_t kTickNanos = kSecondNanos;
-constexpr int64_t kHangNanos = 10 * kSecondNanos;
 constexpr char kGuestPage[] = "/metrics/guests";
 
 // The predecessor waits somewhat longer than this for Request.
@@ -85,6 +80,7 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   loop_->SetAfterTurn([this] { AfterTurn(); });
   tick_ = std::make_unique<Timer>(loop_.get(), [this] { Tick(); });
   farewell_ = std::make_unique<Farewell>(loop_.get(), host_->connections());
+  reload_check_ = std::make_unique<ReloadCheck>(loop_.get());
   operator_ports_ = std::make_unique<OperatorPorts>(OperatorPortsOptions(config), loop_.get(), this,
                                                     metrics, log_);
   Tick();
@@ -109,6 +105,7 @@ absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* met
   host_->SetCloneGuard(*std::move(guard));
   auto sockets = LoadGuestSockets(config.state_dir());
   if (!sockets.ok()) return sockets.status();
+  host_->endpoints()->LearnGroups(*sockets);
   host_->endpoints()->Restore(*sockets);
   return absl::OkStatus();
 }
@@ -301,23 +298,39 @@ void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
                                                             const std::string& version) {
     if (done) done(WithRemedy(purpose, status), version);
   };
-  absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace);
-  if (status.ok()) status = succession_->CanReplace();
-  if (!status.ok()) {
+  if (absl::Status status = CanReplace(); !status.ok()) {
     NoteFailure(purpose, status, LogLevel::kWarning);
     return answer(status, "");
   }
-  if (purpose == Succession::Purpose::kReload) {
-    log_->Info("config.reload_begun", {{"config", options_.config_path}});
-    options_.reloading();
-    auto fresh = CheckReload(options_.config_path, settings_.control, clock_);
-    if (!fresh.ok()) {
-      ReplaceFailed(purpose, fresh.status());
-      return answer(fresh.status(), "");
-    }
-    reload_changes_ = ConfigChanges(config_on_disk_.in_use(), *fresh);
+  if (purpose == Succession::Purpose::kUpgrade) return succession_->Replace(purpose, answer);
+  log_->Info("config.reload_begun", {{"config", options_.config_path}});
+  options_.reloading();
+  // The thread may outlive the clock.
+  const auto check = [path = options_.config_path, control = settings_.control,
+                      now = clock_->WallTime()] {
+    const ManualClock clock(0, now);
+    return CheckReload(path, control, &clock);
+  };
+  reload_check_->Start(check, [this, answer](const auto& fresh) { ReloadChecked(fresh, answer); });
+}
+
+absl::Status Agent::CanReplace() const {
+  if (absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace); !status.ok()) return status;
+  return reload_check_->busy() ? Succession::UnderWay() : succession_->CanReplace();
+}
+
+void Agent::ReloadChecked(const ReloadCheck::Result& fresh, const Upgraded& answer) {
+  absl::Status status = fresh.status();
+  // Somebody may have come to take over meanwhile.
+  if (status.ok()) status = CanReplace();
+  // As with a successor that has not come yet: whoever stops this process waits for no reload.
+  if (!status.ok() && Ending(phase())) return answer(status, "");
+  if (!status.ok()) {
+    ReplaceFailed(Succession::Purpose::kReload, status);
+    return answer(status, "");
   }
-  succession_->Replace(purpose, answer);
+  reload_changes_ = ConfigChanges(config_on_disk_.in_use(), *fresh);
+  succession_->Replace(Succession::Purpose::kReload, answer);
 }
 
 void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level) {
@@ -402,6 +415,7 @@ void Agent::BeginStop() {
   host_->StopListening();
   predecessor_.reset();
   operator_ports_->GiveUp();
+  reload_check_->GiveUp(CheckPhase(phase(), PhaseEvent::kReplace));
   if (succession_ != nullptr) {
     succession_->Stop(CheckPhase(phase(), PhaseEvent::kReplace));
     // Whoever stops this process means its successor, too, and may not know of it.
@@ -427,6 +441,8 @@ void Agent::Tick() {
   // Bytes that its server had promised may have come.
   if (phase() == Phase::kLingering) DiscardAll();
   upstream_->Tick();
+  if (operator_ports_->MakeLostAnew()) agent_metrics_->lost_sockets.Add(1);
+  if (succession_ != nullptr && succession_->MakeLostAnew()) agent_metrics_->lost_sockets.Add(1);
   config_on_disk_.Look();
   agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
@@ -435,68 +451,6 @@ void Agent::Tick() {
 
 void Agent::DiscardAll() {
   for (ServedClass* served : host_->classes()) served->buffer()->Discard();
-}
-
-// --- asked ---------------------------------------------------------------------------------------
-
-absl::Status Agent::Healthy() const {
-  const int64_t silent = clock_->NowNanos() - loop_->heartbeat_nanos();
-  if (silent < kHangNanos) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("the event loop has not turned for ", silent / kSecondNanos, " s"));
-}
-
-absl::Status Agent::Ready() const {
-  if (handed_over()) {
-    return absl::UnavailableError("another process has taken the guests over");
-  }
-  return Readiness(*agent_metrics_, settings_.named_classes, upstream_->was_attached());
-}
-
-absl::StatusOr<std::string> Agent::GuestMetrics() const {
-  auto guests =
-      Ask<std::vector<GuestSeries>>(loop_.get(), [this] { return host_->status().Series(); });
-  if (!guests.ok()) return guests.status();
-  return GuestMetricsText(*std::move(guests), settings_.guest_metrics);
-}
-
-absl::StatusOr<config::v1::GuestSocket> Agent::AddGuestSocket(
-    const config::v1::GuestSocket& asked) {
-  auto status = CheckPhase(phase(), PhaseEvent::kChangeSockets);
-  if (!status.ok()) return status;
-  return host_->endpoints()->Add(asked);
-}
-
-absl::StatusOr<config::v1::GuestSocket> Agent::RemoveGuestSocket(const std::string& name) {
-  auto status = CheckPhase(phase(), PhaseEvent::kChangeSockets);
-  if (!status.ok()) return status;
-  return host_->RemoveGuestSocket(name);
-}
-
-void Agent::FillStatus(v1::GetStatusResponse* status) const {
-  status->set_version(ENTROPYD_VERSION);
-  status->set_host_id(absl::BytesToHexString(host_id_));
-  status->set_uptime_seconds(ToSeconds(clock_->NowNanos() - started_at_));
-  status->set_memory_locked(arena_->locked());
-  host_->status().Fill(status);
-  upstream_->FillStatus(status);
-  status->set_http_problem(std::string(operator_ports_->problem().message()));
-  status->set_reload_problem(std::string(config_on_disk_.problem().message()));
-  if (succession_ != nullptr) {
-    status->set_handover_problem(std::string(succession_->problem().message()));
-  }
-}
-
-void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }
-
-std::string Agent::Summary() const {
-  v1::GetStatusResponse status;
-  upstream_->FillStatus(&status);
-  const size_t connections = host_->connections()->size();
-  const bool http = operator_ports_->problem().ok();
-  return absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(),
-                      "; ", connections, connections == 1 ? " connection" : " connections",
-                      host_->status().Modes(), http ? "" : "; HTTP not open");
 }
 
 }  // namespace entropyd

@@ -115,7 +115,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void FillStatus(v1::GetStatusResponse* status) const override;
   void FillGuests(v1::ListGuestsResponse* guests) const override;
   absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
-      const config::v1::GuestSocket& asked) override;
+      const config::v1::GuestSocket& asked, absl::optional<gid_t> group = absl::nullopt) override;
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override;
   config::v1::GuestState GuestSockets() const override {
     return host_->endpoints()->guest_sockets();
@@ -159,6 +159,8 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void PredecessorGone();
 
   void Replace(Succession::Purpose purpose, Upgraded done);
+  absl::Status CanReplace() const;
+  void ReloadChecked(const ReloadCheck::Result& fresh, const Upgraded& answer);
   void NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level);
   void AfterTurn();
   void Tick();
@@ -190,6 +192,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   std::unique_ptr<UpstreamOnLoop> upstream_;
   std::unique_ptr<Timer> tick_;
   std::unique_ptr<Farewell> farewell_;
+  std::unique_ptr<ReloadCheck> reload_check_;
   // From Start() on.
   std::unique_ptr<Succession> succession_;
   // Until it has gone.

@@ -23,8 +23,9 @@
 #include "base/process/host_port.h"
 #include "base/process/state_dir.h"
 #include "base/text/names.h"
+#include "hostagent/endpoint/group_lookup.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
-#include "hostagent/endpoint/listener.h"
+#include "hostagent/endpoint/socket_directory.h"
 #include "hostagent/endpoint/tcp_address.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
@@ -36,7 +37,9 @@ constexpr uint64_t kDefaultBuffer = 256 * 1024;  // a second's worth at 256 KiB/
 // a host keeps no byte for longer than a minute
 constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;
 constexpr size_t kMaxClasses = 64;  // channels on one Attach stream
-constexpr size_t kMaxErrors = 10;   // as the loader tells at most
+// A name service that works has answered by then.
+constexpr absl::Duration kGroupPatience = absl::Seconds(1);
+constexpr size_t kMaxErrors = 10;  // as the loader tells at most
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 // The same for all spellings of one path. A link at its end stays: a socket does not follow it.
@@ -192,6 +195,7 @@ class Checker {
 
   // What is there is left by an earlier process, or it is in the way.
   void CheckPlace(const std::string& key, const std::string& path, bool socket) {
+    if (auto status = CheckSocketDirectory(path); !status.ok()) Fail(key, status.message());
     struct stat found;
     if (lstat(path.c_str(), &found) != 0) {
       if (errno == ENOTDIR) Fail(key, absl::StrCat("'", path, "' leads through a file"));
@@ -256,15 +260,23 @@ class Checker {
                                        "everybody may read"));
     }
     socket.mode = static_cast<mode_t>(mode);
-    if (!socket.group.empty() || locations_.Has(key + ".group")) {
-      if (auto group = FindGroup(socket.group); !group.ok()) {
-        Fail(key + ".group", group.status().message());
-      }
-    }
+    CheckGroup(key + ".group", &socket);
     if (CheckClassName(key + ".class", listener.class_())) {
       socket.class_index = ClassIndex(listener.class_());
     }
     settings_.listeners.push_back(std::move(socket));
+  }
+
+  // A start does not wait for a name service: the sockets of other groups have to open.
+  void CheckGroup(const std::string& key, AgentSettings::Socket* socket) {
+    if (socket->group.empty() && !locations_.Has(key)) return;
+    const auto group =
+        strict_ ? FindGroup(socket->group) : groups_.Find(socket->group, kGroupPatience);
+    if (group.ok()) {
+      socket->group_id = *group;
+    } else if (!absl::IsUnavailable(group.status()) || !socket->fifo.empty()) {
+      Fail(key, group.status().message());
+    }
   }
 
   void CheckTcp(const std::string& key, const config::v1::ListenerConfig& listener) {
@@ -359,6 +371,7 @@ class Checker {
   const config::v1::HostAgent& config_;
   const config::Locations& locations_;
   const bool strict_;
+  GroupLookup groups_;
   AgentSettings settings_;
   std::map<std::string, size_t> index_;       // class name -> settings_.classes
   std::map<std::string, std::string> paths_;  // of OneSpelling() -> the key that has it

@@ -215,8 +215,12 @@ void AgentMetrics::Export(Metrics* metrics) const {
                "1 while all secrets are locked in memory.");
   series.Gauge(&reload_failed, "entropyd_agent_config_reload_failed",
                "1 after a reload that failed: the configuration on disk is not the one in use.");
-  series.Gauge(&waiting_listeners, "entropyd_agent_waiting_listeners",
-               "Listeners that are not open, because this machine does not have their address.");
+  series.Gauge(
+      &waiting_listeners, "entropyd_agent_waiting_listeners",
+      "Listeners by which nobody can come in: this machine does not have their address, or "
+      "their file is lost and was not made anew.");
+  series.Total(&lost_sockets, "entropyd_agent_lost_sockets_total",
+               "Socket files that somebody removed or replaced; the agent makes them anew.");
   ExportTurns(turns, &series);
   ExportConnections(connections, &series);
   ExportIdentity(identity, &series);

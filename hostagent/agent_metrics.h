@@ -40,6 +40,8 @@ class AgentMetrics {
   LoopNumber reload_failed;
   // Configured listeners that are not open yet.
   LoopNumber waiting_listeners;
+  // Socket files that somebody has removed or replaced.
+  LoopNumber lost_sockets;
   TurnCounters turns;
   ConnectionCounters connections;
   IdentityCounters identity;

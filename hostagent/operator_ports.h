@@ -72,6 +72,10 @@ class OperatorPorts {
   // As Close(), but HTTP stays open.
   void CloseControl();
 
+  // Makes the file of the control socket anew when somebody has removed or replaced it. True = it
+  // was not lost before. Call it about once a second.
+  bool MakeLostAnew() { return control_ != nullptr && control_->MakeLostAnew(log_); }
+
   // The port of HTTP; 0 = no HTTP.
   int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
 

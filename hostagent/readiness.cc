@@ -39,8 +39,7 @@ absl::Status Readiness(const AgentMetrics& metrics, size_t named_classes, bool w
   }
   if (metrics.waiting_listeners.Get() > 0) {
     return absl::UnavailableError(
-        "a listener is not open, because this machine does not have its address; entropyctl "
-        "status says which");
+        "a listener is not open, or its file is lost; entropyctl status says which, and why");
   }
   if (!was_attached && !buffered) {
     return absl::UnavailableError("not yet attached to a server, and nothing buffered");

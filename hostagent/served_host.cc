@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/crypto/drbg.h"
 #include "base/crypto/seed_provider.h"
 #include "base/process/nanos.h"
@@ -28,7 +29,9 @@ Feeds::Options FeedsOf(const AgentSettings& settings, AgentMetrics* metrics) {
   Feeds::Options feeds;
   for (const EndpointSettings& socket : settings.listeners) {
     if (socket.fifo.empty()) continue;
-    feeds.pipes.push_back({{socket.fifo, socket.mode, socket.group}, socket.class_index});
+    const std::string group =
+        socket.group_id.has_value() ? absl::StrCat(*socket.group_id) : socket.group;
+    feeds.pipes.push_back({{socket.fifo, socket.mode, group}, socket.class_index});
   }
   if (!settings.kernel_feed.has_value()) return feeds;
   const AgentSettings::KernelFeed& wanted = *settings.kernel_feed;
@@ -79,6 +82,7 @@ ServedHost::ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log,
       metrics_(metrics),
       assignment_(ClassNames(settings), log, &metrics->identity),
       next_(loop, [] {}),
+      look_(loop, [this] { LookForLost(); }),
       rated_at_(loop->now_nanos()) {
   Endpoints::Options options;
   options.configured = settings.listeners;
@@ -188,9 +192,14 @@ void ServedHost::Tick() {
   connections_->ForgetGuests(now);
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
-  endpoints_->MakeLostAnew();
   endpoints_->OpenWaiting();
+  LookForLost();
+}
+
+void ServedHost::LookForLost() {
+  metrics_->lost_sockets.Add(endpoints_->MakeLostAnew());
   metrics_->waiting_listeners.Set(endpoints_->waiting());
+  if (endpoints_->more_to_look_at()) look_.Set(loop_->now_nanos() + kMillisecondNanos);
 }
 
 absl::StatusOr<config::v1::GuestSocket> ServedHost::RemoveGuestSocket(const std::string& name) {

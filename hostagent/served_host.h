@@ -72,6 +72,7 @@ class ServedHost {
 
  private:
   ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log, AgentMetrics* metrics);
+  void LookForLost();
   absl::Status MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,
                            AgentMetrics* metrics);
   void PutTogether(const AgentSettings& settings, AgentMetrics* metrics);
@@ -92,6 +93,8 @@ class ServedHost {
   absl::optional<AgentStatus> status_;
   // Starts a turn, which serves.
   Timer next_;
+  // Goes on with LookForLost().
+  Timer look_;
   int64_t rated_at_;
 };
 

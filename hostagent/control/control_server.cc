@@ -1,7 +1,6 @@
 #include "hostagent/control/control_server.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <thread>
@@ -10,8 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "base/process/thread.h"
 #include "base/wire/grpc_status.h"
 #include "grpcpp/grpcpp.h"
+#include "hostagent/endpoint/group_lookup.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/loop/ask.h"
@@ -61,9 +62,17 @@ class AdminService final : public v1::AgentAdmin::Service {
 
   grpc::Status AddGuest(grpc::ServerContext*, const v1::AddGuestRequest* request,
                         v1::AddGuestResponse* response) override {
+    absl::optional<gid_t> group;
+    // Here, because a name service may be asked, and the loop must not wait.
+    if (!request->socket().group().empty()) {
+      auto found = FindGroup(request->socket().group());
+      if (!found.ok()) return ToGrpc(found.status());
+      group = *found;
+    }
     absl::MutexLock lock(&file_mutex_);
-    auto socket = ChangeSockets(
-        [subject = subject_, asked = request->socket()] { return subject->AddGuestSocket(asked); });
+    auto socket = ChangeSockets([subject = subject_, asked = request->socket(), group] {
+      return subject->AddGuestSocket(asked, group);
+    });
     if (!socket.ok()) return ToGrpc(socket.status());
     *response->mutable_socket() = *std::move(socket);
     return grpc::Status::OK;
@@ -178,52 +187,97 @@ class AdminService final : public v1::AgentAdmin::Service {
 }  // namespace
 
 struct ControlServer::Impl {
-  Impl(const std::string& state_dir, EventLoop* loop, Subject* subject)
-      : service(state_dir, loop, subject) {}
+  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+
+  Impl(const std::string& p, const std::string& state_dir, EventLoop* l, Subject* subject)
+      : path(p), loop(l), service(state_dir, l, subject) {}
+  absl::Status StartGrpc();
+  absl::Status Listen();
+
+  const std::string path;
+  EventLoop* const loop;
   AdminService service;
+  std::unique_ptr<Acceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
-  std::string path;
+  std::unique_ptr<Listener> listener;
+  // Why the socket file is lost and was not made anew; OK = it is not.
+  absl::Status problem;
   std::thread keeper;
 };
+
+absl::Status ControlServer::Impl::StartGrpc() {
+  // Where gRPC cannot start its first thread, it aborts the process.
+  auto possible = StartThread([] {});
+  if (!possible.ok()) return possible.status();
+  possible->join();
+  grpc::ServerBuilder builder;
+  // A unix socket's file mode is the authentication here.
+  acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
+  builder.RegisterService(&service);
+  // A handful of operators at most, each asking once.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  server = builder.BuildAndStart();
+  if (server != nullptr) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("listen on ", path, ": gRPC does not start"));
+}
+
+// gRPC would remove whatever stands at the path, before and after.
+absl::Status ControlServer::Impl::Listen() {
+  const auto accept = [this](UniqueFd socket) {
+    Acceptor::NewConnectionParameters given;
+    given.fd = socket.release();
+    acceptor->HandleNewConnection(&given);
+  };
+  auto made = Listener::Create({path, 0600, ""}, loop, accept, [](const absl::Status&) {});
+  if (!made.ok()) return made.status();
+  listener = *std::move(made);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
                                                                     const std::string& state_dir,
                                                                     EventLoop* loop,
                                                                     Subject* subject) {
   if (auto status = ClearSocketPath(path); !status.ok()) return status;
-  auto impl = std::make_unique<Impl>(state_dir, loop, subject);
-  impl->path = path;
-  grpc::ServerBuilder builder;
-  int bound = 0;
-  // A unix socket's file mode is the authentication here.
-  builder.AddListeningPort(absl::StrCat("unix:", path), grpc::InsecureServerCredentials(), &bound);
-  builder.RegisterService(&impl->service);
-  // A handful of operators at most, each asking once.
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-  const mode_t before = umask(0177);
-  impl->server = builder.BuildAndStart();
-  umask(before);
-  if (impl->server == nullptr || bound == 0) {
-    return absl::UnavailableError(absl::StrCat("listen on ", path, ": gRPC cannot bind it"));
-  }
-  return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
+  std::unique_ptr<ControlServer> control(
+      new ControlServer(std::make_unique<Impl>(path, state_dir, loop, subject)));
+  if (auto status = control->impl_->StartGrpc(); !status.ok()) return status;
+  if (auto status = control->impl_->Listen(); !status.ok()) return status;
+  return control;
 }
 
 ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ControlServer::~ControlServer() {
-  impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
-  impl_->server->Wait();
+  impl_->listener.reset();
+  if (impl_->server != nullptr) {
+    impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+    impl_->server->Wait();
+  }
   if (impl_->keeper.joinable()) impl_->keeper.join();
-  unlink(impl_->path.c_str());
+}
+
+bool ControlServer::MakeLostAnew(Log* log) {
+  if (!impl_->listener->FileIsLost()) {
+    impl_->problem = absl::OkStatus();
+    return false;
+  }
+  const absl::Status before = impl_->problem;
+  impl_->problem = impl_->Listen();
+  if (impl_->problem.ok() || impl_->problem != before) LogLost(impl_->path, impl_->problem, log);
+  return before.ok();
 }
 
 void ControlServer::KeepGuestSockets(
     std::function<void(const absl::StatusOr<bool>& written)> done) {
-  impl_->keeper = std::thread(
-      [service = &impl_->service, done = std::move(done)] { done(service->KeepGuestSockets()); });
+  auto keeper =
+      StartThread([service = &impl_->service, done] { done(service->KeepGuestSockets()); });
+  if (!keeper.ok()) return done(keeper.status());
+  impl_->keeper = *std::move(keeper);
 }
 
 }  // namespace entropyd

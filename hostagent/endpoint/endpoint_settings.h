@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <string>
 
+#include "absl/types/optional.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
@@ -33,6 +34,8 @@ struct EndpointSettings {
   std::string fifo = "";
   // The guest for which this socket was made. Empty = it is one of the configuration.
   std::string guest = "";
+  // The number of `group`, where somebody has found it out already.
+  absl::optional<gid_t> group_id = absl::nullopt;
 };
 
 // The words of the configuration, e.g. "auto" and "libvirt".

@@ -14,6 +14,12 @@
 #include "hostagent/endpoint/guest_sockets_file.h"
 
 namespace entropyd {
+namespace {
+
+// Groups of this host are in a file: then the answer is there at once.
+constexpr absl::Duration kGroupPatience = absl::Milliseconds(100);
+
+}  // namespace
 
 Endpoints::Endpoints(Options options, EventLoop* loop, Log* log, Accepted accepted,
                      Listener::AcceptFailed failed)
@@ -23,8 +29,10 @@ Endpoints::Endpoints(Options options, EventLoop* loop, Log* log, Accepted accept
       loop_(loop),
       log_(log),
       accepted_(std::move(accepted)),
-      failed_(std::move(failed)) {
+      failed_(std::move(failed)),
+      groups_(std::move(options.find_group)) {
   for (EndpointSettings& settings : options.configured) {
+    if (settings.group_id.has_value()) groups_.Know(settings.group, *settings.group_id);
     all_[next_id_++].settings = std::move(settings);
   }
 }
@@ -48,7 +56,9 @@ absl::Status Endpoints::Inherit(std::vector<UniqueFd> sockets) {
                        *path, " from the socket unit"));
     }
     activated_.insert(*path);
-    if (auto adopted = Adopt(*path, std::move(socket)); !adopted.ok()) return adopted.status();
+    auto adopted = Adopt(*path, std::move(socket));
+    if (!adopted.ok()) return adopted.status();
+    all_.at(**adopted).listener->WatchFile();
     log_->Info("listener.inherited", {{"path", *path}});
   }
   return absl::OkStatus();
@@ -57,11 +67,13 @@ absl::Status Endpoints::Inherit(std::vector<UniqueFd> sockets) {
 absl::Status Endpoints::OpenAll(bool may_wait) {
   for (auto& [id, endpoint] : all_) {
     if (endpoint.listener != nullptr || !endpoint.settings.fifo.empty()) continue;
-    absl::Status status = OpenOne(id);
+    absl::Status status = OpenOne(id, kGroupPatience);
     if (status.ok()) continue;
     // One guest's fault must not stop the others.
     const bool of_guest = !endpoint.settings.guest.empty();
-    const bool not_yet = may_wait && endpoint.settings.tcp && absl::IsUnavailable(status);
+    const bool not_yet =
+        may_wait && absl::IsUnavailable(status) &&
+        (endpoint.settings.tcp || absl::IsUnavailable(GroupOf(endpoint.settings).status()));
     if (!of_guest && !not_yet) return status;
     Wait(&endpoint, status);
   }
@@ -71,11 +83,12 @@ absl::Status Endpoints::OpenAll(bool may_wait) {
 void Endpoints::Wait(Endpoint* endpoint, const absl::Status& why) {
   if (std::exchange(endpoint->problem, why) == why) return;
   if (endpoint->settings.guest.empty()) {
-    log_->Error("listener.waiting", {{"path", endpoint->settings.path},
-                                     {"reason", why},
-                                     {"remedy",
-                                      "give this machine the address, or correct "
-                                      "`listen`; tried again every second"}});
+    const absl::string_view remedy =
+        endpoint->settings.tcp
+            ? "give this machine the address, or correct `listen`; tried again every second"
+            : "mend the name service, or write the group's number; tried again every second";
+    log_->Error("listener.waiting",
+                {{"path", endpoint->settings.path}, {"reason", why}, {"remedy", remedy}});
     return;
   }
   log_->Error("guest_socket.closed",
@@ -89,8 +102,8 @@ void Endpoints::Wait(Endpoint* endpoint, const absl::Status& why) {
 void Endpoints::OpenWaiting() {
   bool tried_file = false;
   for (auto& [id, endpoint] : all_) {
-    if (endpoint.problem.ok()) continue;
-    if (!endpoint.settings.tcp) {
+    if (endpoint.problem.ok() || endpoint.listener != nullptr) continue;
+    if (!endpoint.settings.guest.empty()) {
       if (endpoint.rests > 0) {
         --endpoint.rests;
         continue;
@@ -109,11 +122,26 @@ size_t Endpoints::waiting() const {
   }));
 }
 
-absl::Status Endpoints::OpenOne(Id id) {
+absl::StatusOr<std::string> Endpoints::GroupOf(const EndpointSettings& settings,
+                                               absl::Duration patience) {
+  if (settings.group.empty()) return std::string();
+  auto id = groups_.Find(settings.group, patience);
+  if (!id.ok()) return id.status();
+  return absl::StrCat(*id);
+}
+
+absl::Status Endpoints::OpenOne(Id id, absl::Duration patience) {
+  const EndpointSettings& wanted = all_.at(id).settings;
+  auto group = GroupOf(wanted, patience);
+  if (!group.ok()) return group.status();
+  return OpenAt(id, wanted.mode, *group);
+}
+
+absl::Status Endpoints::OpenAt(Id id, mode_t mode, const std::string& group) {
   Endpoint& endpoint = all_.at(id);
   const EndpointSettings& wanted = endpoint.settings;
   auto listener = wanted.tcp ? Listener::CreateTcp(wanted.path, loop_, AcceptOn(id, true), failed_)
-                             : Listener::Create({wanted.path, wanted.mode, wanted.group}, loop_,
+                             : Listener::Create({wanted.path, mode, group}, loop_,
                                                 AcceptOn(id, false), failed_);
   if (!listener.ok()) return listener.status();
   endpoint.listener = *std::move(listener);
@@ -124,21 +152,39 @@ absl::Status Endpoints::OpenOne(Id id) {
   return absl::OkStatus();
 }
 
-void Endpoints::MakeLostAnew() {
-  for (auto& [id, endpoint] : all_) {
-    if (endpoint.listener == nullptr || !endpoint.listener->FileIsLost()) continue;
-    const absl::Status made = OpenOne(id);
-    if (!made.ok() && std::exchange(endpoint.lost_told, true)) continue;
-    if (made.ok()) endpoint.lost_told = false;
-    const absl::string_view remedy =
-        made.ok() ? "none needed: it was made anew; let nobody else write in its directory"
-                  : "mend what the reason names; tried again every second";
-    log_->Warning("listener.lost",
-                  {{"path", endpoint.settings.path},
-                   {"reason", made.ok() ? "somebody has removed or replaced its file"
-                                        : std::string(made.message())},
-                   {"remedy", remedy}});
+size_t Endpoints::MakeLostAnew() {
+  size_t lost = 0;
+  int looks = 0, tries = 0;
+  for (auto at = all_.lower_bound(look_from_); at != all_.end(); ++at) {
+    const Id id = at->first;
+    Endpoint& endpoint = at->second;
+    look_from_ = id;
+    if (looks++ == kLooksPerCall || tries == kTriesPerCall) return lost;
+    if (endpoint.listener == nullptr) continue;
+    if (endpoint.access_due) GiveAccess(&endpoint);
+    if (!endpoint.listener->FileIsLost()) {
+      endpoint.problem = absl::OkStatus();  // it may be there again, with its file system
+      continue;
+    }
+    ++tries;
+    const absl::Status before = endpoint.problem;
+    if (before.ok()) ++lost;
+    const absl::Status made = MakeOneAnew(id);
+    endpoint.problem = made;
+    if (made.ok() || made != before) LogLost(endpoint.settings.path, made, log_);
   }
+  look_from_ = 0;
+  return lost;
+}
+
+absl::Status Endpoints::MakeOneAnew(Id id) {
+  const EndpointSettings& settings = all_.at(id).settings;
+  if (!activated_.contains(settings.path)) return OpenOne(id);
+  const Listener& lost = *all_.at(id).listener;
+  if (!lost.file_group().has_value()) return OpenOne(id);
+  absl::Status made = OpenAt(id, *lost.file_mode(), absl::StrCat(*lost.file_group()));
+  if (made.ok()) activated_.erase(settings.path);
+  return made;
 }
 
 Listener::Accept Endpoints::AcceptOn(Id id, bool tcp) {
@@ -207,6 +253,13 @@ Endpoints::Id Endpoints::Place(const GuestSocket& socket, size_t class_index) {
   return id;
 }
 
+void Endpoints::LearnGroups(const config::v1::GuestState& state) {
+  for (const GuestSocket& socket : state.guests()) {
+    if (!socket.group().empty())
+      groups_.Find(socket.group(), kGroupPatience).status().IgnoreError();
+  }
+}
+
 void Endpoints::Restore(const config::v1::GuestState& state) {
   for (const auto& [name, of_guest] : of_guests_) all_.erase(of_guest.id);
   of_guests_.clear();
@@ -222,7 +275,9 @@ void Endpoints::Restore(const config::v1::GuestState& state) {
   }
 }
 
-absl::StatusOr<Endpoints::GuestSocket> Endpoints::Add(const GuestSocket& asked) {
+absl::StatusOr<Endpoints::GuestSocket> Endpoints::Add(const GuestSocket& asked,
+                                                      absl::optional<gid_t> group) {
+  if (group.has_value()) groups_.Know(asked.group(), *group);
   const GuestSocket socket = Complete(asked);
   if (auto status = CheckGuestSocket(socket); !status.ok()) return status;
   if (auto status = CheckDirectory(socket.path()); !status.ok()) return status;
@@ -238,11 +293,8 @@ absl::StatusOr<Endpoints::GuestSocket> Endpoints::Add(const GuestSocket& asked) 
   }
   auto class_index = ClassNamed(socket.class_());
   if (!class_index.ok()) return class_index.status();
-  if (!socket.group().empty()) {
-    if (auto group = FindGroup(socket.group()); !group.ok()) return group.status();
-  }
   const Id id = Place(socket, *class_index);
-  if (auto status = OpenOne(id); !status.ok()) {
+  if (auto status = OpenOne(id, kGroupPatience); !status.ok()) {
     of_guests_.erase(socket.name());
     all_.erase(id);
     return status;
@@ -297,19 +349,31 @@ absl::StatusOr<absl::optional<Endpoints::Id>> Endpoints::Adopt(const std::string
 }
 
 void Endpoints::Own() {
-  for (const auto& [id, endpoint] : all_) {
-    const EndpointSettings& wanted = endpoint.settings;
-    if (endpoint.listener == nullptr || wanted.tcp || activated_.contains(wanted.path)) continue;
-    endpoint.listener->Own();
-    if (auto status = endpoint.listener->SetAccess(wanted.mode, wanted.group); !status.ok()) {
-      log_->Error("listener.access", {{"path", wanted.path}, {"reason", status}});
+  for (auto& [id, endpoint] : all_) {
+    if (endpoint.listener == nullptr || endpoint.settings.tcp) continue;
+    if (activated_.contains(endpoint.settings.path)) {
+      endpoint.listener->WatchFile();
+      continue;
     }
+    endpoint.listener->Own();
+    GiveAccess(&endpoint);
   }
   for (const std::unique_ptr<Listener>& listener : dropped_) {
     log_->Info("listener.closed", {{"path", listener->path()}});
     if (!activated_.contains(listener->path())) listener->Own();
   }
   dropped_.clear();
+}
+
+// Until its number is known, the file keeps the group that its maker has given it.
+void Endpoints::GiveAccess(Endpoint* endpoint) {
+  const EndpointSettings& wanted = endpoint->settings;
+  const auto group = GroupOf(wanted);
+  endpoint->access_due = absl::IsUnavailable(group.status());
+  if (endpoint->access_due) return;
+  absl::Status given = group.status();
+  if (given.ok()) given = endpoint->listener->SetAccess(wanted.mode, *group);
+  if (!given.ok()) log_->Error("listener.access", {{"path", wanted.path}, {"reason", given}});
 }
 
 void Endpoints::Disown() {

@@ -25,10 +25,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "base/process/fd.h"
 #include "base/telemetry/log.h"
 #include "hostagent/endpoint/endpoint_settings.h"
+#include "hostagent/endpoint/group_lookup.h"
 #include "hostagent/endpoint/listener.h"
 #include "hostagent/loop/event_loop.h"
 #include "proto/guest_state.pb.h"
@@ -48,6 +50,8 @@ class Endpoints {
     // The directory for sockets of single guests.
     std::string guest_socket_dir;
     size_t most_guest_sockets = 0;
+    // Finds the number of a group (GroupLookup).
+    GroupLookup::Ask find_group = FindGroup;
   };
   using Accepted = std::function<void(Id endpoint, UniqueFd socket)>;
 
@@ -65,11 +69,11 @@ class Endpoints {
   // single guest that cannot be opened is logged, and tried again by OpenWaiting(). Errors: of
   // Listener.
   absl::Status Open() { return OpenAll(/*may_wait=*/false); }
-  // The same, but a TCP address that this machine does not have waits, too: at boot it may come
-  // later than the agent.
+  // The same, but a TCP address that this machine does not have waits, too, and so does a group of
+  // which no name service has told the number: at boot they may come later than the agent.
   absl::Status OpenOrWait() { return OpenAll(/*may_wait=*/true); }
-  // Tries those that wait: TCP addresses each time; sockets of guests, whose group a name service
-  // may have to tell, one in a call, and each more and more seldom. The log tells each new reason
+  // Tries those that wait: those of the configuration each time; sockets of guests one in a call,
+  // and each more and more seldom. The log tells each new reason
   // once. Call it about once a second.
   void OpenWaiting();
   // Why the endpoint waits; OK = it does not.
@@ -79,10 +83,17 @@ class Endpoints {
   // Closes all and removes their files.
   void Close();
   // Makes those socket files anew that somebody has removed or replaced: nobody could connect any
-  // more. Connections stay. What cannot be made is logged once and tried again. Call it about once
-  // a second.
-  void MakeLostAnew();
+  // more. Connections stay. What cannot be made is logged once and tried again, and is a problem()
+  // meanwhile. A file of a process manager gets the mode and the group that it had, and is this
+  // process's then. Returns how many were not lost before. Call it about once a second;
+  // it looks at some, and goes on where the last call has ended.
+  size_t MakeLostAnew();
+  // The last call has not looked at all: call it again soon.
+  bool more_to_look_at() const { return look_from_ != 0; }
 
+  // Finds out the numbers of their groups as far as that takes no time. REQUIRES: the loop does not
+  // turn yet.
+  void LearnGroups(const config::v1::GuestState& state);
   // Replaces the sockets of single guests by those of an earlier process. A socket whose class is
   // gone is served in the first endpoint's class. REQUIRES: before Open().
   void Restore(const config::v1::GuestState& state);
@@ -91,8 +102,10 @@ class Endpoints {
   //
   // Errors: INVALID_ARGUMENT (also a path in a directory that does not exist, and is not
   // guest_socket_dir), ALREADY_EXISTS (name or path), NOT_FOUND (class, group),
-  // RESOURCE_EXHAUSTED, those of Listener.
-  absl::StatusOr<GuestSocket> Add(const GuestSocket& asked);
+  // RESOURCE_EXHAUSTED, those of Listener. `group` is the number of its group, which the caller has
+  // found out where a name service may have to be asked.
+  absl::StatusOr<GuestSocket> Add(const GuestSocket& asked,
+                                  absl::optional<gid_t> group = absl::nullopt);
   struct Removed {
     Id id;
     GuestSocket socket;
@@ -129,6 +142,9 @@ class Endpoints {
  private:
   // About a minute.
   static constexpr uint32_t kMostRests = 59;
+  // A look takes some microseconds, and to make a socket some ten: less than a millisecond in all.
+  static constexpr int kLooksPerCall = 256;
+  static constexpr int kTriesPerCall = 16;
 
   struct Endpoint {
     EndpointSettings settings;
@@ -138,8 +154,8 @@ class Endpoints {
     absl::Status problem;
     // So many calls of OpenWaiting() do not try it, and so many did not before the last try.
     uint32_t rests = 0, last_rests = 0;
-    // The log has said that the socket file is lost.
-    bool lost_told = false;
+    // Since Own() the file waits for the number of its group.
+    bool access_due = false;
   };
   struct OfGuest {
     Id id;
@@ -148,7 +164,13 @@ class Endpoints {
 
   Listener::Accept AcceptOn(Id id, bool tcp);
   absl::Status OpenAll(bool may_wait);
-  absl::Status OpenOne(Id id);
+  absl::Status OpenOne(Id id, absl::Duration patience = absl::ZeroDuration());
+  absl::Status OpenAt(Id id, mode_t mode, const std::string& group);
+  // The group as a number; "" = that of a new file. Errors: of GroupLookup.
+  absl::StatusOr<std::string> GroupOf(const EndpointSettings& settings,
+                                      absl::Duration patience = absl::ZeroDuration());
+  absl::Status MakeOneAnew(Id id);
+  void GiveAccess(Endpoint* endpoint);
   void Wait(Endpoint* endpoint, const absl::Status& why);
   absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
   GuestSocket Complete(GuestSocket socket) const;
@@ -167,7 +189,10 @@ class Endpoints {
   // By name.
   std::map<std::string, OfGuest> of_guests_;
   Id next_id_ = 0;
+  // Where the next look for lost files begins.
+  Id look_from_ = 0;
   std::set<std::string> activated_;
+  GroupLookup groups_;
   // Sockets that were handed over, and that no endpoint wants.
   std::vector<std::unique_ptr<Listener>> dropped_;
 };

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -13,22 +12,15 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
-#include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/text/names.h"
+#include "hostagent/endpoint/group_lookup.h"
+#include "hostagent/endpoint/socket_directory.h"
 #include "hostagent/endpoint/tcp_address.h"
 
 namespace entropyd {
 namespace {
-
-// chown(2) takes it as "leave the group".
-constexpr gid_t kNoGroup = static_cast<gid_t>(-1);
 
 absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   sockaddr_un address{};
@@ -82,43 +74,7 @@ absl::Status SetFileAccess(const std::string& path, dev_t device, ino_t inode,
   return absl::OkStatus();
 }
 
-// Errors: INVALID_ARGUMENT when no group of any host is called so.
-absl::Status CheckGroupText(const std::string& name) {
-  if (name.empty()) {
-    return absl::InvalidArgumentError(
-        "group '' is empty; name one, give a number, or leave it out for the process's own group");
-  }
-  const auto fits = [](char c) {
-    return absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.' || c == '$';
-  };
-  const auto bad = absl::c_find_if_not(name, fits);
-  if (bad == name.end() && name.front() != '-') return absl::OkStatus();
-  const char c = bad == name.end() ? '-' : *bad;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "group ", Excerpt(name), bad == name.end() ? " begins with '" : " has the character '",
-      absl::CHexEscape(absl::string_view(&c, 1)),
-      "', which no group's name or number does; correct it, or leave it out for the process's own "
-      "group"));
-}
-
 }  // namespace
-
-absl::StatusOr<gid_t> FindGroup(const std::string& name) {
-  // As chown(1): a number may be a name.
-  if (const group* entry = getgrnam(name.c_str()); entry != nullptr) return entry->gr_gid;
-  const bool number = !name.empty() && absl::c_all_of(name, absl::ascii_isdigit);
-  gid_t id = kNoGroup;
-  if (number && absl::SimpleAtoi(name, &id) && id != kNoGroup) return id;
-  if (number) {
-    return absl::NotFoundError(
-        absl::StrCat("group '", name, "': a group's number is 0 to ", kNoGroup - 1));
-  }
-  if (auto status = CheckGroupText(name); !status.ok()) return status;
-  return absl::NotFoundError(absl::StrCat("group '", name,
-                                          "' does not exist on this host; create it "
-                                          "(groupadd --system ",
-                                          name, "), name another, or give a group's number"));
-}
 
 absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group) {
   if (!group.empty()) return FindGroup(group);
@@ -144,23 +100,11 @@ absl::StatusOr<std::string> SocketPath(int socket) {
   return std::string(address.sun_path, strnlen(address.sun_path, bytes));
 }
 
-absl::Status MakeDirectoryOf(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
-  if (!directory.empty() && std::filesystem::create_directories(directory, error)) {
-    // Whatever the umask is: a service's umask is strict, and hypervisors of another user must
-    // pass.
-    chmod(directory.c_str(), 0755);
-  } else if (error) {
-    return ErrnoStatus(error.value(), absl::StrCat("create directory ", directory.string()));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ClearSocketPath(const std::string& path) {
   auto address = AddressOf(path);
   if (!address.ok()) return address.status();
   if (auto status = MakeDirectoryOf(path); !status.ok()) return status;
+  if (auto status = CheckSocketDirectory(path); !status.ok()) return status;
   struct stat found;
   if (lstat(path.c_str(), &found) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("look at ", path));
@@ -261,29 +205,41 @@ absl::Status Listener::SetAccess(mode_t mode, const std::string& group) {
 
 void Listener::Own() {
   owns_ = true;
-  struct stat own;
-  if (lstat(path_.c_str(), &own) != 0 || !S_ISSOCK(own.st_mode)) return;
-  device_ = own.st_dev;
-  inode_ = own.st_ino;
+  WatchFile();
 }
 
-void Listener::Disown() {
-  owns_ = false;
-  inode_ = 0;
-}
-
-bool Listener::FileIsLost() const {
-  if (!owns_) return false;
+void Listener::WatchFile() {
+  watches_ = true;
   struct stat found;
-  return lstat(path_.c_str(), &found) != 0 || found.st_dev != device_ || found.st_ino != inode_;
+  if (lstat(path_.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  device_ = found.st_dev;
+  inode_ = found.st_ino;
+  mode_ = found.st_mode & 07777;
+  group_ = found.st_gid;
 }
+
+void Listener::Disown() { owns_ = watches_ = false; }
+
+bool Listener::IsItsFile() const {
+  struct stat found;
+  return lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_;
+}
+
+bool Listener::FileIsLost() const { return watches_ && !IsItsFile(); }
 
 Listener::~Listener() {
   if (watch_ != 0) loop_->Unwatch(watch_);
-  struct stat found;
-  if (lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) {
-    unlink(path_.c_str());
-  }
+  if (owns_ && IsItsFile()) unlink(path_.c_str());
+}
+
+void LogLost(const std::string& path, const absl::Status& made, Log* log) {
+  log->Warning("listener.lost",
+               {{"path", path},
+                {"reason", made.ok() ? "somebody has removed or replaced its file"
+                                     : std::string(made.message())},
+                {"remedy",
+                 made.ok() ? "none needed: it was made anew; let nobody else write in its directory"
+                           : "mend what the reason names; tried again every second"}});
 }
 
 absl::Status Listener::Resume() {

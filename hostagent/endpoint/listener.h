@@ -21,8 +21,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
+#include "base/telemetry/log.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
 
@@ -53,7 +55,8 @@ class Listener final : public EventLoop::Handler {
   // listens.
   //
   // Errors: ALREADY_EXISTS (another process listens there, or the path is no socket), NOT_FOUND
-  // (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long).
+  // (group), PERMISSION_DENIED, INVALID_ARGUMENT (path too long), FAILED_PRECONDITION (others may
+  // write in its directory; CheckSocketDirectory()).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(const Options& options, EventLoop* loop,
                                                           Accept accept, AcceptFailed failed);
   // The same on a TCP address (hostagent/endpoint/tcp_address.h), which is its path then. There is
@@ -76,10 +79,16 @@ class Listener final : public EventLoop::Handler {
 
   // The socket file is this listener's from now on.
   void Own();
+  // The socket file is another's from now on, who made it for this listener, such as a process
+  // manager.
+  void WatchFile();
   // The socket file is another process's from now on.
   void Disown();
-  // The socket file should be this listener's, and is gone or is another one: nobody can connect.
+  // Since Own() or WatchFile() the socket file is gone or is another one: nobody can connect.
   bool FileIsLost() const;
+  // The mode and the group of the file at Own() or WatchFile(); nullopt = there was none.
+  absl::optional<mode_t> file_mode() const { return OfFile(mode_); }
+  absl::optional<gid_t> file_group() const { return OfFile(group_); }
   int fd() const { return socket_.get(); }
   const std::string& path() const { return path_; }
 
@@ -88,6 +97,11 @@ class Listener final : public EventLoop::Handler {
  private:
   Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept, AcceptFailed failed);
   absl::Status Resume();
+  bool IsItsFile() const;
+  template <typename T>
+  absl::optional<T> OfFile(T value) const {
+    return inode_ == 0 ? absl::nullopt : absl::make_optional(value);
+  }
   void EndPause();
   void Pause(const absl::Status& why);
 
@@ -95,20 +109,19 @@ class Listener final : public EventLoop::Handler {
   UniqueFd socket_;
   // The socket file is this listener's.
   bool owns_ = false;
-  // Of the file that it owns; 0 = there was none. While the socket is open, no other file gets
-  // these numbers.
+  // FileIsLost() looks.
+  bool watches_ = false;
+  // Of the file; 0 = there was none. While the socket is open, no other file gets these numbers.
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  mode_t mode_ = 0;
+  gid_t group_ = 0;
   EventLoop* const loop_;
   const Accept accept_;
   const AcceptFailed failed_;
   EventLoop::WatchId watch_ = 0;
   Timer pause_;
 };
-
-// Makes the directory for a future file, with mode 0755, when it is missing. Errors: of the file
-// system.
-absl::Status MakeDirectoryOf(const std::string& path);
 
 // Makes `path` free for a socket. It makes the directory (mode 0755) when it is missing, and
 // removes the socket file of a process that is gone. Errors: as of Listener::Create.
@@ -123,9 +136,7 @@ absl::StatusOr<std::string> SocketPath(int socket);
 // directory's where that has the set-group-ID bit. Errors: of FindGroup.
 absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group);
 
-// The id of a group, which is a name or a number. A number needs no entry: the groups of a host and
-// of a container on it differ. Errors, with the remedy: NOT_FOUND; INVALID_ARGUMENT when it can be
-// neither.
-absl::StatusOr<gid_t> FindGroup(const std::string& name);
+// Says in the log that the file of a socket was lost, and whether it was made anew.
+void LogLost(const std::string& path, const absl::Status& made, Log* log);
 
 }  // namespace entropyd

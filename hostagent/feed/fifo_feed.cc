@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hostagent/endpoint/listener.h"
+#include "hostagent/endpoint/socket_directory.h"
 
 namespace entropyd {
 
@@ -21,6 +22,7 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, Connec
   auto group = GroupAt(options.path, options.group);
   if (!group.ok()) return group.status();
   if (auto status = MakeDirectoryOf(options.path); !status.ok()) return status;
+  if (auto status = CheckSocketDirectory(options.path); !status.ok()) return status;
   const bool made = mkfifo(options.path.c_str(), 0600) == 0;
   if (!made && errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
   // Looks before it opens: to open a device may have an effect.

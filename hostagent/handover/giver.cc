@@ -61,6 +61,21 @@ absl::StatusOr<std::unique_ptr<HandoverGiver>> HandoverGiver::Adopt(const std::s
 
 HandoverGiver::~HandoverGiver() { CloseLink(); }
 
+bool HandoverGiver::MakeLostAnew() {
+  if (step_ != Step::kIdle) return false;
+  if (!listener_->FileIsLost()) {
+    lost_problem_ = absl::OkStatus();
+    return false;
+  }
+  const std::string path = listener_->path();
+  const absl::Status before = lost_problem_;
+  auto made = Listener::Create({path, 0600, ""}, loop_, AcceptPeer(), [](const absl::Status&) {});
+  lost_problem_ = made.status();
+  if (lost_problem_.ok() || lost_problem_ != before) LogLost(path, lost_problem_, log_);
+  if (made.ok()) listener_ = *std::move(made);
+  return before.ok();
+}
+
 void HandoverGiver::CloseLink() {
   deadline_.Set(kNever);
   if (watch_ != 0) loop_->Unwatch(watch_);

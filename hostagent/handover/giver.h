@@ -78,6 +78,12 @@ class HandoverGiver final : public EventLoop::Handler {
   // `why`, and the subject is not called. After Go this does nothing: the guests are another
   // process's.
   void Refuse(const absl::Status& why);
+  // Makes the socket file anew when somebody has removed or replaced it, unless a handover is under
+  // way; as Endpoints::MakeLostAnew(). True = it was not lost before.
+  bool MakeLostAnew();
+  // Why the file is lost; OK = it is not.
+  const absl::Status& lost_problem() const { return lost_problem_; }
+
   // Tells the taker that this process holds nothing any more, as the end of the process would.
   // REQUIRES: Released() was called.
   void LetGo() { link_.reset(); }
@@ -114,6 +120,7 @@ class HandoverGiver final : public EventLoop::Handler {
   std::string version_;
   // See Refuse().
   absl::Status refused_;
+  absl::Status lost_problem_;
 };
 
 }  // namespace entropyd

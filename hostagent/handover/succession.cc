@@ -43,16 +43,17 @@ absl::Status Succession::CanReplace() const {
   if (options_.command.empty()) {
     return absl::FailedPreconditionError("upgrade or reload: this agent cannot start another");
   }
-  if (!problem_.ok()) {
+  if (!problem().ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "upgrade or reload: no other process can take over from this one: ", problem_.message(),
+        "upgrade or reload: no other process can take over from this one: ", problem().message(),
         "; restart the agent"));
   }
-  if (successor_ != nullptr) {
-    return absl::AbortedError(
-        "upgrade or reload: not now: another one is under way; try again in a minute");
-  }
-  return absl::OkStatus();
+  return successor_ == nullptr ? absl::OkStatus() : UnderWay();
+}
+
+absl::Status Succession::UnderWay() {
+  return absl::AbortedError(
+      "upgrade or reload: not now: another one is under way; try again in a minute");
 }
 
 void Succession::Replace(Purpose purpose, Done done) {

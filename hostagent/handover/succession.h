@@ -89,11 +89,18 @@ class Succession final : public HandoverGiver::Subject {
   // and the log says so.
   void Adopt(UniqueFd listener);
 
-  // OK: successors may come. Else why not, since Adopt(); only a restart can mend that.
-  const absl::Status& problem() const { return problem_; }
+  // OK: successors may come. Else why not: since Adopt(), which only a restart can mend, or because
+  // the socket file is lost.
+  const absl::Status& problem() const {
+    return problem_.ok() && giver_ != nullptr ? giver_->lost_problem() : problem_;
+  }
+  // As HandoverGiver::MakeLostAnew().
+  bool MakeLostAnew() { return giver_ != nullptr && giver_->MakeLostAnew(); }
   // Errors: FAILED_PRECONDITION (no command, or problem()), ABORTED (one was started and has not
   // ended).
   absl::Status CanReplace() const;
+  // ABORTED: somebody asked for an upgrade or a reload while another one was under way.
+  static absl::Status UnderWay();
   // Starts a successor: of the file that the command names as it is now, or, for a reload, of the
   // program that runs now. REQUIRES: CanReplace().
   void Replace(Purpose purpose, Done done);

@@ -36,6 +36,8 @@ TEST_F(AgentHealthTest, HttpSaysThatItCannotServeAndThatItHangs) {
   clock_.AdvanceNanos(kMinuteNanos);  // and the loop does not turn
   EXPECT_THAT(HttpGet(port, "/healthz"),
               AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("has not turned for 60 s")));
+  EXPECT_THAT(HttpGet(port, "/readyz"),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("has not turned for 60 s")));
 }
 
 TEST_F(AgentHealthTest, WithStrictMemoryItDoesNotStartWhereNothingCanBeLocked) {

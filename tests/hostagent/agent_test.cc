@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -87,12 +88,23 @@ class AgentTest : public AgentRig {
         [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
     return *outcome;
   }
+  // The same, once the file was checked.
   absl::Status Reload() {
+    const size_t before = Started();
     // It may be answered later, when this function has returned.
     auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
     agent_->Reload(
         [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
+    while (absl::IsUnknown(*outcome) && Started() == before) {
+      agent_->loop()->RunOnce(kSecondNanos);
+    }
     return *outcome;
+  }
+  size_t Started() const {
+    const auto lines = log_.lines();
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.starts_with("info upgrade.started ");
+    });
   }
   absl::Status Add(const std::string& name) {
     config::v1::GuestSocket socket;
@@ -538,6 +550,68 @@ TEST_F(AgentSuccessorTest, OneThatGetsNowhereIsKilledAndTheNextUpgradeMayCome) {
   EXPECT_EQ(said, "");
   agent_->Stop();
   Turn();
+}
+
+TEST_F(AgentTest, WhileAReloadIsCheckedGuestsAreServedAndNobodyElseMayAsk) {
+  Start({.successor = {"/bin/false"}});
+  auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
+  WriteConfig("nonsense: 1\n");
+  agent_->Reload([outcome](const absl::Status& status, const std::string&) { *outcome = status; });
+  EXPECT_TRUE(absl::IsUnknown(*outcome)) << "the loop does not wait for it";
+  EXPECT_TRUE(absl::IsAborted(Upgrade()));
+  EXPECT_TRUE(absl::IsAborted(Reload()));
+  agent_->Stop();
+  while (absl::IsUnknown(*outcome)) agent_->loop()->RunOnce(kSecondNanos);
+  EXPECT_FALSE(outcome->ok());
+}
+
+TEST_F(AgentTest, SocketFilesThatSomebodyRemovesAreMadeAnew) {
+  Start();
+  const std::string handover = Control() + ".handover";
+  for (const std::string& path : {Socket(), Control(), handover}) {
+    ASSERT_EQ(unlink(path.c_str()), 0) << path;
+  }
+  Turn(kSecondNanos);
+  for (const std::string& path : {Socket(), Control(), handover}) {
+    EXPECT_TRUE(std::filesystem::is_socket(path)) << path;
+    EXPECT_THAT(log_.lines(), Contains(AllOf(HasSubstr("warning listener.lost"),
+                                             HasSubstr(absl::StrCat("path=", path, " ")))));
+  }
+  EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_lost_sockets_total 3"));
+  // Successors find the new one.
+  link_ = Offered();
+  EXPECT_NE(link_, nullptr);
+}
+
+TEST_F(AgentTest, ASocketFileThatCannotBeMadeAnewIsAProblemUntilItCan) {
+  Start();
+  for (const std::string& path : {Socket(), Control() + ".handover"}) {
+    ASSERT_EQ(unlink(path.c_str()), 0) << path;
+    ASSERT_EQ(mkdir(path.c_str(), 0700), 0) << path;
+  }
+  Turn(kSecondNanos);
+  Turn(kSecondNanos);
+  v1::GetStatusResponse status;
+  agent_->FillStatus(&status);
+  EXPECT_THAT(status.listener(0).problem(), HasSubstr("something else than a socket"));
+  EXPECT_THAT(status.handover_problem(), HasSubstr("something else than a socket"));
+  EXPECT_THAT(agent_->Ready().message(), HasSubstr("its file is lost"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Upgrade()));
+  const auto lines = log_.lines();
+  EXPECT_EQ(
+      std::count_if(lines.begin(), lines.end(),
+                    [](const auto& line) { return line.starts_with("warning listener.lost"); }),
+      2)
+      << "once each";
+  for (const std::string& path : {Socket(), Control() + ".handover"}) {
+    ASSERT_EQ(rmdir(path.c_str()), 0) << path;
+  }
+  Turn(kSecondNanos);
+  status.Clear();
+  agent_->FillStatus(&status);
+  EXPECT_EQ(status.listener(0).problem(), "");
+  EXPECT_EQ(status.handover_problem(), "");
+  EXPECT_TRUE(std::filesystem::is_socket(Socket()));
 }
 
 }  // namespace

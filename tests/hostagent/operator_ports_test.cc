@@ -14,6 +14,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
+#include "hostagent/endpoint/listener.h"
+#include "tests/base/process/no_more_threads.h"
 #include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
@@ -31,7 +33,8 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
 
   void FillStatus(v1::GetStatusResponse*) const override {}
   void FillGuests(v1::ListGuestsResponse*) const override {}
-  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(const config::v1::GuestSocket&) override {
+  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(const config::v1::GuestSocket&,
+                                                         absl::optional<gid_t>) override {
     return absl::UnimplementedError("");
   }
   absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string&) override {
@@ -309,6 +312,61 @@ TEST_F(KeptSocketsTest, AFileThatCannotBeWrittenIsTold) {
   ASSERT_EQ(mkdir(GuestSocketsPath(State()).c_str(), 0700), 0);
   TakeOver();
   EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error state.not_written")));
+}
+
+TEST_F(OperatorPortsTest, WhereNoThreadCanBeStartedItIsToldAndTriedAgain) {
+  auto ports = Make("localhost:0");
+  {
+    const NoMoreThreads full;
+    ports->OpenInTheEnd([] {});
+    EXPECT_FALSE(ControlIsOpen());
+    EXPECT_THAT(ports->problem().message(), HasSubstr("start a thread"));
+  }
+  for (int i = 0; i < 100 && !ports->problem().ok(); ++i) {
+    clock_.AdvanceNanos(OperatorPorts::kRetryNanos);
+    loop_->RunOnce(100 * kMillisecondNanos);
+  }
+  EXPECT_TRUE(ports->problem().ok()) << ports->problem();
+  EXPECT_TRUE(ControlIsOpen());
+}
+
+TEST_F(KeptSocketsTest, WithoutAThreadTheFileIsNotWrittenAndTheReasonIsTold) {
+  auto control = ControlServer::Start(Control(), State(), loop_.get(), this);
+  ASSERT_TRUE(control.ok()) << control.status();
+  const NoMoreThreads full;
+  absl::Status told;
+  (*control)->KeepGuestSockets([&told](const auto& written) { told = written.status(); });
+  EXPECT_TRUE(absl::IsResourceExhausted(told)) << told;
+}
+
+TEST_F(OperatorPortsTest, AControlSocketThatSomebodyRemovesIsMadeAnew) {
+  auto ports = Make("");
+  ASSERT_TRUE(Open(ports.get()).ok());
+  EXPECT_FALSE(ports->MakeLostAnew());
+  ASSERT_EQ(unlink(Control().c_str()), 0);
+  EXPECT_TRUE(ports->MakeLostAnew());
+  EXPECT_TRUE(ControlIsOpen());
+  EXPECT_FALSE(ports->MakeLostAnew());
+  struct stat made;
+  ASSERT_EQ(stat(Control().c_str(), &made), 0);
+  EXPECT_EQ(made.st_mode & 0777, 0600u);
+  EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("warning listener.lost")));
+}
+
+// Another process may have put it there.
+TEST_F(OperatorPortsTest, AnotherFileInThePlaceOfTheControlSocketIsNotRemoved) {
+  auto ports = Make("");
+  ASSERT_TRUE(Open(ports.get()).ok());
+  ASSERT_EQ(unlink(Control().c_str()), 0);
+  auto other = Listener::Create(
+      {Control(), 0600, ""}, loop_.get(), [](UniqueFd) {}, [](const absl::Status&) {});
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_TRUE(ports->MakeLostAnew());
+  EXPECT_FALSE(ports->MakeLostAnew()) << "it is lost as before";
+  EXPECT_THAT(log_.lines(), ElementsAre(AllOf(StartsWith("warning listener.lost"),
+                                              HasSubstr("another process listens there"))));
+  ports.reset();
+  EXPECT_TRUE(ControlIsOpen());
 }
 
 }  // namespace

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "base/process/listen_socket.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -422,6 +424,158 @@ TEST_F(GuestSocketsTest, ThoseOfAnEarlierProcessAreOpenedAgain) {
     Turn(&new_);
   }
   EXPECT_EQ(new_.host->endpoints()->guest_sockets().guests_size(), 3);
+}
+
+TEST_F(EndpointsTest, ASocketFileThatCannotBeMadeAnewIsAProblemAndCounts) {
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Open().ok());
+  const std::string path = dir_ / "1.sock";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  EXPECT_EQ(endpoints.MakeLostAnew(), 1u);
+  EXPECT_EQ(endpoints.MakeLostAnew(), 0u) << "it is lost as before";
+  EXPECT_FALSE(endpoints.problem(1).ok());
+  EXPECT_EQ(endpoints.waiting(), 1u);
+  ASSERT_EQ(rmdir(path.c_str()), 0);
+  EXPECT_EQ(endpoints.MakeLostAnew(), 0u);
+  EXPECT_TRUE(endpoints.problem(1).ok());
+  EXPECT_TRUE(TryToConnect(path));
+}
+
+TEST_F(EndpointsTest, AWholeDirectoryThatIsWipedIsMadeAnew) {
+  options_.configured[0].path = dir_ / "run/0.sock";
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Open().ok());
+  ASSERT_TRUE(endpoints.Add(Guest("vm-1")).ok());
+  std::filesystem::remove_all(dir_ / "run");
+  std::filesystem::remove_all(dir_ / "guest");
+  EXPECT_EQ(endpoints.MakeLostAnew(), 2u);
+  EXPECT_TRUE(TryToConnect(dir_ / "run/0.sock"));
+  EXPECT_TRUE(TryToConnect(dir_ / "guest/vm-1.sock"));
+}
+
+TEST_F(EndpointsTest, ThousandsOfLostFilesAreMadeSomeAtATime) {
+  options_.most_guest_sockets = 600;
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Open().ok());
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_TRUE(endpoints.Add(Guest(absl::StrCat("vm-", i))).ok());
+  }
+  EXPECT_EQ(endpoints.MakeLostAnew(), 0u);
+  EXPECT_TRUE(endpoints.more_to_look_at());
+  while (endpoints.more_to_look_at()) endpoints.MakeLostAnew();
+  std::filesystem::remove_all(dir_ / "guest");
+  size_t lost = endpoints.MakeLostAnew();
+  EXPECT_LT(lost, 100u);
+  while (endpoints.more_to_look_at()) lost += endpoints.MakeLostAnew();
+  EXPECT_EQ(lost, 600u);
+  EXPECT_TRUE(TryToConnect(dir_ / "guest/vm-0.sock"));
+  EXPECT_TRUE(TryToConnect(dir_ / "guest/vm-599.sock"));
+}
+
+// The manager would not make it before it starts the service anew.
+TEST_F(EndpointsTest, ALostSocketOfAProcessManagerIsMadeAnewAsItWas) {
+  auto unit = Listener::Create(
+                  {options_.configured[0].path, 0622, ""}, loop_.get(), [](UniqueFd) {},
+                  [](const absl::Status&) {})
+                  .value();
+  std::vector<UniqueFd> passed;
+  passed.emplace_back(fcntl(unit->fd(), F_DUPFD_CLOEXEC, 0));
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Inherit(std::move(passed)).ok());
+  ASSERT_TRUE(endpoints.Open().ok());
+  EXPECT_EQ(endpoints.MakeLostAnew(), 0u);
+  EXPECT_EQ(endpoints.activated().size(), 1u);
+  const std::string path = options_.configured[0].path;
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  EXPECT_EQ(endpoints.MakeLostAnew(), 1u);
+  EXPECT_TRUE(TryToConnect(path));
+  struct stat made;
+  ASSERT_EQ(stat(path.c_str(), &made), 0);
+  EXPECT_EQ(made.st_mode & 0777, 0622u) << "not the mode of the configuration";
+  EXPECT_TRUE(endpoints.activated().empty()) << "it is this process's now";
+}
+
+TEST_F(EndpointsTest, WhereGuestsMayWriteNoSocketIsOpened) {
+  const std::string open = dir_ / "open";
+  ASSERT_EQ(mkdir(open.c_str(), 0700), 0);
+  ASSERT_EQ(chmod(open.c_str(), 0777), 0);
+  GuestSocket there = Guest("vm-1");
+  there.set_path(open + "/vm-1.sock");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Made().Add(there).status()));
+  EXPECT_TRUE(std::filesystem::is_empty(open));
+  options_.configured[1].path = open + "/1.sock";
+  EXPECT_TRUE(absl::IsFailedPrecondition(Made().Open()));
+}
+
+// The name service of a site may not answer.
+TEST_F(EndpointsTest, AGroupThatIsNotKnownYetKeepsNobodyWaiting) {
+  const auto answer = std::make_shared<absl::Notification>();
+  options_.find_group = [answer](const std::string&) -> absl::StatusOr<gid_t> {
+    answer->WaitForNotification();
+    return getegid();
+  };
+  options_.configured[0].group = "known";
+  options_.configured[0].group_id = getegid();
+  config::v1::GuestState state;
+  *state.add_guests() = Named("vm-1", "default/bulk", dir_ / "vm-1.sock");
+  state.mutable_guests(0)->set_mode("0600");
+  state.mutable_guests(0)->set_group("far");
+  Made().LearnGroups(state);
+  endpoints_->Restore(state);
+  ASSERT_TRUE(endpoints_->Open().ok());
+  EXPECT_TRUE(TryToConnect(dir_ / "0.sock"));
+  EXPECT_THAT(std::string(endpoints_->problem(2).message()), HasSubstr("name service"));
+  // Asked by an operator, whose thread has found out the number.
+  GuestSocket other = Guest("vm-2");
+  other.set_group("near");
+  EXPECT_TRUE(endpoints_->Add(other, getegid()).ok());
+  answer->Notify();
+  while (!endpoints_->problem(2).ok()) endpoints_->OpenWaiting();
+  EXPECT_TRUE(TryToConnect(dir_ / "vm-1.sock"));
+}
+
+TEST_F(EndpointsTest, AtTheStartAListenerWaitsForItsGroupAndTheOthersOpen) {
+  const auto answer = std::make_shared<absl::Notification>();
+  options_.find_group = [answer](const std::string&) -> absl::StatusOr<gid_t> {
+    answer->WaitForNotification();
+    return getegid();
+  };
+  options_.configured[0].group = "far";
+  EXPECT_TRUE(absl::IsUnavailable(Made().Open())) << "as in an upgrade";
+  ASSERT_TRUE(Made().OpenOrWait().ok());
+  EXPECT_EQ(endpoints_->waiting(), 1u);
+  EXPECT_TRUE(TryToConnect(dir_ / "1.sock"));
+  answer->Notify();
+  while (endpoints_->waiting() > 0) endpoints_->OpenWaiting();
+  EXPECT_TRUE(TryToConnect(dir_ / "0.sock"));
+}
+
+// A successor that does not know the number yet leaves the file as its maker made it.
+TEST_F(EndpointsTest, AfterAHandoverAGroupThatIsNotKnownYetIsGivenLater) {
+  const auto answer = std::make_shared<absl::Notification>();
+  const gid_t other = getegid() + 1;
+  options_.find_group = [answer, other](const std::string&) -> absl::StatusOr<gid_t> {
+    answer->WaitForNotification();
+    return other;
+  };
+  ASSERT_EQ(geteuid(), 0u) << "run the test as root";
+  const std::string path = options_.configured[0].path;
+  auto old = Listener::Create(
+                 {path, 0600, ""}, loop_.get(), [](UniqueFd) {}, [](const absl::Status&) {})
+                 .value();
+  options_.configured[0].group = "far";
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Adopt(path, UniqueFd(fcntl(old->fd(), F_DUPFD_CLOEXEC, 0))).ok());
+  endpoints.Own();
+  const auto group = [&path] {
+    struct stat found;
+    return stat(path.c_str(), &found) == 0 ? found.st_gid : 0;
+  };
+  EXPECT_EQ(group(), getegid());
+  answer->Notify();
+  while (group() != other) endpoints.MakeLostAnew();
+  old->Disown();
 }
 
 }  // namespace

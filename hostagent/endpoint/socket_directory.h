@@ -1,0 +1,27 @@
+// Whether the directory of a socket or a pipe is safe: whoever may write there, or above, may take
+// the file away and put another in its place. Guests would then get somebody's bytes and take them
+// for entropy.
+//
+//   if (absl::Status unsafe = CheckSocketDirectory("/run/entropyd/egd.sock"); !unsafe.ok()) …
+//
+// Thread safety: functions without state.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace entropyd {
+
+// Makes the directory for a future file, with mode 0755, when it is missing. Errors: of the file
+// system.
+absl::Status MakeDirectoryOf(const std::string& path);
+
+// OK when nobody but root and this process's user may write in the directory of `path` and in those
+// above, or may only add files of their own (the sticky bit, as in /tmp). The group counts as
+// others, unless it is root's and no ACL may let more write. A directory that is not there is no
+// fault.
+// Errors: FAILED_PRECONDITION, with the directory and what to do.
+absl::Status CheckSocketDirectory(const std::string& path);
+
+}  // namespace entropyd

@@ -1,0 +1,40 @@
+# Somebody wipes the directory of the sockets: the agent makes all of them anew, and successors still find it.
+agent_yaml "$(port_of server grpc)" |
+  sed -e "s|$WORK/\(.*\)\.sock|$WORK/run/\1.sock|; s|/state$|/state-wiped|" >wiped.yaml
+spawn wiped "$BIN/entropyd-hostagent" --config "$WORK/wiped.yaml" --ports-file "$WORK/wiped.ports"
+eventually 10 test -s wiped.ports
+eventually 30 grep -q upstream.attached wiped.log
+egd run/egd.sock read 1000
+rm -rf run
+for socket in egd.sock slow.sock agent.sock agent.sock.handover; do
+  eventually 10 test -S "run/$socket"
+  grep -q "event=listener.lost path=[^ ]*/run/$socket " wiped.log || die "the log does not say that $socket was lost"
+done
+[ "$(stat -c %a run/agent.sock)" = 600 ] || die "others may use the control socket"
+egd run/egd.sock read 1000
+[ "$(metric wiped entropyd_agent_lost_sockets_total)" = 4 ] || die "they were not counted"
+"$BIN/entropyctl" --control "$WORK/run/agent.sock" agent reload
+eventually 20 grep -q 'event=handover.taken' wiped.log
+sed -n 's/.*event=handover.taken .* pid=\([0-9]*\).*/\1/p' wiped.log >wiped.pid
+eventually 10 is_ready wiped
+egd run/egd.sock read 1000
+
+# What stands in the way is not removed; the agent says what it is, and is not ready.
+rm run/egd.sock
+mkdir run/egd.sock
+lost() { "$BIN/entropyctl" --control "$WORK/run/agent.sock" status; }
+eventually 10 grep -q 'event=listener.lost .*something else than a socket' wiped.log
+expect_failure 3 'run/egd.sock.*something else than a socket' lost
+[ "$(curl -s -o wiped.ready -w '%{http_code}' "http://127.0.0.1:$(port_of wiped http)/readyz")" = 503 ] ||
+  die "it counts as ready"
+rmdir run/egd.sock
+eventually 10 test -S run/egd.sock
+egd run/egd.sock read 1000
+
+# Where guests may write, one could put a socket of its own in the place of ours.
+chmod 777 run
+expect_failure 2 'run may be written by others.*chmod go-w' \
+  "$BIN/entropyd-hostagent" --config wiped.yaml --check-config
+expect_failure 2 'chmod go-w' "$BIN/entropyctl" --control "$WORK/run/agent.sock" agent reload
+chmod 755 run
+stop wiped
