@@ -193,6 +193,10 @@ void ServedHost::Tick() {
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
   endpoints_->OpenWaiting();
+  metrics_->lost_sockets.Add(feeds_->MakeLostAnew());
+  for (const std::unique_ptr<Feed>& feed : feeds_->all()) {
+    endpoints_->NotePipe(feed->name(), feed->problem());
+  }
   LookForLost();
 }
 
