@@ -86,8 +86,10 @@ absl::Status TellStep(const absl::Status& status, const std::string& server, abs
                       const StepPatience& patience, const NameLookup::Resolve& resolve) {
   const absl::string_view said = status.message();
   if (absl::IsDeadlineExceeded(status) && absl::StartsWith(said, kNoAnswer)) {
-    return absl::DeadlineExceededError(IsConnected(peer) ? absl::StrCat("connected, but ", said)
-                                                         : LookAt(said, server, patience, resolve));
+    if (!IsConnected(peer)) {
+      return absl::UnavailableError(LookAt(said, server, patience, resolve));
+    }
+    return absl::DeadlineExceededError(absl::StrCat("connected, but ", said));
   }
   if (!absl::IsUnavailable(status)) return status;
   const ConnectionStep step = StepOf(said);

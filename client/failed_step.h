@@ -24,7 +24,8 @@ struct StepPatience {
 
 // `status` is what a call to `server` (HOST:PORT) ended with, WithPatience() (client/call_error.h);
 // `peer` is what gRPC says of its connection: an address when there is one. Other errors than of a
-// connection, and those of the server, stay as they are. Waits when nothing came back.
+// connection, and those of the server, stay as they are. UNAVAILABLE where there is no connection.
+// Waits when nothing came back.
 absl::Status TellStep(const absl::Status& status, const std::string& server, absl::string_view peer,
                       const StepPatience& patience = {},
                       const NameLookup::Resolve& resolve = PlatformAddresses);

@@ -26,7 +26,8 @@ namespace entropyd {
 class GetClient {
  public:
   static constexpr size_t kMaxBytesPerCall = kGetMaxBytes;
-  static constexpr absl::Duration kDefaultTimeout = absl::Seconds(30);
+  // A server ends a Get that has waited for 30 s, and says why. That has to come in first.
+  static constexpr absl::Duration kDefaultTimeout = absl::Seconds(35);
 
   struct Drawn {
     v1::Quality quality = v1::QUALITY_UNSPECIFIED;

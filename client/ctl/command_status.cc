@@ -2,8 +2,10 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/wire/connection_remedy.h"
+#include "client/call_error.h"
 #include "client/ctl/commands.h"
 #include "client/show/json_text.h"
 #include "client/show/output.h"
@@ -19,7 +21,10 @@ constexpr char kOtherCertificate[] =
 // `remedy`: what the reason asks for; where that is empty, `checks` says where to look.
 absl::Status WithHint(const absl::Status& status, absl::string_view remedy,
                       absl::string_view checks) {
-  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  const bool silent =
+      absl::IsDeadlineExceeded(status) && absl::StrContains(status.message(), kNoAnswer);
+  // That a class gave too little in time is an answer.
+  if (!absl::IsUnavailable(status) && !silent) return status;
   return absl::UnavailableError(remedy.empty()
                                     ? absl::StrCat(status.message(), "\n  check ", checks)
                                     : absl::StrCat(status.message(), "\n  ", remedy));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "client/get_client.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {
@@ -294,6 +295,11 @@ TEST_F(GetProtocolTest, APoolThatLosesItsSourcesEndsTheCallsThatWait) {
   EXPECT_TRUE(absl::IsUnavailable(other->record.status)) << other->record.status;
   EXPECT_TRUE(NobodyWaits());
   ExpectBalance();
+}
+
+TEST_F(GetProtocolTest, AClientWaitsForTheServersReason) {
+  EXPECT_GE(absl::ToInt64Nanoseconds(GetClient::kDefaultTimeout),
+            GetProtocol::kTimeoutNanos + 5 * kSecond);
 }
 
 TEST_F(GetProtocolTest, AReplyTellsTheAgeOfThePoolsSeed) {
