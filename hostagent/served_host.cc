@@ -169,6 +169,7 @@ void ServedHost::StopListening() {
 void ServedHost::SetCloneGuard(std::unique_ptr<CloneGuard> guard) {
   for (const std::unique_ptr<ServedClass>& served : classes_) served->SetCloneGuard(guard.get());
   guard_ = std::move(guard);
+  resumes_ = guard_ == nullptr ? 0 : guard_->known_resumes();
 }
 
 void ServedHost::Serve() {
@@ -180,7 +181,18 @@ void ServedHost::Serve() {
     if (served->queue()->unfinished()) loop_->TurnAgain();
   }
   next_.Set(next);
-  if (guard_ != nullptr) guard_->EndTurn();
+  EndTurn();
+}
+
+// What one class has seen all classes see in the same turn: upstream begins one new stream, and not
+// one for each of them, which would drop what the one before has brought.
+void ServedHost::EndTurn() {
+  if (guard_ == nullptr) return;
+  if (guard_->known_resumes() != resumes_) {
+    resumes_ = guard_->known_resumes();
+    for (const std::unique_ptr<ServedClass>& served : classes_) served->LookForResume();
+  }
+  guard_->EndTurn();
 }
 
 void ServedHost::Tick() {

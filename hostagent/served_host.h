@@ -73,6 +73,7 @@ class ServedHost {
  private:
   ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log, AgentMetrics* metrics);
   void LookForLost();
+  void EndTurn();
   absl::Status MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,
                            AgentMetrics* metrics);
   void PutTogether(const AgentSettings& settings, AgentMetrics* metrics);
@@ -81,6 +82,8 @@ class ServedHost {
   AgentMetrics* const metrics_;
   // nullptr = bytes leave as they came.
   std::unique_ptr<CloneGuard> guard_;
+  // Of these all classes know.
+  uint64_t resumes_ = 0;
   // In the order of construction: each may use those before it.
   std::vector<std::unique_ptr<ServedClass>> classes_;
   GuestAccounts accounts_;

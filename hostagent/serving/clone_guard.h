@@ -49,6 +49,8 @@ class CloneGuard {
 
   // How often the machine was resumed since the start. Looks once a turn.
   uint64_t resumes();
+  // The same as of the last look.
+  uint64_t known_resumes() const { return resumes_; }
   // The last time, by what sign it was known.
   const std::string& resumed_because() const { return watch_.reason(); }
 

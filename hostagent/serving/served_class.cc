@@ -81,7 +81,7 @@ size_t ServedClass::Take(absl::Span<uint8_t> out) {
 // Each byte of a pool of quality full is given once, and another copy of this process may have the
 // same ones here. Those of other pools stay: Mix() makes them differ.
 void ServedClass::LookForResume() {
-  if (!fallback_->full_entropy() || resumes_ == guard_->resumes()) return;
+  if (guard_ == nullptr || !fallback_->full_entropy() || resumes_ == guard_->resumes()) return;
   resumes_ = guard_->resumes();
   const size_t bytes = fallback_->level();
   fallback_->Discard();
@@ -182,7 +182,7 @@ void ServedClass::ObserveWaits() {
 }
 
 void ServedClass::Tick(int64_t now_nanos) {
-  if (guard_ != nullptr) LookForResume();
+  LookForResume();
   fallback_->Tick();
   due_ = true;
   judge_ = true;

@@ -106,6 +106,9 @@ class ServedClass final : public FilledClass {
   // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
   // counts as lost. kNever = at no time.
   int64_t next_nanos() const;
+  // Drops what another copy of this process may have, if the machine was resumed. Take() and Tick()
+  // look, too.
+  void LookForResume();
   // Call it about once a second: bytes age, and the buffer's target shrinks.
   void Tick(int64_t now_nanos);
 
@@ -130,7 +133,6 @@ class ServedClass final : public FilledClass {
   bool Pass(int64_t now_nanos);
   bool Judge(int64_t now_nanos);
   bool Concerned() const;
-  void LookForResume();
   void ObserveWaits();
 
   const ClassSettings settings_;

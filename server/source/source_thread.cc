@@ -10,6 +10,7 @@ absl::Status SourceThread::Start() {
   {
     absl::MutexLock lock(&mutex_);
     running_ = true;
+    refused_ = false;
   }
   absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
   if (thread.ok()) {
@@ -18,6 +19,7 @@ absl::Status SourceThread::Start() {
   }
   absl::MutexLock lock(&mutex_);
   running_ = false;
+  refused_ = true;
   return thread.status();
 }
 
@@ -40,6 +42,11 @@ void SourceThread::Stop() {
   } else {
     source_->Close();
   }
+}
+
+bool SourceThread::refused() const {
+  absl::MutexLock lock(&mutex_);
+  return refused_;
 }
 
 bool SourceThread::ended() const {

@@ -37,6 +37,8 @@ class SourceThread {
   void BeginStop();
   // BeginStop(), and waits until the thread has closed the device and ended.
   void Stop();
+  // The last Start() failed, and is to be called again.
+  bool refused() const;
   // Nothing runs: Stop() does not wait.
   bool ended() const;
   // Returns ended(), at the deadline at the latest.
@@ -55,6 +57,7 @@ class SourceThread {
   mutable absl::Mutex mutex_;
   // From Start() until the device is closed.
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  bool refused_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;

@@ -153,7 +153,8 @@ void SupplyImpl::Tick() {
   for (const PoolEntry& entry : parts_.pools()) entry.pool->Tick();
   for (const SourceEntry& entry : parts_.sources()) {
     entry.metrics->Refresh();
-    if (started_ && !stopping_ && entry.thread->ended()) Begin(entry.thread.get());
+    // One that has come and was not begun yet is Take()'s.
+    if (started_ && !stopping_ && entry.thread->refused()) Begin(entry.thread.get());
   }
 }
 
@@ -194,7 +195,7 @@ void SupplyImpl::Take(PreparedChange change) {
   }
   leaving_.Add(std::move(taken.leaving));
   absl::MutexLock lock(&mutex_);
-  if (!started_) return;
+  if (!started_ || stopping_) return;
   for (const SupplyParts::Newcomer& one : taken.begin) {
     SupplyParts::Remember(one);
     Begin(one.thread);

@@ -40,6 +40,42 @@ TEST_F(ServedHostTest, AListenerThatCannotOpenClosesTheOthers) {
   EXPECT_NE(access(settings_.listeners[kAuto].path.c_str(), F_OK), 0);
 }
 
+TEST_F(ServedHostTest, AResumeIsOneForAllClasses) {
+  host_.reset();
+  settings_.classes.push_back({"default/silver", 64 * 1024, 60 * kSecondNanos});
+  registry_ = std::make_unique<Metrics>();
+  metrics_ = std::make_unique<AgentMetrics>(
+      registry_.get(), std::vector<std::string>{"default/gold", "default/silver"});
+  arena_ = SecretArena::Create(ServedHost::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)
+               .value();
+  host_ = ServedHost::Create(settings_, loop_.get(), arena_.get(), &log_, metrics_.get()).value();
+  int64_t boot = 5;
+  CloneGuard::Options options;
+  options.machine.monotonic_nanos = [] { return 5; };
+  options.machine.boot_nanos = [&boot] { return boot; };
+  options.machine.vmclock = "/nowhere";
+  host_->SetCloneGuard(CloneGuard::Create(std::move(options)).value());
+  Turn();
+  ServedClass* const gold = host_->classes()[0];
+  ServedClass* const silver = host_->classes()[1];
+  FakeFiller filler;
+  for (ServedClass* one : {gold, silver}) {
+    one->SetFiller(&filler);
+    one->buffer()->SetFullEntropy(true);
+    one->buffer()->Append(StreamBytes(0, 1'000));
+  }
+  boot += kSecondNanos;
+  uint8_t taken[1];
+  EXPECT_EQ(gold->Take(absl::MakeSpan(taken)), 0u);
+  Turn();
+  EXPECT_EQ(silver->buffer()->level(), 0u);
+  EXPECT_EQ(filler.resumes, 2);
+  // What the new stream brings is nobody else's.
+  silver->buffer()->Append(StreamBytes(1'000, 100));
+  EXPECT_EQ(silver->Take(absl::MakeSpan(taken)), 1u);
+  EXPECT_EQ(filler.resumes, 2);
+}
+
 // Looks at the memory itself while the connection lives: whatever is given back is wiped then.
 TEST_F(ServedHostTest, NoSecretStaysInTheStagingArea) {
   // The arena gives its lowest memory first, so that the host's lies behind this block.

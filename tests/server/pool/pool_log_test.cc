@@ -45,8 +45,8 @@ TEST_F(PoolLogTest, BytesThatAreVoidAreToldBeforeThePoolIs) {
   after.discard_epoch = 1;
   Change(serving_, after);
   EXPECT_THAT(log_.lines,
-              ElementsAre("pool.discarded pool=default epoch=1 reason=the sources that its bytes "
-                          "rested on failed",
+              ElementsAre("pool.discarded pool=default epoch=1 reason=all sources of its bytes "
+                          "have failed",
                           "pool.suspended pool=default reason=no seed since 7 bytes"));
 }
 

@@ -79,10 +79,13 @@ TEST_F(SourceThreadTest, WhereNoThreadCanBeStartedItIsAnErrorAndItMayStartLater)
   std::unique_ptr<SourceThread> thread = Make(std::make_unique<FakeDriver>(&device));
   {
     const NoMoreThreads full;
+    EXPECT_FALSE(thread->refused()) << "nobody has started it yet";
     EXPECT_TRUE(absl::IsResourceExhausted(thread->Start()));
+    EXPECT_TRUE(thread->refused());
     EXPECT_TRUE(thread->ended());
   }
   ASSERT_TRUE(thread->Start().ok());
+  EXPECT_FALSE(thread->refused());
   EXPECT_FALSE(thread->ended());
   thread->Stop();
   EXPECT_TRUE(thread->ended());

@@ -230,6 +230,22 @@ TEST_F(SupplyChangeTest, HundredChangesLeaveNothingBehind) {
   EXPECT_TRUE(supply_->FindPool("default")->NewReader()->Read(absl::MakeSpan(out), 0).ok());
 }
 
+// Whoever leaves may need a while, and the ticker works meanwhile.
+TEST_F(SupplyChangeTest, ASourceThatComesIsBegunOnceHoweverLongAnotherTakesToLeave) {
+  const auto slow = [](int rate) {
+    std::string sources = kSoft;
+    for (int i = 0; i < 16; ++i) {
+      absl::StrAppend(&sources, "  - {name: jitter", i, ", driver: jitter, max_rate: ", rate,
+                      "KiB/s}\n");
+    }
+    return sources;
+  };
+  const std::string pool = Pool("default", "sources: [soft]");
+  for (int round = 0; round < 12; ++round) Take(slow(100 + round % 2), pool);
+  EXPECT_TRUE(Await([&] { return SourceNow("jitter15").state() == v1::SOURCE_STATE_HEALTHY; }))
+      << SourceNow("jitter15").DebugString();
+}
+
 TEST_F(SupplyChangeTest, ASourceThatGetsNoThreadIsToldOnceAndStartsWhenItCan) {
   {
     const NoMoreThreads full;
