@@ -13,6 +13,7 @@
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "base/process/state_dir.h"
+#include "base/process/thread.h"
 #include "base/telemetry/http_server.h"
 #include "base/telemetry/metrics.h"
 #include "base/wire/attach_limits.h"
@@ -235,6 +236,7 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
 }
 
 absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
+  if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   absl::StatusOr<std::unique_ptr<AdminAudit>> audited = AdminAudit::Open(

@@ -7,16 +7,21 @@
 // Errors: RESOURCE_EXHAUSTED, with the reason and the limits to look at. The condition may pass, so
 // whoever can try again does.
 //
-// Thread safety: a function without state.
+// Thread safety: functions without state.
 #pragma once
 
 #include <functional>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace entropyd {
 
 absl::StatusOr<std::thread> StartThread(std::function<void()> run);
+
+// OK when gRPC could start its threads now. Where it cannot, it aborts the process; so ask before
+// the first server or channel. Errors: as above.
+absl::Status CheckThreadsForGrpc();
 
 }  // namespace entropyd

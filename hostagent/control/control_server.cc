@@ -206,10 +206,7 @@ struct ControlServer::Impl {
 };
 
 absl::Status ControlServer::Impl::StartGrpc() {
-  // Where gRPC cannot start its first thread, it aborts the process.
-  auto possible = StartThread([] {});
-  if (!possible.ok()) return possible.status();
-  possible->join();
+  if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
   grpc::ServerBuilder builder;
   // A unix socket's file mode is the authentication here.
   acceptor = builder.experimental().AddExternalConnectionAcceptor(

@@ -28,5 +28,11 @@ TEST(ThreadTest, WhereNoneCanBeStartedTheReasonAndTheLimitsAreTold) {
   EXPECT_THAT(std::string(thread.status().message()), HasSubstr("TasksMax"));
 }
 
+TEST(ThreadTest, WhetherGrpcCouldStartItsThreadsIsKnownBefore) {
+  EXPECT_TRUE(CheckThreadsForGrpc().ok()) << CheckThreadsForGrpc();
+  const NoMoreThreads full;
+  EXPECT_TRUE(absl::IsResourceExhausted(CheckThreadsForGrpc()));
+}
+
 }  // namespace
 }  // namespace entropyd
