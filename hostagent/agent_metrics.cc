@@ -220,7 +220,7 @@ void AgentMetrics::Export(Metrics* metrics) const {
       "Listeners by which nobody can come in: this machine does not have their address, or "
       "their file is lost and was not made anew.");
   series.Total(&lost_sockets, "entropyd_agent_lost_sockets_total",
-               "Sockets and pipes that somebody removed or replaced; the agent makes them anew.");
+               "Socket files that somebody removed or replaced; the agent makes them anew.");
   ExportTurns(turns, &series);
   ExportConnections(connections, &series);
   ExportIdentity(identity, &series);

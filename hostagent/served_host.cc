@@ -205,10 +205,6 @@ void ServedHost::Tick() {
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
   endpoints_->OpenWaiting();
-  metrics_->lost_sockets.Add(feeds_->MakeLostAnew());
-  for (const std::unique_ptr<Feed>& feed : feeds_->all()) {
-    endpoints_->NotePipe(feed->name(), feed->problem());
-  }
   LookForLost();
 }
 

@@ -103,7 +103,6 @@ void Endpoints::OpenWaiting() {
   bool tried_file = false;
   for (auto& [id, endpoint] : all_) {
     if (endpoint.problem.ok() || endpoint.listener != nullptr) continue;
-    if (!endpoint.settings.fifo.empty()) continue;
     if (!endpoint.settings.guest.empty()) {
       if (endpoint.rests > 0) {
         --endpoint.rests;
@@ -115,10 +114,6 @@ void Endpoints::OpenWaiting() {
     }
     if (const absl::Status status = OpenOne(id); !status.ok()) Wait(&endpoint, status);
   }
-}
-
-void Endpoints::NotePipe(const std::string& path, const absl::Status& problem) {
-  if (const auto id = Find(path); id.has_value()) all_.at(*id).problem = problem;
 }
 
 size_t Endpoints::waiting() const {

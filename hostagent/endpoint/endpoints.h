@@ -78,8 +78,6 @@ class Endpoints {
   void OpenWaiting();
   // Why the endpoint waits; OK = it does not.
   const absl::Status& problem(Id id) const { return all_.at(id).problem; }
-  // The pipe of the endpoint with this path is lost, or is not any more. Whoever fills it looks.
-  void NotePipe(const std::string& path, const absl::Status& problem);
   // How many of the configured ones wait.
   size_t waiting() const;
   // Closes all and removes their files.

@@ -45,12 +45,6 @@ class Feed : public FairQueue::Member {
   // subclass's.
   virtual absl::Status Start() = 0;
 
-  // Makes its file anew when somebody has removed or replaced it; the log says so. True = it was
-  // not lost before.
-  virtual bool MakeLostAnew() { return false; }
-  // Why its file is lost and was not made anew; OK = it is not.
-  virtual const absl::Status& problem() const { return none_; }
-
   uint64_t Want() override { return Room() - planned_; }
   uint32_t Plan(uint32_t bytes) override;
   FairQueue::After Deliver() override;
@@ -85,7 +79,6 @@ class Feed : public FairQueue::Member {
   ConnectionHost* host() const { return host_; }
 
  private:
-  const absl::Status none_;
   const std::string name_;
   ConnectionHost* const host_;
   ServedClass* const class_;

@@ -57,12 +57,6 @@ void Feeds::Close() {
   all_.clear();
 }
 
-size_t Feeds::MakeLostAnew() {
-  size_t lost = 0;
-  for (const std::unique_ptr<Feed>& feed : all_) lost += feed->MakeLostAnew() ? 1 : 0;
-  return lost;
-}
-
 void Feeds::MeasureRates(double seconds) {
   for (const std::unique_ptr<Feed>& feed : all_) feed->MeasureRate(seconds);
 }

@@ -57,8 +57,6 @@ class Feeds {
 
   const std::vector<std::unique_ptr<Feed>>& all() const { return all_; }
   void MeasureRates(double seconds);
-  // As Feed::MakeLostAnew(). Returns how many were not lost before. Call it about once a second.
-  size_t MakeLostAnew();
 
  private:
   absl::Status StartOne(Feed* feed);

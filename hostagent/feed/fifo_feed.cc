@@ -16,18 +16,15 @@ namespace entropyd {
 
 static_assert(FifoFeed::kFillBytes <= Feed::kMaxPut);
 
-absl::StatusOr<FifoFeed::Pipe> FifoFeed::OpenPipe(const Options& options) {
+absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, ConnectionHost* host,
+                                                         ServedClass* served_class) {
   const std::string what = absl::StrCat("open pipe ", options.path);
-  Pipe pipe;
   auto group = GroupAt(options.path, options.group);
   if (!group.ok()) return group.status();
-  pipe.group = *group;
   if (auto status = MakeDirectoryOf(options.path); !status.ok()) return status;
   if (auto status = CheckSocketDirectory(options.path); !status.ok()) return status;
-  pipe.made = mkfifo(options.path.c_str(), 0600) == 0;
-  if (!pipe.made && errno != EEXIST) {
-    return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
-  }
+  const bool made = mkfifo(options.path.c_str(), 0600) == 0;
+  if (!made && errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
   // Looks before it opens: to open a device may have an effect.
   struct stat found;
   if (lstat(options.path.c_str(), &found) != 0) return ErrnoStatus(errno, what);
@@ -41,30 +38,24 @@ absl::StatusOr<FifoFeed::Pipe> FifoFeed::OpenPipe(const Options& options) {
                      ", who could write into it; remove it, the agent makes its own"));
   }
   // Opened for reading, too. Then readers see no end of file, and the writer no ENXIO.
-  pipe.fd = UniqueFd(open(options.path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
-  if (!pipe.fd) return ErrnoStatus(errno, what);
+  UniqueFd fd(open(options.path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return ErrnoStatus(errno, what);
   struct stat opened;
-  if (fstat(pipe.fd.get(), &opened) != 0) return ErrnoStatus(errno, what);
+  if (fstat(fd.get(), &opened) != 0) return ErrnoStatus(errno, what);
   if (opened.st_dev != found.st_dev || opened.st_ino != found.st_ino) {
     return absl::AbortedError(absl::StrCat(what, ": it was replaced meanwhile; start again"));
   }
-  return pipe;
-}
-
-absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, ConnectionHost* host,
-                                                         ServedClass* served_class) {
-  auto pipe = OpenPipe(options);
-  if (!pipe.ok()) return pipe.status();
   return std::unique_ptr<FifoFeed>(
-      new FifoFeed(std::move(options), *std::move(pipe), host, served_class));
+      new FifoFeed(std::move(options), *group, made, std::move(fd), host, served_class));
 }
 
-FifoFeed::FifoFeed(Options options, Pipe pipe, ConnectionHost* host, ServedClass* served_class)
+FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
+                   ServedClass* served_class)
     : Feed(absl::StrCat("fifo:", options.path), host, served_class),
       options_(std::move(options)),
-      remove_(pipe.made),
-      fd_(std::move(pipe.fd)),
-      group_(pipe.group) {}
+      group_(group),
+      remove_(made),
+      fd_(std::move(fd)) {}
 
 FifoFeed::~FifoFeed() {
   if (watch_ != 0) host()->loop->Unwatch(watch_);
@@ -72,21 +63,11 @@ FifoFeed::~FifoFeed() {
 }
 
 absl::Status FifoFeed::Start() {
-  if (auto status = GiveAccess(); !status.ok()) return status;
-  auto watch = host()->loop->Watch(fd_.get(), EPOLLOUT, this);
-  if (!watch.ok()) return watch.status();
-  watch_ = *watch;
-  remove_ = false;
-  Join();
-  return absl::OkStatus();
-}
-
-absl::Status FifoFeed::GiveAccess() {
   struct stat found;
   if (fstat(fd_.get(), &found) != 0) {
     return ErrnoStatus(errno, absl::StrCat("look at ", options_.path));
   }
-  // Its user is this process's: OpenPipe() has looked.
+  // Its user is this process's: Open() has looked.
   if (found.st_gid != group_ && fchown(fd_.get(), static_cast<uid_t>(-1), group_) != 0) {
     return ErrnoStatus(errno,
                        absl::StrCat("give ", options_.path, " to group ",
@@ -99,39 +80,12 @@ absl::Status FifoFeed::GiveAccess() {
   // The kernel refuses this for a pipe that holds more unread bytes. Such a pipe works, but keeps
   // more.
   fcntl(fd_.get(), F_SETPIPE_SZ, static_cast<int>(kFillBytes));
-  return absl::OkStatus();
-}
-
-bool FifoFeed::IsLost() const {
-  struct stat mine, found;
-  if (fstat(fd_.get(), &mine) != 0) return false;
-  return lstat(options_.path.c_str(), &found) != 0 || found.st_dev != mine.st_dev ||
-         found.st_ino != mine.st_ino;
-}
-
-bool FifoFeed::MakeLostAnew() {
-  if (watch_ == 0) return false;
-  if (!IsLost()) {
-    problem_ = absl::OkStatus();
-    return false;
-  }
-  const absl::Status before = std::exchange(problem_, OpenAnew());
-  if (problem_.ok() || problem_ != before) LogLost(options_.path, problem_, host()->log);
-  return before.ok();
-}
-
-// What lies in the old pipe is gone, as what is in a connection that ends.
-absl::Status FifoFeed::OpenAnew() {
-  auto pipe = OpenPipe(options_);
-  if (!pipe.ok()) return pipe.status();
-  auto watch = host()->loop->Watch(pipe->fd.get(), EPOLLOUT, this);
+  auto watch = host()->loop->Watch(fd_.get(), EPOLLOUT, this);
   if (!watch.ok()) return watch.status();
-  host()->loop->Unwatch(watch_);
   watch_ = *watch;
-  fd_ = std::move(pipe->fd);
-  group_ = pipe->group;
-  filled_ = kFillBytes;  // until the kernel says otherwise
-  return GiveAccess();
+  remove_ = false;
+  Join();
+  return absl::OkStatus();
 }
 
 void FifoFeed::OnEvents(uint32_t events) {

@@ -63,35 +63,22 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   // the watch.
   absl::Status Start() override;
 
-  bool MakeLostAnew() override;
-  const absl::Status& problem() const override { return problem_; }
-
   void OnEvents(uint32_t events) override;
 
  private:
-  struct Pipe {
-    UniqueFd fd;
-    gid_t group = 0;
-    bool made = false;
-  };
-
-  FifoFeed(Options options, Pipe pipe, ConnectionHost* host, ServedClass* served_class);
-  static absl::StatusOr<Pipe> OpenPipe(const Options& options);
-  absl::Status GiveAccess();
-  bool IsLost() const;
-  absl::Status OpenAnew();
+  FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
+           ServedClass* served_class);
   uint64_t Room() const override { return kFillBytes - filled_; }
   void Put(absl::Span<uint8_t> bytes) override;
 
   const Options options_;
+  const gid_t group_;
   bool remove_;
-  UniqueFd fd_;
-  gid_t group_;
+  const UniqueFd fd_;
   EventLoop::WatchId watch_ = 0;
   // Bytes written since the pipe was empty. It counts as full until the kernel says otherwise,
   // because another agent may have left something in it.
   size_t filled_ = kFillBytes;
-  absl::Status problem_;
 };
 
 }  // namespace entropyd

@@ -17,7 +17,6 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "hostagent/endpoint/group_lookup.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {

@@ -17,7 +17,6 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "hostagent/endpoint/socket_directory.h"
 #include "tests/hostagent/feed/feed_rig.h"
 #include "tests/hostagent/two_hosts.h"
 
@@ -313,34 +312,6 @@ TEST_F(FifoHandoverTest, WhatAPipeHasHadIsListedAndCrosses) {
   EXPECT_EQ(new_.host->status().Series()[0].connections, 0u);
   EXPECT_THAT(old_.host->status().Series(), IsEmpty());
   EXPECT_EQ(access(path_.c_str(), F_OK), 0);
-}
-
-TEST_F(FifoFeedTest, APipeThatSomebodyRemovesIsMadeAnewAndFilled) {
-  auto feed = Started();
-  Arrive(10'000);
-  EXPECT_FALSE(feed->MakeLostAnew());
-  const ino_t before = Look().st_ino;
-  ASSERT_EQ(unlink(path_.c_str()), 0);
-  EXPECT_TRUE(feed->MakeLostAnew());
-  EXPECT_FALSE(feed->MakeLostAnew());
-  EXPECT_NE(Look().st_ino, before);
-  EXPECT_EQ(Look().st_mode & 0777, 0640u);
-  Reader reader(path_);
-  Turn();
-  EXPECT_EQ(reader.Read(), StreamBytes(4096, 4096)) << "nobody gets what lay in the old one";
-}
-
-TEST_F(FifoFeedTest, WhatStandsInThePlaceOfItsPipeIsAProblemUntilItGoes) {
-  auto feed = Started();
-  ASSERT_EQ(unlink(path_.c_str()), 0);
-  ASSERT_EQ(mkdir(path_.c_str(), 0700), 0);
-  EXPECT_TRUE(feed->MakeLostAnew());
-  EXPECT_FALSE(feed->MakeLostAnew()) << "it is lost as before";
-  EXPECT_TRUE(absl::IsAlreadyExists(feed->problem()));
-  ASSERT_EQ(rmdir(path_.c_str()), 0);
-  EXPECT_FALSE(feed->MakeLostAnew());
-  EXPECT_TRUE(feed->problem().ok());
-  EXPECT_TRUE(S_ISFIFO(Look().st_mode));
 }
 
 }  // namespace
