@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/types/optional.h"
 #include "base/process/host_port.h"
 #include "base/process/thread.h"
@@ -46,6 +47,12 @@ absl::Status NotFound(const std::string& server, absl::string_view why) {
 struct Question {
   absl::Mutex mutex;
   absl::optional<NameLookup::Answer> answer ABSL_GUARDED_BY(mutex);
+  absl::Time answered ABSL_GUARDED_BY(mutex);
+
+  bool IsOlderThan(absl::Duration age) {
+    absl::MutexLock lock(&mutex);
+    return answer.has_value() && absl::Now() - answered > age;
+  }
 };
 
 }  // namespace
@@ -67,13 +74,15 @@ struct NameLookup::State {
 std::shared_ptr<Question> NameLookup::State::QuestionAbout(const std::string& server) {
   absl::MutexLock lock(&mutex);
   std::shared_ptr<Question>& question = open[server];
-  if (question != nullptr) return question;
+  // An answer for which nobody waited any more is not kept for somebody who comes much later.
+  if (question != nullptr && !question->IsOlderThan(patience)) return question;
   question = std::make_shared<Question>();
   absl::StatusOr<std::thread> thread =
       StartThread([question = question, resolve = resolve, server] {
         Answer answer = resolve(server);
         absl::MutexLock lock(&question->mutex);
         question->answer = std::move(answer);
+        question->answered = absl::Now();
       });
   if (thread.ok()) {
     thread->detach();

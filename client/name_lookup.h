@@ -6,7 +6,7 @@
 //   lookup.Begin("entropyd-0:7743", [](NameLookup::Answer answer) { … });   // waits for nothing
 //
 // A name that the resolver still works on is not asked for again: whoever asks next waits for the
-// same answer, and gets it at once if it came in between. So there is one thread for each name.
+// same answer, and gets it at once if it came in between and is not older than that deadline. So there is one thread for each name.
 //
 // Errors: UNAVAILABLE, beginning with kLookUp (base/wire/connection_remedy.h).
 //
@@ -30,8 +30,9 @@ class NameLookup {
   using Answer = absl::StatusOr<Addresses>;
   using Resolve = std::function<Answer(const std::string& server)>;
 
-  // glibc asks a second name server when the first has said nothing for 5 s.
-  static constexpr absl::Duration kPatience = absl::Seconds(8);
+  // glibc asks a second name server when the first has said nothing for 5 s. An agent that is to
+  // take over tries two servers in 15 s.
+  static constexpr absl::Duration kPatience = absl::Seconds(6);
 
   explicit NameLookup(absl::Duration patience = kPatience);
   NameLookup(Resolve resolve, absl::Duration patience);

@@ -23,6 +23,8 @@ namespace {
 
 // After this time a long call notices that its caller, or this process, is going away.
 constexpr absl::Duration kCancelCheck = absl::Milliseconds(50);
+// A name service that says nothing for longer is an error.
+constexpr absl::Duration kNamePatience = absl::Seconds(5);
 // A client in the middle of a call must not delay a shutdown for longer.
 constexpr auto kShutdownGrace = std::chrono::milliseconds(100);
 
@@ -63,9 +65,10 @@ class AdminService final : public v1::AgentAdmin::Service {
   grpc::Status AddGuest(grpc::ServerContext*, const v1::AddGuestRequest* request,
                         v1::AddGuestResponse* response) override {
     absl::optional<gid_t> group;
-    // Here, because a name service may be asked, and the loop must not wait.
+    // Here, because a name service may be asked, and the loop must not wait. Nor may the end of
+    // this process, which waits for calls.
     if (!request->socket().group().empty()) {
-      auto found = FindGroup(request->socket().group());
+      auto found = GroupLookup().Find(request->socket().group(), kNamePatience);
       if (!found.ok()) return ToGrpc(found.status());
       group = *found;
     }

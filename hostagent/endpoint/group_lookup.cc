@@ -81,7 +81,6 @@ absl::StatusOr<gid_t> FindGroup(const std::string& name) {
 }
 
 struct GroupLookup::Question {
-  std::string name;
   absl::StatusOr<gid_t> answer = absl::UnavailableError("");
   absl::Notification known;
 };
@@ -89,27 +88,24 @@ struct GroupLookup::Question {
 absl::StatusOr<gid_t> GroupLookup::Find(const std::string& name, absl::Duration patience) {
   if (IsNumber(name)) return FindGroup(name);
   if (const auto known = known_.find(name); known != known_.end()) return known->second;
-  if (question_ != nullptr && question_->name != name && question_->known.HasBeenNotified()) {
-    if (question_->answer.ok()) Know(question_->name, *question_->answer);
-    question_ = nullptr;
-  }
-  if (question_ == nullptr) {
+  std::shared_ptr<Question>& question = questions_[name];
+  if (question == nullptr) {
     auto asked = std::make_shared<Question>();
-    asked->name = name;
-    auto thread = StartThread([asked, ask = ask_] {
-      asked->answer = ask(asked->name);
+    auto thread = StartThread([asked, name, ask = ask_] {
+      asked->answer = ask(name);
       asked->known.Notify();
     });
     if (!thread.ok()) return absl::UnavailableError(thread.status().message());
     thread->detach();
-    question_ = std::move(asked);
-    question_->known.WaitForNotificationWithTimeout(patience);
+    question = std::move(asked);
+    question->known.WaitForNotificationWithTimeout(patience);
   }
-  if (question_->name != name || !question_->known.HasBeenNotified()) {
+  if (!question->known.HasBeenNotified()) {
     return absl::UnavailableError(
         absl::StrCat("find group '", name, "': the name service has not answered yet"));
   }
-  const absl::StatusOr<gid_t> answer = std::exchange(question_, nullptr)->answer;
+  const absl::StatusOr<gid_t> answer = question->answer;
+  questions_.erase(name);
   if (answer.ok()) Know(name, *answer);
   return answer;
 }

@@ -5,7 +5,8 @@
 //   groups.Know("libvirt-qemu", 107);                    // as somebody has found out before
 //   absl::StatusOr<gid_t> id = groups.Find("kvm");       // UNAVAILABLE: ask again in a second
 //
-// One question at a time is asked, on a thread of its own, which is left behind when it hangs.
+// Each name is asked for on a thread of its own, once at a time, and the thread is left behind when
+// it hangs.
 //
 // Errors: of FindGroup(); UNAVAILABLE while there is no answer.
 //
@@ -50,7 +51,7 @@ class GroupLookup {
   const Ask ask_;
   std::map<std::string, gid_t> known_;
   // Under way, or not looked at yet.
-  std::shared_ptr<Question> question_;
+  std::map<std::string, std::shared_ptr<Question>> questions_;
 };
 
 }  // namespace entropyd

@@ -105,12 +105,14 @@ PeerPin PinPeer(int socket, const std::string& proc) {
   int pidfd = -1;
   length = sizeof pidfd;
   const bool has_pidfd = getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0;
-  const bool old_kernel = !has_pidfd && errno == ENOPROTOOPT;
+  // An old kernel, or no descriptor is left for it: only the start time tells then.
+  const bool unknown =
+      !has_pidfd && (errno == ENOPROTOOPT || errno == EMFILE || errno == ENFILE || errno == ENOMEM);
   if (has_pidfd) pin.pidfd.reset(pidfd);
   pin.start_ticks = StartTicks(pin.pid, proc);
   // After the look: what was seen is the process's own, unless it is gone. Then the pid may have
   // its next owner already.
-  const bool gone = has_pidfd ? HasEnded(pin.pidfd) : !old_kernel;
+  const bool gone = has_pidfd ? HasEnded(pin.pidfd) : !unknown;
   if (!gone && pin.start_ticks != 0) return pin;
   pin.pid = 0;
   pin.start_ticks = 0;

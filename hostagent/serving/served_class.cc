@@ -81,8 +81,13 @@ size_t ServedClass::Take(absl::Span<uint8_t> out) {
 // Each byte of a pool of quality full is given once, and another copy of this process may have the
 // same ones here. Those of other pools stay: Mix() makes them differ.
 void ServedClass::LookForResume() {
-  if (guard_ == nullptr || !fallback_->full_entropy() || resumes_ == guard_->resumes()) return;
-  resumes_ = guard_->resumes();
+  if (guard_ == nullptr) return;
+  if (!fallback_->full_entropy()) {
+    resumes_ = guard_->known_resumes();
+    return;
+  }
+  const uint64_t resumes = guard_->resumes();
+  if (std::exchange(resumes_, resumes) == resumes) return;
   const size_t bytes = fallback_->level();
   fallback_->Discard();
   due_ = true;

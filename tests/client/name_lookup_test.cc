@@ -71,6 +71,15 @@ TEST(NameLookupTest, AResolverThatIsSilentKeepsNobodyAndIsAskedOnce) {
   EXPECT_EQ(resolver.held->asked, 2) << "an answer is good for one dial";
 }
 
+TEST(NameLookupTest, AnAnswerThatCameTooLateForAllIsNotKept) {
+  HeldResolver resolver;
+  NameLookup impatient(resolver.resolve(), absl::ZeroDuration());
+  EXPECT_FALSE(impatient.Find("a:7743").ok());
+  resolver.held->go.Notify();
+  // Each answer is older than no time at all, so that each look asks anew.
+  while (resolver.held->asked < 3) (void)impatient.Find("a:7743");
+}
+
 TEST(NameLookupTest, WhoBeginsDoesNotWaitAndMayGo) {
   HeldResolver resolver;
   absl::Notification told;

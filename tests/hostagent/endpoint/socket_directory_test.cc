@@ -74,12 +74,14 @@ TEST_F(SocketDirectoryTest, WhatIsAboveCountsAndSoDoesWhereALinkLeads) {
 
 TEST_F(SocketDirectoryTest, ADirectoryIsMadeWithTheModeThatGuestsNeed) {
   const mode_t before = umask(0077);
-  EXPECT_TRUE(MakeDirectoryOf(dir_ / "new/egd.sock").ok());
+  EXPECT_TRUE(MakeDirectoryOf(dir_ / "new/class/egd.sock").ok());
   umask(before);
-  struct stat found;
-  ASSERT_EQ(stat((dir_ / "new").c_str(), &found), 0);
-  EXPECT_EQ(found.st_mode & 07777, 0755u);
-  EXPECT_TRUE(MakeDirectoryOf(dir_ / "new/egd.sock").ok());
+  for (const char* const made : {"new", "new/class"}) {
+    struct stat found;
+    ASSERT_EQ(stat((dir_ / made).c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 07777, 0755u) << made;
+  }
+  EXPECT_TRUE(MakeDirectoryOf(dir_ / "new/class/egd.sock").ok());
   EXPECT_FALSE(MakeDirectoryOf("/proc/none/egd.sock").ok());
 }
 

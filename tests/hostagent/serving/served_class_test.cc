@@ -446,6 +446,16 @@ TEST_F(ClonedClassTest, AnIdleClassDropsItWithinASecond) {
   EXPECT_EQ(copy->served->buffer()->level(), 0u);
 }
 
+TEST_F(ClonedClassTest, AResumeBeforeAPoolBecameFullIsNoNewsOfIt) {
+  auto copy = Make(1'000, 1);
+  copy->machine.boot += kSecondNanos;
+  EXPECT_EQ(copy->guard->resumes(), 1u);
+  copy->guard->EndTurn();
+  copy->served->Tick(clock_.NowNanos());
+  copy->served->buffer()->SetFullEntropy(true);
+  EXPECT_EQ(Take(copy.get(), 64).size(), 64u);
+}
+
 TEST_F(ClonedClassTest, AResumeLeavesBytesOfADrbgThere) {
   auto copy = Make(1'000, 1);
   copy->machine.boot += kSecondNanos;

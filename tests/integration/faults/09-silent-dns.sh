@@ -47,7 +47,7 @@ spawn byaddress nsenter --target "$(pid_of names)" --mount \
   "$BIN/entropyd-hostagent" --config "$WORK/byname.yaml" --ports-file "$WORK/byname.ports"
 eventually 30 grep -q upstream.attached byaddress.log
 grep -q "upstream.by_address server=entropy.test:$PORT addresses=127.0.0.1:$PORT" byaddress.log
-grep -q 'look up the name entropy.test: the resolver has not answered within 8s' byaddress.log
+grep -q 'look up the name entropy.test: the resolver has not answered within 6s' byaddress.log
 egd egd-byname.sock read 1000
 [ "$(asked)" -gt "$before" ] || die "nobody asked DNS: this step tests nothing"
 stop byaddress
