@@ -14,7 +14,7 @@ namespace entropyd {
 namespace {
 
 // Whoever came by TCP, or is in another pid namespace, has no program that can be seen.
-std::string NameOf(const GuestIdentity& identity, const Peer& peer) {
+std::string ShownName(const GuestIdentity& identity, const Peer& peer) {
   if (identity.name.empty() && !peer.program.empty()) return peer.program;
   return GuestKey::Of(identity, peer).text();
 }
@@ -79,7 +79,7 @@ void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) c
   const GuestTotals totals = connection.totals();
   const ServedClass& served = *connection.served_class();
   out->set_id(options.id);
-  out->set_name(NameOf(identity, options.peer));
+  out->set_name(ShownName(identity, options.peer));
   out->set_uuid(identity.uuid);
   out->set_identified_by(std::string(IdentitySourceName(identity.source)));
   out->set_program(options.peer.program);

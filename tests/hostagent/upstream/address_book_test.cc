@@ -86,9 +86,12 @@ TEST_F(AddressBookTest, WhatIsNoAddressIsLeftOut) {
 }
 
 TEST_F(AddressBookTest, AFileThatCannotBeWrittenIsToldAndNobodyWaits) {
-  AddressBook book(dir_.path() + "/gone", {"a:7743"}, &log_);
-  book.Keep("a:7743", {"192.0.2.7:7743"});
-  EXPECT_THAT(book.Find("a:7743"), ElementsAre("192.0.2.7:7743"));
+  {
+    AddressBook book(dir_.path() + "/gone", {"a:7743"}, &log_);
+    book.Keep("a:7743", {"192.0.2.7:7743"});
+    EXPECT_THAT(book.Find("a:7743"), ElementsAre("192.0.2.7:7743"));
+  }
+  EXPECT_THAT(log_.lines(), ElementsAre(HasSubstr("warning addresses.unwritten")));
 }
 
 TEST_F(AddressBookTest, WithoutAThreadItIsToldAndWrittenTheNextTime) {
