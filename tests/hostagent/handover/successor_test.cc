@@ -38,7 +38,7 @@ TEST_F(SuccessorTest, ItsEndIsToldWithTheStatus) {
 TEST_F(SuccessorTest, ItsReasonIsToldWithItsEnd) {
   EXPECT_THAT(EndOf("echo 'agent.yaml:1:1: wrong' >/dev/fd/$ENTROPYD_LAST_WORDS_FD; exit 2"),
               HasSubstr("the new process ended with status 2: agent.yaml:1:1: wrong"));
-  EXPECT_THAT(EndOf("exit 2"), HasSubstr("stand where this agent's messages stand"));
+  EXPECT_THAT(EndOf("exit 2"), HasSubstr("look for its messages in this agent's log"));
 }
 
 TEST_F(SuccessorTest, OneThatGetsNowhereIsKilled) {
