@@ -24,6 +24,7 @@
 #include "base/process/bounded_write.h"
 #include "base/process/clock.h"
 #include "base/process/descriptor_limit.h"
+#include "base/process/end_process.h"
 #include "base/process/fd.h"
 #include "base/process/lock_memory.h"
 #include "base/process/malloc_pages.h"
@@ -220,7 +221,7 @@ ExitCode Say(const Flags& flags, absl::string_view text) {
   return written.ok() ? kOk : Fail(flags, kRuntime, written);
 }
 
-ExitCode Main(const Flags& flags, Prepared prepared) {
+ExitCode Run(const Flags& flags, Prepared prepared) {
   if (flags.describe) {
     return Say(flags, config::Describe(config::v1::HostAgent::descriptor()));
   }
@@ -244,34 +245,31 @@ ExitCode Main(const Flags& flags, Prepared prepared) {
   return Serve(config, locations, flags, prepared);
 }
 
-}  // namespace
-}  // namespace entropyd
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   // ps and pgrep find it by this name. A process started through /proc/self/exe, as by a reload,
   // would be called "exe". The kernel keeps 15 bytes.
   prctl(PR_SET_NAME, "entropyd-hostag");
-  entropyd::OpenStandardFds();
-  entropyd::Prepared prepared;
-  prepared.cleared = entropyd::ClearGrpcVariables();
+  OpenStandardFds();
+  Prepared prepared;
+  prepared.cleared = ClearGrpcVariables();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  entropyd::KeepFreedPages();
-  entropyd::Signals::Block();
-  const entropyd::UniqueFd last_words = entropyd::TakeLastWordsFd();
-  entropyd::Flags flags;
+  KeepFreedPages();
+  Signals::Block();
+  const UniqueFd last_words = TakeLastWordsFd();
+  Flags flags;
   flags.last_words = last_words.get();
-  absl::Status hardened = entropyd::HardenProcess();
-  if (hardened.ok()) hardened = entropyd::GuardOpenSslMemory();
-  if (hardened.ok()) hardened = entropyd::tls::RequireTls13();
-  if (!hardened.ok()) return entropyd::Fail(flags, entropyd::kRuntime, hardened);
+  absl::Status hardened = HardenProcess();
+  if (hardened.ok()) hardened = GuardOpenSslMemory();
+  if (hardened.ok()) hardened = tls::RequireTls13();
+  if (!hardened.ok()) return Fail(flags, kRuntime, hardened);
 
   CLI::App app("Serves entropy to the guests of this host.", "entropyd-hostagent");
-  app.formatter(std::make_shared<entropyd::HelpFormatter>());
+  app.formatter(std::make_shared<HelpFormatter>());
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_AGENT_CONFIG")
       ->capture_default_str();
   app.add_option("--ports-file", flags.ports_file, "write http=PORT here once everything listens");
-  app.add_flag(entropyd::kTakeOver, flags.take_over,
+  app.add_flag(kTakeOver, flags.take_over,
                "take the guests over from the agent that runs, without closing a connection; start "
                "normally when none runs");
   app.add_flag(
@@ -285,12 +283,17 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const entropyd::LastAnswer answer = entropyd::AnswerTo(app, error);
-    if (!answer.wrong_usage) return entropyd::Say(flags, answer.text);
+    const LastAnswer answer = AnswerTo(app, error);
+    if (!answer.wrong_usage) return Say(flags, answer.text);
     fputs(answer.text.c_str(), stderr);
-    entropyd::WriteLastWords(flags.last_words, error.what());
-    return entropyd::kUsage;
+    WriteLastWords(flags.last_words, error.what());
+    return kUsage;
   }
-  flags.successor = entropyd::SuccessorCommand(argc, argv);
-  return entropyd::Main(flags, std::move(prepared));
+  flags.successor = SuccessorCommand(argc, argv);
+  return Run(flags, std::move(prepared));
 }
+
+}  // namespace
+}  // namespace entropyd
+
+int main(int argc, char** argv) { entropyd::EndProcess(entropyd::Main(argc, argv)); }

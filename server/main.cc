@@ -20,6 +20,7 @@
 #include "base/crypto/tls.h"
 #include "base/process/bounded_write.h"
 #include "base/process/clock.h"
+#include "base/process/end_process.h"
 #include "base/process/fd.h"
 #include "base/process/lock_memory.h"
 #include "base/process/malloc_pages.h"
@@ -136,6 +137,17 @@ absl::StatusOr<ServerPlan> Await(const absl::Status& why, const Flags& flags, co
   return AwaitPlan(why, load, rest, tell);
 }
 
+// Every way out of a server that has started. Returns the exit status for `why`.
+int End(std::unique_ptr<Server> server, const absl::Status& why, Log* log) {
+  const bool ended = server->Stop();
+  if (why.ok()) log->Info("server.stopped");
+  log->Flush();  // what comes before the last words
+  const int exit_status = why.ok() ? 0 : Fail(kExitRuntime, why);
+  // A thread that its device keeps would find nothing here any more, or keep us.
+  if (!ended) EndProcess(exit_status);
+  return exit_status;
+}
+
 int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const Clock& clock,
           const sigset_t& signals, Log* log) {
   // The configuration that was waited for may ask for more than the one that was read first.
@@ -160,13 +172,14 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
       Server::Start(std::move(plan), &clock, log, std::move(reloading));
   if (!server.ok()) {
     log->Flush();  // what comes before the last words
-    return Fail(kExitRuntime, server.status());
+    // A thread that a device keeps may still use what is here.
+    EndProcess(Fail(kExitRuntime, server.status()));
   }
   ExportMemoryLocked(prepared.locked.ok(), (*server)->metrics());
   if (!flags.ports_file.empty()) {
     const absl::Status written = WritePortsFile(
         flags.ports_file, {{"grpc", (*server)->grpc_port()}, {"http", (*server)->http_port()}});
-    if (!written.ok()) return Fail(kExitRuntime, written);
+    if (!written.ok()) return End(*std::move(server), written, log);
   }
   log->Info("server.listening", {{"grpc", listen},
                                  {"grpc_port", (*server)->grpc_port()},
@@ -176,14 +189,7 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
   report.Serving();
   ServeUntilSignal(server->get(), signals, &report, log);
   report.Stopping();
-  const bool ended = (*server)->Stop();
-  log->Info("server.stopped");
-  if (!ended) {
-    // A thread that its device keeps would find nothing here any more, or keep us.
-    log->Flush();
-    _exit(0);
-  }
-  return 0;
+  return End(*std::move(server), absl::OkStatus(), log);
 }
 
 int Run(const Flags& flags, Prepared prepared) {
@@ -263,4 +269,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace entropyd
 
-int main(int argc, char** argv) { return entropyd::Main(argc, argv); }
+int main(int argc, char** argv) { entropyd::EndProcess(entropyd::Main(argc, argv)); }

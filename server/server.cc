@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -132,6 +133,12 @@ void Tune(grpc::ServerBuilder* builder) {
   // A handshake takes milliseconds on a network that works. TLS and HTTP/2's first frame both have
   // to come in this time.
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+}
+
+// For a thread that its device keeps: the destructor would wait for it.
+void LeaveBehind(std::unique_ptr<Server> server) {
+  static auto* const left = new std::vector<std::unique_ptr<Server>>();
+  left->push_back(std::move(server));
 }
 
 }  // namespace
@@ -419,7 +426,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clo
   if (status.ok()) status = impl.StartDispatcher(plan);
   if (status.ok()) status = impl.StartGrpc(plan);
   if (status.ok()) status = impl.StartHttp(plan);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    if (!server->Stop()) LeaveBehind(std::move(server));
+    return status;
+  }
   impl.StartReloading(plan, std::move(reloading));
   server->Tick();
   return server;

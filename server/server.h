@@ -39,6 +39,8 @@ class Server {
 
   // Opens devices and sockets. Clock and log outlive the server. Errors: INVALID_ARGUMENT
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
+  // After an error everything has ended, as after Stop(), unless a device keeps the thread of its
+  // source: then clock and log have to stay until the process ends.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
                                                        Log* log, Reloading reloading = {});
   // Calls Stop(). Waits for all threads.

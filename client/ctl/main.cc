@@ -10,6 +10,7 @@
 #include "base/crypto/openssl_memory.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
+#include "base/process/end_process.h"
 #include "base/process/fd.h"
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
@@ -140,4 +141,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace entropyd
 
-int main(int argc, char** argv) { return entropyd::Main(argc, argv); }
+int main(int argc, char** argv) { entropyd::EndProcess(entropyd::Main(argc, argv)); }
