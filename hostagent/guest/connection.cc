@@ -108,7 +108,8 @@ GuestAccounts::Key Connection::account() const { return {guest().account(), clas
 
 void Connection::Hold() {
   held_ = true;
-  hold_timer_.Set(host_->loop->now_nanos() + kHoldNanos);
+  // This turn may have begun long ago: after a handover it is the one that adopts all others.
+  hold_timer_.Set(host_->loop->clock()->NowNanos() + kHoldNanos);
 }
 
 void Connection::Release() {

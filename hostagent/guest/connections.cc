@@ -32,9 +32,10 @@ Connections::Connections(const Parts& parts, size_t most, size_t most_of_guest, 
   host_.input = absl::MakeSpan(input_);
   host_.replies = &replies_;
   host_.closed = [this](Connection* connection) { Closed(connection); };
+  // Timers run before posts. So after the loop was busy the answer may be there already: this post
+  // comes after it.
   host_.unidentified = [this](Connection* connection) {
-    parts_.counters->identity_timeouts.Add(1);
-    Unidentified(connection);
+    parts_.loop->Post([this, id = connection->options().id] { HoldEnded(id); });
   };
   for (ServedClass* served : parts_.classes) served->SetRefusalWatcher(this);
 }
@@ -122,7 +123,8 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
     AcceptFailed(status);
     Closed(connection);
   } else if (ask && !connection->closed()) {
-    parts_.assignment->Ask({connection->options().id, std::move(pin), from.identify});
+    parts_.assignment->Ask(
+        {connection->options().id, std::move(pin), from.identify, /*held=*/true});
   }
 }
 
@@ -196,11 +198,19 @@ void Connections::Ask(const Connection& connection) {
   pin.pid = connection.options().peer.pid;
   pin.uid = connection.options().peer.uid;
   pin.start_ticks = connection.start_ticks();
-  parts_.assignment->Ask({connection.options().id, std::move(pin), from.identify});
+  parts_.assignment->Ask(
+      {connection.options().id, std::move(pin), from.identify, connection.held()});
 }
 
 void Connections::AskAgain() {
-  for (const auto& [id, connection] : all_) Ask(*connection);
+  for (const auto& [id, connection] : all_) {
+    if (!connection->held()) continue;
+    connection->Hold();
+    Ask(*connection);
+  }
+  for (const auto& [id, connection] : all_) {
+    if (!connection->held()) Ask(*connection);
+  }
 }
 
 void Connections::OnIdentities(const std::vector<IdentityNews>& news) {
@@ -286,6 +296,13 @@ void Connections::OnServerSaid(const ServedClass& served, const std::string& why
     PutInClass(connection.get(),
                parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint)));
   }
+}
+
+void Connections::HoldEnded(uint64_t id) {
+  const auto found = all_.find(id);
+  if (found == all_.end() || !found->second->held()) return;  // it has gone, or is known meanwhile
+  parts_.counters->identity_timeouts.Add(1);
+  Unidentified(found->second.get());
 }
 
 void Connections::Unidentified(Connection* connection) {

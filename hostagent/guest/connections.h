@@ -53,7 +53,7 @@ struct ConnectionCounters {
 
 class Connections final : public RefusalWatcher {
  public:
-  // All outlive the connections.
+  // All outlive the connections. The loop does not turn any more when they have ended.
   struct Parts {
     std::vector<ServedClass*> classes;
     const Endpoints* endpoints = nullptr;
@@ -90,7 +90,8 @@ class Connections final : public RefusalWatcher {
 
   // Takes answers and changes, in any order and as late as they come.
   void OnIdentities(const std::vector<IdentityNews>& news);
-  // Asks for all guests again: something may have changed while nobody watched.
+  // Asks for all guests again: something may have changed while nobody watched. Begins with those
+  // who are held, and their time begins anew.
   void AskAgain();
   // Guests that ask for the class are assigned anew.
   void OnServerSaid(const ServedClass& served, const std::string& why) override;
@@ -130,6 +131,8 @@ class Connections final : public RefusalWatcher {
   void OnAnswer(const IdentityNews& answer);
   void Identify(Connection* connection, const IdentityNews& answer);
   void PutInClass(Connection* connection, size_t target);
+  // No answer has come in time, unless one was on its way to the loop.
+  void HoldEnded(uint64_t id);
   void Unidentified(Connection* connection);
   size_t ClassOf(Endpoints::Id endpoint) const {
     return parts_.endpoints->settings(endpoint).class_index;

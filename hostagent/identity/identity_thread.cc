@@ -39,16 +39,17 @@ void IdentityThread::Ask(IdentityQuestion question) {
   bool first;
   {
     absl::MutexLock lock(&mutex_);
-    first = questions_.empty();
-    const uint64_t connection = question.connection;
-    questions_.insert_or_assign(connection, std::move(question));
+    first = held_.empty() && served_.empty();
+    (question.held ? served_ : held_).Drop(question.connection);
+    (question.held ? held_ : served_).Put(std::move(question));
   }
   if (first) eventfd_write(wake_.get(), 1);
 }
 
 void IdentityThread::Withdraw(uint64_t connection) {
   absl::MutexLock lock(&mutex_);
-  questions_.erase(connection);
+  held_.Drop(connection);
+  served_.Drop(connection);
 }
 
 void IdentityThread::Run() {
@@ -57,7 +58,7 @@ void IdentityThread::Run() {
     {
       absl::MutexLock lock(&mutex_);
       if (stop_) return;
-      if (!questions_.empty()) continue;
+      if (!held_.empty() || !served_.empty()) continue;
     }
     Wait();
   }
@@ -70,19 +71,29 @@ void IdentityThread::Wait() {
   eventfd_read(wake_.get(), &ignored);
 }
 
+void IdentityThread::Line::Put(IdentityQuestion question) {
+  const uint64_t connection = question.connection;
+  questions_.insert_or_assign(connection, std::move(question));
+}
+
+IdentityQuestion IdentityThread::Line::Take() {
+  auto next = questions_.upper_bound(last_taken_);
+  if (next == questions_.end() || next->first > round_end_) {
+    next = questions_.begin();
+    round_end_ = questions_.rbegin()->first;
+  }
+  last_taken_ = next->first;
+  IdentityQuestion taken = std::move(next->second);
+  questions_.erase(next);
+  return taken;
+}
+
 std::vector<IdentityQuestion> IdentityThread::TakeQuestions() {
   std::vector<IdentityQuestion> taken;
   absl::MutexLock lock(&mutex_);
-  while (taken.size() < kQuestionsPerTurn && !questions_.empty()) {
-    auto next = questions_.upper_bound(last_taken_);
-    if (next == questions_.end() || next->first > round_end_) {
-      next = questions_.begin();
-      round_end_ = questions_.rbegin()->first;
-    }
-    last_taken_ = next->first;
-    taken.push_back(std::move(next->second));
-    questions_.erase(next);
-  }
+  const size_t most_held = kQuestionsPerTurn - (served_.empty() ? 0 : kServedPerTurn);
+  while (taken.size() < most_held && !held_.empty()) taken.push_back(held_.Take());
+  while (taken.size() < kQuestionsPerTurn && !served_.empty()) taken.push_back(served_.Take());
   return taken;
 }
 

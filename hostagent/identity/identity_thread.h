@@ -7,9 +7,10 @@
 //
 // It answers each question once, unless that is withdrawn before. There is at most one question of
 // a connection. So questions that wait are no more than there are connections, however fast peers
-// come and go. It also reports a pid, asked for or not, when the name, uuid or
-// class of its domain changes or its status file appears. Then ask again for the guests that have
-// this pid.
+// come and go. Connections that are held have their answers before those that are served.
+//
+// It also reports a pid, asked for or not, when the name, uuid or class of its domain changes or
+// its status file appears. Then ask again for the guests that have this pid.
 //
 // Errors: of Start() only. An answer without identity is no error.
 //
@@ -39,6 +40,8 @@ struct IdentityQuestion {
   uint64_t connection = 0;
   PeerPin pin;
   config::v1::Identify how = config::v1::IDENTIFY_NONE;
+  // The connection is held until the answer comes.
+  bool held = false;
 };
 
 struct IdentityNews {
@@ -68,6 +71,9 @@ class IdentityThread final : public Identifier {
   // So many questions are answered before their answers go out: an answer takes some 100 us, and a
   // guest is held for no more than 200 ms.
   static constexpr size_t kQuestionsPerTurn = 64;
+  // So many of them are of connections that are not held, where there are any, however many others
+  // connect meanwhile.
+  static constexpr size_t kServedPerTurn = 8;
 
   // Called on this thread, with at least one.
   using Deliver = std::function<void(std::vector<IdentityNews>)>;
@@ -86,6 +92,24 @@ class IdentityThread final : public Identifier {
   // The time between two looks while the directory is not there or cannot be watched.
   static constexpr int kLookMillis = 1'000;
 
+  // Questions that wait, in the order in which their connections came. A round goes up to the last
+  // connection that waits when it begins. So each has its turn, however many connect meanwhile, and
+  // however often earlier ones ask again.
+  class Line {
+   public:
+    bool empty() const { return questions_.empty(); }
+    void Put(IdentityQuestion question);
+    void Drop(uint64_t connection) { questions_.erase(connection); }
+    // REQUIRES: not empty.
+    IdentityQuestion Take();
+
+   private:
+    // By connection.
+    std::map<uint64_t, IdentityQuestion> questions_;
+    uint64_t last_taken_ = 0;
+    uint64_t round_end_ = 0;
+  };
+
   IdentityThread(const std::string& libvirt_dir, UniqueFd wake, Deliver deliver, Log* log);
   void Run();
   void Wait();
@@ -98,12 +122,9 @@ class IdentityThread final : public Identifier {
   LibvirtDirectory directory_;
 
   absl::Mutex mutex_;
-  // By connection: in the order in which they came.
-  std::map<uint64_t, IdentityQuestion> questions_ ABSL_GUARDED_BY(mutex_);
-  // Connections above it, up to the last of those that asked when the round began, have their turn
-  // first, so that each has one, however many connect meanwhile.
-  uint64_t last_taken_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t round_end_ ABSL_GUARDED_BY(mutex_) = 0;
+  // A connection is in one of them at most.
+  Line held_ ABSL_GUARDED_BY(mutex_);
+  Line served_ ABSL_GUARDED_BY(mutex_);
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -72,6 +72,11 @@ class ConnectionsIdentityTest : public TwoHostsTest {
     side->host->connections()->OnIdentities({news});
     Turn(side);
   }
+  // In one turn the time is over, in the next one the host has seen that no answer is there.
+  void EndHold(int64_t nanos) {
+    Turn(&old_, nanos);
+    Turn(&old_);
+  }
   void Change(int32_t pid, Side* side = nullptr) {
     IdentityNews news;
     news.pid = pid;
@@ -114,7 +119,7 @@ TEST_F(ConnectionsIdentityTest, NobodyWaitsLongForAnAnswer) {
   Client client = Come(kKnown);
   Turn(&old_, 199 * kMillisecondNanos);
   EXPECT_THAT(client.Receive(), IsEmpty());
-  Turn(&old_, 1 * kMillisecondNanos);
+  EndHold(1 * kMillisecondNanos);
   EXPECT_THAT(client.Receive(), SizeIs(64));
   EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 1u);
   Answer(Domain("default/bulk"));  // late, and still true
@@ -139,7 +144,7 @@ TEST_F(ConnectionsIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
   Answer(std::nullopt);
   EXPECT_TRUE(unknown.Closed());
   Client silent = Come(kRefuse);
-  Turn(&old_, 200 * kMillisecondNanos);
+  EndHold(200 * kMillisecondNanos);
   EXPECT_TRUE(silent.Closed());
   EXPECT_EQ(old_.metrics->connections.unidentified_refused.Get(), 2u);
   Client known = Come(kRefuse);
@@ -363,6 +368,71 @@ TEST_F(ConnectionsIdentityTest, OneWhoIsNotKnownYetIsHeldByTheSuccessorToo) {
   Answer(Domain("default/bulk"), &new_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
   EXPECT_EQ(new_.metrics->of_class(1)->requests[2].Get(), 1u);
+}
+
+TEST_F(ConnectionsIdentityTest, AnAnswerThatIsThereWhenTheHoldEndsCounts) {
+  Bring(&old_, 0, 1'000);
+  Client client = Come(kRefuse);
+  IdentityNews answer;
+  answer.connection = identifier_.questions.at(0).connection;
+  answer.identity = Domain("");
+  clock_.AdvanceNanos(kSecondNanos);  // the loop was busy meanwhile
+  old_.loop->Post([&] { old_.host->connections()->OnIdentities({answer}); });
+  EndHold(0);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+  EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
+}
+
+TEST_F(ConnectionsIdentityTest, OneWhoLeavesAsTheHoldEndsIsNotJudged) {
+  Client client = Come(kRefuse);
+  Turn(&old_, 200 * kMillisecondNanos);
+  client.Hangup();
+  Turn(&old_);
+  Turn(&old_);
+  EXPECT_EQ(old_.host->connections()->size(), 0u);
+  EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
+}
+
+// However long it takes to adopt all others.
+TEST_F(ConnectionsIdentityTest, AHoldBeginsAnewWhenTheSuccessorServes) {
+  Client client = Come(kRefuse);
+  const Cargo cargo = Save();
+  Adopt(cargo);
+  clock_.AdvanceNanos(kSecondNanos);
+  Commit();
+  Bring(&new_, 0, 1'000);
+  Turn(&new_, 199 * kMillisecondNanos);
+  Turn(&new_);
+  EXPECT_EQ(new_.metrics->connections.identity_timeouts.Get(), 0u);
+  Answer(Domain(""), &new_);
+  EXPECT_THAT(client.Receive(), SizeIs(64));
+}
+
+TEST_F(ConnectionsIdentityTest, AHoldLastsAsLongInABusyTurn) {
+  clock_.AdvanceNanos(kSecondNanos);  // in the turn that accepts it
+  Client client = Come(kRefuse);
+  Turn(&old_, 199 * kMillisecondNanos);
+  Turn(&old_);
+  EXPECT_EQ(old_.metrics->connections.identity_timeouts.Get(), 0u);
+}
+
+TEST_F(ConnectionsIdentityTest, ASuccessorAsksFirstForThoseWhoAreHeld) {
+  Client known = Come(kRefuse);
+  Answer(Domain(""));
+  Client held = Come(kRefuse);
+  ASSERT_THAT(identifier_.questions, SizeIs(1));
+  EXPECT_TRUE(identifier_.questions[0].held);
+  const uint64_t id = identifier_.questions[0].connection;
+  identifier_.questions.clear();
+  Move();
+  ASSERT_THAT(identifier_.questions, SizeIs(2));
+  EXPECT_EQ(identifier_.questions[0].connection, id);
+  EXPECT_TRUE(identifier_.questions[0].held);
+  EXPECT_FALSE(identifier_.questions[1].held);
+  identifier_.questions.clear();
+  Change(getpid(), &new_);
+  ASSERT_THAT(identifier_.questions, SizeIs(1));
+  EXPECT_FALSE(identifier_.questions[0].held);
 }
 
 // A process that has connected may give the socket to another and end. Whoever gets its pid then,

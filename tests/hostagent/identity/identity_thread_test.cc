@@ -45,8 +45,8 @@ class IdentityThreadTest : public testing::Test {
                                  << "</name></domain></domstatus>";
     std::filesystem::rename(file + ".new", file);
   }
-  void Ask(uint64_t connection) {
-    thread_->Ask({connection, PinPeer(own_.get()), config::v1::IDENTIFY_LIBVIRT});
+  void Ask(uint64_t connection, bool held = false) {
+    thread_->Ask({connection, PinPeer(own_.get()), config::v1::IDENTIFY_LIBVIRT, held});
   }
   // The next news of this connection (0 = a change). Drops all news before it.
   IdentityNews Next(uint64_t connection) {
@@ -133,13 +133,29 @@ class HeldIdentityThreadTest : public IdentityThreadTest {
     if (!go_.HasBeenNotified()) go_.Notify();
     thread_.reset();
   }
+  // Lets it go on, and tells how many answers to questions asked meanwhile come up to this
+  // connection's. REQUIRES: there are `asked` such questions.
+  size_t Place(uint64_t connection, size_t asked) {
+    go_.Notify();
+    absl::MutexLock lock(&mutex_);
+    const auto all = [this, asked] {
+      mutex_.AssertReaderHeld();
+      return news_.size() > asked;
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&all), kPatience));
+    size_t place = 0;
+    while (place < news_.size() && news_[place].connection != connection) ++place;
+    return place;
+  }
 
   absl::Notification begun_, go_;
   size_t most_at_once_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 TEST_F(HeldIdentityThreadTest, NobodyIsLookedForWhoHasGone) {
-  for (uint64_t connection = 2; connection <= 1'000; ++connection) Ask(connection);
+  for (uint64_t connection = 2; connection <= 1'000; ++connection) {
+    Ask(connection, /*held=*/connection % 2 == 0);
+  }
   for (uint64_t connection = 2; connection < 1'000; ++connection) thread_->Withdraw(connection);
   go_.Notify();
   Next(1'000);
@@ -164,6 +180,31 @@ TEST_F(HeldIdentityThreadTest, AnswersDoNotWaitForAllThatAreAsked) {
   Next(1'000);
   absl::MutexLock lock(&mutex_);
   EXPECT_EQ(most_at_once_, IdentityThread::kQuestionsPerTurn);
+}
+
+// After a handover there is a question for each connection. The guests that are held connected
+// last.
+TEST_F(HeldIdentityThreadTest, WhoIsHeldIsAnsweredBeforeThoseWhoAreServed) {
+  for (uint64_t connection = 2; connection <= 999; ++connection) Ask(connection);
+  Ask(1'000, /*held=*/true);
+  EXPECT_EQ(Place(1'000, 999), 1u);
+}
+
+TEST_F(HeldIdentityThreadTest, ThoseWhoAreServedHaveAPlaceInEachTurn) {
+  for (uint64_t connection = 2; connection <= 999; ++connection) Ask(connection, /*held=*/true);
+  Ask(1'000);
+  EXPECT_LE(Place(1'000, 999), IdentityThread::kQuestionsPerTurn);
+}
+
+TEST_F(HeldIdentityThreadTest, AQuestionReplacesTheOneOfWhenItWasHeld) {
+  Ask(2, /*held=*/true);
+  Ask(2);
+  Ask(3);
+  go_.Notify();
+  Next(3);
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(most_at_once_, 2u);
+  EXPECT_TRUE(news_.empty());
 }
 
 TEST_F(IdentityThreadTest, EndsWithQuestionsLeft) {
