@@ -6,7 +6,8 @@
 //   lookup.Begin("entropyd-0:7743", [](NameLookup::Answer answer) { … });   // waits for nothing
 //
 // A name that the resolver still works on is not asked for again: whoever asks next waits for the
-// same answer, and gets it at once if it came in between and is not older than that deadline. So there is one thread for each name.
+// same answer, and gets it at once if it came in between and is not older than that deadline. So
+// there is one thread for each name.
 //
 // Errors: UNAVAILABLE, beginning with kLookUp (base/wire/connection_remedy.h).
 //
