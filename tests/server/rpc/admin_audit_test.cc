@@ -1,15 +1,18 @@
 #include "server/rpc/admin_audit.h"
 
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/process/clock.h"
+#include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"
@@ -97,6 +100,17 @@ TEST_F(AdminAuditTest, ARotationByRenameMakesTheNextLineTheFirstOfANewFile) {
   struct stat info = {};
   ASSERT_EQ(stat(second.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0600u);
+}
+
+TEST_F(AdminAuditTest, ALineDoesNotOpenTheFileAgain) {
+  const std::unique_ptr<AdminAudit> audit = Open().value();
+  const UniqueFd watch(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  ASSERT_GE(inotify_add_watch(watch.get(), path_.c_str(), IN_OPEN), 0);
+  audit->Tell(reset_, absl::OkStatus());
+  audit->Tell(reset_, absl::OkStatus());
+  char events[256];
+  EXPECT_EQ(read(watch.get(), events, sizeof events), -1);
+  EXPECT_EQ(errno, EAGAIN);
 }
 
 TEST_F(AdminAuditTest, ARotationByCopyGoesOnInTheSameFile) {
