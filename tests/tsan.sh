@@ -25,9 +25,21 @@ left_out() {  # PROGRAM PATTERNS
 set -f  # the patterns are no files
 left_out base_test "$base_without"
 left_out server_test "$server_without"
-"$build/bin/base_test" --gtest_filter="-$base_without" --gtest_brief=1 &
+# Side by side. What failed is shown last, because the end of a log is what people are shown.
+said=$(mktemp -d)
+trap 'rm -rf "$said"' EXIT
+"$build/bin/base_test" --gtest_filter="-$base_without" --gtest_brief=1 >"$said/base_test" 2>&1 &
 base=$!
-status=0
-"$build/bin/server_test" --gtest_filter="-$server_without" --gtest_brief=1 || status=1
-wait "$base" || status=1
-exit $status
+failed=
+"$build/bin/server_test" --gtest_filter="-$server_without" --gtest_brief=1 >"$said/server_test" 2>&1 || failed="server_test"
+wait "$base" || failed="base_test $failed"
+for program in base_test server_test; do
+  case " $failed " in *" $program "*) ;; *) tail -n 3 "$said/$program" ;; esac
+done
+for program in $failed; do
+  cat "$said/$program"
+  echo "tsan.sh: $program failed:"
+  grep -aE -A 12 'Failure$|WARNING: ThreadSanitizer|FATAL: ThreadSanitizer' "$said/$program" | head -n 40 ||
+    tail -n 20 "$said/$program"
+done
+[ -z "$failed" ]

@@ -22,6 +22,6 @@ for version in new old new; do
 done
 noticed_nothing watch
 noticed_nothing watch-web2
-grep -c 'event=handover.taken' agent.log | grep -qx 3 || die "not every change was a handover"
+grep -c 'event=handover.taken' agent.log | grep -x 3 >/dev/null || die "not every change was a handover"
 stop agent
 stop server

@@ -84,7 +84,7 @@ stop() {
   if [ -n "$status" ]; then
     [ "$status" = "${3:-0}" ] || die "$1 ended with status $status instead of ${3:-0}"
   else
-    tail -n 1 "$WORK/$1.log" | grep -Eq 'agent\.stopped"?[ ,].*handed_over' ||
+    tail -n 1 "$WORK/$1.log" | grep -E 'agent\.stopped"?[ ,].*handed_over' >/dev/null ||
       die "$1 took over from another process, and its last word is not that it stopped: $(tail -n 1 "$WORK/$1.log")"
   fi
   rm -f "$WORK/$1.pid"
@@ -105,7 +105,7 @@ noticed_nothing() {
   eventually 30 test ! -d "/proc/$pid"
   rm "$WORK/$1.pid"
   tail -n 1 "$WORK/$1.log"
-  tail -n 1 "$WORK/$1.log" | grep -q '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0' || die "see above"
+  tail -n 1 "$WORK/$1.log" | grep '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0' >/dev/null || die "see above"
 }
 stop_everything() {
   local file pid

@@ -17,6 +17,7 @@ shellcheck's warnings are offences, and so is what looks like a check under `set
   count         grep -c x file || true   no count when there is no file
   early         eventually 5 test "$(f)" = 1   the shell runs f once, before it waits
   no-pattern    expect_failure 2 .     any failure will do
+  early-end     f | grep -q x          grep ends at the first such line, and f dies of a SIGPIPE when it writes on
 """
 import os
 import re
@@ -43,6 +44,7 @@ RULES = (
     ("count", re.compile(r"\bgrep -[a-zA-Z]*c[a-zA-Z]* .*\|\| true\b"), "write `|| [ $? = 1 ]`"),
     ("early", re.compile(r"\beventually [0-9]+ (?:[^\\$]|\$\(\(|\$[^(]|\\.)*\$\((?!\()"),
      "give the condition a function, or ask first"),
+    ("early-end", re.compile(r"\|\s*grep (?:-\S+ )*-[a-zA-Z]*q"), "write `| grep PATTERN >/dev/null`, which reads all"),
     ("no-pattern", re.compile(r"\bexpect_failure (?!124)[0-9]+ (?:['\"]\.?['\"]|\.) "), "say what the error says"),
 )
 # Of a line without its strings and substitutions: `a && b` as a statement, where a is no test.
@@ -137,6 +139,8 @@ BAD = (
     ("early", 'eventually 5 test "$(metric server x)" = 1'),
     ("early", 'eventually 5 attached_to "$(other one)"'),
     ("early", 'eventually 5 has_read $(($(reads) + 5))'),
+    ("early-end", "ctl classes | grep -q gold"),
+    ("early-end", 'ctl classes | grep -i -Eq "gold" || die "no gold"'),
     ("no-pattern", "expect_failure 69 '.' ctl get"),
     ("no-pattern", 'expect_failure 1 "" ctl get'),
     ("SC2155", 'f() { local x=$(false); echo "$x"; }\nf'),
@@ -161,6 +165,7 @@ a=$(grep -c x server.log || [ $? = 1 ])
 if [ "$(id -u)" != 0 ]; then echo; fi
 [ -z "${a:-}" ] || echo
 echo "a && b"
+echo "$a" | grep -E "1|2" >/dev/null
 awk '/a/ && /b/ {print}' server.log
 expect_failure 124 '' get
 cat <<TEXT

@@ -2,7 +2,7 @@
 murder server
 eventually 5 has_ended load
 start_server
-grep 'event=class.change_kept' server.log | grep -q 'class=default/slow'
+grep 'event=class.change_kept' server.log | grep 'class=default/slow' >/dev/null
 ctl classes diff | cmp - before.diff
 [ "$(drift slow)" = 1 ]
 load

@@ -46,4 +46,4 @@ except socket.timeout:
 PY
 /usr/bin/python3 tcp.py "$port"
 [ "$(metric agent '^entropyd_agent_delivered_bytes_total.class="default/slow"')" -ge 1024 ]
-"$BIN/entropyctl" --control "$WORK/agent.sock" status | grep -q "listener 127.0.0.1:$port -> default/slow"
+"$BIN/entropyctl" --control "$WORK/agent.sock" status | grep "listener 127.0.0.1:$port -> default/slow" >/dev/null

@@ -1,9 +1,9 @@
-ctl status | grep -q 'default/gold'
+ctl status | grep 'default/gold' >/dev/null
 ctl status -o json | /usr/bin/python3 -c 'import json, sys; json.load(sys.stdin)'
-ctl sources | grep -q kernel
-ctl pools | grep -q default
-ctl classes | grep -q gold
-ctl agents | grep -q spiffe://test/agent/h1
+ctl sources | grep kernel >/dev/null
+ctl pools | grep default >/dev/null
+ctl classes | grep gold >/dev/null
+ctl agents | grep spiffe://test/agent/h1 >/dev/null
 [ "$(metric agent 'entropyd_agent_delivered_bytes_total.*default/gold')" -ge $((65536 + 640000)) ]
 [ "$(metric server 'entropyd_class_delivered_bytes_total.*class="gold"')" -ge $((65536 + 640000 + 100000)) ]
 [ "$(metric agent 'entropyd_agent_upstream_connected')" = 1 ]

@@ -7,8 +7,8 @@ draws shop 5000
 # web drew 20,000 B at 4 KiB/s until it was moved: it was throttled, and shop never.
 differ "$(field web throttled_seconds)" 0
 [ "$(field shop throttled_seconds)" = 0 ]
-AS=agent ctl guests | grep -q "shop .*$(uuid_of shop)"
-AS=agent ctl top --once | grep -q 'default/gold'
+AS=agent ctl guests | grep "shop .*$(uuid_of shop)" >/dev/null
+AS=agent ctl top --once | grep 'default/gold' >/dev/null
 AS=agent ctl top --once -o json | python3 -c '
 import json, sys
 top = json.load(sys.stdin)

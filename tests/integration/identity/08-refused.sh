@@ -6,7 +6,7 @@ guest vault "$WORK/known.sock" secret
 draws vault 1000
 is vault class default/gold || die "vault is served in $(field vault class)"
 is vault class_refused default/secret
-AS=agent ctl guests | grep -q 'vault .*default/gold (refused: default/secret)'
+AS=agent ctl guests | grep 'vault .*default/gold (refused: default/secret)' >/dev/null
 [ "$(refused)" = $((before + 1)) ]
 grep -q 'guest.class_refused.*default/secret.*policy' agent.log
 

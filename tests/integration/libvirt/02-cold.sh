@@ -17,7 +17,7 @@ diff before after >added || [ $? = 1 ] || die "the definitions cannot be compare
 lacks added '^<' || die "the domain lost something"
 lines=$(grep -c '^>' added)
 [ "$lines" -le 12 ] || die "more was added than a device and a class: $(cat added)"
-libvirt_on hosta set cold --class default/slow | grep -q 'nothing had to be changed'
+libvirt_on hosta set cold --class default/slow | grep 'nothing had to be changed' >/dev/null
 
 expect_failure 2 'class default/nope is not among this host.s \(default/gold, .*--force' \
   libvirt_on hosta set cold --class default/nope
@@ -35,7 +35,7 @@ expect_failure 2 "'$id' means more than one domain" libvirt_on hosta set "$id" -
 uuid=$(virsh_on hosta list --all --name --uuid | sed -n "s/ $id\$//p")
 libvirt_on hosta set "$uuid" --class default/gold
 virsh_on hosta dumpxml hot --inactive | cmp - hot.before || die "another domain was changed"
-virsh_on hosta dumpxml "$uuid" --inactive | grep -q 'class="gold"' || die "the domain has no class"
+virsh_on hosta dumpxml "$uuid" --inactive | grep 'class="gold"' >/dev/null || die "the domain has no class"
 virsh_on hosta undefine "$uuid"
 
 virsh_on hosta start cold

@@ -19,7 +19,7 @@ sample() {  # PACKAGE FILE sed-script
   sed -E "s|/etc/entropyd|$WORK/$4/etc|g; s|entropyd\.example|localhost|g; $3" \
     "$ROOT/deploy/config/$2" >"usr/share/doc/$1/examples/$2"
 }
-block 1 | grep -qx 'cmake --install build/release --prefix /usr .*' || die "block 1 does not install"
+block 1 | grep -x 'cmake --install build/release --prefix /usr .*' >/dev/null || die "block 1 does not install"
 run_on anywhere 2
 
 sample entropyd server.yaml "s|^listen: .*|listen: 127.0.0.1:0|

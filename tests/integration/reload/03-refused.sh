@@ -35,7 +35,7 @@ expect_failure 3 'UNHEALTHY: class default/nope is closed: .*there are default/g
 adopt_pid
 warning='"level":"warning","event":"class.phase","class":"default/nope"'
 grep -q "$warning.*there are default/gold, default/slow.*\"remedy\":" agent.log
-curl -s "http://127.0.0.1:$(port_of agent http)/readyz" | grep -q 'the server refuses class default/nope' ||
+curl -s "http://127.0.0.1:$(port_of agent http)/readyz" | grep 'the server refuses class default/nope' >/dev/null ||
   die "/readyz does not name the class"
 [ "$(metric agent '^entropyd_agent_class_phase.class="default/nope",phase="closed"')" = 1 ]
 [ "$(metric agent '^entropyd_agent_class_mode.class="default/nope",mode="closed"')" = 1 ]

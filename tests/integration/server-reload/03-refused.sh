@@ -9,7 +9,7 @@ for mistake in 's|driver: getrandom|driver: getrandom, path: /x|=server.yaml:[0-
   expect_failure 2 "${mistake#*=}" ctl reload
   expect_failure 3 "configuration on disk is not in use: .*${mistake#*=}" ctl status
   eventually 5 failed_is 1
-  tail -n 30 server.log | grep -Eq "event=server.reload_failed .*${mistake#*=}"
+  tail -n 30 server.log | grep -E "event=server.reload_failed .*${mistake#*=}" >/dev/null
   [ "$(metric server '^entropyd_class_rate_bytes_per_second.class="slow"')" = 16384 ] || die "half of it was taken"
 done
 
@@ -23,5 +23,5 @@ grep -q 'event=server.needs_restart key=listen' server.log
 [ "$(metric server '^entropyd_class_rate_bytes_per_second.class="slow"')" = 17408 ]
 failed_is 0
 cp first.yaml server.yaml
-ctl reload | grep -q '^the server uses what is on disk now'
+ctl reload | grep '^the server uses what is on disk now' >/dev/null
 answered refused

@@ -1,6 +1,6 @@
 . "$HERE/shy-sources/vocabulary.sh"
 is hsm GONE || die "hsm is $(of hsm state) with a wrong PIN"
-of hsm reason | grep -q "the token refused the PIN in $WORK/pin" || die "hsm is gone because: $(of hsm reason)"
+of hsm reason | grep "the token refused the PIN in $WORK/pin" >/dev/null || die "hsm is gone because: $(of hsm reason)"
 grep -q 'event=source.gone source=hsm .*CKR_PIN_INCORRECT' server.log || die "the log does not name the module's code"
 [ "$(lines source.gone hsm)" = 1 ] || die "the log tells a wrong PIN $(lines source.gone hsm) times"
 

@@ -55,7 +55,7 @@ class SupplyChangeTest : public ::testing::Test {
   // Waits until `condition` holds. It looks whenever a pool calls back, and in between, because a
   // source does not.
   bool Await(const std::function<bool()>& condition) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
     int seen = -1;
     while (!condition()) {
       absl::MutexLock lock(&mutex_);
@@ -258,8 +258,9 @@ TEST_F(SupplyChangeTest, ASourceThatGetsNoThreadIsToldOnceAndStartsWhenItCan) {
 }
 
 TEST_F(SupplyChangeTest, ASupplyWithoutAThreadOfItsOwnDoesNotStart) {
+  Metrics of_its_own;
   const auto other =
-      Supply::Create(config_, locations_, arena_.get(), &clock_, &log_, &metrics_).value();
+      Supply::Create(config_, locations_, arena_.get(), &clock_, &log_, &of_its_own).value();
   const NoMoreThreads full;
   EXPECT_TRUE(absl::IsResourceExhausted(other->Start()));
 }
