@@ -31,7 +31,8 @@ trap 'rm -rf "$said"' EXIT
 "$build/bin/base_test" --gtest_filter="-$base_without" --gtest_brief=1 >"$said/base_test" 2>&1 &
 base=$!
 failed=
-"$build/bin/server_test" --gtest_filter="-$server_without" --gtest_brief=1 >"$said/server_test" 2>&1 || failed="server_test"
+"$build/bin/server_test" --gtest_filter="-$server_without" --gtest_brief=1 >"$said/server_test" 2>&1 ||
+  failed=server_test
 wait "$base" || failed="base_test $failed"
 for program in base_test server_test; do
   case " $failed " in *" $program "*) ;; *) tail -n 3 "$said/$program" ;; esac

@@ -105,7 +105,8 @@ noticed_nothing() {
   eventually 30 test ! -d "/proc/$pid"
   rm "$WORK/$1.pid"
   tail -n 1 "$WORK/$1.log"
-  tail -n 1 "$WORK/$1.log" | grep '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0' >/dev/null || die "see above"
+  tail -n 1 "$WORK/$1.log" | grep '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0' >/dev/null ||
+    die "see above"
 }
 stop_everything() {
   local file pid

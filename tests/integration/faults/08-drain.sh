@@ -3,7 +3,8 @@ ctl drain --reason maintenance
 eventually 20 logged agent 'event=upstream\.drain .*reason=maintenance'
 # Whoever looks learns of it, and who it was.
 not_ready() {
-  curl -sS "http://127.0.0.1:$(port_of server http)/readyz" | grep '^the server drains; entropyctl drain --end' >/dev/null
+  curl -sS "http://127.0.0.1:$(port_of server http)/readyz" |
+    grep '^the server drains; entropyctl drain --end' >/dev/null
 }
 eventually 5 not_ready
 expect_failure 3 'UNHEALTHY: the server drains and serves nobody: maintenance; entropyctl drain --end' ctl status

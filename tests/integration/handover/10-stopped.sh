@@ -15,7 +15,8 @@ for request in no yes; do
   eventually 3 grep -Eq '^(refused: .*this agent is stopping|closed)' offered.log
   exec {say}>&-
   [ ! -e egd.sock ] || die "the old one left its socket behind"
-  tail -n 1 agent.log | grep 'event=agent.stopped handed_over=false' >/dev/null || die "the old one did not end in order"
+  tail -n 1 agent.log | grep 'event=agent.stopped handed_over=false' >/dev/null ||
+    die "the old one did not end in order"
   start_agent
   eventually 10 egd egd.sock read 4096
 done
