@@ -7,8 +7,8 @@
 #include <array>
 #include <cstring>
 
-#include "base/crypto/kernel_random.h"
 #include "base/crypto/secret_bytes.h"
+#include "base/crypto/vdso_random.h"
 
 namespace entropyd {
 namespace {
@@ -30,11 +30,16 @@ void Xor(absl::Span<uint8_t> bytes, const uint8_t* pad) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CloneGuard>> CloneGuard::Create(Options options) {
-  if (!options.kernel) options.kernel = FillFromKernel;
+  if (!options.kernel) {
+    options.kernel = [random = std::make_shared<VdsoRandom>()](absl::Span<uint8_t> out) {
+      return random->Fill(out);
+    };
+  }
+  // Padding stays on: it would matter at the end of a message, which never comes, and each new key
+  // costs more without it.
   EVP_CIPHER_CTX* const cipher = EVP_CIPHER_CTX_new();
   if (cipher == nullptr ||
-      EVP_EncryptInit_ex(cipher, EVP_aes_256_ecb(), nullptr, nullptr, nullptr) != 1 ||
-      EVP_CIPHER_CTX_set_padding(cipher, 0) != 1) {
+      EVP_EncryptInit_ex(cipher, EVP_aes_256_ecb(), nullptr, nullptr, nullptr) != 1) {
     EVP_CIPHER_CTX_free(cipher);
     return absl::InternalError("mix bytes on their way out: OpenSSL refuses AES-256");
   }

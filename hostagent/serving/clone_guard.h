@@ -6,11 +6,11 @@
 //   guard.EndTurn();           // before the loop sleeps
 //
 // Bytes leave XORed with a pad, AES-256 in counter mode (NIST SP 800-38A, 6.5). Its key is 32 bytes
-// of getrandom(2) and serves one turn of the loop: it comes from the kernel when the first bytes of
-// the turn leave, and no bytes of a later turn leave with it. The kernel learns of a restored
-// machine, and gives each copy other bytes. Bytes that nobody can guess stay so, whatever they are
-// mixed with; and whoever learns an old key learns nothing, because the bytes that it was mixed
-// with are wiped.
+// of the kernel's (VdsoRandom) and serves one turn of the loop: it comes from the kernel when the
+// first bytes of the turn leave, and no bytes of a later turn leave with it. The kernel learns of a
+// restored machine, and gives each copy other bytes. Bytes that nobody can guess stay so, whatever
+// they are mixed with; and whoever learns an old key learns nothing, because the bytes that it was
+// mixed with are wiped.
 //
 // Errors: INTERNAL (OpenSSL) of Create(); Mix() says when the kernel gives nothing.
 //
@@ -38,7 +38,7 @@ class CloneGuard {
   static constexpr size_t kKeyBytes = 32;
 
   struct Options {
-    // Fills all of the span with the kernel's bytes; absent = FillFromKernel().
+    // Fills all of the span with the kernel's bytes; absent = a VdsoRandom's.
     std::function<bool(absl::Span<uint8_t>)> kernel = nullptr;
     ResumeWatch::Machine machine = {};
   };
@@ -54,8 +54,8 @@ class CloneGuard {
   // The last time, by what sign it was known.
   const std::string& resumed_because() const { return watch_.reason(); }
 
-  // False: the kernel or OpenSSL refuses, and `bytes` are wiped. The next call tries again. Costs
-  // one call of the kernel a turn.
+  // False: the kernel or OpenSSL refuses, and `bytes` are wiped. The next call tries again. Asks
+  // the kernel once a turn.
   bool Mix(absl::Span<uint8_t> bytes);
   void EndTurn();
 
