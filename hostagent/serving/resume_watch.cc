@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -52,7 +52,7 @@ ResumeWatch::ResumeWatch(Machine machine) : machine_(std::move(machine)) {
     machine_.boot_nanos = [] { return Nanos(CLOCK_BOOTTIME); };
   }
   page_ = MapDevice(machine_.vmclock);
-  ahead_ = Measure();
+  ahead_ = AheadAtMost();
   marker_ = Marker();
 }
 
@@ -60,12 +60,9 @@ ResumeWatch::~ResumeWatch() {
   if (page_ != nullptr) munmap(const_cast<uint8_t*>(page_), kPageBytes);
 }
 
-// This thread may be held up between two readings, so there are two bounds.
-ResumeWatch::Ahead ResumeWatch::Measure() const {
-  const int64_t before = machine_.monotonic_nanos();
-  const int64_t boot = machine_.boot_nanos();
-  const int64_t after = machine_.monotonic_nanos();
-  return {boot - after, boot - before};
+int64_t ResumeWatch::AheadAtMost() const {
+  const int64_t monotonic = machine_.monotonic_nanos();
+  return machine_.boot_nanos() - monotonic;
 }
 
 uint64_t ResumeWatch::Marker() const { return page_ == nullptr ? 0 : Little(page_ + kMarkerAt, 8); }
@@ -73,20 +70,23 @@ uint64_t ResumeWatch::Marker() const { return page_ == nullptr ? 0 : Little(page
 bool ResumeWatch::Resumed() {
   const uint64_t marker = Marker();
   if (marker != std::exchange(marker_, marker)) {
-    ahead_ = Measure();
+    ahead_ = AheadAtMost();
     reason_ = absl::StrCat(machine_.vmclock, " tells of a disruption");
     return true;
   }
-  const Ahead now = Measure();
-  const int64_t jump = now.least - ahead_.most;
-  if (jump < kLeastJumpNanos) {
-    // The bounds of the quickest measurement are the best.
-    if (now.most - now.least < ahead_.most - ahead_.least) ahead_ = now;
-    return false;
+  const int64_t most = AheadAtMost();
+  if (most - ahead_ >= kLeastJumpNanos) {
+    // A jump, or this thread was held up between the two readings. The clocks the other way round
+    // tell what the jump is at least.
+    const int64_t boot = machine_.boot_nanos();
+    const int64_t jump = boot - machine_.monotonic_nanos() - ahead_;
+    if (jump < kLeastJumpNanos) return false;
+    ahead_ = AheadAtMost();
+    reason_ = absl::StrCat("the time since boot has jumped by ", jump / 1'000'000, " ms");
+    return true;
   }
-  ahead_ = now;
-  reason_ = absl::StrCat("the time since boot has jumped by ", jump / 1'000'000, " ms");
-  return true;
+  ahead_ = std::min(ahead_, most);
+  return false;
 }
 
 }  // namespace entropyd

@@ -35,24 +35,22 @@ class ResumeWatch {
   ResumeWatch& operator=(const ResumeWatch&) = delete;
   ~ResumeWatch();
 
-  // Costs three readings of a clock.
+  // Costs two readings of a clock.
   bool Resumed();
   // By what sign Resumed() knew, for people.
   const std::string& reason() const { return reason_; }
 
  private:
-  // How far the time since boot is ahead, between the two.
-  struct Ahead {
-    int64_t least;
-    int64_t most;
-  };
-  Ahead Measure() const;
+  // How far the time since boot is ahead of the monotonic clock, at most: the thread may be held up
+  // between the two readings.
+  int64_t AheadAtMost() const;
   uint64_t Marker() const;
 
   Machine machine_;
   // The page of the device; nullptr = there is none.
   const volatile uint8_t* page_ = nullptr;
-  Ahead ahead_;
+  // The least that AheadAtMost() has said since the last jump.
+  int64_t ahead_;
   uint64_t marker_ = 0;
   std::string reason_;
 };
