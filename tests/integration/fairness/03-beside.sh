@@ -15,12 +15,14 @@ for kind in weighed even; do
   greedy $kind.many h3.$kind 192x4 1
 done
 sleep 2
-over beside
-holds beside
 # 1024: guarantees 320 + 128 and the 20 that `quiet` asks for; 556 are lent 2 : 1, but `bulk` may
 # have 32 only; so `tenant` has 844, 588 beyond its leaves' guarantees, lent 3 : 1 : 1.
 simulated 1024
-judge rates before-beside beside simulated gold=480.8 weighed=181.6 even=181.6 bulk=160
-# Guarantees 12 + 6; the rest of what two devices give is lent 1 : 3.
-judge scarce before-beside beside | tee scarce
+# Guarantees of `scarce`: 12 + 6; the rest of what two devices give is lent 1 : 3.
+bars() {
+  holds beside
+  judge rates before-beside beside simulated gold=480.8 weighed=181.6 even=181.6 bulk=160
+  judge scarce before-beside beside | tee scarce
+}
+measure beside 10.1
 tail -n 1 scarce >scarce.two

@@ -35,8 +35,10 @@ def judged(good, text):
 
 
 def window(crowd, name):
-    for line in open(f"{crowd}.log", encoding="utf-8"):
-        if line.startswith("{") and json.loads(line)["name"] == name:
+    """The last of that name: a window may have been repeated."""
+    lines = [line for line in open(f"{crowd}.log", encoding="utf-8") if line.startswith("{")]
+    for line in reversed(lines):
+        if json.loads(line)["name"] == name:
             return json.loads(line)
     sys.exit(f"judge.py: {crowd} has no window {name}")
 
