@@ -56,7 +56,7 @@ absl::Status Endpoints::Inherit(std::vector<UniqueFd> sockets) {
                        *path, " from the socket unit"));
     }
     activated_.insert(*path);
-    auto adopted = Adopt(*path, std::move(socket));
+    auto adopted = Adopt(*path, {std::move(socket)});
     if (!adopted.ok()) return adopted.status();
     all_.at(**adopted).listener->WatchFile();
     log_->Info("listener.inherited", {{"path", *path}});
@@ -146,6 +146,7 @@ absl::Status Endpoints::OpenAt(Id id, mode_t mode, const std::string& group) {
   if (!listener.ok()) return listener.status();
   endpoint.listener = *std::move(listener);
   endpoint.problem = absl::OkStatus();
+  endpoint.access_due = false;
   log_->Info("listener.opened", {{"path", wanted.path},
                                  {"class", classes_[wanted.class_index]},
                                  {"clients", ClientsWord(wanted.clients)}});
@@ -161,8 +162,8 @@ size_t Endpoints::MakeLostAnew() {
     look_from_ = id;
     if (looks++ == kLooksPerCall || tries == kTriesPerCall) return lost;
     if (endpoint.listener == nullptr) continue;
-    if (endpoint.access_due) GiveAccess(&endpoint);
     if (!endpoint.listener->FileIsLost()) {
+      if (endpoint.access_due) GiveAccess(&endpoint);
       endpoint.problem = absl::OkStatus();  // it may be there again, with its file system
       continue;
     }
@@ -180,9 +181,9 @@ size_t Endpoints::MakeLostAnew() {
 absl::Status Endpoints::MakeOneAnew(Id id) {
   const EndpointSettings& settings = all_.at(id).settings;
   if (!activated_.contains(settings.path)) return OpenOne(id);
-  const Listener& lost = *all_.at(id).listener;
-  if (!lost.file_group().has_value()) return OpenOne(id);
-  absl::Status made = OpenAt(id, *lost.file_mode(), absl::StrCat(*lost.file_group()));
+  const SocketFile lost = all_.at(id).listener->file();
+  if (lost.inode == 0) return OpenOne(id);
+  absl::Status made = OpenAt(id, lost.mode, absl::StrCat(lost.group));
   if (made.ok()) activated_.erase(settings.path);
   return made;
 }
@@ -332,17 +333,18 @@ std::vector<Endpoints::Opened> Endpoints::opened() const {
   std::vector<Opened> opened;
   for (const auto& [id, endpoint] : all_) {
     if (endpoint.listener == nullptr) continue;
-    opened.push_back({id, endpoint.listener->path(), endpoint.listener->fd()});
+    const Listener& listener = *endpoint.listener;
+    opened.push_back({id, listener.path(), listener.fd(), listener.file()});
   }
   return opened;
 }
 
 absl::StatusOr<absl::optional<Endpoints::Id>> Endpoints::Adopt(const std::string& path,
-                                                               UniqueFd socket) {
+                                                               Listener::HandedOver handed_over) {
   const absl::optional<Id> id = Find(path);
   Listener::Accept accept = [](UniqueFd) {};
   if (id.has_value()) accept = AcceptOn(*id, settings(*id).tcp);
-  auto listener = Listener::Adopt(path, std::move(socket), loop_, std::move(accept), failed_);
+  auto listener = Listener::Adopt(path, std::move(handed_over), loop_, std::move(accept), failed_);
   if (!listener.ok()) return listener.status();
   (id.has_value() ? all_.at(*id).listener : dropped_.emplace_back()) = *std::move(listener);
   return id;
@@ -356,7 +358,7 @@ void Endpoints::Own() {
       continue;
     }
     endpoint.listener->Own();
-    GiveAccess(&endpoint);
+    if (!endpoint.listener->FileIsLost()) GiveAccess(&endpoint);
   }
   for (const std::unique_ptr<Listener>& listener : dropped_) {
     log_->Info("listener.closed", {{"path", listener->path()}});

@@ -125,6 +125,7 @@ class Endpoints {
     std::string path;
     // Lent.
     int fd;
+    SocketFile file;
   };
   std::vector<Opened> opened() const;
   // Paths whose files are a service manager's.
@@ -133,8 +134,10 @@ class Endpoints {
   // Listens on the socket of another process. Its file stays the other's until Own(). nullopt: no
   // endpoint has this path; nobody is accepted there, and Own() closes the socket. Errors: of
   // Listener.
-  absl::StatusOr<absl::optional<Id>> Adopt(const std::string& path, UniqueFd socket);
-  // The files are this process's from now on, with its modes and groups.
+  absl::StatusOr<absl::optional<Id>> Adopt(const std::string& path,
+                                           Listener::HandedOver handed_over);
+  // The files are this process's from now on, with its modes and groups. Another process's file in
+  // the place of one of them stays as it is: MakeLostAnew() finds it.
   void Own();
   // The files are another process's from now on.
   void Disown();

@@ -42,9 +42,13 @@ bool IsLive(const sockaddr_un& address) {
          errno == EAGAIN;
 }
 
+bool IsSame(const struct stat& found, const SocketFile& file) {
+  return found.st_dev == file.device && found.st_ino == file.inode;
+}
+
 // Whoever may write in the socket's directory may put a link in its place at any moment. So nothing
 // is done by name: the descriptor is of this very socket, or of nothing.
-absl::Status SetFileAccess(const std::string& path, dev_t device, ino_t inode,
+absl::Status SetFileAccess(const std::string& path, const SocketFile& its,
                            const Listener::Options& options) {
   auto group = GroupAt(path, options.group);
   if (!group.ok()) return group.status();
@@ -53,7 +57,7 @@ absl::Status SetFileAccess(const std::string& path, dev_t device, ino_t inode,
   if (!file || fstat(file.get(), &found) != 0) {
     return ErrnoStatus(errno, absl::StrCat("look at ", path));
   }
-  if (!S_ISSOCK(found.st_mode) || found.st_dev != device || found.st_ino != inode) {
+  if (!S_ISSOCK(found.st_mode) || !IsSame(found, its)) {
     return absl::FailedPreconditionError(
         absl::StrCat("look at ", path,
                      ": somebody has put something else in the socket's place; let nobody but "
@@ -138,7 +142,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(const Options& option
   }
   // From here on the destructor removes the file.
   std::unique_ptr<Listener> listener(
-      new Listener(options.path, std::move(fd), loop, std::move(accept), std::move(failed)));
+      new Listener(options.path, {std::move(fd)}, loop, std::move(accept), std::move(failed)));
   listener->Own();
   if (auto status = listener->SetAccess(options.mode, options.group); !status.ok()) return status;
   if (listen(listener->socket_.get(), kBacklog) != 0) return ErrnoStatus(errno, what);
@@ -165,42 +169,45 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::CreateTcp(const std::string&
     return absl::UnavailableError(absl::StrCat(what, ": this machine has no such address now"));
   }
   std::unique_ptr<Listener> listener(
-      new Listener(address, std::move(fd), loop, std::move(accept), std::move(failed)));
+      new Listener(address, {std::move(fd)}, loop, std::move(accept), std::move(failed)));
   if (auto status = listener->Resume(); !status.ok()) return status;
   return listener;
 }
 
-Listener::Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept,
+Listener::Listener(std::string path, HandedOver handed_over, EventLoop* loop, Accept accept,
                    AcceptFailed failed)
     : path_(std::move(path)),
-      socket_(std::move(socket)),
+      socket_(std::move(handed_over.socket)),
+      knows_file_(handed_over.file.has_value()),
+      file_(handed_over.file.value_or(SocketFile())),
       loop_(loop),
       accept_(std::move(accept)),
       failed_(std::move(failed)),
       pause_(loop, [this] { EndPause(); }) {}
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& path, UniqueFd socket,
-                                                          EventLoop* loop, Accept accept,
-                                                          AcceptFailed failed) {
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& path,
+                                                          HandedOver handed_over, EventLoop* loop,
+                                                          Accept accept, AcceptFailed failed) {
+  const int socket = handed_over.socket.get();
   int listens = 0;
   socklen_t length = sizeof listens;
-  if (getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0) {
+  if (getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("adopt ", path, ": what was handed over is no listening socket"));
   }
   // A service manager's socket may block, and the loop must not.
-  const int flags = fcntl(socket.get(), F_GETFL);
-  if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+  const int flags = fcntl(socket, F_GETFL);
+  if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoStatus(errno, absl::StrCat("adopt ", path));
   }
   std::unique_ptr<Listener> listener(
-      new Listener(path, std::move(socket), loop, std::move(accept), std::move(failed)));
+      new Listener(path, std::move(handed_over), loop, std::move(accept), std::move(failed)));
   if (auto status = listener->Resume(); !status.ok()) return status;
   return listener;
 }
 
 absl::Status Listener::SetAccess(mode_t mode, const std::string& group) {
-  return SetFileAccess(path_, device_, inode_, {path_, mode, group});
+  return SetFileAccess(path_, file_, {path_, mode, group});
 }
 
 void Listener::Own() {
@@ -212,17 +219,16 @@ void Listener::WatchFile() {
   watches_ = true;
   struct stat found;
   if (lstat(path_.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
-  device_ = found.st_dev;
-  inode_ = found.st_ino;
-  mode_ = found.st_mode & 07777;
-  group_ = found.st_gid;
+  if (knows_file_ && !IsSame(found, file_)) return;
+  knows_file_ = true;
+  file_ = {found.st_dev, found.st_ino, found.st_mode & 07777, found.st_gid};
 }
 
 void Listener::Disown() { owns_ = watches_ = false; }
 
 bool Listener::IsItsFile() const {
   struct stat found;
-  return lstat(path_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_;
+  return file_.inode != 0 && lstat(path_.c_str(), &found) == 0 && IsSame(found, file_);
 }
 
 bool Listener::FileIsLost() const { return watches_ && !IsItsFile(); }

@@ -30,6 +30,16 @@
 
 namespace entropyd {
 
+// The file at a socket's path that is this socket's.
+struct SocketFile {
+  // As stat(2) says. 0 = there is none.
+  dev_t device = 0;
+  ino_t inode = 0;
+  // Permissions only.
+  mode_t mode = 0;
+  gid_t group = 0;
+};
+
 class Listener final : public EventLoop::Handler {
  public:
   // QEMU connects synchronously: a full backlog would freeze the guest's whole process.
@@ -45,6 +55,12 @@ class Listener final : public EventLoop::Handler {
     mode_t mode = 0660;
     // Empty = the group that a new file gets there (GroupAt).
     std::string group;
+  };
+  // A socket that another process has made.
+  struct HandedOver {
+    UniqueFd socket;
+    // Its file, as that process knows it; nullopt = the socket file that stands at the path.
+    absl::optional<SocketFile> file = absl::nullopt;
   };
   // Gets each new socket, non-blocking and close-on-exec.
   using Accept = std::function<void(UniqueFd socket)>;
@@ -66,10 +82,10 @@ class Listener final : public EventLoop::Handler {
                                                              EventLoop* loop, Accept accept,
                                                              AcceptFailed failed);
   // Listens on a socket that another process has handed over. The file stays that process's until
-  // Own(). Errors: of the watch; INVALID_ARGUMENT when `socket` does not listen.
-  static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path, UniqueFd socket,
-                                                         EventLoop* loop, Accept accept,
-                                                         AcceptFailed failed);
+  // Own(). Errors: of the watch; INVALID_ARGUMENT when the socket does not listen.
+  static absl::StatusOr<std::unique_ptr<Listener>> Adopt(const std::string& path,
+                                                         HandedOver handed_over, EventLoop* loop,
+                                                         Accept accept, AcceptFailed failed);
   // Removes the socket file, if it is still this listener's.
   ~Listener();
 
@@ -77,31 +93,28 @@ class Listener final : public EventLoop::Handler {
   // of the file.
   absl::Status SetAccess(mode_t mode, const std::string& group);
 
-  // The socket file is this listener's from now on.
+  // The socket file is this listener's from now on. Another file that stands in its place is not:
+  // FileIsLost().
   void Own();
-  // The socket file is another's from now on, who made it for this listener, such as a process
+  // The same, but the socket file is another's, who made it for this listener, such as a process
   // manager.
   void WatchFile();
   // The socket file is another process's from now on.
   void Disown();
-  // Since Own() or WatchFile() the socket file is gone or is another one: nobody can connect.
+  // After Own() or WatchFile(): the socket file is gone or is another one. Nobody can connect.
   bool FileIsLost() const;
-  // The mode and the group of the file at Own() or WatchFile(); nullopt = there was none.
-  absl::optional<mode_t> file_mode() const { return OfFile(mode_); }
-  absl::optional<gid_t> file_group() const { return OfFile(group_); }
+  // As it was at Own() or WatchFile(), or before. Its inode is 0 when there was none.
+  const SocketFile& file() const { return file_; }
   int fd() const { return socket_.get(); }
   const std::string& path() const { return path_; }
 
   void OnEvents(uint32_t events) override;
 
  private:
-  Listener(std::string path, UniqueFd socket, EventLoop* loop, Accept accept, AcceptFailed failed);
+  Listener(std::string path, HandedOver handed_over, EventLoop* loop, Accept accept,
+           AcceptFailed failed);
   absl::Status Resume();
   bool IsItsFile() const;
-  template <typename T>
-  absl::optional<T> OfFile(T value) const {
-    return inode_ == 0 ? absl::nullopt : absl::make_optional(value);
-  }
   void EndPause();
   void Pause(const absl::Status& why);
 
@@ -111,11 +124,10 @@ class Listener final : public EventLoop::Handler {
   bool owns_ = false;
   // FileIsLost() looks.
   bool watches_ = false;
-  // Of the file; 0 = there was none. While the socket is open, no other file gets these numbers.
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
-  mode_t mode_ = 0;
-  gid_t group_ = 0;
+  // `file_` tells this socket's file from others. While the socket is open, no other file gets its
+  // numbers.
+  bool knows_file_ = false;
+  SocketFile file_;
   EventLoop* const loop_;
   const Accept accept_;
   const AcceptFailed failed_;

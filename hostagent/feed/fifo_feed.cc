@@ -59,7 +59,13 @@ FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, Connect
 
 FifoFeed::~FifoFeed() {
   if (watch_ != 0) host()->loop->Unwatch(watch_);
-  if (remove_) unlink(options_.path.c_str());
+  if (remove_ && IsItsFile()) unlink(options_.path.c_str());
+}
+
+bool FifoFeed::IsItsFile() const {
+  struct stat own, found;
+  return fstat(fd_.get(), &own) == 0 && lstat(options_.path.c_str(), &found) == 0 &&
+         own.st_dev == found.st_dev && own.st_ino == found.st_ino;
 }
 
 absl::Status FifoFeed::Start() {

@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<HandoverGiver>> HandoverGiver::Start(const std::s
 }
 
 absl::StatusOr<std::unique_ptr<HandoverGiver>> HandoverGiver::Adopt(const std::string& path,
-                                                                    UniqueFd socket,
+                                                                    Listener::HandedOver socket,
                                                                     EventLoop* loop,
                                                                     SavedState* guests,
                                                                     Subject* subject, Log* log) {
@@ -177,6 +177,7 @@ absl::Status HandoverGiver::Give() {
   Message message;
   std::vector<int> listeners;
   guests_->SaveNumbers(message.mutable_numbers(), &listeners);
+  SavedState::SaveFile(listener_->file(), message.mutable_numbers()->mutable_handover_file());
   listeners.push_back(listener_->fd());
   if (auto status = link_->Send(message, listeners, deadline); !status.ok()) return status;
   auto status = guests_->SaveConnections(

@@ -65,9 +65,9 @@ class HandoverGiver final : public EventLoop::Handler {
                                                               Subject* subject, Log* log);
   // Starts with the socket that this process, as a taker, has got. Errors: of Listener::Adopt.
   static absl::StatusOr<std::unique_ptr<HandoverGiver>> Adopt(const std::string& path,
-                                                              UniqueFd socket, EventLoop* loop,
-                                                              SavedState* guests, Subject* subject,
-                                                              Log* log);
+                                                              Listener::HandedOver socket,
+                                                              EventLoop* loop, SavedState* guests,
+                                                              Subject* subject, Log* log);
   ~HandoverGiver();
 
   bool given() const { return step_ == Step::kGiven; }

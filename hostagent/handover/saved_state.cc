@@ -16,6 +16,18 @@ ServedClass* SavedState::Named(const std::string& class_name) const {
   return nullptr;
 }
 
+void SavedState::SaveFile(const SocketFile& file, handover::v1::SocketFile* saved) {
+  saved->set_device(file.device);
+  saved->set_inode(file.inode);
+  saved->set_mode(file.mode);
+  saved->set_group(file.group);
+}
+
+absl::optional<SocketFile> SavedState::RestoreFile(const handover::v1::SocketFile* saved) {
+  if (saved == nullptr) return absl::nullopt;
+  return SocketFile{saved->device(), saved->inode(), saved->mode(), saved->group()};
+}
+
 void SavedState::SaveDemand(handover::v1::Offer* offer) const {
   for (ServedClass* served : parts_.classes) {
     handover::v1::Demand* demand = offer->add_class_();
@@ -103,6 +115,7 @@ void SavedState::AdoptGuests(const handover::v1::Numbers& numbers) {
 void SavedState::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* listeners) const {
   for (const Endpoints::Opened& opened : parts_.endpoints->opened()) {
     numbers->add_listener(opened.path);
+    SaveFile(opened.file, numbers->add_file());
     listeners->push_back(opened.fd);
   }
   for (ServedClass* served : parts_.classes) SaveClass(served, numbers->add_class_());
@@ -189,9 +202,10 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
   // The predecessor knows the sockets of single guests better than the file at start.
   parts_.endpoints->Restore(numbers.guest_sockets());
   for (const std::string& path : numbers.activated()) parts_.endpoints->AddActivated(path);
-  for (size_t i = 0; i < listeners.size(); ++i) {
-    auto adopted =
-        parts_.endpoints->Adopt(numbers.listener(static_cast<int>(i)), std::move(listeners[i]));
+  for (int i = 0; i < numbers.listener_size(); ++i) {
+    const auto* const file = i < numbers.file_size() ? &numbers.file(i) : nullptr;
+    auto adopted = parts_.endpoints->Adopt(
+        numbers.listener(i), {std::move(listeners[static_cast<size_t>(i)]), RestoreFile(file)});
     if (!adopted.ok()) return adopted.status();
     adopted_.push_back(*adopted);
   }

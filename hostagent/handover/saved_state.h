@@ -56,6 +56,10 @@ class SavedState {
 
   size_t connections() const { return parts_.connections->size(); }
 
+  // How the file of a socket crosses. `saved` = nullptr: the giver did not tell.
+  static void SaveFile(const SocketFile& file, handover::v1::SocketFile* saved);
+  static absl::optional<SocketFile> RestoreFile(const handover::v1::SocketFile* saved);
+
   // What the classes need, for a taker that fills its buffers before it takes the guests.
   void SaveDemand(handover::v1::Offer* offer) const;
   // The taker's side: fills the buffers as if the guests were here, until they are.

@@ -27,7 +27,7 @@ absl::Status Succession::Open() {
   return absl::OkStatus();
 }
 
-void Succession::Adopt(UniqueFd listener) {
+void Succession::Adopt(Listener::HandedOver listener) {
   auto giver = HandoverGiver::Adopt(options_.path, std::move(listener), loop_, guests_, this, log_);
   if (giver.ok()) {
     giver_ = *std::move(giver);

@@ -21,7 +21,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "hostagent/handover/failure_remedy.h"
@@ -87,7 +86,7 @@ class Succession final : public HandoverGiver::Subject {
   absl::Status Open();
   // Lets successors come by the socket of a predecessor. Without the socket nobody can take over,
   // and the log says so.
-  void Adopt(UniqueFd listener);
+  void Adopt(Listener::HandedOver listener);
 
   // OK: successors may come. Else why not: since Adopt(), which only a restart can mend, or because
   // the socket file is lost.

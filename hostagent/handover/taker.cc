@@ -22,11 +22,14 @@ absl::Status AdoptAll(HandoverLink* link, SavedState* guests, Taken* taken) {
   if (!numbers->message.has_numbers() || numbers->fds.empty()) {
     return UnexpectedMessage(numbers->message, "Numbers");
   }
-  taken->listener = std::move(numbers->fds.back());
+  const handover::v1::Numbers& told = numbers->message.numbers();
+  taken->listener = {
+      std::move(numbers->fds.back()),
+      SavedState::RestoreFile(told.has_handover_file() ? &told.handover_file() : nullptr)};
   numbers->fds.pop_back();
-  auto status = guests->AdoptNumbers(numbers->message.numbers(), std::move(numbers->fds));
+  auto status = guests->AdoptNumbers(told, std::move(numbers->fds));
   if (!status.ok()) return status;
-  const uint32_t expected = numbers->message.numbers().connections();
+  const uint32_t expected = told.connections();
   while (taken->connections < expected) {
     auto batch = link->Receive(deadline);
     if (!batch.ok()) return batch.status();

@@ -23,7 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/process/fd.h"
+#include "hostagent/endpoint/listener.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/saved_state.h"
 #include "proto/agent_handover.pb.h"
@@ -35,7 +35,7 @@ struct Taken {
   // Send Serving on it. It ends when the giver exits.
   std::unique_ptr<HandoverLink> link;
   // For HandoverGiver::Adopt.
-  UniqueFd listener;
+  Listener::HandedOver listener;
   // Of the giver.
   std::string version;
   uint32_t connections = 0;

@@ -259,9 +259,11 @@ TEST_F(EndpointsTest, ASocketOfAnotherProcessServesTheEndpointOfItsPathOrIsDropp
   const std::unique_ptr<Endpoints> kept = std::move(endpoints_);
   options_.configured.pop_back();
   Endpoints& successor = Made();
-  const auto lent = [](int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); };
-  EXPECT_EQ(successor.Adopt(opened[0].path, lent(opened[0].fd)).value(), 0u);
-  EXPECT_EQ(successor.Adopt(opened[1].path, lent(opened[1].fd)).value(), absl::nullopt);
+  const auto lent = [](const Endpoints::Opened& of) {
+    return Listener::HandedOver{UniqueFd(fcntl(of.fd, F_DUPFD_CLOEXEC, 0)), of.file};
+  };
+  EXPECT_EQ(successor.Adopt(opened[0].path, lent(opened[0])).value(), 0u);
+  EXPECT_EQ(successor.Adopt(opened[1].path, lent(opened[1])).value(), absl::nullopt);
   EXPECT_THAT(successor.opened(), SizeIs(1));
   kept->Disown();
   kept->Close();
@@ -566,7 +568,7 @@ TEST_F(EndpointsTest, AfterAHandoverAGroupThatIsNotKnownYetIsGivenLater) {
                  .value();
   options_.configured[0].group = "far";
   Endpoints& endpoints = Made();
-  ASSERT_TRUE(endpoints.Adopt(path, UniqueFd(fcntl(old->fd(), F_DUPFD_CLOEXEC, 0))).ok());
+  ASSERT_TRUE(endpoints.Adopt(path, {UniqueFd(fcntl(old->fd(), F_DUPFD_CLOEXEC, 0))}).ok());
   endpoints.Own();
   const auto group = [&path] {
     struct stat found;

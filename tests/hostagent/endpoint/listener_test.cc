@@ -286,7 +286,7 @@ TEST_F(ListenerTest, ASocketThatIsShutDownIsTriedNowAndThenAndLeavesNothingBehin
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(listen(socket.get(), 1), 0);  // on a port of the kernel's choice
   auto listener = Listener::Adopt(
-      "tcp", std::move(socket), loop_.get(), [](UniqueFd) {},
+      "tcp", {std::move(socket)}, loop_.get(), [](UniqueFd) {},
       [this](const absl::Status& why) { failures_.push_back(why); });
   ASSERT_TRUE(listener.ok()) << listener.status();
   ASSERT_EQ(shutdown((*listener)->fd(), SHUT_RDWR), 0);

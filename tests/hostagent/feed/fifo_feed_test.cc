@@ -228,6 +228,14 @@ TEST_F(FifoFeedTest, APipeThatWasMadeAndNeverStartedGoesAway) {
   EXPECT_EQ(access(path_.c_str(), F_OK), 0);
 }
 
+TEST_F(FifoFeedTest, APipeThatSomebodyHasPutInItsPlaceIsNotRemoved) {
+  auto feed = TryOpen().value();
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  feed.reset();
+  EXPECT_EQ(access(path_.c_str(), F_OK), 0);
+}
+
 // --- with a host, and its successor ----------------------------------------------------------
 
 class FifoHandoverTest : public TwoHostsTest {

@@ -5,6 +5,7 @@
 // Only the frames are fixed. Whatever the code inside is called, a host that runs the previous
 // version must be able to come to this one.
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -295,6 +296,22 @@ TEST_F(PreviousVersionTest, GuestsThatWereOwedNothingAreServedOn) {
   Arrive(0, 1'000);
   Arrive(2, 1'000);  // guest 10 is in the class that its domain's metadata asked for
   for (uint64_t id : {2, 8, 10}) EXPECT_EQ(clients_.at(id).Receive().size(), 20u) << id;
+}
+
+// It does not tell which file is whose.
+TEST_F(PreviousVersionTest, TheSocketFilesAtItsPathsAreThisProcesssOwn) {
+  ASSERT_FALSE(Recorded("04-giver-numbers").numbers().has_handover_file());
+  ASSERT_EQ(Recorded("04-giver-numbers").numbers().file_size(), 0);
+  settings_.listeners[0].mode = 0640;
+  Make(&new_);
+  new_.host->assignment()->SetIdentifier(&identifiers_);
+  ASSERT_TRUE(Take().ok());
+  struct stat found;
+  ASSERT_EQ(stat((dir_ / "gold.sock").c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0640u);
+  EXPECT_EQ(new_.host->endpoints()->MakeLostAnew(), 0u);
+  new_.host->StopListening();
+  EXPECT_NE(access((dir_ / "gold.sock").c_str(), F_OK), 0);
 }
 
 TEST_F(PreviousVersionTest, WhatCameCrossesOnAsItCame) {

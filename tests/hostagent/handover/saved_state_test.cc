@@ -206,6 +206,11 @@ UniqueFd Bind(const std::string& path) {
   return fd;
 }
 
+mode_t ModeOf(const std::string& path) {
+  struct stat found;
+  return stat(path.c_str(), &found) == 0 ? found.st_mode & 07777 : 0;
+}
+
 TEST_F(SavedStateTest, AnInheritedSocketServesAndItsFileStaysTheManagersAlsoWithSuccessors) {
   Make(&old_);
   std::vector<UniqueFd> inherited;
@@ -230,6 +235,82 @@ TEST_F(SavedStateTest, AnInheritedSocketServesAndItsFileStaysTheManagersAlsoWith
   new_.host.reset();
   EXPECT_EQ(access((dir_ / "0.sock").c_str(), F_OK), 0);
   EXPECT_NE(access((dir_ / "1.sock").c_str(), F_OK), 0);
+}
+
+// Whoever put it there may be anybody; guests that connect there get that one's bytes.
+TEST_F(SavedStateTest, AnotherProcesssSocketInAListenersPlaceIsNotTakenForItsOwn) {
+  const std::string path = dir_ / "0.sock";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  UniqueFd foreign = Bind(path);
+  ASSERT_EQ(chmod(path.c_str(), 0611), 0);
+  old_.host->endpoints()->MakeLostAnew();
+  Move();
+  EXPECT_EQ(ModeOf(path), 0611u) << "the file of another process got this one's mode";
+  EXPECT_EQ(new_.host->endpoints()->MakeLostAnew(), 1u);
+  EXPECT_THAT(std::string(new_.host->endpoints()->problem(0).message()),
+              testing::HasSubstr("another process listens there"));
+  new_.host->StopListening();
+  EXPECT_EQ(ModeOf(path), 0611u) << "the file of another process was removed";
+}
+
+TEST_F(SavedStateTest, AListenersFileIsMadeAnewWhenAnotherProcesssSocketHasGone) {
+  const std::string path = dir_ / "0.sock";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  UniqueFd foreign = Bind(path);
+  Move();
+  new_.host->endpoints()->MakeLostAnew();
+  foreign.reset();
+  new_.host->endpoints()->MakeLostAnew();
+  EXPECT_TRUE(new_.host->endpoints()->problem(0).ok());
+  Client client = Dial(path);
+  client.Send({0x02, 8});
+  for (int i = 0; i < 2; ++i) Turn(&new_);
+  Arrive(&new_, 100);
+  EXPECT_EQ(client.Receive().size(), 8u);
+}
+
+TEST_F(SavedStateTest, AnotherProcesssSocketStaysWhenTheNewConfigurationLacksTheListener) {
+  const std::string path = dir_ / "1.sock";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  UniqueFd foreign = Bind(path);
+  settings_.listeners.pop_back();
+  Make(&new_);
+  Move();
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+}
+
+// The next successor learns it as the first one did.
+TEST_F(SavedStateTest, AFileThatWasLostBeforeAHandoverIsLostAfterTheNext) {
+  const std::string path = dir_ / "0.sock";
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  UniqueFd foreign = Bind(path);
+  Move();
+  std::swap(old_, new_);
+  old_.loop->SetAfterTurn([this] { old_.host->Serve(); });
+  Make(&new_);
+  Move();
+  EXPECT_EQ(new_.host->endpoints()->MakeLostAnew(), 1u);
+  new_.host->StopListening();
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+}
+
+TEST_F(SavedStateTest, ALostFileOfASocketUnitIsMadeAsItWasByTheSuccessorToo) {
+  Make(&old_);
+  const std::string path = dir_ / "0.sock";
+  std::vector<UniqueFd> inherited;
+  inherited.push_back(Bind(path));
+  ASSERT_EQ(chmod(path.c_str(), 0622), 0);
+  ASSERT_TRUE(old_.host->endpoints()->Inherit(std::move(inherited)).ok());
+  ASSERT_TRUE(old_.host->Listen().ok());
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  UniqueFd foreign = Bind(path);
+  ASSERT_EQ(chmod(path.c_str(), 0611), 0);
+  Move();
+  EXPECT_EQ(new_.host->endpoints()->MakeLostAnew(), 1u);
+  EXPECT_EQ(ModeOf(path), 0611u);
+  foreign.reset();
+  new_.host->endpoints()->MakeLostAnew();
+  EXPECT_EQ(ModeOf(path), 0622u) << "neither the other's mode nor the configuration's";
 }
 
 TEST_F(SavedStateTest, AnInheritedSocketThatNoListenerHasIsNamed) {

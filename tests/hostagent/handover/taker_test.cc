@@ -91,6 +91,28 @@ TEST_F(TakeOverTest, ASuccessorTakesEverythingAndTheOldOneGoes) {
   EXPECT_TRUE(link->Receive(Soon())->message.has_offer());
 }
 
+TEST_F(TakeOverTest, AnotherProcesssSocketInThePlaceOfTheOneForSuccessorsIsNotTakenForIt) {
+  absl::StatusOr<Taken> taken = absl::UnknownError("");
+  auto link = Reach();
+  ASSERT_EQ(unlink(path().c_str()), 0);
+  auto foreign =
+      Listener::Create(
+          {path(), 0611, ""}, old_.loop.get(), [](UniqueFd) {}, [](const absl::Status&) {})
+          .value();
+  While([&] {
+    auto fill = [](const handover::v1::Offer&, const auto&) { return absl::OkStatus(); };
+    taken = TakeOver(std::move(link), new_.host->state(), fill);
+  });
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  auto next = HandoverGiver::Adopt(path(), std::move(taken->listener), new_.loop.get(),
+                                   new_.host->state(), this, &log_)
+                  .value();
+  EXPECT_TRUE(next->MakeLostAnew());
+  EXPECT_THAT(next->lost_problem().message(), HasSubstr("another process listens there"));
+  next.reset();
+  EXPECT_FALSE(foreign->FileIsLost());
+}
+
 TEST_F(TakeOverTest, ATakerThatCannotFillTakesNothing) {
   Client client = Connect(Bytes{0x02, 8});
   absl::Status status;
