@@ -41,6 +41,7 @@
 #include "hostagent/agent_config.h"
 #include "hostagent/descriptor_check.h"
 #include "hostagent/handover/last_words.h"
+#include "hostagent/loop/fd_watch.h"
 #include "hostagent/service_manager.h"
 #include "proto/agent_config.pb.h"
 
@@ -98,7 +99,8 @@ ExitCode Fail(const Flags& flags, ExitCode code, const absl::Status& status) {
 // Signals as events of the loop.
 class Signals final : public EventLoop::Handler {
  public:
-  Signals(Agent* agent, ServiceManager* manager) : agent_(agent), manager_(manager) {}
+  Signals(Agent* agent, ServiceManager* manager)
+      : agent_(agent), manager_(manager), watch_(agent->loop(), this) {}
 
   // REQUIRES: no thread of the process was started before; each inherits the mask.
   static void Block() {
@@ -112,7 +114,7 @@ class Signals final : public EventLoop::Handler {
     const sigset_t set = Set();
     fd_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd_) return ErrnoStatus(errno, "create signalfd");
-    return agent_->loop()->Watch(fd_.get(), EPOLLIN, this).status();
+    return watch_.Begin(fd_.get(), EPOLLIN);
   }
 
   void OnEvents(uint32_t) override {
@@ -143,6 +145,7 @@ class Signals final : public EventLoop::Handler {
   Agent* const agent_;
   ServiceManager* const manager_;
   UniqueFd fd_;
+  FdWatch watch_;
 };
 
 // How the agent starts, and whom it tells. What is pointed to outlives the start. `opened` gets

@@ -8,21 +8,12 @@ UpstreamOnLoop::UpstreamOnLoop(std::unique_ptr<Upstream> upstream, const config:
                                const Clock* clock, EventLoop* loop, Log* log, Metrics* metrics)
     : upstream_(std::move(upstream)),
       certificate_(tls, clock, log, metrics),
-      loop_(loop),
+      watch_(loop, this),
       deadline_(loop, [this] { Process(); }) {
   upstream_->Suspend();
 }
 
-UpstreamOnLoop::~UpstreamOnLoop() {
-  if (watch_ != 0) loop_->Unwatch(watch_);
-}
-
-absl::Status UpstreamOnLoop::Watch() {
-  auto watch = loop_->Watch(upstream_->wake_fd(), EPOLLIN, this);
-  if (!watch.ok()) return watch.status();
-  watch_ = *watch;
-  return absl::OkStatus();
-}
+absl::Status UpstreamOnLoop::Watch() { return watch_.Begin(upstream_->wake_fd(), EPOLLIN); }
 
 void UpstreamOnLoop::Process() {
   upstream_->Process();

@@ -20,6 +20,7 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/fd_watch.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/upstream/certificate_watch.h"
 #include "hostagent/upstream/upstream.h"
@@ -34,9 +35,8 @@ class UpstreamOnLoop final : public EventLoop::Handler {
   // attached.
   UpstreamOnLoop(std::unique_ptr<Upstream> upstream, const config::v1::ClientTls& tls,
                  const Clock* clock, EventLoop* loop, Log* log, Metrics* metrics);
-  ~UpstreamOnLoop();
 
-  // Errors: of EventLoop::Watch.
+  // Errors: of FdWatch::Begin().
   absl::Status Watch();
 
   Upstream* get() { return upstream_.get(); }
@@ -60,8 +60,7 @@ class UpstreamOnLoop final : public EventLoop::Handler {
 
   const std::unique_ptr<Upstream> upstream_;
   CertificateWatch certificate_;
-  EventLoop* const loop_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
   Timer deadline_;
   std::atomic<bool> was_attached_{false};
 };

@@ -183,6 +183,7 @@ Listener::Listener(std::string path, HandedOver handed_over, EventLoop* loop, Ac
       loop_(loop),
       accept_(std::move(accept)),
       failed_(std::move(failed)),
+      watch_(loop, this),
       pause_(loop, [this] { EndPause(); }) {}
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(const std::string& path,
@@ -234,7 +235,6 @@ bool Listener::IsItsFile() const {
 bool Listener::FileIsLost() const { return watches_ && !IsItsFile(); }
 
 Listener::~Listener() {
-  if (watch_ != 0) loop_->Unwatch(watch_);
   if (owns_ && IsItsFile()) unlink(path_.c_str());
 }
 
@@ -248,17 +248,11 @@ void LogLost(const std::string& path, const absl::Status& made, Log* log) {
                            : "mend what the reason names; tried again every second"}});
 }
 
-absl::Status Listener::Resume() {
-  auto watch = loop_->Watch(socket_.get(), EPOLLIN, this);
-  if (!watch.ok()) return watch.status();
-  watch_ = *watch;
-  return absl::OkStatus();
-}
+absl::Status Listener::Resume() { return watch_.Begin(socket_.get(), EPOLLIN); }
 
 void Listener::Pause(const absl::Status& why) {
   // A watch for no events would still report a socket that was shut down, again and again.
-  loop_->Unwatch(watch_);
-  watch_ = 0;
+  watch_.End();
   pause_.Set(loop_->now_nanos() + kPauseNanos);
   failed_(why);
 }

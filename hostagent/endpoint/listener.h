@@ -26,6 +26,7 @@
 #include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/fd_watch.h"
 #include "hostagent/loop/timer.h"
 
 namespace entropyd {
@@ -131,7 +132,7 @@ class Listener final : public EventLoop::Handler {
   EventLoop* const loop_;
   const Accept accept_;
   const AcceptFailed failed_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
   Timer pause_;
 };
 

@@ -55,10 +55,10 @@ FifoFeed::FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, Connect
       options_(std::move(options)),
       group_(group),
       remove_(made),
-      fd_(std::move(fd)) {}
+      fd_(std::move(fd)),
+      watch_(host->loop, this) {}
 
 FifoFeed::~FifoFeed() {
-  if (watch_ != 0) host()->loop->Unwatch(watch_);
   if (remove_ && IsItsFile()) unlink(options_.path.c_str());
 }
 
@@ -86,9 +86,7 @@ absl::Status FifoFeed::Start() {
   // The kernel refuses this for a pipe that holds more unread bytes. Such a pipe works, but keeps
   // more.
   fcntl(fd_.get(), F_SETPIPE_SZ, static_cast<int>(kFillBytes));
-  auto watch = host()->loop->Watch(fd_.get(), EPOLLOUT, this);
-  if (!watch.ok()) return watch.status();
-  watch_ = *watch;
+  if (auto status = watch_.Begin(fd_.get(), EPOLLOUT); !status.ok()) return status;
   remove_ = false;
   Join();
   return absl::OkStatus();
@@ -98,7 +96,7 @@ void FifoFeed::OnEvents(uint32_t events) {
   if ((events & EPOLLOUT) == 0) return;
   filled_ = 0;
   // The pipe stays writable until bytes come, however long that takes.
-  host()->loop->Modify(watch_, 0);
+  watch_.Modify(0);
   Touch();
 }
 
@@ -106,7 +104,7 @@ void FifoFeed::Put(absl::Span<uint8_t> bytes) {
   const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
   // The bytes fit, unless somebody else has written. Then they are lost, and the pipe is full.
   filled_ = n == static_cast<ssize_t>(bytes.size()) ? filled_ + bytes.size() : kFillBytes;
-  if (filled_ == kFillBytes) host()->loop->Modify(watch_, EPOLLOUT);
+  if (filled_ == kFillBytes) watch_.Modify(EPOLLOUT);
 }
 
 }  // namespace entropyd

@@ -35,6 +35,7 @@
 #include "base/process/fd.h"
 #include "hostagent/feed/feed.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/fd_watch.h"
 
 namespace entropyd {
 
@@ -77,7 +78,7 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   const gid_t group_;
   bool remove_;
   const UniqueFd fd_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
   // Bytes written since the pipe was empty. It counts as full until the kernel says otherwise,
   // because another agent may have left something in it.
   size_t filled_ = kFillBytes;

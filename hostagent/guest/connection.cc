@@ -32,6 +32,7 @@ Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
       host_(host),
       class_(served_class),
       connected_at_(host->loop->now_nanos() - options_.age_nanos),
+      watch_(host->loop, this),
       hold_timer_(host->loop, [this] { host_->unidentified(this); }),
       first_bytes_timer_(host->loop, [this] { share_->Touch(part_); }),
       prime_timer_(host->loop, [this] { CheckPrime(); }),
@@ -43,12 +44,10 @@ Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
 Connection::~Connection() { Close("agent stopped"); }
 
 absl::Status Connection::Join(uint32_t events, const handover::v1::Connection& saved) {
-  auto watch = host_->loop->Watch(socket_.get(), events, this);
-  if (!watch.ok()) {
+  if (auto status = watch_.Begin(socket_.get(), events); !status.ok()) {
     socket_.reset();
-    return watch.status();
+    return status;
   }
-  watch_ = *watch;
   absl::optional<int64_t> tokens;
   if (saved.has_ceil_tokens()) tokens = saved.ceil_tokens();
   if (saved.has_guest_tokens()) tokens = saved.guest_tokens();
@@ -143,7 +142,7 @@ void Connection::Close(absl::string_view reason) {
   for (Timer* timer : {&hold_timer_, &first_bytes_timer_, &prime_timer_, &linger_timer_}) {
     timer->Set(kNever);
   }
-  host_->loop->Unwatch(watch_);
+  watch_.End();
   if (share_ != nullptr) LeaveShare();
   unsent_.Drop();
   socket_.reset();
@@ -347,7 +346,7 @@ void Connection::UpdateInterest() {
   uint32_t events = 0;
   if (!input_over_) events |= kReadEvents;
   if (!unsent_.empty()) events |= EPOLLOUT;
-  host_->loop->Modify(watch_, events);
+  watch_.Modify(events);
 }
 
 void Connection::OnWritable() {

@@ -43,6 +43,7 @@
 #include "hostagent/guest/unsent_replies.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/fd_watch.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/serving/fair_queue.h"
 #include "hostagent/serving/guest_share.h"
@@ -202,7 +203,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   GuestShare* share_ = nullptr;
   GuestShare::Id part_ = 0;
   GuestKey joined_as_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
   Timer hold_timer_;
   Timer first_bytes_timer_;
   // Looks whether the socket has drained, to push more.

@@ -25,9 +25,12 @@ Message Refusal(absl::string_view reason) {
 }  // namespace
 
 HandoverGiver::HandoverGiver(EventLoop* loop, SavedState* guests, Subject* subject, Log* log)
-    : loop_(loop), guests_(guests), subject_(subject), log_(log), deadline_(loop, [this] {
-        OnDeadline();
-      }) {}
+    : loop_(loop),
+      guests_(guests),
+      subject_(subject),
+      log_(log),
+      watch_(loop, this),
+      deadline_(loop, [this] { OnDeadline(); }) {}
 
 Listener::Accept HandoverGiver::AcceptPeer() {
   return [this](UniqueFd socket) { Accepted(std::move(socket)); };
@@ -78,8 +81,7 @@ bool HandoverGiver::MakeLostAnew() {
 
 void HandoverGiver::CloseLink() {
   deadline_.Set(kNever);
-  if (watch_ != 0) loop_->Unwatch(watch_);
-  watch_ = 0;
+  watch_.End();
   link_.reset();
 }
 
@@ -106,9 +108,7 @@ void HandoverGiver::Accepted(UniqueFd socket) {
     (*link)->Send(Refusal(refused.message()), {}, absl::Now()).IgnoreError();
     return;
   }
-  auto watch = loop_->Watch((*link)->fd(), EPOLLIN, this);
-  if (!watch.ok()) return;
-  watch_ = *watch;
+  if (!watch_.Begin((*link)->fd(), EPOLLIN).ok()) return;
   link_ = *std::move(link);
   step_ = Step::kBegin;
   SetDeadline(kBeginPatienceNanos);
@@ -220,8 +220,7 @@ void HandoverGiver::Refuse(const absl::Status& why) {
 // The link stays open: its end tells the successor that this process is gone.
 void HandoverGiver::Release() {
   deadline_.Set(kNever);
-  loop_->Unwatch(watch_);
-  watch_ = 0;
+  watch_.End();
   subject_->Released();
 }
 

@@ -25,6 +25,7 @@
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/saved_state.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/fd_watch.h"
 #include "hostagent/loop/timer.h"
 
 namespace entropyd {
@@ -113,7 +114,7 @@ class HandoverGiver final : public EventLoop::Handler {
   Log* const log_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<HandoverLink> link_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
   Timer deadline_;
   Step step_ = Step::kIdle;
   // The taker's.

@@ -43,13 +43,11 @@ absl::StatusOr<std::unique_ptr<Successor>> Successor::Spawn(
   }
   std::unique_ptr<Successor> successor(
       new Successor(pid, std::move(process), *std::move(last_words), loop, std::move(ended)));
-  auto watch = loop->Watch(successor->process_.get(), EPOLLIN, successor.get());
-  if (!watch.ok()) {
+  if (auto status = successor->watch_.Begin(successor->process_.get(), EPOLLIN); !status.ok()) {
     successor->Kill();
     waitpid(pid, nullptr, 0);
-    return watch.status();
+    return status;
   }
-  successor->watch_ = *watch;
   return successor;
 }
 
@@ -58,12 +56,8 @@ Successor::Successor(pid_t pid, UniqueFd process, LastWords last_words, EventLoo
     : pid_(pid),
       process_(std::move(process)),
       last_words_(std::move(last_words)),
-      loop_(loop),
-      ended_(std::move(ended)) {}
-
-Successor::~Successor() {
-  if (watch_ != 0) loop_->Unwatch(watch_);
-}
+      ended_(std::move(ended)),
+      watch_(loop, this) {}
 
 void Successor::Kill() { kill(pid_, SIGKILL); }
 
@@ -72,8 +66,7 @@ void Successor::Terminate() { kill(pid_, SIGTERM); }
 void Successor::OnEvents(uint32_t) {
   int status = 0;
   if (waitpid(pid_, &status, WNOHANG) != pid_) return;
-  loop_->Unwatch(watch_);
-  watch_ = 0;
+  watch_.End();
   const auto ended = ended_;  // it may destroy this
   std::string why = WIFSIGNALED(status)
                         ? absl::StrCat("the new process was ended by signal ", WTERMSIG(status))

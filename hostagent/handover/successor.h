@@ -20,6 +20,7 @@
 #include "base/process/fd.h"
 #include "hostagent/handover/last_words.h"
 #include "hostagent/loop/event_loop.h"
+#include "hostagent/loop/fd_watch.h"
 
 namespace entropyd {
 
@@ -33,7 +34,7 @@ class Successor final : public EventLoop::Handler {
       const std::vector<std::string>& command, EventLoop* loop,
       std::function<void(const absl::Status& why)> ended, const std::string& program = "");
   // The process lives on.
-  ~Successor();
+  ~Successor() = default;
 
   // For a process that hangs.
   void Kill();
@@ -51,9 +52,8 @@ class Successor final : public EventLoop::Handler {
   // A pidfd.
   const UniqueFd process_;
   const LastWords last_words_;
-  EventLoop* const loop_;
   const std::function<void(const absl::Status&)> ended_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
 };
 
 }  // namespace entropyd

@@ -3,7 +3,8 @@
 //
 //   auto loop = EventLoop::Create(&clock).value();
 //   loop->SetAfterTurn([&] { agent.ServeClasses(); });
-//   auto watch = loop->Watch(fd, EPOLLIN, &handler);
+//   FdWatch watch(loop.get(), &handler);
+//   absl::Status watched = watch.Begin(fd, EPOLLIN);
 //   loop->Run();  // until Stop()
 //
 // The loop reads the clock once per turn: now_nanos() is the time at which the turn began.
@@ -12,7 +13,7 @@
 // rest waits for the next turn, which begins at once, after the others' events. Whoever has work
 // left at the end of a turn does the same by TurnAgain().
 //
-// Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of Watch().
+// Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of FdWatch::Begin().
 //
 // Thread safety: Post(), Stop() and heartbeat_nanos() are safe. Everything else belongs to the
 // thread that calls Run() (or, before that, to the thread that sets things up).
@@ -62,25 +63,16 @@ class EventLoop {
   class Handler {
    public:
     // `events` are EPOLL* bits. They are level-triggered, unless watched with EPOLLET; then
-    // Modify() makes the loop report the present state again. A handler may Unwatch itself and any
-    // other.
+    // FdWatch::Modify() makes the loop report the present state again. A handler may end its own
+    // watch and any other.
     virtual void OnEvents(uint32_t events) = 0;
 
    protected:
     ~Handler() = default;
   };
 
-  // Never reused, never 0.
-  using WatchId = uint64_t;
   // Errors: RESOURCE_EXHAUSTED (descriptors).
   static absl::StatusOr<std::unique_ptr<EventLoop>> Create(const Clock* clock);
-
-  // The handler outlives the watch. The watch ends before the descriptor is closed. After Unwatch()
-  // no event is delivered that was already fetched, even when the number is in use again.
-  absl::StatusOr<WatchId> Watch(int fd, uint32_t events, Handler* handler);
-  // Watches for other events from now on.
-  void Modify(WatchId id, uint32_t events);
-  void Unwatch(WatchId id);
 
   // `run` is called after the events, timers and posts of each turn.
   void SetAfterTurn(std::function<void()> run) { after_turn_ = std::move(run); }
@@ -105,9 +97,12 @@ class EventLoop {
   int64_t heartbeat_nanos() const { return heartbeat_.load(std::memory_order_relaxed); }
 
  private:
-  // Nobody else keeps a timer, so that each one ends with its owner.
+  // Nobody else keeps a timer or a watch, so that each one ends with its owner.
   friend class Timer;
+  friend class FdWatch;
 
+  // Never reused, never 0.
+  using WatchId = uint64_t;
   // When it runs, and which one it is.
   using TimerId = std::pair<int64_t, uint64_t>;
   static constexpr TimerId kNoTimer = {0, 0};
@@ -123,6 +118,11 @@ class EventLoop {
   TimerId AddTimer(int64_t at_nanos, std::function<void()> run);
   // Does nothing to a timer that has run.
   void CancelTimer(TimerId id);
+  // As FdWatch has them. After Unwatch() no event is delivered that was already fetched, even when
+  // the number of the descriptor is in use again.
+  absl::StatusOr<WatchId> Watch(int fd, uint32_t events, Handler* handler);
+  void Modify(WatchId id, uint32_t events);
+  void Unwatch(WatchId id);
   // nullptr = the watch has ended.
   Slot* Find(WatchId id);
   void ArmTimer();

@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/agent.h"
 #include "hostagent/handover/protocol.h"
+#include "hostagent/loop/fd_watch.h"
 #include "tests/hostagent/agent_rig.h"
 #include "tests/hostagent/attach_server.h"
 
@@ -200,10 +201,10 @@ TEST_F(AgentTakesTest, WhereNobodyRunsItStartsNormallyAndSaysSo) {
 // As main() does it: one turn of the loop reads the signal, and Stop() is obeyed in the next one.
 class Signal final : public EventLoop::Handler {
  public:
-  explicit Signal(Agent* agent) : agent_(agent), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    watch_ = agent->loop()->Watch(fd_.get(), EPOLLIN, this).value();
+  explicit Signal(Agent* agent)
+      : agent_(agent), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), watch_(agent->loop(), this) {
+    EXPECT_TRUE(watch_.Begin(fd_.get(), EPOLLIN).ok());
   }
-  ~Signal() { agent_->loop()->Unwatch(watch_); }
   void Raise() { eventfd_write(fd_.get(), 1); }
   void OnEvents(uint32_t) override {
     eventfd_t ignored;
@@ -214,7 +215,7 @@ class Signal final : public EventLoop::Handler {
  private:
   Agent* const agent_;
   const UniqueFd fd_;
-  EventLoop::WatchId watch_ = 0;
+  FdWatch watch_;
 };
 
 TEST_F(AgentTakesTest, ASignalThatNobodyHasReadBeforeTheStartIsHeard) {

@@ -1,8 +1,6 @@
 #include "hostagent/loop/event_loop.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <functional>
 #include <limits>
@@ -12,90 +10,20 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hostagent/loop/fd_watch.h"
 #include "hostagent/loop/timer.h"
+#include "tests/hostagent/loop/watched_pair.h"
 
 namespace entropyd {
 namespace {
 
 using testing::ElementsAre;
 
-struct Recorder final : EventLoop::Handler {
-  void OnEvents(uint32_t events) override {
-    seen.push_back(events);
-    if (then) then();
-  }
-  std::vector<uint32_t> seen;
-  std::function<void()> then;
-};
-
-// A connected pair: `own` can read what is written to `peer`.
-struct Pair {
-  Pair() {
-    int fds[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    own.reset(fds[0]);
-    peer.reset(fds[1]);
-  }
-  void Speak() { EXPECT_EQ(write(peer.get(), "x", 1), 1); }
-  UniqueFd own;
-  UniqueFd peer;
-};
-
 class EventLoopTest : public testing::Test {
  protected:
   ManualClock clock_{1'000};
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
 };
-
-TEST_F(EventLoopTest, ReadableDescriptorCallsItsHandlerUntilUnwatched) {
-  Pair pair;
-  Recorder handler;
-  const EventLoop::WatchId watch = loop_->Watch(pair.own.get(), EPOLLIN, &handler).value();
-  loop_->RunOnce(0);
-  EXPECT_TRUE(handler.seen.empty());
-  pair.Speak();
-  loop_->RunOnce(0);
-  loop_->RunOnce(0);  // level-triggered
-  EXPECT_THAT(handler.seen, ElementsAre(EPOLLIN, EPOLLIN));
-  loop_->Unwatch(watch);
-  loop_->RunOnce(0);
-  EXPECT_EQ(handler.seen.size(), 2u);
-}
-
-TEST_F(EventLoopTest, ModifyChangesWhatIsTold) {
-  Pair pair;
-  Recorder handler;
-  const EventLoop::WatchId watch = loop_->Watch(pair.own.get(), EPOLLIN, &handler).value();
-  pair.Speak();
-  loop_->Modify(watch, 0);
-  loop_->RunOnce(0);
-  EXPECT_TRUE(handler.seen.empty());
-  loop_->Modify(watch, EPOLLIN | EPOLLOUT);
-  loop_->RunOnce(0);
-  EXPECT_THAT(handler.seen, ElementsAre(EPOLLIN | EPOLLOUT));
-}
-
-TEST_F(EventLoopTest, AnEventAlreadyFetchedIsNotDeliveredAfterUnwatch) {
-  Pair pairs[2];
-  Recorder handlers[2];
-  EventLoop::WatchId watches[2];
-  for (int i = 0; i < 2; ++i) {
-    watches[i] = loop_->Watch(pairs[i].own.get(), EPOLLIN, &handlers[i]).value();
-    pairs[i].Speak();
-  }
-  // The handler that is called first ends the other watch, and a new watch replaces it.
-  Pair fresh;
-  Recorder fresh_handler;
-  for (int i = 0; i < 2; ++i) {
-    handlers[i].then = [&, i] {
-      loop_->Unwatch(watches[1 - i]);
-      ASSERT_TRUE(loop_->Watch(fresh.own.get(), EPOLLIN, &fresh_handler).ok());
-    };
-  }
-  loop_->RunOnce(0);
-  EXPECT_EQ(handlers[0].seen.size() + handlers[1].seen.size(), 1u);
-  EXPECT_TRUE(fresh_handler.seen.empty());
-}
 
 TEST_F(EventLoopTest, TimersRunInOrderOnceTheyAreDue) {
   std::vector<int> ran;
@@ -131,7 +59,8 @@ TEST_F(EventLoopTest, AfterTurnComesAfterEventsTimersAndPosts) {
   Pair pair;
   Recorder handler;
   handler.then = [&] { order.push_back("event"); };
-  ASSERT_TRUE(loop_->Watch(pair.own.get(), EPOLLIN, &handler).ok());
+  FdWatch watch(loop_.get(), &handler);
+  ASSERT_TRUE(watch.Begin(pair.own.get(), EPOLLIN).ok());
   loop_->SetAfterTurn([&] { order.push_back("after"); });
   Timer timer(loop_.get(), [&] { order.push_back("timer"); });
   timer.Set(0);
@@ -146,7 +75,8 @@ TEST_F(EventLoopTest, AFloodOfPostsLeavesEachTurnToOthers) {
   for (int i = 0; i < 100; ++i) loop_->Post([&] { ++ran; });
   Pair pair;
   Recorder handler;
-  ASSERT_TRUE(loop_->Watch(pair.own.get(), EPOLLIN, &handler).ok());
+  FdWatch watch(loop_.get(), &handler);
+  ASSERT_TRUE(watch.Begin(pair.own.get(), EPOLLIN).ok());
   pair.Speak();
   loop_->RunOnce(0);
   EXPECT_EQ(ran, EventLoop::kPostsPerTurn);
@@ -220,11 +150,6 @@ TEST_F(EventLoopTest, PostFromAnotherThreadWakesTheLoopAndStopEndsIt) {
   loop->Run();  // nothing else would end it
   other.join();
   EXPECT_EQ(ran, 1'000);
-}
-
-TEST_F(EventLoopTest, AClosedDescriptorCannotBeWatched) {
-  Recorder handler;
-  EXPECT_FALSE(loop_->Watch(-1, EPOLLIN, &handler).ok());
 }
 
 }  // namespace
