@@ -18,6 +18,8 @@ namespace {
 
 // Names of this host are in a file: then the answer is there at once.
 constexpr absl::Duration kNamePatience = absl::Milliseconds(100);
+// In a handover, before the guests are asked for. The whole of it has some seconds.
+constexpr absl::Duration kCheckPatience = absl::Seconds(1);
 
 bool IsNumeric(const std::string& address) {
   const auto parsed = ParseHostPort(address);
@@ -66,20 +68,27 @@ absl::Status OperatorPorts::OpenHttp() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<OperatorPorts::Attempt>> OperatorPorts::Begin(
+    const std::string& address) const {
+  auto attempt = std::make_shared<Attempt>();
+  auto thread = StartThread([attempt, listen_on = options_.listen_on, address] {
+    attempt->sockets = listen_on(address);
+    attempt->known.Notify();
+  });
+  if (!thread.ok()) return thread.status();
+  thread->detach();
+  return attempt;
+}
+
 // Guests do not wait for a name service.
 absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
   const std::string& address = options_.http.address;
   if (IsNumeric(address)) return options_.listen_on(address);
   const bool begins = attempt_ == nullptr;
   if (begins) {
-    auto attempt = std::make_shared<Attempt>();
-    auto thread = StartThread([attempt, listen_on = options_.listen_on, address] {
-      attempt->sockets = listen_on(address);
-      attempt->known.Notify();
-    });
-    if (!thread.ok()) return thread.status();
-    thread->detach();
-    attempt_ = std::move(attempt);
+    auto attempt = Begin(address);
+    if (!attempt.ok()) return attempt.status();
+    attempt_ = *std::move(attempt);
   }
   // Once: whoever starts the agent may be told at once, and later nobody waits.
   const bool first = begins && told_.ok();
@@ -91,14 +100,23 @@ absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
   return std::move(std::exchange(attempt_, nullptr)->sockets);
 }
 
+// A handover must not wait for a name service either. One that is silent is no reason against it.
+absl::Status OperatorPorts::TryToListen(const std::string& address) const {
+  if (IsNumeric(address)) return options_.listen_on(address).status();
+  auto attempt = Begin(address);
+  if (!attempt.ok()) return attempt.status();
+  const bool known = (*attempt)->known.WaitForNotificationWithTimeout(kCheckPatience);
+  return known ? (*attempt)->sockets.status() : absl::OkStatus();
+}
+
 absl::Status OperatorPorts::CheckHttp(int freed_port) const {
   const std::string& address = options_.http.address;
   if (http_ != nullptr || address.empty()) return absl::OkStatus();
-  absl::Status status = ListenOn(address).status();
+  absl::Status status = TryToListen(address);
   const auto parsed = ParseHostPort(address);
   if (!status.ok() && parsed.ok() && parsed->port != 0 && parsed->port == freed_port) {
     // The port is in use until it is freed; whether this machine has the address, any port tells.
-    status = ListenOn(absl::StrCat(address.substr(0, address.rfind(':')), ":0")).status();
+    status = TryToListen(absl::StrCat(address.substr(0, address.rfind(':')), ":0"));
   }
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat("open `metrics`: ", status.message()));

@@ -61,8 +61,8 @@ class OperatorPorts {
   const absl::Status& problem() const { return told_; }
 
   // Whether HTTP could open its address now, except that a process that is about to end has that
-  // port (0 = it has none). Errors: INVALID_ARGUMENT (address), UNAVAILABLE (in use, or not this
-  // machine's).
+  // port (0 = it has none). A name that is not known within a second counts as one that could.
+  // Errors: INVALID_ARGUMENT (address), UNAVAILABLE (in use, or not this machine's).
   absl::Status CheckHttp(int freed_port) const;
 
   // OpenInTheEnd() tries no more. What is open stays open.
@@ -84,6 +84,10 @@ class OperatorPorts {
   struct Attempt;
 
   absl::Status OpenHttp();
+  // Errors: of StartThread().
+  absl::StatusOr<std::shared_ptr<Attempt>> Begin(const std::string& address) const;
+  // Whether it could; also OK when the name service does not say within a second.
+  absl::Status TryToListen(const std::string& address) const;
   absl::StatusOr<ListenSockets> ListenForHttp();
   void TryToOpen();
   void KeepGuestSockets();

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -149,6 +150,24 @@ TEST_F(OperatorPortsTest, ANameServiceThatHangsKeepsNobodyWaiting) {
   }
   EXPECT_EQ(opened, 1);
   EXPECT_GT(ports.http_port(), 0);
+}
+
+TEST_F(OperatorPortsTest, ASilentNameServiceIsNoReasonAgainstAHandover) {
+  absl::Notification answer;
+  auto asked = std::make_shared<std::atomic<int>>(0);
+  OperatorPorts::Options options = Options("name.test:0");
+  options.listen_on = [&answer, asked](const std::string&) -> absl::StatusOr<ListenSockets> {
+    ++*asked;
+    answer.WaitForNotification();
+    --*asked;
+    return absl::UnavailableError("in use");
+  };
+  OperatorPorts ports(options, loop_.get(), this, &metrics_, &log_);
+  EXPECT_TRUE(ports.CheckHttp(0).ok());
+  EXPECT_EQ(*asked, 1);
+  answer.Notify();
+  EXPECT_EQ(ports.CheckHttp(0).message(), "open `metrics`: in use") << "one that answers is heard";
+  while (*asked > 0) absl::SleepFor(absl::Milliseconds(1));
 }
 
 TEST_F(OperatorPortsTest, AnAddressMayBeAName) {
