@@ -195,7 +195,9 @@ class Checker {
 
   // What is there is left by an earlier process, or it is in the way.
   void CheckPlace(const std::string& key, const std::string& path, bool socket) {
-    if (auto status = CheckSocketDirectory(path); !status.ok()) Fail(key, status.message());
+    if (strict_) {
+      if (auto status = CheckSocketDirectory(path); !status.ok()) Fail(key, status.message());
+    }
     struct stat found;
     if (lstat(path.c_str(), &found) != 0) {
       if (errno == ENOTDIR) Fail(key, absl::StrCat("'", path, "' leads through a file"));

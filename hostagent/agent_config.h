@@ -64,9 +64,9 @@ absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& co
 absl::Status CheckAgentState(const config::v1::HostAgent& config);
 
 // Finds all that can be wrong with a configuration before anything is opened: what the two above
-// find, files of TLS that cannot be used now, and directories of listeners that are missing. An
-// agent starts without these: it waits for the files and makes the directories. A reload gives up
-// nothing that works. Errors: of the two above and tls::LoadMaterial.
+// find, files of TLS that cannot be used now, and directories of listeners that are missing, or
+// where others may write. An agent starts without these: it waits, and makes missing directories. A
+// reload gives up nothing that works. Errors: of the two above and tls::LoadMaterial.
 absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
                               const config::Locations& locations, const Clock* clock);
 

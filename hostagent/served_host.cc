@@ -154,9 +154,9 @@ std::vector<FilledClass*> ServedHost::filled() const {
 
 absl::Status ServedHost::Listen() {
   absl::Status status = endpoints_->OpenOrWait();
-  metrics_->waiting_listeners.Set(endpoints_->waiting());
-  if (status.ok()) status = feeds_->Open(feeds_wanted_);
+  if (status.ok()) status = feeds_->OpenOrWait(feeds_wanted_);
   if (status.ok()) status = feeds_->Start();
+  CountWaiting();
   if (!status.ok()) StopListening();
   return status;
 }
@@ -205,12 +205,17 @@ void ServedHost::Tick() {
   accounts_.Forget(now);
   feeds_->MeasureRates(seconds);
   endpoints_->OpenWaiting();
+  feeds_->OpenWaiting();
   LookForLost();
+}
+
+void ServedHost::CountWaiting() {
+  metrics_->waiting_listeners.Set(endpoints_->waiting() + feeds_->waiting());
 }
 
 void ServedHost::LookForLost() {
   metrics_->lost_sockets.Add(endpoints_->MakeLostAnew());
-  metrics_->waiting_listeners.Set(endpoints_->waiting());
+  CountWaiting();
   if (endpoints_->more_to_look_at()) look_.Set(loop_->now_nanos() + kMillisecondNanos);
 }
 

@@ -44,8 +44,8 @@ class ServedHost {
   // The address space of an arena that holds all that these settings may ever need.
   static size_t ArenaBytes(const AgentSettings& settings);
 
-  // Opens every endpoint and feed, or none. An endpoint whose address this machine does not have
-  // yet is tried again by Tick().
+  // Opens every endpoint and feed, or none. Those that may come later are tried again by Tick():
+  // Endpoints::OpenOrWait(), Feeds::OpenOrWait().
   absl::Status Listen();
   // Removes the socket files. Pipes stay.
   void StopListening();
@@ -73,6 +73,7 @@ class ServedHost {
  private:
   ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log, AgentMetrics* metrics);
   void LookForLost();
+  void CountWaiting();
   void EndTurn();
   absl::Status MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,
                            AgentMetrics* metrics);

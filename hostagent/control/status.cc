@@ -32,7 +32,9 @@ void AgentStatus::Fill(v1::GetStatusResponse* status) const {
     out->set_connections(parts_.connections->count(id));
     out->set_guest(endpoint.guest);
     out->set_identify(IdentifyWord(endpoint.identify));
-    out->set_problem(std::string(parts_.endpoints->problem(id).message()));
+    const absl::Status problem = endpoint.fifo.empty() ? parts_.endpoints->problem(id)
+                                                       : parts_.feeds->problem(endpoint.fifo);
+    out->set_problem(std::string(problem.message()));
   }
 }
 

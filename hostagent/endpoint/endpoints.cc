@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
+#include "hostagent/endpoint/socket_directory.h"
 
 namespace entropyd {
 namespace {
@@ -71,24 +72,26 @@ absl::Status Endpoints::OpenAll(bool may_wait) {
     if (status.ok()) continue;
     // One guest's fault must not stop the others.
     const bool of_guest = !endpoint.settings.guest.empty();
-    const bool not_yet =
-        may_wait && absl::IsUnavailable(status) &&
-        (endpoint.settings.tcp || absl::IsUnavailable(GroupOf(endpoint.settings).status()));
-    if (!of_guest && !not_yet) return status;
+    if (!of_guest && !(may_wait && MayCome(endpoint.settings, status))) return status;
     Wait(&endpoint, status);
   }
   return absl::OkStatus();
+}
+
+bool Endpoints::MayCome(const EndpointSettings& settings, const absl::Status& why) {
+  if (!settings.tcp && !CheckSocketDirectory(settings.path).ok()) return true;
+  return absl::IsUnavailable(why) &&
+         (settings.tcp || absl::IsUnavailable(GroupOf(settings).status()));
 }
 
 void Endpoints::Wait(Endpoint* endpoint, const absl::Status& why) {
   if (std::exchange(endpoint->problem, why) == why) return;
   if (endpoint->settings.guest.empty()) {
     const absl::string_view remedy =
-        endpoint->settings.tcp
-            ? "give this machine the address, or correct `listen`; tried again every second"
-            : "mend the name service, or write the group's number; tried again every second";
-    log_->Error("listener.waiting",
-                {{"path", endpoint->settings.path}, {"reason", why}, {"remedy", remedy}});
+        endpoint->settings.tcp     ? "give this machine the address, or correct `listen`"
+        : absl::IsUnavailable(why) ? "mend the name service, or write the group's number"
+                                   : "mend what the reason names";
+    LogWaiting(endpoint->settings.path, why, remedy, log_);
     return;
   }
   log_->Error("guest_socket.closed",

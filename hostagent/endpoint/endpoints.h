@@ -69,8 +69,9 @@ class Endpoints {
   // single guest that cannot be opened is logged, and tried again by OpenWaiting(). Errors: of
   // Listener.
   absl::Status Open() { return OpenAll(/*may_wait=*/false); }
-  // The same, but a TCP address that this machine does not have waits, too, and so does a group of
-  // which no name service has told the number: at boot they may come later than the agent.
+  // The same, but what time or an operator can mend without a restart waits, too: a TCP address
+  // that this machine does not have, a group of which no name service has told the number, a
+  // directory where others may write.
   absl::Status OpenOrWait() { return OpenAll(/*may_wait=*/true); }
   // Tries those that wait: those of the configuration each time; sockets of guests one in a call,
   // and each more and more seldom. The log tells each new reason
@@ -174,6 +175,8 @@ class Endpoints {
                                       absl::Duration patience = absl::ZeroDuration());
   absl::Status MakeOneAnew(Id id);
   void GiveAccess(Endpoint* endpoint);
+  // Whether one that cannot be opened now may be later.
+  bool MayCome(const EndpointSettings& settings, const absl::Status& why);
   void Wait(Endpoint* endpoint, const absl::Status& why);
   absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
   GuestSocket Complete(GuestSocket socket) const;

@@ -107,8 +107,7 @@ absl::StatusOr<std::string> SocketPath(int socket) {
 absl::Status ClearSocketPath(const std::string& path) {
   auto address = AddressOf(path);
   if (!address.ok()) return address.status();
-  if (auto status = MakeDirectoryOf(path); !status.ok()) return status;
-  if (auto status = CheckSocketDirectory(path); !status.ok()) return status;
+  if (auto status = MakeSafeDirectoryOf(path); !status.ok()) return status;
   struct stat found;
   if (lstat(path.c_str(), &found) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("look at ", path));
@@ -236,6 +235,13 @@ bool Listener::FileIsLost() const { return watches_ && !IsItsFile(); }
 
 Listener::~Listener() {
   if (owns_ && IsItsFile()) unlink(path_.c_str());
+}
+
+void LogWaiting(const std::string& path, const absl::Status& why, absl::string_view remedy,
+                Log* log) {
+  log->Error("listener.waiting", {{"path", path},
+                                  {"reason", why},
+                                  {"remedy", absl::StrCat(remedy, "; tried again every second")}});
 }
 
 void LogLost(const std::string& path, const absl::Status& made, Log* log) {

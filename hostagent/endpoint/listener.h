@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
@@ -149,6 +150,9 @@ absl::StatusOr<std::string> SocketPath(int socket);
 // directory's where that has the set-group-ID bit. Errors: of FindGroup.
 absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group);
 
+// Says in the log why a socket or a pipe is not open yet, and what to do.
+void LogWaiting(const std::string& path, const absl::Status& why, absl::string_view remedy,
+                Log* log);
 // Says in the log that the file of a socket was lost, and whether it was made anew.
 void LogLost(const std::string& path, const absl::Status& made, Log* log);
 

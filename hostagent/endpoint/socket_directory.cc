@@ -1,6 +1,7 @@
 #include "hostagent/endpoint/socket_directory.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
@@ -17,12 +20,17 @@
 namespace entropyd {
 namespace {
 
-// The group's bits of the mode are then what the ACL may give to anybody.
-bool HasAcl(const std::string& directory) {
-  return getxattr(directory.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
+// A link that leads to a link that leads … The kernel follows as many.
+constexpr int kMostLinks = 40;
+
+// The group's bits of the mode are then what the ACL may give to anybody. An O_PATH descriptor has
+// no attributes of its own.
+bool HasAcl(int directory) {
+  const std::string itself = absl::StrCat("/proc/self/fd/", directory);
+  return getxattr(itself.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
 }
 
-bool OthersMayWrite(const std::string& directory, const struct stat& found) {
+bool OthersMayWrite(int directory, const struct stat& found) {
   if ((found.st_mode & S_ISVTX) != 0) return false;
   if ((found.st_mode & S_IWOTH) != 0) return true;
   if ((found.st_mode & S_IWGRP) == 0) return false;
@@ -42,12 +50,83 @@ bool IsRootOutside(uid_t uid) {
   return uid == overflow;
 }
 
-absl::Status Unsafe(const std::string& path, const std::string& directory, absl::string_view why) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      "use ", path, ": ", directory, " ", why,
-      ", who could put another file in its place and give guests bytes of their own; let nobody "
-      "but root and the agent's user write there (chmod go-w), or choose another path"));
-}
+bool IsTrusted(uid_t uid) { return uid == 0 || uid == geteuid() || IsRootOutside(uid); }
+
+// Goes from the root to a directory, name by name, and looks at all that could lead elsewhere: each
+// directory on the way, and each link.
+class Walk {
+ public:
+  // Of the file at `path`, for messages.
+  explicit Walk(const std::string& path) : path_(path) {}
+
+  // `directory` is absolute. Call it once.
+  absl::Status To(const std::filesystem::path& directory) {
+    Expect(directory);
+    while (!names_.empty()) {
+      const std::string name = std::move(names_.back());
+      names_.pop_back();
+      if (name.empty()) continue;  // behind a slash at the end
+      if (auto status = Enter(name); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  void Expect(const std::filesystem::path& names) {
+    const std::vector<std::string> parts(names.begin(), names.end());
+    names_.insert(names_.end(), parts.rbegin(), parts.rend());
+  }
+
+  // Errors: FAILED_PRECONDITION.
+  absl::Status Enter(const std::string& name) {
+    const std::filesystem::path where = (where_ / name).lexically_normal();
+    UniqueFd found(
+        openat(at_ ? at_.get() : AT_FDCWD, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat file;
+    if (!found || fstat(found.get(), &file) != 0) return GiveUp();
+    const bool link = S_ISLNK(file.st_mode);
+    if (!link && !S_ISDIR(file.st_mode)) return GiveUp();
+    if (!IsTrusted(file.st_uid)) {
+      return Unsafe(absl::StrCat(link ? "the link " : "", where.string()),
+                    absl::StrCat("belongs to user ", file.st_uid));
+    }
+    if (link) return Follow(found.get());
+    if (OthersMayWrite(found.get(), file))
+      return Unsafe(where.string(), "may be written by others");
+    at_ = std::move(found);
+    where_ = where;
+    return absl::OkStatus();
+  }
+
+  absl::Status Follow(int link) {
+    char target[PATH_MAX];
+    const ssize_t length = readlinkat(link, "", target, sizeof target);
+    if (length <= 0 || ++links_ > kMostLinks) return GiveUp();
+    Expect(std::string(target, static_cast<size_t>(length)));
+    return absl::OkStatus();
+  }
+
+  // What is missing is no fault, and whoever opens the file is told of others.
+  absl::Status GiveUp() {
+    names_.clear();
+    return absl::OkStatus();
+  }
+
+  absl::Status Unsafe(const std::string& what, absl::string_view why) const {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "use ", path_, ": ", what, " ", why,
+        ", who could put another file in its place and give guests bytes of their own; let nobody "
+        "but root and the agent's user write there (chmod go-w), or choose another path"));
+  }
+
+  const std::string path_;
+  // Where it is; closed = nowhere yet.
+  UniqueFd at_;
+  std::filesystem::path where_;
+  // What is left of the way, the next name last.
+  std::vector<std::string> names_;
+  int links_ = 0;
+};
 
 }  // namespace
 
@@ -74,23 +153,16 @@ absl::Status MakeDirectoryOf(const std::string& path) {
 
 absl::Status CheckSocketDirectory(const std::string& path) {
   std::error_code error;
-  std::filesystem::path directory =
-      std::filesystem::weakly_canonical(std::filesystem::path(path).parent_path(), error);
+  const std::filesystem::path whole = std::filesystem::absolute(path, error);
   if (error) return absl::OkStatus();  // whoever opens the file is told
-  while (!directory.empty()) {
-    struct stat found;
-    if (stat(directory.c_str(), &found) == 0) {
-      if (found.st_uid != 0 && found.st_uid != geteuid() && !IsRootOutside(found.st_uid)) {
-        return Unsafe(path, directory, absl::StrCat("belongs to user ", found.st_uid));
-      }
-      if (OthersMayWrite(directory, found)) {
-        return Unsafe(path, directory, "may be written by others");
-      }
-    }
-    if (!directory.has_relative_path()) break;
-    directory = directory.parent_path();
-  }
-  return absl::OkStatus();
+  return Walk(path).To(whole.parent_path());
+}
+
+absl::Status MakeSafeDirectoryOf(const std::string& path) {
+  if (auto status = CheckSocketDirectory(path); !status.ok()) return status;
+  if (auto status = MakeDirectoryOf(path); !status.ok()) return status;
+  // Where others may add files, one may have been faster.
+  return CheckSocketDirectory(path);
 }
 
 }  // namespace entropyd

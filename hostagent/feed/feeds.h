@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -47,7 +48,15 @@ class Feeds {
   Feeds& operator=(const Feeds&) = delete;
 
   // Makes files at most. Errors: of FifoFeed and KernelFeed.
-  absl::Status Open(const Options& options);
+  absl::Status Open(const Options& options) { return OpenAll(options, /*may_wait=*/false); }
+  // The same, but a pipe in whose directory others may write waits.
+  absl::Status OpenOrWait(const Options& options) { return OpenAll(options, /*may_wait=*/true); }
+  // Opens and starts pipes that wait, where that is possible now. The log tells each new reason
+  // once. Call it about once a second.
+  void OpenWaiting();
+  // Why the pipe waits; OK = it does not.
+  absl::Status problem(const std::string& pipe) const;
+  size_t waiting() const { return waiting_.size(); }
   // Joins the classes. Stops at the first feed that cannot. Errors: of FifoFeed and KernelFeed.
   absl::Status Start();
   // Starts those that can start, and logs the others.
@@ -59,12 +68,21 @@ class Feeds {
   void MeasureRates(double seconds);
 
  private:
+  struct Waiting {
+    Options::Pipe wanted;
+    absl::Status problem;
+  };
+
+  absl::Status OpenAll(const Options& options, bool may_wait);
+  absl::Status OpenPipe(const Options::Pipe& wanted);
+  void Wait(Waiting* pipe, const absl::Status& why);
   absl::Status StartOne(Feed* feed);
 
   Connections* const connections_;
   const std::vector<ServedClass*> classes_;
   GuestAccounts* const accounts_;
   std::vector<std::unique_ptr<Feed>> all_;
+  std::vector<Waiting> waiting_;
 };
 
 }  // namespace entropyd

@@ -19,10 +19,9 @@ static_assert(FifoFeed::kFillBytes <= Feed::kMaxPut);
 absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, ConnectionHost* host,
                                                          ServedClass* served_class) {
   const std::string what = absl::StrCat("open pipe ", options.path);
+  if (auto status = MakeSafeDirectoryOf(options.path); !status.ok()) return status;
   auto group = GroupAt(options.path, options.group);
   if (!group.ok()) return group.status();
-  if (auto status = MakeDirectoryOf(options.path); !status.ok()) return status;
-  if (auto status = CheckSocketDirectory(options.path); !status.ok()) return status;
   const bool made = mkfifo(options.path.c_str(), 0600) == 0;
   if (!made && errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make pipe ", options.path));
   // Looks before it opens: to open a device may have an effect.

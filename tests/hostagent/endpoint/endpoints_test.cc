@@ -510,6 +510,23 @@ TEST_F(EndpointsTest, WhereGuestsMayWriteNoSocketIsOpened) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Made().Open()));
 }
 
+TEST_F(EndpointsTest, AtTheStartAListenerWaitsUntilNobodyElseMayWriteInItsDirectory) {
+  const std::string open = dir_ / "open";
+  ASSERT_EQ(mkdir(open.c_str(), 0700), 0);
+  ASSERT_EQ(chmod(open.c_str(), 0777), 0);
+  options_.configured[0].path = open + "/0.sock";
+  ASSERT_TRUE(Made().OpenOrWait().ok());
+  EXPECT_EQ(endpoints_->waiting(), 1u);
+  EXPECT_THAT(std::string(endpoints_->problem(0).message()), HasSubstr("chmod go-w"));
+  EXPECT_TRUE(TryToConnect(dir_ / "1.sock"));
+  endpoints_->OpenWaiting();
+  EXPECT_TRUE(std::filesystem::is_empty(open));
+  ASSERT_EQ(chmod(open.c_str(), 0755), 0);
+  endpoints_->OpenWaiting();
+  EXPECT_EQ(endpoints_->waiting(), 0u);
+  EXPECT_TRUE(TryToConnect(open + "/0.sock"));
+}
+
 // The name service of a site may not answer.
 TEST_F(EndpointsTest, AGroupThatIsNotKnownYetKeepsNobodyWaiting) {
   const auto answer = std::make_shared<absl::Notification>();

@@ -72,6 +72,47 @@ TEST_F(SocketDirectoryTest, WhatIsAboveCountsAndSoDoesWhereALinkLeads) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Check(dir_ / "link")));
 }
 
+// Whoever may write where a link lies may let it lead elsewhere.
+TEST_F(SocketDirectoryTest, ALinkOnTheWayLiesWhereNobodyElseMayWrite) {
+  const std::string open = Make("open", 0777), safe = Make("safe", 0755);
+  const auto link = [](const std::string& to, const std::string& at) {
+    ASSERT_EQ(symlink(to.c_str(), at.c_str()), 0) << at;
+    ASSERT_TRUE(geteuid() != 0 || lchown(at.c_str(), 0, 0) == 0);
+  };
+  link(safe, open + "/link");
+  EXPECT_THAT(Check(open + "/link").message(), HasSubstr(open + " may be written by others"));
+  link(open + "/link", dir_ / "far");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Check(dir_ / "far"))) << "a link on the way of a link";
+  EXPECT_TRUE(absl::IsFailedPrecondition(Check(open + "/../safe"))) << "it may become a link";
+  link("safe", dir_ / "near");
+  EXPECT_TRUE(Check(dir_ / "near").ok());
+  link("safe/", dir_ / "slash");
+  EXPECT_TRUE(Check(dir_ / "slash").ok());
+  link("safe/../open", dir_ / "up");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Check(dir_ / "up")));
+  link("round", dir_ / "round");
+  EXPECT_TRUE(Check(dir_ / "round").ok()) << "whoever opens the file is told";
+}
+
+// Its owner may replace it, and nobody else may.
+TEST_F(SocketDirectoryTest, ALinkInASharedDirectoryIsItsOwners) {
+  const std::string shared = Make("shared", 01777), safe = Make("safe", 0755);
+  const std::string link = shared + "/link";
+  ASSERT_EQ(symlink(safe.c_str(), link.c_str()), 0);
+  EXPECT_TRUE(Check(link).ok());
+  ASSERT_EQ(geteuid(), 0u) << "run the test as root";
+  ASSERT_EQ(lchown(link.c_str(), 107, 107), 0);
+  EXPECT_THAT(Check(link).message(), HasSubstr("the link " + link + " belongs to user 107"));
+}
+
+TEST_F(SocketDirectoryTest, WhereOthersMayWriteNoDirectoryIsMade) {
+  const std::string open = Make("open", 0777);
+  EXPECT_TRUE(absl::IsFailedPrecondition(MakeSafeDirectoryOf(open + "/new/egd.sock")));
+  EXPECT_NE(access((open + "/new").c_str(), F_OK), 0);
+  EXPECT_TRUE(MakeSafeDirectoryOf(dir_ / "new/egd.sock").ok());
+  EXPECT_EQ(access((dir_ / "new").c_str(), F_OK), 0);
+}
+
 TEST_F(SocketDirectoryTest, ADirectoryIsMadeWithTheModeThatGuestsNeed) {
   const mode_t before = umask(0077);
   EXPECT_TRUE(MakeDirectoryOf(dir_ / "new/class/egd.sock").ok());

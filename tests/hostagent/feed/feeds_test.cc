@@ -2,6 +2,7 @@
 // it owns them.
 #include "hostagent/feed/feeds.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -84,6 +85,37 @@ TEST_F(FeedsTest, OpenedTheyAreNobodyAndStartedTheyAreGuests) {
 
 TEST_F(FeedsTest, OneThatCannotBeOpenedIsAnError) {
   EXPECT_TRUE(absl::IsNotFound(feeds_->Open(Pipe(dir_ / "pipe", "no-such-group"))));
+}
+
+TEST_F(FeedsTest, APipeWaitsUntilNobodyElseMayWriteInItsDirectory) {
+  const std::string open = dir_ / "open", path = open + "/pipe";
+  ASSERT_EQ(mkdir(open.c_str(), 0700), 0);
+  ASSERT_EQ(chmod(open.c_str(), 0777), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(feeds_->Open(Pipe(path)))) << "as in an upgrade";
+  EXPECT_EQ(feeds_->waiting(), 0u);
+  ASSERT_TRUE(feeds_->OpenOrWait(Pipe(path)).ok());
+  ASSERT_TRUE(feeds_->Start().ok());
+  feeds_->OpenWaiting();
+  EXPECT_EQ(feeds_->waiting(), 1u);
+  EXPECT_TRUE(absl::IsFailedPrecondition(feeds_->problem(path)));
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+  ASSERT_EQ(chmod(open.c_str(), 0755), 0);
+  feeds_->OpenWaiting();
+  EXPECT_EQ(feeds_->waiting(), 0u);
+  EXPECT_TRUE(feeds_->problem(path).ok());
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+  EXPECT_EQ(served_->queue()->members(), 1u) << "it is started";
+}
+
+TEST_F(FeedsTest, AFeedThatWaitsIsNotOpenedAfterTheEnd) {
+  const std::string open = dir_ / "open";
+  ASSERT_EQ(mkdir(open.c_str(), 0700), 0);
+  ASSERT_EQ(chmod(open.c_str(), 0777), 0);
+  ASSERT_TRUE(feeds_->OpenOrWait(Pipe(open + "/pipe")).ok());
+  feeds_->Close();
+  ASSERT_EQ(chmod(open.c_str(), 0755), 0);
+  feeds_->OpenWaiting();
+  EXPECT_NE(access((open + "/pipe").c_str(), F_OK), 0);
 }
 
 TEST_F(FeedsTest, TheKernelIsFedFromItsClass) {

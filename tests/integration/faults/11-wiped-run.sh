@@ -36,5 +36,22 @@ chmod 777 run
 expect_failure 2 'run may be written by others.*chmod go-w' \
   "$BIN/entropyd-hostagent" --config wiped.yaml --check-config
 expect_failure 2 'chmod go-w' "$BIN/entropyctl" --control "$WORK/run/agent.sock" agent reload
-chmod 755 run
 stop wiped
+
+# An agent that starts meanwhile serves by the other listeners, and by this one when it is safe.
+mkdir open
+chmod 777 open
+sed -i "s|$WORK/run/slow.sock|$WORK/open/slow.sock|" wiped.yaml
+chmod 755 run
+spawn late "$BIN/entropyd-hostagent" --config "$WORK/wiped.yaml" --ports-file "$WORK/late.ports"
+eventually 10 test -s late.ports
+eventually 30 grep -q upstream.attached late.log
+egd run/egd.sock read 1000
+expect_failure 3 'open/slow.sock.*open may be written by others' lost
+[ "$(curl -s -o late.ready -w '%{http_code}' "http://127.0.0.1:$(port_of late http)/readyz")" = 503 ] ||
+  die "it counts as ready"
+chmod 755 open
+eventually 10 test -S open/slow.sock
+eventually 10 is_ready late
+[ "$(grep -c event=listener.waiting late.log)" = 1 ] || die "the log does not say it once"
+stop late
