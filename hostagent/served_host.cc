@@ -173,7 +173,12 @@ void ServedHost::SetCloneGuard(std::unique_ptr<CloneGuard> guard) {
 }
 
 void ServedHost::Serve() {
-  for (const std::unique_ptr<ServedClass>& served : classes_) served->Serve(loop_->now_nanos());
+  const int64_t now = loop_->now_nanos();
+  uint32_t busy = 0;
+  for (const std::unique_ptr<ServedClass>& served : classes_) busy += served->HasWork(now);
+  for (const std::unique_ptr<ServedClass>& served : classes_) {
+    served->Serve(now, std::max(busy, 1u));
+  }
   connections_->DestroyClosed();
   int64_t next = kNever;
   for (const std::unique_ptr<ServedClass>& served : classes_) {

@@ -303,10 +303,10 @@ void FairQueue::AskTouched(int64_t now_nanos) {
   touched_.erase(touched_.begin(), touched_.begin() + static_cast<ptrdiff_t>(n));
 }
 
-void FairQueue::Serve(int64_t now_nanos) {
+void FairQueue::Serve(int64_t now_nanos, uint32_t sharers) {
   if (buffer_->level() > level_left_) arrived_at_ = now_nanos;
   UpdateHeldBack(now_nanos);
-  budget_ = Budget();
+  budget_ = Budget(sharers);
   do {
     AskTouched(now_nanos);
     const bool all_served = Distribute(now_nanos);

@@ -28,6 +28,7 @@
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -56,14 +57,16 @@ class FairQueue {
   // is served each time, is part of what its host needs.
   static constexpr int64_t kWaitMemoryNanos = 2'000'000'000;
 
-  // What one Serve() gives at most, and to how many grants and touched members it comes. All of
-  // that takes about a tenth of a millisecond.
-  static constexpr uint64_t kTurnBytes = 64 * 1024;
-  static constexpr uint32_t kTurnVisits = 128;
+  // What all classes together give in one turn at most, and to how many grants and touched members
+  // they come: about a millisecond. Each has the least of its own, so that none waits for others.
+  static constexpr uint64_t kTurnBytes = 128 * 1024;
+  static constexpr uint32_t kTurnVisits = 256;
+  static constexpr uint64_t kLeastTurnBytes = 8 * 1024;
+  static constexpr uint32_t kLeastTurnVisits = 16;
   // A member that wants another pass counts as so many more: it has written as much as it may, be
   // it bytes of the class or replies without entropy, which nothing else counts. So a turn has 16
   // passes for it.
-  static constexpr uint32_t kAgainVisits = 7;
+  static constexpr uint32_t kAgainVisits = 15;
 
   enum class After {
     // Nothing more to do until somebody touches it.
@@ -115,8 +118,8 @@ class FairQueue {
   // Ends kBlocked.
   void Resume(Id id, int64_t now_nanos);
 
-  // One or more passes; see above.
-  void Serve(int64_t now_nanos);
+  // One or more passes; see above. As many queues as `sharers` share what one turn may do.
+  void Serve(int64_t now_nanos, uint32_t sharers = 1);
   // Serve() has work.
   bool pending() const { return unfinished() || !removed_.empty(); }
   // There is work for which nothing else has to happen first: call Serve() in the next turn.
@@ -183,10 +186,15 @@ class FairQueue {
 
   // What one Serve() may still do.
   struct Budget {
+    Budget() = default;
+    explicit Budget(uint32_t sharers)
+        : bytes(std::max(kTurnBytes / sharers, kLeastTurnBytes)),
+          grants(std::max(kTurnVisits / sharers, kLeastTurnVisits)),
+          visits(grants) {}
     bool spent() const { return bytes == 0 || grants == 0; }
-    uint64_t bytes = kTurnBytes;
-    uint32_t grants = kTurnVisits;
-    uint32_t visits = kTurnVisits;
+    uint64_t bytes = 0;
+    uint32_t grants = 0;
+    uint32_t visits = 0;
   };
 
   void AskTouched(int64_t now_nanos);

@@ -101,17 +101,17 @@ void ServedClass::LookForResume() {
   if (filler_ != nullptr) filler_->OnResume();
 }
 
-void ServedClass::Serve(int64_t now_nanos) {
+void ServedClass::Serve(int64_t now_nanos, uint32_t sharers) {
   served_at_ = now_nanos;
   bool tell = false;
-  if (due_ || queue_.pending() || now_nanos >= ceiling_at_) {
-    tell = Pass(now_nanos);
+  if (HasWork(now_nanos)) {
+    tell = Pass(now_nanos, sharers);
   } else if (!completed_.empty()) {  // served at once
     ObserveWaits();
     counters_->buffer_level.Set(fallback_->level());
   }
   // Most turns answer a guest from a full buffer. Such a turn ends here.
-  if (judge_ || Concerned()) tell |= Judge(now_nanos);
+  if (judge_ || Concerned()) tell |= Judge(now_nanos, sharers);
   untold_ |= tell;
   // The next turn takes more. One question for all of it costs less than one for each turn. But a
   // guest that leaves no turn finished does not keep the class from asking.
@@ -120,9 +120,9 @@ void ServedClass::Serve(int64_t now_nanos) {
   if (filler_ != nullptr) filler_->OnDemand();
 }
 
-bool ServedClass::Pass(int64_t now_nanos) {
+bool ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
   due_ = false;
-  queue_.Serve(now_nanos);
+  queue_.Serve(now_nanos, sharers);
   ObserveWaits();
   const uint32_t guests = queue_.members() + expected_guests_;
   const uint32_t waiting = queue_.waiting_members() + expected_guests_;
@@ -153,11 +153,11 @@ bool ServedClass::Concerned() const {
   return fallback_->owed() > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
 }
 
-bool ServedClass::Judge(int64_t now_nanos) {
+bool ServedClass::Judge(int64_t now_nanos, uint32_t sharers) {
   judge_ = false;
   const bool refused = upstream_.kind == UpstreamState::Kind::kRefused;
   const bool can_serve = fallback_->Judge(now_nanos, upstream_.lost_at, refused);
-  const bool tell = can_serve && Pass(now_nanos);
+  const bool tell = can_serve && Pass(now_nanos, sharers);
   for (size_t mode = 0; mode < counters_->modes.size(); ++mode) {
     counters_->modes[mode].Set(mode == static_cast<size_t>(fallback_->mode()) ? 1 : 0);
   }

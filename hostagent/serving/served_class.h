@@ -101,8 +101,12 @@ class ServedClass final : public FilledClass {
 
   // Serves every member that can be served. Then it tells its filler, if the buffer may want more
   // or the number of guests has changed. While members wait for the next turn only, it tells it
-  // when the buffer is down to a quarter.
-  void Serve(int64_t now_nanos);
+  // when the buffer is down to a quarter. As many classes as `sharers` share what one turn may do.
+  void Serve(int64_t now_nanos, uint32_t sharers = 1);
+  // Serve() has members to serve.
+  bool HasWork(int64_t now_nanos) const {
+    return due_ || queue_.pending() || now_nanos >= ceiling_at_;
+  }
   // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
   // counts as lost. kNever = at no time.
   int64_t next_nanos() const;
@@ -130,8 +134,8 @@ class ServedClass final : public FilledClass {
  private:
   ServedClass(const ClassSettings& settings, size_t index, std::unique_ptr<LocalFallback> fallback,
               ClassCounters* counters, const Clock* clock, Log* log);
-  bool Pass(int64_t now_nanos);
-  bool Judge(int64_t now_nanos);
+  bool Pass(int64_t now_nanos, uint32_t sharers);
+  bool Judge(int64_t now_nanos, uint32_t sharers);
   bool Concerned() const;
   void ObserveWaits();
 

@@ -59,7 +59,20 @@ TEST_F(FairQueueTest, ATurnGivesNoMoreThanItsBudgetWhateverIsThere) {
   int turns = 4;
   for (; tree_->unfinished(); ++turns) tree_->Serve(0);
   EXPECT_EQ(greedy.delivered, 1'000'000u);
-  EXPECT_EQ(turns, 16);
+  EXPECT_EQ(turns, 8);
+}
+
+TEST_F(FairQueueTest, QueuesShareATurnAndEachHasTheLeast) {
+  Make();
+  buffer_.Fill(1 << 20);
+  FakeMember greedy(&buffer_);
+  greedy.plan_size = 16 * 1024;
+  Ask(Join(&greedy), &greedy, 1'000'000);
+  tree_->Serve(0, 4);
+  EXPECT_EQ(greedy.delivered, FairQueue::kTurnBytes / 4);
+  greedy.delivered = 0;
+  tree_->Serve(0, 1'000);
+  EXPECT_EQ(greedy.delivered, FairQueue::kLeastTurnBytes);
 }
 
 TEST_F(FairQueueTest, PoliteMembersWaitNoTurnBesideAGreedyOne) {
@@ -109,7 +122,7 @@ TEST_F(FairQueueTest, AFloodOfMembersIsVisitedInTurns) {
   int turns = 1;
   for (; tree_->unfinished(); ++turns) tree_->Serve(0);
   EXPECT_EQ(served(), kMembers);
-  EXPECT_EQ(turns, 8);
+  EXPECT_EQ(turns, 4);
 }
 
 TEST_F(FairQueueTest, WhoMayHaveNothingMakesNoTurn) {
