@@ -69,9 +69,17 @@ bool CloneGuard::TakeKey() {
 // The blocks are counted here, and encrypted where they lie. OpenSSL's own counter mode needs as
 // long again to take a key, which is most of what a turn with one small request costs.
 bool CloneGuard::MakePad(size_t bytes) {
+  if (made_ == 0 && bytes <= kDirectBytes) {
+    if (!kernel_({reinterpret_cast<uint8_t*>(pad_.data()), bytes})) return false;
+    made_ = bytes;
+    return true;
+  }
   const bool first = !keyed_;
-  if (first && !TakeKey()) return false;
-  keyed_ = true;
+  if (first) {
+    EndPad();
+    if (!TakeKey()) return false;
+    keyed_ = true;
+  }
   const size_t needed = (bytes + sizeof(Block) - 1) / sizeof(Block);
   const size_t blocks = first ? std::min(needed, kPadBlocks) : kPadBlocks;
   for (size_t i = 0; i < blocks; ++i) pad_[i] = {0, htobe64(counter_++)};
@@ -105,7 +113,7 @@ void CloneGuard::EndPad() {
 
 void CloneGuard::EndTurn() {
   looked_ = false;
-  if (keyed_) EndPad();
+  if (made_ > 0) EndPad();
 }
 
 }  // namespace entropyd

@@ -5,12 +5,13 @@
 //   guard.Mix(bytes);          // on their way out
 //   guard.EndTurn();           // before the loop sleeps
 //
-// Bytes leave XORed with a pad, AES-256 in counter mode (NIST SP 800-38A, 6.5). Its key is 32 bytes
-// of the kernel's (VdsoRandom) and serves one turn of the loop: it comes from the kernel when the
-// first bytes of the turn leave, and no bytes of a later turn leave with it. The kernel learns of a
-// restored machine, and gives each copy other bytes. Bytes that nobody can guess stay so, whatever
-// they are mixed with; and whoever learns an old key learns nothing, because the bytes that it was
-// mixed with are wiped.
+// Bytes leave XORed with a pad that serves one turn of the loop: it is begun when the first bytes
+// of the turn leave, and no bytes of a later turn leave with it. Up to 64 bytes, as much as most
+// turns need, are the kernel's own (VdsoRandom). Longer ones are AES-256 in counter mode (NIST SP
+// 800-38A, 6.5) with 32 bytes of the kernel's as its key. The kernel learns of a restored machine,
+// and gives each copy other bytes. Bytes that nobody can guess stay so, whatever they are mixed
+// with; and whoever learns an old pad learns nothing, because the bytes that it was mixed with are
+// wiped.
 //
 // Errors: INTERNAL (OpenSSL) of Create(); Mix() says when the kernel gives nothing.
 //
@@ -36,6 +37,8 @@ namespace entropyd {
 class CloneGuard {
  public:
   static constexpr size_t kKeyBytes = 32;
+  // The most of a turn's first bytes that the kernel makes the pad of.
+  static constexpr size_t kDirectBytes = 64;
 
   struct Options {
     // Fills all of the span with the kernel's bytes; absent = a VdsoRandom's.
@@ -55,7 +58,7 @@ class CloneGuard {
   const std::string& resumed_because() const { return watch_.reason(); }
 
   // False: the kernel or OpenSSL refuses, and `bytes` are wiped. The next call tries again. Asks
-  // the kernel once a turn.
+  // the kernel once a turn, and twice when the first bytes of a turn were few.
   bool Mix(absl::Span<uint8_t> bytes);
   void EndTurn();
 
@@ -65,8 +68,8 @@ class CloneGuard {
 
   CloneGuard(Options options, EVP_CIPHER_CTX* cipher);
   bool TakeKey();
-  // Makes the turn's next part of the pad: the first as long as the first bytes need, because most
-  // turns answer one small request, all others as long as they can be.
+  // Makes the turn's next part of the pad: of the kernel's bytes, or with a key. The first with a
+  // key is as long as its bytes need, all others are as long as they can be.
   bool MakePad(size_t bytes);
   void EndPad();
 

@@ -26,7 +26,7 @@ Bytes MixZeros(CloneGuard* guard, size_t bytes) {
 std::unique_ptr<CloneGuard> Made(uint8_t byte) {
   CloneGuard::Options options;
   options.kernel = [byte](absl::Span<uint8_t> out) {
-    EXPECT_EQ(out.size(), CloneGuard::kKeyBytes);
+    EXPECT_LE(out.size(), CloneGuard::kDirectBytes);
     std::fill(out.begin(), out.end(), byte);
     return true;
   };
@@ -62,7 +62,7 @@ Bytes CounterMode(uint8_t key_byte, size_t bytes) {
 TEST(CloneGuardTest, ThePadIsAesInCounterModeWhateverPiecesItLeavesIn) {
   auto guard = Made(1);
   Bytes pad;
-  for (size_t next : {1, 16, 47, 64, 1'000, 1'024, 2'848}) {
+  for (size_t next : {65, 1, 16, 46, 1'000, 1'024, 2'848}) {
     const Bytes piece = MixZeros(guard.get(), next);
     pad.insert(pad.end(), piece.begin(), piece.end());
   }
@@ -78,12 +78,33 @@ TEST(CloneGuardTest, ATurnAsksTheKernelOnceAndNeverRepeatsItsStream) {
                }}).value();
   guard->EndTurn();
   EXPECT_EQ(asked, 0) << "nobody took anything";
-  const Bytes first = MixZeros(guard.get(), 64);
-  EXPECT_NE(first, MixZeros(guard.get(), 64));
+  const Bytes first = MixZeros(guard.get(), 65);
+  EXPECT_NE(first, MixZeros(guard.get(), 65));
   EXPECT_EQ(asked, 1);
   guard->EndTurn();
-  MixZeros(guard.get(), 64);
+  MixZeros(guard.get(), 65);
   EXPECT_EQ(asked, 2);
+}
+
+TEST(CloneGuardTest, AFewBytesAreMixedWithTheKernelsAndMoreOfTheTurnWithAPad) {
+  std::vector<size_t> asked;
+  CloneGuard::Options options;
+  options.kernel = [&](absl::Span<uint8_t> out) {
+    asked.push_back(out.size());
+    std::fill(out.begin(), out.end(), uint8_t{1});
+    return true;
+  };
+  auto guard = CloneGuard::Create(std::move(options)).value();
+  EXPECT_EQ(MixZeros(guard.get(), 40), Bytes(40, 1));
+  Bytes pad = MixZeros(guard.get(), 40);
+  const Bytes more = MixZeros(guard.get(), 10);
+  pad.insert(pad.end(), more.begin(), more.end());
+  EXPECT_EQ(pad, CounterMode(1, 50)) << "nothing of the first bytes is used twice";
+  guard->EndTurn();
+  EXPECT_EQ(MixZeros(guard.get(), 64), Bytes(64, 1));
+  guard->EndTurn();
+  EXPECT_EQ(MixZeros(guard.get(), 1), Bytes(1, 1));
+  EXPECT_EQ(asked, (std::vector<size_t>{40, CloneGuard::kKeyBytes, 64, 1}));
 }
 
 TEST(CloneGuardTest, ARefusalWipesTheBytesAndIsNoEnd) {
