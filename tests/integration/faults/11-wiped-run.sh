@@ -31,6 +31,45 @@ rmdir run/egd.sock
 eventually 10 test -S run/egd.sock
 egd run/egd.sock read 1000
 
+# Another process listens in the place of one of them. The next agent leaves that one's file alone, too.
+usurp() {  # SOCKET
+  spawn foreign /usr/bin/python3 -c '
+import os, signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+os.unlink(sys.argv[1])
+s.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o611)
+s.listen()
+signal.pause()' "$WORK/run/$1"
+  eventually 10 grep -q "event=listener.lost path=[^ ]*/$1 reason=\"[^\"]*another process listens there" wiped.log
+}
+# taken TIMES: so often has the next agent taken over by now; it is `wiped` from here on.
+taken() {
+  [ "$(grep -c 'event=handover.taken' wiped.log)" = "$1" ] &&
+    sed -n 's/.*event=handover.taken .* pid=\([0-9]*\).*/\1/p' wiped.log | tail -n 1 >wiped.pid
+}
+usurp slow.sock
+"$BIN/entropyctl" --control "$WORK/run/agent.sock" agent reload
+eventually 20 taken 2
+refuses_slow() { (expect_failure 3 'run/slow.sock.*another process listens there' lost); }
+eventually 10 refuses_slow
+[ "$(stat -c %a run/slow.sock)" = 611 ] || die "the other's file got the mode of this listener"
+stop foreign 5 143
+eventually 10 egd run/slow.sock bits
+eventually 10 is_ready wiped
+
+# The same with the control socket.
+usurp agent.sock
+kill -HUP "$(pid_of wiped)"
+eventually 20 taken 3
+eventually 20 grep -q 'event=agent.doors_closed .*another process listens there' wiped.log
+[ "$(stat -c %a run/agent.sock)" = 611 ] || die "the other's file got the mode of the control socket"
+egd run/egd.sock read 1000
+stop foreign 5 143
+answers() { "$BIN/entropyctl" --control "$WORK/run/agent.sock" status; }
+eventually 10 answers
+eventually 10 is_ready wiped
+
 # Where guests may write, one could put a socket of its own in the place of ours.
 chmod 777 run
 expect_failure 2 'run may be written by others.*chmod go-w' \
