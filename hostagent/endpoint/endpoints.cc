@@ -31,7 +31,7 @@ Endpoints::Endpoints(Options options, EventLoop* loop, Log* log, Accepted accept
       log_(log),
       accepted_(std::move(accepted)),
       failed_(std::move(failed)),
-      groups_(std::move(options.find_group)) {
+      groups_(std::move(options.find_group), loop->clock()) {
   for (EndpointSettings& settings : options.configured) {
     if (settings.group_id.has_value()) groups_.Know(settings.group, *settings.group_id);
     all_[next_id_++].settings = std::move(settings);
@@ -78,10 +78,10 @@ absl::Status Endpoints::OpenAll(bool may_wait) {
   return absl::OkStatus();
 }
 
-bool Endpoints::MayCome(const EndpointSettings& settings, const absl::Status& why) {
+bool Endpoints::MayCome(const EndpointSettings& settings, const absl::Status& why) const {
   if (!settings.tcp && !CheckSocketDirectory(settings.path).ok()) return true;
-  return absl::IsUnavailable(why) &&
-         (settings.tcp || absl::IsUnavailable(GroupOf(settings).status()));
+  // Of a unix socket it means that no name service has answered, even if one has since.
+  return absl::IsUnavailable(why) && (settings.tcp || !settings.group.empty());
 }
 
 void Endpoints::Wait(Endpoint* endpoint, const absl::Status& why) {

@@ -176,7 +176,7 @@ class Endpoints {
   absl::Status MakeOneAnew(Id id);
   void GiveAccess(Endpoint* endpoint);
   // Whether one that cannot be opened now may be later.
-  bool MayCome(const EndpointSettings& settings, const absl::Status& why);
+  bool MayCome(const EndpointSettings& settings, const absl::Status& why) const;
   void Wait(Endpoint* endpoint, const absl::Status& why);
   absl::StatusOr<size_t> ClassNamed(const std::string& name) const;
   GuestSocket Complete(GuestSocket socket) const;

@@ -88,6 +88,10 @@ struct GroupLookup::Question {
 absl::StatusOr<gid_t> GroupLookup::Find(const std::string& name, absl::Duration patience) {
   if (IsNumber(name)) return FindGroup(name);
   if (const auto known = known_.find(name); known != known_.end()) return known->second;
+  if (const auto failed = failed_.find(name); failed != failed_.end()) {
+    if (Now() < failed->second.until) return failed->second.why;
+    failed_.erase(failed);
+  }
   std::shared_ptr<Question>& question = questions_[name];
   if (question == nullptr) {
     auto asked = std::make_shared<Question>();
@@ -106,7 +110,11 @@ absl::StatusOr<gid_t> GroupLookup::Find(const std::string& name, absl::Duration 
   }
   const absl::StatusOr<gid_t> answer = question->answer;
   questions_.erase(name);
-  if (answer.ok()) Know(name, *answer);
+  if (answer.ok()) {
+    Know(name, *answer);
+  } else {
+    failed_[name] = {answer.status(), Now() + kErrorNanos};
+  }
   return answer;
 }
 

@@ -6,7 +6,8 @@
 //   absl::StatusOr<gid_t> id = groups.Find("kvm");       // UNAVAILABLE: ask again in a second
 //
 // Each name is asked for on a thread of its own, once at a time, and the thread is left behind when
-// it hangs.
+// it hangs. That a name has no number is remembered for a short time: thousands of sockets may have
+// the same group.
 //
 // Errors: of FindGroup(); UNAVAILABLE while there is no answer.
 //
@@ -22,6 +23,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/process/clock.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 
@@ -34,22 +37,35 @@ class GroupLookup {
  public:
   using Ask = std::function<absl::StatusOr<gid_t>(const std::string& name)>;
 
-  // `ask` runs on another thread, and may do so after the lookup has gone.
-  explicit GroupLookup(Ask ask = FindGroup) : ask_(std::move(ask)) {}
+  // By then somebody may have made the group.
+  static constexpr int64_t kErrorNanos = 10 * kSecondNanos;
+
+  // `ask` runs on another thread, and may do so after the lookup has gone. Without a clock an error
+  // counts as long as the lookup lives.
+  explicit GroupLookup(Ask ask = FindGroup, const Clock* clock = nullptr)
+      : ask_(std::move(ask)), clock_(clock) {}
   GroupLookup(const GroupLookup&) = delete;
   GroupLookup& operator=(const GroupLookup&) = delete;
 
   // Waits for at most `patience`, and only when it begins to ask: names of this host are in a file,
-  // so that the answer is there at once. After an error it asks anew.
+  // so that the answer is there at once.
   absl::StatusOr<gid_t> Find(const std::string& name,
                              absl::Duration patience = absl::ZeroDuration());
   void Know(const std::string& name, gid_t id) { known_[name] = id; }
 
  private:
   struct Question;
+  struct Failed {
+    absl::Status why;
+    int64_t until;
+  };
+
+  int64_t Now() const { return clock_ == nullptr ? 0 : clock_->NowNanos(); }
 
   const Ask ask_;
+  const Clock* const clock_;
   std::map<std::string, gid_t> known_;
+  std::map<std::string, Failed> failed_;
   // Under way, or not looked at yet.
   std::map<std::string, std::shared_ptr<Question>> questions_;
 };
