@@ -199,6 +199,8 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
                                                    " descriptors came for ",
                                                    numbers.listener_size(), " sockets"));
   }
+  // The ages that cross are as of now. The last turn of this loop was before the giver's turn.
+  parts_.loop->ReadClock();
   // The predecessor knows the sockets of single guests better than the file at start.
   parts_.endpoints->Restore(numbers.guest_sockets());
   for (const std::string& path : numbers.activated()) parts_.endpoints->AddActivated(path);

@@ -50,7 +50,7 @@ class SavedState {
     GuestAccounts* accounts = nullptr;
     ClassAssignment* assignment = nullptr;
     ConnectionCounters* counters = nullptr;
-    const EventLoop* loop = nullptr;
+    EventLoop* loop = nullptr;
   };
   explicit SavedState(Parts parts) : parts_(std::move(parts)) {}
 

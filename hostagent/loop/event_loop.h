@@ -92,6 +92,9 @@ class EventLoop {
   void RunOnce(int64_t max_wait_nanos);
 
   int64_t now_nanos() const { return now_; }
+  // Between turns: now_nanos() is the present time. What is done there, such as a handover, may
+  // come long after the last turn.
+  void ReadClock() { now_ = clock_->NowNanos(); }
   const Clock* clock() const { return clock_; }
   // When the last turn began. It stands still when the loop hangs.
   int64_t heartbeat_nanos() const { return heartbeat_.load(std::memory_order_relaxed); }

@@ -42,6 +42,20 @@ TEST_F(SavedStateTest, AWaitingGuestIsAnsweredByTheSuccessor) {
   EXPECT_EQ(new_.host->connections()->size(), 2u);
 }
 
+// The taker's loop has not turned since it has asked for the guests.
+TEST_F(SavedStateTest, AGiverThatAnswersLateEndsNobodysWaitForTheFirstBytes) {
+  Turn(&new_);
+  Turn(&old_, kSecondNanos);
+  Client client = Connect({0x01, 8});
+  EXPECT_THAT(client.Receive(), IsEmpty());
+  Move();
+  Turn(&new_, kSecondNanos / 10);
+  Turn(&new_);
+  EXPECT_THAT(client.Receive(), IsEmpty()) << "200 ms have not passed";
+  Arrive(&new_, 100);
+  EXPECT_EQ(client.Receive().size(), 9u);
+}
+
 TEST_F(SavedStateTest, ASavedServiceServesOnAsIfNothingHadHappened) {
   Client client = Connect({0x02, 64, 0x02});
   const Cargo cargo = Save();
