@@ -132,7 +132,8 @@ absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* m
   options.servers.assign(config.servers().begin(), config.servers().end());
   options.tls = config.tls();
   options.host_id = host_id_;
-  options.dial = NamedDial({config.tls(), clock_, log_, config.state_dir(), options.servers});
+  addresses_ = std::make_unique<AddressBook>(config.state_dir(), options.servers, log_);
+  options.dial = NamedDial({config.tls(), clock_, log_, addresses_.get()});
   auto upstream = Upstream::Create(options, host_->filled(), clock_, log_, metrics);
   if (!upstream.ok()) return upstream.status();
   upstream_ = std::make_unique<UpstreamOnLoop>(*std::move(upstream), config.tls(), clock_,
@@ -206,6 +207,7 @@ absl::Status Agent::StartFresh() {
     return status;
   if (auto status = host_->Listen(); !status.ok()) return status;
   if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
+  addresses_->Own();
   upstream_->get()->Resume();
   options_.serving();
   // Guests do not wait for an address that only operators need.
@@ -223,6 +225,7 @@ absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
                [this](const auto& offer, const auto& offered) { return Fill(offer, offered); });
   if (!taken.ok()) return taken.status();
   if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
+  addresses_->Own();
   options_.serving();
   predecessor_ = std::make_unique<Predecessor>(std::move(taken->link), loop_.get(),
                                                [this] { PredecessorGone(); });

@@ -39,6 +39,7 @@
 #include "hostagent/phase.h"
 #include "hostagent/reload.h"
 #include "hostagent/served_host.h"
+#include "hostagent/upstream/address_book.h"
 #include "hostagent/upstream_on_loop.h"
 #include "proto/agent_config.pb.h"
 
@@ -189,6 +190,7 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   std::unique_ptr<ServedHost> host_;
   // nullptr when no listener asks for identities.
   std::unique_ptr<IdentityThread> identities_;
+  std::unique_ptr<AddressBook> addresses_;
   std::unique_ptr<UpstreamOnLoop> upstream_;
   std::unique_ptr<Timer> tick_;
   std::unique_ptr<Farewell> farewell_;

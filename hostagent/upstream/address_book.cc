@@ -63,6 +63,8 @@ struct AddressBook::State {
   const std::string path;
   const std::vector<std::string> servers;
   Log* const log;
+  // Of the thread that keeps and owns.
+  bool owned = false;
   absl::Mutex mutex;
   Book book ABSL_GUARDED_BY(mutex);
   bool writing ABSL_GUARDED_BY(mutex) = false;
@@ -127,13 +129,25 @@ std::vector<std::string> AddressBook::Find(const std::string& server) const {
 }
 
 void AddressBook::Keep(const std::string& server, const std::vector<std::string>& addresses) {
+  {
+    absl::MutexLock lock(&state_->mutex);
+    Addresses& kept = state_->book[server];
+    // Name servers turn the order round to spread the load.
+    if (absl::c_is_permutation(kept, addresses) && !state_->changed) return;
+    kept = addresses;
+    state_->changed = true;
+  }
+  Write();
+}
+
+void AddressBook::Own() {
+  state_->owned = true;
+  Write();
+}
+
+void AddressBook::Write() {
   absl::MutexLock lock(&state_->mutex);
-  Addresses& kept = state_->book[server];
-  // Name servers turn the order round to spread the load.
-  if (absl::c_is_permutation(kept, addresses) && !state_->changed) return;
-  kept = addresses;
-  state_->changed = true;
-  if (state_->writing) return;
+  if (!state_->owned || !state_->changed || state_->writing) return;
   // The one before has nothing left to do.
   if (writer_.joinable()) writer_.join();
   absl::StatusOr<std::thread> writer = StartThread([state = state_.get()] { state->Write(); });

@@ -6,7 +6,6 @@
 #include "absl/strings/str_join.h"
 #include "client/grpc_channel.h"
 #include "client/name_lookup.h"
-#include "hostagent/upstream/address_book.h"
 #include "hostagent/upstream/named_stream.h"
 
 namespace entropyd {
@@ -15,8 +14,7 @@ namespace {
 // What all streams of a NamedDial() share.
 class NamedDialer {
  public:
-  explicit NamedDialer(const NamedDialOptions& options)
-      : options_(options), book_(options.state_dir, options.servers, options.log) {}
+  explicit NamedDialer(const NamedDialOptions& options) : options_(options) {}
 
   absl::StatusOr<std::unique_ptr<EntropyStream>> Dial(const std::string& server,
                                                       std::function<void()> wake) {
@@ -33,14 +31,14 @@ class NamedDialer {
           if (answer.ok()) return EntropyStream::Start(channel, wake);
           return DialKnown(server, answer.status(), wake);
         },
-        [this, server](const NameLookup::Addresses& found) { book_.Keep(server, found); });
+        [this, server](const NameLookup::Addresses& found) { options_.book->Keep(server, found); });
   }
 
  private:
   absl::StatusOr<std::unique_ptr<EntropyStream>> DialKnown(const std::string& server,
                                                            const absl::Status& why,
                                                            const std::function<void()>& wake) {
-    std::vector<std::string> known = book_.Find(server);
+    std::vector<std::string> known = options_.book->Find(server);
     if (known.empty()) return why;
     // Each attempt begins with another one: gRPC tries those of its family only.
     std::rotate(known.begin(), known.begin() + static_cast<ptrdiff_t>(attempt_++ % known.size()),
@@ -59,7 +57,6 @@ class NamedDialer {
 
   const NamedDialOptions options_;
   NameLookup lookup_;
-  AddressBook book_;
   size_t attempt_ = 0;
 };
 

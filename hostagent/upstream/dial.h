@@ -3,7 +3,7 @@
 //   StreamDial dial = GrpcDial(tls, &clock);
 //   auto stream = dial("a:7743", [&] { Wake(); });
 //
-//   StreamDial dial = NamedDial({tls, &clock, &log, state_dir, servers});
+//   StreamDial dial = NamedDial({tls, &clock, &log, &address_book});
 //
 // Errors: of the call; of a certificate or key that cannot be read, from the function of
 // GrpcDial() and NamedDial(). That a server does not answer is no error here: the stream ends then.
@@ -14,12 +14,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
 #include "client/entropy_stream.h"
+#include "hostagent/upstream/address_book.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {
@@ -35,16 +35,14 @@ StreamDial GrpcDial(const config::v1::ClientTls& tls, const Clock* clock);
 
 struct NamedDialOptions {
   config::v1::ClientTls tls;
-  // Both outlive the function.
+  // All outlive the function.
   const Clock* clock = nullptr;
   Log* log = nullptr;
-  // Keeps addresses of these servers.
-  std::string state_dir;
-  std::vector<std::string> servers;
+  AddressBook* book = nullptr;
 };
 
 // The same, for an agent: looks the name up first, with a deadline of its own, keeps the addresses
-// of a server that has answered (hostagent/upstream/address_book.h), and tries those of then when
+// of a server that has answered, and tries those of then when
 // the name cannot be looked up. The log tells that (upstream.by_address).
 StreamDial NamedDial(const NamedDialOptions& options);
 

@@ -19,10 +19,15 @@ using testing::IsEmpty;
 
 class AddressBookTest : public testing::Test {
  protected:
-  // A book of the next process.
-  AddressBook* Open(const std::vector<std::string>& servers = {"a:7743", "b:7743"}) {
+  // A book of a process that does not serve yet.
+  AddressBook* Took(const std::vector<std::string>& servers = {"a:7743", "b:7743"}) {
     book_.reset();
     return &book_.emplace(dir_.path(), servers, &log_);
+  }
+  // Of the next process.
+  AddressBook* Open(const std::vector<std::string>& servers = {"a:7743", "b:7743"}) {
+    Took(servers)->Own();
+    return &*book_;
   }
   void Write(const std::string& text) { std::ofstream(AddressBookPath(dir_.path())) << text; }
   std::string Text() {
@@ -51,6 +56,16 @@ TEST_F(AddressBookTest, OtherAddressesReplaceThoseOfBefore) {
   Open()->Keep("a:7743", {"192.0.2.7:7743"});
   book_->Keep("a:7743", {"192.0.2.9:7743"});
   EXPECT_THAT(Open()->Find("a:7743"), ElementsAre("192.0.2.9:7743"));
+}
+
+// The process that it takes over from writes the same file.
+TEST_F(AddressBookTest, OnlyTheProcessThatServesWrites) {
+  Took()->Keep("a:7743", {"192.0.2.7:7743"});
+  EXPECT_THAT(book_->Find("a:7743"), ElementsAre("192.0.2.7:7743"));
+  EXPECT_THAT(Took()->Find("a:7743"), IsEmpty()) << "it never served";
+  book_->Keep("a:7743", {"192.0.2.8:7743"});
+  book_->Own();
+  EXPECT_THAT(Took()->Find("a:7743"), ElementsAre("192.0.2.8:7743"));
 }
 
 TEST_F(AddressBookTest, AnotherOrderIsNoNews) {
@@ -88,6 +103,7 @@ TEST_F(AddressBookTest, WhatIsNoAddressIsLeftOut) {
 TEST_F(AddressBookTest, AFileThatCannotBeWrittenIsToldAndNobodyWaits) {
   {
     AddressBook book(dir_.path() + "/gone", {"a:7743"}, &log_);
+    book.Own();
     book.Keep("a:7743", {"192.0.2.7:7743"});
     EXPECT_THAT(book.Find("a:7743"), ElementsAre("192.0.2.7:7743"));
   }
