@@ -46,9 +46,6 @@ class Listener final : public EventLoop::Handler {
  public:
   // QEMU connects synchronously: a full backlog would freeze the guest's whole process.
   static constexpr int kBacklog = 4096;
-  // An accept costs some 10 us, so a turn takes less than a millisecond. All that a busy host's
-  // guests connect after a restart of the agent is accepted within some hundred turns.
-  static constexpr int kAcceptsPerTurn = 64;
   // Descriptors come back when other connections end. To try more often would only cost time.
   static constexpr int64_t kPauseNanos = 250 * kMillisecondNanos;
 

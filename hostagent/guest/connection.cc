@@ -158,12 +158,15 @@ void Connection::OnReadable(uint32_t events) {
   // Nobody is left to read replies, even if there is still something to read.
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
-  const ssize_t n = recv(socket_.get(), host_->input.data(), host_->input.size(), MSG_DONTWAIT);
+  size_t* const left = &host_->loop->left()->input;
+  const size_t most = std::max(std::min(host_->input.size(), *left), kLeastInputBytes);
+  const ssize_t n = recv(socket_.get(), host_->input.data(), most, MSG_DONTWAIT);
   const int error = errno;
+  if (n > 0) *left -= std::min(static_cast<size_t>(n), *left);
   // The kernel does not report again what was not read, or the end after what was read. A new
   // request for events makes it report both.
-  const bool more = n == static_cast<ssize_t>(host_->input.size()) ||
-                    (n > 0 && (events & EPOLLRDHUP)) || (n < 0 && error == EINTR);
+  const bool more = n == static_cast<ssize_t>(most) || (n > 0 && (events & EPOLLRDHUP)) ||
+                    (n < 0 && error == EINTR);
   if (more) UpdateInterest();
   if (n > 0) return OnInput(host_->input.first(static_cast<size_t>(n)));
   if (n < 0) {

@@ -148,6 +148,7 @@ void EventLoop::RunOnce(int64_t max_wait_nanos) {
   epoll_event events[kEventsPerTurn];
   const int n = epoll_wait(epoll_.get(), events, kEventsPerTurn, millis);
   now_ = clock_->NowNanos();
+  left_ = Left();
   heartbeat_.store(now_, std::memory_order_relaxed);
   bool woken = false;
   for (int i = 0; i < n; ++i) {

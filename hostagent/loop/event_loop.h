@@ -9,9 +9,10 @@
 //
 // The loop reads the clock once per turn: now_nanos() is the time at which the turn began.
 //
-// What can be driven from outside has a budget for each turn: so many events, timers and posts. The
-// rest waits for the next turn, which begins at once, after the others' events. Whoever has work
-// left at the end of a turn does the same by TurnAgain().
+// What can be driven from outside has a budget for each turn: so many events, timers, posts, new
+// connections, and bytes that are read. The rest waits for the next turn, which begins at once,
+// after the others' events. Whoever has work left at the end of a turn does the same by
+// TurnAgain().
 //
 // Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of FdWatch::Begin().
 //
@@ -20,6 +21,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -56,8 +58,13 @@ class EventLoop {
   static constexpr int kTimersPerTurn = 256;
   // A post may be a question for all guests, which takes milliseconds where there are thousands.
   static constexpr int kPostsPerTurn = 4;
+  // A new connection takes some 100 us, most of it to find out who is there; that of a process that
+  // the kernel has told nothing of yet takes up to 400 us.
+  static constexpr int kAcceptsPerTurn = 16;
+  // Of commands, which take up to 200 ns a byte where each needs memory of its own.
+  static constexpr size_t kInputPerTurn = 16 * 1024;
   // Whoever asks in a slow turn waits so long for nothing but others' work. A turn within its
-  // budgets takes a tenth of it.
+  // budgets takes half of it at worst.
   static constexpr int64_t kSlowTurnNanos = 10 * kMillisecondNanos;
 
   class Handler {
@@ -79,6 +86,14 @@ class EventLoop {
 
   // Some work is left for the next turn, which does not wait for events then.
   void TurnAgain() { again_ = true; }
+  // What all handlers together may still do in this turn. The kernel tells of the same descriptors
+  // first, turn after turn. So each handler may do a little when nothing is left, too.
+  struct Left {
+    int accepts = kAcceptsPerTurn;
+    size_t input = kInputPerTurn;
+  };
+  Left* left() { return &left_; }
+
   // Counts turns there from now on; nullptr = nowhere. It outlives the turns.
   void CountTurns(TurnCounters* counters) { counters_ = counters; }
 
@@ -144,6 +159,7 @@ class EventLoop {
   std::function<void()> after_turn_;
   // The next turn does not wait.
   bool again_ = false;
+  Left left_;
   TurnCounters* counters_ = nullptr;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;

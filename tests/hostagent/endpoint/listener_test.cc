@@ -23,6 +23,8 @@ namespace entropyd {
 namespace {
 
 using testing::AllOf;
+using testing::Each;
+using testing::Ge;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -71,13 +73,36 @@ TEST_F(ListenerTest, ATurnAcceptsABoundedNumberAndTheNextTurnsTheRest) {
   auto listener = Listen(path);
   ASSERT_TRUE(listener.ok()) << listener.status();
   std::vector<UniqueFd> clients;
-  for (int i = 0; i < 2 * Listener::kAcceptsPerTurn + 1; ++i) clients.push_back(Connect(path));
+  for (int i = 0; i < 2 * EventLoop::kAcceptsPerTurn + 1; ++i) clients.push_back(Connect(path));
   loop_->RunOnce(0);
-  EXPECT_EQ(accepted_.size(), size_t{Listener::kAcceptsPerTurn});
+  EXPECT_EQ(accepted_.size(), size_t{EventLoop::kAcceptsPerTurn});
   loop_->RunOnce(0);
-  EXPECT_EQ(accepted_.size(), size_t{2 * Listener::kAcceptsPerTurn});
+  EXPECT_EQ(accepted_.size(), size_t{2 * EventLoop::kAcceptsPerTurn});
   loop_->RunOnce(0);
   EXPECT_EQ(accepted_.size(), clients.size());
+}
+
+// The kernel tells of the same listener first, turn after turn.
+TEST_F(ListenerTest, ATurnAcceptsABoundedNumberOfAllListenersAndAtLeastOneOfEach) {
+  std::vector<std::unique_ptr<Listener>> listeners;
+  std::vector<int> accepted(4);
+  std::vector<UniqueFd> clients;
+  for (int& count : accepted) {
+    const std::string path = dir_ / absl::StrCat(listeners.size(), ".sock");
+    listeners.push_back(Listener::Create(
+                            {path, 0660, ""}, loop_.get(), [&count](UniqueFd) { ++count; },
+                            [](const absl::Status&) {})
+                            .value());
+    for (int i = 0; i < 3 * EventLoop::kAcceptsPerTurn; ++i) clients.push_back(Connect(path));
+  }
+  for (int turn = 1; turn <= 2; ++turn) {
+    loop_->RunOnce(0);
+    EXPECT_THAT(accepted, Each(Ge(turn)));
+    EXPECT_LE(accepted[0] + accepted[1] + accepted[2] + accepted[3],
+              turn * (EventLoop::kAcceptsPerTurn + 3));
+  }
+  for (int turn = 0; turn < 12; ++turn) loop_->RunOnce(0);
+  EXPECT_THAT(accepted, Each(3 * EventLoop::kAcceptsPerTurn));
 }
 
 TEST_F(ListenerTest, SocketFileHasTheModeAskedForAndGoesWithTheListener) {

@@ -101,6 +101,27 @@ TEST_F(TurnBudgetTest, WorkThatIsLeftNeedsNoEventToGoOn) {
   EXPECT_EQ(greedy.Receive().size(), 600u * 255);
 }
 
+TEST_F(TurnBudgetTest, AFloodOfCommandsIsReadInTurnsAndPoliteGuestsHaveTheirBytesInEach) {
+  constexpr size_t kFlood = 16'000;
+  Arrive(100'000);
+  std::vector<Client> greedy;
+  for (int i = 0; i < 50; ++i) greedy.push_back(Connect(kAuto));
+  Client polite = Connect(kAuto);
+  for (Client& client : greedy) client.Send(Bytes(kFlood, 0x04));
+  uint64_t read = 0;
+  for (int turn = 0; turn < 10; ++turn) {
+    polite.Send({0x02, 16});
+    Turn();
+    EXPECT_EQ(polite.Receive().size(), 16u);
+    EXPECT_LE(counters().requests[4].Get() - read,
+              EventLoop::kInputPerTurn + greedy.size() * Connection::kLeastInputBytes);
+    EXPECT_GT(counters().requests[4].Get(), read);
+    read = counters().requests[4].Get();
+  }
+  for (int turn = 0; turn < 100; ++turn) Turn();
+  EXPECT_EQ(counters().requests[4].Get(), greedy.size() * kFlood);
+}
+
 TEST_F(TurnBudgetTest, RepliesWithoutEntropyTakeTurnsToo) {
   Client greedy = Connect(kAuto, Bytes(16'000, 0x00));
   for (int i = 0; i < 20; ++i) {
