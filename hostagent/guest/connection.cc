@@ -60,10 +60,12 @@ void Connection::JoinShare(absl::optional<int64_t> nano_tokens) {
   share_ = host_->guests->Join(joined_as_, class_, nano_tokens, host_->loop->now_nanos());
   part_ = share_->Add(this);
   share_->Touch(part_);
+  CountPending();
 }
 
 void Connection::LeaveShare() {
   const int64_t now = host_->loop->now_nanos();
+  if (pending_held_ > 0) host_->pending.Change(joined_as_, std::exchange(pending_held_, 0), 0);
   throttled_nanos_ += share_->throttled_nanos(part_, now);
   share_->Remove(part_, now);
   share_ = nullptr;
@@ -190,13 +192,7 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
     primer_.OnCommand();
     prime_timer_.Set(kNever);
   }
-  const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
-  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos());
-  for (size_t i = 0; i < before.size(); ++i) {
-    const uint64_t n = session_.commands()[i] - before[i];
-    if (n > 0 && !held_) class_->counters()->requests[i].Add(n);
-  }
-  switch (input) {
+  switch (TakeCommands(bytes)) {
     case EgdSession::Input::kOk:
       if (!share_->ServeAtOnce(part_, host_->loop->now_nanos())) share_->Touch(part_);
       return;
@@ -221,12 +217,33 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
                              {"class", class_->counters()->class_name},
                              {"pid", options_.peer.pid},
                              {"program", options_.peer.program},
-                             {"runs", EgdSession::kMaxRuns},
+                             {"runs", session_.runs()},
                              {"remedy", "read replies before sending more; connection closed"},
                              {count.key(), count.events}});
       }
       return Close("too many pending commands");
   }
+}
+
+EgdSession::Input Connection::TakeCommands(absl::Span<const uint8_t> bytes) {
+  const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
+  // A queue grows only when it is full. So few commands need not be asked for.
+  const bool few = session_.runs() + bytes.size() <= PendingBudget::kFree;
+  const size_t most = few ? PendingBudget::kFree : host_->pending.Most(joined_as_, pending_held_);
+  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos(), most);
+  CountPending();
+  for (size_t i = 0; i < before.size(); ++i) {
+    const uint64_t n = session_.commands()[i] - before[i];
+    if (n > 0 && !held_) class_->counters()->requests[i].Add(n);
+  }
+  return input;
+}
+
+void Connection::CountPending() {
+  const size_t held = session_.capacity() > PendingBudget::kFree ? session_.capacity() : 0;
+  if (held == pending_held_) return;
+  host_->pending.Change(joined_as_, pending_held_, held);
+  pending_held_ = held;
 }
 
 LineCount Connection::ToTell(absl::string_view what) {
@@ -309,6 +326,7 @@ size_t Connection::Stage() {
   const bool settle = !plan_full_ && !AwaitsFirstBytes();
   const size_t staged =
       session_.Fill(host_->staging, {take, available, settle}, class_->completed(), host_->replies);
+  CountPending();
   class_->Completed(&waits_);
   return staged;
 }

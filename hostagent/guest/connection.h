@@ -13,7 +13,7 @@
 //   peer closed, or an error          what is owed is dropped
 //   peer shut down its sending side   what is owed is still delivered; closes when it was taken
 //   unknown command                   answers nothing more; logs and counts
-//   too many pending commands         likewise
+//   too many pending commands         likewise; of its own, or of its guest's (pending_budget.h)
 //
 // Errors: of the loop's watch, from Start() and Resume().
 //
@@ -39,6 +39,7 @@
 #include "hostagent/guest/guest_key.h"
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/guests.h"
+#include "hostagent/guest/pending_budget.h"
 #include "hostagent/guest/primer.h"
 #include "hostagent/guest/unsent_replies.h"
 #include "hostagent/identity/guest_identity.h"
@@ -60,6 +61,7 @@ struct ConnectionHost {
   SecretArena* arena = nullptr;
   Log* log = nullptr;
   Guests* guests = nullptr;
+  PendingBudget pending;
   // Of lines that guests can cause.
   LineLimit lines;
   // Secret; cleansed after each use.
@@ -185,6 +187,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void BoundHalfClose();
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
+  EgdSession::Input TakeCommands(absl::Span<const uint8_t> bytes);
+  void CountPending();
   // 0, or how many events of this kind and guest a line of the log stands for now.
   LineCount ToTell(absl::string_view what);
   size_t Stage();
@@ -217,6 +221,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint64_t start_ticks_ = 0;
   bool held_ = false;
   EgdSession session_;
+  // Of ConnectionHost::pending.
+  size_t pending_held_ = 0;
   Primer primer_;
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;

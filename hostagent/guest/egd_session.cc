@@ -16,7 +16,8 @@ constexpr size_t kBitsReply = 4;
 
 }  // namespace
 
-EgdSession::Input EgdSession::OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos) {
+EgdSession::Input EgdSession::OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos,
+                                      size_t most) {
   if (!bytes.empty()) started_ = true;
   while (true) {
     egd::Command command;
@@ -28,12 +29,12 @@ EgdSession::Input EgdSession::OnInput(absl::Span<const uint8_t> bytes, int64_t n
         return Input::kUnknownCommand;
       case egd::DecodeResult::kCommand:
         ++commands_[static_cast<size_t>(command.type)];
-        if (!Append(command, now_nanos)) return Input::kTooManyPending;
+        if (!Append(command, now_nanos, most)) return Input::kTooManyPending;
     }
   }
 }
 
-bool EgdSession::Append(const egd::Command& command, int64_t now_nanos) {
+bool EgdSession::Append(const egd::Command& command, int64_t now_nanos, size_t most) {
   if (command.type == egd::CommandType::kWrite) return true;  // no reply
   const bool blocking = command.type == egd::CommandType::kReadBlocking;
   const uint8_t each = command.type == egd::CommandType::kReadNonBlocking ? command.bytes : 0;
@@ -49,11 +50,21 @@ bool EgdSession::Append(const egd::Command& command, int64_t now_nanos) {
     }
   }
   if (runs_.size() - head_ >= kMaxRuns + restored_runs_) return false;
-  if (head_ > 0 && runs_.size() == runs_.capacity()) {
+  if (!Grow(most)) return false;
+  runs_.push_back({now_nanos, blocking ? uint64_t{command.bytes} : 0, 1, command.type, each});
+  return true;
+}
+
+bool EgdSession::Grow(size_t most) {
+  if (runs_.size() < runs_.capacity()) return true;
+  if (head_ > 0) {
     runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(head_));
     head_ = 0;
+    return true;
   }
-  runs_.push_back({now_nanos, blocking ? uint64_t{command.bytes} : 0, 1, command.type, each});
+  const size_t next = std::min(std::max<size_t>(1, 2 * runs_.capacity()), most);
+  if (next <= runs_.capacity()) return false;
+  runs_.reserve(next);
   return true;
 }
 

@@ -54,7 +54,7 @@ class EgdSession {
     kOk,
     // See unknown_command(). Nobody can understand the connection any more.
     kUnknownCommand,
-    // kMaxRuns is reached.
+    // kMaxRuns is reached, or the queue may not grow.
     kTooManyPending,
   };
 
@@ -70,8 +70,12 @@ class EgdSession {
 
   explicit EgdSession(int64_t pid) : pid_reply_(egd::EncodePid(pid)) {}
 
-  // Takes what the peer sent.
-  Input OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos);
+  // Takes what the peer sent. The queue gets no room for more than `most` runs, and keeps what it
+  // has.
+  Input OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos, size_t most = SIZE_MAX);
+  // The runs that are pending, and those for which the queue has memory.
+  size_t runs() const { return runs_.size() - head_; }
+  size_t capacity() const { return runs_.capacity(); }
 
   // The bytes that it could use now: all that 0x02 commands are owed, and what the 0x01 commands at
   // the front ask for, less what is granted. From now on these count as asked (see Supply::settle).
@@ -118,7 +122,9 @@ class EgdSession {
   using Run = SessionState::Run;
 
   bool has_run() const { return head_ < runs_.size(); }
-  bool Append(const egd::Command& command, int64_t now_nanos);
+  bool Append(const egd::Command& command, int64_t now_nanos, size_t most);
+  // Makes room for one more run.
+  bool Grow(size_t most);
   Run& front() { return runs_[head_]; }
   const Run& front() const { return runs_[head_]; }
   void PopFront(std::vector<int64_t>* completed);

@@ -38,7 +38,7 @@ class HandoverLink {
   static constexpr size_t kFdsAtOnce = 253;
   // The sockets of as many single guests as `max_guests` may ever allow, and listeners.
   static constexpr size_t kMaxFds = 128 * 1024;
-  // SavedState::kBatchBytes and one connection more are some 10 MB; 100,000 sockets' names are 20.
+  // A batch of connections is 10 MB at most, of an older version; 100,000 sockets' names are 20.
   static constexpr size_t kMaxMessage = 64 * 1024 * 1024;
 
   struct Received {

@@ -35,9 +35,9 @@ class SavedState {
  public:
   // The most connections in one message. The kernel passes 253 descriptors (SCM_MAX_FD).
   static constexpr int kBatch = 200;
-  // A message that has so many bytes gets no further connection. One that owes as many replies as
-  // it may (EgdSession::kMaxRuns) has up to 2 MB.
-  static constexpr size_t kBatchBytes = 8 * 1024 * 1024;
+  // A message that has so many bytes gets no further connection. Most have 300; one that owes as
+  // many replies as it may (EgdSession::kMaxRuns) has up to 2 MB.
+  static constexpr size_t kBatchBytes = 128 * 1024;
 
   // What it reads and builds; all outlive it.
   struct Parts {

@@ -361,6 +361,31 @@ TEST_F(ConnectionsTest, AStalledReaderIsReadOnAndHoldsUpNobody) {
   EXPECT_TRUE(std::equal(head.begin(), head.end(), seen.begin()));
 }
 
+// Here all of them are one guest's, because one process has made them.
+TEST_F(ConnectionsTest, WhatAllConnectionsOfAGuestHavePendingIsBounded) {
+  Bytes alternating;
+  for (int i = 0; i < 5'000; ++i) alternating.insert(alternating.end(), {0x02, 1, 0x04});
+  Client greedy = Connect(kAuto, alternating);
+  EXPECT_FALSE(greedy.Closed());
+  EXPECT_TRUE(Connect(kAuto, alternating).Closed());
+  EXPECT_EQ(counters().closed_pending.Get(), 1u);
+  Client polite = Connect(kAuto, {0x02, 16, 0x04, 0x02, 16});
+  EXPECT_FALSE(polite.Closed());
+  // A connection that ends makes room, and so does one that has its replies.
+  greedy.Hangup();
+  Turn();
+  Client second = Connect(kAuto, alternating);
+  EXPECT_FALSE(second.Closed());
+  Arrive(100'000);
+  for (int turn = 0; turn < 20; ++turn) {
+    Turn();
+    second.Receive();
+  }
+  Arrive(100'000);
+  Client third = Connect(kAuto, alternating);
+  EXPECT_EQ(counters().closed_pending.Get(), 1u);
+}
+
 TEST_F(ConnectionsTest, TwoGuestsNeverGetTheSameBytes) {
   Client one = Connect(kAuto);
   Client two = Connect(kAuto);

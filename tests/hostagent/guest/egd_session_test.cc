@@ -243,6 +243,21 @@ TEST_F(EgdSessionTest, AlternatingForEverIsRefusedWhenTheQueueIsFull) {
   EXPECT_EQ(Send({0x02, 1}), EgdSession::Input::kTooManyPending);
 }
 
+TEST_F(EgdSessionTest, TheQueueGetsNoRoomForMoreRunsThanItMay) {
+  Bytes input;
+  for (int i = 0; i < 50; ++i) input.insert(input.end(), {0x02, 1, 0x04});
+  EXPECT_EQ(session_.OnInput(input, 0, 100), EgdSession::Input::kOk);
+  EXPECT_EQ(session_.runs(), 100u);
+  EXPECT_EQ(session_.capacity(), 100u);
+  EXPECT_EQ(session_.OnInput(Bytes{0x04}, 0, 100), EgdSession::Input::kOk);  // joins the last run
+  // What is answered leaves room. What it has it keeps.
+  buffer_.Fill(1);
+  Pass();
+  EXPECT_EQ(session_.OnInput(Bytes{0x02, 1}, 0, 0), EgdSession::Input::kOk);
+  EXPECT_EQ(session_.OnInput(Bytes{0x04}, 0, 0), EgdSession::Input::kOk);
+  EXPECT_EQ(session_.OnInput(Bytes{0x02, 1}, 0, 0), EgdSession::Input::kTooManyPending);
+}
+
 TEST_F(EgdSessionTest, CommandsOfManyBatchesStayBounded) {
   Bytes input;
   for (int64_t now = 0; now < 100'000; ++now) {
