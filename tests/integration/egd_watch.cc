@@ -1,7 +1,11 @@
-// Runs guests that notice every fault: N connections. Each sends P requests of 64 bytes at once,
-// waits for all replies, and begins the next round ROUND_MS after it began the last one.
+// Runs guests that notice every fault. Each connection sends P requests of 64 bytes at once, waits
+// for all replies, and begins the next round ROUND_MS after it began the last one.
 //
-//   it_egd_watch SOCKET N P ROUND_MS
+//   it_egd_watch SOCKET CONNECTIONS P ROUND_MS
+//   it_egd_watch SOCKET GUESTSxCONNECTIONS P ROUND_MS
+//
+// Each guest is a process of its own, with CONNECTIONS connections; without GUESTS, of 16 each.
+// "{}" in SOCKET stands for the guest's number, from 0 on.
 //
 // SIGUSR1: prints "longest_ms X", the longest time of a round since the last SIGUSR1.
 // SIGTERM: sends no more requests, waits for the replies that are due, prints one line of JSON.
@@ -12,6 +16,8 @@
 #include <sys/signalfd.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/process/nanos.h"
@@ -36,15 +42,21 @@ struct Connection {
   uint8_t block[16];
 };
 
+std::string Numbered(std::string path, int guest) {
+  const size_t at = path.find("{}");
+  return at == std::string::npos ? path : path.replace(at, 2, std::to_string(guest));
+}
+
 class Watch {
  public:
-  Watch(const char* path, int connections, int outstanding, int64_t round)
+  Watch(const std::string& path, int connections, int of_guest, int outstanding, int64_t round)
       : round_(round), epoll_(epoll_create1(EPOLL_CLOEXEC)), all_(connections) {
     for (int i = 0; i < outstanding; ++i) batch_.insert(batch_.end(), {0x02, kRequestBytes});
     const int64_t now = MonotonicNanos();
     std::vector<int> fds(connections);
-    for (int i = 0; i < connections; i += kOfOneGuest) {
-      ConnectEgdAsGuest(path, std::min(kOfOneGuest, connections - i), &fds[i]);
+    for (int i = 0; i < connections; i += of_guest) {
+      ConnectEgdAsGuest(Numbered(path, i / of_guest).c_str(), std::min(of_guest, connections - i),
+                        &fds[i]);
     }
     for (int i = 0; i < connections; ++i) {
       Connection& c = all_[i];
@@ -174,11 +186,15 @@ class Watch {
 };
 
 int Main(int argc, char** argv) {
-  if (argc != 5 || atoi(argv[2]) < 1 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1) {
-    fprintf(stderr, "usage: it_egd_watch SOCKET CONNECTIONS OUTSTANDING ROUND_MS\n");
+  int guests = 0, each = 0;
+  const int figures = argc == 5 ? sscanf(argv[2], "%dx%d", &guests, &each) : 0;
+  if (figures == 1) each = std::exchange(guests, 1);
+  if (figures < 1 || guests < 1 || each < 1 || atoi(argv[3]) < 1 || atoi(argv[4]) < 1) {
+    fprintf(stderr, "usage: it_egd_watch SOCKET [GUESTSx]CONNECTIONS OUTSTANDING ROUND_MS\n");
     return 2;
   }
-  Watch watch(argv[1], atoi(argv[2]), atoi(argv[3]), atoi(argv[4]) * kMillisecondNanos);
+  Watch watch(argv[1], guests * each, figures == 1 ? kOfOneGuest : each, atoi(argv[3]),
+              atoi(argv[4]) * kMillisecondNanos);
   return watch.Run();
 }
 

@@ -1,0 +1,1 @@
+. "$HERE/attackers/01-start.sh"

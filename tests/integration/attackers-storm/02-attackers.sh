@@ -1,0 +1,1 @@
+. "$HERE/attackers/02-attackers.sh"

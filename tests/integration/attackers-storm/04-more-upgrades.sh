@@ -1,0 +1,1 @@
+. "$HERE/attackers-storm/03-upgrades.sh"

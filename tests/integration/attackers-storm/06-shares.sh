@@ -1,0 +1,1 @@
+. "$HERE/attackers/04-shares.sh"

@@ -1,0 +1,1 @@
+. "$HERE/attackers/05-left.sh"

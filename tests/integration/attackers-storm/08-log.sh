@@ -1,0 +1,1 @@
+. "$HERE/attackers/06-log.sh"
