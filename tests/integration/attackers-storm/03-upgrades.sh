@@ -1,2 +1,2 @@
-ATTACK_SECONDS=600
+ATTACK_SECONDS=600 JUDGE_TURNS=1
 . "$HERE/attackers/03-upgrades.sh"

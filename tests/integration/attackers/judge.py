@@ -6,12 +6,14 @@
                             half-close got a part of its bytes only
 
 The ideal is the fluid one, of equal weights: a guest that asks for less than its part gets what it asks for, and the
-others have what is left in equal parts.
+others have what is left in equal parts. Guests that ask at times ask less often while this machine is busy with
+something else; half as often at least.
 """
 import json
 import sys
 
 DUE_BYTES_PER_SECOND = 64 / 0.05
+LEAST_ASKED = 0.5
 TOLERANCE = 0.03
 LEAST_JAIN = 0.99
 misses = 0
@@ -49,7 +51,11 @@ def shares(name):
     crowds = {crowd: window(crowd, name) for crowd in ("due", "hungry", "greedy.plain", "greedy.known")}
     demands = []
     for crowd, said in crowds.items():
-        demand = DUE_BYTES_PER_SECOND * said["seconds"] if crowd == "due" else None
+        demand = None
+        if crowd == "due":
+            demand = said["bytes"] / said["guests"]
+            asked = demand / (DUE_BYTES_PER_SECOND * said["seconds"])
+            judged(asked >= LEAST_ASKED, f"due: {asked:.2f} of what they ask for when nothing delays them")
         demands += [demand] * said["guests"]
     ideals = fluid(sum(said["bytes"] for said in crowds.values()), demands)
     at = 0

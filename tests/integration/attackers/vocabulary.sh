@@ -7,7 +7,7 @@ POLITE='own plain known'
 CROWDS='due hungry greedy.plain greedy.known'
 ATTACKERS='at.plain at.primed at.known at.crowd at.many'
 # How long the attack goes on; how much memory the agent may have at its highest, and how much more than before it may
-# keep. With SANITIZED=1 it may have more, and its turns may take longer.
+# keep. With SANITIZED=1 it may have more.
 ATTACK_SECONDS=${ATTACK_SECONDS:-30}
 MOST_RSS_KIB=196608 MOST_KEPT_KIB=16384
 [ -z "${SANITIZED:-}" ] || MOST_RSS_KIB=786432 MOST_KEPT_KIB=393216
@@ -37,9 +37,10 @@ upgrade() {
   differ "$(pid_of agent)" "$before" || die "the old process still serves"
 }
 
-# in_bounds: the process that serves has had no more memory than it may, and no turn was slow through its work. A turn
-# is also slow when the loop waits for a processor, for as long as the kernel says. The turn that takes the guests over
-# is slow, and one more may be: the kernel does not say what a virtual machine waits for.
+# in_bounds: the process that serves has had no more memory than it may. It says how many turns of its loop were slow.
+# With JUDGE_TURNS=1, on a machine that does nothing else, no turn may be slow through its work. A turn is also slow when
+# the loop waits for a processor, for as long as the kernel says. The turn that takes the guests over is slow, and one
+# more may be: the kernel does not say what a virtual machine waits for.
 in_bounds() {
   local pid slow longest memory delay
   pid=$(pid_of agent)
@@ -49,7 +50,7 @@ in_bounds() {
   memory=$(figure "$pid" VmHWM)
   delay=$(awk '{printf "%.0f", $2 / 1e6}' "/proc/$pid/task/$pid/schedstat")
   echo "process $pid: $memory KiB at most; $slow slow turns, the longest $longest s; $delay ms without a processor"
-  [ -n "${SANITIZED:-}" ] || [ $(((slow - 2) * WORK_MS)) -le "$delay" ] || die "turns were slow through their work"
+  [ -z "${JUDGE_TURNS:-}" ] || [ $(((slow - 2) * WORK_MS)) -le "$delay" ] || die "turns were slow through their work"
   [ "$memory" -le "$MOST_RSS_KIB" ] || die "$memory KiB; $MOST_RSS_KIB are allowed"
 }
 
