@@ -38,9 +38,9 @@ upgrade() {
 }
 
 # in_bounds: the process that serves has had no more memory than it may. It says how many turns of its loop were slow.
-# With JUDGE_TURNS=1, on a machine that does nothing else, no turn may be slow through its work. A turn is also slow when
-# the loop waits for a processor, for as long as the kernel says. The turn that takes the guests over is slow, and one
-# more may be: the kernel does not say what a virtual machine waits for.
+# With JUDGE_TURNS=1, on a machine that does nothing else, no turn may be slow through its work. A turn is also slow
+# when the loop waits for a processor, for as long as the kernel says. The turn that takes the guests over is slow, and
+# one more may be: the kernel does not say what a virtual machine waits for.
 in_bounds() {
   local pid slow longest memory delay
   pid=$(pid_of agent)
