@@ -195,7 +195,9 @@ class Checker {
 
   // What is there is left by an earlier process, or it is in the way.
   void CheckPlace(const std::string& key, const std::string& path, bool socket) {
-    if (strict_) {
+    // Listeners and pipes may wait for a safe directory. Without its control socket an agent could
+    // not be told anything.
+    if (strict_ || key == "control") {
       if (auto status = CheckSocketDirectory(path); !status.ok()) Fail(key, status.message());
     }
     struct stat found;

@@ -1,5 +1,6 @@
 #include "hostagent/endpoint/socket_directory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -27,7 +28,9 @@ constexpr int kMostLinks = 40;
 // no attributes of its own.
 bool HasAcl(int directory) {
   const std::string itself = absl::StrCat("/proc/self/fd/", directory);
-  return getxattr(itself.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
+  const ssize_t bytes = getxattr(itself.c_str(), "system.posix_acl_access", nullptr, 0);
+  // Who cannot tell whether there is one must not trust the group's bits.
+  return bytes > 0 || (bytes < 0 && errno != ENODATA && errno != ENOTSUP);
 }
 
 bool OthersMayWrite(int directory, const struct stat& found) {

@@ -281,7 +281,7 @@ FairQueue::After Connection::Deliver() {
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
     if (session_.idle()) break;
     written += staged;
-    more = written >= kStagingBytes;
+    more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMostReplies;
   }
   if (closed()) return FairQueue::After::kDone;
   const bool again = more || plan_full_ || session_.needs_pass();

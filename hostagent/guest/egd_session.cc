@@ -117,6 +117,7 @@ uint64_t EgdSession::commands_total() const {
 size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
                         std::vector<int64_t>* completed, std::vector<StagedReply>* replies) {
   size_t used = 0;
+  replies_left_ = kMostReplies;
   if (!literal_.empty()) {
     std::memcpy(out.data(), literal_.data(), literal_.size());
     used = literal_.size();
@@ -124,13 +125,14 @@ size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
     if (replies != nullptr) replies->push_back({egd::CommandType::kWrite, uint32_t(used)});
     literal_.clear();
   }
-  while (has_run()) {
+  while (has_run() && replies_left_ > 0) {
     const absl::Span<uint8_t> room = out.subspan(used);
     const egd::CommandType type = front().type;
     const size_t before = used;
     bool done = false;
     switch (type) {
       case egd::CommandType::kReadBlocking:
+        --replies_left_;
         used += FillBlocking(room, supply, &done);
         break;
       case egd::CommandType::kReadNonBlocking:
@@ -191,7 +193,7 @@ size_t EgdSession::FillBlocking(absl::Span<uint8_t> out, const Supply& supply, b
 size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply, bool* done) {
   Run& run = front();
   size_t used = 0;
-  while (run.count > 0) {
+  while (run.count > 0 && replies_left_ > 0) {
     if (out.size() - used < size_t{1} + run.each) break;
     const uint32_t got = Take(out.subspan(used + 1, run.each), supply);
     if (got == 0 && run.each > 0) {
@@ -201,6 +203,7 @@ size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply
     out[used] = static_cast<uint8_t>(got);
     used += 1 + got;
     --run.count;
+    --replies_left_;
     if (asked_ > 0) --asked_;
   }
   *done = run.count == 0;
@@ -210,10 +213,11 @@ size_t EgdSession::FillNonBlocking(absl::Span<uint8_t> out, const Supply& supply
 size_t EgdSession::FillPlain(absl::Span<uint8_t> out, absl::Span<const uint8_t> reply, bool* done) {
   Run& run = front();
   size_t used = 0;
-  while (run.count > 0 && out.size() - used >= reply.size()) {
+  while (run.count > 0 && replies_left_ > 0 && out.size() - used >= reply.size()) {
     std::memcpy(out.data() + used, reply.data(), reply.size());
     used += reply.size();
     --run.count;
+    --replies_left_;
   }
   *done = run.count == 0;
   return used;

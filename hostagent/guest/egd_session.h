@@ -48,6 +48,9 @@ class EgdSession {
   // Room in which Fill() can answer at least one pending command or piece of it. The longest reply
   // that must not be split is a whole 0x01: a length and 255 bytes.
   static constexpr size_t kMinRoom = 256;
+  // The most replies of one Fill(). Short ones cost as much as long ones, and those that the peer
+  // does not take are kept one by one.
+  static constexpr size_t kMostReplies = 1024;
   static constexpr size_t kCommands = egd::kCommandTypes;
 
   enum class Input {
@@ -86,7 +89,8 @@ class EgdSession {
   // Gives up what was granted and not taken.
   void Forfeit() { granted_ = 0; }
 
-  // Stages replies into `out` until it is full, or the next reply needs bytes that are not granted.
+  // Stages replies into `out` until it is full, or there are kMostReplies, or the next reply needs
+  // bytes that are not granted.
   // Appends to *completed the arrival time of every run that was answered to its end, and to
   // *replies, if given, what the replies are. Returns the bytes staged. REQUIRES: out.size() >=
   // kMinRoom.
@@ -146,6 +150,8 @@ class EgdSession {
   size_t head_ = 0;
   // They come on top of kMaxRuns. They are no more than kMaxRuns, however many handovers there are.
   size_t restored_runs_ = 0;
+  // Of the Fill() that goes on.
+  size_t replies_left_ = 0;
   // Over all runs.
   uint64_t blocking_bytes_ = 0;
   // Commands of a 0x01 run at the front that Want() included.

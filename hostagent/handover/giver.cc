@@ -182,6 +182,11 @@ absl::Status HandoverGiver::Give() {
   if (auto status = link_->Send(message, listeners, deadline); !status.ok()) return status;
   auto status = guests_->SaveConnections(
       [&](const handover::v1::Connections& connections, const std::vector<int>& sockets) {
+        // The link looks at the time when it has to wait, and what the guests have pending may take
+        // long to write down.
+        if (absl::Now() > deadline) {
+          return absl::DeadlineExceededError("hand over: the connections take too long to save");
+        }
         *message.mutable_connections() = connections;
         return link_->Send(message, sockets, deadline);
       });

@@ -245,6 +245,19 @@ TEST(AgentConfigTest, ADirectoryThatIsMissingIsAMistypedPathUnlessTheAgentStarts
   EXPECT_TRUE(Resolve(listen(dir / "rnu/egd.sock")).ok()) << "a boot may have emptied it";
 }
 
+// Listeners and pipes wait; without its control socket nobody could tell the agent anything.
+TEST(AgentConfigTest, TheDirectoryOfTheControlSocketIsSafeWheneverItStarts) {
+  const TempDir dir;
+  const std::string open = dir / "open";
+  ASSERT_TRUE(std::filesystem::create_directory(open));
+  std::filesystem::permissions(open, std::filesystem::perms::all);
+  const std::string listener =
+      absl::StrCat("listeners: [{path: ", open, "/egd.sock, class: d/e}]\n");
+  EXPECT_TRUE(Resolve(absl::StrCat("control: ", dir / "agent.sock", "\n", listener)).ok());
+  EXPECT_THAT(ErrorOf(absl::StrCat("control: ", open, "/agent.sock\n", kOneListener)),
+              AllOf(HasSubstr("control"), HasSubstr(open + " may be written by others")));
+}
+
 TEST(AgentConfigTest, AClassNameThatCannotBeSaysByWhichCharacter) {
   const auto error = [](const std::string& name) {
     return ErrorOf(absl::StrCat("listeners: [{path: /run/e.sock, class: ", name, "}]\n"));

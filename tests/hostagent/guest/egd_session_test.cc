@@ -486,5 +486,21 @@ TEST(HandoverSessionTest, ManyHandoversLetNoQueueGrow) {
   }
 }
 
+TEST_F(EgdSessionTest, ShortRepliesEndATurnAsLongOnesDo) {
+  const size_t kMost = EgdSession::kMostReplies;
+  Bytes ask;
+  for (size_t i = 0; i < kMost + 10; ++i) ask.insert(ask.end(), {0x01, 0});
+  ASSERT_EQ(Send(ask), EgdSession::Input::kOk);
+  EXPECT_EQ(Pass(), Bytes(kMost));
+  EXPECT_EQ(Pass(), Bytes(10));
+  // Whatever they are, and in turn.
+  ask.clear();
+  for (size_t i = 0; i < kMost / 2 + 5; ++i) ask.insert(ask.end(), {0x04, 0x01, 0});
+  ASSERT_EQ(Send(ask), EgdSession::Input::kOk);
+  EXPECT_EQ(Pass().size(), kMost / 2 * (kPidReply.size() + 1));
+  EXPECT_EQ(Pass().size(), 5 * (kPidReply.size() + 1));
+  EXPECT_TRUE(session_.idle());
+}
+
 }  // namespace
 }  // namespace entropyd
