@@ -12,13 +12,14 @@ Feeds::Feeds(Connections* connections, std::vector<ServedClass*> classes, GuestA
 
 absl::Status Feeds::OpenPipe(const Options::Pipe& wanted) {
   auto pipe = FifoFeed::Open(wanted.pipe, connections_->host(), classes_[wanted.class_index]);
-  if (pipe.ok()) all_.push_back(*std::move(pipe));
-  return pipe.status();
+  if (!pipe.ok()) return pipe.status();
+  all_.push_back(*std::move(pipe));
+  return absl::OkStatus();
 }
 
 absl::Status Feeds::OpenAll(const Options& options, bool may_wait) {
   for (const Options::Pipe& wanted : options.pipes) {
-    const absl::Status status = OpenPipe(wanted);
+    absl::Status status = OpenPipe(wanted);
     if (status.ok()) continue;
     if (!may_wait || CheckSocketDirectory(wanted.pipe.path).ok()) return status;
     Wait(&waiting_.emplace_back(Waiting{wanted, absl::OkStatus()}), status);
