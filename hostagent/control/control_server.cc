@@ -273,7 +273,7 @@ bool ControlServer::MakeLostAnew(Log* log) {
 }
 
 void ControlServer::KeepGuestSockets(
-    std::function<void(const absl::StatusOr<bool>& written)> done) {
+    const std::function<void(const absl::StatusOr<bool>& written)>& done) {
   auto keeper =
       StartThread([service = &impl_->service, done] { done(service->KeepGuestSockets()); });
   if (!keeper.ok()) return done(keeper.status());

@@ -69,7 +69,7 @@ class ControlServer {
   // a handover from a process that could not write it. A thread of its own does so, and then calls
   // `done`: whether it has written, or why it could not. Where none can be started, `done` is
   // called at once. REQUIRES: called once at most.
-  void KeepGuestSockets(std::function<void(const absl::StatusOr<bool>& written)> done);
+  void KeepGuestSockets(const std::function<void(const absl::StatusOr<bool>& written)>& done);
 
  private:
   struct Impl;

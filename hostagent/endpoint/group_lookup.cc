@@ -108,7 +108,7 @@ absl::StatusOr<gid_t> GroupLookup::Find(const std::string& name, absl::Duration 
     return absl::UnavailableError(
         absl::StrCat("find group '", name, "': the name service has not answered yet"));
   }
-  const absl::StatusOr<gid_t> answer = question->answer;
+  absl::StatusOr<gid_t> answer = question->answer;
   questions_.erase(name);
   if (answer.ok()) {
     Know(name, *answer);
