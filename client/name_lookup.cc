@@ -121,7 +121,7 @@ NameLookup::NameLookup(Resolve resolve, absl::Duration patience)
 
 NameLookup::Answer NameLookup::Find(const std::string& server) { return state_->Find(server); }
 
-void NameLookup::Begin(const std::string& server, std::function<void(Answer answer)> done) {
+void NameLookup::Begin(const std::string& server, const std::function<void(Answer answer)>& done) {
   absl::StatusOr<std::thread> thread =
       StartThread([state = state_, server, done] { done(state->Find(server)); });
   if (!thread.ok()) return done(NotFound(server, thread.status().message()));

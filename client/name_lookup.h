@@ -41,7 +41,7 @@ class NameLookup {
   // `server` is HOST:PORT. Waits until the answer is there or the patience is at its end.
   Answer Find(const std::string& server);
   // Calls `done` once, on a thread of its own; at once where none can be started.
-  void Begin(const std::string& server, std::function<void(Answer answer)> done);
+  void Begin(const std::string& server, const std::function<void(Answer answer)>& done);
 
  private:
   struct State;
