@@ -13,7 +13,7 @@ is_gone() { [ ! -d "/proc/$1" ] || grep '^State:.*zombie' "/proc/$1/status" >/de
 serving_pid() { timeout 5 /usr/bin/python3 "$HERE/egd_client.py" "$WORK/egd.sock" pid; }
 serves() { [ "$(serving_pid)" = "$1" ]; }
 # agents: the pids of all agents of this suite.
-agents() { pgrep -f "^[^ ]*entropyd-hostagent --config $WORK/agent.yaml" || true; }
+agents() { pgrep -f "^[^ ]*entropyd-hostagent --config $WORK/agent.yaml" || [ $? = 1 ]; }  # 1 = there is none
 agents_are() { alike "$(agents)" "$1"; }
 
 # begin_step ROLE MESSAGE WHEN DEED: what is to be done in the next handover.
