@@ -1,9 +1,16 @@
 #include "server/driver/char_device_driver.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "tests/server/driver/driver_rigs.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -204,6 +211,166 @@ TEST(CharDeviceDriverTest, ADeviceThatIsAwayDoesNotSayWhatItIs) {
   const TempDir dir;
   ASSERT_EQ(mkfifo((dir / "fifo").c_str(), 0600), 0);
   EXPECT_TRUE(CharDeviceDriver::Identify(ConfigOf(dir / "fifo")).known);
+}
+
+// --- what a path leads to ------------------------------------------------------------------------
+
+TEST(CharDeviceDriverTest, RecordedSamplesArriveInOrder) {
+  FifoRig rig;
+  std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
+  ASSERT_TRUE(driver->Open().ok());
+  std::vector<uint8_t> samples(1000), got;
+  for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<uint8_t>(i * 7);
+  rig.Write(samples);
+  uint8_t buffer[256];
+  while (got.size() < samples.size()) {
+    const size_t n = driver->Read(absl::MakeSpan(buffer)).value();
+    ASSERT_GT(n, 0u);
+    EXPECT_LE(n, 64u) << "small reads only";
+    got.insert(got.end(), buffer, buffer + n);
+  }
+  EXPECT_EQ(got, samples);
+  EXPECT_EQ(driver->Read(absl::MakeSpan(buffer)).value(), 0u);
+}
+
+TEST(CharDeviceDriverTest, FifoWithoutAWriterIsGoneAtTheFirstRead) {
+  FifoRig rig;
+  rig.Unplug();
+  std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
+  ASSERT_TRUE(driver->Open().ok()) << "opens without waiting for a writer";
+  uint8_t byte;
+  EXPECT_TRUE(absl::IsUnavailable(driver->Read({&byte, 1}).status()));
+}
+
+TEST(CharDeviceDriverTest, RegularFileIsRefused) {
+  const TempDir dir;
+  const std::string path = dir / "file";
+  ASSERT_TRUE(std::ofstream(path).good());
+  CharDeviceDriver driver(path, "", true);
+  const absl::Status status = driver.Open().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("neither a character device nor a FIFO"));
+  config::v1::SourceConfig config;
+  config.set_path(path);
+  EXPECT_STREQ(CharDeviceDriver::Check(config).key, "path");
+}
+
+TEST(CharDeviceDriverTest, MissingDeviceIsNotFound) {
+  CharDeviceDriver driver("/dev/entropyd-no-such-device", "", true);
+  EXPECT_TRUE(absl::IsNotFound(driver.Open().status())) << driver.Open().status();
+}
+
+TEST(CharDeviceDriverTest, KernelGeneratorUnderAnyNameIsRefused) {
+  CharDeviceDriver driver("/dev/../dev/urandom", "", true);
+  EXPECT_THAT(std::string(driver.Open().status().message()), HasSubstr("use driver getrandom"));
+  config::v1::SourceConfig config;
+  config.set_path("/dev/urandom");
+  EXPECT_THAT(CharDeviceDriver::Check(config).message, HasSubstr("write driver: getrandom"));
+}
+
+TEST(CharDeviceDriverTest, PathIsNeeded) {
+  const ConfigFault fault = CharDeviceDriver::Check({});
+  EXPECT_STREQ(fault.key, "path");
+  EXPECT_EQ(fault.message, "driver char_device needs a path, e.g. path: /dev/hwrng");
+}
+
+TEST(CharDeviceDriverTest, TerminalLineGivesBytesAsTheyCome) {
+  UniqueFd controller(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(controller && grantpt(controller.get()) == 0 && unlockpt(controller.get()) == 0);
+  CharDeviceDriver driver(ptsname(controller.get()), "", true);
+  ASSERT_TRUE(driver.Open().ok()) << driver.Open().status();
+  const std::vector<uint8_t> special = {0x03, 0x04, 0x0d, 0x0a, 0x11, 0x13, 0x1a, 0x7f, 0xff};
+  ASSERT_EQ(write(controller.get(), special.data(), special.size()),
+            static_cast<ssize_t>(special.size()));
+  std::vector<uint8_t> got(64);
+  got.resize(driver.Read(absl::MakeSpan(got)).value());
+  EXPECT_EQ(got, special);
+}
+
+TEST(CharDeviceDriverTest, GeneratorBehindHwrngSetsTheClaims) {
+  const SourceClaims virtio =
+      CharDeviceDriver::IdentityFor("/dev/hwrng", true, "virtio_rng.0", 0).claims;
+  EXPECT_EQ(virtio.group, "host");
+  EXPECT_EQ(virtio.min_entropy, 1);
+  const SourceClaims none = CharDeviceDriver::IdentityFor("/dev/hwrng", true, "none", 0).claims;
+  EXPECT_EQ(none.group, "host");
+  const SourceClaims board =
+      CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).claims;
+  EXPECT_EQ(board.group, "/dev/hwrng");
+  EXPECT_EQ(board.min_entropy, 4);
+  const SourceClaims usb = CharDeviceDriver::IdentityFor("/dev/ttyACM0", false, "", 0).claims;
+  EXPECT_EQ(usb.group, "/dev/ttyACM0");
+  EXPECT_EQ(usb.word_bytes, 4);
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/ttyACM0", false, "", 2'000'000).claims.word_bytes,
+            8);
+}
+
+TEST(CharDeviceDriverTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
+  FifoRig rig;
+  const TempDir dir;
+  const std::string current = dir / "rng_current";
+  const auto set_current = [&](absl::string_view name) { std::ofstream(current) << name; };
+  set_current("tpm-rng-0\n");
+  CharDeviceDriver driver(rig.path(), current, true);
+  EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
+  set_current("virtio_rng.0\n");
+  EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
+  CharDeviceDriver claimed_less(rig.path(), current, false);
+  EXPECT_EQ(claimed_less.Open().value(), "virtio_rng.0");
+}
+
+// The kernel chooses the generator at each read, also of a device that is open.
+TEST(CharDeviceDriverTest, GeneratorThatIsReplacedWhileItIsOpenIsTakenForAnother) {
+  FifoRig rig;
+  const TempDir dir;
+  const std::string current = dir / "rng_current";
+  const auto set_current = [&](absl::string_view name) { std::ofstream(current) << name; };
+  set_current("intel-rng\n");
+  CharDeviceDriver driver(rig.path(), current, true);
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), RootOfHwrng("intel-rng"));
+  uint8_t bytes[64];
+  rig.Write(std::vector<uint8_t>(16, 0x11));
+  ASSERT_EQ(driver.Read(bytes).value(), 16u);
+
+  set_current("tpm-rng-0\n");
+  rig.Write(std::vector<uint8_t>(16, 0x11));
+  std::fill(std::begin(bytes), std::end(bytes), 0xee);
+  const absl::Status replaced = driver.Read(bytes).status();
+  EXPECT_EQ(replaced.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(replaced.message()), HasSubstr("now 'tpm-rng-0', and was 'intel-rng'"));
+  EXPECT_THAT(std::string(bytes, bytes + 16), ::testing::Each(0)) << "nobody uses these";
+
+  EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
+  EXPECT_EQ(driver.root(), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  rig.Write(std::vector<uint8_t>(16, 0x11));
+  EXPECT_EQ(driver.Read(bytes).value(), 16u);
+}
+
+TEST(CharDeviceDriverTest, GeneratorOfATpmHasTheRootOfTheTpm) {
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).root,
+            Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  EXPECT_NE(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-1", 0).root,
+            Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
+  EXPECT_EQ(Tpm2Driver::RootOfTcti("cmd:tpm2_send"), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"))
+      << "nobody knows where it leads";
+  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/other", true, "intel", 0).root, "device 10:183");
+}
+
+TEST(CharDeviceDriverTest, EachOpenTellsWhatThePathLeadsToNow) {
+  FifoRig one, other;
+  TempDir directory;
+  const std::string path = directory / "device";
+  ASSERT_EQ(symlink(one.path().c_str(), path.c_str()), 0);
+  CharDeviceDriver driver(path, "", true);
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), RootOfPath(one.path()));
+  unlink(path.c_str());
+  ASSERT_EQ(symlink(other.path().c_str(), path.c_str()), 0);
+  EXPECT_EQ(driver.root(), RootOfPath(one.path())) << "that is what is open";
+  driver.Close();
+  ASSERT_TRUE(driver.Open().ok());
+  EXPECT_EQ(driver.root(), RootOfPath(other.path()));
 }
 
 }  // namespace

@@ -1,21 +1,16 @@
 // What every driver must do, tested on every driver: start, short read, stall, error, unplug,
 // replug, wrong data, stop while blocked. A new driver joins with one Rig.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
-#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <set>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "proto/config_options.pb.h"
 #include "server/driver/registry.h"
 #include "server/health/health_monitor.h"
@@ -23,7 +18,6 @@
 #include "tests/server/driver/driver_rigs.h"
 #include "tests/server/driver/fake_driver.h"
 #include "tests/server/driver/upstream_rig.h"
-#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -369,212 +363,6 @@ TEST(DriversTest, EveryDriverIsTriedHereAndHasItsParagraph) {
   }
   EXPECT_EQ(FindDriver(""), nullptr);
   EXPECT_EQ(FindDriver("hwrng"), nullptr);
-}
-
-TEST(CharDeviceTest, RecordedSamplesArriveInOrder) {
-  FifoRig rig;
-  std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
-  ASSERT_TRUE(driver->Open().ok());
-  std::vector<uint8_t> samples(1000), got;
-  for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<uint8_t>(i * 7);
-  rig.Write(samples);
-  uint8_t buffer[256];
-  while (got.size() < samples.size()) {
-    const size_t n = driver->Read(absl::MakeSpan(buffer)).value();
-    ASSERT_GT(n, 0u);
-    EXPECT_LE(n, 64u) << "small reads only";
-    got.insert(got.end(), buffer, buffer + n);
-  }
-  EXPECT_EQ(got, samples);
-  EXPECT_EQ(driver->Read(absl::MakeSpan(buffer)).value(), 0u);
-}
-
-TEST(CharDeviceTest, FifoWithoutAWriterIsGoneAtTheFirstRead) {
-  FifoRig rig;
-  rig.Unplug();
-  std::unique_ptr<SourceDriver> driver = rig.MakeDriver();
-  ASSERT_TRUE(driver->Open().ok()) << "opens without waiting for a writer";
-  uint8_t byte;
-  EXPECT_TRUE(absl::IsUnavailable(driver->Read({&byte, 1}).status()));
-}
-
-TEST(CharDeviceTest, RegularFileIsRefused) {
-  const TempDir dir;
-  const std::string path = dir / "file";
-  ASSERT_TRUE(std::ofstream(path).good());
-  CharDeviceDriver driver(path, "", true);
-  const absl::Status status = driver.Open().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("neither a character device nor a FIFO"));
-  config::v1::SourceConfig config;
-  config.set_path(path);
-  EXPECT_STREQ(CharDeviceDriver::Check(config).key, "path");
-}
-
-TEST(CharDeviceTest, MissingDeviceIsNotFound) {
-  CharDeviceDriver driver("/dev/entropyd-no-such-device", "", true);
-  EXPECT_TRUE(absl::IsNotFound(driver.Open().status())) << driver.Open().status();
-}
-
-TEST(CharDeviceTest, KernelGeneratorUnderAnyNameIsRefused) {
-  CharDeviceDriver driver("/dev/../dev/urandom", "", true);
-  EXPECT_THAT(std::string(driver.Open().status().message()), HasSubstr("use driver getrandom"));
-  config::v1::SourceConfig config;
-  config.set_path("/dev/urandom");
-  EXPECT_THAT(CharDeviceDriver::Check(config).message, HasSubstr("write driver: getrandom"));
-}
-
-TEST(CharDeviceTest, PathIsNeeded) {
-  const ConfigFault fault = CharDeviceDriver::Check({});
-  EXPECT_STREQ(fault.key, "path");
-  EXPECT_EQ(fault.message, "driver char_device needs a path, e.g. path: /dev/hwrng");
-}
-
-TEST(CharDeviceTest, TerminalLineGivesBytesAsTheyCome) {
-  UniqueFd controller(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  ASSERT_TRUE(controller && grantpt(controller.get()) == 0 && unlockpt(controller.get()) == 0);
-  CharDeviceDriver driver(ptsname(controller.get()), "", true);
-  ASSERT_TRUE(driver.Open().ok()) << driver.Open().status();
-  const std::vector<uint8_t> special = {0x03, 0x04, 0x0d, 0x0a, 0x11, 0x13, 0x1a, 0x7f, 0xff};
-  ASSERT_EQ(write(controller.get(), special.data(), special.size()),
-            static_cast<ssize_t>(special.size()));
-  std::vector<uint8_t> got(64);
-  got.resize(driver.Read(absl::MakeSpan(got)).value());
-  EXPECT_EQ(got, special);
-}
-
-TEST(CharDeviceTest, GeneratorBehindHwrngSetsTheClaims) {
-  const SourceClaims virtio =
-      CharDeviceDriver::IdentityFor("/dev/hwrng", true, "virtio_rng.0", 0).claims;
-  EXPECT_EQ(virtio.group, "host");
-  EXPECT_EQ(virtio.min_entropy, 1);
-  const SourceClaims none = CharDeviceDriver::IdentityFor("/dev/hwrng", true, "none", 0).claims;
-  EXPECT_EQ(none.group, "host");
-  const SourceClaims board =
-      CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).claims;
-  EXPECT_EQ(board.group, "/dev/hwrng");
-  EXPECT_EQ(board.min_entropy, 4);
-  const SourceClaims usb = CharDeviceDriver::IdentityFor("/dev/ttyACM0", false, "", 0).claims;
-  EXPECT_EQ(usb.group, "/dev/ttyACM0");
-  EXPECT_EQ(usb.word_bytes, 4);
-  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/ttyACM0", false, "", 2'000'000).claims.word_bytes,
-            8);
-}
-
-TEST(CharDeviceTest, GeneratorThatIsReplacedByALesserOneIsRefused) {
-  FifoRig rig;
-  const TempDir dir;
-  const std::string current = dir / "rng_current";
-  const auto set_current = [&](absl::string_view name) { std::ofstream(current) << name; };
-  set_current("tpm-rng-0\n");
-  CharDeviceDriver driver(rig.path(), current, true);
-  EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
-  set_current("virtio_rng.0\n");
-  EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
-  CharDeviceDriver claimed_less(rig.path(), current, false);
-  EXPECT_EQ(claimed_less.Open().value(), "virtio_rng.0");
-}
-
-// The kernel chooses the generator at each read, also of a device that is open.
-TEST(CharDeviceTest, GeneratorThatIsReplacedWhileItIsOpenIsTakenForAnother) {
-  FifoRig rig;
-  const TempDir dir;
-  const std::string current = dir / "rng_current";
-  const auto set_current = [&](absl::string_view name) { std::ofstream(current) << name; };
-  set_current("intel-rng\n");
-  CharDeviceDriver driver(rig.path(), current, true);
-  ASSERT_TRUE(driver.Open().ok());
-  EXPECT_EQ(driver.root(), RootOfHwrng("intel-rng"));
-  uint8_t bytes[64];
-  rig.Write(std::vector<uint8_t>(16, 0x11));
-  ASSERT_EQ(driver.Read(bytes).value(), 16u);
-
-  set_current("tpm-rng-0\n");
-  rig.Write(std::vector<uint8_t>(16, 0x11));
-  std::fill(std::begin(bytes), std::end(bytes), 0xee);
-  const absl::Status replaced = driver.Read(bytes).status();
-  EXPECT_EQ(replaced.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(replaced.message()), HasSubstr("now 'tpm-rng-0', and was 'intel-rng'"));
-  EXPECT_THAT(std::string(bytes, bytes + 16), ::testing::Each(0)) << "nobody uses these";
-
-  EXPECT_EQ(driver.Open().value(), "tpm-rng-0");
-  EXPECT_EQ(driver.root(), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
-  rig.Write(std::vector<uint8_t>(16, 0x11));
-  EXPECT_EQ(driver.Read(bytes).value(), 16u);
-}
-
-TEST(CharDeviceTest, GeneratorOfATpmHasTheRootOfTheTpm) {
-  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-0", 0).root,
-            Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
-  EXPECT_NE(CharDeviceDriver::IdentityFor("/dev/hwrng", true, "tpm-rng-1", 0).root,
-            Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"));
-  EXPECT_EQ(Tpm2Driver::RootOfTcti("cmd:tpm2_send"), Tpm2Driver::RootOfTcti("device:/dev/tpmrm0"))
-      << "nobody knows where it leads";
-  EXPECT_EQ(CharDeviceDriver::IdentityFor("/dev/other", true, "intel", 0).root, "device 10:183");
-}
-
-TEST(CharDeviceTest, EachOpenTellsWhatThePathLeadsToNow) {
-  FifoRig one, other;
-  TempDir directory;
-  const std::string path = directory / "device";
-  ASSERT_EQ(symlink(one.path().c_str(), path.c_str()), 0);
-  CharDeviceDriver driver(path, "", true);
-  ASSERT_TRUE(driver.Open().ok());
-  EXPECT_EQ(driver.root(), RootOfPath(one.path()));
-  unlink(path.c_str());
-  ASSERT_EQ(symlink(other.path().c_str(), path.c_str()), 0);
-  EXPECT_EQ(driver.root(), RootOfPath(one.path())) << "that is what is open";
-  driver.Close();
-  ASSERT_TRUE(driver.Open().ok());
-  EXPECT_EQ(driver.root(), RootOfPath(other.path()));
-}
-
-int gets = 0;
-
-TEST(RdrandTest, ProcessorThatRepeatsOneValueIsRefused) {
-  RdrandDriver driver([](uint64_t* word) {
-    *word = UINT64_MAX;
-    return true;
-  });
-  EXPECT_EQ(driver.Open().status().code(), absl::StatusCode::kFailedPrecondition);
-}
-
-TEST(RdrandTest, TenTriesWithoutAValueAreAnError) {
-  gets = 0;
-  RdrandDriver driver([](uint64_t*) {
-    ++gets;
-    return false;
-  });
-  EXPECT_TRUE(absl::IsUnavailable(driver.Open().status()));
-  EXPECT_EQ(gets, 10);
-  uint8_t bytes[8];
-  EXPECT_TRUE(absl::IsUnavailable(driver.Read(absl::MakeSpan(bytes)).status()));
-}
-
-TEST(RdrandTest, ValueAtTheTenthTryIsUsed) {
-  gets = 0;
-  RdrandDriver driver([](uint64_t* word) {
-    *word = static_cast<uint64_t>(gets);
-    return ++gets % 10 == 0;
-  });
-  uint8_t bytes[16];
-  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 16u);
-  EXPECT_EQ(bytes[0], 9);
-  EXPECT_EQ(bytes[8], 19);
-}
-
-TEST(RdrandTest, FailureHalfWayGivesWhatThereIs) {
-  gets = 0;
-  RdrandDriver driver([](uint64_t* word) {
-    *word = 1;
-    return ++gets == 1;
-  });
-  uint8_t bytes[16];
-  EXPECT_EQ(driver.Read(absl::MakeSpan(bytes)).value(), 8u);
-}
-
-TEST(RdrandTest, CreditIsOneReseedingPer64KiB) {
-  EXPECT_DOUBLE_EQ(RdrandDriver::Identify({}).claims.min_entropy * 65536, 256);
 }
 
 }  // namespace

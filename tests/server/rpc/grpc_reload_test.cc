@@ -1,20 +1,13 @@
 // The assembled server takes new rules and certificates while it runs.
-#include <sys/stat.h>
 
 #include <filesystem>
-#include <functional>
-#include <set>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/unknown_field_set.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "tests/server/rpc/reload_fixture.h"
 
 namespace entropyd {
@@ -24,130 +17,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// The paths of what gRPC adds by itself.
-constexpr absl::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
-constexpr absl::string_view kHealthWatch = "/grpc.health.v1.Health/Watch";
-constexpr absl::string_view kReflection =
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
-
-class GrpcReloadTest : public ReloadFixture {
- protected:
-  // Any method, with a message as the wire has it.
-  grpc::Status Call(const std::string& who, absl::string_view path, const std::string& message,
-                    std::string* answer = nullptr) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-    grpc::GenericStub stub(Channel(who));
-    grpc::CompletionQueue queue;
-    const grpc::Slice slice(message);
-    const grpc::ByteBuffer request(&slice, 1);
-    const auto call = stub.PrepareUnaryCall(&context, std::string(path), request, &queue);
-    grpc::ByteBuffer response;
-    grpc::Status status;
-    call->StartCall();
-    call->Finish(&response, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    grpc::Slice whole;
-    if (answer != nullptr && response.Valid() && response.DumpToSingleSlice(&whole).ok()) {
-      answer->assign(reinterpret_cast<const char*>(whole.begin()), whole.size());
-    }
-    return status;
-  }
-};
-
-// What every peer of the server may try.
-std::vector<std::string> MethodsOf(const std::string& service) {
-  std::vector<std::string> methods;
-  const google::protobuf::ServiceDescriptor* const known =
-      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(service);
-  for (int i = 0; known != nullptr && i < known->method_count(); ++i) {
-    methods.push_back(absl::StrCat("/", service, "/", known->method(i)->name()));
-  }
-  if (service == "grpc.health.v1.Health") {
-    methods.emplace_back(kHealthCheck);
-    methods.emplace_back(kHealthWatch);
-  }
-  if (service == "grpc.reflection.v1alpha.ServerReflection") methods.emplace_back(kReflection);
-  return methods;
-}
-
-// The services in an answer to list_services.
-std::set<std::string> ServicesIn(const std::string& answer) {
-  std::set<std::string> services;
-  google::protobuf::UnknownFieldSet fields, list, service;
-  EXPECT_TRUE(fields.ParseFromString(answer));
-  for (int i = 0; i < fields.field_count(); ++i) {
-    if (fields.field(i).number() != 6) continue;  // list_services_response
-    EXPECT_TRUE(list.ParseFromString(fields.field(i).length_delimited()));
-  }
-  for (int i = 0; i < list.field_count(); ++i) {
-    EXPECT_TRUE(service.ParseFromString(list.field(i).length_delimited()));
-    services.insert(service.field(0).length_delimited());
-  }
-  return services;
-}
-
-TEST_F(GrpcReloadTest, EveryMethodOfEveryServiceAsksTheGate) {
-  Issue("nobody", "spiffe://test/nobody");
-  std::string answer;
-  const grpc::Status listed = Call("reader", kReflection, std::string("\x3a\0", 2), &answer);
-  ASSERT_TRUE(listed.ok()) << listed.error_message();
-  std::set<std::string> services = ServicesIn(answer);
-  EXPECT_THAT(services, ::testing::IsSupersetOf({"entropyd.v1.Admin", "entropyd.v1.Entropy",
-                                                 "grpc.health.v1.Health",
-                                                 "grpc.reflection.v1alpha.ServerReflection"}));
-  std::vector<std::string> methods = {"/entropyd.v1.Admin/Nonsuch", "/nobody.Knows/This"};
-  for (const std::string& service : services) {
-    const std::vector<std::string> more = MethodsOf(service);
-    EXPECT_FALSE(more.empty()) << "what can be called of " << service << "?";
-    methods.insert(methods.end(), more.begin(), more.end());
-  }
-  EXPECT_GE(methods.size(), 20u);
-  for (const std::string& method : methods) {
-    const grpc::Status revoked = Call("revoked", method, "");
-    EXPECT_EQ(revoked.error_code(), grpc::StatusCode::UNAUTHENTICATED) << method;
-    EXPECT_THAT(revoked.error_message(), HasSubstr("is revoked")) << method;
-    const grpc::Status roleless = Call("nobody", method, "");
-    EXPECT_EQ(roleless.error_code(), grpc::StatusCode::PERMISSION_DENIED) << method;
-    EXPECT_THAT(roleless.error_message(), HasSubstr("spiffe://test/nobody")) << method;
-  }
-  for (const char* who : {"h1", "reader", "operator"}) {
-    EXPECT_TRUE(Call(who, kHealthCheck, "").ok()) << who;
-    EXPECT_EQ(Call(who, "/nobody.Knows/This", "").error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  }
-}
-
-// The gate lets them in, so that each method of Admin has to ask for the role.
-TEST_F(GrpcReloadTest, EveryMethodOfAdminIsForOperators) {
-  const std::vector<std::string> methods = MethodsOf("entropyd.v1.Admin");
-  EXPECT_GE(methods.size(), 10u);
-  for (const std::string& method : methods) {
-    for (const char* who : {"h1", "reader"}) {
-      const grpc::Status status = Call(who, method, "");
-      EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << who << ": " << method;
-      EXPECT_THAT(status.error_message(), HasSubstr("operator")) << who << ": " << method;
-    }
-  }
-}
-
-// The handshake fails: nothing that such a peer says comes to a gate.
-TEST_F(GrpcReloadTest, WhoHasNoCertificateIsNotHeard) {
-  grpc::SslCredentialsOptions no_certificate;
-  no_certificate.pem_root_certs = Read("ca.crt");
-  const auto channel = grpc::CreateChannel(absl::StrCat("localhost:", server_->grpc_port()),
-                                           grpc::SslCredentials(no_certificate));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-  v1::GetRequest request;
-  request.set_class_("default/gold");
-  request.set_bytes(16);
-  v1::GetResponse response;
-  const grpc::Status status = v1::Entropy::NewStub(channel)->Get(&context, request, &response);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
-  EXPECT_TRUE(Get("reader", "default/gold", 16, &response).ok()) << "others are heard";
-}
+class GrpcReloadTest : public ReloadFixture {};
 
 TEST_F(GrpcReloadTest, ARevokedAgentsStreamEndsAndTheOthersGoOn) {
   std::unique_ptr<Agent> good = AttachReady("h1");
@@ -243,41 +113,6 @@ TEST_F(GrpcReloadTest, ARecordingThatNobodyReadsIsCancelled) {
   while (reader->Read(&response)) {
   }
   EXPECT_FALSE(reader->Finish().ok());
-}
-
-TEST_F(GrpcReloadTest, WhatGrpcAnswersByItselfEndsForTheRevoked) {
-  Issue("watcher", "spiffe://test/agent/watcher");
-  for (const absl::string_view path : {kHealthWatch, kReflection}) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-    grpc::GenericStub stub(Channel(path == kHealthWatch ? "watcher" : "reader"));
-    grpc::CompletionQueue queue;
-    const auto stream = stub.PrepareCall(&context, std::string(path), &queue);
-    void* tag = nullptr;
-    bool ok = false;
-    stream->StartCall(nullptr);
-    queue.Next(&tag, &ok);
-    const std::string message = path == kHealthWatch ? "" : std::string("\x3a\0", 2);
-    const grpc::Slice slice(message);
-    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-    queue.Next(&tag, &ok);
-    grpc::ByteBuffer answer;
-    stream->Read(&answer, nullptr);
-    queue.Next(&tag, &ok);
-    ASSERT_TRUE(ok) << path;
-    const absl::Time revoked = absl::Now();
-    Revoke(path == kHealthWatch ? "watcher" : "reader");
-    server_->Tick();
-    do {
-      stream->Read(&answer, nullptr);
-      queue.Next(&tag, &ok);
-    } while (ok);
-    grpc::Status status;
-    stream->Finish(&status, nullptr);
-    queue.Next(&tag, &ok);
-    EXPECT_FALSE(status.ok()) << path;
-    EXPECT_LT(absl::Now() - revoked, absl::Seconds(2)) << path;
-  }
 }
 
 TEST_F(GrpcReloadTest, ANewPolicyEndsWhomItDoesNotLetIn) {
