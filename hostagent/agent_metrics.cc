@@ -186,11 +186,13 @@ void ExportGuests(const ClassCounters& c, Series* series) {
     series->Total(&c.requests[i], "entropyd_agent_requests_total", "EGD commands received.",
                   {{"class", c.class_name}, {"command", kCommandNames[i]}});
   }
-  const char* closed = "entropyd_agent_protocol_errors_total";
-  const char* help = "Connections closed for what they sent.";
-  series->Total(&c.closed_unknown, closed, help,
+  const char* errors = "entropyd_agent_protocol_errors_total";
+  const char* help =
+      "Guests' faults. unknown_command ends a connection; too_many_pending leaves it unread until "
+      "replies have left.";
+  series->Total(&c.closed_unknown, errors, help,
                 {{"class", c.class_name}, {"error", "unknown_command"}});
-  series->Total(&c.closed_pending, closed, help,
+  series->Total(&c.left_unread, errors, help,
                 {{"class", c.class_name}, {"error", "too_many_pending"}});
   series->Waits(&c, "entropyd_agent_wait_seconds",
                 "From the arrival of pipelined like requests to their last reply byte.", labels);

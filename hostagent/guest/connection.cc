@@ -160,8 +160,11 @@ void Connection::OnReadable(uint32_t events) {
   // Nobody is left to read replies, even if there is still something to read.
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
+  const size_t room = session_.Room(MostPending());
+  if (room == 0) return LeaveUnread();
   size_t* const left = &host_->loop->left()->input;
-  const size_t most = std::max(std::min(host_->input.size(), *left), kLeastInputBytes);
+  const size_t most =
+      std::min(std::max(std::min(host_->input.size(), *left), kLeastInputBytes), room);
   const ssize_t n = recv(socket_.get(), host_->input.data(), most, MSG_DONTWAIT);
   const int error = errno;
   if (n > 0) *left -= std::min(static_cast<size_t>(n), *left);
@@ -209,28 +212,37 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
                              {count.key(), count.events}});
       }
       return Close("unknown command");
-    case EgdSession::Input::kTooManyPending:
-      class_->counters()->closed_pending.Add(1);
-      if (const LineCount count = ToTell("too_many_pending"); count > 0) {
-        host_->log->Warning("guest.too_many_pending",
-                            {{"guest", options_.id},
-                             {"class", class_->counters()->class_name},
-                             {"pid", options_.peer.pid},
-                             {"program", options_.peer.program},
-                             {"runs", session_.runs()},
-                             {"remedy", "read replies before sending more; connection closed"},
-                             {count.key(), count.events}});
-      }
-      return Close("too many pending commands");
   }
+}
+
+size_t Connection::MostPending() const { return host_->pending.Most(joined_as_, pending_held_); }
+
+void Connection::LeaveUnread() {
+  if (std::exchange(unread_, true)) return;
+  class_->counters()->left_unread.Add(1);
+  const LineCount count = ToTell("too_many_pending");
+  if (count == 0) return;
+  host_->log->Warning("guest.too_many_pending",
+                      {{"guest", options_.id},
+                       {"class", class_->counters()->class_name},
+                       {"pid", options_.peer.pid},
+                       {"program", options_.peer.program},
+                       {"runs", session_.runs()},
+                       {"remedy",
+                        "read replies before sending more; what the peer sends stays unread until "
+                        "then"},
+                       {count.key(), count.events}});
+}
+
+void Connection::ReadOn() {
+  if (!unread_ || session_.Room(MostPending()) < kReadOnRoom) return;
+  unread_ = false;
+  UpdateInterest();
 }
 
 EgdSession::Input Connection::TakeCommands(absl::Span<const uint8_t> bytes) {
   const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
-  // A queue grows only when it is full. So few commands need not be asked for.
-  const bool few = session_.runs() + bytes.size() <= PendingBudget::kFree;
-  const size_t most = few ? PendingBudget::kFree : host_->pending.Most(joined_as_, pending_held_);
-  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos(), most);
+  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos(), MostPending());
   CountPending();
   for (size_t i = 0; i < before.size(); ++i) {
     const uint64_t n = session_.commands()[i] - before[i];
@@ -284,6 +296,7 @@ FairQueue::After Connection::Deliver() {
     more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMostReplies;
   }
   if (closed()) return FairQueue::After::kDone;
+  ReadOn();
   const bool again = more || plan_full_ || session_.needs_pass();
   session_.Forfeit();
   prime_granted_ = 0;

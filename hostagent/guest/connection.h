@@ -1,10 +1,11 @@
 // One connection of a guest: the socket around an EgdSession and a Primer.
 //
-// It reads whatever comes, always: a QEMU whose writes stall freezes its guest. It delivers what
-// the class's FairQueue gives it, ordinarily with one write per pass. The bytes come from a staging
-// area that all connections share and that is cleansed after each write. Only what a full socket
-// did not take stays behind, in locked memory of this connection's own. Until the socket has taken
-// that, the connection gets nothing more.
+// It reads what comes at once, because a QEMU whose writes stall freezes its guest. Only what comes
+// beyond the most commands that it may have pending (pending_budget.h) stays in the socket until
+// replies have left. It delivers what the class's FairQueue gives it, ordinarily with one write per
+// pass. The bytes come from a staging area that all connections share and that is cleansed after
+// each write. Only what a full socket did not take stays behind, in locked memory of this
+// connection's own. Until the socket has taken that, the connection gets nothing more.
 //
 //   Connection connection({.id = 7, .endpoint = 0}, std::move(socket), &host, served_class);
 //   if (absl::Status status = connection.Start(); !status.ok()) return status;
@@ -13,7 +14,6 @@
 //   peer closed, or an error          what is owed is dropped
 //   peer shut down its sending side   what is owed is still delivered; closes when it was taken
 //   unknown command                   answers nothing more; logs and counts
-//   too many pending commands         likewise; of its own, or of its guest's (pending_budget.h)
 //
 // Errors: of the loop's watch, from Start() and Resume().
 //
@@ -86,6 +86,9 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // One read may take as much when the others have read all that a turn may: more than a guest
   // sends that waits for its replies.
   static constexpr size_t kLeastInputBytes = 256;
+  // What was left unread is read on when there is room for so many commands, which any connection
+  // has that has half of what it may have in any case.
+  static constexpr size_t kReadOnRoom = PendingBudget::kFree / 2;
 
   struct Options {
     uint64_t id = 0;
@@ -188,6 +191,9 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
   EgdSession::Input TakeCommands(absl::Span<const uint8_t> bytes);
+  size_t MostPending() const;
+  void LeaveUnread();
+  void ReadOn();
   void CountPending();
   // 0, or how many events of this kind and guest a line of the log stands for now.
   LineCount ToTell(absl::string_view what);
@@ -234,6 +240,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   RateMeter rate_;
   // A pass offered more than the plan could take.
   bool plan_full_ = false;
+  // There is no room for more commands.
+  bool unread_ = false;
   // The peer has shut down its sending side.
   bool input_over_ = false;
   bool lingering_ = false;

@@ -16,6 +16,11 @@ constexpr size_t kBitsReply = 4;
 
 }  // namespace
 
+size_t EgdSession::Room(size_t most) const {
+  const size_t limit = std::min(kMaxRuns, std::max(most, runs_.capacity()));
+  return limit - std::min(limit, runs());
+}
+
 EgdSession::Input EgdSession::OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos,
                                       size_t most) {
   if (!bytes.empty()) started_ = true;
@@ -29,13 +34,13 @@ EgdSession::Input EgdSession::OnInput(absl::Span<const uint8_t> bytes, int64_t n
         return Input::kUnknownCommand;
       case egd::DecodeResult::kCommand:
         ++commands_[static_cast<size_t>(command.type)];
-        if (!Append(command, now_nanos, most)) return Input::kTooManyPending;
+        Append(command, now_nanos, most);
     }
   }
 }
 
-bool EgdSession::Append(const egd::Command& command, int64_t now_nanos, size_t most) {
-  if (command.type == egd::CommandType::kWrite) return true;  // no reply
+void EgdSession::Append(const egd::Command& command, int64_t now_nanos, size_t most) {
+  if (command.type == egd::CommandType::kWrite) return;  // no reply
   const bool blocking = command.type == egd::CommandType::kReadBlocking;
   const uint8_t each = command.type == egd::CommandType::kReadNonBlocking ? command.bytes : 0;
   if (blocking) blocking_bytes_ += command.bytes;
@@ -46,26 +51,21 @@ bool EgdSession::Append(const egd::Command& command, int64_t now_nanos, size_t m
         (last.since_nanos == now_nanos || runs_.size() - head_ >= kExactRuns)) {
       ++last.count;
       if (blocking) last.bytes += command.bytes;
-      return true;
+      return;
     }
   }
-  if (runs_.size() - head_ >= kMaxRuns + restored_runs_) return false;
-  if (!Grow(most)) return false;
+  Grow(most);
   runs_.push_back({now_nanos, blocking ? uint64_t{command.bytes} : 0, 1, command.type, each});
-  return true;
 }
 
-bool EgdSession::Grow(size_t most) {
-  if (runs_.size() < runs_.capacity()) return true;
+void EgdSession::Grow(size_t most) {
+  if (runs_.size() < runs_.capacity()) return;
   if (head_ > 0) {
     runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(head_));
     head_ = 0;
-    return true;
+    return;
   }
-  const size_t next = std::min(std::max<size_t>(1, 2 * runs_.capacity()), most);
-  if (next <= runs_.capacity()) return false;
-  runs_.reserve(next);
-  return true;
+  runs_.reserve(std::min(std::max<size_t>(1, 2 * runs_.capacity()), most));
 }
 
 void EgdSession::PopFront(std::vector<int64_t>* completed) {
@@ -242,7 +242,6 @@ absl::Status EgdSession::Restore(const handover::v1::Session& saved, int64_t now
   started_ = state->started;
   literal_ = std::move(state->literal);
   runs_ = std::move(state->runs);
-  restored_runs_ = std::min(runs_.size(), kMaxRuns);
   for (const Run& run : runs_) blocking_bytes_ += run.bytes;
   commands_ = state->commands;
   taken_ = state->taken;

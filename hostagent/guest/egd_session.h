@@ -5,9 +5,9 @@
 //   session.Grant(n);                        // a pass of the fair queue gave n bytes
 //   size_t staged = session.Fill(out, {.take = take, ...});  // replies, strictly in order
 //
-// It never refuses input. It keeps pending commands as runs of like commands, so that any number of
-// pipelined reads costs three integers. Only a peer that keeps alternating its commands while
-// nothing can be answered makes the queue grow, up to kMaxRuns.
+// It keeps pending commands as runs of like commands, so that any number of pipelined reads costs
+// three integers. Only a peer that keeps alternating its commands while nothing can be answered
+// makes the queue grow, up to kMaxRuns. What comes then stays unread until there is Room() again.
 //
 //   0x00  answered in its turn with the bits the class could give then
 //   0x01  answered in its turn with what the pass gave, possibly 0 bytes, when Supply::settle
@@ -38,7 +38,7 @@ namespace entropyd {
 
 class EgdSession {
  public:
-  // 24 bytes each, so at most 384 KiB for a hostile peer, and three times that after handovers: a
+  // 24 bytes each, so at most 384 KiB for a hostile peer, and kMostReplies more after handovers: a
   // handover turns the replies that the peer has not read into runs, too. 10,000 pipelined commands
   // of alternating kinds still fit.
   static constexpr size_t kMaxRuns = 16384;
@@ -57,8 +57,6 @@ class EgdSession {
     kOk,
     // See unknown_command(). Nobody can understand the connection any more.
     kUnknownCommand,
-    // kMaxRuns is reached, or the queue may not grow.
-    kTooManyPending,
   };
 
   // Where Fill() gets bytes from.
@@ -73,9 +71,11 @@ class EgdSession {
 
   explicit EgdSession(int64_t pid) : pid_reply_(egd::EncodePid(pid)) {}
 
-  // Takes what the peer sent. The queue gets no room for more than `most` runs, and keeps what it
-  // has.
-  Input OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos, size_t most = SIZE_MAX);
+  // How many bytes OnInput() can take, each of which may be a command and a run. The queue gets no
+  // memory for more than `most` runs, and keeps what it has.
+  size_t Room(size_t most = kMaxRuns) const;
+  // Takes what the peer sent. REQUIRES: no more than Room(most), which it is called with.
+  Input OnInput(absl::Span<const uint8_t> bytes, int64_t now_nanos, size_t most = kMaxRuns);
   // The runs that are pending, and those for which the queue has memory.
   size_t runs() const { return runs_.size() - head_; }
   size_t capacity() const { return runs_.capacity(); }
@@ -126,9 +126,9 @@ class EgdSession {
   using Run = SessionState::Run;
 
   bool has_run() const { return head_ < runs_.size(); }
-  bool Append(const egd::Command& command, int64_t now_nanos, size_t most);
-  // Makes room for one more run.
-  bool Grow(size_t most);
+  void Append(const egd::Command& command, int64_t now_nanos, size_t most);
+  // Makes place for one more run.
+  void Grow(size_t most);
   Run& front() { return runs_[head_]; }
   const Run& front() const { return runs_[head_]; }
   void PopFront(std::vector<int64_t>* completed);
@@ -148,8 +148,6 @@ class EgdSession {
   // The pending ones begin at head_.
   std::vector<Run> runs_;
   size_t head_ = 0;
-  // They come on top of kMaxRuns. They are no more than kMaxRuns, however many handovers there are.
-  size_t restored_runs_ = 0;
   // Of the Fill() that goes on.
   size_t replies_left_ = 0;
   // Over all runs.

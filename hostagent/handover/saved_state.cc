@@ -56,7 +56,7 @@ void SavedState::SaveClass(ServedClass* served, handover::v1::ClassNumbers* save
   saved->set_primed(counters.primed_bytes.Get());
   for (const LoopNumber& n : counters.requests) saved->add_requests(n.Get());
   saved->set_closed_unknown(counters.closed_unknown.Get());
-  saved->set_closed_pending(counters.closed_pending.Get());
+  saved->set_closed_pending(counters.left_unread.Get());
   for (const LoopNumber& n : counters.waits) saved->add_waits(n.Get());
   saved->set_wait_sum_nanos(static_cast<int64_t>(counters.wait_sum_nanos.Get()));
   saved->set_throttled_nanos(served->throttled_nanos(parts_.loop->now_nanos()));
@@ -174,7 +174,7 @@ void SavedState::AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass
     counters->requests[i].Add(saved.requests(static_cast<int>(i)));
   }
   counters->closed_unknown.Add(saved.closed_unknown());
-  counters->closed_pending.Add(saved.closed_pending());
+  counters->left_unread.Add(saved.closed_pending());
   for (size_t i = 0; i < counters->waits.size() && int(i) < saved.waits_size(); ++i) {
     counters->waits[i].Add(saved.waits(static_cast<int>(i)));
   }

@@ -31,8 +31,9 @@ struct ClassCounters {
   std::array<LoopNumber, egd::kCommandTypes> requests;
   // Connections closed for an unknown command.
   LoopNumber closed_unknown;
-  // Connections closed for too many pending commands of alternating kinds.
-  LoopNumber closed_pending;
+  // Times that a connection was left unread, because it had too many pending commands of
+  // alternating kinds.
+  LoopNumber left_unread;
   LoopNumber guests;
   LoopNumber owed_bytes;
   LoopNumber buffer_level;

@@ -56,7 +56,7 @@ constexpr int64_t kMuchAgain = 5 * kSecondNanos;
 // second at most.
 constexpr int64_t kTick = 2 * kMillisecondNanos;
 constexpr size_t kSeedBytes = 16 * 1024;
-// Three commands each. The agent closes a connection with 16,384 runs of pending commands.
+// Three commands each. The agent leaves unread what comes beyond 16,384 runs of pending commands.
 constexpr int kPendingRounds = 5200;
 
 // COUNT attackers of a kind.

@@ -361,29 +361,56 @@ TEST_F(ConnectionsTest, AStalledReaderIsReadOnAndHoldsUpNobody) {
   EXPECT_TRUE(std::equal(head.begin(), head.end(), seen.begin()));
 }
 
+size_t PidReplyBytes() { return 1 + absl::StrCat(getpid()).size(); }
+
+// 0x00 and 0x04 in turn, 5,000 of each. The class gives nothing until something has arrived.
+Bytes AlternatingBehindOneByte() {
+  Bytes commands = {0x02, 1};
+  for (int i = 0; i < 5'000; ++i) commands.insert(commands.end(), {0x00, 0x04});
+  return commands;
+}
+
 // Here all of them are one guest's, because one process has made them.
-TEST_F(ConnectionsTest, WhatAllConnectionsOfAGuestHavePendingIsBounded) {
-  Bytes alternating;
-  for (int i = 0; i < 5'000; ++i) alternating.insert(alternating.end(), {0x02, 1, 0x04});
-  Client greedy = Connect(kAuto, alternating);
-  EXPECT_FALSE(greedy.Closed());
-  EXPECT_TRUE(Connect(kAuto, alternating).Closed());
-  EXPECT_EQ(counters().closed_pending.Get(), 1u);
-  Client polite = Connect(kAuto, {0x02, 16, 0x04, 0x02, 16});
-  EXPECT_FALSE(polite.Closed());
-  // A connection that ends makes room, and so does one that has its replies.
-  greedy.Hangup();
-  Turn();
-  Client second = Connect(kAuto, alternating);
+TEST_F(ConnectionsTest, WhatAGuestMayNotHavePendingStaysUnread) {
+  Client greedy = Connect(kAuto, AlternatingBehindOneByte());
+  EXPECT_EQ(OnlyGuest().requests(), 10'001u);
+  Client second = Connect(kAuto, AlternatingBehindOneByte());
+  for (int turn = 0; turn < 200; ++turn) Turn();
   EXPECT_FALSE(second.Closed());
-  Arrive(100'000);
-  for (int turn = 0; turn < 20; ++turn) {
+  EXPECT_EQ(counters().left_unread.Get(), 1u);
+  EXPECT_LT(counters().requests[0x04].Get(), 10'000u);
+  // Who has few commands pending notices nothing.
+  Client polite = Connect(kAuto, {0x04, 0x00});
+  EXPECT_EQ(polite.Receive().size(), PidReplyBytes() + 4);
+  // Each reply makes room, and nothing of what was unread is lost.
+  Arrive(2);
+  size_t bytes = 0;
+  for (int turn = 0; turn < 400; ++turn) {
     Turn();
-    second.Receive();
+    greedy.Receive();
+    bytes += second.Receive().size();
   }
-  Arrive(100'000);
-  Client third = Connect(kAuto, alternating);
-  EXPECT_EQ(counters().closed_pending.Get(), 1u);
+  EXPECT_EQ(counters().requests[0x04].Get(), 10'001u);
+  EXPECT_EQ(bytes, 1 + 5'000 * (4 + PidReplyBytes()));
+}
+
+// The kernel tells of a descriptor that was left unread only when something new comes.
+TEST_F(ConnectionsTest, WhoHasShutDownItsSideGetsAllRepliesToWhatWasUnread) {
+  Client greedy = Connect(kAuto, AlternatingBehindOneByte());
+  Client second = Connect(kAuto, AlternatingBehindOneByte());
+  for (int turn = 0; turn < 200; ++turn) Turn();
+  ASSERT_EQ(counters().left_unread.Get(), 1u);
+  second.FinishSending();
+  Turn();
+  Arrive(2);
+  size_t bytes = 0;
+  for (int turn = 0; turn < 400; ++turn) {
+    Turn();
+    greedy.Receive();
+    bytes += second.Receive().size();
+  }
+  EXPECT_EQ(bytes, 1 + 5'000 * (4 + PidReplyBytes()));
+  EXPECT_TRUE(second.Closed());
 }
 
 TEST_F(ConnectionsTest, TwoGuestsNeverGetTheSameBytes) {

@@ -129,31 +129,34 @@ TEST(HandoverSessionTest, AReplyCutTwiceIsStillContinued) {
   EXPECT_EQ(Answer(&third, &buffer), Bytes({'3', '4', '5', '6'}));
 }
 
-TEST(HandoverSessionTest, AFullQueueCrossesAndTakesAsMuchAgain) {
+TEST(HandoverSessionTest, AFullQueueCrossesAndHasRoomAgainWhenItIsAnswered) {
   EgdSession before(1);
-  Bytes alternating;
-  for (size_t i = 0; i < EgdSession::kMaxRuns / 2; ++i)
-    alternating.insert(alternating.end(), {0x01, 1, 0x02, 1});
-  ASSERT_EQ(before.OnInput(alternating, 0), EgdSession::Input::kOk);
+  for (size_t i = 0; i < EgdSession::kMaxRuns; i += 2) {
+    ASSERT_EQ(before.OnInput(Bytes{0x00, 0x04}, 0), EgdSession::Input::kOk);
+  }
   EgdSession after(1);
   ASSERT_TRUE(after.Restore(Saved(before), 0).ok());
-  EXPECT_EQ(after.OnInput(Bytes{0x01, 1, 0x02, 1}, 0), EgdSession::Input::kOk);
+  EXPECT_EQ(after.runs(), EgdSession::kMaxRuns);
+  EXPECT_EQ(after.Room(), 0u);
+  FakeBuffer buffer;
+  while (!after.idle()) Answer(&after, &buffer);
+  EXPECT_EQ(after.Room(), EgdSession::kMaxRuns);
 }
 
-// A peer that never reads must not have more with each handover.
+// A peer that never reads must not have more with each handover, which turns staged replies into
+// runs again.
 TEST(HandoverSessionTest, ManyHandoversLetNoQueueGrow) {
-  Bytes alternating;
-  for (size_t i = 0; i < EgdSession::kMaxRuns / 2; ++i)
-    alternating.insert(alternating.end(), {0x01, 1, 0x02, 1});
   auto session = std::make_unique<EgdSession>(1);
+  FakeBuffer buffer;
   for (int handovers = 0; handovers < 5; ++handovers) {
-    EgdSession::Input input = EgdSession::Input::kOk;
-    for (int i = 0; i < 4 && input == EgdSession::Input::kOk; ++i) {
-      input = session->OnInput(alternating, 0);
+    while (session->Room() >= 2) {
+      ASSERT_EQ(session->OnInput(Bytes{0x00, 0x04}, 0), EgdSession::Input::kOk);
     }
-    EXPECT_EQ(input, EgdSession::Input::kTooManyPending);
-    const handover::v1::Session saved = Saved(*session);
-    EXPECT_LE(static_cast<size_t>(saved.run_size()), 2 * EgdSession::kMaxRuns);
+    std::vector<StagedReply> replies;
+    Bytes staged = Answer(session.get(), &buffer, 4096, &replies);
+    const handover::v1::Session saved = Saved(*session, {replies, 0, absl::MakeSpan(staged)});
+    EXPECT_LE(static_cast<size_t>(saved.run_size()),
+              EgdSession::kMaxRuns + EgdSession::kMostReplies);
     session = std::make_unique<EgdSession>(1);
     ASSERT_TRUE(session->Restore(saved, 0).ok());
   }
