@@ -38,4 +38,7 @@ class Backoff {
   int failures_ = 0;
 };
 
+// Gives numbers in [0, 1), unlike those of any other process.
+std::function<double()> RandomUniform();
+
 }  // namespace entropyd

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,9 +13,13 @@
 #include "base/wire/attach_limits.h"
 #include "base/wire/connection_remedy.h"
 #include "hostagent/upstream/attachment.h"
+#include "hostagent/upstream/attachment_context.h"
+#include "hostagent/upstream/backoff.h"
+#include "hostagent/upstream/class_reports.h"
+#include "hostagent/upstream/move_plan.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/server_choice.h"
-#include "hostagent/upstream/stream_ends.h"
+#include "hostagent/upstream/stream_news.h"
 
 namespace entropyd {
 namespace {
@@ -28,12 +31,6 @@ constexpr int kMessagesPerTurn = 4;
 constexpr int64_t kAttachTimeout = 22 * kSecondNanos;
 // From Close to CLOSED, and from CLOSED to the stream's end.
 constexpr int64_t kLeaveTimeout = 1 * kSecondNanos;
-// A server that drains tells all its agents at once. Each agent waits a random part of this time
-// before it moves. So the next server sees 10,000 handshakes in 5 s and not in 1 s.
-constexpr int64_t kDrainSpread = 5 * kSecondNanos;
-// Servers that all drain without a deadline must not pass an agent around in a circle.
-constexpr int64_t kShortestStay = 1 * kSecondNanos;
-
 bool IsTooLate(const Attachment& attachment, int64_t now) {
   return !attachment.welcomed() && now >= attachment.started_nanos() + kAttachTimeout;
 }
@@ -43,13 +40,6 @@ absl::Status TooLate(const Attachment& attachment) {
       absl::StrCat("attach to ", attachment.server(), ": ",
                    attachment.connected() ? "connected, but no Welcome within " : kNoConnection,
                    kAttachTimeout / kSecondNanos, " s"));
-}
-
-// Of a server that did not accept us: says how far we came.
-absl::Status WithStep(const absl::Status& why) {
-  if (why.ok()) return why;
-  return absl::Status(why.code(),
-                      absl::StrCat(StepWord(StepOf(why.message())), ": ", why.message()));
 }
 
 class UpstreamImpl final : public Upstream {
@@ -76,10 +66,6 @@ class UpstreamImpl final : public Upstream {
     void OnDemand() override { upstream_->OnDemand(index_); }
     void OnResume() override { upstream_->OnResume(); }
 
-    // What the last attachment said of the class.
-    v1::ChannelState last_state;
-    absl::optional<UpstreamState> told;
-
    private:
     UpstreamImpl* const upstream_;
     const size_t index_;
@@ -88,12 +74,11 @@ class UpstreamImpl final : public Upstream {
   void OnDemand(size_t i);
   void OnResume();
   void DropStreams();
-  void Wake();
+  void Wake() { eventfd_write(wake_fd_.get(), 1); }
   void ClearWake();
   void Receive();
   void ReapEnded(int64_t now);
   void RunTimers(int64_t now);
-  void PlanReplacement(int64_t now);
   void PromoteNext(int64_t now);
   void DialOne(int64_t now);
   void Ended(const Attachment& dead, const absl::Status& why, int64_t now);
@@ -105,21 +90,20 @@ class UpstreamImpl final : public Upstream {
   void EndNext(const absl::Status& why, int64_t now);
   void SendDue();
   bool DialIsDue(int64_t now) const;
-  int64_t LostAt(size_t i) const;
-  UpstreamState StateOf(size_t i) const;
-  void TellState(size_t i);
-  void TellStates();
+  // The attachment that serves, or nullptr.
+  const Attachment* serving() const { return connected() ? current_.get() : nullptr; }
 
   const UniqueFd wake_fd_;  // outlives the streams: their threads write to it
   const Clock* const clock_;
   Log* const log_;
   const StreamDial dial_;
-  const size_t server_count_;
   // Its classes and parts_ have the same order.
   Attachment::Context context_;
   std::vector<Part> parts_;
+  ClassReports reports_;
   ServerChoice choice_;
-  StreamEnds ends_;
+  MovePlan move_;
+  StreamNews news_;
 
   // current_ serves (or is being attached when there is nothing to serve from); next_ is being
   // attached to replace it; leaving_ was replaced and closes its channels.
@@ -132,38 +116,11 @@ class UpstreamImpl final : public Upstream {
   // The streams have to go.
   bool resumed_ = false;
   bool deadline_moved_ = true;
-  bool announced_ = false;       // current_'s Welcome was noted
-  int64_t replace_at_ = kNever;  // kNever = current_ stays
-  size_t replace_attempts_ = 0;
+  bool announced_ = false;  // current_'s Welcome was noted
   int64_t leave_deadline_ = kNever;
-  uint64_t attached_ = 0;  // streams that were welcomed, ever
-  int64_t lost_at_;        // when there last was a welcomed stream, or could have been
-  std::string server_;     // dialled last
+  std::string server_;  // dialled last
   absl::Status last_error_;
-
-  Gauge* const connected_gauge_;
-  Counter* const reconnects_;
 };
-
-std::vector<Attachment::Class> ClassesOf(const std::vector<FilledClass*>& filled,
-                                         Metrics* metrics) {
-  std::vector<Attachment::Class> classes;
-  classes.reserve(filled.size());
-  for (FilledClass* one : filled) {
-    ClassBuffer* const buffer = one->buffer();
-    classes.push_back(
-        {one, buffer,
-         metrics->AddCounter("entropyd_agent_upstream_received_bytes_total",
-                             "Bytes that servers sent.", {{"class", buffer->class_name()}})});
-  }
-  return classes;
-}
-
-Counter* RefusedCounter(Metrics* metrics, const char* reason) {
-  return metrics->AddCounter("entropyd_agent_upstream_refused_messages_total",
-                             "Server messages refused as no correct server sends them.",
-                             {{"reason", reason}});
-}
 
 UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass*>& classes,
                            const Clock* clock, Log* log, Metrics* metrics, UniqueFd wake_fd)
@@ -171,24 +128,12 @@ UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass
       clock_(clock),
       log_(log),
       dial_(options.dial),
-      server_count_(options.servers.size()),
+      context_(
+          NewAttachmentContext(options.host_id, options.uniform, classes, clock, log, metrics)),
+      reports_(&context_.classes, clock->NowNanos()),
       choice_(RendezvousOrder(options.host_id, options.servers), options.uniform),
-      ends_(log, metrics),
-      lost_at_(clock->NowNanos()),
-      connected_gauge_(metrics->AddGauge("entropyd_agent_upstream_connected",
-                                         "1 while the agent is attached to a server.")),
-      reconnects_(metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
-                                      "Streams attached after the first.")) {
-  context_.host_id = options.host_id;
-  context_.uniform = options.uniform;
-  context_.clock = clock;
-  context_.log = log;
-  context_.classes = ClassesOf(classes, metrics);
-  context_.credit_lines = metrics->AddCounter("entropyd_agent_upstream_credit_lines_total",
-                                              "Credit lines sent, bare acks included.");
-  context_.refused_gap = RefusedCounter(metrics, "gap");
-  context_.refused_excess = RefusedCounter(metrics, "excess");
-  context_.refused_malformed = RefusedCounter(metrics, "malformed");
+      move_(options.servers.size(), options.uniform, log),
+      news_(log, metrics) {
   server_ = choice_.Pick(clock->NowNanos(), "");
   parts_.reserve(classes.size());
   for (size_t i = 0; i < classes.size(); ++i) {
@@ -200,8 +145,6 @@ UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass
 UpstreamImpl::~UpstreamImpl() {
   for (const Attachment::Class& of : context_.classes) of.filled->SetFiller(nullptr);
 }
-
-void UpstreamImpl::Wake() { eventfd_write(wake_fd_.get(), 1); }
 
 void UpstreamImpl::ClearWake() {
   eventfd_t ignored;
@@ -220,9 +163,9 @@ void UpstreamImpl::Process() {
   RunTimers(now);
   SendDue();
   // Asking again for a class may have used up the stream's channels.
-  PlanReplacement(now);
+  if (current_ != nullptr) move_.Plan(*current_, now);
   processing_ = false;
-  TellStates();
+  reports_.Tell(serving());
 }
 
 void UpstreamImpl::Receive() {
@@ -284,8 +227,7 @@ void UpstreamImpl::ReapEnded(int64_t now) {
 }
 
 void UpstreamImpl::EndNext(const absl::Status& why, int64_t now) {
-  const std::unique_ptr<Attachment> dead = std::move(next_);
-  Ended(*dead, why, now);
+  Ended(*std::exchange(next_, nullptr), why, now);
 }
 
 void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
@@ -300,13 +242,10 @@ void UpstreamImpl::EndCurrent(const absl::Status& why, int64_t now) {
 }
 
 std::unique_ptr<Attachment> UpstreamImpl::ParkCurrent() {
-  for (size_t i = 0; current_->welcomed() && i < parts_.size(); ++i) {
-    parts_[i].last_state = current_->state(i);
-  }
-  if (current_->welcomed()) lost_at_ = clock_->NowNanos();
-  connected_gauge_->Set(0);
+  if (current_->welcomed()) reports_.Lost(*current_, clock_->NowNanos());
+  news_.Lost();
   announced_ = false;
-  replace_at_ = kNever;
+  move_.Drop();
   return std::move(current_);
 }
 
@@ -314,47 +253,6 @@ void UpstreamImpl::CertificateRenewed() {
   choice_.Forgive();
   deadline_moved_ = true;
   Wake();
-}
-
-int64_t UpstreamImpl::LostAt(size_t i) const {
-  if (!connected()) return lost_at_ + kGonePatienceNanos;
-  if (const int64_t since = current_->suspended_since(i); since != kNever) {
-    return since + kGonePatienceNanos;
-  }
-  return current_->silent_since();
-}
-
-UpstreamState UpstreamImpl::StateOf(size_t i) const {
-  UpstreamState state;
-  state.lost_at = LostAt(i);
-  if (!connected()) return state;
-  const v1::ChannelState& said = current_->state(i);
-  switch (said.phase()) {
-    case v1::PHASE_OPEN:
-      state.kind = UpstreamState::Kind::kOpen;
-      break;
-    case v1::PHASE_SUSPENDED:
-      state.kind = UpstreamState::Kind::kSuspended;
-      break;
-    case v1::PHASE_CLOSED:
-      state.kind = UpstreamState::Kind::kRefused;
-      state.reason = said.reason().empty() ? absl::StrCat("code ", said.code()) : said.reason();
-      break;
-    default:
-      state.kind = UpstreamState::Kind::kAsked;
-  }
-  return state;
-}
-
-void UpstreamImpl::TellState(size_t i) {
-  const UpstreamState state = StateOf(i);
-  if (parts_[i].told == state) return;
-  parts_[i].told = state;
-  context_.classes[i].filled->OnUpstream(state);
-}
-
-void UpstreamImpl::TellStates() {
-  for (size_t i = 0; i < parts_.size(); ++i) TellState(i);
 }
 
 void UpstreamImpl::Suspend() {
@@ -370,7 +268,7 @@ void UpstreamImpl::Suspend() {
       leaving_.reset();
     }
   }
-  TellStates();
+  reports_.Tell(serving());
 }
 
 void UpstreamImpl::Resume() {
@@ -395,8 +293,8 @@ void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending,
                          const absl::Status& why, bool penalty, int64_t now) {
   last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
   choice_.Ended(server, ending, now - started, penalty, now);
-  ends_.Tell(server, ending != ServerChoice::Ending::kNotAttached, last_error_,
-             choice_.ready_at() - now);
+  news_.Ended(server, ending != ServerChoice::Ending::kNotAttached, last_error_,
+              choice_.ready_at() - now);
 }
 
 void UpstreamImpl::RunTimers(int64_t now) {
@@ -407,26 +305,9 @@ void UpstreamImpl::RunTimers(int64_t now) {
   if (next_ != nullptr && IsTooLate(*next_, now)) EndNext(TooLate(*next_), now);
   if (current_ != nullptr && IsTooLate(*current_, now)) EndCurrent(TooLate(*current_), now);
   if (current_ != nullptr) current_->NoteSilence(now);
-  PlanReplacement(now);
+  if (current_ != nullptr) move_.Plan(*current_, now);
   PromoteNext(now);
   if (DialIsDue(now)) DialOne(now);
-}
-
-void UpstreamImpl::PlanReplacement(int64_t now) {
-  if (current_ == nullptr || !current_->wants_replacement() || replace_at_ != kNever) return;
-  int64_t spread = kDrainSpread;
-  if (current_->drain().has_value()) {
-    // A quarter of the time that is left, so that a failed attempt can be repeated.
-    const uint64_t deadline_ms = std::min<uint64_t>(current_->drain()->deadline_ms(), 3'600'000);
-    spread = std::min(spread, static_cast<int64_t>(deadline_ms) * 1'000'000 / 4);
-    log_->Info("upstream.drain", {{"server", current_->server()},
-                                  {"reason", current_->drain()->reason()},
-                                  {"deadline_ms", deadline_ms}});
-  }
-  replace_at_ =
-      std::max(now + static_cast<int64_t>(context_.uniform() * static_cast<double>(spread)),
-               current_->started_nanos() + kShortestStay);
-  replace_attempts_ = 0;
 }
 
 void UpstreamImpl::PromoteNext(int64_t now) {
@@ -436,26 +317,22 @@ void UpstreamImpl::PromoteNext(int64_t now) {
     leave_deadline_ = now + kLeaveTimeout;
     current_ = std::move(next_);
     announced_ = false;
-    replace_at_ = kNever;
+    move_.Drop();
   }
   if (!connected() || announced_) return;
   announced_ = true;
-  if (attached_++ > 0) reconnects_->Increment();
-  connected_gauge_->Set(1);
   last_error_ = absl::OkStatus();
-  log_->Info("upstream.attached", {{"server", current_->server()}});
+  news_.Attached(current_->server());
 }
 
 bool UpstreamImpl::DialIsDue(int64_t now) const {
   if (suspended_ || now < choice_.ready_at()) return false;
   if (current_ == nullptr) return true;
-  return next_ == nullptr && now >= replace_at_;
+  return next_ == nullptr && now >= move_.due_at();
 }
 
 void UpstreamImpl::DialOne(int64_t now) {
-  // Another server first. The one that sent us away serves when no other does.
-  const bool elsewhere = current_ != nullptr && replace_attempts_ + 1 < server_count_;
-  if (current_ != nullptr) ++replace_attempts_;
+  const bool elsewhere = current_ != nullptr && move_.TryElsewhere();
   server_ = choice_.Pick(now, elsewhere ? current_->server() : "");
   absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
   if (!stream.ok()) {
@@ -477,8 +354,8 @@ int64_t UpstreamImpl::next_deadline_nanos() const {
       next = std::min(next, attachment->started_nanos() + kAttachTimeout);
   }
   if (current_ == nullptr && !suspended_) next = std::min(next, choice_.ready_at());
-  if (current_ != nullptr && next_ == nullptr && replace_at_ != kNever) {
-    next = std::min(next, std::max(replace_at_, choice_.ready_at()));
+  if (current_ != nullptr && next_ == nullptr && move_.due_at() != kNever) {
+    next = std::min(next, std::max(move_.due_at(), choice_.ready_at()));
   }
   return next;
 }
@@ -489,27 +366,8 @@ void UpstreamImpl::FillStatus(v1::GetStatusResponse* status) const {
   status->set_last_error(last_error_.ok() ? "" : last_error_.ToString());
   const int64_t wait = current_ == nullptr ? choice_.ready_at() - clock_->NowNanos() : 0;
   status->set_next_attempt_seconds(static_cast<double>(std::max<int64_t>(0, wait)) / kSecondNanos);
-  status->set_reconnects(attached_ > 0 ? attached_ - 1 : 0);
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    const bool live = connected();
-    const v1::ChannelState& state = live ? current_->state(i) : parts_[i].last_state;
-    while (static_cast<size_t>(status->class__size()) <= i) status->add_class_();
-    v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(static_cast<int>(i));
-    of->set_phase(live ? state.phase() : v1::PHASE_UNSPECIFIED);
-    of->set_reason(live ? state.reason() : "not attached");
-    if (live) of->set_remedy(current_->remedy(i));
-    of->set_quality(state.quality());
-    of->set_degraded(live && state.degraded());
-    of->set_received(static_cast<uint64_t>(context_.classes[i].received_bytes->Value()));
-    of->set_rate(state.rate());
-    of->set_ceil(state.ceil());
-  }
-}
-
-std::function<double()> RandomUniform() {
-  std::random_device seed;
-  auto engine = std::make_shared<std::mt19937_64>(uint64_t{seed()} << 32 | seed());
-  return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
+  status->set_reconnects(news_.reconnects());
+  reports_.FillStatus(serving(), status);
 }
 
 }  // namespace

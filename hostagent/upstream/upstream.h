@@ -10,7 +10,7 @@
 // fills each class and tells its state, and a class says when its demand has changed, or that the
 // machine was resumed. They are called from Process(), Suspend() and OnDemand(). In the state that
 // a class is told, lost_at is
-//   kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
+//   ClassReports::kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
 //   Attachment::kSilencePatienceNanos after the last message of a server that promised heartbeats.
 // It is kNever before. A class that gets nothing for any time is not lost: it waits for its rate. A
 // server that promises no heartbeats is lost only with its stream, which gRPC ends when pings are
@@ -34,7 +34,6 @@
 
 #include "absl/status/statusor.h"
 #include "base/process/clock.h"
-#include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "hostagent/serving/class_filler.h"
@@ -73,10 +72,6 @@ class Upstream {
   virtual int64_t next_deadline_nanos() const = 0;
   // Whether the deadline may be another one than at the last call of this.
   virtual bool DeadlineMoved() = 0;
-
-  // Longer than a change of servers takes. Short enough that with `local` no guest waits longer
-  // than QEMU's reconnect timer makes it wait for a new agent.
-  static constexpr int64_t kGonePatienceNanos = kSecondNanos;
 
   // Leaves the server in good order and stays away. It still takes promised bytes for a second.
   // Another process of this host attaches meanwhile.

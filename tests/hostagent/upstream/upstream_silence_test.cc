@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "hostagent/serving/served_class.h"
+#include "hostagent/upstream/class_reports.h"
 #include "hostagent/upstream/upstream.h"
 #include "tests/hostagent/fake_member.h"
 #include "tests/hostagent/upstream/upstream_fixture.h"
@@ -71,7 +72,7 @@ TEST_F(UpstreamSilenceTest, AServerOfAnOlderVersionIsLostWithItsStreamOnly) {
   EXPECT_EQ(net_.last().Heartbeats(), 0u) << "it expects none";
   EXPECT_EQ(net_.wires.size(), 1u);
   EndStream(absl::UnavailableError("keepalive watchdog timeout"));
-  EXPECT_EQ(LostAt(0), clock_.NowNanos() + Upstream::kGonePatienceNanos);
+  EXPECT_EQ(LostAt(0), clock_.NowNanos() + ClassReports::kGonePatienceNanos);
 }
 
 TEST_F(UpstreamSilenceTest, ASilentServerIsGivenUpAndTheNextOneHasItsTurn) {

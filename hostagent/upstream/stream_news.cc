@@ -1,6 +1,7 @@
-#include "hostagent/upstream/stream_ends.h"
+#include "hostagent/upstream/stream_news.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/process/nanos.h"
 #include "base/wire/connection_remedy.h"
@@ -33,6 +34,12 @@ bool DeservesPenalty(absl::StatusCode code) {
   }
 }
 
+absl::Status WithStep(const absl::Status& why) {
+  if (why.ok()) return why;
+  return absl::Status(why.code(),
+                      absl::StrCat(StepWord(StepOf(why.message())), ": ", why.message()));
+}
+
 namespace {
 
 // Where the server has accepted us already, a connection that ends says nothing about certificates.
@@ -45,15 +52,25 @@ absl::string_view Remedy(bool attached, const absl::Status& why) {
 
 }  // namespace
 
-StreamEnds::StreamEnds(Log* log, Metrics* metrics)
+StreamNews::StreamNews(Log* log, Metrics* metrics)
     : log_(log),
       metrics_(metrics),
       superseded_(metrics->AddCounter(
           "entropyd_agent_upstream_superseded_total",
-          "Streams ended because another agent attached with this host's identity and host_id.")) {}
+          "Streams ended because another agent attached with this host's identity and host_id.")),
+      connected_(metrics->AddGauge("entropyd_agent_upstream_connected",
+                                   "1 while the agent is attached to a server.")),
+      reconnects_(metrics->AddCounter("entropyd_agent_upstream_reconnects_total",
+                                      "Streams attached after the first.")) {}
 
-void StreamEnds::Tell(const std::string& server, bool attached, const absl::Status& why,
-                      int64_t retry_in_nanos) {
+void StreamNews::Attached(const std::string& server) {
+  if (attached_++ > 0) reconnects_->Increment();
+  connected_->Set(1);
+  log_->Info("upstream.attached", {{"server", server}});
+}
+
+void StreamNews::Ended(const std::string& server, bool attached, const absl::Status& why,
+                       int64_t retry_in_nanos) {
   metrics_
       ->AddCounter("entropyd_agent_upstream_stream_errors_total",
                    "Streams that ended or could not be attached, by gRPC status code.",
