@@ -3,14 +3,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "base/process/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -73,6 +74,13 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
   void Turn(int64_t nanos = 0) {
     clock_.AdvanceNanos(nanos);
     loop_->RunOnce(0);
+  }
+  // The thread that asks for an address has its own pace, and the loop looks at it each second.
+  void TurnUntil(const std::function<bool()>& reached) {
+    while (!reached()) {
+      std::this_thread::yield();
+      Turn(OperatorPorts::kRetryNanos);
+    }
   }
 
   // The sockets of single guests that are open.
@@ -144,39 +152,31 @@ TEST_F(OperatorPortsTest, ANameServiceThatHangsKeepsNobodyWaiting) {
   EXPECT_THAT(ports.problem().message(), HasSubstr("the name service has not answered yet"));
   EXPECT_EQ(opened, 0);
   answer.Notify();
-  for (int i = 0; opened == 0 && i < 10'000; ++i) {
-    absl::SleepFor(absl::Milliseconds(1));  // the thread that asks has its own pace
-    Turn(OperatorPorts::kRetryNanos);
-  }
+  TurnUntil([&] { return opened > 0; });
   EXPECT_EQ(opened, 1);
   EXPECT_GT(ports.http_port(), 0);
 }
 
 TEST_F(OperatorPortsTest, ASilentNameServiceIsNoReasonAgainstAHandover) {
   absl::Notification answer;
-  auto asked = std::make_shared<std::atomic<int>>(0);
+  absl::BlockingCounter asked(2);  // once for each check
   OperatorPorts::Options options = Options("name.test:0");
-  options.listen_on = [&answer, asked](const std::string&) -> absl::StatusOr<ListenSockets> {
-    ++*asked;
+  options.listen_on = [&](const std::string&) -> absl::StatusOr<ListenSockets> {
     answer.WaitForNotification();
-    --*asked;
+    asked.DecrementCount();
     return absl::UnavailableError("in use");
   };
   OperatorPorts ports(options, loop_.get(), this, &metrics_, &log_);
   EXPECT_TRUE(ports.CheckHttp(0).ok());
-  EXPECT_EQ(*asked, 1);
   answer.Notify();
   EXPECT_EQ(ports.CheckHttp(0).message(), "open `metrics`: in use") << "one that answers is heard";
-  while (*asked > 0) absl::SleepFor(absl::Milliseconds(1));
+  asked.Wait();
 }
 
 TEST_F(OperatorPortsTest, AnAddressMayBeAName) {
   auto ports = Make("localhost:0");
   ASSERT_TRUE(Open(ports.get()).ok());
-  for (int i = 0; ports->http_port() == 0 && i < 10'000; ++i) {
-    absl::SleepFor(absl::Milliseconds(1));
-    Turn(OperatorPorts::kRetryNanos);
-  }
+  TurnUntil([&] { return ports->http_port() > 0; });
   EXPECT_GT(ports->http_port(), 0);
 }
 

@@ -39,16 +39,27 @@ class ServedHostTest : public testing::Test {
     for (int i = 0; i < 3; ++i) {
       settings_.listeners.push_back({dir_ / absl::StrCat(i, ".sock"), 0600, "", 0, clients[i]});
     }
+    MakeOfSettings();
+    loop_->SetAfterTurn([this] { host_->Serve(); });
+    appended_ = 0;
+  }
+  // The host once more, with a second class, default/silver.
+  void MakeWithSilver() {
+    settings_.classes.push_back(settings_.classes[0]);
+    settings_.classes[1].name = "default/silver";
+    MakeOfSettings();
+  }
+  void MakeOfSettings() {
+    host_.reset();
     arena_ =
         SecretArena::Create(ServedHost::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)
             .value();
     registry_ = std::make_unique<Metrics>();
-    metrics_ =
-        std::make_unique<AgentMetrics>(registry_.get(), std::vector<std::string>{"default/gold"});
+    std::vector<std::string> classes;
+    for (const AgentSettings::Class& one : settings_.classes) classes.push_back(one.name);
+    metrics_ = std::make_unique<AgentMetrics>(registry_.get(), classes);
     host_ = ServedHost::Create(settings_, loop_.get(), arena_.get(), &log_, metrics_.get()).value();
-    host_->classes()[0]->SetFiller(&upstream_);
-    loop_->SetAfterTurn([this] { host_->Serve(); });
-    appended_ = 0;
+    for (ServedClass* served : host_->classes()) served->SetFiller(&upstream_);
   }
   void TearDown() override { host_.reset(); }
 

@@ -41,14 +41,7 @@ TEST_F(ServedHostTest, AListenerThatCannotOpenClosesTheOthers) {
 }
 
 TEST_F(ServedHostTest, AResumeIsOneForAllClasses) {
-  host_.reset();
-  settings_.classes.push_back({"default/silver", 64 * 1024, 60 * kSecondNanos});
-  registry_ = std::make_unique<Metrics>();
-  metrics_ = std::make_unique<AgentMetrics>(
-      registry_.get(), std::vector<std::string>{"default/gold", "default/silver"});
-  arena_ = SecretArena::Create(ServedHost::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)
-               .value();
-  host_ = ServedHost::Create(settings_, loop_.get(), arena_.get(), &log_, metrics_.get()).value();
+  MakeWithSilver();
   int64_t boot = 5;
   CloneGuard::Options options;
   options.machine.monotonic_nanos = [] { return 5; };

@@ -10,9 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <mutex>
-#include <string>
+
+#include "tests/server/driver/pkcs11_answers.h"
 
 namespace {
 
@@ -24,17 +24,9 @@ std::mutex calling;
 
 __attribute__((destructor)) void WaitForTheCall() { calling.lock(); }
 
-void Pad(unsigned char* field, size_t size, const std::string& text) {
-  std::fill_n(std::copy(text.begin(), text.end(), field), size - text.size(), ' ');
-}
-
 CK_RV Initialize(void*) { return CKR_OK; }
 
-CK_RV GetInfo(CK_INFO* info) {
-  *info = {};
-  Pad(info->libraryDescription, sizeof info->libraryDescription, "Hanging library");
-  return CKR_OK;
-}
+CK_RV GetInfo(CK_INFO* info) { return entropyd::AnswerInfo("Hanging library", info); }
 
 CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
   if (slots != nullptr) slots[0] = 1;
@@ -43,13 +35,7 @@ CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
 }
 
 CK_RV GetTokenInfo(CK_SLOT_ID, CK_TOKEN_INFO* info) {
-  *info = {};
-  Pad(info->label, sizeof info->label, "entropy");
-  Pad(info->manufacturerID, sizeof info->manufacturerID, "Test maker");
-  Pad(info->model, sizeof info->model, "T1");
-  Pad(info->serialNumber, sizeof info->serialNumber, "1");
-  info->flags = CKF_RNG;
-  return CKR_OK;
+  return entropyd::AnswerTokenInfo("entropy", "Test maker", "1", /*has_rng=*/true, info);
 }
 
 CK_RV OpenSession(CK_SLOT_ID, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE* session) {

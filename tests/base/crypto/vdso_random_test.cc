@@ -3,13 +3,12 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <set>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/child_bytes.h"
 
 namespace entropyd {
 namespace {
@@ -48,22 +47,8 @@ TEST(VdsoRandomTest, NothingComesTwiceWhateverItsLength) {
 TEST(VdsoRandomTest, AChildDoesNotGoOnWhereItsParentIs) {
   VdsoRandom random;
   Next(&random, 32);
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    uint8_t bytes[32];
-    const bool filled = random.Fill(absl::MakeSpan(bytes));
-    _exit(filled && write(ends[1], bytes, sizeof bytes) == sizeof bytes ? 0 : 1);
-  }
-  close(ends[1]);
-  Bytes others(32);
-  EXPECT_EQ(read(ends[0], others.data(), others.size()), 32);
-  close(ends[0]);
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
+  const Bytes others =
+      ChildBytes(32, [&](absl::Span<uint8_t> bytes) { return random.Fill(bytes); });
   EXPECT_NE(Next(&random, 32), others);
 }
 

@@ -18,6 +18,7 @@
 #include "base/telemetry/metrics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/telemetry/log_pipe.h"
 
 namespace entropyd {
 namespace {
@@ -28,24 +29,18 @@ using ::testing::HasSubstr;
 // A log into a pipe, at a fixed civil time.
 class LogTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    read_ = UniqueFd(ends[0]);
-    write_ = UniqueFd(ends[1]);
-    log_ = std::make_unique<Log>(&clock_, write_.get());
-  }
+  void SetUp() override { log_ = std::make_unique<Log>(&clock_, pipe_.write.get()); }
 
   std::string Written() {
     log_.reset();
-    write_.reset();
+    pipe_.write.reset();
     return ReadAll();
   }
 
   std::string ReadAll() {
     std::string all;
     char buffer[8192];
-    for (ssize_t n; (n = read(read_.get(), buffer, sizeof buffer)) > 0;) {
+    for (ssize_t n; (n = read(pipe_.read.get(), buffer, sizeof buffer)) > 0;) {
       all.append(buffer, static_cast<size_t>(n));
     }
     return all;
@@ -64,23 +59,22 @@ class LogTest : public ::testing::Test {
     log_->Flush();
     then();
     log_.reset();
-    write_.reset();
+    pipe_.write.reset();
     reader.join();
     return all;
   }
 
   static constexpr int kFlood = 1'000;  // 1.5 MB: more than pipe and queue take together
   ManualClock clock_{678'000'000, absl::FromUnixSeconds(1767323045)};
-  UniqueFd read_, write_;
+  LogPipe pipe_;
   std::unique_ptr<Log> log_;
 };
 
 TEST_F(LogTest, TheJournalLearnsThePriorityOfEachLine) {
-  struct stat file;
-  ASSERT_EQ(fstat(write_.get(), &file), 0);
-  setenv("JOURNAL_STREAM", absl::StrCat(file.st_dev, ":", file.st_ino).c_str(), 1);
-  log_ = std::make_unique<Log>(&clock_, write_.get());
-  unsetenv("JOURNAL_STREAM");
+  {
+    const JournalStreamSaid said(pipe_.Name());
+    log_ = std::make_unique<Log>(&clock_, pipe_.write.get());
+  }
   log_->SetLevel(LogLevel::kDebug);
   log_->Debug("a.b");
   log_->Info("a.b");
@@ -225,7 +219,7 @@ TEST_F(LogTest, AMetricCountsDroppedLines) {
   Metrics metrics;
   log_->Export(&metrics);
   EXPECT_THAT(metrics.Serialize(), HasSubstr("\nentropyd_log_dropped_lines_total 0\n"));
-  read_.reset();
+  pipe_.read.reset();
   log_->Info("x");
   log_->Flush();
   EXPECT_THAT(metrics.Serialize(), HasSubstr("\nentropyd_log_dropped_lines_total 1\n"));

@@ -62,18 +62,9 @@ TEST_F(TurnBudgetTest, AFullBufferIsNoReasonForALongTurn) {
 }
 
 TEST_F(TurnBudgetTest, BusyClassesShareATurnAndOneAloneHasAllOfIt) {
-  host_.reset();
-  settings_.classes.push_back(settings_.classes[0]);
-  settings_.classes[1].name = "default/silver";
   settings_.listeners[kEgd].class_index = 1;
-  registry_ = std::make_unique<Metrics>();
-  metrics_ = std::make_unique<AgentMetrics>(
-      registry_.get(), std::vector<std::string>{"default/gold", "default/silver"});
-  arena_ = SecretArena::Create(ServedHost::ArenaBytes(settings_), SecretArena::Locking::kBestEffort)
-               .value();
-  host_ = ServedHost::Create(settings_, loop_.get(), arena_.get(), &log_, metrics_.get()).value();
+  MakeWithSilver();
   for (ServedClass* served : host_->classes()) {
-    served->SetFiller(&upstream_);
     served->buffer()->Append(StreamBytes(0, 2 << 20));
     served->OnArrival();
   }

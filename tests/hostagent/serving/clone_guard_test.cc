@@ -1,8 +1,6 @@
 #include "hostagent/serving/clone_guard.h"
 
 #include <openssl/evp.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/child_bytes.h"
 
 namespace entropyd {
 namespace {
@@ -138,22 +137,7 @@ TEST(CloneGuardTest, ACopyOfThisProcessMixesOtherBytes) {
   auto guard = CloneGuard::Create({}).value();
   MixZeros(guard.get(), 64);
   guard->EndTurn();
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    uint8_t bytes[64] = {};
-    const bool mixed = guard->Mix(absl::MakeSpan(bytes));
-    _exit(mixed && write(ends[1], bytes, sizeof bytes) == sizeof bytes ? 0 : 1);
-  }
-  close(ends[1]);
-  Bytes others(64);
-  EXPECT_EQ(read(ends[0], others.data(), others.size()), 64);
-  close(ends[0]);
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
+  const Bytes others = ChildBytes(64, [&](absl::Span<uint8_t> bytes) { return guard->Mix(bytes); });
   EXPECT_NE(MixZeros(guard.get(), 64), others);
 }
 

@@ -9,30 +9,17 @@ The ideal is the fluid one, of equal weights: a guest that asks for less than it
 others have what is left in equal parts. Guests that ask at times ask less often while this machine is busy with
 something else; half as often at least.
 """
-import json
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import judging
+from judging import jain, judged, lines, window
 
 DUE_BYTES_PER_SECOND = 64 / 0.05
 LEAST_ASKED = 0.5
 TOLERANCE = 0.03
 LEAST_JAIN = 0.99
-misses = 0
-
-
-def judged(good, text):
-    global misses
-    misses += not good
-    print(f"   {text}{'' if good else '   MISSED'}")
-
-
-def lines(name):
-    found = [json.loads(line) for line in open(f"{name}.log", encoding="utf-8") if line.startswith("{")]
-    return found or sys.exit(f"judge.py: {name} has said nothing")
-
-
-def window(crowd, name):
-    found = [line for line in lines(crowd) if line["name"] == name]
-    return found[0] if found else sys.exit(f"judge.py: {crowd} has no window {name}")
 
 
 def fluid(total, demands):
@@ -65,8 +52,8 @@ def shares(name):
         of_ideal = said["bytes"] / n / ideal
         judged(abs(of_ideal - 1) <= TOLERANCE,
                f"{crowd}: {n} guests with {said['bytes'] / n:.0f} bytes each, {of_ideal:.4f} of the ideal {ideal:.0f}")
-        jain = said["bytes"] ** 2 / (n * said["bytes_squared"])
-        judged(jain >= LEAST_JAIN, f"{crowd}: Jain's index {jain:.5f}")
+        index = jain(n, said["bytes"], said["bytes_squared"])
+        judged(index >= LEAST_JAIN, f"{crowd}: Jain's index {index:.5f}")
 
 
 def attacks(*names):
@@ -86,7 +73,7 @@ def attacks(*names):
 
 def main():
     {"shares": shares, "attacks": attacks}[sys.argv[1]](*sys.argv[2:])
-    sys.exit(misses > 0)
+    sys.exit(judging.misses > 0)
 
 
 main()

@@ -17,30 +17,19 @@ Shares are judged. Times depend on what else this machine does: they are printed
 JSON object a line, which tests/bench judges.
 """
 import json
+import os
 import re
 import sys
 import time
 import urllib.request
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import judging
+from judging import jain, judged, window
+
 RATE_TOLERANCE = 0.02
 HOST_TOLERANCE = 0.05
 LEAST_JAIN = 0.99
-misses = 0
-
-
-def judged(good, text):
-    global misses
-    misses += not good
-    print(f"   {text}{'' if good else '   MISSED'}")
-
-
-def window(crowd, name):
-    """The last of that name: a window may have been repeated."""
-    lines = [line for line in open(f"{crowd}.log", encoding="utf-8") if line.startswith("{")]
-    for line in reversed(lines):
-        if json.loads(line)["name"] == name:
-            return json.loads(line)
-    sys.exit(f"judge.py: {crowd} has no window {name}")
 
 
 def snapshot(port, file):
@@ -118,8 +107,8 @@ def one(name, *crowds):
 def even(name, *crowds):
     of = [window(crowd, name) for crowd in crowds]
     guests, total, squares = (sum(one[k] for one in of) for k in ("guests", "bytes", "bytes_squared"))
-    jain = total * total / (guests * squares)
-    judged(jain >= LEAST_JAIN and guests == 256, f"Jain's index over {guests} guests: {jain:.5f}")
+    index = jain(guests, total, squares)
+    judged(index >= LEAST_JAIN and guests == 256, f"Jain's index over {guests} guests: {index:.5f}")
 
 
 def hosts(name, few, many, ratio):
@@ -145,7 +134,7 @@ def main():
         end = words.index("--")
         actions[words[0]](*words[1:end])
         words = words[end + 1:]
-    sys.exit(misses > 0)
+    sys.exit(judging.misses > 0)
 
 
 main()

@@ -4,11 +4,12 @@
 
 #include <p11-kit/pkcs11.h>
 
-#include <cstring>
 #include <mutex>
 #include <random>
 #include <string>
 #include <thread>
+
+#include "tests/server/driver/pkcs11_answers.h"
 
 extern "C" {
 entropyd::Pkcs11ModuleControl entropyd_test_pkcs11_control;
@@ -19,11 +20,6 @@ namespace {
 auto& control = entropyd_test_pkcs11_control;
 constexpr CK_SLOT_ID kSlot = 7, kSecondSlot = 8;
 
-void Pad(unsigned char* field, size_t size, const std::string& text) {
-  std::memset(field, ' ', size);
-  std::memcpy(field, text.data(), text.size());
-}
-
 CK_RV Initialize(void*) {
   if (control.initialised > 0) return CKR_CRYPTOKI_ALREADY_INITIALIZED;
   ++control.initialised;
@@ -31,10 +27,7 @@ CK_RV Initialize(void*) {
 }
 
 CK_RV GetInfo(CK_INFO* info) {
-  *info = {};
-  Pad(info->libraryDescription, sizeof(info->libraryDescription),
-      control.is_tpm ? "TPM2.0 Cryptoki" : "Test module");
-  return CKR_OK;
+  return entropyd::AnswerInfo(control.is_tpm ? "TPM2.0 Cryptoki" : "Test module", info);
 }
 
 CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
@@ -47,15 +40,11 @@ CK_RV GetSlotList(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
 }
 
 CK_RV GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
-  *info = {};
-  Pad(info->label, sizeof(info->label), slot == kSlot ? "test token" : "other token");
   const int serial = slot == kSlot ? control.serial : control.second_serial;
-  Pad(info->serialNumber, sizeof(info->serialNumber), serial == 0 ? "" : std::to_string(serial));
-  Pad(info->manufacturerID, sizeof(info->manufacturerID),
-      control.is_softhsm ? "SoftHSM project" : "Test maker");
-  Pad(info->model, sizeof(info->model), "T1");
-  info->flags = control.has_rng ? CKF_RNG : 0;
-  return CKR_OK;
+  return entropyd::AnswerTokenInfo(slot == kSlot ? "test token" : "other token",
+                                   control.is_softhsm ? "SoftHSM project" : "Test maker",
+                                   serial == 0 ? "" : std::to_string(serial), control.has_rng,
+                                   info);
 }
 
 CK_RV OpenSession(CK_SLOT_ID, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE* session) {
