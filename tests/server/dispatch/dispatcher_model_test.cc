@@ -252,26 +252,6 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     }
   }
 
-  // parked => busy or waiting for room; nobody waits while there is room; a demand that nothing
-  // holds back has been served.
-  void ExpectNobodyForgotten() const {
-    ASSERT_FALSE(dispatcher_->budgets()->all.room_is_wanted());
-    for (const auto& session : registry().sessions()) {
-      if (session->ended()) continue;
-      for (const auto& channel : session->channels()) {
-        if (channel->leaf() == nullptr) continue;
-        const PoolSlot& slot = *channel->leaf()->slot;
-        ASSERT_EQ(channel->wanted(), channel->want());
-        ASSERT_TRUE(!channel->parked() || session->outbox()->outstanding() ||
-                    session->outbox()->waiting());
-        const bool held = channel->want() == 0 || !slot.state.ready() || slot.stopped ||
-                          slot.pool->Available() == 0 || session->outbox()->outstanding() ||
-                          session->outbox()->waiting() || slot.tree->NextEventNanos().has_value();
-        ASSERT_TRUE(held) << channel->name() << " wants " << channel->want();
-      }
-    }
-  }
-
   std::mt19937_64 rng_{static_cast<uint64_t>(GetParam())};
   std::vector<ModelAgent> agents_;
   std::vector<std::unique_ptr<ModelGet>> gets_;
