@@ -74,7 +74,7 @@ void EgdSession::PopFront(std::vector<int64_t>* completed) {
   if (++head_ < runs_.size()) return;
   head_ = 0;
   if (runs_.capacity() > kKeptRuns) {
-    std::vector<Run>().swap(runs_);
+    SessionState::Runs().swap(runs_);
   } else {
     runs_.clear();
   }

@@ -146,7 +146,7 @@ class EgdSession {
   // Goes before all else; see handover::v1::Session.
   std::string literal_;
   // The pending ones begin at head_.
-  std::vector<Run> runs_;
+  SessionState::Runs runs_;
   size_t head_ = 0;
   // Of the Fill() that goes on.
   size_t replies_left_ = 0;

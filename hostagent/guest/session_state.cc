@@ -10,7 +10,7 @@ namespace entropyd {
 namespace {
 
 using egd::CommandType;
-using Runs = std::vector<SessionState::Run>;
+using Runs = SessionState::Runs;
 
 // The most that can be left of a reply to 0x04: a length and the digits of an int64.
 constexpr size_t kMaxLiteral = 20;

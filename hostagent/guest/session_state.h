@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/process/page_allocator.h"
 #include "base/wire/egd.h"
 #include "proto/agent_handover.pb.h"
 
@@ -37,6 +38,9 @@ struct SessionState {
     uint8_t each;
   };
 
+  // A guest may make them many, and then give them all up.
+  using Runs = std::vector<Run, PageAllocator<Run>>;
+
   // The first bytes of a command whose rest has not come.
   egd::Decoder::State half;
   // A command, or a part of one, has come.
@@ -44,7 +48,7 @@ struct SessionState {
   // The rest of a reply without entropy; goes before all else.
   std::string literal;
   // In the order of the commands.
-  std::vector<Run> runs;
+  Runs runs;
   // By command byte.
   std::array<uint64_t, egd::kCommandTypes> commands{};
   // Bytes of entropy that it got, ever.

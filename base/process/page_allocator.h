@@ -1,0 +1,50 @@
+// An allocator for standard containers whose large blocks are pages of their own: they go back to
+// the kernel when the block is freed. malloc returns only the top of a heap, so that blocks which
+// somebody else made large, and small again, stay resident below it.
+//
+//   std::vector<Run, PageAllocator<Run>> runs;
+//
+// A block of kLeastMapped bytes or more costs a system call, and its pages fault in when they are
+// first used.
+//
+// Errors: std::bad_alloc, as operator new.
+//
+// Thread safety: any thread may call.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <new>
+
+namespace entropyd {
+
+template <typename T>
+class PageAllocator {
+ public:
+  using value_type = T;
+  static constexpr size_t kLeastMapped = 4096;
+
+  PageAllocator() = default;
+  // The containers' conversion.
+  template <typename U>
+  PageAllocator(const PageAllocator<U>&) {}
+
+  T* allocate(size_t n) {
+    const size_t bytes = n * sizeof(T);
+    if (bytes < kLeastMapped) return static_cast<T*>(::operator new(bytes));
+    void* const pages =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) throw std::bad_alloc();
+    return static_cast<T*>(pages);
+  }
+  void deallocate(T* block, size_t n) {
+    const size_t bytes = n * sizeof(T);
+    if (bytes < kLeastMapped) return ::operator delete(block);
+    munmap(block, bytes);
+  }
+
+  friend bool operator==(const PageAllocator&, const PageAllocator&) { return true; }
+};
+
+}  // namespace entropyd
