@@ -207,7 +207,7 @@ AgentMetrics::AgentMetrics(Metrics* metrics, const std::vector<std::string>& cla
   Export(metrics);
 }
 
-void AgentMetrics::Export(Metrics* metrics) const {
+void AgentMetrics::Export(Metrics* metrics) {
   metrics
       ->AddGauge("entropyd_agent_build_info", "Always 1; the version is a label.",
                  {{"version", ENTROPYD_VERSION}})
@@ -233,7 +233,7 @@ void AgentMetrics::Export(Metrics* metrics) const {
     ExportPhases(*c, &series);
     ExportGuests(*c, &series);
   }
-  metrics->AddRefresher([series = std::move(series)] { series.Refresh(); });
+  refresher_ = metrics->AddRefresher([series = std::move(series)] { series.Refresh(); });
 }
 
 }  // namespace entropyd

@@ -48,9 +48,10 @@ class AgentMetrics {
   KernelFeedCounters kernel_feed;
 
  private:
-  void Export(Metrics* metrics) const;
+  void Export(Metrics* metrics);
 
   std::vector<std::unique_ptr<ClassCounters>> classes_;
+  MetricsRefresher refresher_;
 };
 
 }  // namespace entropyd

@@ -25,7 +25,7 @@ ServerMetrics::ServerMetrics(Metrics* metrics, DispatchLoop* loop, const Dispatc
   waiting_gets_ = metrics->AddGauge("entropyd_get_waiting", "Get calls that wait for bytes.");
   AddTotals();
   AddShares();
-  metrics->AddRefresher(
+  refresher_ = metrics->AddRefresher(
       [this, loop] { loop->RunAndWait([this](int64_t now_nanos) { Refresh(now_nanos); }); });
 }
 

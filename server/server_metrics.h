@@ -74,6 +74,7 @@ class ServerMetrics {
   Gauge* draining_;
   Gauge* in_flight_;
   Gauge* waiting_gets_;
+  MetricsRefresher refresher_;
 };
 
 }  // namespace entropyd

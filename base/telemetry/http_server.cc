@@ -55,15 +55,15 @@ std::map<std::string, HttpPages::Page> PagesOf(const HttpServer::Options& option
 
 }  // namespace
 
-class HttpServer::Lane {
+class HttpServer::Answerers {
  public:
   using Answer = std::function<std::string(const std::string& head)>;
   using Reply = std::function<void(uint64_t id, std::string text)>;
 
   // More than `most` requests do not wait.
-  Lane(size_t most, Answer answer, Reply reply)
+  Answerers(size_t most, Answer answer, Reply reply)
       : most_(most), answer_(std::move(answer)), reply_(std::move(reply)) {}
-  ~Lane() { End(); }
+  ~Answerers() { End(); }
 
   // Errors: of StartThread().
   absl::Status Start(size_t threads) {
@@ -114,7 +114,7 @@ class HttpServer::Lane {
       std::pair<uint64_t, std::string> request;
       {
         absl::MutexLock lock(&mutex_);
-        mutex_.Await(absl::Condition(this, &Lane::HasWork));
+        mutex_.Await(absl::Condition(this, &Answerers::HasWork));
         if (ending_) return;
         request = std::move(waiting_.front());
         waiting_.pop_front();
@@ -136,8 +136,8 @@ HttpServer::HttpServer(const Options& options, Metrics* metrics)
     : pages_(PagesOf(options, metrics)), metrics_(metrics) {
   const auto answer = [this](const std::string& head) { return pages_.Answer(head); };
   const auto reply = [this](uint64_t id, std::string text) { front_->Reply(id, std::move(text)); };
-  probes_ = std::make_unique<Lane>(options.limits.connections, answer, reply);
-  others_ = std::make_unique<Lane>(kOtherRequests, answer, reply);
+  probes_ = std::make_unique<Answerers>(options.limits.connections, answer, reply);
+  others_ = std::make_unique<Answerers>(kOtherRequests, answer, reply);
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options,

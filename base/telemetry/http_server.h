@@ -56,7 +56,7 @@ class HttpServer {
 
  private:
   // A thread or two that answer requests of one kind, and those that wait for them.
-  class Lane;
+  class Answerers;
 
   HttpServer(const Options& options, Metrics* metrics);
   void Requested(uint64_t id, std::string head);
@@ -65,8 +65,8 @@ class HttpServer {
   const HttpPages pages_;
   Metrics* const metrics_;
   int port_ = 0;
-  std::unique_ptr<Lane> probes_;
-  std::unique_ptr<Lane> others_;
+  std::unique_ptr<Answerers> probes_;
+  std::unique_ptr<Answerers> others_;
   // The last to begin and the first to end.
   std::unique_ptr<HttpFront> front_;
 };

@@ -162,11 +162,11 @@ void Log::Flush() {
   writer_.Flush(LogWriter::kEndPatience);
 }
 
-void Log::Export(Metrics* metrics) const {
+void Log::Export(Metrics* metrics) {
   Counter* const counter = metrics->AddCounter(
       "entropyd_log_dropped_lines_total",
       "Lines of the log that were dropped because stderr took no more, or could not be written.");
-  metrics->AddRefresher(
+  refresher_ = metrics->AddRefresher(
       [this, counter] { Metrics::SetCounter(counter, static_cast<double>(writer_.dropped())); });
 }
 

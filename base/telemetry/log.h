@@ -31,6 +31,7 @@
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log_writer.h"
+#include "base/telemetry/metrics.h"
 
 namespace entropyd {
 
@@ -63,8 +64,6 @@ struct LogField {
   }
 };
 
-class Metrics;
-
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
@@ -96,8 +95,8 @@ class Log {
   void Flush();
   // Lines that were dropped since the start.
   uint64_t dropped() const { return writer_.dropped(); }
-  // Shows them as entropyd_log_dropped_lines_total. The log outlives the metrics.
-  void Export(Metrics* metrics) const;
+  // Shows them as entropyd_log_dropped_lines_total, until either ends.
+  void Export(Metrics* metrics);
 
  private:
   std::string Line(LogLevel level, absl::string_view event, Fields fields) const;
@@ -108,6 +107,7 @@ class Log {
   std::atomic<LogFormat> format_{LogFormat::kLogfmt};
   std::atomic<LogLevel> level_{LogLevel::kInfo};
   LogWriter writer_;
+  MetricsRefresher refresher_;
 };
 
 }  // namespace entropyd

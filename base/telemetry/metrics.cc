@@ -66,16 +66,32 @@ prometheus::detail::Builder<Child> Build() {
 
 }  // namespace
 
+// By id: in the order in which they were added.
+struct MetricsRefresher::List {
+  // Held while refreshers run, so that two scrapes at once do not add the same difference to a
+  // counter twice.
+  absl::Mutex running;
+  absl::Mutex mutex ABSL_ACQUIRED_AFTER(running);
+  uint64_t last_id ABSL_GUARDED_BY(mutex) = 0;
+  std::map<uint64_t, std::function<void()>> all ABSL_GUARDED_BY(mutex);
+
+  void RunAll() {
+    absl::MutexLock run(&running);
+    std::map<uint64_t, std::function<void()>> now;
+    {
+      absl::MutexLock lock(&mutex);
+      now = all;
+    }
+    for (const auto& [id, refresh] : now) refresh();  // may add and remove series
+  }
+};
+
 struct Metrics::Impl {
   absl::Mutex mutex;
   prometheus::Registry registry;  // locks itself
   Table<Counter, prometheus::Counter> counters ABSL_GUARDED_BY(mutex);
   Table<Gauge, prometheus::Gauge> gauges ABSL_GUARDED_BY(mutex);
   Table<Histogram, prometheus::Histogram> histograms ABSL_GUARDED_BY(mutex);
-  std::vector<std::function<void()>> refreshers ABSL_GUARDED_BY(mutex);
-  // Held while refreshers run, so that two scrapes at once do not add the same difference to a
-  // counter twice. Taken before `mutex`.
-  absl::Mutex refresh_mutex ABSL_ACQUIRED_BEFORE(mutex);
 
   template <typename Entry, typename... Args>
   static void Make(Entry* entry, prometheus::Registry* registry, const std::string& name,
@@ -99,7 +115,8 @@ void Histogram::Observe(double value) {
   static_cast<prometheus::Histogram*>(impl_)->Observe(value);
 }
 
-Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::Metrics()
+    : impl_(std::make_unique<Impl>()), refreshers_(std::make_shared<MetricsRefresher::List>()) {}
 Metrics::~Metrics() = default;
 
 Counter* Metrics::AddCounter(const std::string& name, const std::string& help,
@@ -149,9 +166,28 @@ void Metrics::Remove(Histogram* histogram) {
   impl_->histograms.Remove(histogram);
 }
 
-void Metrics::AddRefresher(std::function<void()> refresh) {
-  absl::MutexLock lock(&impl_->mutex);
-  impl_->refreshers.push_back(std::move(refresh));
+MetricsRefresher& MetricsRefresher::operator=(MetricsRefresher&& other) noexcept {
+  if (this == &other) return *this;
+  End();
+  list_ = std::move(other.list_);
+  id_ = other.id_;
+  return *this;
+}
+
+void MetricsRefresher::End() {
+  const std::shared_ptr<List> list = list_.lock();
+  list_.reset();
+  if (list == nullptr) return;
+  absl::MutexLock run(&list->running);
+  absl::MutexLock lock(&list->mutex);
+  list->all.erase(id_);
+}
+
+MetricsRefresher Metrics::AddRefresher(std::function<void()> refresh) {
+  absl::MutexLock lock(&refreshers_->mutex);
+  const uint64_t id = ++refreshers_->last_id;
+  refreshers_->all[id] = std::move(refresh);
+  return {refreshers_, id};
 }
 
 void Metrics::SetCounter(Counter* counter, double value) {
@@ -174,15 +210,7 @@ void Metrics::SetHistogram(Histogram* histogram, const std::vector<uint64_t>& co
 }
 
 std::string Metrics::Serialize() {
-  {
-    absl::MutexLock refresh_lock(&impl_->refresh_mutex);
-    std::vector<std::function<void()>> refreshers;
-    {
-      absl::MutexLock lock(&impl_->mutex);
-      refreshers = impl_->refreshers;
-    }
-    for (const auto& refresh : refreshers) refresh();  // may add and remove series
-  }
+  refreshers_->RunAll();
   // prometheus-cpp gives them in hash order; sorted is better for people and diffs.
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
   std::sort(families.begin(), families.end(),

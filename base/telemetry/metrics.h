@@ -54,6 +54,25 @@ class Histogram {
   void* impl_ = nullptr;
 };
 
+// Keeps a refresher of Metrics (see AddRefresher()), until it ends. It waits for one that runs, so
+// it does not end within a refresher.
+class MetricsRefresher {
+ public:
+  MetricsRefresher() = default;
+  MetricsRefresher(MetricsRefresher&& other) noexcept = default;
+  MetricsRefresher& operator=(MetricsRefresher&& other) noexcept;
+  ~MetricsRefresher() { End(); }
+
+ private:
+  friend class Metrics;
+  struct List;
+  MetricsRefresher(const std::shared_ptr<List>& list, uint64_t id) : list_(list), id_(id) {}
+  void End();
+
+  std::weak_ptr<List> list_;
+  uint64_t id_ = 0;
+};
+
 // Owns all series of a process; the pointers that it gives are valid as long as it.
 class Metrics {
  public:
@@ -74,7 +93,8 @@ class Metrics {
 
   // `refresh` runs before each scrape, on the scraping thread. It copies numbers that are kept
   // elsewhere into series, and may add and remove series. Refreshers never run at the same time.
-  void AddRefresher(std::function<void()> refresh);
+  // It runs as long as what is returned lives; either may end first.
+  [[nodiscard]] MetricsRefresher AddRefresher(std::function<void()> refresh);
   // Sets a counter that is kept elsewhere. It ignores a value below the present one, because a
   // counter never goes back. REQUIRES: called by a refresher.
   static void SetCounter(Counter* counter, double value);
@@ -87,6 +107,7 @@ class Metrics {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  const std::shared_ptr<MetricsRefresher::List> refreshers_;
 };
 
 }  // namespace entropyd

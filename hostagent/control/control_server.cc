@@ -205,7 +205,8 @@ struct ControlServer::Impl {
   std::unique_ptr<Listener> listener;
   // Why the socket file is lost and was not made anew; OK = it is not.
   absl::Status problem;
-  std::thread keeper;
+  // Writes the file of the guests' sockets.
+  std::thread writer;
 };
 
 absl::Status ControlServer::Impl::StartGrpc() {
@@ -258,7 +259,7 @@ ControlServer::~ControlServer() {
     impl_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
     impl_->server->Wait();
   }
-  if (impl_->keeper.joinable()) impl_->keeper.join();
+  if (impl_->writer.joinable()) impl_->writer.join();
 }
 
 bool ControlServer::MakeLostAnew(Log* log) {
@@ -274,10 +275,10 @@ bool ControlServer::MakeLostAnew(Log* log) {
 
 void ControlServer::KeepGuestSockets(
     const std::function<void(const absl::StatusOr<bool>& written)>& done) {
-  auto keeper =
+  auto writer =
       StartThread([service = &impl_->service, done] { done(service->KeepGuestSockets()); });
-  if (!keeper.ok()) return done(keeper.status());
-  impl_->keeper = *std::move(keeper);
+  if (!writer.ok()) return done(writer.status());
+  impl_->writer = *std::move(writer);
 }
 
 }  // namespace entropyd

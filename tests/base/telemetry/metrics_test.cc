@@ -73,9 +73,28 @@ TEST(MetricsTest, HistogramCountsIntoItsBounds) {
 TEST(MetricsTest, RefreshersRunBeforeEachScrapeAndMayAddSeries) {
   Metrics metrics;
   int scrapes = 0;
-  metrics.AddRefresher([&] { metrics.AddGauge("scrapes", "S.")->Set(++scrapes); });
+  const auto refresher =
+      metrics.AddRefresher([&] { metrics.AddGauge("scrapes", "S.")->Set(++scrapes); });
   EXPECT_THAT(metrics.Serialize(), HasSubstr("scrapes 1\n"));
   EXPECT_THAT(metrics.Serialize(), HasSubstr("scrapes 2\n"));
+}
+
+TEST(MetricsTest, ARefresherEndsWithItsOwnerWhicheverEndsFirst) {
+  auto metrics = std::make_unique<Metrics>();
+  int first = 0, second = 0;
+  auto owner = metrics->AddRefresher([&] { ++first; });
+  {
+    const auto other = metrics->AddRefresher([&] { ++second; });
+    metrics->Serialize();
+  }
+  metrics->Serialize();
+  EXPECT_EQ(first, 2);
+  EXPECT_EQ(second, 1) << "its owner is gone";
+  owner = metrics->AddRefresher([&] { ++second; });
+  metrics->Serialize();
+  EXPECT_EQ(first, 2) << "its owner has another";
+  EXPECT_EQ(second, 2);
+  metrics.reset();
 }
 
 TEST(MetricsTest, SetCounterNeverGoesBack) {
@@ -104,7 +123,7 @@ TEST(MetricsTest, ConcurrentScrapesDoNotCountTwice) {
   Metrics metrics;
   Counter* c = metrics.AddCounter("c_total", "C.");
   std::atomic<int> source{0};
-  metrics.AddRefresher([&] { Metrics::SetCounter(c, ++source); });
+  const auto refresher = metrics.AddRefresher([&] { Metrics::SetCounter(c, ++source); });
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
