@@ -221,8 +221,9 @@ void AgentMetrics::Export(Metrics* metrics) {
       &waiting_listeners, "entropyd_agent_waiting_listeners",
       "Listeners by which nobody can come in: this machine does not have their address, or "
       "their file is lost and was not made anew.");
-  series.Total(&lost_sockets, "entropyd_agent_lost_sockets_total",
-               "Socket files that somebody removed or replaced; the agent makes them anew.");
+  series.Total(
+      &lost_sockets, "entropyd_agent_lost_sockets_total",
+      "Socket files and pipes that somebody removed or replaced; the agent makes them anew.");
   ExportTurns(turns, &series);
   ExportConnections(connections, &series);
   ExportIdentity(identity, &series);

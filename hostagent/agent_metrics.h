@@ -40,7 +40,7 @@ class AgentMetrics {
   LoopNumber reload_failed;
   // Configured listeners that are not open yet.
   LoopNumber waiting_listeners;
-  // Socket files that somebody has removed or replaced.
+  // Socket files and pipes that somebody has removed or replaced.
   LoopNumber lost_sockets;
   TurnCounters turns;
   ConnectionCounters connections;

@@ -219,7 +219,7 @@ void ServedHost::CountWaiting() {
 }
 
 void ServedHost::LookForLost() {
-  metrics_->lost_sockets.Add(endpoints_->MakeLostAnew());
+  metrics_->lost_sockets.Add(endpoints_->MakeLostAnew() + feeds_->MakeLostAnew());
   CountWaiting();
   if (endpoints_->more_to_look_at()) look_.Set(loop_->now_nanos() + kMillisecondNanos);
 }

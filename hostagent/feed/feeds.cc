@@ -1,5 +1,6 @@
 #include "hostagent/feed/feeds.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "hostagent/endpoint/listener.h"
@@ -10,19 +11,26 @@ namespace entropyd {
 Feeds::Feeds(Connections* connections, std::vector<ServedClass*> classes, GuestAccounts* accounts)
     : connections_(connections), classes_(std::move(classes)), accounts_(accounts) {}
 
-absl::Status Feeds::OpenPipe(const Options::Pipe& wanted) {
-  auto pipe = FifoFeed::Open(wanted.pipe, connections_->host(), classes_[wanted.class_index]);
-  if (!pipe.ok()) return pipe.status();
-  all_.push_back(*std::move(pipe));
+absl::Status Feeds::OpenPipe(Pipe* pipe) {
+  auto feed =
+      FifoFeed::Open(pipe->wanted.pipe, connections_->host(), classes_[pipe->wanted.class_index]);
+  if (!feed.ok()) return feed.status();
+  pipe->feed = feed->get();
+  all_.push_back(*std::move(feed));
   return absl::OkStatus();
 }
 
 absl::Status Feeds::OpenAll(const Options& options, bool may_wait) {
+  pipes_.reserve(options.pipes.size());
   for (const Options::Pipe& wanted : options.pipes) {
-    absl::Status status = OpenPipe(wanted);
+    Pipe& pipe = pipes_.emplace_back(Pipe{wanted, nullptr, absl::OkStatus()});
+    const absl::Status status = OpenPipe(&pipe);
     if (status.ok()) continue;
-    if (!may_wait || CheckSocketDirectory(wanted.pipe.path).ok()) return status;
-    Wait(&waiting_.emplace_back(Waiting{wanted, absl::OkStatus()}), status);
+    if (!may_wait || CheckSocketDirectory(wanted.pipe.path).ok()) {
+      pipes_.pop_back();
+      return status;
+    }
+    Wait(&pipe, status);
   }
   if (!options.kernel.has_value()) return absl::OkStatus();
   ServedClass* const from = classes_[options.kernel->class_index];
@@ -35,28 +43,70 @@ absl::Status Feeds::OpenAll(const Options& options, bool may_wait) {
   return absl::OkStatus();
 }
 
-void Feeds::Wait(Waiting* pipe, const absl::Status& why) {
+void Feeds::Wait(Pipe* pipe, const absl::Status& why) {
   if (std::exchange(pipe->problem, why) == why) return;
   LogWaiting(pipe->wanted.pipe.path, why, "mend what the reason names", connections_->host()->log);
 }
 
+std::unique_ptr<Feed> Feeds::TakeOut(Pipe* pipe) {
+  const auto at = std::find_if(all_.begin(), all_.end(), [pipe](const std::unique_ptr<Feed>& feed) {
+    return feed.get() == pipe->feed;
+  });
+  std::unique_ptr<Feed> feed = std::move(*at);
+  all_.erase(at);
+  pipe->feed = nullptr;
+  return feed;
+}
+
+absl::Status Feeds::OpenAndStart(Pipe* pipe) {
+  if (absl::Status status = OpenPipe(pipe); !status.ok()) return status;
+  absl::Status status = StartOne(pipe->feed);
+  if (!status.ok()) TakeOut(pipe);
+  return status;
+}
+
 void Feeds::OpenWaiting() {
-  for (auto pipe = waiting_.begin(); pipe != waiting_.end();) {
-    absl::Status status = OpenPipe(pipe->wanted);
+  for (Pipe& pipe : pipes_) {
+    if (pipe.feed != nullptr) continue;
+    const absl::Status status = OpenAndStart(&pipe);
     if (status.ok()) {
-      status = StartOne(all_.back().get());
-      if (!status.ok()) all_.pop_back();
+      pipe.problem = status;
+    } else {
+      Wait(&pipe, status);
     }
-    if (!status.ok()) Wait(&*pipe, status);
-    pipe = status.ok() ? waiting_.erase(pipe) : pipe + 1;
   }
 }
 
+size_t Feeds::MakeLostAnew() {
+  size_t lost = 0;
+  for (Pipe& pipe : pipes_) {
+    if (pipe.feed == nullptr || pipe.feed->id() == 0 || pipe.feed->IsItsFile()) continue;
+    ++lost;
+    FifoFeed* const old = pipe.feed;
+    LeaveAccounts(*old);
+    TakeOut(&pipe).release();
+    left_.emplace_back(old);
+    if (left_.size() > kMostLeft) left_.erase(left_.begin());
+    pipe.problem = OpenAndStart(&pipe);
+    LogLost(pipe.wanted.pipe.path, pipe.problem, connections_->host()->log);
+  }
+  // A file that was away, with its file system, may be there again: then it is fed once.
+  left_.erase(std::remove_if(left_.begin(), left_.end(),
+                             [](const auto& feed) { return feed->IsItsFile(); }),
+              left_.end());
+  return lost;
+}
+
 absl::Status Feeds::problem(const std::string& pipe) const {
-  for (const Waiting& waiting : waiting_) {
-    if (waiting.wanted.pipe.path == pipe) return waiting.problem;
+  for (const Pipe& one : pipes_) {
+    if (one.wanted.pipe.path == pipe) return one.problem;
   }
   return absl::OkStatus();
+}
+
+size_t Feeds::waiting() const {
+  return static_cast<size_t>(std::count_if(pipes_.begin(), pipes_.end(),
+                                           [](const Pipe& pipe) { return pipe.feed == nullptr; }));
 }
 
 absl::Status Feeds::StartOne(Feed* feed) {
@@ -77,20 +127,28 @@ absl::Status Feeds::Start() {
 
 void Feeds::StartWhatCan() {
   for (const std::unique_ptr<Feed>& feed : all_) {
-    if (auto status = StartOne(feed.get()); !status.ok()) {
-      connections_->host()->log->Error("tap.closed", {{"tap", feed->name()}, {"reason", status}});
+    absl::Status status = StartOne(feed.get());
+    if (status.ok()) continue;
+    connections_->host()->log->Error("tap.closed", {{"tap", feed->name()}, {"reason", status}});
+    for (Pipe& pipe : pipes_) {
+      if (pipe.feed == feed.get()) pipe.problem = std::move(status);
     }
+  }
+  for (Pipe& pipe : pipes_) {
+    if (pipe.feed != nullptr && !pipe.problem.ok()) TakeOut(&pipe);
   }
 }
 
+void Feeds::LeaveAccounts(const Feed& feed) {
+  if (feed.id() == 0) return;
+  accounts_->Leave(feed.account(), feed.totals(), connections_->host()->loop->now_nanos());
+}
+
 void Feeds::Close() {
-  for (const std::unique_ptr<Feed>& feed : all_) {
-    if (feed->id() != 0) {
-      accounts_->Leave(feed->account(), feed->totals(), connections_->host()->loop->now_nanos());
-    }
-  }
+  for (const std::unique_ptr<Feed>& feed : all_) LeaveAccounts(*feed);
+  pipes_.clear();
+  left_.clear();
   all_.clear();
-  waiting_.clear();
 }
 
 void Feeds::MeasureRates(double seconds) {

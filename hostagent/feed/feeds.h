@@ -41,6 +41,8 @@ class Feeds {
     std::vector<Pipe> pipes;
     absl::optional<Kernel> kernel;
   };
+  // Whoever can remove pipes again and again must not make the agent hold ever more.
+  static constexpr size_t kMostLeft = 16;
 
   // All outlive it. Feeds have ids among the connections.
   Feeds(Connections* connections, std::vector<ServedClass*> classes, GuestAccounts* accounts);
@@ -54,12 +56,17 @@ class Feeds {
   // Opens and starts pipes that wait, where that is possible now. The log tells each new reason
   // once. Call it about once a second.
   void OpenWaiting();
+  // Makes pipes anew whose file somebody has removed or replaced; the log tells it. Whoever has the
+  // old one open is fed on, as are the readers of the last kMostLeft such pipes. Returns how many
+  // were not lost before. Call it about once a second, once they are started.
+  size_t MakeLostAnew();
   // Why the pipe waits; OK = it does not.
   absl::Status problem(const std::string& pipe) const;
-  size_t waiting() const { return waiting_.size(); }
+  // How many pipes nobody can open, as they wait or could not be made anew.
+  size_t waiting() const;
   // Joins the classes. Stops at the first feed that cannot. Errors: of FifoFeed and KernelFeed.
   absl::Status Start();
-  // Starts those that can start, and logs the others.
+  // Starts those that can start. The others wait from now on, and the log says why.
   void StartWhatCan();
   // Ends all feeds. The files of pipes stay.
   void Close();
@@ -68,21 +75,28 @@ class Feeds {
   void MeasureRates(double seconds);
 
  private:
-  struct Waiting {
+  struct Pipe {
     Options::Pipe wanted;
+    // In all_; nullptr = it waits.
+    FifoFeed* feed = nullptr;
     absl::Status problem;
   };
 
   absl::Status OpenAll(const Options& options, bool may_wait);
-  absl::Status OpenPipe(const Options::Pipe& wanted);
-  void Wait(Waiting* pipe, const absl::Status& why);
+  absl::Status OpenPipe(Pipe* pipe);
+  absl::Status OpenAndStart(Pipe* pipe);
+  void Wait(Pipe* pipe, const absl::Status& why);
+  std::unique_ptr<Feed> TakeOut(Pipe* pipe);
+  void LeaveAccounts(const Feed& feed);
   absl::Status StartOne(Feed* feed);
 
   Connections* const connections_;
   const std::vector<ServedClass*> classes_;
   GuestAccounts* const accounts_;
   std::vector<std::unique_ptr<Feed>> all_;
-  std::vector<Waiting> waiting_;
+  std::vector<Pipe> pipes_;
+  // Pipes whose file is gone, for those who have it open. The oldest come first.
+  std::vector<std::unique_ptr<FifoFeed>> left_;
 };
 
 }  // namespace entropyd

@@ -64,14 +64,15 @@ class FifoFeed final : public Feed, public EventLoop::Handler {
   // the watch.
   absl::Status Start() override;
 
+  // What stands at the path is the pipe that is open.
+  bool IsItsFile() const;
+
   void OnEvents(uint32_t events) override;
 
  private:
   FifoFeed(Options options, gid_t group, bool made, UniqueFd fd, ConnectionHost* host,
            ServedClass* served_class);
   uint64_t Room() const override { return kFillBytes - filled_; }
-  // What stands at the path is the pipe that is open.
-  bool IsItsFile() const;
   void Put(absl::Span<uint8_t> bytes) override;
 
   const Options options_;

@@ -2,20 +2,31 @@
 // it owns them.
 #include "hostagent/feed/feeds.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/agent_metrics.h"
+#include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::SizeIs;
+using testing::StartsWith;
 
 class FeedsTest : public testing::Test {
  protected:
@@ -49,9 +60,32 @@ class FeedsTest : public testing::Test {
     return options;
   }
 
+  // A program that reads the pipe.
+  static UniqueFd Reader(const std::string& path) {
+    return UniqueFd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  }
+  // Lets the class fill all pipes.
+  void Serve() {
+    served_->buffer()->Append(std::vector<uint8_t>(64 * 1024, 7));
+    served_->OnArrival();
+    for (int i = 0; i < 3; ++i) {
+      loop_->RunOnce(0);
+      served_->Serve(clock_.NowNanos());
+    }
+  }
+  // Puts a file in the place of the open pipe: no loop can watch it.
+  void MakeUnwatchable(const std::string& path) {
+    const UniqueFd file(open((dir_ / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code error;
+      if (std::filesystem::read_symlink(entry.path(), error) != path) continue;
+      ASSERT_GE(dup2(file.get(), std::stoi(entry.path().filename())), 0);
+    }
+  }
+
   TempDir dir_;
   ManualClock clock_{kSecondNanos};
-  Log log_{&clock_, -1};
+  RigLog log_{&clock_};
   Metrics registry_;
   AgentMetrics metrics_{&registry_, {"default/gold"}};
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
@@ -116,6 +150,78 @@ TEST_F(FeedsTest, AFeedThatWaitsIsNotOpenedAfterTheEnd) {
   ASSERT_EQ(chmod(open.c_str(), 0755), 0);
   feeds_->OpenWaiting();
   EXPECT_NE(access((open + "/pipe").c_str(), F_OK), 0);
+}
+
+// Programs that come by the path, as a new QEMU does, would find nothing.
+TEST_F(FeedsTest, APipeThatSomebodyRemovesIsMadeAnew) {
+  const std::string path = dir_ / "pipe";
+  ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
+  ASSERT_TRUE(feeds_->Start().ok());
+  EXPECT_EQ(feeds_->MakeLostAnew(), 0u);
+  const UniqueFd reader = Reader(path);
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
+  EXPECT_EQ(feeds_->MakeLostAnew(), 0u);
+  EXPECT_EQ(feeds_->waiting(), 0u);
+  EXPECT_THAT(feeds_->all(), SizeIs(1));
+  EXPECT_THAT(accounts_.all(), SizeIs(1));
+  EXPECT_THAT(log_.lines(), Contains(AllOf(StartsWith("warning listener.lost"),
+                                           HasSubstr(absl::StrCat("path=", path)))));
+  const UniqueFd newcomer = Reader(path);
+  Serve();
+  char byte;
+  EXPECT_EQ(read(newcomer.get(), &byte, 1), 1);
+  EXPECT_EQ(read(reader.get(), &byte, 1), 1) << "who has the old one open is fed on";
+}
+
+TEST_F(FeedsTest, APipeThatIsReplacedIsAProblemUntilItCanBeMadeAnew) {
+  const std::string path = dir_ / "pipe";
+  ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
+  ASSERT_TRUE(feeds_->Start().ok());
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
+  EXPECT_EQ(feeds_->waiting(), 1u);
+  EXPECT_THAT(feeds_->problem(path).message(), HasSubstr("something else than a pipe"));
+  feeds_->OpenWaiting();
+  EXPECT_EQ(feeds_->MakeLostAnew(), 0u) << "it is lost as before";
+  EXPECT_THAT(log_.lines(),
+              ElementsAre(StartsWith("info tap.opened"), StartsWith("warning listener.lost")))
+      << "once";
+  ASSERT_EQ(rmdir(path.c_str()), 0);
+  feeds_->OpenWaiting();
+  EXPECT_EQ(feeds_->waiting(), 0u);
+  EXPECT_TRUE(feeds_->problem(path).ok());
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+}
+
+TEST_F(FeedsTest, WhoeverRemovesPipesForEverCostsABoundedNumber) {
+  const std::string path = dir_ / "pipe";
+  ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
+  ASSERT_TRUE(feeds_->Start().ok());
+  for (size_t i = 0; i < 3 * Feeds::kMostLeft; ++i) {
+    ASSERT_EQ(unlink(path.c_str()), 0);
+    EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
+  }
+  EXPECT_EQ(served_->queue()->members(), Feeds::kMostLeft + 1);
+  EXPECT_THAT(accounts_.all(), SizeIs(1));
+}
+
+TEST_F(FeedsTest, APipeThatCannotStartAfterAHandoverIsAProblemAndTriedOn) {
+  const std::string path = dir_ / "pipe";
+  ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
+  ASSERT_TRUE(feeds_->Start().ok());
+  feeds_->Close();
+  ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
+  MakeUnwatchable(path);
+  feeds_->StartWhatCan();
+  EXPECT_EQ(feeds_->waiting(), 1u);
+  EXPECT_FALSE(feeds_->problem(path).ok());
+  EXPECT_THAT(log_.lines(), Contains(StartsWith("error tap.closed")));
+  feeds_->OpenWaiting();
+  EXPECT_EQ(feeds_->waiting(), 0u);
+  EXPECT_TRUE(feeds_->problem(path).ok());
+  EXPECT_EQ(served_->queue()->members(), 1u) << "it is started";
 }
 
 TEST_F(FeedsTest, TheKernelIsFedFromItsClass) {
