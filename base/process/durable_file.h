@@ -2,7 +2,10 @@
 //
 //   absl::Status written = WriteDurably("/var/lib/entropyd/classes.yaml", text);
 //
-// Thread safety: a function without state; each file has one writer.
+// Two processes that write one file at the same time never mix their texts: that of one of them is
+// there in the end.
+//
+// Thread safety: a function without state. Each file has one writer in a process.
 #pragma once
 
 #include <string>
@@ -12,9 +15,9 @@
 
 namespace entropyd {
 
-// Writes PATH.new, mode 0600, and renames it to PATH. Whatever stands there, such as a link to
-// another file, is removed or replaced, and never written through. Returns when a power cut can no
-// longer undo that.
+// Writes PATH.new.PID-RANDOM, mode 0600, and renames it to PATH. Whatever stands there, such as a
+// link to another file, is replaced, and never written through. What a writer that is gone has left
+// of such names, or of PATH.new, is removed. Returns when a power cut can no longer undo that.
 //
 // Errors: as ErrnoStatus, and the old file is still there. DATA_LOSS alone means that the new file
 // is there, and that a power cut may bring the old one back: the directory was not synced.

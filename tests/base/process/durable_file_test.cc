@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,16 +13,21 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/temp_dir.h"
 
 namespace {
 
 // The disk under a directory is broken: what happened to the directory does not reach it.
 std::atomic<bool> directories_fail{false};
+
+// Runs before a file is synced, if it is set.
+std::function<void()> at_sync;
 
 // The files that were synced, and under which name they were to be found then.
 std::vector<std::string> synced;
@@ -35,6 +41,7 @@ extern "C" int fsync(int fd) {
     errno = EIO;
     return -1;
   }
+  if (at_sync) at_sync();
   char name[4096];
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
   const ssize_t n = readlink(link.c_str(), name, sizeof name);
@@ -47,6 +54,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class DurableFileTest : public testing::Test {
  protected:
@@ -54,6 +62,13 @@ class DurableFileTest : public testing::Test {
     std::ostringstream text;
     text << std::ifstream(path_).rdbuf();
     return text.str();
+  }
+  // The number of a process that has ended.
+  static pid_t Gone() {
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    EXPECT_EQ(waitpid(child, nullptr, 0), child);
+    return child;
   }
   size_t Files() const {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
@@ -82,13 +97,43 @@ TEST_F(DurableFileTest, WritesAndReplaces) {
 TEST_F(DurableFileTest, TheTextIsOnTheDiskBeforeItsNameAndTheNameBeforeTheAnswer) {
   synced.clear();
   ASSERT_TRUE(WriteDurably(path_, "one").ok());
-  EXPECT_THAT(synced, ElementsAre(path_ + ".new", folder_));
+  EXPECT_THAT(synced, ElementsAre(StartsWith(path_ + ".new."), folder_));
 }
 
-TEST_F(DurableFileTest, WhatAnEarlierCrashLeftIsOverwritten) {
-  std::ofstream(path_ + ".new") << "half of someth";
+TEST_F(DurableFileTest, WhatAnEarlierCrashLeftIsRemoved) {
+  const pid_t gone = Gone();
+  for (const std::string& left : {std::string(".new"), absl::StrCat(".new.", gone, "-0123abcd"),
+                                  absl::StrCat(".new.", getpid(), "-0123abcd")}) {
+    std::ofstream(path_ + left) << "half of someth";
+  }
   ASSERT_TRUE(WriteDurably(path_, "whole").ok());
   EXPECT_EQ(Text(), "whole");
+  EXPECT_EQ(Files(), 1u);
+}
+
+TEST_F(DurableFileTest, FilesOfOthersAreLeftAlone) {
+  for (const std::string& other :
+       {std::string("other.new"), std::string("state.newer"), std::string("state.new.md"),
+        absl::StrCat("state.new.", getppid(), "-0123abcd"), std::string("state2.new.1-2")}) {
+    std::ofstream(folder_ + "/" + other) << "somebody's";
+  }
+  ASSERT_TRUE(WriteDurably(path_, "whole").ok());
+  EXPECT_EQ(Files(), 6u);
+}
+
+// As a giver does that hangs in its disk, while its taker has the file already.
+TEST_F(DurableFileTest, AWriterThatHangsSpoilsNoTextOfAnother) {
+  at_sync = [this] {
+    at_sync = nullptr;
+    const pid_t taker = fork();
+    if (taker == 0) _exit(WriteDurably(path_, "the taker's").ok() ? 0 : 1);
+    int status = -1;
+    EXPECT_EQ(waitpid(taker, &status, 0), taker);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(Text(), "the taker's");
+  };
+  EXPECT_TRUE(WriteDurably(path_, "the giver's, which is longer").ok());
+  EXPECT_EQ(Text(), "the giver's, which is longer");
   EXPECT_EQ(Files(), 1u);
 }
 
@@ -124,7 +169,7 @@ TEST_F(DurableFileTest, ADirectoryThatIsNotSyncedHasTheNewFileAndTheErrorSaysSo)
 TEST_F(DurableFileTest, AFolderInTheWayIsAnErrorThatNamesIt) {
   std::filesystem::create_directory(path_);
   const absl::Status status = WriteDurably(path_, "text");
-  EXPECT_THAT(status.message(), HasSubstr("rename " + path_ + ".new to " + path_));
+  EXPECT_THAT(status.message(), HasSubstr("rename " + path_ + ".new."));
   EXPECT_EQ(Files(), 1u);
   EXPECT_THAT(WriteDurably(folder_ + "/missing/state", "text").message(),
               HasSubstr("open " + folder_ + "/missing"));
