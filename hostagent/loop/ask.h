@@ -3,14 +3,15 @@
 //
 //   auto guests = Ask<std::vector<GuestSeries>>(loop, [status] { return status->Series(); });
 //
-// A question may run after its asker has given up. So all that it refers to must exist as long as
-// the loop turns.
+// A question whose asker has given up is not answered. It may be running by then, so all that it
+// refers to must exist as long as the loop turns.
 //
 // Errors: UNAVAILABLE when the loop has not answered in time.
 //
 // Thread safety: safe from any thread but the loop's own, which would wait for itself.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,14 +34,18 @@ absl::StatusOr<Answer> Ask(EventLoop* loop, std::function<Answer()> question,
   struct Exchange {
     std::optional<Answer> answer;
     absl::Notification answered;
+    std::atomic<bool> given_up = false;
   };
   // It outlives whichever of the two threads ends first.
   const auto exchange = std::make_shared<Exchange>();
   loop->Post([exchange, question = std::move(question)] {
+    // A loop that hung has enough to do.
+    if (exchange->given_up) return;
     exchange->answer.emplace(question());
     exchange->answered.Notify();
   });
   if (!exchange->answered.WaitForNotificationWithTimeout(patience)) {
+    exchange->given_up = true;
     return absl::UnavailableError("the agent's event loop does not answer");
   }
   return *std::move(exchange->answer);

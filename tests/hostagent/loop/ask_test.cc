@@ -38,7 +38,7 @@ TEST_F(AskTest, ALoopThatStandsStillIsGivenUp) {
   EXPECT_EQ(answer.status().code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(AskTest, AQuestionThatRunsTooLateHarmsNobody) {
+TEST_F(AskTest, AQuestionThatNobodyWaitsForIsNotAnswered) {
   int ran = 0;
   const auto kept = std::make_shared<int>(7);
   EXPECT_FALSE(Ask<int>(
@@ -50,7 +50,7 @@ TEST_F(AskTest, AQuestionThatRunsTooLateHarmsNobody) {
                    absl::ZeroDuration())
                    .ok());
   loop_->RunOnce(0);
-  EXPECT_EQ(ran, 1);
+  EXPECT_EQ(ran, 0);
   EXPECT_EQ(kept.use_count(), 1);  // no copy of the question is left
 }
 
