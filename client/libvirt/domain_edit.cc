@@ -146,6 +146,17 @@ absl::Status Feeding(const XmlDocument& document, const Feed& feed, DomainEdit* 
   return Finish(document, feed.pool_class, edit);
 }
 
+void RemoveClass(XmlElement* metadata, DomainEdit* edit) {
+  const std::vector<XmlElement*> ours = ChildElementsOf(metadata, kLibvirtMetadataUri);
+  for (XmlElement* element : ours) {
+    edit->changes.push_back(absl::StrCat("metadata: no class (was ", ClassIn(element), ")"));
+    RemoveElement(element);
+  }
+  if (!ours.empty() && AllChildElements(metadata).empty() && ElementContent(metadata).empty()) {
+    RemoveElement(metadata);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<DomainEdit> SetFeed(absl::string_view xml, const Feed& feed) {
@@ -162,14 +173,9 @@ absl::StatusOr<DomainEdit> RemoveFeed(absl::string_view xml, absl::string_view s
   if (!document.ok()) return document.status();
   DomainEdit edit;
   edit.before = document->ToString();
-  XmlElement* metadata = ChildElement(document->root(), "metadata");
-  for (XmlElement* element : ChildElementsOf(metadata, kLibvirtMetadataUri)) {
-    edit.changes.push_back(absl::StrCat("metadata: no class (was ", ClassIn(element), ")"));
-    RemoveElement(element);
-  }
-  if (!edit.changes.empty() && AllChildElements(metadata).empty() &&
-      ElementContent(metadata).empty()) {
-    RemoveElement(metadata);
+  // libvirt writes one. In a file that people have put together there may be more.
+  for (XmlElement* metadata : ChildElements(document->root(), "metadata")) {
+    RemoveClass(metadata, &edit);
   }
   for (const RngDevice& rng : RngDevices(document->root())) {
     if (socket.empty() ? !rng.IsEntropyds() : !rng.ConnectsTo(socket)) continue;

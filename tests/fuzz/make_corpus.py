@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the hand-made inputs of corpus/egd and corpus/attach_wire, one file per idea.
+"""Writes the hand-made inputs of the targets whose input is binary, one file per idea.
 
     tests/fuzz/make_corpus.py        rewrites these files; other files in the folders stay
 """
@@ -100,7 +100,107 @@ ATTACH_WIRE = {
     "many_empty_grants": b"\x2a\x00" * 200,
 }
 
-for folder, inputs in (("egd", EGD), ("attach_wire", ATTACH_WIRE)):
+
+
+# Steps of egd_session: what happens, how much, and for `send` what is sent.
+def send(data):
+    return bytes([0, len(data)]) + data
+
+
+def arrive(size):
+    return b"\x02\xff" * (size // 255) + bytes([2, size % 255])
+
+
+GRANT, PASS, SETTLE = b"\x03", b"\x04\xff", b"\x84\xff"
+HAND_OVER, HANG_UP, LEAVE_IN_PEACE = b"\x06\x00", b"\x07\x00", b"\x87\x00"
+
+
+def taken(size):
+    return bytes([0x84, size])  # a pass of which the socket takes so much
+
+
+def drained(size):
+    return bytes([5, size])
+
+
+ALL_KINDS = send(b"\x00\x01\x05\x02\x05\x03\x00\x08\x01\x99\x04")
+
+EGD_SESSION = {
+    "nothing": b"",
+    "one_of_each": ALL_KINDS + arrive(10) + SETTLE,
+    "starved_then_served": send(b"\x02\x40") + PASS + arrive(0x20) + PASS + arrive(0x20) + PASS,
+    "starved_non_blocking": send(b"\x01\x40") + PASS + SETTLE,
+    "less_than_asked": send(b"\x01\x40\x01\x40") + arrive(0x50) + SETTLE,
+    "granted_by_and_by": send(b"\x02\xff") + arrive(255) + (GRANT + b"\x10") * 16,
+    "room_for_one": send(b"\x04" * 60) + b"\x03\x00" * 3,
+    "half_a_command_crosses": send(b"\x02") + HAND_OVER + send(b"\x05") + arrive(5) + SETTLE,
+    "data_of_a_write_cross": send(b"\x03\x00\x10\x04\x02") + HAND_OVER + send(b"\x02\x02\x02\x00") + SETTLE,
+    "reply_refused_crosses": ALL_KINDS + arrive(10) + taken(0) + HAND_OVER + arrive(10) + SETTLE,
+    "part_of_the_bits_left": ALL_KINDS + arrive(10) + taken(2) + HAND_OVER + arrive(10) + SETTLE,
+    "length_of_a_short_read_left": ALL_KINDS + arrive(10) + taken(5) + HAND_OVER + arrive(10) + SETTLE,
+    "part_of_a_short_read_left": ALL_KINDS + arrive(10) + taken(7) + HAND_OVER + arrive(10) + SETTLE,
+    "part_of_the_pid_left": ALL_KINDS + arrive(10) + taken(17) + HAND_OVER + HAND_OVER + arrive(10) + SETTLE,
+    "socket_takes_by_and_by": ALL_KINDS + arrive(10) + taken(3) + drained(4) + drained(200) + SETTLE,
+    "handovers_in_a_row": send(b"\x02\x40\x01\x20") + (arrive(9) + taken(3) + HAND_OVER) * 5 + SETTLE,
+    "as_many_as_it_may": send(b"\x00\x04" * 64) + send(b"\x00\x04" * 64) + SETTLE + send(b"\x00\x04" * 64),
+    "many_cross_unanswered": send(b"\x02\x01" + b"\x00\x04" * 63) + HAND_OVER + send(b"\x04") + arrive(1) + SETTLE,
+    "unknown_command": send(b"\x02\x05\x09") + send(b"\x04") + SETTLE,
+    "hang_up_amid": send(b"\x02\x40") + arrive(9) + PASS + HANG_UP + send(b"\x02\x09") + LEAVE_IN_PEACE + ALL_KINDS,
+}
+
+
+def frame(message, descriptors=0):
+    return len(message).to_bytes(4, "big") + descriptors.to_bytes(4, "big") + message
+
+
+def run(kind, each, size, count, age=5):
+    return blob(2, number(1, kind) + number(2, each) + number(3, size) + number(4, count) + number(5, age))
+
+
+def session(*runs, half=b"", skip=0, literal=b"", commands=(1, 2, 3, 4, 5), took=9):
+    fields = [blob(1, half), number(2, skip), number(3, 1), blob(4, literal), *(blob(5, one) for one in runs)]
+    fields += [number(6, n) for n in commands]
+    return b"".join(fields) + number(7, took)
+
+
+def connections(*sessions):
+    return frame(blob(6, b"".join(blob(1, number(1, 7) + blob(10, one)) for one in sessions)))
+
+
+BEGIN = frame(blob(1, number(1, 1) + number(2, 1) + blob(3, b"0.1.0")))
+READ, ASK, BITS, PID = run(2, 0, 600, 3), run(1, 32, 0, 2), run(0, 0, 0, 1), run(4, 0, 0, 1)
+
+HANDOVER_LINK = {
+    "nothing": b"",
+    "begin": BEGIN,
+    "refusal": frame(blob(2, blob(1, b"it hands over already"))),
+    "refusal_not_utf8": frame(blob(2, blob(1, b"\xff\x1b[31m"))),
+    "messages_in_a_row": BEGIN + frame(blob(4, b"")) + frame(blob(8, b"")),
+    "empty_message": frame(b""),
+    "no_such_field": frame(blob(15, b"x")),
+    "half_a_header": b"\x00\x00\x00",
+    "half_a_message": BEGIN[:-3],
+    "longer_than_any": b"\xff\xff\xff\xff\x00\x00\x00\x00",
+    "descriptors_promised": frame(blob(8, b""), 3),
+    "more_descriptors_than_any": frame(blob(8, b""), 1 << 20),
+    "message_of_noise": frame(bytes(range(256))),
+    "idle_connection": connections(session()),
+    "all_that_is_owed": connections(session(READ, ASK, BITS, PID)),
+    "several_connections": connections(session(READ), session(ASK, PID), session()),
+    "half_a_command": connections(session(half=b"\x03\x00\x10")),
+    "amid_a_write": connections(session(skip=200)),
+    "half_and_amid": connections(session(half=b"\x02", skip=3)),
+    "rest_of_a_reply": connections(session(READ, literal=b"4711")),
+    "literal_too_long": connections(session(literal=b"1" * 21)),
+    "unknown_run": connections(session(run(3, 0, 0, 1)), session(run(9, 0, 0, 1))),
+    "run_of_nothing": connections(session(run(2, 0, 0, 0))),
+    "owes_more_than_can_be": connections(session(run(2, 0, 1 << 48, 1), run(2, 0, 1 << 48, 1))),
+    "commands_missing": connections(session(commands=(1, 2))),
+    "born_in_the_future": connections(session(run(2, 0, 5, 1, age=(1 << 64) - 5))),
+}
+
+FOLDERS = {"egd": EGD, "attach_wire": ATTACH_WIRE, "egd_session": EGD_SESSION, "handover_link": HANDOVER_LINK}
+for folder, inputs in FOLDERS.items():
     (HERE / folder).mkdir(parents=True, exist_ok=True)
     for name, data in inputs.items():
         (HERE / folder / name).write_bytes(data)

@@ -192,6 +192,15 @@ TEST(DomainEditTest, RemoveTakesAnEmptyMetadataAlongButNotThatOfOthers) {
   EXPECT_THAT(RemoveFeed(Fed(), "")->xml, HasSubstr("app:owner"));
 }
 
+TEST(DomainEditTest, RemoveTakesTheClassOutOfEachMetadata) {
+  const std::string twice =
+      With(Fed(), "</metadata>", absl::StrCat("</metadata><metadata>", kClass, "</metadata>"));
+  const auto edit = RemoveFeed(twice, "");
+  ASSERT_TRUE(edit.ok()) << edit.status();
+  EXPECT_THAT(edit->xml, Not(HasSubstr("entropyd:backend")));
+  EXPECT_THAT(RemoveFeed(edit->xml, "")->changes, IsEmpty());
+}
+
 TEST(DomainEditTest, RemoveWithASocketLeavesOtherSocketsAlone) {
   const auto other = RemoveFeed(Fed(), "/run/entropyd/other.sock");
   EXPECT_THAT(other->xml, HasSubstr("/run/entropyd/egd.sock"));

@@ -31,6 +31,7 @@ TEST(GuestSocketsFileTest, WhatIsSavedIsLoaded) {
   socket.set_mode("0660");
   *state.add_guests() = socket;
   socket.set_name("vm-2");
+  socket.set_path("/run/b.sock");
   socket.set_group("kvm");
   *state.add_guests() = socket;
   ASSERT_TRUE(SaveGuestSockets(dir.path(), state).ok());
@@ -61,6 +62,20 @@ TEST(GuestSocketsFileTest, AFileThatCannotBeIsRefusedWithTheRemedy) {
     std::ofstream(GuestSocketsPath(dir.path())) << text;
     const absl::Status status = LoadGuestSockets(dir.path()).status();
     EXPECT_THAT(std::string(status.message()), HasSubstr("mend it, or remove it")) << text;
+  }
+}
+
+TEST(GuestSocketsFileTest, TwoGuestsOfOneNameOrOnePathAreRefused) {
+  TempDir dir;
+  const std::string first =
+      "version: 1\nguests:\n- {name: a, class: p/c, path: /a, mode: \"0660\"}\n";
+  for (const auto& [second, why] :
+       {std::pair("a, class: p/c, path: /b", "the guest is there twice"),
+        std::pair("b, class: p/c, path: /a", "two guests have this path")}) {
+    std::ofstream(GuestSocketsPath(dir.path()))
+        << first << "- {name: " << second << ", mode: \"0660\"}\n";
+    const absl::Status status = LoadGuestSockets(dir.path()).status();
+    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat(":4:3: guests[1]: ", why)));
   }
 }
 
