@@ -1,7 +1,7 @@
 // The agent's end of Attach against the server's, both real: what the network, guests, readers and
 // operators do is chosen by a seed. A failure says the shortest list of steps that it found.
 //
-// ENTROPYD_TEST_SCALE says how many seeds there are: 1 = 60. One seed alone:
+// ENTROPYD_TEST_SCALE says how many seeds there are: 1 = 50. One seed alone:
 //   server_test --gtest_filter=Seeds/AttachModelTest.*/SEED
 #include "tests/server/attach/attach_model.h"
 
@@ -87,7 +87,7 @@ int Seeds() {
   const char* const text = std::getenv("ENTROPYD_TEST_SCALE");
   double scale = 1;
   if (text != nullptr && (!absl::SimpleAtod(text, &scale) || scale <= 0)) scale = 1;
-  return std::max(4, static_cast<int>(60 * scale));
+  return std::max(4, static_cast<int>(50 * scale));
 }
 
 class AttachModelTest : public ::testing::TestWithParam<int> {};
@@ -115,15 +115,15 @@ TEST_P(AttachModelTest, M12_EveryByteIsAccountedForAtBothEndsAndNobodyWaitsInVai
 // The model is worth something only when all of this happens.
 TEST(AttachModelItselfTest, BytesGetThroughAStorm) {
   AttachModel::Counts all;
-  for (uint64_t seed = 1; seed <= 20; ++seed) all.Add(Play(seed, ModelSteps(seed, kSteps)).counts);
-  EXPECT_GT(all.taken, 500'000u);
-  EXPECT_GT(all.got, 200'000u);
-  EXPECT_GT(all.lost, 50'000u);
-  EXPECT_GT(all.dropped, 20'000u);
-  EXPECT_GT(all.streams, 150u);
-  EXPECT_GT(all.offences, 10u);
-  EXPECT_GT(all.superseded, 5u);
-  EXPECT_GT(all.mixed, 50u) << "few messages have bytes of several channels";
+  for (uint64_t seed = 1; seed <= 10; ++seed) all.Add(Play(seed, ModelSteps(seed, kSteps)).counts);
+  EXPECT_GT(all.taken, 200'000u);
+  EXPECT_GT(all.got, 100'000u);
+  EXPECT_GT(all.lost, 20'000u);
+  EXPECT_GT(all.dropped, 10'000u);
+  EXPECT_GT(all.streams, 60u);
+  EXPECT_GT(all.offences, 5u);
+  EXPECT_GT(all.superseded, 2u);
+  EXPECT_GT(all.mixed, 20u) << "few messages have bytes of several channels";
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, AttachModelTest, ::testing::Range(1, Seeds() + 1),

@@ -3,6 +3,7 @@
 // or down, the end of a write, what one end learns of the other's end.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -227,7 +228,7 @@ class ModelLink {
     line->set_received(channel.received());
     line->set_limit(channel.limit());
     if (how % 8 == 3) line->set_received(channel.sent() + 1 + number % 64);
-    if (how % 8 == 3) line->set_limit(line->received() + 8);
+    if (how % 8 == 3) line->set_limit(std::max(channel.limit(), line->received()));
     if (how % 8 == 4 && channel.received() > 0) line->set_received(channel.received() - 1);
     if (how % 8 == 5 && channel.limit() > 0) line->set_limit(channel.limit() - 1);
     if (how % 8 == 6) line->set_limit(channel.received() + 12 * 1024 + 1);

@@ -51,6 +51,14 @@ class ModelServer final : public DispatcherFixture {
   void Check() const {
     ExpectBalance();
     ExpectNobodyForgotten();
+    size_t attached = 0;
+    for (const auto& session : registry().sessions()) {
+      // A clone has said Hello, too; then its session has ended.
+      attached += !session->ended() && !session->host_id().empty();
+      if (session->outbox()->outstanding() && !session->ended()) continue;
+      EXPECT_EQ(session->outbox()->planned(), 0u) << "a plan that no message takes";
+    }
+    EXPECT_EQ(registry().registered(), attached) << "a host has one stream";
   }
 
   // As the owner of the dispatcher.
