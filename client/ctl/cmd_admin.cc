@@ -85,25 +85,36 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
   request.set_identity(options.identity);
   request.set_reason(options.reason);
   request.set_deadline_seconds(options.deadline_seconds);
-  return AskServer(
-      flags, json, [&request](AdminClient& admin) { return admin.Drain(request); },
+  bool refused = false;
+  const int status = AskServer(
+      flags, json,
+      [&](AdminClient& admin) {
+        auto answer = admin.Drain(request);
+        refused = absl::IsFailedPrecondition(answer.status());
+        return answer;
+      },
       [&request](const v1::DrainResponse& answer, size_t) -> std::string {
         if (request.end()) return "the server takes agents again\n";
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
                             " told to attach to another server\n");
       });
+  // The server stops, or has no drain to end: the command line and the configuration are right.
+  return refused ? kExitRuntime : status;
 }
 
 int RunReload(const ClientFlags& flags, bool json) {
-  bool whole = true;
+  bool whole = true, missing = false;
   const int status = AskServer(
       flags, json,
-      [&whole](AdminClient& admin) {
+      [&](AdminClient& admin) {
         auto answer = admin.Reload();
+        missing = absl::IsNotFound(answer.status());
         whole = !answer.ok() || answer->needs_restart().empty();
         return answer;
       },
       [](const v1::ReloadServerResponse& answer, size_t) { return ReloadText(answer); });
+  // A file that is missing is as wrong as one that is broken.
+  if (missing) return kExitUsage;
   return status == kExitOk && !whole ? kExitUnhealthy : status;
 }
 

@@ -42,14 +42,21 @@ ExitStatus ExitStatusOf(const absl::Status& status) {
   }
 }
 
+// A server that says that it cannot do it now, for example because it drains. Nothing is wrong with
+// the way to it, nor with a certificate.
+bool IsAnswer(const absl::Status& status) {
+  const absl::string_view said = status.message();
+  // gRPC's words for a connection that was lost in a call and for which no remedy is known.
+  for (const char* lost : {"GOAWAY", "Stream removed", "Broken pipe", "Transport closed"}) {
+    if (absl::StrContains(said, lost)) return false;
+  }
+  return absl::IsUnavailable(status) && !absl::StrContains(said, kNoAnswer) &&
+         StepOf(said) == ConnectionStep::kHello && ConnectionRemedy(said).empty();
+}
+
 bool errors_are_json = false;  // for the one command of this process
 
-}  // namespace
-
-void ReportErrorsAsJson() { errors_are_json = true; }
-
-int Fail(const absl::Status& status) {
-  const ExitStatus exit = ExitStatusOf(status);
+int Report(const absl::Status& status, ExitStatus exit) {
   const std::string code = absl::StatusCodeToString(status.code());
   if (errors_are_json) {
     JsonObject error;
@@ -64,7 +71,14 @@ int Fail(const absl::Status& status) {
   return exit;
 }
 
+}  // namespace
+
+void ReportErrorsAsJson() { errors_are_json = true; }
+
+int Fail(const absl::Status& status) { return Report(status, ExitStatusOf(status)); }
+
 int FailServer(const absl::Status& status) {
+  if (IsAnswer(status)) return Report(status, kExitRuntime);
   if (absl::IsPermissionDenied(status)) {
     return Fail(absl::PermissionDeniedError(absl::StrCat(status.message(), kOtherCertificate)));
   }

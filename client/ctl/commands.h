@@ -32,7 +32,8 @@ enum ExitStatus : int {
 void ReportErrorsAsJson();
 // Prints "entropyctl: CODE: MESSAGE" on standard error and returns the exit status for its code.
 int Fail(const absl::Status& status);
-// The same after a call to a server or agent. Adds what to check when it does not answer.
+// The same after a call to a server or agent. Adds what to check when it does not answer. What a
+// server answers is no silence: it may say itself that it cannot do it now.
 int FailServer(const absl::Status& status);
 int FailAgent(const absl::Status& status);
 

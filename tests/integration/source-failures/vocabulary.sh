@@ -121,7 +121,7 @@ lone_stands_still() {
     *" answers=0 bytes=0 suspended=2") ;;
     *) die "a client of pool lone: $(tail -n 1 lone.log)" ;;
   esac
-  AS=reader expect_failure 69 'UNAVAILABLE.*suspended' ctl get --bytes 32 --class lone/key --hex
+  AS=reader expect_failure 1 'UNAVAILABLE.*suspended' ctl get --bytes 32 --class lone/key --hex
 }
 
 # The device is sound again: both pools are themselves again, after one more start-up.
