@@ -95,8 +95,8 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
 }
 
 // The methods whose services ask the gate themselves.
-ServingCredentials::Methods OwnMethods() {
-  ServingCredentials::Methods methods;
+OwnMethods MethodsOfOurs() {
+  OwnMethods methods;
   for (const google::protobuf::FileDescriptor* file :
        {v1::AgentMessage::descriptor()->file(), v1::ListAgentsRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service_count(); ++i) {
@@ -176,6 +176,7 @@ struct Server::Impl {
   std::unique_ptr<AdminAudit> audit;
   std::atomic<bool> allow_recording{false};
   OpenCalls open_calls;
+  UnknownCalls unknown_calls;
   std::unique_ptr<Reconfigurer> reconfigurer;
   // Null when the server learns of no new configuration, and at first.
   std::unique_ptr<Reloader> reloader_owned;
@@ -282,10 +283,11 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
 
   grpc::ServerBuilder builder;
   Tune(&builder);
-  credentials = std::make_unique<ServingCredentials>(plan.material, gate.get(), OwnMethods());
+  credentials = std::make_unique<ServingCredentials>(plan.material);
   grpc_door = std::make_unique<GrpcDoor>(&builder, credentials->grpc());
   builder.experimental().SetInterceptorCreators(
-      WatchForeignCalls(gate.get(), &open_calls, OwnMethods()));
+      AdmitForeignCalls(gate.get(), &open_calls, MethodsOfOurs()));
+  builder.RegisterCallbackGenericService(&unknown_calls);
   builder.RegisterService(attach_service.get());
   builder.RegisterService(admin_service.get());
   grpc_server = builder.BuildAndStart();

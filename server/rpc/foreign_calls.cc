@@ -1,10 +1,12 @@
 #include "server/rpc/foreign_calls.h"
 
+#include <iterator>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
+#include "base/wire/grpc_status.h"
 #include "grpcpp/server_context.h"
 #include "server/rpc/grpc_caller.h"
 
@@ -51,17 +53,33 @@ class ForeignCall final : public OpenCall {
   std::thread::id by_ ABSL_GUARDED_BY(mutex_);
 };
 
-class Watcher final : public grpc::experimental::Interceptor {
+constexpr absl::string_view kUnknown = "unknown";
+
+// How the log calls a method. Its path is the peer's choice: it may be long, and another each time.
+absl::string_view KnownCall(absl::string_view path) {
+  for (const absl::string_view known :
+       {"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+    if (path == known) return known.substr(1);
+  }
+  return kUnknown;
+}
+
+class Admitting final : public grpc::experimental::Interceptor {
  public:
-  Watcher(const Gate* gate, OpenCalls* open_calls, grpc::experimental::ServerRpcInfo* info)
-      : gate_(gate), open_calls_(open_calls), info_(info) {}
-  ~Watcher() override {
+  Admitting(const Gate* gate, OpenCalls* open_calls, grpc::experimental::ServerRpcInfo* info)
+      : gate_(gate), open_calls_(open_calls), info_(info), name_(KnownCall(info->method())) {}
+  ~Admitting() override {
     if (call_ != nullptr) call_->Over();
   }
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       Begin();
+    }
+    if (!admitted_.ok() &&
+        methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
+      methods->ModifySendStatus(ToGrpc(admitted_));
     }
     if (call_ != nullptr &&
         methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_CLOSE)) {
@@ -71,47 +89,70 @@ class Watcher final : public grpc::experimental::Interceptor {
   }
 
  private:
+  // What ends by itself ends with the gate's status. A stream of gRPC's own need not end.
+  bool EndsByItself() const {
+    return info_->type() == grpc::experimental::ServerRpcInfo::Type::UNARY || name_ == kUnknown;
+  }
+
   void Begin() {
+    constexpr config::v1::Role kAny[] = {config::v1::ROLE_AGENT, config::v1::ROLE_READER,
+                                         config::v1::ROLE_OPERATOR};
     std::string address;
-    const Gate::Caller caller = CallerOf(*info_->server_context(), info_->method(), &address);
+    const Gate::Caller caller = CallerOf(*info_->server_context(), name_, &address);
+    const absl::StatusOr<Gate::Admission> admission = gate_->Admit(caller, kAny);
+    admitted_ = admission.status();
     call_ = std::make_shared<ForeignCall>(info_->server_context());
-    open_calls_->Add(*gate_,
-                     {gate_->Certificate(caller),
-                      info_->method(),
-                      {config::v1::ROLE_AGENT, config::v1::ROLE_READER, config::v1::ROLE_OPERATOR}},
-                     call_);
+    if (!admission.ok()) {
+      if (!EndsByItself()) call_->ShutOut(admitted_);
+      return;
+    }
+    open_calls_->Add(
+        *gate_, {admission->certificate, std::string(name_), {std::begin(kAny), std::end(kAny)}},
+        call_);
   }
 
   const Gate* const gate_;
   OpenCalls* const open_calls_;
   grpc::experimental::ServerRpcInfo* const info_;
+  const absl::string_view name_;
+  absl::Status admitted_;
   std::shared_ptr<ForeignCall> call_;
 };
 
-class Watchers final : public grpc::experimental::ServerInterceptorFactoryInterface {
+class Doorman final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  Watchers(const Gate* gate, OpenCalls* open_calls, ServingCredentials::Methods own)
+  Doorman(const Gate* gate, OpenCalls* open_calls, OwnMethods own)
       : gate_(gate), open_calls_(open_calls), own_(std::move(own)) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override {
     if (info->method() == nullptr || own_.contains(info->method())) return nullptr;
-    return new Watcher(gate_, open_calls_, info);
+    return new Admitting(gate_, open_calls_, info);
   }
 
  private:
   const Gate* const gate_;
   OpenCalls* const open_calls_;
-  const ServingCredentials::Methods own_;
+  const OwnMethods own_;
+};
+
+class Unimplemented final : public grpc::ServerGenericBidiReactor {
+ public:
+  Unimplemented() { Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no such method")); }
+  void OnDone() override { delete this; }
 };
 
 }  // namespace
 
 std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
-WatchForeignCalls(const Gate* gate, OpenCalls* open_calls, ServingCredentials::Methods own) {
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> watchers;
-  watchers.push_back(std::make_unique<Watchers>(gate, open_calls, std::move(own)));
-  return watchers;
+AdmitForeignCalls(const Gate* gate, OpenCalls* open_calls, OwnMethods own) {
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> all;
+  all.push_back(std::make_unique<Doorman>(gate, open_calls, std::move(own)));
+  return all;
+}
+
+grpc::ServerGenericBidiReactor* UnknownCalls::CreateReactor(grpc::GenericCallbackServerContext*) {
+  return new Unimplemented;
 }
 
 }  // namespace entropyd
