@@ -33,7 +33,8 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
   Interrupt interrupt;  // before gRPC starts threads
   const auto agent = AgentAdminClient::Create(config->control());
   const bool clear = !json && !options.once && isatty(STDOUT_FILENO) != 0;
-  absl::Time answered = options.once ? absl::InfinitePast() : absl::Now();
+  // Only an agent that has answered is waited for.
+  absl::Time answered = absl::InfinitePast();
   do {
     auto status = agent->GetStatus();
     auto guests =

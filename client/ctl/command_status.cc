@@ -47,7 +47,9 @@ ExitStatus ExitStatusOf(const absl::Status& status) {
 bool IsAnswer(const absl::Status& status) {
   const absl::string_view said = status.message();
   // gRPC's words for a connection that was lost in a call and for which no remedy is known.
-  for (const char* lost : {"GOAWAY", "Stream removed", "Broken pipe", "Transport closed"}) {
+  for (const char* lost :
+       {"GOAWAY", "Stream removed", "Broken pipe", "Transport closed", "Received http2 header",
+        "RST_STREAM", "Endpoint read failed", "FD shutdown", "Network is down", "Host is down"}) {
     if (absl::StrContains(said, lost)) return false;
   }
   return absl::IsUnavailable(status) && !absl::StrContains(said, kNoAnswer) &&

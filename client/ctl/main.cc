@@ -87,6 +87,20 @@ absl::Status CheckCommands(const CLI::App& app) {
                         AllCommands(app, app.get_name()));
 }
 
+// Nothing that is written on the command line may be empty: in a script it is a variable that is
+// not set, and where something stands for one of many, nothing would stand for all of them.
+void RefuseEmptyValues(CLI::App* app) {
+  for (CLI::Option* option : app->get_options()) {
+    if (option->get_items_expected_max() == 0) continue;  // a flag
+    option->check([](const std::string& value) {
+      return value.empty()
+                 ? std::string("the value is empty (is a variable of the script not set?)")
+                 : std::string();
+    });
+  }
+  for (CLI::App* command : app->get_subcommands({})) RefuseEmptyValues(command);
+}
+
 // What a command says only counts when it was written.
 int CheckOutput(int result) {
   const absl::Status written = FlushOutput(std::cout);
@@ -125,6 +139,7 @@ int Main(int argc, char** argv) {
                 : Print(absl::StrCat(kVersion, "\n"));
     return kExitOk;
   });
+  RefuseEmptyValues(&app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -33,6 +33,10 @@ refused "unknown command 'list'; see entropyctl sources --help" sources list --h
 refused "entropyctl status: not expected: 'now'; see entropyctl status --help" status now --help
 refused "entropyctl status: there is no option '--bogus'; see entropyctl status --help" status --bogus
 refused 'entropyctl get: --bytes: its value is missing; see entropyctl get --help' get --bytes
+# What is not named must not stand for all.
+refused 'entropyctl drain: --identity: the value is empty .*; see entropyctl drain --help' drain --identity ''
+refused 'entropyctl classes reset: CLASS: the value is empty .*; see entropyctl classes reset --help' classes reset ''
+refused 'entropyctl classes: --pool: the value is empty .*; see entropyctl classes --help' classes --pool ''
 refused '--control: it may be given only once' status --control a --control b
 for program in entropyd entropyd-hostagent; do
   expect_failure 2 "$program: not expected: 'now'; see $program --help" "$BIN/$program" now --help
