@@ -211,6 +211,7 @@ void ServedHost::Tick() {
   feeds_->MeasureRates(seconds);
   endpoints_->OpenWaiting();
   feeds_->OpenWaiting();
+  metrics_->lost_sockets.Add(feeds_->MakeLostAnew());
   LookForLost();
 }
 
@@ -219,7 +220,7 @@ void ServedHost::CountWaiting() {
 }
 
 void ServedHost::LookForLost() {
-  metrics_->lost_sockets.Add(endpoints_->MakeLostAnew() + feeds_->MakeLostAnew());
+  metrics_->lost_sockets.Add(endpoints_->MakeLostAnew());
   CountWaiting();
   if (endpoints_->more_to_look_at()) look_.Set(loop_->now_nanos() + kMillisecondNanos);
 }

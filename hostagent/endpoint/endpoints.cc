@@ -291,6 +291,12 @@ absl::StatusOr<Endpoints::GuestSocket> Endpoints::Add(const GuestSocket& asked,
                      there->second.socket.path(), "; remove it first (entropyctl guests ",
                      "remove ", socket.name(), ") or choose another name"));
   }
+  // Its file may be lost at present, or its socket may wait.
+  for (const auto& [id, endpoint] : all_) {
+    if (endpoint.settings.path != socket.path()) continue;
+    return absl::AlreadyExistsError(absl::StrCat("another listener of this agent has the path ",
+                                                 socket.path(), "; choose another --path"));
+  }
   if (of_guests_.size() >= most_guest_sockets_) {
     return absl::ResourceExhaustedError(
         absl::StrCat("there are ", of_guests_.size(), " such sockets already; raise max_guests"));

@@ -84,7 +84,7 @@ absl::StatusOr<GuestState> LoadGuestSockets(const std::string& state_dir) {
     state.set_version(1);
     return state;
   }
-  std::set<std::string> names, paths;
+  std::set<std::string> names;
   for (int i = 0; loaded.ok() && i < state.guests_size(); ++i) {
     const std::string key = absl::StrCat("guests[", i, "]");
     loaded = CheckGuestSocket(state.guests(i));
@@ -92,8 +92,6 @@ absl::StatusOr<GuestState> LoadGuestSockets(const std::string& state_dir) {
       loaded = locations.Error(key, loaded.message());
     } else if (!names.insert(state.guests(i).name()).second) {
       loaded = locations.Error(key, "the guest is there twice; leave one of the two out");
-    } else if (!paths.insert(state.guests(i).path()).second) {
-      loaded = locations.Error(key, "two guests have this path; leave one of the two out");
     }
   }
   if (loaded.ok()) return state;

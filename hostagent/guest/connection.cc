@@ -161,7 +161,10 @@ void Connection::OnReadable(uint32_t events) {
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
   const size_t room = session_.Room(MostPending());
-  if (room == 0) return LeaveUnread();
+  if (room == 0) {
+    if (events & EPOLLRDHUP) BoundHalfClose();
+    return LeaveUnread();
+  }
   size_t* const left = &host_->loop->left()->input;
   const size_t most =
       std::min(std::max(std::min(host_->input.size(), *left), kLeastInputBytes), room);
@@ -185,7 +188,7 @@ void Connection::OnReadable(uint32_t events) {
 }
 
 void Connection::BoundHalfClose() {
-  if (!input_over_ || options_.peer.address.empty()) return;
+  if (options_.peer.address.empty()) return;
   linger_until_ = host_->loop->now_nanos() + kHalfClosedNanos;
   linger_timer_.Set(linger_until_);
 }
@@ -219,6 +222,7 @@ size_t Connection::MostPending() const { return host_->pending.Most(joined_as_, 
 
 void Connection::LeaveUnread() {
   if (std::exchange(unread_, true)) return;
+  if (held_) return;  // nobody has told yet whose class it is
   class_->counters()->left_unread.Add(1);
   const LineCount count = ToTell("too_many_pending");
   if (count == 0) return;
@@ -468,7 +472,7 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   if (saved.has_primer() && !session_.started()) primer_.Restore(saved.primer(), now);
   primed_ = saved.primed();
   input_over_ = saved.input_over();
-  BoundHalfClose();
+  if (input_over_) BoundHalfClose();
   wrote_at_ = now;
   const GuestTotals totals = GuestTotals::Restore(saved.totals());
   std::copy(totals.waits.begin(), totals.waits.end(), waits_.counts.begin());

@@ -125,6 +125,19 @@ TEST_F(EndpointsTest, ThereAreNoMoreSocketsOfGuestsThanAllowed) {
   EXPECT_TRUE(absl::IsResourceExhausted(endpoints.Add(Guest("vm-3")).status()));
 }
 
+// What is written must be accepted when it is read.
+TEST_F(EndpointsTest, NoPathIsGivenTwiceAlsoWhenItsFileIsLost) {
+  Endpoints& endpoints = Made();
+  ASSERT_TRUE(endpoints.Open().ok());
+  const auto first = endpoints.Add(Guest("vm-1"));
+  ASSERT_TRUE(first.ok()) << first.status();
+  std::filesystem::remove(first->path());
+  GuestSocket second = Guest("vm-2");
+  second.set_path(first->path());
+  EXPECT_TRUE(absl::IsAlreadyExists(endpoints.Add(second).status()));
+  EXPECT_EQ(endpoints.guest_sockets().guests_size(), 1);
+}
+
 TEST_F(EndpointsTest, OneThatCannotBeOpenedLeavesNoTrace) {
   Endpoints& endpoints = Made();
   GuestSocket impossible = Guest("vm-1");

@@ -65,20 +65,6 @@ TEST(GuestSocketsFileTest, AFileThatCannotBeIsRefusedWithTheRemedy) {
   }
 }
 
-TEST(GuestSocketsFileTest, TwoGuestsOfOneNameOrOnePathAreRefused) {
-  TempDir dir;
-  const std::string first =
-      "version: 1\nguests:\n- {name: a, class: p/c, path: /a, mode: \"0660\"}\n";
-  for (const auto& [second, why] :
-       {std::pair("a, class: p/c, path: /b", "the guest is there twice"),
-        std::pair("b, class: p/c, path: /a", "two guests have this path")}) {
-    std::ofstream(GuestSocketsPath(dir.path()))
-        << first << "- {name: " << second << ", mode: \"0660\"}\n";
-    const absl::Status status = LoadGuestSockets(dir.path()).status();
-    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat(":4:3: guests[1]: ", why)));
-  }
-}
-
 TEST(GuestSocketsFileTest, AFileOfANewerVersionSaysThatItIsOne) {
   TempDir dir;
   for (const char* version : {"2", "99999999999"}) {

@@ -1,6 +1,10 @@
 // Connections on real sockets: which answers each kind of client gets, and how connections end.
 #include "hostagent/guest/connections.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -411,6 +415,36 @@ TEST_F(ConnectionsTest, WhoHasShutDownItsSideGetsAllRepliesToWhatWasUnread) {
   }
   EXPECT_EQ(bytes, 1 + 5'000 * (4 + PidReplyBytes()));
   EXPECT_TRUE(second.Closed());
+}
+
+// By TCP a peer that is gone looks like one that has only finished sending.
+TEST_F(ConnectionsTest, AGonePeerByTcpIsGivenUpAlsoWhileItIsLeftUnread) {
+  UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const name = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(bind(listener.get(), name, size), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  ASSERT_EQ(getsockname(listener.get(), name, &size), 0);
+  UniqueFd peer(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect(peer.get(), name, size), 0);
+  Client client(std::move(peer));
+  Bytes commands = AlternatingBehindOneByte();
+  commands.resize(2 * EgdSession::kMaxRuns, 0x00);
+  for (size_t i = 3; i < commands.size(); i += 2) commands[i] = 0x04;
+  client.Send(commands);
+  host_->connections()->Accept(
+      kAuto, UniqueFd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
+  for (int turn = 0; turn < 50; ++turn) Turn();
+  ASSERT_EQ(counters().left_unread.Get(), 1u);
+  client.Hangup();
+  Turn();
+  Turn(29 * kSecondNanos);
+  EXPECT_EQ(host_->connections()->size(), 1u);
+  Turn(2 * kSecondNanos);
+  EXPECT_EQ(host_->connections()->size(), 0u);
 }
 
 TEST_F(ConnectionsTest, TwoGuestsNeverGetTheSameBytes) {
