@@ -19,6 +19,9 @@
 namespace entropyd {
 namespace {
 
+// Where several pid namespaces share a directory.
+constexpr int kTries = 8;
+
 absl::Status WriteAndSync(const std::string& path, absl::string_view text) {
   const std::string what = absl::StrCat("write ", path);
   UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -33,7 +36,7 @@ absl::Status WriteAndSync(const std::string& path, absl::string_view text) {
 }
 
 // Whether a writer has left this beside `name`: of this process, which has one at a time, or of one
-// that is gone. Versions up to 0.1.0 wrote NAME.new.
+// that is gone, as far as this pid namespace tells. Versions up to 0.1.0 wrote NAME.new.
 bool IsLeft(absl::string_view name, absl::string_view found) {
   if (!absl::ConsumePrefix(&found, absl::StrCat(name, ".new"))) return false;
   if (found.empty()) return true;
@@ -59,6 +62,18 @@ std::string TemporaryOf(const std::string& path) {
   return absl::StrCat(path, ".new.", getpid(), "-", absl::Hex(random(), absl::kZeroPad8));
 }
 
+// OK, or why not; then nothing is left. NOT_FOUND: a writer in another pid namespace took the new
+// file for one that is left.
+absl::Status Replace(const std::string& path, absl::string_view text) {
+  const std::string temporary = TemporaryOf(path);
+  absl::Status status = WriteAndSync(temporary, text);
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
+    status = ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
+  }
+  if (!status.ok()) unlink(temporary.c_str());
+  return status;
+}
+
 }  // namespace
 
 absl::Status WriteDurably(const std::string& path, absl::string_view text) {
@@ -68,15 +83,11 @@ absl::Status WriteDurably(const std::string& path, absl::string_view text) {
   UniqueFd holder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!holder) return ErrnoStatus(errno, absl::StrCat("open ", directory));
   RemoveWhatIsLeft(directory, std::filesystem::path(path).filename());
-  const std::string temporary = TemporaryOf(path);
-  absl::Status status = WriteAndSync(temporary, text);
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
+  absl::Status status = Replace(path, text);
+  for (int tries = 1; absl::IsNotFound(status) && tries < kTries; ++tries) {
+    status = Replace(path, text);
   }
-  if (!status.ok()) {
-    unlink(temporary.c_str());
-    return status;
-  }
+  if (!status.ok()) return status;
   if (fsync(holder.get()) == 0) return absl::OkStatus();
   const absl::Status sync = ErrnoStatus(errno, absl::StrCat("sync ", directory));
   return absl::DataLossError(absl::StrCat("a power cut may undo this: ", sync.message()));
