@@ -10,7 +10,7 @@ BIN=${BIN:-$ROOT/build/release/bin}
 WORK=$(mktemp -d /tmp/entropyd-pm.XXXXXX)
 export BIN WORK
 . "$HERE/lib.sh"
-trap 'stop_everything; rm -rf "$WORK"' EXIT
+trap 'stop_everything; eventually 10 rm -rf "$WORK"' EXIT  # who ends may still write
 cd "$WORK"
 
 promtool check rules "$ROOT/deploy/prometheus/rules.yaml"

@@ -10,7 +10,7 @@ BIN=${BIN:-$(cd "$ROOT" && pwd)/build/release/bin}
 WORK=$(mktemp -d /tmp/entropyd-sd.XXXXXX)
 export BIN WORK
 . "$HERE/lib.sh"
-trap 'stop_everything; rm -rf "$WORK"' EXIT
+trap 'stop_everything; eventually 10 rm -rf "$WORK"' EXIT  # who ends may still write
 cd "$WORK"
 
 # A unit's programs are where the package puts them; here they are where the build put them.

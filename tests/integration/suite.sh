@@ -28,7 +28,7 @@ finish() {
       [ -f "$log" ] && { echo "---- ${log##*/}"; tail -n 25 "$log"; }
     done
   fi
-  if [ "${2:-}" = --keep ]; then echo "kept: $WORK"; else rm -rf "$WORK"; fi
+  if [ "${2:-}" = --keep ]; then echo "kept: $WORK"; else (. "$HERE/lib.sh"; eventually 10 rm -rf "$WORK"); fi
   exit $status
 }
 trap 'finish "$@"' EXIT
