@@ -279,6 +279,9 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   gate->SetAdmitted([raw = door.get()](absl::string_view peer) {
     if (raw->has_strangers()) raw->Introduce(peer);
   });
+  gate->SetDenied([raw = door.get()](absl::string_view peer) {
+    if (raw->has_strangers()) raw->Denied(peer);
+  });
   door_probe = std::make_unique<DoorProbe>(door->address_to_probe(), clock);
 
   grpc::ServerBuilder builder;

@@ -77,6 +77,7 @@ Gate::Refusal Gate::Judge(const PeerCertificate& certificate, const Rules& rules
 void Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
                 const Refusal& refusal) const {
   refusal.counter->Increment();
+  if (denied_ && !caller.address.empty()) denied_(caller.address);
   const std::string identity = certificate.identity().value_or("");
   const LineCount count =
       lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", refusal.reason), clock_->NowNanos());

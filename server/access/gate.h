@@ -75,6 +75,11 @@ class Gate {
     admitted_ = std::move(admitted);
   }
 
+  // `denied` hears the address of each caller that Admit() refuses. REQUIRES: no call yet.
+  void SetDenied(std::function<void(absl::string_view address)> denied) {
+    denied_ = std::move(denied);
+  }
+
   // From now on these rules hold. Looks at every certificate that somebody uses before it returns,
   // so that Recheck() costs little afterwards.
   void SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust);
@@ -129,6 +134,7 @@ class Gate {
   Log* const log_;
   mutable LineLimit lines_;
   std::function<void(absl::string_view)> admitted_;
+  std::function<void(absl::string_view)> denied_;
   Counter* const denied_identity_;
   Counter* const denied_revoked_;
   Counter* const denied_role_;

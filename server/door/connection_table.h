@@ -31,7 +31,7 @@
 namespace entropyd {
 
 // What has no place left.
-enum class Full { kNothing, kAddress, kStrangers, kConnections, kDescriptors };
+enum class Full { kNothing, kAddress, kStrangers, kConnections, kDescriptors, kDenials };
 
 class ConnectionTable {
  public:

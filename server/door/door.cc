@@ -108,6 +108,17 @@ void Door::Introduce(absl::string_view peer) {
   strangers_ = by_peer_.size();
 }
 
+void Door::Denied(absl::string_view peer) {
+  const std::string key = PeerKeyOfUri(peer);
+  absl::MutexLock lock(&mutex_);
+  const auto it = by_peer_.find(key);
+  if (it == by_peer_.end()) return;
+  const Id id = it->second;
+  if (++given_.find(id)->second.denials < kMostDenials) return;
+  expelled_.push_back(key);
+  AskToLeave(id);
+}
+
 void Door::SetLimits(const ConnectionTable::Limits& limits) {
   absl::MutexLock lock(&mutex_);
   table_.SetLimits(limits);
@@ -139,6 +150,8 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
   {
     absl::MutexLock lock(&mutex_);
     Sweep(now_nanos);
+    for (const std::string& peer : expelled_) report_.Refused(Full::kDenials, peer);
+    expelled_.clear();
     report_.Count(table_.connections(), table_.strangers());
   }
   report_.Tell(now_nanos);  // a log may be slow, and calls wait for the mutex

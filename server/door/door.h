@@ -57,6 +57,8 @@ class Door {
   // Probes of this machine that are open at the same time. They have a socket of their own and no
   // part in the places, so that strangers cannot make a server that works look dead.
   static constexpr size_t kMaxProbes = 8;
+  // More than somebody sends who waits for the answer of a call before the next one.
+  static constexpr int kMostDenials = 32;
   // Strangers asked to give way whose sockets are still open. They are above the limit of
   // connections for a moment, so there may not be many.
   static constexpr size_t kMaxLeaving = 32;
@@ -82,6 +84,9 @@ class Door {
   bool has_strangers() const { return strangers_.load(std::memory_order_relaxed) != 0; }
   // A call came from `peer`, as ServerContext::peer() writes it.
   void Introduce(absl::string_view peer);
+  // A call from `peer` was refused, because its certificate is worth nothing. A stranger that is
+  // refused kMostDenials times has to leave: a call costs memory before anybody is asked about it.
+  void Denied(absl::string_view peer);
 
   // What the thread does again and again: waits for at most `patience`, accepts, and looks whose
   // sockets were closed. For tests: REQUIRES that Start() was not called.
@@ -91,6 +96,7 @@ class Door {
   struct Given {
     GivenSocket socket;
     std::string peer;
+    int denials = 0;
   };
 
   Door(const Options& options, ListenSockets listening, ListenSockets probed, UniqueFd wake,
@@ -124,6 +130,8 @@ class Door {
   absl::flat_hash_map<ConnectionTable::Id, Given> given_ ABSL_GUARDED_BY(mutex_);
   // Strangers, by the name of their peer.
   absl::flat_hash_map<std::string, ConnectionTable::Id> by_peer_ ABSL_GUARDED_BY(mutex_);
+  // Had to leave for their denials, and the report does not know yet.
+  std::vector<std::string> expelled_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
   int64_t retry_nanos_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -19,13 +19,16 @@ Text Of(Full full) {
       return {"connections", "max_connections"};
     case Full::kDescriptors:
       return {"descriptors", "LimitNOFILE= of the unit, or max_connections"};
+    case Full::kDenials:
+      return {"denials", "let `policy` give its certificate a role, or take the certificate away"};
     case Full::kNothing:
       break;
   }
   return {"none", ""};
 }
 
-constexpr Full kAll[] = {Full::kAddress, Full::kStrangers, Full::kConnections, Full::kDescriptors};
+constexpr Full kAll[] = {Full::kAddress, Full::kStrangers, Full::kConnections, Full::kDescriptors,
+                         Full::kDenials};
 
 }  // namespace
 

@@ -52,7 +52,7 @@ class DoorReport {
   Gauge* const connections_;
   Gauge* const strangers_;
   // By what is full; there is none for nothing.
-  std::array<Refusals, 5> refusals_;
+  std::array<Refusals, 6> refusals_;
 };
 
 }  // namespace entropyd

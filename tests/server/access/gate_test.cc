@@ -61,8 +61,9 @@ class GateTest : public ::testing::Test {
 };
 
 TEST_F(GateTest, WhoHasTheRoleComesInUnderItsName) {
-  std::vector<std::string> addresses;
+  std::vector<std::string> addresses, denied;
   gate_.SetAdmitted([&](absl::string_view address) { addresses.emplace_back(address); });
+  gate_.SetDenied([&](absl::string_view address) { denied.emplace_back(address); });
   const auto peer = Admit(Leaf(root_, "agent/h1", 7), {ROLE_READER, ROLE_AGENT});
   ASSERT_TRUE(peer.ok()) << peer.status();
   EXPECT_EQ(peer->identity, "spiffe://t/agent/h1");
@@ -70,6 +71,7 @@ TEST_F(GateTest, WhoHasTheRoleComesInUnderItsName) {
   EXPECT_TRUE(absl::IsPermissionDenied(Admit(Leaf(root_, "other", 8), {ROLE_AGENT}).status()));
   EXPECT_TRUE(absl::IsUnauthenticated(Admit("", {ROLE_AGENT}).status()));
   EXPECT_EQ(addresses, std::vector<std::string>{"peer"});
+  EXPECT_EQ(denied, std::vector<std::string>(3, "peer"));
   EXPECT_EQ(Denials("role"), 2);
   EXPECT_EQ(Denials("identity"), 1);
 }

@@ -135,6 +135,26 @@ TEST_F(DoorTest, APeerThatIsUnknownIsNotIntroduced) {
   EXPECT_TRUE(door_->has_strangers());
 }
 
+TEST_F(DoorTest, AStrangerThatIsDeniedAgainAndAgainHasToLeave) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(3);
+  Turn();
+  door_->Introduce(Uri(peers[1]));  // it has a role, and may be denied another one
+  for (int i = 1; i < Door::kMostDenials; ++i) {
+    for (const UniqueFd& peer : peers) door_->Denied(Uri(peer));
+  }
+  for (const UniqueFd& peer : peers) EXPECT_FALSE(Ended(peer));
+  for (int i = 0; i < 3; ++i) {
+    for (size_t peer : {0, 1}) door_->Denied(Uri(peers[peer]));
+  }
+  door_->Denied("ipv4:127.0.0.1:1");
+  EXPECT_TRUE(Ended(peers[0]));
+  EXPECT_FALSE(Ended(peers[1]));
+  EXPECT_FALSE(Ended(peers[2]));
+  Turn();
+  EXPECT_EQ(Refused("denials"), 1);
+}
+
 TEST_F(DoorTest, OneAddressCannotTakeTheHandshakesOfOthers) {
   Open({.connections = 100, .strangers = 20, .per_address = 20});
   const std::vector<UniqueFd> silent = ConnectMany(40, 2);
