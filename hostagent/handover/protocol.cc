@@ -9,7 +9,11 @@ std::string HandoverPath(const std::string& control_socket) {
 }
 
 absl::Status UnexpectedMessage(const handover::v1::Message& message, absl::string_view expected) {
-  if (message.has_refusal()) return absl::FailedPreconditionError(message.refusal().reason());
+  if (message.has_refusal()) {
+    const std::string& reason = message.refusal().reason();
+    return absl::FailedPreconditionError(reason.empty() ? "the other side gives no reason"
+                                                        : reason);
+  }
   return absl::DataLossError(absl::StrCat("hand over: expected ", expected));
 }
 

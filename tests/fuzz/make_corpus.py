@@ -175,6 +175,7 @@ HANDOVER_LINK = {
     "begin": BEGIN,
     "refusal": frame(blob(2, blob(1, b"it hands over already"))),
     "refusal_not_utf8": frame(blob(2, blob(1, b"\xff\x1b[31m"))),
+    "refusal_without_reason": frame(blob(2, b"")),
     "messages_in_a_row": BEGIN + frame(blob(4, b"")) + frame(blob(8, b"")),
     "empty_message": frame(b""),
     "no_such_field": frame(blob(15, b"x")),

@@ -20,6 +20,9 @@ TEST(HandoverProtocolTest, ARefusalGivesTheReasonAndAnythingElseWhatWasExpected)
   message.mutable_refusal()->set_reason("this agent is stopping");
   EXPECT_EQ(UnexpectedMessage(message, "Offer"),
             absl::FailedPreconditionError("this agent is stopping"));
+  message.mutable_refusal()->clear_reason();
+  EXPECT_EQ(UnexpectedMessage(message, "Offer"),
+            absl::FailedPreconditionError("the other side gives no reason"));
   message.mutable_go();
   EXPECT_TRUE(absl::IsDataLoss(UnexpectedMessage(message, "Offer")));
   EXPECT_THAT(UnexpectedMessage(message, "Offer").message(), testing::HasSubstr("expected Offer"));
