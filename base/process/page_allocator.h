@@ -28,7 +28,7 @@ class PageAllocator {
   PageAllocator() = default;
   // The containers' conversion.
   template <typename U>
-  PageAllocator(const PageAllocator<U>&) {}
+  explicit PageAllocator(const PageAllocator<U>&) {}
 
   T* allocate(size_t n) {
     const size_t bytes = n * sizeof(T);
