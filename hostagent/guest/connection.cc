@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "hostagent/loop/quick_call.h"
 
 namespace entropyd {
 namespace {
@@ -39,6 +40,7 @@ Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
       linger_timer_(host->loop, [this] { Linger(); }),
       start_ticks_(options_.peer.start_ticks),
       session_(getpid()),
+      pending_(&host->pending),
       primer_(options_.prime) {}
 
 Connection::~Connection() { Close("agent stopped"); }
@@ -60,12 +62,12 @@ void Connection::JoinShare(absl::optional<int64_t> nano_tokens) {
   share_ = host_->guests->Join(joined_as_, class_, nano_tokens, host_->loop->now_nanos());
   part_ = share_->Add(this);
   share_->Touch(part_);
-  CountPending();
+  pending_.Join(joined_as_, session_.capacity());
 }
 
 void Connection::LeaveShare() {
   const int64_t now = host_->loop->now_nanos();
-  if (pending_held_ > 0) host_->pending.Change(joined_as_, std::exchange(pending_held_, 0), 0);
+  pending_.Leave();
   throttled_nanos_ += share_->throttled_nanos(part_, now);
   share_->Remove(part_, now);
   share_ = nullptr;
@@ -160,7 +162,7 @@ void Connection::OnReadable(uint32_t events) {
   // Nobody is left to read replies, even if there is still something to read.
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
   if (input_over_) return;
-  const size_t room = session_.Room(MostPending());
+  const size_t room = session_.Room(pending_.most());
   if (room == 0) {
     if (events & EPOLLRDHUP) BoundHalfClose();
     return LeaveUnread();
@@ -168,7 +170,7 @@ void Connection::OnReadable(uint32_t events) {
   size_t* const left = &host_->loop->left()->input;
   const size_t most =
       std::min(std::max(std::min(host_->input.size(), *left), kLeastInputBytes), room);
-  const ssize_t n = recv(socket_.get(), host_->input.data(), most, MSG_DONTWAIT);
+  const ssize_t n = QuickReceive(socket_.get(), host_->input.first(most));
   const int error = errno;
   if (n > 0) *left -= std::min(static_cast<size_t>(n), *left);
   // The kernel does not report again what was not read, or the end after what was read. A new
@@ -218,11 +220,9 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
   }
 }
 
-size_t Connection::MostPending() const { return host_->pending.Most(joined_as_, pending_held_); }
-
 void Connection::LeaveUnread() {
-  if (std::exchange(unread_, true)) return;
-  if (held_) return;  // nobody has told yet whose class it is
+  // While it is held nobody has told whose class it is.
+  if (!pending_.LeaveUnread() || held_) return;
   class_->counters()->left_unread.Add(1);
   const LineCount count = ToTell("too_many_pending");
   if (count == 0) return;
@@ -238,28 +238,16 @@ void Connection::LeaveUnread() {
                        {count.key(), count.events}});
 }
 
-void Connection::ReadOn() {
-  if (!unread_ || session_.Room(MostPending()) < kReadOnRoom) return;
-  unread_ = false;
-  UpdateInterest();
-}
-
 EgdSession::Input Connection::TakeCommands(absl::Span<const uint8_t> bytes) {
   const std::array<uint64_t, EgdSession::kCommands> before = session_.commands();
-  const EgdSession::Input input = session_.OnInput(bytes, host_->loop->now_nanos(), MostPending());
-  CountPending();
+  const EgdSession::Input input =
+      session_.OnInput(bytes, host_->loop->now_nanos(), pending_.most());
+  pending_.Hold(session_.capacity());
   for (size_t i = 0; i < before.size(); ++i) {
     const uint64_t n = session_.commands()[i] - before[i];
     if (n > 0 && !held_) class_->counters()->requests[i].Add(n);
   }
   return input;
-}
-
-void Connection::CountPending() {
-  const size_t held = session_.capacity() > PendingBudget::kFree ? session_.capacity() : 0;
-  if (held == pending_held_) return;
-  host_->pending.Change(joined_as_, pending_held_, held);
-  pending_held_ = held;
 }
 
 LineCount Connection::ToTell(absl::string_view what) {
@@ -300,7 +288,7 @@ FairQueue::After Connection::Deliver() {
     more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMostReplies;
   }
   if (closed()) return FairQueue::After::kDone;
-  ReadOn();
+  if (pending_.ReadsOn(session_.Room(pending_.most()))) UpdateInterest();
   const bool again = more || plan_full_ || session_.needs_pass();
   session_.Forfeit();
   prime_granted_ = 0;
@@ -343,7 +331,7 @@ size_t Connection::Stage() {
   const bool settle = !plan_full_ && !AwaitsFirstBytes();
   const size_t staged =
       session_.Fill(host_->staging, {take, available, settle}, class_->completed(), host_->replies);
-  CountPending();
+  pending_.Hold(session_.capacity());
   class_->Completed(&waits_);
   return staged;
 }
@@ -356,7 +344,7 @@ bool Connection::AwaitsFirstBytes() const {
 
 // False when the socket did not take it all, or is closed now.
 bool Connection::Write(absl::Span<uint8_t> staged) {
-  const ssize_t n = send(socket_.get(), staged.data(), staged.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t n = QuickSend(socket_.get(), staged);
   const int error = errno;
   const size_t sent = n > 0 ? static_cast<size_t>(n) : 0;
   wrote_at_ = host_->loop->now_nanos();
@@ -390,7 +378,7 @@ void Connection::UpdateInterest() {
 void Connection::OnWritable() {
   if (unsent_.empty()) return;
   const absl::Span<const uint8_t> left = unsent_.left();
-  const ssize_t n = send(socket_.get(), left.data(), left.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t n = QuickSend(socket_.get(), left);
   if (n < 0) {
     if (errno != EAGAIN && errno != EINTR) Close(strerror(errno));
     return;

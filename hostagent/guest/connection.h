@@ -1,7 +1,7 @@
 // One connection of a guest: the socket around an EgdSession and a Primer.
 //
 // It reads what comes at once, because a QEMU whose writes stall freezes its guest. Only what comes
-// beyond the most commands that it may have pending (pending_budget.h) stays in the socket until
+// beyond the most commands that it may have pending (pending_room.h) stays in the socket until
 // replies have left. It delivers what the class's FairQueue gives it, ordinarily with one write per
 // pass. The bytes come from a staging area that all connections share and that is cleansed after
 // each write. Only what a full socket did not take stays behind, in locked memory of this
@@ -40,6 +40,7 @@
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/guests.h"
 #include "hostagent/guest/pending_budget.h"
+#include "hostagent/guest/pending_room.h"
 #include "hostagent/guest/primer.h"
 #include "hostagent/guest/unsent_replies.h"
 #include "hostagent/identity/guest_identity.h"
@@ -86,9 +87,6 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // One read may take as much when the others have read all that a turn may: more than a guest
   // sends that waits for its replies.
   static constexpr size_t kLeastInputBytes = 256;
-  // What was left unread is read on when there is room for so many commands, which any connection
-  // has that has half of what it may have in any case.
-  static constexpr size_t kReadOnRoom = PendingBudget::kFree / 2;
 
   struct Options {
     uint64_t id = 0;
@@ -191,10 +189,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void UpdateInterest();
   void OnInput(absl::Span<const uint8_t> bytes);
   EgdSession::Input TakeCommands(absl::Span<const uint8_t> bytes);
-  size_t MostPending() const;
   void LeaveUnread();
-  void ReadOn();
-  void CountPending();
   // 0, or how many events of this kind and guest a line of the log stands for now.
   LineCount ToTell(absl::string_view what);
   size_t Stage();
@@ -227,8 +222,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   uint64_t start_ticks_ = 0;
   bool held_ = false;
   EgdSession session_;
-  // Of ConnectionHost::pending.
-  size_t pending_held_ = 0;
+  PendingRoom pending_;
   Primer primer_;
   uint32_t prime_granted_ = 0;
   uint64_t primed_ = 0;
@@ -240,8 +234,6 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   RateMeter rate_;
   // A pass offered more than the plan could take.
   bool plan_full_ = false;
-  // There is no room for more commands.
-  bool unread_ = false;
   // The peer has shut down its sending side.
   bool input_over_ = false;
   bool lingering_ = false;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/process/nanos.h"
+#include "hostagent/loop/quick_call.h"
 
 namespace entropyd {
 namespace {
@@ -146,7 +147,7 @@ void EventLoop::RunOnce(int64_t max_wait_nanos) {
                          ? -1
                          : static_cast<int>((max_wait_nanos + kNanosPerMilli - 1) / kNanosPerMilli);
   epoll_event events[kEventsPerTurn];
-  const int n = epoll_wait(epoll_.get(), events, kEventsPerTurn, millis);
+  const int n = QuickEpollWait(epoll_.get(), absl::MakeSpan(events), millis);
   now_ = clock_->NowNanos();
   left_ = Left();
   heartbeat_.store(now_, std::memory_order_relaxed);
