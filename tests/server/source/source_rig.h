@@ -13,7 +13,8 @@
 
 namespace entropyd {
 
-// A source of 32-bit words at 4 bits per byte: blocks of 2048 bytes, start-up after two of them.
+// A source of words, ordinarily of 32 bits, at 4 bits per byte: blocks of 512 words, start-up after
+// two of them.
 class SourceTest : public ::testing::Test {
  protected:
   static constexpr size_t kBlock = 2048;
@@ -22,7 +23,8 @@ class SourceTest : public ::testing::Test {
   // after 9.
   static constexpr size_t kTail = 13;
 
-  SourceTest() { MakeSource(); }
+  SourceTest() : SourceTest(4) {}
+  explicit SourceTest(int word_bytes) : word_bytes_(word_bytes) { MakeSource(); }
 
   void MakeSource() {
     SourceSpec spec;
@@ -32,12 +34,12 @@ class SourceTest : public ::testing::Test {
     spec.identity.claims = {.group = "board",
                             .min_entropy = 4,
                             .health_min_entropy = 4,
-                            .word_bytes = 4,
+                            .word_bytes = word_bytes_,
                             .max_rate = kRate,
                             .read_bytes = 64,
                             .silence_nanos = silence_nanos_};
     HealthMonitor test =
-        HealthMonitor::Create({.min_entropy = 4, .word_bytes = 4}, arena_.get()).value();
+        HealthMonitor::Create({.min_entropy = 4, .word_bytes = word_bytes_}, arena_.get()).value();
     SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
     source_ = std::make_unique<Source>(spec, std::make_unique<FakeDriver>(&device_),
                                        std::move(test), std::move(held), &clock_, &log_);
@@ -68,6 +70,7 @@ class SourceTest : public ::testing::Test {
   v1::SourceState State() { return source_->Snapshot().state(); }
   std::string Reason() { return source_->Snapshot().reason(); }
 
+  const int word_bytes_;
   ManualClock clock_{1'000'000'000};
   EventLog log_{&clock_};
   std::unique_ptr<SecretArena> arena_ =

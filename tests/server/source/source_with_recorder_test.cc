@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "server/source/source.h"
-#include "tests/server/driver/fake_driver.h"
+#include "tests/server/source/source_rig.h"
 
 namespace entropyd {
 namespace {
@@ -13,36 +13,11 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // A source of bytes at 4 bits each: blocks of 512 bytes, start-up after two of them.
-class SourceWithRecorderTest : public ::testing::Test {
+class SourceWithRecorderTest : public SourceTest {
  protected:
   static constexpr size_t kBlock = 512;
 
-  SourceWithRecorderTest() {
-    SourceSpec spec;
-    spec.name = "trng0";
-    spec.driver = "fake";
-    spec.identity.claims = {.group = "board",
-                            .min_entropy = 4,
-                            .health_min_entropy = 4,
-                            .word_bytes = 1,
-                            .max_rate = 1'000'000,
-                            .read_bytes = 64};
-    HealthMonitor test =
-        HealthMonitor::Create({.min_entropy = 4, .word_bytes = 1}, arena_.get()).value();
-    SecretBytes held = arena_->Allocate(Source::HeldBytes(test)).value();
-    source_ = std::make_unique<Source>(spec, std::make_unique<FakeDriver>(&device_),
-                                       std::move(test), std::move(held), &clock_, &log_);
-    source_->AddSink(&sink_, 0);
-  }
-
-  void RunFor(absl::Duration duration) {
-    const int64_t end = clock_.NowNanos() + absl::ToInt64Nanoseconds(duration);
-    for (int i = 0; clock_.NowNanos() < end; ++i) {
-      ASSERT_LT(i, 1'000'000);
-      clock_.Advance(std::max(source_->Step(), absl::Nanoseconds(1)));
-    }
-  }
-  v1::SourceState State() { return source_->Snapshot().state(); }
+  SourceWithRecorderTest() : SourceTest(1) {}
 
   // Orders a test, and keeps its result in `ended_`.
   void Order(bool reset) {
@@ -53,13 +28,6 @@ class SourceWithRecorderTest : public ::testing::Test {
     return std::make_shared<SampleRecording>(rows, samples, reader_);
   }
 
-  ManualClock clock_{1'000'000'000};
-  EventLog log_{&clock_};
-  std::unique_ptr<SecretArena> arena_ =
-      SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
-  FakeDevice device_;
-  FakeSink sink_;
-  std::unique_ptr<Source> source_;
   absl::optional<absl::StatusOr<v1::Source>> ended_;
   struct CountingReader final : SampleReader {
     void OnSamples() override { ++calls; }
