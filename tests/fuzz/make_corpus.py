@@ -200,7 +200,112 @@ HANDOVER_LINK = {
     "born_in_the_future": connections(session(run(2, 0, 5, 1, age=(1 << 64) - 5))),
 }
 
-FOLDERS = {"egd": EGD, "attach_wire": ATTACH_WIRE, "egd_session": EGD_SESSION, "handover_link": HANDOVER_LINK}
+
+def name(kind, text):
+    return bytes([kind, len(text)]) + text
+
+
+URI, DNS, CN, MAIL, SPIFFE, ADDRESS = range(6)
+CERTIFICATE = {
+    "nobody": b"",
+    "spiffe": name(SPIFFE, b"dc1/agent/h7"),
+    "spiffe_domain_alone": name(SPIFFE, b"dc1"),
+    "two_spiffe": name(SPIFFE, b"dc1/a") + name(SPIFFE, b"dc1/b"),
+    "spiffe_besides_dns": name(DNS, b"h7.example") + name(SPIFFE, b"dc1/a") + name(CN, b"h7"),
+    "spiffe_upper_scheme": name(URI, b"SPIFFE://dc1/a"),
+    "spiffe_empty_segment": name(SPIFFE, b"dc1//a"),
+    "spiffe_dot_segments": name(SPIFFE, b"dc1/../operator"),
+    "spiffe_slash_at_the_end": name(SPIFFE, b"dc1/a/"),
+    "spiffe_upper_domain": name(SPIFFE, b"DC1/a"),
+    "spiffe_with_port": name(SPIFFE, b"dc1:443/a"),
+    "spiffe_escaped": name(SPIFFE, b"dc1/%61"),
+    "other_uri": name(URI, b"https://dc1/a") + name(CN, b"h7"),
+    "uri_with_space": name(URI, b"https://dc1/ a") + name(CN, b"h7"),
+    "dns_in_upper_case": name(DNS, b"H7.Example"),
+    "dns_as_spiffe": name(DNS, b"spiffe://dc1/operator/x"),
+    "dns_with_zero": name(DNS, b"h7\0.example"),
+    "dns_wildcard": name(DNS, b"*.example"),
+    "dns_twice": name(DNS, b"a.example") + name(DNS, b"b.example"),
+    "dns_then_a_bad_one": name(DNS, b"a.example") + name(DNS, b"b/example"),
+    "cn_alone": name(CN, b"host 7"),
+    "cn_as_spiffe": name(CN, b"spiffe://dc1/operator/x"),
+    "cn_as_dns": name(CN, b"dns:h7.example"),
+    "cn_twice": name(CN, b"a") + name(CN, b"b"),
+    "cn_with_escape": name(CN, b"\x1b[31mred"),
+    "cn_not_utf8": name(CN, b"\xff\xfe"),
+    "cn_of_256": name(CN, b"a" * 255),
+    "dns_of_247": name(DNS, b"a" * 247),
+    "dns_of_255": name(DNS, b"a" * 255),
+    "mail_and_address": name(MAIL, b"root@example") + name(ADDRESS, b"") + name(CN, b"h7"),
+    "empty_dns": name(DNS, b""),
+    "not_der": b"\xff\x30\x82\x01\x00nothing",
+}
+
+
+def crl(issuer, stale, *serials):
+    return bytes([issuer, stale, len(serials), *serials])
+
+
+ROOT, BELOW, STRANGER = range(3)
+WITH_BELOW, ROOT_ALONE = b"\x01", b"\x00"
+CRL = {
+    "no_list": b"",
+    "empty_list": ROOT_ALONE + crl(ROOT, 0),
+    "leaf_of_root": ROOT_ALONE + crl(ROOT, 0, 7),
+    "another_serial": ROOT_ALONE + crl(ROOT, 0, 8),
+    "serial_of_another_issuer": WITH_BELOW + crl(BELOW, 0, 7),
+    "issuer_below_not_in_bundle": ROOT_ALONE + crl(BELOW, 0, 7),
+    "issuer_below_revoked": ROOT_ALONE + crl(ROOT, 0, 3),
+    "issuer_below_revoked_in_bundle": WITH_BELOW + crl(ROOT, 0, 3),
+    "stranger": ROOT_ALONE + crl(STRANGER, 0, 7),
+    "stranger_besides_root": ROOT_ALONE + crl(ROOT, 0, 8) + crl(STRANGER, 0, 7),
+    "stale_revokes": ROOT_ALONE + crl(ROOT, 1, 7),
+    "stale_and_fresh": ROOT_ALONE + crl(ROOT, 1, 7) + crl(ROOT, 0),
+    "two_lists": WITH_BELOW + crl(ROOT, 0, 1, 2, 3) + crl(BELOW, 0, 7, 8, 9),
+    "many_serials": ROOT_ALONE + crl(ROOT, 0, *range(16)),
+    "four_lists": WITH_BELOW + crl(ROOT, 0, 7) * 2 + crl(BELOW, 1, 7) * 2,
+    "text_without_pem": b"\xff# no lists yet\n",
+    "text_half_a_list": b"\xff-----BEGIN X509 CRL-----\nMIIB\n",
+    "text_empty_list": b"\xff-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n",
+    "text_of_a_certificate": b"\xff-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+}
+
+ANSWER_ALL, RECEIVE, LEAVE = b"\x01", b"\x02", b"\xf9"
+
+
+def answer(n):
+    return bytes([5 * n])
+
+
+def surplus(n):
+    return bytes([3 + 5 * n])
+
+
+def receive(n):
+    return RECEIVE + bytes([n - 1])
+
+
+EGD_DRIVER = {
+    "nothing": b"",
+    "one_request": receive(64) + ANSWER_ALL + receive(64),
+    "silent": receive(64) * 8,
+    "by_and_by": receive(64) + (answer(1) + receive(64)) * 12,
+    "smaller_reads": receive(200) + ANSWER_ALL + receive(10) * 20,
+    "larger_than_a_request": receive(256) + ANSWER_ALL + receive(256),
+    "surplus_before": surplus(2) + receive(64),
+    "surplus_after": receive(16) + surplus(20) + receive(64) * 4,
+    "surplus_of_one": receive(3) + surplus(0) + surplus(0) + receive(3) * 3,
+    "hangs_up_at_once": LEAVE + receive(64),
+    "hangs_up_owing": receive(64) + answer(2) + LEAVE + receive(5) * 4,
+    "hangs_up_after_all": receive(10) + ANSWER_ALL + LEAVE + receive(10) * 2,
+    "comes_back": (receive(10) + ANSWER_ALL + LEAVE + receive(10) * 2) * 6,
+    "answers_unasked": ANSWER_ALL * 3 + receive(9) + ANSWER_ALL + receive(9),
+    "many_rounds": (receive(32) + ANSWER_ALL + receive(32)) * 16,
+    "reads_one_by_one": receive(1) + (ANSWER_ALL + receive(1)) * 24,
+}
+
+FOLDERS = {"egd": EGD, "attach_wire": ATTACH_WIRE, "egd_session": EGD_SESSION, "handover_link": HANDOVER_LINK,
+           "certificate": CERTIFICATE, "crl": CRL, "egd_driver": EGD_DRIVER}
 for folder, inputs in FOLDERS.items():
     (HERE / folder).mkdir(parents=True, exist_ok=True)
     for name, data in inputs.items():
