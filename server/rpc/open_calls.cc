@@ -17,10 +17,12 @@ absl::Status MayGoOn(const Gate& gate, const OpenCalls::Caller& caller) {
 void OpenCalls::Add(const Gate& gate, const Caller& caller, const std::shared_ptr<OpenCall>& call) {
   {
     absl::MutexLock lock(&mutex_);
-    // A call that has ended leaves with the next one that begins.
-    entries_.erase(std::remove_if(entries_.begin(), entries_.end(),
-                                  [](const Entry& entry) { return entry.call.expired(); }),
-                   entries_.end());
+    if (entries_.size() >= sweep_at_) {
+      entries_.erase(std::remove_if(entries_.begin(), entries_.end(),
+                                    [](const Entry& entry) { return entry.call.expired(); }),
+                     entries_.end());
+      sweep_at_ = std::max(kFewestSwept, 2 * entries_.size());
+    }
     entries_.push_back({caller, call});
   }
   const absl::Status status = MayGoOn(gate, caller);

@@ -11,6 +11,7 @@
 // Thread safety: safe.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,14 +53,25 @@ class OpenCalls {
   // configuration.
   void Recheck(const Gate& gate);
 
+  // Entries of calls that have ended may be as many, or as many as those that are open.
+  static constexpr size_t kFewestSwept = 64;
+  // Those that have ended, too, as long as they are here. For tests.
+  size_t entries() const {
+    absl::MutexLock lock(&mutex_);
+    return entries_.size();
+  }
+
  private:
   struct Entry {
     Caller caller;
     std::weak_ptr<OpenCall> call;
   };
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  // When there are so many, those that have ended go. It is twice what was left the last time, so
+  // that a call costs the same, however many are open.
+  size_t sweep_at_ ABSL_GUARDED_BY(mutex_) = kFewestSwept;
 };
 
 }  // namespace entropyd
