@@ -129,8 +129,7 @@ PoolsChange Reconfigurer::PlanPools(const ServerPlan& next, const SupplyChange& 
   return change;
 }
 
-void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next,
-                         absl::FunctionRef<void(int64_t now_nanos)> also) {
+void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next) {
   *parts_.allow_recording = next.config.allow_recording();
   PoolsChange change;
   absl::Status changed;
@@ -142,7 +141,6 @@ void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next,
       }
       parts_.dispatcher->SetBudget(PlanBudget(next.config));
       parts_.protocols->SetLimits(PlanLimits(next.config));
-      also(now_nanos);
       done.Notify();
     });
   };

@@ -3,7 +3,7 @@
 //
 //   absl::StatusOr<Reconfigurer::Prepared> next = reconfigurer.Prepare(running, plan);
 //   if (!next.ok()) return next.status();
-//   reconfigurer.Apply(*std::move(next), plan, [&](int64_t now) { protocols->Recheck(now); });
+//   reconfigurer.Apply(*std::move(next), plan);
 //
 // The dispatcher takes pools, classes and limits in one step, between two messages: no stream ever
 // sees half of a configuration. Streams and Gets in classes that stay notice nothing, also when
@@ -22,7 +22,6 @@
 #include <memory>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "base/process/clock.h"
@@ -72,9 +71,7 @@ class Reconfigurer {
 
   // `running` is in force now.
   absl::StatusOr<Prepared> Prepare(const config::v1::Server& running, const ServerPlan& next);
-  // `also` runs as the dispatcher's owner, in the same step as the change.
-  void Apply(Prepared prepared, const ServerPlan& next,
-             absl::FunctionRef<void(int64_t now_nanos)> also);
+  void Apply(Prepared prepared, const ServerPlan& next);
 
  private:
   PoolsChange PlanPools(const ServerPlan& next, const SupplyChange& supply,

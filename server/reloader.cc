@@ -202,9 +202,8 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   const bool new_trust = TakeMaterial(plan->material, &outcome.changes);
   const bool new_rules = new_policy || new_trust;
   if (new_rules) parts_.gate->SetRules(policy_, material_.trust);
-  parts_.reconfigurer->Apply(*std::move(prepared), *plan, [this, new_rules](int64_t now_nanos) {
-    if (new_rules) parts_.protocols->Recheck(now_nanos);
-  });
+  parts_.reconfigurer->Apply(*std::move(prepared), *plan);
+  if (new_rules) RecheckPeers(parts_.loop, parts_.protocols);
   parts_.open_calls->Recheck(*parts_.gate);
   outcome.needs_restart = RestartKeys(started_, plan->config);
   config_ = std::move(plan->config);
@@ -261,7 +260,7 @@ void Reloader::TellTaken(absl::string_view cause, const std::vector<ConfigChange
 
 void Reloader::TakeRules() {
   parts_.gate->SetRules(policy_, material_.trust);
-  parts_.loop->RunAndWait([this](int64_t now_nanos) { parts_.protocols->Recheck(now_nanos); });
+  RecheckPeers(parts_.loop, parts_.protocols);
   parts_.open_calls->Recheck(*parts_.gate);
 }
 

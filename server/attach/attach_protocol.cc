@@ -66,20 +66,26 @@ absl::Status AttachProtocol::Admission(const Session& session) const {
   return options_.admission(*certificate);
 }
 
-void AttachProtocol::Recheck(int64_t now_nanos) {
-  for (const auto& session : registry_.sessions()) {
-    if (session->ended()) continue;
-    absl::Status admission = Admission(*session);
-    if (admission.ok()) {
-      RecheckChannels(session.get());
-      continue;
-    }
-    ++totals_.shut_out;
-    EndSession(session.get(),
-               {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(admission)}, now_nanos);
-    if (session->outbox()->outstanding()) {
-      dispatcher_->SweepBy(session->outbox()->end_deadline_nanos());
-    }
+bool AttachProtocol::RecheckSome(int64_t now_nanos) {
+  unchecked_ = std::min(unchecked_, registry_.sessions().size());
+  for (size_t i = 0; i < kRechecksPerTurn && unchecked_ > 0; ++i) {
+    RecheckSession(registry_.sessions()[--unchecked_].get(), now_nanos);
+  }
+  return unchecked_ > 0;
+}
+
+void AttachProtocol::RecheckSession(Session* session, int64_t now_nanos) {
+  if (session->ended()) return;
+  absl::Status admission = Admission(*session);
+  if (admission.ok()) {
+    RecheckChannels(session);
+    return;
+  }
+  ++totals_.shut_out;
+  EndSession(session, {.cause = SessionEnd::Cause::kShutOut, .refused = std::move(admission)},
+             now_nanos);
+  if (session->outbox()->outstanding()) {
+    dispatcher_->SweepBy(session->outbox()->end_deadline_nanos());
   }
 }
 

@@ -47,6 +47,9 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   // thousands of idle streams delay nobody's bytes.
   static constexpr int kHeartbeatsPerSweep = 500;
   static constexpr int64_t kMoreHeartbeatsNanos = 20 * kMillisecondNanos;
+  // Sessions that are asked about again in one turn. Each has up to 64 channels, so this is a few
+  // milliseconds at most.
+  static constexpr size_t kRechecksPerTurn = 100;
   // A sweep is due each second. When none has come for so long, the process was stopped, and what
   // peers sent meanwhile may not have been read yet.
   static constexpr int64_t kStoppedNanos = 3 * kSecondNanos;
@@ -95,7 +98,9 @@ class AttachProtocol final : public Protocol, public Session::Owner {
 
   // The rules have changed: ends the streams whose peer may not attach any more, and closes the
   // channels of classes that the peer may not use any more. The others notice nothing.
-  void Recheck(int64_t now_nanos);
+  void BeginRecheck() { unchecked_ = registry_.sessions().size(); }
+  // Does so for some of the sessions. True when others are left: other work may come between.
+  bool RecheckSome(int64_t now_nanos);
 
   const Totals& totals() const { return totals_; }
   // Of all sessions since the start.
@@ -118,6 +123,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   SessionEnd Admit(Session* session, int64_t now_nanos);
   // As options.admission. OK for a peer without a certificate.
   absl::Status Admission(const Session& session) const;
+  void RecheckSession(Session* session, int64_t now_nanos);
   void RecheckChannels(Session* session);
   // Starts the next read, or holds it while the identity has sent too many messages.
   void ReadNext(Session* session, int64_t now_nanos);
@@ -154,6 +160,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   SessionRegistry registry_;
   Totals totals_;
   bool draining_ = false;
+  // Sessions before this place in the registry have not been asked about since the last change. Who
+  // comes later is at the end; and when one leaves, the last takes its place, which was asked about
+  // first.
+  size_t unchecked_ = 0;
   int64_t swept_nanos_ = kNever;
   int heartbeats_left_ = 0;
   uint64_t next_session_id_ = 1;

@@ -45,4 +45,16 @@ Protocols::Standing Protocols::EndDrain() {
   return before;
 }
 
+void RecheckPeers(DispatchLoop* loop, Protocols* protocols) {
+  bool more = false;
+  loop->RunAndWait([protocols, &more](int64_t now_nanos) {
+    protocols->BeginRecheck();
+    more = protocols->RecheckSome(now_nanos);
+  });
+  while (more) {
+    loop->RunAndWait(
+        [protocols, &more](int64_t now_nanos) { more = protocols->RecheckSome(now_nanos); });
+  }
+}
+
 }  // namespace entropyd

@@ -20,6 +20,7 @@
 #include "server/attach/class_access.h"
 #include "server/attach/get_protocol.h"
 #include "server/attach/identity_shares.h"
+#include "server/dispatch/dispatch_loop.h"
 #include "server/dispatch/dispatcher.h"
 
 namespace entropyd {
@@ -73,11 +74,14 @@ class Protocols {
   const std::string& drain_reason() const { return drain_reason_; }
   // Safe.
   Standing standing() const { return standing_; }
-  // The rules have changed: ends what the peers may not do any more.
-  void Recheck(int64_t now_nanos) {
-    attach_.Recheck(now_nanos);
+  // The rules have changed: ends what the peers may not do any more. With thousands of streams this
+  // takes several turns: RecheckSome() has to come again until it returns false, and whoever wants
+  // bytes is served between. RecheckPeers() does both.
+  void BeginRecheck() {
+    attach_.BeginRecheck();
     get_.Recheck();
   }
+  bool RecheckSome(int64_t now_nanos) { return attach_.RecheckSome(now_nanos); }
   // New limits from now on. Nobody who is there has to go.
   void SetLimits(const Limits& limits);
   // True when nobody is attached and no call waits.
@@ -91,5 +95,9 @@ class Protocols {
   std::atomic<Standing> standing_{Standing::kServing};
   std::string drain_reason_;
 };
+
+// Returns when all have been asked about again. Must not be called from a thread that the transport
+// needs.
+void RecheckPeers(DispatchLoop* loop, Protocols* protocols);
 
 }  // namespace entropyd

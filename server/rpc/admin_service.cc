@@ -15,6 +15,7 @@
 #include "base/wire/state_names.h"
 #include "grpcpp/support/server_callback.h"
 #include "proto/admin.grpc.pb.h"
+#include "server/rpc/agent_list.h"
 #include "server/rpc/grpc_caller.h"
 #include "server/rpc/record_reactor.h"
 
@@ -25,9 +26,6 @@ namespace {
 constexpr uint32_t kDefaultDrainSeconds = 30;
 // A longer drain makes no sense: a session moves by itself within the hour.
 constexpr uint32_t kMaxDrainSeconds = 3600;
-
-// A list shows so much of a name that was refused: sixteen streams may have asked for 64 each.
-constexpr size_t kMaxRefusedNameBytes = 100;
 
 void FillClass(const std::string& pool, const ClassTree::ClassStats& stats, v1::Class* out) {
   out->set_pool(pool);
@@ -46,33 +44,6 @@ void FillClass(const std::string& pool, const ClassTree::ClassStats& stats, v1::
   out->set_delivered_bytes(stats.delivered_bytes);
   out->set_borrowed_bytes(stats.borrowed_bytes);
   out->set_throttled_seconds(static_cast<double>(stats.throttled_nanos) / 1e9);
-}
-
-void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
-  out->set_identity(session.peer().identity);
-  out->set_host_id(absl::BytesToHexString(session.host_id()));
-  out->set_session_id(session.id());
-  out->set_peer(session.peer().address);
-  out->set_connected_seconds(ToSeconds(now_nanos - session.started_nanos()));
-  out->set_guests(session.guests());
-  out->set_delivered_bytes(session.deliveries().sent());
-  out->set_unconfirmed_bytes(session.deliveries().unconfirmed());
-  out->set_draining(session.phase() == Session::Phase::kDraining);
-  for (const auto& channel : session.channels()) {
-    v1::Agent::Channel* entry = out->add_channel();
-    // Of what was refused an excerpt is enough: a peer may have asked for anything.
-    const bool lengthy = channel->name().size() > kMaxRefusedNameBytes;
-    entry->set_class_(lengthy && channel->phase() == Channel::Phase::kClosed
-                          ? Excerpt(channel->name())
-                          : channel->name());
-    entry->set_phase(ToWire(channel->phase()));
-    entry->set_sent(channel->sent());
-    entry->set_received(channel->received());
-    entry->set_limit(channel->limit());
-    entry->set_guests(channel->guests());
-    entry->set_weight(std::max<uint32_t>(1, channel->waiting_guests()));
-    entry->set_max_weight(channel->max_weight());
-  }
 }
 
 class AdminService final : public v1::Admin::CallbackService {
@@ -193,18 +164,19 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* ListAgents(grpc::CallbackServerContext* context,
                                        const v1::ListAgentsRequest*,
                                        v1::ListAgentsResponse* response) override {
-    return AnswerAsOwner(context, "ListAgents", [this, response](int64_t now_nanos) {
-      for (const auto& session : parts_.protocols->attach()->registry().sessions()) {
-        if (session->id() == 0 || session->ended()) continue;
-        FillAgent(*session, now_nanos, response->add_agent());
-      }
+    const absl::Status allowed = Check(context, "ListAgents");
+    if (!allowed.ok()) return Conclude(context, allowed);
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    parts_.loop->Run([this, reactor, response](int64_t now_nanos) {
       const Protocols::Standing standing = parts_.protocols->standing();
       response->set_draining(standing != Protocols::Standing::kServing);
       response->set_stopping(standing == Protocols::Standing::kStopping);
       response->set_drain_reason(parts_.protocols->drain_reason());
       response->set_reload_problem(parts_.reload_problem());
-      return absl::OkStatus();
+      ListSomeAgents(std::make_shared<AgentList>(parts_.protocols->attach()->registry()), response,
+                     reactor, now_nanos);
     });
+    return reactor;
   }
 
   grpc::ServerUnaryReactor* Reload(grpc::CallbackServerContext* context,
@@ -243,6 +215,18 @@ class AdminService final : public v1::Admin::CallbackService {
   }
 
  private:
+  // Lets others have a turn after so many agents.
+  void ListSomeAgents(const std::shared_ptr<AgentList>& list, v1::ListAgentsResponse* response,
+                      grpc::ServerUnaryReactor* reactor, int64_t now_nanos) {
+    if (!list->AddSome(parts_.protocols->attach()->registry(), now_nanos, response)) {
+      reactor->Finish(grpc::Status::OK);
+      return;
+    }
+    parts_.loop->Run([this, list, response, reactor](int64_t now) {
+      ListSomeAgents(list, response, reactor, now);
+    });
+  }
+
   absl::Status BeginDrain(const v1::DrainRequest& request, const std::string& by, int64_t now_nanos,
                           v1::DrainResponse* response) {
     const uint32_t seconds =

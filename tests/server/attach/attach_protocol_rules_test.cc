@@ -1,4 +1,6 @@
 // What becomes of streams when the rules of who may come in change.
+#include <vector>
+
 #include "tests/server/attach/attach_protocol_fixture.h"
 
 namespace entropyd {
@@ -21,6 +23,24 @@ TEST_F(AttachProtocolTest, NewRulesEndTheStreamsOfWhoeverIsShutOutAndNobodyElses
   EXPECT_EQ(totals().shut_out, 2u) << "each ends once";
   EXPECT_EQ(bad->wire.finishes, 1);
   ExpectBalance();
+}
+
+TEST_F(AttachProtocolTest, ThousandsOfStreamsAreAskedAboutInSeveralTurns) {
+  std::vector<FakePeer*> bad;
+  for (size_t i = 0; i < 2 * AttachProtocol::kRechecksPerTurn + 1; ++i) {
+    bad.push_back(Attach("spiffe://test/bad"));
+  }
+  shut_out_ = CertificateOf("spiffe://test/bad");
+  attach().BeginRecheck();
+  EXPECT_TRUE(attach().RecheckSome(clock_.NowNanos()));
+  EXPECT_EQ(totals().shut_out, AttachProtocol::kRechecksPerTurn);
+  // The last of the registry takes the place of the first, and one comes.
+  Die(bad[0]);
+  FakePeer* const late = Attach("spiffe://test/bad");
+  EXPECT_TRUE(late->wire.finished) << "the new rules hold for it already";
+  EXPECT_TRUE(attach().RecheckSome(clock_.NowNanos()));
+  EXPECT_FALSE(attach().RecheckSome(clock_.NowNanos()));
+  for (size_t i = 1; i < bad.size(); ++i) EXPECT_TRUE(bad[i]->wire.finished) << i;
 }
 
 TEST_F(AttachProtocolTest, AStreamThatTheGateLetInByTheOldRulesIsRefusedByTheNewOnes) {

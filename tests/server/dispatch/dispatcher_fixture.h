@@ -140,7 +140,11 @@ class DispatcherFixture : public ::testing::Test {
   void SetRules(const std::string& shut_out, const std::string& taken_away = "") {
     shut_out_ = CertificateOf(shut_out);
     taken_away_ = taken_away;
-    Post(new Command([this](int64_t now) { protocols_->Recheck(now); }), 1);
+    Post(new Command([this](int64_t) { protocols_->BeginRecheck(); }), 1);
+    bool more = true;
+    while (more) {
+      Post(new Command([this, &more](int64_t now) { more = protocols_->RecheckSome(now); }), 1);
+    }
   }
   void PoolsChanged() {
     dispatcher_->PoolsChanged();
