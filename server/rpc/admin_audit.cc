@@ -14,7 +14,18 @@
 namespace entropyd {
 namespace {
 
-void Write(Log* log, const AdminAudit::Action& action, const std::string& outcome) {
+// A count of 0 is not told.
+void WriteTo(Log* log, const AdminAudit::Action& action, const std::string& outcome,
+             LineCount count) {
+  if (count > 0) {
+    log->Write(LogLevel::kWarning, "admin.call",
+               {{"call", action.call},
+                {"by", action.by},
+                {"peer", action.peer},
+                {"outcome", outcome},
+                {count.key(), count.events}});
+    return;
+  }
   // As a change, it is worth a line on a quiet log, too.
   log->Write(LogLevel::kWarning, "admin.call",
              {{"call", action.call},
@@ -108,12 +119,22 @@ void AdminAudit::Become(std::unique_ptr<AdminAudit> other) {
 }
 
 void AdminAudit::Tell(const Action& action, const absl::Status& outcome) {
+  Write(action, outcome, {});
+}
+
+void AdminAudit::TellDenied(const Action& action, const absl::Status& denied) {
+  const LineCount count =
+      denials_.Ask(absl::StrCat(action.by, " ", action.call), clock_->NowNanos());
+  if (count > 0) Write(action, denied, count);
+}
+
+void AdminAudit::Write(const Action& action, const absl::Status& outcome, LineCount count) {
   const std::string text = outcome.ok() ? "OK" : outcome.ToString();
-  Write(log_, action, text);
+  WriteTo(log_, action, text, count);
   absl::MutexLock lock(&mutex_);
   if (file_ == nullptr) return;
   FollowRotation();
-  Write(&file_->log, action, text);
+  WriteTo(&file_->log, action, text, count);
 }
 
 absl::Status AuditedCall::End(absl::Status outcome) const {

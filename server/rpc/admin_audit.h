@@ -1,5 +1,6 @@
 // Who did what as an operator: a line for each call that changes the server or lets raw samples
-// out, whether it succeeded or not. Calls that only read are not logged.
+// out, whether it succeeded or not. Calls that only read are not logged. Of calls that the gate
+// denied, whatever they are, each identity has a line in ten seconds for each call, with a count.
 //
 //   event=admin.call call=ResetSource by=spiffe://dc1/operator/ann peer=ipv4:10.0.0.7:40112
 //   target=trng before=latched after=healthy outcome=OK
@@ -28,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/process/clock.h"
+#include "base/telemetry/line_limit.h"
 #include "base/telemetry/log.h"
 
 namespace entropyd {
@@ -57,6 +59,9 @@ class AdminAudit {
 
   void Tell(const Action& action, const absl::Status& outcome);
 
+  // A call that was not let in. Target and states are empty.
+  void TellDenied(const Action& action, const absl::Status& denied);
+
   // From now on the lines go where `other` would write them.
   void Become(std::unique_ptr<AdminAudit> other);
 
@@ -68,8 +73,12 @@ class AdminAudit {
   // Opens another file when the path does not lead to this one any more.
   void FollowRotation() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // To both.
+  void Write(const Action& action, const absl::Status& outcome, LineCount count);
+
   const Clock* const clock_;
   Log* const log_;
+  LineLimit denials_;
   absl::Mutex mutex_;
   std::string path_ ABSL_GUARDED_BY(mutex_);
   LogFormat format_ ABSL_GUARDED_BY(mutex_);

@@ -284,16 +284,25 @@ class AdminService final : public v1::Admin::CallbackService {
   // For calls that only look. Others Begin().
   absl::Status Check(grpc::CallbackServerContext* context, absl::string_view call) const {
     std::string address;
-    return parts_.gate->Admit(CallerOf(*context, call, &address), {config::v1::ROLE_OPERATOR})
-        .status();
+    return Admit(CallerOf(*context, call, &address)).status();
+  }
+  // Tells the audit of a call that is denied.
+  absl::StatusOr<Gate::Admission> Admit(const Gate::Caller& caller) const {
+    absl::StatusOr<Gate::Admission> by = parts_.gate->Admit(caller, {config::v1::ROLE_OPERATOR});
+    if (by.ok()) return by;
+    AdminAudit::Action action;
+    action.call = std::string(caller.call);
+    action.by = parts_.gate->Certificate(caller)->identity().value_or("");
+    action.peer = std::string(caller.address);
+    parts_.audit->TellDenied(action, by.status());
+    return by;
   }
   // Lets an operator in whose call the audit is to be told of. `certificate` may be null.
   absl::StatusOr<AuditedCall> Begin(
       grpc::CallbackServerContext* context, const std::string& call, const std::string& target,
       std::shared_ptr<const PeerCertificate>* certificate = nullptr) const {
     AdminAudit::Action action;
-    absl::StatusOr<Gate::Admission> by =
-        parts_.gate->Admit(CallerOf(*context, call, &action.peer), {config::v1::ROLE_OPERATOR});
+    absl::StatusOr<Gate::Admission> by = Admit(CallerOf(*context, call, &action.peer));
     if (!by.ok()) return by.status();
     action.call = call;
     action.by = std::move(by->identity);

@@ -216,7 +216,7 @@ TEST_F(AdminServiceTest, WhatOperatorsDoIsAudited) {
   v1::SetClassResponse set;
   EXPECT_TRUE(SetCeil("operator", "gold", 20 << 20, &set).ok());
   EXPECT_FALSE(SetCeil("operator", "none", 20 << 20, &set).ok());
-  EXPECT_FALSE(SetCeil("h1", "gold", 30 << 20, &set).ok()) << "the gate tells of this one";
+  EXPECT_FALSE(SetCeil("h1", "gold", 30 << 20, &set).ok());
   EXPECT_TRUE(drain(false).ok());
   EXPECT_TRUE(drain(true).ok());
   EXPECT_FALSE(drain(true).ok());
@@ -239,10 +239,34 @@ TEST_F(AdminServiceTest, WhatOperatorsDoIsAudited) {
           line("SetClass",
                "target=default/gold before=\"ceil=none\" after=\"ceil=20MiB/s\" outcome=OK"),
           line("SetClass", "target=default/none before=\"\" after=\"\" outcome=\"NOT_FOUND: "),
+          AllOf(StartsWith("call=SetClass by=spiffe://test/agent/h1 peer=ipv4:"),
+                HasSubstr("outcome=\"PERMISSION_DENIED: "), HasSubstr("count=1")),
           line("Drain", "target=all before=serving after=draining outcome=OK"),
           line("Drain", "target=all before=draining after=serving outcome=OK"),
           line("Drain",
                "target=all before=serving after=serving outcome=\"FAILED_PRECONDITION: ")));
+}
+
+TEST_F(AdminServiceTest, WhoIsDeniedLeavesALineForEachCallAndNotMany) {
+  const auto admin = v1::Admin::NewStub(Channel("reader"));
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext context;
+    v1::ListAgentsResponse agents;
+    EXPECT_FALSE(admin->ListAgents(&context, {}, &agents).ok());
+    grpc::ClientContext another;
+    v1::ListSourcesResponse sources;
+    EXPECT_FALSE(admin->ListSources(&another, {}, &sources).ok());
+  }
+  v1::SetClassResponse set;
+  EXPECT_FALSE(SetCeil("h1", "gold", 30 << 20, &set).ok());
+  const auto line = [](const std::string& call, const std::string& by) {
+    return ::testing::AllOf(
+        ::testing::StartsWith(absl::StrCat("call=", call, " by=spiffe://test/", by, " peer=ipv4:")),
+        ::testing::HasSubstr("outcome=\"PERMISSION_DENIED: permission denied: no policy rule"));
+  };
+  EXPECT_THAT(Audited(),
+              ::testing::ElementsAre(line("ListAgents", "reader"), line("ListSources", "reader"),
+                                     line("SetClass", "agent/h1")));
 }
 
 TEST_F(AdminServiceTest, StopEndsARecordingThatRuns) {

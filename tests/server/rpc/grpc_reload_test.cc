@@ -316,9 +316,11 @@ TEST_F(GrpcReloadTest, OperatorsReloadAndAreTold) {
   EXPECT_THAT(response.needs_restart(), ElementsAre("listen")) << "until it is restarted";
   Change("server.yaml", "rate: 11MiB/s", "rate: none");
   EXPECT_FALSE(Reload(&response).ok());
-  EXPECT_THAT(Audited(), ElementsAre(AllOf(HasSubstr("call=Reload"), HasSubstr("outcome=OK")),
-                                     HasSubstr("after=\"2 changes\" outcome=OK"),
-                                     HasSubstr("outcome=OK"), HasSubstr("INVALID_ARGUMENT")));
+  const auto denied = AllOf(HasSubstr("call=Reload"), HasSubstr("outcome=\"PERMISSION_DENIED"));
+  EXPECT_THAT(Audited(),
+              ElementsAre(denied, denied, AllOf(HasSubstr("call=Reload"), HasSubstr("outcome=OK")),
+                          HasSubstr("after=\"2 changes\" outcome=OK"), HasSubstr("outcome=OK"),
+                          HasSubstr("INVALID_ARGUMENT")));
 }
 
 TEST_F(GrpcReloadTest, AReloadThatWaitsEndsWithTheServer) {
