@@ -282,7 +282,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   gate->SetDenied([raw = door.get()](absl::string_view peer) {
     if (raw->has_strangers()) raw->Denied(peer);
   });
-  door_probe = std::make_unique<DoorProbe>(door->address_to_probe(), clock);
+  door_probe = std::make_unique<DoorProbe>([raw = door.get()] { return raw->Knock(); }, clock);
 
   grpc::ServerBuilder builder;
   Tune(&builder);

@@ -50,6 +50,11 @@ bool HasOne(int listener) {
   return poll(&ready, 1, 0) == 1;
 }
 
+void Wake(int event) {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(event, &one, sizeof one);
+}
+
 bool LacksDescriptorOrMemory(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -60,20 +65,17 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Open(const Options& options, const C
                                                  Log* log, Metrics* metrics) {
   absl::StatusOr<ListenSockets> listening = ListenOn(options.address);
   if (!listening.ok()) return listening.status();
-  absl::StatusOr<ListenSockets> probed = ListenOn("127.0.0.1:0");
-  if (!probed.ok()) return probed.status();
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return ErrnoStatus(errno, "eventfd");
   UniqueFd spare(fcntl(wake.get(), F_DUPFD_CLOEXEC, 0));
   if (!spare) return ErrnoStatus(errno, "keep a descriptor in reserve");
-  return std::unique_ptr<Door>(new Door(options, *std::move(listening), *std::move(probed),
-                                        std::move(wake), std::move(spare), clock, log, metrics));
+  return std::unique_ptr<Door>(new Door(options, *std::move(listening), std::move(wake),
+                                        std::move(spare), clock, log, metrics));
 }
 
-Door::Door(const Options& options, ListenSockets listening, ListenSockets probed, UniqueFd wake,
-           UniqueFd spare, const Clock* clock, Log* log, Metrics* metrics)
+Door::Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
+           const Clock* clock, Log* log, Metrics* metrics)
     : listening_(std::move(listening)),
-      probed_(std::move(probed)),
       wake_(std::move(wake)),
       spare_(std::move(spare)),
       clock_(clock),
@@ -93,8 +95,7 @@ absl::Status Door::Start(Receive receive) {
 
 void Door::Stop() {
   stopping_ = true;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
+  Wake(wake_.get());
   if (thread_.joinable()) thread_.join();
 }
 
@@ -125,9 +126,7 @@ void Door::SetLimits(const ConnectionTable::Limits& limits) {
 }
 
 void Door::Turn(const Receive& receive, absl::Duration patience) {
-  // poll(2) passes over a negative descriptor.
-  std::vector<pollfd> ready = {{wake_.get(), POLLIN, 0},
-                               {ProbesAreFull() ? -1 : probed_.sockets[0].get(), POLLIN, 0}};
+  std::vector<pollfd> ready = {{wake_.get(), POLLIN, 0}};
   {
     absl::MutexLock lock(&mutex_);
     const int64_t now_nanos = clock_->NowNanos();
@@ -138,8 +137,8 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
     }
   }
   poll(ready.data(), ready.size(), static_cast<int>(absl::ToInt64Milliseconds(patience)));
-  if (ready[1].revents != 0) AcceptProbe(receive);
-  for (size_t i = 2; i < ready.size(); ++i) {
+  if (ready[0].revents != 0) GiveProbes(receive);
+  for (size_t i = 1; i < ready.size(); ++i) {
     if (ready[i].revents == 0) continue;
     int left = kAcceptsPerTurn;
     // accept(2) on an empty queue would fail for want of a descriptor, too.
@@ -157,19 +156,35 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
   report_.Tell(now_nanos);  // a log may be slow, and calls wait for the mutex
 }
 
-bool Door::ProbesAreFull() {
+absl::StatusOr<UniqueFd> Door::Knock() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    return ErrnoStatus(errno, "socketpair");
+  }
+  UniqueFd client(ends[0]), server(ends[1]);
+  absl::MutexLock lock(&mutex_);
   probes_.erase(std::remove_if(probes_.begin(), probes_.end(),
                                [](const GivenSocket& probe) { return !probe.IsOpen(); }),
                 probes_.end());
-  return probes_.size() >= kMaxProbes;
+  if (knocking_.size() + probes_.size() >= kMaxProbes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the last ", kMaxProbes, " probes are still open: nobody ended them"));
+  }
+  knocking_.push_back(std::move(server));
+  Wake(wake_.get());
+  return client;
 }
 
-void Door::AcceptProbe(const Receive& receive) {
-  UniqueFd probe(accept4(probed_.sockets[0].get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!probe) return;
-  Prepare(probe.get());
-  probes_.push_back(GivenSocket::Of(probe.get()));
-  receive(std::move(probe));
+void Door::GiveProbes(const Receive& receive) {
+  uint64_t times = 0;
+  [[maybe_unused]] const ssize_t got = read(wake_.get(), &times, sizeof times);
+  std::vector<UniqueFd> probes;
+  {
+    absl::MutexLock lock(&mutex_);
+    probes.swap(knocking_);
+    for (const UniqueFd& probe : probes) probes_.push_back(GivenSocket::Of(probe.get()));
+  }
+  for (UniqueFd& probe : probes) receive(std::move(probe));
 }
 
 bool Door::Waits(int64_t now_nanos) {

@@ -54,8 +54,7 @@ class Door {
   static constexpr int kAcceptsPerTurn = 64;
   // Without a descriptor for a connection it does not try again before this time.
   static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
-  // Probes of this machine that are open at the same time. They have a socket of their own and no
-  // part in the places, so that strangers cannot make a server that works look dead.
+  // Probes that are open at the same time.
   static constexpr size_t kMaxProbes = 8;
   // More than somebody sends who waits for the answer of a call before the next one.
   static constexpr int kMostDenials = 32;
@@ -69,13 +68,17 @@ class Door {
   ~Door();
 
   int port() const { return listening_.port; }
-  // Where a probe of this machine comes in.
-  std::string address_to_probe() const { return LocalAddress(probed_); }
 
   // Errors: of StartThread().
   absl::Status Start(Receive receive);
   // Accepts nothing more. Afterwards `receive` does not run.
   void Stop();
+
+  // A connection from within this process, to see that somebody answers (server/door/door_probe.h):
+  // the client's end. It takes no place, and nobody else can make one, so that neither strangers
+  // nor users of this machine can make a server that works look dead. Errors:
+  // RESOURCE_EXHAUSTED when kMaxProbes are open; as ErrnoStatus.
+  absl::StatusOr<UniqueFd> Knock();
 
   // New limits from now on. No connection ends for them.
   void SetLimits(const ConnectionTable::Limits& limits);
@@ -99,10 +102,9 @@ class Door {
     int denials = 0;
   };
 
-  Door(const Options& options, ListenSockets listening, ListenSockets probed, UniqueFd wake,
-       UniqueFd spare, const Clock* clock, Log* log, Metrics* metrics);
-  bool ProbesAreFull();
-  void AcceptProbe(const Receive& receive);
+  Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
+       const Clock* clock, Log* log, Metrics* metrics);
+  void GiveProbes(const Receive& receive);
   // False when no more comes, or no more may come now.
   bool AcceptOne(int listener, const Receive& receive);
   bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -114,12 +116,10 @@ class Door {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ListenSockets listening_;
-  const ListenSockets probed_;
   const UniqueFd wake_;
   const UniqueFd spare_;  // for GivenSocket::Shutdown
   const Clock* const clock_;
-  DoorReport report_;                // the thread's
-  std::vector<GivenSocket> probes_;  // the thread's
+  DoorReport report_;  // the thread's
   std::atomic<size_t> strangers_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
@@ -134,6 +134,9 @@ class Door {
   std::vector<std::string> expelled_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
+  // The server's ends of probes: those that wait for the thread, and those that it has given away.
+  std::vector<UniqueFd> knocking_ ABSL_GUARDED_BY(mutex_);
+  std::vector<GivenSocket> probes_ ABSL_GUARDED_BY(mutex_);
   int64_t retry_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
   // There was no place for a new connection. Those that were closed may have some.
   bool crowded_ ABSL_GUARDED_BY(mutex_) = false;

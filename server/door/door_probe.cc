@@ -1,21 +1,16 @@
 #include "server/door/door_probe.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <memory>
-#include <utility>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/process/fd.h"
-#include "base/process/host_port.h"
 
 namespace entropyd {
 namespace {
@@ -34,30 +29,6 @@ bool Await(int fd, short events, absl::Time deadline) {
   const absl::Duration left = deadline - absl::Now();
   return poll(&ready, 1, static_cast<int>(std::max<int64_t>(0, absl::ToInt64Milliseconds(left)))) ==
          1;
-}
-
-absl::StatusOr<UniqueFd> Connect(const std::string& address, absl::Time deadline) {
-  const absl::StatusOr<HostPort> where = ParseHostPort(address);
-  if (!where.ok()) return where.status();
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  const int error =
-      getaddrinfo(where->host.c_str(), absl::StrCat(where->port).c_str(), &hints, &list);
-  if (error != 0) return absl::UnavailableError(gai_strerror(error));
-  const std::unique_ptr<addrinfo, Freed<freeaddrinfo>> addresses(list);
-  UniqueFd fd(socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return ErrnoStatus(errno, "socket");
-  if (connect(fd.get(), list->ai_addr, list->ai_addrlen) != 0 && errno != EINPROGRESS) {
-    return ErrnoStatus(errno, "connect");
-  }
-  int failed = 0;
-  socklen_t size = sizeof failed;
-  if (!Await(fd.get(), POLLOUT, deadline)) return absl::UnavailableError("connect: no answer");
-  getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failed, &size);
-  if (failed != 0) return ErrnoStatus(failed, "connect");
-  return fd;
 }
 
 // The first flight of a handshake. It goes no further than that: whoever completes one without a
@@ -100,20 +71,17 @@ absl::Status AwaitServerHello(int fd, absl::Time deadline) {
 
 }  // namespace
 
-absl::Status ProbeDoor(const std::string& address, absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
-  absl::StatusOr<UniqueFd> connected = Connect(address, deadline);
-  absl::Status status = connected.status();
-  if (status.ok()) status = AwaitServerHello(connected->get(), deadline);
+absl::Status ProbeDoor(const absl::StatusOr<UniqueFd>& connection, absl::Duration patience) {
+  absl::Status status = connection.status();
+  if (status.ok()) status = AwaitServerHello(connection->get(), absl::Now() + patience);
   if (status.ok()) return status;
-  return absl::UnavailableError(
-      absl::StrCat("no client can connect: ", address, ": ", status.message()));
+  return absl::UnavailableError(absl::StrCat("no client can connect: ", status.message()));
 }
 
 absl::Status DoorProbe::Check() {
   absl::MutexLock lock(&mutex_);
   if (clock_->NowNanos() < holds_until_nanos_) return answer_;
-  answer_ = ProbeDoor(address_, kPatience);
+  answer_ = ProbeDoor(connect_(), kPatience);
   holds_until_nanos_ = clock_->NowNanos() + (answer_.ok() ? kHoldsNanos : kFailureHoldsNanos);
   return answer_;
 }

@@ -1,6 +1,6 @@
-// Comes in by the door as any client does, to see that somebody answers there.
+// Comes in by the door as a client does, to see that somebody answers there.
 //
-//   DoorProbe probe("127.0.0.1:7743", clock);
+//   DoorProbe probe([door] { return door->Knock(); }, clock);
 //   if (!probe.Check().ok()) ...          // nobody answers
 //
 // It makes a TLS connection without a certificate of its own, and ends it when the server has
@@ -13,14 +13,16 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <functional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/process/clock.h"
+#include "base/process/fd.h"
 #include "base/process/nanos.h"
 
 namespace entropyd {
@@ -35,21 +37,23 @@ class DoorProbe {
   // check 3 s.
   static constexpr absl::Duration kPatience = absl::Seconds(2);
 
+  // A new connection to the server.
+  using Connect = std::function<absl::StatusOr<UniqueFd>()>;
+
   // The clock outlives it.
-  DoorProbe(std::string address, const Clock* clock)
-      : address_(std::move(address)), clock_(clock) {}
+  DoorProbe(Connect connect, const Clock* clock) : connect_(std::move(connect)), clock_(clock) {}
 
   absl::Status Check();
 
  private:
-  const std::string address_;
+  const Connect connect_;
   const Clock* const clock_;
   absl::Mutex mutex_;
   absl::Status answer_ ABSL_GUARDED_BY(mutex_);
   int64_t holds_until_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// One probe. Errors: as DoorProbe.
-absl::Status ProbeDoor(const std::string& address, absl::Duration patience);
+// One probe, over this connection. Errors: as DoorProbe.
+absl::Status ProbeDoor(const absl::StatusOr<UniqueFd>& connection, absl::Duration patience);
 
 }  // namespace entropyd

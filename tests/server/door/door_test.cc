@@ -14,7 +14,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/clock.h"
-#include "base/process/host_port.h"
 #include "gtest/gtest.h"
 #include "server/door/peer_address.h"
 #include "tests/server/fakes.h"
@@ -179,17 +178,40 @@ TEST_F(DoorTest, AProbeComesInWhateverStrangersDo) {
   for (int i = 0; i < 6; ++i) peers.push_back(Connect(2 + i));
   Turn();
   ASSERT_EQ(owner_.held.size(), 4u) << "the others have to wait";
-  const int port = ParseHostPort(door_->address_to_probe()).value().port;
   std::vector<UniqueFd> probes;
-  for (size_t i = 0; i < Door::kMaxProbes + 1; ++i) {
-    probes.push_back(Connect(1, port));
-    Turn();
+  for (size_t i = 0; i < Door::kMaxProbes; ++i) {
+    absl::StatusOr<UniqueFd> probe = door_->Knock();
+    ASSERT_TRUE(probe.ok()) << probe.status();
+    probes.push_back(*std::move(probe));
   }
-  EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes) << "probes have a bound, too";
-  EXPECT_EQ(Connections(), 4);
-  owner_.held.pop_back();
+  EXPECT_TRUE(absl::IsResourceExhausted(door_->Knock().status())) << "probes have a bound, too";
   Turn();
   EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes);
+  EXPECT_TRUE(absl::IsResourceExhausted(door_->Knock().status())) << "they are still open";
+  EXPECT_EQ(Connections(), 4);
+  EXPECT_EQ(send(probes.back().get(), "x", 1, MSG_NOSIGNAL), 1);
+  char byte = 0;
+  EXPECT_EQ(recv(owner_.held.back().get(), &byte, 1, 0), 1);
+  owner_.held.pop_back();
+  EXPECT_TRUE(door_->Knock().ok());
+  Turn();
+  EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes);
+}
+
+// Whatever listens besides, somebody else could fill.
+TEST_F(DoorTest, NoOtherSocketOfItListens) {
+  const auto listening = [] {
+    int count = 0;
+    for (int fd = 0; fd < 4096; ++fd) {
+      int listens = 0;
+      socklen_t size = sizeof listens;
+      if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0) count += listens;
+    }
+    return count;
+  };
+  const int before = listening();
+  Open(kRoomy);
+  EXPECT_EQ(listening(), before + 1);
 }
 
 TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
