@@ -25,6 +25,14 @@ uint64_t MaxConnections(const config::v1::Server& config) {
   return agents + agents / 10 + kOtherConnections;
 }
 
+// Of the streams, because each has a connection, and an agent has two for a moment. Of the Gets,
+// because a script may make each by an entropyctl of its own.
+uint64_t MaxConnectionsPerIdentity(const config::v1::Server& config) {
+  if (config.max_connections_per_identity() != 0) return config.max_connections_per_identity();
+  return std::max<uint64_t>(2 * uint64_t{config.max_streams_per_identity()},
+                            config.max_gets_per_identity());
+}
+
 }  // namespace
 
 absl::Status CheckDoor(const config::v1::Server& config, const config::Locations& locations) {
@@ -42,6 +50,19 @@ absl::Status CheckDoor(const config::v1::Server& config, const config::Locations
                            absl::StrCat("below max_agents (", config.max_agents(),
                                         "): each agent has a connection; raise it, or lower "
                                         "max_agents"));
+  }
+  if (config.max_connections_per_identity() > MaxConnections(config)) {
+    return locations.Error(
+        "max_connections_per_identity",
+        absl::StrCat(config.max_connections_per_identity(), " are more than max_connections (",
+                     MaxConnections(config), "); lower it, or leave it out"));
+  }
+  if (config.max_connections_per_identity() != 0 &&
+      config.max_connections_per_identity() < config.max_streams_per_identity()) {
+    return locations.Error(
+        "max_connections_per_identity",
+        absl::StrCat("below max_streams_per_identity (", config.max_streams_per_identity(),
+                     "): each stream has a connection; raise it, or lower that"));
   }
   return absl::OkStatus();
 }
@@ -67,11 +88,12 @@ absl::StatusOr<Door::Options> PlanDoor(const config::v1::Server& config, uint64_
   }
   // Strangers never fill what those who are known need.
   const uint64_t strangers = std::min<uint64_t>(config.max_handshakes(), connections / 2);
-  return Door::Options{.address = config.listen(),
-                       .limits = {.connections = connections,
-                                  .strangers = strangers,
-                                  .per_address = std::min<uint64_t>(
-                                      config.max_handshakes_per_address(), strangers)}};
+  return Door::Options{
+      .address = config.listen(),
+      .limits = {.connections = connections,
+                 .strangers = strangers,
+                 .per_address = std::min<uint64_t>(config.max_handshakes_per_address(), strangers),
+                 .per_identity = MaxConnectionsPerIdentity(config)}};
 }
 
 }  // namespace entropyd

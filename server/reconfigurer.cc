@@ -28,6 +28,9 @@ bool SameDoor(const config::v1::Server& a, const config::v1::Server& b) {
   return a.max_connections() == b.max_connections() && a.max_agents() == b.max_agents() &&
          a.max_handshakes() == b.max_handshakes() &&
          a.max_handshakes_per_address() == b.max_handshakes_per_address() &&
+         a.max_connections_per_identity() == b.max_connections_per_identity() &&
+         a.max_streams_per_identity() == b.max_streams_per_identity() &&
+         a.max_gets_per_identity() == b.max_gets_per_identity() &&
          a.sources_size() == b.sources_size();
 }
 

@@ -207,6 +207,7 @@ absl::Status Server::Impl::StartSupply(const ServerPlan& plan) {
 
 absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   gate = std::make_unique<Gate>(plan.policy, plan.material.trust, clock, log, &metrics);
+  gate->SetCallLimit(plan.config.max_calls_per_identity_per_second());
 
   ClassChanges::Save save;
   if (const std::string& state_dir = plan.config.state_dir(); !state_dir.empty()) {
@@ -276,12 +277,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   if (!opened.ok()) return opened.status();
   door = *std::move(opened);
   // A certificate that is revoked, or has no role, does not make a stranger known.
-  gate->SetAdmitted([raw = door.get()](absl::string_view peer) {
-    if (raw->has_strangers()) raw->Introduce(peer);
-  });
-  gate->SetDenied([raw = door.get()](absl::string_view peer) {
-    if (raw->has_strangers()) raw->Denied(peer);
-  });
+  gate->SetHearers(HearersOf(door.get()));
   door_probe = std::make_unique<DoorProbe>([raw = door.get()] { return raw->Knock(); }, clock);
 
   grpc::ServerBuilder builder;

@@ -20,6 +20,8 @@ Gate::Gate(Policy policy, std::shared_ptr<const tls::Trust> trust, const Clock* 
       denied_identity_(AddDenialCounter(metrics, "identity")),
       denied_revoked_(AddDenialCounter(metrics, "revoked")),
       denied_role_(AddDenialCounter(metrics, "role")),
+      denied_calls_(AddDenialCounter(metrics, "calls_per_identity")),
+      denied_connections_(AddDenialCounter(metrics, "connections_per_identity")),
       rules_(new Rules{std::move(policy), std::move(trust), 1}) {}
 
 void Gate::SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust) {
@@ -54,7 +56,7 @@ std::shared_ptr<const PeerCertificate> Gate::Certificate(const Caller& caller) c
   return certificate;
 }
 
-Gate::Refusal Gate::Judge(const PeerCertificate& certificate, const Rules& rules,
+Gate::Refused Gate::Judge(const PeerCertificate& certificate, const Rules& rules,
                           absl::string_view call, Roles roles) const {
   const absl::StatusOr<std::string>& identity = certificate.identity();
   if (!identity.ok()) {
@@ -74,33 +76,53 @@ Gate::Refusal Gate::Judge(const PeerCertificate& certificate, const Rules& rules
   return {rules.policy.CheckRole(*identity, roles[0]), "role", denied_role_};
 }
 
-void Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
-                const Refusal& refusal) const {
-  refusal.counter->Increment();
-  if (denied_ && !caller.address.empty()) denied_(caller.address);
+Gate::Refused Gate::JudgeRate(const std::string& identity, absl::string_view call) const {
+  if (calls_.Take(identity, clock_->NowNanos())) return {};
+  return {absl::ResourceExhaustedError(absl::StrCat(
+              call, ": ", identity, " makes more than ", calls_.limit(),
+              " calls in a second (max_calls_per_identity_per_second); try again later")),
+          "calls_per_identity", denied_calls_};
+}
+
+absl::Status Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
+                        const Refused& refused) const {
+  refused.counter->Increment();
+  if (!caller.address.empty()) {
+    if (hearers_.denied) hearers_.denied(caller.address);
+    if (refused.counter == denied_calls_ && hearers_.exceeded) hearers_.exceeded(caller.address);
+  }
   const std::string identity = certificate.identity().value_or("");
   const LineCount count =
-      lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", refusal.reason), clock_->NowNanos());
-  if (count == 0) return;
-  log_->Warning("agent.denied", {{"identity", identity},
-                                 {"peer", caller.address},
-                                 {"call", caller.call},
-                                 {"reason", refusal.reason},
-                                 {"error", refusal.status},
-                                 {count.key(), count.events}});
+      lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", refused.reason), clock_->NowNanos());
+  if (count > 0) {
+    log_->Warning("agent.denied", {{"identity", identity},
+                                   {"peer", caller.address},
+                                   {"call", caller.call},
+                                   {"reason", refused.reason},
+                                   {"error", refused.status},
+                                   {count.key(), count.events}});
+  }
+  return refused.status;
 }
 
 absl::StatusOr<Gate::Admission> Gate::Admit(const Caller& caller, Roles roles) const {
   std::shared_ptr<const PeerCertificate> certificate = Certificate(caller);
   // After the certificate is remembered: SetRules() looks at it, or these are the new rules.
   const std::shared_ptr<const Rules> rules = this->rules();
-  const Refusal refusal = Judge(*certificate, *rules, caller.call, roles);
-  if (!refusal.status.ok()) {
-    Tell(caller, *certificate, refusal);
-    return refusal.status;
-  }
-  if (admitted_ && !caller.address.empty()) admitted_(caller.address);
+  // Those that are denied count in the rate, too.
+  Refused refused;
+  if (certificate->identity().ok()) refused = JudgeRate(*certificate->identity(), caller.call);
+  if (refused.status.ok()) refused = Judge(*certificate, *rules, caller.call, roles);
+  if (!refused.status.ok()) return Tell(caller, *certificate, refused);
   const std::string& identity = *certificate->identity();
+  if (hearers_.admitted && !caller.address.empty()) {
+    const absl::Status place = hearers_.admitted(caller.address, identity);
+    if (!place.ok()) {
+      return Tell(caller, *certificate,
+                  {absl::Status(place.code(), absl::StrCat(caller.call, ": ", place.message())),
+                   "connections_per_identity", denied_connections_});
+    }
+  }
   return Admission{identity, std::move(certificate)};
 }
 

@@ -11,7 +11,8 @@
 //   gate->SetRules(std::move(policy), trust);
 //   absl::Status status = gate->Recheck(*peer->certificate, "Attach", roles);
 //
-// Errors: UNAUTHENTICATED for a bad certificate, PERMISSION_DENIED for a missing role.
+// Errors: UNAUTHENTICATED for a bad certificate, PERMISSION_DENIED for a missing role,
+// RESOURCE_EXHAUSTED for more calls or connections than an identity may have.
 //
 // Thread safety: safe.
 #pragma once
@@ -35,6 +36,7 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "proto/server_config.pb.h"
+#include "server/access/call_rates.h"
 #include "server/access/peer_certificate.h"
 #include "server/access/policy.h"
 
@@ -56,6 +58,17 @@ class Gate {
     absl::string_view call;
   };
 
+  // Who hears of callers, by the address of each. Some of them may be empty.
+  struct Hearers {
+    // Each caller that may come in. An error keeps it out: its identity has no place left.
+    std::function<absl::Status(absl::string_view address, absl::string_view identity)> admitted =
+        nullptr;
+    // Each caller that Admit() refuses.
+    std::function<void(absl::string_view address)> denied = nullptr;
+    // Those among them whose identity makes too many calls.
+    std::function<void(absl::string_view address)> exceeded = nullptr;
+  };
+
   // Who may come in. A call that may take long keeps the certificate for Recheck().
   struct Admission {
     std::string identity;
@@ -70,23 +83,20 @@ class Gate {
   Gate(Policy policy, std::shared_ptr<const tls::Trust> trust, const Clock* clock, Log* log,
        Metrics* metrics);
 
-  // `admitted` hears the address of each caller that Admit() lets in. REQUIRES: no call yet.
-  void SetAdmitted(std::function<void(absl::string_view address)> admitted) {
-    admitted_ = std::move(admitted);
-  }
+  // REQUIRES: no call yet.
+  void SetHearers(Hearers hearers) { hearers_ = std::move(hearers); }
 
-  // `denied` hears the address of each caller that Admit() refuses. REQUIRES: no call yet.
-  void SetDenied(std::function<void(absl::string_view address)> denied) {
-    denied_ = std::move(denied);
-  }
+  // How many calls an identity may make in a second (server/access/call_rates.h).
+  void SetCallLimit(uint32_t calls_per_second) { calls_.SetLimit(calls_per_second); }
 
   // From now on these rules hold. Looks at every certificate that somebody uses before it returns,
   // so that Recheck() costs little afterwards.
   void SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust);
 
   // Lets the caller in when it has one of the roles. Errors: UNAUTHENTICATED (no identity in the
-  // certificate, revoked, or no CA vouches for it), PERMISSION_DENIED (names the first role, which
-  // is the usual one for the call). REQUIRES: `roles` is not empty.
+  // certificate, revoked, or no CA vouches for it), PERMISSION_DENIED (names the first
+  // role, which is the usual one for the call), RESOURCE_EXHAUSTED (too many calls; or of
+  // Hearers::admitted). REQUIRES: `roles` is not empty.
   absl::StatusOr<Admission> Admit(const Caller& caller, Roles roles) const;
 
   // What the caller came with, whether it may come in or not.
@@ -115,7 +125,7 @@ class Gate {
     const uint64_t number;
   };
   // How a caller is refused.
-  struct Refusal {
+  struct Refused {
     absl::Status status;
     const char* reason = "";
     Counter* counter = nullptr;
@@ -126,18 +136,24 @@ class Gate {
     return rules_;
   }
   // OK, or why the certificate may not make the call.
-  Refusal Judge(const PeerCertificate& certificate, const Rules& rules, absl::string_view call,
+  Refused Judge(const PeerCertificate& certificate, const Rules& rules, absl::string_view call,
                 Roles roles) const;
-  void Tell(const Caller& caller, const PeerCertificate& certificate, const Refusal& refusal) const;
+  // OK, or the identity makes too many calls.
+  Refused JudgeRate(const std::string& identity, absl::string_view call) const;
+  // Returns refused.status.
+  absl::Status Tell(const Caller& caller, const PeerCertificate& certificate,
+                    const Refused& refused) const;
 
   const Clock* const clock_;
   Log* const log_;
   mutable LineLimit lines_;
-  std::function<void(absl::string_view)> admitted_;
-  std::function<void(absl::string_view)> denied_;
+  mutable CallRates calls_;
+  Hearers hearers_;
   Counter* const denied_identity_;
   Counter* const denied_revoked_;
   Counter* const denied_role_;
+  Counter* const denied_calls_;
+  Counter* const denied_connections_;
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Rules> rules_ ABSL_GUARDED_BY(mutex_);

@@ -50,7 +50,18 @@ void ConnectionTable::Add(Id id, absl::string_view address, int64_t now_nanos) {
   ranks_.insert(RankOf(name, strangers));
 }
 
-void ConnectionTable::Introduce(Id id) {
+bool ConnectionTable::Introduce(Id id, absl::string_view identity) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end() || !it->second.stranger) return true;
+  const auto known = by_identity_.find(identity);
+  if (known != by_identity_.end() && known->second >= limits_.per_identity) return false;
+  Dismiss(id);
+  it->second.identity = std::string(identity);
+  ++by_identity_[it->second.identity];
+  return true;
+}
+
+void ConnectionTable::Dismiss(Id id) {
   const auto it = connections_.find(id);
   if (it == connections_.end() || !it->second.stranger) return;
   it->second.stranger = false;
@@ -66,9 +77,43 @@ void ConnectionTable::Introduce(Id id) {
   }
 }
 
+bool ConnectionTable::Exceed(Id id) {
+  const auto it = connections_.find(id);
+  return it != connections_.end() && ++it->second.excesses >= kMostExcesses;
+}
+
+std::vector<ConnectionTable::Id> ConnectionTable::Strangers() const {
+  std::vector<Id> all;
+  for (const auto& [address, strangers] : by_address_) {
+    all.insert(all.end(), strangers.begin(), strangers.end());
+  }
+  return all;
+}
+
+std::vector<ConnectionTable::Id> ConnectionTable::Silent(int64_t now_nanos) const {
+  std::vector<Id> silent;
+  for (const auto& [address, strangers] : by_address_) {
+    for (const Id id : strangers) {  // the oldest first
+      if (now_nanos - connections_.find(id)->second.since_nanos < kMostSilentNanos) break;
+      silent.push_back(id);
+    }
+  }
+  return silent;
+}
+
+bool ConnectionTable::Deny(Id id) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end() || !it->second.stranger) return false;
+  return ++it->second.denials >= kMostDenials;
+}
+
 void ConnectionTable::Remove(Id id) {
-  Introduce(id);
-  connections_.erase(id);
+  Dismiss(id);
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  const auto known = by_identity_.find(it->second.identity);
+  if (known != by_identity_.end() && --known->second == 0) by_identity_.erase(known);
+  connections_.erase(it);
 }
 
 }  // namespace entropyd

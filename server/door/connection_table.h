@@ -5,14 +5,15 @@
 //   const auto answer = table.Ask("192.0.2.7", now);
 //   if (answer.give_way != 0) ...                        // end that connection first
 //   if (answer.come) table.Add(id, "192.0.2.7", now);
-//   table.Introduce(id);                                 // its first call has come
+//   if (!table.Introduce(id, identity)) ...              // its first call has come
 //   table.Remove(id);                                    // its socket is closed
 //
 // A stranger is a connection on which no call has come yet. To make a call, a peer needs a
 // certificate: strangers are all that somebody without one can be. So strangers have fewer places
 // than connections have, and share them fairly by address (max-min): when no place is left, the
 // address that holds the most of them gives one up, its oldest. An honest peer comes from an
-// address with few strangers, and loses its place to nobody.
+// address with few strangers, and loses its place to nobody. Those who are known share the places
+// by identity: one more than an identity may have stays a stranger.
 //
 // Errors: none.
 //
@@ -23,6 +24,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -30,8 +32,21 @@
 
 namespace entropyd {
 
-// What has no place left.
-enum class Full { kNothing, kAddress, kStrangers, kConnections, kDescriptors, kDenials };
+// Why a connection is refused, or has to end.
+enum class Full {
+  kNothing,
+  // These have no place left.
+  kAddress,
+  kStrangers,
+  kConnections,
+  kDescriptors,
+  // A stranger's calls were denied again and again.
+  kDenials,
+  // A stranger has made no call for too long.
+  kSilence,
+  // The identity goes on making more calls than it may.
+  kCalls,
+};
 
 class ConnectionTable {
  public:
@@ -44,12 +59,21 @@ class ConnectionTable {
     size_t strangers;
     // Strangers of one address.
     size_t per_address;
+    // Connections of one identity that are no strangers.
+    size_t per_identity;
   };
 
   // A handshake takes milliseconds, and when a thousand come at once, a second or two of a small
   // machine. Who has been at it for so long gives way to a new connection, even to one of the same
   // address.
   static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
+  // More than somebody sends who waits for the answer of a call before the next one.
+  static constexpr int kMostDenials = 32;
+  // An honest peer that is told to try again later does so, and has a bound on calls that wait.
+  static constexpr int kMostExcesses = 1024;
+  // Agents, entropyctl and every client that connects because it has something to ask make their
+  // first call within a second of the handshake.
+  static constexpr int64_t kMostSilentNanos = kMinuteNanos;
 
   struct Answer {
     bool come;
@@ -75,10 +99,23 @@ class ConnectionTable {
 
   // A new connection. REQUIRES: `id` is above all before.
   void Add(Id id, absl::string_view address, int64_t now_nanos);
-  // A call has come on it. Has no effect on one that is no stranger.
-  void Introduce(Id id);
+  // A call of `identity` has come on it. False when it stays a stranger, because the identity has
+  // all connections that it may have. Has no effect on one that is no stranger.
+  bool Introduce(Id id, absl::string_view identity);
+  // It was asked to leave: it takes no stranger's place any more.
+  void Dismiss(Id id);
+  // A call on it was denied. True when it has to leave for that: a stranger, at its kMostDenials-th
+  // and later ones. Who is known may be denied as often as it likes.
+  bool Deny(Id id);
+  // A call on it was one too many in this second. True when it has to leave for that, at its
+  // kMostExcesses-th and later ones.
+  bool Exceed(Id id);
   // It is gone. Has no effect on one that is not here.
   void Remove(Id id);
+
+  std::vector<Id> Strangers() const;
+  // Strangers that have had kMostSilentNanos.
+  std::vector<Id> Silent(int64_t now_nanos) const;
 
   size_t connections() const { return connections_.size(); }
   size_t strangers() const { return strangers_; }
@@ -88,6 +125,10 @@ class ConnectionTable {
     std::string address;
     int64_t since_nanos;
     bool stranger;
+    // Whose place it takes; "" for strangers and those who leave.
+    std::string identity = {};
+    int denials = 0;
+    int excesses = 0;
   };
   // Strangers of an address, the negative id of the oldest, the address.
   using Rank = std::tuple<size_t, int64_t, std::string>;
@@ -108,6 +149,8 @@ class ConnectionTable {
   // The same addresses. The last is the one that gives way: it has the most strangers, and of those
   // with as many its oldest stranger is the oldest.
   std::set<Rank> ranks_;
+  // Connections of each identity. None is 0.
+  absl::flat_hash_map<std::string, size_t> by_identity_;
 };
 
 }  // namespace entropyd

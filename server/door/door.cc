@@ -99,24 +99,37 @@ void Door::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Door::Introduce(absl::string_view peer) {
-  const std::string key = PeerKeyOfUri(peer);
+Id Door::Find(absl::string_view peer_uri) const {
+  const auto it = by_peer_.find(PeerKeyOfUri(peer_uri));
+  return it == by_peer_.end() ? 0 : it->second;
+}
+
+absl::Status Door::Introduce(absl::string_view peer, absl::string_view identity) {
   absl::MutexLock lock(&mutex_);
-  const auto it = by_peer_.find(key);
-  if (it == by_peer_.end()) return;
-  table_.Introduce(it->second);
-  by_peer_.erase(it);
-  strangers_ = by_peer_.size();
+  const Id id = Find(peer);
+  const bool has_place = id == 0 || table_.Introduce(id, identity);
+  strangers_ = table_.strangers();
+  if (has_place) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(identity,
+                   " has as many connections as an identity may have "
+                   "(max_connections_per_identity); close some, or raise it"));
 }
 
 void Door::Denied(absl::string_view peer) {
-  const std::string key = PeerKeyOfUri(peer);
   absl::MutexLock lock(&mutex_);
-  const auto it = by_peer_.find(key);
-  if (it == by_peer_.end()) return;
-  const Id id = it->second;
-  if (++given_.find(id)->second.denials < kMostDenials) return;
-  expelled_.push_back(key);
+  const Id id = Find(peer);
+  if (id != 0 && table_.Deny(id)) Expel(id, Full::kDenials);
+}
+
+void Door::Exceeded(absl::string_view peer) {
+  absl::MutexLock lock(&mutex_);
+  const Id id = Find(peer);
+  if (id != 0 && table_.Exceed(id)) Expel(id, Full::kCalls);
+}
+
+void Door::Expel(Id id, Full why) {
+  expelled_.emplace_back(why, given_.find(id)->second.peer);
   AskToLeave(id);
 }
 
@@ -149,7 +162,7 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
   {
     absl::MutexLock lock(&mutex_);
     Sweep(now_nanos);
-    for (const std::string& peer : expelled_) report_.Refused(Full::kDenials, peer);
+    for (const auto& [why, peer] : expelled_) report_.Refused(why, peer);
     expelled_.clear();
     report_.Count(table_.connections(), table_.strangers());
   }
@@ -225,7 +238,7 @@ bool Door::AcceptOne(int listener, const Receive& receive) {
     table_.Add(id, group, now_nanos);
     given_.emplace(id, Given{GivenSocket::Of(connection.get()), peer});
     by_peer_[std::move(peer)] = id;
-    strangers_ = by_peer_.size();
+    strangers_ = table_.strangers();
     report_.Accepted();
   }
   receive(std::move(connection));
@@ -237,7 +250,8 @@ bool Door::AcceptOne(int listener, const Receive& receive) {
 void Door::AskToLeave(Id id) {
   const Given& given = given_.find(id)->second;
   given.socket.Shutdown(spare_.get(), wake_.get());
-  table_.Introduce(id);
+  table_.Dismiss(id);
+  strangers_ = table_.strangers();
   ForgetPeer(id, given.peer);
   leaving_.insert(id);
 }
@@ -256,18 +270,21 @@ void Door::Sweep(int64_t now_nanos) {
     for (const auto& [id, given] : given_) looked_at.push_back(id);
   } else if (crowded_ || Waits(now_nanos)) {
     looked_at.assign(leaving_.begin(), leaving_.end());
-    for (const auto& [peer, id] : by_peer_) looked_at.push_back(id);
+    const std::vector<Id> strangers = table_.Strangers();
+    looked_at.insert(looked_at.end(), strangers.begin(), strangers.end());
   }
   crowded_ = false;
   for (const Id id : looked_at) {
     if (!given_.find(id)->second.socket.IsOpen()) Forget(id);
   }
+  for (const Id id : table_.Silent(now_nanos)) Expel(id, Full::kSilence);
 }
 
 void Door::Forget(Id id) {
   const auto it = given_.find(id);
   ForgetPeer(id, it->second.peer);
   table_.Remove(id);
+  strangers_ = table_.strangers();
   leaving_.erase(id);
   given_.erase(it);
 }
@@ -276,7 +293,6 @@ void Door::Forget(Id id) {
 void Door::ForgetPeer(Id id, const std::string& peer) {
   const auto it = by_peer_.find(peer);
   if (it != by_peer_.end() && it->second == id) by_peer_.erase(it);
-  strangers_ = by_peer_.size();
 }
 
 }  // namespace entropyd

@@ -4,7 +4,7 @@
 //
 //   auto door = *Door::Open({.address = "[::]:7743", .limits = limits}, clock, log, metrics);
 //   door->Start([](UniqueFd connection) { ... });      // on a thread of its own
-//   if (door->has_strangers()) door->Introduce(context->peer());   // at each call
+//   if (door->has_strangers()) status = door->Introduce(peer, identity);   // at each call
 //   door->Stop();
 //
 // No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
@@ -22,10 +22,12 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -56,8 +58,6 @@ class Door {
   static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
   // Probes that are open at the same time.
   static constexpr size_t kMaxProbes = 8;
-  // More than somebody sends who waits for the answer of a call before the next one.
-  static constexpr int kMostDenials = 32;
   // Strangers asked to give way whose sockets are still open. They are above the limit of
   // connections for a moment, so there may not be many.
   static constexpr size_t kMaxLeaving = 32;
@@ -85,11 +85,15 @@ class Door {
 
   // False when a call of Introduce() can have no effect. Costs next to nothing.
   bool has_strangers() const { return strangers_.load(std::memory_order_relaxed) != 0; }
-  // A call came from `peer`, as ServerContext::peer() writes it.
-  void Introduce(absl::string_view peer);
+  // A call of `identity` came from `peer`, as ServerContext::peer() writes it. Errors:
+  // RESOURCE_EXHAUSTED when the identity has all connections that it may have; then this one stays
+  // a stranger.
+  absl::Status Introduce(absl::string_view peer, absl::string_view identity);
   // A call from `peer` was refused, because its certificate is worth nothing. A stranger that is
-  // refused kMostDenials times has to leave: a call costs memory before anybody is asked about it.
+  // refused again and again has to leave: a call costs memory before anybody is asked about it.
   void Denied(absl::string_view peer);
+  // A call from `peer` was refused, because its identity makes too many. Who goes on has to leave.
+  void Exceeded(absl::string_view peer);
 
   // What the thread does again and again: waits for at most `patience`, accepts, and looks whose
   // sockets were closed. For tests: REQUIRES that Start() was not called.
@@ -99,7 +103,6 @@ class Door {
   struct Given {
     GivenSocket socket;
     std::string peer;
-    int denials = 0;
   };
 
   Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
@@ -108,6 +111,10 @@ class Door {
   // False when no more comes, or no more may come now.
   bool AcceptOne(int listener, const Receive& receive);
   bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The id of a connection that was not asked to leave, or 0.
+  ConnectionTable::Id Find(absl::string_view peer_uri) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // For any thread: the report hears of it at the next turn.
+  void Expel(ConnectionTable::Id id, Full why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AskToLeave(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoDescriptor(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Sweep(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -128,10 +135,10 @@ class Door {
   ConnectionTable table_ ABSL_GUARDED_BY(mutex_);
   ConnectionTable::Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<ConnectionTable::Id, Given> given_ ABSL_GUARDED_BY(mutex_);
-  // Strangers, by the name of their peer.
+  // Those that were not asked to leave, by the name of their peer.
   absl::flat_hash_map<std::string, ConnectionTable::Id> by_peer_ ABSL_GUARDED_BY(mutex_);
-  // Had to leave for their denials, and the report does not know yet.
-  std::vector<std::string> expelled_ ABSL_GUARDED_BY(mutex_);
+  // Had to leave, and the report does not know yet.
+  std::vector<std::pair<Full, std::string>> expelled_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
   // The server's ends of probes: those that wait for the thread, and those that it has given away.

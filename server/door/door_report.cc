@@ -21,6 +21,10 @@ Text Of(Full full) {
       return {"descriptors", "LimitNOFILE= of the unit, or max_connections"};
     case Full::kDenials:
       return {"denials", "let `policy` give its certificate a role, or take the certificate away"};
+    case Full::kSilence:
+      return {"silence", "look at what connects from there with a certificate and asks nothing"};
+    case Full::kCalls:
+      return {"calls", "look at what calls from there so often; max_calls_per_identity_per_second"};
     case Full::kNothing:
       break;
   }
@@ -28,7 +32,7 @@ Text Of(Full full) {
 }
 
 constexpr Full kAll[] = {Full::kAddress, Full::kStrangers, Full::kConnections, Full::kDescriptors,
-                         Full::kDenials};
+                         Full::kDenials, Full::kSilence,   Full::kCalls};
 
 }  // namespace
 
@@ -42,8 +46,8 @@ DoorReport::DoorReport(Log* log, Metrics* metrics)
   for (const Full full : kAll) {
     refusals_[static_cast<size_t>(full)].counter =
         metrics->AddCounter("entropyd_connections_refused_total",
-                            "Connections that were refused, or had to give way to another before "
-                            "their first call, by what had no place left.",
+                            "Connections that were refused or asked to leave, by what had no place "
+                            "left, or by what their peer did.",
                             {{"reason", Of(full).reason}});
   }
 }

@@ -32,7 +32,7 @@ class DoorReport {
   DoorReport(Log* log, Metrics* metrics);
 
   void Accepted() { accepted_->Increment(); }
-  // `peer` was not let in, or was asked to leave. REQUIRES: something is full.
+  // `peer` was not let in, or was asked to leave. REQUIRES: not kNothing.
   void Refused(Full full, absl::string_view peer);
   // Writes the lines that are due.
   void Tell(int64_t now_nanos);
@@ -51,8 +51,8 @@ class DoorReport {
   Counter* const accepted_;
   Gauge* const connections_;
   Gauge* const strangers_;
-  // By what is full; there is none for nothing.
-  std::array<Refusals, 6> refusals_;
+  // By the reason; there is none for nothing.
+  std::array<Refusals, 8> refusals_;
 };
 
 }  // namespace entropyd

@@ -30,6 +30,19 @@ std::string PeerOf(int connection) {
 
 }  // namespace
 
+// Asked at each call, so most of the time nobody waits for the door.
+Gate::Hearers HearersOf(Door* door) {
+  return {.admitted =
+              [door](absl::string_view peer, absl::string_view identity) {
+                return door->has_strangers() ? door->Introduce(peer, identity) : absl::OkStatus();
+              },
+          .denied =
+              [door](absl::string_view peer) {
+                if (door->has_strangers()) door->Denied(peer);
+              },
+          .exceeded = [door](absl::string_view peer) { door->Exceeded(peer); }};
+}
+
 GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
                    std::shared_ptr<grpc::ServerCredentials> credentials)
     : acceptor_(Accepting(builder, std::move(credentials))) {}

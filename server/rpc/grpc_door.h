@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "grpcpp/server_builder.h"
+#include "server/access/gate.h"
 #include "server/door/door.h"
 
 namespace entropyd {
@@ -29,5 +30,9 @@ class GrpcDoor {
  private:
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
 };
+
+// What the door wants to hear from the gate, by the addresses that gRPC gives callers. The door
+// outlives it.
+Gate::Hearers HearersOf(Door* door);
 
 }  // namespace entropyd

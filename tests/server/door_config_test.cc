@@ -1,5 +1,7 @@
 #include "server/door_config.h"
 
+#include <utility>
+
 #include "base/process/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -17,6 +19,8 @@ class DoorConfigTest : public ::testing::Test {
     config_.set_max_agents(10'000);
     config_.set_max_handshakes(1024);
     config_.set_max_handshakes_per_address(256);
+    config_.set_max_streams_per_identity(16);
+    config_.set_max_gets_per_identity(128);
     config_.add_sources();
   }
   ConnectionTable::Limits Limits(uint64_t descriptors) {
@@ -38,6 +42,31 @@ TEST_F(DoorConfigTest, EveryAgentHasAConnectionAndOthersHaveSomeToo) {
   EXPECT_TRUE(log_.events.empty());
   config_.set_max_connections(11'000);
   EXPECT_EQ(Limits(1 << 20).connections, 11'000u);
+}
+
+TEST_F(DoorConfigTest, AnIdentityMayHaveTwoConnectionsForEachStreamAndOneForEachGet) {
+  EXPECT_EQ(Limits(1 << 20).per_identity, 128u);
+  config_.set_max_streams_per_identity(1000);
+  EXPECT_EQ(Limits(1 << 20).per_identity, 2000u);
+  config_.set_max_connections_per_identity(1500);
+  EXPECT_EQ(Limits(1 << 20).per_identity, 1500u);
+}
+
+TEST_F(DoorConfigTest, TheShareOfAnIdentityFitsBetweenItsStreamsAndTheWhole) {
+  const config::Locations locations;
+  config_.set_max_connections(11'000);
+  for (const auto& [share, key] : {std::pair{15u, "below max_streams_per_identity (16)"},
+                                   std::pair{11'001u, "more than max_connections (11000)"}}) {
+    config_.set_max_connections_per_identity(share);
+    const absl::Status status = CheckDoor(config_, locations);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << share;
+    EXPECT_THAT(status.message(), HasSubstr("max_connections_per_identity"));
+    EXPECT_THAT(status.message(), HasSubstr(key));
+  }
+  for (const uint32_t share : {16u, 11'000u}) {
+    config_.set_max_connections_per_identity(share);
+    EXPECT_TRUE(CheckDoor(config_, locations).ok()) << share;
+  }
 }
 
 TEST_F(DoorConfigTest, WithFewerDescriptorsThereAreFewerConnectionsAndTheLogSaysSo) {

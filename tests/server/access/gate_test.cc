@@ -62,15 +62,19 @@ class GateTest : public ::testing::Test {
 
 TEST_F(GateTest, WhoHasTheRoleComesInUnderItsName) {
   std::vector<std::string> addresses, denied;
-  gate_.SetAdmitted([&](absl::string_view address) { addresses.emplace_back(address); });
-  gate_.SetDenied([&](absl::string_view address) { denied.emplace_back(address); });
+  gate_.SetHearers({.admitted =
+                        [&](absl::string_view address, absl::string_view identity) {
+                          addresses.push_back(absl::StrCat(address, " ", identity));
+                          return absl::OkStatus();
+                        },
+                    .denied = [&](absl::string_view address) { denied.emplace_back(address); }});
   const auto peer = Admit(Leaf(root_, "agent/h1", 7), {ROLE_READER, ROLE_AGENT});
   ASSERT_TRUE(peer.ok()) << peer.status();
   EXPECT_EQ(peer->identity, "spiffe://t/agent/h1");
   EXPECT_TRUE(absl::IsPermissionDenied(Admit(Leaf(root_, "agent/h1", 7), {ROLE_READER}).status()));
   EXPECT_TRUE(absl::IsPermissionDenied(Admit(Leaf(root_, "other", 8), {ROLE_AGENT}).status()));
   EXPECT_TRUE(absl::IsUnauthenticated(Admit("", {ROLE_AGENT}).status()));
-  EXPECT_EQ(addresses, std::vector<std::string>{"peer"});
+  EXPECT_EQ(addresses, std::vector<std::string>{"peer spiffe://t/agent/h1"});
   EXPECT_EQ(denied, std::vector<std::string>(3, "peer"));
   EXPECT_EQ(Denials("role"), 2);
   EXPECT_EQ(Denials("identity"), 1);
@@ -123,6 +127,38 @@ TEST_F(GateTest, ACertificateIsRememberedTogetherWithWhatWasSentBesidesIt) {
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->certificate, second->certificate);
   EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());
+}
+
+TEST_F(GateTest, AnIdentityWithoutAPlaceForItsConnectionStaysOut) {
+  gate_.SetHearers({.admitted = [](absl::string_view, absl::string_view) {
+    return absl::ResourceExhaustedError("no place");
+  }});
+  EXPECT_EQ(Admit(Leaf(root_, "agent/h1", 7), {ROLE_AGENT}).status(),
+            absl::ResourceExhaustedError("Attach: no place"));
+  EXPECT_EQ(Denials("connections_per_identity"), 1);
+}
+
+TEST_F(GateTest, AnIdentityMakesSoManyCallsAndNoMore) {
+  int denied = 0, exceeded = 0;
+  gate_.SetHearers({.denied = [&](absl::string_view) { ++denied; },
+                    .exceeded = [&](absl::string_view) { ++exceeded; }});
+  gate_.SetCallLimit(10);
+  const std::string leaf = Leaf(root_, "agent/h1", 7);
+  EXPECT_TRUE(absl::IsPermissionDenied(Admit(leaf, {ROLE_READER}).status())) << "it counts, too";
+  for (int i = 1; i < 10 * CallRates::kBurstSeconds; ++i) {
+    EXPECT_TRUE(Admit(leaf, {ROLE_AGENT}).ok());
+  }
+  const absl::Status status = Admit(leaf, {ROLE_AGENT}).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("spiffe://t/agent/h1 makes more than 10 calls in a second "
+                        "(max_calls_per_identity_per_second)"));
+  EXPECT_EQ(denied, 2);
+  EXPECT_EQ(exceeded, 1);
+  EXPECT_EQ(Denials("calls_per_identity"), 1);
+  EXPECT_TRUE(Admit(Leaf(root_, "agent/h2", 8), {ROLE_AGENT}).ok()) << "others do not notice";
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_TRUE(Admit(leaf, {ROLE_AGENT}).ok());
 }
 
 TEST_F(GateTest, FloodsOfDenialsAreALine) {

@@ -1,5 +1,7 @@
 #include "server/door/connection_table.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -24,7 +26,8 @@ class ConnectionTableTest : public ::testing::Test {
     for (int i = 0; i < count; ++i) ASSERT_NE(Come(address), 0u);
   }
 
-  ConnectionTable table_{{.connections = 10, .strangers = 6, .per_address = 4}};
+  ConnectionTable table_{
+      {.connections = 10, .strangers = 6, .per_address = 4, .per_identity = 100}};
   int64_t now_ = 1'000 * kSecondNanos;
   Id last_ = 0;
   Id gave_way_ = 0;
@@ -45,7 +48,7 @@ TEST_F(ConnectionTableTest, AnAddressHasAShareOfStrangers) {
   EXPECT_EQ(Come("a"), 0u);
   EXPECT_EQ(full_, Full::kAddress);
   EXPECT_NE(Come("b"), 0u) << "another address does not notice";
-  table_.Introduce(1);
+  table_.Introduce(1, "i");
   EXPECT_NE(Come("a"), 0u) << "who has made a call takes no place of a stranger";
 }
 
@@ -108,7 +111,7 @@ TEST_F(ConnectionTableTest, NewConnectionsWaitOnlyWhileNobodyCanGiveWay) {
   EXPECT_FALSE(table_.MustWait(now_)) << "there is a place";
   ASSERT_NE(Come("a"), 0u);
   EXPECT_FALSE(table_.MustWait(now_)) << "a has two";
-  table_.Introduce(1);
+  table_.Introduce(1, "i");
   EXPECT_FALSE(table_.MustWait(now_)) << "there is a place";
 }
 
@@ -116,7 +119,7 @@ TEST_F(ConnectionTableTest, WhoIsKnownIsNeverAskedToGiveWay) {
   for (int i = 0; i < 10; ++i) {
     const Id id = Come("a");
     ASSERT_NE(id, 0u);
-    table_.Introduce(id);
+    table_.Introduce(id, "i");
   }
   now_ += kHourNanos;
   EXPECT_EQ(Come("b"), 0u);
@@ -129,7 +132,7 @@ TEST_F(ConnectionTableTest, WhoIsKnownIsNeverAskedToGiveWay) {
 }
 
 TEST_F(ConnectionTableTest, AmongAllConnectionsStrangersGiveWay) {
-  for (int i = 0; i < 8; ++i) table_.Introduce(Come("known"));
+  for (int i = 0; i < 8; ++i) table_.Introduce(Come("known"), "i");
   Fill("a", 2);
   EXPECT_NE(Come("b"), 0u);
   EXPECT_EQ(full_, Full::kConnections);
@@ -149,10 +152,10 @@ TEST_F(ConnectionTableTest, WhoIsGoneLeavesNothing) {
   for (int i = 0; i < 1'000; ++i) {
     const Id id = Come(absl::StrCat(i));
     ASSERT_NE(id, 0u);
-    if (i % 2 == 0) table_.Introduce(id);
+    if (i % 2 == 0) table_.Introduce(id, "i");
     table_.Remove(id);
     table_.Remove(id);
-    table_.Introduce(id);
+    table_.Introduce(id, "i");
   }
   EXPECT_EQ(table_.connections(), 0u);
   EXPECT_EQ(table_.strangers(), 0u);
@@ -160,14 +163,68 @@ TEST_F(ConnectionTableTest, WhoIsGoneLeavesNothing) {
 }
 
 TEST(ConnectionTableLimitsTest, NewLimitsDecideAboutNewcomersAndEndNobody) {
-  ConnectionTable table({.connections = 4, .strangers = 4, .per_address = 4});
+  ConnectionTable table({.connections = 4, .strangers = 4, .per_address = 4, .per_identity = 100});
   for (ConnectionTable::Id id = 1; id <= 4; ++id) table.Add(id, "a", 0);
   EXPECT_FALSE(table.Ask("a", 0).come);
-  table.SetLimits({.connections = 5, .strangers = 5, .per_address = 5});
+  table.SetLimits({.connections = 5, .strangers = 5, .per_address = 5, .per_identity = 100});
   EXPECT_TRUE(table.Ask("a", 0).come);
-  table.SetLimits({.connections = 2, .strangers = 2, .per_address = 2});
+  table.SetLimits({.connections = 2, .strangers = 2, .per_address = 2, .per_identity = 100});
   EXPECT_EQ(table.connections(), 4u);
   EXPECT_FALSE(table.Ask("a", 0).come);
+}
+
+TEST_F(ConnectionTableTest, AnIdentityHasAShareOfTheConnections) {
+  table_.SetLimits({.connections = 100, .strangers = 50, .per_address = 50, .per_identity = 2});
+  Fill("a", 5);
+  EXPECT_TRUE(table_.Introduce(1, "reader"));
+  EXPECT_TRUE(table_.Introduce(2, "reader"));
+  EXPECT_TRUE(table_.Introduce(2, "reader")) << "it has its place";
+  EXPECT_FALSE(table_.Introduce(3, "reader"));
+  EXPECT_EQ(table_.strangers(), 3u) << "it stays a stranger";
+  EXPECT_TRUE(table_.Introduce(4, "agent")) << "others do not notice";
+  table_.Remove(1);
+  EXPECT_TRUE(table_.Introduce(3, "reader"));
+  EXPECT_FALSE(table_.Introduce(5, "reader"));
+  table_.Remove(2);
+  table_.Remove(2);
+  table_.Remove(3);
+  EXPECT_TRUE(table_.Introduce(5, "reader"));
+  EXPECT_EQ(table_.connections(), 2u);
+}
+
+TEST_F(ConnectionTableTest, OnlyStrangersLeaveForDenials) {
+  Fill("a", 2);
+  table_.Introduce(1, "i");
+  for (int i = 1; i < ConnectionTable::kMostDenials; ++i) EXPECT_FALSE(table_.Deny(2));
+  EXPECT_TRUE(table_.Deny(2));
+  for (int i = 0; i < 2 * ConnectionTable::kMostDenials; ++i) EXPECT_FALSE(table_.Deny(1));
+  EXPECT_FALSE(table_.Deny(99));
+}
+
+TEST_F(ConnectionTableTest, WhoGoesOnMakingTooManyCallsLeaves) {
+  Fill("a", 2);
+  table_.Introduce(1, "i");
+  for (const Id id : {1, 2}) {
+    for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) EXPECT_FALSE(table_.Exceed(id));
+    EXPECT_TRUE(table_.Exceed(id));
+  }
+  EXPECT_FALSE(table_.Exceed(99));
+}
+
+TEST_F(ConnectionTableTest, AStrangerHasAMinuteForItsFirstCall) {
+  Fill("a", 2);
+  now_ += kSecondNanos;
+  Fill("b", 1);
+  table_.Introduce(2, "i");
+  now_ += ConnectionTable::kMostSilentNanos - kSecondNanos - 1;
+  EXPECT_TRUE(table_.Silent(now_).empty());
+  now_ += 1;
+  EXPECT_EQ(table_.Silent(now_), std::vector<Id>{1});
+  table_.Dismiss(1);
+  EXPECT_TRUE(table_.Silent(now_).empty());
+  now_ += kSecondNanos;
+  EXPECT_EQ(table_.Silent(now_), std::vector<Id>{3});
+  EXPECT_EQ(table_.Strangers(), std::vector<Id>{3});
 }
 
 }  // namespace

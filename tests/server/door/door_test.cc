@@ -92,7 +92,7 @@ class DoorTest : public ::testing::Test {
 };
 
 constexpr ConnectionTable::Limits kRoomy = {
-    .connections = 1000, .strangers = 500, .per_address = 400};
+    .connections = 1000, .strangers = 500, .per_address = 400, .per_identity = 1000};
 
 TEST_F(DoorTest, GivesAwayWhatComesAndKeepsCount) {
   Open(kRoomy);
@@ -102,7 +102,7 @@ TEST_F(DoorTest, GivesAwayWhatComesAndKeepsCount) {
   EXPECT_EQ(Connections(), 5);
   EXPECT_EQ(Strangers(), 5);
   EXPECT_TRUE(door_->has_strangers());
-  for (const UniqueFd& peer : peers) door_->Introduce(Uri(peer));
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
   EXPECT_FALSE(door_->has_strangers());
   Turn();
   EXPECT_EQ(Connections(), 5);
@@ -129,8 +129,8 @@ TEST_F(DoorTest, APeerThatIsUnknownIsNotIntroduced) {
   Open(kRoomy);
   const UniqueFd peer = Connect();
   Turn();
-  door_->Introduce("ipv4:127.0.0.1:1");
-  door_->Introduce("");
+  EXPECT_TRUE(door_->Introduce("ipv4:127.0.0.1:1", "i").ok());
+  EXPECT_TRUE(door_->Introduce("", "i").ok());
   EXPECT_TRUE(door_->has_strangers());
 }
 
@@ -138,8 +138,9 @@ TEST_F(DoorTest, AStrangerThatIsDeniedAgainAndAgainHasToLeave) {
   Open(kRoomy);
   const std::vector<UniqueFd> peers = ConnectMany(3);
   Turn();
-  door_->Introduce(Uri(peers[1]));  // it has a role, and may be denied another one
-  for (int i = 1; i < Door::kMostDenials; ++i) {
+  EXPECT_TRUE(
+      door_->Introduce(Uri(peers[1]), "i").ok());  // it has a role, and may be denied another one
+  for (int i = 1; i < ConnectionTable::kMostDenials; ++i) {
     for (const UniqueFd& peer : peers) door_->Denied(Uri(peer));
   }
   for (const UniqueFd& peer : peers) EXPECT_FALSE(Ended(peer));
@@ -155,7 +156,7 @@ TEST_F(DoorTest, AStrangerThatIsDeniedAgainAndAgainHasToLeave) {
 }
 
 TEST_F(DoorTest, OneAddressCannotTakeTheHandshakesOfOthers) {
-  Open({.connections = 100, .strangers = 20, .per_address = 20});
+  Open({.connections = 100, .strangers = 20, .per_address = 20, .per_identity = 1000});
   const std::vector<UniqueFd> silent = ConnectMany(40, 2);
   Turn();
   EXPECT_EQ(owner_.held.size(), 20u);
@@ -173,7 +174,7 @@ TEST_F(DoorTest, OneAddressCannotTakeTheHandshakesOfOthers) {
 }
 
 TEST_F(DoorTest, AProbeComesInWhateverStrangersDo) {
-  Open({.connections = 100, .strangers = 4, .per_address = 4});
+  Open({.connections = 100, .strangers = 4, .per_address = 4, .per_identity = 1000});
   std::vector<UniqueFd> peers;
   for (int i = 0; i < 6; ++i) peers.push_back(Connect(2 + i));
   Turn();
@@ -214,8 +215,52 @@ TEST_F(DoorTest, NoOtherSocketOfItListens) {
   EXPECT_EQ(listening(), before + 1);
 }
 
+TEST_F(DoorTest, WhoMakesNoCallForAMinuteHasToLeave) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(2);
+  Turn();
+  EXPECT_TRUE(door_->Introduce(Uri(peers[0]), "i").ok());
+  clock_.AdvanceNanos(ConnectionTable::kMostSilentNanos - 1);
+  Turn();
+  EXPECT_FALSE(Ended(peers[1]));
+  clock_.AdvanceNanos(1);
+  Turn();
+  EXPECT_TRUE(Ended(peers[1]));
+  EXPECT_FALSE(Ended(peers[0]));
+  EXPECT_EQ(Refused("silence"), 1);
+}
+
+TEST_F(DoorTest, AnIdentityHasAShareOfTheConnections) {
+  Open({.connections = 100, .strangers = 50, .per_address = 50, .per_identity = 2});
+  const std::vector<UniqueFd> peers = ConnectMany(4);
+  Turn();
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(door_->Introduce(Uri(peers[i]), "reader").ok());
+  const absl::Status third = door_->Introduce(Uri(peers[2]), "reader");
+  EXPECT_TRUE(absl::IsResourceExhausted(third)) << third;
+  EXPECT_NE(third.message().find("max_connections_per_identity"), std::string::npos) << third;
+  EXPECT_TRUE(door_->Introduce(Uri(peers[3]), "agent").ok());
+  owner_.held.erase(owner_.held.begin());
+  clock_.AdvanceNanos(2 * kSecondNanos);
+  Turn();
+  EXPECT_TRUE(door_->Introduce(Uri(peers[2]), "reader").ok()) << "a place is free";
+}
+
+TEST_F(DoorTest, WhoGoesOnMakingTooManyCallsHasToLeave) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(2);
+  Turn();
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
+  for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) door_->Exceeded(Uri(peers[0]));
+  EXPECT_FALSE(Ended(peers[0]));
+  door_->Exceeded(Uri(peers[0]));
+  EXPECT_TRUE(Ended(peers[0]));
+  EXPECT_FALSE(Ended(peers[1]));
+  Turn();
+  EXPECT_EQ(Refused("calls"), 1);
+}
+
 TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
-  Open({.connections = 100, .strangers = 8, .per_address = 8});
+  Open({.connections = 100, .strangers = 8, .per_address = 8, .per_identity = 1000});
   const std::vector<UniqueFd> first = ConnectMany(50);
   Turn();
   const std::vector<UniqueFd> second = ConnectMany(50);
@@ -231,12 +276,12 @@ TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
 }
 
 TEST_F(DoorTest, WhoIsKnownStaysWhateverStrangersDo) {
-  Open({.connections = 30, .strangers = 10, .per_address = 10});
+  Open({.connections = 30, .strangers = 10, .per_address = 10, .per_identity = 1000});
   std::vector<UniqueFd> known;
   for (int i = 0; i < 20; ++i) {
     known.push_back(Connect(2));
     Turn();
-    door_->Introduce(Uri(known.back()));
+    EXPECT_TRUE(door_->Introduce(Uri(known.back()), "i").ok());
   }
   std::vector<UniqueFd> strangers;
   for (int i = 0; i < 200; ++i) {
@@ -250,13 +295,13 @@ TEST_F(DoorTest, WhoIsKnownStaysWhateverStrangersDo) {
 }
 
 TEST_F(DoorTest, NewConnectionsStayInTheKernelsQueueWhileNobodyCanGiveWay) {
-  Open({.connections = 100, .strangers = 4, .per_address = 4});
+  Open({.connections = 100, .strangers = 4, .per_address = 4, .per_identity = 1000});
   std::vector<UniqueFd> peers;
   for (int i = 0; i < 6; ++i) peers.push_back(Connect(2 + i));
   Turn();
   EXPECT_EQ(owner_.held.size(), 4u);
   EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 0) << "nobody is turned away";
-  door_->Introduce(Uri(peers[0]));
+  EXPECT_TRUE(door_->Introduce(Uri(peers[0]), "i").ok());
   Turn();
   EXPECT_EQ(owner_.held.size(), 5u);
   clock_.Advance(absl::Nanoseconds(3 * kSecondNanos));
@@ -266,7 +311,7 @@ TEST_F(DoorTest, NewConnectionsStayInTheKernelsQueueWhileNobodyCanGiveWay) {
 }
 
 TEST_F(DoorTest, ThoseAskedToLeaveMayNotPileUp) {
-  Open({.connections = 1000, .strangers = 100, .per_address = 100});
+  Open({.connections = 1000, .strangers = 100, .per_address = 100, .per_identity = 1000});
   const std::vector<UniqueFd> silent = ConnectMany(100, 2);
   Turn();
   Turn();
@@ -333,7 +378,7 @@ TEST_F(DoorTest, ServesOnAThreadOfItsOwnUntilItIsStopped) {
     const auto all = [&received] { return received == 100; };
     EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(30)));
   }
-  for (const UniqueFd& peer : peers) door_->Introduce(Uri(peer));
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
   EXPECT_FALSE(door_->has_strangers());
   door_->Stop();
   const UniqueFd late = Connect();

@@ -65,7 +65,8 @@ class AheadClock final : public Clock {
   absl::Time WallTime() const override {
     return clock_.WallTime() + absl::Nanoseconds(ahead_.load());
   }
-  void Advance(absl::Duration by) { ahead_ += absl::ToInt64Nanoseconds(by); }
+  void Advance(absl::Duration by) { AdvanceNanos(absl::ToInt64Nanoseconds(by)); }
+  void AdvanceNanos(int64_t by) { ahead_ += by; }
 
  private:
   SystemClock clock_;
@@ -203,6 +204,9 @@ class ServerFixture : public ::testing::Test {
       return stream->Finish();
     }
   };
+  double Count(const std::string& metric, const std::string& reason) {
+    return server_->metrics()->AddCounter(metric, "", {{"reason", reason}})->Value();
+  }
   std::unique_ptr<Agent> Attach(const std::string& who) {
     auto agent = std::make_unique<Agent>();
     agent->stub = v1::Entropy::NewStub(Channel(who));
