@@ -1,11 +1,10 @@
 // The world of the model of Attach: two servers, three hosts, their streams, and readers. Steps
-// (model_step.h) happen one at a time; Check() says what must hold after each. Settle() lets all
+// (model_step.h) happen one at a time; Check() says what must hold after each. Finish() lets all
 // become well, and then nobody may wait and every byte must be accounted for.
 //
 //   AttachModel model(seed);
 //   for (const ModelStep& step : ModelSteps(seed, 400)) { model.Do(step); model.Check(); }
-//   model.Settle(failed);
-//   model.End();
+//   model.Finish(failed);
 //
 // Errors: failures of the running test.
 //
@@ -147,6 +146,14 @@ class AttachModel {
     ReadGets();
   }
 
+  const Counts& counts() const { return counts_; }
+
+  void Finish(const std::function<bool()>& failed) {
+    Settle(failed);
+    if (!failed()) End();
+  }
+
+ private:
   // From now on nothing breaks. Ends early when `failed` says so.
   void Settle(const std::function<bool()>& failed) {
     for (const auto& server : servers_) server->Heal();
@@ -208,9 +215,6 @@ class AttachModel {
     for (const ModelLink& link : links_) counts_.mixed += link.mixed();
   }
 
-  const Counts& counts() const { return counts_; }
-
- private:
   struct Reader {
     FakeOutlet::Record record;
     PendingGet* get = nullptr;
