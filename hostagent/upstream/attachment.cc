@@ -258,11 +258,13 @@ bool Attachment::RaiseLimit(size_t of_class) {
 
 bool Attachment::OwesAck(size_t of_class) const {
   const Lane& lane = lanes_[of_class];
-  if (!lane.answered || !HoldsRoom(of_class)) return false;
   const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
+  if (!lane.answered || channel == nullptr) return false;
+  // Also of a channel that is closed: else the server counts as lost what came before.
+  if (channel->received != channel->acked) return true;
   const ClassBuffer& of = *context_.classes[of_class].buffer;
-  return channel->received != channel->acked || lane.guests_told != of.guests() ||
-         lane.waiting_told != of.waiting_guests();
+  return !channel->closed &&
+         (lane.guests_told != of.guests() || lane.waiting_told != of.waiting_guests());
 }
 
 void Attachment::SendDue() {
@@ -270,6 +272,7 @@ void Attachment::SendDue() {
   Reopen(now);
   if (leaving_ && !half_closed_ && !HoldsAnyRoom()) {
     half_closed_ = true;
+    SendLines();  // of what came after our Close
     stream_->HalfClose();
   }
   if (!CanSend()) return;
@@ -304,9 +307,9 @@ int64_t Attachment::heartbeat_at() const {
 void Attachment::SendLines() {
   v1::AgentMessage message;
   for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (!HoldsRoom(i)) continue;
     const AttachLedger::Channel* channel = ledger_.Find(lanes_[i].channel);
-    if (!OwesAck(i) && channel->limit == channel->limit_told) continue;
+    const bool credits = HoldsRoom(i) && channel->limit != channel->limit_told;
+    if (!credits && !OwesAck(i)) continue;
     Lane& lane = lanes_[i];
     lane.guests_told = context_.classes[i].buffer->guests();
     lane.waiting_told = context_.classes[i].buffer->waiting_guests();
@@ -323,7 +326,9 @@ void Attachment::SendLines() {
 void Attachment::Reopen(int64_t now) {
   if (leaving_ || drain_.has_value() || !given_up_.ok()) return;
   for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (now >= lanes_[i].reopen_at) OpenLane(i);
+    if (now < lanes_[i].reopen_at) continue;
+    if (OwesAck(i)) SendLines();  // the lane forgets its old channel
+    OpenLane(i);
   }
 }
 

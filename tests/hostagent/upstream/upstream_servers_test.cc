@@ -131,6 +131,7 @@ TEST_F(UpstreamTest, ASuspendedOneLeavesInGoodOrderAndStaysAwayUntilItIsResumed)
   net_.last().State(2, v1::PHASE_CLOSED);
   upstream_->Process();
   EXPECT_TRUE(net_.last().half_closed);
+  EXPECT_EQ(net_.last().LastLine(1)->received(), 15u) << "they would count as lost";
   EndStream(absl::OkStatus());
   Run(absl::Seconds(100));
   EXPECT_EQ(net_.dialled.size(), 1u);

@@ -219,6 +219,36 @@ TEST_F(UpstreamTest, AClosedClassIsOpenedAgainAfterThirtySecondsGiveOrTakeHalf) 
   }
 }
 
+TEST_F(UpstreamTest, WhatCameOfAClassIsAcknowledgedThoughTheServerHasClosedIt) {
+  Attach();
+  Want(gold_.get(), 1, 100);
+  Run(absl::Milliseconds(200));
+  net_.last().Grant(1, 0, std::string(100, 'x'));
+  net_.last().State(1, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  Run(absl::Milliseconds(200));
+  EXPECT_EQ(net_.last().LastLine(1)->received(), 100u);
+  const size_t credits = net_.last().CreditMessages();
+  Want(gold_.get(), 2, 300);
+  Run(absl::Seconds(1));
+  EXPECT_EQ(net_.last().CreditMessages(), credits) << "a class that is closed wants nothing";
+}
+
+TEST_F(UpstreamTest, WhatCameIsAcknowledgedBeforeTheClassIsOpenedAgain) {
+  Attach();
+  Want(gold_.get(), 1, 100);
+  net_.last().blocked = true;
+  Run(absl::Milliseconds(200));
+  Want(bulk_.get(), 1, 100);
+  ASSERT_GT(net_.last().unsent, 0u);
+  net_.last().Grant(1, 0, std::string(100, 'x'));
+  net_.last().State(1, v1::PHASE_CLOSED, 7);
+  upstream_->Process();
+  Run(absl::Seconds(46));
+  ASSERT_EQ(net_.last().ChannelOf("default/gold"), 3u);
+  EXPECT_EQ(net_.last().LastLine(1)->received(), 100u);
+}
+
 TEST_F(UpstreamTest, AClassThatTheServerRefusesIsAWarningThatSaysWhatToDo) {
   Attach();
   const std::map<uint32_t, std::string> remedies = {

@@ -106,6 +106,9 @@ class ModelLink {
   bool Bury() {
     if (peer_ == nullptr || dead_ || !peer_->wire.finished || peer_->write_pending()) return false;
     Note();
+    if (peer_->session->end().cause == SessionEnd::Cause::kPeerDone) {
+      EXPECT_TRUE(Even()) << "an agent that left in good order has lost bytes";
+    }
     dead_ = true;
     server_->Post(peer_->session, Session::kDead);
     return true;
@@ -157,19 +160,17 @@ class ModelLink {
   }
   // The server has nothing to wait for any more.
   bool over() const { return peer_ != nullptr ? dead_ : severed_ || !wire_->alive(); }
-  // Nothing is lost: all that was sent has come, and the server knows it. An agent acknowledges
-  // nothing on a channel that is closed.
+  // Nothing is lost: all that was sent has come, and the server knows it.
   bool Even() const {
     for (const auto& [number, index] : lanes_) {
       const WordFates::Lane& lane = fates_->lane(index);
       if (lane.stored_bytes() != lane.sent_bytes()) return false;
-      if (acknowledged_.at(number) != lane.sent_bytes() && !Closed(number)) return false;
+      if (acknowledged_.at(number) != lane.sent_bytes()) return false;
     }
     return true;
   }
   bool ended() const { return dead_ || (peer_ != nullptr && peer_->session->ended()); }
   bool severed() const { return severed_; }
-  bool leaving() const { return wire_->half_closed; }
   ModelServer* server() const { return server_; }
   const ModelHost* host() const { return host_; }
   // Some message had bytes of several channels.
@@ -182,12 +183,6 @@ class ModelLink {
       bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     }
     return bytes;
-  }
-  bool Closed(uint32_t number) const {
-    for (const auto& channel : peer_->session->channels()) {
-      if (channel->number() == number) return channel->phase() == Channel::Phase::kClosed;
-    }
-    return true;
   }
   // The server waits for a message.
   bool Reading() const {
