@@ -27,6 +27,11 @@ void Guests::Leave(const GuestKey& key, int64_t now_nanos) {
 
 void Guests::ForEachRemembered(
     absl::FunctionRef<void(const GuestKey&, const ServedClass&, const GuestShare&)> each) const {
+  for (const auto& [key, guest] : guests_) {
+    for (const auto& [served, share] : guest.shares) {
+      if (guest.connections > 0 && share->connections() == 0) each(key, *served, *share);
+    }
+  }
   for (const Left* left : {&left_known_, &left_unknown_}) {
     size_t more = kMostCarried;
     for (auto it = left->rbegin(); it != left->rend() && more > 0; ++it, --more) {

@@ -60,10 +60,11 @@ class Guests {
   // Forgets guests. REQUIRES: no class is being served.
   void Tick(int64_t now_nanos);
 
-  // For a handover: calls `each` for the shares of guests without a connection.
+  // For a handover: calls `each` for the shares without a connection. These are shares of guests
+  // that have left, and of guests that are served in another class now.
   void ForEachRemembered(
       absl::FunctionRef<void(const GuestKey&, const ServedClass&, const GuestShare&)> each) const;
-  // A guest without a connection that another process remembered.
+  // A share without a connection that another process remembered.
   void Remember(const GuestKey& key, ServedClass* served_class, int64_t nano_tokens,
                 int64_t now_nanos);
 

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/hostagent/fake_member.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
@@ -254,6 +255,36 @@ TEST_F(GuestsTest, WhatAGuestHasHadOfItsCeilingCrossesAHandover) {
   Turn(&new_, 4 * kSecondNanos);
   // Of 4,096 tokens: the floor's, and whole grants.
   EXPECT_EQ(one.Receive().size() + two.Receive().size(), 64u + 3 * 1'024);
+}
+
+class GuestsOfTwoClassesTest : public GuestsTest {
+ protected:
+  void Configure() override {
+    GuestsTest::Configure();
+    settings_.classes.push_back(settings_.classes[0]);
+    settings_.classes[1].name = "default/bulk";
+  }
+};
+
+// An upgrade would give it a burst as soon as it comes back to its first class.
+TEST_F(GuestsOfTwoClassesTest, WhatAGuestHasHadInAnotherClassThanNowCrossesAHandover) {
+  ServedClass* const other = old_.host->classes()[1];
+  const GuestKey web = GuestKey::Named("web");
+  Guests guests(16, 16);
+  guests.Join(web, served(), 1'000, clock_.NowNanos());
+  GuestShare* const share = guests.Join(web, other, absl::nullopt, clock_.NowNanos());
+  guests.Leave(web, clock_.NowNanos());
+  FakeMember connection(other->buffer());
+  const GuestShare::Id part = share->Add(&connection);
+  std::vector<std::string> carried;
+  guests.ForEachRemembered(
+      [&carried](const GuestKey& key, const ServedClass& in, const GuestShare&) {
+        carried.push_back(key.text() + " " + in.name());
+      });
+  EXPECT_THAT(carried, testing::ElementsAre("web default/gold"));
+  share->Remove(part, clock_.NowNanos());
+  guests.Leave(web, clock_.NowNanos());
+  guests.Tick(clock_.NowNanos() + 60 * kSecondNanos);
 }
 
 TEST_F(GuestsTest, AGuestThatIsAwayCrossesAHandover) {
