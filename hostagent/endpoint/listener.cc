@@ -270,7 +270,7 @@ void Listener::EndPause() {
 void Listener::OnEvents(uint32_t) {
   // The watch is level-triggered: whoever still waits makes an event of the next turn.
   int* const left = &loop_->left()->accepts;
-  for (bool first = true; first || *left > 0; first = false) {
+  while (*left > 0) {
     --*left;
     UniqueFd socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {

@@ -152,14 +152,17 @@ void EventLoop::RunOnce(int64_t max_wait_nanos) {
   left_ = Left();
   heartbeat_.store(now_, std::memory_order_relaxed);
   bool woken = false;
+  ++turn_;
   for (int i = 0; i < n; ++i) {
-    if (events[i].data.u64 == kWakeEvent) {
+    const epoll_event& event =
+        events[(turn_ + static_cast<uint32_t>(i)) % static_cast<uint32_t>(n)];
+    if (event.data.u64 == kWakeEvent) {
       woken = true;
-    } else if (events[i].data.u64 == kTimerEvent) {
+    } else if (event.data.u64 == kTimerEvent) {
       uint64_t expirations;
       if (read(timer_.get(), &expirations, sizeof expirations) > 0) armed_for_ = 0;
-    } else if (Slot* slot = Find(events[i].data.u64)) {
-      slot->handler->OnEvents(events[i].events);
+    } else if (Slot* slot = Find(event.data.u64)) {
+      slot->handler->OnEvents(event.events);
     }
   }
   RunTimers();

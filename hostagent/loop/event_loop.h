@@ -87,7 +87,8 @@ class EventLoop {
   // Some work is left for the next turn, which does not wait for events then.
   void TurnAgain() { again_ = true; }
   // What all handlers together may still do in this turn. The kernel tells of the same descriptors
-  // first, turn after turn. So each handler may do a little when nothing is left, too.
+  // first, turn after turn, so the loop begins each turn with another one of them. A handler that
+  // must not wait for its turn may do a little when nothing is left, too.
   struct Left {
     int accepts = kAcceptsPerTurn;
     size_t input = kInputPerTurn;
@@ -160,6 +161,8 @@ class EventLoop {
   // The next turn does not wait.
   bool again_ = false;
   Left left_;
+  // Counts turns: which of the events comes first.
+  uint32_t turn_ = 0;
   TurnCounters* counters_ = nullptr;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
