@@ -1,6 +1,8 @@
 #include "hostagent/feed/feeds.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "hostagent/endpoint/listener.h"
@@ -86,7 +88,7 @@ size_t Feeds::MakeLostAnew() {
     LeaveAccounts(*old);
     TakeOut(&pipe).release();
     left_.emplace_back(old);
-    if (left_.size() > kMostLeft) left_.erase(left_.begin());
+    if (left_.size() > kMostLeft) DropOneLeft();
     pipe.problem = OpenAndStart(&pipe);
     LogLost(pipe.wanted.pipe.path, pipe.problem, connections_->host()->log);
   }
@@ -95,6 +97,16 @@ size_t Feeds::MakeLostAnew() {
                              [](const auto& feed) { return feed->IsItsFile(); }),
               left_.end());
   return lost;
+}
+
+void Feeds::DropOneLeft() {
+  std::map<std::string, size_t> counts;
+  for (const std::unique_ptr<FifoFeed>& feed : left_) ++counts[feed->name()];
+  const auto most =
+      std::max_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  left_.erase(std::find_if(left_.begin(), left_.end(),
+                           [&most](const auto& feed) { return feed->name() == most->first; }));
 }
 
 absl::Status Feeds::problem(const std::string& pipe) const {

@@ -57,8 +57,8 @@ class Feeds {
   // once. Call it about once a second.
   void OpenWaiting();
   // Makes pipes anew whose file somebody has removed or replaced; the log tells it. Whoever has the
-  // old one open is fed on, as are the readers of the last kMostLeft such pipes. Returns how many
-  // were not lost before. Call it about once a second, once they are started.
+  // old one open is fed on, as are the readers of kMostLeft such pipes. Returns how many were not
+  // lost before. Call it about once a second, once they are started.
   size_t MakeLostAnew();
   // Why the pipe waits; OK = it does not.
   absl::Status problem(const std::string& pipe) const;
@@ -87,6 +87,9 @@ class Feeds {
   absl::Status OpenAndStart(Pipe* pipe);
   void Wait(Pipe* pipe, const absl::Status& why);
   std::unique_ptr<Feed> TakeOut(Pipe* pipe);
+  // The oldest of the pipe that has most of those that are left: whoever removes one again and
+  // again ends no reader of another.
+  void DropOneLeft();
   void LeaveAccounts(const Feed& feed);
   absl::Status StartOne(Feed* feed);
 

@@ -207,6 +207,24 @@ TEST_F(FeedsTest, WhoeverRemovesPipesForEverCostsABoundedNumber) {
   EXPECT_THAT(accounts_.all(), SizeIs(1));
 }
 
+TEST_F(FeedsTest, WhoeverRemovesOnePipeForEverEndsNoReaderOfAnother) {
+  const std::string quiet = dir_ / "quiet", path = dir_ / "pipe";
+  Feeds::Options options = Pipe(path);
+  options.pipes.push_back(Pipe(quiet).pipes[0]);
+  ASSERT_TRUE(feeds_->Open(options).ok());
+  ASSERT_TRUE(feeds_->Start().ok());
+  const UniqueFd reader = Reader(quiet);
+  ASSERT_EQ(unlink(quiet.c_str()), 0);
+  EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
+  for (size_t i = 0; i < 2 * Feeds::kMostLeft; ++i) {
+    ASSERT_EQ(unlink(path.c_str()), 0);
+    EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
+  }
+  Serve();
+  char byte;
+  EXPECT_EQ(read(reader.get(), &byte, 1), 1);
+}
+
 TEST_F(FeedsTest, APipeThatCannotStartAfterAHandoverIsAProblemAndTriedOn) {
   const std::string path = dir_ / "pipe";
   ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
