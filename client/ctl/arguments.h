@@ -35,6 +35,7 @@ struct Arguments {
   TopOptions top;
   GuestSocketOptions guest_socket;
   PkiOptions pki;
+  DoctorOptions doctor;
   DemoOptions demo;
   std::string demo_guest_bytes = "262144";  // digits, as SizeText leaves them
   GuestBootOptions guest_boot;

@@ -2,8 +2,8 @@
 // command prints its answer on standard output and its errors on standard error, and returns the
 // exit status. `json` asks for one JSON object instead of text.
 //
-// Exit status: 0 ok, 1 failed at run time, 2 wrong usage or configuration, 3 unhealthy,
-// 69 the server or agent does not answer.
+// Exit status: 0 ok, 1 failed at run time (doctor, lint: found something), 2 wrong usage or
+// configuration, 3 unhealthy (doctor: could not look), 69 the server or agent does not answer.
 //
 // Thread safety: main's thread runs one command.
 #pragma once
@@ -180,6 +180,16 @@ struct GuestBootOptions {
 };
 // Boots a test guest (client/guest_boot/guest_boot.h).
 int RunGuestBoot(const GuestBootOptions& options, bool json);
+
+struct DoctorOptions {
+  std::string server_config;  // empty = what is found here
+  std::string agent_config;
+  bool fix = false;      // do what is safe
+  bool verbose = false;  // tell what is well, too
+};
+// Looks for what is wrong with the server and the agent of this machine. Exit 1 when it finds
+// something, 3 when it could not look.
+int RunDoctor(const ClientFlags& flags, const DoctorOptions& options, bool json);
 
 struct LibvirtOptions {
   std::string domain;                // set, remove

@@ -32,6 +32,7 @@ constexpr char kAbout[] =
     "  entropyctl demo                  a whole entropyd here, thrown away at the end\n"
     "  entropyctl get --bytes 32 --hex  32 bytes of the class in client.yaml\n"
     "  entropyctl status                exit 3 when unhealthy, 69 when nobody answers\n"
+    "  entropyctl doctor                what is wrong on this machine, and what mends it\n"
     "  entropyctl classes -o json       every table is there as JSON too\n"
     "\n"
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else "
@@ -42,9 +43,9 @@ constexpr char kVersion[] = "entropyctl " ENTROPYD_VERSION;
 constexpr char kExits[] =
     "\nExit status:\n"
     "  0   done\n"
-    "  1   failed\n"
+    "  1   failed; doctor and libvirt lint: something is wrong\n"
     "  2   the command line or a configuration is wrong\n"
-    "  3   what was asked about is not healthy\n"
+    "  3   what was asked about is not healthy; doctor: it could not look\n"
     "  69  the server or the agent does not answer";
 
 void AddConnection(CLI::App& app, ClientFlags& flags) {

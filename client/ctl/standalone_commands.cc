@@ -80,6 +80,26 @@ void AddDemo(CLI::App& app, Arguments& args) {
   });
 }
 
+void AddDoctor(CLI::App& app, Arguments& args) {
+  CLI::App* doctor = AddTable(
+      app, args, "doctor", "Find out what is wrong with the server or the agent of this machine",
+      [&args] { return RunDoctor(args.connection, args.doctor, args.json()); });
+  doctor->footer(
+      "\n  entropyctl doctor                 as root, on a server or a hypervisor\n"
+      "  entropyctl doctor --verbose       and what is well\n"
+      "  entropyctl doctor --fix           does what is safe, and tells each thing\n"
+      "\nEach finding says what is wrong, why that matters, and the command that mends it; the "
+      "worst is first. It starts and stops nothing, and touches no guest. --fix takes rights to "
+      "our keys and directories away from others, and makes directories of ours that are missing.\n"
+      "\nExit status: 0 nothing found, 1 something found, 3 it could not look at everything.");
+  doctor->add_option("--server-config", args.doctor.server_config,
+                     "server.yaml (default: that of the server here)");
+  doctor->add_option("--agent-config", args.doctor.agent_config,
+                     "agent.yaml (default: that of the agent here)");
+  doctor->add_flag("--fix", args.doctor.fix, "do what is safe");
+  doctor->add_flag("--verbose", args.doctor.verbose, "a line for each check that passes, too");
+}
+
 void AddGuestBoot(CLI::App& app, Arguments& args) {
   CLI::App* boot = app.add_subcommand("guest-boot", "Boot a test guest on an EGD socket");
   boot->group("");  // for tests and benchmarks: it works, but --help does not list it
@@ -107,6 +127,7 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
 }  // namespace
 
 void AddStandaloneCommands(CLI::App& app, Arguments& args) {
+  AddDoctor(app, args);
   AddDemo(app, args);
   AddPki(app, args);
   AddGuestBoot(app, args);

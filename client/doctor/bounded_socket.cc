@@ -1,0 +1,74 @@
+#include "client/doctor/bounded_socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/process/host_port.h"
+
+namespace entropyd::doctor {
+
+bool AwaitSocket(int fd, short events, absl::Time deadline) {
+  while (true) {
+    const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
+    pollfd ready = {fd, events, 0};
+    const int count = poll(&ready, 1, static_cast<int>(std::max<int64_t>(left, 0)));
+    if (count > 0) return true;
+    if (count == 0 || errno != EINTR) return false;
+  }
+}
+
+absl::StatusOr<UniqueFd> ConnectWithin(const std::string& address, absl::Time deadline) {
+  const absl::StatusOr<HostPort> where = ParseRemoteHostPort(address);
+  if (!where.ok()) return where.status();
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  if (const int error =
+          getaddrinfo(where->host.c_str(), absl::StrCat(where->port).c_str(), &hints, &list);
+      error != 0) {
+    return absl::InvalidArgumentError(gai_strerror(error));
+  }
+  UniqueFd fd(socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  int failed = fd && connect(fd.get(), list->ai_addr, list->ai_addrlen) == 0 ? 0 : errno;
+  freeaddrinfo(list);
+  if (failed == EINPROGRESS) {
+    if (!AwaitSocket(fd.get(), POLLOUT, deadline)) {
+      return absl::DeadlineExceededError(absl::StrCat(address, " says nothing"));
+    }
+    socklen_t size = sizeof failed;
+    getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failed, &size);
+  }
+  if (failed == 0) return fd;
+  return absl::UnavailableError(absl::StrCat(address, ": ", strerror(failed)));
+}
+
+absl::StatusOr<std::string> ExchangeWithin(int fd, const std::string& request, size_t most,
+                                           absl::Time deadline) {
+  if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size())) {
+    return absl::UnavailableError(absl::StrCat("send: ", strerror(errno)));
+  }
+  std::string answer;
+  char buffer[16384];
+  while (answer.size() < most) {
+    if (!AwaitSocket(fd, POLLIN, deadline)) {
+      return absl::DeadlineExceededError("connected, but no answer in time");
+    }
+    const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+    if (n == 0) break;
+    if (n < 0 && errno == EAGAIN) continue;
+    if (n < 0) return absl::UnavailableError(absl::StrCat("receive: ", strerror(errno)));
+    answer.append(buffer, static_cast<size_t>(n));
+  }
+  return answer;
+}
+
+}  // namespace entropyd::doctor

@@ -1,0 +1,165 @@
+#include "client/doctor/doctor.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/client/doctor/doctor_rig.h"
+
+namespace entropyd::doctor {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::vector<std::string> Texts(const Report& report) {
+  std::vector<std::string> all;
+  for (const Finding& one : report.findings()) {
+    all.push_back(absl::StrCat(one.check, ": ", one.trouble.what));
+  }
+  for (const Remark& one : report.unknown()) {
+    all.push_back(absl::StrCat("unknown: ", one.check, ": ", one.text));
+  }
+  return all;
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat found = {};
+  EXPECT_EQ(stat(path.c_str(), &found), 0) << path;
+  return found.st_mode & 07777;
+}
+
+TEST(DoctorTest, FindsNothingOnAHealthyMachine) {
+  Rig rig;
+  const Examination found = rig.Examine();
+  EXPECT_THAT(Texts(found.report), IsEmpty());
+  EXPECT_EQ(ExitStatusOf(found.report), 0);
+  // Each check says that it has looked.
+  EXPECT_THAT(found.report.passed(), SizeIs(ServerChecks().size() + AgentChecks().size()));
+}
+
+TEST(DoctorTest, FindsNothingWithLibvirtAppArmorAndUnits) {
+  Rig rig;
+  rig.AddLibvirt(
+      "<domain><name>web1</name><devices><rng model='virtio'>"
+      "<backend model='random'>/dev/urandom</backend></rng></devices></domain>");
+  rig.Write("system/sys/module/apparmor/parameters/enabled", "Y\n");
+  rig.Write("system/etc/apparmor.d/abstractions/libvirt-qemu", "  /dev/net/tun rw,\n");
+  rig.Write("system/etc/apparmor.d/local/abstractions/libvirt-qemu",
+            absl::StrCat(rig.dir / "run/*.sock", " rw,\n"));
+  rig.Write("system/sys/fs/selinux/enforce", "1");
+  rig.programs["semodule"] = "entropyd_hostagent\n";
+  rig.AddUnit("entropyd", rig.dir / "server.yaml",
+              "ActiveState=active\nDevicePolicy=closed\nDeviceAllow=/dev/hwrng r\n");
+  rig.AddUnit("entropyd-hostagent", rig.dir / "agent.yaml", "ActiveState=active\n");
+  EXPECT_THAT(Texts(rig.Examine().report), IsEmpty());
+}
+
+TEST(DoctorTest, SaysThatNothingIsHere) {
+  Rig rig;
+  rig.Stop(kServerPid);
+  rig.Stop(kAgentPid);
+  const Examination found = Examine(rig.machine, {});
+  EXPECT_THAT(found.services, IsEmpty());
+  EXPECT_THAT(Texts(found.report), ElementsAre(HasSubstr("no server and no agent is configured")));
+  EXPECT_EQ(ExitStatusOf(found.report), 3);
+}
+
+TEST(DoctorTest, FindsServicesByTheirProcesses) {
+  Rig rig;
+  const Examination found = Examine(rig.machine, {});
+  ASSERT_THAT(found.services, SizeIs(2));
+  EXPECT_EQ(found.services[0].config_path, rig.dir / "server.yaml");
+  EXPECT_EQ(found.services[1].config_path, rig.dir / "agent.yaml");
+}
+
+TEST(DoctorTest, FindsServicesByTheirUsualFilesAndUnits) {
+  Rig rig;
+  rig.Stop(kServerPid);
+  rig.Stop(kAgentPid);
+  rig.Write("system/etc/entropyd/server.yaml", rig.Text("server.yaml"));
+  rig.AddUnit("entropyd-hostagent", rig.dir / "agent.yaml", "ActiveState=inactive\n");
+  const Examination found = Examine(rig.machine, {});
+  ASSERT_THAT(found.services, SizeIs(2));
+  EXPECT_EQ(found.services[0].config_path, rig.dir / "system/etc/entropyd/server.yaml");
+  EXPECT_FALSE(found.services[0].unit.has_value());
+  EXPECT_EQ(found.services[1].config_path, rig.dir / "agent.yaml");
+  EXPECT_EQ(found.services[1].StartCommand(), "systemctl restart entropyd-hostagent");
+}
+
+TEST(DoctorTest, LooksAtNothingElseWithoutAConfiguration) {
+  Rig rig;
+  rig.Replace("server.yaml", "listen:", "lisen:");
+  rig.Remove("tls/server.crt");
+  const Examination found = rig.Examine();
+  EXPECT_THAT(Texts(found.report), ElementsAre(HasSubstr("server.config: ")));
+  EXPECT_EQ(found.report.findings().front().trouble.mend,
+            absl::StrCat("sensible-editor +1 ", rig.dir / "server.yaml"));
+}
+
+TEST(DoctorTest, DoesNotKnowWhatItCouldNotRun) {
+  Rig rig;
+  rig.machine.run = [](const std::vector<std::string>&) {
+    return ProgramOutput{127, "", "env: 'entropyd': No such file or directory"};
+  };
+  const Examination found = rig.Examine();
+  EXPECT_THAT(found.report.findings(), IsEmpty());
+  EXPECT_THAT(found.report.unknown(), SizeIs(2));
+  EXPECT_EQ(ExitStatusOf(found.report), 3);
+}
+
+TEST(DoctorTest, TellsTheWorstFirst) {
+  Rig rig;
+  chmod((rig.dir / "tls/server.key").c_str(), 0644);
+  rig.Stop(kAgentPid);
+  EXPECT_THAT(Texts(rig.Examine().report),
+              ElementsAre(HasSubstr("agent.process: "), HasSubstr("server.key: ")));
+}
+
+TEST(DoctorTest, TellsOnceWhatTheProgramTellsToo) {
+  Rig rig;
+  rig.Remove("tls/server.key");
+  rig.check_status = 2;
+  rig.check_config =
+      absl::StrCat(rig.dir / "server.yaml", ":4:7: tls.key: read key ", rig.dir / "tls/server.key",
+                   ": No such file or directory; correct the path\n", rig.dir / "server.yaml",
+                   ":9:1: pools: something else");
+  EXPECT_THAT(Texts(rig.Examine().report),
+              ElementsAre(HasSubstr("server.config: "), HasSubstr("server.certificate: ")));
+}
+
+TEST(DoctorTest, FixTakesRightsAwayAndMakesDirectories) {
+  Rig rig;
+  chmod((rig.dir / "tls/server.key").c_str(), 0644);
+  rig.Replace("agent.yaml", "run/egd.sock", "class/egd.sock");
+  rig.Stop(kAgentPid);
+  const Examination found = rig.Examine();
+  for (const Finding& finding : found.report.findings()) {
+    if (!finding.trouble.fix.has_value()) continue;
+    EXPECT_TRUE(Apply(*finding.trouble.fix).ok());
+  }
+  EXPECT_EQ(ModeOf(rig.dir / "tls/server.key"), 0640);
+  EXPECT_EQ(ModeOf(rig.dir / "class"), 0755);
+  EXPECT_THAT(Texts(rig.Examine().report), ElementsAre(HasSubstr("agent.process: ")));
+}
+
+TEST(DoctorTest, FixFollowsNoLinkAndGivesNoRight) {
+  Rig rig;
+  const std::string key = rig.dir / "tls/server.key", link = rig.dir / "link";
+  ASSERT_EQ(symlink(key.c_str(), link.c_str()), 0);
+  EXPECT_FALSE(Apply({Fix::Kind::kMode, link, 0400}).ok());
+  EXPECT_EQ(Apply({Fix::Kind::kMode, key, 0640}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ModeOf(key), 0600);
+}
+
+TEST(DoctorTest, FixLeavesWhatIsThere) {
+  Rig rig;
+  chmod((rig.dir / "state").c_str(), 0711);
+  EXPECT_TRUE(Apply({Fix::Kind::kDirectory, rig.dir / "state", 0700}).ok());
+  EXPECT_EQ(ModeOf(rig.dir / "state"), 0711);
+  EXPECT_FALSE(Apply({Fix::Kind::kDirectory, rig.dir / "device/x", 0700}).ok());
+}
+
+}  // namespace
+}  // namespace entropyd::doctor
