@@ -1,0 +1,60 @@
+. "$HERE/doctor/vocabulary.sh"
+without_locks=(setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock prlimit --memlock=1048576:1048576)
+restart_server() {  # WORD…: what begins its command line
+  stop server
+  rm -f server.ports
+  spawn server "$@" "$BIN/entropyd" --config "$WORK/server.yaml" --ports-file "$WORK/server.ports"
+}
+serves() { eventually 20 test -s server.ports; eventually 30 ctl status; }
+
+# A certificate that was valid for 0 days. The server that runs goes on with the old one.
+openssl req -new -key pki/server.key -subj /CN=old -out old.csr
+openssl x509 -req -in old.csr -CA pki/ca.crt -CAkey pki/ca.key -CAcreateserial -days 0 -out old.crt 2>/dev/null
+cp -p pki/server.crt good.crt
+has_expired() { ! openssl x509 -checkend 0 -noout -in old.crt; }
+eventually 5 has_expired
+cp old.crt pki/server.crt
+finds broken server.certificate 'server.crt: expired at '
+# One that starts with it waits, without a port.
+restart_server
+eventually 10 logged server server.waiting
+finds broken server.port "does not listen on port "
+cp -p good.crt pki/server.crt
+serves
+
+cp -p pki/crl.pem good.pem
+echo nonsense >pki/crl.pem
+finds broken server.crl 'no revocation list in PEM'
+cp -p good.pem pki/crl.pem
+eventually 20 mended
+
+chmod 604 pki/server.key
+finds_only warning server.key 'others may use the key '
+chmod 600 pki/server.key
+
+sed -i 's|"spiffe://test/operator/\*"|"spiffe://test//operator"|' server.yaml
+finds warning server.policy 'matches nobody: '
+finds broken server.policy 'spiffe://test/operator/o1 \(client.yaml\) any role'
+cp good.server.yaml server.yaml
+eventually 20 mended
+
+# Nobody may draw: the program's own check tells.
+sed -i 's/role: agent/role: operator/; s/role: reader/role: operator/; s/, allow: .*}/}/' server.yaml
+finds broken server.config 'no rule lets anybody draw'
+cp good.server.yaml server.yaml
+eventually 20 mended
+
+restart_server prlimit --nofile=200:200
+serves
+finds_only warning server.descriptors 'may open 200 files, and needs 300'
+restart_server "${without_locks[@]}"
+serves
+finds_only warning server.memory 'cannot lock its memory \(1048576 bytes, no CAP_IPC_LOCK\)'
+
+# As a user who may write no state, and not read the key.
+restart_server setpriv --reuid=65534 --clear-groups
+finds broken server.key 'user 65534 may not (read|enter) '
+finds broken server.state_dir 'user 65534 may not write '
+restart_server
+serves
+is_well
