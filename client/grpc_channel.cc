@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/crypto/handshake_watch.h"
 #include "base/crypto/tls.h"
 #include "base/process/host_port.h"
 #include "base/wire/grpc_credentials.h"
@@ -57,6 +58,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Make(const std::string& server,
   absl::StatusOr<tls::Material> material =
       tls::LoadMaterial(tls.cert(), tls.key(), tls.ca(), /*crl=*/"", now);
   if (!material.ok()) return material.status();
+  tls::WatchHandshakes();  // so that an error can say why a server refuses our certificate
   grpc::ChannelArguments arguments = ServerChannelArguments(max_receive_bytes);
   const std::string& name = tls.server_name().empty() ? host : tls.server_name();
   if (!name.empty()) arguments.SetSslTargetNameOverride(name);

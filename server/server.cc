@@ -94,21 +94,6 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
   return options;
 }
 
-// The methods whose services ask the gate themselves.
-OwnMethods MethodsOfOurs() {
-  OwnMethods methods;
-  for (const google::protobuf::FileDescriptor* file :
-       {v1::AgentMessage::descriptor()->file(), v1::ListAgentsRequest::descriptor()->file()}) {
-    for (int i = 0; i < file->service_count(); ++i) {
-      const google::protobuf::ServiceDescriptor* const service = file->service(i);
-      for (int j = 0; j < service->method_count(); ++j) {
-        methods.insert(absl::StrCat("/", service->full_name(), "/", service->method(j)->name()));
-      }
-    }
-  }
-  return methods;
-}
-
 // Well above the sessions' own rotation, which moves agents without an error. gRPC makes it up to a
 // tenth shorter or longer.
 constexpr int64_t kConnectionAgeNanos = 2 * kHourNanos;
@@ -283,9 +268,11 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::ServerBuilder builder;
   Tune(&builder);
   credentials = std::make_unique<ServingCredentials>(plan.material);
-  grpc_door = std::make_unique<GrpcDoor>(&builder, credentials->grpc());
+  grpc_door = std::make_unique<GrpcDoor>(&builder, credentials->grpc(), gate.get());
   builder.experimental().SetInterceptorCreators(
-      AdmitForeignCalls(gate.get(), &open_calls, MethodsOfOurs()));
+      AdmitForeignCalls(gate.get(), &open_calls,
+                        MethodsIn({v1::AgentMessage::descriptor()->file(),
+                                   v1::ListAgentsRequest::descriptor()->file()})));
   builder.RegisterCallbackGenericService(&unknown_calls);
   builder.RegisterService(attach_service.get());
   builder.RegisterService(admin_service.get());

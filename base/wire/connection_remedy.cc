@@ -41,6 +41,9 @@ constexpr Cause kCauses[] = {
     {"alert certificate revoked", "our certificate is revoked: issue a new one"},
     {"alert certificate required", "the peer wants a certificate: give tls.cert and tls.key"},
     {"alert bad certificate", "the peer refuses our certificate: its log says why"},
+    {"alert unsupported certificate",
+     "our certificate is not for clients: issue one with the extended key usage clientAuth"},
+    {"TLS alert internal error", "the server has a fault of its own: its log says which"},
     {"alert protocol version", "one of the two does not speak TLS 1.3: update it"},
     {"Connection refused", "nothing listens there: start the server, or correct host and port"},
     {"Network is unreachable",
@@ -89,6 +92,13 @@ constexpr Cause kCauses[] = {
 
 // Where a server has to act otherwise than one who connects.
 constexpr Cause kCausesOfServers[] = {
+    {"no policy rule gives",
+     "add a rule for this identity to `policy`, or take the certificate away"},
+    {"is revoked", "none needed if you revoked it; else give the peer a new certificate"},
+    {"names nobody", "give the peer a certificate with one SPIFFE URI, or a DNS name, or one CN"},
+    {"leads to no CA that is trusted here",
+     "the peer's certificate is of a CA that is no longer in tls.client_ca: give the peer one of a "
+     "CA that is, or add its CA"},
     {"unable to get local issuer certificate",
      "the peer's certificate is of a CA that is not in tls.client_ca: give the peer one of a CA "
      "that is, or add its CA"},

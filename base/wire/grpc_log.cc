@@ -72,6 +72,16 @@ void GrpcLines::Refused(absl::string_view message) {
   const absl::string_view remedy =
       handshake.server ? ServerRemedy(reason) : ConnectionRemedy(reason);
   if (!handshake.at_fault.empty()) absl::StrAppend(&reason, " (that of ", handshake.at_fault, ")");
+  if (!handshake.identity.empty()) {
+    log_->Warning("tls.refused", {{"reason", reason},
+                                  {"identity", handshake.identity},
+                                  {"peer", handshake.peer},
+                                  {"subject", handshake.subject},
+                                  {"issuer", handshake.issuer},
+                                  {"remedy", remedy},
+                                  {count.key(), count.events}});
+    return;
+  }
   if (handshake.problem.empty()) {
     log_->Warning("tls.refused", {{"reason", reason},
                                   {"peer", handshake.peer},

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "base/wire/refused_handshake.h"
+
 namespace entropyd {
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -12,7 +14,8 @@ grpc::Status ToGrpc(const absl::Status& status) {
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  return WithRefusal(
+      absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message()));
 }
 
 }  // namespace entropyd

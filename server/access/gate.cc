@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace entropyd {
@@ -19,6 +20,8 @@ Gate::Gate(Policy policy, std::shared_ptr<const tls::Trust> trust, const Clock* 
       log_(log),
       denied_identity_(AddDenialCounter(metrics, "identity")),
       denied_revoked_(AddDenialCounter(metrics, "revoked")),
+      denied_expired_(AddDenialCounter(metrics, "expired")),
+      denied_untrusted_(AddDenialCounter(metrics, "untrusted")),
       denied_role_(AddDenialCounter(metrics, "role")),
       denied_calls_(AddDenialCounter(metrics, "calls_per_identity")),
       denied_connections_(AddDenialCounter(metrics, "connections_per_identity")),
@@ -41,39 +44,77 @@ void Gate::SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust) {
 }
 
 std::shared_ptr<const PeerCertificate> Gate::Certificate(const Caller& caller) const {
+  return Remembered(caller.cert_pem, caller.chain_pem);
+}
+
+std::shared_ptr<const PeerCertificate> Gate::Remembered(absl::string_view leaf_pem,
+                                                        absl::string_view chain_pem) const {
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = remembered_.find(caller.cert_pem);
-    if (it != remembered_.end() && it->second->chain_pem() == caller.chain_pem) return it->second;
+    const auto it = remembered_.find(leaf_pem);
+    if (it != remembered_.end() && it->second->chain_pem() == chain_pem) return it->second;
   }
-  auto certificate = std::make_shared<const PeerCertificate>(caller.cert_pem, caller.chain_pem);
+  auto certificate = std::make_shared<const PeerCertificate>(leaf_pem, chain_pem);
   absl::MutexLock lock(&mutex_);
   if (remembered_.size() >= forget_at_) {
     absl::erase_if(remembered_, [](const auto& entry) { return entry.second.use_count() == 1; });
     forget_at_ = std::max(kMaxRemembered, 2 * remembered_.size());
   }
-  remembered_[caller.cert_pem] = certificate;
+  remembered_[leaf_pem] = certificate;
   return certificate;
 }
 
-Gate::Refused Gate::Judge(const PeerCertificate& certificate, const Rules& rules,
-                          absl::string_view call, Roles roles) const {
+Gate::Refused Gate::JudgeCertificate(const PeerCertificate& certificate, const Rules& rules,
+                                     absl::string_view call) const {
   const absl::StatusOr<std::string>& identity = certificate.identity();
   if (!identity.ok()) {
     return {absl::UnauthenticatedError(absl::StrCat(
                 call, ": the certificate names nobody: ", identity.status().message())),
-            "identity", denied_identity_};
+            "identity", denied_identity_, tls::Refusal::kName};
   }
+  const std::string of = absl::StrCat(call, ": the certificate of ", *identity, " ");
   const absl::Status trusted = certificate.Check(*rules.trust, rules.number);
   if (!trusted.ok()) {
-    return {absl::Status(trusted.code(), absl::StrCat(call, ": the certificate of ", *identity, " ",
-                                                      trusted.message())),
-            "revoked", denied_revoked_};
+    const bool revoked = absl::StrContains(trusted.message(), "revoked");
+    return {absl::Status(trusted.code(), absl::StrCat(of, trusted.message())), "revoked",
+            denied_revoked_, revoked ? tls::Refusal::kRevoked : tls::Refusal::kUntrusted};
   }
+  return {};
+}
+
+Gate::Refused Gate::Judge(const PeerCertificate& certificate, const Rules& rules,
+                          absl::string_view call, Roles roles) const {
+  Refused refused = JudgeCertificate(certificate, rules, call);
+  if (!refused.status.ok()) return refused;
+  const std::string& identity = *certificate.identity();
   for (const config::v1::Role role : roles) {
-    if (rules.policy.CheckRole(*identity, role).ok()) return {};
+    if (rules.policy.CheckRole(identity, role).ok()) return {};
   }
-  return {rules.policy.CheckRole(*identity, roles[0]), "role", denied_role_};
+  return {rules.policy.CheckRole(identity, roles[0]), "role", denied_role_, tls::Refusal::kRole};
+}
+
+tls::Examiner::Verdict Gate::Examine(absl::string_view leaf_pem,
+                                     absl::string_view chain_pem) const {
+  const std::shared_ptr<const PeerCertificate> certificate = Remembered(leaf_pem, chain_pem);
+  // After the certificate is remembered: SetRules() looks at it, or these are the new rules.
+  const std::shared_ptr<const Rules> rules = this->rules();
+  const Refused refused = JudgeCertificate(*certificate, *rules, "handshake");
+  const std::string identity = certificate->identity().value_or("");
+  if (!refused.status.ok()) {
+    refused.counter->Increment();
+    absl::string_view problem = refused.status.message();
+    const std::string named = absl::StrCat(identity, " ");
+    const size_t name = problem.find(named);
+    problem.remove_prefix(name == absl::string_view::npos ? 0 : name + named.size());
+    return {refused.kind, identity, std::string(problem)};
+  }
+  if (rules->policy.HasAnyRole(identity)) return {};
+  denied_role_->Increment();
+  return {tls::Refusal::kRole, identity, "no policy rule gives its identity a role"};
+}
+
+void Gate::CountRefused(bool expired) const {
+  (expired ? denied_expired_ : denied_untrusted_)->Increment();
 }
 
 Gate::Refused Gate::JudgeRate(const std::string& identity, absl::string_view call) const {

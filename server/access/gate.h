@@ -1,6 +1,12 @@
-// The door of the server. It turns a certificate into an identity, refuses who is revoked or whom
-// no CA vouches for any more, and checks whether the identity has a role. It counts every denial,
-// and logs one line for each identity and reason in ten seconds.
+// Who may come in. The gate turns a certificate into an identity, refuses who is revoked or
+// whom no CA vouches for any more, and checks whether the identity has a role. It counts every
+// denial, and logs one line for each identity and reason in ten seconds.
+//
+// It is asked twice. In the handshake, so that nobody parses a byte of those who may do nothing:
+//
+//   const tls::Examiner::Verdict verdict = gate->Examine(leaf_pem, chain_pem);
+//
+// And for each call, since a role is not good for all of them:
 //
 //   const absl::StatusOr<Gate::Admission> peer = gate->Admit(
 //       {.cert_pem = pem, .chain_pem = chain, .address = address, .call = "Attach"}, roles);
@@ -30,6 +36,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "base/crypto/handshake_watch.h"
 #include "base/crypto/trust.h"
 #include "base/process/clock.h"
 #include "base/telemetry/line_limit.h"
@@ -57,6 +64,10 @@ class Gate {
     // The name of the call, for example "Attach".
     absl::string_view call;
   };
+
+  // Any of them lets a peer through the handshake.
+  static constexpr config::v1::Role kAnyRole[] = {config::v1::ROLE_AGENT, config::v1::ROLE_READER,
+                                                  config::v1::ROLE_OPERATOR};
 
   // Who hears of callers, by the address of each. Some of them may be empty.
   struct Hearers {
@@ -93,6 +104,11 @@ class Gate {
   // so that Recheck() costs little afterwards.
   void SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust);
 
+  // Whether a peer with this certificate may come in at all. Counts whom it refuses; the line in
+  // the log is that of the handshake (`tls.refused`).
+  tls::Examiner::Verdict Examine(absl::string_view leaf_pem, absl::string_view chain_pem) const;
+  // OpenSSL itself does not accept a certificate. Counts it.
+  void CountRefused(bool expired) const;
   // Lets the caller in when it has one of the roles. Errors: UNAUTHENTICATED (no identity in the
   // certificate, revoked, or no CA vouches for it), PERMISSION_DENIED (names the first
   // role, which is the usual one for the call), RESOURCE_EXHAUSTED (too many calls; or of
@@ -129,17 +145,23 @@ class Gate {
     absl::Status status;
     const char* reason = "";
     Counter* counter = nullptr;
+    tls::Refusal kind = tls::Refusal::kNone;
   };
 
   std::shared_ptr<const Rules> rules() const {
     absl::MutexLock lock(&mutex_);
     return rules_;
   }
+  // OK, or what is wrong with the certificate, whatever it is used for.
+  Refused JudgeCertificate(const PeerCertificate& certificate, const Rules& rules,
+                           absl::string_view call) const;
   // OK, or why the certificate may not make the call.
   Refused Judge(const PeerCertificate& certificate, const Rules& rules, absl::string_view call,
                 Roles roles) const;
   // OK, or the identity makes too many calls.
   Refused JudgeRate(const std::string& identity, absl::string_view call) const;
+  std::shared_ptr<const PeerCertificate> Remembered(absl::string_view leaf_pem,
+                                                    absl::string_view chain_pem) const;
   // Returns refused.status.
   absl::Status Tell(const Caller& caller, const PeerCertificate& certificate,
                     const Refused& refused) const;
@@ -151,6 +173,8 @@ class Gate {
   Hearers hearers_;
   Counter* const denied_identity_;
   Counter* const denied_revoked_;
+  Counter* const denied_expired_;
+  Counter* const denied_untrusted_;
   Counter* const denied_role_;
   Counter* const denied_calls_;
   Counter* const denied_connections_;

@@ -117,6 +117,12 @@ absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role
                                                   identity, " the role ", RoleName(role)));
 }
 
+bool Policy::HasAnyRole(absl::string_view identity) const {
+  return std::any_of(rules_.begin(), rules_.end(), [identity](const Rule& rule) {
+    return tls::MatchesPattern(rule.identity, identity);
+  });
+}
+
 absl::Status Policy::CheckClass(absl::string_view identity, config::v1::Role role,
                                 absl::string_view pool_class) const {
   for (const Rule& rule : rules_) {

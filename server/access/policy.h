@@ -38,6 +38,8 @@ class Policy {
 
   // OK, or PERMISSION_DENIED naming identity and role. One rule that matches is enough.
   absl::Status CheckRole(absl::string_view identity, config::v1::Role role) const;
+  // Whether some rule gives `identity` a role, whichever.
+  bool HasAnyRole(absl::string_view identity) const;
   // OK, or PERMISSION_DENIED: may `identity`, as agent or reader, get from POOL/CLASS?
   absl::Status CheckClass(absl::string_view identity, config::v1::Role role,
                           absl::string_view pool_class) const;

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/wire/grpc_status.h"
 #include "grpcpp/server_context.h"
@@ -95,20 +96,20 @@ class Admitting final : public grpc::experimental::Interceptor {
   }
 
   void Begin() {
-    constexpr config::v1::Role kAny[] = {config::v1::ROLE_AGENT, config::v1::ROLE_READER,
-                                         config::v1::ROLE_OPERATOR};
     std::string address;
     const Gate::Caller caller = CallerOf(*info_->server_context(), name_, &address);
-    const absl::StatusOr<Gate::Admission> admission = gate_->Admit(caller, kAny);
+    const absl::StatusOr<Gate::Admission> admission = gate_->Admit(caller, Gate::kAnyRole);
     admitted_ = admission.status();
     call_ = std::make_shared<ForeignCall>(info_->server_context());
     if (!admission.ok()) {
       if (!EndsByItself()) call_->ShutOut(admitted_);
       return;
     }
-    open_calls_->Add(
-        *gate_, {admission->certificate, std::string(name_), {std::begin(kAny), std::end(kAny)}},
-        call_);
+    open_calls_->Add(*gate_,
+                     {admission->certificate,
+                      std::string(name_),
+                      {std::begin(Gate::kAnyRole), std::end(Gate::kAnyRole)}},
+                     call_);
   }
 
   const Gate* const gate_;
@@ -143,6 +144,19 @@ class Unimplemented final : public grpc::ServerGenericBidiReactor {
 };
 
 }  // namespace
+
+OwnMethods MethodsIn(std::initializer_list<const google::protobuf::FileDescriptor*> files) {
+  OwnMethods methods;
+  for (const google::protobuf::FileDescriptor* file : files) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      const google::protobuf::ServiceDescriptor* const service = file->service(i);
+      for (int j = 0; j < service->method_count(); ++j) {
+        methods.insert(absl::StrCat("/", service->full_name(), "/", service->method(j)->name()));
+      }
+    }
+  }
+  return methods;
+}
 
 std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
 AdmitForeignCalls(const Gate* gate, OpenCalls* open_calls, OwnMethods own) {

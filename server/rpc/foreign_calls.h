@@ -14,11 +14,13 @@
 // Thread safety: safe.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "google/protobuf/descriptor.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/support/server_interceptor.h"
 #include "server/access/gate.h"
@@ -28,6 +30,9 @@ namespace entropyd {
 
 // The paths ("/package.Service/Method") of methods that ask the gate.
 using OwnMethods = absl::flat_hash_set<std::string>;
+
+// Those of all services in these files.
+OwnMethods MethodsIn(std::initializer_list<const google::protobuf::FileDescriptor*> files);
 
 // Gate and calls outlive the server.
 std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/crypto/handshake_watch.h"
 #include "server/door/peer_address.h"
 
@@ -30,6 +32,32 @@ std::string PeerOf(int connection) {
 
 }  // namespace
 
+// gRPC may work on a handshake for longer than the gate is there.
+class GrpcDoor::GateExaminer final : public tls::Examiner {
+ public:
+  explicit GateExaminer(const Gate* gate) : gate_(gate) {}
+
+  void Close() {
+    absl::MutexLock lock(&mutex_);
+    gate_ = nullptr;
+  }
+
+  Verdict Examine(const Papers& papers) override {
+    absl::ReaderMutexLock lock(&mutex_);
+    if (gate_ == nullptr) return {tls::Refusal::kRole, "", "the server stops"};
+    return gate_->Examine(papers.leaf_pem, papers.chain_pem);
+  }
+
+  void Refused(bool expired) override {
+    absl::ReaderMutexLock lock(&mutex_);
+    if (gate_ != nullptr) gate_->CountRefused(expired);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  const Gate* gate_ ABSL_GUARDED_BY(mutex_);  // null = closed
+};
+
 // Asked at each call, so most of the time nobody waits for the door.
 Gate::Hearers HearersOf(Door* door) {
   return {.admitted =
@@ -44,13 +72,18 @@ Gate::Hearers HearersOf(Door* door) {
 }
 
 GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
-                   std::shared_ptr<grpc::ServerCredentials> credentials)
-    : acceptor_(Accepting(builder, std::move(credentials))) {}
+                   std::shared_ptr<grpc::ServerCredentials> credentials, const Gate* gate)
+    : examiner_(std::make_shared<GateExaminer>(gate)),
+      acceptor_(Accepting(builder, std::move(credentials))) {
+  tls::WatchHandshakes();
+}
+
+GrpcDoor::~GrpcDoor() { examiner_->Close(); }
 
 Door::Receive GrpcDoor::receive() const {
-  return [acceptor = acceptor_.get()](UniqueFd connection) {
+  return [acceptor = acceptor_.get(), examiner = examiner_](UniqueFd connection) {
     // gRPC begins the handshake before it returns.
-    const tls::NextPeer next(PeerOf(connection.get()));
+    const tls::NextPeer next(PeerOf(connection.get()), connection.get(), examiner);
     Connection given;
     given.fd = connection.release();
     acceptor->HandleNewConnection(&given);

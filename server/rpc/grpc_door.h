@@ -1,6 +1,7 @@
-// Gives gRPC the connections that a door accepts.
+// Gives gRPC the connections that a door accepts. In the handshake it asks the gate who may come
+// in.
 //
-//   GrpcDoor grpc_door(&builder, credentials);           // before the server is built
+//   GrpcDoor grpc_door(&builder, credentials, &gate);   // before the server is built
 //   door->Start(grpc_door.receive());                    // after
 //
 // gRPC's own listener stops for ever when it meets EMFILE, and holds every connection that comes.
@@ -21,13 +22,20 @@ namespace entropyd {
 
 class GrpcDoor {
  public:
-  GrpcDoor(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials);
+  // The gate outlives it.
+  GrpcDoor(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials,
+           const Gate* gate);
+  // Of handshakes that still go on, nobody comes in any more.
+  ~GrpcDoor();
 
   // Valid as long as this. REQUIRES: the door stops before the server is shut down, because a
   // server that has been shut down leaves open what it gets.
   Door::Receive receive() const;
 
  private:
+  class GateExaminer;
+
+  const std::shared_ptr<GateExaminer> examiner_;
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
 };
 

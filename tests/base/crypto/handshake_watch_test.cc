@@ -1,5 +1,10 @@
 #include "base/crypto/handshake_watch.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -10,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/crypto/pem.h"
+#include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "openssl/pem.h"
@@ -48,7 +54,7 @@ class HandshakeWatchTest : public ::testing::Test {
   }
   // The server's end of a connection from that peer.
   void Accept(SSL_CTX* context, const std::string& peer) {
-    const NextPeer next(peer);
+    const NextPeer next(peer, direct_ ? direct_.get() : -1, examiner_);
     server_.reset(SSL_new(context));
     SSL_set_accept_state(server_.get());
     SSL_set_bio(server_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
@@ -81,6 +87,9 @@ class HandshakeWatchTest : public ::testing::Test {
     return Shake();
   }
 
+  std::shared_ptr<Examiner> examiner_;
+  // Where alerts of the server go directly.
+  UniqueFd direct_;
   TestCa ca_{"DEV"};
   TestCa::Leaf own_ = ca_.Issue({.cns = {"server"}});
   SslPtr server_;
@@ -184,6 +193,152 @@ TEST_F(HandshakeWatchTest, ThePeerIsThatOfTheThreadThatBeganAndNotOfTheNextOne) 
     EXPECT_EQ(TakeHandshake().peer, "192.0.2.7:4711");
   }).join();
   EXPECT_EQ(TakeHandshake().peer, "") << "this thread has worked on none";
+}
+
+// Says what it is told to, and keeps what it heard.
+class TellingExaminer final : public Examiner {
+ public:
+  Verdict Examine(const Papers& papers) override {
+    ++asked;
+    peer = papers.peer;
+    leaf_pem = papers.leaf_pem;
+    chain_pem = papers.chain_pem;
+    return verdict;
+  }
+  void Refused(bool expired) override { ++(expired ? expired_ones : others); }
+
+  Verdict verdict;
+  int asked = 0, expired_ones = 0, others = 0;
+  std::string peer, leaf_pem, chain_pem;
+};
+
+class ExaminerTest : public HandshakeWatchTest {
+ protected:
+  ExaminerTest() {
+    examiner_ = telling_;
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    direct_.reset(ends[0]);
+    arriving_.reset(ends[1]);
+  }
+  std::string Arrived() const {
+    char bytes[4096];
+    const ssize_t got = recv(arriving_.get(), bytes, sizeof bytes, 0);
+    return std::string(bytes, static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  }
+
+  const std::shared_ptr<TellingExaminer> telling_ = std::make_shared<TellingExaminer>();
+  UniqueFd arriving_;
+  const TestCa::Leaf leaf_ = ca_.Issue({.uris = {"spiffe://t/agent/h7"}, .cns = {"h7"}});
+};
+
+TEST_F(ExaminerTest, IsAskedOnceOfWhomOpenSslAccepts) {
+  ASSERT_EQ(Come(&leaf_), 1);
+  EXPECT_EQ(telling_->asked, 1);
+  EXPECT_EQ(telling_->peer, "192.0.2.7:4711");
+  EXPECT_EQ(telling_->leaf_pem, leaf_.cert_pem);
+  EXPECT_EQ(telling_->chain_pem, "");
+}
+
+TEST_F(ExaminerTest, SeesWhatThePeerSentBesidesItsLeaf) {
+  const TestCa middle("MIDDLE", &ca_);
+  const TestCa::Leaf leaf = middle.Issue({.cns = {"h7"}});
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "192.0.2.7:4711");
+  const ContextPtr dialling = Context(&leaf, nullptr);
+  SSL_CTX_add1_chain_cert(dialling.get(), ReadCerts(middle.cert_pem()).front().get());
+  Connect(dialling.get());
+  ASSERT_EQ(Shake(), 1);
+  EXPECT_EQ(telling_->asked, 1);
+  EXPECT_EQ(telling_->leaf_pem, leaf.cert_pem);
+  EXPECT_EQ(telling_->chain_pem, middle.cert_pem());
+}
+
+TEST_F(ExaminerTest, EachRefusalIsAnAlertOfItsOwnThatTheClientHears) {
+  const std::pair<Refusal, int> cases[] = {{Refusal::kRole, SSL_AD_HANDSHAKE_FAILURE},
+                                           {Refusal::kRevoked, SSL_AD_CERTIFICATE_REVOKED},
+                                           {Refusal::kExpired, SSL_AD_CERTIFICATE_EXPIRED},
+                                           {Refusal::kUntrusted, SSL_AD_UNKNOWN_CA},
+                                           {Refusal::kName, SSL_AD_BAD_CERTIFICATE}};
+  for (const auto& [refusal, alert] : cases) {
+    telling_->verdict = {refusal, "spiffe://t/agent/h7", "what is wrong"};
+    ASSERT_NE(Come(&leaf_), 1);
+    const Handshake failed = TakeHandshake();
+    EXPECT_EQ(failed.problem, "what is wrong");
+    EXPECT_EQ(failed.identity, "spiffe://t/agent/h7");
+    EXPECT_THAT(failed.subject, HasSubstr("CN=h7"));
+    EXPECT_FALSE(Arrived().empty());
+    ASSERT_EQ(SSL_do_handshake(client_.get()), 1) << "its side of the handshake is over";
+    char byte = 0;
+    EXPECT_LE(SSL_read(client_.get(), &byte, 1), 0);
+    EXPECT_EQ(LastAlert().description, alert);
+    EXPECT_EQ(LastAlert().identity, "spiffe://t/agent/h7");
+  }
+}
+
+// gRPC drops what is in the connection's buffer when a handshake has failed.
+TEST_F(ExaminerTest, TheAlertGoesToTheSocketDirectlyAndIsWhatTheBufferHolds) {
+  telling_->verdict = {Refusal::kRole, "", ""};
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "");
+  const ContextPtr dialling = Context(&leaf_, nullptr);
+  Connect(dialling.get());
+  SSL_do_handshake(client_.get());
+  SSL_do_handshake(server_.get());
+  EXPECT_EQ(Arrived(), "") << "the server's part of the handshake is not the alert";
+  SSL_do_handshake(client_.get());
+  SSL_do_handshake(server_.get());
+  char* buffered = nullptr;
+  const long size = BIO_get_mem_data(SSL_get_wbio(server_.get()), &buffered);
+  EXPECT_EQ(Arrived(), std::string(buffered, static_cast<size_t>(size)));
+}
+
+TEST_F(ExaminerTest, NothingGoesToASocketThatHasAnothersNumberByNow) {
+  telling_->verdict = {Refusal::kRole, "", ""};
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "");
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+  const UniqueFd other(ends[0]);
+  arriving_.reset(ends[1]);
+  ASSERT_EQ(dup3(other.get(), direct_.get(), O_CLOEXEC), direct_.get());
+  const ContextPtr dialling = Context(&leaf_, nullptr);
+  Connect(dialling.get());
+  ASSERT_NE(Shake(), 1);
+  EXPECT_EQ(Arrived(), "");
+}
+
+TEST_F(ExaminerTest, NothingOfAConnectionThatStandsGoesToTheSocketDirectly) {
+  ASSERT_EQ(Come(&leaf_), 1);
+  ASSERT_EQ(SSL_write(server_.get(), "s", 1), 1);
+  EXPECT_EQ(Arrived(), "");
+}
+
+TEST_F(ExaminerTest, WhatOpenSslRefusesItOnlyHears) {
+  const TestCa other("ELSEWHERE");
+  const TestCa::Leaf foreign = other.Issue({.cns = {"h7"}});
+  EXPECT_NE(Come(&foreign), 1);
+  const TestCa::Leaf old = ca_.Issue({.cns = {"h7"}, .not_after = absl::Now() - absl::Minutes(1)});
+  EXPECT_NE(Come(&old), 1);
+  EXPECT_EQ(telling_->asked, 0);
+  EXPECT_EQ(telling_->others, 1);
+  EXPECT_EQ(telling_->expired_ones, 1);
+  EXPECT_FALSE(Arrived().empty()) << "these are told by an alert, too";
+}
+
+TEST_F(ExaminerTest, AServerThatLetsUsInMakesTheAlertForgotten) {
+  telling_->verdict = {Refusal::kRole, "", ""};
+  ASSERT_NE(Come(&leaf_), 1);
+  SSL_do_handshake(client_.get());
+  char byte = 0;
+  SSL_read(client_.get(), &byte, 1);
+  ASSERT_NE(LastAlert().description, 0);
+  telling_->verdict = {};
+  ASSERT_EQ(Come(&leaf_), 1);
+  EXPECT_NE(LastAlert().description, 0) << "it has said nothing yet";
+  ASSERT_EQ(SSL_write(server_.get(), "x", 1), 1);
+  ASSERT_EQ(SSL_read(client_.get(), &byte, 1), 1);
+  EXPECT_EQ(LastAlert().description, 0);
 }
 
 }  // namespace

@@ -161,6 +161,46 @@ TEST_F(GateTest, AnIdentityMakesSoManyCallsAndNoMore) {
   EXPECT_TRUE(Admit(leaf, {ROLE_AGENT}).ok());
 }
 
+TEST_F(GateTest, TheHandshakeIsForWhomSomeRuleGivesARole) {
+  const auto agent = gate_.Examine(Leaf(root_, "agent/h1", 7), "");
+  EXPECT_EQ(agent.refusal, tls::Refusal::kNone);
+  const auto other = gate_.Examine(Leaf(root_, "other", 8), "");
+  EXPECT_EQ(other.refusal, tls::Refusal::kRole);
+  EXPECT_EQ(other.identity, "spiffe://t/other");
+  EXPECT_EQ(other.problem, "no policy rule gives its identity a role");
+  EXPECT_EQ(gate_.Examine("", "").refusal, tls::Refusal::kName);
+  EXPECT_EQ(gate_.Examine(Leaf(TestCa("OTHER"), "agent/h1", 9), "").refusal,
+            tls::Refusal::kUntrusted);
+  EXPECT_EQ(Denials("role"), 1);
+  EXPECT_EQ(Denials("identity"), 1);
+  EXPECT_TRUE(log_.events.empty()) << "the handshake has a line of its own";
+  gate_.SetRules(MakePolicy("{identity: \"spiffe://t/other\", role: operator}"),
+                 MakeTrust(root_.cert_pem(), ""));
+  EXPECT_EQ(gate_.Examine(Leaf(root_, "other", 8), "").refusal, tls::Refusal::kNone)
+      << "the rules of this moment count";
+}
+
+TEST_F(GateTest, TheHandshakeIsNotForTheRevoked) {
+  const std::string pem = Leaf(root_, "agent/h1", 7);
+  EXPECT_EQ(gate_.Examine(pem, "").refusal, tls::Refusal::kNone);
+  gate_.SetRules(MakePolicy(kAgents), MakeTrust(root_.cert_pem(), root_.Crl({7, 5})));
+  const auto revoked = gate_.Examine(pem, "");
+  EXPECT_EQ(revoked.refusal, tls::Refusal::kRevoked);
+  EXPECT_EQ(revoked.problem, "is revoked");
+  const auto signed_below = gate_.Examine(Leaf(middle_, "agent/h2", 9), middle_.cert_pem());
+  EXPECT_EQ(signed_below.refusal, tls::Refusal::kRevoked);
+  EXPECT_THAT(signed_below.problem, HasSubstr("whose own certificate is revoked"));
+  EXPECT_EQ(Denials("revoked"), 2);
+}
+
+TEST_F(GateTest, WhatOpenSslRefusesIsCounted) {
+  gate_.CountRefused(/*expired=*/true);
+  gate_.CountRefused(/*expired=*/false);
+  gate_.CountRefused(/*expired=*/false);
+  EXPECT_EQ(Denials("expired"), 1);
+  EXPECT_EQ(Denials("untrusted"), 2);
+}
+
 TEST_F(GateTest, FloodsOfDenialsAreALine) {
   const std::string leaf = Leaf(root_, "other", 7);
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());

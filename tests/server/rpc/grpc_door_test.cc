@@ -52,6 +52,10 @@ class AwaitedLog final : public Log {
 
 class GrpcDoorTest : public ServerFixture {
  protected:
+  static void SetUpTestSuite() {
+    ServerFixture::SetUpTestSuite();
+    Issue("roleless", "spiffe://test/roleless");
+  }
   void SetUp() override {
     SendGrpcLogTo(&lines_);
     ServerFixture::SetUp();
@@ -88,6 +92,22 @@ TEST_F(GrpcDoorTest, WhoseCertificateIsOfAnotherCaIsNamedWithAddressAndIssuer) {
   EXPECT_THAT(line, MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ subject=.* "
                                  "issuer=.* remedy=.* count=1"));
   EXPECT_THAT(line, AllOf(HasSubstr("CN=ELSEWHERE"), HasSubstr("tls.client_ca")));
+}
+
+TEST_F(GrpcDoorTest, WhoHasNoRoleIsNamedWithItsIdentity) {
+  Call(Read("roleless.crt"), Read("roleless.key"));
+  const std::string line = refusals_.Await("no policy rule gives its identity a role");
+  EXPECT_THAT(line,
+              MatchesRegex("tls.refused reason=certificate verify failed: no policy rule "
+                           "gives its identity a role identity=spiffe://test/roleless "
+                           "peer=127\\.0\\.0\\.1:[0-9]+ subject=.* issuer=.* remedy=add a rule "
+                           "for this identity to `policy`, .* count=1"));
+}
+
+TEST_F(GrpcDoorTest, WhoIsRevokedIsNamedWithItsIdentity) {
+  Call(Read("revoked.crt"), Read("revoked.key"));
+  EXPECT_THAT(refusals_.Await("is revoked"),
+              HasSubstr("identity=spiffe://test/agent/revoked peer=127.0.0.1:"));
 }
 
 TEST_F(GrpcDoorTest, WhoShowsNoCertificateIsNamedByItsAddress) {

@@ -1,6 +1,9 @@
 // Whatever can be called of the assembled server, by whom: each call asks the gate.
 
+#include <map>
+#include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -27,9 +30,13 @@ class GrpcGateTest : public ReloadFixture {
   // Any method, with a message as the wire has it.
   grpc::Status Call(const std::string& who, absl::string_view path, const std::string& message,
                     std::string* answer = nullptr) {
+    return Call(Channel(who), path, message, answer);
+  }
+  static grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, absl::string_view path,
+                           const std::string& message, std::string* answer = nullptr) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-    grpc::GenericStub stub(Channel(who));
+    grpc::GenericStub stub(channel);
     grpc::CompletionQueue queue;
     const grpc::Slice slice(message);
     const grpc::ByteBuffer request(&slice, 1);
@@ -81,8 +88,18 @@ std::set<std::string> ServicesIn(const std::string& answer) {
   return services;
 }
 
+// Of those whom the handshake lets in, and who lose their role or their certificate afterwards.
 TEST_F(GrpcGateTest, EveryMethodOfEveryServiceAsksTheGate) {
   Issue("nobody", "spiffe://test/nobody");
+  const std::string config = Read("server.yaml");
+  WriteFile("server.yaml",
+            absl::StrCat(config, "  - {identity: \"spiffe://test/nobody\", role: operator}\n"));
+  TakeConfig();
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
+  for (const char* who : {"h2", "nobody"}) {
+    channels[who] = Channel(who);
+    ASSERT_TRUE(Call(channels[who], kHealthCheck, "").ok()) << who;
+  }
   std::string answer;
   const grpc::Status listed = Call("reader", kReflection, std::string("\x3a\0", 2), &answer);
   ASSERT_TRUE(listed.ok()) << listed.error_message();
@@ -97,18 +114,22 @@ TEST_F(GrpcGateTest, EveryMethodOfEveryServiceAsksTheGate) {
     methods.insert(methods.end(), more.begin(), more.end());
   }
   EXPECT_GE(methods.size(), 20u);
+  Revoke("h2");
+  WriteFile("server.yaml", config);
+  TakeConfig();
   for (const std::string& method : methods) {
     // gRPC's own streams are cut.
     if (method == kHealthWatch || method == kReflection) {
-      for (const char* who : {"revoked", "nobody"}) {
-        EXPECT_EQ(Call(who, method, "").error_code(), grpc::StatusCode::CANCELLED) << method;
+      for (const char* who : {"h2", "nobody"}) {
+        EXPECT_EQ(Call(channels[who], method, "").error_code(), grpc::StatusCode::CANCELLED)
+            << method;
       }
       continue;
     }
-    const grpc::Status revoked = Call("revoked", method, "");
+    const grpc::Status revoked = Call(channels["h2"], method, "");
     EXPECT_EQ(revoked.error_code(), grpc::StatusCode::UNAUTHENTICATED) << method;
     EXPECT_THAT(revoked.error_message(), HasSubstr("is revoked")) << method;
-    const grpc::Status roleless = Call("nobody", method, "");
+    const grpc::Status roleless = Call(channels["nobody"], method, "");
     EXPECT_EQ(roleless.error_code(), grpc::StatusCode::PERMISSION_DENIED) << method;
     EXPECT_THAT(roleless.error_message(), HasSubstr("spiffe://test/nobody")) << method;
   }
@@ -118,10 +139,59 @@ TEST_F(GrpcGateTest, EveryMethodOfEveryServiceAsksTheGate) {
   }
 }
 
+// gRPC answers a connection that it has begun to read by its settings.
+TEST_F(GrpcGateTest, OfWhomTheHandshakeRefusesNobodyParsesAByte) {
+  Issue("nobody", "spiffe://test/nobody");
+  Issue("expired", "spiffe://test/agent/expired", absl::Now() - absl::Hours(24 * 400));
+  const struct {
+    const char* who;
+    int alert;
+    const char* reason;
+    grpc::StatusCode code;
+    const char* words;
+  } cases[] = {
+      {"nobody", SSL_AD_HANDSHAKE_FAILURE, "role", grpc::StatusCode::PERMISSION_DENIED,
+       "no policy rule gives spiffe://test/nobody a role"},
+      {"revoked", SSL_AD_CERTIFICATE_REVOKED, "revoked", grpc::StatusCode::UNAUTHENTICATED,
+       "spiffe://test/agent/revoked: it, or that of its CA, is revoked"},
+  };
+  for (const auto& one : cases) {
+    RawPeer peer(server_->grpc_port(), Path(absl::StrCat(one.who, ".crt")),
+                 Path(absl::StrCat(one.who, ".key")));
+    EXPECT_EQ(peer.AwaitAlert(), one.alert) << one.who;
+    EXPECT_EQ(Count("entropyd_denials_total", one.reason), 1) << one.who;
+    v1::GetResponse response;
+    const grpc::Status status = Get(one.who, "default/gold", 16, &response);
+    EXPECT_EQ(status.error_code(), one.code) << one.who << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(one.words));
+  }
+  RawPeer expired(server_->grpc_port(), Path("expired.crt"), Path("expired.key"));
+  EXPECT_EQ(expired.AwaitAlert(), SSL_AD_CERTIFICATE_EXPIRED);
+  EXPECT_EQ(Count("entropyd_denials_total", "expired"), 1);
+  v1::GetResponse response;
+  EXPECT_TRUE(Get("reader", "default/gold", 16, &response).ok()) << "others are heard";
+}
+
+TEST_F(GrpcGateTest, TheRulesOfThisMomentDecideInTheHandshake) {
+  Issue("nobody", "spiffe://test/nobody");
+  v1::GetResponse response;
+  EXPECT_EQ(Get("nobody", "default/gold", 16, &response).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  const std::string config = Read("server.yaml");
+  WriteFile("server.yaml", absl::StrCat(config,
+                                        "  - {identity: \"spiffe://test/nobody\", role: "
+                                        "reader, allow: [\"default/gold\"]}\n"));
+  TakeConfig();
+  EXPECT_TRUE(Get("nobody", "default/gold", 16, &response).ok());
+  WriteFile("server.yaml", config);
+  TakeConfig();
+  EXPECT_EQ(Get("nobody", "default/gold", 16, &response).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+}
+
 // gRPC 1.51 aborts the process when it copies the first of these for a processor of metadata.
 TEST_F(GrpcGateTest, NoHeaderOfACallEndsTheServer) {
-  Issue("nobody", "spiffe://test/nobody");
-  for (const char* who : {"nobody", "revoked", "h1", "operator"}) {
+  for (const char* who : {"h1", "reader", "operator"}) {
     for (const char* path : {"/nobody.Knows/This", "/entropyd.v1.Entropy/Get",
                              "/entropyd.v1.Admin/ListPools", "/grpc.health.v1.Health/Check"}) {
       for (const char* name : {"grpclb_client_stats", "lb-token", "lb-cost-bin", "grpc-trace-bin",

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -14,6 +15,7 @@
 
 #include "base/process/fd.h"
 #include "gtest/gtest.h"
+#include "openssl/err.h"
 #include "openssl/ssl.h"
 
 namespace entropyd {
@@ -39,7 +41,19 @@ class RawPeer {
     ssl_.reset(SSL_new(context_.get()));
     SSL_set_fd(ssl_.get(), socket_.get());
     EXPECT_EQ(SSL_connect(ssl_.get()), 1);
-    Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, ""));
+    // The server may have refused us by now.
+    const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, "");
+    signal(SIGPIPE, SIG_IGN);
+    SSL_write(ssl_.get(), preface.data(), static_cast<int>(preface.size()));
+  }
+
+  // Waits for the end of a connection on which the server says nothing but why it ends. Returns the
+  // alert (RFC 8446, section 6); 0 = it has said something, or no alert came.
+  int AwaitAlert() {
+    ERR_clear_error();
+    if (!Receive(1).empty()) return 0;
+    const unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET : 0;
   }
 
   using Headers = std::vector<std::pair<std::string, std::string>>;

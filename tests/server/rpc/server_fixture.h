@@ -18,6 +18,7 @@
 #include "base/crypto/tls.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
+#include "base/wire/grpc_status.h"
 #include "client/grpc_channel.h"
 #include "client/pki/pki.h"
 #include "grpcpp/grpcpp.h"
@@ -201,9 +202,11 @@ class ServerFixture : public ::testing::Test {
       v1::ServerMessage message;
       while (stream->Read(&message)) {
       }
-      return stream->Finish();
+      return AsOursTell(stream->Finish());
     }
   };
+  // What a client of ours makes of what gRPC says.
+  static grpc::Status AsOursTell(const grpc::Status& status) { return ToGrpc(FromGrpc(status)); }
   double Count(const std::string& metric, const std::string& reason) {
     return server_->metrics()->AddCounter(metric, "", {{"reason", reason}})->Value();
   }
@@ -229,7 +232,7 @@ class ServerFixture : public ::testing::Test {
     v1::GetRequest request;
     request.set_class_(name);
     request.set_bytes(bytes);
-    return v1::Entropy::NewStub(Channel(who))->Get(&context, request, response);
+    return AsOursTell(v1::Entropy::NewStub(Channel(who))->Get(&context, request, response));
   }
 
   static inline std::string* dir_ = nullptr;
