@@ -205,6 +205,7 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   parts_.reconfigurer->Apply(*std::move(prepared), *plan);
   if (new_rules) RecheckPeers(parts_.loop, parts_.protocols);
   parts_.open_calls->Recheck(*parts_.gate);
+  if (new_rules) parts_.door->Recheck();
   parts_.gate->SetCallLimit(plan->config.max_calls_per_identity_per_second());
   outcome.needs_restart = RestartKeys(started_, plan->config);
   config_ = std::move(plan->config);
@@ -263,6 +264,7 @@ void Reloader::TakeRules() {
   parts_.gate->SetRules(policy_, material_.trust);
   RecheckPeers(parts_.loop, parts_.protocols);
   parts_.open_calls->Recheck(*parts_.gate);
+  parts_.door->Recheck();
 }
 
 void Reloader::Ask(std::string cause, Done done) {

@@ -42,6 +42,7 @@
 #include "server/access/gate.h"
 #include "server/attach/protocols.h"
 #include "server/dispatch/dispatch_loop.h"
+#include "server/door/door.h"
 #include "server/reconfigurer.h"
 #include "server/reload/config_change.h"
 #include "server/reload/file_watch.h"
@@ -63,6 +64,7 @@ class Reloader {
   // What a reload changes. All of it outlives the reloader.
   struct Parts {
     Gate* gate;
+    Door* door;
     Reconfigurer* reconfigurer;
     DispatchLoop* loop;
     Protocols* protocols;

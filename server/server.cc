@@ -88,6 +88,9 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
   options.attach.admission = [gate](const PeerCertificate& certificate) {
     return gate->Recheck(certificate, "Attach", {config::v1::ROLE_AGENT});
   };
+  options.attach.lifetime_nanos = [gate](const PeerCertificate& certificate) {
+    return gate->LifetimeNanos(certificate);
+  };
   options.get.admission = [gate](const PeerCertificate& certificate) {
     return gate->Recheck(certificate, "Get", {config::v1::ROLE_READER, config::v1::ROLE_AGENT});
   };
@@ -144,6 +147,8 @@ struct Server::Impl {
   absl::Status Alive() const;
   absl::Status Healthy();
   absl::Status Ready() const;
+  // Of those whose certificate has expired: ends streams, calls and connections.
+  void EndExpired();
   void WaitForSessions(int64_t deadline_nanos);
 
   const Clock* const clock;
@@ -268,7 +273,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   grpc::ServerBuilder builder;
   Tune(&builder);
   credentials = std::make_unique<ServingCredentials>(plan.material);
-  grpc_door = std::make_unique<GrpcDoor>(&builder, credentials->grpc(), gate.get());
+  grpc_door = std::make_unique<GrpcDoor>(&builder, credentials->grpc(), gate.get(), door.get());
   builder.experimental().SetInterceptorCreators(
       AdmitForeignCalls(gate.get(), &open_calls,
                         MethodsIn({v1::AgentMessage::descriptor()->file(),
@@ -314,6 +319,7 @@ void Server::Impl::StartReloading(const ServerPlan& plan, Reloading reloading) {
   reloader_owned =
       std::make_unique<Reloader>(std::move(reloading.load), std::move(reloading.config_path), plan,
                                  Reloader::Parts{.gate = gate.get(),
+                                                 .door = door.get(),
                                                  .reconfigurer = reconfigurer.get(),
                                                  .loop = loop.get(),
                                                  .protocols = protocols.get(),
@@ -396,6 +402,13 @@ std::string Server::Impl::Summary() const {
   return absl::StrJoin(parts, "; ");
 }
 
+void Server::Impl::EndExpired() {
+  if (!gate->TakeExpiries()) return;
+  RecheckPeers(loop.get(), protocols.get());
+  open_calls.Recheck(*gate);
+  door->Recheck();
+}
+
 void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
   bool empty = false;
   while (!empty && clock->NowNanos() < deadline_nanos) {
@@ -442,6 +455,8 @@ bool Server::reload_awaited() const {
 
 void Server::Tick() {
   if (impl_->reloader_owned != nullptr) impl_->reloader_owned->Tick();
+  impl_->EndExpired();
+  impl_->door->EndShutOut();
   const bool ready = impl_->Ready().ok();
   if (ready == impl_->serving) return;
   impl_->serving = ready;

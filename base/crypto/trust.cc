@@ -49,6 +49,14 @@ absl::Time NextUpdate(const X509_CRL* crl) {
   return due == nullptr ? absl::InfiniteFuture() : ToTime(due);
 }
 
+absl::Time FirstEnd(const STACK_OF(X509) * chain) {
+  absl::Time first = absl::InfiniteFuture();
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    first = std::min(first, ToTime(X509_get0_notAfter(sk_X509_value(chain, i))));
+  }
+  return first;
+}
+
 bool Revokes(X509_CRL* crl, X509* cert) {
   X509_REVOKED* entry = nullptr;
   // Compares issuer and serial. 2 is an entry that lifts a hold.
@@ -85,7 +93,8 @@ absl::StatusOr<std::shared_ptr<const Trust>> Trust::Create(const File& ca, const
   return std::shared_ptr<const Trust>(new Trust(std::move(parts)));
 }
 
-absl::Status Trust::Check(absl::string_view leaf_pem, absl::string_view chain_pem) const {
+absl::Status Trust::Check(absl::string_view leaf_pem, absl::string_view chain_pem,
+                          absl::Time* not_after) const {
   const std::vector<CertPtr> leaf = ReadCerts(leaf_pem);
   if (leaf.empty()) return absl::UnauthenticatedError("cannot be read");
   const std::vector<CertPtr> sent = ReadCerts(chain_pem);
@@ -107,6 +116,7 @@ absl::Status Trust::Check(absl::string_view leaf_pem, absl::string_view chain_pe
                      X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()))));
   }
   STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(context.get());
+  if (not_after != nullptr) *not_after = FirstEnd(chain);
   for (int i = 0; i < sk_X509_num(chain); ++i) {
     X509* const cert = sk_X509_value(chain, i);
     for (const CrlPtr& list : parts_->lists) {

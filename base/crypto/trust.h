@@ -39,8 +39,10 @@ class Trust {
 
   // What TLS verified when the peer came may not hold any more. `chain_pem` is what the peer sent
   // besides its leaf, and may be empty. Errors: UNAUTHENTICATED; the message goes on after "the
-  // certificate of X ". Does not look at the time: the handshake did.
-  absl::Status Check(absl::string_view leaf_pem, absl::string_view chain_pem) const;
+  // certificate of X ". Does not look at the time: `not_after` (may be null) becomes the time when
+  // the first certificate of the chain expires.
+  absl::Status Check(absl::string_view leaf_pem, absl::string_view chain_pem,
+                     absl::Time* not_after = nullptr) const;
 
   // The lists that should have been replaced by now, each as "CN=dc1, due 2026-01-02 …".
   std::vector<std::string> StaleLists(absl::Time now) const;

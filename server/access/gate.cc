@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 
 namespace entropyd {
 
@@ -79,7 +80,12 @@ Gate::Refused Gate::JudgeCertificate(const PeerCertificate& certificate, const R
     return {absl::Status(trusted.code(), absl::StrCat(of, trusted.message())), "revoked",
             denied_revoked_, revoked ? tls::Refusal::kRevoked : tls::Refusal::kUntrusted};
   }
-  return {};
+  if (clock_->WallTime() < certificate.not_after()) return {};
+  return {
+      absl::UnauthenticatedError(absl::StrCat(
+          of, "expired at ",
+          absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", certificate.not_after(), absl::UTCTimeZone()))),
+      "expired", denied_expired_, tls::Refusal::kExpired};
 }
 
 Gate::Refused Gate::Judge(const PeerCertificate& certificate, const Rules& rules,
@@ -93,13 +99,13 @@ Gate::Refused Gate::Judge(const PeerCertificate& certificate, const Rules& rules
   return {rules.policy.CheckRole(identity, roles[0]), "role", denied_role_, tls::Refusal::kRole};
 }
 
-tls::Examiner::Verdict Gate::Examine(absl::string_view leaf_pem,
-                                     absl::string_view chain_pem) const {
-  const std::shared_ptr<const PeerCertificate> certificate = Remembered(leaf_pem, chain_pem);
+tls::Examiner::Verdict Gate::Examine(absl::string_view leaf_pem, absl::string_view chain_pem,
+                                     std::shared_ptr<const PeerCertificate>* certificate) const {
+  *certificate = Remembered(leaf_pem, chain_pem);
   // After the certificate is remembered: SetRules() looks at it, or these are the new rules.
   const std::shared_ptr<const Rules> rules = this->rules();
-  const Refused refused = JudgeCertificate(*certificate, *rules, "handshake");
-  const std::string identity = certificate->identity().value_or("");
+  const Refused refused = JudgeCertificate(**certificate, *rules, "handshake");
+  const std::string identity = (*certificate)->identity().value_or("");
   if (!refused.status.ok()) {
     refused.counter->Increment();
     absl::string_view problem = refused.status.message();
@@ -115,6 +121,23 @@ tls::Examiner::Verdict Gate::Examine(absl::string_view leaf_pem,
 
 void Gate::CountRefused(bool expired) const {
   (expired ? denied_expired_ : denied_untrusted_)->Increment();
+}
+
+bool Gate::Holds(const PeerCertificate& certificate) const {
+  const std::shared_ptr<const Rules> rules = this->rules();
+  return JudgeCertificate(certificate, *rules, "").status.ok() &&
+         rules->policy.HasAnyRole(*certificate.identity());
+}
+
+bool Gate::TakeExpiries() const {
+  const absl::Time now = clock_->WallTime();
+  bool any = false;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [pem, certificate] : remembered_) {
+    if (now < certificate->not_after() || certificate.use_count() == 1) continue;
+    any = certificate->TakeExpiry() || any;
+  }
+  return any;
 }
 
 Gate::Refused Gate::JudgeRate(const std::string& identity, absl::string_view call) const {

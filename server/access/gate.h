@@ -1,10 +1,10 @@
-// Who may come in. The gate turns a certificate into an identity, refuses who is revoked or
-// whom no CA vouches for any more, and checks whether the identity has a role. It counts every
+// Who may come in. The gate turns a certificate into an identity, refuses who is revoked, expired
+// or whom no CA vouches for any more, and checks whether the identity has a role. It counts every
 // denial, and logs one line for each identity and reason in ten seconds.
 //
 // It is asked twice. In the handshake, so that nobody parses a byte of those who may do nothing:
 //
-//   const tls::Examiner::Verdict verdict = gate->Examine(leaf_pem, chain_pem);
+//   const tls::Examiner::Verdict verdict = gate->Examine(leaf_pem, chain_pem, &certificate);
 //
 // And for each call, since a role is not good for all of them:
 //
@@ -105,12 +105,22 @@ class Gate {
   void SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust);
 
   // Whether a peer with this certificate may come in at all. Counts whom it refuses; the line in
-  // the log is that of the handshake (`tls.refused`).
-  tls::Examiner::Verdict Examine(absl::string_view leaf_pem, absl::string_view chain_pem) const;
+  // the log is that of the handshake (`tls.refused`). `certificate` becomes what Holds() wants.
+  tls::Examiner::Verdict Examine(absl::string_view leaf_pem, absl::string_view chain_pem,
+                                 std::shared_ptr<const PeerCertificate>* certificate) const;
   // OpenSSL itself does not accept a certificate. Counts it.
   void CountRefused(bool expired) const;
+  // Whether Examine() would let the peer in now. Tells nobody.
+  bool Holds(const PeerCertificate& certificate) const;
+  // How long it is valid from now on; negative when it is not.
+  int64_t LifetimeNanos(const PeerCertificate& certificate) const {
+    return absl::ToInt64Nanoseconds(certificate.not_after() - clock_->WallTime());
+  }
+  // True when a certificate that somebody uses has expired, and no call before has said so.
+  bool TakeExpiries() const;
+
   // Lets the caller in when it has one of the roles. Errors: UNAUTHENTICATED (no identity in the
-  // certificate, revoked, or no CA vouches for it), PERMISSION_DENIED (names the first
+  // certificate, revoked, expired, or no CA vouches for it), PERMISSION_DENIED (names the first
   // role, which is the usual one for the call), RESOURCE_EXHAUSTED (too many calls; or of
   // Hearers::admitted). REQUIRES: `roles` is not empty.
   absl::StatusOr<Admission> Admit(const Caller& caller, Roles roles) const;

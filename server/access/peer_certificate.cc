@@ -17,7 +17,9 @@ PeerCertificate::PeerCertificate(absl::string_view leaf_pem, absl::string_view c
 absl::Status PeerCertificate::Check(const tls::Trust& trust, uint64_t number) const {
   absl::MutexLock lock(&mutex_);
   if (number_ != number) {
-    verdict_ = trust.Check(leaf_pem_, chain_pem_);
+    absl::Time not_after = absl::InfiniteFuture();
+    verdict_ = trust.Check(leaf_pem_, chain_pem_, &not_after);
+    not_after_unix_nanos_ = absl::ToUnixNanos(not_after);
     number_ = number;
   }
   return verdict_;

@@ -8,7 +8,9 @@
 // Thread safety: safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -16,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "base/crypto/tls.h"
 #include "base/crypto/trust.h"
 
@@ -33,6 +36,13 @@ class PeerCertificate {
   // As trust.Check(), but verifies only once for each `number` of rules.
   absl::Status Check(const tls::Trust& trust, uint64_t number) const;
 
+  // When it expires, or the first of those that vouch for it. REQUIRES: Check() has accepted it.
+  absl::Time not_after() const {
+    return absl::FromUnixNanos(not_after_unix_nanos_.load(std::memory_order_relaxed));
+  }
+  // True once: for the first who says that it has expired.
+  bool TakeExpiry() const { return !expiry_taken_.exchange(true, std::memory_order_relaxed); }
+
  private:
   const std::string leaf_pem_;
   const std::string chain_pem_;
@@ -42,6 +52,9 @@ class PeerCertificate {
   // The rules of the last verdict. 0 = there is none.
   mutable uint64_t number_ ABSL_GUARDED_BY(mutex_) = 0;
   mutable absl::Status verdict_ ABSL_GUARDED_BY(mutex_);
+  // The greatest is absl::InfiniteFuture() for all who compare it with the time of day.
+  mutable std::atomic<int64_t> not_after_unix_nanos_{std::numeric_limits<int64_t>::max()};
+  mutable std::atomic<bool> expiry_taken_{false};
 };
 
 }  // namespace entropyd

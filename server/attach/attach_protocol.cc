@@ -128,16 +128,25 @@ void AttachProtocol::OnSession(Session* session, uint32_t events, int64_t now_na
 
 void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
   registry_.Add(std::unique_ptr<Session>(session));
-  const uint64_t spread = 2 * static_cast<uint64_t>(kRotateSpreadNanos);
-  const uint64_t number = options_.jitter_seed + next_session_id_ + totals_.attached;
-  session->Start(now_nanos, now_nanos + kRotateNanos - kRotateSpreadNanos +
-                                static_cast<int64_t>(Mix(number) % spread));
+  session->Start(now_nanos, RotationTime(*session, now_nanos));
   SessionEnd refused = Admit(session, now_nanos);
   if (refused.cause != SessionEnd::Cause::kNone) {
     EndSession(session, std::move(refused), now_nanos);
     return;
   }
   session->transport()->StartRead();
+}
+
+int64_t AttachProtocol::RotationTime(const Session& session, int64_t now_nanos) const {
+  const uint64_t spread = 2 * static_cast<uint64_t>(kRotateSpreadNanos);
+  const uint64_t number = options_.jitter_seed + next_session_id_ + totals_.attached;
+  const int64_t lasts =
+      kRotateNanos - kRotateSpreadNanos + static_cast<int64_t>(Mix(number) % spread);
+  const PeerCertificate* const certificate = session.peer().certificate.get();
+  if (certificate == nullptr || options_.lifetime_nanos == nullptr) return now_nanos + lasts;
+  const int64_t lifetime = options_.lifetime_nanos(*certificate);
+  if (lifetime < 2 * kBeforeExpiryNanos) return now_nanos + lasts;
+  return now_nanos + std::min(lasts, lifetime - kBeforeExpiryNanos);
 }
 
 SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {

@@ -43,6 +43,10 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   static constexpr int64_t kRotateNanos = 45 * kMinuteNanos;
   static constexpr int64_t kRotateSpreadNanos = 5 * kMinuteNanos;
   static constexpr int64_t kDrainNanos = 30 * kSecondNanos;
+  // A session moves at the latest so long before its peer's certificate expires, so that an agent
+  // whose certificate was renewed meanwhile loses nothing. Not one that begins later than twice
+  // this before: it came with what it has.
+  static constexpr int64_t kBeforeExpiryNanos = 2 * kMinuteNanos;
   // Heartbeats of one sweep, a millisecond of the dispatcher, and when the others follow. So
   // thousands of idle streams delay nobody's bytes.
   static constexpr int kHeartbeatsPerSweep = 500;
@@ -61,6 +65,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     uint64_t jitter_seed = 0;
     // Whether the peer may attach by the rules of this moment. Empty = everybody may.
     std::function<absl::Status(const PeerCertificate&)> admission = nullptr;
+    // How long the peer's certificate is valid from now on. Empty = for ever.
+    std::function<int64_t(const PeerCertificate&)> lifetime_nanos = nullptr;
   };
 
   // Numbers since start.
@@ -123,6 +129,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   SessionEnd Admit(Session* session, int64_t now_nanos);
   // As options.admission. OK for a peer without a certificate.
   absl::Status Admission(const Session& session) const;
+  // When a session that begins now moves.
+  int64_t RotationTime(const Session& session, int64_t now_nanos) const;
   void RecheckSession(Session* session, int64_t now_nanos);
   void RecheckChannels(Session* session);
   // Starts the next read, or holds it while the identity has sent too many messages.

@@ -46,6 +46,8 @@ enum class Full {
   kSilence,
   // The identity goes on making more calls than it may.
   kCalls,
+  // The certificate was revoked or has expired, or has no role any more.
+  kCertificate,
 };
 
 class ConnectionTable {

@@ -133,6 +133,49 @@ void Door::Expel(Id id, Full why) {
   AskToLeave(id);
 }
 
+void Door::Vouch(const std::string& peer, std::function<bool()> holds) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = by_peer_.find(peer);
+  if (it != by_peer_.end()) given_.find(it->second)->second.holds = std::move(holds);
+}
+
+void Door::Recheck() {
+  std::vector<std::pair<Id, std::function<bool()>>> vouched;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, given] : given_) {
+      if (given.holds != nullptr && given.end_nanos == kNever)
+        vouched.emplace_back(id, given.holds);
+    }
+  }
+  std::vector<Id> shut_out;
+  for (const auto& [id, holds] : vouched) {
+    if (!holds()) shut_out.push_back(id);
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const Id id : shut_out) {
+    const auto it = given_.find(id);
+    if (it == given_.end()) continue;
+    it->second.end_nanos = clock_->NowNanos() + kFarewellNanos;
+    shut_out_.push_back(id);
+  }
+}
+
+void Door::EndShutOut() {
+  absl::MutexLock lock(&mutex_);
+  const int64_t now_nanos = clock_->NowNanos();
+  shut_out_.erase(std::remove_if(shut_out_.begin(), shut_out_.end(),
+                                 [this, now_nanos](Id id) {
+                                   mutex_.AssertHeld();
+                                   const auto it = given_.find(id);
+                                   if (it == given_.end()) return true;
+                                   if (now_nanos < it->second.end_nanos) return false;
+                                   if (leaving_.count(id) == 0) Expel(id, Full::kCertificate);
+                                   return true;
+                                 }),
+                  shut_out_.end());
+}
+
 void Door::SetLimits(const ConnectionTable::Limits& limits) {
   absl::MutexLock lock(&mutex_);
   table_.SetLimits(limits);

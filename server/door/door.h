@@ -4,7 +4,10 @@
 //
 //   auto door = *Door::Open({.address = "[::]:7743", .limits = limits}, clock, log, metrics);
 //   door->Start([](UniqueFd connection) { ... });      // on a thread of its own
+//   door->Vouch("192.0.2.7:4711", holds);              // in the handshake
 //   if (door->has_strangers()) status = door->Introduce(peer, identity);   // at each call
+//   door->Recheck();                                   // the rules have changed
+//   door->EndShutOut();                                // twice a second
 //   door->Stop();
 //
 // No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
@@ -58,6 +61,9 @@ class Door {
   static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
   // Probes that are open at the same time.
   static constexpr size_t kMaxProbes = 8;
+  // What a peer that may not stay any more has to read why its calls ended. Longer than an Attach
+  // stream's, which is cancelled then.
+  static constexpr int64_t kFarewellNanos = 700 * kMillisecondNanos;
   // Strangers asked to give way whose sockets are still open. They are above the limit of
   // connections for a moment, so there may not be many.
   static constexpr size_t kMaxLeaving = 32;
@@ -95,6 +101,14 @@ class Door {
   // A call from `peer` was refused, because its identity makes too many. Who goes on has to leave.
   void Exceeded(absl::string_view peer);
 
+  // Somebody vouches for `peer` (PeerKey()), and `holds` says whether that still holds. It is
+  // called without locks held.
+  void Vouch(const std::string& peer, std::function<bool()> holds);
+  // Asks all `holds`. Of whom one does not, the connection ends kFarewellNanos later.
+  void Recheck();
+  // Ends the connections whose time has come.
+  void EndShutOut();
+
   // What the thread does again and again: waits for at most `patience`, accepts, and looks whose
   // sockets were closed. For tests: REQUIRES that Start() was not called.
   void Turn(const Receive& receive, absl::Duration patience);
@@ -103,6 +117,9 @@ class Door {
   struct Given {
     GivenSocket socket;
     std::string peer;
+    std::function<bool()> holds = nullptr;
+    // When it has to end.
+    int64_t end_nanos = kNever;
   };
 
   Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
@@ -139,6 +156,8 @@ class Door {
   absl::flat_hash_map<std::string, ConnectionTable::Id> by_peer_ ABSL_GUARDED_BY(mutex_);
   // Had to leave, and the report does not know yet.
   std::vector<std::pair<Full, std::string>> expelled_ ABSL_GUARDED_BY(mutex_);
+  // Have to end at the end_nanos of each.
+  std::vector<ConnectionTable::Id> shut_out_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
   // The server's ends of probes: those that wait for the thread, and those that it has given away.

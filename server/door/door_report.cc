@@ -25,6 +25,10 @@ Text Of(Full full) {
       return {"silence", "look at what connects from there with a certificate and asks nothing"};
     case Full::kCalls:
       return {"calls", "look at what calls from there so often; max_calls_per_identity_per_second"};
+    case Full::kCertificate:
+      return {"certificate",
+              "none needed if you revoked it or took its role; one that expires has to be renewed "
+              "before"};
     case Full::kNothing:
       break;
   }
@@ -32,7 +36,7 @@ Text Of(Full full) {
 }
 
 constexpr Full kAll[] = {Full::kAddress, Full::kStrangers, Full::kConnections, Full::kDescriptors,
-                         Full::kDenials, Full::kSilence,   Full::kCalls};
+                         Full::kDenials, Full::kSilence,   Full::kCalls,       Full::kCertificate};
 
 }  // namespace
 

@@ -52,7 +52,7 @@ class DoorReport {
   Gauge* const connections_;
   Gauge* const strangers_;
   // By the reason; there is none for nothing.
-  std::array<Refusals, 8> refusals_;
+  std::array<Refusals, 9> refusals_;
 };
 
 }  // namespace entropyd

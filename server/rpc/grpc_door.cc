@@ -35,7 +35,7 @@ std::string PeerOf(int connection) {
 // gRPC may work on a handshake for longer than the gate is there.
 class GrpcDoor::GateExaminer final : public tls::Examiner {
  public:
-  explicit GateExaminer(const Gate* gate) : gate_(gate) {}
+  GateExaminer(const Gate* gate, Door* door) : gate_(gate), door_(door) {}
 
   void Close() {
     absl::MutexLock lock(&mutex_);
@@ -45,7 +45,13 @@ class GrpcDoor::GateExaminer final : public tls::Examiner {
   Verdict Examine(const Papers& papers) override {
     absl::ReaderMutexLock lock(&mutex_);
     if (gate_ == nullptr) return {tls::Refusal::kRole, "", "the server stops"};
-    return gate_->Examine(papers.leaf_pem, papers.chain_pem);
+    std::shared_ptr<const PeerCertificate> certificate;
+    Verdict verdict = gate_->Examine(papers.leaf_pem, papers.chain_pem, &certificate);
+    if (verdict.refusal != tls::Refusal::kNone) return verdict;
+    door_->Vouch(papers.peer, [gate = gate_, certificate] { return gate->Holds(*certificate); });
+    // New rules after the verdict, and before the door could ask about this connection.
+    if (gate_->Holds(*certificate)) return verdict;
+    return gate_->Examine(papers.leaf_pem, papers.chain_pem, &certificate);
   }
 
   void Refused(bool expired) override {
@@ -56,6 +62,7 @@ class GrpcDoor::GateExaminer final : public tls::Examiner {
  private:
   absl::Mutex mutex_;
   const Gate* gate_ ABSL_GUARDED_BY(mutex_);  // null = closed
+  Door* const door_;
 };
 
 // Asked at each call, so most of the time nobody waits for the door.
@@ -72,8 +79,9 @@ Gate::Hearers HearersOf(Door* door) {
 }
 
 GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
-                   std::shared_ptr<grpc::ServerCredentials> credentials, const Gate* gate)
-    : examiner_(std::make_shared<GateExaminer>(gate)),
+                   std::shared_ptr<grpc::ServerCredentials> credentials, const Gate* gate,
+                   Door* door)
+    : examiner_(std::make_shared<GateExaminer>(gate, door)),
       acceptor_(Accepting(builder, std::move(credentials))) {
   tls::WatchHandshakes();
 }

@@ -1,7 +1,7 @@
 // Gives gRPC the connections that a door accepts. In the handshake it asks the gate who may come
-// in.
+// in, and tells the door how to find out later whether that still holds.
 //
-//   GrpcDoor grpc_door(&builder, credentials, &gate);   // before the server is built
+//   GrpcDoor grpc_door(&builder, credentials, &gate, &door);   // before the server is built
 //   door->Start(grpc_door.receive());                    // after
 //
 // gRPC's own listener stops for ever when it meets EMFILE, and holds every connection that comes.
@@ -22,9 +22,9 @@ namespace entropyd {
 
 class GrpcDoor {
  public:
-  // The gate outlives it.
+  // Gate and door outlive it.
   GrpcDoor(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials,
-           const Gate* gate);
+           const Gate* gate, Door* door);
   // Of handshakes that still go on, nobody comes in any more.
   ~GrpcDoor();
 

@@ -4,6 +4,8 @@ stop server
 { server_yaml | sed 's|ceil: 64KiB/s|ceil: 17KiB/s|'; echo "max_gets_per_identity: 2"; } >server.yaml
 expect_failure 2 'max_in_flight_per_identity: .*more than max_in_flight' "$BIN/entropyd" --check-config --config \
   <(cat server.yaml; echo "max_in_flight_per_identity: 65MiB")
+expect_failure 2 'max_connections_per_identity: below max_streams_per_identity .16.' "$BIN/entropyd" --check-config \
+  --config <(cat server.yaml; echo "max_connections_per_identity: 15")
 start_server
 agent_yaml "$(port_of server grpc)" >agent.yaml
 start_agent

@@ -162,32 +162,37 @@ TEST_F(GateTest, AnIdentityMakesSoManyCallsAndNoMore) {
 }
 
 TEST_F(GateTest, TheHandshakeIsForWhomSomeRuleGivesARole) {
-  const auto agent = gate_.Examine(Leaf(root_, "agent/h1", 7), "");
+  std::shared_ptr<const PeerCertificate> certificate;
+  const auto agent = gate_.Examine(Leaf(root_, "agent/h1", 7), "", &certificate);
   EXPECT_EQ(agent.refusal, tls::Refusal::kNone);
-  const auto other = gate_.Examine(Leaf(root_, "other", 8), "");
+  EXPECT_TRUE(gate_.Holds(*certificate));
+  const auto other = gate_.Examine(Leaf(root_, "other", 8), "", &certificate);
   EXPECT_EQ(other.refusal, tls::Refusal::kRole);
   EXPECT_EQ(other.identity, "spiffe://t/other");
   EXPECT_EQ(other.problem, "no policy rule gives its identity a role");
-  EXPECT_EQ(gate_.Examine("", "").refusal, tls::Refusal::kName);
-  EXPECT_EQ(gate_.Examine(Leaf(TestCa("OTHER"), "agent/h1", 9), "").refusal,
+  EXPECT_FALSE(gate_.Holds(*certificate));
+  EXPECT_EQ(gate_.Examine("", "", &certificate).refusal, tls::Refusal::kName);
+  EXPECT_EQ(gate_.Examine(Leaf(TestCa("OTHER"), "agent/h1", 9), "", &certificate).refusal,
             tls::Refusal::kUntrusted);
   EXPECT_EQ(Denials("role"), 1);
   EXPECT_EQ(Denials("identity"), 1);
   EXPECT_TRUE(log_.events.empty()) << "the handshake has a line of its own";
   gate_.SetRules(MakePolicy("{identity: \"spiffe://t/other\", role: operator}"),
                  MakeTrust(root_.cert_pem(), ""));
-  EXPECT_EQ(gate_.Examine(Leaf(root_, "other", 8), "").refusal, tls::Refusal::kNone)
+  EXPECT_EQ(gate_.Examine(Leaf(root_, "other", 8), "", &certificate).refusal, tls::Refusal::kNone)
       << "the rules of this moment count";
 }
 
 TEST_F(GateTest, TheHandshakeIsNotForTheRevoked) {
+  std::shared_ptr<const PeerCertificate> leaf, below;
   const std::string pem = Leaf(root_, "agent/h1", 7);
-  EXPECT_EQ(gate_.Examine(pem, "").refusal, tls::Refusal::kNone);
+  EXPECT_EQ(gate_.Examine(pem, "", &leaf).refusal, tls::Refusal::kNone);
   gate_.SetRules(MakePolicy(kAgents), MakeTrust(root_.cert_pem(), root_.Crl({7, 5})));
-  const auto revoked = gate_.Examine(pem, "");
+  EXPECT_FALSE(gate_.Holds(*leaf)) << "who is in is asked about again";
+  const auto revoked = gate_.Examine(pem, "", &leaf);
   EXPECT_EQ(revoked.refusal, tls::Refusal::kRevoked);
   EXPECT_EQ(revoked.problem, "is revoked");
-  const auto signed_below = gate_.Examine(Leaf(middle_, "agent/h2", 9), middle_.cert_pem());
+  const auto signed_below = gate_.Examine(Leaf(middle_, "agent/h2", 9), middle_.cert_pem(), &below);
   EXPECT_EQ(signed_below.refusal, tls::Refusal::kRevoked);
   EXPECT_THAT(signed_below.problem, HasSubstr("whose own certificate is revoked"));
   EXPECT_EQ(Denials("revoked"), 2);
@@ -199,6 +204,53 @@ TEST_F(GateTest, WhatOpenSslRefusesIsCounted) {
   gate_.CountRefused(/*expired=*/false);
   EXPECT_EQ(Denials("expired"), 1);
   EXPECT_EQ(Denials("untrusted"), 2);
+}
+
+// The certificate of this class lasts an hour longer than the time when it was made.
+class GateExpiryTest : public GateTest {
+ protected:
+  absl::StatusOr<Gate::Admission> AdmitAt(const std::string& leaf) {
+    return at_.Admit({.cert_pem = leaf, .chain_pem = "", .address = "peer", .call = "Attach"},
+                     {ROLE_AGENT});
+  }
+  ManualClock real_{0, absl::Now()};
+  Gate at_{MakePolicy(kAgents), MakeTrust(root_.cert_pem(), ""), &real_, &log_, &metrics_};
+};
+
+TEST_F(GateExpiryTest, WhoseCertificateExpiresIsOut) {
+  const std::string leaf =
+      root_.Issue({.uris = {"spiffe://t/agent/h1"}, .not_after = absl::Now() + absl::Minutes(10)})
+          .cert_pem;
+  const auto peer = AdmitAt(leaf);
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_FALSE(at_.TakeExpiries());
+  real_.Advance(absl::Minutes(9));
+  EXPECT_TRUE(at_.Holds(*peer->certificate));
+  EXPECT_FALSE(at_.TakeExpiries());
+  real_.Advance(absl::Minutes(1));
+  EXPECT_TRUE(at_.TakeExpiries());
+  EXPECT_FALSE(at_.TakeExpiries()) << "it is told once";
+  EXPECT_FALSE(at_.Holds(*peer->certificate));
+  const absl::Status recheck = at_.Recheck(*peer->certificate, "Attach", {ROLE_AGENT});
+  EXPECT_TRUE(absl::IsUnauthenticated(recheck)) << recheck;
+  EXPECT_THAT(std::string(recheck.message()),
+              HasSubstr("the certificate of spiffe://t/agent/h1 expired at "));
+  EXPECT_TRUE(absl::IsUnauthenticated(AdmitAt(leaf).status()));
+  EXPECT_EQ(Denials("expired"), 1);
+  std::shared_ptr<const PeerCertificate> certificate;
+  EXPECT_EQ(at_.Examine(leaf, "", &certificate).refusal, tls::Refusal::kExpired);
+}
+
+TEST_F(GateExpiryTest, ACaThatExpiresTakesThoseWithItThatItSigned) {
+  const auto peer = AdmitAt(Leaf(root_, "agent/h1", 7));
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_LE(peer->certificate->not_after(), absl::Now() + absl::Hours(1));
+}
+
+TEST_F(GateExpiryTest, NobodyIsEndedForACertificateThatNobodyUses) {
+  EXPECT_TRUE(AdmitAt(Leaf(root_, "agent/h1", 7)).ok());
+  real_.Advance(absl::Hours(2));
+  EXPECT_FALSE(at_.TakeExpiries());
 }
 
 TEST_F(GateTest, FloodsOfDenialsAreALine) {

@@ -167,6 +167,21 @@ TEST_F(AttachProtocolTest, SessionsOfOneMomentMoveAtDifferentTimes) {
   EXPECT_GT(ages.size(), 15u);
 }
 
+TEST_F(AttachProtocolTest, ASessionMovesBeforeItsCertificateExpires) {
+  lifetime_nanos_ = 30 * kMinuteNanos;
+  FakePeer* const peer = Greet("spiffe://test/agent", 'e');
+  const Session* const session = peer->session;
+  const int64_t moves = lifetime_nanos_ - AttachProtocol::kBeforeExpiryNanos;
+  EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + moves - 1));
+  EXPECT_TRUE(session->RotationDue(clock_.NowNanos() + moves));
+}
+
+TEST_F(AttachProtocolTest, ASessionThatCameWithACertificateThatExpiresSoonStays) {
+  lifetime_nanos_ = 2 * AttachProtocol::kBeforeExpiryNanos - 1;
+  const Session* const session = Greet("spiffe://test/agent", 'e')->session;
+  EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + 40 * kMinuteNanos - 1));
+}
+
 TEST_F(AttachProtocolTest, ASessionThatMovesHasHalfAMinute) {
   FakePeer* const peer = Ready();
   const size_t messages = peer->wire.messages.size();

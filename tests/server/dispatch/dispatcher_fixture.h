@@ -86,6 +86,7 @@ class DispatcherFixture : public ::testing::Test {
       if (&certificate != shut_out_.get()) return absl::OkStatus();
       return absl::UnauthenticatedError("revoked");
     };
+    peers.attach.lifetime_nanos = [this](const PeerCertificate&) { return lifetime_nanos_; };
     protocols_ = std::make_unique<Protocols>(std::move(peers), dispatcher_.get(), &clock_, &log_);
   }
 
@@ -305,6 +306,8 @@ class DispatcherFixture : public ::testing::Test {
   bool slow_weighs_guests_ = false;   // before Make()
   uint32_t max_weight_ = kMaxGuests;  // of the policy
   std::map<std::string, std::shared_ptr<const PeerCertificate>> certificates_;
+  // Of all certificates, from now on.
+  int64_t lifetime_nanos_ = kNever;
   std::shared_ptr<const PeerCertificate> shut_out_;
   std::string taken_away_;
   ManualClock clock_{kSecond};

@@ -259,6 +259,33 @@ TEST_F(DoorTest, WhoGoesOnMakingTooManyCallsHasToLeave) {
   EXPECT_EQ(Refused("calls"), 1);
 }
 
+TEST_F(DoorTest, WhoMayNotStayHasTimeToReadWhyAndThenHasToLeave) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(3);
+  Turn();
+  bool holds = true;
+  door_->Vouch(Uri(peers[0]).substr(5), [&holds] { return holds; });
+  door_->Vouch(Uri(peers[1]).substr(5), [] { return true; });
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
+  door_->Recheck();
+  holds = false;
+  door_->EndShutOut();
+  clock_.Advance(absl::Seconds(10));
+  door_->EndShutOut();
+  EXPECT_FALSE(Ended(peers[0])) << "nobody has asked since";
+  door_->Recheck();
+  door_->Recheck();
+  clock_.AdvanceNanos(Door::kFarewellNanos - 1);
+  door_->EndShutOut();
+  EXPECT_FALSE(Ended(peers[0]));
+  clock_.AdvanceNanos(1);
+  door_->EndShutOut();
+  EXPECT_TRUE(Ended(peers[0]));
+  for (size_t i : {1, 2}) EXPECT_FALSE(Ended(peers[i]));
+  Turn();
+  EXPECT_EQ(Refused("certificate"), 1);
+}
+
 TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
   Open({.connections = 100, .strangers = 8, .per_address = 8, .per_identity = 1000});
   const std::vector<UniqueFd> first = ConnectMany(50);

@@ -11,6 +11,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "server/door/door.h"
 #include "tests/server/rpc/raw_call.h"
 #include "tests/server/rpc/reload_fixture.h"
 
@@ -187,6 +188,21 @@ TEST_F(GrpcGateTest, TheRulesOfThisMomentDecideInTheHandshake) {
   TakeConfig();
   EXPECT_EQ(Get("nobody", "default/gold", 16, &response).error_code(),
             grpc::StatusCode::PERMISSION_DENIED);
+}
+
+TEST_F(GrpcGateTest, AConnectionEndsWithTheRightToHaveIt) {
+  RawPeer peer(server_->grpc_port(), Path("h2.crt"), Path("h2.key"));
+  EXPECT_TRUE(peer.Call("/grpc.health.v1.Health/Check", {}));
+  const auto other = Channel("h1");
+  EXPECT_TRUE(Call(other, kHealthCheck, "").ok());
+  Revoke("h2");
+  server_->Tick();
+  clock_.AdvanceNanos(Door::kFarewellNanos);
+  server_->Tick();
+  EXPECT_TRUE(peer.Ends());
+  EXPECT_TRUE(Call(other, kHealthCheck, "").ok());
+  EXPECT_TRUE(
+      Await([&] { return Count("entropyd_connections_refused_total", "certificate") == 1; }));
 }
 
 // gRPC 1.51 aborts the process when it copies the first of these for a processor of metadata.

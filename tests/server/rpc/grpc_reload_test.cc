@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
+#include "server/door/door.h"
 #include "tests/server/rpc/reload_fixture.h"
 
 namespace entropyd {
@@ -34,6 +35,29 @@ TEST_F(GrpcReloadTest, ARevokedAgentsStreamEndsAndTheOthersGoOn) {
   EXPECT_EQ(good->ReadBytes(200'000).size(), 200'000u);
   good->stream->WritesDone();
   EXPECT_TRUE(good->Finish().ok());
+}
+
+TEST_F(GrpcReloadTest, WhoseCertificateExpiresIsEndedAndTheOthersGoOn) {
+  // It is valid for two more minutes.
+  Issue("short", "spiffe://test/agent/short",
+        absl::Now() - pki::IssueRequest().validity + absl::Minutes(2));
+  std::unique_ptr<Agent> good = AttachReady("h1");
+  std::unique_ptr<Agent> bad = AttachReady("short");
+  server_->Tick();
+  bad->Credit(1, 64, 0);
+  EXPECT_EQ(bad->ReadBytes(64).size(), 64u);
+  clock_.Advance(absl::Minutes(2));
+  server_->Tick();
+  const grpc::Status status = bad->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("the certificate of spiffe://test/agent/short expired at "));
+  clock_.AdvanceNanos(Door::kFarewellNanos);
+  server_->Tick();
+  EXPECT_TRUE(
+      Await([&] { return Count("entropyd_connections_refused_total", "certificate") == 1; }));
+  good->Credit(1, 200'000, 0);
+  EXPECT_EQ(good->ReadBytes(200'000).size(), 200'000u);
 }
 
 TEST_F(GrpcReloadTest, ARevokedReadersCallEndsWhileItWaits) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -76,6 +77,14 @@ class RawPeer {
       const bool answer = head[8] == 1 && (head[3] == kHeaders || head[3] == kData);
       if (answer && (head[4] & kEndStream) != 0) return true;
     }
+  }
+
+  // Waits until the server has closed the connection.
+  bool Ends() {
+    while (!Receive(1).empty()) {
+    }
+    char byte = 0;
+    return recv(socket_.get(), &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET;
   }
 
  private:
