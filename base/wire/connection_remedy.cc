@@ -151,6 +151,8 @@ ConnectionStep StepOf(absl::string_view text) {
       absl::StrContains(text, kNoConnection)) {
     return ConnectionStep::kTcp;
   }
+  // A server refuses our certificate (base/wire/refused_handshake.h).
+  if (absl::StrContains(text, "(alert ")) return ConnectionStep::kTls;
   // After the handshake gRPC waits for the peer's HTTP/2, and calls that "to connect", too.
   if (absl::StrContains(text, "failed to connect to all addresses") &&
       !absl::StrContains(text, "keepalive watchdog timeout")) {

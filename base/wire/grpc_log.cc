@@ -40,6 +40,17 @@ absl::string_view ReasonOf(absl::string_view message) {
   return absl::StripSuffix(message, ".");
 }
 
+// What gRPC says when a server has refused our certificate. The error of the call says it better
+// (base/wire/refused_handshake.h).
+bool FollowsAnAlert(absl::string_view message) {
+  if (tls::LastAlert().description == 0) return false;
+  for (const absl::string_view begin :
+       {"Corruption detected.", "Decryption error: TSI_DATA_CORRUPTED", "SSL_write failed with"}) {
+    if (absl::StartsWith(message, begin)) return true;
+  }
+  return absl::StartsWith(message, "error:") && absl::StrContains(message, " alert ");
+}
+
 }  // namespace
 
 std::vector<std::string> ClearGrpcVariables() {
@@ -102,6 +113,7 @@ void GrpcLines::Line(absl::string_view place, absl::string_view message) {
     Refused(message);
     return;
   }
+  if (FollowsAnAlert(message)) return;
   const LineCount count = limit_.Ask(place, clock_->NowNanos());
   if (count == 0) return;
   log_->Warning("grpc.error",

@@ -84,8 +84,12 @@ int FailServer(const absl::Status& status) {
   if (absl::IsPermissionDenied(status)) {
     return Fail(absl::PermissionDeniedError(absl::StrCat(status.message(), kOtherCertificate)));
   }
+  const absl::string_view remedy = ConnectionRemedy(status.message());
+  if (absl::IsUnauthenticated(status) && !remedy.empty()) {
+    return Fail(absl::UnauthenticatedError(absl::StrCat(status.message(), "\n  ", remedy)));
+  }
   return Fail(
-      WithHint(status, ConnectionRemedy(status.message()),
+      WithHint(status, remedy,
                "that entropyd runs there and does not wait for something (its log says so), that "
                "HOST:PORT is right (--server, "
                "ENTROPYD_SERVER or `server` in client.yaml), that your certificate is signed "

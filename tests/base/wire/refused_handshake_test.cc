@@ -26,6 +26,7 @@ TEST(RefusedHandshakeTest, ARoleThatIsMissingIsWhatTheServerWouldHaveSaidOfACall
   EXPECT_THAT(status.message(),
               HasSubstr("permission denied: no policy rule gives spiffe://t/agent/h7 a role"));
   EXPECT_THAT(ConnectionRemedy(status.message()), HasSubstr("add a rule to `policy`"));
+  EXPECT_EQ(StepOf(status.message()), ConnectionStep::kTls);
 }
 
 TEST(RefusedHandshakeTest, EachFaultOfACertificateHasItsWordsAndARemedy) {
@@ -46,6 +47,7 @@ TEST(RefusedHandshakeTest, EachFaultOfACertificateHasItsWordsAndARemedy) {
     EXPECT_THAT(status.message(), HasSubstr("the certificate of spiffe://t/agent/h7"));
     EXPECT_THAT(status.message(), HasSubstr(one.words));
     EXPECT_THAT(ConnectionRemedy(status.message()), HasSubstr(one.remedy)) << status;
+    EXPECT_EQ(StepOf(status.message()), ConnectionStep::kTls) << status;
   }
 }
 

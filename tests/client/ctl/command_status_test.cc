@@ -64,6 +64,14 @@ TEST(CommandStatusTest, WrongUsageAndFilesAreTwoAndTheRestIsOne) {
   EXPECT_THAT(denied.said, HasSubstr("certificate")) << "here it is about that";
 }
 
+TEST(CommandStatusTest, WhoseCertificateTheServerRefusesIsToldWhatToDo) {
+  const End end = EndOf(FailServer, absl::UnauthenticatedError(
+                                        "get of h:7743: the server refuses the certificate of x: "
+                                        "it has expired (alert certificate expired)"));
+  EXPECT_EQ(end.exit, kExitRuntime);
+  EXPECT_THAT(end.said, HasSubstr("\n  our certificate has expired: renew it"));
+}
+
 TEST(CommandStatusTest, AnAgentThatDoesNotAnswerIsUnreachable) {
   const End end =
       EndOf(FailAgent, absl::UnavailableError("the agent's event loop does not answer"));

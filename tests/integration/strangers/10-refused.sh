@@ -24,6 +24,7 @@ eventually 10 grep -q 'event=upstream.ended .*PERMISSION_DENIED: .*no policy rul
   roleless.log
 grep -q 'event=upstream.ended .*remedy="add a rule to `policy` of the server' roleless.log ||
   die "the agent does not say how to mend it"
+lacks roleless.log 'event=grpc.error' || die "the agent's log has gRPC's own words, too"
 stop roleless
 
 # Headers without end cost the server nothing, because it reads none of them.
