@@ -43,6 +43,9 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent
                                                      Metrics* metrics) {
   auto settings = ResolveAgentConfig(config, locations);
   if (!settings.ok()) return settings.status();
+  for (const std::string& warning : settings->warnings) {
+    log->Warning("config.warning", {{"reason", warning}});
+  }
   if (auto status = CheckAgentState(config); !status.ok()) return status;
   std::unique_ptr<Agent> agent(new Agent(*std::move(settings), config, clock, log));
   if (auto status = agent->Open(config, metrics); !status.ok()) return status;

@@ -21,8 +21,10 @@
 #include "base/class_tree/class_tree.h"
 #include "base/crypto/tls.h"
 #include "base/process/host_port.h"
+#include "base/process/listen_socket.h"
 #include "base/process/state_dir.h"
 #include "base/text/names.h"
+#include "hostagent/config_warnings.h"
 #include "hostagent/endpoint/group_lookup.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/endpoint/socket_directory.h"
@@ -67,12 +69,12 @@ class Checker {
     settings_.max_connections_per_guest = config_.max_connections_per_guest();
     CheckServers();
     CheckGuestMetrics();
-    CheckMetrics();
     CheckStateDirectory();
     CheckControl();
     settings_.control = config_.control();
     settings_.guest_socket_dir = GuestSocketDir();
     for (int i = 0; i < config_.listeners_size(); ++i) CheckListener(i);
+    CheckMetrics();
     CheckKernelFeed();
     settings_.named_classes = settings_.classes.size();
     CheckClasses();
@@ -81,6 +83,7 @@ class Checker {
                                      " classes, an agent has at most ", kMaxClasses,
                                      "; let some listeners share a class, or remove some"));
     }
+    settings_.warnings = AgentConfigWarnings(config_, locations_);
     if (!errors_.empty()) {
       if (errors_.size() > kMaxErrors) errors_.resize(kMaxErrors);
       return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
@@ -110,6 +113,17 @@ class Checker {
     if (config_.metrics().empty()) return;
     if (auto address = ParseHostPort(config_.metrics()); !address.ok()) {
       Fail("metrics", address.status().message());
+      return;
+    }
+    // A start waits for the address, and for a name service.
+    if (const absl::Status has = strict_ ? CheckListen(config_.metrics()) : absl::OkStatus();
+        !has.ok()) {
+      Fail("metrics", has.message());
+    }
+    for (int i = 0; i < config_.listeners_size(); ++i) {
+      if (!WantOneSocket(config_.metrics(), config_.listeners(i).listen())) continue;
+      Fail("metrics", absl::StrCat("'", config_.metrics(), "' is taken by listeners[", i,
+                                   "].listen already; choose another port"));
     }
   }
 
@@ -202,7 +216,12 @@ class Checker {
     }
     struct stat found;
     if (lstat(path.c_str(), &found) != 0) {
-      if (errno == ENOTDIR) Fail(key, absl::StrCat("'", path, "' leads through a file"));
+      if (errno == ENOTDIR) {
+        Fail(key, absl::StrCat("'", path, "' leads through a file; correct the path"));
+      } else if (const absl::Status place = strict_ ? CheckNewFile(path) : absl::OkStatus();
+                 !place.ok()) {
+        Fail(key, place.message());
+      }
     } else if (socket ? !S_ISSOCK(found.st_mode) : !S_ISFIFO(found.st_mode)) {
       Fail(key, absl::StrCat("'", path, "' is there and is no ", socket ? "socket" : "pipe",
                              "; remove it or choose another path"));
@@ -394,18 +413,19 @@ absl::Status CheckAgentState(const config::v1::HostAgent& config) {
   return LoadGuestSockets(config.state_dir()).status();
 }
 
-absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
-                              const config::Locations& locations, const Clock* clock) {
+absl::StatusOr<std::vector<std::string>> CheckAgentConfig(const config::v1::HostAgent& config,
+                                                          const config::Locations& locations,
+                                                          const Clock* clock) {
   auto settings = Checker(config, locations, /*strict=*/true).Check();
   if (!settings.ok()) return settings.status();
   if (auto status = CheckAgentState(config); !status.ok()) return status;
   absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),
                                             config.tls().ca(), "", clock->WallTime())
                               .status();
-  if (material.ok()) return material;
+  if (material.ok()) return std::move(settings->warnings);
   const absl::string_view key = tls::MaterialKey(material);
   const std::string path = absl::StrCat("tls", key.empty() ? "" : ".", key);
-  return absl::Status(material.code(), locations.Error(path, material.message()).message());
+  return locations.At(path, material);
 }
 
 }  // namespace entropyd

@@ -51,6 +51,9 @@ struct AgentSettings {
   std::string control;
   // Where sockets for single guests are made.
   std::string guest_socket_dir;
+  // What works, and surely not as its writer thinks, with file:line:column: keys that do nothing
+  // beside the other ones, and what this machine lacks. A start logs it.
+  std::vector<std::string> warnings;
   // The most guests that /metrics/guests lists; 0 = there is no such page.
   size_t guest_metrics = 0;
 };
@@ -66,8 +69,10 @@ absl::Status CheckAgentState(const config::v1::HostAgent& config);
 // Finds all that can be wrong with a configuration before anything is opened: what the two above
 // find, files of TLS that cannot be used now, and directories of listeners that are missing, or
 // where others may write. An agent starts without these: it waits, and makes missing directories. A
-// reload gives up nothing that works. Errors: of the two above and tls::LoadMaterial.
-absl::Status CheckAgentConfig(const config::v1::HostAgent& config,
-                              const config::Locations& locations, const Clock* clock);
+// reload gives up nothing that works. Returns the warnings. Errors: of the two above and
+// tls::LoadMaterial.
+absl::StatusOr<std::vector<std::string>> CheckAgentConfig(const config::v1::HostAgent& config,
+                                                          const config::Locations& locations,
+                                                          const Clock* clock);
 
 }  // namespace entropyd

@@ -94,12 +94,7 @@ absl::StatusOr<std::string> LoadOrCreateHostId(const std::string& state_dir, boo
   auto existing = Read(path);
   if (existing.ok() || !absl::IsNotFound(existing.status())) return existing;
 
-  std::error_code error;
-  const std::filesystem::path parent = std::filesystem::path(state_dir).parent_path();
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (mkdir(state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
-    return ErrnoStatus(errno, absl::StrCat("create state_dir ", state_dir));
-  }
+  if (auto made = MakeStateDir(state_dir); !made.ok()) return made;
   uint8_t id[kHostIdBytes];
   if (!FillFromKernel(absl::MakeSpan(id))) {
     return ErrnoStatus(errno, "make host_id: getrandom");

@@ -235,8 +235,10 @@ ExitCode Run(const Flags& flags, Prepared prepared) {
   }
   if (flags.check) {
     const SystemClock clock;
-    if (auto status = CheckAgentConfig(config, locations, &clock); !status.ok()) {
-      return Fail(flags, kUsage, status);
+    const auto warnings = CheckAgentConfig(config, locations, &clock);
+    if (!warnings.ok()) return Fail(flags, kUsage, warnings.status());
+    for (const std::string& warning : *warnings) {
+      fprintf(stderr, "entropyd-hostagent: warning: %s\n", EscapeControls(warning, "\n\t").c_str());
     }
     return Say(flags, absl::StrCat(flags.config, ": configuration OK\n"));
   }

@@ -24,7 +24,7 @@ absl::StatusOr<config::v1::HostAgent> CheckReload(const std::string& config_path
   config::v1::HostAgent config;
   config::Locations locations;
   absl::Status status = config::Load(config_path, &config, &locations);
-  if (status.ok()) status = CheckAgentConfig(config, locations, clock);
+  if (status.ok()) status = CheckAgentConfig(config, locations, clock).status();
   if (absl::StrContains(status.message(), "unknown key")) {
     return absl::Status(
         status.code(),

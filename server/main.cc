@@ -210,11 +210,15 @@ int Run(const Flags& flags, Prepared prepared) {
   absl::StatusOr<ServerPlan> plan =
       ServerPlan::Check(std::move(config), std::move(locations), clock);
   if (!plan.ok() && (flags.check_config || !ServerPlan::TimeMayMend(plan.status()))) {
-    return Fail(kExitConfig, plan.status());
+    // What this machine lacks now is no fault of the configuration; the check says what it is.
+    const bool later = !flags.check_config && absl::IsUnavailable(plan.status());
+    return Fail(later ? kExitRuntime : kExitConfig, plan.status());
   }
   if (flags.check_config) {
-    for (const std::string& warning : plan->warnings) {
-      fprintf(stderr, "entropyd: warning: %s\n", EscapeControls(warning, "\n\t").c_str());
+    for (const std::vector<std::string>* warnings : {&plan->warnings, &plan->supply_warnings}) {
+      for (const std::string& warning : *warnings) {
+        fprintf(stderr, "entropyd: warning: %s\n", EscapeControls(warning, "\n\t").c_str());
+      }
     }
     return Say(absl::StrCat(flags.config, ": configuration OK\n"));
   }
@@ -247,7 +251,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Divides hardware entropy among the hosts of a datacenter.", "entropyd");
   app.formatter(std::make_shared<HelpFormatter>());
   app.add_option("--config", flags.config, "configuration file")
-      ->envname("ENTROPYD_CONFIG")
+      ->envname("ENTROPYD_SERVER_CONFIG")
       ->capture_default_str();
   app.add_flag("--check-config", flags.check_config, "check the configuration and exit");
   app.add_flag("--describe-config", flags.describe_config,
@@ -262,6 +266,12 @@ int Main(int argc, char** argv) {
     if (!answer.wrong_usage) return Say(answer.text);
     fputs(answer.text.c_str(), stderr);
     return kExitConfig;
+  }
+  const char* const old = getenv("ENTROPYD_CONFIG");
+  if (app["--config"]->empty() && old != nullptr && *old != '\0') {
+    fputs("entropyd: warning: ENTROPYD_CONFIG is entropyctl's; call it ENTROPYD_SERVER_CONFIG\n",
+          stderr);
+    flags.config = old;
   }
   return Run(flags, std::move(prepared));
 }

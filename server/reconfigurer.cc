@@ -98,7 +98,7 @@ absl::StatusOr<Reconfigurer::Prepared> Reconfigurer::Prepare(const config::v1::S
       AuditFormat(running) != AuditFormat(next.config)) {
     absl::StatusOr<std::unique_ptr<AdminAudit>> audit = AdminAudit::Open(
         next.config.audit_log(), AuditFormat(next.config), parts_.clock, parts_.log);
-    if (!audit.ok()) return next.locations.Error("audit_log", audit.status().message());
+    if (!audit.ok()) return next.locations.At("audit_log", audit.status());
     prepared.audit = *std::move(audit);
   }
   prepared.new_classes = !SamePools(running, next.config);

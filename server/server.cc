@@ -201,9 +201,11 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
 
   ClassChanges::Save save;
   if (const std::string& state_dir = plan.config.state_dir(); !state_dir.empty()) {
-    if (absl::Status prepared = PrepareStateDir(state_dir); !prepared.ok()) return prepared;
+    if (absl::Status prepared = MakeStateDir(state_dir); !prepared.ok()) {
+      return plan.locations.At("state_dir", prepared);
+    }
     absl::StatusOr<UniqueFd> lock = LockStateDir(state_dir);
-    if (!lock.ok()) return lock.status();
+    if (!lock.ok()) return plan.locations.At("state_dir", lock.status());
     // Held by who writes there.
     save = [state_dir, lock = std::make_shared<UniqueFd>(*std::move(lock))](
                const config::v1::ClassState& state) { return SaveClassState(state_dir, state); };
@@ -243,7 +245,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
       plan.config.log().format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
                                                                 : LogFormat::kLogfmt,
       clock, log);
-  if (!audited.ok()) return plan.locations.Error("audit_log", audited.status().message());
+  if (!audited.ok()) return plan.locations.At("audit_log", audited.status());
   audit = *std::move(audited);
   allow_recording = plan.config.allow_recording();
   attach_service = MakeAttachService(gate.get(), loop.get(), protocols.get());
@@ -264,7 +266,7 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
   if (!options.ok()) return options.status();
   absl::StatusOr<std::unique_ptr<Door>> opened = Door::Open(*options, clock, log, &metrics);
-  if (!opened.ok()) return opened.status();
+  if (!opened.ok()) return plan.locations.At("listen", opened.status());
   door = *std::move(opened);
   // A certificate that is revoked, or has no role, does not make a stranger known.
   gate->SetHearers(HearersOf(door.get()));
@@ -295,7 +297,7 @@ absl::Status Server::Impl::StartHttp(const ServerPlan& plan) {
   options.healthy = [this] { return Healthy(); };
   options.ready = [this] { return Ready(); };
   absl::StatusOr<std::unique_ptr<HttpServer>> started = HttpServer::Start(options, &metrics);
-  if (!started.ok()) return started.status();
+  if (!started.ok()) return plan.locations.At("metrics", started.status());
   http = *std::move(started);
   return absl::OkStatus();
 }
@@ -423,6 +425,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clo
                                                       Reloading reloading) {
   std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(clock, log)));
   Impl& impl = *server->impl_;
+  for (const std::string& warning : plan.warnings) {
+    log->Warning("config.warning", {{"reason", warning}});
+  }
   absl::Status status = impl.StartSupply(plan);
   if (status.ok()) status = impl.StartDispatcher(plan);
   if (status.ok()) status = impl.StartGrpc(plan);

@@ -28,11 +28,13 @@ struct ServerPlan {
   tls::Material material;
   // The changes of operators that state_dir has kept.
   config::v1::ClassState class_state;
-  // What an operator should mend, with file:line:column.
+  // What an operator should mend, with file:line:column: of the configuration and the certificate,
+  // which a start logs, and of Supply::Check(), which knows what of it a start logs.
   std::vector<std::string> warnings;
+  std::vector<std::string> supply_warnings;
 
-  // Errors: INVALID_ARGUMENT with file:line:column (configuration), else as tls::LoadMaterial() and
-  // LoadClassState().
+  // Errors: INVALID_ARGUMENT with file:line:column (configuration), UNAVAILABLE when this machine
+  // cannot listen on one of the addresses now, else as tls::LoadMaterial() and LoadClassState().
   // A server that runs judges sources and pools by Supply::Prepare(), which knows its sources: a
   // device that is away now is what it was (kRunning).
   enum class Supplied { kFromNothing, kRunning };

@@ -107,6 +107,10 @@ absl::Status Locations::Error(absl::string_view path, absl::string_view message)
       absl::StrCat(Where(path), ": ", path, path.empty() ? "" : ": ", message));
 }
 
+absl::Status Locations::At(absl::string_view path, const absl::Status& fault) const {
+  return absl::Status(fault.code(), Error(path, fault.message()).message());
+}
+
 // Walks a message's descriptor and the tree side by side.
 // Thread safety: none; lives for one Parse().
 class Loader {

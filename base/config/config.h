@@ -42,6 +42,8 @@ class Locations {
   bool Has(absl::string_view path) const;
   // INVALID_ARGUMENT "WHERE: PATH: MESSAGE".
   absl::Status Error(absl::string_view path, absl::string_view message) const;
+  // The same place before the message of `fault`, whose code stays: it says what the caller can do.
+  absl::Status At(absl::string_view path, const absl::Status& fault) const;
 
  private:
   friend class Loader;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/process/host_port.h"
 
@@ -61,6 +62,20 @@ bool IsWildcard(const sockaddr_storage& address) {
   return memcmp(&address, &wildcard, sizeof address) == 0;
 }
 
+// What to do about an address that cannot be listened on.
+absl::string_view ListenRemedy(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return "end what listens there (ss -ltnp shows it), or choose another port";
+    case EADDRNOTAVAIL:
+      return "choose an address that is this machine's, or 0.0.0.0 for all of them";
+    case EACCES:
+      return "choose a port from 1024 on, or give the service CAP_NET_BIND_SERVICE";
+    default:
+      return "choose another address that is this machine's";
+  }
+}
+
 // Adds the socket of one address. It takes the port of `result`, or chooses that.
 absl::Status Add(sockaddr_storage address, ListenSockets* result) {
   SetPort(&address, result->port);
@@ -78,7 +93,9 @@ absl::Status Add(sockaddr_storage address, ListenSockets* result) {
   }
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
       listen(fd.get(), kBacklog) != 0) {
-    return ErrnoStatus(errno, "bind");
+    const int error = errno;
+    return absl::UnavailableError(
+        absl::StrCat(ErrnoStatus(error, "bind").message(), "; ", ListenRemedy(error)));
   }
   getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
   result->port = PortOf(address);
@@ -86,18 +103,16 @@ absl::Status Add(sockaddr_storage address, ListenSockets* result) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<ListenSockets> ListenOn(const std::string& address) {
-  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
-  if (!parsed.ok()) return parsed.status();
-  const absl::StatusOr<Addresses> resolved = Resolve(parsed->host);
+// The addresses of `address` with the port `port`.
+absl::StatusOr<ListenSockets> Listen(const std::string& address, const HostPort& parsed, int port) {
+  const absl::StatusOr<Addresses> resolved = Resolve(parsed.host);
   if (!resolved.ok()) {
     return absl::UnavailableError(
-        absl::StrCat("listen on ", address, ": ", resolved.status().message()));
+        absl::StrCat("listen on ", address, ": ", resolved.status().message(),
+                     "; correct the name, or write an IP address of this machine"));
   }
   ListenSockets result;
-  result.port = parsed->port;
+  result.port = port;
   for (const addrinfo* each = resolved->get(); each != nullptr; each = each->ai_next) {
     sockaddr_storage where = {};
     memcpy(&where, each->ai_addr, each->ai_addrlen);
@@ -106,13 +121,49 @@ absl::StatusOr<ListenSockets> ListenOn(const std::string& address) {
     // A kernel without IPv6 has the other one.
     if (!opened.ok() && IsWildcard(where)) opened = Add(Wildcard(AF_INET), &result);
     if (!opened.ok()) {
-      return absl::UnavailableError(absl::StrCat(
-          "listen on ", address, ": ", opened.message(),
-          "; choose another address that is this machine's, or end what listens there"));
+      return absl::UnavailableError(absl::StrCat("listen on ", address, ": ", opened.message()));
     }
     if (IsWildcard(where)) break;
   }
   return result;
+}
+
+// Of a number, and of localhost; of the family 0 for other names.
+sockaddr_storage Numeric(const std::string& host) {
+  sockaddr_storage address = {};
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address);
+  const std::string known = absl::EqualsIgnoreCase(host, "localhost") ? "127.0.0.1" : host;
+  if (inet_pton(AF_INET, known.c_str(), &v4->sin_addr) == 1) {
+    address.ss_family = AF_INET;
+  } else if (inet_pton(AF_INET6, known.c_str(), &v6->sin6_addr) == 1) {
+    address.ss_family = AF_INET6;
+  }
+  return address;
+}
+
+}  // namespace
+
+absl::StatusOr<ListenSockets> ListenOn(const std::string& address) {
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  return parsed.ok() ? Listen(address, *parsed, parsed->port) : parsed.status();
+}
+
+absl::Status CheckListen(const std::string& address) {
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  return parsed.ok() ? Listen(address, *parsed, 0).status() : parsed.status();
+}
+
+bool WantOneSocket(const std::string& one, const std::string& other) {
+  const absl::StatusOr<HostPort> a = ParseHostPort(one), b = ParseHostPort(other);
+  if (!a.ok() || !b.ok() || a->port == 0 || a->port != b->port) return false;
+  const sockaddr_storage left = Numeric(a->host), right = Numeric(b->host);
+  const auto all = [](const sockaddr_storage& at) { return at.ss_family != 0 && IsWildcard(at); };
+  if (all(left) || all(right)) return true;
+  if (left.ss_family != 0 && right.ss_family != 0) {
+    return memcmp(&left, &right, sizeof left) == 0;
+  }
+  return absl::EqualsIgnoreCase(a->host, b->host);
 }
 
 std::string LocalAddress(const ListenSockets& sockets) {

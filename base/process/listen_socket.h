@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/process/fd.h"
 
@@ -30,6 +31,15 @@ struct ListenSockets {
 // A second process cannot listen on the same address: sockets that share a port would share its
 // connections without a word.
 absl::StatusOr<ListenSockets> ListenOn(const std::string& address);
+
+// Whether this machine could listen there, whoever does so now: the host is known, and its
+// addresses are this machine's. May ask the name service, as ListenOn() does. Errors: of
+// ListenOn().
+absl::Status CheckListen(const std::string& address);
+
+// Whether one program could not listen on both, as far as their texts tell: one port, and one
+// address or a wildcard. Asks nobody.
+bool WantOneSocket(const std::string& one, const std::string& other);
 
 // Where a program of this machine reaches them, as HOST:PORT: the first address, or the loopback
 // when that is a wildcard.

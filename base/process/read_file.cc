@@ -65,6 +65,11 @@ absl::Status ReadOnce(int fd, absl::string_view what, size_t most, std::string* 
 
 }  // namespace
 
+bool EverybodyMayRead(const std::string& path) {
+  struct stat file;
+  return stat(path.c_str(), &file) == 0 && (file.st_mode & S_IROTH) != 0;
+}
+
 absl::Status CannotOpen(int err, absl::string_view what) {
   const absl::Status status = ErrnoStatus(err, what);
   const absl::string_view remedy = absl::IsNotFound(status) ? "; correct the path"

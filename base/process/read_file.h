@@ -25,6 +25,10 @@ namespace entropyd {
 absl::StatusOr<std::string> ReadFileAtMost(const std::string& path, absl::string_view what,
                                            size_t most);
 
+// Whether every user of this machine may read the file, as far as its own mode says. False when it
+// cannot be looked at.
+bool EverybodyMayRead(const std::string& path);
+
 // As ErrnoStatus, with what to do about a file that cannot be opened.
 absl::Status CannotOpen(int err, absl::string_view what);
 

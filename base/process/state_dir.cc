@@ -20,16 +20,33 @@ namespace {
 std::string ExistingPartOf(const std::string& path) {
   std::filesystem::path part = path;
   std::error_code error;
-  while (part.has_relative_path() && !std::filesystem::exists(part, error)) {
+  // A link that leads nowhere is there: nothing can be made in its place.
+  while (part.has_relative_path() && std::filesystem::symlink_status(part, error).type() ==
+                                         std::filesystem::file_type::not_found) {
     part = part.parent_path();
   }
   return part.string();
 }
 
+bool LeadsNowhere(const std::string& path) {
+  struct stat found;
+  return lstat(path.c_str(), &found) == 0 && S_ISLNK(found.st_mode) &&
+         stat(path.c_str(), &found) != 0;
+}
+
+absl::Status CannotMake(int error, absl::string_view what) {
+  const absl::Status status = ErrnoStatus(error, what);
+  return absl::Status(status.code(),
+                      absl::StrCat(status.message(), "; let the user who runs this program write ",
+                                   "there, or name another directory"));
+}
+
+}  // namespace
+
 // Makes a directory in `place` and removes it: /proc and a file system that is mounted read-only
 // take none, whatever their modes say. Other faults may pass: the service may have rights that its
 // caller lacks, and a full disk is no fault of the configuration.
-absl::Status CheckWritable(const std::string& path, const std::string& place) {
+absl::Status CheckPlaceFor(const std::string& path, const std::string& place) {
   std::string probe = absl::StrCat(place, "/.entropyd-check-XXXXXX");
   if (mkdtemp(probe.data()) != nullptr) {
     rmdir(probe.c_str());
@@ -41,7 +58,12 @@ absl::Status CheckWritable(const std::string& path, const std::string& place) {
                                                  "; name a directory that can be written"));
 }
 
-}  // namespace
+absl::Status CheckNewFile(const std::string& path) {
+  const std::string place = ExistingPartOf(path);
+  if (!LeadsNowhere(place)) return CheckPlaceFor(path, place);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", path, "': ", place, " is a link that leads nowhere; make what it leads to"));
+}
 
 absl::Status CheckStateDir(const std::string& path) {
   if (path.empty() || path[0] != '/') {
@@ -49,12 +71,28 @@ absl::Status CheckStateDir(const std::string& path) {
   }
   struct stat found;
   if (stat(path.c_str(), &found) == 0) {
-    if (S_ISDIR(found.st_mode)) return CheckWritable(path, path);
+    if (S_ISDIR(found.st_mode)) return CheckPlaceFor(path, path);
   } else if (errno != ENOTDIR) {
-    return CheckWritable(path, ExistingPartOf(path));
+    return CheckNewFile(path);
   }
   return absl::InvalidArgumentError(
       absl::StrCat("'", path, "' is a file, or leads through one; name a directory"));
+}
+
+absl::Status MakeStateDir(const std::string& path) {
+  // What cannot be made here, mkdir() tells of.
+  std::error_code error;
+  const std::filesystem::path whole = path;
+  const std::filesystem::path directory = whole.has_filename() ? whole : whole.parent_path();
+  std::filesystem::create_directories(directory.parent_path(), error);
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return CannotMake(errno, absl::StrCat("create state_dir ", path));
+  }
+  const UniqueFd opened(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened || access(path.c_str(), W_OK) != 0) {
+    return CannotMake(errno, absl::StrCat("write in state_dir ", path));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<UniqueFd> LockStateDir(const std::string& path) {

@@ -16,11 +16,22 @@
 
 namespace entropyd {
 
-// `path` is absolute, and neither it nor what it leads through is a file. A directory that is not
-// there yet is no fault: the service makes it. Tries whether something can be made there, and
-// removes it again.
+// `path` is absolute, and neither it nor what it leads through is a file, or a link that leads
+// nowhere. A directory that is not there yet is no fault: MakeStateDir() makes it. Tries whether
+// something can be made there, and removes it again.
 // Errors: INVALID_ARGUMENT, with what is wrong and what to do.
 absl::Status CheckStateDir(const std::string& path);
+
+// Whether a file `path` can be made in the directory `place`, as far as file systems without rights
+// tell: /proc and what is mounted read-only take none. Errors: INVALID_ARGUMENT, as above.
+absl::Status CheckPlaceFor(const std::string& path, const std::string& place);
+
+// The same of the directory that `path` will stand in, or of the nearest one that is there.
+absl::Status CheckNewFile(const std::string& path);
+
+// Makes the directory, mode 0700, and those that it stands in. Errors: as ErrnoStatus, with what to
+// do, also when this process may not write there.
+absl::Status MakeStateDir(const std::string& path);
 
 // The directory is this process's until the descriptor is closed: two processes would overwrite one
 // another's files. A lock that cannot be had for another reason (no such directory, a file system

@@ -1,10 +1,5 @@
 #include "server/classes/class_state_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <set>
 #include <utility>
 
@@ -13,7 +8,6 @@
 #include "absl/time/time.h"
 #include "base/config/config.h"
 #include "base/process/durable_file.h"
-#include "base/process/fd.h"
 #include "base/process/state_dir.h"
 #include "base/text/utf8.h"
 #include "server/classes/class_figures.h"
@@ -87,17 +81,6 @@ std::string ClassStateText(const ClassState& state) {
                     "}\n    by: ", Quoted(change.by()), "\n    at: ", Quoted(change.at()), "\n");
   }
   return text;
-}
-
-absl::Status PrepareStateDir(const std::string& state_dir) {
-  if (mkdir(state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
-    return ErrnoStatus(errno, absl::StrCat("create state_dir ", state_dir));
-  }
-  UniqueFd directory(open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || access(state_dir.c_str(), W_OK) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("write in state_dir ", state_dir));
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<ClassState> LoadClassState(const std::string& state_dir) {

@@ -1,8 +1,7 @@
 // The file STATE_DIR/classes.yaml: it keeps beyond a restart what operators changed of the classes.
 //
-//   absl::Status status = PrepareStateDir(dir);
 //   config::v1::ClassState state = LoadClassState(dir).value();
-//   status = SaveClassState(dir, state);
+//   absl::Status status = SaveClassState(dir, state);
 //
 // Errors: those of the file system, and INVALID_ARGUMENT for a file that does not load; each with
 // the remedy.
@@ -19,10 +18,6 @@
 namespace entropyd {
 
 std::string ClassStatePath(const std::string& state_dir);
-
-// Makes the directory with mode 0700 when it is missing. Errors: when it cannot be made, or when
-// nothing can be made in it.
-absl::Status PrepareStateDir(const std::string& state_dir);
 
 // Returns what is kept there; an empty state when there is no file yet, or nothing in it. Errors:
 // those of reading, and INVALID_ARGUMENT naming file and place; each with the remedy.

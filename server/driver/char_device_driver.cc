@@ -187,11 +187,10 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
 
 ConfigFault CharDeviceDriver::Look(const config::v1::SourceConfig& config) {
   const std::string& path = config.path();
+  const int mode = config.init().empty() ? R_OK : R_OK | W_OK;
+  absl::Status fit = CheckAccess(path, mode, absl::StrCat("open ", path));
   struct stat st;
-  if (stat(path.c_str(), &st) != 0) {
-    return {"path", std::string(ErrnoStatus(errno, absl::StrCat("open ", path)).message())};
-  }
-  const absl::Status fit = CheckFile(path, !config.init().empty(), st);
+  if (fit.ok() && stat(path.c_str(), &st) == 0) fit = CheckFile(path, !config.init().empty(), st);
   return fit.ok() ? ConfigFault{} : ConfigFault{"path", std::string(fit.message())};
 }
 
@@ -294,7 +293,7 @@ absl::Status CharDeviceDriver::SendInit(int fd) const {
 absl::StatusOr<std::string> CharDeviceDriver::Open() {
   const int direction = habits_.init.empty() ? O_RDONLY : O_RDWR;
   fd_.reset(open(path_.c_str(), direction | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd_) return ErrnoStatus(errno, absl::StrCat("open ", path_));
+  if (!fd_) return CannotUse(errno, absl::StrCat("open ", path_), path_);
   UniqueFd opened = std::move(fd_);
   struct stat st;
   if (fstat(opened.get(), &st) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path_));

@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "base/process/host_port.h"
 #include "base/wire/egd.h"
+#include "server/driver/file_rights.h"
 
 namespace entropyd {
 namespace {
@@ -89,11 +92,15 @@ ConfigFault EgdDriver::Check(const config::v1::SourceConfig& config) {
 }
 
 ConfigFault EgdDriver::Look(const config::v1::SourceConfig& config) {
+  const std::string& path = config.path();
+  if (path.empty()) return {};
+  const std::string what = absl::StrCat("connect to EGD daemon ", path);
+  if (const absl::Status use = CheckAccess(path, R_OK | W_OK, what); !use.ok()) {
+    return {"path", std::string(use.message())};
+  }
   struct stat st;
-  if (config.path().empty() || stat(config.path().c_str(), &st) == 0) return {};
-  return {"path",
-          std::string(
-              ErrnoStatus(errno, absl::StrCat("connect to EGD daemon ", config.path())).message())};
+  if (stat(path.c_str(), &st) != 0 || S_ISSOCK(st.st_mode)) return {};
+  return {"path", absl::StrCat(what, ": it is no socket; name that of the daemon")};
 }
 
 SourceIdentity EgdDriver::Identify(const config::v1::SourceConfig& config) {
@@ -136,7 +143,7 @@ absl::StatusOr<std::string> EgdDriver::Open() {
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to_), to_bytes_) != 0) {
     int error = errno;
     if (error == ENOENT || error == EACCES || error == EPERM) {
-      return ErrnoStatus(error, absl::StrCat("connect to EGD daemon ", name_));
+      return CannotUse(error, absl::StrCat("connect to EGD daemon ", name_), name_);
     }
     if (error != EINPROGRESS) return Unavailable(error, "connect to EGD daemon", name_);
     // On the loopback the result is known now. From farther away the first Read() learns it.

@@ -102,6 +102,22 @@ absl::Status CheckModule(const std::string& module, const struct stat& file) {
                    " may write it; let it belong to root, and let nobody else write it"));
 }
 
+// The file of a PIN, which nobody else may read. *file is what it is.
+absl::StatusOr<UniqueFd> OpenPinFile(const std::string& path, struct stat* file) {
+  const std::string reading = absl::StrCat("read PIN file ", path);
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd || fstat(fd.get(), file) != 0) return CannotUse(errno, reading, path);
+  if (!S_ISREG(file->st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(reading, ": it is no file; name one that holds the PIN"));
+  }
+  if (const std::string others = WhoElseMayRead(*file); !others.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(reading, ": ", others, " may read it; ", kPinRights));
+  }
+  return fd;
+}
+
 // A PIN, wiped when it goes.
 class Pin {
  public:
@@ -162,12 +178,18 @@ ConfigFault Pkcs11Driver::Check(const config::v1::SourceConfig& config) {
 }
 
 ConfigFault Pkcs11Driver::Look(const config::v1::SourceConfig& config) {
+  const std::string what = absl::StrCat("load module ", config.module());
+  absl::Status module = CheckAccess(config.module(), R_OK, what);
   struct stat st;
-  const absl::Status module =
-      stat(config.module().c_str(), &st) == 0
-          ? CheckModule(config.module(), st)
-          : ErrnoStatus(errno, absl::StrCat("load module ", config.module()));
-  return module.ok() ? ConfigFault{} : ConfigFault{"module", std::string(module.message())};
+  if (module.ok() && stat(config.module().c_str(), &st) == 0) {
+    module = S_ISREG(st.st_mode) ? CheckModule(config.module(), st)
+                                 : absl::FailedPreconditionError(absl::StrCat(
+                                       what, ": it is no file; name the module, a shared library"));
+  }
+  if (!module.ok()) return {"module", std::string(module.message())};
+  if (config.pin_file().empty()) return {};
+  absl::StatusOr<UniqueFd> pin = OpenPinFile(config.pin_file(), &st);
+  return pin.ok() ? ConfigFault{} : ConfigFault{"pin_file", std::string(pin.status().message())};
 }
 
 SourceIdentity Pkcs11Driver::Identify(const config::v1::SourceConfig& config) {
@@ -302,17 +324,9 @@ absl::StatusOr<std::string> Pkcs11Driver::Open() {
 // The login belongs to the module, not to the session: another source may have logged in already.
 absl::Status Pkcs11Driver::LogIn(absl::string_view what) {
   if (pin_file_.empty()) return absl::OkStatus();
-  const std::string reading = absl::StrCat("read PIN file ", pin_file_);
-  UniqueFd fd(open(pin_file_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat st;
-  if (!fd || fstat(fd.get(), &st) != 0) return ErrnoStatus(errno, reading);
-  if (!S_ISREG(st.st_mode)) {
-    return absl::FailedPreconditionError(absl::StrCat(reading, ": it is no file"));
-  }
-  if (const std::string others = WhoElseMayRead(st); !others.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(reading, ": ", others, " may read it; ", kPinRights));
-  }
+  const absl::StatusOr<UniqueFd> fd = OpenPinFile(pin_file_, &st);
+  if (!fd.ok()) return fd.status();
   const PinVersion version = {
       .inode = st.st_ino, .changed_nanos = st.st_ctim.tv_sec * kSecondNanos + st.st_ctim.tv_nsec};
   if (refused_pin_ == version) {
@@ -323,7 +337,7 @@ absl::Status Pkcs11Driver::LogIn(absl::string_view what) {
   }
   refused_pin_.reset();
   Pin pin;
-  if (absl::Status status = pin.Read(fd.get(), pin_file_); !status.ok()) return status;
+  if (absl::Status status = pin.Read(fd->get(), pin_file_); !status.ok()) return status;
   const auto log_in = loaded_->functions->C_Login;
   const CK_RV code = log_in == nullptr ? CKR_FUNCTION_NOT_SUPPORTED
                                        : log_in(loaded_->session, CKU_USER, pin.data(), pin.size());

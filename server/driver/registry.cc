@@ -43,10 +43,11 @@ absl::Span<const DriverEntry> BuiltIns() {
        EgdDriver::Look},
       {"pkcs11", "module token pin_file", Pkcs11Driver::Check, Pkcs11Driver::Identify,
        Pkcs11Driver::Create, Pkcs11Driver::Look},
-      {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Identify, Tpm2Driver::Create},
+      {"tpm2", "tcti", Tpm2Driver::Check, Tpm2Driver::Identify, Tpm2Driver::Create,
+       Tpm2Driver::Look},
       {"jitter", "", nullptr, JitterDriver::Identify, JitterDriver::Create},
       {"upstream", "address class tls", UpstreamDriver::Check, UpstreamDriver::Identify,
-       UpstreamDriver::Create},
+       UpstreamDriver::Create, UpstreamDriver::Look},
   };
   return kBuiltIns;
 }

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/crypto/secret_bytes.h"
+#include "server/driver/file_rights.h"
 #include "server/driver/guarded_driver.h"
 #include "server/driver/tpm2_codes.h"
 
@@ -45,6 +47,23 @@ std::string RootOfTpmNode(const std::string& path) {
   return number.empty() ? RootOfPath(path) : RootOfTpm(number);
 }
 
+// The loader takes the name of a TCTI, or that of its library, and passes on what is behind it.
+std::pair<absl::string_view, absl::string_view> SplitTcti(absl::string_view tcti) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(tcti, absl::MaxSplits(':', 1));
+  absl::string_view name = parts.first.substr(parts.first.rfind('/') + 1);
+  absl::ConsumePrefix(&name, "libtss2-tcti-");
+  return {name.substr(0, name.find(".so")), parts.second};
+}
+
+// The device that it opens; "" = none.
+std::string DeviceOfTcti(absl::string_view tcti) {
+  const auto [name, path] = SplitTcti(tcti);
+  if (name == "pcap") return DeviceOfTcti(path);
+  if (name != "device") return "";
+  return path.empty() ? "/dev/tpmrm0" : std::string(path);
+}
+
 absl::Status Failed(absl::string_view what, TSS2_RC code) {
   absl::string_view meaning;
   if (code == TSS2_TCTI_RC_IO_ERROR) meaning = ": the connection is broken or refused";
@@ -58,17 +77,10 @@ absl::Status Failed(absl::string_view what, TSS2_RC code) {
 
 std::string Tpm2Driver::RootOfTcti(absl::string_view tcti) {
   if (IsSoftware(tcti)) return kRootKernel;
-  std::pair<absl::string_view, absl::string_view> parts =
-      absl::StrSplit(tcti, absl::MaxSplits(':', 1));
-  // The loader takes the name of a TCTI, or that of its library.
-  absl::string_view name = parts.first.substr(parts.first.rfind('/') + 1);
-  absl::ConsumePrefix(&name, "libtss2-tcti-");
-  name = name.substr(0, name.find(".so"));
-  if (name == "device") {
-    return RootOfTpmNode(parts.second.empty() ? "/dev/tpmrm0" : std::string(parts.second));
-  }
-  if (name == "tabrmd") return RootOfTpm("0");          // the daemon opens /dev/tpm0
-  if (name == "pcap") return RootOfTcti(parts.second);  // records, and passes on
+  if (const std::string device = DeviceOfTcti(tcti); !device.empty()) return RootOfTpmNode(device);
+  const auto [name, rest] = SplitTcti(tcti);
+  if (name == "tabrmd") return RootOfTpm("0");  // the daemon opens /dev/tpm0
+  if (name == "pcap") return RootOfTcti(rest);  // records, and passes on
   return RootOfTpm("0");  // a way that is not known here may lead to this machine's TPM
 }
 
@@ -86,6 +98,27 @@ ConfigFault Tpm2Driver::Check(const config::v1::SourceConfig& config) {
     return {"tcti", "driver tpm2 needs the way to the TPM, e.g. tcti: device:/dev/tpmrm0"};
   }
   return {};
+}
+
+ConfigFault Tpm2Driver::Look(const config::v1::SourceConfig& config) {
+  const std::string what = absl::StrCat("open TPM ", config.tcti());
+  TSS2_TCTI_INFO* info = nullptr;
+  const std::string name = config.tcti().substr(0, config.tcti().find(':'));
+  const TSS2_RC code = Tss2_TctiLdr_GetInfo(name.c_str(), &info);
+  if (code != TSS2_RC_SUCCESS) {
+    return {"tcti", absl::StrCat(what, ": the TSS has no such way to a TPM (", Tpm2CodeText(code),
+                                 "); write e.g. device:/dev/tpmrm0, or install its library")};
+  }
+  Tss2_TctiLdr_FreeInfo(&info);
+  const std::string device = DeviceOfTcti(config.tcti());
+  if (device.empty()) return {};
+  absl::Status use = CheckAccess(device, R_OK | W_OK, what);
+  struct stat st;
+  if (use.ok() && stat(device.c_str(), &st) == 0 && !S_ISCHR(st.st_mode)) {
+    use = absl::FailedPreconditionError(
+        absl::StrCat(what, ": it is no device; name that of the TPM, e.g. /dev/tpmrm0"));
+  }
+  return use.ok() ? ConfigFault{} : ConfigFault{"tcti", std::string(use.message())};
 }
 
 SourceIdentity Tpm2Driver::Identify(const config::v1::SourceConfig& config) {

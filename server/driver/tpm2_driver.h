@@ -29,6 +29,7 @@ namespace entropyd {
 class Tpm2Driver final : public SourceDriver {
  public:
   static ConfigFault Check(const config::v1::SourceConfig& config);
+  static ConfigFault Look(const config::v1::SourceConfig& config);
   static SourceIdentity Identify(const config::v1::SourceConfig& config);
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/crypto/tls.h"
 #include "base/process/host_port.h"
 #include "base/text/names.h"
 
@@ -35,7 +37,7 @@ ConfigFault UpstreamDriver::Check(const config::v1::SourceConfig& config) {
     return {"address", absl::StrCat("'", address,
                                     "' is no host and port; write e.g. entropyd-0.entropyd:7743")};
   }
-  if (!SplitPoolClass(config.class_()).ok()) {
+  if (!IsPoolClass(config.class_())) {
     return {"class", absl::StrCat("driver upstream needs a class of the other server as "
                                   "POOL/CLASS, e.g. class: default/bulk")};
   }
@@ -45,6 +47,19 @@ ConfigFault UpstreamDriver::Check(const config::v1::SourceConfig& config) {
             "tls: {cert: …, key: …, ca: …}"};
   }
   return {};
+}
+
+ConfigFault UpstreamDriver::Look(const config::v1::SourceConfig& config) {
+  const absl::Status material = tls::LoadMaterial(config.tls().cert(), config.tls().key(),
+                                                  config.tls().ca(), /*crl=*/"", absl::Now())
+                                    .status();
+  if (material.ok()) return {};
+  const absl::string_view key = tls::MaterialKey(material);
+  const char* const where = key == "cert"  ? "tls.cert"
+                            : key == "key" ? "tls.key"
+                            : key == "ca"  ? "tls.ca"
+                                           : "tls";
+  return {where, std::string(material.message())};
 }
 
 SourceIdentity UpstreamDriver::Identify(const config::v1::SourceConfig& config) {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "base/process/state_dir.h"
 
 namespace entropyd {
 namespace {
@@ -37,6 +38,18 @@ void WriteTo(Log* log, const AdminAudit::Action& action, const std::string& outc
               {"outcome", outcome}});
 }
 
+// Lines are appended to a file and to nothing else: a FIFO that nobody reads would keep them, and a
+// link could lead anywhere.
+absl::Status CheckKind(const std::string& path, const struct stat& found) {
+  if (S_ISREG(found.st_mode)) return absl::OkStatus();
+  const char* const kind = S_ISLNK(found.st_mode)    ? "a link"
+                           : S_ISDIR(found.st_mode)  ? "a directory"
+                           : S_ISFIFO(found.st_mode) ? "a FIFO"
+                                                     : "no regular file";
+  return absl::FailedPreconditionError(absl::StrCat(
+      "'", path, "' is ", kind, "; name a file, which is made when it is missing, or remove it"));
+}
+
 }  // namespace
 
 absl::Status AdminAudit::Check(const std::string& path) {
@@ -46,9 +59,16 @@ absl::Status AdminAudit::Check(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat("'", path, "' is not an absolute path"));
   }
   std::error_code error;
-  if (std::filesystem::is_directory(file.parent_path(), error)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", file.parent_path().string(), "' is no directory; make it first"));
+  if (!std::filesystem::is_directory(file.parent_path(), error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", file.parent_path().string(), "' is no directory; make it first"));
+  }
+  struct stat found;
+  if (lstat(path.c_str(), &found) != 0) {
+    return CheckPlaceFor(path, file.parent_path());
+  }
+  const absl::Status kind = CheckKind(path, found);
+  return kind.ok() ? kind : absl::InvalidArgumentError(kind.message());
 }
 
 struct AdminAudit::File {
@@ -83,12 +103,18 @@ absl::StatusOr<std::unique_ptr<AdminAudit::File>> AdminAudit::OpenFile() const {
   // A FIFO that nobody reads does not open at once, and a link could lead anywhere.
   UniqueFd fd(open(path_.c_str(),
                    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  if (!fd) return ErrnoStatus(errno, what);
   struct stat info = {};
-  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, what);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::FailedPreconditionError(absl::StrCat(what, ": it is no regular file"));
+  if (!fd) {
+    const int error = errno;
+    if (lstat(path_.c_str(), &info) == 0) {
+      if (absl::Status kind = CheckKind(path_, info); !kind.ok()) return kind;
+    }
+    const absl::Status status = ErrnoStatus(error, what);
+    return absl::Status(status.code(), absl::StrCat(status.message(), "; let the server's user ",
+                                                    "write the file and its directory"));
   }
+  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, what);
+  if (absl::Status kind = CheckKind(path_, info); !kind.ok()) return kind;
   auto file = std::make_unique<File>(std::move(fd), info, clock_);
   file->log.SetFormat(format_);
   return file;

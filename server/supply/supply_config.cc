@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "base/config/units.h"
 #include "base/process/nanos.h"
@@ -110,10 +111,27 @@ void CheckClaims(const SourceSpec& spec, const std::string& at, Faults* faults) 
   }
 }
 
+// As CheckName(); the drivers' own groups also have '/' and ':', and others may join them.
+absl::Status CheckGroupName(absl::string_view group) {
+  const std::string plain = absl::StrReplaceAll(group, {{"/", "-"}, {":", "-"}});
+  return CheckName(plain);
+}
+
+void CheckNames(const config::v1::SourceConfig& source, const std::string& at, Faults* faults) {
+  if (const absl::Status name = CheckName(source.name()); !name.ok()) {
+    faults->Add(absl::StrCat(at, ".name"), absl::StrCat("no source name: ", name.message()));
+  }
+  if (source.group().empty()) return;
+  if (const absl::Status group = CheckGroupName(source.group()); !group.ok()) {
+    faults->Add(absl::StrCat(at, ".group"), absl::StrCat("no group name: ", group.message()));
+  }
+}
+
 void PlanSource(const config::v1::Server& config, int index,
                 const std::vector<RunningSource>& running, SupplyPlan* plan, Faults* faults) {
   const config::v1::SourceConfig& source = config.sources(index);
   const std::string at = absl::StrCat("sources[", index, "]");
+  CheckNames(source, at, faults);
   for (int i = 0; i < index; ++i) {
     if (config.sources(i).name() == source.name()) {
       faults->Add(absl::StrCat(at, ".name"), absl::StrCat("'", source.name(), "' names sources[", i,

@@ -7,15 +7,18 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/class_tree/class_tree.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hostagent/config_warnings.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 absl::StatusOr<AgentSettings> Resolve(const std::string& rest,
                                       const std::string& servers = "[\"entropyd-0:7743\"]") {
@@ -42,7 +45,7 @@ std::string CheckErrorOf(const std::string& rest) {
   const std::string text = absl::StrCat("servers: [a:1]\ntls: {cert: /c, key: /k, ca: /a}\n", rest);
   EXPECT_TRUE(config::Parse(text, "agent.yaml", &config, &locations).ok());
   const ManualClock clock;
-  return std::string(CheckAgentConfig(config, locations, &clock).message());
+  return std::string(CheckAgentConfig(config, locations, &clock).status().message());
 }
 
 constexpr char kOneListener[] = "listeners: [{path: /run/e.sock, class: default/gold}]\n";
@@ -399,6 +402,87 @@ TEST(AgentConfigTest, MoreClassesThanAStreamHasChannelsAreRefused) {
     absl::StrAppend(&text, "  - {path: /run/", i, ".sock, class: default/c", i, "}\n");
   }
   EXPECT_THAT(ErrorOf(text), HasSubstr("at most 64"));
+}
+
+TEST(AgentConfigTest, NoSocketAndNoPipeIsMadeWhereNoFileCanBe) {
+  for (const char* listener : {"path: /proc/e.sock", "fifo: /proc/pipe"}) {
+    const std::string text = absl::StrCat("listeners: [{class: a/b, ", listener, "}]\n");
+    EXPECT_THAT(CheckErrorOf(text), HasSubstr("' cannot be kept in /proc: ")) << listener;
+  }
+  EXPECT_THAT(CheckErrorOf(absl::StrCat(kOneListener, "control: /proc/agent.sock\n")),
+              HasSubstr("control: '/proc/agent.sock' cannot be kept in /proc: "));
+}
+
+TEST(AgentConfigTest, TheAddressOfMetricsIsNoListenersAndThisMachines) {
+  const std::string tcp = "listeners: [{listen: \"127.0.0.1:7744\", class: default/gold}]\n";
+  EXPECT_THAT(ErrorOf(tcp + "metrics: 0.0.0.0:7744\n"),
+              HasSubstr("metrics: '0.0.0.0:7744' is taken by listeners[0].listen already"));
+  EXPECT_TRUE(Resolve(tcp + "metrics: 127.0.0.1:9744\n").ok());
+  const std::string unknown = absl::StrCat(kOneListener, "metrics: no-such-host.invalid:9744\n");
+  EXPECT_TRUE(Resolve(unknown).ok()) << "a start waits for it";
+  EXPECT_THAT(CheckErrorOf(unknown), HasSubstr("metrics: listen on no-such-host.invalid:9744: "));
+}
+
+// Behind two lines.
+std::string WarningsOf(const std::string& rest) {
+  const std::string text = absl::StrCat("servers: [a:1]\ntls: {cert: /c, key: /k, ca: /a}\n", rest);
+  config::v1::HostAgent config;
+  config::Locations locations;
+  const absl::Status parsed = config::Parse(text, "agent.yaml", &config, &locations);
+  EXPECT_TRUE(parsed.ok()) << parsed;
+  return absl::StrJoin(AgentConfigWarnings(config, locations), "\n");
+}
+
+std::string WithListener(const std::string& keys, const std::string& rest = "") {
+  return absl::StrCat("listeners: [{class: default/gold, ", keys, "}]\n", rest);
+}
+
+TEST(AgentConfigWarningsTest, AKeyThatDoesNothingBesideTheOthersIsNamedWithItsPlace) {
+  EXPECT_EQ(WarningsOf(WithListener("path: /run/e.sock, mode: \"0660\"")), "");
+  EXPECT_THAT(WarningsOf(WithListener("path: /run/e.sock, allow_remote: true")),
+              StartsWith("agent.yaml:3:68: listeners[0].allow_remote: does nothing: a unix"));
+  EXPECT_THAT(WarningsOf(WithListener("listen: \"127.0.0.1:7744\", mode: \"0660\"")),
+              HasSubstr("listeners[0].mode: does nothing: a TCP port has no mode"));
+  EXPECT_THAT(WarningsOf(WithListener("listen: \"127.0.0.1:7744\", allow_remote: true")),
+              HasSubstr("allow_remote: does nothing: nobody else reaches a loopback address"));
+  EXPECT_EQ(WarningsOf(WithListener("listen: \"192.0.2.1:7744\", allow_remote: true")), "");
+  const std::string socket = WithListener("path: /run/e.sock");
+  EXPECT_THAT(WarningsOf(socket + "metrics: \"\"\nguest_metrics: all\n"),
+              HasSubstr("agent.yaml:5:16: guest_metrics: does nothing without an address"));
+  EXPECT_EQ(WarningsOf(socket + "metrics: \"\"\n"), "") << "the default is nobody's fault";
+  EXPECT_EQ(WarningsOf(socket + "max_guests: 16\nmax_connections_per_guest: 16\n"), "");
+  EXPECT_THAT(WarningsOf(socket + "max_guests: 16\nmax_connections_per_guest: 17\n"),
+              HasSubstr("max_connections_per_guest: does nothing above max_guests (16)"));
+  EXPECT_THAT(WarningsOf(socket + "libvirt_dir: /run/libvirt/qemu\n"),
+              HasSubstr("libvirt_dir: does nothing: no listener has identify: libvirt"));
+}
+
+TEST(AgentConfigWarningsTest, AKeyThatEverybodyMayReadIsNamed) {
+  const TempDir dir;
+  const std::string key = dir / "tls.key";
+  std::ofstream(key) << "secret";
+  config::v1::HostAgent config;
+  config::Locations locations;
+  const std::string text = absl::StrCat("servers: [a:1]\ntls: {cert: /c, key: ", key, ", ca: /a}\n",
+                                        WithListener("path: /run/e.sock"));
+  ASSERT_TRUE(config::Parse(text, "agent.yaml", &config, &locations).ok());
+  std::filesystem::permissions(key, std::filesystem::perms(0644));
+  EXPECT_THAT(absl::StrJoin(AgentConfigWarnings(config, locations), "\n"),
+              StartsWith(absl::StrCat("agent.yaml:2:22: tls.key: everybody may read ", key)));
+  std::filesystem::permissions(key, std::filesystem::perms(0640));
+  EXPECT_TRUE(AgentConfigWarnings(config, locations).empty());
+}
+
+TEST(AgentConfigWarningsTest, WhoIdentifiesByLibvirtIsToldThatItIsNotThere) {
+  const TempDir dir;
+  const std::string listener =
+      WithListener("path: /run/e.sock, identify: libvirt", "libvirt_dir: ");
+  EXPECT_THAT(WarningsOf(absl::StrCat(listener, dir / "none", "\n")),
+              StartsWith(absl::StrCat("agent.yaml:3:64: listeners[0].identify: libvirt is not ",
+                                      "there: it keeps its status files in ", dir / "none")));
+  EXPECT_EQ(WarningsOf(absl::StrCat(listener, dir.path(), "\n")), "");
+  std::ofstream(dir / "file") << "no directory";
+  EXPECT_THAT(WarningsOf(absl::StrCat(listener, dir / "file", "\n")), HasSubstr("is not there"));
 }
 
 }  // namespace

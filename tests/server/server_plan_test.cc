@@ -13,14 +13,14 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+constexpr char kPolicy[] = "policy: [{identity: \"spiffe://t/*\", role: agent, allow: [p/root]}]\n";
+
 // A server.yaml whose faults come before its certificates, which are not there.
-std::string ErrorOf(const std::string& line,
-                    const std::string& policy =
-                        "policy: [{identity: \"spiffe://t/*\", role: agent, allow: [p/root]}]\n") {
+std::string ErrorOf(const std::string& line, const std::string& policy = kPolicy,
+                    const std::string& listen = "listen: 127.0.0.1:0\n",
+                    ServerPlan::Supplied supplied = ServerPlan::Supplied::kFromNothing) {
   const std::string text =
-      absl::StrCat(line,
-                   "\n"
-                   "listen: 127.0.0.1:0\n"
+      absl::StrCat(line, "\n", listen,
                    "tls: {cert: /none.crt, key: /none.key, client_ca: /none-ca.crt}\n"
                    "allow_software: true\n"
                    "sources: [{name: kernel, driver: getrandom}]\n"
@@ -32,7 +32,7 @@ std::string ErrorOf(const std::string& line,
   EXPECT_TRUE(parsed.ok()) << parsed;
   const ManualClock clock;
   const absl::Status status =
-      ServerPlan::Check(std::move(config), std::move(locations), clock).status();
+      ServerPlan::Check(std::move(config), std::move(locations), clock, supplied).status();
   EXPECT_FALSE(status.ok());
   return std::string(status.message());
 }
@@ -60,6 +60,24 @@ TEST(ServerPlanTest, AnAuditLogThatCannotBeMadeIsRefusedBeforeTheStart) {
   EXPECT_EQ(ErrorOf("audit_log: /nonexistent/audit.log"),
             "server.yaml:1:12: audit_log: '/nonexistent' is no directory; make it first");
   EXPECT_THAT(ErrorOf("audit_log: /tmp/audit.log"), HasSubstr("/none.crt"));
+  EXPECT_THAT(ErrorOf("audit_log: /proc/self/audit.log"),
+              StartsWith("server.yaml:1:12: audit_log: '/proc/self/audit.log' cannot be kept in "));
+}
+
+TEST(ServerPlanTest, WhatThisMachineCannotListenOnIsSaidBeforeTheStart) {
+  EXPECT_THAT(ErrorOf("metrics: no-such-host.invalid:9743"),
+              StartsWith("server.yaml:1:10: metrics: listen on no-such-host.invalid:9743: "));
+  EXPECT_THAT(ErrorOf("listen: 192.0.2.1:7743", kPolicy, ""),
+              StartsWith("server.yaml:1:9: listen: listen on 192.0.2.1:7743: bind: "));
+  EXPECT_EQ(ErrorOf("metrics: 127.0.0.1:7743\nlisten: 0.0.0.0:7743", kPolicy, ""),
+            "server.yaml:1:10: metrics: '127.0.0.1:7743' is taken by listen (0.0.0.0:7743); choose "
+            "another port");
+}
+
+TEST(ServerPlanTest, AReloadDoesNotAskForAddressesThatOnlyARestartOpens) {
+  EXPECT_THAT(ErrorOf("metrics: no-such-host.invalid:9743", kPolicy, "listen: 127.0.0.1:0\n",
+                      ServerPlan::Supplied::kRunning),
+              HasSubstr("/none.crt"));
 }
 
 TEST(ServerPlanTest, AFileThatEndsBeforeItsPolicyIsRefused) {

@@ -5,6 +5,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -73,6 +76,41 @@ TEST(ListenSocketTest, WhatCannotBeHadIsSaidWithItsAddress) {
   EXPECT_THAT(ListenOn("192.0.2.1:0").status().message(), HasSubstr("Cannot assign"));
   EXPECT_TRUE(absl::IsUnavailable(ListenOn("no-such-host.invalid:1").status()));
   EXPECT_TRUE(absl::IsInvalidArgument(ListenOn("127.0.0.1").status()));
+}
+
+TEST(ListenSocketTest, EachThatCannotBeHadHasARemedyOfItsOwn) {
+  const absl::StatusOr<ListenSockets> first = ListenOn("127.0.0.1:0");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(ListenOn(absl::StrCat("127.0.0.1:", first->port)).status().message(),
+              HasSubstr("; end what listens there"));
+  EXPECT_THAT(ListenOn("192.0.2.1:0").status().message(),
+              HasSubstr("; choose an address that is this machine's"));
+  EXPECT_THAT(ListenOn("no-such-host.invalid:1").status().message(),
+              HasSubstr("; correct the name"));
+}
+
+TEST(ListenSocketTest, ACheckAsksForTheAddressAndNotForThePort) {
+  const absl::StatusOr<ListenSockets> first = ListenOn("127.0.0.1:0");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(CheckListen(absl::StrCat("127.0.0.1:", first->port)).ok()) << "a server runs there";
+  EXPECT_TRUE(CheckListen("0.0.0.0:7743").ok());
+  for (const char* address : {"192.0.2.1:7743", "no-such-host.invalid:7743"}) {
+    EXPECT_EQ(CheckListen(address).code(), absl::StatusCode::kUnavailable) << address;
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckListen("127.0.0.1")));
+}
+
+TEST(ListenSocketTest, TwoAddressesWantOneSocketWhenPortAndAddressMeet) {
+  const std::pair<const char*, const char*> meeting[] = {
+      {"127.0.0.1:9743", "127.0.0.1:9743"}, {"0.0.0.0:9743", "127.0.0.1:9743"},
+      {"127.0.0.1:9743", "[::]:9743"},      {"[::1]:9743", "[0:0:0:0:0:0:0:1]:9743"},
+      {"localhost:9743", "127.0.0.1:9743"}, {"node.example:9743", "NODE.example:9743"}};
+  for (const auto& [one, other] : meeting) EXPECT_TRUE(WantOneSocket(one, other)) << one << other;
+  const std::pair<const char*, const char*> apart[] = {
+      {"127.0.0.1:9743", "127.0.0.1:9744"}, {"0.0.0.0:0", "0.0.0.0:0"},
+      {"127.0.0.1:9743", "127.0.0.2:9743"}, {"127.0.0.1:9743", "[::1]:9743"},
+      {"a.example:9743", "b.example:9743"}, {"", "127.0.0.1:9743"}};
+  for (const auto& [one, other] : apart) EXPECT_FALSE(WantOneSocket(one, other)) << one << other;
 }
 
 }  // namespace

@@ -40,6 +40,46 @@ TEST(StateDirTest, IsNowhereWhereNoFileCanBe) {
   }
 }
 
+TEST(StateDirTest, IsNotBehindALinkThatLeadsNowhere) {
+  const TempDir dir;
+  const std::string link = dir / "link";
+  std::filesystem::create_symlink(dir / "none", link);
+  for (const std::string& path : {link, link + "/state"}) {
+    const absl::Status status = CheckStateDir(path);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_EQ(status.message(),
+              "'" + path + "': " + link + " is a link that leads nowhere; make what it leads to");
+    EXPECT_FALSE(MakeStateDir(path).ok()) << path;
+  }
+  std::filesystem::create_directory(dir / "none");
+  EXPECT_TRUE(CheckStateDir(link).ok());
+  EXPECT_TRUE(MakeStateDir(link + "/state").ok());
+}
+
+TEST(StateDirTest, IsMadeWithAllThatItStandsInAndIsItsOwnersAlone) {
+  const TempDir dir;
+  const std::string path = dir / "several/that/are/missing";
+  EXPECT_TRUE(CheckStateDir(path).ok());
+  EXPECT_TRUE(MakeStateDir(path).ok());
+  EXPECT_TRUE(MakeStateDir(path).ok()) << "it may be there";
+  EXPECT_TRUE(MakeStateDir(dir / "slash/").ok());
+  for (const std::string& made : {path, dir / "slash"}) {
+    EXPECT_EQ(std::filesystem::status(made).permissions(), std::filesystem::perms::owner_all);
+  }
+}
+
+TEST(StateDirTest, ThatCannotBeMadeIsSaidWithARemedy) {
+  const TempDir dir;
+  const std::string file = dir / "file";
+  ASSERT_TRUE(std::ofstream(file).good());
+  EXPECT_THAT(std::string(MakeStateDir("/proc/entropyd/state").message()),
+              testing::StartsWith("create state_dir /proc/entropyd/state: "));
+  for (const std::string& path : {file, file + "/state", std::string("/proc/entropyd/state")}) {
+    EXPECT_THAT(std::string(MakeStateDir(path).message()),
+                testing::HasSubstr("; let the user who runs this program write there"));
+  }
+}
+
 TEST(StateDirTest, ALookLeavesNothingBehind) {
   const TempDir dir;
   EXPECT_TRUE(CheckStateDir(dir.path()).ok());

@@ -181,8 +181,8 @@ TEST_F(HttpServerTest, APortInUseIsAnError) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(second.status().message(),
             absl::StrCat("listen on ", address,
-                         ": bind: Address already in use; choose another address that is this "
-                         "machine's, or end what listens there"));
+                         ": bind: Address already in use; end what listens there (ss -ltnp "
+                         "shows it), or choose another port"));
 }
 
 TEST_F(HttpServerTest, AddressesAreChecked) {

@@ -114,19 +114,10 @@ TEST_F(ClassStateFileTest, AFileThatCannotBeReadIsAnError) {
   EXPECT_FALSE(LoadClassState(dir_).ok());
 }
 
-TEST_F(ClassStateFileTest, TheDirectoryIsMadeWhenTheServerStarts) {
+TEST_F(ClassStateFileTest, WithoutItsDirectoryThereIsNoChangeAndNoneIsMade) {
   const std::string fresh = dir_ + "/fresh";
-  ASSERT_TRUE(LoadClassState(fresh).ok()) << "a check of the configuration comes before";
+  ASSERT_TRUE(LoadClassState(fresh).ok()) << "a check of the configuration comes before the start";
   EXPECT_FALSE(std::filesystem::exists(fresh));
-  ASSERT_TRUE(PrepareStateDir(fresh).ok());
-  ASSERT_TRUE(PrepareStateDir(fresh).ok()) << "it may be there";
-  struct stat directory;
-  ASSERT_EQ(stat(fresh.c_str(), &directory), 0);
-  EXPECT_EQ(directory.st_mode & 0777, 0700u);
-  EXPECT_THAT(std::string(PrepareStateDir(dir_ + "/no/where").message()),
-              HasSubstr("create state_dir"));
-  Write("version: 1\n");
-  EXPECT_FALSE(PrepareStateDir(ClassStatePath(dir_)).ok());
 }
 
 TEST_F(ClassStateFileTest, WhatCannotBeWrittenLeavesTheOldFile) {

@@ -74,5 +74,13 @@ TEST(EgdDriverTest, MissingDaemonIsNotFoundAndADeadOnesSocketUnavailable) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("stale.sock: Connection refused"));
 }
 
+TEST(EgdDriverTest, ALookSaysThatTheSocketIsMissingOrIsNone) {
+  config::v1::SourceConfig config;
+  config.set_path("/no/such/socket");
+  EXPECT_THAT(EgdDriver::Look(config).message, HasSubstr("No such file or directory; correct the"));
+  config.set_path("/etc/passwd");
+  EXPECT_THAT(EgdDriver::Look(config).message, HasSubstr("it is no socket; name that of the"));
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -1,7 +1,11 @@
 #include "server/driver/file_rights.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <string>
 
 namespace entropyd {
 namespace {
@@ -38,6 +42,24 @@ TEST(FileRightsTest, EachRightHasItsOwnBits) {
   EXPECT_EQ(WhoElseMayRead(FileOf(0, 0, 0604)), "everybody");
   EXPECT_EQ(WhoElseMayWrite(FileOf(0, 0, 0604)), "");
   EXPECT_EQ(WhoElseMayWrite(FileOf(0, 0, 0602)), "everybody");
+}
+
+TEST(FileRightsTest, AFileThatCannotBeUsedHasARemedyForEachReason) {
+  const auto said = [](int error) {
+    return std::string(CannotUse(error, "open /dev/hwrng", "/dev/hwrng").message());
+  };
+  EXPECT_EQ(said(ENOENT),
+            "open /dev/hwrng: No such file or directory; correct the path, or plug in "
+            "what belongs there");
+  EXPECT_THAT(said(EACCES), testing::HasSubstr("Permission denied; let the server's user use it"));
+  EXPECT_THAT(said(EACCES), testing::HasSubstr("SupplementaryGroups="));
+  EXPECT_THAT(said(EPERM), testing::HasSubstr("not permitted; add DeviceAllow=/dev/hwrng rw"));
+  EXPECT_EQ(said(EIO), "open /dev/hwrng: Input/output error");
+}
+
+TEST(FileRightsTest, WhetherAFileCanBeOpenedItsRightsTell) {
+  EXPECT_TRUE(CheckAccess("/dev/null", R_OK | W_OK, "open").ok());
+  EXPECT_TRUE(absl::IsNotFound(CheckAccess("/dev/no-such", R_OK, "open")));
 }
 
 }  // namespace

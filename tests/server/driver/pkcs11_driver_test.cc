@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -275,6 +277,29 @@ TEST(Pkcs11Test, SoftHsmBehindAnotherModuleIsRefusedUnlessItIsClaimedForWhatItIs
   config.set_group("host");
   config.set_min_entropy_bits_per_byte(0);
   EXPECT_TRUE(Pkcs11Driver::Create(config, Pkcs11Driver::Identify(config))->Open().ok());
+}
+
+TEST(Pkcs11Test, ALookSaysWhichFileIsMissingOrOfAnotherKind) {
+  const TempDir dir;
+  config::v1::SourceConfig config;
+  const auto look = [&config] {
+    const ConfigFault found = Pkcs11Driver::Look(config);
+    return found.key == nullptr ? "" : absl::StrCat(found.key, ": ", found.message);
+  };
+  config.set_module(dir / "none.so");
+  EXPECT_THAT(look(), HasSubstr("none.so: No such file or directory; correct the path"));
+  config.set_module(dir.path());
+  EXPECT_THAT(look(), HasSubstr("it is no file; name the module, a shared library"));
+  config.set_module(ENTROPYD_TEST_PKCS11_MODULE);
+  EXPECT_EQ(look(), "");
+  config.set_pin_file(dir / "none.pin");
+  EXPECT_THAT(look(), HasSubstr("pin_file: read PIN file "));
+  config.set_pin_file(dir.path());
+  EXPECT_THAT(look(), HasSubstr("it is no file; name one that holds the PIN"));
+  std::ofstream(dir / "pin") << "1234\n";
+  std::filesystem::permissions(dir / "pin", std::filesystem::perms::owner_read);
+  config.set_pin_file(dir / "pin");
+  EXPECT_EQ(look(), "");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "server/driver/tpm2_codes.h"
 #include "tests/server/driver/driver_rigs.h"
 
@@ -63,6 +64,21 @@ TEST(Tpm2Test, MissingTpmIsUnavailableAndSaysWhatTheTssSays) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("open TPM swtpm:path=/no/such/tpm: "));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("0xa000a (TSS2_BASE_RC_IO_ERROR of the TCTI"));
+}
+
+TEST(Tpm2Test, ALookSaysWhetherTheWayToTheTpmIsThereWithoutUsingIt) {
+  const auto look = [](const char* tcti) {
+    config::v1::SourceConfig config;
+    config.set_tcti(tcti);
+    const ConfigFault found = Tpm2Driver::Look(config);
+    return found.key == nullptr ? "" : absl::StrCat(found.key, ": ", found.message);
+  };
+  EXPECT_EQ(look("swtpm:path=/no/such/tpm"), "") << "whether it answers, only opening tells";
+  EXPECT_THAT(look("dice:1"), HasSubstr("tcti: open TPM dice:1: the TSS has no such way to a TPM"));
+  EXPECT_THAT(look("device:/dev/no-such-tpm"),
+              HasSubstr("tcti: open TPM device:/dev/no-such-tpm: No such file or directory; "
+                        "correct the path"));
+  EXPECT_THAT(look("device:/etc/passwd"), HasSubstr("it is no device; name that of the TPM"));
 }
 
 }  // namespace

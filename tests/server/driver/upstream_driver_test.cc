@@ -91,5 +91,13 @@ TEST_F(UpstreamDriverTest, CloseAndInterruptReachTheCaller) {
   EXPECT_TRUE(other_.interrupted);
 }
 
+TEST(UpstreamDriverLookTest, ACertificateThatIsMissingIsToldBeforeItIsNeeded) {
+  config::v1::SourceConfig config;
+  config.mutable_tls()->set_cert("/none.crt");
+  const ConfigFault found = UpstreamDriver::Look(config);
+  EXPECT_STREQ(found.key, "tls.cert");
+  EXPECT_EQ(found.message.find("read certificate /none.crt: No such file"), 0u) << found.message;
+}
+
 }  // namespace
 }  // namespace entropyd

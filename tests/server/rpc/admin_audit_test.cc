@@ -9,8 +9,10 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/process/clock.h"
 #include "base/process/fd.h"
 #include "gmock/gmock.h"
@@ -181,16 +183,27 @@ TEST_F(AdminAuditTest, WithoutAFileTheLogHasTheLines) {
 TEST_F(AdminAuditTest, AFileThatCannotBeWrittenIsAnError) {
   path_ = dir_ / "none/audit.log";
   EXPECT_THAT(std::string(Open().status().message()), HasSubstr("none/audit.log: No such file"));
-  path_ = dir_ / "fifo";
-  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
-  EXPECT_FALSE(Open().ok()) << "a FIFO, and it does not hang";
-  path_ = dir_ / "link";
-  ASSERT_EQ(symlink("/dev/null", path_.c_str()), 0);
-  EXPECT_FALSE(Open().ok()) << "a link";
-  path_ = dir_.path();
-  EXPECT_FALSE(Open().ok()) << "a directory";
-  path_ = "/dev/null";
-  EXPECT_TRUE(absl::IsFailedPrecondition(Open().status())) << "a device";
+}
+
+TEST_F(AdminAuditTest, WhatIsNoFileIsRefusedByTheCheckAndByTheStart) {
+  ASSERT_EQ(mkfifo((dir_ / "fifo").c_str(), 0600), 0);
+  ASSERT_EQ(symlink("/dev/null", (dir_ / "link").c_str()), 0);
+  const std::pair<std::string, const char*> refused[] = {{dir_ / "fifo", "a FIFO"},
+                                                         {dir_ / "link", "a link"},
+                                                         {dir_.path(), "a directory"},
+                                                         {"/dev/null", "no regular file"}};
+  for (const auto& [path, kind] : refused) {
+    const std::string expected = absl::StrCat("'", path, "' is ", kind, "; name a file, which is ",
+                                              "made when it is missing, or remove it");
+    path_ = path;
+    EXPECT_EQ(Open().status().message(), expected);
+    EXPECT_EQ(AdminAudit::Check(path).message(), expected);
+  }
+  const std::string file = dir_ / "audit.log";
+  EXPECT_TRUE(AdminAudit::Check(file).ok());
+  EXPECT_FALSE(std::ifstream(file).good()) << "a check makes nothing";
+  std::ofstream(file) << "a line of before\n";
+  EXPECT_TRUE(AdminAudit::Check(file).ok());
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "server/supply/supply_config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tests/temp_dir.h"
@@ -32,6 +34,19 @@ class SupplyPlanTest : public ::testing::Test {
     absl::StatusOr<SupplyPlan> plan = PlanSupply(config_, locations, running);
     EXPECT_TRUE(plan.ok()) << plan.status();
     return *std::move(plan);
+  }
+  // Why there is no plan with such a source; "" = there is one.
+  std::string Fault(const std::string& keys) {
+    const std::string yaml = absl::StrCat(
+        "tls: {cert: c, key: k, client_ca: a}\nallow_software: true\nsources:\n  - {driver: "
+        "char_device, path: /dev/no-such, ",
+        keys,
+        "}\n  - {driver: getrandom, name: kernel}\npools:\n  - {name: default, sources: [kernel], "
+        "classes: [{name: root, rate: 1MiB/s}]}\n");
+    config::Locations locations;
+    const absl::Status parsed = config::Parse(yaml, "server.yaml", &config_, &locations);
+    if (!parsed.ok()) return std::string(parsed.message());
+    return std::string(PlanSupply(config_, locations).status().message());
   }
   // As if the sources of the last plan ran.
   std::vector<RunningSource> Running(const SupplyPlan& plan) const {
@@ -108,6 +123,20 @@ TEST_F(SupplyPlanTest, TheGroupThatKinGaveASourceIsNotItsOwn) {
   const SupplyPlan alone = Plan({b}, Running(both));
   EXPECT_TRUE(alone.sources[0].stays);
   EXPECT_EQ(alone.pools[0].members[0].group, "y");
+}
+
+TEST_F(SupplyPlanTest, NamesOfSourcesAndGroupsAreThoseThatALogLineCanHold) {
+  const std::pair<const char*, const char*> refused[] = {
+      {"name: \"a b\"", "sources[0].name: no source name: 'a b' has the character ' '"},
+      {"name: \"a/b\"", "sources[0].name: no source name: 'a/b' has the character '/'"},
+      {"name: größe", "sources[0].name: no source name: 'größe' has the character 'ö'"},
+      {"name: a, group: \"two words\"", "sources[0].group: no group name: 'two words' has the"}};
+  for (const auto& [keys, expected] : refused) {
+    EXPECT_THAT(Fault(keys), testing::HasSubstr(expected)) << keys;
+  }
+  EXPECT_EQ(Fault("name: trng-0.a_b, group: board"), "");
+  EXPECT_EQ(Fault("name: a, group: /dev/hwrng"), "") << "the group of another source";
+  EXPECT_EQ(Fault("name: a, group: \"pkcs11:entropy\""), "") << "as above";
 }
 
 }  // namespace

@@ -1,0 +1,169 @@
+#include "server/config_warnings.h"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/config/units.h"
+#include "base/crypto/pem.h"
+#include "base/crypto/tls.h"
+#include "base/process/nanos.h"
+#include "base/process/read_file.h"
+#include "openssl/x509v3.h"
+
+namespace entropyd {
+namespace {
+
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, tls::Deleter<GENERAL_NAMES_free>>;
+
+std::string At(absl::string_view list, int index, absl::string_view key) {
+  return absl::StrCat(list, "[", index, "].", key);
+}
+
+class Warner {
+ public:
+  Warner(const config::v1::Server& config, const config::Locations& locations)
+      : config_(config), locations_(locations) {}
+
+  std::vector<std::string> Look() {
+    if (EverybodyMayRead(config_.tls().key())) {
+      Warn("tls.key", absl::StrCat("everybody may read ", config_.tls().key(),
+                                   ", and could say to be this host; chmod 600 it, and issue "
+                                   "another one if others have been on this machine"));
+    }
+    for (int i = 0; i < config_.sources_size(); ++i) LookAtSource(i);
+    for (int i = 0; i < config_.pools_size(); ++i) LookAtPool(i);
+    for (int i = 0; i < config_.policy_size(); ++i) LookAtRule(i);
+    LookAtLimits();
+    return std::move(warnings_);
+  }
+
+ private:
+  void Warn(absl::string_view path, absl::string_view message) {
+    warnings_.emplace_back(locations_.Error(path, message).message());
+  }
+  // Only of what the operator has written.
+  void WarnOfKey(const std::string& path, absl::string_view message) {
+    if (locations_.Has(path)) Warn(path, message);
+  }
+
+  void LookAtSource(int i) {
+    const config::v1::SourceConfig& source = config_.sources(i);
+    const auto& pools = config_.pools();
+    const bool used = std::any_of(pools.begin(), pools.end(), [&](const auto& pool) {
+      return std::count(pool.sources().begin(), pool.sources().end(), source.name()) > 0;
+    });
+    if (used) return;
+    Warn(At("sources", i, "name"), absl::StrCat("no pool names '", source.name(),
+                                                "', so its bytes are of use to nobody; add "
+                                                "it to the sources of a pool, or remove it"));
+  }
+
+  void LookAtPool(int i) {
+    const config::v1::PoolConfig& pool = config_.pools(i);
+    if (pool.quality() != config::v1::POOL_QUALITY_FULL) {
+      WarnOfKey(At("pools", i, "capacity"),
+                "does nothing in a pool of quality drbg, which stores no conditioned bytes; "
+                "remove it");
+    }
+    LookAtSilence(pool);
+    std::set<std::string> parents;
+    for (const config::v1::ClassConfig& one : pool.classes()) parents.insert(one.parent());
+    for (int j = 0; j < pool.classes_size(); ++j) {
+      const config::v1::ClassConfig& one = pool.classes(j);
+      const std::string at = absl::StrCat("pools[", i, "].classes[", j, "].");
+      if (parents.count(one.name()) > 0) {
+        WarnOfKey(absl::StrCat(at, "member_weight"),
+                  "does nothing: agents are members of leaf classes, and this class has children; "
+                  "write it in those");
+      }
+      if (!one.parent().empty()) continue;
+      for (const char* key : {"weight", "prio"}) {
+        WarnOfKey(absl::StrCat(at, key),
+                  "does nothing: it counts among siblings, and the root has none; remove it");
+      }
+    }
+  }
+
+  // A seed of so many sources is needed all the time.
+  void LookAtSilence(const config::v1::PoolConfig& pool) {
+    const auto silent = [&](const config::v1::SourceConfig& source) {
+      return source.silence() > pool.max_seed_age() &&
+             std::count(pool.sources().begin(), pool.sources().end(), source.name()) > 0;
+    };
+    const auto& all = config_.sources();
+    const auto others = pool.sources_size() - std::count_if(all.begin(), all.end(), silent);
+    if (others >= static_cast<int64_t>(pool.min_healthy_groups())) return;
+    const auto text = [](uint64_t nanos) {
+      return FormatDuration(ToSeconds(static_cast<int64_t>(nanos)));
+    };
+    for (int i = 0; i < config_.sources_size(); ++i) {
+      if (!silent(config_.sources(i))) continue;
+      Warn(At("sources", i, "silence"),
+           absl::StrCat("the source may give nothing for ", text(config_.sources(i).silence()),
+                        " before it counts as gone, and pool '", pool.name(), "' is suspended ",
+                        "after ", text(pool.max_seed_age()), " without a fresh seed (max_seed_age)",
+                        "; make silence shorter, or max_seed_age longer"));
+    }
+  }
+
+  void LookAtRule(int i) {
+    const config::v1::PolicyRule& rule = config_.policy(i);
+    const auto weighs = [&] {
+      for (const config::v1::PoolConfig& pool : config_.pools()) {
+        for (const config::v1::ClassConfig& one : pool.classes()) {
+          const std::string name = absl::StrCat(pool.name(), "/", one.name());
+          if (one.member_weight() != config::v1::MEMBER_WEIGHT_GUESTS) continue;
+          for (const std::string& pattern : rule.allow()) {
+            if (tls::MatchesPattern(pattern, name)) return true;
+          }
+        }
+      }
+      return false;
+    };
+    if (rule.role() == config::v1::ROLE_AGENT && weighs()) return;
+    WarnOfKey(At("policy", i, "max_weight"),
+              "does nothing: it is for agents, in classes with member_weight: guests, and the rule "
+              "allows none of these; remove it, or set member_weight in the class");
+  }
+
+  void LookAtLimits() {
+    if (config_.max_handshakes_per_address() > config_.max_handshakes()) {
+      WarnOfKey("max_handshakes_per_address",
+                absl::StrCat("does nothing above max_handshakes (", config_.max_handshakes(),
+                             "), which all addresses share; lower it"));
+    }
+    if (config_.max_gets_per_identity() > config_.max_gets()) {
+      WarnOfKey("max_gets_per_identity",
+                absl::StrCat("does nothing above max_gets (", config_.max_gets(),
+                             "), which all identities share; lower it"));
+    }
+  }
+
+  const config::v1::Server& config_;
+  const config::Locations& locations_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace
+
+std::vector<std::string> ConfigWarnings(const config::v1::Server& config,
+                                        const config::Locations& locations) {
+  return Warner(config, locations).Look();
+}
+
+bool NamesAHost(absl::string_view cert_pem) {
+  const std::vector<tls::CertPtr> chain = tls::ReadCerts(cert_pem);
+  if (chain.empty()) return false;
+  const NamesPtr names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(chain.front().get(), NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const int type = sk_GENERAL_NAME_value(names.get(), i)->type;
+    if (type == GEN_DNS || type == GEN_IPADD) return true;
+  }
+  return false;
+}
+
+}  // namespace entropyd
