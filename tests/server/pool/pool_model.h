@@ -1,6 +1,6 @@
-// The world of the model of pools: four sources with their devices, a pool, and readers. Steps
-// happen one at a time. Check() says what must hold after each: the pool is as the oracle says
-// (pool_oracle.h), and so was each byte that it gave.
+// The world of the model of pools: four sources with their devices, a pool, readers of it, and a
+// dispatcher that reads for agents. Steps happen one at a time. Check() says what must hold after
+// each: the pool is as the oracle says (pool_oracle.h), and so was each byte that it gave.
 //
 // Errors: failures of the running test.
 //
@@ -23,26 +23,30 @@
 #include "tests/base/crypto/fixed_random.h"
 #include "tests/server/driver/fake_driver.h"
 #include "tests/server/pool/model_device.h"
+#include "tests/server/pool/pool_model_peers.h"
 #include "tests/server/pool/pool_oracle.h"
 
 namespace entropyd {
 
 struct PoolStep {
   enum class Kind {
-    kRun,     // source a takes up to b steps
-    kRunAll,  // all sources do, until b milliseconds have passed
-    kPass,    // b milliseconds pass
-    kAge,     // b seconds pass
-    kStick,   // the device of source a gives the same byte some times
-    kGone,    // the device of source a is away, or comes back
-    kReset,   // an operator resets source a
-    kReload,  // other sources are configured, some of them anew; and other figures
-    kRead,    // reader a reads b bytes
-    kLate,    // reader a reads b bytes that were planned before the last failure
-    kReader,  // there is one more reader
-    kHold,    // a plan is made: what is read late belongs to this epoch
+    kRun,      // source a takes up to b steps
+    kRunAll,   // all sources do, until b milliseconds have passed
+    kPass,     // b milliseconds pass
+    kAge,      // b seconds pass
+    kStick,    // the device of source a gives the same byte some times
+    kGone,     // the device of source a is away, or comes back
+    kReset,    // an operator resets source a
+    kReload,   // other sources are configured, some of them anew; and other figures
+    kRead,     // reader a reads b bytes
+    kLate,     // reader a reads b bytes that were planned before the last failure
+    kReader,   // there is one more reader
+    kHold,     // a plan is made: what is read late belongs to this epoch
+    kCredit,   // agent a is ready for b bytes more
+    kWritten,  // the network takes what agent a was sent
+    kGet,      // somebody gets b bytes once
   };
-  static constexpr size_t kKinds = 12;
+  static constexpr size_t kKinds = 15;
 
   Kind kind;
   uint64_t a;
@@ -50,15 +54,15 @@ struct PoolStep {
 
   std::string Text() const {
     static constexpr std::array<const char*, kKinds> kNames = {
-        "run",   "run_all", "pass", "age",  "stick",  "gone",
-        "reset", "reload",  "read", "late", "reader", "hold"};
+        "run",  "run_all", "pass",   "age",  "stick",  "gone",    "reset", "reload",
+        "read", "late",    "reader", "hold", "credit", "written", "get"};
     return absl::StrCat(kNames[static_cast<size_t>(kind)], "(", a, ",", b, ")");
   }
 };
 
 inline std::vector<PoolStep> PoolSteps(uint64_t seed, size_t count) {
-  static constexpr std::array<double, PoolStep::kKinds> kWeights = {60, 160, 40,  15, 50, 25,
-                                                                    40, 25,  300, 30, 3,  20};
+  static constexpr std::array<double, PoolStep::kKinds> kWeights = {
+      60, 160, 40, 15, 50, 25, 40, 25, 300, 30, 3, 20, 60, 60, 15};
   std::mt19937_64 random(seed);
   std::discrete_distribution<int> kinds(kWeights.begin(), kWeights.end());
   std::vector<PoolStep> steps;
@@ -72,11 +76,14 @@ class PoolModel {
  public:
   // What happened, so that a test sees that the model is no calm sea.
   struct Counts {
-    uint64_t delivered = 0;  // bytes
+    // Bytes: all, to agents, to readers that draw once.
+    uint64_t delivered = 0, sent = 0, got = 0;
     uint64_t blocks = 0, epochs = 0, alarms = 0, refused = 0, aborted = 0, reloads = 0;
 
     void Add(const Counts& other) {
       delivered += other.delivered;
+      sent += other.sent;
+      got += other.got;
       blocks += other.blocks;
       epochs += other.epochs;
       alarms += other.alarms;
@@ -103,6 +110,12 @@ class PoolModel {
     oracle_ = std::make_unique<PoolOracle>(options_, provider_.get());
     for (size_t i = 0; i < kSources; ++i) Connect(i, static_cast<int>(i), true);
     AddReader();
+    noted_ = std::make_unique<NotedPool>(
+        pool_.get(), [this](size_t reader, absl::Span<uint8_t> out, uint64_t epoch) {
+          while (peers_readers_.size() <= reader) peers_readers_.push_back(NewReader());
+          return ReadBoth(&peers_readers_[reader], out, epoch);
+        });
+    peers_ = std::make_unique<PoolPeers>(noted_.get(), clock_.NowNanos());
   }
 
   void Do(const PoolStep& step) {
@@ -148,11 +161,22 @@ class PoolModel {
       case PoolStep::Kind::kHold:
         planned_epoch_ = pool_->State().discard_epoch;
         break;
+      case PoolStep::Kind::kCredit:
+        peers_->Credit(step.a, 1 + step.b);
+        break;
+      case PoolStep::Kind::kWritten:
+        peers_->Written(step.a);
+        break;
+      case PoolStep::Kind::kGet:
+        peers_->Get(static_cast<uint32_t>(1 + step.b));
+        break;
     }
   }
 
   // What holds after each step.
   void Check() {
+    peers_->Pass(clock_.NowNanos());
+    peers_->Check();
     const PoolState state = pool_->State();
     EXPECT_EQ(state.seed_generation, oracle_->generation());
     EXPECT_EQ(state.discard_epoch, oracle_->epoch());
@@ -180,6 +204,8 @@ class PoolModel {
     }
     counts_.blocks = oracle_->blocks();
     counts_.epochs = oracle_->epoch();
+    counts_.sent = peers_->sent();
+    counts_.got = peers_->got();
   }
 
   const Counts& counts() const { return counts_; }
@@ -313,23 +339,29 @@ class PoolModel {
     }
   }
 
-  void AddReader() { readers_.push_back({pool_->NewReader(), oracle_->NewReader()}); }
+  Reader NewReader() { return {pool_->NewReader(), oracle_->NewReader()}; }
+  void AddReader() { readers_.push_back(NewReader()); }
   void Read(size_t number, size_t bytes, uint64_t epoch) {
-    Reader& reader = readers_[number];
+    std::vector<uint8_t> out(bytes, 0xee);
+    ReadBoth(&readers_[number], absl::MakeSpan(out), epoch).IgnoreError();
+  }
+  // The pool's answer, which must be the oracle's.
+  absl::Status ReadBoth(Reader* reader, absl::Span<uint8_t> out, uint64_t epoch) {
     // The pool notices at its next look that nothing is stored and nothing can come. A read before
     // that is refused as well, but it uses the generators.
     if (!oracle_->ReadyAt(clock_.NowNanos())) pool_->Tick();
-    std::vector<uint8_t> real(bytes, 0xee), ideal(bytes);
-    const absl::Status status = reader.real->Read(absl::MakeSpan(real), epoch).status();
+    std::vector<uint8_t> ideal(out.size());
+    const absl::Status status = reader->real->Read(out, epoch).status();
     const absl::StatusCode expected =
-        oracle_->Read(&reader.ideal, absl::MakeSpan(ideal), epoch, clock_.NowNanos());
+        oracle_->Read(&reader->ideal, absl::MakeSpan(ideal), epoch, clock_.NowNanos());
     EXPECT_EQ(status.code(), expected) << status;
-    if (!status.ok()) ideal.assign(bytes, 0);
-    EXPECT_TRUE(real == ideal) << "reader " << number
-                               << " gets bytes that do not follow from the good blocks";
-    counts_.delivered += status.ok() ? bytes : 0;
+    if (!status.ok()) ideal.assign(out.size(), 0);
+    EXPECT_TRUE(out == absl::MakeSpan(ideal))
+        << "a reader gets bytes that do not follow from the good blocks";
+    counts_.delivered += status.ok() ? out.size() : 0;
     counts_.refused += absl::IsUnavailable(status);
     counts_.aborted += absl::IsAborted(status);
+    return status;
   }
 
   const FixedRandom zeros_;
@@ -346,6 +378,9 @@ class PoolModel {
   std::unique_ptr<PoolOracle> oracle_;
   std::array<std::unique_ptr<Source>, kSources> sources_;  // null = not configured
   std::vector<Reader> readers_;
+  std::vector<Reader> peers_readers_;
+  std::unique_ptr<NotedPool> noted_;
+  std::unique_ptr<PoolPeers> peers_;
   uint64_t planned_epoch_ = 0;
   Counts counts_;
 };

@@ -29,6 +29,8 @@ TEST(PoolModelItselfTest, BytesGetThroughAStorm) {
     all.Add(Runs::Play(seed, PoolSteps(seed, kSteps)).counts);
   }
   EXPECT_GT(all.delivered, 100'000u);
+  EXPECT_GT(all.sent, 20'000u);
+  EXPECT_GT(all.got, 1'000u);
   EXPECT_GT(all.blocks, 200u);
   EXPECT_GT(all.epochs, 10u);
   EXPECT_GT(all.alarms, 50u);
@@ -37,7 +39,7 @@ TEST(PoolModelItselfTest, BytesGetThroughAStorm) {
   EXPECT_GT(all.reloads, 30u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, PoolModelTest, ::testing::Range(1, ModelSeeds(40) + 1),
+INSTANTIATE_TEST_SUITE_P(Seeds, PoolModelTest, ::testing::Range(1, ModelSeeds(50) + 1),
                          ::testing::PrintToStringParamName());
 
 }  // namespace
