@@ -78,6 +78,8 @@ class ClassBuffer {
   // Tells the ceiling of the class in bytes/s, as its server says; 0 = none. It holds until another
   // one is told.
   virtual void SetCeil(uint64_t) {}
+  // Whether bytes of this host's serve the class in a loss, if there is a seed for them.
+  virtual bool gives_in_a_loss() const { return false; }
 
   // Up: what the members of this class want now. The target counts on top of what is held back.
   struct Demand {

@@ -122,6 +122,7 @@ class LocalFallback final : public ClassBuffer {
   void Discard() override;
   void SetFullEntropy(bool full) override;
   void SetCeil(uint64_t ceil) override;
+  bool gives_in_a_loss() const override { return local_wanted() && !full_entropy_; }
   void SetDemand(const Demand& demand) override;
   uint32_t guests() const override { return inner_->guests(); }
   uint32_t waiting_guests() const override { return inner_->waiting_guests(); }

@@ -144,7 +144,7 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
     to->SetFullEntropy(state.quality() == v1::QUALITY_FULL);
   }
   // CLOSED bears no figures: the last ones hold.
-  if (state.phase() != v1::PHASE_CLOSED) to->SetCeil(state.ceil());
+  if (state.phase() != v1::PHASE_CLOSED) context_.loss_ceilings->Tell(*of_class, state);
   lane.state = state;
   lane.answered = true;
   if (state.phase() != v1::PHASE_CLOSED || leaving_) return;

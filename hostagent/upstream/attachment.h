@@ -31,6 +31,7 @@
 #include "client/attach_ledger.h"
 #include "client/entropy_stream.h"
 #include "hostagent/serving/class_filler.h"
+#include "hostagent/upstream/loss_ceilings.h"
 #include "proto/entropy.pb.h"
 
 namespace entropyd {
@@ -48,6 +49,7 @@ class Attachment {
     // 16 bytes.
     std::string host_id;
     std::vector<Class> classes;
+    std::shared_ptr<LossCeilings> loss_ceilings;
     // Gives numbers in [0, 1).
     std::function<double()> uniform;
     const Clock* clock = nullptr;

@@ -135,6 +135,11 @@ void Channel::Describe(v1::ChannelState* state) const {
   state->set_degraded(pool.degraded());
   state->set_rate(leaf()->rate);
   state->set_ceil(leaf()->ceil == ClassTree::kUnlimited ? 0 : leaf()->ceil);
+  for (const SharedCeiling& shared : leaf()->above) {
+    v1::Ceiling* const above = state->add_above();
+    above->set_class_(shared.name);
+    above->set_ceil(shared.ceil);
+  }
   state->set_discard_buffered(discard_due_);
 }
 

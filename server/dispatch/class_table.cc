@@ -11,21 +11,31 @@ namespace entropyd {
 
 namespace {
 
-// By the name of the class: the smallest ceil from there to the root. REQUIRES: a tree can be built
-// of the classes.
-absl::flat_hash_map<std::string, uint64_t> CeilsToRoot(
-    absl::Span<const ClassTree::ClassSpec> specs) {
+// The ceilings from a class to the root.
+struct WayUp {
+  // The smallest, the class's own included.
+  uint64_t ceil = ClassTree::kUnlimited;
+  // As Leaf::above.
+  std::vector<SharedCeiling> above;
+};
+
+// By the name of the class. REQUIRES: a tree can be built of the classes.
+absl::flat_hash_map<std::string, WayUp> WaysUp(absl::string_view pool,
+                                               absl::Span<const ClassTree::ClassSpec> specs) {
   absl::flat_hash_map<std::string, const ClassTree::ClassSpec*> by_name;
   for (const ClassTree::ClassSpec& spec : specs) by_name[spec.name] = &spec;
-  absl::flat_hash_map<std::string, uint64_t> ceils;
+  absl::flat_hash_map<std::string, WayUp> ways;
   for (const ClassTree::ClassSpec& spec : specs) {
-    uint64_t ceil = spec.ceil;
-    for (std::string parent = spec.parent; !parent.empty(); parent = by_name[parent]->parent) {
-      ceil = std::min(ceil, by_name[parent]->ceil);
+    WayUp& way = ways[spec.name];
+    way.ceil = spec.ceil;
+    for (std::string name = spec.parent; !name.empty(); name = by_name[name]->parent) {
+      const uint64_t ceil = by_name[name]->ceil;
+      if (ceil == ClassTree::kUnlimited) continue;
+      way.ceil = std::min(way.ceil, ceil);
+      way.above.push_back({absl::StrCat(pool, "/", name), ceil});
     }
-    ceils[spec.name] = ceil;
   }
-  return ceils;
+  return ways;
 }
 
 }  // namespace
@@ -41,13 +51,14 @@ absl::StatusOr<PoolSetup> MakePoolSetup(const config::v1::PoolConfig& config, in
   PoolSetup setup;
   setup.pool = pool;
   setup.tree = *std::move(tree);
-  const absl::flat_hash_map<std::string, uint64_t> ceils = CeilsToRoot(*specs);
+  const absl::flat_hash_map<std::string, WayUp> ways = WaysUp(config.name(), *specs);
   for (const config::v1::ClassConfig& entry : config.classes()) {
     const absl::StatusOr<ClassTree::ClassId> id = setup.tree->FindLeaf(entry.name());
     if (!id.ok()) continue;  // an inner class
+    const WayUp& way = ways.at(entry.name());
     setup.leaves.push_back({absl::StrCat(config.name(), "/", entry.name()), *id, entry.rate(),
-                            ceils.at(entry.name()),
-                            entry.member_weight() == config::v1::MEMBER_WEIGHT_GUESTS});
+                            way.ceil, entry.member_weight() == config::v1::MEMBER_WEIGHT_GUESTS,
+                            way.above});
   }
   return setup;
 }
@@ -75,6 +86,7 @@ void ClassTable::AddLeaf(PoolSlot* slot, const PoolSetup::LeafSetup& setup) {
   leaf->rate = setup.rate;
   leaf->ceil = setup.ceil;
   leaf->weigh_guests = setup.weigh_guests;
+  leaf->above = setup.above;
   leaves_.emplace(setup.name, std::move(leaf));
   leaf_names_.clear();
 }
@@ -142,14 +154,16 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Update(const ClassUpdate& u
 
 std::vector<const Leaf*> ClassTable::TakeFigures(PoolSlot* slot, const ClassUpdate& update) {
   slot->differing = {update.differing.begin(), update.differing.end()};
-  const absl::flat_hash_map<std::string, uint64_t> ceils = CeilsToRoot(update.specs);
+  const absl::flat_hash_map<std::string, WayUp> ways = WaysUp(update.pool, update.specs);
   std::vector<const Leaf*> changed;
   for (const ClassTree::ClassSpec& spec : update.specs) {
     Leaf* const leaf = FindLeaf(absl::StrCat(update.pool, "/", spec.name));
-    const uint64_t ceil = ceils.at(spec.name);
-    if (leaf == nullptr || (leaf->rate == spec.rate && leaf->ceil == ceil)) continue;
+    const WayUp& way = ways.at(spec.name);
+    if (leaf == nullptr) continue;
+    if (leaf->rate == spec.rate && leaf->ceil == way.ceil && leaf->above == way.above) continue;
     leaf->rate = spec.rate;
-    leaf->ceil = ceil;
+    leaf->ceil = way.ceil;
+    leaf->above = way.above;
     changed.push_back(leaf);
   }
   return changed;
@@ -184,7 +198,7 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Change(const ClassesChange&
     leaf_names_.clear();
   }
   std::vector<const Leaf*> changed = TakeFigures(slot, update);
-  const absl::flat_hash_map<std::string, uint64_t> ceils = CeilsToRoot(update.specs);
+  const absl::flat_hash_map<std::string, WayUp> ways = WaysUp(update.pool, update.specs);
   const absl::flat_hash_set<std::string> weigh_guests(change.weigh_guests.begin(),
                                                       change.weigh_guests.end());
   for (const ClassTree::ClassSpec& spec : update.specs) {
@@ -194,7 +208,8 @@ absl::StatusOr<std::vector<const Leaf*>> ClassTable::Change(const ClassesChange&
     const bool weigh = weigh_guests.contains(spec.name);
     Leaf* const leaf = FindLeaf(name);
     if (leaf == nullptr) {
-      AddLeaf(slot, {name, *id, spec.rate, ceils.at(spec.name), weigh});
+      const WayUp& way = ways.at(spec.name);
+      AddLeaf(slot, {name, *id, spec.rate, way.ceil, weigh, way.above});
     } else if (leaf->weigh_guests != weigh) {
       leaf->weigh_guests = weigh;
       for (const auto& [identity, members] : leaf->members) members->WeighAll();

@@ -31,6 +31,14 @@
 
 namespace entropyd {
 
+// A ceiling that all classes below `name` share.
+struct SharedCeiling {
+  // POOL/CLASS.
+  std::string name;
+  uint64_t ceil = 0;
+  bool operator==(const SharedCeiling&) const = default;
+};
+
 // What the dispatcher needs to know of a new pool.
 struct PoolSetup {
   struct LeafSetup {
@@ -42,6 +50,8 @@ struct PoolSetup {
     uint64_t ceil = ClassTree::kUnlimited;
     // True for `member_weight: guests`.
     bool weigh_guests = false;
+    // As Leaf::above.
+    std::vector<SharedCeiling> above = {};
   };
   // The pool outlives the table, or stays until it is removed there.
   Pool* pool = nullptr;
@@ -102,6 +112,8 @@ struct Leaf {
   // whatever its own ceil is.
   uint64_t ceil = ClassTree::kUnlimited;
   bool weigh_guests = false;
+  // The ceilings on the way, without its own. The nearest comes first.
+  std::vector<SharedCeiling> above;
   // The claimants in the leaf, by identity.
   absl::flat_hash_map<std::string, std::unique_ptr<IdentityMembers>> members;
 };
@@ -119,7 +131,7 @@ class ClassTable {
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
   // Takes over all of the update or, on an error of ClassTree::Update(), nothing. Returns the
-  // leaves with a new rate or ceiling, also those below a class with a new one; the caller tells
+  // leaves with a new rate or a new ceiling, their own or one above; the caller tells
   // their claimants. NOT_FOUND: no such pool.
   absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 

@@ -266,6 +266,7 @@ class ClassChangeModel final : public DispatcherFixture {
       ASSERT_TRUE(IsLeaf(channel->name())) << channel->name() << " is open, and there is none";
       EXPECT_EQ(told.rate(), classes_.at(channel->name()).spec.rate) << channel->name();
       EXPECT_EQ(told.ceil(), LowestCeil(channel->name())) << channel->name();
+      EXPECT_EQ(SharedOf(told), SharedAbove(channel->name())) << channel->name();
     }
   }
 
@@ -324,6 +325,24 @@ class ClassChangeModel final : public DispatcherFixture {
       lowest = std::min(lowest, classes_.at(at).spec.ceil);
     }
     return lowest == ClassTree::kUnlimited ? 0 : lowest;
+  }
+
+  // The ceilings above a class: as the agent was told, and as they are.
+  using Shared = std::vector<std::pair<std::string, uint64_t>>;
+  static Shared SharedOf(const v1::ChannelState& told) {
+    Shared shared;
+    for (const v1::Ceiling& above : told.above()) {
+      shared.emplace_back(above.class_(), above.ceil());
+    }
+    return shared;
+  }
+  Shared SharedAbove(const std::string& name) const {
+    Shared shared;
+    for (std::string at = classes_.at(name).parent; !at.empty(); at = classes_.at(at).parent) {
+      const uint64_t ceil = classes_.at(at).spec.ceil;
+      if (ceil != ClassTree::kUnlimited) shared.emplace_back(at, ceil);
+    }
+    return shared;
   }
 
   static void Cap(ClassTree::ClassSpec* spec, std::mt19937_64* random) {
@@ -443,6 +462,7 @@ class ClassChangeModel final : public DispatcherFixture {
       for (PoolSetup::LeafSetup& leaf : change.added[0].leaves) {
         const uint64_t lowest = LowestCeil(leaf.name);
         leaf.ceil = lowest == 0 ? ClassTree::kUnlimited : lowest;
+        for (const auto& [name, ceil] : SharedAbove(leaf.name)) leaf.above.push_back({name, ceil});
       }
     }
     ++counts_.pools;

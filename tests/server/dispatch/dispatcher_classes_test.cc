@@ -109,10 +109,13 @@ TEST_F(ChangedClassesTest, ANewCeilingOfAClassAboveReachesAllThatAreOpenBelow) {
   EXPECT_EQ(LastState(one).ceil(), 20u << 20);
   EXPECT_EQ(LastState(two).ceil(), 20u << 20);
   WriteAll(slow);
-  const size_t told = slow->wire.messages.size();
   ASSERT_TRUE(Cap(32 << 20).ok());
   EXPECT_EQ(LastState(one).ceil(), 32u << 20);
-  EXPECT_EQ(slow->wire.messages.size(), told) << "its own ceiling is smaller";
+  const v1::ChannelState told = LastState(slow);
+  EXPECT_EQ(told.ceil(), 64u << 10) << "its own ceiling is smaller";
+  ASSERT_EQ(told.above_size(), 1);
+  EXPECT_EQ(told.above(0).class_(), "default/root");
+  EXPECT_EQ(told.above(0).ceil(), 32u << 20);
   ASSERT_TRUE(Cap(ClassTree::kUnlimited).ok());
   EXPECT_EQ(LastState(one).ceil(), 0u);
 }

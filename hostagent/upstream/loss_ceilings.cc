@@ -1,0 +1,57 @@
+#include "hostagent/upstream/loss_ceilings.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace entropyd {
+namespace {
+
+uint64_t Smaller(uint64_t a, uint64_t b) { return a == 0 ? b : std::min(a, b); }
+
+}  // namespace
+
+LossCeilings::LossCeilings(std::vector<ClassBuffer*> buffers)
+    : buffers_(std::move(buffers)), figures_(buffers_.size()) {}
+
+void LossCeilings::Tell(size_t of_class, const v1::ChannelState& state) {
+  Figures& figures = figures_[of_class];
+  figures = {.told = true, .rate = std::max<uint64_t>(state.rate(), 1), .ceil = state.ceil()};
+  for (const v1::Ceiling& above : state.above()) {
+    if (figures.above.size() == kMostAbove) break;
+    if (above.class_().size() > kMostNameBytes) continue;
+    figures.above.push_back(above.class_());
+    shared_[above.class_()].ceil = above.ceil();
+  }
+  Count();
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    if (figures_[i].told) buffers_[i]->SetCeil(PartOf(figures_[i]));
+  }
+}
+
+void LossCeilings::Count() {
+  std::map<std::string, Shared> counted;
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    const uint64_t rate = buffers_[i]->gives_in_a_loss() ? figures_[i].rate : 0;
+    for (const std::string& name : figures_[i].above) {
+      Shared& shared = counted[name];
+      shared.ceil = shared_[name].ceil;
+      shared.rates += static_cast<double>(rate);
+    }
+  }
+  shared_.swap(counted);
+}
+
+uint64_t LossCeilings::PartOf(const Figures& figures) const {
+  uint64_t part = figures.ceil;
+  for (const std::string& name : figures.above) {
+    const Shared& shared = shared_.at(name);
+    if (shared.rates == 0) continue;  // nobody gives any
+    const double share = std::min(static_cast<double>(figures.rate) / shared.rates, 1.0);
+    const double bytes = static_cast<double>(shared.ceil) * share;
+    // 0 would be no ceiling.
+    part = Smaller(part, std::max<uint64_t>(static_cast<uint64_t>(bytes), 1));
+  }
+  return part;
+}
+
+}  // namespace entropyd

@@ -1,0 +1,69 @@
+// What each class of this host may give by itself in a loss. A class shares the ceilings of those
+// above it on the server. In a loss nobody divides them, so each class that gives bytes of this
+// host's then gets a fixed part of each of them, as its rate is to the rates of all: together they
+// give no more than the ceiling lets through, and none less than its rate.
+//
+//   LossCeilings ceilings({gold_buffer, bulk_buffer});
+//   ceilings.Tell(0, state);           // what a server says of the class
+//
+// What was said last holds, whichever server said it. Hosts know nothing of each other: each may
+// give as much.
+//
+// Errors: none.
+//
+// Thread safety: none; belongs to the event loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hostagent/serving/class_buffer.h"
+#include "proto/entropy.pb.h"
+
+namespace entropyd {
+
+class LossCeilings {
+ public:
+  // A server may say what it likes of up to 64 classes. Of each so many ceilings count, those of
+  // the nearest classes, and names as long as a class may have.
+  static constexpr size_t kMostAbove = 32;
+  static constexpr size_t kMostNameBytes = 2 * 256 + 1;
+
+  // The buffers outlive it.
+  explicit LossCeilings(std::vector<ClassBuffer*> buffers);
+
+  // Takes rate and ceilings of a state, and tells each class whose part has changed. REQUIRES: not
+  // CLOSED, which bears no figures.
+  void Tell(size_t of_class, const v1::ChannelState& state);
+
+ private:
+  struct Figures {
+    bool told = false;
+    uint64_t rate = 0;
+    // The smallest of all; 0 = none.
+    uint64_t ceil = 0;
+    // The classes above that have one.
+    std::vector<std::string> above;
+  };
+
+  // A class above that has a ceiling.
+  struct Shared {
+    // As told last.
+    uint64_t ceil = 0;
+    // Of those below it that give bytes in a loss.
+    double rates = 0;
+  };
+
+  // Sums the rates, and forgets what is above no class any more.
+  void Count();
+  uint64_t PartOf(const Figures& figures) const;
+
+  const std::vector<ClassBuffer*> buffers_;
+  std::vector<Figures> figures_;
+  std::map<std::string, Shared> shared_;
+};
+
+}  // namespace entropyd
