@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "base/process/state_dir.h"
-#include "hostagent/config_changes.h"
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/host_id.h"
@@ -47,18 +46,13 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const config::v1::HostAgent
     log->Warning("config.warning", {{"reason", warning}});
   }
   if (auto status = CheckAgentState(config); !status.ok()) return status;
-  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), config, clock, log));
+  std::unique_ptr<Agent> agent(new Agent(*std::move(settings), clock, log));
   if (auto status = agent->Open(config, metrics); !status.ok()) return status;
   return agent;
 }
 
-Agent::Agent(AgentSettings settings, const config::v1::HostAgent& config, const Clock* clock,
-             Log* log)
-    : settings_(std::move(settings)),
-      clock_(clock),
-      log_(log),
-      started_at_(clock->NowNanos()),
-      config_on_disk_(config) {}
+Agent::Agent(AgentSettings settings, const Clock* clock, Log* log)
+    : settings_(std::move(settings)), clock_(clock), log_(log), phase_(log) {}
 
 Agent::~Agent() {
   // Objects that other threads work in go first.
@@ -83,9 +77,7 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   loop_->SetAfterTurn([this] { AfterTurn(); });
   tick_ = std::make_unique<Timer>(loop_.get(), [this] { Tick(); });
   farewell_ = std::make_unique<Farewell>(loop_.get(), host_->connections());
-  reload_check_ = std::make_unique<ReloadCheck>(loop_.get());
-  operator_ports_ = std::make_unique<OperatorPorts>(OperatorPortsOptions(config), loop_.get(), this,
-                                                    metrics, log_);
+  OpenAnswers(config, metrics);
   Tick();
   return absl::OkStatus();
 }
@@ -144,31 +136,32 @@ absl::Status Agent::OpenUpstream(const config::v1::HostAgent& config, Metrics* m
   return upstream_->Watch();
 }
 
+void Agent::OpenAnswers(const config::v1::HostAgent& config, Metrics* metrics) {
+  replacement_ = std::make_unique<Replacement>(config, &phase_, &agent_metrics_->reload_failed,
+                                               clock_, loop_.get(), log_);
+  answers_ = std::make_unique<AgentAnswers>(
+      AgentAnswers::Parts{&phase_, clock_, loop_.get(), arena_.get(), agent_metrics_.get(),
+                          host_.get(), upstream_.get(), replacement_.get()},
+      settings_, host_id_);
+  operator_ports_ = std::make_unique<OperatorPorts>(OperatorPortsOptions(config), loop_.get(),
+                                                    answers_.get(), metrics, log_);
+  answers_->SetPorts(operator_ports_.get());
+}
+
 OperatorPorts::Options Agent::OperatorPortsOptions(const config::v1::HostAgent& config) {
   OperatorPorts::Options options;
   options.control = settings_.control;
   options.state_dir = config.state_dir();
   options.http.address = config.metrics();
-  options.http.healthy = [this] { return Healthy(); };
-  options.http.ready = [this] { return Ready(); };
+  options.http.healthy = [this] { return answers_->Healthy(); };
+  options.http.ready = [this] { return answers_->Ready(); };
   if (settings_.guest_metrics > 0) {
-    options.http.pages[kGuestPage] = [this] { return GuestMetrics(); };
+    options.http.pages[kGuestPage] = [this] { return answers_->GuestMetrics(); };
   }
   return options;
 }
 
 // --- phases: started, alone or as a successor ----------------------------------------------------
-
-absl::Status Agent::Enter(PhaseEvent event) {
-  absl::Status status = CheckPhase(phase(), event);
-  if (!status.ok()) {
-    log_->Error("agent.refused",
-                {{"reason", status}, {"remedy", "report this fault"}, {"pid", getpid()}});
-    return status;
-  }
-  phase_.store(*NextPhase(phase(), event), std::memory_order_relaxed);
-  return absl::OkStatus();
-}
 
 absl::Status Agent::CheckNotStopped(absl::string_view asked) const {
   if (!Ending(phase())) return absl::OkStatus();
@@ -181,6 +174,9 @@ absl::Status Agent::Start(StartOptions options) {
       Succession::Options{HandoverPath(settings_.control), options_.successor, options_.linger,
                           options_.program},
       loop_.get(), host_->state(), this, log_);
+  replacement_->Begin(
+      {options_.config_path, settings_.control, options_.reloading, options_.reload_failed},
+      succession_.get());
   if (!options_.take_over) return StartFresh();
   auto link = HandoverLink::Connect(HandoverPath(settings_.control));
   if (link.ok()) return StartFrom(*std::move(link));
@@ -199,17 +195,17 @@ absl::Status Agent::Start(StartOptions options) {
 absl::Status Agent::StartFresh() {
   if (auto status = CheckNotStopped("start"); !status.ok()) return status;
   // A predecessor would have them, and the file would be written anew.
-  const std::string path = GuestSocketsPath(config_on_disk_.in_use().state_dir());
+  const std::string path = GuestSocketsPath(replacement_->in_use().state_dir());
   if (IsEmptyFile(path)) {
     TellEmpty(path, "make the sockets of single guests anew: entropyctl guests add", log_);
   }
-  if (auto status = Enter(PhaseEvent::kOpenPorts); !status.ok()) return status;
+  if (auto status = phase_.Enter(PhaseEvent::kOpenPorts); !status.ok()) return status;
   if (auto status = operator_ports_->OpenControl(); !status.ok()) return status;
   if (auto status = succession_->Open(); !status.ok()) return status;
   if (auto status = host_->endpoints()->Inherit(std::move(options_.inherited)); !status.ok())
     return status;
   if (auto status = host_->Listen(); !status.ok()) return status;
-  if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
+  if (auto status = phase_.Enter(PhaseEvent::kServe); !status.ok()) return status;
   addresses_->Own();
   upstream_->get()->Resume();
   options_.serving();
@@ -222,12 +218,12 @@ absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
   if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
   // Whoever has the guests may still be attached, and this process could not attach.
   if (auto status = upstream_->certificate_problem(); !status.ok()) return status;
-  if (auto status = Enter(PhaseEvent::kTakeOver); !status.ok()) return status;
+  if (auto status = phase_.Enter(PhaseEvent::kTakeOver); !status.ok()) return status;
   auto taken =
       TakeOver(std::move(predecessor), host_->state(),
                [this](const auto& offer, const auto& offered) { return Fill(offer, offered); });
   if (!taken.ok()) return taken.status();
-  if (auto status = Enter(PhaseEvent::kServe); !status.ok()) return status;
+  if (auto status = phase_.Enter(PhaseEvent::kServe); !status.ok()) return status;
   addresses_->Own();
   options_.serving();
   predecessor_ = std::make_unique<Predecessor>(std::move(taken->link), loop_.get(),
@@ -286,86 +282,28 @@ absl::Status Agent::NotAttached() const {
 // Guests are served meanwhile. An address that cannot be opened is no reason to end.
 void Agent::PredecessorGone() {
   predecessor_.reset();
-  if (!Enter(PhaseEvent::kOpenPorts).ok()) return;
+  if (!phase_.Enter(PhaseEvent::kOpenPorts).ok()) return;
   operator_ports_->OpenInTheEnd(options_.opened);
 }
 
 // --- phases: succeeded ---------------------------------------------------------------------------
 
-void Agent::Upgrade(Upgraded done) { Replace(Succession::Purpose::kUpgrade, std::move(done)); }
-
-// The settings of this process are spread over connections, buffers, streams and metrics. To change
-// them one by one would need a way back for each. So a successor with the new settings replaces
-// this process. The handover closes no connection, and it succeeds or fails as a whole.
-void Agent::Reload(Upgraded done) { Replace(Succession::Purpose::kReload, std::move(done)); }
-
-void Agent::Replace(Succession::Purpose purpose, Upgraded done) {
-  const Upgraded answer = [purpose, done = std::move(done)](const absl::Status& status,
-                                                            const std::string& version) {
-    if (done) done(WithRemedy(purpose, status), version);
-  };
-  if (absl::Status status = CanReplace(); !status.ok()) {
-    NoteFailure(purpose, status, LogLevel::kWarning);
-    return answer(status, "");
-  }
-  if (purpose == Succession::Purpose::kUpgrade) return succession_->Replace(purpose, answer);
-  log_->Info("config.reload_begun", {{"config", options_.config_path}});
-  options_.reloading();
-  // The thread may outlive the clock.
-  const auto check = [path = options_.config_path, control = settings_.control,
-                      now = clock_->WallTime()] {
-    const ManualClock clock(0, now);
-    return CheckReload(path, control, &clock);
-  };
-  reload_check_->Start(check, [this, answer](const auto& fresh) { ReloadChecked(fresh, answer); });
-}
-
-absl::Status Agent::CanReplace() const {
-  if (absl::Status status = CheckPhase(phase(), PhaseEvent::kReplace); !status.ok()) return status;
-  return reload_check_->busy() ? Succession::UnderWay() : succession_->CanReplace();
-}
-
-void Agent::ReloadChecked(const ReloadCheck::Result& fresh, const Upgraded& answer) {
-  absl::Status status = fresh.status();
-  // Somebody may have come to take over meanwhile.
-  if (status.ok()) status = CanReplace();
-  // As with a successor that has not come yet: whoever stops this process waits for no reload.
-  if (!status.ok() && Ending(phase())) return answer(status, "");
-  if (!status.ok()) {
-    ReplaceFailed(Succession::Purpose::kReload, status);
-    return answer(status, "");
-  }
-  reload_changes_ = ConfigChanges(config_on_disk_.in_use(), *fresh);
-  succession_->Replace(Succession::Purpose::kReload, answer);
-}
-
-void Agent::NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level) {
-  const bool upgrade = purpose == Succession::Purpose::kUpgrade;
-  if (!upgrade) {
-    config_on_disk_.ReloadFailed(options_.config_path, why);
-    agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
-  }
-  log_->Write(level, upgrade ? "upgrade.failed" : "config.reload_failed",
-              {{"reason", why}, {"remedy", FailureRemedy(purpose, why)}});
-}
-
 void Agent::ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) {
-  NoteFailure(purpose, why, LogLevel::kError);
-  if (purpose == Succession::Purpose::kReload) options_.reload_failed();
+  replacement_->Failed(purpose, why);
 }
 
 absl::Status Agent::LeaveServer() {
-  if (auto status = Enter(PhaseEvent::kOffer); !status.ok()) return status;
+  if (auto status = phase_.Enter(PhaseEvent::kOffer); !status.ok()) return status;
   upstream_->get()->Suspend();
   return absl::OkStatus();
 }
 
 void Agent::ReturnToServer() {
-  if (Enter(PhaseEvent::kWithdraw).ok()) upstream_->get()->Resume();
+  if (phase_.Enter(PhaseEvent::kWithdraw).ok()) upstream_->get()->Resume();
 }
 
 void Agent::Given() {
-  if (auto status = Enter(PhaseEvent::kGo); !status.ok()) {
+  if (auto status = phase_.Enter(PhaseEvent::kGo); !status.ok()) {
     // They are another process's all the same: this one cannot serve on.
     ended_ = status;
     return loop_->Stop();
@@ -377,7 +315,7 @@ void Agent::Given() {
 
 void Agent::Released() {
   if (Ending(phase())) return succession_->LetGo();
-  if (!Enter(options_.linger ? PhaseEvent::kLinger : PhaseEvent::kLeave).ok()) return;
+  if (!phase_.Enter(options_.linger ? PhaseEvent::kLinger : PhaseEvent::kLeave).ok()) return;
   options_.linger ? Linger() : loop_->Stop();
 }
 
@@ -399,7 +337,7 @@ void Agent::Linger() {
 
 void Agent::SuccessorEnded(const absl::Status& why) {
   const bool asked = Ending(phase());
-  if (!Enter(PhaseEvent::kSuccessorEnded).ok()) return;
+  if (!phase_.Enter(PhaseEvent::kSuccessorEnded).ok()) return;
   if (!asked) {
     ended_ = why;
     log_->Error("linger.ended", {{"reason", why}, {"remedy", "start the agent again"}});
@@ -416,14 +354,14 @@ void Agent::Stop() {
 void Agent::BeginStop() {
   const bool again = Ending(phase());
   const bool given = handed_over();
-  if (!Enter(PhaseEvent::kStop).ok() || again) return;
+  if (!phase_.Enter(PhaseEvent::kStop).ok() || again) return;
   log_->Info("agent.stopping", {{"guests", host_->connections()->size()}, {"pid", getpid()}});
   host_->StopListening();
   predecessor_.reset();
   operator_ports_->GiveUp();
-  reload_check_->GiveUp(CheckPhase(phase(), PhaseEvent::kReplace));
+  replacement_->GiveUp(phase_.Check(PhaseEvent::kReplace));
   if (succession_ != nullptr) {
-    succession_->Stop(CheckPhase(phase(), PhaseEvent::kReplace));
+    succession_->Stop(phase_.Check(PhaseEvent::kReplace));
     // Whoever stops this process means its successor, too, and may not know of it.
     if (given && succession_->has_successor()) return;
   }
@@ -449,8 +387,7 @@ void Agent::Tick() {
   upstream_->Tick();
   if (operator_ports_->MakeLostAnew()) agent_metrics_->lost_sockets.Add(1);
   if (succession_ != nullptr && succession_->MakeLostAnew()) agent_metrics_->lost_sockets.Add(1);
-  config_on_disk_.Look();
-  agent_metrics_->reload_failed.Set(config_on_disk_.problem().ok() ? 0 : 1);
+  replacement_->Tick();
   agent_metrics_->memory_locked.Set(arena_->locked() ? 1 : 0);
   tick_->Set(loop_->now_nanos() + kTickNanos);
 }

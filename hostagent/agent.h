@@ -7,12 +7,13 @@
 //
 // Errors: of Create(), Start() and Run(). After an error of Start() the process must exit.
 //
-// Thread safety: Stop(), Healthy(), Ready() and GuestMetrics() are safe. The rest belongs to one
-// thread, which is the event loop's while Run() runs.
+// What it answers to those who ask is in hostagent/agent_answers.h, how it is replaced in
+// hostagent/replacement.h.
+//
+// Thread safety: Stop() is safe. The rest belongs to one thread, which is the event loop's while
+// Run() runs.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,9 +26,9 @@
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
+#include "hostagent/agent_answers.h"
 #include "hostagent/agent_config.h"
 #include "hostagent/agent_metrics.h"
-#include "hostagent/control/control_server.h"
 #include "hostagent/farewell.h"
 #include "hostagent/handover/predecessor.h"
 #include "hostagent/handover/succession.h"
@@ -37,7 +38,7 @@
 #include "hostagent/loop/timer.h"
 #include "hostagent/operator_ports.h"
 #include "hostagent/phase.h"
-#include "hostagent/reload.h"
+#include "hostagent/replacement.h"
 #include "hostagent/served_host.h"
 #include "hostagent/upstream/address_book.h"
 #include "hostagent/upstream_on_loop.h"
@@ -45,7 +46,7 @@
 
 namespace entropyd {
 
-class Agent final : public ControlServer::Subject, public Succession::Subject {
+class Agent final : public Succession::Subject {
  public:
   // Each member has an initializer, so that a designated initializer may leave out any of them.
   struct StartOptions {
@@ -99,38 +100,14 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   // successor is told.
   void Stop();
 
-  Phase phase() const { return phase_.load(std::memory_order_relaxed); }
+  Phase phase() const { return phase_.get(); }
   bool handed_over() const { return GivenAway(phase()); }
   EventLoop* loop() { return loop_.get(); }
   // The port of HTTP; 0 = no HTTP.
   int http_port() const override { return operator_ports_->http_port(); }
 
-  // OK while the event loop turns.
-  absl::Status Healthy() const;
-  // OK when it has not given its guests away and can serve them (hostagent/readiness.h).
-  absl::Status Ready() const;
-  // The page /metrics/guests. Asks the loop and waits.
-  absl::StatusOr<std::string> GuestMetrics() const;
-
-  // --- what the control socket asks for ---
-  void FillStatus(v1::GetStatusResponse* status) const override;
-  void FillGuests(v1::ListGuestsResponse* guests) const override;
-  absl::StatusOr<config::v1::GuestSocket> AddGuestSocket(
-      const config::v1::GuestSocket& asked, absl::optional<gid_t> group = absl::nullopt) override;
-  absl::StatusOr<config::v1::GuestSocket> RemoveGuestSocket(const std::string& name) override;
-  config::v1::GuestState GuestSockets() const override {
-    return host_->endpoints()->guest_sockets();
-  }
-  // Starts the successor, which takes over. The loop's thread only.
-  void Upgrade(Upgraded done) override;
-  // Checks the configuration on disk. Then a successor of the same program takes over with it. If
-  // anything is wrong, this process serves on as before.
-  void Reload(Upgraded done) override;
-  std::string ConfigPath() const override { return options_.config_path; }
-  std::vector<std::string> ReloadChanges() const override { return reload_changes_; }
-
-  // One line for people, e.g. "attached to a:7743; 12 connections".
-  std::string Summary() const;
+  AgentAnswers* answers() { return answers_.get(); }
+  Replacement* replacement() { return replacement_.get(); }
 
  private:
   // --- what succession tells, and nobody else ---
@@ -141,15 +118,13 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   void ReplaceFailed(Succession::Purpose purpose, const absl::Status& why) override;
   void SuccessorEnded(const absl::Status& why) override;
 
-  Agent(AgentSettings settings, const config::v1::HostAgent& config, const Clock* clock, Log* log);
+  Agent(AgentSettings settings, const Clock* clock, Log* log);
   absl::Status Open(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenGuests(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status StartIdentities(const std::string& libvirt_dir);
+  void OpenAnswers(const config::v1::HostAgent& config, Metrics* metrics);
   OperatorPorts::Options OperatorPortsOptions(const config::v1::HostAgent& config);
-  // Errors: of CheckPhase. Then the phase is as before. The log says so, because nobody asks for an
-  // event where it cannot be, unless this program is wrong.
-  [[nodiscard]] absl::Status Enter(PhaseEvent event);
 
   absl::Status StartFresh();
   absl::Status StartFrom(std::unique_ptr<HandoverLink> predecessor);
@@ -159,10 +134,6 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   absl::Status NotAttached() const;
   void PredecessorGone();
 
-  void Replace(Succession::Purpose purpose, Upgraded done);
-  absl::Status CanReplace() const;
-  void ReloadChecked(const ReloadCheck::Result& fresh, const Upgraded& answer);
-  void NoteFailure(Succession::Purpose purpose, const absl::Status& why, LogLevel level);
   void AfterTurn();
   void Tick();
   void Linger();
@@ -172,16 +143,11 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   const AgentSettings settings_;
   const Clock* const clock_;
   Log* const log_;
-  const int64_t started_at_;
   StartOptions options_;
   std::string host_id_;
-  // Only the loop's thread changes it.
-  std::atomic<Phase> phase_{Phase::kStarting};
+  CurrentPhase phase_;
   // What Run() returns.
   absl::Status ended_;
-  ConfigOnDisk config_on_disk_;
-  // See ReloadChanges().
-  std::vector<std::string> reload_changes_;
 
   // In the order of construction: each may use those before it.
   std::unique_ptr<EventLoop> loop_;
@@ -194,7 +160,8 @@ class Agent final : public ControlServer::Subject, public Succession::Subject {
   std::unique_ptr<UpstreamOnLoop> upstream_;
   std::unique_ptr<Timer> tick_;
   std::unique_ptr<Farewell> farewell_;
-  std::unique_ptr<ReloadCheck> reload_check_;
+  std::unique_ptr<Replacement> replacement_;
+  std::unique_ptr<AgentAnswers> answers_;
   // From Start() on.
   std::unique_ptr<Succession> succession_;
   // Until it has gone.

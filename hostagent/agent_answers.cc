@@ -1,7 +1,8 @@
-// What an agent answers to those who ask: supervisors, Prometheus and operators.
+#include "hostagent/agent_answers.h"
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "hostagent/agent.h"
+#include "base/process/nanos.h"
 #include "hostagent/loop/ask.h"
 #include "hostagent/readiness.h"
 
@@ -13,65 +14,76 @@ constexpr int64_t kHangNanos = 10 * kSecondNanos;
 
 }  // namespace
 
-absl::Status Agent::Healthy() const {
-  const int64_t silent = clock_->NowNanos() - loop_->heartbeat_nanos();
+AgentAnswers::AgentAnswers(const Parts& parts, const AgentSettings& settings, std::string host_id)
+    : parts_(parts),
+      host_id_(std::move(host_id)),
+      named_classes_(settings.named_classes),
+      guest_metrics_(settings.guest_metrics),
+      started_at_(parts.clock->NowNanos()) {}
+
+absl::Status AgentAnswers::Healthy() const {
+  const int64_t silent = parts_.clock->NowNanos() - parts_.loop->heartbeat_nanos();
   if (silent < kHangNanos) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("the event loop has not turned for ", silent / kSecondNanos, " s"));
 }
 
-absl::Status Agent::Ready() const {
+absl::Status AgentAnswers::Ready() const {
   if (absl::Status healthy = Healthy(); !healthy.ok()) return healthy;
-  if (handed_over()) {
+  if (GivenAway(parts_.phase->get())) {
     return absl::UnavailableError("another process has taken the guests over");
   }
-  return Readiness(*agent_metrics_, settings_.named_classes, upstream_->was_attached());
+  return Readiness(*parts_.metrics, named_classes_, parts_.upstream->was_attached());
 }
 
-absl::StatusOr<std::string> Agent::GuestMetrics() const {
+absl::StatusOr<std::string> AgentAnswers::GuestMetrics() const {
   auto guests =
-      Ask<std::vector<GuestSeries>>(loop_.get(), [this] { return host_->status().Series(); });
+      Ask<std::vector<GuestSeries>>(parts_.loop, [this] { return parts_.host->status().Series(); });
   if (!guests.ok()) return guests.status();
-  return GuestMetricsText(*std::move(guests), settings_.guest_metrics);
+  return GuestMetricsText(*std::move(guests), guest_metrics_);
 }
 
-absl::StatusOr<config::v1::GuestSocket> Agent::AddGuestSocket(const config::v1::GuestSocket& asked,
-                                                              absl::optional<gid_t> group) {
-  auto status = CheckPhase(phase(), PhaseEvent::kChangeSockets);
+absl::StatusOr<config::v1::GuestSocket> AgentAnswers::AddGuestSocket(
+    const config::v1::GuestSocket& asked, absl::optional<gid_t> group) {
+  auto status = parts_.phase->Check(PhaseEvent::kChangeSockets);
   if (!status.ok()) return status;
-  return host_->endpoints()->Add(asked, group);
+  return parts_.host->endpoints()->Add(asked, group);
 }
 
-absl::StatusOr<config::v1::GuestSocket> Agent::RemoveGuestSocket(const std::string& name) {
-  auto status = CheckPhase(phase(), PhaseEvent::kChangeSockets);
+absl::StatusOr<config::v1::GuestSocket> AgentAnswers::RemoveGuestSocket(const std::string& name) {
+  auto status = parts_.phase->Check(PhaseEvent::kChangeSockets);
   if (!status.ok()) return status;
-  return host_->RemoveGuestSocket(name);
+  return parts_.host->RemoveGuestSocket(name);
 }
 
-void Agent::FillStatus(v1::GetStatusResponse* status) const {
+config::v1::GuestState AgentAnswers::GuestSockets() const {
+  return parts_.host->endpoints()->guest_sockets();
+}
+
+void AgentAnswers::FillStatus(v1::GetStatusResponse* status) const {
   status->set_version(ENTROPYD_VERSION);
   status->set_host_id(absl::BytesToHexString(host_id_));
-  status->set_uptime_seconds(ToSeconds(clock_->NowNanos() - started_at_));
-  status->set_memory_locked(arena_->locked());
-  host_->status().Fill(status);
-  upstream_->FillStatus(status);
-  status->set_http_problem(std::string(operator_ports_->problem().message()));
-  status->set_reload_problem(std::string(config_on_disk_.problem().message()));
-  if (succession_ != nullptr) {
-    status->set_handover_problem(std::string(succession_->problem().message()));
-  }
+  status->set_uptime_seconds(ToSeconds(parts_.clock->NowNanos() - started_at_));
+  status->set_memory_locked(parts_.arena->locked());
+  parts_.host->status().Fill(status);
+  parts_.upstream->FillStatus(status);
+  status->set_http_problem(std::string(ports_->problem().message()));
+  status->set_reload_problem(std::string(parts_.replacement->config_problem().message()));
+  status->set_handover_problem(std::string(parts_.replacement->handover_problem().message()));
 }
 
-void Agent::FillGuests(v1::ListGuestsResponse* guests) const { host_->status().FillGuests(guests); }
+void AgentAnswers::FillGuests(v1::ListGuestsResponse* guests) const {
+  parts_.host->status().FillGuests(guests);
+}
 
-std::string Agent::Summary() const {
+std::string AgentAnswers::Summary() const {
   v1::GetStatusResponse status;
-  upstream_->FillStatus(&status);
-  const size_t connections = host_->connections()->size();
-  const bool http = operator_ports_->problem().ok();
+  parts_.upstream->FillStatus(&status);
+  const size_t connections = parts_.host->connections()->size();
+  const bool http = ports_->problem().ok();
   return absl::StrCat(status.connected() ? "attached to " : "NOT attached to ", status.server(),
                       "; ", connections, connections == 1 ? " connection" : " connections",
-                      host_->status().Modes(), http ? "" : "; HTTP not open");
+                      parts_.host->status().Modes(), http ? "" : "; HTTP not open");
 }
 
 }  // namespace entropyd

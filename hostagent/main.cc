@@ -122,11 +122,11 @@ class Signals final : public EventLoop::Handler {
     while (read(fd_.get(), &info, sizeof info) == sizeof info) {
       const auto logged = [](const absl::Status&, const std::string&) {};
       if (info.ssi_signo == SIGHUP) {
-        agent_->Reload(logged);
+        agent_->replacement()->Reload(logged);
         continue;
       }
       if (info.ssi_signo == SIGUSR2) {
-        agent_->Upgrade(logged);
+        agent_->replacement()->Upgrade(logged);
         continue;
       }
       if (!agent_->handed_over()) manager_->Stopping();
@@ -203,7 +203,7 @@ ExitCode Serve(const config::v1::HostAgent& config, const config::Locations& loc
   if (auto status = signals.Watch(); !status.ok()) return fail(kRuntime, status);
   // Also while a predecessor still serves. It feeds the watchdog until Serving(), and this process
   // from then on.
-  manager.Watch((*agent)->loop(), [&] { return (*agent)->Summary(); });
+  manager.Watch((*agent)->loop(), [&] { return (*agent)->answers()->Summary(); });
   absl::Status opened;
   Agent::StartOptions start = StartOptionsOf(flags, agent->get(), &manager, &log, &opened);
   if (auto status = (*agent)->Start(std::move(start)); !status.ok()) {

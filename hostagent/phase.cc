@@ -1,5 +1,7 @@
 #include "hostagent/phase.h"
 
+#include <unistd.h>
+
 #include "absl/strings/str_cat.h"
 
 namespace entropyd {
@@ -133,6 +135,17 @@ absl::string_view PhaseEventName(PhaseEvent event) {
       return "stop";
   }
   return "";
+}
+
+absl::Status CurrentPhase::Enter(PhaseEvent event) {
+  absl::Status status = Check(event);
+  if (!status.ok()) {
+    log_->Error("agent.refused",
+                {{"reason", status}, {"remedy", "report this fault"}, {"pid", getpid()}});
+    return status;
+  }
+  phase_.store(*NextPhase(get(), event), std::memory_order_relaxed);
+  return absl::OkStatus();
 }
 
 }  // namespace entropyd

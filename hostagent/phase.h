@@ -3,16 +3,21 @@
 //   if (absl::Status status = CheckPhase(phase, PhaseEvent::kReplace); !status.ok()) return status;
 //   phase = NextPhase(phase, PhaseEvent::kStop).value();
 //
+//   CurrentPhase now(&log);
+//   if (absl::Status status = now.Enter(PhaseEvent::kOffer); !status.ok()) return status;
+//
 // hostagent/README.md ("Phases") has the table. A test compares it with the rules in phase.cc.
 //
-// Thread safety: functions without state.
+// Thread safety: the functions have no state; of CurrentPhase see there.
 #pragma once
 
 #include <array>
+#include <atomic>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "base/telemetry/log.h"
 
 namespace entropyd {
 
@@ -89,5 +94,25 @@ constexpr bool Ending(Phase phase) { return phase == Phase::kStopping || phase =
 // The names in the README, e.g. "taking over" and "upgrade or reload".
 absl::string_view PhaseName(Phase phase);
 absl::string_view PhaseEventName(PhaseEvent event);
+
+// The phase of one agent.
+//
+// Thread safety: get() and Check() are safe. The event loop's thread alone changes it.
+class CurrentPhase {
+ public:
+  // `log` outlives it.
+  explicit CurrentPhase(Log* log) : log_(log) {}
+
+  Phase get() const { return phase_.load(std::memory_order_relaxed); }
+  // Errors: of CheckPhase.
+  absl::Status Check(PhaseEvent event) const { return CheckPhase(get(), event); }
+  // Errors: of CheckPhase. Then the phase is as before. The log says so, because nobody asks for an
+  // event where it cannot be, unless this program is wrong.
+  [[nodiscard]] absl::Status Enter(PhaseEvent event);
+
+ private:
+  Log* const log_;
+  std::atomic<Phase> phase_{Phase::kStarting};
+};
 
 }  // namespace entropyd

@@ -1,6 +1,11 @@
 // The parts of a ClassTree (base/class_tree/class_tree.h says what it does). class_tree.cc serves
 // members; class_tree_update.cc makes and changes the classes. Only these two include this header.
 //
+// Else a class of this project has its functions in one file. These two share all members: an
+// update withdraws each class from the very queues, heaps and events by which members are served,
+// and puts it back. Two classes would hold nothing apart, and a grant would go through one of them
+// to the other.
+//
 // Thread safety: as ClassTree.
 #pragma once
 

@@ -67,7 +67,7 @@ class AgentSteps : public AgentRig {
   absl::Status Upgrade() {
     // It may be answered later, when this function has returned.
     auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
-    agent_->Upgrade(
+    agent_->answers()->Upgrade(
         [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
     return *outcome;
   }
@@ -76,7 +76,7 @@ class AgentSteps : public AgentRig {
     const size_t before = Started();
     // It may be answered later, when this function has returned.
     auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
-    agent_->Reload(
+    agent_->answers()->Reload(
         [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
     while (absl::IsUnknown(*outcome) && Started() == before) {
       agent_->loop()->RunOnce(kSecondNanos);
@@ -94,7 +94,7 @@ class AgentSteps : public AgentRig {
     socket.set_name(name);
     socket.set_path(dir_ / (name + ".sock"));
     socket.set_mode("0600");
-    return agent_->AddGuestSocket(socket).status();
+    return agent_->answers()->AddGuestSocket(socket).status();
   }
 
   std::unique_ptr<HandoverLink> link_;

@@ -53,7 +53,7 @@ TEST_F(AgentTest, GuestsAreServedThoughHttpCannotOpenYet) {
   Turn();
   EXPECT_EQ(guest.Pid(), absl::StrCat(getpid()));
   v1::GetStatusResponse status;
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   EXPECT_THAT(status.http_problem(), HasSubstr("192.0.2.1:9744"));
 }
 
@@ -61,9 +61,9 @@ TEST_F(AgentTest, AListenerWithoutItsAddressKeepsNoOtherFromServing) {
   WriteConfig("  - {listen: \"192.0.2.1:7744\", allow_remote: true, class: default/gold}\n");
   Start();
   EXPECT_TRUE(RigGuest(Socket()).connected());
-  EXPECT_THAT(agent_->Ready().message(), HasSubstr("a listener is not open"));
+  EXPECT_THAT(agent_->answers()->Ready().message(), HasSubstr("a listener is not open"));
   v1::GetStatusResponse status;
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   ASSERT_EQ(status.listener_size(), 2);
   EXPECT_EQ(status.listener(0).problem(), "");
   EXPECT_THAT(status.listener(1).problem(), HasSubstr("192.0.2.1:7744"));
@@ -120,7 +120,7 @@ TEST_F(AgentTest, SocketsOfGuestsChangeOnlyWhileTheGuestsAreHere) {
     const absl::Status added = Add("vm-1");
     EXPECT_EQ(added.ok(), allowed) << step.name << ": " << added;
     EXPECT_EQ(access((dir_ / "vm-1.sock").c_str(), F_OK) == 0, allowed) << step.name;
-    const absl::Status removed = agent_->RemoveGuestSocket("vm-1").status();
+    const absl::Status removed = agent_->answers()->RemoveGuestSocket("vm-1").status();
     EXPECT_EQ(removed.ok(), allowed) << step.name << ": " << removed;
     EXPECT_EQ(absl::IsAborted(removed), !allowed) << step.name << ": " << removed;
   }
@@ -130,14 +130,14 @@ TEST_F(AgentTest, QuestionsAreAnsweredAtEveryStep) {
   for (const Step& step : Steps()) {
     At(step);
     v1::GetStatusResponse status;
-    agent_->FillStatus(&status);
+    agent_->answers()->FillStatus(&status);
     EXPECT_EQ(status.class__size(), 1) << step.name;
     v1::ListGuestsResponse guests;
-    agent_->FillGuests(&guests);
-    EXPECT_EQ(agent_->GuestSockets().guests_size(), 0) << step.name;
-    EXPECT_THAT(agent_->Summary(), HasSubstr("connection")) << step.name;
-    EXPECT_TRUE(agent_->Healthy().ok()) << step.name;
-    EXPECT_EQ(std::string(agent_->Ready().message()).find("has taken the guests over") ==
+    agent_->answers()->FillGuests(&guests);
+    EXPECT_EQ(agent_->answers()->GuestSockets().guests_size(), 0) << step.name;
+    EXPECT_THAT(agent_->answers()->Summary(), HasSubstr("connection")) << step.name;
+    EXPECT_TRUE(agent_->answers()->Healthy().ok()) << step.name;
+    EXPECT_EQ(std::string(agent_->answers()->Ready().message()).find("has taken the guests over") ==
                   std::string::npos,
               !GivenAway(step.phase))
         << step.name;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/hostagent/rig_log.h"
 
 namespace entropyd {
 namespace {
@@ -129,6 +130,35 @@ TEST(PhaseTest, OneHandoverAtATime) {
     EXPECT_EQ(NextPhase(phase, PhaseEvent::kOffer).has_value(), phase == Phase::kServing);
     EXPECT_EQ(NextPhase(phase, PhaseEvent::kReplace).has_value(), phase == Phase::kServing);
   }
+}
+
+TEST(CurrentPhaseTest, ItGoesOnWhereItMay) {
+  const ManualClock clock(0);
+  RigLog log(&clock);
+  CurrentPhase phase(&log);
+  EXPECT_EQ(phase.get(), Phase::kStarting);
+  EXPECT_TRUE(phase.Enter(PhaseEvent::kServe).ok());
+  EXPECT_EQ(phase.get(), Phase::kServing);
+  EXPECT_THAT(log.lines(), testing::IsEmpty());
+}
+
+TEST(CurrentPhaseTest, WhatCannotBeChangesNothingAndTheLogSaysSo) {
+  const ManualClock clock(0);
+  RigLog log(&clock);
+  CurrentPhase phase(&log);
+  EXPECT_TRUE(absl::IsAborted(phase.Enter(PhaseEvent::kGo)));
+  EXPECT_EQ(phase.get(), Phase::kStarting);
+  EXPECT_THAT(log.lines(), testing::ElementsAre(testing::HasSubstr("error agent.refused")));
+}
+
+TEST(CurrentPhaseTest, AQuestionChangesNothing) {
+  const ManualClock clock(0);
+  RigLog log(&clock);
+  const CurrentPhase phase(&log);
+  EXPECT_EQ(phase.Check(PhaseEvent::kGo), CheckPhase(Phase::kStarting, PhaseEvent::kGo));
+  EXPECT_TRUE(phase.Check(PhaseEvent::kServe).ok());
+  EXPECT_EQ(phase.get(), Phase::kStarting);
+  EXPECT_THAT(log.lines(), testing::IsEmpty());
 }
 
 }  // namespace

@@ -47,10 +47,10 @@ TEST_F(AgentFilesTest, ASocketFileThatCannotBeMadeAnewIsAProblemUntilItCan) {
   Turn(kSecondNanos);
   Turn(kSecondNanos);
   v1::GetStatusResponse status;
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   EXPECT_THAT(status.listener(0).problem(), HasSubstr("something else than a socket"));
   EXPECT_THAT(status.handover_problem(), HasSubstr("something else than a socket"));
-  EXPECT_THAT(agent_->Ready().message(), HasSubstr("its file is lost"));
+  EXPECT_THAT(agent_->answers()->Ready().message(), HasSubstr("its file is lost"));
   EXPECT_TRUE(absl::IsFailedPrecondition(Upgrade()));
   const auto lines = log_.lines();
   EXPECT_EQ(
@@ -63,7 +63,7 @@ TEST_F(AgentFilesTest, ASocketFileThatCannotBeMadeAnewIsAProblemUntilItCan) {
   }
   Turn(kSecondNanos);
   status.Clear();
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   EXPECT_EQ(status.listener(0).problem(), "");
   EXPECT_EQ(status.handover_problem(), "");
   EXPECT_TRUE(std::filesystem::is_socket(Socket()));

@@ -19,7 +19,7 @@
 #include "hostagent/handover/protocol.h"
 #include "hostagent/loop/fd_watch.h"
 #include "tests/hostagent/agent_rig.h"
-#include "tests/hostagent/attach_server.h"
+#include "tests/hostagent/handover/attach_server.h"
 
 namespace entropyd {
 namespace {
@@ -155,9 +155,11 @@ TEST_F(AgentTakesTest, WhatIsAskedOfItMeanwhileIsRefused) {
   Phase phase = Phase::kStarting;
   Take([&](HandoverLink* link) {
     agent_->loop()->Post([&] {
-      agent_->Upgrade([&](const absl::Status& status, const std::string&) { upgrade = status; });
-      agent_->Reload([&](const absl::Status& status, const std::string&) { reload = status; });
-      added = agent_->AddGuestSocket({}).status();
+      agent_->answers()->Upgrade(
+          [&](const absl::Status& status, const std::string&) { upgrade = status; });
+      agent_->answers()->Reload(
+          [&](const absl::Status& status, const std::string&) { reload = status; });
+      added = agent_->answers()->AddGuestSocket({}).status();
       phase = agent_->phase();
       agent_->Stop();
     });
@@ -253,7 +255,7 @@ class AgentTakesFromServerTest : public AgentTakesTest {
   }
   bool Attached() {
     v1::GetStatusResponse status;
-    agent_->FillStatus(&status);
+    agent_->answers()->FillStatus(&status);
     return status.connected();
   }
   // Until the server has refused the second class of the configuration.
@@ -265,7 +267,7 @@ class AgentTakesFromServerTest : public AgentTakesTest {
     while (!closed() && absl::Now() < end) {
       agent_->loop()->RunOnce(10 * kMillisecondNanos);
       status->Clear();
-      agent_->FillStatus(status);
+      agent_->answers()->FillStatus(status);
     }
     ASSERT_TRUE(closed());
   }
@@ -311,14 +313,14 @@ TEST_F(AgentTakesFromServerTest, BytesDoNotLeaveAsTheServerSentThem) {
 TEST_F(AgentTakesFromServerTest, AnAgentWithAClassThatItsServerRefusesIsNotReadyAndNamesIt) {
   WriteConfig(absl::StrCat("  - {path: ", dir_ / "typo.sock", ", class: default/typo}\n"));
   Start();
-  EXPECT_THAT(agent_->Ready().message(), HasSubstr("not yet attached"));
+  EXPECT_THAT(agent_->answers()->Ready().message(), HasSubstr("not yet attached"));
   v1::GetStatusResponse status;
   ASSERT_NO_FATAL_FAILURE(AwaitSecondClassClosed(&status));
   EXPECT_EQ(status.class_(0).mode(), "upstream");
   EXPECT_EQ(status.class_(1).mode(), "closed");
-  EXPECT_TRUE(absl::IsUnavailable(agent_->Ready()));
-  EXPECT_THAT(agent_->Ready().message(), HasSubstr("refuses class default/typo,"));
-  EXPECT_THAT(agent_->Summary(), HasSubstr("default/typo closed"));
+  EXPECT_TRUE(absl::IsUnavailable(agent_->answers()->Ready()));
+  EXPECT_THAT(agent_->answers()->Ready().message(), HasSubstr("refuses class default/typo,"));
+  EXPECT_THAT(agent_->answers()->Summary(), HasSubstr("default/typo closed"));
 }
 
 TEST_F(AgentTakesFromServerTest, ARefusedClassThatOnlyMetadataAsksForLeavesTheAgentReady) {
@@ -326,7 +328,7 @@ TEST_F(AgentTakesFromServerTest, ARefusedClassThatOnlyMetadataAsksForLeavesTheAg
   Start();
   v1::GetStatusResponse status;
   ASSERT_NO_FATAL_FAILURE(AwaitSecondClassClosed(&status));
-  EXPECT_TRUE(agent_->Ready().ok()) << agent_->Ready();
+  EXPECT_TRUE(agent_->answers()->Ready().ok()) << agent_->answers()->Ready();
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST_F(AgentUpgradeTest, AReloadThatIsRefusedIsNotBegun) {
     EXPECT_EQ(absl::IsAborted(reload), !allowed) << step.name << ": " << reload;
     EXPECT_EQ(told_, allowed ? "reloading " : "") << step.name;
     v1::GetStatusResponse status;
-    agent_->FillStatus(&status);
+    agent_->answers()->FillStatus(&status);
     EXPECT_EQ(status.reload_problem() != "", !allowed) << step.name;
     WriteConfig();
   }
@@ -68,7 +68,7 @@ TEST_F(AgentUpgradeTest, AFailedReloadOfWhatIsInUseLeavesNoProblem) {
   Start();
   EXPECT_TRUE(absl::IsFailedPrecondition(Reload())) << "there is no command to start another";
   v1::GetStatusResponse status;
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   EXPECT_EQ(status.reload_problem(), "");
   EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_config_reload_failed 0"));
 }
@@ -79,12 +79,12 @@ TEST_F(AgentUpgradeTest, AFileThatIsAsBeforeAgainIsInUse) {
   EXPECT_FALSE(Reload().ok());
   Turn(kSecondNanos);
   v1::GetStatusResponse status;
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   EXPECT_THAT(status.reload_problem(), HasSubstr("nonsense"));
   EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_config_reload_failed 1"));
   WriteConfig();
   Turn(kSecondNanos);
-  agent_->FillStatus(&status);
+  agent_->answers()->FillStatus(&status);
   EXPECT_EQ(status.reload_problem(), "");
   EXPECT_THAT(metrics_.back()->Serialize(), HasSubstr("entropyd_agent_config_reload_failed 0"));
 }
@@ -113,7 +113,8 @@ TEST_F(AgentUpgradeTest, WhileAReloadIsCheckedGuestsAreServedAndNobodyElseMayAsk
   Start({.successor = {"/bin/false"}});
   auto outcome = std::make_shared<absl::Status>(absl::UnknownError("not yet"));
   WriteConfig("nonsense: 1\n");
-  agent_->Reload([outcome](const absl::Status& status, const std::string&) { *outcome = status; });
+  agent_->answers()->Reload(
+      [outcome](const absl::Status& status, const std::string&) { *outcome = status; });
   EXPECT_TRUE(absl::IsUnknown(*outcome)) << "the loop does not wait for it";
   EXPECT_TRUE(absl::IsAborted(Upgrade()));
   EXPECT_TRUE(absl::IsAborted(Reload()));
@@ -156,7 +157,7 @@ class AgentSuccessorTest : public AgentSteps {
 TEST_F(AgentSuccessorTest, OneThatHasNotComeYetEndsWithTheAgentThatIsStopped) {
   Start({.successor = Process("exec sleep 1000")});
   std::string said;
-  agent_->Upgrade([&](const absl::Status& status, const std::string&) {
+  agent_->answers()->Upgrade([&](const absl::Status& status, const std::string&) {
     said = std::string(status.message());
   });
   AwaitStart();
@@ -173,7 +174,7 @@ TEST_F(AgentSuccessorTest, OneThatEndsWhileAnotherIsOfferedTheGuestsIsAFailedUpg
   by_hand.reset();
   Turn();
   std::string said;
-  agent_->Upgrade([&](const absl::Status& status, const std::string&) {
+  agent_->answers()->Upgrade([&](const absl::Status& status, const std::string&) {
     said = std::string(status.message());
   });
   by_hand = Offered();
@@ -191,7 +192,7 @@ TEST_F(AgentSuccessorTest, OneThatGetsNowhereIsKilledAndTheNextUpgradeMayCome) {
   std::string said;
   const auto upgrade = [&] {
     said.clear();
-    agent_->Upgrade([&](const absl::Status& status, const std::string&) {
+    agent_->answers()->Upgrade([&](const absl::Status& status, const std::string&) {
       said = std::string(status.message());
     });
   };

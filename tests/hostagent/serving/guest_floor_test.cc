@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/serving/fair_queue.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/fake_member.h"
+#include "tests/hostagent/serving/fake_member.h"
 
 namespace entropyd {
 namespace {

@@ -6,7 +6,7 @@
 #include "base/process/nanos.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/fake_member.h"
+#include "tests/hostagent/serving/fake_member.h"
 
 namespace entropyd {
 namespace {

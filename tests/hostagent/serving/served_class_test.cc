@@ -13,8 +13,8 @@
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/fake_filled_class.h"
-#include "tests/hostagent/fake_member.h"
 #include "tests/hostagent/rig_log.h"
+#include "tests/hostagent/serving/fake_member.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {

@@ -6,7 +6,7 @@
 #include "hostagent/serving/served_class.h"
 #include "hostagent/upstream/class_reports.h"
 #include "hostagent/upstream/upstream.h"
-#include "tests/hostagent/fake_member.h"
+#include "tests/hostagent/serving/fake_member.h"
 #include "tests/hostagent/upstream/upstream_fixture.h"
 
 namespace entropyd {
