@@ -1,5 +1,7 @@
 #include "hostagent/agent_metrics.h"
 
+#include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "base/process/nanos.h"
@@ -205,6 +207,13 @@ void ExportGuests(const ClassCounters& c, Series* series) {
 AgentMetrics::AgentMetrics(Metrics* metrics, const std::vector<std::string>& classes) {
   for (const std::string& name : classes) classes_.push_back(std::make_unique<ClassCounters>(name));
   Export(metrics);
+}
+
+ClassCounters* AgentMetrics::of_class(const std::string& name) {
+  const auto of = std::find_if(classes_.begin(), classes_.end(),
+                               [&](const auto& one) { return one->class_name == name; });
+  assert(of != classes_.end());
+  return of->get();
 }
 
 void AgentMetrics::Export(Metrics* metrics) {

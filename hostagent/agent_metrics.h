@@ -3,12 +3,11 @@
 // registry.
 //
 //   AgentMetrics metrics(&registry, {"default/bulk"});
-//   metrics.of_class(0)->delivered_bytes.Add(64);   // the loop's thread
+//   metrics.of_class("default/bulk")->delivered_bytes.Add(64);   // the loop's thread
 //
 // Thread safety: the numbers have one writer, the event loop's thread. Any thread may read them.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,10 +28,10 @@ class AgentMetrics {
   AgentMetrics(const AgentMetrics&) = delete;
   AgentMetrics& operator=(const AgentMetrics&) = delete;
 
-  // The counters of one class of the agent.
-  ClassCounters* of_class(size_t index) { return classes_[index].get(); }
-  const ClassCounters& of_class(size_t index) const { return *classes_[index]; }
-  size_t classes() const { return classes_.size(); }
+  // The counters of one class of the agent. REQUIRES: it has that class.
+  ClassCounters* of_class(const std::string& name);
+  // In the agent's order.
+  const std::vector<std::unique_ptr<ClassCounters>>& classes() const { return classes_; }
 
   // 1 when secrets are in locked memory, else 0.
   LoopNumber memory_locked;

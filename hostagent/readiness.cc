@@ -24,8 +24,8 @@ bool Blocked(const ClassCounters& counters) {
 absl::Status Readiness(const AgentMetrics& metrics, size_t named_classes, bool was_attached) {
   std::vector<std::string> refused, blocked;
   bool buffered = false;
-  for (size_t i = 0; i < metrics.classes(); ++i) {
-    const ClassCounters& counters = metrics.of_class(i);
+  for (size_t i = 0; i < metrics.classes().size(); ++i) {
+    const ClassCounters& counters = *metrics.classes()[i];
     // Guests that only metadata would bring to a class are served in their listener's.
     const bool needed = i < named_classes || counters.guests.Get() > 0;
     if (needed && counters.refused.Get() != 0) refused.push_back(counters.class_name);

@@ -100,15 +100,14 @@ ServedHost::ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log,
 absl::Status ServedHost::MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,
                                      AgentMetrics* metrics) {
   std::shared_ptr<const SeedProvider> provider;
-  for (size_t i = 0; i < settings.classes.size(); ++i) {
-    const ClassSettings& wanted = settings.classes[i];
+  for (const ClassSettings& wanted : settings.classes) {
     if (wanted.on_upstream_loss == OnUpstreamLoss::kLocal && provider == nullptr) {
       auto tested = TestedProvider();
       if (!tested.ok()) return tested.status();
       provider = *std::move(tested);
     }
-    auto served =
-        ServedClass::Create(wanted, i, provider, metrics->of_class(i), arena, loop_->clock(), log);
+    auto served = ServedClass::Create(wanted, provider, metrics->of_class(wanted.name), arena,
+                                      loop_->clock(), log);
     if (!served.ok()) return served.status();
     classes_.push_back(*std::move(served));
   }

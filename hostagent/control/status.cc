@@ -99,7 +99,7 @@ void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) c
   out->set_wait_p50_seconds(WaitQuantile(totals.waits, 0.5));
   out->set_wait_p99_seconds(WaitQuantile(totals.waits, 0.99));
   out->set_throttled_seconds(ToSeconds(totals.throttled_nanos));
-  out->set_class_refused(parts_.assignment->NotGiven(identity, served.index()));
+  out->set_class_refused(ClassAssignment::NotGiven(identity, served.name()));
 }
 
 void AgentStatus::FillFeed(const Feed& feed, v1::Guest* out) const {
@@ -132,7 +132,7 @@ std::vector<GuestSeries> AgentStatus::Series() const {
     GuestSeries& series = by_key[key];
     series.name = key.guest.name;
     series.uuid = key.guest.uuid;
-    series.class_name = parts_.classes[key.class_index]->name();
+    series.class_name = key.class_name;
     series.connections = account.connections;
     series.totals = account.departed;
   }

@@ -52,7 +52,7 @@ class Feed : public FairQueue::Member {
   const std::string& name() const { return name_; }
   ServedClass* served_class() const { return class_; }
   // The key of its figures.
-  GuestAccounts::Key account() const { return {GuestKey::Named(name_), class_->index()}; }
+  GuestAccounts::Key account() const { return {GuestKey::Named(name_), class_->name()}; }
   // Among connections.
   uint64_t id() const { return id_; }
   void set_id(uint64_t id) { id_ = id; }

@@ -107,7 +107,7 @@ GuestTotals Connection::totals_here() const {
 
 void Connection::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
 
-GuestAccounts::Key Connection::account() const { return {guest().account(), class_->index()}; }
+GuestAccounts::Key Connection::account() const { return {guest().account(), class_->name()}; }
 
 void Connection::Hold() {
   held_ = true;

@@ -113,8 +113,7 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   if (!HasRoomFor(GuestKey::Of(known, options.peer), options.peer, endpoint)) return;
   if (peer.ok()) TellUnseen(endpoint, *peer);
   const bool ask = parts_.assignment->Asks(from.identify);
-  auto owned = std::make_unique<Connection>(options, std::move(socket), &host_,
-                                            parts_.classes[from.class_index]);
+  auto owned = std::make_unique<Connection>(options, std::move(socket), &host_, ClassOf(endpoint));
   if (ask) owned->Hold();
   if (!from.guest.empty()) owned->Identify(std::move(known), 0);
   Connection* const connection = Add(std::move(owned));
@@ -141,9 +140,9 @@ absl::Status Connections::Adopt(const handover::v1::Connection& saved, Endpoints
       saved.start_ticks() != 0 ? saved.start_ticks() : StartTicks(saved.pid());
   if (saved.pid() == 0) options.peer.address = PeerAddress(socket.get());
   options.age_nanos = saved.age_nanos();
-  const size_t served_in = parts_.assignment->ClassAt(saved.identity().class_(), ClassOf(endpoint));
-  auto connection =
-      std::make_unique<Connection>(options, std::move(socket), &host_, parts_.classes[served_in]);
+  ServedClass* const served_in =
+      Named(parts_.assignment->ClassAt(saved.identity().class_(), ClassOf(endpoint)->name()));
+  auto connection = std::make_unique<Connection>(options, std::move(socket), &host_, served_in);
   if (auto status = connection->Resume(saved); !status.ok()) return status;
   Add(std::move(connection));
   return absl::OkStatus();
@@ -242,8 +241,7 @@ void Connections::OnAnswer(const IdentityNews& answer) {
       return;
     case ClassAssignment::Answer::kSame:
       connection->Identify(*answer.identity, answer.start_ticks);
-      return PutInClass(connection, parts_.assignment->ClassFor(
-                                        *answer.identity, ClassOf(connection->options().endpoint)));
+      return PutInClass(connection, ClassFor(*connection, *answer.identity));
     case ClassAssignment::Answer::kNew:
       return Identify(connection, answer);
   }
@@ -256,8 +254,7 @@ void Connections::Identify(Connection* connection, const IdentityNews& answer) {
       !HasRoomFor(guest, connection->options().peer, connection->options().endpoint)) {
     return connection->Close("its guest has too many connections");
   }
-  const size_t target =
-      parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint));
+  ServedClass* const target = ClassFor(*connection, identity);
   parts_.accounts->Leave(connection->account(), connection->totals_here(),
                          parts_.loop->now_nanos());
   connection->Settle();
@@ -268,12 +265,21 @@ void Connections::Identify(Connection* connection, const IdentityNews& answer) {
                                          {"name", identity.name},
                                          {"uuid", identity.uuid},
                                          {"by", IdentitySourceName(identity.source)},
-                                         {"class", parts_.classes[target]->name()}});
+                                         {"class", target->name()}});
   connection->Release();
 }
 
-void Connections::PutInClass(Connection* connection, size_t target) {
-  ServedClass* const to = parts_.classes[target];
+ServedClass* Connections::ClassFor(const Connection& connection, const GuestIdentity& identity) {
+  return Named(
+      parts_.assignment->ClassFor(identity, ClassOf(connection.options().endpoint)->name()));
+}
+
+ServedClass* Connections::Named(const std::string& class_name) const {
+  return *std::find_if(parts_.classes.begin(), parts_.classes.end(),
+                       [&](const ServedClass* one) { return one->name() == class_name; });
+}
+
+void Connections::PutInClass(Connection* connection, ServedClass* to) {
   if (to == connection->served_class()) return;
   if (!connection->held()) {
     parts_.log->Info("guest.moved", {{"guest", connection->options().id},
@@ -289,12 +295,11 @@ void Connections::PutInClass(Connection* connection, size_t target) {
 }
 
 void Connections::OnServerSaid(const ServedClass& served, const std::string& why) {
-  if (!parts_.assignment->SetRefused(served.index(), why)) return;
+  if (!parts_.assignment->SetRefused(served.name(), why)) return;
   for (const auto& [id, connection] : all_) {
     const GuestIdentity& identity = connection->identity();
     if (connection->held() || identity.class_name != served.name()) continue;
-    PutInClass(connection.get(),
-               parts_.assignment->ClassFor(identity, ClassOf(connection->options().endpoint)));
+    PutInClass(connection.get(), ClassFor(*connection, identity));
   }
 }
 

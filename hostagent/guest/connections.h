@@ -130,13 +130,18 @@ class Connections final : public RefusalWatcher {
   void Ask(const Connection& connection);
   void OnAnswer(const IdentityNews& answer);
   void Identify(Connection* connection, const IdentityNews& answer);
-  void PutInClass(Connection* connection, size_t target);
+  void PutInClass(Connection* connection, ServedClass* to);
   // No answer has come in time, unless one was on its way to the loop.
   void HoldEnded(uint64_t id);
   void Unidentified(Connection* connection);
-  size_t ClassOf(Endpoints::Id endpoint) const {
-    return parts_.endpoints->settings(endpoint).class_index;
+  // The class of those that come in there, unless metadata says otherwise.
+  ServedClass* ClassOf(Endpoints::Id endpoint) const {
+    return parts_.classes[parts_.endpoints->settings(endpoint).class_index];
   }
+  // Where that guest is served from now on (ClassAssignment::ClassFor).
+  ServedClass* ClassFor(const Connection& connection, const GuestIdentity& identity);
+  // REQUIRES: the agent has that class.
+  ServedClass* Named(const std::string& class_name) const;
 
   const Parts parts_;
   const size_t most_;

@@ -31,11 +31,12 @@ class GuestAccounts {
   struct Key {
     // GuestKey::account().
     GuestKey guest;
-    size_t class_index = 0;
+    // POOL/CLASS.
+    std::string class_name;
 
     friend bool operator==(const Key&, const Key&) = default;
     friend bool operator<(const Key& a, const Key& b) {
-      return std::tie(a.guest, a.class_index) < std::tie(b.guest, b.class_index);
+      return std::tie(a.guest, a.class_name) < std::tie(b.guest, b.class_name);
     }
   };
   struct Account {

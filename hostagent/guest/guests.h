@@ -72,16 +72,16 @@ class Guests {
   size_t size() const { return guests_.size(); }
 
  private:
-  struct ByIndex {
+  struct ByName {
     bool operator()(const ServedClass* a, const ServedClass* b) const {
-      return a->index() < b->index();
+      return a->name() < b->name();
     }
   };
   struct Guest {
     size_t connections = 0;
     int64_t left_at = 0;
-    // By class, in the agent's order.
-    std::map<const ServedClass*, std::unique_ptr<GuestShare>, ByIndex> shares;
+    // By class.
+    std::map<const ServedClass*, std::unique_ptr<GuestShare>, ByName> shares;
   };
 
   // When the last connection left, and whose it was. Those that left first come first.

@@ -60,7 +60,7 @@ void SavedState::SaveClass(ServedClass* served, handover::v1::ClassNumbers* save
   for (const LoopNumber& n : counters.waits) saved->add_waits(n.Get());
   saved->set_wait_sum_nanos(static_cast<int64_t>(counters.wait_sum_nanos.Get()));
   saved->set_throttled_nanos(served->throttled_nanos(parts_.loop->now_nanos()));
-  saved->set_refused(parts_.assignment->refused(served->index()));
+  saved->set_refused(parts_.assignment->refused(served->name()));
 }
 
 void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
@@ -74,7 +74,7 @@ void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
     handover::v1::Departed* saved = numbers->add_departed();
     saved->set_name(key.guest.name);
     saved->set_uuid(key.guest.uuid);
-    saved->set_class_(parts_.classes[key.class_index]->name());
+    saved->set_class_(key.class_name);
     departed.Save(saved->mutable_totals());
   }
 }
@@ -180,7 +180,7 @@ void SavedState::AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass
   }
   counters->wait_sum_nanos.Add(static_cast<uint64_t>(saved.wait_sum_nanos()));
   served->GoOnFrom(saved.throttled_nanos());
-  parts_.assignment->AdoptRefused(served->index(), saved.refused());
+  parts_.assignment->AdoptRefused(served->name(), saved.refused());
 }
 
 void SavedState::AdoptFeeds(const handover::v1::Numbers& numbers) {
@@ -217,7 +217,7 @@ absl::Status SavedState::AdoptNumbers(const handover::v1::Numbers& numbers,
   for (const handover::v1::Departed& saved : numbers.departed()) {
     const ServedClass* const served = Named(saved.class_());
     if (served == nullptr) continue;
-    parts_.accounts->Restore({GuestKey::Named(saved.name(), saved.uuid()), served->index()},
+    parts_.accounts->Restore({GuestKey::Named(saved.name(), saved.uuid()), served->name()},
                              GuestTotals::Restore(saved.totals()));
   }
   parts_.counters->refused.Add(numbers.refused_guests());

@@ -4,13 +4,11 @@
 
 namespace entropyd {
 
-ClassAssignment::ClassAssignment(std::vector<std::string> classes, Log* log,
+ClassAssignment::ClassAssignment(const std::vector<std::string>& classes, Log* log,
                                  IdentityCounters* counters)
-    : classes_(std::move(classes)),
-      log_(log),
-      counters_(counters),
-      refused_(classes_.size()),
-      heard_(classes_.size()) {}
+    : log_(log), counters_(counters) {
+  for (const std::string& name : classes) classes_[name];
+}
 
 void ClassAssignment::Ask(IdentityQuestion question) { identifier_->Ask(std::move(question)); }
 
@@ -33,18 +31,18 @@ ClassAssignment::Answer ClassAssignment::Take(const GuestIdentity* known,
   return *answer == *known ? Answer::kSame : Answer::kNew;
 }
 
-size_t ClassAssignment::ClassAt(const std::string& asked, size_t of_listener) const {
-  for (size_t i = 0; i < classes_.size(); ++i) {
-    // A refused class does not count: it would freeze the guest, which serves nobody's policy.
-    if (classes_[i] == asked && refused_[i].empty()) return i;
-  }
-  return of_listener;
+std::string ClassAssignment::ClassAt(const std::string& asked,
+                                     const std::string& of_listener) const {
+  const auto found = classes_.find(asked);
+  // A refused class does not count: it would freeze the guest, which serves nobody's policy.
+  return found != classes_.end() && found->second.refused.empty() ? asked : of_listener;
 }
 
-size_t ClassAssignment::ClassFor(const GuestIdentity& identity, size_t of_listener) {
-  const size_t target = ClassAt(identity.class_name, of_listener);
+std::string ClassAssignment::ClassFor(const GuestIdentity& identity,
+                                      const std::string& of_listener) {
+  std::string target = ClassAt(identity.class_name, of_listener);
   const bool asks = !identity.class_name.empty() || !identity.class_error.empty();
-  if (asks && classes_[target] != identity.class_name) {
+  if (asks && target != identity.class_name) {
     Complain(identity, of_listener);
   } else if (const auto before = complaints_.find(identity.name);
              before != complaints_.end() && (!asks || before->second != identity.class_name)) {
@@ -54,24 +52,25 @@ size_t ClassAssignment::ClassFor(const GuestIdentity& identity, size_t of_listen
   return target;
 }
 
-std::string ClassAssignment::NotGiven(const GuestIdentity& identity, size_t served_in) const {
+std::string ClassAssignment::NotGiven(const GuestIdentity& identity, const std::string& served_in) {
   if (identity.class_name.empty()) return identity.class_error;
-  return identity.class_name == classes_[served_in] ? "" : identity.class_name;
+  return identity.class_name == served_in ? "" : identity.class_name;
 }
 
-bool ClassAssignment::SetRefused(size_t class_index, absl::string_view why) {
-  heard_[class_index] = true;
-  std::string& refused = refused_[class_index];
-  const bool moves = refused.empty() != why.empty();
-  if (refused != why) refused = std::string(why);
+bool ClassAssignment::SetRefused(const std::string& class_name, absl::string_view why) {
+  Class& of = classes_.at(class_name);
+  of.heard = true;
+  const bool moves = of.refused.empty() != why.empty();
+  if (of.refused != why) of.refused = std::string(why);
   return moves;
 }
 
-void ClassAssignment::AdoptRefused(size_t class_index, absl::string_view why) {
-  if (!heard_[class_index]) refused_[class_index] = std::string(why);
+void ClassAssignment::AdoptRefused(const std::string& class_name, absl::string_view why) {
+  Class& of = classes_.at(class_name);
+  if (!of.heard) of.refused = std::string(why);
 }
 
-void ClassAssignment::Complain(const GuestIdentity& identity, size_t of_listener) {
+void ClassAssignment::Complain(const GuestIdentity& identity, const std::string& of_listener) {
   const std::string& what =
       identity.class_name.empty() ? identity.class_error : identity.class_name;
   if (complaints_.size() >= kMostComplaints) complaints_.clear();
@@ -83,16 +82,15 @@ void ClassAssignment::Complain(const GuestIdentity& identity, size_t of_listener
   std::string remedy =
       "name one of the agent's classes in the domain's metadata, or add this one to the agent's "
       "`classes`";
-  for (size_t i = 0; i < classes_.size(); ++i) {
-    if (classes_[i] != identity.class_name) continue;
-    reason = absl::StrCat("the server refuses it: ", refused_[i]);
+  if (const auto of = classes_.find(identity.class_name); of != classes_.end()) {
+    reason = absl::StrCat("the server refuses it: ", of->second.refused);
     remedy = "allow it to this host in `policy` of the server; it is asked for again by itself";
   }
   log_->Warning("guest.class_refused", {{"guest", identity.name},
                                         {"uuid", identity.uuid},
                                         {"asked", what},
                                         {"reason", reason},
-                                        {"served_in", classes_[of_listener]},
+                                        {"served_in", of_listener},
                                         {"remedy", remedy}});
 }
 

@@ -3,7 +3,9 @@
 //
 //   if (assignment.Asks(how)) assignment.Ask({connection_id, PinPeer(socket), how});
 //   switch (assignment.Take(known, news.identity)) { … }
-//   size_t served_in = assignment.ClassFor(identity, class_of_its_listener);
+//   std::string served_in = assignment.ClassFor(identity, class_of_its_listener);
+//
+// Classes are told by their names, POOL/CLASS.
 //
 // When metadata asks for a class that the guest cannot have, the log and
 // entropyd_agent_class_refused_total say so, once for each guest. Meanwhile the guest gets the
@@ -39,8 +41,8 @@ struct IdentityCounters {
 
 class ClassAssignment {
  public:
-  // `classes`: the agent's, in its order. Log and counters outlive it.
-  ClassAssignment(std::vector<std::string> classes, Log* log, IdentityCounters* counters);
+  // `classes`: the agent's. Log and counters outlive it.
+  ClassAssignment(const std::vector<std::string>& classes, Log* log, IdentityCounters* counters);
   ClassAssignment(const ClassAssignment&) = delete;
   ClassAssignment& operator=(const ClassAssignment&) = delete;
 
@@ -71,36 +73,42 @@ class ClassAssignment {
 
   // Where a guest is served whose metadata asks for `asked`: there, unless the agent does not have
   // that class, or its server refuses it.
-  size_t ClassAt(const std::string& asked, size_t of_listener) const;
+  std::string ClassAt(const std::string& asked, const std::string& of_listener) const;
   // The same for a guest whose identity is new, or whose class has changed. It logs and counts a
   // class that the guest does not get.
-  size_t ClassFor(const GuestIdentity& identity, size_t of_listener);
+  std::string ClassFor(const GuestIdentity& identity, const std::string& of_listener);
   // The class that the guest asks for and does not get; empty = it gets what it asks for.
-  std::string NotGiven(const GuestIdentity& identity, size_t served_in) const;
+  static std::string NotGiven(const GuestIdentity& identity, const std::string& served_in);
 
   // Upstream does not serve that class, and `why`; empty = it does. True: assign the guests that
-  // ask for it anew.
-  bool SetRefused(size_t class_index, absl::string_view why);
+  // ask for it anew. REQUIRES of all below: the agent has that class.
+  bool SetRefused(const std::string& class_name, absl::string_view why);
   // What the server of another process said. It counts until a server of this process has spoken.
-  void AdoptRefused(size_t class_index, absl::string_view why);
-  const std::string& refused(size_t class_index) const { return refused_[class_index]; }
-  const std::string& class_name(size_t class_index) const { return classes_[class_index]; }
+  void AdoptRefused(const std::string& class_name, absl::string_view why);
+  const std::string& refused(const std::string& class_name) const {
+    return classes_.at(class_name).refused;
+  }
 
  private:
   // The agent remembers so many guests, so that it logs each once. Beyond that it logs everybody
   // again.
   static constexpr size_t kMostComplaints = 10'000;
 
-  void Complain(const GuestIdentity& identity, size_t of_listener);
+  // What servers have said of a class.
+  struct Class {
+    // Why it is refused; empty = it is not.
+    std::string refused;
+    // A server of this process has spoken.
+    bool heard = false;
+  };
 
-  const std::vector<std::string> classes_;
+  void Complain(const GuestIdentity& identity, const std::string& of_listener);
+
   Log* const log_;
   IdentityCounters* const counters_;
   Identifier* identifier_ = nullptr;
-  // By class: why; empty = it is not refused.
-  std::vector<std::string> refused_;
-  // By class: a server of this process has spoken.
-  std::vector<bool> heard_;
+  // Of these the names never change.
+  std::map<std::string, Class> classes_;
   // By guest: the class that was logged last.
   std::map<std::string, std::string> complaints_;
 };

@@ -5,7 +5,7 @@
 namespace entropyd {
 
 absl::StatusOr<std::unique_ptr<ServedClass>> ServedClass::Create(
-    const ClassSettings& settings, size_t index, std::shared_ptr<const SeedProvider> provider,
+    const ClassSettings& settings, std::shared_ptr<const SeedProvider> provider,
     ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log) {
   auto buffer = ClassBuffer::Create({settings.name, settings.buffer_bytes, settings.max_age_nanos},
                                     arena, clock);
@@ -17,18 +17,16 @@ absl::StatusOr<std::unique_ptr<ServedClass>> ServedClass::Create(
   if (!fallback.ok()) return fallback.status();
   counters->buffer_size.Set((*fallback)->size());
   return std::unique_ptr<ServedClass>(
-      new ServedClass(settings, index, *std::move(fallback), counters, clock, log));
+      new ServedClass(settings, *std::move(fallback), counters, clock, log));
 }
 
 size_t ServedClass::ArenaBytes(const ClassSettings& settings) {
   return ClassBuffer::ArenaBytes(settings.buffer_bytes) + LocalFallback::kArenaBytes;
 }
 
-ServedClass::ServedClass(const ClassSettings& settings, size_t index,
-                         std::unique_ptr<LocalFallback> fallback, ClassCounters* counters,
-                         const Clock* clock, Log* log)
+ServedClass::ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFallback> fallback,
+                         ClassCounters* counters, const Clock* clock, Log* log)
     : settings_(settings),
-      index_(index),
       counters_(counters),
       clock_(clock),
       log_(log),

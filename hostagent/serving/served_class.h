@@ -1,7 +1,7 @@
 // One class as this host serves it: the buffer, the queue of its members, the local fallback, and
 // the counters. Bytes age here and nowhere else.
 //
-//   auto gold = ServedClass::Create(settings, 0, nullptr, &counters, &arena, &clock, &log).value();
+//   auto gold = ServedClass::Create(settings, nullptr, &counters, &arena, &clock, &log).value();
 //   gold->queue()->Add(&member);           // guests and feeds
 //   gold->buffer()->Append(bytes);         // upstream; then
 //   gold->OnArrival();
@@ -63,10 +63,10 @@ class RefusalWatcher {
 
 class ServedClass final : public FilledClass {
  public:
-  // `index`: among the classes of the agent. OnUpstreamLoss::kLocal needs `provider`. All pointers
+  // OnUpstreamLoss::kLocal needs `provider`. All pointers
   // outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
   static absl::StatusOr<std::unique_ptr<ServedClass>> Create(
-      const ClassSettings& settings, size_t index, std::shared_ptr<const SeedProvider> provider,
+      const ClassSettings& settings, std::shared_ptr<const SeedProvider> provider,
       ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log);
   // The most that it uses of its arena.
   static size_t ArenaBytes(const ClassSettings& settings);
@@ -75,7 +75,6 @@ class ServedClass final : public FilledClass {
 
   const std::string& name() const { return settings_.name; }
   const ClassSettings& settings() const { return settings_; }
-  size_t index() const { return index_; }
   FairQueue* queue() { return &queue_; }
   const FairQueue& queue() const { return queue_; }
   // What fills and judges the buffer uses it. Members take by Take().
@@ -132,7 +131,7 @@ class ServedClass final : public FilledClass {
   void GoOnFrom(int64_t throttled_nanos);
 
  private:
-  ServedClass(const ClassSettings& settings, size_t index, std::unique_ptr<LocalFallback> fallback,
+  ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFallback> fallback,
               ClassCounters* counters, const Clock* clock, Log* log);
   bool Pass(int64_t now_nanos, uint32_t sharers);
   bool Judge(int64_t now_nanos, uint32_t sharers);
@@ -140,7 +139,6 @@ class ServedClass final : public FilledClass {
   void ObserveWaits();
 
   const ClassSettings settings_;
-  const size_t index_;
   ClassCounters* const counters_;
   const Clock* const clock_;
   Log* const log_;

@@ -90,7 +90,7 @@ class ServedHostTest : public testing::Test {
     EXPECT_EQ(guests.guest_size(), 1);
     return guests.guest_size() == 1 ? guests.guest(0) : v1::Guest();
   }
-  ClassCounters& counters() { return *metrics_->of_class(0); }
+  ClassCounters& counters() { return *host_->classes()[0]->counters(); }
   ClassBuffer& buffer() { return *host_->classes()[0]->buffer(); }
 
   TempDir dir_;

@@ -34,7 +34,7 @@ class TwoHostsTest : public testing::Test {
     std::unique_ptr<ServedHost> host;
     uint64_t appended = 0;
 
-    ClassCounters& counters() { return *metrics->of_class(0); }
+    ClassCounters& counters() { return *host->classes()[0]->counters(); }
     ClassBuffer& buffer() { return *host->classes()[0]->buffer(); }
   };
 

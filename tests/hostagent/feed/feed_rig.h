@@ -31,7 +31,7 @@ class FeedTest : public testing::Test {
     const ClassSettings settings{"default/gold", 1 << 20, 3600 * kSecondNanos, guest_ceil};
     served_.reset();
     served_ =
-        ServedClass::Create(settings, 0, nullptr, &counters_, arena_.get(), &clock_, &log_).value();
+        ServedClass::Create(settings, nullptr, &counters_, arena_.get(), &clock_, &log_).value();
     loop_->SetAfterTurn([this] { served_->Serve(loop_->now_nanos()); });
   }
   void Turn(int64_t nanos = 0) {

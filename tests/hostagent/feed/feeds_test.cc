@@ -33,8 +33,8 @@ class FeedsTest : public testing::Test {
   FeedsTest() {
     const ClassSettings settings{"default/gold", 64 * 1024, 60 * kSecondNanos,
                                  ClassTree::kUnlimited};
-    served_ = ServedClass::Create(settings, 0, nullptr, metrics_.of_class(0), arena_.get(), &clock_,
-                                  &log_)
+    served_ = ServedClass::Create(settings, nullptr, metrics_.of_class(settings.name), arena_.get(),
+                                  &clock_, &log_)
                   .value();
     Connections::Parts parts;
     parts.classes = {served_.get()};

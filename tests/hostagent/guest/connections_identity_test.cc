@@ -89,7 +89,7 @@ class ConnectionsIdentityTest : public TwoHostsTest {
     return guests.guest_size() == 1 ? guests.guest(0) : v1::Guest();
   }
   uint64_t Requests(size_t class_index) {
-    return old_.metrics->of_class(class_index)->requests[2].Get();
+    return old_.host->classes()[class_index]->counters()->requests[2].Get();
   }
 
   FakeIdentifier identifier_;
@@ -286,8 +286,8 @@ TEST_F(ConnectionsIdentityTest, ALiveChangeMovesTheConnectionWithWhatItIsOwed) {
   EXPECT_EQ(identifier_.questions[0].pin.start_ticks, 5u);
   Answer(Domain("default/gold"));
   EXPECT_EQ(OnlyGuest().class_(), "default/gold");
-  EXPECT_EQ(old_.metrics->of_class(1)->guests.Get(), 0u);
-  EXPECT_EQ(old_.metrics->of_class(1)->owed_bytes.Get(), 0u);
+  EXPECT_EQ(old_.host->classes()[1]->counters()->guests.Get(), 0u);
+  EXPECT_EQ(old_.host->classes()[1]->counters()->owed_bytes.Get(), 0u);
   Bring(&old_, 0, 1'000);
   EXPECT_THAT(client.Receive(), SizeIs(64));
 }
@@ -367,7 +367,7 @@ TEST_F(ConnectionsIdentityTest, OneWhoIsNotKnownYetIsHeldByTheSuccessorToo) {
   EXPECT_THAT(client.Receive(), IsEmpty());
   Answer(Domain("default/bulk"), &new_);
   EXPECT_THAT(client.Receive(), SizeIs(64));
-  EXPECT_EQ(new_.metrics->of_class(1)->requests[2].Get(), 1u);
+  EXPECT_EQ(new_.host->classes()[1]->counters()->requests[2].Get(), 1u);
 }
 
 TEST_F(ConnectionsIdentityTest, AnAnswerThatIsThereWhenTheHoldEndsCounts) {

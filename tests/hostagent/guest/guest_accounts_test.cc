@@ -24,7 +24,7 @@ GuestTotals Had(uint64_t delivered, std::vector<int64_t> waits = {}) {
   return totals;
 }
 
-const GuestAccounts::Key kWeb{GuestKey::Named("web", "u"), 0};
+const GuestAccounts::Key kWeb{GuestKey::Named("web", "u"), "default/gold"};
 
 TEST(GuestAccountsTest, WhatAConnectionHadStays) {
   GuestAccounts accounts;
@@ -66,18 +66,18 @@ TEST(GuestAccountsTest, AGuestThatHadNothingLeavesNothing) {
 TEST(GuestAccountsTest, ThoseThatLeftFirstGoWhenThereAreTooMany) {
   GuestAccounts accounts;
   for (size_t i = 0; i <= GuestAccounts::kMostKept; ++i) {
-    const GuestAccounts::Key key{GuestKey::Named(absl::StrCat("g", i)), 0};
+    const GuestAccounts::Key key{GuestKey::Named(absl::StrCat("g", i)), "default/gold"};
     accounts.Join(key);
     accounts.Leave(key, Had(1), 0);
   }
   accounts.Forget(1);
   EXPECT_THAT(accounts.all(), SizeIs(GuestAccounts::kMostKept));
-  EXPECT_EQ(accounts.all().count({GuestKey::Named("g0"), 0}), 0u);
+  EXPECT_EQ(accounts.all().count({GuestKey::Named("g0"), "default/gold"}), 0u);
 }
 
 TEST(GuestAccountsTest, WhoComesAndGoesOftenMakesNobodyForgotten) {
   GuestAccounts accounts;
-  const GuestAccounts::Key other{GuestKey::Named("db"), 0};
+  const GuestAccounts::Key other{GuestKey::Named("db"), "default/gold"};
   accounts.Join(kWeb);
   accounts.Leave(kWeb, Had(1), 0);
   for (int i = 0; i < 20'000; ++i) {

@@ -72,7 +72,9 @@ TEST_F(TurnBudgetTest, BusyClassesShareATurnAndOneAloneHasAllOfIt) {
   for (int i = 0; i < 4'000; ++i) ask.insert(ask.end(), {0x02, 0xff});
   std::vector<Client> greedy;
   for (Door door : {kAuto, kEgd}) greedy.push_back(Connect(door, ask));
-  const auto given = [&](size_t i) { return metrics_->of_class(i)->delivered_bytes.Get(); };
+  const auto given = [&](size_t i) {
+    return host_->classes()[i]->counters()->delivered_bytes.Get();
+  };
   for (int turn = 0; turn < 4; ++turn) {
     for (Client& client : greedy) client.Receive();
     Turn();  // what was read makes them writable again

@@ -11,7 +11,8 @@ namespace entropyd {
 namespace {
 
 using Answer = ClassAssignment::Answer;
-enum Class : size_t { kGold = 0, kBulk = 1 };
+constexpr char kGold[] = "default/gold";
+constexpr char kBulk[] = "default/bulk";
 
 class FakeIdentifier final : public Identifier {
  public:
@@ -32,7 +33,7 @@ class ClassAssignmentTest : public testing::Test {
   ManualClock clock_{1};
   Log log_{&clock_, -1};
   IdentityCounters counters_;
-  ClassAssignment assignment_{{"default/gold", "default/bulk"}, &log_, &counters_};
+  ClassAssignment assignment_{{kGold, kBulk}, &log_, &counters_};
 };
 
 TEST_F(ClassAssignmentTest, NobodyIsAskedWithoutAnIdentifierOrWhereNoneIsWanted) {

@@ -32,8 +32,8 @@ class ServedClassTest : public testing::Test {
     served_.reset();
     const ClassSettings settings{"default/gold", 64 * 1024, 60 * kSecondNanos, guest_ceil,
                                  on_upstream_loss};
-    served_ = ServedClass::Create(settings, 3, provider_, &counters_, arena_.get(), &clock_, &log_)
-                  .value();
+    served_ =
+        ServedClass::Create(settings, provider_, &counters_, arena_.get(), &clock_, &log_).value();
     served_->SetFiller(&filler_);
     guest_ = std::make_unique<FakeMember>(served_->buffer());
     guest_->plan_size = 1 << 20;
@@ -80,7 +80,6 @@ class ServedClassTest : public testing::Test {
 };
 
 TEST_F(ServedClassTest, WhatArrivesIsServedToWhoWaits) {
-  EXPECT_EQ(served_->index(), 3u);
   Ask(100);
   EXPECT_TRUE(Serve()) << "upstream is to be told that a guest waits";
   EXPECT_EQ(served_->buffer()->owed(), 100u);
@@ -243,7 +242,7 @@ TEST_F(ServedClassTest, ItsPhaseIsToldAndARefusalCountsUntilAServerSaysOtherwise
 TEST_F(ServedClassTest, WhoWatchesForRefusalsHearsWhatAServerSaysAndNothingElse) {
   struct Watcher final : RefusalWatcher {
     void OnServerSaid(const ServedClass& served, const std::string& why) override {
-      EXPECT_EQ(served.index(), 3u);
+      EXPECT_EQ(served.name(), "default/gold");
       said.push_back(why);
     }
     std::vector<std::string> said;
@@ -365,7 +364,7 @@ class ClonedClassTest : public testing::Test {
     options.machine.boot_nanos = [machine] { return machine->boot; };
     options.machine.vmclock = dir_ / "none";
     copy->guard = CloneGuard::Create(std::move(options)).value();
-    copy->served = ServedClass::Create({"default/gold", 64 * 1024, 60 * kSecondNanos}, 0, nullptr,
+    copy->served = ServedClass::Create({"default/gold", 64 * 1024, 60 * kSecondNanos}, nullptr,
                                        &copy->counters, arena_.get(), &clock_, &log_)
                        .value();
     copy->served->SetCloneGuard(copy->guard.get());

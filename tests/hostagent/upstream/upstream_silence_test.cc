@@ -138,7 +138,7 @@ class ClassAtItsRateTest : public UpstreamSilenceTest {
   void Make(OnUpstreamLoss on_upstream_loss) {
     const ClassSettings settings{"default/gold", kSize, 60 * kSecondNanos, ClassTree::kUnlimited,
                                  on_upstream_loss};
-    served_ = ServedClass::Create(settings, 0, SeedProvider::Create().value(), &counters_,
+    served_ = ServedClass::Create(settings, SeedProvider::Create().value(), &counters_,
                                   arena_.get(), &clock_, &log_)
                   .value();
     guest_ = std::make_unique<FakeMember>(served_->buffer());
