@@ -37,8 +37,8 @@ Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
       hold_timer_(host->loop, [this] { host_->unidentified(this); }),
       first_bytes_timer_(host->loop, [this] { share_->Touch(part_); }),
       prime_timer_(host->loop, [this] { CheckPrime(); }),
-      linger_timer_(host->loop, [this] { Linger(); }),
-      start_ticks_(options_.peer.start_ticks),
+      end_timer_(host->loop, [this] { LookAtEnd(); }),
+      who_(options_.peer.start_ticks),
       session_(getpid()),
       pending_(&host->pending),
       primer_(options_.prime) {}
@@ -68,7 +68,7 @@ void Connection::JoinShare(absl::optional<int64_t> nano_tokens) {
 void Connection::LeaveShare() {
   const int64_t now = host_->loop->now_nanos();
   pending_.Leave();
-  throttled_nanos_ += share_->throttled_nanos(part_, now);
+  totals_.LeftShare(share_->throttled_nanos(part_, now));
   share_->Remove(part_, now);
   share_ = nullptr;
   host_->guests->Leave(joined_as_, now);
@@ -85,39 +85,23 @@ absl::Status Connection::Start() {
   return absl::OkStatus();
 }
 
-GuestTotals Connection::totals() const {
-  GuestTotals totals;
-  totals.delivered = delivered_bytes();
-  totals.primed = primed_;
-  totals.requests = session_.commands_total();
-  totals.throttled_nanos = throttled_nanos_;
-  if (share_ != nullptr) {
-    totals.throttled_nanos += share_->throttled_nanos(part_, host_->loop->now_nanos());
-  }
-  std::copy(waits_.counts.begin(), waits_.counts.end(), totals.waits.begin());
-  totals.wait_sum_nanos = waits_.sum_nanos;
-  return totals;
+ConnectionTotals::SoFar Connection::so_far() const {
+  const int64_t now = host_->loop->now_nanos();
+  return {.taken = session_.taken(),
+          .requests = session_.commands_total(),
+          .throttled_nanos = share_ == nullptr ? 0 : share_->throttled_nanos(part_, now)};
 }
-
-GuestTotals Connection::totals_here() const {
-  GuestTotals here = totals();
-  if (before_ != nullptr) here -= *before_;
-  return here;
-}
-
-void Connection::Settle() { before_ = std::make_unique<GuestTotals>(totals()); }
 
 GuestAccounts::Key Connection::account() const { return {guest().account(), class_->name()}; }
 
 void Connection::Hold() {
-  held_ = true;
+  who_.Hold();
   // This turn may have begun long ago: after a handover it is the one that adopts all others.
   hold_timer_.Set(host_->loop->clock()->NowNanos() + kHoldNanos);
 }
 
 void Connection::Release() {
-  if (!held_) return;
-  held_ = false;
+  if (!who_.Release()) return;
   hold_timer_.Set(kNever);
   for (size_t i = 0; i < EgdSession::kCommands; ++i) {
     class_->counters()->requests[i].Add(session_.commands()[i]);
@@ -126,9 +110,7 @@ void Connection::Release() {
 }
 
 void Connection::Identify(GuestIdentity identity, uint64_t start_ticks) {
-  identity_ = std::move(identity);
-  // A process that is gone keeps its time. So nobody takes another one for it that has its pid.
-  if (start_ticks != 0) start_ticks_ = start_ticks;
+  who_.Know(std::move(identity), start_ticks);
   if (share_ == nullptr || guest() == joined_as_) return;
   LeaveShare();
   JoinShare(absl::nullopt);
@@ -143,7 +125,7 @@ void Connection::MoveTo(ServedClass* served_class) {
 void Connection::Close(absl::string_view reason) {
   if (closed()) return;
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
-  for (Timer* timer : {&hold_timer_, &first_bytes_timer_, &prime_timer_, &linger_timer_}) {
+  for (Timer* timer : {&hold_timer_, &first_bytes_timer_, &prime_timer_, &end_timer_}) {
     timer->Set(kNever);
   }
   watch_.End();
@@ -161,7 +143,7 @@ void Connection::OnEvents(uint32_t events) {
 void Connection::OnReadable(uint32_t events) {
   // Nobody is left to read replies, even if there is still something to read.
   if (events & (EPOLLHUP | EPOLLERR)) return Close("peer closed");
-  if (input_over_) return;
+  if (half_close_.input_over()) return;
   const size_t room = session_.Room(pending_.most());
   if (room == 0) {
     if (events & EPOLLRDHUP) BoundHalfClose();
@@ -183,7 +165,7 @@ void Connection::OnReadable(uint32_t events) {
     if (error == EAGAIN || error == EINTR) return;
     return Close(strerror(error));
   }
-  input_over_ = true;
+  half_close_.OnInputOver();
   UpdateInterest();
   BoundHalfClose();
   share_->Touch(part_);
@@ -191,8 +173,8 @@ void Connection::OnReadable(uint32_t events) {
 
 void Connection::BoundHalfClose() {
   if (options_.peer.address.empty()) return;
-  linger_until_ = host_->loop->now_nanos() + kHalfClosedNanos;
-  linger_timer_.Set(linger_until_);
+  half_close_.Bound(host_->loop->now_nanos());
+  end_timer_.Set(half_close_.next_look_nanos());
 }
 
 void Connection::OnInput(absl::Span<const uint8_t> bytes) {
@@ -222,7 +204,7 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
 
 void Connection::LeaveUnread() {
   // While it is held nobody has told whose class it is.
-  if (!pending_.LeaveUnread() || held_) return;
+  if (!pending_.LeaveUnread() || held()) return;
   class_->counters()->left_unread.Add(1);
   const LineCount count = ToTell("too_many_pending");
   if (count == 0) return;
@@ -245,24 +227,24 @@ EgdSession::Input Connection::TakeCommands(absl::Span<const uint8_t> bytes) {
   pending_.Hold(session_.capacity());
   for (size_t i = 0; i < before.size(); ++i) {
     const uint64_t n = session_.commands()[i] - before[i];
-    if (n > 0 && !held_) class_->counters()->requests[i].Add(n);
+    if (n > 0 && !held()) class_->counters()->requests[i].Add(n);
   }
   return input;
 }
 
 LineCount Connection::ToTell(absl::string_view what) {
-  return host_->lines.Ask(absl::StrCat(what, " ", options_.endpoint, " ", identity_.name),
+  return host_->lines.Ask(absl::StrCat(what, " ", options_.endpoint, " ", identity().name),
                           host_->loop->now_nanos());
 }
 
 uint64_t Connection::Want() {
   // A peer that does not read must not make the class buffer grow.
-  if (!unsent_.empty() || lingering_ || held_) return 0;
+  if (!unsent_.empty() || half_close_.lingering() || held()) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
 
 uint32_t Connection::Plan(uint32_t bytes) {
-  if (!unsent_.empty() || lingering_) return 0;
+  if (!unsent_.empty() || half_close_.lingering()) return 0;
   const uint32_t planned = session_.granted() + prime_granted_;
   const uint32_t taken = std::min<uint32_t>(bytes, kStagingBytes - planned);
   if (taken == 0) {
@@ -276,7 +258,7 @@ uint32_t Connection::Plan(uint32_t bytes) {
 }
 
 FairQueue::After Connection::Deliver() {
-  if (held_) return FairQueue::After::kDone;
+  if (held()) return FairQueue::After::kDone;
   // Replies without entropy, such as those to 0x00, may be as many as the peer likes to read. So
   // they take turns with others' replies, too.
   bool more = false;
@@ -298,10 +280,9 @@ FairQueue::After Connection::Deliver() {
   if (AwaitsFirstBytes() && !first_bytes_timer_.set()) {
     first_bytes_timer_.Set(session_.non_blocking_since() + kFirstBytesNanos);
   }
-  if (input_over_ && session_.idle() && !lingering_) {
-    lingering_ = true;
-    linger_until_ = host_->loop->now_nanos() + kLingerNanos;
-    Linger();
+  if (half_close_.input_over() && session_.idle() && !half_close_.lingering()) {
+    half_close_.Linger(host_->loop->now_nanos());
+    LookAtEnd();
     return FairQueue::After::kDone;
   }
   return again ? FairQueue::After::kAgain : FairQueue::After::kDone;
@@ -320,7 +301,7 @@ size_t Connection::Stage() {
     if (prime_granted_ == 0) return 0;
     const size_t pushed = take(host_->staging.first(prime_granted_));
     prime_granted_ = 0;
-    primed_ += pushed;
+    totals_.Primed(pushed);
     class_->counters()->primed_bytes.Add(pushed);
     primer_.OnPushed(static_cast<uint32_t>(pushed), host_->loop->now_nanos());
     host_->replies->push_back({egd::CommandType::kReadBlocking, static_cast<uint32_t>(pushed)});
@@ -332,7 +313,7 @@ size_t Connection::Stage() {
   const size_t staged =
       session_.Fill(host_->staging, {take, available, settle}, class_->completed(), host_->replies);
   pending_.Hold(session_.capacity());
-  class_->Completed(&waits_);
+  class_->Completed(totals_.waits());
   return staged;
 }
 
@@ -370,7 +351,7 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
 void Connection::UpdateInterest() {
   // The kernel reports hang-ups and errors in any case.
   uint32_t events = 0;
-  if (!input_over_) events |= kReadEvents;
+  if (!half_close_.input_over()) events |= kReadEvents;
   if (!unsent_.empty()) events |= EPOLLOUT;
   watch_.Modify(events);
 }
@@ -398,7 +379,8 @@ bool Connection::Drained() const {
 bool Connection::undelivered() const {
   if (!unsent_.empty()) return true;
   // Bytes that stay unread for longer are primed ones, for which nobody waits, or a stalled peer's.
-  return session_.started() && host_->loop->now_nanos() - wrote_at_ < kLingerNanos && !Drained();
+  return session_.started() && host_->loop->now_nanos() - wrote_at_ < HalfClose::kLingerNanos &&
+         !Drained();
 }
 
 void Connection::SchedulePrimeCheck() {
@@ -419,24 +401,14 @@ void Connection::Save(handover::v1::Connection* saved) const {
   saved->set_program(options_.peer.program);
   saved->set_qemu(options_.peer.qemu);
   saved->set_age_nanos(now - connected_at_);
-  saved->set_primed(primed_);
-  saved->set_input_over(input_over_);
-  saved->set_held(held_);
-  totals().Save(saved->mutable_totals());
-  if (before_ != nullptr) before_->Save(saved->mutable_before());
+  saved->set_input_over(half_close_.input_over());
+  who_.Save(saved);
+  totals_.Save(so_far(), saved);
   if (class_->queue()->has_ceil()) {
     const int64_t tokens = share_->nano_tokens(now);
     saved->set_guest_tokens(tokens);
     // For programs in which each connection has a ceiling of its own.
     saved->set_ceil_tokens(tokens / share_->connections());
-  }
-  saved->set_start_ticks(start_ticks_);
-  if (identity_.source != IdentitySource::kNone) {
-    handover::v1::Identity* identity = saved->mutable_identity();
-    identity->set_source(static_cast<uint32_t>(identity_.source));
-    identity->set_name(identity_.name);
-    identity->set_uuid(identity_.uuid);
-    identity->set_class_(identity_.class_name);
   }
   Unsent unsent = unsent_.owed();
   if (!session_.started()) {
@@ -458,37 +430,25 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   }
   primer_ = Primer(false);
   if (saved.has_primer() && !session_.started()) primer_.Restore(saved.primer(), now);
-  primed_ = saved.primed();
-  input_over_ = saved.input_over();
-  if (input_over_) BoundHalfClose();
+  if (saved.input_over()) {
+    half_close_.OnInputOver();
+    BoundHalfClose();
+  }
   wrote_at_ = now;
-  const GuestTotals totals = GuestTotals::Restore(saved.totals());
-  std::copy(totals.waits.begin(), totals.waits.end(), waits_.counts.begin());
-  waits_.sum_nanos = totals.wait_sum_nanos;
-  throttled_nanos_ = totals.throttled_nanos;
-  if (saved.has_before()) {
-    before_ = std::make_unique<GuestTotals>(GuestTotals::Restore(saved.before()));
-  }
-  rate_.Start(delivered_bytes());
-  if (saved.has_identity()) {
-    const uint32_t source = saved.identity().source();
-    identity_.source = source <= static_cast<uint32_t>(IdentitySource::kSocket)
-                           ? static_cast<IdentitySource>(source)
-                           : IdentitySource::kNone;
-    identity_.name = saved.identity().name();
-    identity_.uuid = saved.identity().uuid();
-    identity_.class_name = saved.identity().class_();
-  }
-  if (saved.held()) Hold();
-  if (auto status = Join(input_over_ ? 0 : kReadEvents, saved); !status.ok()) return status;
+  totals_.Restore(saved, session_.taken());
+  who_.Restore(saved);
+  if (held()) Hold();
+  if (auto status = Join(half_close_.input_over() ? 0 : kReadEvents, saved); !status.ok())
+    return status;
   SchedulePrimeCheck();
   return absl::OkStatus();
 }
 
-void Connection::Linger() {
-  const int64_t now = host_->loop->now_nanos();
-  if (Drained() || now >= linger_until_) return Close("peer has sent all it will");
-  linger_timer_.Set(now + kLingerCheckNanos);
+void Connection::LookAtEnd() {
+  if (half_close_.Over(Drained(), host_->loop->now_nanos())) {
+    return Close("peer has sent all it will");
+  }
+  end_timer_.Set(half_close_.next_look_nanos());
 }
 
 }  // namespace entropyd

@@ -34,11 +34,14 @@
 #include "base/telemetry/line_limit.h"
 #include "base/telemetry/log.h"
 #include "hostagent/endpoint/peer.h"
+#include "hostagent/guest/connection_totals.h"
 #include "hostagent/guest/egd_session.h"
 #include "hostagent/guest/guest_accounts.h"
 #include "hostagent/guest/guest_key.h"
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/guests.h"
+#include "hostagent/guest/half_close.h"
+#include "hostagent/guest/identification.h"
 #include "hostagent/guest/pending_budget.h"
 #include "hostagent/guest/pending_room.h"
 #include "hostagent/guest/primer.h"
@@ -49,7 +52,6 @@
 #include "hostagent/loop/timer.h"
 #include "hostagent/serving/fair_queue.h"
 #include "hostagent/serving/guest_share.h"
-#include "hostagent/serving/rate_meter.h"
 #include "hostagent/serving/served_class.h"
 
 namespace entropyd {
@@ -110,7 +112,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void Hold();
   // Ends the hold. Does nothing to a connection that is not held.
   void Release();
-  bool held() const { return held_; }
+  bool held() const { return who_.held(); }
 
   // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and a
   // little more. "Non-blocking" means not to wait for entropy, and a class that nobody has used for
@@ -121,9 +123,9 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // true of the process that started at `start_ticks`; 0 = that process is gone. REQUIRES: not
   // within a pass of FairQueue.
   void Identify(GuestIdentity identity, uint64_t start_ticks);
-  const GuestIdentity& identity() const { return identity_; }
-  uint64_t start_ticks() const { return start_ticks_; }
-  GuestKey guest() const { return GuestKey::Of(identity_, options_.peer); }
+  const GuestIdentity& identity() const { return who_.identity(); }
+  uint64_t start_ticks() const { return who_.start_ticks(); }
+  GuestKey guest() const { return GuestKey::Of(identity(), options_.peer); }
   // The key of its figures, with its present identity and class.
   GuestAccounts::Key account() const;
 
@@ -158,28 +160,20 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   const Options& options() const { return options_; }
   const EgdSession& session() const { return session_; }
   int64_t connected_at_nanos() const { return connected_at_; }
-  uint64_t primed_bytes() const { return primed_; }
-  uint64_t delivered_bytes() const { return primed_ + session_.taken(); }
+  uint64_t primed_bytes() const { return totals_.primed(); }
+  uint64_t delivered_bytes() const { return totals_.primed() + session_.taken(); }
 
   // Of the whole connection.
-  GuestTotals totals() const;
+  GuestTotals totals() const { return totals_.All(so_far()); }
   // Since Settle(): of its present class and name.
-  GuestTotals totals_here() const;
+  GuestTotals totals_here() const { return totals_.Here(so_far()); }
   // The connection is about to have another class or name.
-  void Settle();
+  void Settle() { totals_.Settle(so_far()); }
   // Call it about once a second: measures the bytes per second of the last few seconds.
-  void MeasureRate(double seconds) { rate_.Measure(delivered_bytes(), seconds); }
-  double rate() const { return rate_.rate(); }
+  void MeasureRate(double seconds) { totals_.MeasureRate(delivered_bytes(), seconds); }
+  double rate() const { return totals_.rate(); }
 
  private:
-  // After a half-close, the last replies may stay unread for this long. QEMU handles a hang-up
-  // before unread data.
-  static constexpr int64_t kLingerNanos = kSecondNanos;
-  static constexpr int64_t kLingerCheckNanos = 10 * kMillisecondNanos;
-  // By TCP a peer that has closed looks like one that has only finished sending, until bytes for it
-  // come. So it waits for its replies no longer than this.
-  static constexpr int64_t kHalfClosedNanos = 30 * kSecondNanos;
-
   absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
   void JoinShare(absl::optional<int64_t> nano_tokens);
   void LeaveShare();
@@ -198,7 +192,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   bool Drained() const;
   void SchedulePrimeCheck();
   void CheckPrime();
-  void Linger();
+  void LookAtEnd();
+  ConnectionTotals::SoFar so_far() const;
   size_t TakeFromBuffer(absl::Span<uint8_t> out);
 
   const Options options_;
@@ -217,27 +212,16 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // Looks whether the socket has drained, to push more.
   Timer prime_timer_;
   // Looks whether the socket has drained, to close it.
-  Timer linger_timer_;
-  GuestIdentity identity_;
-  uint64_t start_ticks_ = 0;
-  bool held_ = false;
+  Timer end_timer_;
+  Identification who_;
   EgdSession session_;
   PendingRoom pending_;
   Primer primer_;
   uint32_t prime_granted_ = 0;
-  uint64_t primed_ = 0;
-  WaitCounts waits_;
-  // Before it joined this share.
-  int64_t throttled_nanos_ = 0;
-  // The totals at the last Settle(). Most connections never move.
-  std::unique_ptr<GuestTotals> before_;
-  RateMeter rate_;
+  ConnectionTotals totals_;
   // A pass offered more than the plan could take.
   bool plan_full_ = false;
-  // The peer has shut down its sending side.
-  bool input_over_ = false;
-  bool lingering_ = false;
-  int64_t linger_until_ = 0;
+  HalfClose half_close_;
   int64_t wrote_at_ = 0;
   UnsentReplies unsent_;
 };

@@ -1,0 +1,60 @@
+#include "hostagent/guest/half_close.h"
+
+#include "gtest/gtest.h"
+
+namespace entropyd {
+namespace {
+
+constexpr int64_t kNow = 7 * kSecondNanos;
+
+TEST(HalfCloseTest, WhileThePeerMaySendThereIsNothingToLookFor) {
+  const HalfClose half;
+  EXPECT_FALSE(half.input_over());
+  EXPECT_FALSE(half.lingering());
+  EXPECT_EQ(half.next_look_nanos(), kNever);
+}
+
+TEST(HalfCloseTest, ThePeerMayReadLongAfterItHasSentAll) {
+  HalfClose half;
+  half.OnInputOver();
+  EXPECT_TRUE(half.input_over());
+  EXPECT_FALSE(half.lingering()) << "it may still be owed something";
+  EXPECT_EQ(half.next_look_nanos(), kNever);
+}
+
+TEST(HalfCloseTest, WhatWasWrittenMayStayUnreadForAMoment) {
+  HalfClose half;
+  half.OnInputOver();
+  half.Linger(kNow);
+  EXPECT_TRUE(half.lingering());
+  EXPECT_FALSE(half.Over(/*drained=*/false, kNow));
+  EXPECT_EQ(half.next_look_nanos(), kNow + HalfClose::kLookNanos);
+  EXPECT_FALSE(half.Over(false, kNow + HalfClose::kLingerNanos - 1));
+  EXPECT_TRUE(half.Over(false, kNow + HalfClose::kLingerNanos));
+}
+
+TEST(HalfCloseTest, ItEndsAsSoonAsThePeerHasReadAll) {
+  HalfClose half;
+  half.OnInputOver();
+  half.Linger(kNow);
+  EXPECT_TRUE(half.Over(/*drained=*/true, kNow));
+}
+
+TEST(HalfCloseTest, WhoMayHaveClosedAltogetherIsLookedAtOnceAtTheEnd) {
+  HalfClose half;
+  half.Bound(kNow);
+  EXPECT_FALSE(half.input_over()) << "its last commands may not be read yet";
+  EXPECT_EQ(half.next_look_nanos(), kNow + HalfClose::kMostNanos);
+  EXPECT_TRUE(half.Over(false, half.next_look_nanos()));
+}
+
+TEST(HalfCloseTest, WhoHasAllItsRepliesWaitsNoLongerForTheBound) {
+  HalfClose half;
+  half.OnInputOver();
+  half.Bound(kNow);
+  half.Linger(kNow + 1);
+  EXPECT_TRUE(half.Over(false, kNow + 1 + HalfClose::kLingerNanos));
+}
+
+}  // namespace
+}  // namespace entropyd
