@@ -29,8 +29,8 @@ ServedClass::ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFal
     : settings_(settings),
       counters_(counters),
       clock_(clock),
-      log_(log),
       fallback_(std::move(fallback)),
+      way_out_(fallback_.get(), clock, log),
       queue_(fallback_.get(), settings.guest_ceil),
       rated_at_(clock->NowNanos()) {}
 
@@ -52,76 +52,38 @@ void ServedClass::OnUpstream(const UpstreamState& state) {
   if (refusal_watcher_ != nullptr) refusal_watcher_->OnServerSaid(*this, state.reason);
 }
 
-void ServedClass::SetCloneGuard(CloneGuard* guard) {
-  guard_ = guard;
-  if (guard_ != nullptr) resumes_ = guard_->resumes();
-}
-
 size_t ServedClass::Take(absl::Span<uint8_t> out) {
-  if (guard_ == nullptr) return fallback_->Take(out);
   LookForResume();
-  const size_t taken = fallback_->Take(out);
-  if (taken == 0 || guard_->Mix(out.first(taken))) return taken;
-  // Guests wait. What upstream sends next is the next attempt.
-  fallback_->Discard();
-  const int64_t now = clock_->NowNanos();
-  if (mix_failed_lines_.rested(now)) {
-    mix_failed_lines_.Rest(now);
-    log_->Error("class.not_mixed", {{"class", name()},
-                                    {"reason", "the kernel gave no bytes by getrandom(2)"},
-                                    {"remedy",
-                                     "let the agent call it; tried again with each "
-                                     "arrival from the server"}});
-  }
-  return 0;
+  return way_out_.Take(out);
 }
 
-// Each byte of a pool of quality full is given once, and another copy of this process may have the
-// same ones here. Those of other pools stay: Mix() makes them differ.
 void ServedClass::LookForResume() {
-  if (guard_ == nullptr) return;
-  if (!fallback_->full_entropy()) {
-    resumes_ = guard_->known_resumes();
-    return;
-  }
-  const uint64_t resumes = guard_->resumes();
-  if (std::exchange(resumes_, resumes) == resumes) return;
-  const size_t bytes = fallback_->level();
-  fallback_->Discard();
+  if (!way_out_.DropIfResumed()) return;
   due_ = true;
-  log_->Warning("class.resumed", {{"class", name()},
-                                  {"discarded_bytes", bytes},
-                                  {"reason", guard_->resumed_because()},
-                                  {"remedy",
-                                   "none needed: another copy of this machine may have "
-                                   "the same bytes, and those on their way, which are lost "
-                                   "with the stream"}});
-  if (filler_ != nullptr) filler_->OnResume();
+  news_.Resumed();
 }
 
 void ServedClass::Serve(int64_t now_nanos, uint32_t sharers) {
   served_at_ = now_nanos;
-  bool tell = false;
   if (HasWork(now_nanos)) {
-    tell = Pass(now_nanos, sharers);
-  } else if (!completed_.empty()) {  // served at once
+    Pass(now_nanos, sharers);
+  } else if (!answered_.empty()) {  // served at once
     ObserveWaits();
     counters_->buffer_level.Set(fallback_->level());
   }
   // Most turns answer a guest from a full buffer. Such a turn ends here.
-  if (judge_ || Concerned()) tell |= Judge(now_nanos, sharers);
-  untold_ |= tell;
+  if (judge_ || Concerned()) Judge(now_nanos, sharers);
+  if (!news_.untold()) return;
   // The next turn takes more. One question for all of it costs less than one for each turn. But a
   // guest that leaves no turn finished does not keep the class from asking.
-  if (!untold_ || (queue_.unfinished() && fallback_->level() > fallback_->target() / 4)) return;
-  untold_ = false;
-  if (filler_ != nullptr) filler_->OnDemand();
+  if (queue_.unfinished() && fallback_->level() > fallback_->target() / 4) return;
+  news_.Tell();
 }
 
-bool ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
+void ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
   due_ = false;
   queue_.Serve(now_nanos, sharers);
-  ObserveWaits();
+  if (!answered_.empty()) ObserveWaits();
   const uint32_t guests = queue_.members() + expected_guests_;
   const uint32_t waiting = queue_.waiting_members() + expected_guests_;
   fallback_->SetDemand({.guests = guests,
@@ -140,10 +102,7 @@ bool ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
   if (queue_.has_ceil()) {
     ceiling_at_ = std::min(ceiling_at_, later(queue_.NextEventNanos().value_or(kNever)));
   }
-  const bool tell = !fallback_->Spares(0) || guests != guests_told_ || waiting != waiting_told_;
-  guests_told_ = guests;
-  waiting_told_ = waiting;
-  return tell;
+  news_.Note(guests, waiting, !fallback_->Spares(0));
 }
 
 // A guest waits, or upstream does not serve the class. Then a loss matters.
@@ -151,37 +110,21 @@ bool ServedClass::Concerned() const {
   return fallback_->owed() > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
 }
 
-bool ServedClass::Judge(int64_t now_nanos, uint32_t sharers) {
+void ServedClass::Judge(int64_t now_nanos, uint32_t sharers) {
   judge_ = false;
   const bool refused = upstream_.kind == UpstreamState::Kind::kRefused;
-  const bool can_serve = fallback_->Judge(now_nanos, upstream_.lost_at, refused);
-  const bool tell = can_serve && Pass(now_nanos, sharers);
+  if (fallback_->Judge(now_nanos, upstream_.lost_at, refused)) Pass(now_nanos, sharers);
   for (size_t mode = 0; mode < counters_->modes.size(); ++mode) {
     counters_->modes[mode].Set(mode == static_cast<size_t>(fallback_->mode()) ? 1 : 0);
   }
   counters_->local_bytes.Set(fallback_->local_bytes());
   counters_->local_ready.Set(fallback_->local_ready() ? 1 : 0);
   counters_->local_refused.Set(fallback_->local_refused() ? 1 : 0);
-  return tell;
 }
 
 int64_t ServedClass::next_nanos() const {
   const bool may_be_lost = fallback_->owed() > 0 && upstream_.lost_at > served_at_;
   return std::min(ceiling_at_, may_be_lost ? upstream_.lost_at : kNever);
-}
-
-void ServedClass::ObserveWaits() {
-  if (completed_.empty()) return;
-  const int64_t now = clock_->NowNanos();
-  for (size_t i = 0; i < completed_.size(); ++i) {
-    const int64_t wait = now - completed_[i];
-    const size_t bucket = WaitBucket(wait);
-    counters_->waits[bucket].Add(1);
-    counters_->wait_sum_nanos.Add(static_cast<uint64_t>(wait));
-    completed_by_[i]->Observe(bucket, wait);
-  }
-  completed_.clear();
-  completed_by_.clear();
 }
 
 void ServedClass::Tick(int64_t now_nanos) {

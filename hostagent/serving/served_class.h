@@ -28,11 +28,14 @@
 #include "base/process/clock.h"
 #include "base/process/nanos.h"
 #include "base/telemetry/log.h"
+#include "hostagent/serving/answered_requests.h"
 #include "hostagent/serving/class_buffer.h"
 #include "hostagent/serving/class_counters.h"
 #include "hostagent/serving/class_filler.h"
 #include "hostagent/serving/clone_guard.h"
 #include "hostagent/serving/fair_queue.h"
+#include "hostagent/serving/filler_news.h"
+#include "hostagent/serving/guarded_buffer.h"
 #include "hostagent/serving/local_fallback.h"
 #include "hostagent/serving/rate_meter.h"
 #include "hostagent/serving/upstream_state.h"
@@ -90,13 +93,13 @@ class ServedClass final : public FilledClass {
   // Down, from upstream; see FilledClass.
   void OnArrival() override;
   void OnUpstream(const UpstreamState& state) override;
-  void SetFiller(ClassFiller* filler) override { filler_ = filler; }
+  void SetFiller(ClassFiller* filler) override { news_.SetFiller(filler); }
   // Sets who is told which servers refuse the class; nullptr = nobody. OnUpstream() tells it last.
   void SetRefusalWatcher(RefusalWatcher* watcher) { refusal_watcher_ = watcher; }
 
   // From now on the class's bytes leave through `guard`, which outlives the class; nullptr = as
   // they came.
-  void SetCloneGuard(CloneGuard* guard);
+  void SetCloneGuard(CloneGuard* guard) { way_out_.SetGuard(guard); }
 
   // Serves every member that can be served. Then it tells its filler, if the buffer may want more
   // or the number of guests has changed. While members wait for the next turn only, it tells it
@@ -109,16 +112,16 @@ class ServedClass final : public FilledClass {
   // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
   // counts as lost. kNever = at no time.
   int64_t next_nanos() const;
-  // Drops what another copy of this process may have, if the machine was resumed. Take() and Tick()
-  // look, too.
+  // Drops what another copy of this process may have, if the machine was resumed, and tells the
+  // filler. Take() and Tick() look, too.
   void LookForResume();
   // Call it about once a second: bytes age, and the buffer's target shrinks.
   void Tick(int64_t now_nanos);
 
   // A member appends the arrival time of each request that it answered.
-  std::vector<int64_t>* completed() { return &completed_; }
+  std::vector<int64_t>* completed() { return answered_.arrivals(); }
   // Then it says whose requests these were. `waits` exists until the next Serve().
-  void Completed(WaitCounts* waits) { completed_by_.resize(completed_.size(), waits); }
+  void Completed(WaitCounts* waits) { answered_.Were(waits); }
 
   // So many guests are about to come from another process, and want so many bytes to be there: the
   // buffer is filled as if they were here. Zeros: they have come.
@@ -133,27 +136,21 @@ class ServedClass final : public FilledClass {
  private:
   ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFallback> fallback,
               ClassCounters* counters, const Clock* clock, Log* log);
-  bool Pass(int64_t now_nanos, uint32_t sharers);
-  bool Judge(int64_t now_nanos, uint32_t sharers);
+  void Pass(int64_t now_nanos, uint32_t sharers);
+  void Judge(int64_t now_nanos, uint32_t sharers);
   bool Concerned() const;
-  void ObserveWaits();
+  void ObserveWaits() { answered_.Observe(clock_->NowNanos(), counters_); }
 
   const ClassSettings settings_;
   ClassCounters* const counters_;
   const Clock* const clock_;
-  Log* const log_;
   const std::unique_ptr<LocalFallback> fallback_;
+  GuardedBuffer way_out_;
   FairQueue queue_;
-  ClassFiller* filler_ = nullptr;
+  FillerNews news_;
   RefusalWatcher* refusal_watcher_ = nullptr;
-  CloneGuard* guard_ = nullptr;
-  // What the guard said last.
-  uint64_t resumes_ = 0;
-  LineBudget mix_failed_lines_;
-  // Arrival times of requests answered in this turn.
-  std::vector<int64_t> completed_;
-  // Whose requests these are.
-  std::vector<WaitCounts*> completed_by_;
+  // In this turn.
+  AnsweredRequests answered_;
   UpstreamState upstream_;
   // A pass is due, although no guest was touched.
   bool due_ = false;
@@ -162,11 +159,6 @@ class ServedClass final : public FilledClass {
   int64_t served_at_ = 0;
   // When a ceiling allows the next bytes: a guest's, or in a loss that of the class.
   int64_t ceiling_at_ = kNever;
-  // The filler is to be told of the demand, in this turn or a later one.
-  bool untold_ = false;
-  // The number that Serve() last reported.
-  uint32_t guests_told_ = 0;
-  uint32_t waiting_told_ = 0;
   // See Expect().
   uint32_t expected_guests_ = 0;
   uint64_t expected_bytes_ = 0;

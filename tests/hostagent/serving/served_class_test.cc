@@ -14,8 +14,8 @@
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/rig_log.h"
+#include "tests/hostagent/serving/fake_machine.h"
 #include "tests/hostagent/serving/fake_member.h"
-#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -334,143 +334,63 @@ TEST_F(ServedClassTest, FiguresGoOnFromThoseOfAnEarlierProcess) {
   EXPECT_EQ(counters_.throttled_nanos.Get(), uint64_t{5'000'000'000});
 }
 
-// One machine's class and guard, of which there may be two copies.
+// A class whose machine may be resumed, or copied.
 class ClonedClassTest : public testing::Test {
  protected:
-  struct Machine {
-    int64_t monotonic = 5;
-    int64_t boot = 5;
-    // What its kernel gives: the same bytes in each turn, or others in each machine.
-    uint8_t kernel = 0;
-    bool kernel_gives = true;
-  };
-  struct Copy {
-    Machine machine;
-    ClassCounters counters{"default/gold"};
-    std::unique_ptr<ServedClass> served;
-    std::unique_ptr<CloneGuard> guard;
-  };
-
-  std::unique_ptr<Copy> Make(size_t bytes, uint8_t kernel) {
-    auto copy = std::make_unique<Copy>();
-    copy->machine.kernel = kernel;
-    CloneGuard::Options options;
-    Machine* const machine = &copy->machine;
-    options.kernel = [machine](absl::Span<uint8_t> out) {
-      std::fill(out.begin(), out.end(), machine->kernel);
-      return machine->kernel_gives;
-    };
-    options.machine.monotonic_nanos = [machine] { return machine->monotonic; };
-    options.machine.boot_nanos = [machine] { return machine->boot; };
-    options.machine.vmclock = dir_ / "none";
-    copy->guard = CloneGuard::Create(std::move(options)).value();
-    copy->served = ServedClass::Create({"default/gold", 64 * 1024, 60 * kSecondNanos}, nullptr,
-                                       &copy->counters, arena_.get(), &clock_, &log_)
-                       .value();
-    copy->served->SetCloneGuard(copy->guard.get());
-    copy->guard->EndTurn();
-    copy->served->buffer()->Append(StreamBytes(0, bytes));
-    return copy;
+  void SetUp() override {
+    guard_ = machine_.Guard();
+    served_ = ServedClass::Create({"default/gold", 64 * 1024, 60 * kSecondNanos}, nullptr,
+                                  &counters_, arena_.get(), &clock_, &log_)
+                  .value();
+    served_->SetCloneGuard(guard_.get());
+    guard_->EndTurn();
+    served_->buffer()->Append(StreamBytes(0, 1'000));
+    served_->buffer()->SetFullEntropy(true);
   }
-  static std::vector<uint8_t> Take(Copy* copy, size_t bytes) {
-    std::vector<uint8_t> out(bytes);
-    out.resize(copy->served->Take(absl::MakeSpan(out)));
-    copy->guard->EndTurn();
-    return out;
+  size_t Take() {
+    std::vector<uint8_t> out(64);
+    const size_t taken = served_->Take(absl::MakeSpan(out));
+    guard_->EndTurn();
+    return taken;
   }
 
-  TempDir dir_;
+  FakeMachine machine_;
   ManualClock clock_{kSecondNanos};
   RigLog log_{&clock_};
+  ClassCounters counters_{"default/gold"};
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
+  std::unique_ptr<CloneGuard> guard_;
+  std::unique_ptr<ServedClass> served_;
 };
 
-TEST_F(ClonedClassTest, TwoCopiesHandOutDifferentBytes) {
-  auto one = Make(1'000, /*kernel=*/1), other = Make(1'000, /*kernel=*/2);
-  const std::vector<uint8_t> bytes = Take(one.get(), 64);
-  ASSERT_EQ(bytes.size(), 64u);
-  EXPECT_NE(bytes, Take(other.get(), 64));
-  // They would not without the kernel's part.
-  auto same = Make(1'000, /*kernel=*/1);
-  EXPECT_EQ(bytes, Take(same.get(), 64));
-}
-
-TEST_F(ClonedClassTest, OneTurnAfterAnotherHasAKeyOfItsOwn) {
-  auto one = Make(1'000, 1), other = Make(1'000, 1);
-  Take(one.get(), 64);
-  Take(other.get(), 64);
-  other->machine.kernel = 2;
-  EXPECT_NE(Take(one.get(), 64), Take(other.get(), 64));
-}
-
-TEST_F(ClonedClassTest, AResumeDropsWhatIsGivenOnce) {
-  auto copy = Make(1'000, 1);
-  copy->served->buffer()->SetFullEntropy(true);
-  copy->machine.boot += kSecondNanos;
-  EXPECT_TRUE(Take(copy.get(), 64).empty());
-  EXPECT_EQ(copy->served->buffer()->level(), 0u);
-  EXPECT_EQ(copy->served->buffer()->discarded_bytes(), 1'000u);
-  EXPECT_THAT(log_.lines(),
-              testing::Contains(testing::HasSubstr("the time since boot has jumped by 1000 ms")));
-  // What comes afterwards is nobody else's.
-  copy->served->buffer()->Append(StreamBytes(1'000, 64));
-  EXPECT_EQ(Take(copy.get(), 64).size(), 64u);
-}
-
 TEST_F(ClonedClassTest, WhatIsOnItsWayAtAResumeIsTheFillersToDrop) {
-  auto copy = Make(1'000, 1);
   FakeFiller filler;
-  copy->served->SetFiller(&filler);
-  copy->served->buffer()->SetFullEntropy(true);
-  Take(copy.get(), 64);
+  served_->SetFiller(&filler);
+  EXPECT_EQ(Take(), 64u);
   EXPECT_EQ(filler.resumes, 0);
-  copy->machine.boot += kSecondNanos;
-  Take(copy.get(), 64);
-  Take(copy.get(), 64);
-  copy->served->Tick(clock_.NowNanos());
+  machine_.boot += kSecondNanos;
+  EXPECT_EQ(Take(), 0u);
+  EXPECT_EQ(Take(), 0u);
+  served_->Tick(clock_.NowNanos());
   EXPECT_EQ(filler.resumes, 1);
-  copy->served->buffer()->SetFullEntropy(false);
-  copy->machine.boot += kSecondNanos;
-  Take(copy.get(), 64);
+  EXPECT_TRUE(served_->HasWork(clock_.NowNanos()));
+  served_->buffer()->SetFullEntropy(false);
+  machine_.boot += kSecondNanos;
+  Take();
   EXPECT_EQ(filler.resumes, 1) << "bytes of a DRBG leave mixed";
-  copy->served->SetFiller(nullptr);
+  served_->SetFiller(nullptr);
 }
 
 TEST_F(ClonedClassTest, AnIdleClassDropsItWithinASecond) {
-  auto copy = Make(1'000, 1);
-  copy->served->buffer()->SetFullEntropy(true);
-  copy->machine.boot += kSecondNanos;
-  copy->served->Tick(clock_.NowNanos());
-  EXPECT_EQ(copy->served->buffer()->level(), 0u);
+  machine_.boot += kSecondNanos;
+  served_->Tick(clock_.NowNanos());
+  EXPECT_EQ(served_->buffer()->level(), 0u);
 }
 
-TEST_F(ClonedClassTest, AResumeBeforeAPoolBecameFullIsNoNewsOfIt) {
-  auto copy = Make(1'000, 1);
-  copy->machine.boot += kSecondNanos;
-  EXPECT_EQ(copy->guard->resumes(), 1u);
-  copy->guard->EndTurn();
-  copy->served->Tick(clock_.NowNanos());
-  copy->served->buffer()->SetFullEntropy(true);
-  EXPECT_EQ(Take(copy.get(), 64).size(), 64u);
-}
-
-TEST_F(ClonedClassTest, AResumeLeavesBytesOfADrbgThere) {
-  auto copy = Make(1'000, 1);
-  copy->machine.boot += kSecondNanos;
-  EXPECT_EQ(Take(copy.get(), 64).size(), 64u);
-  EXPECT_EQ(copy->served->buffer()->discarded_bytes(), 0u);
-}
-
-TEST_F(ClonedClassTest, NothingLeavesWithoutTheKernelsPart) {
-  auto copy = Make(1'000, 1);
-  copy->machine.kernel_gives = false;
-  EXPECT_TRUE(Take(copy.get(), 64).empty());
-  EXPECT_EQ(copy->served->buffer()->level(), 0u);
-  EXPECT_THAT(log_.lines(), testing::Contains(testing::HasSubstr("class.not_mixed")));
-  copy->machine.kernel_gives = true;
-  copy->served->buffer()->Append(StreamBytes(0, 64));
-  EXPECT_EQ(Take(copy.get(), 64).size(), 64u);
+TEST_F(ClonedClassTest, BytesLeaveThroughTheGuard) {
+  machine_.kernel_gives = false;
+  EXPECT_EQ(Take(), 0u);
 }
 
 }  // namespace
