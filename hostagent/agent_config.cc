@@ -22,6 +22,7 @@
 #include "base/crypto/tls.h"
 #include "base/process/host_port.h"
 #include "base/process/listen_socket.h"
+#include "base/process/nanos.h"
 #include "base/process/state_dir.h"
 #include "base/text/names.h"
 #include "hostagent/config_warnings.h"
@@ -37,7 +38,7 @@ namespace {
 
 constexpr uint64_t kDefaultBuffer = 256 * 1024;  // a second's worth at 256 KiB/s
 // a host keeps no byte for longer than a minute
-constexpr uint64_t kDefaultMaxAgeNanos = 60'000'000'000;
+constexpr uint64_t kDefaultMaxAgeNanos = kMinuteNanos;
 constexpr size_t kMaxClasses = 64;  // channels on one Attach stream
 // A name service that works has answered by then.
 constexpr absl::Duration kGroupPatience = absl::Seconds(1);

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "server/server_plan.h"
@@ -33,9 +34,9 @@ struct Reloading {
 class Server {
  public:
   // After SIGTERM agents have so long to attach elsewhere. The whole stop takes 5 s at most.
-  static constexpr int64_t kStopDrainNanos = 2'500'000'000;
+  static constexpr int64_t kStopDrainNanos = 2'500 * kMillisecondNanos;
   // Calls that still run after the drain are cancelled after this time.
-  static constexpr int64_t kStopGraceNanos = 1'000'000'000;
+  static constexpr int64_t kStopGraceNanos = kSecondNanos;
 
   // Opens devices and sockets. Clock and log outlive the server. Errors: INVALID_ARGUMENT
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).

@@ -2,6 +2,7 @@
 
 #include <iterator>
 
+#include "base/process/nanos.h"
 #include "server/access/gate.h"
 
 namespace entropyd {
@@ -170,7 +171,7 @@ void ServerMetrics::RefreshClasses(int64_t now_nanos) {
       series->seen = refresh_;
       Metrics::SetCounter(series->delivered, static_cast<double>(stats.delivered_bytes));
       Metrics::SetCounter(series->borrowed, static_cast<double>(stats.borrowed_bytes));
-      Metrics::SetCounter(series->throttled, static_cast<double>(stats.throttled_nanos) / 1e9);
+      Metrics::SetCounter(series->throttled, ToSeconds(stats.throttled_nanos));
       series->waiting->Set(static_cast<double>(stats.waiting_bytes));
       series->members->Set(stats.members);
       series->drift->Set(slot->differing.contains(stats.spec.name) ? 1 : 0);

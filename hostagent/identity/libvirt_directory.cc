@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -29,7 +30,7 @@ struct CloseDirectory {
 };
 
 int64_t ChangedAt(const struct stat& found) {
-  return int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec;
+  return int64_t{found.st_mtim.tv_sec} * kSecondNanos + found.st_mtim.tv_nsec;
 }
 
 absl::StatusOr<std::string> ReadAll(int fd, size_t bytes) {

@@ -21,8 +21,6 @@ namespace {
 constexpr uint64_t kWakeEvent = 0;
 constexpr uint64_t kTimerEvent = 1;
 
-constexpr int64_t kNanosPerMilli = 1'000'000;
-
 absl::Status Add(int epoll, int fd, uint64_t event_id) {
   epoll_event event{};
   event.events = EPOLLIN;
@@ -143,9 +141,10 @@ void EventLoop::ArmTimer() {
 void EventLoop::RunOnce(int64_t max_wait_nanos) {
   ArmTimer();
   if (std::exchange(again_, false)) max_wait_nanos = 0;
-  const int millis = max_wait_nanos == std::numeric_limits<int64_t>::max()
-                         ? -1
-                         : static_cast<int>((max_wait_nanos + kNanosPerMilli - 1) / kNanosPerMilli);
+  const int millis =
+      max_wait_nanos == std::numeric_limits<int64_t>::max()
+          ? -1
+          : static_cast<int>((max_wait_nanos + kMillisecondNanos - 1) / kMillisecondNanos);
   epoll_event events[kEventsPerTurn];
   const int n = QuickEpollWait(epoll_.get(), absl::MakeSpan(events), millis);
   now_ = clock_->NowNanos();

@@ -33,6 +33,7 @@
 #include "absl/types/span.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 
@@ -47,7 +48,7 @@ class ClassBuffer {
     // In bytes, at least kMinTarget.
     size_t size = 256 * 1024;
     // Older bytes are wiped.
-    int64_t max_age_nanos = 60'000'000'000;
+    int64_t max_age_nanos = kMinuteNanos;
   };
   // Errors: INVALID_ARGUMENT (size, max_age), RESOURCE_EXHAUSTED (the arena is smaller than
   // ArenaBytes(size)).

@@ -4,13 +4,15 @@
 #include <string>
 #include <utility>
 
+#include "base/process/nanos.h"
+
 namespace entropyd {
 namespace {
 
 // The only class competes with nobody. The tree only needs some guarantee for a leaf.
 constexpr uint64_t kAnyRate = 1;
 // How often guests that stopped waiting leave the count.
-constexpr int64_t kCountInterval = 1'000'000'000;
+constexpr int64_t kCountInterval = kSecondNanos;
 
 std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_ceil) {
   ClassTree::Options options;

@@ -35,6 +35,7 @@
 
 #include "absl/types/optional.h"
 #include "base/class_tree/class_tree.h"
+#include "base/process/nanos.h"
 #include "hostagent/serving/class_buffer.h"
 #include "hostagent/serving/guest_floor.h"
 
@@ -52,10 +53,10 @@ class FairQueue {
   static constexpr size_t kHeldBack = ClassBuffer::kMinTarget;
   // Bytes are held back only while bytes keep arriving. When none arrive, whoever waits gets the
   // rest.
-  static constexpr int64_t kArrivalPatienceNanos = 1'000'000'000;
+  static constexpr int64_t kArrivalPatienceNanos = kSecondNanos;
   // A member that waited within this time still counts as waiting. One that asks now and then, and
   // is served each time, is part of what its host needs.
-  static constexpr int64_t kWaitMemoryNanos = 2'000'000'000;
+  static constexpr int64_t kWaitMemoryNanos = 2 * kSecondNanos;
 
   // What all classes together give in one turn at most, and to how many grants and touched members
   // they come: about a millisecond. Each has the least of its own, so that none waits for others.

@@ -20,6 +20,7 @@
 
 #include "absl/types/optional.h"
 #include "base/class_tree/indexed_heap.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 
@@ -27,10 +28,10 @@ class GuestFloor {
  public:
   using Id = uint32_t;
   static constexpr uint32_t kBytes = 64;
-  static constexpr int64_t kPeriodNanos = 1'000'000'000;
+  static constexpr int64_t kPeriodNanos = kSecondNanos;
   // If a member that was due could not be served, because of its own ceiling, it is due again after
   // this time.
-  static constexpr int64_t kRetryNanos = 100'000'000;
+  static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
 
   GuestFloor() : heap_(&places_) {}
   GuestFloor(const GuestFloor&) = delete;

@@ -229,7 +229,7 @@ void LocalFallback::Append(absl::Span<const uint8_t> bytes) {
     const int64_t now = clock_->NowNanos();
     mode_ = Mode::kUpstream;
     log_->Info("class.local_ended", {{"class", class_name()},
-                                     {"seconds", static_cast<double>(now - since_) / 1e9},
+                                     {"seconds", ToSeconds(now - since_)},
                                      {"local_bytes", local_bytes_ - bytes_before_},
                                      {"reason", "upstream is back"}});
     since_ = now;

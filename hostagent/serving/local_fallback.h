@@ -38,6 +38,7 @@
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/seed_provider.h"
 #include "base/process/clock.h"
+#include "base/process/nanos.h"
 #include "base/telemetry/line_limit.h"
 #include "base/telemetry/log.h"
 #include "hostagent/serving/class_buffer.h"
@@ -70,13 +71,13 @@ class LocalFallback final : public ClassBuffer {
   // Whoever waits for the ceiling gets so much at once, if that much is wanted: a request of a
   // Linux guest. A fast class gives more at once, because it pauses between two passes.
   static constexpr size_t kLocalGrantBytes = 64;
-  static constexpr int64_t kLocalPauseNanos = 10'000'000;
+  static constexpr int64_t kLocalPauseNanos = 10 * kMillisecondNanos;
   static constexpr size_t kStirBytes = 32;
   // Used of an arena, beside the buffer's bytes: the seed, and the seed that it is mixed into.
   static constexpr size_t kArenaBytes = 2 * 64;
   // A seed older than this is renewed. Then whoever saw this host's memory long ago learns nothing
   // about the bytes of a later loss.
-  static constexpr int64_t kSeedAgeNanos = int64_t{3600} * 1'000'000'000;
+  static constexpr int64_t kSeedAgeNanos = kHourNanos;
 
   struct Options {
     OnUpstreamLoss on_loss = OnUpstreamLoss::kBlock;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -22,7 +23,7 @@ constexpr size_t kPageBytes = 4096;
 int64_t Nanos(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  return int64_t{now.tv_sec} * kSecondNanos + now.tv_nsec;
 }
 
 uint64_t Little(const volatile uint8_t* at, int bytes) {

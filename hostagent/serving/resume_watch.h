@@ -15,12 +15,14 @@
 #include <functional>
 #include <string>
 
+#include "base/process/nanos.h"
+
 namespace entropyd {
 
 class ResumeWatch {
  public:
   // A jump of less is no suspension: the two clocks are adjusted alike.
-  static constexpr int64_t kLeastJumpNanos = 10'000'000;
+  static constexpr int64_t kLeastJumpNanos = 10 * kMillisecondNanos;
 
   struct Machine {
     // Absent = CLOCK_MONOTONIC and CLOCK_BOOTTIME.

@@ -15,14 +15,16 @@
 #include <functional>
 #include <utility>
 
+#include "base/process/nanos.h"
+
 namespace entropyd {
 
 class Backoff {
  public:
   // A server that restarts is back in about a second. An operator waits no more than half a minute
   // for proof of a repair.
-  static constexpr int64_t kBaseNanos = 1'000'000'000;
-  static constexpr int64_t kCapNanos = 30'000'000'000;
+  static constexpr int64_t kBaseNanos = kSecondNanos;
+  static constexpr int64_t kCapNanos = 30 * kSecondNanos;
 
   // `uniform` gives numbers in [0, 1).
   explicit Backoff(std::function<double()> uniform) : uniform_(std::move(uniform)) {}

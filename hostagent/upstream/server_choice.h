@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/process/nanos.h"
 #include "hostagent/upstream/backoff.h"
 
 namespace entropyd {
@@ -22,9 +23,9 @@ class ServerChoice {
  public:
   // A server that refused us for a reason that seldom goes away by itself is left alone for this
   // long.
-  static constexpr int64_t kPenaltyNanos = 60'000'000'000;
+  static constexpr int64_t kPenaltyNanos = kMinuteNanos;
   // A stream that lived this long was a success: the back-off begins anew.
-  static constexpr int64_t kSuccessNanos = 10'000'000'000;
+  static constexpr int64_t kSuccessNanos = 10 * kSecondNanos;
 
   // REQUIRES: `order` is not empty.
   ServerChoice(std::vector<std::string> order, std::function<double()> uniform);

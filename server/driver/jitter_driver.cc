@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/crypto/secret_bytes.h"
+#include "base/process/nanos.h"
 
 namespace entropyd {
 namespace {
@@ -43,7 +44,7 @@ uint64_t Now() {
 #else
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  return static_cast<uint64_t>(now.tv_sec) * kSecondNanos + static_cast<uint64_t>(now.tv_nsec);
 #endif
 }
 

@@ -43,7 +43,7 @@ void FillClass(const std::string& pool, const ClassTree::ClassStats& stats, v1::
   out->set_waiting_bytes(stats.waiting_bytes);
   out->set_delivered_bytes(stats.delivered_bytes);
   out->set_borrowed_bytes(stats.borrowed_bytes);
-  out->set_throttled_seconds(static_cast<double>(stats.throttled_nanos) / 1e9);
+  out->set_throttled_seconds(ToSeconds(stats.throttled_nanos));
 }
 
 class AdminService final : public v1::Admin::CallbackService {

@@ -135,7 +135,7 @@ TEST_F(ServedClassTest, AGuestThatLeavesNoTurnFinishedDoesNotKeepTheBufferEmpty)
   EXPECT_TRUE(served_->queue()->unfinished());
 }
 
-TEST_F(ServedClassTest, ALossIsNoticedInTimeAndSurvivedAndTold) {
+TEST_F(ServedClassTest, ALossIsNoticedInTimeAndBridgedAndTold) {
   Arrive(48);  // the seed, and nothing else
   Serve();
   EXPECT_EQ(counters_.local_ready.Get(), 1u);
