@@ -18,6 +18,7 @@ using config::v1::PoolConfig;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::util::MessageDifferencer;
+using Kind = ConfigChange::Kind;
 using What = ConfigChange::What;
 
 constexpr absl::string_view kRestartKeys[] = {"listen", "metrics", "strict_memory", "state_dir"};
@@ -46,7 +47,7 @@ std::string Names(const std::vector<const FieldDescriptor*>& fields) {
 
 // Compares things that have a name. `detail` says how two of one name differ; "" = they do not.
 template <typename Thing, typename Detail>
-void Compare(const std::string& kind, const std::map<std::string, const Thing*>& before,
+void Compare(Kind kind, const std::map<std::string, const Thing*>& before,
              const std::map<std::string, const Thing*>& after, Detail detail,
              std::vector<ConfigChange>* changes) {
   for (const auto& [name, thing] : before) {
@@ -105,14 +106,14 @@ void CompareClasses(const config::v1::Server& before, const config::v1::Server& 
                                  const ClassConfig& b) {
     if (a.parent() != b.parent()) {
       changes->push_back(
-          {"class", What::kMoved, name,
+          {Kind::kClass, What::kMoved, name,
            b.parent().empty() ? "it is the root now" : absl::StrCat("below ", b.parent(), " now")});
     }
     if (const std::string figures = FiguresThatDiffer(a, b); !figures.empty()) {
-      changes->push_back({"class", What::kChanged, name, figures});
+      changes->push_back({Kind::kClass, What::kChanged, name, figures});
     }
   };
-  Compare("class", Classes(before), Classes(after), compare, changes);
+  Compare(Kind::kClass, Classes(before), Classes(after), compare, changes);
 }
 
 std::string ValueOf(const config::v1::Server& config, const FieldDescriptor* field) {
@@ -136,7 +137,7 @@ void CompareLimits(const config::v1::Server& before, const config::v1::Server& a
         absl::c_linear_search(kRestartKeys, absl::string_view(field->name()))) {
       continue;
     }
-    changes->push_back({absl::StartsWith(field->name(), "max_") ? "limit" : "setting",
+    changes->push_back({absl::StartsWith(field->name(), "max_") ? Kind::kLimit : Kind::kSetting,
                         What::kChanged, field->name(),
                         absl::StrCat(ValueOf(before, field), " -> ", ValueOf(after, field))});
   }
@@ -147,15 +148,16 @@ void CompareLimits(const config::v1::Server& before, const config::v1::Server& a
 std::vector<ConfigChange> ChangesBetween(const config::v1::Server& before,
                                          const config::v1::Server& after) {
   std::vector<ConfigChange> changes;
-  const auto keys = [&changes](const char* kind, const char* except) {
+  const auto keys = [&changes](Kind kind, const char* except) {
     return [&changes, kind, except](const std::string& name, const Message& a, const Message& b) {
       const std::string differing = Names(Differing(a, b, except));
       if (!differing.empty()) changes.push_back({kind, What::kChanged, name, differing});
     };
   };
-  Compare("source", ByName(before.sources()), ByName(after.sources()), keys("source", ""),
+  Compare(Kind::kSource, ByName(before.sources()), ByName(after.sources()), keys(Kind::kSource, ""),
           &changes);
-  Compare("pool", ByName(before.pools()), ByName(after.pools()), keys("pool", "classes"), &changes);
+  Compare(Kind::kPool, ByName(before.pools()), ByName(after.pools()), keys(Kind::kPool, "classes"),
+          &changes);
   CompareClasses(before, after, &changes);
   CompareLimits(before, after, &changes);
   return changes;

@@ -43,10 +43,11 @@ LogFormat AuditFormat(const config::v1::Server& config) {
 void AddOtherDevices(const SupplyChange& supply, std::vector<ConfigChange>* changes) {
   for (const std::string& name : supply.sources.changed) {
     const bool told = absl::c_any_of(*changes, [&name](const ConfigChange& one) {
-      return one.kind == "source" && one.name == name;
+      return one.kind == ConfigChange::Kind::kSource && one.name == name;
     });
     if (!told) {
-      changes->push_back({"source", ConfigChange::What::kChanged, name, "what the device claims"});
+      changes->push_back({ConfigChange::Kind::kSource, ConfigChange::What::kChanged, name,
+                          "what the device claims"});
     }
   }
 }

@@ -194,10 +194,10 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   outcome.changes = std::move(prepared->changes);
   if (!MessageDifferencer::Equals(plan->config.log(), config_.log())) {
     ConfigureLog(plan->config.log(), parts_.log);
-    outcome.changes.push_back({.kind = "log"});
+    outcome.changes.push_back({.kind = ConfigChange::Kind::kLog});
   }
   const bool new_policy = !SamePolicy(plan->config, config_);
-  if (new_policy) outcome.changes.push_back({.kind = "policy"});
+  if (new_policy) outcome.changes.push_back({.kind = ConfigChange::Kind::kPolicy});
   policy_ = plan->policy;
   const bool new_trust = TakeMaterial(plan->material, &outcome.changes);
   const bool new_rules = new_policy || new_trust;
@@ -224,9 +224,9 @@ bool Reloader::TakeMaterial(tls::Material material, std::vector<ConfigChange>* c
   const bool ca = material.ca_pem != material_.ca_pem;
   const bool crl = material.crl_pem != material_.crl_pem;
   material_ = std::move(material);
-  if (identity) changes->push_back({.kind = "cert"});
-  if (ca) changes->push_back({.kind = "client_ca"});
-  if (crl) changes->push_back({.kind = "crl"});
+  if (identity) changes->push_back({.kind = ConfigChange::Kind::kCertificate});
+  if (ca) changes->push_back({.kind = ConfigChange::Kind::kClientCa});
+  if (crl) changes->push_back({.kind = ConfigChange::Kind::kRevocations});
   if (identity || ca) parts_.credentials->SetMaterial(material_);
   if (identity) parts_.certificate_end(material_.not_after);
   if (crl) stale_told_.clear();
@@ -235,10 +235,10 @@ bool Reloader::TakeMaterial(tls::Material material, std::vector<ConfigChange>* c
 
 void Reloader::TellTaken(absl::string_view cause, const std::vector<ConfigChange>& changes) const {
   if (changes.empty()) return;
-  std::map<std::string, size_t> kinds;
-  for (const ConfigChange& change : changes) ++kinds[change.kind];
+  std::map<absl::string_view, size_t> kinds;
+  for (const ConfigChange& change : changes) ++kinds[change.KindText()];
   const std::string taken = absl::StrJoin(
-      kinds, ",", [](std::string* out, const std::pair<const std::string, size_t>& k) {
+      kinds, ",", [](std::string* out, const std::pair<const absl::string_view, size_t>& k) {
         absl::StrAppend(out, k.first);
       });
   parts_.log->Info("server.reloaded", {{"cause", cause},
@@ -250,7 +250,7 @@ void Reloader::TellTaken(absl::string_view cause, const std::vector<ConfigChange
                                        {"limits", kinds["limit"]}});
   for (size_t i = 0; i < std::min(changes.size(), kMaxLines); ++i) {
     const ConfigChange& change = changes[i];
-    parts_.log->Info("config.changed", {{"kind", change.kind},
+    parts_.log->Info("config.changed", {{"kind", change.KindText()},
                                         {"change", change.WhatText()},
                                         {"name", change.name},
                                         {"detail", change.detail}});
