@@ -15,13 +15,22 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using Elements = std::map<std::string, const Message*>;
 
+// The keys that say where something is, of which an element has one.
+constexpr const char* kPlaces[] = {"path", "listen", "fifo"};
+
 // What tells an element from its like: the key of a map's, the place of a listener.
 std::string NameOf(const Message& element, int index) {
-  if (const auto* listener = dynamic_cast<const config::v1::ListenerConfig*>(&element)) {
-    return absl::StrCat(listener->path(), listener->listen(), listener->fifo());
+  const google::protobuf::Descriptor* const type = element.GetDescriptor();
+  if (const FieldDescriptor* key = type->map_key()) {
+    return element.GetReflection()->GetString(element, key);
   }
-  const FieldDescriptor* key = element.GetDescriptor()->map_key();
-  return key == nullptr ? absl::StrCat(index) : element.GetReflection()->GetString(element, key);
+  std::string place;
+  for (const char* name : kPlaces) {
+    const FieldDescriptor* field = type->FindFieldByName(name);
+    if (field != nullptr)
+      absl::StrAppend(&place, element.GetReflection()->GetString(element, field));
+  }
+  return place.empty() ? absl::StrCat(index) : place;
 }
 
 // The elements of a repeated field of messages, by name.
