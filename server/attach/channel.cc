@@ -95,7 +95,7 @@ absl::Status Channel::Credit(const v1::Line& line, uint64_t max_credit) {
 }
 
 uint32_t Channel::Drawn() {
-  const uint32_t bytes = outbox_->Draw(&plan_);
+  const uint32_t bytes = outbox_->MoveToMessage(&plan_);
   delivered_.Send(bytes);
   return bytes;
 }

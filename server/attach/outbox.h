@@ -1,6 +1,6 @@
 // What a session sends: the message that is planned, and the one that is on its way.
 //
-//   Plan(), Tell()  --StartMessage()-->  Draw()  --Seal()-->  outstanding  --WriteEnded()-->  …
+//   Plan(), Tell() --StartMessage()--> MoveToMessage() --Seal()--> outstanding --WriteEnded()--> …
 //
 // A plan is a count of bytes for one channel, held as a reservation; the bytes are drawn when the
 // message is built. While a message is on its way the next one is planned. All of them count in the
@@ -11,7 +11,7 @@
 //   outbox.Plan(&plan, 1024, Outbox::kMaxAhead);   // the owner hears OnSomethingToSend()
 //   if (!outbox.StartMessage()) return;
 //   … head with outbox.seq() and what outbox.telling() names; the bytes of each plan …
-//   outbox.Draw(&plan);
+//   outbox.MoveToMessage(&plan);
 //   if (outbox.Seal(now)) transport->Send(...);
 //   outbox.WriteEnded(now);                        // the owner hears OnRoom()
 //
@@ -88,7 +88,7 @@ class Outbox final : public ByteBudget::Waiter {
   // What the message that was begun tells.
   bool telling(News news) const { return (telling_ & news) != 0; }
   // The message holds the bytes of the plan now. Returns how many these are.
-  uint32_t Draw(ByteBudget::Reservation* plan) { return plan->MoveTo(&written_); }
+  uint32_t MoveToMessage(ByteBudget::Reservation* plan) { return plan->MoveTo(&written_); }
   // Ends the message. True: it must be sent now, and WriteEnded() follows. False: it has no byte
   // and no news, because pools refused what was planned, and nothing is sent. OnRoom() came.
   bool Seal(int64_t now_nanos);

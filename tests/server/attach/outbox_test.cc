@@ -18,7 +18,7 @@ class OutboxTest : public ::testing::Test, public Outbox::Owner {
   // All that is planned and to be told goes out.
   bool Send(int64_t now_nanos = 0) {
     if (!outbox_.StartMessage()) return false;
-    outbox_.Draw(&plan_);
+    outbox_.MoveToMessage(&plan_);
     return outbox_.Seal(now_nanos);
   }
   void Tell() { outbox_.Tell(Outbox::kStates); }
@@ -35,7 +35,7 @@ TEST_F(OutboxTest, APlanFillsOneMessageAndWaitsForTheWrite) {
   EXPECT_EQ(Plan(200), 100u);
   EXPECT_EQ(Plan(200), 0u);
   ASSERT_TRUE(outbox_.StartMessage());
-  EXPECT_EQ(outbox_.Draw(&plan_), 300u);
+  EXPECT_EQ(outbox_.MoveToMessage(&plan_), 300u);
   ASSERT_TRUE(outbox_.Seal(0));
   EXPECT_EQ(Plan(1), 0u);
   EXPECT_EQ(budgets_.in_flight.used(), 300u);
@@ -158,7 +158,7 @@ TEST_F(OutboxTest, AFullShareOfTheIdentityIsWaitedForAndCountedOnce) {
   EXPECT_EQ(shares.totals().byte_waits, 1u);
   EXPECT_EQ(Plan(100), 100u) << "others have their own";
   ASSERT_TRUE(outbox.StartMessage());
-  outbox.Draw(&plan);
+  outbox.MoveToMessage(&plan);
   ASSERT_TRUE(outbox.Seal(0));
   EXPECT_EQ(place.bytes()->used(), 100u) << "what is on its way counts, too";
   outbox.WriteEnded(0);
