@@ -215,7 +215,7 @@ std::string ShowJson(const DomainLook& look) {
     std::vector<std::string> devices;
     for (const RngDevice& rng : summary.devices) {
       JsonObject device;
-      device.Set("backend", rng.backend).Set("path", rng.path);
+      device.Set("backend", rng.model).Set("path", rng.path);
       device.Set("reconnect", rng.reconnects).Set("rate", rng.has_rate);
       devices.push_back(device.ToString());
     }
@@ -240,9 +240,9 @@ std::string ShowTable(const std::vector<DomainLook>& looks) {
       }
       for (const RngDevice& rng : summary.devices) {
         table.Add({look.domain, view.name, named, DescribeRng(rng),
-                   rng.backend != "egd" ? "-"
-                   : rng.reconnects     ? "yes"
-                                        : "NO",
+                   rng.backend != RngBackend::kEgd ? "-"
+                   : rng.reconnects                ? "yes"
+                                                   : "NO",
                    rng.has_rate ? "yes" : "-", summary.trouble});
       }
     }

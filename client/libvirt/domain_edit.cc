@@ -194,7 +194,7 @@ absl::StatusOr<DomainEdit> ConvertPoolBackends(absl::string_view xml, const std:
   Feed feed;
   feed.socket = socket;
   for (const RngDevice& rng : RngDevices(document->root())) {
-    if (rng.backend != "pool") continue;
+    if (rng.backend != RngBackend::kPool) continue;
     const XmlElement* backend = ChildElement(rng.element, "backend");
     const std::string where = absl::StrCat("domain XML:", LineOf(backend), ": ");
     for (const char* needed : {"name", "class"}) {

@@ -47,17 +47,17 @@ class Linter {
   bool IsAgents(const RngDevice& rng) const {
     if (!socket_.empty()) return rng.ConnectsTo(socket_);
     if (agent_ == nullptr) return rng.ConnectsTo(kDefaultEgdSocket);
-    return rng.backend == "egd" && CheckSocket(*agent_, rng.path).ok();
+    return rng.backend == RngBackend::kEgd && CheckSocket(*agent_, rng.path).ok();
   }
 
   void LintDevice(const RngDevice& rng) {
-    if (rng.backend == "random" || rng.backend == "builtin") {
+    if (rng.backend == RngBackend::kRandom || rng.backend == RngBackend::kBuiltin) {
       return Find("kernel-device",
                   absl::StrCat("an <rng> is fed from the host's kernel (", DescribeRng(rng),
                                "); classes, limits and accounts do not apply to it"),
                   Set(" --only"));
     }
-    if (rng.backend != "egd") return;
+    if (rng.backend != RngBackend::kEgd) return;
     if (!IsAgents(rng)) {
       elsewhere_ = true;
       const std::string listens =

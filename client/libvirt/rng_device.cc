@@ -23,15 +23,24 @@ XmlElement* NewSource(const XmlDocument& document, const std::string& socket) {
   return source;
 }
 
+RngBackend ParseBackend(absl::string_view model) {
+  if (model.empty()) return RngBackend::kNone;
+  if (model == "random") return RngBackend::kRandom;
+  if (model == "builtin") return RngBackend::kBuiltin;
+  if (model == "egd") return RngBackend::kEgd;
+  return model == "pool" ? RngBackend::kPool : RngBackend::kOther;
+}
+
 RngDevice Read(XmlElement* element) {
   RngDevice rng;
   rng.element = element;
   rng.has_rate = ChildElement(element, "rate") != nullptr;
   const XmlElement* backend = ChildElement(element, "backend");
-  rng.backend = Attribute(backend, "model");
-  if (rng.backend == "random" && backend != nullptr) {
+  rng.model = Attribute(backend, "model");
+  rng.backend = ParseBackend(rng.model);
+  if (rng.backend == RngBackend::kRandom) {
     rng.path = ElementContent(backend);
-  } else if (rng.backend == "egd" && Attribute(backend, "type") == "unix") {
+  } else if (rng.backend == RngBackend::kEgd && Attribute(backend, "type") == "unix") {
     const XmlElement* source = ChildElement(backend, "source");
     rng.path = Attribute(source, "path");
     rng.binds = Attribute(source, "mode") == "bind";
@@ -42,7 +51,7 @@ RngDevice Read(XmlElement* element) {
 
 bool HasUnixSource(const RngDevice& rng) {
   const XmlElement* backend = ChildElement(rng.element, "backend");
-  return rng.backend == "egd" && Attribute(backend, "type") == "unix" &&
+  return rng.backend == RngBackend::kEgd && Attribute(backend, "type") == "unix" &&
          ChildElement(backend, "source") != nullptr;
 }
 
@@ -83,11 +92,11 @@ std::vector<std::string> MendSource(const XmlDocument& document, const RngDevice
 }  // namespace
 
 bool RngDevice::ConnectsTo(absl::string_view socket) const {
-  return backend == "egd" && !path.empty() && path == socket;
+  return backend == RngBackend::kEgd && !path.empty() && path == socket;
 }
 
 bool RngDevice::IsEntropyds() const {
-  if (backend != "egd") return false;
+  if (backend != RngBackend::kEgd) return false;
   for (absl::string_view directory : kSocketDirectories) {
     if (absl::StartsWith(path, directory)) return true;
   }
@@ -103,7 +112,7 @@ std::vector<RngDevice> RngDevices(const XmlElement* domain) {
 }
 
 std::string DescribeRng(const RngDevice& rng) {
-  const std::string backend = rng.backend.empty() ? "no backend" : rng.backend;
+  const std::string backend = rng.model.empty() ? "no backend" : rng.model;
   return absl::StrCat(backend, rng.binds ? " listening on" : "", rng.path.empty() ? "" : " ",
                       rng.path);
 }

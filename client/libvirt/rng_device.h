@@ -20,9 +20,19 @@ inline constexpr char kDefaultEgdSocket[] = "/run/entropyd/egd.sock";
 // Seconds, the shortest time that QEMU 7.2 allows: how long a guest may have no generator.
 inline constexpr char kReconnectSeconds[] = "1";
 
+enum class RngBackend {
+  kNone,  // the device has no backend
+  kRandom,
+  kBuiltin,
+  kEgd,
+  kPool,   // ours, libvirt does not know it
+  kOther,  // of a later libvirt
+};
+
 struct RngDevice {
   XmlElement* element = nullptr;
-  std::string backend;      // random, builtin, egd; pool is ours, libvirt does not know it
+  RngBackend backend = RngBackend::kNone;
+  std::string model;        // the word for it in the domain, also for kOther
   std::string path;         // of the device (random) or of the unix socket (egd); "" = neither
   bool binds = false;       // egd: QEMU would listen there instead of connecting
   bool reconnects = false;  // egd
