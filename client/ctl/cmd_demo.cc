@@ -111,9 +111,7 @@ absl::Status Demo::PrepareGuest() {
   boot_->init = *std::move(init);
   boot_->socket = paths_.socket;
   boot_->bytes = options_.guest_bytes;
-  boot_->accel = options_.accel == "kvm"   ? GuestAccel::kKvm
-                 : options_.accel == "tcg" ? GuestAccel::kTcg
-                                           : GuestAccel::kAuto;
+  boot_->accel = ParseAccel(options_.accel);
   return absl::OkStatus();
 }
 
@@ -224,7 +222,7 @@ absl::Status Demo::Watch() {
     if (absl::Status alive = stack_->Check(); !alive.ok()) return alive;
     Look();
     PrintGuest();
-    if (live_) screen_.Draw(DemoLines(last_, rate_, TerminalColumns()));
+    if (live_) screen_.Show(DemoLines(last_, rate_, TerminalColumns()));
     if (json_) Write(DemoTickJson(last_, rate_) + "\n");
     if (!json_ && !live_ && tick % kQuietSeconds == 0) Say(DemoLine(last_, rate_) + "\n");
     if (Over(start_)) break;

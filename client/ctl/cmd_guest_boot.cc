@@ -33,9 +33,7 @@ int RunGuestBoot(const GuestBootOptions& options, bool json) {
   boot.socket = options.socket;
   boot.bytes = options.bytes;
   boot.dump = options.dump;
-  boot.accel = options.accel == "kvm"   ? GuestAccel::kKvm
-               : options.accel == "tcg" ? GuestAccel::kTcg
-                                        : GuestAccel::kAuto;
+  boot.accel = ParseAccel(options.accel);
   boot.seed_wait = absl::Seconds(options.seed_wait_seconds);
   boot.limit = absl::Seconds(options.limit_seconds);
   boot.cancelled = [&interrupt] { return interrupt.Raised(); };

@@ -37,7 +37,7 @@ void DemoGuest::Run(GuestBoot boot) {
   absl::StatusOr<GuestReport> with = BootGuest(boot);
   const bool go_on = with.ok();
   if (with.ok()) {  // do not try a KVM twice that did not work
-    boot.accel = with->accel == "kvm" ? GuestAccel::kKvm : GuestAccel::kTcg;
+    boot.accel = ParseAccel(with->accel);
   }
   {
     absl::MutexLock lock(&mutex_);

@@ -118,14 +118,14 @@ std::string DemoTickJson(const DemoSnapshot& now, double rate) {
   return json.ToString();
 }
 
-void LiveScreen::Draw(const std::vector<std::string>& lines) {
+void LiveScreen::Show(const std::vector<std::string>& lines) {
   std::string out = drawn_ > 0 ? absl::StrFormat("\x1b[%dA\r\x1b[J", drawn_) : "";
   for (const std::string& line : lines) absl::StrAppend(&out, OneLine(line), "\n");
   drawn_ = lines.size();
   std::cout << out << std::flush;
 }
 
-void LiveScreen::Clear() { Draw({}); }
+void LiveScreen::Clear() { Show({}); }
 
 int TerminalColumns() {
   winsize size{};

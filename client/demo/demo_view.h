@@ -40,7 +40,7 @@ std::string DemoTickJson(const DemoSnapshot& now, double rate);
 class LiveScreen {
  public:
   // Replaces what was drawn before. One write, so that nothing flickers.
-  void Draw(const std::vector<std::string>& lines);
+  void Show(const std::vector<std::string>& lines);
   // Wipes it: for a message that shall stay, or the end.
   void Clear();
 

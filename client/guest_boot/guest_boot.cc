@@ -114,6 +114,11 @@ absl::StatusOr<GuestKernel> FindGuestKernel(absl::string_view dir) {
   return KernelIn(absl::StrCat(home != nullptr ? home : "", "/.cache/entropyd/guest"));
 }
 
+GuestAccel ParseAccel(absl::string_view word) {
+  if (word == "kvm") return GuestAccel::kKvm;
+  return word == "tcg" ? GuestAccel::kTcg : GuestAccel::kAuto;
+}
+
 absl::StatusOr<std::string> FindGuestInit() {
   const std::string here = OwnDirectory();
   for (absl::string_view dir : {"", "/../lib/entropyd", "/../libexec/entropyd"}) {

@@ -48,6 +48,8 @@ enum class GuestAccel {
   kKvm,
   kTcg,
 };
+// "kvm", "tcg"; any other word leaves it to this machine.
+GuestAccel ParseAccel(absl::string_view word);
 
 // What to boot.
 struct GuestBoot {
