@@ -151,7 +151,7 @@ void ExportFallback(const ClassCounters& c, Series* series) {
                   "1 for who serves the class's guests: upstream, local (a DRBG of this host, "
                   "upstream being gone), blocked (nobody, for the same reason), closed (nobody, as "
                   "the server refuses the class).",
-                  {{"class", c.class_name}, {"mode", LocalFallback::ModeName(mode)}});
+                  {{"class", c.class_name}, {"mode", std::string(ClassModeName(mode))}});
   }
   series->Total(&c.local_bytes, "entropyd_agent_local_bytes_total",
                 "Bytes made by a DRBG of this host; part of those delivered.", labels);

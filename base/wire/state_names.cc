@@ -30,4 +30,26 @@ absl::string_view QualityName(v1::Quality quality) {
   }
 }
 
+absl::string_view ClassModeName(ClassMode mode) {
+  switch (mode) {
+    case ClassMode::kUpstream:
+      return "upstream";
+    case ClassMode::kLocal:
+      return "local";
+    case ClassMode::kBlocked:
+      return "blocked";
+    case ClassMode::kClosed:
+      return "closed";
+  }
+  return "";
+}
+
+absl::optional<ClassMode> ParseClassMode(absl::string_view name) {
+  for (size_t i = 0; i < kClassModes; ++i) {
+    const auto mode = static_cast<ClassMode>(i);
+    if (ClassModeName(mode) == name) return mode;
+  }
+  return absl::nullopt;
+}
+
 }  // namespace entropyd

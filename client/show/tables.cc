@@ -39,12 +39,15 @@ std::string Because(const std::string& reason) {
 // The agent says "upstream" as long as nobody had to wait for long. Nobody serves a class that the
 // server has not opened.
 std::string ServedBy(const v1::GetStatusResponse::ClassStatus& one) {
-  return one.mode() == "upstream" && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
+  const bool upstream = ParseClassMode(one.mode()) == ClassMode::kUpstream;
+  return upstream && one.phase() != v1::PHASE_OPEN ? "-" : OrDash(one.mode());
 }
 
 // What is to be said of a guest's class that no server serves.
 std::string Unserved(const std::string& mode) {
-  return mode.empty() || mode == "upstream" ? "" : absl::StrCat(" (", mode, ")");
+  return mode.empty() || ParseClassMode(mode) == ClassMode::kUpstream
+             ? ""
+             : absl::StrCat(" (", mode, ")");
 }
 
 // A class whose configuration names no weight has its rate as weight.
@@ -339,11 +342,12 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
                                     Because(status.last_error()), NextAttempt(status)));
   }
   for (const auto& one : status.class_()) {
-    if (one.mode() == "local") {
+    const absl::optional<ClassMode> mode = ParseClassMode(one.mode());
+    if (mode == ClassMode::kLocal) {
       troubles.push_back(absl::StrCat("class ", one.class_(),
                                       " has been served by this host's own DRBG for ",
                                       FormatDuration(one.mode_seconds())));
-    } else if (one.mode() == "blocked") {
+    } else if (mode == ClassMode::kBlocked) {
       troubles.push_back(absl::StrCat("guests of class ", one.class_(), " have waited for ",
                                       FormatDuration(one.mode_seconds())));
     }

@@ -59,7 +59,7 @@ void AgentStatus::FillClass(const ServedClass& served,
   out->set_wait_p99_seconds(WaitQuantile(waits, 0.99));
   out->set_throttled_seconds(ToSeconds(static_cast<int64_t>(counters.throttled_nanos.Get())));
   out->set_on_upstream_loss(OnUpstreamLossWord(served.settings().on_upstream_loss));
-  out->set_mode(LocalFallback::ModeName(fallback.mode()));
+  out->set_mode(std::string(ClassModeName(fallback.mode())));
   out->set_mode_seconds(ToSeconds(parts_.loop->clock()->NowNanos() - fallback.mode_since_nanos()));
   out->set_local_bytes(fallback.local_bytes());
   out->set_local_ready(fallback.local_ready());
@@ -87,7 +87,7 @@ void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) c
   out->set_program(options.peer.program);
   out->set_pid(options.peer.pid);
   out->set_class_(served.name());
-  out->set_class_mode(LocalFallback::ModeName(served.fallback().mode()));
+  out->set_class_mode(std::string(ClassModeName(served.fallback().mode())));
   out->set_listener(parts_.endpoints->settings(options.endpoint).path);
   out->set_connected_seconds(ToSeconds(parts_.loop->now_nanos() - connection.connected_at_nanos()));
   out->set_delivered(totals.delivered);
@@ -107,7 +107,7 @@ void AgentStatus::FillFeed(const Feed& feed, v1::Guest* out) const {
   out->set_id(feed.id());
   out->set_name(feed.name());
   out->set_class_(feed.served_class()->name());
-  out->set_class_mode(LocalFallback::ModeName(feed.served_class()->fallback().mode()));
+  out->set_class_mode(std::string(ClassModeName(feed.served_class()->fallback().mode())));
   out->set_listener(feed.name());
   out->set_connected_seconds(ToSeconds(parts_.loop->now_nanos() - feed.started_at_nanos()));
   out->set_delivered(totals.delivered);
@@ -121,7 +121,7 @@ std::string AgentStatus::Modes() const {
   for (const ServedClass* served : parts_.classes) {
     const LocalFallback::Mode mode = served->fallback().mode();
     if (mode == LocalFallback::Mode::kUpstream) continue;
-    absl::StrAppend(&text, "; ", served->name(), " ", LocalFallback::ModeName(mode));
+    absl::StrAppend(&text, "; ", served->name(), " ", ClassModeName(mode));
   }
   return text;
 }

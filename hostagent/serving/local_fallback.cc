@@ -24,20 +24,6 @@ const char* OnUpstreamLossWord(OnUpstreamLoss on_loss) {
   return on_loss == OnUpstreamLoss::kLocal ? "local" : "block";
 }
 
-const char* LocalFallback::ModeName(Mode mode) {
-  switch (mode) {
-    case Mode::kUpstream:
-      return "upstream";
-    case Mode::kLocal:
-      return "local";
-    case Mode::kBlocked:
-      return "blocked";
-    case Mode::kClosed:
-      return "closed";
-  }
-  return "";
-}
-
 absl::StatusOr<std::unique_ptr<LocalFallback>> LocalFallback::Create(
     std::unique_ptr<ClassBuffer> inner, Options options, SecretArena* arena, const Clock* clock,
     Log* log) {

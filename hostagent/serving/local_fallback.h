@@ -41,6 +41,7 @@
 #include "base/process/nanos.h"
 #include "base/telemetry/line_limit.h"
 #include "base/telemetry/log.h"
+#include "base/wire/state_names.h"
 #include "hostagent/serving/class_buffer.h"
 
 namespace entropyd {
@@ -52,19 +53,8 @@ const char* OnUpstreamLossWord(OnUpstreamLoss on_loss);
 
 class LocalFallback final : public ClassBuffer {
  public:
-  enum class Mode {
-    // The buffer serves, or nobody waits, or upstream takes its time.
-    kUpstream,
-    // The DRBG serves.
-    kLocal,
-    // Guests wait for an upstream that is gone.
-    kBlocked,
-    // A server that is there refuses the class, and nobody serves it.
-    kClosed,
-  };
-  static constexpr size_t kModes = 4;
-  // The names in metrics and in `entropyctl status`.
-  static const char* ModeName(Mode mode);
+  using Mode = ClassMode;
+  static constexpr size_t kModes = kClassModes;
 
   // The most that one pass takes from the DRBG: as much as a guest's socket takes at once.
   static constexpr size_t kLocalPassBytes = 64 * 1024;

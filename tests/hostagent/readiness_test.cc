@@ -56,7 +56,7 @@ TEST_F(ReadinessTest, GuestsThatWaitForAServerThatIsGoneMakeItUnready) {
 TEST_F(ReadinessTest, WhoeverIsServedIsReadyWhoeverServes) {
   for (const auto mode : {LocalFallback::Mode::kUpstream, LocalFallback::Mode::kLocal}) {
     SetMode("default/gold", mode);
-    EXPECT_TRUE(Ready().ok()) << LocalFallback::ModeName(mode);
+    EXPECT_TRUE(Ready().ok()) << ClassModeName(mode);
   }
 }
 

