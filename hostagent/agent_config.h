@@ -11,12 +11,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "base/config/config.h"
 #include "base/process/clock.h"
 #include "hostagent/endpoint/endpoint_settings.h"
@@ -44,7 +44,7 @@ struct AgentSettings {
   // The first so many of them have guests or feeds whatever metadata says.
   size_t named_classes = 0;
   std::vector<Socket> listeners;
-  std::optional<KernelFeed> kernel_feed;
+  absl::optional<KernelFeed> kernel_feed;
   uint32_t max_guests = 0;
   uint32_t max_connections_per_guest = 0;
   // The control socket. Successors find the one for handovers beside it.

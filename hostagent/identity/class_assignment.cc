@@ -1,6 +1,7 @@
 #include "hostagent/identity/class_assignment.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 
 namespace entropyd {
 
@@ -17,7 +18,7 @@ void ClassAssignment::Withdraw(uint64_t connection) {
 }
 
 ClassAssignment::Answer ClassAssignment::Take(const GuestIdentity* known,
-                                              const std::optional<GuestIdentity>& answer) {
+                                              const absl::optional<GuestIdentity>& answer) {
   if (known == nullptr) {
     const IdentitySource source = answer.has_value() ? answer->source : IdentitySource::kNone;
     counters_->identified[static_cast<size_t>(source)].Add(1);

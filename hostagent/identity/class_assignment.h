@@ -18,12 +18,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "base/telemetry/log.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/identity/identity_thread.h"
@@ -69,7 +69,7 @@ class ClassAssignment {
   };
   // Counts and judges an answer. `known`: what was known of the connection's guest; nullptr = this
   // is the first answer.
-  Answer Take(const GuestIdentity* known, const std::optional<GuestIdentity>& answer);
+  Answer Take(const GuestIdentity* known, const absl::optional<GuestIdentity>& answer);
 
   // Where a guest is served whose metadata asks for `asked`: there, unless the agent does not have
   // that class, or its server refuses it.

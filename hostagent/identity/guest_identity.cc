@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/types/optional.h"
 #include "base/text/names.h"
 
 #ifndef SO_PEERPIDFD
@@ -160,20 +161,20 @@ std::string DomainOfCgroup(absl::string_view cgroups) {
   return "";
 }
 
-std::optional<GuestIdentity> FindIdentity(PeerPin* pin, config::v1::Identify how,
-                                          const LibvirtDirectory& libvirt,
-                                          const std::string& proc) {
-  if (pin->pid <= 0 || !Holds(pin, proc)) return std::nullopt;
+absl::optional<GuestIdentity> FindIdentity(PeerPin* pin, config::v1::Identify how,
+                                           const LibvirtDirectory& libvirt,
+                                           const std::string& proc) {
+  if (pin->pid <= 0 || !Holds(pin, proc)) return absl::nullopt;
   if (how == config::v1::IDENTIFY_LIBVIRT) {
     if (const LibvirtDomain* domain = libvirt.Find(pin->pid, pin->uid)) {
-      if (!Holds(pin, proc)) return std::nullopt;
+      if (!Holds(pin, proc)) return absl::nullopt;
       return IdentityOf(*domain);
     }
   }
   GuestIdentity identity;
   identity.source = IdentitySource::kCgroup;
   identity.name = DomainOfCgroup(ReadProcFile(absl::StrCat(proc, "/", pin->pid, "/cgroup")));
-  if (identity.name.empty() || !Holds(pin, proc)) return std::nullopt;
+  if (identity.name.empty() || !Holds(pin, proc)) return absl::nullopt;
   return identity;
 }
 

@@ -11,10 +11,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "base/process/fd.h"
 #include "hostagent/identity/libvirt_directory.h"
 #include "proto/agent_config.pb.h"
@@ -69,9 +69,9 @@ PeerPin PinPeer(int socket, const std::string& proc = "/proc");
 uint64_t StartTicks(int32_t pid, const std::string& proc = "/proc");
 
 // The identity, with `pin.start_ticks` filled in; nullopt = nobody knows this peer.
-std::optional<GuestIdentity> FindIdentity(PeerPin* pin, config::v1::Identify how,
-                                          const LibvirtDirectory& libvirt,
-                                          const std::string& proc = "/proc");
+absl::optional<GuestIdentity> FindIdentity(PeerPin* pin, config::v1::Identify how,
+                                           const LibvirtDirectory& libvirt,
+                                           const std::string& proc = "/proc");
 
 GuestIdentity IdentityOf(const LibvirtDomain& domain);
 

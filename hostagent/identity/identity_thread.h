@@ -21,7 +21,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +28,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/optional.h"
 #include "base/process/fd.h"
 #include "base/telemetry/log.h"
 #include "hostagent/identity/guest_identity.h"
@@ -51,7 +51,7 @@ struct IdentityNews {
   // Of an answer: when the peer's process started; 0 = it is gone.
   uint64_t start_ticks = 0;
   // nullopt = nobody knows the peer.
-  std::optional<GuestIdentity> identity;
+  absl::optional<GuestIdentity> identity;
 };
 
 // Answers questions; a fake in unit tests.

@@ -14,13 +14,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "hostagent/loop/event_loop.h"
 
 namespace entropyd {
@@ -32,7 +32,7 @@ template <typename Answer>
 absl::StatusOr<Answer> Ask(EventLoop* loop, std::function<Answer()> question,
                            absl::Duration patience = kAskPatience) {
   struct Exchange {
-    std::optional<Answer> answer;
+    absl::optional<Answer> answer;
     absl::Notification answered;
     std::atomic<bool> given_up = false;
   };

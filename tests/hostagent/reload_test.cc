@@ -4,12 +4,12 @@
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/types/optional.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/base/process/no_more_threads.h"
@@ -91,7 +91,7 @@ class ConfigOnDiskTest : public ReloadTest {
     return std::string(on_disk_->problem().message());
   }
 
-  std::optional<ConfigOnDisk> on_disk_;
+  absl::optional<ConfigOnDisk> on_disk_;
 };
 
 TEST_F(ConfigOnDiskTest, WhatIsInUseIsNoProblemHoweverTheReloadEnded) {

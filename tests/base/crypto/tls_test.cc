@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "openssl/err.h"
@@ -93,7 +94,7 @@ class RequireTls13Test : public ::testing::Test {
     client_.emplace(TLS_client_method());
     server_->Use(TestCa("DEV").Issue({.cns = {"server"}}));
   }
-  std::optional<Context> server_, client_;  // fresh: made after the configuration
+  absl::optional<Context> server_, client_;  // fresh: made after the configuration
 };
 
 TEST_F(RequireTls13Test, FreshContextsSpeakTls13WithTheOneCipher) {

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "absl/types/optional.h"
 #include "base/process/nanos.h"
 #include "tests/hostagent/two_hosts.h"
 
@@ -60,7 +61,7 @@ class ConnectionsIdentityTest : public TwoHostsTest {
     return {IdentitySource::kLibvirt, "web", "c7a5fdbd-edaf-9455-926a-d65c16db1809", class_name,
             error};
   }
-  void Answer(std::optional<GuestIdentity> identity, Side* side = nullptr) {
+  void Answer(absl::optional<GuestIdentity> identity, Side* side = nullptr) {
     if (side == nullptr) side = &old_;
     ASSERT_FALSE(identifier_.questions.empty());
     IdentityNews news;
@@ -130,7 +131,7 @@ TEST_F(ConnectionsIdentityTest, CommandsThatMustWaitAreNotAnsweredWithNothing) {
   Bring(&old_, 0, 1'000);
   Client client = Come(kKnown, {0x01, 0x20, 0x00});
   EXPECT_THAT(client.Receive(), IsEmpty());
-  Answer(std::nullopt);
+  Answer(absl::nullopt);
   const Bytes reply = client.Receive();
   ASSERT_THAT(reply, SizeIs(1 + 0x20 + 4));
   EXPECT_EQ(reply[0], 0x20);
@@ -141,7 +142,7 @@ TEST_F(ConnectionsIdentityTest, CommandsThatMustWaitAreNotAnsweredWithNothing) {
 TEST_F(ConnectionsIdentityTest, AnUnknownPeerIsRefusedWhereConfigured) {
   Bring(&old_, 0, 1'000);
   Client unknown = Come(kRefuse);
-  Answer(std::nullopt);
+  Answer(absl::nullopt);
   EXPECT_TRUE(unknown.Closed());
   Client silent = Come(kRefuse);
   EndHold(200 * kMillisecondNanos);
@@ -304,7 +305,7 @@ TEST_F(ConnectionsIdentityTest, ADomainThatEndsKeepsItsNameToTheLast) {
   Client client = Come(kKnown);
   Answer(Domain("default/bulk"));
   Change(getpid());
-  Answer(std::nullopt);
+  Answer(absl::nullopt);
   EXPECT_EQ(OnlyGuest().name(), "web");
   Change(getpid());
   Answer(GuestIdentity{IdentitySource::kCgroup, "we", "", "", ""});

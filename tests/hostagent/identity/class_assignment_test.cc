@@ -1,10 +1,10 @@
 #include "hostagent/identity/class_assignment.h"
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/types/optional.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
@@ -51,10 +51,10 @@ TEST_F(ClassAssignmentTest, NobodyIsAskedWithoutAnIdentifierOrWhereNoneIsWanted)
 
 TEST_F(ClassAssignmentTest, FirstAnswersAreCountedByWhoKnewIt) {
   EXPECT_EQ(assignment_.Take(nullptr, Web("")), Answer::kNew);
-  EXPECT_EQ(assignment_.Take(nullptr, std::nullopt), Answer::kNobody);
+  EXPECT_EQ(assignment_.Take(nullptr, absl::nullopt), Answer::kNobody);
   const GuestIdentity known = Web("");
   assignment_.Take(&known, Web("default/bulk"));
-  assignment_.Take(&known, std::nullopt);
+  assignment_.Take(&known, absl::nullopt);
   EXPECT_EQ(counters_.identified[size_t(IdentitySource::kLibvirt)].Get(), 1u);
   EXPECT_EQ(counters_.identified[size_t(IdentitySource::kNone)].Get(), 1u);
 }
@@ -63,7 +63,7 @@ TEST_F(ClassAssignmentTest, ALaterAnswerIsNewTheSameOrWorse) {
   const GuestIdentity known = Web("default/gold");
   EXPECT_EQ(assignment_.Take(&known, Web("default/gold")), Answer::kSame);
   EXPECT_EQ(assignment_.Take(&known, Web("default/bulk")), Answer::kNew);
-  EXPECT_EQ(assignment_.Take(&known, std::nullopt), Answer::kNobody);
+  EXPECT_EQ(assignment_.Take(&known, absl::nullopt), Answer::kNobody);
   const GuestIdentity cgroup = {IdentitySource::kCgroup, "we", "", "", ""};
   EXPECT_EQ(assignment_.Take(&known, cgroup), Answer::kWorse);
   EXPECT_EQ(assignment_.Take(&cgroup, known), Answer::kNew);

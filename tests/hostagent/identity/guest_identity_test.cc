@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"
 
@@ -38,7 +39,7 @@ class GuestIdentityTest : public testing::Test {
     std::vector<int32_t> changed;
     directory_.Refresh(&changed);
   }
-  std::optional<GuestIdentity> Find(uint64_t start_ticks, config::v1::Identify how) {
+  absl::optional<GuestIdentity> Find(uint64_t start_ticks, config::v1::Identify how) {
     pin_ = PeerPin();
     pin_.pid = 7;
     pin_.uid = geteuid();

@@ -1,9 +1,9 @@
 #include "hostagent/upstream/address_book.h"
 
 #include <fstream>
-#include <optional>
 #include <sstream>
 
+#include "absl/types/optional.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/base/process/no_more_threads.h"
@@ -39,7 +39,7 @@ class AddressBookTest : public testing::Test {
   const TempDir dir_;
   ManualClock clock_{1};
   RigLog log_{&clock_};
-  std::optional<AddressBook> book_;
+  absl::optional<AddressBook> book_;
 };
 
 TEST_F(AddressBookTest, TheNextProcessKnowsWhereAServerWas) {

@@ -1,10 +1,10 @@
 #include "hostagent/upstream/named_stream.h"
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "absl/types/optional.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_server.h"
@@ -58,7 +58,7 @@ class NamedStreamTest : public testing::Test {
   int wakes_ = 0;
   absl::Notification woken_;
   std::vector<NameLookup::Addresses> heard_;
-  std::optional<NamedStream> stream_;
+  absl::optional<NamedStream> stream_;
 };
 
 TEST_F(NamedStreamTest, WhatIsSentBeforeTheNameIsKnownIsNotLost) {

@@ -1,9 +1,9 @@
 #include "server/attach/identity_shares.h"
 
-#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/types/optional.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
@@ -28,7 +28,7 @@ class IdentitySharesTest : public ::testing::Test {
 
 TEST_F(IdentitySharesTest, AnIdentityHasItsStreamsAndNoMore) {
   Place one = shares_.TakeStream("a", now_).place;
-  std::optional<Place> two = shares_.TakeStream("a", now_).place;
+  absl::optional<Place> two = shares_.TakeStream("a", now_).place;
   const IdentityShares::Answer refused = shares_.TakeStream("a", now_);
   EXPECT_FALSE(refused.place);
   EXPECT_EQ(refused.refusal.cause, Cause::kStreams);
@@ -97,9 +97,9 @@ TEST_F(IdentitySharesTest, AnIdentityIsRememberedUntilItsMessagesArePaidFor) {
 }
 
 TEST_F(IdentitySharesTest, WhoComesBackBeforeTheSweepStays) {
-  std::optional<Place> first = shares_.TakeStream("a", now_).place;
+  absl::optional<Place> first = shares_.TakeStream("a", now_).place;
   first.reset();
-  std::optional<Place> second = shares_.TakeStream("a", now_).place;
+  absl::optional<Place> second = shares_.TakeStream("a", now_).place;
   now_ += kMinuteNanos;
   shares_.Sweep(now_);
   EXPECT_EQ(shares_.identities(), 1u);
