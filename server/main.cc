@@ -168,11 +168,12 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
       .load = [&flags,
                &clock] { return LoadPlan(flags.config, clock, ServerPlan::Supplied::kRunning); },
       .config_path = flags.config};
+  std::unique_ptr<Server> hanging;
   absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start(std::move(plan), &clock, log, std::move(reloading));
+      Server::Start(std::move(plan), &clock, log, std::move(reloading), &hanging);
   if (!server.ok()) {
     log->Flush();  // what comes before the last words
-    // A thread that a device keeps may still use what is here.
+    // A thread that a device keeps may still use what is here, and `hanging` would wait for it.
     EndProcess(Fail(kExitRuntime, server.status()));
   }
   ExportMemoryLocked(prepared.locked.ok(), (*server)->metrics());

@@ -46,6 +46,7 @@
 #include "server/rpc/serving_credentials.h"
 #include "server/server_metrics.h"
 #include "server/shares_config.h"
+#include "server/source/sample_recording.h"
 #include "server/supply/supply.h"
 
 namespace entropyd {
@@ -123,12 +124,6 @@ void Tune(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
 }
 
-// For a thread that its device keeps: the destructor would wait for it.
-void LeaveBehind(std::unique_ptr<Server> server) {
-  static auto* const left = new std::vector<std::unique_ptr<Server>>();
-  left->push_back(std::move(server));
-}
-
 }  // namespace
 
 // Members stand in the order of construction; Stop() undoes it.
@@ -137,6 +132,8 @@ struct Server::Impl {
 
   absl::Status StartSupply(const ServerPlan& plan);
   absl::Status StartDispatcher(const ServerPlan& plan);
+  absl::Status MakeServices(const ServerPlan& plan);
+  absl::Status OpenDoor(const ServerPlan& plan);
   absl::Status StartGrpc(const ServerPlan& plan);
   absl::Status StartHttp(const ServerPlan& plan);
   void StartReloading(const ServerPlan& plan, Reloading reloading);
@@ -236,10 +233,7 @@ absl::Status Server::Impl::StartDispatcher(const ServerPlan& plan) {
   return supply->Start();
 }
 
-absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
-  if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+absl::Status Server::Impl::MakeServices(const ServerPlan& plan) {
   absl::StatusOr<std::unique_ptr<AdminAudit>> audited = AdminAudit::Open(
       plan.config.audit_log(),
       plan.config.log().format() == config::v1::LOG_FORMAT_JSON ? LogFormat::kJson
@@ -262,7 +256,10 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
        .reload = [this](Reloader::Done done) { Ask(Reloader::kOperator, std::move(done)); },
        .reload_problem = [this] { return ReloadProblem(); },
        .allow_recording = &allow_recording});
+  return absl::OkStatus();
+}
 
+absl::Status Server::Impl::OpenDoor(const ServerPlan& plan) {
   absl::StatusOr<Door::Options> options = PlanDoor(plan.config, RaiseDescriptorLimit(), log);
   if (!options.ok()) return options.status();
   absl::StatusOr<std::unique_ptr<Door>> opened = Door::Open(*options, clock, log, &metrics);
@@ -271,7 +268,15 @@ absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
   // A certificate that is revoked, or has no role, does not make a stranger known.
   gate->SetHearers(HearersOf(door.get()));
   door_probe = std::make_unique<DoorProbe>([raw = door.get()] { return raw->Knock(); }, clock);
+  return absl::OkStatus();
+}
 
+absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
+  if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  if (absl::Status made = MakeServices(plan); !made.ok()) return made;
+  if (absl::Status opened = OpenDoor(plan); !opened.ok()) return opened;
   grpc::ServerBuilder builder;
   Tune(&builder);
   credentials = std::make_unique<ServingCredentials>(plan.material);
@@ -422,7 +427,8 @@ void Server::Impl::WaitForSessions(int64_t deadline_nanos) {
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clock* clock, Log* log,
-                                                      Reloading reloading) {
+                                                      Reloading reloading,
+                                                      std::unique_ptr<Server>* hanging) {
   std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(clock, log)));
   Impl& impl = *server->impl_;
   for (const std::string& warning : plan.warnings) {
@@ -433,7 +439,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerPlan plan, const Clo
   if (status.ok()) status = impl.StartGrpc(plan);
   if (status.ok()) status = impl.StartHttp(plan);
   if (!status.ok()) {
-    if (!server->Stop()) LeaveBehind(std::move(server));
+    if (!server->Stop() && hanging != nullptr) *hanging = std::move(server);
     return status;
   }
   impl.StartReloading(plan, std::move(reloading));

@@ -40,10 +40,12 @@ class Server {
 
   // Opens devices and sockets. Clock and log outlive the server. Errors: INVALID_ARGUMENT
   // (addresses), UNAVAILABLE (bind), RESOURCE_EXHAUSTED (strict_memory), INTERNAL (self-test).
-  // After an error everything has ended, as after Stop(), unless a device keeps the thread of its
-  // source: then clock and log have to stay until the process ends.
+  // After an error everything has ended, as after Stop(). Where a device keeps the thread of its
+  // source, `hanging` gets the server, for a caller that ends its process without waiting for that
+  // thread; nullptr = Start() waits.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerPlan plan, const Clock* clock,
-                                                       Log* log, Reloading reloading = {});
+                                                       Log* log, Reloading reloading = {},
+                                                       std::unique_ptr<Server>* hanging = nullptr);
   // Calls Stop(). Waits for all threads.
   ~Server();
 
