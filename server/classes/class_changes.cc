@@ -273,6 +273,11 @@ ClassChanges::Entries::iterator ClassChanges::FindOrAdd(const std::string& pool,
   return entry;
 }
 
+void ClassChanges::Sign(const std::string& by, ClassChange* change) const {
+  change->set_by(by);
+  change->set_at(absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", clock_->WallTime(), absl::UTCTimeZone()));
+}
+
 absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::string& by,
                                Publish publish) {
   const std::string name = absl::StrCat(Shown(request.pool()), "/", Shown(request.class_()));
@@ -295,11 +300,7 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
   DropConfigured(config, entry->change.mutable_set());
   const ClassFigures after = entry->change.set();
   const bool same = !revived && FiguresText(after) == FiguresText(before);
-  if (!same) {
-    entry->change.set_by(by);
-    entry->change.set_at(
-        absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", clock_->WallTime(), absl::UTCTimeZone()));
-  }
+  if (!same) Sign(by, &entry->change);
   Outcome outcome;
   outcome.differences = DifferencesOf(*entry);
   if (PresentFigures(after).empty()) entries.erase(entry);
@@ -326,6 +327,22 @@ absl::Status ClassChanges::Set(const v1::SetClassRequest& request, const std::st
   outcome.updates.push_back(*std::move(update));
   publish(std::move(outcome));
   return absl::OkStatus();
+}
+
+void ClassChanges::TellReset(const Entries& undone, const std::string& by, Outcome* outcome) const {
+  for (const Entry& entry : undone) {
+    const ClassConfig* const config = FindClass(entry.change.pool(), entry.change.class_());
+    const std::string old = FiguresText(entry.change.set());
+    const std::string now = config == nullptr ? "" : ConfiguredFigures(*config, entry.change.set());
+    log_->Info("class.reset", {{"class", NameOf(entry.change)},
+                               {"by", by},
+                               {"old", old},
+                               {"new", now},
+                               {"kept", kept()}});
+    const absl::string_view between = outcome->before.empty() ? "" : "; ";
+    absl::StrAppend(&outcome->before, between, NameOf(entry.change), " ", old);
+    absl::StrAppend(&outcome->after, between, NameOf(entry.change), " ", now);
+  }
 }
 
 absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std::string& by,
@@ -369,20 +386,7 @@ absl::Status ClassChanges::Reset(const v1::ResetClassRequest& request, const std
     absl::Status status = KeepAll(what, entries, &outcome);
     if (!status.ok()) return status;
     entries_ = std::move(entries);
-    for (const Entry& entry : undone) {
-      const ClassConfig* const config = FindClass(entry.change.pool(), entry.change.class_());
-      const std::string old = FiguresText(entry.change.set());
-      const std::string now =
-          config == nullptr ? "" : ConfiguredFigures(*config, entry.change.set());
-      log_->Info("class.reset", {{"class", NameOf(entry.change)},
-                                 {"by", by},
-                                 {"old", old},
-                                 {"new", now},
-                                 {"kept", kept()}});
-      const absl::string_view between = outcome.before.empty() ? "" : "; ";
-      absl::StrAppend(&outcome.before, between, NameOf(entry.change), " ", old);
-      absl::StrAppend(&outcome.after, between, NameOf(entry.change), " ", now);
-    }
+    TellReset(undone, by, &outcome);
   }
   publish(std::move(outcome));
   return absl::OkStatus();

@@ -117,6 +117,11 @@ class ClassChanges {
   absl::Status Keep(const Entries& entries) const;
   absl::Status KeepAll(absl::string_view what, const Entries& entries, Outcome* outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Says in the change by whom it was made, and now.
+  void Sign(const std::string& by, config::v1::ClassChange* change) const;
+  // Logs what is undone, and adds it to the outcome.
+  void TellReset(const Entries& undone, const std::string& by, Outcome* outcome) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Save save_;
   const Clock* const clock_;
