@@ -18,18 +18,7 @@ constexpr uint32_t kMaxPrio = 7;
 // Virtual time is an integer, and the heaviest sibling must still pay one unit for a byte.
 constexpr double kMaxWeightRatio = static_cast<double>(uint64_t{1} << 40);
 
-// The exact size as people write it in the configuration: 10485760 -> "10MiB".
-std::string Exact(uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB"};
-  size_t unit = 0;
-  while (bytes != 0 && bytes % 1024 == 0 && unit < 3) {
-    bytes /= 1024;
-    ++unit;
-  }
-  return absl::StrCat(bytes, kUnits[unit]);
-}
-
-std::string ExactRate(uint64_t rate) { return absl::StrCat(Exact(rate), "/s"); }
+std::string ExactRate(uint64_t rate) { return absl::StrCat(ExactBytes(rate), "/s"); }
 
 template <typename... Args>
 absl::Status Refuse(const ClassSpec& spec, const Args&... what) {
@@ -135,13 +124,13 @@ absl::Status FillBurst(const ClassSpec& spec, const char* bucket, const char* fl
   const uint64_t least = DefaultBurst(rate, chunk_bytes);
   if (*burst == 0) *burst = least;
   if (*burst < least) {
-    return Refuse(spec, bucket, " ", Exact(*burst), " is below ", Exact(least),
-                  ", the larger of 4 chunks of ", Exact(chunk_bytes), " and 10 ms at the ", flow,
-                  " ", ExactRate(rate), "; raise it or leave it out");
+    return Refuse(spec, bucket, " ", ExactBytes(*burst), " is below ", ExactBytes(least),
+                  ", the larger of 4 chunks of ", ExactBytes(chunk_bytes), " and 10 ms at the ",
+                  flow, " ", ExactRate(rate), "; raise it or leave it out");
   }
   if (*burst > TokenBucket::kMaxBurst) {
-    return Refuse(spec, bucket, " ", Exact(*burst), " is above ", Exact(TokenBucket::kMaxBurst),
-                  "; lower it");
+    return Refuse(spec, bucket, " ", ExactBytes(*burst), " is above ",
+                  ExactBytes(TokenBucket::kMaxBurst), "; lower it");
   }
   return absl::OkStatus();
 }
@@ -157,7 +146,7 @@ absl::Status FillLimits(const ClassTree::Options& options, ResolvedClass* c) {
   }
   if (spec.ceil == ClassTree::kUnlimited) {
     if (spec.cburst != 0) {
-      return Refuse(spec, "cburst ", Exact(spec.cburst),
+      return Refuse(spec, "cburst ", ExactBytes(spec.cburst),
                     " belongs to a ceil, and there is none; add a ceil or leave cburst out");
     }
     return absl::OkStatus();
@@ -203,6 +192,16 @@ absl::Status FillWeights(std::vector<ResolvedClass>* classes) {
 }
 
 }  // namespace
+
+std::string ExactBytes(uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB"};
+  size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit < 3) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return absl::StrCat(bytes, kUnits[unit]);
+}
 
 uint64_t DefaultBurst(uint64_t rate, uint32_t chunk_bytes) {
   return std::max(uint64_t{4} * chunk_bytes, (rate + 99) / 100);

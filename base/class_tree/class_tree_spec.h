@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +26,10 @@ struct ResolvedClass {
 // max(4 chunks, rate x 10 ms). With a smaller bucket a class may miss its guarantee: a chunk is too
 // large a step for it, or it overflows between two ticks of a 1 ms timer when one comes late.
 uint64_t DefaultBurst(uint64_t rate, uint32_t chunk_bytes);
+
+// The exact size as people write it in the configuration, in the largest unit of which it is a
+// whole number: 10485760 -> "10MiB".
+std::string ExactBytes(uint64_t bytes);
 
 // Errors: INVALID_ARGUMENT naming the class, the value and the remedy.
 absl::StatusOr<std::vector<ResolvedClass>> ResolveClasses(

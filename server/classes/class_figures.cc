@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/class_tree/class_tree_spec.h"
 #include "base/config/config_values.h"
 
 namespace entropyd {
@@ -16,17 +17,6 @@ using config::v1::ClassFigures;
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-
-// 10485760 -> "10MiB": the largest unit of which it is a whole number.
-std::string Exact(uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB"};
-  size_t unit = 0;
-  while (bytes != 0 && bytes % 1024 == 0 && unit < 3) {
-    bytes /= 1024;
-    ++unit;
-  }
-  return absl::StrCat(bytes, kUnits[unit]);
-}
 
 // A plain decimal, as the loader wants it, with just enough digits to read the same double.
 std::string Decimal(double value) {
@@ -49,7 +39,7 @@ std::string Text(const Message& message, const FieldDescriptor* figure) {
     case FieldDescriptor::CPPTYPE_UINT64: {
       const uint64_t value = reflection->GetUInt64(message, field);
       const bool rate = config::RuleOf(figure).unit() == config::v1::UNIT_BYTES_PER_SECOND;
-      return absl::StrCat(Exact(value), rate ? "/s" : "");
+      return absl::StrCat(ExactBytes(value), rate ? "/s" : "");
     }
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return Decimal(reflection->GetDouble(message, field));
