@@ -3,6 +3,7 @@
 #include "absl/synchronization/mutex.h"
 #include "grpc/grpc.h"
 #include "grpc/grpc_security.h"
+#include "grpcpp/security/server_credentials.h"
 
 namespace entropyd {
 // gRPC's C++ credentials cannot change, so this wraps those of its C interface, which ask for the

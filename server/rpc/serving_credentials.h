@@ -13,7 +13,10 @@
 #include <memory>
 
 #include "base/crypto/tls.h"
-#include "grpcpp/security/server_credentials.h"
+
+namespace grpc {
+class ServerCredentials;
+}
 
 namespace entropyd {
 
