@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Checks that every file a document names exists.
+"""Checks that every file a document names exists, and what the READMEs of top folders say of rooms and files.
 
-  readme_test.py ROOT              exit 1 and one line per name that leads nowhere
-  readme_test.py ROOT --self-test  a document with a wrong name must be found
+  readme_test.py ROOT              exit 1 and one line per offence
+  readme_test.py ROOT --self-test  documents with offences must be found
 
 A name is `text in backticks` that looks like a path of this tree: it has a slash or one of our file
 endings, no spaces, no upper-case placeholders; or the target of a relative Markdown link. It may be
 relative to the document or to the root. Absolute paths are a user's machine and are not checked.
+
+A row of a table of rooms says what is in the room, what may come in and what never. The READMEs of the server
+and of the agent tell where a byte and a request go, so they name every file, as x.h or as x.cc.
 """
 import os
 import re
@@ -19,7 +22,9 @@ BACKTICK = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PLACEHOLDER = re.compile(r"[A-Z<>*$…{}~=:]|^-|^/|^\d")
 # Words with a slash or an ending that are no files of the tree.
-TREE = {"proto", "base", "server", "hostagent", "client", "deploy", "tests", ".ci"}
+TREE = {"proto", "base", "server", "hostagent", "client", "deploy", "docs", "tests", ".ci"}
+ROOMS = "| room | what is in here | what may come in | what never |"
+TELLS_OF_EACH_FILE = ("server", "hostagent")
 RUNTIME = {"server.yaml", "agent.yaml", "client.yaml"}
 
 
@@ -68,30 +73,60 @@ def offences(root):
                 # `name.{h,cc}` names both.
                 if not any(os.path.exists(os.path.join(base, name)) for base in bases):
                     found.append(f"{document}:{number}: names `{name}`, which does not exist")
+        found += rooms_half_told(document, text)
+    found += untold_files(root)
     if checked < 10:
         found.append(f"{root}: only {checked} names found in the documents; is this the root?")
     return found
+
+
+def rooms_half_told(document, text):
+    """Rows of a table of rooms without a cell."""
+    table = False
+    for number, line in enumerate(text.splitlines(), 1):
+        table = line.startswith("|") and (table or line.strip() == ROOMS)
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if table and (len(cells) != ROOMS.count("|") - 1 or not all(cells)):
+            yield f"{document}:{number}: says not of a room what is in it, what may come in and what never"
+
+
+def untold_files(root):
+    for top in TELLS_OF_EACH_FILE:
+        try:
+            with open(os.path.join(root, top, "README.md"), encoding="utf-8") as f:
+                named = set(BACKTICK.findall(f.read()))
+        except FileNotFoundError:
+            named = set()
+        for directory, _, names in os.walk(os.path.join(root, top)):
+            stems = {os.path.splitext(name)[0] for name in names if name.endswith((".h", ".cc"))}
+            for path in sorted(os.path.relpath(os.path.join(directory, stem), root) for stem in stems):
+                if not named & {f"{path}.h", f"{path}.cc"}:
+                    yield f"{top}/README.md: does not name `{path}`"
 
 
 def main():
     root = sys.argv[1]
     if "--self-test" in sys.argv:
         with tempfile.TemporaryDirectory() as copy:
-            os.makedirs(os.path.join(copy, "base"))
-            open(os.path.join(copy, "base", "x.h"), "w").close()
-            with open(os.path.join(copy, "README.md"), "w", encoding="utf-8") as f:
-                f.write("`base/x.h`\n" * 12 + "`base/gone.h` and [a link](nowhere.md)\n")
+            os.makedirs(os.path.join(copy, "server", "pool"))
+            for name in ("pool/x.h", "pool/y.h", "y.cc"):
+                open(os.path.join(copy, "server", name), "w").close()
+            with open(os.path.join(copy, "server", "README.md"), "w", encoding="utf-8") as f:
+                f.write("`server/pool/x.h` `server/pool/y.h`\n" * 12)
+                f.write("`server/gone.h`, `docs/gone/` and [x](nowhere.md)\n" + ROOMS)
+                f.write("\n|---|---|---|---|\n| `a` | x | y | z |\n| `b` | x | | z |\n| `c` | x | y |\n")
             found = offences(copy)
-        if len(found) != 2:
-            sys.exit(f"readme_test: expected two offences in the prepared document, found {found}")
-        print("readme_test: injected wrong names found")
+        said = ["`server/gone.h`", "`docs/gone/`", "`nowhere.md`", "README.md:17:", "README.md:18:", "`server/y`"]
+        if len(found) != len(said) or not all(one in offence for one, offence in zip(said, found)):
+            sys.exit(f"readme_test: expected {said} in the prepared document, found {found}")
+        print(f"readme_test: {len(said)} injected offences found")
         return
     found = offences(root)
     for offence in found:
         print(offence)
     if found:
         sys.exit(1)
-    print("readme_test: every file the documents name exists")
+    print("readme_test: every file the documents name exists, and they tell of every room and file")
 
 
 main()
