@@ -5,9 +5,8 @@
 //   NameLookup::Answer addresses = lookup.Find("entropyd-0:7743");   // "192.0.2.7:7743", …
 //   lookup.Begin("entropyd-0:7743", [](NameLookup::Answer answer) { … });   // waits for nothing
 //
-// A name that the resolver still works on is not asked for again: whoever asks next waits for the
-// same answer, and gets it at once if it came in between and is not older than that deadline. So
-// there is one thread for each name.
+// There is one thread for each name. While it asks, others who want that name wait for the same
+// answer. An answer that has come meanwhile is given at once, if it is not older than the deadline.
 //
 // Errors: UNAVAILABLE, beginning with kLookUp (base/wire/connection_remedy.h).
 //

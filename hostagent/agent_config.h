@@ -66,8 +66,8 @@ absl::StatusOr<AgentSettings> ResolveAgentConfig(const config::v1::HostAgent& co
 // LoadGuestSockets.
 absl::Status CheckAgentState(const config::v1::HostAgent& config);
 
-// Finds all that can be wrong with a configuration before anything is opened: what the two above
-// find, files of TLS that cannot be used now, and directories of listeners that are missing, or
+// Finds all that can be wrong with a configuration before anything is opened. That is what the two
+// above find; files of TLS that cannot be used now; directories of listeners that are missing, or
 // where others may write. An agent starts without these: it waits, and makes missing directories. A
 // reload gives up nothing that works. Returns the warnings. Errors: of the two above and
 // tls::LoadMaterial.

@@ -273,7 +273,8 @@ int Main(int argc, char** argv) {
   app.add_option("--config", flags.config, "configuration file")
       ->envname("ENTROPYD_AGENT_CONFIG")
       ->capture_default_str();
-  app.add_option("--ports-file", flags.ports_file, "write http=PORT here once everything listens");
+  app.add_option("--ports-file", flags.ports_file,
+                 "write http=PORT into this file once everything listens");
   app.add_flag(kTakeOver, flags.take_over,
                "take the guests over from the agent that runs, without closing a connection; start "
                "normally when none runs");

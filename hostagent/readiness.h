@@ -3,11 +3,13 @@
 //   Readiness(metrics, settings.named_classes, upstream.was_attached());
 //   // UNAVAILABLE: "guests of class default/gold wait, and its server is gone"
 //
-// It is not ready while guests that should be served get nothing, and says which: while a listener
-// is not open, before its first server when nothing is buffered, in a class that the server
-// refuses, and in a class whose server is gone, whose buffer is empty, and which has no local
-// fallback. It stays ready while a buffer or the local fallback serves, and when a class only waits
-// for its rate.
+// It is not ready while guests that should be served get nothing, and says which. That is so
+// * while a listener is not open;
+// * before the first server, when nothing is buffered;
+// * in a class that the server refuses;
+// * in a class whose server is gone and whose buffer is empty, without a local fallback.
+// It stays ready while a buffer or the local fallback serves, and when a class only waits for its
+// rate.
 //
 // Thread safety: a function without state. The numbers of AgentMetrics are safe.
 #pragma once

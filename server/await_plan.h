@@ -19,8 +19,8 @@ namespace entropyd {
 // How often the reason is told although it is the same, in looks.
 inline constexpr int kLooksUntilToldAgain = 60;
 
-// `why`: the fault at the first look. `load` looks again; `rest` waits in between, for about a
-// second, and returns false when the process was told to end; `tell` gets the reason at once,
+// `why`: the fault at the first look. `load` looks again. `rest` waits in between, for about a
+// second, and returns false when the process was told to end. `tell` gets the reason at once, then
 // whenever it is another one, and every kLooksUntilToldAgain looks. While it waits, any fault is
 // waited for: somebody may be writing the configuration. Errors: CANCELLED after `rest` said so.
 absl::StatusOr<ServerPlan> AwaitPlan(absl::Status why,

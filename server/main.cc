@@ -258,7 +258,7 @@ int Main(int argc, char** argv) {
   app.add_flag("--describe-config", flags.describe_config,
                "print every configuration key with its default and exit");
   app.add_option("--ports-file", flags.ports_file,
-                 "write grpc=PORT and http=PORT there once they are bound");
+                 "write grpc=PORT and http=PORT into this file once both listen");
   app.set_version_flag("--version", "entropyd " ENTROPYD_VERSION);
   try {
     app.parse(argc, argv);

@@ -1,6 +1,7 @@
-// Takes a changed configuration and changed certificates while the server runs: the server's own
-// certificate and key, the CAs, the CRLs, the policy, the log, and by the Reconfigurer sources,
-// pools, classes and limits. All or nothing: a file that is bad changes nothing.
+// Takes a changed configuration and changed certificates while the server runs. It takes the
+// server's own certificate and key, the CAs, the CRLs, the policy and the log itself; the
+// Reconfigurer takes sources, pools, classes and limits. All or nothing: a file that is bad changes
+// nothing.
 //
 //   Reloader reloader(load, "server.yaml", plan, parts, clock, metrics);
 //   ... twice a second ...
@@ -12,12 +13,11 @@
 // rested from one tick to the next, whoever asks: an editor may have emptied it, and not have
 // written it yet. One that ends too early may be valid, and shut everybody out. For the same reason
 // a reload refuses a policy without any rule for agents where there were some. The other files need
-// not rest: half a certificate is none.
-// When server.yaml is bad, the files that the configuration in force names are taken all the same,
-// and when the server's own certificate is bad, CAs and CRLs are: no typing error keeps a revoked
-// peer in. What has failed is tried again every ten seconds, because time may mend it: a
-// certificate becomes valid.
-// Peers that the new rules do not let in any more are ended at once; nobody else notices anything.
+// not rest: half a certificate is none. No typing error keeps a revoked peer in: when server.yaml
+// is bad, the files that the configuration in force names are taken all the same. When the server's
+// own certificate is bad, CAs and CRLs are. What has failed is tried again every ten seconds,
+// because time may mend it: a certificate becomes valid. Peers that the new rules do not let in any
+// more are ended at once; nobody else notices anything.
 //
 // Errors: a reload that failed tells a ReloadReport.
 //

@@ -145,10 +145,9 @@ class ClassTree {
   virtual PassResult Distribute(int64_t now_nanos, const Pass& pass, Offer offer) = 0;
 
   // Offers the member up to `bytes`, at most a chunk, at once and out of its turn. Returns what it
-  // took. The tree charges it like any grant, so in the long run nobody gets more this way.
-  // Returns 0 when the member wants nothing, is parked (or is parked now, because it took nothing),
-  // or has had more than its share already; also when it or a class above it holds no chunk of ceil
-  // tokens.
+  // took. The tree charges it like any grant, so in the long run nobody gets more this way. Returns
+  // 0 when the member wants nothing, is parked, or has had more than its share already; when it
+  // takes nothing, which parks it; and when it or a class above it holds no chunk of ceil tokens.
   virtual uint32_t GrantFirst(MemberId member, uint32_t bytes, int64_t now_nanos, Offer offer) = 0;
   // The same, also for a member that has had more than its share already. For a floor: a rate that
   // every member gets.

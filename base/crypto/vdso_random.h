@@ -1,6 +1,6 @@
-// Random bytes of this host's kernel without a system call, where the kernel offers that: Linux
-// 6.11 and later have getrandom() in the vDSO, the kernel's code that each process can call.
-// Elsewhere it is getrandom(2).
+// Random bytes of this host's kernel without a system call, where the kernel offers that. Linux
+// 6.11 and later have getrandom() in the vDSO, which is code of the kernel that each process can
+// call. Elsewhere it is getrandom(2).
 //
 //   VdsoRandom random;
 //   if (!random.Fill(absl::MakeSpan(key))) …

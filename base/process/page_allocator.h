@@ -1,6 +1,6 @@
-// An allocator for standard containers whose large blocks are pages of their own: they go back to
-// the kernel when the block is freed. malloc returns only the top of a heap, so that blocks which
-// somebody else made large, and small again, stay resident below it.
+// An allocator for standard containers. Its large blocks are pages of their own, which go back to
+// the kernel when the block is freed. malloc returns only the top of a heap: what is freed below it
+// stays resident.
 //
 //   std::vector<Run, PageAllocator<Run>> runs;
 //

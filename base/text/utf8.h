@@ -23,9 +23,9 @@ namespace entropyd {
 size_t Utf8Length(absl::string_view text);
 
 // The same for a character that a terminal and a log may show as it is. 0 also for control
-// characters (C0, DEL, C1), for line ends, and for what nobody sees and what turns the direction of
-// the text around (Unicode's Bidi_Control and most of Default_Ignorable_Code_Point): with them a
-// name can look like another one. Joiners stay, because some scripts need them.
+// characters (C0, DEL, C1) and line ends. And 0 for characters that nobody sees or that turn the
+// direction of the text around (Unicode's Bidi_Control and most of Default_Ignorable_Code_Point):
+// with these a name can look like another one. Joiners stay, because some scripts need them.
 // REQUIRES: text is not empty.
 size_t PrintableLength(absl::string_view text);
 

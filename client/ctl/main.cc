@@ -88,8 +88,8 @@ absl::Status CheckCommands(const CLI::App& app) {
                         AllCommands(app, app.get_name()));
 }
 
-// Nothing that is written on the command line may be empty: in a script it is a variable that is
-// not set, and where something stands for one of many, nothing would stand for all of them.
+// Refuses empty values. In a script an empty value is a variable that is not set; and where a name
+// chooses one of many, an empty one would choose all of them.
 void RefuseEmptyValues(CLI::App* app) {
   for (CLI::Option* option : app->get_options()) {
     if (option->get_items_expected_max() == 0) continue;  // a flag

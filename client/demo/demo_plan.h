@@ -1,5 +1,5 @@
-// What `entropyctl demo` writes and says, as plain text: configuration files for a server, an agent
-// and entropyctl that know only one another, and the lines that a user pastes.
+// What `entropyctl demo` writes and says, as plain text: the lines that a user pastes, and
+// configuration files for a server, an agent and entropyctl. These three know only one another.
 //
 // Thread safety: functions without state.
 #pragma once

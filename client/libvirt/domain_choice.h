@@ -1,5 +1,5 @@
-// Which domain a person means. virsh takes a number for an id before it takes it for a name, so a
-// domain named 7 is not what `virsh dumpxml 7` shows while another one has the id 7. We look the
+// Which domain a person means. virsh takes a number for an id before it takes it for a name: while
+// one domain has the id 7, `virsh dumpxml 7` does not show another one that is named 7. We look the
 // word up ourselves, and name the UUID to virsh from then on.
 //
 //   LibvirtName domain = ChooseDomain(host->Domains().value(), "web1").value();

@@ -10,9 +10,9 @@
 //
 // A program that replaces itself while it runs is started by StartFollowed(). Then "the child" is
 // that program and, after it has ended with status 0, whatever process it has started and left
-// running in its process group; and so on. A small process of ours, the keeper, stands between: the
-// kernel gives it the processes whose parent has ended (PR_SET_CHILD_SUBREAPER), and it ends all of
-// them when this process ends, however this process ends.
+// running in its process group; and so on. A small process of ours, the keeper, stands between. The
+// kernel gives it the processes whose parent has ended (PR_SET_CHILD_SUBREAPER). When this process
+// ends, in whatever way, the keeper ends all of them.
 //
 // Thread safety: belongs to the thread that started it.
 #pragma once

@@ -31,9 +31,13 @@ class Table {
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
   // Two blanks between columns, none at the end of a line. A table that is wider than `columns`
-  // becomes narrower by the first of these that are enough: it loses columns without a cell, one of
-  // the two blanks, columns that may be left out, beginnings of cells that may be cut; its last
-  // column goes on below. It stays wider when all that is not enough.
+  // becomes narrower in these steps, until it fits:
+  // * columns without a cell go;
+  // * one blank is between columns;
+  // * columns that may be left out go;
+  // * cells that may be cut lose their beginning;
+  // * the last column goes on below.
+  // A table that is still too wide stays so.
   std::string ToString(size_t columns = kAnyWidth) const;
 
  private:

@@ -69,13 +69,12 @@ class Endpoints {
   // single guest that cannot be opened is logged, and tried again by OpenWaiting(). Errors: of
   // Listener.
   absl::Status Open() { return OpenAll(/*may_wait=*/false); }
-  // The same, but what time or an operator can mend without a restart waits, too: a TCP address
-  // that this machine does not have, a group of which no name service has told the number, a
-  // directory where others may write.
+  // The same, but an endpoint that time or an operator can mend without a restart waits. Its TCP
+  // address may be none of this machine's; no name service may have told the number of its group;
+  // others may write in its directory.
   absl::Status OpenOrWait() { return OpenAll(/*may_wait=*/true); }
-  // Tries those that wait: those of the configuration each time; sockets of guests one in a call,
-  // and each more and more seldom. The log tells each new reason
-  // once. Call it about once a second.
+  // Tries those that wait: all of the configuration, and one socket of a guest, each of which is
+  // tried less and less often. The log tells each new reason once. Call it about once a second.
   void OpenWaiting();
   // Why the endpoint waits; OK = it does not.
   const absl::Status& problem(Id id) const { return all_.at(id).problem; }

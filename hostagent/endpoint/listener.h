@@ -142,9 +142,9 @@ absl::Status ClearSocketPath(const std::string& path);
 // has no path.
 absl::StatusOr<std::string> SocketPath(int socket);
 
-// The id of the group that a file at `path` is to have: the one that FindGroup says, or, if `group`
-// is empty, the one that the kernel gives a new file there, which is the process's own, or the
-// directory's where that has the set-group-ID bit. Errors: of FindGroup.
+// The id of the group that a file at `path` is to have: the one that FindGroup says. An empty
+// `group` is the one that the kernel gives a new file there: the process's own, or that of a
+// directory with the set-group-ID bit. Errors: of FindGroup.
 absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group);
 
 // Says in the log why a socket or a pipe is not open yet, and what to do.

@@ -14,11 +14,10 @@
 namespace entropyd {
 
 // OK when nobody but root and this process's user may write in the directory of `path` and in those
-// on the way to it, or may only add files of their own (the sticky bit, as in /tmp). A link on the
-// way belongs to one of the two, and the way to where it leads counts as well. The group counts as
-// others, unless it is root's and no ACL may let more write. A directory that is not there is no
-// fault.
-// Errors: FAILED_PRECONDITION, with the directory or link and what to do.
+// on the way to it. A sticky bit is OK, too: in /tmp others may only add files of their own. A link
+// on the way belongs to one of the two, and the way to where it leads counts as well. The group
+// counts as others, unless it is root's and no ACL may let more write. A directory that is not
+// there is no fault. Errors: FAILED_PRECONDITION, with the directory or link and what to do.
 absl::Status CheckSocketDirectory(const std::string& path);
 
 // Makes the directory for a future file, with mode 0755, when it is missing. Errors: of the file

@@ -1,6 +1,6 @@
-// The connections of an agent. It accepts them up to a limit, gives them ids, has their guests
-// identified and moves them to the class that follows, anew when a server refuses that class or
-// serves it again. It destroys closed connections when nobody refers to them any more.
+// The connections of an agent. It accepts them up to a limit, gives them ids and has their guests
+// identified. Then it moves them to the class of their guest, and again when a server refuses that
+// class or serves it again. It destroys closed connections when nobody refers to them any more.
 //
 //   auto connections = Connections::Create(parts, /*most=*/10'000, /*most_of_guest=*/16).value();
 //   connections->Accept(endpoint, std::move(socket));

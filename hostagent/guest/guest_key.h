@@ -5,8 +5,8 @@
 //
 // A guest that somebody knows has a name, and a UUID where libvirt told it. A guest with a socket
 // of its own has a name, too. An unknown guest is identified by its process: the pid with the time
-// when the process started, since pids are used again; in another pid namespace by its user; over
-// TCP by its address.
+// when the process started, since pids are used again. In another pid namespace it is identified by
+// its user, over TCP by its address.
 //
 // Thread safety: a value.
 #pragma once

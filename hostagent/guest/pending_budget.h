@@ -1,5 +1,5 @@
-// How much memory the pending commands of all connections may have, so that whoever asks now for
-// this and now for that, and reads nothing, does not use up the memory of the host.
+// How much memory the pending commands of all connections may have. Without a bound, a guest that
+// alternates its commands and reads nothing would use up the memory of the host.
 //
 //   const size_t most = budget.Most(guest, held);   // the room that this connection may have
 //   budget.Change(guest, held, now_held);           // after it has more, or less

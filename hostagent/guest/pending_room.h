@@ -21,8 +21,8 @@ namespace entropyd {
 
 class PendingRoom {
  public:
-  // What was left unread is read on when there is room for so many commands, which any connection
-  // has that has half of what it may have in any case.
+  // What was left unread is read on when there is room for so many commands. A connection that has
+  // at most half of what each may have in any case has that room.
   static constexpr size_t kReadOnRoom = PendingBudget::kFree / 2;
 
   // The budget outlives it.

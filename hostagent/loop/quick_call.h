@@ -1,7 +1,6 @@
-// The three system calls that answer a guest, without what the C library adds: in a program with
-// threads, each of its own wrappers is a point at which pthread_cancel(3) may end the thread. To
-// enter and to leave it costs two atomic operations, together 2 % of a small request. Nobody
-// cancels a thread here.
+// The three system calls that answer a guest, without what the C library adds. Its wrappers are
+// points at which pthread_cancel(3) may end a thread. In a program with threads that costs two
+// atomic operations for each call, together 2 % of a small request. Nobody cancels a thread here.
 //
 // They return as epoll_wait(2), recv(2) and send(2) do, and set errno.
 //

@@ -23,8 +23,8 @@ class ClassFiller {
 
   // The buffer may want more, or the number of the class's guests has changed.
   virtual void OnDemand() = 0;
-  // The machine was resumed, and the class has dropped its buffer: what is on its way to it now is
-  // on its way to another copy of this process, too, and must not come in.
+  // The machine was resumed, and the class has dropped its buffer. Bytes on their way to it may
+  // also go to another copy of this process: they must not come in.
   virtual void OnResume() = 0;
 };
 

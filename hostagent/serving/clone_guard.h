@@ -5,13 +5,12 @@
 //   guard.Mix(bytes);          // on their way out
 //   guard.EndTurn();           // before the loop sleeps
 //
-// Bytes leave XORed with a pad that serves one turn of the loop: it is begun when the first bytes
-// of the turn leave, and no bytes of a later turn leave with it. Up to 64 bytes, as much as most
-// turns need, are the kernel's own (VdsoRandom). Longer ones are AES-256 in counter mode (NIST SP
-// 800-38A, 6.5) with 32 bytes of the kernel's as its key. The kernel learns of a restored machine,
-// and gives each copy other bytes. Bytes that nobody can guess stay so, whatever they are mixed
-// with; and whoever learns an old pad learns nothing, because the bytes that it was mixed with are
-// wiped.
+// Bytes leave XORed with a pad. Each turn of the loop in which bytes leave has a pad of its own,
+// begun with the first of them. Up to 64 bytes, as much as most turns need, are the kernel's own
+// (VdsoRandom). Longer ones are AES-256 in counter mode (NIST SP 800-38A, 6.5) with 32 bytes of the
+// kernel's as its key. The kernel learns of a restored machine, and gives each copy other bytes.
+// Bytes that nobody can guess stay so, whatever they are mixed with; and whoever learns an old pad
+// learns nothing, because the bytes that it was mixed with are wiped.
 //
 // Errors: INTERNAL (OpenSSL) of Create(); Mix() says when the kernel gives nothing.
 //

@@ -64,9 +64,9 @@ class FairQueue {
   static constexpr uint32_t kTurnVisits = 256;
   static constexpr uint64_t kLeastTurnBytes = 8 * 1024;
   static constexpr uint32_t kLeastTurnVisits = 16;
-  // A member that wants another pass counts as so many more: it has written as much as it may, be
-  // it bytes of the class or replies without entropy, which nothing else counts. So a turn has 16
-  // passes for it.
+  // A member that wants another pass counts as so many more. It has written as much as it may; some
+  // of that may be replies without entropy, which nothing else counts. So a turn has 16 passes for
+  // it.
   static constexpr uint32_t kAgainVisits = 15;
 
   enum class After {

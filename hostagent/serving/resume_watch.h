@@ -3,10 +3,10 @@
 //   ResumeWatch watch;
 //   if (watch.Resumed()) Drop(watch.reason());
 //
-// Two signs: the time since boot has jumped against the monotonic clock, which stands still while a
-// machine sleeps; and the disruption marker of /dev/vmclock0, where there is one, has changed. A
-// hypervisor changes it when it starts a machine from a snapshot, and also after a live migration.
-// A snapshot that shows neither sign is not noticed.
+// There are two signs. The time since boot has jumped against the monotonic clock, which stands
+// still while a machine sleeps. Or the disruption marker of /dev/vmclock0 has changed, where there
+// is one. A hypervisor changes it when it starts a machine from a snapshot, and also after a live
+// migration. A snapshot that shows neither sign is not noticed.
 //
 // Thread safety: none; belongs to one thread.
 #pragma once

@@ -41,9 +41,9 @@ struct NamedDialOptions {
   AddressBook* book = nullptr;
 };
 
-// The same, for an agent: looks the name up first, with a deadline of its own, keeps the addresses
-// of a server that has answered, and tries those of then when
-// the name cannot be looked up. The log tells that (upstream.by_address).
+// The same, for an agent. It looks the name up first, with a deadline of its own. It keeps the
+// addresses at which a server has answered. When the name cannot be looked up, it tries these, and
+// the log tells that (upstream.by_address).
 StreamDial NamedDial(const NamedDialOptions& options);
 
 }  // namespace entropyd

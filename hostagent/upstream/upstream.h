@@ -6,8 +6,8 @@
 //   // wake_fd() is readable, or next_deadline_nanos() has passed:
 //   upstream->Process();
 //
-// Between upstream and the classes are the calls of hostagent/serving/class_filler.h: upstream
-// fills each class and tells its state, and a class says when its demand has changed, or that the
+// Between upstream and the classes are the calls of hostagent/serving/class_filler.h. Upstream
+// fills each class and tells its state. A class says when its demand has changed, or that the
 // machine was resumed. They are called from Process(), Suspend() and OnDemand(). In the state that
 // a class is told, lost_at is
 //   ClassReports::kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,

@@ -70,9 +70,9 @@ class Outbox final : public ByteBudget::Waiter {
 
   // For one channel. The outbox outlives it.
   ByteBudget::Reservation NewPlan() { return ByteBudget::Reservation(&planned_); }
-  // Takes up to `bytes` into the plan and returns how many. It takes 0 when the message is full;
-  // when a write is outstanding and `max_ahead` bytes are planned already; when the budget, or the
-  // share of the identity, is full; and when the outbox is closed.
+  // Takes up to `bytes` into the plan and returns how many. It takes 0 when the message, the budget
+  // or the share of the identity is full, and when the outbox is closed. It also takes 0 when a
+  // write is outstanding and `max_ahead` bytes are planned already.
   uint32_t Plan(ByteBudget::Reservation* plan, uint32_t bytes, uint32_t max_ahead);
   // What is planned for all channels together.
   uint64_t planned() const { return planned_.used(); }

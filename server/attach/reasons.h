@@ -4,9 +4,9 @@
 //   session->End({.cause = SessionEnd::Cause::kSuperseded}, now);
 //   transport->Finish(ToStatus(session->end(), session->peer().identity));
 //
-// Two things have an absl::Status of their own, which goes to the wire unchanged: a message that
-// breaks the protocol (SessionEnd::kViolation), because it names the field and the figures; and
-// what the rules of server/access/ or a pool say, because those rooms know the words for it.
+// Two things have an absl::Status of their own, which goes to the wire unchanged. A message that
+// breaks the protocol (SessionEnd::kViolation): the status names the field and the figures. What a
+// pool or the rules of server/access/ say: those rooms know the words for it.
 //
 // Thread safety: values.
 #pragma once

@@ -44,7 +44,9 @@
 
 namespace entropyd {
 
-class PeerCertificate;  // what the gate knows a peer by; opaque in this room
+// What a certificate is worth (server/access/). This room keeps it for the gate, and never looks
+// into it.
+class PeerCertificate;
 
 class Session final : public MailNode, private Outbox::Owner {
  public:

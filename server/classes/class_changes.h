@@ -8,9 +8,9 @@
 //     });
 //   });
 //
-// A kept change wins over the configuration, at a start and at each reload. A kept change whose
-// class is gone from the configuration, or whose figures do not fit it any more, is ignored and
-// stays kept: the next start or reload tries it again. So a class that comes back has what the
+// A kept change wins over the configuration, at a start and at each reload. A kept change is
+// ignored when the configuration has its class no more, or its figures do not fit any more. It
+// stays kept, and the next start or reload tries it again. So a class that comes back has what the
 // operator gave it; only an operator's reset forgets a change.
 //
 // Errors: on any error nothing has changed.

@@ -24,8 +24,8 @@ std::string ClassStatePath(const std::string& state_dir);
 absl::StatusOr<config::v1::ClassState> LoadClassState(const std::string& state_dir);
 
 // Replaces the file at once or not at all, and returns when the new file would survive a power cut.
-// Errors: those of writing, and then the old file stays; DATA_LOSS when the new file is there, and
-// a power cut may bring the old one back; INTERNAL when the text would not load as `state`.
+// Errors: those of writing; the old file stays. DATA_LOSS: the new file is there, but a power cut
+// may bring the old one back. INTERNAL: the text would not load as `state`.
 absl::Status SaveClassState(const std::string& state_dir, const config::v1::ClassState& state);
 
 // The file's text.

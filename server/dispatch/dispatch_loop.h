@@ -46,7 +46,7 @@ class DispatchLoop {
   // The same, and waits until it has run. Must not be called from a thread that the transport
   // needs.
   void RunAndWait(Command::Run run);
-  // As Run(), but runs nothing on the caller's thread: for those who hold a lock. gRPC may call a
+  // As Run(), but runs nothing on the caller's thread. For those who hold a lock: gRPC may call a
   // service's method in the middle of a turn, and the method may want that lock.
   void RunElsewhere(Command::Run run);
   // Pools call it when their state has changed. It runs nothing on the caller's thread.

@@ -5,8 +5,8 @@
 //
 //   | slack | head (seq, welcome, states, drain) | grant prefix | data |
 //
-// With several grants each pool is still read once, into the end of the buffer, and the data moves
-// down by the few bytes that the prefixes of the grants behind it take.
+// With several grants each pool is still read once, into the end of the buffer. Then the data of
+// each grant moves down, to make room for the prefixes of the grants behind it.
 //
 // Thread safety: a Writer belongs to whoever owns the dispatcher.
 #pragma once

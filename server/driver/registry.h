@@ -39,9 +39,9 @@ struct DriverEntry {
   // `identity` is the final one, with the operator's figures.
   std::unique_ptr<SourceDriver> (*create)(const config::v1::SourceConfig& config,
                                           const SourceIdentity& identity);
-  // Says, in the words of SourceDriver::Open(), why this process could not use the device at this
-  // moment, as far as files tell without being opened; nullptr = they tell nothing. Unlike check(),
-  // what it finds may be different for the server's user, or later.
+  // Says why this process could not use the device at this moment, in the words of
+  // SourceDriver::Open() and as far as files tell without being opened. nullptr = they tell
+  // nothing. Unlike check(), what it finds may be different for the server's user, or later.
   ConfigFault (*look)(const config::v1::SourceConfig& config) = nullptr;
 };
 

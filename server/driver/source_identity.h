@@ -4,10 +4,10 @@
 //   const SourceIdentity identity = entry->identify(config);
 //   auto driver = entry->create(config, identity);
 //
-// Two sources with one root count once, whatever their names, paths and groups: a device under two
-// nodes or links, a TPM by hwrng and by its own driver, a daemon by two spellings of its address. A
-// path may lead to another device while the server runs. So drivers also name the root of what they
-// have opened (SourceDriver::root()).
+// Two sources with one root count once, whatever their names, paths and groups. Examples: a device
+// under two nodes or links; a TPM by hwrng and by its own driver; a daemon by two spellings of its
+// address. A path may lead to another device while the server runs. So drivers also name the root
+// of what they have opened (SourceDriver::root()).
 //
 // Code compares and shows a root, and never parses it: "device 10:183", "TPM 0", "this processor".
 //

@@ -100,8 +100,8 @@ class HealthMonitor {
   uint64_t samples() const { return native_samples_; }
 
   // The expected number of permanent alarms per year of a source that is exactly as good as
-  // claimed, whose words repeat no more often than ideal ones, and that is read at this rate
-  // without a break. It includes those of the replay detector, whether there is one or not.
+  // claimed. It is read at this rate without a break, and its words repeat no more often than ideal
+  // ones. The number includes those of the replay detector, whether there is one or not.
   double PermanentFalseAlarmsPerYear(double bytes_per_second) const;
 
  private:

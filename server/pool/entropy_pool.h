@@ -21,11 +21,11 @@
 //                   the root rests on no other group, it is destroyed and discard_epoch rises.
 //                   A source that has given nothing yet takes nothing along.
 //   missing source  What it gave stays good until max_seed_age passes.
-// A new configuration changes a pool while it gives bytes: sources come and go, and with the last
-// credited source of a group the group goes, its seed and its stored blocks too. Nothing has failed
-// then, so what was delivered stays good.
-// Sources that turn out to have one root count as one group from then on. Sources worth 0 bits are
-// mixed in as additional input of the next reseeding, and never counted.
+// A new configuration changes a pool while it gives bytes: sources come and go. A group goes with
+// its last credited source, and its seed and its stored blocks go, too. Nothing has failed then, so
+// what was delivered stays good. Sources that turn out to have one root count as one group from
+// then on. Sources worth 0 bits are mixed in as additional input of the next reseeding, and never
+// counted.
 //
 // Errors: Create() and readers return them; a DRBG that fails stops the pool for good.
 //

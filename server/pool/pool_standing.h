@@ -3,9 +3,9 @@
 //   const PoolStanding standing = StandingOf(facts, now_nanos);
 //   if (standing.state.ready()) …                            // until standing.ready_until_nanos
 //
-// A pool is ready when as many groups as the configuration asks for have given fresh seeds. The
-// function checks in this order what may stop a pool: a component that failed, too few fresh seeds,
-// a seed that is worn out, and (quality full) an empty store that no healthy group can fill.
+// A pool is ready when as many groups as the configuration asks for have given fresh seeds. What
+// may stop a pool is checked in this order: a component that failed; too few fresh seeds; a seed
+// that is worn out; for quality full, an empty store that no healthy group can fill.
 //
 // Errors: none; a PoolState says why a pool may not serve.
 //

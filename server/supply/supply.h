@@ -13,9 +13,9 @@
 //   (*change)->Apply();
 //
 // A source that is not configured any more ends: its thread, its recording, its series. A source
-// with other keys is another source, which goes through start-up tests; a LATCHED one stays LATCHED
-// until an operator resets it, and its alarms count on, unless it has another driver. All others go
-// on.
+// with other keys is another source, which goes through start-up tests. Unless it has another
+// driver, its alarms count on, and when it was LATCHED, it stays so until an operator resets it.
+// All others go on.
 //
 // A device may keep the thread of a source that goes in a call, for ever. Nobody waits for it, and
 // the pools get nothing from it (server/source/leaving_sources.h). If the new source needs the same
