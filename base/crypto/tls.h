@@ -37,12 +37,11 @@ struct Material {
   std::string identity;  // the leaf's name, as PeerIdentity::name
 };
 
-// Reads the files. Checks that they parse, that the key fits the certificate, that the leaf is
-// valid now, that the CA file holds an authority, and that the CRLs (their path may be empty) parse
-// and are signed by CAs of the bundle.
-// Errors, each with the file and the remedy: NOT_FOUND or PERMISSION_DENIED (file),
-// INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet valid; OpenSSL's configuration
-// takes away what TLS 1.3 needs, in OpenSSL's own words).
+// Reads the files. Checks that all of them parse, that the key fits the certificate, that the leaf
+// is valid now and that the CA file holds an authority. CRLs have to be signed by CAs of the
+// bundle; their path may be empty. Errors, each with the file and the remedy: NOT_FOUND or
+// PERMISSION_DENIED (file), INVALID_ARGUMENT (content), FAILED_PRECONDITION (expired, not yet
+// valid; OpenSSL's configuration takes away what TLS 1.3 needs, in OpenSSL's own words).
 absl::StatusOr<Material> LoadMaterial(const std::string& cert, const std::string& key,
                                       const std::string& ca, const std::string& crl,
                                       absl::Time now);

@@ -5,9 +5,9 @@
 //   SendGrpcLogTo(&lines);                                          // before gRPC is used
 //   TellCleared(cleared, &log);
 //
-// A handshake that failed, ours or a peer's, is an event `tls.refused` with its reason; with the
-// peer's address and what its certificate says, as far as they are known (handshake_watch.h); and
-// with a remedy for the common reasons. Anything else is `grpc.error` with the place in gRPC's
+// A handshake that failed, ours or a peer's, is an event `tls.refused` with its reason, and with a
+// remedy for the common ones. It tells the peer's address and what its certificate says, as far as
+// these are known (handshake_watch.h). Anything else is `grpc.error` with the place in gRPC's
 // source. Each has one line in ten seconds, with a count.
 //
 // Errors: none.

@@ -23,9 +23,10 @@ namespace entropyd {
 
 class Policy {
  public:
-  // Errors: INVALID_ARGUMENT with file:line:column for a rule that can never match or allow: an
-  // identity without its type (spiffe://, dns: or cn:), a pattern of `allow` that names no
-  // configured POOL/CLASS leaf, an agent or reader rule without `allow`, an operator rule with one.
+  // Errors: INVALID_ARGUMENT with file:line:column for a rule that can never match or allow. That
+  // is a rule whose identity has no type (spiffe://, dns: or cn:), or with a pattern of `allow`
+  // that names no configured POOL/CLASS leaf; an agent or reader rule without `allow`; an operator
+  // rule with one.
   static absl::StatusOr<Policy> Create(const config::v1::Server& config,
                                        const config::Locations& locations);
 

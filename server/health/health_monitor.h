@@ -1,6 +1,8 @@
-// Continuous health tests of SP 800-90B on raw samples, before conditioning: repetition count (RCT)
-// and adaptive proportion (APT), at byte width and at the width of the source's native words, a
-// claim-independent test that two neighbouring native words differ, and a replay detector.
+// Continuous health tests of SP 800-90B on raw samples, before conditioning:
+// * repetition count (RCT) and adaptive proportion (APT), for bytes and for the source's native
+//   words;
+// * that two neighbouring native words differ, whatever the claim;
+// * a replay detector.
 //
 //   HealthMonitor test = HealthMonitor::Create({.min_entropy = 4, .word_bytes = 8}, arena).value();
 //   if (auto alarm = test.Feed(bytes)) …
