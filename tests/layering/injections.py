@@ -50,6 +50,7 @@ INJECTIONS = [
     ("server", "#include <tests/server/pool/fake.h>", "no part of a program"),
     ("server", '#include "build/release/gen/x.h"', "no part of a program"),
     ("server/next_room", '#include "base/process/clock.h"', "has no row in CONTRIBUTING.md"),
+    ("server/pool/inner", "", "has no row in CONTRIBUTING.md"),
     # the library is below the rooms of its folder
     ("client", '#include "client/show/table.h"', "client/ may not include client/show/table.h"),
     ("client", '#include "client/ctl/commands.h"', "client/ may not include client/ctl/commands.h"),
@@ -74,6 +75,8 @@ INJECTIONS = [
     ("server/dispatch", f'#include "/src/{ATTACH}"', FROM_THE_ROOT),
     ("server/dispatch", f'#include "server//attach/session.h"', FROM_THE_ROOT),
     ("server/dispatch", '#include "mailbox.h"', FROM_THE_ROOT),
+    ("server/dispatch", '#include <attach/session.h>', FROM_THE_ROOT),
+    ("server/dispatch", '#include "session.h"', FROM_THE_ROOT),
     ("server/dispatch", f'#define S "{ATTACH}"\n#include S', "write the name itself"),
     ("server/dispatch", f'#import "{ATTACH}"', "nobody but #include"),
     ("server/dispatch", f'#include_next "{ATTACH}"', "nobody but #include"),

@@ -91,7 +91,7 @@ def sources(root, tops):
                     yield top, os.path.relpath(os.path.join(directory, name), root)
 
 
-def fault_of_edge(root, rules, top, path, target):
+def fault_of_edge(rules, ends, top, path, target):
     """What is wrong with this include, or None."""
     other = target.split("/", 1)[0]
     if top == "tests":
@@ -102,9 +102,16 @@ def fault_of_edge(root, rules, top, path, target):
         return f"{target}: gRPC is for the files that CONTRIBUTING.md lists"
     if other in NO_PROGRAM:
         return f"{target}: {other}/ is no part of a program"
-    if os.path.exists(os.path.join(root, os.path.dirname(path), target)) and other not in rules.tops:
-        return f"include from the root, not '{target}'"
-    return fault_of_arrow(rules, top, path, target) if other in rules.tops else None
+    if other not in rules.tops:
+        # By a folder of ours that a compiler is given, or beside this file.
+        return f"include from the root, not '{target}'" if target in ends else None
+    return fault_of_arrow(rules, top, path, target)
+
+
+def ends_of_headers(root, rules):
+    """The names of our headers without the folders that they begin with, one or more."""
+    return {path.split("/", depth)[-1] for _, path in sources(root, rules.tops) if path.endswith(".h")
+            for depth in range(1, path.count("/") + 1)}
 
 
 def fault_of_arrow(rules, top, path, target):
@@ -114,8 +121,6 @@ def fault_of_arrow(rules, top, path, target):
     if room == other_room or (room == top and room not in rules.rooms and target.startswith(f"{top}/")):
         return None
     # The row of a room counts; a top folder's own files, and folders without rooms, go by their folder's.
-    if room not in rules.may_include:
-        return f"{room}/ has no row in CONTRIBUTING.md"
     return None if rules.allows(room, target) else f"{room}/ may not include {target}"
 
 
@@ -177,16 +182,18 @@ def named_classes(root, rules):
 
 def offences(root, standing, standing_readmes):
     rules = Rules(root)
-    found, seen, pairs, used, with_grpc = [], set(), {}, {}, set()
+    found, seen, pairs, used, with_grpc, ends = [], set(), {}, {}, set(), ends_of_headers(root, rules)
     for top, path in sources(root, rules.tops + ["tests"]):
         pairs.setdefault(os.path.dirname(path), set()).add(os.path.splitext(path)[0])
         if top != "tests" and os.path.splitext(path)[0].endswith("_test"):
             found.append(f"{path}: ends in _test, and is no test")
+        if top != "tests" and os.path.dirname(path) not in rules.may_include:
+            found.append(f"{path}: {os.path.dirname(path)}/ has no row in CONTRIBUTING.md")
         for number, target, fault in Facts.of(root, path).includes:
             if not fault:
                 used.setdefault(os.path.dirname(path), set()).add(target)
                 with_grpc.update([path] if GRPC.search(target) or target in rules.grpc else [])
-                fault = fault_of_edge(root, rules, top, path, target)
+                fault = fault_of_edge(rules, ends, top, path, target)
             if fault and (path, target) in standing:
                 seen.add((path, target))
             elif fault:
