@@ -6,7 +6,7 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_COMPONENTS_ALL server hostagent client)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_VERSION ${ENTROPYD_DEBIAN_VERSION})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 # Debian Policy 10.9, whatever the umask of the build.
@@ -29,7 +29,7 @@ set(CPACK_DEBIAN_HOSTAGENT_PACKAGE_NAME entropyd-hostagent)
 set(CPACK_COMPONENT_HOSTAGENT_DESCRIPTION "entropy for the guests of a hypervisor
 Buys entropy from an entropyd server and serves it to QEMU guests as EGD. An
 upgrade of this package closes no guest's connection.")
-set(CPACK_DEBIAN_HOSTAGENT_PACKAGE_DEPENDS "entropyctl (>= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_HOSTAGENT_PACKAGE_DEPENDS "entropyctl (>= ${ENTROPYD_DEBIAN_VERSION})")
 set(CPACK_DEBIAN_HOSTAGENT_PACKAGE_ENHANCES "libvirt-daemon, qemu-system-x86")
 
 set(CPACK_DEBIAN_CLIENT_PACKAGE_NAME entropyctl)
