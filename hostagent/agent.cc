@@ -179,17 +179,24 @@ absl::Status Agent::Start(StartOptions options) {
       succession_.get());
   if (!options_.take_over) return StartFresh();
   auto link = HandoverLink::Connect(HandoverPath(settings_.control));
-  if (link.ok()) return StartFrom(*std::move(link));
-  if (!absl::IsNotFound(link.status())) return link.status();
-  // There may be no predecessor because all were told to stop. Then this process was told, too.
-  // One turn reads the signal, the next one obeys it.
-  loop_->RunOnce(0);
-  loop_->RunOnce(0);
-  if (!Ending(phase())) {
+  if (link.ok()) return UnlessStopped(StartFrom(*std::move(link)));
+  if (!absl::IsNotFound(link.status())) return UnlessStopped(link.status());
+  if (UnlessStopped(link.status()) == link.status()) {
     log_->Info("handover.nobody",
                {{"reason", link.status()}, {"remedy", "starting normally"}, {"pid", getpid()}});
   }
   return StartFresh();
+}
+
+// There may be no predecessor any more because all were told to stop. Then this process was told,
+// too, and may not have read that yet.
+absl::Status Agent::UnlessStopped(const absl::Status& failure) {
+  if (failure.ok()) return failure;
+  // One turn reads the signal, the next one obeys it.
+  loop_->RunOnce(0);
+  loop_->RunOnce(0);
+  const absl::Status stopped = CheckNotStopped("take over");
+  return stopped.ok() ? failure : stopped;
 }
 
 absl::Status Agent::StartFresh() {

@@ -131,6 +131,7 @@ class Agent final : public Succession::Subject {
   absl::Status Fill(const handover::v1::Offer& offer, const std::function<absl::Status()>& offered);
   absl::Status StillWanted();
   absl::Status CheckNotStopped(absl::string_view asked) const;
+  absl::Status UnlessStopped(const absl::Status& failure);
   absl::Status NotAttached() const;
   void PredecessorGone();
 

@@ -76,7 +76,10 @@ void Successor::OnEvents(uint32_t) {
   } else if (WIFEXITED(status)) {
     absl::StrAppend(&why, "; look for its messages in this agent's log");
   }
-  ended(absl::AbortedError(why));
+  // The exit status of the agent for a command line or a configuration that is wrong.
+  constexpr int kWrongUsage = 2;
+  const bool misconfigured = WIFEXITED(status) && WEXITSTATUS(status) == kWrongUsage;
+  ended(misconfigured ? absl::InvalidArgumentError(why) : absl::AbortedError(why));
 }
 
 }  // namespace entropyd

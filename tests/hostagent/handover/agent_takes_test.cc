@@ -231,6 +231,22 @@ TEST_F(AgentTakesTest, ASignalThatNobodyHasReadBeforeTheStartIsHeard) {
   EXPECT_NE(access(Control().c_str(), F_OK), 0);
 }
 
+// All of a group were told, and the predecessor was quicker.
+TEST_F(AgentTakesTest, APredecessorThatStopsWithItIsNoFailure) {
+  agent_ = Make();
+  Signal signal(agent_.get());
+  Play([&](HandoverLink* link) {
+    Message refusal;
+    refusal.mutable_refusal()->set_reason("this agent is stopping");
+    signal.Raise();
+    EXPECT_TRUE(Say(link, refusal).ok());
+  });
+  const absl::Status status =
+      agent_->Start(Options({.take_over = true, .successor = {"/bin/false"}}));
+  predecessor_.join();
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
 // With a server that welcomes it, it asks for the guests as soon as its buffers are filled. It
 // expects none here, so that is in the turn in which it is attached.
 class AgentTakesFromServerTest : public AgentTakesTest {

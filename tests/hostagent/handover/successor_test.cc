@@ -41,6 +41,12 @@ TEST_F(SuccessorTest, ItsReasonIsToldWithItsEnd) {
   EXPECT_THAT(EndOf("exit 2"), HasSubstr("look for its messages in this agent's log"));
 }
 
+TEST_F(SuccessorTest, AWrongConfigurationIsToldFromOtherEnds) {
+  EXPECT_THAT(EndOf("exit 2"), testing::StartsWith("INVALID_ARGUMENT: "));
+  EXPECT_THAT(EndOf("exit 1"), testing::StartsWith("ABORTED: "));
+  EXPECT_THAT(EndOf("kill -2 $$"), testing::StartsWith("ABORTED: "));
+}
+
 TEST_F(SuccessorTest, OneThatGetsNowhereIsKilled) {
   EXPECT_THAT(EndOf("read nothing </dev/zero", /*kill=*/true), HasSubstr("ended by signal 9"));
 }

@@ -2,7 +2,7 @@
 agent=$(pid_of agent)
 cp agent.yaml good.yaml
 echo 'nonsense: 1' >>agent.yaml
-expect_failure 1 'ended with status 2' ctl agent upgrade
+expect_failure 2 'ended with status 2' ctl agent upgrade
 serves "$agent"
 # Guests of a socket that the new configuration does not have cannot be taken over.
 grep -v slow.sock good.yaml >agent.yaml
