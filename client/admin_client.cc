@@ -15,11 +15,17 @@ namespace {
 // for a tool.
 constexpr int kMaxReceiveBytes = 64 * 1024 * 1024;
 
+// gRPC's patience with a connection: 20 s until it stands (client/grpc_channel.cc).
+constexpr absl::Duration kSignOfLife = absl::Seconds(20);
+
 class AdminClientImpl final : public AdminClient {
  public:
   AdminClientImpl(std::string server, const std::shared_ptr<grpc::Channel>& channel,
-                  absl::Duration timeout)
-      : server_(std::move(server)), timeout_(timeout), stub_(v1::Admin::NewStub(channel)) {}
+                  absl::Duration timeout, SlowCall::Tell slow)
+      : server_(std::move(server)),
+        timeout_(timeout),
+        slow_(std::move(slow)),
+        stub_(v1::Admin::NewStub(channel)) {}
 
   absl::StatusOr<v1::ListSourcesResponse> ListSources() override {
     return Call(&v1::Admin::Stub::ListSources, v1::ListSourcesRequest(), "list sources");
@@ -31,13 +37,13 @@ class AdminClientImpl final : public AdminClient {
     v1::TestSourceRequest request;
     request.set_name(name);
     return BlockingCall(stub_.get(), &v1::Admin::Stub::TestSource, request, kTestTimeout,
-                        absl::StrCat("test source ", name), OfServer(), server_);
+                        absl::StrCat("test source ", name), OfServer(), slow_, server_, server_);
   }
   absl::StatusOr<v1::ResetSourceResponse> ResetSource(const std::string& name) override {
     v1::ResetSourceRequest request;
     request.set_name(name);
     return BlockingCall(stub_.get(), &v1::Admin::Stub::ResetSource, request, kTestTimeout,
-                        absl::StrCat("reset source ", name), OfServer(), server_);
+                        absl::StrCat("reset source ", name), OfServer(), slow_, server_, server_);
   }
   absl::Status RecordSource(const v1::RecordSourceRequest& request,
                             const std::function<bool(const std::string&)>& take) override {
@@ -45,13 +51,16 @@ class AdminClientImpl final : public AdminClient {
     const auto reader = stub_->RecordSource(&context, request);
     v1::RecordSourceResponse response;
     bool wanted = true;
+    // gRPC notices by itself when the connection does not come about, or gives no sign of life.
+    auto slow = std::make_unique<SlowCall>(slow_, server_, kSignOfLife);
     while (reader->Read(&response)) {
+      slow.reset();
       if (wanted && !take(response.samples())) {
         wanted = false;
         context.TryCancel();
       }
     }
-    absl::Status status = TellStep(FromGrpc(reader->Finish()), server_, context.peer());
+    absl::Status status = TellStep(FromGrpcWithMark(reader->Finish()), server_, context.peer());
     if (!wanted) return absl::CancelledError("ended by the caller");
     if (status.ok()) return status;
     return CallError(absl::StrCat("record source ", request.name()), OfServer(), status);
@@ -95,11 +104,13 @@ class AdminClientImpl final : public AdminClient {
   absl::StatusOr<Response> Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*,
                                                                         const Request&, Response*),
                                 const Request& request, absl::string_view verb) {
-    return BlockingCall(stub_.get(), method, request, timeout_, verb, OfServer(), server_);
+    return BlockingCall(stub_.get(), method, request, timeout_, verb, OfServer(), slow_, server_,
+                        server_);
   }
 
   const std::string server_;
   const absl::Duration timeout_;
+  const SlowCall::Tell slow_;
   const std::unique_ptr<v1::Admin::Stub> stub_;
 };
 
@@ -108,10 +119,11 @@ class AdminClientImpl final : public AdminClient {
 absl::StatusOr<std::unique_ptr<AdminClient>> AdminClient::Create(const std::string& server,
                                                                  const config::v1::ClientTls& tls,
                                                                  absl::Time now,
-                                                                 absl::Duration timeout) {
+                                                                 absl::Duration timeout,
+                                                                 SlowCall::Tell slow) {
   auto channel = MakeChannel(server, tls, now, kMaxReceiveBytes);
   if (!channel.ok()) return channel.status();
-  return std::make_unique<AdminClientImpl>(server, *std::move(channel), timeout);
+  return std::make_unique<AdminClientImpl>(server, *std::move(channel), timeout, std::move(slow));
 }
 
 }  // namespace entropyd

@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/slow_call.h"
 #include "proto/admin.pb.h"
 #include "proto/agent_config.pb.h"
 
@@ -31,7 +32,7 @@ class AdminClient {
   // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).
   static absl::StatusOr<std::unique_ptr<AdminClient>> Create(
       const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
-      absl::Duration timeout = kDefaultTimeout);
+      absl::Duration timeout = kDefaultTimeout, SlowCall::Tell slow = nullptr);
   virtual ~AdminClient() = default;
 
   virtual absl::StatusOr<v1::ListSourcesResponse> ListSources() = 0;

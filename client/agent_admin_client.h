@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/slow_call.h"
 #include "proto/agent_admin.pb.h"
 
 namespace entropyd {
@@ -27,7 +28,8 @@ class AgentAdminClient {
 
   // Does not connect yet.
   static std::unique_ptr<AgentAdminClient> Create(const std::string& control_socket,
-                                                  absl::Duration timeout = kDefaultTimeout);
+                                                  absl::Duration timeout = kDefaultTimeout,
+                                                  SlowCall::Tell slow = nullptr);
   virtual ~AgentAdminClient() = default;
 
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus() = 0;

@@ -2,6 +2,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/wire/answer_mark.h"
+#include "client/slow_call.h"
 
 namespace entropyd {
 namespace {
@@ -24,11 +26,24 @@ absl::Status CallError(absl::string_view verb, absl::string_view whom, const abs
       BeginsWithWords(verb, message.substr(0, colon))) {
     message.remove_prefix(colon + 2);
   }
-  return absl::Status(error.code(), absl::StrCat(verb, whom, ": ", message));
+  return KeepAnswer(error, absl::Status(error.code(), absl::StrCat(verb, whom, ": ", message)));
+}
+
+absl::Status WithWait(const absl::Status& status, absl::Duration waited) {
+  if (!absl::IsUnavailable(status) || IsAnswer(status) || waited < SlowCall::kSlowAfter ||
+      absl::StrContains(status.message(), kNoAnswer)) {
+    return status;
+  }
+  return absl::UnavailableError(
+      absl::StrCat(status.message(), " (given up after ",
+                   absl::FormatDuration(absl::Trunc(waited, absl::Seconds(1))), ")"));
 }
 
 absl::Status WithPatience(const absl::Status& status, absl::Duration timeout) {
-  if (!absl::IsDeadlineExceeded(status) || status.message() != kClientDeadline) return status;
+  if (IsAnswer(status) || !absl::IsDeadlineExceeded(status) ||
+      status.message() != kClientDeadline) {
+    return status;
+  }
   return absl::DeadlineExceededError(absl::StrCat(kNoAnswer, absl::FormatDuration(timeout)));
 }
 

@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "base/process/fd.h"
 #include "base/process/host_port.h"
+#include "base/wire/answer_mark.h"
 #include "base/wire/connection_remedy.h"
 #include "client/call_error.h"
 
@@ -84,6 +85,7 @@ bool IsConnected(absl::string_view peer) {
 
 absl::Status TellStep(const absl::Status& status, const std::string& server, absl::string_view peer,
                       const StepPatience& patience, const NameLookup::Resolve& resolve) {
+  if (IsAnswer(status)) return status;
   const absl::string_view said = status.message();
   if (absl::IsDeadlineExceeded(status) && absl::StartsWith(said, kNoAnswer)) {
     if (!IsConnected(peer)) {

@@ -8,6 +8,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "base/crypto/secret_bytes.h"
+#include "base/wire/answer_mark.h"
 #include "base/wire/grpc_status.h"
 #include "client/call_error.h"
 #include "client/failed_step.h"
@@ -71,8 +72,12 @@ absl::Status ParseReply(grpc::ByteBuffer* reply, absl::Span<uint8_t> out, GetCli
 
 class GetClientImpl final : public GetClient {
  public:
-  GetClientImpl(std::string server, std::shared_ptr<grpc::Channel> channel, absl::Duration timeout)
-      : server_(std::move(server)), timeout_(timeout), stub_(std::move(channel)) {}
+  GetClientImpl(std::string server, std::shared_ptr<grpc::Channel> channel, absl::Duration timeout,
+                SlowCall::Tell slow)
+      : server_(std::move(server)),
+        timeout_(timeout),
+        slow_(std::move(slow)),
+        stub_(std::move(channel)) {}
 
   absl::StatusOr<Drawn> Get(const std::string& pool_class, absl::Span<uint8_t> out,
                             v1::Quality min_quality) override {
@@ -83,7 +88,7 @@ class GetClientImpl final : public GetClient {
       const absl::Status status = GetOnce(pool_class, part, min_quality, &drawn);
       if (!status.ok()) {
         Cleanse(out);
-        return absl::Status(status.code(), Named(pool_class, status.message()));
+        return KeepAnswer(status, absl::Status(status.code(), Named(pool_class, status.message())));
       }
       rest.remove_prefix(part.size());
     }
@@ -106,10 +111,12 @@ class GetClientImpl final : public GetClient {
     request.set_bytes(static_cast<uint32_t>(out.size()));
     request.set_min_quality(min_quality);
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+    const absl::Time began = absl::Now();
+    context.set_deadline(absl::ToChronoTime(began + timeout_));
     WipedBuffer reply;
     grpc::Status status;
     absl::Notification done;
+    const SlowCall slow(slow_, server_, timeout_);
     stub_.UnaryCall(&context, kGetMethod, grpc::StubOptions(), &request, reply.get(),
                     [&status, &done](grpc::Status s) {
                       status = std::move(s);
@@ -117,13 +124,15 @@ class GetClientImpl final : public GetClient {
                     });
     done.WaitForNotification();
     if (!status.ok()) {
-      return TellStep(WithPatience(FromGrpc(status), timeout_), server_, context.peer());
+      const absl::Status ended = WithPatience(FromGrpcWithMark(status), timeout_);
+      return TellStep(WithWait(ended, absl::Now() - began), server_, context.peer());
     }
     return ParseReply(reply.get(), out, drawn);
   }
 
   const std::string server_;
   const absl::Duration timeout_;
+  const SlowCall::Tell slow_;
   grpc::TemplatedGenericStub<v1::GetRequest, grpc::ByteBuffer> stub_;
 };
 
@@ -131,11 +140,11 @@ class GetClientImpl final : public GetClient {
 
 absl::StatusOr<std::unique_ptr<GetClient>> GetClient::Create(const std::string& server,
                                                              const config::v1::ClientTls& tls,
-                                                             absl::Time now,
-                                                             absl::Duration timeout) {
+                                                             absl::Time now, absl::Duration timeout,
+                                                             SlowCall::Tell slow) {
   auto channel = MakeChannel(server, tls, now);
   if (!channel.ok()) return channel.status();
-  return std::make_unique<GetClientImpl>(server, *std::move(channel), timeout);
+  return std::make_unique<GetClientImpl>(server, *std::move(channel), timeout, std::move(slow));
 }
 
 }  // namespace entropyd

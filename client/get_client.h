@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/wire/attach_limits.h"
+#include "client/slow_call.h"
 #include "proto/agent_config.pb.h"
 #include "proto/entropy.pb.h"
 
@@ -36,9 +37,11 @@ class GetClient {
   };
 
   // Does not connect yet. Errors: those of MakeChannel (client/grpc_channel.h).
-  static absl::StatusOr<std::unique_ptr<GetClient>> Create(
-      const std::string& server, const config::v1::ClientTls& tls, absl::Time now,
-      absl::Duration timeout = kDefaultTimeout);
+  static absl::StatusOr<std::unique_ptr<GetClient>> Create(const std::string& server,
+                                                           const config::v1::ClientTls& tls,
+                                                           absl::Time now,
+                                                           absl::Duration timeout = kDefaultTimeout,
+                                                           SlowCall::Tell slow = nullptr);
   virtual ~GetClient() = default;
 
   // Fills `out` with as many calls as it needs; each call has the timeout. After an error `out` is

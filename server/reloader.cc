@@ -208,6 +208,7 @@ Reloader::Outcome Reloader::TakeAll(absl::string_view cause) {
   if (new_rules) parts_.door->Recheck();
   parts_.gate->SetCallLimit(plan->config.max_calls_per_identity_per_second());
   outcome.needs_restart = RestartKeys(started_, plan->config);
+  report_.SetNeedsRestart(outcome.needs_restart);
   config_ = std::move(plan->config);
   WatchFiles();
   TellTaken(cause, outcome.changes);

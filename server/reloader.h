@@ -94,6 +94,7 @@ class Reloader {
   // Somebody waits until server.yaml rests: the next Tick() may come sooner.
   bool awaited() const;
   std::string problem() const { return report_.problem(); }
+  std::vector<std::string> needs_restart() const { return report_.needs_restart(); }
   void Stop();
 
  private:

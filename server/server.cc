@@ -140,6 +140,7 @@ struct Server::Impl {
   // For operators, who may come before the reloader does.
   void Ask(std::string cause, Reloader::Done done);
   std::string ReloadProblem() const;
+  std::vector<std::string> NeedsRestart() const;
   std::string Summary() const;
   absl::Status Alive() const;
   absl::Status Healthy();
@@ -255,6 +256,7 @@ absl::Status Server::Impl::MakeServices(const ServerPlan& plan) {
        .open_calls = &open_calls,
        .reload = [this](Reloader::Done done) { Ask(Reloader::kOperator, std::move(done)); },
        .reload_problem = [this] { return ReloadProblem(); },
+       .needs_restart = [this] { return NeedsRestart(); },
        .allow_recording = &allow_recording});
   return absl::OkStatus();
 }
@@ -346,6 +348,11 @@ void Server::Impl::Ask(std::string cause, Reloader::Done done) {
 std::string Server::Impl::ReloadProblem() const {
   const Reloader* const one = reloader;
   return one == nullptr ? "" : one->problem();
+}
+
+std::vector<std::string> Server::Impl::NeedsRestart() const {
+  const Reloader* const one = reloader;
+  return one == nullptr ? std::vector<std::string>() : one->needs_restart();
 }
 
 absl::Status Server::Impl::Alive() const {

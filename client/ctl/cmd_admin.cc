@@ -2,6 +2,8 @@
 // or AgentAdmin, answered as a table or as the message itself in JSON.
 #include <iostream>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
@@ -10,23 +12,30 @@
 #include "client/show/message_json.h"
 #include "client/show/output.h"
 #include "client/show/tables.h"
+#include "client/slow_call.h"
 
 namespace entropyd {
 namespace {
 
+// How servers end their refusal of a drain's end when there is none.
+constexpr char kNoDrain[] = "the server does not drain";
+
 // Gets the answer from `ask(admin)`, and prints it with `table(answer, columns)` or as JSON.
 template <typename Ask, typename Table>
-int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table) {
+int AskServer(const ClientFlags& flags, bool json, Ask ask, Table table,
+              int (*fail)(const absl::Status&) = FailServer) {
   const auto admin = DialAdmin(flags);
   if (!admin.ok()) return Fail(admin.status());
   const auto answer = ask(**admin);
-  if (!answer.ok()) return FailServer(answer.status());
+  if (!answer.ok()) return fail(answer.status());
   json ? PrintJson(JsonOf(*answer)) : Print(table(*answer, ScreenColumns()));
   return kExitOk;
 }
 
 // The taker opens the control socket once the giver has exited.
 absl::StatusOr<v1::GetStatusResponse> AwaitNewAgent(const std::string& control) {
+  const SlowCall::Tell tell = TellSlow;
+  const SlowCall slow(tell, absl::StrCat("the new agent at ", control), kAnswerPatience);
   return AwaitAgent([&control] { return AgentAdminClient::Create(control)->GetStatus(); },
                     absl::Now, absl::SleepFor);
 }
@@ -36,9 +45,14 @@ absl::StatusOr<v1::GetStatusResponse> AwaitNewAgent(const std::string& control) 
 absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return config.status();
-  auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now());
+  auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now(),
+                                   AdminClient::kDefaultTimeout, TellSlow);
   if (!admin.ok()) return Misconfigured(admin.status());
   return admin;
+}
+
+std::unique_ptr<AgentAdminClient> DialAgent(const std::string& control) {
+  return AgentAdminClient::Create(control, AgentAdminClient::kDefaultTimeout, TellSlow);
 }
 
 int RunSources(const ClientFlags& flags, bool json) {
@@ -85,45 +99,47 @@ int RunDrain(const ClientFlags& flags, const DrainOptions& options, bool json) {
   request.set_identity(options.identity);
   request.set_reason(options.reason);
   request.set_deadline_seconds(options.deadline_seconds);
-  bool refused = false;
+  bool refused = false, idle = false;
   const int status = AskServer(
       flags, json,
       [&](AdminClient& admin) {
         auto answer = admin.Drain(request);
         refused = absl::IsFailedPrecondition(answer.status());
-        return answer;
+        // What was wished for is so already.
+        idle = refused && request.end() && absl::EndsWith(answer.status().message(), kNoDrain);
+        return idle ? absl::StatusOr<v1::DrainResponse>(v1::DrainResponse()) : answer;
       },
-      [&request](const v1::DrainResponse& answer, size_t) -> std::string {
+      [&](const v1::DrainResponse& answer, size_t) -> std::string {
+        if (idle) return "the server does not drain: there is nothing to end\n";
         if (request.end()) return "the server takes agents again\n";
         return absl::StrCat(answer.sessions(), answer.sessions() == 1 ? " agent" : " agents",
                             " told to attach to another server\n");
       });
-  // The server stops, or has no drain to end: the command line and the configuration are right.
-  return refused ? kExitRuntime : status;
+  // The server stops: the command line and the configuration are right.
+  return refused && !idle ? kExitRuntime : status;
 }
 
 int RunReload(const ClientFlags& flags, bool json) {
-  bool whole = true, missing = false;
+  bool whole = true;
   const int status = AskServer(
       flags, json,
       [&](AdminClient& admin) {
         auto answer = admin.Reload();
-        missing = absl::IsNotFound(answer.status());
         whole = !answer.ok() || answer->needs_restart().empty();
         return answer;
       },
-      [](const v1::ReloadServerResponse& answer, size_t) { return ReloadText(answer); });
-  // A file that is missing is as wrong as one that is broken.
-  if (missing) return kExitUsage;
+      [](const v1::ReloadServerResponse& answer, size_t) { return ReloadText(answer); },
+      FailServerFiles);
   return status == kExitOk && !whole ? kExitUnhealthy : status;
 }
 
 int RunAgentUpgrade(const ClientFlags& flags, bool json) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return Fail(config.status());
-  const auto answer = AgentAdminClient::Create(config->control())->Upgrade();
-  if (!answer.ok()) return FailAgent(answer.status());
-  if (const auto up = AwaitNewAgent(config->control()); !up.ok()) return FailAgent(up.status());
+  const auto answer = DialAgent(config->control())->Upgrade();
+  if (!answer.ok()) return FailAgent(answer.status(), config->control());
+  if (const auto up = AwaitNewAgent(config->control()); !up.ok())
+    return FailAgent(up.status(), config->control());
   json ? PrintJson(JsonOf(*answer))
        : Print(absl::StrCat("agent ", OneLine(answer->version_before()), " handed its guests to ",
                             OneLine(answer->version()), "\n"));
@@ -133,10 +149,10 @@ int RunAgentUpgrade(const ClientFlags& flags, bool json) {
 int RunAgentReload(const ClientFlags& flags, bool json) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return Fail(config.status());
-  const auto answer = AgentAdminClient::Create(config->control())->Reload();
-  if (!answer.ok()) return FailAgent(answer.status());
+  const auto answer = DialAgent(config->control())->Reload();
+  if (!answer.ok()) return FailAgentFiles(answer.status(), config->control());
   const auto up = AwaitNewAgent(config->control());
-  if (!up.ok()) return FailAgent(up.status());
+  if (!up.ok()) return FailAgent(up.status(), config->control());
   json ? PrintJson(JsonOf(*answer)) : Print(AgentReloadText(*answer));
   const std::vector<std::string> troubles = ClassTroubles(*up);
   for (const std::string& text : troubles) std::cerr << OneLine("UNHEALTHY: " + text) << "\n";

@@ -102,8 +102,8 @@ int RunGet(const ClientFlags& flags, const GetOptions& options) {
   if (const auto name = SplitPoolClass(config->class_()); !name.ok()) {
     return Fail(absl::InvalidArgumentError(absl::StrCat("get: class ", name.status().message())));
   }
-  absl::StatusOr<std::unique_ptr<GetClient>> client =
-      GetClient::Create(config->server(), config->tls(), absl::Now());
+  absl::StatusOr<std::unique_ptr<GetClient>> client = GetClient::Create(
+      config->server(), config->tls(), absl::Now(), GetClient::kDefaultTimeout, TellSlow);
   if (!client.ok()) return Fail(Misconfigured(client.status()));
   const absl::Status drawn = Draw(**client, config->class_(), options);
   return drawn.ok() ? kExitOk : FailServer(drawn);

@@ -23,8 +23,8 @@ std::string QemuArguments(const config::v1::GuestSocket& socket, const std::stri
 int RunGuests(const ClientFlags& flags, bool json) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return Fail(config.status());
-  const auto answer = AgentAdminClient::Create(config->control())->ListGuests();
-  if (!answer.ok()) return FailAgent(answer.status());
+  const auto answer = DialAgent(config->control())->ListGuests();
+  if (!answer.ok()) return FailAgent(answer.status(), config->control());
   json ? PrintJson(JsonOf(*answer)) : Print(GuestsTable(*answer, ScreenColumns()));
   return kExitOk;
 }
@@ -39,8 +39,8 @@ int RunGuestsAdd(const ClientFlags& flags, const std::string& pool_class,
   request.mutable_socket()->set_path(options.path);
   request.mutable_socket()->set_mode(options.mode);
   request.mutable_socket()->set_group(options.group);
-  const auto answer = AgentAdminClient::Create(config->control())->AddGuest(request);
-  if (!answer.ok()) return FailAgent(answer.status());
+  const auto answer = DialAgent(config->control())->AddGuest(request);
+  if (!answer.ok()) return FailAgent(answer.status(), config->control());
   const config::v1::GuestSocket& socket = answer->socket();
   const QemuReconnect reconnect = ReconnectOfInstalledQemu();
   const std::string arguments = QemuArguments(socket, reconnect.option);
@@ -61,8 +61,8 @@ int RunGuestsRemove(const ClientFlags& flags, const std::string& name, bool json
   if (!config.ok()) return Fail(config.status());
   v1::RemoveGuestRequest request;
   request.set_name(name);
-  const auto answer = AgentAdminClient::Create(config->control())->RemoveGuest(request);
-  if (!answer.ok()) return FailAgent(answer.status());
+  const auto answer = DialAgent(config->control())->RemoveGuest(request);
+  if (!answer.ok()) return FailAgent(answer.status(), config->control());
   json ? PrintJson(JsonOf(*answer))
        : Print(absl::StrCat(OneLine(answer->socket().path()), " is closed\n"));
   return kExitOk;

@@ -31,7 +31,13 @@ std::string JsonStrings(const std::vector<std::string>& texts) {
 absl::StatusOr<v1::GetStatusResponse> AskAgent(const ClientFlags& flags) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return config.status();
-  return AgentAdminClient::Create(config->control())->GetStatus();
+  return DialAgent(config->control())->GetStatus();
+}
+
+// For messages about the agent; "" = the configuration says no socket.
+std::string ControlOf(const ClientFlags& flags) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  return config.ok() ? config->control() : "";
 }
 
 // The socket to write into a domain when the user named none: the default one of agents, or the
@@ -63,7 +69,7 @@ int FillFeed(const ClientFlags& flags, const LibvirtOptions& options, Feed* feed
   if (options.force) return kExitOk;
   const absl::StatusOr<v1::GetStatusResponse> agent = AskAgent(flags);
   if (!agent.ok()) {
-    const int status = FailAgent(agent.status());
+    const int status = FailAgent(agent.status(), ControlOf(flags));
     std::cerr
         << "  --force writes the class without asking the agent: for a domain of another host\n";
     return status;
@@ -306,7 +312,7 @@ int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool
   if (!options.force) {
     agent = AskAgent(flags);
     if (!agent.ok()) {
-      const int status = FailAgent(agent.status());
+      const int status = FailAgent(agent.status(), ControlOf(flags));
       std::cerr << "  --force checks the XML only: for domains of another host\n";
       return status;
     }
@@ -333,12 +339,12 @@ int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool
     Print(absl::StrCat(looks->size(), looks->size() == 1 ? " domain, " : " domains, ", found.size(),
                        found.size() == 1 ? " finding" : " findings", "\n"));
   }
-  return found.empty() ? kExitOk : kExitRuntime;
+  return found.empty() ? kExitOk : kExitUnhealthy;
 }
 
 int RunLibvirtConvert(const LibvirtOptions& options, bool json) {
   const absl::StatusOr<std::string> xml = ReadInput(options.file);
-  if (!xml.ok()) return Fail(xml.status());
+  if (!xml.ok()) return FailFile(xml.status());
   const absl::StatusOr<DomainEdit> edit =
       ConvertPoolBackends(*xml, options.socket.empty() ? kDefaultEgdSocket : options.socket);
   if (!edit.ok()) return Fail(edit.status());

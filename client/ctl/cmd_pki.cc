@@ -28,7 +28,7 @@ int RunPkiInit(const PkiOptions& options, bool json) {
   request.common_name = options.name.empty() ? kDefaultAuthority : options.name;
   if (options.days > 0) request.validity = Days(options.days);
   const absl::Status made = pki::Init(options.dir, request, absl::Now());
-  if (!made.ok()) return Fail(made);
+  if (!made.ok()) return FailFile(made);
   const std::string ca = absl::StrCat(options.dir, "/ca.crt");
   const std::string crl = absl::StrCat(options.dir, "/crl.pem");
   if (json) {
@@ -49,9 +49,16 @@ int RunPkiIssue(const PkiOptions& options, bool json) {
   request.ip_addresses = options.ip;
   request.out_dir = options.out;
   if (options.days > 0) request.validity = Days(options.days);
-  const absl::StatusOr<pki::Issued> issued = pki::Issue(options.dir, request, absl::Now());
-  if (!issued.ok()) return Fail(issued.status());
+  const absl::Time now = absl::Now();
+  const absl::StatusOr<pki::Issued> issued = pki::Issue(options.dir, request, now);
+  if (!issued.ok()) return FailFile(issued.status());
   if (options.spiffe.empty() && options.dns.empty()) std::cerr << kCnOnly;
+  if (issued->not_after < now + request.validity) {
+    std::cerr << "entropyctl: note: the certificate is valid until " << Day(issued->not_after)
+              << ", as long as its authority, and not for "
+              << absl::ToInt64Hours(request.validity) / 24
+              << " days.\n  A longer one needs a new authority (entropyctl pki init --days).\n";
+  }
   if (json) {
     std::cout << JsonObject()
                      .Set("cert", issued->cert_path)
@@ -72,11 +79,11 @@ int RunPkiIssue(const PkiOptions& options, bool json) {
 
 int RunPkiRevoke(const PkiOptions& options, bool json) {
   const absl::StatusOr<std::string> cert = ReadFile(options.cert);
-  if (!cert.ok()) return Fail(cert.status());
+  if (!cert.ok()) return FailFile(cert.status());
   const absl::StatusOr<std::string> serial = pki::Revoke(options.dir, *cert, absl::Now());
   if (!serial.ok()) {
     const absl::Status& why = serial.status();
-    return Fail(absl::Status(why.code(), absl::StrCat(options.cert, ": ", why.message())));
+    return FailFile(absl::Status(why.code(), absl::StrCat(options.cert, ": ", why.message())));
   }
   const std::string crl = absl::StrCat(options.dir, "/crl.pem");
   if (json) {

@@ -41,7 +41,7 @@ std::string SharesTable(const ClassScenario& scenario, const SimulatedShares& sh
 
 int RunClassesSimulate(const std::string& file, bool json) {
   const absl::StatusOr<ClassScenario> scenario = ReadClassScenario(file);
-  if (!scenario.ok()) return Fail(scenario.status());
+  if (!scenario.ok()) return FailFile(scenario.status());
   const absl::StatusOr<SimulatedShares> shares = SimulateClasses(*scenario);
   if (!shares.ok()) return Fail(shares.status());
   for (const auto& warnings : {scenario->warnings, shares->warnings}) {

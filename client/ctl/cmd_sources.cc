@@ -140,7 +140,7 @@ int RunRecord(const ClientFlags& flags, const RecordOptions& options, bool json)
   const auto admin = DialAdmin(flags);
   if (!admin.ok()) return Fail(admin.status());
   PartFile file(options.out);
-  if (const absl::Status opened = file.Open(options.force); !opened.ok()) return Fail(opened);
+  if (const absl::Status opened = file.Open(options.force); !opened.ok()) return FailFile(opened);
 
   v1::RecordSourceRequest request;
   request.set_name(options.source);

@@ -31,8 +31,10 @@ struct ServerAnswers {
 };
 
 absl::StatusOr<ServerAnswers> AskServer(const config::v1::Client& config) {
-  const auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now());
-  if (!admin.ok()) return admin.status();
+  const auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now(),
+                                         AdminClient::kDefaultTimeout, TellSlow);
+  // Of our own files, and no answer of a server.
+  if (!admin.ok()) return Misconfigured(admin.status());
   auto sources = (*admin)->ListSources();
   if (!sources.ok()) return sources.status();
   auto pools = (*admin)->ListPools();
@@ -65,11 +67,13 @@ Findings Find(const ClientFlags& flags, const config::v1::Client& config) {
   struct stat info;
   const bool control_named = !flags.control.empty();
   if (control_named || !found.server.has_value() || stat(config.control().c_str(), &info) == 0) {
-    found.agent = AgentAdminClient::Create(config.control())->GetStatus();
+    found.agent = DialAgent(config.control())->GetStatus();
   }
   if (found.server.has_value() && found.server->ok()) {
     Append(ServerTroubles((*found.server)->pools, (*found.server)->agents), &found.troubles);
-    Append(ServerWarnings((*found.server)->sources, (*found.server)->pools), &found.warnings);
+    Append(
+        ServerWarnings((*found.server)->sources, (*found.server)->pools, (*found.server)->agents),
+        &found.warnings);
   }
   if (found.agent.has_value() && found.agent->ok()) {
     Append(AgentTroubles(**found.agent), &found.troubles);
@@ -132,6 +136,13 @@ std::vector<std::string> Failures(const Findings& found) {
   return failures;
 }
 
+template <typename Texts>
+std::string TextsJson(const Texts& texts) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) quoted.push_back(JsonString(text));
+  return JsonArray(quoted);
+}
+
 std::string Json(const Findings& found, bool healthy) {
   JsonObject json;
   json.Set("healthy", healthy);
@@ -147,6 +158,7 @@ std::string Json(const Findings& found, bool healthy) {
     json.Set("draining", server.agents.draining()).Set("stopping", server.agents.stopping());
     json.Set("drain_reason", server.agents.drain_reason());
     json.Set("reload_problem", server.agents.reload_problem());
+    json.SetRaw("needs_restart", TextsJson(server.agents.needs_restart()));
   }
   if (found.agent.has_value() && found.agent->ok()) json.SetRaw("agent", JsonOf(**found.agent));
   return json.ToString();
@@ -171,11 +183,10 @@ int RunStatus(const ClientFlags& flags, bool json) {
     PrintEach("warning: ", found.warnings);
     PrintEach("UNHEALTHY: ", found.troubles);
     PrintEach("UNKNOWN: ", Failures(found));
-    if (healthy) std::cout << "healthy\n";
-    std::cout << std::flush;
+    if (healthy) Print("healthy\n");
   }
   int result = found.troubles.empty() ? kExitOk : kExitUnhealthy;
-  if (agent_failed) result = FailAgent(found.agent->status());
+  if (agent_failed) result = FailAgent(found.agent->status(), config->control());
   if (agent_failed && !found.server.has_value() && !json) std::cerr << kNoServer;
   if (server_failed) result = FailServer(found.server->status());
   return result;

@@ -31,7 +31,7 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
   const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
   if (!config.ok()) return Fail(config.status());
   Interrupt interrupt;  // before gRPC starts threads
-  const auto agent = AgentAdminClient::Create(config->control());
+  const auto agent = DialAgent(config->control());
   const bool clear = !json && !options.once && isatty(STDOUT_FILENO) != 0;
   // Only an agent that has answered is waited for.
   absl::Time answered = absl::InfinitePast();
@@ -42,7 +42,7 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
     if (!guests.ok()) {
       // An agent that is upgraded or restarted is back soon.
       if (IsAway(guests.status()) && absl::Now() - answered < kPatience) continue;
-      return FailAgent(guests.status());
+      return FailAgent(guests.status(), config->control());
     }
     answered = absl::Now();
     SortByRate(&*status);
@@ -51,7 +51,8 @@ int RunTop(const ClientFlags& flags, const TopOptions& options, bool json) {
     json ? PrintJson(TopJson(*status, *guests))
          : Print(TopText(*status, *guests, kRows, ScreenColumns()));
     std::cout << std::flush;
-    if (!std::cout) return kExitRuntime;  // the reader is gone
+    // The reader is gone, and main() says so.
+    if (!std::cout) return kExitRuntime;
   } while (!options.once && !interrupt.Wait(absl::Seconds(options.seconds)));
   return kExitOk;
 }

@@ -2,8 +2,9 @@
 // command prints its answer on standard output and its errors on standard error, and returns the
 // exit status. `json` asks for one JSON object instead of text.
 //
-// Exit status: 0 ok, 1 failed at run time (doctor, lint: found something), 2 wrong usage or
-// configuration, 3 unhealthy (doctor: could not look), 69 the server or agent does not answer.
+// Exit status: 0 ok, 1 failed at run time (doctor: found something), 2 wrong usage or
+// configuration, or a file that one of them names is missing or wrong, 3 unhealthy (doctor: could
+// not look), 69 the server or agent does not answer.
 //
 // Thread safety: main's thread runs one command.
 #pragma once
@@ -15,6 +16,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "client/client_config.h"
 #include "proto/client_config.pb.h"
 
@@ -35,7 +38,17 @@ int Fail(const absl::Status& status);
 // The same after a call to a server or agent. Adds what to check when it does not answer. What a
 // server answers is no silence: it may say itself that it cannot do it now.
 int FailServer(const absl::Status& status);
-int FailAgent(const absl::Status& status);
+// `control` is the agent's socket, which this looks at to say what is wrong.
+int FailAgent(const absl::Status& status, const std::string& control);
+// The same after a call that has them read their files: one that is missing or may not be read is
+// as wrong as one that is broken.
+int FailServerFiles(const absl::Status& status);
+int FailAgentFiles(const absl::Status& status, const std::string& control);
+// The same for a file that the command line names.
+int FailFile(const absl::Status& status);
+// Says on standard error who has not answered yet, and how long that may take. Nothing when errors
+// are JSON: a script knows its own patience.
+void TellSlow(absl::string_view whom, absl::Duration limit);
 
 // The same error as one of the configuration, whatever its reason: a file that is missing is as
 // wrong as one that is broken.
@@ -48,6 +61,10 @@ absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags);
 // A client for the Admin of the configured server.
 class AdminClient;
 absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags);
+
+// A client for this host's agent.
+class AgentAdminClient;
+std::unique_ptr<AgentAdminClient> DialAgent(const std::string& control);
 
 struct GetOptions {
   enum class Output { kHex, kRaw, kBase64 };
@@ -208,7 +225,7 @@ int RunLibvirtSet(const ClientFlags& flags, const LibvirtOptions& options, bool 
 int RunLibvirtRemove(const LibvirtOptions& options, bool json);
 // Shows the generators and the classes of domains.
 int RunLibvirtShow(const LibvirtOptions& options, bool json);
-// Checks domains. Exit 1 when it finds something.
+// Checks domains. Exit 3 when it finds something.
 int RunLibvirtLint(const ClientFlags& flags, const LibvirtOptions& options, bool json);
 // Rewrites <backend model='pool'> of a domain's XML.
 int RunLibvirtConvert(const LibvirtOptions& options, bool json);

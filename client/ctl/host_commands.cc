@@ -117,7 +117,7 @@ void AddLibvirt(CLI::App& app, Arguments& args) {
   show->callback(
       [&args] { args.run = [&args] { return RunLibvirtShow(args.libvirt, args.json()); }; });
   CLI::App* lint = libvirt->add_subcommand(
-      "lint", "Show what is wrong with the generators of domains; exit 1 if anything is");
+      "lint", "Show what is wrong with the generators of domains; exit 3 if anything is");
   lint->add_option("DOMAIN", options.domains, "(default: all)");
   lint->add_flag("--force", options.force, "do not ask the agent: it is not on this host");
   lint->callback([&args] {

@@ -43,8 +43,8 @@ constexpr char kVersion[] = "entropyctl " ENTROPYD_VERSION;
 constexpr char kExits[] =
     "\nExit status:\n"
     "  0   done\n"
-    "  1   failed; doctor and libvirt lint: something is wrong\n"
-    "  2   the command line or a configuration is wrong\n"
+    "  1   failed; doctor: something is wrong\n"
+    "  2   the command line, a configuration, or a file that they name is wrong\n"
     "  3   what was asked about is not healthy; doctor: it could not look\n"
     "  69  the server or the agent does not answer";
 

@@ -116,7 +116,7 @@ std::string DemoServerYaml(const DemoPaths& paths, const DemoSources& sources) {
     absl::StrAppend(&list, "  - {name: ", name, ", driver: ", rest, "}\n");
     absl::StrAppend(&names, names.empty() ? "" : ", ", name);
   };
-  if (sources.hwrng) add("hwrng", absl::StrCat("char_device, path: ", kDemoHwrng));
+  if (sources.hwrng) add("trng0", absl::StrCat("char_device, path: ", kDemoHwrng));
   if (sources.rdrand) add("cpu", "rdrand");
   if (sources.software_only()) add("kernel", "getrandom");
   // The class has no ceiling, so that it can be measured; its rate only has to be there.

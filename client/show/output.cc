@@ -18,6 +18,23 @@
 #include "client/show/table.h"
 
 namespace entropyd {
+namespace {
+
+// Why the stream could not write, as errno; 0 = not known. A stream keeps no reason itself.
+long& ReasonOf(std::ostream& stream) {
+  static const int place = std::ios_base::xalloc();
+  return stream.iword(place);
+}
+
+// Writes it out at once: what waits in a buffer would fail later, with nobody to keep the reason.
+void Write(absl::string_view text, std::ostream& stream) {
+  const bool failed = !stream;
+  errno = 0;
+  stream << text << std::flush;
+  if (!stream && !failed) ReasonOf(stream) = errno;
+}
+
+}  // namespace
 
 std::string OneLine(absl::string_view text) {
   return EscapeControls(absl::StrReplaceAll(text, {{"\n", " "}, {"\r", " "}}), "");
@@ -47,14 +64,13 @@ std::string Sentence(absl::string_view text, size_t columns) {
   return absl::StrJoin(WrapText(line, columns - std::min<size_t>(2, columns)), "\n  ");
 }
 
-void Print(absl::string_view text) { std::cout << Lines(text); }
+void Print(absl::string_view text) { Write(Lines(text), std::cout); }
 
-void PrintJson(absl::string_view json) { std::cout << json << "\n"; }
+void PrintJson(absl::string_view json) { Write(absl::StrCat(json, "\n"), std::cout); }
 
 absl::Status FlushOutput(std::ostream& stream) {
-  errno = 0;
-  stream.flush();
-  return stream ? absl::OkStatus() : StandardOutputError(errno);
+  Write("", stream);
+  return stream ? absl::OkStatus() : StandardOutputError(static_cast<int>(ReasonOf(stream)));
 }
 
 }  // namespace entropyd

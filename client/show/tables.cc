@@ -357,8 +357,15 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status) {
 }
 
 std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
-                                        const v1::ListPoolsResponse& pools) {
+                                        const v1::ListPoolsResponse& pools,
+                                        const v1::ListAgentsResponse& agents) {
   std::vector<std::string> warnings;
+  if (!agents.needs_restart().empty()) {
+    warnings.push_back(
+        absl::StrCat("the server uses the values that it was started with of these keys, which "
+                     "have changed on disk: ",
+                     absl::StrJoin(agents.needs_restart(), ", "), "; restart it to use the new"));
+  }
   for (const v1::Source& source : sources.source()) {
     if (source.state() != v1::SOURCE_STATE_HEALTHY) {
       warnings.push_back(absl::StrCat("source ", source.name(), " is ",

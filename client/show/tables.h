@@ -54,7 +54,8 @@ std::vector<std::string> AgentTroubles(const v1::GetStatusResponse& status);
 // What an operator should look at although all is served: degraded pools, pools of software only,
 // sources that are out.
 std::vector<std::string> ServerWarnings(const v1::ListSourcesResponse& sources,
-                                        const v1::ListPoolsResponse& pools);
+                                        const v1::ListPoolsResponse& pools,
+                                        const v1::ListAgentsResponse& agents);
 std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status);
 
 }  // namespace entropyd

@@ -1,5 +1,7 @@
 #include "server/reload/reload_report.h"
 
+#include <utility>
+
 namespace entropyd {
 
 ReloadReport::ReloadReport(const Clock* clock, Log* log, Metrics* metrics)
@@ -38,6 +40,16 @@ void ReloadReport::Succeeded() {
 std::string ReloadReport::problem() const {
   absl::MutexLock lock(&mutex_);
   return problem_;
+}
+
+void ReloadReport::SetNeedsRestart(std::vector<std::string> keys) {
+  absl::MutexLock lock(&mutex_);
+  needs_restart_ = std::move(keys);
+}
+
+std::vector<std::string> ReloadReport::needs_restart() const {
+  absl::MutexLock lock(&mutex_);
+  return needs_restart_;
 }
 
 }  // namespace entropyd

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -32,6 +33,9 @@ class ReloadReport {
 
   // Why what is on disk is not in use; "" when it is.
   std::string problem() const;
+  // Keys that have changed and that only a restart takes, as the last reload has found them.
+  void SetNeedsRestart(std::vector<std::string> keys);
+  std::vector<std::string> needs_restart() const;
 
  private:
   const Clock* const clock_;
@@ -41,6 +45,7 @@ class ReloadReport {
   Gauge* const last_success_;
   mutable absl::Mutex mutex_;
   std::string problem_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> needs_restart_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace entropyd

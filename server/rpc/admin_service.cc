@@ -173,6 +173,7 @@ class AdminService final : public v1::Admin::CallbackService {
       response->set_stopping(standing == Protocols::Standing::kStopping);
       response->set_drain_reason(parts_.protocols->drain_reason());
       response->set_reload_problem(parts_.reload_problem());
+      for (std::string& key : parts_.needs_restart()) response->add_needs_restart(std::move(key));
       ListSomeAgents(std::make_shared<AgentList>(parts_.protocols->attach()->registry()), response,
                      reactor, now_nanos);
     });

@@ -46,6 +46,8 @@ struct AdminParts {
   std::function<void(std::function<void(const absl::StatusOr<ReloadOutcome>&)>)> reload;
   // Why what is on disk is not in use; "" when it is.
   std::function<std::string()> reload_problem;
+  // Keys of server.yaml that only a restart takes.
+  std::function<std::vector<std::string>()> needs_restart;
   // True when raw samples may leave the server. It may change.
   const std::atomic<bool>* allow_recording;
 };

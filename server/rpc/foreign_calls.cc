@@ -139,7 +139,7 @@ class Doorman final : public grpc::experimental::ServerInterceptorFactoryInterfa
 
 class Unimplemented final : public grpc::ServerGenericBidiReactor {
  public:
-  Unimplemented() { Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no such method")); }
+  Unimplemented() { Finish(ToGrpc(absl::UnimplementedError("no such method"))); }
   void OnDone() override { delete this; }
 };
 

@@ -1,5 +1,6 @@
 #include "client/call_error.h"
 
+#include "base/wire/answer_mark.h"
 #include "gtest/gtest.h"
 
 namespace entropyd {
@@ -23,6 +24,28 @@ TEST(CallErrorTest, OtherMessagesStayWhole) {
               absl::UnknownError(std::string("drain of s:1: ") + message))
         << message;
   }
+}
+
+TEST(CallErrorTest, AConnectionThatWasWaitedForSaysHowLong) {
+  const absl::Status lost = absl::UnavailableError("Handshake read failed");
+  EXPECT_EQ(WithWait(lost, absl::Milliseconds(20'700)),
+            absl::UnavailableError("Handshake read failed (given up after 20s)"));
+  EXPECT_EQ(WithWait(lost, absl::Milliseconds(1'999)), lost);
+  const absl::Status patient = absl::UnavailableError("no answer within 10s");
+  EXPECT_EQ(WithWait(patient, absl::Seconds(10)), patient);
+  absl::Status answer = absl::UnavailableError("the server drains");
+  MarkAnswer(&answer);
+  EXPECT_EQ(WithWait(answer, absl::Seconds(30)), answer);
+  EXPECT_EQ(WithWait(absl::NotFoundError("no class"), absl::Seconds(30)),
+            absl::NotFoundError("no class"));
+}
+
+TEST(CallErrorTest, AnAnswerKeepsItsMark) {
+  absl::Status answer = absl::DeadlineExceededError("Deadline Exceeded");
+  MarkAnswer(&answer);
+  EXPECT_EQ(WithPatience(answer, absl::Seconds(10)), answer) << "the server's own deadline";
+  EXPECT_TRUE(IsAnswer(CallError("get", " of s:1", answer)));
+  EXPECT_FALSE(IsAnswer(CallError("get", " of s:1", absl::NotFoundError("x"))));
 }
 
 TEST(CallErrorTest, PassedDeadlineSaysHowLongTheCallerWaited) {

@@ -1,12 +1,19 @@
 // What commands end with, and what they advise, for each kind of error.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/process/fd.h"
+#include "base/wire/answer_mark.h"
 #include "client/call_error.h"
 #include "client/ctl/commands.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -54,6 +61,25 @@ TEST(CommandStatusTest, AServerThatSaysThatItCannotNowHasAnswered) {
   }
 }
 
+// Whatever its words are: those of gRPC may be among them.
+TEST(CommandStatusTest, WhatAServerMarksAsItsAnswerIsOne) {
+  absl::Status status =
+      absl::UnavailableError("reload of h:7743: source up: Broken pipe: Socket closed");
+  EXPECT_EQ(EndOf(FailServer, status).exit, kExitUnreachable) << "of an old server";
+  MarkAnswer(&status);
+  const End end = EndOf(FailServer, status);
+  EXPECT_EQ(end.exit, kExitRuntime);
+  EXPECT_THAT(end.said, Not(HasSubstr("\n  ")));
+}
+
+TEST(CommandStatusTest, AClassThatThePolicyDoesNotAllowHasThePolicyAsItsRemedy) {
+  const End end = EndOf(
+      FailServer, absl::PermissionDeniedError("get from p/gold at h:7743: permission denied: no "
+                                              "policy rule lets cn:a draw from p/gold as reader"));
+  EXPECT_THAT(end.said, HasSubstr("add the class to `allow` of a rule"));
+  EXPECT_THAT(end.said, Not(HasSubstr("certificate")));
+}
+
 TEST(CommandStatusTest, WrongUsageAndFilesAreTwoAndTheRestIsOne) {
   EXPECT_EQ(EndOf(FailServer, absl::InvalidArgumentError("x")).exit, kExitUsage);
   EXPECT_EQ(EndOf(FailServer, absl::FailedPreconditionError("x")).exit, kExitUsage);
@@ -72,11 +98,38 @@ TEST(CommandStatusTest, WhoseCertificateTheServerRefusesIsToldWhatToDo) {
   EXPECT_THAT(end.said, HasSubstr("\n  our certificate has expired: renew it"));
 }
 
-TEST(CommandStatusTest, AnAgentThatDoesNotAnswerIsUnreachable) {
-  const End end =
-      EndOf(FailAgent, absl::UnavailableError("the agent's event loop does not answer"));
-  EXPECT_EQ(end.exit, kExitUnreachable);
-  EXPECT_THAT(end.said, HasSubstr("entropyd-hostagent runs on this host"));
+TEST(CommandStatusTest, AnAgentThatDoesNotAnswerIsUnreachableAndItsSocketTellsWhy) {
+  const TempDir dir;
+  const std::string control = dir / "agent.sock";
+  const auto end = [&] {
+    testing::internal::CaptureStderr();
+    const int exit = FailAgent(absl::UnavailableError("the agent does not answer"), control);
+    return End{exit, testing::internal::GetCapturedStderr()};
+  };
+  EXPECT_EQ(end().exit, kExitUnreachable);
+  EXPECT_THAT(end().said, HasSubstr("start the agent (systemctl start entropyd-hostagent)"));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(control.size(), sizeof address.sun_path);
+  std::memcpy(address.sun_path, control.data(), control.size());
+  {
+    const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(fd.get(), 8), 0);
+    EXPECT_THAT(end().said, HasSubstr("says nothing: its process is stopped"));
+  }
+  EXPECT_THAT(end().said, HasSubstr("nobody listens on the socket"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(FailAgent(absl::UnavailableError("x"), ""), kExitUnreachable);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("entropyd-hostagent runs on this host"));
+}
+
+TEST(CommandStatusTest, WhoeverIsWaitedForIsNamedWithTheLimit) {
+  testing::internal::CaptureStderr();
+  TellSlow("h:7743", absl::Seconds(35));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "entropyctl: h:7743 has not answered yet; this waits for 35s at most\n");
 }
 
 }  // namespace

@@ -42,6 +42,9 @@ TEST(OutputTest, AnOutputThatCannotBeWrittenIsAnError) {
   std::ofstream full("/dev/full");
   full << "all";
   EXPECT_TRUE(absl::IsDataLoss(FlushOutput(full)));
+  const absl::Status again = FlushOutput(full);
+  EXPECT_THAT(std::string(again.message()), testing::HasSubstr("No space left on device"))
+      << "also of what an earlier flush could not write";
 }
 
 }  // namespace

@@ -287,9 +287,17 @@ TEST(TablesTest, ASourceThatIsOutIsAWarningWhileThePoolServes) {
   source->set_name("trng0");
   source->set_state(v1::SOURCE_STATE_QUARANTINED);
   source->set_reason("rct");
-  EXPECT_THAT(ServerWarnings(sources, OnePool(true)),
+  EXPECT_THAT(ServerWarnings(sources, OnePool(true), v1::ListAgentsResponse()),
               ElementsAre("source trng0 is quarantined: rct"));
   EXPECT_THAT(ServerTroubles(OnePool(true), {}), IsEmpty());
+}
+
+TEST(TablesTest, WhatOnlyARestartTakesIsAWarning) {
+  v1::ListAgentsResponse agents;
+  agents.add_needs_restart("listen");
+  agents.add_needs_restart("metrics");
+  EXPECT_THAT(ServerWarnings({}, OnePool(true), agents),
+              ElementsAre(HasSubstr("changed on disk: listen, metrics; restart it to use")));
 }
 
 TEST(TablesTest, AnAgentThatIsNotAttachedSaysWhyAndWhenItTriesAgain) {

@@ -13,6 +13,11 @@ refused '--days' pki issue --dir pki --name days --spiffe spiffe://test/days --d
 refused '--deadline: 0 is not a whole number between 1 and 3600' drain --deadline 0
 refused 'NAME is required' guests add
 refused 'NAME is required' guests remove
+"$BIN/entropyctl" pki init --dir brief --days 30 >brief.txt
+"$BIN/entropyctl" pki issue --dir brief --name long --spiffe spiffe://test/long --days 31 >long.txt 2>&1
+grep -q 'note: .* as long as its authority, and not for 31 days' long.txt || die "it is cut silently: $(cat long.txt)"
+"$BIN/entropyctl" pki issue --dir brief --name short --spiffe spiffe://test/short --days 29 >short.txt 2>&1
+lacks short.txt 'note:' || die "nothing was cut: $(cat short.txt)"
 echo no certificate >not.pem
 refused 'not.pem: .*not a certificate in PEM' pki revoke --dir pki --cert not.pem
 "$BIN/entropyctl" pki issue --dir pki --name nameless >nameless.txt 2>&1
@@ -42,6 +47,25 @@ for program in entropyd entropyd-hostagent; do
   expect_failure 2 "$program: not expected: 'now'; see $program --help" "$BIN/$program" now --help
 done
 
+# docs/json.md names every command that prints JSON: all that do something.
+/usr/bin/python3 - "$BIN/entropyctl" "$ROOT/docs/json.md" <<'PYTHON'
+import re, subprocess, sys
+def below(words):
+    text = subprocess.run([sys.argv[1], *words, "--help"], capture_output=True, text=True, check=True).stdout
+    listed = re.search(r"^Subcommands:\n(.*?)\n\n", text, re.S | re.M)
+    return re.findall(r"^  ([a-z-]+) ", listed[1], re.M) if listed else []
+def commands(words):
+    for name in below(words):
+        if [*words, name] not in (["agent"], ["libvirt"], ["pki"]):  # they have commands below them only
+            yield " ".join([*words, name])
+        yield from commands([*words, name])
+document = open(sys.argv[2]).read()
+all_of_them = list(commands([]))
+assert len(all_of_them) > 30, all_of_them
+lacking = [c for c in all_of_them if not re.search(rf"^## (.*, )?{c}(,|$)|`{c}`", document, re.M)]
+assert not lacking, f"docs/json.md lacks {lacking}"
+PYTHON
+
 alike "$("$BIN/entropyctl" version)" "$("$BIN/entropyctl" --version)"
 
 # A configuration that is missing is as wrong as one that is broken, and so is one of its files.
@@ -59,6 +83,19 @@ for arguments in '--help' '--version' 'classes simulate plan.json' 'classes simu
     "classes": [{"name": "root"}, {"name": "a", "parent": "root", "rate": 1}]}' >plan.json
   "$BIN/entropyctl" $arguments >/dev/null
   expect_failure 1 'write to standard output' bash -c "'$BIN/entropyctl' $arguments >/dev/full"
+done
+
+for command in status sources pools classes agents self-test 'classes diff' 'get --bytes 8 --class default/gold'; do
+  for output in text json; do
+    who=operator
+    [ "${command%% *}" != get ] || who=reader
+    expect_failure 1 'write to standard output: No space left on device' \
+      bash -c "'$BIN/entropyctl' --config '$WORK/$who.client.yaml' $command -o $output >/dev/full"
+  done
+done
+for command in guests 'top --once' status; do
+  expect_failure 1 'write to standard output: No space left on device' \
+    bash -c "'$BIN/entropyctl' --control '$WORK/agent.sock' $command >/dev/full"
 done
 
 for program in entropyd entropyd-hostagent; do
@@ -101,7 +138,14 @@ expect_failure 1 'that of a reader draws' $operator get --bytes 10 --class defau
 if $operator get --bytes 10 --class default/gold >said 2>&1; then die "an operator draws bytes"; fi
 lacks said 'after 0 of' || die "it tells of nothing that was drawn"
 expect_failure 1 'no agent .*; entropyctl agents lists' $operator drain --identity spiffe://test/agent/nobody
-expect_failure 1 'read none.crt: No such file or directory; correct the path' \
-  "$BIN/entropyctl" pki revoke --dir pki --cert none.crt
+# A file that cannot be read, or whose content is wrong, ends every command alike.
+for command in 'pki revoke --dir pki --cert none' 'classes simulate none' 'libvirt convert none'; do
+  expect_failure 2 'read none: No such file or directory' "$BIN/entropyctl" $command
+done
+expect_failure 2 'no authority; make one' "$BIN/entropyctl" pki issue --dir none --name x
+echo nonsense >nonsense
+for command in 'pki revoke --dir pki --cert nonsense' 'classes simulate nonsense' 'libvirt convert nonsense'; do
+  expect_failure 2 'entropyctl: INVALID_ARGUMENT: ' "$BIN/entropyctl" $command
+done
 expect_failure 2 "there is no directory $WORK/none; make it" $operator guests add web --path "$WORK/none/web.sock"
 [ ! -e "$WORK/none" ] || die "it made a directory that was mistyped"

@@ -9,7 +9,7 @@ finds() {
 }
 finds no-reconnect '/<reconnect/d'
 # A remedy is a command, and mends it.
-expect_failure 1 '^broken \(defined\): no-reconnect: ' libvirt_on hosta lint broken
+expect_failure 3 '^broken \(defined\): no-reconnect: ' libvirt_on hosta lint broken
 remedy=$({ libvirt_on hosta lint broken || true; } | sed -n 's/^  mend: entropyctl libvirt //p')
 libvirt_on hosta $remedy
 libvirt_on hosta lint broken

@@ -12,8 +12,12 @@ expect_failure 2 "agent.yaml:[0-9]+:1: unknown key 'nonsense'" ctl agent reload
 expect_failure 2 'entropyctl agent upgrade' ctl agent reload
 grep -q 'config.reload_failed' agent.log
 # An upgrade does not check the file first, but it tells why the taker ended.
-expect_failure 1 "ended with status 2: .*agent.yaml:[0-9]+:1: unknown key 'nonsense'" ctl agent upgrade
+expect_failure 2 "ended with status 2: .*agent.yaml:[0-9]+:1: unknown key 'nonsense'" ctl agent upgrade
 expect_failure 3 'configuration on disk is not in use: .*nonsense' "$BIN/entropyctl" --control "$WORK/agent.sock" status
+mv agent.yaml away.yaml
+expect_failure 2 'read .*agent.yaml: No such file' ctl agent reload
+expect_failure 2 'ended with status 2: .*agent.yaml: No such file' ctl agent upgrade
+mv away.yaml agent.yaml
 still_the_same
 sed -i 's|^control: .*|control: /tmp/elsewhere.sock|' agent.yaml
 expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: control: the running agent has $WORK/agent.sock.*entropyctl agent upgrade" \

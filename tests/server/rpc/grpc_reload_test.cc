@@ -338,6 +338,10 @@ TEST_F(GrpcReloadTest, OperatorsReloadAndAreTold) {
   EXPECT_TRUE(Reload(&response).ok());
   EXPECT_EQ(response.change_size(), 0);
   EXPECT_THAT(response.needs_restart(), ElementsAre("listen")) << "until it is restarted";
+  grpc::ClientContext context;
+  v1::ListAgentsResponse status;
+  EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &status).ok());
+  EXPECT_THAT(status.needs_restart(), ElementsAre("listen")) << "entropyctl status shows it";
   Change("server.yaml", "rate: 11MiB/s", "rate: none");
   EXPECT_FALSE(Reload(&response).ok());
   const auto denied = AllOf(HasSubstr("call=Reload"), HasSubstr("outcome=\"PERMISSION_DENIED"));
