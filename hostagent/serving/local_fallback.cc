@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,11 +30,7 @@ absl::StatusOr<std::unique_ptr<LocalFallback>> LocalFallback::Create(
   std::unique_ptr<LocalFallback> buffer(
       new LocalFallback(std::move(inner), std::move(options), clock, log));
   if (!buffer->local_wanted()) return buffer;
-  for (SecretBytes* bytes : {&buffer->seed_, &buffer->mixed_}) {
-    auto allocated = arena->Allocate(CtrDrbg::kSeedBytes);
-    if (!allocated.ok()) return allocated.status();
-    *bytes = *std::move(allocated);
-  }
+  if (auto status = buffer->seed_.Allocate(arena); !status.ok()) return status;
   auto drbg = CtrDrbg::Create(buffer->options_.provider.get());
   if (!drbg.ok()) return drbg.status();
   buffer->drbg_ = *std::move(drbg);
@@ -53,8 +48,7 @@ LocalFallback::LocalFallback(std::unique_ptr<ClassBuffer> inner, Options options
 LocalFallback::~LocalFallback() = default;
 
 bool LocalFallback::local_ready() const {
-  return local_wanted() && !full_entropy_ &&
-         (drbg_->instantiated() || seed_fill_ == CtrDrbg::kSeedBytes);
+  return local_wanted() && !full_entropy_ && (drbg_->instantiated() || seed_.complete());
 }
 
 size_t LocalFallback::available() const {
@@ -130,7 +124,7 @@ void LocalFallback::EnterLocal() {
   const int64_t now = clock_->NowNanos();
   if (absl::Status status = Instantiate(); !status.ok()) {
     ForgetDrbg();
-    ForgetSeed();
+    seed_.Forget();
     mode_ = Mode::kBlocked;
     since_ = now;
     log_->Error("class.local_failed", {{"class", class_name()}, {"reason", status}});
@@ -149,15 +143,9 @@ void LocalFallback::EnterLocal() {
 // A DRBG is still there if upstream came back for fewer bytes than a seed needs. It goes on.
 absl::Status LocalFallback::Instantiate() {
   if (drbg_->instantiated()) return absl::OkStatus();
-  if (!options_.kernel(mixed_.span())) {
-    return absl::UnavailableError("seed DRBG: the kernel gave no bytes");
-  }
-  for (size_t i = 0; i < CtrDrbg::kSeedBytes; ++i) mixed_.data()[i] ^= seed_.data()[i];
-  absl::Status status = drbg_->Instantiate(
-      mixed_.span(), absl::StrCat("local ", class_name()).substr(0, CtrDrbg::kMaxAdditionalBytes));
-  Cleanse(mixed_.span());
-  ForgetSeed();  // it serves once
-  return status;
+  return seed_.Instantiate(
+      drbg_.get(), options_.kernel,
+      absl::StrCat("local ", class_name()).substr(0, CtrDrbg::kMaxAdditionalBytes));
 }
 
 size_t LocalFallback::Generate(absl::Span<uint8_t> out) {
@@ -181,11 +169,6 @@ size_t LocalFallback::Generate(absl::Span<uint8_t> out) {
   return 0;
 }
 
-void LocalFallback::ForgetSeed() {
-  Cleanse(seed_.span());
-  seed_fill_ = 0;
-}
-
 void LocalFallback::ForgetDrbg() {
   if (drbg_ != nullptr) drbg_->Uninstantiate();
 }
@@ -193,20 +176,10 @@ void LocalFallback::ForgetDrbg() {
 // Returns how many bytes it took.
 size_t LocalFallback::SetAside(absl::Span<const uint8_t> bytes) {
   if (!local_wanted() || full_entropy_) return 0;
-  const int64_t now = clock_->NowNanos();
-  if (seed_fill_ == CtrDrbg::kSeedBytes) {
-    // Replaced in one step, so that there is always a seed.
-    if (now - seed_at_ < kSeedAgeNanos || bytes.size() < CtrDrbg::kSeedBytes) return 0;
-    seed_fill_ = 0;
-  }
-  const size_t n = std::min(bytes.size(), CtrDrbg::kSeedBytes - seed_fill_);
-  std::memcpy(seed_.data() + seed_fill_, bytes.data(), n);
-  seed_fill_ += n;
-  if (seed_fill_ == CtrDrbg::kSeedBytes) {
-    seed_at_ = now;
-    ForgetDrbg();
-  }
-  return n;
+  const size_t taken = seed_.SetAside(bytes, clock_->NowNanos());
+  // The DRBG of the last loss is worth nothing any more.
+  if (taken > 0 && seed_.complete()) ForgetDrbg();
+  return taken;
 }
 
 void LocalFallback::Append(absl::Span<const uint8_t> bytes) {
@@ -235,7 +208,7 @@ size_t LocalFallback::Take(absl::Span<uint8_t> out) {
 void LocalFallback::Discard() {
   inner_->Discard();
   if (!local_wanted()) return;
-  ForgetSeed();
+  seed_.Forget();
   ForgetDrbg();
   if (mode_ != Mode::kLocal) return;
   mode_ = Mode::kUpstream;
@@ -253,7 +226,7 @@ void LocalFallback::SetFullEntropy(bool full) {
                {"remedy",
                 "set on_upstream_loss: block, or use a class of a drbg pool; it blocks "
                 "until then"}});
-  ForgetSeed();
+  seed_.Forget();
   ForgetDrbg();
   if (mode_ != Mode::kLocal) return;
   mode_ = Mode::kUpstream;

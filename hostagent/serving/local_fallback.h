@@ -43,6 +43,7 @@
 #include "base/telemetry/log.h"
 #include "base/wire/state_names.h"
 #include "hostagent/serving/class_buffer.h"
+#include "hostagent/serving/kept_seed.h"
 
 namespace entropyd {
 
@@ -63,11 +64,8 @@ class LocalFallback final : public ClassBuffer {
   static constexpr size_t kLocalGrantBytes = 64;
   static constexpr int64_t kLocalPauseNanos = 10 * kMillisecondNanos;
   static constexpr size_t kStirBytes = 32;
-  // Used of an arena, beside the buffer's bytes: the seed, and the seed that it is mixed into.
-  static constexpr size_t kArenaBytes = 2 * 64;
-  // A seed older than this is renewed. Then whoever saw this host's memory long ago learns nothing
-  // about the bytes of a later loss.
-  static constexpr int64_t kSeedAgeNanos = kHourNanos;
+  // Used of an arena, beside the buffer's bytes.
+  static constexpr size_t kArenaBytes = KeptSeed::kArenaBytes;
 
   struct Options {
     OnUpstreamLoss on_loss = OnUpstreamLoss::kBlock;
@@ -130,7 +128,6 @@ class LocalFallback final : public ClassBuffer {
   size_t Generate(absl::Span<uint8_t> out);
   // What the DRBG may give now.
   size_t LocalRoom() const;
-  void ForgetSeed();
   void ForgetDrbg();
   void EnterLocal();
   void TellBlocked(int64_t now);
@@ -159,13 +156,7 @@ class LocalFallback final : public ClassBuffer {
   // local_bytes_ when kLocal began.
   uint64_t bytes_before_ = 0;
 
-  // From upstream; seed_fill_ bytes are there so far.
-  SecretBytes seed_;
-  size_t seed_fill_ = 0;
-  // When the seed was complete.
-  int64_t seed_at_ = 0;
-  // The seed as the DRBG gets it, for a moment.
-  SecretBytes mixed_;
+  KeptSeed seed_;
   std::unique_ptr<CtrDrbg> drbg_;
 };
 
