@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hostagent/endpoint/socket_directory.h"
 #include "tests/hostagent/feed/feed_rig.h"
 #include "tests/hostagent/two_hosts.h"
 
