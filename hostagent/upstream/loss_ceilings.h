@@ -46,7 +46,7 @@ class LossCeilings {
     // The smallest of all; 0 = none.
     uint64_t ceil = 0;
     // The classes above that have one.
-    std::vector<std::string> above;
+    std::vector<std::string> above = {};
   };
 
   // A class above that has a ceiling.

@@ -369,7 +369,7 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
       message.mutable_begin()->set_format_max(1);
       say(message);
     }
-    if (messages > 1) EXPECT_TRUE((*link)->Receive(Soon()).ok());
+    EXPECT_TRUE(messages < 2 || (*link)->Receive(Soon()).ok());
     message.mutable_request();
     if (messages > 2) say(message);
     if (messages == 4) message.mutable_refusal()->set_reason("a test");

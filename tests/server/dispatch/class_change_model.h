@@ -410,7 +410,9 @@ class ClassChangeModel final : public DispatcherFixture {
     for (const ClassTree::ClassSpec& spec : specs) {
       const std::string name = absl::StrCat(pool, "/", spec.name);
       const bool capped = spec.ceil != ClassTree::kUnlimited;
-      Ideal ideal = {.spec = spec, .tokens = capped ? static_cast<double>(spec.cburst) : kPlenty};
+      Ideal ideal;
+      ideal.spec = spec;
+      ideal.tokens = capped ? static_cast<double>(spec.cburst) : kPlenty;
       if (!spec.parent.empty()) ideal.parent = absl::StrCat(pool, "/", spec.parent);
       if (capped && before.count(name) > 0)
         ideal.tokens = std::min(ideal.tokens, before.at(name).tokens);
@@ -428,7 +430,7 @@ class ClassChangeModel final : public DispatcherFixture {
     absl::Status status = absl::UnknownError("it did not run");
     PoolsChange change;
     ClassesChange classes;
-    classes.update = {.pool = pool, .specs = specs};
+    classes.update = {pool, specs, {}};
     if (seed % 2 == 0) classes.weigh_guests = {"a", "c"};
     change.changed = {classes};
     change.order = Order();

@@ -79,9 +79,12 @@ TEST_F(ClassTableTest, TheCeilOfALeafIsTheSmallestFromThereToTheRoot) {
 
 TEST_F(ClassTableTest, ANewCeilOfAClassAboveIsOneOfAllLeavesThatItHolds) {
   ClassTable table = Configured(20'000, 0, 3000);
-  EXPECT_EQ(Names(table.Update(With(15'000, kNone, 3000), 1).value()), Strings{"pool/gold"});
+  EXPECT_EQ(Names(table.Update(With(15'000, kNone, 3000), 1).value()),
+            (Strings{"pool/fine", "pool/gold"}));
   EXPECT_EQ(table.FindLeaf("pool/gold")->ceil, 15'000u);
   EXPECT_EQ(table.FindLeaf("pool/fine")->ceil, 3000u);
+  EXPECT_EQ(table.FindLeaf("pool/fine")->above, (std::vector<SharedCeiling>{{"pool/root", 15'000}}))
+      << "without its own";
   EXPECT_EQ(Names(table.Update(With(15'000, 2500, 3000), 1).value()), Strings{"pool/fine"});
   EXPECT_EQ(table.FindLeaf("pool/fine")->ceil, 2500u);
   EXPECT_EQ(Names(table.Update(With(kNone, kNone, kNone), 1).value()),
