@@ -52,4 +52,12 @@ bool HasLibvirt(const Machine& machine) {
   return false;
 }
 
+absl::optional<Actor> HypervisorUser(const Machine& machine) {
+  for (const char* name : {"libvirt-qemu", "qemu"}) {
+    absl::optional<Actor> user = machine.user(name);
+    if (user.has_value()) return user;
+  }
+  return absl::nullopt;
+}
+
 }  // namespace entropyd::doctor

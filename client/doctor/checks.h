@@ -13,6 +13,7 @@
 
 #include <string>
 
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "client/doctor/machine.h"
 #include "client/doctor/report.h"
@@ -70,5 +71,7 @@ void LookAtService(const Subject& subject, Report* report);
 
 // Whether libvirt runs on this machine.
 bool HasLibvirt(const Machine& machine);
+// As whom libvirt runs QEMU, on Debian and elsewhere; nullopt = it is not installed.
+absl::optional<Actor> HypervisorUser(const Machine& machine);
 
 }  // namespace entropyd::doctor

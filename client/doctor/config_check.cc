@@ -90,7 +90,7 @@ void LookAtConfig(const Subject& subject, Report* report) {
   const std::string why = absl::StrCat(service.name(), service.process.has_value()
                                                            ? " will not take it when it is reloaded"
                                                            : " does not start with it");
-  for (std::string line : Lines(checked->err, service.name())) {
+  for (const std::string& line : Lines(checked->err, service.name())) {
     absl::string_view text = line;
     if (absl::ConsumePrefix(&text, "warning: ")) {
       report->Warn(TroubleOf(subject, text, "the program warns of it at each start"));

@@ -83,15 +83,6 @@ bool LookAtFile(const Subject& subject, const std::string& key, const ListenerCo
   return true;
 }
 
-// libvirt's QEMU, on Debian and elsewhere.
-absl::optional<Actor> Hypervisor(const Machine& machine) {
-  for (const char* name : {"libvirt-qemu", "qemu"}) {
-    absl::optional<Actor> user = machine.user(name);
-    if (user.has_value()) return user;
-  }
-  return absl::nullopt;
-}
-
 }  // namespace
 
 void LookAtSockets(const Subject& subject, Report* report) {
@@ -122,7 +113,7 @@ void LookAtSockets(const Subject& subject, Report* report) {
 
 void LookAtHypervisor(const Subject& subject, Report* report) {
   const config::v1::HostAgent& config = subject.service.agent;
-  const absl::optional<Actor> qemu = Hypervisor(subject.machine);
+  const absl::optional<Actor> qemu = HypervisorUser(subject.machine);
   if (!qemu.has_value() || !HasLibvirt(subject.machine)) {
     return report->Passed("libvirt does not run here");
   }

@@ -17,10 +17,12 @@ std::string ShowUtc(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone());
 }
 
-std::string IssueCommand(const std::string& identity) {
+// Those who connect to a server look for its name, too.
+std::string IssueCommand(const Service& service, const std::string& identity) {
   const bool spiffe = absl::StartsWith(identity, "spiffe://");
   return absl::StrCat("entropyctl pki issue --dir CA --name NAME ",
                       spiffe ? absl::StrCat("--spiffe ", identity) : "--spiffe ID",
+                      service.role == Role::kServer ? " --dns HOST" : "",
                       ", and move the two files over the old ones");
 }
 
@@ -58,7 +60,7 @@ void TellMaterial(const Subject& subject, const absl::Status& status, Report* re
   if (early) {
     trouble.mend = "timedatectl set-ntp true";
   } else if (expired || key == "cert" || key == "key") {
-    trouble.mend = IssueCommand(who.ok() ? who->name : "");
+    trouble.mend = IssueCommand(subject.service, who.ok() ? who->name : "");
   } else {
     trouble.mend =
         absl::StrCat("install -m 644 ca.crt ", file, "  # of the CA that the others have");
@@ -78,7 +80,7 @@ void LookAtCertificate(const Subject& subject, Report* report) {
   if (material->not_after - now < kSoon) {
     return report->Warn({.what = absl::StrCat(tls.cert, " expires at ", until),
                          .why = absl::StrCat("from then on nobody accepts ", material->identity),
-                         .mend = IssueCommand(material->identity),
+                         .mend = IssueCommand(subject.service, material->identity),
                          .key = "tls.cert"});
   }
   report->Passed(absl::StrCat(material->identity, ", valid until ", until));
@@ -140,7 +142,7 @@ void LookAtCrl(const Subject& subject, Report* report) {
   if (absl::StrContains(own.message(), "revoked")) {
     return report->Broken({.what = absl::StrCat(tls.cert, " ", own.message()),
                            .why = "agents that have the list refuse this server",
-                           .mend = IssueCommand(""),
+                           .mend = IssueCommand(subject.service, ""),
                            .key = "tls.cert"});
   }
   report->Passed(absl::StrCat(tls.crl, " is good until ", ShowUtc(lists->trust->next_update())));

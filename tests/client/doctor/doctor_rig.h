@@ -70,7 +70,7 @@ class Rig {
     Write("device", "noise", 0644);
     StartServer(Text("tls/server.crt"), Text("tls/server.key"), ca.cert_pem());
     WriteConfigs();
-    MakeSockets();
+    for (const char* name : {"run/egd.sock", "run/agent.sock"}) MakeSocket(name);
     WriteProcess(kServerPid, "entropyd", dir / "server.yaml");
     WriteProcess(kAgentPid, "entropyd-hostag", dir / "agent.yaml");
     Write("system/proc/self/status", Status(0), 0644);
@@ -150,6 +150,15 @@ class Rig {
         files, "                ", files, "                files     \nMax locked memory         ",
         locked, "            ", locked, "            bytes     \n");
   }
+  // As a process that has ended leaves it; nobody connects here.
+  void MakeSocket(const std::string& name) {
+    const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    const std::string path = dir / name;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << path;
+  }
   // libvirt runs, with its user, and one domain.
   void AddLibvirt(const std::string& xml) {
     Write("system/run/libvirt/libvirt-sock", "");
@@ -214,17 +223,6 @@ class Rig {
                        "\nstate_dir: ", dir / "host-state", "\nlisteners:\n  - {path: ",
                        dir / "run/egd.sock", ", mode: \"0660\", class: default/gold}\n"));
   }
-  // As a process that has ended leaves them; nobody connects here.
-  void MakeSockets() {
-    for (const char* name : {"run/egd.sock", "run/agent.sock"}) {
-      const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      sockaddr_un address = {};
-      address.sun_family = AF_UNIX;
-      const std::string path = dir / name;
-      path.copy(address.sun_path, sizeof address.sun_path - 1);
-      EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << path;
-    }
-  }
   void FillMachine() {
     machine.now = [] { return absl::Now(); };
     machine.root = dir / "system";
@@ -282,7 +280,8 @@ class Rig {
       if (loaded.ok() && !asked) return ProgramOutput{};
       return ProgramOutput{
           loaded.ok() ? check_status : 2, "",
-          absl::StrCat("entropyd: ", loaded.ok() ? check_config : std::string(loaded.message()))};
+          absl::StrCat(absl::EndsWith(file, "server.yaml") ? "entropyd: " : "entropyd-hostagent: ",
+                       loaded.ok() ? check_config : std::string(loaded.message()))};
     }
     for (const auto& [words, out] : programs) {
       if (argv.at(0) == words || (argv.size() > 2 && argv[2] == words))

@@ -56,6 +56,20 @@ TEST(DoctorTest, FindsNothingWithLibvirtAppArmorAndUnits) {
   EXPECT_THAT(Texts(rig.Examine().report), IsEmpty());
 }
 
+TEST(DoctorTest, AppArmorNeedsNoRuleForASocketThatIsForOthers) {
+  Rig rig;
+  rig.AddLibvirt("<domain><name>web1</name></domain>");
+  rig.Replace("agent.yaml", "listeners:\n",
+              absl::StrCat("listeners:\n  - {path: ", rig.dir / "run/own.sock",
+                           ", class: default/gold}\n"));
+  rig.MakeSocket("run/own.sock");
+  chmod((rig.dir / "run/own.sock").c_str(), 0660);
+  rig.Write("system/sys/module/apparmor/parameters/enabled", "Y\n");
+  rig.Write("system/etc/apparmor.d/abstractions/libvirt-qemu",
+            absl::StrCat(rig.dir / "run/egd.sock", " rw,\n"));
+  EXPECT_THAT(Texts(rig.Examine().report), IsEmpty());
+}
+
 TEST(DoctorTest, SaysThatNothingIsHere) {
   Rig rig;
   rig.Stop(kServerPid);
@@ -127,6 +141,15 @@ TEST(DoctorTest, TellsOnceWhatTheProgramTellsToo) {
                    ":9:1: pools: something else");
   EXPECT_THAT(Texts(rig.Examine().report),
               ElementsAre(HasSubstr("server.config: "), HasSubstr("server.certificate: ")));
+}
+
+TEST(DoctorTest, TellsOnceWhatIsAboutTheSameKey) {
+  Rig rig;
+  rig.Replace("agent.yaml", "run/egd.sock", "class/egd.sock");
+  rig.check_status = 2;
+  rig.check_config =
+      absl::StrCat(rig.dir / "agent.yaml", ":6:5: listeners[0].path: the program has other words");
+  EXPECT_THAT(Texts(rig.Examine().report), ElementsAre(HasSubstr("agent.sockets: ")));
 }
 
 TEST(DoctorTest, FixTakesRightsAwayAndMakesDirectories) {

@@ -72,6 +72,7 @@ class TlsServer {
       if (context_ == nullptr) {
         if (recv(peer.get(), &byte, 1, 0) > 0)
           (void)!send(peer.get(), "what?\r\n", 7, MSG_NOSIGNAL);
+        shutdown(peer.get(), SHUT_WR);
         while (recv(peer.get(), &byte, 1, 0) > 0) {
         }
         continue;
