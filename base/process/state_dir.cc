@@ -89,7 +89,7 @@ absl::Status MakeStateDir(const std::string& path) {
     return CannotMake(errno, absl::StrCat("create state_dir ", path));
   }
   const UniqueFd opened(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened || access(path.c_str(), W_OK) != 0) {
+  if (!opened || faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
     return CannotMake(errno, absl::StrCat("write in state_dir ", path));
   }
   return absl::OkStatus();

@@ -32,7 +32,7 @@ constexpr char kAbout[] =
     "  entropyctl demo                  a whole entropyd here, thrown away at the end\n"
     "  entropyctl get --bytes 32 --hex  32 bytes of the class in client.yaml\n"
     "  entropyctl status                exit 3 when unhealthy, 69 when nobody answers\n"
-    "  entropyctl doctor                what is wrong on this machine, and its cure\n"
+    "  entropyctl doctor                what is wrong here, and what mends it\n"
     "  entropyctl classes -o json       every table is there as JSON too\n"
     "\n"
     "Where the server is and who you are there: flags, else ENTROPYD_* in the environment, else "

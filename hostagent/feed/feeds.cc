@@ -102,11 +102,10 @@ size_t Feeds::MakeLostAnew() {
 void Feeds::DropOneLeft() {
   std::map<std::string, size_t> counts;
   for (const std::unique_ptr<FifoFeed>& feed : left_) ++counts[feed->name()];
-  const auto most =
-      std::max_element(counts.begin(), counts.end(),
-                       [](const auto& a, const auto& b) { return a.second < b.second; });
-  left_.erase(std::find_if(left_.begin(), left_.end(),
-                           [&most](const auto& feed) { return feed->name() == most->first; }));
+  // The first of equals is the oldest.
+  left_.erase(std::max_element(left_.begin(), left_.end(), [&counts](const auto& a, const auto& b) {
+    return counts[a->name()] < counts[b->name()];
+  }));
 }
 
 absl::Status Feeds::problem(const std::string& pipe) const {

@@ -270,7 +270,7 @@ FairQueue::After Connection::Deliver() {
     more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMostReplies;
   }
   if (closed()) return FairQueue::After::kDone;
-  if (pending_.ReadsOn(session_.Room(pending_.most()))) UpdateInterest();
+  if (pending_.unread() && pending_.ReadsOn(session_.Room(pending_.most()))) UpdateInterest();
   const bool again = more || plan_full_ || session_.needs_pass();
   session_.Forfeit();
   prime_granted_ = 0;

@@ -42,6 +42,8 @@ class PendingRoom {
   // The connection's queue now has memory for so many runs.
   void Hold(size_t capacity);
 
+  // Something is left unread.
+  bool unread() const { return unread_; }
   // There is no room. True when what comes was read until now.
   bool LeaveUnread();
   // True, once, when what was left unread is to be read because there is room for `runs`.

@@ -151,10 +151,10 @@ void EventLoop::RunOnce(int64_t max_wait_nanos) {
   left_ = Left();
   heartbeat_.store(now_, std::memory_order_relaxed);
   bool woken = false;
-  ++turn_;
+  const uint64_t first = turn_++;
   for (int i = 0; i < n; ++i) {
     const epoll_event& event =
-        events[(turn_ + static_cast<uint32_t>(i)) % static_cast<uint32_t>(n)];
+        events[(first + static_cast<uint64_t>(i)) % static_cast<uint64_t>(n)];
     if (event.data.u64 == kWakeEvent) {
       woken = true;
     } else if (event.data.u64 == kTimerEvent) {

@@ -162,7 +162,7 @@ class EventLoop {
   bool again_ = false;
   Left left_;
   // Counts turns: which of the events comes first.
-  uint32_t turn_ = 0;
+  uint64_t turn_ = 0;
   TurnCounters* counters_ = nullptr;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;

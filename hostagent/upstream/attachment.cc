@@ -305,6 +305,8 @@ int64_t Attachment::heartbeat_at() const {
 // Sends all that the server does not know yet, in one message. One buffer has a reason to send, and
 // the others' numbers go along.
 void Attachment::SendLines() {
+  // What the ledger has counted of a message that was refused, nobody has stored.
+  if (!given_up_.ok()) return;
   v1::AgentMessage message;
   for (size_t i = 0; i < lanes_.size(); ++i) {
     const AttachLedger::Channel* channel = ledger_.Find(lanes_[i].channel);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "base/class_tree/token_bucket.h"
+
 namespace entropyd {
 namespace {
 
@@ -18,9 +21,10 @@ void LossCeilings::Tell(size_t of_class, const v1::ChannelState& state) {
   figures = {.told = true, .rate = std::max<uint64_t>(state.rate(), 1), .ceil = state.ceil()};
   for (const v1::Ceiling& above : state.above()) {
     if (figures.above.size() == kMostAbove) break;
-    if (above.class_().size() > kMostNameBytes) continue;
+    if (above.class_().size() > kMostNameBytes || above.ceil() == 0) continue;
+    if (absl::c_linear_search(figures.above, above.class_())) continue;
     figures.above.push_back(above.class_());
-    shared_[above.class_()].ceil = above.ceil();
+    shared_[above.class_()].ceil = std::min(above.ceil(), TokenBucket::kMaxRate);
   }
   Count();
   for (size_t i = 0; i < buffers_.size(); ++i) {

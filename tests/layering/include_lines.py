@@ -3,7 +3,7 @@ lines that go on after a backslash. What cannot be read so, such as a macro for 
 import re
 
 # A raw string, a string, a character, a comment to the end of the line, a comment.
-TOKEN = re.compile(r'R"([^()\\ ]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])*\''
+TOKEN = re.compile(r'(?<![0-9A-Za-z_])(?:u8|[uUL])?R"([^()\\ ]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])*\''
                    r'|//[^\n]*|/\*.*?\*/', re.S)
 DIRECTIVE = re.compile(r"\s*(?:#|%:|\?\?=)\s*(\w*)(.*)")
 NAME = re.compile(r'\s*(?:"([^"]+)"|<([^>]+)>)\s*$')
@@ -18,7 +18,7 @@ def without_comments(text):
         token = match.group(0)
         if token.startswith(("//", "/*")):
             return " " + BREAK * token.count("\n")
-        return '""' + BREAK * token.count("\n") if token.startswith("R") else token
+        return '""' + BREAK * token.count("\n") if token[0] not in "\"'" else token
     return TOKEN.sub(bare, re.sub(r"\\\r?\n", BREAK, text))
 
 

@@ -64,6 +64,8 @@ INJECTIONS = [
     ("server/dispatch", f'%:include "{ATTACH}"', DISPATCH_TO_ATTACH),
     ("server/dispatch", f"const char* s = R\"(/*)\";\n#include \"{ATTACH}\"", DISPATCH_TO_ATTACH),
     ("server/dispatch", f"const char* s = \"/*\";\n#include \"{ATTACH}\"", DISPATCH_TO_ATTACH),
+    ("server/dispatch", f'const char* s = FOR"(/*";\n#include "{ATTACH}"\n// )"', DISPATCH_TO_ATTACH),
+    ("server/dispatch", f"const auto* s = u8R\"(/*)\";\n#include \"{ATTACH}\"", DISPATCH_TO_ATTACH),
     ("server/dispatch", f'// #include "{ATTACH}"', None),
     ("server/dispatch", f'/*\n#include "{ATTACH}"\n*/', None),
     ("server/dispatch", f'const char* s = R"(\n#include "{ATTACH}"\n)";', None),

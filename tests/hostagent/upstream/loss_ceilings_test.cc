@@ -66,6 +66,17 @@ TEST_F(LossCeilingsTest, ClassesBelowOneCeilingHaveItTogether) {
   EXPECT_EQ(CeilOf(2), 0u) << "no ceiling is above it";
 }
 
+TEST_F(LossCeilingsTest, WhatASoundServerNeverSaysChangesNothing) {
+  Make(2);
+  ceilings_->Tell(0, Figures(300, 1'000, {{"default/root", 0}}));
+  EXPECT_EQ(CeilOf(0), 1'000u) << "0 is no ceiling";
+  ceilings_->Tell(0, Figures(300, 0, {{"default/root", 600}, {"default/root", 600}}));
+  ceilings_->Tell(1, Figures(300, 0, {{"default/root", 600}}));
+  EXPECT_EQ(CeilOf(0), 300u) << "one name counts once";
+  ceilings_->Tell(1, Figures(300, 2'000, {{"default/top", UINT64_MAX}}));
+  EXPECT_EQ(CeilOf(1), 2'000u);
+}
+
 TEST_F(LossCeilingsTest, AClassThatBlocksInALossHasNoPart) {
   Make(2);
   buffers_[1]->gives = false;
