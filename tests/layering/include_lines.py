@@ -3,7 +3,8 @@ lines that go on after a backslash. What cannot be read so, such as a macro for 
 import re
 
 # A raw string, a string, a character, a comment to the end of the line, a comment.
-TOKEN = re.compile(r'(?<![0-9A-Za-z_])(?:u8|[uUL])?R"([^()\\ ]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])*\''
+TOKEN = re.compile(r'(?<![0-9A-Za-z_])(?:u8|[uUL])?R"([^()\\ ]{0,16})\(.*?\)\1"'
+                   r'|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])*\''
                    r'|//[^\n]*|/\*.*?\*/', re.S)
 DIRECTIVE = re.compile(r"\s*(?:#|%:|\?\?=)\s*(\w*)(.*)")
 NAME = re.compile(r'\s*(?:"([^"]+)"|<([^>]+)>)\s*$')
