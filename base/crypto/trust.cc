@@ -66,9 +66,56 @@ bool Revokes(X509_CRL* crl, X509* cert) {
 }  // namespace
 
 struct Trust::Parts {
+  struct Question {
+    X509* leaf;
+    STACK_OF(X509) * others;
+  };
+  // Holds the chain, or the error. Null = there is no memory.
+  struct Answer {
+    StoreContextPtr context = nullptr;
+    bool leads_to_ca = false;
+  };
+  // At any time when `now` is null.
+  Answer Ask(const Question& question, const absl::Time* now) const;
+  // OK, or who is revoked.
+  absl::Status LookUp(const STACK_OF(X509) * chain) const;
+
   StorePtr store;
   std::vector<CrlPtr> lists;
 };
+
+Trust::Parts::Answer Trust::Parts::Ask(const Question& question, const absl::Time* now) const {
+  Answer answer = {StoreContextPtr(X509_STORE_CTX_new())};
+  X509_STORE_CTX* const context = answer.context.get();
+  if (context == nullptr ||
+      X509_STORE_CTX_init(context, store.get(), question.leaf, question.others) != 1) {
+    return {};
+  }
+  // A bundle may hold a CA without the one above it.
+  X509_STORE_CTX_set_flags(context, X509_V_FLAG_PARTIAL_CHAIN);
+  if (now == nullptr) {
+    X509_STORE_CTX_set_flags(context, X509_V_FLAG_NO_CHECK_TIME);
+  } else {
+    X509_STORE_CTX_set_time(context, 0, absl::ToTimeT(*now));
+  }
+  answer.leads_to_ca = X509_verify_cert(context) == 1;
+  ERR_clear_error();
+  return answer;
+}
+
+absl::Status Trust::Parts::LookUp(const STACK_OF(X509) * chain) const {
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    X509* const cert = sk_X509_value(chain, i);
+    for (const CrlPtr& list : lists) {
+      if (!Revokes(list.get(), cert)) continue;
+      if (i == 0) return absl::UnauthenticatedError("is revoked");
+      return absl::UnauthenticatedError(absl::StrCat("is signed by ",
+                                                     ShowName(X509_get_subject_name(cert)),
+                                                     ", whose own certificate is revoked"));
+    }
+  }
+  return absl::OkStatus();
+}
 
 Trust::Trust(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Trust::~Trust() = default;
@@ -93,41 +140,40 @@ absl::StatusOr<std::shared_ptr<const Trust>> Trust::Create(const File& ca, const
   return std::shared_ptr<const Trust>(new Trust(std::move(parts)));
 }
 
-absl::Status Trust::Check(absl::string_view leaf_pem, absl::string_view chain_pem,
-                          absl::Time* not_after) const {
+absl::Status Trust::Check(absl::string_view leaf_pem, absl::string_view chain_pem) const {
+  return Verify(nullptr, leaf_pem, chain_pem, nullptr);
+}
+
+absl::Status Trust::CheckAt(absl::Time now, absl::string_view leaf_pem, absl::string_view chain_pem,
+                            absl::Time* not_after) const {
+  return Verify(&now, leaf_pem, chain_pem, not_after);
+}
+
+absl::Status Trust::Verify(const absl::Time* now, absl::string_view leaf_pem,
+                           absl::string_view chain_pem, absl::Time* not_after) const {
   const std::vector<CertPtr> leaf = ReadCerts(leaf_pem);
   if (leaf.empty()) return absl::UnauthenticatedError("cannot be read");
   const std::vector<CertPtr> sent = ReadCerts(chain_pem);
-  StackPtr others(sk_X509_new_null());
-  StoreContextPtr context(X509_STORE_CTX_new());
-  if (others == nullptr || context == nullptr) return absl::InternalError("cannot be checked");
+  const StackPtr others(sk_X509_new_null());
+  if (others == nullptr) return absl::InternalError("cannot be checked");
   for (const CertPtr& one : sent) sk_X509_push(others.get(), one.get());
-  if (X509_STORE_CTX_init(context.get(), parts_->store.get(), leaf.front().get(), others.get()) !=
-      1) {
+  const Parts::Question question = {leaf.front().get(), others.get()};
+  Parts::Answer answer;
+  if (now != nullptr) answer = parts_->Ask(question, now);
+  // OpenSSL takes the first issuer that fits when the time does not matter. So this chain tells
+  // only what is wrong when no chain is valid.
+  if (!answer.leads_to_ca) answer = parts_->Ask(question, nullptr);
+  if (answer.context == nullptr) {
     return absl::InternalError(absl::StrCat("cannot be checked: ", OpenSslReason()));
   }
-  // A bundle may hold a CA without the one above it.
-  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
-  const bool leads_to_ca = X509_verify_cert(context.get()) == 1;
-  ERR_clear_error();
-  if (!leads_to_ca) {
-    return absl::UnauthenticatedError(
-        absl::StrCat("leads to no CA that is trusted here: ",
-                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()))));
+  if (!answer.leads_to_ca) {
+    const int error = X509_STORE_CTX_get_error(answer.context.get());
+    return absl::UnauthenticatedError(absl::StrCat("leads to no CA that is trusted here: ",
+                                                   X509_verify_cert_error_string(error)));
   }
-  STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(context.get());
+  STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(answer.context.get());
   if (not_after != nullptr) *not_after = FirstEnd(chain);
-  for (int i = 0; i < sk_X509_num(chain); ++i) {
-    X509* const cert = sk_X509_value(chain, i);
-    for (const CrlPtr& list : parts_->lists) {
-      if (!Revokes(list.get(), cert)) continue;
-      if (i == 0) return absl::UnauthenticatedError("is revoked");
-      return absl::UnauthenticatedError(absl::StrCat("is signed by ",
-                                                     ShowName(X509_get_subject_name(cert)),
-                                                     ", whose own certificate is revoked"));
-    }
-  }
-  return absl::OkStatus();
+  return parts_->LookUp(chain);
 }
 
 std::vector<std::string> Trust::StaleLists(absl::Time now) const {

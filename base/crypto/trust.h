@@ -39,10 +39,15 @@ class Trust {
 
   // What TLS verified when the peer came may not hold any more. `chain_pem` is what the peer sent
   // besides its leaf, and may be empty. Errors: UNAUTHENTICATED; the message goes on after "the
-  // certificate of X ". Does not look at the time: `not_after` (may be null) becomes the time when
-  // the first certificate of the chain expires.
-  absl::Status Check(absl::string_view leaf_pem, absl::string_view chain_pem,
-                     absl::Time* not_after = nullptr) const;
+  // certificate of X ". Does not look at the time.
+  absl::Status Check(absl::string_view leaf_pem, absl::string_view chain_pem) const;
+
+  // The same, of a chain that is valid at `now`: a CA that was renewed stands in a bundle twice,
+  // under the same name and key, and the old one counts no more when it has ended. `not_after`
+  // becomes the time when the first certificate of the chain ends; another chain may be valid then.
+  // Where none is valid at `now`, it is the end of one of them, and no error.
+  absl::Status CheckAt(absl::Time now, absl::string_view leaf_pem, absl::string_view chain_pem,
+                       absl::Time* not_after) const;
 
   // The lists that should have been replaced by now, each as "CN=dc1, due 2026-01-02 …".
   std::vector<std::string> StaleLists(absl::Time now) const;
@@ -52,6 +57,9 @@ class Trust {
  private:
   struct Parts;
   explicit Trust(std::unique_ptr<Parts> parts);
+  // At any time when `now` is null. `not_after` may be null.
+  absl::Status Verify(const absl::Time* now, absl::string_view leaf_pem,
+                      absl::string_view chain_pem, absl::Time* not_after) const;
 
   const std::unique_ptr<Parts> parts_;
 };

@@ -33,14 +33,15 @@ void Gate::SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust) {
   std::shared_ptr<const Rules> rules;
   {
     absl::MutexLock lock(&mutex_);
-    for (const auto& [pem, certificate] : remembered_) {
+    for (const auto& certificate : remembered_) {
       if (certificate.use_count() > 1) used.push_back(certificate);
     }
     rules.reset(new Rules{std::move(policy), std::move(trust), rules_->number + 1});
     rules_ = rules;
   }
+  const absl::Time now = clock_->WallTime();
   for (const auto& certificate : used) {
-    certificate->Check(*rules->trust, rules->number).IgnoreError();
+    certificate->Check(*rules->trust, rules->number, now).IgnoreError();
   }
 }
 
@@ -52,17 +53,28 @@ std::shared_ptr<const PeerCertificate> Gate::Remembered(absl::string_view leaf_p
                                                         absl::string_view chain_pem) const {
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = remembered_.find(leaf_pem);
-    if (it != remembered_.end() && it->second->chain_pem() == chain_pem) return it->second;
+    const auto it = remembered_.find(Papers{leaf_pem, chain_pem});
+    if (it != remembered_.end()) return *it;
   }
   auto certificate = std::make_shared<const PeerCertificate>(leaf_pem, chain_pem);
   absl::MutexLock lock(&mutex_);
-  if (remembered_.size() >= forget_at_) {
-    absl::erase_if(remembered_, [](const auto& entry) { return entry.second.use_count() == 1; });
-    forget_at_ = std::max(kMaxRemembered, 2 * remembered_.size());
-  }
-  remembered_[leaf_pem] = certificate;
-  return certificate;
+  if (remembered_.size() >= forget_at_ || remembered_bytes_ >= forget_at_bytes_) ForgetUnused();
+  const auto [it, is_new] = remembered_.insert(std::move(certificate));
+  if (is_new) remembered_bytes_ += Papers(*it).bytes();
+  return *it;
+}
+
+void Gate::ForgetUnused() const {
+  absl::erase_if(remembered_, [](const auto& certificate) { return certificate.use_count() == 1; });
+  remembered_bytes_ = 0;
+  for (const auto& certificate : remembered_) remembered_bytes_ += Papers(certificate).bytes();
+  forget_at_ = std::max(kMaxRemembered, 2 * remembered_.size());
+  forget_at_bytes_ = std::max(kMaxRememberedBytes, 2 * remembered_bytes_);
+}
+
+size_t Gate::remembered_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return remembered_bytes_;
 }
 
 Gate::Refused Gate::JudgeCertificate(const PeerCertificate& certificate, const Rules& rules,
@@ -74,13 +86,14 @@ Gate::Refused Gate::JudgeCertificate(const PeerCertificate& certificate, const R
             "identity", denied_identity_, tls::Refusal::kName};
   }
   const std::string of = absl::StrCat(call, ": the certificate of ", *identity, " ");
-  const absl::Status trusted = certificate.Check(*rules.trust, rules.number);
+  const absl::Time now = clock_->WallTime();
+  const absl::Status trusted = certificate.Check(*rules.trust, rules.number, now);
   if (!trusted.ok()) {
     const bool revoked = absl::StrContains(trusted.message(), "revoked");
     return {absl::Status(trusted.code(), absl::StrCat(of, trusted.message())), "revoked",
             denied_revoked_, revoked ? tls::Refusal::kRevoked : tls::Refusal::kUntrusted};
   }
-  if (clock_->WallTime() < certificate.not_after()) return {};
+  if (now < certificate.not_after()) return {};
   return {
       absl::UnauthenticatedError(absl::StrCat(
           of, "expired at ",
@@ -131,11 +144,24 @@ bool Gate::Holds(const PeerCertificate& certificate) const {
 
 bool Gate::TakeExpiries() const {
   const absl::Time now = clock_->WallTime();
+  std::vector<std::shared_ptr<const PeerCertificate>> ended;
+  std::shared_ptr<const Rules> rules;
+  {
+    absl::MutexLock lock(&mutex_);
+    rules = rules_;
+    for (const auto& certificate : remembered_) {
+      if (certificate.use_count() == 1) continue;
+      if (now < certificate->not_after()) {
+        certificate->TakeExpiry(now);  // it may have been valid no more under other rules
+      } else {
+        ended.push_back(certificate);
+      }
+    }
+  }
   bool any = false;
-  absl::MutexLock lock(&mutex_);
-  for (const auto& [pem, certificate] : remembered_) {
-    if (now < certificate->not_after() || certificate.use_count() == 1) continue;
-    any = certificate->TakeExpiry() || any;
+  for (const auto& certificate : ended) {
+    certificate->Check(*rules->trust, rules->number, now).IgnoreError();
+    any = certificate->TakeExpiry(now) || any;
   }
   return any;
 }

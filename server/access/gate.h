@@ -30,7 +30,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -89,6 +90,8 @@ class Gate {
   // The gate remembers so many certificates that nobody uses now, and all that somebody uses:
   // parsing and verifying one costs more than a whole Get.
   static constexpr size_t kMaxRemembered = 4096;
+  // Their text, likewise.
+  static constexpr size_t kMaxRememberedBytes = 32 << 20;
 
   // Clock, log and metrics outlive the gate.
   Gate(Policy policy, std::shared_ptr<const tls::Trust> trust, const Clock* clock, Log* log,
@@ -118,6 +121,8 @@ class Gate {
   }
   // True when a certificate that somebody uses has expired, and no call before has said so.
   bool TakeExpiries() const;
+  // The text of the certificates that the gate remembers.
+  size_t remembered_bytes() const;
 
   // Lets the caller in when it has one of the roles. Errors: UNAUTHENTICATED (no identity in the
   // certificate, revoked, expired, or no CA vouches for it), PERMISSION_DENIED (names the first
@@ -150,6 +155,34 @@ class Gate {
     // Counts the rules. Certificates remember by which they were judged.
     const uint64_t number;
   };
+  // What a peer has sent. The same leaf with another chain is another certificate: it takes no
+  // place of one that somebody uses.
+  struct Papers {
+    Papers(absl::string_view leaf, absl::string_view chain) : leaf_pem(leaf), chain_pem(chain) {}
+    explicit Papers(const std::shared_ptr<const PeerCertificate>& certificate)
+        : Papers(certificate->leaf_pem(), certificate->chain_pem()) {}
+    size_t bytes() const { return leaf_pem.size() + chain_pem.size(); }
+
+    absl::string_view leaf_pem;
+    absl::string_view chain_pem;
+  };
+  struct PapersHash {
+    using is_transparent = void;
+    size_t operator()(const Papers& papers) const {
+      return absl::HashOf(papers.leaf_pem, papers.chain_pem);
+    }
+    size_t operator()(const std::shared_ptr<const PeerCertificate>& certificate) const {
+      return (*this)(Papers(certificate));
+    }
+  };
+  struct SamePapers {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      const Papers first(a), second(b);
+      return first.leaf_pem == second.leaf_pem && first.chain_pem == second.chain_pem;
+    }
+  };
   // How a caller is refused.
   struct Refused {
     absl::Status status;
@@ -172,6 +205,7 @@ class Gate {
   Refused JudgeRate(const std::string& identity, absl::string_view call) const;
   std::shared_ptr<const PeerCertificate> Remembered(absl::string_view leaf_pem,
                                                     absl::string_view chain_pem) const;
+  void ForgetUnused() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns refused.status.
   absl::Status Tell(const Caller& caller, const PeerCertificate& certificate,
                     const Refused& refused) const;
@@ -191,11 +225,12 @@ class Gate {
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Rules> rules_ ABSL_GUARDED_BY(mutex_);
-  // By the PEM text of the leaf.
-  mutable absl::flat_hash_map<std::string, std::shared_ptr<const PeerCertificate>> remembered_
-      ABSL_GUARDED_BY(mutex_);
-  // When there are so many, those that nobody uses are forgotten.
+  mutable absl::flat_hash_set<std::shared_ptr<const PeerCertificate>, PapersHash, SamePapers>
+      remembered_ ABSL_GUARDED_BY(mutex_);
+  mutable size_t remembered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When there are so many, or so much, those that nobody uses are forgotten.
   mutable size_t forget_at_ ABSL_GUARDED_BY(mutex_) = kMaxRemembered;
+  mutable size_t forget_at_bytes_ ABSL_GUARDED_BY(mutex_) = kMaxRememberedBytes;
 };
 
 // Makes the series of one reason. Every part of the server that denies uses this metric family.

@@ -76,6 +76,15 @@ TestCa::~TestCa() {
 
 std::string TestCa::cert_pem() const { return CertToPem(cert_); }
 
+std::string TestCa::Renewed(absl::Time not_after, const TestCa* issuer) const {
+  X509* const renewed = X509_dup(cert_);
+  ASN1_TIME_set(X509_getm_notAfter(renewed), absl::ToTimeT(not_after));
+  X509_sign(renewed, issuer == nullptr ? key_ : issuer->key_, EVP_sha256());
+  std::string pem = CertToPem(renewed);
+  X509_free(renewed);
+  return pem;
+}
+
 TestCa::Leaf TestCa::Issue(const Request& request) const {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* cert = NewCert(key, request.serial, request.not_before, request.not_after);

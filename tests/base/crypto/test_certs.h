@@ -37,6 +37,8 @@ class TestCa {
   TestCa& operator=(const TestCa&) = delete;
 
   std::string cert_pem() const;
+  // The same CA, as a certificate that ends then: same name, key, issuer and serial.
+  std::string Renewed(absl::Time not_after, const TestCa* issuer = nullptr) const;
   Leaf Issue(const Request& request) const;
   // Due at once, unless said otherwise.
   std::string Crl(const std::vector<uint64_t>& revoked_serials,

@@ -108,6 +108,36 @@ TEST_F(TrustTest, AnOldListIsToldAndStillUsed) {
   EXPECT_EQ(Make(root_.cert_pem(), "").value()->next_update(), absl::InfiniteFuture());
 }
 
+TEST_F(TrustTest, OfACaThatWasRenewedThatOneCountsThatIsValid) {
+  const absl::Time now = absl::Now();
+  const std::string old = root_.Renewed(now + absl::Minutes(10));
+  const absl::Time leaf_end = now + absl::Hours(2);
+  const std::string leaf = root_.Issue({.cns = {"x"}, .not_after = leaf_end}).cert_pem;
+  for (const std::string& bundle : {old + root_.cert_pem(), root_.cert_pem() + old}) {
+    const auto trust = Make(bundle, "").value();
+    absl::Time end;
+    EXPECT_TRUE(trust->CheckAt(now + absl::Minutes(11), leaf, "", &end).ok());
+    EXPECT_LT(absl::AbsDuration(end - leaf_end), absl::Seconds(2)) << end;
+    EXPECT_TRUE(trust->CheckAt(now, leaf, "", &end).ok());
+    EXPECT_GT(end, now);
+    EXPECT_TRUE(trust->CheckAt(now + absl::Hours(3), leaf, "", &end).ok());
+    EXPECT_LT(end, now + absl::Hours(3)) << "none is valid then, and the end tells so";
+  }
+}
+
+TEST_F(TrustTest, OfACaBetweenThatWasRenewedThatOneCountsThatIsValid) {
+  const absl::Time now = absl::Now();
+  const std::string old = middle_.Renewed(now - absl::Minutes(10), &root_);
+  const std::string leaf = Leaf(middle_, 7);
+  for (const std::string& chain : {old + middle_.cert_pem(), middle_.cert_pem() + old}) {
+    absl::Time end;
+    EXPECT_TRUE(Make(root_.cert_pem(), "").value()->CheckAt(now, leaf, chain, &end).ok());
+    EXPECT_GT(end, now);
+    EXPECT_TRUE(Make(root_.cert_pem() + chain, "").value()->CheckAt(now, leaf, "", &end).ok());
+    EXPECT_GT(end, now);
+  }
+}
+
 TEST_F(TrustTest, WhatAPeerSendsBesidesItsLeafCannotHideARevokedCa) {
   const std::string both = root_.cert_pem() + middle_.cert_pem();
   for (const std::string& chain : {std::string("nonsense"), other_.cert_pem(), root_.cert_pem()}) {

@@ -253,6 +253,74 @@ TEST_F(GateExpiryTest, NobodyIsEndedForACertificateThatNobodyUses) {
   EXPECT_FALSE(at_.TakeExpiries());
 }
 
+TEST_F(GateExpiryTest, ACaThatWasRenewedKeepsThoseThatItSigned) {
+  const absl::Time start = real_.WallTime();
+  const std::string old = root_.Renewed(start + absl::Minutes(10));
+  const std::string leaf = Leaf(root_, "agent/h1", 7);
+  for (const std::string& bundle : {old + root_.cert_pem(), root_.cert_pem() + old}) {
+    ManualClock clock(0, start);
+    Metrics metrics;
+    Gate gate(MakePolicy(kAgents), MakeTrust(bundle, ""), &clock, &log_, &metrics);
+    std::shared_ptr<const PeerCertificate> certificate;
+    EXPECT_EQ(gate.Examine(leaf, "", &certificate).refusal, tls::Refusal::kNone);
+    clock.Advance(absl::Minutes(11));
+    EXPECT_FALSE(gate.TakeExpiries());
+    EXPECT_TRUE(gate.Holds(*certificate));
+    EXPECT_GT(gate.LifetimeNanos(*certificate), 0);
+    clock.Advance(absl::Hours(1));
+    EXPECT_TRUE(gate.TakeExpiries());
+    EXPECT_FALSE(gate.Holds(*certificate));
+  }
+}
+
+TEST_F(GateExpiryTest, AnExpiryIsToldAgainWhenTheCertificateWasValidInBetween) {
+  const auto peer = AdmitAt(Leaf(root_, "agent/h1", 7));
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  for (int i = 0; i < 2; ++i) {
+    real_.Advance(absl::Hours(2));
+    EXPECT_TRUE(at_.TakeExpiries());
+    EXPECT_FALSE(at_.TakeExpiries());
+    real_.Advance(-absl::Hours(2));
+    EXPECT_FALSE(at_.TakeExpiries());
+    EXPECT_TRUE(at_.Holds(*peer->certificate));
+  }
+}
+
+TEST_F(GateExpiryTest, AnExpiryIsToldOfTheEndThatNewRulesBring) {
+  const absl::Time start = real_.WallTime();
+  const auto peer = AdmitAt(Leaf(root_, "agent/h1", 7));
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  at_.SetRules(MakePolicy(kAgents), MakeTrust(root_.Renewed(start + absl::Minutes(10)), ""));
+  real_.Advance(absl::Minutes(11));
+  EXPECT_TRUE(at_.TakeExpiries());
+  at_.SetRules(MakePolicy(kAgents), MakeTrust(root_.cert_pem(), ""));
+  EXPECT_TRUE(at_.Holds(*peer->certificate));
+  real_.Advance(absl::Hours(1));
+  EXPECT_TRUE(at_.TakeExpiries()) << "nobody has looked in between";
+}
+
+TEST_F(GateExpiryTest, NoOtherChainTakesTheCertificateInUseOutOfSight) {
+  const std::string leaf = Leaf(root_, "agent/h1", 7);
+  std::shared_ptr<const PeerCertificate> first, second;
+  at_.Examine(leaf, "", &first);
+  at_.Examine(leaf, middle_.cert_pem(), &second);
+  EXPECT_NE(first, second);
+  second.reset();
+  real_.Advance(absl::Hours(2));
+  EXPECT_TRUE(at_.TakeExpiries());
+}
+
+TEST_F(GateTest, WhatNobodyUsesIsRememberedUpToABound) {
+  constexpr size_t kEach = 4 << 20;
+  const std::string leaf = Leaf(root_, "agent/h1", 7);
+  const auto used = Admit(leaf, {ROLE_AGENT});
+  ASSERT_TRUE(used.ok()) << used.status();
+  for (char c = 'a'; c <= 'z'; ++c)
+    EXPECT_TRUE(Admit(leaf, {ROLE_AGENT}, std::string(kEach, c)).ok());
+  EXPECT_LE(gate_.remembered_bytes(), Gate::kMaxRememberedBytes + kEach + leaf.size());
+  EXPECT_EQ(Admit(leaf, {ROLE_AGENT})->certificate, used->certificate);
+}
+
 TEST_F(GateTest, FloodsOfDenialsAreALine) {
   const std::string leaf = Leaf(root_, "other", 7);
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());
