@@ -77,9 +77,15 @@ void ConnectionTable::Dismiss(Id id) {
   }
 }
 
-bool ConnectionTable::Exceed(Id id) {
+bool ConnectionTable::Exceed(Id id, int64_t now_nanos) {
   const auto it = connections_.find(id);
-  return it != connections_.end() && ++it->second.excesses >= kMostExcesses;
+  if (it == connections_.end()) return false;
+  Connection& connection = it->second;
+  if (now_nanos - connection.excesses_since_nanos >= kExcessWindowNanos) {
+    connection.excesses_since_nanos = now_nanos;
+    connection.excesses = 0;
+  }
+  return ++connection.excesses >= kMostExcesses;
 }
 
 std::vector<ConnectionTable::Id> ConnectionTable::Strangers() const {

@@ -71,8 +71,10 @@ class ConnectionTable {
   static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
   // More than somebody sends who waits for the answer of a call before the next one.
   static constexpr int kMostDenials = 32;
-  // An honest peer that is told to try again later does so, and has a bound on calls that wait.
+  // Within so long. An honest peer that is told to try again later does so, and has a bound on
+  // calls that wait.
   static constexpr int kMostExcesses = 1024;
+  static constexpr int64_t kExcessWindowNanos = 10 * kSecondNanos;
   // Agents, entropyctl and every client that connects because it has something to ask make their
   // first call within a second of the handshake.
   static constexpr int64_t kMostSilentNanos = kMinuteNanos;
@@ -109,9 +111,9 @@ class ConnectionTable {
   // A call on it was denied. True when it has to leave for that: a stranger, at its kMostDenials-th
   // and later ones. Who is known may be denied as often as it likes.
   bool Deny(Id id);
-  // A call on it was one too many in this second. True when it has to leave for that, at its
-  // kMostExcesses-th and later ones.
-  bool Exceed(Id id);
+  // A call on it was one too many. True when it has to leave for that, at its kMostExcesses-th and
+  // later ones of kExcessWindowNanos. Such a window begins with the first one after the last.
+  bool Exceed(Id id, int64_t now_nanos);
   // It is gone. Has no effect on one that is not here.
   void Remove(Id id);
 
@@ -131,6 +133,7 @@ class ConnectionTable {
     std::string identity = {};
     int denials = 0;
     int excesses = 0;
+    int64_t excesses_since_nanos = 0;
   };
   // Strangers of an address, the negative id of the oldest, the address.
   using Rank = std::tuple<size_t, int64_t, std::string>;

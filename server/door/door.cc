@@ -125,7 +125,7 @@ void Door::Denied(absl::string_view peer) {
 void Door::Exceeded(absl::string_view peer) {
   absl::MutexLock lock(&mutex_);
   const Id id = Find(peer);
-  if (id != 0 && table_.Exceed(id)) Expel(id, Full::kCalls);
+  if (id != 0 && table_.Exceed(id, clock_->NowNanos())) Expel(id, Full::kCalls);
 }
 
 void Door::Expel(Id id, Full why) {

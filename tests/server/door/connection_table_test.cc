@@ -205,10 +205,24 @@ TEST_F(ConnectionTableTest, WhoGoesOnMakingTooManyCallsLeaves) {
   Fill("a", 2);
   table_.Introduce(1, "i");
   for (const Id id : {1, 2}) {
-    for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) EXPECT_FALSE(table_.Exceed(id));
-    EXPECT_TRUE(table_.Exceed(id));
+    for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) {
+      EXPECT_FALSE(table_.Exceed(id, now_));
+    }
+    EXPECT_TRUE(table_.Exceed(id, now_));
   }
-  EXPECT_FALSE(table_.Exceed(99));
+  EXPECT_FALSE(table_.Exceed(99, now_));
+}
+
+TEST_F(ConnectionTableTest, WhoMakesACallTooManyNowAndThenMayStay) {
+  Fill("a", 1);
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 1; j < ConnectionTable::kMostExcesses; ++j) {
+      ASSERT_FALSE(table_.Exceed(1, now_));
+    }
+    now_ += ConnectionTable::kExcessWindowNanos - 1;
+    if (i == 2) EXPECT_TRUE(table_.Exceed(1, now_)) << "of the same window";
+    now_ += 1;
+  }
 }
 
 TEST_F(ConnectionTableTest, AStrangerHasAMinuteForItsFirstCall) {
