@@ -163,14 +163,25 @@ void Door::Recheck() {
 
 void Door::EndShutOut() {
   absl::MutexLock lock(&mutex_);
-  const int64_t now_nanos = clock_->NowNanos();
+  ExpelShutOut(clock_->NowNanos());
+  if (more_to_expel_) Wake(wake_.get());
+}
+
+bool Door::MayExpel() {
+  if (leaving_.size() < kMaxLeaving) return true;
+  more_to_expel_ = true;
+  return false;
+}
+
+void Door::ExpelShutOut(int64_t now_nanos) {
   shut_out_.erase(std::remove_if(shut_out_.begin(), shut_out_.end(),
                                  [this, now_nanos](Id id) {
                                    mutex_.AssertHeld();
                                    const auto it = given_.find(id);
-                                   if (it == given_.end()) return true;
+                                   if (it == given_.end() || leaving_.count(id) != 0) return true;
                                    if (now_nanos < it->second.end_nanos) return false;
-                                   if (leaving_.count(id) == 0) Expel(id, Full::kCertificate);
+                                   if (!MayExpel()) return false;
+                                   Expel(id, Full::kCertificate);
                                    return true;
                                  }),
                   shut_out_.end());
@@ -186,9 +197,9 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
   {
     absl::MutexLock lock(&mutex_);
     const int64_t now_nanos = clock_->NowNanos();
-    if (Waits(now_nanos)) {
-      patience = std::min(patience, kCrowdedPatience);
-    } else {
+    const bool waits = Waits(now_nanos);
+    if (waits || more_to_expel_) patience = std::min(patience, kCrowdedPatience);
+    if (!waits) {
       for (const UniqueFd& socket : listening_.sockets) ready.push_back({socket.get(), POLLIN, 0});
     }
   }
@@ -244,7 +255,8 @@ void Door::GiveProbes(const Receive& receive) {
 }
 
 bool Door::Waits(int64_t now_nanos) {
-  return now_nanos < retry_nanos_ || leaving_.size() >= kMaxLeaving || table_.MustWait(now_nanos);
+  return now_nanos < retry_nanos_ || giving_way_.size() >= kMaxLeaving ||
+         table_.MustWait(now_nanos);
 }
 
 bool Door::AcceptOne(int listener, const Receive& receive) {
@@ -269,7 +281,7 @@ bool Door::AcceptOne(int listener, const Receive& receive) {
     crowded_ = crowded_ || answer.full != Full::kNothing;
     if (answer.give_way != 0) {
       report_.Refused(answer.full, given_.find(answer.give_way)->second.peer);
-      AskToLeave(answer.give_way);
+      GiveWay(answer.give_way);
     }
     if (!answer.come) {
       report_.Refused(answer.full, peer);
@@ -299,11 +311,16 @@ void Door::AskToLeave(Id id) {
   leaving_.insert(id);
 }
 
+void Door::GiveWay(Id id) {
+  AskToLeave(id);
+  giving_way_.insert(id);
+}
+
 void Door::NoDescriptor(int64_t now_nanos) {
   retry_nanos_ = now_nanos + kRetryNanos;
   const Id id = table_.Greediest();
   report_.Refused(Full::kDescriptors, id == 0 ? "" : given_.find(id)->second.peer);
-  if (id != 0) AskToLeave(id);
+  if (id != 0) GiveWay(id);
 }
 
 void Door::Sweep(int64_t now_nanos) {
@@ -311,7 +328,7 @@ void Door::Sweep(int64_t now_nanos) {
   if (now_nanos >= sweep_nanos_) {
     sweep_nanos_ = now_nanos + kSweepNanos;
     for (const auto& [id, given] : given_) looked_at.push_back(id);
-  } else if (crowded_ || Waits(now_nanos)) {
+  } else if (crowded_ || more_to_expel_ || Waits(now_nanos)) {
     looked_at.assign(leaving_.begin(), leaving_.end());
     const std::vector<Id> strangers = table_.Strangers();
     looked_at.insert(looked_at.end(), strangers.begin(), strangers.end());
@@ -320,7 +337,12 @@ void Door::Sweep(int64_t now_nanos) {
   for (const Id id : looked_at) {
     if (!given_.find(id)->second.socket.IsOpen()) Forget(id);
   }
-  for (const Id id : table_.Silent(now_nanos)) Expel(id, Full::kSilence);
+  more_to_expel_ = false;
+  ExpelShutOut(now_nanos);
+  for (const Id id : table_.Silent(now_nanos)) {
+    if (!MayExpel()) break;
+    Expel(id, Full::kSilence);
+  }
 }
 
 void Door::Forget(Id id) {
@@ -329,6 +351,7 @@ void Door::Forget(Id id) {
   table_.Remove(id);
   strangers_ = table_.strangers();
   leaving_.erase(id);
+  giving_way_.erase(id);
   given_.erase(it);
 }
 

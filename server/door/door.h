@@ -65,7 +65,9 @@ class Door {
   // stream's, which is cancelled then.
   static constexpr int64_t kFarewellNanos = 700 * kMillisecondNanos;
   // Strangers asked to give way whose sockets are still open. They are above the limit of
-  // connections for a moment, so there may not be many.
+  // connections for a moment, so there may not be many: nobody new comes in before some are gone.
+  // When many have to leave who gave their place to nobody, so many leave at a time, and the others
+  // as soon as some of these are gone; new connections need not wait for them.
   static constexpr size_t kMaxLeaving = 32;
   // Listens. Connections wait until Start(). Clock, log and metrics outlive the door.
   static absl::StatusOr<std::unique_ptr<Door>> Open(const Options& options, const Clock* clock,
@@ -106,7 +108,7 @@ class Door {
   void Vouch(const std::string& peer, std::function<bool()> holds);
   // Asks all `holds`. Of whom one does not, the connection ends kFarewellNanos later.
   void Recheck();
-  // Ends the connections whose time has come.
+  // Ends the connections whose time has come, kMaxLeaving at a time; the thread ends the others.
   void EndShutOut();
 
   // What the thread does again and again: waits for at most `patience`, accepts, and looks whose
@@ -133,6 +135,10 @@ class Door {
   // For any thread: the report hears of it at the next turn.
   void Expel(ConnectionTable::Id id, Full why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AskToLeave(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveWay(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False when so many leave already that another one has to be expelled later.
+  bool MayExpel() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ExpelShutOut(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoDescriptor(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Sweep(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -160,6 +166,10 @@ class Door {
   std::vector<ConnectionTable::Id> shut_out_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
+  // Those among them that gave their place, or their descriptor, to somebody.
+  std::set<ConnectionTable::Id> giving_way_ ABSL_GUARDED_BY(mutex_);
+  // Some have to leave for whom kMaxLeaving left no room.
+  bool more_to_expel_ ABSL_GUARDED_BY(mutex_) = false;
   // The server's ends of probes: those that wait for the thread, and those that it has given away.
   std::vector<UniqueFd> knocking_ ABSL_GUARDED_BY(mutex_);
   std::vector<GivenSocket> probes_ ABSL_GUARDED_BY(mutex_);

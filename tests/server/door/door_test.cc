@@ -286,6 +286,51 @@ TEST_F(DoorTest, WhoMayNotStayHasTimeToReadWhyAndThenHasToLeave) {
   EXPECT_EQ(Refused("certificate"), 1);
 }
 
+TEST_F(DoorTest, ManyWhoMayNotStayLeaveOneAfterAnotherAndNobodyNewWaitsForThem) {
+  Open(kRoomy);
+  const size_t many = 2 * Door::kMaxLeaving + 1;
+  const std::vector<UniqueFd> peers = ConnectMany(static_cast<int>(many));
+  Turn();
+  Turn();
+  ASSERT_EQ(owner_.held.size(), many);
+  for (const UniqueFd& peer : peers) {
+    door_->Vouch(Uri(peer).substr(5), [] { return false; });
+    EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
+  }
+  const auto ended = [&peers] { return std::count_if(peers.begin(), peers.end(), Ended); };
+  door_->Recheck();
+  clock_.AdvanceNanos(Door::kFarewellNanos);
+  door_->EndShutOut();
+  EXPECT_EQ(ended(), static_cast<ptrdiff_t>(Door::kMaxLeaving));
+  const UniqueFd newcomer = Connect(2);
+  Turn();
+  EXPECT_EQ(owner_.held.size(), many + 1) << "it need not wait";
+  EXPECT_EQ(ended(), static_cast<ptrdiff_t>(Door::kMaxLeaving)) << "none of them is gone";
+  for (size_t i = 0; i < 2; ++i) {
+    owner_.CloseEnded();
+    Turn();
+  }
+  EXPECT_EQ(ended(), static_cast<ptrdiff_t>(many)) << "no housekeeping in between";
+  EXPECT_FALSE(Ended(newcomer));
+  EXPECT_EQ(Refused("certificate"), static_cast<double>(many));
+}
+
+TEST_F(DoorTest, ManyWhoMakeNoCallLeaveOneAfterAnotherToo) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(static_cast<int>(Door::kMaxLeaving) + 1);
+  Turn();
+  clock_.AdvanceNanos(ConnectionTable::kMostSilentNanos);
+  Turn();
+  const auto ended = [&peers] { return std::count_if(peers.begin(), peers.end(), Ended); };
+  EXPECT_EQ(ended(), static_cast<ptrdiff_t>(Door::kMaxLeaving));
+  const UniqueFd newcomer = Connect(2);
+  Turn();
+  EXPECT_EQ(owner_.held.size(), peers.size() + 1) << "it need not wait";
+  owner_.CloseEnded();
+  Turn();
+  EXPECT_EQ(ended(), static_cast<ptrdiff_t>(peers.size()));
+}
+
 TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
   Open({.connections = 100, .strangers = 8, .per_address = 8, .per_identity = 1000});
   const std::vector<UniqueFd> first = ConnectMany(50);
