@@ -55,6 +55,7 @@ absl::StatusOr<Door::Options> PlanDoor(const config::v1::Server& config, uint64_
                                        Log* log) {
   const NeededDescriptors needed = DescriptorsNeededBy(config);
   uint64_t connections = MostConnections(config);
+  uint64_t per_identity = MaxConnectionsPerIdentity(config);
   if (descriptors < needed.least) {
     return absl::ResourceExhaustedError(
         absl::StrCat("this process may open ", descriptors, " files, which leaves no room for ",
@@ -62,6 +63,8 @@ absl::StatusOr<Door::Options> PlanDoor(const config::v1::Server& config, uint64_
   }
   if (descriptors < needed.all) {
     connections = descriptors - needed.other;
+    // Nobody gets all that is left.
+    per_identity = std::max<uint64_t>(std::min(per_identity, connections / 2), 1);
     log->Warning("server.few_descriptors",
                  {{"limit", descriptors},
                   {"needed", needed.all},
@@ -75,7 +78,7 @@ absl::StatusOr<Door::Options> PlanDoor(const config::v1::Server& config, uint64_
       .limits = {.connections = connections,
                  .strangers = strangers,
                  .per_address = std::min<uint64_t>(config.max_handshakes_per_address(), strangers),
-                 .per_identity = MaxConnectionsPerIdentity(config)}};
+                 .per_identity = per_identity}};
 }
 
 }  // namespace entropyd

@@ -31,7 +31,8 @@ inline constexpr uint64_t kMostConnections =
 absl::Status CheckDoor(const config::v1::Server& config, const config::Locations& locations);
 
 // `descriptors` is how many files the process may have open (RLIMIT_NOFILE). When they do not
-// suffice for `max_connections`, there are fewer connections, and the log says so.
+// suffice for `max_connections`, there are fewer connections, and the log says so; an identity gets
+// half of them at most.
 absl::StatusOr<Door::Options> PlanDoor(const config::v1::Server& config, uint64_t descriptors,
                                        Log* log);
 

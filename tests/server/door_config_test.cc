@@ -74,6 +74,7 @@ TEST_F(DoorConfigTest, WithFewerDescriptorsThereAreFewerConnectionsAndTheLogSays
   EXPECT_EQ(limits.connections, 100u);
   EXPECT_EQ(limits.strangers, 50u) << "strangers take half of them at most";
   EXPECT_EQ(limits.per_address, 50u);
+  EXPECT_EQ(limits.per_identity, 50u) << "and so does an identity";
   EXPECT_EQ(log_.events, (std::vector<std::string>{"server.few_descriptors"}));
 }
 
