@@ -138,15 +138,17 @@ void AttachProtocol::StartSession(Session* session, int64_t now_nanos) {
 }
 
 int64_t AttachProtocol::RotationTime(const Session& session, int64_t now_nanos) const {
-  const uint64_t spread = 2 * static_cast<uint64_t>(kRotateSpreadNanos);
-  const uint64_t number = options_.jitter_seed + next_session_id_ + totals_.attached;
-  const int64_t lasts =
-      kRotateNanos - kRotateSpreadNanos + static_cast<int64_t>(Mix(number) % spread);
+  const uint64_t number = Mix(options_.jitter_seed + next_session_id_ + totals_.attached);
+  const int64_t lasts = kRotateNanos - kRotateSpreadNanos +
+                        static_cast<int64_t>(number % (2 * uint64_t{kRotateSpreadNanos}));
   const PeerCertificate* const certificate = session.peer().certificate.get();
   if (certificate == nullptr || options_.lifetime_nanos == nullptr) return now_nanos + lasts;
   const int64_t lifetime = options_.lifetime_nanos(*certificate);
   if (lifetime < 2 * kBeforeExpiryNanos) return now_nanos + lasts;
-  return now_nanos + std::min(lasts, lifetime - kBeforeExpiryNanos);
+  // Certificates of many peers may end together.
+  const int64_t latest = lifetime - kBeforeExpiryNanos;
+  const uint64_t spread = static_cast<uint64_t>(std::min(kRotateSpreadNanos, latest / 2));
+  return now_nanos + std::min(lasts, latest - static_cast<int64_t>(number % spread));
 }
 
 SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {

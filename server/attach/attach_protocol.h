@@ -44,8 +44,9 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   static constexpr int64_t kRotateSpreadNanos = 5 * kMinuteNanos;
   static constexpr int64_t kDrainNanos = 30 * kSecondNanos;
   // A session moves at the latest so long before its peer's certificate expires, so that an agent
-  // whose certificate was renewed meanwhile loses nothing. Not one that begins later than twice
-  // this before: it came with what it has.
+  // whose certificate was renewed meanwhile loses nothing; up to kRotateSpreadNanos earlier, as
+  // many certificates may end together. Not one that begins later than twice this before: it came
+  // with what it has.
   static constexpr int64_t kBeforeExpiryNanos = 2 * kMinuteNanos;
   // Heartbeats of one sweep, a millisecond of the dispatcher, and when the others follow. So
   // thousands of idle streams delay nobody's bytes.

@@ -171,9 +171,25 @@ TEST_F(AttachProtocolTest, ASessionMovesBeforeItsCertificateExpires) {
   lifetime_nanos_ = 30 * kMinuteNanos;
   FakePeer* const peer = Greet("spiffe://test/agent", 'e');
   const Session* const session = peer->session;
-  const int64_t moves = lifetime_nanos_ - AttachProtocol::kBeforeExpiryNanos;
-  EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + moves - 1));
-  EXPECT_TRUE(session->RotationDue(clock_.NowNanos() + moves));
+  const int64_t latest = lifetime_nanos_ - AttachProtocol::kBeforeExpiryNanos;
+  const int64_t earliest = latest - AttachProtocol::kRotateSpreadNanos;
+  EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + earliest));
+  EXPECT_TRUE(session->RotationDue(clock_.NowNanos() + latest));
+}
+
+TEST_F(AttachProtocolTest, SessionsWhoseCertificatesExpireTogetherMoveAtDifferentTimes) {
+  for (const int64_t lifetime : {30 * kMinuteNanos, 2 * AttachProtocol::kBeforeExpiryNanos}) {
+    lifetime_nanos_ = lifetime;
+    std::set<int64_t> ages;
+    for (char host = 'a'; host < 'a' + 20; ++host) {
+      const Session* const session = Greet("spiffe://test/agent", host)->session;
+      int64_t age = 0;
+      while (age < lifetime && !session->RotationDue(clock_.NowNanos() + age)) age += kSecond;
+      EXPECT_GE(age, AttachProtocol::kBeforeExpiryNanos / 2);
+      ages.insert(age);
+    }
+    EXPECT_GT(ages.size(), 10u) << lifetime;
+  }
 }
 
 TEST_F(AttachProtocolTest, ASessionThatCameWithACertificateThatExpiresSoonStays) {
