@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/config/config.h"
 #include "base/config/log_config.h"
+#include "base/crypto/handshake_watch.h"
 #include "base/crypto/openssl_memory.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
@@ -163,6 +164,7 @@ int Serve(const Flags& flags, const Prepared& prepared, ServerPlan plan, const C
   }
   GrpcLines grpc_lines(log, &clock);
   SendGrpcLogTo(&grpc_lines);
+  tls::RequireExaminer(true);
   const std::string listen = plan.config.listen();
   Reloading reloading = {
       .load = [&flags,

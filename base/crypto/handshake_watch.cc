@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/crypto/pem.h"
 #include "base/crypto/tls.h"
+#include "base/process/clock.h"
 #include "base/process/fd.h"
 #include "openssl/pem.h"
 #include "openssl/ssl.h"
@@ -43,11 +45,15 @@ thread_local Watched last;
 
 ABSL_CONST_INIT absl::Mutex alert_mutex(absl::kConstInit);
 Alert* last_alert ABSL_GUARDED_BY(alert_mutex) = nullptr;
+int64_t last_alert_nanos ABSL_GUARDED_BY(alert_mutex) = 0;
+
+std::atomic<bool> examiner_required{false};
 
 void NoteAlert(Alert alert) {
   absl::MutexLock lock(&alert_mutex);
   if (last_alert == nullptr) last_alert = new Alert;
   *last_alert = std::move(alert);
+  last_alert_nanos = SystemClock().NowNanos();
 }
 
 Watched* Of(const SSL* ssl) { return static_cast<Watched*>(SSL_get_ex_data(ssl, place)); }
@@ -100,13 +106,29 @@ int ErrorOf(Refusal refusal) {
   return X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
+// False when the peer has sent more than it may. `chain` is what it has sent besides its leaf.
+bool TakeChain(X509_STORE_CTX* verification, std::string* chain) {
+  const STACK_OF(X509)* const sent = X509_STORE_CTX_get0_untrusted(verification);
+  if (sk_X509_num(sent) > 1 + kMaxSentCertificates) return false;
+  for (int i = 1; i < sk_X509_num(sent); ++i) {
+    absl::StrAppend(chain, ToPem(sk_X509_value(sent, i)));
+    if (chain->size() > kMaxSentBytes) return false;
+  }
+  return true;
+}
+
 // True when the examiner lets the peer in.
 bool Examined(X509_STORE_CTX* verification, Watch* watch) {
   const std::string leaf = ToPem(X509_STORE_CTX_get0_cert(verification));
-  const STACK_OF(X509)* const sent = X509_STORE_CTX_get0_untrusted(verification);
   std::string chain;
-  for (int i = 1; i < sk_X509_num(sent); ++i)
-    absl::StrAppend(&chain, ToPem(sk_X509_value(sent, i)));
+  if (!TakeChain(verification, &chain)) {
+    X509_STORE_CTX_set_error(verification, ErrorOf(Refusal::kName));
+    NoteNames(verification, &watch->handshake);
+    watch->handshake.problem = absl::StrCat("more than ", kMaxSentCertificates, " certificates, ",
+                                            "or ", kMaxSentBytes, " bytes, besides its own");
+    watch->with.examiner->Refused(/*expired=*/false);
+    return false;
+  }
   Examiner::Verdict verdict = watch->with.examiner->Examine(
       {.peer = watch->handshake.peer, .leaf_pem = leaf, .chain_pem = chain});
   if (verdict.refusal == Refusal::kNone) return true;
@@ -114,6 +136,15 @@ bool Examined(X509_STORE_CTX* verification, Watch* watch) {
   NoteNames(verification, &watch->handshake);
   watch->handshake.problem = std::move(verdict.problem);
   watch->handshake.identity = std::move(verdict.identity);
+  return false;
+}
+
+// True when the peer may come in without an examiner.
+bool Unexamined(X509_STORE_CTX* verification, const SSL* ssl, Watch* watch) {
+  if (!examiner_required || SSL_is_server(ssl) == 0) return true;
+  X509_STORE_CTX_set_error(verification, X509_V_ERR_UNSPECIFIED);  // alert internal_error
+  NoteNames(verification, &watch->handshake);
+  watch->handshake.problem = "nobody is here to examine its certificate";
   return false;
 }
 
@@ -125,7 +156,10 @@ int OnVerify(int accepted, X509_STORE_CTX* verification) {
   const SSL_verify_cb other = SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl));
   const int verdict = other == nullptr ? accepted : other(accepted, verification);
   Watched* const watched = Of(ssl);
-  if (watched == nullptr) return verdict;
+  if (watched == nullptr) {
+    X509_STORE_CTX_set_error(verification, X509_V_ERR_OUT_OF_MEM);
+    return 0;
+  }
   Examiner* const examiner = (*watched)->with.examiner.get();
   if (verdict != 1) {
     NoteProblem(verification, &(*watched)->handshake);
@@ -134,7 +168,8 @@ int OnVerify(int accepted, X509_STORE_CTX* verification) {
     }
     return verdict;
   }
-  if (examiner == nullptr || X509_STORE_CTX_get_error_depth(verification) != 0) return verdict;
+  if (X509_STORE_CTX_get_error_depth(verification) != 0) return verdict;
+  if (examiner == nullptr) return Unexamined(verification, ssl, watched->get()) ? verdict : 0;
   return Examined(verification, watched->get()) ? verdict : 0;
 }
 
@@ -198,15 +233,16 @@ void OnRecord(int written, int, int type, const void* bytes, size_t size, SSL* s
   BIO_set_callback_arg(SSL_get_wbio(ssl), reinterpret_cast<char*>(ssl));
 }
 
+// Without memory for a watch, OnVerify finds none, and lets nobody in.
 void OnNew(void* parent, void*, CRYPTO_EX_DATA* data, int index, long, void*) {
   SSL* const ssl = static_cast<SSL*>(parent);
+  SSL_set_verify(ssl, SSL_get_verify_mode(ssl), &OnVerify);
   auto watched = std::make_unique<Watched>(std::make_shared<Watch>());
   (*watched)->handshake.peer = next.peer;
   (*watched)->with = next;
   if (CRYPTO_set_ex_data(data, index, watched.get()) != 1) return;
   static_cast<void>(watched.release());
   SSL_set_msg_callback(ssl, &OnRecord);
-  SSL_set_verify(ssl, SSL_get_verify_mode(ssl), &OnVerify);
 }
 
 int OnCopy(CRYPTO_EX_DATA*, const CRYPTO_EX_DATA*, void** data, int, long, void*) {
@@ -226,6 +262,8 @@ void WatchHandshakes() {
   absl::call_once(once, [] { place = SSL_get_ex_new_index(0, nullptr, &OnNew, &OnCopy, &OnFree); });
 }
 
+void RequireExaminer(bool required) { examiner_required = required; }
+
 NextPeer::NextPeer(std::string peer, int socket, std::shared_ptr<Examiner> examiner) {
   struct stat status = {};
   if (socket >= 0) fstat(socket, &status);
@@ -238,9 +276,12 @@ Handshake TakeHandshake() {
   return taken == nullptr ? Handshake() : taken->handshake;
 }
 
-Alert LastAlert() {
+Alert LastAlert() { return LastAlert(SystemClock().NowNanos()); }
+
+Alert LastAlert(int64_t now_nanos) {
   absl::MutexLock lock(&alert_mutex);
-  return last_alert == nullptr ? Alert() : *last_alert;
+  if (last_alert == nullptr || now_nanos - last_alert_nanos >= kAlertLastsNanos) return {};
+  return *last_alert;
 }
 
 }  // namespace entropyd::tls

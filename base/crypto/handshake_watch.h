@@ -24,13 +24,20 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+
+#include "base/process/nanos.h"
 
 namespace entropyd::tls {
 
 // A name in a certificate is shown up to here.
 inline constexpr size_t kMaxShownName = 128;
+// What a peer of an examiner may send besides its own certificate: some CAs between. A stranger may
+// send somebody's certificate with anything, and the examiner remembers it.
+inline constexpr int kMaxSentCertificates = 8;
+inline constexpr size_t kMaxSentBytes = 16 << 10;  // as PEM
 
 struct Handshake {
   // This process is the server in it.
@@ -87,8 +94,12 @@ class Examiner {
   virtual void Refused(bool expired) = 0;
 };
 
-// From now on, in this process. Another call changes nothing.
+// From now on, in this process. Another call changes nothing. A handshake that cannot be watched,
+// for want of memory, fails.
 void WatchHandshakes();
+// Whether a peer of a server may not come in when there is no examiner to ask. REQUIRES:
+// WatchHandshakes().
+void RequireExaminer(bool required);
 
 // The handshakes that this thread begins while this lives are with that peer, over that socket
 // (-1 = unknown). Somebody else may close the socket at any time. The examiner may be null.
@@ -107,11 +118,16 @@ Handshake TakeHandshake();
 // What a server answered to our certificate.
 struct Alert {
   // As in RFC 8446, section 6. 0 = none: the last server that this process has heard of has let us
-  // in, or has said nothing.
+  // in, or has said nothing, or that was kAlertLastsNanos ago.
   int description = 0;
   // Our name, as in the certificate that was refused.
   std::string identity;
 };
+// An error that comes later has another cause. Longer than gRPC waits until it dials a server again
+// (client/grpc_channel.cc): until then calls fail with the error of that dial.
+inline constexpr int64_t kAlertLastsNanos = kMinuteNanos;
 Alert LastAlert();
+// The same at another time of SystemClock.
+Alert LastAlert(int64_t now_nanos);
 
 }  // namespace entropyd::tls

@@ -96,6 +96,11 @@ constexpr Cause kCausesOfServers[] = {
      "add a rule for this identity to `policy`, or take the certificate away"},
     {"is revoked", "none needed if you revoked it; else give the peer a new certificate"},
     {"names nobody", "give the peer a certificate with one SPIFFE URI, or a DNS name, or one CN"},
+    {"bytes, besides its own",
+     "leave in the peer's tls.cert only its own certificate and those of the CAs between it and "
+     "one of tls.client_ca"},
+    {"nobody is here to examine its certificate",
+     "a fault of this server, which lets nobody in: restart it, and report this line"},
     {"leads to no CA that is trusted here",
      "the peer's certificate is of a CA that is no longer in tls.client_ca: give the peer one of a "
      "CA that is, or add its CA"},

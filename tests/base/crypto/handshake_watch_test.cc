@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/crypto/pem.h"
+#include "base/process/clock.h"
 #include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -254,6 +255,64 @@ TEST_F(ExaminerTest, SeesWhatThePeerSentBesidesItsLeaf) {
   EXPECT_EQ(telling_->chain_pem, middle.cert_pem());
 }
 
+TEST_F(ExaminerTest, NobodyMaySendManyCertificatesBesidesItsOwn) {
+  for (const int sent : {kMaxSentCertificates, kMaxSentCertificates + 1}) {
+    const ContextPtr serving = Context(&own_, &ca_);
+    Accept(serving.get(), "192.0.2.7:4711");
+    const ContextPtr dialling = Context(&leaf_, nullptr);
+    for (int i = 0; i < sent; ++i) {
+      const TestCa junk(absl::StrCat("JUNK", i));
+      SSL_CTX_add1_chain_cert(dialling.get(), ReadCerts(junk.cert_pem()).front().get());
+    }
+    Connect(dialling.get());
+    EXPECT_EQ(Shake() == 1, sent == kMaxSentCertificates) << sent;
+  }
+  EXPECT_EQ(telling_->asked, 1);
+  EXPECT_EQ(telling_->others, 1);
+  EXPECT_THAT(TakeHandshake().problem, HasSubstr("more than 8 certificates"));
+}
+
+TEST_F(ExaminerTest, NobodyMaySendLongCertificatesBesidesItsOwn) {
+  const TestCa middle("MIDDLE", &ca_);
+  const TestCa::Leaf wordy = middle.Issue({.cns = std::vector<std::string>(200, "a name")});
+  ASSERT_LT(wordy.cert_pem.size(), kMaxSentBytes);
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "192.0.2.7:4711");
+  const ContextPtr dialling = Context(&leaf_, nullptr);
+  for (size_t bytes = 0; bytes <= kMaxSentBytes; bytes += wordy.cert_pem.size()) {
+    SSL_CTX_add1_chain_cert(dialling.get(), ReadCerts(wordy.cert_pem).front().get());
+  }
+  Connect(dialling.get());
+  EXPECT_NE(Shake(), 1);
+  EXPECT_EQ(telling_->asked, 0);
+  EXPECT_THAT(TakeHandshake().problem, HasSubstr("16384 bytes"));
+}
+
+TEST_F(HandshakeWatchTest, WhereAnExaminerIsRequiredNobodyComesInWithoutOne) {
+  const TestCa::Leaf leaf = ca_.Issue({.cns = {"h7"}});
+  RequireExaminer(true);
+  EXPECT_NE(Come(&leaf), 1);
+  EXPECT_EQ(TakeHandshake().problem, "nobody is here to examine its certificate");
+  examiner_ = std::make_shared<TellingExaminer>();
+  EXPECT_EQ(Come(&leaf), 1);
+  RequireExaminer(false);
+}
+
+TEST_F(HandshakeWatchTest, WhoseHandshakeIsNotWatchedStaysOut) {
+  const TestCa::Leaf leaf = ca_.Issue({.cns = {"h7"}});
+  const ContextPtr serving = Context(&own_, &ca_);
+  Accept(serving.get(), "192.0.2.7:4711");
+  int place = 0;
+  while (place < 100 && SSL_get_ex_data(server_.get(), place) == nullptr) ++place;
+  void* const watch = SSL_get_ex_data(server_.get(), place);
+  ASSERT_NE(watch, nullptr);
+  ASSERT_EQ(SSL_set_ex_data(server_.get(), place, nullptr), 1);
+  const ContextPtr dialling = Context(&leaf, nullptr);
+  Connect(dialling.get());
+  EXPECT_NE(Shake(), 1);
+  SSL_set_ex_data(server_.get(), place, watch);  // it is freed with the connection
+}
+
 TEST_F(ExaminerTest, EachRefusalIsAnAlertOfItsOwnThatTheClientHears) {
   const std::pair<Refusal, int> cases[] = {{Refusal::kRole, SSL_AD_HANDSHAKE_FAILURE},
                                            {Refusal::kRevoked, SSL_AD_CERTIFICATE_REVOKED},
@@ -273,6 +332,9 @@ TEST_F(ExaminerTest, EachRefusalIsAnAlertOfItsOwnThatTheClientHears) {
     EXPECT_LE(SSL_read(client_.get(), &byte, 1), 0);
     EXPECT_EQ(LastAlert().description, alert);
     EXPECT_EQ(LastAlert().identity, "spiffe://t/agent/h7");
+    const int64_t later = SystemClock().NowNanos() + kAlertLastsNanos;
+    EXPECT_EQ(LastAlert(later).description, 0) << "an error that comes then has another cause";
+    EXPECT_EQ(LastAlert(later - kAlertLastsNanos / 2).description, alert);
   }
 }
 

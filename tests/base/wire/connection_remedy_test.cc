@@ -86,6 +86,11 @@ TEST(ConnectionRemedyTest, AServerHasKeysAndPeersOfItsOwn) {
   EXPECT_THAT(ServerRemedy("wrong version number"), HasSubstr("does not speak TLS"));
   EXPECT_THAT(ServerRemedy("tlsv1 alert unknown ca"), HasSubstr("as tls.ca, or issue our"));
   EXPECT_THAT(ServerRemedy("sslv3 alert certificate revoked"), HasSubstr("issue a new one"));
+  EXPECT_THAT(ServerRemedy("certificate verify failed: more than 8 certificates, or 16384 bytes, "
+                           "besides its own"),
+              HasSubstr("only its own certificate"));
+  EXPECT_THAT(ServerRemedy("certificate verify failed: nobody is here to examine its certificate"),
+              HasSubstr("restart it"));
 }
 
 TEST(ConnectionRemedyTest, TheMoreExactCauseWins) {
