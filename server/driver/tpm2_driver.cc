@@ -13,12 +13,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "base/crypto/secret_bytes.h"
 #include "server/driver/file_rights.h"
 #include "server/driver/guarded_driver.h"
+#include "server/driver/tcti_library.h"
 #include "server/driver/tpm2_codes.h"
 
 namespace entropyd {
@@ -45,15 +44,6 @@ std::string RootOfTpmNode(const std::string& path) {
   const std::string node = std::filesystem::path(path).filename().string();
   const absl::string_view number = TpmNumber(node);
   return number.empty() ? RootOfPath(path) : RootOfTpm(number);
-}
-
-// The loader takes the name of a TCTI, or that of its library, and passes on what is behind it.
-std::pair<absl::string_view, absl::string_view> SplitTcti(absl::string_view tcti) {
-  const std::pair<absl::string_view, absl::string_view> parts =
-      absl::StrSplit(tcti, absl::MaxSplits(':', 1));
-  absl::string_view name = parts.first.substr(parts.first.rfind('/') + 1);
-  absl::ConsumePrefix(&name, "libtss2-tcti-");
-  return {name.substr(0, name.find(".so")), parts.second};
 }
 
 // The device that it opens; "" = none.
@@ -97,19 +87,18 @@ ConfigFault Tpm2Driver::Check(const config::v1::SourceConfig& config) {
   if (config.tcti().empty()) {
     return {"tcti", "driver tpm2 needs the way to the TPM, e.g. tcti: device:/dev/tpmrm0"};
   }
-  return {};
+  const absl::Status libraries = CheckTctiLibraries(config.tcti());
+  return libraries.ok() ? ConfigFault{} : ConfigFault{"tcti", std::string(libraries.message())};
 }
 
 ConfigFault Tpm2Driver::Look(const config::v1::SourceConfig& config) {
   const std::string what = absl::StrCat("open TPM ", config.tcti());
-  TSS2_TCTI_INFO* info = nullptr;
-  const std::string name = config.tcti().substr(0, config.tcti().find(':'));
-  const TSS2_RC code = Tss2_TctiLdr_GetInfo(name.c_str(), &info);
-  if (code != TSS2_RC_SUCCESS) {
-    return {"tcti", absl::StrCat(what, ": the TSS has no such way to a TPM (", Tpm2CodeText(code),
+  // Not by the TSS, which would load it: what is in the library of a file that is only checked must
+  // not run.
+  if (const absl::Status found = FindTctiLibraries(config.tcti()); !found.ok()) {
+    return {"tcti", absl::StrCat(what, ": the TSS has no such way to a TPM (", found.message(),
                                  "); write e.g. device:/dev/tpmrm0, or install its library")};
   }
-  Tss2_TctiLdr_FreeInfo(&info);
   const std::string device = DeviceOfTcti(config.tcti());
   if (device.empty()) return {};
   absl::Status use = CheckAccess(device, R_OK | W_OK, what);
@@ -172,6 +161,8 @@ absl::StatusOr<std::string> Tpm2Driver::Manufacturer() {
 
 absl::StatusOr<std::string> Tpm2Driver::Open() {
   Close();
+  // It may have come, or changed, since the configuration was read.
+  if (auto status = CheckTctiLibraries(tcti_); !status.ok()) return status;
   TSS2_TCTI_CONTEXT* tcti = nullptr;
   TSS2_RC code = Tss2_TctiLdr_Initialize(tcti_.c_str(), &tcti);
   if (code != TSS2_RC_SUCCESS) return Failed(absl::StrCat("open TPM ", tcti_), code);

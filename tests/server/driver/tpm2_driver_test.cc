@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "server/driver/tpm2_codes.h"
 #include "tests/server/driver/driver_rigs.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -66,6 +71,34 @@ TEST(Tpm2Test, MissingTpmIsUnavailableAndSaysWhatTheTssSays) {
               HasSubstr("0xa000a (TSS2_BASE_RC_IO_ERROR of the TCTI"));
 }
 
+// A file that is no library tells whether it is loaded: that fails.
+TEST(Tpm2Test, ALookLoadsNoLibrary) {
+  const TempDir dir;
+  std::ofstream(dir / "way.so") << "no library";
+  config::v1::SourceConfig config;
+  config.set_tcti(absl::StrCat(dir / "way.so", ":x"));
+  EXPECT_EQ(Tpm2Driver::Look(config).key, nullptr) << "it is there, and that is all that is asked";
+  EXPECT_FALSE(Tpm2Driver(config.tcti(), true).Open().ok());
+}
+
+TEST(Tpm2Test, ALibraryThatOthersMayWriteIsRefused) {
+  const TempDir dir;
+  std::ofstream(dir / "way.so") << "no library";
+  for (const std::string& tcti :
+       {absl::StrCat(dir / "way.so", ":x"), absl::StrCat("pcap:", dir / "way.so", ":x"),
+        absl::StrCat("libtss2-tcti-pcap.so.0:pcap:", dir / "way.so")}) {
+    config::v1::SourceConfig config;
+    config.set_tcti(tcti);
+    chmod((dir / "way.so").c_str(), 0755);
+    EXPECT_EQ(Tpm2Driver::Check(config).key, nullptr) << tcti;
+    chmod((dir / "way.so").c_str(), 0757);
+    EXPECT_THAT(Tpm2Driver::Check(config).message,
+                HasSubstr("way.so: everybody may write it; let it belong to root"))
+        << tcti;
+    EXPECT_TRUE(absl::IsFailedPrecondition(Tpm2Driver(tcti, true).Open().status())) << tcti;
+  }
+}
+
 TEST(Tpm2Test, ALookSaysWhetherTheWayToTheTpmIsThereWithoutUsingIt) {
   const auto look = [](const char* tcti) {
     config::v1::SourceConfig config;
@@ -75,6 +108,8 @@ TEST(Tpm2Test, ALookSaysWhetherTheWayToTheTpmIsThereWithoutUsingIt) {
   };
   EXPECT_EQ(look("swtpm:path=/no/such/tpm"), "") << "whether it answers, only opening tells";
   EXPECT_THAT(look("dice:1"), HasSubstr("tcti: open TPM dice:1: the TSS has no such way to a TPM"));
+  EXPECT_THAT(look("/no/such/way.so:1"), HasSubstr("(there is no library /no/such/way.so)"));
+  EXPECT_THAT(look("pcap:dice:1"), HasSubstr("(there is no library libtss2-tcti-dice.so.0)"));
   EXPECT_THAT(look("device:/dev/no-such-tpm"),
               HasSubstr("tcti: open TPM device:/dev/no-such-tpm: No such file or directory; "
                         "correct the path"));
