@@ -83,8 +83,8 @@ Examination Examine(const Machine& machine, const ExamineOptions& options) {
   if (examination.services.empty()) {
     report.Begin("machine");
     report.Unknown(
-        "no server and no agent is configured here, and none runs: name a configuration by "
-        "--server-config or --agent-config");
+        "no server and no agent is configured here, and none runs whose user and configuration "
+        "can be trusted: name a configuration by --server-config or --agent-config");
   }
   report.Finish();
   return examination;

@@ -59,6 +59,7 @@ uint64_t Number(absl::string_view text) {
 void ReadStatus(const std::string& status, Process* process) {
   // Real, effective, saved, of the file system: the second counts.
   const std::string uids = Field(status, "Uid:");
+  process->owner = static_cast<uid_t>(Number(uids));
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(uids, absl::MaxSplits('\t', 1));
   const auto uid = static_cast<uid_t>(Number(parts.second));
@@ -125,7 +126,7 @@ void AddInodes(const std::string& table, int port, std::set<std::string>* inodes
 }  // namespace
 
 std::vector<Process> FindProcesses(const Machine& machine, const std::string& name,
-                                   const std::string& default_config) {
+                                   const std::string& default_config, const Believed& believed) {
   std::vector<Process> found;
   const std::string proc = machine.System("/proc");
   const std::string own_space = ReadLink(proc + "/self/ns/pid");
@@ -137,6 +138,7 @@ std::vector<Process> FindProcesses(const Machine& machine, const std::string& na
     const std::string space = ReadLink(directory + "/ns/pid");
     if (!space.empty() && !own_space.empty() && space != own_space) continue;
     Process process = ReadProcess(directory, pid);
+    if (pid != believed.main_pid && believed.owners.count(process.owner) == 0) continue;
     process.config = ConfigOf(command_line);
     if (process.config.empty()) process.config = default_config;
     if (process.config[0] != '/') {

@@ -1,6 +1,8 @@
 // What the kernel says of a program that runs.
 //
-//   for (const Process& process : FindProcesses(machine, "entropyd")) Print(process.config);
+//   for (const Process& process : FindProcesses(machine, "entropyd", usual, believed)) {
+//     Print(process.config);
+//   }
 //
 // Errors: none; what cannot be read is not there.
 //
@@ -10,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,7 @@ inline constexpr uint64_t kNoLimit = UINT64_MAX;
 
 struct Process {
   pid_t pid = 0;
+  uid_t owner = 0;  // the real user, who started it
   Actor actor;
   std::string config;         // absolute; what --config says, else the default
   uint64_t descriptors = 0;   // that it may have open
@@ -33,10 +37,18 @@ struct Process {
   uint64_t capabilities = 0;  // CapEff
 };
 
-// All processes of a program, by the name that the kernel keeps (15 bytes of it), in the order of
-// their numbers. Those in other containers are left out. `default_config` is that of the program.
+// Whose word counts: everybody can give a process of his own the name of our programs, and any
+// command line.
+struct Believed {
+  std::set<uid_t> owners;
+  pid_t main_pid = 0;  // of the unit; 0 = none
+};
+
+// The processes of a program that are believed, by the name that the kernel keeps (15 bytes of it),
+// in the order of their numbers. Those in other containers are left out. `default_config` is that
+// of the program.
 std::vector<Process> FindProcesses(const Machine& machine, const std::string& name,
-                                   const std::string& default_config);
+                                   const std::string& default_config, const Believed& believed);
 
 // This process itself.
 absl::optional<Process> OwnProcess(const Machine& machine);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/process/child_process.h"
+#include "client/process/safe_directory.h"
 
 namespace entropyd::doctor {
 namespace {
@@ -37,7 +38,11 @@ std::string ChooseConfig(const std::string& named, const std::vector<Process>& p
   };
   if (runs(usual) || Exists(usual)) return usual;
   if (unit.has_value() && Exists(unit->config)) return unit->config;
-  return processes.empty() ? "" : processes.back().config;
+  std::string config;
+  for (const Process& process : processes) {
+    if (CheckSafeFile(process.config).ok()) config = process.config;
+  }
+  return config;
 }
 
 void Load(Service* service) {
@@ -63,13 +68,21 @@ Actor ChooseActor(const Machine& machine, const Service& service) {
   return own.has_value() ? own->actor : Actor{.name = "root", .overrides = true};
 }
 
+Believed WhomToBelieve(const absl::optional<Unit>& unit) {
+  Believed believed = {.owners = {0, geteuid()}};
+  if (!unit.has_value()) return believed;
+  believed.main_pid = unit->main_pid;
+  if (unit->knows_user) believed.owners.insert(unit->actor.uid);
+  return believed;
+}
+
 absl::optional<Service> FindService(const Machine& machine, Role role, const std::string& named) {
   Service service;
   service.role = role;
   const std::string usual = DefaultConfig(machine, role);
-  const std::vector<Process> processes =
-      FindProcesses(machine, service.name().substr(0, kCommBytes), usual);
   service.unit = FindUnit(machine, service.name());
+  const std::vector<Process> processes = FindProcesses(
+      machine, service.name().substr(0, kCommBytes), usual, WhomToBelieve(service.unit));
   service.config_path = ChooseConfig(named, processes, service.unit, usual);
   if (service.config_path.empty()) return absl::nullopt;
   if (service.unit.has_value() && service.unit->config != service.config_path) {
@@ -80,6 +93,8 @@ absl::optional<Service> FindService(const Machine& machine, Role role, const std
     if (process.config == service.config_path) service.process = process;
   }
   service.actor = ChooseActor(machine, service);
+  const bool knows = service.unit.has_value() && service.unit->knows_user;
+  service.owner = knows ? service.unit->actor.uid : geteuid();
   service.program = ChooseProgram(service);
   Load(&service);
   return service;

@@ -40,6 +40,9 @@ struct Service {
   absl::optional<Unit> unit;
   // Who runs it: the process's user, else the unit's, else whoever calls.
   Actor actor;
+  // To whom a directory of it belongs that is made: the unit's user, else whoever calls. No process
+  // has a say in this.
+  uid_t owner = 0;
   // The program, for --check-config.
   std::string program;
 
@@ -58,7 +61,9 @@ struct Service {
 };
 
 // A service is here when its configuration is named, or at its usual place, or when its process
-// runs, or when its unit names another file that is there.
+// runs, or when its unit names another file that is there. A process counts when it is the unit's,
+// or belongs to root, the caller or the unit's user. Its configuration counts when CheckSafeFile()
+// is content with it.
 std::vector<Service> FindServices(const Machine& machine, const Choice& choice);
 
 }  // namespace entropyd::doctor

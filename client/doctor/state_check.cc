@@ -35,7 +35,7 @@ void LookAtMissing(const Subject& subject, const std::string& path, Report* repo
                              ? "it was there when the service started: what it keeps is lost"
                              : absl::StrCat(service.actor.name, " may not make it"),
                   .key = "state_dir",
-                  .fix = Fix{Fix::Kind::kDirectory, path, kPrivate, service.actor.uid}});
+                  .fix = Fix{Fix::Kind::kDirectory, path, kPrivate, service.owner}});
 }
 
 }  // namespace

@@ -50,8 +50,8 @@ Actor ActorOf(const Machine& machine, const std::string& user, bool dynamic,
 absl::optional<Unit> FindUnit(const Machine& machine, const std::string& name) {
   const absl::StatusOr<ProgramOutput> shown = machine.run(
       {"systemctl", "show", absl::StrCat(name, ".service"),
-       "--property=LoadState,ActiveState,Result,ExecStart,User,DynamicUser,AmbientCapabilities,"
-       "LimitNOFILE,LimitMEMLOCK,DevicePolicy,DeviceAllow,StateDirectory"});
+       "--property=LoadState,ActiveState,Result,MainPID,ExecStart,User,DynamicUser,"
+       "AmbientCapabilities,LimitNOFILE,LimitMEMLOCK,DevicePolicy,DeviceAllow,StateDirectory"});
   if (!shown.ok() || shown->status != 0) return absl::nullopt;
   Unit unit;
   unit.name = name;
@@ -66,11 +66,13 @@ absl::optional<Unit> FindUnit(const Machine& machine, const std::string& name) {
   if (values["LoadState"] != "loaded") return absl::nullopt;
   unit.state = values["ActiveState"];
   unit.result = values["Result"];
+  if (!absl::SimpleAtoi(values["MainPID"], &unit.main_pid)) unit.main_pid = 0;
   ReadExecStart(values["ExecStart"], &unit);
   unit.descriptors = LimitOf(values["LimitNOFILE"]);
   unit.locked_limit = LimitOf(values["LimitMEMLOCK"]);
   unit.actor = ActorOf(machine, values["User"], values["DynamicUser"] == "yes",
                        values["AmbientCapabilities"]);
+  unit.knows_user = unit.actor.uid != kDynamicUser;
   unit.devices_closed = values["DevicePolicy"] != "auto" && !values["DevicePolicy"].empty();
   unit.has_state_dir = !values["StateDirectory"].empty();
   return unit;

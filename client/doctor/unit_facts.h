@@ -7,6 +7,8 @@
 // Thread safety: functions without state.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,7 +27,9 @@ struct Unit {
   std::string config;   // that it names
   uint64_t descriptors = 0;
   uint64_t locked_limit = 0;
+  pid_t main_pid = 0;                     // 0 = it does not run
   Actor actor;                            // whom its process will be
+  bool knows_user = true;                 // else the number of `actor` stands for any
   bool devices_closed = false;            // DevicePolicy= is not auto
   std::vector<std::string> device_allow;  // paths
   bool has_state_dir = false;             // StateDirectory=

@@ -112,9 +112,13 @@ class Rig {
     const TestCa::Leaf leaf = issuer.Issue(request);
     StartServer(leaf.cert_pem, leaf.key_pem, ca.cert_pem());
   }
-  // The process of a service gets another user.
+  // The process of a service gets another user, and is that of a unit.
   void RunAs(int pid, uid_t uid) {
     Write(absl::StrCat("system/proc/", pid, "/status"), Status(uid), 0644);
+    const bool server = pid == kServerPid;
+    AddUnit(server ? "entropyd" : "entropyd-hostagent",
+            dir / (server ? "server.yaml" : "agent.yaml"),
+            absl::StrCat("ActiveState=active\nMainPID=", pid, "\n"));
   }
   void Stop(int pid) { Remove(absl::StrCat("system/proc/", pid)); }
   // Who has the server's port.

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "tests/client/doctor/doctor_rig.h"
 
 namespace entropyd::doctor {
@@ -86,6 +88,79 @@ TEST(DoctorTest, FindsServicesByTheirProcesses) {
   ASSERT_THAT(found.services, SizeIs(2));
   EXPECT_EQ(found.services[0].config_path, rig.dir / "server.yaml");
   EXPECT_EQ(found.services[1].config_path, rig.dir / "agent.yaml");
+}
+
+// A process of somebody, with the name of the server and a configuration of his own.
+void Pretend(Rig& rig, uid_t uid) {
+  rig.Write("evil.yaml", rig.Text("server.yaml"));
+  rig.WriteProcess(99, "entropyd", rig.dir / "evil.yaml");
+  rig.Write("system/proc/99/status", Rig::Status(uid));
+}
+
+TEST(DoctorTest, BelievesNoProcessOfAnotherUser) {
+  Rig rig;
+  rig.Stop(kServerPid);
+  rig.Stop(kAgentPid);
+  Pretend(rig, kStranger);
+  EXPECT_THAT(Examine(rig.machine, {}).services, IsEmpty());
+  // Neither is it the one that runs a configuration that is named.
+  rig.WriteProcess(99, "entropyd", rig.dir / "server.yaml");
+  rig.Write("system/proc/99/status", Rig::Status(kStranger));
+  const Examination named = rig.Examine();
+  EXPECT_FALSE(named.services[0].process.has_value());
+  EXPECT_EQ(named.services[0].actor.uid, 0);
+}
+
+TEST(DoctorTest, BelievesTheProcessesOfAUnitAndOfItsUser) {
+  Rig rig;
+  rig.RunAs(kServerPid, kStranger);
+  EXPECT_EQ(rig.Examine().services[0].actor.uid, kStranger) << "by its number";
+  rig.machine.user = [](const std::string& name) -> absl::optional<Actor> {
+    return Actor{.name = name, .uid = kStranger, .groups = {kStranger}};
+  };
+  rig.AddUnit("entropyd", rig.dir / "server.yaml", "ActiveState=active\nUser=entropyd\n");
+  ASSERT_TRUE(rig.Examine().services[0].process.has_value()) << "by its user";
+  EXPECT_EQ(rig.Examine().services[0].process->pid, kServerPid);
+}
+
+TEST(DoctorTest, AUserWithoutANumberIsNobodyToBelieve) {
+  Rig rig;
+  constexpr uid_t kStandIn = 65519;  // for dynamic users
+  rig.AddUnit("entropyd", rig.dir / "server.yaml", "ActiveState=inactive\nUser=entropyd\n");
+  rig.Write("system/proc/71/status", Rig::Status(kStandIn));
+  const Examination found = rig.Examine();
+  EXPECT_FALSE(found.services[0].process.has_value());
+  EXPECT_EQ(found.services[0].owner, geteuid());
+}
+
+TEST(DoctorTest, AProcessNamesNoConfigurationThatOthersMayChange) {
+  Rig rig;
+  rig.Stop(kServerPid);
+  rig.Stop(kAgentPid);
+  Pretend(rig, 0);
+  EXPECT_THAT(Examine(rig.machine, {}).services, SizeIs(1));
+  chmod((rig.dir / "evil.yaml").c_str(), 0666);
+  EXPECT_THAT(Examine(rig.machine, {}).services, IsEmpty()) << "the file";
+  chmod((rig.dir / "evil.yaml").c_str(), 0644);
+  chmod(rig.dir.path().c_str(), 0777);
+  EXPECT_THAT(Examine(rig.machine, {}).services, IsEmpty()) << "the directory";
+  chmod(rig.dir.path().c_str(), 0755);
+  rig.WriteProcess(99, "entropyd", rig.dir / "link.yaml");
+  std::filesystem::create_symlink(rig.dir / "evil.yaml", rig.dir / "link.yaml");
+  EXPECT_THAT(Examine(rig.machine, {}).services, IsEmpty()) << "a link";
+}
+
+TEST(DoctorTest, AProcessDoesNotSayWhoseItsNewDirectoryIs) {
+  Rig rig;
+  rig.RunAs(kServerPid, kStranger);
+  rig.Remove("state");
+  const Examination examination = rig.Examine();
+  const std::vector<Finding>& found = examination.report.findings();
+  const auto state = std::find_if(found.begin(), found.end(), [](const Finding& one) {
+    return one.check == "server.state_dir" && one.trouble.fix.has_value();
+  });
+  ASSERT_NE(state, found.end());
+  EXPECT_EQ(state->trouble.fix->owner, 0) << "the unit's user is root";
 }
 
 TEST(DoctorTest, FindsServicesByTheirUsualFilesAndUnits) {
