@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/fd.h"
+#include "client/process/safe_directory.h"
 
 namespace entropyd::doctor {
 namespace {
@@ -17,8 +18,6 @@ namespace {
 constexpr int kNothingFound = 0;
 constexpr int kFound = 1;
 constexpr int kCouldNotLook = 3;
-// Of directories above one that is made.
-constexpr mode_t kAbove = 0755;
 
 void LookAt(const Machine& machine, const Service& service,
             const std::vector<Subject::Client>& clients, Report* report) {
@@ -30,8 +29,26 @@ void LookAt(const Machine& machine, const Service& service,
   }
 }
 
+// The directory of what is to be mended. Where others may write, they could put something else in
+// its place while it is mended.
+absl::StatusOr<UniqueFd> OpenOurs(const std::string& directory, Missing missing) {
+  absl::StatusOr<UniqueFd> ours = OpenSafeDirectory(directory, missing);
+  if (!absl::IsFailedPrecondition(ours.status())) return ours;
+  return absl::FailedPreconditionError(
+      absl::StrCat(ours.status().message(), "; mend that first, or run the command yourself"));
+}
+
+// A path that ends with the name of what is meant.
+std::filesystem::path WithoutSlash(const std::string& path) {
+  return std::filesystem::path(path + "/").lexically_normal().parent_path();
+}
+
 absl::Status Narrow(const Fix& fix) {
-  const UniqueFd file(open(fix.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const std::filesystem::path path = WithoutSlash(fix.path);
+  const absl::StatusOr<UniqueFd> directory = OpenOurs(path.parent_path(), Missing::kIsAnError);
+  if (!directory.ok()) return directory.status();
+  const UniqueFd file(openat(directory->get(), path.filename().c_str(),
+                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat found;
   if (!file || fstat(file.get(), &found) != 0) {
     return ErrnoStatus(errno, absl::StrCat("open ", fix.path));
@@ -45,24 +62,25 @@ absl::Status Narrow(const Fix& fix) {
 }
 
 absl::Status Make(const Fix& fix) {
-  std::filesystem::path at;
-  const std::filesystem::path whole = std::filesystem::path(fix.path).lexically_normal();
-  for (const std::filesystem::path& name : whole) {
-    at /= name;
-    const bool last = at == whole;
-    if (mkdir(at.c_str(), last ? fix.mode : kAbove) != 0) {
-      if (errno == EEXIST) continue;
-      return ErrnoStatus(errno, absl::StrCat("make ", at.string()));
-    }
-    // Whatever the umask is.
-    const UniqueFd made(open(at.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!made || fchmod(made.get(), last ? fix.mode : kAbove) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("set the mode of ", at.string()));
-    }
-    if (last && fix.owner != geteuid() &&
-        fchown(made.get(), fix.owner, static_cast<gid_t>(-1)) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("give ", at.string(), " to user ", fix.owner));
-    }
+  const std::filesystem::path path = WithoutSlash(fix.path);
+  const absl::StatusOr<UniqueFd> above = OpenOurs(path.parent_path(), Missing::kIsMade);
+  if (!above.ok()) return above.status();
+  const std::string name = path.filename();
+  if (mkdirat(above->get(), name.c_str(), fix.mode) != 0) {
+    struct stat found;
+    const int error = errno;
+    const bool there = fstatat(above->get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0;
+    if (error == EEXIST && there && S_ISDIR(found.st_mode)) return absl::OkStatus();
+    return ErrnoStatus(error, absl::StrCat("make ", fix.path));
+  }
+  // Whatever the umask is.
+  const UniqueFd made(
+      openat(above->get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!made || fchmod(made.get(), fix.mode) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("set the mode of ", fix.path));
+  }
+  if (fix.owner != geteuid() && fchown(made.get(), fix.owner, static_cast<gid_t>(-1)) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("give ", fix.path, " to user ", fix.owner));
   }
   return absl::OkStatus();
 }

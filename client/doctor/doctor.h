@@ -40,7 +40,8 @@ Examination Examine(const Machine& machine, const ExamineOptions& options);
 int ExitStatusOf(const Report& report);
 
 // Does what the fix says, and no more: a mode only loses rights, and never that of a link's target;
-// what stands there already is not replaced. Errors: FAILED_PRECONDITION; as ErrnoStatus.
+// what stands there already is not replaced. Nothing is touched where OpenSafeDirectory() does not
+// go. Errors: FAILED_PRECONDITION; as ErrnoStatus.
 absl::Status Apply(const Fix& fix);
 
 }  // namespace entropyd::doctor

@@ -251,6 +251,39 @@ TEST(DoctorTest, FixFollowsNoLinkAndGivesNoRight) {
   EXPECT_EQ(ModeOf(key), 0600);
 }
 
+TEST(DoctorTest, FixTouchesNothingWhereOthersMayWrite) {
+  Rig rig;
+  rig.Write("open/in/key", "secret", 0644);
+  const std::string reason = (rig.dir / "open") + " may be written by others; mend that first";
+  chmod((rig.dir / "open").c_str(), 0777);
+  for (const Fix& fix : {Fix{Fix::Kind::kMode, rig.dir / "open/in/key", 0600},
+                         Fix{Fix::Kind::kMode, rig.dir / "open/in", 0700},
+                         Fix{Fix::Kind::kDirectory, rig.dir / "open/in/new", 0700},
+                         Fix{Fix::Kind::kDirectory, rig.dir / "open/new", 0700}}) {
+    const absl::Status status = Apply(fix);
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(reason));
+  }
+  EXPECT_EQ(ModeOf(rig.dir / "open/in/key"), 0644);
+  EXPECT_FALSE(std::filesystem::exists(rig.dir / "open/new"));
+  EXPECT_FALSE(std::filesystem::exists(rig.dir / "open/in/new"));
+  // The directory itself is in one that is ours.
+  EXPECT_TRUE(Apply({Fix::Kind::kMode, (rig.dir / "open") + "/", 0755}).ok());
+  EXPECT_EQ(ModeOf(rig.dir / "open"), 0755);
+  EXPECT_TRUE(Apply({Fix::Kind::kMode, rig.dir / "open/in/key", 0600}).ok());
+}
+
+TEST(DoctorTest, FixFollowsNoLinkOnTheWay) {
+  Rig rig;
+  rig.Write("else/file", "", 0666);
+  std::filesystem::create_symlink(rig.dir / "else", rig.dir / "link");
+  EXPECT_FALSE(Apply({Fix::Kind::kMode, rig.dir / "link/file", 0600}).ok());
+  EXPECT_FALSE(Apply({Fix::Kind::kDirectory, rig.dir / "link/a/b", 0700}).ok());
+  EXPECT_FALSE(Apply({Fix::Kind::kDirectory, rig.dir / "link", 0700}).ok());
+  EXPECT_EQ(ModeOf(rig.dir / "else/file"), 0666);
+  EXPECT_FALSE(std::filesystem::exists(rig.dir / "else/a"));
+}
+
 TEST(DoctorTest, FixLeavesWhatIsThere) {
   Rig rig;
   chmod((rig.dir / "state").c_str(), 0711);
