@@ -1,6 +1,10 @@
 // Has the program itself check its configuration: this is the very code of its start.
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -29,17 +33,41 @@ Line ParseLine(absl::string_view text, const std::string& file) {
   return line;
 }
 
-// "use SOCKET: DIRECTORY may be written by others, …": taking that right away mends it.
-absl::optional<Fix> FixOf(const std::string& text) {
-  constexpr char kUnsafe[] = " may be written by others";
-  const size_t end = text.find(kUnsafe);
-  if (end == std::string::npos) return absl::nullopt;
-  const size_t begin = text.rfind(": ", end);
-  if (begin == std::string::npos) return absl::nullopt;
-  const std::string directory = text.substr(begin + 2, end - begin - 2);
-  struct stat found;
-  if (stat(directory.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) return absl::nullopt;
-  return Fix{Fix::Kind::kMode, directory, found.st_mode & 07777 & ~mode_t{S_IWGRP | S_IWOTH}};
+// The sockets and pipes that the configuration names.
+std::vector<std::string> SocketsOf(const config::v1::HostAgent& agent) {
+  std::vector<std::string> paths = {agent.control()};
+  for (const config::v1::ListenerConfig& listener : agent.listeners()) {
+    paths.push_back(listener.path());
+    paths.push_back(listener.fifo());
+  }
+  return paths;
+}
+
+// The directory on the way to `socket` of which the text says "use SOCKET: DIRECTORY may be written
+// by others, …"; "" = none. The text is put together from names that somebody has chosen, so that
+// it is compared, and no name is taken from it.
+std::string UnsafeDirectory(absl::string_view text, const std::string& socket) {
+  std::filesystem::path at = std::filesystem::path(socket).lexically_normal();
+  while (at.has_relative_path()) {
+    at = at.parent_path();
+    if (absl::StrContains(
+            text, absl::StrCat("use ", socket, ": ", at.string(), " may be written by others, "))) {
+      return at;
+    }
+  }
+  return "";
+}
+
+// Taking the right of others away mends it. A sticky directory is for everybody.
+absl::optional<Fix> FixOf(const Service& service, absl::string_view text) {
+  for (const std::string& socket : SocketsOf(service.agent)) {
+    const std::string directory = UnsafeDirectory(text, socket);
+    struct stat found;
+    if (directory.empty() || lstat(directory.c_str(), &found) != 0) continue;
+    if (!S_ISDIR(found.st_mode) || (found.st_mode & S_ISVTX) != 0) continue;
+    return Fix{Fix::Kind::kMode, directory, found.st_mode & 07777 & ~mode_t{S_IWGRP | S_IWOTH}};
+  }
+  return absl::nullopt;
 }
 
 Trouble TroubleOf(const Subject& subject, absl::string_view text, absl::string_view why) {
@@ -48,7 +76,7 @@ Trouble TroubleOf(const Subject& subject, absl::string_view text, absl::string_v
   trouble.what = std::string(text);
   trouble.why = std::string(why);
   trouble.key = line.key;
-  trouble.fix = FixOf(trouble.what);
+  trouble.fix = FixOf(subject.service, text);
   if (line.number > 0 && !trouble.fix.has_value()) {
     trouble.mend = absl::StrCat("sensible-editor +", line.number, " ", subject.service.config_path);
   } else if (!trouble.fix.has_value()) {

@@ -218,6 +218,7 @@ TEST(DoctorTest, TellsOnceWhatTheProgramTellsToo) {
               ElementsAre(HasSubstr("server.config: "), HasSubstr("server.certificate: ")));
 }
 
+<<<<<<< HEAD
 TEST(DoctorTest, TellsOnceWhatIsAboutTheSameKey) {
   Rig rig;
   rig.Replace("agent.yaml", "run/egd.sock", "class/egd.sock");
@@ -225,6 +226,41 @@ TEST(DoctorTest, TellsOnceWhatIsAboutTheSameKey) {
   rig.check_config =
       absl::StrCat(rig.dir / "agent.yaml", ":6:5: listeners[0].path: the program has other words");
   EXPECT_THAT(Texts(rig.Examine().report), ElementsAre(HasSubstr("agent.sockets: ")));
+=======
+// The fix of what --check-config says about the way to a socket; "" = none.
+std::string FixFor(Rig& rig, const std::string& socket, const std::string& directory) {
+  rig.check_status = 2;
+  rig.check_config = absl::StrCat(rig.dir / "agent.yaml", ":6:5: listeners[0].path: use ", socket,
+                                  ": ", directory, " may be written by others, who could put");
+  const Examination examination = rig.Examine();
+  for (const Finding& finding : examination.report.findings()) {
+    if (finding.check != "agent.config") continue;
+    return finding.trouble.fix.has_value() ? finding.trouble.fix->command() : "";
+  }
+  return "not found";
+}
+
+TEST(DoctorTest, FixesADirectoryOnTheWayToASocketThatTheConfigurationNames) {
+  Rig rig;
+  const std::string socket = rig.dir / "run/egd.sock";
+  chmod((rig.dir / "run").c_str(), 0777);
+  EXPECT_EQ(FixFor(rig, socket, rig.dir / "run"), "chmod 0755 " + (rig.dir / "run"));
+  EXPECT_EQ(FixFor(rig, socket, rig.dir.path()), "chmod 0755 " + rig.dir.path());
+  EXPECT_EQ(FixFor(rig, socket, rig.dir / "state"), "") << "not on the way";
+  EXPECT_EQ(FixFor(rig, rig.dir / "other.sock", rig.dir.path()), "") << "not in the configuration";
+  EXPECT_EQ(FixFor(rig, socket, "/tmp"), "") << "it is for everybody";
+}
+
+TEST(DoctorTest, APathCannotMisleadTheFix) {
+  Rig rig;
+  chmod((rig.dir / "state").c_str(), 0777);
+  std::filesystem::create_directories(rig.dir / "run/x: ");
+  const std::string odd = absl::StrCat(rig.dir / "run/x: ", rig.dir / "state");
+  std::filesystem::create_directories(odd);
+  rig.Replace("agent.yaml", rig.dir / "run/egd.sock", absl::StrCat("\"", odd, "/egd.sock\""));
+  chmod(odd.c_str(), 0777);
+  EXPECT_EQ(FixFor(rig, odd + "/egd.sock", odd), absl::StrCat("chmod 0755 ", odd));
+>>>>>>> a0bbf5fa (Take no path of a fix from what a program has said)
 }
 
 TEST(DoctorTest, FixTakesRightsAwayAndMakesDirectories) {
