@@ -218,7 +218,6 @@ TEST(DoctorTest, TellsOnceWhatTheProgramTellsToo) {
               ElementsAre(HasSubstr("server.config: "), HasSubstr("server.certificate: ")));
 }
 
-<<<<<<< HEAD
 TEST(DoctorTest, TellsOnceWhatIsAboutTheSameKey) {
   Rig rig;
   rig.Replace("agent.yaml", "run/egd.sock", "class/egd.sock");
@@ -226,7 +225,8 @@ TEST(DoctorTest, TellsOnceWhatIsAboutTheSameKey) {
   rig.check_config =
       absl::StrCat(rig.dir / "agent.yaml", ":6:5: listeners[0].path: the program has other words");
   EXPECT_THAT(Texts(rig.Examine().report), ElementsAre(HasSubstr("agent.sockets: ")));
-=======
+}
+
 // The fix of what --check-config says about the way to a socket; "" = none.
 std::string FixFor(Rig& rig, const std::string& socket, const std::string& directory) {
   rig.check_status = 2;
@@ -260,7 +260,6 @@ TEST(DoctorTest, APathCannotMisleadTheFix) {
   rig.Replace("agent.yaml", rig.dir / "run/egd.sock", absl::StrCat("\"", odd, "/egd.sock\""));
   chmod(odd.c_str(), 0777);
   EXPECT_EQ(FixFor(rig, odd + "/egd.sock", odd), absl::StrCat("chmod 0755 ", odd));
->>>>>>> a0bbf5fa (Take no path of a fix from what a program has said)
 }
 
 TEST(DoctorTest, FixTakesRightsAwayAndMakesDirectories) {

@@ -220,9 +220,16 @@ TEST_F(ConnectionTableTest, WhoMakesACallTooManyNowAndThenMayStay) {
       ASSERT_FALSE(table_.Exceed(1, now_));
     }
     now_ += ConnectionTable::kExcessWindowNanos - 1;
-    if (i == 2) EXPECT_TRUE(table_.Exceed(1, now_)) << "of the same window";
     now_ += 1;
   }
+  ASSERT_FALSE(table_.Exceed(1, now_)) << "a window that begins";
+}
+
+TEST_F(ConnectionTableTest, TooManyCallsOfOneWindowEndAConnection) {
+  Fill("a", 1);
+  for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) ASSERT_FALSE(table_.Exceed(1, now_));
+  now_ += ConnectionTable::kExcessWindowNanos - 1;
+  EXPECT_TRUE(table_.Exceed(1, now_));
 }
 
 TEST_F(ConnectionTableTest, AStrangerHasAMinuteForItsFirstCall) {
