@@ -6,7 +6,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/fake_member.h"
+#include "tests/hostagent/serving/fake_member.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {

@@ -157,7 +157,8 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
   void Check() {
     for (size_t i = 0; i < kClasses; ++i) {
       const ClassBuffer& buffer = *old_.host->classes()[i]->buffer();
-      const uint64_t taken = old_.metrics->of_class(i)->delivered_bytes.Get() - before_[i];
+      const uint64_t taken =
+          old_.metrics->of_class(settings_.classes[i].name)->delivered_bytes.Get() - before_[i];
       EXPECT_EQ(streams_[i]->bytes, buffer.level() + buffer.discarded_bytes() + taken)
           << "bytes of class " << i << " are nowhere";
     }
@@ -239,7 +240,7 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
   void NewProcess(Side* side) {
     for (size_t i = 0; i < kClasses; ++i) {
       streams_[i] = ledger_.NewStream(i, generation_);
-      before_[i] = side->metrics->of_class(i)->delivered_bytes.Get();
+      before_[i] = side->metrics->of_class(settings_.classes[i].name)->delivered_bytes.Get();
       side->host->classes()[i]->SetFiller(&filler_);
     }
     side->host->assignment()->SetIdentifier(identifier_.get());
@@ -283,7 +284,10 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
     }
     // Where its metadata says, or where it came in.
     const auto asks = asks_.find(guest->id());
-    const size_t index = connection->served_class()->index();
+    const auto served = std::find_if(
+        settings_.classes.begin(), settings_.classes.end(),
+        [connection](const auto& one) { return one.name == connection->served_class()->name(); });
+    const auto index = static_cast<size_t>(served - settings_.classes.begin());
     size_t wanted = guest->door();
     if (asks != asks_.end() && asks->second < kClasses && !refused_[asks->second]) {
       wanted = asks->second;

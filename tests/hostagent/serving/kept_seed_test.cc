@@ -12,7 +12,7 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-constexpr size_t kSeed = CtrDrbg::kSeedBytes;
+constexpr size_t kOneSeed = CtrDrbg::kSeedBytes;
 constexpr int64_t kNow = 9 * kSecondNanos;
 
 class KeptSeedTest : public testing::Test {
@@ -52,45 +52,45 @@ TEST_F(KeptSeedTest, ItTakesWhatItLacksAndNoMore) {
   EXPECT_FALSE(seed_.complete());
   EXPECT_EQ(seed_.SetAside(StreamBytes(0, 30), kNow), 30u);
   EXPECT_FALSE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(30, 100), kNow), kSeed - 30);
+  EXPECT_EQ(seed_.SetAside(StreamBytes(30, 100), kNow), kOneSeed - 30);
   EXPECT_TRUE(seed_.complete());
   EXPECT_EQ(seed_.SetAside(StreamBytes(130, 100), kNow), 0u);
 }
 
 TEST_F(KeptSeedTest, TheDrbgGetsItMixedWithTheKernelsAndOnce) {
-  seed_.SetAside(StreamBytes(0, kSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
   ASSERT_TRUE(Instantiate().ok());
-  EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(0, kSeed)));
+  EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(0, kOneSeed)));
   EXPECT_FALSE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(0, 100), kNow), kSeed) << "the next one begins";
+  EXPECT_EQ(seed_.SetAside(StreamBytes(0, 100), kNow), kOneSeed) << "the next one begins";
 }
 
 TEST_F(KeptSeedTest, AnOldOneIsReplacedInOneStep) {
-  seed_.SetAside(StreamBytes(0, kSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
   const int64_t old = kNow + KeptSeed::kMostAgeNanos;
-  EXPECT_EQ(seed_.SetAside(StreamBytes(500, kSeed), old - 1), 0u);
-  EXPECT_EQ(seed_.SetAside(StreamBytes(500, kSeed - 1), old), 0u) << "there is always a seed";
+  EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed), old - 1), 0u);
+  EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed - 1), old), 0u) << "there is always a seed";
   EXPECT_TRUE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(500, kSeed), old), kSeed);
-  EXPECT_EQ(seed_.SetAside(StreamBytes(900, kSeed), old + 1), 0u) << "it is young again";
+  EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed), old), kOneSeed);
+  EXPECT_EQ(seed_.SetAside(StreamBytes(900, kOneSeed), old + 1), 0u) << "it is young again";
   ASSERT_TRUE(Instantiate().ok());
-  EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(500, kSeed)));
+  EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(500, kOneSeed)));
 }
 
 TEST_F(KeptSeedTest, WithoutTheKernelsBytesNoDrbgIsSeeded) {
-  seed_.SetAside(StreamBytes(0, kSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
   kernel_gives_ = false;
   EXPECT_TRUE(absl::IsUnavailable(Instantiate()));
   EXPECT_FALSE(drbg_->instantiated());
 }
 
 TEST_F(KeptSeedTest, WhatIsForgottenIsNoSeed) {
-  seed_.SetAside(StreamBytes(0, kSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
   seed_.Forget();
   EXPECT_FALSE(seed_.complete());
-  seed_.SetAside(StreamBytes(700, kSeed), kNow);
+  seed_.SetAside(StreamBytes(700, kOneSeed), kNow);
   ASSERT_TRUE(Instantiate().ok());
-  EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(700, kSeed)));
+  EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(700, kOneSeed)));
 }
 
 }  // namespace
