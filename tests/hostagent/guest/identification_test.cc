@@ -5,7 +5,7 @@
 namespace entropyd {
 namespace {
 
-const GuestIdentity kWeb = {IdentitySource::kLibvirt, "web", "u", "default/bulk", ""};
+const GuestIdentity kWebDomain = {IdentitySource::kLibvirt, "web", "u", "default/bulk", ""};
 
 // As it is in the process that takes over. Its peer's start_ticks are told by the peer.
 Identification Crossed(const Identification& from) {
@@ -28,7 +28,7 @@ TEST(IdentificationTest, AHoldIsReleasedOnce) {
   Identification who(42);
   who.Hold();
   EXPECT_TRUE(who.held());
-  who.Know(kWeb, 42);
+  who.Know(kWebDomain, 42);
   EXPECT_TRUE(who.held()) << "an answer alone releases nobody";
   EXPECT_TRUE(who.Release());
   EXPECT_FALSE(who.held());
@@ -37,8 +37,8 @@ TEST(IdentificationTest, AHoldIsReleasedOnce) {
 
 TEST(IdentificationTest, WhatIsToldLastHolds) {
   Identification who(42);
-  who.Know(kWeb, 43);
-  EXPECT_EQ(who.identity(), kWeb);
+  who.Know(kWebDomain, 43);
+  EXPECT_EQ(who.identity(), kWebDomain);
   EXPECT_EQ(who.start_ticks(), 43u);
   const GuestIdentity other = {IdentitySource::kCgroup, "db", "", "", ""};
   who.Know(other, 0);
@@ -53,11 +53,11 @@ TEST(IdentificationTest, AllOfItCrossesAHandover) {
   EXPECT_TRUE(waiting.held());
   EXPECT_EQ(waiting.identity(), GuestIdentity());
   EXPECT_EQ(waiting.start_ticks(), 42u);
-  who.Know(kWeb, 43);
+  who.Know(kWebDomain, 43);
   who.Release();
   const Identification known = Crossed(who);
   EXPECT_FALSE(known.held());
-  EXPECT_EQ(known.identity(), kWeb);
+  EXPECT_EQ(known.identity(), kWebDomain);
   EXPECT_EQ(known.start_ticks(), 43u);
 }
 
