@@ -105,6 +105,7 @@ void PrintAll(const Examination& examination, bool verbose) {
 
 std::string JsonOf(const std::vector<Remark>& remarks) {
   std::vector<std::string> all;
+  all.reserve(remarks.size());
   for (const Remark& remark : remarks) {
     all.push_back(JsonObject().Set("check", remark.check).Set("text", remark.text).ToString());
   }
