@@ -26,7 +26,7 @@ absl::Status Feeds::OpenAll(const Options& options, bool may_wait) {
   pipes_.reserve(options.pipes.size());
   for (const Options::Pipe& wanted : options.pipes) {
     Pipe& pipe = pipes_.emplace_back(Pipe{wanted, nullptr, absl::OkStatus()});
-    const absl::Status status = OpenPipe(&pipe);
+    absl::Status status = OpenPipe(&pipe);
     if (status.ok()) continue;
     if (!may_wait || CheckSocketDirectory(wanted.pipe.path).ok()) {
       pipes_.pop_back();
@@ -84,10 +84,8 @@ size_t Feeds::MakeLostAnew() {
   for (Pipe& pipe : pipes_) {
     if (pipe.feed == nullptr || pipe.feed->id() == 0 || pipe.feed->IsItsFile()) continue;
     ++lost;
-    FifoFeed* const old = pipe.feed;
-    LeaveAccounts(*old);
-    TakeOut(&pipe).release();
-    left_.emplace_back(old);
+    LeaveAccounts(*pipe.feed);
+    left_.emplace_back(static_cast<FifoFeed*>(TakeOut(&pipe).release()));
     if (left_.size() > kMostLeft) DropOneLeft();
     pipe.problem = OpenAndStart(&pipe);
     LogLost(pipe.wanted.pipe.path, pipe.problem, connections_->host()->log);
@@ -142,7 +140,7 @@ void Feeds::StartWhatCan() {
     if (status.ok()) continue;
     connections_->host()->log->Error("tap.closed", {{"tap", feed->name()}, {"reason", status}});
     for (Pipe& pipe : pipes_) {
-      if (pipe.feed == feed.get()) pipe.problem = std::move(status);
+      if (pipe.feed == feed.get()) pipe.problem = status;
     }
   }
   for (Pipe& pipe : pipes_) {
