@@ -18,7 +18,7 @@ says "certificate cannot be used: .*unlucky/tls.crt" || die "status does not say
 [ "$(curl -s -o unlucky.ready -w '%{http_code}' "http://127.0.0.1:$(port_of unlucky http)/readyz")" = 503 ] ||
   die "it counts as ready"
 # A reload gives up nothing that works, so it wants a certificate that can be used.
-expect_failure 1 'unlucky/tls.crt' "$BIN/entropyctl" --control "$WORK/agent-unlucky.sock" agent reload
+expect_failure 2 'unlucky/tls.crt' "$BIN/entropyctl" --control "$WORK/agent-unlucky.sock" agent reload
 cp pki/agent.crt unlucky/tls.crt
 eventually 10 says "certificate cannot be used: .*unlucky/tls.key"
 head -c 300 pki/agent.crt >unlucky/tls.crt
