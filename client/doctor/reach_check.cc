@@ -15,6 +15,8 @@
 namespace entropyd::doctor {
 namespace {
 
+constexpr char kEditPolicy[] =
+    "on the server: sensible-editor /etc/entropyd/server.yaml  # `policy`";
 constexpr absl::Duration kNamePatience = absl::Seconds(3);
 constexpr absl::Duration kTcpPatience = absl::Seconds(2);
 constexpr absl::Duration kTlsPatience = absl::Seconds(3);
@@ -101,6 +103,12 @@ absl::optional<Trouble> JudgeAnswer(const std::string& server, const TlsProbe& p
                            ShowTime(own->not_after)),
               "the clocks of the two machines differ", kSetClock);
   }
+  // At this point of a handshake it can mean nothing else.
+  if (absl::StrContains(probe.alert, "handshake failure")) {
+    return At(server, ConnectionStep::kTls,
+              absl::StrCat("no policy rule gives ", own->identity, " a role"),
+              "its policy does not know this host", kEditPolicy);
+  }
   return At(server, ConnectionStep::kTls, said,
             WhyOf(probe.alert, "it does not accept our certificate"),
             "on the server: grep tls.refused in its log, which says why");
@@ -116,7 +124,7 @@ Way LookAtGrpc(const Subject& subject, const std::string& server) {
   const std::string what(serving.status().message());
   if (absl::IsPermissionDenied(serving.status())) {
     return {At(server, ConnectionStep::kHello, what, "its policy does not know this host",
-               "on the server: sensible-editor /etc/entropyd/server.yaml  # `policy`")};
+               kEditPolicy)};
   }
   return {At(server, ConnectionStep::kHello, what, WhyOf(what, "the server refuses the call"),
              "on the server: entropyctl status")};
