@@ -21,9 +21,12 @@ finds_only() {
   finds "$@"
   [ "$(grep -Ec '^(broken|warning|unknown): ' "$WORK/doctor.out")" = 1 ] || die "more: $(cat "$WORK/doctor.out")"
 }
+# says_that_it_serves: the server does so to calls, a moment after its pools are ready.
+says_that_it_serves() { grep -q '^ok: agent.servers: .* serves$' < <(doctor --verbose 2>&1); }
 # is_well: nothing is found, and every check has looked.
 is_well() {
   local status=0
+  eventually 30 says_that_it_serves
   doctor --verbose >"$WORK/doctor.out" 2>&1 || status=$?
   [ "$status" = 0 ] || die "exit $status instead of 0: $(cat "$WORK/doctor.out")"
   grep -q '^0 findings, 0 checks could not look, 29 passed$' "$WORK/doctor.out" || die "$(cat "$WORK/doctor.out")"
