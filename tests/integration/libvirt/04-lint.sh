@@ -4,7 +4,7 @@ finds() {
   sed -e 's|<name>cold|<name>broken|; /<uuid>/d' -e "$2" after >broken.xml
   virsh_on hosta undefine broken >/dev/null 2>&1 || true
   virsh_on hosta define "$WORK/broken.xml"
-  expect_failure 1 "\"findings\":\[\{\"domain\":\"broken\",\"view\":\"defined\",\"code\":\"$1\"[^}]*\}\]" \
+  expect_failure 3 "\"findings\":\[\{\"domain\":\"broken\",\"view\":\"defined\",\"code\":\"$1\"[^}]*\}\]" \
     libvirt_on hosta lint broken -o json
 }
 finds no-reconnect '/<reconnect/d'
