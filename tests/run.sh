@@ -6,8 +6,8 @@
 #   --quick   only the g++ release build, its unit tests, and the checks of the tree; clang-tidy looks at
 #             changed files only: those that differ from where the branch left main (on main: from the
 #             commit before), committed or not
-#   --long    everything, and what takes too long for every change: clang-tidy of all files and not of some
-#             rooms, all mutants and not twenty, the version before, hours of reloads
+#   --long    everything, and what takes too long for every change: clang-tidy of all files and not of thirty
+#             (changed ones first), all mutants and not twenty, the version before, hours of reloads
 #   --list    the names, one a line, and what each proves
 #   NAME…     only these (and the builds they need); a prefix such as `integration/` names all below it
 #

@@ -4,7 +4,8 @@
   tidy.py ROOT              all files of base, client, server and hostagent
   tidy.py ROOT changed      those that differ from where the branch left main (on main: from the commit
                             before), committed or not, and those whose headers do
-  tidy.py ROOT sample       those of some rooms, which the commit chooses: other ones for each change
+  tidy.py ROOT sample       about SAMPLE files: first those that changed, then those of some rooms; the commit
+                            chooses both, so they are other ones for each change
   tidy.py ROOT --self-test  a file with an offence must be found
 
 Most of the time goes into the headers of libraries, which every file includes. So the files of a room are
@@ -119,17 +120,24 @@ def affected(root, paths, changed):
             yield path
 
 
-def sample(root, paths):
-    """The files of rooms until there are SAMPLE files."""
-    commit = run(["git", "-C", root, "rev-parse", "HEAD"]).stdout.strip()
-    rooms = sorted({os.path.dirname(path) for path in paths},
-                   key=lambda room: hashlib.sha256(f"{commit} {room}".encode()).digest())
-    chosen = []
-    for room in rooms:
+def sample(commit, paths, changed):
+    """SAMPLE of the changed files, or all of them and the files of rooms until there are SAMPLE files."""
+    def drawn(names):
+        return sorted(names, key=lambda name: hashlib.sha256(f"{commit} {name}".encode()).digest())
+    chosen = drawn(changed)[:SAMPLE]
+    for room in drawn({os.path.dirname(path) for path in paths}):
         if len(chosen) < SAMPLE:
-            chosen += [path for path in paths if os.path.dirname(path) == room]
-    print(f"tidy: the rooms {' '.join(sorted({os.path.dirname(path) for path in chosen}))}", flush=True)
+            chosen += [path for path in paths if os.path.dirname(path) == room and path not in chosen]
     return chosen
+
+
+def sample_self_test():
+    paths = [f"{room}/{n}.cc" for room in ("a", "b", "c") for n in range(20)]
+    first = sample("commit", paths, ["a/1.cc", "c/2.cc"])
+    if not {"a/1.cc", "c/2.cc"} <= set(first) or len({tuple(sample(str(n), paths, [])) for n in range(20)}) == 1:
+        sys.exit(f"tidy: a sample without the changed files, or the same one for each commit: {first}")
+    if len(set(first)) != len(first) or len(first) < SAMPLE or len(sample("commit", paths, paths)) != SAMPLE:
+        sys.exit(f"tidy: a sample that is too small or too large: {first}")
 
 
 def check(root, paths, commands):
@@ -183,6 +191,7 @@ def self_test(root):
 def main():
     root = os.path.abspath(sys.argv[1])
     if "--self-test" in sys.argv:
+        sample_self_test()
         self_test(root)
         return
     commands = configure(root)
@@ -192,7 +201,11 @@ def main():
         if changed is not None:
             paths = list(affected(root, paths, changed))
     elif "sample" in sys.argv:
-        paths = sample(root, paths)
+        commit = run(["git", "-C", root, "rev-parse", "HEAD"]).stdout.strip()
+        changed = list(affected(root, paths, changed_files(root) or set()))
+        paths = sample(commit, paths, changed)
+        print(f"tidy: {min(len(changed), SAMPLE)} of {len(changed)} changed files, and the rooms "
+              f"{' '.join(sorted({os.path.dirname(path) for path in set(paths) - set(changed)}))}", flush=True)
     found = check(root, paths, commands)
     if found and version() != VERSION:
         print(f"NOTE: clang-tidy {version()} finds {found} offences; what counts is version {VERSION}")
