@@ -7,10 +7,9 @@
 //   const Alert refused = LastAlert();                     // where a client's call failed
 //
 // The examiner is asked when OpenSSL has verified the peer's certificate, and before the handshake
-// is over: of whom it refuses, nobody parses a byte. With TLS 1.3 the client's side of the
-// handshake is over by then, so it learns of a refusal by an alert. gRPC 1.51 drops the alerts of
-// handshakes that fail, hence we send a server's ourselves
-// (docs/decisions/0030-refused-in-the-handshake.md).
+// is over: no byte of a refused peer is parsed. With TLS 1.3 the client's side of the handshake is
+// over by then, so it learns of a refusal by an alert. gRPC 1.51 drops the alerts of handshakes
+// that fail, so we send a server's ourselves (docs/decisions/0030-refused-in-the-handshake.md).
 //
 // OpenSSL tells of each new connection, of each record of a handshake, and of each certificate that
 // it does not accept. Whoever works on a handshake reads a record, or writes an alert, before it

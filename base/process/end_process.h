@@ -12,8 +12,8 @@
 namespace entropyd {
 
 // Writes what the buffers of the standard streams hold, and ends the process. What is on the stack
-// stays, also for other threads: whoever has files to remove or lines to log does it before.
-// In a build with a sanitizer for leaks these are reported.
+// stays, also for other threads: whoever has files to remove or lines to log does it before. In a
+// build with a sanitizer for leaks these are reported.
 [[noreturn]] void EndProcess(int status);
 
 }  // namespace entropyd

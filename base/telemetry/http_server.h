@@ -42,8 +42,8 @@ class HttpServer {
   // Errors: INVALID_ARGUMENT (address), UNAVAILABLE (bind).
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options,
                                                            Metrics* metrics);
-  // The same on sockets that somebody has opened. Errors: RESOURCE_EXHAUSTED
-  // (descriptors, threads).
+  // The same on sockets that somebody has opened. Errors: RESOURCE_EXHAUSTED (descriptors,
+  // threads).
   static absl::StatusOr<std::unique_ptr<HttpServer>> StartOn(ListenSockets sockets,
                                                              const Options& options,
                                                              Metrics* metrics);

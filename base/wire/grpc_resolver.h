@@ -4,8 +4,8 @@
 //
 //   UsePlatformResolver();   // before gRPC is used
 //
-// Every program that links credentials (base/wire/grpc_credentials.h) does so before main(). Who
-// sets GRPC_DNS_RESOLVER has what it says.
+// Every program that links credentials (base/wire/grpc_credentials.h) does so before main(). If
+// GRPC_DNS_RESOLVER is set, it is used.
 //
 // Errors: none.
 //
