@@ -12,9 +12,9 @@
 
 namespace entropyd {
 
-// `error` with what failed before its message: `verb` and `whom`, "list classes" and
-// " of host:7743". Most messages begin with the verb already, or with the first words of it; those
-// words are not repeated. It stays an answer (base/wire/answer_mark.h).
+// `error` with what failed before its message: `verb` ("list classes") and `whom`, which has the
+// preposition (" of host:7743"). Most messages begin with the verb already, or with the first words
+// of it; those words are not repeated. It stays an answer (base/wire/answer_mark.h).
 absl::Status CallError(absl::string_view verb, absl::string_view whom, const absl::Status& error);
 
 // What the message of WithPatience() begins with.

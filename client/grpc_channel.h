@@ -31,8 +31,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     int max_receive_bytes = kAttachMaxServerMessage);
 
 // The same, but asks nobody where the server is: it is at one of these addresses (IP:PORT or
-// [IPV6]:PORT). Who answers there has to prove that he is `server`. gRPC takes addresses
-// of one family only: those of the first one's count.
+// [IPV6]:PORT). Whoever answers there has to prove that it is `server`. gRPC takes addresses of one
+// family only: those of the first one's count.
 // Errors: the same; INVALID_ARGUMENT when there is no address.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelTo(
     const std::vector<std::string>& addresses, const std::string& server,

@@ -100,7 +100,7 @@ void PrintReport(const std::string& domain, const LibvirtOptions& options,
   if (report.defined.empty() && report.running.empty()) {
     Print(absl::StrCat(domain, " is already as you asked; nothing had to be changed\n"));
   }
-  for (const std::string& remark : report.remarks) Print(OneLine("note: " + remark) + "\n");
+  for (const std::string& note : report.notes) Print(OneLine("note: " + note) + "\n");
 }
 
 std::string ReportJson(const std::string& domain, const LibvirtOptions& options,
@@ -110,7 +110,7 @@ std::string ReportJson(const std::string& domain, const LibvirtOptions& options,
   json.Set("running", report.state.running).Set("persistent", report.state.persistent);
   json.SetRaw("defined_changes", JsonStrings(report.defined));
   json.SetRaw("running_changes", JsonStrings(report.running));
-  json.SetRaw("notes", JsonStrings(report.remarks));
+  json.SetRaw("notes", JsonStrings(report.notes));
   if (options.dry_run) json.Set("diff", report.diff);
   return json.ToString();
 }
@@ -351,7 +351,7 @@ int RunLibvirtConvert(const LibvirtOptions& options, bool json) {
   if (json) {
     JsonObject answer;
     answer.Set("xml", edit->xml).SetRaw("changes", JsonStrings(edit->changes));
-    PrintJson(answer.SetRaw("notes", JsonStrings(edit->remarks)).ToString());
+    PrintJson(answer.SetRaw("notes", JsonStrings(edit->notes)).ToString());
   } else if (options.dry_run) {
     Print(UnifiedDiff("before", edit->before, "after", edit->xml));
   } else {

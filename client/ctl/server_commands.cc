@@ -183,7 +183,7 @@ void AddServerCommands(CLI::App& app, Arguments& args) {
            "Have the server take its changed configuration and certificates, or nothing of them",
            [&args] { return RunReload(args.connection, args.json()); })
       ->footer(
-          "\nIt tells what has changed. No connection closes. Exit status 3: all was taken\n"
+          "\nPrints what has changed. No connection closes. Exit status 3: all was taken\n"
           "but keys that need a restart (listen, metrics, strict_memory, state_dir).");
   AddDrain(app, args);
 }

@@ -87,7 +87,7 @@ void AddDoctor(CLI::App& app, Arguments& args) {
   doctor->footer(
       "\n  entropyctl doctor                 as root, on a server or a hypervisor\n"
       "  entropyctl doctor --verbose       and what is well\n"
-      "  entropyctl doctor --fix           does what is safe, and tells each thing\n"
+      "  entropyctl doctor --fix           does what is safe, and lists it\n"
       "\nEach finding says what is wrong, why that matters, and the command that mends it; the "
       "worst is first. It starts and stops nothing, and touches no guest. --fix takes rights to "
       "our keys and directories away from others, and makes directories of ours that are missing.\n"

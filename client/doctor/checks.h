@@ -6,7 +6,7 @@
 //   }
 //
 // A new check is a function here, a line in a table (checks.cc), and planted faults in
-// tests/client/doctor/checks_test.cc.
+// tests/client/doctor/server_faults_test.cc or tests/client/doctor/agent_faults_test.cc.
 //
 // Thread safety: functions without state.
 #pragma once

@@ -37,8 +37,8 @@ struct Process {
   uint64_t capabilities = 0;  // CapEff
 };
 
-// Whose word counts: everybody can give a process of his own the name of our programs, and any
-// command line.
+// Whose word counts: anybody can start a process with the name of our programs and any command
+// line.
 struct Believed {
   std::set<uid_t> owners;
   pid_t main_pid = 0;  // of the unit; 0 = none

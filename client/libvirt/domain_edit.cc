@@ -112,7 +112,7 @@ void HandleOthers(const XmlDocument& document, const XmlElement* fed, bool remov
       edit->changes.push_back(absl::StrCat("rng: ", DescribeRng(rng), " removed"));
       RemoveElement(rng.element);
     } else {
-      edit->remarks.push_back(
+      edit->notes.push_back(
           absl::StrCat("another <rng> stays (", DescribeRng(rng),
                        "); the guest chooses which one it reads. --only removes the other"));
     }

@@ -32,7 +32,7 @@ struct DomainEdit {
   std::string before;                // as XmlDocument writes it, to compare with `xml`
   std::string xml;                   // the whole domain
   std::vector<std::string> changes;  // what was changed, in words; empty = nothing
-  std::vector<std::string> remarks;  // what stays and may surprise
+  std::vector<std::string> notes;    // what stays and may surprise
 };
 
 // Changes the first device on feed.socket; else the first on any socket of entropyd; else adds a
@@ -52,7 +52,7 @@ absl::StatusOr<DomainEdit> ConvertPoolBackends(absl::string_view xml, const std:
 std::string FedRngXml(const std::string& socket);
 // The devices to detach.
 std::vector<std::string> FedRngXmls(absl::string_view xml, absl::string_view socket);
-// The element for its metadata, to which libvirt adds the name space.
+// The element for its metadata, to which libvirt adds the namespace.
 std::string ClassElementXml(absl::string_view pool_class);
 
 }  // namespace entropyd

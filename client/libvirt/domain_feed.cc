@@ -36,7 +36,7 @@ absl::Status EditDefinition(LibvirtHost& host, const LibvirtName& domain, bool d
   if (absl::Status same = CheckDomain(domain, *xml); !same.ok()) return same;
   absl::StatusOr<DomainEdit> edited = edit(*xml);
   if (!edited.ok()) return edited.status();
-  report->remarks = edited->remarks;
+  report->notes = edited->notes;
   if (edited->changes.empty()) return absl::OkStatus();
   report->diff = UnifiedDiff(absl::StrCat(domain.name, " (defined)"), edited->before,
                              absl::StrCat(domain.name, " (new)"), edited->xml);
@@ -96,7 +96,7 @@ absl::Status FeedRunning(LibvirtHost& host, const LibvirtName& domain, const Fee
   if (!edit.ok()) return edit.status();
   for (const std::string& change : edit->changes) {
     if (!absl::StartsWith(change, "rng: ")) continue;
-    report->remarks.push_back(
+    report->notes.push_back(
         absl::StrCat("a device cannot be changed while it runs, from the next start on: ", change));
   }
   return absl::OkStatus();
@@ -149,7 +149,7 @@ absl::StatusOr<FeedReport> Change(LibvirtHost& host, const LibvirtName& domain,
   if (options.live) {
     if (absl::Status status = change_running(&report); !status.ok()) return status;
   } else if (state->running && !report.defined.empty()) {
-    report.remarks.push_back(
+    report.notes.push_back(
         absl::StrCat(domain.name,
                      " runs, and stays as it is until it is shut down and started; --live "
                      "changes it now"));

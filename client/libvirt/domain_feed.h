@@ -30,7 +30,7 @@ struct FeedReport {
   LibvirtState state;
   std::vector<std::string> defined;  // what was changed for the next start
   std::vector<std::string> running;  // what was changed in the running domain
-  std::vector<std::string> remarks;
+  std::vector<std::string> notes;
   std::string diff;  // of the definition
 };
 

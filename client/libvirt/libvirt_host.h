@@ -52,8 +52,8 @@ class LibvirtHost {
   virtual absl::Status AttachDevice(const std::string& uuid, const std::string& xml) = 0;
   // Asks the guest to release the device. It is gone when the running domain's XML lacks it.
   virtual absl::Status DetachDevice(const std::string& uuid, const std::string& xml) = 0;
-  // Sets our element in the running domain's metadata, without a name space; `element` empty
-  // removes it.
+  // Sets our element in the running domain's metadata, without a namespace; `element` empty removes
+  // it.
   virtual absl::Status SetMetadata(const std::string& uuid, const std::string& element) = 0;
 };
 

@@ -36,9 +36,9 @@ class XmlDocument {
   static absl::StatusOr<XmlDocument> Parse(absl::string_view text, absl::string_view what);
 
   XmlElement* root() const;
-  // A new element without a name space. Give it to AppendElement or InsertElementAfter.
+  // A new element without a namespace. Give it to AppendElement or InsertElementAfter.
   XmlElement* NewElement(const char* name) const;
-  // A new element that declares its own name space.
+  // A new element that declares its own namespace.
   XmlElement* NewElement(const char* prefix, const char* uri, const char* name) const;
   // Ends with a line end. Has an XML declaration if the text had one.
   std::string ToString() const;
@@ -53,14 +53,14 @@ class XmlDocument {
   bool declared_;
 };
 
-// Child elements by name, without those that have a name space. `parent` may be null.
+// Child elements by name, without those that have a namespace. `parent` may be null.
 XmlElement* ChildElement(const XmlElement* parent, absl::string_view name);
 std::vector<XmlElement*> ChildElements(const XmlElement* parent, absl::string_view name);
-// All child elements, with and without a name space.
+// All child elements, with and without a namespace.
 std::vector<XmlElement*> AllChildElements(const XmlElement* parent);
-// The first child that has this name in this name space.
+// The first child that has this name in this namespace.
 XmlElement* ChildElementOf(const XmlElement* parent, absl::string_view uri, absl::string_view name);
-// All children of a name space.
+// All children of a namespace.
 std::vector<XmlElement*> ChildElementsOf(const XmlElement* parent, absl::string_view uri);
 
 // nullopt when the attribute is absent. `element` may be null.

@@ -15,8 +15,8 @@ namespace entropyd {
 void SortByRate(v1::GetStatusResponse* status);
 void SortByRate(v1::ListGuestsResponse* guests);
 
-// A line for the host, its classes, at most `rows` of its guests' connections, and how many
-// are left out. `columns`: what the terminal has.
+// A line for the host, its classes, at most `rows` of its guests' connections, and how many are
+// left out. `columns`: what the terminal has.
 std::string TopText(const v1::GetStatusResponse& status, const v1::ListGuestsResponse& guests,
                     size_t rows, size_t columns = kAnyWidth);
 // {"status":...,"guests":[...]} on one line.

@@ -90,7 +90,7 @@ TEST(DoctorTest, FindsServicesByTheirProcesses) {
   EXPECT_EQ(found.services[1].config_path, rig.dir / "agent.yaml");
 }
 
-// A process of somebody, with the name of the server and a configuration of his own.
+// A process of somebody, with the name of the server and a configuration of their own.
 void Pretend(Rig& rig, uid_t uid) {
   rig.Write("evil.yaml", rig.Text("server.yaml"));
   rig.WriteProcess(99, "entropyd", rig.dir / "evil.yaml");

@@ -95,13 +95,13 @@ TEST(DomainEditTest, SetTwiceChangesNothing) {
 TEST(DomainEditTest, AnotherGeneratorStaysAndIsRemarkedUnlessOnlyOursIsWanted) {
   const DomainEdit both = Set(kDomain);
   EXPECT_THAT(both.xml, HasSubstr("/dev/urandom"));
-  EXPECT_THAT(both.remarks, ElementsAre(HasSubstr("random /dev/urandom")));
+  EXPECT_THAT(both.notes, ElementsAre(HasSubstr("random /dev/urandom")));
   Feed feed = Gold();
   feed.only = true;
   const DomainEdit only = Set(kDomain, feed);
   EXPECT_THAT(only.xml, AllOf(Not(HasSubstr("/dev/urandom")), HasSubstr("egd.sock")));
   EXPECT_THAT(only.changes, testing::Contains("rng: random /dev/urandom removed"));
-  EXPECT_THAT(only.remarks, IsEmpty());
+  EXPECT_THAT(only.notes, IsEmpty());
 }
 
 TEST(DomainEditTest, AnotherClassReplacesTheFirst) {

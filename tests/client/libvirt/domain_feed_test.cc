@@ -109,7 +109,7 @@ TEST(DomainFeedTest, TheDefinitionIsChangedAndTheRunningDomainOnlyOnDemand) {
   EXPECT_EQ(ParseLibvirtDomain(host.defined)->class_name, "default/gold");
   EXPECT_THAT(report->defined, SizeIs(2));
   EXPECT_THAT(report->running, IsEmpty());
-  EXPECT_THAT(report->remarks, ElementsAre(HasSubstr("--live")));
+  EXPECT_THAT(report->notes, ElementsAre(HasSubstr("--live")));
 }
 
 TEST(DomainFeedTest, LiveNamesTheClassBeforeQemuConnects) {
@@ -163,7 +163,7 @@ TEST(DomainFeedTest, ARunningDeviceThatDoesNotReconnectIsLeftForTheNextStart) {
   const auto report = FeedDomain(host, kOneGuest, Gold(true));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(host.calls, IsEmpty());
-  EXPECT_THAT(report->remarks, ElementsAre(HasSubstr("reconnects")));
+  EXPECT_THAT(report->notes, ElementsAre(HasSubstr("reconnects")));
 }
 
 TEST(DomainFeedTest, WhatCannotBePluggedIsInForceAtTheNextStart) {

@@ -91,8 +91,7 @@ TEST_F(ChildProcessTest, TheDestructorLeavesNoProcessBehind) {
 class FollowedProcessTest : public ChildProcessTest {
  protected:
   // The first process writes its number, starts `successor`, waits until that one has written its
-  // own number, and ends.
-  // `first_of_all` is done before the number is written.
+  // own number, and ends. `first_of_all` is done before the number is written.
   std::string Replaced(const std::string& successor, int status = 0,
                        const std::string& first_of_all = ":") const {
     return absl::StrCat("echo $$ >", first_, "; sh -c '", first_of_all, "; echo $$ >", second_,
