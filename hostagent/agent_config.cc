@@ -164,8 +164,8 @@ class Checker {
     } else if (absl::ConsumePrefix(&text, "top:") && absl::SimpleAtoi(text, &most) && most > 0) {
       settings_.guest_metrics = most;
     } else if (text != "off") {
-      Fail("guest_metrics", absl::StrCat("'", config_.guest_metrics(),
-                                         "' is none of off, all and top:N, e.g. top:100"));
+      Fail("guest_metrics",
+           absl::StrCat("'", config_.guest_metrics(), "' is not off, all or top:N, e.g. top:100"));
     }
   }
 

@@ -95,11 +95,11 @@ void ExportConnections(const ConnectionCounters& c, Series* series) {
   series->Total(&c.refused, "entropyd_agent_refused_guests_total",
                 "Connections closed at once for max_guests.");
   series->Total(&c.accept_failures, "entropyd_agent_accept_failures_total",
-                "Times a listener paused because descriptors or memory ran out or memory.");
+                "Times that a listener paused because descriptors or memory ran out.");
   series->Total(&c.identity_timeouts, "entropyd_agent_identity_timeouts_total",
-                "Guests that were not identified in time, and served or refused unknown.");
+                "Guests that were not identified in time, and served or refused without a name.");
   series->Total(&c.unidentified_refused, "entropyd_agent_unidentified_refused_total",
-                "Connections closed because nobody knows the peer.");
+                "Connections closed because their peer could not be identified.");
   series->Total(&c.crowded, "entropyd_agent_guest_connections_refused_total",
                 "Connections closed because their guest had max_connections_per_guest.");
 }

@@ -20,7 +20,7 @@ class AgentWarner {
   std::vector<std::string> Look() {
     if (EverybodyMayRead(config_.tls().key())) {
       Warn("tls.key", absl::StrCat("everybody may read ", config_.tls().key(),
-                                   ", and could say to be this host; chmod 600 it, and issue "
+                                   ", and could pose as this host; chmod 600 it, and issue "
                                    "another one if others have been on this machine"));
     }
     for (int i = 0; i < config_.listeners_size(); ++i) LookAtListener(i);

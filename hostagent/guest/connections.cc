@@ -318,7 +318,7 @@ void Connections::Unidentified(Connection* connection) {
                                            {"pid", connection->options().peer.pid},
                                            {"program", connection->options().peer.program},
                                            {"listener", from.path}});
-  connection->Close("nobody knows it");
+  connection->Close("its guest could not be identified");
 }
 
 uint32_t Connections::count(Endpoints::Id endpoint) const {

@@ -125,7 +125,7 @@ void HandoverGiver::Handle(const Message& message) {
   if (step_ == Step::kOffered && message.has_request()) return OnRequest();
   if (step_ == Step::kGiven) return Release();
   if (message.has_refusal()) return Withdraw(UnexpectedMessage(message, ""));
-  Withdraw(absl::DataLossError("hand over: the new process says what has no place here"));
+  Withdraw(absl::DataLossError("hand over: the new process sent an unexpected message"));
 }
 
 void HandoverGiver::OnBegin(const handover::v1::Begin& begin) {

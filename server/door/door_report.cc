@@ -46,7 +46,7 @@ DoorReport::DoorReport(Log* log, Metrics* metrics)
                                     "Connections that were let in.")),
       connections_(metrics->AddGauge("entropyd_connections", "Open connections.")),
       strangers_(metrics->AddGauge("entropyd_handshakes_open",
-                                   "Open connections on which no call has come yet.")) {
+                                   "Open connections on which no call has been admitted yet.")) {
   for (const Full full : kAll) {
     refusals_[static_cast<size_t>(full)].counter =
         metrics->AddCounter("entropyd_connections_refused_total",
