@@ -5,10 +5,10 @@
 //   const auto answer = table.Ask("192.0.2.7", now);
 //   if (answer.give_way != 0) ...                        // end that connection first
 //   if (answer.come) table.Add(id, "192.0.2.7", now);
-//   if (!table.Introduce(id, identity)) ...              // its first call has come
+//   if (!table.Introduce(id, identity)) ...              // its first call was admitted
 //   table.Remove(id);                                    // its socket is closed
 //
-// A stranger is a connection on which no call has come yet. To make a call, a peer needs a
+// A stranger is a connection on which no call has been admitted yet. To make a call, a peer needs a
 // certificate: strangers are all that somebody without one can be. So strangers have fewer places
 // than connections have, and share them fairly by address (max-min): when no place is left, the
 // address that holds the most of them gives one up, its oldest. An honest peer comes from an
@@ -66,13 +66,13 @@ class ConnectionTable {
   };
 
   // A handshake takes milliseconds, and when a thousand come at once, a second or two of a small
-  // machine. Who has been at it for so long gives way to a new connection, even to one of the same
-  // address.
+  // machine. A stranger that has been at it for so long gives way to a new connection, even to one
+  // of the same address.
   static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
-  // More than somebody sends who waits for the answer of a call before the next one.
+  // More than a client sends that waits for each answer.
   static constexpr int kMostDenials = 32;
-  // Within so long. An honest peer that is told to try again later does so, and has a bound on
-  // calls that wait.
+  // The window in which excess calls are counted. An honest peer that is asked to try again later
+  // does so, and has a bound on calls that wait.
   static constexpr int kMostExcesses = 1024;
   static constexpr int64_t kExcessWindowNanos = 10 * kSecondNanos;
   // Agents, entropyctl and every client that connects because it has something to ask make their

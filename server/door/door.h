@@ -61,13 +61,13 @@ class Door {
   static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
   // Probes that are open at the same time.
   static constexpr size_t kMaxProbes = 8;
-  // What a peer that may not stay any more has to read why its calls ended. Longer than an Attach
-  // stream's, which is cancelled then.
+  // How long a peer that must go has to read why its calls ended. Longer than an Attach stream's,
+  // which is cancelled then.
   static constexpr int64_t kFarewellNanos = 700 * kMillisecondNanos;
   // Strangers asked to give way whose sockets are still open. They are above the limit of
   // connections for a moment, so there may not be many: nobody new comes in before some are gone.
-  // When many have to leave who gave their place to nobody, so many leave at a time, and the others
-  // as soon as some of these are gone; new connections need not wait for them.
+  // When many leave without making room for others, this many leave at a time, and the others as
+  // soon as some of these are gone; new connections need not wait for them.
   static constexpr size_t kMaxLeaving = 32;
   // Listens. Connections wait until Start(). Clock, log and metrics outlive the door.
   static absl::StatusOr<std::unique_ptr<Door>> Open(const Options& options, const Clock* clock,
@@ -100,13 +100,14 @@ class Door {
   // A call from `peer` was refused, because its certificate is worth nothing. A stranger that is
   // refused again and again has to leave: a call costs memory before anybody is asked about it.
   void Denied(absl::string_view peer);
-  // A call from `peer` was refused, because its identity makes too many. Who goes on has to leave.
+  // A call from `peer` was refused, because its identity makes too many. A peer that goes on has to
+  // leave.
   void Exceeded(absl::string_view peer);
 
   // Somebody vouches for `peer` (PeerKey()), and `holds` says whether that still holds. It is
   // called without locks held.
   void Vouch(const std::string& peer, std::function<bool()> holds);
-  // Asks all `holds`. Of whom one does not, the connection ends kFarewellNanos later.
+  // Asks each `holds`. If one says no, its connection ends kFarewellNanos later.
   void Recheck();
   // Ends the connections whose time has come, kMaxLeaving at a time; the thread ends the others.
   void EndShutOut();

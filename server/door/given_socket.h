@@ -22,9 +22,9 @@ class GivenSocket {
   static GivenSocket Of(int fd);
 
   bool IsOpen() const;
-  // Has no effect on one that was closed. It needs a copy, because between a look at a descriptor
-  // and its use, its owner may close it, and its number may be that of another socket then. So
-  // `spare` becomes this copy, also when no descriptor is free, and then a copy of `idle` again.
+  // Does nothing if the socket was closed. It works on a copy, because the owner may close the
+  // descriptor at any moment and its number may be reused. `spare` becomes that copy, so no free
+  // descriptor is needed, and afterwards a copy of `idle`.
   void Shutdown(int spare, int idle) const;
 
  private:
