@@ -45,8 +45,8 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   static constexpr int64_t kDrainNanos = 30 * kSecondNanos;
   // A session moves at the latest so long before its peer's certificate expires, so that an agent
   // whose certificate was renewed meanwhile loses nothing; up to kRotateSpreadNanos earlier, as
-  // many certificates may end together. Not one that begins later than twice this before: it came
-  // with what it has.
+  // many certificates may end together. Sessions that begin less than twice this time before the
+  // expiry are not moved: their agent has no newer certificate.
   static constexpr int64_t kBeforeExpiryNanos = 2 * kMinuteNanos;
   // Heartbeats of one sweep, a millisecond of the dispatcher, and when the others follow. So
   // thousands of idle streams delay nobody's bytes.

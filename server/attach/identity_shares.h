@@ -57,7 +57,7 @@ class IdentityShares {
     uint64_t held_reads = 0;
   };
 
-  // What the log tells of a stream.
+  // What the log says of a stream.
   enum class StreamEvent { kAttached, kDetached };
 
   struct Counts {

@@ -42,7 +42,7 @@ class Outbox final : public ByteBudget::Waiter {
     virtual void OnRoom(int64_t now_nanos) = 0;
   };
 
-  // What a message tells besides grants. It goes out for each of these, even without a grant.
+  // What a message says besides grants. It goes out for each of these, even without a grant.
   enum News : uint32_t {
     kWelcome = 1 << 0,
     kStates = 1 << 1,
@@ -85,7 +85,7 @@ class Outbox final : public ByteBudget::Waiter {
   bool StartMessage();
   // Its number, from 1.
   uint64_t seq() const { return seq_; }
-  // What the message that was begun tells.
+  // What the message that was begun says.
   bool telling(News news) const { return (telling_ & news) != 0; }
   // The message holds the bytes of the plan now. Returns how many these are.
   uint32_t MoveToMessage(ByteBudget::Reservation* plan) { return plan->MoveTo(&written_); }
@@ -98,8 +98,8 @@ class Outbox final : public ByteBudget::Waiter {
 
   // Nothing was sent for long, and nothing else is to be sent now.
   bool HeartbeatDue(int64_t now_nanos) const;
-  // The peer does not read: it has not taken a message in time, or, of a closed outbox, not until
-  // the deadline of its end.
+  // The peer does not read: it has not taken a message in time. Once the outbox is closed, the
+  // limit is the deadline of its end.
   bool Stuck(int64_t now_nanos) const;
 
   // Nothing is planned or told from now on. What is on its way has time until then.

@@ -59,8 +59,8 @@ class Session final : public MailNode, private Outbox::Owner {
     virtual void OnSomethingToSend(Session* session) = 0;
   };
 
-  // A peer that promised heartbeats and sends nothing for so long is gone: three of an agent's
-  // intervals. For one that promised longer ones it is three of those.
+  // A peer that promised heartbeats is gone after three of an agent's intervals without a message,
+  // or three of its own if those are longer.
   static constexpr int64_t kSilenceTimeoutNanos = 3 * kAgentHeartbeatNanos;
   // How long the end of a session waits for its last write before it is cancelled.
   static constexpr int64_t kEndTimeoutNanos = 5 * kSecondNanos;

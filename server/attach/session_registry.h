@@ -6,7 +6,7 @@
 //   const SessionRegistry::Answer answer = registry.Register(session, now);   // after Hello
 //   if (answer.replaced != nullptr) End(answer.replaced);
 //
-// Errors: none. A host that was replaced too often is told as cloned.
+// Errors: none. A host that was replaced too often is reported as cloned.
 //
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
