@@ -16,7 +16,7 @@
 
 namespace entropyd {
 
-// How often the reason is told although it is the same, in looks.
+// How many looks pass before an unchanged reason is reported again.
 inline constexpr int kLooksUntilToldAgain = 60;
 
 // `why`: the fault at the first look. `load` looks again. `rest` waits in between, for about a

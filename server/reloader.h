@@ -79,7 +79,7 @@ class Reloader {
   Reloader(Load load, std::string config_path, const ServerPlan& running, Parts parts,
            const Clock* clock, Metrics* metrics);
 
-  // A server.yaml that has not rested for so long is told.
+  // A server.yaml that has not rested for so long is reported.
   static constexpr int64_t kLongestUnrestNanos = 10 * kSecondNanos;
 
   // Takes what has changed before the last Tick() and rests, and answers who asked.
@@ -100,7 +100,7 @@ class Reloader {
  private:
   absl::StatusOr<tls::Material> LoadFiles() const;
   void WatchFiles();
-  // Takes all; or of the files what is good, and tells of the rest.
+  // Takes all; or of the files what is good, and reports the rest.
   Outcome Take(absl::string_view cause);
   // Errors are not told yet.
   Outcome TakeAll(absl::string_view cause);

@@ -63,7 +63,7 @@ class Server {
   // Brings grpc.health.v1 up to date with the pools, and takes files that have changed.
   void Tick();
   // Takes what is on disk, or nothing of it, in a Tick() that finds server.yaml at rest; the log
-  // tells what came of it. Then calls `done`, in that Tick() or in Stop().
+  // reports what came of it. Then calls `done`, in that Tick() or in Stop().
   void Reload(std::string cause, std::function<void()> done);
   // Somebody has asked for a reload, and waits for server.yaml to rest: the next Tick() may come
   // sooner.

@@ -77,7 +77,7 @@ class Gate {
         nullptr;
     // Each caller that Admit() refuses.
     std::function<void(absl::string_view address)> denied = nullptr;
-    // Those among them whose identity makes too many calls.
+    // Refused callers whose identity makes too many calls.
     std::function<void(absl::string_view address)> exceeded = nullptr;
   };
 

@@ -72,7 +72,7 @@ class ClassChanges {
     std::vector<std::string> differing;
   };
   // From now on `config` is the configuration; it has passed its checks. `publish` gets its pools,
-  // in its order, before an operator's next change can happen. The log tells which kept changes are
+  // in its order, before an operator's next change can happen. The log says which kept changes are
   // ignored now, and which are in force again.
   void Reload(const config::v1::Server& config,
               absl::FunctionRef<void(std::vector<EffectivePool> pools)> publish);

@@ -131,8 +131,8 @@ class ClassTable {
   const std::vector<std::unique_ptr<PoolSlot>>& slots() const { return slots_; }
 
   // Takes over all of the update or, on an error of ClassTree::Update(), nothing. Returns the
-  // leaves with a new rate or a new ceiling, their own or one above; the caller tells
-  // their claimants. NOT_FOUND: no such pool.
+  // leaves with a new rate or a new ceiling, their own or one above; the caller tells their
+  // claimants. NOT_FOUND: no such pool.
   absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 
   // The leaves of pool `name` that are not among the leaves of `specs` (all, without specs).

@@ -5,12 +5,11 @@
 //
 // /dev/hwrng: the kernel names the generator in /sys/class/misc/hw_random/rng_current. A virtio_rng
 // (or another one that a hypervisor gives, or none yet) means that this machine's host gives the
-// bytes: group `host`, 1 bit/byte.
-// Any other generator is taken for hardware: group = its path, 4 bit/byte. The driver knows the
-// device by its numbers (10:183), not by its name, so links and other nodes of it are the same
-// device. The kernel may put another generator behind the open device at any time. So Read() looks
-// at the name after each read: bytes of another generator are dropped, and the device is gone until
-// the next Open().
+// bytes: group `host`, 1 bit/byte. Any other generator is taken for hardware: group = its path, 4
+// bit/byte. The driver knows the device by its numbers (10:183), not by its name, so links and
+// other nodes of it are the same device. The kernel may put another generator behind the open
+// device at any time. So Read() looks at the name after each read: bytes of another generator are
+// dropped, and the device is gone until the next Open().
 //
 // A FIFO whose writer has left is gone at once, unless the configuration says how long it may be
 // silent (`silence:`). Then a writer may come and go within this time.

@@ -6,7 +6,7 @@
 // Whoever may write a FIFO may choose what a source gives. Whoever may write a library may choose
 // what the server does. Whoever may read a PIN has it.
 //
-// An owner may give himself every right, so a stranger who owns the file has them all.
+// An owner can add any right, so a stranger that owns the file has them all.
 //
 // Errors: none of the first two, whose answer is a phrase for a message; "" = nobody.
 //

@@ -44,8 +44,8 @@ class Pkcs11Driver final : public SourceDriver {
                                               const SourceIdentity& identity);
 
   // `believed`: the operator or Claims() has made sure that a software token counts for no more
-  // than it is worth. Otherwise Open() refuses a software token.
-  // `pin_file` is empty when the token gives random bytes without a login.
+  // than it is worth. Otherwise Open() refuses a software token. `pin_file` is empty when the token
+  // gives random bytes without a login.
   Pkcs11Driver(std::string module, std::string token, bool believed, std::string pin_file = "");
   ~Pkcs11Driver() override;
 

@@ -89,8 +89,8 @@ class AdminAudit {
   std::unique_ptr<File> rotated_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One call of an operator. It is told once, when it has ended. Copies are the same call, so that a
-// callback may hold one.
+// One call of an operator. It is logged once, when it has ended. Copies are the same call, so that
+// a callback may hold one.
 class AuditedCall {
  public:
   // The audit outlives it.

@@ -42,7 +42,7 @@ struct AdminParts {
   AdminAudit* audit;
   // Where calls that may last are kept, so that new rules can end them.
   OpenCalls* open_calls;
-  // Reloads soon, and tells what has changed, or why nothing has.
+  // Reloads soon, and reports what has changed, or why nothing has.
   std::function<void(std::function<void(const absl::StatusOr<ReloadOutcome>&)>)> reload;
   // Why what is on disk is not in use; "" when it is.
   std::function<std::string()> reload_problem;

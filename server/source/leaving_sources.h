@@ -8,7 +8,7 @@
 // Most drivers let a thread go at once. A few devices keep it in a call that nobody can interrupt:
 // a hardware generator whose hypervisor is stuck, a serial line that does not take its last bytes.
 // Nobody waits for such a thread. Its memory stays, and its device may stay open, until the call
-// returns. Whoever waits for it, for a test or a recording, is told so at once. After
+// returns. A caller that waits for its test or recording gets an error at once. After
 // kPatienceNanos one line of the log says so (source.hangs), and another one when the thread has
 // ended after all (source.ended).
 //
@@ -47,7 +47,7 @@ class LeavingSources {
   // The caller has other work every 100 ms.
   static constexpr absl::Duration kReapTime = absl::Milliseconds(20);
 
-  // So long a server that stops waits for the threads of its sources, all together.
+  // How long a stopping server waits for all its sources' threads together.
   static constexpr absl::Duration kStopPatience = absl::Seconds(1);
 
   // The references outlive it.
@@ -57,7 +57,7 @@ class LeavingSources {
 
   // Tells them to stop. Waits kGrace at most. REQUIRES: they have no sinks any more.
   void Add(std::vector<std::shared_ptr<SourceThread>> threads) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Lets go of sources whose threads have ended, and tells of those that hang. When it takes longer
+  // Lets go of sources whose threads have ended, and logs those that hang. When it takes longer
   // than kReapTime, because a library that hangs takes half a second, the rest waits.
   void Reap() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends these sources, too, and takes their sinks away. Waits for all until the deadline. Returns

@@ -100,7 +100,7 @@ class Source {
   // max_rate; those of SourceRecorder::Record().
   absl::Status Record(std::shared_ptr<SampleRecording> recording);
 
-  // Others have put it into this group, or left it alone.
+  // The group in which this source counts now; a change of configuration may alter it.
   void SetGroup(absl::string_view group) { status_.SetGroup(group); }
 
   const SourceSpec& spec() const { return spec_; }

@@ -67,6 +67,7 @@ class SourceRecorder {
   bool TakeRecording(int64_t now_nanos);
   bool recording() const { return recording_ != nullptr; }
   // All functions below except Close() REQUIRE recording().
+
   // As SampleRecording::cancelled().
   std::string cancelled() const { return recording_->cancelled(); }
   // The recording takes longer than its connection may live.

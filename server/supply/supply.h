@@ -90,9 +90,8 @@ class Supply {
   // Calls Stop(), and joins all threads.
   virtual ~Supply() = default;
 
-  // Starts one thread per source.
-  // A source that cannot have a thread now is told in the log, and tried again. Errors: of
-  // StartThread(), for the supply's own.
+  // Starts one thread per source. A source that cannot have a thread now is logged, and tried
+  // again. Errors: of StartThread(), for the supply's own.
   virtual absl::Status Start() = 0;
   // Ends the threads, and interrupts a source that is blocked in its device. Returns false when a
   // device keeps its source's thread in a call, after LeavingSources::kStopPatience: the destructor

@@ -90,7 +90,7 @@ configure_machine
 sed -i 's|^control: .*||; $acontrol: "/run/entropyd/control.sock"   # not the usual one' root/etc/entropyd/agent.yaml
 on_machine systemctl enable entropyd entropyd-hostagent entropyd-hostagent.socket
 on_machine systemctl start entropyd entropyd-hostagent
-alike "$(on_machine stat -c %U /etc/entropyd)" root   # whoever runs the server: the configuration is not his
+alike "$(on_machine stat -c %U /etc/entropyd)" root   # whoever runs the server: the configuration is not theirs
 socket=$(at_machine /run/entropyd/egd.sock)
 eventually 10 egd "$socket" read 64
 first=$(egd "$socket" pid)

@@ -36,6 +36,7 @@ class DispatcherFixture : public ::testing::Test {
  protected:
   // default: quality drbg, leaves gold (guests weigh) and slow (64 KiB/s ceiling);
   // scarce: quality full, leaf key.
+  //
   // A message's payload, an eighth of a channel's credit.
   static constexpr uint32_t kPayload = 32 * 1024;
   static constexpr Session::Limits kLimits = {.max_credit = 256 * 1024, .max_payload = kPayload};

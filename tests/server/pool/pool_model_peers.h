@@ -1,6 +1,6 @@
 // Agents and a reader of the model of pools: a dispatcher with its protocols serves them from a
 // real pool. What they get is what the pool gave, each byte to one of them, and nobody gets bytes
-// of a new epoch before he was told to discard those of the last one.
+// of a new epoch before being told to discard those of the last one.
 //
 //   NotedPool noted(pool, read);               // `read` does each read, and compares it
 //   PoolPeers peers(&noted, clock.NowNanos());
