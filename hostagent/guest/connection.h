@@ -86,8 +86,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   static constexpr size_t kStagingBytes = 16 * 1024;
   // The most that one read takes.
   static constexpr size_t kInputBytes = 16 * 1024;
-  // One read may take as much when the others have read all that a turn may: more than a guest
-  // sends that waits for its replies.
+  // One read may take this much even when the turn's input is used up: more than a guest sends that
+  // waits for its replies.
   static constexpr size_t kLeastInputBytes = 256;
 
   struct Options {

@@ -45,7 +45,7 @@ struct ConnectionCounters {
   LoopNumber accept_failures;
   // Guests for whom no answer came in time.
   LoopNumber identity_timeouts;
-  // Closed because nobody knows the peer.
+  // Closed because their peer could not be identified.
   LoopNumber unidentified_refused;
   // Closed because their guest had as many connections as a guest may have.
   LoopNumber crowded;
@@ -64,8 +64,8 @@ class Connections final : public RefusalWatcher {
     SecretArena* arena = nullptr;
     Log* log = nullptr;
   };
-  // Errors: RESOURCE_EXHAUSTED (arena).
   // `most`: connections of all guests; `most_of_guest`: of one.
+  // Errors: RESOURCE_EXHAUSTED (arena).
   static absl::StatusOr<std::unique_ptr<Connections>> Create(const Parts& parts, size_t most,
                                                              size_t most_of_guest);
   // What it uses of an arena: the staging area, and for each connection what a full socket may

@@ -90,10 +90,9 @@ class EgdSession {
   void Forfeit() { granted_ = 0; }
 
   // Stages replies into `out` until it is full, or there are kMostReplies, or the next reply needs
-  // bytes that are not granted.
-  // Appends to *completed the arrival time of every run that was answered to its end, and to
-  // *replies, if given, what the replies are. Returns the bytes staged. REQUIRES: out.size() >=
-  // kMinRoom.
+  // bytes that are not granted. Appends to *completed the arrival time of every run that was
+  // answered to its end, and to *replies, if given, what the replies are. Returns the bytes staged.
+  // REQUIRES: out.size() >= kMinRoom.
   size_t Fill(absl::Span<uint8_t> out, const Supply& supply, std::vector<int64_t>* completed,
               std::vector<StagedReply>* replies = nullptr);
 

@@ -86,7 +86,7 @@ struct GuestSeries {
 };
 
 // Prometheus' text format 0.0.4: the `most` guests that have got most, each with labels guest, uuid
-// and class. Guests that nobody knows are one series for each class, with guest="".
+// and class. Guests without a name are one series for each class, with guest="".
 std::string GuestMetricsText(std::vector<GuestSeries> guests, size_t most);
 
 }  // namespace entropyd

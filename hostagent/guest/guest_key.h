@@ -3,10 +3,10 @@
 //
 //   GuestKey::Of(connection.identity(), connection.options().peer)
 //
-// A guest that somebody knows has a name, and a UUID where libvirt told it. A guest with a socket
-// of its own has a name, too. An unknown guest is identified by its process: the pid with the time
-// when the process started, since pids are used again. In another pid namespace it is identified by
-// its user, over TCP by its address.
+// An identified guest has a name, and a UUID if it is a domain of libvirt. A guest with a socket of
+// its own has a name, too. A guest without a name is known by its process: the pid with the time
+// when the process started, since pids are used again. In another pid namespace it is known by its
+// user, over TCP by its address.
 //
 // Thread safety: a value.
 #pragma once
@@ -21,11 +21,11 @@
 namespace entropyd {
 
 struct GuestKey {
-  // Empty = nobody knows it.
+  // Empty = a guest without a name.
   std::string name;
   // libvirt's domains only.
   std::string uuid;
-  // Of guests that nobody knows: one of these; else all are empty.
+  // Of guests without a name: one of these; else all are empty.
   int32_t pid = 0;
   uint64_t start_ticks = 0;
   uint32_t uid = 0;
@@ -37,7 +37,7 @@ struct GuestKey {
   bool known() const { return !name.empty(); }
   // Several guests may have this key: all of a user, or of an address.
   bool group() const { return !known() && pid == 0; }
-  // The key of its figures. All guests that nobody knows share one key, so that their counter never
+  // The key of its figures. All guests without a name share one key, so that their counter never
   // goes back when one of them leaves.
   GuestKey account() const { return Named(name, uuid); }
   // For people: "web-1", "pid 4711", "user 107", "192.0.2.7".

@@ -1,13 +1,13 @@
-// Who the guest of a connection is, as far as anybody has told, and whether the connection is held
-// until somebody has.
+// Who the guest of a connection is, as far as it is known, and whether the connection is held until
+// it is.
 //
 //   Identification who(peer.start_ticks);
 //   who.Hold();
 //   who.Know(answer.identity, answer.start_ticks);
 //   if (who.Release()) Serve();
 //
-// Errors: none. What an older program has saved and nobody understands is a guest that nobody
-// knows.
+// Errors: none. What an older program has saved and this one does not understand is a guest without
+// a name.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -24,13 +24,13 @@ class Identification {
   // `start_ticks`: of the peer's process, as it connected.
   explicit Identification(uint64_t start_ticks) : start_ticks_(start_ticks) {}
 
-  // Nobody has told yet, and the connection waits for it.
+  // The answer has not come yet, and the connection waits for it.
   bool held() const { return held_; }
   void Hold() { held_ = true; }
   // Whether it was held.
   bool Release();
 
-  // Source kNone = nobody knows it.
+  // Source kNone = it has no name.
   const GuestIdentity& identity() const { return identity_; }
   // The start of the process for which that is true.
   uint64_t start_ticks() const { return start_ticks_; }

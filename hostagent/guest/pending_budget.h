@@ -24,8 +24,8 @@ class PendingBudget {
   // In runs of like commands, of 24 bytes each (hostagent/guest/egd_session.h): 12 MiB. They cross
   // a handover in a fifth of a second.
   static constexpr size_t kAll = size_t{1} << 19;
-  // A guest may have so small a part of what the others leave. Where it is alone that is as much as
-  // one connection may have; beside 63 guests that have taken all they may, it is 2,000 runs.
+  // A guest may hold 1/kParts of what the others leave. Where it is alone that is as much as one
+  // connection may have; beside 63 guests that have taken all they may, it is 2,000 runs.
   static constexpr size_t kParts = 32;
   // Room for so many runs each connection has in any case, and it counts nowhere: a program that
   // waits for its replies never needs more.

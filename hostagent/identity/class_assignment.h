@@ -33,7 +33,7 @@ namespace entropyd {
 
 struct IdentityCounters {
   static constexpr size_t kSources = 4;
-  // Answers, by IdentitySource; kNone = nobody knows the peer.
+  // Answers, by IdentitySource; kNone = the peer could not be identified.
   std::array<LoopNumber, kSources> identified;
   // Guests whose metadata asks for a class not served here.
   LoopNumber class_refused;
@@ -58,7 +58,7 @@ class ClassAssignment {
   void Withdraw(uint64_t connection);
 
   enum class Answer {
-    // Nobody knows the peer. What was known before, if anything, stays.
+    // The peer could not be identified. What was known before, if anything, stays.
     kNobody,
     // Less than was known before: forget the answer.
     kWorse,

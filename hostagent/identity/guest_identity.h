@@ -68,7 +68,7 @@ PeerPin PinPeer(int socket, const std::string& proc = "/proc");
 // When a process started; 0 = it is gone. From /proc/PID/stat, field 22.
 uint64_t StartTicks(int32_t pid, const std::string& proc = "/proc");
 
-// The identity, with `pin.start_ticks` filled in; nullopt = nobody knows this peer.
+// The identity, with `pin.start_ticks` filled in; nullopt = the peer could not be identified.
 absl::optional<GuestIdentity> FindIdentity(PeerPin* pin, config::v1::Identify how,
                                            const LibvirtDirectory& libvirt,
                                            const std::string& proc = "/proc");

@@ -50,7 +50,7 @@ struct IdentityNews {
   int32_t pid = 0;
   // Of an answer: when the peer's process started; 0 = it is gone.
   uint64_t start_ticks = 0;
-  // nullopt = nobody knows the peer.
+  // nullopt = the peer could not be identified.
   absl::optional<GuestIdentity> identity;
 };
 
@@ -78,8 +78,7 @@ class IdentityThread final : public Identifier {
   // Called on this thread, with at least one.
   using Deliver = std::function<void(std::vector<IdentityNews>)>;
 
-  // `log` outlives the thread. Errors: RESOURCE_EXHAUSTED (descriptors,
-  // threads).
+  // `log` outlives the thread. Errors: RESOURCE_EXHAUSTED (descriptors, threads).
   static absl::StatusOr<std::unique_ptr<IdentityThread>> Start(const std::string& libvirt_dir,
                                                                Deliver deliver, Log* log);
   // Delivers nothing more.

@@ -12,7 +12,7 @@
 // Refresh() looks at the directory.
 //
 // A file counts for peers of any user if root, or this process's user, owns it. Otherwise it counts
-// only for peers of its owner: a session daemon's user may say what he likes of his own guests.
+// only for peers of its owner: a session daemon's user may say anything of that user's own guests.
 //
 // Errors: logged once each. A file that cannot be read names no domain.
 //
