@@ -3,7 +3,7 @@
 //   ConfigChanges(before, after);
 //   -> {"listeners[/run/entropyd/egd.sock].group changed", "classes[default/gold] added"}
 //
-// It tells no values: they may be long, and some name secrets' places.
+// It names no values: they may be long, and some name secrets' places.
 //
 // Errors: none.
 //

@@ -1,5 +1,5 @@
-// Where operators and Prometheus come in: the control socket and HTTP.
-// While the control socket is open, state_dir belongs to this process.
+// Where operators and Prometheus come in: the control socket and HTTP. While the control socket is
+// open, state_dir belongs to this process.
 //
 //   OperatorPorts ports(options, &loop, subject, &metrics, &log);
 //   if (absl::Status status = ports.OpenControl(); !status.ok()) return status;
@@ -54,7 +54,7 @@ class OperatorPorts {
   // error. Errors: of ControlServer::Start and LockStateDir.
   absl::Status OpenControl();
   // Opens each of the two that is closed at once, or tries again until it works: at boot the
-  // address of HTTP may come later than the agent. Calls `opened` when both are open. The log tells
+  // address of HTTP may come later than the agent. Calls `opened` when both are open. The log says
   // of failures, of each new reason once, and of their end.
   void OpenInTheEnd(std::function<void()> opened);
   // Why OpenInTheEnd() still tries; OK = it does not.
@@ -99,7 +99,7 @@ class OperatorPorts {
   Log* const log_;
   // What OpenInTheEnd() will call.
   std::function<void()> opened_;
-  // What the log was told last; OK = nothing.
+  // What was logged last; OK = nothing.
   absl::Status told_;
   int64_t told_at_ = 0;
   Timer retry_;

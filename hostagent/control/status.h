@@ -1,5 +1,5 @@
-// What people are told about an agent's guests: the answers of `entropyctl status` and `guests`,
-// and the series of /metrics/guests, built from the objects that know.
+// What people see of an agent's guests: the answers of `entropyctl status` and `guests`, and the
+// series of /metrics/guests, built from the objects that know.
 //
 //   AgentStatus status(parts);
 //   status.Fill(&response);   // without what upstream knows (Upstream::FillStatus)

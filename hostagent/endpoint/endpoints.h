@@ -70,11 +70,11 @@ class Endpoints {
   // Listener.
   absl::Status Open() { return OpenAll(/*may_wait=*/false); }
   // The same, but an endpoint that time or an operator can mend without a restart waits. Its TCP
-  // address may be none of this machine's; no name service may have told the number of its group;
+  // address may be none of this machine's; no name service may have given the number of its group;
   // others may write in its directory.
   absl::Status OpenOrWait() { return OpenAll(/*may_wait=*/true); }
   // Tries those that wait: all of the configuration, and one socket of a guest, each of which is
-  // tried less and less often. The log tells each new reason once. Call it about once a second.
+  // tried less and less often. The log says each new reason once. Call it about once a second.
   void OpenWaiting();
   // Why the endpoint waits; OK = it does not.
   const absl::Status& problem(Id id) const { return all_.at(id).problem; }
@@ -84,9 +84,9 @@ class Endpoints {
   void Close();
   // Makes those socket files anew that somebody has removed or replaced: nobody could connect any
   // more. Connections stay. What cannot be made is logged once and tried again, and is a problem()
-  // meanwhile. A file of a process manager gets the mode and the group that it had, and is this
-  // process's then. Returns how many were not lost before. Call it about once a second;
-  // it looks at some, and goes on where the last call has ended.
+  // meanwhile. A file of the service manager gets the mode and the group that it had, and is this
+  // process's then. Returns how many were not lost before. Call it about once a second; it looks at
+  // some, and goes on where the last call has ended.
   size_t MakeLostAnew();
   // The last call has not looked at all: call it again soon.
   bool more_to_look_at() const { return look_from_ != 0; }

@@ -95,7 +95,7 @@ class Listener final : public EventLoop::Handler {
   // The socket file is this listener's from now on. Another file that stands in its place is not:
   // FileIsLost().
   void Own();
-  // The same, but the socket file is another's, who made it for this listener, such as a process
+  // The same, but the socket file is another's, who made it for this listener, such as the service
   // manager.
   void WatchFile();
   // The socket file is another process's from now on.

@@ -53,10 +53,10 @@ class Feeds {
   absl::Status Open(const Options& options) { return OpenAll(options, /*may_wait=*/false); }
   // The same, but a pipe in whose directory others may write waits.
   absl::Status OpenOrWait(const Options& options) { return OpenAll(options, /*may_wait=*/true); }
-  // Opens and starts pipes that wait, where that is possible now. The log tells each new reason
+  // Opens and starts pipes that wait, where that is possible now. The log says each new reason
   // once. Call it about once a second.
   void OpenWaiting();
-  // Makes pipes anew whose file somebody has removed or replaced; the log tells it. Whoever has the
+  // Makes pipes anew whose file somebody has removed or replaced; the log says so. Whoever has the
   // old one open is fed on, as are the readers of kMostLeft such pipes. Returns how many were not
   // lost before. Call it about once a second, once they are started.
   size_t MakeLostAnew();

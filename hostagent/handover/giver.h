@@ -75,9 +75,8 @@ class HandoverGiver final : public EventLoop::Handler {
   // The process that takes over, or did; 0 = it is in another pid namespace, or there is none.
   int32_t taker() const { return link_ == nullptr ? 0 : link_->peer_pid(); }
 
-  // Gives the guests to nobody any more. Ends a handover that has begun: its taker learns
-  // `why`, and the subject is not called. After Go this does nothing: the guests are another
-  // process's.
+  // Gives the guests to nobody any more. Ends a handover that has begun: its taker learns `why`,
+  // and the subject is not called. After Go this does nothing: the guests are another process's.
   void Refuse(const absl::Status& why);
   // Makes the socket file anew when somebody has removed or replaced it, unless a handover is under
   // way; as Endpoints::MakeLostAnew(). True = it was not lost before.

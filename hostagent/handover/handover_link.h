@@ -58,8 +58,8 @@ class HandoverLink {
   int32_t peer_pid() const { return peer_pid_; }
 
   // Waits until the kernel has taken it all. REQUIRES: the message has a byte for each kFdsAtOnce
-  // descriptors. Errors: UNAVAILABLE when the peer is gone,
-  // DEADLINE_EXCEEDED. After either, the link cannot be used any more.
+  // descriptors. Errors: UNAVAILABLE when the peer is gone, DEADLINE_EXCEEDED. After either, the
+  // link cannot be used any more.
   absl::Status Send(const handover::v1::Message& message, absl::Span<const int> fds,
                     absl::Time deadline);
 

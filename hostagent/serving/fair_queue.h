@@ -22,8 +22,8 @@
 // Serve() asks the touched members what they want and distributes. Then every member that was
 // touched or got something delivers. It repeats while members say that another pass would serve
 // them, within the budgets of one turn of the loop. What is left then is unfinished(): the next
-// Serve() goes on with those whose turn it is. So nobody keeps the loop from the others, whatever
-// he asks for, even where a class never runs dry.
+// Serve() goes on with those whose turn it is. So no member keeps the loop from the others,
+// whatever it asks for, even where a class never runs dry.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -58,8 +58,8 @@ class FairQueue {
   // is served each time, is part of what its host needs.
   static constexpr int64_t kWaitMemoryNanos = 2 * kSecondNanos;
 
-  // What all classes together give in one turn at most, and to how many grants and touched members
-  // they come: about a millisecond. Each has the least of its own, so that none waits for others.
+  // What all classes together may do in one turn: so many bytes, grants, and touched members asked
+  // (kTurnVisits of each); about a millisecond. Each class has at least the least of its own.
   static constexpr uint64_t kTurnBytes = 128 * 1024;
   static constexpr uint32_t kTurnVisits = 256;
   static constexpr uint64_t kLeastTurnBytes = 8 * 1024;

@@ -66,8 +66,8 @@ class RefusalWatcher {
 
 class ServedClass final : public FilledClass {
  public:
-  // OnUpstreamLoss::kLocal needs `provider`. All pointers
-  // outlive the class. Errors: RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
+  // OnUpstreamLoss::kLocal needs `provider`. All pointers outlive the class. Errors:
+  // RESOURCE_EXHAUSTED (arena), INTERNAL (the DRBG).
   static absl::StatusOr<std::unique_ptr<ServedClass>> Create(
       const ClassSettings& settings, std::shared_ptr<const SeedProvider> provider,
       ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log);

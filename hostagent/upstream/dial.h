@@ -43,7 +43,7 @@ struct NamedDialOptions {
 
 // The same, for an agent. It looks the name up first, with a deadline of its own. It keeps the
 // addresses at which a server has answered. When the name cannot be looked up, it tries these, and
-// the log tells that (upstream.by_address).
+// the log says so (upstream.by_address).
 StreamDial NamedDial(const NamedDialOptions& options);
 
 }  // namespace entropyd

@@ -1,7 +1,7 @@
 // What each class of this host may give by itself in a loss. A class shares the ceilings of those
-// above it on the server. In a loss nobody divides them, so each class that gives bytes of this
-// host's then gets a fixed part of each of them, as its rate is to the rates of all: together they
-// give no more than the ceiling lets through, and none less than its rate.
+// above it on the server. In a loss nobody divides them. So each class that serves from this host
+// then gets a fixed part of each ceiling, in proportion to its rate. Together they stay below the
+// ceiling, and each keeps at least its rate.
 //
 //   LossCeilings ceilings({gold_buffer, bulk_buffer});
 //   ceilings.Tell(0, state);           // what a server says of the class

@@ -1,4 +1,4 @@
-// What the log and the metrics tell of Attach streams that begin and end, and whether an end makes
+// What the log and the metrics say of Attach streams that begin and end, and whether an end makes
 // it useless to dial the same server again soon.
 //
 //   StreamNews news(&log, &metrics);
