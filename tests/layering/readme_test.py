@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Checks that every file a document names exists, and what the READMEs of top folders say of rooms and files.
+"""Checks that every file that a document names exists, and every test that a comment names, and what the READMEs of
+top folders say of rooms and files.
 
   readme_test.py ROOT              exit 1 and one line per offence
   readme_test.py ROOT --self-test  documents with offences must be found
 
 A name is `text in backticks` that looks like a path of this tree: it has a slash or one of our file
 endings, no spaces, no upper-case placeholders; or the target of a relative Markdown link. It may be
-relative to the document or to the root. Absolute paths are a user's machine and are not checked.
+relative to the document or to the root. Absolute paths are a user's machine and are not checked. In the comments of
+.h, .cc and .proto files it is whatever ends in _test.cc.
 
 A row of a table of rooms says what is in the room, what may come in and what never. The READMEs of the server
 and of the agent tell where a byte and a request go, so they name every file, as x.h or as x.cc.
@@ -19,6 +21,7 @@ import tempfile
 
 ENDING = re.compile(r"\.(h|cc|c|proto|md|sh|py|yaml|yml|json|service|socket|txt|cmake|rules)$")
 BACKTICK = re.compile(r"`([^`\n]+)`")
+TEST = re.compile(r"(?<![\w./])[\w./]+_test\.cc\b")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PLACEHOLDER = re.compile(r"[A-Z<>*$…{}~=:]|^-|^/|^\d")
 # Words with a slash or an ending that are no files of the tree.
@@ -41,15 +44,15 @@ def looks_like_a_path(token):
     return bool(ENDING.search(token))
 
 
-def documents(root):
-    listed = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "*.md"],
-                            capture_output=True, text=True)
+def documents(root, endings=(".md",)):
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "--deduplicate",
+                             *(f"*{ending}" for ending in endings)], capture_output=True, text=True)
     if listed.returncode == 0:
-        return listed.stdout.split()
+        return [path for path in listed.stdout.split() if os.path.exists(os.path.join(root, path))]
     found = []
     for directory, names, files in os.walk(root):
         names[:] = [n for n in names if n not in ("build", ".git")]
-        found += [os.path.relpath(os.path.join(directory, f), root) for f in files if f.endswith(".md")]
+        found += [os.path.relpath(os.path.join(directory, f), root) for f in files if f.endswith(endings)]
     return sorted(found)
 
 
@@ -69,15 +72,28 @@ def offences(root):
             names += [t for t in LINK.findall(line) if "://" not in t]
             for name in names:
                 checked += 1
-                bases = [root, os.path.dirname(os.path.join(root, document))]
-                # `name.{h,cc}` names both.
-                if not any(os.path.exists(os.path.join(base, name)) for base in bases):
+                if not exists(root, document, name):
                     found.append(f"{document}:{number}: names `{name}`, which does not exist")
         found += rooms_half_told(document, text)
+    found += tests_that_comments_name(root)
     found += untold_files(root)
     if checked < 10:
         found.append(f"{root}: only {checked} names found in the documents; is this the root?")
     return found
+
+
+def exists(root, document, name):
+    bases = [root, os.path.dirname(os.path.join(root, document))]
+    return any(os.path.exists(os.path.join(base, name)) for base in bases)
+
+
+def tests_that_comments_name(root):
+    for path in documents(root, (".h", ".cc", ".proto")):
+        with open(os.path.join(root, path), encoding="utf-8") as f:
+            for number, line in enumerate(f, 1):
+                for name in TEST.findall(line.partition("//")[2]):
+                    if not exists(root, path, name):
+                        yield f"{path}:{number}: names {name}, which does not exist"
 
 
 def rooms_half_told(document, text):
@@ -111,12 +127,19 @@ def main():
             os.makedirs(os.path.join(copy, "server", "pool"))
             for name in ("pool/x.h", "pool/y.h", "y.cc"):
                 open(os.path.join(copy, "server", name), "w").close()
+            os.makedirs(os.path.join(copy, "tests", "pool"))
+            texts = {"server/pool/x.h": "// tests/pool/x_test.cc or tests/gone_test.cc\nint x;  // a_test.cc.\n",
+                     "tests/pool/x_test.cc": '// y_test.cc\nRead("b_test.cc");\n', "tests/pool/y_test.cc": ""}
+            for name, text in texts.items():
+                with open(os.path.join(copy, name), "w", encoding="utf-8") as f:
+                    f.write(text)
             with open(os.path.join(copy, "server", "README.md"), "w", encoding="utf-8") as f:
                 f.write("`server/pool/x.h` `server/pool/y.h`\n" * 12)
                 f.write("`server/gone.h`, `docs/gone/` and [x](nowhere.md)\n" + ROOMS)
                 f.write("\n|---|---|---|---|\n| `a` | x | y | z |\n| `b` | x | | z |\n| `c` | x | y |\n")
             found = offences(copy)
-        said = ["`server/gone.h`", "`docs/gone/`", "`nowhere.md`", "README.md:17:", "README.md:18:", "`server/y`"]
+        said = ["`server/gone.h`", "`docs/gone/`", "`nowhere.md`", "README.md:17:", "README.md:18:",
+                "tests/gone_test.cc", "a_test.cc", "`server/y`"]
         if len(found) != len(said) or not all(one in offence for one, offence in zip(said, found)):
             sys.exit(f"readme_test: expected {said} in the prepared document, found {found}")
         print(f"readme_test: {len(said)} injected offences found")
@@ -126,7 +149,8 @@ def main():
         print(offence)
     if found:
         sys.exit(1)
-    print("readme_test: every file the documents name exists, and they tell of every room and file")
+    print("readme_test: every file that a document names exists, and every test that a comment names; READMEs tell of "
+          "every room and file")
 
 
 main()
