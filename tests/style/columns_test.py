@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Checks that lines end where a reader's window does: column 100 in code, column 120 in prose and scripts.
+"""Checks that lines end where a reader's window does: column 100 in code, column 120 in prose and scripts;
+and that no line of a paragraph ends long before that.
 
   columns_test.py ROOT              exit 1 and one line per offence
-  columns_test.py ROOT --wrap       wraps the prose that is too long, and says what is left
-  columns_test.py ROOT --self-test  lines that are too long must be found, others must not
+  columns_test.py ROOT --wrap       wraps the prose and the comments with an offence, and says what is left
+  columns_test.py ROOT --self-test  lines that are too long or broken early must be found, others must not
 
 Code is .cc, .h, .c and .proto, without raw strings and lines with an address (https://…) in them.
 Prose is .md, without code fences, tables and lines that cannot be broken. Scripts are .sh, .py,
 .cmake, CMakeLists.txt and files that begin with #! and a shell or Python; a command line is read like
 prose. Of them only a line of one word, which cannot be broken, may be longer.
+
+A line is broken early when the next word of its paragraph would fit behind it with SLACK columns to spare.
+Paragraphs are those of prose, and of comments in code that have their lines to themselves.
 """
 import os
 import re
@@ -17,6 +21,8 @@ import sys
 import tempfile
 
 CODE, PROSE = 100, 120
+# A changed word need not move a whole paragraph.
+SLACK = 10
 CODE_ENDINGS, SCRIPT_ENDINGS = (".cc", ".h", ".c", ".proto"), (".sh", ".py", ".cmake", "CMakeLists.txt")
 INTERPRETER = re.compile(rb"#!.*\b(ba)?sh\b|#!.*\bpython3?\b")
 ADDRESS = re.compile(r"[a-z]+://\S{20}")
@@ -25,6 +31,9 @@ STANDING = []
 # What a new line must not begin with: Markdown would make a list, a heading, a table or a quotation of it.
 BLOCK = re.compile(r"([-*+]|#+|\d+[.)]|>|\|.*|=+|-+)$")
 ITEM = re.compile(r"(\s*)([-*+]|\d+[.)])(\s+)")
+COMMENT = re.compile(r"(\s*// )(.*)$")
+# What begins a paragraph of a comment on a line of its own, such as "Errors:".
+LABEL = re.compile(r"[A-Z][\w ,]{0,25}:(\s|$)")
 
 
 def files(root):
@@ -110,21 +119,83 @@ def blocks(text):
         yield True, current
 
 
-def wrapped(text):
-    out = []
-    for prose, lines in blocks(text):
-        if prose and any(len(line) > PROSE for line in lines):
-            # From the first line that is too long; what stands before stays as it is.
-            start = next(i for i, line in enumerate(lines) if len(line) > PROSE)
+def pieces(text, path):
+    """The text as (is it a paragraph?, what its first line begins with, what the others do, lines)."""
+    if path.endswith(".md"):
+        for prose, lines in blocks(text):
             item = ITEM.match(lines[0])
-            rest = " " * len(item.group(0)) if item else re.match(r"\s*", lines[0]).group(0)
-            first = item.group(0) if item and start == 0 else (rest if start else re.match(r"\s*", lines[0]).group(0))
-            body = " ".join(lines[start:])
-            if item and start == 0:
-                body = body[len(first):]
-            lines = lines[:start] + fill(body, first, rest, PROSE)
+            first = item.group(0) if item else re.match(r"\s*", lines[0]).group(0)
+            yield prose, first, " " * len(first) if item else first, lines
+        return
+    lines = text.split("\n")
+    while lines:
+        count, first, rest = comment(lines)
+        yield count > 0, first, rest, lines[:max(count, 1)]
+        del lines[:max(count, 1)]
+
+
+def comment(lines):
+    """How many lines the paragraph of a comment has that begins here, and with what they begin."""
+    def text_of(line, mark):
+        begins_here = line.startswith(mark) and line[len(mark):len(mark) + 1].strip()
+        return line[len(mark):] if begins_here and COMMENT.match(line) else None
+    match = COMMENT.match(lines[0])
+    if not match or not text_of(lines[0], match.group(1)):
+        return 0, "", ""
+    first = rest = match.group(1)
+    item = ITEM.match(match.group(2))
+    if item:
+        first, rest = first + item.group(0), first + " " * len(item.group(0))
+    count = 1
+    while count < len(lines):
+        more = text_of(lines[count], rest)
+        if more is None or LABEL.match(more) or (not item and ITEM.match(more)):
+            break
+        count += 1
+    return count, first, rest
+
+
+def early(lines, first, rest, width):
+    """Which lines of a paragraph are broken early, counted from 0."""
+    texts = [lines[0][len(first):]] + [line[len(rest):].strip() for line in lines[1:]]
+    for i in range(len(lines) - 1):
+        word = words(" ".join(texts[i + 1:]))[:1]
+        closed = sum(text.count("`") for text in texts[:i + 1]) % 2 == 0
+        if closed and word and len(lines[i]) + 1 + len(word[0]) + SLACK < width and not BLOCK.match(word[0]):
+            yield i
+
+
+def wrapped(text, path):
+    width, out = width_of(path), []
+    for paragraph, first, rest, lines in pieces(text, path):
+        wrong = [i for i, line in enumerate(lines) if len(line) > width and not ADDRESS.search(line)]
+        wrong += early(lines, first, rest, width)
+        if paragraph and wrong:
+            # From the first line that is wrong; what stands before stays as it is.
+            start = min(wrong)
+            begin = rest if start else first
+            body = " ".join([lines[start][len(begin):]] + [line[len(rest):] for line in lines[start + 1:]])
+            lines = lines[:start] + fill(body, begin, rest, width)
         out += lines
     return "\n".join(out)
+
+
+def has_paragraphs(path):
+    return path.endswith(CODE_ENDINGS) or path.endswith(".md")
+
+
+def width_of(path):
+    return PROSE if path.endswith(".md") else CODE
+
+
+def broken_early(text, path):
+    if not has_paragraphs(path):
+        return
+    number = 1
+    for paragraph, first, rest, lines in pieces(text, path):
+        if paragraph:
+            yield from (number + i for i in early(lines, first, rest, width_of(path)))
+        number += len(lines)
 
 
 def long_prose(text):
@@ -159,22 +230,27 @@ def offences(root, standing=STANDING):
         find, limit = found
         checked += 1
         with open(os.path.join(root, path), encoding="utf-8") as f:
-            for number, line in find(f.read()):
-                seen.add(path)
-                if path not in standing:
-                    yield f"{path}:{number}: {len(line)} columns, more than {limit}"
+            text = f.read()
+        for number, line in find(text):
+            seen.add(path)
+            if path not in standing:
+                yield f"{path}:{number}: {len(line)} columns, more than {limit}"
+        for number in broken_early(text, path):
+            yield f"{path}:{number}: broken early: the next word fits behind it; --wrap mends it"
     yield from (f"{path}: every line fits; take it out of STANDING" for path in standing if path not in seen)
     if checked == 0:
         yield f"{root}: no files; is this the project's root?"
 
 
 def wrap_all(root):
-    for path in (path for path in files(root) if path.endswith(".md")):
+    def letters(text):
+        return "".join(re.sub(r"(?m)^\s*//", "", text).split())
+    for path in filter(has_paragraphs, files(root)):
         path = os.path.join(root, path)
         with open(path, encoding="utf-8") as f:
             text = f.read()
-        new = wrapped(text)
-        if " ".join(new.split()) != " ".join(text.split()):
+        new = wrapped(text, path)
+        if letters(new) != letters(text):
             sys.exit(f"columns_test: wrapping would change {path}")
         if new != text:
             with open(path, "w", encoding="utf-8") as f:
@@ -189,13 +265,19 @@ def self_test():
            "a.sh": fits + "s", "heredoc.sh": f"cat <<TEXT\n{long_words}\nTEXT", "a.py": "# " + long_words,
            "a.cmake": f"set(a {long_words})", "CMakeLists.txt": f"set(a {long_words})",
            "bash": "#!/usr/bin/env bash\necho " + long_words, "a.postinst": "#!/bin/sh -e\necho " + long_words,
-           "python": "#!/usr/bin/env python3\n# " + long_words}
+           "python": "#!/usr/bin/env python3\n# " + long_words,
+           "early.md": "word " * 20 + "\nword", "early_item.md": "* " + "word " * 20 + "\n  word word",
+           "early.h": "  // " + "word " * 15 + "\n  // word", "early.proto": "// * " + "word " * 15 + "\n//   word"}
     good = {"e.cc": f'auto a = R"(\n{"x" * 200}\n)";', "f.h": "// https://example.org/" + "x" * 100,
             "g.md": f"| {long_words} |\n```\n{long_words}\n```\n",
             "fits.proto": "// " + "x" * 97, "address.proto": "// https://example.org/" + "x" * 100,
             "fits.sh": fits, "word.sh": "# https://example.org/" + "x" * 100 + f"\ncat <<BASE64\n{'x' * 200}\nBASE64",
             "fits.py": fits, "fits.cmake": fits, "fits/CMakeLists.txt": fits, "fits/bash": "#!/bin/bash\n" + fits,
-            "text": long_words, "awk": "#!/usr/bin/awk -f\n# " + long_words}
+            "text": long_words, "awk": "#!/usr/bin/awk -f\n# " + long_words,
+            "late.md": "word " * 21 + "\nword", "span.md": "word " * 14 + f"\n`{'word ' * 12}`",
+            "apart.md": "short\n\nshort\n\n* short\n* short\n\nshort\n```\nshort\nshort\n```\n",
+            "apart.h": "// short\n//\n// short\n// Errors: none.\nint a;  // short\nint b;\n// short:\n"
+                       "//   short\n//   short\n// short\n\n// short\n  // short\n// * short\n// * short\n"}
     with tempfile.TemporaryDirectory() as root:
         for name, text in {**bad, **good}.items():
             os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
@@ -206,8 +288,9 @@ def self_test():
             sys.exit(f"columns_test: expected offences in {sorted(bad)}, found {sorted(found)}")
         wrap_all(root)
         left = {offence.split(":")[0] for offence in offences(root, [])}
-        if left != set(bad) - {"b.md", "c.md"}:
-            sys.exit(f"columns_test: wrapped prose is still too long: {sorted(left)}")
+        wraps = {"b.md", "c.md", "early.md", "early_item.md", "early.h", "early.proto"}
+        if left != set(bad) - wraps:
+            sys.exit(f"columns_test: what wrapping leaves should be all but {sorted(wraps)}, is {sorted(left)}")
         if not any("fits.sh: " in offence for offence in offences(root, ["fits.sh"])):
             sys.exit("columns_test: a file without long lines may stay in STANDING")
     print(f"columns_test: {len(bad) + 1} injected offences found")
@@ -225,7 +308,7 @@ def main():
         print(offence)
     if found:
         sys.exit(1)
-    print("columns_test: every line fits")
+    print("columns_test: every line fits, and none is broken early")
 
 
 main()
