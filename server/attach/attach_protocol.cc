@@ -173,7 +173,7 @@ SessionEnd AttachProtocol::Admit(Session* session, int64_t now_nanos) {
 
 void AttachProtocol::ReadNext(Session* session, int64_t now_nanos) {
   // Also while the read is held: then it is not the peer that is silent.
-  session->Heard(now_nanos);
+  session->inbox()->Heard(now_nanos);
   if (session->place().TakeMessage(now_nanos)) {
     session->transport()->StartRead();
     return;
@@ -189,10 +189,11 @@ void AttachProtocol::OnWriteEnd(Session* session, bool ok, int64_t now_nanos) {
 
 void AttachProtocol::OnMessage(Session* session, int64_t now_nanos) {
   if (session->ended()) return;
-  absl::Status status = session->inbox_status;
-  if (status.ok()) status = session->CheckOrder(session->inbox);
-  if (status.ok()) status = Handle(session, session->inbox, now_nanos);
-  session->inbox.Clear();
+  const bool greeted = session->phase() != Session::Phase::kNew;
+  const absl::StatusOr<const v1::AgentMessage*> message = session->inbox()->Look(greeted);
+  const absl::Status status =
+      message.ok() ? Handle(session, **message, now_nanos) : message.status();
+  session->inbox()->Empty();
   if (!status.ok()) {
     EndSession(session, {.cause = SessionEnd::Cause::kViolation, .refused = status}, now_nanos);
   }
@@ -351,11 +352,9 @@ int64_t AttachProtocol::Sweep(int64_t now_nanos) {
   swept_nanos_ = now_nanos;
   heartbeats_left_ = kHeartbeatsPerSweep;
   for (const auto& session : registry_.sessions()) {
-    if (was_stopped) session->Heard(now_nanos);
+    if (was_stopped) session->inbox()->Heard(now_nanos);
     SweepSession(session.get(), now_nanos);
-    if (session->drain_deadline_nanos() != 0 && !session->ended()) {
-      next = std::min(next, session->drain_deadline_nanos());
-    }
+    if (!session->ended()) next = std::min(next, session->stay().deadline_nanos());
   }
   if (heartbeats_left_ == 0) next = std::min(next, now_nanos + kMoreHeartbeatsNanos);
   return next;
@@ -372,7 +371,7 @@ void AttachProtocol::SweepSession(Session* session, int64_t now_nanos) {
   if (expired.cause != SessionEnd::Cause::kNone) {
     if (expired.cause == SessionEnd::Cause::kSilent) ++totals_.silent_agents;
     EndSession(session, std::move(expired), now_nanos);
-  } else if (session->RotationDue(now_nanos)) {
+  } else if (!session->ended() && session->stay().MoveDue(now_nanos)) {
     session->BeginDrain("rebalance", now_nanos, now_nanos + kDrainNanos);
   } else {
     SweepHeartbeat(session, now_nanos);

@@ -30,9 +30,9 @@ void Session::OnRoom(int64_t now_nanos) {
   for (const auto& channel : channels_) channel->Unpark(now_nanos);
 }
 
-void Session::Start(int64_t now_nanos, int64_t rotate_nanos) {
-  started_nanos_ = heard_nanos_ = now_nanos;
-  rotate_nanos_ = rotate_nanos;
+void Session::Start(int64_t now_nanos, int64_t move_nanos) {
+  stay_.Begin(now_nanos, move_nanos);
+  inbox_.Heard(now_nanos);
 }
 
 void Session::Hold(IdentityShares::Place place) {
@@ -56,17 +56,6 @@ Channel* Session::FindOpen(absl::string_view pool_class) const {
   return nullptr;
 }
 
-absl::Status Session::CheckOrder(const v1::AgentMessage& message) const {
-  if (message.body_case() == v1::AgentMessage::BODY_NOT_SET) {
-    return Violation("refuse AgentMessage: it has no body; send hello, open, credit or close");
-  }
-  if ((phase_ == Phase::kNew) != message.has_hello()) {
-    return Violation(phase_ == Phase::kNew ? "refuse AgentMessage: the first one must be hello"
-                                           : "refuse hello: it was said already");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
   if (hello.version_min() > hello.version_max()) {
     return Violation(absl::StrCat("refuse hello: version_min ", hello.version_min(),
@@ -83,14 +72,11 @@ absl::Status Session::Hello(const v1::Hello& hello, uint64_t session_id) {
   }
   host_id_ = hello.host_id();
   id_ = session_id;
-  if (hello.heartbeat_ms() > 0) {
-    patience_nanos_ = std::max(kSilenceTimeoutNanos, 3 * kMillisecondNanos * hello.heartbeat_ms());
-  }
-  // It may have been drained before it said anything.
-  const bool drained = drain_deadline_nanos_ != 0;
-  phase_ = drained ? Phase::kDraining : Phase::kReady;
+  inbox_.Promise(hello.heartbeat_ms());
+  // It may have been asked to leave before it said anything.
+  phase_ = stay_.leaves() ? Phase::kDraining : Phase::kReady;
   outbox_.Tell(Outbox::kWelcome);
-  if (drained) outbox_.Tell(Outbox::kDrain);
+  if (stay_.leaves()) outbox_.Tell(Outbox::kDrain);
   return absl::OkStatus();
 }
 
@@ -139,9 +125,7 @@ absl::Status Session::Close(const v1::Close& close) {
 
 void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos) {
   if (phase_ == Phase::kDone) return;
-  if (drain_deadline_nanos_ != 0 && drain_deadline_nanos_ <= deadline_nanos) return;
-  drain_deadline_nanos_ = std::max(deadline_nanos, now_nanos);
-  drain_reason_ = std::string(reason);
+  if (!stay_.AskToLeave(reason, now_nanos, deadline_nanos)) return;
   if (phase_ == Phase::kNew) return;  // Hello() tells it; without one, the deadline ends it
   phase_ = Phase::kDraining;
   outbox_.Tell(Outbox::kDrain);
@@ -164,8 +148,8 @@ v1::ServerMessage Session::TakeHead(int64_t now_nanos) {
     }
   }
   if (outbox_.telling(Outbox::kDrain)) {
-    head.mutable_drain()->set_reason(drain_reason_);
-    const int64_t left = std::max<int64_t>(0, drain_deadline_nanos_ - now_nanos);
+    head.mutable_drain()->set_reason(stay_.reason());
+    const int64_t left = std::max<int64_t>(0, stay_.deadline_nanos() - now_nanos);
     head.mutable_drain()->set_deadline_ms(static_cast<uint64_t>(left / kMillisecondNanos));
   }
   return head;
@@ -173,20 +157,14 @@ v1::ServerMessage Session::TakeHead(int64_t now_nanos) {
 
 SessionEnd Session::Expired(int64_t now_nanos) const {
   if (ended()) return {};
-  if (phase_ == Phase::kNew && now_nanos - started_nanos_ >= kHelloTimeoutNanos) {
+  if (phase_ == Phase::kNew && now_nanos - stay_.begun_nanos() >= kHelloTimeoutNanos) {
     return {.cause = SessionEnd::Cause::kNoHello};
   }
-  if (patience_nanos_ != kNever && now_nanos - heard_nanos_ >= patience_nanos_) {
-    return {.cause = SessionEnd::Cause::kSilent};
-  }
-  if (drain_deadline_nanos_ != 0 && now_nanos >= drain_deadline_nanos_) {
-    return {.cause = SessionEnd::Cause::kDrained, .drain_reason = drain_reason_};
+  if (inbox_.Silent(now_nanos)) return {.cause = SessionEnd::Cause::kSilent};
+  if (stay_.Over(now_nanos)) {
+    return {.cause = SessionEnd::Cause::kDrained, .drain_reason = stay_.reason()};
   }
   return {};
-}
-
-bool Session::RotationDue(int64_t now_nanos) const {
-  return phase_ == Phase::kReady && now_nanos >= rotate_nanos_;
 }
 
 void Session::End(SessionEnd end, int64_t now_nanos) {
@@ -196,14 +174,6 @@ void Session::End(SessionEnd end, int64_t now_nanos) {
   const bool shut_out = end_.cause == SessionEnd::Cause::kShutOut;
   outbox_.Close(now_nanos + (shut_out ? kShutOutTimeoutNanos : kEndTimeoutNanos));
   for (const auto& channel : channels_) channel->End();
-}
-
-uint32_t Session::guests() const {
-  uint32_t guests = 0;  // a host's guests may get from several classes: the largest is the floor
-  for (const auto& channel : channels_) {
-    if (channel->phase() != Channel::Phase::kClosed) guests = std::max(guests, channel->guests());
-  }
-  return guests;
 }
 
 }  // namespace entropyd

@@ -4,9 +4,10 @@
 //   NEW --Hello--> READY --Drain--> DRAINING --> DONE
 //
 // A Session does no I/O and keeps no time of its own. AttachProtocol, its owner, feeds it messages
-// and asks it for the next one. What is planned and written is in its Outbox, what concerns one
-// class in its Channels. The class tree plans bytes into them (counts only). An idle session costs
-// a few hundred bytes: it has no buffer and no generator.
+// and asks it for the next one. What comes is in its Inbox, what is planned and written in its
+// Outbox, what concerns one class in its Channels, and how long it stays in its Stay. The class
+// tree plans bytes into the channels (counts only). An idle session costs a few hundred bytes: it
+// has no buffer and no generator.
 //
 //   session->Hello(hello, id);
 //   Channel* channel = session->Open(open).value();
@@ -17,8 +18,7 @@
 //
 // Errors: a wrong message of the peer is a status, which the owner ends the stream with.
 //
-// Thread safety: belongs to the dispatcher's owner, except `inbox` and `inbox_status`, which belong
-// to the transport between Transport::StartRead() and the event that answers it.
+// Thread safety: belongs to the dispatcher's owner, except as server/attach/inbox.h says.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,10 @@
 #include "server/attach/channel.h"
 #include "server/attach/deliveries.h"
 #include "server/attach/identity_shares.h"
+#include "server/attach/inbox.h"
 #include "server/attach/outbox.h"
 #include "server/attach/reasons.h"
+#include "server/attach/stay.h"
 #include "server/attach/transport.h"
 #include "server/dispatch/byte_budget.h"
 #include "server/dispatch/mailbox.h"
@@ -59,9 +61,6 @@ class Session final : public MailNode, private Outbox::Owner {
     virtual void OnSomethingToSend(Session* session) = 0;
   };
 
-  // A peer that promised heartbeats is gone after three of an agent's intervals without a message,
-  // or three of its own if those are longer.
-  static constexpr int64_t kSilenceTimeoutNanos = 3 * kAgentHeartbeatNanos;
   // How long the end of a session waits for its last write before it is cancelled.
   static constexpr int64_t kEndTimeoutNanos = 5 * kSecondNanos;
   // The same, of a peer that is shut out: it must be gone within two seconds of the new rules, and
@@ -71,7 +70,7 @@ class Session final : public MailNode, private Outbox::Owner {
   // What the transport posts.
   enum Event : uint32_t {
     kStart = 1 << 0,
-    // `inbox` holds a message, or inbox_status says why not.
+    // The inbox was filled.
     kRead = 1 << 1,
     // Half-closed or broken: no message will follow.
     kReadEnd = 1 << 2,
@@ -100,22 +99,19 @@ class Session final : public MailNode, private Outbox::Owner {
   // The budgets, the deliveries of all sessions, and the owner outlive it.
   Session(Peer peer, const Limits& limits, PayloadBudgets* budgets, Deliveries* all, Owner* owner);
 
-  void OnMail(uint32_t events, int64_t now_nanos) override;
-
   // Called once before kStart is posted. The transport may hold a pointer back until kDead.
   void SetTransport(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
   Transport* transport() const { return transport_.get(); }
 
-  // The session begins now. It moves to another server at `rotate_nanos`, so that load evens out.
-  void Start(int64_t now_nanos, int64_t rotate_nanos);
+  // The session begins now. It moves to another server at `move_nanos`, so that load evens out.
+  void Start(int64_t now_nanos, int64_t move_nanos);
   // The place of its identity that it takes until it is destroyed. Its bytes count there. REQUIRES:
   // nothing is planned yet.
   void Hold(IdentityShares::Place place);
   // Without one the session was denied.
   const IdentityShares::Place& place() const { return place_; }
 
-  // The peer has said something, or was not listened to until now.
-  void Heard(int64_t now_nanos) { heard_nanos_ = now_nanos; }
+  Inbox* inbox() { return &inbox_; }
 
   // Messages of the peer. Any error is a violation that ends the stream with that status:
   // INVALID_ARGUMENT, OUT_OF_RANGE (credit), FAILED_PRECONDITION (version).
@@ -126,9 +122,8 @@ class Session final : public MailNode, private Outbox::Owner {
   // Returns the channel, which may want more now; nullptr when it is closed.
   absl::StatusOr<Channel*> Credit(const v1::Line& line);
   absl::Status Close(const v1::Close& close);
-  // Returns the violation when the message comes at a wrong moment; OK = go on.
-  absl::Status CheckOrder(const v1::AgentMessage& message) const;
 
+  // Asks the peer to leave. Has no effect when it has been asked to leave sooner.
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
   Outbox* outbox() { return &outbox_; }
@@ -138,7 +133,6 @@ class Session final : public MailNode, private Outbox::Owner {
 
   // Says why the session's time is up; kNone = it is not.
   SessionEnd Expired(int64_t now_nanos) const;
-  bool RotationDue(int64_t now_nanos) const;
   // Ends the session: all channels leave, and give back what was planned. Only the first end
   // counts.
   void End(SessionEnd end, int64_t now_nanos);
@@ -150,18 +144,14 @@ class Session final : public MailNode, private Outbox::Owner {
   // 16 bytes; empty before Hello.
   const std::string& host_id() const { return host_id_; }
   uint64_t id() const { return id_; }
-  int64_t started_nanos() const { return started_nanos_; }
-  int64_t drain_deadline_nanos() const { return drain_deadline_nanos_; }
+  const Stay& stay() const { return stay_; }
   const std::vector<std::unique_ptr<Channel>>& channels() const { return channels_; }
-  uint32_t guests() const;
   // Of all channels.
   const Deliveries& deliveries() const { return deliveries_; }
 
-  // The transport's landing place for one message.
-  v1::AgentMessage inbox;
-  absl::Status inbox_status;
-
  private:
+  // From MailNode.
+  void OnMail(uint32_t events, int64_t now_nanos) override;
   // From Outbox::Owner.
   void OnSomethingToSend() override { owner_->OnSomethingToSend(this); }
   void OnRoom(int64_t now_nanos) override;
@@ -180,14 +170,8 @@ class Session final : public MailNode, private Outbox::Owner {
   Phase phase_ = Phase::kNew;
   std::string host_id_;
   uint64_t id_ = 0;
-  int64_t started_nanos_ = 0;
-  int64_t rotate_nanos_ = kNever;
-  int64_t heard_nanos_ = 0;
-  // How long the peer may be silent; kNever = it has promised no heartbeats.
-  int64_t patience_nanos_ = kNever;
-  std::string drain_reason_;
-  // 0 = not draining.
-  int64_t drain_deadline_nanos_ = 0;
+  Stay stay_;
+  Inbox inbox_;
 
   // Before the channels, which count in them.
   Outbox outbox_;

@@ -16,7 +16,7 @@ namespace entropyd {
 // The stream of an Attach. Send() is answered by Session::kWritten or kWriteFailed.
 class Transport : public Outlet {
  public:
-  // Reads one message into Session::inbox; answered by kRead or kReadEnd.
+  // Reads one message into the inbox of the session; answered by kRead or kReadEnd.
   virtual void StartRead() = 0;
   // Gives the peer up: outstanding reads and writes fail soon, and kCancelled comes.
   virtual void Cancel() = 0;

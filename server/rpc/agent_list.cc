@@ -13,13 +13,22 @@ namespace {
 // A list shows so much of a name that was refused: sixteen streams may have asked for 64 each.
 constexpr size_t kMaxRefusedNameBytes = 100;
 
+// A host's guests may get from several classes: the largest number is the floor.
+uint32_t Guests(const Session& session) {
+  uint32_t guests = 0;
+  for (const auto& channel : session.channels()) {
+    if (channel->phase() != Channel::Phase::kClosed) guests = std::max(guests, channel->guests());
+  }
+  return guests;
+}
+
 void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
   out->set_identity(session.peer().identity);
   out->set_host_id(absl::BytesToHexString(session.host_id()));
   out->set_session_id(session.id());
   out->set_peer(session.peer().address);
-  out->set_connected_seconds(ToSeconds(now_nanos - session.started_nanos()));
-  out->set_guests(session.guests());
+  out->set_connected_seconds(ToSeconds(now_nanos - session.stay().begun_nanos()));
+  out->set_guests(Guests(session));
   out->set_delivered_bytes(session.deliveries().sent());
   out->set_unconfirmed_bytes(session.deliveries().unconfirmed());
   out->set_draining(session.phase() == Session::Phase::kDraining);

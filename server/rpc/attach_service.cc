@@ -46,11 +46,11 @@ class AttachReactor final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffe
       loop_->Post(session_, context_->IsCancelled() ? Session::kCancelled : Session::kReadEnd);
       return;
     }
-    const grpc::Status parsed =
-        grpc::SerializationTraits<v1::AgentMessage>::Deserialize(&incoming_, &session_->inbox);
-    session_->inbox_status =
+    const grpc::Status parsed = grpc::SerializationTraits<v1::AgentMessage>::Deserialize(
+        &incoming_, session_->inbox()->room());
+    session_->inbox()->Filled(
         parsed.ok() ? absl::OkStatus()
-                    : absl::InvalidArgumentError("refuse AgentMessage: the bytes do not parse");
+                    : absl::InvalidArgumentError("refuse AgentMessage: the bytes do not parse"));
     loop_->Post(session_, Session::kRead);
   }
   void OnWriteDone(bool ok) override {

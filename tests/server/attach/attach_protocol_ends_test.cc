@@ -157,11 +157,12 @@ TEST_F(AttachProtocolTest, SessionsOfOneMomentMoveAtDifferentTimes) {
   for (char host = 'a'; host < 'a' + 20; ++host) {
     const Session* const session = Greet("spiffe://test/agent", host)->session;
     int64_t age = 40 * kMinuteNanos;
-    EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + age - 1));
-    while (age < 50 * kMinuteNanos && !session->RotationDue(clock_.NowNanos() + age)) {
+    EXPECT_FALSE(session->stay().MoveDue(clock_.NowNanos() + age - 1));
+    while (age < 50 * kMinuteNanos && !session->stay().MoveDue(clock_.NowNanos() + age)) {
       age += kSecond;
     }
-    EXPECT_TRUE(session->RotationDue(clock_.NowNanos() + age)) << "after 50 minutes at the latest";
+    EXPECT_TRUE(session->stay().MoveDue(clock_.NowNanos() + age))
+        << "after 50 minutes at the latest";
     ages.insert(age);
   }
   EXPECT_GT(ages.size(), 15u);
@@ -173,8 +174,8 @@ TEST_F(AttachProtocolTest, ASessionMovesBeforeItsCertificateExpires) {
   const Session* const session = peer->session;
   const int64_t latest = lifetime_nanos_ - AttachProtocol::kBeforeExpiryNanos;
   const int64_t earliest = latest - AttachProtocol::kRotateSpreadNanos;
-  EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + earliest));
-  EXPECT_TRUE(session->RotationDue(clock_.NowNanos() + latest));
+  EXPECT_FALSE(session->stay().MoveDue(clock_.NowNanos() + earliest));
+  EXPECT_TRUE(session->stay().MoveDue(clock_.NowNanos() + latest));
 }
 
 TEST_F(AttachProtocolTest, SessionsWhoseCertificatesExpireTogetherMoveAtDifferentTimes) {
@@ -184,7 +185,7 @@ TEST_F(AttachProtocolTest, SessionsWhoseCertificatesExpireTogetherMoveAtDifferen
     for (char host = 'a'; host < 'a' + 20; ++host) {
       const Session* const session = Greet("spiffe://test/agent", host)->session;
       int64_t age = 0;
-      while (age < lifetime && !session->RotationDue(clock_.NowNanos() + age)) age += kSecond;
+      while (age < lifetime && !session->stay().MoveDue(clock_.NowNanos() + age)) age += kSecond;
       EXPECT_GE(age, AttachProtocol::kBeforeExpiryNanos / 2);
       ages.insert(age);
     }
@@ -195,7 +196,7 @@ TEST_F(AttachProtocolTest, SessionsWhoseCertificatesExpireTogetherMoveAtDifferen
 TEST_F(AttachProtocolTest, ASessionThatCameWithACertificateThatExpiresSoonStays) {
   lifetime_nanos_ = 2 * AttachProtocol::kBeforeExpiryNanos - 1;
   const Session* const session = Greet("spiffe://test/agent", 'e')->session;
-  EXPECT_FALSE(session->RotationDue(clock_.NowNanos() + 40 * kMinuteNanos - 1));
+  EXPECT_FALSE(session->stay().MoveDue(clock_.NowNanos() + 40 * kMinuteNanos - 1));
 }
 
 TEST_F(AttachProtocolTest, ASessionThatMovesHasHalfAMinute) {

@@ -42,8 +42,8 @@ class AttachProtocolFixture : public DispatcherFixture {
   }
   // A message and other events that the dispatcher finds at the same time.
   void SayAnd(FakePeer* peer, const v1::AgentMessage& message, uint32_t events) {
-    peer->session->inbox = message;
-    peer->session->inbox_status = absl::OkStatus();
+    *peer->session->inbox()->room() = message;
+    peer->session->inbox()->Filled(absl::OkStatus());
     Post(peer->session, Session::kRead | events);
   }
   static void AddLine(v1::AgentMessage* message, uint32_t channel, uint64_t limit,

@@ -74,7 +74,7 @@ TEST_F(AttachProtocolTest, ACreditMayHaveALineForEachChannelThatThereCanBe) {
 
 TEST_F(AttachProtocolTest, AMessageThatCannotBeReadEndsTheStreamWithTheReadersReason) {
   FakePeer* const peer = Ready();
-  peer->session->inbox_status = absl::InvalidArgumentError("no AgentMessage");
+  peer->session->inbox()->Filled(absl::InvalidArgumentError("no AgentMessage"));
   Post(peer->session, Session::kRead);
   EXPECT_EQ(peer->wire.status, absl::InvalidArgumentError("no AgentMessage"));
   EXPECT_EQ(totals().violations, 1u);

@@ -32,7 +32,7 @@ TEST_F(AttachProtocolTest, AStartedSessionIsReadFromAndBelongsToTheProtocol) {
   FakePeer* const peer = Attach();
   EXPECT_EQ(registry().sessions().size(), 1u);
   EXPECT_EQ(registry().registered(), 0u) << "nobody knows its host before Hello";
-  EXPECT_EQ(peer->session->started_nanos(), clock_.NowNanos());
+  EXPECT_EQ(peer->session->stay().begun_nanos(), clock_.NowNanos());
   EXPECT_EQ(peer->wire.reads, 1);
   EXPECT_EQ(totals().attached, 0u);
 }

@@ -86,18 +86,6 @@ class SessionTest : public ::testing::Test, public Session::Owner {
                    this};
 };
 
-TEST_F(SessionTest, OnlyHelloMayComeFirstAndOnlyOnce) {
-  v1::AgentMessage credit, hello, empty;
-  credit.mutable_credit();
-  hello.mutable_hello();
-  EXPECT_TRUE(absl::IsInvalidArgument(session_.CheckOrder(credit)));
-  EXPECT_TRUE(absl::IsInvalidArgument(session_.CheckOrder(empty)));
-  EXPECT_TRUE(session_.CheckOrder(hello).ok());
-  ASSERT_TRUE(session_.Hello(Hello(), 5).ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(session_.CheckOrder(hello)));
-  EXPECT_TRUE(session_.CheckOrder(credit).ok());
-}
-
 TEST_F(SessionTest, HelloMustShareAVersionAndNameTheHost) {
   EXPECT_TRUE(absl::IsFailedPrecondition(session_.Hello(Hello(2, 3), 1)));
   EXPECT_TRUE(absl::IsFailedPrecondition(session_.Hello(Hello(0, 0), 1)));
@@ -323,14 +311,12 @@ TEST_F(SessionTest, AnEndGivesBackAllThatWasPlannedAndLeaves) {
   EXPECT_TRUE(session_.outbox()->TakeFinish());
 }
 
-TEST_F(SessionTest, ItMovesWhenItsTimeHasCome) {
+TEST_F(SessionTest, WhoIsAskedToLeaveDoesNotMoveByItself) {
   session_.Start(kSecondNanos, 10 * kSecondNanos);
-  EXPECT_FALSE(session_.RotationDue(10 * kSecondNanos)) << "nobody there yet";
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
-  EXPECT_FALSE(session_.RotationDue(10 * kSecondNanos - 1));
-  EXPECT_TRUE(session_.RotationDue(10 * kSecondNanos));
+  EXPECT_TRUE(session_.stay().MoveDue(10 * kSecondNanos));
   session_.BeginDrain("rebalance", 10 * kSecondNanos, 40 * kSecondNanos);
-  EXPECT_FALSE(session_.RotationDue(11 * kSecondNanos));
+  EXPECT_FALSE(session_.stay().MoveDue(11 * kSecondNanos));
 }
 
 TEST_F(SessionTest, ARefusedChannelSaysWhy) {
@@ -343,6 +329,50 @@ TEST_F(SessionTest, ARefusedChannelSaysWhy) {
   EXPECT_EQ(head.state(0).reason(), "open default/gold: the server has no such class");
   CloseChannel(1);
   EXPECT_FALSE(channel->state_due()) << "closed already";
+}
+
+TEST(StayTest, ItMovesWhenItsTimeHasCome) {
+  Stay stay;
+  stay.Begin(kSecondNanos, 10 * kSecondNanos);
+  EXPECT_EQ(stay.begun_nanos(), kSecondNanos);
+  EXPECT_FALSE(stay.MoveDue(10 * kSecondNanos - 1));
+  EXPECT_TRUE(stay.MoveDue(10 * kSecondNanos));
+  EXPECT_TRUE(stay.AskToLeave("rebalance", 10 * kSecondNanos, 40 * kSecondNanos));
+  EXPECT_FALSE(stay.MoveDue(11 * kSecondNanos)) << "it was asked already";
+}
+
+TEST(StayTest, ItMayStayUntilItIsAsked) {
+  Stay stay;
+  stay.Begin(0, kNever);
+  EXPECT_FALSE(stay.leaves());
+  EXPECT_FALSE(stay.Over(kNever - 1));
+  EXPECT_EQ(stay.deadline_nanos(), kNever);
+}
+
+TEST(StayTest, ItIsOverAtTheDeadline) {
+  Stay stay;
+  EXPECT_TRUE(stay.AskToLeave("drained", kSecondNanos, 5 * kSecondNanos));
+  EXPECT_TRUE(stay.leaves());
+  EXPECT_FALSE(stay.Over(5 * kSecondNanos - 1));
+  EXPECT_TRUE(stay.Over(5 * kSecondNanos));
+}
+
+TEST(StayTest, OnlyASoonerDeadlineIsNews) {
+  Stay stay;
+  EXPECT_TRUE(stay.AskToLeave("first", 0, 30 * kSecondNanos));
+  EXPECT_FALSE(stay.AskToLeave("as soon", 0, 30 * kSecondNanos));
+  EXPECT_FALSE(stay.AskToLeave("later", 0, 40 * kSecondNanos));
+  EXPECT_EQ(stay.reason(), "first");
+  EXPECT_TRUE(stay.AskToLeave("sooner", 0, 5 * kSecondNanos));
+  EXPECT_EQ(stay.reason(), "sooner");
+  EXPECT_EQ(stay.deadline_nanos(), 5 * kSecondNanos);
+}
+
+TEST(StayTest, ADeadlineThatHasPassedIsNow) {
+  Stay stay;
+  EXPECT_TRUE(stay.AskToLeave("stop", 0, -kSecondNanos));
+  EXPECT_EQ(stay.deadline_nanos(), 0);
+  EXPECT_TRUE(stay.Over(0));
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ class DispatchLoopTest : public DispatcherFixture {
   }
   void Say(Session* session, const v1::AgentMessage& message) {
     loop_->RunAndWait([&](int64_t) {
-      session->inbox = message;
-      session->inbox_status = absl::OkStatus();
+      *session->inbox()->room() = message;
+      session->inbox()->Filled(absl::OkStatus());
     });
     loop_->Post(session, Session::kRead);
   }

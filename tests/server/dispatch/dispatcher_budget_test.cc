@@ -35,7 +35,7 @@ class DispatcherBudgetTest : public DispatcherFixture {
   }
   // The message that the peer's next kRead brings.
   static void SetCredit(FakePeer* peer, uint64_t limit) {
-    v1::Line* const line = peer->session->inbox.mutable_credit()->add_line();
+    v1::Line* const line = peer->session->inbox()->room()->mutable_credit()->add_line();
     line->set_channel(1);
     line->set_limit(limit);
   }

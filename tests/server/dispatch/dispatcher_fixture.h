@@ -163,8 +163,8 @@ class DispatcherFixture : public ::testing::Test {
     return peer;
   }
   void Say(FakePeer* peer, const v1::AgentMessage& message) {
-    peer->session->inbox = message;
-    peer->session->inbox_status = absl::OkStatus();
+    *peer->session->inbox()->room() = message;
+    peer->session->inbox()->Filled(absl::OkStatus());
     Post(peer->session, Session::kRead);
   }
   FakePeer* Greet(const std::string& identity = "spiffe://test/agent", char host = 'a') {
