@@ -402,7 +402,7 @@ void AttachProtocol::FlushSession(Session* session, int64_t now_nanos) {
     const PoolSlot& slot = *channel->leaf()->slot;
     parts_.push_back({slot.writer_index,
                       slot.state.discard_epoch,
-                      {channel->number(), channel->sent(), 0, channel->planned()},
+                      {channel->number(), channel->credit().sent(), 0, channel->planned()},
                       absl::OkStatus()});
   }
   std::stable_sort(parts_.begin(), parts_.end(),

@@ -1,6 +1,5 @@
 #include "server/attach/channel.h"
 
-#include "absl/strings/str_cat.h"
 #include "server/dispatch/class_table.h"
 
 namespace entropyd {
@@ -12,7 +11,7 @@ Channel::Channel(uint32_t number, std::string name, const std::string& identity,
       identity_(identity),
       outbox_(outbox),
       plan_(outbox->NewPlan()),
-      delivered_(sum) {
+      credit_(number, sum) {
   StateDue(false);
 }
 
@@ -67,36 +66,19 @@ void Channel::SetMaxWeight(uint32_t max_weight) {
 }
 
 absl::Status Channel::Credit(const v1::Line& line, uint64_t max_credit) {
-  if (line.received() < received() || line.limit() < limit_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("refuse credit: channel ", number_, " goes back to limit ", line.limit(),
-                     ", received ", line.received(), " from ", limit_, ", ", received()));
-  }
-  if (line.received() > sent()) {
-    return absl::InvalidArgumentError(absl::StrCat("refuse credit: channel ", number_, " received ",
-                                                   line.received(), " bytes of ", sent(), " sent"));
-  }
-  if (line.limit() < line.received()) {
-    return absl::InvalidArgumentError(absl::StrCat("refuse credit: channel ", number_,
-                                                   " has limit ", line.limit(), " below received ",
-                                                   line.received()));
-  }
-  if (line.limit() - line.received() > max_credit) {
-    return absl::OutOfRangeError(absl::StrCat("refuse credit: channel ", number_,
-                                              " promises room for ", line.limit() - line.received(),
-                                              " bytes, max_credit is ", max_credit));
-  }
-  delivered_.Acknowledge(line.received() - received());
+  const bool closed = phase_ == Phase::kClosed;
+  const absl::Status taken =
+      closed ? credit_.Acknowledge(line, max_credit) : credit_.Take(line, max_credit);
+  if (!taken.ok()) return taken;
   guests_ = std::min(line.guests(), kMaxGuests);
   waiting_guests_ =
       line.has_waiting_guests() ? std::min(line.waiting_guests(), kMaxGuests) : guests_;
-  if (phase_ != Phase::kClosed) limit_ = line.limit();
   return absl::OkStatus();
 }
 
 uint32_t Channel::Drawn() {
   const uint32_t bytes = outbox_->MoveToMessage(&plan_);
-  delivered_.Send(bytes);
+  credit_.Send(bytes);
   return bytes;
 }
 

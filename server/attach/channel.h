@@ -1,9 +1,8 @@
 // One class of one agent's stream: what the server owes the peer, what it has sent, and what is
 // planned for it.
 //
-// The credit rules; all numbers count from the start of the stream:
-//
-//   want = limit - sent - planned    unconfirmed = sent - received    received <= sent <= limit
+// Its credit says what it may send (server/attach/channel_credit.h). It wants that, less what is
+// planned for it already.
 //
 //   channel->Join(leaf);
 //   channel->Credit(line, max_credit);
@@ -24,6 +23,7 @@
 #include "absl/types/optional.h"
 #include "base/wire/attach_limits.h"
 #include "proto/entropy.pb.h"
+#include "server/attach/channel_credit.h"
 #include "server/attach/deliveries.h"
 #include "server/attach/outbox.h"
 #include "server/attach/reasons.h"
@@ -44,9 +44,6 @@ class Channel final : public Claimant {
 
   // From Claimant.
   uint32_t Plan(uint32_t bytes) override;
-  void OnPool(const PoolState& state, bool discard) override;
-  void OnFigures(uint64_t rate, uint64_t ceil) override;
-  void OnRemoval() override;
   absl::string_view identity() const override { return identity_; }
   uint32_t waiting_guests() const override { return std::min(waiting_guests_, max_weight_); }
   // The most of its guests that count as weight.
@@ -55,13 +52,10 @@ class Channel final : public Claimant {
   uint32_t number() const { return number_; }
   const std::string& name() const { return name_; }
   Phase phase() const { return phase_; }
-  uint64_t limit() const { return limit_; }
-  uint64_t received() const { return delivered_.received(); }
-  uint64_t sent() const { return delivered_.sent(); }
+  const ChannelCredit& credit() const { return credit_; }
   uint32_t guests() const { return guests_; }
   uint32_t planned() const { return plan_.bytes(); }
-  uint64_t want() const { return limit_ - sent() - planned(); }
-  uint64_t unconfirmed() const { return delivered_.unconfirmed(); }
+  uint64_t want() const { return credit_.open() - planned(); }
 
   // Puts it into the leaf, in the state of its pool. Where guests weigh, at most `max_weight` of
   // those that wait count: the number is the peer's word.
@@ -77,9 +71,8 @@ class Channel final : public Claimant {
   // The rules have changed: what Join() was told holds no more.
   void SetMaxWeight(uint32_t max_weight);
 
-  // What the peer has received, and how much more it can take. A closed channel counts what was
-  // received: the line crossed the CLOSED message on the wire. Errors: INVALID_ARGUMENT;
-  // OUT_OF_RANGE when limit - received is above `max_credit`.
+  // What the peer has received, and how much more it can take; and its guests. A closed channel
+  // counts what was received. Errors: those of ChannelCredit.
   absl::Status Credit(const v1::Line& line, uint64_t max_credit);
 
   // The message that is built holds the planned bytes. Returns how many these are.
@@ -94,6 +87,10 @@ class Channel final : public Claimant {
   void TellState(v1::ChannelState* state);
 
  private:
+  // From Claimant.
+  void OnPool(const PoolState& state, bool discard) override;
+  void OnFigures(uint64_t rate, uint64_t ceil) override;
+  void OnRemoval() override;
   void StateDue(bool discard);
   void Describe(v1::ChannelState* state) const;
 
@@ -106,8 +103,7 @@ class Channel final : public Claimant {
   Phase phase_ = Phase::kOpen;
   // Why it is closed. Empty when the peer closed it.
   absl::optional<ClassRefusal> refusal_;
-  uint64_t limit_ = 0;
-  Deliveries::Count delivered_;
+  ChannelCredit credit_;
   uint32_t guests_ = 0;
   uint32_t waiting_guests_ = 0;
   uint32_t max_weight_ = kMaxGuests;

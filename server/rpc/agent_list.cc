@@ -40,9 +40,9 @@ void FillAgent(const Session& session, int64_t now_nanos, v1::Agent* out) {
                           ? Excerpt(channel->name())
                           : channel->name());
     entry->set_phase(ToWire(channel->phase()));
-    entry->set_sent(channel->sent());
-    entry->set_received(channel->received());
-    entry->set_limit(channel->limit());
+    entry->set_sent(channel->credit().sent());
+    entry->set_received(channel->credit().received());
+    entry->set_limit(channel->credit().limit());
     entry->set_guests(channel->guests());
     entry->set_weight(std::max<uint32_t>(1, channel->waiting_guests()));
     entry->set_max_weight(channel->max_weight());

@@ -142,10 +142,10 @@ class ModelLink {
       const auto found = lanes_.find(channel->number());
       if (found == lanes_.end()) continue;  // opened by an offence
       const WordFates::Lane& lane = fates_->lane(found->second);
-      EXPECT_EQ(channel->sent(), lane.sent_bytes()) << lane.name;
-      EXPECT_LE(channel->received(), lane.stored_bytes())
+      EXPECT_EQ(channel->credit().sent(), lane.sent_bytes()) << lane.name;
+      EXPECT_LE(channel->credit().received(), lane.stored_bytes())
           << lane.name << ": bytes count as received, and the agent does not have them";
-      acknowledged_[channel->number()] = channel->received();
+      acknowledged_[channel->number()] = channel->credit().received();
     }
   }
   uint64_t sent() const {
@@ -220,16 +220,17 @@ class ModelLink {
     const Channel& channel = *channels[number % channels.size()];
     v1::Line* const line = message.mutable_credit()->add_line();
     line->set_channel(channel.number());
-    line->set_received(channel.received());
-    line->set_limit(channel.limit());
-    if (how % 8 == 3) line->set_received(channel.sent() + 1 + number % 64);
-    if (how % 8 == 3) line->set_limit(std::max(channel.limit(), line->received()));
-    if (how % 8 == 4 && channel.received() > 0) line->set_received(channel.received() - 1);
-    if (how % 8 == 5 && channel.limit() > 0) line->set_limit(channel.limit() - 1);
-    if (how % 8 == 6) line->set_limit(channel.received() + 12 * 1024 + 1);
+    line->set_received(channel.credit().received());
+    line->set_limit(channel.credit().limit());
+    if (how % 8 == 3) line->set_received(channel.credit().sent() + 1 + number % 64);
+    if (how % 8 == 3) line->set_limit(std::max(channel.credit().limit(), line->received()));
+    if (how % 8 == 4 && channel.credit().received() > 0)
+      line->set_received(channel.credit().received() - 1);
+    if (how % 8 == 5 && channel.credit().limit() > 0) line->set_limit(channel.credit().limit() - 1);
+    if (how % 8 == 6) line->set_limit(channel.credit().received() + 12 * 1024 + 1);
     if (how % 8 == 7) line->set_channel(kMaxChannels);
-    if (line->limit() == channel.limit() && line->received() == channel.received() &&
-        line->channel() == channel.number()) {
+    if (line->limit() == channel.credit().limit() &&
+        line->received() == channel.credit().received() && line->channel() == channel.number()) {
       line->set_channel(kMaxChannels);  // there is nothing to go back from
     }
     return message;

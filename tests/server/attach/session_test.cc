@@ -125,13 +125,13 @@ TEST_F(SessionTest, CreditIsMonotoneAndNeverAcknowledgesWhatWasNotSent) {
   EXPECT_EQ(channel->want(), 500u);
   Send(channel, 200);
   ASSERT_TRUE(session_.Credit(Line(1, 500, 200)).ok());
-  EXPECT_EQ(channel->unconfirmed(), 0u);
+  EXPECT_EQ(channel->credit().unconfirmed(), 0u);
   EXPECT_EQ(CreditCode(Line(1, 499, 200)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreditCode(Line(1, 500, 199)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreditCode(Line(1, 500, 201)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreditCode(Line(2, 500, 0)), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(channel->limit(), 500u);
-  EXPECT_EQ(channel->received(), 200u);
+  EXPECT_EQ(channel->credit().limit(), 500u);
+  EXPECT_EQ(channel->credit().received(), 200u);
 }
 
 TEST_F(SessionTest, CreditIsBoundedByMaxCreditBeyondWhatWasReceived) {
@@ -158,14 +158,17 @@ TEST_F(SessionTest, TheUnconfirmedBytesAreThoseOfTheChannelsWhateverHappens) {
         if (below(300) == 0) CloseChannel(channel->number());
         break;
       case 1:  // more than was sent, or less than before
-        CreditCode(Line(channel->number(), channel->limit(), channel->sent() + 1));
-        CreditCode(Line(channel->number(), channel->limit(), channel->received() - 1));
+        CreditCode(
+            Line(channel->number(), channel->credit().limit(), channel->credit().sent() + 1));
+        CreditCode(
+            Line(channel->number(), channel->credit().limit(), channel->credit().received() - 1));
         break;
       case 2:
       case 3:
       case 4:
       case 5: {
-        const uint64_t received = channel->received() + below(channel->unconfirmed());
+        const uint64_t received =
+            channel->credit().received() + below(channel->credit().unconfirmed());
         EXPECT_TRUE(session_.Credit(Line(channel->number(), received + 1000, received)).ok());
         break;
       }
@@ -174,7 +177,7 @@ TEST_F(SessionTest, TheUnconfirmedBytesAreThoseOfTheChannelsWhateverHappens) {
         Send(channel, static_cast<uint32_t>(below(std::min<uint64_t>(channel->want(), 200))));
     }
     uint64_t walked = 0;
-    for (const auto& one : session_.channels()) walked += one->unconfirmed();
+    for (const auto& one : session_.channels()) walked += one->credit().unconfirmed();
     ASSERT_EQ(session_.deliveries().unconfirmed(), walked) << "after step " << i;
     most = std::max(most, walked);
   }
@@ -221,7 +224,7 @@ TEST_F(SessionTest, APlanIsWantedNoMoreAndIsSentWithTheNextMessage) {
   EXPECT_EQ(channel->want(), 850u);
   EXPECT_EQ(channel->Plan(1000), 150u) << "the message is full";
   Say();
-  EXPECT_EQ(channel->sent(), 300u);
+  EXPECT_EQ(channel->credit().sent(), 300u);
   EXPECT_EQ(channel->planned(), 0u);
   EXPECT_EQ(channel->want(), 700u);
 }

@@ -233,8 +233,9 @@ class ClassChangeModel final : public DispatcherFixture {
     if (agent->names.empty()) return;
     const Channel* const channel = ChannelOf(*agent, 1 + number % agent->names.size());
     if (channel->phase() == Channel::Phase::kClosed) return;
-    const uint64_t limit = std::max(channel->limit(), channel->sent() + number % kMaxCredit);
-    Credit(agent->peer, channel->number(), limit, channel->sent(),
+    const uint64_t limit =
+        std::max(channel->credit().limit(), channel->credit().sent() + number % kMaxCredit);
+    Credit(agent->peer, channel->number(), limit, channel->credit().sent(),
            static_cast<uint32_t>(number % 5));
   }
   static const Channel* ChannelOf(const Agent& agent, size_t number) {
@@ -307,7 +308,8 @@ class ClassChangeModel final : public DispatcherFixture {
     return std::any_of(agents_.begin(), agents_.end(), [](const Agent& agent) {
       const auto& channels = agent.peer->session->channels();
       return std::any_of(channels.begin(), channels.end(), [](const auto& channel) {
-        return channel->phase() != Channel::Phase::kClosed && channel->limit() > channel->sent();
+        return channel->phase() != Channel::Phase::kClosed &&
+               channel->credit().limit() > channel->credit().sent();
       });
     });
   }
@@ -495,7 +497,7 @@ class ClassChangeModel final : public DispatcherFixture {
       for (const auto& channel : agent.peer->session->channels()) {
         if (channel->leaf() == nullptr) continue;
         waiting.insert(channel.get());
-        ChargeOne(channel.get(), channel->name(), channel->sent() + channel->planned());
+        ChargeOne(channel.get(), channel->name(), channel->credit().sent() + channel->planned());
       }
     }
     for (const auto& reader : gets_) {
