@@ -49,11 +49,12 @@ void Tune(grpc::ServerBuilder* builder) {
 
 }  // namespace
 
-GrpcServer::GrpcServer(const AdminParts& parts, const tls::Material& material)
+GrpcServer::GrpcServer(const AdminParts& parts, Door* door, const tls::Material& material)
     : attach_service_(MakeAttachService(parts.gate, parts.loop, parts.protocols)),
       admin_service_(MakeAdminService(parts)),
       unknown_calls_(std::make_unique<UnknownCalls>()),
-      credentials_(std::make_unique<ServingCredentials>(material)) {}
+      credentials_(std::make_unique<ServingCredentials>(material)),
+      door_thread_(door) {}
 
 GrpcServer::~GrpcServer() = default;
 
@@ -62,7 +63,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const AdminParts& 
   if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  std::unique_ptr<GrpcServer> server(new GrpcServer(parts, material));
+  std::unique_ptr<GrpcServer> server(new GrpcServer(parts, door, material));
   grpc::ServerBuilder builder;
   Tune(&builder);
   server->grpc_door_ =
@@ -77,7 +78,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const AdminParts& 
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) return absl::InternalError("gRPC does not start");
   server->server_->GetHealthCheckService()->SetServingStatus(false);  // until a pool is ready
-  if (absl::Status status = door->Start(server->grpc_door_->receive()); !status.ok()) return status;
+  const absl::Status started = server->door_thread_.Start(server->grpc_door_->receive());
+  if (!started.ok()) return started;
   return server;
 }
 
@@ -89,7 +91,9 @@ void GrpcServer::SetServing(bool serving) {
 
 void GrpcServer::StopServing() { server_->GetHealthCheckService()->Shutdown(); }
 
+// A server that has been shut down leaves open what it gets.
 void GrpcServer::Stop(int64_t grace_nanos) {
+  door_thread_.Stop();
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::nanoseconds(grace_nanos));
   server_->Wait();
 }

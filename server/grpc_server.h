@@ -6,7 +6,6 @@
 //   ...
 //   grpc->StopServing();                           // clients look for another server
 //   ... sessions leave ...
-//   door->Stop();
 //   grpc->Stop(kStopGraceNanos);
 //
 // Errors: of Start(): INTERNAL when gRPC does not start, RESOURCE_EXHAUSTED when this process may
@@ -21,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "base/crypto/tls.h"
 #include "server/door/door.h"
+#include "server/door/door_thread.h"
 #include "server/rpc/admin_service.h"
 
 namespace grpc {
@@ -36,8 +36,8 @@ class UnknownCalls;
 
 class GrpcServer {
  public:
-  // The parts and the door outlive it. From here on the door gives it connections. grpc.health.v1
-  // says that it does not serve yet.
+  // The parts and the door outlive it. It takes the door's turns on a thread of its own.
+  // grpc.health.v1 says that it does not serve yet.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const AdminParts& parts, Door* door,
                                                            const tls::Material& material);
   // REQUIRES: Stop() was called, or no connection has come.
@@ -50,12 +50,12 @@ class GrpcServer {
   void SetServing(bool serving);
   // It says for good that it does not serve.
   void StopServing();
-  // Ends: calls that still run after `grace_nanos` are cancelled. Returns when all have ended.
-  // REQUIRES: the door has stopped.
+  // Nobody comes in any more, and calls that still run after `grace_nanos` are cancelled. Returns
+  // when all have ended.
   void Stop(int64_t grace_nanos);
 
  private:
-  GrpcServer(const AdminParts& parts, const tls::Material& material);
+  GrpcServer(const AdminParts& parts, Door* door, const tls::Material& material);
 
   const std::unique_ptr<grpc::Service> attach_service_;
   const std::unique_ptr<grpc::Service> admin_service_;
@@ -63,7 +63,8 @@ class GrpcServer {
   const std::unique_ptr<ServingCredentials> credentials_;
   std::unique_ptr<GrpcDoor> grpc_door_;
   std::unique_ptr<grpc::Server> server_;
-  bool serving_ = false;  // as grpc.health.v1 was told
+  DoorThread door_thread_;  // before all that connections are given to ends
+  bool serving_ = false;    // as grpc.health.v1 was told
 };
 
 }  // namespace entropyd

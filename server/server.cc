@@ -351,7 +351,6 @@ bool Server::Stop() {
     impl.WaitForSessions(deadline + kStopGraceNanos / 2);
     impl.supply->Stop();  // ends the calls that wait for a source
     impl.http.reset();    // its probe would wait for the door
-    impl.door->Stop();
     impl.grpc->Stop(kStopGraceNanos);
   }
   impl.http.reset();

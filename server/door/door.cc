@@ -14,7 +14,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process/socket_address.h"
-#include "base/process/thread.h"
 #include "server/door/peer_address.h"
 
 namespace entropyd {
@@ -26,9 +25,6 @@ using Id = ConnectionTable::Id;
 constexpr int64_t kSweepNanos = kSecondNanos;
 // How long a turn waits while new connections have to.
 constexpr absl::Duration kCrowdedPatience = absl::Milliseconds(20);
-// How long a turn waits otherwise.
-constexpr absl::Duration kPatience = absl::Seconds(1);
-
 // A connection whose peer does not acknowledge for so long is dead: as the keepalive's timeout.
 constexpr unsigned kUnacknowledgedMillis = 10'000;
 
@@ -48,11 +44,6 @@ void Reset(UniqueFd connection) {
 bool HasOne(int listener) {
   pollfd ready = {listener, POLLIN, 0};
   return poll(&ready, 1, 0) == 1;
-}
-
-void Wake(int event) {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(event, &one, sizeof one);
 }
 
 bool LacksDescriptorOrMemory(int error) {
@@ -82,21 +73,9 @@ Door::Door(const Options& options, ListenSockets listening, UniqueFd wake, Uniqu
       report_(log, metrics),
       table_(options.limits) {}
 
-Door::~Door() { Stop(); }
-
-absl::Status Door::Start(Receive receive) {
-  absl::StatusOr<std::thread> thread = StartThread([this, receive = std::move(receive)] {
-    while (!stopping_) Turn(receive, kPatience);
-  });
-  if (!thread.ok()) return thread.status();
-  thread_ = *std::move(thread);
-  return absl::OkStatus();
-}
-
-void Door::Stop() {
-  stopping_ = true;
-  Wake(wake_.get());
-  if (thread_.joinable()) thread_.join();
+void Door::Wake() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
 Id Door::Find(absl::string_view peer_uri) const {
@@ -164,7 +143,7 @@ void Door::Recheck() {
 void Door::EndShutOut() {
   absl::MutexLock lock(&mutex_);
   ExpelShutOut(clock_->NowNanos());
-  if (more_to_expel_) Wake(wake_.get());
+  if (more_to_expel_) Wake();
 }
 
 bool Door::MayExpel() {
@@ -204,7 +183,11 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
     }
   }
   poll(ready.data(), ready.size(), static_cast<int>(absl::ToInt64Milliseconds(patience)));
-  if (ready[0].revents != 0) GiveProbes(receive);
+  if (ready[0].revents != 0) {
+    uint64_t times = 0;
+    [[maybe_unused]] const ssize_t got = read(wake_.get(), &times, sizeof times);
+    for (UniqueFd& probe : knocks_.Take()) receive(std::move(probe));
+  }
   for (size_t i = 1; i < ready.size(); ++i) {
     if (ready[i].revents == 0) continue;
     int left = kAcceptsPerTurn;
@@ -224,34 +207,9 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
 }
 
 absl::StatusOr<UniqueFd> Door::Knock() {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-    return ErrnoStatus(errno, "socketpair");
-  }
-  UniqueFd client(ends[0]), server(ends[1]);
-  absl::MutexLock lock(&mutex_);
-  probes_.erase(std::remove_if(probes_.begin(), probes_.end(),
-                               [](const GivenSocket& probe) { return !probe.IsOpen(); }),
-                probes_.end());
-  if (knocking_.size() + probes_.size() >= kMaxProbes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the last ", kMaxProbes, " probes are still open: nobody ended them"));
-  }
-  knocking_.push_back(std::move(server));
-  Wake(wake_.get());
+  absl::StatusOr<UniqueFd> client = knocks_.Add();
+  if (client.ok()) Wake();
   return client;
-}
-
-void Door::GiveProbes(const Receive& receive) {
-  uint64_t times = 0;
-  [[maybe_unused]] const ssize_t got = read(wake_.get(), &times, sizeof times);
-  std::vector<UniqueFd> probes;
-  {
-    absl::MutexLock lock(&mutex_);
-    probes.swap(knocking_);
-    for (const UniqueFd& probe : probes) probes_.push_back(GivenSocket::Of(probe.get()));
-  }
-  for (UniqueFd& probe : probes) receive(std::move(probe));
 }
 
 bool Door::Waits(int64_t now_nanos) {

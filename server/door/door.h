@@ -3,19 +3,18 @@
 // (server/door/connection_table.h).
 //
 //   auto door = *Door::Open({.address = "[::]:7743", .limits = limits}, clock, log, metrics);
-//   door->Start([](UniqueFd connection) { ... });      // on a thread of its own
+//   door->Turn([](UniqueFd connection) { ... }, patience);   // again and again (DoorThread)
 //   door->Vouch("192.0.2.7:4711", holds);              // in the handshake
 //   if (door->has_strangers()) status = door->Introduce(peer, identity);   // at each call
 //   door->Recheck();                                   // the rules have changed
 //   door->EndShutOut();                                // twice a second
-//   door->Stop();
 //
 // No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
 // and tries again a moment later; the connection waits in the kernel's queue.
 //
 // Errors: of ListenOn().
 //
-// Thread safety: safe. `receive` runs on the door's thread.
+// Thread safety: Turn() belongs to one thread, on which `receive` runs; all else is safe.
 #pragma once
 
 #include <atomic>
@@ -24,7 +23,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -43,6 +41,7 @@
 #include "server/door/connection_table.h"
 #include "server/door/door_report.h"
 #include "server/door/given_socket.h"
+#include "server/door/knocks.h"
 
 namespace entropyd {
 
@@ -59,8 +58,6 @@ class Door {
   static constexpr int kAcceptsPerTurn = 64;
   // Without a descriptor for a connection it does not try again before this time.
   static constexpr int64_t kRetryNanos = 100 * kMillisecondNanos;
-  // Probes that are open at the same time.
-  static constexpr size_t kMaxProbes = 8;
   // How long a peer that must go has to read why its calls ended. Longer than an Attach stream's,
   // which is cancelled then.
   static constexpr int64_t kFarewellNanos = 700 * kMillisecondNanos;
@@ -69,23 +66,19 @@ class Door {
   // When many leave without making room for others, this many leave at a time, and the others as
   // soon as some of these are gone; new connections need not wait for them.
   static constexpr size_t kMaxLeaving = 32;
-  // Listens. Connections wait until Start(). Clock, log and metrics outlive the door.
+  // Listens. Connections wait for a turn. Clock, log and metrics outlive the door.
   static absl::StatusOr<std::unique_ptr<Door>> Open(const Options& options, const Clock* clock,
                                                     Log* log, Metrics* metrics);
-  // Calls Stop().
-  ~Door();
-
   int port() const { return listening_.port; }
 
-  // Errors: of StartThread().
-  absl::Status Start(Receive receive);
-  // Accepts nothing more. Afterwards `receive` does not run.
-  void Stop();
+  // Waits for at most `patience`, accepts, and looks whose sockets were closed. Nothing of this
+  // happens unless somebody calls it again and again.
+  void Turn(const Receive& receive, absl::Duration patience);
+  // Ends the wait of a turn, or of the next one.
+  void Wake();
 
   // A connection from within this process, to see that somebody answers (server/door/door_probe.h):
-  // the client's end. It takes no place, and nobody else can make one, so that neither strangers
-  // nor users of this machine can make a server that works look dead. Errors:
-  // RESOURCE_EXHAUSTED when kMaxProbes are open; as ErrnoStatus.
+  // the client's end. Errors: as Knocks::Add().
   absl::StatusOr<UniqueFd> Knock();
 
   // New limits from now on. No connection ends for them.
@@ -112,10 +105,6 @@ class Door {
   // Ends the connections whose time has come, kMaxLeaving at a time; the thread ends the others.
   void EndShutOut();
 
-  // What the thread does again and again: waits for at most `patience`, accepts, and looks whose
-  // sockets were closed. For tests: REQUIRES that Start() was not called.
-  void Turn(const Receive& receive, absl::Duration patience);
-
  private:
   struct Given {
     GivenSocket socket;
@@ -127,7 +116,6 @@ class Door {
 
   Door(const Options& options, ListenSockets listening, UniqueFd wake, UniqueFd spare,
        const Clock* clock, Log* log, Metrics* metrics);
-  void GiveProbes(const Receive& receive);
   // False when no more comes, or no more may come now.
   bool AcceptOne(int listener, const Receive& receive);
   bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -150,10 +138,9 @@ class Door {
   const UniqueFd wake_;
   const UniqueFd spare_;  // for GivenSocket::Shutdown
   const Clock* const clock_;
-  DoorReport report_;  // the thread's
+  DoorReport report_;  // of whoever takes turns
+  Knocks knocks_;
   std::atomic<size_t> strangers_{0};
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
 
   absl::Mutex mutex_;
   ConnectionTable table_ ABSL_GUARDED_BY(mutex_);
@@ -171,9 +158,6 @@ class Door {
   std::set<ConnectionTable::Id> giving_way_ ABSL_GUARDED_BY(mutex_);
   // Some have to leave for whom kMaxLeaving left no room.
   bool more_to_expel_ ABSL_GUARDED_BY(mutex_) = false;
-  // The server's ends of probes: those that wait for the thread, and those that it has given away.
-  std::vector<UniqueFd> knocking_ ABSL_GUARDED_BY(mutex_);
-  std::vector<GivenSocket> probes_ ABSL_GUARDED_BY(mutex_);
   int64_t retry_nanos_ ABSL_GUARDED_BY(mutex_) = 0;
   // There was no place for a new connection. Those that were closed may have some.
   bool crowded_ ABSL_GUARDED_BY(mutex_) = false;

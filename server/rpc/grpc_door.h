@@ -2,7 +2,7 @@
 // in, and tells the door how to find out later whether that still holds.
 //
 //   GrpcDoor grpc_door(&builder, credentials, &gate, &door);   // before the server is built
-//   door->Start(grpc_door.receive());                    // after
+//   door_thread.Start(grpc_door.receive());              // after
 //
 // gRPC's own listener stops for ever when it meets EMFILE, and holds every connection that comes.
 //
@@ -28,8 +28,8 @@ class GrpcDoor {
   // Of handshakes that still go on, nobody comes in any more.
   ~GrpcDoor();
 
-  // Valid as long as this. REQUIRES: the door stops before the server is shut down, because a
-  // server that has been shut down leaves open what it gets.
+  // Valid as long as this. REQUIRES: not called after the server is shut down, because a server
+  // that has been shut down leaves open what it gets.
   Door::Receive receive() const;
 
  private:

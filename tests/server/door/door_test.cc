@@ -180,14 +180,14 @@ TEST_F(DoorTest, AProbeComesInWhateverStrangersDo) {
   Turn();
   ASSERT_EQ(owner_.held.size(), 4u) << "the others have to wait";
   std::vector<UniqueFd> probes;
-  for (size_t i = 0; i < Door::kMaxProbes; ++i) {
+  for (size_t i = 0; i < Knocks::kMostOpen; ++i) {
     absl::StatusOr<UniqueFd> probe = door_->Knock();
     ASSERT_TRUE(probe.ok()) << probe.status();
     probes.push_back(*std::move(probe));
   }
   EXPECT_TRUE(absl::IsResourceExhausted(door_->Knock().status())) << "probes have a bound, too";
   Turn();
-  EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes);
+  EXPECT_EQ(owner_.held.size(), 4 + Knocks::kMostOpen);
   EXPECT_TRUE(absl::IsResourceExhausted(door_->Knock().status())) << "they are still open";
   EXPECT_EQ(Connections(), 4);
   EXPECT_EQ(send(probes.back().get(), "x", 1, MSG_NOSIGNAL), 1);
@@ -196,7 +196,7 @@ TEST_F(DoorTest, AProbeComesInWhateverStrangersDo) {
   owner_.held.pop_back();
   EXPECT_TRUE(door_->Knock().ok());
   Turn();
-  EXPECT_EQ(owner_.held.size(), 4 + Door::kMaxProbes);
+  EXPECT_EQ(owner_.held.size(), 4 + Knocks::kMostOpen);
 }
 
 // Whatever listens besides, somebody else could fill.
@@ -431,31 +431,6 @@ TEST_F(DoorTest, WithoutADescriptorItAsksAStrangerToLeaveAndTriesAgain) {
   }
   EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 3) << "five of eight have a place";
   EXPECT_EQ(owner_.held.size(), 5u);
-}
-
-TEST_F(DoorTest, ServesOnAThreadOfItsOwnUntilItIsStopped) {
-  Open(kRoomy, "[::]:0");
-  absl::Mutex mutex;
-  int received = 0;
-  std::vector<UniqueFd> held;
-  const absl::Status started = door_->Start([&](UniqueFd connection) {
-    absl::MutexLock lock(&mutex);
-    held.push_back(std::move(connection));
-    ++received;
-  });
-  ASSERT_TRUE(started.ok()) << started;
-  const std::vector<UniqueFd> peers = ConnectMany(100);
-  {
-    absl::MutexLock lock(&mutex);
-    const auto all = [&received] { return received == 100; };
-    EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(30)));
-  }
-  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
-  EXPECT_FALSE(door_->has_strangers());
-  door_->Stop();
-  const UniqueFd late = Connect();
-  absl::MutexLock lock(&mutex);
-  EXPECT_EQ(received, 100);
 }
 
 TEST_F(DoorTest, AnAddressThatCannotBeHadIsAnError) {
