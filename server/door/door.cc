@@ -123,20 +123,22 @@ void Door::Recheck() {
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, given] : given_) {
-      if (given.holds != nullptr && given.end_nanos == kNever)
-        vouched.emplace_back(id, given.holds);
+      if (given.holds != nullptr) vouched.emplace_back(id, given.holds);
     }
   }
-  std::vector<Id> shut_out;
-  for (const auto& [id, holds] : vouched) {
-    if (!holds()) shut_out.push_back(id);
-  }
+  std::vector<std::pair<Id, bool>> answers;
+  for (const auto& [id, holds] : vouched) answers.emplace_back(id, holds());
   absl::MutexLock lock(&mutex_);
-  for (const Id id : shut_out) {
+  for (const auto& [id, may_stay] : answers) {
     const auto it = given_.find(id);
     if (it == given_.end()) continue;
-    it->second.end_nanos = clock_->NowNanos() + kFarewellNanos;
-    shut_out_.push_back(id);
+    int64_t& end_nanos = it->second.end_nanos;
+    if (may_stay) {
+      end_nanos = kNever;
+    } else if (end_nanos == kNever) {
+      end_nanos = clock_->NowNanos() + kFarewellNanos;
+      shut_out_.push_back(id);
+    }
   }
 }
 
@@ -158,6 +160,7 @@ void Door::ExpelShutOut(int64_t now_nanos) {
                                    mutex_.AssertHeld();
                                    const auto it = given_.find(id);
                                    if (it == given_.end() || leaving_.count(id) != 0) return true;
+                                   if (it->second.end_nanos == kNever) return true;
                                    if (now_nanos < it->second.end_nanos) return false;
                                    if (!MayExpel()) return false;
                                    Expel(id, Full::kCertificate);

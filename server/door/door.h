@@ -100,7 +100,8 @@ class Door {
   // Somebody vouches for `peer` (PeerKey()), and `holds` says whether that still holds. It is
   // called without locks held.
   void Vouch(const std::string& peer, std::function<bool()> holds);
-  // Asks each `holds`. If one says no, its connection ends kFarewellNanos later.
+  // Asks each `holds`. If one says no, its connection ends kFarewellNanos later, unless it holds
+  // again when this is called before then.
   void Recheck();
   // Ends the connections whose time has come, kMaxLeaving at a time; the thread ends the others.
   void EndShutOut();
@@ -110,7 +111,7 @@ class Door {
     GivenSocket socket;
     std::string peer;
     std::function<bool()> holds = nullptr;
-    // When it has to end.
+    // When it has to end; kNever = it may stay.
     int64_t end_nanos = kNever;
   };
 
@@ -150,7 +151,7 @@ class Door {
   absl::flat_hash_map<std::string, ConnectionTable::Id> by_peer_ ABSL_GUARDED_BY(mutex_);
   // Had to leave, and the report does not know yet.
   std::vector<std::pair<Full, std::string>> expelled_ ABSL_GUARDED_BY(mutex_);
-  // Have to end at the end_nanos of each.
+  // Had to end at the end_nanos of each, when they were asked about; some may stay again.
   std::vector<ConnectionTable::Id> shut_out_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
   std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);

@@ -286,6 +286,33 @@ TEST_F(DoorTest, WhoMayNotStayHasTimeToReadWhyAndThenHasToLeave) {
   EXPECT_EQ(Refused("certificate"), 1);
 }
 
+TEST_F(DoorTest, WhoMayStayAgainBeforeItHadToLeaveStays) {
+  Open(kRoomy);
+  const std::vector<UniqueFd> peers = ConnectMany(2);
+  Turn();
+  bool holds = false;
+  for (const UniqueFd& peer : peers) {
+    door_->Vouch(Uri(peer).substr(5), [&holds] { return holds; });
+    EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
+  }
+  door_->Recheck();
+  clock_.AdvanceNanos(Door::kFarewellNanos / 2);
+  holds = true;
+  door_->Recheck();
+  clock_.AdvanceNanos(Door::kFarewellNanos);
+  door_->EndShutOut();
+  for (const UniqueFd& peer : peers) EXPECT_FALSE(Ended(peer));
+  holds = false;
+  door_->Recheck();
+  door_->EndShutOut();
+  for (const UniqueFd& peer : peers) EXPECT_FALSE(Ended(peer)) << "it has time to read why, again";
+  clock_.AdvanceNanos(Door::kFarewellNanos);
+  door_->EndShutOut();
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(Ended(peer));
+  Turn();
+  EXPECT_EQ(Refused("certificate"), 2) << "each is counted once";
+}
+
 TEST_F(DoorTest, ManyWhoMayNotStayLeaveOneAfterAnotherAndNobodyNewWaitsForThem) {
   Open(kRoomy);
   const size_t many = 2 * Door::kMaxLeaving + 1;
