@@ -177,11 +177,13 @@ Gate::Refused Gate::JudgeRate(const std::string& identity, absl::string_view cal
 absl::Status Gate::Tell(const Caller& caller, const PeerCertificate& certificate,
                         const Refused& refused) const {
   refused.counter->Increment();
+  const std::string identity = certificate.identity().value_or("");
   if (!caller.address.empty()) {
     if (hearers_.denied) hearers_.denied(caller.address);
-    if (refused.counter == denied_calls_ && hearers_.exceeded) hearers_.exceeded(caller.address);
+    if (refused.counter == denied_calls_ && hearers_.exceeded) {
+      hearers_.exceeded(caller.address, identity);
+    }
   }
-  const std::string identity = certificate.identity().value_or("");
   const LineCount count =
       lines_.Ask(absl::StrCat(identity, " ", caller.call, " ", refused.reason), clock_->NowNanos());
   if (count > 0) {

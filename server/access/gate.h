@@ -78,7 +78,7 @@ class Gate {
     // Each caller that Admit() refuses.
     std::function<void(absl::string_view address)> denied = nullptr;
     // Refused callers whose identity makes too many calls.
-    std::function<void(absl::string_view address)> exceeded = nullptr;
+    std::function<void(absl::string_view address, absl::string_view identity)> exceeded = nullptr;
   };
 
   // Who may come in. A call that may take long keeps the certificate for Recheck().

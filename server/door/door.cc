@@ -19,8 +19,6 @@
 namespace entropyd {
 namespace {
 
-using Id = ConnectionTable::Id;
-
 // How long nobody looks whose sockets were closed. Closed ones take places until then.
 constexpr int64_t kSweepNanos = kSecondNanos;
 // How long a turn waits while new connections have to.
@@ -78,15 +76,22 @@ void Door::Wake() {
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
-Id Door::Find(absl::string_view peer_uri) const {
+std::vector<Door::Id> Door::Find(absl::string_view peer_uri, absl::string_view identity) const {
+  std::vector<Id> found;
   const auto it = by_peer_.find(PeerKeyOfUri(peer_uri));
-  return it == by_peer_.end() ? 0 : it->second;
+  if (it == by_peer_.end()) return found;
+  for (auto id = it->second.rbegin(); id != it->second.rend(); ++id) {
+    const std::string& shown = given_.find(*id)->second.identity;
+    if (identity.empty() || shown.empty() || shown == identity) found.push_back(*id);
+  }
+  return found;
 }
 
 absl::Status Door::Introduce(absl::string_view peer, absl::string_view identity) {
   absl::MutexLock lock(&mutex_);
-  const Id id = Find(peer);
-  const bool has_place = id == 0 || table_.Introduce(id, identity);
+  const std::vector<Id> found = Find(peer, identity);
+  bool has_place = found.empty();
+  for (const Id id : found) has_place = table_.Introduce(id, identity) || has_place;
   strangers_ = table_.strangers();
   if (has_place) return absl::OkStatus();
   return absl::ResourceExhaustedError(
@@ -97,14 +102,16 @@ absl::Status Door::Introduce(absl::string_view peer, absl::string_view identity)
 
 void Door::Denied(absl::string_view peer) {
   absl::MutexLock lock(&mutex_);
-  const Id id = Find(peer);
-  if (id != 0 && table_.Deny(id)) Expel(id, Full::kDenials);
+  for (const Id id : Find(peer, "")) {
+    if (table_.Deny(id)) Expel(id, Full::kDenials);
+  }
 }
 
-void Door::Exceeded(absl::string_view peer) {
+void Door::Exceeded(absl::string_view peer, absl::string_view identity) {
   absl::MutexLock lock(&mutex_);
-  const Id id = Find(peer);
-  if (id != 0 && table_.Exceed(id, clock_->NowNanos())) Expel(id, Full::kCalls);
+  for (const Id id : Find(peer, identity)) {
+    if (table_.Exceed(id, clock_->NowNanos())) Expel(id, Full::kCalls);
+  }
 }
 
 void Door::Expel(Id id, Full why) {
@@ -112,10 +119,12 @@ void Door::Expel(Id id, Full why) {
   AskToLeave(id);
 }
 
-void Door::Vouch(const std::string& peer, std::function<bool()> holds) {
+void Door::Vouch(Id id, absl::string_view identity, std::function<bool()> holds) {
   absl::MutexLock lock(&mutex_);
-  const auto it = by_peer_.find(peer);
-  if (it != by_peer_.end()) given_.find(it->second)->second.holds = std::move(holds);
+  const auto it = given_.find(id);
+  if (it == given_.end()) return;
+  it->second.identity = std::string(identity);
+  it->second.holds = std::move(holds);
 }
 
 void Door::Recheck() {
@@ -189,7 +198,7 @@ void Door::Turn(const Receive& receive, absl::Duration patience) {
   if (ready[0].revents != 0) {
     uint64_t times = 0;
     [[maybe_unused]] const ssize_t got = read(wake_.get(), &times, sizeof times);
-    for (UniqueFd& probe : knocks_.Take()) receive(std::move(probe));
+    for (UniqueFd& probe : knocks_.Take()) receive(std::move(probe), 0);
   }
   for (size_t i = 1; i < ready.size(); ++i) {
     if (ready[i].revents == 0) continue;
@@ -222,6 +231,7 @@ bool Door::Waits(int64_t now_nanos) {
 
 bool Door::AcceptOne(int listener, const Receive& receive) {
   UniqueFd connection;
+  Id id = 0;
   {
     absl::MutexLock lock(&mutex_);
     const int64_t now_nanos = clock_->NowNanos();
@@ -250,14 +260,14 @@ bool Door::AcceptOne(int listener, const Receive& receive) {
       return true;
     }
     Prepare(connection.get());
-    const Id id = ++last_id_;
+    id = ++last_id_;
     table_.Add(id, group, now_nanos);
     given_.emplace(id, Given{GivenSocket::Of(connection.get()), peer});
-    by_peer_[std::move(peer)] = id;
+    by_peer_[std::move(peer)].push_back(id);
     strangers_ = table_.strangers();
     report_.Accepted();
   }
-  receive(std::move(connection));
+  receive(std::move(connection), id);
   return true;
 }
 
@@ -316,10 +326,12 @@ void Door::Forget(Id id) {
   given_.erase(it);
 }
 
-// Another connection may have the same peer by now, when this one was closed.
 void Door::ForgetPeer(Id id, const std::string& peer) {
   const auto it = by_peer_.find(peer);
-  if (it != by_peer_.end() && it->second == id) by_peer_.erase(it);
+  if (it == by_peer_.end()) return;
+  std::vector<Id>& ids = it->second;
+  ids.erase(std::remove(ids.begin(), ids.end(), id), ids.end());
+  if (ids.empty()) by_peer_.erase(it);
 }
 
 }  // namespace entropyd

@@ -3,11 +3,17 @@
 // (server/door/connection_table.h).
 //
 //   auto door = *Door::Open({.address = "[::]:7743", .limits = limits}, clock, log, metrics);
-//   door->Turn([](UniqueFd connection) { ... }, patience);   // again and again (DoorThread)
-//   door->Vouch("192.0.2.7:4711", holds);              // in the handshake
+//   door->Turn([](UniqueFd connection, Door::Id id) { ... }, patience);   // DoorThread does so
+//   door->Vouch(id, identity, holds);                  // in the handshake
 //   if (door->has_strangers()) status = door->Introduce(peer, identity);   // at each call
 //   door->Recheck();                                   // the rules have changed
 //   door->EndShutOut();                                // twice a second
+//
+// Whoever gets a connection gets its number, and a handshake knows it. A call knows no more than
+// the address of its peer, which several connections may have: a host may reach two addresses of
+// this one from the same port, and a port is used again. So a call counts for all connections of
+// that address on which its identity has shown itself. They are all of one host, and mostly there
+// is one.
 //
 // No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
 // and tries again a moment later; the connection waits in the kernel's queue.
@@ -51,8 +57,10 @@ class Door {
     std::string address;
     ConnectionTable::Limits limits;
   };
+  // Rising with each connection. 0 = a probe: nobody asks about it.
+  using Id = ConnectionTable::Id;
   // Owns the connection from here on.
-  using Receive = std::function<void(UniqueFd connection)>;
+  using Receive = std::function<void(UniqueFd connection, Id id)>;
 
   // Connections accepted in one turn.
   static constexpr int kAcceptsPerTurn = 64;
@@ -69,6 +77,7 @@ class Door {
   // Listens. Connections wait for a turn. Clock, log and metrics outlive the door.
   static absl::StatusOr<std::unique_ptr<Door>> Open(const Options& options, const Clock* clock,
                                                     Log* log, Metrics* metrics);
+
   int port() const { return listening_.port; }
 
   // Waits for at most `patience`, accepts, and looks whose sockets were closed. Nothing of this
@@ -88,18 +97,18 @@ class Door {
   bool has_strangers() const { return strangers_.load(std::memory_order_relaxed) != 0; }
   // A call of `identity` came from `peer`, as ServerContext::peer() writes it. Errors:
   // RESOURCE_EXHAUSTED when the identity has all connections that it may have; then this one stays
-  // a stranger.
+  // a stranger. Where several connections may have brought the call, one with a place is enough.
   absl::Status Introduce(absl::string_view peer, absl::string_view identity);
   // A call from `peer` was refused, because its certificate is worth nothing. A stranger that is
   // refused again and again has to leave: a call costs memory before anybody is asked about it.
   void Denied(absl::string_view peer);
-  // A call from `peer` was refused, because its identity makes too many. A peer that goes on has to
+  // A call from `peer` was refused, because `identity` makes too many. One that goes on has to
   // leave.
-  void Exceeded(absl::string_view peer);
+  void Exceeded(absl::string_view peer, absl::string_view identity);
 
-  // Somebody vouches for `peer` (PeerKey()), and `holds` says whether that still holds. It is
-  // called without locks held.
-  void Vouch(const std::string& peer, std::function<bool()> holds);
+  // Somebody vouches for the connection: its peer is `identity`, and `holds` says whether that
+  // still holds. It is called without locks held. Has no effect on one that is gone.
+  void Vouch(Id id, absl::string_view identity, std::function<bool()> holds);
   // Asks each `holds`. If one says no, its connection ends kFarewellNanos later, unless it holds
   // again when this is called before then.
   void Recheck();
@@ -110,6 +119,8 @@ class Door {
   struct Given {
     GivenSocket socket;
     std::string peer;
+    // Whom somebody vouches for; "" = nobody has yet.
+    std::string identity = {};
     std::function<bool()> holds = nullptr;
     // When it has to end; kNever = it may stay.
     int64_t end_nanos = kNever;
@@ -120,20 +131,21 @@ class Door {
   // False when no more comes, or no more may come now.
   bool AcceptOne(int listener, const Receive& receive);
   bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The id of a connection that was not asked to leave, or 0.
-  ConnectionTable::Id Find(absl::string_view peer_uri) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The connections that may have brought a call, of those that were not asked to leave, the newest
+  // first: an older one may be closed already. With "" any identity may have made it.
+  std::vector<Id> Find(absl::string_view peer_uri, absl::string_view identity) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // For any thread: the report hears of it at the next turn.
-  void Expel(ConnectionTable::Id id, Full why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AskToLeave(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void GiveWay(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Expel(Id id, Full why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AskToLeave(Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveWay(Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False when so many leave already that another one has to be expelled later.
   bool MayExpel() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpelShutOut(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoDescriptor(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Sweep(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Forget(ConnectionTable::Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetPeer(ConnectionTable::Id id, const std::string& peer)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetPeer(Id id, const std::string& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ListenSockets listening_;
   const UniqueFd wake_;
@@ -145,18 +157,18 @@ class Door {
 
   absl::Mutex mutex_;
   ConnectionTable table_ ABSL_GUARDED_BY(mutex_);
-  ConnectionTable::Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<ConnectionTable::Id, Given> given_ ABSL_GUARDED_BY(mutex_);
+  Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<Id, Given> given_ ABSL_GUARDED_BY(mutex_);
   // Those that were not asked to leave, by the name of their peer.
-  absl::flat_hash_map<std::string, ConnectionTable::Id> by_peer_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::vector<Id>> by_peer_ ABSL_GUARDED_BY(mutex_);
   // Had to leave, and the report does not know yet.
   std::vector<std::pair<Full, std::string>> expelled_ ABSL_GUARDED_BY(mutex_);
   // Had to end at the end_nanos of each, when they were asked about; some may stay again.
-  std::vector<ConnectionTable::Id> shut_out_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Id> shut_out_ ABSL_GUARDED_BY(mutex_);
   // Were asked to leave.
-  std::set<ConnectionTable::Id> leaving_ ABSL_GUARDED_BY(mutex_);
+  std::set<Id> leaving_ ABSL_GUARDED_BY(mutex_);
   // Those among them that gave their place, or their descriptor, to somebody.
-  std::set<ConnectionTable::Id> giving_way_ ABSL_GUARDED_BY(mutex_);
+  std::set<Id> giving_way_ ABSL_GUARDED_BY(mutex_);
   // Some have to leave for whom kMaxLeaving left no room.
   bool more_to_expel_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t retry_nanos_ ABSL_GUARDED_BY(mutex_) = 0;

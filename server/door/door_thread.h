@@ -1,7 +1,7 @@
 // The thread on which a door works: turn after turn, until it is stopped.
 //
 //   DoorThread thread(door);
-//   absl::Status started = thread.Start([](UniqueFd connection) { ... });
+//   absl::Status started = thread.Start([](UniqueFd connection, Door::Id id) { ... });
 //   ...
 //   thread.Stop();
 //

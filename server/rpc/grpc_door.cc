@@ -32,8 +32,8 @@ std::string PeerOf(int connection) {
 
 }  // namespace
 
-// gRPC may work on a handshake for longer than the gate is there.
-class GrpcDoor::GateExaminer final : public tls::Examiner {
+// The gate, as long as it is there: gRPC may work on a handshake for longer.
+class GrpcDoor::GateExaminer {
  public:
   GateExaminer(const Gate* gate, Door* door) : gate_(gate), door_(door) {}
 
@@ -42,19 +42,21 @@ class GrpcDoor::GateExaminer final : public tls::Examiner {
     gate_ = nullptr;
   }
 
-  Verdict Examine(const Papers& papers) override {
+  tls::Examiner::Verdict Examine(Door::Id id, const tls::Examiner::Papers& papers) {
     absl::ReaderMutexLock lock(&mutex_);
     if (gate_ == nullptr) return {tls::Refusal::kRole, "", "the server stops"};
     std::shared_ptr<const PeerCertificate> certificate;
-    Verdict verdict = gate_->Examine(papers.leaf_pem, papers.chain_pem, &certificate);
+    tls::Examiner::Verdict verdict =
+        gate_->Examine(papers.leaf_pem, papers.chain_pem, &certificate);
     if (verdict.refusal != tls::Refusal::kNone) return verdict;
-    door_->Vouch(papers.peer, [gate = gate_, certificate] { return gate->Holds(*certificate); });
+    door_->Vouch(id, *certificate->identity(),
+                 [gate = gate_, certificate] { return gate->Holds(*certificate); });
     // New rules after the verdict, and before the door could ask about this connection.
     if (gate_->Holds(*certificate)) return verdict;
     return gate_->Examine(papers.leaf_pem, papers.chain_pem, &certificate);
   }
 
-  void Refused(bool expired) override {
+  void Refused(bool expired) {
     absl::ReaderMutexLock lock(&mutex_);
     if (gate_ != nullptr) gate_->CountRefused(expired);
   }
@@ -63,6 +65,19 @@ class GrpcDoor::GateExaminer final : public tls::Examiner {
   absl::Mutex mutex_;
   const Gate* gate_ ABSL_GUARDED_BY(mutex_);  // null = closed
   Door* const door_;
+};
+
+// The examiner of one connection.
+class GrpcDoor::ConnectionExaminer final : public tls::Examiner {
+ public:
+  ConnectionExaminer(std::shared_ptr<GateExaminer> examiner, Door::Id id)
+      : examiner_(std::move(examiner)), id_(id) {}
+  Verdict Examine(const Papers& papers) override { return examiner_->Examine(id_, papers); }
+  void Refused(bool expired) override { examiner_->Refused(expired); }
+
+ private:
+  const std::shared_ptr<GateExaminer> examiner_;
+  const Door::Id id_;
 };
 
 // Asked at each call, so most of the time nobody waits for the door.
@@ -75,7 +90,8 @@ Gate::Hearers HearersOf(Door* door) {
               [door](absl::string_view peer) {
                 if (door->has_strangers()) door->Denied(peer);
               },
-          .exceeded = [door](absl::string_view peer) { door->Exceeded(peer); }};
+          .exceeded = [door](absl::string_view peer,
+                             absl::string_view identity) { door->Exceeded(peer, identity); }};
 }
 
 GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
@@ -89,9 +105,10 @@ GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
 GrpcDoor::~GrpcDoor() { examiner_->Close(); }
 
 Door::Receive GrpcDoor::receive() const {
-  return [acceptor = acceptor_.get(), examiner = examiner_](UniqueFd connection) {
+  return [acceptor = acceptor_.get(), examiner = examiner_](UniqueFd connection, Door::Id id) {
     // gRPC begins the handshake before it returns.
-    const tls::NextPeer next(PeerOf(connection.get()), connection.get(), examiner);
+    const tls::NextPeer next(PeerOf(connection.get()), connection.get(),
+                             std::make_shared<ConnectionExaminer>(examiner, id));
     Connection given;
     given.fd = connection.release();
     acceptor->HandleNewConnection(&given);

@@ -34,6 +34,7 @@ class GrpcDoor {
 
  private:
   class GateExaminer;
+  class ConnectionExaminer;
 
   const std::shared_ptr<GateExaminer> examiner_;
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;

@@ -141,7 +141,12 @@ TEST_F(GateTest, AnIdentityWithoutAPlaceForItsConnectionStaysOut) {
 TEST_F(GateTest, AnIdentityMakesSoManyCallsAndNoMore) {
   int denied = 0, exceeded = 0;
   gate_.SetHearers({.denied = [&](absl::string_view) { ++denied; },
-                    .exceeded = [&](absl::string_view) { ++exceeded; }});
+                    .exceeded =
+                        [&](absl::string_view address, absl::string_view identity) {
+                          EXPECT_EQ(address, "peer");
+                          EXPECT_NE(identity, "");
+                          ++exceeded;
+                        }});
   gate_.SetCallLimit(10);
   const std::string leaf = Leaf(root_, "agent/h1", 7);
   EXPECT_TRUE(absl::IsPermissionDenied(Admit(leaf, {ROLE_READER}).status())) << "it counts, too";

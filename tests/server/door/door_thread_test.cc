@@ -29,7 +29,7 @@ class DoorThreadTest : public ::testing::Test {
     door_ = *std::move(door);
   }
   Door::Receive receive() {
-    return [this](UniqueFd connection) {
+    return [this](UniqueFd connection, Door::Id) {
       absl::MutexLock lock(&mutex_);
       held_.push_back(std::move(connection));
     };
