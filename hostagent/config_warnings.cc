@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/process/read_file.h"
+#include "base/config/warnings.h"
 #include "hostagent/endpoint/tcp_address.h"
 
 namespace entropyd {
@@ -15,47 +15,34 @@ namespace {
 class AgentWarner {
  public:
   AgentWarner(const config::v1::HostAgent& config, const config::Locations& locations)
-      : config_(config), locations_(locations) {}
+      : config_(config), warnings_(&locations) {}
 
   std::vector<std::string> Look() {
-    if (EverybodyMayRead(config_.tls().key())) {
-      Warn("tls.key", absl::StrCat("everybody may read ", config_.tls().key(),
-                                   ", and could pose as this host; chmod 600 it, and issue "
-                                   "another one if others have been on this machine"));
-    }
+    warnings_.LookAtPrivateKey("tls.key", config_.tls().key());
     for (int i = 0; i < config_.listeners_size(); ++i) LookAtListener(i);
     LookAtLibvirt();
     if (config_.metrics().empty()) {
-      WarnOfKey("guest_metrics", "does nothing without an address: metrics is empty; remove it");
+      warnings_.AddForKey("guest_metrics",
+                          "does nothing without an address: metrics is empty; remove it");
     }
-    if (config_.max_connections_per_guest() > config_.max_guests()) {
-      WarnOfKey("max_connections_per_guest",
-                absl::StrCat("does nothing above max_guests (", config_.max_guests(),
-                             "), which all guests share; lower it"));
-    }
-    return std::move(warnings_);
+    warnings_.LookAtShare("max_connections_per_guest", config_.max_connections_per_guest(),
+                          "max_guests", config_.max_guests(), "guests");
+    return warnings_.Take();
   }
 
  private:
-  void Warn(absl::string_view path, absl::string_view message) {
-    warnings_.emplace_back(locations_.Error(path, message).message());
-  }
-  // Only of what the operator has written.
-  void WarnOfKey(const std::string& path, absl::string_view message) {
-    if (locations_.Has(path)) Warn(path, message);
-  }
-
   void LookAtListener(int i) {
     const config::v1::ListenerConfig& listener = config_.listeners(i);
     const std::string at = absl::StrCat("listeners[", i, "].");
     if (!listener.path().empty()) {
-      WarnOfKey(at + "allow_remote", "does nothing: a unix socket is of this host; remove it");
+      warnings_.AddForKey(at + "allow_remote",
+                          "does nothing: a unix socket is of this host; remove it");
     } else if (!listener.listen().empty()) {
-      WarnOfKey(at + "mode", "does nothing: a TCP port has no mode; remove it");
+      warnings_.AddForKey(at + "mode", "does nothing: a TCP port has no mode; remove it");
       const absl::StatusOr<TcpAddress> address = ParseTcpAddress(listener.listen());
       if (address.ok() && address->loopback && listener.allow_remote()) {
-        Warn(at + "allow_remote",
-             "does nothing: nobody else reaches a loopback address; remove it");
+        warnings_.Add(at + "allow_remote",
+                      "does nothing: nobody else reaches a loopback address; remove it");
       }
     }
   }
@@ -66,21 +53,22 @@ class AgentWarner {
       return listener.identify() == config::v1::IDENTIFY_LIBVIRT;
     });
     if (first == listeners.end()) {
-      WarnOfKey("libvirt_dir", "does nothing: no listener has identify: libvirt; remove it");
+      warnings_.AddForKey("libvirt_dir",
+                          "does nothing: no listener has identify: libvirt; remove it");
       return;
     }
     std::error_code error;
     if (std::filesystem::is_directory(config_.libvirt_dir(), error)) return;
-    Warn(absl::StrCat("listeners[", first - listeners.begin(), "].identify"),
-         absl::StrCat("libvirt is not there: it keeps its status files in ", config_.libvirt_dir(),
-                      " (libvirt_dir) when it runs; until then guests are known by their cgroups, ",
-                      "and classes in the metadata of domains count for nothing; start libvirt, ",
-                      "or write identify: cgroup"));
+    warnings_.Add(
+        absl::StrCat("listeners[", first - listeners.begin(), "].identify"),
+        absl::StrCat("libvirt is not there: it keeps its status files in ", config_.libvirt_dir(),
+                     " (libvirt_dir) when it runs; until then guests are known by their cgroups, ",
+                     "and classes in the metadata of domains count for nothing; start libvirt, ",
+                     "or write identify: cgroup"));
   }
 
   const config::v1::HostAgent& config_;
-  const config::Locations& locations_;
-  std::vector<std::string> warnings_;
+  config::Warnings warnings_;
 };
 
 }  // namespace

@@ -7,10 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/config/units.h"
+#include "base/config/warnings.h"
 #include "base/crypto/pem.h"
 #include "base/crypto/tls.h"
 #include "base/process/nanos.h"
-#include "base/process/read_file.h"
 #include "openssl/x509v3.h"
 
 namespace entropyd {
@@ -25,30 +25,18 @@ std::string At(absl::string_view list, int index, absl::string_view key) {
 class Warner {
  public:
   Warner(const config::v1::Server& config, const config::Locations& locations)
-      : config_(config), locations_(locations) {}
+      : config_(config), warnings_(&locations) {}
 
   std::vector<std::string> Look() {
-    if (EverybodyMayRead(config_.tls().key())) {
-      Warn("tls.key", absl::StrCat("everybody may read ", config_.tls().key(),
-                                   ", and could pose as this host; chmod 600 it, and issue "
-                                   "another one if others have been on this machine"));
-    }
+    warnings_.LookAtPrivateKey("tls.key", config_.tls().key());
     for (int i = 0; i < config_.sources_size(); ++i) LookAtSource(i);
     for (int i = 0; i < config_.pools_size(); ++i) LookAtPool(i);
     for (int i = 0; i < config_.policy_size(); ++i) LookAtRule(i);
     LookAtLimits();
-    return std::move(warnings_);
+    return warnings_.Take();
   }
 
  private:
-  void Warn(absl::string_view path, absl::string_view message) {
-    warnings_.emplace_back(locations_.Error(path, message).message());
-  }
-  // Only of what the operator has written.
-  void WarnOfKey(const std::string& path, absl::string_view message) {
-    if (locations_.Has(path)) Warn(path, message);
-  }
-
   void LookAtSource(int i) {
     const config::v1::SourceConfig& source = config_.sources(i);
     const auto& pools = config_.pools();
@@ -56,17 +44,19 @@ class Warner {
       return std::count(pool.sources().begin(), pool.sources().end(), source.name()) > 0;
     });
     if (used) return;
-    Warn(At("sources", i, "name"), absl::StrCat("no pool names '", source.name(),
-                                                "', so its bytes are of use to nobody; add "
-                                                "it to the sources of a pool, or remove it"));
+    warnings_.Add(At("sources", i, "name"),
+                  absl::StrCat("no pool names '", source.name(),
+                               "', so its bytes are of use to nobody; add "
+                               "it to the sources of a pool, or remove it"));
   }
 
   void LookAtPool(int i) {
     const config::v1::PoolConfig& pool = config_.pools(i);
     if (pool.quality() != config::v1::POOL_QUALITY_FULL) {
-      WarnOfKey(At("pools", i, "capacity"),
-                "does nothing in a pool of quality drbg, which stores no conditioned bytes; "
-                "remove it");
+      warnings_.AddForKey(
+          At("pools", i, "capacity"),
+          "does nothing in a pool of quality drbg, which stores no conditioned bytes; "
+          "remove it");
     }
     LookAtSilence(pool);
     std::set<std::string> parents;
@@ -75,14 +65,16 @@ class Warner {
       const config::v1::ClassConfig& one = pool.classes(j);
       const std::string at = absl::StrCat("pools[", i, "].classes[", j, "].");
       if (parents.count(one.name()) > 0) {
-        WarnOfKey(absl::StrCat(at, "member_weight"),
-                  "does nothing: agents are members of leaf classes, and this class has children; "
-                  "write it in those");
+        warnings_.AddForKey(
+            absl::StrCat(at, "member_weight"),
+            "does nothing: agents are members of leaf classes, and this class has children; "
+            "write it in those");
       }
       if (!one.parent().empty()) continue;
       for (const char* key : {"weight", "prio"}) {
-        WarnOfKey(absl::StrCat(at, key),
-                  "does nothing: it counts among siblings, and the root has none; remove it");
+        warnings_.AddForKey(
+            absl::StrCat(at, key),
+            "does nothing: it counts among siblings, and the root has none; remove it");
       }
     }
   }
@@ -101,11 +93,12 @@ class Warner {
     };
     for (int i = 0; i < config_.sources_size(); ++i) {
       if (!silent(config_.sources(i))) continue;
-      Warn(At("sources", i, "silence"),
-           absl::StrCat("the source may give nothing for ", text(config_.sources(i).silence()),
-                        " before it counts as gone, and pool '", pool.name(), "' is suspended ",
-                        "after ", text(pool.max_seed_age()), " without a fresh seed (max_seed_age)",
-                        "; make silence shorter, or max_seed_age longer"));
+      warnings_.Add(
+          At("sources", i, "silence"),
+          absl::StrCat("the source may give nothing for ", text(config_.sources(i).silence()),
+                       " before it counts as gone, and pool '", pool.name(), "' is suspended ",
+                       "after ", text(pool.max_seed_age()), " without a fresh seed (max_seed_age)",
+                       "; make silence shorter, or max_seed_age longer"));
     }
   }
 
@@ -124,27 +117,21 @@ class Warner {
       return false;
     };
     if (rule.role() == config::v1::ROLE_AGENT && weighs()) return;
-    WarnOfKey(At("policy", i, "max_weight"),
-              "does nothing: it is for agents, in classes with member_weight: guests, and the rule "
-              "allows none of these; remove it, or set member_weight in the class");
+    warnings_.AddForKey(
+        At("policy", i, "max_weight"),
+        "does nothing: it is for agents, in classes with member_weight: guests, and the rule "
+        "allows none of these; remove it, or set member_weight in the class");
   }
 
   void LookAtLimits() {
-    if (config_.max_handshakes_per_address() > config_.max_handshakes()) {
-      WarnOfKey("max_handshakes_per_address",
-                absl::StrCat("does nothing above max_handshakes (", config_.max_handshakes(),
-                             "), which all addresses share; lower it"));
-    }
-    if (config_.max_gets_per_identity() > config_.max_gets()) {
-      WarnOfKey("max_gets_per_identity",
-                absl::StrCat("does nothing above max_gets (", config_.max_gets(),
-                             "), which all identities share; lower it"));
-    }
+    warnings_.LookAtShare("max_handshakes_per_address", config_.max_handshakes_per_address(),
+                          "max_handshakes", config_.max_handshakes(), "addresses");
+    warnings_.LookAtShare("max_gets_per_identity", config_.max_gets_per_identity(), "max_gets",
+                          config_.max_gets(), "identities");
   }
 
   const config::v1::Server& config_;
-  const config::Locations& locations_;
-  std::vector<std::string> warnings_;
+  config::Warnings warnings_;
 };
 
 }  // namespace
