@@ -35,40 +35,13 @@ Source::Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMoni
       log_(spec_.name, log),
       recorder_(spec_.name, log) {}
 
-void Source::SetSinks(const std::vector<Sink>& sinks) {
-  absl::MutexLock lock(&sinks_mutex_);
-  std::vector<Attached> attached;
-  for (const Sink& sink : sinks) {
-    const auto before = std::find_if(sinks_.begin(), sinks_.end(),
-                                     [&sink](const Attached& a) { return a.to == sink; });
-    attached.push_back({sink, before != sinks_.end() && before->told});
-  }
-  sinks_ = std::move(attached);
-}
-
 void Source::BeginLatched(absl::string_view reason) { SetState(v1::SOURCE_STATE_LATCHED, reason); }
-
-void Source::TellNewSinks() {
-  absl::MutexLock lock(&sinks_mutex_);
-  for (Attached& a : sinks_) {
-    if (a.told) continue;
-    a.told = true;
-    if (!root_.empty()) a.to.sink->SetSourceRoot(a.to.member, root_);
-    a.to.sink->SetSourceState(a.to.member, state_);
-  }
-}
-
-bool Source::Wanted() {
-  absl::MutexLock lock(&sinks_mutex_);
-  return std::any_of(sinks_.begin(), sinks_.end(),
-                     [](const Attached& a) { return a.to.sink->Wants(a.to.member); });
-}
 
 absl::Duration Source::Step() {
   const int64_t now = clock_->NowNanos();
   status_.MeasureRate(now);
   log_.Tick(now);
-  TellNewSinks();
+  sinks_.TellNew(root_, state_);
   TakeOrders(now);
   if (recorder_.recording()) return RecordDevice(now);
   if (state_ == v1::SOURCE_STATE_LATCHED) return kLatchedWait;
@@ -78,7 +51,7 @@ absl::Duration Source::Step() {
 }
 
 absl::Duration Source::UntilAllowed(int64_t now) {
-  const bool wanted = state_ != v1::SOURCE_STATE_HEALTHY || Wanted();
+  const bool wanted = state_ != v1::SOURCE_STATE_HEALTHY || sinks_.AnyWants();
   const uint64_t ceiling = spec_.identity.claims.max_rate;
   return pace_.UntilAllowed(wanted ? ceiling : std::min(ceiling, kIdleBytesPerSecond), now);
 }
@@ -106,8 +79,7 @@ void Source::TellRoot() {
   if (root.empty() || root == root_) return;
   log_.Root(root, root_);
   root_ = root;
-  absl::MutexLock lock(&sinks_mutex_);
-  for (const Attached& a : sinks_) a.to.sink->SetSourceRoot(a.to.member, root_);
+  sinks_.TellRoot(root_);
 }
 
 absl::Duration Source::ReadDevice(int64_t now) {
@@ -166,31 +138,13 @@ void Source::CloseBlock() {
   }
   // Some drivers know only now which server or device they ask.
   TellRoot();
-  if (!held_.passed().empty()) Deliver(held_.passed());
+  if (!held_.passed().empty()) status_.AddCredit(sinks_.Give(held_.passed()));
   held_.KeepTail();
 }
 
 void Source::DropHeld() {
   held_.Drop();
   block_alarmed_ = false;
-}
-
-void Source::Deliver(absl::Span<const uint8_t> block) {
-  absl::MutexLock lock(&sinks_mutex_);
-  if (sinks_.empty()) return;
-  // The block goes to the next pool in turn that wants it, or else to the next in turn.
-  size_t chosen = next_sink_ % sinks_.size();
-  for (size_t i = 0; i < sinks_.size(); ++i) {
-    const size_t candidate = (next_sink_ + i) % sinks_.size();
-    const Attached& a = sinks_[candidate];
-    if (a.told && a.to.sink->Wants(a.to.member)) {
-      chosen = candidate;
-      break;
-    }
-  }
-  next_sink_ = chosen + 1;
-  const Sink& to = sinks_[chosen].to;
-  status_.AddCredit(to.sink->Add(to.member, block));
 }
 
 void Source::OnAlarm(const HealthMonitor::Alarm& alarm) {
@@ -223,10 +177,7 @@ void Source::SetState(v1::SourceState state, absl::string_view reason) {
     return;
   }
   // Tell the pools first: bytes of a failed source must be gone before anybody else learns of it.
-  {
-    absl::MutexLock lock(&sinks_mutex_);
-    for (const Attached& a : sinks_) a.to.sink->SetSourceState(a.to.member, state);
-  }
+  sinks_.TellState(state);
   log_.State(state, reason, device_, clock_->NowNanos());
   ConcludeTests();
 }

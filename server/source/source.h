@@ -14,7 +14,7 @@
 // ones of a block until no run can have begun in them (HealthMonitor). So nothing of a block with
 // an alarm, and no part of a run, ever reaches a pool. The bytes of start-up tests are dropped.
 //
-// A source may feed several pools. Each block goes to one of them, so no two pools share bytes.
+// A source may feed several pools (server/source/source_sinks.h). Each block goes to one of them.
 //
 // Operators may ask for the start-up tests, reset a latched source, and record raw samples. During
 // a recording the source gives nothing to pools; afterwards it goes through start-up.
@@ -32,8 +32,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/process/clock.h"
@@ -48,6 +46,7 @@
 #include "server/source/source_log.h"
 #include "server/source/source_recorder.h"
 #include "server/source/source_sink.h"
+#include "server/source/source_sinks.h"
 #include "server/source/source_spec.h"
 #include "server/source/source_status.h"
 
@@ -64,17 +63,9 @@ class Source {
   Source(SourceSpec spec, std::unique_ptr<SourceDriver> driver, HealthMonitor test,
          SecretBytes held, const Clock* clock, Log* log);
 
-  // A sink, and the member number by which it knows this source.
-  struct Sink {
-    SourceSink* sink;
-    int member;
-    bool operator==(const Sink&) const = default;
-  };
+  using Sink = SourceSinks::Sink;
   // REQUIRES: before the first Step().
-  void AddSink(SourceSink* sink, int member) {
-    absl::MutexLock lock(&sinks_mutex_);
-    sinks_.push_back({{sink, member}, true});
-  }
+  void AddSink(SourceSink* sink, int member) { sinks_.Add({sink, member}); }
   // It begins LATCHED, as the source in whose place it comes: a new configuration is no operator's
   // act. REQUIRES: before the first Step().
   void BeginLatched(absl::string_view reason);
@@ -82,7 +73,7 @@ class Source {
   void RememberAlarmsOf(const Source& before) { test_.RememberAlarmsOf(before.test_); }
   // From now on these are its sinks. Those that were not before hear the state and the root in the
   // next Step(). Safe at any time; when it returns, the source calls no other sink any more.
-  void SetSinks(const std::vector<Sink>& sinks);
+  void SetSinks(const std::vector<Sink>& sinks) { sinks_.Set(sinks); }
 
   // Does what is due and returns how long nothing else is due (0 = step again at once). A pool that
   // begins to want bytes may cause an earlier step.
@@ -107,12 +98,6 @@ class Source {
   v1::Source Snapshot() const { return status_.Snapshot(); }
 
  private:
-  struct Attached {
-    Sink to;
-    // The sink knows the state of this source.
-    bool told;
-  };
-
   // How long to wait when a device has nothing yet. /dev/hwrng always answers poll(2) with "ready",
   // so asking again is the only way, and asking without a pause burns a core.
   static constexpr absl::Duration kEmptyWait = absl::Milliseconds(10);
@@ -136,12 +121,9 @@ class Source {
   void TellRoot();
   void Take(absl::Span<const uint8_t> bytes);
   void CloseBlock();
-  void Deliver(absl::Span<const uint8_t> block);
   void OnAlarm(const HealthMonitor::Alarm& alarm);
   void GoneBecause(absl::string_view reason, int64_t now);
   void SetState(v1::SourceState state, absl::string_view reason);
-  bool Wanted();
-  void TellNewSinks();
   void DropHeld();
   void CloseDevice();
 
@@ -149,9 +131,7 @@ class Source {
   const std::unique_ptr<SourceDriver> driver_;
   const Clock* const clock_;
 
-  // Held while a sink is called, so that none is called that was taken away.
-  absl::Mutex sinks_mutex_;
-  std::vector<Attached> sinks_ ABSL_GUARDED_BY(sinks_mutex_);
+  SourceSinks sinks_;
 
   // Only the stepping thread uses these.
   HealthMonitor test_;
@@ -172,7 +152,6 @@ class Source {
   int64_t next_open_ = 0;
   // When the last byte came, or the device was opened.
   int64_t last_byte_ = 0;
-  size_t next_sink_ = 0;
   Pace pace_;
 
   SourceStatus status_;
