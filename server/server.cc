@@ -29,7 +29,6 @@
 #include "server/reconfigurer.h"
 #include "server/reloader.h"
 #include "server/rpc/admin_audit.h"
-#include "server/rpc/grpc_door.h"
 #include "server/rpc/open_calls.h"
 #include "server/server_metrics.h"
 #include "server/server_standing.h"
@@ -79,6 +78,21 @@ Protocols::Options ProtocolOptions(const config::v1::Server& config, const Gate*
     return gate->Recheck(certificate, "Get", {config::v1::ROLE_READER, config::v1::ROLE_AGENT});
   };
   return options;
+}
+
+// What the door wants to hear from the gate, by the addresses that gRPC gives callers. It is asked
+// at each call, so most of the time nobody waits for the door.
+Gate::Hearers HearersOf(Door* door) {
+  return {.admitted =
+              [door](absl::string_view peer, absl::string_view identity) {
+                return door->has_strangers() ? door->Introduce(peer, identity) : absl::OkStatus();
+              },
+          .denied =
+              [door](absl::string_view peer) {
+                if (door->has_strangers()) door->Denied(peer);
+              },
+          .exceeded = [door](absl::string_view peer,
+                             absl::string_view identity) { door->Exceeded(peer, identity); }};
 }
 
 }  // namespace

@@ -80,20 +80,6 @@ class GrpcDoor::ConnectionExaminer final : public tls::Examiner {
   const Door::Id id_;
 };
 
-// Asked at each call, so most of the time nobody waits for the door.
-Gate::Hearers HearersOf(Door* door) {
-  return {.admitted =
-              [door](absl::string_view peer, absl::string_view identity) {
-                return door->has_strangers() ? door->Introduce(peer, identity) : absl::OkStatus();
-              },
-          .denied =
-              [door](absl::string_view peer) {
-                if (door->has_strangers()) door->Denied(peer);
-              },
-          .exceeded = [door](absl::string_view peer,
-                             absl::string_view identity) { door->Exceeded(peer, identity); }};
-}
-
 GrpcDoor::GrpcDoor(grpc::ServerBuilder* builder,
                    std::shared_ptr<grpc::ServerCredentials> credentials, const Gate* gate,
                    Door* door)

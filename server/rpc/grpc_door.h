@@ -40,8 +40,4 @@ class GrpcDoor {
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
 };
 
-// What the door wants to hear from the gate, by the addresses that gRPC gives callers. The door
-// outlives it.
-Gate::Hearers HearersOf(Door* door);
-
 }  // namespace entropyd
