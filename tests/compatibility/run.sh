@@ -18,13 +18,14 @@ fail() { echo "compatibility: FAILED: $*" >&2; exit 1; }
 
 # build_previous: OLD_BIN, from git history.
 build_previous() {
-  local commit source
+  local commit source built
   commit=$(cat "$suite/PREVIOUS")
   git -C "$ROOT" cat-file -e "$commit^{commit}" 2>/dev/null ||
     fail "the previous version is commit $commit, and git has no such commit in $ROOT." \
       "Run this in a clone with its history (git fetch --unshallow), or set OLD_BIN to a folder with its programs."
   source=$ROOT/build/previous/source
-  built=$(cat "$ROOT/build/previous/commit" 2>/dev/null || true)
+  built=
+  [ ! -f "$ROOT/build/previous/commit" ] || built=$(cat "$ROOT/build/previous/commit")
   if [ "$built" != "$commit" ]; then
     rm -rf "$ROOT/build/previous"
     mkdir -p "$source"
@@ -47,18 +48,8 @@ export OLD_BIN
 
 WORK=$(mktemp -d /tmp/entropyd-compat.XXXXXX)
 export WORK
-finish() {
-  local status=$?
-  (. "$HERE/lib.sh"; stop_everything; ! crashed) || status=1
-  if [ $status -ne 0 ]; then
-    for log in "$WORK"/*.log; do
-      [ -f "$log" ] && { echo "---- ${log##*/}"; tail -n 25 "$log"; }
-    done
-  fi
-  if [ "${1:-}" = --keep ]; then echo "kept: $WORK"; else rm -rf "$WORK"; fi
-  exit $status
-}
-trap 'finish "$@"' EXIT
+. "$HERE/lib.sh"
+trap 'finish $? "${1:-}"' EXIT
 trap 'exit 130' INT TERM
 
 steps=("$suite"/[0-9][0-9]-*.sh)

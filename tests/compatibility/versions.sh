@@ -1,4 +1,5 @@
 # The vocabulary of this suite, beside lib.sh's. Sourced. A version is `old` or `new`.
+. "$HERE/handover/upgrades.sh"
 bin_of() { if [ "$1" = old ]; then echo "$OLD_BIN"; else echo "$BIN"; fi; }
 
 server_of() {  # VERSION: starts its server
@@ -14,9 +15,6 @@ agent_of() {  # VERSION [flags…]: starts its agent, and waits until its doors 
   spawn agent "$bin/entropyd-hostagent" --config "$WORK/agent.yaml" --ports-file "$WORK/agent.ports" "$@"
   eventually 30 test -s agent.ports
 }
-
-# The process that answers is told by EGD's command 0x04.
-serving_pid() { egd "$WORK/egd.sock" pid; }
 
 # hands_over_to VERSION: its agent takes the guests over from the one that runs, which ends.
 hands_over_to() {

@@ -11,7 +11,7 @@ BIN=${BIN:-$(cd "$ROOT" && pwd)/build/release/bin}
 WORK=$(mktemp -d /tmp/entropyd-k8s.XXXXXX)
 export BIN WORK
 . "$HERE/lib.sh"
-trap 'rm -rf "$WORK"' EXIT
+trap 'finish $?' EXIT
 cd "$WORK"
 
 kubectl kustomize "$ROOT/deploy/kubernetes/base" >rendered.yaml

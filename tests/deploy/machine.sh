@@ -22,7 +22,7 @@ BIN=${BIN:-$ROOT/build/release/bin}
 WORK=$(mktemp -d /tmp/entropyd-machine.XXXXXX)
 export DEPLOY_TESTS ROOT HERE BIN WORK
 . "$HERE/lib.sh"
-finish() {
+leave() {
   local status=$?
   trap - ERR
   set +e
@@ -32,12 +32,13 @@ finish() {
   fi
   [ -z "${MACHINE:-}" ] || kill -KILL "$MACHINE"
   stop_everything
+  ! crashed || status=1
   cd /
   # Nothing is removed through a mount that is still there.
   if umount -R "$WORK"; then rm -rf "$WORK"; fi
   exit $status
 }
-trap finish EXIT
+trap leave EXIT
 trap 'echo "FAILED: line $LINENO: $BASH_COMMAND" >&2' ERR
 set -E
 mount -t tmpfs tmpfs "$WORK"

@@ -3,7 +3,7 @@
 # Processes are started with `spawn NAME command…`: output to WORK/NAME.log, pid in WORK/NAME.pid.
 #
 # What a test must not swallow fails by itself: a figure that /metrics lacks (metric), a process that ends
-# otherwise than the step says (stop), or by a fault (crashed, at the end of each suite).
+# otherwise than the step says (stop, ends), or by a fault (crashed, at the end of each suite).
 
 die() { echo "FAILED: $*" >&2; exit 1; }
 
@@ -89,6 +89,15 @@ stop() {
   fi
   rm -f "$WORK/$1.pid"
 }
+# ends NAME SECONDS [STATUS]: it ends by itself within the time, with that status (default 0).
+ends() {
+  local status
+  eventually "$2" has_ended "$1"
+  status=$(exit_status "$1")
+  [ "$status" = "${3:-0}" ] ||
+    die "$1 ended with status '$status' instead of ${3:-0}: $(tail -n 3 "$WORK/$1.log")"
+  rm "$WORK/$1.pid"
+}
 murder() {  # kill -9
   local pid
   pid=$(pid_of "$1")
@@ -96,17 +105,12 @@ murder() {  # kill -9
   while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
   rm -f "$WORK/$1.pid"
 }
-# noticed_nothing NAME: ends that it_egd_watch, which must have seen no connection close, and no byte missing,
-# surplus or twice.
+# noticed_nothing NAME: ends that it_egd_watch, which must have got bytes, and must have seen no connection close, and
+# no byte missing, surplus or twice: its status says so.
 noticed_nothing() {
-  local pid
-  pid=$(pid_of "$1")
-  kill -TERM "$pid"
-  eventually 30 test ! -d "/proc/$pid"
-  rm "$WORK/$1.pid"
+  kill -TERM "$(pid_of "$1")"
+  ends "$1" 30
   tail -n 1 "$WORK/$1.log"
-  tail -n 1 "$WORK/$1.log" | grep '"closed": 0, "missing": 0, "surplus": 0, "blocks_twice": 0' >/dev/null ||
-    die "see above"
 }
 stop_everything() {
   local file pid
@@ -147,6 +151,28 @@ crashed() {
   return $found
 }
 
+# finish STATUS [--keep]: the end of whoever uses this vocabulary. Ends what runs, and exits with STATUS, or with 1 when
+# a fault has ended a process. Then it shows the ends of the logs. Removes WORK, or names it.
+finish() {
+  local status=$1 log
+  trap - ERR
+  set +e
+  stop_everything
+  ! crashed || status=1
+  if [ "$status" != 0 ]; then
+    for log in "$WORK"/*.log; do
+      [ ! -f "$log" ] || { echo "---- ${log##*/}"; tail -n 25 "$log"; }
+    done
+  fi
+  cd /
+  # Who ends may still write.
+  if [ "${2:-}" = --keep ]; then echo "kept: $WORK"; else eventually 10 rm -rf "$WORK"; fi
+  exit "$status"
+}
+
+# memory_of PID [FIELD]: in KiB, by default what is resident. Who has ended has none.
+memory_of() { awk -v name="${2:-VmRSS}:" '$1 == name {print $2}' "/proc/$1/status" | grep .; }
+
 # --- certificates ---------------------------------------------------------------------------------
 make_pki() {
   "$BIN/entropyctl" pki init --dir "$WORK/pki" --name TEST
@@ -156,6 +182,14 @@ make_pki() {
   issue operator --spiffe spiffe://test/operator/o1
 }
 issue() { local name=$1; shift; "$BIN/entropyctl" pki issue --dir "$WORK/pki" --name "$name" "$@"; }
+# make_expired KEY CERTIFICATE: of that key. One that is valid for 0 days is expired a second later.
+make_expired() {
+  openssl req -new -key "$1" -subj /CN=expired -out "$2.csr"
+  openssl x509 -req -in "$2.csr" -CA "$WORK/pki/ca.crt" -CAkey "$WORK/pki/ca.key" -CAcreateserial -days 0 \
+    -out "$2" 2>/dev/null
+  eventually 5 has_expired "$2"
+}
+has_expired() { [ "$(openssl x509 -in "$1" -noout -checkend 0)" = 'Certificate will expire' ]; }
 
 # --- configurations -------------------------------------------------------------------------------
 # server_yaml [extra source lines]: software sources only, so that any machine can run it.

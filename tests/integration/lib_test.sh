@@ -5,7 +5,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 WORK=$(mktemp -d /tmp/entropyd-lib.XXXXXX)
 export HERE WORK
 . "$HERE/lib.sh"
-trap 'stop_everything; rm -rf "$WORK"' EXIT
+trap 'finish $?' EXIT
 cd "$WORK"
 
 # refuses PATTERN command… : it ends its shell, and says why.
@@ -48,10 +48,16 @@ refuses 'crashing ended with status 139 instead of 0' stop crashing
 refuses 'crashing had ended before it was told to' stop crashing
 crashed 2>said || die "a crash went unnoticed"
 grep -q '^FAILED: crashing (pid [0-9]*) was ended by SIGSEGV$' said
+rm crashing.pid crashing.exit
 spawn failing bash -c 'exit 3'
-eventually 5 has_ended failing
-[ "$(exit_status failing)" = 3 ]
-rm crashing.pid crashing.exit failing.pid
+refuses "failing ended with status '3' instead of 0" ends failing 5
+ends failing 5 3
+refuses "failing ended with status '' instead of 3" ends failing 5 3
+spawn watch bash -c 'trap "exit 1" TERM; while :; do sleep 0.05; done'
+sleep 0.3
+refuses 'still not so: has_ended watch' ends watch 1
+refuses "watch ended with status '1' instead of 0" noticed_nothing watch
+rm watch.pid
 spawn deaf bash -c 'trap "" TERM; while :; do sleep 0.05; done'
 sleep 0.3
 refuses 'deaf did not end within 1 s of SIGTERM' stop deaf 1
@@ -76,6 +82,21 @@ for last_word in 'event=agent.stopped handed_over=false' '"event":"agent.stopped
   esac
   kill "$elder"
 done
+
+# Who has ended has no memory, be it that nobody has asked how.
+[ "$(memory_of $$)" -gt 0 ]
+spawn parent bash -c 'true & echo $!; exec sleep 60'
+is_zombie() { grep -q '^State:.*zombie' "/proc/$(cat parent.log)/status"; }
+eventually 5 is_zombie
+if memory_of "$(cat parent.log)"; then die "a zombie has memory"; fi
+if memory_of none 2>/dev/null; then die "nobody has memory"; fi
+stop parent 5 143
+
+# A certificate that cannot be read has not expired.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -subj /CN=x -days 1 \
+  -out valid 2>/dev/null
+if has_expired valid; then die "it is valid for a day"; fi
+if has_expired none 2>/dev/null; then die "there is none"; fi
 
 # What was logged before does not count, nor what is not there.
 echo 'event=one' >some.log

@@ -18,20 +18,14 @@ BIN=${BIN:-$ROOT/build/release/bin}
 STEP_SECONDS=${STEP_SECONDS:-900}
 WORK=$(mktemp -d /tmp/entropyd-it.XXXXXX)
 export ROOT BIN WORK HERE
-finish() {
+. "$HERE/lib.sh"
+leave() {
   local status=$?
   [ ! -f "$suite/teardown.sh" ] ||
-    (cd "$WORK" && bash -euo pipefail -c '. "$HERE/lib.sh"; . "$1"' _ "$suite/teardown.sh")
-  (. "$HERE/lib.sh"; stop_everything; ! crashed) || status=1
-  if [ $status -ne 0 ]; then
-    for log in "$WORK"/*.log; do
-      [ -f "$log" ] && { echo "---- ${log##*/}"; tail -n 25 "$log"; }
-    done
-  fi
-  if [ "${2:-}" = --keep ]; then echo "kept: $WORK"; else (. "$HERE/lib.sh"; eventually 10 rm -rf "$WORK"); fi
-  exit $status
+    (cd "$WORK" && bash -euo pipefail -c '. "$HERE/lib.sh"; . "$1"' _ "$suite/teardown.sh") || status=1
+  finish $status "${2:-}"
 }
-trap 'finish "$@"' EXIT
+trap 'leave "$@"' EXIT
 trap 'exit 130' INT TERM
 
 steps=("$suite"/[0-9][0-9]-*.sh)

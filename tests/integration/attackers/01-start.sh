@@ -22,4 +22,4 @@ eventually 30 guests_are 64
 upgrade
 eventually 10 guests_are 64
 descriptors "$(pid_of agent)" >descriptors
-figure "$(pid_of agent)" VmRSS >memory
+memory_of "$(pid_of agent)" >memory

@@ -4,9 +4,7 @@ for attacker in $ATTACKERS; do stop "$attacker"; done
 # The greedy ones were closed as little as the others, and get what they have asked for.
 tell stop $CROWDS
 for crowd in $CROWDS; do
-  eventually 5 has_ended "$crowd"
-  [ "$(exit_status "$crowd")" = 0 ] || die "$crowd: $(tail -n 1 "$crowd.log")"
-  rm "$crowd.pid"
+  ends "$crowd" 5
 done
 eventually 10 guests_are 64
 in_bounds
@@ -17,7 +15,7 @@ eventually 10 is_back
 # A round of the polite ones.
 [ "$(metric_of_agent owed_bytes)" -le 8192 ] || die "$(metric_of_agent owed_bytes) bytes are owed to nobody"
 before=$(cat memory)
-now=$(figure "$agent" VmRSS)
+now=$(memory_of "$agent")
 echo "memory: $before KiB before the attack, $now KiB after it"
 [ "$now" -le $((before + MOST_KEPT_KIB)) ] || die "something was left behind"
 for watch in $POLITE; do noticed_nothing "$watch"; done

@@ -22,7 +22,6 @@ start_agent_first() {
   spawn agent "${first[@]}" "$BIN/entropyd-hostagent" --config "$WORK/agent.yaml" --ports-file "$WORK/agent.ports"
   eventually 60 test -s agent.ports
 }
-figure() { awk -v name="$2:" '$1 == name {print $2}' "/proc/$1/status" | grep .; }  # PID NAME
 descriptors() { find "/proc/$1/fd" | wc -l; }
 guests_are() { [ "$(metric agent '^entropyd_agent_guests[{]')" = "$1" ]; }
 metric_of_agent() { metric agent "^entropyd_agent_$1[{ ]"; }
@@ -47,7 +46,7 @@ in_bounds() {
   slow=$(metric_of_agent slow_turns_total)
   longest=$(curl -fsS "http://127.0.0.1:$(port_of agent http)/metrics" |
     sed -n 's/^entropyd_agent_longest_turn_seconds //p')
-  memory=$(figure "$pid" VmHWM)
+  memory=$(memory_of "$pid" VmHWM)
   delay=$(awk '{printf "%.0f", $2 / 1e6}' "/proc/$pid/task/$pid/schedstat")
   echo "process $pid: $memory KiB at most; $slow slow turns, the longest $longest s; $delay ms without a processor"
   [ -z "${JUDGE_TURNS:-}" ] || [ $(((slow - 2) * WORK_MS)) -le "$delay" ] || die "turns were slow through their work"

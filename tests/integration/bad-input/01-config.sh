@@ -8,20 +8,20 @@ wrong() {  # pattern sed-script: the good configuration, spoilt
 }
 check good.yaml
 wrong "unknown key 'listn'; did you mean 'listen'" 's/^listen:/listn:/'
-wrong "duplicate" '$a listen: 127.0.0.1:1'
-wrong "alias|anchor" 's/^allow_software: true/allow_software: \&a true/'
-wrong "tab" 's/^  - {name: kernel/\t- {name: kernel/'
-wrong "not a rate" 's|rate: 16KiB/s|rate: 16KB/s|'
-wrong "ceil" 's|ceil: 64KiB/s|ceil: 8KiB/s|'
-wrong "rate" 's|rate: 10MiB/s|rate: 1000MiB/s|'
-wrong "char_device|getrandom" 's/driver: getrandom/driver: dice/'
-wrong "allow_software" 's/^allow_software: true/allow_software: false/'
-wrong "kernell" 's/sources: \[kernel\]/sources: [kernell]/'
-wrong "true.*false|boolean" 's/^allow_software: true/allow_software: yes/'
+wrong "duplicate key 'listen', first at line 1" '$a listen: 127.0.0.1:1'
+wrong "anchors are not supported" 's/^allow_software: true/allow_software: \&a true/'
+wrong "tab; use spaces" 's/^  - {name: kernel/\t- {name: kernel/'
+wrong "'16KB/s' is not a rate" 's|rate: 16KiB/s|rate: 16KB/s|'
+wrong "class 'slow': ceil 8KiB/s is below the rate 16KiB/s" 's|ceil: 64KiB/s|ceil: 8KiB/s|'
+wrong "class 'root': rate 100MiB/s is below the sum of its children's" 's|rate: 10MiB/s|rate: 1000MiB/s|'
+wrong "'dice' is no driver; there are char_device" 's/driver: getrandom/driver: dice/'
+wrong "driver getrandom is software" 's/^allow_software: true/allow_software: false/'
+wrong "no source is called 'kernell'" 's/sources: \[kernel\]/sources: [kernell]/'
+wrong "allow_software: 'yes' is not true or false" 's/^allow_software: true/allow_software: yes/'
 wrong "pools\[0\].classes\[2\].name: no class name: 'größe' has the character 'ö'" 's/name: slow/name: größe/'
 wrong "no class name: 'a/b \*' has the character '/'" 's|name: secret|name: "a/b *"|'
 wrong "no pool name: 'größe' has the character 'ö'" 's/name: default/name: größe/; s|default/|größe/|g'
-wrong "nowhere" 's|"default/\*"|"nowhere/*"|'
+wrong "'nowhere/\*' names no leaf class" 's|"default/\*"|"nowhere/*"|'
 wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metrics: foo/'
 wrong "state_dir: 'state' is not an absolute path" '$a state_dir: state'
 # A file that ends too early, as an editor leaves it for a moment.
@@ -97,11 +97,11 @@ grep -q 'call it ENTROPYD_SERVER_CONFIG' variable.said
 ENTROPYD_CONFIG=none.yaml check good.yaml
 touch file
 wrong "state_dir: '$WORK/file' is a file" "\$a state_dir: $WORK/file"
-expect_failure 2 'no-such.yaml' check no-such.yaml
+expect_failure 2 'read no-such.yaml: No such file' check no-such.yaml
 sed "s|pki/server.key|pki/agent.key|" good.yaml >bad.yaml
-expect_failure 2 'key' check bad.yaml
+expect_failure 2 'tls.key: .*agent.key: it does not belong to the certificate .*server.crt' check bad.yaml
 sed "s|pki/server.crt|pki/none.crt|" good.yaml >bad.yaml
-expect_failure 2 'none.crt' check bad.yaml
+expect_failure 2 'tls.cert: read certificate .*none.crt: No such file' check bad.yaml
 # An OpenSSL that lacks what it needs is named as such, with OpenSSL's own words.
 printf 'openssl_conf = init\n[init]\nalg_section = algorithms\n[algorithms]\ndefault_properties = fips=yes\n' >fips.cnf
 for program in "$BIN/entropyd --config good.yaml --check-config" "$BIN/entropyd --config good.yaml"; do
@@ -119,7 +119,7 @@ agent_wrong() {  # pattern sed-script
   expect_failure 2 "agent-bad.yaml:[0-9]+:[0-9]+: .*$1" timeout 20 "$BIN/entropyd-hostagent" --config agent-bad.yaml
 }
 agent_wrong "unknown key 'severs'; did you mean 'servers'" 's/^servers:/severs:/'
-agent_wrong 'mode' 's|"0600"|"0999"|'
+agent_wrong "listeners\[0\].mode: '0999' is not a file mode" 's|"0600"|"0999"|'
 agent_wrong "'https://host:7743' is not HOST:PORT" 's|^servers: .*|servers: ["https://host:7743"]|'
 agent_wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metrics: foo/'
 agent_wrong "state_dir: '$WORK/file' is a file" "s|^state_dir: .*|state_dir: $WORK/file|"

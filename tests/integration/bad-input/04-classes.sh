@@ -15,7 +15,13 @@ spawn agent2 "$BIN/entropyd-hostagent" --config agent2.yaml --ports-file "$WORK/
 eventually 20 test -s agent2.ports
 egd egd2.sock read 4096
 sed "s|$WORK/agent.sock|$WORK/agent2.sock|" operator.client.yaml >agent2.client.yaml
-AS=agent2 ctl status -o json >status.json || true
-grep -q 'default/secret' status.json || die "the refused class is not in the status"
-grep -Eqi 'denied' status.json || die "the status does not say why default/secret gives nothing"
+status=0
+AS=agent2 ctl status -o json >status.json || status=$?
+[ $status = 3 ] || die "exit $status instead of 3: $(cat status.json)"
+/usr/bin/python3 -c 'import json
+classes = {one["class"]: one for one in json.load(open("status.json"))["agent"]["classes"]}
+assert classes["default/gold"]["phase"] == "PHASE_OPEN", classes
+secret = classes["default/secret"]
+assert secret["phase"] == "PHASE_CLOSED", secret
+assert secret["reason"].startswith("permission denied: no policy rule lets spiffe://test/agent/h1 draw"), secret'
 stop agent2

@@ -6,7 +6,7 @@ egd egd.sock sizes
 egd egd.sock split
 egd egd.sock pipeline 10000
 # Clients that ask for 100 MB each and never read: the agent reads on, and owes them numbers, not memory.
-before=$(awk '/^VmRSS/ {print $2}' "/proc/$(pid_of agent)/status")
+before=$(memory_of "$(pid_of agent)")
 /usr/bin/python3 - "$WORK/egd.sock" <<'PY'
 import socket, sys
 held = []
@@ -20,6 +20,6 @@ for _ in range(20):
         sys.exit("the agent stopped reading")
     held.append(s)
 PY
-after=$(awk '/^VmRSS/ {print $2}' "/proc/$(pid_of agent)/status")
+after=$(memory_of "$(pid_of agent)")
 [ $((after - before)) -lt 20000 ] || die "the agent grew from $before to $after KiB"
 egd egd.sock read 4096

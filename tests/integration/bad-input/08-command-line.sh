@@ -8,7 +8,8 @@ for seconds in nan inf -1 x; do
   refused 'is not a number between 1 and 36000' guest-boot --limit $seconds
 done
 refused '--days: 0 is not a whole number between 1 and 36500' pki init --dir days --days 0
-refused '--days' pki issue --dir pki --name days --spiffe spiffe://test/days --days 0
+refused '--days: 0 is not a whole number between 1 and' pki issue --dir pki --name days --spiffe spiffe://test/days \
+  --days 0
 [ ! -e days ] && [ ! -e pki/days.crt ] || die "a certificate of 0 days is there"
 refused '--deadline: 0 is not a whole number between 1 and 3600' drain --deadline 0
 refused 'NAME is required' guests add
@@ -71,9 +72,9 @@ alike "$("$BIN/entropyctl" version)" "$("$BIN/entropyctl" --version)"
 # A configuration that is missing is as wrong as one that is broken, and so is one of its files.
 printf 'server: [\n' >broken.yaml
 printf 'server: "localhost:1"\ntls: {cert: none.crt, key: none.key, ca: none.ca}\n' >astray.yaml
-for config in none.yaml broken.yaml . astray.yaml; do
+for case in none.yaml=none.yaml broken.yaml=broken.yaml '.=a directory' astray.yaml=none.crt; do
   for command in pools classes 'get --bytes 1 --class a/b'; do
-    expect_failure 2 'none.yaml|broken.yaml|a directory|none.crt' "$BIN/entropyctl" --config $config $command
+    expect_failure 2 "${case#*=}" "$BIN/entropyctl" --config "${case%%=*}" $command
   done
 done
 
@@ -123,19 +124,27 @@ expect_failure 69 'another name: .*--server-name' $operator --server-name wrong 
 # The error is all that it says: none of gRPC's own lines stand before it. As JSON it is one object.
 "$BIN/entropyctl" pki init --dir foreign --name foreign >foreign.txt
 expect_failure 69 'another CA' $operator --ca foreign/ca.crt pools
-if $operator --ca foreign/ca.crt pools >pools.out 2>pools.err; then die "a server of another CA was believed"; fi
+status=0
+$operator --ca foreign/ca.crt pools >pools.out 2>pools.err || status=$?
+[ $status = 69 ] || die "exit $status instead of 69"
 [ ! -s pools.out ] && [ "$(grep -cv '^  ' pools.err)" = 1 ] || die "it says: $(cat pools.err)"
-if $operator --ca foreign/ca.crt pools -o json >pools.out 2>pools.err; then die "it was believed"; fi
+status=0
+$operator --ca foreign/ca.crt pools -o json >pools.out 2>pools.err || status=$?
+[ $status = 69 ] || die "exit $status instead of 69"
 [ ! -s pools.out ] || die "an error has an answer: $(cat pools.out)"
 /usr/bin/python3 -c 'import json
 error = json.load(open("pools.err"))["error"]
 assert error["code"] == "UNAVAILABLE" and error["exit_status"] == 69 and "another CA" in error["message"], error'
-if $operator --ca foreign/ca.crt status -o json >status.out 2>status.err; then die "it is called healthy"; fi
+status=0
+$operator --ca foreign/ca.crt status -o json >status.out 2>status.err || status=$?
+[ $status = 69 ] || die "exit $status instead of 69: $(cat status.err)"
 /usr/bin/python3 -c 'import json
 status = json.load(open("status.out"))
 assert not status["healthy"] and any("the server does not answer" in t for t in status["troubles"]), status'
 expect_failure 1 'that of a reader draws' $operator get --bytes 10 --class default/gold
-if $operator get --bytes 10 --class default/gold >said 2>&1; then die "an operator draws bytes"; fi
+status=0
+$operator get --bytes 10 --class default/gold >said 2>&1 || status=$?
+[ $status = 1 ] || die "exit $status instead of 1"
 lacks said 'after 0 of' || die "it tells of nothing that was drawn"
 expect_failure 1 'no agent .*; entropyctl agents lists' $operator drain --identity spiffe://test/agent/nobody
 # A file that cannot be read, or whose content is wrong, ends every command alike.

@@ -20,7 +20,8 @@ AS=reader expect_failure 1 '2 calls of spiffe://test/reader/r1 wait \(max_gets_p
 AS=agent ctl get --bytes 32 --class default/gold --hex >/dev/null
 egd egd.sock read 65536
 for i in 1 2; do
-  eventually 30 has_ended "get$i"
-  rm "get$i.pid"
+  ends "get$i" 30
+  [ "$(grep -Ex '[0-9a-f]+' "get$i.log" | tr -d '\n' | wc -c)" = 65536 ] ||
+    die "get$i got no 32 KiB: $(head -c 200 "get$i.log")"
 done
 AS=reader ctl get --bytes 32 --class default/gold --hex >/dev/null

@@ -9,8 +9,8 @@ expect_failure 2 "burst 2KiB is below 4KiB.*raise it" ctl classes set default/sl
 expect_failure 2 'ceil=8KB/s: .*write e.g. 8KiB/s' ctl classes set default/slow ceil=8KB/s
 expect_failure 2 'the most is 7' ctl classes set default/slow prio=8
 expect_failure 2 "unknown key 'ciel'.*did you mean 'ceil'" ctl classes set default/slow ciel=1MiB/s
-expect_failure 2 'POOL/CLASS' ctl classes set slow ceil=1MiB/s
-expect_failure 2 'FIGURE' ctl classes set default/slow
+expect_failure 2 "'slow' is no POOL/CLASS" ctl classes set slow ceil=1MiB/s
+expect_failure 2 'FIGURE is required' ctl classes set default/slow
 expect_failure 1 "no class 'slwo' is configured.*root, gold, slow, secret" ctl classes set default/slwo ceil=1MiB/s
 expect_failure 1 "no pool 'nowhere'" ctl classes reset nowhere/slow
 expect_failure 1 'no pool .?nowhere.? is configured; there are default' ctl classes --pool nowhere

@@ -1,6 +1,6 @@
 . "$HERE/classes/vocabulary.sh"
 murder server
-eventually 5 has_ended load
+ends load 5 69
 start_server
 grep 'event=class.change_kept' server.log | grep 'class=default/slow' >/dev/null
 ctl classes diff | cmp - before.diff

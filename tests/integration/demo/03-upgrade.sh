@@ -1,6 +1,6 @@
 # The demo goes on when its agent is replaced, by an upgrade (USR2) and by a reload (HUP), and takes the last
 # one with it when it ends.
-in_session() { pgrep -s "$(pid_of demo)" "$@"; }  # `spawn` gives each program a session of its own
+in_session() { pgrep -s "$(cat demo.child)" "$@"; }  # `spawn` gives each program a session of its own
 agent_pid() { in_session -x entropyd-hostag; }
 is_replaced_by() {  # SIGNAL
   local before
@@ -34,9 +34,8 @@ is_running demo || die "the demo ended with its agent's second process: $(tail -
 served_grows
 eventually 5 metrics_answer  # where the demo has said
 [ "$(agents)" = 1 ] || die "$(agents) agents run"
-demo=$(pid_of demo)
-kill -INT "$demo"
-eventually 10 has_ended demo
+kill -INT "$(pid_of demo)"
+ends demo 10
 tail -n 1 demo.log
 tail -n 1 demo.log | grep '"ok": *true' >/dev/null || die "the demo says that it failed"
 [ "$(in_session -c)" = 0 ] || die "left behind: $(in_session -a)"

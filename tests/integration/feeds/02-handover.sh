@@ -9,8 +9,7 @@ adopt_pid
 differ "$(pid_of agent)" "$before" || die "nothing was reloaded"
 touch go
 eventually 10 grep -q whole held.log
-eventually 5 has_ended held
-rm held.pid
+ends held 5
 /usr/bin/python3 tcp.py "$port"
 stop agent
 start_agent

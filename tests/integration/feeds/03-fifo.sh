@@ -61,9 +61,8 @@ for how in upgrade reload upgrade; do
   grows held.pipe
 done
 touch held.stop
-eventually 10 has_ended held
+ends held 10
 grep -q '^read on, 0 ends' held.log || die "$(cat held.log)"
-rm held.pid
 
 # One that has the pipe open goes on reading after a crash, whoever was killed.
 spawn waiting /usr/bin/python3 "$HERE/feeds/pipe.py" wait "$fifo" "$WORK/waiting.pipe" "$WORK/waiting.stop"
@@ -72,8 +71,7 @@ murder agent
 start_agent
 grows waiting.pipe
 touch waiting.stop
-eventually 10 has_ended waiting
-rm waiting.pid
+ends waiting 10
 pipe whole ./*.pipe
 
 # The file outlives the agent; without its listener nothing holds it open.

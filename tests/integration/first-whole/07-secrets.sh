@@ -2,10 +2,15 @@
 AS=reader ctl get --bytes 4096 --class default/gold --raw >given.get
 egd egd.sock read 4096 --out given.egd
 AS=reader ctl get --bytes 64 --class default/gold --hex | tr -d '\n' >given.hex
-refused() { ! "$@" >>said.error 2>&1 || die "not refused: $*"; }
-AS=reader refused ctl get --bytes 16 --class default/secrets --hex
-AS=agent refused ctl get --bytes 16 --class default/secret --hex
-AS=reader refused ctl get --bytes 0 --class default/gold --hex
+refused() {  # STATUS COMMAND…
+  local want=$1 status=0
+  shift
+  "$@" >>said.error 2>&1 || status=$?
+  [ $status = "$want" ] || die "exit $status instead of $want: $*"
+}
+AS=reader refused 1 ctl get --bytes 16 --class default/secrets --hex
+AS=agent refused 1 ctl get --bytes 16 --class default/secret --hex
+AS=reader refused 2 ctl get --bytes 0 --class default/gold --hex
 egd egd.sock unknown >>said.error 2>&1
 for program in server agent; do
   curl -fsS "http://127.0.0.1:$(port_of $program http)/metrics" >said.$program.metrics

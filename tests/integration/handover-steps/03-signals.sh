@@ -72,7 +72,7 @@ stopped() {  # ROLE MESSAGE WHEN
   else
     [ "$want" != somebody ] || die "nobody serves"
     end_watch '"surplus": 0, "blocks_twice": 0'
-    [ "$(find . -maxdepth 1 -name '*.sock*' | wc -l)" = 0 ] || die "socket files were left behind"
+    ! compgen -G '*.sock*' >/dev/null || die "socket files were left behind: $(compgen -G '*.sock*')"
     nobody_serves
   fi
 }

@@ -35,7 +35,11 @@ lost_all() {
   end_watch '"closed": 16, .*"surplus": 0, "blocks_twice": 0'
 }
 # A taker that ends by itself holds the connections a little longer than the giver that was killed.
-watch_is_alone() { [ "$(find "/proc/$(pid_of watch)/fd" -lname 'socket:*' | wc -l)" = 0 ]; }
+watch_is_alone() {
+  local sockets
+  sockets=$(find "/proc/$(pid_of watch)/fd" -lname 'socket:*') || return
+  [ -z "$sockets" ]
+}
 end_watch() {  # PATTERN of its last line
   local pid
   pid=$(pid_of watch)
@@ -63,4 +67,8 @@ nobody_serves() {
   is_gone "$(main_pid)" || die "the manager takes $(main_pid) for the service"
   start_managed
 }
-agents_are_none() { [ "$(agents | wc -l)" = 0 ]; }
+agents_are_none() {
+  local all
+  all=$(agents) || return
+  [ -z "$all" ]
+}

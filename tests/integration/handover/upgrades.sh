@@ -5,14 +5,16 @@ serves() { [ "$(serving_pid)" = "$1" ]; }
 # adopt_pid: from here on `agent` is whoever serves. Its doors have opened by then.
 adopt_pid() { eventually 15 test -s agent.ports; serving_pid >agent.pid; }
 
-# delivered_has_grown: /metrics of whoever serves, against the last time.
+# delivered_has_grown: /metrics of whoever serves, against the last time. It never goes back, and goes on.
+delivered() { metric agent '^entropyd_agent_delivered_bytes_total.*gold'; }
+delivered_exceeds() { [ "$(delivered)" -gt "$1" ]; }
 delivered_has_grown() {
-  local now before
-  now=$(metric agent '^entropyd_agent_delivered_bytes_total.*gold')
-  before=0
+  local now before=0
   [ ! -f delivered ] || before=$(cat delivered)
+  now=$(delivered)
   [ "$now" -ge "$before" ] || die "delivered bytes went back from $before to $now"
-  echo "$now" >delivered
+  eventually 5 delivered_exceeds "$before"
+  delivered >delivered
 }
 
 mark() {  # the longest round since the last mark, in ms

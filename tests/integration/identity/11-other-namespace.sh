@@ -27,5 +27,4 @@ leave seen
 leave named
 # unshare takes no SIGTERM while it waits.
 kill -TERM "$(pgrep --parent "$(pid_of pod)")"
-eventually 5 has_ended pod
-rm pod.pid
+ends pod 5

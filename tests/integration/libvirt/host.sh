@@ -32,8 +32,9 @@ stdio_handler = "file"
 CONF
 libvirtd -f /etc/libvirt/libvirtd.conf &
 touch "$dir/$name.host"
-# QEMUs become this process's children; they are gathered here.
+# QEMUs become this process's children; they are gathered here, however they have ended.
+set +e
 while :; do
-  wait -n || true
+  wait -n
   sleep 1 &
 done

@@ -5,6 +5,6 @@ for host in hosta hostb; do
     for log in "/proc/$(init_of $host)/root/var/log/libvirt/qemu/"*.log; do
       [ ! -f "$log" ] || cp "$log" "$host-$(basename "$log")"
     done
-    kill -KILL "$(init_of $host)" || true
+    if init=$(init_of $host); then kill -KILL "$init"; fi
   fi
 done

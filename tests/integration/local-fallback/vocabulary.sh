@@ -10,7 +10,7 @@ run_server() {
   eventually 20 is_ready "$1"
 }
 
-agent_json() { "$BIN/entropyctl" --control "$WORK/agent.sock" status -o json || true; }
+agent_json() { "$BIN/entropyctl" --control "$WORK/agent.sock" status -o json || [ $? = 3 ]; }
 # agent_says EXPRESSION: of the agent's status, `a`; its classes by name, `c`.
 agent_says() {
   agent_json | /usr/bin/python3 -c '

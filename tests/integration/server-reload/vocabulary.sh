@@ -39,7 +39,7 @@ storm() {
   /usr/bin/python3 "$HERE/server-reload/storm.py" "$server" server.yaml server.log 20 1
   threads=$(ls "/proc/$server/task" | wc -l)
   descriptors=$(ls "/proc/$server/fd" | wc -l)
-  memory=$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")
+  memory=$(memory_of "$server")
   answered before >/dev/null
   /usr/bin/python3 "$HERE/server-reload/storm.py" "$server" server.yaml server.log "$1" 2
   answered storm
@@ -48,7 +48,7 @@ storm() {
   [ "$now" -le $((threads + 4)) ] || die "$now threads, and before the storm $threads"
   now=$(ls "/proc/$server/fd" | wc -l)
   [ "$now" -le $((descriptors + 4)) ] || die "$now descriptors, and before the storm $descriptors"
-  now=$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")
+  now=$(memory_of "$server")
   echo "memory: $memory KiB before, $now KiB after"
   [ "$now" -le $((memory + 16384)) ] || die "$now KiB, and before the storm $memory KiB"
 }

@@ -27,7 +27,6 @@ import json, sys
 print(next(one for one in listed if one["name"] == sys.argv[1])[sys.argv[2]])' "$2" "$3"
 }
 device_is() { [ "$(of sources device state)" = "SOURCE_STATE_$1" ]; }
-device_is_not() { ! device_is "$1"; }
 lone_is_ready() { [ "$(of pools lone ready)" = True ]; }
 lone_is_suspended() { [ "$(of pools lone ready)" = False ]; }
 lone_gives() { [ "$(tell lone look | figure bytes)" -gt 0 ]; }

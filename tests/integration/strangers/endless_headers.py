@@ -26,8 +26,9 @@ def frame(kind, flags, stream, payload):
 HEADER = b"\0\x64" + b"x" * 100 + b"\x64" + b"y" * 100
 BLOCK = HEADER * (16000 // len(HEADER))
 heard, why = 0, "open"
+connection = socket.create_connection((host, int(port)), timeout=60)  # nobody who is there is an error of the test's
 try:
-    with socket.create_connection((host, int(port)), timeout=60) as raw, context.wrap_socket(raw) as tls:
+    with connection as raw, context.wrap_socket(raw) as tls:
         tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 0, 1, BLOCK))
         for _ in range(int(megabytes) * 1_000_000 // len(BLOCK)):
             tls.sendall(frame(9, 0, 1, BLOCK))
