@@ -9,7 +9,6 @@
 # Without /dev/kvm the guests run under TCG: slower, same test.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-GUEST_TESTS=$HERE
 export HERE=$HERE/../integration ROOT
 ROOT=$(cd "$HERE/../.." && pwd)
 BIN=${BIN:-$ROOT/build/release/bin}
@@ -39,7 +38,7 @@ for guest in 1 2; do
 done
 # The agent knew its peers for QEMUs and primed them, unasked.
 [ "$(metric agent entropyd_agent_primed_bytes_total)" -ge 128 ] || die "the guests' QEMUs were not primed"
-/usr/bin/python3 "$GUEST_TESTS/no_block_twice.py" guest1.bin guest2.bin sample
+/usr/bin/python3 "$HERE/blocks.py" guest1.bin guest2.bin sample
 # An ideal source fails one block in about 1,250; of 400 blocks more than 6 fail once in 10^7 runs.
 rngtest <sample >rngtest.log 2>&1 || [ $? = 1 ]
 successes=$(sed -n 's/.*FIPS 140-2 successes: //p' rngtest.log)

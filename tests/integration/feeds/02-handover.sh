@@ -1,16 +1,16 @@
 . "$HERE/handover/upgrades.sh"
+. "$HERE/identity/guests.sh"
 port=$(cat tcp.port)
-spawn held /usr/bin/python3 tcp.py "$port" "$WORK/go"
-eventually 10 grep -q waits held.log
+guest held "127.0.0.1:$port" -
+draws held 1024
 before=$(serving_pid)
 rm -f agent.ports
 ctl agent reload
 adopt_pid
 differ "$(pid_of agent)" "$before" || die "nothing was reloaded"
-touch go
-eventually 10 grep -q whole held.log
-ends held 5
-/usr/bin/python3 tcp.py "$port"
+draws held 1024
+leave held
+[ "$(egd "127.0.0.1:$port" pipeline 16)" = 1024 ]
 stop agent
 start_agent
-/usr/bin/python3 tcp.py "$port"
+[ "$(egd "127.0.0.1:$port" pipeline 16)" = 1024 ]

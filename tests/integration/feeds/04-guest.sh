@@ -15,7 +15,7 @@ has_read() { [ "$(reads)" -ge "$1" ]; }
 reads_on() { local now; now=$(reads); eventually 15 has_read $((now + 5)); }
 eventually 40 has_read 1
 [ "$(stat -c %s guest.pipe)" -ge 32768 ] || die "the guest read $(stat -c %s guest.pipe) bytes"
-/usr/bin/python3 "$HERE/feeds/pipe.py" whole ./*.pipe
+/usr/bin/python3 "$HERE/blocks.py" --anywhere ./*.pipe
 
 rm -f agent.ports
 ctl agent upgrade >/dev/null
