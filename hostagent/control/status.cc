@@ -70,7 +70,7 @@ void AgentStatus::FillGuests(v1::ListGuestsResponse* response) const {
   for (const auto& [id, connection] : parts_.connections->all()) {
     FillConnection(*connection, response->add_guest());
   }
-  for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
+  for (const Feed* const feed : parts_.feeds->all()) {
     if (feed->id() != 0) FillFeed(*feed, response->add_guest());  // else it has not started
   }
 }
@@ -141,7 +141,7 @@ std::vector<GuestSeries> AgentStatus::Series() const {
     series.owed += connection->session().owed();
     series.totals += connection->totals_here();
   }
-  for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
+  for (const Feed* const feed : parts_.feeds->all()) {
     if (feed->id() == 0) continue;
     GuestSeries& series = by_key[feed->account()];
     series.owed += feed->owed();

@@ -17,8 +17,7 @@ absl::Status Feeds::OpenPipe(Pipe* pipe) {
   auto feed =
       FifoFeed::Open(pipe->wanted.pipe, connections_->host(), classes_[pipe->wanted.class_index]);
   if (!feed.ok()) return feed.status();
-  pipe->feed = feed->get();
-  all_.push_back(*std::move(feed));
+  pipe->feed = *std::move(feed);
   return absl::OkStatus();
 }
 
@@ -41,7 +40,7 @@ absl::Status Feeds::OpenAll(const Options& options, bool may_wait) {
   auto feed =
       KernelFeed::Open(std::move(kernel), connections_->host(), from, options.kernel->counters);
   if (!feed.ok()) return feed.status();
-  all_.push_back(*std::move(feed));
+  kernel_ = *std::move(feed);
   return absl::OkStatus();
 }
 
@@ -50,20 +49,19 @@ void Feeds::Wait(Pipe* pipe, const absl::Status& why) {
   LogWaiting(pipe->wanted.pipe.path, why, "mend what the reason names", connections_->host()->log);
 }
 
-std::unique_ptr<Feed> Feeds::TakeOut(Pipe* pipe) {
-  const auto at = std::find_if(all_.begin(), all_.end(), [pipe](const std::unique_ptr<Feed>& feed) {
-    return feed.get() == pipe->feed;
-  });
-  std::unique_ptr<Feed> feed = std::move(*at);
-  all_.erase(at);
-  pipe->feed = nullptr;
-  return feed;
+std::vector<Feed*> Feeds::all() const {
+  std::vector<Feed*> all;
+  for (const Pipe& pipe : pipes_) {
+    if (pipe.feed != nullptr) all.push_back(pipe.feed.get());
+  }
+  if (kernel_ != nullptr) all.push_back(kernel_.get());
+  return all;
 }
 
 absl::Status Feeds::OpenAndStart(Pipe* pipe) {
   if (absl::Status status = OpenPipe(pipe); !status.ok()) return status;
-  absl::Status status = StartOne(pipe->feed);
-  if (!status.ok()) TakeOut(pipe);
+  absl::Status status = StartOne(pipe->feed.get());
+  if (!status.ok()) pipe->feed.reset();
   return status;
 }
 
@@ -85,7 +83,7 @@ size_t Feeds::MakeLostAnew() {
     if (pipe.feed == nullptr || pipe.feed->id() == 0 || pipe.feed->IsItsFile()) continue;
     ++lost;
     LeaveAccounts(*pipe.feed);
-    left_.emplace_back(static_cast<FifoFeed*>(TakeOut(&pipe).release()));
+    left_.push_back(std::move(pipe.feed));
     if (left_.size() > kMostLeft) DropOneLeft();
     pipe.problem = OpenAndStart(&pipe);
     LogLost(pipe.wanted.pipe.path, pipe.problem, connections_->host()->log);
@@ -128,23 +126,23 @@ absl::Status Feeds::StartOne(Feed* feed) {
 }
 
 absl::Status Feeds::Start() {
-  for (const std::unique_ptr<Feed>& feed : all_) {
-    if (auto status = StartOne(feed.get()); !status.ok()) return status;
+  for (Feed* const feed : all()) {
+    if (auto status = StartOne(feed); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
 void Feeds::StartWhatCan() {
-  for (const std::unique_ptr<Feed>& feed : all_) {
-    absl::Status status = StartOne(feed.get());
+  for (Feed* const feed : all()) {
+    absl::Status status = StartOne(feed);
     if (status.ok()) continue;
     connections_->host()->log->Error("tap.closed", {{"tap", feed->name()}, {"reason", status}});
     for (Pipe& pipe : pipes_) {
-      if (pipe.feed == feed.get()) pipe.problem = status;
+      if (pipe.feed.get() == feed) pipe.problem = status;
     }
   }
   for (Pipe& pipe : pipes_) {
-    if (pipe.feed != nullptr && !pipe.problem.ok()) TakeOut(&pipe);
+    if (pipe.feed != nullptr && !pipe.problem.ok()) pipe.feed.reset();
   }
 }
 
@@ -154,14 +152,14 @@ void Feeds::LeaveAccounts(const Feed& feed) {
 }
 
 void Feeds::Close() {
-  for (const std::unique_ptr<Feed>& feed : all_) LeaveAccounts(*feed);
+  for (const Feed* const feed : all()) LeaveAccounts(*feed);
   pipes_.clear();
   left_.clear();
-  all_.clear();
+  kernel_.reset();
 }
 
 void Feeds::MeasureRates(double seconds) {
-  for (const std::unique_ptr<Feed>& feed : all_) feed->MeasureRate(seconds);
+  for (Feed* const feed : all()) feed->MeasureRate(seconds);
 }
 
 }  // namespace entropyd

@@ -71,14 +71,16 @@ class Feeds {
   // Ends all feeds. The files of pipes stay.
   void Close();
 
-  const std::vector<std::unique_ptr<Feed>>& all() const { return all_; }
+  // The pipes that wait for nothing, in their order, then the kernel. It holds until the next call
+  // that opens or ends feeds.
+  std::vector<Feed*> all() const;
   void MeasureRates(double seconds);
 
  private:
   struct Pipe {
     Options::Pipe wanted;
-    // In all_; nullptr = it waits.
-    FifoFeed* feed = nullptr;
+    // nullptr = it waits.
+    std::unique_ptr<FifoFeed> feed;
     absl::Status problem;
   };
 
@@ -86,7 +88,6 @@ class Feeds {
   absl::Status OpenPipe(Pipe* pipe);
   absl::Status OpenAndStart(Pipe* pipe);
   void Wait(Pipe* pipe, const absl::Status& why);
-  std::unique_ptr<Feed> TakeOut(Pipe* pipe);
   // The oldest of the pipe that has most of those that are left: whoever removes one again and
   // again ends no reader of another.
   void DropOneLeft();
@@ -96,8 +97,8 @@ class Feeds {
   Connections* const connections_;
   const std::vector<ServedClass*> classes_;
   GuestAccounts* const accounts_;
-  std::vector<std::unique_ptr<Feed>> all_;
   std::vector<Pipe> pipes_;
+  std::unique_ptr<KernelFeed> kernel_;
   // Pipes whose file is gone, for those who have it open. The oldest come first.
   std::vector<std::unique_ptr<FifoFeed>> left_;
 };

@@ -67,7 +67,7 @@ void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
   for (const auto& [key, account] : parts_.accounts->all()) {
     // A feed does not cross as connections do. Its accounts cross.
     GuestTotals departed = account.departed;
-    for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
+    for (const Feed* const feed : parts_.feeds->all()) {
       if (feed->account() == key) departed += feed->totals();
     }
     if (departed == GuestTotals()) continue;
@@ -122,7 +122,7 @@ void SavedState::SaveNumbers(handover::v1::Numbers* numbers, std::vector<int>* l
   *numbers->mutable_guest_sockets() = parts_.endpoints->guest_sockets();
   SaveAccounts(numbers);
   SaveGuests(numbers);
-  for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
+  for (const Feed* const feed : parts_.feeds->all()) {
     const absl::optional<int64_t> tokens = feed->nano_tokens();
     if (!tokens.has_value()) continue;
     handover::v1::TapTokens* saved = numbers->add_tap();
@@ -185,7 +185,7 @@ void SavedState::AdoptClass(const handover::v1::ClassNumbers& saved, ServedClass
 
 void SavedState::AdoptFeeds(const handover::v1::Numbers& numbers) {
   for (const handover::v1::TapTokens& saved : numbers.tap()) {
-    for (const std::unique_ptr<Feed>& feed : parts_.feeds->all()) {
+    for (Feed* const feed : parts_.feeds->all()) {
       if (feed->name() != saved.name() || feed->served_class()->name() != saved.class_()) continue;
       feed->StartWith(saved.ceil_tokens());
     }
