@@ -53,7 +53,7 @@ void ServerMetrics::AddTotals() {
       {"entropyd_attach_violations_total", "Streams ended because the peer broke the protocol.",
        &Totals::violations},
       {"entropyd_attach_superseded_total", "Streams replaced by a newer one of the same host.",
-       &Totals::supersessions},
+       &Totals::replacements},
       {"entropyd_attach_stuck_writes_total", "Streams cancelled because the peer did not read.",
        &Totals::stuck_writes},
       {"entropyd_attach_silent_agents_total",

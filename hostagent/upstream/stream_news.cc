@@ -10,7 +10,7 @@ namespace entropyd {
 namespace {
 
 // Another stream has our identity and host_id: from a cloned host, or a second agent.
-bool IsSuperseded(absl::StatusCode code) {
+bool IsReplaced(absl::StatusCode code) {
   return code == absl::StatusCode::kAborted || code == absl::StatusCode::kAlreadyExists;
 }
 
@@ -26,7 +26,7 @@ bool DeservesPenalty(absl::StatusCode code) {
     case absl::StatusCode::kUnauthenticated:     // certificate revoked
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnimplemented:  // no entropyd
-    case absl::StatusCode::kAborted:        // superseded by our double
+    case absl::StatusCode::kAborted:        // replaced by our double
     case absl::StatusCode::kAlreadyExists:
       return true;
     default:
@@ -55,7 +55,7 @@ absl::string_view Remedy(bool attached, const absl::Status& why) {
 StreamNews::StreamNews(Log* log, Metrics* metrics)
     : log_(log),
       metrics_(metrics),
-      superseded_(metrics->AddCounter(
+      replaced_(metrics->AddCounter(
           "entropyd_agent_upstream_superseded_total",
           "Streams ended because another agent attached with this host's identity and host_id.")),
       connected_(metrics->AddGauge("entropyd_agent_upstream_connected",
@@ -76,8 +76,8 @@ void StreamNews::Ended(const std::string& server, bool attached, const absl::Sta
                    "Streams that ended or could not be attached, by gRPC status code.",
                    {{"code", absl::StatusCodeToString(why.code())}})
       ->Increment();
-  if (IsSuperseded(why.code())) {
-    superseded_->Increment();
+  if (IsReplaced(why.code())) {
+    replaced_->Increment();
     log_->Error("upstream.superseded",
                 {{"server", server},
                  {"reason",

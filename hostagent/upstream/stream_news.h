@@ -44,7 +44,7 @@ class StreamNews {
  private:
   Log* const log_;
   Metrics* const metrics_;
-  Counter* const superseded_;
+  Counter* const replaced_;
   Gauge* const connected_;
   Counter* const reconnects_;
   uint64_t attached_ = 0;

@@ -226,15 +226,15 @@ absl::Status AttachProtocol::HandleHello(Session* session, const v1::Hello& hell
     ++totals_.denied_clone;
     EndSession(
         session,
-        {.cause = SessionEnd::Cause::kClonedHost, .limit = SessionRegistry::kMaxSupersessions},
+        {.cause = SessionEnd::Cause::kClonedHost, .limit = SessionRegistry::kMaxReplacements},
         now_nanos);
     return absl::OkStatus();
   }
   ++next_session_id_;
   ++totals_.attached;
   if (answer.replaced != nullptr) {
-    ++totals_.supersessions;
-    EndSession(answer.replaced, Because(SessionEnd::Cause::kSuperseded), now_nanos);
+    ++totals_.replacements;
+    EndSession(answer.replaced, Because(SessionEnd::Cause::kReplaced), now_nanos);
   }
   const uint64_t count =
       session->place().AskLine(IdentityShares::StreamEvent::kAttached, now_nanos);

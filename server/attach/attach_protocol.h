@@ -80,7 +80,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
     // Streams refused because max_agents were attached.
     uint64_t denied_capacity = 0;
     uint64_t denied_clone = 0;
-    uint64_t supersessions = 0;
+    uint64_t replacements = 0;
     uint64_t stuck_writes = 0;
     // Streams ended because their agents sent nothing, not even heartbeats.
     uint64_t silent_agents = 0;

@@ -92,8 +92,8 @@ absl::Status ToStatus(const SessionEnd& end, absl::string_view identity) {
     case Cause::kTooManyAgents:
       return absl::ResourceExhaustedError(
           absl::StrCat("attach: ", end.limit, " agents are attached (max_agents)"));
-    case Cause::kSuperseded:
-      return absl::AbortedError("superseded: the host has attached again");
+    case Cause::kReplaced:
+      return absl::AbortedError("replaced: the host has attached again");
     case Cause::kNoHello:
       return absl::DeadlineExceededError(absl::StrCat(
           "no hello within ", kHelloTimeoutNanos / kSecondNanos, " s of the stream's start"));

@@ -1,7 +1,7 @@
 // Why a peer gets nothing, or gets no more: values that code can tell apart. They become a text and
 // a status code where they leave the server, and only there.
 //
-//   session->End({.cause = SessionEnd::Cause::kSuperseded}, now);
+//   session->End({.cause = SessionEnd::Cause::kReplaced}, now);
 //   transport->Finish(ToStatus(session->end(), session->peer().identity));
 //
 // Two things have an absl::Status of their own, which goes to the wire unchanged. A message that
@@ -88,7 +88,7 @@ struct SessionEnd {
     // The host's stream was replaced more than `limit` times within a minute.
     kClonedHost,
     // The same host has attached again, by a newer stream.
-    kSuperseded,
+    kReplaced,
     // The peer sent no Hello in time.
     kNoHello,
     // The server told it to go (`drain_reason`), and its time is up.

@@ -35,12 +35,12 @@ SessionRegistry::Answer SessionRegistry::Register(Session* session, int64_t now_
     host.current = session;
     return {};
   }
-  std::vector<int64_t>& times = host.supersessions;
+  std::vector<int64_t>& times = host.replacements;
   times.erase(
       std::remove_if(times.begin(), times.end(),
-                     [now_nanos](int64_t t) { return now_nanos - t >= kSupersessionWindowNanos; }),
+                     [now_nanos](int64_t t) { return now_nanos - t >= kReplacementWindowNanos; }),
       times.end());
-  if (times.size() >= kMaxSupersessions) return {.cloned = true};
+  if (times.size() >= kMaxReplacements) return {.cloned = true};
   times.push_back(now_nanos);
   return {.replaced = std::exchange(host.current, session)};
 }

@@ -27,8 +27,8 @@ class SessionRegistry {
  public:
   // A host that restarts its agent replaces its stream now and then. A cloned host does so in a
   // loop. The registry refuses more replacements than this within a minute.
-  static constexpr size_t kMaxSupersessions = 3;
-  static constexpr int64_t kSupersessionWindowNanos = kMinuteNanos;
+  static constexpr size_t kMaxReplacements = 3;
+  static constexpr int64_t kReplacementWindowNanos = kMinuteNanos;
 
   Session* Add(std::unique_ptr<Session> session);
   // Forgets a session and deletes it together with its transport.
@@ -52,7 +52,7 @@ class SessionRegistry {
   struct Host {
     Session* current = nullptr;
     // The times of the latest replacements of its stream.
-    std::vector<int64_t> supersessions;
+    std::vector<int64_t> replacements;
   };
   static std::string Key(const Session& session);
 

@@ -69,8 +69,8 @@ TEST_F(StreamNewsTest, AServerThatHadAcceptedUsDoesNotRefuseOurCertificate) {
 }
 
 TEST_F(StreamNewsTest, ADoubleOfThisHostIsAnErrorOfItsOwn) {
-  news_.Ended("a:7743", true, absl::AbortedError("superseded"), 0);
-  news_.Ended("a:7743", true, absl::AlreadyExistsError("superseded"), 0);
+  news_.Ended("a:7743", true, absl::AbortedError("replaced"), 0);
+  news_.Ended("a:7743", true, absl::AlreadyExistsError("replaced"), 0);
   EXPECT_EQ(Count("entropyd_agent_upstream_superseded_total"), 2);
   EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error upstream.superseded server=a:7743"),
                                         StartsWith("warning upstream.ended"),

@@ -108,9 +108,9 @@ TEST_F(UpstreamTest, AServerThatRefusesUsIsLeftAloneForAMinuteWhileOthersServe) 
   }
 }
 
-TEST_F(UpstreamTest, BeingSupersededIsAnAlarmAndNotAFight) {
+TEST_F(UpstreamTest, BeingReplacedIsAnAlarmAndNotAFight) {
   Attach();
-  EndStream(absl::AbortedError("superseded"));
+  EndStream(absl::AbortedError("replaced"));
   EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 1);
   const size_t dials = net_.dialled.size();
   Run(absl::Seconds(59));
@@ -299,7 +299,7 @@ TEST_F(UpstreamDrainTest, AnOldServerThatDoesNotCloseIsCancelledAfterASecond) {
 
 TEST_F(UpstreamDrainTest, TheOldStreamsEndBeforeTheNewWelcomeIsNoError) {
   Drain(1);
-  old_wire().End(absl::AbortedError("superseded by your own next stream"));
+  old_wire().End(absl::AbortedError("replaced by your own next stream"));
   upstream_->Process();
   EXPECT_FALSE(upstream_->connected());
   EXPECT_EQ(MetricOf("entropyd_agent_upstream_superseded_total"), 0);

@@ -103,7 +103,7 @@ class AttachModel {
   struct Counts {
     // Bytes.
     uint64_t taken = 0, got = 0, lost = 0, dropped = 0;
-    uint64_t streams = 0, offences = 0, superseded = 0;
+    uint64_t streams = 0, offences = 0, replaced = 0;
     // Streams with a message that had bytes of several channels.
     uint64_t mixed = 0;
 
@@ -114,7 +114,7 @@ class AttachModel {
       dropped += other.dropped;
       streams += other.streams;
       offences += other.offences;
-      superseded += other.superseded;
+      replaced += other.replaced;
       mixed += other.mixed;
     }
   };
@@ -264,7 +264,7 @@ class AttachModel {
       given += server->given();
       sent += totals.sent_bytes;
       drawn += totals.drawn_bytes;
-      counts_.superseded += totals.supersessions;
+      counts_.replaced += totals.replacements;
       counts_.lost += totals.lost_bytes;
     }
     counts_.taken = fates_.BytesOf(WordFates::Fate::kTaken);

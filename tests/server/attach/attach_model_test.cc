@@ -34,7 +34,7 @@ TEST(AttachModelItselfTest, BytesGetThroughAStorm) {
   EXPECT_GT(all.dropped, 10'000u);
   EXPECT_GT(all.streams, 60u);
   EXPECT_GT(all.offences, 5u);
-  EXPECT_GT(all.superseded, 2u);
+  EXPECT_GT(all.replaced, 2u);
   EXPECT_GT(all.mixed, 20u) << "few messages have bytes of several channels";
 }
 

@@ -132,16 +132,16 @@ TEST_F(AttachProtocolTest, AFloodOfStreamsThatComeAndGoIsAFewLinesForEachIdentit
 
 TEST_F(AttachProtocolTest, AClonedHostIsDeniedAndTheOlderStreamServesOn) {
   FakePeer* older = Ready();
-  for (size_t i = 0; i < SessionRegistry::kMaxSupersessions; ++i) older = Ready();
-  EXPECT_EQ(totals().supersessions, SessionRegistry::kMaxSupersessions);
+  for (size_t i = 0; i < SessionRegistry::kMaxReplacements; ++i) older = Ready();
+  EXPECT_EQ(totals().replacements, SessionRegistry::kMaxReplacements);
   FakePeer* const clone = Greet();
   EXPECT_TRUE(absl::IsAlreadyExists(clone->wire.status)) << clone->wire.status;
   EXPECT_EQ(totals().denied_clone, 1u);
-  EXPECT_EQ(totals().attached, 1 + SessionRegistry::kMaxSupersessions);
+  EXPECT_EQ(totals().attached, 1 + SessionRegistry::kMaxReplacements);
   EXPECT_EQ(Logged("agent.denied identity=spiffe://test/agent peer=peer reason=cloned_host"), 1);
   EXPECT_EQ(totals().violations, 0u);
   EXPECT_TRUE(clone->wire.messages.empty()) << "not even a Welcome";
-  EXPECT_EQ(Logged("agent.detached"), static_cast<int>(SessionRegistry::kMaxSupersessions))
+  EXPECT_EQ(Logged("agent.detached"), static_cast<int>(SessionRegistry::kMaxReplacements))
       << "the clone was never attached";
   Post(clone->session, Session::kDead);
   EXPECT_EQ(registry().registered(), 1u) << "the host is still the older one's";

@@ -16,7 +16,7 @@ TEST(ReasonsTest, EveryEndOfASessionHasTheCodeOfTheContract) {
       {Cause::kPeerGone, absl::StatusCode::kCancelled},
       {Cause::kServerDrains, absl::StatusCode::kUnavailable},
       {Cause::kTooManyAgents, absl::StatusCode::kResourceExhausted},
-      {Cause::kSuperseded, absl::StatusCode::kAborted},
+      {Cause::kReplaced, absl::StatusCode::kAborted},
       {Cause::kNoHello, absl::StatusCode::kDeadlineExceeded},
       {Cause::kDrained, absl::StatusCode::kUnavailable},
       {Cause::kStuckWrite, absl::StatusCode::kDeadlineExceeded},
@@ -58,7 +58,7 @@ TEST(ReasonsTest, OnlyWhoIsNotLetInIsDenied) {
   EXPECT_EQ(DenialName(Cause::kTooManyAgents), "max_agents");
   EXPECT_EQ(DenialName(Cause::kIdentityShare), "identity_share");
   EXPECT_EQ(DenialName(Cause::kClonedHost), "cloned_host");
-  for (const Cause cause : {Cause::kPeerGone, Cause::kServerDrains, Cause::kSuperseded}) {
+  for (const Cause cause : {Cause::kPeerGone, Cause::kServerDrains, Cause::kReplaced}) {
     EXPECT_EQ(DenialName(cause), "");
   }
 }

@@ -43,7 +43,7 @@ TEST_F(SessionRegistryTest, TheNewestOfAHostReplacesTheOneBefore) {
 
 TEST_F(SessionRegistryTest, ReplacementsAreForgottenAfterAMinute) {
   ASSERT_FALSE(registry_.Register(Add("a", 'x'), 0).cloned);
-  for (size_t i = 0; i < SessionRegistry::kMaxSupersessions; ++i) {
+  for (size_t i = 0; i < SessionRegistry::kMaxReplacements; ++i) {
     ASSERT_FALSE(registry_.Register(Add("a", 'x'), kSecondNanos).cloned);
   }
   const int64_t minute = kSecondNanos + kMinuteNanos;

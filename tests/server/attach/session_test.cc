@@ -283,9 +283,9 @@ TEST_F(SessionTest, WhoIsDrainedBeforeItsHelloHearsOfItWithTheWelcome) {
 TEST_F(SessionTest, OnlyTheFirstEndCountsAndItWaitsFiveSecondsForItsLastWrite) {
   ASSERT_TRUE(session_.Hello(Hello(), 1).ok());
   Say();
-  session_.End({.cause = SessionEnd::Cause::kSuperseded}, kSecondNanos);
+  session_.End({.cause = SessionEnd::Cause::kReplaced}, kSecondNanos);
   session_.End({.cause = SessionEnd::Cause::kPeerGone}, 2 * kSecondNanos);
-  EXPECT_EQ(session_.end().cause, SessionEnd::Cause::kSuperseded);
+  EXPECT_EQ(session_.end().cause, SessionEnd::Cause::kReplaced);
   EXPECT_EQ(session_.outbox()->end_deadline_nanos(), 6 * kSecondNanos);
 }
 
