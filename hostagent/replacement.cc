@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hostagent/config_changes.h"
+#include "hostagent/reload.h"
 
 namespace entropyd {
 

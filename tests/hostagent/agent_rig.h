@@ -21,8 +21,8 @@
 #include "gtest/gtest.h"
 #include "hostagent/agent.h"
 #include "hostagent/handover/handover_link.h"
+#include "tests/hostagent/handover/soon.h"
 #include "tests/hostagent/rig_log.h"
-#include "tests/hostagent/soon.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {

@@ -32,7 +32,7 @@
 #include "hostagent/handover/taker.h"
 #include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/handover/model_guest.h"
-#include "tests/hostagent/soon.h"
+#include "tests/hostagent/handover/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {

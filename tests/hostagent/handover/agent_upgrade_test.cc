@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/agent_steps.h"
+#include "tests/hostagent/handover/agent_steps.h"
 
 namespace entropyd {
 namespace {

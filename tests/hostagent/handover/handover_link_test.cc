@@ -15,7 +15,7 @@
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/soon.h"
+#include "tests/hostagent/handover/soon.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {

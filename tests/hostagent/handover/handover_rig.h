@@ -12,7 +12,7 @@
 #include "hostagent/handover/giver.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/protocol.h"
-#include "tests/hostagent/soon.h"
+#include "tests/hostagent/handover/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {

@@ -27,7 +27,7 @@
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/protocol.h"
 #include "hostagent/handover/taker.h"
-#include "tests/hostagent/soon.h"
+#include "tests/hostagent/handover/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "hostagent/handover/handover_link.h"
 #include "hostagent/handover/protocol.h"
-#include "tests/hostagent/soon.h"
+#include "tests/hostagent/handover/soon.h"
 #include "tests/hostagent/two_hosts.h"
 
 namespace entropyd {
