@@ -9,8 +9,8 @@
 #include "base/config/units.h"
 #include "base/config/warnings.h"
 #include "base/crypto/pem.h"
-#include "base/crypto/tls.h"
 #include "base/process/nanos.h"
+#include "base/text/match_pattern.h"
 #include "openssl/x509v3.h"
 
 namespace entropyd {
@@ -110,7 +110,7 @@ class Warner {
           const std::string name = absl::StrCat(pool.name(), "/", one.name());
           if (one.member_weight() != config::v1::MEMBER_WEIGHT_GUESTS) continue;
           for (const std::string& pattern : rule.allow()) {
-            if (tls::MatchesPattern(pattern, name)) return true;
+            if (MatchesPattern(pattern, name)) return true;
           }
         }
       }

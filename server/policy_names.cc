@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/crypto/tls.h"
+#include "base/crypto/peer_identity.h"
 #include "base/text/names.h"
 
 namespace entropyd {

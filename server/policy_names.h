@@ -1,5 +1,5 @@
 // Whether a rule's identity can match anybody: no certificate that is let in has a name of other
-// characters (base/crypto/tls.h, PeerIdentity).
+// characters (base/crypto/peer_identity.h).
 //
 //   if (absl::Status bad = CheckPolicyNames(config, locations); !bad.ok()) return bad;
 //

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -242,24 +241,5 @@ size_t SecretArena::used_bytes() const {
 }
 
 size_t SecretArena::capacity_bytes() const { return impl_->capacity; }
-
-absl::Status ForbidDumps() {
-  rlimit no_core = {};
-  getrlimit(RLIMIT_CORE, &no_core);
-  no_core.rlim_cur = 0;
-  if (setrlimit(RLIMIT_CORE, &no_core) != 0) return ErrnoStatus(errno, "forbid core dumps");
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "prctl PR_SET_DUMPABLE");
-  return absl::OkStatus();
-}
-
-absl::Status HardenProcess() {
-  if (absl::Status status = ForbidDumps(); !status.ok()) return status;
-  const rlimit no_core = {0, 0};
-  if (setrlimit(RLIMIT_CORE, &no_core) != 0) return ErrnoStatus(errno, "forbid core dumps");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    return ErrnoStatus(errno, "prctl PR_SET_NO_NEW_PRIVS");
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace entropyd

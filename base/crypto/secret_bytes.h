@@ -80,13 +80,4 @@ class SecretArena {
   std::unique_ptr<Impl> impl_;
 };
 
-// For the whole process: no core dumps and no ptrace by the same user (PR_SET_DUMPABLE 0, soft
-// RLIMIT_CORE 0). Programs that it starts may raise their limit again. entropyctl calls it first.
-// Errors: as ErrnoStatus.
-absl::Status ForbidDumps();
-
-// The same, for good (hard RLIMIT_CORE 0), and no new privileges (PR_SET_NO_NEW_PRIVS). The main()
-// of both daemons calls it before the first secret is read. Errors: as ErrnoStatus.
-absl::Status HardenProcess();
-
 }  // namespace entropyd

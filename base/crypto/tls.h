@@ -1,16 +1,17 @@
-// Certificates, identities and the TLS rules of this project, by OpenSSL and without gRPC
+// Certificates and the TLS rules of this project, by OpenSSL and without gRPC
 // (base/wire/grpc_credentials.h makes gRPC's credentials of them).
 //
 //   tls::RequireTls13();   // first of all
 //   auto material = tls::LoadMaterial(cert, key, ca, /*crl=*/"", clock.WallTime());
 //   if (!material.ok()) return material.status();
 //
+// Errors: of each function; a message names the file and the remedy.
+//
 // Thread safety: functions without state, but for RequireTls13(), which comes before all threads.
 #pragma once
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,7 +35,7 @@ struct Material {
   // What ca_pem and crl_pem say of other certificates.
   std::shared_ptr<const Trust> trust;
   absl::Time not_after;  // the leaf's
-  std::string identity;  // the leaf's name, as PeerIdentity::name
+  std::string identity;  // the leaf's name, PeerIdentity::name
 };
 
 // Reads the files. Checks that all of them parse, that the key fits the certificate, that the leaf
@@ -60,26 +61,5 @@ absl::StatusOr<Authorities> LoadAuthorities(const std::string& ca, const std::st
 // Which file an error of LoadMaterial() is about: "cert", "key", "ca", "crl"; "" when it is about
 // none of them alone. With it a configuration's error names the place of that key.
 absl::string_view MaterialKey(const absl::Status& error);
-
-// Who a peer is: its SPIFFE URI SAN, else its first DNS SAN, else its CN. The name says which of
-// these it is, so a chosen CN cannot pass for a DNS name or a SPIFFE ID.
-struct PeerIdentity {
-  // "spiffe://dc1/agent/h7", "dns:h7.example" in lower case, "cn:h7".
-  std::string name;
-  std::string serial_hex;  // upper case
-};
-// A longer name is refused. It is repeated in each line of the log and of every list.
-inline constexpr size_t kMaxNameBytes = 256;
-// Errors: INVALID_ARGUMENT when there is no certificate, or one of its names cannot be used: it is
-// too long, or has characters that its type does not have. A SPIFFE ID has those of the SPIFFE ID
-// specification (2.2 and 2.3); a DNS name letters, digits, '-', '_', '.' and '*'; a CN may have
-// printable ASCII except ':' and '/'.
-absl::StatusOr<PeerIdentity> IdentityOfPem(absl::string_view cert_pem);
-
-// The serials (upper-case hex) that a CRL in PEM revokes. Errors: INVALID_ARGUMENT.
-absl::StatusOr<std::vector<std::string>> RevokedSerials(absl::string_view crl_pem);
-
-// `*` matches any characters except '/'; every other character matches itself.
-bool MatchesPattern(absl::string_view pattern, absl::string_view name);
 
 }  // namespace entropyd::tls

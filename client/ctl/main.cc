@@ -8,10 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/crypto/openssl_memory.h"
-#include "base/crypto/secret_bytes.h"
 #include "base/crypto/tls.h"
 #include "base/process/end_process.h"
 #include "base/process/fd.h"
+#include "base/process/harden_process.h"
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "client/ctl/arguments.h"

@@ -5,8 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "base/crypto/peer_identity.h"
 #include "base/crypto/spiffe_id.h"
 #include "base/crypto/tls.h"
+#include "base/text/match_pattern.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -37,7 +39,7 @@ absl::string_view TrustDomain(absl::string_view identity) {
 }
 
 bool Gives(const PolicyRule& rule, const std::string& identity, bool agent) {
-  return tls::MatchesPattern(rule.identity(), identity) &&
+  return MatchesPattern(rule.identity(), identity) &&
          (!agent || rule.role() == config::v1::ROLE_AGENT);
 }
 
@@ -77,8 +79,7 @@ void LookAtPolicy(const Subject& subject, Report* report) {
   bool ours = domain.empty() || config.policy().empty();
   for (int i = 0; i < config.policy_size(); ++i) {
     const std::string& pattern = config.policy(i).identity();
-    ours =
-        ours || TrustDomain(pattern).empty() || tls::MatchesPattern(TrustDomain(pattern), domain);
+    ours = ours || TrustDomain(pattern).empty() || MatchesPattern(TrustDomain(pattern), domain);
     const std::string why = WhyNobody(pattern);
     if (why.empty()) continue;
     report->Warn({.what = absl::StrCat("policy[", i, "] matches nobody: '", pattern, "': ", why),

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/crypto/peer_identity.h"
 #include "base/crypto/tls.h"
 #include "client/doctor/checks.h"
 

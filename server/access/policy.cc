@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/crypto/tls.h"
+#include "base/text/match_pattern.h"
 #include "server/classes/class_config.h"
 
 namespace entropyd {
@@ -25,7 +25,7 @@ absl::string_view RoleName(config::v1::Role role) {
   }
 }
 
-// The names that certificates give say of what type they are (base/crypto/tls.h).
+// The names that certificates give say of what type they are (base/crypto/peer_identity.h).
 absl::Status CheckIdentity(absl::string_view identity, const std::string& path,
                            const config::Locations& locations) {
   const std::string lower = absl::AsciiStrToLower(identity);
@@ -61,7 +61,7 @@ absl::Status CheckRule(const config::v1::PolicyRule& rule, const std::vector<std
   for (int i = 0; i < rule.allow_size(); ++i) {
     const std::string& pattern = rule.allow(i);
     const bool known = std::any_of(leaves.begin(), leaves.end(), [&](const std::string& leaf) {
-      return tls::MatchesPattern(pattern, leaf);
+      return MatchesPattern(pattern, leaf);
     });
     if (known) continue;
     return locations.Error(absl::StrCat(path, ".allow[", i, "]"),
@@ -111,7 +111,7 @@ bool Policy::knows(config::v1::Role role) const {
 
 absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role) const {
   for (const Rule& rule : rules_) {
-    if (rule.role == role && tls::MatchesPattern(rule.identity, identity)) return absl::OkStatus();
+    if (rule.role == role && MatchesPattern(rule.identity, identity)) return absl::OkStatus();
   }
   return absl::PermissionDeniedError(absl::StrCat("permission denied: no policy rule gives ",
                                                   identity, " the role ", RoleName(role)));
@@ -119,7 +119,7 @@ absl::Status Policy::CheckRole(absl::string_view identity, config::v1::Role role
 
 bool Policy::HasAnyRole(absl::string_view identity) const {
   return std::any_of(rules_.begin(), rules_.end(), [identity](const Rule& rule) {
-    return tls::MatchesPattern(rule.identity, identity);
+    return MatchesPattern(rule.identity, identity);
   });
 }
 
@@ -144,9 +144,9 @@ uint32_t Policy::MaxWeight(absl::string_view identity, absl::string_view pool_cl
 
 bool Policy::Rule::Allows(absl::string_view who, config::v1::Role as,
                           absl::string_view pool_class) const {
-  if (role != as || !tls::MatchesPattern(identity, who)) return false;
+  if (role != as || !MatchesPattern(identity, who)) return false;
   return std::any_of(allow.begin(), allow.end(), [pool_class](const std::string& pattern) {
-    return tls::MatchesPattern(pattern, pool_class);
+    return MatchesPattern(pattern, pool_class);
   });
 }
 

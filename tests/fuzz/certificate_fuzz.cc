@@ -11,8 +11,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/crypto/peer_identity.h"
 #include "base/crypto/pem.h"
-#include "base/crypto/tls.h"
 #include "openssl/crypto.h"
 #include "openssl/err.h"
 #include "openssl/pem.h"
@@ -102,7 +102,7 @@ std::string Certificate(const std::vector<Name>& names) {
   return Pem(cert.get());
 }
 
-// The second implementation, written from the text of base/crypto/tls.h and the SPIFFE ID
+// The second implementation, written from the text of peer_identity.h and the SPIFFE ID
 // specification.
 bool AllOf(absl::string_view text, absl::string_view besides) {
   for (const unsigned char c : text) {

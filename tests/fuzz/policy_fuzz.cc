@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/config/config.h"
-#include "base/crypto/tls.h"
 #include "server/access/policy.h"
 #include "tests/fuzz/check.h"
 

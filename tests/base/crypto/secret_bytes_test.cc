@@ -2,7 +2,6 @@
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <random>
 #include <sstream>
 #include <string>
@@ -22,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/process/in_child.h"
 
 namespace entropyd {
 namespace {
@@ -59,29 +58,6 @@ std::string VmFlagsOf(const void* address) {
     }
   }
   return "no such mapping";
-}
-
-// Runs `body` in a forked child and returns what it returned there.
-std::string InChild(const std::function<std::string()>& body) {
-  int fds[2];
-  EXPECT_EQ(pipe(fds), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    const std::string said = body();
-    const ssize_t written = write(fds[1], said.data(), said.size());
-    _exit(written == static_cast<ssize_t>(said.size()) ? 0 : 1);
-  }
-  close(fds[1]);
-  std::string said;
-  char buffer[512];
-  for (ssize_t n; (n = read(fds[0], buffer, sizeof(buffer))) > 0;) {
-    said.append(buffer, static_cast<size_t>(n));
-  }
-  close(fds[0]);
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child ended with " << status;
-  return said;
 }
 
 // Takes away what lets this process lock memory: the limit, and root's CAP_IPC_LOCK.
@@ -312,18 +288,6 @@ TEST(CleanseTest, Overwrites) {
   Cleanse(absl::MakeSpan(bytes));
   EXPECT_TRUE(AllZero(bytes));
   Cleanse({});
-}
-
-TEST(HardenProcessTest, M21_ForbidsDumpsTracingAndNewPrivileges) {
-  const std::string said = InChild([] {
-    const absl::Status status = HardenProcess();
-    rlimit core = {1, 1};
-    getrlimit(RLIMIT_CORE, &core);
-    return absl::StrCat(status.ToString(), " dumpable ", prctl(PR_GET_DUMPABLE), " privs ",
-                        prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), " core ", core.rlim_cur, " ",
-                        core.rlim_max);
-  });
-  EXPECT_EQ(said, "OK dumpable 0 privs 1 core 0 0");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "absl/time/clock.h"
-#include "base/crypto/tls.h"
 #include "client/pki/certificate.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

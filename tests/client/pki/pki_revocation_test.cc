@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/crypto/tls.h"
+#include "base/crypto/peer_identity.h"
 #include "client/pki/certificate.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

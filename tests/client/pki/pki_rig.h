@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "base/crypto/tls.h"
 #include "client/pki/certificate.h"
 #include "client/pki/pki.h"
 #include "gtest/gtest.h"

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/crypto/peer_identity.h"
 #include "base/crypto/tls.h"
 #include "base/process/fd.h"
 #include "client/pki/certificate.h"
