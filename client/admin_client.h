@@ -4,7 +4,7 @@
 //   auto admin = AdminClient::Create(config.server(), config.tls(), absl::Now());
 //   auto pools = (*admin)->ListPools();
 //
-// Errors of every call: UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED.
+// Errors: of every call UNAVAILABLE (nobody answers), PERMISSION_DENIED (role), DEADLINE_EXCEEDED.
 // Each names the call and the server. proto/admin.proto lists what else each call may say.
 //
 // Thread safety: safe.

@@ -3,7 +3,7 @@
 //   auto agent = AgentAdminClient::Create("/run/entropyd/agent.sock");
 //   auto status = agent->GetStatus();
 //
-// Errors of every call: UNAVAILABLE (no agent there, or the mode of the socket forbids it),
+// Errors: of every call UNAVAILABLE (no agent there, or the mode of the socket forbids it),
 // DEADLINE_EXCEEDED. Each names the call and the socket.
 //
 // Thread safety: safe.

@@ -3,6 +3,8 @@
 //   return CallError("drain", " of host:7743", FromGrpc(status));
 //   // "drain: no agent 'x' is attached" becomes "drain of host:7743: no agent 'x' is attached"
 //
+// Errors: none. They make one error of another.
+//
 // Thread safety: functions without state.
 #pragma once
 

@@ -12,6 +12,8 @@
 // destroyed a message. Slices are wiped in place before they return to gRPC. While reading pauses,
 // the owner does not see the end of the stream: the end comes after the messages that wait.
 //
+// Errors: finished() says how the stream ended, in the server's words or gRPC's.
+//
 // Thread safety: one owner at a time. gRPC's threads call `wake`; it must not block. It may act as
 // the owner itself, if it makes sure that only one does. Never destroy the stream on a thread of
 // gRPC.

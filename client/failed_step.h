@@ -4,6 +4,8 @@
 //   status = TellStep(status, "entropyd-0:7743", context.peer());
 //   // "no answer within 10s" becomes "TCP: no answer within 10s: 192.0.2.7:7743 says nothing"
 //
+// Errors: none. It makes one error of another; what it cannot find out it leaves as it is.
+//
 // Thread safety: functions without state.
 #pragma once
 

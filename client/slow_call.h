@@ -6,6 +6,8 @@
 // Without somebody to tell, it does nothing. Otherwise it has a thread of its own until it ends,
 // because gRPC's calls have no time to look at a clock.
 //
+// Errors: none; without a thread nobody is told.
+//
 // Thread safety: made and destroyed by one thread; `tell` runs on another one.
 #pragma once
 

@@ -9,6 +9,8 @@
 //
 // REQUIRES: an uncompressed buffer that nobody else refers to, as a read delivers it.
 //
+// Errors: none.
+//
 // Thread safety: none; a buffer belongs to one thread at a time.
 #pragma once
 

@@ -5,6 +5,8 @@
 //   AgentMetrics metrics(&registry, {"default/bulk"});
 //   metrics.of_class("default/bulk")->delivered_bytes.Add(64);   // the loop's thread
 //
+// Errors: none.
+//
 // Thread safety: the numbers have one writer, the event loop's thread. Any thread may read them.
 #pragma once
 

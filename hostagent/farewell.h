@@ -4,6 +4,8 @@
 //   Farewell farewell(&loop, connections);
 //   farewell.Begin();   // the loop stops within a second
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

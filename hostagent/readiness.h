@@ -11,6 +11,8 @@
 // It stays ready while a buffer or the local fallback serves, and when a class only waits for its
 // rate.
 //
+// Errors: UNAVAILABLE, with what keeps the agent from serving.
+//
 // Thread safety: a function without state. The numbers of AgentMetrics are safe.
 #pragma once
 

@@ -11,6 +11,8 @@
 //   WATCHDOG          the event loop turns. A timer of the loop says so. When the loop is
 //                     stuck, the manager notices and restarts the agent (WatchdogSec=)
 //
+// Errors: none; what the manager does not hear changes nothing here.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

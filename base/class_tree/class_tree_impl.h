@@ -6,6 +6,8 @@
 // and puts it back. Two classes would hold nothing apart, and a grant would go through one of them
 // to the other.
 //
+// Errors: as ClassTree.
+//
 // Thread safety: as ClassTree.
 #pragma once
 

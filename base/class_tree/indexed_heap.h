@@ -11,6 +11,8 @@
 //
 // Push() allocates only beyond what Reserve() asked for.
 //
+// Errors: none.
+//
 // Thread safety: none.
 #pragma once
 

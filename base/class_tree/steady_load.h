@@ -4,6 +4,8 @@
 //   SteadyLoad load{.capacity = 100e3, .demand = {{"www", 30e3}}};  // other leaves: backlogged
 //   for (const auto& [leaf, bytes_per_second] : MeasureShares(tree.get(), load)) ...
 //
+// Errors: none.
+//
 // Thread safety: functions without state; the tree is the caller's.
 #pragma once
 

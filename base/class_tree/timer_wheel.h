@@ -13,6 +13,8 @@
 // was set again meanwhile, it enters a list again. This is exact as long as an id is never set to
 // an earlier time than before. Reset() lifts that rule for the times before it.
 //
+// Errors: none.
+//
 // Thread safety: none.
 #pragma once
 

@@ -5,6 +5,8 @@
 //   bucket.Fill(now);
 //   if (bucket.Holds(1024 * TokenBucket::kNanosPerByte)) bucket.Take(1000);
 //
+// Errors: none.
+//
 // Thread safety: none.
 #pragma once
 

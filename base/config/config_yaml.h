@@ -7,6 +7,8 @@
 // yaml-cpp throws, so only config_yaml.cc includes it. Its own nodes would accept duplicate keys
 // and expand aliases, so the tree is built from its event stream.
 //
+// Errors: ParseYaml() collects them in an Errors, each with its place.
+//
 // Thread safety: a function without state; Errors and Node belong to one thread at a time.
 #pragma once
 

@@ -1,5 +1,7 @@
 // Applies the `log:` part of a configuration.
 //
+// Errors: none.
+//
 // Thread safety: a function without state; a Log may change its format and level at any time.
 #pragma once
 

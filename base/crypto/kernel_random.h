@@ -4,6 +4,8 @@
 //
 // Waits until the kernel's generator is seeded, which may take a moment after boot.
 //
+// Errors: false when the kernel refuses; errno says why.
+//
 // Thread safety: a function without state.
 #pragma once
 

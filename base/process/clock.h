@@ -5,6 +5,8 @@
 //
 // Tests and simulations use ManualClock, which moves only when somebody advances it.
 //
+// Errors: none.
+//
 // Thread safety: both clocks are safe.
 #pragma once
 

@@ -6,6 +6,8 @@
 // a name service. exit(3) runs the library's destructors beside it. They may wait for the thread
 // for ever, or take away under it what it uses.
 //
+// Errors: none; EndProcess() does not return.
+//
 // Thread safety: safe.
 #pragma once
 

@@ -3,6 +3,8 @@
 //   UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
 //   if (!fd) return ErrnoStatus(errno, absl::StrCat("open ", path));
 //
+// Errors: ErrnoStatus() makes them.
+//
 // Thread safety: a UniqueFd belongs to one thread at a time; ErrnoStatus is safe.
 #pragma once
 

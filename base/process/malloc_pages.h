@@ -1,5 +1,7 @@
 // Tells glibc's malloc what to do with pages that have become free.
 //
+// Errors: none.
+//
 // Thread safety: called by main() before other threads start.
 #pragma once
 

@@ -2,6 +2,8 @@
 //
 //   constexpr int64_t kPatienceNanos = 5 * kSecondNanos;
 //
+// Errors: none.
+//
 // Thread safety: constants and functions without state.
 #pragma once
 

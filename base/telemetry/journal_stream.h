@@ -1,6 +1,8 @@
 // Whether a descriptor leads to systemd's journal, which takes a line's priority from a prefix such
 // as "<4>" (sd-daemon(3)).
 //
+// Errors: none; what cannot be looked at is no journal.
+//
 // Thread safety: reads the environment, which nobody may change at the same time.
 #pragma once
 

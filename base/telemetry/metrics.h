@@ -7,6 +7,8 @@
 //
 // Only metrics.cc includes prometheus-cpp: it throws, and its Family::Add is too slow for events.
 //
+// Errors: none. A name that Prometheus does not allow ends the process: names are constants.
+//
 // Thread safety: safe.
 #pragma once
 

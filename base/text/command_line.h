@@ -9,6 +9,8 @@
 //     const LastAnswer answer = AnswerTo(app, error);
 //   }
 //
+// Errors: AnswerTo() makes an answer of CLI11's.
+//
 // Thread safety: a HelpFormatter has no state; the function has none.
 #pragma once
 

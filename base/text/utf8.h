@@ -6,6 +6,8 @@
 //     text.remove_prefix(length);
 //   }
 //
+// Errors: a length of 0 for what is not well-formed.
+//
 // Thread safety: functions without state.
 #pragma once
 

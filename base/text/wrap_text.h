@@ -3,6 +3,8 @@
 //   WrapText("how much the guest reads (default 256KiB)", 30);
 //   // {"how much the guest reads", "(default 256KiB)"}
 //
+// Errors: none.
+//
 // Thread safety: a function without state.
 #pragma once
 

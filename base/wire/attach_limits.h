@@ -1,6 +1,8 @@
 // What client and server must agree on in Attach and Get (proto/README.md), besides the messages'
 // form (attach_wire.h): each limit in one place.
 //
+// Errors: none.
+//
 // Thread safety: constants.
 #pragma once
 

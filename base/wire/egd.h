@@ -13,6 +13,8 @@
 // The decoder keeps a few integers between calls, so a command may arrive split at any byte. It
 // skips the data of 0x03 in place and never stores it.
 //
+// Errors: DecodeResult::kUnknown; the connection cannot go on.
+//
 // Thread safety: a decoder belongs to one connection and one thread.
 #pragma once
 

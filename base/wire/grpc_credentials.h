@@ -2,6 +2,8 @@
 //
 //   builder.AddListeningPort(address, tls::ServerCredentials(material));
 //
+// Errors: none; the material is checked.
+//
 // Thread safety: functions without state.
 #pragma once
 

@@ -6,6 +6,8 @@
 // An error that a program of ours makes carries a mark (proto/answer.proto), so that a client tells
 // it from one that gRPC made on the way. Servers up to 0.1.0 mark nothing.
 //
+// Errors: none.
+//
 // Thread safety: functions without state.
 #pragma once
 

@@ -6,6 +6,8 @@
 // configuration, or a file that one of them names is missing or wrong, 3 unhealthy (doctor: could
 // not look), 69 the server or agent does not answer.
 //
+// Errors: an exit status, after a message on standard error.
+//
 // Thread safety: main's thread runs one command.
 #pragma once
 

@@ -3,6 +3,8 @@
 //   Interrupt interrupt;                   // before any thread is started
 //   while (!interrupt.Wait(absl::Seconds(1))) Refresh();
 //
+// Errors: none; when no descriptor is left, Wait() sees no signal.
+//
 // Thread safety: main's thread makes it before other threads start; Wait and Raised are safe
 // afterwards.
 #pragma once

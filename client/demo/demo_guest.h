@@ -1,6 +1,8 @@
 // The demo's test guest, in the background: booted once with virtio-rng on the demo's socket and
 // once without any generator.
 //
+// Errors: of each run, in its result: those of BootGuest(), and of StartThread().
+//
 // Thread safety: safe; the guests run on a thread of their own.
 #pragma once
 

@@ -1,5 +1,7 @@
 // What the demo shows while it runs: a few lines from what server and agent say of themselves.
 //
+// Errors: none.
+//
 // Thread safety: LiveScreen belongs to one thread; the functions have no state.
 #pragma once
 

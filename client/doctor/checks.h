@@ -8,6 +8,8 @@
 // A new check is a function here, a line in a table (checks.cc), and planted faults in
 // tests/client/doctor/server_faults_test.cc or tests/client/doctor/agent_faults_test.cc.
 //
+// Errors: none; what a check cannot look at it reports as unknown.
+//
 // Thread safety: functions without state.
 #pragma once
 

@@ -7,6 +7,8 @@
 // Looks at owners, modes and capabilities. Access lists (ACLs) and security modules may say
 // otherwise.
 //
+// Errors: none; what cannot be looked at is no reason against a use.
+//
 // Thread safety: functions without state.
 #pragma once
 

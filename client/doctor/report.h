@@ -7,6 +7,8 @@
 //                  .mend = "chown entropyd /etc/entropyd/tls/tls.key"});
 //   report.Finish();
 //
+// Errors: none.
+//
 // Thread safety: belongs to one thread.
 #pragma once
 

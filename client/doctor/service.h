@@ -3,6 +3,8 @@
 //
 //   std::vector<Service> services = FindServices(machine, {.server_config = "server.yaml"});
 //
+// Errors: none; a configuration that cannot be read says why in `loaded`.
+//
 // Thread safety: a value, and functions without state.
 #pragma once
 

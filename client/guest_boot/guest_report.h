@@ -3,6 +3,8 @@
 //   GuestReport report = ParseGuestConsole(console);
 //   if (report.done && report.error.empty()) std::cout << DescribeGuestRead(report);
 //
+// Errors: none; `error` says what the guest could not do.
+//
 // Thread safety: functions without state.
 #pragma once
 

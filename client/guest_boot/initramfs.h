@@ -6,6 +6,8 @@
 //   image.AddFile("init", 0755, program);
 //   WriteFile(path, std::move(image).Finish());
 //
+// Errors: none.
+//
 // Thread safety: an Initramfs belongs to one thread at a time.
 #pragma once
 

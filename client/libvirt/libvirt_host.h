@@ -6,7 +6,7 @@
 //
 // A domain is named by its UUID in every call: libvirt's names and ids may be the same words.
 //
-// Errors of every call: NOT_FOUND (no such domain, no virsh), UNAVAILABLE (libvirt does not
+// Errors: of every call NOT_FOUND (no such domain, no virsh), UNAVAILABLE (libvirt does not
 // answer), else INTERNAL with libvirt's own words.
 //
 // Thread safety: a LibvirtHost belongs to one thread at a time.

@@ -4,6 +4,8 @@
 //     if (rng.ConnectsTo("/run/entropyd/egd.sock") && !rng.reconnects) ...
 //   }
 //
+// Errors: none; what libvirt does not know is kOther.
+//
 // Thread safety: as the document of the device, which must outlive it.
 #pragma once
 

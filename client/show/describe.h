@@ -1,6 +1,8 @@
 // The words that tables and views use for the phases of a channel. Those for sources and pools are
 // in base/wire/state_names.h.
 //
+// Errors: none.
+//
 // Thread safety: functions without state.
 #pragma once
 

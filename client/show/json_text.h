@@ -4,6 +4,8 @@
 //   json.Set("bytes", uint64_t{64}).Set("name", "demo");
 //   json.ToString()   // {"bytes":64,"name":"demo"}
 //
+// Errors: none.
+//
 // Thread safety: a JsonObject belongs to one thread at a time; the functions are safe.
 #pragma once
 

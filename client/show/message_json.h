@@ -7,6 +7,8 @@
 // there, also where it has its default; of a message that is not set nothing is. Numbers are
 // numbers, and null where they are infinite or none. Names of enums are those of the .proto.
 //
+// Errors: none.
+//
 // Thread safety: functions without state.
 #pragma once
 

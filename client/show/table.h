@@ -10,6 +10,8 @@
 //   ~  may lose the beginning of its cells there, for "…": an identity, a path
 //   |  the last column: goes on in the next line there, because no word of it may be lost
 //
+// Errors: none.
+//
 // Thread safety: a Table belongs to one thread at a time.
 #pragma once
 

@@ -1,5 +1,7 @@
 // Writes the answers of Admin and AgentAdmin as tables, and judges them for `entropyctl status`.
 //
+// Errors: none.
+//
 // Thread safety: functions without state.
 #pragma once
 

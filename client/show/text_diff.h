@@ -2,6 +2,8 @@
 //
 //   std::cout << UnifiedDiff("defined", before, "new", after);
 //
+// Errors: none.
+//
 // Thread safety: a function without state.
 #pragma once
 

@@ -1,5 +1,7 @@
 // The page of `entropyctl top`: which guests get most from the agent of this host now.
 //
+// Errors: none.
+//
 // Thread safety: functions without state.
 #pragma once
 

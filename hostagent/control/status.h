@@ -4,6 +4,8 @@
 //   AgentStatus status(parts);
 //   status.Fill(&response);   // without what upstream knows (Upstream::FillStatus)
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -3,6 +3,8 @@
 //
 //   EndpointSettings socket{.path = "/run/entropyd/egd.sock", .mode = 0660};
 //
+// Errors: none.
+//
 // Thread safety: a value, and functions without state.
 #pragma once
 

@@ -8,6 +8,8 @@
 // Each connection counts for itself. What it leaves behind is kept here until the guest has had no
 // connection for kKeepNanos. So a guest's figures never go back while it is listed.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

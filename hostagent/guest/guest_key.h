@@ -8,6 +8,8 @@
 // when the process started, since pids are used again. In another pid namespace it is known by its
 // user, over TCP by its address.
 //
+// Errors: none.
+//
 // Thread safety: a value.
 #pragma once
 

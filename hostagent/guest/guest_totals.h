@@ -3,6 +3,8 @@
 //   GuestTotals guest = account.departed;
 //   guest += connection.totals_here();
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to its owner's thread.
 #pragma once
 

@@ -7,6 +7,8 @@
 // A guest whose last connection has closed is remembered for kKeepNanos. So a guest that connects
 // again finds its shares as it has left them.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

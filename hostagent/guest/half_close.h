@@ -9,6 +9,8 @@
 //
 // No I/O: the caller asks the socket whether the peer took it all.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

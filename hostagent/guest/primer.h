@@ -16,6 +16,8 @@
 //
 // No I/O: the caller writes, and asks the socket whether the peer took it all.
 //
+// Errors: none. A saved state that Save() cannot have given becomes the nearest possible one.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

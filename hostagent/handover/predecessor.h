@@ -3,6 +3,8 @@
 //
 //   predecessor_.emplace(std::move(taken.link), &loop, [this] { OpenPorts(); });
 //
+// Errors: none; a predecessor that does not answer counts as gone in time.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

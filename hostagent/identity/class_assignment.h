@@ -11,6 +11,8 @@
 // entropyd_agent_class_refused_total say so, once for each guest. Meanwhile the guest gets the
 // listener's class.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -7,6 +7,8 @@
 // that the kernel made for the socket (SO_PEERPIDFD, Linux 6.5), or else by the process's start
 // time. What was found by pid counts only if the pinned process is still there afterwards.
 //
+// Errors: none; a peer that cannot be identified has no identity, one that cannot be pinned no pid.
+//
 // Thread safety: functions without state.
 #pragma once
 

@@ -5,6 +5,8 @@
 //   refused.Add(1);   // the loop's thread
 //   refused.Get();    // any thread
 //
+// Errors: none.
+//
 // Thread safety: Get() is safe; the rest belongs to the event loop's thread.
 #pragma once
 

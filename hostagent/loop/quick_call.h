@@ -4,6 +4,8 @@
 //
 // They return as epoll_wait(2), recv(2) and send(2) do, and set errno.
 //
+// Errors: as epoll_wait(2), recv(2) and send(2), in errno.
+//
 // Thread safety: safe.
 #pragma once
 

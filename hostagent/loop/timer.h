@@ -6,6 +6,8 @@
 //     Timer patience_{loop_, [this] { Close("silent for too long"); }};
 //   };
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

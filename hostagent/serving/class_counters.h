@@ -4,6 +4,8 @@
 //   ClassCounters counters("default/bulk");
 //   counters.delivered_bytes.Add(64);
 //
+// Errors: none.
+//
 // Thread safety: as LoopNumber.
 #pragma once
 

@@ -8,6 +8,8 @@
 //   filler->OnDemand();                     // up, whenever it may have changed
 //   filler->OnResume();                     // up, when another process may have the same bytes
 //
+// Errors: none.
+//
 // Thread safety: none; both belong to the event loop's thread.
 #pragma once
 

@@ -25,6 +25,8 @@
 // Serve() goes on with those whose turn it is. So no member keeps the loop from the others,
 // whatever it asks for, even where a class never runs dry.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

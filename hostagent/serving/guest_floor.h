@@ -12,6 +12,8 @@
 //
 // Members that are served at once cost nothing here.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -9,6 +9,8 @@
 // A share outlives its last connection for as long as its owner keeps it. Then it keeps its place,
 // its tokens and what it owes to the others. So nobody gets more by connecting again and again.
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -3,6 +3,8 @@
 //   meter.Measure(delivered_bytes, seconds_since_the_last_time);   // about once a second
 //   meter.rate();
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to its owner's thread.
 #pragma once
 

@@ -8,6 +8,8 @@
 // is one. A hypervisor changes it when it starts a machine from a snapshot, and also after a live
 // migration. A snapshot that shows neither sign is not noticed.
 //
+// Errors: none; a device or a clock that cannot be read gives no sign.
+//
 // Thread safety: none; belongs to one thread.
 #pragma once
 

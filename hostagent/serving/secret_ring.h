@@ -7,6 +7,8 @@
 //   ring.Append(bytes);          // never more than reserved
 //   size_t n = ring.Take(out);
 //
+// Errors: none; when the arena is full, Reserve() returns less than it was asked for.
+//
 // Thread safety: none; belongs to its owner's thread.
 #pragma once
 

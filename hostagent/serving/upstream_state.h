@@ -3,6 +3,8 @@
 //
 //   served_class->OnUpstream({UpstreamState::Kind::kRefused, kNever, "not in the host's policy"});
 //
+// Errors: none.
+//
 // Thread safety: a value.
 #pragma once
 

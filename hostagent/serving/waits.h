@@ -6,6 +6,8 @@
 //   waits.Observe(WaitBucket(nanos), nanos);
 //   WaitQuantile(counts, 0.99);   // seconds
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to its owner's thread.
 #pragma once
 

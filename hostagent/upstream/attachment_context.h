@@ -2,6 +2,10 @@
 //
 //   const Attachment::Context context =
 //       NewAttachmentContext(host_id, uniform, classes, &clock, &log, &metrics);
+//
+// Errors: none.
+//
+// Thread safety: a function without state.
 #pragma once
 
 #include <functional>

@@ -8,6 +8,8 @@
 // Delay n (from 0) is uniform in [0, min(cap, base * 2^n)] ("full jitter", M. Brooker, AWS
 // Architecture Blog, 2015).
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to one thread.
 #pragma once
 

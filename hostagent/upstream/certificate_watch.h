@@ -6,6 +6,8 @@
 //   CertificateWatch watch(tls, &clock, &log, &metrics);
 //   if (watch.Renewed()) upstream->CertificateRenewed();   // about once a second
 //
+// Errors: none; problem() says why the certificate cannot be used.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -5,6 +5,8 @@
 //   reports.Tell(welcomed ? attachment.get() : nullptr);
 //   reports.Lost(*attachment, clock.NowNanos());             // before the attachment ends
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

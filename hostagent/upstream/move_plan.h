@@ -7,6 +7,8 @@
 //   if (now >= move.due_at()) Dial(move.TryElsewhere() ? another : any);
 //   move.Drop();                                     // the attachment has ended, or was replaced
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -3,6 +3,8 @@
 //
 //   auto stream = std::make_unique<NamedStream>(&lookup, "a:7743", wake, connect, heard);
 //
+// Errors: finished() has them: those of EntropyStream, of the lookup and of `connect`.
+//
 // Thread safety: as EntropyStream.
 #pragma once
 

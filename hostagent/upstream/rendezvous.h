@@ -4,6 +4,8 @@
 //
 //   std::vector<std::string> order = RendezvousOrder(host_id, {"a:7743", "b:7743"});
 //
+// Errors: none.
+//
 // Thread safety: a function without state.
 #pragma once
 

@@ -5,6 +5,8 @@
 //   if (now >= choice.ready_at()) Dial(choice.Pick(now, /*avoid=*/""));
 //   choice.Ended(server, ServerChoice::Ending::kNotAttached, 0, /*penalty=*/false, now);
 //
+// Errors: none.
+//
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 

@@ -6,6 +6,8 @@
 //   choice.Ended(server, ending, age, DeservesPenalty(why.code()), now);
 //   news.Ended(server, /*attached=*/true, why, retry_in_nanos);
 //
+// Errors: none. It reports and judges those of streams.
+//
 // Thread safety: of Log and Metrics.
 #pragma once
 

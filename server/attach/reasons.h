@@ -8,6 +8,8 @@
 // breaks the protocol (SessionEnd::kViolation): the status names the field and the figures. What a
 // pool or the rules of server/access/ say: those rooms know the words for it.
 //
+// Errors: none; ToStatus() makes those that peers get.
+//
 // Thread safety: values.
 #pragma once
 

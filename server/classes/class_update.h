@@ -3,6 +3,8 @@
 //
 //   dispatcher.UpdateClasses({"default", specs, {"gold"}}, now_nanos);
 //
+// Errors: none.
+//
 // Thread safety: a value.
 #pragma once
 

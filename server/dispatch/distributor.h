@@ -10,6 +10,8 @@
 //
 // It knows no protocol and no peer: what a claimant plans, the claimant remembers.
 //
+// Errors: none; a pool that is not ready is passed over.
+//
 // Thread safety: belongs to the dispatcher's owner.
 #pragma once
 

@@ -17,6 +17,8 @@
 // A node carries event bits, and gives them their meaning. Posting to a queued node only adds bits.
 // Nothing is allocated, and each node is queued at most once.
 //
+// Errors: none.
+//
 // Thread safety: Post() is safe; Absorb() and TryRelease() belong to the owner.
 #pragma once
 

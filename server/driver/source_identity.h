@@ -11,6 +11,8 @@
 //
 // Code compares and shows a root, and never parses it: "device 10:183", "TPM 0", "this processor".
 //
+// Errors: none. Of a path without a file the path itself is the root.
+//
 // Thread safety: values and pure functions; those about paths ask the file system.
 #pragma once
 

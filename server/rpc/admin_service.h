@@ -1,5 +1,7 @@
 // The gRPC adapter of the Admin service: what operators see and do. Callers need the role
-// `operator`. Errors: each call answers with a gRPC status of its own.
+// `operator`.
+//
+// Errors: each call answers with a gRPC status of its own.
 //
 // Thread safety: safe.
 #pragma once

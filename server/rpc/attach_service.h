@@ -1,9 +1,10 @@
 // The gRPC adapter of Attach and Get. It moves messages between reactors and the dispatcher, and
-// decides only who may come in. Errors: a caller that may not come in gets the status of
-// Gate::Admit().
+// decides only who may come in.
 //
 // Secret bytes never enter a protobuf message. Both calls are raw: a message goes out as one slice,
 // which is cleansed when gRPC lets go of it.
+//
+// Errors: a caller that may not come in gets the status of Gate::Admit().
 //
 // Thread safety: safe.
 #pragma once

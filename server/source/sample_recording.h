@@ -10,8 +10,9 @@
 //
 // The source may outlive the reader, and the reader may outlive the source. A recording does not
 // own its reader. When the reader has gone, nobody calls it any more, and the recording ends.
-// During a call the reader stays until the call returns. Errors: End() passes the reason to the
-// reader.
+// During a call the reader stays until the call returns.
+//
+// Errors: End() passes the reason to the reader.
 //
 // Thread safety: safe; one thread puts, one takes.
 #pragma once

@@ -5,6 +5,7 @@
 // A sink knows a source by its member number. Whoever connects the two chooses it. Every call comes
 // from the source's own thread; it holds no lock but its own. Several sources may call at the same
 // time.
+//
 // Errors: none.
 //
 // Thread safety: implementations are safe.

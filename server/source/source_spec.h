@@ -1,5 +1,7 @@
 // A source as configured, with its driver's defaults filled in.
 //
+// Errors: none.
+//
 // Thread safety: a value.
 #pragma once
 
