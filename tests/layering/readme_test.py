@@ -23,7 +23,7 @@ ENDING = re.compile(r"\.(h|cc|c|proto|md|sh|py|yaml|yml|json|service|socket|txt|
 BACKTICK = re.compile(r"`([^`\n]+)`")
 TEST = re.compile(r"(?<![\w./])[\w./]+_test\.cc\b")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-PLACEHOLDER = re.compile(r"[A-Z<>*$…{}~=:]|^-|^/|^\d")
+PLACEHOLDER = re.compile(r"[A-Z<>*$…{}~=:]|^-|^/|^\d(?!\d-[\w-]+\.sh$)")
 # Words with a slash or an ending that are no files of the tree.
 TREE = {"proto", "base", "server", "hostagent", "client", "deploy", "docs", "tests", ".ci"}
 ROOMS = "| room | what is in here | what may come in | what never |"
@@ -135,10 +135,10 @@ def main():
                     f.write(text)
             with open(os.path.join(copy, "server", "README.md"), "w", encoding="utf-8") as f:
                 f.write("`server/pool/x.h` `server/pool/y.h`\n" * 12)
-                f.write("`server/gone.h`, `docs/gone/` and [x](nowhere.md)\n" + ROOMS)
+                f.write("`server/gone.h`, `docs/gone/`, `01-gone.sh`, `0x02` and [x](nowhere.md)\n" + ROOMS)
                 f.write("\n|---|---|---|---|\n| `a` | x | y | z |\n| `b` | x | | z |\n| `c` | x | y |\n")
             found = offences(copy)
-        said = ["`server/gone.h`", "`docs/gone/`", "`nowhere.md`", "README.md:17:", "README.md:18:",
+        said = ["`server/gone.h`", "`docs/gone/`", "`01-gone.sh`", "`nowhere.md`", "README.md:17:", "README.md:18:",
                 "tests/gone_test.cc", "a_test.cc", "`server/y`"]
         if len(found) != len(said) or not all(one in offence for one, offence in zip(said, found)):
             sys.exit(f"readme_test: expected {said} in the prepared document, found {found}")
