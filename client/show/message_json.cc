@@ -37,7 +37,7 @@ std::string Number(double value) {
 }
 
 // The value of `field`; of a list the element `index`, else `index` is -1.
-std::string Value(const Message& message, const FieldDescriptor* field, int index) {
+std::string FieldJson(const Message& message, const FieldDescriptor* field, int index) {
   const Reflection& in = *message.GetReflection();
   const auto of = [&](auto single, auto element) {
     return index < 0 ? (in.*single)(message, field) : (in.*element)(message, field, index);
@@ -75,7 +75,7 @@ std::string ListOf(const Message& message, const FieldDescriptor* field) {
   std::vector<std::string> elements;
   const int size = message.GetReflection()->FieldSize(message, field);
   elements.reserve(static_cast<size_t>(size));
-  for (int i = 0; i < size; ++i) elements.push_back(Value(message, field, i));
+  for (int i = 0; i < size; ++i) elements.push_back(FieldJson(message, field, i));
   return JsonArray(elements);
 }
 
@@ -112,7 +112,7 @@ std::string JsonOf(const Message& message) {
     if (field->is_repeated()) {
       json.SetRaw(KeyOf(*field), ListOf(message, field));
     } else if (!field->has_presence() || message.GetReflection()->HasField(message, field)) {
-      json.SetRaw(KeyOf(*field), Value(message, field, -1));
+      json.SetRaw(KeyOf(*field), FieldJson(message, field, -1));
     }
   }
   return json.ToString();

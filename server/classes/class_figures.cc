@@ -32,7 +32,7 @@ std::string Decimal(double value) {
 }
 
 // A message with the keys of ClassFigures: ClassFigures itself, or ClassConfig.
-std::string Text(const Message& message, const FieldDescriptor* figure) {
+std::string TextOf(const Message& message, const FieldDescriptor* figure) {
   const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(figure->name());
   const auto* reflection = message.GetReflection();
   switch (field->cpp_type()) {
@@ -72,15 +72,15 @@ std::vector<const FieldDescriptor*> PresentFigures(const ClassFigures& figures) 
 }
 
 std::string FigureYaml(const ClassFigures& figures, const FieldDescriptor* field) {
-  return Text(figures, field);
+  return TextOf(figures, field);
 }
 
 std::string FigureText(const ClassFigures& figures, const FieldDescriptor* field) {
-  return ForPeople(field->name(), Text(figures, field));
+  return ForPeople(field->name(), TextOf(figures, field));
 }
 
 std::string ConfiguredText(const ClassConfig& config, const FieldDescriptor* field) {
-  return ForPeople(field->name(), Text(config, field));
+  return ForPeople(field->name(), TextOf(config, field));
 }
 
 std::string FiguresText(const ClassFigures& figures) {
@@ -97,7 +97,7 @@ absl::Status CheckFigures(const ClassFigures& figures) {
   }
   ClassFigures scratch;
   for (const FieldDescriptor* field : present) {
-    const absl::Status status = config::SetScalar(Text(figures, field), false, field, &scratch);
+    const absl::Status status = config::SetScalar(TextOf(figures, field), false, field, &scratch);
     if (!status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(field->name(), ": ", status.message()));
     }
