@@ -60,8 +60,8 @@ struct Handshake {
 // 6.2), so that the peer learns which it is.
 enum class Refusal {
   kNone,
-  // Nothing is wrong with the certificate, but whom it names may do nothing: handshake_failure,
-  // which means nothing else at this point. OpenSSL lets nobody choose access_denied.
+  // The certificate is good, but its identity may do nothing: handshake_failure, which means
+  // nothing else at this point. OpenSSL lets nobody choose access_denied.
   kRole,
   kRevoked,    // it, or that of a CA that signed it: certificate_revoked
   kExpired,    // certificate_expired
@@ -81,7 +81,7 @@ class Examiner {
   };
   struct Verdict {
     Refusal refusal = Refusal::kNone;
-    // Of whom it refuses: its name, and what is wrong, in words that do not name it.
+    // Of a refused peer: its name, and what is wrong, in words that do not name it.
     std::string identity = {};
     std::string problem = {};
   };

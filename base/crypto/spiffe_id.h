@@ -1,5 +1,5 @@
 // The rules of a SPIFFE ID, "spiffe://TRUST-DOMAIN/PATH". Source: the SPIFFE ID specification, 2.1
-// to 2.3. Who issues certificates and who reads them use the same rules.
+// to 2.3. Those who issue certificates and those who read them use the same rules.
 //
 //   if (absl::Status status = CheckSpiffeId(uri); !status.ok()) return status;
 //

@@ -73,7 +73,7 @@ void LookAtService(const Subject& subject, Report* report);
 
 // Whether libvirt runs on this machine.
 bool HasLibvirt(const Machine& machine);
-// As whom libvirt runs QEMU, on Debian and elsewhere; nullopt = it is not installed.
+// The user as which libvirt runs QEMU, on Debian and elsewhere; nullopt = it is not installed.
 absl::optional<Actor> HypervisorUser(const Machine& machine);
 
 }  // namespace entropyd::doctor

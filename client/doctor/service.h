@@ -42,8 +42,8 @@ struct Service {
   absl::optional<Unit> unit;
   // Who runs it: the process's user, else the unit's, else whoever calls.
   Actor actor;
-  // To whom a directory of it belongs that is made: the unit's user, else whoever calls. No process
-  // has a say in this.
+  // Who owns a directory of it that the doctor makes: the unit's user, else whoever calls. No
+  // process has a say in this.
   uid_t owner = 0;
   // The program, for --check-config.
   std::string program;
