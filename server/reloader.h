@@ -79,7 +79,7 @@ class Reloader {
   Reloader(Load load, std::string config_path, const ServerPlan& running, Parts parts,
            const Clock* clock, Metrics* metrics);
 
-  // A server.yaml that has not rested for so long is reported.
+  // A server.yaml that has not rested for this long is reported.
   static constexpr int64_t kLongestUnrestNanos = 10 * kSecondNanos;
 
   // Takes what has changed before the last Tick() and rests, and answers who asked.

@@ -33,7 +33,7 @@ struct Reloading {
 
 class Server {
  public:
-  // After SIGTERM agents have so long to attach elsewhere. The whole stop takes 5 s at most.
+  // After SIGTERM agents have this long to attach elsewhere. The whole stop takes 5 s at most.
   static constexpr int64_t kStopDrainNanos = 2'500 * kMillisecondNanos;
   // Calls that still run after the drain are cancelled after this time.
   static constexpr int64_t kStopGraceNanos = kSecondNanos;

@@ -1,18 +1,18 @@
-// Who may come in. The gate turns a certificate into an identity, refuses who is revoked, expired
-// or whom no CA vouches for any more, and checks whether the identity has a role. It counts every
-// denial, and logs one line for each identity and reason in ten seconds.
+// Who may come in. The gate turns a certificate into an identity, refuses a peer that is revoked,
+// expired or no longer vouched for by a CA, and checks whether the identity has a role. It counts
+// every denial, and logs one line for each identity and reason in ten seconds.
 //
 // It is asked twice. In the handshake, so that nobody parses a byte of those who may do nothing:
 //
 //   const tls::Examiner::Verdict verdict = gate->Examine(leaf_pem, chain_pem, &certificate);
 //
-// And for each call, since a role is not good for all of them:
+// And for each call, because a role does not allow every call:
 //
 //   const absl::StatusOr<Gate::Admission> peer = gate->Admit(
 //       {.cert_pem = pem, .chain_pem = chain, .address = address, .call = "Attach"}, roles);
 //   if (!peer.ok()) return peer.status();
 //
-// The rules may change while the server runs. Who was let in by the old ones is asked about again:
+// The rules may change while the server runs. A peer that the old ones let in is checked again:
 //
 //   gate->SetRules(std::move(policy), trust);
 //   absl::Status status = gate->Recheck(*peer->certificate, "Attach", roles);
@@ -87,7 +87,7 @@ class Gate {
     std::shared_ptr<const PeerCertificate> certificate;
   };
 
-  // The gate remembers so many certificates that nobody uses now, and all that somebody uses:
+  // The gate remembers this many certificates that nobody uses now, and all that somebody uses:
   // parsing and verifying one costs more than a whole Get.
   static constexpr size_t kMaxRemembered = 4096;
   // Their text, likewise.
@@ -107,8 +107,9 @@ class Gate {
   // so that Recheck() costs little afterwards.
   void SetRules(Policy policy, std::shared_ptr<const tls::Trust> trust);
 
-  // Whether a peer with this certificate may come in at all. Counts whom it refuses; the line in
-  // the log is that of the handshake (`tls.refused`). `certificate` becomes what Holds() wants.
+  // Whether a peer with this certificate may come in at all. Counts the peers that it refuses; the
+  // line in the log is that of the handshake (`tls.refused`). `certificate` becomes what Holds()
+  // wants.
   tls::Examiner::Verdict Examine(absl::string_view leaf_pem, absl::string_view chain_pem,
                                  std::shared_ptr<const PeerCertificate>* certificate) const;
   // OpenSSL itself does not accept a certificate. Counts it.

@@ -43,7 +43,7 @@ class AttachProtocol final : public Protocol, public Session::Owner {
   static constexpr int64_t kRotateNanos = 45 * kMinuteNanos;
   static constexpr int64_t kRotateSpreadNanos = 5 * kMinuteNanos;
   static constexpr int64_t kDrainNanos = 30 * kSecondNanos;
-  // A session moves at the latest so long before its peer's certificate expires, so that an agent
+  // A session moves at the latest this long before its peer's certificate expires, so that an agent
   // whose certificate was renewed meanwhile loses nothing; up to kRotateSpreadNanos earlier, as
   // many certificates may end together. Sessions that begin less than twice this time before the
   // expiry are not moved: their agent has no newer certificate.

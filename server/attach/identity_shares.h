@@ -104,7 +104,7 @@ class IdentityShares {
   IdentityShares(const Limits& limits, ByteBudget* all, uint64_t message_bytes)
       : limits_(limits), all_(all), message_bytes_(message_bytes) {}
 
-  // New limits from now on, also for those who hold something. Who holds more than that keeps it.
+  // New limits from now on, also for those who hold something. One that holds more keeps it.
   void SetLimits(const Limits& limits, uint64_t message_bytes);
 
   struct Answer {

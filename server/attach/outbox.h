@@ -50,14 +50,14 @@ class Outbox final : public ByteBudget::Waiter {
     kHeartbeat = 1 << 3,
   };
 
-  // So many bytes may be planned for the next message while a write is outstanding. Without this a
-  // session would get only what flows in at the moment when a write ends. Its share of a scarce
+  // This many bytes may be planned for the next message while a write is outstanding. Without this
+  // a session would get only what flows in at the moment when a write ends. Its share of a scarce
   // class would then depend on the speed of its peer's machine. A session that has stalled keeps at
-  // most so many bytes from others.
+  // most this many bytes from others.
   static constexpr uint32_t kMaxAhead = 64 * 1024;
-  // A peer that does not take a write for so long has stopped reading.
+  // A peer that does not take a write for this long has stopped reading.
   static constexpr int64_t kWriteTimeoutNanos = kMinuteNanos;
-  // A session that has sent nothing for so long owes a heartbeat. The sweep notices it within a
+  // A session that has sent nothing for this long owes a heartbeat. The sweep notices it within a
   // second, so kServerHeartbeatNanos is kept.
   static constexpr int64_t kHeartbeatAfterNanos = kServerHeartbeatNanos - kSecondNanos;
 

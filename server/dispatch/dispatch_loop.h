@@ -28,7 +28,7 @@ namespace entropyd {
 
 class DispatchLoop {
  public:
-  // A turn gathers so many outgoing messages before their encryption gets a thread of its own.
+  // A turn gathers this many outgoing messages before their encryption gets a thread of its own.
   static constexpr size_t kMaxGathered = 4;
   // The turn of a posting thread may take so long. Then the loop's thread continues it.
   static constexpr int64_t kMaxTurnNanos = 500 * kMicrosecondNanos;

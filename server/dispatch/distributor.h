@@ -27,10 +27,10 @@ namespace entropyd {
 
 class Distributor {
  public:
-  // A pool's pass ends after so many grants or so much time, so that mail never waits longer.
+  // A pool's pass ends after this many grants or this much time, so that mail never waits longer.
   static constexpr uint32_t kMaxPassGrants = 4096;
   static constexpr int64_t kMaxPassNanos = 2 * kMillisecondNanos;
-  // The pass reads the clock after so many grants: 256 take about 0.1 ms.
+  // The pass reads the clock after this many grants: 256 take about 0.1 ms.
   static constexpr uint32_t kPassSliceGrants = 256;
   // Timers finer than this would cost more wake-ups than they are worth.
   static constexpr int64_t kTimerGridNanos = kMillisecondNanos;

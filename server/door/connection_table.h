@@ -66,8 +66,8 @@ class ConnectionTable {
   };
 
   // A handshake takes milliseconds, and when a thousand come at once, a second or two of a small
-  // machine. A stranger that has been at it for so long gives way to a new connection, even to one
-  // of the same address.
+  // machine. A stranger that has been at it for this long gives way to a new connection, even to
+  // one of the same address.
   static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
   // More than a client sends that waits for each answer.
   static constexpr int kMostDenials = 32;
@@ -109,7 +109,7 @@ class ConnectionTable {
   // It was asked to leave: it takes no stranger's place any more.
   void Dismiss(Id id);
   // A call on it was denied. True when it has to leave for that: a stranger, at its kMostDenials-th
-  // and later ones. Who is known may be denied as often as it likes.
+  // and later ones. A known peer may be denied as often as it likes.
   bool Deny(Id id);
   // A call on it was one too many. True when it has to leave for that, at its kMostExcesses-th and
   // later ones of kExcessWindowNanos. Such a window begins with the first one after the last.

@@ -33,7 +33,7 @@ class DoorProbe {
   static constexpr int64_t kHoldsNanos = 5 * kSecondNanos;
   // That there was none holds for so long: those who ask meanwhile need not wait one by one.
   static constexpr int64_t kFailureHoldsNanos = kSecondNanos;
-  // A server that takes so long for a handshake serves nobody. deploy/kubernetes gives a health
+  // A server that takes this long for a handshake serves nobody. deploy/kubernetes gives a health
   // check 3 s.
   static constexpr absl::Duration kPatience = absl::Seconds(2);
 

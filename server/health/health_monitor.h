@@ -67,7 +67,7 @@ class HealthMonitor {
   // False alarm probabilities per sample, SP 800-90B 4.3 (2^-20 .. 2^-40) and the latching tier.
   static constexpr int kIntermittentAlphaLog2 = 30;
   static constexpr int kPermanentAlphaLog2 = 60;
-  // So many blocks with an intermittent alarm within so many native samples latch the source.
+  // This many blocks with an intermittent alarm within this many native samples latch the source.
   static constexpr int kRecurrentAlarms = 3;
   static constexpr uint64_t kRecurrentSamples = 1'000'000;
   // Start-up: at least max(1024, 2 W) consecutive samples (SP 800-90B 4.3, 10.).

@@ -87,14 +87,14 @@ class ReplayDetector {
   static constexpr size_t kMemoryBytes = size_t{768} << 10;
 
  private:
-  // One place in so many is filed.
+  // One place in this many is filed.
   static constexpr uint32_t kStride = 4;
   static constexpr uint32_t kRingMask =
       2 * kWindow - 1;  // the window, and the longest run before it
   static constexpr uint32_t kPlaces = kWindow / kStride;
   static constexpr int kHeadsLog2 = 16;
-  // The detector looks at so many places with one hash, from the newest on. By chance there is not
-  // even one.
+  // The detector looks at this many places with one hash, from the newest on. By chance there is
+  // not even one.
   static constexpr int kMaxCandidates = 16;
   // The bits for 2^15 places in a window: by chance one question in ten gets a false yes.
   static constexpr int kFiledLog2 = 19;
