@@ -33,12 +33,12 @@ class Guests {
   // The bucket of a ceiling holds four grants, 256 bytes at least. After a minute it is full again
   // where the ceiling is 5 bytes/s or more, and nobody owes the others more than a grant.
   static constexpr int64_t kKeepNanos = 60 * kSecondNanos;
-  // Beyond so many without a connection the agent forgets those that left first, at the next
+  // Beyond this many without a connection the agent forgets those that left first, at the next
   // Tick(). It counts guests with a name for themselves: whoever starts many processes is many
   // guests, and must not make the agent forget others.
   static constexpr size_t kMostKept = 10'000;
 
-  // So many guests of either kind without a connection cross a handover, those that left last.
+  // This many guests of either kind without a connection cross a handover, those that left last.
   static constexpr size_t kMostCarried = 1'000;
 
   // `most`: connections of one guest. `most_of_group`: of a key that may stand for several guests.

@@ -27,8 +27,8 @@ class PendingBudget {
   // A guest may hold 1/kParts of what the others leave. Where it is alone that is as much as one
   // connection may have; beside 63 guests that have taken all they may, it is 2,000 runs.
   static constexpr size_t kParts = 32;
-  // Room for so many runs each connection has in any case, and it counts nowhere: a program that
-  // waits for its replies never needs more.
+  // Each connection has room for this many runs in any case, and these count nowhere: a program
+  // that waits for its replies never needs more.
   static constexpr size_t kFree = 64;
 
   // The room that a connection of the guest may have, which holds `held` of those that count.

@@ -35,7 +35,7 @@ class SavedState {
  public:
   // The most connections in one message. The kernel passes 253 descriptors (SCM_MAX_FD).
   static constexpr int kBatch = 200;
-  // A message that has so many bytes gets no further connection. Most have 300; one that owes as
+  // A message that has this many bytes gets no further connection. Most have 300; one that owes as
   // many replies as it may (EgdSession::kMaxRuns) has up to 2 MB.
   static constexpr size_t kBatchBytes = 128 * 1024;
 

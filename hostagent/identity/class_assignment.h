@@ -92,7 +92,7 @@ class ClassAssignment {
   }
 
  private:
-  // The agent remembers so many guests, so that it logs each once. Beyond that it logs everybody
+  // The agent remembers this many guests, so that it logs each once. Beyond that it logs everybody
   // again.
   static constexpr size_t kMostComplaints = 10'000;
 

@@ -68,10 +68,10 @@ class Identifier {
 
 class IdentityThread final : public Identifier {
  public:
-  // So many questions are answered before their answers go out: an answer takes some 100 us, and a
-  // guest is held for no more than 200 ms.
+  // This many questions are answered before their answers go out: an answer takes some 100 us, and
+  // a guest is held for no more than 200 ms.
   static constexpr size_t kQuestionsPerTurn = 64;
-  // So many of them are of connections that are not held, where there are any, however many others
+  // This many of them are of connections that are not held, if there are any, however many others
   // connect meanwhile.
   static constexpr size_t kServedPerTurn = 8;
 

@@ -42,7 +42,7 @@ class GuestShare final : public FairQueue::Member {
   // What a connection may have before the next one has its turn, at least.
   static constexpr uint32_t kLeastTurnBytes = 64;
 
-  // So many connections without a grant deliver in one pass. Their replies have no entropy, which
+  // This many connections without a grant deliver in one pass. Their replies have no entropy, which
   // nothing else bounds. Those that are left come first in the next pass.
   static constexpr uint32_t kUngrantedPerPass = 8;
 

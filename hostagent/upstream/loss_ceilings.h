@@ -27,8 +27,8 @@ namespace entropyd {
 
 class LossCeilings {
  public:
-  // A server may say what it likes of up to 64 classes. Of each so many ceilings count, those of
-  // the nearest classes, and names as long as a class may have.
+  // A server may say anything of up to 64 classes. Of each this many ceilings count, those of the
+  // nearest classes, and names as long as a class may have.
   static constexpr size_t kMostAbove = 32;
   static constexpr size_t kMostNameBytes = 2 * 256 + 1;
 
