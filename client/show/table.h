@@ -32,10 +32,10 @@ class Table {
   // of client/show/output.h shows them.
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
-  // Two blanks between columns, none at the end of a line. A table that is wider than `columns`
+  // Two spaces between columns, none at the end of a line. A table that is wider than `columns`
   // becomes narrower in these steps, until it fits:
   // * columns without a cell go;
-  // * one blank is between columns;
+  // * one space separates columns instead of two;
   // * columns that may be left out go;
   // * cells that may be cut lose their beginning;
   // * the last column goes on below.

@@ -1,4 +1,4 @@
-# Pods as the DaemonSet's: each a network, mount and host name space of its own, in which the directories
+# Pods as the DaemonSet's: each a network, mount and host name namespace of its own, in which the directories
 # of sockets and of state are the node's. Sourced.
 #
 # NODE/run and NODE/state are what every pod has as hostPath; `world` is the network between them.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The first process of one of the suite's two hosts: a mount, host name and process name space of its
+# The first process of one of the suite's two hosts: a mount, host name and process namespace of its
 # own, in which a libvirtd runs that nobody else sees.
 #
 #   unshare --mount --uts --pid --fork --kill-child host.sh NAME DIR
