@@ -17,7 +17,7 @@ waits server 10 'no answer within 10s' '^default ' "$BIN/entropyctl" --config op
 waits server 35 'given up after 20s' '^[0-9a-f]{16}$' \
   "$BIN/entropyctl" --config reader.client.yaml get --bytes 8 --class default/gold --hex
 eventually 20 is_ready server
-waits agent 5 'no answer within 5s' default/gold "$BIN/entropyctl" --control "$WORK/agent.sock" guests
+waits agent 5 'no answer within 5s' '^none$' "$BIN/entropyctl" --control "$WORK/agent.sock" guests
 kill -STOP "$(pid_of agent)"
 expect_failure 69 'says nothing: its process is stopped' "$BIN/entropyctl" --control "$WORK/agent.sock" guests
 kill -CONT "$(pid_of agent)"

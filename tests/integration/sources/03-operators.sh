@@ -32,7 +32,8 @@ AS=reader expect_failure 1 'PERMISSION_DENIED|role' ctl sources record hsm --sam
 spawn record "$BIN/entropyctl" --config operator.client.yaml sources record jitter --samples 1000000 --out three.bin
 sleep 1
 kill -INT "$(pid_of record)"
-ends record 10 130
+ends record 10 1
+grep -q 'interrupted; no file was written' record.log || die "$(cat record.log)"
 [ ! -e three.bin ] && ! compgen -G '*.part' >/dev/null || die "an interrupted recording left a file"
 eventually 40 all_healthy
 
