@@ -2,7 +2,12 @@
 // each step the model checks what must hold. A failure says the seed and the shortest list of steps
 // that was found, in which it still happens.
 //
-//   struct Step { std::string Text() const; … };
+//   struct MyStepKinds {
+//     enum class Kind { kRead, kPass };
+//     static constexpr std::array<StepKind, 2> kKinds = {{{"read", 300}, {"pass", 40}}};
+//     static constexpr uint64_t kMost = 1000;
+//   };
+//   using Step = StepOf<MyStepKinds>;
 //   class Model {
 //    public:
 //     struct Counts { … };   // what happened, so that a test sees it
@@ -14,7 +19,7 @@
 //   };
 //
 //   TEST_P(MyModelTest, WhatHolds) {
-//     ModelRuns<Model, Step>::Run(GetParam(), MySteps(GetParam()));
+//     ModelRuns<Model, Step>::Run(GetParam(), Step::Random(GetParam(), 500));
 //   }
 //   INSTANTIATE_TEST_SUITE_P(Seeds, MyModelTest, ::testing::Range(1, ModelSeeds(50) + 1),
 //                            ::testing::PrintToStringParamName());
@@ -30,6 +35,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +55,45 @@ inline int ModelSeeds(int usual) {
   if (text != nullptr && (!absl::SimpleAtod(text, &scale) || scale <= 0)) scale = 1;
   return std::max(4, static_cast<int>(usual * scale));
 }
+
+// What a kind of step is called, and how often it comes beside the others.
+struct StepKind {
+  const char* name;
+  double weight;
+};
+
+// A step of a model: what happens, to which of several, and how much of it. `Of` has `enum class
+// Kind`, which counts from 0; `kKinds`, a table in that order; and `kMost`, which `b` does not
+// reach. A step means something in any state, so that a list without some of its steps is one, too.
+template <typename Of>
+struct StepOf {
+  using Kind = typename Of::Kind;
+
+  Kind kind;
+  uint64_t a;
+  uint64_t b;
+
+  std::string Text() const {
+    return absl::StrCat(Of::kKinds[static_cast<size_t>(kind)].name, "(", a, ",", b, ")");
+  }
+
+  // As the table weighs the kinds.
+  static std::vector<double> Weights() {
+    std::vector<double> weights;
+    for (const StepKind& one : Of::kKinds) weights.push_back(one.weight);
+    return weights;
+  }
+  static std::vector<StepOf> Random(uint64_t seed, size_t count,
+                                    const std::vector<double>& weights = Weights()) {
+    std::mt19937_64 random(seed);
+    std::discrete_distribution<int> kinds(weights.begin(), weights.end());
+    std::vector<StepOf> steps;
+    for (size_t i = 0; i < count; ++i) {
+      steps.push_back({static_cast<Kind>(kinds(random)), random() % 1000, random() % Of::kMost});
+    }
+    return steps;
+  }
+};
 
 template <typename Model, typename Step>
 class ModelRuns {

@@ -17,7 +17,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -34,10 +33,11 @@
 #include "tests/hostagent/handover/model_guest.h"
 #include "tests/hostagent/handover/soon.h"
 #include "tests/hostagent/two_hosts.h"
+#include "tests/model_runs.h"
 
 namespace entropyd {
 
-struct AgentStep {
+struct AgentStepKinds {
   enum class Kind {
     kConnect,   // a guest connects at door a
     kAsk,       // guest a sends a command
@@ -52,32 +52,21 @@ struct AgentStep {
     kServer,    // the server of class a refuses it, or serves it
     kHandover,  // a successor comes, which fails at message b, or takes the guests
   };
-  static constexpr size_t kKinds = 12;
-
-  Kind kind;
-  uint64_t a;
-  uint64_t b;
-
-  std::string Text() const {
-    static constexpr std::array<const char*, kKinds> kNames = {
-        "connect", "ask",  "many", "receive",  "leave",  "arrive",
-        "turn",    "pass", "tick", "identify", "server", "handover"};
-    return absl::StrCat(kNames[static_cast<size_t>(kind)], "(", a, ",", b, ")");
-  }
+  static constexpr std::array<StepKind, 12> kKinds = {{{"connect", 50},
+                                                       {"ask", 200},
+                                                       {"many", 8},
+                                                       {"receive", 120},
+                                                       {"leave", 20},
+                                                       {"arrive", 150},
+                                                       {"turn", 200},
+                                                       {"pass", 40},
+                                                       {"tick", 20},
+                                                       {"identify", 150},
+                                                       {"server", 20},
+                                                       {"handover", 20}}};
+  static constexpr uint64_t kMost = 10'000;
 };
-
-inline std::vector<AgentStep> AgentSteps(uint64_t seed, size_t count) {
-  static constexpr std::array<double, AgentStep::kKinds> kWeights = {50,  200, 8,  120, 20, 150,
-                                                                     200, 40,  20, 150, 20, 20};
-  std::mt19937_64 random(seed);
-  std::discrete_distribution<int> kinds(kWeights.begin(), kWeights.end());
-  std::vector<AgentStep> steps;
-  for (size_t i = 0; i < count; ++i) {
-    steps.push_back(
-        {static_cast<AgentStep::Kind>(kinds(random)), random() % 1000, random() % 10'000});
-  }
-  return steps;
-}
+using AgentStep = StepOf<AgentStepKinds>;
 
 class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
  public:

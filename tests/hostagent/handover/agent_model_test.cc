@@ -19,14 +19,14 @@ class AgentModelTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(AgentModelTest, M13_EachGuestGetsEachReplyOnceAndWholeFromProcessToProcess) {
   const auto seed = static_cast<uint64_t>(GetParam());
-  Runs::Run(seed, AgentSteps(seed, kSteps));
+  Runs::Run(seed, AgentStep::Random(seed, kSteps));
 }
 
 // The model is worth something only when all of this happens.
 TEST(AgentModelItselfTest, BytesGetThroughAStorm) {
   AgentModel::Counts all;
   for (uint64_t seed = 1; seed <= 6; ++seed) {
-    all.Add(Runs::Play(seed, AgentSteps(seed, kSteps)).counts);
+    all.Add(Runs::Play(seed, AgentStep::Random(seed, kSteps)).counts);
   }
   EXPECT_GT(all.told, 100'000u);
   EXPECT_LT(all.untold * 20, all.told) << "too little is known";

@@ -17,14 +17,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/hostagent/fake_server.h"
+#include "tests/model_runs.h"
 #include "tests/server/attach/model_host.h"
 #include "tests/server/attach/model_link.h"
 #include "tests/server/attach/model_server.h"
@@ -32,9 +31,8 @@
 
 namespace entropyd {
 
-// What may happen next, as a list that is made from a seed. A step means something in any state, so
-// that a list without some of its steps is a list, too.
-struct ModelStep {
+// What may happen next.
+struct ModelStepKinds {
   enum class Kind {
     kAsk,         // guests of host a want b words of a class
     kProcess,     // the agent of host a runs
@@ -60,41 +58,27 @@ struct ModelStep {
     kCopy,        // host a was copied
     kForgive,     // the agent of host a forgets for how long it waits
   };
-  static constexpr size_t kKinds = 23;
-
-  Kind kind;
-  uint64_t a;
-  uint64_t b;
-
-  std::string Text() const {
-    static constexpr std::array<const char*, kKinds> kNames = {
-        "ask",         "process", "up",        "down",      "written", "move",
-        "block",       "pass",    "jump",      "rotate",    "sever",   "tell_agent",
-        "tell_server", "get",     "drain_one", "drain_all", "classes", "pools",
-        "rules",       "offend",  "suspend",   "copy",      "forgive"};
-    return absl::StrCat(kNames[static_cast<size_t>(kind)], "(", a, ",", b, ")");
-  }
+  // Of a thousand.
+  static constexpr std::array<StepKind, 23> kKinds = {
+      {{"ask", 110},     {"process", 190},   {"up", 120},         {"down", 100}, {"written", 110},
+       {"move", 120},    {"block", 30},      {"pass", 60},        {"jump", 25},  {"rotate", 0.5},
+       {"sever", 12},    {"tell_agent", 25}, {"tell_server", 20}, {"get", 20},   {"drain_one", 3},
+       {"drain_all", 3}, {"classes", 5},     {"pools", 12},       {"rules", 3},  {"offend", 6},
+       {"suspend", 3},   {"copy", 2},        {"forgive", 20}}};
+  static constexpr uint64_t kMost = 1000;
 };
+using ModelStep = StepOf<ModelStepKinds>;
 
+// Every fourth seed is calm: nothing breaks.
 inline std::vector<ModelStep> ModelSteps(uint64_t seed, size_t count) {
-  // How often each kind comes, of a thousand. Every fourth seed is calm: nothing breaks.
-  static constexpr std::array<double, ModelStep::kKinds> kStormy = {
-      110, 190, 120, 100, 110, 120, 30, 60, 25, 0.5, 12, 25, 20, 20, 3, 3, 5, 12, 3, 6, 3, 2, 20};
-  std::array<double, ModelStep::kKinds> weights = kStormy;
+  std::vector<double> weights = ModelStep::Weights();
   if (seed % 4 == 0) {
     for (size_t i = static_cast<size_t>(ModelStep::Kind::kRotate); i < weights.size(); ++i) {
       weights[i] = 0;
     }
     weights[static_cast<size_t>(ModelStep::Kind::kGet)] = 20;
   }
-  std::mt19937_64 random(seed);
-  std::discrete_distribution<int> kinds(weights.begin(), weights.end());
-  std::vector<ModelStep> steps;
-  for (size_t i = 0; i < count; ++i) {
-    steps.push_back(
-        {static_cast<ModelStep::Kind>(kinds(random)), random() % 1000, random() % 1000});
-  }
-  return steps;
+  return ModelStep::Random(seed, count, weights);
 }
 
 class AttachModel {

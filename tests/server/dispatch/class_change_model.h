@@ -23,11 +23,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/model_runs.h"
+#include "tests/server/dispatch/class_reference.h"
 #include "tests/server/dispatch/dispatcher_fixture.h"
 
 namespace entropyd {
 
-struct ClassStep {
+struct ClassStepKinds {
   enum class Kind {
     kPass,     // b milliseconds pass
     kOpen,     // agent a opens class b
@@ -42,32 +44,21 @@ struct ClassStep {
     kPool,     // pool `other` comes or goes
     kState,    // a pool suspends, or serves again
   };
-  static constexpr size_t kKinds = 12;
-
-  Kind kind;
-  uint64_t a;
-  uint64_t b;
-
-  std::string Text() const {
-    static constexpr std::array<const char*, kKinds> kNames = {
-        "pass", "open",    "credit",  "written", "close", "die",
-        "get",  "give_up", "figures", "classes", "pool",  "state"};
-    return absl::StrCat(kNames[static_cast<size_t>(kind)], "(", a, ",", b, ")");
-  }
+  static constexpr std::array<StepKind, 12> kKinds = {{{"pass", 250},
+                                                       {"open", 120},
+                                                       {"credit", 200},
+                                                       {"written", 150},
+                                                       {"close", 10},
+                                                       {"die", 8},
+                                                       {"get", 30},
+                                                       {"give_up", 10},
+                                                       {"figures", 40},
+                                                       {"classes", 40},
+                                                       {"pool", 15},
+                                                       {"state", 10}}};
+  static constexpr uint64_t kMost = 100'000;
 };
-
-inline std::vector<ClassStep> ClassSteps(uint64_t seed, size_t count) {
-  static constexpr std::array<double, ClassStep::kKinds> kWeights = {250, 120, 200, 150, 10, 8,
-                                                                     30,  10,  40,  40,  15, 10};
-  std::mt19937_64 random(seed);
-  std::discrete_distribution<int> kinds(kWeights.begin(), kWeights.end());
-  std::vector<ClassStep> steps;
-  for (size_t i = 0; i < count; ++i) {
-    steps.push_back(
-        {static_cast<ClassStep::Kind>(kinds(random)), random() % 1000, random() % 100'000});
-  }
-  return steps;
-}
+using ClassStep = StepOf<ClassStepKinds>;
 
 class ClassChangeModel final : public DispatcherFixture {
  public:
@@ -90,7 +81,7 @@ class ClassChangeModel final : public DispatcherFixture {
     Make({.limits = {.max_credit = kMaxCredit, .max_payload = 16 * 1024},
           .max_in_flight = 96 * 1024});
     agents_.resize(4);
-    Adopt("scarce", {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)});
+    reference_.Adopt("scarce", {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)});
     ChangeClasses("default", seed * 7919, true);
     for (size_t i = 0; i < agents_.size(); ++i) Come(i);
   }
@@ -180,7 +171,6 @@ class ClassChangeModel final : public DispatcherFixture {
  private:
   static constexpr uint64_t kMaxCredit = 32 * 1024;
   static constexpr uint32_t kChunk = 1024;
-  static constexpr double kPlenty = 1e18;
 
   struct Agent {
     FakePeer* peer = nullptr;
@@ -194,14 +184,6 @@ class ClassChangeModel final : public DispatcherFixture {
     PendingGet* get = nullptr;
     std::string name;
     uint32_t bytes = 0;
-  };
-  // A class as it must be: the reference. Its bucket says what its ceiling lets through from this
-  // moment on, in the worst of all windows that have begun.
-  struct Ideal {
-    ClassTree::ClassSpec spec;
-    std::string parent;  // POOL/CLASS; empty = root
-    bool leaf = true;
-    double tokens = 0;  // bytes
   };
 
   static std::string NameOf(uint64_t number) {
@@ -224,7 +206,7 @@ class ClassChangeModel final : public DispatcherFixture {
       if (told == agent->told.end() || told->second.phase() != v1::PHASE_CLOSED) return;
     }
     agent->names.push_back(name);
-    const bool there = IsLeaf(name);
+    const bool there = reference_.IsLeaf(name);
     Open(agent->peer, agent->next_channel++, name);
     EXPECT_EQ(ChannelOf(*agent, agent->names.size())->phase() == Channel::Phase::kClosed, !there)
         << name;
@@ -264,10 +246,11 @@ class ClassChangeModel final : public DispatcherFixture {
       const v1::ChannelState& told = agent->told[channel->number()];
       EXPECT_EQ(told.phase(), ToWire(channel->phase())) << channel->name();
       if (channel->phase() == Channel::Phase::kClosed) continue;
-      ASSERT_TRUE(IsLeaf(channel->name())) << channel->name() << " is open, and there is none";
-      EXPECT_EQ(told.rate(), classes_.at(channel->name()).spec.rate) << channel->name();
-      EXPECT_EQ(told.ceil(), LowestCeil(channel->name())) << channel->name();
-      EXPECT_EQ(SharedOf(told), SharedAbove(channel->name())) << channel->name();
+      ASSERT_TRUE(reference_.IsLeaf(channel->name()))
+          << channel->name() << " is open, and there is none";
+      EXPECT_EQ(told.rate(), reference_.RateOf(channel->name())) << channel->name();
+      EXPECT_EQ(told.ceil(), reference_.LowestCeil(channel->name())) << channel->name();
+      EXPECT_EQ(SharedOf(told), reference_.Above(channel->name())) << channel->name();
     }
   }
 
@@ -291,7 +274,7 @@ class ClassChangeModel final : public DispatcherFixture {
     for (size_t i = gets_.size(); i-- > 0;) {
       const Reader& reader = *gets_[i];
       if (!reader.record.done) {
-        EXPECT_TRUE(IsLeaf(reader.name))
+        EXPECT_TRUE(reference_.IsLeaf(reader.name))
             << "a Get waits in " << reader.name << ", and none is there";
         continue;
       }
@@ -316,33 +299,12 @@ class ClassChangeModel final : public DispatcherFixture {
 
   // Classes ---------------------------------------------------------------------------------------
 
-  bool IsLeaf(const std::string& name) const {
-    const auto found = classes_.find(name);
-    return found != classes_.end() && found->second.leaf;
-  }
-  // As agents are told: 0 = none.
-  uint64_t LowestCeil(const std::string& name) const {
-    uint64_t lowest = ClassTree::kUnlimited;
-    for (std::string at = name; !at.empty(); at = classes_.at(at).parent) {
-      lowest = std::min(lowest, classes_.at(at).spec.ceil);
-    }
-    return lowest == ClassTree::kUnlimited ? 0 : lowest;
-  }
-
-  // The ceilings above a class: as the agent was told, and as they are.
-  using Shared = std::vector<std::pair<std::string, uint64_t>>;
+  // The ceilings above a class, as the agent was told.
+  using Shared = ClassReference::Ceilings;
   static Shared SharedOf(const v1::ChannelState& told) {
     Shared shared;
     for (const v1::Ceiling& above : told.above()) {
       shared.emplace_back(above.class_(), above.ceil());
-    }
-    return shared;
-  }
-  Shared SharedAbove(const std::string& name) const {
-    Shared shared;
-    for (std::string at = classes_.at(name).parent; !at.empty(); at = classes_.at(at).parent) {
-      const uint64_t ceil = classes_.at(at).spec.ceil;
-      if (ceil != ClassTree::kUnlimited) shared.emplace_back(at, ceil);
     }
     return shared;
   }
@@ -400,34 +362,9 @@ class ClassChangeModel final : public DispatcherFixture {
     return specs;
   }
 
-  // The reference takes them over, as ClassTree::Update() promises.
-  void Adopt(const std::string& pool, const std::vector<ClassTree::ClassSpec>& specs) {
-    Refill();
-    std::map<std::string, Ideal> before;
-    for (auto it = classes_.begin(); it != classes_.end();) {
-      const bool of_pool = it->first.compare(0, pool.size() + 1, pool + "/") == 0;
-      if (of_pool) before.insert(*it);
-      it = of_pool ? classes_.erase(it) : std::next(it);
-    }
-    for (const ClassTree::ClassSpec& spec : specs) {
-      const std::string name = absl::StrCat(pool, "/", spec.name);
-      const bool capped = spec.ceil != ClassTree::kUnlimited;
-      Ideal ideal;
-      ideal.spec = spec;
-      ideal.tokens = capped ? static_cast<double>(spec.cburst) : kPlenty;
-      if (!spec.parent.empty()) ideal.parent = absl::StrCat(pool, "/", spec.parent);
-      if (capped && before.count(name) > 0)
-        ideal.tokens = std::min(ideal.tokens, before.at(name).tokens);
-      classes_[name] = ideal;
-    }
-    for (auto& [name, ideal] : classes_) {
-      if (!ideal.parent.empty()) classes_.at(ideal.parent).leaf = false;
-    }
-  }
-
   void ChangeClasses(const std::string& pool, uint64_t seed, bool others) {
     const std::vector<ClassTree::ClassSpec> specs = Specs(pool, seed, others);
-    Adopt(pool, specs);
+    reference_.Adopt(pool, specs);
     ++counts_.changes;
     absl::Status status = absl::UnknownError("it did not run");
     PoolsChange change;
@@ -457,16 +394,18 @@ class ClassChangeModel final : public DispatcherFixture {
       gone = std::move(other_);
       gone->on_read = [] { ADD_FAILURE() << "a pool is read that was removed"; };
       change.removed = {"other"};
-      Adopt("other", {});
+      reference_.Adopt("other", {});
     } else {
       other_ = std::make_unique<FakePool>("other");
       const std::vector<ClassTree::ClassSpec> specs = Specs("other", seed, true);
-      Adopt("other", specs);
+      reference_.Adopt("other", specs);
       change.added.push_back(Setup(other_.get(), kChunk, specs));
       for (PoolSetup::LeafSetup& leaf : change.added[0].leaves) {
-        const uint64_t lowest = LowestCeil(leaf.name);
+        const uint64_t lowest = reference_.LowestCeil(leaf.name);
         leaf.ceil = lowest == 0 ? ClassTree::kUnlimited : lowest;
-        for (const auto& [name, ceil] : SharedAbove(leaf.name)) leaf.above.push_back({name, ceil});
+        for (const auto& [name, ceil] : reference_.Above(leaf.name)) {
+          leaf.above.push_back({name, ceil});
+        }
       }
     }
     ++counts_.pools;
@@ -480,18 +419,9 @@ class ClassChangeModel final : public DispatcherFixture {
 
   // Ceilings --------------------------------------------------------------------------------------
 
-  void Refill() {
-    const double seconds = static_cast<double>(clock_.NowNanos() - refilled_) / kSecond;
-    refilled_ = clock_.NowNanos();
-    for (auto& [name, ideal] : classes_) {
-      if (ideal.spec.ceil == ClassTree::kUnlimited) continue;
-      ideal.tokens = std::min(ideal.tokens + seconds * static_cast<double>(ideal.spec.ceil),
-                              static_cast<double>(ideal.spec.cburst));
-    }
-  }
   // What claimants were granted since the last call counts in their class and all above it.
   void Charge() {
-    Refill();
+    reference_.Refill();
     std::set<const Claimant*> waiting;
     for (const Agent& agent : agents_) {
       for (const auto& channel : agent.peer->session->channels()) {
@@ -512,36 +442,25 @@ class ClassChangeModel final : public DispatcherFixture {
     uint64_t& before = charged_[claimant];
     const uint64_t bytes = granted - std::min(granted, before);
     before = granted;
-    if (bytes == 0) return;
-    for (std::string at = name; !at.empty(); at = classes_.at(at).parent) {
-      Ideal& ideal = classes_.at(at);
-      if (ideal.spec.ceil == ClassTree::kUnlimited) continue;
-      ideal.tokens -= static_cast<double>(bytes);
-      EXPECT_GT(ideal.tokens, -1) << at << " gives more than its ceiling lets through";
-    }
+    if (bytes > 0) reference_.Charge(name, bytes);
   }
   // A claimant that could take bytes, of a pool that has them, waits for a ceiling above it.
   void CheckHeldBack(const Claimant* claimant) {
     if (claimant->leaf() == nullptr || claimant->parked() || claimant->wanted() == 0) return;
     const PoolSlot& slot = *claimant->leaf()->slot;
     if (!slot.state.ready() || slot.stopped || slot.pool == &full_) return;
-    bool held_back = false;
-    for (std::string at = claimant->leaf()->name; !at.empty(); at = classes_.at(at).parent) {
-      const Ideal& ideal = classes_.at(at);
-      held_back |= ideal.spec.ceil != ClassTree::kUnlimited && ideal.tokens < kChunk + 1;
-    }
-    EXPECT_TRUE(held_back) << "somebody is forgotten in " << claimant->leaf()->name;
+    EXPECT_TRUE(reference_.HeldBack(claimant->leaf()->name, kChunk))
+        << "somebody is forgotten in " << claimant->leaf()->name;
     ++counts_.held_back;
   }
 
   std::vector<Agent> agents_;
   std::vector<std::unique_ptr<Reader>> gets_;
   std::unique_ptr<FakePool> other_;
-  std::map<std::string, Ideal> classes_;  // by POOL/CLASS
+  ClassReference reference_{&clock_};
   std::map<std::string, uint64_t> shapes_;
   // What each claimant had been granted at the last look.
   std::map<const Claimant*, uint64_t> charged_;
-  int64_t refilled_ = kSecond;
   Counts counts_;
 };
 

@@ -19,14 +19,14 @@ class ClassChangeModelTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(ClassChangeModelTest, CeilingsHoldAndNobodyIsForgottenWhateverBecomesOfTheClasses) {
   const auto seed = static_cast<uint64_t>(GetParam());
-  Runs::Run(seed, ClassSteps(seed, kSteps));
+  Runs::Run(seed, ClassStep::Random(seed, kSteps));
 }
 
 // The model is worth something only when all of this happens.
 TEST(ClassChangeModelItselfTest, BytesGetThroughAStorm) {
   ClassChangeModel::Counts all;
   for (uint64_t seed = 1; seed <= 6; ++seed) {
-    all.Add(Runs::Play(seed, ClassSteps(seed, kSteps)).counts);
+    all.Add(Runs::Play(seed, ClassStep::Random(seed, kSteps)).counts);
   }
   EXPECT_GT(all.given, 1'000'000u);
   EXPECT_GT(all.changes, 100u);

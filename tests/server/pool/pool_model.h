@@ -21,6 +21,7 @@
 #include "server/pool/entropy_pool.h"
 #include "server/source/source.h"
 #include "tests/base/crypto/fixed_random.h"
+#include "tests/model_runs.h"
 #include "tests/server/driver/fake_driver.h"
 #include "tests/server/pool/model_device.h"
 #include "tests/server/pool/pool_model_peers.h"
@@ -28,7 +29,7 @@
 
 namespace entropyd {
 
-struct PoolStep {
+struct PoolStepKinds {
   enum class Kind {
     kRun,      // source a takes up to b steps
     kRunAll,   // all sources do, until b milliseconds have passed
@@ -46,31 +47,24 @@ struct PoolStep {
     kWritten,  // the network takes what agent a was sent
     kGet,      // somebody gets b bytes once
   };
-  static constexpr size_t kKinds = 15;
-
-  Kind kind;
-  uint64_t a;
-  uint64_t b;
-
-  std::string Text() const {
-    static constexpr std::array<const char*, kKinds> kNames = {
-        "run",  "run_all", "pass",   "age",  "stick",  "gone",    "reset", "reload",
-        "read", "late",    "reader", "hold", "credit", "written", "get"};
-    return absl::StrCat(kNames[static_cast<size_t>(kind)], "(", a, ",", b, ")");
-  }
+  static constexpr std::array<StepKind, 15> kKinds = {{{"run", 60},
+                                                       {"run_all", 160},
+                                                       {"pass", 40},
+                                                       {"age", 15},
+                                                       {"stick", 50},
+                                                       {"gone", 25},
+                                                       {"reset", 40},
+                                                       {"reload", 25},
+                                                       {"read", 300},
+                                                       {"late", 30},
+                                                       {"reader", 3},
+                                                       {"hold", 20},
+                                                       {"credit", 60},
+                                                       {"written", 60},
+                                                       {"get", 15}}};
+  static constexpr uint64_t kMost = 1000;
 };
-
-inline std::vector<PoolStep> PoolSteps(uint64_t seed, size_t count) {
-  static constexpr std::array<double, PoolStep::kKinds> kWeights = {
-      60, 160, 40, 15, 50, 25, 40, 25, 300, 30, 3, 20, 60, 60, 15};
-  std::mt19937_64 random(seed);
-  std::discrete_distribution<int> kinds(kWeights.begin(), kWeights.end());
-  std::vector<PoolStep> steps;
-  for (size_t i = 0; i < count; ++i) {
-    steps.push_back({static_cast<PoolStep::Kind>(kinds(random)), random() % 1000, random() % 1000});
-  }
-  return steps;
-}
+using PoolStep = StepOf<PoolStepKinds>;
 
 class PoolModel {
  public:

@@ -19,14 +19,14 @@ class PoolModelTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(PoolModelTest, M2_NoByteDerivesFromABlockOfASourceThatHasFailed) {
   const auto seed = static_cast<uint64_t>(GetParam());
-  Runs::Run(seed, PoolSteps(seed, kSteps));
+  Runs::Run(seed, PoolStep::Random(seed, kSteps));
 }
 
 // The model is worth something only when all of this happens.
 TEST(PoolModelItselfTest, BytesGetThroughAStorm) {
   PoolModel::Counts all;
   for (uint64_t seed = 1; seed <= 6; ++seed) {
-    all.Add(Runs::Play(seed, PoolSteps(seed, kSteps)).counts);
+    all.Add(Runs::Play(seed, PoolStep::Random(seed, kSteps)).counts);
   }
   EXPECT_GT(all.delivered, 100'000u);
   EXPECT_GT(all.sent, 20'000u);
