@@ -21,8 +21,8 @@
 #include "gtest/gtest.h"
 #include "hostagent/agent.h"
 #include "hostagent/handover/handover_link.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/handover/soon.h"
-#include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -196,7 +196,7 @@ class AgentRig : public testing::Test {
   std::string server_ = "localhost:1";  // that port refuses: the agent never has a server
   std::string http_;                    // where the agent is to answer HTTP; "" = nowhere
   ManualClock clock_;
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::string told_;  // what main() was told, in order
   std::vector<std::unique_ptr<Metrics>> metrics_;
   std::vector<UniqueFd> lent_;  // sockets that a successor got

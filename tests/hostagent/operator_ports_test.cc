@@ -18,7 +18,7 @@
 #include "hostagent/endpoint/guest_sockets_file.h"
 #include "hostagent/endpoint/listener.h"
 #include "tests/base/process/no_more_threads.h"
-#include "tests/hostagent/rig_log.h"
+#include "tests/fake_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -88,7 +88,7 @@ class OperatorPortsTest : public testing::Test, public ControlServer::Subject {
   mutable bool sockets_asked_ = false;
   TempDir dir_;
   ManualClock clock_{kSecondNanos};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();
 };

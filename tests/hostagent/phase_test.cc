@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/rig_log.h"
+#include "tests/fake_log.h"
 
 namespace entropyd {
 namespace {
@@ -134,7 +134,7 @@ TEST(PhaseTest, OneHandoverAtATime) {
 
 TEST(CurrentPhaseTest, ItGoesOnWhereItMay) {
   const ManualClock clock(0);
-  RigLog log(&clock);
+  FakeLog log(&clock);
   CurrentPhase phase(&log);
   EXPECT_EQ(phase.get(), Phase::kStarting);
   EXPECT_TRUE(phase.Enter(PhaseEvent::kServe).ok());
@@ -144,7 +144,7 @@ TEST(CurrentPhaseTest, ItGoesOnWhereItMay) {
 
 TEST(CurrentPhaseTest, WhatCannotBeChangesNothingAndTheLogSaysSo) {
   const ManualClock clock(0);
-  RigLog log(&clock);
+  FakeLog log(&clock);
   CurrentPhase phase(&log);
   EXPECT_TRUE(absl::IsAborted(phase.Enter(PhaseEvent::kGo)));
   EXPECT_EQ(phase.get(), Phase::kStarting);
@@ -153,7 +153,7 @@ TEST(CurrentPhaseTest, WhatCannotBeChangesNothingAndTheLogSaysSo) {
 
 TEST(CurrentPhaseTest, AQuestionChangesNothing) {
   const ManualClock clock(0);
-  RigLog log(&clock);
+  FakeLog log(&clock);
   const CurrentPhase phase(&log);
   EXPECT_EQ(phase.Check(PhaseEvent::kGo), CheckPhase(Phase::kStarting, PhaseEvent::kGo));
   EXPECT_TRUE(phase.Check(PhaseEvent::kServe).ok());

@@ -14,9 +14,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/served_host.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/client.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/rig_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -166,7 +166,7 @@ class TwoHostsTest : public testing::Test {
 
   TempDir dir_;
   ManualClock clock_{1'000'000'000};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   AgentSettings settings_;
   Side old_;
   Side new_;

@@ -39,7 +39,7 @@ TEST_F(DoorConfigTest, EveryAgentHasAConnectionAndOthersHaveSomeToo) {
   EXPECT_EQ(limits.connections, 12'024u);
   EXPECT_EQ(limits.strangers, 1024u);
   EXPECT_EQ(limits.per_address, 256u);
-  EXPECT_TRUE(log_.events.empty());
+  EXPECT_TRUE(log_.events().empty());
   config_.set_max_connections(11'000);
   EXPECT_EQ(Limits(1 << 20).connections, 11'000u);
 }
@@ -75,7 +75,7 @@ TEST_F(DoorConfigTest, WithFewerDescriptorsThereAreFewerConnectionsAndTheLogSays
   EXPECT_EQ(limits.strangers, 50u) << "strangers take half of them at most";
   EXPECT_EQ(limits.per_address, 50u);
   EXPECT_EQ(limits.per_identity, 50u) << "and so does an identity";
-  EXPECT_EQ(log_.events, (std::vector<std::string>{"server.few_descriptors"}));
+  EXPECT_EQ(log_.events(), (std::vector<std::string>{"server.few_descriptors"}));
 }
 
 TEST_F(DoorConfigTest, WithTooFewDescriptorsItDoesNotStart) {

@@ -8,12 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "base/telemetry/log.h"
 #include "base/wire/attach_wire.h"
 #include "server/attach/transport.h"
 #include "server/dispatch/outlet.h"
 #include "server/pool/pool.h"
+#include "tests/fake_log.h"
 
 namespace entropyd {
 
@@ -139,21 +138,6 @@ class FakeOutlet final : public Outlet {
 
  private:
   Record* const record_;
-};
-
-// A log that only remembers the events, and each one's line: "agent.denied reason=max_agents".
-class FakeLog final : public Log {
- public:
-  explicit FakeLog(const Clock* clock) : Log(clock) {}
-  void Write(LogLevel, absl::string_view event, Fields fields) override {
-    events.emplace_back(event);
-    lines.emplace_back(event);
-    for (const LogField& field : fields) {
-      absl::StrAppend(&lines.back(), " ", field.key, "=", field.value);
-    }
-  }
-  std::vector<std::string> events;
-  std::vector<std::string> lines;
 };
 
 }  // namespace entropyd

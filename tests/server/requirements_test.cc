@@ -102,7 +102,7 @@ class HungDriver final : public SourceDriver {
 
 TEST(RequirementsTest, M17_SourceThatHangsInItsDeviceDelaysNoReader) {
   const SystemClock clock;
-  EventLog log(&clock);
+  FakeLog log(&clock);
   Metrics metrics;
   const auto arena = SecretArena::Create(256 << 10, SecretArena::Locking::kBestEffort).value();
   const auto provider = SeedProvider::Create().value();

@@ -15,7 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/agent_metrics.h"
-#include "tests/hostagent/rig_log.h"
+#include "tests/fake_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -85,7 +85,7 @@ class FeedsTest : public testing::Test {
 
   TempDir dir_;
   ManualClock clock_{kSecondNanos};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics registry_;
   AgentMetrics metrics_{&registry_, {"default/gold"}};
   std::unique_ptr<EventLoop> loop_ = EventLoop::Create(&clock_).value();

@@ -9,8 +9,8 @@
 #include "base/process/nanos.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/fake_buffer.h"
-#include "tests/hostagent/rig_log.h"
 #include "tests/hostagent/serving/fake_machine.h"
 
 namespace entropyd {
@@ -48,7 +48,7 @@ class GuardedBufferTest : public testing::Test {
   }
 
   ManualClock clock_{kSecondNanos};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
 };

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hostagent/serving/fair_queue.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/fake_buffer.h"
 
 namespace entropyd {
@@ -18,13 +19,6 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr int64_t kThere = INT64_MAX;
 constexpr size_t kSeed = CtrDrbg::kSeedBytes;
-
-class EventLog final : public Log {
- public:
-  explicit EventLog(const Clock* clock) : Log(clock) {}
-  void Write(LogLevel, absl::string_view event, Fields) override { events.emplace_back(event); }
-  std::vector<std::string> events;
-};
 
 class LocalFallbackTest : public testing::Test {
  protected:
@@ -75,7 +69,7 @@ class LocalFallbackTest : public testing::Test {
   }
 
   ManualClock clock_{kSecondNanos};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::shared_ptr<const SeedProvider> provider_ = SeedProvider::Create().value();
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
@@ -274,7 +268,7 @@ TEST_F(LocalFallbackTest, ABlockedClassThatIsClosedIsNotUnblocked) {
   Lose();
   ASSERT_EQ(buffer_->mode(), Mode::kBlocked);
   buffer_->Judge(now(), kThere, /*closed=*/true);
-  EXPECT_EQ(log_.events.back(), "class.blocked");
+  EXPECT_EQ(log_.events().back(), "class.blocked");
   Lose();
   EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
 }
@@ -410,10 +404,10 @@ TEST_F(LocalFallbackTest, AClassThatIsBlockedAgainAndAgainIsToldFromTimeToTime) 
     EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
   };
   for (int i = 0; i < 1'000; ++i) flap();
-  EXPECT_THAT(log_.events, testing::ElementsAre("class.blocked", "class.unblocked"));
+  EXPECT_THAT(log_.events(), testing::ElementsAre("class.blocked", "class.unblocked"));
   clock_.AdvanceNanos(LineBudget::kEveryNanos);
   flap();
-  EXPECT_EQ(log_.events.size(), 4u);
+  EXPECT_EQ(log_.events().size(), 4u);
 }
 
 TEST_F(LocalFallbackTest, AClassThatStaysBlockedIsToldInTheEnd) {
@@ -425,11 +419,11 @@ TEST_F(LocalFallbackTest, AClassThatStaysBlockedIsToldInTheEnd) {
   clock_.AdvanceNanos(kSecondNanos);
   buffer_->SetDemand({1, 64});
   Lose();
-  EXPECT_EQ(log_.events.size(), 2u);
+  EXPECT_EQ(log_.events().size(), 2u);
   clock_.AdvanceNanos(LineBudget::kEveryNanos);
   Lose();
-  EXPECT_EQ(log_.events.back(), "class.blocked");
-  EXPECT_EQ(log_.events.size(), 3u);
+  EXPECT_EQ(log_.events().back(), "class.blocked");
+  EXPECT_EQ(log_.events().size(), 3u);
 }
 
 }  // namespace

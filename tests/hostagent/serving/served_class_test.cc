@@ -11,9 +11,9 @@
 #include "base/process/nanos.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/fake_filled_class.h"
-#include "tests/hostagent/rig_log.h"
 #include "tests/hostagent/serving/fake_machine.h"
 #include "tests/hostagent/serving/fake_member.h"
 
@@ -356,7 +356,7 @@ class ClonedClassTest : public testing::Test {
 
   FakeMachine machine_;
   ManualClock clock_{kSecondNanos};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   ClassCounters counters_{"default/gold"};
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();

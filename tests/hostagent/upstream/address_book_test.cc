@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/base/process/no_more_threads.h"
-#include "tests/hostagent/rig_log.h"
+#include "tests/fake_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -38,7 +38,7 @@ class AddressBookTest : public testing::Test {
 
   const TempDir dir_;
   ManualClock clock_{1};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   absl::optional<AddressBook> book_;
 };
 

@@ -9,10 +9,10 @@
 #include "gtest/gtest.h"
 #include "hostagent/upstream/attachment.h"
 #include "hostagent/upstream/attachment_context.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/fake_buffer.h"
 #include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/fake_server.h"
-#include "tests/hostagent/rig_log.h"
 
 namespace entropyd {
 
@@ -32,7 +32,7 @@ class AttachmentRig : public testing::Test {
   }
 
   ManualClock clock_{1'000 * kSecondNanos};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   FakeNet net_;
   std::function<double()> uniform_ = [] { return 0.5; };

@@ -4,7 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/hostagent/rig_log.h"
+#include "tests/fake_log.h"
 
 namespace entropyd {
 namespace {
@@ -23,7 +23,7 @@ class StreamNewsTest : public testing::Test {
   }
 
   ManualClock clock_{1};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   StreamNews news_{&log_, &metrics_};
 };

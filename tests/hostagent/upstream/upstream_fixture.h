@@ -13,9 +13,9 @@
 #include "gtest/gtest.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/upstream.h"
+#include "tests/fake_log.h"
 #include "tests/hostagent/fake_filled_class.h"
 #include "tests/hostagent/fake_server.h"
-#include "tests/hostagent/rig_log.h"
 
 namespace entropyd {
 
@@ -115,7 +115,7 @@ class UpstreamFixture : public testing::Test {
   }
 
   ManualClock clock_{1'000'000'000'000};
-  RigLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   FakeNet net_;
   double uniform_ = 0.5;

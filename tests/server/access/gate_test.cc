@@ -181,7 +181,7 @@ TEST_F(GateTest, TheHandshakeIsForWhomSomeRuleGivesARole) {
             tls::Refusal::kUntrusted);
   EXPECT_EQ(Denials("role"), 1);
   EXPECT_EQ(Denials("identity"), 1);
-  EXPECT_TRUE(log_.events.empty()) << "the handshake has a line of its own";
+  EXPECT_TRUE(log_.events().empty()) << "the handshake has a line of its own";
   gate_.SetRules(MakePolicy("{identity: \"spiffe://t/other\", role: operator}"),
                  MakeTrust(root_.cert_pem(), ""));
   EXPECT_EQ(gate_.Examine(Leaf(root_, "other", 8), "", &certificate).refusal, tls::Refusal::kNone)
@@ -329,7 +329,7 @@ TEST_F(GateTest, WhatNobodyUsesIsRememberedUpToABound) {
 TEST_F(GateTest, FloodsOfDenialsAreALine) {
   const std::string leaf = Leaf(root_, "other", 7);
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(Admit(leaf, {ROLE_AGENT}).ok());
-  EXPECT_EQ(log_.events, std::vector<std::string>{"agent.denied"});
+  EXPECT_EQ(log_.events(), std::vector<std::string>{"agent.denied"});
   EXPECT_EQ(Denials("role"), 100);
 }
 

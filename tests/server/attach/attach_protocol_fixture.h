@@ -62,11 +62,7 @@ class AttachProtocolFixture : public DispatcherFixture {
          1);
     return sessions;
   }
-  int Logged(absl::string_view what) const {
-    return static_cast<int>(
-        std::count_if(log_.lines.begin(), log_.lines.end(),
-                      [what](const std::string& line) { return absl::StrContains(line, what); }));
-  }
+  int Logged(absl::string_view what) const { return log_.CountWith(what); }
 };
 
 }  // namespace entropyd

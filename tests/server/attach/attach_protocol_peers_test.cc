@@ -127,7 +127,7 @@ TEST_F(AttachProtocolTest, AClassOf60KilobytesIsNeitherKeptNorRepeated) {
   }
   Open(peer, 1, "default/gold");  // used already
   EXPECT_LT(peer->wire.status.message().size(), 300u);
-  for (const std::string& line : log_.lines) EXPECT_LT(line.size(), 500u) << line;
+  for (const std::string& line : log_.lines()) EXPECT_LT(line.size(), 500u) << line;
 }
 
 TEST_F(AttachProtocolTest, AStreamHasOneChannelPerClass) {

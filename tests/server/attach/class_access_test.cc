@@ -49,7 +49,7 @@ TEST_F(ClassAccessTest, PolicyComesBeforeAllElseAndIsLoggedAndCounted) {
   clock_.Advance(absl::Nanoseconds(LineLimit::kEveryNanos));
   EXPECT_EQ(Refusal("secret/none"), Cause::kForbidden) << "not even that there is no such class";
   EXPECT_EQ(access_.denied(), 2u);
-  EXPECT_EQ(log_.events, (std::vector<std::string>{"agent.denied", "agent.denied"}));
+  EXPECT_EQ(log_.events(), (std::vector<std::string>{"agent.denied", "agent.denied"}));
 }
 
 TEST_F(ClassAccessTest, AFloodOfDenialsIsOneLineForEachIdentityAndCall) {
@@ -64,18 +64,19 @@ TEST_F(ClassAccessTest, AFloodOfDenialsIsOneLineForEachIdentityAndCall) {
   ask("spiffe://test/b", Call::kGet, "drbg/two");
   EXPECT_EQ(access_.denied(), 1002u);
   EXPECT_EQ(
-      log_.lines,
+      log_.lines(),
       (std::vector<std::string>{
-          "agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class count=1",
-          "agent.denied identity=spiffe://test/a class=drbg/two call=Attach reason=class "
+          "warning agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class "
           "count=1",
-          "agent.denied identity=spiffe://test/b class=drbg/two call=Get reason=class "
+          "warning agent.denied identity=spiffe://test/a class=drbg/two call=Attach reason=class "
+          "count=1",
+          "warning agent.denied identity=spiffe://test/b class=drbg/two call=Get reason=class "
           "count=1"}));
   clock_.Advance(absl::Nanoseconds(LineLimit::kEveryNanos));
   ask("spiffe://test/a", Call::kGet, "drbg/two");
-  EXPECT_EQ(
-      log_.lines.back(),
-      "agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class count=1000");
+  EXPECT_EQ(log_.lines().back(),
+            "warning agent.denied identity=spiffe://test/a class=drbg/two call=Get reason=class "
+            "count=1000");
 }
 
 TEST_F(ClassAccessTest, AnUnknownClassAnInnerOneAndALowerQualityAreToldApart) {
@@ -134,7 +135,7 @@ TEST_F(ClassAccessTest, WhatIsNoNameIsRefusedBeforeAllElse) {
   }
   EXPECT_EQ(Refusal(std::string(60'000, 'a').c_str()), Cause::kNoName);
   EXPECT_EQ(access_.denied(), 0u);
-  EXPECT_TRUE(log_.events.empty());
+  EXPECT_TRUE(log_.events().empty());
 }
 
 }  // namespace

@@ -46,11 +46,7 @@ class GetProtocolTest : public DispatcherFixture {
            classes.FindLeaf("default/slow")->members.empty() &&
            classes.FindLeaf("scarce/key")->members.empty();
   }
-  int Logged(absl::string_view what) const {
-    return static_cast<int>(
-        std::count_if(log_.lines.begin(), log_.lines.end(),
-                      [what](const std::string& line) { return absl::StrContains(line, what); }));
-  }
+  int Logged(absl::string_view what) const { return log_.CountWith(what); }
 
   std::vector<std::unique_ptr<Call>> calls_;
 };

@@ -89,12 +89,7 @@ TEST_F(IdentityLimitsTest, StreamsBeyondTheShareAreRefusedAndCounted) {
   EXPECT_EQ(denials().denied_streams, 100u);
   EXPECT_EQ(totals().denied_capacity, 0u) << "a refused one takes no place, even before it is gone";
   EXPECT_EQ(Served(2), 2u * kPayload);
-  EXPECT_EQ(std::count_if(log_.lines.begin(), log_.lines.end(),
-                          [](const std::string& line) {
-                            return absl::StrContains(line, "reason=identity_share");
-                          }),
-            1)
-      << "a line in ten seconds";
+  EXPECT_EQ(log_.CountWith("reason=identity_share"), 1) << "a line in ten seconds";
   WriteAll(streams[0]);
   Die(streams[0]);
   EXPECT_FALSE(Attach(kGreedy)->wire.finished) << "the place of one that is gone is free";

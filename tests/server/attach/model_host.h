@@ -164,11 +164,12 @@ class ModelHost {
     return poll(&p, 1, 0) == 1;
   }
   // It found a message of a server wrong. An honest server sends none.
-  const std::string* complaint() const {
-    for (const std::string& line : log_.lines) {
-      if (absl::StartsWith(line, "upstream.message.refused")) return &line;
+  std::string complaint() const {
+    if (log_.Count("upstream.message.refused") == 0) return "";
+    for (const std::string& line : log_.lines()) {
+      if (absl::StartsWith(line, "error upstream.message.refused")) return line;
     }
-    return nullptr;
+    return "";
   }
 
  private:

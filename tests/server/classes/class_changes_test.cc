@@ -36,7 +36,7 @@ class ClassChangesTest : public ::testing::Test {
   void Start(const std::string& slow = "rate: 16KiB/s, ceil: 64KiB/s",
              const std::string& gold = "{name: gold, parent: root, rate: 10MiB/s}") {
     const config::v1::Server config = Config(slow, gold);
-    log_.events.clear();
+    log_.Clear();
     pool_ = config.pools(0);
     changes_ = std::make_unique<ClassChanges>(
         config, kept_,
@@ -146,7 +146,7 @@ TEST_F(ClassChangesTest, OnlyTheGivenKeysChange) {
   EXPECT_EQ(slow.prio, 3u);
   EXPECT_EQ(changes_->Differences()[0].by(), kOperator);
   EXPECT_THAT(changes_->Differences()[0].at(), HasSubstr("Z"));
-  EXPECT_THAT(log_.events, ElementsAre("class.changed", "class.changed"));
+  EXPECT_THAT(log_.events(), ElementsAre("class.changed", "class.changed"));
 }
 
 TEST_F(ClassChangesTest, NoneTakesTheCeilingAndItsBurstAway) {
@@ -276,7 +276,7 @@ TEST_F(ClassChangesTest, AKeptChangeWinsOverTheConfigurationUntilItIsReset) {
   Start();
   EXPECT_EQ(Ceil("slow"), 32u << 10);
   EXPECT_THAT(changes_->Differing("default"), ElementsAre("slow"));
-  EXPECT_THAT(log_.events, ElementsAre("class.change_kept"));
+  EXPECT_THAT(log_.events(), ElementsAre("class.change_kept"));
   Start("rate: 16KiB/s, ceil: 128KiB/s");
   EXPECT_THAT(Diff(), ElementsAre("slow ceil 128KiB/s->32KiB/s"));
   Start("rate: 16KiB/s, ceil: 32KiB/s");
@@ -288,7 +288,7 @@ TEST_F(ClassChangesTest, AKeptChangeWinsOverTheConfigurationUntilItIsReset) {
   EXPECT_EQ(updates_[0].specs[1].ceil, 64u << 10);
   EXPECT_THAT(updates_[0].differing, IsEmpty());
   EXPECT_EQ(told_.size(), 1u);
-  EXPECT_THAT(log_.events, Contains("class.reset"));
+  EXPECT_THAT(log_.events(), Contains("class.reset"));
   Start();
   EXPECT_EQ(Ceil("slow"), 64u << 10);
 }
@@ -323,7 +323,7 @@ TEST_F(ClassChangesTest, AChangeOfAClassThatIsGoneIsIgnoredAndKept) {
   ASSERT_TRUE(Set("gold", {"prio=4"}).ok());
   ASSERT_TRUE(Set("slow", {"prio=5"}).ok());
   Start("rate: 16KiB/s", "{name: silver, parent: root, rate: 1MiB/s}");
-  EXPECT_THAT(log_.events, ElementsAre("class.change_ignored", "class.change_kept"));
+  EXPECT_THAT(log_.events(), ElementsAre("class.change_ignored", "class.change_kept"));
   EXPECT_THAT(Diff(), ElementsAre("gold prio -> ignored", "slow prio 0->5"));
   ASSERT_TRUE(Set("silver", {"prio=1"}).ok());
   EXPECT_EQ(kept_.changes_size(), 3) << "kept, for the class may come back";
@@ -369,17 +369,17 @@ TEST_F(ClassChangesTest, AKeptChangeWinsOverANewConfigurationAsOverTheFirst) {
 
 TEST_F(ClassChangesTest, AKeptChangeOfAClassThatGoesIsIgnoredAndIsInForceWhenItComesBack) {
   ASSERT_TRUE(Set("gold", {"rate=12MiB/s"}).ok());
-  log_.events.clear();
+  log_.Clear();
   Reload("rate: 16KiB/s", "{name: silver, parent: root, rate: 1MiB/s}");
-  EXPECT_THAT(log_.events, ElementsAre("class.change_ignored"));
+  EXPECT_THAT(log_.events(), ElementsAre("class.change_ignored"));
   EXPECT_THAT(reloaded_[0].differing, IsEmpty());
   EXPECT_EQ(kept_.changes_size(), 1) << "it stays kept";
   Reload("rate: 16KiB/s", "{name: silver, parent: root, rate: 1MiB/s}");
-  EXPECT_EQ(log_.events.size(), 1u) << "told once";
+  EXPECT_EQ(log_.events().size(), 1u) << "told once";
   EXPECT_EQ(Set("gold", {"rate=1MiB/s"}).code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(Set("silver", {"rate=2MiB/s"}).ok()) << "a class that the start did not know";
   Reload("rate: 16KiB/s");
-  EXPECT_THAT(log_.events, Contains("class.change_kept"));
+  EXPECT_THAT(log_.events(), Contains("class.change_kept"));
   EXPECT_THAT(reloaded_[0].differing, ElementsAre("gold"));
   EXPECT_EQ(reloaded_[0].config.classes(2).rate(), 12u << 20);
 }

@@ -449,14 +449,14 @@ TEST_F(DoorTest, AFloodIsOneLineOfTheLogForEachReason) {
   Turn();
   const std::vector<UniqueFd> second = ConnectMany(50);
   Turn();
-  EXPECT_EQ(log_.events, (std::vector<std::string>{"connection.refused"}));
+  EXPECT_EQ(log_.events(), (std::vector<std::string>{"connection.refused"}));
   EXPECT_EQ(Refused("address"), 92);
   clock_.Advance(absl::Nanoseconds(DoorReport::kLineEveryNanos));
   Turn();
-  EXPECT_EQ(log_.events.size(), 2u) << "those that the first line did not count";
+  EXPECT_EQ(log_.events().size(), 2u) << "those that the first line did not count";
   clock_.Advance(absl::Nanoseconds(DoorReport::kLineEveryNanos));
   Turn();
-  EXPECT_EQ(log_.events.size(), 2u);
+  EXPECT_EQ(log_.events().size(), 2u);
 }
 
 TEST_F(DoorTest, WhoIsKnownStaysWhateverStrangersDo) {

@@ -166,7 +166,7 @@ class DriverConformance : public ::testing::TestWithParam<RigParam> {
   }
 
   SystemClock clock_;
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   WatchingSink sink_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();

@@ -13,29 +13,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "base/process/clock.h"
-#include "base/telemetry/log.h"
 #include "server/driver/source_driver.h"
 #include "server/source/source.h"
+#include "tests/fake_log.h"
 
 namespace entropyd {
-
-// A log that writes nothing and remembers the events.
-class EventLog final : public Log {
- public:
-  explicit EventLog(const Clock* clock) : Log(clock, -1) {}
-  void Write(LogLevel level, absl::string_view event, Fields fields) override {
-    absl::MutexLock lock(&mutex_);
-    events.push_back(std::string(event));
-  }
-  int Count(absl::string_view event) const {
-    absl::MutexLock lock(&mutex_);
-    return static_cast<int>(std::count(events.begin(), events.end(), event));
-  }
-  std::vector<std::string> events;  // looked at when nothing else runs
-
- private:
-  mutable absl::Mutex mutex_;
-};
 
 // The device's state. The test keeps it, and any number of drivers look at it.
 struct FakeDevice {

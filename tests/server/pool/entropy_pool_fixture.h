@@ -76,7 +76,7 @@ class EntropyPoolFixture : public ::testing::Test {
   }
 
   ManualClock clock_{1'000'000'000};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(256 << 10, SecretArena::Locking::kBestEffort).value();

@@ -191,7 +191,7 @@ TEST_F(EntropyPoolTest, M9_DrbgPoolStopsAfterSoManyBytesWithoutASeed) {
   EXPECT_TRUE(absl::IsUnavailable(Read(1))) << "even before the next tick";
   EXPECT_THAT(pool_->State().Text(), HasSubstr("no seed since 10000 bytes"));
   pool_->Tick();
-  EXPECT_THAT(log_.events, Contains("pool.suspended"));
+  EXPECT_THAT(log_.events(), Contains("pool.suspended"));
   EXPECT_EQ(pool_->Available(), 0u);
   clock_.Advance(kReseed);
   Add(0, kBlockSamples);

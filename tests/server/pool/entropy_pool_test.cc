@@ -101,7 +101,7 @@ TEST_F(EntropyPoolTest, M9_SuspendedWhenTheSeedIsTooOld) {
   const int changes = changes_;
   pool_->Tick();
   EXPECT_GT(changes_, changes);
-  EXPECT_THAT(log_.events, Contains("pool.suspended"));
+  EXPECT_THAT(log_.events(), Contains("pool.suspended"));
   Add(0, kBlockSamples);
   EXPECT_TRUE(Read(16).ok());
   EXPECT_EQ(pool_->State().discard_epoch, 0u) << "old is not bad";
@@ -128,7 +128,7 @@ TEST_F(EntropyPoolTest, FailureOfTheOnlySourceDiscardsEverything) {
   EXPECT_GT(changes_, changes);
   EXPECT_EQ(pool_->State().discard_epoch, planned_under + 1);
   EXPECT_FALSE(pool_->State().ready());
-  EXPECT_THAT(log_.events, Contains("pool.discarded"));
+  EXPECT_THAT(log_.events(), Contains("pool.discarded"));
   std::vector<uint8_t> out(16, 0xee);
   EXPECT_TRUE(absl::IsAborted(reader_->Read(absl::MakeSpan(out), planned_under).status()));
   EXPECT_EQ(out, std::vector<uint8_t>(16, 0));
@@ -196,7 +196,7 @@ TEST_F(EntropyPoolTest, M7_SourceThatTurnsOutToBeAnotherCountsWithItFromThenOn) 
   Make(v1::QUALITY_DRBG, 2);
   ReadyWithTwoGroups();
   pool_->SetSourceRoot(1, "device 188:0");
-  EXPECT_THAT(log_.events, Contains("pool.regrouped"));
+  EXPECT_THAT(log_.events(), Contains("pool.regrouped"));
   EXPECT_FALSE(pool_->State().ready());
   EXPECT_THAT(pool_->State().Text(), HasSubstr("1 of 2 groups"));
   for (const int member : {0, 1}) Add(member, kBlockSamples);
@@ -231,7 +231,7 @@ TEST_F(EntropyPoolTest, M7_ASeedThatNoGroupHoldsAnyMoreIsDroppedWithTheSourceTha
   ASSERT_FALSE(pool_->State().ready());
   pool_->SetSourceState(1, v1::SOURCE_STATE_QUARANTINED);
   EXPECT_EQ(pool_->State().discard_epoch, epoch + 1) << "agents hold bytes of it";
-  EXPECT_THAT(log_.events, Contains("pool.discarded"));
+  EXPECT_THAT(log_.events(), Contains("pool.discarded"));
   Healthy(1);
   pool_->SetSourceState(1, v1::SOURCE_STATE_QUARANTINED);
   EXPECT_EQ(pool_->State().discard_epoch, epoch + 1) << "nothing was given out since";
@@ -261,7 +261,7 @@ TEST_F(EntropyPoolTest, ASourceWithoutCreditMovesNobody) {
   ASSERT_TRUE(pool_->State().ready());
   pool_->SetSourceRoot(0, "device 10:183");
   EXPECT_TRUE(pool_->State().ready());
-  EXPECT_THAT(log_.events, ::testing::Not(Contains("pool.regrouped")));
+  EXPECT_THAT(log_.events(), ::testing::Not(Contains("pool.regrouped")));
 }
 
 TEST_F(EntropyPoolTest, ARootOfItsOwnChangesNothing) {
@@ -269,7 +269,7 @@ TEST_F(EntropyPoolTest, ARootOfItsOwnChangesNothing) {
   ReadyWithTwoGroups();
   pool_->SetSourceRoot(0, "device 188:0");
   EXPECT_TRUE(pool_->State().ready());
-  EXPECT_THAT(log_.events, ::testing::Not(Contains("pool.regrouped")));
+  EXPECT_THAT(log_.events(), ::testing::Not(Contains("pool.regrouped")));
 }
 
 TEST_F(EntropyPoolTest, M7_SourcesOfOneGroupCountOnce) {
@@ -288,7 +288,7 @@ TEST_F(EntropyPoolTest, M7_SourcesOfOneGroupCountOnce) {
 TEST_F(EntropyPoolTest, SoftwareOnlyPoolIsMarkedWhereverItShows) {
   members_ = {{.source = "soft", .group = "host", .min_entropy = 4, .software = true}};
   Make(v1::QUALITY_DRBG);
-  EXPECT_THAT(log_.events, Contains("pool.software_only"));
+  EXPECT_THAT(log_.events(), Contains("pool.software_only"));
   ReadyWithOneGroup();
   EXPECT_TRUE(pool_->State().degraded());
   EXPECT_EQ(pool_->State().Text(), "software sources only");

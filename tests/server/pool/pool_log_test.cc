@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 class PoolLogTest : public ::testing::Test {
  protected:
   void Change(const PoolState& before, const PoolState& after) {
-    log_.lines.clear();
+    log_.Clear();
     LogPoolChange("default", before, after, &log_);
   }
 
@@ -30,24 +30,28 @@ class PoolLogTest : public ::testing::Test {
 
 TEST_F(PoolLogTest, EveryChangeThatOperatorsShouldKnowHasItsLine) {
   Change(serving_, suspended_);
-  EXPECT_THAT(log_.lines, ElementsAre("pool.suspended pool=default reason=no seed since 7 bytes"));
+  EXPECT_THAT(log_.lines(),
+              ElementsAre("error pool.suspended pool=default reason=no seed since 7 bytes"));
   Change(suspended_, degraded_);
-  EXPECT_THAT(log_.lines,
-              ElementsAre("pool.ready pool=default degraded=true reason=software sources only"));
+  EXPECT_THAT(
+      log_.lines(),
+      ElementsAre("info pool.ready pool=default degraded=true reason=software sources only"));
   Change(serving_, degraded_);
-  EXPECT_THAT(log_.lines, ElementsAre("pool.degraded pool=default reason=software sources only"));
+  EXPECT_THAT(log_.lines(),
+              ElementsAre("warning pool.degraded pool=default reason=software sources only"));
   Change(degraded_, serving_);
-  EXPECT_THAT(log_.lines, ElementsAre("pool.restored pool=default"));
+  EXPECT_THAT(log_.lines(), ElementsAre("info pool.restored pool=default"));
 }
 
 TEST_F(PoolLogTest, BytesThatAreVoidAreToldBeforeThePoolIs) {
   PoolState after = suspended_;
   after.discard_epoch = 1;
   Change(serving_, after);
-  EXPECT_THAT(log_.lines,
-              ElementsAre("pool.discarded pool=default epoch=1 reason=all sources of its bytes "
-                          "have failed",
-                          "pool.suspended pool=default reason=no seed since 7 bytes"));
+  EXPECT_THAT(
+      log_.lines(),
+      ElementsAre("error pool.discarded pool=default epoch=1 reason=all sources of its bytes "
+                  "have failed",
+                  "error pool.suspended pool=default reason=no seed since 7 bytes"));
 }
 
 TEST_F(PoolLogTest, ANewSeedOrAnotherReasonIsNoLine) {
@@ -55,7 +59,7 @@ TEST_F(PoolLogTest, ANewSeedOrAnotherReasonIsNoLine) {
   after.seed_generation = 2;
   after.reason = PoolState::Reason::kSourcesMissing;
   Change(degraded_, after);
-  EXPECT_THAT(log_.lines, IsEmpty());
+  EXPECT_THAT(log_.lines(), IsEmpty());
 }
 
 }  // namespace

@@ -360,7 +360,7 @@ class PoolModel {
 
   const FixedRandom zeros_;
   ManualClock clock_{1'000 * kSecondNanos};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::mt19937_64 random_;
   const std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(512 << 10, SecretArena::Locking::kBestEffort).value();

@@ -4,12 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -17,21 +16,18 @@ namespace {
 class FileWatchTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/file_watch.XXXXXX";
-    dir_ = mkdtemp(name);
     Write("a", "1");
     Write("b", "1");
     watch_.Set({Path("a"), Path("b")});
     EXPECT_EQ(watch_.Look(), 0b11u) << "nothing is known of a new file";
     EXPECT_EQ(watch_.Look(), 0u);
   }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string Path(const std::string& name) const { return dir_ + "/" + name; }
+  std::string Path(const std::string& name) const { return dir_ / name; }
   void Write(const std::string& name, const std::string& text) const {
     std::ofstream(Path(name)) << text;
   }
 
-  std::string dir_;
+  TempDir dir_;
   FileWatch watch_;
 };
 

@@ -28,9 +28,9 @@ TEST(ReloadReportTest, AFailureIsACountALineAndAProblemUntilASuccess) {
   EXPECT_EQ(gauge("entropyd_reload_failed"), 1);
   EXPECT_EQ(metrics.AddCounter("entropyd_reload_failures_total", "")->Value(), 1);
   EXPECT_EQ(gauge("entropyd_reload_last_success_timestamp_seconds"), started);
-  EXPECT_THAT(log.lines,
-              ElementsAre(HasSubstr("server.reload_failed cause=SIGHUP error=INVALID_ARGUMENT: "
-                                    "server.yaml:3:1: unknown key 'x' remedy=mend the file, and")));
+  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr(
+                               "error server.reload_failed cause=SIGHUP error=INVALID_ARGUMENT: "
+                               "server.yaml:3:1: unknown key 'x' remedy=mend the file, and")));
 
   report.Succeeded();
   EXPECT_EQ(report.problem(), "");

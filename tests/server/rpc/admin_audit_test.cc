@@ -17,6 +17,7 @@
 #include "base/process/fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fake_log.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -25,13 +26,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class EventLog final : public Log {
- public:
-  explicit EventLog(const Clock* clock) : Log(clock, -1) {}
-  void Write(LogLevel, absl::string_view event, Fields) override { events.emplace_back(event); }
-  std::vector<std::string> events;
-};
 
 class AdminAuditTest : public ::testing::Test {
  protected:
@@ -50,7 +44,7 @@ class AdminAuditTest : public ::testing::Test {
   const TempDir dir_;
   std::string path_ = dir_ / "audit.log";
   ManualClock clock_;
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   const AdminAudit::Action reset_ = {.call = "ResetSource",
                                      .by = "spiffe://test/operator",
                                      .peer = "ipv4:192.0.2.1:4",
@@ -65,7 +59,7 @@ TEST_F(AdminAuditTest, ALineTellsWhoDidWhatToWhatEnd) {
                            "event=admin.call call=ResetSource by=spiffe://test/operator "
                            "peer=ipv4:192.0.2.1:4 target=trng before=latched after=healthy "
                            "outcome=OK")));
-  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
+  EXPECT_THAT(log_.events(), ElementsAre("admin.call"));
 }
 
 TEST_F(AdminAuditTest, AFailureIsToldWithItsReason) {
@@ -98,7 +92,7 @@ TEST_F(AdminAuditTest, ARotationByRenameMakesTheNextLineTheFirstOfANewFile) {
   EXPECT_THAT(LinesOf(second), ElementsAre(HasSubstr("second file"), HasSubstr("OK")));
   EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("third file"), HasSubstr("\"event\":"))))
       << "in the same format";
-  EXPECT_EQ(log_.events.size(), 5u) << "the log tells nothing else";
+  EXPECT_EQ(log_.events().size(), 5u) << "the log tells nothing else";
   struct stat info = {};
   ASSERT_EQ(stat(second.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0600u);
@@ -137,7 +131,7 @@ TEST_F(AdminAuditTest, WithoutANewFileTheOldOneHasTheLinesAndTheLogSaysSo) {
     ASSERT_EQ(rename(path_.c_str(), old.c_str()), 0);
     ASSERT_EQ(symlink("/dev/null", path_.c_str()), 0);
     audit->Tell(reset_, absl::OkStatus());
-    EXPECT_THAT(log_.events, ElementsAre("admin.call", "audit.failed"));
+    EXPECT_THAT(log_.events(), ElementsAre("admin.call", "audit.failed"));
     ASSERT_EQ(unlink(path_.c_str()), 0);
     audit->Tell(reset_, absl::NotFoundError("a new one"));
   }
@@ -164,20 +158,20 @@ TEST_F(AdminAuditTest, ACallIsToldOnceAndAsItWasAtItsEnd) {
     const AuditedCall call(audit.get(), reset_);
     const AuditedCall same = call;
     same.action()->after = "starting";
-    EXPECT_THAT(log_.events, ElementsAre()) << "it has not ended";
+    EXPECT_THAT(log_.events(), ElementsAre()) << "it has not ended";
     EXPECT_TRUE(absl::IsNotFound(call.End(absl::NotFoundError("no source"))));
     EXPECT_TRUE(same.End(absl::OkStatus()).ok());
     EXPECT_TRUE(call.End(absl::OkStatus()).ok());
   }
   EXPECT_THAT(Lines(), ElementsAre(AllOf(HasSubstr("after=starting"),
                                          HasSubstr("outcome=\"NOT_FOUND: no source\""))));
-  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
+  EXPECT_THAT(log_.events(), ElementsAre("admin.call"));
 }
 
 TEST_F(AdminAuditTest, WithoutAFileTheLogHasTheLines) {
   path_ = "";
   Open().value()->Tell(reset_, absl::OkStatus());
-  EXPECT_THAT(log_.events, ElementsAre("admin.call"));
+  EXPECT_THAT(log_.events(), ElementsAre("admin.call"));
 }
 
 TEST_F(AdminAuditTest, AFileThatCannotBeWrittenIsAnError) {

@@ -21,35 +21,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
-// gRPC's threads write it.
-class AwaitedLog final : public Log {
- public:
-  explicit AwaitedLog(const Clock* clock) : Log(clock) {}
-  void Write(LogLevel, absl::string_view event, Fields fields) override {
-    std::string line(event);
-    for (const LogField& field : fields) absl::StrAppend(&line, " ", field.key, "=", field.value);
-    absl::MutexLock lock(&mutex_);
-    lines_.push_back(std::move(line));
-  }
-  // Waits for a line with these words; "" when none comes.
-  std::string Await(const std::string& words) {
-    std::string found;
-    const auto is_there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      for (const std::string& line : lines_) {
-        if (absl::StrContains(line, words)) found = line;
-      }
-      return !found.empty();
-    };
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&is_there), absl::Seconds(20));
-    return found;
-  }
-
- private:
-  absl::Mutex mutex_;
-  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);
-};
-
 class GrpcDoorTest : public ServerFixture {
  protected:
   static void SetUpTestSuite() {
@@ -75,7 +46,7 @@ class GrpcDoorTest : public ServerFixture {
     EXPECT_FALSE(v1::Entropy::NewStub(channel)->Get(&context, request, &response).ok());
   }
 
-  AwaitedLog refusals_{&clock_};
+  FakeLog refusals_{&clock_};
   GrpcLines lines_{&refusals_, &clock_};
 };
 
@@ -89,8 +60,9 @@ TEST_F(GrpcDoorTest, WhoseCertificateIsOfAnotherCaIsNamedWithAddressAndIssuer) {
   *dir_ = ours;
   Call(cert, key);
   const std::string line = refusals_.Await("certificate verify failed: ");
-  EXPECT_THAT(line, MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ subject=.* "
-                                 "issuer=.* remedy=.* count=1"));
+  EXPECT_THAT(line,
+              MatchesRegex("warning tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ subject=.* "
+                           "issuer=.* remedy=.* count=1"));
   EXPECT_THAT(line, AllOf(HasSubstr("CN=ELSEWHERE"), HasSubstr("tls.client_ca")));
 }
 
@@ -98,7 +70,7 @@ TEST_F(GrpcDoorTest, WhoHasNoRoleIsNamedWithItsIdentity) {
   Call(Read("roleless.crt"), Read("roleless.key"));
   const std::string line = refusals_.Await("no policy rule gives its identity a role");
   EXPECT_THAT(line,
-              MatchesRegex("tls.refused reason=certificate verify failed: no policy rule "
+              MatchesRegex("warning tls.refused reason=certificate verify failed: no policy rule "
                            "gives its identity a role identity=spiffe://test/roleless "
                            "peer=127\\.0\\.0\\.1:[0-9]+ subject=.* issuer=.* remedy=add a rule "
                            "for this identity to `policy`, .* count=1"));
@@ -112,16 +84,18 @@ TEST_F(GrpcDoorTest, WhoIsRevokedIsNamedWithItsIdentity) {
 
 TEST_F(GrpcDoorTest, WhoShowsNoCertificateIsNamedByItsAddress) {
   Call("", "");
-  EXPECT_THAT(refusals_.Await("peer did not return a certificate"),
-              MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ remedy=the peer has "
-                           "no certificate: .* count=1"));
+  EXPECT_THAT(
+      refusals_.Await("peer did not return a certificate"),
+      MatchesRegex("warning tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ remedy=the peer has "
+                   "no certificate: .* count=1"));
 }
 
 TEST_F(GrpcDoorTest, WhoSpeaksNoTlsIsNamedByItsAddress) {
   HttpGet(server_->grpc_port(), "/");
-  EXPECT_THAT(refusals_.Await("http request"),
-              MatchesRegex("tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ remedy=the peer "
-                           "speaks HTTP without TLS, .* count=1"));
+  EXPECT_THAT(
+      refusals_.Await("http request"),
+      MatchesRegex("warning tls.refused reason=.* peer=127\\.0\\.0\\.1:[0-9]+ remedy=the peer "
+                   "speaks HTTP without TLS, .* count=1"));
 }
 
 }  // namespace

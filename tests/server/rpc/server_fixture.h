@@ -26,6 +26,8 @@
 #include "proto/admin.grpc.pb.h"
 #include "proto/entropy.grpc.pb.h"
 #include "server/server.h"
+#include "tests/fake_log.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 
@@ -52,13 +54,6 @@ policy:
   - {identity: "spiffe://test/operator", role: operator}
 )";
 
-// A quiet log: these tests do not look at it.
-class NoLog final : public Log {
- public:
-  explicit NoLog(const Clock* clock) : Log(clock) {}
-  void Write(LogLevel, absl::string_view, Fields) override {}
-};
-
 // The time, or a later one.
 class AheadClock final : public Clock {
  public:
@@ -80,8 +75,8 @@ class ServerFixture : public ::testing::Test {
 
   static void SetUpTestSuite() {
     ASSERT_TRUE(tls::RequireTls13().ok());
-    char name[] = "/tmp/server_fixture.XXXXXX";
-    dir_ = new std::string(mkdtemp(name));
+    files_ = new TempDir;
+    dir_ = new std::string(files_->path());
     ASSERT_TRUE(pki::Init(*dir_, {.common_name = "TEST"}, absl::Now()).ok());
     Issue("server", "spiffe://test/server");
     for (const char* agent : {"h1", "h2", "revoked"}) {
@@ -93,8 +88,8 @@ class ServerFixture : public ::testing::Test {
     ASSERT_TRUE(pki::Revoke(*dir_, revoked, absl::Now()).ok());
   }
   static void TearDownTestSuite() {
-    EXPECT_EQ(system(absl::StrCat("rm -rf ", *dir_).c_str()), 0);
     delete dir_;
+    delete files_;
   }
   static void Issue(const std::string& name, const std::string& spiffe_id,
                     absl::Time now = absl::Now()) {
@@ -235,9 +230,10 @@ class ServerFixture : public ::testing::Test {
     return AsOursTell(v1::Entropy::NewStub(Channel(who))->Get(&context, request, response));
   }
 
-  static inline std::string* dir_ = nullptr;
+  static inline TempDir* files_ = nullptr;
+  static inline std::string* dir_ = nullptr;  // its path
   AheadClock clock_;
-  NoLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::unique_ptr<Server> server_;
 };
 

@@ -52,8 +52,8 @@ class LeavingSourcesTest : public ::testing::Test {
   }
 
   ManualClock clock_{kSecondNanos};
-  EventLog quiet_{&clock_};  // of the sources
-  EventLog log_{&clock_};
+  FakeLog quiet_{&clock_};  // of the sources
+  FakeLog log_{&clock_};
   std::list<FakeDevice> away_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
@@ -81,7 +81,7 @@ TEST_F(LeavingSourcesTest, OneThatHasEndedGoesAlthoughAnotherHangs) {
   leaving_.Reap();
   EXPECT_TRUE(seen.expired());
   EXPECT_EQ(leaving_.size(), 1u);
-  EXPECT_THAT(log_.events, IsEmpty());
+  EXPECT_THAT(log_.events(), IsEmpty());
   stuck_.release.Notify();
 }
 
@@ -99,15 +99,15 @@ TEST_F(LeavingSourcesTest, OneThatHangsIsToldOnceAndAgainWhenItHasEnded) {
   leaving_.Add({stuck});
   clock_.AdvanceNanos(5 * kSecondNanos - 1);
   leaving_.Reap();
-  EXPECT_THAT(log_.events, IsEmpty());
+  EXPECT_THAT(log_.events(), IsEmpty());
   clock_.AdvanceNanos(1);
   leaving_.Reap();
   leaving_.Reap();
-  EXPECT_THAT(log_.events, ElementsAre("source.hangs"));
+  EXPECT_THAT(log_.events(), ElementsAre("source.hangs"));
   stuck_.release.Notify();
   Await(*stuck);
   leaving_.Reap();
-  EXPECT_THAT(log_.events, ElementsAre("source.hangs", "source.ended"));
+  EXPECT_THAT(log_.events(), ElementsAre("source.hangs", "source.ended"));
   EXPECT_EQ(leaving_.size(), 0u);
 }
 
@@ -120,7 +120,7 @@ TEST_F(LeavingSourcesTest, StopWaitsForAll) {
   EXPECT_TRUE(stuck->ended());
   EXPECT_TRUE(other->ended());
   EXPECT_EQ(leaving_.size(), 0u);
-  EXPECT_THAT(log_.events, IsEmpty());
+  EXPECT_THAT(log_.events(), IsEmpty());
 }
 
 TEST_F(LeavingSourcesTest, StopLeavesWithoutThoseThatHang) {
@@ -129,7 +129,7 @@ TEST_F(LeavingSourcesTest, StopLeavesWithoutThoseThatHang) {
   other->source()->SetSinks({{&sink, 0}});
   leaving_.Add({stuck});
   EXPECT_FALSE(leaving_.Stop({other}, absl::Now()));
-  EXPECT_THAT(log_.events, ElementsAre("source.hangs", "source.hangs"));
+  EXPECT_THAT(log_.events(), ElementsAre("source.hangs", "source.hangs"));
   EXPECT_EQ(leaving_.size(), 2u);
   stuck_.release.Notify();
   other_.release.Notify();

@@ -79,7 +79,7 @@ class SharedDeviceTest : public ::testing::Test {
   }
 
   ManualClock clock_{kSecondNanos};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(8 << 20, SecretArena::Locking::kBestEffort).value();

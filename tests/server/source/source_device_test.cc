@@ -17,7 +17,7 @@ TEST_F(SourceTest, MissingDeviceIsGoneAndOpenedEverySecond) {
   EXPECT_EQ(State(), v1::SOURCE_STATE_GONE);
   EXPECT_THAT(Reason(), HasSubstr("no such device"));
   EXPECT_EQ(device_.opens, 10);
-  EXPECT_EQ(std::count(log_.events.begin(), log_.events.end(), "source.gone"), 1);
+  EXPECT_EQ(log_.Count("source.gone"), 1);
   device_.open = absl::OkStatus();
   RunFor(absl::Seconds(2));
   EXPECT_EQ(State(), v1::SOURCE_STATE_HEALTHY);
@@ -43,8 +43,7 @@ TEST_F(SourceTest, DeviceThatOpensButGivesNothingStaysGone) {
   device_.read = absl::UnavailableError("read fifo: end of file, nobody writes");
   RunFor(absl::Seconds(5));
   EXPECT_EQ(State(), v1::SOURCE_STATE_GONE);
-  EXPECT_EQ(std::count(log_.events.begin(), log_.events.end(), "source.gone"), 1)
-      << "said once, not with every try";
+  EXPECT_EQ(log_.Count("source.gone"), 1) << "said once, not with every try";
 }
 
 TEST_F(SourceTest, M17_SilentDeviceIsGivenUpAfterTwoSeconds) {
@@ -93,9 +92,7 @@ TEST_F(SourceTest, AFlappingDeviceIsToldOnce) {
     device_.read = absl::UnavailableError("read fifo: end of file, nobody writes");
     RunFor(absl::Seconds(1));
   }
-  const auto told = [&](const char* event) {
-    return std::count(log_.events.begin(), log_.events.end(), event);
-  };
+  const auto told = [&](const char* event) { return log_.Count(event); };
   EXPECT_EQ(told("source.gone"), 2);
   EXPECT_EQ(told("source.flapping"), 1);
   device_.read = absl::OkStatus();

@@ -26,10 +26,14 @@ class SourceLogTest : public ::testing::Test {
     State(v1::SOURCE_STATE_STARTING);
     Advance(1);
   }
-  std::vector<std::string> Events() { return std::exchange(log_.events, {}); }
+  std::vector<std::string> Events() {
+    const std::vector<std::string> events = log_.events();
+    log_.Clear();
+    return events;
+  }
 
   const ManualClock clock_{kSecondNanos};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   SourceLog lines_{"trng0", &log_};
   int64_t now_ = kSecondNanos;
 };

@@ -27,7 +27,7 @@ class SourceRecorderTest : public ::testing::Test {
   }
 
   ManualClock clock_{1'000'000'000};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::shared_ptr<IdleReader> reader_ = std::make_shared<IdleReader>();
   SourceRecorder recorder_{"trng0", &log_};
   absl::optional<absl::StatusOr<v1::Source>> ended_;
@@ -70,7 +70,7 @@ TEST_F(SourceRecorderTest, RecordingGoesRowByRow) {
   absl::Status status;
   EXPECT_TRUE(recording->Ended(&status));
   EXPECT_TRUE(status.ok());
-  EXPECT_THAT(log_.events, Contains("source.recorded"));
+  EXPECT_THAT(log_.events(), Contains("source.recorded"));
 }
 
 TEST_F(SourceRecorderTest, OneRecordingAtATime) {

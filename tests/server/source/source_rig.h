@@ -72,7 +72,7 @@ class SourceTest : public ::testing::Test {
 
   const int word_bytes_;
   ManualClock clock_{1'000'000'000};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
   FakeDevice device_;

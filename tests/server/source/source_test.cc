@@ -126,7 +126,7 @@ TEST_F(SourceTest, PoolsHearWhatTheDeviceTurnedOutToBeBeforeTheyGetItsBytes) {
   device_.read = absl::OkStatus();
   RunFor(absl::Seconds(2));
   EXPECT_THAT(sink_.roots, ElementsAre("device 10:183", "device 188:0"));
-  EXPECT_EQ(std::count(log_.events.begin(), log_.events.end(), "source.root"), 2);
+  EXPECT_EQ(log_.Count("source.root"), 2);
 }
 
 // What it gave still rests on that device, and another source may open the device meanwhile.

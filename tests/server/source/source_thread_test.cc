@@ -43,7 +43,7 @@ class SourceThreadTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
 };

@@ -94,7 +94,7 @@ class SupplyChangeTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();

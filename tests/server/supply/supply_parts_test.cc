@@ -94,7 +94,7 @@ class SupplyPartsTest : public ::testing::Test {
       }};
 
   ManualClock clock_{kSecondNanos};
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   const std::unique_ptr<SeedProvider> provider_ = SeedProvider::Create().value();
   std::unique_ptr<SecretArena> arena_ =

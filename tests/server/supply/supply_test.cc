@@ -285,7 +285,7 @@ class SupplyTest : public ::testing::Test {
   entropyd::Pool* pool() { return supply_->pools()[0]; }
 
   SystemClock clock_;
-  EventLog log_{&clock_};
+  FakeLog log_{&clock_};
   Metrics metrics_;
   std::unique_ptr<SecretArena> arena_ =
       SecretArena::Create(4 << 20, SecretArena::Locking::kBestEffort).value();
