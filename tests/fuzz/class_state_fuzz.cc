@@ -1,8 +1,4 @@
 // One input = the text of STATE_DIR/classes.yaml. See README.md.
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -10,41 +6,20 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "server/classes/class_state_file.h"
 #include "tests/fuzz/check.h"
+#include "tests/fuzz/memory_file.h"
 
 namespace entropyd {
 namespace {
 
 using config::v1::ClassChange;
 using config::v1::ClassState;
+using fuzz::MemoryDir;
+using fuzz::WriteFile;
 using google::protobuf::util::MessageDifferencer;
-
-// In memory, where fsync costs nothing.
-const std::string& Directory() {
-  static const std::string* const directory = [] {
-    std::string name =
-        absl::StrCat(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "/entropyd-fuzz-XXXXXX");
-    FUZZ_CHECK(mkdtemp(name.data()) != nullptr);
-    atexit([] {
-      unlink(ClassStatePath(Directory()).c_str());
-      rmdir(Directory().c_str());
-    });
-    return new std::string(name);
-  }();
-  return *directory;
-}
-
-void Write(absl::string_view text) {
-  const int fd =
-      open(ClassStatePath(Directory()).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  FUZZ_CHECK(fd >= 0);
-  FUZZ_CHECK(write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-  close(fd);
-}
 
 void CheckRules(const ClassState& state) {
   FUZZ_CHECK(state.version() == 1);
@@ -73,16 +48,16 @@ bool IsPlain(const ClassState& state) {
 }
 
 void Load(absl::string_view text) {
-  Write(text);
-  const auto state = LoadClassState(Directory());
+  WriteFile(ClassStatePath(MemoryDir()), text);
+  const auto state = LoadClassState(MemoryDir());
   if (!state.ok()) {
     FUZZ_CHECK(absl::StrContains(state.status().message(), "classes.yaml"));
     return;
   }
   CheckRules(*state);
   if (!IsPlain(*state)) return;
-  FUZZ_CHECK(SaveClassState(Directory(), *state).ok());
-  const auto again = LoadClassState(Directory());
+  FUZZ_CHECK(SaveClassState(MemoryDir(), *state).ok());
+  const auto again = LoadClassState(MemoryDir());
   FUZZ_CHECK(again.ok());
   // Numbers are written with the digits that people need.
   FUZZ_CHECK(ClassStateText(*again) == ClassStateText(*state));
