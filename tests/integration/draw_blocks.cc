@@ -12,10 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <random>
 #include <string>
@@ -26,49 +24,36 @@
 #include "absl/time/time.h"
 #include "base/crypto/tls.h"
 #include "tests/integration/drawing_client.h"
+#include "tests/integration/egd_socket.h"
+#include "tests/integration/seen_blocks.h"
 
 namespace entropyd {
 namespace {
 
 constexpr int kClients = 8;
-constexpr size_t kBlock = 16;
 constexpr uint64_t kWindow = 256 * 1024;  // multiples of 16, so that blocks stay aligned
-
-struct Block {
-  uint64_t high, low;
-  bool operator<(const Block& o) const { return high != o.high ? high < o.high : low < o.low; }
-  bool operator==(const Block& o) const { return high == o.high && low == o.low; }
-};
 
 // The blocks of all clients, and how much each still has to read. Thread safety: each client fills
 // its own part.
 class Collection {
  public:
   explicit Collection(uint64_t bytes) : wanted_(bytes / kClients) {
-    for (auto& part : parts_) part.reserve(wanted_ / kBlock + kWindow);
+    for (SeenBlocks& part : parts_) part.Reserve(wanted_ / SeenBlocks::kBytes + kWindow);
   }
-  bool Full(int client) const { return parts_[client].size() * kBlock >= wanted_; }
+  bool Full(int client) const { return parts_[client].size() * SeenBlocks::kBytes >= wanted_; }
   void Add(int client, const std::vector<uint8_t>& bytes) {
-    for (size_t at = 0; at + kBlock <= bytes.size(); at += kBlock) {
-      Block block;
-      memcpy(&block, bytes.data() + at, kBlock);
-      parts_[client].push_back(block);
-    }
+    parts_[client].Add(bytes.data(), bytes.size());
   }
   // Exit status 0; or 1, after printing what was found.
   int Judge(int deaths) {
-    std::vector<Block> all;
+    SeenBlocks all;
     size_t total = 0;
-    for (auto& part : parts_) total += part.size();
-    all.reserve(total);
-    for (auto& part : parts_) {
-      all.insert(all.end(), part.begin(), part.end());
-      std::vector<Block>().swap(part);
-    }
-    std::sort(all.begin(), all.end());
-    const bool twice = std::adjacent_find(all.begin(), all.end()) != all.end();
+    for (const SeenBlocks& part : parts_) total += part.size();
+    all.Reserve(total);
+    for (SeenBlocks& part : parts_) all.Take(&part);
+    const bool twice = all.CountTwice() > 0;
     printf("%zu blocks (%.1f MiB) by %d clients, %d connections died: %s\n", all.size(),
-           double(all.size()) * kBlock / (1 << 20), kClients, deaths,
+           double(all.size()) * SeenBlocks::kBytes / (1 << 20), kClients, deaths,
            twice ? "A BLOCK CAME TWICE" : "no block twice");
     if (deaths < 16) printf("too few connections died: this proves nothing\n");
     return twice || deaths < 16 ? 1 : 0;
@@ -76,7 +61,7 @@ class Collection {
 
  private:
   const uint64_t wanted_;
-  std::vector<Block> parts_[kClients];
+  SeenBlocks parts_[kClients];
 };
 
 void AttachClient(int client, const Endpoint& endpoint, uint64_t seed, Collection* collection,
@@ -103,20 +88,13 @@ void AttachClient(int client, const Endpoint& endpoint, uint64_t seed, Collectio
 
 // One EGD connection that asks in pipelined bursts and closes in the middle of one.
 void EgdConnection(int client, const char* path, std::mt19937_64* random, Collection* collection) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    perror(path);
-    exit(1);
-  }
+  const int fd = ConnectEgd(path);
   constexpr int kBurst = 64;
   constexpr uint8_t kAsk = 240;  // a multiple of 16
   std::vector<uint8_t> commands;
   for (int i = 0; i < kBurst; ++i) commands.insert(commands.end(), {0x02, kAsk});
   for (uint64_t bursts = 1 + (*random)() % 128; bursts > 0 && !collection->Full(client); --bursts) {
-    if (send(fd, commands.data(), commands.size(), MSG_NOSIGNAL) < 0) break;
+    if (!SendAll(fd, commands.data(), commands.size())) break;
     std::vector<uint8_t> reply(kBurst * kAsk);
     // Reads only half of the last burst.
     const size_t enough = bursts == 1 ? reply.size() / 2 : reply.size();

@@ -22,6 +22,7 @@
 
 #include "base/process/nanos.h"
 #include "tests/integration/egd_socket.h"
+#include "tests/integration/seen_blocks.h"
 
 namespace entropyd {
 namespace {
@@ -39,7 +40,7 @@ struct Connection {
   int64_t sent_at = 0;
   int64_t next_at = 0;
   size_t block_fill = 0;
-  uint8_t block[16];
+  uint8_t block[SeenBlocks::kBytes];
 };
 
 std::string Numbered(std::string path, int guest) {
@@ -146,10 +147,7 @@ class Watch {
       c->block[c->block_fill++] = buffer[i];
       if (c->block_fill < sizeof c->block) continue;
       c->block_fill = 0;
-      // Half of a random block is enough: two blocks share it with a chance of 1 in 2^64.
-      uint64_t half;
-      memcpy(&half, c->block, sizeof half);
-      blocks_.push_back(half);
+      blocks_.Add(c->block, sizeof c->block);
     }
     if (c->awaited == 0) longest_ = std::max(longest_, MonotonicNanos() - c->sent_at);
   }
@@ -162,9 +160,7 @@ class Watch {
 
   int Report(uint64_t missing) {
     Turn();  // what comes now is too much
-    std::sort(blocks_.begin(), blocks_.end());
-    uint64_t twice = 0;
-    for (size_t i = 1; i < blocks_.size(); ++i) twice += blocks_[i] == blocks_[i - 1];
+    const uint64_t twice = blocks_.CountTwice();
     printf(
         "{\"requests\": %llu, \"bytes\": %llu, \"closed\": %llu, \"missing\": %llu, "
         "\"surplus\": %llu, \"blocks_twice\": %llu}\n",
@@ -179,7 +175,7 @@ class Watch {
   int signals_ = -1;
   std::vector<uint8_t> batch_;
   std::vector<Connection> all_;
-  std::vector<uint64_t> blocks_;
+  SeenBlocks blocks_;
   bool ending_ = false;
   int64_t longest_ = 0;
   uint64_t requests_ = 0, received_ = 0, closed_ = 0, surplus_ = 0;
