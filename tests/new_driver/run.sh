@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Adds a driver as server/driver/source_driver.h says that one is added, and serves from it. See README.md.
 set -euo pipefail
-HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-ROOT=$(cd "$HERE/../.." && pwd)
+DRIVER=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$DRIVER/../.." && pwd)
+HERE=$ROOT/tests/integration
 BUILD=$ROOT/build/release
+BIN=$BUILD/bin
 WORK=$(mktemp -d /tmp/entropyd-driver.XXXXXX)
-trap '[ -z "${server:-}" ] || kill "$server" 2>/dev/null; rm -rf "$WORK"' EXIT
-die() { echo "FAILED: $*" >&2; exit 1; }
+export ROOT HERE BIN WORK
+. "$HERE/lib.sh"
+trap 'finish $?' EXIT
 
 # One file pair, one line in the list.
 mkdir -p "$WORK/server/driver" "$WORK/bin"
-cp "$HERE"/counter_driver.{h,cc} "$WORK/server/driver/"
+cp "$DRIVER"/counter_driver.{h,cc} "$WORK/server/driver/"
 sed -e 's|^#include "server/driver/char_device_driver.h"|&\n#include "server/driver/counter_driver.h"|' \
   -e 's|^  static constexpr DriverEntry kBuiltIns\[\] = {|&\
       {"counter", "path", CounterDriver::Check, CounterDriver::Identify, CounterDriver::Create},|' \
@@ -37,11 +40,7 @@ bash -e "$WORK/compile.sh"
 link=$(ninja -C "$BUILD" -t commands entropyd | grep -- ' -o bin/entropyd ')
 (cd "$BUILD" && bash -ec "${link/ -o bin\/entropyd / $WORK/registry.o $WORK/counter_driver.o -o $WORK/bin/entropyd }")
 
-ctl() { "$BUILD/bin/entropyctl" "$@"; }
-ctl pki init --dir "$WORK/pki" --name TEST >/dev/null
-for who in server reader; do
-  ctl pki issue --dir "$WORK/pki" --name $who --spiffe spiffe://test/$who --dns localhost >/dev/null
-done
+make_pki >/dev/null
 config() {  # DRIVER PATH
   cat <<YAML
 listen: 127.0.0.1:0
@@ -55,34 +54,24 @@ pools:
     sources: [new]
     classes: [{name: root, rate: 1MiB/s}]
 policy:
-  - {identity: spiffe://test/reader, role: reader, allow: ["default/*"]}
+  - {identity: spiffe://test/reader/r1, role: reader, allow: ["default/*"]}
 YAML
-}
-said() {  # PATTERN command… : fails and says so
-  local pattern=$1 output
-  shift
-  if output=$("$@" 2>&1); then die "passed: $*"; fi
-  grep -q -- "$pattern" <<<"$output" || die "no '$pattern' in: $output"
 }
 config counter up >"$WORK/good.yaml"
 config counter down >"$WORK/key.yaml"
 config conuter up >"$WORK/name.yaml"
 "$WORK/bin/entropyd" --config "$WORK/good.yaml" --check-config
-said 'counts up only; write path: up' "$WORK/bin/entropyd" --config "$WORK/key.yaml" --check-config
-said "'conuter' is no driver; there are counter, char_device" \
+expect_failure 2 'counts up only; write path: up' "$WORK/bin/entropyd" --config "$WORK/key.yaml" --check-config
+expect_failure 2 "'conuter' is no driver; there are counter, char_device" \
   "$WORK/bin/entropyd" --config "$WORK/name.yaml" --check-config
-said "'counter' is no driver" "$BUILD/bin/entropyd" --config "$WORK/good.yaml" --check-config
+expect_failure 2 "'counter' is no driver" "$BIN/entropyd" --config "$WORK/good.yaml" --check-config
 
-"$WORK/bin/entropyd" --config "$WORK/good.yaml" --ports-file "$WORK/ports" >"$WORK/server.log" 2>&1 &
-server=$!
-for _ in $(seq 100); do [ -s "$WORK/ports" ] && break; sleep 0.1; done
-port=$(sed -n 's/^grpc=//p' "$WORK/ports")
-draw() {
-  ctl get --server "localhost:$port" --cert "$WORK/pki/reader.crt" \
-    --key "$WORK/pki/reader.key" --ca "$WORK/pki/ca.crt" --class default/root --bytes 1000 --raw
-}
-for _ in $(seq 50); do draw >"$WORK/bytes" 2>"$WORK/error" && break; sleep 0.2; done
-[ "$(stat -c %s "$WORK/bytes")" = 1000 ] ||
-  { cat "$WORK/error" "$WORK/server.log"; die "no bytes from the new driver"; }
+spawn server "$WORK/bin/entropyd" --config "$WORK/good.yaml" --ports-file "$WORK/server.ports"
+eventually 10 test -s "$WORK/server.ports"
+client_yaml "$(port_of server grpc)" reader >"$WORK/reader.client.yaml"
+draws() { AS=reader ctl get --class default/root --bytes 1000 --raw >"$WORK/bytes"; }
+eventually 10 draws
+[ "$(stat -c %s "$WORK/bytes")" = 1000 ] || die "$(stat -c %s "$WORK/bytes") bytes from the new driver"
 grep -q 'event=source.healthy source=new device="a counter"' "$WORK/server.log" || die "the new source is not healthy"
+stop server
 echo "new driver: OK, 1000 bytes served"
