@@ -134,6 +134,7 @@ TEST_F(AgentTest, QuestionsAreAnsweredAtEveryStep) {
     EXPECT_EQ(status.class__size(), 1) << step.name;
     v1::ListGuestsResponse guests;
     agent_->answers()->FillGuests(&guests);
+    EXPECT_EQ(guests.guest_size(), guest_ != nullptr ? 1 : 0) << step.name;
     EXPECT_EQ(agent_->answers()->GuestSockets().guests_size(), 0) << step.name;
     EXPECT_THAT(agent_->answers()->Summary(), HasSubstr("connection")) << step.name;
     EXPECT_TRUE(agent_->answers()->Healthy().ok()) << step.name;

@@ -62,6 +62,7 @@ TEST(DemoPlanTest, WithoutAnyGeneratorSoftwareIsAllowedAndSaidLoudly) {
 
 TEST(DemoPlanTest, TheClassHasNoCeilingAndListensOnLoopbackOnly) {
   const auto server = Parsed<config::v1::Server>(DemoServerYaml(DemoPaths("/tmp/d"), Both()));
+  ASSERT_GT(server.pools(0).classes_size(), 0);
   for (const auto& one : server.pools(0).classes()) EXPECT_EQ(one.ceil(), 0u) << one.name();
   EXPECT_EQ(server.listen(), "127.0.0.1:0");
   EXPECT_EQ(server.metrics(), "127.0.0.1:0");

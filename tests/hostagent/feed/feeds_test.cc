@@ -76,11 +76,14 @@ class FeedsTest : public testing::Test {
   // Puts a file in the place of the open pipe: no loop can watch it.
   void MakeUnwatchable(const std::string& path) {
     const UniqueFd file(open((dir_ / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    int replaced = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
       std::error_code error;
       if (std::filesystem::read_symlink(entry.path(), error) != path) continue;
       ASSERT_GE(dup2(file.get(), std::stoi(entry.path().filename())), 0);
+      ++replaced;
     }
+    EXPECT_GT(replaced, 0) << path << " is not open";
   }
 
   TempDir dir_;

@@ -362,6 +362,7 @@ TEST_F(PreviousVersionTest, NumbersOfClassesAndGuestsGoOn) {
   EXPECT_GE(now.next_guest(), then.next_guest());  // no number comes twice
   EXPECT_EQ(now.connections(), then.connections());
   EXPECT_TRUE(MessageDifferencer::Equals(now.guest_sockets(), then.guest_sockets()));
+  ASSERT_GT(then.class__size(), 0);
   for (const auto& saved : then.class_()) {
     const auto found = std::find_if(now.class_().begin(), now.class_().end(),
                                     [&](const auto& c) { return c.class_() == saved.class_(); });
@@ -372,6 +373,7 @@ TEST_F(PreviousVersionTest, NumbersOfClassesAndGuestsGoOn) {
     same.set_throttled_nanos(saved.throttled_nanos());
     EXPECT_TRUE(MessageDifferencer::Equals(same, saved)) << same.DebugString();
   }
+  ASSERT_GT(then.departed_size(), 0);
   for (const auto& saved : then.departed()) {
     EXPECT_TRUE(std::any_of(now.departed().begin(), now.departed().end(),
                             [&](const auto& d) { return MessageDifferencer::Equals(d, saved); }))

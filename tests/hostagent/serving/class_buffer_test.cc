@@ -347,7 +347,8 @@ size_t CountInMapping(const void* at, absl::Span<const uint8_t> needle) {
     const auto address = reinterpret_cast<unsigned long>(at);
     if (address < begin || address >= end) continue;
     std::vector<uint8_t> copy(end - begin);
-    if (pread(memory.get(), copy.data(), copy.size(), static_cast<off_t>(begin)) < 0) return 0;
+    EXPECT_EQ(pread(memory.get(), copy.data(), copy.size(), static_cast<off_t>(begin)),
+              static_cast<ssize_t>(copy.size()));
     size_t count = 0;
     for (auto it = copy.begin();; ++it, ++count) {
       it = std::search(it, copy.end(), needle.begin(), needle.end());

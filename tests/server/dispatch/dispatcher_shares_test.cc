@@ -253,11 +253,12 @@ TEST_F(ScarceClassTest, SharesFollowTheNumberOfGuestsAndRatesStay) {
   const auto bytes = static_cast<double>(Granted(few_, 1) + Granted(many_, 1) - before);
   EXPECT_NEAR(bytes, 5.0 * (64 << 10), 2048);
   EXPECT_NEAR(Ratio(0, 1, 5), 1, 0.02) << "a host whose guests do not wait weighs 1";
-  for (const auto& stats : dispatcher_->classes().slots()[0]->tree->Stats(clock_.NowNanos())) {
-    if (stats.spec.name != "slow") continue;
-    EXPECT_EQ(stats.spec.rate, 16u << 10);
-    EXPECT_EQ(stats.spec.ceil, 64u << 10);
-  }
+  const auto all = dispatcher_->classes().slots()[0]->tree->Stats(clock_.NowNanos());
+  const auto slow =
+      std::find_if(all.begin(), all.end(), [](const auto& one) { return one.spec.name == "slow"; });
+  ASSERT_NE(slow, all.end());
+  EXPECT_EQ(slow->spec.rate, 16u << 10);
+  EXPECT_EQ(slow->spec.ceil, 64u << 10);
 }
 
 }  // namespace
