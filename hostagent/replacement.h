@@ -23,12 +23,12 @@
 #include "absl/status/status.h"
 #include "base/process/clock.h"
 #include "base/telemetry/log.h"
-#include "hostagent/config_on_disk.h"
 #include "hostagent/handover/succession.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/loop_number.h"
 #include "hostagent/phase.h"
-#include "hostagent/reload_check.h"
+#include "hostagent/reload/config_on_disk.h"
+#include "hostagent/reload/reload_check.h"
 #include "proto/agent_config.pb.h"
 
 namespace entropyd {

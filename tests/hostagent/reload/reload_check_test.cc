@@ -1,4 +1,4 @@
-#include "hostagent/reload_check.h"
+#include "hostagent/reload/reload_check.h"
 
 #include <functional>
 #include <memory>

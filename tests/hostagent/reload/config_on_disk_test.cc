@@ -1,4 +1,4 @@
-#include "hostagent/config_on_disk.h"
+#include "hostagent/reload/config_on_disk.h"
 
 #include <filesystem>
 #include <string>
