@@ -45,7 +45,8 @@ std::vector<Class> Flat(uint32_t prio_of_a, uint32_t prio_of_others) {
           {"d", "r", 60, kNone, 0, prio_of_others}};
 }
 
-std::vector<Scenario> Small() {
+// Three tenants and two: guarantees, and who gets what others leave.
+std::vector<Scenario> Tenants() {
   return {
       // No excess: everybody is held to its guarantee.
       {"AllBacklogged",
@@ -95,6 +96,12 @@ std::vector<Scenario> Small() {
        Divided(1),
        {{"www", 0}, {"other", 90}, {"B", 90}},
        {{"www", 0}, {"other", 40}, {"B", 60}}},
+  };
+}
+
+// Tenants whose parts are ranked.
+std::vector<Scenario> RankedTenants() {
+  return {
       {"RankedAllBacklogged", 100, kProportional, Ranked(), {}, {{"B", 60}, {"D", 10}, {"E", 30}}},
       // Only D: cut at its ceil, 40 idle.
       {"RankedOnlyOne",
@@ -110,6 +117,12 @@ std::vector<Scenario> Small() {
        Ranked(),
        {{"B", 0}, {"D", 25}},
        {{"B", 0}, {"D", 25}, {"E", 55}}},
+  };
+}
+
+// Less than all guarantees together.
+std::vector<Scenario> Short() {
+  return {
       // A is entitled to 40 of its demand, B to 60: 24 and 36. Inside A 4 + 10 are guaranteed, and
       // the spare 10 go to other: shortage is judged node by node.
       {"ShortAtRootSpareInside",
@@ -132,6 +145,12 @@ std::vector<Scenario> Small() {
        {},
        {{"a", 30}, {"b", 20.0 / 7}, {"d", 120.0 / 7}}},
       {"EverySourceFailed", 0, kProportional, Flat(0, 0), {}, {{"a", 0}, {"b", 0}, {"d", 0}}},
+  };
+}
+
+// A case for each rule: no demand, no borrowing, nothing guaranteed.
+std::vector<Scenario> Limits() {
+  return {
       {"NobodyAsks",
        100,
        kProportional,
@@ -153,6 +172,12 @@ std::vector<Scenario> Small() {
        {{"r", "", 0, kNone, 0, 0}, {"a", "r", 50, kNone, 0, 0}, {"be", "r", 0, kNone, 1, 7}},
        {},
        {{"a", 100}, {"be", 0}}},
+  };
+}
+
+// How excess is divided.
+std::vector<Scenario> Excess() {
+  return {
       // Prio is local: X's inner prio 0 does not beat Y, which stands above X at the root.
       {"PrioIsLocal",
        100,
@@ -202,7 +227,10 @@ Scenario Thousand(const char* name, int active, double ceil, double share) {
 }
 
 std::vector<Scenario> All() {
-  std::vector<Scenario> all = Small();
+  std::vector<Scenario> all;
+  for (const auto& some : {Tenants(), RankedTenants(), Short(), Limits(), Excess()}) {
+    all.insert(all.end(), some.begin(), some.end());
+  }
   all.push_back(Thousand("AThousandEqualClasses", 1000, kNone, 1000));
   // A fair 2,000 each is cut by the ceiling: a tenth of the capacity is idle.
   all.push_back(Thousand("FiveHundredOfAThousand", 500, 1800, 1800));

@@ -43,9 +43,19 @@ struct Refusal {
   std::string remedy;
 };
 
-TEST(ClassTreeConfigTest, WrongClassesAreRefusedNamingClassValueAndRemedy) {
+void ExpectRefused(const std::vector<Refusal>& refusals) {
+  for (const Refusal& refusal : refusals) {
+    const absl::Status status = ClassTree::Create({.chunk_bytes = 1024}, refusal.specs).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << refusal.value;
+    EXPECT_THAT(
+        std::string(status.message()),
+        AllOf(HasSubstr(refusal.names), HasSubstr(refusal.value), HasSubstr(refusal.remedy)));
+  }
+}
+
+TEST(ClassTreeConfigTest, WrongFiguresAreRefusedNamingClassValueAndRemedy) {
   const ClassTree::ClassSpec root{.name = "root"};
-  const std::vector<Refusal> refusals = {
+  ExpectRefused({
       {{root, {.name = "a", .parent = "root", .rate = 4096, .ceil = 1024}},
        "class 'a'",
        "ceil 1KiB/s is below the rate 4KiB/s",
@@ -103,6 +113,12 @@ TEST(ClassTreeConfigTest, WrongClassesAreRefusedNamingClassValueAndRemedy) {
        "class 'a'",
        "prio 8",
        "0..7"},
+  });
+}
+
+TEST(ClassTreeConfigTest, WhatIsNoTreeIsRefusedNamingClassValueAndRemedy) {
+  const ClassTree::ClassSpec root{.name = "root"};
+  ExpectRefused({
       {{root, {.name = "stem"}}, "class 'stem'", "second root beside 'root'", "give it a parent"},
       {{{.name = "a", .parent = "b", .rate = 1}, {.name = "b", .parent = "a"}},
        "classes",
@@ -128,14 +144,7 @@ TEST(ClassTreeConfigTest, WrongClassesAreRefusedNamingClassValueAndRemedy) {
        "cycle through 'b'",
        "below the root 'root'"},
       {{root, {.parent = "root", .rate = 1}}, "class 2 of 2", "no name", "give it one"},
-  };
-  for (const Refusal& refusal : refusals) {
-    const absl::Status status = ClassTree::Create({.chunk_bytes = 1024}, refusal.specs).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << refusal.value;
-    EXPECT_THAT(
-        std::string(status.message()),
-        AllOf(HasSubstr(refusal.names), HasSubstr(refusal.value), HasSubstr(refusal.remedy)));
-  }
+  });
 }
 
 TEST(ClassTreeConfigTest, TheSmallestLegalValuesPass) {

@@ -32,8 +32,20 @@ struct Case {
   int64_t ready_until;
 };
 
-TEST(PoolStandingTest, StandingFollowsFromTheFacts) {
-  const std::vector<Case> cases = {
+void ExpectAll(const std::vector<Case>& cases) {
+  for (const Case& one : cases) {
+    PoolFacts facts = Sound();
+    one.change(&facts);
+    const PoolStanding standing = StandingOf(facts, kNow);
+    EXPECT_EQ(standing.state.phase, one.phase) << one.what;
+    EXPECT_EQ(standing.state.Text(), one.text) << one.what;
+    EXPECT_EQ(standing.ready_until_nanos, one.ready_until) << one.what;
+    EXPECT_EQ(standing.ready_until_nanos > kNow, standing.state.ready()) << one.what;
+  }
+}
+
+TEST(PoolStandingTest, StandingFollowsFromTheGroups) {
+  ExpectAll({
       {"all is well", [](PoolFacts*) {}, Phase::kServing, "", kNow + 90},
       {"two groups are asked for: the older seed decides",
        [](PoolFacts* f) { f->min_healthy_groups = 2; }, Phase::kServing, "", kNow + 80},
@@ -57,6 +69,11 @@ TEST(PoolStandingTest, StandingFollowsFromTheFacts) {
        Phase::kServing, "", kNow + 90},
       {"there is software only", [](PoolFacts* f) { f->software_only = true; }, Phase::kDegraded,
        "software sources only", kNow + 90},
+  });
+}
+
+TEST(PoolStandingTest, StandingFollowsFromTheSeeds) {
+  ExpectAll({
       {"a seed is as old as it may be",
        [](PoolFacts* f) {
          f->min_healthy_groups = 2;
@@ -86,6 +103,11 @@ TEST(PoolStandingTest, StandingFollowsFromTheFacts) {
        "no seed since 1000000 bytes", 0},
       {"one byte less was given out", [](PoolFacts* f) { f->bytes_since_seed = 999'999; },
        Phase::kServing, "", kNow + 90},
+  });
+}
+
+TEST(PoolStandingTest, StandingFollowsFromTheStoreAndFromAFailure) {
+  ExpectAll({
       {"the store is empty and a group is healthy", [](PoolFacts* f) { f->stores = true; },
        Phase::kServing, "", kNow + 90},
       {"the store is empty and nobody could fill it",
@@ -109,16 +131,7 @@ TEST(PoolStandingTest, StandingFollowsFromTheFacts) {
          f->min_healthy_groups = 3;
        },
        Phase::kFailed, "failed: hash: wrong answer", 0},
-  };
-  for (const Case& one : cases) {
-    PoolFacts facts = Sound();
-    one.change(&facts);
-    const PoolStanding standing = StandingOf(facts, kNow);
-    EXPECT_EQ(standing.state.phase, one.phase) << one.what;
-    EXPECT_EQ(standing.state.Text(), one.text) << one.what;
-    EXPECT_EQ(standing.ready_until_nanos, one.ready_until) << one.what;
-    EXPECT_EQ(standing.ready_until_nanos > kNow, standing.state.ready()) << one.what;
-  }
+  });
 }
 
 TEST(PoolStandingTest, SeedAndEpochAreTakenOver) {

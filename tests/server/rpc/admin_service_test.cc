@@ -42,6 +42,31 @@ class AdminServiceTest : public ServerFixture {
     grpc::ClientContext context;
     return v1::Admin::NewStub(Channel(who))->ResetClass(&context, {}, response);
   }
+  grpc::Status ResetSource(const std::string& name) {
+    grpc::ClientContext context;
+    v1::ResetSourceRequest request;
+    request.set_name(name);
+    v1::ResetSourceResponse response;
+    return v1::Admin::NewStub(Channel("operator"))->ResetSource(&context, request, &response);
+  }
+  grpc::Status Drain(bool end) {
+    grpc::ClientContext context;
+    v1::DrainRequest request;
+    request.set_end(end);
+    v1::DrainResponse response;
+    return v1::Admin::NewStub(Channel("operator"))->Drain(&context, request, &response);
+  }
+  grpc::Status Record(uint64_t samples) {
+    grpc::ClientContext context;
+    v1::RecordSourceRequest request;
+    request.set_name("kernel");
+    request.set_samples(samples);
+    const auto reader = v1::Admin::NewStub(Channel("operator"))->RecordSource(&context, request);
+    v1::RecordSourceResponse response;
+    while (reader->Read(&response)) {
+    }
+    return reader->Finish();
+  }
   v1::ListClassDifferencesResponse Differences() {
     grpc::ClientContext context;
     v1::ListClassDifferencesResponse response;
@@ -183,43 +208,17 @@ TEST_F(AdminServiceTest, NobodyEndsAStop) {
 
 TEST_F(AdminServiceTest, WhatOperatorsDoIsAudited) {
   AttachReady("h1");  // from now on the source is healthy
-  const auto admin = v1::Admin::NewStub(Channel("operator"));
-  const auto reset = [&](const std::string& name) {
-    grpc::ClientContext context;
-    v1::ResetSourceRequest request;
-    request.set_name(name);
-    v1::ResetSourceResponse response;
-    return admin->ResetSource(&context, request, &response);
-  };
-  const auto drain = [&](bool end) {
-    grpc::ClientContext context;
-    v1::DrainRequest request;
-    request.set_end(end);
-    v1::DrainResponse response;
-    return admin->Drain(&context, request, &response);
-  };
-  const auto record = [&](uint64_t samples) {
-    grpc::ClientContext context;
-    v1::RecordSourceRequest request;
-    request.set_name("kernel");
-    request.set_samples(samples);
-    const auto reader = admin->RecordSource(&context, request);
-    v1::RecordSourceResponse response;
-    while (reader->Read(&response)) {
-    }
-    return reader->Finish();
-  };
-  EXPECT_TRUE(reset("kernel").ok());
-  EXPECT_FALSE(reset("nobody").ok());
-  EXPECT_TRUE(record(1000).ok());
-  EXPECT_FALSE(record(0).ok());
+  EXPECT_TRUE(ResetSource("kernel").ok());
+  EXPECT_FALSE(ResetSource("nobody").ok());
+  EXPECT_TRUE(Record(1000).ok());
+  EXPECT_FALSE(Record(0).ok());
   v1::SetClassResponse set;
   EXPECT_TRUE(SetCeil("operator", "gold", 20 << 20, &set).ok());
   EXPECT_FALSE(SetCeil("operator", "none", 20 << 20, &set).ok());
   EXPECT_FALSE(SetCeil("h1", "gold", 30 << 20, &set).ok());
-  EXPECT_TRUE(drain(false).ok());
-  EXPECT_TRUE(drain(true).ok());
-  EXPECT_FALSE(drain(true).ok());
+  EXPECT_TRUE(Drain(false).ok());
+  EXPECT_TRUE(Drain(true).ok());
+  EXPECT_FALSE(Drain(true).ok());
   CeilOf("gold");  // looks only
 
   using ::testing::AllOf;
