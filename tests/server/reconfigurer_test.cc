@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 
-class GrpcReconfigureTest : public ReloadFixture {
+class ReconfigurerTest : public ReloadFixture {
  protected:
   // What changed.
   std::vector<std::string> Reloaded() {
@@ -58,7 +58,7 @@ class GrpcReconfigureTest : public ReloadFixture {
   }
 };
 
-TEST_F(GrpcReconfigureTest, ARemovedClassLetsItsPeersGoAndTheOthersNoticeNothing) {
+TEST_F(ReconfigurerTest, ARemovedClassLetsItsPeersGoAndTheOthersNoticeNothing) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   agent->Open(2, "default/slow");
   EXPECT_EQ(agent->WaitForState().phase(), v1::PHASE_OPEN);
@@ -88,7 +88,7 @@ TEST_F(GrpcReconfigureTest, ARemovedClassLetsItsPeersGoAndTheOthersNoticeNothing
   EXPECT_TRUE(agent->Finish().ok());
 }
 
-TEST_F(GrpcReconfigureTest, AMovedClassKeepsItsStreams) {
+TEST_F(ReconfigurerTest, AMovedClassKeepsItsStreams) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   Check(agent.get(), 0, 1000);
   Change("server.yaml", "      - {name: gold, parent: root,",
@@ -103,7 +103,7 @@ TEST_F(GrpcReconfigureTest, AMovedClassKeepsItsStreams) {
   EXPECT_TRUE(agent->Finish().ok());
 }
 
-TEST_F(GrpcReconfigureTest, LimitsBelowWhatIsInUseEndNobodyAndHoldForWhoComes) {
+TEST_F(ReconfigurerTest, LimitsBelowWhatIsInUseEndNobodyAndHoldForWhoComes) {
   std::unique_ptr<Agent> first = AttachReady("h1");
   std::unique_ptr<Agent> second = AttachReady("h2");
   Change("server.yaml", "allow_software: true", "allow_software: true\nmax_agents: 1\nmax_gets: 1");
@@ -120,7 +120,7 @@ TEST_F(GrpcReconfigureTest, LimitsBelowWhatIsInUseEndNobodyAndHoldForWhoComes) {
   Check(AttachReady("h3").get(), 0, 64);
 }
 
-TEST_F(GrpcReconfigureTest, SourcesComeAndGoAndChangeUnderLoad) {
+TEST_F(ReconfigurerTest, SourcesComeAndGoAndChangeUnderLoad) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   const auto other = [](const char* keys) {
     return absl::StrCat("sources:\n  - {name: other, driver: getrandom", keys, "}\n");
@@ -158,7 +158,7 @@ TEST_F(GrpcReconfigureTest, SourcesComeAndGoAndChangeUnderLoad) {
   EXPECT_TRUE(agent->Finish().ok());
 }
 
-TEST_F(GrpcReconfigureTest, APoolComesAndChangesItsQualityAndGoes) {
+TEST_F(ReconfigurerTest, APoolComesAndChangesItsQualityAndGoes) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   const auto pool = [](const char* keys) {
     return absl::StrCat("pools:\n  - {name: other, sources: [kernel], ", keys,
@@ -206,7 +206,7 @@ TEST_F(GrpcReconfigureTest, APoolComesAndChangesItsQualityAndGoes) {
   EXPECT_TRUE(agent->Finish().ok());
 }
 
-TEST_F(GrpcReconfigureTest, OneMistakeKeepsAllElseOutAndIsToldWithItsPlace) {
+TEST_F(ReconfigurerTest, OneMistakeKeepsAllElseOutAndIsToldWithItsPlace) {
   const std::vector<v1::Class> before = Classes();
   const std::string good = Read("server.yaml");
   const struct {
@@ -242,7 +242,7 @@ TEST_F(GrpcReconfigureTest, OneMistakeKeepsAllElseOutAndIsToldWithItsPlace) {
   EXPECT_EQ(Problem(), "");
 }
 
-TEST_F(GrpcReconfigureTest, AnotherAuditLogGetsTheLinesFromThenOn) {
+TEST_F(ReconfigurerTest, AnotherAuditLogGetsTheLinesFromThenOn) {
   Change("server.yaml", "audit.log", "other.log");
   EXPECT_THAT(Reloaded(), ElementsAre(HasSubstr("setting changed audit_log")));
   Reloaded();
@@ -251,7 +251,7 @@ TEST_F(GrpcReconfigureTest, AnotherAuditLogGetsTheLinesFromThenOn) {
 }
 
 // Agents draw without a pause while everything changes again and again.
-TEST_F(GrpcReconfigureTest, NoStreamThatMayStayIsClosedOrLosesAByte) {
+TEST_F(ReconfigurerTest, NoStreamThatMayStayIsClosedOrLosesAByte) {
   const std::string plain = Read("server.yaml");
   Change("server.yaml", "sources:\n", "sources:\n  - {name: other, driver: getrandom}\n");
   Change("server.yaml", "sources: [kernel]", "sources: [kernel, other]");
