@@ -8,6 +8,7 @@
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/await_agent.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/show/message_json.h"
 #include "client/show/output.h"
@@ -41,19 +42,6 @@ absl::StatusOr<v1::GetStatusResponse> AwaitNewAgent(const std::string& control) 
 }
 
 }  // namespace
-
-absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
-  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
-  if (!config.ok()) return config.status();
-  auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now(),
-                                   AdminClient::kDefaultTimeout, TellSlow);
-  if (!admin.ok()) return Misconfigured(admin.status());
-  return admin;
-}
-
-std::unique_ptr<AgentAdminClient> DialAgent(const std::string& control) {
-  return AgentAdminClient::Create(control, AgentAdminClient::kDefaultTimeout, TellSlow);
-}
 
 int RunSources(const ClientFlags& flags, bool json) {
   return AskServer(

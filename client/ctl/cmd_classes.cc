@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text/names.h"
 #include "client/admin_client.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/figure_arguments.h"
 #include "client/show/message_json.h"

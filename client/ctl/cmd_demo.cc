@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "base/config/units.h"
 #include "base/process/standard_output.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/demo/demo_guest.h"

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/doctor/doctor.h"
 #include "client/show/json_text.h"

@@ -12,6 +12,7 @@
 #include "base/process/standard_output.h"
 #include "base/text/names.h"
 #include "base/wire/state_names.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/get_client.h"
 #include "client/show/json_text.h"

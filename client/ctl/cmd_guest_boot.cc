@@ -1,10 +1,11 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/guest_boot/guest_boot.h"
-#include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 #include "client/show/output.h"
 
 namespace entropyd {

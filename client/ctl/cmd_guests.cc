@@ -1,6 +1,7 @@
 // `entropyctl guests`, `guests add` and `guests remove`.
 #include "absl/strings/str_cat.h"
 #include "client/agent_admin_client.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/guest_boot/qemu_reconnect.h"
 #include "client/show/json_text.h"

@@ -3,9 +3,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/pki/pki.h"
-#include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 #include "client/show/json_text.h"
 
 namespace entropyd {

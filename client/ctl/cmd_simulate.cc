@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/show/json_text.h"
 #include "client/show/output.h"

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "base/process/fd.h"
 #include "client/admin_client.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/show/json_text.h"

@@ -9,6 +9,7 @@
 #include "base/config/units.h"
 #include "client/admin_client.h"
 #include "client/agent_admin_client.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/show/json_text.h"
 #include "client/show/message_json.h"

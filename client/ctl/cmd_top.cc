@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/agent_admin_client.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
 #include "client/show/output.h"

@@ -1,4 +1,5 @@
-// Reports the errors of commands, and loads the configuration that says which server to ask.
+#include "client/ctl/command_status.h"
+
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -9,11 +10,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/process/fd.h"
 #include "base/wire/answer_mark.h"
 #include "base/wire/connection_remedy.h"
 #include "client/call_error.h"
-#include "client/ctl/commands.h"
 #include "client/show/json_text.h"
 #include "client/show/output.h"
 
@@ -191,6 +192,19 @@ absl::StatusOr<config::v1::Client> LoadClient(const ClientFlags& flags) {
       LoadClientConfig(flags, [](const char* name) -> const char* { return std::getenv(name); });
   if (!config.ok()) return Misconfigured(config.status());
   return config;
+}
+
+absl::StatusOr<std::unique_ptr<AdminClient>> DialAdmin(const ClientFlags& flags) {
+  const absl::StatusOr<config::v1::Client> config = LoadClient(flags);
+  if (!config.ok()) return config.status();
+  auto admin = AdminClient::Create(config->server(), config->tls(), absl::Now(),
+                                   AdminClient::kDefaultTimeout, TellSlow);
+  if (!admin.ok()) return Misconfigured(admin.status());
+  return admin;
+}
+
+std::unique_ptr<AgentAdminClient> DialAgent(const std::string& control) {
+  return AgentAdminClient::Create(control, AgentAdminClient::kDefaultTimeout, TellSlow);
 }
 
 }  // namespace entropyd

@@ -15,7 +15,7 @@
 #include "base/text/command_line.h"
 #include "base/wire/grpc_log.h"
 #include "client/ctl/arguments.h"
-#include "client/ctl/commands.h"
+#include "client/ctl/command_status.h"
 #include "client/ctl/host_commands.h"
 #include "client/ctl/server_commands.h"
 #include "client/ctl/standalone_commands.h"

@@ -10,7 +10,7 @@
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
 #include "client/pki/pki.h"
-#include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 
 namespace entropyd {
 namespace {

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "client/process/child_process.h"
 #include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 
 namespace entropyd::doctor {
 namespace {

@@ -18,6 +18,7 @@
 #include "client/guest_boot/qemu_reconnect.h"
 #include "client/process/child_process.h"
 #include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 
 namespace entropyd {
 namespace {

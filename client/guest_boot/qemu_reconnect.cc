@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "client/process/child_process.h"
 #include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 
 namespace entropyd {
 namespace {

@@ -10,6 +10,7 @@
 #include "client/libvirt/libvirt_host.h"
 #include "client/process/child_process.h"
 #include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 
 namespace entropyd {
 namespace {

@@ -3,7 +3,9 @@
 //   auto dir = ScratchDir::Temporary("entropyctl-").value();
 //   WriteFile(dir.File("server.yaml"), yaml, 0600);
 //
-// Thread safety: a ScratchDir belongs to one thread at a time; the functions are safe.
+// Errors: of each function. What the destructor cannot remove stays.
+//
+// Thread safety: none; a ScratchDir belongs to one thread at a time.
 #pragma once
 
 #include <string>
@@ -31,7 +33,7 @@ class ScratchDir {
   // The path of `name` inside.
   std::string File(absl::string_view name) const;
   // Removes what is inside, and the directory if this object made it. Afterwards the destructor
-  // does nothing.
+  // does nothing. Errors: INTERNAL names the first thing that could not be removed.
   absl::Status Remove();
 
  private:
@@ -40,10 +42,5 @@ class ScratchDir {
   std::string path_;  // empty: moved from or removed
   bool made_;
 };
-
-// Writes a whole file with `mode`; replaces an existing one. Errors: as ErrnoStatus.
-absl::Status WriteFile(const std::string& path, absl::string_view contents, int mode);
-// Reads a whole file. Errors: as CannotOpen() and ErrnoStatus.
-absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 }  // namespace entropyd

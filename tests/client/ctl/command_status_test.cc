@@ -1,4 +1,6 @@
 // What commands end with, and what they advise, for each kind of error.
+#include "client/ctl/command_status.h"
+
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -10,7 +12,6 @@
 #include "base/process/fd.h"
 #include "base/wire/answer_mark.h"
 #include "client/call_error.h"
-#include "client/ctl/commands.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/temp_dir.h"

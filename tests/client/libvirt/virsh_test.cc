@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/libvirt/libvirt_host.h"
 #include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 
 namespace entropyd {
 namespace {

@@ -1,7 +1,6 @@
 #include "client/process/child_process.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/process/scratch_dir.h"
+#include "client/process/whole_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -200,40 +200,6 @@ TEST_F(ChildProcessTest, LastLinesKeepsTheEndOfALongLog) {
   ASSERT_TRUE(WriteFile(log_, "1\n2\n3\n4\n", 0600).ok());
   EXPECT_EQ(LastLines(log_, 2), "3\n4");
   EXPECT_EQ(LastLines("/nonexistent", 2), "");
-}
-
-TEST(ScratchDirTest, ATemporaryDirectoryGoesWithItsOwner) {
-  std::string path;
-  {
-    ScratchDir dir = ScratchDir::Temporary("scratch-test").value();
-    path = dir.path();
-    struct stat info;
-    ASSERT_EQ(stat(path.c_str(), &info), 0);
-    EXPECT_EQ(info.st_mode & 0777, 0700u);
-    ASSERT_TRUE(WriteFile(dir.File("x"), "y", 0600).ok());
-    EXPECT_EQ(ReadFile(dir.File("x")).value(), "y");
-  }
-  struct stat info;
-  EXPECT_EQ(stat(path.c_str(), &info), -1);
-}
-
-TEST(ScratchDirTest, ADirectoryThatWasThereIsEmptiedNotRemoved) {
-  ScratchDir outer = ScratchDir::Temporary("scratch-test").value();
-  ASSERT_EQ(mkdir(outer.File("mine").c_str(), 0700), 0);
-  {
-    ScratchDir dir = ScratchDir::At(outer.File("mine")).value();
-    ASSERT_TRUE(WriteFile(dir.File("x"), "y", 0600).ok());
-  }
-  struct stat info;
-  EXPECT_EQ(stat(outer.File("mine").c_str(), &info), 0);
-  EXPECT_EQ(stat(outer.File("mine/x").c_str(), &info), -1);
-}
-
-TEST(ScratchDirTest, ADirectoryThatHoldsSomethingIsRefusedAndLeftAlone) {
-  ScratchDir outer = ScratchDir::Temporary("scratch-test").value();
-  ASSERT_TRUE(WriteFile(outer.File("precious"), "y", 0600).ok());
-  EXPECT_EQ(ScratchDir::At(outer.path()).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(ReadFile(outer.File("precious")).value(), "y");
 }
 
 }  // namespace
