@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/process/nanos.h"
 #include "base/text/names.h"
@@ -50,7 +51,6 @@ Attachment::Attachment(const Context* context, std::string server,
       server_(std::move(server)),
       started_(context->clock->NowNanos()),
       stream_(std::move(stream)),
-      lanes_(context->classes.size()),
       sent_at_(started_),
       heard_at_(started_) {
   v1::AgentMessage message;
@@ -60,30 +60,30 @@ Attachment::Attachment(const Context* context, std::string server,
   hello->set_host_id(context_.host_id);
   hello->set_heartbeat_ms(kAgentHeartbeatNanos / kMillisecondNanos);
   Send(message);
-  for (size_t i = 0; i < lanes_.size(); ++i) OpenLane(i);
+  for (const Class& of : context_.classes) lanes_.emplace_back(&of);
+  for (Lane& lane : lanes_) OpenLane(&lane);
 }
 
 Attachment::~Attachment() = default;
 
-void Attachment::OpenLane(size_t of_class) {
-  Lane& lane = lanes_[of_class];
-  lane.reopen_at = INT64_MAX;
+void Attachment::OpenLane(Lane* lane) {
+  lane->reopen_at = INT64_MAX;
   absl::StatusOr<uint32_t> channel = ledger_.Open();
   if (!channel.ok()) {
     exhausted_ = true;
     return;
   }
-  lane.channel = *channel;
-  lane.guests_told = lane.waiting_told = 0;
-  lane.answered = false;
+  lane->channel = *channel;
+  lane->guests_told = lane->waiting_told = 0;
+  lane->answered = false;
   v1::AgentMessage message;
   message.mutable_open()->set_channel(*channel);
-  message.mutable_open()->set_class_(context_.classes[of_class].buffer->class_name());
+  message.mutable_open()->set_class_(lane->of->buffer->class_name());
   Send(message);
 }
 
 bool Attachment::Receive(int max_messages) {
-  std::vector<size_t> brought;
+  std::vector<const Class*> brought;
   for (int i = 0; i < max_messages; ++i) {
     std::unique_ptr<ReceivedMessage> message = stream_->TryNext();
     if (message == nullptr) return false;
@@ -94,12 +94,13 @@ bool Attachment::Receive(int max_messages) {
         message->view().ok() ? Accept(*message->view(), &brought) : message->view().status();
     message.reset();
     if (!status.ok()) Refuse(status);
-    for (size_t of_class : brought) context_.classes[of_class].filled->OnArrival();
+    for (const Class* of : brought) of->filled->OnArrival();
   }
   return true;
 }
 
-absl::Status Attachment::Accept(const ServerMessageView& message, std::vector<size_t>* brought) {
+absl::Status Attachment::Accept(const ServerMessageView& message,
+                                std::vector<const Class*>* brought) {
   if (absl::Status status = ledger_.Accept(message); !status.ok()) return status;
   for (v1::ChannelState state : message.head.state()) {
     state.set_reason(Said(state.reason()));
@@ -110,21 +111,21 @@ absl::Status Attachment::Accept(const ServerMessageView& message, std::vector<si
     drain_->set_reason(Said(drain_->reason()));
   }
   for (const GrantView& grant : message.grants) {
-    const size_t of_class = *ClassOf(grant.channel);
-    ClassBuffer* to = context_.classes[of_class].buffer;
+    const Class* const of = LaneWith(grant.channel)->of;
+    ClassBuffer* const to = of->buffer;
     if (grant.bytes > to->size() - to->level()) return absl::OutOfRangeError(kOverflow);
     for (absl::Span<const uint8_t> piece : grant.pieces) to->Append(piece);
-    context_.classes[of_class].received_bytes->Increment(static_cast<double>(grant.bytes));
-    if (brought->empty() || brought->back() != of_class) brought->push_back(of_class);
+    of->received_bytes->Increment(static_cast<double>(grant.bytes));
+    if (brought->empty() || brought->back() != of) brought->push_back(of);
   }
   return absl::OkStatus();
 }
 
 void Attachment::ApplyState(const v1::ChannelState& state) {
-  const absl::optional<size_t> of_class = ClassOf(state.channel());
-  if (!of_class.has_value()) return;  // of a channel that was closed and replaced
-  Lane& lane = lanes_[*of_class];
-  ClassBuffer* to = context_.classes[*of_class].buffer;
+  Lane* const told = LaneWith(state.channel());
+  if (told == nullptr) return;
+  Lane& lane = *told;
+  ClassBuffer* const to = lane.of->buffer;
   if (state.discard_buffered()) {
     context_.log->Warning("class.discarded", {{"class", to->class_name()},
                                               {"server", server_},
@@ -144,7 +145,7 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
     to->SetFullEntropy(state.quality() == v1::QUALITY_FULL);
   }
   // CLOSED bears no figures: the last ones hold.
-  if (state.phase() != v1::PHASE_CLOSED) context_.loss_ceilings->Tell(*of_class, state);
+  if (state.phase() != v1::PHASE_CLOSED) context_.loss_ceilings->Tell(*to, state);
   lane.state = state;
   lane.answered = true;
   if (state.phase() != v1::PHASE_CLOSED || leaving_) return;
@@ -172,8 +173,8 @@ void Attachment::LogPhase(const std::string& class_name, const v1::ChannelState&
                                         {"remedy", ClosedRemedy(state.code())}});
 }
 
-std::string Attachment::remedy(size_t of_class) const {
-  const v1::ChannelState& said = lanes_[of_class].state;
+std::string Attachment::remedy(const Class& of) const {
+  const v1::ChannelState& said = state(of);
   return said.phase() == v1::PHASE_CLOSED ? std::string(ClosedRemedy(said.code())) : "";
 }
 
@@ -222,23 +223,24 @@ absl::optional<absl::Status> Attachment::ended() const {
   return absl::Status(finished->code(), Said(finished->message()));
 }
 
-absl::optional<size_t> Attachment::ClassOf(uint32_t channel) const {
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (lanes_[i].channel == channel) return i;
-  }
-  return absl::nullopt;
+const Attachment::Lane& Attachment::LaneOf(const Class& of) const {
+  return *absl::c_find_if(lanes_, [&of](const Lane& lane) { return lane.of == &of; });
 }
 
-bool Attachment::HoldsRoom(size_t of_class) const {
-  const AttachLedger::Channel* channel = ledger_.Find(lanes_[of_class].channel);
+Attachment::Lane* Attachment::LaneWith(uint32_t channel) {
+  for (Lane& lane : lanes_) {
+    if (lane.channel == channel) return &lane;
+  }
+  return nullptr;
+}
+
+bool Attachment::HoldsRoom(const Lane& lane) const {
+  const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
   return channel != nullptr && !channel->closed;
 }
 
 bool Attachment::HoldsAnyRoom() const {
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (HoldsRoom(i)) return true;
-  }
-  return false;
+  return absl::c_any_of(lanes_, [this](const Lane& lane) { return HoldsRoom(lane); });
 }
 
 // Only one Credit is on its way at a time. While it waits, more wants come together, and the next
@@ -247,22 +249,20 @@ bool Attachment::CanSend() const {
   return welcomed() && given_up_.ok() && !leaving_ && stream_->unsent() == 0;
 }
 
-bool Attachment::RaiseLimit(size_t of_class) {
-  Lane& lane = lanes_[of_class];
-  if (!lane.may_credit || !lane.answered || !HoldsRoom(of_class)) return false;
+bool Attachment::RaiseLimit(const Lane& lane) {
+  if (!lane.may_credit || !lane.answered || !HoldsRoom(lane)) return false;
   const uint64_t promised = ledger_.Find(lane.channel)->promised();
-  context_.classes[of_class].buffer->Tick();
-  const uint64_t more = context_.classes[of_class].buffer->WantMore(promised);
+  lane.of->buffer->Tick();
+  const uint64_t more = lane.of->buffer->WantMore(promised);
   return more > 0 && ledger_.Promise(lane.channel, promised + more);
 }
 
-bool Attachment::OwesAck(size_t of_class) const {
-  const Lane& lane = lanes_[of_class];
+bool Attachment::OwesAck(const Lane& lane) const {
   const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
   if (!lane.answered || channel == nullptr) return false;
   // Also of a channel that is closed: else the server counts as lost what came before.
   if (channel->received != channel->acked) return true;
-  const ClassBuffer& of = *context_.classes[of_class].buffer;
+  const ClassBuffer& of = *lane.of->buffer;
   return !channel->closed &&
          (lane.guests_told != of.guests() || lane.waiting_told != of.waiting_guests());
 }
@@ -277,7 +277,7 @@ void Attachment::SendDue() {
   }
   if (!CanSend()) return;
   bool raised = false;
-  for (size_t i = 0; i < lanes_.size(); ++i) raised |= RaiseLimit(i);
+  for (const Lane& lane : lanes_) raised |= RaiseLimit(lane);
   SendLinesIfDue(raised);
   if (now < heartbeat_at()) return;
   v1::AgentMessage heartbeat;
@@ -285,8 +285,8 @@ void Attachment::SendDue() {
   Send(heartbeat);
 }
 
-void Attachment::SendDue(size_t of_class) {
-  if (CanSend()) SendLinesIfDue(RaiseLimit(of_class));
+void Attachment::SendDue(const Class& of) {
+  if (CanSend()) SendLinesIfDue(RaiseLimit(*LaneOf(of)));
 }
 
 void Attachment::SendLinesIfDue(bool raised) {
@@ -308,13 +308,12 @@ void Attachment::SendLines() {
   // What the ledger has counted of a message that was refused, nobody has stored.
   if (!given_up_.ok()) return;
   v1::AgentMessage message;
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    const AttachLedger::Channel* channel = ledger_.Find(lanes_[i].channel);
-    const bool credits = HoldsRoom(i) && channel->limit != channel->limit_told;
-    if (!credits && !OwesAck(i)) continue;
-    Lane& lane = lanes_[i];
-    lane.guests_told = context_.classes[i].buffer->guests();
-    lane.waiting_told = context_.classes[i].buffer->waiting_guests();
+  for (Lane& lane : lanes_) {
+    const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
+    const bool credits = HoldsRoom(lane) && channel->limit != channel->limit_told;
+    if (!credits && !OwesAck(lane)) continue;
+    lane.guests_told = lane.of->buffer->guests();
+    lane.waiting_told = lane.of->buffer->waiting_guests();
     v1::Line* const line = message.mutable_credit()->add_line();
     *line = ledger_.TakeLine(lane.channel, lane.guests_told);
     line->set_waiting_guests(lane.waiting_told);
@@ -327,10 +326,10 @@ void Attachment::SendLines() {
 
 void Attachment::Reopen(int64_t now) {
   if (leaving_ || drain_.has_value() || !given_up_.ok()) return;
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (now < lanes_[i].reopen_at) continue;
-    if (OwesAck(i)) SendLines();  // the lane forgets its old channel
-    OpenLane(i);
+  for (Lane& lane : lanes_) {
+    if (now < lane.reopen_at) continue;
+    if (OwesAck(lane)) SendLines();  // the lane forgets its old channel
+    OpenLane(&lane);
   }
 }
 
@@ -338,11 +337,11 @@ void Attachment::Leave() {
   if (leaving_) return;
   leaving_ = true;
   SendLines();  // what is acknowledged is not counted as lost
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    lanes_[i].reopen_at = INT64_MAX;
-    if (!HoldsRoom(i)) continue;
+  for (Lane& lane : lanes_) {
+    lane.reopen_at = INT64_MAX;
+    if (!HoldsRoom(lane)) continue;
     v1::AgentMessage message;
-    message.mutable_close()->set_channel(lanes_[i].channel);
+    message.mutable_close()->set_channel(lane.channel);
     Send(message);
   }
 }
@@ -356,9 +355,9 @@ int64_t Attachment::next_deadline_nanos() const {
     next = heard_at_ + patience();
   }
   if (CanSend()) next = std::min(next, heartbeat_at());
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (!drain_.has_value()) next = std::min(next, lanes_[i].reopen_at);
-    if (OwesAck(i) && CanSend()) next = std::min(next, next_ack_at_);
+  for (const Lane& lane : lanes_) {
+    if (!drain_.has_value()) next = std::min(next, lane.reopen_at);
+    if (OwesAck(lane) && CanSend()) next = std::min(next, next_ack_at_);
   }
   return next;
 }

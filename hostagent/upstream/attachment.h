@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,7 +39,8 @@ namespace entropyd {
 
 class Attachment {
  public:
-  // One of the classes, and what of it is always at hand.
+  // One of the classes, and what of it is always at hand. All in upstream that concerns one class
+  // points to this.
   struct Class {
     FilledClass* filled = nullptr;
     ClassBuffer* buffer = nullptr;
@@ -48,6 +50,7 @@ class Attachment {
   struct Context {
     // 16 bytes.
     std::string host_id;
+    // Never changes: attachments and others point to its elements.
     std::vector<Class> classes;
     std::shared_ptr<LossCeilings> loss_ceilings;
     // Gives numbers in [0, 1).
@@ -82,12 +85,13 @@ class Attachment {
 
   // Opens again what the server closed a while ago, and sends the credit and acks that are due.
   void SendDue();
-  // Sends the credit of one class only, whose demand has changed.
-  void SendDue(size_t of_class);
+  // Sends the credit of one class only, whose demand has changed. Here and below, the class is one
+  // of the context's.
+  void SendDue(const Class& of);
   // Notices that the server is silent. When that lasts, gives the stream up.
   void NoteSilence(int64_t now);
   // Whether this attachment may credit that class. At first it may credit all.
-  void AllowCredit(size_t of_class, bool allow) { lanes_[of_class].may_credit = allow; }
+  void AllowCredit(const Class& of, bool allow) { LaneOf(of)->may_credit = allow; }
 
   // Asks the server to close every channel, and sends no credit after that. Half-closes when all
   // are closed.
@@ -107,19 +111,19 @@ class Attachment {
   bool wants_replacement() const { return drain_.has_value() || exhausted_; }
   const absl::optional<v1::Drain>& drain() const { return drain_; }
   // True while the server may still send bytes for that class.
-  bool HoldsRoom(size_t of_class) const;
+  bool HoldsRoom(const Class& of) const { return HoldsRoom(LaneOf(of)); }
   bool HoldsAnyRoom() const;
   // When the server last said anything, or the stream was started.
   int64_t heard_nanos() const { return heard_at_; }
   // Since when the class is SUSPENDED; INT64_MAX = it is not.
-  int64_t suspended_since(size_t of_class) const { return lanes_[of_class].suspended_since; }
+  int64_t suspended_since(const Class& of) const { return LaneOf(of).suspended_since; }
   // What a person can do about a class that is CLOSED; else empty.
-  std::string remedy(size_t of_class) const;
+  std::string remedy(const Class& of) const;
   // From when on the server counts as silent, as of the last NoteSilence(); kNever = it does not,
   // or it has promised no heartbeats. What classes wait for plays no part.
   int64_t silent_since() const { return silent_since_; }
   // The server's last word on the class's channel.
-  const v1::ChannelState& state(size_t of_class) const { return lanes_[of_class].state; }
+  const v1::ChannelState& state(const Class& of) const { return LaneOf(of).state; }
 
   // When SendDue() next has something to do, unless the stream wakes its owner before; INT64_MAX =
   // never.
@@ -128,6 +132,9 @@ class Attachment {
  private:
   // The path of one class through this stream. Its channel changes when it is opened again.
   struct Lane {
+    explicit Lane(const Class* to) : of(to) {}
+
+    const Class* of;
     // 0 = none yet.
     uint32_t channel = 0;
     bool may_credit = true;
@@ -140,9 +147,9 @@ class Attachment {
     v1::ChannelState state;
   };
 
-  void OpenLane(size_t of_class);
+  void OpenLane(Lane* lane);
   void Reopen(int64_t now);
-  absl::Status Accept(const ServerMessageView& message, std::vector<size_t>* brought);
+  absl::Status Accept(const ServerMessageView& message, std::vector<const Class*>* brought);
   void ApplyState(const v1::ChannelState& state);
   void LogPhase(const std::string& class_name, const v1::ChannelState& state);
   void Refuse(absl::Status why);
@@ -152,10 +159,14 @@ class Attachment {
   int64_t patience() const;
   // When a heartbeat is due, if nothing else is sent; kNever = the server expects none.
   int64_t heartbeat_at() const;
-  absl::optional<size_t> ClassOf(uint32_t channel) const;
+  const Lane& LaneOf(const Class& of) const;
+  Lane* LaneOf(const Class& of) { return const_cast<Lane*>(&std::as_const(*this).LaneOf(of)); }
+  // nullptr = the channel was closed and replaced.
+  Lane* LaneWith(uint32_t channel);
+  bool HoldsRoom(const Lane& lane) const;
   bool CanSend() const;
-  bool RaiseLimit(size_t of_class);
-  bool OwesAck(size_t of_class) const;
+  bool RaiseLimit(const Lane& lane);
+  bool OwesAck(const Lane& lane) const;
   void SendLinesIfDue(bool raised);
   void SendLines();
 
@@ -164,7 +175,7 @@ class Attachment {
   const int64_t started_;
   const std::unique_ptr<EntropyStream> stream_;
   AttachLedger ledger_;
-  // In the order of context_.classes.
+  // One for each class, in the order of context_.classes.
   std::vector<Lane> lanes_;
   // Why a message was refused, or the server was given up. The stream is cancelled then.
   absl::Status given_up_;

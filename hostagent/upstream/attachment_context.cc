@@ -1,7 +1,6 @@
 #include "hostagent/upstream/attachment_context.h"
 
 #include <memory>
-#include <utility>
 
 namespace entropyd {
 namespace {
@@ -40,7 +39,7 @@ Attachment::Context NewAttachmentContext(const std::string& host_id,
   context.classes = ClassesOf(classes, metrics);
   std::vector<ClassBuffer*> buffers;
   for (const Attachment::Class& of : context.classes) buffers.push_back(of.buffer);
-  context.loss_ceilings = std::make_shared<LossCeilings>(std::move(buffers));
+  context.loss_ceilings = std::make_shared<LossCeilings>(buffers);
   context.credit_lines = metrics->AddCounter("entropyd_agent_upstream_credit_lines_total",
                                              "Credit lines sent, bare acks included.");
   context.refused_gap = RefusedCounter(metrics, "gap");

@@ -5,35 +5,37 @@
 namespace entropyd {
 
 ClassReports::ClassReports(const std::vector<Attachment::Class>* classes, int64_t now)
-    : classes_(*classes), reports_(classes->size()), lost_at_(now) {}
+    : lost_at_(now) {
+  for (const Attachment::Class& of : *classes) reports_.push_back({.of = &of});
+}
 
 void ClassReports::Tell(const Attachment* serving) {
-  for (size_t i = 0; i < reports_.size(); ++i) {
-    const UpstreamState state = StateOf(i, serving);
-    if (reports_[i].told == state) continue;
-    reports_[i].told = state;
-    classes_[i].filled->OnUpstream(state);
+  for (Report& report : reports_) {
+    const UpstreamState state = StateOf(*report.of, serving);
+    if (report.told == state) continue;
+    report.told = state;
+    report.of->filled->OnUpstream(state);
   }
 }
 
 void ClassReports::Lost(const Attachment& was_serving, int64_t now) {
-  for (size_t i = 0; i < reports_.size(); ++i) reports_[i].last_state = was_serving.state(i);
+  for (Report& report : reports_) report.last_state = was_serving.state(*report.of);
   lost_at_ = now;
 }
 
-int64_t ClassReports::LostAt(size_t i, const Attachment* serving) const {
+int64_t ClassReports::LostAt(const Attachment::Class& of, const Attachment* serving) const {
   if (serving == nullptr) return lost_at_ + kGonePatienceNanos;
-  if (const int64_t since = serving->suspended_since(i); since != kNever) {
+  if (const int64_t since = serving->suspended_since(of); since != kNever) {
     return since + kGonePatienceNanos;
   }
   return serving->silent_since();
 }
 
-UpstreamState ClassReports::StateOf(size_t i, const Attachment* serving) const {
+UpstreamState ClassReports::StateOf(const Attachment::Class& of, const Attachment* serving) const {
   UpstreamState state;
-  state.lost_at = LostAt(i, serving);
+  state.lost_at = LostAt(of, serving);
   if (serving == nullptr) return state;
-  const v1::ChannelState& said = serving->state(i);
+  const v1::ChannelState& said = serving->state(of);
   switch (said.phase()) {
     case v1::PHASE_OPEN:
       state.kind = UpstreamState::Kind::kOpen;
@@ -53,16 +55,17 @@ UpstreamState ClassReports::StateOf(size_t i, const Attachment* serving) const {
 
 void ClassReports::FillStatus(const Attachment* serving, v1::GetStatusResponse* status) const {
   const bool live = serving != nullptr;
-  for (size_t i = 0; i < reports_.size(); ++i) {
-    const v1::ChannelState& state = live ? serving->state(i) : reports_[i].last_state;
-    while (static_cast<size_t>(status->class__size()) <= i) status->add_class_();
-    v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(static_cast<int>(i));
+  int at = 0;
+  for (const Report& report : reports_) {
+    const v1::ChannelState& state = live ? serving->state(*report.of) : report.last_state;
+    if (status->class__size() == at) status->add_class_();
+    v1::GetStatusResponse::ClassStatus* of = status->mutable_class_(at++);
     of->set_phase(live ? state.phase() : v1::PHASE_UNSPECIFIED);
     of->set_reason(live ? state.reason() : "not attached");
-    if (live) of->set_remedy(serving->remedy(i));
+    if (live) of->set_remedy(serving->remedy(*report.of));
     of->set_quality(state.quality());
     of->set_degraded(live && state.degraded());
-    of->set_received(static_cast<uint64_t>(classes_[i].received_bytes->Value()));
+    of->set_received(static_cast<uint64_t>(report.of->received_bytes->Value()));
     of->set_rate(state.rate());
     of->set_ceil(state.ceil());
   }

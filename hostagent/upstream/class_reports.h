@@ -10,7 +10,6 @@
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -42,16 +41,16 @@ class ClassReports {
 
  private:
   struct Report {
+    const Attachment::Class* of = nullptr;
     // The last word of the attachment that served last.
-    v1::ChannelState last_state;
-    absl::optional<UpstreamState> told;
+    v1::ChannelState last_state = {};
+    absl::optional<UpstreamState> told = absl::nullopt;
   };
 
-  int64_t LostAt(size_t i, const Attachment* serving) const;
-  UpstreamState StateOf(size_t i, const Attachment* serving) const;
+  int64_t LostAt(const Attachment::Class& of, const Attachment* serving) const;
+  UpstreamState StateOf(const Attachment::Class& of, const Attachment* serving) const;
 
-  const std::vector<Attachment::Class>& classes_;
-  // In the order of classes_.
+  // One for each class, in their order.
   std::vector<Report> reports_;
   // When somebody served last, or could have.
   int64_t lost_at_;

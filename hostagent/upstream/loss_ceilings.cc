@@ -1,7 +1,6 @@
 #include "hostagent/upstream/loss_ceilings.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "base/class_tree/token_bucket.h"
@@ -13,12 +12,17 @@ uint64_t Smaller(uint64_t a, uint64_t b) { return a == 0 ? b : std::min(a, b); }
 
 }  // namespace
 
-LossCeilings::LossCeilings(std::vector<ClassBuffer*> buffers)
-    : buffers_(std::move(buffers)), figures_(buffers_.size()) {}
+LossCeilings::LossCeilings(const std::vector<ClassBuffer*>& buffers) {
+  for (ClassBuffer* buffer : buffers) figures_.push_back({.buffer = buffer});
+}
 
-void LossCeilings::Tell(size_t of_class, const v1::ChannelState& state) {
-  Figures& figures = figures_[of_class];
-  figures = {.told = true, .rate = std::max<uint64_t>(state.rate(), 1), .ceil = state.ceil()};
+void LossCeilings::Tell(const ClassBuffer& of, const v1::ChannelState& state) {
+  Figures& figures =
+      *absl::c_find_if(figures_, [&of](const Figures& figures) { return figures.buffer == &of; });
+  figures = {.buffer = figures.buffer,
+             .told = true,
+             .rate = std::max<uint64_t>(state.rate(), 1),
+             .ceil = state.ceil()};
   for (const v1::Ceiling& above : state.above()) {
     if (figures.above.size() == kMostAbove) break;
     if (above.class_().size() > kMostNameBytes || above.ceil() == 0) continue;
@@ -27,16 +31,16 @@ void LossCeilings::Tell(size_t of_class, const v1::ChannelState& state) {
     shared_[above.class_()].ceil = std::min(above.ceil(), TokenBucket::kMaxRate);
   }
   Count();
-  for (size_t i = 0; i < buffers_.size(); ++i) {
-    if (figures_[i].told) buffers_[i]->SetCeil(PartOf(figures_[i]));
+  for (const Figures& one : figures_) {
+    if (one.told) one.buffer->SetCeil(PartOf(one));
   }
 }
 
 void LossCeilings::Count() {
   std::map<std::string, Shared> counted;
-  for (size_t i = 0; i < buffers_.size(); ++i) {
-    const uint64_t rate = buffers_[i]->gives_in_a_loss() ? figures_[i].rate : 0;
-    for (const std::string& name : figures_[i].above) {
+  for (const Figures& figures : figures_) {
+    const uint64_t rate = figures.buffer->gives_in_a_loss() ? figures.rate : 0;
+    for (const std::string& name : figures.above) {
       Shared& shared = counted[name];
       shared.ceil = shared_[name].ceil;
       shared.rates += static_cast<double>(rate);

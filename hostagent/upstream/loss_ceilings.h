@@ -4,7 +4,7 @@
 // ceiling, and each keeps at least its rate.
 //
 //   LossCeilings ceilings({gold_buffer, bulk_buffer});
-//   ceilings.Tell(0, state);           // what a server says of the class
+//   ceilings.Tell(*gold_buffer, state);           // what a server says of the class
 //
 // What was said last holds, whichever server said it. Hosts know nothing of each other: each may
 // give as much.
@@ -33,14 +33,16 @@ class LossCeilings {
   static constexpr size_t kMostNameBytes = 2 * 256 + 1;
 
   // The buffers outlive it.
-  explicit LossCeilings(std::vector<ClassBuffer*> buffers);
+  explicit LossCeilings(const std::vector<ClassBuffer*>& buffers);
 
   // Takes rate and ceilings of a state, and tells each class whose part has changed. REQUIRES: not
-  // CLOSED, which bears no figures.
-  void Tell(size_t of_class, const v1::ChannelState& state);
+  // CLOSED, which bears no figures; the class's buffer is one of those here.
+  void Tell(const ClassBuffer& of, const v1::ChannelState& state);
 
  private:
   struct Figures {
+    // Its class's.
+    ClassBuffer* buffer = nullptr;
     bool told = false;
     uint64_t rate = 0;
     // The smallest of all; 0 = none.
@@ -61,7 +63,7 @@ class LossCeilings {
   void Count();
   uint64_t PartOf(const Figures& figures) const;
 
-  const std::vector<ClassBuffer*> buffers_;
+  // One for each class.
   std::vector<Figures> figures_;
   std::map<std::string, Shared> shared_;
 };

@@ -46,7 +46,6 @@ class UpstreamImpl final : public Upstream {
  public:
   UpstreamImpl(const Options& options, const std::vector<FilledClass*>& classes, const Clock* clock,
                Log* log, Metrics* metrics, UniqueFd wake_fd);
-  ~UpstreamImpl() override;
 
   int wake_fd() const override { return wake_fd_.get(); }
   void Process() override;
@@ -59,19 +58,24 @@ class UpstreamImpl final : public Upstream {
   void FillStatus(v1::GetStatusResponse* status) const override;
 
  private:
-  // What upstream is to one of the classes, whose filler it is.
-  class Part final : public ClassFiller {
+  // The filler of one class, from its construction to its end. Both others outlive it.
+  class Filler final : public ClassFiller {
    public:
-    Part(UpstreamImpl* upstream, size_t index) : upstream_(upstream), index_(index) {}
-    void OnDemand() override { upstream_->OnDemand(index_); }
+    Filler(UpstreamImpl* upstream, const Attachment::Class* of) : upstream_(upstream), of_(*of) {
+      of_.filled->SetFiller(this);
+    }
+    Filler(const Filler&) = delete;
+    Filler& operator=(const Filler&) = delete;
+    ~Filler() override { of_.filled->SetFiller(nullptr); }
+    void OnDemand() override { upstream_->OnDemand(of_); }
     void OnResume() override { upstream_->OnResume(); }
 
    private:
     UpstreamImpl* const upstream_;
-    const size_t index_;
+    const Attachment::Class& of_;
   };
 
-  void OnDemand(size_t i);
+  void OnDemand(const Attachment::Class& of);
   void OnResume();
   void DropStreams();
   void Wake() { eventfd_write(wake_fd_.get(), 1); }
@@ -97,9 +101,7 @@ class UpstreamImpl final : public Upstream {
   const Clock* const clock_;
   Log* const log_;
   const StreamDial dial_;
-  // Its classes and parts_ have the same order.
-  Attachment::Context context_;
-  std::vector<Part> parts_;
+  const Attachment::Context context_;
   ClassReports reports_;
   ServerChoice choice_;
   MovePlan move_;
@@ -120,6 +122,8 @@ class UpstreamImpl final : public Upstream {
   int64_t leave_deadline_ = kNever;
   std::string server_;  // dialled last
   absl::Status last_error_;
+  // Last: when a class calls, all else is there.
+  std::vector<std::unique_ptr<Filler>> fillers_;
 };
 
 UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass*>& classes,
@@ -135,15 +139,9 @@ UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass
       move_(options.servers.size(), options.uniform, log),
       news_(log, metrics) {
   server_ = choice_.Pick(clock->NowNanos(), "");
-  parts_.reserve(classes.size());
-  for (size_t i = 0; i < classes.size(); ++i) {
-    parts_.emplace_back(this, i);
-    classes[i]->SetFiller(&parts_[i]);
+  for (const Attachment::Class& of : context_.classes) {
+    fillers_.push_back(std::make_unique<Filler>(this, &of));
   }
-}
-
-UpstreamImpl::~UpstreamImpl() {
-  for (const Attachment::Class& of : context_.classes) of.filled->SetFiller(nullptr);
 }
 
 void UpstreamImpl::ClearWake() {
@@ -202,18 +200,18 @@ void UpstreamImpl::DropStreams() {
 }
 
 // Within Process(), SendDue() follows anyway.
-void UpstreamImpl::OnDemand(size_t i) {
+void UpstreamImpl::OnDemand(const Attachment::Class& of) {
   deadline_moved_ = true;
   if (processing_ || current_ == nullptr) return;
-  current_->SendDue(i);
+  current_->SendDue(of);
 }
 
 void UpstreamImpl::SendDue() {
   for (Attachment* attachment : {leaving_.get(), current_.get(), next_.get()}) {
     if (attachment == nullptr) continue;
-    for (size_t i = 0; i < parts_.size(); ++i) {
+    for (const Attachment::Class& of : context_.classes) {
       attachment->AllowCredit(
-          i, attachment == current_.get() && (leaving_ == nullptr || !leaving_->HoldsRoom(i)));
+          of, attachment == current_.get() && (leaving_ == nullptr || !leaving_->HoldsRoom(of)));
     }
     attachment->SendDue();
   }

@@ -47,6 +47,8 @@ class AttachmentTest : public AttachmentRig {
   }
 
   const std::unique_ptr<Attachment> attachment_;
+  const Attachment::Class& gold_of_ = context_.classes[0];
+  const Attachment::Class& bulk_of_ = context_.classes[1];
 };
 
 TEST_F(AttachmentTest, ItBeginsWithHelloAndAnOpenForEachClass) {
@@ -135,12 +137,12 @@ TEST_F(AttachmentTest, CreditIsNeverMoreThanTheBufferHasRoomFor) {
 }
 
 TEST_F(AttachmentTest, AClassThatMayNotBeCreditedGetsNone) {
-  attachment_->AllowCredit(0, false);
+  attachment_->AllowCredit(gold_of_, false);
   Open();
   EXPECT_EQ(Limit(Gold()), 0u);
   EXPECT_EQ(Limit(Bulk()), bulk_.size());
-  attachment_->AllowCredit(0, true);
-  attachment_->SendDue(0);
+  attachment_->AllowCredit(gold_of_, true);
+  attachment_->SendDue(gold_of_);
   EXPECT_EQ(Limit(Gold()), gold_.size());
 }
 
@@ -170,26 +172,26 @@ TEST_F(AttachmentTest, ADiscardEmptiesTheBufferOfItsClassOnly) {
   Receive(attachment_.get());
   EXPECT_EQ(gold_.level(), 0u);
   EXPECT_EQ(bulk_.level(), 10u);
-  EXPECT_EQ(attachment_->suspended_since(0), clock_.NowNanos());
-  EXPECT_EQ(attachment_->suspended_since(1), kNever);
+  EXPECT_EQ(attachment_->suspended_since(gold_of_), clock_.NowNanos());
+  EXPECT_EQ(attachment_->suspended_since(bulk_of_), kNever);
 }
 
 TEST_F(AttachmentTest, AClosedClassHoldsNoRoomHasARemedyAndIsAskedForAgain) {
   Open();
   const uint32_t first = Gold();
-  EXPECT_EQ(attachment_->remedy(0), "");
+  EXPECT_EQ(attachment_->remedy(gold_of_), "");
   wire().State(first, v1::PHASE_CLOSED, static_cast<uint32_t>(absl::StatusCode::kNotFound));
   Receive(attachment_.get());
-  EXPECT_FALSE(attachment_->HoldsRoom(0));
+  EXPECT_FALSE(attachment_->HoldsRoom(gold_of_));
   EXPECT_TRUE(attachment_->HoldsAnyRoom());
-  EXPECT_THAT(attachment_->remedy(0), HasSubstr("name a class of the server"));
+  EXPECT_THAT(attachment_->remedy(gold_of_), HasSubstr("name a class of the server"));
   clock_.AdvanceNanos(attachment_->next_deadline_nanos() - clock_.NowNanos() - 1);
   attachment_->SendDue();
   EXPECT_EQ(Gold(), first);
   clock_.AdvanceNanos(1);
   attachment_->SendDue();
   EXPECT_NE(Gold(), first);
-  EXPECT_TRUE(attachment_->HoldsRoom(0));
+  EXPECT_TRUE(attachment_->HoldsRoom(gold_of_));
 }
 
 TEST_F(AttachmentTest, WithoutAPromiseAServerIsNeverSilent) {

@@ -47,8 +47,9 @@ class LossCeilingsTest : public testing::Test {
       buffers_.push_back(std::make_unique<GivingBuffer>());
       all.push_back(buffers_.back().get());
     }
-    ceilings_ = std::make_unique<LossCeilings>(std::move(all));
+    ceilings_ = std::make_unique<LossCeilings>(all);
   }
+  void Tell(size_t i, const v1::ChannelState& state) { ceilings_->Tell(*buffers_[i], state); }
   uint64_t CeilOf(size_t i) const { return buffers_[i]->ceil; }
 
   std::vector<std::unique_ptr<GivingBuffer>> buffers_;
@@ -57,10 +58,10 @@ class LossCeilingsTest : public testing::Test {
 
 TEST_F(LossCeilingsTest, ClassesBelowOneCeilingHaveItTogether) {
   Make(3);
-  ceilings_->Tell(0, Figures(300, 1'000, {{"default/root", 1'000}}));
+  Tell(0, Figures(300, 1'000, {{"default/root", 1'000}}));
   EXPECT_EQ(CeilOf(0), 1'000u) << "it is alone";
-  ceilings_->Tell(1, Figures(100, 1'000, {{"default/root", 1'000}}));
-  ceilings_->Tell(2, Figures(500, 0, {}));
+  Tell(1, Figures(100, 1'000, {{"default/root", 1'000}}));
+  Tell(2, Figures(500, 0, {}));
   EXPECT_EQ(CeilOf(0), 750u);
   EXPECT_EQ(CeilOf(1), 250u);
   EXPECT_EQ(CeilOf(2), 0u) << "no ceiling is above it";
@@ -68,27 +69,27 @@ TEST_F(LossCeilingsTest, ClassesBelowOneCeilingHaveItTogether) {
 
 TEST_F(LossCeilingsTest, WhatASoundServerNeverSaysChangesNothing) {
   Make(2);
-  ceilings_->Tell(0, Figures(300, 1'000, {{"default/root", 0}}));
+  Tell(0, Figures(300, 1'000, {{"default/root", 0}}));
   EXPECT_EQ(CeilOf(0), 1'000u) << "0 is no ceiling";
-  ceilings_->Tell(0, Figures(300, 0, {{"default/root", 600}, {"default/root", 600}}));
-  ceilings_->Tell(1, Figures(300, 0, {{"default/root", 600}}));
+  Tell(0, Figures(300, 0, {{"default/root", 600}, {"default/root", 600}}));
+  Tell(1, Figures(300, 0, {{"default/root", 600}}));
   EXPECT_EQ(CeilOf(0), 300u) << "one name counts once";
-  ceilings_->Tell(1, Figures(300, 2'000, {{"default/top", UINT64_MAX}}));
+  Tell(1, Figures(300, 2'000, {{"default/top", UINT64_MAX}}));
   EXPECT_EQ(CeilOf(1), 2'000u);
 }
 
 TEST_F(LossCeilingsTest, AClassThatBlocksInALossHasNoPart) {
   Make(2);
   buffers_[1]->gives = false;
-  ceilings_->Tell(1, Figures(900, 1'000, {{"default/root", 1'000}}));
-  ceilings_->Tell(0, Figures(100, 1'000, {{"default/root", 1'000}}));
+  Tell(1, Figures(900, 1'000, {{"default/root", 1'000}}));
+  Tell(0, Figures(100, 1'000, {{"default/root", 1'000}}));
   EXPECT_EQ(CeilOf(0), 1'000u);
 }
 
 TEST_F(LossCeilingsTest, ItsOwnCeilingHoldsWhereItIsLess) {
   Make(2);
-  ceilings_->Tell(0, Figures(500, 600, {{"default/root", 4'000}}));
-  ceilings_->Tell(1, Figures(500, 4'000, {{"default/root", 4'000}}));
+  Tell(0, Figures(500, 600, {{"default/root", 4'000}}));
+  Tell(1, Figures(500, 4'000, {{"default/root", 4'000}}));
   EXPECT_EQ(CeilOf(0), 600u);
   EXPECT_EQ(CeilOf(1), 2'000u);
 }
@@ -96,7 +97,7 @@ TEST_F(LossCeilingsTest, ItsOwnCeilingHoldsWhereItIsLess) {
 // A server of an older version says nothing of classes above.
 TEST_F(LossCeilingsTest, WithoutAWordOfThoseAboveTheCeilingIsTheClasss) {
   Make(2);
-  for (size_t i = 0; i < 2; ++i) ceilings_->Tell(i, Figures(100, 1'000, {}));
+  for (size_t i = 0; i < 2; ++i) Tell(i, Figures(100, 1'000, {}));
   EXPECT_EQ(CeilOf(0), 1'000u);
   EXPECT_EQ(CeilOf(1), 1'000u);
 }
@@ -108,7 +109,7 @@ TEST_F(LossCeilingsTest, AServerThatNamesMoreThanItMayIsHeardThatFar) {
     many.emplace_back(absl::StrCat("default/", i), 1'000 - i);
   }
   many[0].first = std::string(LossCeilings::kMostNameBytes + 1, 'n');
-  ceilings_->Tell(0, Figures(1, 0, many));
+  Tell(0, Figures(1, 0, many));
   EXPECT_EQ(CeilOf(0), 1'000 - LossCeilings::kMostAbove);
 }
 
@@ -132,7 +133,7 @@ TEST_F(LossCeilingsTest, TogetherTheyNeverGiveMoreThanACeilingAboveAndNoneLessTh
       }
       told[i] =
           Figures(1 + random() % 1'000, random() % 3 == 0 ? 0 : 1'000 + random() % 5'000, above);
-      ceilings_->Tell(i, told[i]);
+      Tell(i, told[i]);
       for (const auto& [name, ceil] : ceils) {
         uint64_t sum = 0;
         for (size_t j = 0; j < classes; ++j) {
