@@ -77,7 +77,7 @@ void AgentStatus::FillGuests(v1::ListGuestsResponse* response) const {
 
 void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) const {
   const Connection::Options& options = connection.options();
-  const GuestIdentity& identity = connection.identity();
+  const GuestIdentity& identity = connection.who().identity();
   const GuestTotals totals = connection.totals();
   const ServedClass& served = *connection.served_class();
   out->set_id(options.id);
@@ -89,7 +89,7 @@ void AgentStatus::FillConnection(const Connection& connection, v1::Guest* out) c
   out->set_class_(served.name());
   out->set_class_mode(std::string(ClassModeName(served.fallback().mode())));
   out->set_listener(parts_.endpoints->settings(options.endpoint).path);
-  out->set_connected_seconds(ToSeconds(parts_.loop->now_nanos() - connection.connected_at_nanos()));
+  out->set_connected_seconds(ToSeconds(parts_.loop->now_nanos() - options.connected_at_nanos));
   out->set_delivered(totals.delivered);
   out->set_requests(totals.requests);
   out->set_owed(connection.session().owed());

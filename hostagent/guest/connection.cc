@@ -1,11 +1,8 @@
 #include "hostagent/guest/connection.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,29 +10,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "hostagent/loop/quick_call.h"
 
 namespace entropyd {
-namespace {
-
-// Edge-triggered, because after each request the loop would look at a level once more before it can
-// sleep. EPOLLOUT is there although nothing may wait to be written: the kernel then tells when the
-// peer has read its reply. The next request often follows closely, and finds the agent awake. One
-// guest that asks without a pause gets 10 % more replies a second, each for the same CPU time.
-constexpr uint32_t kReadEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-
-}  // namespace
 
 Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
                        ServedClass* served_class)
     : options_(std::move(options)),
-      socket_(std::move(socket)),
       host_(host),
-      class_(served_class),
-      connected_at_(host->loop->now_nanos() - options_.age_nanos),
-      watch_(host->loop, this),
+      socket_(host->loop, this, std::move(socket)),
+      place_(host->guests, served_class),
       hold_timer_(host->loop, [this] { host_->unidentified(this); }),
-      first_bytes_timer_(host->loop, [this] { share_->Touch(part_); }),
+      first_bytes_timer_(host->loop, [this] { place_.Touch(); }),
       prime_timer_(host->loop, [this] { CheckPrime(); }),
       end_timer_(host->loop, [this] { LookAtEnd(); }),
       who_(options_.peer.start_ticks),
@@ -45,39 +30,29 @@ Connection::Connection(Options options, UniqueFd socket, ConnectionHost* host,
 
 Connection::~Connection() { Close("agent stopped"); }
 
-absl::Status Connection::Join(uint32_t events, const handover::v1::Connection& saved) {
-  if (auto status = watch_.Begin(socket_.get(), events); !status.ok()) {
-    socket_.reset();
-    return status;
-  }
+absl::Status Connection::Join(const handover::v1::Connection& saved) {
+  if (auto status = socket_.Begin(/*reads=*/!half_close_.input_over()); !status.ok()) return status;
   absl::optional<int64_t> tokens;
   if (saved.has_ceil_tokens()) tokens = saved.ceil_tokens();
   if (saved.has_guest_tokens()) tokens = saved.guest_tokens();
-  JoinShare(tokens);
+  TakePlace(tokens);
   return absl::OkStatus();
 }
 
-void Connection::JoinShare(absl::optional<int64_t> nano_tokens) {
-  joined_as_ = guest();
-  share_ = host_->guests->Join(joined_as_, class_, nano_tokens, host_->loop->now_nanos());
-  part_ = share_->Add(this);
-  share_->Touch(part_);
-  pending_.Join(joined_as_, session_.capacity());
+void Connection::TakePlace(absl::optional<int64_t> nano_tokens) {
+  place_.Join(this, guest(), nano_tokens, host_->loop->now_nanos());
+  pending_.Join(place_.joined_as(), session_.capacity());
 }
 
-void Connection::LeaveShare() {
-  const int64_t now = host_->loop->now_nanos();
+void Connection::LeavePlace() {
   pending_.Leave();
-  totals_.LeftShare(share_->throttled_nanos(part_, now));
-  share_->Remove(part_, now);
-  share_ = nullptr;
-  host_->guests->Leave(joined_as_, now);
+  place_.Leave(host_->loop->now_nanos());
 }
 
 absl::Status Connection::Start() {
-  if (auto status = Join(kReadEvents, {}); !status.ok()) return status;
+  if (auto status = Join({}); !status.ok()) return status;
   host_->log->Debug("guest.connected", {{"guest", options_.id},
-                                        {"class", class_->counters()->class_name},
+                                        {"class", counters()->class_name},
                                         {"pid", options_.peer.pid},
                                         {"program", options_.peer.program},
                                         {"prime", options_.prime}});
@@ -86,13 +61,14 @@ absl::Status Connection::Start() {
 }
 
 ConnectionTotals::SoFar Connection::so_far() const {
-  const int64_t now = host_->loop->now_nanos();
   return {.taken = session_.taken(),
           .requests = session_.commands_total(),
-          .throttled_nanos = share_ == nullptr ? 0 : share_->throttled_nanos(part_, now)};
+          .throttled_nanos = place_.throttled_nanos(host_->loop->now_nanos())};
 }
 
-GuestAccounts::Key Connection::account() const { return {guest().account(), class_->name()}; }
+GuestAccounts::Key Connection::account() const {
+  return {guest().account(), served_class()->name()};
+}
 
 void Connection::Hold() {
   who_.Hold();
@@ -104,40 +80,38 @@ void Connection::Release() {
   if (!who_.Release()) return;
   hold_timer_.Set(kNever);
   for (size_t i = 0; i < EgdSession::kCommands; ++i) {
-    class_->counters()->requests[i].Add(session_.commands()[i]);
+    counters()->requests[i].Add(session_.commands()[i]);
   }
-  share_->Touch(part_);
+  place_.Touch();
 }
 
 void Connection::Identify(GuestIdentity identity, uint64_t start_ticks) {
   who_.Know(std::move(identity), start_ticks);
-  if (share_ == nullptr || guest() == joined_as_) return;
-  LeaveShare();
-  JoinShare(absl::nullopt);
+  if (!place_.joined() || guest() == place_.joined_as()) return;
+  LeavePlace();
+  TakePlace(absl::nullopt);
 }
 
 void Connection::MoveTo(ServedClass* served_class) {
-  LeaveShare();
-  class_ = served_class;
-  JoinShare(absl::nullopt);
+  LeavePlace();
+  place_.SetClass(served_class);
+  TakePlace(absl::nullopt);
 }
 
 void Connection::Close(absl::string_view reason) {
-  if (closed()) return;
+  if (socket_.closed()) return;
   host_->log->Debug("guest.disconnected", {{"guest", options_.id}, {"reason", reason}});
   for (Timer* timer : {&hold_timer_, &first_bytes_timer_, &prime_timer_, &end_timer_}) {
     timer->Set(kNever);
   }
-  watch_.End();
-  if (share_ != nullptr) LeaveShare();
-  unsent_.Drop();
-  socket_.reset();
+  if (place_.joined()) LeavePlace();
+  socket_.Close();
   host_->closed(this);
 }
 
 void Connection::OnEvents(uint32_t events) {
   if (events & EPOLLOUT) OnWritable();
-  if (!closed() && (events & ~EPOLLOUT)) OnReadable(events);
+  if (!socket_.closed() && (events & ~EPOLLOUT)) OnReadable(events);
 }
 
 void Connection::OnReadable(uint32_t events) {
@@ -152,23 +126,23 @@ void Connection::OnReadable(uint32_t events) {
   size_t* const left = &host_->loop->left()->input;
   const size_t most =
       std::min(std::max(std::min(host_->input.size(), *left), kLeastInputBytes), room);
-  const ssize_t n = QuickReceive(socket_.get(), host_->input.first(most));
+  const ssize_t n = socket_.Receive(host_->input.first(most));
   const int error = errno;
   if (n > 0) *left -= std::min(static_cast<size_t>(n), *left);
   // The kernel does not report again what was not read, or the end after what was read. A new
   // request for events makes it report both.
   const bool more = n == static_cast<ssize_t>(most) || (n > 0 && (events & EPOLLRDHUP)) ||
                     (n < 0 && error == EINTR);
-  if (more) UpdateInterest();
+  if (more) WatchAnew();
   if (n > 0) return OnInput(host_->input.first(static_cast<size_t>(n)));
   if (n < 0) {
     if (error == EAGAIN || error == EINTR) return;
     return Close(strerror(error));
   }
   half_close_.OnInputOver();
-  UpdateInterest();
+  WatchAnew();
   BoundHalfClose();
-  share_->Touch(part_);
+  place_.Touch();
 }
 
 void Connection::BoundHalfClose() {
@@ -184,14 +158,14 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
   }
   switch (TakeCommands(bytes)) {
     case EgdSession::Input::kOk:
-      if (!share_->ServeAtOnce(part_, host_->loop->now_nanos())) share_->Touch(part_);
+      if (!place_.ServeAtOnce(host_->loop->now_nanos())) place_.Touch();
       return;
     case EgdSession::Input::kUnknownCommand:
-      class_->counters()->closed_unknown.Add(1);
+      counters()->closed_unknown.Add(1);
       if (const LineCount count = ToTell("unknown_command"); count > 0) {
         host_->log->Warning("guest.unknown_command",
                             {{"guest", options_.id},
-                             {"class", class_->counters()->class_name},
+                             {"class", counters()->class_name},
                              {"pid", options_.peer.pid},
                              {"program", options_.peer.program},
                              {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
@@ -205,12 +179,12 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
 void Connection::LeaveUnread() {
   // While it is held nobody has told whose class it is.
   if (!pending_.LeaveUnread() || held()) return;
-  class_->counters()->left_unread.Add(1);
+  counters()->left_unread.Add(1);
   const LineCount count = ToTell("too_many_pending");
   if (count == 0) return;
   host_->log->Warning("guest.too_many_pending",
                       {{"guest", options_.id},
-                       {"class", class_->counters()->class_name},
+                       {"class", counters()->class_name},
                        {"pid", options_.peer.pid},
                        {"program", options_.peer.program},
                        {"runs", session_.runs()},
@@ -227,32 +201,32 @@ EgdSession::Input Connection::TakeCommands(absl::Span<const uint8_t> bytes) {
   pending_.Hold(session_.capacity());
   for (size_t i = 0; i < before.size(); ++i) {
     const uint64_t n = session_.commands()[i] - before[i];
-    if (n > 0 && !held()) class_->counters()->requests[i].Add(n);
+    if (n > 0 && !held()) counters()->requests[i].Add(n);
   }
   return input;
 }
 
 LineCount Connection::ToTell(absl::string_view what) {
-  return host_->lines.Ask(absl::StrCat(what, " ", options_.endpoint, " ", identity().name),
+  return host_->lines.Ask(absl::StrCat(what, " ", options_.endpoint, " ", who_.identity().name),
                           host_->loop->now_nanos());
 }
 
 uint64_t Connection::Want() {
   // A peer that does not read must not make the class buffer grow.
-  if (!unsent_.empty() || half_close_.lingering() || held()) return 0;
+  if (socket_.holds_back() || half_close_.lingering() || held()) return 0;
   return session_.started() ? session_.Want() : primer_.want();
 }
 
 uint32_t Connection::Plan(uint32_t bytes) {
-  if (!unsent_.empty() || half_close_.lingering()) return 0;
-  const uint32_t planned = session_.granted() + prime_granted_;
+  if (socket_.holds_back() || half_close_.lingering()) return 0;
+  const uint32_t planned = session_.granted() + primer_.granted();
   const uint32_t taken = std::min<uint32_t>(bytes, kStagingBytes - planned);
   if (taken == 0) {
     plan_full_ = true;
   } else if (session_.started()) {
     session_.Grant(taken);
   } else {
-    prime_granted_ += taken;
+    primer_.Grant(taken);
   }
   return taken;
 }
@@ -262,20 +236,20 @@ FairQueue::After Connection::Deliver() {
   // Replies without entropy, such as those to 0x00, may be as many as the peer likes to read. So
   // they take turns with others' replies, too.
   bool more = false;
-  for (size_t written = 0; unsent_.empty() && !more;) {
+  for (size_t written = 0; !socket_.holds_back() && !more;) {
     const size_t staged = Stage();
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
     if (session_.idle()) break;
     written += staged;
     more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMostReplies;
   }
-  if (closed()) return FairQueue::After::kDone;
-  if (pending_.unread() && pending_.ReadsOn(session_.Room(pending_.most()))) UpdateInterest();
+  if (socket_.closed()) return FairQueue::After::kDone;
+  if (pending_.unread() && pending_.ReadsOn(session_.Room(pending_.most()))) WatchAnew();
   const bool again = more || plan_full_ || session_.needs_pass();
   session_.Forfeit();
-  prime_granted_ = 0;
+  primer_.TakeGranted();
   plan_full_ = false;
-  if (!unsent_.empty()) return FairQueue::After::kBlocked;
+  if (socket_.holds_back()) return FairQueue::After::kBlocked;
   SchedulePrimeCheck();
   if (AwaitsFirstBytes() && !first_bytes_timer_.set()) {
     first_bytes_timer_.Set(session_.non_blocking_since() + kFirstBytesNanos);
@@ -289,8 +263,8 @@ FairQueue::After Connection::Deliver() {
 }
 
 size_t Connection::TakeFromBuffer(absl::Span<uint8_t> out) {
-  const size_t taken = class_->Take(out);
-  class_->counters()->delivered_bytes.Add(taken);
+  const size_t taken = served_class()->Take(out);
+  counters()->delivered_bytes.Add(taken);
   return taken;
 }
 
@@ -298,89 +272,74 @@ size_t Connection::Stage() {
   host_->replies->clear();
   auto take = [this](absl::Span<uint8_t> out) { return TakeFromBuffer(out); };
   if (!session_.started()) {
-    if (prime_granted_ == 0) return 0;
-    const size_t pushed = take(host_->staging.first(prime_granted_));
-    prime_granted_ = 0;
+    const uint32_t granted = primer_.TakeGranted();
+    if (granted == 0) return 0;
+    const size_t pushed = take(host_->staging.first(granted));
     totals_.Primed(pushed);
-    class_->counters()->primed_bytes.Add(pushed);
+    counters()->primed_bytes.Add(pushed);
     primer_.OnPushed(static_cast<uint32_t>(pushed), host_->loop->now_nanos());
     host_->replies->push_back({egd::CommandType::kReadBlocking, static_cast<uint32_t>(pushed)});
     return pushed;
   }
   if (session_.idle()) return 0;
-  auto available = [this] { return class_->buffer()->available(); };
+  auto available = [this] { return served_class()->buffer()->available(); };
   const bool settle = !plan_full_ && !AwaitsFirstBytes();
-  const size_t staged =
-      session_.Fill(host_->staging, {take, available, settle}, class_->completed(), host_->replies);
+  const size_t staged = session_.Fill(host_->staging, {take, available, settle},
+                                      served_class()->completed(), host_->replies);
   pending_.Hold(session_.capacity());
-  class_->Completed(totals_.waits());
+  served_class()->Completed(totals_.waits());
   return staged;
 }
 
 bool Connection::AwaitsFirstBytes() const {
   const int64_t since = session_.non_blocking_since();
   return since != kNever && host_->loop->now_nanos() - since < kFirstBytesNanos &&
-         (class_->buffer()->available() == 0 || share_->OthersWait(part_));
+         (served_class()->buffer()->available() == 0 || place_.OthersWait());
 }
 
 // False when the socket did not take it all, or is closed now.
 bool Connection::Write(absl::Span<uint8_t> staged) {
-  const ssize_t n = QuickSend(socket_.get(), staged);
+  const GuestSocket::Sent sent =
+      socket_.Send(staged, *host_->replies, host_->arena, host_->loop->now_nanos());
   const int error = errno;
-  const size_t sent = n > 0 ? static_cast<size_t>(n) : 0;
-  wrote_at_ = host_->loop->now_nanos();
-  bool done = sent == staged.size();
-  if (n < 0 && error != EAGAIN && error != EINTR) {
-    Close(strerror(error));
-  } else if (!done && unsent_.Keep(staged.subspan(sent), *host_->replies, sent, host_->arena)) {
-    UpdateInterest();
-  } else if (!done) {
-    if (const LineCount count = ToTell("closed"); count > 0) {
-      host_->log->Error("guest.closed",
-                        {{"guest", options_.id},
-                         {"class", class_->counters()->class_name},
-                         {"reason", "no locked memory left for replies the peer does not read"},
-                         {count.key(), count.events}});
-    }
-    Close("out of locked memory");
-  }
   Cleanse(staged);
-  return done;
-}
-
-void Connection::UpdateInterest() {
-  // The kernel reports hang-ups and errors in any case.
-  uint32_t events = 0;
-  if (!half_close_.input_over()) events |= kReadEvents;
-  if (!unsent_.empty()) events |= EPOLLOUT;
-  watch_.Modify(events);
+  switch (sent) {
+    case GuestSocket::Sent::kAll:
+      return true;
+    case GuestSocket::Sent::kSome:
+      WatchAnew();
+      return false;
+    case GuestSocket::Sent::kFailed:
+      Close(strerror(error));
+      return false;
+    case GuestSocket::Sent::kNoMemory:
+      break;
+  }
+  if (const LineCount count = ToTell("closed"); count > 0) {
+    host_->log->Error("guest.closed",
+                      {{"guest", options_.id},
+                       {"class", counters()->class_name},
+                       {"reason", "no locked memory left for replies the peer does not read"},
+                       {count.key(), count.events}});
+  }
+  Close("out of locked memory");
+  return false;
 }
 
 void Connection::OnWritable() {
-  if (unsent_.empty()) return;
-  const absl::Span<const uint8_t> left = unsent_.left();
-  const ssize_t n = QuickSend(socket_.get(), left);
-  if (n < 0) {
-    if (errno != EAGAIN && errno != EINTR) Close(strerror(errno));
-    return;
-  }
-  wrote_at_ = host_->loop->now_nanos();
-  unsent_.Took(static_cast<size_t>(n));
-  if (!unsent_.empty()) return;
-  UpdateInterest();
-  share_->Resume(part_);
-}
-
-bool Connection::Drained() const {
-  int unread = 0;
-  return ioctl(socket_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
+  if (!socket_.holds_back()) return;
+  const GuestSocket::Sent sent = socket_.SendRest(host_->loop->now_nanos());
+  if (sent == GuestSocket::Sent::kFailed) return Close(strerror(errno));
+  if (sent != GuestSocket::Sent::kAll) return;
+  WatchAnew();
+  place_.Resume();
 }
 
 bool Connection::undelivered() const {
-  if (!unsent_.empty()) return true;
+  if (socket_.holds_back()) return true;
   // Bytes that stay unread for longer are primed ones, for which nobody waits, or a stalled peer's.
-  return session_.started() && host_->loop->now_nanos() - wrote_at_ < HalfClose::kLingerNanos &&
-         !Drained();
+  return session_.started() && !socket_.Drained() &&
+         host_->loop->now_nanos() - socket_.wrote_at_nanos() < HalfClose::kLingerNanos;
 }
 
 void Connection::SchedulePrimeCheck() {
@@ -388,8 +347,8 @@ void Connection::SchedulePrimeCheck() {
 }
 
 void Connection::CheckPrime() {
-  primer_.OnCheck(Drained(), host_->loop->now_nanos());
-  if (primer_.want() > 0) share_->Touch(part_);
+  primer_.OnCheck(socket_.Drained(), host_->loop->now_nanos());
+  if (primer_.want() > 0) place_.Touch();
   SchedulePrimeCheck();
 }
 
@@ -400,17 +359,16 @@ void Connection::Save(handover::v1::Connection* saved) const {
   saved->set_uid(options_.peer.uid);
   saved->set_program(options_.peer.program);
   saved->set_qemu(options_.peer.qemu);
-  saved->set_age_nanos(now - connected_at_);
+  saved->set_age_nanos(now - options_.connected_at_nanos);
   saved->set_input_over(half_close_.input_over());
   who_.Save(saved);
   totals_.Save(so_far(), saved);
-  if (class_->queue()->has_ceil()) {
-    const int64_t tokens = share_->nano_tokens(now);
-    saved->set_guest_tokens(tokens);
+  if (served_class()->queue()->has_ceil()) {
+    saved->set_guest_tokens(place_.nano_tokens(now));
     // For programs in which each connection has a ceiling of its own.
-    saved->set_ceil_tokens(tokens / share_->connections());
+    saved->set_ceil_tokens(place_.own_nano_tokens(now));
   }
-  Unsent unsent = unsent_.owed();
+  Unsent unsent = socket_.unsent();
   if (!session_.started()) {
     // The next process pushes unasked bytes again that the socket refused, in the step they belong
     // to.
@@ -425,7 +383,7 @@ void Connection::Save(handover::v1::Connection* saved) const {
 absl::Status Connection::Resume(const handover::v1::Connection& saved) {
   const int64_t now = host_->loop->now_nanos();
   if (auto status = session_.Restore(saved.session(), now); !status.ok()) {
-    socket_.reset();
+    socket_.Close();
     return status;
   }
   primer_ = Primer(false);
@@ -434,18 +392,17 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
     half_close_.OnInputOver();
     BoundHalfClose();
   }
-  wrote_at_ = now;
+  socket_.WroteAt(now);
   totals_.Restore(saved, session_.taken());
   who_.Restore(saved);
   if (held()) Hold();
-  if (auto status = Join(half_close_.input_over() ? 0 : kReadEvents, saved); !status.ok())
-    return status;
+  if (auto status = Join(saved); !status.ok()) return status;
   SchedulePrimeCheck();
   return absl::OkStatus();
 }
 
 void Connection::LookAtEnd() {
-  if (half_close_.Over(Drained(), host_->loop->now_nanos())) {
+  if (half_close_.Over(socket_.Drained(), host_->loop->now_nanos())) {
     return Close("peer has sent all it will");
   }
   end_timer_.Set(half_close_.next_look_nanos());

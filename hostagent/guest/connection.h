@@ -1,4 +1,5 @@
-// One connection of a guest: the socket around an EgdSession and a Primer.
+// One connection of a guest: an EgdSession and a Primer between a GuestSocket and the connection's
+// QueuePlace.
 //
 // It reads what comes at once, because a QEMU whose writes stall freezes its guest. Only what comes
 // beyond the most commands that it may have pending (pending_room.h) stays in the socket until
@@ -38,6 +39,7 @@
 #include "hostagent/guest/egd_session.h"
 #include "hostagent/guest/guest_accounts.h"
 #include "hostagent/guest/guest_key.h"
+#include "hostagent/guest/guest_socket.h"
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/guests.h"
 #include "hostagent/guest/half_close.h"
@@ -45,13 +47,11 @@
 #include "hostagent/guest/pending_budget.h"
 #include "hostagent/guest/pending_room.h"
 #include "hostagent/guest/primer.h"
-#include "hostagent/guest/unsent_replies.h"
+#include "hostagent/guest/queue_place.h"
 #include "hostagent/identity/guest_identity.h"
 #include "hostagent/loop/event_loop.h"
-#include "hostagent/loop/fd_watch.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/serving/fair_queue.h"
-#include "hostagent/serving/guest_share.h"
 #include "hostagent/serving/served_class.h"
 
 namespace entropyd {
@@ -96,8 +96,8 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
     uint64_t endpoint = 0;
     bool prime = false;
     Peer peer;
-    // The connection's age, when another process accepted it.
-    int64_t age_nanos = 0;
+    // It may be another process that has accepted it.
+    int64_t connected_at_nanos = 0;
   };
 
   // Host and class outlive it.
@@ -112,7 +112,6 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   void Hold();
   // Ends the hold. Does nothing to a connection that is not held.
   void Release();
-  bool held() const { return who_.held(); }
 
   // How long a 0x01 waits for the first bytes of an empty buffer: a round trip to the server and a
   // little more. "Non-blocking" means not to wait for entropy, and a class that nobody has used for
@@ -123,16 +122,15 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // true of the process that started at `start_ticks`; 0 = that process is gone. REQUIRES: not
   // within a pass of FairQueue.
   void Identify(GuestIdentity identity, uint64_t start_ticks);
-  const GuestIdentity& identity() const { return who_.identity(); }
-  uint64_t start_ticks() const { return who_.start_ticks(); }
-  GuestKey guest() const { return GuestKey::Of(identity(), options_.peer); }
+  const Identification& who() const { return who_; }
+  GuestKey guest() const { return GuestKey::Of(who_.identity(), options_.peer); }
   // The key of its figures, with its present identity and class.
   GuestAccounts::Key account() const;
 
   // Moves to another class, with all that it has asked for. REQUIRES: not within a pass of
   // FairQueue.
   void MoveTo(ServedClass* served_class);
-  ServedClass* served_class() const { return class_; }
+  ServedClass* served_class() const { return place_.served_class(); }
 
   // Joins its class and reads what has come already, so that a client that speaks first is never
   // primed. May close it. Errors: of the watch; then destroy it.
@@ -145,23 +143,14 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // Replaces Start() after a handover. Reads and writes nothing before the loop turns. Errors:
   // INVALID_ARGUMENT (the saved state is impossible); of the watch; then destroy it.
   absl::Status Resume(const handover::v1::Connection& saved);
-  int fd() const { return socket_.get(); }
-
-  void OnEvents(uint32_t events) override;
-  uint64_t Want() override;
-  uint32_t Plan(uint32_t bytes) override;
-  FairQueue::After Deliver() override;
 
   // There are replies that the peer has not taken yet and will want: a reason to wait before an
   // exit.
   bool undelivered() const;
-  bool closed() const { return !socket_; }
 
   const Options& options() const { return options_; }
   const EgdSession& session() const { return session_; }
-  int64_t connected_at_nanos() const { return connected_at_; }
-  uint64_t primed_bytes() const { return totals_.primed(); }
-  uint64_t delivered_bytes() const { return totals_.primed() + session_.taken(); }
+  const GuestSocket& socket() const { return socket_; }
 
   // Of the whole connection.
   GuestTotals totals() const { return totals_.All(so_far()); }
@@ -170,17 +159,25 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // The connection is about to have another class or name.
   void Settle() { totals_.Settle(so_far()); }
   // Call it about once a second: measures the bytes per second of the last few seconds.
-  void MeasureRate(double seconds) { totals_.MeasureRate(delivered_bytes(), seconds); }
+  void MeasureRate(double seconds) {
+    totals_.MeasureRate(totals_.primed() + session_.taken(), seconds);
+  }
   double rate() const { return totals_.rate(); }
 
  private:
-  absl::Status Join(uint32_t events, const handover::v1::Connection& saved);
-  void JoinShare(absl::optional<int64_t> nano_tokens);
-  void LeaveShare();
+  // --- what the loop and the queue call, and nobody else ---
+  void OnEvents(uint32_t events) override;
+  uint64_t Want() override;
+  uint32_t Plan(uint32_t bytes) override;
+  FairQueue::After Deliver() override;
+
+  absl::Status Join(const handover::v1::Connection& saved);
+  void TakePlace(absl::optional<int64_t> nano_tokens);
+  void LeavePlace();
   void OnReadable(uint32_t events);
   void OnWritable();
   void BoundHalfClose();
-  void UpdateInterest();
+  void WatchAnew() { socket_.Watch(/*reads=*/!half_close_.input_over()); }
   void OnInput(absl::Span<const uint8_t> bytes);
   EgdSession::Input TakeCommands(absl::Span<const uint8_t> bytes);
   void LeaveUnread();
@@ -189,24 +186,18 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   size_t Stage();
   bool AwaitsFirstBytes() const;
   bool Write(absl::Span<uint8_t> staged);
-  bool Drained() const;
   void SchedulePrimeCheck();
   void CheckPrime();
   void LookAtEnd();
+  bool held() const { return who_.held(); }
+  ClassCounters* counters() const { return served_class()->counters(); }
   ConnectionTotals::SoFar so_far() const;
   size_t TakeFromBuffer(absl::Span<uint8_t> out);
 
   const Options options_;
-  UniqueFd socket_;
   ConnectionHost* const host_;
-  ServedClass* class_;
-  const int64_t connected_at_;
-
-  // Of the guest that joined_as_ says; nullptr = it has not joined, or has left.
-  GuestShare* share_ = nullptr;
-  GuestShare::Id part_ = 0;
-  GuestKey joined_as_;
-  FdWatch watch_;
+  GuestSocket socket_;
+  QueuePlace place_;
   Timer hold_timer_;
   Timer first_bytes_timer_;
   // Looks whether the socket has drained, to push more.
@@ -217,13 +208,10 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   EgdSession session_;
   PendingRoom pending_;
   Primer primer_;
-  uint32_t prime_granted_ = 0;
   ConnectionTotals totals_;
   // A pass offered more than the plan could take.
   bool plan_full_ = false;
   HalfClose half_close_;
-  int64_t wrote_at_ = 0;
-  UnsentReplies unsent_;
 };
 
 }  // namespace entropyd

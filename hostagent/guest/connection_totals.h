@@ -2,11 +2,10 @@
 //
 //   ConnectionTotals totals;
 //   served->Completed(totals.waits());
-//   totals.LeftShare(share.throttled_nanos(part, now));
 //   totals.Settle(so_far);                       // it is about to have another class or name
 //   accounts.Leave(key, totals.Here(so_far));
 //
-// What the session and the share count themselves is passed in (`SoFar`).
+// What the session and the place in the queue count themselves is passed in (`SoFar`).
 //
 // Errors: none.
 //
@@ -30,15 +29,13 @@ class ConnectionTotals {
     uint64_t taken = 0;
     // EGD commands.
     uint64_t requests = 0;
-    // In the share to which it belongs now; 0 = to none.
+    // QueuePlace::throttled_nanos().
     int64_t throttled_nanos = 0;
   };
 
   // Where its waits are counted.
   WaitCounts* waits() { return &waits_; }
   void Primed(uint64_t bytes) { primed_ += bytes; }
-  // It has left a share, in which it was throttled for so long.
-  void LeftShare(int64_t throttled_nanos) { throttled_nanos_ += throttled_nanos; }
 
   uint64_t primed() const { return primed_; }
   // Of the whole connection.
@@ -60,7 +57,7 @@ class ConnectionTotals {
  private:
   uint64_t primed_ = 0;
   WaitCounts waits_;
-  // Before it joined its present share.
+  // In an earlier process.
   int64_t throttled_nanos_ = 0;
   // The totals at the last Settle(). Most connections never move.
   std::unique_ptr<GuestTotals> before_;

@@ -101,6 +101,7 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   Connection::Options options;
   options.id = TakeId();
   options.endpoint = endpoint;
+  options.connected_at_nanos = parts_.loop->now_nanos();
   if (peer.ok()) options.peer = *peer;
   PeerPin pin = PinPeer(socket.get());
   if (options.peer.pid > 0) {
@@ -121,7 +122,7 @@ void Connections::Accept(Endpoints::Id endpoint, UniqueFd socket) {
   if (auto status = connection->Start(); !status.ok()) {
     AcceptFailed(status);
     Closed(connection);
-  } else if (ask && !connection->closed()) {
+  } else if (ask && !connection->socket().closed()) {
     parts_.assignment->Ask(
         {connection->options().id, std::move(pin), from.identify, /*held=*/true});
   }
@@ -139,7 +140,7 @@ absl::Status Connections::Adopt(const handover::v1::Connection& saved, Endpoints
   options.peer.start_ticks =
       saved.start_ticks() != 0 ? saved.start_ticks() : StartTicks(saved.pid());
   if (saved.pid() == 0) options.peer.address = PeerAddress(socket.get());
-  options.age_nanos = saved.age_nanos();
+  options.connected_at_nanos = parts_.loop->now_nanos() - saved.age_nanos();
   ServedClass* const served_in =
       Named(parts_.assignment->ClassAt(saved.identity().class_(), ClassOf(endpoint)->name()));
   auto connection = std::make_unique<Connection>(options, std::move(socket), &host_, served_in);
@@ -192,23 +193,23 @@ void Connections::CloseAll(absl::string_view reason) {
 void Connections::Ask(const Connection& connection) {
   const EndpointSettings& from = parts_.endpoints->settings(connection.options().endpoint);
   if (!parts_.assignment->Asks(from.identify)) return;
-  if (connection.start_ticks() == kProcessIsGone) return;  // its pid may be another's
+  if (connection.who().start_ticks() == kProcessIsGone) return;  // its pid may be another's
   PeerPin pin;
   pin.pid = connection.options().peer.pid;
   pin.uid = connection.options().peer.uid;
-  pin.start_ticks = connection.start_ticks();
+  pin.start_ticks = connection.who().start_ticks();
   parts_.assignment->Ask(
-      {connection.options().id, std::move(pin), from.identify, connection.held()});
+      {connection.options().id, std::move(pin), from.identify, connection.who().held()});
 }
 
 void Connections::AskAgain() {
   for (const auto& [id, connection] : all_) {
-    if (!connection->held()) continue;
+    if (!connection->who().held()) continue;
     connection->Hold();
     Ask(*connection);
   }
   for (const auto& [id, connection] : all_) {
-    if (!connection->held()) Ask(*connection);
+    if (!connection->who().held()) Ask(*connection);
   }
 }
 
@@ -223,7 +224,8 @@ void Connections::OnIdentities(const std::vector<IdentityNews>& news) {
   }
   if (changed.empty()) return;
   for (const auto& [id, connection] : all_) {
-    if (!connection->held() && changed.contains(connection->options().peer.pid)) Ask(*connection);
+    if (!connection->who().held() && changed.contains(connection->options().peer.pid))
+      Ask(*connection);
   }
 }
 
@@ -231,10 +233,11 @@ void Connections::OnAnswer(const IdentityNews& answer) {
   const auto found = all_.find(answer.connection);
   if (found == all_.end()) return;  // it has gone meanwhile
   Connection* const connection = found->second.get();
-  const bool first = connection->held();
-  switch (parts_.assignment->Take(first ? nullptr : &connection->identity(), answer.identity)) {
+  const bool first = connection->who().held();
+  switch (
+      parts_.assignment->Take(first ? nullptr : &connection->who().identity(), answer.identity)) {
     case ClassAssignment::Answer::kNobody:
-      connection->Identify(connection->identity(), answer.start_ticks);
+      connection->Identify(connection->who().identity(), answer.start_ticks);
       if (first) Unidentified(connection);
       return;  // or its domain has gone, and the guest will go
     case ClassAssignment::Answer::kWorse:
@@ -281,9 +284,9 @@ ServedClass* Connections::Named(const std::string& class_name) const {
 
 void Connections::PutInClass(Connection* connection, ServedClass* to) {
   if (to == connection->served_class()) return;
-  if (!connection->held()) {
+  if (!connection->who().held()) {
     parts_.log->Info("guest.moved", {{"guest", connection->options().id},
-                                     {"name", connection->identity().name},
+                                     {"name", connection->who().identity().name},
                                      {"from", connection->served_class()->name()},
                                      {"to", to->name()}});
   }
@@ -297,15 +300,16 @@ void Connections::PutInClass(Connection* connection, ServedClass* to) {
 void Connections::OnServerSaid(const ServedClass& served, const std::string& why) {
   if (!parts_.assignment->SetRefused(served.name(), why)) return;
   for (const auto& [id, connection] : all_) {
-    const GuestIdentity& identity = connection->identity();
-    if (connection->held() || identity.class_name != served.name()) continue;
+    const GuestIdentity& identity = connection->who().identity();
+    if (connection->who().held() || identity.class_name != served.name()) continue;
     PutInClass(connection.get(), ClassFor(*connection, identity));
   }
 }
 
 void Connections::HoldEnded(uint64_t id) {
   const auto found = all_.find(id);
-  if (found == all_.end() || !found->second->held()) return;  // it has gone, or is known meanwhile
+  if (found == all_.end() || !found->second->who().held())
+    return;  // it has gone, or is known meanwhile
   parts_.counters->identity_timeouts.Add(1);
   Unidentified(found->second.get());
 }

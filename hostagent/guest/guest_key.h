@@ -1,7 +1,7 @@
 // Who a guest is. Shares, ceiling, floor, vote and the number of connections belong to it, however
 // many connections it opens and however often it connects.
 //
-//   GuestKey::Of(connection.identity(), connection.options().peer)
+//   GuestKey::Of(connection.who().identity(), connection.options().peer)
 //
 // An identified guest has a name, and a UUID if it is a domain of libvirt. A guest with a socket of
 // its own has a name, too. A guest without a name is known by its process: the pid with the time

@@ -11,7 +11,8 @@
 // connection that has sent a command. Primed bytes are demand like any other: charged, shaped, and
 // never subtracted from a later request.
 //
-//   primer.OnPushed(sent, now);                // primer.want() said how many
+//   primer.Grant(n);                           // primer.want() said how many
+//   primer.OnPushed(Push(primer.TakeGranted()), now);
 //   timer.Set(primer.next_check_nanos());      // then primer.OnCheck(drained, now)
 //
 // No I/O: the caller writes, and asks the socket whether the peer took it all.
@@ -22,6 +23,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "base/process/nanos.h"
 #include "proto/agent_handover.pb.h"
@@ -45,6 +47,10 @@ class Primer {
 
   // Bytes of this step still to be pushed.
   uint64_t want() const { return left_; }
+  // A pass gave it so many of them. They are to be pushed before the pass ends, or given up.
+  void Grant(uint32_t bytes) { granted_ += bytes; }
+  uint32_t granted() const { return granted_; }
+  uint32_t TakeGranted() { return std::exchange(granted_, 0); }
   void OnPushed(uint32_t bytes, int64_t now_nanos);
   void OnCommand() { Stop(); }
 
@@ -66,6 +72,7 @@ class Primer {
   // 0 = over.
   uint32_t step_;
   uint32_t left_;
+  uint32_t granted_ = 0;
   int64_t pushed_at_ = 0;
   int64_t check_interval_ = kFirstCheckNanos;
   int64_t next_check_ = kNever;

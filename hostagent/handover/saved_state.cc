@@ -154,7 +154,7 @@ absl::Status SavedState::SaveConnections(
     handover::v1::Connection* saved = batch.add_connection();
     connection.Save(saved);
     saved->set_listener(places[connection.options().endpoint]);
-    sockets.push_back(connection.fd());
+    sockets.push_back(connection.socket().fd());
     bytes += saved->ByteSizeLong();
     const bool full = batch.connection_size() == kBatch || bytes >= kBatchBytes;
     if (++it != all.end() && !full) continue;

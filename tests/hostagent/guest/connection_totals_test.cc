@@ -8,17 +8,16 @@ namespace {
 
 constexpr ConnectionTotals::SoFar kSoFar = {.taken = 100, .requests = 3, .throttled_nanos = 50};
 
-TEST(ConnectionTotalsTest, TheyAreWhatTheSessionAndTheShareCountAndWhatWasPrimed) {
+TEST(ConnectionTotalsTest, TheyAreWhatTheSessionAndThePlaceCountAndWhatWasPrimed) {
   ConnectionTotals totals;
   totals.Primed(64);
-  totals.LeftShare(7);
   totals.waits()->Observe(WaitBucket(kMillisecondNanos), kMillisecondNanos);
   const GuestTotals all = totals.All(kSoFar);
   EXPECT_EQ(totals.primed(), 64u);
   EXPECT_EQ(all.primed, 64u);
   EXPECT_EQ(all.delivered, 164u);
   EXPECT_EQ(all.requests, 3u);
-  EXPECT_EQ(all.throttled_nanos, 57);
+  EXPECT_EQ(all.throttled_nanos, 50);
   EXPECT_EQ(all.wait_count(), 1u);
   EXPECT_EQ(all.waits[WaitBucket(kMillisecondNanos)], 1u);
   EXPECT_EQ(all.wait_sum_nanos, kMillisecondNanos);
@@ -30,12 +29,11 @@ TEST(ConnectionTotalsTest, WhatWasHadElsewhereIsNotHadHere) {
   EXPECT_EQ(totals.Here(kSoFar), totals.All(kSoFar)) << "it has always been here";
   totals.Settle(kSoFar);
   EXPECT_EQ(totals.Here(kSoFar), GuestTotals());
-  totals.LeftShare(kSoFar.throttled_nanos);
-  const GuestTotals here = totals.Here({.taken = 130, .requests = 4, .throttled_nanos = 0});
+  const GuestTotals here = totals.Here({.taken = 130, .requests = 4, .throttled_nanos = 50});
   EXPECT_EQ(here.delivered, 30u);
   EXPECT_EQ(here.primed, 0u);
   EXPECT_EQ(here.requests, 1u);
-  EXPECT_EQ(here.throttled_nanos, 0) << "it has only changed the share";
+  EXPECT_EQ(here.throttled_nanos, 0) << "it has only changed its place";
 }
 
 TEST(ConnectionTotalsTest, AHandoverCarriesBoth) {
@@ -47,7 +45,7 @@ TEST(ConnectionTotalsTest, AHandoverCarriesBoth) {
   totals.Save(kSoFar, &saved);
   ConnectionTotals restored;
   restored.Restore(saved, kSoFar.taken);
-  // The new share has throttled nobody.
+  // The new place has throttled nobody.
   const ConnectionTotals::SoFar fresh = {kSoFar.taken, kSoFar.requests, 0};
   EXPECT_EQ(restored.All(fresh), totals.All(kSoFar));
   EXPECT_EQ(restored.Here(fresh), totals.Here(kSoFar));

@@ -109,6 +109,17 @@ TEST(HandoverPrimerTest, WhatTheSocketRefusedIsPushedAgain) {
   EXPECT_EQ(after.next_check_nanos(), kNever);
 }
 
+TEST(PrimerTest, WhatAPassGaveIsTakenOnce) {
+  Primer primer(true);
+  primer.Grant(40);
+  primer.Grant(24);
+  EXPECT_EQ(primer.granted(), 64u);
+  EXPECT_EQ(primer.want(), 64u) << "until it is pushed";
+  EXPECT_EQ(primer.TakeGranted(), 64u);
+  EXPECT_EQ(primer.granted(), 0u);
+  EXPECT_EQ(primer.TakeGranted(), 0u);
+}
+
 TEST(HandoverPrimerTest, TimesThatCannotBeBecomeTheNearestThatCan) {
   handover::v1::Primer saved;
   saved.set_step(64);

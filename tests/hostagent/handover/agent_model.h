@@ -285,8 +285,8 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
     counts_.moves += guest->classes()->insert(index).second;
     counts_.stalled += connection->undelivered();
     uint64_t& had = had_[guest->id()];
-    const uint64_t bytes = connection->delivered_bytes() - had;
-    had = connection->delivered_bytes();
+    const uint64_t bytes = connection->totals().delivered - had;
+    had = connection->totals().delivered;
     if (index != kCapped) return;
     tokens_.try_emplace(connection->guest(), kBucket).first->second -= static_cast<double>(bytes);
   }
