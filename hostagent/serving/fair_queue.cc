@@ -4,15 +4,11 @@
 #include <string>
 #include <utility>
 
-#include "base/process/nanos.h"
-
 namespace entropyd {
 namespace {
 
 // The only class competes with nobody. The tree only needs some guarantee for a leaf.
 constexpr uint64_t kAnyRate = 1;
-// How often guests that stopped waiting leave the count.
-constexpr int64_t kCountInterval = kSecondNanos;
 
 std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_ceil) {
   ClassTree::Options options;
@@ -29,9 +25,9 @@ std::unique_ptr<ClassTree> SingleClass(const std::string& name, uint64_t guest_c
 FairQueue::FairQueue(ClassBuffer* buffer, uint64_t guest_ceil)
     : buffer_(buffer),
       guest_ceil_(guest_ceil),
-      most_held_back_(std::min(kHeldBack, buffer->size() / 4)),
       tree_(SingleClass(buffer->class_name(), guest_ceil)),
-      leaf_(tree_->FindLeaf(buffer->class_name()).value()) {}
+      leaf_(tree_->FindLeaf(buffer->class_name()).value()),
+      held_back_(buffer->size()) {}
 
 FairQueue::Id FairQueue::Add(Member* member) { return AddMember(member, {}); }
 
@@ -79,9 +75,7 @@ void FairQueue::SetConnections(Id id, uint32_t connections) {
   members_ += (connections > 0) - (slot.connections > 0);
   connections_ += connections - slot.connections;
   slot.connections = connections;
-  if (connections > 0) return;
-  waiting_members_ -= slot.counted;
-  slot.counted = false;
+  if (connections == 0) waiting_.Leaves(&slot.wait);
 }
 
 void FairQueue::Touch(Id id) {
@@ -112,26 +106,19 @@ bool FairQueue::ServeAtOnce(Id id, int64_t now_nanos) {
   const size_t level = buffer_->level();
   member->Plan(static_cast<uint32_t>(want));
   const After after = member->Deliver();
-  // The next pass must still see what has arrived since the last one.
-  level_left_ -= std::min(level_left_, level - buffer_->level());
+  held_back_.LeftWithoutPass(level - buffer_->level());
   Slot& slot = slots_[id];
   if (slot.member == nullptr) return true;
   slot.blocked = after == After::kBlocked;
-  const uint32_t waiting = waiting_members_;
-  NoteWaiting(&slot, now_nanos);
-  if (after == After::kAgain || waiting_members_ != waiting || member->Want() > 0) Touch(id);
+  const uint32_t waiting = waiting_.count();
+  waiting_.Note(&slot.wait, now_nanos);
+  if (after == After::kAgain || waiting_.count() != waiting || member->Want() > 0) Touch(id);
   return true;
-}
-
-void FairQueue::NoteWaiting(Slot* slot, int64_t now_nanos) {
-  slot->waited_at = now_nanos;
-  waiting_members_ += !slot->counted;
-  slot->counted = true;
 }
 
 void FairQueue::SetWant(Slot* slot, int64_t now_nanos) {
   const uint64_t want = slot->member->Want();
-  if (want > 0) NoteWaiting(slot, now_nanos);
+  if (want > 0) waiting_.Note(&slot->wait, now_nanos);
   if (want == slot->want) return;
   if (slot->want == 0 && !slot->fresh) {
     slot->fresh = true;
@@ -160,8 +147,7 @@ uint32_t FairQueue::Offer(void* cookie, uint32_t bytes) {
   slot.want -= taken;
   slot.granted += taken;
   owed_ -= taken;
-  budget_.bytes -= taken;
-  --budget_.grants;
+  budget_.Granted(taken);
   Visit(id);
   return taken;
 }
@@ -197,7 +183,7 @@ void FairQueue::DeliverTo(Id id, int64_t now_nanos, bool all_served) {
   }
   if (has_ceil()) SetThrottled(&slot, all_served && slot.want > 0 && !slot.blocked, now_nanos);
   if (after == After::kAgain) {
-    budget_.visits -= std::min(budget_.visits, kAgainVisits);
+    budget_.Again();
     Touch(id);
   }
 }
@@ -211,23 +197,8 @@ int64_t FairQueue::throttled_nanos_until(int64_t now_nanos) const {
 }
 
 void FairQueue::CountWaiting(int64_t now_nanos) {
-  if (now_nanos - counted_at_ < kCountInterval) return;
-  counted_at_ = now_nanos;
-  for (Slot& slot : slots_) {
-    if (!slot.counted) continue;
-    if (slot.want > 0) slot.waited_at = now_nanos;
-    if (now_nanos - slot.waited_at < kWaitMemoryNanos) continue;
-    slot.counted = false;
-    --waiting_members_;
-  }
-}
-
-// If more is owed after a pass than would be held back, there is not enough for all. If little is
-// owed, the members only wait for the next arrival, and to hold bytes back would make them wait
-// longer.
-void FairQueue::UpdateHeldBack(int64_t now_nanos) {
-  const bool arrives = now_nanos - arrived_at_ < kArrivalPatienceNanos;
-  held_back_ = owed_ > most_held_back_ && members_ > 1 && arrives ? most_held_back_ : 0;
+  if (!waiting_.RecountIsDue(now_nanos)) return;
+  for (Slot& slot : slots_) waiting_.Recount(&slot.wait, slot.want > 0, now_nanos);
 }
 
 // Serves those who have waited for long, from all that is here. Returns what is left.
@@ -236,7 +207,7 @@ uint64_t FairQueue::ServeFloor(int64_t now_nanos, uint64_t level) {
     const absl::optional<Id> due = floor_.Due(now_nanos);
     if (!due.has_value()) break;
     Slot& slot = slots_[*due];
-    const uint64_t most = std::min({level, uint64_t{GuestFloor::kBytes}, budget_.bytes});
+    const uint64_t most = std::min({level, uint64_t{GuestFloor::kBytes}, budget_.bytes()});
     const uint32_t given = tree_->GrantFloor(
         slot.id, static_cast<uint32_t>(most), now_nanos,
         [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
@@ -265,7 +236,7 @@ uint64_t FairQueue::ServeFresh(int64_t now_nanos, uint64_t level) {
     }
     slot.fresh = false;
     if (slot.want == 0) continue;
-    const uint64_t most = std::min({level, uint64_t{kChunkBytes}, budget_.bytes});
+    const uint64_t most = std::min({level, uint64_t{kChunkBytes}, budget_.bytes()});
     level -= tree_->GrantFirst(
         slot.id, static_cast<uint32_t>(most), now_nanos,
         [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
@@ -281,10 +252,10 @@ bool FairQueue::Distribute(int64_t now_nanos) {
   level = ServeFresh(now_nanos, ServeFloor(now_nanos, level));
   // The same answer as when there is enough for all.
   if (owed_ == 0) return true;
-  if (level <= held_back_ || budget_.spent()) return false;
+  if (level <= held_back_.bytes() || budget_.spent()) return false;
   ClassTree::Pass pass;
-  pass.capacity_bytes = std::min(level - held_back_, budget_.bytes);
-  pass.max_grants = budget_.grants;
+  pass.capacity_bytes = std::min(level - held_back_.bytes(), budget_.bytes());
+  pass.max_grants = budget_.grants();
   const ClassTree::PassResult result = tree_->Distribute(
       now_nanos, pass,
       [this](ClassTree::MemberId, void* cookie, uint32_t bytes) { return Offer(cookie, bytes); });
@@ -293,8 +264,7 @@ bool FairQueue::Distribute(int64_t now_nanos) {
 
 // Those who were touched first. Members that want another pass are touched anew, behind the others.
 void FairQueue::AskTouched(int64_t now_nanos) {
-  const size_t n = std::min<size_t>(touched_.size(), budget_.visits);
-  budget_.visits -= static_cast<uint32_t>(n);
+  const size_t n = budget_.TakeVisits(touched_.size());
   for (size_t i = 0; i < n; ++i) {
     Slot& slot = slots_[touched_[i]];
     slot.touched = false;
@@ -306,19 +276,17 @@ void FairQueue::AskTouched(int64_t now_nanos) {
 }
 
 void FairQueue::Serve(int64_t now_nanos, uint32_t sharers) {
-  if (buffer_->level() > level_left_) arrived_at_ = now_nanos;
-  UpdateHeldBack(now_nanos);
-  budget_ = Budget(sharers);
+  held_back_.BeforePass(buffer_->level(), owed_, members_, now_nanos);
+  budget_ = ServeBudget(sharers);
   do {
     AskTouched(now_nanos);
     const bool all_served = Distribute(now_nanos);
     // Delivering may touch members, but nothing leaves visit_ during a pass.
     for (Id id : visit_) DeliverTo(id, now_nanos, all_served);
     visit_.clear();
-  } while (!touched_.empty() && budget_.visits > 0 && !budget_.spent());
-  level_left_ = buffer_->level();
-  UpdateHeldBack(now_nanos);
-  unserved_ = budget_.spent() && owed_ > 0 && buffer_->available() > held_back_;
+  } while (!touched_.empty() && budget_.may_visit() && !budget_.spent());
+  held_back_.AfterPass(buffer_->level(), owed_, members_, now_nanos);
+  unserved_ = budget_.spent() && owed_ > 0 && buffer_->available() > held_back_.bytes();
   CountWaiting(now_nanos);
   free_.insert(free_.end(), removed_.begin(), removed_.end());
   removed_.clear();

@@ -5,8 +5,9 @@
 //
 // Where members want more than arrives, the buffer would always be empty when a polite member asks.
 // It would then wait for the next arrival, however little it takes. So the last KiB is held back
-// from those who already wait. Members that begin to wait get it, at once and out of turn, if they
-// have had no more than the others. What they take is charged to them and refilled first.
+// from those who already wait (hostagent/serving/held_back.h). Members that begin to wait get it,
+// at once and out of turn, if they have had no more than the others. What they take is charged to
+// them and refilled first.
 //
 // Before both, a member that has waited for a second and got nothing gets 64 bytes
 // (hostagent/serving/guest_floor.h).
@@ -21,25 +22,26 @@
 //
 // Serve() asks the touched members what they want and distributes. Then every member that was
 // touched or got something delivers. It repeats while members say that another pass would serve
-// them, within the budgets of one turn of the loop. What is left then is unfinished(): the next
-// Serve() goes on with those whose turn it is. So no member keeps the loop from the others,
-// whatever it asks for, even where a class never runs dry.
+// them, within the budget of one turn of the loop (hostagent/serving/serve_budget.h). What is left
+// then is unfinished(): the next Serve() goes on with those whose turn it is. So no member keeps
+// the loop from the others, whatever it asks for, even where a class never runs dry.
 //
 // Errors: none.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/types/optional.h"
 #include "base/class_tree/class_tree.h"
-#include "base/process/nanos.h"
 #include "hostagent/serving/class_buffer.h"
 #include "hostagent/serving/guest_floor.h"
+#include "hostagent/serving/held_back.h"
+#include "hostagent/serving/serve_budget.h"
+#include "hostagent/serving/waiting_count.h"
 
 namespace entropyd {
 
@@ -50,26 +52,6 @@ class FairQueue {
   // ceiling is less than this in a second, the grant is one second's worth, and at least 64 bytes.
   // A member that waited 16 s for 1 KiB would have the same rate and long waits.
   static constexpr uint32_t kChunkBytes = 1024;
-  // Held back for members that begin to wait: 16 requests of a Linux guest. At most a quarter of a
-  // small buffer.
-  static constexpr size_t kHeldBack = ClassBuffer::kMinTarget;
-  // Bytes are held back only while bytes keep arriving. When none arrive, whoever waits gets the
-  // rest.
-  static constexpr int64_t kArrivalPatienceNanos = kSecondNanos;
-  // A member that waited within this time still counts as waiting. One that asks now and then, and
-  // is served each time, is part of what its host needs.
-  static constexpr int64_t kWaitMemoryNanos = 2 * kSecondNanos;
-
-  // What all classes together may do in one turn: so many bytes, grants, and touched members asked
-  // (kTurnVisits of each); about a millisecond. Each class has at least the least of its own.
-  static constexpr uint64_t kTurnBytes = 128 * 1024;
-  static constexpr uint32_t kTurnVisits = 256;
-  static constexpr uint64_t kLeastTurnBytes = 8 * 1024;
-  static constexpr uint32_t kLeastTurnVisits = 16;
-  // A member that wants another pass counts as so many more. It has written as much as it may; some
-  // of that may be replies without entropy, which nothing else counts. So a turn has 16 passes for
-  // it.
-  static constexpr uint32_t kAgainVisits = 15;
 
   enum class After {
     // Nothing more to do until somebody touches it.
@@ -153,10 +135,10 @@ class FairQueue {
   uint32_t connections() const { return connections_; }
   // The bytes that all members wait for, as of their last Touch().
   uint64_t owed() const { return owed_; }
-  // Members that wait, or did within kWaitMemoryNanos, give or take a second.
-  uint32_t waiting_members() const { return waiting_members_; }
+  // Members that wait, or did a moment ago.
+  uint32_t waiting_members() const { return waiting_.count(); }
   // The bytes that members who already wait do not get, as of the last Serve().
-  size_t held_back() const { return held_back_; }
+  size_t held_back() const { return held_back_.bytes(); }
 
  private:
   struct Slot {
@@ -182,31 +164,14 @@ class FairQueue {
     int64_t throttled_nanos = 0;
     // It is in fresh_.
     bool fresh = false;
-    // waiting_members_ counts it.
-    bool counted = false;
-    int64_t waited_at = 0;
-  };
-
-  // What one Serve() may still do.
-  struct Budget {
-    Budget() = default;
-    explicit Budget(uint32_t sharers)
-        : bytes(std::max(kTurnBytes / sharers, kLeastTurnBytes)),
-          grants(std::max(kTurnVisits / sharers, kLeastTurnVisits)),
-          visits(grants) {}
-    bool spent() const { return bytes == 0 || grants == 0; }
-    uint64_t bytes = 0;
-    uint32_t grants = 0;
-    uint32_t visits = 0;
+    WaitingCount::Wait wait;
   };
 
   void AskTouched(int64_t now_nanos);
   void CountWaiting(int64_t now_nanos);
-  void UpdateHeldBack(int64_t now_nanos);
   uint64_t ServeFloor(int64_t now_nanos, uint64_t level);
   uint64_t ServeFresh(int64_t now_nanos, uint64_t level);
   bool Distribute(int64_t now_nanos);
-  void NoteWaiting(Slot* slot, int64_t now_nanos);
   void SetWant(Slot* slot, int64_t now_nanos);
   void Unpark(Slot* slot, int64_t now_nanos);
   void Visit(Id id);
@@ -217,7 +182,6 @@ class FairQueue {
 
   ClassBuffer* const buffer_;
   const uint64_t guest_ceil_;
-  const size_t most_held_back_;
   std::unique_ptr<ClassTree> tree_;
   ClassTree::ClassId leaf_ = 0;
   std::vector<Slot> slots_;
@@ -230,20 +194,16 @@ class FairQueue {
   // They began to wait and have got nothing since.
   std::vector<Id> fresh_;
   GuestFloor floor_;
-  Budget budget_;
+  // Of one Serve().
+  ServeBudget budget_;
   // The budget ended the last Serve() while somebody could be given something.
   bool unserved_ = false;
   uint32_t members_ = 0;
   uint32_t connections_ = 0;
   uint64_t owed_ = 0;
   int64_t throttled_nanos_ = 0;
-  uint32_t waiting_members_ = 0;
-  // The time of the last CountWaiting().
-  int64_t counted_at_ = 0;
-  size_t held_back_ = 0;
-  // The level after the last Serve(). More than that has arrived since.
-  size_t level_left_ = 0;
-  int64_t arrived_at_ = -kArrivalPatienceNanos;
+  WaitingCount waiting_;
+  HeldBack held_back_;
 };
 
 }  // namespace entropyd

@@ -61,8 +61,6 @@ class GuestShare final : public FairQueue::Member {
   uint32_t connections() const { return connections_; }
   // Other connections of the guest want bytes, and have not got them yet.
   bool OthersWait(Id id) const { return want_ > parts_[id].want; }
-  // For tests: how many connections wait for a turn.
-  size_t turns() const { return turns_; }
 
   uint64_t Want() override;
   uint32_t Plan(uint32_t bytes) override;

@@ -32,10 +32,10 @@ TEST_F(TurnBudgetTest, ALossGivesAGreedyGuestNoMoreThanATurnsBudget) {
   for (int turn = 1; turn <= 10; ++turn) {
     const uint64_t before = delivered();
     Turn();
-    EXPECT_LE(delivered() - before, FairQueue::kTurnBytes);
+    EXPECT_LE(delivered() - before, ServeBudget::kBytes);
     greedy.Receive();
   }
-  EXPECT_GT(delivered(), 8 * FairQueue::kTurnBytes);
+  EXPECT_GT(delivered(), 8 * ServeBudget::kBytes);
 }
 
 TEST_F(TurnBudgetTest, PoliteGuestsHaveTheirBytesInTheTurnBesideAGreedyOne) {
@@ -56,9 +56,9 @@ TEST_F(TurnBudgetTest, AFullBufferIsNoReasonForALongTurn) {
   Arrive(4 << 20);
   const uint64_t before = delivered();
   Client greedy = Greedy(8'000);  // asks, and is served in the turn of its connection
-  EXPECT_LE(delivered() - before, FairQueue::kTurnBytes);
+  EXPECT_LE(delivered() - before, ServeBudget::kBytes);
   Turn();
-  EXPECT_LE(delivered() - before, 2 * FairQueue::kTurnBytes);
+  EXPECT_LE(delivered() - before, 2 * ServeBudget::kBytes);
 }
 
 TEST_F(TurnBudgetTest, BusyClassesShareATurnAndOneAloneHasAllOfIt) {
@@ -80,11 +80,11 @@ TEST_F(TurnBudgetTest, BusyClassesShareATurnAndOneAloneHasAllOfIt) {
     Turn();  // what was read makes them writable again
     const uint64_t gold = given(0), silver = given(1);
     Turn();
-    EXPECT_LE(given(0) - gold, FairQueue::kTurnBytes / 2);
-    EXPECT_LE(given(1) - silver, FairQueue::kTurnBytes / 2);
+    EXPECT_LE(given(0) - gold, ServeBudget::kBytes / 2);
+    EXPECT_LE(given(1) - silver, ServeBudget::kBytes / 2);
   }
-  EXPECT_GT(given(0), FairQueue::kTurnBytes);
-  EXPECT_GT(given(1), FairQueue::kTurnBytes);
+  EXPECT_GT(given(0), ServeBudget::kBytes);
+  EXPECT_GT(given(1), ServeBudget::kBytes);
 }
 
 TEST_F(TurnBudgetTest, WorkThatIsLeftNeedsNoEventToGoOn) {

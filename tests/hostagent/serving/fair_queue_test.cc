@@ -50,7 +50,7 @@ TEST_F(FairQueueTest, ATurnGivesNoMoreThanItsBudgetWhateverIsThere) {
   Ask(Join(&greedy), &greedy, 1'000'000);
   for (uint64_t turn = 1; turn <= 3; ++turn) {
     tree_->Serve(0);
-    EXPECT_EQ(greedy.delivered, turn * FairQueue::kTurnBytes);
+    EXPECT_EQ(greedy.delivered, turn * ServeBudget::kBytes);
     EXPECT_TRUE(tree_->unfinished());
   }
   Ask(late_id, &late, 64);
@@ -69,10 +69,10 @@ TEST_F(FairQueueTest, QueuesShareATurnAndEachHasTheLeast) {
   greedy.plan_size = 16 * 1024;
   Ask(Join(&greedy), &greedy, 1'000'000);
   tree_->Serve(0, 4);
-  EXPECT_EQ(greedy.delivered, FairQueue::kTurnBytes / 4);
+  EXPECT_EQ(greedy.delivered, ServeBudget::kBytes / 4);
   greedy.delivered = 0;
   tree_->Serve(0, 1'000);
-  EXPECT_EQ(greedy.delivered, FairQueue::kLeastTurnBytes);
+  EXPECT_EQ(greedy.delivered, ServeBudget::kLeastBytes);
 }
 
 TEST_F(FairQueueTest, PoliteMembersWaitNoTurnBesideAGreedyOne) {
@@ -98,7 +98,7 @@ TEST_F(FairQueueTest, AMemberThatAlwaysWantsAnotherPassEndsNoTurnOfOthers) {
   endless.endless = true;
   tree_->Touch(endless_id);
   tree_->Serve(0);
-  constexpr uint32_t kPasses = FairQueue::kTurnVisits / (1 + FairQueue::kAgainVisits);
+  constexpr uint32_t kPasses = ServeBudget::kVisits / (1 + ServeBudget::kAgainVisits);
   EXPECT_EQ(endless.deliveries, static_cast<int>(kPasses)) << "it may write 16 KiB in each";
   EXPECT_TRUE(tree_->unfinished());
   tree_->Touch(polite_id);
@@ -118,7 +118,7 @@ TEST_F(FairQueueTest, AFloodOfMembersIsVisitedInTurns) {
                          [](const auto& member) { return member->delivered == 1; });
   };
   tree_->Serve(0);
-  EXPECT_EQ(served(), int64_t{FairQueue::kTurnVisits});
+  EXPECT_EQ(served(), int64_t{ServeBudget::kVisits});
   int turns = 1;
   for (; tree_->unfinished(); ++turns) tree_->Serve(0);
   EXPECT_EQ(served(), kMembers);
@@ -167,7 +167,7 @@ TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
     EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
   }
   EXPECT_GE(polite.delivered, polite_asked - 64);
-  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
   EXPECT_EQ(polite.delivered + greedy.delivered + buffer_.level(), 256'000u);
 }
 
@@ -179,10 +179,10 @@ TEST_F(FairQueueTest, WhoWaitsGetsWhatIsHeldBackWhenNothingArrives) {
   tree_->Serve(0);
   buffer_.Fill(8'192);
   tree_->Serve(kMillisecondNanos);
-  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
-  tree_->Serve(kMillisecondNanos + FairQueue::kArrivalPatienceNanos - 1);
-  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
-  tree_->Serve(kMillisecondNanos + FairQueue::kArrivalPatienceNanos);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  tree_->Serve(kMillisecondNanos + HeldBack::kArrivalPatienceNanos - 1);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  tree_->Serve(kMillisecondNanos + HeldBack::kArrivalPatienceNanos);
   EXPECT_EQ(buffer_.level(), 0u);
   EXPECT_EQ(one.delivered + two.delivered, 8'192u);
 }
@@ -297,8 +297,8 @@ class ScarceFairQueueTest : public FairQueueTest {
 TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
   Start();
   Arrive(20);
-  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
-  EXPECT_EQ(tree_->held_back(), FairQueue::kHeldBack);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  EXPECT_EQ(tree_->held_back(), HeldBack::kMost);
   for (int i = 1; i <= 100; ++i) {
     Arrive(20);
     Ask(polite_id_, &polite_, 64);
@@ -307,7 +307,7 @@ TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
   }
   // The greedy guest got all the rest, and the held-back bytes were refilled.
   Arrive(1);
-  EXPECT_EQ(buffer_.level(), FairQueue::kHeldBack);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
   EXPECT_EQ(greedy_.delivered + polite_.delivered + buffer_.level(), 2021u * 100);
 }
 
@@ -333,12 +333,12 @@ TEST_F(ScarceFairQueueTest, WhatIsHeldBackIsGivenWhenNothingArrivesAnyMore) {
   Start();
   Arrive(20);
   const uint64_t before = greedy_.delivered;
-  now_ += FairQueue::kArrivalPatienceNanos - 1;
+  now_ += HeldBack::kArrivalPatienceNanos - 1;
   tree_->Serve(now_);
   EXPECT_EQ(greedy_.delivered, before);
   now_ += 1;
   tree_->Serve(now_);
-  EXPECT_EQ(greedy_.delivered, before + FairQueue::kHeldBack);
+  EXPECT_EQ(greedy_.delivered, before + HeldBack::kMost);
   EXPECT_EQ(buffer_.level(), 0u);
   EXPECT_EQ(tree_->held_back(), 0u);
 }

@@ -20,6 +20,7 @@ class FakeMember final : public FairQueue::Member {
   uint64_t Want() override { return blocked ? 0 : wanted - planned; }
   uint32_t Plan(uint32_t bytes) override {
     if (blocked) return 0;
+    ++offers;
     const uint32_t taken = std::min(bytes, plan_size - planned);
     if (taken == 0) full = true;
     planned += taken;
@@ -48,6 +49,8 @@ class FakeMember final : public FairQueue::Member {
   // Says each time that another pass would serve it, as one that is sent replies without entropy.
   bool endless = false;
   int deliveries = 0;
+  // How often it was offered something.
+  int offers = 0;
   std::function<void()> on_deliver;
 
  private:

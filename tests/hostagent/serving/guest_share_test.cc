@@ -151,7 +151,7 @@ TEST_F(GuestShareTest, AConnectionKnowsWhetherOthersOfItsGuestWait) {
   EXPECT_FALSE(guest->share.OthersWait(guest->all[1]->id));
 }
 
-// While nothing is there, nobody has a turn.
+// While nothing is there, nobody has a turn. Each that waits for one makes the others' smaller.
 TEST_F(GuestShareTest, ThoseThatComeAskAndGoLeaveNoTurns) {
   Make();
   const auto guest = Join(1);
@@ -164,7 +164,11 @@ TEST_F(GuestShareTest, ThoseThatComeAskAndGoLeaveNoTurns) {
     guest->share.Remove(id, i);
     queue_->Serve(i);
   }
-  EXPECT_EQ(guest->share.turns(), 0u);
+  guest->Ask(FairQueue::kChunkBytes);
+  buffer_.Fill(FairQueue::kChunkBytes);
+  queue_->Serve(1'000);
+  EXPECT_EQ(guest->member(0).delivered, FairQueue::kChunkBytes);
+  EXPECT_EQ(guest->member(0).offers, 1) << "all of it in one turn";
 }
 
 TEST_F(GuestShareTest, AGuestHasOneCeilingAndOneBurst) {
