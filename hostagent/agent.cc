@@ -72,7 +72,9 @@ absl::Status Agent::Open(const config::v1::HostAgent& config, Metrics* metrics) 
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
   if (auto status = OpenGuests(config, metrics); !status.ok()) return status;
-  if (auto status = StartIdentities(config.libvirt_dir()); !status.ok()) return status;
+  if (auto status = host_->StartIdentities(settings_, config.libvirt_dir()); !status.ok()) {
+    return status;
+  }
   if (auto status = OpenUpstream(config, metrics); !status.ok()) return status;
   loop_->SetAfterTurn([this] { AfterTurn(); });
   tick_ = std::make_unique<Timer>(loop_.get(), [this] { Tick(); });
@@ -102,23 +104,6 @@ absl::Status Agent::OpenGuests(const config::v1::HostAgent& config, Metrics* met
   if (!sockets.ok()) return sockets.status();
   host_->endpoints()->LearnGroups(*sockets);
   host_->endpoints()->Restore(*sockets);
-  return absl::OkStatus();
-}
-
-absl::Status Agent::StartIdentities(const std::string& libvirt_dir) {
-  const bool wanted = std::any_of(
-      settings_.listeners.begin(), settings_.listeners.end(),
-      [](const auto& listener) { return listener.identify != config::v1::IDENTIFY_NONE; });
-  if (!wanted) return absl::OkStatus();
-  auto identities = IdentityThread::Start(
-      libvirt_dir,
-      [this](std::vector<IdentityNews> news) {
-        loop_->Post([this, news = std::move(news)] { host_->connections()->OnIdentities(news); });
-      },
-      log_);
-  if (!identities.ok()) return identities.status();
-  identities_ = *std::move(identities);
-  host_->assignment()->SetIdentifier(identities_.get());
   return absl::OkStatus();
 }
 
@@ -333,8 +318,7 @@ void Agent::Linger() {
   log_->Info("agent.lingering",
              {{"reason", "the guests were handed over"}, {"until", "SIGTERM"}, {"pid", getpid()}});
   DiscardAll();
-  host_->assignment()->SetIdentifier(nullptr);
-  identities_.reset();
+  host_->StopIdentities();
   // A child listens on the same address. Another pod has an address of its own, so here the probes
   // go on.
   succession_->has_successor() ? operator_ports_->Close() : operator_ports_->CloseControl();

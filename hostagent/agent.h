@@ -33,7 +33,6 @@
 #include "hostagent/handover/predecessor.h"
 #include "hostagent/handover/succession.h"
 #include "hostagent/handover/taker.h"
-#include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/event_loop.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/operator_ports.h"
@@ -122,7 +121,6 @@ class Agent final : public Succession::Subject {
   absl::Status Open(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenGuests(const config::v1::HostAgent& config, Metrics* metrics);
   absl::Status OpenUpstream(const config::v1::HostAgent& config, Metrics* metrics);
-  absl::Status StartIdentities(const std::string& libvirt_dir);
   void OpenAnswers(const config::v1::HostAgent& config, Metrics* metrics);
   OperatorPorts::Options OperatorPortsOptions(const config::v1::HostAgent& config);
 
@@ -155,8 +153,6 @@ class Agent final : public Succession::Subject {
   std::unique_ptr<SecretArena> arena_;
   std::unique_ptr<AgentMetrics> agent_metrics_;
   std::unique_ptr<ServedHost> host_;
-  // nullptr when no listener asks for identities.
-  std::unique_ptr<IdentityThread> identities_;
   std::unique_ptr<AddressBook> addresses_;
   std::unique_ptr<UpstreamOnLoop> upstream_;
   std::unique_ptr<Timer> tick_;

@@ -79,6 +79,7 @@ absl::StatusOr<std::unique_ptr<ServedHost>> ServedHost::Create(const AgentSettin
 ServedHost::ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log,
                        AgentMetrics* metrics)
     : loop_(loop),
+      log_(log),
       metrics_(metrics),
       assignment_(ClassNames(settings), log, &metrics->identity),
       next_(loop, [] {}),
@@ -95,6 +96,29 @@ ServedHost::ServedHost(const AgentSettings& settings, EventLoop* loop, Log* log,
         connections_->Accept(endpoint, std::move(socket));
       },
       [this](const absl::Status& why) { connections_->AcceptFailed(why); });
+}
+
+absl::Status ServedHost::StartIdentities(const AgentSettings& settings,
+                                         const std::string& libvirt_dir) {
+  const bool wanted = std::any_of(
+      settings.listeners.begin(), settings.listeners.end(),
+      [](const auto& listener) { return listener.identify != config::v1::IDENTIFY_NONE; });
+  if (!wanted) return absl::OkStatus();
+  auto identities = IdentityThread::Start(
+      libvirt_dir,
+      [this](std::vector<IdentityNews> news) {
+        loop_->Post([this, news = std::move(news)] { connections_->OnIdentities(news); });
+      },
+      log_);
+  if (!identities.ok()) return identities.status();
+  identities_ = *std::move(identities);
+  assignment_.SetIdentifier(identities_.get());
+  return absl::OkStatus();
+}
+
+void ServedHost::StopIdentities() {
+  assignment_.SetIdentifier(nullptr);
+  identities_.reset();
 }
 
 absl::Status ServedHost::MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,

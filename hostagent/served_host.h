@@ -28,6 +28,7 @@
 #include "hostagent/guest/guest_accounts.h"
 #include "hostagent/handover/saved_state.h"
 #include "hostagent/identity/class_assignment.h"
+#include "hostagent/identity/identity_thread.h"
 #include "hostagent/loop/timer.h"
 #include "hostagent/serving/clone_guard.h"
 #include "hostagent/serving/served_class.h"
@@ -49,6 +50,12 @@ class ServedHost {
   absl::Status Listen();
   // Removes the socket files. Pipes stay.
   void StopListening();
+
+  // Begins to find out who guests are, if one of the listeners of `settings` wants to know.
+  // `libvirt_dir`: where libvirt's status files are. Errors: of IdentityThread::Start().
+  absl::Status StartIdentities(const AgentSettings& settings, const std::string& libvirt_dir);
+  // Nobody is asked any more.
+  void StopIdentities();
 
   // From now on all bytes leave through `guard`.
   void SetCloneGuard(std::unique_ptr<CloneGuard> guard);
@@ -80,6 +87,7 @@ class ServedHost {
   void PutTogether(const AgentSettings& settings, AgentMetrics* metrics);
 
   EventLoop* const loop_;
+  Log* const log_;
   AgentMetrics* const metrics_;
   // nullptr = bytes leave as they came.
   std::unique_ptr<CloneGuard> guard_;
@@ -100,6 +108,8 @@ class ServedHost {
   // Goes on with LookForLost().
   Timer look_;
   int64_t rated_at_;
+  // nullptr = nobody asks. Its thread ends first.
+  std::unique_ptr<IdentityThread> identities_;
 };
 
 }  // namespace entropyd
