@@ -48,7 +48,7 @@ Feeds::Options FeedsOf(const AgentSettings& settings, AgentMetrics* metrics) {
 
 size_t ServedHost::ArenaBytes(const AgentSettings& settings) {
   size_t bytes = Connections::ArenaBytes(settings.max_guests);
-  for (const ClassSettings& c : settings.classes) bytes += ServedClass::ArenaBytes(c);
+  for (const ClassSettings& c : settings.classes) bytes += c.ArenaBytes();
   // Twice what is needed, because of fragmentation. It is address space, which is locked only when
   // used.
   return 2 * bytes;

@@ -42,6 +42,7 @@ void AgentStatus::FillClass(const ServedClass& served,
                             v1::GetStatusResponse::ClassStatus* out) const {
   const ClassCounters& counters = *served.counters();
   const LocalFallback& fallback = served.fallback();
+  const LocalFallback::Report report = fallback.report();
   uint64_t requests = 0;
   for (const LoopNumber& n : counters.requests) requests += n.Get();
   std::array<uint64_t, kWaitBuckets> waits;
@@ -60,10 +61,10 @@ void AgentStatus::FillClass(const ServedClass& served,
   out->set_throttled_seconds(ToSeconds(static_cast<int64_t>(counters.throttled_nanos.Get())));
   out->set_on_upstream_loss(OnUpstreamLossWord(served.settings().on_upstream_loss));
   out->set_mode(std::string(ClassModeName(fallback.mode())));
-  out->set_mode_seconds(ToSeconds(parts_.loop->clock()->NowNanos() - fallback.mode_since_nanos()));
-  out->set_local_bytes(fallback.local_bytes());
-  out->set_local_ready(fallback.local_ready());
-  out->set_local_refused(fallback.local_refused());
+  out->set_mode_seconds(ToSeconds(parts_.loop->clock()->NowNanos() - report.mode_since_nanos));
+  out->set_local_bytes(report.local_bytes);
+  out->set_local_ready(report.local_ready);
+  out->set_local_refused(report.local_refused);
 }
 
 void AgentStatus::FillGuests(v1::ListGuestsResponse* response) const {

@@ -283,11 +283,12 @@ size_t Connection::Stage() {
   }
   if (session_.idle()) return 0;
   auto available = [this] { return served_class()->buffer()->available(); };
+  AnsweredRequests* const answered = served_class()->answered();
   const bool settle = !plan_full_ && !AwaitsFirstBytes();
   const size_t staged = session_.Fill(host_->staging, {take, available, settle},
-                                      served_class()->completed(), host_->replies);
+                                      answered->arrivals(), host_->replies);
   pending_.Hold(session_.capacity());
-  served_class()->Completed(totals_.waits());
+  answered->Were(totals_.waits());
   return staged;
 }
 

@@ -1,7 +1,7 @@
 // What a connection has had: all of it, and the part since it has its present class and name.
 //
 //   ConnectionTotals totals;
-//   served->Completed(totals.waits());
+//   served->answered()->Were(totals.waits());
 //   totals.Settle(so_far);                       // it is about to have another class or name
 //   accounts.Leave(key, totals.Here(so_far));
 //

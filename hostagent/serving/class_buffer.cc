@@ -36,9 +36,7 @@ class ClassBufferImpl final : public ClassBuffer {
     const size_t owed = static_cast<size_t>(std::min<uint64_t>(options_.size, demand_.owed));
     return std::max(stale_ ? 0 : base_target_, owed);
   }
-  uint32_t guests() const override { return demand_.guests; }
-  uint32_t waiting_guests() const override { return demand_.waiting_guests; }
-  uint64_t owed() const override { return demand_.owed; }
+  const Demand& demand() const override { return demand_; }
   uint64_t discarded_bytes() const override { return discarded_; }
 
   void Append(absl::Span<const uint8_t> bytes) override;

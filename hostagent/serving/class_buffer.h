@@ -93,9 +93,7 @@ class ClassBuffer {
     size_t held_back = 0;
   };
   virtual void SetDemand(const Demand& demand) = 0;
-  virtual uint32_t guests() const = 0;
-  virtual uint32_t waiting_guests() const = 0;
-  virtual uint64_t owed() const = 0;
+  virtual const Demand& demand() const = 0;
 
   // Wipes what is too old and lets the target shrink. Call it about once a second and before
   // WantMore(). After bytes died of age, the buffer asks only for what guests wait for, until they

@@ -4,13 +4,8 @@
 //   local   a CTR_DRBG AES-256 of this host serves when upstream is gone, the buffer is empty
 //           and a guest waits
 //
-// The seed of the DRBG is 48 bytes that came from upstream before the loss and were set aside,
-// XORed with 48 of the kernel's. Each output mixes in 32 more of the kernel's. The output never
-// enters the buffer, and ends with the first bytes from upstream. From those bytes a new seed is
-// set aside. When it is complete, the DRBG of the last loss is forgotten.
-//
-// The DRBG gives no more than the ceiling that the class had on its server when it was last heard:
-// a loss must not be worth more than a purchase. Tokens flow in from the moment of the loss.
+// The output of the DRBG (hostagent/serving/local_drbg.h) never enters the buffer, and ends with
+// the first bytes from upstream. From those bytes a new seed is set aside.
 //
 // `local` is refused, with an error in the log, for a class of a pool of quality `full`: who pays
 // for full-entropy bytes must not get others. A class without a seed blocks, too: no byte ever
@@ -27,14 +22,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/class_tree/token_bucket.h"
-#include "base/crypto/drbg.h"
 #include "base/crypto/secret_bytes.h"
 #include "base/crypto/seed_provider.h"
 #include "base/process/clock.h"
@@ -43,7 +34,7 @@
 #include "base/telemetry/log.h"
 #include "base/wire/state_names.h"
 #include "hostagent/serving/class_buffer.h"
-#include "hostagent/serving/kept_seed.h"
+#include "hostagent/serving/local_drbg.h"
 
 namespace entropyd {
 
@@ -57,22 +48,12 @@ class LocalFallback final : public ClassBuffer {
   using Mode = ClassMode;
   static constexpr size_t kModes = kClassModes;
 
-  // The most that one pass takes from the DRBG: as much as a guest's socket takes at once.
-  static constexpr size_t kLocalPassBytes = 64 * 1024;
-  // Whoever waits for the ceiling gets so much at once, if that much is wanted: a request of a
-  // Linux guest. A fast class gives more at once, because it pauses between two passes.
-  static constexpr size_t kLocalGrantBytes = 64;
-  static constexpr int64_t kLocalPauseNanos = 10 * kMillisecondNanos;
-  static constexpr size_t kStirBytes = 32;
-  // Used of an arena, beside the buffer's bytes.
-  static constexpr size_t kArenaBytes = KeptSeed::kArenaBytes;
-
   struct Options {
     OnUpstreamLoss on_loss = OnUpstreamLoss::kBlock;
     // Required when kLocal.
     std::shared_ptr<const SeedProvider> provider;
-    // Fills all of the span with the kernel's bytes; absent = getrandom(2).
-    std::function<bool(absl::Span<uint8_t>)> kernel;
+    // Absent = getrandom(2).
+    LocalDrbg::Kernel kernel;
   };
   // Arena, clock and log outlive it. Errors: of the arena; INTERNAL when OpenSSL refuses a DRBG.
   static absl::StatusOr<std::unique_ptr<LocalFallback>> Create(std::unique_ptr<ClassBuffer> inner,
@@ -87,18 +68,23 @@ class LocalFallback final : public ClassBuffer {
   bool Judge(int64_t now, int64_t lost_at, bool closed);
 
   Mode mode() const { return mode_; }
-  int64_t mode_since_nanos() const { return since_; }
-  bool local_wanted() const { return options_.on_loss == OnUpstreamLoss::kLocal; }
-  // The local fallback can serve after a loss.
-  bool local_ready() const;
+  // What people are told of it, beside the mode.
+  struct Report {
+    // Since when the mode is as it is.
+    int64_t mode_since_nanos = 0;
+    // That the DRBG has made, ever.
+    uint64_t local_bytes = 0;
+    // The local fallback can serve after a loss.
+    bool local_ready = false;
+    // `local` is refused, because the pool is of quality `full`.
+    bool local_refused = false;
+  };
+  Report report() const;
   // Upstream has said that the pool is of quality `full`.
   bool full_entropy() const { return full_entropy_; }
-  bool local_refused() const { return local_wanted() && full_entropy_; }
   // When the DRBG may give the next bytes to those who still wait; kNever = nobody does. It may be
   // a time that has passed: then those who wait cannot take bytes now.
   int64_t next_local_nanos() const;
-  // Bytes that the DRBG has made, ever.
-  uint64_t local_bytes() const { return local_bytes_; }
 
   const std::string& class_name() const override { return inner_->class_name(); }
   size_t size() const override { return inner_->size(); }
@@ -111,53 +97,40 @@ class LocalFallback final : public ClassBuffer {
   void Discard() override;
   void SetFullEntropy(bool full) override;
   void SetCeil(uint64_t ceil) override;
-  bool gives_in_a_loss() const override { return local_wanted() && !full_entropy_; }
+  bool gives_in_a_loss() const override { return drbg_ != nullptr && !full_entropy_; }
   void SetDemand(const Demand& demand) override;
-  uint32_t guests() const override { return inner_->guests(); }
-  uint32_t waiting_guests() const override { return inner_->waiting_guests(); }
-  uint64_t owed() const override { return demand_.owed; }
+  const Demand& demand() const override { return demand_; }
   void Tick() override { inner_->Tick(); }
   uint64_t WantMore(uint64_t promised) override { return inner_->WantMore(promised); }
   bool Spares(size_t bytes) const override { return inner_->Spares(bytes); }
   uint64_t discarded_bytes() const override { return inner_->discarded_bytes(); }
 
  private:
-  LocalFallback(std::unique_ptr<ClassBuffer> inner, Options options, const Clock* clock, Log* log);
-  size_t SetAside(absl::Span<const uint8_t> bytes);
-  absl::Status Instantiate();
+  LocalFallback(std::unique_ptr<ClassBuffer> inner, std::unique_ptr<LocalDrbg> drbg,
+                const Clock* clock, Log* log);
+  void SetMode(Mode mode);
   size_t Generate(absl::Span<uint8_t> out);
-  // What the DRBG may give now.
-  size_t LocalRoom() const;
-  void ForgetDrbg();
+  void Forget();
   void EnterLocal();
   void TellBlocked(int64_t now);
   void TellDemand();
 
   const std::unique_ptr<ClassBuffer> inner_;
-  const Options options_;
+  // nullptr when guests are to wait.
+  const std::unique_ptr<LocalDrbg> drbg_;
   const Clock* const clock_;
   Log* const log_;
 
   Mode mode_ = Mode::kUpstream;
+  // Since when mode_ is as it is.
+  int64_t since_;
   bool full_entropy_ = false;
   Demand demand_;
-  uint64_t local_bytes_ = 0;
-  // In bytes/s, as the server said last; 0 = none.
-  uint64_t ceil_ = 0;
-  // Its depth is a second of ceil_. Filled while the DRBG serves.
-  TokenBucket tokens_;
-  // When the DRBG last gave bytes.
-  int64_t generated_at_ = 0;
-  // Since when mode_ is as it is.
-  int64_t since_ = 0;
   LineBudget blocked_lines_;
   // The log knows that the class is blocked.
   bool blocked_told_ = false;
-  // local_bytes_ when kLocal began.
+  // What the DRBG had given when kLocal began.
   uint64_t bytes_before_ = 0;
-
-  KeptSeed seed_;
-  std::unique_ptr<CtrDrbg> drbg_;
 };
 
 }  // namespace entropyd

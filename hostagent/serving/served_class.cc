@@ -20,8 +20,8 @@ absl::StatusOr<std::unique_ptr<ServedClass>> ServedClass::Create(
       new ServedClass(settings, *std::move(fallback), counters, clock, log));
 }
 
-size_t ServedClass::ArenaBytes(const ClassSettings& settings) {
-  return ClassBuffer::ArenaBytes(settings.buffer_bytes) + LocalFallback::kArenaBytes;
+size_t ClassSettings::ArenaBytes() const {
+  return ClassBuffer::ArenaBytes(buffer_bytes) + LocalDrbg::kArenaBytes;
 }
 
 ServedClass::ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFallback> fallback,
@@ -107,7 +107,7 @@ void ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
 
 // A guest waits, or upstream does not serve the class. Then a loss matters.
 bool ServedClass::Concerned() const {
-  return fallback_->owed() > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
+  return fallback_->demand().owed > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
 }
 
 void ServedClass::Judge(int64_t now_nanos, uint32_t sharers) {
@@ -117,13 +117,14 @@ void ServedClass::Judge(int64_t now_nanos, uint32_t sharers) {
   for (size_t mode = 0; mode < counters_->modes.size(); ++mode) {
     counters_->modes[mode].Set(mode == static_cast<size_t>(fallback_->mode()) ? 1 : 0);
   }
-  counters_->local_bytes.Set(fallback_->local_bytes());
-  counters_->local_ready.Set(fallback_->local_ready() ? 1 : 0);
-  counters_->local_refused.Set(fallback_->local_refused() ? 1 : 0);
+  const LocalFallback::Report report = fallback_->report();
+  counters_->local_bytes.Set(report.local_bytes);
+  counters_->local_ready.Set(report.local_ready ? 1 : 0);
+  counters_->local_refused.Set(report.local_refused ? 1 : 0);
 }
 
 int64_t ServedClass::next_nanos() const {
-  const bool may_be_lost = fallback_->owed() > 0 && upstream_.lost_at > served_at_;
+  const bool may_be_lost = fallback_->demand().owed > 0 && upstream_.lost_at > served_at_;
   return std::min(ceiling_at_, may_be_lost ? upstream_.lost_at : kNever);
 }
 

@@ -19,7 +19,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/class_tree/class_tree.h"
@@ -52,6 +51,9 @@ struct ClassSettings {
   // In bytes/s; ClassTree::kUnlimited = none.
   uint64_t guest_ceil = 0;
   OnUpstreamLoss on_upstream_loss = OnUpstreamLoss::kBlock;
+
+  // The most that such a class uses of its arena.
+  size_t ArenaBytes() const;
 };
 
 // Wants to know which classes a server refuses. The guests of these may be served elsewhere.
@@ -71,8 +73,6 @@ class ServedClass final : public FilledClass {
   static absl::StatusOr<std::unique_ptr<ServedClass>> Create(
       const ClassSettings& settings, std::shared_ptr<const SeedProvider> provider,
       ClassCounters* counters, SecretArena* arena, const Clock* clock, Log* log);
-  // The most that it uses of its arena.
-  static size_t ArenaBytes(const ClassSettings& settings);
   ServedClass(const ServedClass&) = delete;
   ServedClass& operator=(const ServedClass&) = delete;
 
@@ -118,10 +118,8 @@ class ServedClass final : public FilledClass {
   // Call it about once a second: bytes age, and the buffer's target shrinks.
   void Tick(int64_t now_nanos);
 
-  // A member appends the arrival time of each request that it answered.
-  std::vector<int64_t>* completed() { return answered_.arrivals(); }
-  // Then it says whose requests these were. `waits` exists until the next Serve().
-  void Completed(WaitCounts* waits) { answered_.Were(waits); }
+  // Where a member tells which requests it has answered. Observed in the next Serve().
+  AnsweredRequests* answered() { return &answered_; }
 
   // So many guests are about to come from another process, and want so many bytes to be there: the
   // buffer is filled as if they were here. Zeros: they have come.

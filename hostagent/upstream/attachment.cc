@@ -262,9 +262,9 @@ bool Attachment::OwesAck(const Lane& lane) const {
   if (!lane.answered || channel == nullptr) return false;
   // Also of a channel that is closed: else the server counts as lost what came before.
   if (channel->received != channel->acked) return true;
-  const ClassBuffer& of = *lane.of->buffer;
+  const ClassBuffer::Demand& of = lane.of->buffer->demand();
   return !channel->closed &&
-         (lane.guests_told != of.guests() || lane.waiting_told != of.waiting_guests());
+         (lane.guests_told != of.guests || lane.waiting_told != of.waiting_guests);
 }
 
 void Attachment::SendDue() {
@@ -312,8 +312,8 @@ void Attachment::SendLines() {
     const AttachLedger::Channel* channel = ledger_.Find(lane.channel);
     const bool credits = HoldsRoom(lane) && channel->limit != channel->limit_told;
     if (!credits && !OwesAck(lane)) continue;
-    lane.guests_told = lane.of->buffer->guests();
-    lane.waiting_told = lane.of->buffer->waiting_guests();
+    lane.guests_told = lane.of->buffer->demand().guests;
+    lane.waiting_told = lane.of->buffer->demand().waiting_guests;
     v1::Line* const line = message.mutable_credit()->add_line();
     *line = ledger_.TakeLine(lane.channel, lane.guests_told);
     line->set_waiting_guests(lane.waiting_told);

@@ -51,9 +51,7 @@ class FakeBuffer : public ClassBuffer {
   }
   void Discard() override { bytes_.clear(); }
   void SetDemand(const Demand& demand) override { demand_ = demand; }
-  uint32_t guests() const override { return demand_.guests; }
-  uint32_t waiting_guests() const override { return demand_.waiting_guests; }
-  uint64_t owed() const override { return demand_.owed; }
+  const Demand& demand() const override { return demand_; }
   void Tick() override {}
   uint64_t WantMore(uint64_t promised) override {
     return size_ - std::min<uint64_t>(size_, level() + promised);

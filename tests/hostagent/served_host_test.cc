@@ -89,5 +89,16 @@ TEST_F(ServedHostTest, NoSecretStaysInTheStagingArea) {
   }
 }
 
+TEST_F(ServedHostTest, WhoGuestsAreIsAskedOnlyWhereAListenerWantsToKnow) {
+  const auto asks = [this] { return host_->assignment()->Asks(config::v1::IDENTIFY_CGROUP); };
+  ASSERT_TRUE(host_->StartIdentities(settings_, dir_ / "libvirt").ok());
+  EXPECT_FALSE(asks());
+  settings_.listeners[0].identify = config::v1::IDENTIFY_CGROUP;
+  ASSERT_TRUE(host_->StartIdentities(settings_, dir_ / "libvirt").ok());
+  EXPECT_TRUE(asks());
+  host_->StopIdentities();
+  EXPECT_FALSE(asks());
+}
+
 }  // namespace
 }  // namespace entropyd

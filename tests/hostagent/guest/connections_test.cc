@@ -49,14 +49,14 @@ TEST_F(ConnectionsTest, ARequestThatFindsPlentyIsCountedLikeAnyOther) {
   uint64_t waits = 0;
   for (const LoopNumber& n : counters().waits) waits += n.Get();
   EXPECT_EQ(waits, 3u);
-  EXPECT_EQ(buffer().waiting_guests(), 1u);
+  EXPECT_EQ(buffer().demand().waiting_guests, 1u);
 }
 
 TEST_F(ConnectionsTest, AShortReplyIsCompletedWhenBytesArrive) {
   Client client = Connect(kAuto, {0x02, 255, 0x04});
   EXPECT_THAT(client.Receive(), IsEmpty());
-  EXPECT_EQ(buffer().owed(), 255u);
-  EXPECT_EQ(buffer().guests(), 1u);
+  EXPECT_EQ(buffer().demand().owed, 255u);
+  EXPECT_EQ(buffer().demand().guests, 1u);
   Arrive(100);
   EXPECT_EQ(client.Receive(), StreamBytes(0, 100));
   Arrive(1'000);
@@ -64,7 +64,7 @@ TEST_F(ConnectionsTest, AShortReplyIsCompletedWhenBytesArrive) {
   const std::string pid = absl::StrCat(getpid());
   ASSERT_EQ(rest.size(), 155 + 1 + pid.size());
   EXPECT_EQ(std::string(rest.end() - static_cast<ptrdiff_t>(pid.size()), rest.end()), pid);
-  EXPECT_EQ(buffer().owed(), 0u);
+  EXPECT_EQ(buffer().demand().owed, 0u);
 }
 
 TEST_F(ConnectionsTest, MixedReadsInOnePipelineDoNotWaitForEachOthersBytes) {
@@ -73,23 +73,23 @@ TEST_F(ConnectionsTest, MixedReadsInOnePipelineDoNotWaitForEachOthersBytes) {
   Arrive(100'000);
   Client client = Connect(kAuto, requests);
   Turn();
-  EXPECT_EQ(buffer().owed(), 0u);
+  EXPECT_EQ(buffer().demand().owed, 0u);
   EXPECT_GE(client.Receive().size(), 100u * 21);
 }
 
 TEST_F(ConnectionsTest, DemandIsToldWhenGuestsComeAskAndGo) {
   Client client = Connect(kAuto);
   EXPECT_GE(upstream_.demands, 1);
-  EXPECT_EQ(buffer().guests(), 1u);
+  EXPECT_EQ(buffer().demand().guests, 1u);
   const int before = upstream_.demands;
   client.Send({0x02, 8});
   Turn();
   EXPECT_GT(upstream_.demands, before);
-  EXPECT_EQ(buffer().owed(), 8u);
+  EXPECT_EQ(buffer().demand().owed, 8u);
   client.Hangup();
   Turn();
-  EXPECT_EQ(buffer().guests(), 0u);
-  EXPECT_EQ(buffer().owed(), 0u);
+  EXPECT_EQ(buffer().demand().guests, 0u);
+  EXPECT_EQ(buffer().demand().owed, 0u);
   EXPECT_EQ(host_->connections()->size(), 0u);
 }
 
@@ -218,7 +218,7 @@ TEST_F(ConnectionsTest, ACommandEndsPriming) {
 
 TEST_F(ConnectionsTest, PrimingWaitsForBytesAndIsDemand) {
   Client qemu = Connect(kQemu);
-  EXPECT_EQ(buffer().owed(), 64u);
+  EXPECT_EQ(buffer().demand().owed, 64u);
   Arrive(1'000);
   EXPECT_EQ(qemu.Receive(), StreamBytes(0, 64));
 }
@@ -323,7 +323,7 @@ TEST_F(ConnectionsTest, TenThousandPipelinedRequestsAreAnsweredInOrder) {
   client.Send(requests);
   for (int i = 0; i < 4; ++i) Turn();
   EXPECT_EQ(counters().requests[2].Get(), 10'000u);
-  EXPECT_EQ(buffer().owed(), 1'000'000u);
+  EXPECT_EQ(buffer().demand().owed, 1'000'000u);
   Arrive(1'000'000);
   Bytes seen;
   for (int i = 0; i < 100 && seen.size() < 1'000'000; ++i) {
@@ -346,7 +346,7 @@ TEST_F(ConnectionsTest, AStalledReaderIsReadOnAndHoldsUpNobody) {
     Turn();
   }
   EXPECT_EQ(OnlyGuest().requests(), sent / 2);
-  EXPECT_EQ(buffer().owed(), 0u) << "a stalled reader must not make the buffer grow";
+  EXPECT_EQ(buffer().demand().owed, 0u) << "a stalled reader must not make the buffer grow";
   EXPECT_LE(arena_->used_bytes(), 4'500'000u);
   EXPECT_TRUE(host_->connections()->undelivered());
 

@@ -35,7 +35,7 @@ TEST_F(SavedStateTest, AWaitingGuestIsAnsweredByTheSuccessor) {
   waiting.Send({10, 0x00});
   idle.Send({0x02, 5});
   Turn(&new_);
-  EXPECT_EQ(new_.buffer().owed(), 79u);
+  EXPECT_EQ(new_.buffer().demand().owed, 79u);
   Arrive(&new_, 200);
   EXPECT_EQ(waiting.Receive().size(), 64u + 10 + 4);
   EXPECT_EQ(idle.Receive().size(), 5u);
@@ -437,14 +437,14 @@ TEST_F(SavedStateTest, BuffersAreFilledBeforeTheGuestsCome) {
   new_.host->state()->Expect(offer);
   EXPECT_FALSE(new_.host->state()->Filled());
   Turn(&new_);
-  EXPECT_EQ(new_.buffer().guests(), 1u);
+  EXPECT_EQ(new_.buffer().demand().guests, 1u);
   EXPECT_GE(new_.buffer().WantMore(0), ClassBuffer::kMinTarget);
   Arrive(&new_, ClassBuffer::kMinTarget);
   EXPECT_TRUE(new_.host->state()->Filled());
   Move();
   Turn(&new_);
-  EXPECT_EQ(new_.buffer().guests(), 1u);
-  EXPECT_EQ(new_.buffer().owed(), 0u);
+  EXPECT_EQ(new_.buffer().demand().guests, 1u);
+  EXPECT_EQ(new_.buffer().demand().owed, 0u);
 }
 
 }  // namespace

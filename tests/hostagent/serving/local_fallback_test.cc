@@ -81,12 +81,12 @@ class LocalFallbackTest : public testing::Test {
 };
 
 TEST_F(LocalFallbackTest, TheFirstBytesFromUpstreamAreSetAsideOnceAndForNobodyElse) {
-  EXPECT_FALSE(buffer_->local_ready());
+  EXPECT_FALSE(buffer_->report().local_ready);
   Arrive(StreamBytes(0, 30));
   EXPECT_EQ(buffer_->level(), 0u);
-  EXPECT_FALSE(buffer_->local_ready());
+  EXPECT_FALSE(buffer_->report().local_ready);
   Arrive(StreamBytes(30, 100));
-  EXPECT_TRUE(buffer_->local_ready());
+  EXPECT_TRUE(buffer_->report().local_ready);
   EXPECT_EQ(Take(200), StreamBytes(kSeed, 130 - kSeed));
   Arrive(StreamBytes(130, 100));
   EXPECT_EQ(Take(200), StreamBytes(130, 100));
@@ -115,15 +115,15 @@ TEST_F(LocalFallbackTest, ItServesOnFromTheBufferThenLocallyThenFromUpstreamAgai
   EXPECT_TRUE(Lose());
   EXPECT_EQ(buffer_->mode(), Mode::kLocal);
   EXPECT_EQ(buffer_->level(), 0u);
-  EXPECT_EQ(buffer_->available(), LocalFallback::kLocalPassBytes);
+  EXPECT_EQ(buffer_->available(), LocalDrbg::kPassBytes);
   EXPECT_EQ(Take(64).size(), 64u);
-  EXPECT_EQ(buffer_->local_bytes(), 64u);
+  EXPECT_EQ(buffer_->report().local_bytes, 64u);
   EXPECT_FALSE(buffer_->Judge(now(), kThere, false));  // attached; no byte has come
   EXPECT_EQ(buffer_->mode(), Mode::kLocal);
   Arrive(StreamBytes(100, kSeed + 10));
   EXPECT_EQ(buffer_->mode(), Mode::kUpstream);
   EXPECT_EQ(Take(64), StreamBytes(100 + kSeed, 10));
-  EXPECT_EQ(buffer_->local_bytes(), 64u);
+  EXPECT_EQ(buffer_->report().local_bytes, 64u);
 }
 
 TEST_F(LocalFallbackTest, NothingIsLocalBeforeUpstreamIsGoneOrWhileNobodyWaits) {
@@ -145,7 +145,7 @@ TEST_F(LocalFallbackTest, WithoutASeedItBlocks) {
 
 TEST_F(LocalFallbackTest, APoolOfFullEntropyIsRefusedAlsoWhenItIsToldLate) {
   buffer_->SetFullEntropy(true);
-  EXPECT_TRUE(buffer_->local_refused());
+  EXPECT_TRUE(buffer_->report().local_refused);
   Arrive(StreamBytes(0, 100));
   EXPECT_EQ(Take(200), StreamBytes(0, 100));  // nothing set aside
   buffer_->SetDemand({1, 64});
@@ -170,7 +170,7 @@ TEST_F(LocalFallbackTest, WhatIsToBeDiscardedSeedsNothing) {
   LoseWithSeed();
   buffer_->Discard();
   EXPECT_TRUE(Take(64).empty());
-  EXPECT_FALSE(buffer_->local_ready());
+  EXPECT_FALSE(buffer_->report().local_ready);
 }
 
 TEST_F(LocalFallbackTest, BothTheUpstreamBytesAndTheKernelsMakeADifference) {
@@ -224,10 +224,10 @@ TEST_F(LocalFallbackTest, AnOldSeedIsRenewedAtOneGo) {
   Drain();
   clock_.AdvanceNanos(kHourNanos);
   Arrive(StreamBytes(100, kSeed - 1));
-  EXPECT_TRUE(buffer_->local_ready());
+  EXPECT_TRUE(buffer_->report().local_ready);
   EXPECT_EQ(Take(200).size(), kSeed - 1);
   Arrive(StreamBytes(200, kSeed));
-  EXPECT_TRUE(buffer_->local_ready());
+  EXPECT_TRUE(buffer_->report().local_ready);
   EXPECT_TRUE(Take(200).empty());
 }
 
@@ -238,7 +238,7 @@ TEST_F(LocalFallbackTest, AKernelThatGivesNothingStopsItAloud) {
   EXPECT_EQ(buffer_->mode(), Mode::kBlocked);
   EXPECT_EQ(buffer_->available(), 0u);
   EXPECT_FALSE(Lose());
-  EXPECT_EQ(buffer_->local_bytes(), 0u);
+  EXPECT_EQ(buffer_->report().local_bytes, 0u);
 }
 
 TEST_F(LocalFallbackTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
@@ -254,12 +254,12 @@ TEST_F(LocalFallbackTest, AServerThatClosesTheClassEndsItAndIsNoLoss) {
 TEST_F(LocalFallbackTest, AClassIsClosedFromTheRefusalOnWhetherOrNotAGuestWaits) {
   EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
   EXPECT_EQ(buffer_->mode(), Mode::kClosed);
-  EXPECT_EQ(buffer_->mode_since_nanos(), now());
+  EXPECT_EQ(buffer_->report().mode_since_nanos, now());
   EXPECT_EQ(buffer_->mode(), Mode::kClosed);
   clock_.AdvanceNanos(kSecondNanos);
   buffer_->SetDemand({1, 64});
   EXPECT_FALSE(buffer_->Judge(now(), kThere, /*closed=*/true));
-  EXPECT_EQ(buffer_->mode_since_nanos(), now() - kSecondNanos);
+  EXPECT_EQ(buffer_->report().mode_since_nanos, now() - kSecondNanos);
   EXPECT_EQ(buffer_->available(), 0u);
 }
 
@@ -285,7 +285,7 @@ TEST_F(LocalFallbackTest, ItAsksUpstreamForBytesWhileItServesLocally) {
   Take(64);
   buffer_->SetDemand({1, 0});
   EXPECT_GE(buffer_->WantMore(0), ClassBuffer::kMinTarget);
-  EXPECT_EQ(buffer_->owed(), 0u);
+  EXPECT_EQ(buffer_->demand().owed, 0u);
 }
 
 class Drinker final : public FairQueue::Member {
@@ -321,7 +321,7 @@ TEST_F(LocalFallbackTest, AFairQueueSharesOutWhatTheDrbgGives) {
   EXPECT_EQ(polite.wanted(), 0u);
   while (tree.unfinished()) tree.Serve(now());
   EXPECT_EQ(greedy.wanted(), 0u);
-  EXPECT_EQ(buffer_->local_bytes(), 1'000'064u);
+  EXPECT_EQ(buffer_->report().local_bytes, 1'000'064u);
 }
 
 // The same bound as upstream's: a loss must not be worth more than a purchase.
@@ -329,7 +329,7 @@ class LocalCeilingTest : public LocalFallbackTest {
  protected:
   // Takes all that there is whenever the class says so, as a loop with guests that always wait.
   uint64_t TakeFor(int64_t nanos) {
-    const uint64_t before = buffer_->local_bytes();
+    const uint64_t before = buffer_->report().local_bytes;
     const int64_t until = now() + nanos;
     buffer_->SetDemand({1, 1 << 20});
     while (true) {
@@ -340,7 +340,7 @@ class LocalCeilingTest : public LocalFallbackTest {
     }
     clock_.AdvanceNanos(until - now());
     Take(buffer_->available());
-    return buffer_->local_bytes() - before;
+    return buffer_->report().local_bytes - before;
   }
 };
 
@@ -382,14 +382,14 @@ TEST_F(LocalCeilingTest, TheCeilingOutlivesTheLossAndChangesWithTheServersWord) 
   buffer_->SetCeil(300);
   EXPECT_EQ(TakeFor(10 * kSecondNanos), 3'000u);
   buffer_->SetCeil(0);
-  EXPECT_EQ(buffer_->available(), LocalFallback::kLocalPassBytes) << "the class has none";
+  EXPECT_EQ(buffer_->available(), LocalDrbg::kPassBytes) << "the class has none";
 }
 
 TEST_F(LocalCeilingTest, WithoutACeilingItGoesOnAfterAShortPause) {
   LoseWithSeed();
   buffer_->SetDemand({1, 1 << 20});
   Take(buffer_->available());
-  EXPECT_EQ(buffer_->next_local_nanos(), now() + LocalFallback::kLocalPauseNanos);
+  EXPECT_EQ(buffer_->next_local_nanos(), now() + LocalDrbg::kPauseNanos);
 }
 
 // One guest that comes, waits and goes.

@@ -82,7 +82,7 @@ class ServedClassTest : public testing::Test {
 TEST_F(ServedClassTest, WhatArrivesIsServedToWhoWaits) {
   Ask(100);
   EXPECT_TRUE(Serve()) << "upstream is to be told that a guest waits";
-  EXPECT_EQ(served_->buffer()->owed(), 100u);
+  EXPECT_EQ(served_->buffer()->demand().owed, 100u);
   EXPECT_EQ(counters_.owed_bytes.Get(), 100u);
   Arrive(1'048);  // 48 of them are set aside
   Serve();
@@ -291,9 +291,9 @@ TEST_F(ServedClassTest, RequestsServedAtOnceAreCountedInTheirBatch) {
   Arrive(10'000);
   Serve();
   WaitCounts waits;
-  served_->completed()->push_back(now() - kMillisecondNanos);
-  served_->completed()->push_back(now());
-  served_->Completed(&waits);
+  served_->answered()->arrivals()->push_back(now() - kMillisecondNanos);
+  served_->answered()->arrivals()->push_back(now());
+  served_->answered()->Were(&waits);
   Serve();
   EXPECT_EQ(waits.counts[WaitBucket(kMillisecondNanos)], 1u);
   EXPECT_EQ(waits.counts[0], 1u);
@@ -309,16 +309,16 @@ TEST_F(ServedClassTest, TheBufferIsFilledForGuestsThatAreExpected) {
   served_->Expect(10, 2'000);
   EXPECT_FALSE(served_->filled());
   EXPECT_TRUE(Serve());
-  EXPECT_EQ(served_->buffer()->guests(), 11u);
-  EXPECT_EQ(served_->buffer()->owed(), 2'000u);
+  EXPECT_EQ(served_->buffer()->demand().guests, 11u);
+  EXPECT_EQ(served_->buffer()->demand().owed, 2'000u);
   Arrive(999);
   EXPECT_FALSE(served_->filled());
   Arrive(1);
   EXPECT_TRUE(served_->filled());
   served_->Expect(0, 0);
   Serve();
-  EXPECT_EQ(served_->buffer()->guests(), 1u);
-  EXPECT_EQ(served_->buffer()->owed(), 0u);
+  EXPECT_EQ(served_->buffer()->demand().guests, 1u);
+  EXPECT_EQ(served_->buffer()->demand().owed, 0u);
 }
 
 TEST_F(ServedClassTest, FiguresGoOnFromThoseOfAnEarlierProcess) {

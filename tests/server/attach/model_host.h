@@ -56,9 +56,7 @@ class NotedBuffer final : public ClassBuffer {
     NoteLevel();
   }
   void SetDemand(const Demand& demand) override { buffer_->SetDemand(demand); }
-  uint32_t guests() const override { return buffer_->guests(); }
-  uint32_t waiting_guests() const override { return buffer_->waiting_guests(); }
-  uint64_t owed() const override { return buffer_->owed(); }
+  const Demand& demand() const override { return buffer_->demand(); }
   void Tick() override {
     buffer_->Tick();
     NoteLevel();
