@@ -96,7 +96,7 @@ absl::StatusOr<std::string> DemoStack::StartDaemon(Daemon& daemon, const std::st
     if (cancelled()) return absl::CancelledError("start demo: interrupted");
     absl::StatusOr<std::string> text = ReadFile(ports);
     if (text.ok() && PortNamed(*text, "http") != 0) return text;
-    absl::SleepFor(absl::Milliseconds(20));
+    daemon.child->ExitedBy(absl::Now() + absl::Milliseconds(20));
   }
   return absl::DeadlineExceededError(absl::StrCat(daemon.program, " is not ready after ",
                                                   absl::FormatDuration(kStartLimit),

@@ -10,10 +10,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
+#include "base/process/bounded_socket.h"
 #include "base/process/fd.h"
 #include "base/process/host_port.h"
 #include "client/agent_admin_client.h"
-#include "client/doctor/bounded_socket.h"
 #include "client/doctor/run_program.h"
 #include "client/health_client.h"
 

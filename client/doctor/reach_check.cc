@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/crypto/tls.h"
+#include "base/process/bounded_socket.h"
 #include "base/process/host_port.h"
 #include "base/wire/connection_remedy.h"
-#include "client/doctor/bounded_socket.h"
 #include "client/doctor/checks.h"
 #include "client/doctor/tls_probe.h"
 

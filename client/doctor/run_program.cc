@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "client/process/child_process.h"
 #include "client/process/scratch_dir.h"
 #include "client/process/whole_file.h"
@@ -13,7 +14,6 @@ namespace {
 
 // `--check-config` asks the name service for groups, and gives it some seconds.
 constexpr absl::Duration kLimit = absl::Seconds(20);
-constexpr absl::Duration kPoll = absl::Milliseconds(2);
 // What a shell says of a program that is not there.
 constexpr int kNoProgram = 127;
 
@@ -27,21 +27,17 @@ absl::StatusOr<ProgramOutput> RunProgram(const std::vector<std::string>& argv) {
   command.insert(command.end(), argv.begin(), argv.end());
   absl::StatusOr<std::unique_ptr<ChildProcess>> child = ChildProcess::Start(command, err, out);
   if (!child.ok()) return child.status();
-  const absl::Time deadline = absl::Now() + kLimit;
-  while (!(*child)->Exited().has_value()) {
-    if (absl::Now() > deadline) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(argv.front(), " did not end within ", absl::FormatDuration(kLimit)));
-    }
-    absl::SleepFor(kPoll);
+  const absl::optional<std::string> how = (*child)->ExitedBy(absl::Now() + kLimit);
+  if (!how.has_value()) {
+    return absl::DeadlineExceededError(
+        absl::StrCat(argv.front(), " did not end within ", absl::FormatDuration(kLimit)));
   }
   ProgramOutput output;
-  const std::string how = *(*child)->Exited();
-  absl::string_view status = how;
+  absl::string_view status = *how;
   if (!absl::ConsumePrefix(&status, "exited with status ") ||
       !absl::SimpleAtoi(status, &output.status)) {
     output.status = kNoProgram;
-    output.err = how;
+    output.err = *how;
     return output;
   }
   absl::StatusOr<std::string> text = ReadFile(out);

@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/crypto/pem.h"
-#include "client/doctor/bounded_socket.h"
+#include "base/process/await_ready.h"
 #include "openssl/err.h"
 #include "openssl/pem.h"
 #include "openssl/ssl.h"
@@ -57,7 +57,7 @@ int Drive(SSL* ssl, int fd, absl::Time deadline, Step step) {
     if (result > 0) return 1;
     const int error = SSL_get_error(ssl, result);
     if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return 0;
-    if (!AwaitSocket(fd, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) return -1;
+    if (!AwaitReady(fd, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) return -1;
   }
 }
 

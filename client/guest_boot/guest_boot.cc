@@ -97,7 +97,7 @@ absl::StatusOr<GuestReport> BootOnce(const GuestBoot& boot, bool kvm, const Scra
       return Failure(absl::StatusCode::kDeadlineExceeded,
                      absl::StrCat("not done after ", absl::FormatDuration(boot.limit)), dir);
     }
-    absl::SleepFor(kPoll);
+    (*qemu)->ExitedBy(absl::Now() + kPoll);
   }
 }
 

@@ -19,7 +19,6 @@ namespace {
 
 // QEMU loads its libraries and prints a line. It must not keep an operator who waits for another.
 constexpr absl::Duration kVersionPatience = absl::Seconds(5);
-constexpr absl::Duration kVersionPoll = absl::Milliseconds(2);
 constexpr char kSaysVersion[] = "QEMU emulator version ";
 constexpr char kSecondsOption[] = "reconnect=1";
 constexpr char kMillisecondsOption[] = "reconnect-ms=1000";
@@ -46,11 +45,7 @@ std::string SaidVersion(const std::string& program, const ScratchDir& dir) {
   if (!WriteFile(output, "", 0600).ok()) return "";  // not what another program has said
   auto child = ChildProcess::Start({program, "--version"}, dir.File("errors"), output);
   if (!child.ok()) return "";
-  const absl::Time deadline = absl::Now() + kVersionPatience;
-  while (!(*child)->Exited().has_value()) {
-    if (absl::Now() > deadline) return "";
-    absl::SleepFor(kVersionPoll);
-  }
+  (*child)->ExitedBy(absl::Now() + kVersionPatience);
   return (*child)->Succeeded() ? ReadFile(output).value_or("") : "";
 }
 

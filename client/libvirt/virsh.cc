@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "base/libvirt/libvirt_domain.h"
 #include "client/libvirt/libvirt_host.h"
 #include "client/process/child_process.h"
@@ -17,7 +18,6 @@ namespace {
 
 // A hot-unplug waits some seconds for the guest; a busy libvirt waits 30 for its lock.
 constexpr absl::Duration kLimit = absl::Seconds(60);
-constexpr absl::Duration kPoll = absl::Milliseconds(2);
 
 class Virsh final : public LibvirtHost {
  public:
@@ -110,16 +110,13 @@ class Virsh final : public LibvirtHost {
     }
     absl::StatusOr<std::unique_ptr<ChildProcess>> child = ChildProcess::Start(argv, errors, output);
     if (!child.ok()) return child.status();
-    const absl::Time deadline = absl::Now() + kLimit;
-    while (!(*child)->Exited().has_value()) {
-      if (absl::Now() > deadline) {
-        return absl::DeadlineExceededError(absl::StrCat("virsh ", words.front(), ": no answer in ",
-                                                        absl::FormatDuration(kLimit),
-                                                        "; look at libvirt's log"));
-      }
-      absl::SleepFor(kPoll);
+    const absl::optional<std::string> how = (*child)->ExitedBy(absl::Now() + kLimit);
+    if (!how.has_value()) {
+      return absl::DeadlineExceededError(absl::StrCat("virsh ", words.front(), ": no answer in ",
+                                                      absl::FormatDuration(kLimit),
+                                                      "; look at libvirt's log"));
     }
-    if (!(*child)->Succeeded()) return Failure(words.front(), *(*child)->Exited(), errors);
+    if (!(*child)->Succeeded()) return Failure(words.front(), *how, errors);
     return ReadFile(output);
   }
 

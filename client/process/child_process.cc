@@ -1,8 +1,10 @@
 #include "client/process/child_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,12 +13,13 @@
 #include <ctime>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "base/process/fd.h"
+#include "base/process/await_ready.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -185,7 +188,10 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Launch(
   do {
     got = read(read_end.get(), &error, sizeof(error));
   } while (got < 0 && errno == EINTR);
-  std::unique_ptr<ChildProcess> child(new ChildProcess(pid, kind));
+  UniqueFd end(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  const int no_end = end ? 0 : errno;
+  std::unique_ptr<ChildProcess> child(new ChildProcess(pid, std::move(end), kind));
+  if (no_end != 0) return ErrnoStatus(no_end, absl::StrCat("watch ", argv[0]));
   if (got == sizeof(error)) return ErrnoStatus(error, absl::StrCat("start ", argv[0]));
   return child;
 }
@@ -216,6 +222,11 @@ absl::optional<std::string> ChildProcess::Exited() {
   return absl::StrCat("exited with status ", WEXITSTATUS(*wait_status_));
 }
 
+absl::optional<std::string> ChildProcess::ExitedBy(absl::Time deadline) {
+  AwaitReady(end_.get(), POLLIN, deadline);
+  return Exited();
+}
+
 bool ChildProcess::Succeeded() {
   Exited();
   return wait_status_.has_value() && WIFEXITED(*wait_status_) && WEXITSTATUS(*wait_status_) == 0;
@@ -224,11 +235,7 @@ bool ChildProcess::Succeeded() {
 void ChildProcess::Stop(absl::Duration grace) {
   if (Exited().has_value()) return;
   kill(pid_, SIGTERM);
-  const absl::Time deadline = absl::Now() + grace;
-  while (absl::Now() < deadline) {
-    if (Exited().has_value()) return;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
+  if (ExitedBy(absl::Now() + grace).has_value()) return;
   EndTheGroup();
   kill(pid_, SIGKILL);
   int status = 0;

@@ -3,6 +3,7 @@
 //   auto server = ChildProcess::Start({"/usr/bin/entropyd", "--config", file}, "server.log");
 //   ...
 //   if (auto how = (*server)->Exited()) return Failed(*how);
+//   if (auto how = (*server)->ExitedBy(absl::Now() + absl::Seconds(9))) return Failed(*how);
 //   (*server)->Stop(absl::Seconds(5));   // SIGTERM, then SIGKILL; the destructor does it too
 //
 // The child has a process group of its own, so that Ctrl-C reaches only the parent. The kernel
@@ -21,12 +22,14 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "base/process/fd.h"
 
 namespace entropyd {
 
@@ -51,6 +54,8 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   // How it ended: "exited with status 2", "killed by signal 9"; nullopt while it runs.
   absl::optional<std::string> Exited();
+  // The same, but waits until it has ended or `deadline` has come.
+  absl::optional<std::string> ExitedBy(absl::Time deadline);
   // True when it ended by itself with status 0.
   bool Succeeded();
   // Ends it and waits: sends SIGTERM, and SIGKILL after `grace`. Does nothing when it has ended.
@@ -59,7 +64,7 @@ class ChildProcess {
  private:
   enum class Kind { kProgram, kKeeper };
 
-  ChildProcess(pid_t pid, Kind kind) : pid_(pid), kind_(kind) {}
+  ChildProcess(pid_t pid, UniqueFd end, Kind kind) : pid_(pid), end_(std::move(end)), kind_(kind) {}
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Launch(const std::vector<std::string>& argv,
                                                               const std::string& log_path,
                                                               const std::string& output_path,
@@ -68,6 +73,8 @@ class ChildProcess {
   void EndTheGroup() const;
 
   const pid_t pid_;
+  // A pidfd: readable when the process has ended.
+  const UniqueFd end_;
   const Kind kind_;
   absl::optional<int> wait_status_;
 };

@@ -73,7 +73,7 @@ TEST(FailedStepTest, AddressesWhereNobodyTakesTheConnectionAreTheSecond) {
   const absl::Status told =
       Told(NameLookup::Addresses{closed.text(), full.text()}, absl::Milliseconds(20));
   EXPECT_EQ(told.message(), absl::StrCat("TCP: no answer within 10s: ", closed.text(),
-                                         " Connection refused, ", full.text(), " says nothing"));
+                                         ": Connection refused, ", full.text(), " says nothing"));
   const absl::Status silent = Told(NameLookup::Addresses{full.text()}, absl::Milliseconds(20));
   EXPECT_THAT(std::string(ConnectionRemedy(silent.message())), HasSubstr("firewall"));
 }

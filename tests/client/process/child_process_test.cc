@@ -27,11 +27,8 @@ class ChildProcessTest : public testing::Test {
   std::unique_ptr<ChildProcess> Shell(const std::string& script) {
     return ChildProcess::Start({"sh", "-c", script}, log_).value();
   }
-  // Blocks in the shell's own last word, not in a sleep of this test.
   std::string Ending(ChildProcess& child) {
-    for (;;) {
-      if (auto how = child.Exited()) return *how;
-    }
+    return child.ExitedBy(absl::InfiniteFuture()).value_or("runs");
   }
 };
 
@@ -54,6 +51,15 @@ TEST_F(ChildProcessTest, StatusZeroIsSuccess) {
   auto child = Shell("exit 0");
   Ending(*child);
   EXPECT_TRUE(child->Succeeded());
+}
+
+TEST_F(ChildProcessTest, AWaitEndsAtItsDeadlineOrWithTheChild) {
+  auto child = Shell("exec tail -f /dev/null");
+  EXPECT_FALSE(child->ExitedBy(absl::InfinitePast()).has_value());
+  EXPECT_FALSE(child->ExitedBy(absl::Now() + absl::Milliseconds(1)).has_value());
+  kill(child->pid(), SIGKILL);
+  EXPECT_EQ(Ending(*child), "killed by signal 9");
+  EXPECT_EQ(Ending(*child), "killed by signal 9") << "also when nothing is left to wait for";
 }
 
 TEST_F(ChildProcessTest, AProgramThatIsMissingIsAnErrorOfStart) {

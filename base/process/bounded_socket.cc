@@ -1,28 +1,17 @@
-#include "client/doctor/bounded_socket.h"
+#include "base/process/bounded_socket.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/process/await_ready.h"
 #include "base/process/host_port.h"
 
-namespace entropyd::doctor {
-
-bool AwaitSocket(int fd, short events, absl::Time deadline) {
-  while (true) {
-    const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
-    pollfd ready = {fd, events, 0};
-    const int count = poll(&ready, 1, static_cast<int>(std::max<int64_t>(left, 0)));
-    if (count > 0) return true;
-    if (count == 0 || errno != EINTR) return false;
-  }
-}
+namespace entropyd {
 
 absl::StatusOr<UniqueFd> ConnectWithin(const std::string& address, absl::Time deadline) {
   const absl::StatusOr<HostPort> where = ParseRemoteHostPort(address);
@@ -40,7 +29,7 @@ absl::StatusOr<UniqueFd> ConnectWithin(const std::string& address, absl::Time de
   int failed = fd && connect(fd.get(), list->ai_addr, list->ai_addrlen) == 0 ? 0 : errno;
   freeaddrinfo(list);
   if (failed == EINPROGRESS) {
-    if (!AwaitSocket(fd.get(), POLLOUT, deadline)) {
+    if (!AwaitReady(fd.get(), POLLOUT, deadline)) {
       return absl::DeadlineExceededError(absl::StrCat(address, " says nothing"));
     }
     socklen_t size = sizeof failed;
@@ -59,7 +48,7 @@ absl::StatusOr<std::string> ExchangeWithin(int fd, const std::string& request, s
   std::string answer;
   char buffer[16384];
   while (answer.size() < most) {
-    if (!AwaitSocket(fd, POLLIN, deadline)) {
+    if (!AwaitReady(fd, POLLIN, deadline)) {
       return absl::DeadlineExceededError("connected, but no answer in time");
     }
     const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
@@ -71,4 +60,4 @@ absl::StatusOr<std::string> ExchangeWithin(int fd, const std::string& request, s
   return answer;
 }
 
-}  // namespace entropyd::doctor
+}  // namespace entropyd
