@@ -13,26 +13,26 @@ GuestShare::GuestShare(FairQueue* queue, absl::optional<int64_t> nano_tokens, in
 
 GuestShare::Id GuestShare::Add(FairQueue::Member* connection) {
   if (free_.empty()) {
-    free_.push_back(static_cast<Id>(parts_.size()));
-    parts_.emplace_back();
+    free_.push_back(static_cast<Id>(places_.size()));
+    places_.emplace_back();
   }
   const Id id = free_.back();
   free_.pop_back();
-  const uint32_t user = parts_[id].user + 1;
-  parts_[id] = Part();
-  parts_[id].user = user;
-  parts_[id].connection = connection;
+  const uint32_t user = places_[id].user + 1;
+  places_[id] = Place();
+  places_[id].user = user;
+  places_[id].connection = connection;
   if (connections_++ == 0) stand_in_ = id;
   queue_->SetConnections(id_, connections_);
   return id;
 }
 
 void GuestShare::Remove(Id id, int64_t now_nanos) {
-  Part& part = parts_[id];
-  if (part.in_turns) LeaveTurns(id);
-  want_ -= part.want;
-  part.want = 0;
-  part.connection = nullptr;
+  Place& place = places_[id];
+  if (place.in_turns) LeaveTurns(id);
+  want_ -= place.want;
+  place.want = 0;
+  place.connection = nullptr;
   free_.push_back(id);
   --connections_;
   if (id == stand_in_) {
@@ -45,23 +45,23 @@ void GuestShare::Remove(Id id, int64_t now_nanos) {
 }
 
 void GuestShare::ChooseStandIn() {
-  const auto found = std::find_if(parts_.begin(), parts_.end(),
-                                  [](const Part& part) { return part.connection != nullptr; });
-  if (found != parts_.end()) stand_in_ = static_cast<Id>(found - parts_.begin());
+  const auto found = std::find_if(places_.begin(), places_.end(),
+                                  [](const Place& place) { return place.connection != nullptr; });
+  if (found != places_.end()) stand_in_ = static_cast<Id>(found - places_.begin());
 }
 
 int64_t GuestShare::throttled_nanos(Id id, int64_t now_nanos) const {
   return id == stand_in_ ? UncountedNanos(now_nanos) : 0;
 }
 
-GuestShare::Part* GuestShare::Find(const Ref& ref) {
-  Part& part = parts_[ref.id];
-  return part.user == ref.user && part.connection != nullptr ? &part : nullptr;
+GuestShare::Place* GuestShare::Find(const Ref& ref) {
+  Place& place = places_[ref.id];
+  return place.user == ref.user && place.connection != nullptr ? &place : nullptr;
 }
 
 void GuestShare::NoteTouched(Id id) {
-  if (parts_[id].touched) return;
-  parts_[id].touched = true;
+  if (places_[id].touched) return;
+  places_[id].touched = true;
   touched_.push_back(RefTo(id));
 }
 
@@ -76,47 +76,47 @@ bool GuestShare::ServeAtOnce(Id id, int64_t now_nanos) {
 }
 
 void GuestShare::Resume(Id id) {
-  parts_[id].blocked = false;
+  places_[id].blocked = false;
   Touch(id);
 }
 
 void GuestShare::Visit(Id id) {
-  if (parts_[id].visiting) return;
-  parts_[id].visiting = true;
+  if (places_[id].visiting) return;
+  places_[id].visiting = true;
   visit_.push_back(RefTo(id));
 }
 
 void GuestShare::JoinTurns(Id id) {
-  Part& part = parts_[id];
-  part.in_turns = true;
-  part.before = last_turn_;
-  part.after = kNobody;
-  (last_turn_ == kNobody ? first_turn_ : parts_[last_turn_].after) = id;
+  Place& place = places_[id];
+  place.in_turns = true;
+  place.before = last_turn_;
+  place.after = kNobody;
+  (last_turn_ == kNobody ? first_turn_ : places_[last_turn_].after) = id;
   last_turn_ = id;
   ++turns_;
 }
 
 void GuestShare::LeaveTurns(Id id) {
-  Part& part = parts_[id];
-  part.in_turns = false;
-  (part.before == kNobody ? first_turn_ : parts_[part.before].after) = part.after;
-  (part.after == kNobody ? last_turn_ : parts_[part.after].before) = part.before;
+  Place& place = places_[id];
+  place.in_turns = false;
+  (place.before == kNobody ? first_turn_ : places_[place.before].after) = place.after;
+  (place.after == kNobody ? last_turn_ : places_[place.after].before) = place.before;
   --turns_;
 }
 
 void GuestShare::Measure(Id id) {
-  Part& part = parts_[id];
-  const uint64_t want = part.blocked ? 0 : part.connection->Want();
-  want_ += want - part.want;
-  part.want = want;
-  if (want > 0 && !part.in_turns) JoinTurns(id);
+  Place& place = places_[id];
+  const uint64_t want = place.blocked ? 0 : place.connection->Want();
+  want_ += want - place.want;
+  place.want = want;
+  if (want > 0 && !place.in_turns) JoinTurns(id);
 }
 
 uint64_t GuestShare::Want() {
   for (const Ref& ref : touched_) {
-    Part* const part = Find(ref);
-    if (part == nullptr) continue;
-    part->touched = false;
+    Place* const place = Find(ref);
+    if (place == nullptr) continue;
+    place->touched = false;
     Measure(ref.id);
     Visit(ref.id);
   }
@@ -132,18 +132,18 @@ uint32_t GuestShare::Plan(uint32_t bytes) {
   while (given < bytes && turns_ > 0) {
     const Id id = first_turn_;
     LeaveTurns(id);
-    Part& part = parts_[id];
-    if (part.want == 0) continue;
+    Place& place = places_[id];
+    if (place.want == 0) continue;
     const uint32_t offered =
-        static_cast<uint32_t>(std::min({part.want, turn, uint64_t{bytes - given}}));
-    const uint32_t taken = part.connection->Plan(offered);
-    part.planned |= taken > 0;
+        static_cast<uint32_t>(std::min({place.want, turn, uint64_t{bytes - given}}));
+    const uint32_t taken = place.connection->Plan(offered);
+    place.planned |= taken > 0;
     Visit(id);
     given += taken;
     want_ -= taken;
-    part.want -= taken;
+    place.want -= taken;
     // Its plan is full. Deliver() gives it a turn again.
-    if (taken > 0 && part.want > 0) JoinTurns(id);
+    if (taken > 0 && place.want > 0) JoinTurns(id);
   }
   return given;
 }
@@ -153,7 +153,7 @@ FairQueue::After GuestShare::Deliver() {
   bool again = false;
   delivering_.swap(visit_);
   for (const Ref& ref : delivering_) {
-    Part* const before = Find(ref);
+    Place* const before = Find(ref);
     if (before == nullptr) continue;
     before->visiting = false;
     if (!std::exchange(before->planned, false) && ungranted++ >= kUngrantedPerPass) {
@@ -162,9 +162,9 @@ FairQueue::After GuestShare::Deliver() {
       continue;
     }
     const FairQueue::After after = before->connection->Deliver();
-    Part* const part = Find(ref);
-    if (part == nullptr) continue;
-    part->blocked = after == FairQueue::After::kBlocked;
+    Place* const place = Find(ref);
+    if (place == nullptr) continue;
+    place->blocked = after == FairQueue::After::kBlocked;
     Measure(ref.id);
     if (after == FairQueue::After::kAgain) again_.push_back(ref);
   }

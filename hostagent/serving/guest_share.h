@@ -60,7 +60,7 @@ class GuestShare final : public FairQueue::Member {
   int64_t nano_tokens(int64_t now_nanos) const { return queue_->nano_tokens(id_, now_nanos); }
   uint32_t connections() const { return connections_; }
   // Other connections of the guest want bytes, and have not got them yet.
-  bool OthersWait(Id id) const { return want_ > parts_[id].want; }
+  bool OthersWait(Id id) const { return want_ > places_[id].want; }
 
   uint64_t Want() override;
   uint32_t Plan(uint32_t bytes) override;
@@ -68,7 +68,7 @@ class GuestShare final : public FairQueue::Member {
 
  private:
   static constexpr Id kNobody = ~Id{0};
-  struct Part {
+  struct Place {
     // nullptr = the place is free.
     FairQueue::Member* connection = nullptr;
     // Tells its users apart; see Ref.
@@ -95,8 +95,8 @@ class GuestShare final : public FairQueue::Member {
   // Most guests have one connection. They have no memory of their own on the heap.
   using Refs = absl::InlinedVector<Ref, 1>;
 
-  Part* Find(const Ref& ref);
-  Ref RefTo(Id id) const { return {id, parts_[id].user}; }
+  Place* Find(const Ref& ref);
+  Ref RefTo(Id id) const { return {id, places_[id].user}; }
   void NoteTouched(Id id);
   void Visit(Id id);
   void Measure(Id id);
@@ -111,10 +111,10 @@ class GuestShare final : public FairQueue::Member {
 
   FairQueue* const queue_;
   const FairQueue::Id id_;
-  absl::InlinedVector<Part, 1> parts_;
+  absl::InlinedVector<Place, 1> places_;
   absl::InlinedVector<Id, 1> free_;
   uint32_t connections_ = 0;
-  // Of all parts.
+  // Of all places.
   uint64_t want_ = 0;
   // How many want something; the first and the last of them in the order of their turns.
   size_t turns_ = 0;
