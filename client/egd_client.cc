@@ -90,7 +90,7 @@ absl::StatusOr<EgdDraw> DrawFromEgd(const std::string& socket, uint64_t bytes,
       return absl::DataLossError(
           absl::StrCat("read ", socket, ": closed after ", draw.bytes, " of ", bytes, " bytes"));
     }
-    Cleanse(absl::MakeSpan(buffer, static_cast<size_t>(n)));
+    Wipe(absl::MakeSpan(buffer, static_cast<size_t>(n)));
     draw.bytes += static_cast<uint64_t>(n);
   }
   draw.seconds = absl::ToDoubleSeconds(absl::Now() - start);

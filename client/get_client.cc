@@ -87,7 +87,7 @@ class GetClientImpl final : public GetClient {
       const absl::Span<uint8_t> part = rest.subspan(0, std::min(rest.size(), kMaxBytesPerCall));
       const absl::Status status = GetOnce(pool_class, part, min_quality, &drawn);
       if (!status.ok()) {
-        Cleanse(out);
+        Wipe(out);
         return KeepAnswer(status, absl::Status(status.code(), Named(pool_class, status.message())));
       }
       rest.remove_prefix(part.size());

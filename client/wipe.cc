@@ -20,7 +20,7 @@ std::vector<absl::Span<const uint8_t>> ViewSlices(grpc::ByteBuffer* buffer) {
 void WipeSlices(grpc::ByteBuffer* buffer) {
   for (absl::Span<const uint8_t> slice : ViewSlices(buffer)) {
     // The memory is gRPC's own receive buffer. It is writable and belongs to this message alone.
-    Cleanse({const_cast<uint8_t*>(slice.data()), slice.size()});
+    Wipe({const_cast<uint8_t*>(slice.data()), slice.size()});
   }
 }
 

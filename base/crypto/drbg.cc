@@ -143,7 +143,7 @@ absl::Status CtrDrbg::Generate(absl::Span<uint8_t> out, absl::Span<const uint8_t
     const size_t n = std::min(rest.size(), kMaxRequestBytes);
     if (!instantiated_ || EVP_RAND_generate(drbg_, rest.data(), n, SeedProvider::kStrengthBits, 0,
                                             additional.data(), additional.size()) != 1) {
-      Cleanse(out);
+      Wipe(out);
       return Fail("generate from");
     }
     rest.remove_prefix(n);

@@ -39,7 +39,7 @@ class CtrDrbg {
   CtrDrbg& operator=(const CtrDrbg&) = delete;
 
   // Errors of the three: INTERNAL. After an error the DRBG gives nothing until it is instantiated
-  // again, and what Generate() had written is cleansed.
+  // again, and what Generate() had written is wiped.
   // REQUIRES: seed has kSeedBytes, the other inputs at most kMaxAdditionalBytes.
   //
   // Instantiate() may be called again; then it starts from nothing.

@@ -13,7 +13,7 @@ namespace {
 // The smallest block: a cache line, which holds an X25519 key.
 constexpr size_t kSmallestBlock = 64;
 
-void Wipe(void* block) {
+void WipeBlock(void* block) {
   if (block != nullptr) explicit_bzero(block, malloc_usable_size(block));
 }
 
@@ -21,7 +21,7 @@ void Wipe(void* block) {
 void* Allocate(size_t bytes, const char*, int) { return bytes == 0 ? nullptr : malloc(bytes); }
 
 void Release(void* block, const char*, int) {
-  Wipe(block);
+  WipeBlock(block);
   free(block);
 }
 
@@ -35,7 +35,7 @@ void* Reallocate(void* block, size_t bytes, const char*, int) {
   void* const moved = malloc(bytes);
   if (moved == nullptr) return nullptr;
   memcpy(moved, block, std::min(bytes, malloc_usable_size(block)));
-  Wipe(block);
+  WipeBlock(block);
   free(block);
   return moved;
 }

@@ -48,7 +48,7 @@ absl::Status LockingRefused(int err, size_t bytes) {
 
 }  // namespace
 
-void Cleanse(absl::Span<uint8_t> bytes) {
+void Wipe(absl::Span<uint8_t> bytes) {
   if (!bytes.empty()) explicit_bzero(bytes.data(), bytes.size());
 }
 
@@ -224,7 +224,7 @@ void SecretArena::Release(uint8_t* data, size_t block) {
   }
   // Outside the lock, so that a long wipe does not hold up other threads. Nobody else can have the
   // block before it is in free_runs.
-  Cleanse({data, block});
+  Wipe({data, block});
   absl::MutexLock lock(&impl_->mutex);
   impl_->used -= block;
   impl_->InsertFree(offset, block);

@@ -2,7 +2,7 @@
 //
 // A SecretArena is one anonymous mapping between two guard pages, with mlock, MADV_DONTDUMP and
 // MADV_WIPEONFORK (a forked child reads zeros there, and holds no lock). A SecretBytes is a block
-// of an arena. Its destructor cleanses it (explicit_bzero). The process ends when a block is
+// of an arena. Its destructor wipes it (explicit_bzero). The process ends when a block is
 // released twice, or when an arena is destroyed before its blocks: secrets may be mixed up already.
 //
 //   auto arena = SecretArena::Create(1 << 20, SecretArena::Locking::kBestEffort).value();
@@ -22,7 +22,7 @@
 namespace entropyd {
 
 // Overwrites the bytes with zeros. The compiler may not remove it.
-void Cleanse(absl::Span<uint8_t> bytes);
+void Wipe(absl::Span<uint8_t> bytes);
 
 class SecretArena;
 
@@ -32,7 +32,7 @@ class SecretBytes {
   SecretBytes() = default;
   SecretBytes(SecretBytes&& other) noexcept;
   SecretBytes& operator=(SecretBytes&& other) noexcept;
-  ~SecretBytes();  // cleanses
+  ~SecretBytes();  // wipes
 
   uint8_t* data() { return data_; }
   const uint8_t* data() const { return data_; }

@@ -2,7 +2,7 @@
 //
 // The format is plain protobuf (proto/entropy.proto), where a message is the concatenation of its
 // fields. So protobuf serialises everything but the grants. Code here frames each grant by hand
-// around slices that their owner cleanses:
+// around slices that their owner wipes:
 //
 //   uint8_t prefix[kMaxGrantPrefix];
 //   const size_t n = WriteGrantPrefix({channel, offset, seed_generation, data.size()}, prefix);

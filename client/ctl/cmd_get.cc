@@ -41,7 +41,7 @@ absl::Status PrintPiece(absl::Span<const uint8_t> piece, GetOptions::Output outp
   if (output == GetOptions::Output::kRaw) return WriteToStandardOutput(bytes);
   std::string text = Encode(bytes, output);
   absl::Status status = WriteToStandardOutput(text);
-  Cleanse(absl::MakeSpan(reinterpret_cast<uint8_t*>(text.data()), text.size()));
+  Wipe(absl::MakeSpan(reinterpret_cast<uint8_t*>(text.data()), text.size()));
   return status;
 }
 

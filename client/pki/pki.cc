@@ -38,7 +38,7 @@ std::string Join(absl::string_view dir, absl::string_view file) {
   return absl::StrCat(dir, "/", file);
 }
 
-// PEM in memory. The destructor wipes it, because it may be a key. (A memory BIO cleanses its own
+// PEM in memory. The destructor wipes it, because it may be a key. (A memory BIO wipes its own
 // memory when it grows and when it is freed.)
 class Pem {
  public:

@@ -39,7 +39,7 @@ FairQueue::After Feed::Deliver() {
   class_->counters()->delivered_bytes.Add(taken);
   delivered_ += taken;
   if (taken > 0) Put(staged.first(taken));
-  Cleanse(staged);
+  Wipe(staged);
   return FairQueue::After::kDone;
 }
 

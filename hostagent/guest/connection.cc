@@ -303,7 +303,7 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
   const GuestSocket::Sent sent =
       socket_.Send(staged, *host_->replies, host_->arena, host_->loop->now_nanos());
   const int error = errno;
-  Cleanse(staged);
+  Wipe(staged);
   switch (sent) {
     case GuestSocket::Sent::kAll:
       return true;

@@ -4,7 +4,7 @@
 // It reads what comes at once, because a QEMU whose writes stall freezes its guest. Only what comes
 // beyond the most commands that it may have pending (pending_room.h) stays in the socket until
 // replies have left. It delivers what the class's FairQueue gives it, ordinarily with one write per
-// pass. The bytes come from a staging area that all connections share and that is cleansed after
+// pass. The bytes come from a staging area that all connections share and that is wiped after
 // each write. Only what a full socket did not take stays behind, in locked memory of this
 // connection's own. Until the socket has taken that, the connection gets nothing more.
 //
@@ -67,7 +67,7 @@ struct ConnectionHost {
   PendingBudget pending;
   // Of lines that guests can cause.
   LineLimit lines;
-  // Secret; cleansed after each use.
+  // Secret; wiped after each use.
   absl::Span<uint8_t> staging;
   // Scratch for one read.
   absl::Span<uint8_t> input;

@@ -61,7 +61,7 @@ bool CloneGuard::TakeKey() {
   std::array<uint8_t, kKeyBytes> key;
   const bool taken = kernel_(absl::MakeSpan(key)) &&
                      EVP_EncryptInit_ex(cipher_, nullptr, nullptr, key.data(), nullptr) == 1;
-  Cleanse(absl::MakeSpan(key));
+  Wipe(absl::MakeSpan(key));
   counter_ = 0;
   return taken;
 }
@@ -94,7 +94,7 @@ bool CloneGuard::Mix(absl::Span<uint8_t> bytes) {
   for (absl::Span<uint8_t> left = bytes; !left.empty();) {
     if (used_ == made_ && !MakePad(left.size())) {
       EndPad();
-      Cleanse(bytes);
+      Wipe(bytes);
       return false;
     }
     const size_t n = std::min(left.size(), made_ - used_);
@@ -106,7 +106,7 @@ bool CloneGuard::Mix(absl::Span<uint8_t> bytes) {
 }
 
 void CloneGuard::EndPad() {
-  Cleanse(absl::MakeSpan(reinterpret_cast<uint8_t*>(pad_.data()), made_));
+  Wipe(absl::MakeSpan(reinterpret_cast<uint8_t*>(pad_.data()), made_));
   made_ = used_ = 0;
   keyed_ = false;
 }

@@ -35,13 +35,13 @@ absl::Status KeptSeed::Instantiate(CtrDrbg* drbg,
   }
   for (size_t i = 0; i < CtrDrbg::kSeedBytes; ++i) mixed_.data()[i] ^= bytes_.data()[i];
   absl::Status status = drbg->Instantiate(mixed_.span(), personalization);
-  Cleanse(mixed_.span());
+  Wipe(mixed_.span());
   Forget();
   return status;
 }
 
 void KeptSeed::Forget() {
-  Cleanse(bytes_.span());
+  Wipe(bytes_.span());
   fill_ = 0;
 }
 

@@ -66,7 +66,7 @@ absl::Status LocalDrbg::Generate(absl::Span<uint8_t> out) {
     status = absl::UnavailableError("stir DRBG: the kernel gave no bytes");
   }
   if (status.ok()) status = drbg_->Generate(out, stir);
-  Cleanse(absl::MakeSpan(stir));
+  Wipe(absl::MakeSpan(stir));
   if (!status.ok()) {
     drbg_->Uninstantiate();
     return status;

@@ -57,7 +57,7 @@ size_t SecretRing::Take(absl::Span<uint8_t> out) {
     absl::Span<uint8_t> front = Front();
     front = front.subspan(0, std::min(front.size(), out.size() - taken));
     std::memcpy(out.data() + taken, front.data(), front.size());
-    Cleanse(front);
+    Wipe(front);
     taken += front.size();
     Advance(front.size());
   }
@@ -68,7 +68,7 @@ void SecretRing::Drop(size_t bytes) {
   while (bytes > 0 && level_ > 0) {
     absl::Span<uint8_t> front = Front();
     front = front.subspan(0, std::min(front.size(), bytes));
-    Cleanse(front);
+    Wipe(front);
     bytes -= front.size();
     Advance(front.size());
   }

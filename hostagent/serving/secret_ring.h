@@ -1,6 +1,6 @@
 // A FIFO of secret bytes in blocks of an arena. It takes blocks when room is reserved, and gives
 // them back when they are empty. So a buffer that holds 1 KiB costs one locked page and not its
-// largest size. Bytes that leave are cleansed at once.
+// largest size. Bytes that leave are wiped at once.
 //
 //   SecretRing ring(arena);
 //   ring.Reserve(1024);          // before the bytes are asked for
@@ -45,7 +45,7 @@ class SecretRing {
   void Append(absl::Span<const uint8_t> bytes);
   // Moves out up to out.size() bytes, oldest first. Returns how many.
   size_t Take(absl::Span<uint8_t> out);
-  // Cleanses the oldest `bytes` bytes, or all when there are fewer.
+  // Wipes the oldest `bytes` bytes, or all when there are fewer.
   void Drop(size_t bytes);
   // Gives empty blocks back to the arena, except those that hold `keep_room` bytes beside level().
   void Trim(size_t keep_room);

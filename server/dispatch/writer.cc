@@ -58,7 +58,7 @@ void* MessageBuffer::Release() {
 void MessageBuffer::Destroy(void* released) {
   if (released == nullptr) return;
   Block* block = static_cast<Block*>(released);
-  Cleanse({block->bytes, block->capacity});
+  Wipe({block->bytes, block->capacity});
   ::operator delete(block);
 }
 

@@ -25,7 +25,7 @@
 
 namespace entropyd {
 
-// Heap memory that is always cleansed over its whole size before it is freed.
+// Heap memory that is always wiped over its whole size before it is freed.
 class MessageBuffer {
  public:
   MessageBuffer() = default;
@@ -39,7 +39,7 @@ class MessageBuffer {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // For transports that take over memory: `Destroy(released)` cleanses and frees it.
+  // For transports that take over memory: `Destroy(released)` wipes and frees it.
   void* Release();
   static void Destroy(void* released);
 

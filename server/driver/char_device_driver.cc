@@ -320,7 +320,7 @@ absl::StatusOr<size_t> CharDeviceDriver::Read(absl::Span<uint8_t> out) {
   const ssize_t n = read(fd_.get(), out.data(), std::min(out.size(), kReadBytes));
   if (n > 0) {
     if (!names_ || ReadLine(names_) == generator_) return static_cast<size_t>(n);
-    Cleanse(out.first(static_cast<size_t>(n)));
+    Wipe(out.first(static_cast<size_t>(n)));
     return absl::UnavailableError(absl::StrCat("read ", path_, ": the generator behind it is now '",
                                                ReadLine(names_), "', and was '", generator_, "'"));
   }

@@ -75,7 +75,7 @@ absl::Status GuardedDriver::Worker::Serve(Request asked, size_t wanted) {
         std::memcpy(buffer, fresh, *n);
         got = *n;
       }
-      Cleanse(absl::MakeSpan(fresh));
+      Wipe(absl::MakeSpan(fresh));
       return n.status();
     }
     default:
@@ -112,7 +112,7 @@ void GuardedDriver::Worker::Run() {
     if (late && !ending) {
       inner->Close();
       absl::MutexLock lock(&mutex);
-      Cleanse(absl::MakeSpan(buffer));
+      Wipe(absl::MakeSpan(buffer));
       given_up = false;
       ending = request == Request::kEnd;
       if (!ending) request = Request::kNone;
@@ -120,7 +120,7 @@ void GuardedDriver::Worker::Run() {
   }
   inner.reset();
   absl::MutexLock lock(&mutex);
-  Cleanse(absl::MakeSpan(buffer));
+  Wipe(absl::MakeSpan(buffer));
   ended = true;
 }
 
@@ -202,7 +202,7 @@ absl::StatusOr<size_t> GuardedDriver::Read(absl::Span<uint8_t> out) {
   absl::Status status = worker.Ask(Request::kRead, absl::StrCat("read ", name_), patience_);
   if (!status.ok()) return status;
   std::memcpy(out.data(), worker.buffer, worker.got);
-  Cleanse(absl::MakeSpan(worker.buffer));
+  Wipe(absl::MakeSpan(worker.buffer));
   return worker.got;
 }
 

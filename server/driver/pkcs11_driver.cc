@@ -124,7 +124,7 @@ class Pin {
   Pin() = default;
   Pin(const Pin&) = delete;
   Pin& operator=(const Pin&) = delete;
-  ~Pin() { Cleanse(absl::MakeSpan(bytes_)); }
+  ~Pin() { Wipe(absl::MakeSpan(bytes_)); }
 
   // Reads the first line of the file. No error holds any of it.
   absl::Status Read(int fd, const std::string& path) {

@@ -102,7 +102,7 @@ absl::StatusOr<size_t> RdrandDriver::Read(absl::Span<uint8_t> out) {
     const size_t n = std::min(sizeof(word), out.size() - done);
     std::memcpy(out.data() + done, &word, n);
     done += n;
-    Cleanse({reinterpret_cast<uint8_t*>(&word), sizeof(word)});
+    Wipe({reinterpret_cast<uint8_t*>(&word), sizeof(word)});
   }
   return done;
 }

@@ -138,7 +138,7 @@ absl::StatusOr<size_t> RdseedDriver::Read(absl::Span<uint8_t> out) {
     std::memcpy(out.data() + done, &word, n);
     done += n;
   }
-  Cleanse({reinterpret_cast<uint8_t*>(&word), sizeof(word)});
+  Wipe({reinterpret_cast<uint8_t*>(&word), sizeof(word)});
   return done;
 }
 

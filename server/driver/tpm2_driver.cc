@@ -197,7 +197,7 @@ absl::StatusOr<size_t> Tpm2Driver::Read(absl::Span<uint8_t> out) {
   // A TPM may give fewer bytes than asked for, or none.
   const size_t n = std::min<size_t>(bytes->size, out.size());
   std::memcpy(out.data(), bytes->buffer, n);
-  Cleanse({bytes->buffer, bytes->size});
+  Wipe({bytes->buffer, bytes->size});
   Esys_Free(bytes);
   return n;
 }

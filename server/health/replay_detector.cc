@@ -62,7 +62,7 @@ ReplayDetector::ReplayDetector(const Cutoffs& cutoffs, SecretBytes memory)
 }
 
 void ReplayDetector::Forget() {
-  Cleanse(memory_.span());
+  Wipe(memory_.span());
   // A zero in the file counts as older than any window.
   position_ = 4 * kWindow;
   history_ = 0;

@@ -60,7 +60,7 @@ constexpr size_t kPackedBytes = ((1u << kPackedBits) - 1) / 2;
 
 }  // namespace
 
-BlockStatistic::~BlockStatistic() { Cleanse({reinterpret_cast<uint8_t*>(&block_), sizeof block_}); }
+BlockStatistic::~BlockStatistic() { Wipe({reinterpret_cast<uint8_t*>(&block_), sizeof block_}); }
 
 BlockStatistic::Tally BlockStatistic::Feed(absl::Span<const uint8_t> bytes) {
   Tally tally;
@@ -161,7 +161,7 @@ void BlockStatistic::Judge(Tally* tally) {
   ++tally->examined;
   tally->passed += std::none_of(failed.begin(), failed.end(), [](bool f) { return f; });
   for (size_t test = 0; test < kTests; ++test) tally->failed[test] += failed[test];
-  Cleanse({reinterpret_cast<uint8_t*>(&block_), sizeof block_});
+  Wipe({reinterpret_cast<uint8_t*>(&block_), sizeof block_});
 }
 
 }  // namespace entropyd

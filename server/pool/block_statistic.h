@@ -9,7 +9,7 @@
 // zeroed, biased, or with words given twice.
 //
 // The first block is examined, then one in kBlocksPerExamined. Of an open block the object keeps
-// only counts, its open run and its last two words. It cleanses them at the end of the block and in
+// only counts, its open run and its last two words. It wipes them at the end of the block and in
 // its destructor.
 //
 // Errors: none. It does no I/O and reads no clock.

@@ -30,7 +30,7 @@ void BlockStore::XorOut(absl::Span<uint8_t> out) {
     uint8_t* from = Block(0) + consumed_;
     const size_t n = std::min(out.size(), kBlockBytes - consumed_);
     for (size_t i = 0; i < n; ++i) out[i] ^= from[i];
-    Cleanse({from, n});
+    Wipe({from, n});
     out.remove_prefix(n);
     consumed_ += n;
     if (consumed_ == kBlockBytes) PopFront();
@@ -42,14 +42,14 @@ void BlockStore::TakeFrom(BlockStore* other) {
     other->PopFront();  // it is half gone; its memory is wiped with the rest
   for (; other->blocks_ > 0 && !full(); other->PopFront()) {
     Push(other->Group(0), {other->Block(0), kBlockBytes});
-    Cleanse({other->Block(0), kBlockBytes});
+    Wipe({other->Block(0), kBlockBytes});
   }
 }
 
 void BlockStore::DropGroup(int group) {
   // A block that is half gone cannot move to a whole slot, so the rest of it goes too.
   if (consumed_ > 0) {
-    Cleanse({Block(0), kBlockBytes});
+    Wipe({Block(0), kBlockBytes});
     PopFront();
   }
   size_t kept = 0;
@@ -62,7 +62,7 @@ void BlockStore::DropGroup(int group) {
       ++kept;
     }
   }
-  for (size_t i = kept; i < blocks_; ++i) Cleanse({Block(i), kBlockBytes});
+  for (size_t i = kept; i < blocks_; ++i) Wipe({Block(i), kBlockBytes});
   blocks_ = kept;
 }
 

@@ -65,7 +65,7 @@ absl::Status Sha512::Finish(absl::Span<uint8_t> digest) {
   const bool failed = EVP_DigestFinal_ex(context_, digest.data(), nullptr) != 1 || failed_;
   Restart();
   if (!failed) return absl::OkStatus();
-  Cleanse(digest);
+  Wipe(digest);
   return absl::InternalError("compute SHA-512: OpenSSL failed");
 }
 

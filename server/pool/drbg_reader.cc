@@ -20,7 +20,7 @@ class FreshBytes {
     if (FillFromKernel(absl::MakeSpan(bytes_))) return absl::OkStatus();
     return absl::InternalError("getrandom failed");
   }
-  ~FreshBytes() { Cleanse(absl::MakeSpan(bytes_)); }
+  ~FreshBytes() { Wipe(absl::MakeSpan(bytes_)); }
   absl::Span<const uint8_t> span() const { return bytes_; }
 
  private:
@@ -34,7 +34,7 @@ absl::StatusOr<uint64_t> DrbgReader::Read(absl::Span<uint8_t> out, uint64_t epoc
   // Ask again at the end: the sources may have failed while the bytes were made.
   if (status.ok() && host_->published().epoch != epoch) status = Admit(epoch, clock_->NowNanos());
   if (!status.ok()) {
-    Cleanse(out);
+    Wipe(out);
     if (absl::IsInternal(status)) host_->Fail(status.message());
     return status;
   }
@@ -82,7 +82,7 @@ absl::Status DrbgReader::Seed(int64_t now) {
     status = child_->instantiated() ? child_->Reseed(seed, {})
                                     : child_->Instantiate(seed, absl::StrCat("reader ", number_));
   }
-  Cleanse(absl::MakeSpan(seed));
+  Wipe(absl::MakeSpan(seed));
   if (!status.ok()) return status;
   generation_ = *generation;
   calls_ = 0;

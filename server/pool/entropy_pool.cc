@@ -320,7 +320,7 @@ absl::Status EntropyPool::UseBlock(int group, int64_t now) {
       store_->Push(group, block_.span());
     }
   }
-  Cleanse(block_.span());
+  Wipe(block_.span());
   return status;
 }
 

@@ -30,7 +30,7 @@ class PoolReader {
  public:
   virtual ~PoolReader() = default;
   // Fills all of `out` with bytes that nobody else gets, and returns their seed generation. `epoch`
-  // is the discard_epoch under which the bytes were planned. Every error leaves `out` cleansed:
+  // is the discard_epoch under which the bytes were planned. Every error leaves `out` wiped:
   // UNAVAILABLE (not ready, or fewer bytes are stored than asked for), ABORTED (the epoch has
   // passed), INTERNAL (the DRBG failed: the pool stops).
   virtual absl::StatusOr<uint64_t> Read(absl::Span<uint8_t> out, uint64_t epoch) = 0;

@@ -27,7 +27,7 @@ absl::Status PoolRoot::Seed(absl::Span<const uint8_t> block) {
                       : drbg_->Instantiate(seed, {reinterpret_cast<const char*>(additional.data()),
                                                   additional.size()});
   }
-  Cleanse(absl::MakeSpan(digest));
+  Wipe(absl::MakeSpan(digest));
   return status;
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using grpc::ByteBuffer;
 
-// Hands over the memory: gRPC's last reference cleanses it.
+// Hands over the memory: gRPC's last reference wipes it.
 ByteBuffer ToByteBuffer(MessageBuffer message) {
   uint8_t* const data = message.data();
   const size_t size = message.size();

@@ -2,7 +2,7 @@
 // decides only who may come in.
 //
 // Secret bytes never enter a protobuf message. Both calls are raw: a message goes out as one slice,
-// which is cleansed when gRPC lets go of it.
+// which is wiped when gRPC lets go of it.
 //
 // Errors: a caller that may not come in gets the status of Gate::Admit().
 //

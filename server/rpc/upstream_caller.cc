@@ -70,7 +70,7 @@ class GrpcUpstreamCaller final : public UpstreamCaller {
     std::string* const data = response.mutable_data();
     const size_t n = std::min(out.size(), data->size());
     std::memcpy(out.data(), data->data(), n);
-    Cleanse({reinterpret_cast<uint8_t*>(data->data()), data->size()});
+    Wipe({reinterpret_cast<uint8_t*>(data->data()), data->size()});
     if (interrupted) return absl::CancelledError("interrupted");
     if (!status.ok()) {
       return absl::UnavailableError(

@@ -43,11 +43,11 @@ class HeldBlock {
   void KeepTail() {
     const size_t tail = std::min(tail_bytes_, held_);
     std::memmove(memory_.data(), memory_.data() + held_ - tail, tail);
-    Cleanse(memory_.span().subspan(tail));
+    Wipe(memory_.span().subspan(tail));
     tail_ = held_ = tail;
   }
   void Drop() {
-    Cleanse(memory_.span());
+    Wipe(memory_.span());
     tail_ = held_ = 0;
   }
 

@@ -100,7 +100,7 @@ absl::Duration Source::ReadDevice(int64_t now) {
   last_byte_ = now;
   pace_.Count(*n);
   Take(absl::MakeConstSpan(buffer, *n));
-  Cleanse(absl::MakeSpan(buffer, *n));
+  Wipe(absl::MakeSpan(buffer, *n));
   return absl::ZeroDuration();
 }
 
@@ -296,7 +296,7 @@ absl::Duration Source::RecordDevice(int64_t now) {
     CloseDevice();  // the next row is a restart
     next_open_ = now;
   }
-  Cleanse(absl::MakeSpan(buffer, *n));
+  Wipe(absl::MakeSpan(buffer, *n));
   return absl::ZeroDuration();
 }
 

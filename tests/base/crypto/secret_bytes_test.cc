@@ -137,7 +137,7 @@ TEST(SecretArenaTest, M14_ForkedChildReadsZeros) {
   EXPECT_EQ(bytes.data()[999], 0x5a);  // the parent's stay
 }
 
-TEST(SecretArenaTest, ReleasedBytesAreCleansedBeforeAnybodyElseGetsThem) {
+TEST(SecretArenaTest, ReleasedBytesAreWipedBeforeAnybodyElseGetsThem) {
   auto arena = MakeArena(4096);
   const uint8_t* address = nullptr;
   {
@@ -283,11 +283,11 @@ TEST(SecretArenaDeathTest, RunningOffEitherEndFaults) {
   EXPECT_DEATH(data[-1] = 1, "");
 }
 
-TEST(CleanseTest, Overwrites) {
+TEST(WipeTest, Overwrites) {
   std::vector<uint8_t> bytes(100, 0xff);
-  Cleanse(absl::MakeSpan(bytes));
+  Wipe(absl::MakeSpan(bytes));
   EXPECT_TRUE(AllZero(bytes));
-  Cleanse({});
+  Wipe({});
 }
 
 }  // namespace

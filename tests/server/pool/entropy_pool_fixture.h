@@ -55,7 +55,7 @@ class EntropyPoolFixture : public ::testing::Test {
     absl::Status status =
         reader_->Read(absl::MakeSpan(buffer), pool_->State().discard_epoch).status();
     if (!status.ok()) {
-      EXPECT_EQ(buffer, std::vector<uint8_t>(bytes, 0)) << "cleansed on error";
+      EXPECT_EQ(buffer, std::vector<uint8_t>(bytes, 0)) << "wiped on error";
     }
     if (out != nullptr) *out = buffer;
     return status;
