@@ -16,9 +16,9 @@
 #include "hostagent/upstream/attachment_context.h"
 #include "hostagent/upstream/backoff.h"
 #include "hostagent/upstream/class_reports.h"
-#include "hostagent/upstream/move_plan.h"
 #include "hostagent/upstream/rendezvous.h"
 #include "hostagent/upstream/server_choice.h"
+#include "hostagent/upstream/server_move.h"
 #include "hostagent/upstream/stream_news.h"
 
 namespace entropyd {
@@ -104,7 +104,7 @@ class UpstreamImpl final : public Upstream {
   const Attachment::Context context_;
   ClassReports reports_;
   ServerChoice choice_;
-  MovePlan move_;
+  ServerMove move_;
   StreamNews news_;
 
   // current_ serves (or is being attached when there is nothing to serve from); next_ is being
@@ -120,8 +120,11 @@ class UpstreamImpl final : public Upstream {
   bool deadline_moved_ = true;
   bool announced_ = false;  // current_'s Welcome was noted
   int64_t leave_deadline_ = kNever;
-  std::string server_;  // dialled last
-  absl::Status last_error_;
+  // What the status says while nobody serves.
+  struct LastAttempt {
+    std::string server;
+    absl::Status error;
+  } last_;
   // Last: when a class calls, all else is there.
   std::vector<std::unique_ptr<Filler>> fillers_;
 };
@@ -138,7 +141,7 @@ UpstreamImpl::UpstreamImpl(const Options& options, const std::vector<FilledClass
       choice_(RendezvousOrder(options.host_id, options.servers), options.uniform),
       move_(options.servers.size(), options.uniform, log),
       news_(log, metrics) {
-  server_ = choice_.Pick(clock->NowNanos(), "");
+  last_.server = choice_.Pick(clock->NowNanos(), "");
   for (const Attachment::Class& of : context_.classes) {
     fillers_.push_back(std::make_unique<Filler>(this, &of));
   }
@@ -161,7 +164,7 @@ void UpstreamImpl::Process() {
   RunTimers(now);
   SendDue();
   // Asking again for a class may have used up the stream's channels.
-  if (current_ != nullptr) move_.Plan(*current_, now);
+  if (current_ != nullptr) move_.Schedule(*current_, now);
   processing_ = false;
   reports_.Tell(serving());
 }
@@ -190,7 +193,7 @@ void UpstreamImpl::DropStreams() {
   next_.reset();
   if (current_ == nullptr) return;
   const std::unique_ptr<Attachment> dropped = ParkCurrent();
-  last_error_ = absl::UnavailableError("the machine was resumed: the stream was given up");
+  last_.error = absl::UnavailableError("the machine was resumed: the stream was given up");
   log_->Warning("upstream.dropped",
                 {{"server", dropped->server()},
                  {"reason",
@@ -289,9 +292,9 @@ void UpstreamImpl::Ended(const Attachment& dead, const absl::Status& why, int64_
 
 void UpstreamImpl::Ended(const std::string& server, ServerChoice::Ending ending, int64_t started,
                          const absl::Status& why, bool penalty, int64_t now) {
-  last_error_ = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
+  last_.error = why.ok() ? absl::UnavailableError("the server ended the stream") : why;
   choice_.Ended(server, ending, now - started, penalty, now);
-  news_.Ended(server, ending != ServerChoice::Ending::kNotAttached, last_error_,
+  news_.Ended(server, ending != ServerChoice::Ending::kNotAttached, last_.error,
               choice_.ready_at() - now);
 }
 
@@ -303,7 +306,7 @@ void UpstreamImpl::RunTimers(int64_t now) {
   if (next_ != nullptr && IsTooLate(*next_, now)) EndNext(TooLate(*next_), now);
   if (current_ != nullptr && IsTooLate(*current_, now)) EndCurrent(TooLate(*current_), now);
   if (current_ != nullptr) current_->NoteSilence(now);
-  if (current_ != nullptr) move_.Plan(*current_, now);
+  if (current_ != nullptr) move_.Schedule(*current_, now);
   PromoteNext(now);
   if (DialIsDue(now)) DialOne(now);
 }
@@ -319,7 +322,7 @@ void UpstreamImpl::PromoteNext(int64_t now) {
   }
   if (!connected() || announced_) return;
   announced_ = true;
-  last_error_ = absl::OkStatus();
+  last_.error = absl::OkStatus();
   news_.Attached(current_->server());
 }
 
@@ -331,15 +334,15 @@ bool UpstreamImpl::DialIsDue(int64_t now) const {
 
 void UpstreamImpl::DialOne(int64_t now) {
   const bool elsewhere = current_ != nullptr && move_.TryElsewhere();
-  server_ = choice_.Pick(now, elsewhere ? current_->server() : "");
-  absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(server_, [this] { Wake(); });
+  last_.server = choice_.Pick(now, elsewhere ? current_->server() : "");
+  absl::StatusOr<std::unique_ptr<EntropyStream>> stream = dial_(last_.server, [this] { Wake(); });
   if (!stream.ok()) {
     // The server was not asked. The fault is here, e.g. our certificate.
-    Ended(server_, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false,
+    Ended(last_.server, ServerChoice::Ending::kNotAttached, now, stream.status(), /*penalty=*/false,
           now);
     return;
   }
-  auto attachment = std::make_unique<Attachment>(&context_, server_, *std::move(stream));
+  auto attachment = std::make_unique<Attachment>(&context_, last_.server, *std::move(stream));
   (current_ == nullptr ? current_ : next_) = std::move(attachment);
 }
 
@@ -359,9 +362,9 @@ int64_t UpstreamImpl::next_deadline_nanos() const {
 }
 
 void UpstreamImpl::FillStatus(v1::GetStatusResponse* status) const {
-  status->set_server(connected() ? current_->server() : server_);
+  status->set_server(connected() ? current_->server() : last_.server);
   status->set_connected(connected());
-  status->set_last_error(last_error_.ok() ? "" : last_error_.ToString());
+  status->set_last_error(last_.error.ok() ? "" : last_.error.ToString());
   const int64_t wait = current_ == nullptr ? choice_.ready_at() - clock_->NowNanos() : 0;
   status->set_next_attempt_seconds(static_cast<double>(std::max<int64_t>(0, wait)) / kSecondNanos);
   status->set_reconnects(news_.reconnects());

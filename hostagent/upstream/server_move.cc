@@ -1,14 +1,14 @@
-#include "hostagent/upstream/move_plan.h"
+#include "hostagent/upstream/server_move.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace entropyd {
 
-MovePlan::MovePlan(size_t servers, std::function<double()> uniform, Log* log)
+ServerMove::ServerMove(size_t servers, std::function<double()> uniform, Log* log)
     : servers_(servers), uniform_(std::move(uniform)), log_(log) {}
 
-void MovePlan::Plan(const Attachment& from, int64_t now) {
+void ServerMove::Schedule(const Attachment& from, int64_t now) {
   if (!from.wants_replacement() || due_at_ != kNever) return;
   int64_t spread = kSpreadNanos;
   if (from.drain().has_value()) {

@@ -2,8 +2,8 @@
 // A server that drains tells all its agents at once, so each waits a random part of the time that
 // there is.
 //
-//   MovePlan move(servers.size(), uniform, &log);
-//   move.Plan(*attachment, now);                     // whenever anything has happened
+//   ServerMove move(servers.size(), uniform, &log);
+//   move.Schedule(*attachment, now);                 // whenever anything has happened
 //   if (now >= move.due_at()) Dial(move.TryElsewhere() ? another : any);
 //   move.Drop();                                     // the attachment has ended, or was replaced
 //
@@ -22,7 +22,7 @@
 
 namespace entropyd {
 
-class MovePlan {
+class ServerMove {
  public:
   // Each agent waits a random part of this time before it moves. So the next server sees 10,000
   // handshakes in 5 s and not in 1 s.
@@ -31,10 +31,10 @@ class MovePlan {
   static constexpr int64_t kShortestStayNanos = 1 * kSecondNanos;
 
   // `uniform` gives numbers in [0, 1). The log outlives it.
-  MovePlan(size_t servers, std::function<double()> uniform, Log* log);
+  ServerMove(size_t servers, std::function<double()> uniform, Log* log);
 
-  // Plans the move if the attachment wants to be replaced and no move is planned.
-  void Plan(const Attachment& from, int64_t now);
+  // Sets when to move, if the attachment wants to be replaced and that is not set yet.
+  void Schedule(const Attachment& from, int64_t now);
   // Nobody has to move.
   void Drop() { due_at_ = kNever; }
   // kNever = the agent stays.

@@ -1,4 +1,4 @@
-#include "hostagent/upstream/move_plan.h"
+#include "hostagent/upstream/server_move.h"
 
 #include <memory>
 #include <string>
@@ -14,28 +14,28 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class MovePlanTest : public AttachmentRig {
+class ServerMoveTest : public AttachmentRig {
  protected:
-  MovePlanTest() : from_(Dial()) { net_.last().Welcome(); }
+  ServerMoveTest() : from_(Dial()) { net_.last().Welcome(); }
   void Drain(uint64_t deadline_ms) {
     net_.last().Drain(deadline_ms);
     Receive(from_.get());
   }
   int64_t Planned() {
-    move_.Plan(*from_, clock_.NowNanos());
+    move_.Schedule(*from_, clock_.NowNanos());
     return move_.due_at();
   }
 
   std::unique_ptr<Attachment> from_;
-  MovePlan move_{3, uniform_, &log_};
+  ServerMove move_{3, uniform_, &log_};
 };
 
-TEST_F(MovePlanTest, WhoIsNotAskedToLeaveStays) { EXPECT_EQ(Planned(), kNever); }
+TEST_F(ServerMoveTest, WhoIsNotAskedToLeaveStays) { EXPECT_EQ(Planned(), kNever); }
 
-TEST_F(MovePlanTest, AnAgentMovesAtARandomTimeWithinFiveSeconds) {
+TEST_F(ServerMoveTest, AnAgentMovesAtARandomTimeWithinFiveSeconds) {
   clock_.AdvanceNanos(60 * kSecondNanos);
   Drain(3'600'000);
-  const int64_t due = clock_.NowNanos() + MovePlan::kSpreadNanos / 2;
+  const int64_t due = clock_.NowNanos() + ServerMove::kSpreadNanos / 2;
   EXPECT_EQ(Planned(), due);
   clock_.AdvanceNanos(kSecondNanos);
   EXPECT_EQ(Planned(), due) << "it is planned once";
@@ -43,19 +43,19 @@ TEST_F(MovePlanTest, AnAgentMovesAtARandomTimeWithinFiveSeconds) {
                                                     HasSubstr("server=a:7743"))));
 }
 
-TEST_F(MovePlanTest, AShortDeadlineLeavesTimeForFurtherAttempts) {
+TEST_F(ServerMoveTest, AShortDeadlineLeavesTimeForFurtherAttempts) {
   clock_.AdvanceNanos(60 * kSecondNanos);
   Drain(8'000);
   EXPECT_EQ(Planned(), clock_.NowNanos() + kSecondNanos) << "half of a quarter";
 }
 
-TEST_F(MovePlanTest, AnAgentStaysForASecondAtLeast) {
+TEST_F(ServerMoveTest, AnAgentStaysForASecondAtLeast) {
   const int64_t start = clock_.NowNanos();
   Drain(0);
-  EXPECT_EQ(Planned(), start + MovePlan::kShortestStayNanos);
+  EXPECT_EQ(Planned(), start + ServerMove::kShortestStayNanos);
 }
 
-TEST_F(MovePlanTest, EachOtherServerIsTriedBeforeTheOneThatSentTheAgentAway) {
+TEST_F(ServerMoveTest, EachOtherServerIsTriedBeforeTheOneThatSentTheAgentAway) {
   Drain(1'000);
   Planned();
   EXPECT_TRUE(move_.TryElsewhere());
@@ -67,8 +67,8 @@ TEST_F(MovePlanTest, EachOtherServerIsTriedBeforeTheOneThatSentTheAgentAway) {
   EXPECT_TRUE(move_.TryElsewhere()) << "another move begins anew";
 }
 
-TEST_F(MovePlanTest, WhereThereIsOneServerTheAgentComesBackToIt) {
-  MovePlan alone(1, uniform_, &log_);
+TEST_F(ServerMoveTest, WhereThereIsOneServerTheAgentComesBackToIt) {
+  ServerMove alone(1, uniform_, &log_);
   EXPECT_FALSE(alone.TryElsewhere());
 }
 
