@@ -339,7 +339,7 @@ void Connection::OnWritable() {
 bool Connection::undelivered() const {
   if (socket_.holds_back()) return true;
   // Bytes that stay unread for longer are primed ones, for which nobody waits, or a stalled peer's.
-  return session_.started() && !socket_.Drained() &&
+  return session_.started() && !socket_.AllRead() &&
          host_->loop->now_nanos() - socket_.wrote_at_nanos() < HalfClose::kLingerNanos;
 }
 
@@ -348,7 +348,7 @@ void Connection::SchedulePrimeCheck() {
 }
 
 void Connection::CheckPrime() {
-  primer_.OnCheck(socket_.Drained(), host_->loop->now_nanos());
+  primer_.OnCheck(socket_.AllRead(), host_->loop->now_nanos());
   if (primer_.want() > 0) place_.Touch();
   SchedulePrimeCheck();
 }
@@ -403,7 +403,7 @@ absl::Status Connection::Resume(const handover::v1::Connection& saved) {
 }
 
 void Connection::LookAtEnd() {
-  if (half_close_.Over(socket_.Drained(), host_->loop->now_nanos())) {
+  if (half_close_.Over(socket_.AllRead(), host_->loop->now_nanos())) {
     return Close("peer has sent all it will");
   }
   end_timer_.Set(half_close_.next_look_nanos());

@@ -200,9 +200,9 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   QueuePlace place_;
   Timer hold_timer_;
   Timer first_bytes_timer_;
-  // Looks whether the socket has drained, to push more.
+  // Looks whether the peer has read it all, to push more.
   Timer prime_timer_;
-  // Looks whether the socket has drained, to close it.
+  // Looks whether the peer has read it all, to close it.
   Timer end_timer_;
   Identification who_;
   EgdSession session_;

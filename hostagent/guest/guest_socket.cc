@@ -57,7 +57,7 @@ GuestSocket::Sent GuestSocket::SendRest(int64_t now_nanos) {
   return holds_back() ? Sent::kSome : Sent::kAll;
 }
 
-bool GuestSocket::Drained() const {
+bool GuestSocket::AllRead() const {
   int unread = 0;
   return ioctl(fd_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
 }

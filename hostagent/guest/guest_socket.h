@@ -71,7 +71,7 @@ class GuestSocket {
   Unsent unsent() const { return unsent_.owed(); }
 
   // The peer has read every byte that the socket took, or the kernel cannot tell.
-  bool Drained() const;
+  bool AllRead() const;
   // When it was last written to.
   int64_t wrote_at_nanos() const { return wrote_at_; }
   // After a handover: as if it was written to now.

@@ -5,7 +5,7 @@
 //   half.Bound(now);                           // where the peer may have closed altogether
 //   half.Linger(now);                          // when all was written
 //   timer.Set(half.next_look_nanos());         // then:
-//   if (half.Over(drained, now)) Close();
+//   if (half.Over(all_read, now)) Close();
 //
 // No I/O: the caller asks the socket whether the peer took it all.
 //
@@ -43,11 +43,11 @@ class HalfClose {
     until_ = now_nanos + kLingerNanos;
   }
 
-  // Whether nothing is left to wait for. `drained`: the peer has taken every byte written to it.
+  // Whether nothing is left to wait for. `all_read`: the peer has taken every byte written to it.
   // REQUIRES: Bound() or Linger().
-  bool Over(bool drained, int64_t now_nanos) {
+  bool Over(bool all_read, int64_t now_nanos) {
     LookAt(now_nanos + kLookNanos);
-    return drained || now_nanos >= until_;
+    return all_read || now_nanos >= until_;
   }
   // When to ask Over(); kNever = at no time.
   int64_t next_look_nanos() const { return next_look_; }

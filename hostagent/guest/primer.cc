@@ -12,9 +12,9 @@ void Primer::OnPushed(uint32_t bytes, int64_t now_nanos) {
   next_check_ = now_nanos + check_interval_;
 }
 
-void Primer::OnCheck(bool drained, int64_t now_nanos) {
+void Primer::OnCheck(bool all_read, int64_t now_nanos) {
   if (step_ == 0 || left_ > 0) return;
-  if (!drained) {
+  if (!all_read) {
     if (now_nanos - pushed_at_ >= kPatienceNanos) return Stop();
     check_interval_ = std::min(2 * check_interval_, kLastCheckNanos);
     next_check_ = now_nanos + check_interval_;

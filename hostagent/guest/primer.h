@@ -13,7 +13,7 @@
 //
 //   primer.Grant(n);                           // primer.want() said how many
 //   primer.OnPushed(Push(primer.TakeGranted()), now);
-//   timer.Set(primer.next_check_nanos());      // then primer.OnCheck(drained, now)
+//   timer.Set(primer.next_check_nanos());      // then primer.OnCheck(all_read, now)
 //
 // No I/O: the caller writes, and asks the socket whether the peer took it all.
 //
@@ -54,10 +54,10 @@ class Primer {
   void OnPushed(uint32_t bytes, int64_t now_nanos);
   void OnCommand() { Stop(); }
 
-  // When to look whether the peer's socket has drained; kNever = no need.
+  // When to look whether the peer has read it all; kNever = no need.
   int64_t next_check_nanos() const { return next_check_; }
-  // `drained`: the peer has taken every byte written to it.
-  void OnCheck(bool drained, int64_t now_nanos);
+  // `all_read`: the peer has taken every byte written to it.
+  void OnCheck(bool all_read, int64_t now_nanos);
 
   // For a handover. `unsent` bytes of the last push did not leave and must be pushed again.
   void Save(uint32_t unsent, int64_t now_nanos, handover::v1::Primer* saved) const;

@@ -56,15 +56,15 @@ class GuestSocketTest : public testing::Test {
   GuestSocket socket_{loop_.get(), &recorder_, std::move(pair_.own)};
 };
 
-TEST_F(GuestSocketTest, WhatItTakesIsThePeersAndDrainedWhenThatHasReadIt) {
-  EXPECT_TRUE(socket_.Drained());
+TEST_F(GuestSocketTest, WhatItTakesIsThePeersAndReadWhenThatHasReadIt) {
+  EXPECT_TRUE(socket_.AllRead());
   clock_.AdvanceNanos(5);
   EXPECT_EQ(Send(64), Sent::kAll);
   EXPECT_FALSE(socket_.holds_back());
   EXPECT_EQ(socket_.wrote_at_nanos(), clock_.NowNanos());
-  EXPECT_FALSE(socket_.Drained());
+  EXPECT_FALSE(socket_.AllRead());
   EXPECT_EQ(PeerReads(), 64u);
-  EXPECT_TRUE(socket_.Drained());
+  EXPECT_TRUE(socket_.AllRead());
 }
 
 TEST_F(GuestSocketTest, WhatItDoesNotTakeIsKeptAndSentOn) {

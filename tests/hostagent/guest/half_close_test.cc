@@ -27,7 +27,7 @@ TEST(HalfCloseTest, WhatWasWrittenMayStayUnreadForAMoment) {
   half.OnInputOver();
   half.Linger(kNow);
   EXPECT_TRUE(half.lingering());
-  EXPECT_FALSE(half.Over(/*drained=*/false, kNow));
+  EXPECT_FALSE(half.Over(/*all_read=*/false, kNow));
   EXPECT_EQ(half.next_look_nanos(), kNow + HalfClose::kLookNanos);
   EXPECT_FALSE(half.Over(false, kNow + HalfClose::kLingerNanos - 1));
   EXPECT_TRUE(half.Over(false, kNow + HalfClose::kLingerNanos));
@@ -37,7 +37,7 @@ TEST(HalfCloseTest, ItEndsAsSoonAsThePeerHasReadAll) {
   HalfClose half;
   half.OnInputOver();
   half.Linger(kNow);
-  EXPECT_TRUE(half.Over(/*drained=*/true, kNow));
+  EXPECT_TRUE(half.Over(/*all_read=*/true, kNow));
 }
 
 TEST(HalfCloseTest, WhoMayHaveClosedAltogetherIsLookedAtOnceAtTheEnd) {
