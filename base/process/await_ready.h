@@ -2,6 +2,8 @@
 //
 //   if (!AwaitReady(pidfd, POLLIN, absl::Now() + absl::Seconds(5))) return "still running";
 //
+// Errors: none.
+//
 // Thread safety: a function without state.
 #pragma once
 

@@ -9,6 +9,8 @@
 // If more is owed than would be held back, there is not enough for all. If little is owed, the
 // members only wait for the next arrival, and to hold bytes back would make them wait longer.
 //
+// Errors: none.
+//
 // Thread safety: a value.
 #pragma once
 

@@ -5,6 +5,8 @@
 //   for (size_t n = budget.TakeVisits(touched.size()); n > 0; --n) Ask();
 //   while (!budget.spent()) budget.Granted(Grant(budget.bytes()));
 //
+// Errors: none.
+//
 // Thread safety: a value.
 #pragma once
 

@@ -7,6 +7,8 @@
 //   }
 //   waiting.Leaves(&member.wait);
 //
+// Errors: none.
+//
 // Thread safety: values.
 #pragma once
 
