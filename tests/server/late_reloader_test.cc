@@ -1,4 +1,4 @@
-// What holds before there is a reloader. The rest is in tests/server/rpc/grpc_reload_test.cc.
+// What holds before there is a reloader. The rest is in tests/server/reloader_test.cc.
 #include "server/late_reloader.h"
 
 #include "gmock/gmock.h"
