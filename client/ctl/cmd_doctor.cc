@@ -26,10 +26,10 @@ struct Tried {
 };
 
 // On a terminal: one line that says what is looked at, and goes at the end.
-class Progress {
+class ChecksProgress {
  public:
-  explicit Progress(bool wanted) : wanted_(wanted && isatty(STDERR_FILENO) != 0) {}
-  ~Progress() { Show(""); }
+  explicit ChecksProgress(bool wanted) : wanted_(wanted && isatty(STDERR_FILENO) != 0) {}
+  ~ChecksProgress() { Show(""); }
   void Show(absl::string_view check) {
     if (!wanted_) return;
     std::cerr << "\r\x1b[K" << (check.empty() ? "" : "looking at ") << check << std::flush;
@@ -40,7 +40,7 @@ class Progress {
 };
 
 Examination Look(const ClientFlags& flags, const DoctorOptions& options, bool json) {
-  Progress progress(!json);
+  ChecksProgress progress(!json);
   doctor::ExamineOptions how;
   how.choice = {options.server_config, options.agent_config};
   // A client.yaml that cannot be read is no fault of a service.
@@ -104,7 +104,7 @@ void PrintAll(const Examination& examination, bool verbose) {
                      report.passed().size(), " passed\n"));
 }
 
-std::string JsonOf(const std::vector<Remark>& remarks) {
+std::string RemarksJson(const std::vector<Remark>& remarks) {
   std::vector<std::string> all;
   all.reserve(remarks.size());
   for (const Remark& remark : remarks) {
@@ -113,7 +113,7 @@ std::string JsonOf(const std::vector<Remark>& remarks) {
   return JsonArray(all);
 }
 
-std::string JsonOf(const Examination& examination, const std::vector<Tried>& tried) {
+std::string ExaminationJson(const Examination& examination, const std::vector<Tried>& tried) {
   std::vector<std::string> services, findings, fixes;
   for (const doctor::Service& service : examination.services) {
     services.push_back(
@@ -139,8 +139,8 @@ std::string JsonOf(const Examination& examination, const std::vector<Tried>& tri
   return JsonObject()
       .SetRaw("services", JsonArray(services))
       .SetRaw("findings", JsonArray(findings))
-      .SetRaw("unknown", JsonOf(examination.report.unknown()))
-      .SetRaw("passed", JsonOf(examination.report.passed()))
+      .SetRaw("unknown", RemarksJson(examination.report.unknown()))
+      .SetRaw("passed", RemarksJson(examination.report.passed()))
       .SetRaw("fixes", JsonArray(fixes))
       .ToString();
 }
@@ -157,7 +157,7 @@ int RunDoctor(const ClientFlags& flags, const DoctorOptions& options, bool json)
     if (!tried.empty()) examination = Look(flags, options, json);
   }
   if (json) {
-    PrintJson(JsonOf(examination, tried));
+    PrintJson(ExaminationJson(examination, tried));
   } else {
     PrintAll(examination, options.verbose);
   }

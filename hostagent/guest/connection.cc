@@ -300,20 +300,20 @@ bool Connection::AwaitsFirstBytes() const {
 
 // False when the socket did not take it all, or is closed now.
 bool Connection::Write(absl::Span<uint8_t> staged) {
-  const GuestSocket::Sent sent =
+  const PeerSocket::Sent sent =
       socket_.Send(staged, *host_->replies, host_->arena, host_->loop->now_nanos());
   const int error = errno;
   Wipe(staged);
   switch (sent) {
-    case GuestSocket::Sent::kAll:
+    case PeerSocket::Sent::kAll:
       return true;
-    case GuestSocket::Sent::kSome:
+    case PeerSocket::Sent::kSome:
       WatchAnew();
       return false;
-    case GuestSocket::Sent::kFailed:
+    case PeerSocket::Sent::kFailed:
       Close(strerror(error));
       return false;
-    case GuestSocket::Sent::kNoMemory:
+    case PeerSocket::Sent::kNoMemory:
       break;
   }
   if (const LineCount count = ToTell("closed"); count > 0) {
@@ -329,9 +329,9 @@ bool Connection::Write(absl::Span<uint8_t> staged) {
 
 void Connection::OnWritable() {
   if (!socket_.holds_back()) return;
-  const GuestSocket::Sent sent = socket_.SendRest(host_->loop->now_nanos());
-  if (sent == GuestSocket::Sent::kFailed) return Close(strerror(errno));
-  if (sent != GuestSocket::Sent::kAll) return;
+  const PeerSocket::Sent sent = socket_.SendRest(host_->loop->now_nanos());
+  if (sent == PeerSocket::Sent::kFailed) return Close(strerror(errno));
+  if (sent != PeerSocket::Sent::kAll) return;
   WatchAnew();
   place_.Resume();
 }

@@ -1,4 +1,4 @@
-// One connection of a guest: an EgdSession and a Primer between a GuestSocket and the connection's
+// One connection of a guest: an EgdSession and a Primer between a PeerSocket and the connection's
 // QueuePlace.
 //
 // It reads what comes at once, because a QEMU whose writes stall freezes its guest. Only what comes
@@ -39,7 +39,7 @@
 #include "hostagent/guest/egd_session.h"
 #include "hostagent/guest/guest_accounts.h"
 #include "hostagent/guest/guest_key.h"
-#include "hostagent/guest/guest_socket.h"
+#include "hostagent/guest/peer_socket.h"
 #include "hostagent/guest/guest_totals.h"
 #include "hostagent/guest/guests.h"
 #include "hostagent/guest/half_close.h"
@@ -150,7 +150,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
 
   const Options& options() const { return options_; }
   const EgdSession& session() const { return session_; }
-  const GuestSocket& socket() const { return socket_; }
+  const PeerSocket& socket() const { return socket_; }
 
   // Of the whole connection.
   GuestTotals totals() const { return totals_.All(so_far()); }
@@ -196,7 +196,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
 
   const Options options_;
   ConnectionHost* const host_;
-  GuestSocket socket_;
+  PeerSocket socket_;
   QueuePlace place_;
   Timer hold_timer_;
   Timer first_bytes_timer_;

@@ -1,5 +1,9 @@
 #include "server/access/peer_certificate.h"
 
+#include <utility>
+
+#include "base/crypto/peer_identity.h"
+
 namespace entropyd {
 namespace {
 

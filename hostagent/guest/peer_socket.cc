@@ -1,4 +1,4 @@
-#include "hostagent/guest/guest_socket.h"
+#include "hostagent/guest/peer_socket.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -18,13 +18,13 @@ bool CanWait(int error) { return error == EAGAIN || error == EINTR; }
 
 }  // namespace
 
-absl::Status GuestSocket::Begin(bool reads) {
+absl::Status PeerSocket::Begin(bool reads) {
   absl::Status status = watch_.Begin(fd_.get(), reads ? kReadEvents : 0);
   if (!status.ok()) fd_.reset();
   return status;
 }
 
-void GuestSocket::Watch(bool reads) {
+void PeerSocket::Watch(bool reads) {
   // The kernel reports hang-ups and errors in any case.
   uint32_t events = 0;
   if (reads) events |= kReadEvents;
@@ -32,15 +32,15 @@ void GuestSocket::Watch(bool reads) {
   watch_.Modify(events);
 }
 
-void GuestSocket::Close() {
+void PeerSocket::Close() {
   watch_.End();
   unsent_.Drop();
   fd_.reset();
 }
 
-GuestSocket::Sent GuestSocket::Send(absl::Span<const uint8_t> staged,
-                                    const std::vector<StagedReply>& replies, SecretArena* arena,
-                                    int64_t now_nanos) {
+PeerSocket::Sent PeerSocket::Send(absl::Span<const uint8_t> staged,
+                                  const std::vector<StagedReply>& replies, SecretArena* arena,
+                                  int64_t now_nanos) {
   const ssize_t n = QuickSend(fd_.get(), staged);
   const size_t sent = n > 0 ? static_cast<size_t>(n) : 0;
   wrote_at_ = now_nanos;
@@ -49,7 +49,7 @@ GuestSocket::Sent GuestSocket::Send(absl::Span<const uint8_t> staged,
   return unsent_.Keep(staged.subspan(sent), replies, sent, arena) ? Sent::kSome : Sent::kNoMemory;
 }
 
-GuestSocket::Sent GuestSocket::SendRest(int64_t now_nanos) {
+PeerSocket::Sent PeerSocket::SendRest(int64_t now_nanos) {
   const ssize_t n = QuickSend(fd_.get(), unsent_.left());
   if (n < 0) return CanWait(errno) ? Sent::kSome : Sent::kFailed;
   wrote_at_ = now_nanos;
@@ -57,7 +57,7 @@ GuestSocket::Sent GuestSocket::SendRest(int64_t now_nanos) {
   return holds_back() ? Sent::kSome : Sent::kAll;
 }
 
-bool GuestSocket::AllRead() const {
+bool PeerSocket::AllRead() const {
   int unread = 0;
   return ioctl(fd_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
 }

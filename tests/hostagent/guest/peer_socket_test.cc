@@ -1,4 +1,4 @@
-#include "hostagent/guest/guest_socket.h"
+#include "hostagent/guest/peer_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +18,14 @@ namespace entropyd {
 namespace {
 
 using Bytes = std::vector<uint8_t>;
-using Sent = GuestSocket::Sent;
+using Sent = PeerSocket::Sent;
 
-class GuestSocketTest : public testing::Test {
+class PeerSocketTest : public testing::Test {
  protected:
   // More than any socket of a test takes.
   static constexpr uint32_t kFar = 4 << 20;
 
-  GuestSocketTest() { EXPECT_TRUE(socket_.Begin(/*reads=*/true).ok()); }
+  PeerSocketTest() { EXPECT_TRUE(socket_.Begin(/*reads=*/true).ok()); }
 
   Sent Send(uint32_t bytes) {
     return socket_.Send(Bytes(bytes, 'e'), {{egd::CommandType::kReadBlocking, bytes}}, arena_.get(),
@@ -53,10 +53,10 @@ class GuestSocketTest : public testing::Test {
       SecretArena::Create(2 * kFar, SecretArena::Locking::kBestEffort).value();
   Recorder recorder_;
   Pair pair_;
-  GuestSocket socket_{loop_.get(), &recorder_, std::move(pair_.own)};
+  PeerSocket socket_{loop_.get(), &recorder_, std::move(pair_.own)};
 };
 
-TEST_F(GuestSocketTest, WhatItTakesIsThePeersAndReadWhenThatHasReadIt) {
+TEST_F(PeerSocketTest, WhatItTakesIsThePeersAndReadWhenThatHasReadIt) {
   EXPECT_TRUE(socket_.AllRead());
   clock_.AdvanceNanos(5);
   EXPECT_EQ(Send(64), Sent::kAll);
@@ -67,7 +67,7 @@ TEST_F(GuestSocketTest, WhatItTakesIsThePeersAndReadWhenThatHasReadIt) {
   EXPECT_TRUE(socket_.AllRead());
 }
 
-TEST_F(GuestSocketTest, WhatItDoesNotTakeIsKeptAndSentOn) {
+TEST_F(PeerSocketTest, WhatItDoesNotTakeIsKeptAndSentOn) {
   ASSERT_EQ(Send(kFar), Sent::kSome);
   EXPECT_TRUE(socket_.holds_back());
   EXPECT_LT(socket_.unsent().bytes.size(), kFar);
@@ -83,20 +83,20 @@ TEST_F(GuestSocketTest, WhatItDoesNotTakeIsKeptAndSentOn) {
   EXPECT_EQ(read + PeerReads(), kFar);
 }
 
-TEST_F(GuestSocketTest, WithoutMemoryNothingIsKept) {
+TEST_F(PeerSocketTest, WithoutMemoryNothingIsKept) {
   const auto all = arena_->Allocate(2 * kFar);
   ASSERT_TRUE(all.ok());
   EXPECT_EQ(Send(kFar), Sent::kNoMemory);
   EXPECT_FALSE(socket_.holds_back());
 }
 
-TEST_F(GuestSocketTest, APeerThatIsGoneIsAFailureWithItsErrno) {
+TEST_F(PeerSocketTest, APeerThatIsGoneIsAFailureWithItsErrno) {
   pair_.peer.reset();
   EXPECT_EQ(Send(1), Sent::kFailed);
   EXPECT_EQ(errno, EPIPE);
 }
 
-TEST_F(GuestSocketTest, WhileSomethingIsHeldBackItTellsWhenItCanBeWritten) {
+TEST_F(PeerSocketTest, WhileSomethingIsHeldBackItTellsWhenItCanBeWritten) {
   Turn();
   ASSERT_EQ(Send(kFar), Sent::kSome);
   socket_.Watch(/*reads=*/false);
@@ -105,7 +105,7 @@ TEST_F(GuestSocketTest, WhileSomethingIsHeldBackItTellsWhenItCanBeWritten) {
   EXPECT_NE(Turn() & EPOLLOUT, 0u);
 }
 
-TEST_F(GuestSocketTest, InputIsToldUnlessNobodyReads) {
+TEST_F(PeerSocketTest, InputIsToldUnlessNobodyReads) {
   pair_.Speak();
   EXPECT_NE(Turn() & EPOLLIN, 0u);
   EXPECT_EQ(Turn() & EPOLLIN, 0u) << "once";
@@ -118,7 +118,7 @@ TEST_F(GuestSocketTest, InputIsToldUnlessNobodyReads) {
   EXPECT_EQ(socket_.Receive(absl::MakeSpan(into)), 2);
 }
 
-TEST_F(GuestSocketTest, AClosedOneHoldsNothingAndTellsNothing) {
+TEST_F(PeerSocketTest, AClosedOneHoldsNothingAndTellsNothing) {
   ASSERT_EQ(Send(kFar), Sent::kSome);
   socket_.Close();
   EXPECT_TRUE(socket_.closed());
@@ -127,8 +127,8 @@ TEST_F(GuestSocketTest, AClosedOneHoldsNothingAndTellsNothing) {
   EXPECT_TRUE(arena_->Allocate(2 * kFar).ok()) << "the memory was given back";
 }
 
-TEST_F(GuestSocketTest, OneThatCannotBeWatchedIsClosed) {
-  GuestSocket second(loop_.get(), &recorder_, UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)));
+TEST_F(PeerSocketTest, OneThatCannotBeWatchedIsClosed) {
+  PeerSocket second(loop_.get(), &recorder_, UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)));
   EXPECT_FALSE(second.Begin(true).ok());  // epoll takes no such file
   EXPECT_TRUE(second.closed());
 }

@@ -1,10 +1,10 @@
 // The socket of a connection: it is watched, read, and written to. What it does not take is kept
 // until it does.
 //
-//   GuestSocket socket(&loop, &handler, std::move(fd));
+//   PeerSocket socket(&loop, &handler, std::move(fd));
 //   if (auto status = socket.Begin(/*reads=*/true); !status.ok()) return status;
-//   if (socket.Send(staged, replies, &arena, now) == GuestSocket::Sent::kSome) …;
-//   if (socket.SendRest(now) == GuestSocket::Sent::kAll) …;    // when it is writable
+//   if (socket.Send(staged, replies, &arena, now) == PeerSocket::Sent::kSome) …;
+//   if (socket.SendRest(now) == PeerSocket::Sent::kAll) …;    // when it is writable
 //
 // It is watched edge-triggered: the kernel tells each thing once. Watch() makes it tell again what
 // holds now.
@@ -31,10 +31,10 @@
 
 namespace entropyd {
 
-class GuestSocket {
+class PeerSocket {
  public:
   // The loop and the handler outlive it.
-  GuestSocket(EventLoop* loop, EventLoop::Handler* handler, UniqueFd fd)
+  PeerSocket(EventLoop* loop, EventLoop::Handler* handler, UniqueFd fd)
       : fd_(std::move(fd)), watch_(loop, handler) {}
 
   // Begins to watch it: for input if it `reads`, and always for its end. After an error it is
