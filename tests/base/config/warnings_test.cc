@@ -21,8 +21,8 @@ class WarningsTest : public ::testing::Test {
  protected:
   WarningsTest() {
     config::v1::Client client;
-    const absl::Status parsed =
-        config::Parse("server: a:1\ntls: {key: k}\n", "client.yaml", &client, &locations_);
+    const absl::Status parsed = config::Parse("server: a:1\ntls: {key: k, cert: c, ca: a}\n",
+                                              "client.yaml", &client, &locations_);
     EXPECT_TRUE(parsed.ok()) << parsed;
   }
 

@@ -5,7 +5,7 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kNow = 7 * kSecondNanos;
+constexpr int64_t kClosed = 7 * kSecondNanos;
 
 TEST(HalfCloseTest, WhileThePeerMaySendThereIsNothingToLookFor) {
   const HalfClose half;
@@ -25,35 +25,35 @@ TEST(HalfCloseTest, ThePeerMayReadLongAfterItHasSentAll) {
 TEST(HalfCloseTest, WhatWasWrittenMayStayUnreadForAMoment) {
   HalfClose half;
   half.OnInputOver();
-  half.Linger(kNow);
+  half.Linger(kClosed);
   EXPECT_TRUE(half.lingering());
-  EXPECT_FALSE(half.Over(/*all_read=*/false, kNow));
-  EXPECT_EQ(half.next_look_nanos(), kNow + HalfClose::kLookNanos);
-  EXPECT_FALSE(half.Over(false, kNow + HalfClose::kLingerNanos - 1));
-  EXPECT_TRUE(half.Over(false, kNow + HalfClose::kLingerNanos));
+  EXPECT_FALSE(half.Over(/*all_read=*/false, kClosed));
+  EXPECT_EQ(half.next_look_nanos(), kClosed + HalfClose::kLookNanos);
+  EXPECT_FALSE(half.Over(false, kClosed + HalfClose::kLingerNanos - 1));
+  EXPECT_TRUE(half.Over(false, kClosed + HalfClose::kLingerNanos));
 }
 
 TEST(HalfCloseTest, ItEndsAsSoonAsThePeerHasReadAll) {
   HalfClose half;
   half.OnInputOver();
-  half.Linger(kNow);
-  EXPECT_TRUE(half.Over(/*all_read=*/true, kNow));
+  half.Linger(kClosed);
+  EXPECT_TRUE(half.Over(/*all_read=*/true, kClosed));
 }
 
 TEST(HalfCloseTest, WhoMayHaveClosedAltogetherIsLookedAtOnceAtTheEnd) {
   HalfClose half;
-  half.Bound(kNow);
+  half.Bound(kClosed);
   EXPECT_FALSE(half.input_over()) << "its last commands may not be read yet";
-  EXPECT_EQ(half.next_look_nanos(), kNow + HalfClose::kMostNanos);
+  EXPECT_EQ(half.next_look_nanos(), kClosed + HalfClose::kMostNanos);
   EXPECT_TRUE(half.Over(false, half.next_look_nanos()));
 }
 
 TEST(HalfCloseTest, WhoHasAllItsRepliesWaitsNoLongerForTheBound) {
   HalfClose half;
   half.OnInputOver();
-  half.Bound(kNow);
-  half.Linger(kNow + 1);
-  EXPECT_TRUE(half.Over(false, kNow + 1 + HalfClose::kLingerNanos));
+  half.Bound(kClosed);
+  half.Linger(kClosed + 1);
+  EXPECT_TRUE(half.Over(false, kClosed + 1 + HalfClose::kLingerNanos));
 }
 
 }  // namespace

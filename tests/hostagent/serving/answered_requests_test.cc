@@ -6,18 +6,18 @@
 namespace entropyd {
 namespace {
 
-constexpr int64_t kNow = 5 * kSecondNanos;
+constexpr int64_t kLooked = 5 * kSecondNanos;
 
 TEST(AnsweredRequestsTest, EachWaitCountsForItsClassAndItsMember) {
   ClassCounters counters("default/gold");
   WaitCounts quick, slow;
   AnsweredRequests answered;
-  answered.arrivals()->push_back(kNow);
+  answered.arrivals()->push_back(kLooked);
   answered.Were(&quick);
-  answered.arrivals()->insert(answered.arrivals()->end(), {kNow - kSecondNanos, kNow - 7});
+  answered.arrivals()->insert(answered.arrivals()->end(), {kLooked - kSecondNanos, kLooked - 7});
   answered.Were(&slow);
   EXPECT_FALSE(answered.empty());
-  answered.Observe(kNow, &counters);
+  answered.Observe(kLooked, &counters);
   EXPECT_EQ(quick.counts[WaitBucket(0)], 1u);
   EXPECT_EQ(quick.sum_nanos, 0);
   EXPECT_EQ(slow.counts[WaitBucket(kSecondNanos)], 1u);
@@ -33,9 +33,9 @@ TEST(AnsweredRequestsTest, AMemberThatAnsweredNothingHasWaitedForNothing) {
   WaitCounts idle, busy;
   AnsweredRequests answered;
   answered.Were(&idle);
-  answered.arrivals()->push_back(kNow - 7);
+  answered.arrivals()->push_back(kLooked - 7);
   answered.Were(&busy);
-  answered.Observe(kNow, &counters);
+  answered.Observe(kLooked, &counters);
   EXPECT_EQ(idle.sum_nanos, 0);
   EXPECT_EQ(busy.sum_nanos, 7);
 }
@@ -44,11 +44,11 @@ TEST(AnsweredRequestsTest, WhatIsCountedIsForgotten) {
   ClassCounters counters("default/gold");
   WaitCounts waits;
   AnsweredRequests answered;
-  answered.arrivals()->push_back(kNow);
+  answered.arrivals()->push_back(kLooked);
   answered.Were(&waits);
-  answered.Observe(kNow, &counters);
+  answered.Observe(kLooked, &counters);
   EXPECT_TRUE(answered.empty());
-  answered.Observe(kNow + kSecondNanos, &counters);
+  answered.Observe(kLooked + kSecondNanos, &counters);
   EXPECT_EQ(counters.waits[WaitBucket(0)].Get(), 1u);
   EXPECT_EQ(counters.wait_sum_nanos.Get(), 0u);
 }

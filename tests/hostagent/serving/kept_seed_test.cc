@@ -13,7 +13,7 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kOneSeed = CtrDrbg::kSeedBytes;
-constexpr int64_t kNow = 9 * kSecondNanos;
+constexpr int64_t kSetAside = 9 * kSecondNanos;
 
 class KeptSeedTest : public testing::Test {
  protected:
@@ -50,24 +50,24 @@ class KeptSeedTest : public testing::Test {
 
 TEST_F(KeptSeedTest, ItTakesWhatItLacksAndNoMore) {
   EXPECT_FALSE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(0, 30), kNow), 30u);
+  EXPECT_EQ(seed_.SetAside(StreamBytes(0, 30), kSetAside), 30u);
   EXPECT_FALSE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(30, 100), kNow), kOneSeed - 30);
+  EXPECT_EQ(seed_.SetAside(StreamBytes(30, 100), kSetAside), kOneSeed - 30);
   EXPECT_TRUE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(130, 100), kNow), 0u);
+  EXPECT_EQ(seed_.SetAside(StreamBytes(130, 100), kSetAside), 0u);
 }
 
 TEST_F(KeptSeedTest, TheDrbgGetsItMixedWithTheKernelsAndOnce) {
-  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kSetAside);
   ASSERT_TRUE(Instantiate().ok());
   EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(0, kOneSeed)));
   EXPECT_FALSE(seed_.complete());
-  EXPECT_EQ(seed_.SetAside(StreamBytes(0, 100), kNow), kOneSeed) << "the next one begins";
+  EXPECT_EQ(seed_.SetAside(StreamBytes(0, 100), kSetAside), kOneSeed) << "the next one begins";
 }
 
 TEST_F(KeptSeedTest, AnOldOneIsReplacedInOneStep) {
-  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
-  const int64_t old = kNow + KeptSeed::kMostAgeNanos;
+  seed_.SetAside(StreamBytes(0, kOneSeed), kSetAside);
+  const int64_t old = kSetAside + KeptSeed::kMostAgeNanos;
   EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed), old - 1), 0u);
   EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed - 1), old), 0u) << "there is always a seed";
   EXPECT_TRUE(seed_.complete());
@@ -78,17 +78,17 @@ TEST_F(KeptSeedTest, AnOldOneIsReplacedInOneStep) {
 }
 
 TEST_F(KeptSeedTest, WithoutTheKernelsBytesNoDrbgIsSeeded) {
-  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kSetAside);
   kernel_gives_ = false;
   EXPECT_TRUE(absl::IsUnavailable(Instantiate()));
   EXPECT_FALSE(drbg_->instantiated());
 }
 
 TEST_F(KeptSeedTest, WhatIsForgottenIsNoSeed) {
-  seed_.SetAside(StreamBytes(0, kOneSeed), kNow);
+  seed_.SetAside(StreamBytes(0, kOneSeed), kSetAside);
   seed_.Forget();
   EXPECT_FALSE(seed_.complete());
-  seed_.SetAside(StreamBytes(700, kOneSeed), kNow);
+  seed_.SetAside(StreamBytes(700, kOneSeed), kSetAside);
   ASSERT_TRUE(Instantiate().ok());
   EXPECT_EQ(Give(drbg_.get()), Expected(StreamBytes(700, kOneSeed)));
 }

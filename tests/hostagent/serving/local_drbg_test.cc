@@ -12,11 +12,11 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-constexpr size_t kSeed = CtrDrbg::kSeedBytes;
+constexpr size_t kOneDrbgSeed = CtrDrbg::kSeedBytes;
 
 class LocalDrbgTest : public testing::Test {
  protected:
-  void Seed(uint64_t first = 0) { drbg_->SetAside(StreamBytes(first, kSeed)); }
+  void Seed(uint64_t first = 0) { drbg_->SetAside(StreamBytes(first, kOneDrbgSeed)); }
   Bytes Generate(size_t n) {
     Bytes out(n);
     status_ = drbg_->Generate(absl::MakeSpan(out));
@@ -39,9 +39,9 @@ class LocalDrbgTest : public testing::Test {
 };
 
 TEST_F(LocalDrbgTest, ItIsReadyWhenAWholeSeedWasSetAside) {
-  EXPECT_EQ(drbg_->SetAside(StreamBytes(0, kSeed - 1)), kSeed - 1);
+  EXPECT_EQ(drbg_->SetAside(StreamBytes(0, kOneDrbgSeed - 1)), kOneDrbgSeed - 1);
   EXPECT_FALSE(drbg_->ready());
-  EXPECT_EQ(drbg_->SetAside(StreamBytes(kSeed - 1, 100)), 1u);
+  EXPECT_EQ(drbg_->SetAside(StreamBytes(kOneDrbgSeed - 1, 100)), 1u);
   EXPECT_TRUE(drbg_->ready());
   EXPECT_EQ(drbg_->SetAside(StreamBytes(200, 100)), 0u) << "there is one";
 }

@@ -194,6 +194,22 @@ TEST_F(ReplayDetectorTest, HowBytesArriveMakesNoDifference) {
   EXPECT_GT(at + 5000, first);
 }
 
+TEST_F(ReplayDetectorTest, APermanentAlarmIsNotHiddenByAnIntermittentOneBehindIt) {
+  ReplayDetector whole = Make(4), pieces = Make(4);
+  // One byte is the same again and again: first it is a replay, and later it is too predictable.
+  const std::vector<uint8_t> bytes(whole.cutoffs().prediction_intermittent + 10, 7);
+  ASSERT_LT(bytes.size(), whole.cutoffs().prediction_permanent);
+  pieces.Feed({bytes.data(), bytes.size() - 20});
+  const auto later = pieces.Feed({bytes.data(), 20});
+  ASSERT_TRUE(later.has_value());
+  EXPECT_EQ(later->kind, ReplayDetector::Kind::kPrediction);
+  EXPECT_FALSE(later->permanent);
+  const auto worst = whole.Feed(bytes);
+  ASSERT_TRUE(worst.has_value());
+  EXPECT_EQ(worst->kind, ReplayDetector::Kind::kReplay);
+  EXPECT_TRUE(worst->permanent);
+}
+
 TEST_F(ReplayDetectorTest, ClaimThatNoRunCouldRefuteIsRefused) {
   EXPECT_EQ(ReplayDetector::Create(0.04, arena_.get()).status().code(),
             absl::StatusCode::kOutOfRange);

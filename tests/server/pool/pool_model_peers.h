@@ -114,8 +114,9 @@ class PoolPeers final : public DispatcherFixture {
     FakePeer* const peer = agents_[agent % agents_.size()].peer;
     if (peer->session->ended()) return;
     const Channel& channel = *peer->session->channels()[0];
-    DispatcherFixture::Credit(peer, 1, std::max(channel.limit(), channel.sent() + bytes),
-                              channel.sent());
+    DispatcherFixture::Credit(peer, 1,
+                              std::max(channel.credit().limit(), channel.credit().sent() + bytes),
+                              channel.credit().sent());
   }
   void Written(size_t agent) { WriteAll(agents_[agent % agents_.size()].peer); }
   void Get(uint32_t bytes) {
