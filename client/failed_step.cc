@@ -16,7 +16,7 @@ namespace entropyd {
 namespace {
 
 // Each may take its whole patience.
-constexpr size_t kMostTried = 4;
+constexpr size_t kMaxTried = 4;
 
 std::string Step(ConnectionStep step, absl::string_view text) {
   return absl::StrCat(StepWord(step), ": ", text);
@@ -28,7 +28,7 @@ std::string LookAt(absl::string_view said, const std::string& server, const Step
   const NameLookup::Answer addresses = NameLookup(resolve, patience.name).Find(server);
   if (!addresses.ok()) return Step(ConnectionStep::kName, addresses.status().message());
   std::vector<std::string> tried;
-  for (size_t i = 0; i < std::min(addresses->size(), kMostTried); ++i) {
+  for (size_t i = 0; i < std::min(addresses->size(), kMaxTried); ++i) {
     const std::string& address = (*addresses)[i];
     const absl::Status status = ConnectWithin(address, absl::Now() + patience.address).status();
     if (status.ok()) {

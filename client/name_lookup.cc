@@ -22,7 +22,7 @@ namespace entropyd {
 namespace {
 
 // A server has a handful; more would fill errors and files.
-constexpr size_t kMostAddresses = 16;
+constexpr size_t kMaxAddresses = 16;
 
 std::string HostOf(const std::string& server) {
   const absl::StatusOr<HostPort> parsed = ParseHostPort(server);
@@ -142,7 +142,7 @@ NameLookup::Answer PlatformAddresses(const std::string& server) {
   for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
     const std::string text = TextOf(*one);
     if (text.empty() || absl::c_linear_search(addresses, text)) continue;
-    if (addresses.size() < kMostAddresses) addresses.push_back(text);
+    if (addresses.size() < kMaxAddresses) addresses.push_back(text);
   }
   freeaddrinfo(list);
   if (addresses.empty()) return NotFound(server, "it has no address");

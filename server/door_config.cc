@@ -23,9 +23,9 @@ absl::Status CheckDoor(const config::v1::Server& config, const config::Locations
   if (const absl::Status address = ParseHostPort(config.listen()).status(); !address.ok()) {
     return locations.Error("listen", address.message());
   }
-  if (MostConnections(config) > kMostConnections) {
+  if (MostConnections(config) > kMaxConnections) {
     return locations.Error("max_connections",
-                           absl::StrCat("above ", kMostConnections,
+                           absl::StrCat("above ", kMaxConnections,
                                         ", for which there is locked memory; lower it, and run "
                                         "more servers"));
   }

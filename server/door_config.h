@@ -25,7 +25,7 @@ namespace entropyd {
 // OpenSSL's secure heap in the server (base/crypto/openssl_memory.h): enough for all agents that
 // may be configured.
 inline constexpr size_t kServerSecureHeapBytes = 8 << 20;
-inline constexpr uint64_t kMostConnections =
+inline constexpr uint64_t kMaxConnections =
     (kServerSecureHeapBytes - kSecureHeapBytes) / kSecureBytesOfAConnection;
 
 absl::Status CheckDoor(const config::v1::Server& config, const config::Locations& locations);

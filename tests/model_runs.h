@@ -5,7 +5,7 @@
 //   struct MyStepKinds {
 //     enum class Kind { kRead, kPass };
 //     static constexpr std::array<StepKind, 2> kKinds = {{{"read", 300}, {"pass", 40}}};
-//     static constexpr uint64_t kMost = 1000;
+//     static constexpr uint64_t kMax = 1000;
 //   };
 //   using Step = StepOf<MyStepKinds>;
 //   class Model {
@@ -63,7 +63,7 @@ struct StepKind {
 };
 
 // A step of a model: what happens, to which of several, and how much of it. `Of` has `enum class
-// Kind`, which counts from 0; `kKinds`, a table in that order; and `kMost`, which `b` does not
+// Kind`, which counts from 0; `kKinds`, a table in that order; and `kMax`, which `b` does not
 // reach. A step means something in any state, so that a list without some of its steps is one, too.
 template <typename Of>
 struct StepOf {
@@ -89,7 +89,7 @@ struct StepOf {
     std::discrete_distribution<int> kinds(weights.begin(), weights.end());
     std::vector<StepOf> steps;
     for (size_t i = 0; i < count; ++i) {
-      steps.push_back({static_cast<Kind>(kinds(random)), random() % 1000, random() % Of::kMost});
+      steps.push_back({static_cast<Kind>(kinds(random)), random() % 1000, random() % Of::kMax});
     }
     return steps;
   }
@@ -139,7 +139,7 @@ class ModelRuns {
 
  private:
   // Of a failing list, when it is made shorter.
-  static constexpr int kMostTries = 200;
+  static constexpr int kMaxTries = 200;
 
   static std::string FirstFailure(const testing::TestPartResultArray& results) {
     for (int i = 0; i < results.size(); ++i) {
@@ -155,7 +155,7 @@ class ModelRuns {
   static std::vector<Step> Shortened(uint64_t seed, std::vector<Step> steps) {
     int tries = 0;
     for (size_t piece = steps.size() / 2; piece > 0; piece /= 2) {
-      for (size_t at = 0; at + piece <= steps.size() && tries < kMostTries;) {
+      for (size_t at = 0; at + piece <= steps.size() && tries < kMaxTries;) {
         std::vector<Step> fewer = steps;
         const auto begin = fewer.begin() + static_cast<std::ptrdiff_t>(at);
         fewer.erase(begin, begin + static_cast<std::ptrdiff_t>(piece));

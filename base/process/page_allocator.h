@@ -4,7 +4,7 @@
 //
 //   std::vector<Run, PageAllocator<Run>> runs;
 //
-// A block of kLeastMapped bytes or more costs a system call, and its pages fault in when they are
+// A block of kMinMapped bytes or more costs a system call, and its pages fault in when they are
 // first used.
 //
 // Errors: std::bad_alloc, as operator new.
@@ -23,7 +23,7 @@ template <typename T>
 class PageAllocator {
  public:
   using value_type = T;
-  static constexpr size_t kLeastMapped = 4096;
+  static constexpr size_t kMinMapped = 4096;
 
   PageAllocator() = default;
   // The containers' conversion.
@@ -32,7 +32,7 @@ class PageAllocator {
 
   T* allocate(size_t n) {
     const size_t bytes = n * sizeof(T);
-    if (bytes < kLeastMapped) return static_cast<T*>(::operator new(bytes));
+    if (bytes < kMinMapped) return static_cast<T*>(::operator new(bytes));
     void* const pages =
         mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) throw std::bad_alloc();
@@ -40,7 +40,7 @@ class PageAllocator {
   }
   void deallocate(T* block, size_t n) {
     const size_t bytes = n * sizeof(T);
-    if (bytes < kLeastMapped) return ::operator delete(block);
+    if (bytes < kMinMapped) return ::operator delete(block);
     munmap(block, bytes);
   }
 

@@ -1,6 +1,6 @@
 // Reads a file that a program needs, and never hangs at a FIFO that nobody writes to.
 //
-//   const auto text = ReadFileAtMost(path, absl::StrCat("read ", path), kMostBytes + 1);
+//   const auto text = ReadFileAtMost(path, absl::StrCat("read ", path), kMaxBytes + 1);
 //
 // Takes regular files, and pipes that somebody has already opened: /dev/stdin of a pipeline and the
 // shell's <(COMMAND). Refuses what may never end or must not be touched: FIFOs with a name,

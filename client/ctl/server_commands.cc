@@ -9,7 +9,7 @@ namespace entropyd {
 namespace {
 
 // The most that one run may ask for, so that a typing mistake does not run for a day.
-constexpr uint64_t kMostDrawn = uint64_t{1} << 40;
+constexpr uint64_t kMaxDrawn = uint64_t{1} << 40;
 
 void AddGet(CLI::App& app, Arguments& args) {
   CLI::App* get = app.add_subcommand("get", "Draw bytes from a class of the server");
@@ -18,7 +18,7 @@ void AddGet(CLI::App& app, Arguments& args) {
       "  entropyctl get --bytes 1MiB --class default/bulk --raw >noise");
   get->add_option("--bytes,-n", args.get_bytes, "how many, e.g. 32 or 1MiB")
       ->required()
-      ->transform(SizeText(kMostDrawn));
+      ->transform(SizeText(kMaxDrawn));
   get->add_option("--class", args.connection.pool_class,
                   "POOL/CLASS (default: `class` of client.yaml)");
   auto* hex = get->add_flag("--hex", args.hex, "hexadecimal, 32 bytes a line (the default)");

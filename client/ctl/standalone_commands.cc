@@ -9,7 +9,7 @@
 namespace entropyd {
 namespace {
 
-constexpr uint64_t kMostGuest = uint64_t{64} << 20;  // the guest keeps them in its memory
+constexpr uint64_t kMaxGuest = uint64_t{64} << 20;  // the guest keeps them in its memory
 
 // Days of a certificate. Zero of them would be none, and pki::Init and Issue refuse more.
 CLI::Validator Days() { return WholeNumberIn(1, 36'500); }
@@ -69,7 +69,7 @@ void AddDemo(CLI::App& app, Arguments& args) {
   demo->add_flag("--guest", args.demo.guest, "boot a QEMU guest with virtio-rng and one without");
   demo->add_option("--guest-bytes", args.demo_guest_bytes,
                    "how much the guest reads (default 256KiB)")
-      ->transform(SizeText(kMostGuest));
+      ->transform(SizeText(kMaxGuest));
   AddKernel(demo, &args.demo.kernel, &args.demo.accel);
   demo->callback([&args] {
     args.output_may_close = true;
@@ -106,7 +106,7 @@ void AddGuestBoot(CLI::App& app, Arguments& args) {
   boot->add_option("--socket", args.guest_boot.socket,
                    "EGD socket; absent = a guest without a device");
   boot->add_option("--bytes", args.guest_boot_bytes, "to read from /dev/hwrng (default 64KiB)")
-      ->transform(SizeText(kMostGuest));
+      ->transform(SizeText(kMaxGuest));
   boot->add_option("--dump", args.guest_boot.dump, "file for the bytes read");
   boot->add_option("--seed-wait", args.guest_boot.seed_wait_seconds,
                    "seconds to watch the guest's kernel for being seeded (default 25)")

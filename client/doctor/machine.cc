@@ -23,10 +23,10 @@ namespace {
 // The agent and the HTTP port are on this machine.
 constexpr absl::Duration kNear = absl::Seconds(3);
 // A page of metrics of a server with 10,000 agents, and room.
-constexpr size_t kMostPage = 16 << 20;
+constexpr size_t kMaxPage = 16 << 20;
 // /proc/net/tcp of a machine with 100,000 connections.
-constexpr size_t kMostSystemFile = 32 << 20;
-constexpr int kMostGroups = 256;
+constexpr size_t kMaxSystemFile = 32 << 20;
+constexpr int kMaxGroups = 256;
 
 // Whoever listens everywhere listens on the loopback, too.
 std::string Near(const HostPort& address) {
@@ -45,7 +45,7 @@ absl::StatusOr<HttpAnswer> GetPage(const std::string& address, const std::string
   absl::StatusOr<UniqueFd> socket = ConnectWithin(found->front(), deadline);
   if (!socket.ok()) return socket.status();
   const std::string request = absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  absl::StatusOr<std::string> text = ExchangeWithin(socket->get(), request, kMostPage, deadline);
+  absl::StatusOr<std::string> text = ExchangeWithin(socket->get(), request, kMaxPage, deadline);
   if (!text.ok()) return text.status();
   HttpAnswer answer;
   const size_t body = text->find("\r\n\r\n");
@@ -61,8 +61,8 @@ absl::optional<Actor> FindUser(const std::string& name) {
   const passwd* const entry = getpwnam(name.c_str());
   if (entry == nullptr) return absl::nullopt;
   Actor actor = {.name = name, .uid = entry->pw_uid, .groups = {entry->pw_gid}};
-  gid_t groups[kMostGroups];
-  int count = kMostGroups;
+  gid_t groups[kMaxGroups];
+  int count = kMaxGroups;
   if (getgrouplist(name.c_str(), entry->pw_gid, groups, &count) >= 0) {
     actor.groups.insert(groups, groups + count);
   }
@@ -93,7 +93,7 @@ std::string ReadSystemFile(const std::string& path) {
   std::string text;
   char buffer[16384];
   for (ssize_t n;
-       fd && text.size() < kMostSystemFile && (n = read(fd.get(), buffer, sizeof buffer)) > 0;) {
+       fd && text.size() < kMaxSystemFile && (n = read(fd.get(), buffer, sizeof buffer)) > 0;) {
     text.append(buffer, static_cast<size_t>(n));
   }
   return text;

@@ -21,7 +21,7 @@ constexpr absl::Duration kNamePatience = absl::Seconds(3);
 constexpr absl::Duration kTcpPatience = absl::Seconds(2);
 constexpr absl::Duration kTlsPatience = absl::Seconds(3);
 // Each may take its whole patience.
-constexpr size_t kMostTried = 3;
+constexpr size_t kMaxTried = 3;
 constexpr char kSetClock[] = "timedatectl set-ntp true";
 
 // What one way was like: a trouble, or words for who wants to know.
@@ -49,7 +49,7 @@ std::string WhyOf(absl::string_view said, absl::string_view otherwise) {
 // A connection to one of the addresses.
 absl::StatusOr<UniqueFd> Connect(const NameLookup::Addresses& addresses) {
   absl::Status last = absl::UnavailableError("no address");
-  for (size_t i = 0; i < std::min(addresses.size(), kMostTried); ++i) {
+  for (size_t i = 0; i < std::min(addresses.size(), kMaxTried); ++i) {
     absl::StatusOr<UniqueFd> socket = ConnectWithin(addresses[i], absl::Now() + kTcpPatience);
     if (socket.ok()) return socket;
     last = socket.status();

@@ -12,9 +12,9 @@ namespace entropyd {
 namespace {
 
 // What stays of a cell that is cut: the end of an identity, enough to tell hosts apart.
-constexpr size_t kLeastCut = 10;
+constexpr size_t kMinCut = 10;
 // A reason in a narrower column would be a word or two on each line.
-constexpr size_t kLeastReason = 16;
+constexpr size_t kMinReason = 16;
 
 bool Continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -88,7 +88,7 @@ void Table::Cut(size_t columns, Layout* layout) const {
     size_t* widest = nullptr;
     for (size_t i = 0; i < columns_.size(); ++i) {
       size_t* const width = &layout->width[i];
-      const size_t least = std::max(kLeastCut, Width(rows_[0][i]));
+      const size_t least = std::max(kMinCut, Width(rows_[0][i]));
       if (!columns_[i].may_be_cut || *width <= least) continue;
       if (widest == nullptr || *width > *widest) widest = width;
     }
@@ -115,7 +115,7 @@ Table::Layout Table::Fit(size_t columns) const {
   // A reason needs less than its longest line.
   const bool reason = !columns_.empty() && columns_.back().may_go_on;
   const size_t whole_reason = reason ? layout.width.back() : 0;
-  if (reason) layout.width.back() = std::min(whole_reason, kLeastReason);
+  if (reason) layout.width.back() = std::min(whole_reason, kMinReason);
   for (size_t i = 0; i < columns_.size() && layout.total() > columns; ++i) {
     if (columns_[i].may_go && layout.width[i] > 0) LeaveOut(i, &layout);
   }

@@ -20,7 +20,7 @@ using google::protobuf::Struct;
 using google::protobuf::Value;
 using Class = ClassScenario::Class;
 
-constexpr int kMostPrio = 7;
+constexpr int kMaxPrio = 7;
 // Decimal figures are not exact in binary: 0.1 + 0.2 may be below 0.3 or above it.
 constexpr double kRounding = 1e-9;
 
@@ -84,8 +84,8 @@ absl::Status ReadName(const Value& value, absl::string_view where, std::string* 
 absl::Status ReadPrio(const Value& value, absl::string_view where, uint32_t* prio) {
   double figure = 0;
   if (auto status = ReadFigure(value, where, false, &figure); !status.ok()) return status;
-  if (figure > kMostPrio || figure != std::floor(figure)) {
-    return Refuse(where, " ", Text(figure), " is not in 0..", kMostPrio, "; choose one that is");
+  if (figure > kMaxPrio || figure != std::floor(figure)) {
+    return Refuse(where, " ", Text(figure), " is not in 0..", kMaxPrio, "; choose one that is");
   }
   *prio = static_cast<uint32_t>(figure);
   return absl::OkStatus();

@@ -13,9 +13,9 @@ namespace entropyd {
 namespace {
 
 constexpr uint32_t kChunk = 256;  // that of a `full` pool
-constexpr double kLeastChunksPerSecond = 1000;
+constexpr double kMinChunksPerSecond = 1000;
 // A share that is measured with fewer chunks may be wrong by more than 1 %.
-constexpr double kLeastChunks = 500;
+constexpr double kMinChunks = 500;
 // Of the first run. In one second so many grants find shares that differ by 1 to 10,000.
 constexpr double kPilotChunksPerSecond = 100'000;
 constexpr double kPilotWarmUp = 0.5;
@@ -25,7 +25,7 @@ constexpr double kPilotSeconds = 1;
 constexpr double kWarmUp = 2;
 constexpr double kSeconds = 8;
 // At a third of a microsecond each, ten simulated seconds take ten seconds on a slow machine.
-constexpr double kMostChunksPerSecond = 3e6;
+constexpr double kMaxChunksPerSecond = 3e6;
 
 // The rate times the factor, in whole bytes/s, at most what a bucket can hold.
 uint64_t Scale(double rate, double factor) {
@@ -97,16 +97,15 @@ absl::StatusOr<SimulatedShares> SimulateClasses(const ClassScenario& scenario) {
   auto pilot = Run(scenario, pilot_factor, kPilotWarmUp, kPilotSeconds);
   if (!pilot.ok()) return pilot.status();
   const double smallest = Smallest(*pilot) / kChunk;  // chunks/s
-  double factor = pilot_factor * std::max(1.0, kLeastChunksPerSecond / smallest);
+  double factor = pilot_factor * std::max(1.0, kMinChunksPerSecond / smallest);
   if (most > 0) {
-    factor =
-        std::min({factor, kMostChunksPerSecond * kChunk / most, LargestFactor(scenario, most)});
+    factor = std::min({factor, kMaxChunksPerSecond * kChunk / most, LargestFactor(scenario, most)});
   }
   auto shares = Run(scenario, factor, kWarmUp, kSeconds);
   if (!shares.ok()) return shares.status();
   for (const auto& [name, share] : *shares) {
     const double chunks = share * kSeconds / kChunk;
-    if (share > 0 && chunks < kLeastChunks) {
+    if (share > 0 && chunks < kMinChunks) {
       result.warnings.push_back(absl::StrFormat(
           "%s: class '%s': share %.6g is so far below the largest that it was found from %.0f "
           "chunks only, to some %.1f %%",

@@ -112,7 +112,7 @@ void Endpoints::OpenWaiting() {
         continue;
       }
       if (std::exchange(tried_file, true)) continue;
-      endpoint.last_rests = std::min(2 * endpoint.last_rests + 1, kMostRests);
+      endpoint.last_rests = std::min(2 * endpoint.last_rests + 1, kMaxRests);
       endpoint.rests = endpoint.last_rests;
     }
     if (const absl::Status status = OpenOne(id); !status.ok()) Wait(&endpoint, status);

@@ -144,7 +144,7 @@ class Endpoints {
 
  private:
   // About a minute.
-  static constexpr uint32_t kMostRests = 59;
+  static constexpr uint32_t kMaxRests = 59;
   // A look takes some microseconds, and to make a socket some ten: less than a millisecond in all.
   static constexpr int kLooksPerCall = 256;
   static constexpr int kTriesPerCall = 16;

@@ -23,7 +23,7 @@ namespace {
 // chown(2) takes it as "leave the group".
 constexpr gid_t kNoGroup = static_cast<gid_t>(-1);
 // The names of some 100,000 members.
-constexpr size_t kMostMembersBytes = 4 << 20;
+constexpr size_t kMaxMembersBytes = 4 << 20;
 
 bool IsNumber(const std::string& name) {
   return !name.empty() && absl::c_all_of(name, absl::ascii_isdigit);
@@ -37,7 +37,7 @@ absl::optional<gid_t> IdOf(const std::string& name) {
   int error;
   while ((error = getgrnam_r(name.c_str(), &entry, members.data(), members.size(), &found)) ==
              ERANGE &&
-         members.size() < kMostMembersBytes) {
+         members.size() < kMaxMembersBytes) {
     members.resize(2 * members.size());
   }
   if (error != 0 || found == nullptr) return absl::nullopt;

@@ -22,7 +22,7 @@ namespace entropyd {
 namespace {
 
 // A link that leads to a link that leads … The kernel follows as many.
-constexpr int kMostLinks = 40;
+constexpr int kMaxLinks = 40;
 
 // The group's bits of the mode are then what the ACL may give to anybody. An O_PATH descriptor has
 // no attributes of its own.
@@ -104,7 +104,7 @@ class Walk {
   absl::Status Follow(int link) {
     char target[PATH_MAX];
     const ssize_t length = readlinkat(link, "", target, sizeof target);
-    if (length <= 0 || ++links_ > kMostLinks) return GiveUp();
+    if (length <= 0 || ++links_ > kMaxLinks) return GiveUp();
     Expect(std::string(target, static_cast<size_t>(length)));
     return absl::OkStatus();
   }

@@ -84,7 +84,7 @@ size_t Feeds::MakeLostAnew() {
     ++lost;
     LeaveAccounts(*pipe.feed);
     left_.push_back(std::move(pipe.feed));
-    if (left_.size() > kMostLeft) DropOneLeft();
+    if (left_.size() > kMaxLeft) DropOneLeft();
     pipe.problem = OpenAndStart(&pipe);
     LogLost(pipe.wanted.pipe.path, pipe.problem, connections_->host()->log);
   }

@@ -42,7 +42,7 @@ class Feeds {
     absl::optional<Kernel> kernel;
   };
   // Whoever can remove pipes again and again must not make the agent hold ever more.
-  static constexpr size_t kMostLeft = 16;
+  static constexpr size_t kMaxLeft = 16;
 
   // All outlive it. Feeds have ids among the connections.
   Feeds(Connections* connections, std::vector<ServedClass*> classes, GuestAccounts* accounts);
@@ -57,7 +57,7 @@ class Feeds {
   // once. Call it about once a second.
   void OpenWaiting();
   // Makes pipes anew whose file somebody has removed or replaced; the log says so. Whoever has the
-  // old one open is fed on, as are the readers of kMostLeft such pipes. Returns how many were not
+  // old one open is fed on, as are the readers of kMaxLeft such pipes. Returns how many were not
   // lost before. Call it about once a second, once they are started.
   size_t MakeLostAnew();
   // Why the pipe waits; OK = it does not.

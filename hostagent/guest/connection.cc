@@ -125,7 +125,7 @@ void Connection::OnReadable(uint32_t events) {
   }
   size_t* const left = &host_->loop->left()->input;
   const size_t most =
-      std::min(std::max(std::min(host_->input.size(), *left), kLeastInputBytes), room);
+      std::min(std::max(std::min(host_->input.size(), *left), kMinInputBytes), room);
   const ssize_t n = socket_.Receive(host_->input.first(most));
   const int error = errno;
   if (n > 0) *left -= std::min(static_cast<size_t>(n), *left);
@@ -241,7 +241,7 @@ FairQueue::After Connection::Deliver() {
     if (staged == 0 || !Write(host_->staging.first(staged))) break;
     if (session_.idle()) break;
     written += staged;
-    more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMostReplies;
+    more = written >= kStagingBytes || host_->replies->size() >= EgdSession::kMaxReplies;
   }
   if (socket_.closed()) return FairQueue::After::kDone;
   if (pending_.unread() && pending_.ReadsOn(session_.Room(pending_.most()))) WatchAnew();

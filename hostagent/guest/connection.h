@@ -88,7 +88,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   static constexpr size_t kInputBytes = 16 * 1024;
   // One read may take this much even when the turn's input is used up: more than a guest sends that
   // waits for its replies.
-  static constexpr size_t kLeastInputBytes = 256;
+  static constexpr size_t kMinInputBytes = 256;
 
   struct Options {
     uint64_t id = 0;

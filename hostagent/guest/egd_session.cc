@@ -117,7 +117,7 @@ uint64_t EgdSession::commands_total() const {
 size_t EgdSession::Fill(absl::Span<uint8_t> out, const Supply& supply,
                         std::vector<int64_t>* completed, std::vector<StagedReply>* replies) {
   size_t used = 0;
-  replies_left_ = kMostReplies;
+  replies_left_ = kMaxReplies;
   if (!literal_.empty()) {
     std::memcpy(out.data(), literal_.data(), literal_.size());
     used = literal_.size();

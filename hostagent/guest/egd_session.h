@@ -38,7 +38,7 @@ namespace entropyd {
 
 class EgdSession {
  public:
-  // 24 bytes each, so at most 384 KiB for a hostile peer, and kMostReplies more after handovers: a
+  // 24 bytes each, so at most 384 KiB for a hostile peer, and kMaxReplies more after handovers: a
   // handover turns the replies that the peer has not read into runs, too. 10,000 pipelined commands
   // of alternating kinds still fit.
   static constexpr size_t kMaxRuns = 16384;
@@ -50,7 +50,7 @@ class EgdSession {
   static constexpr size_t kMinRoom = 256;
   // The most replies of one Fill(). Short ones cost as much as long ones, and those that the peer
   // does not take are kept one by one.
-  static constexpr size_t kMostReplies = 1024;
+  static constexpr size_t kMaxReplies = 1024;
   static constexpr size_t kCommands = egd::kCommandTypes;
 
   enum class Input {
@@ -89,7 +89,7 @@ class EgdSession {
   // Gives up what was granted and not taken.
   void Forfeit() { granted_ = 0; }
 
-  // Stages replies into `out` until it is full, or there are kMostReplies, or the next reply needs
+  // Stages replies into `out` until it is full, or there are kMaxReplies, or the next reply needs
   // bytes that are not granted. Appends to *completed the arrival time of every run that was
   // answered to its end, and to *replies, if given, what the replies are. Returns the bytes staged.
   // REQUIRES: out.size() >= kMinRoom.

@@ -97,7 +97,7 @@ void GuestAccounts::Keep(const Key& key, Account* account, int64_t now_nanos) {
 void GuestAccounts::Forget(int64_t now_nanos) {
   while (!left_.empty()) {
     const auto first = left_.begin();
-    if (now_nanos - first->first < kKeepNanos && left_.size() <= kMostKept) return;
+    if (now_nanos - first->first < kKeepNanos && left_.size() <= kMaxKept) return;
     accounts_.erase(first->second);
     left_.erase(first);
   }

@@ -50,7 +50,7 @@ class GuestAccounts {
   // Prometheus looks back so long: a guest that restarts goes on in the same series.
   static constexpr int64_t kKeepNanos = 300 * kSecondNanos;
   // Beyond this many guests without a connection, the agent forgets those that left first.
-  static constexpr size_t kMostKept = 10'000;
+  static constexpr size_t kMaxKept = 10'000;
 
   // A connection or a feed begins to count under this key.
   void Join(const Key& key);

@@ -33,7 +33,7 @@ void Guests::ForEachRemembered(
     }
   }
   for (const Left* left : {&left_known_, &left_unknown_}) {
-    size_t more = kMostCarried;
+    size_t more = kMaxCarried;
     for (auto it = left->rbegin(); it != left->rend() && more > 0; ++it, --more) {
       for (const auto& [served, share] : guests_.at(it->second).shares) {
         each(it->second, *served, *share);
@@ -56,7 +56,7 @@ void Guests::Tick(int64_t now_nanos) {
 void Guests::Forget(Left* left, int64_t now_nanos) {
   while (!left->empty()) {
     const auto first = left->begin();
-    if (now_nanos - first->first < kKeepNanos && left->size() <= kMostKept) return;
+    if (now_nanos - first->first < kKeepNanos && left->size() <= kMaxKept) return;
     const auto found = guests_.find(first->second);
     for (const auto& [served, share] : found->second.shares) share->LeaveQueue(now_nanos);
     guests_.erase(found);

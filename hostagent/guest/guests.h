@@ -36,10 +36,10 @@ class Guests {
   // Beyond this many without a connection the agent forgets those that left first, at the next
   // Tick(). It counts guests with a name for themselves: whoever starts many processes is many
   // guests, and must not make the agent forget others.
-  static constexpr size_t kMostKept = 10'000;
+  static constexpr size_t kMaxKept = 10'000;
 
   // This many guests of either kind without a connection cross a handover, those that left last.
-  static constexpr size_t kMostCarried = 1'000;
+  static constexpr size_t kMaxCarried = 1'000;
 
   // `most`: connections of one guest. `most_of_group`: of a key that may stand for several guests.
   Guests(size_t most, size_t most_of_group) : most_(most), most_of_group_(most_of_group) {}

@@ -27,14 +27,14 @@ class HalfClose {
   static constexpr int64_t kLookNanos = 10 * kMillisecondNanos;
   // By TCP a peer that has closed looks like one that has only finished sending, until bytes for it
   // come. So it waits for its replies no longer than this.
-  static constexpr int64_t kMostNanos = 30 * kSecondNanos;
+  static constexpr int64_t kMaxNanos = 30 * kSecondNanos;
 
   // The peer has shut down its sending side.
   bool input_over() const { return input_over_; }
   void OnInputOver() { input_over_ = true; }
-  // From now on the connection lasts kMostNanos at most. It may be that the end of the input waits
+  // From now on the connection lasts kMaxNanos at most. It may be that the end of the input waits
   // behind input that is not read yet.
-  void Bound(int64_t now_nanos) { LookAt(until_ = now_nanos + kMostNanos); }
+  void Bound(int64_t now_nanos) { LookAt(until_ = now_nanos + kMaxNanos); }
 
   // Everything was written.
   bool lingering() const { return lingering_; }

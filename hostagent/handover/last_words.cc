@@ -39,7 +39,7 @@ LastWords::LastWords(UniqueFd read_end, UniqueFd write_end)
 }
 
 std::string LastWords::Read() const {
-  char text[kMostBytes];
+  char text[kMaxBytes];
   const ssize_t n = read(read_end_.get(), text, sizeof text);
   const absl::string_view words(text, n > 0 ? static_cast<size_t>(n) : 0);
   return ReplaceInvalidUtf8(absl::StripTrailingAsciiWhitespace(words));
@@ -58,7 +58,7 @@ UniqueFd TakeLastWordsFd() {
 
 void WriteLastWords(int fd, absl::string_view reason) {
   if (fd < 0) return;
-  reason = CutUtf8(reason, LastWords::kMostBytes);
+  reason = CutUtf8(reason, LastWords::kMaxBytes);
   (void)!write(fd, reason.data(), reason.size());
 }
 

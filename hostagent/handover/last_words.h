@@ -25,7 +25,7 @@ namespace entropyd {
 class LastWords {
  public:
   // A pipe holds this much without a reader, on every machine. It is more than ten lines of errors.
-  static constexpr size_t kMostBytes = 4096;
+  static constexpr size_t kMaxBytes = 4096;
 
   // Errors: as ErrnoStatus.
   static absl::StatusOr<LastWords> Create();

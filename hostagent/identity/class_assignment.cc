@@ -74,7 +74,7 @@ void ClassAssignment::AdoptRefused(const std::string& class_name, absl::string_v
 void ClassAssignment::Complain(const GuestIdentity& identity, const std::string& of_listener) {
   const std::string& what =
       identity.class_name.empty() ? identity.class_error : identity.class_name;
-  if (complaints_.size() >= kMostComplaints) complaints_.clear();
+  if (complaints_.size() >= kMaxComplaints) complaints_.clear();
   std::string& before = complaints_[identity.name];
   if (before == what) return;
   before = what;

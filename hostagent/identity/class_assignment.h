@@ -94,7 +94,7 @@ class ClassAssignment {
  private:
   // The agent remembers this many guests, so that it logs each once. Beyond that it logs everybody
   // again.
-  static constexpr size_t kMostComplaints = 10'000;
+  static constexpr size_t kMaxComplaints = 10'000;
 
   // What servers have said of a class.
   struct Class {

@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kSuffix[] = ".xml";
 // The log complains of so many files in the directory, and of no more.
-constexpr size_t kMostComplaints = 100;
+constexpr size_t kMaxComplaints = 100;
 constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                              IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
@@ -184,7 +184,7 @@ void LibvirtDirectory::Forget(const std::string& name) {
 }
 
 void LibvirtDirectory::Complain(const std::string& name, const absl::Status& why) {
-  if (complained_.size() >= kMostComplaints || !complained_.insert(name).second) return;
+  if (complained_.size() >= kMaxComplaints || !complained_.insert(name).second) return;
   log_->Warning("libvirt.bad_status_file",
                 {{"file", absl::StrCat(path_, "/", name)}, {"reason", why}});
 }

@@ -127,7 +127,7 @@ uint64_t GuestShare::Want() {
 uint32_t GuestShare::Plan(uint32_t bytes) {
   if (turns_ == 0) return 0;
   // One that wants everything must not take all that there is: another may want 32 bytes at once.
-  const uint64_t turn = std::max<uint64_t>(bytes / turns_, kLeastTurnBytes);
+  const uint64_t turn = std::max<uint64_t>(bytes / turns_, kMinTurnBytes);
   uint32_t given = 0;
   while (given < bytes && turns_ > 0) {
     const Id id = first_turn_;

@@ -40,7 +40,7 @@ class GuestShare final : public FairQueue::Member {
   void LeaveQueue(int64_t now_nanos) { queue_->Remove(id_, now_nanos); }
 
   // What a connection may have before the next one has its turn, at least.
-  static constexpr uint32_t kLeastTurnBytes = 64;
+  static constexpr uint32_t kMinTurnBytes = 64;
 
   // This many connections without a grant deliver in one pass. Their replies have no entropy, which
   // nothing else bounds. Those that are left come first in the next pass.

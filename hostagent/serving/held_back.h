@@ -26,13 +26,13 @@ namespace entropyd {
 class HeldBack {
  public:
   // 16 requests of a Linux guest. At most a quarter of a small buffer.
-  static constexpr size_t kMost = ClassBuffer::kMinTarget;
+  static constexpr size_t kMax = ClassBuffer::kMinTarget;
   // Bytes are held back only while bytes keep arriving. When none arrive, whoever waits gets the
   // rest.
   static constexpr int64_t kArrivalPatienceNanos = kSecondNanos;
 
   // `buffer_size`: of the whole buffer.
-  explicit HeldBack(size_t buffer_size) : most_(std::min(kMost, buffer_size / 4)) {}
+  explicit HeldBack(size_t buffer_size) : most_(std::min(kMax, buffer_size / 4)) {}
 
   // `level`: of the buffer. `owed`: the bytes that all `members` wait for.
   void BeforePass(size_t level, uint64_t owed, uint32_t members, int64_t now_nanos) {

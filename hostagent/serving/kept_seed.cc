@@ -17,7 +17,7 @@ absl::Status KeptSeed::Allocate(SecretArena* arena) {
 
 size_t KeptSeed::SetAside(absl::Span<const uint8_t> bytes, int64_t now_nanos) {
   if (complete()) {
-    if (now_nanos - since_ < kMostAgeNanos || bytes.size() < CtrDrbg::kSeedBytes) return 0;
+    if (now_nanos - since_ < kMaxAgeNanos || bytes.size() < CtrDrbg::kSeedBytes) return 0;
     fill_ = 0;
   }
   const size_t n = std::min(bytes.size(), CtrDrbg::kSeedBytes - fill_);

@@ -30,7 +30,7 @@ class KeptSeed {
   static constexpr size_t kArenaBytes = 2 * 64;
   // A seed older than this is renewed. Then whoever saw this host's memory long ago learns nothing
   // about the bytes of a later loss.
-  static constexpr int64_t kMostAgeNanos = kHourNanos;
+  static constexpr int64_t kMaxAgeNanos = kHourNanos;
 
   // Errors: RESOURCE_EXHAUSTED (arena).
   absl::Status Allocate(SecretArena* arena);

@@ -23,7 +23,7 @@ class RateMeter {
     if (seconds <= 0) return;
     const double share = std::min(1.0, seconds / kSeconds);
     rate_ += share * (static_cast<double>(bytes - bytes_) / seconds - rate_);
-    if (rate_ < kLeast) rate_ = 0;
+    if (rate_ < kMin) rate_ = 0;
     bytes_ = bytes;
   }
   double rate() const { return rate_; }
@@ -32,7 +32,7 @@ class RateMeter {
   // Long enough that people can read the rate, short enough that it follows what they do.
   static constexpr double kSeconds = 4;
   // In bytes/s. An average never fades out by itself.
-  static constexpr double kLeast = 0.01;
+  static constexpr double kMin = 0.01;
 
   uint64_t bytes_ = 0;
   double rate_ = 0;

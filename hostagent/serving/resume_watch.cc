@@ -76,12 +76,12 @@ bool ResumeWatch::Resumed() {
     return true;
   }
   const int64_t most = AheadAtMost();
-  if (most - ahead_ >= kLeastJumpNanos) {
+  if (most - ahead_ >= kMinJumpNanos) {
     // A jump, or this thread was held up between the two readings. The clocks the other way round
     // tell what the jump is at least.
     const int64_t boot = machine_.boot_nanos();
     const int64_t jump = boot - machine_.monotonic_nanos() - ahead_;
-    if (jump < kLeastJumpNanos) return false;
+    if (jump < kMinJumpNanos) return false;
     ahead_ = AheadAtMost();
     reason_ = absl::StrCat("the time since boot has jumped by ", jump / 1'000'000, " ms");
     return true;

@@ -24,7 +24,7 @@ namespace entropyd {
 class ResumeWatch {
  public:
   // A jump of less is no suspension: the two clocks are adjusted alike.
-  static constexpr int64_t kLeastJumpNanos = 10 * kMillisecondNanos;
+  static constexpr int64_t kMinJumpNanos = 10 * kMillisecondNanos;
 
   struct Machine {
     // Absent = CLOCK_MONOTONIC and CLOCK_BOOTTIME.

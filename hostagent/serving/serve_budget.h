@@ -22,8 +22,8 @@ class ServeBudget {
   // they come: about a millisecond. Each has the least of its own, so that none waits for others.
   static constexpr uint64_t kBytes = 128 * 1024;
   static constexpr uint32_t kVisits = 256;
-  static constexpr uint64_t kLeastBytes = 8 * 1024;
-  static constexpr uint32_t kLeastVisits = 16;
+  static constexpr uint64_t kMinBytes = 8 * 1024;
+  static constexpr uint32_t kMinVisits = 16;
   // A member that wants another pass counts as so many more. It has written as much as it may; some
   // of that may be replies without entropy, which nothing else counts. So a turn has 16 passes for
   // it.
@@ -33,8 +33,8 @@ class ServeBudget {
   ServeBudget() = default;
   // As many classes share one turn.
   explicit ServeBudget(uint32_t sharers)
-      : bytes_(std::max(kBytes / sharers, kLeastBytes)),
-        grants_(std::max(kVisits / sharers, kLeastVisits)),
+      : bytes_(std::max(kBytes / sharers, kMinBytes)),
+        grants_(std::max(kVisits / sharers, kMinVisits)),
         visits_(grants_) {}
 
   // Nothing may be given any more.

@@ -21,12 +21,12 @@ constexpr int64_t kReopenAfter = 30 * kSecondNanos;
 constexpr char kOverflow[] = "accept Grant: the buffer has no room for what was promised";
 
 // A server may list its classes in a reason.
-constexpr size_t kMostReasonBytes = 4096;
+constexpr size_t kMaxReasonBytes = 4096;
 
 // What a server says, as it is repeated to people from here on.
 std::string Said(absl::string_view text) {
-  const std::string escaped = EscapeControls(CutUtf8(text, kMostReasonBytes), "");
-  return std::string(CutUtf8(escaped, kMostReasonBytes));
+  const std::string escaped = EscapeControls(CutUtf8(text, kMaxReasonBytes), "");
+  return std::string(CutUtf8(escaped, kMaxReasonBytes));
 }
 
 // The reason says which classes there are, if the server tells it.

@@ -24,8 +24,8 @@ void LossCeilings::Tell(const ClassBuffer& of, const v1::ChannelState& state) {
              .rate = std::max<uint64_t>(state.rate(), 1),
              .ceil = state.ceil()};
   for (const v1::Ceiling& above : state.above()) {
-    if (figures.above.size() == kMostAbove) break;
-    if (above.class_().size() > kMostNameBytes || above.ceil() == 0) continue;
+    if (figures.above.size() == kMaxAbove) break;
+    if (above.class_().size() > kMaxNameBytes || above.ceil() == 0) continue;
     if (absl::c_linear_search(figures.above, above.class_())) continue;
     figures.above.push_back(above.class_());
     shared_[above.class_()].ceil = std::min(above.ceil(), TokenBucket::kMaxRate);

@@ -29,8 +29,8 @@ class LossCeilings {
  public:
   // A server may say anything of up to 64 classes. Of each this many ceilings count, those of the
   // nearest classes, and names as long as a class may have.
-  static constexpr size_t kMostAbove = 32;
-  static constexpr size_t kMostNameBytes = 2 * 256 + 1;
+  static constexpr size_t kMaxAbove = 32;
+  static constexpr size_t kMaxNameBytes = 2 * 256 + 1;
 
   // The buffers outlive it.
   explicit LossCeilings(const std::vector<ClassBuffer*>& buffers);

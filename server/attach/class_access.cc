@@ -14,11 +14,11 @@ absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
 // So many names, of so many characters together, fit on a line. Who has more classes than that does
 // not look for a typo among them. 64 such texts must fit beside the bytes of a message.
-constexpr size_t kMostNames = 8;
-constexpr size_t kMostCharacters = 256;
+constexpr size_t kMaxNames = 8;
+constexpr size_t kMaxCharacters = 256;
 // The policy is asked of so many classes at most, because a peer can cause this 64 times in a
 // stream.
-constexpr size_t kMostAsked = 256;
+constexpr size_t kMaxAsked = 256;
 
 }  // namespace
 
@@ -28,11 +28,11 @@ void ClassAccess::TellOthers(absl::string_view identity, Call call, absl::string
   size_t characters = 0;
   size_t asked = 0;
   for (const std::string& name : classes_->LeafNames()) {
-    refusal->more_known = ++asked > kMostAsked;
+    refusal->more_known = ++asked > kMaxAsked;
     if (refusal->more_known) return;
     if (name == refused || !policy_(identity, call, name).ok()) continue;
     characters += name.size() + 2;  // a comma and a blank
-    refusal->more_known = refusal->known.size() == kMostNames || characters > kMostCharacters;
+    refusal->more_known = refusal->known.size() == kMaxNames || characters > kMaxCharacters;
     if (refusal->more_known) return;
     refusal->known.push_back(name);
   }

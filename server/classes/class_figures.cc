@@ -21,9 +21,9 @@ using google::protobuf::Message;
 // A plain decimal, as the loader wants it, with just enough digits to read the same double.
 std::string Decimal(double value) {
   // The loader takes words of up to 64 characters.
-  constexpr int kMostDigits = 60;
+  constexpr int kMaxDigits = 60;
   std::string text;
-  for (int digits = 0; digits <= kMostDigits; ++digits) {
+  for (int digits = 0; digits <= kMaxDigits; ++digits) {
     text = absl::StrFormat("%.*f", digits, value);
     double back = 0;
     if (absl::SimpleAtod(text, &back) && back == value) break;

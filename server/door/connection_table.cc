@@ -85,7 +85,7 @@ bool ConnectionTable::Exceed(Id id, int64_t now_nanos) {
     connection.excesses_since_nanos = now_nanos;
     connection.excesses = 0;
   }
-  return ++connection.excesses >= kMostExcesses;
+  return ++connection.excesses >= kMaxExcesses;
 }
 
 std::vector<ConnectionTable::Id> ConnectionTable::Strangers() const {
@@ -100,7 +100,7 @@ std::vector<ConnectionTable::Id> ConnectionTable::Silent(int64_t now_nanos) cons
   std::vector<Id> silent;
   for (const auto& [address, strangers] : by_address_) {
     for (const Id id : strangers) {  // the oldest first
-      if (now_nanos - connections_.find(id)->second.since_nanos < kMostSilentNanos) break;
+      if (now_nanos - connections_.find(id)->second.since_nanos < kMaxSilentNanos) break;
       silent.push_back(id);
     }
   }
@@ -110,7 +110,7 @@ std::vector<ConnectionTable::Id> ConnectionTable::Silent(int64_t now_nanos) cons
 bool ConnectionTable::Deny(Id id) {
   const auto it = connections_.find(id);
   if (it == connections_.end() || !it->second.stranger) return false;
-  return ++it->second.denials >= kMostDenials;
+  return ++it->second.denials >= kMaxDenials;
 }
 
 void ConnectionTable::Remove(Id id) {

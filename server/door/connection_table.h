@@ -70,14 +70,14 @@ class ConnectionTable {
   // one of the same address.
   static constexpr int64_t kPatienceNanos = 3 * kSecondNanos;
   // More than a client sends that waits for each answer.
-  static constexpr int kMostDenials = 32;
+  static constexpr int kMaxDenials = 32;
   // The window in which excess calls are counted. An honest peer that is asked to try again later
   // does so, and has a bound on calls that wait.
-  static constexpr int kMostExcesses = 1024;
+  static constexpr int kMaxExcesses = 1024;
   static constexpr int64_t kExcessWindowNanos = 10 * kSecondNanos;
   // Agents, entropyctl and every client that connects because it has something to ask make their
   // first call within a second of the handshake.
-  static constexpr int64_t kMostSilentNanos = kMinuteNanos;
+  static constexpr int64_t kMaxSilentNanos = kMinuteNanos;
 
   struct Answer {
     bool come;
@@ -108,17 +108,17 @@ class ConnectionTable {
   bool Introduce(Id id, absl::string_view identity);
   // It was asked to leave: it takes no stranger's place any more.
   void Dismiss(Id id);
-  // A call on it was denied. True when it has to leave for that: a stranger, at its kMostDenials-th
+  // A call on it was denied. True when it has to leave for that: a stranger, at its kMaxDenials-th
   // and later ones. A known peer may be denied as often as it likes.
   bool Deny(Id id);
-  // A call on it was one too many. True when it has to leave for that, at its kMostExcesses-th and
+  // A call on it was one too many. True when it has to leave for that, at its kMaxExcesses-th and
   // later ones of kExcessWindowNanos. Such a window begins with the first one after the last.
   bool Exceed(Id id, int64_t now_nanos);
   // It is gone. Has no effect on one that is not here.
   void Remove(Id id);
 
   std::vector<Id> Strangers() const;
-  // Strangers that have had kMostSilentNanos.
+  // Strangers that have had kMaxSilentNanos.
   std::vector<Id> Silent(int64_t now_nanos) const;
 
   size_t connections() const { return connections_.size(); }

@@ -20,9 +20,9 @@ absl::StatusOr<UniqueFd> Knocks::Add() {
   taken_.erase(std::remove_if(taken_.begin(), taken_.end(),
                               [](const GivenSocket& one) { return !one.IsOpen(); }),
                taken_.end());
-  if (waiting_.size() + taken_.size() >= kMostOpen) {
+  if (waiting_.size() + taken_.size() >= kMaxOpen) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the last ", kMostOpen, " probes are still open: nobody ended them"));
+        absl::StrCat("the last ", kMaxOpen, " probes are still open: nobody ended them"));
   }
   waiting_.push_back(std::move(server));
   return client;

@@ -5,7 +5,7 @@
 //   absl::StatusOr<UniqueFd> client = knocks.Add();      // whoever asks
 //   for (UniqueFd& server : knocks.Take()) ...           // the door gives it away as any other
 //
-// Errors: RESOURCE_EXHAUSTED when kMostOpen are open; as ErrnoStatus.
+// Errors: RESOURCE_EXHAUSTED when kMaxOpen are open; as ErrnoStatus.
 //
 // Thread safety: safe.
 #pragma once
@@ -24,7 +24,7 @@ namespace entropyd {
 class Knocks {
  public:
   // Those that are open at the same time.
-  static constexpr size_t kMostOpen = 8;
+  static constexpr size_t kMaxOpen = 8;
 
   // A new one: the client's end.
   absl::StatusOr<UniqueFd> Add();

@@ -21,7 +21,7 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr int64_t kPid = 4711;
-constexpr size_t kMost = 128;  // runs
+constexpr size_t kMax = 128;  // runs
 constexpr size_t kStaging = 4096;
 
 // What the class gives: each byte tells its position.
@@ -128,14 +128,14 @@ class Connection {
 
   // Returns how many bytes it took. Ends it at an unknown command.
   size_t Input(absl::Span<const uint8_t> bytes) {
-    const size_t room = session_->Room(kMost);
+    const size_t room = session_->Room(kMax);
     bytes = bytes.first(std::min(bytes.size(), room));
     bool known = true;
     for (size_t i = 0; i < bytes.size() && known; ++i) {
       known = client_.Knows(bytes[i]);
       if (known) client_.Sends(bytes[i]);
     }
-    const EgdSession::Input input = session_->OnInput(bytes, ++now_, kMost);
+    const EgdSession::Input input = session_->OnInput(bytes, ++now_, kMax);
     FUZZ_CHECK((input == EgdSession::Input::kOk) == known);
     FUZZ_CHECK(session_->commands_total() == client_.commands());
     FUZZ_CHECK(session_->runs() <= session_->capacity());
@@ -159,7 +159,7 @@ class Connection {
     session_->Forfeit();
     size_t told = 0;
     for (const StagedReply& reply : replies_) told += reply.bytes;
-    FUZZ_CHECK(told == staged.size() && replies_.size() <= EgdSession::kMostReplies + 1);
+    FUZZ_CHECK(told == staged.size() && replies_.size() <= EgdSession::kMaxReplies + 1);
     FUZZ_CHECK(session_->taken() == entropy_->given - began_);
     unsent_ = std::move(staged);
     sent_ = 0;
@@ -191,7 +191,7 @@ class Connection {
     FUZZ_CHECK(came.ParseFromString(saved.SerializeAsString()));
     session_ = std::make_unique<EgdSession>(kPid);
     FUZZ_CHECK(session_->Restore(came, now_).ok());
-    most_ = std::max(kMost, session_->capacity());
+    most_ = std::max(kMax, session_->capacity());
     ForgetUnsent();
     client_.GoesOnFrom(entropy_->given);
   }
@@ -221,7 +221,7 @@ class Connection {
   std::unique_ptr<EgdSession> session_ = std::make_unique<EgdSession>(kPid);
   Client client_;
   int64_t now_ = 1;
-  size_t most_ = kMost;
+  size_t most_ = kMax;
   // Staged, and not all sent. `replies_` says what it is.
   Bytes unsent_;
   size_t sent_ = 0;

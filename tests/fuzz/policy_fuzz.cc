@@ -22,8 +22,8 @@ using config::v1::Role;
 
 constexpr const char* kLeaves[] = {"default/gold", "default/silver", "other/gold"};
 // The second implementation of a pattern is as slow as two to the power of its stars.
-constexpr size_t kMostStars = 8;
-constexpr size_t kMostBytes = 64;
+constexpr size_t kMaxStars = 8;
+constexpr size_t kMaxBytes = 64;
 
 bool Matches(absl::string_view pattern, absl::string_view name) {
   if (pattern.empty()) return name.empty();
@@ -53,7 +53,7 @@ config::v1::Server Classes() {
 bool Usable(absl::string_view pattern) {
   size_t stars = 0;
   for (const char c : pattern) stars += c == '*';
-  return stars <= kMostStars && pattern.size() <= kMostBytes;
+  return stars <= kMaxStars && pattern.size() <= kMaxBytes;
 }
 
 // The rules as they were written, for the second implementation.
@@ -101,7 +101,7 @@ void CheckRefusal(absl::string_view message) {
 
 void Ask(const Policy& policy, const Rules& rules, absl::string_view question) {
   const std::vector<std::string> parts = absl::StrSplit(question, absl::MaxSplits('|', 1));
-  if (parts.size() != 2 || parts[0].size() > kMostBytes || parts[1].size() > kMostBytes) return;
+  if (parts.size() != 2 || parts[0].size() > kMaxBytes || parts[1].size() > kMaxBytes) return;
   const std::string& who = parts[0];
   const std::string& leaf = parts[1];
   for (const Role role :

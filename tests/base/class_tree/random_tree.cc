@@ -46,7 +46,7 @@ uint64_t Grow(Random* random, const TreeShape& shape, const std::string& name,
 
 using Specs = std::vector<ClassTree::ClassSpec>;
 
-constexpr size_t kMostClasses = 40;
+constexpr size_t kMaxClasses = 40;
 
 bool IsBelow(const Specs& specs, const std::string& name, const std::string& ancestor) {
   for (std::string at = name; !at.empty();) {
@@ -75,7 +75,7 @@ void Mutate(Random* random, Specs* specs) {
   } else if (dice < 0.75) {
     if (!IsBelow(*specs, other, name)) spec.parent = other;
   } else if (dice < 0.87) {
-    if (specs->size() >= kMostClasses) return;
+    if (specs->size() >= kMaxClasses) return;
     ClassTree::ClassSpec child{.name = absl::StrCat("n", random->Below(1u << 31)), .parent = other};
     specs->push_back(child);
   } else if (!spec.parent.empty()) {

@@ -34,9 +34,9 @@ TEST(PageAllocatorTest, ALargeBlockGoesBackToTheKernelWhenItIsFreed) {
 
 TEST(PageAllocatorTest, TheSmallestMappedBlockGoesBackToo) {
   PageAllocator<char> allocator;
-  char* const block = allocator.allocate(PageAllocator<char>::kLeastMapped);
-  block[PageAllocator<char>::kLeastMapped - 1] = 1;
-  allocator.deallocate(block, PageAllocator<char>::kLeastMapped);
+  char* const block = allocator.allocate(PageAllocator<char>::kMinMapped);
+  block[PageAllocator<char>::kMinMapped - 1] = 1;
+  allocator.deallocate(block, PageAllocator<char>::kMinMapped);
   EXPECT_FALSE(Mapped(block));
 }
 

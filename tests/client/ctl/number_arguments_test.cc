@@ -10,23 +10,23 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr uint64_t kMost = 1 << 20;
+constexpr uint64_t kMax = 1 << 20;
 
 TEST(NumberArgumentsTest, ASizeIsANumberOfBytesOrHasAUnit) {
-  EXPECT_EQ(ParseSizeArgument("1", kMost).value(), 1u);
-  EXPECT_EQ(ParseSizeArgument("65536", kMost).value(), 65536u);
-  EXPECT_EQ(ParseSizeArgument("64KiB", kMost).value(), 65536u);
-  EXPECT_EQ(ParseSizeArgument("1MiB", kMost).value(), kMost);
+  EXPECT_EQ(ParseSizeArgument("1", kMax).value(), 1u);
+  EXPECT_EQ(ParseSizeArgument("65536", kMax).value(), 65536u);
+  EXPECT_EQ(ParseSizeArgument("64KiB", kMax).value(), 65536u);
+  EXPECT_EQ(ParseSizeArgument("1MiB", kMax).value(), kMax);
 }
 
 TEST(NumberArgumentsTest, ASizeOfNothingOrAboveTheMostIsRefused) {
   for (const char* text : {"0", "0B"}) {
-    EXPECT_EQ(ParseSizeArgument(text, kMost).status(),
+    EXPECT_EQ(ParseSizeArgument(text, kMax).status(),
               absl::InvalidArgumentError("0 is too small; the least is 1B"))
         << text;
   }
   for (const char* text : {"1048577", "1GiB", "99999999999999999999"}) {
-    EXPECT_EQ(ParseSizeArgument(text, kMost).status(),
+    EXPECT_EQ(ParseSizeArgument(text, kMax).status(),
               absl::InvalidArgumentError(std::string(text) + " is too large; the most is 1MiB"))
         << text;
   }
@@ -41,7 +41,7 @@ TEST(NumberArgumentsTest, TheMostIsToldAsItMayBeWritten) {
 
 TEST(NumberArgumentsTest, WhatIsNoSizeIsRefusedWithAnExample) {
   for (const char* text : {"", "x", "-1", "8KB", "1.5"}) {
-    const absl::Status status = ParseSizeArgument(text, kMost).status();
+    const absl::Status status = ParseSizeArgument(text, kMax).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr("write")) << text;
   }

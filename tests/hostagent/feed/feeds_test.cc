@@ -202,11 +202,11 @@ TEST_F(FeedsTest, WhoeverRemovesPipesForEverCostsABoundedNumber) {
   const std::string path = dir_ / "pipe";
   ASSERT_TRUE(feeds_->Open(Pipe(path)).ok());
   ASSERT_TRUE(feeds_->Start().ok());
-  for (size_t i = 0; i < 3 * Feeds::kMostLeft; ++i) {
+  for (size_t i = 0; i < 3 * Feeds::kMaxLeft; ++i) {
     ASSERT_EQ(unlink(path.c_str()), 0);
     EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
   }
-  EXPECT_EQ(served_->queue()->members(), Feeds::kMostLeft + 1);
+  EXPECT_EQ(served_->queue()->members(), Feeds::kMaxLeft + 1);
   EXPECT_THAT(accounts_.all(), SizeIs(1));
 }
 
@@ -219,7 +219,7 @@ TEST_F(FeedsTest, WhoeverRemovesOnePipeForEverEndsNoReaderOfAnother) {
   const UniqueFd reader = Reader(quiet);
   ASSERT_EQ(unlink(quiet.c_str()), 0);
   EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
-  for (size_t i = 0; i < 2 * Feeds::kMostLeft; ++i) {
+  for (size_t i = 0; i < 2 * Feeds::kMaxLeft; ++i) {
     ASSERT_EQ(unlink(path.c_str()), 0);
     EXPECT_EQ(feeds_->MakeLostAnew(), 1u);
   }

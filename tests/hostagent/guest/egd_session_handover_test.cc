@@ -156,7 +156,7 @@ TEST(HandoverSessionTest, ManyHandoversLetNoQueueGrow) {
     Bytes staged = Answer(session.get(), &buffer, 4096, &replies);
     const handover::v1::Session saved = Saved(*session, {replies, 0, absl::MakeSpan(staged)});
     EXPECT_LE(static_cast<size_t>(saved.run_size()),
-              EgdSession::kMaxRuns + EgdSession::kMostReplies);
+              EgdSession::kMaxRuns + EgdSession::kMaxReplies);
     session = std::make_unique<EgdSession>(1);
     ASSERT_TRUE(session->Restore(saved, 0).ok());
   }

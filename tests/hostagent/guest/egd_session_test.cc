@@ -345,17 +345,17 @@ TEST_F(EgdSessionTest, NoByteIsTakenTwiceOverManyMixedPasses) {
 }
 
 TEST_F(EgdSessionTest, ShortRepliesEndATurnAsLongOnesDo) {
-  const size_t kMost = EgdSession::kMostReplies;
+  const size_t kMax = EgdSession::kMaxReplies;
   Bytes ask;
-  for (size_t i = 0; i < kMost + 10; ++i) ask.insert(ask.end(), {0x01, 0});
+  for (size_t i = 0; i < kMax + 10; ++i) ask.insert(ask.end(), {0x01, 0});
   ASSERT_EQ(Send(ask), EgdSession::Input::kOk);
-  EXPECT_EQ(Pass(), Bytes(kMost));
+  EXPECT_EQ(Pass(), Bytes(kMax));
   EXPECT_EQ(Pass(), Bytes(10));
   // Whatever they are, and in turn.
   ask.clear();
-  for (size_t i = 0; i < kMost / 2 + 5; ++i) ask.insert(ask.end(), {0x04, 0x01, 0});
+  for (size_t i = 0; i < kMax / 2 + 5; ++i) ask.insert(ask.end(), {0x04, 0x01, 0});
   ASSERT_EQ(Send(ask), EgdSession::Input::kOk);
-  EXPECT_EQ(Pass().size(), kMost / 2 * (kPidReply.size() + 1));
+  EXPECT_EQ(Pass().size(), kMax / 2 * (kPidReply.size() + 1));
   EXPECT_EQ(Pass().size(), 5 * (kPidReply.size() + 1));
   EXPECT_TRUE(session_.idle());
 }

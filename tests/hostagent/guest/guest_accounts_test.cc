@@ -65,13 +65,13 @@ TEST(GuestAccountsTest, AGuestThatHadNothingLeavesNothing) {
 
 TEST(GuestAccountsTest, ThoseThatLeftFirstGoWhenThereAreTooMany) {
   GuestAccounts accounts;
-  for (size_t i = 0; i <= GuestAccounts::kMostKept; ++i) {
+  for (size_t i = 0; i <= GuestAccounts::kMaxKept; ++i) {
     const GuestAccounts::Key key{GuestKey::Named(absl::StrCat("g", i)), "default/gold"};
     accounts.Join(key);
     accounts.Leave(key, Had(1), 0);
   }
   accounts.Forget(1);
-  EXPECT_THAT(accounts.all(), SizeIs(GuestAccounts::kMostKept));
+  EXPECT_THAT(accounts.all(), SizeIs(GuestAccounts::kMaxKept));
   EXPECT_EQ(accounts.all().count({GuestKey::Named("g0"), "default/gold"}), 0u);
 }
 

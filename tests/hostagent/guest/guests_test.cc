@@ -185,7 +185,7 @@ TEST_F(GuestsTest, ThoseThatLeftFirstAreForgottenWhenThereAreTooMany) {
     many.Join(OfProcess(pid), served(), absl::nullopt, 0);
     many.Leave(OfProcess(pid), 0);
   }
-  ASSERT_EQ(Guests::kMostKept, 10'000u);
+  ASSERT_EQ(Guests::kMaxKept, 10'000u);
   EXPECT_EQ(many.size(), 10'001u);
   many.Tick(1);
   EXPECT_EQ(many.size(), 10'000u);
@@ -218,10 +218,10 @@ TEST_F(GuestsTest, ManyProcessesMakeTheAgentForgetNobodyWithAName) {
     many.Leave(OfProcess(pid), 1);
   }
   many.Tick(1);
-  EXPECT_EQ(many.size(), 1 + Guests::kMostKept);
+  EXPECT_EQ(many.size(), 1 + Guests::kMaxKept);
   EXPECT_TRUE(many.HasRoom(GuestKey::Named("web")));
   many.Tick(60 * kSecondNanos);
-  EXPECT_EQ(many.size(), Guests::kMostKept) << "web was forgotten before its time";
+  EXPECT_EQ(many.size(), Guests::kMaxKept) << "web was forgotten before its time";
   many.Tick(60 * kSecondNanos + 1);
 }
 

@@ -44,7 +44,7 @@ TEST(HalfCloseTest, WhoMayHaveClosedAltogetherIsLookedAtOnceAtTheEnd) {
   HalfClose half;
   half.Bound(kClosed);
   EXPECT_FALSE(half.input_over()) << "its last commands may not be read yet";
-  EXPECT_EQ(half.next_look_nanos(), kClosed + HalfClose::kMostNanos);
+  EXPECT_EQ(half.next_look_nanos(), kClosed + HalfClose::kMaxNanos);
   EXPECT_TRUE(half.Over(false, half.next_look_nanos()));
 }
 

@@ -107,7 +107,7 @@ TEST_F(TurnBudgetTest, AFloodOfCommandsIsReadInTurnsAndPoliteGuestsHaveTheirByte
     Turn();
     EXPECT_EQ(polite.Receive().size(), 16u);
     EXPECT_LE(counters().requests[4].Get() - read,
-              EventLoop::kInputPerTurn + greedy.size() * Connection::kLeastInputBytes);
+              EventLoop::kInputPerTurn + greedy.size() * Connection::kMinInputBytes);
     EXPECT_GT(counters().requests[4].Get(), read);
     read = counters().requests[4].Get();
   }

@@ -64,7 +64,7 @@ struct AgentStepKinds {
                                                        {"identify", 150},
                                                        {"server", 20},
                                                        {"handover", 20}}};
-  static constexpr uint64_t kMost = 10'000;
+  static constexpr uint64_t kMax = 10'000;
 };
 using AgentStep = StepOf<AgentStepKinds>;
 
@@ -101,7 +101,7 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
     ModelGuest* const guest = guests_.empty() ? nullptr : guests_[step.a % guests_.size()].get();
     switch (step.kind) {
       case AgentStep::Kind::kConnect:
-        if (Alive() < kMostGuests) Come(step.a % kClasses);
+        if (Alive() < kMaxGuests) Come(step.a % kClasses);
         break;
       case AgentStep::Kind::kAsk:
         if (guest != nullptr) AskOne(guest, step.b);
@@ -193,7 +193,7 @@ class AgentModel final : public TwoHostsTest, public HandoverGiver::Subject {
 
  private:
   static constexpr size_t kClasses = 3;
-  static constexpr size_t kMostGuests = 16;
+  static constexpr size_t kMaxGuests = 16;
   // Class 1 has a ceiling for each guest: a bucket of four grants.
   static constexpr size_t kCapped = 1;
   static constexpr double kCeil = 4096;

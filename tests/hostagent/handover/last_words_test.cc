@@ -27,13 +27,13 @@ TEST(LastWordsTest, ALongReasonIsCut) {
   LastWords words = LastWords::Create().value();
   const UniqueFd theirs(dup(words.fd()));
   WriteLastWords(theirs.get(), std::string(1 << 20, 'x'));
-  EXPECT_EQ(words.Read().size(), LastWords::kMostBytes);
+  EXPECT_EQ(words.Read().size(), LastWords::kMaxBytes);
 }
 
 TEST(LastWordsTest, ALongReasonIsNotCutWithinACharacter) {
   LastWords words = LastWords::Create().value();
   const UniqueFd theirs(dup(words.fd()));
-  const std::string begin(LastWords::kMostBytes - 1, 'x');
+  const std::string begin(LastWords::kMaxBytes - 1, 'x');
   WriteLastWords(theirs.get(), begin + "é");
   EXPECT_EQ(words.Read(), begin);
 }

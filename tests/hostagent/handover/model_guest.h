@@ -187,7 +187,7 @@ class GuestLedger {
   uint64_t untold() const { return untold_; }
 
  private:
-  static constexpr size_t kLeastToTell = 15;
+  static constexpr size_t kMinToTell = 15;
   // The bytes after a run may be those that follow it by chance.
   static constexpr uint64_t kByChance = 3;
 
@@ -205,7 +205,7 @@ class GuestLedger {
                stream.ByteAt(begin + n) == static_cast<uint8_t>(bytes[n])) {
           ++n;
         }
-        if (n < kLeastToTell) continue;
+        if (n < kMinToTell) continue;
         Note(guest, place, n, &stream, begin, last);
         return n;
       }

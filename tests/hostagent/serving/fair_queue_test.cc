@@ -72,7 +72,7 @@ TEST_F(FairQueueTest, QueuesShareATurnAndEachHasTheLeast) {
   EXPECT_EQ(greedy.delivered, ServeBudget::kBytes / 4);
   greedy.delivered = 0;
   tree_->Serve(0, 1'000);
-  EXPECT_EQ(greedy.delivered, ServeBudget::kLeastBytes);
+  EXPECT_EQ(greedy.delivered, ServeBudget::kMinBytes);
 }
 
 TEST_F(FairQueueTest, PoliteMembersWaitNoTurnBesideAGreedyOne) {
@@ -167,7 +167,7 @@ TEST_F(FairQueueTest, AGreedyGuestTakesOnlyWhatAPoliteOneLeaves) {
     EXPECT_LE(polite_asked - polite.delivered, i <= 10 ? 256u : 64u);
   }
   EXPECT_GE(polite.delivered, polite_asked - 64);
-  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMax);
   EXPECT_EQ(polite.delivered + greedy.delivered + buffer_.level(), 256'000u);
 }
 
@@ -179,9 +179,9 @@ TEST_F(FairQueueTest, WhoWaitsGetsWhatIsHeldBackWhenNothingArrives) {
   tree_->Serve(0);
   buffer_.Fill(8'192);
   tree_->Serve(kMillisecondNanos);
-  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMax);
   tree_->Serve(kMillisecondNanos + HeldBack::kArrivalPatienceNanos - 1);
-  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMax);
   tree_->Serve(kMillisecondNanos + HeldBack::kArrivalPatienceNanos);
   EXPECT_EQ(buffer_.level(), 0u);
   EXPECT_EQ(one.delivered + two.delivered, 8'192u);
@@ -297,8 +297,8 @@ class ScarceFairQueueTest : public FairQueueTest {
 TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
   Start();
   Arrive(20);
-  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
-  EXPECT_EQ(tree_->held_back(), HeldBack::kMost);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMax);
+  EXPECT_EQ(tree_->held_back(), HeldBack::kMax);
   for (int i = 1; i <= 100; ++i) {
     Arrive(20);
     Ask(polite_id_, &polite_, 64);
@@ -307,7 +307,7 @@ TEST_F(ScarceFairQueueTest, APoliteGuestNeverWaitsForAnArrival) {
   }
   // The greedy guest got all the rest, and the held-back bytes were refilled.
   Arrive(1);
-  EXPECT_EQ(buffer_.level(), HeldBack::kMost);
+  EXPECT_EQ(buffer_.level(), HeldBack::kMax);
   EXPECT_EQ(greedy_.delivered + polite_.delivered + buffer_.level(), 2021u * 100);
 }
 
@@ -338,7 +338,7 @@ TEST_F(ScarceFairQueueTest, WhatIsHeldBackIsGivenWhenNothingArrivesAnyMore) {
   EXPECT_EQ(greedy_.delivered, before);
   now_ += 1;
   tree_->Serve(now_);
-  EXPECT_EQ(greedy_.delivered, before + HeldBack::kMost);
+  EXPECT_EQ(greedy_.delivered, before + HeldBack::kMax);
   EXPECT_EQ(buffer_.level(), 0u);
   EXPECT_EQ(tree_->held_back(), 0u);
 }

@@ -157,7 +157,7 @@ TEST_F(GuestAtOnceTest, WhatArrivesAfterwardsIsNoticed) {
   greedy.wanted = 100'000;
   tree_->Touch(greedy_id);
   tree_->Serve(2 * kSecondNanos);
-  EXPECT_EQ(tree_->held_back(), HeldBack::kMost);
+  EXPECT_EQ(tree_->held_back(), HeldBack::kMax);
 }
 
 }  // namespace

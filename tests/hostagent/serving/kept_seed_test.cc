@@ -67,7 +67,7 @@ TEST_F(KeptSeedTest, TheDrbgGetsItMixedWithTheKernelsAndOnce) {
 
 TEST_F(KeptSeedTest, AnOldOneIsReplacedInOneStep) {
   seed_.SetAside(StreamBytes(0, kOneSeed), kSetAside);
-  const int64_t old = kSetAside + KeptSeed::kMostAgeNanos;
+  const int64_t old = kSetAside + KeptSeed::kMaxAgeNanos;
   EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed), old - 1), 0u);
   EXPECT_EQ(seed_.SetAside(StreamBytes(500, kOneSeed - 1), old), 0u) << "there is always a seed";
   EXPECT_TRUE(seed_.complete());

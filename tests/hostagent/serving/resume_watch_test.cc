@@ -56,7 +56,7 @@ TEST_F(ResumeWatchTest, TimeThatPassesIsNoResume) {
 
 TEST_F(ResumeWatchTest, ASleepIsToldOnce) {
   ResumeWatch watch(Machine());
-  slept_ = ResumeWatch::kLeastJumpNanos;
+  slept_ = ResumeWatch::kMinJumpNanos;
   EXPECT_TRUE(watch.Resumed());
   EXPECT_THAT(watch.reason(), HasSubstr("jumped by 10 ms"));
   EXPECT_FALSE(watch.Resumed());

@@ -10,8 +10,8 @@ TEST(ServeBudgetTest, NobodyHasMoreThanAllTogetherAndNobodyLessThanTheLeast) {
   EXPECT_EQ(ServeBudget(1).grants(), ServeBudget::kVisits);
   EXPECT_EQ(ServeBudget(4).bytes(), ServeBudget::kBytes / 4);
   EXPECT_EQ(ServeBudget(4).grants(), ServeBudget::kVisits / 4);
-  EXPECT_EQ(ServeBudget(1'000).bytes(), ServeBudget::kLeastBytes);
-  EXPECT_EQ(ServeBudget(1'000).grants(), ServeBudget::kLeastVisits);
+  EXPECT_EQ(ServeBudget(1'000).bytes(), ServeBudget::kMinBytes);
+  EXPECT_EQ(ServeBudget(1'000).grants(), ServeBudget::kMinVisits);
   EXPECT_TRUE(ServeBudget().spent());
   EXPECT_FALSE(ServeBudget().may_visit());
 }

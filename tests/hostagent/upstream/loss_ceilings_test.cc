@@ -105,12 +105,12 @@ TEST_F(LossCeilingsTest, WithoutAWordOfThoseAboveTheCeilingIsTheClasss) {
 TEST_F(LossCeilingsTest, AServerThatNamesMoreThanItMayIsHeardThatFar) {
   Make(1);
   Above many;
-  for (size_t i = 0; i < 2 * LossCeilings::kMostAbove; ++i) {
+  for (size_t i = 0; i < 2 * LossCeilings::kMaxAbove; ++i) {
     many.emplace_back(absl::StrCat("default/", i), 1'000 - i);
   }
-  many[0].first = std::string(LossCeilings::kMostNameBytes + 1, 'n');
+  many[0].first = std::string(LossCeilings::kMaxNameBytes + 1, 'n');
   Tell(0, Figures(1, 0, many));
-  EXPECT_EQ(CeilOf(0), 1'000 - LossCeilings::kMostAbove);
+  EXPECT_EQ(CeilOf(0), 1'000 - LossCeilings::kMaxAbove);
 }
 
 // Whatever servers say of trees that change, in whatever order.

@@ -65,7 +65,7 @@ struct ModelStepKinds {
        {"sever", 12},    {"tell_agent", 25}, {"tell_server", 20}, {"get", 20},   {"drain_one", 3},
        {"drain_all", 3}, {"classes", 5},     {"pools", 12},       {"rules", 3},  {"offend", 6},
        {"suspend", 3},   {"copy", 2},        {"forgive", 20}}};
-  static constexpr uint64_t kMost = 1000;
+  static constexpr uint64_t kMax = 1000;
 };
 using ModelStep = StepOf<ModelStepKinds>;
 

@@ -56,7 +56,7 @@ struct ClassStepKinds {
                                                        {"classes", 40},
                                                        {"pool", 15},
                                                        {"state", 10}}};
-  static constexpr uint64_t kMost = 100'000;
+  static constexpr uint64_t kMax = 100'000;
 };
 using ClassStep = StepOf<ClassStepKinds>;
 

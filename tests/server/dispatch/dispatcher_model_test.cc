@@ -44,7 +44,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
   };
 
   // Fewer bytes may hold no whole word of their pool, which tells their place.
-  static constexpr size_t kLeastToTell = 15;
+  static constexpr size_t kMinToTell = 15;
 
   uint64_t Random(uint64_t bound) { return rng_() % bound; }
   bool Chance(int percent) { return Random(100) < static_cast<uint64_t>(percent); }
@@ -85,7 +85,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
              pool.ByteAt(begin + n) == static_cast<uint8_t>(bytes[n])) {
         ++n;
       }
-      if (n < kLeastToTell) continue;
+      if (n < kMinToTell) continue;
       std::map<uint64_t, uint64_t>& had = had_[&pool];
       const auto next = had.lower_bound(begin);
       EXPECT_TRUE(next == had.end() || begin + n <= next->first) << "bytes came twice";
@@ -99,7 +99,7 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
 
   // What a message has of one pool was read at once.
   void ExpectFresh(const FakePool* pool, const std::string& bytes) {
-    if (bytes.size() < kLeastToTell) return;
+    if (bytes.size() < kMinToTell) return;
     EXPECT_EQ(FreshRun(*pool, bytes), bytes.size())
         << "bytes that " << pool->name() << " never gave";
   }
@@ -130,10 +130,10 @@ class DispatcherModelTest : public DispatcherFixture, public ::testing::WithPara
     absl::string_view bytes = get.record.response.data();
     EXPECT_EQ(bytes.size(), get.bytes);
     size_t untold = 0;  // of a piece that is too short
-    while (bytes.size() >= kLeastToTell) {
+    while (bytes.size() >= kMinToTell) {
       const size_t n = FreshRun(*get.pool, bytes);
       untold = n > 0 ? 0 : untold + 1;
-      ASSERT_LT(untold, kLeastToTell) << "bytes that " << get.pool->name() << " never gave";
+      ASSERT_LT(untold, kMinToTell) << "bytes that " << get.pool->name() << " never gave";
       bytes.remove_prefix(std::max<size_t>(n, 1));
     }
   }

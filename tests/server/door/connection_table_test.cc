@@ -195,9 +195,9 @@ TEST_F(ConnectionTableTest, AnIdentityHasAShareOfTheConnections) {
 TEST_F(ConnectionTableTest, OnlyStrangersLeaveForDenials) {
   Fill("a", 2);
   table_.Introduce(1, "i");
-  for (int i = 1; i < ConnectionTable::kMostDenials; ++i) EXPECT_FALSE(table_.Deny(2));
+  for (int i = 1; i < ConnectionTable::kMaxDenials; ++i) EXPECT_FALSE(table_.Deny(2));
   EXPECT_TRUE(table_.Deny(2));
-  for (int i = 0; i < 2 * ConnectionTable::kMostDenials; ++i) EXPECT_FALSE(table_.Deny(1));
+  for (int i = 0; i < 2 * ConnectionTable::kMaxDenials; ++i) EXPECT_FALSE(table_.Deny(1));
   EXPECT_FALSE(table_.Deny(99));
 }
 
@@ -205,7 +205,7 @@ TEST_F(ConnectionTableTest, WhoGoesOnMakingTooManyCallsLeaves) {
   Fill("a", 2);
   table_.Introduce(1, "i");
   for (const Id id : {1, 2}) {
-    for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) {
+    for (int i = 1; i < ConnectionTable::kMaxExcesses; ++i) {
       EXPECT_FALSE(table_.Exceed(id, now_));
     }
     EXPECT_TRUE(table_.Exceed(id, now_));
@@ -216,7 +216,7 @@ TEST_F(ConnectionTableTest, WhoGoesOnMakingTooManyCallsLeaves) {
 TEST_F(ConnectionTableTest, WhoMakesACallTooManyNowAndThenMayStay) {
   Fill("a", 1);
   for (int i = 0; i < 3; ++i) {
-    for (int j = 1; j < ConnectionTable::kMostExcesses; ++j) {
+    for (int j = 1; j < ConnectionTable::kMaxExcesses; ++j) {
       ASSERT_FALSE(table_.Exceed(1, now_));
     }
     now_ += ConnectionTable::kExcessWindowNanos - 1;
@@ -227,7 +227,7 @@ TEST_F(ConnectionTableTest, WhoMakesACallTooManyNowAndThenMayStay) {
 
 TEST_F(ConnectionTableTest, TooManyCallsOfOneWindowEndAConnection) {
   Fill("a", 1);
-  for (int i = 1; i < ConnectionTable::kMostExcesses; ++i) ASSERT_FALSE(table_.Exceed(1, now_));
+  for (int i = 1; i < ConnectionTable::kMaxExcesses; ++i) ASSERT_FALSE(table_.Exceed(1, now_));
   now_ += ConnectionTable::kExcessWindowNanos - 1;
   EXPECT_TRUE(table_.Exceed(1, now_));
 }
@@ -237,7 +237,7 @@ TEST_F(ConnectionTableTest, AStrangerHasAMinuteForItsFirstCall) {
   now_ += kSecondNanos;
   Fill("b", 1);
   table_.Introduce(2, "i");
-  now_ += ConnectionTable::kMostSilentNanos - kSecondNanos - 1;
+  now_ += ConnectionTable::kMaxSilentNanos - kSecondNanos - 1;
   EXPECT_TRUE(table_.Silent(now_).empty());
   now_ += 1;
   EXPECT_EQ(table_.Silent(now_), std::vector<Id>{1});

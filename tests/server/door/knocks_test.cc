@@ -25,7 +25,7 @@ TEST(KnocksTest, BothEndsAreOfOneConnection) {
 TEST(KnocksTest, ThoseThatWaitAndThoseThatAreOpenHaveOneBound) {
   Knocks knocks;
   std::vector<UniqueFd> clients, servers;
-  for (size_t i = 0; i < Knocks::kMostOpen; ++i) {
+  for (size_t i = 0; i < Knocks::kMaxOpen; ++i) {
     absl::StatusOr<UniqueFd> client = knocks.Add();
     ASSERT_TRUE(client.ok()) << client.status();
     clients.push_back(*std::move(client));

@@ -62,7 +62,7 @@ struct PoolStepKinds {
                                                        {"credit", 60},
                                                        {"written", 60},
                                                        {"get", 15}}};
-  static constexpr uint64_t kMost = 1000;
+  static constexpr uint64_t kMax = 1000;
 };
 using PoolStep = StepOf<PoolStepKinds>;
 

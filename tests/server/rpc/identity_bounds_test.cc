@@ -48,7 +48,7 @@ TEST_F(IdentityBoundsTest, WhoMakesTooManyCallsIsRefusedAndThenItsConnectionEnds
                         "(max_calls_per_identity_per_second)"));
   EXPECT_GE(Count("entropyd_denials_total", "calls_per_identity"), 1);
   EXPECT_EQ(Count("entropyd_connections_refused_total", "calls"), 0);
-  for (int i = 0; i < 2 * ConnectionTable::kMostExcesses; ++i) GetBy(channel);
+  for (int i = 0; i < 2 * ConnectionTable::kMaxExcesses; ++i) GetBy(channel);
   EXPECT_TRUE(Await([&] { return Count("entropyd_connections_refused_total", "calls") >= 1; }));
   v1::GetResponse response;
   EXPECT_TRUE(Get("h2", "default/gold", 1, &response).ok()) << "others do not notice";
