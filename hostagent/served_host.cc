@@ -104,10 +104,14 @@ absl::Status ServedHost::StartIdentities(const AgentSettings& settings,
       settings.listeners.begin(), settings.listeners.end(),
       [](const auto& listener) { return listener.identify != config::v1::IDENTIFY_NONE; });
   if (!wanted) return absl::OkStatus();
+  news_wanted_ = std::make_shared<const bool>(true);
   auto identities = IdentityThread::Start(
       libvirt_dir,
-      [this](std::vector<IdentityNews> news) {
-        loop_->Post([this, news = std::move(news)] { connections_->OnIdentities(news); });
+      [this,
+       wanted_still = std::weak_ptr<const bool>(news_wanted_)](std::vector<IdentityNews> news) {
+        loop_->Post([this, wanted_still, news = std::move(news)] {
+          if (!wanted_still.expired()) connections_->OnIdentities(news);
+        });
       },
       log_);
   if (!identities.ok()) return identities.status();
@@ -119,6 +123,7 @@ absl::Status ServedHost::StartIdentities(const AgentSettings& settings,
 void ServedHost::StopIdentities() {
   assignment_.SetIdentifier(nullptr);
   identities_.reset();
+  news_wanted_.reset();
 }
 
 absl::Status ServedHost::MakeClasses(const AgentSettings& settings, SecretArena* arena, Log* log,
@@ -198,7 +203,9 @@ void ServedHost::SetCloneGuard(std::unique_ptr<CloneGuard> guard) {
 void ServedHost::Serve() {
   const int64_t now = loop_->now_nanos();
   uint32_t busy = 0;
-  for (const std::unique_ptr<ServedClass>& served : classes_) busy += served->HasWork(now);
+  for (const std::unique_ptr<ServedClass>& served : classes_) {
+    busy += served->HasWork(now) || served->LossIsDue(now);
+  }
   for (const std::unique_ptr<ServedClass>& served : classes_) {
     served->Serve(now, std::max(busy, 1u));
   }
@@ -206,7 +213,7 @@ void ServedHost::Serve() {
   int64_t next = kNever;
   for (const std::unique_ptr<ServedClass>& served : classes_) {
     next = std::min(next, served->next_nanos());
-    if (served->queue()->unfinished()) loop_->TurnAgain();
+    if (served->queue()->unfinished() || served->HasWork(now)) loop_->TurnAgain();
   }
   next_.Set(next);
   EndTurn();

@@ -5,7 +5,7 @@
 //   loop.SetAfterTurn([&] { host->Serve(); });
 //   if (auto status = host->Listen(); !status.ok()) return status;
 //
-// Errors: of Create() and Listen(); see there.
+// Errors: of Create(), Listen() and StartIdentities(); see there.
 //
 // Thread safety: none; belongs to the event loop's thread.
 #pragma once
@@ -110,6 +110,8 @@ class ServedHost {
   int64_t rated_at_;
   // nullptr = nobody asks. Its thread ends first.
   std::unique_ptr<IdentityThread> identities_;
+  // What its thread has posted asks whether somebody still wants it.
+  std::shared_ptr<const bool> news_wanted_;
 };
 
 }  // namespace entropyd

@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include "base/process/nanos.h"
-#include "base/process/thread.h"
 #include "base/wire/attach_limits.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -60,7 +59,6 @@ GrpcServer::~GrpcServer() = default;
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const AdminParts& parts, Door* door,
                                                               const tls::Material& material) {
-  if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   std::unique_ptr<GrpcServer> server(new GrpcServer(parts, door, material));

@@ -38,6 +38,7 @@ class GrpcServer {
  public:
   // The parts and the door outlive it. It takes the door's turns on a thread of its own.
   // grpc.health.v1 says that it does not serve yet.
+  // REQUIRES: CheckThreadsForGrpc() is OK.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const AdminParts& parts, Door* door,
                                                            const tls::Material& material);
   // REQUIRES: Stop() was called, or no connection has come.

@@ -12,6 +12,7 @@
 #include "base/process/fd.h"
 #include "base/process/nanos.h"
 #include "base/process/state_dir.h"
+#include "base/process/thread.h"
 #include "base/telemetry/http_server.h"
 #include "base/telemetry/metrics.h"
 #include "server/access/gate.h"
@@ -88,8 +89,8 @@ Gate::Hearers HearersOf(Door* door) {
                 return door->has_strangers() ? door->Introduce(peer, identity) : absl::OkStatus();
               },
           .denied =
-              [door](absl::string_view peer) {
-                if (door->has_strangers()) door->Denied(peer);
+              [door](absl::string_view peer, absl::string_view identity) {
+                if (door->has_strangers()) door->Denied(peer, identity);
               },
           .exceeded = [door](absl::string_view peer,
                              absl::string_view identity) { door->Exceeded(peer, identity); }};
@@ -212,6 +213,7 @@ absl::Status Server::Impl::OpenDoor(const ServerPlan& plan) {
 }
 
 absl::Status Server::Impl::StartGrpc(const ServerPlan& plan) {
+  if (absl::Status possible = CheckThreadsForGrpc(); !possible.ok()) return possible;
   if (absl::Status opened = OpenAudit(plan); !opened.ok()) return opened;
   if (absl::Status opened = OpenDoor(plan); !opened.ok()) return opened;
   allow_recording = plan.config.allow_recording();
@@ -336,8 +338,13 @@ int Server::grpc_port() const { return impl_->door == nullptr ? 0 : impl_->door-
 Metrics* Server::metrics() { return &impl_->metrics; }
 int Server::http_port() const { return impl_->http == nullptr ? 0 : impl_->http->port(); }
 
-absl::Status Server::Alive() const { return impl_->standing->Alive(); }
-std::string Server::Summary() const { return impl_->standing->Summary(); }
+absl::Status Server::Alive() const {
+  return impl_->standing == nullptr ? absl::UnavailableError("the server did not start")
+                                    : impl_->standing->Alive();
+}
+std::string Server::Summary() const {
+  return impl_->standing == nullptr ? "did not start" : impl_->standing->Summary();
+}
 
 void Server::Reload(std::string cause, std::function<void()> done) {
   impl_->reloads.Ask(std::move(cause),

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -51,7 +52,7 @@ absl::StatusOr<std::string> ExchangeWithin(int fd, const std::string& request, s
     if (!AwaitReady(fd, POLLIN, deadline)) {
       return absl::DeadlineExceededError("connected, but no answer in time");
     }
-    const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+    const ssize_t n = recv(fd, buffer, std::min(sizeof buffer, most - answer.size()), 0);
     if (n == 0) break;
     if (n < 0 && errno == EAGAIN) continue;
     if (n < 0) return absl::UnavailableError(absl::StrCat("receive: ", strerror(errno)));

@@ -170,6 +170,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Launch(
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
 
+  // Where it is ignored, as a parent may leave it, the kernel forgets a child that has ended.
+  signal(SIGCHLD, SIG_DFL);
   const Plan plan{raw.data(), null_fd.get(), output_fd->get(), log_fd->get(), write_end.get()};
   const pid_t parent = getpid();
   const pid_t pid = fork();
@@ -191,8 +193,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Launch(
   UniqueFd end(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   const int no_end = end ? 0 : errno;
   std::unique_ptr<ChildProcess> child(new ChildProcess(pid, std::move(end), kind));
-  if (no_end != 0) return ErrnoStatus(no_end, absl::StrCat("watch ", argv[0]));
   if (got == sizeof(error)) return ErrnoStatus(error, absl::StrCat("start ", argv[0]));
+  if (no_end != 0) return ErrnoStatus(no_end, absl::StrCat("watch ", argv[0]));
   return child;
 }
 

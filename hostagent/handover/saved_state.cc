@@ -64,10 +64,11 @@ void SavedState::SaveClass(ServedClass* served, handover::v1::ClassNumbers* save
 }
 
 void SavedState::SaveAccounts(handover::v1::Numbers* numbers) const {
+  const auto feeds = parts_.feeds->all();
   for (const auto& [key, account] : parts_.accounts->all()) {
     // A feed does not cross as connections do. Its accounts cross.
     GuestTotals departed = account.departed;
-    for (const Feed* const feed : parts_.feeds->all()) {
+    for (const Feed* const feed : feeds) {
       if (feed->account() == key) departed += feed->totals();
     }
     if (departed == GuestTotals()) continue;

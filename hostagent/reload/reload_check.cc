@@ -41,6 +41,10 @@ void ReloadCheck::Start(std::function<Result()> check, Done done) {
     absl::MutexLock lock(&shared->mutex);
     if (shared->loop == nullptr) return;
     shared->loop->Post([this, shared, result = std::move(result)] {
+      {
+        absl::MutexLock posted(&shared->mutex);
+        if (shared->loop == nullptr) return;  // the owner may be gone
+      }
       if (shared_ == shared) Finish(result);
     });
   });

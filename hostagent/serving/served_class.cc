@@ -65,14 +65,15 @@ void ServedClass::LookForResume() {
 
 void ServedClass::Serve(int64_t now_nanos, uint32_t sharers) {
   served_at_ = now_nanos;
-  if (HasWork(now_nanos)) {
+  const bool passed = HasWork(now_nanos);
+  if (passed) {
     Pass(now_nanos, sharers);
   } else if (!answered_.empty()) {  // served at once
     ObserveWaits();
     counters_->buffer_level.Set(fallback_->level());
   }
   // Most turns answer a guest from a full buffer. Such a turn ends here.
-  if (judge_ || Concerned()) Judge(now_nanos, sharers);
+  if (judge_ || Concerned()) Judge(now_nanos, passed ? 0 : sharers);
   if (!news_.untold()) return;
   // The next turn takes more. One question for all of it costs less than one for each turn. But a
   // guest that leaves no turn finished does not keep the class from asking.
@@ -105,6 +106,11 @@ void ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
   news_.Note(guests, waiting, !fallback_->Spares(0));
 }
 
+bool ServedClass::LossIsDue(int64_t now_nanos) const {
+  return now_nanos >= upstream_.lost_at && fallback_->demand().owed > 0 &&
+         fallback_->mode() == LocalFallback::Mode::kUpstream;
+}
+
 // A guest waits, or upstream does not serve the class. Then a loss matters.
 bool ServedClass::Concerned() const {
   return fallback_->demand().owed > 0 || fallback_->mode() != LocalFallback::Mode::kUpstream;
@@ -113,7 +119,13 @@ bool ServedClass::Concerned() const {
 void ServedClass::Judge(int64_t now_nanos, uint32_t sharers) {
   judge_ = false;
   const bool refused = upstream_.kind == UpstreamState::Kind::kRefused;
-  if (fallback_->Judge(now_nanos, upstream_.lost_at, refused)) Pass(now_nanos, sharers);
+  if (fallback_->Judge(now_nanos, upstream_.lost_at, refused)) {
+    if (sharers > 0) {
+      Pass(now_nanos, sharers);
+    } else {
+      due_ = true;
+    }
+  }
   for (size_t mode = 0; mode < counters_->modes.size(); ++mode) {
     counters_->modes[mode].Set(mode == static_cast<size_t>(fallback_->mode()) ? 1 : 0);
   }

@@ -109,8 +109,10 @@ class ServedClass final : public FilledClass {
   bool HasWork(int64_t now_nanos) const {
     return due_ || queue_.pending() || now_nanos >= ceiling_at_;
   }
+  // Serve() finds out that upstream is lost, and may then have members to serve.
+  bool LossIsDue(int64_t now_nanos) const;
   // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
-  // counts as lost. kNever = at no time.
+  // counts as lost. kNever = at no time. After Serve(), HasWork() asks for another turn at once.
   int64_t next_nanos() const;
   // Drops what another copy of this process may have, if the machine was resumed, and tells the
   // filler. Take() and Tick() look, too.
@@ -135,6 +137,8 @@ class ServedClass final : public FilledClass {
   ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFallback> fallback,
               ClassCounters* counters, const Clock* clock, Log* log);
   void Pass(int64_t now_nanos, uint32_t sharers);
+  // Serves guests whom the loss of upstream, or its end, lets have bytes. Without sharers the class
+  // has had its part of this turn, and serves them in the next one.
   void Judge(int64_t now_nanos, uint32_t sharers);
   bool Concerned() const;
   void ObserveWaits() { answered_.Observe(clock_->NowNanos(), counters_); }

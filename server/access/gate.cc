@@ -179,7 +179,7 @@ absl::Status Gate::Tell(const Caller& caller, const PeerCertificate& certificate
   refused.counter->Increment();
   const std::string identity = certificate.identity().value_or("");
   if (!caller.address.empty()) {
-    if (hearers_.denied) hearers_.denied(caller.address);
+    if (hearers_.denied) hearers_.denied(caller.address, identity);
     if (refused.counter == denied_calls_ && hearers_.exceeded) {
       hearers_.exceeded(caller.address, identity);
     }

@@ -75,8 +75,8 @@ class Gate {
     // Each caller that may come in. An error keeps it out: its identity has no place left.
     std::function<absl::Status(absl::string_view address, absl::string_view identity)> admitted =
         nullptr;
-    // Each caller that Admit() refuses.
-    std::function<void(absl::string_view address)> denied = nullptr;
+    // Each caller that Admit() refuses. "" = its certificate names nobody.
+    std::function<void(absl::string_view address, absl::string_view identity)> denied = nullptr;
     // Refused callers whose identity makes too many calls.
     std::function<void(absl::string_view address, absl::string_view identity)> exceeded = nullptr;
   };

@@ -371,7 +371,7 @@ void AttachProtocol::SweepSession(Session* session, int64_t now_nanos) {
   if (expired.cause != SessionEnd::Cause::kNone) {
     if (expired.cause == SessionEnd::Cause::kSilent) ++totals_.silent_agents;
     EndSession(session, std::move(expired), now_nanos);
-  } else if (!session->ended() && session->stay().MoveDue(now_nanos)) {
+  } else if (session->phase() == Session::Phase::kReady && session->stay().MoveDue(now_nanos)) {
     session->BeginDrain("rebalance", now_nanos, now_nanos + kDrainNanos);
   } else {
     SweepHeartbeat(session, now_nanos);

@@ -81,8 +81,9 @@ std::vector<Door::Id> Door::Find(absl::string_view peer_uri, absl::string_view i
   const auto it = by_peer_.find(PeerKeyOfUri(peer_uri));
   if (it == by_peer_.end()) return found;
   for (auto id = it->second.rbegin(); id != it->second.rend(); ++id) {
-    const std::string& shown = given_.find(*id)->second.identity;
-    if (identity.empty() || shown.empty() || shown == identity) found.push_back(*id);
+    const Given& given = given_.find(*id)->second;
+    // One that was closed may still be here, and its port be another's.
+    if (given.identity == identity && given.socket.IsOpen()) found.push_back(*id);
   }
   return found;
 }
@@ -90,19 +91,19 @@ std::vector<Door::Id> Door::Find(absl::string_view peer_uri, absl::string_view i
 absl::Status Door::Introduce(absl::string_view peer, absl::string_view identity) {
   absl::MutexLock lock(&mutex_);
   const std::vector<Id> found = Find(peer, identity);
-  bool has_place = found.empty();
-  for (const Id id : found) has_place = table_.Introduce(id, identity) || has_place;
+  bool have_places = true;
+  for (const Id id : found) have_places = table_.Introduce(id, identity) && have_places;
   strangers_ = table_.strangers();
-  if (has_place) return absl::OkStatus();
+  if (have_places) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat(identity,
                    " has as many connections as an identity may have "
                    "(max_connections_per_identity); close some, or raise it"));
 }
 
-void Door::Denied(absl::string_view peer) {
+void Door::Denied(absl::string_view peer, absl::string_view identity) {
   absl::MutexLock lock(&mutex_);
-  for (const Id id : Find(peer, "")) {
+  for (const Id id : Find(peer, identity)) {
     if (table_.Deny(id)) Expel(id, Full::kDenials);
   }
 }

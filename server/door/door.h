@@ -11,9 +11,8 @@
 //
 // Whoever gets a connection gets its number, and a handshake knows it. A call knows no more than
 // the address of its peer, which several connections may have: a host may reach two addresses of
-// this one from the same port, and a port is used again. So a call counts for all connections of
-// that address on which its identity has shown itself. They are all of one host, and mostly there
-// is one.
+// this one from the same port, and a port is used again. So a call counts for all open connections
+// of that address on which its identity has shown itself. Mostly there is one.
 //
 // No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
 // and tries again a moment later; the connection waits in the kernel's queue.
@@ -97,11 +96,12 @@ class Door {
   bool has_strangers() const { return strangers_.load(std::memory_order_relaxed) != 0; }
   // A call of `identity` came from `peer`, as ServerContext::peer() writes it. Errors:
   // RESOURCE_EXHAUSTED when the identity has all connections that it may have; then this one stays
-  // a stranger. Where several connections may have brought the call, one with a place is enough.
+  // a stranger. Where several connections may have brought the call, each needs a place.
   absl::Status Introduce(absl::string_view peer, absl::string_view identity);
-  // A call from `peer` was refused, because its certificate is worth nothing. A stranger that is
-  // refused again and again has to leave: a call costs memory before anybody is asked about it.
-  void Denied(absl::string_view peer);
+  // A call of `identity` from `peer` was refused, because its certificate is worth nothing for it;
+  // "" = it names nobody. A stranger that is refused again and again has to leave: a call costs
+  // memory before anybody is asked about it.
+  void Denied(absl::string_view peer, absl::string_view identity);
   // A call from `peer` was refused, because `identity` makes too many. One that goes on has to
   // leave.
   void Exceeded(absl::string_view peer, absl::string_view identity);
@@ -110,7 +110,7 @@ class Door {
   // still holds. It is called without locks held. Has no effect on one that is gone.
   void Vouch(Id id, absl::string_view identity, std::function<bool()> holds);
   // Asks each `holds`. If one says no, its connection ends kFarewellNanos later, unless it holds
-  // again when this is called before then.
+  // again when this is called before then. REQUIRES: one caller at a time.
   void Recheck();
   // Ends the connections whose time has come, kMaxLeaving at a time; the thread ends the others.
   void EndShutOut();

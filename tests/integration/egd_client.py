@@ -36,7 +36,9 @@ def connect(path):
     host, colon, port = path.rpartition(":")
     over_tcp = colon and "/" not in path
     s = socket.socket(socket.AF_INET if over_tcp else socket.AF_UNIX, socket.SOCK_STREAM)
-    # With a time-out it would not wait for room in a full backlog.
+    # With a time-out a local socket would not wait for room in a full backlog.
+    if over_tcp:
+        s.settimeout(TIMEOUT)
     s.connect((host, int(port)) if over_tcp else path)
     s.settimeout(TIMEOUT)
     return s

@@ -68,6 +68,15 @@ TEST_F(ChildProcessTest, AProgramThatIsMissingIsAnErrorOfStart) {
   EXPECT_THAT(std::string(child.status().message()), HasSubstr("/nonexistent/program"));
 }
 
+// As a parent that ignored SIGCHLD has left it: the kernel would forget the child at once.
+TEST_F(ChildProcessTest, AnIgnoredSignalOfTheParentHidesNoEnd) {
+  ASSERT_NE(signal(SIGCHLD, SIG_IGN), SIG_ERR);
+  const auto missing = ChildProcess::Start({"/nonexistent/program"}, log_);
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound) << missing.status();
+  ASSERT_NE(signal(SIGCHLD, SIG_IGN), SIG_ERR);
+  EXPECT_EQ(Ending(*Shell("exit 7")), "exited with status 7");
+}
+
 TEST_F(ChildProcessTest, StopEndsAChildThatObeys) {
   auto child = Shell("exec cat /dev/zero >/dev/null");
   EXPECT_FALSE(child->Exited().has_value());

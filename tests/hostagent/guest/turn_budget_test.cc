@@ -87,6 +87,34 @@ TEST_F(TurnBudgetTest, BusyClassesShareATurnAndOneAloneHasAllOfIt) {
   EXPECT_GT(given(1), ServeBudget::kBytes);
 }
 
+TEST_F(TurnBudgetTest, ClassesThatLoseUpstreamAtOnceShareTheTurnOfTheLoss) {
+  Make(100, ClassTree::kUnlimited, OnUpstreamLoss::kLocal);
+  settings_.listeners[kEgd].class_index = 1;
+  MakeWithSilver();
+  for (ServedClass* served : host_->classes()) {
+    served->buffer()->Append(StreamBytes(0, 48));  // a seed for later
+    served->OnArrival();
+  }
+  Turn();
+  Bytes ask;
+  for (int i = 0; i < 8'000; ++i) ask.insert(ask.end(), {0x02, 0xff});
+  std::vector<Client> greedy;
+  for (Door door : {kAuto, kEgd}) greedy.push_back(Connect(door, ask));
+  const auto given = [&] {
+    uint64_t bytes = 0;
+    for (ServedClass* served : host_->classes()) bytes += served->counters()->delivered_bytes.Get();
+    return bytes;
+  };
+  for (int turn = 0; turn < 50; ++turn) Turn();
+  const uint64_t before = given();
+  for (ServedClass* served : host_->classes()) {
+    served->OnUpstream({UpstreamState::Kind::kGone, clock_.NowNanos()});
+  }
+  Turn();
+  EXPECT_GT(given(), before);
+  EXPECT_LE(given() - before, ServeBudget::kBytes);
+}
+
 TEST_F(TurnBudgetTest, WorkThatIsLeftNeedsNoEventToGoOn) {
   Arrive(4 << 20);
   Client greedy = Greedy(600);  // 153,000 bytes: two turns

@@ -36,7 +36,7 @@ draws() {  # NAME N: it gets N bytes
 has_drawn() { [ "$(grep -c "got $2" "$WORK/$1.out")" -gt "$3" ]; }  # NAME N TIMES: more often than so
 # held_open NAME: its pipe has a writer, so that it sees no end between two lines.
 held_open() { spawn "$1-fifo" bash -c 'exec sleep infinity >"$1"' _ "$WORK/$1.fifo"; }
-leave() { stop "$1" 5 143; stop "$1-fifo" 5 143; rm -f "$WORK/libvirt/$1.xml"; }
+leave() { tell "$1" quit; ends "$1" 10; stop "$1-fifo" 5 143; rm -f "$WORK/libvirt/$1.xml"; }
 # field NAME KEY: of the guest in `guests -o json`.
 field() {
   AS=agent ctl guests -o json | python3 -c '

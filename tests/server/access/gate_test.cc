@@ -67,7 +67,10 @@ TEST_F(GateTest, WhoHasTheRoleComesInUnderItsName) {
                           addresses.push_back(absl::StrCat(address, " ", identity));
                           return absl::OkStatus();
                         },
-                    .denied = [&](absl::string_view address) { denied.emplace_back(address); }});
+                    .denied =
+                        [&](absl::string_view address, absl::string_view identity) {
+                          denied.push_back(absl::StrCat(address, " ", identity));
+                        }});
   const auto peer = Admit(Leaf(root_, "agent/h1", 7), {ROLE_READER, ROLE_AGENT});
   ASSERT_TRUE(peer.ok()) << peer.status();
   EXPECT_EQ(peer->identity, "spiffe://t/agent/h1");
@@ -75,7 +78,8 @@ TEST_F(GateTest, WhoHasTheRoleComesInUnderItsName) {
   EXPECT_TRUE(absl::IsPermissionDenied(Admit(Leaf(root_, "other", 8), {ROLE_AGENT}).status()));
   EXPECT_TRUE(absl::IsUnauthenticated(Admit("", {ROLE_AGENT}).status()));
   EXPECT_EQ(addresses, std::vector<std::string>{"peer spiffe://t/agent/h1"});
-  EXPECT_EQ(denied, std::vector<std::string>(3, "peer"));
+  EXPECT_EQ(denied, (std::vector<std::string>{"peer spiffe://t/agent/h1", "peer spiffe://t/other",
+                                              "peer "}));
   EXPECT_EQ(Denials("role"), 2);
   EXPECT_EQ(Denials("identity"), 1);
 }
@@ -141,7 +145,7 @@ TEST_F(GateTest, AnIdentityWithoutAPlaceForItsConnectionStaysOut) {
 
 TEST_F(GateTest, AnIdentityMakesSoManyCallsAndNoMore) {
   int denied = 0, exceeded = 0;
-  gate_.SetHearers({.denied = [&](absl::string_view) { ++denied; },
+  gate_.SetHearers({.denied = [&](absl::string_view, absl::string_view) { ++denied; },
                     .exceeded =
                         [&](absl::string_view address, absl::string_view identity) {
                           EXPECT_EQ(address, "peer");

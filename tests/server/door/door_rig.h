@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,6 +27,10 @@ class Owner {
  public:
   Door::Receive receive() {
     return [this](UniqueFd connection, Door::Id id) {
+      sockaddr_storage peer = {};
+      socklen_t size = sizeof peer;
+      getpeername(connection.get(), reinterpret_cast<sockaddr*>(&peer), &size);
+      by_peer[absl::StrCat("ipv4:", PeerKey(peer))].push_back(id);
       held.push_back(std::move(connection));
       ids.push_back(id);
     };
@@ -42,6 +47,7 @@ class Owner {
   std::vector<UniqueFd> held;
   // Of all that came, in their order.
   std::vector<Door::Id> ids;
+  std::map<std::string, std::vector<Door::Id>> by_peer;
 };
 
 class DoorRig : public ::testing::Test {
@@ -81,6 +87,13 @@ class DoorRig : public ::testing::Test {
     socklen_t size = sizeof own;
     getsockname(fd.get(), reinterpret_cast<sockaddr*>(&own), &size);
     return absl::StrCat("ipv4:", PeerKey(own));
+  }
+  // The handshake and the first call of `identity`.
+  absl::Status Introduce(const UniqueFd& peer, const std::string& identity) {
+    for (const Door::Id id : owner_.by_peer[Uri(peer)]) {
+      door_->Vouch(id, identity, [] { return true; });
+    }
+    return door_->Introduce(Uri(peer), identity);
   }
   double Refused(const std::string& reason) {
     return metrics_.AddCounter("entropyd_connections_refused_total", "", {{"reason", reason}})

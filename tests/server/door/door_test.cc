@@ -31,7 +31,7 @@ TEST_F(DoorTest, GivesAwayWhatComesAndKeepsCount) {
   EXPECT_EQ(Connections(), 5);
   EXPECT_EQ(Strangers(), 5);
   EXPECT_TRUE(door_->has_strangers());
-  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(Introduce(peer, "i").ok());
   EXPECT_FALSE(door_->has_strangers());
   Turn();
   EXPECT_EQ(Connections(), 5);
@@ -67,16 +67,15 @@ TEST_F(DoorTest, AStrangerThatIsDeniedAgainAndAgainHasToLeave) {
   Open(kRoomy);
   const std::vector<UniqueFd> peers = ConnectMany(3);
   Turn();
-  EXPECT_TRUE(
-      door_->Introduce(Uri(peers[1]), "i").ok());  // it has a role, and may be denied another one
+  EXPECT_TRUE(Introduce(peers[1], "i").ok());  // it has a role, and may be denied another one
   for (int i = 1; i < ConnectionTable::kMaxDenials; ++i) {
-    for (const UniqueFd& peer : peers) door_->Denied(Uri(peer));
+    for (const UniqueFd& peer : peers) door_->Denied(Uri(peer), "");
   }
   for (const UniqueFd& peer : peers) EXPECT_FALSE(Ended(peer));
   for (int i = 0; i < 3; ++i) {
-    for (size_t peer : {0, 1}) door_->Denied(Uri(peers[peer]));
+    for (size_t peer : {0, 1}) door_->Denied(Uri(peers[peer]), "");
   }
-  door_->Denied("ipv4:127.0.0.1:1");
+  door_->Denied("ipv4:127.0.0.1:1", "");
   EXPECT_TRUE(Ended(peers[0]));
   EXPECT_FALSE(Ended(peers[1]));
   EXPECT_FALSE(Ended(peers[2]));
@@ -148,7 +147,7 @@ TEST_F(DoorTest, WhoMakesNoCallForAMinuteHasToLeave) {
   Open(kRoomy);
   const std::vector<UniqueFd> peers = ConnectMany(2);
   Turn();
-  EXPECT_TRUE(door_->Introduce(Uri(peers[0]), "i").ok());
+  EXPECT_TRUE(Introduce(peers[0], "i").ok());
   clock_.AdvanceNanos(ConnectionTable::kMaxSilentNanos - 1);
   Turn();
   EXPECT_FALSE(Ended(peers[1]));
@@ -163,22 +162,22 @@ TEST_F(DoorTest, AnIdentityHasAShareOfTheConnections) {
   Open({.connections = 100, .strangers = 50, .per_address = 50, .per_identity = 2});
   const std::vector<UniqueFd> peers = ConnectMany(4);
   Turn();
-  for (int i = 0; i < 2; ++i) EXPECT_TRUE(door_->Introduce(Uri(peers[i]), "reader").ok());
-  const absl::Status third = door_->Introduce(Uri(peers[2]), "reader");
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(Introduce(peers[i], "reader").ok());
+  const absl::Status third = Introduce(peers[2], "reader");
   EXPECT_TRUE(absl::IsResourceExhausted(third)) << third;
   EXPECT_NE(third.message().find("max_connections_per_identity"), std::string::npos) << third;
-  EXPECT_TRUE(door_->Introduce(Uri(peers[3]), "agent").ok());
+  EXPECT_TRUE(Introduce(peers[3], "agent").ok());
   owner_.held.erase(owner_.held.begin());
   clock_.AdvanceNanos(2 * kSecondNanos);
   Turn();
-  EXPECT_TRUE(door_->Introduce(Uri(peers[2]), "reader").ok()) << "a place is free";
+  EXPECT_TRUE(Introduce(peers[2], "reader").ok()) << "a place is free";
 }
 
 TEST_F(DoorTest, WhoGoesOnMakingTooManyCallsHasToLeave) {
   Open(kRoomy);
   const std::vector<UniqueFd> peers = ConnectMany(2);
   Turn();
-  for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
+  for (const UniqueFd& peer : peers) EXPECT_TRUE(Introduce(peer, "i").ok());
   for (int i = 1; i < ConnectionTable::kMaxExcesses; ++i) door_->Exceeded(Uri(peers[0]), "i");
   EXPECT_FALSE(Ended(peers[0]));
   door_->Exceeded(Uri(peers[0]), "i");
@@ -226,7 +225,7 @@ TEST_F(DoorTest, WhoIsKnownStaysWhateverStrangersDo) {
   for (int i = 0; i < 20; ++i) {
     known.push_back(Connect(2));
     Turn();
-    EXPECT_TRUE(door_->Introduce(Uri(known.back()), "i").ok());
+    EXPECT_TRUE(Introduce(known.back(), "i").ok());
   }
   std::vector<UniqueFd> strangers;
   for (int i = 0; i < 200; ++i) {
@@ -246,7 +245,7 @@ TEST_F(DoorTest, NewConnectionsStayInTheKernelsQueueWhileNobodyCanGiveWay) {
   Turn();
   EXPECT_EQ(owner_.held.size(), 4u);
   EXPECT_EQ(std::count_if(peers.begin(), peers.end(), Ended), 0) << "nobody is turned away";
-  EXPECT_TRUE(door_->Introduce(Uri(peers[0]), "i").ok());
+  EXPECT_TRUE(Introduce(peers[0], "i").ok());
   Turn();
   EXPECT_EQ(owner_.held.size(), 5u);
   clock_.Advance(absl::Nanoseconds(3 * kSecondNanos));

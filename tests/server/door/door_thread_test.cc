@@ -29,7 +29,8 @@ class DoorThreadTest : public ::testing::Test {
     door_ = *std::move(door);
   }
   Door::Receive receive() {
-    return [this](UniqueFd connection, Door::Id) {
+    return [this](UniqueFd connection, Door::Id id) {
+      door_->Vouch(id, "i", [] { return true; });
       absl::MutexLock lock(&mutex_);
       held_.push_back(std::move(connection));
     };
@@ -66,7 +67,14 @@ TEST_F(DoorThreadTest, TheDoorServesUntilItIsStopped) {
   const absl::Status started = thread.Start(receive());
   ASSERT_TRUE(started.ok()) << started;
   std::vector<UniqueFd> peers;
-  for (int i = 0; i < 100; ++i) peers.push_back(Connect());
+  for (int i = 0; i < 100; ++i) {
+    peers.push_back(Connect());
+    // What calls and the ticking thread do meanwhile.
+    EXPECT_TRUE(door_->Introduce("ipv4:127.0.0.1:1", "i").ok());
+    door_->Denied("ipv4:127.0.0.1:1", "i");
+    door_->Recheck();
+    door_->EndShutOut();
+  }
   EXPECT_TRUE(AwaitReceived(100));
   thread.Stop();
   const UniqueFd late = Connect();

@@ -14,7 +14,7 @@ TEST_F(DoorVouchedTest, WhoMayNotStayHasTimeToReadWhyAndThenHasToLeave) {
   Turn();
   bool holds = true;
   door_->Vouch(owner_.ids[0], "i", [&holds] { return holds; });
-  door_->Vouch(owner_.ids[1], "i", [] { return true; });
+  for (size_t i : {1, 2}) door_->Vouch(owner_.ids[i], "i", [] { return true; });
   for (const UniqueFd& peer : peers) EXPECT_TRUE(door_->Introduce(Uri(peer), "i").ok());
   door_->Recheck();
   holds = false;
@@ -136,12 +136,33 @@ TEST_F(DoorOfTwoAddressesTest, OneThatWasClosedTakesNoPlaceFromTheNextOneOfItsAd
   EXPECT_FALSE(door_->has_strangers()) << "the one that is here is known";
 }
 
-TEST_F(DoorOfTwoAddressesTest, TheSecondConnectionOfAnIdentityDoesNotRefuseTheCallsOfTheFirst) {
+TEST_F(DoorOfTwoAddressesTest, ACallThatMayBeOfAConnectionWithoutAPlaceIsRefused) {
   for (const Door::Id id : owner_.ids) door_->Vouch(id, "i", [] { return true; });
   for (int call = 0; call < 3; ++call) {
-    EXPECT_TRUE(door_->Introduce(Uri(peers_[0]), "i").ok()) << "one of them has the only place";
+    EXPECT_TRUE(absl::IsResourceExhausted(door_->Introduce(Uri(peers_[0]), "i")));
   }
-  EXPECT_TRUE(door_->has_strangers());
+  owner_.held.erase(owner_.held.begin());
+  EXPECT_TRUE(door_->Introduce(Uri(peers_[1]), "i").ok()) << "there is one, and it has the place";
+  clock_.AdvanceNanos(ConnectionTable::kMaxSilentNanos);
+  Turn();
+  EXPECT_FALSE(Ended(peers_[1])) << "it is no stranger that has made no call";
+}
+
+TEST_F(DoorOfTwoAddressesTest, NobodyBecomesKnownByTheCallsOfAnotherOne) {
+  door_->Vouch(owner_.ids[0], "agent", [] { return true; });  // the other shows no certificate
+  EXPECT_TRUE(door_->Introduce(Uri(peers_[0]), "agent").ok());
+  clock_.AdvanceNanos(ConnectionTable::kMaxSilentNanos);
+  Turn();
+  EXPECT_FALSE(Ended(peers_[0]));
+  EXPECT_TRUE(Ended(peers_[1]));
+}
+
+TEST_F(DoorOfTwoAddressesTest, DeniedCallsOfOneIdentityDoNotEndTheConnectionOfAnother) {
+  door_->Vouch(owner_.ids[0], "agent", [] { return true; });
+  door_->Vouch(owner_.ids[1], "reader", [] { return true; });
+  for (int i = 0; i < ConnectionTable::kMaxDenials; ++i) door_->Denied(Uri(peers_[0]), "agent");
+  EXPECT_TRUE(Ended(peers_[0]));
+  EXPECT_FALSE(Ended(peers_[1]));
 }
 
 TEST_F(DoorVouchedTest, ManyWhoMayNotStayLeaveOneAfterAnotherAndNobodyNewWaitsForThem) {
