@@ -203,9 +203,7 @@ void ServedHost::SetCloneGuard(std::unique_ptr<CloneGuard> guard) {
 void ServedHost::Serve() {
   const int64_t now = loop_->now_nanos();
   uint32_t busy = 0;
-  for (const std::unique_ptr<ServedClass>& served : classes_) {
-    busy += served->HasWork(now) || served->LossIsDue(now);
-  }
+  for (const std::unique_ptr<ServedClass>& served : classes_) busy += served->HasWork(now);
   for (const std::unique_ptr<ServedClass>& served : classes_) {
     served->Serve(now, std::max(busy, 1u));
   }

@@ -65,7 +65,7 @@ void ServedClass::LookForResume() {
 
 void ServedClass::Serve(int64_t now_nanos, uint32_t sharers) {
   served_at_ = now_nanos;
-  const bool passed = HasWork(now_nanos);
+  const bool passed = MembersWait(now_nanos);
   if (passed) {
     Pass(now_nanos, sharers);
   } else if (!answered_.empty()) {  // served at once

@@ -105,12 +105,8 @@ class ServedClass final : public FilledClass {
   // or the number of guests has changed. While members wait for the next turn only, it tells it
   // when the buffer is down to a quarter. As many classes as `sharers` share what one turn may do.
   void Serve(int64_t now_nanos, uint32_t sharers = 1);
-  // Serve() has members to serve.
-  bool HasWork(int64_t now_nanos) const {
-    return due_ || queue_.pending() || now_nanos >= ceiling_at_;
-  }
-  // Serve() finds out that upstream is lost, and may then have members to serve.
-  bool LossIsDue(int64_t now_nanos) const;
+  // Serve() has members to serve, or may have them, because it finds out that upstream is lost.
+  bool HasWork(int64_t now_nanos) const { return MembersWait(now_nanos) || LossIsDue(now_nanos); }
   // When to call Serve() although no event came: a ceiling allows the next bytes, or upstream
   // counts as lost. kNever = at no time. After Serve(), HasWork() asks for another turn at once.
   int64_t next_nanos() const;
@@ -137,6 +133,10 @@ class ServedClass final : public FilledClass {
   ServedClass(const ClassSettings& settings, std::unique_ptr<LocalFallback> fallback,
               ClassCounters* counters, const Clock* clock, Log* log);
   void Pass(int64_t now_nanos, uint32_t sharers);
+  bool MembersWait(int64_t now_nanos) const {
+    return due_ || queue_.pending() || now_nanos >= ceiling_at_;
+  }
+  bool LossIsDue(int64_t now_nanos) const;
   // Serves guests whom the loss of upstream, or its end, lets have bytes. Without sharers the class
   // has had its part of this turn, and serves them in the next one.
   void Judge(int64_t now_nanos, uint32_t sharers);
