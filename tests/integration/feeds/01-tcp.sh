@@ -11,6 +11,8 @@ sed "s|listen: 127.0.0.1:$port|&, allow_remote: true|; s|listen: 127.0.0.1|liste
 "$BIN/entropyd-hostagent" --config open.yaml --check-config
 start_agent
 [ "$(egd "127.0.0.1:$port" pipeline 16)" = 1024 ]
+egd "127.0.0.1:$port" split
+egd "127.0.0.1:$port" sizes
 [ "$(egd "127.0.0.1:$port" bits)" -ge 0 ]
 [ "$(egd "127.0.0.1:$port" nonblock 16)" -le 16 ]
 [ "$(metric agent '^entropyd_agent_delivered_bytes_total.class="default/slow"')" -ge 1024 ]
