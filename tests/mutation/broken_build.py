@@ -41,8 +41,11 @@ class Build:
         for line in run(["ninja", "-t", "deps"], self._folder).splitlines():
             if not line.startswith(" "):
                 built = line.split(": #deps")[0]
-            elif built in self._commands and line.strip().startswith(self._root + "/"):
-                uses.setdefault(os.path.relpath(line.strip(), self._root), set()).add(built)
+            elif built in self._commands:
+                # A compiler cache with a base folder writes paths relative to the build.
+                used = os.path.normpath(os.path.join(self._folder, line.strip()))
+                if used.startswith(self._root + "/"):
+                    uses.setdefault(os.path.relpath(used, self._root), set()).add(built)
         for built, (source, _) in self._commands.items():
             uses.setdefault(os.path.relpath(source, self._root), set()).add(built)
         return uses
