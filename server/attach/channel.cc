@@ -67,7 +67,7 @@ void Channel::SetMaxWeight(uint32_t max_weight) {
 
 absl::Status Channel::Credit(const v1::Line& line, uint64_t max_credit) {
   const bool closed = phase_ == Phase::kClosed;
-  const absl::Status taken =
+  absl::Status taken =
       closed ? credit_.Acknowledge(line, max_credit) : credit_.Take(line, max_credit);
   if (!taken.ok()) return taken;
   guests_ = std::min(line.guests(), kMaxGuests);
