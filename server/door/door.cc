@@ -137,6 +137,7 @@ void Door::Recheck() {
     }
   }
   std::vector<std::pair<Id, bool>> answers;
+  answers.reserve(vouched.size());
   for (const auto& [id, holds] : vouched) answers.emplace_back(id, holds());
   absl::MutexLock lock(&mutex_);
   for (const auto& [id, may_stay] : answers) {
