@@ -4,6 +4,7 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 WORK=$(mktemp -d /tmp/entropyd-lib.XXXXXX)
 export HERE WORK
+PATIENCE=1
 . "$HERE/lib.sh"
 trap 'finish $?' EXIT
 cd "$WORK"
@@ -55,7 +56,7 @@ ends failing 5 3
 refuses "failing ended with status '' instead of 3" ends failing 5 3
 spawn watch bash -c 'trap "exit 1" TERM; while :; do sleep 0.05; done'
 sleep 0.3
-refuses 'still not so: has_ended watch' ends watch 1
+refuses 'still not so after 1 s: has_ended watch' ends watch 1
 refuses "watch ended with status '1' instead of 0" noticed_nothing watch
 rm watch.pid
 spawn deaf bash -c 'trap "" TERM; while :; do sleep 0.05; done'
@@ -122,7 +123,8 @@ touch empty/file
 if is_empty empty; then die "there is a file"; fi
 if is_empty none 2>/dev/null; then die "what is not there is not empty"; fi
 
-refuses 'still not so: false' eventually 1 false
+refuses 'still not so after 1 s: false' eventually 1 false
+PATIENCE=2 refuses 'still not so after 2 s: false' eventually 1 false
 refuses 'exit 0 instead of 1' expect_failure 1 anything true
 refuses "no /nothing/ in what 'false' said" expect_failure 1 nothing false
 echo "lib_test: the vocabulary swallows nothing"

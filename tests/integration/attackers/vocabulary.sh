@@ -26,16 +26,6 @@ descriptors() { find "/proc/$1/fd" | wc -l; }
 guests_are() { [ "$(metric agent '^entropyd_agent_guests[{]')" = "$1" ]; }
 metric_of_agent() { metric agent "^entropyd_agent_$1[{ ]"; }
 
-# upgrade: the next process serves.
-upgrade() {
-  local before
-  before=$(pid_of agent)
-  rm -f agent.ports
-  kill -USR2 "$before"
-  adopt_pid
-  differ "$(pid_of agent)" "$before" || die "the old process still serves"
-}
-
 # in_bounds: the process that serves has had no more memory than it may. It says how many turns of its loop were slow.
 # With JUDGE_TURNS=1, on a machine that does nothing else, no turn may be slow through its work. A turn is also slow
 # when the loop waits for a processor, for as long as the kernel says. The turn that takes the guests over is slow, and

@@ -10,7 +10,7 @@ now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 # serving_pid: of the agent's process that answers, by EGD's command 0x04.
 serving_pid() { egd "$WORK/egd.sock" pid; }
-adopt_pid() { eventually 15 test -s agent.ports; serving_pid >agent.pid; }
+adopt_pid() { eventually 25 test -s agent.ports; serving_pid >agent.pid; }
 
 # begin: from here on the guests' reads count. The event comes between `begin` and `resumed`.
 begin() {

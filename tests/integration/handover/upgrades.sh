@@ -2,8 +2,37 @@
 serving_pid() { egd "$WORK/egd.sock" pid; }
 serves() { [ "$(serving_pid)" = "$1" ]; }
 
-# adopt_pid: from here on `agent` is whoever serves. Its doors have opened by then.
-adopt_pid() { eventually 15 test -s agent.ports; serving_pid >agent.pid; }
+# adopt_pid: from here on `agent` is whoever serves. Its doors have opened by then. An agent gives an upgrade up by
+# itself after a minute (hostagent/handover/succession.h).
+adopt_pid() { eventually 25 test -s agent.ports; serving_pid >agent.pid; }
+
+# upgrade: the next process serves. An agent that gives the upgrade up says why, and so does this. If it had too little
+# of the processors for it, it is asked again.
+given_up() { grep 'event=upgrade\.failed' agent.log || [ $? = 1 ]; }
+has_come_or_given_up() { [ -s agent.ports ] || [ "$(given_up | wc -l)" -gt "$1" ]; }  # TIMES GIVEN UP BEFORE
+ask_for_upgrade() {  # PID: whether one has come
+  local before why
+  before=$(given_up | wc -l)
+  rm -f agent.ports
+  kill -USR2 "$1"
+  eventually 25 has_come_or_given_up "$before"
+  [ ! -s agent.ports ] || return 0
+  why=$(given_up | tail -n "+$((before + 1))")
+  echo "an upgrade was given up: $why"
+  grep -E 'no progress in time|too long to save|try again|DEADLINE_EXCEEDED' <<<"$why" >/dev/null ||
+    die "that is no matter of time"
+  return 1
+}
+upgrade() {
+  local before attempt
+  before=$(pid_of agent)
+  for attempt in 1 2 3; do
+    if ask_for_upgrade "$before"; then break; fi
+    [ "$attempt" -lt 3 ] || die "three upgrades were given up"
+  done
+  adopt_pid
+  differ "$(pid_of agent)" "$before" || die "the old process still serves"
+}
 
 # delivered_has_grown: /metrics of whoever serves, against the last time. It never goes back, and goes on.
 delivered() { metric agent '^entropyd_agent_delivered_bytes_total.*gold'; }
