@@ -42,9 +42,11 @@ absl::StatusOr<UniqueFd> ConnectWithin(const std::string& address, absl::Time de
 
 absl::StatusOr<std::string> ExchangeWithin(int fd, const std::string& request, size_t most,
                                            absl::Time deadline) {
-  if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(request.size())) {
-    return absl::UnavailableError(absl::StrCat("send: ", strerror(errno)));
+  const ssize_t sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+  if (sent < 0) return absl::UnavailableError(absl::StrCat("send: ", strerror(errno)));
+  if (static_cast<size_t>(sent) != request.size()) {
+    return absl::UnavailableError(
+        absl::StrCat("send: only ", sent, " of ", request.size(), " bytes were taken"));
   }
   std::string answer;
   char buffer[16384];

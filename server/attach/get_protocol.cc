@@ -68,7 +68,9 @@ absl::optional<GetEnd> GetProtocol::Start(PendingGet* get, int64_t now_nanos) {
   if (request.bytes < 1 || request.bytes > kGetMaxBytes) return GetEnd{.cause = Cause::kBadSize};
   IdentityShares::Answer taken = shares_->TakeGet(request.identity, now_nanos);
   if (!taken.place) return GetEnd{.cause = Cause::kIdentityShare, .share = taken.refusal};
-  if (shares_->held().gets > max_waiting_) {
+  const IdentityShares::Counts& held = shares_->held();
+  if (held.gets > max_waiting_ ||
+      held.answers >= uint64_t{max_waiting_} * IdentityShares::Limits::kAnswersPerGet) {
     ++totals_.denied_capacity;
     return GetEnd{.cause = Cause::kTooMany, .limit = max_waiting_};
   }

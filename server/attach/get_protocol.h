@@ -35,7 +35,9 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
   static constexpr int64_t kTimeoutNanos = 30 * kSecondNanos;
 
   struct Options {
-    // Pending Gets at the same time, of all identities. They hold kGetMaxBytes each at most.
+    // Pending Gets at the same time, of all identities. They hold kGetMaxBytes each at most. Beside
+    // them there are answers that callers have not read: IdentityShares::Limits::kAnswersPerGet for
+    // each.
     uint32_t max_waiting = 1024;
     // Whether the peer may ask by the rules of this moment. Empty = everybody may.
     std::function<absl::Status(const PeerCertificate&)> admission = nullptr;

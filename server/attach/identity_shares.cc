@@ -6,9 +6,25 @@
 namespace entropyd {
 
 IdentityShares::Place::Place(IdentityShares* shares, Holder* holder, uint32_t Counts::*kind)
-    : shares_(shares), holder_(holder), kind_(kind) {
+    : shares_(shares), holder_(holder) {
+  Count(kind);
+}
+
+void IdentityShares::Place::Count(uint32_t Counts::*kind) {
+  kind_ = kind;
   ++(holder_->held.*kind_);
   ++(shares_->held_.*kind_);
+}
+
+void IdentityShares::Place::Discount() {
+  --(holder_->held.*kind_);
+  --(shares_->held_.*kind_);
+}
+
+void IdentityShares::Place::Answered() {
+  if (holder_ == nullptr) return;
+  Discount();
+  Count(&Counts::answers);
 }
 
 IdentityShares::Place& IdentityShares::Place::operator=(Place&& other) noexcept {
@@ -32,9 +48,8 @@ uint64_t IdentityShares::Place::AskLine(StreamEvent event, int64_t now_nanos) co
 
 void IdentityShares::Place::Release() {
   if (holder_ == nullptr) return;
-  --(holder_->held.*kind_);
-  --(shares_->held_.*kind_);
-  if (holder_->held.streams + holder_->held.gets == 0 && !holder_->idle) {
+  Discount();
+  if (holder_->held.sum() == 0 && !holder_->idle) {
     holder_->idle = true;
     shares_->idle_.push_back(holder_);
   }
@@ -66,12 +81,16 @@ IdentityShares::Answer IdentityShares::TakeGet(absl::string_view identity, int64
     ++totals_.denied_gets;
     return {.refusal = {ShareRefusal::Cause::kGets, holder->held.gets}};
   }
+  if (holder->held.answers >= limits_.gets * Limits::kAnswersPerGet) {
+    ++totals_.denied_gets;
+    return {.refusal = {ShareRefusal::Cause::kAnswers, holder->held.answers}};
+  }
   return {.place = Place(this, holder, &Counts::gets)};
 }
 
 void IdentityShares::Sweep(int64_t now_nanos) {
   const auto gone = [this, now_nanos](Holder* holder) {
-    if (holder->held.streams + holder->held.gets > 0) {
+    if (holder->held.sum() > 0) {
       holder->idle = false;
       return true;
     }

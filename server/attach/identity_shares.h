@@ -41,6 +41,9 @@ class IdentityShares {
     // only streams wait.
     uint64_t in_flight = std::numeric_limits<uint64_t>::max();
     uint32_t gets = 128;
+    // For each Get that may wait, so many answers may be on their way: a caller has its answer
+    // before the server hears of it, and may ask again at once.
+    static constexpr uint32_t kAnswersPerGet = 4;
     // A stream's start, an agent's message and a Get are one message each. An agent that takes 100
     // MB/s sends 1,000 in a second.
     uint32_t messages_per_second = 10'000;
@@ -62,15 +65,19 @@ class IdentityShares {
 
   struct Counts {
     uint32_t streams = 0;
+    // Those that wait.
     uint32_t gets = 0;
+    // Gets that are answered, and of which the network has not taken the answer.
+    uint32_t answers = 0;
+
+    uint32_t sum() const { return streams + gets + answers; }
   };
 
  private:
   struct Holder;
 
  public:
-  // One stream or pending Get of an identity. It counts until it is destroyed. The shares outlive
-  // it.
+  // One stream or Get of an identity. It counts until it is destroyed. The shares outlive it.
   class Place {
    public:
     Place() = default;
@@ -82,6 +89,8 @@ class IdentityShares {
     // The identity's share of the bytes. REQUIRES: it is a place.
     ByteShare* bytes() const;
     void CountByteWait() const { ++shares_->totals_.byte_waits; }
+    // The Get waits no more. Does nothing without a place. REQUIRES: it is a Get's.
+    void Answered();
     // False: the identity has sent its messages of this second. REQUIRES: it is a place.
     bool TakeMessage(int64_t now_nanos) const;
     // 0 = the log gets no line of this event; else one for so many. In ten seconds an identity has
@@ -92,6 +101,8 @@ class IdentityShares {
     friend class IdentityShares;
     // Takes it.
     Place(IdentityShares* shares, Holder* holder, uint32_t Counts::*kind);
+    void Count(uint32_t Counts::*kind);
+    void Discount();
     void Release();
 
     IdentityShares* shares_ = nullptr;

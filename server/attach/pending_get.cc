@@ -24,7 +24,8 @@ void PendingGet::Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos) {
 
 // Neither the budget nor the share of its identity stops a Get, since one that has begun must end.
 // What it holds leaves less to streams. Gets hold at most kGetMaxBytes for each that may wait:
-// GetProtocol::Options::max_waiting in all, IdentityShares::Limits::gets of one identity.
+// GetProtocol::Options::max_waiting in all, IdentityShares::Limits::gets of one identity. An answer
+// is not planned any more; how many may be on their way has a limit of its own (IdentityShares).
 uint32_t PendingGet::Plan(uint32_t bytes) {
   const uint32_t taken = std::min(bytes, request_.bytes - granted_.bytes());
   if (taken > 0 && granted_.bytes() == filled_) owner_->OnGranted(this);
@@ -56,6 +57,7 @@ MessageBuffer PendingGet::TakeReply(uint64_t seed_age_ms) {
   Writer::CloseReply(&reply_, filled_, leaf()->slot->pool->quality(), seed_generation_,
                      seed_age_ms);
   done_ = true;
+  place_.Answered();
   granted_.Spend();
   Leave();
   return std::move(reply_);
@@ -64,6 +66,7 @@ MessageBuffer PendingGet::TakeReply(uint64_t seed_age_ms) {
 void PendingGet::End(const GetEnd& end) {
   if (done_) return;
   done_ = true;
+  place_.Answered();
   granted_.GiveBack();
   reply_ = MessageBuffer();  // wiped
   Leave();

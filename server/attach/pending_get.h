@@ -81,8 +81,8 @@ class PendingGet final : public MailNode, public Claimant {
   void OnRemoval() override;
   absl::string_view identity() const override { return request_.identity; }
 
-  // The place of its identity that it takes until it is destroyed. Its bytes count there. REQUIRES:
-  // nothing is granted yet.
+  // The place of its identity that it takes: as a Get that waits until it is done, and from then on
+  // as an answer until it is destroyed. Its bytes count there. REQUIRES: nothing is granted yet.
   void Hold(IdentityShares::Place place);
   // Begins to wait in the leaf, until `deadline_nanos` at most.
   void Wait(Leaf* leaf, int64_t now_nanos, int64_t deadline_nanos);

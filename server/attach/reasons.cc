@@ -62,6 +62,10 @@ absl::Status ToStatus(const ShareRefusal& refusal, Call call, absl::string_view 
       return absl::ResourceExhaustedError(
           absl::StrCat("get: ", refusal.count, " calls of ", identity,
                        " wait (max_gets_per_identity); try again later"));
+    case Cause::kAnswers:
+      return absl::ResourceExhaustedError(
+          absl::StrCat("get: ", refusal.count, " answers to ", identity,
+                       " are not read yet (max_gets_per_identity); read them first"));
     case Cause::kMessages:
       return absl::ResourceExhaustedError(absl::StrCat(
           call == Call::kAttach ? "attach: " : "get: ", identity, " has sent ", refusal.count,

@@ -61,6 +61,8 @@ struct ShareRefusal {
     kStreams,
     // `count` of its Gets wait.
     kGets,
+    // `count` answers to its Gets are not read.
+    kAnswers,
     // It has sent `count` messages within a second.
     kMessages,
   };

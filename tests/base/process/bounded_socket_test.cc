@@ -64,6 +64,17 @@ TEST(BoundedSocketTest, APeerThatSaysNothingHasUntilTheDeadline) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(ExchangeWithin(socket->get(), "ask", 9, Soon()).status()));
 }
 
+TEST(BoundedSocketTest, ARequestThatTheKernelDoesNotTakeAtOnceFailsInWords) {
+  Port port(5);
+  const auto socket = ConnectWithin(port.text(), absl::InfiniteFuture());
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  const std::string request(size_t{64} << 20, 'x');
+  const absl::Status status =
+      ExchangeWithin(socket->get(), request, 9, absl::InfiniteFuture()).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), EndsWith(" of 67108864 bytes were taken"));
+}
+
 TEST(BoundedSocketTest, WhereNobodyListensTheKernelSaysSo) {
   Port port(-1);
   const absl::Status status = ConnectWithin(port.text(), absl::InfiniteFuture()).status();

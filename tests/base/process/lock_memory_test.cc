@@ -2,19 +2,18 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
-#include <functional>
 #include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/process/in_child.h"
 
 namespace entropyd {
 namespace {
@@ -22,29 +21,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// What `body` returns in a child, whose limits and locks are its own.
-std::string InLockingChild(const std::function<std::string()>& body) {
-  int fds[2];
-  EXPECT_EQ(pipe(fds), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    const std::string said = body();
-    const ssize_t written = write(fds[1], said.data(), said.size());
-    _exit(written == static_cast<ssize_t>(said.size()) ? 0 : 1);
-  }
-  close(fds[1]);
-  std::string said;
-  char buffer[512];
-  for (ssize_t n; (n = read(fds[0], buffer, sizeof(buffer))) > 0;) {
-    said.append(buffer, static_cast<size_t>(n));
-  }
-  close(fds[0]);
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child ended with " << status;
-  return said;
-}
 
 void LimitLocking(rlim_t bytes) {
   const rlimit limit = {bytes, bytes};
@@ -68,7 +44,7 @@ std::string VmFlagsOfPage(const void* page) {
 
 TEST(LockMemoryTest, WhatIsMappedLaterIsLockedTooAndTakesNoMemoryBeforeItIsUsed) {
   ASSERT_EQ(geteuid(), 0u) << "it needs CAP_IPC_LOCK; run the test as root";
-  const std::string said = InLockingChild([] {
+  const std::string said = InChild([] {
     const absl::Status status = LockMemory();
     constexpr size_t kBytes = size_t{1} << 30;
     auto* const later = static_cast<unsigned char*>(
@@ -81,7 +57,7 @@ TEST(LockMemoryTest, WhatIsMappedLaterIsLockedTooAndTakesNoMemoryBeforeItIsUsed)
 }
 
 TEST(LockMemoryTest, ALimitInBytesIsRefusedWithTheRemedyAndNothingIsLocked) {
-  const std::string said = InLockingChild([] {
+  const std::string said = InChild([] {
     LimitLocking(64 << 10);
     const absl::Status status = LockMemory();
     std::ifstream lines("/proc/self/status");

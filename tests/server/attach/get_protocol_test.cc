@@ -159,18 +159,40 @@ TEST_F(GetProtocolTest, AsManyMayWaitAsTheOptionsSay) {
   EXPECT_EQ(gets().waiting(), 4u) << "the refused one's outlet is not dead";
 }
 
-TEST_F(GetProtocolTest, APlaceIsFreeWhenTheOutletIsDead) {
+// A caller has its answer before the server knows that the network took it.
+TEST_F(GetProtocolTest, WhoHasItsAnswerMayAskAgainAtOnce) {
+  Make({.max_gets = 1, .max_gets_per_identity = 1});
+  for (int i = 0; i < 2; ++i) {
+    Call* const call = Begin("default/gold", 1, "a");
+    EXPECT_TRUE(call->record.status.ok()) << call->record.status;
+    EXPECT_TRUE(call->record.done);
+  }
+}
+
+TEST_F(GetProtocolTest, AnswersThatNobodyReadsHaveALimitOfTheirOwn) {
   Make({.max_gets_per_identity = 1});
-  Call* const answered = Begin("default/gold", 1, "a");
-  ASSERT_TRUE(answered->record.done);
-  Call* const early = Begin("default/gold", 1, "a");
-  EXPECT_TRUE(absl::IsResourceExhausted(early->record.status));
+  std::vector<Call*> unread;
+  for (int i = 0; i < 4; ++i) unread.push_back(Begin("default/gold", 1, "a"));
+  for (Call* call : unread) ASSERT_TRUE(call->record.done) << call->record.status;
+  Call* const beyond = Begin("default/gold", 1, "a");
+  EXPECT_EQ(beyond->record.status,
+            absl::ResourceExhaustedError(
+                "get: 4 answers to a are not read yet (max_gets_per_identity); read them first"));
+  EXPECT_EQ(protocols_->shares().totals().denied_gets, 1u);
   EXPECT_TRUE(Begin("default/gold", 1, "b")->record.status.ok()) << "others have their own";
-  Die(answered);
-  Die(early);
+  Die(unread.front());
   Call* const next = Begin("default/gold", 1, "a");
   EXPECT_TRUE(next->record.status.ok()) << next->record.status;
   EXPECT_EQ(next->record.response.data().size(), 1u);
+}
+
+TEST_F(GetProtocolTest, UnreadAnswersOfAllIdentitiesHaveALimit) {
+  Make({.max_gets = 1, .max_gets_per_identity = 1});
+  for (const char* identity : {"a", "b", "c", "d"}) {
+    ASSERT_TRUE(Begin("default/gold", 1, identity)->record.done) << identity;
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(Begin("default/gold", 1, "e")->record.status));
+  EXPECT_EQ(gets().totals().denied_capacity, 1u);
 }
 
 TEST_F(GetProtocolTest, ACallThatGivesUpIsToldSoOnceAndHoldsNothing) {

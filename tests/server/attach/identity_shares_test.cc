@@ -54,6 +54,33 @@ TEST_F(IdentitySharesTest, AnIdentityHasItsGetsAndNoMore) {
   EXPECT_TRUE(shares_.TakeGet("a", now_).place);
 }
 
+TEST_F(IdentitySharesTest, AnAnsweredGetLeavesItsPlaceAndCountsAsAnAnswer) {
+  std::vector<Place> answers;
+  for (uint32_t i = 1; i <= 4; ++i) {
+    answers.push_back(shares_.TakeGet("a", now_).place);
+    ASSERT_TRUE(answers.back());
+    answers.back().Answered();
+    EXPECT_EQ(shares_.held().gets, 0u);
+    EXPECT_EQ(shares_.held().answers, i);
+  }
+  const IdentityShares::Answer refused = shares_.TakeGet("a", now_);
+  EXPECT_FALSE(refused.place);
+  EXPECT_EQ(refused.refusal.cause, Cause::kAnswers);
+  EXPECT_EQ(refused.refusal.count, 4u);
+  EXPECT_EQ(shares_.totals().denied_gets, 1u);
+  answers.pop_back();
+  EXPECT_EQ(shares_.held().answers, 3u);
+  EXPECT_TRUE(shares_.TakeGet("a", now_).place);
+  Place().Answered();
+  // It is remembered as long as an answer is on its way.
+  now_ += 60 * kSecondNanos;
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 1u);
+  answers.clear();
+  shares_.Sweep(now_);
+  EXPECT_EQ(shares_.identities(), 0u);
+}
+
 TEST_F(IdentitySharesTest, AMovedPlaceIsGivenBackOnce) {
   Place one = shares_.TakeStream("a", now_).place;
   Place other = std::move(one);
