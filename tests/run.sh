@@ -19,9 +19,10 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 LOGS=$PWD/build/test-logs
 STEPS=build/release/tests/steps.txt  # name|label|what it proves; CMake writes it
-# One place more than there are processors, for a build that runs beside the suites and gives way to them.
+# Two places more than there are processors: one for a build that runs beside the suites and gives way to them, and
+# one because suites mostly wait.
 processors=$(nproc)
-JOBS=$((processors + 1))
+JOBS=$((processors + 2))
 
 group=full list=0 wanted=()
 while [ $# -gt 0 ]; do
@@ -72,9 +73,10 @@ find "$LOGS" -name '*.log' ! -name configure.log -delete
 rm -f "$LOGS/results.xml"
 ENTROPYD_TEST_LOGS=$LOGS ctest --preset release "${chosen[@]}" -j "$JOBS" \
   --no-tests=error --output-junit "$LOGS/results.xml" &
-# Passed on, so that what runs cleans up behind itself.
-trap 'kill -TERM $! 2>/dev/null' INT TERM
-wait $!
+# To the steps, too, so that they clean up behind themselves: ctest would leave them running.
+ctest=$!
+trap 'pkill -TERM -P $ctest; kill -TERM $ctest' INT TERM
+wait $ctest
 
 results() {  # PATTERN: the names of the steps whose status fits
   sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\2 \1/p' "$LOGS/results.xml" 2>/dev/null |

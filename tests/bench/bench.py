@@ -17,6 +17,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BIN = os.environ.get("BIN", os.path.join(ROOT, "build", "release", "bin"))
 TICKS = os.sysconf("SC_CLK_TCK")
 
+# The suites that say how long guests and clients waited, with the bar of each wait (`waited` of lib.sh).
+SUITES_OF_WAITS = ("local-fallback", "source-failures", "guests-read-on")
+
 # The bars: (bench, case) -> (compare, ratio or value).
 BARS = {
     ("egd", "(1,1) requests"): (">=", 0.9),
@@ -47,6 +50,7 @@ BARS = {
     ("conditioning", "SHA-512 to 512 bits, 4 bits a byte"): (">=", 1.0),
     ("drbg", "requests of 4 KiB"): (">=", 0.85),
     ("handover", "longest of the upgrades"): ("<=", 1.0),
+    **{("waits", f"{suite}: the worst"): ("<=", 1.0) for suite in SUITES_OF_WAITS},
     ("fairness", "same, one greedy guest"): ("<=", 2.0),
     **{("fairness", f"{crowd}, {window}"): ("<=", 2.0)
        for crowd in ("same", "other", "class") for window in ("beside", "half", "back")},
@@ -464,9 +468,21 @@ def bench_handover(stack):
     report("handover", "longest of the upgrades", pauses[-1], 100, "ms")
 
 
+def bench_waits(stack):
+    if ARGS.smoke:
+        return  # their suites are steps of tests/run.sh
+    title("The longest waits around faults (reference = the most that is allowed)", "limit")
+    for suite in SUITES_OF_WAITS:
+        waits = [json.loads(line) for line in run_suite(stack, suite, "WAITS")]
+        for wait in waits:
+            report("waits", wait["case"], wait["ms"], wait["bar_ms"], "ms")
+        worst = max(waits, key=lambda wait: wait["ms"] / wait["bar_ms"])
+        report("waits", f"{suite}: the worst", worst["ms"], worst["bar_ms"], "ms")
+
+
 BENCHES = {"egd": bench_egd, "attach": bench_attach, "guest": bench_guest, "footprint": bench_footprint,
            "classes": bench_classes, "health": bench_health, "conditioning": bench_conditioning,
-           "drbg": bench_drbg, "fairness": bench_fairness, "handover": bench_handover}
+           "drbg": bench_drbg, "fairness": bench_fairness, "handover": bench_handover, "waits": bench_waits}
 
 
 def arguments():

@@ -7,7 +7,8 @@
 #   --check      fail when a ratio misses its bar (a quiet machine is needed)
 #   --seconds S  length of one measurement (default 2)
 #   -o json      one line per figure: {"bench", "case", "ours", "reference", "ratio", "unit"}
-#   WHAT         egd, attach, guest, footprint, classes, health, conditioning, drbg, fairness, handover
+#   WHAT         egd, attach, guest, footprint, classes, health, conditioning, drbg, fairness, handover,
+#                waits
 #
 # Wants the release preset built.
 set -euo pipefail

@@ -41,6 +41,14 @@ is_empty() { [ "$(find "$1" | wc -l)" = 1 ]; }  # DIRECTORY
 # is_ready NAME: its /readyz says so.
 is_ready() { curl -fsS "http://127.0.0.1:$(port_of "$1" http)/readyz"; }
 
+# waited WHAT MS BAR_MS: prints how long somebody waited. A suite runs beside others, and only says it. tests/bench runs
+# it alone, with WAITS=FILE, and judges what is written there.
+waited() {
+  [[ $2 =~ ^[0-9]+([.][0-9]+)?$ ]] || die "$1: nobody says how long it waited: '$2'"
+  echo "$1: longest wait $2 ms (a bar of tests/bench: $3 ms)"
+  [ -z "${WAITS:-}" ] || printf '{"case": "%s", "ms": %s, "bar_ms": %s}\n' "$@" >>"$WAITS"
+}
+
 # put PIPE WORD…: a line into a named pipe, whose reader may have ended, which must not be waited for.
 put() { timeout 10 bash -c 'echo "${*:2}" >"$1"' _ "$@" || die "nobody reads $1"; }
 

@@ -37,6 +37,12 @@ refuses 'ended with status 143 instead of 0' stop page
 rm page.pid
 refuses '/metrics of page does not answer' metric page figure_total
 
+# A wait is told, and judged elsewhere; a wait that nobody told is no short one.
+WAITS=told waited 'a guest' 12.5 10 >said
+grep -Fqx 'a guest: longest wait 12.5 ms (a bar of tests/bench: 10 ms)' said
+[ "$(cat told)" = '{"case": "a guest", "ms": 12.5, "bar_ms": 10}' ]
+refuses "a guest: nobody says how long it waited: ''" waited 'a guest' '' 10
+
 # What ends is asked how.
 spawn polite bash -c 'trap "exit 0" TERM; while :; do sleep 0.05; done'
 eventually 5 is_running polite

@@ -47,10 +47,9 @@ longest() {
   tail -n 1 "$1.log" | sed -n 's/^longest_ms //p' | grep .
 }
 has_said() { [ "$(wc -l <"$1.log")" -gt "$2" ]; }  # NAME LINES: more than so many
-# bar WHAT NAME MS: prints the longest wait, and fails above MS.
+# bar WHAT NAME MS: the longest wait of that watch since the last call, and its bar.
 bar() {
   local ms
   ms=$(longest "$2")
-  echo "$1: longest wait $ms ms"
-  awk -v ms="$ms" -v bar="$3" 'BEGIN {exit ms > bar}' || die "$1: $ms ms, bar $3 ms"
+  waited "$1" "$ms" "$3"
 }
